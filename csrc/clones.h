@@ -1,0 +1,21 @@
+/* Function multi-versioning: one portable binary, compiled for AVX2 and AVX-512 as well.
+ *
+ * Put MS_CLONES before a definition whose loops vectorise; the dynamic loader then picks the best
+ * version once. Contraction to FMA is off everywhere (-ffp-contract=off) and no kernel reorders a
+ * sum, so every version returns the same bits. It needs IFUNC (ELF, glibc); elsewhere it is empty. */
+#ifndef MS_CLONES_H
+#define MS_CLONES_H
+
+#include <stddef.h>
+
+#if defined(__x86_64__) && defined(__ELF__) && defined(__GLIBC__) && !defined(MESSSIM_NO_CLONES) && \
+    ((defined(__clang__) && __clang_major__ >= 17) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 11))
+#define MS_CLONES __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
+#else
+#define MS_CLONES
+#endif
+
+/* Inlined into each version of its caller, so that it is compiled for that version's target. */
+#define MS_INLINE static inline __attribute__((always_inline))
+
+#endif

@@ -1,0 +1,24 @@
+/* The expected cost of a request on a replica, before it is served: what the router calls `known`.
+ *
+ * Its prompt prefilled alone, in chunks of max_batched_tokens, then mean_output - 1 decode iterations at
+ * a nominal batch b of like requests, K = b (p + mean_output / 2), of which it pays 1/b. The request's
+ * own answer length takes no part: nobody knows it yet. */
+#ifndef MS_COST_H
+#define MS_COST_H
+
+#include <stdint.h>
+
+#include "iteration.h"
+
+typedef struct ms_known_cost {
+    ms_coefficients coefficients;
+    double usd_per_s;          /* of the whole replica; 0: the cost is in joules */
+    double max_batched_tokens;
+    double nominal_batch;      /* b >= 1 */
+    double mean_output_tokens; /* of the model's law */
+} ms_known_cost;
+
+/* costs[i] of prompts of prompt_tokens[i], joules or USD. */
+void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs);
+
+#endif

@@ -1,0 +1,41 @@
+/* Columns of random numbers: a quantile function applied to one counter-based uniform a request.
+ *
+ * `out[i]` belongs to request `first + i`. A quantile takes 52 bits, u = (k + 1/2) 2^-52, from words
+ * (0, 1) of the block, or from words (2, 3) where `odd` is set: two components of a vector column
+ * share a block. A Bernoulli or a choice takes 32 bits, u = (k + 1/2) 2^-32, from word 0. No u is
+ * ever 0 or 1. */
+#ifndef MS_DRAW_H
+#define MS_DRAW_H
+
+#include <stdint.h>
+
+#include "philox.h"
+
+/* u of 52 bits */
+void ms_draw_uniform(const ms_stream *stream, int odd, uint64_t first, int64_t n, double *out);
+
+/* u of 32 bits */
+void ms_draw_choice(const ms_stream *stream, uint64_t first, int64_t n, double *out);
+
+/* mean 1 */
+void ms_draw_exponential(const ms_stream *stream, int odd, uint64_t first, int64_t n, double *out);
+
+/* mean 0, standard deviation 1 */
+void ms_draw_normal(const ms_stream *stream, int odd, uint64_t first, int64_t n, double *out);
+
+/* exp(mu + sigma z), z standard normal */
+void ms_draw_lognormal(const ms_stream *stream, int odd, uint64_t first, int64_t n, double mu,
+                       double sigma, double *out);
+
+/* The same quantile functions on given u in (0, 1): for tests and for laws built upon them. */
+void ms_quantile_exponential(const double *u, int64_t n, double *out);
+void ms_quantile_normal(const double *u, int64_t n, double *out);
+
+/* exp and log, elementwise: for tests and for columns that must not depend on libm. */
+void ms_exp_many(const double *x, int64_t n, double *out);
+void ms_log_many(const double *x, int64_t n, double *out);
+
+/* One u of 52 bits: what ms_draw_uniform gives for one request. */
+double ms_draw_one(const ms_stream *stream, int odd, uint64_t request);
+
+#endif

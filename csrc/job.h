@@ -1,0 +1,39 @@
+/* A job: one copy of one request on its way through a server, and the queue it waits in. */
+#ifndef MS_JOB_H
+#define MS_JOB_H
+
+#include <stdint.h>
+
+typedef struct ms_job {
+    int64_t request;
+    int32_t model;
+    int32_t prompt_tokens;
+    int32_t output_tokens;
+    int32_t generated_tokens; /* kept through a preemption, lost with a failure */
+    int32_t preemptions;
+    int32_t attempt;          /* counts failures that it survived */
+    int32_t replica;          /* where it runs or ran last; -1 before */
+    double start_s;           /* NaN until it happens; set once, never by a recompute or a retry */
+    double first_token_s;
+    double finish_s;
+    double energy_j;
+    double usage_s;           /* its share of the replica's busy time, priced in USD */
+    struct ms_job *next;
+    void *owner;              /* whoever made it; the core never looks at it */
+} ms_job;
+
+/* A job that has not started anywhere: all times NaN, all accounts 0. */
+ms_job ms_job_new(int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens);
+
+/* First in, first out, but for preempted jobs, which return to the head. */
+typedef struct ms_queue {
+    ms_job *head;
+    ms_job *tail;
+    int64_t length;
+} ms_queue;
+
+void ms_queue_push_tail(ms_queue *self, ms_job *job);
+void ms_queue_push_head(ms_queue *self, ms_job *job);
+ms_job *ms_queue_pop(ms_queue *self); /* NULL when empty */
+
+#endif

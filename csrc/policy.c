@@ -1,0 +1,113 @@
+#include "policy.h"
+
+#include "clones.h"
+#include "maths.h"
+
+MS_INLINE double drift_plus_penalty(double v, double cost, double queue, double alpha, double score)
+{
+    return v * cost + queue * (alpha - score);
+}
+
+int64_t ms_policy_argmin(int64_t models, double v, double alpha, double queue, const double *scores,
+                         const double *costs)
+{
+    int64_t best = 0;
+    double least = drift_plus_penalty(v, costs[0], queue, alpha, scores[0]);
+    for (int64_t m = 1; m < models; m++) {
+        const double value = drift_plus_penalty(v, costs[m], queue, alpha, scores[m]);
+        if (value < least) {
+            least = value;
+            best = m;
+        }
+    }
+    return best;
+}
+
+MS_CLONES void ms_policy_argmin_block(int64_t models, int64_t n, int64_t stride, double v, double alpha,
+                                      double queue, const double *scores, const double *costs,
+                                      int32_t *chosen)
+{
+    enum { LANES = 64 };
+    for (int64_t start = 0; start < n; start += LANES) {
+        const int64_t block = n - start < LANES ? n - start : LANES;
+        const double *s = scores + start, *e = costs + start;
+        double least[LANES];
+        int32_t *out = chosen + start;
+        for (int64_t i = 0; i < block; i++) {
+            least[i] = drift_plus_penalty(v, e[i], queue, alpha, s[i]);
+            out[i] = 0;
+        }
+        for (int64_t m = 1; m < models; m++) {
+            for (int64_t i = 0; i < block; i++) {
+                const double value =
+                    drift_plus_penalty(v, e[m * stride + i], queue, alpha, s[m * stride + i]);
+                out[i] = value < least[i] ? (int32_t)m : out[i];
+                least[i] = value < least[i] ? value : least[i];
+            }
+        }
+    }
+}
+
+static int64_t uniform_choice(double u, int64_t models)
+{
+    const int64_t m = (int64_t)(u * (double)models);
+    return m < models ? m : models - 1; /* u * models may round up to models */
+}
+
+/* The contract fixes the signature; these four use what they need of it. */
+#define UNUSED_BY_ALL (void)request, (void)loads, (void)facts
+
+int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                              const double *scores, const double *costs, const double *loads,
+                              const double *facts, const double *uniforms, const double *params,
+                              double *state)
+{
+    UNUSED_BY_ALL;
+    if (uniforms[0] < params[MS_MESS_C] * ms_inverse_power((double)step, params[MS_MESS_KAPPA])) {
+        return params[MS_MESS_EXPLORE] == MS_EXPLORE_ALL
+                   ? MS_PLAN_ALL
+                   : MS_PLAN_EXPLORE | uniform_choice(uniforms[1], models);
+    }
+    return ms_policy_argmin(models, state[MS_MESS_STATE_V], alpha, queue, scores, costs);
+}
+
+/* A queue above its target asks for quality (V falls), one below it for thrift (V rises). */
+int64_t ms_policy_mess_rated(int64_t request, int64_t model, double satisfaction, double queue,
+                             const double *params, double *state)
+{
+    (void)request, (void)model, (void)satisfaction;
+    const double target = params[MS_MESS_TARGET_QUEUE];
+    if (target > 0.0) {
+        const double error = (target - queue) / target;
+        const double bounded = error < -1.0 ? -1.0 : error;
+        state[MS_MESS_STATE_V] *= 1.0 + params[MS_MESS_GAIN] * bounded;
+    }
+    return 0;
+}
+
+int64_t ms_policy_random(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                         const double *scores, const double *costs, const double *loads, const double *facts,
+                         const double *uniforms, const double *params, double *state)
+{
+    UNUSED_BY_ALL;
+    (void)step, (void)alpha, (void)queue, (void)scores, (void)costs, (void)params, (void)state;
+    return uniform_choice(uniforms[1], models);
+}
+
+int64_t ms_policy_cheapest(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                           const double *scores, const double *costs, const double *loads,
+                           const double *facts, const double *uniforms, const double *params, double *state)
+{
+    UNUSED_BY_ALL;
+    (void)step, (void)alpha, (void)queue, (void)uniforms, (void)params, (void)state;
+    return ms_policy_argmin(models, 1.0, 0.0, 0.0, scores, costs);
+}
+
+int64_t ms_policy_largest(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                          const double *scores, const double *costs, const double *loads, const double *facts,
+                          const double *uniforms, const double *params, double *state)
+{
+    UNUSED_BY_ALL;
+    (void)step, (void)alpha, (void)queue, (void)scores, (void)costs, (void)uniforms, (void)params, (void)state;
+    return models - 1;
+}

@@ -1,0 +1,97 @@
+/* The contract of a routing policy, and the four policies that are written in C.
+ *
+ * A policy is three functions over one array of parameters and one array of state. Both engines call
+ * the same pointers; a policy of the user's own is compiled by Numba (`numba.cfunc`) to the same
+ * signatures. Nothing here reads a clock or a random generator: chance comes in as `uniforms`. */
+#ifndef MS_POLICY_H
+#define MS_POLICY_H
+
+#include <stdint.h>
+
+/* What a decision may be: a model's index alone, or one of these, where m is a model's index. A
+ * negative plan is the policy's own error code. */
+enum {
+    MS_PLAN_ALL = 1 << 20,     /* every model gets a copy; the user sees the reference model's answer */
+    MS_PLAN_CHAIN = 1 << 21,   /* | m: ask m, then whatever `finish` names */
+    MS_PLAN_EXPLORE = 1 << 22, /* | m: m alone, but an exploring step */
+    MS_PLAN_MODEL = MS_PLAN_ALL - 1
+};
+
+/* Decides one request.
+ *   step      1, 2, ...: routing decisions so far, this one included
+ *   queue     the virtual queue of the request's tenant as the router knows it
+ *   scores    [models] predicted satisfaction
+ *   costs     [models] estimated cost of this request, in the scenario's unit
+ *   loads     [models] unfinished requests per place (max_num_seqs x replicas up); 0 without servers
+ *   facts     [models] potential outcomes, only for a policy that declares it needs them; else NULL
+ *   uniforms  [2] in (0, 1), the policy's own for this request
+ * Returns a plan. */
+typedef int64_t (*ms_decide_fn)(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                                const double *scores, const double *costs, const double *loads,
+                                const double *facts, const double *uniforms, const double *params,
+                                double *state);
+
+/* Chains only: the answer of `model`, the stage-th asked (from 0), is there; which model comes next?
+ * Returns its index, or the number of models when the user gets this answer. */
+typedef int64_t (*ms_finish_fn)(int64_t request, int64_t stage, int64_t model, int64_t models,
+                                const double *scores, const double *costs, const double *facts,
+                                const double *uniforms, const double *params, double *state);
+
+/* The label of an answer that the user saw is in, and `queue` already counts it. Returns 0, or a
+ * negative code of the policy's own. */
+typedef int64_t (*ms_rated_fn)(int64_t request, int64_t model, double satisfaction, double queue,
+                               const double *params, double *state);
+
+typedef struct ms_policy {
+    ms_decide_fn decide;
+    ms_finish_fn finish; /* NULL where the policy makes no chains */
+    ms_rated_fn rated;   /* NULL where it does not listen */
+    const double *params;
+    double *state;
+} ms_policy;
+
+/* Parameters and state of MESS+. */
+enum {
+    MS_MESS_V,            /* weight of cost against the queue, 1 / cost unit */
+    MS_MESS_C,            /* exploration: p_t = min(1, c / t^kappa) */
+    MS_MESS_KAPPA,
+    MS_MESS_EXPLORE,      /* MS_EXPLORE_ALL or MS_EXPLORE_CHOSEN */
+    MS_MESS_TARGET_QUEUE, /* > 0: V is steered so that the queue hovers about this length */
+    MS_MESS_GAIN,         /* relative change of V per rating and relative error of the queue */
+    MS_MESS_PARAMS
+};
+enum { MS_EXPLORE_ALL, MS_EXPLORE_CHOSEN };
+enum { MS_MESS_STATE_V, MS_MESS_STATE };
+
+/* MESS+ (arXiv 2505.19947, Algorithm 1): argmin_m V E_m + Q (alpha - s_m), ties to the lowest m. */
+int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                              const double *scores, const double *costs, const double *loads,
+                              const double *facts, const double *uniforms, const double *params,
+                              double *state);
+int64_t ms_policy_mess_rated(int64_t request, int64_t model, double satisfaction, double queue,
+                             const double *params, double *state);
+
+/* Any model with equal probability. */
+int64_t ms_policy_random(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                         const double *scores, const double *costs, const double *loads, const double *facts,
+                         const double *uniforms, const double *params, double *state);
+
+/* The model of least estimated cost. */
+int64_t ms_policy_cheapest(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                           const double *scores, const double *costs, const double *loads,
+                           const double *facts, const double *uniforms, const double *params, double *state);
+
+/* The last model of the zoo: the most capable, since models stand in rising order of cost. */
+int64_t ms_policy_largest(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                          const double *scores, const double *costs, const double *loads, const double *facts,
+                          const double *uniforms, const double *params, double *state);
+
+/* argmin_m V costs[m] + queue (alpha - scores[m]), the lowest m of equals. */
+int64_t ms_policy_argmin(int64_t models, double v, double alpha, double queue, const double *scores,
+                         const double *costs);
+
+/* The same for a block of n requests: scores[m * stride + i], costs[m * stride + i] -> chosen[i]. */
+void ms_policy_argmin_block(int64_t models, int64_t n, int64_t stride, double v, double alpha, double queue,
+                            const double *scores, const double *costs, int32_t *chosen);
+
+#endif

@@ -1,0 +1,147 @@
+#include "predictor.h"
+
+#include <stdlib.h>
+
+#include "clones.h"
+#include "error.h"
+#include "maths.h"
+
+enum { LANES = 32, TILE = 4 }; /* requests and models side by side: 16 registers of 512 bits */
+
+int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features)
+{
+    const size_t m = (size_t)models, d = (size_t)features;
+    *self = (ms_predictor){.models = models, .features = features};
+    self->weights = calloc(m * d + 1, sizeof(double));
+    self->bias = calloc(m, sizeof(double));
+    self->velocity = calloc(m * (d + 1), sizeof(double));
+    self->gradient = calloc(m, sizeof(double));
+    if (self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
+        ms_predictor_free(self);
+        return MS_ERR_MEMORY;
+    }
+    return 0;
+}
+
+void ms_predictor_free(ms_predictor *self)
+{
+    free(self->weights);
+    free(self->bias);
+    free(self->velocity);
+    free(self->gradient);
+    *self = (ms_predictor){0};
+}
+
+/* `models` rows of weights against one block of LANES requests; sums stay in registers. */
+MS_INLINE void score_tile(const double *weights, const double *bias, int models, int32_t features,
+                          const double *x, int64_t stride, double *scores, int64_t score_stride)
+{
+    double sum[TILE][LANES] = {{0}};
+    for (int32_t j = 0; j < features; j++) {
+        const double *column = x + (int64_t)j * stride;
+        for (int m = 0; m < models; m++) {
+            const double w = weights[(int64_t)m * features + j];
+            for (int i = 0; i < LANES; i++) {
+                sum[m][i] += w * column[i];
+            }
+        }
+    }
+    for (int m = 0; m < models; m++) {
+        double *out = scores + (int64_t)m * score_stride;
+        for (int i = 0; i < LANES; i++) {
+            out[i] = ms_sigmoid(sum[m][i] + bias[m]);
+        }
+    }
+}
+
+MS_CLONES static void score_block(const ms_predictor *self, const double *x, int64_t stride, double *scores,
+                                  int64_t score_stride)
+{
+    const int32_t d = self->features;
+    int32_t m = 0;
+    for (; m + TILE <= self->models; m += TILE) {
+        score_tile(self->weights + (int64_t)m * d, self->bias + m, TILE, d, x, stride,
+                   scores + m * score_stride, score_stride);
+    }
+    for (; m < self->models; m++) {
+        score_tile(self->weights + (int64_t)m * d, self->bias + m, 1, d, x, stride, scores + m * score_stride,
+                   score_stride);
+    }
+}
+
+static double score_one(const ms_predictor *self, int32_t model, const double *x, int64_t stride)
+{
+    const double *w = self->weights + (int64_t)model * self->features;
+    double sum = 0.0;
+    for (int32_t j = 0; j < self->features; j++) {
+        sum += w[j] * x[(int64_t)j * stride];
+    }
+    return ms_sigmoid(sum + self->bias[model]);
+}
+
+/* Without features x may be NULL, which takes no offset. */
+static const double *from_request(const ms_predictor *self, const double *x, int64_t i)
+{
+    return self->features > 0 ? x + i : x;
+}
+
+void ms_predictor_score(const ms_predictor *self, const double *x, int64_t stride, int64_t n, double *scores,
+                        int64_t score_stride)
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        score_block(self, from_request(self, x, i), stride, scores + i, score_stride);
+    }
+    for (; i < n; i++) {
+        for (int32_t m = 0; m < self->models; m++) {
+            scores[m * score_stride + i] = score_one(self, m, from_request(self, x, i), stride);
+        }
+    }
+}
+
+/* Scales all gradients by clip / norm where the norm exceeds clip. The gradient of model m is
+ * gradient[m] * (x, 1), so the squared norm is the sum of gradient[m]^2 times (|x|^2 + 1). */
+static double clip_scale(const ms_predictor *self, const double *x)
+{
+    if (self->clip <= 0.0) {
+        return 1.0;
+    }
+    double squares = 1.0, gradients = 0.0;
+    for (int32_t j = 0; j < self->features; j++) {
+        squares += x[j] * x[j];
+    }
+    for (int32_t m = 0; m < self->models; m++) {
+        gradients += self->gradient[m] * self->gradient[m];
+    }
+    const double norm = sqrt(squares * gradients);
+    return norm > self->clip ? self->clip / norm : 1.0;
+}
+
+static void step_parameter(const ms_predictor *self, double gradient, double *parameter, double *velocity)
+{
+    const double decayed = gradient + self->weight_decay * *parameter;
+    *velocity = self->momentum * *velocity + decayed;
+    *parameter -= self->learning_rate * *velocity;
+}
+
+void ms_predictor_learn(ms_predictor *self, const double *x, const double *labels)
+{
+    for (int32_t m = 0; m < self->models; m++) {
+        const int known = labels[m] == labels[m]; /* false for NaN alone */
+        self->gradient[m] = known ? score_one(self, m, x, 1) - labels[m] : 0.0;
+    }
+    const double scale = clip_scale(self, x);
+    for (int32_t m = 0; m < self->models; m++) {
+        if (labels[m] != labels[m]) {
+            continue;
+        }
+        const double g = scale * self->gradient[m];
+        double *w = self->weights + (int64_t)m * self->features;
+        double *v = self->velocity + (int64_t)m * (self->features + 1);
+        for (int32_t j = 0; j < self->features; j++) {
+            step_parameter(self, g * x[j], w + j, v + j);
+        }
+        step_parameter(self, g, self->bias + m, v + self->features);
+    }
+    self->version++;
+}

@@ -1,0 +1,191 @@
+#include "draw.h"
+
+#include "check.h"
+#include "maths.h"
+
+static const ms_stream stream = {20, 0x9e3779b9, 3, 1};
+
+enum { CHUNK = 3000 };
+
+/* Integers and one rounding-free product: no bit trick. */
+static double expected_uniform(const ms_stream *s, int odd, uint64_t request)
+{
+    const uint32_t key[2] = {s->seed, s->column};
+    const uint32_t counter[4] = {(uint32_t)request, (uint32_t)(request >> 32), s->replication, s->sub};
+    uint32_t w[4];
+    ms_philox_block(key, counter, w);
+    const uint64_t k = ((uint64_t)w[odd ? 2 : 0] << 32 | w[odd ? 3 : 1]) / 4096;
+    return (double)(2 * k + 1) / 9007199254740992.0;
+}
+
+static void uniforms_are_52_bits_of_a_block(void)
+{
+    double u[CHUNK];
+    for (int odd = 0; odd < 2; odd++) {
+        ms_draw_uniform(&stream, odd, 77, CHUNK, u);
+        for (uint64_t i = 0; i < CHUNK; i++) {
+            CHECK(same_bits(u[i], expected_uniform(&stream, odd, 77 + i)));
+            CHECK(same_bits(u[i], ms_draw_one(&stream, odd, 77 + i)));
+        }
+    }
+}
+
+static void choices_are_the_first_word(void)
+{
+    double u[100];
+    ms_draw_choice(&stream, 5, 100, u);
+    for (uint64_t i = 0; i < 100; i++) {
+        const uint32_t key[2] = {stream.seed, stream.column};
+        const uint32_t counter[4] = {(uint32_t)(5 + i), 0, stream.replication, stream.sub};
+        uint32_t w[4];
+        ms_philox_block(key, counter, w);
+        CHECK(same_bits(u[i], ((double)w[0] + 0.5) / 4294967296.0));
+    }
+}
+
+/* Every column kind behind one signature. */
+typedef void (*column_fn)(int odd, uint64_t first, int64_t n, double *out);
+
+static void uniform(int odd, uint64_t first, int64_t n, double *out)
+{
+    ms_draw_uniform(&stream, odd, first, n, out);
+}
+
+static void choice(int odd, uint64_t first, int64_t n, double *out)
+{
+    (void)odd;
+    ms_draw_choice(&stream, first, n, out);
+}
+
+static void exponential(int odd, uint64_t first, int64_t n, double *out)
+{
+    ms_draw_exponential(&stream, odd, first, n, out);
+}
+
+static void normal(int odd, uint64_t first, int64_t n, double *out)
+{
+    ms_draw_normal(&stream, odd, first, n, out);
+}
+
+static void lognormal(int odd, uint64_t first, int64_t n, double *out)
+{
+    ms_draw_lognormal(&stream, odd, first, n, 5.0, 0.75, out);
+}
+
+static const column_fn columns[] = {uniform, choice, exponential, normal, lognormal};
+
+enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
+
+static void chunks_do_not_show(void)
+{
+    lcg chance = {5};
+    for (int c = 0; c < N_COLUMNS; c++) {
+        double whole[CHUNK], parts[CHUNK];
+        columns[c](1, 1000, CHUNK, whole);
+        for (int repeat = 0; repeat < 20; repeat++) {
+            for (int64_t at = 0; at < CHUNK;) {
+                int64_t n = lcg_between(&chance, 1, repeat < 10 ? 40 : 1500);
+                n = n < CHUNK - at ? n : CHUNK - at;
+                columns[c](1, (uint64_t)(1000 + at), n, parts + at);
+                at += n;
+            }
+            CHECK(memcmp(whole, parts, sizeof whole) == 0);
+        }
+    }
+}
+
+static void nothing_is_written_past_the_end(void)
+{
+    for (int c = 0; c < N_COLUMNS; c++) {
+        for (int64_t n = 0; n < 70; n++) {
+            double out[71];
+            out[n] = -123.0;
+            columns[c](0, 9, n, out);
+            CHECK(out[n] == -123.0);
+        }
+    }
+}
+
+static void draws_are_quantiles_of_the_uniform(void)
+{
+    double u[CHUNK], z[CHUNK], x[CHUNK];
+    for (int odd = 0; odd < 2; odd++) {
+        ms_draw_uniform(&stream, odd, 0, CHUNK, u);
+        ms_draw_exponential(&stream, odd, 0, CHUNK, x);
+        ms_draw_normal(&stream, odd, 0, CHUNK, z);
+        for (int i = 0; i < CHUNK; i++) {
+            CHECK(same_bits(x[i], ms_exponential_quantile(u[i])));
+            CHECK(same_bits(z[i], ms_normal_quantile(u[i])));
+        }
+        ms_draw_lognormal(&stream, odd, 0, CHUNK, 5.0, 0.75, x);
+        for (int i = 0; i < CHUNK; i++) {
+            CHECK(same_bits(x[i], ms_exp(5.0 + 0.75 * z[i])));
+        }
+    }
+}
+
+/* Blocks compute the centre for all and put the tails back: the same bits as one at a time, also where
+ * all are tails, and on both sides of exp(-25), where the far range begins. */
+static void blocks_of_normals_equal_one_at_a_time(void)
+{
+    lcg chance = {6};
+    double u[CHUNK], z[CHUNK];
+    for (int depth = 0; depth < 40; depth++) {
+        for (int i = 0; i < CHUNK; i++) {
+            const double tail = ms_exp(-(double)depth * lcg_unit(&chance)) / 2.0;
+            u[i] = lcg_next(&chance) & 1 ? tail : 1.0 - tail;
+            u[i] = u[i] < 1.0 ? u[i] : 1.0 - 0x1p-53;
+        }
+        ms_quantile_normal(u, CHUNK, z);
+        for (int i = 0; i < CHUNK; i++) {
+            CHECK(same_bits(z[i], ms_normal_quantile(u[i])));
+        }
+    }
+    for (int i = 0; i < CHUNK; i++) {
+        u[i] = ms_exp(-25.0) * (1.0 + 1e-2 * (lcg_unit(&chance) - 0.5));
+    }
+    ms_quantile_normal(u, CHUNK, z);
+    for (int i = 0; i < CHUNK; i++) {
+        CHECK(same_bits(z[i], ms_normal_quantile(u[i])));
+    }
+}
+
+static void arrays_of_exp_and_log_equal_one_at_a_time(void)
+{
+    lcg chance = {7};
+    double x[CHUNK], y[CHUNK], back[CHUNK];
+    for (int i = 0; i < CHUNK; i++) {
+        x[i] = 1500.0 * lcg_unit(&chance) - 750.0;
+    }
+    ms_exp_many(x, CHUNK, y);
+    ms_log_many(y, CHUNK, back);
+    for (int i = 0; i < CHUNK; i++) {
+        CHECK(same_bits(y[i], ms_exp(x[i])));
+        CHECK(same_bits(back[i], ms_log(y[i])));
+    }
+}
+
+/* One number for all builds: with and without vector instructions, sanitizers, optimisation. */
+static void every_build_gives_the_same_bits(void)
+{
+    static const uint64_t golden[] = {0xe9587b61d88ee2a3, 0x41f16669a0a64b85, 0x7dcc441d92e8c2d5,
+                                      0xf379dcd08a4e7d73, 0xe8f9040d9ce39b10};
+    double x[CHUNK];
+    for (int c = 0; c < N_COLUMNS; c++) {
+        columns[c](0, 123456789012u, CHUNK, x);
+        CHECK(hash_of(x, CHUNK) == golden[c]);
+    }
+}
+
+int main(void)
+{
+    RUN(uniforms_are_52_bits_of_a_block);
+    RUN(choices_are_the_first_word);
+    RUN(chunks_do_not_show);
+    RUN(nothing_is_written_past_the_end);
+    RUN(draws_are_quantiles_of_the_uniform);
+    RUN(blocks_of_normals_equal_one_at_a_time);
+    RUN(arrays_of_exp_and_log_equal_one_at_a_time);
+    RUN(every_build_gives_the_same_bits);
+    return report();
+}

@@ -1,0 +1,85 @@
+#include "job.h"
+
+#include "check.h"
+
+static void a_new_job_has_not_started(void)
+{
+    const ms_job job = ms_job_new(70001, 2, 30, 40);
+    CHECK(job.request == 70001 && job.model == 2);
+    CHECK(job.prompt_tokens == 30 && job.output_tokens == 40 && job.generated_tokens == 0);
+    CHECK(job.preemptions == 0 && job.attempt == 0 && job.replica == -1);
+    CHECK(isnan(job.start_s) && isnan(job.first_token_s) && isnan(job.finish_s));
+    CHECK(job.energy_j == 0.0 && job.usage_s == 0.0);
+    CHECK(job.next == NULL && job.owner == NULL);
+}
+
+static void a_queue_is_first_in_first_out(void)
+{
+    ms_queue queue = {0};
+    ms_job jobs[5];
+    for (int i = 0; i < 5; i++) {
+        jobs[i] = ms_job_new(i, 0, 1, 1);
+        ms_queue_push_tail(&queue, &jobs[i]);
+        CHECK(queue.length == i + 1);
+    }
+    for (int i = 0; i < 5; i++) {
+        CHECK(ms_queue_pop(&queue) == &jobs[i]);
+        CHECK(jobs[i].next == NULL);
+        CHECK(queue.length == 4 - i);
+    }
+    CHECK(ms_queue_pop(&queue) == NULL);
+    CHECK(queue.length == 0 && queue.head == NULL && queue.tail == NULL);
+}
+
+static void a_preempted_job_returns_to_the_head(void)
+{
+    ms_queue queue = {0};
+    ms_job a = ms_job_new(0, 0, 1, 1), b = ms_job_new(1, 0, 1, 1), c = ms_job_new(2, 0, 1, 1);
+    ms_queue_push_head(&queue, &b); /* into an empty queue: it is the tail as well */
+    ms_queue_push_tail(&queue, &c);
+    ms_queue_push_head(&queue, &a);
+    CHECK(queue.length == 3);
+    CHECK(ms_queue_pop(&queue) == &a);
+    CHECK(ms_queue_pop(&queue) == &b);
+    CHECK(ms_queue_pop(&queue) == &c);
+    CHECK(ms_queue_pop(&queue) == NULL);
+}
+
+/* Against an array of which both ends move. */
+static void a_queue_keeps_order_under_any_use(void)
+{
+    enum { STEPS = 20000 };
+    static ms_job jobs[STEPS];
+    static int64_t model[2 * STEPS + 1];
+    int64_t head = STEPS, tail = STEPS;
+    ms_queue queue = {0};
+    lcg chance = {9};
+    for (int i = 0; i < STEPS; i++) {
+        jobs[i] = ms_job_new(i, 0, 1, 1);
+        switch (lcg_between(&chance, 0, 3)) {
+        case 0:
+            ms_queue_push_head(&queue, &jobs[i]);
+            model[--head] = i;
+            break;
+        case 1:
+            ms_queue_push_tail(&queue, &jobs[i]);
+            model[tail++] = i;
+            break;
+        default: {
+            const ms_job *job = ms_queue_pop(&queue);
+            CHECK(head == tail ? job == NULL : job != NULL && job->request == model[head]);
+            head += head < tail;
+        }
+        }
+        CHECK(queue.length == tail - head);
+    }
+}
+
+int main(void)
+{
+    RUN(a_new_job_has_not_started);
+    RUN(a_queue_is_first_in_first_out);
+    RUN(a_preempted_job_returns_to_the_head);
+    RUN(a_queue_keeps_order_under_any_use);
+    return report();
+}

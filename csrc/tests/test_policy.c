@@ -1,0 +1,127 @@
+#include "policy.h"
+
+#include "check.h"
+
+static const double scores[] = {0.5, 0.75, 0.875, 0.9375};
+static const double costs[] = {1.0, 2.0, 4.0, 8.0};
+static const double loads[] = {0.0, 0.0, 0.0, 0.0};
+
+enum { MODELS = 4 };
+
+static int64_t mess(int64_t step, double alpha, double queue, const double *uniforms, const double *params,
+                    double *state)
+{
+    return ms_policy_mess_decide(0, step, MODELS, alpha, queue, scores, costs, loads, NULL, uniforms, params,
+                                 state);
+}
+
+static void argmin_weighs_cost_against_the_queue(void)
+{
+    /* V E + Q (alpha - s): 1 2 4 8 without a queue; + 16 (0.75 - s) = 5 2 2 5 with one */
+    CHECK(ms_policy_argmin(MODELS, 1.0, 0.75, 0.0, scores, costs) == 0);
+    CHECK(ms_policy_argmin(MODELS, 1.0, 0.75, 16.0, scores, costs) == 1);
+    CHECK(ms_policy_argmin(MODELS, 1.0, 0.75, 17.0, scores, costs) == 2);
+    CHECK(ms_policy_argmin(MODELS, 1.0, 0.75, 1000.0, scores, costs) == 3);
+    CHECK(ms_policy_argmin(MODELS, 0.0, 0.75, 1.0, scores, costs) == 3);
+    CHECK(ms_policy_argmin(1, 1.0, 0.75, 16.0, scores, costs) == 0);
+}
+
+static void ties_go_to_the_lowest_model(void)
+{
+    const double same[] = {3.0, 1.0, 1.0, 1.0};
+    CHECK(ms_policy_argmin(MODELS, 1.0, 0.5, 2.0, loads, same) == 1);
+    CHECK(ms_policy_argmin(MODELS, 0.0, 0.5, 0.0, scores, costs) == 0);
+}
+
+static void a_block_decides_as_one(void)
+{
+    enum { N = 200, M = 17, STRIDE = 211 };
+    static double s[M * STRIDE], e[M * STRIDE];
+    lcg chance = {11};
+    for (int i = 0; i < M * STRIDE; i++) {
+        s[i] = (double)lcg_between(&chance, 0, 4) / 4.0; /* coarse: ties abound */
+        e[i] = (double)lcg_between(&chance, 0, 4);
+    }
+    for (int64_t models = 1; models <= M; models++) {
+        for (int64_t n = 0; n <= N; n += 1 + n / 3) {
+            int32_t chosen[N + 1];
+            chosen[n] = -7;
+            ms_policy_argmin_block(models, n, STRIDE, 1.0, 0.5, 4.0, s, e, chosen);
+            for (int64_t i = 0; i < n; i++) {
+                double column_s[M], column_e[M];
+                for (int64_t m = 0; m < models; m++) {
+                    column_s[m] = s[m * STRIDE + i];
+                    column_e[m] = e[m * STRIDE + i];
+                }
+                CHECK(chosen[i] == ms_policy_argmin(models, 1.0, 0.5, 4.0, column_s, column_e));
+            }
+            CHECK(chosen[n] == -7);
+        }
+    }
+}
+
+static void mess_explores_with_its_probability(void)
+{
+    const double params[MS_MESS_PARAMS] = {1.0, 0.5, 0.25, MS_EXPLORE_ALL, 0.0, 0.0};
+    double state[MS_MESS_STATE] = {1.0};
+    const double below[] = {0.25 - 1e-12, 0.5}, above[] = {0.25, 0.5};
+    CHECK(mess(16, 0.75, 0.0, below, params, state) == MS_PLAN_ALL); /* 0.5 / 16^0.25 = 0.25 */
+    CHECK(mess(16, 0.75, 0.0, above, params, state) == 0);
+    CHECK(mess(1, 0.75, 0.0, above, params, state) == MS_PLAN_ALL);
+    CHECK(mess(1, 0.75, 1000.0, (const double[]){0.5, 0.5}, params, state) == 3);
+}
+
+static void mess_may_explore_one_model(void)
+{
+    const double params[MS_MESS_PARAMS] = {1.0, 1.0, 0.0, MS_EXPLORE_CHOSEN, 0.0, 0.0};
+    double state[MS_MESS_STATE] = {1.0};
+    for (int m = 0; m < MODELS; m++) {
+        const double u[] = {0.5, (m + 0.5) / MODELS};
+        CHECK(mess(9, 0.75, 0.0, u, params, state) == (MS_PLAN_EXPLORE | m));
+    }
+    const double last[] = {0.5, 1.0 - 0x1p-53}; /* times 3 models rounds up to 3 */
+    CHECK(mess(9, 0.75, 0.0, last, params, state) == (MS_PLAN_EXPLORE | (MODELS - 1)));
+    CHECK(ms_policy_random(0, 1, 3, 0.0, 0.0, scores, costs, loads, NULL, last, params, state) == 2);
+}
+
+static void mess_reads_v_from_its_state(void)
+{
+    const double params[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 0.0, 0.0};
+    double state[MS_MESS_STATE] = {1e-6};
+    CHECK(mess(9, 0.75, 1.0, (const double[]){0.5, 0.5}, params, state) == 3);
+}
+
+static void the_target_queue_steers_v(void)
+{
+    const double params[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 8.0, 0.125};
+    double state[MS_MESS_STATE] = {2.0};
+    CHECK(ms_policy_mess_rated(0, 0, 1.0, 8.0, params, state) == 0 && state[0] == 2.0);
+    CHECK(ms_policy_mess_rated(0, 0, 1.0, 4.0, params, state) == 0 && state[0] == 2.0 * (1.0 + 0.125 * 0.5));
+    state[0] = 2.0;
+    CHECK(ms_policy_mess_rated(0, 0, 1.0, 1e9, params, state) == 0 && state[0] == 2.0 * (1.0 - 0.125));
+    const double off[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 0.0, 0.125};
+    state[0] = 2.0;
+    CHECK(ms_policy_mess_rated(0, 0, 1.0, 4.0, off, state) == 0 && state[0] == 2.0);
+}
+
+static void the_plain_policies_are_plain(void)
+{
+    const double u[] = {0.001, 0.6};
+    const double dear_first[] = {9.0, 2.0, 2.0, 8.0};
+    CHECK(ms_policy_random(0, 1, MODELS, 0.5, 3.0, scores, costs, loads, NULL, u, NULL, NULL) == 2);
+    CHECK(ms_policy_cheapest(0, 1, MODELS, 0.5, 3.0, scores, dear_first, loads, NULL, u, NULL, NULL) == 1);
+    CHECK(ms_policy_largest(0, 1, MODELS, 0.5, 3.0, scores, dear_first, loads, NULL, u, NULL, NULL) == 3);
+}
+
+int main(void)
+{
+    RUN(argmin_weighs_cost_against_the_queue);
+    RUN(ties_go_to_the_lowest_model);
+    RUN(a_block_decides_as_one);
+    RUN(mess_explores_with_its_probability);
+    RUN(mess_may_explore_one_model);
+    RUN(mess_reads_v_from_its_state);
+    RUN(the_target_queue_steers_v);
+    RUN(the_plain_policies_are_plain);
+    return report();
+}

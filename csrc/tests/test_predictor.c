@@ -1,0 +1,193 @@
+#include "predictor.h"
+
+#include "check.h"
+#include "error.h"
+#include "maths.h"
+
+static void fill(lcg *chance, double *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = 4.0 * lcg_unit(chance) - 2.0;
+    }
+}
+
+/* A predictor with random weights, so that nothing is hidden by zeros. */
+static ms_predictor made(lcg *chance, int32_t models, int32_t features)
+{
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, models, features) == 0);
+    fill(chance, p.weights, (int64_t)models * features);
+    fill(chance, p.bias, models);
+    p.learning_rate = 0.5;
+    return p;
+}
+
+static void all_starts_at_a_half(void)
+{
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 3, 2) == 0);
+    const double x[] = {5.0, -7.0};
+    double scores[3] = {0.0, 0.0, 0.0};
+    ms_predictor_score(&p, x, 1, 1, scores, 1);
+    CHECK(scores[0] == 0.5 && scores[1] == 0.5 && scores[2] == 0.5);
+    CHECK(p.version == 0);
+    ms_predictor_free(&p);
+}
+
+/* For every shape, each score equals the sum written down: over j in order, the bias last. */
+static void blocks_give_the_bits_of_the_plain_sum(void)
+{
+    enum { MOST = 130, D = 9, X_STRIDE = 137, S_STRIDE = 131 };
+    static double x[D * X_STRIDE], scores[10 * S_STRIDE];
+    lcg chance = {12};
+    fill(&chance, x, D * X_STRIDE);
+    for (int32_t models = 1; models <= 9; models++) {
+        for (int32_t features = 0; features <= D; features += 3) {
+            ms_predictor p = made(&chance, models, features);
+            for (int64_t n = 0; n <= MOST; n += n < 34 ? 1 : 32) {
+                scores[(models - 1) * S_STRIDE + n] = -9.0;
+                ms_predictor_score(&p, x, X_STRIDE, n, scores, S_STRIDE);
+                int equal = scores[(models - 1) * S_STRIDE + n] == -9.0;
+                for (int64_t i = 0; i < n; i++) {
+                    for (int32_t m = 0; m < models; m++) {
+                        double sum = 0.0;
+                        for (int32_t j = 0; j < features; j++) {
+                            sum += p.weights[m * features + j] * x[j * X_STRIDE + i];
+                        }
+                        equal &= same_bits(scores[m * S_STRIDE + i], ms_sigmoid(sum + p.bias[m]));
+                    }
+                }
+                CHECK(equal);
+            }
+            ms_predictor_free(&p);
+        }
+    }
+}
+
+/* Without features there is no x to point to. */
+static void no_features_need_no_array(void)
+{
+    lcg chance = {15};
+    ms_predictor p = made(&chance, 2, 0);
+    double scores[2 * 100];
+    ms_predictor_score(&p, NULL, 100, 100, scores, 100);
+    for (int i = 0; i < 100; i++) {
+        CHECK(scores[i] == ms_sigmoid(p.bias[0]) && scores[100 + i] == ms_sigmoid(p.bias[1]));
+    }
+    const double before = p.bias[0], labels[] = {1.0, NAN};
+    ms_predictor_learn(&p, NULL, labels);
+    CHECK(p.bias[0] > before);
+    ms_predictor_free(&p);
+}
+
+static void a_step_goes_down_the_gradient(void)
+{
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 2, 2) == 0);
+    p.learning_rate = 0.5;
+    const double x[] = {2.0, -4.0}, labels[] = {1.0, 0.25};
+    ms_predictor_learn(&p, x, labels);
+    /* s = 1/2: d loss / d logit = s - y = -1/2 and 1/4 */
+    CHECK(p.weights[0] == 0.5 && p.weights[1] == -1.0 && p.bias[0] == 0.25);
+    CHECK(p.weights[2] == -0.25 && p.weights[3] == 0.5 && p.bias[1] == -0.125);
+    CHECK(p.version == 1);
+    ms_predictor_free(&p);
+}
+
+static void a_missing_label_takes_no_part(void)
+{
+    lcg chance = {13};
+    ms_predictor p = made(&chance, 2, 2);
+    p.momentum = 0.5, p.weight_decay = 0.25, p.clip = 1e-3;
+    const double w0 = p.weights[0], w2 = p.weights[2], b0 = p.bias[0];
+    const double x[] = {2.0, -4.0}, labels[] = {NAN, 1.0};
+    ms_predictor_learn(&p, x, labels);
+    CHECK(same_bits(p.weights[0], w0) && same_bits(p.bias[0], b0));
+    CHECK(p.velocity[0] == 0.0 && p.velocity[2] == 0.0);
+    CHECK(p.weights[2] != w2);
+    CHECK(p.version == 1);
+    ms_predictor_free(&p);
+}
+
+static void momentum_and_decay_are_pytorchs(void)
+{
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 1, 1) == 0);
+    p.learning_rate = 0.5, p.momentum = 0.5, p.weight_decay = 0.25;
+    const double x[] = {2.0}, labels[] = {1.0};
+    ms_predictor_learn(&p, x, labels);
+    CHECK(p.velocity[0] == -1.0 && p.weights[0] == 0.5);
+    CHECK(p.velocity[1] == -0.5 && p.bias[0] == 0.25);
+    const double g = ms_sigmoid(0.5 * 2.0 + 0.25) - 1.0;
+    ms_predictor_learn(&p, x, labels);
+    CHECK_NEAR(p.velocity[0], -0.5 + (g * 2.0 + 0.25 * 0.5), 1e-15);
+    CHECK_NEAR(p.weights[0], 0.5 - 0.5 * (-0.5 + (g * 2.0 + 0.25 * 0.5)), 1e-15);
+    CHECK_NEAR(p.velocity[1], -0.25 + (g + 0.25 * 0.25), 1e-15);
+    CHECK_NEAR(p.bias[0], 0.25 - 0.5 * (-0.25 + (g + 0.25 * 0.25)), 1e-15);
+    ms_predictor_free(&p);
+}
+
+static double step_length(double clip)
+{
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 2, 2) == 0);
+    p.learning_rate = 1.0, p.clip = clip;
+    const double x[] = {2.0, 2.0}, labels[] = {1.0, 0.0}; /* norm = sqrt((8 + 1) (1/4 + 1/4)) */
+    ms_predictor_learn(&p, x, labels);
+    double squares = 0.0;
+    for (int i = 0; i < 4; i++) {
+        squares += p.weights[i] * p.weights[i];
+    }
+    squares += p.bias[0] * p.bias[0] + p.bias[1] * p.bias[1];
+    ms_predictor_free(&p);
+    return sqrt(squares);
+}
+
+static void a_long_gradient_is_clipped(void)
+{
+    CHECK_NEAR(step_length(0.0), sqrt(4.5), 1e-15);
+    CHECK_NEAR(step_length(1.0), 1.0, 1e-15);
+    CHECK_NEAR(step_length(2.0), 2.0, 1e-15);
+    CHECK_NEAR(step_length(3.0), sqrt(4.5), 1e-15);
+}
+
+static void too_large_a_predictor_is_refused(void)
+{
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 1 << 20, INT32_MAX) == MS_ERR_MEMORY);
+    CHECK(p.weights == NULL && p.bias == NULL && p.velocity == NULL && p.gradient == NULL);
+    ms_predictor_free(&p);
+}
+
+static void every_build_gives_the_same_bits(void)
+{
+    enum { N = 333, D = 40, M = 6 };
+    static double x[D * N], scores[M * N], labels[M];
+    lcg chance = {14};
+    ms_predictor p = made(&chance, M, D);
+    p.momentum = 0.9, p.weight_decay = 0.01, p.clip = 1.0;
+    fill(&chance, x, D * N);
+    for (int step = 0; step < 50; step++) {
+        for (int m = 0; m < M; m++) {
+            labels[m] = lcg_unit(&chance) < 0.5 ? 0.0 : 1.0;
+        }
+        ms_predictor_learn(&p, x + step * D, labels);
+    }
+    ms_predictor_score(&p, x, N, N, scores, N);
+    CHECK(hash_of(scores, M * N) == 0xebec6261d496ceb9);
+    ms_predictor_free(&p);
+}
+
+int main(void)
+{
+    RUN(all_starts_at_a_half);
+    RUN(blocks_give_the_bits_of_the_plain_sum);
+    RUN(no_features_need_no_array);
+    RUN(a_step_goes_down_the_gradient);
+    RUN(a_missing_label_takes_no_part);
+    RUN(momentum_and_decay_are_pytorchs);
+    RUN(a_long_gradient_is_clipped);
+    RUN(too_large_a_predictor_is_refused);
+    RUN(every_build_gives_the_same_bits);
+    return report();
+}

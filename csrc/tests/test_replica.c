@@ -1,0 +1,547 @@
+#include "replica.h"
+
+#include <stdlib.h>
+
+#include "check.h"
+#include "error.h"
+
+/* Every iteration takes a second and draws 2 J, and 1 J a token. */
+static const ms_coefficients unit = {.a0_s = 1.0, .p0_w = 2.0, .e_j_per_token = 1.0, .p_cap_w = 1000.0};
+static const ms_limits wide = {.max_num_seqs = 4, .max_batched_tokens = 16, .kv_capacity_tokens = 1000};
+
+static void make(ms_replica *r, ms_limits limits)
+{
+    CHECK(ms_replica_init(r, 0, &unit, &limits, NULL) == 0);
+}
+
+static enum ms_notice submit(ms_replica *r, ms_job *job, double t_s)
+{
+    ms_queue_push_tail(r->queue, job);
+    return r->queue->length == 1 ? ms_replica_notify(r, t_s) : MS_NOTHING;
+}
+
+static int32_t start(ms_replica *r, double t_s)
+{
+    int32_t pulled = -1;
+    CHECK(ms_replica_start(r, t_s, &pulled) == 0);
+    return pulled;
+}
+
+/* Plays boundaries until all is done; returns how many jobs were. */
+static int64_t run_out(ms_replica *r)
+{
+    ms_queue done = {0};
+    while (r->state == MS_RUNNING) {
+        const double t_s = r->boundary_s;
+        CHECK(ms_replica_finish(r, &done) == 0);
+        start(r, t_s);
+    }
+    return done.length;
+}
+
+static int times_are(const ms_job *job, double start_s, double first_token_s, double finish_s)
+{
+    return job->start_s == start_s && job->first_token_s == first_token_s && job->finish_s == finish_s;
+}
+
+/* ---- single scenarios, by hand ---------------------------------------------------------------- */
+
+static void a_job_alone_takes_a_prefill_and_its_decodes(void)
+{
+    ms_replica r;
+    make(&r, wide);
+    ms_job job = ms_job_new(0, 0, 4, 3);
+    CHECK(submit(&r, &job, 5.0) == MS_WAKE);
+    CHECK(start(&r, 5.0) == 1);
+    CHECK(ms_replica_unfinished(&r) == 1);
+    CHECK(run_out(&r) == 1);
+    CHECK(times_are(&job, 5.0, 6.0, 8.0));
+    CHECK(job.energy_j == (2.0 + 4.0) + 2.0 * (2.0 + 1.0));
+    CHECK(ms_replica_meter_j(&r, 100.0) == job.energy_j);
+    CHECK(ms_replica_busy_s(&r, 100.0) == 3.0);
+    CHECK(r.state == MS_IDLE && r.jumps == 2 && job.replica == 0);
+    ms_replica_free(&r);
+}
+
+static void a_long_prompt_is_prefilled_in_chunks(void)
+{
+    ms_replica r;
+    make(&r, (ms_limits){.max_num_seqs = 4, .max_batched_tokens = 4, .kv_capacity_tokens = 100});
+    ms_job job = ms_job_new(0, 0, 10, 1); /* 4 + 4 + 2 */
+    submit(&r, &job, 0.0);
+    start(&r, 0.0);
+    CHECK(r.boundary_s == 2.0); /* two whole chunks are one jump */
+    run_out(&r);
+    CHECK(times_are(&job, 0.0, 3.0, 3.0));
+    ms_replica_free(&r);
+}
+
+static void a_newcomer_joins_at_the_next_boundary(void)
+{
+    ms_replica r;
+    make(&r, wide);
+    ms_queue done = {0};
+    ms_job first = ms_job_new(0, 0, 1, 10), second = ms_job_new(1, 0, 1, 2);
+    submit(&r, &first, 0.0);
+    start(&r, 0.0);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    start(&r, 1.0);
+    CHECK(r.boundary_s == 10.0);
+    CHECK(submit(&r, &second, 3.5) == MS_RESCHEDULE);
+    CHECK(r.boundary_s == 4.0);
+    CHECK(ms_replica_finish(&r, &done) == 0 && done.length == 0);
+    CHECK(start(&r, 4.0) == 1);
+    run_out(&r);
+    CHECK(times_are(&first, 0.0, 1.0, 10.0));
+    CHECK(times_are(&second, 4.0, 5.0, 6.0));
+    ms_replica_free(&r);
+}
+
+/* An arrival on a boundary joins the iteration that starts there. */
+static void an_arrival_on_a_boundary_is_in_time(void)
+{
+    ms_replica r;
+    make(&r, wide);
+    ms_queue done = {0};
+    ms_job first = ms_job_new(0, 0, 1, 10), second = ms_job_new(1, 0, 1, 2);
+    submit(&r, &first, 0.0);
+    start(&r, 0.0);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    start(&r, 1.0);
+    CHECK(submit(&r, &second, 4.0) == MS_RESCHEDULE);
+    CHECK(r.boundary_s == 4.0);
+    ms_replica_free(&r);
+}
+
+static void an_interruption_in_vain_changes_nothing(void)
+{
+    ms_replica r;
+    make(&r, (ms_limits){.max_num_seqs = 4, .max_batched_tokens = 16, .kv_capacity_tokens = 14});
+    ms_queue done = {0};
+    ms_job first = ms_job_new(0, 0, 4, 9), second = ms_job_new(1, 0, 10, 2);
+    submit(&r, &first, 0.0);
+    start(&r, 0.0);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    start(&r, 1.0);
+    const int64_t jumps = r.jumps;
+    CHECK(submit(&r, &second, 2.5) == MS_RESCHEDULE && r.boundary_s == 3.0);
+    CHECK(ms_replica_finish(&r, &done) == 0 && done.length == 0);
+    CHECK(ms_replica_meter_j(&r, 3.0) == (2.0 + 4.0) + 2.0 * (2.0 + 1.0));
+    CHECK(start(&r, 3.0) == 0); /* 6 tokens + 1 + 10 do not fit into 14 */
+    CHECK(r.boundary_s == 9.0 && r.jumps == jumps);
+    run_out(&r);
+    CHECK(times_are(&first, 0.0, 1.0, 9.0));
+    CHECK(times_are(&second, 9.0, 10.0, 11.0));
+    ms_replica_free(&r);
+}
+
+static void the_youngest_is_preempted_and_computed_again(void)
+{
+    ms_replica r;
+    make(&r, (ms_limits){.max_num_seqs = 2, .max_batched_tokens = 16, .kv_capacity_tokens = 10});
+    ms_job old = ms_job_new(0, 0, 4, 6), young = ms_job_new(1, 0, 4, 6);
+    submit(&r, &old, 0.0);
+    submit(&r, &young, 0.0);
+    CHECK(start(&r, 0.0) == 2);
+    run_out(&r);
+    /* Both hold 5 tokens after two iterations and 12 would be needed: the young one goes, with two
+     * tokens generated. Its 4 + 2 are prefilled when the old one has left, which gives token 3. */
+    CHECK(times_are(&old, 0.0, 1.0, 6.0));
+    CHECK(times_are(&young, 0.0, 1.0, 10.0));
+    CHECK(old.preemptions == 0 && young.preemptions == 1 && r.preemptions == 1);
+    /* together: (2 + 8) + (2 + 2); alone: 4 x (2 + 1); again: (2 + 6) + 3 x (2 + 1) */
+    CHECK(old.energy_j + young.energy_j == 10.0 + 4.0 + 12.0 + 8.0 + 9.0);
+    CHECK(young.energy_j == 5.0 + 2.0 + 8.0 + 9.0);
+    ms_replica_free(&r);
+}
+
+static void reserving_the_whole_answer_never_preempts(void)
+{
+    ms_replica r;
+    make(&r, (ms_limits){.max_num_seqs = 2,
+                                    .max_batched_tokens = 16,
+                                    .kv_capacity_tokens = 10,
+                                    .kv_policy = MS_KV_RESERVE});
+    ms_job old = ms_job_new(0, 0, 4, 6), young = ms_job_new(1, 0, 4, 6); /* 9 tokens each at the end */
+    submit(&r, &old, 0.0);
+    submit(&r, &young, 0.0);
+    CHECK(start(&r, 0.0) == 1);
+    CHECK(r.reserved_tokens == 9);
+    run_out(&r);
+    CHECK(times_are(&old, 0.0, 1.0, 6.0));
+    CHECK(times_are(&young, 6.0, 7.0, 12.0));
+    CHECK(r.preemptions == 0 && r.reserved_tokens == 0);
+    ms_replica_free(&r);
+}
+
+static void a_shared_queue_feeds_whoever_has_room(void)
+{
+    ms_queue shared = {0};
+    ms_replica replicas[2];
+    ms_job jobs[3];
+    const ms_limits one = {.max_num_seqs = 1, .max_batched_tokens = 16, .kv_capacity_tokens = 100};
+    for (int i = 0; i < 2; i++) {
+        CHECK(ms_replica_init(&replicas[i], i, &unit, &one, &shared) == 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        jobs[i] = ms_job_new(i, 0, 1, 3);
+    }
+    ms_queue_push_tail(&shared, &jobs[0]);
+    CHECK(ms_replica_notify(&replicas[0], 0.0) == MS_WAKE && start(&replicas[0], 0.0) == 1);
+    ms_queue_push_tail(&shared, &jobs[1]);
+    ms_queue_push_tail(&shared, &jobs[2]);
+    CHECK(ms_replica_notify(&replicas[0], 0.0) == MS_NOTHING);
+    CHECK(ms_replica_notify(&replicas[1], 0.0) == MS_WAKE && start(&replicas[1], 0.0) == 1);
+    CHECK(shared.length == 1 && ms_replica_unfinished(&replicas[1]) == 1);
+    CHECK(run_out(&replicas[0]) == 2);
+    CHECK(run_out(&replicas[1]) == 1);
+    CHECK(times_are(&jobs[2], 3.0, 4.0, 6.0));
+    CHECK(jobs[0].replica == 0 && jobs[1].replica == 1 && jobs[2].replica == 0);
+    for (int i = 0; i < 2; i++) {
+        ms_replica_free(&replicas[i]);
+    }
+}
+
+/* Woken for a job that another replica took first. */
+static void a_replica_woken_in_vain_sleeps_again(void)
+{
+    ms_queue shared = {0};
+    ms_replica r;
+    CHECK(ms_replica_init(&r, 0, &unit, &wide, &shared) == 0);
+    CHECK(ms_replica_notify(&r, 7.0) == MS_WAKE);
+    CHECK(start(&r, 7.0) == 0);
+    CHECK(r.state == MS_IDLE && isinf(r.boundary_s) && ms_replica_busy_s(&r, 9.0) == 0.0);
+    ms_replica_free(&r);
+}
+
+static void a_failure_charges_the_iteration_under_way(void)
+{
+    ms_replica r;
+    make(&r, wide);
+    ms_queue done = {0}, evicted = {0};
+    ms_job first = ms_job_new(0, 0, 4, 10), waiting[5];
+    submit(&r, &first, 0.0);
+    start(&r, 0.0);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    start(&r, 1.0);
+    for (int i = 0; i < 5; i++) {
+        waiting[i] = ms_job_new(i + 1, 0, 4, 10);
+        submit(&r, &waiting[i], 3.25);
+    }
+    ms_replica_evict(&r, 3.5, &evicted);
+    CHECK(first.energy_j == (2.0 + 4.0) + 2.5 * (2.0 + 1.0));
+    CHECK(ms_replica_meter_j(&r, 50.0) == first.energy_j);
+    CHECK(ms_replica_busy_s(&r, 50.0) == 3.5);
+    CHECK(evicted.length == 6 && evicted.head == &first && evicted.tail == &waiting[4]);
+    CHECK(r.state == MS_DOWN && isinf(r.boundary_s) && ms_replica_unfinished(&r) == 0);
+    ms_queue_push_tail(&r.own_queue, ms_queue_pop(&evicted));
+    CHECK(ms_replica_notify(&r, 4.0) == MS_NOTHING); /* down: it holds what it is given */
+    ms_queue_pop(&r.own_queue);
+    ms_replica_repair(&r);
+    first.generated_tokens = 0;
+    CHECK(submit(&r, &first, 60.0) == MS_WAKE);
+    start(&r, 60.0);
+    CHECK(run_out(&r) == 1);
+    CHECK(times_are(&first, 0.0, 1.0, 70.0)); /* the first times are kept */
+    CHECK(first.energy_j == 6.0 + 7.5 + 6.0 + 9.0 * 3.0);
+    ms_replica_free(&r);
+}
+
+static void a_failure_during_a_prefill_frees_what_was_reserved(void)
+{
+    ms_limits limits = wide;
+    limits.kv_policy = MS_KV_RESERVE;
+    ms_replica r;
+    make(&r, limits);
+    ms_queue evicted = {0};
+    ms_job job = ms_job_new(0, 0, 40, 10); /* 16 + 16 + 8 */
+    submit(&r, &job, 0.0);
+    start(&r, 0.0);
+    CHECK(r.reserved_tokens == 49);
+    ms_replica_evict(&r, 1.5, &evicted);
+    CHECK(job.energy_j == 1.5 * (2.0 + 16.0));
+    CHECK(r.reserved_tokens == 0 && r.context_tokens == 0 && isnan(job.first_token_s));
+    ms_replica_free(&r);
+}
+
+static void reading_the_meter_changes_nothing(void)
+{
+    ms_replica r;
+    make(&r, wide);
+    ms_job job = ms_job_new(0, 0, 4, 10);
+    submit(&r, &job, 0.0);
+    start(&r, 0.0);
+    for (double t_s = 0.0; t_s <= 1.0; t_s += 0.125) {
+        const ms_replica before = r;
+        CHECK(ms_replica_meter_j(&r, t_s) == 6.0 * t_s);
+        CHECK(ms_replica_busy_s(&r, t_s) == t_s);
+        CHECK(r.boundary_s == before.boundary_s && r.meter_j == before.meter_j && r.jumps == before.jumps);
+    }
+    ms_replica_free(&r);
+}
+
+/* Arrays begin at 16 places and grow to the limit, whatever it is. */
+static void the_batch_grows_past_its_first_room(void)
+{
+    for (int32_t seqs = 1; seqs <= 70; seqs++) {
+        ms_replica r;
+        make(&r, (ms_limits){.max_num_seqs = seqs, .max_batched_tokens = 1000, .kv_capacity_tokens = 9999});
+        ms_job jobs[70];
+        ms_queue done = {0};
+        for (int32_t i = 0; i < seqs; i++) {
+            jobs[i] = ms_job_new(i, 0, 2, 3 + i);
+            submit(&r, &jobs[i], 0.0);
+        }
+        CHECK(start(&r, 0.0) == seqs && r.running == seqs && r.room == seqs);
+        while (r.state == MS_RUNNING) {
+            const double t_s = r.boundary_s;
+            CHECK(ms_replica_finish(&r, &done) == 0);
+            start(&r, t_s);
+        }
+        for (int32_t i = 0; i < seqs; i++) {
+            CHECK(ms_queue_pop(&done) == &jobs[i]); /* in the order of their lengths */
+            CHECK(times_are(&jobs[i], 0.0, 1.0, 3.0 + i));
+        }
+        ms_replica_free(&r);
+    }
+}
+
+static void what_cannot_be_is_refused(void)
+{
+    ms_replica r;
+    make(&r, wide);
+    ms_queue done = {0};
+    int32_t pulled;
+    CHECK(ms_replica_finish(&r, &done) == MS_ERR_TIME);
+    CHECK(ms_replica_start(&r, 0.0, &pulled) == MS_ERR_TIME && pulled == 0);
+    const ms_job no_prompt = ms_job_new(0, 0, 0, 5), no_answer = ms_job_new(0, 0, 5, 0);
+    const ms_job fits = ms_job_new(0, 0, 900, 101), too_large = ms_job_new(0, 0, 900, 102);
+    const ms_job huge = ms_job_new(0, 0, INT32_MAX, INT32_MAX);
+    CHECK(ms_replica_fits(&r, &no_prompt) == MS_ERR_NO_TOKENS);
+    CHECK(ms_replica_fits(&r, &no_answer) == MS_ERR_NO_TOKENS);
+    CHECK(ms_replica_fits(&r, &fits) == 0);
+    CHECK(ms_replica_fits(&r, &too_large) == MS_ERR_TOO_LARGE);
+    CHECK(ms_replica_fits(&r, &huge) == MS_ERR_TOO_LARGE);
+    ms_replica_free(&r);
+
+    const ms_limits none = {.max_num_seqs = 0, .max_batched_tokens = 8, .kv_capacity_tokens = 9};
+    const ms_limits narrow = {.max_num_seqs = 8, .max_batched_tokens = 7, .kv_capacity_tokens = 9};
+    CHECK(ms_replica_init(&r, 0, &unit, &none, NULL) == MS_ERR_LIMITS);
+    CHECK(ms_replica_init(&r, 0, &unit, &narrow, NULL) == MS_ERR_LIMITS);
+}
+
+static void a_duration_must_be_positive_and_finite(void)
+{
+    const double bad[] = {0.0, -1.0, INFINITY, NAN};
+    for (int i = 0; i < 4; i++) {
+        ms_coefficients c = unit;
+        c.a0_s = bad[i];
+        ms_replica r;
+        CHECK(ms_replica_init(&r, 0, &c, &wide, NULL) == 0);
+        ms_job job = ms_job_new(0, 0, 4, 3);
+        int32_t pulled;
+        submit(&r, &job, 0.0);
+        CHECK(ms_replica_start(&r, 0.0, &pulled) == MS_ERR_NOT_FINITE);
+        ms_replica_free(&r);
+    }
+}
+
+/* ---- random use --------------------------------------------------------------------------------- */
+
+enum { JOBS = 40 };
+
+/* A replica under random arrivals, failures and retries, and what must be conserved in it. */
+typedef struct world {
+    ms_replica r;
+    ms_job jobs[JOBS];
+    double arrival_s[JOBS];
+    int issued;
+    int64_t done;
+    lcg chance;
+} world;
+
+static ms_coefficients random_coefficients(lcg *chance)
+{
+    ms_coefficients c = {.a0_s = (double)lcg_between(chance, 1, 5),
+                         .c1_s_per_token = (double)lcg_between(chance, 0, 3),
+                         .nstar_tokens = (double)lcg_between(chance, 0, 6),
+                         .ab_s_per_sequence = (double)lcg_between(chance, 0, 3),
+                         .ak_s_per_token = (double)lcg_between(chance, 0, 3),
+                         .akm_s_per_token = (double)lcg_between(chance, 0, 3),
+                         .aq_s_per_token2 = (double)(2 * lcg_between(chance, 0, 2)),
+                         .p0_w = (double)lcg_between(chance, 0, 3),
+                         .e_j_per_token = (double)lcg_between(chance, 0, 9),
+                         .ek_j_per_token = (double)lcg_between(chance, 0, 3)};
+    c.p_cap_w = c.p0_w + (double)lcg_between(chance, 0, 4);
+    return c;
+}
+
+static ms_limits random_limits(lcg *chance)
+{
+    const int32_t seqs = (int32_t)lcg_between(chance, 1, 24);
+    return (ms_limits){.max_num_seqs = seqs,
+                       .max_batched_tokens = seqs + (int32_t)lcg_between(chance, 0, 12),
+                       .kv_capacity_tokens = lcg_between(chance, 30, 200), /* a job needs 29 at most */
+                       .kv_policy = lcg_between(chance, 0, 2) == 0 ? MS_KV_RESERVE : MS_KV_RECOMPUTE,
+                       .track_usage = 1};
+}
+
+static void the_books_balance(const world *w, double t_s)
+{
+    const ms_replica *r = &w->r;
+    int64_t context = 0, partial = 0, reserved = 0;
+    double joules = 0.0;
+    for (int32_t i = 0; i < r->running; i++) {
+        joules += r->energy_j[i];
+        reserved += r->jobs[i]->prompt_tokens + r->jobs[i]->output_tokens - 1;
+        if (i < r->decoders) {
+            context += r->cached[i] + r->clock;
+            CHECK(r->ends[i] > r->clock || r->state == MS_RUNNING);
+        } else {
+            partial += r->cached[i];
+        }
+    }
+    for (int i = 0; i < w->issued; i++) {
+        joules += w->jobs[i].energy_j;
+    }
+    CHECK(r->context_tokens == context);
+    CHECK(context + partial <= r->limits.kv_capacity_tokens);
+    CHECK(r->running <= r->limits.max_num_seqs && r->decoders <= r->running && r->running <= r->room);
+    CHECK(r->limits.kv_policy == MS_KV_RESERVE ? r->reserved_tokens == reserved && r->preemptions == 0
+                                               : r->reserved_tokens == 0);
+    CHECK(w->done + ms_replica_unfinished(r) == w->issued);
+    CHECK_NEAR(r->meter_j, joules, 1e-12); /* what was paid is what was drawn */
+    CHECK(ms_replica_meter_j(r, t_s) >= r->meter_j);
+}
+
+static void collect(world *w, ms_queue *done)
+{
+    for (ms_job *job = ms_queue_pop(done); job != NULL; job = ms_queue_pop(done)) {
+        w->done++;
+        CHECK(job->generated_tokens == job->output_tokens);
+        CHECK(w->arrival_s[job->request] <= job->start_s && job->start_s < job->first_token_s);
+        CHECK(job->finish_s - job->first_token_s >=
+              (job->output_tokens - 1) * w->r.coefficients.a0_s * (job->attempt == 0));
+    }
+}
+
+static void issue(world *w, double t_s, int *due)
+{
+    ms_job *job = &w->jobs[w->issued];
+    const int32_t prompt_tokens = (int32_t)lcg_between(&w->chance, 1, 15);
+    const int32_t output_tokens = (int32_t)lcg_between(&w->chance, 1, 15);
+    *job = ms_job_new(w->issued, 0, prompt_tokens, output_tokens);
+    w->arrival_s[w->issued++] = t_s;
+    CHECK(ms_replica_fits(&w->r, job) == 0);
+    *due |= submit(&w->r, job, t_s) == MS_WAKE;
+}
+
+/* At t_s, the replica fails, is repaired at once and gets its jobs back in order of their ids. */
+static void fail(world *w, double t_s, int *due)
+{
+    ms_queue evicted = {0};
+    const int64_t unfinished = ms_replica_unfinished(&w->r);
+    const double drawn = ms_replica_meter_j(&w->r, t_s);
+    ms_replica_evict(&w->r, t_s, &evicted);
+    CHECK(evicted.length == unfinished && ms_replica_unfinished(&w->r) == 0);
+    CHECK_NEAR(w->r.meter_j, drawn, 1e-12);
+    ms_replica_repair(&w->r);
+    ms_job *back[JOBS] = {NULL};
+    for (ms_job *job = ms_queue_pop(&evicted); job != NULL; job = ms_queue_pop(&evicted)) {
+        CHECK(back[job->request] == NULL);
+        back[job->request] = job;
+    }
+    *due = 0;
+    for (int i = 0; i < JOBS; i++) {
+        if (back[i] != NULL) {
+            back[i]->generated_tokens = 0;
+            back[i]->attempt++;
+            *due |= submit(&w->r, back[i], t_s) == MS_WAKE;
+        }
+    }
+}
+
+/* One world until all jobs are done. Returns its preemptions. */
+static int64_t play(uint64_t seed, int with_failures)
+{
+    world w = {.chance = {seed}};
+    const ms_coefficients c = random_coefficients(&w.chance);
+    const ms_limits limits = random_limits(&w.chance);
+    const int64_t gap = lcg_between(&w.chance, 0, 40);
+    CHECK(ms_replica_init(&w.r, 0, &c, &limits, NULL) == 0);
+    double next_arrival_s = 0.0, last_s = 0.0;
+    double next_failure_s = with_failures ? 0.5 + (double)lcg_between(&w.chance, 1, 400) : INFINITY;
+    int failures_left = 5;
+    while (w.issued < JOBS || ms_replica_unfinished(&w.r) > 0) {
+        double now_s = w.r.boundary_s < next_failure_s ? w.r.boundary_s : next_failure_s;
+        now_s = w.issued < JOBS && next_arrival_s < now_s ? next_arrival_s : now_s;
+        ms_queue done = {0};
+        int due = w.r.boundary_s == now_s;
+        if (due) {
+            CHECK(ms_replica_finish(&w.r, &done) == 0);
+            collect(&w, &done);
+        }
+        if (next_failure_s == now_s) {
+            next_failure_s =
+                --failures_left > 0 ? now_s + (double)lcg_between(&w.chance, 1, 400) : INFINITY;
+            fail(&w, now_s, &due);
+        }
+        while (w.issued < JOBS && next_arrival_s == now_s) {
+            issue(&w, now_s, &due);
+            next_arrival_s += (double)lcg_between(&w.chance, 0, gap);
+        }
+        if (due) {
+            start(&w.r, now_s);
+        }
+        the_books_balance(&w, now_s);
+        last_s = now_s;
+    }
+    double usage_s = 0.0;
+    for (int i = 0; i < JOBS; i++) {
+        usage_s += w.jobs[i].usage_s;
+        /* first in, first out: nobody is admitted before an earlier one */
+        CHECK(i == 0 || with_failures || w.jobs[i].start_s >= w.jobs[i - 1].start_s);
+    }
+    CHECK_NEAR(usage_s, ms_replica_busy_s(&w.r, last_s), 1e-12);
+    CHECK(w.r.state == MS_IDLE && w.r.context_tokens == 0);
+    ms_replica_free(&w.r);
+    return w.r.preemptions;
+}
+
+static void everything_is_conserved_under_load(void)
+{
+    int64_t preemptions = 0;
+    for (uint64_t seed = 0; seed < 1500; seed++) {
+        preemptions += play(seed, 0);
+    }
+    CHECK(preemptions > 3000); /* the worlds are hard enough to test what they should */
+}
+
+static void everything_is_conserved_through_failures(void)
+{
+    for (uint64_t seed = 5000; seed < 6000; seed++) {
+        play(seed, 1);
+    }
+}
+
+int main(void)
+{
+    RUN(a_job_alone_takes_a_prefill_and_its_decodes);
+    RUN(a_long_prompt_is_prefilled_in_chunks);
+    RUN(a_newcomer_joins_at_the_next_boundary);
+    RUN(an_arrival_on_a_boundary_is_in_time);
+    RUN(an_interruption_in_vain_changes_nothing);
+    RUN(the_youngest_is_preempted_and_computed_again);
+    RUN(reserving_the_whole_answer_never_preempts);
+    RUN(a_shared_queue_feeds_whoever_has_room);
+    RUN(a_replica_woken_in_vain_sleeps_again);
+    RUN(a_failure_charges_the_iteration_under_way);
+    RUN(a_failure_during_a_prefill_frees_what_was_reserved);
+    RUN(reading_the_meter_changes_nothing);
+    RUN(the_batch_grows_past_its_first_room);
+    RUN(what_cannot_be_is_refused);
+    RUN(a_duration_must_be_positive_and_finite);
+    RUN(everything_is_conserved_under_load);
+    RUN(everything_is_conserved_through_failures);
+    return report();
+}

@@ -1,0 +1,198 @@
+# What `_core.pyx` needs of csrc/: declarations alone. Units and meaning stand in the C headers.
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+cdef extern from "error.h" nogil:
+    const char *ms_error_text(int code)
+    const char *ms_error_exception(int code)
+    int ms_error_code(int i)
+
+cdef extern from "philox.h" nogil:
+    ctypedef struct ms_stream:
+        uint32_t seed
+        uint32_t column
+        uint32_t replication
+        uint32_t sub
+    void ms_philox_block(const uint32_t *key, const uint32_t *counter, uint32_t *words)
+
+cdef extern from "draw.h" nogil:
+    void ms_draw_uniform(const ms_stream *, int odd, uint64_t first, int64_t n, double *out)
+    void ms_draw_choice(const ms_stream *, uint64_t first, int64_t n, double *out)
+    void ms_draw_exponential(const ms_stream *, int odd, uint64_t first, int64_t n, double *out)
+    void ms_draw_normal(const ms_stream *, int odd, uint64_t first, int64_t n, double *out)
+    void ms_draw_lognormal(const ms_stream *, int odd, uint64_t first, int64_t n, double mu, double sigma,
+                           double *out)
+    void ms_quantile_exponential(const double *u, int64_t n, double *out)
+    void ms_quantile_normal(const double *u, int64_t n, double *out)
+    void ms_exp_many(const double *x, int64_t n, double *out)
+    void ms_log_many(const double *x, int64_t n, double *out)
+    double ms_draw_one(const ms_stream *, int odd, uint64_t request)
+
+cdef extern from "predictor.h" nogil:
+    ctypedef struct ms_predictor:
+        int32_t models
+        int32_t features
+        double learning_rate
+        double momentum
+        double weight_decay
+        double clip
+        int64_t version
+        double *weights
+        double *bias
+        double *velocity
+    int ms_predictor_init(ms_predictor *, int32_t models, int32_t features)
+    void ms_predictor_free(ms_predictor *)
+    void ms_predictor_score(const ms_predictor *, const double *x, int64_t stride, int64_t n, double *scores,
+                            int64_t score_stride)
+    void ms_predictor_learn(ms_predictor *, const double *x, const double *labels)
+
+cdef extern from "ledger.h" nogil:
+    ctypedef struct ms_ledger:
+        double alpha
+        double discount
+        int64_t window
+        double queue
+        double plain
+        double plain_max
+        int64_t rated
+        double satisfied
+        double promised
+    int ms_ledger_init(ms_ledger *, double alpha, double discount, int64_t window)
+    void ms_ledger_free(ms_ledger *)
+    void ms_ledger_rate(ms_ledger *, double satisfaction)
+    double ms_ledger_certificate(const ms_ledger *)
+    int ms_ledger_holds(const ms_ledger *)
+
+cdef extern from "policy.h" nogil:
+    enum:
+        MS_PLAN_ALL
+        MS_PLAN_CHAIN
+        MS_PLAN_EXPLORE
+        MS_PLAN_MODEL
+        MS_MESS_PARAMS
+        MS_MESS_STATE
+    ctypedef int64_t (*ms_decide_fn)(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                                     const double *scores, const double *costs, const double *loads,
+                                     const double *facts, const double *uniforms, const double *params,
+                                     double *state)
+    ctypedef int64_t (*ms_finish_fn)(int64_t request, int64_t stage, int64_t model, int64_t models,
+                                     const double *scores, const double *costs, const double *facts,
+                                     const double *uniforms, const double *params, double *state)
+    ctypedef int64_t (*ms_rated_fn)(int64_t request, int64_t model, double satisfaction, double queue,
+                                    const double *params, double *state)
+    ctypedef struct ms_policy:
+        ms_decide_fn decide
+        ms_finish_fn finish
+        ms_rated_fn rated
+        const double *params
+        double *state
+    int64_t ms_policy_mess_decide(int64_t, int64_t, int64_t, double, double, const double *, const double *,
+                                  const double *, const double *, const double *, const double *, double *)
+    int64_t ms_policy_random(int64_t, int64_t, int64_t, double, double, const double *, const double *,
+                             const double *, const double *, const double *, const double *, double *)
+    int64_t ms_policy_cheapest(int64_t, int64_t, int64_t, double, double, const double *, const double *,
+                               const double *, const double *, const double *, const double *, double *)
+    int64_t ms_policy_largest(int64_t, int64_t, int64_t, double, double, const double *, const double *,
+                              const double *, const double *, const double *, const double *, double *)
+    int64_t ms_policy_mess_rated(int64_t, int64_t, double, double, const double *, double *)
+    void ms_policy_argmin_block(int64_t models, int64_t n, int64_t stride, double v, double alpha, double queue,
+                                const double *scores, const double *costs, int32_t *chosen)
+
+cdef extern from "iteration.h" nogil:
+    ctypedef struct ms_coefficients:
+        double a0_s
+        double c1_s_per_token
+        double nstar_tokens
+        double ae_s
+        double se
+        double experts
+        double top_k
+        double ab_s_per_sequence
+        double ak_s_per_token
+        double akm_s_per_token
+        double aq_s_per_token2
+        double p0_w
+        double e_j_per_token
+        double ek_j_per_token
+        double p_cap_w
+        double p_idle_w
+    ctypedef struct ms_batch:
+        double decoders
+        double context
+        double prompt_tokens
+        double prompt_work
+    ctypedef struct ms_series:
+        double first
+        double slope
+    ms_series ms_iteration_seconds(const ms_coefficients *, const ms_batch *)
+    double ms_series_sum(ms_series, double n)
+    double ms_iteration_joules(const ms_coefficients *, const ms_batch *, double n)
+
+cdef extern from "cost.h" nogil:
+    ctypedef struct ms_known_cost:
+        ms_coefficients coefficients
+        double usd_per_s
+        double max_batched_tokens
+        double nominal_batch
+        double mean_output_tokens
+    void ms_known_costs(const ms_known_cost *, const int32_t *prompt_tokens, int64_t n, double *costs)
+
+cdef extern from "job.h" nogil:
+    ctypedef struct ms_job:
+        int64_t request
+        int32_t model
+        int32_t prompt_tokens
+        int32_t output_tokens
+        int32_t generated_tokens
+        int32_t preemptions
+        int32_t attempt
+        int32_t replica
+        double start_s
+        double first_token_s
+        double finish_s
+        double energy_j
+        double usage_s
+        void *owner
+    ctypedef struct ms_queue:
+        ms_job *head
+        ms_job *tail
+        int64_t length
+    ms_job ms_job_new(int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
+    void ms_queue_push_tail(ms_queue *, ms_job *)
+    ms_job *ms_queue_pop(ms_queue *)
+
+cdef extern from "replica.h" nogil:
+    enum:
+        MS_KV_RECOMPUTE
+        MS_KV_RESERVE
+        MS_NOTHING
+        MS_WAKE
+        MS_RESCHEDULE
+        MS_IDLE
+        MS_BOUNDARY
+        MS_RUNNING
+        MS_DOWN
+    ctypedef struct ms_limits:
+        int32_t max_num_seqs
+        int32_t max_batched_tokens
+        int64_t kv_capacity_tokens
+        int32_t kv_policy
+        int32_t track_usage
+    ctypedef struct ms_replica:
+        int32_t index
+        int32_t state
+        ms_queue own_queue
+        int32_t running
+        double boundary_s
+        int64_t jumps
+        int64_t preemptions
+    int ms_replica_init(ms_replica *, int32_t index, const ms_coefficients *, const ms_limits *, ms_queue *)
+    void ms_replica_free(ms_replica *)
+    int ms_replica_fits(const ms_replica *, const ms_job *)
+    int64_t ms_replica_unfinished(const ms_replica *)
+    int ms_replica_notify(ms_replica *, double t_s)
+    int ms_replica_finish(ms_replica *, ms_queue *done)
+    int ms_replica_start(ms_replica *, double t_s, int32_t *pulled)
+    double ms_replica_meter_j(const ms_replica *, double t_s)
+    double ms_replica_busy_s(const ms_replica *, double t_s)
+    void ms_replica_evict(ms_replica *, double t_s, ms_queue *evicted)
+    void ms_replica_repair(ms_replica *)

@@ -1,0 +1,565 @@
+"""The only door to csrc/: shapes are checked, the GIL is released, codes become exceptions.
+
+* No physics and no defaults live here: units, formulas and their sources stand in the C headers.
+* Arrays are C-contiguous float64 (or int32 where named); anything else is refused, not copied, since a
+  silent copy would hide both a cost and a result that the caller never sees.
+* Memory belongs to the object that shows it and is freed with it.
+"""
+import numpy as np
+
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+from messsim import errors
+
+DOWN, IDLE, BOUNDARY, RUNNING = MS_DOWN, MS_IDLE, MS_BOUNDARY, MS_RUNNING
+NOTHING, WAKE, RESCHEDULE = MS_NOTHING, MS_WAKE, MS_RESCHEDULE
+PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL = MS_PLAN_ALL, MS_PLAN_CHAIN, MS_PLAN_EXPLORE, MS_PLAN_MODEL
+KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
+
+
+cdef int check(int code) except -1:
+    if code < 0:
+        raise getattr(errors, ms_error_exception(code).decode())(ms_error_text(code).decode())
+    return 0
+
+
+cdef int check_shape(bint fits, str what) except -1:
+    if not fits:
+        raise errors.KernelError(what)
+    return 0
+
+
+def error_codes():
+    """Every code of the core with its exception class name and text: [(code, class, text)]."""
+    cdef int i = 0
+    codes = []
+    while ms_error_code(i) != 0:
+        code = ms_error_code(i)
+        codes.append((code, ms_error_exception(code).decode(), ms_error_text(code).decode()))
+        i += 1
+    return codes
+
+
+# ---- random columns -------------------------------------------------------------------------------------
+
+cdef ms_stream stream_of(uint32_t seed, uint32_t column, uint32_t replication, uint32_t sub) noexcept nogil:
+    cdef ms_stream stream
+    stream.seed, stream.column, stream.replication, stream.sub = seed, column, replication, sub
+    return stream
+
+
+def philox_block(uint32_t[::1] key not None, uint32_t[::1] counter not None):
+    """The four words of one Philox4x32-10 block, for the known-answer tests."""
+    check_shape(key.shape[0] == 2 and counter.shape[0] == 4, "a key has 2 words and a counter 4")
+    words = np.empty(4, dtype=np.uint32)
+    cdef uint32_t[::1] out = words
+    ms_philox_block(&key[0], &counter[0], &out[0])
+    return words
+
+
+def draw_uniform(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
+                 uint32_t replication=0, uint32_t sub=0, bint odd=False):
+    """Fills `out` with the 52-bit uniforms of requests first, first + 1, ..."""
+    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    if out.shape[0]:
+        with nogil:
+            ms_draw_uniform(&stream, odd, first, out.shape[0], &out[0])
+
+
+def draw_choice(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
+                uint32_t replication=0, uint32_t sub=0):
+    """Fills `out` with 32-bit uniforms, for Bernoulli draws and choices."""
+    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    if out.shape[0]:
+        with nogil:
+            ms_draw_choice(&stream, first, out.shape[0], &out[0])
+
+
+def draw_exponential(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
+                     uint32_t replication=0, uint32_t sub=0, bint odd=False):
+    """Fills `out` with exponential variates of mean 1."""
+    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    if out.shape[0]:
+        with nogil:
+            ms_draw_exponential(&stream, odd, first, out.shape[0], &out[0])
+
+
+def draw_normal(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
+                uint32_t replication=0, uint32_t sub=0, bint odd=False):
+    """Fills `out` with standard normal variates."""
+    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    if out.shape[0]:
+        with nogil:
+            ms_draw_normal(&stream, odd, first, out.shape[0], &out[0])
+
+
+def draw_lognormal(uint32_t seed, uint32_t column, uint64_t first, double mu, double sigma,
+                   double[::1] out not None, uint32_t replication=0, uint32_t sub=0, bint odd=False):
+    """Fills `out` with exp(mu + sigma z), z standard normal."""
+    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    if out.shape[0]:
+        with nogil:
+            ms_draw_lognormal(&stream, odd, first, out.shape[0], mu, sigma, &out[0])
+
+
+def draw_one(uint32_t seed, uint32_t column, uint64_t request, uint32_t replication=0, uint32_t sub=0,
+             bint odd=False):
+    """The 52-bit uniform of one request."""
+    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    return ms_draw_one(&stream, odd, request)
+
+
+ctypedef void (*elementwise)(const double *, int64_t, double *) noexcept nogil
+
+
+cdef mapped(elementwise function, const double[::1] x):
+    result = np.empty(x.shape[0])
+    cdef double[::1] out = result
+    if x.shape[0]:
+        with nogil:
+            function(&x[0], x.shape[0], &out[0])
+    return result
+
+
+def quantile_exponential(const double[::1] u not None):
+    """The unit-mean exponential quantiles of u in (0, 1)."""
+    return mapped(<elementwise>ms_quantile_exponential, u)
+
+
+def quantile_normal(const double[::1] u not None):
+    """The standard normal quantiles of u in (0, 1)."""
+    return mapped(<elementwise>ms_quantile_normal, u)
+
+
+def exp(const double[::1] x not None):
+    """e^x without libm: the same bits on every machine."""
+    return mapped(<elementwise>ms_exp_many, x)
+
+
+def log(const double[::1] x not None):
+    """ln x of positive normal numbers, without libm."""
+    return mapped(<elementwise>ms_log_many, x)
+
+
+# ---- routing --------------------------------------------------------------------------------------------
+
+cdef class Predictor:
+    """Logistic regressions of all models, learnt by SGD with a batch of one."""
+
+    cdef ms_predictor c
+
+    def __init__(self, int models, int features, *, double learning_rate, double momentum=0.0,
+                 double weight_decay=0.0, double clip=0.0):
+        check_shape(models >= 1 and features >= 0, "a predictor has at least one model and no fewer than 0 features")
+        ms_predictor_free(&self.c)
+        check(ms_predictor_init(&self.c, models, features))
+        self.c.learning_rate, self.c.momentum = learning_rate, momentum
+        self.c.weight_decay, self.c.clip = weight_decay, clip
+
+    def __dealloc__(self):
+        ms_predictor_free(&self.c)
+
+    @property
+    def version(self):
+        """Steps learnt so far: scores made under another version are stale."""
+        return self.c.version
+
+    @property
+    def weights(self):
+        """A copy of the weights, [models, features]."""
+        if self.c.features == 0:
+            return np.empty((self.c.models, 0))
+        return np.array(<double[:self.c.models, :self.c.features]>self.c.weights)
+
+    @property
+    def bias(self):
+        """A copy of the biases, [models]."""
+        return np.array(<double[:self.c.models]>self.c.bias)
+
+    def score(self, const double[:, ::1] x not None, double[:, ::1] scores not None, int64_t first=0):
+        """Scores requests first, first + 1, ... of x [features, n] into the same columns of scores [models, n]."""
+        cdef int64_t n = x.shape[1]
+        check_shape(x.shape[0] == self.c.features and scores.shape[0] == self.c.models
+                    and scores.shape[1] == n and 0 <= first <= n, "x is [features, n] and scores [models, n]")
+        cdef const double *at = &x[0, first] if self.c.features and first < n else NULL
+        if first < n:
+            with nogil:
+                ms_predictor_score(&self.c, at, n, n - first, &scores[0, first], n)
+
+    def learn(self, const double[::1] x not None, const double[::1] labels not None):
+        """One step on one request: x [features], labels [models], NaN where there is none."""
+        check_shape(x.shape[0] == self.c.features and labels.shape[0] == self.c.models,
+                    "x is [features] and labels [models]")
+        ms_predictor_learn(&self.c, &x[0] if self.c.features else NULL, &labels[0])
+
+
+cdef class Ledger:
+    """A virtual queue and its certificate."""
+
+    cdef ms_ledger c
+
+    def __init__(self, double alpha, *, double discount=1.0, int64_t window=0):
+        ms_ledger_free(&self.c)
+        check(ms_ledger_init(&self.c, alpha, discount, window))
+
+    def __dealloc__(self):
+        ms_ledger_free(&self.c)
+
+    def rate(self, double satisfaction):
+        """Counts one rated answer."""
+        ms_ledger_rate(&self.c, satisfaction)
+
+    @property
+    def alpha(self):
+        return self.c.alpha
+
+    @property
+    def queue(self):
+        """What the router sees: Q, discounted or windowed where asked."""
+        return self.c.queue
+
+    @property
+    def plain(self):
+        """The undiscounted queue."""
+        return self.c.plain
+
+    @property
+    def plain_max(self):
+        return self.c.plain_max
+
+    @property
+    def rated(self):
+        return self.c.rated
+
+    @property
+    def satisfied(self):
+        return self.c.satisfied
+
+    @property
+    def certificate(self):
+        """alpha - Q/T: the mean satisfaction of rated answers is at least this. NaN before any."""
+        return ms_ledger_certificate(&self.c)
+
+    @property
+    def holds(self):
+        """Whether the certificate holds; false only if there is a bug."""
+        return bool(ms_ledger_holds(&self.c))
+
+
+cdef class Policy:
+    """The three functions of a policy over its parameters and its state.
+
+    `decide`, `finish` and `rated` are a built-in's name or the address of a compiled function with the
+    signature in csrc/policy.h; 0 for none.
+    """
+
+    cdef ms_policy c
+    cdef readonly object params
+    cdef readonly object state
+
+    def __init__(self, decide, params, state, *, uint64_t finish=0, uint64_t rated=0):
+        self.params = np.array(params, dtype=np.float64).reshape(-1)
+        self.state = np.array(state, dtype=np.float64).reshape(-1)
+        cdef const double[::1] p = np.append(self.params, 0.0)
+        cdef double[::1] s
+        self.params = np.asarray(p)
+        self.state = np.append(self.state, 0.0)
+        s = self.state
+        self.c.params, self.c.state = &p[0], &s[0]
+        self.c.finish = <ms_finish_fn><size_t>finish
+        self.c.rated = <ms_rated_fn><size_t>rated
+        if decide == "mess+":
+            check_shape(p.shape[0] > MS_MESS_PARAMS and s.shape[0] > MS_MESS_STATE,
+                        f"mess+ takes {MS_MESS_PARAMS} parameters and {MS_MESS_STATE} of state")
+            self.c.decide, self.c.rated = ms_policy_mess_decide, ms_policy_mess_rated
+        elif decide == "random":
+            self.c.decide = ms_policy_random
+        elif decide == "cheapest":
+            self.c.decide = ms_policy_cheapest
+        elif decide == "largest":
+            self.c.decide = ms_policy_largest
+        else:
+            self.c.decide = <ms_decide_fn><size_t>int(decide)
+            check_shape(self.c.decide != NULL, "decide is a built-in's name or the address of a function")
+
+    def decide(self, int64_t request, int64_t step, double alpha, double queue,
+               const double[::1] scores not None, const double[::1] costs not None,
+               const double[::1] loads not None, const double[::1] uniforms not None, const double[::1] facts=None):
+        """The plan for one request, checked: a model's index, or one with a PLAN_ flag."""
+        cdef int64_t models = scores.shape[0], plan
+        check_shape(models >= 1 and costs.shape[0] == models and loads.shape[0] == models and uniforms.shape[0] == 2
+                    and (facts is None or facts.shape[0] == models), "scores, costs, loads and facts are [models]")
+        plan = self.c.decide(request, step, models, alpha, queue, &scores[0], &costs[0], &loads[0],
+                             NULL if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
+        if plan < 0:
+            raise errors.PolicyError(f"the policy returned its error code {plan} at request {request}")
+        cdef int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE)
+        if (plan & ~flags) >= models or flags & (flags - 1) or (flags == MS_PLAN_CHAIN and self.c.finish == NULL):
+            raise errors.PolicyError(
+                f"the policy returned {plan} at request {request}; expected a model from 0 to {models - 1}, "
+                "or one with a single PLAN_ flag")
+        return plan
+
+    def finish(self, int64_t request, int64_t stage, int64_t model, const double[::1] scores not None,
+               const double[::1] costs not None, const double[::1] uniforms not None, const double[::1] facts=None):
+        """Chains: the model to ask next, or the number of models when the user gets this answer."""
+        cdef int64_t models = scores.shape[0], chosen
+        check_shape(self.c.finish != NULL, "this policy makes no chains")
+        check_shape(models >= 1 and costs.shape[0] == models and uniforms.shape[0] == 2
+                    and (facts is None or facts.shape[0] == models), "scores, costs and facts are [models]")
+        chosen = self.c.finish(request, stage, model, models, &scores[0], &costs[0],
+                               NULL if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
+        if not 0 <= chosen <= models:
+            raise errors.PolicyError(f"the policy returned {chosen} after stage {stage} of request {request}")
+        return chosen
+
+    def rated(self, int64_t request, int64_t model, double satisfaction, double queue):
+        """Tells the policy of one rated answer."""
+        cdef int64_t code
+        if self.c.rated != NULL:
+            code = self.c.rated(request, model, satisfaction, queue, self.c.params, self.c.state)
+            if code < 0:
+                raise errors.PolicyError(f"the policy returned its error code {code} on the label of request {request}")
+
+
+def argmin_block(double v, double alpha, double queue, const double[:, ::1] scores not None,
+                 const double[:, ::1] costs not None, int32_t[::1] chosen not None):
+    """argmin_m v costs[m, i] + queue (alpha - scores[m, i]) into chosen [n]; ties to the lowest m."""
+    check_shape(scores.shape[0] == costs.shape[0] >= 1 and scores.shape[1] == costs.shape[1] == chosen.shape[0],
+                "scores and costs are [models, n] and chosen [n]")
+    if chosen.shape[0]:
+        with nogil:
+            ms_policy_argmin_block(scores.shape[0], scores.shape[1], scores.shape[1], v, alpha, queue,
+                                   &scores[0, 0], &costs[0, 0], &chosen[0])
+
+
+# ---- servers --------------------------------------------------------------------------------------------
+
+cdef ms_coefficients coefficients_of(dict values) except *:
+    cdef ms_coefficients c
+    c.a0_s, c.c1_s_per_token, c.nstar_tokens = values["a0_s"], values["c1_s_per_token"], values["nstar_tokens"]
+    c.ae_s, c.se, c.experts, c.top_k = values["ae_s"], values["se"], values["experts"], values["top_k"]
+    c.ab_s_per_sequence, c.ak_s_per_token = values["ab_s_per_sequence"], values["ak_s_per_token"]
+    c.akm_s_per_token, c.aq_s_per_token2 = values["akm_s_per_token"], values["aq_s_per_token2"]
+    c.p0_w, c.e_j_per_token, c.ek_j_per_token = values["p0_w"], values["e_j_per_token"], values["ek_j_per_token"]
+    c.p_cap_w, c.p_idle_w = values["p_cap_w"], values["p_idle_w"]
+    return c
+
+
+def iteration(dict coefficients, double decoders, double context, double prompt_tokens, double prompt_work,
+              double n=1):
+    """Seconds and joules of n iterations that start with this composition: (seconds, joules)."""
+    cdef ms_coefficients c = coefficients_of(coefficients)
+    cdef ms_batch batch
+    batch.decoders, batch.context, batch.prompt_tokens, batch.prompt_work = (
+        decoders, context, prompt_tokens, prompt_work)
+    return ms_series_sum(ms_iteration_seconds(&c, &batch), n), ms_iteration_joules(&c, &batch, n)
+
+
+def known_costs(dict coefficients, *, double usd_per_s, double max_batched_tokens, double nominal_batch,
+                double mean_output_tokens, const int32_t[::1] prompt_tokens not None, double[::1] costs not None):
+    """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0."""
+    cdef ms_known_cost known
+    known.coefficients, known.usd_per_s = coefficients_of(coefficients), usd_per_s
+    known.max_batched_tokens, known.nominal_batch = max_batched_tokens, nominal_batch
+    known.mean_output_tokens = mean_output_tokens
+    check_shape(prompt_tokens.shape[0] == costs.shape[0], "prompt_tokens and costs have one length")
+    if costs.shape[0]:
+        with nogil:
+            ms_known_costs(&known, &prompt_tokens[0], costs.shape[0], &costs[0])
+
+
+cdef class Job:
+    """One copy of one request on its way through a server; times are NaN until they happen."""
+
+    cdef ms_job c
+    cdef readonly int64_t request
+    cdef readonly int32_t model
+    cdef public object tag
+
+    def __init__(self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens, tag=None):
+        self.c = ms_job_new(request, model, prompt_tokens, output_tokens)
+        self.c.owner = <void *>self
+        self.request, self.model, self.tag = request, model, tag
+
+    def served_elsewhere(self, int replica, double start_s, double first_token_s, double finish_s):
+        """Sets its times where no Replica serves it: an API, or no servers at all."""
+        self.c.replica, self.c.start_s = replica, start_s
+        self.c.first_token_s, self.c.finish_s = first_token_s, finish_s
+
+    def restart(self):
+        """After a failure: it begins again from its prompt and keeps its first times and its energy."""
+        self.c.generated_tokens = 0
+        self.c.attempt += 1
+
+    @property
+    def prompt_tokens(self):
+        return self.c.prompt_tokens
+
+    @property
+    def output_tokens(self):
+        return self.c.output_tokens
+
+    @property
+    def replica(self):
+        return self.c.replica
+
+    @property
+    def preemptions(self):
+        return self.c.preemptions
+
+    @property
+    def attempt(self):
+        return self.c.attempt
+
+    @property
+    def start_s(self):
+        return self.c.start_s
+
+    @property
+    def first_token_s(self):
+        return self.c.first_token_s
+
+    @property
+    def finish_s(self):
+        return self.c.finish_s
+
+    @property
+    def energy_j(self):
+        return self.c.energy_j
+
+    @property
+    def usage_s(self):
+        return self.c.usage_s
+
+
+cdef ms_queue empty_queue() noexcept nogil:
+    cdef ms_queue queue
+    queue.head, queue.tail, queue.length = NULL, NULL, 0
+    return queue
+
+
+cdef list taken(ms_queue *queue):
+    """Empties a queue; the references that it held pass to the list."""
+    jobs = []
+    cdef ms_job *job = ms_queue_pop(queue)
+    while job != NULL:
+        jobs.append(<Job>job.owner)
+        Py_DECREF(<Job>job.owner)
+        job = ms_queue_pop(queue)
+    return jobs
+
+
+cdef class Queue:
+    """A first-in first-out queue that the replicas of a pool share."""
+
+    cdef ms_queue c
+
+    def __dealloc__(self):
+        taken(&self.c)
+
+    def __len__(self):
+        return self.c.length
+
+    def push(self, Job job not None):
+        Py_INCREF(job)
+        ms_queue_push_tail(&self.c, &job.c)
+
+    def drain(self):
+        """Takes all jobs out."""
+        return taken(&self.c)
+
+
+cdef class Replica:
+    """A batching GPU server (csrc/replica.h)."""
+
+    cdef ms_replica c
+    cdef Queue shared
+
+    def __init__(self, int index, dict coefficients, *, int max_num_seqs, int max_batched_tokens,
+                 int64_t kv_capacity_tokens, str kv_policy="recompute", bint track_usage=False, Queue shared=None):
+        cdef ms_coefficients coefficients_ = coefficients_of(coefficients)
+        cdef ms_limits limits
+        limits.max_num_seqs, limits.max_batched_tokens = max_num_seqs, max_batched_tokens
+        limits.kv_capacity_tokens, limits.kv_policy = kv_capacity_tokens, KV_POLICIES[kv_policy]
+        limits.track_usage = track_usage
+        self.shared = shared
+        check(ms_replica_init(&self.c, index, &coefficients_, &limits, &shared.c if shared is not None else NULL))
+
+    def __dealloc__(self):
+        cdef ms_queue left = empty_queue()
+        if self.c.state == MS_RUNNING or self.c.running or self.c.own_queue.length:
+            ms_replica_evict(&self.c, self.c.boundary_s, &left)
+            taken(&left)
+        ms_replica_free(&self.c)
+
+    @property
+    def index(self):
+        return self.c.index
+
+    @property
+    def state(self):
+        return self.c.state
+
+    @property
+    def boundary_s(self):
+        """The next time at which `finish` is due; infinite unless it runs."""
+        return self.c.boundary_s
+
+    @property
+    def unfinished(self):
+        """Running jobs, and those waiting in a queue of its own."""
+        return ms_replica_unfinished(&self.c)
+
+    @property
+    def jumps(self):
+        return self.c.jumps
+
+    @property
+    def preemptions(self):
+        return self.c.preemptions
+
+    def fits(self, Job job not None):
+        """Raises if the job can never run here."""
+        check(ms_replica_fits(&self.c, &job.c))
+
+    def submit(self, Job job not None, double t_s):
+        """Queues the job at t_s; returns NOTHING, WAKE or RESCHEDULE."""
+        check(ms_replica_fits(&self.c, &job.c))
+        Py_INCREF(job)
+        ms_queue_push_tail(&self.c.own_queue, &job.c)
+        if self.c.own_queue.length > 1:
+            return MS_NOTHING
+        return ms_replica_notify(&self.c, t_s)
+
+    def notify(self, double t_s):
+        """The head of the shared queue is new at t_s; returns NOTHING, WAKE or RESCHEDULE."""
+        return ms_replica_notify(&self.c, t_s)
+
+    def finish(self):
+        """The boundary is reached: the jobs that are done, in running order."""
+        cdef ms_queue done = empty_queue()
+        check(ms_replica_finish(&self.c, &done))
+        return taken(&done) if done.length else ()
+
+    def start(self, double t_s):
+        """The next iteration starts; returns how many jobs it took from its queue."""
+        cdef int32_t pulled
+        check(ms_replica_start(&self.c, t_s, &pulled))
+        return pulled
+
+    def meter_j(self, double t_s):
+        """Energy drawn by iterations until t_s, joules; idle power is not in it."""
+        return ms_replica_meter_j(&self.c, t_s)
+
+    def busy_s(self, double t_s):
+        return ms_replica_busy_s(&self.c, t_s)
+
+    def evict(self, double t_s):
+        """Cuts everything off at t_s: the jobs it had, running ones first. It is down afterwards."""
+        cdef ms_queue evicted = empty_queue()
+        ms_replica_evict(&self.c, t_s, &evicted)
+        return taken(&evicted)
+
+    def repair(self):
+        ms_replica_repair(&self.c)

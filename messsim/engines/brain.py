@@ -1,0 +1,140 @@
+"""The router at work: a policy, its predictor, its queues and its estimates of cost."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from messsim import _core
+from messsim.routing import Policy
+from messsim.scenario import Scenario
+from messsim.workload import Chunk
+from messsim.workload.chunk import Floats
+
+__all__ = ["Brain", "Decision"]
+
+
+@dataclass(slots=True)
+class Decision:
+    """What was decided for a request, and what it was decided by."""
+
+    plan: int
+    queue: float
+    scores: Floats = field(repr=False)
+    costs: Floats = field(repr=False)
+    known: Floats = field(repr=False)
+    uniforms: Floats = field(repr=False)
+
+
+class Brain:
+    """Everything a router knows; it never sees an outcome that nobody has rated.
+
+    Attributes
+    ----------
+    delivered, tracked
+        A ledger per tenant: of all answers, as if all were rated, and of those that were.
+    step
+        Routing decisions so far.
+    """
+
+    def __init__(self, scenario: Scenario, policy: Policy) -> None:
+        self.policy = policy
+        said = scenario.router
+        alphas = [t.alpha or 0.0 for t in scenario.promises]
+        window = said.window or 0
+        self.delivered = [_core.Ledger(a, discount=said.discount, window=window) for a in alphas]
+        self.tracked = [_core.Ledger(a, discount=said.discount, window=window) for a in alphas]
+        self.alphas = alphas
+        self.step = 0
+        self._models = len(scenario.models)
+        self._estimate = said.cost_estimate
+        self._prior = said.cost_prior
+        self._sums = [0.0] * self._models
+        self._counts = [0] * self._models
+        self._last: list[float | None] = [None] * self._models
+        self._needs_outcomes = "outcomes" in policy.needs
+
+    @property
+    def updates(self) -> int:
+        """Steps that the predictor has taken."""
+        return self.policy.predictor.version if self.policy.predictor else 0
+
+    # ---- scoring: a block at a time -------------------------------------------------------------------
+
+    def begin(self, chunk: Chunk, known_costs: Floats) -> None:
+        """The next chunk of requests is about to be decided."""
+        self._chunk = chunk
+        self._known = np.ascontiguousarray(known_costs.T)
+        self._scores = np.full((self._models, len(chunk)), 0.5)
+        self._columns = self._scores.T
+        self._scored_by = -1
+        self._outcomes = np.ascontiguousarray(chunk.satisfied.T) if self._needs_outcomes else None
+
+    def decide(self, request: int, i: int, tenant: int, loads: Floats) -> Decision:
+        """The decision on request `request`, the i-th of the chunk.
+
+        All requests of the chunk are scored at once; when the predictor has learnt since, those from i on are
+        scored again.
+        """
+        predictor = self.policy.predictor
+        if predictor is not None and predictor.version != self._scored_by:
+            predictor.score(self._chunk.features, self._scores, i)
+            self._scored_by = predictor.version
+        self.step += 1
+        queue = self.tracked[tenant].queue
+        scores = self._columns[i].copy()
+        costs = self._costs(i)
+        uniforms = self._chunk.policy_uniforms[i]
+        facts = self._outcomes[i] if self._outcomes is not None else None
+        plan = self.policy.kernel.decide(
+            request, self.step, self.alphas[tenant], queue, scores, costs, loads, uniforms, facts
+        )
+        return Decision(plan, queue, scores, costs, self._known[i], uniforms)
+
+    def _costs(self, i: int) -> Floats:
+        known = self._known[i]
+        if self._estimate == "known":
+            return known
+        costs = known.copy() if self._prior is None else np.full(self._models, self._prior)
+        for m in range(self._models):
+            if self._estimate == "mean" and self._counts[m]:
+                costs[m] = self._sums[m] / self._counts[m]
+            elif self._estimate == "last_explored" and self._last[m] is not None:
+                costs[m] = self._last[m]
+        return costs
+
+    # ---- learning ---------------------------------------------------------------------------------------
+
+    def learn_cost(self, model: int, cost: float, explored: bool) -> None:
+        """A copy is complete, and what it has cost is known."""
+        self._sums[model] += cost
+        self._counts[model] += 1
+        if explored:
+            self._last[model] = cost
+
+    def rate(self, request: int, model: int, tenant: int, satisfaction: float, rated: bool) -> None:
+        """The label of the answer that the user saw is in; if not `rated`, only the simulator knows it."""
+        self.delivered[tenant].rate(satisfaction)
+        if rated:
+            ledger = self.tracked[tenant]
+            ledger.rate(satisfaction)
+            self.policy.kernel.rated(request, model, satisfaction, ledger.queue)
+
+    def learn(self, features: Floats, labels: Floats) -> None:
+        """All labels of a request are in; NaN for models without one."""
+        if self.policy.predictor is not None:
+            self.policy.predictor.learn(features, labels)
+
+    # ---- the promise --------------------------------------------------------------------------------------
+
+    def certificate(self) -> float:
+        """Lower bound on the mean satisfaction of rated answers, over all tenants; NaN before any."""
+        rated = sum(k.rated for k in self.tracked)
+        if rated == 0:
+            return float("nan")
+        return sum(k.alpha * k.rated - k.plain for k in self.tracked) / rated
+
+    def check(self) -> None:
+        """Asserts every certificate."""
+        for ledger in (*self.delivered, *self.tracked):
+            if not ledger.holds:
+                raise AssertionError("the sample-path certificate does not hold: a bug in messsim")

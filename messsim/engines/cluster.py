@@ -1,0 +1,150 @@
+"""Pools with their figures: what a scenario's fleet is once the zoo has been asked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from messsim.errors import ScenarioError
+from messsim.scenario import Scenario
+from messsim.scenario.fleet import Coefficients, Model, Pool, Serving
+from messsim.zoo import Profile, UnknownProfile, find_profile
+
+__all__ = ["PoolPlan", "plan_pools", "serving_plan"]
+
+UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say nothing of memory
+NO_CAP_W = 1e12
+
+
+@dataclass(frozen=True)
+class PoolPlan:
+    """Replicas of one model.
+
+    Attributes
+    ----------
+    model
+        Index of the model that it serves.
+    first_replica
+        Index of its first replica in the cluster's order: pools in file order, then replicas.
+    coefficients
+        Of one whole replica, by the names of csrc/iteration.h; empty for an API.
+    usd_per_s
+        Price of one replica, USD per second; 0 where costs are joules.
+    energy_measured
+        Whether the energy figures were fitted to readings of this model on these GPUs.
+    """
+
+    name: str
+    model: int
+    said: Serving
+    gpu: str
+    gpus: int
+    replicas: int
+    first_replica: int
+    coefficients: dict[str, float] = field(repr=False)
+    kv_capacity_tokens: int
+    usd_per_s: float
+    profile: Profile | None = field(repr=False)
+
+    @property
+    def is_api(self) -> bool:
+        """Somebody else's servers, without limits."""
+        return self.said.kind == "api"
+
+    @property
+    def energy_measured(self) -> bool:
+        """Whether the energy figures were fitted to readings of this model on these GPUs."""
+        return self.profile is not None and self.profile.energy.measured
+
+    @property
+    def idle_w(self) -> float:
+        """Power of one replica with nothing to do, W."""
+        return self.coefficients.get("p_idle_w", 0.0)
+
+
+def plan_pools(scenario: Scenario) -> list[PoolPlan]:
+    """All pools of a scenario in order; empty in mode "none".
+
+    Raises
+    ------
+    ScenarioError
+        If a profile is unknown, or does not fit into its GPUs' memory.
+    """
+    plans: list[PoolPlan] = []
+    problems: list[str] = []
+    first = 0
+    for pool in scenario.fleet:
+        model = scenario.model_names.index(pool.serves)
+        try:
+            plans.append(serving_plan(scenario, pool, str(pool.name), model, first))
+        except ScenarioError as error:
+            problems += [f"pool {pool.name}: {p}" for p in error.problems]
+        first += pool.replicas
+    if problems:
+        raise ScenarioError(problems)
+    return plans
+
+
+def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, first: int) -> PoolPlan:
+    """The figures of one pool."""
+    profile = _profile(said)
+    gpu = profile.gpu if profile else said.gpu or "GPU"
+    figures = _coefficients(said, profile)
+    price = scenario.cost.usd_per_gpu_hour.get(gpu, 0.0) if scenario.cost.unit == "USD" else 0.0
+    return PoolPlan(
+        name=name,
+        model=model,
+        said=said,
+        gpu="API" if said.kind == "api" else gpu,
+        gpus=said.tp,
+        replicas=said.replicas,
+        first_replica=first,
+        coefficients=_of_replica(figures, said.tp) if figures else {},
+        kv_capacity_tokens=_capacity(said, profile),
+        usd_per_s=price * said.tp / 3600.0,
+        profile=profile,
+    )
+
+
+def _profile(said: Serving) -> Profile | None:
+    if said.profile is None:
+        return None
+    if said.gpu is None:
+        raise ScenarioError(f"gpu: missing for profile {said.profile!r}; expected one such as 'H100'")
+    try:
+        return find_profile(said.profile, said.gpu, said.tp)
+    except UnknownProfile as error:
+        raise ScenarioError(f"profile = {said.profile!r}: {error}") from None
+
+
+def _capacity(said: Serving, profile: Profile | None) -> int:
+    if said.kv_capacity_tokens is not None:
+        return said.kv_capacity_tokens
+    if profile is None:
+        return UNLIMITED_TOKENS
+    if profile.memory.kv_capacity_tokens is None:
+        raise ScenarioError(f"profile = {profile.name!r}: its weights do not fit; expected a larger tp")
+    return profile.memory.kv_capacity_tokens
+
+
+def _coefficients(said: Serving, profile: Profile | None) -> Coefficients | None:
+    if profile is None:
+        return said.coefficients
+    names = Coefficients.model_fields
+    figures = {n: getattr(part, n) for part in (profile.duration, profile.energy) for n in names if hasattr(part, n)}
+    return Coefficients(**figures)
+
+
+def _of_replica(figures: Coefficients, gpus: int) -> dict[str, float]:
+    """Powers of all GPUs of a replica together; the rest is per replica already."""
+    per_gpu = {name: getattr(figures, name) for name in Coefficients.model_fields if name.endswith("_per_gpu")}
+    whole = {name: float(v) for name, v in figures if not name.endswith("_per_gpu")}
+    whole["ek_j_per_token"] = whole.pop("ek_j_per_cached_token")
+    cap = per_gpu["p_cap_w_per_gpu"]
+    whole["p0_w"] = per_gpu["p0_w_per_gpu"] * gpus
+    whole["p_cap_w"] = (NO_CAP_W if cap is None else cap) * gpus
+    whole["p_idle_w"] = per_gpu["p_idle_w_per_gpu"] * gpus
+    return whole
+
+
+def pools_of(plans: list[PoolPlan], model: int) -> Iterator[PoolPlan]:
+    """The pools that serve a model."""
+    return (p for p in plans if p.model == model)

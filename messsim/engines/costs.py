@@ -1,0 +1,83 @@
+"""The known cost of a request on every model: what is expected before it is served."""
+
+import numpy as np
+
+from messsim import _core
+from messsim.scenario import Scenario
+from messsim.workload import Chunk, Workload
+from messsim.workload.chunk import Floats, Ints
+
+from .cluster import PoolPlan, pools_of, serving_plan
+
+__all__ = ["KnownCosts"]
+
+
+class KnownCosts:
+    """Known costs [models, n] of a chunk, in the scenario's unit.
+
+    A model with several pools costs their mean, weighted by replicas. A table's own costs, and
+    ``cost_per_request``, go before the profile's.
+    """
+
+    def __init__(self, scenario: Scenario, workload: Workload, pools: list[PoolPlan]) -> None:
+        self._scenario = scenario
+        self._outputs = [workload.mean_output_tokens(m) for m in range(len(scenario.models))]
+        self._pools: list[list[PoolPlan]] = []
+        for m, model in enumerate(scenario.models):
+            own = list(pools_of(pools, m))
+            if not own and (model.profile or model.coefficients or model.kind == "api"):
+                own = [serving_plan(scenario, model, model.name, m, 0)]
+            self._pools.append(own)
+
+    def of_chunk(self, chunk: Chunk) -> Floats:
+        """Known costs [models, n] of a chunk's requests."""
+        costs = np.empty((len(self._scenario.models), len(chunk)))
+        for m, model in enumerate(self._scenario.models):
+            if model.cost_per_request is not None:
+                costs[m] = model.cost_per_request
+            elif chunk.costs is not None:
+                costs[m] = chunk.costs[m]
+            else:
+                costs[m] = self._of_model(m, chunk.prompt_tokens)
+        return costs
+
+    def at_mean(self, prompt_tokens: float) -> list[float]:
+        """Each model's known cost of a prompt of mean length; NaN where only a table knows."""
+        prompt = np.array([max(1, round(prompt_tokens))], dtype=np.int32)
+        return [
+            float(model.cost_per_request)
+            if model.cost_per_request is not None
+            else float(self._of_model(m, prompt)[0])
+            if self._pools[m]
+            else float("nan")
+            for m, model in enumerate(self._scenario.models)
+        ]
+
+    def _of_model(self, model: int, prompt_tokens: Ints) -> Floats:
+        total = np.zeros(len(prompt_tokens))
+        replicas = sum(p.replicas for p in self._pools[model])
+        for pool in self._pools[model]:
+            total += self._of_pool(pool, model, prompt_tokens) * (pool.replicas / replicas)
+        return total
+
+    def _of_pool(self, pool: PoolPlan, model: int, prompt_tokens: Ints) -> Floats:
+        said, output = pool.said, self._outputs[model]
+        if pool.is_api:
+            return np.asarray(
+                (
+                    said.usd_per_million_prompt_tokens * prompt_tokens
+                    + said.usd_per_million_output_tokens * output
+                )
+                / 1e6
+            )
+        costs = np.empty(len(prompt_tokens))
+        _core.known_costs(
+            pool.coefficients,
+            usd_per_s=pool.usd_per_s,
+            max_batched_tokens=said.max_batched_tokens,
+            nominal_batch=self._scenario.cluster.nominal_batch or min(32, said.max_num_seqs),
+            mean_output_tokens=output,
+            prompt_tokens=prompt_tokens,
+            costs=costs,
+        )
+        return costs

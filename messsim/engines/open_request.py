@@ -1,0 +1,163 @@
+"""A request between its decision and its record."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from messsim.routing import PLAN_CHAIN
+from messsim.workload.chunk import Floats
+
+from .brain import Decision
+from .records import COMPLETED, IN_FLIGHT, LOST, REJECTED, Row
+
+__all__ = ["OpenRequest"]
+
+NAN = math.nan
+
+
+class OpenRequest:
+    """What is known of a request that still has a copy under way or a label to come.
+
+    Attributes
+    ----------
+    seen
+        Index of the model whose answer the user gets.
+    copies
+        Copies under way.
+    unlabelled
+        Copies whose label is still to come; lost and rejected ones never have one.
+    """
+
+    __slots__ = (
+        "answered",
+        "arrival_s",
+        "copies",
+        "cost",
+        "decision",
+        "delays",
+        "energy_j",
+        "explored",
+        "exploration_cost",
+        "features",
+        "feedback_s",
+        "first_token_s",
+        "finish_s",
+        "labels",
+        "outputs",
+        "preemptions",
+        "prompt",
+        "rated",
+        "replica",
+        "request",
+        "satisfied",
+        "scored",
+        "seen",
+        "stage",
+        "start_s",
+        "status",
+        "tenant",
+        "unlabelled",
+    )
+
+    def __init__(
+        self,
+        request: int,
+        tenant: int,
+        arrival_s: float,
+        prompt: int,
+        outputs: tuple[int, ...],
+        satisfied: tuple[float, ...],
+        delays: tuple[float, ...] | None,
+        rated: bool,
+        decision: Decision,
+        seen: int,
+        explored: bool,
+        scored: bool,
+    ) -> None:
+        self.request = request
+        self.tenant = tenant
+        self.arrival_s = arrival_s
+        self.prompt = prompt
+        self.outputs = outputs
+        self.satisfied = satisfied
+        self.delays = delays
+        self.rated = rated
+        self.decision = decision
+        self.seen = seen
+        self.explored = explored
+        self.scored = scored
+        self.copies = 0
+        self.unlabelled = 0
+        self.stage = 0
+        self.features: Floats | None = None  # kept only where the predictor will learn from them
+        self.labels: Floats | None = None
+        self.answered: Any = None  # a closed-loop client waits for it
+        self.status = IN_FLIGHT
+        self.replica = -1
+        self.preemptions = 0
+        self.start_s = self.first_token_s = self.finish_s = self.feedback_s = NAN
+        self.energy_j = self.cost = self.exploration_cost = 0.0
+
+    @property
+    def labelled_at_once(self) -> bool:
+        """Its labels are in before the next request is routed. A chain's answer is not known by then."""
+        return self.delays is None and not self.decision.plan & PLAN_CHAIN
+
+    def will_learn(self, features: Floats) -> None:
+        """The predictor will take a step on this request when its labels are in."""
+        self.features = features.copy()
+        self.labels = np.full(len(self.outputs), NAN)
+
+    def pay(self, model: int, energy_j: float, cost: float) -> None:
+        """Charges a copy that is complete or lost."""
+        self.energy_j += energy_j
+        self.cost += cost
+        if model != self.seen:
+            self.exploration_cost += cost
+
+    def answer(self, job: Any) -> None:
+        """The copy that the user sees is complete."""
+        self.status = COMPLETED
+        self.saw(job)
+        self.finish_s = job.finish_s
+
+    def saw(self, job: Any) -> None:
+        """Takes over what has happened so far to the copy that the user sees."""
+        self.replica = job.replica
+        self.preemptions += job.preemptions
+        if self.stage == 0:
+            self.start_s = job.start_s
+        self.first_token_s = job.first_token_s
+
+    def fail(self, rejected: bool) -> None:
+        """The copy that the user would have seen is rejected or lost."""
+        self.status = REJECTED if rejected else LOST
+
+    def row(self) -> Row:
+        """Its record, in the order of COLUMNS."""
+        completed = self.status == COMPLETED
+        return (
+            self.request,
+            self.tenant,
+            self.arrival_s,
+            self.explored,
+            self.seen,
+            self.replica,
+            self.prompt,
+            self.outputs[self.seen],
+            self.decision.queue,
+            self.decision.scores[self.seen] if self.scored else NAN,
+            self.satisfied[self.seen] if completed else NAN,
+            self.feedback_s if completed else NAN,
+            self.start_s,
+            self.first_token_s,
+            self.finish_s,
+            self.preemptions,
+            self.energy_j,
+            self.cost,
+            self.exploration_cost,
+            self.status,
+        )

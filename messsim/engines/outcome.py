@@ -1,0 +1,93 @@
+"""What a run amounts to beyond its records."""
+
+from dataclasses import dataclass
+
+from .records import Timeline
+
+__all__ = ["Outcome", "PoolOutcome", "Progress", "TenantOutcome"]
+
+
+@dataclass(frozen=True)
+class TenantOutcome:
+    """The promise to one tenant at the end: the plain queues, and what was rated."""
+
+    name: str
+    alpha: float
+    delivered: int
+    queue_delivered: float
+    queue_delivered_max: float
+    rated: int
+    queue_tracked: float
+    certificate: float
+
+
+@dataclass(frozen=True)
+class PoolOutcome:
+    """A pool, measured to the last arrival (`utilization`, idle energy) and to the end (the meter).
+
+    Attributes
+    ----------
+    utilization
+        Share of replica-time, failures left out of neither side, that iterations were running; None for an API.
+    meter_j
+        Energy of all iterations, joules.
+    idle_energy_j
+        Energy of replicas that were up with nothing to do, joules.
+    idle_cost
+        The same in the scenario's unit.
+    """
+
+    name: str
+    model: int
+    gpu: str
+    gpus: int
+    replicas: int
+    utilization: float | None
+    meter_j: float
+    idle_energy_j: float
+    idle_cost: float
+    preemptions: int
+    jumps: int
+    energy_measured: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a run.
+
+    Attributes
+    ----------
+    issued
+        Requests that arrived.
+    labels_of_lost
+        Requests whose label was used before they were lost.
+    last_arrival_s, end_s
+        Seconds.
+    in_system_integral
+        Integral of the number of requests in the servers over time, request-seconds: Little's law's side.
+    """
+
+    issued: int
+    explored: int
+    rated: int
+    labels_of_lost: int
+    last_arrival_s: float
+    end_s: float
+    events: int
+    updates: int
+    tenants: list[TenantOutcome]
+    pools: list[PoolOutcome]
+    timeline: Timeline
+    in_system_integral: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    requests: int
+    total: int | None
+    time_s: float
+    horizon_s: float | None
+    satisfaction: float
+    queue: float

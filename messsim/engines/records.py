@@ -1,0 +1,165 @@
+"""What an engine leaves behind: one row a request, in id order, and a few thousand samples on the way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messsim.errors import SimulationError
+from messsim.workload import Chunk
+from messsim.workload.chunk import Floats
+
+__all__ = ["COLUMNS", "STATUS", "RecordBook", "RecordChunk", "Sample", "Timeline"]
+
+COMPLETED, REJECTED, LOST, IN_FLIGHT = range(4)
+STATUS = ("completed", "rejected", "lost", "in_flight")
+
+# Times are NaN where they did not happen, model and replica -1 where there was none.
+COLUMNS: dict[str, Any] = {
+    "id": np.int64,
+    "tenant": np.int32,
+    "arrival_s": np.float64,
+    "explored": np.bool_,
+    "model": np.int32,
+    "replica": np.int32,
+    "prompt_tokens": np.int32,
+    "output_tokens": np.int32,
+    "queue": np.float64,  # the virtual queue that the decision saw
+    "score": np.float64,  # predicted satisfaction of the model whose answer the user got
+    "satisfied": np.float64,
+    "feedback_s": np.float64,
+    "start_s": np.float64,
+    "first_token_s": np.float64,
+    "finish_s": np.float64,
+    "preemptions": np.int32,
+    "energy_j": np.float64,  # of all copies
+    "cost": np.float64,  # of all copies, in the scenario's unit
+    "exploration_cost": np.float64,  # of the copies that the user did not see
+    "status": np.int8,
+}
+
+
+@dataclass(frozen=True)
+class RecordChunk:
+    """Records of requests first ... first + n - 1, with the draws and known costs [models, n] behind them."""
+
+    columns: dict[str, NDArray[Any]]
+    drawn: Chunk
+    known_costs: Floats
+
+    def __len__(self) -> int:
+        return len(self.columns["id"])
+
+
+Sink = Callable[[RecordChunk], None]
+Row = tuple[Any, ...]
+
+
+class _Page:
+    """The rows of one chunk of requests, while some of them are open."""
+
+    __slots__ = ("drawn", "known_costs", "open", "rows")
+
+    def __init__(self, drawn: Chunk, known_costs: Floats) -> None:
+        self.drawn = drawn
+        self.known_costs = known_costs
+        self.rows: list[Row | None] = [None] * len(drawn)
+        self.open = len(drawn)
+
+
+class RecordBook:
+    """Collects rows in any order and hands them on in id order, a chunk at a time.
+
+    Memory is that of the requests between the oldest open one and the newest; past `max_open` the run stops.
+    """
+
+    def __init__(self, sink: Sink, max_open: int, size: int) -> None:
+        self._sink = sink
+        self._max_open = max_open
+        self._size = size
+        self._pages: dict[int, _Page] = {}
+        self._oldest = 0
+
+    def begin(self, drawn: Chunk, known_costs: Floats) -> None:
+        """A new chunk of requests is about to arrive."""
+        number = drawn.first // self._size
+        self._pages[number] = _Page(drawn, known_costs)
+        if len(self._pages) * self._size > self._max_open + 2 * self._size:
+            raise SimulationError(
+                f"more than record.max_open = {self._max_open} requests lie between request "
+                f"{self._oldest * self._size}, still unfinished, and the newest: a pool is far beyond its "
+                "capacity; expected more replicas, cluster.admission, or a lower rate"
+            )
+
+    def put(self, request: int, row: Row) -> None:
+        """The row of a request whose copies are all done, in the order of COLUMNS."""
+        number, i = divmod(request, self._size)
+        page = self._pages[number]
+        page.rows[i] = row
+        page.open -= 1
+        if page.open == 0:
+            self._hand_on()
+
+    def close(self, issued: int) -> None:
+        """Hands on what is left, cut to the requests that were issued."""
+        for number in sorted(self._pages):
+            page = self._pages.pop(number)
+            count = min(max(issued - number * self._size, 0), len(page.rows))
+            if count:
+                self._sink(_record_chunk(page, count))
+
+    def _hand_on(self) -> None:
+        while self._oldest in self._pages and self._pages[self._oldest].open == 0:
+            page = self._pages.pop(self._oldest)
+            self._oldest += 1
+            self._sink(_record_chunk(page, len(page.rows)))
+
+
+def _record_chunk(page: _Page, count: int) -> RecordChunk:
+    values = zip(*page.rows[:count], strict=True)  # type: ignore[arg-type]
+    columns = {
+        name: np.array(column, dtype=dtype)
+        for (name, dtype), column in zip(COLUMNS.items(), values, strict=True)
+    }
+    return RecordChunk(columns, page.drawn, page.known_costs)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The state of a run as one request arrives.
+
+    `queue` and `queue_tracked` are sums over tenants; `in_system` and `energy_j` (idle energy included) are by
+    pool.
+    """
+
+    request: int
+    time_s: float
+    queue: float
+    queue_tracked: float
+    certificate: float
+    explored: int
+    in_system: tuple[int, ...]
+    energy_j: tuple[float, ...]
+
+
+class Timeline:
+    """Samples at every `stride`-th request; when there are too many, every other one goes."""
+
+    MOST = 4096
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self.stride = 1
+
+    def due(self, request: int) -> bool:
+        """Whether a request is to be sampled."""
+        return request % self.stride == 0
+
+    def add(self, sample: Sample) -> None:
+        """Adds a sample that was due."""
+        self.samples.append(sample)
+        if len(self.samples) > self.MOST:
+            self.samples = self.samples[::2]
+            self.stride *= 2

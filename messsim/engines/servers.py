@@ -1,0 +1,270 @@
+"""Pools of replicas in SimPy: each replica is a server that alternates between finish and start.
+
+A server's life is a loop of two callbacks, not a generator: a boundary that an arrival has moved forward is
+then a new event and a forgotten old one, and a request costs half the time (bench/bench_engine.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from messsim import _core
+from messsim.scenario.fleet import Serving
+from messsim.workload import Chance
+
+from .calendar import ENDS, STARTS, Calendar
+from .cluster import PoolPlan
+
+__all__ = ["ModelServers", "ServerPool"]
+
+Job = _core.Job
+Done = Callable[[Any], None]
+
+
+class _GpuServer:
+    """One replica and its place in the calendar."""
+
+    def __init__(self, calendar: Calendar, pool: ServerPool, index: int, track_usage: bool) -> None:
+        said: Serving = pool.plan.said
+        self.calendar = calendar
+        self.pool = pool
+        self.index = index
+        self.failures = 0  # causes that keep it down at present
+        self.down_s = 0.0
+        self.down_since_s = 0.0
+        self.replica = _core.Replica(
+            index,
+            pool.plan.coefficients,
+            max_num_seqs=said.max_num_seqs,
+            max_batched_tokens=said.max_batched_tokens,
+            kv_capacity_tokens=pool.plan.kv_capacity_tokens,
+            kv_policy=said.kv_policy,
+            track_usage=track_usage,
+            shared=pool.queue,
+        )
+        self._next: Any = None  # the event of the boundary that counts; older ones are forgotten
+
+    @property
+    def is_up(self) -> bool:
+        return self.failures == 0
+
+    @property
+    def unfinished(self) -> int:
+        return self.replica.unfinished
+
+    @property
+    def is_idle(self) -> bool:
+        return self.replica.state == _core.IDLE
+
+    def submit(self, job: Job) -> None:
+        self.act(self.replica.submit(job, self.calendar.now))
+
+    def notify(self) -> None:
+        """The head of the shared queue is new."""
+        self.act(self.replica.notify(self.calendar.now))
+
+    def act(self, notice: int) -> None:
+        """Follows what the replica answered to a new head of its queue."""
+        if notice == _core.WAKE:
+            self.calendar.call_at(self._start, self.calendar.now, (STARTS, self.index, 0))
+        elif notice == _core.RESCHEDULE:
+            self._await_boundary()
+
+    def _await_boundary(self) -> None:
+        self._next = self.calendar.call_at(self._boundary, self.replica.boundary_s, (ENDS, self.index, 0))
+
+    def _boundary(self, event: Any) -> None:
+        if event is not self._next:
+            return
+        now = self.calendar.now
+        for job in self.replica.finish():
+            self.pool.finished(job)
+        if self.calendar.peek() > now:
+            self._start(None)  # nothing else happens at this instant
+        else:
+            self.calendar.call_at(self._start, now, (STARTS, self.index, 0))
+
+    def _start(self, _: Any) -> None:
+        if not self.is_up:
+            return
+        before = self.replica.preemptions
+        pulled = self.replica.start(self.calendar.now)
+        if self.replica.boundary_s < math.inf:
+            self._await_boundary()
+        if self.pool.queue is not None and (pulled or self.replica.preemptions > before):
+            self.pool.offer()
+
+    def fail(self) -> list[Job]:
+        """It goes down; returns the jobs that it had."""
+        self.failures += 1
+        if self.failures > 1:
+            return []
+        self._next = None
+        self.down_since_s = self.calendar.now
+        self.pool.refresh()
+        return self.replica.evict(self.calendar.now)
+
+    def repair(self) -> bool:
+        """One cause is mended; returns whether it is up again."""
+        self.failures -= 1
+        if self.failures:
+            return False
+        self.down_s += self.calendar.now - self.down_since_s
+        self.replica.repair()
+        self.pool.refresh()
+        return True
+
+    def energy_j(self, now: float) -> float:
+        """Joules drawn until now, idle power included."""
+        return self.replica.meter_j(now) + self.pool.plan.idle_w * self.idle_s(now)
+
+    def idle_s(self, now: float) -> float:
+        down_s = self.down_s + (0.0 if self.is_up else now - self.down_since_s)
+        return max(now - self.replica.busy_s(now) - down_s, 0.0)
+
+
+class _ApiServer:
+    """Somebody else's servers: a request starts at once and takes its time."""
+
+    is_up = True
+
+    def __init__(self, calendar: Calendar, pool: ServerPool, index: int) -> None:
+        self.calendar = calendar
+        self.pool = pool
+        self.index = index
+
+    @property
+    def unfinished(self) -> int:
+        return self.pool.unfinished
+
+    def submit(self, job: Job) -> None:
+        said, now = self.pool.plan.said, self.calendar.now
+        first_token_s = now + said.latency_s
+        finish_s = first_token_s + said.tpot_s * (job.output_tokens - 1)
+        job.served_elsewhere(self.index, now, first_token_s, finish_s)
+        order = (ENDS, self.index, 3 + job.request)
+        self.calendar.call_at(lambda _: self.pool.finished(job), finish_s, order)
+
+
+class ServerPool:
+    """The replicas of one pool, and what waits for all of them together."""
+
+    def __init__(
+        self, calendar: Calendar, plan: PoolPlan, shared: bool, track_usage: bool, done: Done
+    ) -> None:
+        self.plan = plan
+        self.queue = _core.Queue() if shared and not plan.is_api else None
+        self.unfinished = 0
+        self._done = done
+        first, count = plan.first_replica, 0 if plan.is_api else plan.replicas
+        self.replicas = [_GpuServer(calendar, self, first + k, track_usage) for k in range(count)]
+        self.servers: list[Any] = [_ApiServer(calendar, self, first)] if plan.is_api else list(self.replicas)
+        self.up: list[Any] = self.servers
+
+    def refresh(self) -> None:
+        """A replica went down or came up."""
+        self.up = [s for s in self.servers if s.is_up]
+
+    def is_full(self, max_waiting: int) -> bool:
+        """Whether admission turns requests away here."""
+        places = len(self.up) * self.plan.said.max_num_seqs
+        return not self.plan.is_api and self.unfinished >= places + max_waiting
+
+    def finished(self, job: Job) -> None:
+        """A job of this pool is complete."""
+        self.unfinished -= 1
+        self._done(job)
+
+    def share(self, job: Job) -> None:
+        """Puts a job at the tail of the shared queue."""
+        assert self.queue is not None
+        self.queue.push(job)
+        if len(self.queue) == 1 or any(s.is_idle for s in self.up):
+            self.offer()
+
+    def offer(self) -> None:
+        """The head of the shared queue is new: an idle replica takes it, or whoever first has room."""
+        if not self.queue:
+            return
+        for server in self.up:
+            if server.is_idle:
+                server.notify()
+                return
+        for server in self.up:
+            server.notify()
+
+
+class ModelServers:
+    """All pools of one model, and the choice among their replicas."""
+
+    def __init__(self, pools: list[ServerPool], dispatch: str, chance: Chance, model: str) -> None:
+        self.pools = pools
+        self._dispatch = dispatch
+        self._chance = chance
+        self._column = chance.column("dispatch", model)
+        self._turn = 0
+        self._held: deque[Job] = deque()  # while no replica is up
+
+    def place(self, job: Job, max_waiting: int | None = None) -> bool:
+        """Sends a job to a replica; False if it is turned away."""
+        pools = self.pools
+        if max_waiting is not None:
+            pools = [p for p in pools if not p.is_full(max_waiting)]
+            if not pools:
+                return False
+        if self._dispatch == "shared_queue" and not pools[0].plan.is_api:
+            pool = min(pools, key=lambda p: p.unfinished / max(len(p.up), 1))
+            pool.unfinished += 1
+            pool.share(job)
+            return True
+        up = pools[0].up if len(pools) == 1 else [s for p in pools for s in p.up]
+        if not up:
+            pools[0].unfinished += 1
+            self._held.append(job)
+        else:
+            self._send(job, up)
+        return True
+
+    def _send(self, job: Job, up: list[Any]) -> None:
+        server = up[0] if len(up) == 1 else self._pick(up, job)
+        server.pool.unfinished += 1
+        server.submit(job)
+
+    def _pick(self, up: list[Any], job: Job) -> Any:
+        if self._dispatch == "round_robin":
+            self._turn += 1
+            return up[(self._turn - 1) % len(up)]
+        if self._dispatch == "power_of_two":
+            first = self._chance.one(self._column, job.request, job.attempt)
+            second = self._chance.one(self._column, job.request, job.attempt, odd=True)
+            a = min(int(first * len(up)), len(up) - 1)
+            b = min(int(second * (len(up) - 1)), len(up) - 2)
+            b += b >= a
+            up = [up[min(a, b)], up[max(a, b)]]
+        return min(up, key=_unfinished)
+
+    def resume(self, pool: ServerPool) -> None:
+        """A replica of the pool is up again: it takes what was held."""
+        pool.offer()
+        held, self._held = self._held, deque()
+        for job in held:
+            self.pools[0].unfinished -= 1
+            self.place(job)
+
+    def withdraw_all(self, now: float) -> list[Job]:
+        """Cuts everything off: all jobs under way or waiting."""
+        jobs = [job for p in self.pools for r in p.replicas if r.is_up for job in r.replica.evict(now)]
+        jobs += [job for p in self.pools if p.queue is not None for job in p.queue.drain()]
+        return jobs + list(self._held)
+
+    def load(self) -> float:
+        """Unfinished requests per place."""
+        places = sum(len(p.up) * p.plan.said.max_num_seqs for p in self.pools)
+        return sum(p.unfinished for p in self.pools) / places if places else 0.0
+
+
+def _unfinished(server: Any) -> int:
+    return int(server.unfinished)

@@ -1,0 +1,76 @@
+"""Everything that a run needs, built and checked before it starts."""
+
+import math
+from dataclasses import dataclass, field
+
+from messsim.errors import ScenarioError
+from messsim.routing import Policy, build, notes, options_for
+from messsim.scenario import Scenario, notes_of
+from messsim.workload import Workload
+
+from .cluster import PoolPlan, plan_pools
+from .costs import KnownCosts
+
+__all__ = ["Setup", "prepare"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A scenario with its data read, its pools figured out and its policy built.
+
+    `notes` says what is allowed but deserves a word: options that are ignored, promises out of reach.
+    """
+
+    scenario: Scenario
+    workload: Workload
+    pools: list[PoolPlan]
+    costs: KnownCosts
+    policy: Policy
+    notes: list[str] = field(default_factory=list)
+
+
+def prepare(scenario: Scenario) -> Setup:
+    """Builds all parts of a run.
+
+    Raises
+    ------
+    ScenarioError
+        If a data file does not hold what the scenario says, a profile or a policy is unknown, or a request
+        may come that never fits a replica's memory.
+    """
+    scenario = scenario.with_router(options_for(scenario.router))
+    workload = Workload(scenario)
+    pools = plan_pools(scenario)
+    costs = KnownCosts(scenario, workload, pools)
+    policy = build(scenario.router, len(scenario.models), workload.features)
+    problems = _too_long(workload, pools)
+    if problems:
+        raise ScenarioError(problems)
+    said = [*notes_of(scenario), *workload.notes, *notes(scenario.router, policy)]
+    said += _cost_order(scenario, costs.at_mean(workload.mean_prompt_tokens()))
+    return Setup(scenario, workload, pools, costs, policy, said)
+
+
+def _too_long(workload: Workload, pools: list[PoolPlan]) -> list[str]:
+    problems = []
+    longest_prompt = workload.longest_prompt_tokens()
+    for pool in pools:
+        peak = longest_prompt + workload.longest_output_tokens(pool.model) - 1
+        if not pool.is_api and peak > pool.kv_capacity_tokens:
+            problems.append(
+                f"pool {pool.name}: kv_capacity_tokens = {pool.kv_capacity_tokens}: expected at least {peak:.0f}, "
+                "the longest prompt and answer; raise it, or cut tokens with max"
+            )
+    return problems
+
+
+def _cost_order(scenario: Scenario, costs: list[float]) -> list[str]:
+    for name, following, a, b in zip(
+        scenario.model_names, scenario.model_names[1:], costs, costs[1:], strict=False
+    ):
+        if not math.isnan(a) and not math.isnan(b) and a > b:
+            return [
+                f"models: {name} costs {a:.4g} {scenario.cost.unit} a request and {following} {b:.4g}; expected "
+                "models in rising order of cost (ties go to the first, and 'largest' is the last)"
+            ]
+    return []

@@ -1,0 +1,556 @@
+"""The readable engine: a cluster of LLM servers behind a router, as a SimPy simulation.
+
+Arrivals, clients and failures are SimPy processes; replicas are servers of the calendar (servers.py); labels
+are events. What happens to request t, in order:
+
+1. `route`: the router decides by its scores, costs and virtual queue; one copy, or one for every model.
+2. `place`: each copy goes to a replica of its model, or is turned away.
+3. `finished`: a copy is complete; its cost is known; its label sets off, to arrive after a delay.
+4. `label`: the virtual queue moves by the label of the answer that the user saw; when all labels of an
+   explored request are in, the predictor takes a step.
+5. the record is put down when no copy is under way any more.
+
+Physics, scoring, decisions and chance are the kernels of csrc/, so another engine can return the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from messsim import _core
+from messsim.errors import SimulationError
+from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
+from messsim.workload import Chunk
+
+from .brain import Brain
+from .calendar import ARRIVES, ENDS, LABEL, RETRIES, Calendar
+from .open_request import OpenRequest
+from .outcome import Outcome, PoolOutcome, Progress, TenantOutcome
+from .records import COLUMNS, LOST, RecordBook, Sample, Sink, Timeline
+from .servers import ModelServers, ServerPool
+from .setup import Setup
+
+__all__ = ["simulate"]
+
+PROGRESS_EVERY = 1024
+
+
+def simulate(setup: Setup, sink: Sink, progress: Callable[[Progress], None] | None = None) -> Outcome:
+    """Runs a scenario.
+
+    Parameters
+    ----------
+    setup
+        The scenario with its workload, pools and policy.
+    sink
+        Takes the records, in id order, a chunk at a time.
+    progress
+        Told now and then how far the run is.
+
+    Raises
+    ------
+    SimulationError
+        If the run cannot go on (a policy decides what it must not, too many requests are open).
+    """
+    return _Simulation(setup, sink, progress).run()
+
+
+class _Rows:
+    """A chunk's columns as Python numbers: element by element, lists are several times faster than arrays."""
+
+    def __init__(self, chunk: Chunk, feedback_probability: float) -> None:
+        self.chunk = chunk
+        self.arrival_s = chunk.arrival_s.tolist() if chunk.arrival_s is not None else None
+        self.tenant = chunk.tenant.tolist()
+        self.prompt = chunk.prompt_tokens.tolist()
+        self.outputs = list(zip(*chunk.output_tokens.tolist(), strict=True))
+        self.satisfied = list(zip(*chunk.satisfied.tolist(), strict=True))
+        self.rated = (chunk.feedback_uniform < feedback_probability).tolist()
+        self.delays = None if chunk.delay_s is None else list(zip(*chunk.delay_s.tolist(), strict=True))
+
+
+class _Simulation:
+    def __init__(self, setup: Setup, sink: Sink, progress: Callable[[Progress], None] | None) -> None:
+        s = self.scenario = setup.scenario
+        self.setup = setup
+        self.calendar = Calendar()
+        self.brain = Brain(s, setup.policy)
+        self.book = RecordBook(sink, s.record.max_open, s.record.chunk)
+        self.timeline = Timeline()
+        self.progress = progress
+        self.models = len(s.models)
+        self.reference = s.reference
+        self.horizon_s = math.inf if s.horizon_s is None else s.horizon_s
+        self.max_waiting = s.cluster.admission.max_waiting if s.cluster.admission else None
+        self.in_usd = s.cost.unit == "USD"
+        self.scores = setup.policy.predictor is not None
+        self.needs_loads = "loads" in setup.policy.needs
+        self.loads = np.zeros(self.models)
+        self.chunks = setup.workload.chunks(s.record.chunk)
+        self.rows: Any = None
+        self.open: dict[int, OpenRequest] = {}
+        self.issued = self.explored = self.rated = self.labels_of_lost = 0
+        self.labels_to_come = 0
+        self.arrivals_over = False
+        self.last_arrival_s = 0.0
+        self.in_system = 0
+        self.in_system_integral = 0.0
+        self.in_system_since_s = 0.0
+        self.paid_j = 0.0
+        self.measured: list[tuple[float, float]] | None = None  # (busy, idle) seconds by pool
+        shared = s.cluster.dispatch == "shared_queue"
+        self.pools = [
+            ServerPool(self.calendar, plan, shared, self.in_usd, self.finished) for plan in setup.pools
+        ]
+        self.servers = [
+            ModelServers(
+                [p for p in self.pools if p.plan.model == m], s.cluster.dispatch, setup.workload.chance, name
+            )
+            for m, name in enumerate(s.model_names)
+        ]
+        self.plan_of = [plan for plan in setup.pools for _ in range(plan.replicas)]
+
+    # ---- the run ------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        closed = self.scenario.arrivals.kind == "closed"
+        self.calendar.process(self.clients_arrive() if closed else self.requests_arrive())
+        self.start_failures()
+        calendar, events = self.calendar, 0
+        try:
+            while not self.is_over() and calendar.peek() <= self.horizon_s:
+                calendar.step()
+                events += 1
+        except SimulationError as error:
+            raise type(error)(f"{error} (at {calendar.now:.6g} s, after {self.issued} requests)") from None
+        if self.horizon_s < math.inf:
+            self.cut()
+        self.book.close(self.issued)
+        self.brain.check()
+        return self.outcome(events)
+
+    def is_over(self) -> bool:
+        return self.arrivals_over and not self.open and not self.labels_to_come
+
+    def cut(self) -> None:
+        """At the horizon: what is under way is charged for what it has used, and recorded as in flight."""
+        now = self.horizon_s
+        if self.measured is None:
+            self.last_arrival_s = now  # clients who never stop: measured to the horizon
+            self.end_arrivals()
+        for servers in self.servers:
+            for job in servers.withdraw_all(now):
+                self.charge(job.tag, job)
+                if job.model == job.tag.seen:
+                    job.tag.saw(job)
+        self.count_in_system(now, -self.in_system)
+        for request in sorted(self.open):
+            self.put_down(self.open[request])
+
+    # ---- arrivals -----------------------------------------------------------------------------------
+
+    def next_rows(self) -> bool:
+        """Draws the next chunk of requests; False when there is none."""
+        chunk = next(self.chunks, None)
+        if chunk is None:
+            return False
+        known = self.setup.costs.of_chunk(chunk)
+        self.book.begin(chunk, known)
+        self.brain.begin(chunk, known)
+        self.rows = _Rows(chunk, self.scenario.feedback.probability)
+        return True
+
+    def requests_arrive(self) -> Iterator[Any]:
+        """SimPy process: requests come at their times."""
+        at = self.calendar.at
+        while self.next_rows():
+            first = self.rows.chunk.first
+            for i, arrival_s in enumerate(self.rows.arrival_s):
+                yield at(arrival_s, (ARRIVES, first + i, 0))
+                self.route(first + i, i)
+        self.end_arrivals()  # at the time of the last arrival
+
+    def clients_arrive(self) -> Iterator[Any]:
+        """SimPy process: starts the clients of a closed loop."""
+        for client in range(self.scenario.arrivals.clients):
+            self.calendar.process(self.client(client))
+        return
+        yield
+
+    def client(self, number: int) -> Iterator[Any]:
+        """SimPy process: one client, who asks again when the last answer is complete (or was refused)."""
+        law = self.scenario.arrivals
+        chance = self.setup.workload.chance
+        column = chance.column("think")
+        time_s = 0.0
+        while time_s <= self.horizon_s:
+            yield self.calendar.at(time_s, (ARRIVES, number, 0))
+            request = self.issued
+            if request == self.setup.workload.length:
+                return
+            if self.rows is None or request == self.rows.chunk.first + len(self.rows.chunk):
+                self.next_rows()
+            opened = self.route(request, request - self.rows.chunk.first)
+            if self.issued == self.setup.workload.length:
+                self.end_arrivals()
+            if opened.answered is not True:
+                opened.answered = self.calendar.event()
+                yield opened.answered
+            pause = law.think_s
+            if law.think == "exponential":
+                pause *= chance.one_exponential(column, request)
+            time_s = self.calendar.now + pause
+
+    def end_arrivals(self) -> None:
+        """Utilisation and idle energy are measured to the last arrival."""
+        self.arrivals_over = True
+        now = self.calendar.now
+        self.measured = [
+            (sum(r.replica.busy_s(now) for r in p.replicas), sum(r.idle_s(now) for r in p.replicas))
+            for p in self.pools
+        ]
+
+    # ---- routing ------------------------------------------------------------------------------------
+
+    def route(self, request: int, i: int) -> OpenRequest:
+        """Decides request `request`, the i-th of its chunk, and sends its copies off."""
+        rows, now = self.rows, self.calendar.now
+        tenant = rows.tenant[i]
+        self.issued += 1
+        self.last_arrival_s = now
+        if self.timeline.due(request):
+            self.sample(request, now)
+        if self.needs_loads:
+            self.loads = np.array([s.load() for s in self.servers])
+        decision = self.brain.decide(request, i, tenant, self.loads)
+        plan = decision.plan
+        everyone = plan == PLAN_ALL
+        explores = bool(plan & (PLAN_ALL | PLAN_EXPLORE))
+        opened = OpenRequest(
+            request,
+            tenant,
+            now,
+            rows.prompt[i],
+            rows.outputs[i],
+            rows.satisfied[i],
+            None if rows.delays is None else rows.delays[i],
+            rows.rated[i],
+            decision,
+            self.reference if everyone else plan & PLAN_MODEL,
+            explores,
+            self.scores,
+        )
+        self.explored += explores
+        self.rated += opened.rated
+        if opened.rated and (everyone or self.setup.policy.learns_every_answer):
+            opened.will_learn(rows.chunk.features[:, i])
+        self.open[request] = opened
+        self.send(opened, range(self.models) if everyone else (opened.seen,))
+        if self.progress is not None and self.issued % PROGRESS_EVERY == 0:
+            self.tell(self.progress)
+        return opened
+
+    def send(self, opened: OpenRequest, models: Any) -> None:
+        """Places copies; where labels are immediate, they are in before anyone else is routed."""
+        opened.copies += len(models) + 1  # one more keeps the record open until all copies are placed
+        opened.unlabelled += len(models)
+        sent = [m for m in models if self.place(opened, m)]
+        if opened.labelled_at_once:
+            for m in sent:
+                self.label(opened, m)
+        opened.copies -= 1
+        if opened.copies == 0:
+            self.put_down(opened)
+
+    def place(self, opened: OpenRequest, model: int) -> bool:
+        """Sends a copy to its model's servers; False if it is turned away."""
+        job = _core.Job(opened.request, model, opened.prompt, opened.outputs[model], opened)
+        if not self.pools:
+            job.served_elsewhere(-1, self.calendar.now, self.calendar.now, self.calendar.now)
+            self.finished(job)
+            return True
+        self.count_in_system(self.calendar.now, 1)
+        if self.servers[model].place(job, self.max_waiting):
+            return True
+        self.lose(job, rejected=True)
+        return False
+
+    # ---- copies -------------------------------------------------------------------------------------
+
+    def finished(self, job: Any) -> None:
+        """A copy is complete."""
+        opened, model = job.tag, job.model
+        cost = self.charge(opened, job)
+        self.brain.learn_cost(model, cost, opened.explored)
+        if self.pools:
+            self.count_in_system(self.calendar.now, -1)
+        if opened.decision.plan & PLAN_CHAIN and self.goes_on(opened, job):
+            return
+        if model == opened.seen:
+            opened.answer(job)
+        if not opened.labelled_at_once:
+            self.send_label(opened, model)
+        elif opened.rated and model == opened.seen:
+            opened.feedback_s = opened.arrival_s
+        self.close_copy(opened, model)
+
+    def charge(self, opened: OpenRequest, job: Any) -> float:
+        """Charges a copy for what it has used; returns its cost."""
+        energy_j = job.energy_j
+        if not self.pools:
+            cost = float(opened.decision.known[job.model])
+            energy_j = 0.0 if self.in_usd else cost
+        elif self.in_usd:
+            cost = self.price(job)
+        else:
+            cost = energy_j
+        self.paid_j += energy_j
+        opened.pay(job.model, energy_j, cost)
+        return cost
+
+    def price(self, job: Any) -> float:
+        """USD: an API's tokens, or a share of the replica's time."""
+        if job.replica < 0:
+            return 0.0
+        plan = self.plan_of[job.replica]
+        if not plan.is_api:
+            return float(job.usage_s) * plan.usd_per_s
+        said = plan.said
+        return (
+            said.usd_per_million_prompt_tokens * job.prompt_tokens
+            + said.usd_per_million_output_tokens * job.output_tokens
+        ) / 1e6
+
+    def goes_on(self, opened: OpenRequest, job: Any) -> bool:
+        """Chains: asks the next model, if there is one. Only the last answer is the user's."""
+        decision = opened.decision
+        following = self.setup.policy.kernel.finish(
+            opened.request, opened.stage, job.model, decision.scores, decision.costs, decision.uniforms
+        )
+        if following == self.models:
+            return False
+        opened.saw(job)
+        opened.exploration_cost = opened.cost
+        opened.unlabelled -= 1
+        opened.stage += 1
+        opened.seen = following
+        order = (RETRIES, opened.request, following)
+        self.calendar.call_at(lambda _: self.ask_next(opened, following), self.calendar.now, order)
+        return True
+
+    def ask_next(self, opened: OpenRequest, model: int) -> None:
+        opened.copies -= 1
+        self.send(opened, (model,))
+
+    def lose(self, job: Any, *, rejected: bool) -> None:
+        """A copy is turned away, or lost with its replica."""
+        opened, model = job.tag, job.model
+        self.charge(opened, job)
+        self.count_in_system(self.calendar.now, -1)
+        if model == opened.seen:
+            opened.saw(job)
+            opened.fail(rejected)
+            if opened.status == LOST and opened.rated and opened.labelled_at_once:
+                self.labels_of_lost += 1
+        if rejected or not opened.labelled_at_once:
+            self.count_label(opened)
+        self.close_copy(opened, model)
+
+    def close_copy(self, opened: OpenRequest, model: int) -> None:
+        if model == opened.seen and opened.answered is not True:
+            waiting, opened.answered = opened.answered, True
+            if waiting is not None:
+                waiting.succeed()
+        opened.copies -= 1
+        if opened.copies == 0:
+            self.put_down(opened)
+
+    def put_down(self, opened: OpenRequest) -> None:
+        """No copy is under way any more: the record stands."""
+        del self.open[opened.request]
+        self.book.put(opened.request, opened.row())
+
+    def count_in_system(self, now: float, change: int) -> None:
+        self.in_system_integral += self.in_system * (now - self.in_system_since_s)
+        self.in_system_since_s = now
+        self.in_system += change
+
+    # ---- labels -------------------------------------------------------------------------------------
+
+    def send_label(self, opened: OpenRequest, model: int) -> None:
+        """The label of a complete copy sets off."""
+        time_s = self.calendar.now + (opened.delays[model] if opened.delays is not None else 0.0)
+        if opened.rated and model == opened.seen and time_s <= self.horizon_s:
+            opened.feedback_s = time_s
+        self.labels_to_come += 1
+        self.calendar.call_at(
+            lambda _: self.deliver(opened, model), time_s, (LABEL, opened.request, model)
+        )
+
+    def deliver(self, opened: OpenRequest, model: int) -> None:
+        self.labels_to_come -= 1
+        self.label(opened, model)
+
+    def label(self, opened: OpenRequest, model: int) -> None:
+        """The label of a copy is in (unrated requests have one too, which only the simulator sees)."""
+        if model == opened.seen:
+            satisfied = opened.satisfied[model]
+            self.brain.rate(opened.request, model, opened.tenant, satisfied, opened.rated)
+        if opened.labels is not None:
+            opened.labels[model] = opened.satisfied[model]
+        self.count_label(opened)
+
+    def count_label(self, opened: OpenRequest) -> None:
+        """When the last label is in, the predictor learns; those without one are left out."""
+        opened.unlabelled -= 1
+        labels, features = opened.labels, opened.features
+        if opened.unlabelled == 0 and labels is not None and features is not None:
+            if not np.isnan(labels).all():
+                self.brain.learn(features, labels)
+            opened.labels = opened.features = None
+
+    # ---- failures -----------------------------------------------------------------------------------
+
+    def start_failures(self) -> None:
+        said = self.scenario.cluster.failures
+        if said is None:
+            return
+        named = {p.plan.name: p for p in self.pools}
+        for outage in said.schedule:
+            server = named[outage.pool].replicas[outage.replica]
+            self.calendar.process(self.outage(server, outage.at_s, outage.for_s))
+        if said.mtbf_s is not None:
+            for pool in self.pools:
+                for number, server in enumerate(pool.replicas):
+                    self.calendar.process(self.failures(server, number, said.mtbf_s, said.mttr_s))
+
+    def outage(self, server: Any, at_s: float, for_s: float) -> Iterator[Any]:
+        """SimPy process: a planned failure."""
+        yield self.calendar.at(at_s, (ENDS, server.index, 1))
+        self.fail(server)
+        yield self.calendar.at(at_s + for_s, (ENDS, server.index, 2))
+        self.repair(server)
+
+    def failures(self, server: Any, number: int, mtbf_s: float, mttr_s: float) -> Iterator[Any]:
+        """SimPy process: a replica that fails and is repaired, again and again."""
+        chance = self.setup.workload.chance
+        name = server.pool.plan.name
+        fails, mends = chance.column("failure", name), chance.column("repair", name)
+        time_s, k = 0.0, 0
+        while True:
+            time_s += mtbf_s * chance.one_exponential(fails, k, number)
+            yield self.calendar.at(time_s, (ENDS, server.index, 1))
+            self.fail(server)
+            time_s += mttr_s * chance.one_exponential(mends, k, number)
+            yield self.calendar.at(time_s, (ENDS, server.index, 2))
+            self.repair(server)
+            k += 1
+
+    def fail(self, server: Any) -> None:
+        said = self.scenario.cluster.failures
+        assert said is not None
+        for job in sorted(server.fail(), key=lambda j: (j.request, j.model)):
+            server.pool.unfinished -= 1
+            if said.on_failure == "lose":
+                self.lose(job, rejected=False)
+            else:
+                job.restart()
+                order = (RETRIES, job.request, job.model)
+                self.calendar.call_at(self.retry_of(job), self.calendar.now, order)
+
+    def retry_of(self, job: Any) -> Callable[[Any], None]:
+        return lambda _: self.servers[job.model].place(job)
+
+    def repair(self, server: Any) -> None:
+        if server.repair():
+            self.servers[server.pool.plan.model].resume(server.pool)
+
+    # ---- telling ------------------------------------------------------------------------------------
+
+    def sample(self, request: int, now: float) -> None:
+        self.timeline.add(
+            Sample(
+                request,
+                now,
+                sum(k.queue for k in self.brain.delivered),
+                sum(k.queue for k in self.brain.tracked),
+                self.brain.certificate(),
+                self.explored,
+                tuple(p.unfinished for p in self.pools),
+                tuple(sum(s.energy_j(now) for s in p.replicas) for p in self.pools),
+            )
+        )
+
+    def tell(self, progress: Callable[[Progress], None]) -> None:
+        rated = sum(k.rated for k in self.brain.delivered)
+        satisfied = sum(k.satisfied for k in self.brain.delivered)
+        progress(
+            Progress(
+                self.issued,
+                self.setup.workload.length,
+                self.calendar.now,
+                self.scenario.horizon_s,
+                satisfied / rated if rated else math.nan,
+                sum(k.queue for k in self.brain.tracked),
+            )
+        )
+
+    def outcome(self, events: int) -> Outcome:
+        end_s = self.calendar.now if self.horizon_s == math.inf else self.horizon_s
+        self.check_meter(end_s)
+        return Outcome(
+            issued=self.issued,
+            explored=self.explored,
+            rated=self.rated,
+            labels_of_lost=self.labels_of_lost,
+            last_arrival_s=self.last_arrival_s,
+            end_s=end_s,
+            events=events,
+            updates=self.brain.updates,
+            tenants=[self.tenant_outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
+            pools=[self.pool_outcome(k, end_s) for k in range(len(self.pools))],
+            timeline=self.timeline,
+            in_system_integral=self.in_system_integral,
+        )
+
+    def check_meter(self, end_s: float) -> None:
+        """Asserts that what requests paid for is what the replicas drew."""
+        metered = sum(r.replica.meter_j(end_s) for p in self.pools for r in p.replicas)
+        if self.pools and abs(self.paid_j - metered) > 1e-9 * metered + 1e-9:
+            raise AssertionError(f"requests paid for {self.paid_j} J of {metered} J: a bug in messsim")
+
+    def tenant_outcome(self, k: int, name: str) -> TenantOutcome:
+        delivered, tracked = self.brain.delivered[k], self.brain.tracked[k]
+        return TenantOutcome(
+            name=name,
+            alpha=delivered.alpha,
+            delivered=delivered.rated,
+            queue_delivered=delivered.plain,
+            queue_delivered_max=delivered.plain_max,
+            rated=tracked.rated,
+            queue_tracked=tracked.plain,
+            certificate=tracked.certificate,
+        )
+
+    def pool_outcome(self, k: int, end_s: float) -> PoolOutcome:
+        pool, plan = self.pools[k], self.pools[k].plan
+        busy_s, idle_s = self.measured[k] if self.measured else (0.0, 0.0)
+        span_s = self.last_arrival_s * len(pool.replicas)
+        return PoolOutcome(
+            name=plan.name,
+            model=plan.model,
+            gpu=plan.gpu,
+            gpus=plan.gpus,
+            replicas=plan.replicas,
+            utilization=busy_s / span_s if span_s > 0 else None,
+            meter_j=sum(r.replica.meter_j(end_s) for r in pool.replicas),
+            idle_energy_j=plan.idle_w * idle_s,
+            idle_cost=plan.usd_per_s * idle_s if self.in_usd else plan.idle_w * idle_s,
+            preemptions=sum(r.replica.preemptions for r in pool.replicas),
+            jumps=sum(r.replica.jumps for r in pool.replicas),
+            energy_measured=plan.energy_measured,
+        )

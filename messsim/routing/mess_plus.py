@@ -1,0 +1,51 @@
+"""MESS+: least cost while a virtual queue keeps the promise (arXiv 2505.19947, Algorithm 1).
+
+Explore with probability min(1, c / t^kappa): every model answers, and the predictor takes one step on
+all their labels. Otherwise argmin_m V E_m + Q (alpha - s_m), ties to the lowest m. V large: cheap, and slow to
+keep the promise; V small: dear, and quick.
+
+Departures, each off by default: ``explore = "chosen"`` learns from one model's answer at a time; a
+discounted or windowed queue; V steered towards a target queue.
+"""
+
+from messsim import _core
+from messsim.scenario.routing import Router
+
+from .contract import Policy
+
+__all__ = ["build"]
+
+OPTIONS = frozenset(
+    "V explore c kappa cost_estimate cost_prior reference predictor discount window target_queue gain".split()
+)
+EXPLORE = {"all": 0.0, "chosen": 1.0}
+
+
+def build(options: Router, models: int, features: int) -> Policy:
+    """MESS+ for one run."""
+    said = options.predictor
+    return Policy(
+        name="mess+",
+        kernel=_core.Policy(
+            "mess+",
+            params=[
+                options.V,
+                options.c,
+                options.kappa,
+                EXPLORE[options.explore],
+                options.target_queue or 0.0,
+                options.gain,
+            ],
+            state=[options.V],
+        ),
+        predictor=_core.Predictor(
+            models,
+            features,
+            learning_rate=said.learning_rate,
+            momentum=said.momentum,
+            weight_decay=said.weight_decay,
+            clip=said.clip,
+        ),
+        learns_every_answer=options.explore == "chosen",
+        options=OPTIONS,
+    )

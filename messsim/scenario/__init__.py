@@ -1,0 +1,12 @@
+"""The scenario file as typed, validated data; knows nothing of simulation."""
+
+from .checks import notes_of
+from .loading import dump, load, parse
+from .scenario import Scenario
+
+__all__ = ["Scenario", "dump", "load", "notes_of", "parse", "schema"]
+
+
+def schema() -> dict[str, object]:
+    """JSON Schema of the scenario file."""
+    return Scenario.model_json_schema(by_alias=True)

@@ -1,0 +1,94 @@
+"""When requests come: the `[arrivals]` table."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .base import Count, NonNegative, Part, Positive
+
+__all__ = ["Arrivals", "Closed", "Diurnal", "Gamma", "Mmpp", "Poisson", "Trace"]
+
+
+class Poisson(Part):
+    """Memoryless arrivals at a constant rate."""
+
+    kind: Literal["poisson"] = "poisson"
+    rate_rps: Positive = Field(description="requests per second")
+
+
+class Gamma(Part):
+    """Gamma-distributed gaps: cv above 1 is burstier than Poisson, below 1 more regular."""
+
+    kind: Literal["gamma"] = "gamma"
+    rate_rps: Positive = Field(description="requests per second")
+    cv: float = Field(ge=0.05, le=20, description="coefficient of variation of the gaps")
+
+
+class Mmpp(Part):
+    """A Markov-modulated Poisson process of two states: calm and burst."""
+
+    kind: Literal["mmpp"] = "mmpp"
+    rate_rps: NonNegative = Field(description="requests per second while calm")
+    burst_rate_rps: Positive = Field(description="requests per second in a burst")
+    mean_calm_s: Positive = Field(description="mean length of a calm period, seconds")
+    mean_burst_s: Positive = Field(description="mean length of a burst, seconds")
+
+
+class Diurnal(Part):
+    """A Poisson process whose rate goes through a day and begins again."""
+
+    kind: Literal["diurnal"] = "diurnal"
+    rates_rps: list[NonNegative] = Field(
+        min_length=2, description="requests per second in each slot of the day, in order (24: by the hour)"
+    )
+    day_s: Positive = Field(86_400.0, description="length of the day, seconds")
+
+    @model_validator(mode="after")
+    def _someone_comes(self) -> Self:
+        if not any(self.rates_rps):
+            raise ValueError("all rates are 0; expected at least one above it")
+        return self
+
+
+class Columns(Part):
+    """Which columns of the file mean what."""
+
+    time: str = Field("arrival_s", description="column of arrival times: seconds, or ISO date and time")
+    prompt_tokens: str = Field("prompt_tokens", description="column of prompt token counts")
+    output_tokens: str = Field("output_tokens", description="column of answer token counts")
+
+
+class Trace(Part):
+    """Requests from a file: CSV, CSV.gz, Parquet or JSONL."""
+
+    kind: Literal["trace"] = "trace"
+    file: str = Field(description="path, relative to the scenario's folder")
+    columns: Columns = Field(Columns(), description="names of the columns")
+    rate_rps: Positive | None = Field(
+        None, description="stretch time so that the mean rate is this, requests per second"
+    )
+    window_s: list[NonNegative] | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="use only this window [from, to) of the trace's own seconds, before stretching",
+    )
+    repeat: bool = Field(True, description="begin again when the trace ends before the run")
+
+    @model_validator(mode="after")
+    def _window_has_length(self) -> Self:
+        if self.window_s is not None and self.window_s[0] >= self.window_s[1]:
+            raise ValueError(f"window_s = {self.window_s} is empty; expected [from, to) with from < to")
+        return self
+
+
+class Closed(Part):
+    """A fixed number of clients, each asking again when its last answer is complete."""
+
+    kind: Literal["closed"] = "closed"
+    clients: Count = Field(description="number of clients")
+    think_s: NonNegative = Field(0.0, description="mean pause between an answer and the next request, seconds")
+    think: Literal["constant", "exponential"] = Field("constant", description="law of the pause")
+
+
+Arrivals = Annotated[Poisson | Gamma | Mmpp | Diurnal | Trace | Closed, Field(discriminator="kind")]

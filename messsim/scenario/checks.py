@@ -1,0 +1,208 @@
+"""Checks across tables: what no single key can know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .scenario import Scenario
+
+__all__ = ["notes_of", "problems_of"]
+
+
+def problems_of(scenario: Scenario) -> list[str]:
+    """One line for each pair of keys that do not fit: ``key = value: what was expected``."""
+    return [
+        *_length(scenario),
+        *_names(scenario),
+        *_outcomes(scenario),
+        *_lengths_of_text(scenario),
+        *_serving(scenario),
+        *_phases(scenario),
+        *_prices(scenario),
+    ]
+
+
+def notes_of(scenario: Scenario) -> list[str]:
+    """What is allowed but deserves a word."""
+    return [*_reach(scenario), *_reference(scenario)]
+
+
+def _length(s: Scenario) -> Iterator[str]:
+    if s.requests is not None and s.horizon_s is not None:
+        yield f"requests = {s.requests} and horizon_s = {s.horizon_s}: expected only one of them"
+    if s.requests is None and s.horizon_s is None and s.arrivals.kind != "trace":
+        yield "requests: missing; expected requests = N or horizon_s = SECONDS"
+    if s.requests is not None and s.warmup >= s.requests:
+        yield f"warmup = {s.warmup}: expected fewer than requests = {s.requests}"
+
+
+def _repeated(names: Iterable[str]) -> set[str]:
+    names = list(names)
+    return {n for n in names if names.count(n) > 1}
+
+
+def _names(s: Scenario) -> Iterator[str]:
+    for table, names in (
+        ("models", s.model_names),
+        ("tenants", [t.name for t in s.tenants]),
+        ("pools", [p.name for p in s.pools if p.name]),
+        ("satisfaction.tasks", [t.name for t in s.satisfaction.tasks] if s.satisfaction.kind == "irt" else []),
+    ):
+        for name in sorted(_repeated(names)):
+            yield f"{table}: the name {name!r} is given twice; expected different names"
+    known = f"expected one of {', '.join(s.model_names)}"
+    if s.router.reference and s.router.reference not in s.model_names:
+        yield f"router.reference = {s.router.reference!r}: unknown model; {known}"
+    for i, pool in enumerate(s.pools):
+        if pool.serves not in s.model_names:
+            yield f"pools.{i}.model = {pool.serves!r}: unknown model; {known}"
+
+
+def _outcomes(s: Scenario) -> Iterator[str]:
+    kind = s.satisfaction.kind
+    if kind == "irt":
+        for i, model in enumerate(s.models):
+            if model.satisfaction is None:
+                yield f"models.{i}.satisfaction: missing for {model.name}; expected its mean satisfaction"
+            elif not 0 < model.satisfaction < 1:
+                yield (
+                    f"models.{i}.satisfaction = {model.satisfaction}: expected above 0 and below 1, "
+                    "where an ability exists"
+                )
+        if s.satisfaction.kind == "irt" and s.satisfaction.tasks and not any(
+            t.weight for t in s.satisfaction.tasks
+        ):
+            yield "satisfaction.tasks: all weights are 0; expected at least one above it"
+    wants = {"difficulty": "irt", "table": "table", "text": "table"}.get(s.features.kind or "none")
+    if wants and wants != kind:
+        yield f"features.kind = {s.features.kind!r}: expected satisfaction.kind = {wants!r}, not {kind!r}"
+
+
+def _lengths_of_text(s: Scenario) -> Iterator[str]:
+    laws = [("tokens.prompt", s.tokens.prompt), ("tokens.output", s.tokens.output)]
+    laws += [(f"models.{i}.output", m.output) for i, m in enumerate(s.models) if m.output]
+    laws += [(f"phases.{i}.prompt", p.prompt) for i, p in enumerate(s.phases) if p.prompt]
+    laws += [(f"phases.{i}.output", p.output) for i, p in enumerate(s.phases) if p.output]
+    for key, law in laws:
+        if law.kind == "trace" and s.arrivals.kind != "trace":
+            yield f"{key}.kind = 'trace': expected arrivals.kind = 'trace', not {s.arrivals.kind!r}"
+        if law.kind == "table" and s.satisfaction.kind != "table":
+            yield f"{key}.kind = 'table': expected satisfaction.kind = 'table', not {s.satisfaction.kind!r}"
+
+
+def _serving(s: Scenario) -> Iterator[str]:
+    pooled = {p.serves for p in s.pools}
+    for i, model in enumerate(s.models):
+        described = model.profile or model.coefficients or model.kind == "api"
+        if model.name in pooled and described:
+            yield f"models.{i}: {model.name} has pools of its own; expected no profile or coefficients here"
+        if described or model.name in pooled:
+            continue
+        if s.cluster.mode == "servers":
+            yield f"models.{i}.profile: missing for {model.name}; expected a profile, coefficients or a pool"
+        elif model.cost_per_request is None and not (s.satisfaction.kind == "table" and s.satisfaction.costs):
+            yield f"models.{i}.cost_per_request: missing for {model.name}; expected it, or a profile"
+    for i, pool in enumerate(s.pools):
+        if not (pool.profile or pool.coefficients or pool.kind == "api"):
+            yield f"pools.{i}.profile: missing; expected a profile or coefficients"
+    if s.cluster.mode == "none":
+        for key, value in (("admission", s.cluster.admission), ("failures", s.cluster.failures)):
+            if value is not None:
+                yield f"cluster.{key}: expected cluster.mode = 'servers', since mode 'none' has no servers"
+        if s.arrivals.kind == "closed":
+            yield "arrivals.kind = 'closed': expected cluster.mode = 'servers': clients wait for answers"
+    elif s.cluster.failures:
+        names = {p.name: p for p in s.fleet} if not _unknown_pools(s) else {}
+        for i, outage in enumerate(s.cluster.failures.schedule):
+            key = f"cluster.failures.schedule.{i}"
+            if names and outage.pool not in names:
+                yield f"{key}.pool = {outage.pool!r}: unknown pool; expected one of {', '.join(map(str, names))}"
+            elif names and outage.replica >= names[outage.pool].replicas:
+                yield f"{key}.replica = {outage.replica}: expected below {names[outage.pool].replicas}"
+
+
+def _unknown_pools(s: Scenario) -> bool:
+    return any(p.serves not in s.model_names for p in s.pools)
+
+
+def _phases(s: Scenario) -> Iterator[str]:
+    requests = [p.from_request for p in s.phases if p.from_request is not None]
+    times = [p.from_s for p in s.phases if p.from_s is not None]
+    if requests and times:
+        yield "phases: some start at a request and some at a time; expected one kind"
+    for starts, key in ((requests, "from_request"), (times, "from_s")):
+        if starts != sorted(set(starts)):  # type: ignore[type-var]
+            yield f"phases: {key} = {starts}; expected rising starts"
+    if times and s.arrivals.kind == "closed":
+        yield "phases: from_s with closed arrivals, whose times follow from the run; expected from_request"
+    for i, phase in enumerate(s.phases):
+        if phase.rate_factor is not None and s.arrivals.kind in ("trace", "closed"):
+            yield f"phases.{i}.rate_factor: the arrivals of a {s.arrivals.kind} have no rate to multiply"
+        for key, mapping in (("satisfaction", phase.satisfaction), ("columns", phase.columns)):
+            for name in mapping:
+                if name not in s.model_names:
+                    yield f"phases.{i}.{key}.{name}: unknown model; expected one of {', '.join(s.model_names)}"
+        for name, value in phase.satisfaction.items():
+            if not 0 < value < 1:
+                yield f"phases.{i}.satisfaction.{name} = {value}: expected above 0 and below 1"
+        yield from _phase_kind(s, i)
+
+
+def _phase_kind(s: Scenario, i: int) -> Iterator[str]:
+    phase = s.phases[i]
+    if s.satisfaction.kind == "irt":
+        for key in ("columns", "groups"):
+            if getattr(phase, key):
+                yield f"phases.{i}.{key}: expected satisfaction.kind = 'table'"
+        tasks = [t.name for t in s.satisfaction.tasks]
+        for name in phase.tasks or {}:
+            if name not in tasks:
+                yield f"phases.{i}.tasks.{name}: unknown task; expected one of {', '.join(tasks) or '(none)'}"
+        if phase.tasks is not None and not any(phase.tasks.values()):
+            yield f"phases.{i}.tasks: all weights are 0; expected at least one above it"
+    else:
+        for key in ("satisfaction", "difficulty", "tasks"):
+            if getattr(phase, key):
+                yield f"phases.{i}.{key}: expected satisfaction.kind = 'irt'"
+        if phase.groups and s.satisfaction.group is None:
+            yield f"phases.{i}.groups: expected satisfaction.group, the column to select by"
+
+
+def _prices(s: Scenario) -> Iterator[str]:
+    if s.cost.unit == "J":
+        apis = [p for p in (*s.models, *s.pools) if p.kind == "api"]
+        if apis:
+            yield "cost.unit = 'J': nobody knows the energy of an API; expected 'USD'"
+        return
+    if _unknown_pools(s):
+        return
+    for pool in s.fleet:
+        gpu = pool.gpu or "GPU"
+        if pool.kind == "gpu" and gpu not in s.cost.usd_per_gpu_hour:
+            yield f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPU of pool {pool.name}"
+
+
+def _reach(s: Scenario) -> Iterator[str]:
+    if s.satisfaction.kind != "irt":
+        return
+    best = max(m.satisfaction or 0.0 for m in s.models)
+    for tenant in s.promises:
+        if tenant.alpha is not None and tenant.alpha > best:
+            yield (
+                f"alpha = {tenant.alpha} is above the best model's mean satisfaction {best}: it can only be met "
+                "as far as the router predicts which model is right"
+            )
+
+
+def _reference(s: Scenario) -> Iterator[str]:
+    if s.satisfaction.kind != "irt":
+        return
+    means = [m.satisfaction or 0.0 for m in s.models]
+    if means[s.reference] < max(means):
+        yield (
+            f"router.reference: {s.model_names[s.reference]} answers the user when exploring, but "
+            f"{s.model_names[means.index(max(means))]} is more satisfying"
+        )

@@ -1,0 +1,150 @@
+"""Models, pools of replicas, and the cluster they form."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .base import Count, Fraction, NonNegative, Part, Positive
+from .laws import TokenLaw
+
+__all__ = ["Admission", "Cluster", "Coefficients", "Cost", "Failures", "Model", "Outage", "Pool"]
+
+
+class Coefficients(Part):
+    """Duration and energy of an iteration (formulas: docs, the GPU server), of one replica."""
+
+    a0_s: Positive = Field(description="fixed time of an iteration, s")
+    c1_s_per_token: NonNegative = Field(0.0, description="time of each new token above nstar_tokens, s")
+    nstar_tokens: NonNegative = Field(0.0, description="new tokens up to which they cost no time")
+    ae_s: NonNegative = Field(0.0, description="mixture of experts: time when all experts are read, s")
+    se: NonNegative = Field(0.0, description="mixture of experts: exponent per token")
+    experts: int = Field(0, ge=0, description="experts per layer; 0 for a dense model")
+    top_k: int = Field(0, ge=0, description="experts that each token uses")
+    ab_s_per_sequence: NonNegative = Field(0.0, description="time of each decoding sequence, s")
+    ak_s_per_token: NonNegative = Field(0.0, description="time of each cached token of those, s")
+    akm_s_per_token: NonNegative = Field(0.0, description="added to ak when prompts run too, s")
+    aq_s_per_token2: NonNegative = Field(0.0, description="attention of prompts, s per pair of tokens")
+    p0_w_per_gpu: NonNegative = Field(0.0, description="power while an iteration runs, W per GPU")
+    e_j_per_token: NonNegative = Field(0.0, description="energy of each new token, J")
+    ek_j_per_cached_token: NonNegative = Field(0.0, description="energy of each cached token read, J")
+    p_cap_w_per_gpu: Positive | None = Field(None, description="most power, W per GPU; none: no cap")
+    p_idle_w_per_gpu: NonNegative = Field(0.0, description="power with nothing to do, W per GPU")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.p_cap_w_per_gpu is not None and self.p_cap_w_per_gpu < self.p0_w_per_gpu:
+            raise ValueError(
+                f"p_cap_w_per_gpu = {self.p_cap_w_per_gpu} is below p0_w_per_gpu = {self.p0_w_per_gpu}"
+            )
+        if self.ae_s > 0 and not 0 < self.top_k < self.experts:
+            raise ValueError(f"top_k = {self.top_k} and experts = {self.experts}; expected 0 < top_k < experts")
+        return self
+
+
+class Serving(Part):
+    """How a model is served: keys that stand in `[[pools]]`, or in `[[models]]` for a single pool."""
+
+    profile: str | None = Field(None, description="a built-in model (see `messsim profiles`)")
+    gpu: str | None = Field(None, description="a GPU of the profile, or a name of your own")
+    tp: Count = Field(1, description="GPUs of one replica (tensor parallel)")
+    coefficients: Coefficients | None = Field(None, description="your own figures instead of a profile's")
+    replicas: Count = Field(1, description="number of replicas")
+    max_num_seqs: Count = Field(256, description="most sequences that a replica runs at once")
+    max_batched_tokens: Count = Field(2048, description="most new tokens of one iteration")
+    kv_capacity_tokens: Count | None = Field(
+        None, description="cached tokens that a replica holds; none: the profile's"
+    )
+    kv_policy: Literal["recompute", "reserve"] = Field(
+        "recompute",
+        description="when memory runs out: preempt the youngest and recompute it later (vLLM), or admit only "
+        "what has room for its whole answer",
+    )
+    kind: Literal["gpu", "api"] = Field("gpu", description="your GPUs, or somebody's API without limits")
+    latency_s: NonNegative = Field(0.5, description="time to the first token of an API, seconds")
+    tpot_s: NonNegative = Field(0.02, description="time per further output token of an API, seconds")
+    usd_per_million_prompt_tokens: NonNegative = Field(0.0, description="price of an API, USD")
+    usd_per_million_output_tokens: NonNegative = Field(0.0, description="price of an API, USD")
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> Self:
+        if self.max_batched_tokens < self.max_num_seqs:
+            raise ValueError(
+                f"max_batched_tokens = {self.max_batched_tokens} is below max_num_seqs = {self.max_num_seqs}; "
+                "expected at least one token for each sequence"
+            )
+        if self.profile is not None and self.coefficients is not None:
+            raise ValueError("both profile and coefficients are given; expected one of them")
+        return self
+
+
+class Model(Serving):
+    """A model of the zoo. Models stand in rising order of operating cost."""
+
+    name: str = Field(min_length=1, description="name")
+    satisfaction: Fraction | None = Field(None, description="mean satisfaction (irt)")
+    column: str | None = Field(None, description="its column in the outcome table (table)")
+    output: TokenLaw | None = Field(None, description="law of its answers' tokens; none: tokens.output")
+    cost_per_request: NonNegative | None = Field(
+        None, description="expected cost of a request, in cost.unit; none: from the profile"
+    )
+
+
+class Pool(Serving):
+    """Replicas of one model on one kind of GPU."""
+
+    name: str | None = Field(None, description="name; none: the model's, numbered if it has several pools")
+    serves: str = Field(alias="model", description="the model, by name")
+
+
+class Outage(Part):
+    """A planned failure."""
+
+    pool: str = Field(description="name of the pool")
+    replica: int = Field(0, ge=0, description="number of the replica within its pool, from 0")
+    at_s: NonNegative = Field(description="when it fails, seconds")
+    for_s: Positive = Field(description="how long it is down, seconds")
+
+
+class Failures(Part):
+    """Replicas that fail and are repaired."""
+
+    mtbf_s: Positive | None = Field(None, description="mean time between repair and failure, seconds")
+    mttr_s: Positive = Field(300.0, description="mean time to repair, seconds")
+    schedule: list[Outage] = Field(default_factory=list, description="planned failures")
+    on_failure: Literal["retry", "lose"] = Field(
+        "retry", description="what happens to the requests of a failed replica"
+    )
+
+
+class Admission(Part):
+    """A limit beyond which requests are turned away."""
+
+    max_waiting: int = Field(
+        ge=0, description="requests that may wait in a pool beyond what its replicas run at once"
+    )
+
+
+Dispatch = Literal["least_loaded", "round_robin", "power_of_two", "shared_queue"]
+
+
+class Cluster(Part):
+    """How pools take requests."""
+
+    mode: Literal["servers", "none"] = Field(
+        "servers", description="none: the routing algorithm alone, each answer at once (the paper's setting)"
+    )
+    dispatch: Dispatch = Field("least_loaded", description="which replica of a model gets a request")
+    nominal_batch: Count | None = Field(
+        None, description="batch at which the known cost is reckoned; none: min(32, max_num_seqs)"
+    )
+    admission: Admission | None = Field(None, description="turning requests away; none: never")
+    failures: Failures | None = Field(None, description="failures and repairs; none: never")
+
+
+class Cost(Part):
+    """What is minimised."""
+
+    unit: Literal["J", "USD"] = Field("J", description="unit of all costs; router.V has its inverse")
+    usd_per_gpu_hour: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict, description="price of a GPU by its name, USD per hour"
+    )

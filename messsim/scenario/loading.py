@@ -1,0 +1,90 @@
+"""From a TOML file and overrides to a Scenario, or to an error that names file, key, value and cure."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+
+from messsim.errors import ScenarioError
+
+from .overrides import override, parse_override
+from .problems import describe
+from .scenario import Scenario
+
+__all__ = ["dump", "load", "parse"]
+
+
+def load(path: str | Path, sets: list[str] | None = None, **flags: Any) -> Scenario:
+    """Reads a scenario file.
+
+    Parameters
+    ----------
+    path
+        The TOML file.
+    sets
+        Overrides as ``key.path=value``, the value in TOML; applied in order.
+    flags
+        Top-level keys that replace the file's and the overrides' (None: leave alone).
+
+    Raises
+    ------
+    ScenarioError
+        With one line a problem. Values of the file are checked before they are overridden.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ScenarioError("no such file; expected a scenario in TOML", str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"cannot be read: {error}", str(path)) from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"not valid TOML: {error}", str(path)) from None
+    return parse(data, sets, file=str(path), folder=file.resolve().parent, **flags)
+
+
+def parse(
+    data: dict[str, Any],
+    sets: list[str] | None = None,
+    *,
+    file: str | None = None,
+    folder: Path | None = None,
+    **flags: Any,
+) -> Scenario:
+    """The same from a dictionary of what the TOML file would hold."""
+    changes = [parse_override(s) for s in sets or []]
+    given = {k: v for k, v in flags.items() if v is not None}
+    if changes or given:
+        _validate(data, file, whole=False)
+        for keys, value in changes:
+            data = override(data, keys, value)
+        data = data | given
+        if "requests" in given:
+            data.pop("horizon_s", None)
+    scenario = _validate(data, file, whole=True)
+    return scenario.placed_in(folder or Path.cwd())
+
+
+def _validate(data: dict[str, Any], file: str | None, *, whole: bool) -> Scenario:
+    """With `whole` unset, what overrides may still mend passes: missing keys and checks across tables."""
+    try:
+        return Scenario.model_validate(data)
+    except ValidationError as error:
+        mendable = ("missing", "value_error", "union_tag_not_found")
+        found = [e for e in error.errors() if whole or e["type"] not in mendable]
+        if found:
+            raise ScenarioError(describe(found, data), file) from None
+        return Scenario.model_construct()
+
+
+def dump(scenario: Scenario) -> str:
+    """The scenario as TOML with every default filled in and data files as absolute paths."""
+    data = scenario.model_dump(exclude_none=True, by_alias=True)
+    for table in (data["arrivals"], data["satisfaction"]):
+        if "file" in table:
+            table["file"] = str(scenario.path(table["file"]).resolve())
+    return tomli_w.dumps(data)

@@ -1,0 +1,74 @@
+"""What satisfies a user, and what of it a router can see."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import Count, Fraction, NonNegative, Part, Positive
+
+__all__ = ["Features", "Irt", "Satisfaction", "Table", "Task"]
+
+
+class Task(Part):
+    """A family of requests with its own difficulty, normal with this mean and deviation."""
+
+    name: str = Field(description="name, for phases to refer to")
+    weight: NonNegative = Field(1.0, description="share of requests, relative to the other tasks")
+    mean: float = Field(0.0, description="mean difficulty, standard deviations of N(0, 1)")
+    deviation: Positive = Field(1.0, description="standard deviation of the difficulty")
+
+
+class Irt(Part):
+    """Item response theory, two-parameter logistic: P(s = 1) = sigmoid(slope (ability - difficulty))."""
+
+    kind: Literal["irt"] = "irt"
+    slope: Positive = Field(
+        1.5, description="how sharply satisfaction falls with difficulty; large: models agree more"
+    )
+    tasks: list[Task] = Field(
+        default_factory=list, description="families of difficulty; none: all requests from N(0, 1)"
+    )
+
+
+class Table(Part):
+    """Outcomes of real models on real prompts: one row a prompt, one column a model."""
+
+    kind: Literal["table"] = "table"
+    file: str = Field(description="path, relative to the scenario's folder: Parquet, CSV, CSV.gz or JSONL")
+    order: Literal["random", "file"] = Field(
+        "random", description="rows drawn with replacement, or in the file's order and then again"
+    )
+    format: Literal["columns", "capture"] = Field(
+        "columns",
+        description="columns: a 0/1 (or 0...1) column a model, named by models.column; capture: the MESS+ "
+        "authors' files with label_SIZE, energy_consumption_SIZE ..., SIZE named by models.column",
+    )
+    group: str | None = Field(None, description="column whose values phases may select, such as a subject")
+    prompt_tokens: str = Field("prompt_tokens", description="column of prompt token counts")
+    output_tokens: str = Field(
+        "output_tokens__{column}", description="column of answer token counts, {column} being models.column"
+    )
+    costs: str | None = Field(
+        None, description="column of costs, {column} being models.column; replaces the profile's cost"
+    )
+
+
+Satisfaction = Annotated[Irt | Table, Field(discriminator="kind")]
+
+
+class Features(Part):
+    """What the router sees of a request."""
+
+    kind: Literal["difficulty", "table", "text", "none"] = Field(
+        "difficulty",
+        description="difficulty: drawn around the IRT difficulty; table: columns of the outcome table; "
+        "text: hashed from its text column (extra `text`); none: no features, only each model's mean",
+    )
+    dimensions: Count = Field(16, description="number of features (difficulty and text)")
+    signal: Fraction = Field(
+        0.8,
+        description="correlation of the one informative feature with the difficulty: 0 makes prediction "
+        "impossible, 1 as good as it can be (difficulty)",
+    )
+    prefix: str = Field("feature__", description="columns that start so are the features (table)")
+    column: str = Field("prompt", description="the text column (text)")

@@ -1,0 +1,100 @@
+"""What is promised, who decides, and what is learnt from users."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Count, Fraction, NonNegative, Part, Positive
+from .laws import DelayLaw, Immediate
+
+__all__ = ["Feedback", "Predictor", "Router", "Sla", "Slo", "Tenant"]
+
+
+class Sla(Part):
+    """The promise."""
+
+    alpha: Fraction = Field(description="fraction of answers that satisfies")
+
+
+class Slo(Part):
+    """Latency objectives that are reported, not enforced."""
+
+    ttft_s: Positive | None = Field(None, description="most time to first token, seconds")
+    tpot_s: Positive | None = Field(None, description="most time per output token, seconds")
+
+
+class Tenant(Part):
+    """A customer with a share of the traffic and a promise of their own."""
+
+    name: str = Field(min_length=1, description="name")
+    share: Positive = Field(1.0, description="share of requests, relative to the other tenants")
+    alpha: Fraction | None = Field(None, description="their promise; none: sla.alpha")
+
+
+class Predictor(Part):
+    """Logistic regression by SGD, a batch of one."""
+
+    learning_rate: Positive = Field(0.05, description="step size")
+    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that is kept")
+    weight_decay: NonNegative = Field(0.0, description="pull of all weights towards 0")
+    clip: NonNegative = Field(0.0, description="largest norm of a gradient; 0: none")
+
+
+class Router(Part):
+    """The policy and its options; a policy ignores the options it does not know."""
+
+    policy: str = Field("mess+", description="mess+, random, cheapest or largest")
+    V: Positive = Field(1e-4, description="weight of cost against the virtual queue, 1 / cost.unit")
+    explore: Literal["all", "chosen"] = Field(
+        "all", description="an exploring request goes to every model, or to one drawn at random"
+    )
+    c: NonNegative = Field(0.1, description="exploration: probability min(1, c / t^kappa)")
+    kappa: Fraction = Field(0.25, description="exploration: how fast it fades")
+    cost_estimate: Literal["known", "mean", "last_explored"] = Field(
+        "known",
+        description="the expected cost of this request on the model; the mean of what it has cost so far; "
+        "what the last explored request cost",
+    )
+    cost_prior: NonNegative | None = Field(
+        None, description="estimate before any observation, in cost.unit; none: the known cost"
+    )
+    reference: str | None = Field(
+        None, description="model whose answer the user gets when exploring; none: the last"
+    )
+    predictor: Predictor = Field(Predictor(), description="what learns satisfaction")
+    discount: float = Field(1.0, gt=0, le=1, description="Q <- max(0, discount Q + alpha - s)")
+    window: Count | None = Field(None, description="Q over the last so many ratings only")
+    target_queue: Positive | None = Field(
+        None, description="steer V so that the queue hovers about this length"
+    )
+    gain: float = Field(0.01, gt=0, lt=1, description="how fast V is steered, per rating")
+    overrides: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="options of one policy, as [router.NAME] tables"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_overrides(cls, data: Any) -> Any:
+        """Tables inside `[router]` that are no option of its own are options of the policy so named."""
+        if not isinstance(data, dict):
+            return data
+        tables = {k: v for k, v in data.items() if isinstance(v, dict) and k not in cls.model_fields}
+        rest = {k: v for k, v in data.items() if k not in tables}
+        return rest | {"overrides": rest.get("overrides", {}) | tables} if tables else rest
+
+    @model_validator(mode="after")
+    def _one_memory(self) -> "Router":
+        if self.window is not None and self.discount < 1:
+            raise ValueError("both window and discount are given; expected one of them")
+        return self
+
+
+class Feedback(Part):
+    """Which answers users rate, and when the router learns of it."""
+
+    probability: Fraction = Field(1.0, description="probability that a request is rated")
+    delay: DelayLaw = Field(
+        Immediate(),
+        description='"immediate", seconds after the answer is complete, or a law such as '
+        '{kind = "exponential", mean_s = 60}',
+    )

@@ -1,0 +1,140 @@
+"""The whole scenario: what one TOML file says."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from .arrivals import Arrivals
+from .base import Count, Part, Positive
+from .checks import problems_of
+from .fleet import Cluster, Cost, Model, Pool, Serving
+from .laws import Constant, TokenLaw
+from .phases import Phase
+from .quality import Features, Satisfaction
+from .routing import Feedback, Router, Sla, Slo, Tenant
+
+__all__ = ["Record", "Scenario", "Tokens"]
+
+
+class Tokens(Part):
+    """How long prompts and answers are."""
+
+    prompt: TokenLaw = Field(Constant(tokens=500), description="law of prompt tokens")
+    output: TokenLaw = Field(Constant(tokens=150), description="law of answer tokens, where a model has none")
+
+
+class Record(Part):
+    """What is kept of each request."""
+
+    potential_outcomes: bool = Field(
+        False, description="also write what every model would have answered and its known cost"
+    )
+    compression: Literal["lz4", "zstd", "uncompressed"] = Field("lz4", description="of the Parquet files")
+    max_open: Count = Field(
+        4_000_000, description="most requests between the oldest unfinished and the newest"
+    )
+    chunk: int = Field(65_536, ge=64, le=1_048_576, description="requests drawn at once; no result depends on it")
+
+
+class Scenario(Part):
+    """Everything about a run: a run is a pure function of this and the seed."""
+
+    name: str = Field("scenario", description="name, for reports")
+    requests: Count | None = Field(None, description="how many requests arrive; then the run drains")
+    horizon_s: Positive | None = Field(None, description="when the run is cut, seconds, instead of requests")
+    seed: int = Field(1, ge=0, lt=2**32, description="seed of all chance")
+    replication: int = Field(0, ge=0, lt=2**32, description="which replication of the seed")
+    warmup: int = Field(0, ge=0, description="first requests that latencies and utilisation leave out")
+    engine: Literal["simpy"] = Field("simpy", description="which engine simulates")
+    sla: Sla = Field(description="the promise")
+    slo: Slo = Field(Slo(), description="latency objectives")
+    tenants: list[Tenant] = Field(default_factory=list, description="customers; none: a single one")
+    arrivals: Arrivals = Field(description="when requests come")
+    tokens: Tokens = Field(Tokens(), description="how long prompts and answers are")
+    satisfaction: Satisfaction = Field(description="what satisfies a user")
+    features: Features = Field(Features(), description="what the router sees of a request")
+    models: list[Model] = Field(min_length=1, max_length=64, description="the zoo, in rising order of cost")
+    pools: list[Pool] = Field(default_factory=list, description="where models run, if not said in models")
+    router: Router = Field(Router(), description="who decides")
+    feedback: Feedback = Field(Feedback(), description="what is learnt from users")
+    cluster: Cluster = Field(Cluster(), description="how pools take requests")
+    cost: Cost = Field(Cost(), description="what is minimised")
+    phases: list[Phase] = Field(default_factory=list, description="what changes in the middle of a run")
+    record: Record = Field(Record(), description="what is kept")
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _features_follow_satisfaction(cls, data: Any) -> Any:
+        """Without a kind of their own, features come from where the outcomes come from."""
+        if not isinstance(data, dict) or not isinstance(data.get("satisfaction"), dict):
+            return data
+        features = data.get("features", {})
+        if not isinstance(features, dict) or "kind" in features:
+            return data
+        kind = "table" if data["satisfaction"].get("kind") == "table" else "difficulty"
+        return data | {"features": {"kind": kind} | features}
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        problems = problems_of(self)
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def with_router(self, router: Router) -> Self:
+        """The same scenario with other options of routing."""
+        changed = self.model_copy(update={"router": router})
+        return changed.placed_in(self._folder)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that file names are relative to."""
+        return self._folder
+
+    def placed_in(self, folder: Path) -> Self:
+        """The same scenario with file names relative to `folder`."""
+        self._folder = folder
+        return self
+
+    def path(self, file: str) -> Path:
+        """A data file's path."""
+        return self._folder / file
+
+    @property
+    def model_names(self) -> list[str]:
+        """Names of the models, in rising order of cost."""
+        return [m.name for m in self.models]
+
+    @property
+    def reference(self) -> int:
+        """Index of the model whose answer the user gets when exploring."""
+        return self.model_names.index(self.router.reference) if self.router.reference else len(self.models) - 1
+
+    @property
+    def promises(self) -> list[Tenant]:
+        """The tenants, each with its alpha; a single one where the scenario names none."""
+        tenants = self.tenants or [Tenant(name="all")]
+        return [t if t.alpha is not None else t.model_copy(update={"alpha": self.sla.alpha}) for t in tenants]
+
+    @property
+    def fleet(self) -> list[Pool]:
+        """All pools, named; a model that says how it is served stands for one pool. Empty in mode none."""
+        if self.cluster.mode == "none":
+            return []
+        shorthand = [
+            Pool(**{k: getattr(m, k) for k in Serving.model_fields}, model=m.name)
+            for m in self.models
+            if m.name not in {p.serves for p in self.pools}
+        ]
+        pools = shorthand + self.pools
+        count = {m: sum(p.serves == m for p in pools) for m in self.model_names}
+        seen: dict[str, int] = dict.fromkeys(self.model_names, 0)
+        named = []
+        for pool in pools:
+            seen[pool.serves] += 1
+            suffix = f"-{seen[pool.serves]}" if count[pool.serves] > 1 else ""
+            named.append(pool.model_copy(update={"name": pool.name or pool.serves + suffix}))
+        return named

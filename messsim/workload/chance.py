@@ -1,0 +1,81 @@
+"""Counter-based chance: a value is a pure function of (seed, replication, column, request)."""
+
+import hashlib
+
+import numpy as np
+
+from messsim import _core
+from messsim.errors import MesssimError
+
+from .chunk import Floats
+
+__all__ = ["Chance", "column_id"]
+
+
+def column_id(family: str, model: str = "") -> int:
+    """First 32 bits of SHA-256 of ``family/model``: adding a model changes no other column."""
+    return int.from_bytes(hashlib.sha256(f"{family}/{model}".encode()).digest()[:4], "big")
+
+
+class Chance:
+    """The columns of one seed and replication.
+
+    Each method fills ``n`` values for requests ``first`` on; `sub` is a copy, an attempt or a pair of
+    components, `odd` the second component of the pair.
+    """
+
+    def __init__(self, seed: int, replication: int = 0) -> None:
+        self.seed = seed
+        self.replication = replication
+        self._columns: dict[int, str] = {}
+
+    def column(self, family: str, model: str = "") -> int:
+        """The id of a column; two names with one id are an error, however unlikely."""
+        column, name = column_id(family, model), f"{family}/{model}"
+        if self._columns.setdefault(column, name) != name:
+            raise MesssimError(
+                f"the columns {name!r} and {self._columns[column]!r} share the id {column}; rename a model"
+            )
+        return column
+
+    def uniform(self, column: int, first: int, n: int, sub: int = 0, odd: bool = False) -> Floats:
+        """52-bit uniforms in (0, 1)."""
+        out = np.empty(n)
+        _core.draw_uniform(self.seed, column, first, out, self.replication, sub, odd)
+        return out
+
+    def choice(self, column: int, first: int, n: int, sub: int = 0) -> Floats:
+        """32-bit uniforms, for Bernoulli draws."""
+        out = np.empty(n)
+        _core.draw_choice(self.seed, column, first, out, self.replication, sub)
+        return out
+
+    def exponential(self, column: int, first: int, n: int) -> Floats:
+        """Mean 1."""
+        out = np.empty(n)
+        _core.draw_exponential(self.seed, column, first, out, self.replication)
+        return out
+
+    def normal(
+        self, column: int, first: int, n: int, sub: int = 0, odd: bool = False, out: Floats | None = None
+    ) -> Floats:
+        """Mean 0, standard deviation 1; into `out` where it is given."""
+        out = np.empty(n) if out is None else out
+        _core.draw_normal(self.seed, column, first, out, self.replication, sub, odd)
+        return out
+
+    def lognormal(self, column: int, first: int, n: int, mu: float, sigma: float) -> Floats:
+        """exp(mu + sigma z)."""
+        out = np.empty(n)
+        _core.draw_lognormal(self.seed, column, first, mu, sigma, out, self.replication)
+        return out
+
+    def one(self, column: int, request: int, sub: int = 0, odd: bool = False) -> float:
+        """One 52-bit uniform: for draws that only the run can ask for, such as a dispatch."""
+        return _core.draw_one(self.seed, column, request, self.replication, sub, odd)
+
+    def one_exponential(self, column: int, request: int, sub: int = 0) -> float:
+        """One draw of mean 1, likewise."""
+        out = np.empty(1)
+        _core.draw_exponential(self.seed, column, request, out, self.replication, sub)
+        return float(out[0])

@@ -1,0 +1,57 @@
+"""A stretch of requests as columns: their whole fate, drawn before anyone decides."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Chunk", "Floats", "Ints"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Requests first, first + 1, ..., first + n - 1.
+
+    Attributes
+    ----------
+    arrival_s : float64 [n] or None
+        Arrival times, seconds, never falling; None in a closed loop, where they follow from the run.
+    tenant : int32 [n]
+        Index of the tenant.
+    prompt_tokens : int32 [n]
+    output_tokens : int32 [models, n]
+        Tokens of each model's answer.
+    features : float64 [d, n]
+        What the router sees.
+    satisfied : float64 [models, n]
+        Whether (0 or 1, or in between) each model's answer would satisfy: hidden from the router.
+    costs : float64 [models, n] or None
+        Known cost of each model, where a table gives it.
+    difficulty : float64 [n] or None
+        Difficulty under IRT; None with a table.
+    policy_uniforms : float64 [n, 2]
+        The policy's own chance.
+    feedback_uniform : float64 [n]
+        Below the feedback probability: the request is rated.
+    delay_s : float64 [models, n] or None
+        Seconds from each copy's answer to its label; None where labels are immediate.
+    """
+
+    first: int
+    arrival_s: Floats | None
+    tenant: Ints
+    prompt_tokens: Ints
+    output_tokens: Ints
+    features: Floats
+    satisfied: Floats
+    costs: Floats | None
+    difficulty: Floats | None
+    policy_uniforms: Floats
+    feedback_uniform: Floats
+    delay_s: Floats | None
+
+    def __len__(self) -> int:
+        return len(self.tenant)

@@ -1,0 +1,59 @@
+"""Quantiles of the gamma law of arrival gaps, by a table built once for each shape."""
+
+import numpy as np
+
+from .chunk import Floats
+
+__all__ = ["GammaGaps"]
+
+
+class GammaGaps:
+    """Quantile function of the gamma law with mean 1 and the given coefficient of variation.
+
+    `scipy.special.gammaincinv` costs 250 to 890 ns a draw; this table about 20. Nodes are spaced evenly in
+    z, the normal quantile of u, where the logarithm of the gap is smooth; between them cubic Hermite
+    interpolation of log(gap).
+
+    Attributes
+    ----------
+    error
+        Largest relative error of a quantile found on a grid five times finer than the nodes.
+    """
+
+    NODES = 4096
+    SPAN = 8.3  # u = 2^-53 and 1 - 2^-53 lie at |z| = 8.2
+
+    def __init__(self, cv: float) -> None:
+        self.shape = 1.0 / (cv * cv)
+        self._z = np.linspace(-self.SPAN, self.SPAN, self.NODES)
+        self._step = self._z[1] - self._z[0]
+        self._log_gap = self._exact(self._z)
+        self._slope = np.gradient(self._log_gap, self._step, edge_order=2)
+        fine = np.linspace(-8.2, 8.2, 5 * self.NODES + 1)
+        self.error = float(np.max(np.abs(np.expm1(self._interpolated(fine) - self._exact(fine)))))
+
+    def __call__(self, z: Floats) -> Floats:
+        """Gaps of mean 1 from standard normal quantiles z."""
+        return np.exp(self._interpolated(z))
+
+    def _exact(self, z: Floats) -> Floats:
+        """log(gap); each tail by the function that keeps its precision, the far left by the power law."""
+        from scipy.special import gammainccinv, gammaincinv, gammaln, log_ndtr, ndtr
+
+        k = self.shape
+        with np.errstate(divide="ignore"):
+            body = np.where(z < 0, np.log(gammaincinv(k, ndtr(z))), np.log(gammainccinv(k, ndtr(-z))))
+        # P(X < x) -> x^k / Gamma(k + 1) as x -> 0: where x underflows or is tiny, its inverse is exact.
+        left = (log_ndtr(z) + gammaln(k + 1.0)) / k
+        log_x: Floats = np.where(left < -40.0, left, body)
+        return log_x - np.log(k)
+
+    def _interpolated(self, z: Floats) -> Floats:
+        position = (np.clip(z, -self.SPAN, self.SPAN) + self.SPAN) / self._step
+        i = np.minimum(position.astype(np.int64), self.NODES - 2)
+        t = position - i
+        left, right = self._log_gap[i], self._log_gap[i + 1]
+        a = self._slope[i] * self._step - (right - left)
+        b = (right - left) - self._slope[i + 1] * self._step
+        value: Floats = left + t * (right - left) + t * (1 - t) * (a * (1 - t) + b * t)
+        return value

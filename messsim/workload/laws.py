@@ -1,0 +1,112 @@
+"""Laws of token counts and delays as quantile functions of counter-based uniforms, with their means."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from messsim import _core
+from messsim.scenario import laws as said
+
+from .chance import Chance
+from .chunk import Floats, Ints
+
+__all__ = ["TokenSampler", "delay_sampler", "lognormal_parameters", "token_sampler"]
+
+
+@dataclass(frozen=True)
+class TokenSampler:
+    """A law of token counts.
+
+    Attributes
+    ----------
+    draw : (first, n) -> int32 [n]
+    mean, least, most
+        Moments of exactly what `draw` gives, rounding and cutting included; tokens.
+    """
+
+    draw: Callable[[int, int], Ints]
+    mean: float
+    most: float
+
+
+def _log(x: float) -> float:
+    """The kernel's logarithm: the same bits everywhere."""
+    return float(_core.log(np.array([x]))[0])
+
+
+def lognormal_parameters(mean: float, cv: float) -> tuple[float, float]:
+    """(mu, sigma) of a lognormal with this mean and coefficient of variation."""
+    variance = _log(1.0 + cv * cv)
+    return _log(mean) - variance / 2.0, math.sqrt(variance)
+
+
+def token_sampler(law: said.TokenLaw, chance: Chance, column: int) -> TokenSampler:
+    """The sampler of a law that stands by itself (not taken from a trace or a table)."""
+    if law.kind == "constant":
+        value = law.tokens
+        return TokenSampler(lambda first, n: np.full(n, value, np.int32), value, value)
+    if law.kind == "geometric":
+        return _geometric(law.mean, law.max, chance, column)
+    if law.kind == "lognormal":
+        return _lognormal(law, chance, column)
+    if law.kind == "empirical":
+        return _empirical(law, chance, column)
+    raise AssertionError(law.kind)  # the workload resolves "trace" and "table" itself
+
+
+def _cut(values: Floats, most: int) -> Ints:
+    return np.minimum(values, most).astype(np.int32)
+
+
+def _geometric(mean: float, most: int, chance: Chance, column: int) -> TokenSampler:
+    if mean == 1:
+        return TokenSampler(lambda first, n: np.ones(n, np.int32), 1, 1)
+    survival = 1.0 - 1.0 / mean
+    scale = -1.0 / _log(survival)
+
+    def draw(first: int, n: int) -> Ints:
+        return _cut(1.0 + np.floor(chance.exponential(column, first, n) * scale), most)
+
+    cut_mean = mean * -math.expm1(most * math.log(survival))  # sum of P(N > k) over k < most
+    return TokenSampler(draw, cut_mean, min(most, 1 + 40 * scale))
+
+
+def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler:
+    from scipy.special import ndtr
+
+    mu, sigma = lognormal_parameters(law.mean, law.cv)
+
+    def draw(first: int, n: int) -> Ints:
+        rounded = np.floor(chance.lognormal(column, first, n, mu, sigma) + 0.5)
+        return _cut(np.maximum(rounded, 1.0), law.max)
+
+    most = min(law.max, math.exp(mu + 8.3 * sigma))  # beyond it once in 10^16
+    k = np.arange(1, math.ceil(most))
+    mean = 1.0 + float(ndtr((mu - np.log(k + 0.5)) / sigma).sum())  # sum of P(N > k)
+    return TokenSampler(draw, mean, most)
+
+
+def _empirical(law: said.Empirical, chance: Chance, column: int) -> TokenSampler:
+    tokens = np.array(law.tokens, np.int32)
+    weights = np.ones(len(tokens)) if law.weights is None else np.array(law.weights)
+    cumulative = np.cumsum(weights / weights.sum())
+
+    def draw(first: int, n: int) -> Ints:
+        at = np.searchsorted(cumulative, chance.uniform(column, first, n), side="right")
+        return tokens[np.minimum(at, len(tokens) - 1)]
+
+    return TokenSampler(draw, float(np.average(tokens, weights=weights)), float(tokens[weights > 0].max()))
+
+
+def delay_sampler(law: said.DelayLaw, chance: Chance, column: int) -> Callable[[int, int], Floats]:
+    """Seconds from an answer to its label, (first, n) -> float64 [n]; not for "immediate"."""
+    if law.kind == "constant":
+        return lambda first, n: np.full(n, law.mean_s)
+    if law.kind == "exponential":
+        return lambda first, n: law.mean_s * chance.exponential(column, first, n)
+    if law.kind == "lognormal":
+        mu, sigma = lognormal_parameters(law.mean_s, law.cv)
+        return lambda first, n: chance.lognormal(column, first, n, mu, sigma)
+    raise AssertionError(law.kind)

@@ -1,0 +1,114 @@
+"""Outcomes of real models on real prompts, and which row a request is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messsim.errors import DataError
+from messsim.scenario import Scenario
+from messsim.scenario.quality import Table
+
+from .chunk import Floats, Ints
+from .readers import numbers, read, require
+
+__all__ = ["OutcomeTable", "read_table"]
+
+Rows = NDArray[np.int64]
+
+# The MESS+ authors' capture files: one block of columns a model size.
+CAPTURE_LABEL = "label_{column}"
+CAPTURE_COST = "energy_consumption_{column}"
+CAPTURE_TEXT = "input_text"
+
+
+@dataclass(frozen=True)
+class OutcomeTable:
+    """One row a prompt.
+
+    Attributes
+    ----------
+    satisfied : {column: float64 [rows]}
+        Outcomes in [0, 1] by the column that a model names.
+    costs : {column: float64 [rows]}
+        Measured costs by column; empty where the table has none.
+    features : float64 [d, rows]
+    prompt_tokens : int32 [rows] or None
+    output_tokens : {column: int32 [rows]}
+    groups : {name: int64 [rows of the group]}
+    """
+
+    satisfied: dict[str, Floats]
+    costs: dict[str, Floats]
+    features: Floats
+    prompt_tokens: Ints | None
+    output_tokens: dict[str, Ints]
+    groups: dict[str, Rows]
+    rows: int
+
+    def select(self, groups: list[str] | None) -> Rows | None:
+        """Rows of some groups, in the file's order; None for all."""
+        if groups is None:
+            return None
+        return np.sort(np.concatenate([self.groups[g] for g in groups]))
+
+
+def read_table(scenario: Scenario, said: Table, *, prompt: bool, output: bool) -> OutcomeTable:
+    """Reads and checks what the scenario asks of its table; token columns only where asked."""
+    path = scenario.path(said.file)
+    frame = read(path)
+    capture = said.format == "capture"
+    label = CAPTURE_LABEL if capture else "{column}"
+    cost = said.costs or (CAPTURE_COST if capture else None)
+    columns = list(dict.fromkeys([m.column or m.name for m in scenario.models] + _phase_columns(scenario)))
+    wanted = [label.format(column=c) for c in columns]
+    wanted += [cost.format(column=c) for c in columns] if cost else []
+    wanted += [said.prompt_tokens] * prompt
+    wanted += [said.output_tokens.format(column=c) for c in columns] * output
+    wanted += [said.group] if said.group else []
+    require(frame.columns, wanted, path)
+
+    def tokens(column: str) -> Ints:
+        return np.round(numbers(frame, column, path, least=1, most=2**31 - 1)).astype(np.int32)
+
+    return OutcomeTable(
+        satisfied={c: numbers(frame, label.format(column=c), path, least=0, most=1) for c in columns},
+        costs={c: numbers(frame, cost.format(column=c), path, least=0) for c in columns} if cost else {},
+        features=_features(scenario, frame, path, capture),
+        prompt_tokens=tokens(said.prompt_tokens) if prompt else None,
+        output_tokens={c: tokens(said.output_tokens.format(column=c)) for c in columns} if output else {},
+        groups=_groups(scenario, frame, said.group, path) if said.group else {},
+        rows=frame.height,
+    )
+
+
+def _phase_columns(scenario: Scenario) -> list[str]:
+    return [column for phase in scenario.phases for column in phase.columns.values()]
+
+
+def _features(scenario: Scenario, frame, path: Path, capture: bool) -> Floats:  # type: ignore[no-untyped-def]
+    said = scenario.features
+    if said.kind == "table":
+        names = sorted(c for c in frame.columns if c.startswith(said.prefix))
+        if not names:
+            raise DataError(f"no column starts with features.prefix = {said.prefix!r}", str(path))
+        return np.ascontiguousarray([numbers(frame, c, path, least=-np.inf) for c in names])
+    if said.kind == "text":
+        from .text import hashed_features
+
+        column = CAPTURE_TEXT if capture and said.column not in frame.columns else said.column
+        require(frame.columns, [column], path)
+        return hashed_features(frame[column].cast(str).fill_null("").to_list(), said.dimensions)
+    return np.empty((0, frame.height))
+
+
+def _groups(scenario: Scenario, frame, column: str, path: Path) -> dict[str, Rows]:  # type: ignore[no-untyped-def]
+    values = np.asarray(frame[column].cast(str).fill_null("").to_list())
+    groups = {str(v): np.flatnonzero(values == v) for v in np.unique(values)}
+    for i, phase in enumerate(scenario.phases):
+        for name in phase.groups or []:
+            if name not in groups:
+                known = ", ".join(list(groups)[:20])
+                raise DataError(f"phases.{i}.groups: column {column!r} has no {name!r}; it has {known}", str(path))
+    return groups

@@ -1,0 +1,36 @@
+"""Features from text, for tables that carry the prompts (extra `text`)."""
+
+import numpy as np
+
+from messsim.errors import ScenarioError
+
+from .chunk import Floats
+
+__all__ = ["hashed_features"]
+
+
+def hashed_features(texts: list[str], dimensions: int) -> Floats:
+    """Hashed word pairs, weighted by rarity and reduced to their main directions; [dimensions, texts].
+
+    Stands for the text encoder of a real gateway: it sees wording and topic, not meaning. Each feature has
+    mean 0 and standard deviation 1.
+
+    Raises
+    ------
+    ScenarioError
+        If scikit-learn is not installed, or there are fewer texts than dimensions.
+    """
+    try:
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+    except ImportError:
+        raise ScenarioError(
+            "features.kind = 'text': scikit-learn is not installed; expected `pip install messsim[text]`"
+        ) from None
+    if len(texts) <= dimensions:
+        raise ScenarioError(f"features.dimensions = {dimensions}: expected fewer than the {len(texts)} texts")
+    counts = HashingVectorizer(n_features=2**16, ngram_range=(1, 2), norm=None).transform(texts)
+    weighted = TfidfTransformer(sublinear_tf=False).fit_transform(abs(counts))
+    reduced = TruncatedSVD(dimensions, random_state=0).fit_transform(weighted)
+    spread = reduced.std(axis=0)
+    return np.ascontiguousarray(((reduced - reduced.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).T)

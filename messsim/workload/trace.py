@@ -1,0 +1,103 @@
+"""A trace of requests: when they came, and how long their prompts and answers were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from messsim.errors import DataError
+from messsim.scenario import arrivals as said
+
+from .chunk import Floats, Ints
+from .readers import numbers, read
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["TraceRows", "read_trace"]
+
+
+@dataclass(frozen=True)
+class TraceRows:
+    """The trace's rows in order of time, from 0 s on.
+
+    `period_s` is what a repetition adds: the span and one mean gap. Token columns are None unless asked.
+    """
+
+    time_s: Floats
+    period_s: float
+    prompt_tokens: Ints | None
+    output_tokens: Ints | None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+
+def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> TraceRows:
+    """Reads, sorts (stably, with a note), cuts to the window, starts at 0 and stretches to the rate."""
+    names = law.columns
+    wanted = [names.time] + [names.prompt_tokens] * prompt + [names.output_tokens] * output
+    frame = read(path, wanted)
+    time_s = _seconds(frame, names.time, path)
+    notes = []
+    order = np.argsort(time_s, kind="stable")
+    if (np.diff(time_s) < 0).any():
+        notes.append(f"{path.name}: arrivals are not in order of time; they are sorted")
+    start_s = float(time_s[order[0]])
+    if law.window_s is not None:
+        since = time_s[order] - start_s
+        order = order[(since >= law.window_s[0]) & (since < law.window_s[1])]
+        start_s += law.window_s[0]
+        if len(order) == 0:
+            raise DataError(f"has no rows in window_s = {law.window_s} s", str(path))
+    shifted = time_s[order] - start_s
+    shifted, period_s = _stretched(shifted, law.rate_rps, path)
+
+    def tokens(column: str, asked: bool) -> Ints | None:
+        if not asked:
+            return None
+        values = numbers(frame, column, path, least=1, most=2**31 - 1)
+        return np.round(values)[order].astype(np.int32)
+
+    return TraceRows(
+        shifted, period_s, tokens(names.prompt_tokens, prompt), tokens(names.output_tokens, output), tuple(notes)
+    )
+
+
+def _seconds(frame: pl.DataFrame, column: str, path: Path) -> Floats:
+    import polars as pl
+
+    series = frame[column]
+    if series.dtype == pl.String:
+        try:
+            series = series.str.to_datetime()
+        except pl.exceptions.PolarsError:
+            raise DataError(
+                f"column {column!r} is text that is no date and time; expected seconds or ISO 8601", str(path)
+            ) from None
+    if isinstance(series.dtype, pl.Datetime):
+        if series.null_count():
+            raise DataError(f"column {column!r} has missing times", str(path))
+        micro: Floats = series.dt.epoch("us").to_numpy().astype(np.float64)
+        return (micro - micro.min()) * 1e-6
+    return numbers(frame, column, path, least=0.0, most=1e12)
+
+
+def _stretched(time_s: Floats, rate_rps: float | None, path: Path) -> tuple[Floats, float]:
+    span_s = float(time_s[-1] - time_s[0])
+    if span_s <= 0 and rate_rps is None:
+        raise DataError(
+            f"all {len(time_s)} arrivals are at one time, so there is no rate; expected arrivals.rate_rps",
+            str(path),
+        )
+    if len(time_s) == 1 or span_s <= 0:
+        return time_s - time_s[0], len(time_s) / (rate_rps or 1.0)
+    period_s = span_s + span_s / (len(time_s) - 1)
+    if rate_rps is None:
+        return time_s, period_s
+    factor = len(time_s) / period_s / rate_rps
+    return time_s * factor, period_s * factor

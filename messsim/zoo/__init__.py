@@ -1,0 +1,32 @@
+"""The zoo: built-in profiles of models on GPUs, each figure with its source; standard library only."""
+
+from messsim.zoo.facts import Gpu, Model, Source
+from messsim.zoo.iteration import iteration_joules, iteration_seconds
+from messsim.zoo.profiles import (
+    UnknownProfile,
+    find_profile,
+    load_gpus,
+    load_models,
+    load_profiles,
+    load_sources,
+)
+from messsim.zoo.records import Duration, DurationError, Energy, Memory, Profile
+
+__all__ = [
+    "Duration",
+    "DurationError",
+    "Energy",
+    "Gpu",
+    "Memory",
+    "Model",
+    "Profile",
+    "Source",
+    "UnknownProfile",
+    "find_profile",
+    "iteration_joules",
+    "iteration_seconds",
+    "load_gpus",
+    "load_models",
+    "load_profiles",
+    "load_sources",
+]

@@ -1,0 +1,40 @@
+"""The public facts behind the profiles: models, GPUs and where figures come from."""
+
+from dataclasses import dataclass
+
+__all__ = ["Gpu", "Model", "Source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The public facts of a model; the weights themselves are under `licence` and no part of messsim."""
+
+    parameters: int
+    active_parameters: int
+    layers: int
+    kv_heads: int
+    head_dim: int
+    source: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """The public facts of a GPU: memory in bytes, TDP and idle power in W."""
+
+    name: str
+    memory_bytes: int
+    tdp_w: float
+    idle_w: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where figures come from; an assumption has no repository, commit or licence."""
+
+    what: str
+    repository: str | None
+    path: str
+    commit: str | None
+    licence: str | None

@@ -1,0 +1,392 @@
+"""The slow truth: one replica of an LLM server, stepped iteration by iteration.
+
+This module shares no code with the C kernel, and no cleverness: where the kernel jumps over many iterations
+in closed form, this server plays each of them, recomputes every sum from its list of sequences and adds
+``t += tau``. The rules are those of CONVENTIONS.md, section B (vLLM v1's scheduler).
+
+The arithmetic is generic. If every coefficient and every arrival time is an ``int`` or a ``Fraction``, all
+results are exact ``Fraction``; if one of them is a ``float``, all are turned into floats, results included.
+
+Symbols, as in DESIGN.md, section 5
+-----------------------------------
+p
+    Prompt tokens of an iteration, over all prompts i: p_i now, c_i cached before it.
+B
+    Decoding sequences of an iteration; each takes one token.
+K
+    Cached tokens of those B sequences, before the new token.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from typing import Literal, NamedTuple, TypeAlias
+
+Number: TypeAlias = int | Fraction | float
+Prompts: TypeAlias = Sequence[tuple[int, int]]  # (p_i, c_i)
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Physics of one replica.
+
+    Attributes
+    ----------
+    a0, c1, nstar
+        Seconds an iteration; seconds a token beyond `nstar` tokens.
+    ae, se, experts, top_k
+        Mixture of experts: seconds when all `experts` are loaded, and the exponent a token. A dense model has
+        ``ae = 0``; the other three are then never read. Exact runs need an integer `se`.
+    ab, ak, akm, aq
+        Seconds a decoding sequence; a cached token of those; that again when prompts run too; a pair of
+        prompt token and token attended to.
+    p0, p_cap
+        Watts of the whole replica (already times its number of GPUs): floor while busy, and power cap.
+    e, ek
+        Joules a token computed; joules a cached token read by a decoding sequence.
+    """
+
+    a0: Number
+    c1: Number
+    nstar: Number
+    ae: Number
+    se: Number
+    experts: Number
+    top_k: Number
+    ab: Number
+    ak: Number
+    akm: Number
+    aq: Number
+    p0: Number
+    e: Number
+    ek: Number
+    p_cap: Number
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one replica; `max_num_seqs` counts the partial prefill too."""
+
+    max_num_seqs: int
+    max_batched_tokens: int
+    kv_capacity_tokens: int
+    kv_policy: Literal["recompute", "reserve"]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A request; its id is its position in the list of arrivals, which is sorted by time."""
+
+    time: Number
+    prompt_tokens: int
+    output_tokens: int
+
+
+@dataclass
+class Outcome:
+    """What became of a request: times in seconds, its share of the energy in joules."""
+
+    start_s: Number
+    first_token_s: Number
+    finish_s: Number
+    preemptions: int
+    energy_j: Number
+
+
+class Step(NamedTuple):
+    """One iteration, for debugging: (p, B, K) are `prompt_tokens`, `decoders`, `context_tokens`."""
+
+    start_s: Number
+    tau_s: Number
+    energy_j: Number
+    prompt_tokens: int
+    decoders: int
+    context_tokens: int
+    takes: tuple[tuple[int, int], ...]  # (request, tokens) in running order
+    preempted: tuple[int, ...]
+    admitted: tuple[int, ...]
+
+
+@dataclass
+class Run:
+    """Outcomes by request id; energy and duration of all iterations together, and their number."""
+
+    outcomes: list[Outcome]
+    meter_j: Number
+    busy_s: Number
+    iterations: int
+    trace: list[Step] | None = None
+
+
+@dataclass
+class _Request:
+    """A request inside the server.
+
+    `decoding` is a flag of its own: a recompute one token short of its end has the same counts as a decoder.
+    """
+
+    number: int
+    prompt_tokens: int
+    output_tokens: int
+    generated: int = 0
+    cached: int = 0
+    decoding: bool = False
+    takes: int = 0  # tokens in the iteration at hand
+    start_s: Number | None = None
+    first_token_s: Number | None = None
+    preemptions: int = 0
+    energy_j: Number = 0
+
+    @property
+    def to_prefill(self) -> int:
+        """Tokens of a (re)prefill: the prompt and all that was generated before a preemption."""
+        return self.prompt_tokens + self.generated
+
+    @property
+    def peak_tokens(self) -> int:
+        """Most tokens it ever caches: the last token of the answer is never cached."""
+        return self.prompt_tokens + self.output_tokens - 1
+
+
+# Physics ----------------------------------------------------------------------------------------------------
+
+
+def iteration_time(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
+    """Seconds of one iteration with prompts (p_i, c_i), B = `decoders` and K = `context`."""
+    p = sum(tokens for tokens, _ in prompts)
+    n = p + decoders
+    tau: Number = c.a0 + c.c1 * max(0, n - c.nstar)
+    if c.ae != 0:
+        tau += c.ae * (1 - (1 - c.top_k / c.experts) ** (c.se * n))
+    if decoders > 0:
+        tau += c.ab * decoders + c.ak * context
+        if p > 0:
+            tau += c.akm * context
+    for tokens, cached in prompts:
+        tau += c.aq * tokens * (cached + Fraction(tokens, 2))
+    return tau
+
+
+def iteration_energy(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
+    """Joules of one iteration, or what the power cap allows in its time; an empty one costs nothing."""
+    p = sum(tokens for tokens, _ in prompts)
+    if p + decoders == 0:
+        return 0
+    tau = iteration_time(c, prompts, decoders, context)
+    context_j = c.ek * context if decoders > 0 else 0
+    return min(c.p_cap * tau, c.p0 * tau + c.e * (p + decoders) + context_j)
+
+
+# Scheduling -------------------------------------------------------------------------------------------------
+
+
+def _assign_tokens(running: list[_Request], limits: Limits) -> None:
+    """One token to each decoder; to the partial prefill the rest of its prompt, as far as the budget goes."""
+    budget = limits.max_batched_tokens - sum(r.decoding for r in running)
+    for position, r in enumerate(running):
+        assert r.decoding or position == len(running) - 1, "only the tail may be a partial prefill"
+        r.takes = 1 if r.decoding else min(r.to_prefill - r.cached, budget)
+        assert r.takes > 0, "every running sequence advances"
+
+
+def _memory_after(running: list[_Request]) -> int:
+    """Tokens cached once the iteration has run (nothing is freed before its end)."""
+    return sum(r.cached + r.takes for r in running)
+
+
+def _preempt(running: list[_Request], waiting: deque[_Request], limits: Limits) -> list[int]:
+    """Send the tail back to the head of the queue until the iteration fits; return who went, in order."""
+    preempted = []
+    while _memory_after(running) > limits.kv_capacity_tokens:
+        tail = running.pop()
+        tail.cached = tail.takes = 0
+        tail.decoding = False
+        tail.preemptions += 1
+        waiting.appendleft(tail)
+        preempted.append(tail.number)
+        _assign_tokens(running, limits)
+    return preempted
+
+
+def _fits(head: _Request, running: list[_Request], limits: Limits) -> bool:
+    """Whether memory has room for the whole prefill of `head`, or, reserved, for its whole answer."""
+    if limits.kv_policy == "reserve":
+        return sum(r.peak_tokens for r in running) + head.peak_tokens <= limits.kv_capacity_tokens
+    return _memory_after(running) + head.to_prefill <= limits.kv_capacity_tokens
+
+
+def _admit(running: list[_Request], waiting: deque[_Request], limits: Limits, now: Number) -> list[int]:
+    """Admit first-in first-out; a head that does not fit blocks all behind it."""
+    admitted = []
+    while waiting and len(running) < limits.max_num_seqs:
+        budget = limits.max_batched_tokens - sum(r.takes for r in running)
+        if budget == 0 or not _fits(waiting[0], running, limits):
+            break
+        head = waiting.popleft()
+        head.takes = min(head.to_prefill, budget)
+        if head.start_s is None:
+            head.start_s = now
+        running.append(head)
+        admitted.append(head.number)
+    return admitted
+
+
+# One iteration and the whole run ----------------------------------------------------------------------------
+
+
+def _step(running: list[_Request], c: Coefficients, now: Number) -> Step:
+    """Measure the iteration that `running` is about to do, and charge its energy to the requests in it."""
+    decoders = [r for r in running if r.decoding]
+    prefills = [r for r in running if not r.decoding]
+    prompts = [(r.takes, r.cached) for r in prefills]
+    p, b, k = sum(r.takes for r in prefills), len(decoders), sum(r.cached for r in decoders)
+    energy = iteration_energy(c, prompts, b, k)
+    decode_energy = iteration_energy(c, [], b, k)
+    for r in decoders:
+        r.energy_j += decode_energy / b
+    for r in prefills:
+        r.energy_j += (energy - decode_energy) * r.takes / p
+    takes = tuple((r.number, r.takes) for r in running)
+    return Step(now, iteration_time(c, prompts, b, k), energy, p, b, k, takes, (), ())
+
+
+def _emit(running: list[_Request], end: Number) -> list[_Request]:
+    """End the iteration at `end`: cache its tokens, emit new ones; remove and return who finished."""
+    for r in running:
+        r.cached += r.takes
+        if r.decoding or r.cached == r.to_prefill:
+            r.decoding = True
+            r.generated += 1
+            if r.first_token_s is None:
+                r.first_token_s = end
+    finished = [r for r in running if r.generated == r.output_tokens]
+    running[:] = [r for r in running if r.generated < r.output_tokens]
+    return finished
+
+
+def _outcome(r: _Request, finish: Number) -> Outcome:
+    assert r.start_s is not None
+    assert r.first_token_s is not None
+    return Outcome(r.start_s, r.first_token_s, finish, r.preemptions, r.energy_j)
+
+
+def most_iterations(limits: Limits, arrivals: Sequence[Arrival]) -> int:
+    """Bound on the iterations of a run: the proof that there is no livelock.
+
+    The head of the running list is never preempted, for alone it fits. In each iteration it either emits a
+    token, or prefills without coming to the end; it then runs alone and takes `max_batched_tokens`.
+    """
+    longest_prefills = [a.prompt_tokens + a.output_tokens - 1 for a in arrivals]
+    unfinished_chunks = sum((tokens - 1) // limits.max_batched_tokens for tokens in longest_prefills)
+    return sum(a.output_tokens for a in arrivals) + unfinished_chunks
+
+
+def simulate(
+    coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arrival], *, trace: bool = False
+) -> Run:
+    """Serve all arrivals, one iteration at a time.
+
+    Parameters
+    ----------
+    coefficients : Coefficients
+        The physics, in seconds, watts and joules.
+    limits : Limits
+        Sequences, tokens an iteration, memory.
+    arrivals : sequence of Arrival
+        Sorted by time; each request alone fits the memory.
+    trace : bool
+        Keep a `Step` for every iteration.
+
+    Returns
+    -------
+    Run
+        Exact (`Fraction`) if no coefficient and no time is a float.
+
+    Raises
+    ------
+    ValueError
+        If an input breaks the contract.
+    RuntimeError
+        If the server runs longer than `most_iterations` allows (a bug in this module).
+    """
+    _validate(coefficients, limits, arrivals)
+    c, times = _one_number_type(coefficients, arrivals)
+    zero = c.a0 * 0
+    now, meter, busy, iterations = zero, zero, zero, 0
+    steps: list[Step] = []
+    waiting: deque[_Request] = deque()
+    running: list[_Request] = []
+    outcomes: dict[int, Outcome] = {}
+    arrived = 0
+    bound = most_iterations(limits, arrivals)
+    while len(outcomes) < len(arrivals):
+        if not waiting and not running:
+            now = max(now, times[arrived])  # idle until the next arrival
+        while arrived < len(arrivals) and times[arrived] <= now:
+            a = arrivals[arrived]
+            waiting.append(_Request(arrived, a.prompt_tokens, a.output_tokens, energy_j=zero))
+            arrived += 1
+
+        _assign_tokens(running, limits)
+        preempted = _preempt(running, waiting, limits)
+        admitted = [] if preempted else _admit(running, waiting, limits, now)
+        assert running, "an iteration has work"
+        assert _memory_after(running) <= limits.kv_capacity_tokens
+
+        step = _step(running, c, now)._replace(preempted=tuple(preempted), admitted=tuple(admitted))
+        now += step.tau_s
+        meter += step.energy_j
+        busy += step.tau_s
+        iterations += 1
+        if trace:
+            steps.append(step)
+        for r in _emit(running, now):
+            outcomes[r.number] = _outcome(r, now)
+        if iterations > bound:
+            raise RuntimeError(f"livelock: more than {bound} iterations")
+    in_order = [outcomes[number] for number in range(len(arrivals))]
+    return Run(in_order, meter, busy, iterations, steps if trace else None)
+
+
+# Inputs -----------------------------------------------------------------------------------------------------
+
+
+def _one_number_type(c: Coefficients, arrivals: Sequence[Arrival]) -> tuple[Coefficients, list[Number]]:
+    """Coefficients and arrival times, all as Fraction, or all as float if one of them is a float."""
+    if c.ae == 0:
+        c = replace(c, se=0, experts=1, top_k=1)  # dense: never read, may be NaN
+    values = {field.name: getattr(c, field.name) for field in fields(c)}
+    times = [a.time for a in arrivals]
+    if any(isinstance(value, float) for value in [*values.values(), *times]):
+        return Coefficients(**{name: float(x) for name, x in values.items()}), [float(t) for t in times]
+    if Fraction(c.se).denominator != 1:
+        raise ValueError(f"se = {c.se}: an exact run needs an integer exponent; pass floats otherwise")
+    return Coefficients(**{name: Fraction(x) for name, x in values.items()}), [Fraction(t) for t in times]
+
+
+def _validate(c: Coefficients, limits: Limits, arrivals: Sequence[Arrival]) -> None:
+    """Refuse what the rules do not cover."""
+    names = [field.name for field in fields(c) if c.ae != 0 or field.name not in ("se", "experts", "top_k")]
+    for name in names:
+        if not getattr(c, name) >= 0:
+            raise ValueError(f"{name} = {getattr(c, name)}: expected a number >= 0")
+    if c.p_cap < c.p0:
+        raise ValueError(f"p_cap = {c.p_cap}: expected at least p0 = {c.p0}")
+    if c.ae != 0 and not 0 < c.top_k <= c.experts:
+        raise ValueError(f"top_k = {c.top_k}: expected between 1 and experts = {c.experts}")
+    if not 1 <= limits.max_num_seqs <= limits.max_batched_tokens:
+        raise ValueError(f"{limits}: expected 1 <= max_num_seqs <= max_batched_tokens")
+    if limits.kv_policy not in ("recompute", "reserve"):
+        raise ValueError(f"kv_policy = {limits.kv_policy!r}: expected 'recompute' or 'reserve'")
+    previous: Number = 0
+    for number, a in enumerate(arrivals):
+        if not a.time >= previous:
+            raise ValueError(f"request {number}: time = {a.time}: expected sorted times >= 0")
+        if a.prompt_tokens < 1 or a.output_tokens < 1:
+            raise ValueError(f"request {number}: expected at least one prompt and one output token")
+        if a.prompt_tokens + a.output_tokens - 1 > limits.kv_capacity_tokens:
+            raise ValueError(f"request {number} alone exceeds {limits.kv_capacity_tokens} tokens of memory")
+        previous = a.time

@@ -1,0 +1,94 @@
+"""What csrc exports and what it calls, read from its objects: names tell their file, and libm stays out."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CSRC = Path(__file__).resolve().parents[1] / "csrc"
+SOURCES = sorted(CSRC.glob("*.c"))
+COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+NM = shutil.which("nm")
+
+pytestmark = pytest.mark.skipif(COMPILER is None or NM is None, reason="needs a C compiler and nm")
+
+# An exported name is ms_ + the stem of its file, or one of these groups that a file has beside it.
+GROUPS = {
+    "cost": ("known_costs",),
+    "draw": ("quantile_", "exp_many", "log_many"),
+    "iteration": ("series_",),
+    "job": ("queue_",),
+}
+
+# floor, sqrt and fabs are exact in IEEE 754 whoever computes them; exp, log and pow are not.
+ALLOWED = {"calloc", "malloc", "realloc", "free", "memcpy", "memmove", "memset", "sqrt", "floor", "fabs"}
+
+
+def symbols(source: Path, folder: Path) -> tuple[set[str], set[str]]:
+    """The names that the object of a source defines for others, and those it needs of others."""
+    target = folder / f"{source.stem}.o"
+    flags = ["-std=c11", "-O2", "-ffp-contract=off", "-DMESSSIM_NO_CLONES"]
+    subprocess.run([COMPILER, *flags, f"-I{CSRC}", "-c", source, "-o", target], check=True)
+    listing = subprocess.run([NM, "-g", target], check=True, capture_output=True, text=True).stdout
+    defined, needed = set(), set()
+    for line in listing.splitlines():
+        *_, kind, name = line.split()
+        name = name.removeprefix("_") if sys.platform == "darwin" else name
+        (needed if kind == "U" else defined).add(name)
+    return defined, needed
+
+
+def misnamed(stem: str, names: set[str]) -> set[str]:
+    prefixes = tuple(f"ms_{group}" for group in (f"{stem}_", *GROUPS.get(stem, ())))
+    return {name for name in names if not name.startswith(prefixes)}
+
+
+def foreign(needed: set[str], ours: set[str]) -> set[str]:
+    return {
+        name for name in needed - ours - ALLOWED if not name.startswith(("_GLOBAL_OFFSET", "__stack_chk"))
+    }
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory) -> dict[str, tuple[set[str], set[str]]]:
+    folder = tmp_path_factory.mktemp("objects")
+    return {source.stem: symbols(source, folder) for source in SOURCES}
+
+
+def test_the_sources_are_found():
+    assert {"draw", "policy", "replica"} <= {source.stem for source in SOURCES}
+
+
+@pytest.mark.parametrize("stem", [source.stem for source in SOURCES])
+def test_exported_names_start_with_their_file(objects, stem):
+    defined, _ = objects[stem]
+    assert defined
+    assert misnamed(stem, defined) == set()
+
+
+@pytest.mark.parametrize("stem", [source.stem for source in SOURCES])
+def test_no_libm_function_but_the_exact_ones_is_called(objects, stem):
+    ours = set().union(*(defined for defined, _ in objects.values()))
+    assert foreign(objects[stem][1], ours) == set()
+
+
+def test_every_exported_function_is_declared_in_the_header_of_its_file(objects):
+    for stem, (defined, _) in objects.items():
+        header = (CSRC / f"{stem}.h").read_text(encoding="utf-8")
+        assert {name for name in defined if f"{name}(" not in header} == set()
+
+
+def test_every_group_is_in_use(objects):
+    for stem, groups in GROUPS.items():
+        for group in groups:
+            assert any(name.startswith(f"ms_{group}") for name in objects[stem][0])
+
+
+def test_a_stray_name_and_a_libm_call_are_noticed(tmp_path):
+    source = tmp_path / "draw.c"
+    source.write_text("#include <math.h>\ndouble ms_ledger_x(double x) { return exp(x) + sqrt(x); }\n")
+    defined, needed = symbols(source, tmp_path)
+    assert misnamed("draw", defined) == {"ms_ledger_x"}
+    assert foreign(needed, defined) == {"exp"}

@@ -1,0 +1,285 @@
+"""The kernel's closed-form jumps against the reference that steps every iteration."""
+
+import math
+from dataclasses import asdict
+from fractions import Fraction
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from reference.replica import Arrival, Coefficients, Limits, simulate
+
+from messsim import _core
+from messsim.errors import SimulationError
+
+NAMES = {  # the reference's symbols and the kernel's names with units
+    "a0": "a0_s",
+    "c1": "c1_s_per_token",
+    "nstar": "nstar_tokens",
+    "ae": "ae_s",
+    "se": "se",
+    "experts": "experts",
+    "top_k": "top_k",
+    "ab": "ab_s_per_sequence",
+    "ak": "ak_s_per_token",
+    "akm": "akm_s_per_token",
+    "aq": "aq_s_per_token2",
+    "p0": "p0_w",
+    "e": "e_j_per_token",
+    "ek": "ek_j_per_token",
+    "p_cap": "p_cap_w",
+}
+
+
+def kernel_coefficients(c: Coefficients) -> dict[str, float]:
+    return {NAMES[k]: float(v) for k, v in asdict(c).items()} | {"p_idle_w": 0.0}
+
+
+def kernel_replica(coefficients, limits: Limits, **kwargs) -> _core.Replica:
+    return _core.Replica(0, kernel_coefficients(coefficients), **asdict(limits), **kwargs)
+
+
+def drive(replica: _core.Replica, arrivals: list[Arrival]) -> list[_core.Job]:
+    """One replica alone in the world: boundaries, arrivals and starts in the order of CONVENTIONS A."""
+    jobs = [_core.Job(i, 0, a.prompt_tokens, a.output_tokens) for i, a in enumerate(arrivals)]
+    waiting = list(zip(jobs, arrivals, strict=True))[::-1]
+    while waiting or replica.unfinished:
+        now = min(replica.boundary_s, float(waiting[-1][1].time) if waiting else math.inf)
+        due = replica.boundary_s == now
+        if due:
+            replica.finish()
+        while waiting and float(waiting[-1][1].time) == now:
+            job, _ = waiting.pop()
+            due |= replica.submit(job, now) == _core.WAKE
+        if due:
+            replica.start(now)
+    return jobs
+
+
+small = st.integers(0, 3)
+
+
+@st.composite
+def coefficients(draw, number=small, moe=st.just(0)):
+    p0, ae = draw(number), draw(moe)
+    return Coefficients(
+        a0=draw(st.integers(1, 5)),
+        c1=draw(number),
+        nstar=draw(st.integers(0, 6)),
+        ae=ae,
+        se=1,
+        experts=8,
+        top_k=2,
+        ab=draw(number),
+        ak=draw(number),
+        akm=draw(number),
+        aq=2 * draw(number),
+        p0=p0,
+        e=draw(number),
+        ek=draw(number),
+        p_cap=p0 + draw(st.integers(0, 4)),
+    )
+
+
+@st.composite
+def instances(draw, coefficients=coefficients()):
+    seqs = draw(st.integers(1, 6))
+    requests = draw(
+        st.lists(
+            st.tuples(st.integers(0, 40), st.integers(1, 12), st.integers(1, 15)), min_size=1, max_size=20
+        )
+    )
+    arrivals, now = [], 0
+    for gap, prompt, output in requests:
+        now += gap
+        arrivals.append(Arrival(now, prompt, output))
+    peak = max(a.prompt_tokens + a.output_tokens - 1 for a in arrivals)
+    limits = Limits(
+        max_num_seqs=seqs,
+        max_batched_tokens=draw(st.integers(seqs, seqs + 8)),
+        kv_capacity_tokens=peak + draw(st.sampled_from([0, 1, 3, 10, 40, 1000])),
+        kv_policy=draw(st.sampled_from(["recompute", "recompute", "reserve"])),
+    )
+    return draw(coefficients), limits, arrivals
+
+
+@settings(deadline=None, derandomize=True, max_examples=600, suppress_health_check=[HealthCheck.too_slow])
+@given(instances())
+def test_jumping_equals_stepping_exactly(instance):
+    c, limits, arrivals = instance
+    truth = simulate(c, limits, arrivals)
+    replica = kernel_replica(c, limits)
+    jobs = drive(replica, arrivals)
+    for job, outcome in zip(jobs, truth.outcomes, strict=True):
+        # integers of this size are exact in floating point: equal to the last bit
+        assert Fraction(job.start_s) == outcome.start_s
+        assert Fraction(job.first_token_s) == outcome.first_token_s
+        assert Fraction(job.finish_s) == outcome.finish_s
+        assert job.preemptions == outcome.preemptions
+        assert job.energy_j == pytest.approx(float(outcome.energy_j), rel=1e-12, abs=1e-9)
+    end = jobs[-1].finish_s
+    assert replica.meter_j(end) == pytest.approx(float(truth.meter_j), rel=1e-12)
+    assert replica.busy_s(end) == pytest.approx(float(truth.busy_s), rel=1e-12)
+
+
+positive = st.floats(1e-6, 1e-2)
+real_coefficients = st.builds(
+    Coefficients,
+    a0=st.floats(1e-3, 0.1),
+    c1=positive,
+    nstar=st.floats(0, 10),
+    ae=st.sampled_from([0.0, 0.02]),
+    se=st.just(0.5),
+    experts=st.just(8),
+    top_k=st.just(2),
+    ab=positive,
+    ak=positive,
+    akm=positive,
+    aq=positive,
+    p0=st.floats(100, 300),
+    e=st.floats(0, 1),
+    ek=st.floats(0, 0.1),
+    p_cap=st.floats(300, 700),
+)
+
+
+def near_a_boundary(truth, arrivals) -> bool:
+    starts = sorted(
+        {float(s.start_s) for s in truth.trace} | {float(s.start_s + s.tau_s) for s in truth.trace}
+    )
+    return any(abs(a.time - s) < 1e-9 for a in arrivals if a.time > 0 for s in starts if s != a.time)
+
+
+@settings(deadline=None, derandomize=True, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(instances(coefficients=real_coefficients), st.floats(0.001, 1.0))
+def test_jumping_equals_stepping_in_floating_point(instance, scale):
+    c, limits, arrivals = instance
+    arrivals = [Arrival(a.time * scale, a.prompt_tokens, a.output_tokens) for a in arrivals]
+    truth = simulate(c, limits, arrivals, trace=True)
+    assume(not near_a_boundary(truth, arrivals))
+    jobs = drive(kernel_replica(c, limits, track_usage=True), arrivals)
+    shortest = min(step.tau_s for step in truth.trace)
+    for job, outcome in zip(jobs, truth.outcomes, strict=True):
+        for mine, theirs in [
+            (job.start_s, outcome.start_s),
+            (job.first_token_s, outcome.first_token_s),
+            (job.finish_s, outcome.finish_s),
+        ]:
+            assert abs(mine - theirs) <= 1e-9 * shortest + 8 * math.ulp(theirs)
+        assert job.preemptions == outcome.preemptions
+        assert job.energy_j == pytest.approx(outcome.energy_j, rel=1e-9)
+    # seconds are shared by the rule of joules, so the shares add up to the busy time
+    assert sum(job.usage_s for job in jobs) == pytest.approx(truth.busy_s, rel=1e-9)
+
+
+UNIT = Coefficients(
+    a0=1, c1=0, nstar=0, ae=0, se=0, experts=0, top_k=0, ab=0, ak=0, akm=0, aq=0, p0=2, e=1, ek=0, p_cap=1000
+)
+WIDE = Limits(max_num_seqs=4, max_batched_tokens=16, kv_capacity_tokens=1000, kv_policy="recompute")
+
+
+def test_a_failure_charges_the_iteration_under_way_to_those_in_it():
+    replica = kernel_replica(UNIT, WIDE)
+    job = _core.Job(0, 0, 4, 10)
+    replica.submit(job, 0.0)
+    replica.start(0.0)
+    replica.finish()  # the prompt, at 1 s
+    replica.start(1.0)
+    evicted = replica.evict(3.5)
+    assert evicted == [job]
+    # prompt: 2 W x 1 s + 4 tokens; decode: 2.5 iterations of 2 W x 1 s + 1 token
+    assert job.energy_j == pytest.approx((2 + 4) + 2.5 * (2 + 1))
+    assert replica.meter_j(100.0) == pytest.approx(job.energy_j)
+    assert replica.state == _core.DOWN
+    assert replica.busy_s(100.0) == 3.5
+
+
+def test_a_restarted_job_keeps_its_first_times_and_its_energy():
+    replica = kernel_replica(UNIT, WIDE)
+    job = _core.Job(0, 0, 4, 10)
+    replica.submit(job, 0.0)
+    replica.start(0.0)
+    replica.finish()
+    replica.start(1.0)
+    before = replica.evict(3.0)[0].energy_j
+    job.restart()
+    replica.repair()
+    assert replica.submit(job, 50.0) == _core.WAKE
+    replica.start(50.0)
+    while replica.unfinished:
+        now = replica.boundary_s
+        replica.finish()
+        replica.start(now)
+    assert (job.start_s, job.first_token_s, job.finish_s) == (0.0, 1.0, 60.0)
+    assert job.energy_j == pytest.approx(before + (2 + 4) + 9 * (2 + 1))
+    assert job.attempt == 1
+
+
+def test_reading_the_meter_changes_nothing():
+    read, unread = kernel_replica(UNIT, WIDE), kernel_replica(UNIT, WIDE)
+    for replica in (read, unread):
+        replica.submit(_core.Job(0, 0, 4, 10), 0.0)
+        replica.start(0.0)
+    assert [read.meter_j(t / 8) for t in range(8)] == pytest.approx([6 * t / 8 for t in range(8)])
+    for replica in (read, unread):
+        replica.finish()
+        replica.start(1.0)
+    assert read.meter_j(4.25) == unread.meter_j(4.25)
+
+
+def test_a_shared_queue_feeds_whoever_has_room():
+    queue = _core.Queue()
+    first, second = (
+        _core.Replica(
+            i,
+            kernel_coefficients(UNIT),
+            max_num_seqs=1,
+            max_batched_tokens=16,
+            kv_capacity_tokens=100,
+            shared=queue,
+        )
+        for i in range(2)
+    )
+    jobs = [_core.Job(i, 0, 1, 3) for i in range(3)]
+    queue.push(jobs[0])
+    assert first.notify(0.0) == _core.WAKE
+    assert first.start(0.0) == 1
+    queue.push(jobs[1])
+    queue.push(jobs[2])
+    assert first.notify(0.0) == _core.NOTHING  # it is full
+    assert second.notify(0.0) == _core.WAKE
+    assert second.start(0.0) == 1
+    assert len(queue) == 1
+    assert [j.replica for j in jobs] == [0, 1, -1]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "output", "text"),
+    [(0, 5, "without a prompt token"), (5, 0, "without a prompt token"), (900, 102, "never fit")],
+)
+def test_a_job_that_can_never_run_is_refused(prompt, output, text):
+    replica = kernel_replica(UNIT, WIDE)
+    with pytest.raises(SimulationError, match=text):
+        replica.submit(_core.Job(0, 0, prompt, output), 0.0)
+    assert replica.unfinished == 0
+
+
+def test_the_calls_must_come_in_their_order():
+    replica = kernel_replica(UNIT, WIDE)
+    with pytest.raises(SimulationError, match="MS_ERR_TIME"):
+        replica.finish()
+    with pytest.raises(SimulationError, match="MS_ERR_TIME"):
+        replica.start(0.0)
+
+
+def test_limits_are_checked():
+    with pytest.raises(SimulationError, match="MS_ERR_LIMITS"):
+        kernel_replica(UNIT, Limits(8, 7, 1000, "recompute"))
+
+
+def test_a_job_frees_its_replica_when_both_are_forgotten():
+    replica = kernel_replica(UNIT, WIDE)
+    for i in range(10):
+        replica.submit(_core.Job(i, 0, 4, 10), 0.0)
+    replica.start(0.0)
+    del replica  # the sanitizer build sees what leaks here
