@@ -1,0 +1,40 @@
+"""messsim: a fast, exact simulator of LLM inference clusters whose router promises satisfaction.
+
+>>> import messsim
+>>> result = messsim.run(messsim.load("scenarios/quickstart.toml"))  # doctest: +SKIP
+>>> result.summary["sla"]["satisfaction"]  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from messsim.results import Result
+    from messsim.scenario import Scenario, load, parse
+    from messsim.study import run
+    from messsim.version import __version__
+
+__all__ = ["Result", "Scenario", "__version__", "load", "parse", "run"]
+
+_HOMES = {
+    "Result": "messsim.results",
+    "Scenario": "messsim.scenario",
+    "__version__": "messsim.version",
+    "load": "messsim.scenario",
+    "parse": "messsim.scenario",
+    "run": "messsim.study",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports each name when it is first used: ``import messsim`` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'messsim' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,4 @@
-"""The satisfaction predictor against a NumPy twin, against numerical gradients, and against itself in blocks."""
+"""The satisfaction predictor against a NumPy twin, numerical gradients, and itself in other blocks."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def scored(predictor: _core.Predictor, x: np.ndarray, models: int) -> np.ndarray
     return scores
 
 
-# ---- scoring ----------------------------------------------------------------------------------------------
+# ---- scoring -----------------------------------------------------------------------------------------
 
 
 def test_before_any_step_every_score_is_a_half():
@@ -111,7 +111,7 @@ def test_a_score_saturates_without_overflow():
     assert scores[0, 2] < 1e-300
 
 
-# ---- learning -----------------------------------------------------------------------------------------------
+# ---- learning ----------------------------------------------------------------------------------------
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
@@ -201,7 +201,7 @@ def test_learning_a_separable_problem_lowers_the_log_loss():
     assert losses[2] < 0.15 < losses[1]
 
 
-# ---- the door -------------------------------------------------------------------------------------------------
+# ---- the door ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

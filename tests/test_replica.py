@@ -60,13 +60,14 @@ small = st.integers(0, 3)
 
 
 @st.composite
-def coefficients(draw, number=small, moe=st.just(0)):
-    p0, ae = draw(number), draw(moe)
+def coefficients(draw):
+    number = small
+    p0 = draw(number)
     return Coefficients(
         a0=draw(st.integers(1, 5)),
         c1=draw(number),
         nstar=draw(st.integers(0, 6)),
-        ae=ae,
+        ae=0,
         se=1,
         experts=8,
         top_k=2,
@@ -81,13 +82,14 @@ def coefficients(draw, number=small, moe=st.just(0)):
     )
 
 
+INTEGERS = coefficients()
+
+
 @st.composite
-def instances(draw, coefficients=coefficients()):
+def instances(draw, coefficients=INTEGERS):
     seqs = draw(st.integers(1, 6))
     requests = draw(
-        st.lists(
-            st.tuples(st.integers(0, 40), st.integers(1, 12), st.integers(1, 15)), min_size=1, max_size=20
-        )
+        st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12), st.integers(1, 15)), min_size=1, max_size=20)
     )
     arrivals, now = [], 0
     for gap, prompt, output in requests:
@@ -144,9 +146,7 @@ real_coefficients = st.builds(
 
 
 def near_a_boundary(truth, arrivals) -> bool:
-    starts = sorted(
-        {float(s.start_s) for s in truth.trace} | {float(s.start_s + s.tau_s) for s in truth.trace}
-    )
+    starts = sorted({float(s.start_s) for s in truth.trace} | {float(s.start_s + s.tau_s) for s in truth.trace})
     return any(abs(a.time - s) < 1e-9 for a in arrivals if a.time > 0 for s in starts if s != a.time)
 
 

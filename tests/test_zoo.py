@@ -145,17 +145,11 @@ def test_capacity_of_named_profiles(name: str, capacity: int) -> None:
 
 
 def test_assumed_energy_is_the_medians_of_the_fits_that_tell_all_three_apart() -> None:
-    complete = [
-        profile for profile in ALL if profile.energy.measured and profile.energy.ek_j_per_cached_token
-    ]
+    complete = [profile for profile in ALL if profile.energy.measured and profile.energy.ek_j_per_cached_token]
     assert {profile.model for profile in complete} == {"Qwen3-8B", "Qwen3-14B", "Qwen3-32B"}
     p0 = median(profile.energy.p0_w_per_gpu / 700 for profile in complete)
-    e = median(
-        profile.energy.e_j_per_token / load_models()[profile.model].active_parameters for profile in complete
-    )
-    ek = median(
-        profile.energy.ek_j_per_cached_token / profile.memory.kv_bytes_per_token for profile in complete
-    )
+    e = median(profile.energy.e_j_per_token / load_models()[profile.model].active_parameters for profile in complete)
+    ek = median(profile.energy.ek_j_per_cached_token / profile.memory.kv_bytes_per_token for profile in complete)
     for profile in ALL:
         if not profile.energy.measured:
             tdp, active = load_gpus()[profile.gpu].tdp_w, load_models()[profile.model].active_parameters
@@ -188,17 +182,13 @@ def test_coefficients_are_those_of_the_table() -> None:
             d.ak_s_per_token,
             d.aq_s_per_token2,
         )
-        assert shipped == tuple(
-            float(row[name]) for name in ("a0", "aE", "sE", "c", "nstar", "ab", "ak", "aq")
-        )
+        assert shipped == tuple(float(row[name]) for name in ("a0", "aE", "sE", "c", "nstar", "ab", "ak", "aq"))
         assert astuple(profile.duration_error) == tuple(float(row[name]) for name in ("dec", "pre", "mix"))
 
 
 @needs_data
 def test_the_shipped_file_is_what_the_script_writes() -> None:
-    spec = importlib.util.spec_from_file_location(
-        "build_profiles", REPOSITORY / "tools" / "build_profiles.py"
-    )
+    spec = importlib.util.spec_from_file_location("build_profiles", REPOSITORY / "tools" / "build_profiles.py")
     assert spec
     assert spec.loader
     script: Any = importlib.util.module_from_spec(spec)
@@ -226,9 +216,7 @@ def composed_errors() -> dict[Key, dict[str, list[float]]]:
         )
         truth = float(row["duration_s"]) + 0.8e-3 + 50e-6 * (batch + (prompt > 0))
         kind = "decode" if not prompt else "mixed" if batch else "prefill"
-        errors[key][kind].append(
-            percent_off(iteration_seconds(by_key[key], prompt, prior, batch, cached), truth)
-        )
+        errors[key][kind].append(percent_off(iteration_seconds(by_key[key], prompt, prior, batch, cached), truth))
     return errors
 
 
@@ -293,9 +281,7 @@ def test_measured_energy_reproduces_its_readings(name: str) -> None:
         ("Llama-3.1-70B", 4, 5, 6),
     ],
 )
-def test_the_rule_for_assumed_energy_is_as_good_as_it_says(
-    model: str, tp: int, low: float, high: float
-) -> None:
+def test_the_rule_for_assumed_energy_is_as_good_as_it_says(model: str, tp: int, low: float, high: float) -> None:
     profile = find_profile(model, "H100", tp)
     # The rule is the same for every tp: read it off a tp that was not metered.
     other = next(p for p in ALL if p.model == model and p.gpu == "H100" and not p.energy.measured)
@@ -339,9 +325,7 @@ def simple(tp: int = 2, experts: int = 0) -> Profile:
         pytest.param((0, 0, 4, 1000), 0, 1 + 0.1 * 4 + 0.001 * 1000, id="decode"),
         pytest.param((300, 0, 0, 0), 0, 1 + 0.01 * 200 + 1e-4 * 300 * 150, id="prefill"),
         pytest.param((300, 700, 0, 0), 0, 1 + 0.01 * 200 + 1e-4 * 300 * (700 + 150), id="second chunk"),
-        pytest.param(
-            (300, 700, 0, 9), 0, 1 + 0.01 * 200 + 1e-4 * 300 * 850, id="nobody decodes: K counts nothing"
-        ),
+        pytest.param((300, 700, 0, 9), 0, 1 + 0.01 * 200 + 1e-4 * 300 * 850, id="nobody decodes: K counts nothing"),
         pytest.param(
             (300, 700, 4, 1000),
             0,
@@ -356,9 +340,7 @@ def simple(tp: int = 2, experts: int = 0) -> Profile:
         ),
     ],
 )
-def test_iteration_seconds_by_hand(
-    iteration: tuple[int, int, int, int], experts: int, seconds: float
-) -> None:
+def test_iteration_seconds_by_hand(iteration: tuple[int, int, int, int], experts: int, seconds: float) -> None:
     assert iteration_seconds(simple(experts=experts), *iteration) == pytest.approx(seconds, rel=1e-14)
 
 
@@ -402,8 +384,7 @@ def test_find_profile_ignores_case(change: Callable[[str], str]) -> None:
             "llama-3.1-80b",
             "H100",
             1,
-            "no built-in profile of model 'llama-3.1-80b'; "
-            "nearest: Llama-3.1-8B, Llama-3.1-70B, Llama-3.2-3B",
+            "no built-in profile of model 'llama-3.1-80b'; nearest: Llama-3.1-8B, Llama-3.1-70B, Llama-3.2-3B",
         ),
         (
             "gpt",
@@ -417,8 +398,7 @@ def test_find_profile_ignores_case(change: Callable[[str], str]) -> None:
             "llama-3.1-70b",
             "H100",
             1,
-            "no built-in profile of Llama-3.1-70B on H100 with tp 1; "
-            "there are: A100 with tp 4, 8; H100 with tp 4, 8",
+            "no built-in profile of Llama-3.1-70B on H100 with tp 1; there are: A100 with tp 4, 8; H100 with tp 4, 8",
         ),
         (
             "Llama-3.2-1B",

@@ -91,7 +91,7 @@ class Brain:
         return Decision(plan, queue, scores, costs, self._known[i], uniforms)
 
     def _costs(self, i: int) -> Floats:
-        known = self._known[i]
+        known: Floats = self._known[i]
         if self._estimate == "known":
             return known
         costs = known.copy() if self._prior is None else np.full(self._models, self._prior)

@@ -33,7 +33,7 @@ class Calendar(simpy.Environment):
 
     def schedule_at(self, moment: simpy.Event, time_s: float, order: Order) -> None:
         """Puts an event at time_s; among the events of that instant by its order."""
-        heappush(self._queue, (time_s, order, next(self._eid), moment))
+        heappush(self._queue, (time_s, order, next(self._eid), moment))  # type: ignore[misc]
 
     def at(self, time_s: float, order: Order) -> Moment:
         """An event to wait for in a process: ``yield calendar.at(...)``."""
@@ -49,4 +49,4 @@ class Calendar(simpy.Environment):
 
     def schedule(self, event: simpy.Event, priority: Any = 1, delay: float = 0.0) -> None:
         """SimPy's own events (process starts, succeed()) come last at their instant, in order of creation."""
-        heappush(self._queue, (self._now + delay, (9, int(priority), 0), next(self._eid), event))
+        heappush(self._queue, (self._now + delay, (9, int(priority), 0), next(self._eid), event))  # type: ignore[misc]

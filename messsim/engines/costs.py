@@ -64,11 +64,7 @@ class KnownCosts:
         said, output = pool.said, self._outputs[model]
         if pool.is_api:
             return np.asarray(
-                (
-                    said.usd_per_million_prompt_tokens * prompt_tokens
-                    + said.usd_per_million_output_tokens * output
-                )
-                / 1e6
+                (said.usd_per_million_prompt_tokens * prompt_tokens + said.usd_per_million_output_tokens * output) / 1e6
             )
         costs = np.empty(len(prompt_tokens))
         _core.known_costs(

@@ -118,10 +118,9 @@ class RecordBook:
 
 
 def _record_chunk(page: _Page, count: int) -> RecordChunk:
-    values = zip(*page.rows[:count], strict=True)  # type: ignore[arg-type]
+    values = zip(*page.rows[:count], strict=True)
     columns = {
-        name: np.array(column, dtype=dtype)
-        for (name, dtype), column in zip(COLUMNS.items(), values, strict=True)
+        name: np.array(column, dtype=dtype) for (name, dtype), column in zip(COLUMNS.items(), values, strict=True)
     }
     return RecordChunk(columns, page.drawn, page.known_costs)
 

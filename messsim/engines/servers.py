@@ -152,9 +152,7 @@ class _ApiServer:
 class ServerPool:
     """The replicas of one pool, and what waits for all of them together."""
 
-    def __init__(
-        self, calendar: Calendar, plan: PoolPlan, shared: bool, track_usage: bool, done: Done
-    ) -> None:
+    def __init__(self, calendar: Calendar, plan: PoolPlan, shared: bool, track_usage: bool, done: Done) -> None:
         self.plan = plan
         self.queue = _core.Queue() if shared and not plan.is_api else None
         self.unfinished = 0

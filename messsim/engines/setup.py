@@ -38,7 +38,7 @@ def prepare(scenario: Scenario) -> Setup:
         If a data file does not hold what the scenario says, a profile or a policy is unknown, or a request
         may come that never fits a replica's memory.
     """
-    scenario = scenario.with_router(options_for(scenario.router))
+    scenario = scenario.changed(router=options_for(scenario.router))
     workload = Workload(scenario)
     pools = plan_pools(scenario)
     costs = KnownCosts(scenario, workload, pools)
@@ -65,9 +65,7 @@ def _too_long(workload: Workload, pools: list[PoolPlan]) -> list[str]:
 
 
 def _cost_order(scenario: Scenario, costs: list[float]) -> list[str]:
-    for name, following, a, b in zip(
-        scenario.model_names, scenario.model_names[1:], costs, costs[1:], strict=False
-    ):
+    for name, following, a, b in zip(scenario.model_names, scenario.model_names[1:], costs, costs[1:], strict=False):
         if not math.isnan(a) and not math.isnan(b) and a > b:
             return [
                 f"models: {name} costs {a:.4g} {scenario.cost.unit} a request and {following} {b:.4g}; expected "

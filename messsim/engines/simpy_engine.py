@@ -16,7 +16,7 @@ Physics, scoring, decisions and chance are the kernels of csrc/, so another engi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -24,19 +24,22 @@ import numpy as np
 from messsim import _core
 from messsim.errors import SimulationError
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
+from messsim.scenario.arrivals import Closed
 from messsim.workload import Chunk
 
 from .brain import Brain
 from .calendar import ARRIVES, ENDS, LABEL, RETRIES, Calendar
 from .open_request import OpenRequest
 from .outcome import Outcome, PoolOutcome, Progress, TenantOutcome
-from .records import COLUMNS, LOST, RecordBook, Sample, Sink, Timeline
+from .records import LOST, RecordBook, Sample, Sink, Timeline
 from .servers import ModelServers, ServerPool
 from .setup import Setup
 
 __all__ = ["simulate"]
 
 PROGRESS_EVERY = 1024
+
+Process = Generator[Any, Any, None]
 
 
 def simulate(setup: Setup, sink: Sink, progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -103,13 +106,9 @@ class _Simulation:
         self.paid_j = 0.0
         self.measured: list[tuple[float, float]] | None = None  # (busy, idle) seconds by pool
         shared = s.cluster.dispatch == "shared_queue"
-        self.pools = [
-            ServerPool(self.calendar, plan, shared, self.in_usd, self.finished) for plan in setup.pools
-        ]
+        self.pools = [ServerPool(self.calendar, plan, shared, self.in_usd, self.finished) for plan in setup.pools]
         self.servers = [
-            ModelServers(
-                [p for p in self.pools if p.plan.model == m], s.cluster.dispatch, setup.workload.chance, name
-            )
+            ModelServers([p for p in self.pools if p.plan.model == m], s.cluster.dispatch, setup.workload.chance, name)
             for m, name in enumerate(s.model_names)
         ]
         self.plan_of = [plan for plan in setup.pools for _ in range(plan.replicas)]
@@ -117,8 +116,12 @@ class _Simulation:
     # ---- the run ------------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
-        closed = self.scenario.arrivals.kind == "closed"
-        self.calendar.process(self.clients_arrive() if closed else self.requests_arrive())
+        law = self.scenario.arrivals
+        if law.kind == "closed":
+            for number in range(law.clients):
+                self.calendar.process(self.client(law, number))
+        else:
+            self.calendar.process(self.requests_arrive())
         self.start_failures()
         calendar, events = self.calendar, 0
         try:
@@ -164,7 +167,7 @@ class _Simulation:
         self.rows = _Rows(chunk, self.scenario.feedback.probability)
         return True
 
-    def requests_arrive(self) -> Iterator[Any]:
+    def requests_arrive(self) -> Process:
         """SimPy process: requests come at their times."""
         at = self.calendar.at
         while self.next_rows():
@@ -174,16 +177,8 @@ class _Simulation:
                 self.route(first + i, i)
         self.end_arrivals()  # at the time of the last arrival
 
-    def clients_arrive(self) -> Iterator[Any]:
-        """SimPy process: starts the clients of a closed loop."""
-        for client in range(self.scenario.arrivals.clients):
-            self.calendar.process(self.client(client))
-        return
-        yield
-
-    def client(self, number: int) -> Iterator[Any]:
+    def client(self, law: Closed, number: int) -> Process:
         """SimPy process: one client, who asks again when the last answer is complete (or was refused)."""
-        law = self.scenario.arrivals
         chance = self.setup.workload.chance
         column = chance.column("think")
         time_s = 0.0
@@ -210,8 +205,7 @@ class _Simulation:
         self.arrivals_over = True
         now = self.calendar.now
         self.measured = [
-            (sum(r.replica.busy_s(now) for r in p.replicas), sum(r.idle_s(now) for r in p.replicas))
-            for p in self.pools
+            (sum(r.replica.busy_s(now) for r in p.replicas), sum(r.idle_s(now) for r in p.replicas)) for p in self.pools
         ]
 
     # ---- routing ------------------------------------------------------------------------------------
@@ -300,7 +294,7 @@ class _Simulation:
 
     def charge(self, opened: OpenRequest, job: Any) -> float:
         """Charges a copy for what it has used; returns its cost."""
-        energy_j = job.energy_j
+        energy_j = float(job.energy_j)
         if not self.pools:
             cost = float(opened.decision.known[job.model])
             energy_j = 0.0 if self.in_usd else cost
@@ -318,12 +312,10 @@ class _Simulation:
             return 0.0
         plan = self.plan_of[job.replica]
         if not plan.is_api:
-            return float(job.usage_s) * plan.usd_per_s
+            return float(job.usage_s * plan.usd_per_s)
         said = plan.said
-        return (
-            said.usd_per_million_prompt_tokens * job.prompt_tokens
-            + said.usd_per_million_output_tokens * job.output_tokens
-        ) / 1e6
+        prompt_usd = said.usd_per_million_prompt_tokens * job.prompt_tokens
+        return float((prompt_usd + said.usd_per_million_output_tokens * job.output_tokens) / 1e6)
 
     def goes_on(self, opened: OpenRequest, job: Any) -> bool:
         """Chains: asks the next model, if there is one. Only the last answer is the user's."""
@@ -387,9 +379,7 @@ class _Simulation:
         if opened.rated and model == opened.seen and time_s <= self.horizon_s:
             opened.feedback_s = time_s
         self.labels_to_come += 1
-        self.calendar.call_at(
-            lambda _: self.deliver(opened, model), time_s, (LABEL, opened.request, model)
-        )
+        self.calendar.call_at(lambda _: self.deliver(opened, model), time_s, (LABEL, opened.request, model))
 
     def deliver(self, opened: OpenRequest, model: int) -> None:
         self.labels_to_come -= 1
@@ -428,14 +418,14 @@ class _Simulation:
                 for number, server in enumerate(pool.replicas):
                     self.calendar.process(self.failures(server, number, said.mtbf_s, said.mttr_s))
 
-    def outage(self, server: Any, at_s: float, for_s: float) -> Iterator[Any]:
+    def outage(self, server: Any, at_s: float, for_s: float) -> Process:
         """SimPy process: a planned failure."""
         yield self.calendar.at(at_s, (ENDS, server.index, 1))
         self.fail(server)
         yield self.calendar.at(at_s + for_s, (ENDS, server.index, 2))
         self.repair(server)
 
-    def failures(self, server: Any, number: int, mtbf_s: float, mttr_s: float) -> Iterator[Any]:
+    def failures(self, server: Any, number: int, mtbf_s: float, mttr_s: float) -> Process:
         """SimPy process: a replica that fails and is repaired, again and again."""
         chance = self.setup.workload.chance
         name = server.pool.plan.name

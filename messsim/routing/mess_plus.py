@@ -16,7 +16,20 @@ from .contract import Policy
 __all__ = ["build"]
 
 OPTIONS = frozenset(
-    "V explore c kappa cost_estimate cost_prior reference predictor discount window target_queue gain".split()
+    [
+        "V",
+        "explore",
+        "c",
+        "kappa",
+        "cost_estimate",
+        "cost_prior",
+        "reference",
+        "predictor",
+        "discount",
+        "window",
+        "target_queue",
+        "gain",
+    ]
 )
 EXPLORE = {"all": 0.0, "chosen": 1.0}
 

@@ -49,7 +49,10 @@ def _names(s: Scenario) -> Iterator[str]:
         ("models", s.model_names),
         ("tenants", [t.name for t in s.tenants]),
         ("pools", [p.name for p in s.pools if p.name]),
-        ("satisfaction.tasks", [t.name for t in s.satisfaction.tasks] if s.satisfaction.kind == "irt" else []),
+        (
+            "satisfaction.tasks",
+            [t.name for t in s.satisfaction.tasks] if s.satisfaction.kind == "irt" else [],
+        ),
     ):
         for name in sorted(_repeated(names)):
             yield f"{table}: the name {name!r} is given twice; expected different names"
@@ -72,9 +75,7 @@ def _outcomes(s: Scenario) -> Iterator[str]:
                     f"models.{i}.satisfaction = {model.satisfaction}: expected above 0 and below 1, "
                     "where an ability exists"
                 )
-        if s.satisfaction.kind == "irt" and s.satisfaction.tasks and not any(
-            t.weight for t in s.satisfaction.tasks
-        ):
+        if s.satisfaction.kind == "irt" and s.satisfaction.tasks and not any(t.weight for t in s.satisfaction.tasks):
             yield "satisfaction.tasks: all weights are 0; expected at least one above it"
     wants = {"difficulty": "irt", "table": "table", "text": "table"}.get(s.features.kind or "none")
     if wants and wants != kind:
@@ -134,7 +135,7 @@ def _phases(s: Scenario) -> Iterator[str]:
     if requests and times:
         yield "phases: some start at a request and some at a time; expected one kind"
     for starts, key in ((requests, "from_request"), (times, "from_s")):
-        if starts != sorted(set(starts)):  # type: ignore[type-var]
+        if starts != sorted(set(starts)):
             yield f"phases: {key} = {starts}; expected rising starts"
     if times and s.arrivals.kind == "closed":
         yield "phases: from_s with closed arrivals, whose times follow from the run; expected from_request"

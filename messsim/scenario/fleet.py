@@ -33,9 +33,7 @@ class Coefficients(Part):
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if self.p_cap_w_per_gpu is not None and self.p_cap_w_per_gpu < self.p0_w_per_gpu:
-            raise ValueError(
-                f"p_cap_w_per_gpu = {self.p_cap_w_per_gpu} is below p0_w_per_gpu = {self.p0_w_per_gpu}"
-            )
+            raise ValueError(f"p_cap_w_per_gpu = {self.p_cap_w_per_gpu} is below p0_w_per_gpu = {self.p0_w_per_gpu}")
         if self.ae_s > 0 and not 0 < self.top_k < self.experts:
             raise ValueError(f"top_k = {self.top_k} and experts = {self.experts}; expected 0 < top_k < experts")
         return self
@@ -119,9 +117,7 @@ class Failures(Part):
 class Admission(Part):
     """A limit beyond which requests are turned away."""
 
-    max_waiting: int = Field(
-        ge=0, description="requests that may wait in a pool beyond what its replicas run at once"
-    )
+    max_waiting: int = Field(ge=0, description="requests that may wait in a pool beyond what its replicas run at once")
 
 
 Dispatch = Literal["least_loaded", "round_robin", "power_of_two", "shared_queue"]

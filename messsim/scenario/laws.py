@@ -62,9 +62,7 @@ class FromTable(Part):
 
 
 TokenLaw = Annotated[
-    Annotated[
-        Constant | Geometric | Lognormal | Empirical | FromTrace | FromTable, Field(discriminator="kind")
-    ],
+    Annotated[Constant | Geometric | Lognormal | Empirical | FromTrace | FromTable, Field(discriminator="kind")],
     named("constant", "tokens"),
 ]
 
@@ -104,8 +102,6 @@ def _expand(value: Any) -> Any:
 
 
 DelayLaw = Annotated[
-    Annotated[
-        Immediate | ConstantDelay | ExponentialDelay | LognormalDelay, Field(discriminator="kind")
-    ],
+    Annotated[Immediate | ConstantDelay | ExponentialDelay | LognormalDelay, Field(discriminator="kind")],
     BeforeValidator(_expand),
 ]

@@ -59,26 +59,29 @@ def parse(
     changes = [parse_override(s) for s in sets or []]
     given = {k: v for k, v in flags.items() if v is not None}
     if changes or given:
-        _validate(data, file, whole=False)
+        _validate(data, file, passing=MENDABLE)  # missing keys and checks across tables may be mended
         for keys, value in changes:
             data = override(data, keys, value)
         data = data | given
         if "requests" in given:
             data.pop("horizon_s", None)
-    scenario = _validate(data, file, whole=True)
+    scenario = _validate(data, file)
+    assert scenario is not None
     return scenario.placed_in(folder or Path.cwd())
 
 
-def _validate(data: dict[str, Any], file: str | None, *, whole: bool) -> Scenario:
-    """With `whole` unset, what overrides may still mend passes: missing keys and checks across tables."""
+MENDABLE = ("missing", "value_error", "union_tag_not_found")
+
+
+def _validate(data: dict[str, Any], file: str | None, *, passing: tuple[str, ...] = ()) -> Scenario | None:
+    """The scenario, or None if all that is wrong with it are errors of the kinds that pass."""
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        mendable = ("missing", "value_error", "union_tag_not_found")
-        found = [e for e in error.errors() if whole or e["type"] not in mendable]
+        found = [e for e in error.errors() if e["type"] not in passing]
         if found:
             raise ScenarioError(describe(found, data), file) from None
-        return Scenario.model_construct()
+        return None
 
 
 def dump(scenario: Scenario) -> str:

@@ -17,9 +17,7 @@ class Phase(Part):
     from_request: int | None = Field(None, ge=0, description="first request of the phase, from 0")
     from_s: NonNegative | None = Field(None, description="its start, seconds")
     rate_factor: Positive | None = Field(None, description="multiplies the arrival rate")
-    satisfaction: dict[str, Fraction] = Field(
-        default_factory=dict, description="mean satisfaction by model (irt)"
-    )
+    satisfaction: dict[str, Fraction] = Field(default_factory=dict, description="mean satisfaction by model (irt)")
     columns: dict[str, str] = Field(default_factory=dict, description="outcome column by model (table)")
     difficulty: float | None = Field(None, description="added to every difficulty (irt)")
     tasks: dict[str, NonNegative] | None = Field(None, description="weights of the tasks by name (irt)")

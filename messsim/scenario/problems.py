@@ -83,9 +83,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
 
 def _tags(path: list[str]) -> str:
     return ", ".join(
-        str(get_args(m.model_fields["kind"].annotation)[0])
-        for m in _models_at(path, [])
-        if "kind" in m.model_fields
+        str(get_args(m.model_fields["kind"].annotation)[0]) for m in _models_at(path, []) if "kind" in m.model_fields
     )
 
 
@@ -98,9 +96,7 @@ def _models_at(path: list[str], tags: list[str]) -> list[type[BaseModel]]:
         fields = [m.model_fields for m in models]
         found = {k: f for fs in fields for n, f in fs.items() for k in (f.alias or n,)}
         models = _models_in(found[key].annotation) if key in found else []
-    tagged = [
-        m for m in models if "kind" in m.model_fields and get_args(m.model_fields["kind"].annotation)[0] in tags
-    ]
+    tagged = [m for m in models if "kind" in m.model_fields and get_args(m.model_fields["kind"].annotation)[0] in tags]
     return tagged or models
 
 

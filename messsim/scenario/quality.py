@@ -22,9 +22,7 @@ class Irt(Part):
     """Item response theory, two-parameter logistic: P(s = 1) = sigmoid(slope (ability - difficulty))."""
 
     kind: Literal["irt"] = "irt"
-    slope: Positive = Field(
-        1.5, description="how sharply satisfaction falls with difficulty; large: models agree more"
-    )
+    slope: Positive = Field(1.5, description="how sharply satisfaction falls with difficulty; large: models agree more")
     tasks: list[Task] = Field(
         default_factory=list, description="families of difficulty; none: all requests from N(0, 1)"
     )

@@ -58,15 +58,11 @@ class Router(Part):
     cost_prior: NonNegative | None = Field(
         None, description="estimate before any observation, in cost.unit; none: the known cost"
     )
-    reference: str | None = Field(
-        None, description="model whose answer the user gets when exploring; none: the last"
-    )
+    reference: str | None = Field(None, description="model whose answer the user gets when exploring; none: the last")
     predictor: Predictor = Field(Predictor(), description="what learns satisfaction")
     discount: float = Field(1.0, gt=0, le=1, description="Q <- max(0, discount Q + alpha - s)")
     window: Count | None = Field(None, description="Q over the last so many ratings only")
-    target_queue: Positive | None = Field(
-        None, description="steer V so that the queue hovers about this length"
-    )
+    target_queue: Positive | None = Field(None, description="steer V so that the queue hovers about this length")
     gain: float = Field(0.01, gt=0, lt=1, description="how fast V is steered, per rating")
     overrides: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="options of one policy, as [router.NAME] tables"

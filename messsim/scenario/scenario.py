@@ -31,9 +31,7 @@ class Record(Part):
         False, description="also write what every model would have answered and its known cost"
     )
     compression: Literal["lz4", "zstd", "uncompressed"] = Field("lz4", description="of the Parquet files")
-    max_open: Count = Field(
-        4_000_000, description="most requests between the oldest unfinished and the newest"
-    )
+    max_open: Count = Field(4_000_000, description="most requests between the oldest unfinished and the newest")
     chunk: int = Field(65_536, ge=64, le=1_048_576, description="requests drawn at once; no result depends on it")
 
 
@@ -84,10 +82,9 @@ class Scenario(Part):
             raise ValueError("\n".join(problems))
         return self
 
-    def with_router(self, router: Router) -> Self:
-        """The same scenario with other options of routing."""
-        changed = self.model_copy(update={"router": router})
-        return changed.placed_in(self._folder)
+    def changed(self, **fields: Any) -> Self:
+        """The same scenario with other values of whole fields, which are taken as they are."""
+        return self.model_copy(update=fields).placed_in(self._folder)
 
     @property
     def folder(self) -> Path:

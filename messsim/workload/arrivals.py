@@ -35,9 +35,7 @@ class RateArrivals:
     cumulative sum, so the block size changes no bit.
     """
 
-    def __init__(
-        self, gaps: Callable[[int, int], Floats], clock: Clock, by_request: Factors | None = None
-    ) -> None:
+    def __init__(self, gaps: Callable[[int, int], Floats], clock: Clock, by_request: Factors | None = None) -> None:
         self._gaps = gaps
         self._clock = clock
         self._factors = by_request or []

@@ -8,9 +8,7 @@ from .chunk import Floats
 __all__ = ["difficulty_features"]
 
 
-def difficulty_features(
-    standardised: Floats, signal: float, dimensions: int, chance: Chance, first: int
-) -> Floats:
+def difficulty_features(standardised: Floats, signal: float, dimensions: int, chance: Chance, first: int) -> Floats:
     """Features [dimensions, n] of requests first ... first + n - 1.
 
     Feature 0 is ``signal z + sqrt(1 - signal^2) e`` for the standardised difficulty z, so `signal` is its

@@ -34,7 +34,8 @@ class GammaGaps:
 
     def __call__(self, z: Floats) -> Floats:
         """Gaps of mean 1 from standard normal quantiles z."""
-        return np.exp(self._interpolated(z))
+        gaps: Floats = np.exp(self._interpolated(z))
+        return gaps
 
     def _exact(self, z: Floats) -> Floats:
         """log(gap); each tail by the function that keeps its precision, the far left by the power law."""
@@ -45,8 +46,8 @@ class GammaGaps:
             body = np.where(z < 0, np.log(gammaincinv(k, ndtr(z))), np.log(gammainccinv(k, ndtr(-z))))
         # P(X < x) -> x^k / Gamma(k + 1) as x -> 0: where x underflows or is tiny, its inverse is exact.
         left = (log_ndtr(z) + gammaln(k + 1.0)) / k
-        log_x: Floats = np.where(left < -40.0, left, body)
-        return log_x - np.log(k)
+        log_gap: Floats = np.where(left < -40.0, left, body) - np.log(k)
+        return log_gap
 
     def _interpolated(self, z: Floats) -> Floats:
         position = (np.clip(z, -self.SPAN, self.SPAN) + self.SPAN) / self._step

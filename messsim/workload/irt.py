@@ -32,7 +32,7 @@ def sigmoid(z: Floats) -> Floats:
 def mean_satisfaction(ability: float, slope: float, tasks: list[Task]) -> float:
     """Mean over the mixture of difficulties."""
     return sum(
-        w * float(_WEIGHT @ sigmoid(slope * (ability - t.mean - t.deviation * _Z)))
+        float(w) * float(_WEIGHT @ sigmoid(slope * (ability - t.mean - t.deviation * _Z)))
         for w, t in zip(_shares(tasks), tasks, strict=True)
     )
 

@@ -64,7 +64,11 @@ def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> Tr
         return np.round(values)[order].astype(np.int32)
 
     return TraceRows(
-        shifted, period_s, tokens(names.prompt_tokens, prompt), tokens(names.output_tokens, output), tuple(notes)
+        shifted,
+        period_s,
+        tokens(names.prompt_tokens, prompt),
+        tokens(names.output_tokens, output),
+        tuple(notes),
     )
 
 
@@ -83,7 +87,7 @@ def _seconds(frame: pl.DataFrame, column: str, path: Path) -> Floats:
         if series.null_count():
             raise DataError(f"column {column!r} has missing times", str(path))
         micro: Floats = series.dt.epoch("us").to_numpy().astype(np.float64)
-        return (micro - micro.min()) * 1e-6
+        return np.asarray((micro - micro.min()) * 1e-6)
     return numbers(frame, column, path, least=0.0, most=1e12)
 
 

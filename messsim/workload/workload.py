@@ -230,9 +230,7 @@ class Workload:
             arrival_s=None,
             tenant=np.minimum(tenant, len(s.promises) - 1).astype(np.int32),
             prompt_tokens=self._tokens(stage, first, n, row, None),
-            output_tokens=np.stack(
-                [self._tokens(stage, first, n, row, m) for m in range(len(stage.outputs))]
-            ),
+            output_tokens=np.stack([self._tokens(stage, first, n, row, m) for m in range(len(stage.outputs))]),
             features=self._features(first, n, row, difficulty),
             satisfied=self._satisfied(stage, first, n, row, difficulty),
             costs=self._costs(stage, row),
@@ -279,9 +277,7 @@ class Workload:
             return self._sampler(stage.prompt, "prompt")
         return self._sampler(stage.outputs[model], "output", self.scenario.models[model].name)
 
-    def _tokens(
-        self, stage: Stage, first: int, n: int, row: NDArray[np.int64] | None, model: int | None
-    ) -> Ints:
+    def _tokens(self, stage: Stage, first: int, n: int, row: NDArray[np.int64] | None, model: int | None) -> Ints:
         """Prompt tokens (model None), or answer tokens of a model."""
         given = self._given_tokens(stage, model)
         if given is None:
@@ -290,15 +286,11 @@ class Workload:
         at = row if law.kind == "table" else np.arange(first, first + n) % len(given)
         return np.asarray(given[at])
 
-    def _features(
-        self, first: int, n: int, row: NDArray[np.int64] | None, difficulty: Floats | None
-    ) -> Floats:
+    def _features(self, first: int, n: int, row: NDArray[np.int64] | None, difficulty: Floats | None) -> Floats:
         said = self.scenario.features
         if said.kind == "difficulty" and difficulty is not None and self.scenario.satisfaction.kind == "irt":
             centre, spread = moments(tasks_of(self.scenario.satisfaction))
-            return difficulty_features(
-                (difficulty - centre) / spread, said.signal, said.dimensions, self.chance, first
-            )
+            return difficulty_features((difficulty - centre) / spread, said.signal, said.dimensions, self.chance, first)
         if self.table is not None and self.features:
             return np.ascontiguousarray(self.table.features[:, row])
         return np.empty((0, n))

@@ -9,6 +9,7 @@ from messsim.zoo.profiles import (
     load_models,
     load_profiles,
     load_sources,
+    select_profiles,
 )
 from messsim.zoo.records import Duration, DurationError, Energy, Memory, Profile
 
@@ -29,4 +30,5 @@ __all__ = [
     "load_models",
     "load_profiles",
     "load_sources",
+    "select_profiles",
 ]

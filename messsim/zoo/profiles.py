@@ -8,13 +8,22 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
+from messsim.errors import MesssimError
 from messsim.zoo.facts import Gpu, Model, Source
 from messsim.zoo.records import Duration, DurationError, Energy, Memory, Profile
 
-__all__ = ["UnknownProfile", "find_profile", "load_gpus", "load_models", "load_profiles", "load_sources"]
+__all__ = [
+    "UnknownProfile",
+    "find_profile",
+    "load_gpus",
+    "load_models",
+    "load_profiles",
+    "load_sources",
+    "select_profiles",
+]
 
 
-class UnknownProfile(LookupError):  # noqa: N818 - LookupError already says that it is an error
+class UnknownProfile(MesssimError, LookupError):
     """No built-in profile has this model, GPU and tp; the message says what there is."""
 
 
@@ -82,6 +91,26 @@ def find_profile(model: str, gpu: str, tp: int) -> Profile:
             return profile
     wanted = f"{of_model[0].model} on {gpu} with tp {tp}"
     raise UnknownProfile(f"no built-in profile of {wanted}; there are: {_combinations(of_model)}")
+
+
+def select_profiles(name: str | None) -> list[Profile]:
+    """Return the profiles of a model, the one named "MODEL/GPU/tpN", or all without a name.
+
+    Raises
+    ------
+    UnknownProfile
+        As `find_profile`.
+    """
+    if name is None:
+        return list(load_profiles())
+    model, *rest = name.split("/")
+    found = [p for p in load_profiles() if p.name.lower().split("/")[: 1 + len(rest)] == name.lower().split("/")]
+    if found:
+        return found
+    of_model = [p for p in load_profiles() if p.model.lower() == model.lower()]
+    if of_model:
+        raise UnknownProfile(f"no built-in profile {name!r}; there are: {', '.join(p.name for p in of_model)}")
+    raise UnknownProfile(_unknown_model(model))
 
 
 def _unknown_model(model: str) -> str:

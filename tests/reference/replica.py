@@ -284,9 +284,7 @@ def most_iterations(limits: Limits, arrivals: Sequence[Arrival]) -> int:
     return sum(a.output_tokens for a in arrivals) + unfinished_chunks
 
 
-def simulate(
-    coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arrival], *, trace: bool = False
-) -> Run:
+def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arrival], *, trace: bool = False) -> Run:
     """Serve all arrivals, one iteration at a time.
 
     Parameters

@@ -1,0 +1,253 @@
+"""Types of the compiled core. Units, formulas and sources stand in the headers of csrc/.
+
+Arrays are C-contiguous and of exactly these types: anything else is refused, never copied.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.int32]
+
+# states of a replica
+DOWN: Final[int]
+IDLE: Final[int]
+BOUNDARY: Final[int]
+RUNNING: Final[int]
+
+# what a replica answers to a notice
+NOTHING: Final[int]
+WAKE: Final[int]
+RESCHEDULE: Final[int]
+
+# flags of a plan, and the mask of the model that it names
+PLAN_ALL: Final[int]
+PLAN_CHAIN: Final[int]
+PLAN_EXPLORE: Final[int]
+PLAN_MODEL: Final[int]
+
+KV_POLICIES: Final[dict[str, int]]
+
+def error_codes() -> list[tuple[int, str, str]]:
+    """Every code of the core: its number, its exception class, its text."""
+
+# ---- random columns ---------------------------------------------------------------------------------------
+
+def philox_block(key: NDArray[np.uint32], counter: NDArray[np.uint32]) -> NDArray[np.uint32]: ...
+def draw_uniform(
+    seed: int, column: int, first: int, out: _Floats, replication: int = 0, sub: int = 0, odd: bool = False
+) -> None: ...
+def draw_choice(seed: int, column: int, first: int, out: _Floats, replication: int = 0, sub: int = 0) -> None: ...
+def draw_exponential(
+    seed: int, column: int, first: int, out: _Floats, replication: int = 0, sub: int = 0, odd: bool = False
+) -> None: ...
+def draw_normal(
+    seed: int, column: int, first: int, out: _Floats, replication: int = 0, sub: int = 0, odd: bool = False
+) -> None: ...
+def draw_lognormal(
+    seed: int,
+    column: int,
+    first: int,
+    mu: float,
+    sigma: float,
+    out: _Floats,
+    replication: int = 0,
+    sub: int = 0,
+    odd: bool = False,
+) -> None: ...
+def draw_one(seed: int, column: int, request: int, replication: int = 0, sub: int = 0, odd: bool = False) -> float: ...
+def quantile_exponential(u: _Floats) -> _Floats: ...
+def quantile_normal(u: _Floats) -> _Floats: ...
+def exp(x: _Floats) -> _Floats: ...
+def log(x: _Floats) -> _Floats: ...
+
+# ---- routing ----------------------------------------------------------------------------------------------
+
+@final
+class Predictor:
+    def __init__(
+        self,
+        models: int,
+        features: int,
+        *,
+        learning_rate: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        clip: float = 0.0,
+    ) -> None: ...
+    @property
+    def version(self) -> int:
+        """Steps learnt so far."""
+    @property
+    def weights(self) -> _Floats:
+        """A copy, [models, features]."""
+    @property
+    def bias(self) -> _Floats:
+        """A copy, [models]."""
+    def score(self, x: _Floats, scores: _Floats, first: int = 0) -> None:
+        """Columns first, first + 1, ... of x [features, n] into those of scores [models, n]."""
+    def learn(self, x: _Floats, labels: _Floats) -> None:
+        """One step on x [features] and labels [models], NaN where there is none."""
+
+@final
+class Ledger:
+    def __init__(self, alpha: float, *, discount: float = 1.0, window: int = 0) -> None: ...
+    def rate(self, satisfaction: float) -> None: ...
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def queue(self) -> float: ...
+    @property
+    def plain(self) -> float: ...
+    @property
+    def plain_max(self) -> float: ...
+    @property
+    def rated(self) -> int: ...
+    @property
+    def satisfied(self) -> float: ...
+    @property
+    def certificate(self) -> float: ...
+    @property
+    def holds(self) -> bool: ...
+
+@final
+class Policy:
+    @property
+    def params(self) -> _Floats:
+        """As given, and one 0 behind them."""
+    @property
+    def state(self) -> _Floats:
+        """The array that the policy itself reads and writes, and one element behind it."""
+    def __init__(
+        self, decide: str | int, params: ArrayLike, state: ArrayLike, *, finish: int = 0, rated: int = 0
+    ) -> None: ...
+    def decide(
+        self,
+        request: int,
+        step: int,
+        alpha: float,
+        queue: float,
+        scores: _Floats,
+        costs: _Floats,
+        loads: _Floats,
+        uniforms: _Floats,
+        facts: _Floats | None = None,
+    ) -> int: ...
+    def finish(
+        self,
+        request: int,
+        stage: int,
+        model: int,
+        scores: _Floats,
+        costs: _Floats,
+        uniforms: _Floats,
+        facts: _Floats | None = None,
+    ) -> int: ...
+    def rated(self, request: int, model: int, satisfaction: float, queue: float) -> None: ...
+
+def argmin_block(v: float, alpha: float, queue: float, scores: _Floats, costs: _Floats, chosen: _Ints) -> None: ...
+
+# ---- servers ----------------------------------------------------------------------------------------------
+
+def iteration(
+    coefficients: dict[str, float],
+    decoders: float,
+    context: float,
+    prompt_tokens: float,
+    prompt_work: float,
+    n: float = 1.0,
+) -> tuple[float, float]:
+    """Seconds and joules of n iterations."""
+
+def known_costs(
+    coefficients: dict[str, float],
+    *,
+    usd_per_s: float,
+    max_batched_tokens: float,
+    nominal_batch: float,
+    mean_output_tokens: float,
+    prompt_tokens: _Ints,
+    costs: _Floats,
+) -> None: ...
+
+@final
+class Job:
+    tag: Any
+    def __init__(
+        self, request: int, model: int, prompt_tokens: int, output_tokens: int, tag: object = None
+    ) -> None: ...
+    def served_elsewhere(self, replica: int, start_s: float, first_token_s: float, finish_s: float) -> None: ...
+    def restart(self) -> None: ...
+    @property
+    def request(self) -> int: ...
+    @property
+    def model(self) -> int: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def replica(self) -> int:
+        """Where it runs or ran last; -1 before."""
+    @property
+    def preemptions(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def start_s(self) -> float: ...
+    @property
+    def first_token_s(self) -> float: ...
+    @property
+    def finish_s(self) -> float: ...
+    @property
+    def energy_j(self) -> float: ...
+    @property
+    def usage_s(self) -> float: ...
+
+@final
+class Queue:
+    def __len__(self) -> int: ...
+    def push(self, job: Job) -> None: ...
+    def drain(self) -> list[Job]: ...
+
+@final
+class Replica:
+    def __init__(
+        self,
+        index: int,
+        coefficients: dict[str, float],
+        *,
+        max_num_seqs: int,
+        max_batched_tokens: int,
+        kv_capacity_tokens: int,
+        kv_policy: str = "recompute",
+        track_usage: bool = False,
+        shared: Queue | None = None,
+    ) -> None: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def state(self) -> int: ...
+    @property
+    def boundary_s(self) -> float:
+        """The next time at which `finish` is due; infinite unless it runs."""
+    @property
+    def unfinished(self) -> int: ...
+    @property
+    def jumps(self) -> int: ...
+    @property
+    def preemptions(self) -> int: ...
+    def fits(self, job: Job) -> None:
+        """Raises SimulationError if the job can never run here."""
+    def submit(self, job: Job, t_s: float) -> int: ...
+    def notify(self, t_s: float) -> int: ...
+    def finish(self) -> Sequence[Job]: ...
+    def start(self, t_s: float) -> int:
+        """How many jobs it took from its queue."""
+    def meter_j(self, t_s: float) -> float: ...
+    def busy_s(self, t_s: float) -> float: ...
+    def evict(self, t_s: float) -> list[Job]: ...
+    def repair(self) -> None: ...

@@ -1,0 +1,1 @@
+"""What people look at: functions of summaries and files."""

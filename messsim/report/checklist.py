@@ -1,0 +1,90 @@
+"""What `messsim check` found, as tables."""
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from .terminal import number, percent
+
+__all__ = ["checklist"]
+
+
+def checklist(found: dict[str, Any]) -> RenderableType:
+    """Promises, models, pools, and what to expect."""
+    parts: list[RenderableType] = [_headline(found)]
+    parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
+    parts += [_promise(p) for p in found["promises"]]
+    parts += [Text(), _models(found)]
+    if found["pools"]:
+        parts += [Text(), _pools(found)]
+        parts += [_stability(p) for p in found["pools"] if p["load"] is not None and p["load"] >= 0.9]
+    expect = found["expect"]
+    if expect["wall_s"] is not None:
+        parts.append(
+            Text(
+                f"\nexpect about {expect['wall_s']:.3g} s and {expect['peak_rss_mib']:.0f} MiB "
+                f"(from the first {expect['probe_requests']:,} requests, simulated here)",
+                style="dim",
+            )
+        )
+    return Group(*parts)
+
+
+def _headline(found: dict[str, Any]) -> Text:
+    rate = "as clients ask" if found["rate_rps"] is None else f"{found['rate_rps']:.4g} requests/s"
+    many = "" if found["requests"] is None else f"{found['requests']:,.0f} requests, "
+    return Text(f"{found['scenario']}: {many}{rate}, policy {found['policy']}", style="bold")
+
+
+def _promise(promise: dict[str, Any]) -> Text:
+    alone = promise["single_model"]
+    if not promise["reachable"]:
+        return Text(
+            f"alpha = {promise['alpha']} ({promise['tenant']}) cannot be kept: on only "
+            f"{percent(promise['any_model'])} of requests is any model right",
+            style="bold red",
+        )
+    if alone is not None:
+        return Text(f"alpha = {promise['alpha']} ({promise['tenant']}): {alone} alone would keep it", style="green")
+    return Text(
+        f"alpha = {promise['alpha']} ({promise['tenant']}): the best model reaches {percent(promise['best_model'])}, "
+        f"all together {percent(promise['any_model'])}: it depends on how well the router predicts",
+        style="yellow",
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    return table
+
+
+def _models(found: dict[str, Any]) -> Table:
+    table = _table("model", "satisfaction", "known cost", "output tokens")
+    for m in found["models"]:
+        table.add_row(m["name"], percent(m["satisfaction"]), number(m["known_cost"]), number(m["mean_output_tokens"]))
+    return table
+
+
+def _pools(found: dict[str, Any]) -> Table:
+    table = _table("pool", "GPUs", "KV tokens", "sustains", "gets", "load", "energy figures")
+    for p in found["pools"]:
+        table.add_row(
+            p["name"],
+            f"{p['gpus']} x {p['gpu']}",
+            f"{p['kv_capacity_tokens']:,}",
+            "-" if p["capacity_rps"] is None else f"{p['capacity_rps']:.4g}/s",
+            "-" if p["offered_rps"] is None else f"{p['offered_rps']:.4g}/s",
+            percent(p["load"], 0),
+            "measured" if p["energy_measured"] else "assumed",
+        )
+    return table
+
+
+def _stability(pool: dict[str, Any]) -> Text:
+    if pool["load"] >= 1:
+        return Text(f"pool {pool['name']} gets more than it can sustain: its queue grows", style="bold red")
+    return Text(f"pool {pool['name']} is near saturation: expect long queues", style="yellow")

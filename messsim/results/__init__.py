@@ -1,0 +1,22 @@
+"""From record columns to summary, frames and files; never calls back into an engine."""
+
+from .directory import check_free, complete_or_absent, writing
+from .frames import record_frame, timeline_frame
+from .provenance import provenance
+from .result import Result
+from .summary import summarise
+from .tally import Tally
+from .writer import RecordWriter
+
+__all__ = [
+    "RecordWriter",
+    "Result",
+    "Tally",
+    "check_free",
+    "complete_or_absent",
+    "provenance",
+    "record_frame",
+    "summarise",
+    "timeline_frame",
+    "writing",
+]

@@ -1,0 +1,55 @@
+"""A directory of results that is complete or absent."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from messsim.errors import OutputError
+
+__all__ = ["check_free", "complete_or_absent", "writing"]
+
+
+def check_free(target: Path) -> None:
+    """Raises before a run if its results could not be written in the end.
+
+    Raises
+    ------
+    OutputError
+        If the directory exists already, or its parent cannot be written to.
+    """
+    if target.exists():
+        raise OutputError(f"{target}: exists already; expected a directory that is yet to be made")
+    parent = target.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir():
+        raise OutputError(f"{target}: {parent} is no directory")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{target}: {parent} cannot be written to")
+
+
+@contextlib.contextmanager
+def complete_or_absent(target: Path) -> Iterator[Path]:
+    """Gives a directory beside the target; it becomes the target if all goes well, and vanishes if not."""
+    check_free(target)
+    beside = target.absolute().with_name(f".{target.name}.{os.getpid()}.partial")
+    with writing(target):
+        beside.mkdir(parents=True)
+    try:
+        yield beside
+        with writing(target):
+            beside.rename(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turns what goes wrong while writing into an OutputError that names the target."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{target}: cannot be written: {reason}; nothing is left of it") from error

@@ -1,0 +1,102 @@
+"""Records and timelines as Polars frames: names for numbers, null for what did not happen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from messsim.engines import Outcome, RecordChunk
+from messsim.engines.records import COLUMNS, STATUS
+from messsim.scenario import Scenario
+
+from .running import Running
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["record_frame", "timeline_frame"]
+
+
+def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:
+    """One row a request.
+
+    Columns as in DESIGN §8, and `status`. With ``record.potential_outcomes`` also ``s_MODEL`` and
+    ``known_cost_MODEL`` for every model.
+    """
+    import polars as pl
+
+    columns = {name: np.concatenate([c.columns[name] for c in chunks]) for name in COLUMNS}
+    frame = pl.DataFrame(columns)
+    floats = [name for name, dtype in COLUMNS.items() if dtype is np.float64]
+    frame = frame.with_columns(
+        _named("tenant", [t.name for t in scenario.promises]),
+        _named("model", scenario.model_names),
+        _named("status", list(STATUS)),
+        pl.when(pl.col("replica") >= 0).then(pl.col("replica")).alias("replica"),
+        *[pl.col(name).fill_nan(None) for name in floats],
+    )
+    if not scenario.record.potential_outcomes:
+        return frame
+    extra = []
+    for m, name in enumerate(scenario.model_names):
+        satisfied = np.concatenate([c.drawn.satisfied[m, : len(c)] for c in chunks])
+        costs = np.concatenate([c.known_costs[m, : len(c)] for c in chunks])
+        extra += [pl.Series(f"s_{name}", satisfied), pl.Series(f"known_cost_{name}", costs)]
+    return frame.with_columns(extra)
+
+
+def _named(column: str, names: list[str]) -> Any:
+    import polars as pl
+
+    return pl.col(column).replace_strict(list(range(len(names))), names, return_dtype=pl.Enum(names))
+
+
+def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl.DataFrame:
+    """At most 4,096 rows in request order: what the engine saw as each request came, and the curves so far.
+
+    `power_w_POOL` is the mean power since the row before.
+    """
+    import polars as pl
+
+    samples = outcome.timeline.samples
+    pools = [p.name for p in outcome.pools]
+    times = np.array([s.time_s for s in samples])
+    energy = np.array([s.energy_j for s in samples]).reshape(len(samples), len(pools))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = np.diff(energy, axis=0, prepend=energy[:1]) / np.diff(times, prepend=times[:1])[:, None]
+    seen = pl.DataFrame(
+        {
+            "request": [s.request for s in samples],
+            "time_s": times,
+            "queue": [s.queue for s in samples],
+            "queue_tracked": [s.queue_tracked for s in samples],
+            "certificate": [s.certificate for s in samples],
+            "explored": [s.explored for s in samples],
+            **{f"in_system_{name}": [s.in_system[k] for s in samples] for k, name in enumerate(pools)},
+            **{f"power_w_{name}": power[:, k] for k, name in enumerate(pools)},
+        },
+        schema_overrides={"request": pl.Int64, "explored": pl.Int64},
+    )
+    curves = pl.DataFrame(
+        {
+            "request": running.ids,
+            "satisfaction_running": running.satisfaction,
+            "cost_running": running.cost_per_request,
+        },
+        schema={"request": pl.Int64, "satisfaction_running": pl.Float64, "cost_running": pl.Float64},
+    )
+    joined = seen.join(curves, on="request", how="left", maintain_order="left")
+    first = [
+        "request",
+        "time_s",
+        "satisfaction_running",
+        "queue",
+        "queue_tracked",
+        "certificate",
+        "cost_running",
+    ]
+    floats = pl.selectors.float()
+    return joined.select(*first, pl.exclude(first)).with_columns(
+        pl.when(floats.is_finite()).then(floats).otherwise(None)
+    )

@@ -1,0 +1,27 @@
+"""Where a result comes from: versions, machine, data."""
+
+import hashlib
+import os
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from messsim.scenario import Scenario
+from messsim.version import __version__
+
+__all__ = ["provenance"]
+
+
+def provenance(scenario: Scenario) -> dict[str, Any]:
+    """Versions of what the numbers depend on, the machine, and SHA-256 of every data file read."""
+    said = (scenario.arrivals, scenario.satisfaction)
+    files = [part.file for part in said if part.kind in ("trace", "table")]
+    return {
+        "messsim": __version__,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("numpy", "scipy", "polars", "simpy")},
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "data": {f: hashlib.sha256(scenario.path(f).read_bytes()).hexdigest() for f in files},
+    }

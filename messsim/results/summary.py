@@ -1,0 +1,201 @@
+"""The summary of a run: the object that ``--json`` prints and summary.json holds."""
+
+import resource
+import sys
+from typing import Any
+
+from messsim.engines import Outcome
+from messsim.engines.outcome import PoolOutcome
+from messsim.scenario import Scenario
+from messsim.version import __version__
+
+from .baselines import best_single, static_mix
+from .histogram import LogHistogram, ScoreHistogram
+from .tally import Tally
+
+__all__ = ["peak_rss_mib", "summarise"]
+
+
+def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float) -> dict[str, Any]:
+    """All figures of a run; what does not apply is None.
+
+    Costs are in ``cost.unit``, times in seconds, energies in joules.
+    """
+    return {
+        "scenario": scenario.name,
+        "engine": scenario.engine,
+        "seed": scenario.seed,
+        "replication": scenario.replication,
+        "version": __version__,
+        "requests": _requests(outcome, tally),
+        "sla": _sla(scenario, outcome, tally),
+        "cost": _cost(scenario, outcome, tally),
+        "energy": _energy(outcome, tally),
+        "models": [_model(scenario, outcome, tally, m) for m in range(len(scenario.models))],
+        "pools": [_pool(scenario, p) for p in outcome.pools],
+        "tenants": [_tenant(scenario, outcome, tally, k) for k in range(len(outcome.tenants))],
+        "latency_s": tally.latencies.summary(),
+        "slo": _slo(scenario, outcome, tally),
+        "predictor": {
+            "log_loss": tally.scores.log_loss,
+            "auc": tally.scores.auc,
+            "updates": outcome.updates,
+        },
+        "accuracy": {
+            "percentile_relative_error": LogHistogram.RELATIVE_ERROR,
+            "auc_bins": ScoreHistogram.BINS,
+            "in_flight_left_out_of_latencies": tally.count("in_flight"),
+        },
+        "performance": {
+            "wall_s": wall_s,
+            "requests_per_s": tally.arrived / wall_s if wall_s > 0 else None,
+            "events": outcome.events,
+            "events_per_s": outcome.events / wall_s if wall_s > 0 else None,
+            "peak_rss_mib": peak_rss_mib(),
+        },
+    }
+
+
+def peak_rss_mib() -> float:
+    """Peak memory of this process, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _requests(outcome: Outcome, tally: Tally) -> dict[str, Any]:
+    return {
+        "arrived": tally.arrived,
+        "completed": tally.count("completed"),
+        "rejected": tally.count("rejected"),
+        "lost": tally.count("lost"),
+        "in_flight": tally.count("in_flight"),
+        "explored": outcome.explored,
+        "with_feedback": tally.with_feedback,
+        "labels_of_lost": outcome.labels_of_lost,
+    }
+
+
+def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
+    running, tenants = tally.running, outcome.tenants
+    rated = sum(t.rated for t in tenants)
+    promised = sum(t.alpha * t.rated - t.queue_tracked for t in tenants)
+    alpha = running.alpha if running.alpha is not None else scenario.sla.alpha
+    satisfaction = running.mean
+    return {
+        # one tenant: exactly the scenario's figure, not a mean of it
+        "alpha": tenants[0].alpha if len(tenants) == 1 else alpha,
+        "satisfaction": satisfaction,
+        "satisfaction_time_mean": running.time_mean,
+        "satisfaction_per_arrived": running.satisfied / tally.arrived if tally.arrived else None,
+        "shortfall": None if satisfaction is None else max(0.0, alpha - satisfaction),
+        "queue_final": sum(t.queue_delivered for t in tenants),
+        "queue_max": max(t.queue_delivered_max for t in tenants),
+        "queue_tracked_final": sum(t.queue_tracked for t in tenants),
+        "rated": rated,
+        "certificate": promised / rated if rated else None,
+        "time_to_compliance": running.compliant_from(tally.arrived),
+    }
+
+
+def _cost(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
+    idle = sum(p.idle_cost for p in outcome.pools) if outcome.pools else None
+    total = tally.cost + (idle or 0.0)
+    count = max(tally.arrived, 1)
+    means, costs = (tally.potential / count).tolist(), (tally.known_cost / count).tolist()
+    alpha = tally.running.alpha if tally.running.alpha is not None else scenario.sla.alpha
+    single = best_single(means, costs, alpha)
+    return {
+        "unit": scenario.cost.unit,
+        "total": total,
+        "exploration": tally.exploration_cost,
+        "lost": tally.lost_cost,
+        "idle": idle,
+        "paper": tally.paper_cost,
+        "per_request": total / tally.running.answered if tally.running.answered else None,
+        "oracle": None,
+        "oracle_per_request": None,
+        "ratio_to_oracle": None,
+        "best_single": {
+            "model": None if single is None else scenario.model_names[single],
+            "per_request": None if single is None else costs[single],
+        },
+        "static_mix_per_request": static_mix(means, costs, alpha),
+        "usd_per_million_tokens": _usd_per_million(scenario, total, tally.output_tokens + tally.prompt_tokens),
+    }
+
+
+def _usd_per_million(scenario: Scenario, total: float, tokens: int) -> float | None:
+    return total / tokens * 1e6 if scenario.cost.unit == "USD" and tokens else None
+
+
+def _energy(outcome: Outcome, tally: Tally) -> dict[str, Any]:
+    if not outcome.pools:
+        return {"total_j": None, "idle_j": None, "j_per_output_token": None, "measured": None}
+    idle_j = sum(p.idle_energy_j for p in outcome.pools)
+    total_j = tally.energy_j + idle_j
+    return {
+        "total_j": total_j,
+        "idle_j": idle_j,
+        "j_per_output_token": total_j / tally.output_tokens if tally.output_tokens else None,
+        "measured": all(p.energy_measured for p in outcome.pools),
+    }
+
+
+def _model(scenario: Scenario, outcome: Outcome, tally: Tally, m: int) -> dict[str, Any]:
+    answered, total = int(tally.answered[m]), int(tally.answered.sum())
+    pools = [p for p in outcome.pools if p.model == m]
+    return {
+        "name": scenario.model_names[m],
+        "share": answered / total if total else None,
+        "answered": answered,
+        "satisfaction": float(tally.satisfied[m]) / answered if answered else None,
+        "cost_per_request": float(tally.visible_cost[m]) / answered if answered else None,
+        "utilization": _mean_utilization(pools),
+        "energy_j": sum(p.meter_j for p in pools) if pools else None,
+        "idle_energy_j": sum(p.idle_energy_j for p in pools) if pools else None,
+    }
+
+
+def _mean_utilization(pools: list[PoolOutcome]) -> float | None:
+    busy = [(p.utilization, p.replicas) for p in pools if p.utilization is not None]
+    return sum(u * r for u, r in busy) / sum(r for _, r in busy) if busy else None
+
+
+def _pool(scenario: Scenario, pool: PoolOutcome) -> dict[str, Any]:
+    return {
+        "name": pool.name,
+        "model": scenario.model_names[pool.model],
+        "gpu": pool.gpu,
+        "gpus_per_replica": pool.gpus,
+        "replicas": pool.replicas,
+        "utilization": pool.utilization,
+        "energy_j": pool.meter_j,
+        "idle_energy_j": pool.idle_energy_j,
+        "energy_measured": pool.energy_measured,
+        "preemptions": pool.preemptions,
+    }
+
+
+def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> dict[str, Any]:
+    tenant, answered = outcome.tenants[k], int(tally.tenant_answered[k])
+    return {
+        "name": tenant.name,
+        "alpha": tenant.alpha,
+        "satisfaction": float(tally.tenant_satisfied[k]) / answered if answered else None,
+        "answered": answered,
+        "queue_final": tenant.queue_delivered,
+        "certificate": tenant.certificate if tenant.rated else None,
+        "rated": tenant.rated,
+        "latency_s": tally.by_tenant[k].summary(),
+    }
+
+
+def _slo(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
+    slo = scenario.slo
+    stated = (slo.ttft_s is not None or slo.tpot_s is not None) and bool(outcome.pools)
+    return {
+        "ttft_s": slo.ttft_s,
+        "tpot_s": slo.tpot_s,
+        "attainment": tally.attained / tally.arrived if stated and tally.arrived else None,
+        "goodput_rps": tally.attained / outcome.end_s if stated and outcome.end_s > 0 else None,
+    }

@@ -1,0 +1,46 @@
+"""Records to Parquet, a part of a million rows at a time."""
+
+from pathlib import Path
+
+from messsim.engines import RecordChunk
+from messsim.scenario import Scenario
+
+from .directory import writing
+from .frames import record_frame
+
+__all__ = ["RecordWriter"]
+
+PART_ROWS = 1_048_576
+
+
+class RecordWriter:
+    """Writes ``requests/part-*.parquet`` under a directory; holds at most one part in memory."""
+
+    def __init__(self, scenario: Scenario, directory: Path) -> None:
+        self._scenario = scenario
+        self._directory = directory
+        self._chunks: list[RecordChunk] = []
+        self._rows = 0
+        self._parts = 0
+        with writing(directory):
+            (directory / "requests").mkdir()
+
+    def add(self, chunk: RecordChunk) -> None:
+        """Takes a chunk of records."""
+        self._chunks.append(chunk)
+        self._rows += len(chunk)
+        if self._rows >= PART_ROWS:
+            self._write()
+
+    def close(self) -> None:
+        """Writes what is left."""
+        if self._chunks or self._parts == 0:
+            self._write()
+
+    def _write(self) -> None:
+        path = self._directory / "requests" / f"part-{self._parts:05d}.parquet"
+        frame = record_frame(self._scenario, self._chunks)
+        with writing(self._directory):
+            frame.write_parquet(path, compression=self._scenario.record.compression)
+        self._parts += 1
+        self._chunks, self._rows = [], 0

@@ -1,0 +1,132 @@
+"""What can be said of a scenario before it runs."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from messsim.engines import Setup, prepare
+from messsim.engines.capacity import saturation_rps
+from messsim.engines.cluster import PoolPlan
+from messsim.results import Tally, summarise
+from messsim.results.baselines import best_single
+from messsim.results.summary import peak_rss_mib
+from messsim.scenario import Scenario
+from messsim.workload.irt import any_satisfied, tasks_of
+
+from .single import ENGINES
+
+__all__ = ["check"]
+
+PROBE_REQUESTS = 2_000
+
+
+def check(scenario: Scenario) -> dict[str, Any]:
+    """Load, stability, reach of the promise, and the time and memory to expect.
+
+    The first 2,000 requests are simulated to see who they go to and how long they take: chance is drawn
+    before routing, so they are the very first requests of the run itself.
+
+    Returns
+    -------
+    dict
+        `models`: mean satisfaction and known cost. `promises`: alpha against the best model and against a
+        router that always knows who is right. `pools`: requests a second that each can sustain, and its load in
+        the probe. `expect`: wall seconds and peak MiB.
+    """
+    setup = prepare(scenario)
+    scenario = setup.scenario
+    probe, wall_s = _probe(setup)
+    rate = setup.workload.mean_rate_rps()
+    total = setup.workload.length or (rate * scenario.horizon_s if rate and scenario.horizon_s else None)
+    return {
+        "scenario": scenario.name,
+        "policy": setup.policy.name,
+        "requests": total,
+        "rate_rps": rate,
+        "mean_prompt_tokens": setup.workload.mean_prompt_tokens(),
+        "models": _models(setup),
+        "promises": _promises(setup),
+        "pools": [_pool(setup, p, probe, rate) for p in setup.pools],
+        "expect": {
+            "wall_s": total / probe["performance"]["requests_per_s"] if total else None,
+            "probe_requests": probe["requests"]["arrived"],
+            "probe_wall_s": wall_s,
+            "peak_rss_mib": peak_rss_mib(),
+        },
+        "notes": setup.notes,
+    }
+
+
+def _probe(setup: Setup) -> tuple[dict[str, Any], float]:
+    said = setup.scenario
+    length = setup.workload.length
+    few = min(PROBE_REQUESTS, length) if length else PROBE_REQUESTS
+    probed = prepare(said.changed(requests=few, horizon_s=None, warmup=0))
+    tally = Tally(probed.scenario)
+    started = time.perf_counter()
+    outcome = ENGINES[said.engine](probed, tally.add, None)
+    wall_s = time.perf_counter() - started
+    return summarise(probed.scenario, outcome, tally, wall_s), wall_s
+
+
+def _models(setup: Setup) -> list[dict[str, Any]]:
+    w = setup.workload
+    costs = setup.costs.at_mean(w.mean_prompt_tokens())
+    return [
+        {
+            "name": name,
+            "satisfaction": satisfaction,
+            "known_cost": None if np.isnan(cost) else cost,
+            "mean_output_tokens": w.mean_output_tokens(m),
+        }
+        for m, (name, satisfaction, cost) in enumerate(
+            zip(setup.scenario.model_names, w.mean_satisfaction(), costs, strict=True)
+        )
+    ]
+
+
+def _promises(setup: Setup) -> list[dict[str, Any]]:
+    w, s = setup.workload, setup.scenario
+    means = w.mean_satisfaction()
+    if s.satisfaction.kind == "irt":
+        most = any_satisfied(w.stages[0].thetas, s.satisfaction.slope, tasks_of(s.satisfaction))
+    else:
+        assert w.table is not None
+        most = float(np.max([w.table.satisfied[c] for c in w.stages[0].columns], axis=0).mean())
+    costs = setup.costs.at_mean(w.mean_prompt_tokens())
+    single = [best_single(means, costs, t.alpha or 0.0) for t in s.promises]
+    return [
+        {
+            "tenant": t.name,
+            "alpha": t.alpha,
+            "best_model": max(means),
+            "any_model": most,
+            "single_model": None if m is None else s.model_names[m],
+            "reachable": (t.alpha or 0.0) <= most,
+        }
+        for t, m in zip(s.promises, single, strict=True)
+    ]
+
+
+def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rate: float | None) -> dict[str, Any]:
+    prompt, output = setup.workload.mean_prompt_tokens(), setup.workload.mean_output_tokens(pool.model)
+    model = probe["models"][pool.model]
+    explored = probe["requests"]["explored"] / max(probe["requests"]["arrived"], 1)
+    share = min((model["share"] or 0.0) + explored, 1.0)
+    capacity = None if pool.is_api else pool.replicas * saturation_rps(pool, prompt, output)
+    siblings = [p for p in setup.pools if p.model == pool.model]
+    part = pool.replicas / sum(p.replicas for p in siblings)
+    offered = None if rate is None else rate * share * part
+    return {
+        "name": pool.name,
+        "gpu": pool.gpu,
+        "gpus": pool.gpus * pool.replicas,
+        "replicas": pool.replicas,
+        "kv_capacity_tokens": pool.kv_capacity_tokens,
+        "capacity_rps": capacity,
+        "offered_rps": offered,
+        "load": offered / capacity if offered is not None and capacity else None,
+        "utilization_in_probe": model["utilization"],
+        "energy_measured": pool.energy_measured,
+    }

@@ -1,0 +1,123 @@
+"""Why a request went where it went."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from messsim.engines import RecordChunk, prepare
+from messsim.errors import OutputError, ScenarioError
+from messsim.results import Result
+from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
+from messsim.scenario import load
+
+from .single import ENGINES
+
+__all__ = ["explain"]
+
+
+class _Watch:
+    """A policy's kernel that notes what one decision was made of."""
+
+    def __init__(self, kernel: Any, request: int) -> None:
+        self._kernel = kernel
+        self._request = request
+        self.seen: dict[str, Any] = {}
+
+    def decide(self, request: int, step: int, alpha: float, queue: float, *facts: Any) -> int:
+        v = float(self._kernel.state[0])
+        plan = int(self._kernel.decide(request, step, alpha, queue, *facts))
+        if request == self._request:
+            scores, costs, loads, uniforms = (list(map(float, f)) for f in facts[:4])
+            self.seen = {
+                "step": step,
+                "alpha": alpha,
+                "queue": queue,
+                "V": v,
+                "scores": scores,
+                "costs": costs,
+                "loads": loads,
+                "uniforms": uniforms,
+                "plan": plan,
+            }
+        return plan
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kernel, name)
+
+
+def explain(directory: str | Path, request: int) -> dict[str, Any]:
+    """Replays a run up to one request and returns what its decision was made of.
+
+    The replay is the run itself: chance is drawn before routing. What it finds is compared with the record,
+    bit for bit.
+
+    Raises
+    ------
+    OutputError
+        If the directory holds no such run or request, or the replay disagrees with the record (another
+        version of messsim wrote it).
+    """
+    path = Path(directory)
+    result = Result.read(path)
+    arrived = result.summary["requests"]["arrived"]
+    if not 0 <= request < arrived:
+        raise OutputError(f"{path}: --request {request}: expected 0 to {arrived - 1}")
+    try:
+        scenario = load(path / "scenario.toml")
+    except ScenarioError as error:
+        raise OutputError(f"{path}: its scenario cannot be run any more: {error}") from None
+    if scenario.arrivals.kind != "closed":  # there a client's later requests hang on earlier answers only
+        scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
+    setup = prepare(scenario)
+    watch = _Watch(setup.policy.kernel, request)
+    watched = dataclasses.replace(setup.policy, kernel=watch)  # type: ignore[arg-type]
+    ENGINES[scenario.engine](dataclasses.replace(setup, policy=watched), _nowhere, None)
+    record = result.requests.filter(id=request).collect().row(0, named=True)
+    _compare(path, record, watch.seen, scenario.reference)
+    return _told(scenario.model_names, watch.seen, record, setup.policy.name)
+
+
+def _nowhere(_: RecordChunk) -> None:
+    """Records of the replay are not needed."""
+
+
+def _compare(path: Path, record: dict[str, Any], seen: dict[str, Any], reference: int) -> None:
+    if record["queue"] != seen["queue"]:
+        raise OutputError(
+            f"{path}: the replay decides request {record['id']} with Q = {seen['queue']!r}, the record says "
+            f"{record['queue']!r}: another version of messsim, or other data files, made it"
+        )
+
+
+def _told(names: list[str], seen: dict[str, Any], record: dict[str, Any], policy: str) -> dict[str, Any]:
+    plan = seen["plan"]
+    how = {
+        PLAN_ALL: "explored: every model got a copy",
+        PLAN_EXPLORE: "explored: one model drawn at random",
+        PLAN_CHAIN: "chain: the first model to be asked",
+    }.get(plan & ~PLAN_MODEL, "exploited")
+    v, queue, alpha = seen["V"], seen["queue"], seen["alpha"]
+    argmin = policy == "mess+"
+    return {
+        "request": record["id"],
+        "policy": policy,
+        "how": how,
+        "step": seen["step"],
+        "alpha": alpha,
+        "queue": queue,
+        "V": v if argmin else None,
+        "uniforms": seen["uniforms"],
+        "models": [
+            {
+                "name": name,
+                "score": score,
+                "cost": cost,
+                "v_cost": v * cost if argmin else None,
+                "q_shortfall": queue * (alpha - score) if argmin else None,
+                "total": v * cost + queue * (alpha - score) if argmin else None,
+                "chosen": plan == PLAN_ALL or plan & PLAN_MODEL == m,
+            }
+            for m, (name, score, cost) in enumerate(zip(names, seen["scores"], seen["costs"], strict=True))
+        ],
+        "record": {k: str(v) if k in ("tenant", "model", "status") else v for k, v in record.items()},
+    }

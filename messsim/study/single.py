@@ -1,0 +1,100 @@
+"""One run: a scenario in, results out."""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from messsim.engines import Outcome, Progress, RecordChunk, Setup, prepare
+from messsim.results import (
+    RecordWriter,
+    Result,
+    Tally,
+    check_free,
+    complete_or_absent,
+    provenance,
+    record_frame,
+    summarise,
+    timeline_frame,
+    writing,
+)
+from messsim.scenario import Scenario, dump
+
+__all__ = ["ENGINES", "run"]
+
+Engine = Callable[[Setup, Callable[[RecordChunk], None], Callable[[Progress], None] | None], Outcome]
+
+
+def _simpy(setup: Setup, sink: Any, progress: Any) -> Outcome:
+    from messsim.engines.simpy_engine import simulate
+
+    return simulate(setup, sink, progress)
+
+
+ENGINES: dict[str, Engine] = {"simpy": _simpy}
+
+
+def run(
+    scenario: Scenario,
+    *,
+    out: str | Path | None = None,
+    keep_records: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Simulates a scenario.
+
+    Parameters
+    ----------
+    scenario
+        From `messsim.load`, or built in Python.
+    out
+        A directory to write, which must not exist: it appears whole when the run is over, or not at all.
+    keep_records
+        Whether ``Result.requests`` is held in memory where there is no `out` (130 bytes a request).
+    progress
+        Called now and then with how far the run is.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ScenarioError, OutputError, SimulationError
+        Before the run, if it cannot be run or written; during it, if it cannot go on.
+    """
+    target = Path(out) if out is not None else None
+    if target is not None:
+        check_free(target)
+    setup = prepare(scenario)
+    scenario = setup.scenario
+    started = time.perf_counter()
+    tally = Tally(scenario)
+    kept: list[RecordChunk] = []
+    with contextlib.ExitStack() as stack:
+        beside = stack.enter_context(complete_or_absent(target)) if target is not None else None
+        writer = RecordWriter(scenario, beside) if beside is not None else None
+        keep = writer is None and keep_records
+
+        def sink(chunk: RecordChunk) -> None:
+            tally.add(chunk)
+            if writer is not None:
+                writer.add(chunk)
+            if keep:
+                kept.append(chunk)
+
+        outcome = ENGINES[scenario.engine](setup, sink, progress)
+        if writer is not None:
+            writer.close()
+        summary = summarise(scenario, outcome, tally, time.perf_counter() - started)
+        timeline = timeline_frame(scenario, outcome, tally.running)
+        if beside is not None and target is not None:
+            with writing(target):
+                (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
+                whole = summary | {"provenance": provenance(scenario)}
+                (beside / "summary.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+                timeline.write_parquet(beside / "timeline.parquet")
+    records = record_frame(scenario, kept) if keep and kept else None
+    return Result(summary, timeline, setup.notes, target, records)
