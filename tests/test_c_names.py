@@ -1,11 +1,14 @@
-"""What csrc exports and what it calls, read from its objects: names tell their file, and libm stays out."""
+"""What csrc exports and what it calls, read from its objects: names tell their file, libm stays out."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from messsim import _core, errors
 
 CSRC = Path(__file__).resolve().parents[1] / "csrc"
 SOURCES = sorted(CSRC.glob("*.c"))
@@ -46,7 +49,9 @@ def misnamed(stem: str, names: set[str]) -> set[str]:
 
 
 def foreign(needed: set[str], ours: set[str]) -> set[str]:
-    return {name for name in needed - ours - ALLOWED if not name.startswith(("_GLOBAL_OFFSET", "__stack_chk"))}
+    return {
+        name for name in needed - ours - ALLOWED if not name.startswith(("_GLOBAL_OFFSET", "__stack_chk"))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +87,15 @@ def test_every_group_is_in_use(objects):
     for stem, groups in GROUPS.items():
         for group in groups:
             assert any(name.startswith(f"ms_{group}") for name in objects[stem][0])
+
+
+def test_every_error_code_becomes_an_exception_that_exists():
+    codes = _core.error_codes()
+    assert len(codes) > 5
+    for code, name, text in codes:
+        assert code < 0
+        assert issubclass(getattr(errors, name), errors.MesssimError)
+        assert re.search(r" \(MS_ERR_[A-Z_]+\)$", text)
 
 
 def test_a_stray_name_and_a_libm_call_are_noticed(tmp_path):

@@ -47,7 +47,7 @@ def read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
         raise DataError(f"cannot be read: {reason}", str(path)) from None
     if columns is not None:
         require(frame.columns, columns, path)
-        frame = frame.select(dict.fromkeys(columns))
+        frame = frame.select(list(dict.fromkeys(columns)))
     if frame.height == 0:
         raise DataError("has no rows", str(path))
     return frame

@@ -1,0 +1,68 @@
+"""Draws the picture of one run on the README's first screen: satisfaction, promise, certificate and queue."""
+
+import argparse
+from pathlib import Path
+
+import altair as alt
+import polars as pl
+
+import messsim
+
+ROOT = Path(__file__).parent.parent
+GREEN, GREY, RED, BLUE = "#2a9d5c", "#8a8f98", "#d1495b", "#3d6fb6"
+
+
+def _curves(timeline: pl.DataFrame, alpha: float) -> alt.LayerChart:
+    names = {"satisfaction_running": "satisfied so far", "certificate": "certificate"}
+    long = (
+        timeline.filter(pl.col("request") >= 20)
+        .select("request", *[pl.col(k).alias(v) for k, v in names.items()])
+        .unpivot(index="request", variable_name="curve", value_name="share")
+        .drop_nulls()
+    )
+    x = alt.X("request:Q", title=None, axis=alt.Axis(labels=False))
+    lines = (
+        alt.Chart(long)
+        .mark_line(clip=True)
+        .encode(
+            x=x,
+            y=alt.Y("share:Q", title="share of answers", scale=alt.Scale(domain=[0.35, 0.65])).axis(format="%"),
+            color=alt.Color("curve:N", title=None, scale=alt.Scale(domain=list(names.values()), range=[GREEN, BLUE])),
+        )
+    )
+    promise = alt.Chart(pl.DataFrame({"alpha": [alpha]})).mark_rule(color=RED, strokeDash=[6, 4]).encode(y="alpha:Q")
+    label = (
+        alt.Chart(pl.DataFrame({"alpha": [alpha], "text": [f"promised: {alpha:.0%}"]}))
+        .mark_text(align="right", dx=-6, dy=9, color=RED, x="width")
+        .encode(y="alpha:Q", text="text:N")
+    )
+    return alt.layer(lines, promise, label).properties(width=640, height=220)
+
+
+def _queue(timeline: pl.DataFrame) -> alt.Chart:
+    return (
+        alt.Chart(timeline)
+        .mark_area(color=GREY, opacity=0.5)
+        .encode(x=alt.X("request:Q", title="request"), y=alt.Y("queue:Q", title="virtual queue Q"))
+        .properties(width=640, height=90)
+    )
+
+
+def main() -> None:
+    """Runs the quickstart and writes the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", nargs="?", default=ROOT / "docs" / "quickstart.svg", type=Path)
+    arguments = parser.parse_args()
+    scenario = messsim.load(ROOT / "scenarios" / "quickstart.toml")
+    result = messsim.run(scenario, keep_records=False)
+    charts = alt.vconcat(_curves(result.timeline, scenario.sla.alpha), _queue(result.timeline), spacing=8)
+    title = alt.Title(
+        "Azure conversation traffic, four models on eight H100s, MESS+ promising 55 %",
+        subtitle=f"{result.summary['requests']['arrived']:,} requests; scenarios/quickstart.toml",
+        anchor="start",
+    )
+    charts.properties(title=title, background="white").save(arguments.out)
+
+
+if __name__ == "__main__":
+    main()
