@@ -51,7 +51,7 @@ MS_CLONES void ms_policy_argmin_block(int64_t models, int64_t n, int64_t stride,
 static int64_t uniform_choice(double u, int64_t models)
 {
     const int64_t m = (int64_t)(u * (double)models);
-    return m < models ? m : models - 1; /* u * models may round up to models */
+    return m < models ? m : models - 1; /* u < 1 never rounds up to models; a stray 1 must not either */
 }
 
 /* The contract fixes the signature; these four use what they need of it. */

@@ -1,5 +1,5 @@
 # What `_core.pyx` needs of csrc/: declarations alone. Units and meaning stand in the C headers.
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "error.h" nogil:
     const char *ms_error_text(int code)
@@ -196,3 +196,161 @@ cdef extern from "replica.h" nogil:
     double ms_replica_busy_s(const ms_replica *, double t_s)
     void ms_replica_evict(ms_replica *, double t_s, ms_queue *evicted)
     void ms_replica_repair(ms_replica *)
+
+cdef extern from "calendar.h" nogil:
+    ctypedef struct ms_heap:
+        int64_t length
+
+cdef extern from "brain.h" nogil:
+    enum:
+        MS_ESTIMATE_KNOWN
+        MS_ESTIMATE_MEAN
+        MS_ESTIMATE_LAST_EXPLORED
+    ctypedef struct ms_brain:
+        ms_policy policy
+        ms_predictor *predictor
+        int32_t estimate
+        double prior
+        ms_ledger *delivered
+        ms_ledger *tracked
+        int64_t step
+    ctypedef struct ms_page_view:
+        int64_t n
+        const double *features
+        const double *known_costs
+        const double *satisfied
+        const double *uniforms
+
+cdef extern from "fleet.h" nogil:
+    enum:
+        MS_LEAST_LOADED
+        MS_ROUND_ROBIN
+        MS_POWER_OF_TWO
+        MS_SHARED_QUEUE
+    ctypedef struct ms_pool_plan:
+        int32_t model
+        int32_t replicas
+        int32_t is_api
+        ms_coefficients coefficients
+        ms_limits limits
+        double usd_per_s
+        double latency_s
+        double tpot_s
+        double usd_per_million_prompt_tokens
+        double usd_per_million_output_tokens
+    ctypedef struct ms_pool:
+        int32_t first
+    ctypedef struct ms_fleet:
+        int32_t pools
+        ms_pool *pool
+        ms_replica *replica
+    double ms_fleet_meter_j(const ms_fleet *, int32_t pool, double t_s)
+
+cdef extern from "timeline.h" nogil:
+    ctypedef struct ms_sample:
+        int64_t request
+        double time_s
+        double queue
+        double queue_tracked
+        double certificate
+        int64_t explored
+    ctypedef struct ms_timeline:
+        int32_t pools
+        int32_t length
+        int64_t stride
+        ms_sample *samples
+        int64_t *in_system
+        double *energy_j
+
+cdef extern from "open.h" nogil:
+    ctypedef struct ms_page:
+        int64_t first
+        int64_t n
+        int64_t open
+        ms_page_view view
+        const double *arrival_s
+        const int32_t *tenant
+        const int32_t *prompt_tokens
+        const int32_t *output_tokens
+        const double *satisfied
+        const double *feedback_uniform
+        const double *delay_s
+        double *record_arrival_s
+        uint8_t *explored
+        int32_t *model
+        int32_t *replica
+        int32_t *record_output_tokens
+        double *queue
+        double *score
+        double *record_satisfied
+        double *feedback_s
+        double *start_s
+        double *first_token_s
+        double *finish_s
+        int32_t *preemptions
+        double *energy_j
+        double *cost
+        double *exploration_cost
+        int8_t *status
+
+cdef extern from "loop.h" nogil:
+    enum:
+        MS_LOOP_PAUSED
+        MS_LOOP_NEEDS_PAGE
+        MS_LOOP_OVER
+    ctypedef struct ms_loop_config:
+        int32_t models
+        int32_t tenants
+        int32_t features
+        int32_t reference
+        int32_t in_usd
+        int32_t needs_loads
+        int32_t learns_every_answer
+        int32_t keeps_delays
+        int64_t max_waiting
+        double feedback_probability
+        double horizon_s
+        int64_t length
+        int64_t clients
+        double think_s
+        int32_t think_is_exponential
+        ms_stream think
+        double mtbf_s
+        double mttr_s
+        int32_t lose_on_failure
+    ctypedef struct ms_breakdown:
+        int32_t replica
+        int32_t random
+        ms_stream fails
+        ms_stream mends
+        double time_s
+        double for_s
+    ctypedef struct ms_loop:
+        ms_loop_config config
+        ms_brain brain
+        ms_fleet fleet
+        ms_timeline timeline
+        double now_s
+        int64_t open_count
+        int64_t issued
+        int64_t explored
+        int64_t rated
+        int64_t labels_of_lost
+        int64_t events
+        double last_arrival_s
+        double paid_j
+        double in_system_integral
+        double *busy_s
+        double *idle_s
+        ms_breakdown *breakdowns
+        int64_t error_request
+        int64_t error_plan
+    int ms_loop_init(ms_loop *, const ms_loop_config *, const double *alphas, double discount, int64_t window,
+                     int32_t pools, const ms_pool_plan *, int32_t dispatch, const ms_stream *)
+    void ms_loop_free(ms_loop *)
+    int ms_loop_plan_breakdowns(ms_loop *, int32_t n)
+    int ms_loop_begin(ms_loop *)
+    void ms_loop_turn_page(ms_loop *, ms_page *)
+    void ms_loop_no_more(ms_loop *)
+    int ms_loop_run(ms_loop *, int64_t budget)
+    void ms_loop_cut(ms_loop *)

@@ -246,6 +246,15 @@ cdef class Ledger:
         return bool(ms_ledger_holds(&self.c))
 
 
+def illegal_plan(int64_t request, int64_t plan, int64_t models):
+    """The error for a decision that cannot be carried out."""
+    if plan < 0:
+        return errors.PolicyError(f"the policy returned its error code {plan} at request {request}")
+    return errors.PolicyError(
+        f"the policy returned {plan} at request {request}; expected a model from 0 to {models - 1}, "
+        "or one with a single PLAN_ flag")
+
+
 cdef class Policy:
     """The three functions of a policy over its parameters and its state.
 
@@ -291,13 +300,10 @@ cdef class Policy:
                     and (facts is None or facts.shape[0] == models), "scores, costs, loads and facts are [models]")
         plan = self.c.decide(request, step, models, alpha, queue, &scores[0], &costs[0], &loads[0],
                              NULL if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
-        if plan < 0:
-            raise errors.PolicyError(f"the policy returned its error code {plan} at request {request}")
         cdef int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE)
-        if (plan & ~flags) >= models or flags & (flags - 1) or (flags == MS_PLAN_CHAIN and self.c.finish == NULL):
-            raise errors.PolicyError(
-                f"the policy returned {plan} at request {request}; expected a model from 0 to {models - 1}, "
-                "or one with a single PLAN_ flag")
+        if plan < 0 or (plan & ~flags) >= models or flags & (flags - 1) or (
+                flags == MS_PLAN_CHAIN and self.c.finish == NULL):
+            raise illegal_plan(request, plan, models)
         return plan
 
     def finish(self, int64_t request, int64_t stage, int64_t model, const double[::1] scores not None,
@@ -563,3 +569,279 @@ cdef class Replica:
 
     def repair(self):
         ms_replica_repair(&self.c)
+
+
+# ---- the loop -------------------------------------------------------------------------------------------
+
+LOOP_PAUSED, LOOP_NEEDS_PAGE, LOOP_OVER = MS_LOOP_PAUSED, MS_LOOP_NEEDS_PAGE, MS_LOOP_OVER
+DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
+            "shared_queue": MS_SHARED_QUEUE}
+ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED}
+
+
+cdef class Page:
+    """A stretch of requests on its way through a Loop, with the records that it leaves.
+
+    Parameters
+    ----------
+    first
+        Its first request.
+    drawn
+        Columns by name: arrival_s (or None), tenant, prompt_tokens, output_tokens [models, n], features [d, n],
+        known_costs, satisfied [models, n], uniforms [n, 2], feedback_uniform, delay_s [models, n] (or None).
+    outcomes_are_told
+        Whether the policy is shown `satisfied`.
+
+    Attributes
+    ----------
+    records
+        Arrays [n] by column name; a row stands once its request is done.
+    """
+
+    cdef ms_page c
+    cdef readonly object records
+    cdef object drawn
+
+    def __init__(self, int64_t first, dict drawn, bint outcomes_are_told):
+        cdef int64_t n = len(drawn["tenant"])
+        self.drawn = drawn
+        self.c.first, self.c.n, self.c.open = first, n, n
+        self.records = {
+            "arrival_s": np.full(n, np.nan), "explored": np.zeros(n, np.uint8), "model": np.full(n, -1, np.int32),
+            "replica": np.full(n, -1, np.int32), "output_tokens": np.zeros(n, np.int32), "queue": np.full(n, np.nan),
+            "score": np.full(n, np.nan), "satisfied": np.full(n, np.nan), "feedback_s": np.full(n, np.nan),
+            "start_s": np.full(n, np.nan), "first_token_s": np.full(n, np.nan), "finish_s": np.full(n, np.nan),
+            "preemptions": np.zeros(n, np.int32), "energy_j": np.zeros(n), "cost": np.zeros(n),
+            "exploration_cost": np.zeros(n), "status": np.zeros(n, np.int8),
+        }
+        self.point_to_drawn(n, outcomes_are_told)
+        self.point_to_records()
+
+    cdef int point_to_drawn(self, int64_t n, bint outcomes_are_told) except -1:
+        drawn = self.drawn
+        cdef const double[:, ::1] by_model = drawn["satisfied"]
+        cdef const double[:, ::1] known = drawn["known_costs"]
+        cdef const double[:, ::1] features = drawn["features"] if len(drawn["features"]) else np.zeros((1, n))
+        cdef const double[:, ::1] uniforms = drawn["uniforms"]
+        cdef const int32_t[:, ::1] outputs = drawn["output_tokens"]
+        cdef const int32_t[::1] tenant = drawn["tenant"], prompt = drawn["prompt_tokens"]
+        cdef const double[::1] feedback = drawn["feedback_uniform"], arrival
+        cdef const double[:, ::1] delay
+        check_shape(n > 0 and by_model.shape[1] == n == known.shape[1] == features.shape[1] == uniforms.shape[0]
+                    == outputs.shape[1] == prompt.shape[0] == feedback.shape[0] and uniforms.shape[1] == 2
+                    and by_model.shape[0] == known.shape[0] == outputs.shape[0], "the columns of a page have one length")
+        self.drawn = dict(drawn, features=np.asarray(features))
+        self.c.satisfied, self.c.view.known_costs = &by_model[0, 0], &known[0, 0]
+        self.c.view.n, self.c.view.features, self.c.view.uniforms = n, &features[0, 0], &uniforms[0, 0]
+        self.c.view.satisfied = self.c.satisfied if outcomes_are_told else NULL
+        self.c.output_tokens, self.c.tenant, self.c.prompt_tokens = &outputs[0, 0], &tenant[0], &prompt[0]
+        self.c.feedback_uniform = &feedback[0]
+        self.c.arrival_s = self.c.delay_s = NULL
+        if drawn["arrival_s"] is not None:
+            arrival = drawn["arrival_s"]
+            check_shape(arrival.shape[0] == n, "the columns of a page have one length")
+            self.c.arrival_s = &arrival[0]
+        if drawn["delay_s"] is not None:
+            delay = drawn["delay_s"]
+            check_shape(delay.shape[0] == by_model.shape[0] and delay.shape[1] == n, "delay_s is [models, n]")
+            self.c.delay_s = &delay[0, 0]
+        return 0
+
+    cdef int point_to_records(self) except -1:
+        records = self.records
+        cdef double[::1] f
+        cdef int32_t[::1] i
+        cdef uint8_t[::1] explored = records["explored"]
+        cdef int8_t[::1] status = records["status"]
+        self.c.explored, self.c.status = &explored[0], &status[0]
+        f = records["arrival_s"]; self.c.record_arrival_s = &f[0]
+        f = records["queue"]; self.c.queue = &f[0]
+        f = records["score"]; self.c.score = &f[0]
+        f = records["satisfied"]; self.c.record_satisfied = &f[0]
+        f = records["feedback_s"]; self.c.feedback_s = &f[0]
+        f = records["start_s"]; self.c.start_s = &f[0]
+        f = records["first_token_s"]; self.c.first_token_s = &f[0]
+        f = records["finish_s"]; self.c.finish_s = &f[0]
+        f = records["energy_j"]; self.c.energy_j = &f[0]
+        f = records["cost"]; self.c.cost = &f[0]
+        f = records["exploration_cost"]; self.c.exploration_cost = &f[0]
+        i = records["model"]; self.c.model = &i[0]
+        i = records["replica"]; self.c.replica = &i[0]
+        i = records["output_tokens"]; self.c.record_output_tokens = &i[0]
+        i = records["preemptions"]; self.c.preemptions = &i[0]
+        return 0
+
+    @property
+    def first(self):
+        """Its first request."""
+        return self.c.first
+
+    @property
+    def open(self):
+        """Requests whose record does not stand yet."""
+        return self.c.open
+
+
+cdef ms_stream stream_from(tuple words) except *:
+    """(seed, column, replication, sub)"""
+    return stream_of(words[0], words[1], words[2], words[3])
+
+
+cdef ms_pool_plan pool_plan_of(dict plan) except *:
+    cdef ms_pool_plan c
+    c.model, c.replicas, c.is_api = plan["model"], plan["replicas"], plan["is_api"]
+    if not c.is_api:
+        c.coefficients = coefficients_of(plan["coefficients"])
+    else:
+        c.coefficients.p_idle_w = 0.0
+    c.limits.max_num_seqs, c.limits.max_batched_tokens = plan["max_num_seqs"], plan["max_batched_tokens"]
+    c.limits.kv_capacity_tokens = plan["kv_capacity_tokens"]
+    c.limits.kv_policy, c.limits.track_usage = KV_POLICIES[plan["kv_policy"]], plan["track_usage"]
+    c.usd_per_s, c.latency_s, c.tpot_s = plan["usd_per_s"], plan["latency_s"], plan["tpot_s"]
+    c.usd_per_million_prompt_tokens = plan["usd_per_million_prompt_tokens"]
+    c.usd_per_million_output_tokens = plan["usd_per_million_output_tokens"]
+    return c
+
+
+cdef class Loop:
+    """The event loop of csrc/loop.h.
+
+    Parameters
+    ----------
+    config
+        Fields of ms_loop_config by name.
+    alphas, discount, window
+        Of the tenants' virtual queues.
+    pools
+        Fields of ms_pool_plan by name, one dict a pool.
+    dispatch, dispatch_streams
+        A key of DISPATCH, and (seed, column, replication, sub) for each model.
+    estimate, prior
+        A key of ESTIMATES; NaN for the known cost.
+    breakdowns
+        Dicts with replica, random, fails, mends (streams), time_s, for_s.
+    """
+
+    cdef ms_loop c
+    cdef object policy, predictor, pages
+    cdef object page  # the present one: the loop still looks at it after its records are handed on
+    cdef bint ready
+
+    def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
+                 str dispatch, list dispatch_streams, Policy policy not None, Predictor predictor, str estimate,
+                 double prior, list breakdowns):
+        cdef ms_loop_config c
+        cdef int32_t n_pools = len(pools), models = config["models"]
+        plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
+        streams_bytes = np.zeros(models * sizeof(ms_stream), np.uint8)
+        cdef uint8_t[::1] plans_view = plans_bytes, streams_view = streams_bytes
+        cdef ms_pool_plan *plans = <ms_pool_plan *>&plans_view[0]
+        cdef ms_stream *streams = <ms_stream *>&streams_view[0]
+        for k in range(n_pools):
+            plans[k] = pool_plan_of(pools[k])
+        for k in range(models):
+            streams[k] = stream_from(dispatch_streams[k])
+        c.models, c.tenants, c.features = models, config["tenants"], config["features"]
+        c.reference, c.in_usd, c.needs_loads = config["reference"], config["in_usd"], config["needs_loads"]
+        c.learns_every_answer, c.keeps_delays = config["learns_every_answer"], config["keeps_delays"]
+        c.max_waiting, c.feedback_probability = config["max_waiting"], config["feedback_probability"]
+        c.horizon_s, c.length, c.clients = config["horizon_s"], config["length"], config["clients"]
+        c.think_s, c.think_is_exponential = config["think_s"], config["think_is_exponential"]
+        c.think = stream_from(config["think"])
+        c.mtbf_s, c.mttr_s, c.lose_on_failure = config["mtbf_s"], config["mttr_s"], config["lose_on_failure"]
+        check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models,
+                    "alphas are [tenants] and dispatch_streams [models]")
+        self.policy, self.predictor, self.pages = policy, predictor, []
+        self.ready = True
+        check(ms_loop_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
+        self.c.brain.policy = policy.c
+        self.c.brain.predictor = &predictor.c if predictor is not None else NULL
+        self.c.brain.estimate, self.c.brain.prior = ESTIMATES[estimate], prior
+        check(ms_loop_plan_breakdowns(&self.c, len(breakdowns)))
+        for k, said in enumerate(breakdowns):
+            self.c.breakdowns[k].replica, self.c.breakdowns[k].random = said["replica"], said["random"]
+            self.c.breakdowns[k].fails = stream_from(said["fails"])
+            self.c.breakdowns[k].mends = stream_from(said["mends"])
+            self.c.breakdowns[k].time_s, self.c.breakdowns[k].for_s = said["time_s"], said["for_s"]
+        check(ms_loop_begin(&self.c))
+
+    def __dealloc__(self):
+        if self.ready:
+            ms_loop_free(&self.c)
+
+    def turn_page(self, Page page not None):
+        """The next requests. The page is kept alive until `release`."""
+        self.pages.append(page)
+        self.page = page
+        ms_loop_turn_page(&self.c, &page.c)
+
+    def release(self):
+        """The pages that are over and lead the others, in order: nothing of them is open any more."""
+        over = []
+        while self.pages and (<Page>self.pages[0]).c.open == 0:
+            over.append(self.pages.pop(0))
+        return over
+
+    def no_more(self):
+        """There are no further requests."""
+        ms_loop_no_more(&self.c)
+
+    def run(self, int64_t budget):
+        """Handles up to `budget` events; returns LOOP_PAUSED, LOOP_NEEDS_PAGE or LOOP_OVER."""
+        cdef int status
+        with nogil:
+            status = ms_loop_run(&self.c, budget)
+        if status < 0 and self.c.error_request >= 0 and ms_error_exception(status) == b"PolicyError":
+            raise illegal_plan(self.c.error_request, self.c.error_plan, self.c.config.models)
+        check(status)
+        return status
+
+    def cut(self):
+        """At the horizon: returns the pages that are left, all records standing."""
+        ms_loop_cut(&self.c)
+
+    def left(self):
+        """Pages not released yet."""
+        return list(self.pages)
+
+    @property
+    def counts(self):
+        """issued, explored, rated, labels_of_lost, events, open, updates."""
+        return {"issued": self.c.issued, "explored": self.c.explored, "rated": self.c.rated,
+                "labels_of_lost": self.c.labels_of_lost, "events": self.c.events, "open": self.c.open_count}
+
+    @property
+    def sums(self):
+        """now_s, last_arrival_s, paid_j, in_system_integral."""
+        return {"now_s": self.c.now_s, "last_arrival_s": self.c.last_arrival_s, "paid_j": self.c.paid_j,
+                "in_system_integral": self.c.in_system_integral}
+
+    def ledger(self, int tenant, bint tracked):
+        """The figures of one ledger."""
+        cdef ms_ledger *ledger = &self.c.brain.tracked[tenant] if tracked else &self.c.brain.delivered[tenant]
+        return {"alpha": ledger.alpha, "queue": ledger.queue, "plain": ledger.plain, "plain_max": ledger.plain_max,
+                "rated": ledger.rated, "satisfied": ledger.satisfied, "certificate": ms_ledger_certificate(ledger),
+                "holds": bool(ms_ledger_holds(ledger))}
+
+    def pool(self, int k, int replicas, double end_s):
+        """busy_s and idle_s at the last arrival, meter_j at the end, preemptions and jumps of one pool."""
+        cdef int first = self.c.fleet.pool[k].first
+        cdef int64_t preemptions = 0, jumps = 0
+        for i in range(first, first + replicas):
+            preemptions += self.c.fleet.replica[i].preemptions
+            jumps += self.c.fleet.replica[i].jumps
+        return {"busy_s": self.c.busy_s[k], "idle_s": self.c.idle_s[k],
+                "meter_j": ms_fleet_meter_j(&self.c.fleet, k, end_s), "preemptions": preemptions, "jumps": jumps}
+
+    def samples(self):
+        """The timeline: one tuple a sample (request, time_s, queue, queue_tracked, certificate, explored,
+        in_system by pool, energy_j by pool), and the stride."""
+        cdef ms_timeline *t = &self.c.timeline
+        cdef ms_sample s
+        rows = []
+        for i in range(t.length):
+            s = t.samples[i]
+            rows.append((s.request, s.time_s, s.queue, s.queue_tracked, s.certificate, s.explored,
+                         tuple([t.in_system[i * t.pools + p] for p in range(t.pools)]),
+                         tuple([t.energy_j[i * t.pools + p] for p in range(t.pools)])))
+        return rows, t.stride

@@ -68,7 +68,7 @@ def _print_json(value: Any) -> None:
 @command
 def run(
     scenario: ScenarioFile,
-    engine: Annotated[str | None, typer.Option(help="Which engine simulates: simpy.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Which engine simulates: compiled or simpy.")] = None,
     requests: Requests = None,
     seed: Seed = None,
     replication: Replication = None,

@@ -148,11 +148,11 @@ def test_exploring_by_one_model_takes_each_alike(models):
     assert np.all(np.abs(z) < 4.5)
 
 
-@pytest.mark.parametrize("u", [2.0**-53, 0.5, 1 - 2.0**-53])
+@pytest.mark.parametrize("u", [2.0**-53, 0.5, 1 - 2.0**-53, 1.0])
 @pytest.mark.parametrize("models", [1, 3, 5, 17, 49])
 def test_a_choice_never_names_a_model_too_many(u, models):
     half = [0.5] * models
-    expected = min(int(u * models), models - 1)  # (1 - 2^-53) 3 rounds to 3
+    expected = min(int(u * models), models - 1)  # no draw gives 1, but it must do no harm
     assert decide(_core.Policy("random", [], []), half, half, uniforms=(0.5, u)) == expected
     explored = decide(mess(c=1.0, kappa=0.0, explore=CHOSEN), half, half, uniforms=(0.5, u))
     assert explored == _core.PLAN_EXPLORE | expected

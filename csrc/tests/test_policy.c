@@ -79,9 +79,16 @@ static void mess_may_explore_one_model(void)
         const double u[] = {0.5, (m + 0.5) / MODELS};
         CHECK(mess(9, 0.75, 0.0, u, params, state) == (MS_PLAN_EXPLORE | m));
     }
-    const double last[] = {0.5, 1.0 - 0x1p-53}; /* times 3 models rounds up to 3 */
-    CHECK(mess(9, 0.75, 0.0, last, params, state) == (MS_PLAN_EXPLORE | (MODELS - 1)));
-    CHECK(ms_policy_random(0, 1, 3, 0.0, 0.0, scores, costs, loads, NULL, last, params, state) == 2);
+}
+
+/* Neither at the largest u of a draw, nor at a 1 that no draw gives. */
+static void a_choice_never_names_a_model_too_many(void)
+{
+    const double largest[] = {0.5, 1.0 - 0x1p-53}, one[] = {0.5, 1.0};
+    for (int64_t models = 1; models < 3000; models++) {
+        CHECK(ms_policy_random(0, 1, models, 0.0, 0.0, NULL, NULL, NULL, NULL, largest, NULL, NULL) == models - 1);
+        CHECK(ms_policy_random(0, 1, models, 0.0, 0.0, NULL, NULL, NULL, NULL, one, NULL, NULL) == models - 1);
+    }
 }
 
 static void mess_reads_v_from_its_state(void)
@@ -120,6 +127,7 @@ int main(void)
     RUN(a_block_decides_as_one);
     RUN(mess_explores_with_its_probability);
     RUN(mess_may_explore_one_model);
+    RUN(a_choice_never_names_a_model_too_many);
     RUN(mess_reads_v_from_its_state);
     RUN(the_target_queue_steers_v);
     RUN(the_plain_policies_are_plain);

@@ -48,5 +48,5 @@ class Calendar(simpy.Environment):
         return moment
 
     def schedule(self, event: simpy.Event, priority: Any = 1, delay: float = 0.0) -> None:
-        """SimPy's own events (process starts, succeed()) come last at their instant, in order of creation."""
-        heappush(self._queue, (self._now + delay, (9, int(priority), 0), next(self._eid), event))  # type: ignore[misc]
+        """SimPy's own events, the starts of processes, come first at their instant, in order of creation."""
+        heappush(self._queue, (self._now + delay, (0, int(priority), 0), next(self._eid), event))  # type: ignore[misc]

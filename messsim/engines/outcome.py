@@ -1,7 +1,10 @@
 """What a run amounts to beyond its records."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from .cluster import PoolPlan
 from .records import Timeline
 
 __all__ = ["Outcome", "PoolOutcome", "Progress", "TenantOutcome"]
@@ -49,6 +52,27 @@ class PoolOutcome:
     preemptions: int
     jumps: int
     energy_measured: bool
+
+    @classmethod
+    def of(
+        cls, plan: PoolPlan, busy_s: float, idle_s: float, span_s: float, counted: Mapping[str, Any], in_usd: bool
+    ) -> "PoolOutcome":
+        """From seconds busy and idle until the last arrival, `span_s` of replica-time, and what was counted."""
+        idle_energy_j = plan.idle_w * idle_s
+        return cls(
+            name=plan.name,
+            model=plan.model,
+            gpu=plan.gpu,
+            gpus=plan.gpus,
+            replicas=plan.replicas,
+            utilization=busy_s / span_s if span_s > 0 else None,
+            meter_j=counted["meter_j"],
+            idle_energy_j=idle_energy_j,
+            idle_cost=plan.usd_per_s * idle_s if in_usd else idle_energy_j,
+            preemptions=counted["preemptions"],
+            jumps=counted["jumps"],
+            energy_measured=plan.energy_measured,
+        )
 
 
 @dataclass(frozen=True)

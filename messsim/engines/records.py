@@ -11,7 +11,7 @@ from messsim.errors import SimulationError
 from messsim.workload import Chunk
 from messsim.workload.chunk import Floats
 
-__all__ = ["COLUMNS", "STATUS", "RecordBook", "RecordChunk", "Sample", "Timeline"]
+__all__ = ["COLUMNS", "STATUS", "RecordBook", "RecordChunk", "Sample", "Timeline", "too_many_open"]
 
 COMPLETED, REJECTED, LOST, IN_FLIGHT = range(4)
 STATUS = ("completed", "rejected", "lost", "in_flight")
@@ -69,6 +69,14 @@ class _Page:
         self.open = len(drawn)
 
 
+def too_many_open(most: int, oldest: int) -> SimulationError:
+    """The error of a run in which one request is left behind while millions pass it."""
+    return SimulationError(
+        f"more than record.max_open = {most} requests lie between request {oldest}, still unfinished, and the newest: "
+        "a pool is far beyond its capacity; expected more replicas, cluster.admission, or a lower rate"
+    )
+
+
 class RecordBook:
     """Collects rows in any order and hands them on in id order, a chunk at a time.
 
@@ -87,11 +95,7 @@ class RecordBook:
         number = drawn.first // self._size
         self._pages[number] = _Page(drawn, known_costs)
         if len(self._pages) * self._size > self._max_open + 2 * self._size:
-            raise SimulationError(
-                f"more than record.max_open = {self._max_open} requests lie between request "
-                f"{self._oldest * self._size}, still unfinished, and the newest: a pool is far beyond its "
-                "capacity; expected more replicas, cluster.admission, or a lower rate"
-            )
+            raise too_many_open(self._max_open, self._oldest * self._size)
 
     def put(self, request: int, row: Row) -> None:
         """The row of a request whose copies are all done, in the order of COLUMNS."""

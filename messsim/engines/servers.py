@@ -204,7 +204,7 @@ class ModelServers:
         self._chance = chance
         self._column = chance.column("dispatch", model)
         self._turn = 0
-        self._held: deque[Job] = deque()  # while no replica is up
+        self._held: deque[tuple[ServerPool, Job]] = deque()  # while no replica is up
 
     def place(self, job: Job, max_waiting: int | None = None) -> bool:
         """Sends a job to a replica; False if it is turned away."""
@@ -214,14 +214,15 @@ class ModelServers:
             if not pools:
                 return False
         if self._dispatch == "shared_queue" and not pools[0].plan.is_api:
-            pool = min(pools, key=lambda p: p.unfinished / max(len(p.up), 1))
+            own = [p for p in pools if not p.plan.is_api]
+            pool = min(own, key=lambda p: p.unfinished / max(len(p.up), 1))
             pool.unfinished += 1
             pool.share(job)
             return True
         up = pools[0].up if len(pools) == 1 else [s for p in pools for s in p.up]
         if not up:
             pools[0].unfinished += 1
-            self._held.append(job)
+            self._held.append((pools[0], job))
         else:
             self._send(job, up)
         return True
@@ -248,15 +249,15 @@ class ModelServers:
         """A replica of the pool is up again: it takes what was held."""
         pool.offer()
         held, self._held = self._held, deque()
-        for job in held:
-            self.pools[0].unfinished -= 1
+        for held_by, job in held:
+            held_by.unfinished -= 1
             self.place(job)
 
     def withdraw_all(self, now: float) -> list[Job]:
         """Cuts everything off: all jobs under way or waiting."""
         jobs = [job for p in self.pools for r in p.replicas if r.is_up for job in r.replica.evict(now)]
         jobs += [job for p in self.pools if p.queue is not None for job in p.queue.drain()]
-        return jobs + list(self._held)
+        return jobs + [job for _, job in self._held]
 
     def load(self) -> float:
         """Unfinished requests per place."""

@@ -28,7 +28,7 @@ from messsim.scenario.arrivals import Closed
 from messsim.workload import Chunk
 
 from .brain import Brain
-from .calendar import ARRIVES, ENDS, LABEL, RETRIES, Calendar
+from .calendar import ARRIVES, ENDS, LABEL, RETRIES, Calendar, Moment
 from .open_request import OpenRequest
 from .outcome import Outcome, PoolOutcome, Progress, TenantOutcome
 from .records import LOST, RecordBook, Sample, Sink, Timeline
@@ -179,26 +179,25 @@ class _Simulation:
 
     def client(self, law: Closed, number: int) -> Process:
         """SimPy process: one client, who asks again when the last answer is complete (or was refused)."""
-        chance = self.setup.workload.chance
-        column = chance.column("think")
-        time_s = 0.0
-        while time_s <= self.horizon_s:
-            yield self.calendar.at(time_s, (ARRIVES, number, 0))
+        chance, column = self.setup.workload.chance, self.setup.workload.chance.column("think")
+        order = (ARRIVES, number, 0)
+        yield self.calendar.at(0.0, order)
+        while self.issued != self.setup.workload.length:
             request = self.issued
-            if request == self.setup.workload.length:
-                return
             if self.rows is None or request == self.rows.chunk.first + len(self.rows.chunk):
                 self.next_rows()
             opened = self.route(request, request - self.rows.chunk.first)
             if self.issued == self.setup.workload.length:
                 self.end_arrivals()
-            if opened.answered is not True:
-                opened.answered = self.calendar.event()
-                yield opened.answered
-            pause = law.think_s
+            pause_s = law.think_s
             if law.think == "exponential":
-                pause *= chance.one_exponential(column, request)
-            time_s = self.calendar.now + pause
+                pause_s *= chance.one_exponential(column, request)
+            if opened.answered is True:
+                yield self.calendar.at(self.calendar.now + pause_s, order)
+            else:
+                asks_again = Moment(self.calendar)
+                opened.answered = (asks_again, pause_s, order)
+                yield asks_again
 
     def end_arrivals(self) -> None:
         """Utilisation and idle energy are measured to the last arrival."""
@@ -356,7 +355,8 @@ class _Simulation:
         if model == opened.seen and opened.answered is not True:
             waiting, opened.answered = opened.answered, True
             if waiting is not None:
-                waiting.succeed()
+                asks_again, pause_s, order = waiting
+                self.calendar.schedule_at(asks_again, self.calendar.now + pause_s, order)
         opened.copies -= 1
         if opened.copies == 0:
             self.put_down(opened)
@@ -530,17 +530,9 @@ class _Simulation:
         pool, plan = self.pools[k], self.pools[k].plan
         busy_s, idle_s = self.measured[k] if self.measured else (0.0, 0.0)
         span_s = self.last_arrival_s * len(pool.replicas)
-        return PoolOutcome(
-            name=plan.name,
-            model=plan.model,
-            gpu=plan.gpu,
-            gpus=plan.gpus,
-            replicas=plan.replicas,
-            utilization=busy_s / span_s if span_s > 0 else None,
-            meter_j=sum(r.replica.meter_j(end_s) for r in pool.replicas),
-            idle_energy_j=plan.idle_w * idle_s,
-            idle_cost=plan.usd_per_s * idle_s if self.in_usd else plan.idle_w * idle_s,
-            preemptions=sum(r.replica.preemptions for r in pool.replicas),
-            jumps=sum(r.replica.jumps for r in pool.replicas),
-            energy_measured=plan.energy_measured,
-        )
+        counted = {
+            "meter_j": sum(r.replica.meter_j(end_s) for r in pool.replicas),
+            "preemptions": sum(r.replica.preemptions for r in pool.replicas),
+            "jumps": sum(r.replica.jumps for r in pool.replicas),
+        }
+        return PoolOutcome.of(plan, busy_s, idle_s, span_s, counted, self.in_usd)

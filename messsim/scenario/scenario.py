@@ -44,7 +44,9 @@ class Scenario(Part):
     seed: int = Field(1, ge=0, lt=2**32, description="seed of all chance")
     replication: int = Field(0, ge=0, lt=2**32, description="which replication of the seed")
     warmup: int = Field(0, ge=0, description="first requests that latencies and utilisation leave out")
-    engine: Literal["simpy"] = Field("simpy", description="which engine simulates")
+    engine: Literal["compiled", "simpy"] = Field(
+        "compiled", description="which engine simulates: the C loop, or the readable one"
+    )
     sla: Sla = Field(description="the promise")
     slo: Slo = Field(Slo(), description="latency objectives")
     tenants: list[Tenant] = Field(default_factory=list, description="customers; none: a single one")

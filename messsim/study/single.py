@@ -33,7 +33,13 @@ def _simpy(setup: Setup, sink: Any, progress: Any) -> Outcome:
     return simulate(setup, sink, progress)
 
 
-ENGINES: dict[str, Engine] = {"simpy": _simpy}
+def _compiled(setup: Setup, sink: Any, progress: Any) -> Outcome:
+    from messsim.engines.compiled import simulate
+
+    return simulate(setup, sink, progress)
+
+
+ENGINES: dict[str, Engine] = {"compiled": _compiled, "simpy": _simpy}
 
 
 def run(

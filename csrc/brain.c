@@ -1,0 +1,173 @@
+#include "brain.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "error.h"
+
+enum { MS_BLOCK = 1024, MS_BLOCK_LEAST = 32 };
+
+int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, const double *alphas, double discount,
+                  int64_t window)
+{
+    const size_t m = (size_t)models, k = (size_t)tenants;
+    *self = (ms_brain){.models = models, .tenants = tenants, .prior = NAN};
+    self->delivered = calloc(k, sizeof *self->delivered);
+    self->tracked = calloc(k, sizeof *self->tracked);
+    self->cost_sums = calloc(m, sizeof(double));
+    self->cost_counts = calloc(m, sizeof(int64_t));
+    self->last_costs = calloc(m, sizeof(double));
+    self->block = calloc(m * MS_BLOCK, sizeof(double));
+    self->scores = calloc(m, sizeof(double));
+    self->costs = calloc(m, sizeof(double));
+    self->known = calloc(m, sizeof(double));
+    self->facts = calloc(m, sizeof(double));
+    if (self->delivered == NULL || self->tracked == NULL || self->cost_sums == NULL ||
+        self->cost_counts == NULL || self->last_costs == NULL || self->block == NULL || self->scores == NULL ||
+        self->costs == NULL || self->known == NULL || self->facts == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    for (int32_t i = 0; i < tenants; i++) {
+        int error = ms_ledger_init(&self->delivered[i], alphas[i], discount, window);
+        if (error == 0) {
+            error = ms_ledger_init(&self->tracked[i], alphas[i], discount, window);
+        }
+        if (error) {
+            return error;
+        }
+    }
+    for (int32_t i = 0; i < models; i++) {
+        self->last_costs[i] = NAN;
+        self->scores[i] = 0.5;
+    }
+    ms_brain_turn_page(self);
+    return 0;
+}
+
+void ms_brain_free(ms_brain *self)
+{
+    for (int32_t i = 0; i < self->tenants; i++) {
+        if (self->delivered != NULL) {
+            ms_ledger_free(&self->delivered[i]);
+        }
+        if (self->tracked != NULL) {
+            ms_ledger_free(&self->tracked[i]);
+        }
+    }
+    free(self->delivered);
+    free(self->tracked);
+    free(self->cost_sums);
+    free(self->cost_counts);
+    free(self->last_costs);
+    free(self->block);
+    free(self->scores);
+    free(self->costs);
+    free(self->known);
+    free(self->facts);
+    *self = (ms_brain){0};
+}
+
+void ms_brain_turn_page(ms_brain *self)
+{
+    self->block_first = self->block_end = 0;
+    self->block_length = MS_BLOCK_LEAST;
+}
+
+/* Scores from request i on, if what is there was made elsewhere or by other weights. */
+static void score_from(ms_brain *self, const ms_page_view *page, int64_t i)
+{
+    const int stale = self->block_version != self->predictor->version;
+    if (!stale && i >= self->block_first && i < self->block_end) {
+        return;
+    }
+    if (stale) {
+        self->block_length = MS_BLOCK_LEAST;
+    } else if (self->block_length < MS_BLOCK) {
+        self->block_length *= 2;
+    }
+    const int64_t n = page->n - i < self->block_length ? page->n - i : self->block_length;
+    ms_predictor_score(self->predictor, page->features + i, page->n, n, self->block, MS_BLOCK);
+    self->block_first = i;
+    self->block_end = i + n;
+    self->block_version = self->predictor->version;
+}
+
+static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
+{
+    for (int32_t m = 0; m < self->models; m++) {
+        const double known = page->known_costs[m * page->n + i];
+        double cost = known;
+        if (self->estimate != MS_ESTIMATE_KNOWN) {
+            const double last = self->last_costs[m];
+            cost = self->prior == self->prior ? self->prior : known;
+            if (self->estimate == MS_ESTIMATE_MEAN && self->cost_counts[m] > 0) {
+                cost = self->cost_sums[m] / (double)self->cost_counts[m];
+            } else if (self->estimate == MS_ESTIMATE_LAST_EXPLORED && last == last) {
+                cost = last;
+            }
+        }
+        self->known[m] = known;
+        self->costs[m] = cost;
+    }
+}
+
+int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
+                        const double *loads)
+{
+    if (self->predictor != NULL) {
+        score_from(self, page, i);
+        for (int32_t m = 0; m < self->models; m++) {
+            self->scores[m] = self->block[m * MS_BLOCK + (i - self->block_first)];
+        }
+    }
+    estimate_costs(self, page, i);
+    const double *facts = NULL;
+    if (page->satisfied != NULL) {
+        for (int32_t m = 0; m < self->models; m++) {
+            self->facts[m] = page->satisfied[m * page->n + i];
+        }
+        facts = self->facts;
+    }
+    self->step++;
+    const ms_ledger *ledger = &self->tracked[tenant];
+    return self->policy.decide(request, self->step, self->models, ledger->alpha, ledger->queue, self->scores,
+                               self->costs, loads, facts, page->uniforms + 2 * i, self->policy.params,
+                               self->policy.state);
+}
+
+void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explored)
+{
+    self->cost_sums[model] += cost;
+    self->cost_counts[model]++;
+    if (explored) {
+        self->last_costs[model] = cost;
+    }
+}
+
+int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t tenant, double satisfaction,
+                      int rated)
+{
+    ms_ledger_rate(&self->delivered[tenant], satisfaction);
+    if (!rated) {
+        return 0;
+    }
+    ms_ledger *ledger = &self->tracked[tenant];
+    ms_ledger_rate(ledger, satisfaction);
+    if (self->policy.rated == NULL) {
+        return 0;
+    }
+    return self->policy.rated(request, model, satisfaction, ledger->queue, self->policy.params,
+                              self->policy.state);
+}
+
+double ms_brain_certificate(const ms_brain *self)
+{
+    double promised = 0.0;
+    int64_t rated = 0;
+    for (int32_t i = 0; i < self->tenants; i++) {
+        const ms_ledger *ledger = &self->tracked[i];
+        promised += ledger->alpha * (double)ledger->rated - ledger->plain;
+        rated += ledger->rated;
+    }
+    return rated > 0 ? promised / (double)rated : NAN;
+}

@@ -1,0 +1,74 @@
+/* The router at work: a policy, its predictor, its virtual queues and its estimates of cost.
+ *
+ * Requests are scored a block at a time with the weights of that moment; when the predictor learns inside
+ * a block, only what follows is scored again. A score does not depend on the block it was made in. */
+#ifndef MS_BRAIN_H
+#define MS_BRAIN_H
+
+#include <stdint.h>
+
+#include "ledger.h"
+#include "policy.h"
+#include "predictor.h"
+
+enum ms_estimate { MS_ESTIMATE_KNOWN, MS_ESTIMATE_MEAN, MS_ESTIMATE_LAST_EXPLORED };
+
+typedef struct ms_brain {
+    int32_t models;
+    int32_t tenants;
+    ms_policy policy;
+    ms_predictor *predictor; /* NULL: every score is 1/2 */
+    int32_t estimate;        /* enum ms_estimate */
+    double prior;            /* estimate before any observation; NaN: the known cost */
+    ms_ledger *delivered;    /* [tenants] as if all answers were rated */
+    ms_ledger *tracked;      /* [tenants] what the router knows */
+    int64_t step;
+    double *cost_sums;       /* [models] realised costs */
+    int64_t *cost_counts;
+    double *last_costs;      /* [models] of explored requests; NaN before */
+
+    /* The block that is scored: requests block_first ... block_end - 1 of the page. */
+    double *block;           /* [models][MS_BLOCK] */
+    int64_t block_first;
+    int64_t block_end;
+    int64_t block_version;
+    int64_t block_length;    /* grows while nothing is learnt */
+
+    double *scores;          /* [models] what the last decision saw */
+    double *costs;
+    double *known;
+    double *facts;
+} ms_brain;
+
+int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, const double *alphas, double discount,
+                  int64_t window);
+void ms_brain_free(ms_brain *self);
+
+/* The columns of a page that a decision reads, model-major: value of model m at [m * n + i]. */
+typedef struct ms_page_view {
+    int64_t n;
+    const double *features;    /* [features][n] */
+    const double *known_costs; /* [models][n] */
+    const double *satisfied;   /* [models][n], for a policy that declares it needs outcomes; else NULL */
+    const double *uniforms;    /* [n][2] */
+} ms_page_view;
+
+/* A new page begins: nothing of it is scored. */
+void ms_brain_turn_page(ms_brain *self);
+
+/* Decides the i-th request of a page; returns a plan, or a negative code. */
+int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
+                        const double *loads);
+
+/* A copy is complete and what it cost is known. */
+void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explored);
+
+/* The label of the answer that the user saw is in; if not rated, only the simulator knows it. Returns 0 or
+ * the policy's negative code. */
+int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t tenant, double satisfaction,
+                      int rated);
+
+/* alpha - Q/T over all tenants; NaN before any rating. */
+double ms_brain_certificate(const ms_brain *self);
+
+#endif

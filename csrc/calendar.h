@@ -1,0 +1,89 @@
+/* What happens next: a tournament over the replicas and a heap of everything else.
+ *
+ * A replica has one next moment at a time, which moves when somebody arrives: its leaf of the tournament
+ * changes in log2(replicas) comparisons, and nothing stale is left behind. Labels, retries, failures and
+ * clients happen once: they go into a heap. Moments are ordered by time, then by `order` and `suborder`,
+ * which hold the kind of the moment and whom it concerns. */
+#ifndef MS_CALENDAR_H
+#define MS_CALENDAR_H
+
+#include <stdint.h>
+
+/* What comes first at one instant; the kind stands in the highest byte of an order. */
+enum ms_kind { MS_ENDS = 1, MS_LABEL = 2, MS_RETRIES = 4, MS_ARRIVES = 5, MS_STARTS = 6 };
+
+typedef struct ms_moment {
+    double time_s;
+    uint64_t order;
+    uint64_t suborder;
+} ms_moment;
+
+static inline uint64_t ms_order(enum ms_kind kind, int64_t whom)
+{
+    return (uint64_t)kind << 56 | (uint64_t)whom;
+}
+
+static inline int ms_kind_of(uint64_t order)
+{
+    return (int)(order >> 56);
+}
+
+static inline int64_t ms_whom(uint64_t order)
+{
+    return (int64_t)(order & (((uint64_t)1 << 56) - 1));
+}
+
+static inline int ms_before(const ms_moment *a, const ms_moment *b)
+{
+    if (a->time_s != b->time_s) {
+        return a->time_s < b->time_s;
+    }
+    return a->order != b->order ? a->order < b->order : a->suborder < b->suborder;
+}
+
+/* ---- tournament: the least of a fixed number of keys, each of which changes often ---------------- */
+
+typedef struct ms_key {
+    double value;
+    uint64_t order; /* breaks ties */
+} ms_key;
+
+typedef struct ms_tournament {
+    int32_t players;
+    int32_t leaves;   /* a power of 2 */
+    ms_key *keys;     /* [leaves]; those beyond the players never win */
+    int32_t *winners; /* [leaves] winners[1] is the champion, winners[i] of the subtree of node i */
+} ms_tournament;
+
+int ms_tournament_init(ms_tournament *self, int32_t players); /* all keys infinite */
+void ms_tournament_free(ms_tournament *self);
+void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64_t order);
+
+/* The player of the least key; among equal keys the lowest player. */
+static inline int32_t ms_tournament_best(const ms_tournament *self)
+{
+    return self->winners[1];
+}
+
+/* ---- heap: moments that happen once ---------------------------------------------------------------- */
+
+enum ms_errand { MS_DO_LABEL, MS_DO_RETRY, MS_DO_CHAIN, MS_DO_FAIL, MS_DO_REPAIR, MS_DO_API, MS_DO_CLIENT };
+
+typedef struct ms_event {
+    ms_moment when;
+    void *subject;
+    int32_t errand; /* enum ms_errand */
+    int32_t detail;
+} ms_event;
+
+typedef struct ms_heap {
+    ms_event *events;
+    int64_t length;
+    int64_t room;
+} ms_heap;
+
+void ms_heap_free(ms_heap *self);
+int ms_heap_push(ms_heap *self, const ms_event *event);
+void ms_heap_pop(ms_heap *self); /* drops events[0], the first */
+
+#endif

@@ -1,0 +1,518 @@
+#include "fleet.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "draw.h"
+#include "error.h"
+
+/* ---- building ------------------------------------------------------------------------------------- */
+
+static int allocate(ms_fleet *self)
+{
+    const size_t pools = (size_t)self->pools, models = (size_t)self->models, n = (size_t)self->replicas;
+    self->pool = calloc(pools + 1, sizeof *self->pool);
+    self->servers = calloc(models, sizeof *self->servers);
+    self->replica = calloc(n + 1, sizeof *self->replica);
+    self->pool_of = calloc(n + 1, sizeof(int32_t));
+    self->place_of = calloc(n + 1, sizeof(int32_t));
+    self->failures = calloc(n + 1, sizeof(int32_t));
+    self->down_s = calloc(n + 1, sizeof(double));
+    self->down_since_s = calloc(n + 1, sizeof(double));
+    self->scratch = calloc(n + 1, sizeof(int32_t));
+    if (self->pool == NULL || self->servers == NULL || self->replica == NULL || self->pool_of == NULL ||
+        self->place_of == NULL || self->failures == NULL || self->down_s == NULL || self->down_since_s == NULL ||
+        self->scratch == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    return ms_tournament_init(&self->moments, self->replicas);
+}
+
+static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, int32_t first)
+{
+    ms_pool *pool = &self->pool[number];
+    *pool = (ms_pool){.plan = *plan, .first = first, .up = plan->replicas};
+    ms_queue *shared = self->dispatch == MS_SHARED_QUEUE ? &pool->shared : NULL;
+    for (int32_t i = 0; i < plan->replicas; i++) {
+        self->pool_of[first + i] = number;
+        const int error =
+            plan->is_api ? 0
+                         : ms_replica_init(&self->replica[first + i], first + i, &plan->coefficients, &plan->limits, shared);
+        if (error) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* An API stands as one server, whatever its pool says of replicas. */
+static int32_t servers_of(const ms_pool *pool)
+{
+    return pool->plan.is_api ? 1 : pool->plan.replicas;
+}
+
+static void gather(ms_fleet *self, int32_t model, ms_servers *servers)
+{
+    for (int32_t p = 0; p < self->pools; p++) {
+        const ms_pool *pool = &self->pool[p];
+        if (pool->plan.model != model) {
+            continue;
+        }
+        servers->pool[servers->pools++] = p;
+        for (int32_t i = 0; i < servers_of(pool); i++) {
+            self->place_of[pool->first + i] = servers->replicas;
+            servers->replica[servers->replicas++] = pool->first + i;
+        }
+    }
+}
+
+static int build_servers(ms_fleet *self, int32_t model, const ms_stream *stream)
+{
+    ms_servers *servers = &self->servers[model];
+    servers->stream = *stream;
+    servers->pool = calloc((size_t)self->pools + 1, sizeof(int32_t));
+    servers->replica = calloc((size_t)self->replicas + 1, sizeof(int32_t));
+    servers->up_replica = calloc((size_t)self->replicas + 1, sizeof(int32_t));
+    if (servers->pool == NULL || servers->replica == NULL || servers->up_replica == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    gather(self, model, servers);
+    const int error = ms_tournament_init(&servers->loads, servers->replicas);
+    if (error) {
+        return error;
+    }
+    for (int32_t i = 0; i < servers->replicas; i++) {
+        servers->up_replica[servers->up++] = servers->replica[i];
+        ms_tournament_set(&servers->loads, i, 0.0, (uint64_t)i);
+    }
+    return 0;
+}
+
+int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int32_t models, int32_t dispatch,
+                  const ms_stream *streams)
+{
+    *self = (ms_fleet){.pools = pools, .models = models, .dispatch = dispatch};
+    for (int32_t p = 0; p < pools; p++) {
+        self->replicas += plans[p].replicas;
+    }
+    int error = allocate(self);
+    int32_t first = 0;
+    for (int32_t p = 0; p < pools && error == 0; p++) {
+        error = build_pool(self, p, &plans[p], first);
+        first += plans[p].replicas;
+    }
+    for (int32_t m = 0; m < models && error == 0; m++) {
+        error = build_servers(self, m, &streams[m]);
+    }
+    return error;
+}
+
+void ms_fleet_free(ms_fleet *self)
+{
+    for (int32_t i = 0; i < self->replicas && self->replica != NULL; i++) {
+        ms_replica_free(&self->replica[i]);
+    }
+    for (int32_t m = 0; m < self->models && self->servers != NULL; m++) {
+        free(self->servers[m].pool);
+        free(self->servers[m].replica);
+        free(self->servers[m].up_replica);
+        ms_tournament_free(&self->servers[m].loads);
+    }
+    free(self->pool);
+    free(self->servers);
+    free(self->replica);
+    free(self->pool_of);
+    free(self->place_of);
+    free(self->failures);
+    free(self->down_s);
+    free(self->down_since_s);
+    free(self->scratch);
+    ms_tournament_free(&self->moments);
+    *self = (ms_fleet){0};
+}
+
+/* ---- moments and loads ------------------------------------------------------------------------------ */
+
+static ms_pool *pool_of(const ms_fleet *self, int32_t replica)
+{
+    return &self->pool[self->pool_of[replica]];
+}
+
+static ms_servers *servers_for(const ms_fleet *self, int32_t replica)
+{
+    return &self->servers[pool_of(self, replica)->plan.model];
+}
+
+static void await_boundary(ms_fleet *self, int32_t replica)
+{
+    ms_tournament_set(&self->moments, replica, self->replica[replica].boundary_s, ms_order(MS_ENDS, replica));
+}
+
+static void act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s)
+{
+    if (notice == MS_WAKE) {
+        ms_tournament_set(&self->moments, replica, t_s, ms_order(MS_STARTS, replica));
+    } else if (notice == MS_RESCHEDULE) {
+        await_boundary(self, replica);
+    }
+}
+
+static void note_load(ms_fleet *self, int32_t replica)
+{
+    ms_servers *servers = servers_for(self, replica);
+    const int32_t place = self->place_of[replica];
+    double load = INFINITY;
+    if (self->failures[replica] == 0) {
+        const ms_pool *pool = pool_of(self, replica);
+        load = (double)(pool->plan.is_api ? pool->unfinished : ms_replica_unfinished(&self->replica[replica]));
+    }
+    ms_tournament_set(&servers->loads, place, load, (uint64_t)place);
+}
+
+static void refresh_up(ms_fleet *self, int32_t replica)
+{
+    ms_servers *servers = servers_for(self, replica);
+    servers->up = 0;
+    for (int32_t i = 0; i < servers->replicas; i++) {
+        if (self->failures[servers->replica[i]] == 0) {
+            servers->up_replica[servers->up++] = servers->replica[i];
+        }
+    }
+    note_load(self, replica);
+}
+
+/* ---- the shared queue of a pool ----------------------------------------------------------------------- */
+
+static int is_idle(const ms_fleet *self, int32_t replica)
+{
+    return self->failures[replica] == 0 && self->replica[replica].state == MS_IDLE;
+}
+
+static int32_t first_idle(const ms_fleet *self, const ms_pool *pool)
+{
+    for (int32_t i = pool->first; i < pool->first + pool->plan.replicas; i++) {
+        if (is_idle(self, i)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* The head of the shared queue is new: an idle replica takes it, or whoever first has room. */
+static void offer(ms_fleet *self, ms_pool *pool, double t_s)
+{
+    if (self->dispatch != MS_SHARED_QUEUE || pool->shared.length == 0) {
+        return;
+    }
+    const int32_t idle = first_idle(self, pool);
+    if (idle >= 0) {
+        act(self, idle, ms_replica_notify(&self->replica[idle], t_s), t_s);
+        return;
+    }
+    for (int32_t i = pool->first; i < pool->first + pool->plan.replicas; i++) {
+        if (self->failures[i] == 0) {
+            act(self, i, ms_replica_notify(&self->replica[i], t_s), t_s);
+        }
+    }
+}
+
+/* ---- dispatch ------------------------------------------------------------------------------------------- */
+
+static int is_full(const ms_pool *pool, int64_t max_waiting)
+{
+    const int64_t places = (int64_t)pool->up * pool->plan.limits.max_num_seqs;
+    return max_waiting >= 0 && !pool->plan.is_api && pool->unfinished >= places + max_waiting;
+}
+
+static int place_shared(ms_fleet *self, const ms_servers *servers, ms_job *job, int64_t max_waiting, double t_s)
+{
+    ms_pool *best = NULL;
+    double least = INFINITY;
+    for (int32_t k = 0; k < servers->pools; k++) {
+        ms_pool *pool = &self->pool[servers->pool[k]];
+        const double crowd = (double)pool->unfinished / (double)(pool->up > 0 ? pool->up : 1);
+        if (!pool->plan.is_api && !is_full(pool, max_waiting) && crowd < least) {
+            least = crowd;
+            best = pool;
+        }
+    }
+    const int error = ms_replica_fits(&self->replica[best->first], job);
+    if (error) {
+        return error;
+    }
+    best->unfinished++;
+    ms_queue_push_tail(&best->shared, job);
+    if (best->shared.length == 1 || first_idle(self, best) >= 0) {
+        offer(self, best, t_s);
+    }
+    return MS_PLACED;
+}
+
+static int64_t unfinished_of(const ms_fleet *self, int32_t replica)
+{
+    const ms_pool *pool = pool_of(self, replica);
+    return pool->plan.is_api ? pool->unfinished : ms_replica_unfinished(&self->replica[replica]);
+}
+
+static int32_t least_of(const ms_fleet *self, const int32_t *up, int32_t n)
+{
+    int32_t best = up[0];
+    for (int32_t i = 1; i < n; i++) {
+        if (unfinished_of(self, up[i]) < unfinished_of(self, best)) {
+            best = up[i];
+        }
+    }
+    return best;
+}
+
+static int32_t least_of_two(const ms_fleet *self, const ms_servers *servers, const ms_job *job,
+                            const int32_t *up, int32_t n)
+{
+    ms_stream stream = servers->stream;
+    stream.sub = (uint32_t)job->attempt;
+    const double first = ms_draw_one(&stream, 0, (uint64_t)job->request);
+    const double second = ms_draw_one(&stream, 1, (uint64_t)job->request);
+    int32_t a = (int32_t)(first * (double)n);
+    int32_t b = (int32_t)(second * (double)(n - 1));
+    a = a < n ? a : n - 1;
+    b = b < n - 1 ? b : n - 2;
+    b += b >= a;
+    const int32_t pair[2] = {up[a < b ? a : b], up[a < b ? b : a]};
+    return least_of(self, pair, 2);
+}
+
+static int32_t pick(const ms_fleet *self, ms_servers *servers, const ms_job *job, const int32_t *up, int32_t n)
+{
+    if (n == 1) {
+        return up[0];
+    }
+    if (self->dispatch == MS_ROUND_ROBIN) {
+        return up[servers->turn++ % n];
+    }
+    if (self->dispatch == MS_POWER_OF_TWO) {
+        return least_of_two(self, servers, job, up, n);
+    }
+    if (up == servers->up_replica) {
+        return servers->replica[ms_tournament_best(&servers->loads)];
+    }
+    return least_of(self, up, n);
+}
+
+static int send(ms_fleet *self, int32_t replica, ms_job *job, double t_s)
+{
+    ms_pool *pool = pool_of(self, replica);
+    pool->unfinished++;
+    if (pool->plan.is_api) {
+        job->replica = replica;
+        job->start_s = t_s;
+        job->first_token_s = t_s + pool->plan.latency_s;
+        job->finish_s = job->first_token_s + pool->plan.tpot_s * (double)(job->output_tokens - 1);
+        note_load(self, replica);
+        return MS_CALLS_API;
+    }
+    ms_replica *server = &self->replica[replica];
+    const int error = ms_replica_fits(server, job);
+    if (error) {
+        return error;
+    }
+    ms_queue_push_tail(&server->own_queue, job);
+    if (server->own_queue.length == 1) {
+        act(self, replica, ms_replica_notify(server, t_s), t_s);
+    }
+    note_load(self, replica);
+    return MS_PLACED;
+}
+
+int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s)
+{
+    ms_servers *servers = &self->servers[job->model];
+    int32_t open = 0, first_open = -1;
+    for (int32_t k = 0; k < servers->pools; k++) {
+        if (!is_full(&self->pool[servers->pool[k]], max_waiting)) {
+            first_open = open++ == 0 ? servers->pool[k] : first_open;
+        }
+    }
+    if (open == 0) {
+        return MS_TURNED_AWAY;
+    }
+    if (self->dispatch == MS_SHARED_QUEUE && !self->pool[first_open].plan.is_api) {
+        return place_shared(self, servers, job, max_waiting, t_s);
+    }
+    const int32_t *up = servers->up_replica;
+    int32_t n = servers->up;
+    if (open < servers->pools) {
+        up = self->scratch;
+        n = 0;
+        for (int32_t i = 0; i < servers->up; i++) {
+            if (!is_full(pool_of(self, servers->up_replica[i]), max_waiting)) {
+                self->scratch[n++] = servers->up_replica[i];
+            }
+        }
+    }
+    if (n == 0) {
+        self->pool[first_open].unfinished++;
+        job->replica = -1 - self->pool[first_open].first; /* remembers the pool that holds it */
+        ms_queue_push_tail(&servers->held, job);
+        return MS_PLACED;
+    }
+    return send(self, pick(self, servers, job, up, n), job, t_s);
+}
+
+/* ---- what replicas do -------------------------------------------------------------------------------- */
+
+int ms_fleet_finish(ms_fleet *self, int32_t replica, double t_s, ms_queue *done)
+{
+    const int error = ms_replica_finish(&self->replica[replica], done);
+    if (error) {
+        return error;
+    }
+    ms_tournament_set(&self->moments, replica, t_s, ms_order(MS_STARTS, replica));
+    if (done->length > 0) {
+        note_load(self, replica);
+    }
+    return 0;
+}
+
+int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
+{
+    ms_replica *server = &self->replica[replica];
+    const int64_t preemptions = server->preemptions;
+    int32_t pulled;
+    const int error = ms_replica_start(server, t_s, &pulled);
+    if (error) {
+        return error;
+    }
+    await_boundary(self, replica);
+    if (self->dispatch == MS_SHARED_QUEUE && (pulled > 0 || server->preemptions > preemptions)) {
+        offer(self, pool_of(self, replica), t_s);
+    }
+    return 0;
+}
+
+void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicted)
+{
+    if (self->failures[replica]++ > 0) {
+        return;
+    }
+    pool_of(self, replica)->up--;
+    self->down_since_s[replica] = t_s;
+    ms_replica_evict(&self->replica[replica], t_s, evicted);
+    await_boundary(self, replica);
+    refresh_up(self, replica);
+}
+
+int ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s)
+{
+    if (--self->failures[replica] > 0) {
+        return 0;
+    }
+    ms_pool *pool = pool_of(self, replica);
+    ms_servers *servers = servers_for(self, replica);
+    pool->up++;
+    self->down_s[replica] += t_s - self->down_since_s[replica];
+    ms_replica_repair(&self->replica[replica]);
+    refresh_up(self, replica);
+    offer(self, pool, t_s);
+    ms_queue held = servers->held;
+    servers->held = (ms_queue){0};
+    for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
+        pool_of(self, -1 - job->replica)->unfinished--;
+        job->replica = -1;
+        const int placed = ms_fleet_place(self, job, -1, t_s);
+        if (placed < 0) {
+            return placed;
+        }
+    }
+    return 0;
+}
+
+void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs)
+{
+    const ms_servers *servers = &self->servers[model];
+    for (int32_t i = 0; i < servers->replicas; i++) {
+        const int32_t replica = servers->replica[i];
+        if (self->failures[replica] == 0 && !pool_of(self, replica)->plan.is_api) {
+            ms_replica_evict(&self->replica[replica], t_s, jobs);
+        }
+    }
+    for (int32_t k = 0; k < servers->pools; k++) {
+        ms_queue *shared = &self->pool[servers->pool[k]].shared;
+        for (ms_job *job = ms_queue_pop(shared); job != NULL; job = ms_queue_pop(shared)) {
+            ms_queue_push_tail(jobs, job);
+        }
+    }
+    ms_queue *held = &self->servers[model].held;
+    for (ms_job *job = ms_queue_pop(held); job != NULL; job = ms_queue_pop(held)) {
+        job->replica = -1;
+        ms_queue_push_tail(jobs, job);
+    }
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------ */
+
+double ms_fleet_load(const ms_fleet *self, int32_t model)
+{
+    const ms_servers *servers = &self->servers[model];
+    int64_t places = 0, unfinished = 0;
+    for (int32_t k = 0; k < servers->pools; k++) {
+        const ms_pool *pool = &self->pool[servers->pool[k]];
+        places += (int64_t)(pool->plan.is_api ? 1 : pool->up) * pool->plan.limits.max_num_seqs;
+        unfinished += pool->unfinished;
+    }
+    return places > 0 ? (double)unfinished / (double)places : 0.0;
+}
+
+static double idle_of(const ms_fleet *self, int32_t replica, double t_s)
+{
+    const double down_s = self->down_s[replica] + (self->failures[replica] > 0 ? t_s - self->down_since_s[replica] : 0.0);
+    const double idle_s = t_s - ms_replica_busy_s(&self->replica[replica], t_s) - down_s;
+    return idle_s > 0.0 ? idle_s : 0.0;
+}
+
+typedef double (*reading_fn)(const ms_fleet *, int32_t replica, double t_s);
+
+static double busy_of(const ms_fleet *self, int32_t replica, double t_s)
+{
+    return ms_replica_busy_s(&self->replica[replica], t_s);
+}
+
+static double meter_of(const ms_fleet *self, int32_t replica, double t_s)
+{
+    return ms_replica_meter_j(&self->replica[replica], t_s);
+}
+
+static double energy_of(const ms_fleet *self, int32_t replica, double t_s)
+{
+    const double idle_w = pool_of(self, replica)->plan.coefficients.p_idle_w;
+    return meter_of(self, replica, t_s) + idle_w * idle_of(self, replica, t_s);
+}
+
+static double sum_over(const ms_fleet *self, int32_t pool, double t_s, reading_fn reading)
+{
+    const ms_pool *p = &self->pool[pool];
+    double sum = 0.0;
+    for (int32_t i = p->first; i < p->first + p->plan.replicas && !p->plan.is_api; i++) {
+        sum += reading(self, i, t_s);
+    }
+    return sum;
+}
+
+double ms_fleet_busy_s(const ms_fleet *self, int32_t pool, double t_s)
+{
+    return sum_over(self, pool, t_s, busy_of);
+}
+
+double ms_fleet_idle_s(const ms_fleet *self, int32_t pool, double t_s)
+{
+    return sum_over(self, pool, t_s, idle_of);
+}
+
+double ms_fleet_meter_j(const ms_fleet *self, int32_t pool, double t_s)
+{
+    return sum_over(self, pool, t_s, meter_of);
+}
+
+double ms_fleet_energy_j(const ms_fleet *self, int32_t pool, double t_s)
+{
+    return sum_over(self, pool, t_s, energy_of);
+}

@@ -1,0 +1,101 @@
+/* The cluster: pools of replicas, which of them gets a request, and what waits while none is up.
+ *
+ * Replicas are numbered over all pools in order. Every dispatch rule sees only replicas that are up. */
+#ifndef MS_FLEET_H
+#define MS_FLEET_H
+
+#include <stdint.h>
+
+#include "calendar.h"
+#include "philox.h"
+#include "replica.h"
+
+enum ms_dispatch { MS_LEAST_LOADED, MS_ROUND_ROBIN, MS_POWER_OF_TWO, MS_SHARED_QUEUE };
+
+typedef struct ms_pool_plan {
+    int32_t model;
+    int32_t replicas;
+    int32_t is_api;
+    ms_coefficients coefficients;
+    ms_limits limits;
+    double usd_per_s;       /* of one replica */
+    double latency_s;       /* of an API */
+    double tpot_s;
+    double usd_per_million_prompt_tokens;
+    double usd_per_million_output_tokens;
+} ms_pool_plan;
+
+typedef struct ms_pool {
+    ms_pool_plan plan;
+    int32_t first;      /* its first replica */
+    int32_t up;
+    int64_t unfinished; /* running, waiting or held */
+    ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
+} ms_pool;
+
+/* All pools of one model. */
+typedef struct ms_servers {
+    int32_t pools;
+    int32_t *pool;         /* [pools] */
+    int32_t replicas;
+    int32_t *replica;      /* [replicas] in order */
+    int32_t up;
+    int32_t *up_replica;   /* [up] in order */
+    ms_tournament loads;   /* unfinished jobs by place in `replica`; infinite while down */
+    int64_t turn;
+    ms_queue held;         /* while no replica is up */
+    ms_stream stream;      /* draws of power_of_two */
+} ms_servers;
+
+typedef struct ms_fleet {
+    int32_t pools;
+    int32_t models;
+    int32_t replicas;
+    int32_t dispatch;
+    ms_pool *pool;           /* [pools] */
+    ms_servers *servers;     /* [models] */
+    ms_replica *replica;     /* [replicas]; an API's is never used */
+    int32_t *pool_of;        /* [replicas] */
+    int32_t *place_of;       /* [replicas] place in its model's `replica` */
+    int32_t *failures;       /* [replicas] causes that keep it down */
+    double *down_s;          /* [replicas] */
+    double *down_since_s;
+    ms_tournament moments;   /* the next moment of each replica */
+    int32_t *scratch;        /* [replicas] */
+} ms_fleet;
+
+/* `streams[m]` draws the choices of power_of_two for model m. */
+int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int32_t models, int32_t dispatch,
+                  const ms_stream *streams);
+void ms_fleet_free(ms_fleet *self);
+
+enum ms_placed { MS_TURNED_AWAY, MS_PLACED, MS_CALLS_API };
+
+/* Sends a job to a replica of its model at t_s; `max_waiting` < 0: nobody is turned away. Returns an
+ * ms_placed (an API's job is for the caller to finish, job->replica being set), or an error. */
+int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s);
+
+/* The boundary of a replica is reached: its jobs that are done. It is due to start at the same instant. */
+int ms_fleet_finish(ms_fleet *self, int32_t replica, double t_s, ms_queue *done);
+int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s);
+
+/* A replica goes down: its jobs, unless it was down already. */
+void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicted);
+
+/* One cause is mended; if the replica is up again, it takes what waits. */
+int ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s);
+
+/* Everything that is under way or waits, at the end. */
+void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs);
+
+/* Unfinished requests of a model per place. */
+double ms_fleet_load(const ms_fleet *self, int32_t model);
+
+double ms_fleet_busy_s(const ms_fleet *self, int32_t pool, double t_s);
+double ms_fleet_idle_s(const ms_fleet *self, int32_t pool, double t_s);
+double ms_fleet_meter_j(const ms_fleet *self, int32_t pool, double t_s); /* iterations only */
+
+/* Energy of a pool until t_s, idle power included. */
+double ms_fleet_energy_j(const ms_fleet *self, int32_t pool, double t_s);
+
+#endif

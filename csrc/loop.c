@@ -1,0 +1,824 @@
+#include "loop.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "draw.h"
+#include "error.h"
+
+#define TRY(call)            \
+    do {                     \
+        const int error_ = (call); \
+        if (error_ < 0) {    \
+            return error_;   \
+        }                    \
+    } while (0)
+
+/* ---- building --------------------------------------------------------------------------------------- */
+
+/* What an open request keeps beyond its page, in doubles: outcomes and delays where labels come late, and what
+ * a chain decides by. */
+enum { KEPT_PER_MODEL = 4, KEPT_UNIFORMS = 2 };
+
+static double *kept_satisfied(ms_open *open)
+{
+    return open->kept;
+}
+
+static double *kept_delays(ms_open *open, int32_t models)
+{
+    return open->kept + models;
+}
+
+static double *kept_scores(ms_open *open, int32_t models)
+{
+    return open->kept + 2 * models;
+}
+
+static double *kept_costs(ms_open *open, int32_t models)
+{
+    return open->kept + 3 * models;
+}
+
+static double *kept_uniforms(ms_open *open, int32_t models)
+{
+    return open->kept + 4 * models;
+}
+
+int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alphas, double discount,
+                 int64_t window, int32_t pools, const ms_pool_plan *plans, int32_t dispatch,
+                 const ms_stream *dispatch_streams)
+{
+    *self = (ms_loop){.config = *config, .error_request = -1};
+    const size_t m = (size_t)config->models;
+    ms_store_init(&self->opens, sizeof(ms_open) + (KEPT_PER_MODEL * m + KEPT_UNIFORMS) * sizeof(double));
+    ms_store_init(&self->jobs, sizeof(ms_job));
+    self->loads = calloc(m, sizeof(double));
+    self->lesson = calloc((size_t)config->features + m, sizeof(double));
+    self->busy_s = calloc((size_t)pools + 1, sizeof(double));
+    self->idle_s = calloc((size_t)pools + 1, sizeof(double));
+    if (self->loads == NULL || self->lesson == NULL || self->busy_s == NULL || self->idle_s == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    TRY(ms_timeline_init(&self->timeline, pools));
+    TRY(ms_brain_init(&self->brain, config->models, config->tenants, alphas, discount, window));
+    return ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams);
+}
+
+void ms_loop_free(ms_loop *self)
+{
+    for (ms_open *open = self->oldest; open != NULL; open = open->next) {
+        if (open->lesson != self->lesson) {
+            free(open->lesson);
+        }
+    }
+    for (int64_t i = 0; i < self->heap.length; i++) { /* lessons of requests whose record stands already */
+        ms_open *open = self->heap.events[i].errand == MS_DO_LABEL ? self->heap.events[i].subject : NULL;
+        if (open != NULL && open->closed && --open->labels_under_way == 0) {
+            free(open->lesson);
+        }
+    }
+    ms_brain_free(&self->brain);
+    ms_fleet_free(&self->fleet);
+    ms_heap_free(&self->heap);
+    ms_timeline_free(&self->timeline);
+    ms_store_free(&self->opens);
+    ms_store_free(&self->jobs);
+    free(self->loads);
+    free(self->lesson);
+    free(self->busy_s);
+    free(self->idle_s);
+    free(self->breakdowns);
+    *self = (ms_loop){0};
+}
+
+int ms_loop_plan_breakdowns(ms_loop *self, int32_t n)
+{
+    self->breakdowns = calloc((size_t)n + 1, sizeof *self->breakdowns);
+    self->n_breakdowns = n;
+    return self->breakdowns != NULL ? 0 : MS_ERR_MEMORY;
+}
+
+static int put(ms_loop *self, double time_s, uint64_t order, uint64_t suborder, enum ms_errand errand,
+               void *subject, int32_t detail)
+{
+    const ms_event event = {{time_s, order, suborder}, subject, (int32_t)errand, detail};
+    return ms_heap_push(&self->heap, &event);
+}
+
+static double exponential(const ms_stream *stream, int64_t index)
+{
+    double x;
+    ms_draw_exponential(stream, 0, (uint64_t)index, 1, &x);
+    return x;
+}
+
+static int await_failure(ms_loop *self, ms_breakdown *breakdown)
+{
+    if (breakdown->random) {
+        breakdown->time_s += self->config.mtbf_s * exponential(&breakdown->fails, breakdown->count);
+    }
+    return put(self, breakdown->time_s, ms_order(MS_ENDS, breakdown->replica), 1, MS_DO_FAIL, breakdown, 0);
+}
+
+static int client_asks_at(ms_loop *self, int64_t client, double time_s)
+{
+    return put(self, time_s, ms_order(MS_ARRIVES, client), 0, MS_DO_CLIENT, NULL, (int32_t)client);
+}
+
+int ms_loop_begin(ms_loop *self)
+{
+    for (int32_t i = 0; i < self->n_breakdowns; i++) {
+        TRY(await_failure(self, &self->breakdowns[i]));
+    }
+    for (int64_t client = 0; client < self->config.clients; client++) {
+        TRY(client_asks_at(self, client, 0.0));
+    }
+    return 0;
+}
+
+/* Notes what a policy did that it must not, for the error's text. */
+static int illegal(ms_loop *self, int64_t request, int64_t plan, int error)
+{
+    self->error_request = request;
+    self->error_plan = plan;
+    return error;
+}
+
+/* ---- the requests in the system ----------------------------------------------------------------------- */
+
+static int has_servers(const ms_loop *self)
+{
+    return self->fleet.pools > 0;
+}
+
+static void count_in_system(ms_loop *self, int64_t change)
+{
+    self->in_system_integral += (double)self->in_system * (self->now_s - self->in_system_since_s);
+    self->in_system_since_s = self->now_s;
+    self->in_system += change;
+}
+
+static void link_open(ms_loop *self, ms_open *open)
+{
+    open->previous = self->newest;
+    open->next = NULL;
+    if (self->newest != NULL) {
+        self->newest->next = open;
+    } else {
+        self->oldest = open;
+    }
+    self->newest = open;
+    self->open_count++;
+}
+
+static void unlink_open(ms_loop *self, ms_open *open)
+{
+    if (open->previous != NULL) {
+        open->previous->next = open->next;
+    } else {
+        self->oldest = open->next;
+    }
+    if (open->next != NULL) {
+        open->next->previous = open->previous;
+    } else {
+        self->newest = open->previous;
+    }
+    self->open_count--;
+}
+
+static void forget_when_done(ms_loop *self, ms_open *open)
+{
+    if (open->closed && open->labels_under_way == 0) {
+        ms_store_give(&self->opens, open);
+    }
+}
+
+/* No copy is under way any more: the record stands. */
+static void put_down(ms_loop *self, ms_open *open)
+{
+    unlink_open(self, open);
+    ms_open_put_down(open);
+    forget_when_done(self, open);
+}
+
+/* ---- labels --------------------------------------------------------------------------------------------- */
+
+static double outcome_of(ms_open *open, int32_t model)
+{
+    return open->at_once ? open->page->satisfied[model * open->page->n + open->i] : kept_satisfied(open)[model];
+}
+
+static void end_lesson(const ms_loop *self, ms_open *open)
+{
+    if (open->lesson != self->lesson) {
+        free(open->lesson);
+    }
+    open->lesson = NULL;
+}
+
+/* When the last label is in, the predictor learns; copies without one are left out. */
+static void count_label(ms_loop *self, ms_open *open)
+{
+    open->unlabelled--;
+    if (open->unlabelled > 0 || open->lesson == NULL) {
+        return;
+    }
+    const double *labels = open->lesson + self->config.features;
+    int known = 0;
+    for (int32_t m = 0; m < self->config.models; m++) {
+        known |= labels[m] == labels[m];
+    }
+    if (known && self->brain.predictor != NULL) {
+        ms_predictor_learn(self->brain.predictor, open->lesson, labels);
+    }
+    end_lesson(self, open);
+}
+
+/* The label of a copy is in (unrated requests have one too, which only the simulator sees). */
+static int label(ms_loop *self, ms_open *open, int32_t model)
+{
+    const double satisfied = outcome_of(open, model);
+    if (model == open->seen) {
+        const int64_t code =
+            ms_brain_rate(&self->brain, open->request, model, open->tenant, satisfied, open->rated);
+        if (code < 0) {
+            return illegal(self, open->request, code, MS_ERR_POLICY);
+        }
+    }
+    if (open->lesson != NULL) {
+        open->lesson[self->config.features + model] = satisfied;
+    }
+    count_label(self, open);
+    return 0;
+}
+
+/* The label of a complete copy sets off. */
+static int send_label(ms_loop *self, ms_open *open, int32_t model)
+{
+    const double delay_s = self->config.keeps_delays ? kept_delays(open, self->config.models)[model] : 0.0;
+    const double time_s = self->now_s + delay_s;
+    if (open->rated && model == open->seen && time_s <= self->config.horizon_s) {
+        open->feedback_s = time_s;
+    }
+    open->labels_under_way++;
+    self->labels_to_come++;
+    return put(self, time_s, ms_order(MS_LABEL, open->request), (uint64_t)model, MS_DO_LABEL, open, model);
+}
+
+static int deliver(ms_loop *self, ms_open *open, int32_t model)
+{
+    self->labels_to_come--;
+    open->labels_under_way--;
+    TRY(label(self, open, model));
+    forget_when_done(self, open);
+    return 0;
+}
+
+/* ---- copies --------------------------------------------------------------------------------------------- */
+
+static double price(const ms_loop *self, const ms_job *job)
+{
+    if (job->replica < 0) {
+        return 0.0;
+    }
+    const ms_pool_plan *plan = &self->fleet.pool[self->fleet.pool_of[job->replica]].plan;
+    if (!plan->is_api) {
+        return job->usage_s * plan->usd_per_s;
+    }
+    const double prompt = plan->usd_per_million_prompt_tokens * (double)job->prompt_tokens;
+    return (prompt + plan->usd_per_million_output_tokens * (double)job->output_tokens) / 1e6;
+}
+
+/* Charges a copy for what it has used; returns its cost. */
+static double charge(ms_loop *self, ms_open *open, const ms_job *job)
+{
+    double energy_j = job->energy_j, cost;
+    if (!has_servers(self)) {
+        cost = open->page->view.known_costs[job->model * open->page->n + open->i];
+        energy_j = self->config.in_usd ? 0.0 : cost;
+    } else {
+        cost = self->config.in_usd ? price(self, job) : energy_j;
+    }
+    self->paid_j += energy_j;
+    ms_open_pay(open, job->model, energy_j, cost);
+    return cost;
+}
+
+static void saw(ms_open *open, const ms_job *job)
+{
+    ms_open_saw(open, job->replica, job->preemptions, job->start_s, job->first_token_s);
+}
+
+static int close_copy(ms_loop *self, ms_open *open, int32_t model)
+{
+    if (model == open->seen && !open->answered) {
+        open->answered = 1;
+        if (open->client >= 0) {
+            double pause = self->config.think_s;
+            if (self->config.think_is_exponential) {
+                pause *= exponential(&self->config.think, open->request);
+            }
+            TRY(client_asks_at(self, open->client, self->now_s + pause));
+        }
+    }
+    open->copies--;
+    if (open->copies == 0) {
+        put_down(self, open);
+    }
+    return 0;
+}
+
+/* Chains: asks the next model, if there is one. Only the last answer is the user's. */
+static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
+{
+    const int32_t models = self->config.models;
+    const ms_policy *policy = &self->brain.policy;
+    const int64_t following =
+        policy->finish(open->request, open->stage, job->model, models, kept_scores(open, models),
+                       kept_costs(open, models), NULL, kept_uniforms(open, models), policy->params,
+                       policy->state);
+    *on = following != models;
+    if (following < 0 || following > models) {
+        return illegal(self, open->request, following, MS_ERR_PLAN);
+    }
+    if (!*on) {
+        return 0;
+    }
+    saw(open, job);
+    open->exploration_cost = open->cost;
+    open->unlabelled--;
+    open->stage++;
+    open->seen = (int32_t)following;
+    open->score = self->brain.predictor != NULL ? kept_scores(open, models)[following] : NAN;
+    return put(self, self->now_s, ms_order(MS_RETRIES, open->request), (uint64_t)following, MS_DO_CHAIN, open,
+               (int32_t)following);
+}
+
+/* A copy is complete. */
+static int finished(ms_loop *self, ms_job *job)
+{
+    ms_open *open = job->owner;
+    const int32_t model = job->model;
+    const double cost = charge(self, open, job);
+    ms_brain_learn_cost(&self->brain, model, cost, open->explored);
+    if (has_servers(self)) {
+        count_in_system(self, -1);
+    }
+    if (open->plan & MS_PLAN_CHAIN) {
+        int on;
+        TRY(goes_on(self, open, job, &on));
+        if (on) {
+            ms_store_give(&self->jobs, job);
+            return 0;
+        }
+    }
+    if (model == open->seen) {
+        open->status = MS_COMPLETED;
+        saw(open, job);
+        open->finish_s = job->finish_s;
+    }
+    if (!open->at_once) {
+        TRY(send_label(self, open, model));
+    } else if (open->rated && model == open->seen) {
+        open->feedback_s = open->arrival_s;
+    }
+    ms_store_give(&self->jobs, job);
+    return close_copy(self, open, model);
+}
+
+/* A copy is turned away, or lost with its replica. */
+static int lose(ms_loop *self, ms_job *job, int rejected)
+{
+    ms_open *open = job->owner;
+    const int32_t model = job->model;
+    charge(self, open, job);
+    count_in_system(self, -1);
+    if (model == open->seen) {
+        saw(open, job);
+        open->status = rejected ? MS_REJECTED : MS_LOST;
+        self->labels_of_lost += !rejected && open->rated && open->at_once;
+    }
+    if (rejected || !open->at_once) {
+        count_label(self, open);
+    }
+    ms_store_give(&self->jobs, job);
+    return close_copy(self, open, model);
+}
+
+static int call_api(ms_loop *self, ms_job *job)
+{
+    const uint64_t suborder = 3 + (uint64_t)job->request;
+    return put(self, job->finish_s, ms_order(MS_ENDS, job->replica), suborder, MS_DO_API, job, 0);
+}
+
+/* Sends a copy to its model's servers. */
+static int place(ms_loop *self, ms_open *open, int32_t model, int *placed)
+{
+    const ms_page *page = open->page;
+    ms_job *job = ms_store_take(&self->jobs);
+    if (job == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    *job = ms_job_new(open->request, model, page->prompt_tokens[open->i],
+                      page->output_tokens[model * page->n + open->i]);
+    job->owner = open;
+    *placed = 1;
+    if (!has_servers(self)) {
+        job->start_s = job->first_token_s = job->finish_s = self->now_s;
+        return finished(self, job);
+    }
+    count_in_system(self, 1);
+    const int how = ms_fleet_place(&self->fleet, job, self->config.max_waiting, self->now_s);
+    TRY(how);
+    if (how == MS_CALLS_API) {
+        return call_api(self, job);
+    }
+    *placed = how != MS_TURNED_AWAY;
+    return *placed ? 0 : lose(self, job, 1);
+}
+
+/* Places copies from model `first` to `last`; where labels are immediate, they are in before anyone else is
+ * routed. */
+static int send(ms_loop *self, ms_open *open, int32_t first, int32_t last)
+{
+    open->copies += last - first + 2; /* one more keeps the record open until all copies are placed */
+    open->unlabelled += last - first + 1;
+    uint64_t turned_away = 0;
+    for (int32_t m = first; m <= last; m++) {
+        int placed;
+        TRY(place(self, open, m, &placed));
+        turned_away |= (uint64_t)!placed << m;
+    }
+    for (int32_t m = first; m <= last && open->at_once; m++) {
+        if (!(turned_away >> m & 1)) {
+            TRY(label(self, open, m));
+        }
+    }
+    open->copies--;
+    if (open->copies == 0) {
+        put_down(self, open);
+    }
+    return 0;
+}
+
+/* ---- routing -------------------------------------------------------------------------------------------- */
+
+static void sample(ms_loop *self, int64_t request)
+{
+    ms_sample now = {.request = request,
+                     .time_s = self->now_s,
+                     .certificate = ms_brain_certificate(&self->brain),
+                     .explored = self->explored};
+    for (int32_t k = 0; k < self->config.tenants; k++) {
+        now.queue += self->brain.delivered[k].queue;
+        now.queue_tracked += self->brain.tracked[k].queue;
+    }
+    const int32_t row = ms_timeline_add(&self->timeline, &now);
+    for (int32_t p = 0; p < self->fleet.pools && row >= 0; p++) {
+        const int32_t at = row * self->fleet.pools + p;
+        self->timeline.in_system[at] = self->fleet.pool[p].unfinished;
+        self->timeline.energy_j[at] = ms_fleet_energy_j(&self->fleet, p, self->now_s);
+    }
+}
+
+static int check_plan(ms_loop *self, int64_t request, int64_t plan)
+{
+    if (plan < 0) {
+        return illegal(self, request, plan, MS_ERR_POLICY);
+    }
+    const int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE);
+    const int single = (flags & (flags - 1)) == 0;
+    const int can_chain = flags != MS_PLAN_CHAIN || self->brain.policy.finish != NULL;
+    const int legal = (plan & ~flags) < self->config.models && single && can_chain;
+    return legal ? 0 : illegal(self, request, plan, MS_ERR_PLAN);
+}
+
+/* The predictor will take a step on this request when its labels are in. */
+static int begin_lesson(ms_loop *self, ms_open *open)
+{
+    const int32_t d = self->config.features, models = self->config.models;
+    open->lesson = open->at_once ? self->lesson : malloc((size_t)(d + models) * sizeof(double));
+    if (open->lesson == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    for (int32_t j = 0; j < d; j++) {
+        open->lesson[j] = open->page->view.features[j * open->page->n + open->i];
+    }
+    for (int32_t m = 0; m < models; m++) {
+        open->lesson[d + m] = NAN;
+    }
+    return 0;
+}
+
+static void keep(ms_loop *self, ms_open *open)
+{
+    const ms_page *page = open->page;
+    const int32_t models = self->config.models;
+    for (int32_t m = 0; m < models; m++) {
+        kept_satisfied(open)[m] = page->satisfied[m * page->n + open->i];
+        kept_delays(open, models)[m] = page->delay_s != NULL ? page->delay_s[m * page->n + open->i] : 0.0;
+        kept_scores(open, models)[m] = self->brain.scores[m];
+        kept_costs(open, models)[m] = self->brain.costs[m];
+    }
+    memcpy(kept_uniforms(open, models), page->view.uniforms + 2 * open->i, 2 * sizeof(double));
+}
+
+/* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */
+static int route(ms_loop *self, int32_t client)
+{
+    ms_page *page = self->page;
+    const int64_t i = self->next++, request = page->first + i;
+    const int32_t tenant = page->tenant[i];
+    self->issued++;
+    self->last_arrival_s = self->now_s;
+    if (ms_timeline_due(&self->timeline, request)) {
+        sample(self, request);
+    }
+    for (int32_t m = 0; m < self->config.models && self->config.needs_loads; m++) {
+        self->loads[m] = ms_fleet_load(&self->fleet, m);
+    }
+    const double queue = self->brain.tracked[tenant].queue;
+    const int64_t plan = ms_brain_decide(&self->brain, &page->view, i, request, tenant, self->loads);
+    TRY(check_plan(self, request, plan));
+    ms_open *open = ms_store_take(&self->opens);
+    if (open == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    const int everyone = plan == MS_PLAN_ALL;
+    const int32_t seen = everyone ? self->config.reference : (int32_t)(plan & MS_PLAN_MODEL);
+    *open = (ms_open){.request = request,
+                      .i = i,
+                      .page = page,
+                      .plan = plan,
+                      .tenant = tenant,
+                      .seen = seen,
+                      .client = client,
+                      .replica = -1,
+                      .status = MS_IN_FLIGHT,
+                      .explored = (plan & (MS_PLAN_ALL | MS_PLAN_EXPLORE)) != 0,
+                      .rated = page->feedback_uniform[i] < self->config.feedback_probability,
+                      .at_once = !self->config.keeps_delays && !(plan & MS_PLAN_CHAIN),
+                      .arrival_s = self->now_s,
+                      .queue = queue,
+                      .score = self->brain.predictor != NULL ? self->brain.scores[seen] : NAN,
+                      .feedback_s = NAN,
+                      .start_s = NAN,
+                      .first_token_s = NAN,
+                      .finish_s = NAN};
+    self->explored += open->explored;
+    self->rated += open->rated;
+    if (!open->at_once) {
+        keep(self, open);
+    }
+    if (open->rated && (everyone || self->config.learns_every_answer)) {
+        TRY(begin_lesson(self, open));
+    }
+    link_open(self, open);
+    return everyone ? send(self, open, 0, self->config.models - 1) : send(self, open, seen, seen);
+}
+
+/* Utilisation and idle energy are measured to the last arrival. */
+void ms_loop_no_more(ms_loop *self)
+{
+    self->arrivals_over = 1;
+    for (int32_t p = 0; p < self->fleet.pools; p++) {
+        self->busy_s[p] = ms_fleet_busy_s(&self->fleet, p, self->now_s);
+        self->idle_s[p] = ms_fleet_idle_s(&self->fleet, p, self->now_s);
+    }
+}
+
+void ms_loop_turn_page(ms_loop *self, ms_page *page)
+{
+    self->page = page;
+    self->next = 0;
+    ms_brain_turn_page(&self->brain);
+}
+
+static int page_is_over(const ms_loop *self)
+{
+    return self->page == NULL || self->next == self->page->n;
+}
+
+static int client_asks(ms_loop *self, int32_t client)
+{
+    if (self->issued == self->config.length) {
+        return 0;
+    }
+    TRY(route(self, client));
+    if (self->issued == self->config.length) {
+        ms_loop_no_more(self);
+    }
+    return 0;
+}
+
+/* ---- failures ------------------------------------------------------------------------------------------- */
+
+static int job_order(const void *left, const void *right)
+{
+    const ms_job *a = *(ms_job *const *)left, *b = *(ms_job *const *)right;
+    if (a->request != b->request) {
+        return a->request < b->request ? -1 : 1;
+    }
+    return a->model < b->model ? -1 : a->model > b->model;
+}
+
+/* A failed replica's request begins again from its prompt, keeps its first times and what it has paid. */
+static int retry_or_lose(ms_loop *self, ms_job *job)
+{
+    if (self->config.lose_on_failure) {
+        return lose(self, job, 0);
+    }
+    job->generated_tokens = 0;
+    job->attempt++;
+    return put(self, self->now_s, ms_order(MS_RETRIES, job->request), (uint64_t)job->model, MS_DO_RETRY, job, 0);
+}
+
+static int fail(ms_loop *self, ms_breakdown *breakdown)
+{
+    ms_queue evicted = {0};
+    ms_fleet_fail(&self->fleet, breakdown->replica, self->now_s, &evicted);
+    const int64_t n = evicted.length;
+    ms_job **jobs = malloc((size_t)(n + 1) * sizeof *jobs);
+    if (jobs == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        jobs[i] = ms_queue_pop(&evicted);
+    }
+    qsort(jobs, (size_t)n, sizeof(ms_job *), job_order);
+    self->fleet.pool[self->fleet.pool_of[breakdown->replica]].unfinished -= n;
+    int error = 0;
+    for (int64_t i = 0; i < n && error == 0; i++) {
+        error = retry_or_lose(self, jobs[i]);
+    }
+    free(jobs);
+    TRY(error);
+    breakdown->time_s += breakdown->random
+                             ? self->config.mttr_s * exponential(&breakdown->mends, breakdown->count)
+                             : breakdown->for_s;
+    return put(self, breakdown->time_s, ms_order(MS_ENDS, breakdown->replica), 2, MS_DO_REPAIR, breakdown, 0);
+}
+
+static int repair(ms_loop *self, ms_breakdown *breakdown)
+{
+    TRY(ms_fleet_repair(&self->fleet, breakdown->replica, self->now_s));
+    if (!breakdown->random) {
+        return 0;
+    }
+    breakdown->count++;
+    return await_failure(self, breakdown);
+}
+
+/* ---- the loop --------------------------------------------------------------------------------------------- */
+
+static int boundary(ms_loop *self, int32_t replica)
+{
+    ms_queue done = {0};
+    TRY(ms_fleet_finish(&self->fleet, replica, self->now_s, &done));
+    for (ms_job *job = ms_queue_pop(&done); job != NULL; job = ms_queue_pop(&done)) {
+        self->fleet.pool[self->fleet.pool_of[replica]].unfinished--;
+        TRY(finished(self, job));
+    }
+    return 0;
+}
+
+static int retry(ms_loop *self, ms_job *job)
+{
+    const int how = ms_fleet_place(&self->fleet, job, -1, self->now_s);
+    return how == MS_CALLS_API ? call_api(self, job) : how;
+}
+
+static int run_errand(ms_loop *self, const ms_event *event)
+{
+    switch ((enum ms_errand)event->errand) {
+    case MS_DO_LABEL:
+        return deliver(self, event->subject, event->detail);
+    case MS_DO_RETRY:
+        return retry(self, event->subject);
+    case MS_DO_CHAIN: {
+        ms_open *open = event->subject;
+        open->copies--;
+        return send(self, open, event->detail, event->detail);
+    }
+    case MS_DO_FAIL:
+        return fail(self, event->subject);
+    case MS_DO_REPAIR:
+        return repair(self, event->subject);
+    case MS_DO_API: {
+        ms_job *job = event->subject;
+        self->fleet.pool[self->fleet.pool_of[job->replica]].unfinished--;
+        return finished(self, job);
+    }
+    case MS_DO_CLIENT:
+        return client_asks(self, event->detail);
+    }
+    return MS_ERR_TIME;
+}
+
+static int is_over(const ms_loop *self)
+{
+    return self->arrivals_over && self->open_count == 0 && self->labels_to_come == 0;
+}
+
+enum source { FROM_REPLICAS, FROM_HEAP, FROM_PAGE };
+
+/* Which of the three comes first, and when. An infinite time: nothing is left. */
+static enum source first_of(const ms_loop *self, ms_moment *when)
+{
+    enum source source = FROM_REPLICAS;
+    const ms_tournament *moments = &self->fleet.moments;
+    const ms_key *key = &moments->keys[ms_tournament_best(moments)];
+    *when = (ms_moment){key->value, key->order, 0};
+    if (self->heap.length > 0 && ms_before(&self->heap.events[0].when, when)) {
+        *when = self->heap.events[0].when;
+        source = FROM_HEAP;
+    }
+    if (!page_is_over(self) && self->page->arrival_s != NULL) {
+        const ms_moment arrival = {self->page->arrival_s[self->next],
+                                   ms_order(MS_ARRIVES, self->page->first + self->next), 0};
+        if (ms_before(&arrival, when)) {
+            *when = arrival;
+            source = FROM_PAGE;
+        }
+    }
+    return source;
+}
+
+static int handle(ms_loop *self, enum source source, const ms_moment *when)
+{
+    if (source == FROM_PAGE) {
+        return route(self, -1);
+    }
+    if (source == FROM_REPLICAS) {
+        const int32_t replica = (int32_t)ms_whom(when->order);
+        return ms_kind_of(when->order) == MS_ENDS ? boundary(self, replica)
+                                                  : ms_fleet_start(&self->fleet, replica, self->now_s);
+    }
+    const ms_event event = self->heap.events[0];
+    ms_heap_pop(&self->heap);
+    return run_errand(self, &event);
+}
+
+/* An open-loop page is turned as soon as it is over; a closed loop's when somebody asks. */
+static int needs_page(const ms_loop *self, enum source source)
+{
+    if (!page_is_over(self) || self->arrivals_over) {
+        return 0;
+    }
+    if (self->config.clients == 0) {
+        return 1;
+    }
+    return source == FROM_HEAP && self->heap.events[0].errand == MS_DO_CLIENT &&
+           self->issued != self->config.length;
+}
+
+int ms_loop_run(ms_loop *self, int64_t budget)
+{
+    for (int64_t handled = 0; handled < budget; handled++) {
+        if (is_over(self)) {
+            return MS_LOOP_OVER;
+        }
+        ms_moment when;
+        const enum source source = first_of(self, &when);
+        if (needs_page(self, source)) {
+            return MS_LOOP_NEEDS_PAGE;
+        }
+        if (!(when.time_s <= self->config.horizon_s) || when.time_s == INFINITY) {
+            return MS_LOOP_OVER;
+        }
+        self->now_s = when.time_s;
+        self->events++;
+        TRY(handle(self, source, &when));
+    }
+    return MS_LOOP_PAUSED;
+}
+
+void ms_loop_cut(ms_loop *self)
+{
+    self->now_s = self->config.horizon_s;
+    if (!self->arrivals_over) {
+        self->last_arrival_s = self->now_s; /* clients who never stop: measured to the horizon */
+        ms_loop_no_more(self);
+    }
+    for (int32_t m = 0; m < self->config.models && has_servers(self); m++) {
+        ms_queue jobs = {0};
+        ms_fleet_withdraw(&self->fleet, m, self->now_s, &jobs);
+        for (ms_job *job = ms_queue_pop(&jobs); job != NULL; job = ms_queue_pop(&jobs)) {
+            ms_open *open = job->owner;
+            charge(self, open, job);
+            if (job->model == open->seen) {
+                saw(open, job);
+            }
+        }
+    }
+    count_in_system(self, -self->in_system);
+    while (self->oldest != NULL) {
+        ms_open *open = self->oldest;
+        if (open->lesson != NULL && open->labels_under_way == 0) {
+            end_lesson(self, open);
+        }
+        put_down(self, open);
+    }
+}

@@ -1,0 +1,114 @@
+/* The event loop: a cluster of LLM servers behind a router, from arrival to record.
+ *
+ * What happens to a request, in order:
+ *   route      the router decides; one copy, or one for every model
+ *   place      each copy goes to a replica of its model, or is turned away
+ *   finished   a copy is complete; its cost is known; its label sets off
+ *   label      the virtual queue moves; when all labels of a lesson are in, the predictor learns
+ * The record is put down when no copy is under way any more. At one instant the order is that of
+ * calendar.h. Requests come in pages, whose memory belongs to the caller: a page may go when its `open` is 0. */
+#ifndef MS_LOOP_H
+#define MS_LOOP_H
+
+#include <stdint.h>
+
+#include "brain.h"
+#include "calendar.h"
+#include "fleet.h"
+#include "open.h"
+#include "store.h"
+#include "timeline.h"
+
+typedef struct ms_loop_config {
+    int32_t models;
+    int32_t tenants;
+    int32_t features;
+    int32_t reference;           /* whose answer the user gets when every model is asked */
+    int32_t in_usd;              /* costs are USD; else joules */
+    int32_t needs_loads;
+    int32_t learns_every_answer;
+    int32_t keeps_delays;        /* labels come late */
+    int64_t max_waiting;         /* < 0: nobody is turned away */
+    double feedback_probability;
+    double horizon_s;            /* infinite: run until all is done */
+    int64_t length;              /* requests that arrive; < 0: until the horizon */
+    int64_t clients;             /* > 0: closed loop */
+    double think_s;
+    int32_t think_is_exponential;
+    ms_stream think;             /* sub is not used */
+    double mtbf_s;               /* > 0: replicas fail at random */
+    double mttr_s;
+    int32_t lose_on_failure;
+} ms_loop_config;
+
+/* Failures of one replica: a planned one, or one after another at random. */
+typedef struct ms_breakdown {
+    int32_t replica;
+    int32_t random;
+    ms_stream fails;  /* sub is the replica's number within its pool */
+    ms_stream mends;
+    int64_t count;    /* k-th failure */
+    double time_s;    /* of the last failure or repair */
+    double for_s;     /* planned: how long it is down */
+} ms_breakdown;
+
+enum ms_loop_status {
+    MS_LOOP_PAUSED,     /* so many events were handled: look for signals and come back */
+    MS_LOOP_NEEDS_PAGE, /* ms_loop_turn_page, or ms_loop_no_more */
+    MS_LOOP_OVER        /* ms_loop_cut, if there is a horizon; then read the outcome */
+};
+
+typedef struct ms_loop {
+    ms_loop_config config;
+    ms_brain brain;
+    ms_fleet fleet;
+    ms_heap heap;
+    ms_timeline timeline;
+    ms_store opens;
+    ms_store jobs;
+    ms_open *oldest, *newest; /* requests whose record does not stand yet */
+    ms_page *page;
+    int64_t next;             /* its next request */
+    double now_s;
+    int32_t arrivals_over;
+    int64_t open_count;
+    int64_t labels_to_come;
+    int64_t issued, explored, rated, labels_of_lost;
+    int64_t events;
+    double last_arrival_s;
+    double paid_j;
+    int64_t in_system;
+    double in_system_since_s;
+    double in_system_integral;
+    double *loads;            /* [models] */
+    double *lesson;           /* scratch: features and labels of a lesson that is over at once */
+    double *busy_s;           /* [pools] at the last arrival */
+    double *idle_s;
+    ms_breakdown *breakdowns;
+    int32_t n_breakdowns;
+    int64_t error_request;
+    int64_t error_plan;
+} ms_loop;
+
+/* The brain and the fleet are made by ms_loop_init; policy and predictor are then set by the caller. */
+int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alphas, double discount,
+                 int64_t window, int32_t pools, const ms_pool_plan *plans, int32_t dispatch,
+                 const ms_stream *dispatch_streams);
+void ms_loop_free(ms_loop *self);
+
+/* Room for n breakdowns, to be filled in by the caller before ms_loop_begin. */
+int ms_loop_plan_breakdowns(ms_loop *self, int32_t n);
+
+/* After policy, predictor and breakdowns are set: the first failures and clients are put into the heap. */
+int ms_loop_begin(ms_loop *self);
+
+void ms_loop_turn_page(ms_loop *self, ms_page *page);
+void ms_loop_no_more(ms_loop *self);
+
+/* Handles events until one of ms_loop_status, or an error. */
+int ms_loop_run(ms_loop *self, int64_t budget);
+
+/* At the horizon: what is under way is charged for what it used, and recorded as in flight. */
+void ms_loop_cut(ms_loop *self);
+
+#endif

@@ -1,0 +1,89 @@
+/* A page of requests with the records they leave, and a request between its decision and its record. */
+#ifndef MS_OPEN_H
+#define MS_OPEN_H
+
+#include <stdint.h>
+
+#include "brain.h"
+#include "store.h"
+
+enum ms_status { MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT };
+
+/* Requests first ... first + n - 1. Columns by model are model-major, [models][n]. */
+typedef struct ms_page {
+    int64_t first;
+    int64_t n;
+    int64_t open; /* records that do not stand yet */
+    ms_page_view view;
+    const double *arrival_s; /* NULL in a closed loop */
+    const int32_t *tenant;
+    const int32_t *prompt_tokens;
+    const int32_t *output_tokens;
+    const double *satisfied;
+    const double *feedback_uniform;
+    const double *delay_s; /* NULL: labels are immediate */
+    /* records, [n] each */
+    double *record_arrival_s;
+    uint8_t *explored;
+    int32_t *model;
+    int32_t *replica;
+    int32_t *record_output_tokens;
+    double *queue;
+    double *score;
+    double *record_satisfied;
+    double *feedback_s;
+    double *start_s;
+    double *first_token_s;
+    double *finish_s;
+    int32_t *preemptions;
+    double *energy_j;
+    double *cost;
+    double *exploration_cost;
+    int8_t *status;
+} ms_page;
+
+typedef struct ms_open {
+    int64_t request;
+    int64_t i; /* its place in the page */
+    ms_page *page;
+    struct ms_open *previous, *next; /* all open requests, oldest first */
+    int64_t plan;
+    int32_t tenant;
+    int32_t seen;       /* the model whose answer the user gets */
+    int32_t copies;     /* under way */
+    int32_t unlabelled; /* copies whose label is still to come */
+    int32_t labels_under_way;
+    int32_t stage;      /* of a chain */
+    int32_t client;     /* who waits for the answer; -1 for nobody */
+    int32_t replica;
+    int32_t preemptions;
+    int8_t status;
+    uint8_t explored;
+    uint8_t rated;
+    uint8_t at_once;    /* labels are in before the next request is routed */
+    uint8_t answered;
+    uint8_t closed;     /* its record stands */
+    double arrival_s;
+    double queue;
+    double score;
+    double feedback_s;
+    double start_s;
+    double first_token_s;
+    double finish_s;
+    double energy_j;
+    double cost;
+    double exploration_cost;
+    double *lesson;     /* features [d] and labels [models], where the predictor will learn; else NULL */
+    double kept[];      /* what must outlive the page: see ms_kept */
+} ms_open;
+
+/* Writes the record. */
+void ms_open_put_down(ms_open *self);
+
+/* Takes over what has happened so far to the copy that the user sees. */
+void ms_open_saw(ms_open *self, int32_t replica, int32_t preemptions, double start_s, double first_token_s);
+
+/* Charges a copy that is complete or lost. */
+void ms_open_pay(ms_open *self, int32_t model, double energy_j, double cost);
+
+#endif

@@ -1,0 +1,18 @@
+/* A store of equal blocks that reuses what was given back: it grows to the most blocks alive at once. */
+#ifndef MS_STORE_H
+#define MS_STORE_H
+
+#include <stddef.h>
+
+typedef struct ms_store {
+    size_t block_bytes;
+    struct ms_slab *slabs;
+    void *unused; /* a list through the first word of each free block */
+} ms_store;
+
+void ms_store_init(ms_store *self, size_t block_bytes);
+void ms_store_free(ms_store *self);
+void *ms_store_take(ms_store *self); /* its content is undefined; NULL when memory ran out */
+void ms_store_give(ms_store *self, void *block);
+
+#endif

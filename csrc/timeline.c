@@ -1,0 +1,51 @@
+#include "timeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+int ms_timeline_init(ms_timeline *self, int32_t pools)
+{
+    const size_t rows = MS_TIMELINE_MOST + 1, width = (size_t)pools;
+    *self = (ms_timeline){.pools = pools, .stride = 1};
+    self->samples = calloc(rows, sizeof *self->samples);
+    self->in_system = calloc(rows * width + 1, sizeof *self->in_system);
+    self->energy_j = calloc(rows * width + 1, sizeof *self->energy_j);
+    const int whole = self->samples != NULL && self->in_system != NULL && self->energy_j != NULL;
+    return whole ? 0 : MS_ERR_MEMORY;
+}
+
+void ms_timeline_free(ms_timeline *self)
+{
+    free(self->samples);
+    free(self->in_system);
+    free(self->energy_j);
+    *self = (ms_timeline){0};
+}
+
+static void thin(ms_timeline *self)
+{
+    const size_t width = (size_t)self->pools;
+    int32_t kept = 0;
+    for (int32_t i = 0; i < self->length; i += 2, kept++) {
+        const size_t from = (size_t)i * width, to = (size_t)kept * width;
+        self->samples[kept] = self->samples[i];
+        memmove(self->in_system + to, self->in_system + from, width * sizeof *self->in_system);
+        memmove(self->energy_j + to, self->energy_j + from, width * sizeof *self->energy_j);
+    }
+    self->length = kept;
+    self->stride *= 2;
+}
+
+int32_t ms_timeline_add(ms_timeline *self, const ms_sample *sample)
+{
+    if (self->length == MS_TIMELINE_MOST) {
+        thin(self);
+        if (!ms_timeline_due(self, sample->request)) {
+            return -1;
+        }
+    }
+    self->samples[self->length] = *sample;
+    return self->length++;
+}

@@ -1,0 +1,38 @@
+/* A few thousand samples of a run, at every stride-th request; when there are too many, every other goes. */
+#ifndef MS_TIMELINE_H
+#define MS_TIMELINE_H
+
+#include <stdint.h>
+
+enum { MS_TIMELINE_MOST = 4096 };
+
+typedef struct ms_sample {
+    int64_t request;
+    double time_s;
+    double queue;         /* sums over tenants */
+    double queue_tracked;
+    double certificate;
+    int64_t explored;
+} ms_sample;
+
+typedef struct ms_timeline {
+    int32_t pools;
+    int32_t length;
+    int64_t stride;
+    ms_sample *samples;
+    int64_t *in_system; /* [samples][pools] */
+    double *energy_j;   /* [samples][pools], idle energy included */
+} ms_timeline;
+
+int ms_timeline_init(ms_timeline *self, int32_t pools);
+void ms_timeline_free(ms_timeline *self);
+
+static inline int ms_timeline_due(const ms_timeline *self, int64_t request)
+{
+    return (request & (self->stride - 1)) == 0; /* the stride is a power of 2 */
+}
+
+/* Adds a sample; the caller fills in_system and energy_j of the row returned, before the next call. */
+int32_t ms_timeline_add(ms_timeline *self, const ms_sample *sample);
+
+#endif

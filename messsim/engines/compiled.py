@@ -1,0 +1,278 @@
+"""The compiled engine: the whole event loop in C, driven page by page.
+
+It returns the same records as the SimPy engine, bit for bit: the same kernels in the same order. Between calls into
+C, which handle at most 2^16 events each, Python looks for signals, hands on finished records and draws the next page.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from messsim import _core
+from messsim.errors import SimulationError
+from messsim.workload import Chunk
+from messsim.workload.chunk import Floats
+
+from .cluster import PoolPlan
+from .outcome import Outcome, PoolOutcome, Progress, TenantOutcome
+from .records import COLUMNS, RecordChunk, Sample, Sink, Timeline, too_many_open
+from .setup import Setup
+
+__all__ = ["simulate"]
+
+EVENTS_PER_CALL = 2**16
+
+Stream = tuple[int, int, int, int]
+
+
+def simulate(setup: Setup, sink: Sink, progress: Callable[[Progress], None] | None = None) -> Outcome:
+    """Runs a scenario; parameters and errors as those of the SimPy engine."""
+    return _Run(setup, sink, progress).run()
+
+
+class _Run:
+    def __init__(self, setup: Setup, sink: Sink, progress: Callable[[Progress], None] | None) -> None:
+        self.setup = setup
+        self.scenario = setup.scenario
+        self.sink = sink
+        self.progress = progress
+        self.chunks = setup.workload.chunks(self.scenario.record.chunk)
+        self.pages: dict[int, tuple[Chunk, Floats]] = {}
+        self.horizon_s = math.inf if self.scenario.horizon_s is None else self.scenario.horizon_s
+        self.loop = self._make_loop()
+
+    # ---- the run ------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        loop = self.loop
+        try:
+            while True:
+                status = loop.run(EVENTS_PER_CALL)
+                if status == _core.LOOP_OVER:
+                    break
+                self._hand_on(loop.release())
+                if status == _core.LOOP_NEEDS_PAGE:
+                    self._next_page()
+                if self.progress is not None:
+                    self._tell(self.progress)
+        except SimulationError as error:
+            issued = loop.counts["issued"]
+            raise type(error)(f"{error} (at {loop.sums['now_s']:.6g} s, after {issued} requests)") from None
+        if self.horizon_s < math.inf:
+            loop.cut()
+        self._hand_on(loop.left())
+        return self._outcome()
+
+    def _next_page(self) -> None:
+        chunk = next(self.chunks, None)
+        if chunk is None:
+            self.loop.no_more()
+            return
+        waiting = len(self.pages) + 1
+        size, most = self.scenario.record.chunk, self.scenario.record.max_open
+        if waiting * size > most + 2 * size:
+            raise too_many_open(most, min(self.pages))
+        known = self.setup.costs.of_chunk(chunk)
+        drawn = {
+            "arrival_s": chunk.arrival_s,
+            "tenant": chunk.tenant,
+            "prompt_tokens": chunk.prompt_tokens,
+            "output_tokens": np.ascontiguousarray(chunk.output_tokens),
+            "features": chunk.features,
+            "known_costs": known,
+            "satisfied": np.ascontiguousarray(chunk.satisfied),
+            "uniforms": np.ascontiguousarray(chunk.policy_uniforms),
+            "feedback_uniform": chunk.feedback_uniform,
+            "delay_s": None if chunk.delay_s is None else np.ascontiguousarray(chunk.delay_s),
+        }
+        page = _core.Page(chunk.first, drawn, "outcomes" in self.setup.policy.needs)
+        self.pages[chunk.first] = (chunk, known)
+        self.loop.turn_page(page)
+
+    def _hand_on(self, pages: list[Any]) -> None:
+        for page in pages:
+            chunk, known = self.pages.pop(page.first)
+            count = min(len(chunk), self.loop.counts["issued"] - chunk.first)
+            if count > 0:
+                self.sink(RecordChunk(_columns(page, chunk, count), chunk, known))
+
+    # ---- what the loop is told ----------------------------------------------------------------------------
+
+    def _make_loop(self) -> _core.Loop:
+        s, setup = self.scenario, self.setup
+        law, failures = s.arrivals, s.cluster.failures
+        closed = law.kind == "closed"
+        config = {
+            "models": len(s.models),
+            "tenants": len(s.promises),
+            "features": setup.workload.features,
+            "reference": s.reference,
+            "in_usd": s.cost.unit == "USD",
+            "needs_loads": "loads" in setup.policy.needs,
+            "learns_every_answer": setup.policy.learns_every_answer,
+            "keeps_delays": s.feedback.delay.kind != "immediate",
+            "max_waiting": s.cluster.admission.max_waiting if s.cluster.admission else -1,
+            "feedback_probability": s.feedback.probability,
+            "horizon_s": self.horizon_s,
+            "length": -1 if setup.workload.length is None else setup.workload.length,
+            "clients": law.clients if law.kind == "closed" else 0,
+            "think_s": law.think_s if law.kind == "closed" else 0.0,
+            "think_is_exponential": law.kind == "closed" and law.think == "exponential",
+            "think": self._stream("think") if closed else (0, 0, 0, 0),
+            "mtbf_s": (failures.mtbf_s or 0.0) if failures else 0.0,
+            "mttr_s": failures.mttr_s if failures else 0.0,
+            "lose_on_failure": failures is not None and failures.on_failure == "lose",
+        }
+        said = s.router
+        return _core.Loop(
+            config,
+            np.array([t.alpha or 0.0 for t in s.promises]),
+            said.discount,
+            said.window or 0,
+            [self._pool(p) for p in setup.pools],
+            s.cluster.dispatch,
+            [self._stream("dispatch", name) for name in s.model_names],
+            setup.policy.kernel,
+            setup.policy.predictor,
+            said.cost_estimate,
+            math.nan if said.cost_prior is None else said.cost_prior,
+            self._breakdowns(),
+        )
+
+    def _stream(self, family: str, model: str = "", sub: int = 0) -> Stream:
+        chance = self.setup.workload.chance
+        return chance.seed, chance.column(family, model), chance.replication, sub
+
+    def _pool(self, plan: PoolPlan) -> dict[str, Any]:
+        said = plan.said
+        return {
+            "model": plan.model,
+            "replicas": plan.replicas,
+            "is_api": plan.is_api,
+            "coefficients": plan.coefficients,
+            "max_num_seqs": said.max_num_seqs,
+            "max_batched_tokens": said.max_batched_tokens,
+            "kv_capacity_tokens": plan.kv_capacity_tokens,
+            "kv_policy": said.kv_policy,
+            "track_usage": self.scenario.cost.unit == "USD",
+            "usd_per_s": plan.usd_per_s,
+            "latency_s": said.latency_s,
+            "tpot_s": said.tpot_s,
+            "usd_per_million_prompt_tokens": said.usd_per_million_prompt_tokens,
+            "usd_per_million_output_tokens": said.usd_per_million_output_tokens,
+        }
+
+    def _breakdowns(self) -> list[dict[str, Any]]:
+        failures = self.scenario.cluster.failures
+        if failures is None:
+            return []
+        nothing = (0, 0, 0, 0)
+        first = {p.name: p.first_replica for p in self.setup.pools}
+        planned = [
+            {
+                "replica": first[o.pool] + o.replica,
+                "random": False,
+                "fails": nothing,
+                "mends": nothing,
+                "time_s": o.at_s,
+                "for_s": o.for_s,
+            }
+            for o in failures.schedule
+        ]
+        random = [
+            {
+                "replica": plan.first_replica + number,
+                "random": True,
+                "fails": self._stream("failure", plan.name, number),
+                "mends": self._stream("repair", plan.name, number),
+                "time_s": 0.0,
+                "for_s": 0.0,
+            }
+            for plan in self.setup.pools
+            for number in range(plan.replicas)
+            if failures.mtbf_s is not None and not plan.is_api
+        ]
+        return planned + random
+
+    # ---- what it tells ------------------------------------------------------------------------------------
+
+    def _tell(self, progress: Callable[[Progress], None]) -> None:
+        loop, tenants = self.loop, range(len(self.scenario.promises))
+        ledgers = [loop.ledger(k, tracked=False) for k in tenants]
+        rated = sum(k["rated"] for k in ledgers)
+        progress(
+            Progress(
+                loop.counts["issued"],
+                self.setup.workload.length,
+                loop.sums["now_s"],
+                self.scenario.horizon_s,
+                sum(k["satisfied"] for k in ledgers) / rated if rated else math.nan,
+                sum(loop.ledger(k, tracked=True)["queue"] for k in tenants),
+            )
+        )
+
+    def _outcome(self) -> Outcome:
+        counts, sums = self.loop.counts, self.loop.sums
+        end_s = sums["now_s"] if self.horizon_s == math.inf else self.horizon_s
+        pools = [self._pool_outcome(k, end_s) for k in range(len(self.setup.pools))]
+        metered = sum(p.meter_j for p in pools)
+        if pools and abs(sums["paid_j"] - metered) > 1e-9 * metered + 1e-9:
+            raise AssertionError(f"requests paid for {sums['paid_j']} J of {metered} J: a bug in messsim")
+        predictor = self.setup.policy.predictor
+        return Outcome(
+            issued=counts["issued"],
+            explored=counts["explored"],
+            rated=counts["rated"],
+            labels_of_lost=counts["labels_of_lost"],
+            last_arrival_s=sums["last_arrival_s"],
+            end_s=end_s,
+            events=counts["events"],
+            updates=predictor.version if predictor is not None else 0,
+            tenants=[self._tenant_outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
+            pools=pools,
+            timeline=self._timeline(),
+            in_system_integral=sums["in_system_integral"],
+        )
+
+    def _tenant_outcome(self, k: int, name: str) -> TenantOutcome:
+        delivered, tracked = self.loop.ledger(k, tracked=False), self.loop.ledger(k, tracked=True)
+        if not (delivered["holds"] and tracked["holds"]):
+            raise AssertionError("the sample-path certificate does not hold: a bug in messsim")
+        return TenantOutcome(
+            name=name,
+            alpha=delivered["alpha"],
+            delivered=delivered["rated"],
+            queue_delivered=delivered["plain"],
+            queue_delivered_max=delivered["plain_max"],
+            rated=tracked["rated"],
+            queue_tracked=tracked["plain"],
+            certificate=tracked["certificate"],
+        )
+
+    def _pool_outcome(self, k: int, end_s: float) -> PoolOutcome:
+        plan = self.setup.pools[k]
+        found = self.loop.pool(k, 0 if plan.is_api else plan.replicas, end_s)
+        span_s = 0.0 if plan.is_api else self.loop.sums["last_arrival_s"] * plan.replicas
+        return PoolOutcome.of(plan, found["busy_s"], found["idle_s"], span_s, found, self.scenario.cost.unit == "USD")
+
+    def _timeline(self) -> Timeline:
+        timeline = Timeline()
+        rows, timeline.stride = self.loop.samples()
+        timeline.samples = [Sample(*row) for row in rows]
+        return timeline
+
+
+def _columns(page: Any, chunk: Chunk, count: int) -> dict[str, Any]:
+    """The columns of COLUMNS, in their order and types."""
+    given = {
+        "id": np.arange(chunk.first, chunk.first + count),
+        "tenant": chunk.tenant[:count],
+        "prompt_tokens": chunk.prompt_tokens[:count],
+    }
+    records = page.records
+    return {
+        name: given[name] if name in given else records[name][:count].astype(dtype, copy=False)
+        for name, dtype in COLUMNS.items()
+    }
