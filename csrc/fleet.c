@@ -326,16 +326,18 @@ static int send(ms_fleet *self, int32_t replica, ms_job *job, double t_s)
 int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s)
 {
     ms_servers *servers = &self->servers[job->model];
-    int32_t open = 0, first_open = -1;
+    int32_t open = 0, first_open = -1, own = 0;
     for (int32_t k = 0; k < servers->pools; k++) {
-        if (!is_full(&self->pool[servers->pool[k]], max_waiting)) {
+        const ms_pool *pool = &self->pool[servers->pool[k]];
+        if (!is_full(pool, max_waiting)) {
             first_open = open++ == 0 ? servers->pool[k] : first_open;
+            own += !pool->plan.is_api;
         }
     }
     if (open == 0) {
         return MS_TURNED_AWAY;
     }
-    if (self->dispatch == MS_SHARED_QUEUE && !self->pool[first_open].plan.is_api) {
+    if (self->dispatch == MS_SHARED_QUEUE && own > 0) {
         return place_shared(self, servers, job, max_waiting, t_s);
     }
     const int32_t *up = servers->up_replica;
@@ -356,6 +358,12 @@ int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s)
         return MS_PLACED;
     }
     return send(self, pick(self, servers, job, up, n), job, t_s);
+}
+
+void ms_fleet_finish_api(ms_fleet *self, const ms_job *job)
+{
+    pool_of(self, job->replica)->unfinished--;
+    note_load(self, job->replica);
 }
 
 /* ---- what replicas do -------------------------------------------------------------------------------- */

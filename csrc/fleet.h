@@ -75,6 +75,9 @@ enum ms_placed { MS_TURNED_AWAY, MS_PLACED, MS_CALLS_API };
  * ms_placed (an API's job is for the caller to finish, job->replica being set), or an error. */
 int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s);
 
+/* An API's job is done. */
+void ms_fleet_finish_api(ms_fleet *self, const ms_job *job);
+
 /* The boundary of a replica is reached: its jobs that are done. It is due to start at the same instant. */
 int ms_fleet_finish(ms_fleet *self, int32_t replica, double t_s, ms_queue *done);
 int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s);

@@ -708,7 +708,7 @@ static int run_errand(ms_loop *self, const ms_event *event)
         return repair(self, event->subject);
     case MS_DO_API: {
         ms_job *job = event->subject;
-        self->fleet.pool[self->fleet.pool_of[job->replica]].unfinished--;
+        ms_fleet_finish_api(&self->fleet, job);
         return finished(self, job);
     }
     case MS_DO_CLIENT:

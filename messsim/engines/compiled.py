@@ -62,6 +62,9 @@ class _Run:
             raise type(error)(f"{error} (at {loop.sums['now_s']:.6g} s, after {issued} requests)") from None
         if self.horizon_s < math.inf:
             loop.cut()
+        if loop.counts["open"]:
+            left = loop.counts["open"]
+            raise AssertionError(f"nothing happens any more and {left} requests are open: a bug in messsim")
         self._hand_on(loop.left())
         return self._outcome()
 

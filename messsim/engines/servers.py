@@ -213,8 +213,8 @@ class ModelServers:
             pools = [p for p in pools if not p.is_full(max_waiting)]
             if not pools:
                 return False
-        if self._dispatch == "shared_queue" and not pools[0].plan.is_api:
-            own = [p for p in pools if not p.plan.is_api]
+        own = [p for p in pools if not p.plan.is_api] if self._dispatch == "shared_queue" else []
+        if own:  # an API has no queue to share: it is asked when all else is full
             pool = min(own, key=lambda p: p.unfinished / max(len(p.up), 1))
             pool.unfinished += 1
             pool.share(job)

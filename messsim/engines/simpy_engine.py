@@ -16,6 +16,7 @@ Physics, scoring, decisions and chance are the kernels of csrc/, so another engi
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -38,6 +39,7 @@ from .setup import Setup
 __all__ = ["simulate"]
 
 PROGRESS_EVERY = 1024
+LAST_S = sys.float_info.max  # an empty calendar peeks at infinity
 
 Process = Generator[Any, Any, None]
 
@@ -125,13 +127,15 @@ class _Simulation:
         self.start_failures()
         calendar, events = self.calendar, 0
         try:
-            while not self.is_over() and calendar.peek() <= self.horizon_s:
+            while not self.is_over() and calendar.peek() <= min(self.horizon_s, LAST_S):
                 calendar.step()
                 events += 1
         except SimulationError as error:
             raise type(error)(f"{error} (at {calendar.now:.6g} s, after {self.issued} requests)") from None
         if self.horizon_s < math.inf:
             self.cut()
+        if self.open:
+            raise AssertionError(f"nothing happens any more and {len(self.open)} requests are open: a bug in messsim")
         self.book.close(self.issued)
         self.brain.check()
         return self.outcome(events)
@@ -204,7 +208,7 @@ class _Simulation:
         self.arrivals_over = True
         now = self.calendar.now
         self.measured = [
-            (sum(r.replica.busy_s(now) for r in p.replicas), sum(r.idle_s(now) for r in p.replicas)) for p in self.pools
+            (sum((r.replica.busy_s(now) for r in p.replicas), 0.0), sum((r.idle_s(now) for r in p.replicas), 0.0)) for p in self.pools
         ]
 
     # ---- routing ------------------------------------------------------------------------------------
@@ -471,7 +475,7 @@ class _Simulation:
                 self.brain.certificate(),
                 self.explored,
                 tuple(p.unfinished for p in self.pools),
-                tuple(sum(s.energy_j(now) for s in p.replicas) for p in self.pools),
+                tuple(sum((s.energy_j(now) for s in p.replicas), 0.0) for p in self.pools),
             )
         )
 
@@ -531,7 +535,7 @@ class _Simulation:
         busy_s, idle_s = self.measured[k] if self.measured else (0.0, 0.0)
         span_s = self.last_arrival_s * len(pool.replicas)
         counted = {
-            "meter_j": sum(r.replica.meter_j(end_s) for r in pool.replicas),
+            "meter_j": sum((r.replica.meter_j(end_s) for r in pool.replicas), 0.0),
             "preemptions": sum(r.replica.preemptions for r in pool.replicas),
             "jumps": sum(r.replica.jumps for r in pool.replicas),
         }

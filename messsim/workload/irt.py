@@ -5,6 +5,7 @@ Scores", 1968, ch. 17), with models in the place of examinees and requests in th
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,23 +50,37 @@ def any_satisfied(thetas: list[float], slope: float, tasks: list[Task]) -> float
 
 
 def abilities(means: list[float], slope: float, tasks: list[Task]) -> list[float]:
-    """The ability of each model that gives it this mean satisfaction, by bisection to the last bit."""
-    return [_ability(mean, slope, tasks) for mean in means]
+    """The ability of each model that gives it this mean satisfaction, to rounding."""
+    return [_ability(mean, slope, tuple(tasks)) for mean in means]
 
 
-def _ability(mean: float, slope: float, tasks: list[Task]) -> float:
+@lru_cache(maxsize=1024)
+def _ability(mean: float, slope: float, tasks: tuple[Task, ...]) -> float:
+    """Newton's steps, kept inside a bracket that every step narrows."""
     low, high = -1.0, 1.0
-    while mean_satisfaction(low, slope, tasks) > mean:
+    while mean_satisfaction(low, slope, list(tasks)) > mean:
         low *= 2.0
-    while mean_satisfaction(high, slope, tasks) < mean:
+    while mean_satisfaction(high, slope, list(tasks)) < mean:
         high *= 2.0
-    for _ in range(80):
-        middle = (low + high) / 2.0
-        if mean_satisfaction(middle, slope, tasks) < mean:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2.0
+    ability = (low + high) / 2.0
+    for _ in range(100):
+        excess = mean_satisfaction(ability, slope, list(tasks)) - mean
+        low, high = (low, ability) if excess > 0 else (ability, high)
+        step = -excess / _growth(ability, slope, tasks)
+        following = ability + step if low < ability + step < high else (low + high) / 2.0
+        if abs(following - ability) <= 1e-15 * max(abs(ability), 1.0):
+            break
+        ability = following
+    return ability
+
+
+def _growth(ability: float, slope: float, tasks: tuple[Task, ...]) -> float:
+    """Derivative of the mean satisfaction by the ability."""
+    total = 0.0
+    for w, t in zip(_shares(list(tasks)), tasks, strict=True):
+        p = sigmoid(slope * (ability - t.mean - t.deviation * _Z))
+        total += float(w) * slope * float(_WEIGHT @ (p * (1.0 - p)))
+    return total
 
 
 def _shares(tasks: list[Task]) -> Floats:

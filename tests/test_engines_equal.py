@@ -1,0 +1,226 @@
+"""Two engines, one truth: every record column equal bit for bit, over random scenarios.
+
+A mismatch shrinks to the smallest scenario that shows it and is written as TOML, to be run by hand.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from messsim.engines import compiled, prepare, simpy_engine
+from messsim.scenario import Scenario, dump, parse
+
+share = st.floats(0.05, 0.95).map(lambda x: round(x, 3))
+small_time = st.sampled_from([0.0, 0.25, 1.0, 3.0])
+
+
+def law(mean):
+    return st.one_of(
+        st.just({"kind": "constant", "tokens": mean}),
+        st.just({"kind": "geometric", "mean": float(mean), "max": 8 * mean}),
+        st.just({"kind": "lognormal", "mean": float(mean), "cv": 1.0, "max": 8 * mean}),
+    )
+
+
+@st.composite
+def coefficients(draw):
+    """Figures that make ties likely: iterations of a quarter of a second, or anything."""
+    if draw(st.booleans()):
+        return {"a0_s": 0.25, "p0_w_per_gpu": 100.0, "p_idle_w_per_gpu": 10.0}
+    return {
+        "a0_s": draw(st.floats(0.005, 0.1)),
+        "c1_s_per_token": draw(st.sampled_from([0.0, 1e-3])),
+        "nstar_tokens": draw(st.sampled_from([0.0, 20.0])),
+        "ab_s_per_sequence": draw(st.sampled_from([0.0, 1e-3])),
+        "ak_s_per_token": draw(st.sampled_from([0.0, 1e-4])),
+        "akm_s_per_token": draw(st.sampled_from([0.0, 1e-4])),
+        "aq_s_per_token2": draw(st.sampled_from([0.0, 1e-6])),
+        "p0_w_per_gpu": 100.0,
+        "e_j_per_token": draw(st.sampled_from([0.0, 0.5])),
+        "ek_j_per_cached_token": draw(st.sampled_from([0.0, 0.01])),
+        "p_cap_w_per_gpu": draw(st.sampled_from([110.0, 500.0])),
+        "p_idle_w_per_gpu": 20.0,
+    }
+
+
+@st.composite
+def serving(draw, usd):
+    if usd and draw(st.integers(0, 5)) == 0:
+        return {"kind": "api", "latency_s": 0.25, "tpot_s": 0.01, "usd_per_million_output_tokens": 5.0}
+    seqs = draw(st.sampled_from([1, 2, 4, 16]))
+    return {
+        "coefficients": draw(coefficients()),
+        "replicas": draw(st.integers(1, 4)),
+        "max_num_seqs": seqs,
+        "max_batched_tokens": seqs + draw(st.sampled_from([0, 4, 32, 512])),
+        "kv_capacity_tokens": draw(st.sampled_from([330, 400, 1000, 100_000])),
+        "kv_policy": draw(st.sampled_from(["recompute", "recompute", "reserve"])),
+    }
+
+
+@st.composite
+def arrivals(draw):
+    rate = draw(st.sampled_from([0.5, 4.0, 40.0]))
+    return draw(
+        st.one_of(
+            st.just({"kind": "poisson", "rate_rps": rate}),
+            st.just({"kind": "gamma", "rate_rps": rate, "cv": 2.0}),
+            st.just(
+                {
+                    "kind": "mmpp",
+                    "rate_rps": rate,
+                    "burst_rate_rps": 5 * rate,
+                    "mean_calm_s": 10.0,
+                    "mean_burst_s": 3.0,
+                }
+            ),
+            st.just({"kind": "diurnal", "rates_rps": [rate, 0.0, 2 * rate], "day_s": 60.0}),
+            st.fixed_dictionaries(
+                {
+                    "kind": st.just("closed"),
+                    "clients": st.integers(1, 20),
+                    "think_s": small_time,
+                    "think": st.sampled_from(["constant", "exponential"]),
+                }
+            ),
+        )
+    )
+
+
+@st.composite
+def phases(draw, closed, models):
+    if draw(st.booleans()):
+        return []
+    key = "from_request" if closed or draw(st.booleans()) else "from_s"
+    start = 30 if key == "from_request" else 5.0
+    return [
+        {key: start, "difficulty": 0.5, "satisfaction": {models[0]: draw(share)}},
+        {key: 2 * start, "prompt": 7, "output": {"kind": "geometric", "mean": 3.0, "max": 20}},
+    ]
+
+
+@st.composite
+def cluster(draw, pools):
+    said = {"dispatch": draw(st.sampled_from(["least_loaded", "round_robin", "power_of_two", "shared_queue"]))}
+    if draw(st.booleans()):
+        said["admission"] = {"max_waiting": draw(st.sampled_from([0, 1, 5]))}
+    if draw(st.booleans()):
+        failures = {"on_failure": draw(st.sampled_from(["retry", "lose"]))}
+        if draw(st.booleans()):
+            failures |= {"mtbf_s": draw(st.sampled_from([5.0, 30.0])), "mttr_s": draw(st.sampled_from([1.0, 10.0]))}
+        own = [p for p in pools if p.get("kind") != "api"]
+        if own and draw(st.booleans()):
+            outage = {"pool": own[0]["name"], "at_s": draw(small_time), "for_s": 2.5}
+            failures["schedule"] = [outage, outage | {"at_s": 1.0, "for_s": 4.0}][: draw(st.integers(1, 2))]
+        said["failures"] = failures
+    return said
+
+
+@st.composite
+def scenarios(draw):
+    """Whole scenarios, at most 200 requests each."""
+    usd = draw(st.booleans())
+    count = draw(st.sampled_from([1, 2, 3, 4, 7, 16]))
+    names = [f"model-{m}" for m in range(count)]
+    law_of_arrivals = draw(arrivals())
+    closed = law_of_arrivals["kind"] == "closed"
+    none = not closed and draw(st.integers(0, 5)) == 0
+    models = [
+        {"name": n, "satisfaction": draw(share), "output": draw(law(draw(st.sampled_from([1, 6, 30]))))} for n in names
+    ]
+    pools = []
+    for model in models:
+        if none:
+            model["cost_per_request"] = draw(st.floats(0, 100))
+            continue
+        for k in range(draw(st.sampled_from([1, 1, 2]))):
+            pools.append({"model": model["name"], "name": f"{model['name']}.{k}"} | draw(serving(usd)))
+    data = {
+        "seed": draw(st.integers(0, 5)),
+        "sla": {"alpha": draw(share)},
+        "arrivals": law_of_arrivals,
+        "tokens": {"prompt": draw(law(draw(st.sampled_from([1, 10, 11]))))},
+        "satisfaction": {"kind": "irt", "slope": 1.5},
+        "features": {"dimensions": draw(st.sampled_from([1, 3, 40])), "signal": 0.8},
+        "models": models,
+        "pools": pools,
+        "router": {
+            "policy": draw(st.sampled_from(["mess+", "mess+", "mess+", "random", "cheapest", "largest"])),
+            "V": draw(st.sampled_from([1e-4, 1e-2])),
+            "c": draw(st.sampled_from([0.1, 1.0])),
+            "kappa": draw(st.sampled_from([0.25, 0.4])),
+            "explore": draw(st.sampled_from(["all", "chosen"])),
+            "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"])),
+            "reference": draw(st.sampled_from(names)),
+            "predictor": {"learning_rate": 0.1, "momentum": draw(st.sampled_from([0.0, 0.9])), "clip": 1.0},
+        }
+        | draw(st.sampled_from([{}, {"window": 10}, {"discount": 0.9}, {"target_queue": 3.0}, {"cost_prior": 2.0}])),
+        "feedback": {
+            "probability": draw(st.sampled_from([0.0, 0.3, 1.0])),
+            "delay": draw(
+                st.sampled_from(["immediate", "immediate", 0.0, 2.5, {"kind": "lognormal", "mean_s": 3.0, "cv": 2.0}])
+            ),
+        },
+        "cluster": {"mode": "none"} if none else draw(cluster(pools)),
+        "cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}} if usd else {},
+        "phases": draw(phases(closed, names)),
+        "record": {"chunk": draw(st.sampled_from([64, 100, 65_536]))},
+    }
+    if draw(st.booleans()):
+        data["tenants"] = [{"name": "a", "alpha": 0.9}, {"name": "b", "share": 3.0}]
+    if not closed and law_of_arrivals.get("rate_rps", 99) <= 4 and draw(st.booleans()):
+        data["horizon_s"] = draw(st.sampled_from([2.5, 20.0]))
+    elif closed and draw(st.booleans()) and data["tokens"]["prompt"]["kind"] == "constant":
+        data["requests"] = draw(st.integers(1, 40))
+    else:
+        data["requests"] = draw(st.integers(1, 200))
+    return data
+
+
+def simulated(engine, scenario: Scenario):
+    chunks: list = []
+    outcome = engine.simulate(prepare(scenario), chunks.append)
+    names = chunks[0].columns if chunks else {}
+    return {n: np.concatenate([c.columns[n] for c in chunks]) for n in names}, outcome
+
+
+def assert_equal(scenario: Scenario) -> None:
+    by_simpy, told_by_simpy = simulated(simpy_engine, scenario)
+    by_loop, told_by_loop = simulated(compiled, scenario)
+    assert list(by_simpy) == list(by_loop)
+    for name in by_simpy:
+        assert by_simpy[name].dtype == by_loop[name].dtype, name
+        assert by_simpy[name].tobytes() == by_loop[name].tobytes(), name
+    assert repr(told_by_simpy.tenants) == repr(told_by_loop.tenants)
+    assert [repr(s) for s in told_by_simpy.timeline.samples] == [repr(s) for s in told_by_loop.timeline.samples]
+    for name in ("issued", "explored", "rated", "labels_of_lost", "last_arrival_s", "end_s", "updates"):
+        assert getattr(told_by_simpy, name) == getattr(told_by_loop, name), name
+    for mine, theirs in zip(told_by_simpy.pools, told_by_loop.pools, strict=True):
+        assert repr(mine) == repr(theirs)
+    assert math.isclose(told_by_simpy.in_system_integral, told_by_loop.in_system_integral, rel_tol=1e-12)
+
+
+def check_random(data: dict) -> None:
+    scenario = parse(data)
+    note(dump(scenario))
+    assert_equal(scenario)
+
+
+quick = settings(deadline=None, derandomize=True, max_examples=300, suppress_health_check=list(HealthCheck))
+nightly = settings(quick, max_examples=2000)
+
+
+@quick
+@given(scenarios())
+def test_the_engines_are_equal(data):
+    check_random(data)
+
+
+@pytest.mark.slow
+@nightly
+@given(scenarios())
+def test_the_engines_are_equal_in_many_scenarios(data):
+    check_random(data)
