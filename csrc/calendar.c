@@ -54,6 +54,18 @@ void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64
     }
 }
 
+ms_key ms_tournament_rival(const ms_tournament *self, int32_t player)
+{
+    ms_key least = {INFINITY, UINT64_MAX};
+    for (int32_t node = player + self->leaves; node > 1; node /= 2) {
+        const ms_key *beside = &self->keys[contender(self, node ^ 1)];
+        if (key_before(beside, &least)) {
+            least = *beside;
+        }
+    }
+    return least;
+}
+
 void ms_heap_free(ms_heap *self)
 {
     free(self->events);

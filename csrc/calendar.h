@@ -65,6 +65,9 @@ static inline int32_t ms_tournament_best(const ms_tournament *self)
     return self->winners[1];
 }
 
+/* The least key of all players but one. */
+ms_key ms_tournament_rival(const ms_tournament *self, int32_t player);
+
 /* ---- heap: moments that happen once ---------------------------------------------------------------- */
 
 enum ms_errand { MS_DO_LABEL, MS_DO_RETRY, MS_DO_CHAIN, MS_DO_FAIL, MS_DO_REPAIR, MS_DO_API, MS_DO_CLIENT };

@@ -353,7 +353,7 @@ int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s)
     }
     if (n == 0) {
         self->pool[first_open].unfinished++;
-        job->replica = -1 - self->pool[first_open].first; /* remembers the pool that holds it */
+        job->held_by = first_open;
         ms_queue_push_tail(&servers->held, job);
         return MS_PLACED;
     }
@@ -368,17 +368,21 @@ void ms_fleet_finish_api(ms_fleet *self, const ms_job *job)
 
 /* ---- what replicas do -------------------------------------------------------------------------------- */
 
-int ms_fleet_finish(ms_fleet *self, int32_t replica, double t_s, ms_queue *done)
+int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done)
 {
     const int error = ms_replica_finish(&self->replica[replica], done);
     if (error) {
         return error;
     }
-    ms_tournament_set(&self->moments, replica, t_s, ms_order(MS_STARTS, replica));
     if (done->length > 0) {
         note_load(self, replica);
     }
     return 0;
+}
+
+void ms_fleet_start_later(ms_fleet *self, int32_t replica, double t_s)
+{
+    ms_tournament_set(&self->moments, replica, t_s, ms_order(MS_STARTS, replica));
 }
 
 int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
@@ -424,8 +428,7 @@ int ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s)
     ms_queue held = servers->held;
     servers->held = (ms_queue){0};
     for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
-        pool_of(self, -1 - job->replica)->unfinished--;
-        job->replica = -1;
+        self->pool[job->held_by].unfinished--;
         const int placed = ms_fleet_place(self, job, -1, t_s);
         if (placed < 0) {
             return placed;
@@ -451,7 +454,6 @@ void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs
     }
     ms_queue *held = &self->servers[model].held;
     for (ms_job *job = ms_queue_pop(held); job != NULL; job = ms_queue_pop(held)) {
-        job->replica = -1;
         ms_queue_push_tail(jobs, job);
     }
 }

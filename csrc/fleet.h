@@ -78,8 +78,10 @@ int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s)
 /* An API's job is done. */
 void ms_fleet_finish_api(ms_fleet *self, const ms_job *job);
 
-/* The boundary of a replica is reached: its jobs that are done. It is due to start at the same instant. */
-int ms_fleet_finish(ms_fleet *self, int32_t replica, double t_s, ms_queue *done);
+/* The boundary of a replica is reached: its jobs that are done. It is due to start at the same instant, after
+ * all else that happens then: the caller starts it, or leaves it to the calendar. */
+int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done);
+void ms_fleet_start_later(ms_fleet *self, int32_t replica, double t_s);
 int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s);
 
 /* A replica goes down: its jobs, unless it was down already. */

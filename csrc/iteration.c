@@ -29,11 +29,6 @@ ms_series ms_iteration_seconds(const ms_coefficients *c, const ms_batch *batch)
     return tau;
 }
 
-double ms_series_sum(ms_series series, double n)
-{
-    return n * series.first + series.slope * (n * (n - 1.0) / 2.0);
-}
-
 static double series_range(ms_series series, double from, double to)
 {
     return ms_series_sum(series, to) - ms_series_sum(series, from);
@@ -57,7 +52,11 @@ static double sign_change(ms_series gap, double n)
 
 double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, double n)
 {
-    const ms_series tau = ms_iteration_seconds(c, batch);
+    return ms_iteration_joules_of(c, batch, ms_iteration_seconds(c, batch), n);
+}
+
+double ms_iteration_joules_of(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n)
+{
     const ms_series capped = {c->p_cap_w * tau.first, c->p_cap_w * tau.slope};
     const ms_series drawn = {c->p0_w * tau.first + c->e_j_per_token * (batch->prompt_tokens + batch->decoders) +
                                  c->ek_j_per_token * batch->context,
@@ -82,22 +81,22 @@ static ms_shares split(double decode, double all)
     return (ms_shares){decode, all - decode};
 }
 
-ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *batch, double n)
+ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n)
 {
-    const double all = ms_iteration_joules(c, batch, n);
-    const ms_batch decode = decode_part(batch);
-    if (batch->decoders == 0.0) {
-        return split(0.0, all);
+    const double all = ms_iteration_joules_of(c, batch, tau, n);
+    if (batch->decoders == 0.0 || batch->prompt_tokens == 0.0) {
+        return split(batch->decoders == 0.0 ? 0.0 : all, all);
     }
-    return split(batch->prompt_tokens > 0.0 ? ms_iteration_joules(c, &decode, n) : all, all);
+    const ms_batch decode = decode_part(batch);
+    return split(ms_iteration_joules(c, &decode, n), all);
 }
 
-ms_shares ms_iteration_second_shares(const ms_coefficients *c, const ms_batch *batch, double n)
+ms_shares ms_iteration_second_shares(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n)
 {
-    const double all = ms_series_sum(ms_iteration_seconds(c, batch), n);
-    const ms_batch decode = decode_part(batch);
-    if (batch->decoders == 0.0) {
-        return split(0.0, all);
+    const double all = ms_series_sum(tau, n);
+    if (batch->decoders == 0.0 || batch->prompt_tokens == 0.0) {
+        return split(batch->decoders == 0.0 ? 0.0 : all, all);
     }
-    return split(batch->prompt_tokens > 0.0 ? ms_series_sum(ms_iteration_seconds(c, &decode), n) : all, all);
+    const ms_batch decode = decode_part(batch);
+    return split(ms_series_sum(ms_iteration_seconds(c, &decode), n), all);
 }

@@ -52,10 +52,16 @@ typedef struct ms_series {
 ms_series ms_iteration_seconds(const ms_coefficients *c, const ms_batch *batch);
 
 /* The sum of the first n terms: n first + slope n (n - 1) / 2. */
-double ms_series_sum(ms_series series, double n);
+static inline double ms_series_sum(ms_series series, double n)
+{
+    return n * series.first + series.slope * (n * (n - 1.0) / 2.0);
+}
 
 /* Joules of the first n iterations, split at the one where the cap starts or ends to bind. */
 double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, double n);
+
+/* The same where the batch's durations are known already. */
+double ms_iteration_joules_of(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n);
 
 /* How n iterations are paid: the decoding sequences together, and the prompts together. */
 typedef struct ms_shares {
@@ -63,10 +69,10 @@ typedef struct ms_shares {
     double prompt;
 } ms_shares;
 
-/* Joules: decoders pay eps(0, B, K), prompts what they add to it. */
-ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *batch, double n);
+/* Joules: decoders pay eps(0, B, K), prompts what they add to it. `tau` are the batch's durations. */
+ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n);
 
 /* Seconds, shared by the same rule: what USD per GPU-hour multiply. */
-ms_shares ms_iteration_second_shares(const ms_coefficients *c, const ms_batch *batch, double n);
+ms_shares ms_iteration_second_shares(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n);
 
 #endif

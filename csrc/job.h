@@ -13,6 +13,7 @@ typedef struct ms_job {
     int32_t preemptions;
     int32_t attempt;          /* counts failures that it survived */
     int32_t replica;          /* where it runs or ran last; -1 before */
+    int32_t held_by;          /* the pool that holds it while no replica is up */
     double start_s;           /* NaN until it happens; set once, never by a recompute or a retry */
     double first_token_s;
     double finish_s;

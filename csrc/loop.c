@@ -673,15 +673,32 @@ static int repair(ms_loop *self, ms_breakdown *breakdown)
 
 /* ---- the loop --------------------------------------------------------------------------------------------- */
 
+/* Whether anything but this replica's start is left at this instant. */
+static int something_else_happens_now(const ms_loop *self, int32_t replica)
+{
+    const double now_s = self->now_s;
+    if (self->heap.length > 0 && self->heap.events[0].when.time_s <= now_s) {
+        return 1;
+    }
+    if (self->page->arrival_s != NULL && (page_is_over(self) || self->page->arrival_s[self->next] <= now_s)) {
+        return 1; /* the next page may begin with an arrival at this very instant */
+    }
+    return ms_tournament_rival(&self->fleet.moments, replica).value <= now_s;
+}
+
 static int boundary(ms_loop *self, int32_t replica)
 {
     ms_queue done = {0};
-    TRY(ms_fleet_finish(&self->fleet, replica, self->now_s, &done));
+    TRY(ms_fleet_finish(&self->fleet, replica, &done));
     for (ms_job *job = ms_queue_pop(&done); job != NULL; job = ms_queue_pop(&done)) {
         self->fleet.pool[self->fleet.pool_of[replica]].unfinished--;
         TRY(finished(self, job));
     }
-    return 0;
+    if (something_else_happens_now(self, replica)) {
+        ms_fleet_start_later(&self->fleet, replica, self->now_s);
+        return 0;
+    }
+    return ms_fleet_start(&self->fleet, replica, self->now_s);
 }
 
 static int retry(ms_loop *self, ms_job *job)

@@ -105,16 +105,17 @@ static ms_shares blend(ms_shares whole, ms_shares next, double fraction)
                        whole.prompt + fraction * (next.prompt - whole.prompt)};
 }
 
-typedef ms_shares (*shares_fn)(const ms_coefficients *, const ms_batch *, double);
+typedef ms_shares (*shares_fn)(const ms_coefficients *, const ms_batch *, ms_series, double);
 
 /* Shares of n iterations and a fraction of the next. */
 static ms_shares shares_until(const ms_replica *self, shares_fn shares, int64_t n, double fraction)
 {
-    const ms_shares whole = n > 0 ? shares(&self->coefficients, &self->batch, (double)n) : (ms_shares){0.0, 0.0};
+    const ms_coefficients *c = &self->coefficients;
+    const ms_shares whole = n > 0 ? shares(c, &self->batch, self->tau, (double)n) : (ms_shares){0.0, 0.0};
     if (fraction == 0.0) {
         return whole;
     }
-    return blend(whole, shares(&self->coefficients, &self->batch, (double)(n + 1)), fraction);
+    return blend(whole, shares(c, &self->batch, self->tau, (double)(n + 1)), fraction);
 }
 
 static void accrue(ms_replica *self, int64_t n, double fraction)

@@ -354,3 +354,13 @@ cdef extern from "loop.h" nogil:
     void ms_loop_no_more(ms_loop *)
     int ms_loop_run(ms_loop *, int64_t budget)
     void ms_loop_cut(ms_loop *)
+
+cdef extern from "histogram.h" nogil:
+    ctypedef struct ms_log_histogram:
+        int64_t *counts
+        int64_t bins
+        double least
+        double bins_per_octave
+        int64_t zeros
+        double sum
+    void ms_log_histogram_add(ms_log_histogram *, const double *values, int64_t n)

@@ -141,6 +141,20 @@ def log(const double[::1] x not None):
     return mapped(<elementwise>ms_log_many, x)
 
 
+def log_histogram_add(int64_t[::1] counts not None, const double[::1] values not None, double least,
+                      double bins_per_octave):
+    """Counts values >= 0 into counts (csrc/histogram.h); returns how many were 0, and the sum of all."""
+    cdef ms_log_histogram histogram
+    check_shape(counts.shape[0] > 0, "a histogram has bins")
+    histogram.counts, histogram.bins = &counts[0], counts.shape[0]
+    histogram.least, histogram.bins_per_octave = least, bins_per_octave
+    histogram.zeros, histogram.sum = 0, 0.0
+    if values.shape[0]:
+        with nogil:
+            ms_log_histogram_add(&histogram, &values[0], values.shape[0])
+    return histogram.zeros, histogram.sum
+
+
 # ---- routing --------------------------------------------------------------------------------------------
 
 cdef class Predictor:

@@ -136,12 +136,13 @@ static void the_cap_is_split_where_it_starts_or_ends_to_bind(void)
 
 static void shares_add_up(void)
 {
+    const ms_series tau = ms_iteration_seconds(&c, &mixed);
     for (double n = 1.0; n < 20.0; n += 1.0) {
-        const ms_shares joules = ms_iteration_joule_shares(&c, &mixed, n);
+        const ms_shares joules = ms_iteration_joule_shares(&c, &mixed, tau, n);
         CHECK(joules.decode == ms_iteration_joules(&c, &decode, n));
         CHECK(joules.decode + joules.prompt == ms_iteration_joules(&c, &mixed, n));
         CHECK(joules.prompt > 0.0);
-        const ms_shares seconds = ms_iteration_second_shares(&c, &mixed, n);
+        const ms_shares seconds = ms_iteration_second_shares(&c, &mixed, tau, n);
         CHECK(seconds.decode == ms_series_sum(ms_iteration_seconds(&c, &decode), n));
         CHECK(seconds.decode + seconds.prompt == ms_series_sum(ms_iteration_seconds(&c, &mixed), n));
     }
@@ -149,13 +150,24 @@ static void shares_add_up(void)
 
 static void who_is_alone_pays_all(void)
 {
-    const ms_shares decoding = ms_iteration_joule_shares(&c, &decode, 3.0);
+    const ms_series decoding_s = ms_iteration_seconds(&c, &decode);
+    const ms_shares decoding = ms_iteration_joule_shares(&c, &decode, decoding_s, 3.0);
     CHECK(decoding.decode == ms_iteration_joules(&c, &decode, 3.0) && decoding.prompt == 0.0);
-    const ms_shares prefilling = ms_iteration_joule_shares(&c, &prompts, 3.0);
+    CHECK(ms_iteration_second_shares(&c, &decode, decoding_s, 3.0).decode == ms_series_sum(decoding_s, 3.0));
+    CHECK(ms_iteration_second_shares(&c, &decode, decoding_s, 3.0).prompt == 0.0);
+    const ms_series prefilling_s = ms_iteration_seconds(&c, &prompts);
+    const ms_shares prefilling = ms_iteration_joule_shares(&c, &prompts, prefilling_s, 3.0);
     CHECK(prefilling.prompt == ms_iteration_joules(&c, &prompts, 3.0) && prefilling.decode == 0.0);
-    const ms_shares seconds = ms_iteration_second_shares(&c, &prompts, 3.0);
-    CHECK(seconds.prompt == ms_series_sum(ms_iteration_seconds(&c, &prompts), 3.0) && seconds.decode == 0.0);
-    CHECK(ms_iteration_second_shares(&c, &decode, 3.0).prompt == 0.0);
+    CHECK(ms_iteration_second_shares(&c, &prompts, prefilling_s, 3.0).prompt == ms_series_sum(prefilling_s, 3.0));
+    CHECK(ms_iteration_second_shares(&c, &prompts, prefilling_s, 3.0).decode == 0.0);
+}
+
+static void joules_of_known_durations_are_the_same(void)
+{
+    for (double n = 1.0; n < 20.0; n += 1.0) {
+        CHECK(ms_iteration_joules_of(&c, &mixed, ms_iteration_seconds(&c, &mixed), n) ==
+              ms_iteration_joules(&c, &mixed, n));
+    }
 }
 
 int main(void)
@@ -170,5 +182,6 @@ int main(void)
     RUN(the_cap_is_split_where_it_starts_or_ends_to_bind);
     RUN(shares_add_up);
     RUN(who_is_alone_pays_all);
+    RUN(joules_of_known_durations_are_the_same);
     return report();
 }

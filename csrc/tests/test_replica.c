@@ -113,6 +113,47 @@ static void an_arrival_on_a_boundary_is_in_time(void)
     ms_replica_free(&r);
 }
 
+/* Where time is too coarse to tell iterations apart, the fewest that reach the arrival. */
+static void an_arrival_waits_for_the_fewest_iterations(void)
+{
+    ms_coefficients quick = unit;
+    quick.a0_s = 0.25;
+    ms_replica r;
+    CHECK(ms_replica_init(&r, 0, &quick, &wide, NULL) == 0);
+    ms_queue done = {0};
+    ms_job first = ms_job_new(0, 0, 1, 10), second = ms_job_new(1, 0, 1, 2);
+    const double late_s = 0x1p52; /* the next number is a second on: 1, 2 iterations round down, 3 up */
+    submit(&r, &first, late_s);
+    start(&r, late_s);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    start(&r, late_s);
+    CHECK(submit(&r, &second, late_s + 1.0) == MS_RESCHEDULE);
+    CHECK(r.boundary_s == late_s + 1.0 && r.target_iterations == 3);
+    ms_replica_free(&r);
+}
+
+/* Decoders take their tokens of the budget first; and a prefill that is not over lets nobody in. */
+static void a_partial_prefill_shares_the_budget_with_decoders(void)
+{
+    ms_replica r;
+    make(&r, (ms_limits){.max_num_seqs = 4, .max_batched_tokens = 4, .kv_capacity_tokens = 100});
+    ms_queue done = {0};
+    ms_job decoding = ms_job_new(0, 0, 1, 20), prefilling = ms_job_new(1, 0, 10, 1);
+    ms_job waiting = ms_job_new(2, 0, 1, 1);
+    submit(&r, &decoding, 0.0);
+    start(&r, 0.0);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    submit(&r, &prefilling, 1.0);
+    start(&r, 1.0);
+    CHECK(r.boundary_s == 4.0); /* 3 + 3 + 3, then 1 */
+    CHECK(submit(&r, &waiting, 1.5) == MS_NOTHING && r.boundary_s == 4.0);
+    run_out(&r);
+    CHECK(times_are(&prefilling, 1.0, 5.0, 5.0));
+    CHECK(times_are(&waiting, 4.0, 5.0, 5.0)); /* there was room beside the last chunk */
+    CHECK(times_are(&decoding, 0.0, 1.0, 20.0));
+    ms_replica_free(&r);
+}
+
 static void an_interruption_in_vain_changes_nothing(void)
 {
     ms_replica r;
@@ -139,19 +180,22 @@ static void the_youngest_is_preempted_and_computed_again(void)
 {
     ms_replica r;
     make(&r, (ms_limits){.max_num_seqs = 2, .max_batched_tokens = 16, .kv_capacity_tokens = 10});
-    ms_job old = ms_job_new(0, 0, 4, 6), young = ms_job_new(1, 0, 4, 6);
+    ms_job old = ms_job_new(0, 0, 4, 6), young = ms_job_new(1, 0, 4, 6), small = ms_job_new(2, 0, 1, 1);
     submit(&r, &old, 0.0);
     submit(&r, &young, 0.0);
+    submit(&r, &small, 0.0);
     CHECK(start(&r, 0.0) == 2);
     run_out(&r);
     /* Both hold 5 tokens after two iterations and 12 would be needed: the young one goes, with two
      * tokens generated. Its 4 + 2 are prefilled when the old one has left, which gives token 3. */
     CHECK(times_are(&old, 0.0, 1.0, 6.0));
     CHECK(times_are(&young, 0.0, 1.0, 10.0));
+    CHECK(times_are(&small, 6.0, 7.0, 7.0)); /* it would fit at 2, but stands behind the young one */
     CHECK(old.preemptions == 0 && young.preemptions == 1 && r.preemptions == 1);
-    /* together: (2 + 8) + (2 + 2); alone: 4 x (2 + 1); again: (2 + 6) + 3 x (2 + 1) */
-    CHECK(old.energy_j + young.energy_j == 10.0 + 4.0 + 12.0 + 8.0 + 9.0);
-    CHECK(young.energy_j == 5.0 + 2.0 + 8.0 + 9.0);
+    /* together: (2 + 8) + (2 + 2); alone: 4 x (2 + 1); again: (2 + 7), of which 6/7, + 3 x (2 + 1) */
+    CHECK(old.energy_j == 5.0 + 2.0 + 12.0);
+    CHECK_NEAR(young.energy_j, 5.0 + 2.0 + 9.0 * (6.0 / 7.0) + 9.0, 1e-15);
+    CHECK_NEAR(small.energy_j, 9.0 / 7.0, 1e-15);
     ms_replica_free(&r);
 }
 
@@ -530,6 +574,8 @@ int main(void)
     RUN(a_long_prompt_is_prefilled_in_chunks);
     RUN(a_newcomer_joins_at_the_next_boundary);
     RUN(an_arrival_on_a_boundary_is_in_time);
+    RUN(an_arrival_waits_for_the_fewest_iterations);
+    RUN(a_partial_prefill_shares_the_budget_with_decoders);
     RUN(an_interruption_in_vain_changes_nothing);
     RUN(the_youngest_is_preempted_and_computed_again);
     RUN(reserving_the_whole_answer_never_preempts);

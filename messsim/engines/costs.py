@@ -28,6 +28,7 @@ class KnownCosts:
             if not own and (model.profile or model.coefficients or model.kind == "api"):
                 own = [serving_plan(scenario, model, model.name, m, 0)]
             self._pools.append(own)
+        self._tables: list[Floats] = [np.empty(0)] * len(scenario.models)
 
     def of_chunk(self, chunk: Chunk) -> Floats:
         """Known costs [models, n] of a chunk's requests."""
@@ -38,8 +39,15 @@ class KnownCosts:
             elif chunk.costs is not None:
                 costs[m] = chunk.costs[m]
             else:
-                costs[m] = self._of_model(m, chunk.prompt_tokens)
+                np.take(self._table(m, int(chunk.prompt_tokens.max())), chunk.prompt_tokens, out=costs[m])
         return costs
+
+    def _table(self, model: int, longest: int) -> Floats:
+        """Known cost by prompt length: requests are many, lengths are few."""
+        if longest >= len(self._tables[model]):
+            lengths = np.arange(max(longest + 1, 2 * len(self._tables[model])), dtype=np.int32)
+            self._tables[model] = self._of_model(model, lengths)
+        return self._tables[model]
 
     def at_mean(self, prompt_tokens: float) -> list[float]:
         """Each model's known cost of a prompt of mean length; NaN where only a table knows."""

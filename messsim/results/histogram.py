@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from messsim import _core
 from messsim.workload.chunk import Floats
 
 __all__ = ["LogHistogram", "ScoreHistogram"]
@@ -26,13 +27,9 @@ class LogHistogram:
 
     def add(self, values: Floats) -> None:
         """Counts values >= 0; NaN does not take part."""
-        values = values[~np.isnan(values)]
-        positive = values[values > 0]
-        self._zeros += len(values) - len(positive)
-        self._sum += float(positive.sum())
-        bins = np.floor(np.log2(positive / LEAST) * BINS_PER_OCTAVE).astype(np.int64)
-        np.clip(bins, 0, len(self._counts) - 1, out=bins)
-        self._counts += np.bincount(bins, minlength=len(self._counts))
+        zeros, total = _core.log_histogram_add(self._counts, np.ascontiguousarray(values), LEAST, BINS_PER_OCTAVE)
+        self._zeros += zeros
+        self._sum += total
 
     @property
     def count(self) -> int:

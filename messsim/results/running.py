@@ -53,15 +53,16 @@ class Running:
 
     def _sample(self, ids: NDArray[np.int64], curve: Floats, per_request: Floats) -> None:
         at = np.flatnonzero(ids % self.stride == 0)
-        self.ids += ids[at].tolist()
-        self.satisfaction += curve[at].tolist()
-        self.cost_per_request += per_request[at].tolist()
-        while len(self.ids) > MOST:
+        while len(self.ids) + len(at) > MOST:
             self.stride *= 2
             keep = [k for k, i in enumerate(self.ids) if i % self.stride == 0]
             self.ids = [self.ids[k] for k in keep]
             self.satisfaction = [self.satisfaction[k] for k in keep]
             self.cost_per_request = [self.cost_per_request[k] for k in keep]
+            at = at[ids[at] % self.stride == 0]
+        self.ids += ids[at].tolist()
+        self.satisfaction += curve[at].tolist()
+        self.cost_per_request += per_request[at].tolist()
 
     @property
     def mean(self) -> float | None:

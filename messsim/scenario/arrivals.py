@@ -12,14 +12,14 @@ __all__ = ["Arrivals", "Closed", "Diurnal", "Gamma", "Mmpp", "Poisson", "Trace"]
 class Poisson(Part):
     """Memoryless arrivals at a constant rate."""
 
-    kind: Literal["poisson"] = "poisson"
+    kind: Literal["poisson"] = Field("poisson", description="poisson: memoryless, at a constant rate")
     rate_rps: Positive = Field(description="requests per second")
 
 
 class Gamma(Part):
     """Gamma-distributed gaps: cv above 1 is burstier than Poisson, below 1 more regular."""
 
-    kind: Literal["gamma"] = "gamma"
+    kind: Literal["gamma"] = Field("gamma", description="gamma: burstier or more regular than poisson")
     rate_rps: Positive = Field(description="requests per second")
     cv: float = Field(ge=0.05, le=20, description="coefficient of variation of the gaps")
 
@@ -27,7 +27,7 @@ class Gamma(Part):
 class Mmpp(Part):
     """A Markov-modulated Poisson process of two states: calm and burst."""
 
-    kind: Literal["mmpp"] = "mmpp"
+    kind: Literal["mmpp"] = Field("mmpp", description="mmpp: calm periods and bursts, in turn")
     rate_rps: NonNegative = Field(description="requests per second while calm")
     burst_rate_rps: Positive = Field(description="requests per second in a burst")
     mean_calm_s: Positive = Field(description="mean length of a calm period, seconds")
@@ -37,7 +37,7 @@ class Mmpp(Part):
 class Diurnal(Part):
     """A Poisson process whose rate goes through a day and begins again."""
 
-    kind: Literal["diurnal"] = "diurnal"
+    kind: Literal["diurnal"] = Field("diurnal", description="diurnal: a rate for each slot of the day")
     rates_rps: list[NonNegative] = Field(
         min_length=2, description="requests per second in each slot of the day, in order (24: by the hour)"
     )
@@ -61,7 +61,7 @@ class Columns(Part):
 class Trace(Part):
     """Requests from a file: CSV, CSV.gz, Parquet or JSONL."""
 
-    kind: Literal["trace"] = "trace"
+    kind: Literal["trace"] = Field("trace", description="trace: from a file")
     file: str = Field(description="path, relative to the scenario's folder")
     columns: Columns = Field(Columns(), description="names of the columns")
     rate_rps: Positive | None = Field(
@@ -71,7 +71,7 @@ class Trace(Part):
         None,
         min_length=2,
         max_length=2,
-        description="use only this window [from, to) of the trace's own seconds, before stretching",
+        description="use only this window [from, to) of the trace, seconds since its first request, before stretching",
     )
     repeat: bool = Field(True, description="begin again when the trace ends before the run")
 
@@ -85,7 +85,7 @@ class Trace(Part):
 class Closed(Part):
     """A fixed number of clients, each asking again when its last answer is complete."""
 
-    kind: Literal["closed"] = "closed"
+    kind: Literal["closed"] = Field("closed", description="closed: clients who wait for their answers")
     clients: Count = Field(description="number of clients")
     think_s: NonNegative = Field(0.0, description="mean pause between an answer and the next request, seconds")
     think: Literal["constant", "exponential"] = Field("constant", description="law of the pause")

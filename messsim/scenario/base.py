@@ -3,13 +3,32 @@
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-__all__ = ["Count", "Fraction", "NonNegative", "Part", "Positive", "named"]
+__all__ = [
+    "MOST_TOKENS",
+    "Count",
+    "Fraction",
+    "NonNegative",
+    "Number",
+    "Part",
+    "Positive",
+    "Share",
+    "TokenCount",
+    "Weight",
+    "expanding",
+]
+
+MOST_TOKENS = 10_000_000  # of one prompt or answer: the longest context of any model so far
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0, le=1e12)]  # relative to the other weights
+Share = Annotated[float, Field(gt=0, le=1e12)]  # the same, but never 0
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Number = Annotated[int, Field(ge=0, le=2**53)]  # of a request, or of things that there may be none of
+TokenCount = Annotated[int, Field(ge=1, le=MOST_TOKENS)]
 
 
 class Part(BaseModel):
@@ -25,10 +44,28 @@ class Part(BaseModel):
     )
 
 
-def named(kind: str, key: str) -> BeforeValidator:
-    """Lets a bare number stand for the law of that kind: ``prompt = 500`` is a constant law of 500."""
+def expanding(words: dict[str, Any], key: str, expected: str, schema: Any) -> BeforeValidator:
+    """Lets a bare number or word stand for a table: ``prompt = 500`` for a constant law of 500 tokens.
+
+    Parameters
+    ----------
+    words
+        The table of each word.
+    key
+        The key of ``kind = "constant"`` that a number is the value of.
+    expected
+        What to say of anything else.
+    schema
+        The type of what may be written, for the JSON Schema.
+    """
 
     def expand(value: Any) -> Any:
-        return value if isinstance(value, (dict, Part)) else {"kind": kind, key: value}
+        if isinstance(value, (dict, Part)):
+            return value
+        if isinstance(value, str) and value in words:
+            return words[value]
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return {"kind": "constant", key: value}
+        raise PydanticCustomError("expandable", expected)
 
-    return BeforeValidator(expand)
+    return BeforeValidator(expand, json_schema_input_type=schema)

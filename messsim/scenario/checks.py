@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from .fleet import Model, Serving
     from .scenario import Scenario
 
 __all__ = ["notes_of", "problems_of"]
+
+# Drawing steps through the slots of a diurnal day, or the sojourns of an mmpp, one by one.
+LEAST_REQUESTS_A_SLOT = 1e-3
 
 
 def problems_of(scenario: Scenario) -> list[str]:
     """One line for each pair of keys that do not fit: ``key = value: what was expected``."""
     return [
         *_length(scenario),
+        *_rates(scenario),
         *_names(scenario),
         *_outcomes(scenario),
         *_lengths_of_text(scenario),
@@ -39,6 +44,23 @@ def _length(s: Scenario) -> Iterator[str]:
         yield f"warmup = {s.warmup}: expected fewer than requests = {s.requests}"
 
 
+def _rates(s: Scenario) -> Iterator[str]:
+    law = s.arrivals
+    if law.kind == "diurnal":
+        slots, mean = "slot", sum(law.rates_rps) / len(law.rates_rps) * (law.day_s / len(law.rates_rps))
+    elif law.kind == "mmpp":
+        slots = "calm period or burst"
+        mean = (law.mean_calm_s * law.rate_rps + law.mean_burst_s * law.burst_rate_rps) / 2
+    else:
+        return
+    mean *= min([1.0, *(p.rate_factor for p in s.phases if p.rate_factor is not None)])
+    if mean < LEAST_REQUESTS_A_SLOT:
+        yield (
+            f"arrivals: {mean:.2g} requests in a {slots}, on average; expected at least {LEAST_REQUESTS_A_SLOT:g}: "
+            "a higher rate, or longer ones"
+        )
+
+
 def _repeated(names: Iterable[str]) -> set[str]:
     names = list(names)
     return {n for n in names if names.count(n) > 1}
@@ -48,7 +70,7 @@ def _names(s: Scenario) -> Iterator[str]:
     for table, names in (
         ("models", s.model_names),
         ("tenants", [t.name for t in s.tenants]),
-        ("pools", [p.name for p in s.pools if p.name]),
+        ("pools", [p.name for p in (s.pools if _unknown_pools(s) else s.fleet) if p.name]),
         (
             "satisfaction.tasks",
             [t.name for t in s.satisfaction.tasks] if s.satisfaction.kind == "irt" else [],
@@ -57,16 +79,19 @@ def _names(s: Scenario) -> Iterator[str]:
         for name in sorted(_repeated(names)):
             yield f"{table}: the name {name!r} is given twice; expected different names"
     known = f"expected one of {', '.join(s.model_names)}"
-    if s.router.reference and s.router.reference not in s.model_names:
-        yield f"router.reference = {s.router.reference!r}: unknown model; {known}"
+    references = {"router.reference": s.router.reference}
+    references |= {f"router.{policy}.reference": own.get("reference") for policy, own in s.router.overrides.items()}
+    for key, reference in references.items():
+        if isinstance(reference, str) and reference not in s.model_names:
+            yield f"{key} = {reference!r}: unknown model; {known}"
     for i, pool in enumerate(s.pools):
         if pool.serves not in s.model_names:
             yield f"pools.{i}.model = {pool.serves!r}: unknown model; {known}"
 
 
 def _outcomes(s: Scenario) -> Iterator[str]:
-    kind = s.satisfaction.kind
-    if kind == "irt":
+    said = s.satisfaction
+    if said.kind == "irt":
         for i, model in enumerate(s.models):
             if model.satisfaction is None:
                 yield f"models.{i}.satisfaction: missing for {model.name}; expected its mean satisfaction"
@@ -75,11 +100,11 @@ def _outcomes(s: Scenario) -> Iterator[str]:
                     f"models.{i}.satisfaction = {model.satisfaction}: expected above 0 and below 1, "
                     "where an ability exists"
                 )
-        if s.satisfaction.kind == "irt" and s.satisfaction.tasks and not any(t.weight for t in s.satisfaction.tasks):
+        if said.tasks and not any(t.weight for t in said.tasks):
             yield "satisfaction.tasks: all weights are 0; expected at least one above it"
-    wants = {"difficulty": "irt", "table": "table", "text": "table"}.get(s.features.kind or "none")
-    if wants and wants != kind:
-        yield f"features.kind = {s.features.kind!r}: expected satisfaction.kind = {wants!r}, not {kind!r}"
+    wants = {"difficulty": "irt", "table": "table", "text": "table"}.get(s.features.kind)
+    if wants and wants != said.kind:
+        yield f"features.kind = {s.features.kind!r}: expected satisfaction.kind = {wants!r}, not {said.kind!r}"
 
 
 def _lengths_of_text(s: Scenario) -> Iterator[str]:
@@ -97,17 +122,16 @@ def _lengths_of_text(s: Scenario) -> Iterator[str]:
 def _serving(s: Scenario) -> Iterator[str]:
     pooled = {p.serves for p in s.pools}
     for i, model in enumerate(s.models):
-        described = model.profile or model.coefficients or model.kind == "api"
-        if model.name in pooled and described:
+        if model.name in pooled and _described(model):
             yield f"models.{i}: {model.name} has pools of its own; expected no profile or coefficients here"
-        if described or model.name in pooled:
+        if _described(model):
             continue
-        if s.cluster.mode == "servers":
+        if s.cluster.mode == "servers" and model.name not in pooled:
             yield f"models.{i}.profile: missing for {model.name}; expected a profile, coefficients or a pool"
-        elif model.cost_per_request is None and not (s.satisfaction.kind == "table" and s.satisfaction.costs):
-            yield f"models.{i}.cost_per_request: missing for {model.name}; expected it, or a profile"
+        if s.cluster.mode == "none" and not _priced(s, model):
+            yield f"models.{i}.cost_per_request: missing for {model.name}; expected it, or a profile in models"
     for i, pool in enumerate(s.pools):
-        if not (pool.profile or pool.coefficients or pool.kind == "api"):
+        if not _described(pool):
             yield f"pools.{i}.profile: missing; expected a profile or coefficients"
     if s.cluster.mode == "none":
         for key, value in (("admission", s.cluster.admission), ("failures", s.cluster.failures)):
@@ -123,6 +147,18 @@ def _serving(s: Scenario) -> Iterator[str]:
                 yield f"{key}.pool = {outage.pool!r}: unknown pool; expected one of {', '.join(map(str, names))}"
             elif names and outage.replica >= names[outage.pool].replicas:
                 yield f"{key}.replica = {outage.replica}: expected below {names[outage.pool].replicas}"
+
+
+def _described(said: Serving) -> bool:
+    """Whether it is known how it serves."""
+    return said.profile is not None or said.coefficients is not None or said.kind == "api"
+
+
+def _priced(s: Scenario, model: Model) -> bool:
+    """Whether the known cost of a request is given, not reckoned from the model's servers."""
+    table = s.satisfaction if s.satisfaction.kind == "table" else None
+    measured = table is not None and (table.costs is not None or table.format == "capture")
+    return model.cost_per_request is not None or measured
 
 
 def _unknown_pools(s: Scenario) -> bool:
@@ -180,10 +216,14 @@ def _prices(s: Scenario) -> Iterator[str]:
         return
     if _unknown_pools(s):
         return
-    for pool in s.fleet:
-        gpu = pool.gpu or "GPU"
-        if pool.kind == "gpu" and gpu not in s.cost.usd_per_gpu_hour:
-            yield f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPU of pool {pool.name}"
+    reckoned: list[tuple[str, Serving]] = [(f"pool {p.name}", p) for p in s.fleet]
+    if s.cluster.mode == "none":
+        reckoned = [(f"model {m.name}", m) for m in s.models if not _priced(s, m) and _described(m)]
+    for name, said in reckoned:
+        gpu = said.gpu or "GPU"
+        named = said.gpu is not None or said.profile is None  # a profile without a GPU is an error of its own
+        if said.kind == "gpu" and named and gpu not in s.cost.usd_per_gpu_hour:
+            yield f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPU of {name}"
 
 
 def _reach(s: Scenario) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """Models, pools of replicas, and the cluster they form."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Count, Fraction, NonNegative, Part, Positive
+from .base import Count, Fraction, NonNegative, Number, Part, Positive
 from .laws import TokenLaw
 
 __all__ = ["Admission", "Cluster", "Coefficients", "Cost", "Failures", "Model", "Outage", "Pool"]
@@ -18,8 +18,8 @@ class Coefficients(Part):
     nstar_tokens: NonNegative = Field(0.0, description="new tokens up to which they cost no time")
     ae_s: NonNegative = Field(0.0, description="mixture of experts: time when all experts are read, s")
     se: NonNegative = Field(0.0, description="mixture of experts: exponent per token")
-    experts: int = Field(0, ge=0, description="experts per layer; 0 for a dense model")
-    top_k: int = Field(0, ge=0, description="experts that each token uses")
+    experts: Number = Field(0, description="experts per layer; 0 for a dense model")
+    top_k: Number = Field(0, description="experts that each token uses")
     ab_s_per_sequence: NonNegative = Field(0.0, description="time of each decoding sequence, s")
     ak_s_per_token: NonNegative = Field(0.0, description="time of each cached token of those, s")
     akm_s_per_token: NonNegative = Field(0.0, description="added to ak when prompts run too, s")
@@ -78,7 +78,7 @@ class Serving(Part):
 class Model(Serving):
     """A model of the zoo. Models stand in rising order of operating cost."""
 
-    name: str = Field(min_length=1, description="name")
+    name: str = Field(min_length=1, description="the model's name")
     satisfaction: Fraction | None = Field(None, description="mean satisfaction (irt)")
     column: str | None = Field(None, description="its column in the outcome table (table)")
     output: TokenLaw | None = Field(None, description="law of its answers' tokens; none: tokens.output")
@@ -98,7 +98,7 @@ class Outage(Part):
     """A planned failure."""
 
     pool: str = Field(description="name of the pool")
-    replica: int = Field(0, ge=0, description="number of the replica within its pool, from 0")
+    replica: Number = Field(0, description="number of the replica within its pool, from 0")
     at_s: NonNegative = Field(description="when it fails, seconds")
     for_s: Positive = Field(description="how long it is down, seconds")
 
@@ -117,7 +117,7 @@ class Failures(Part):
 class Admission(Part):
     """A limit beyond which requests are turned away."""
 
-    max_waiting: int = Field(ge=0, description="requests that may wait in a pool beyond what its replicas run at once")
+    max_waiting: Number = Field(description="requests that may wait in a pool beyond what its replicas run at once")
 
 
 Dispatch = Literal["least_loaded", "round_robin", "power_of_two", "shared_queue"]
@@ -141,6 +141,6 @@ class Cost(Part):
     """What is minimised."""
 
     unit: Literal["J", "USD"] = Field("J", description="unit of all costs; router.V has its inverse")
-    usd_per_gpu_hour: dict[str, Annotated[float, Field(ge=0)]] = Field(
+    usd_per_gpu_hour: dict[str, NonNegative] = Field(
         default_factory=dict, description="price of a GPU by its name, USD per hour"
     )

@@ -1,44 +1,46 @@
 """Laws of token counts and of delays."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from .base import Count, NonNegative, Part, Positive, named
+from .base import MOST_TOKENS, NonNegative, Part, Positive, TokenCount, Weight, expanding
 
 __all__ = ["DelayLaw", "Empirical", "TokenLaw"]
+
+Cv = Annotated[float, Field(ge=1e-3, le=100)]
 
 
 class Constant(Part):
     """Always the same count; a bare number means this too."""
 
-    kind: Literal["constant"] = "constant"
-    tokens: Count = Field(description="tokens")
+    kind: Literal["constant"] = Field("constant", description="constant: always the same")
+    tokens: TokenCount = Field(description="tokens")
 
 
 class Geometric(Part):
     """On 1, 2, ...: what M/M/1-like service needs."""
 
-    kind: Literal["geometric"] = "geometric"
-    mean: float = Field(ge=1, description="mean, tokens")
-    max: Count = Field(1_000_000, description="longer draws are cut to it, tokens")
+    kind: Literal["geometric"] = Field("geometric", description="geometric: memoryless, on 1, 2, ...")
+    mean: float = Field(ge=1, le=MOST_TOKENS, description="mean before cutting, tokens")
+    max: TokenCount = Field(1_000_000, description="longer draws are cut to it, tokens")
 
 
 class Lognormal(Part):
     """Rounded to whole tokens, at least 1 and at most `max`; mean and cv are those before that."""
 
-    kind: Literal["lognormal"] = "lognormal"
-    mean: Positive = Field(description="mean of the law before rounding and cutting, tokens")
-    cv: Positive = Field(description="coefficient of variation: standard deviation over mean")
-    max: Count = Field(1_000_000, description="longer draws are cut to it, tokens")
+    kind: Literal["lognormal"] = Field("lognormal", description="lognormal: skewed, as real traffic is")
+    mean: float = Field(gt=0, le=MOST_TOKENS, description="mean before rounding and cutting, tokens")
+    cv: Cv = Field(description="coefficient of variation: standard deviation over mean")
+    max: TokenCount = Field(1_000_000, description="longer draws are cut to it, tokens")
 
 
 class Empirical(Part):
     """A histogram: each count of tokens with its weight."""
 
-    kind: Literal["empirical"] = "empirical"
-    tokens: list[Count] = Field(min_length=1, description="token counts")
-    weights: list[NonNegative] | None = Field(None, description="their weights; equal if left out")
+    kind: Literal["empirical"] = Field("empirical", description="empirical: a histogram")
+    tokens: list[TokenCount] = Field(min_length=1, description="counts, tokens")
+    weights: list[Weight] | None = Field(None, description="their weights; equal if left out")
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Self:
@@ -52,56 +54,61 @@ class Empirical(Part):
 class FromTrace(Part):
     """The count that the trace has for the same request."""
 
-    kind: Literal["trace"] = "trace"
+    kind: Literal["trace"] = Field("trace", description="trace: as long as in the trace")
 
 
 class FromTable(Part):
     """The count that the outcome table has for the prompt drawn (and, for answers, for the model)."""
 
-    kind: Literal["table"] = "table"
+    kind: Literal["table"] = Field("table", description="table: as long as in the outcome table")
 
 
+_TokenTable = Annotated[
+    Constant | Geometric | Lognormal | Empirical | FromTrace | FromTable, Field(discriminator="kind")
+]
 TokenLaw = Annotated[
-    Annotated[Constant | Geometric | Lognormal | Empirical | FromTrace | FromTable, Field(discriminator="kind")],
-    named("constant", "tokens"),
+    _TokenTable,
+    expanding(
+        {}, "tokens", "a number of tokens, or a law such as {kind = 'geometric', mean = 150}", _TokenTable | TokenCount
+    ),
 ]
 
 
 class Immediate(Part):
     """Known before the next request is routed: the paper's setting."""
 
-    kind: Literal["immediate"] = "immediate"
+    kind: Literal["immediate"] = Field("immediate", description="immediate: none at all")
 
 
 class ConstantDelay(Part):
     """Always the same; a bare number of seconds means this too."""
 
-    kind: Literal["constant"] = "constant"
+    kind: Literal["constant"] = Field("constant", description="constant: always the same")
     mean_s: NonNegative = Field(description="seconds")
 
 
 class ExponentialDelay(Part):
     """Memoryless."""
 
-    kind: Literal["exponential"] = "exponential"
+    kind: Literal["exponential"] = Field("exponential", description="exponential: memoryless")
     mean_s: Positive = Field(description="mean, seconds")
 
 
 class LognormalDelay(Part):
     """Skewed: most soon, some very late."""
 
-    kind: Literal["lognormal"] = "lognormal"
+    kind: Literal["lognormal"] = Field("lognormal", description="lognormal: most soon, some very late")
     mean_s: Positive = Field(description="mean, seconds")
-    cv: Positive = Field(description="coefficient of variation")
+    cv: Cv = Field(description="coefficient of variation: standard deviation over mean")
 
 
-def _expand(value: Any) -> Any:
-    if value == "immediate":
-        return {"kind": "immediate"}
-    return value if isinstance(value, (dict, Part, str)) else {"kind": "constant", "mean_s": value}
-
-
+_DelayTable = Annotated[Immediate | ConstantDelay | ExponentialDelay | LognormalDelay, Field(discriminator="kind")]
 DelayLaw = Annotated[
-    Annotated[Immediate | ConstantDelay | ExponentialDelay | LognormalDelay, Field(discriminator="kind")],
-    BeforeValidator(_expand),
+    _DelayTable,
+    expanding(
+        {"immediate": {"kind": "immediate"}},
+        "mean_s",
+        "'immediate', a number of seconds, or a law such as {kind = 'exponential', mean_s = 60}",
+        _DelayTable | NonNegative | Literal["immediate"],
+    ),
 ]

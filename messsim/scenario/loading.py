@@ -34,17 +34,27 @@ def load(path: str | Path, sets: list[str] | None = None, **flags: Any) -> Scena
         With one line a problem. Values of the file are checked before they are overridden.
     """
     file = Path(path)
+    return parse(_read(file), sets, file=str(file), folder=file.resolve().parent, **flags)
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # some editors put a byte order mark in front
     except FileNotFoundError:
-        raise ScenarioError("no such file; expected a scenario in TOML", str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"cannot be read: {error}", str(path)) from None
+        raise ScenarioError("no such file; expected a scenario in TOML", str(file)) from None
+    except IsADirectoryError:
+        raise ScenarioError("is a directory; expected a scenario in TOML", str(file)) from None
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise ScenarioError(f"not UTF-8 text: byte {error.start} is 0x{byte:02x}", str(file)) from None
+    except OSError as error:
+        raise ScenarioError(f"cannot be read: {error.strerror}", str(file)) from None
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"not valid TOML: {error}", str(path)) from None
-    return parse(data, sets, file=str(path), folder=file.resolve().parent, **flags)
+        return tomllib.loads(text)
+    except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
+        raise ScenarioError(f"not valid TOML: {error}", str(file)) from None
+    except RecursionError:
+        raise ScenarioError("not valid TOML: nested too deeply", str(file)) from None
 
 
 def parse(

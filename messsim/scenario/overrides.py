@@ -8,18 +8,22 @@ from messsim.errors import ScenarioError
 
 __all__ = ["override", "parse_override"]
 
+_KEY = r'(?:"[^"]*"|[^."=\s]+)'
+_OVERRIDE = re.compile(rf"\s*({_KEY}(?:\.{_KEY})*)\s*=(.*)", re.DOTALL)
+
 
 def parse_override(text: str) -> tuple[list[str], Any]:
     """Splits ``a.b."c.d"=value``; the value is TOML, or a plain string where that is no TOML."""
-    key, equals, value = text.partition("=")
-    keys = [quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|([^.]+)', key.strip())]
-    if not equals or not keys:
+    found = _OVERRIDE.fullmatch(text)
+    if not found:
         raise ScenarioError(f"--set {text}: expected key.path=value")
+    keys = [key.strip('"') for key in re.findall(_KEY, found[1])]
+    value = found[2].strip()
     try:
         parsed = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
-        return keys, value.strip()
-    return keys, parsed["value"] if set(parsed) == {"value"} else value.strip()
+    except (ValueError, RecursionError):
+        return keys, value
+    return keys, parsed["value"] if set(parsed) == {"value"} else value
 
 
 def override(data: Any, keys: list[str], value: Any) -> Any:
@@ -27,19 +31,27 @@ def override(data: Any, keys: list[str], value: Any) -> Any:
 
     A list is entered by position (``models.0``) or by the name of its entry (``models.small``).
     """
-    key, rest = keys[0], keys[1:]
+    return _put(data, keys, 0, value)
+
+
+def _put(data: Any, keys: list[str], depth: int, value: Any) -> Any:
+    if depth == len(keys):
+        return value
     if isinstance(data, list):
-        i = _position(data, key)
-        return [*data[:i], override(data[i], rest, value) if rest else value, *data[i + 1 :]]
+        i = _position(data, keys, depth)
+        return [*data[:i], _put(data[i], keys, depth + 1, value), *data[i + 1 :]]
     table = data if isinstance(data, dict) else {}
-    return {**table, key: override(table.get(key, {}), rest, value) if rest else value}
+    return {**table, keys[depth]: _put(table.get(keys[depth], {}), keys, depth + 1, value)}
 
 
-def _position(entries: list[Any], key: str) -> int:
-    names = [str(e.get("name")) if isinstance(e, dict) else "" for e in entries]
+def _position(entries: list[Any], keys: list[str], depth: int) -> int:
+    key = keys[depth]
+    names = [str(e.get("name")) if isinstance(e, dict) and "name" in e else "" for e in entries]
     if key in names:
         return names.index(key)
-    if key.isdigit() and int(key) < len(entries):
+    if key.isdecimal() and int(key) < len(entries):
         return int(key)
-    known = ", ".join(n for n in names if n not in ("", "None"))
-    raise ScenarioError(f"--set: no entry {key!r}; expected a position below {len(entries)}, or one of {known}")
+    ways = [f"a position below {len(entries)}"] * bool(entries)
+    ways += [f"one of {', '.join(filter(None, names))}"] * any(names)
+    expected = f"; expected {', or '.join(ways)}" if ways else ", it is empty"
+    raise ScenarioError(f"--set {'.'.join(keys)}: {'.'.join(keys[:depth])} has no entry {key!r}{expected}")

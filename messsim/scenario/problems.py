@@ -1,50 +1,90 @@
 """pydantic's errors in the words of a scenario: key, value, what was expected, the nearest valid name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time
 from difflib import get_close_matches
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from .scenario import Scenario
 
 __all__ = ["describe"]
 
+LONGEST_SHOWN = 60  # characters of a value
+
+# What was expected, by the type of pydantic's error and its context.
+_EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
+    "bool_type": lambda _: "true or false",
+    "int_type": lambda _: "a whole number",
+    "float_type": lambda _: "a number",
+    "finite_number": lambda _: "a finite number",
+    "string_type": lambda _: "a string",
+    "list_type": lambda _: "a list",
+    "dict_type": lambda _: "a table",
+    "model_type": lambda _: "a table",
+    "model_attributes_type": lambda _: "a table",
+    "greater_than": lambda c: f"above {c['gt']:g}",
+    "greater_than_equal": lambda c: f"at least {_plain(c['ge'])}",
+    "less_than": lambda c: f"below {_plain(c['lt'])}",
+    "less_than_equal": lambda c: f"at most {_plain(c['le'])}",
+    "too_short": lambda c: f"at least {c['min_length']} {'entry' if c['min_length'] == 1 else 'entries'}",
+    "too_long": lambda c: f"at most {c['max_length']} entries",
+    "string_too_short": lambda _: "at least one character",
+}
+
 
 def describe(errors: Sequence[Any], data: dict[str, Any]) -> list[str]:
     """One line an error, in the order of the file's keys as pydantic visits them."""
-    lines: list[str] = []
-    for error in errors:
-        for line in _lines(error, data):
-            if line not in lines:
-                lines.append(line)
-    return lines
+    return list(dict.fromkeys(line for error in errors for line in _lines(error, data)))
 
 
 def _lines(error: dict[str, Any], data: dict[str, Any]) -> list[str]:
     path, tags = _path(error["loc"], data)
     key = ".".join(path)
-    kind, message = error["type"], error["msg"]
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
-        said = message.removeprefix("Value error, ").split("\n")
+        said = error["msg"].removeprefix("Value error, ").split("\n")
         return [f"{key}: {line}" if key else line for line in said]
     if kind == "extra_forbidden":
         return [f"{key}: unknown key{_did_you_mean(path, tags)}"]
     if kind == "missing":
-        return [f"{key}: missing"]
+        field = _field_at(path, tags)
+        return [f"{key}: missing; expected {field.description}" if field else f"{key}: missing"]
     if kind == "union_tag_not_found":
-        return [f"{key}.kind: missing; expected one of {_tags(path)}"]
+        return [f"{key}.kind: missing; expected one of {', '.join(_kinds(path))}"]
     if kind == "union_tag_invalid":
-        context = error["ctx"]
-        value, expected = context["tag"], context["expected_tags"].replace("'", "")
-        return [f"{key}.kind = {value!r}: expected one of {expected}{_near(value, expected.split(', '))}"]
-    expected = message.removeprefix("Input should be ").removeprefix("a valid ")
-    value = error["input"]
-    shown = repr(value) if not isinstance(value, (dict, list)) or len(repr(value)) < 60 else "..."
-    near = ""
-    if kind == "literal_error" and isinstance(value, str):
-        near = _near(value, [w.strip("' ") for w in expected.replace(" or ", ",").split(",")])
-    return [f"{key} = {shown}: expected {expected}{near}"]
+        kinds, given = _kinds(path), value["kind"]
+        return [f"{key}.kind = {_shown(given)}: expected one of {', '.join(kinds)}{_near(given, kinds)}"]
+    if kind == "literal_error":
+        words = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        return [f"{key} = {_shown(value)}: expected one of {', '.join(words)}{_near(value, words)}"]
+    expected = _EXPECTED[kind](context) if kind in _EXPECTED else error["msg"]
+    if kind == "list_type" and _models_at(path, []) and path:
+        expected = f"a list of tables, [[{key}]]"
+    return [f"{key} = {_shown(value)}: expected {expected}"]
+
+
+def _shown(value: Any) -> str:
+    """A value as TOML writes it, as far as it is short."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return "a huge number"  # Python itself may refuse to write it
+    text = repr(value)
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    if isinstance(value, (list, dict)):
+        return "[...]" if isinstance(value, list) else "{...}"
+    return text[: LONGEST_SHOWN - 3] + "..."
+
+
+def _plain(bound: float) -> str:
+    """A bound in full where it is whole: 4294967296, not 4.29497e+09."""
+    return str(int(bound)) if bound == int(bound) else f"{bound:g}"
 
 
 def _path(loc: Sequence[Any], data: Any) -> tuple[list[str], list[str]]:
@@ -55,54 +95,59 @@ def _path(loc: Sequence[Any], data: Any) -> tuple[list[str], list[str]]:
         if isinstance(data, dict) and part not in data and part == data.get("kind"):
             tags.append(str(part))
             continue
-        if not isinstance(data, (dict, list)) and path:
-            tags.append(str(part))  # inside a value that a law was expanded from
+        inside = isinstance(data, dict) or (isinstance(data, list) and isinstance(part, int))
+        if not inside and path:
+            tags.append(str(part))  # inside a table that a bare value stands for
             continue
         path.append(str(part))
         try:
             data = data[part]
-        except (KeyError, IndexError, TypeError):
+        except (KeyError, IndexError):
             data = {}
     return path, tags
 
 
-def _near(word: str, names: Sequence[str]) -> str:
-    found = get_close_matches(str(word), names, n=1, cutoff=0.5)
+def _near(word: Any, names: Sequence[str]) -> str:
+    found = get_close_matches(word, names, n=1, cutoff=0.5) if isinstance(word, str) else []
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def _did_you_mean(path: list[str], tags: list[str]) -> str:
-    names = [n for model in _models_at(path[:-1], tags) for n in _keys(model)]
-    near = _near(path[-1], names)
-    return near or (f"; expected one of {', '.join(sorted(set(names)))}" if names else "")
+    names = sorted({name for model in _models_at(path[:-1], tags) for name in _fields(model)})
+    return _near(path[-1], names) or (f"; expected one of {', '.join(names)}" if names else "")
 
 
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """A table's fields by the keys that a file has for them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _tags(path: list[str]) -> str:
-    return ", ".join(
-        str(get_args(m.model_fields["kind"].annotation)[0]) for m in _models_at(path, []) if "kind" in m.model_fields
-    )
+def _field_at(path: list[str], tags: list[str]) -> FieldInfo | None:
+    fields = [_fields(model) for model in _models_at(path[:-1], tags)]
+    return next((known[path[-1]] for known in fields if path[-1] in known), None)
+
+
+def _kind(model: type[BaseModel]) -> str | None:
+    """The tag of a union's member."""
+    values = get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
+    return str(values[0]) if len(values) == 1 else None
+
+
+def _kinds(path: list[str]) -> list[str]:
+    return [kind for model in _models_at(path, []) if (kind := _kind(model))]
 
 
 def _models_at(path: list[str], tags: list[str]) -> list[type[BaseModel]]:
     """The models that may stand at a key path; of a union only those that a tag names, if one does."""
     models: list[type[BaseModel]] = [Scenario]
     for key in path:
-        if key.isdigit():
-            continue
-        fields = [m.model_fields for m in models]
-        found = {k: f for fs in fields for n, f in fs.items() for k in (f.alias or n,)}
-        models = _models_in(found[key].annotation) if key in found else []
-    tagged = [m for m in models if "kind" in m.model_fields and get_args(m.model_fields["kind"].annotation)[0] in tags]
-    return tagged or models
+        if not key.isdigit():
+            models = [m for model in models if (f := _fields(model).get(key)) for m in _models_in(f.annotation)]
+    return [m for m in models if _kind(m) in tags] or models
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation names, at any depth."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) is None and not isinstance(annotation, Union):  # type: ignore[arg-type]
-        return []
     return [m for a in get_args(annotation) for m in _models_in(a)]

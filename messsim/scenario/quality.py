@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .base import Count, Fraction, NonNegative, Part, Positive
+from .base import Fraction, Part, Weight
 
 __all__ = ["Features", "Irt", "Satisfaction", "Table", "Task"]
 
@@ -13,16 +13,18 @@ class Task(Part):
     """A family of requests with its own difficulty, normal with this mean and deviation."""
 
     name: str = Field(description="name, for phases to refer to")
-    weight: NonNegative = Field(1.0, description="share of requests, relative to the other tasks")
-    mean: float = Field(0.0, description="mean difficulty, standard deviations of N(0, 1)")
-    deviation: Positive = Field(1.0, description="standard deviation of the difficulty")
+    weight: Weight = Field(1.0, description="share of requests, relative to the other tasks")
+    mean: float = Field(0.0, ge=-1000, le=1000, description="mean difficulty, in the unit of abilities")
+    deviation: float = Field(1.0, gt=0, le=1000, description="standard deviation of the difficulty, in the same unit")
 
 
 class Irt(Part):
     """Item response theory, two-parameter logistic: P(s = 1) = sigmoid(slope (ability - difficulty))."""
 
-    kind: Literal["irt"] = "irt"
-    slope: Positive = Field(1.5, description="how sharply satisfaction falls with difficulty; large: models agree more")
+    kind: Literal["irt"] = Field("irt", description="irt: drawn by ability and difficulty")
+    slope: float = Field(
+        1.5, ge=1e-3, le=1e3, description="how sharply satisfaction falls with difficulty; large: models agree more"
+    )
     tasks: list[Task] = Field(
         default_factory=list, description="families of difficulty; none: all requests from N(0, 1)"
     )
@@ -31,7 +33,7 @@ class Irt(Part):
 class Table(Part):
     """Outcomes of real models on real prompts: one row a prompt, one column a model."""
 
-    kind: Literal["table"] = "table"
+    kind: Literal["table"] = Field("table", description="table: real outcomes from a file")
     file: str = Field(description="path, relative to the scenario's folder: Parquet, CSV, CSV.gz or JSONL")
     order: Literal["random", "file"] = Field(
         "random", description="rows drawn with replacement, or in the file's order and then again"
@@ -62,7 +64,7 @@ class Features(Part):
         description="difficulty: drawn around the IRT difficulty; table: columns of the outcome table; "
         "text: hashed from its text column (extra `text`); none: no features, only each model's mean",
     )
-    dimensions: Count = Field(16, description="number of features (difficulty and text)")
+    dimensions: int = Field(16, ge=1, le=4096, description="number of features (difficulty and text)")
     signal: Fraction = Field(
         0.8,
         description="correlation of the one informative feature with the difficulty: 0 makes prediction "

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from .base import Count, Fraction, NonNegative, Part, Positive
+from .base import Count, Fraction, NonNegative, Part, Positive, Share
 from .laws import DelayLaw, Immediate
 
 __all__ = ["Feedback", "Predictor", "Router", "Sla", "Slo", "Tenant"]
@@ -26,8 +26,8 @@ class Slo(Part):
 class Tenant(Part):
     """A customer with a share of the traffic and a promise of their own."""
 
-    name: str = Field(min_length=1, description="name")
-    share: Positive = Field(1.0, description="share of requests, relative to the other tenants")
+    name: str = Field(min_length=1, description="the tenant's name")
+    share: Share = Field(1.0, description="share of requests, relative to the other tenants")
     alpha: Fraction | None = Field(None, description="their promise; none: sla.alpha")
 
 
@@ -42,6 +42,8 @@ class Predictor(Part):
 
 class Router(Part):
     """The policy and its options; a policy ignores the options it does not know."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": {"type": "object"}})  # [router.NAME]
 
     policy: str = Field("mess+", description="mess+, random, cheapest or largest")
     V: Positive = Field(1e-4, description="weight of cost against the virtual queue, 1 / cost.unit")

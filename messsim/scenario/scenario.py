@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from .arrivals import Arrivals
-from .base import Count, Part, Positive
+from .base import Count, Number, Part, Positive
 from .checks import problems_of
 from .fleet import Cluster, Cost, Model, Pool, Serving
 from .laws import Constant, TokenLaw
@@ -39,11 +39,11 @@ class Scenario(Part):
     """Everything about a run: a run is a pure function of this and the seed."""
 
     name: str = Field("scenario", description="name, for reports")
-    requests: Count | None = Field(None, description="how many requests arrive; then the run drains")
+    requests: int | None = Field(None, ge=1, le=2**53, description="how many requests arrive; then the run drains")
     horizon_s: Positive | None = Field(None, description="when the run is cut, seconds, instead of requests")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of all chance")
     replication: int = Field(0, ge=0, lt=2**32, description="which replication of the seed")
-    warmup: int = Field(0, ge=0, description="first requests that latencies and utilisation leave out")
+    warmup: Number = Field(0, description="first requests that latencies and utilisation leave out")
     engine: Literal["compiled", "simpy"] = Field(
         "compiled", description="which engine simulates: the C loop, or the readable one"
     )

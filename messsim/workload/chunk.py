@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Chunk", "Floats", "Ints"]
+__all__ = ["Chunk", "Floats", "Ints", "joined"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -55,3 +55,17 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.tenant)
+
+
+def joined(parts: list[Chunk]) -> Chunk:
+    """One chunk of neighbours, in order."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def join(name: str) -> Floats | None:
+        pieces = [getattr(p, name) for p in parts]
+        axis = 0 if name == "policy_uniforms" else -1
+        return None if pieces[0] is None else np.concatenate(pieces, axis=axis)
+
+    fields = {name: join(name) for name in Chunk.__slots__ if name != "first"}
+    return Chunk(first=parts[0].first, **fields)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from messsim.scenario.quality import Table
 from .chunk import Floats, Ints
 from .readers import numbers, read, require
 
-__all__ = ["OutcomeTable", "read_table"]
+__all__ = ["OutcomeTable", "Rows", "read_table"]
 
 Rows = NDArray[np.int64]
 

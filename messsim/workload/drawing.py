@@ -1,0 +1,105 @@
+"""Drawing a stretch of requests: every column but the arrival times."""
+
+import numpy as np
+
+from messsim.scenario import Scenario
+
+from .chance import Chance
+from .chunk import Chunk, Floats, Ints
+from .features import difficulty_features
+from .irt import moments, sigmoid, tasks_of
+from .laws import delay_sampler
+from .stages import Stage
+from .table import OutcomeTable, Rows
+from .tokens import TokenCounts
+
+__all__ = ["Drawing"]
+
+
+class Drawing:
+    """Draws requests of a stage; each value is a function of the request's index alone."""
+
+    def __init__(self, scenario: Scenario, chance: Chance, table: OutcomeTable | None, tokens: TokenCounts) -> None:
+        self._scenario = scenario
+        self._chance = chance
+        self._table = table
+        self._tokens = tokens
+        shares = np.array([t.share for t in scenario.promises])
+        self._tenant_edges = np.cumsum(shares / shares.sum())
+
+    def draw(self, stage: Stage, first: int, n: int) -> Chunk:
+        """Requests first ... first + n - 1, without arrival times."""
+        chance = self._chance
+        row = self._rows(stage, first, n)
+        difficulty = stage.difficulty.draw(first, n) if stage.difficulty else None
+        policy = chance.column(f"policy:{self._scenario.router.policy}")
+        models = range(len(stage.outputs))
+        return Chunk(
+            first=first,
+            arrival_s=None,
+            tenant=self._tenants(first, n),
+            prompt_tokens=self._tokens.draw(stage, None, first, n, row),
+            output_tokens=np.stack([self._tokens.draw(stage, m, first, n, row) for m in models]),
+            features=self._features(first, n, row, difficulty),
+            satisfied=self._satisfied(stage, first, n, row, difficulty),
+            costs=self._costs(stage, row),
+            difficulty=difficulty,
+            policy_uniforms=np.stack(
+                [chance.uniform(policy, first, n), chance.uniform(policy, first, n, odd=True)], axis=1
+            ),
+            feedback_uniform=chance.choice(chance.column("feedback"), first, n),
+            delay_s=self._delays(first, n),
+        )
+
+    def _tenants(self, first: int, n: int) -> Ints:
+        count = len(self._tenant_edges)
+        if count == 1:
+            return np.zeros(n, np.int32)
+        u = self._chance.choice(self._chance.column("tenant"), first, n)
+        return np.minimum(np.searchsorted(self._tenant_edges, u, side="right"), count - 1).astype(np.int32)
+
+    def _rows(self, stage: Stage, first: int, n: int) -> Rows | None:
+        """The table row of each request."""
+        said = self._scenario.satisfaction
+        if self._table is None or said.kind != "table":
+            return None
+        count = self._table.rows if stage.rows is None else len(stage.rows)
+        if said.order == "file":
+            at = np.arange(first, first + n) % count
+        else:
+            u = self._chance.uniform(self._chance.column("row"), first, n)
+            at = np.minimum((u * count).astype(np.int64), count - 1)
+        return at if stage.rows is None else stage.rows[at]
+
+    def _features(self, first: int, n: int, row: Rows | None, difficulty: Floats | None) -> Floats:
+        said = self._scenario.features
+        if said.kind == "difficulty" and difficulty is not None and self._scenario.satisfaction.kind == "irt":
+            centre, spread = moments(tasks_of(self._scenario.satisfaction))
+            standardised = (difficulty - centre) / spread
+            return difficulty_features(standardised, said.signal, said.dimensions, self._chance, first)
+        if self._table is not None and said.kind != "none":
+            return np.ascontiguousarray(self._table.features[:, row])
+        return np.empty((0, n))
+
+    def _satisfied(self, stage: Stage, first: int, n: int, row: Rows | None, difficulty: Floats | None) -> Floats:
+        said = self._scenario.satisfaction
+        if said.kind == "irt" and difficulty is not None:
+            out = np.empty((len(self._scenario.models), n))
+            for m, (model, theta) in enumerate(zip(self._scenario.models, stage.thetas, strict=True)):
+                u = self._chance.choice(self._chance.column("satisfaction", model.name), first, n)
+                out[m] = u < sigmoid(said.slope * (theta - difficulty))
+            return out
+        assert self._table is not None
+        return np.stack([self._table.satisfied[c][row] for c in stage.columns])
+
+    def _costs(self, stage: Stage, row: Rows | None) -> Floats | None:
+        if self._table is None or not self._table.costs:
+            return None
+        return np.stack([self._table.costs[c][row] for c in stage.columns])
+
+    def _delays(self, first: int, n: int) -> Floats | None:
+        law = self._scenario.feedback.delay
+        if law.kind == "immediate":
+            return None
+        columns = [self._chance.column("delay", m.name) for m in self._scenario.models]
+        return np.stack([delay_sampler(law, self._chance, column)(first, n) for column in columns])

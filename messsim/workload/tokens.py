@@ -1,0 +1,65 @@
+"""How many tokens prompts and answers have: by a law, or as a trace or a table says."""
+
+import numpy as np
+
+from messsim.scenario import Scenario
+from messsim.scenario.laws import TokenLaw
+
+from .chance import Chance
+from .chunk import Ints
+from .laws import TokenSampler, token_sampler
+from .stages import Stage
+from .table import OutcomeTable, Rows
+from .trace import TraceRows
+
+__all__ = ["TokenCounts"]
+
+
+class TokenCounts:
+    """Token counts of a stage's prompts (model None) or of a model's answers."""
+
+    def __init__(self, scenario: Scenario, trace: TraceRows | None, table: OutcomeTable | None, chance: Chance) -> None:
+        self._names = scenario.model_names
+        self._trace = trace
+        self._table = table
+        self._chance = chance
+        self._samplers: dict[tuple[str, str], TokenSampler] = {}
+
+    def draw(self, stage: Stage, model: int | None, first: int, n: int, row: Rows | None) -> Ints:
+        """Tokens of requests first ... first + n - 1, whose rows of the table are `row`."""
+        given = self._given(stage, model)
+        if given is None:
+            return self._sampler(stage, model).draw(first, n)
+        at = row if _law(stage, model).kind == "table" else np.arange(first, first + n) % len(given)
+        return np.asarray(given[at])
+
+    def mean(self, stage: Stage, model: int | None) -> float:
+        """Mean, tokens."""
+        given = self._given(stage, model)
+        return float(given.mean()) if given is not None else self._sampler(stage, model).mean
+
+    def longest(self, stage: Stage, model: int | None) -> float:
+        """The most that may come, tokens."""
+        given = self._given(stage, model)
+        return float(given.max()) if given is not None else self._sampler(stage, model).most
+
+    def _given(self, stage: Stage, model: int | None) -> Ints | None:
+        """The column of a trace or table that a law points to; None for a law of its own."""
+        law = _law(stage, model)
+        if law.kind == "trace" and self._trace is not None:
+            return self._trace.prompt_tokens if model is None else self._trace.output_tokens
+        if law.kind == "table" and self._table is not None:
+            return self._table.prompt_tokens if model is None else self._table.output_tokens[stage.columns[model]]
+        return None
+
+    def _sampler(self, stage: Stage, model: int | None) -> TokenSampler:
+        law = _law(stage, model)
+        family, name = ("prompt", "") if model is None else ("output", self._names[model])
+        key = (f"{family}/{name}", law.model_dump_json())
+        if key not in self._samplers:
+            self._samplers[key] = token_sampler(law, self._chance, self._chance.column(family, name))
+        return self._samplers[key]
+
+
+def _law(stage: Stage, model: int | None) -> TokenLaw:
+    return stage.prompt if model is None else stage.outputs[model]
