@@ -9,8 +9,11 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from messsim.errors import PolicyError
+
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int32]
+_Stream = tuple[int, int, int, int]  # seed, column, replication, sub
 
 # states of a replica
 DOWN: Final[int]
@@ -30,6 +33,13 @@ PLAN_EXPLORE: Final[int]
 PLAN_MODEL: Final[int]
 
 KV_POLICIES: Final[dict[str, int]]
+DISPATCH: Final[dict[str, int]]
+ESTIMATES: Final[dict[str, int]]
+
+# why a loop returns
+LOOP_PAUSED: Final[int]
+LOOP_NEEDS_PAGE: Final[int]
+LOOP_OVER: Final[int]
 
 def error_codes() -> list[tuple[int, str, str]]:
     """Every code of the core: its number, its exception class, its text."""
@@ -40,7 +50,9 @@ def philox_block(key: NDArray[np.uint32], counter: NDArray[np.uint32]) -> NDArra
 def draw_uniform(
     seed: int, column: int, first: int, out: _Floats, replication: int = 0, sub: int = 0, odd: bool = False
 ) -> None: ...
-def draw_choice(seed: int, column: int, first: int, out: _Floats, replication: int = 0, sub: int = 0) -> None: ...
+def draw_choice(
+    seed: int, column: int, first: int, out: _Floats, replication: int = 0, sub: int = 0
+) -> None: ...
 def draw_exponential(
     seed: int, column: int, first: int, out: _Floats, replication: int = 0, sub: int = 0, odd: bool = False
 ) -> None: ...
@@ -58,11 +70,17 @@ def draw_lognormal(
     sub: int = 0,
     odd: bool = False,
 ) -> None: ...
-def draw_one(seed: int, column: int, request: int, replication: int = 0, sub: int = 0, odd: bool = False) -> float: ...
+def draw_one(
+    seed: int, column: int, request: int, replication: int = 0, sub: int = 0, odd: bool = False
+) -> float: ...
 def quantile_exponential(u: _Floats) -> _Floats: ...
 def quantile_normal(u: _Floats) -> _Floats: ...
 def exp(x: _Floats) -> _Floats: ...
 def log(x: _Floats) -> _Floats: ...
+def log_histogram_add(
+    counts: NDArray[np.int64], values: _Floats, least: float, bins_per_octave: float
+) -> tuple[int, float]:
+    """Counts values >= 0; returns how many were 0, and the sum of all."""
 
 # ---- routing ----------------------------------------------------------------------------------------------
 
@@ -113,6 +131,9 @@ class Ledger:
     @property
     def holds(self) -> bool: ...
 
+def illegal_plan(request: int, plan: int, models: int) -> PolicyError:
+    """The error for a decision that cannot be carried out."""
+
 @final
 class Policy:
     @property
@@ -148,7 +169,9 @@ class Policy:
     ) -> int: ...
     def rated(self, request: int, model: int, satisfaction: float, queue: float) -> None: ...
 
-def argmin_block(v: float, alpha: float, queue: float, scores: _Floats, costs: _Floats, chosen: _Ints) -> None: ...
+def argmin_block(
+    v: float, alpha: float, queue: float, scores: _Floats, costs: _Floats, chosen: _Ints
+) -> None: ...
 
 # ---- servers ----------------------------------------------------------------------------------------------
 
@@ -179,7 +202,9 @@ class Job:
     def __init__(
         self, request: int, model: int, prompt_tokens: int, output_tokens: int, tag: object = None
     ) -> None: ...
-    def served_elsewhere(self, replica: int, start_s: float, first_token_s: float, finish_s: float) -> None: ...
+    def served_elsewhere(
+        self, replica: int, start_s: float, first_token_s: float, finish_s: float
+    ) -> None: ...
     def restart(self) -> None: ...
     @property
     def request(self) -> int: ...
@@ -251,3 +276,51 @@ class Replica:
     def busy_s(self, t_s: float) -> float: ...
     def evict(self, t_s: float) -> list[Job]: ...
     def repair(self) -> None: ...
+
+# ---- the loop -----------------------------------------------------------------------------------------------
+
+@final
+class Page:
+    def __init__(self, first: int, drawn: dict[str, Any], outcomes_are_told: bool) -> None: ...
+    @property
+    def records(self) -> dict[str, NDArray[Any]]:
+        """Arrays [n] by column name; a row stands once its request is done."""
+    @property
+    def first(self) -> int: ...
+    @property
+    def open(self) -> int:
+        """Requests whose record does not stand yet."""
+
+@final
+class Loop:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        alphas: _Floats,
+        discount: float,
+        window: int,
+        pools: list[dict[str, Any]],
+        dispatch: str,
+        dispatch_streams: list[_Stream],
+        policy: Policy,
+        predictor: Predictor | None,
+        estimate: str,
+        prior: float,
+        breakdowns: list[dict[str, Any]],
+    ) -> None: ...
+    def turn_page(self, page: Page) -> None:
+        """The page is kept alive until `release`."""
+    def release(self) -> list[Page]: ...
+    def no_more(self) -> None: ...
+    def run(self, budget: int) -> int:
+        """LOOP_PAUSED after `budget` events, LOOP_NEEDS_PAGE or LOOP_OVER."""
+    def cut(self) -> None: ...
+    def left(self) -> list[Page]: ...
+    @property
+    def counts(self) -> dict[str, int]: ...
+    @property
+    def sums(self) -> dict[str, float]: ...
+    def ledger(self, tenant: int, tracked: bool) -> dict[str, Any]: ...
+    def pool(self, k: int, replicas: int, end_s: float) -> dict[str, Any]: ...
+    def samples(self) -> tuple[list[tuple[Any, ...]], int]:
+        """One tuple a sample, and the stride."""

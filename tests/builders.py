@@ -150,14 +150,14 @@ class OwnPolicy:
 
     def __init__(self, decide: Any, finish: Any = None, rated: Any = None, **policy: Any) -> None:
         self.asked: list[SimpleNamespace] = []
-        self._decide, self._finish, self._rated, self._policy = decide, finish, rated, policy
+        self._decide, self._finish, self._rated, self.policy = decide, finish, rated, policy
         self._kept = [DECIDE(self._told), FINISH(self._ended), RATED(self._heard)]
 
     def build(self, options: Any, models: int, features: int) -> Policy:
         address = [ctypes.cast(f, ctypes.c_void_p).value for f in self._kept]
         finish, rated = address[1] if self._finish else 0, address[2] if self._rated else 0
         kernel = _core.Policy(address[0], [], [], finish=finish, rated=rated)
-        return Policy("own", kernel, **self._policy)
+        return Policy("own", kernel, **self.policy)
 
     def _told(self, request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
         ask = SimpleNamespace(request=request, step=step, models=models, alpha=alpha, queue=queue)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders import ALWAYS, NEVER, POWER_W, STEP_S, OwnPolicy, Run, model, run, scenario, trace
+from builders import ALWAYS, COEFFICIENTS, NEVER, POWER_W, STEP_S, OwnPolicy, Run, model, run, scenario, trace
 from reference.router import Router
 
 from messsim import routing
@@ -19,16 +19,21 @@ def engine(request) -> str:
 
 # ---- against plain Python -------------------------------------------------------------------------------
 
+
+def priced(name: str, satisfaction: float, joules: float) -> dict:
+    """A model whose prompts cost so many joules an iteration, its known cost; long prompts take several."""
+    return model(name, satisfaction, coefficients=COEFFICIENTS | {"p0_w_per_gpu": joules / STEP_S})
+
+
 BASE = {
     "requests": 300,
-    "models": [model("a", 0.3, tp=1), model("b", 0.6), model("c", 0.8)],
+    "models": [priced("a", 0.3, 1.0), priced("b", 0.6, 3.0), priced("c", 0.8, 9.0)],
     "tokens": {"prompt": {"kind": "geometric", "mean": 3000.0, "max": 9000}},
     "sla": {"alpha": 0.65},
     "arrivals": {"kind": "poisson", "rate_rps": 1.0},
     "cluster": {"mode": "none"},
     "router": {"V": 0.05, "c": 1.0, "kappa": 0.25, "predictor": {"learning_rate": 0.3}},
 }
-PRICES = {"a": 1.0, "b": 3.0, "c": 9.0}  # more or less: a prompt of several chunks costs several times as much
 
 CASES = {
     "the paper's": {},
@@ -64,8 +69,6 @@ def case(name: str) -> dict:
     data = {**BASE}
     for key, value in CASES[name].items():
         data[key] = data.get(key, {}) | value if isinstance(value, dict) else value
-    for m in data["models"]:
-        m["coefficients"] = m["coefficients"] | {"p0_w_per_gpu": 4.0 * PRICES[m["name"]]}
     return scenario(**data)
 
 
@@ -258,7 +261,7 @@ def with_predictor(own: OwnPolicy):
     """A policy of one's own over the predictor of MESS+."""
 
     def build(options, models, features):
-        own.__dict__["_policy"]["predictor"] = routing.POLICIES["mess+"](options, models, features).predictor
+        own.policy["predictor"] = routing.POLICIES["mess+"](options, models, features).predictor
         return own.build(options, models, features)
 
     return build

@@ -40,7 +40,8 @@ def options_for(router: Router) -> Router:
         _find(name)
     own = router.overrides.get(router.policy, {})
     try:
-        return Router.model_validate(router.model_dump(exclude={"overrides"}) | own)
+        given = router.model_dump(exclude_unset=True, exclude={"overrides"})
+        return Router.model_validate(given | own)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(p) for p in first["loc"])

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from messsim import _core
+
 from .chunk import Floats
 
 __all__ = ["GammaGaps"]
@@ -12,12 +14,13 @@ class GammaGaps:
 
     `scipy.special.gammaincinv` costs 250 to 890 ns a draw; this table about 20. Nodes are spaced evenly in
     z, the normal quantile of u, where the logarithm of the gap is smooth; between them cubic Hermite
-    interpolation of log(gap).
+    interpolation of log(gap) with its exact slopes.
 
     Attributes
     ----------
     error
-        Largest relative error of a quantile found on a grid five times finer than the nodes.
+        Largest relative error of a quantile found on a grid five times finer than the nodes: below 1e-9
+        for all cv from 0.05 to 20 (a test).
     """
 
     NODES = 4096
@@ -28,14 +31,13 @@ class GammaGaps:
         self._z = np.linspace(-self.SPAN, self.SPAN, self.NODES)
         self._step = self._z[1] - self._z[0]
         self._log_gap = self._exact(self._z)
-        self._slope = np.gradient(self._log_gap, self._step, edge_order=2)
+        self._slope = self._exact_slope(self._z)
         fine = np.linspace(-8.2, 8.2, 5 * self.NODES + 1)
         self.error = float(np.max(np.abs(np.expm1(self._interpolated(fine) - self._exact(fine)))))
 
     def __call__(self, z: Floats) -> Floats:
         """Gaps of mean 1 from standard normal quantiles z."""
-        gaps: Floats = np.exp(self._interpolated(z))
-        return gaps
+        return _core.exp(self._interpolated(z))
 
     def _exact(self, z: Floats) -> Floats:
         """log(gap); each tail by the function that keeps its precision, the far left by the power law."""
@@ -48,6 +50,15 @@ class GammaGaps:
         left = (log_ndtr(z) + gammaln(k + 1.0)) / k
         log_gap: Floats = np.where(left < -40.0, left, body) - np.log(k)
         return log_gap
+
+    def _exact_slope(self, z: Floats) -> Floats:
+        """d log(gap) / dz = phi(z) / (x f(x)), x = shape gap, f its density: from dF = f dx = phi dz."""
+        from scipy.special import gammaln
+
+        k, log_x = self.shape, self._log_gap + np.log(self.shape)
+        log_phi = -0.5 * z * z - 0.5 * np.log(2.0 * np.pi)
+        slope: Floats = np.exp(log_phi + gammaln(k) - k * log_x + np.exp(log_x))
+        return slope
 
     def _interpolated(self, z: Floats) -> Floats:
         position = (np.clip(z, -self.SPAN, self.SPAN) + self.SPAN) / self._step

@@ -4,6 +4,7 @@ The two-parameter logistic model (Birnbaum, in Lord and Novick, "Statistical The
 Scores", 1968, ch. 17), with models in the place of examinees and requests in that of items.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,12 +17,9 @@ from messsim.scenario.quality import Irt, Task
 from .chance import Chance
 from .chunk import Floats
 
-__all__ = ["Difficulty", "abilities", "any_satisfied", "mean_satisfaction", "sigmoid"]
+__all__ = ["Difficulty", "abilities", "any_satisfied", "mean_satisfaction", "moments", "sigmoid", "tasks_of"]
 
-# Trapezoids over +-10 standard deviations: exact to rounding for functions this smooth.
-_Z = np.linspace(-10.0, 10.0, 4001)
-_WEIGHT = np.exp(-0.5 * _Z * _Z)
-_WEIGHT = _WEIGHT / _WEIGHT.sum()
+FARTHEST = 1e9  # no ability is: whatever the slope and the tasks may be, nobody satisfies less or more
 
 
 def sigmoid(z: Floats) -> Floats:
@@ -30,22 +28,50 @@ def sigmoid(z: Floats) -> Floats:
     return (1.0 / (1.0 + _core.exp(flat))).reshape(z.shape)
 
 
+@lru_cache(maxsize=64)
+def _nodes(step: float) -> tuple[Floats, Floats]:
+    """Nodes z over +-10 standard deviations and their weights under N(0, 1)."""
+    half = round(10.0 / step)
+    z = np.arange(-half, half + 1) * step
+    weights = _core.exp(-0.5 * z * z)
+    return z, weights / math.fsum(weights)
+
+
+def _quadrature(slope: float, task: Task) -> tuple[Floats, Floats]:
+    """Difficulties of a task and their weights, fine enough for sigmoids of this slope.
+
+    Trapezoids of step h err by e^(-2 pi d / h) for a function whose poles lie d off the real axis (Trefethen
+    and Weideman, "The exponentially convergent trapezoidal rule", SIAM Review 56, 2014), here d = pi / (slope
+    deviation): 1e-17 with h = 0.5 / (slope deviation). A slope beyond 10,000 deviations is nearly a step,
+    whose mean is then exact to a node's weight, 2e-5.
+    """
+    z, weights = _nodes(min(0.005, max(0.5 / (slope * task.deviation), 5e-5)))
+    return task.mean + task.deviation * z, weights
+
+
+def _mean(share: float, values: Floats, weights: Floats) -> float:
+    """By exact summation: the same bits on every machine."""
+    return share * math.fsum(weights * values)
+
+
 def mean_satisfaction(ability: float, slope: float, tasks: list[Task]) -> float:
     """Mean over the mixture of difficulties."""
-    return sum(
-        float(w) * float(_WEIGHT @ sigmoid(slope * (ability - t.mean - t.deviation * _Z)))
-        for w, t in zip(_shares(tasks), tasks, strict=True)
-    )
+    total = 0.0
+    for share, task in zip(_shares(tasks), tasks, strict=True):
+        difficulty, weights = _quadrature(slope, task)
+        total += _mean(share, sigmoid(slope * (ability - difficulty)), weights)
+    return total
 
 
 def any_satisfied(thetas: list[float], slope: float, tasks: list[Task]) -> float:
     """Share of requests that at least one model satisfies: no router can satisfy more."""
     total = 0.0
-    for w, t in zip(_shares(tasks), tasks, strict=True):
-        nobody = np.ones_like(_Z)
+    for share, task in zip(_shares(tasks), tasks, strict=True):
+        difficulty, weights = _quadrature(slope, task)
+        nobody = np.ones_like(difficulty)
         for theta in thetas:
-            nobody *= 1.0 - sigmoid(slope * (theta - t.mean - t.deviation * _Z))
-        total += w * float(_WEIGHT @ (1.0 - nobody))
+            nobody *= 1.0 - sigmoid(slope * (theta - difficulty))
+        total += _mean(share, 1.0 - nobody, weights)
     return total
 
 
@@ -58,34 +84,37 @@ def abilities(means: list[float], slope: float, tasks: list[Task]) -> list[float
 def _ability(mean: float, slope: float, tasks: tuple[Task, ...]) -> float:
     """Newton's steps, kept inside a bracket that every step narrows."""
     low, high = -1.0, 1.0
-    while mean_satisfaction(low, slope, list(tasks)) > mean:
+    while mean_satisfaction(low, slope, list(tasks)) > mean and low > -FARTHEST:
         low *= 2.0
-    while mean_satisfaction(high, slope, list(tasks)) < mean:
+    while mean_satisfaction(high, slope, list(tasks)) < mean and high < FARTHEST:
         high *= 2.0
     ability = (low + high) / 2.0
     for _ in range(100):
         excess = mean_satisfaction(ability, slope, list(tasks)) - mean
         low, high = (low, ability) if excess > 0 else (ability, high)
-        step = -excess / _growth(ability, slope, tasks)
-        following = ability + step if low < ability + step < high else (low + high) / 2.0
+        growth = _growth(ability, slope, list(tasks))
+        following = ability - excess / growth if growth > 0 else low
+        if not low < following < high:
+            following = (low + high) / 2.0
         if abs(following - ability) <= 1e-15 * max(abs(ability), 1.0):
             break
         ability = following
     return ability
 
 
-def _growth(ability: float, slope: float, tasks: tuple[Task, ...]) -> float:
+def _growth(ability: float, slope: float, tasks: list[Task]) -> float:
     """Derivative of the mean satisfaction by the ability."""
     total = 0.0
-    for w, t in zip(_shares(list(tasks)), tasks, strict=True):
-        p = sigmoid(slope * (ability - t.mean - t.deviation * _Z))
-        total += float(w) * slope * float(_WEIGHT @ (p * (1.0 - p)))
+    for share, task in zip(_shares(tasks), tasks, strict=True):
+        difficulty, weights = _quadrature(slope, task)
+        p = sigmoid(slope * (ability - difficulty))
+        total += _mean(share, slope * p * (1.0 - p), weights)
     return total
 
 
-def _shares(tasks: list[Task]) -> Floats:
-    weights = np.array([t.weight for t in tasks])
-    return np.asarray(weights / weights.sum())
+def _shares(tasks: list[Task]) -> list[float]:
+    whole = math.fsum(t.weight for t in tasks)
+    return [t.weight / whole for t in tasks]
 
 
 def tasks_of(said: Irt, weights: dict[str, float] | None = None) -> list[Task]:
@@ -98,11 +127,7 @@ def tasks_of(said: Irt, weights: dict[str, float] | None = None) -> list[Task]:
 
 @dataclass(frozen=True)
 class Difficulty:
-    """Draws difficulties of requests.
-
-    `shift` is added to all; `centre` and `spread` are those of the whole scenario's mixture, in whose units
-    features speak of a difficulty.
-    """
+    """Draws difficulties of requests from the mixture of tasks; `shift` is added to all."""
 
     tasks: list[Task]
     shift: float
@@ -122,9 +147,8 @@ class Difficulty:
 
 
 def moments(tasks: list[Task]) -> tuple[float, float]:
-    """Mean and standard deviation of the mixture of difficulties."""
+    """Mean and standard deviation of the mixture of difficulties: the unit in which features speak of one."""
     shares = _shares(tasks)
-    means = np.array([t.mean for t in tasks])
-    centre = float(shares @ means)
-    variance = float(shares @ (np.array([t.deviation for t in tasks]) ** 2 + (means - centre) ** 2))
-    return centre, variance**0.5
+    centre = math.fsum(w * t.mean for w, t in zip(shares, tasks, strict=True))
+    variance = math.fsum(w * (t.deviation**2 + (t.mean - centre) ** 2) for w, t in zip(shares, tasks, strict=True))
+    return centre, math.sqrt(variance)

@@ -22,8 +22,10 @@ class TokenSampler:
     Attributes
     ----------
     draw : (first, n) -> int32 [n]
-    mean, least, most
-        Moments of exactly what `draw` gives, rounding and cutting included; tokens.
+    mean
+        Of exactly what `draw` gives, rounding and cutting included; tokens.
+    most
+        No draw is longer; tokens.
     """
 
     draw: Callable[[int, int], Ints]

@@ -1,7 +1,10 @@
 """Outcomes of real models on real prompts, and which row a request is."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +14,10 @@ from messsim.scenario import Scenario
 from messsim.scenario.quality import Table
 
 from .chunk import Floats, Ints
-from .readers import numbers, read, require
+from .readers import numbers, read, require, texts, token_counts
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["OutcomeTable", "Rows", "read_table"]
 
@@ -62,49 +68,58 @@ def read_table(scenario: Scenario, said: Table, *, prompt: bool, output: bool) -
     label = CAPTURE_LABEL if capture else "{column}"
     cost = said.costs or (CAPTURE_COST if capture else None)
     columns = list(dict.fromkeys([m.column or m.name for m in scenario.models] + _phase_columns(scenario)))
-    wanted = [label.format(column=c) for c in columns]
-    wanted += [cost.format(column=c) for c in columns] if cost else []
+    wanted = [_of(label, c) for c in columns]
+    wanted += [_of(cost, c) for c in columns] if cost else []
     wanted += [said.prompt_tokens] * prompt
-    wanted += [said.output_tokens.format(column=c) for c in columns] * output
+    wanted += [_of(said.output_tokens, c) for c in columns] * output
     wanted += [said.group] if said.group else []
     require(frame.columns, wanted, path)
-
-    def tokens(column: str) -> Ints:
-        return np.round(numbers(frame, column, path, least=1, most=2**31 - 1)).astype(np.int32)
-
     return OutcomeTable(
-        satisfied={c: numbers(frame, label.format(column=c), path, least=0, most=1) for c in columns},
-        costs={c: numbers(frame, cost.format(column=c), path, least=0) for c in columns} if cost else {},
+        satisfied={c: numbers(frame, _of(label, c), path, least=0, most=1) for c in columns},
+        costs={c: numbers(frame, _of(cost, c), path, least=0) for c in columns} if cost else {},
         features=_features(scenario, frame, path, capture),
-        prompt_tokens=tokens(said.prompt_tokens) if prompt else None,
-        output_tokens={c: tokens(said.output_tokens.format(column=c)) for c in columns} if output else {},
+        prompt_tokens=token_counts(frame, said.prompt_tokens, path) if prompt else None,
+        output_tokens={c: token_counts(frame, _of(said.output_tokens, c), path) for c in columns} if output else {},
         groups=_groups(scenario, frame, said.group, path) if said.group else {},
         rows=frame.height,
     )
+
+
+def _of(template: str, column: str) -> str:
+    return template.replace("{column}", column)
 
 
 def _phase_columns(scenario: Scenario) -> list[str]:
     return [column for phase in scenario.phases for column in phase.columns.values()]
 
 
-def _features(scenario: Scenario, frame, path: Path, capture: bool) -> Floats:  # type: ignore[no-untyped-def]
+def _features(scenario: Scenario, frame: pl.DataFrame, path: Path, capture: bool) -> Floats:
     said = scenario.features
     if said.kind == "table":
         names = sorted(c for c in frame.columns if c.startswith(said.prefix))
         if not names:
             raise DataError(f"no column starts with features.prefix = {said.prefix!r}", str(path))
-        return np.ascontiguousarray([numbers(frame, c, path, least=-np.inf) for c in names])
+        return np.ascontiguousarray(
+            [
+                numbers(
+                    frame,
+                    c,
+                    path,
+                )
+                for c in names
+            ]
+        )
     if said.kind == "text":
         from .text import hashed_features
 
         column = CAPTURE_TEXT if capture and said.column not in frame.columns else said.column
         require(frame.columns, [column], path)
-        return hashed_features(frame[column].cast(str).fill_null("").to_list(), said.dimensions)
+        return hashed_features(texts(frame, column, path), said.dimensions)
     return np.empty((0, frame.height))
 
 
-def _groups(scenario: Scenario, frame, column: str, path: Path) -> dict[str, Rows]:  # type: ignore[no-untyped-def]
-    values = np.asarray(frame[column].cast(str).fill_null("").to_list())
+def _groups(scenario: Scenario, frame: pl.DataFrame, column: str, path: Path) -> dict[str, Rows]:
+    values = np.asarray(texts(frame, column, path))
     groups = {str(v): np.flatnonzero(values == v) for v in np.unique(values)}
     for i, phase in enumerate(scenario.phases):
         for name in phase.groups or []:

@@ -12,7 +12,7 @@ from messsim.errors import DataError
 from messsim.scenario import arrivals as said
 
 from .chunk import Floats, Ints
-from .readers import numbers, read
+from .readers import first_bad, numbers, read, token_counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,10 +58,7 @@ def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> Tr
     shifted, period_s = _stretched(shifted, law.rate_rps, path)
 
     def tokens(column: str, asked: bool) -> Ints | None:
-        if not asked:
-            return None
-        values = numbers(frame, column, path, least=1, most=2**31 - 1)
-        return np.round(values)[order].astype(np.int32)
+        return token_counts(frame, column, path)[order] if asked else None
 
     return TraceRows(
         shifted,
@@ -76,19 +73,31 @@ def _seconds(frame: pl.DataFrame, column: str, path: Path) -> Floats:
     import polars as pl
 
     series = frame[column]
+    expected = "seconds, or a date and time such as 2023-11-16T18:15:46"
+    if series.null_count():
+        raise first_bad(column, series.is_null(), "no value", expected, path)
     if series.dtype == pl.String:
-        try:
-            series = series.str.to_datetime()
-        except pl.exceptions.PolarsError:
-            raise DataError(
-                f"column {column!r} is text that is no date and time; expected seconds or ISO 8601", str(path)
-            ) from None
+        series = _dates(series, expected, path)
     if isinstance(series.dtype, pl.Datetime):
-        if series.null_count():
-            raise DataError(f"column {column!r} has missing times", str(path))
         micro: Floats = series.dt.epoch("us").to_numpy().astype(np.float64)
         return np.asarray((micro - micro.min()) * 1e-6)
     return numbers(frame, column, path, least=0.0, most=1e12)
+
+
+def _dates(series: pl.Series, expected: str, path: Path) -> pl.Series:
+    """ISO 8601 only: a day and a month in any other order may be mistaken for each other."""
+    import polars as pl
+
+    iso = series.str.contains(r"^\s*\d{4}-\d{2}-\d{2}")
+    if not iso.all():
+        raise first_bad(series.name, ~iso, series, expected, path)
+    try:
+        dates = series.str.to_datetime(strict=False)
+    except pl.exceptions.PolarsError:
+        dates = pl.Series([None] * len(series))  # not even the first is a date
+    if dates.null_count():
+        raise first_bad(series.name, dates.is_null(), series, expected, path)
+    return dates
 
 
 def _stretched(time_s: Floats, rate_rps: float | None, path: Path) -> tuple[Floats, float]:
@@ -98,8 +107,8 @@ def _stretched(time_s: Floats, rate_rps: float | None, path: Path) -> tuple[Floa
             f"all {len(time_s)} arrivals are at one time, so there is no rate; expected arrivals.rate_rps",
             str(path),
         )
-    if len(time_s) == 1 or span_s <= 0:
-        return time_s - time_s[0], len(time_s) / (rate_rps or 1.0)
+    if span_s <= 0 and rate_rps is not None:
+        return time_s - time_s[0], len(time_s) / rate_rps
     period_s = span_s + span_s / (len(time_s) - 1)
     if rate_rps is None:
         return time_s, period_s

@@ -1,0 +1,151 @@
+"""Whole runs, each as a ratio to idiomatic SimPy on M/M/1 measured in the same session.
+
+`extra_info` of each benchmark holds requests_per_s and times_simpy_mm1, its rate over S: the customers a second of
+an M/M/1 queue written the way SimPy's documentation writes it (a process a customer, a Resource). Nothing is asserted.
+"""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+import simpy
+
+import messsim
+from messsim.engines import compiled, prepare, simpy_engine
+
+SCENARIOS = Path(__file__).parent.parent / "scenarios"
+
+
+def mm1_by_simpy(customers: int) -> None:
+    env, chance = simpy.Environment(), random.Random(1)
+    server = simpy.Resource(env, 1)
+
+    def customer():
+        with server.request() as turn:
+            yield turn
+            yield env.timeout(chance.expovariate(1.0))
+
+    def source():
+        for _ in range(customers):
+            yield env.timeout(chance.expovariate(0.8))
+            env.process(customer())
+
+    env.process(source())
+    env.run()
+
+
+def mm1_by_callbacks(customers: int) -> None:
+    env, chance = simpy.Environment(), random.Random(1)
+    waiting, left = [0], [customers]
+
+    def after(delay: float, then) -> None:
+        event = simpy.Timeout(env, delay)
+        event.callbacks.append(then)
+
+    def served(_) -> None:
+        waiting[0] -= 1
+        if waiting[0]:
+            after(chance.expovariate(1.0), served)
+
+    def arrives(_) -> None:
+        left[0] -= 1
+        waiting[0] += 1
+        if waiting[0] == 1:
+            after(chance.expovariate(1.0), served)
+        if left[0]:
+            after(chance.expovariate(0.8), arrives)
+
+    after(0.0, arrives)
+    env.run()
+
+
+@pytest.fixture(scope="session")
+def simpy_rate() -> float:
+    """S, customers per second: the best of three."""
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        mm1_by_simpy(100_000)
+        times.append(time.perf_counter() - started)
+    return 100_000 / min(times)
+
+
+def scenario(name: str, requests: int, *sets: str):
+    return messsim.load(SCENARIOS / f"{name}.toml", list(sets), requests=requests)
+
+
+def note_rate(benchmark, requests: int, simpy_rate: float) -> None:
+    rate = requests / benchmark.stats.stats.min
+    benchmark.extra_info["requests_per_s"] = round(rate)
+    benchmark.extra_info["times_simpy_mm1"] = round(rate / simpy_rate, 2)
+
+
+@pytest.mark.benchmark(group="M/M/1 in SimPy")
+@pytest.mark.parametrize("how", [mm1_by_simpy, mm1_by_callbacks], ids=["process a customer", "callbacks"])
+def test_mm1(benchmark, how, simpy_rate):
+    benchmark.pedantic(how, args=(100_000,), rounds=3)
+    note_rate(benchmark, 100_000, simpy_rate)
+
+
+WHOLE = {
+    "cluster": ("synthetic", 1_000_000, []),
+    "no servers": ("synthetic", 1_000_000, ["cluster.mode=none"]),
+    "cluster, simpy engine": ("synthetic", 50_000, ["engine=simpy"]),
+    "quickstart": ("quickstart", 19_366, []),
+    "peer workload, 1 replica": ("peer-workload", 1_000_000, []),
+    "peer workload, 8 replicas": ("peer-workload", 1_000_000, ["models.0.replicas=8", "arrivals.rate_rps=48.0"]),
+}
+
+
+@pytest.mark.benchmark(group="whole runs without records")
+@pytest.mark.parametrize("case", WHOLE)
+def test_whole_run(benchmark, case, simpy_rate):
+    name, requests, sets = WHOLE[case]
+    said = scenario(name, requests, *sets)
+    benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=3)
+    note_rate(benchmark, requests, simpy_rate)
+
+
+@pytest.mark.benchmark(group="whole runs with records")
+def test_records(benchmark, tmp_path, simpy_rate):
+    said = scenario("synthetic", 1_000_000)
+    turns = iter(range(100))
+    benchmark.pedantic(lambda: messsim.run(said, out=tmp_path / str(next(turns))), rounds=3)
+    note_rate(benchmark, 1_000_000, simpy_rate)
+
+
+@pytest.mark.benchmark(group="engines alone")
+@pytest.mark.parametrize(
+    ("engine", "requests"), [(compiled, 500_000), (simpy_engine, 50_000)], ids=["compiled", "simpy"]
+)
+def test_engine_alone(benchmark, engine, requests, simpy_rate):
+    """The columns are drawn beforehand."""
+    setup = prepare(scenario("synthetic", requests))
+    chunks = list(setup.workload.chunks(65_536))
+    setup.workload.chunks = lambda size: iter(chunks)
+
+    def fresh():
+        again = prepare(setup.scenario)
+        again.workload.chunks = lambda size: iter(chunks)
+        return (again, lambda chunk: None), {}
+
+    benchmark.pedantic(engine.simulate, setup=fresh, rounds=3)
+    note_rate(benchmark, requests, simpy_rate)
+
+
+@pytest.mark.benchmark(group="growth with requests")
+@pytest.mark.parametrize("requests", [100_000, 1_000_000, 4_000_000])
+def test_growth_with_requests(benchmark, requests, simpy_rate):
+    said = scenario("synthetic", requests)
+    benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=1)
+    note_rate(benchmark, requests, simpy_rate)
+
+
+@pytest.mark.benchmark(group="growth with replicas")
+@pytest.mark.parametrize("times", [1, 8, 64])
+def test_growth_with_replicas(benchmark, times, simpy_rate):
+    sets = [f"models.{m}.replicas={times * r}" for m, r in enumerate((1, 1, 3, 3))]
+    said = scenario("synthetic", 500_000, *sets, f"arrivals.rate_rps={4.0 * times}")
+    benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=2)
+    note_rate(benchmark, 500_000, simpy_rate)

@@ -1,0 +1,176 @@
+"""Random small scenarios, as dictionaries: every kind of traffic, cluster, promise and mishap, at most 200 requests.
+
+Figures are coarse on purpose: iterations of a quarter of a second and gaps of whole seconds make ties, which is
+where orders go wrong.
+"""
+
+from typing import Any
+
+from builders import trace
+from hypothesis import strategies as st
+
+share = st.floats(0.05, 0.95).map(lambda x: round(x, 3))
+
+
+@st.composite
+def token_laws(draw, mean: int, most: int) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["constant", "geometric", "lognormal", "empirical"]))
+    if kind == "constant":
+        return {"kind": kind, "tokens": mean}
+    if kind == "empirical":
+        return {"kind": kind, "tokens": [1, mean, most], "weights": [1.0, 2.0, 1.0]}
+    cv = {"cv": 1.5} if kind == "lognormal" else {}
+    return {"kind": kind, "mean": float(mean), "max": most} | cv
+
+
+@st.composite
+def coefficients(draw) -> dict[str, float]:
+    if draw(st.booleans()):
+        return {"a0_s": 0.25, "p0_w_per_gpu": 100.0, "p_idle_w_per_gpu": 10.0}
+    return {
+        "a0_s": draw(st.sampled_from([0.01, 0.05, 0.3])),
+        "c1_s_per_token": draw(st.sampled_from([0.0, 1e-3])),
+        "nstar_tokens": 16.0,
+        "ab_s_per_sequence": draw(st.sampled_from([0.0, 1e-3])),
+        "ak_s_per_token": draw(st.sampled_from([0.0, 1e-4])),
+        "akm_s_per_token": draw(st.sampled_from([0.0, 1e-4])),
+        "aq_s_per_token2": draw(st.sampled_from([0.0, 1e-5])),
+        "p0_w_per_gpu": 100.0,
+        "e_j_per_token": draw(st.sampled_from([0.0, 0.5])),
+        "ek_j_per_cached_token": draw(st.sampled_from([0.0, 0.01])),
+        "p_cap_w_per_gpu": draw(st.sampled_from([101.0, 150.0, 1000.0])),
+        "p_idle_w_per_gpu": 20.0,
+    }
+
+
+@st.composite
+def servings(draw, usd: bool) -> dict[str, Any]:
+    """How a pool serves; memory is short enough to preempt in half of them (the longest request needs 159)."""
+    if usd and draw(st.integers(0, 5)) == 0:
+        return {"kind": "api", "latency_s": 0.25, "tpot_s": 0.05, "usd_per_million_output_tokens": 5.0}
+    seqs = draw(st.sampled_from([1, 2, 8]))
+    return {
+        "coefficients": draw(coefficients()),
+        "replicas": draw(st.integers(1, 3)),
+        "tp": draw(st.sampled_from([1, 2])),
+        "max_num_seqs": seqs,
+        "max_batched_tokens": seqs + draw(st.sampled_from([0, 8, 500])),
+        "kv_capacity_tokens": draw(st.sampled_from([160, 200, 100_000])),
+        "kv_policy": draw(st.sampled_from(["recompute", "reserve"])),
+    }
+
+
+@st.composite
+def arrivals(draw, folder) -> dict[str, Any]:
+    rate = draw(st.sampled_from([0.3, 2.0, 20.0]))
+    kind = draw(st.sampled_from(["poisson", "gamma", "mmpp", "diurnal", "trace", "closed"]))
+    if kind == "gamma":
+        return {"kind": kind, "rate_rps": rate, "cv": draw(st.sampled_from([0.3, 3.0]))}
+    if kind == "mmpp":
+        return {"kind": kind, "rate_rps": 0.0, "burst_rate_rps": 9.0 * rate, "mean_calm_s": 8.0, "mean_burst_s": 2.0}
+    if kind == "diurnal":
+        return {"kind": kind, "rates_rps": [rate, 0.0, 3 * rate], "day_s": 30.0}
+    if kind == "trace":
+        return trace(folder, [0, 0, 0, 1, 1, 2, 5, 5, 5, 5, 5, 9.25]) | {"repeat": True}
+    if kind == "closed":
+        think = draw(st.sampled_from([("constant", 0.25), ("constant", 2.0), ("exponential", 3.0)]))
+        return {"kind": kind, "clients": draw(st.integers(1, 12)), "think": think[0], "think_s": think[1]}
+    return {"kind": kind, "rate_rps": rate}
+
+
+@st.composite
+def failures(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
+    said: dict[str, Any] = {"on_failure": draw(st.sampled_from(["retry", "lose"]))}
+    if draw(st.booleans()):
+        said |= {"mtbf_s": draw(st.sampled_from([3.0, 25.0])), "mttr_s": draw(st.sampled_from([0.5, 6.0]))}
+    own = [p for p in pools if p.get("kind") != "api"]
+    if own and draw(st.booleans()):
+        one = {"pool": own[0]["name"], "at_s": 0.25, "for_s": 2.5}
+        said["schedule"] = [one, one | {"at_s": 1.0, "for_s": 4.0}, one | {"pool": own[-1]["name"], "at_s": 5.0}]
+    return said
+
+
+@st.composite
+def clusters(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
+    dispatch = ["least_loaded", "round_robin", "power_of_two", "shared_queue"]
+    said: dict[str, Any] = {"dispatch": draw(st.sampled_from(dispatch))}
+    if draw(st.booleans()):
+        said["admission"] = {"max_waiting": draw(st.sampled_from([0, 2, 6]))}
+    if draw(st.booleans()):
+        said["failures"] = draw(failures(pools))
+    return said
+
+
+@st.composite
+def phases(draw, closed: bool, names: list[str]) -> list[dict[str, Any]]:
+    if draw(st.booleans()):
+        return []
+    key, start = ("from_request", 20) if closed or draw(st.booleans()) else ("from_s", 4.0)
+    return [
+        {key: start, "difficulty": 1.0, "satisfaction": {names[-1]: draw(share)}},
+        {key: 2 * start, "prompt": 7, "output": {"kind": "geometric", "mean": 4.0, "max": 20}},
+    ]
+
+
+@st.composite
+def routers(draw, names: list[str]) -> dict[str, Any]:
+    said = {
+        "policy": draw(st.sampled_from(["mess+", "mess+", "mess+", "random", "cheapest", "largest"])),
+        "V": draw(st.sampled_from([1e-4, 1e-2, 1.0])),
+        "c": draw(st.sampled_from([0.0, 0.1, 1.0])),
+        "kappa": draw(st.sampled_from([0.0, 0.25, 0.6])),
+        "explore": draw(st.sampled_from(["all", "chosen"])),
+        "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"])),
+        "reference": draw(st.sampled_from(names)),
+        "predictor": {"learning_rate": 0.2, "momentum": draw(st.sampled_from([0.0, 0.9])), "clip": 2.0},
+    }
+    more = [{}, {"window": 5}, {"discount": 0.8}, {"target_queue": 2.0, "gain": 0.1}, {"cost_prior": 1.0}]
+    return said | draw(st.sampled_from(more))
+
+
+@st.composite
+def scenarios(draw, folder) -> dict[str, Any]:
+    """Whole scenarios; `folder` is where a trace may be put."""
+    usd = draw(st.booleans())
+    names = [f"model-{m}" for m in range(draw(st.integers(1, 6)))]
+    law = draw(arrivals(folder))
+    closed = law["kind"] == "closed"
+    none = not closed and draw(st.integers(0, 5)) == 0
+    models = [{"name": n, "satisfaction": draw(share), "output": draw(token_laws(10, 60))} for n in names]
+    pools: list[dict[str, Any]] = []
+    for m in models:
+        if none:
+            m["cost_per_request"] = draw(st.sampled_from([0.0, 1.0, 7.5]))
+            continue
+        for k in range(draw(st.sampled_from([1, 1, 2]))):
+            pools.append({"model": m["name"], "name": f"{m['name']}.{k}"} | draw(servings(usd)))
+    delay = [
+        "immediate",
+        0.0,
+        2.5,
+        {"kind": "exponential", "mean_s": 2.0},
+        {"kind": "lognormal", "mean_s": 3.0, "cv": 2.0},
+    ]
+    data: dict[str, Any] = {
+        "seed": draw(st.integers(0, 9)),
+        "sla": {"alpha": draw(share)},
+        "arrivals": law,
+        "tokens": {"prompt": draw(token_laws(12, 100))},
+        "satisfaction": {"kind": "irt", "slope": 1.5},
+        "features": {"dimensions": draw(st.sampled_from([1, 4])), "signal": 0.8},
+        "models": models,
+        "pools": pools,
+        "router": draw(routers(names)),
+        "feedback": {"probability": draw(st.sampled_from([0.0, 0.4, 1.0])), "delay": draw(st.sampled_from(delay))},
+        "cluster": {"mode": "none"} if none else draw(clusters(pools)),
+        "cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}} if usd else {},
+        "phases": draw(phases(closed, names)),
+        "record": {"chunk": draw(st.sampled_from([64, 100, 65_536]))},
+    }
+    if draw(st.booleans()):
+        data["tenants"] = [{"name": "x", "alpha": draw(share)}, {"name": "y", "share": 3.0}]
+    if draw(st.integers(0, 3)) == 0 and law.get("rate_rps", 0) <= 2 and not (closed and law["think_s"] < 1):
+        data["horizon_s"] = draw(st.sampled_from([0.5, 6.25, 20.0]))
+    else:
+        data["requests"] = draw(st.integers(1, 200))
+    return data
