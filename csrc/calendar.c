@@ -50,7 +50,11 @@ void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64
     self->keys[player] = (ms_key){value, order};
     for (int32_t node = (player + self->leaves) / 2; node >= 1; node /= 2) {
         const int32_t left = contender(self, 2 * node), right = contender(self, 2 * node + 1);
-        self->winners[node] = key_before(&self->keys[right], &self->keys[left]) ? right : left;
+        const int32_t winner = key_before(&self->keys[right], &self->keys[left]) ? right : left;
+        if (winner == self->winners[node] && winner != player) {
+            return; /* somebody else wins here as before: nothing changes above */
+        }
+        self->winners[node] = winner;
     }
 }
 

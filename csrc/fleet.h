@@ -41,7 +41,7 @@ typedef struct ms_servers {
     int32_t *replica;      /* [replicas] in order */
     int32_t up;
     int32_t *up_replica;   /* [up] in order */
-    ms_tournament loads;   /* unfinished jobs by place in `replica`; infinite while down */
+    ms_tournament loads;   /* unfinished jobs by place in `replica`; infinite while down; for many replicas */
     int64_t turn;
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of power_of_two */

@@ -17,7 +17,7 @@ import numpy as np
 
 from messsim import _core
 from messsim.engines import Outcome, RecordChunk, Setup, prepare
-from messsim.engines.records import STATUS
+from messsim.engines.records import COLUMNS, STATUS
 from messsim.results import Tally, summarise
 from messsim.routing import Policy
 from messsim.scenario import parse
@@ -116,13 +116,12 @@ def run(data: dict[str, Any], engine: str = "simpy") -> Run:
     def joined(of: Callable[[RecordChunk], Any], axis: int = -1) -> Any:
         return np.concatenate([of(c) for c in chunks], axis=axis) if chunks else np.empty(0)
 
-    names = list(chunks[0].columns) if chunks else []
     late = chunks and chunks[0].drawn.delay_s is not None
     return Run(
         setup,
         outcome,
         chunks,
-        SimpleNamespace(**{n: joined(lambda c, n=n: c.columns[n]) for n in names}),
+        SimpleNamespace(**{n: joined(lambda c, n=n: c.columns[n]) for n in COLUMNS}),
         joined(lambda c: c.drawn.satisfied[:, : len(c)]),
         joined(lambda c: c.known_costs[:, : len(c)]),
         joined(lambda c: c.drawn.features[:, : len(c)]),

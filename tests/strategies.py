@@ -48,21 +48,21 @@ def servings(draw, usd: bool) -> dict[str, Any]:
     """How a pool serves; memory is short enough to preempt in half of them (the longest request needs 159)."""
     if usd and draw(st.integers(0, 5)) == 0:
         return {"kind": "api", "latency_s": 0.25, "tpot_s": 0.05, "usd_per_million_output_tokens": 5.0}
-    seqs = draw(st.sampled_from([1, 2, 8]))
+    seqs = draw(st.sampled_from([8, 8, 2, 1]))
     return {
         "coefficients": draw(coefficients()),
         "replicas": draw(st.integers(1, 3)),
         "tp": draw(st.sampled_from([1, 2])),
         "max_num_seqs": seqs,
         "max_batched_tokens": seqs + draw(st.sampled_from([0, 8, 500])),
-        "kv_capacity_tokens": draw(st.sampled_from([160, 200, 100_000])),
-        "kv_policy": draw(st.sampled_from(["recompute", "reserve"])),
+        "kv_capacity_tokens": draw(st.sampled_from([160, 200, 160, 100_000])),
+        "kv_policy": draw(st.sampled_from(["recompute", "recompute", "reserve"])),
     }
 
 
 @st.composite
 def arrivals(draw, folder) -> dict[str, Any]:
-    rate = draw(st.sampled_from([0.3, 2.0, 20.0]))
+    rate = draw(st.sampled_from([2.0, 10.0, 50.0]))
     kind = draw(st.sampled_from(["poisson", "gamma", "mmpp", "diurnal", "trace", "closed"]))
     if kind == "gamma":
         return {"kind": kind, "rate_rps": rate, "cv": draw(st.sampled_from([0.3, 3.0]))}
@@ -80,9 +80,9 @@ def arrivals(draw, folder) -> dict[str, Any]:
 
 @st.composite
 def failures(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
-    said: dict[str, Any] = {"on_failure": draw(st.sampled_from(["retry", "lose"]))}
+    said: dict[str, Any] = {"on_failure": draw(st.sampled_from(["lose", "retry"]))}
     if draw(st.booleans()):
-        said |= {"mtbf_s": draw(st.sampled_from([3.0, 25.0])), "mttr_s": draw(st.sampled_from([0.5, 6.0]))}
+        said |= {"mtbf_s": draw(st.sampled_from([3.0, 10.0])), "mttr_s": draw(st.sampled_from([0.5, 3.0]))}
     own = [p for p in pools if p.get("kind") != "api"]
     if own and draw(st.booleans()):
         one = {"pool": own[0]["name"], "at_s": 0.25, "for_s": 2.5}
@@ -92,7 +92,7 @@ def failures(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
 
 @st.composite
 def clusters(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
-    dispatch = ["least_loaded", "round_robin", "power_of_two", "shared_queue"]
+    dispatch = ["shared_queue", "least_loaded", "power_of_two", "round_robin"]
     said: dict[str, Any] = {"dispatch": draw(st.sampled_from(dispatch))}
     if draw(st.booleans()):
         said["admission"] = {"max_waiting": draw(st.sampled_from([0, 2, 6]))}
@@ -115,9 +115,9 @@ def phases(draw, closed: bool, names: list[str]) -> list[dict[str, Any]]:
 @st.composite
 def routers(draw, names: list[str]) -> dict[str, Any]:
     said = {
-        "policy": draw(st.sampled_from(["mess+", "mess+", "mess+", "random", "cheapest", "largest"])),
+        "policy": draw(st.sampled_from(["mess+"] * 5 + ["random", "cheapest", "largest"])),
         "V": draw(st.sampled_from([1e-4, 1e-2, 1.0])),
-        "c": draw(st.sampled_from([0.0, 0.1, 1.0])),
+        "c": draw(st.sampled_from([1.0, 1.0, 0.1, 0.0])),
         "kappa": draw(st.sampled_from([0.0, 0.25, 0.6])),
         "explore": draw(st.sampled_from(["all", "chosen"])),
         "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"])),
@@ -136,7 +136,7 @@ def scenarios(draw, folder) -> dict[str, Any]:
     law = draw(arrivals(folder))
     closed = law["kind"] == "closed"
     none = not closed and draw(st.integers(0, 5)) == 0
-    models = [{"name": n, "satisfaction": draw(share), "output": draw(token_laws(10, 60))} for n in names]
+    models = [{"name": n, "satisfaction": draw(share), "output": draw(token_laws(20, 60))} for n in names]
     pools: list[dict[str, Any]] = []
     for m in models:
         if none:
@@ -145,6 +145,8 @@ def scenarios(draw, folder) -> dict[str, Any]:
         for k in range(draw(st.sampled_from([1, 1, 2]))):
             pools.append({"model": m["name"], "name": f"{m['name']}.{k}"} | draw(servings(usd)))
     delay = [
+        "immediate",
+        "immediate",
         "immediate",
         0.0,
         2.5,
@@ -155,13 +157,13 @@ def scenarios(draw, folder) -> dict[str, Any]:
         "seed": draw(st.integers(0, 9)),
         "sla": {"alpha": draw(share)},
         "arrivals": law,
-        "tokens": {"prompt": draw(token_laws(12, 100))},
+        "tokens": {"prompt": draw(token_laws(25, 100))},
         "satisfaction": {"kind": "irt", "slope": 1.5},
         "features": {"dimensions": draw(st.sampled_from([1, 4])), "signal": 0.8},
         "models": models,
         "pools": pools,
         "router": draw(routers(names)),
-        "feedback": {"probability": draw(st.sampled_from([0.0, 0.4, 1.0])), "delay": draw(st.sampled_from(delay))},
+        "feedback": {"probability": draw(st.sampled_from([1.0, 1.0, 0.4, 0.0])), "delay": draw(st.sampled_from(delay))},
         "cluster": {"mode": "none"} if none else draw(clusters(pools)),
         "cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}} if usd else {},
         "phases": draw(phases(closed, names)),
@@ -169,8 +171,8 @@ def scenarios(draw, folder) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         data["tenants"] = [{"name": "x", "alpha": draw(share)}, {"name": "y", "share": 3.0}]
-    if draw(st.integers(0, 3)) == 0 and law.get("rate_rps", 0) <= 2 and not (closed and law["think_s"] < 1):
+    if draw(st.integers(0, 3)) == 0 and law.get("rate_rps", 0) <= 10 and not (closed and law["think_s"] < 1):
         data["horizon_s"] = draw(st.sampled_from([0.5, 6.25, 20.0]))
     else:
-        data["requests"] = draw(st.integers(1, 200))
+        data["requests"] = draw(st.one_of(st.just(200), st.integers(1, 200)))
     return data

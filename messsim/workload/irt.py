@@ -32,7 +32,7 @@ def sigmoid(z: Floats) -> Floats:
 def _nodes(step: float) -> tuple[Floats, Floats]:
     """Nodes z over +-10 standard deviations and their weights under N(0, 1)."""
     half = round(10.0 / step)
-    z = np.arange(-half, half + 1) * step
+    z: Floats = np.arange(-half, half + 1, dtype=np.float64) * step
     weights = _core.exp(-0.5 * z * z)
     return z, weights / math.fsum(weights)
 
@@ -42,10 +42,10 @@ def _quadrature(slope: float, task: Task) -> tuple[Floats, Floats]:
 
     Trapezoids of step h err by e^(-2 pi d / h) for a function whose poles lie d off the real axis (Trefethen
     and Weideman, "The exponentially convergent trapezoidal rule", SIAM Review 56, 2014), here d = pi / (slope
-    deviation): 1e-17 with h = 0.5 / (slope deviation). A slope beyond 10,000 deviations is nearly a step,
-    whose mean is then exact to a node's weight, 2e-5.
+    deviation): 1e-17 with h = 0.5 / (slope deviation). Where that product passes 1000 the sigmoid is nearly a
+    step, and the mean exact to a node's weight, 2e-4.
     """
-    z, weights = _nodes(min(0.005, max(0.5 / (slope * task.deviation), 5e-5)))
+    z, weights = _nodes(min(0.005, max(0.5 / (slope * task.deviation), 5e-4)))
     return task.mean + task.deviation * z, weights
 
 
@@ -91,6 +91,8 @@ def _ability(mean: float, slope: float, tasks: tuple[Task, ...]) -> float:
     ability = (low + high) / 2.0
     for _ in range(100):
         excess = mean_satisfaction(ability, slope, list(tasks)) - mean
+        if abs(excess) <= 2e-16 * mean:
+            break
         low, high = (low, ability) if excess > 0 else (ability, high)
         growth = _growth(ability, slope, list(tasks))
         following = ability - excess / growth if growth > 0 else low
