@@ -5,26 +5,23 @@
 
 #include "error.h"
 
-static int key_before(const ms_key *a, const ms_key *b)
-{
-    return a->value != b->value ? a->value < b->value : a->order < b->order;
-}
-
 int ms_tournament_init(ms_tournament *self, int32_t players)
 {
-    int32_t leaves = 2;
+    int32_t leaves = 4;
     while (leaves < players) {
         leaves *= 2;
     }
     *self = (ms_tournament){.players = players, .leaves = leaves};
-    self->keys = malloc((size_t)leaves * sizeof *self->keys);
+    self->values = malloc((size_t)leaves * sizeof *self->values);
+    self->orders = malloc((size_t)leaves * sizeof *self->orders);
     self->winners = malloc((size_t)leaves * sizeof *self->winners);
-    if (self->keys == NULL || self->winners == NULL) {
+    if (self->values == NULL || self->orders == NULL || self->winners == NULL) {
         ms_tournament_free(self);
         return MS_ERR_MEMORY;
     }
     for (int32_t i = 0; i < leaves; i++) {
-        self->keys[i] = (ms_key){INFINITY, (uint64_t)i};
+        self->values[i] = INFINITY;
+        self->orders[i] = UINT64_MAX;
     }
     for (int32_t node = leaves - 1; node >= 1; node--) {
         self->winners[node] = 2 * node >= leaves ? 2 * node - leaves : self->winners[2 * node];
@@ -34,9 +31,50 @@ int ms_tournament_init(ms_tournament *self, int32_t players)
 
 void ms_tournament_free(ms_tournament *self)
 {
-    free(self->keys);
+    free(self->values);
+    free(self->orders);
     free(self->winners);
     *self = (ms_tournament){0};
+}
+
+/* ---- few players: look at all. Four minima side by side, so that none waits for the one before. ----------- */
+
+static double lesser(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static double least_value(const ms_tournament *self)
+{
+    const double *v = self->values;
+    double a = v[0], b = v[1], c = v[2], d = v[3];
+    for (int32_t i = 4; i < self->leaves; i += 4) {
+        a = lesser(a, v[i]);
+        b = lesser(b, v[i + 1]);
+        c = lesser(c, v[i + 2]);
+        d = lesser(d, v[i + 3]);
+    }
+    return lesser(lesser(a, b), lesser(c, d));
+}
+
+static int32_t scan(const ms_tournament *self)
+{
+    const double least = least_value(self);
+    int32_t best = -1;
+    for (int32_t i = 0; i < self->players; i++) {
+        if (self->values[i] == least && (best < 0 || self->orders[i] < self->orders[best])) {
+            best = i;
+        }
+    }
+    return best < 0 ? 0 : best;
+}
+
+/* ---- many players: a tree of winners ------------------------------------------------------------------------ */
+
+static int beats(const ms_tournament *self, int32_t a, int32_t b)
+{
+    const double x = self->values[a], y = self->values[b];
+    return x != y ? x < y : self->orders[a] < self->orders[b];
 }
 
 /* Whoever stands at a node: a player itself below the leaves' parents, the winner of its subtree above. */
@@ -47,10 +85,14 @@ static int32_t contender(const ms_tournament *self, int32_t node)
 
 void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64_t order)
 {
-    self->keys[player] = (ms_key){value, order};
+    self->values[player] = value;
+    self->orders[player] = order;
+    if (self->players <= MS_SCAN_MOST) {
+        return;
+    }
     for (int32_t node = (player + self->leaves) / 2; node >= 1; node /= 2) {
         const int32_t left = contender(self, 2 * node), right = contender(self, 2 * node + 1);
-        const int32_t winner = key_before(&self->keys[right], &self->keys[left]) ? right : left;
+        const int32_t winner = beats(self, right, left) ? right : left;
         if (winner == self->winners[node] && winner != player) {
             return; /* somebody else wins here as before: nothing changes above */
         }
@@ -58,14 +100,22 @@ void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64
     }
 }
 
-ms_key ms_tournament_rival(const ms_tournament *self, int32_t player)
+int32_t ms_tournament_best(const ms_tournament *self)
 {
-    ms_key least = {INFINITY, UINT64_MAX};
-    for (int32_t node = player + self->leaves; node > 1; node /= 2) {
-        const ms_key *beside = &self->keys[contender(self, node ^ 1)];
-        if (key_before(beside, &least)) {
-            least = *beside;
+    return self->players <= MS_SCAN_MOST ? scan(self) : self->winners[1];
+}
+
+double ms_tournament_rival(const ms_tournament *self, int32_t player)
+{
+    double least = INFINITY;
+    if (self->players <= MS_SCAN_MOST) {
+        for (int32_t i = 0; i < self->players; i++) {
+            least = lesser(i == player ? INFINITY : self->values[i], least);
         }
+        return least;
+    }
+    for (int32_t node = player + self->leaves; node > 1; node /= 2) {
+        least = lesser(self->values[contender(self, node ^ 1)], least);
     }
     return least;
 }

@@ -43,15 +43,13 @@ static inline int ms_before(const ms_moment *a, const ms_moment *b)
 
 /* ---- tournament: the least of a fixed number of keys, each of which changes often ---------------- */
 
-typedef struct ms_key {
-    double value;
-    uint64_t order; /* breaks ties */
-} ms_key;
+enum { MS_SCAN_MOST = 16 }; /* up to so many players, looking at all of them beats keeping a tree */
 
 typedef struct ms_tournament {
     int32_t players;
     int32_t leaves;   /* a power of 2 */
-    ms_key *keys;     /* [leaves]; those beyond the players never win */
+    double *values;   /* [leaves]; those beyond the players are infinite and never win */
+    uint64_t *orders; /* [leaves] break ties */
     int32_t *winners; /* [leaves] winners[1] is the champion, winners[i] of the subtree of node i */
 } ms_tournament;
 
@@ -59,14 +57,11 @@ int ms_tournament_init(ms_tournament *self, int32_t players); /* all keys infini
 void ms_tournament_free(ms_tournament *self);
 void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64_t order);
 
-/* The player of the least key; among equal keys the lowest player. */
-static inline int32_t ms_tournament_best(const ms_tournament *self)
-{
-    return self->winners[1];
-}
+/* The player of the least (value, order); among equals the lowest player. */
+int32_t ms_tournament_best(const ms_tournament *self);
 
-/* The least key of all players but one. */
-ms_key ms_tournament_rival(const ms_tournament *self, int32_t player);
+/* The least value of all players but one. */
+double ms_tournament_rival(const ms_tournament *self, int32_t player);
 
 /* ---- heap: moments that happen once ---------------------------------------------------------------- */
 

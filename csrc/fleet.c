@@ -6,8 +6,6 @@
 #include "draw.h"
 #include "error.h"
 
-enum { SCAN_MOST = 16 }; /* up to so many replicas of a model, looking at all is faster than keeping a tournament */
-
 /* ---- building ------------------------------------------------------------------------------------- */
 
 static int allocate(ms_fleet *self)
@@ -162,7 +160,7 @@ static void act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t
 static void note_load(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = servers_for(self, replica);
-    if (servers->replicas <= SCAN_MOST) {
+    if (servers->replicas <= MS_SCAN_MOST) {
         return;
     }
     const int32_t place = self->place_of[replica];
@@ -297,7 +295,7 @@ static int32_t pick(const ms_fleet *self, ms_servers *servers, const ms_job *job
     if (self->dispatch == MS_POWER_OF_TWO) {
         return least_of_two(self, servers, job, up, n);
     }
-    if (up == servers->up_replica && servers->replicas > SCAN_MOST) {
+    if (up == servers->up_replica && servers->replicas > MS_SCAN_MOST) {
         return servers->replica[ms_tournament_best(&servers->loads)];
     }
     return least_of(self, up, n);

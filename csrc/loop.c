@@ -683,7 +683,7 @@ static int something_else_happens_now(const ms_loop *self, int32_t replica)
     if (self->page->arrival_s != NULL && (page_is_over(self) || self->page->arrival_s[self->next] <= now_s)) {
         return 1; /* the next page may begin with an arrival at this very instant */
     }
-    return ms_tournament_rival(&self->fleet.moments, replica).value <= now_s;
+    return ms_tournament_rival(&self->fleet.moments, replica) <= now_s;
 }
 
 static int boundary(ms_loop *self, int32_t replica)
@@ -746,8 +746,8 @@ static enum source first_of(const ms_loop *self, ms_moment *when)
 {
     enum source source = FROM_REPLICAS;
     const ms_tournament *moments = &self->fleet.moments;
-    const ms_key *key = &moments->keys[ms_tournament_best(moments)];
-    *when = (ms_moment){key->value, key->order, 0};
+    const int32_t replica = ms_tournament_best(moments);
+    *when = (ms_moment){moments->values[replica], moments->orders[replica], 0};
     if (self->heap.length > 0 && ms_before(&self->heap.events[0].when, when)) {
         *when = self->heap.events[0].when;
         source = FROM_HEAP;

@@ -132,7 +132,7 @@ def check_queues(r: Run) -> None:
     labels = delivered_labels(r)
     at, lost = 0, 0
     for i, now in enumerate(c.arrival_s):
-        while at < len(labels) and (labels[at][0] <= now and (r.delays is not None or labels[at][1] < i)):
+        while at < len(labels) and (labels[at][0] <= now and labels[at][1] < i):
             rate(r, promises, tracked, rated, labels[at][1])
             at += 1
         assert math.isclose(c.queue[i], tracked[c.tenant[i]].q, rel_tol=0, abs_tol=1e-9)

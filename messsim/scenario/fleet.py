@@ -60,8 +60,12 @@ class Serving(Part):
     kind: Literal["gpu", "api"] = Field("gpu", description="your GPUs, or somebody's API without limits")
     latency_s: NonNegative = Field(0.5, description="time to the first token of an API, seconds")
     tpot_s: NonNegative = Field(0.02, description="time per further output token of an API, seconds")
-    usd_per_million_prompt_tokens: NonNegative = Field(0.0, description="price of an API, USD")
-    usd_per_million_output_tokens: NonNegative = Field(0.0, description="price of an API, USD")
+    usd_per_million_prompt_tokens: NonNegative = Field(
+        0.0, description="price of an API, USD per million prompt tokens"
+    )
+    usd_per_million_output_tokens: NonNegative = Field(
+        0.0, description="price of an API, USD per million output tokens"
+    )
 
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:

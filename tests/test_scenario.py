@@ -1,0 +1,317 @@
+"""The scenario as data: defaults, dumping and loading again, pools, tenants, notes, the schema."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+from builders import COEFFICIENTS, model, pool, scenario
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import scenarios
+
+from messsim.scenario import Scenario, dump, load, notes_of, parse, schema
+from messsim.scenario.laws import Constant, Immediate
+
+SHIPPED = sorted((Path(__file__).resolve().parents[1] / "scenarios").rglob("*.toml"))
+each_shipped = pytest.mark.parametrize("file", SHIPPED, ids=lambda f: f.stem)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where random scenarios put their traces."""
+    return tmp_path_factory.mktemp("data").resolve()
+
+
+def test_there_are_shipped_scenarios():
+    assert len(SHIPPED) >= 15
+
+
+# ---- defaults -------------------------------------------------------------------------------------------
+
+
+def test_the_least_that_a_scenario_must_say():
+    said = parse(
+        {
+            "requests": 10,
+            "sla": {"alpha": 0.5},
+            "arrivals": {"kind": "poisson", "rate_rps": 1},
+            "satisfaction": {"kind": "irt"},
+            "models": [{"name": "only", "satisfaction": 0.6, "coefficients": {"a0_s": 0.02}}],
+        }
+    )
+    assert (said.name, said.seed, said.replication, said.warmup, said.engine) == ("scenario", 1, 0, 0, "compiled")
+    assert said.tokens.prompt == Constant(tokens=500)
+    assert said.tokens.output == Constant(tokens=150)
+    assert said.feedback.delay == Immediate()
+    assert said.feedback.probability == 1
+    router = said.router
+    assert (router.policy, router.V, router.c, router.kappa) == ("mess+", 1e-4, 0.1, 0.25)  # the MESS+ authors'
+    assert (router.explore, router.cost_estimate, router.reference) == ("all", "known", None)
+    assert (said.cluster.mode, said.cluster.dispatch) == ("servers", "least_loaded")
+    assert (said.cost.unit, said.record.chunk) == ("J", 65_536)
+    assert (said.satisfaction.slope, said.features.kind, said.features.signal) == (1.5, "difficulty", 0.8)
+    assert [p.name for p in said.fleet] == ["only"]
+    assert [(t.name, t.alpha) for t in said.promises] == [("all", 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("satisfaction", "given", "kind"),
+    [
+        ({"kind": "irt"}, None, "difficulty"),
+        ({"kind": "irt"}, {"dimensions": 3}, "difficulty"),
+        ({"kind": "irt"}, {"kind": "none"}, "none"),
+        ({"kind": "table", "file": "t.csv"}, None, "table"),
+        ({"kind": "table", "file": "t.csv"}, {"prefix": "x"}, "table"),
+        ({"kind": "table", "file": "t.csv"}, {"kind": "text"}, "text"),
+    ],
+)
+def test_features_come_from_where_the_outcomes_come_from(satisfaction, given, kind):
+    data = scenario(features=None, satisfaction=None) | {"satisfaction": satisfaction}
+    assert parse(data | ({} if given is None else {"features": given})).features.kind == kind
+
+
+def test_a_number_stands_for_a_constant_law():
+    said = parse(scenario(tokens={"prompt": 7}, feedback={"delay": 2.5}))
+    assert said.tokens.prompt == Constant(tokens=7)
+    assert said.feedback.delay.model_dump() == {"kind": "constant", "mean_s": 2.5}
+    assert parse(scenario(feedback={"delay": "immediate"})).feedback.delay == Immediate()
+
+
+def test_a_scenario_does_not_change():
+    with pytest.raises(ValueError, match="frozen"):
+        parse(scenario()).seed = 3
+
+
+# ---- file, overrides, flags -----------------------------------------------------------------------------
+
+
+def test_overrides_are_applied_in_order_and_flags_last(tmp_path):
+    (tmp_path / "s.toml").write_text(dump(parse(scenario())))
+    said = load(
+        tmp_path / "s.toml",
+        [
+            "router.V=3",
+            "router.V = 5e-4",
+            "models.large.satisfaction=0.9",
+            "models.0.satisfaction=0.3",
+            'router."mess+".c=0.5',
+            "router.random={explore = 'chosen'}",
+            "name=my name",
+            "tokens.prompt=12",
+            "seed=4",
+        ],
+        seed=9,
+        engine=None,
+    )
+    assert said.router.V == 5e-4
+    assert [m.satisfaction for m in said.models] == [0.3, 0.9]
+    assert said.router.overrides == {"mess+": {"c": 0.5}, "random": {"explore": "chosen"}}
+    assert (said.name, said.seed, said.engine) == ("my name", 9, "compiled")
+    assert said.tokens.prompt == Constant(tokens=12)
+
+
+def test_a_number_of_requests_replaces_the_horizon():
+    data = scenario(requests=None, horizon_s=60.0)
+    assert parse(data).horizon_s == 60
+    said = parse(data, requests=5)
+    assert (said.requests, said.horizon_s) == (5, None)
+
+
+def test_what_is_missing_in_the_file_may_be_given_by_an_override():
+    data = scenario(requests=None, sla=None)
+    assert parse(data, ["sla.alpha=0.25", "horizon_s=3"]).sla.alpha == 0.25
+
+
+def test_overriding_leaves_the_data_alone():
+    data = scenario()
+    before = repr(data)
+    parse(data, ["models.small.satisfaction=0.1", "router.V=1"])
+    assert repr(data) == before
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path):
+    (tmp_path / "s.toml").write_text(dump(parse(scenario())), encoding="utf-8-sig")
+    assert load(tmp_path / "s.toml").name == "scenario"
+
+
+# ---- dumping --------------------------------------------------------------------------------------------
+
+
+def dumped(said: Scenario) -> Scenario:
+    """What a dump reads as, in the same folder."""
+    return parse(tomllib.loads(dump(said)), folder=said.folder)
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(draw=st.data())
+def test_a_dump_reads_as_the_same_scenario(draw, folder):
+    said = parse(draw.draw(scenarios(folder)), ["router.random={V = 2.0}"])
+    assert dumped(said) == said
+
+
+@each_shipped
+def test_a_dump_of_a_shipped_scenario_reads_as_the_same_but_for_its_absolute_files(file):
+    said = load(file)
+    again = dumped(said)
+    assert dump(again) == dump(said)
+    files = {t.file for s in (said, again) for t in (s.arrivals, s.satisfaction) if hasattr(t, "file")}
+    assert {said.path(f).resolve() for f in files} == {Path(f) for f in files if Path(f).is_absolute()}
+    assert all(Path(f).is_file() for f in files if Path(f).is_absolute())
+    plain = {k: v for k, v in again if k not in ("arrivals", "satisfaction")}
+    assert plain == {k: v for k, v in said if k not in ("arrivals", "satisfaction")}
+
+
+def test_a_dump_says_every_default():
+    found = tomllib.loads(dump(parse(scenario())))
+    for name, field in Scenario.model_fields.items():
+        assert name in found or field.default is None, name
+
+
+def test_files_are_relative_to_the_scenarios_folder(tmp_path):
+    (tmp_path / "t.csv").write_text("arrival_s\n0\n1\n")
+    (tmp_path / "s.toml").write_text(
+        dump(parse(scenario())).replace('kind = "poisson"\nrate_rps = 2.0', 'kind = "trace"\nfile = "t.csv"')
+    )
+    said = load(tmp_path / "s.toml")
+    assert said.path(said.arrivals.file) == tmp_path.resolve() / "t.csv"
+    assert dumped(said).arrivals.file == str(tmp_path.resolve() / "t.csv")
+
+
+# ---- pools ----------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_says_how_it_is_served_stands_for_one_pool():
+    short = parse(scenario(models=[model("a", replicas=3), model("b")]))
+    long = parse(
+        scenario(
+            models=[{"name": "a", "satisfaction": 0.6}, {"name": "b", "satisfaction": 0.6}],
+            pools=[pool("a", replicas=3), pool("b")],
+        )
+    )
+    assert short.fleet == long.fleet
+    assert [(p.name, p.serves, p.replicas) for p in short.fleet] == [("a", "a", 3), ("b", "b", 1)]
+
+
+def test_several_pools_of_a_model_are_numbered_unless_they_have_names():
+    said = parse(
+        scenario(
+            models=[{"name": "a", "satisfaction": 0.6}, model("b")],
+            pools=[pool("a"), pool("a", name="spare"), pool("a")],
+        )
+    )
+    # A model's own pool stands before [[pools]].
+    assert [p.name for p in said.fleet] == ["b", "a-1", "spare", "a-3"]
+
+
+def test_without_servers_there_are_no_pools():
+    models = [model("a", cost_per_request=1.0), model("b", cost_per_request=2.0)]
+    assert parse(scenario(cluster={"mode": "none"}, models=models)).fleet == []
+
+
+# ---- promises and notes ---------------------------------------------------------------------------------
+
+
+def test_a_tenant_without_a_promise_has_the_scenarios():
+    said = parse(scenario(tenants=[{"name": "gold", "share": 2, "alpha": 0.7}, {"name": "tin"}]))
+    assert [(t.name, t.share, t.alpha) for t in said.promises] == [("gold", 2, 0.7), ("tin", 1, 0.5)]
+
+
+@pytest.mark.parametrize(("said", "index"), [(None, 1), ("small", 0), ("large", 1)])
+def test_the_reference_is_the_last_model_unless_said(said, index):
+    router = {} if said is None else {"reference": said}
+    assert parse(scenario(router=router)).reference == index
+
+
+def test_notes_say_what_is_doubtful():
+    assert notes_of(parse(scenario())) == []
+    assert notes_of(parse(scenario(sla={"alpha": 0.9}))) == [
+        "alpha = 0.9 is above the best model's mean satisfaction 0.8: it can only be met as far as the router "
+        "predicts which model is right"
+    ]
+    assert notes_of(parse(scenario(router={"reference": "small"}))) == [
+        "router.reference: small answers the user when exploring, but large is more satisfying"
+    ]
+    tenants = [{"name": "a", "alpha": 0.85}, {"name": "b"}]
+    assert len(notes_of(parse(scenario(tenants=tenants)))) == 1
+    assert notes_of(parse(scenario(satisfaction={"kind": "table", "file": "t.csv"}, features=None))) == []
+
+
+# ---- schema ---------------------------------------------------------------------------------------------
+
+
+def fields_of(found: dict) -> dict[str, dict]:
+    tables = {"Scenario": found, **found["$defs"]}
+    return {f"{t}.{k}": field for t, table in tables.items() for k, field in table.get("properties", {}).items()}
+
+
+def test_the_schema_is_valid():
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+@each_shipped
+def test_shipped_scenarios_fit_the_schema(file):
+    jsonschema.validate(tomllib.loads(file.read_text(encoding="utf-8")), schema())
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(draw=st.data())
+def test_what_is_accepted_fits_the_schema(draw, folder):
+    data = draw.draw(scenarios(folder))
+    parse(data)
+    jsonschema.validate(data | {"router": data.get("router", {}) | {"random": {"V": 1.0}}}, schema())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        scenario(tokens={"prompt": "long"}),
+        scenario(feedback={"delay": "soon"}),
+        scenario(router={"policie": "x"}),
+        scenario(sla={"alpha": 2}),
+        scenario(models=[]),
+    ],
+)
+def test_the_schema_refuses_what_is_refused(data):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, schema())
+
+
+def test_every_key_is_described():
+    assert [key for key, field in fields_of(schema()).items() if not field.get("description")] == []
+
+
+UNITS = {
+    "_s": "s|seconds",
+    "_rps": "requests per second",
+    "_w": "W",
+    "_w_per_gpu": "W per GPU",
+    "_j_per_token": "J",
+    "_j_per_cached_token": "J",
+    "_s_per_token": "s",
+    "_s_per_token2": "s per pair of tokens",
+    "_s_per_sequence": "s",
+    "_tokens": "tokens",
+    "tokens": "tokens",
+    "_gpu_hour": "USD per hour",
+}
+
+
+def test_quantities_say_their_unit():
+    checked = 0
+    for key, field in fields_of(schema()).items():
+        name = key.split(".")[1]
+        for suffix, unit in UNITS.items():
+            if name.endswith(suffix) and field.get("type") != "string" and "$ref" not in field:
+                assert re.search(rf"\b({unit})\b", field["description"]), (key, field["description"])
+                checked += 1
+    assert checked > 40
+
+
+def test_every_field_that_pydantic_knows_is_in_the_schema():
+    """`by_alias`: a file says `model` of a pool, not `serves`."""
+    keys = fields_of(schema())
+    assert "Pool.model" in keys
+    assert "Pool.serves" not in keys
+    assert set(COEFFICIENTS) <= {k.removeprefix("Coefficients.") for k in keys}
