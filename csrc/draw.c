@@ -147,6 +147,105 @@ void ms_draw_lognormal(const ms_stream *stream, int odd, uint64_t first, int64_t
     exp_affine(out, n, mu, sigma);
 }
 
+MS_INLINE void lanes52_pair(const ms_stream *stream, uint64_t first, double even[MS_LANES], double odd[MS_LANES])
+{
+    uint64_t w0[MS_LANES], w1[MS_LANES], w2[MS_LANES], w3[MS_LANES];
+    ms_philox_lanes(stream, first, w0, w1, w2, w3);
+    for (int i = 0; i < MS_LANES; i++) {
+        even[i] = uniform52(w0[i], w1[i]);
+        odd[i] = uniform52(w2[i], w3[i]);
+    }
+}
+
+MS_CLONES void ms_draw_uniform_pair(const ms_stream *stream, uint64_t first, int64_t n, double *out)
+{
+    for (int64_t start = 0; start < n; start += MS_LANES) {
+        double even[MS_LANES], odd[MS_LANES];
+        lanes52_pair(stream, first + (uint64_t)start, even, odd);
+        const int64_t length = n - start < MS_LANES ? n - start : MS_LANES;
+        for (int64_t i = 0; i < length; i++) {
+            out[2 * (start + i)] = even[i];
+            out[2 * (start + i) + 1] = odd[i];
+        }
+    }
+}
+
+static MS_CLONES void uniform_columns(const ms_stream *stream, uint64_t first, int64_t n, double *even, double *odd)
+{
+    for (int64_t start = 0; start < n; start += MS_LANES) {
+        double a[MS_LANES], b[MS_LANES];
+        lanes52_pair(stream, first + (uint64_t)start, a, b);
+        copy_out(a, n - start, even + start);
+        copy_out(b, n - start, odd + start);
+    }
+}
+
+void ms_draw_normal_pair(const ms_stream *stream, uint64_t first, int64_t n, double *even, double *odd)
+{
+    double a[NORMAL_BLOCK], b[NORMAL_BLOCK];
+    for (int64_t start = 0; start < n; start += NORMAL_BLOCK) {
+        const int64_t block = n - start < NORMAL_BLOCK ? n - start : NORMAL_BLOCK;
+        uniform_columns(stream, first + (uint64_t)start, block, a, b);
+        ms_quantile_normal(a, block, even + start);
+        ms_quantile_normal(b, block, odd + start);
+    }
+}
+
+MS_CLONES void ms_draw_geometric(const ms_stream *stream, uint64_t first, int64_t n, double scale, double most,
+                                 int32_t *out)
+{
+    for (int64_t start = 0; start < n; start += MS_LANES) {
+        double u[MS_LANES];
+        lanes52(stream, 0, first + (uint64_t)start, u);
+        for (int i = 0; i < MS_LANES; i++) {
+            const double count = 1.0 + floor(ms_exponential_quantile(u[i]) * scale);
+            u[i] = count < most ? count : most;
+        }
+        const int64_t length = n - start < MS_LANES ? n - start : MS_LANES;
+        for (int64_t i = 0; i < length; i++) {
+            out[start + i] = (int32_t)u[i];
+        }
+    }
+}
+
+static MS_CLONES void to_counts(const double *x, int64_t n, double most, int32_t *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double rounded = floor(x[i] + 0.5);
+        const double least = rounded < 1.0 ? 1.0 : rounded;
+        out[i] = (int32_t)(least < most ? least : most);
+    }
+}
+
+void ms_draw_lognormal_count(const ms_stream *stream, uint64_t first, int64_t n, double mu, double sigma, double most,
+                             int32_t *out)
+{
+    double x[NORMAL_BLOCK];
+    for (int64_t start = 0; start < n; start += NORMAL_BLOCK) {
+        const int64_t block = n - start < NORMAL_BLOCK ? n - start : NORMAL_BLOCK;
+        ms_draw_lognormal(stream, 0, first + (uint64_t)start, block, mu, sigma, x);
+        to_counts(x, block, most, out + start);
+    }
+}
+
+MS_CLONES void ms_draw_logistic(const ms_stream *stream, uint64_t first, int64_t n, double slope, double ability,
+                                const double *difficulty, double *out)
+{
+    for (int64_t start = 0; start < n; start += MS_LANES) {
+        uint64_t w0[MS_LANES], w1[MS_LANES], w2[MS_LANES], w3[MS_LANES];
+        double u[MS_LANES], hard[MS_LANES];
+        const int64_t length = n - start < MS_LANES ? n - start : MS_LANES;
+        for (int64_t i = 0; i < MS_LANES; i++) {
+            hard[i] = difficulty[start + (i < length ? i : 0)];
+        }
+        ms_philox_lanes(stream, first + (uint64_t)start, w0, w1, w2, w3);
+        for (int i = 0; i < MS_LANES; i++) {
+            u[i] = uniform32(w0[i]) < ms_sigmoid(slope * (ability - hard[i])) ? 1.0 : 0.0;
+        }
+        copy_out(u, length, out + start);
+    }
+}
+
 double ms_draw_one(const ms_stream *stream, int odd, uint64_t request)
 {
     const uint32_t key[2] = {stream->seed, stream->column};

@@ -27,6 +27,23 @@ void ms_draw_normal(const ms_stream *stream, int odd, uint64_t first, int64_t n,
 void ms_draw_lognormal(const ms_stream *stream, int odd, uint64_t first, int64_t n, double mu,
                        double sigma, double *out);
 
+/* Both quantile uniforms of each block, out[2 i] from words (0, 1) and out[2 i + 1] from words (2, 3). */
+void ms_draw_uniform_pair(const ms_stream *stream, uint64_t first, int64_t n, double *out);
+
+/* Two components of a vector column from one block a request: what ms_draw_normal gives without and with odd. */
+void ms_draw_normal_pair(const ms_stream *stream, uint64_t first, int64_t n, double *even, double *odd);
+
+/* Token counts: min(most, 1 + floor(scale x)), x exponential: geometric on 1, 2, ... */
+void ms_draw_geometric(const ms_stream *stream, uint64_t first, int64_t n, double scale, double most, int32_t *out);
+
+/* Token counts: exp(mu + sigma z) to the nearest, at least 1 and at most `most`. */
+void ms_draw_lognormal_count(const ms_stream *stream, uint64_t first, int64_t n, double mu, double sigma, double most,
+                             int32_t *out);
+
+/* 1 with probability sigmoid(slope (ability - difficulty[i])), else 0. */
+void ms_draw_logistic(const ms_stream *stream, uint64_t first, int64_t n, double slope, double ability,
+                      const double *difficulty, double *out);
+
 /* The same quantile functions on given u in (0, 1): for tests and for laws built upon them. */
 void ms_quantile_exponential(const double *u, int64_t n, double *out);
 void ms_quantile_normal(const double *u, int64_t n, double *out);

@@ -25,6 +25,13 @@ cdef extern from "draw.h" nogil:
     void ms_quantile_normal(const double *u, int64_t n, double *out)
     void ms_exp_many(const double *x, int64_t n, double *out)
     void ms_log_many(const double *x, int64_t n, double *out)
+    void ms_draw_uniform_pair(const ms_stream *, uint64_t first, int64_t n, double *out)
+    void ms_draw_normal_pair(const ms_stream *, uint64_t first, int64_t n, double *even, double *odd)
+    void ms_draw_geometric(const ms_stream *, uint64_t first, int64_t n, double scale, double most, int32_t *out)
+    void ms_draw_lognormal_count(const ms_stream *, uint64_t first, int64_t n, double mu, double sigma, double most,
+                                 int32_t *out)
+    void ms_draw_logistic(const ms_stream *, uint64_t first, int64_t n, double slope, double ability,
+                          const double *difficulty, double *out)
     double ms_draw_one(const ms_stream *, int odd, uint64_t request)
 
 cdef extern from "predictor.h" nogil:

@@ -102,6 +102,54 @@ def draw_lognormal(uint32_t seed, uint32_t column, uint64_t first, double mu, do
             ms_draw_lognormal(&stream, odd, first, out.shape[0], mu, sigma, &out[0])
 
 
+def draw_uniform_pair(uint32_t seed, uint32_t column, uint64_t first, double[:, ::1] out not None,
+                      uint32_t replication=0):
+    """Fills `out` [n, 2] with both 52-bit uniforms of each block."""
+    cdef ms_stream stream = stream_of(seed, column, replication, 0)
+    check_shape(out.shape[1] == 2, "out is [n, 2]")
+    if out.shape[0]:
+        with nogil:
+            ms_draw_uniform_pair(&stream, first, out.shape[0], &out[0, 0])
+
+
+def draw_normal_pair(uint32_t seed, uint32_t column, uint64_t first, double[::1] even not None,
+                     double[::1] odd not None, uint32_t replication=0, uint32_t sub=0):
+    """Fills two columns with standard normal variates, the two components that share a block."""
+    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    check_shape(even.shape[0] == odd.shape[0], "the two columns have one length")
+    if even.shape[0]:
+        with nogil:
+            ms_draw_normal_pair(&stream, first, even.shape[0], &even[0], &odd[0])
+
+
+def draw_geometric(uint32_t seed, uint32_t column, uint64_t first, double scale, double most, int32_t[::1] out not None,
+                   uint32_t replication=0):
+    """Fills `out` with min(most, 1 + floor(scale x)), x exponential."""
+    cdef ms_stream stream = stream_of(seed, column, replication, 0)
+    if out.shape[0]:
+        with nogil:
+            ms_draw_geometric(&stream, first, out.shape[0], scale, most, &out[0])
+
+
+def draw_lognormal_count(uint32_t seed, uint32_t column, uint64_t first, double mu, double sigma, double most,
+                         int32_t[::1] out not None, uint32_t replication=0):
+    """Fills `out` with exp(mu + sigma z) to the nearest, within [1, most]."""
+    cdef ms_stream stream = stream_of(seed, column, replication, 0)
+    if out.shape[0]:
+        with nogil:
+            ms_draw_lognormal_count(&stream, first, out.shape[0], mu, sigma, most, &out[0])
+
+
+def draw_logistic(uint32_t seed, uint32_t column, uint64_t first, double slope, double ability,
+                  const double[::1] difficulty not None, double[::1] out not None, uint32_t replication=0):
+    """Fills `out` with 1 with probability sigmoid(slope (ability - difficulty)), else 0."""
+    cdef ms_stream stream = stream_of(seed, column, replication, 0)
+    check_shape(difficulty.shape[0] == out.shape[0], "difficulty and out have one length")
+    if out.shape[0]:
+        with nogil:
+            ms_draw_logistic(&stream, first, out.shape[0], slope, ability, &difficulty[0], &out[0])
+
+
 def draw_one(uint32_t seed, uint32_t column, uint64_t request, uint32_t replication=0, uint32_t sub=0,
              bint odd=False):
     """The 52-bit uniform of one request."""

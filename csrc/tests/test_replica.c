@@ -138,15 +138,17 @@ static void a_partial_prefill_shares_the_budget_with_decoders(void)
     ms_replica r;
     make(&r, (ms_limits){.max_num_seqs = 4, .max_batched_tokens = 4, .kv_capacity_tokens = 100});
     ms_queue done = {0};
-    ms_job decoding = ms_job_new(0, 0, 1, 20), prefilling = ms_job_new(1, 0, 10, 1);
-    ms_job waiting = ms_job_new(2, 0, 1, 1);
+    ms_job decoding = ms_job_new(0, 0, 1, 20), brief = ms_job_new(1, 0, 1, 2);
+    ms_job prefilling = ms_job_new(2, 0, 10, 1), waiting = ms_job_new(3, 0, 1, 1);
     submit(&r, &decoding, 0.0);
-    start(&r, 0.0);
+    submit(&r, &brief, 0.0);
+    CHECK(start(&r, 0.0) == 2);
     CHECK(ms_replica_finish(&r, &done) == 0);
     submit(&r, &prefilling, 1.0);
-    start(&r, 1.0);
-    CHECK(r.boundary_s == 4.0); /* 3 + 3 + 3, then 1 */
-    CHECK(submit(&r, &waiting, 1.5) == MS_NOTHING && r.boundary_s == 4.0);
+    CHECK(start(&r, 1.0) == 1 && r.boundary_s == 2.0); /* 2 tokens beside two decoders */
+    CHECK(ms_replica_finish(&r, &done) == 0 && done.head == &brief);
+    CHECK(start(&r, 2.0) == 0 && r.boundary_s == 4.0); /* 3 + 3 beside one, then 2 */
+    CHECK(submit(&r, &waiting, 2.5) == MS_NOTHING && r.boundary_s == 4.0);
     run_out(&r);
     CHECK(times_are(&prefilling, 1.0, 5.0, 5.0));
     CHECK(times_are(&waiting, 4.0, 5.0, 5.0)); /* there was room beside the last chunk */

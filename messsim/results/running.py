@@ -44,7 +44,8 @@ class Running:
             per_request = spent / so_far
         self.curve_sum += float(curve[answered].sum())
         # sums of alpha are rounded: a promise met exactly must not count as missed by the last bit
-        short = answered & (sums < promises - 1e-9 * so_far)
+        # (and one that is missed stays missed while nobody is answered)
+        short = sums < promises - 1e-9 * so_far
         if short.any():
             self.last_short = int(ids[np.flatnonzero(short)[-1]])
         self.answered, self.satisfied = int(so_far[-1]), float(sums[-1])

@@ -21,6 +21,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
 
     Costs are in ``cost.unit``, times in seconds, energies in joules.
     """
+    tally.close()
     return {
         "scenario": scenario.name,
         "engine": scenario.engine,

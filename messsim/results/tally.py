@@ -1,4 +1,4 @@
-"""Everything that is summed over the records of a run, a chunk at a time."""
+"""Everything that is summed over the records of a run, a block at a time."""
 
 from typing import Any
 
@@ -9,10 +9,13 @@ from messsim.engines.records import COMPLETED, IN_FLIGHT, LOST, REJECTED
 from messsim.scenario import Scenario
 from messsim.workload.chunk import Floats
 
+from .blocks import Block, Blocks
 from .histogram import LogHistogram, ScoreHistogram
 from .running import Running
 
 __all__ = ["Latencies", "Tally"]
+
+BLOCK = 65_536  # requests that are summed at once: the size of a chunk by default, so that nothing is copied
 
 
 class Latencies:
@@ -48,10 +51,11 @@ def latencies_of(columns: dict[str, Any]) -> dict[str, Floats]:
 
 
 class Tally:
-    """Sums over records; `add` is the sink of an engine."""
+    """Sums over records; `add` is the sink of an engine, and after `close` the sums are those of all records."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
+        self._blocks = Blocks(BLOCK, self._count)
         self._alphas = np.array([t.alpha or 0.0 for t in scenario.promises])
         tenants, models = len(self._alphas), len(scenario.models)
         self.arrived = 0
@@ -73,12 +77,18 @@ class Tally:
         self.known_cost = np.zeros(models)
 
     def add(self, chunk: RecordChunk) -> None:
-        """Counts a chunk of records."""
-        c = chunk.columns
-        n = len(chunk)
+        """Takes a chunk of records."""
+        self._blocks.add(chunk)
+
+    def close(self) -> None:
+        """Counts what is left, at the end of a run."""
+        self._blocks.close()
+
+    def _count(self, block: Block) -> None:
+        c = block.columns
         status, done = c["status"], c["status"] == COMPLETED
         visible = c["cost"] - c["exploration_cost"]
-        self.arrived += n
+        self.arrived += len(block)
         self.by_status += np.bincount(status, minlength=4)
         self.running.add(c["id"], c["satisfied"], self._alphas[c["tenant"]], c["cost"])
         self.scores.add(c["score"], c["satisfied"])
@@ -93,8 +103,8 @@ class Tally:
         self.output_tokens += int(c["output_tokens"][done].sum(dtype=np.int64))
         self.prompt_tokens += int(c["prompt_tokens"][done].sum(dtype=np.int64))
         self._add_latencies(c, done)
-        self.potential += chunk.drawn.satisfied[:, :n].sum(axis=1)
-        self.known_cost += chunk.known_costs[:, :n].sum(axis=1)
+        self.potential += block.satisfied.sum(axis=1)
+        self.known_cost += block.known_costs.sum(axis=1)
 
     def _add_groups(self, c: dict[str, Any], done: Any, visible: Floats) -> None:
         model, tenant, satisfied = c["model"][done], c["tenant"][done], c["satisfied"][done]

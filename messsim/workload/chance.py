@@ -7,7 +7,7 @@ import numpy as np
 from messsim import _core
 from messsim.errors import MesssimError
 
-from .chunk import Floats
+from .chunk import Floats, Ints
 
 __all__ = ["Chance", "column_id"]
 
@@ -69,6 +69,32 @@ class Chance:
         out = np.empty(n)
         _core.draw_lognormal(self.seed, column, first, mu, sigma, out, self.replication)
         return out
+
+    def uniform_pair(self, column: int, first: int, n: int) -> Floats:
+        """[n, 2]: what `uniform` gives without and with `odd`."""
+        out = np.empty((n, 2))
+        _core.draw_uniform_pair(self.seed, column, first, out, self.replication)
+        return out
+
+    def normal_pair(self, column: int, first: int, even: Floats, odd: Floats, sub: int = 0) -> None:
+        """Fills two columns with what `normal` gives without and with `odd`."""
+        _core.draw_normal_pair(self.seed, column, first, even, odd, self.replication, sub)
+
+    def geometric(self, column: int, first: int, n: int, scale: float, most: float) -> Ints:
+        """min(most, 1 + floor(scale x)), x exponential."""
+        out = np.empty(n, np.int32)
+        _core.draw_geometric(self.seed, column, first, scale, most, out, self.replication)
+        return out
+
+    def lognormal_count(self, column: int, first: int, n: int, mu: float, sigma: float, most: float) -> Ints:
+        """exp(mu + sigma z) to the nearest, within [1, most]."""
+        out = np.empty(n, np.int32)
+        _core.draw_lognormal_count(self.seed, column, first, mu, sigma, most, out, self.replication)
+        return out
+
+    def logistic(self, column: int, first: int, slope: float, ability: float, difficulty: Floats, out: Floats) -> None:
+        """Fills `out` with 1 with probability sigmoid(slope (ability - difficulty)), else 0."""
+        _core.draw_logistic(self.seed, column, first, slope, ability, difficulty, out, self.replication)
 
     def one(self, column: int, request: int, sub: int = 0, odd: bool = False) -> float:
         """One 52-bit uniform: for draws that only the run can ask for, such as a dispatch."""

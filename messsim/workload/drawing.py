@@ -7,7 +7,7 @@ from messsim.scenario import Scenario
 from .chance import Chance
 from .chunk import Chunk, Floats, Ints
 from .features import difficulty_features
-from .irt import moments, sigmoid, tasks_of
+from .irt import moments, tasks_of
 from .laws import delay_sampler
 from .stages import Stage
 from .table import OutcomeTable, Rows
@@ -44,9 +44,7 @@ class Drawing:
             satisfied=self._satisfied(stage, first, n, row, difficulty),
             costs=self._costs(stage, row),
             difficulty=difficulty,
-            policy_uniforms=np.stack(
-                [chance.uniform(policy, first, n), chance.uniform(policy, first, n, odd=True)], axis=1
-            ),
+            policy_uniforms=chance.uniform_pair(policy, first, n),
             feedback_uniform=chance.choice(chance.column("feedback"), first, n),
             delay_s=self._delays(first, n),
         )
@@ -86,8 +84,8 @@ class Drawing:
         if said.kind == "irt" and difficulty is not None:
             out = np.empty((len(self._scenario.models), n))
             for m, (model, theta) in enumerate(zip(self._scenario.models, stage.thetas, strict=True)):
-                u = self._chance.choice(self._chance.column("satisfaction", model.name), first, n)
-                out[m] = u < sigmoid(said.slope * (theta - difficulty))
+                column = self._chance.column("satisfaction", model.name)
+                self._chance.logistic(column, first, said.slope, theta, difficulty, out[m])
             return out
         assert self._table is not None
         return np.stack([self._table.satisfied[c][row] for c in stage.columns])

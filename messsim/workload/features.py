@@ -18,8 +18,10 @@ def difficulty_features(standardised: Floats, signal: float, dimensions: int, ch
     n = len(standardised)
     column = chance.column("features")
     features = np.empty((dimensions, n))
-    for j in range(dimensions):
-        chance.normal(column, first, n, sub=j // 2, odd=bool(j % 2), out=features[j])
+    for pair in range(dimensions // 2):
+        chance.normal_pair(column, first, features[2 * pair], features[2 * pair + 1], sub=pair)
+    if dimensions % 2:
+        chance.normal(column, first, n, sub=dimensions // 2, out=features[-1])
     features[0] *= np.sqrt(1.0 - signal * signal)
     features[0] += signal * standardised
     return features

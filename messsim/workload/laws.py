@@ -58,10 +58,6 @@ def token_sampler(law: said.TokenLaw, chance: Chance, column: int) -> TokenSampl
     raise AssertionError(law.kind)  # the workload resolves "trace" and "table" itself
 
 
-def _cut(values: Floats, most: int) -> Ints:
-    return np.minimum(values, most).astype(np.int32)
-
-
 def _geometric(mean: float, most: int, chance: Chance, column: int) -> TokenSampler:
     if mean == 1:
         return TokenSampler(lambda first, n: np.ones(n, np.int32), 1, 1)
@@ -69,7 +65,7 @@ def _geometric(mean: float, most: int, chance: Chance, column: int) -> TokenSamp
     scale = -1.0 / _log(survival)
 
     def draw(first: int, n: int) -> Ints:
-        return _cut(1.0 + np.floor(chance.exponential(column, first, n) * scale), most)
+        return chance.geometric(column, first, n, scale, most)
 
     cut_mean = mean * -math.expm1(most * math.log(survival))  # sum of P(N > k) over k < most
     return TokenSampler(draw, cut_mean, min(most, 1 + 40 * scale))
@@ -81,8 +77,7 @@ def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler
     mu, sigma = lognormal_parameters(law.mean, law.cv)
 
     def draw(first: int, n: int) -> Ints:
-        rounded = np.floor(chance.lognormal(column, first, n, mu, sigma) + 0.5)
-        return _cut(np.maximum(rounded, 1.0), law.max)
+        return chance.lognormal_count(column, first, n, mu, sigma, law.max)
 
     most = min(law.max, math.exp(mu + 8.3 * sigma))  # beyond it once in 10^16
     k = np.arange(1, math.ceil(most))
