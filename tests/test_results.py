@@ -28,7 +28,7 @@ def cuts(n: int, size: int) -> list[slice]:
 # ---- percentiles ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spread", [0.01, 1.0, 4.0])
+@pytest.mark.parametrize("spread", [0.01, 1.0, 2.5])
 def test_percentiles_are_as_near_as_stated(spread):
     chance = Chance(3)
     values = chance.lognormal(chance.column("values"), 0, 20_001, 0.0, spread)
@@ -373,9 +373,7 @@ def check_cost(r, s, f, done) -> None:
     means, known = r.satisfied.mean(axis=1).tolist(), r.known.mean(axis=1).tolist()
     near(cost["static_mix_per_request"], static_mix(means, known, s["sla"]["alpha"]))
     single = best_single(means, known, s["sla"]["alpha"])
-    assert cost["best_single"]["model"] == (None if single is None else "ab"[single] if len("ab") > single else None) or (
-        cost["best_single"]["model"] == r.setup.scenario.model_names[single]
-    )
+    assert cost["best_single"]["model"] == (None if single is None else r.setup.scenario.model_names[single])
     near(cost["best_single"]["per_request"], None if single is None else known[single])
     tokens = done["prompt_tokens"].sum() + done["output_tokens"].sum()
     near(cost["usd_per_million_tokens"], 1e6 * cost["total"] / tokens if cost["unit"] == "USD" else None)
@@ -445,9 +443,7 @@ def test_no_figure_depends_on_the_chunk(name, monkeypatch):
         r = made(name, record={"chunk": chunk})
         timeline = timeline_frame(r.setup.scenario, r.outcome, r.tally.running)
         summaries.append((r.summary | {"performance": None}, timeline.rows()))
-    # repr, not ==: NaN would not equal itself, and there must be none
-    assert repr(summaries[0]) == repr(summaries[1]) == repr(summaries[2])
-    assert "nan" not in repr(summaries[0])
+    assert summaries[0] == summaries[1] == summaries[2]  # NaN, which JSON has not, would not equal itself
 
 
 def test_blocks_change_sums_by_no_more_than_rounding(monkeypatch):
@@ -461,9 +457,8 @@ def test_blocks_change_sums_by_no_more_than_rounding(monkeypatch):
     assert parts["latency_s"]["ttft"]["p90"] == whole["latency_s"]["ttft"]["p90"]
 
 
-def test_a_run_without_a_request_has_a_summary(tmp_path):
-    data = scenario(requests=None, horizon_s=1e-9)
-    r = run(data)
+def test_a_run_without_a_request_has_a_summary():
+    r = run(scenario(requests=None, horizon_s=1e-9))
     assert len(r) == 0
     summary = r.summary
     assert tree_of(summary) == TREE

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -12,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 GREEN, GREY, RED, BLUE = "#2a9d5c", "#8a8f98", "#d1495b", "#3d6fb6"
 
 
-def _curves(timeline: pl.DataFrame, alpha: float) -> alt.LayerChart:
+def _curves(timeline: pl.DataFrame, alpha: float) -> Any:
     names = {"satisfaction_running": "satisfied so far", "certificate": "certificate"}
     long = (
         timeline.filter(pl.col("request") >= 20)
@@ -39,7 +40,7 @@ def _curves(timeline: pl.DataFrame, alpha: float) -> alt.LayerChart:
     return alt.layer(lines, promise, label).properties(width=640, height=220)
 
 
-def _queue(timeline: pl.DataFrame) -> alt.Chart:
+def _queue(timeline: pl.DataFrame) -> Any:
     return (
         alt.Chart(timeline)
         .mark_area(color=GREY, opacity=0.5)

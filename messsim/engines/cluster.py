@@ -28,6 +28,8 @@ class PoolPlan:
         Of one whole replica, by the names of csrc/iteration.h; empty for an API.
     usd_per_s
         Price of one replica, USD per second; 0 where costs are joules.
+    owned_usd_per_s
+        The same where costs are joules too: what owning its GPUs costs; 0 where no price is given.
     energy_measured
         Whether the energy figures were fitted to readings of this model on these GPUs.
     """
@@ -42,6 +44,7 @@ class PoolPlan:
     coefficients: dict[str, float] = field(repr=False)
     kv_capacity_tokens: int
     usd_per_s: float
+    owned_usd_per_s: float
     profile: Profile | None = field(repr=False)
 
     @property
@@ -88,7 +91,7 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
     profile = _profile(said)
     gpu = profile.gpu if profile else said.gpu or "GPU"
     figures = _coefficients(said, profile)
-    price = scenario.cost.usd_per_gpu_hour.get(gpu, 0.0) if scenario.cost.unit == "USD" else 0.0
+    owned = scenario.cost.usd_per_gpu_hour.get(gpu, 0.0) * said.tp / 3600.0
     return PoolPlan(
         name=name,
         model=model,
@@ -99,7 +102,8 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
         first_replica=first,
         coefficients=_of_replica(figures, said.tp) if figures else {},
         kv_capacity_tokens=_capacity(said, profile),
-        usd_per_s=price * said.tp / 3600.0,
+        usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,
+        owned_usd_per_s=owned,
         profile=profile,
     )
 

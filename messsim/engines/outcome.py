@@ -38,6 +38,8 @@ class PoolOutcome:
         Energy of replicas that were up with nothing to do, joules.
     idle_cost
         The same in the scenario's unit.
+    owned_usd
+        Price of owning all its GPUs until the last arrival, USD; 0 where no price is given.
     """
 
     name: str
@@ -49,6 +51,7 @@ class PoolOutcome:
     meter_j: float
     idle_energy_j: float
     idle_cost: float
+    owned_usd: float
     preemptions: int
     jumps: int
     energy_measured: bool
@@ -69,6 +72,7 @@ class PoolOutcome:
             meter_j=counted["meter_j"],
             idle_energy_j=idle_energy_j,
             idle_cost=plan.usd_per_s * idle_s if in_usd else idle_energy_j,
+            owned_usd=plan.owned_usd_per_s * span_s,
             preemptions=counted["preemptions"],
             jumps=counted["jumps"],
             energy_measured=plan.energy_measured,

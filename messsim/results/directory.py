@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,14 +36,18 @@ def complete_or_absent(target: Path) -> Iterator[Path]:
     """Gives a directory beside the target; it becomes the target if all goes well, and vanishes if not."""
     check_free(target)
     beside = target.absolute().with_name(f".{target.name}.{os.getpid()}.partial")
-    with writing(target):
-        beside.mkdir(parents=True)
+    made = [parent for parent in beside.parents if not parent.exists()]
     try:
+        with writing(target):
+            beside.mkdir(parents=True)
         yield beside
         with writing(target):
             beside.rename(target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        for parent in made:  # the innermost first; those that are in use stay
+            with contextlib.suppress(OSError):
+                parent.rmdir()
 
 
 @contextlib.contextmanager
@@ -50,6 +55,17 @@ def writing(target: Path) -> Iterator[None]:
     """Turns what goes wrong while writing into an OutputError that names the target."""
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except Exception as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
         raise OutputError(f"{target}: cannot be written: {reason}; nothing is left of it") from error
+
+
+def _reason(error: Exception) -> str | None:
+    """What the system said against writing, if it was the system; Polars has errors of its own for it."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if type(error).__module__.startswith("polars"):
+        return re.sub(r"^.*IO error: (.*?)( \(os error \d+\))?$", r"\1", str(error), flags=re.DOTALL)
+    return None

@@ -26,7 +26,10 @@ def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:
     """
     import polars as pl
 
-    columns = {name: np.concatenate([c.columns[name] for c in chunks]) for name in COLUMNS}
+    columns = {
+        name: np.concatenate([np.empty(0, dtype), *(c.columns[name] for c in chunks)])
+        for name, dtype in COLUMNS.items()
+    }
     frame = pl.DataFrame(columns)
     floats = [name for name, dtype in COLUMNS.items() if dtype is np.float64]
     frame = frame.with_columns(
@@ -40,8 +43,8 @@ def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:
         return frame
     extra = []
     for m, name in enumerate(scenario.model_names):
-        satisfied = np.concatenate([c.drawn.satisfied[m, : len(c)] for c in chunks])
-        costs = np.concatenate([c.known_costs[m, : len(c)] for c in chunks])
+        satisfied = np.concatenate([np.empty(0), *(c.drawn.satisfied[m, : len(c)] for c in chunks)])
+        costs = np.concatenate([np.empty(0), *(c.known_costs[m, : len(c)] for c in chunks)])
         extra += [pl.Series(f"s_{name}", satisfied), pl.Series(f"known_cost_{name}", costs)]
     return frame.with_columns(extra)
 

@@ -121,12 +121,14 @@ def _cost(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
             "per_request": None if single is None else costs[single],
         },
         "static_mix_per_request": static_mix(means, costs, alpha),
-        "usd_per_million_tokens": _usd_per_million(scenario, total, tally.output_tokens + tally.prompt_tokens),
+        "usd_per_million_tokens": _usd_per_million(scenario, outcome, total, tally.output_tokens + tally.prompt_tokens),
     }
 
 
-def _usd_per_million(scenario: Scenario, total: float, tokens: int) -> float | None:
-    return total / tokens * 1e6 if scenario.cost.unit == "USD" and tokens else None
+def _usd_per_million(scenario: Scenario, outcome: Outcome, total: float, tokens: int) -> float | None:
+    """USD per million prompt and answer tokens: the total, or else what owning the priced GPUs costs."""
+    usd = total if scenario.cost.unit == "USD" else sum(p.owned_usd for p in outcome.pools)
+    return usd / tokens * 1e6 if usd > 0 and tokens else None
 
 
 def _energy(outcome: Outcome, tally: Tally) -> dict[str, Any]:

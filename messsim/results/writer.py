@@ -14,15 +14,19 @@ PART_ROWS = 1_048_576
 
 
 class RecordWriter:
-    """Writes ``requests/part-*.parquet`` under a directory; holds at most one part in memory."""
+    """Writes ``requests/part-*.parquet`` under a directory; holds at most one part in memory.
 
-    def __init__(self, scenario: Scenario, directory: Path) -> None:
+    `target` is the name that the directory will have in the end: errors speak of it.
+    """
+
+    def __init__(self, scenario: Scenario, directory: Path, target: Path) -> None:
         self._scenario = scenario
         self._directory = directory
+        self._target = target
         self._chunks: list[RecordChunk] = []
         self._rows = 0
         self._parts = 0
-        with writing(directory):
+        with writing(target):
             (directory / "requests").mkdir()
 
     def add(self, chunk: RecordChunk) -> None:
@@ -40,7 +44,7 @@ class RecordWriter:
     def _write(self) -> None:
         path = self._directory / "requests" / f"part-{self._parts:05d}.parquet"
         frame = record_frame(self._scenario, self._chunks)
-        with writing(self._directory):
+        with writing(self._target):
             frame.write_parquet(path, compression=self._scenario.record.compression)
         self._parts += 1
         self._chunks, self._rows = [], 0

@@ -80,8 +80,10 @@ def run(
     tally = Tally(scenario)
     kept: list[RecordChunk] = []
     with contextlib.ExitStack() as stack:
-        beside = stack.enter_context(complete_or_absent(target)) if target is not None else None
-        writer = RecordWriter(scenario, beside) if beside is not None else None
+        beside = writer = None
+        if target is not None:
+            beside = stack.enter_context(complete_or_absent(target))
+            writer = RecordWriter(scenario, beside, target)
         keep = writer is None and keep_records
 
         def sink(chunk: RecordChunk) -> None:
@@ -102,5 +104,5 @@ def run(
                 whole = summary | {"provenance": provenance(scenario)}
                 (beside / "summary.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
                 timeline.write_parquet(beside / "timeline.parquet")
-    records = record_frame(scenario, kept) if keep and kept else None
+    records = record_frame(scenario, kept) if keep else None
     return Result(summary, timeline, setup.notes, target, records)

@@ -79,22 +79,22 @@ def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler
     def draw(first: int, n: int) -> Ints:
         return chance.lognormal_count(column, first, n, mu, sigma, law.max)
 
-    most = min(law.max, math.exp(mu + 8.3 * sigma))  # beyond it once in 10^16
-    k = np.arange(1, math.ceil(most))
+    most = max(min(law.max, round(math.exp(mu + 8.3 * sigma)) + 1), 1)  # z is 8.2 at most
+    k = np.arange(1, most)
     mean = 1.0 + float(ndtr((mu - np.log(k + 0.5)) / sigma).sum())  # sum of P(N > k)
     return TokenSampler(draw, mean, most)
 
 
 def _empirical(law: said.Empirical, chance: Chance, column: int) -> TokenSampler:
-    tokens = np.array(law.tokens, np.int32)
-    weights = np.ones(len(tokens)) if law.weights is None else np.array(law.weights)
+    weights = np.ones(len(law.tokens)) if law.weights is None else np.array(law.weights)
+    tokens, weights = np.array(law.tokens, np.int32)[weights > 0], weights[weights > 0]
     cumulative = np.cumsum(weights / weights.sum())
 
     def draw(first: int, n: int) -> Ints:
         at = np.searchsorted(cumulative, chance.uniform(column, first, n), side="right")
         return tokens[np.minimum(at, len(tokens) - 1)]
 
-    return TokenSampler(draw, float(np.average(tokens, weights=weights)), float(tokens[weights > 0].max()))
+    return TokenSampler(draw, float(np.average(tokens, weights=weights)), float(tokens.max()))
 
 
 def delay_sampler(law: said.DelayLaw, chance: Chance, column: int) -> Callable[[int, int], Floats]:

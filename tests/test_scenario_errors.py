@@ -1,0 +1,641 @@
+"""Every way to get a scenario wrong, and the exact line that it earns."""
+
+import sys
+
+import pytest
+from builders import COEFFICIENTS, model, pool, scenario
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from messsim.errors import ScenarioError
+from messsim.scenario import Scenario, dump, load, parse
+
+ARRIVALS = "poisson, gamma, mmpp, diurnal, trace, closed"
+LAWS = "constant, geometric, lognormal, empirical, trace, table"
+A_LAW = "a number of tokens, or a law such as {kind = 'geometric', mean = 150}"
+A_DELAY = "'immediate', a number of seconds, or a law such as {kind = 'exponential', mean_s = 60}"
+TWO = [{"name": "small", "satisfaction": 0.4}, {"name": "large", "satisfaction": 0.8}]
+
+
+def problems(data, sets=None, **flags) -> list[str]:
+    with pytest.raises(ScenarioError) as caught:
+        parse(data, sets, **flags)
+    return caught.value.problems
+
+
+def wrong(name: str, value, line: str, *more: str):
+    return pytest.param({name: value}, [line, *more], id=line[:60])
+
+
+# ---- values of a wrong kind -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        wrong("name", 5, "name = 5: expected a string"),
+        wrong("requests", 0, "requests = 0: expected at least 1"),
+        wrong("requests", 1.0, "requests = 1.0: expected a whole number"),
+        wrong("requests", "5", "requests = '5': expected a whole number"),
+        wrong("requests", True, "requests = true: expected a whole number"),
+        wrong("requests", 2**53 + 1, "requests = 9007199254740993: expected at most 9007199254740992"),
+        wrong("requests", 1 << 40_000, "requests = a huge number: expected at most 9007199254740992"),
+        wrong("seed", -1, "seed = -1: expected at least 0"),
+        wrong("seed", 2**32, "seed = 4294967296: expected below 4294967296"),
+        wrong("engine", "simpi", "engine = 'simpi': expected one of compiled, simpy; did you mean 'simpy'?"),
+        wrong("engine", ["simpy"], "engine = ['simpy']: expected one of compiled, simpy"),
+        wrong("sla", {"alpha": 1.5}, "sla.alpha = 1.5: expected at most 1"),
+        wrong("sla", {"alpha": -0.1}, "sla.alpha = -0.1: expected at least 0"),
+        wrong("sla", {"alpha": float("nan")}, "sla.alpha = nan: expected a finite number"),
+        wrong("sla", {"alpha": "x" * 80}, f"sla.alpha = '{'x' * 56}...: expected a number"),
+        wrong("tenants", [{"name": "a", "alpha": 2}], "tenants.0.alpha = 2: expected at most 1"),
+        wrong("tenants", [{"name": ""}], "tenants.0.name = '': expected at least one character"),
+        wrong("tenants", [{"name": "a", "share": 0}], "tenants.0.share = 0: expected above 0"),
+        wrong("tenants", {"name": "a"}, "tenants = {'name': 'a'}: expected a list of tables, [[tenants]]"),
+        wrong("models", [], "models = []: expected at least 1 entry"),
+        wrong("models", 5, "models = 5: expected a list of tables, [[models]]"),
+        wrong("models", [3], "models.0 = 3: expected a table"),
+        wrong("models", [model(f"m{i}") for i in range(65)], "models = [...]: expected at most 64 entries"),
+        wrong("models", [model("a", replicas=0)], "models.0.replicas = 0: expected at least 1"),
+        wrong("models", [model("a", tp=-1)], "models.0.tp = -1: expected at least 1"),
+        wrong("record", {"potential_outcomes": 1}, "record.potential_outcomes = 1: expected true or false"),
+        wrong("record", {"chunk": 10}, "record.chunk = 10: expected at least 64"),
+        wrong("router", {"V": 0}, "router.V = 0: expected above 0"),
+        wrong("router", {"discount": 1.5}, "router.discount = 1.5: expected at most 1"),
+        wrong("router", {"predictor": {"momentum": 1.0}}, "router.predictor.momentum = 1.0: expected below 1"),
+        wrong("cost", {"unit": "EUR"}, "cost.unit = 'EUR': expected one of J, USD"),
+        wrong("cost", {"usd_per_gpu_hour": 3}, "cost.usd_per_gpu_hour = 3: expected a table"),
+        wrong("cost", {"usd_per_gpu_hour": {"A": -3}}, "cost.usd_per_gpu_hour.A = -3: expected at least 0"),
+        wrong("features", {"signal": 1.01}, "features.signal = 1.01: expected at most 1"),
+        wrong("satisfaction", {"slope": 0}, "satisfaction.slope = 0: expected at least 0.001"),
+        wrong("cluster", {"admission": 3}, "cluster.admission = 3: expected a table"),
+    ],
+)
+def test_values(changes, lines):
+    assert problems(scenario(**changes)) == lines
+
+
+@pytest.mark.parametrize(
+    ("law", "lines"),
+    [
+        ("fast", ["arrivals = 'fast': expected a table"]),
+        ({}, [f"arrivals.kind: missing; expected one of {ARRIVALS}"]),
+        (
+            {"kind": "poison"},
+            [f"arrivals.kind = 'poison': expected one of {ARRIVALS}; did you mean 'poisson'?"],
+        ),
+        ({"kind": 5}, [f"arrivals.kind = 5: expected one of {ARRIVALS}"]),
+        ({"kind": ["poisson"]}, [f"arrivals.kind = ['poisson']: expected one of {ARRIVALS}"]),
+        ({"kind": "poisson"}, ["arrivals.rate_rps: missing; expected requests per second"]),
+        ({"kind": "poisson", "rate_rps": -1}, ["arrivals.rate_rps = -1: expected above 0"]),
+        ({"kind": "poisson", "rate_rps": float("inf")}, ["arrivals.rate_rps = inf: expected a finite number"]),
+        ({"kind": "poisson", "rate_rps": True}, ["arrivals.rate_rps = true: expected a number"]),
+        ({"kind": "poisson", "rate_rps": 10**400}, ["arrivals.rate_rps = a huge number: expected a number"]),
+        ({"kind": "gamma", "rate_rps": 1, "cv": 0.01}, ["arrivals.cv = 0.01: expected at least 0.05"]),
+        ({"kind": "gamma", "rate_rps": 1, "cv": 21}, ["arrivals.cv = 21: expected at most 20"]),
+        (
+            {"kind": "mmpp", "rate_rps": 1, "burst_rate_rps": 0, "mean_calm_s": 0, "mean_burst_s": -1},
+            [
+                "arrivals.burst_rate_rps = 0: expected above 0",
+                "arrivals.mean_calm_s = 0: expected above 0",
+                "arrivals.mean_burst_s = -1: expected above 0",
+            ],
+        ),
+        ({"kind": "diurnal", "rates_rps": [1]}, ["arrivals.rates_rps = [1]: expected at least 2 entries"]),
+        ({"kind": "diurnal", "rates_rps": 1}, ["arrivals.rates_rps = 1: expected a list"]),
+        ({"kind": "diurnal", "rates_rps": [1, -1]}, ["arrivals.rates_rps.1 = -1: expected at least 0"]),
+        ({"kind": "diurnal", "rates_rps": [0, 0]}, ["arrivals: all rates are 0; expected at least one above it"]),
+        (
+            {"kind": "diurnal", "rates_rps": [1, 1], "day_s": 1e-9},
+            ["arrivals: 5e-10 requests in a slot, on average; expected at least 0.001: a higher rate, or longer ones"],
+        ),
+        (
+            {"kind": "mmpp", "rate_rps": 0, "burst_rate_rps": 1e-9, "mean_calm_s": 1, "mean_burst_s": 1},
+            [
+                "arrivals: 5e-10 requests in a calm period or burst, on average; expected at least 0.001: a higher "
+                "rate, or longer ones"
+            ],
+        ),
+        ({"kind": "trace"}, ["arrivals.file: missing; expected path, relative to the scenario's folder"]),
+        (
+            {"kind": "trace", "file": "t.csv", "window_s": [3, 3]},
+            ["arrivals: window_s = [3.0, 3.0] is empty; expected [from, to) with from < to"],
+        ),
+        ({"kind": "trace", "file": "t.csv", "window_s": [3]}, ["arrivals.window_s = [3]: expected at least 2 entries"]),
+        (
+            {"kind": "trace", "file": "t.csv", "columns": {"tim": "x"}},
+            ["arrivals.columns.tim: unknown key; did you mean 'time'?"],
+        ),
+        ({"kind": "closed", "clients": 0}, ["arrivals.clients = 0: expected at least 1"]),
+        (
+            {"kind": "poisson", "rate_rps": 1, "cv": 2},
+            ["arrivals.cv: unknown key; expected one of kind, rate_rps"],
+        ),
+    ],
+    ids=lambda x: str(x)[:50],
+)
+def test_arrivals(law, lines):
+    assert problems(scenario(arrivals=law)) == lines
+
+
+@pytest.mark.parametrize(
+    ("law", "line"),
+    [
+        (0, "tokens.prompt = 0: expected at least 1"),
+        (-7, "tokens.prompt = -7: expected at least 1"),
+        (2.5, "tokens.prompt = 2.5: expected a whole number"),
+        (10_000_001, "tokens.prompt = 10000001: expected at most 10000000"),
+        (True, f"tokens.prompt = true: expected {A_LAW}"),
+        ("long", f"tokens.prompt = 'long': expected {A_LAW}"),
+        ([500], f"tokens.prompt = [500]: expected {A_LAW}"),
+        ({"mean": 3}, f"tokens.prompt.kind: missing; expected one of {LAWS}"),
+        ({"kind": "normal"}, f"tokens.prompt.kind = 'normal': expected one of {LAWS}; did you mean 'lognormal'?"),
+        ({"kind": "geometric", "mean": 0.5}, "tokens.prompt.mean = 0.5: expected at least 1"),
+        ({"kind": "geometric", "mean": 1e300}, "tokens.prompt.mean = 1e+300: expected at most 10000000"),
+        ({"kind": "lognormal", "mean": 5, "cv": 0}, "tokens.prompt.cv = 0: expected at least 0.001"),
+        ({"kind": "lognormal", "mean": 5, "cv": 1e200}, "tokens.prompt.cv = 1e+200: expected at most 100"),
+        ({"kind": "lognormal", "mean": 5, "cv": 1, "max": 0}, "tokens.prompt.max = 0: expected at least 1"),
+        ({"kind": "empirical", "tokens": []}, "tokens.prompt.tokens = []: expected at least 1 entry"),
+        ({"kind": "empirical", "tokens": [3, 0]}, "tokens.prompt.tokens.1 = 0: expected at least 1"),
+        (
+            {"kind": "empirical", "tokens": [3, 4], "weights": [1]},
+            "tokens.prompt: 2 tokens but 1 weights; expected one each",
+        ),
+        (
+            {"kind": "empirical", "tokens": [3, 4], "weights": [0, 0]},
+            "tokens.prompt: the weights sum to 0; expected at least one above it",
+        ),
+        ({"kind": "trace"}, "tokens.prompt.kind = 'trace': expected arrivals.kind = 'trace', not 'poisson'"),
+        ({"kind": "table"}, "tokens.prompt.kind = 'table': expected satisfaction.kind = 'table', not 'irt'"),
+    ],
+    ids=lambda x: str(x)[:50],
+)
+def test_laws_of_tokens(law, line):
+    assert problems(scenario(tokens={"prompt": law})) == [line]
+    for at, data in {
+        "tokens.output": scenario(tokens={"output": law}),
+        "models.1.output": scenario(models=[model("a"), model("b", output=law)]),
+        "phases.0.prompt": scenario(phases=[{"from_request": 3, "prompt": law}]),
+        "phases.0.output": scenario(phases=[{"from_request": 3, "output": law}]),
+    }.items():
+        assert problems(data) == [line.replace("tokens.prompt", at)]
+
+
+@pytest.mark.parametrize(
+    ("delay", "line"),
+    [
+        ("soon", f"feedback.delay = 'soon': expected {A_DELAY}"),
+        (True, f"feedback.delay = true: expected {A_DELAY}"),
+        ([1], f"feedback.delay = [1]: expected {A_DELAY}"),
+        (-1, "feedback.delay = -1: expected at least 0"),
+        (float("nan"), "feedback.delay = nan: expected a finite number"),
+        ({"kind": "exponential"}, "feedback.delay.mean_s: missing; expected mean, seconds"),
+        ({"kind": "exponential", "mean_s": 0}, "feedback.delay.mean_s = 0: expected above 0"),
+        ({"kind": "constant", "mean": 3, "mean_s": 3}, "feedback.delay.mean: unknown key; did you mean 'mean_s'?"),
+        ({"mean_s": 3}, "feedback.delay.kind: missing; expected one of immediate, constant, exponential, lognormal"),
+    ],
+    ids=lambda x: str(x)[:50],
+)
+def test_delays(delay, line):
+    assert problems(scenario(feedback={"delay": delay})) == [line]
+
+
+# ---- keys that nobody knows -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"request": 5}, "request: unknown key; did you mean 'requests'?"),
+        ({"slas": {}}, "slas: unknown key; did you mean 'sla'?"),
+        ({"sla": {"alfa": 1}}, "sla.alfa: unknown key; did you mean 'alpha'?"),
+        ({"models": [model("a", replica=2)]}, "models.0.replica: unknown key; did you mean 'replicas'?"),
+        ({"models": TWO, "pools": [pool("small"), pool("large") | {"serves": "x"}]}, "pools.1.serves: unknown key; "),
+        (
+            {"models": [model("a", coefficients=COEFFICIENTS | {"p0_w": 1})]},
+            "models.0.coefficients.p0_w: unknown key; did you mean 'p0_w_per_gpu'?",
+        ),
+        (
+            {"router": {"predictor": {"lr": 1}}},
+            "router.predictor.lr: unknown key; expected one of clip, learning_rate, momentum, weight_decay",
+        ),
+        ({"router": {"polcy": "random"}}, "router.polcy: unknown key; did you mean 'policy'?"),
+        ({"phases": [{"from_request": 1, "difficulti": 1}]}, "phases.0.difficulti: unknown key; did you mean 'diff"),
+        (
+            {"cluster": {"failures": {"schedule": [{"pool": "small", "at_s": 1, "for_s": 1, "replicas": 1}]}}},
+            "cluster.failures.schedule.0.replicas: unknown key; did you mean 'replica'?",
+        ),
+        (
+            {"satisfaction": {"tasks": [{"name": "x", "wait": 1}]}},
+            "satisfaction.tasks.0.wait: unknown key; did you mean 'weight'?",
+        ),
+        ({"satisfaction": {"file": "x"}}, "satisfaction.file: unknown key; expected one of kind, slope, tasks"),
+    ],
+    ids=lambda x: str(x)[:50],
+)
+def test_unknown_keys(changes, line):
+    (found,) = problems(scenario(**changes))
+    assert found.startswith(line)
+    assert found == line or not line.endswith("?")
+
+
+@pytest.mark.parametrize(
+    ("without", "line"),
+    [
+        ("sla", "sla: missing; expected the promise"),
+        ("arrivals", "arrivals: missing; expected when requests come"),
+        ("models", "models: missing; expected the zoo, in rising order of cost"),
+    ],
+)
+def test_missing_tables(without, line):
+    assert problems(scenario(**{without: None})) == [line]
+
+
+# ---- keys that do not fit each other --------------------------------------------------------------------
+
+KNOWN = "expected one of small, large"
+TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        # length
+        ({"horizon_s": 10.0}, ["requests = 40 and horizon_s = 10.0: expected only one of them"]),
+        ({"requests": None}, ["requests: missing; expected requests = N or horizon_s = SECONDS"]),
+        ({"warmup": 40}, ["warmup = 40: expected fewer than requests = 40"]),
+        # rates
+        (
+            {
+                "arrivals": {"kind": "diurnal", "rates_rps": [1, 0], "day_s": 10.0},
+                "phases": [{"from_s": 1.0, "rate_factor": 1e-6}],
+            },
+            [
+                "arrivals: 2.5e-06 requests in a slot, on average; expected at least 0.001: a higher rate, or longer "
+                "ones"
+            ],
+        ),
+        # names
+        (
+            {"models": [model("a"), model("a")]},
+            ["models: the name 'a' is given twice; expected different names"],
+        ),
+        (
+            {"tenants": [{"name": "a"}, {"name": "b"}, {"name": "a"}]},
+            ["tenants: the name 'a' is given twice; expected different names"],
+        ),
+        (
+            {"models": TWO, "pools": [pool("small", name="x"), pool("large", name="x")]},
+            ["pools: the name 'x' is given twice; expected different names"],
+        ),
+        (
+            {"models": TWO, "pools": [pool("small"), pool("small"), pool("large", name="small-1")]},
+            ["pools: the name 'small-1' is given twice; expected different names"],
+        ),
+        (
+            {"satisfaction": {"tasks": [{"name": "a"}, {"name": "a"}]}},
+            ["satisfaction.tasks: the name 'a' is given twice; expected different names"],
+        ),
+        ({"router": {"reference": "lareg"}}, [f"router.reference = 'lareg': unknown model; {KNOWN}"]),
+        (
+            {"router": {"mess+": {"reference": "tiny"}}},
+            [f"router.mess+.reference = 'tiny': unknown model; {KNOWN}"],
+        ),
+        (
+            {"pools": [pool("tiny")]},
+            [f"pools.0.model = 'tiny': unknown model; {KNOWN}"],
+        ),
+        # outcomes
+        (
+            {"models": [{"name": "a", "coefficients": COEFFICIENTS}]},
+            ["models.0.satisfaction: missing for a; expected its mean satisfaction"],
+        ),
+        (
+            {"models": [model("a", 0.0), model("b", 1.0)]},
+            [
+                "models.0.satisfaction = 0.0: expected above 0 and below 1, where an ability exists",
+                "models.1.satisfaction = 1.0: expected above 0 and below 1, where an ability exists",
+            ],
+        ),
+        (
+            {"satisfaction": {"tasks": [{"name": "a", "weight": 0}]}},
+            ["satisfaction.tasks: all weights are 0; expected at least one above it"],
+        ),
+        (
+            {"features": {"kind": "text"}},
+            ["features.kind = 'text': expected satisfaction.kind = 'table', not 'irt'"],
+        ),
+        (
+            TABLE | {"features": {"kind": "difficulty"}},
+            ["features.kind = 'difficulty': expected satisfaction.kind = 'irt', not 'table'"],
+        ),
+        # serving
+        (
+            {"models": [{"name": "a", "satisfaction": 0.5}]},
+            ["models.0.profile: missing for a; expected a profile, coefficients or a pool"],
+        ),
+        (
+            {"pools": [pool("small")]},
+            ["models.0: small has pools of its own; expected no profile or coefficients here"],
+        ),
+        (
+            {"models": TWO, "pools": [pool("small"), {"model": "large"}]},
+            ["pools.1.profile: missing; expected a profile or coefficients"],
+        ),
+        (
+            {"models": TWO, "cluster": {"mode": "none"}},
+            [
+                "models.0.cost_per_request: missing for small; expected it, or a profile in models",
+                "models.1.cost_per_request: missing for large; expected it, or a profile in models",
+            ],
+        ),
+        (  # pools are not looked at without servers: a cost of 0 would be a silent lie
+            {"models": [TWO[0], model("large")], "pools": [pool("small")], "cluster": {"mode": "none"}},
+            ["models.0.cost_per_request: missing for small; expected it, or a profile in models"],
+        ),
+        (
+            {"models": [model("a", max_num_seqs=9, max_batched_tokens=8)]},
+            [
+                "models.0: max_batched_tokens = 8 is below max_num_seqs = 9; expected at least one token for each "
+                "sequence"
+            ],
+        ),
+        (
+            {"models": [model("a", profile="Llama-3.1-8B")]},
+            ["models.0: both profile and coefficients are given; expected one of them"],
+        ),
+        (
+            {"models": [model("a", coefficients=COEFFICIENTS | {"p_cap_w_per_gpu": 5.0})]},
+            ["models.0.coefficients: p_cap_w_per_gpu = 5.0 is below p0_w_per_gpu = 100.0"],
+        ),
+        (
+            {"models": [model("a", coefficients=COEFFICIENTS | {"ae_s": 0.1, "experts": 4, "top_k": 4})]},
+            ["models.0.coefficients: top_k = 4 and experts = 4; expected 0 < top_k < experts"],
+        ),
+        (
+            {
+                "models": [model("a", cost_per_request=1)],
+                "cluster": {"mode": "none", "admission": {"max_waiting": 1}, "failures": {}},
+                "arrivals": {"kind": "closed", "clients": 3},
+            },
+            [
+                "cluster.admission: expected cluster.mode = 'servers', since mode 'none' has no servers",
+                "cluster.failures: expected cluster.mode = 'servers', since mode 'none' has no servers",
+                "arrivals.kind = 'closed': expected cluster.mode = 'servers': clients wait for answers",
+            ],
+        ),
+        (
+            {"cluster": {"failures": {"schedule": [{"pool": "smal", "at_s": 1, "for_s": 1}]}}},
+            [f"cluster.failures.schedule.0.pool = 'smal': unknown pool; {KNOWN}"],
+        ),
+        (
+            {"cluster": {"failures": {"schedule": [{"pool": "small", "replica": 1, "at_s": 1, "for_s": 1}]}}},
+            ["cluster.failures.schedule.0.replica = 1: expected below 1"],
+        ),
+        (
+            {"router": {"window": 5, "discount": 0.5}},
+            ["router: both window and discount are given; expected one of them"],
+        ),
+        # phases
+        ({"phases": [{}]}, ["phases.0: expected exactly one of from_request and from_s"]),
+        (
+            {"phases": [{"from_request": 1, "from_s": 1.0}]},
+            ["phases.0: expected exactly one of from_request and from_s"],
+        ),
+        (
+            {"phases": [{"from_request": 1}, {"from_s": 1.0}]},
+            ["phases: some start at a request and some at a time; expected one kind"],
+        ),
+        (
+            {"phases": [{"from_request": 5}, {"from_request": 5}]},
+            ["phases: from_request = [5, 5]; expected rising starts"],
+        ),
+        ({"phases": [{"from_s": 5}, {"from_s": 4}]}, ["phases: from_s = [5.0, 4.0]; expected rising starts"]),
+        (
+            {"arrivals": {"kind": "closed", "clients": 2}, "phases": [{"from_s": 5, "rate_factor": 2}]},
+            [
+                "phases: from_s with closed arrivals, whose times follow from the run; expected from_request",
+                "phases.0.rate_factor: the arrivals of a closed have no rate to multiply",
+            ],
+        ),
+        (
+            {"phases": [{"from_s": 5, "satisfaction": {"tiny": 0.5, "small": 1.0}}]},
+            [
+                f"phases.0.satisfaction.tiny: unknown model; {KNOWN}",
+                "phases.0.satisfaction.small = 1.0: expected above 0 and below 1",
+            ],
+        ),
+        (
+            {"phases": [{"from_s": 5, "columns": {"tiny": "x"}}]},
+            [
+                f"phases.0.columns.tiny: unknown model; {KNOWN}",
+                "phases.0.columns: expected satisfaction.kind = 'table'",
+            ],
+        ),
+        ({"phases": [{"from_s": 5, "groups": ["x"]}]}, ["phases.0.groups: expected satisfaction.kind = 'table'"]),
+        ({"phases": [{"from_s": 5, "groups": []}]}, ["phases.0.groups = []: expected at least 1 entry"]),
+        (
+            {"phases": [{"from_s": 5, "tasks": {"x": 1}}]},
+            ["phases.0.tasks.x: unknown task; expected one of (none)"],
+        ),
+        (
+            {"satisfaction": {"tasks": [{"name": "a"}]}, "phases": [{"from_s": 5, "tasks": {"a": 0}}]},
+            ["phases.0.tasks: all weights are 0; expected at least one above it"],
+        ),
+        (
+            TABLE | {"phases": [{"from_s": 5, "satisfaction": {"small": 0.5}, "difficulty": 1, "groups": ["x"]}]},
+            [
+                "phases.0.satisfaction: expected satisfaction.kind = 'irt'",
+                "phases.0.difficulty: expected satisfaction.kind = 'irt'",
+                "phases.0.groups: expected satisfaction.group, the column to select by",
+            ],
+        ),
+        # prices
+        (
+            {"models": [model("a", kind="api")]},
+            ["cost.unit = 'J': nobody knows the energy of an API; expected 'USD'"],
+        ),
+        (
+            {"cost": {"unit": "USD"}, "models": [model("a"), model("b", gpu="H100")]},
+            [
+                "cost.usd_per_gpu_hour.GPU: missing; expected the price of the GPU of pool a",
+                "cost.usd_per_gpu_hour.H100: missing; expected the price of the GPU of pool b",
+            ],
+        ),
+        (
+            {
+                "cost": {"unit": "USD"},
+                "cluster": {"mode": "none"},
+                "models": [model("a", cost_per_request=1), model("b", gpu="H100")],
+            },
+            ["cost.usd_per_gpu_hour.H100: missing; expected the price of the GPU of model b"],
+        ),
+    ],
+    ids=lambda x: x[0][:70] if isinstance(x, list) else "",
+)
+def test_keys_that_do_not_fit(changes, lines):
+    assert problems(scenario(**changes)) == lines
+
+
+def test_several_errors_are_all_told_in_one():
+    data = scenario(sla={"alpha": 2}, seed=-1, router={"V": "x"}, models=[model("a", tp=0, nam="b")])
+    with pytest.raises(ScenarioError) as caught:
+        parse(data, file="some.toml")
+    assert caught.value.problems == [
+        "seed = -1: expected at least 0",
+        "sla.alpha = 2: expected at most 1",
+        "models.0.tp = 0: expected at least 1",
+        "models.0.nam: unknown key; did you mean 'name'?",
+        "router.V = 'x': expected a number",
+    ]
+    assert str(caught.value).splitlines() == [f"some.toml: {p}" for p in caught.value.problems]
+
+
+# ---- overrides ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("", "--set : expected key.path=value"),
+        ("router.V", "--set router.V: expected key.path=value"),
+        ("=5", "--set =5: expected key.path=value"),
+        ("router..V=5", "--set router..V=5: expected key.path=value"),
+        (".V=5", "--set .V=5: expected key.path=value"),
+        ('router."V=5', '--set router."V=5: expected key.path=value'),
+        ("router.V=five", "router.V = 'five': expected a number"),
+        ("router.V=", "router.V = '': expected a number"),
+        ("router.V=1\nseed=2", "router.V = '1\\nseed=2': expected a number"),
+        ("seed.x=3", "seed = {'x': 3}: expected a whole number"),
+        ("models.0=3", "models.0 = 3: expected a table"),
+        (
+            "models.tiny.tp=1",
+            "--set models.tiny.tp: models has no entry 'tiny'; expected a position below 2, or one of small, large",
+        ),
+        (
+            "models.2.tp=1",
+            "--set models.2.tp: models has no entry '2'; expected a position below 2, or one of small, large",
+        ),
+        ("pools.0.tp=1", "--set pools.0.tp: pools has no entry '0', it is empty"),
+        ("arrivals.rate_rps.0=1", "arrivals.rate_rps = {'0': 1}: expected a number"),
+        ("router.explore=some", "router.explore = 'some': expected one of all, chosen"),
+        ("requests=2020-01-02", "requests = 2020-01-02: expected a whole number"),
+    ],
+    ids=lambda x: str(x)[:50],
+)
+def test_overrides(override, line):
+    assert problems(scenario(pools=[]), [override]) == [line]
+
+
+def test_entries_of_a_list_without_names_have_only_positions():
+    data = scenario(phases=[{"from_request": 3}])
+    assert problems(data, ["phases.x.difficulty=1"]) == [
+        "--set phases.x.difficulty: phases has no entry 'x'; expected a position below 1"
+    ]
+
+
+def test_a_value_is_checked_even_if_it_is_overridden():
+    assert problems(scenario(router={"V": -1}), ["router.V=1"]) == ["router.V = -1: expected above 0"]
+    assert problems(scenario(seed="x"), seed=3) == ["seed = 'x': expected a whole number"]
+
+
+# ---- files ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"a = ", "not valid TOML: Invalid value (at end of document)"),
+        (b"[sla\nalpha = 1", "not valid TOML: Expected ']' at the end of a table declaration (at line 1, column 5)"),
+        (b"a = 1\na = 2", "not valid TOML: Cannot overwrite a value (at end of document)"),
+        (b"name = '\xff'", "not UTF-8 text: byte 8 is 0xff"),
+        (b"\xff\xfen\x00", "not UTF-8 text: byte 0 is 0xff"),
+        (b"a = " + b"[" * 100_000, "not valid TOML: nested too deeply"),
+    ],
+    ids=lambda x: str(x)[:40],
+)
+def test_files_that_are_no_scenario(tmp_path, content, line):
+    file = tmp_path / "s.toml"
+    file.write_bytes(content)
+    with pytest.raises(ScenarioError) as caught:
+        load(file)
+    assert str(caught.value) == f"{file}: {line}"
+
+
+@pytest.mark.skipif(not hasattr(sys, "get_int_max_str_digits"), reason="Python reads integers of any length")
+def test_an_integer_of_thousands_of_digits(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text("requests = " + "1" * 5000)
+    with pytest.raises(ScenarioError, match="not valid TOML"):
+        load(file)
+    assert problems(scenario(), ["requests=" + "1" * 5000]) == [
+        f"requests = '{'1' * 56}...: expected a whole number",
+    ]
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(ScenarioError) as caught:
+        load(tmp_path / "none.toml")
+    assert str(caught.value) == f"{tmp_path}/none.toml: no such file; expected a scenario in TOML"
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(ScenarioError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: is a directory; expected a scenario in TOML"
+
+
+# ---- anything at all ------------------------------------------------------------------------------------
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("irt") | st.just("trace"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["kind", "name", "mean"]), inner),
+    max_leaves=4,
+)
+
+
+def taken_or_told(data, sets=None) -> tuple[Scenario | None, list[str]]:
+    try:
+        return parse(data, sets), []
+    except ScenarioError as error:
+        return None, error.problems
+
+
+def keys_of(data, path=()):
+    """Every key path of nested tables and lists."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        yield (*path, key)
+        if isinstance(value, (dict, list)):
+            yield from keys_of(value, (*path, key))
+
+
+EVERYTHING = scenario(
+    tenants=[{"name": "x"}],
+    feedback={"delay": {"kind": "exponential", "mean_s": 1.0}},
+    phases=[{"from_request": 3, "tasks": {"t": 1.0}, "prompt": {"kind": "lognormal", "mean": 5.0, "cv": 1.0}}],
+    satisfaction={"tasks": [{"name": "t"}]},
+    cluster={"failures": {"schedule": [{"pool": "small", "at_s": 1.0, "for_s": 1.0}]}, "admission": {"max_waiting": 3}},
+    cost={"unit": "USD", "usd_per_gpu_hour": {"GPU": 1.0}},
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(st.sampled_from(list(keys_of(EVERYTHING))), anything)
+def test_anything_anywhere_is_accepted_or_told(path, value):
+    def put(data, keys):
+        if not keys:
+            return value
+        copy = dict(data) if isinstance(data, dict) else list(data)
+        copy[keys[0]] = put(data[keys[0]], keys[1:])
+        return copy
+
+    said, told = taken_or_told(put(EVERYTHING, path))
+    assert all(": " in p for p in told)
+    assert said is None or dump(said)
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(st.text(max_size=30))
+def test_any_override_is_taken_or_told(text):
+    said, told = taken_or_told(scenario(), [text])
+    assert said or told
