@@ -121,17 +121,13 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
         }
     }
     estimate_costs(self, page, i);
-    const double *facts = NULL;
-    if (page->satisfied != NULL) {
-        for (int32_t m = 0; m < self->models; m++) {
-            self->facts[m] = page->satisfied[m * page->n + i];
-        }
-        facts = self->facts;
+    for (int32_t m = 0; m < self->models && page->satisfied != NULL; m++) {
+        self->facts[m] = page->satisfied[m * page->n + i];
     }
     self->step++;
     const ms_ledger *ledger = &self->tracked[tenant];
     return self->policy.decide(request, self->step, self->models, ledger->alpha, ledger->queue, self->scores,
-                               self->costs, loads, facts, page->uniforms + 2 * i, self->policy.params,
+                               self->costs, loads, self->facts, page->uniforms + 2 * i, self->policy.params,
                                self->policy.state);
 }
 

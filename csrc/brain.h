@@ -37,7 +37,7 @@ typedef struct ms_brain {
     double *scores;          /* [models] what the last decision saw */
     double *costs;
     double *known;
-    double *facts;
+    double *facts;           /* outcomes where the policy is told them, else zeros */
 } ms_brain;
 
 int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, const double *alphas, double discount,

@@ -335,9 +335,10 @@ static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
 {
     const int32_t models = self->config.models;
     const ms_policy *policy = &self->brain.policy;
+    const double *facts = open->page->view.satisfied != NULL ? kept_satisfied(open) : self->brain.facts;
     const int64_t following =
         policy->finish(open->request, open->stage, job->model, models, kept_scores(open, models),
-                       kept_costs(open, models), NULL, kept_uniforms(open, models), policy->params,
+                       kept_costs(open, models), facts, kept_uniforms(open, models), policy->params,
                        policy->state);
     *on = following != models;
     if (following < 0 || following > models) {

@@ -23,7 +23,7 @@ enum {
  *   scores    [models] predicted satisfaction
  *   costs     [models] estimated cost of this request, in the scenario's unit
  *   loads     [models] unfinished requests per place (max_num_seqs x replicas up); 0 without servers
- *   facts     [models] potential outcomes, only for a policy that declares it needs them; else NULL
+ *   facts     [models] potential outcomes, only for a policy that declares it needs them; else zeros
  *   uniforms  [2] in (0, 1), the policy's own for this request
  * Returns a plan. */
 typedef int64_t (*ms_decide_fn)(int64_t request, int64_t step, int64_t models, double alpha, double queue,

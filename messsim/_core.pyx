@@ -317,6 +317,9 @@ def illegal_plan(int64_t request, int64_t plan, int64_t models):
         "or one with a single PLAN_ flag")
 
 
+cdef const double[::1] NO_FACTS = np.zeros(64)  # a policy that was told nothing reads zeros, not a null pointer
+
+
 cdef class Policy:
     """The three functions of a policy over its parameters and its state.
 
@@ -327,6 +330,7 @@ cdef class Policy:
     cdef ms_policy c
     cdef readonly object params
     cdef readonly object state
+    cdef object kept
 
     def __init__(self, decide, params, state, *, uint64_t finish=0, uint64_t rated=0):
         self.params = np.array(params, dtype=np.float64).reshape(-1)
@@ -353,6 +357,10 @@ cdef class Policy:
             self.c.decide = <ms_decide_fn><size_t>int(decide)
             check_shape(self.c.decide != NULL, "decide is a built-in's name or the address of a function")
 
+    def keep_alive(self, owner):
+        """Holds what the functions' machine code belongs to."""
+        self.kept = owner
+
     def decide(self, int64_t request, int64_t step, double alpha, double queue,
                const double[::1] scores not None, const double[::1] costs not None,
                const double[::1] loads not None, const double[::1] uniforms not None, const double[::1] facts=None):
@@ -361,7 +369,7 @@ cdef class Policy:
         check_shape(models >= 1 and costs.shape[0] == models and loads.shape[0] == models and uniforms.shape[0] == 2
                     and (facts is None or facts.shape[0] == models), "scores, costs, loads and facts are [models]")
         plan = self.c.decide(request, step, models, alpha, queue, &scores[0], &costs[0], &loads[0],
-                             NULL if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
+                             &NO_FACTS[0] if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
         cdef int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE)
         if plan < 0 or (plan & ~flags) >= models or flags & (flags - 1) or (
                 flags == MS_PLAN_CHAIN and self.c.finish == NULL):
@@ -376,7 +384,7 @@ cdef class Policy:
         check_shape(models >= 1 and costs.shape[0] == models and uniforms.shape[0] == 2
                     and (facts is None or facts.shape[0] == models), "scores, costs and facts are [models]")
         chosen = self.c.finish(request, stage, model, models, &scores[0], &costs[0],
-                               NULL if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
+                               &NO_FACTS[0] if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
         if not 0 <= chosen <= models:
             raise errors.PolicyError(f"the policy returned {chosen} after stage {stage} of request {request}")
         return chosen

@@ -121,9 +121,11 @@ def explain(
 ) -> None:
     """Why a request went where it went: scores, costs, Q and the terms of the argmin."""
     from messsim.report.explanation import explanation
+    from messsim.report.progress import progress_bar
     from messsim.study.explain import explain as find
 
-    found = find(run_dir, request)
+    with progress_bar(stderr, "replaying the run") as progress:
+        found = find(run_dir, request, progress)
     if as_json:
         _print_json(found)
     else:

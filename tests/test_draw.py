@@ -22,7 +22,9 @@ DRAWS: dict[str, tuple[Callable[..., None], bool]] = {
     "exponential": (_core.draw_exponential, True),
     "normal": (_core.draw_normal, True),
     "lognormal": (
-        lambda seed, column, first, out, **which: _core.draw_lognormal(seed, column, first, MU, SIGMA, out, **which),
+        lambda seed, column, first, out, **which: _core.draw_lognormal(
+            seed, column, first, MU, SIGMA, out, **which
+        ),
         True,
     ),
 }
@@ -137,7 +139,12 @@ OTHERS = [{"seed": 9}, {"column": 9}, {"replication": 1}, {"sub": 1}, {"first": 
 
 @pytest.mark.parametrize(
     ("name", "other"),
-    [(name, other) for name, (_, has_odd) in DRAWS.items() for other in OTHERS if has_odd or "odd" not in other],
+    [
+        (name, other)
+        for name, (_, has_odd) in DRAWS.items()
+        for other in OTHERS
+        if has_odd or "odd" not in other
+    ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )
 def test_everything_of_the_key_and_counter_makes_another_stream(name, other):
@@ -291,10 +298,14 @@ def test_the_exponential_quantile_is_minus_log_of_the_rest():
 def test_the_ends_of_the_unit_interval_are_finite():
     ends = np.array([2.0**-53, 1 - 2.0**-53])
     np.testing.assert_allclose(_core.quantile_exponential(ends), [2.0**-53, 53 * math.log(2)], rtol=1e-15)
-    np.testing.assert_allclose(_core.quantile_normal(ends), [-8.209536151601387, 8.209536151601387], rtol=1e-15)
+    np.testing.assert_allclose(
+        _core.quantile_normal(ends), [-8.209536151601387, 8.209536151601387], rtol=1e-15
+    )
 
 
-@pytest.mark.parametrize("function", [_core.exp, _core.log, _core.quantile_normal, _core.quantile_exponential])
+@pytest.mark.parametrize(
+    "function", [_core.exp, _core.log, _core.quantile_normal, _core.quantile_exponential]
+)
 def test_no_elements_give_no_elements(function):
     assert function(np.empty(0)).shape == (0,)
 

@@ -20,7 +20,9 @@ def mess(V=1.0, c=0.0, kappa=0.25, explore=ALL, target_queue=0.0, gain=0.0) -> _
     return _core.Policy("mess+", [V, c, kappa, explore, target_queue, gain], [V])
 
 
-def decide(policy, scores, costs, *, queue=0.0, alpha=0.7, step=1, uniforms=NEVER, request=0, facts=None) -> int:
+def decide(
+    policy, scores, costs, *, queue=0.0, alpha=0.7, step=1, uniforms=NEVER, request=0, facts=None
+) -> int:
     scores = np.array(scores, dtype=float)
     return policy.decide(
         request,
@@ -264,7 +266,7 @@ def test_a_policy_is_told_all_that_the_contract_says(own):
             loads=loads[:models],
             uniforms=uniforms[:2],
             params=params[:3],
-            facts=facts[:models] if facts else None,
+            facts=facts[:models],
         )
         state[0] += 1
         return 1
@@ -282,7 +284,7 @@ def test_a_policy_is_told_all_that_the_contract_says(own):
         "loads": [5.0, 6.0],
         "uniforms": [0.7, 0.8],
         "params": [1.0, 2.0, 3.0],
-        "facts": None,
+        "facts": [0.0, 0.0],  # it is told none
     }
     policy.decide(0, 1, 0.6, 2.5, *arrays, np.array([1.0, 0.0]))
     assert told["facts"] == [1.0, 0.0]
@@ -339,7 +341,9 @@ def test_a_chain_needs_a_finish_function(own):
 
 def finish(policy, models=3, stage=0, model=0, **arrays) -> int:
     a = {"scores": models, "costs": models, "uniforms": 2} | arrays
-    return policy.finish(8, stage, model, np.ones(a["scores"]), np.ones(a["costs"]), np.full(a["uniforms"], 0.5))
+    return policy.finish(
+        8, stage, model, np.ones(a["scores"]), np.ones(a["costs"]), np.full(a["uniforms"], 0.5)
+    )
 
 
 def test_a_chain_asks_model_after_model(own):

@@ -51,7 +51,7 @@ class Brain:
         self._sums = [0.0] * self._models
         self._counts = [0] * self._models
         self._last: list[float | None] = [None] * self._models
-        self._needs_outcomes = "outcomes" in policy.needs
+        self.tells_outcomes = "outcomes" in policy.needs
 
     @property
     def updates(self) -> int:
@@ -67,7 +67,7 @@ class Brain:
         self._scores = np.full((self._models, len(chunk)), 0.5)
         self._columns = self._scores.T
         self._scored_by = -1
-        self._outcomes = np.ascontiguousarray(chunk.satisfied.T) if self._needs_outcomes else None
+        self._outcomes = np.ascontiguousarray(chunk.satisfied.T) if self.tells_outcomes else None
 
     def decide(self, request: int, i: int, tenant: int, loads: Floats) -> Decision:
         """The decision on request `request`, the i-th of the chunk.

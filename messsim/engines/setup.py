@@ -42,7 +42,7 @@ def prepare(scenario: Scenario) -> Setup:
     workload = Workload(scenario)
     pools = plan_pools(scenario)
     costs = KnownCosts(scenario, workload, pools)
-    policy = build(scenario.router, len(scenario.models), workload.features)
+    policy = build(scenario.router, len(scenario.models), workload.features, scenario.folder)
     problems = _too_long(workload, pools)
     if problems:
         raise ScenarioError(problems)

@@ -208,7 +208,8 @@ class _Simulation:
         self.arrivals_over = True
         now = self.calendar.now
         self.measured = [
-            (sum((r.replica.busy_s(now) for r in p.replicas), 0.0), sum((r.idle_s(now) for r in p.replicas), 0.0)) for p in self.pools
+            (sum((r.replica.busy_s(now) for r in p.replicas), 0.0), sum((r.idle_s(now) for r in p.replicas), 0.0))
+            for p in self.pools
         ]
 
     # ---- routing ------------------------------------------------------------------------------------
@@ -324,7 +325,13 @@ class _Simulation:
         """Chains: asks the next model, if there is one. Only the last answer is the user's."""
         decision = opened.decision
         following = self.setup.policy.kernel.finish(
-            opened.request, opened.stage, job.model, decision.scores, decision.costs, decision.uniforms
+            opened.request,
+            opened.stage,
+            job.model,
+            decision.scores,
+            decision.costs,
+            decision.uniforms,
+            np.array(opened.satisfied) if self.brain.tells_outcomes else None,
         )
         if following == self.models:
             return False

@@ -3,10 +3,9 @@
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from .terminal import number, percent
+from .tables import Fitting, number, percent, seconds
 
 __all__ = ["checklist"]
 
@@ -15,7 +14,7 @@ def checklist(found: dict[str, Any]) -> RenderableType:
     """Promises, models, pools, and what to expect."""
     parts: list[RenderableType] = [_headline(found)]
     parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
-    parts += [_promise(p) for p in found["promises"]]
+    parts += [_promise(p, len(found["promises"]) > 1) for p in found["promises"]]
     parts += [Text(), _models(found)]
     if found["pools"]:
         parts += [Text(), _pools(found)]
@@ -24,7 +23,7 @@ def checklist(found: dict[str, Any]) -> RenderableType:
     if expect["wall_s"] is not None:
         parts.append(
             Text(
-                f"\nexpect about {expect['wall_s']:.3g} s and {expect['peak_rss_mib']:.0f} MiB "
+                f"\nexpect about {seconds(expect['wall_s'])} and {expect['peak_rss_mib']:.0f} MiB "
                 f"(from the first {expect['probe_requests']:,} requests, simulated here)",
                 style="dim",
             )
@@ -38,39 +37,32 @@ def _headline(found: dict[str, Any]) -> Text:
     return Text(f"{found['scenario']}: {many}{rate}, policy {found['policy']}", style="bold")
 
 
-def _promise(promise: dict[str, Any]) -> Text:
+def _promise(promise: dict[str, Any], several: bool) -> Text:
     alone = promise["single_model"]
+    alpha = f"alpha = {promise['alpha']}" + (f" for {promise['tenant']}" if several else "")
     if not promise["reachable"]:
-        return Text(
-            f"alpha = {promise['alpha']} ({promise['tenant']}) cannot be kept: on only "
-            f"{percent(promise['any_model'])} of requests is any model right",
-            style="bold red",
-        )
+        most = percent(promise["any_model"])
+        return Text(f"{alpha} cannot be kept: any model at all is right on only {most} of requests", style="bold red")
     if alone is not None:
-        return Text(f"alpha = {promise['alpha']} ({promise['tenant']}): {alone} alone would keep it", style="green")
+        return Text(f"{alpha}: {alone} alone would keep it", style="green")
     return Text(
-        f"alpha = {promise['alpha']} ({promise['tenant']}): the best model reaches {percent(promise['best_model'])}, "
-        f"all together {percent(promise['any_model'])}: it depends on how well the router predicts",
+        f"{alpha}: the best model reaches {percent(promise['best_model'])}, all together "
+        f"{percent(promise['any_model'])}: it depends on how well the router predicts",
         style="yellow",
     )
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right")
-    return table
-
-
-def _models(found: dict[str, Any]) -> Table:
-    table = _table("model", "satisfaction", "known cost", "output tokens")
+def _models(found: dict[str, Any]) -> RenderableType:
+    columns = ("model", "satisfies", f"expected {found['cost_unit']}/request", "output tokens")
+    table = Fitting(columns, spare=("output tokens",))
     for m in found["models"]:
         table.add_row(m["name"], percent(m["satisfaction"]), number(m["known_cost"]), number(m["mean_output_tokens"]))
     return table
 
 
-def _pools(found: dict[str, Any]) -> Table:
-    table = _table("pool", "GPUs", "KV tokens", "sustains", "gets", "load", "energy figures")
+def _pools(found: dict[str, Any]) -> RenderableType:
+    columns = ("pool", "GPUs", "KV tokens", "sustains", "gets", "load", "energy")
+    table = Fitting(columns, spare=("energy", "KV tokens", "GPUs"))
     for p in found["pools"]:
         table.add_row(
             p["name"],

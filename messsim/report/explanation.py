@@ -3,10 +3,9 @@
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from .terminal import number, seconds
+from .tables import Fitting, number, seconds
 
 __all__ = ["explanation"]
 
@@ -26,10 +25,9 @@ def explanation(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _models(found: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for i, column in enumerate(("", "model", "score", "cost", "V cost", "Q (alpha - score)", "sum")):
-        table.add_column(column, justify="left" if i < 2 else "right")
+def _models(found: dict[str, Any]) -> RenderableType:
+    columns = ("", "model", "score", "cost", "V cost", "Q (alpha - score)", "sum")
+    table = Fitting(columns, spare=("Q (alpha - score)", "V cost"), left=2)
     for model in found["models"]:
         terms = [model[k] for k in ("v_cost", "q_shortfall", "total")]
         table.add_row(

@@ -1,20 +1,19 @@
 """The zoo as tables."""
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from messsim.zoo import Profile, load_gpus, load_models, load_sources
+
+from .tables import Fitting
 
 __all__ = ["profile_details", "profile_list"]
 
 
 def profile_list(profiles: list[Profile]) -> RenderableType:
     """One line a profile."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     columns = ("profile", "step ms", "us/token", "KV tokens", "fit error %", "energy")
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
+    table = Fitting(columns, spare=("fit error %", "us/token"))
     for p in profiles:
         e = p.duration_error
         kv = p.memory.kv_capacity_tokens
@@ -24,7 +23,7 @@ def profile_list(profiles: list[Profile]) -> RenderableType:
             f"{1e6 * p.duration.c1_s_per_token:.1f}",
             "-" if kv is None else f"{kv:,}",
             f"{e.decode:.0f} / {e.prefill:.0f} / {e.mixed:.0f}",
-            f"measured, {p.energy.mape_percent:.1f} %" if p.energy.mape_percent is not None else "assumed",
+            "measured" if p.energy.measured else "assumed",
         )
     hint = (
         "step: least time of an iteration; us/token: a new token above n*; fit error: decode / prefill / mixed "
@@ -35,9 +34,7 @@ def profile_list(profiles: list[Profile]) -> RenderableType:
 
 def profile_details(profile: Profile) -> RenderableType:
     """Every figure of a profile, where it comes from, and whether it is assumed."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("figure", "value", "source"):
-        table.add_column(column)
+    table = Fitting(("figure", "value", "source"), left=3)
     for block in (profile.duration, profile.energy, profile.memory):
         for name in block.__slots__:
             value = getattr(block, name)
@@ -51,7 +48,7 @@ def profile_details(profile: Profile) -> RenderableType:
     sources = [f"{key}: {s}" for key, s in ((k, _source(k)) for k in used)]
     lines = [
         f"fit error of the duration: decode {e.decode:.1f} %, prefill {e.prefill:.1f} %, mixed {e.mixed:.1f} %",
-        f"energy: {profile.energy.note}" if profile.energy.note else "energy: measured",
+        f"energy: {_energy(profile)}",
         f"model: {model.source}; licence {model.licence}",
         f"GPU: {gpu.source}",
         *sources,
@@ -59,7 +56,13 @@ def profile_details(profile: Profile) -> RenderableType:
     return Group(Text(profile.name, style="bold"), table, Text("\n".join(lines), style="dim"), Text())
 
 
+def _energy(profile: Profile) -> str:
+    energy = profile.energy
+    error = "" if energy.mape_percent is None else f" (fit error {energy.mape_percent:.1f} %)"
+    return (energy.note or "measured") + error
+
+
 def _source(key: str) -> str:
     source = load_sources()[key]
-    parts = [source.what, source.repository, source.path, source.commit, source.licence]
+    parts = [source.what.rstrip("."), source.repository, source.path, source.commit, source.licence]
     return ", ".join(str(p) for p in parts if p)

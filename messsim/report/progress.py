@@ -1,11 +1,14 @@
 """A progress bar with rate, time left, running satisfaction and Q."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .tables import percent
 
 if TYPE_CHECKING:
     from messsim.engines import Progress as RunProgress
@@ -41,7 +44,7 @@ def progress_bar(console: Console, name: str) -> Iterator["Callable[[RunProgress
                 task,
                 completed=done,
                 rate=rate,
-                satisfied=f"{100 * progress.satisfaction:.1f} %",
+                satisfied="-" if math.isnan(progress.satisfaction) else percent(progress.satisfaction),
                 queue=f"{progress.queue:.3g}",
             )
 

@@ -57,7 +57,7 @@ def _figures(summary: dict[str, Any]) -> Table:
     figures.add_row("cost per request", number(cost["per_request"], unit))
     figures.add_row("without router", _without_router(cost))
     energy = summary["energy"]
-    if energy["j_per_output_token"] is not None:
+    if energy["j_per_output_token"]:
         tag = "" if energy["measured"] else "; energy of some pools is assumed, not measured"
         figures.add_row("energy", f"{number(energy['j_per_output_token'], 'J')} per output token{tag}")
     if cost["usd_per_million_tokens"] is not None:
@@ -97,7 +97,12 @@ def _models(summary: dict[str, Any]) -> RenderableType:
     for m in summary["models"]:
         cells = [m["name"], f"{m['answered']:,}", percent(m["share"]), percent(m["satisfaction"])]
         cells.append(number(m["cost_per_request"]))
-        cells += [percent(m["utilization"]), "assumed" if m["name"] in assumed else "measured"] if served else []
+        if served:
+            draws = m["energy_j"] or m["idle_energy_j"]
+            cells += [
+                percent(m["utilization"]),
+                "-" if not draws else "assumed" if m["name"] in assumed else "measured",
+            ]
         table.add_row(*cells)
     return table
 

@@ -1,17 +1,30 @@
 """Routing policies: MESS+ and those that stand beside it."""
 
+import importlib.util
 from difflib import get_close_matches
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from pydantic import ValidationError
 
-from messsim.errors import ScenarioError
+from messsim.errors import MesssimError, ScenarioError
 from messsim.scenario.routing import Router
 
 from . import mess_plus, simple
+from .checking import check_policy
 from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, Build, Policy
 
-__all__ = ["PLAN_ALL", "PLAN_CHAIN", "PLAN_EXPLORE", "PLAN_MODEL", "POLICIES", "Policy", "build", "notes"]
+__all__ = [
+    "PLAN_ALL",
+    "PLAN_CHAIN",
+    "PLAN_EXPLORE",
+    "PLAN_MODEL",
+    "POLICIES",
+    "Policy",
+    "build",
+    "check_policy",
+    "notes",
+]
 
 POLICIES: dict[str, Build] = {
     "mess+": mess_plus.build,
@@ -31,14 +44,36 @@ def _find(name: str) -> Build:
     names = [*POLICIES, *installed]
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ScenarioError(f"router.policy = {name!r}: expected one of {', '.join(names)}{hint}")
+    raise ScenarioError(f"router.policy = {name!r}: expected one of {', '.join(names)}, or a .py file{hint}")
+
+
+def _load(path: Path) -> Build:
+    """The function `build` of a Python file."""
+    if not path.is_file():
+        raise ScenarioError(f"router.policy: no such file {path}; expected a Python file with a function build")
+    spec = importlib.util.spec_from_file_location(f"messsim_policy_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except MesssimError:
+        raise
+    except Exception as error:  # whatever the author's file does wrong
+        raise ScenarioError(f"router.policy: {path} cannot be loaded: {type(error).__name__}: {error}") from error
+    found = getattr(module, "build", None)
+    if not callable(found):
+        raise ScenarioError(f"router.policy: {path} has no function build(options, models, features)")
+    loaded: Build = found
+    return loaded
 
 
 def options_for(router: Router) -> Router:
     """The options with those of the ``[router.NAME]`` table of the chosen policy put over them."""
     for name in router.overrides:
-        _find(name)
-    own = router.overrides.get(router.policy, {})
+        if name != router.policy_name:
+            _find(name)
+    own = router.overrides.get(router.policy_name, {})
     try:
         given = router.model_dump(exclude_unset=True, exclude={"overrides"})
         return Router.model_validate(given | own)
@@ -48,15 +83,19 @@ def options_for(router: Router) -> Router:
         raise ScenarioError(f"router.{router.policy}.{key} = {first['input']!r}: {first['msg']}") from None
 
 
-def build(router: Router, models: int, features: int) -> Policy:
-    """The policy that ``[router]`` names, for one run.
+def build(router: Router, models: int, features: int, folder: Path | None = None) -> Policy:
+    """The policy that ``[router]`` names, for one run; a file is looked for in the scenario's folder.
 
     Raises
     ------
     ScenarioError
-        If nobody knows the policy, or a ``[router.NAME]`` table has an option that is none.
+        If nobody knows the policy, its file cannot be loaded, or a ``[router.NAME]`` table has an option that is none.
+    PolicyError
+        If a policy of the user's own cannot be compiled.
     """
-    return _find(router.policy)(options_for(router), models, features)
+    own = router.policy.endswith(".py")
+    found = _load((folder or Path.cwd()) / router.policy) if own else _find(router.policy)
+    return found(options_for(router), models, features)
 
 
 def notes(router: Router, policy: Policy) -> list[str]:

@@ -1,5 +1,6 @@
 """What is promised, who decides, and what is learnt from users."""
 
+from pathlib import PurePath
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -45,7 +46,10 @@ class Router(Part):
 
     model_config = ConfigDict(json_schema_extra={"additionalProperties": {"type": "object"}})  # [router.NAME]
 
-    policy: str = Field("mess+", description="mess+, random, cheapest or largest")
+    policy: str = Field(
+        "mess+",
+        description="mess+, random, cheapest, largest, or a Python file of your own, relative to the scenario's folder",
+    )
     V: Positive = Field(1e-4, description="weight of cost against the virtual queue, 1 / cost.unit")
     explore: Literal["all", "chosen"] = Field(
         "all", description="an exploring request goes to every model, or to one drawn at random"
@@ -69,6 +73,11 @@ class Router(Part):
     overrides: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="options of one policy, as [router.NAME] tables"
     )
+
+    @property
+    def policy_name(self) -> str:
+        """The policy's name; of a file, its stem."""
+        return PurePath(self.policy).stem if self.policy.endswith(".py") else self.policy
 
     @model_validator(mode="before")
     @classmethod

@@ -42,6 +42,7 @@ def check(scenario: Scenario) -> dict[str, Any]:
     return {
         "scenario": scenario.name,
         "policy": setup.policy.name,
+        "cost_unit": scenario.cost.unit,
         "requests": total,
         "rate_rps": rate,
         "mean_prompt_tokens": setup.workload.mean_prompt_tokens(),

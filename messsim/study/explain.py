@@ -1,10 +1,11 @@
 """Why a request went where it went."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from messsim.engines import RecordChunk, prepare
+from messsim.engines import Progress, RecordChunk, prepare
 from messsim.errors import OutputError, ScenarioError
 from messsim.results import Result
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
@@ -45,11 +46,11 @@ class _Watch:
         return getattr(self._kernel, name)
 
 
-def explain(directory: str | Path, request: int) -> dict[str, Any]:
+def explain(directory: str | Path, request: int, progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
     """Replays a run up to one request and returns what its decision was made of.
 
-    The replay is the run itself: chance is drawn before routing. What it finds is compared with the record,
-    bit for bit.
+    The replay is the run itself: chance is drawn before routing. It is the SimPy engine's, which can be watched
+    from Python and makes the same records. What it finds is compared with the record, bit for bit.
 
     Raises
     ------
@@ -71,9 +72,9 @@ def explain(directory: str | Path, request: int) -> dict[str, Any]:
     setup = prepare(scenario)
     watch = _Watch(setup.policy.kernel, request)
     watched = dataclasses.replace(setup.policy, kernel=watch)  # type: ignore[arg-type]
-    ENGINES[scenario.engine](dataclasses.replace(setup, policy=watched), _nowhere, None)
+    ENGINES["simpy"](dataclasses.replace(setup, policy=watched), _nowhere, progress)
     record = result.requests.filter(id=request).collect().row(0, named=True)
-    _compare(path, record, watch.seen, scenario.reference)
+    _compare(path, record, watch.seen, scenario.model_names, scenario.reference)
     return _told(scenario.model_names, watch.seen, record, setup.policy.name)
 
 
@@ -81,12 +82,21 @@ def _nowhere(_: RecordChunk) -> None:
     """Records of the replay are not needed."""
 
 
-def _compare(path: Path, record: dict[str, Any], seen: dict[str, Any], reference: int) -> None:
-    if record["queue"] != seen["queue"]:
-        raise OutputError(
-            f"{path}: the replay decides request {record['id']} with Q = {seen['queue']!r}, the record says "
-            f"{record['queue']!r}: another version of messsim, or other data files, made it"
-        )
+def _compare(path: Path, record: dict[str, Any], seen: dict[str, Any], names: list[str], reference: int) -> None:
+    """Whether the record says what the replay saw."""
+    plan = seen["plan"]
+    found: dict[str, Any] = {"queue": seen["queue"], "explored": bool(plan & (PLAN_ALL | PLAN_EXPLORE))}
+    if not plan & PLAN_CHAIN:  # of a chain, the record names who answered in the end
+        model = reference if plan == PLAN_ALL else plan & PLAN_MODEL
+        found["model"] = names[model]
+        if record["score"] is not None:
+            found["score"] = seen["scores"][model]
+    for key, value in found.items():
+        if record[key] != value:
+            raise OutputError(
+                f"{path}: the replay decides request {record['id']} with {key} = {value!r}, the record says "
+                f"{record[key]!r}: another version of messsim, or other data files, made it"
+            )
 
 
 def _told(names: list[str], seen: dict[str, Any], record: dict[str, Any], policy: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from messsim.scenario import arrivals as said
 from .chance import Chance
 from .chunk import Floats
 from .clock import Clock, Segments, changed_by
-from .gamma import GammaGaps
+from .gamma import gamma_gaps
 from .trace import TraceRows
 
 __all__ = ["ArrivalSource", "Factors", "RateArrivals", "TraceArrivals", "rate_arrivals"]
@@ -88,7 +88,7 @@ def rate_arrivals(
 
     gaps = exponential
     if isinstance(law, said.Gamma):
-        quantile = GammaGaps(law.cv)
+        quantile = gamma_gaps(law.cv)
 
         def gamma(first: int, n: int) -> Floats:
             return quantile(chance.normal(column, first, n))

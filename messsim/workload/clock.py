@@ -33,7 +33,10 @@ def changed_by(segments: Segments, factors: list[tuple[float, float]]) -> Segmen
 
 
 class Clock:
-    """Turns unit-rate points, in order and a block at a time, into times."""
+    """Turns unit-rate points, in order and a block at a time, into times.
+
+    Neighbours of equal rate are one segment: a boundary at which the rate stays changes no bit.
+    """
 
     def __init__(self, segments: Segments) -> None:
         self._segments = segments
@@ -49,11 +52,12 @@ class Clock:
             return points
         while self._point <= points[-1]:
             length, rate = next(self._segments)
-            self._starts_s.append(self._time_s)
-            self._points.append(self._point)
-            self._rates.append(rate)
+            if not self._rates or rate != self._rates[-1]:
+                self._starts_s.append(self._time_s)
+                self._points.append(self._point)
+                self._rates.append(rate)
             self._time_s += length
-            self._point += length * rate
+            self._point = self._points[-1] + (self._time_s - self._starts_s[-1]) * rate
         # The last segment that starts at or before a point: segments of rate 0 are never it.
         at = np.searchsorted(self._points, points, side="right") - 1
         starts, origins, rates = (np.array(v)[at] for v in (self._starts_s, self._points, self._rates))

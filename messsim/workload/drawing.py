@@ -32,7 +32,7 @@ class Drawing:
         chance = self._chance
         row = self._rows(stage, first, n)
         difficulty = stage.difficulty.draw(first, n) if stage.difficulty else None
-        policy = chance.column(f"policy:{self._scenario.router.policy}")
+        policy = chance.column(f"policy:{self._scenario.router.policy_name}")
         models = range(len(stage.outputs))
         return Chunk(
             first=first,

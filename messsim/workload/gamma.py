@@ -1,12 +1,20 @@
 """Quantiles of the gamma law of arrival gaps, by a table built once for each shape."""
 
+from functools import cached_property, lru_cache
+
 import numpy as np
 
 from messsim import _core
 
 from .chunk import Floats
 
-__all__ = ["GammaGaps"]
+__all__ = ["GammaGaps", "gamma_gaps"]
+
+
+@lru_cache(maxsize=16)
+def gamma_gaps(cv: float) -> "GammaGaps":
+    """The table for a coefficient of variation, built once."""
+    return GammaGaps(cv)
 
 
 class GammaGaps:
@@ -32,8 +40,12 @@ class GammaGaps:
         self._step = self._z[1] - self._z[0]
         self._log_gap = self._exact(self._z)
         self._slope = self._exact_slope(self._z)
+
+    @cached_property
+    def error(self) -> float:
+        """Largest relative error found."""
         fine = np.linspace(-8.2, 8.2, 5 * self.NODES + 1)
-        self.error = float(np.max(np.abs(np.expm1(self._interpolated(fine) - self._exact(fine)))))
+        return float(np.max(np.abs(np.expm1(self._interpolated(fine) - self._exact(fine)))))
 
     def __call__(self, z: Floats) -> Floats:
         """Gaps of mean 1 from standard normal quantiles z."""

@@ -1,0 +1,338 @@
+#include "brain.h"
+
+#include "check.h"
+
+enum { MODELS = 5, FEATURES = 3, REQUESTS = 4000 };
+
+static const double alphas[] = {0.7, 0.5, 0.9};
+
+/* What the policy was shown last; it answers `answer`. */
+static struct {
+    int64_t request, step, models, answer, calls;
+    double alpha, queue, scores[MODELS], costs[MODELS], loads[MODELS], facts[MODELS], uniforms[2];
+} seen;
+
+static int64_t watch(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                     const double *scores, const double *costs, const double *loads, const double *facts,
+                     const double *uniforms, const double *params, double *state)
+{
+    (void)params, (void)state;
+    seen.request = request;
+    seen.step = step;
+    seen.models = models;
+    seen.alpha = alpha;
+    seen.queue = queue;
+    seen.calls++;
+    for (int64_t m = 0; m < models; m++) {
+        seen.scores[m] = scores[m];
+        seen.costs[m] = costs[m];
+        seen.loads[m] = loads[m];
+        seen.facts[m] = facts[m];
+    }
+    seen.uniforms[0] = uniforms[0];
+    seen.uniforms[1] = uniforms[1];
+    return seen.answer;
+}
+
+static double features[FEATURES * REQUESTS], known_costs[MODELS * REQUESTS], satisfied[MODELS * REQUESTS],
+    uniforms[2 * REQUESTS];
+
+static void fill(double *x, int n, uint64_t seed)
+{
+    lcg chance = {seed};
+    for (int i = 0; i < n; i++) {
+        x[i] = 2.0 * lcg_unit(&chance) - 1.0;
+    }
+}
+
+/* Requests first ... first + n - 1 of the columns as a page of their own, packed. */
+typedef struct packed {
+    double features[FEATURES * REQUESTS];
+    double known_costs[MODELS * REQUESTS];
+    double satisfied[MODELS * REQUESTS];
+    ms_page_view view;
+} packed;
+
+static void pack(packed *page, int64_t first, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        for (int j = 0; j < FEATURES; j++) {
+            page->features[j * n + i] = features[j * REQUESTS + first + i];
+        }
+        for (int m = 0; m < MODELS; m++) {
+            page->known_costs[m * n + i] = known_costs[m * REQUESTS + first + i];
+            page->satisfied[m * n + i] = satisfied[m * REQUESTS + first + i];
+        }
+    }
+    page->view = (ms_page_view){n, page->features, page->known_costs, NULL, uniforms + 2 * first};
+}
+
+static void make(ms_brain *brain)
+{
+    CHECK(ms_brain_init(brain, MODELS, 3, alphas, 1.0, 0) == 0);
+    brain->policy = (ms_policy){.decide = watch};
+    fill(features, FEATURES * REQUESTS, 1);
+    fill(known_costs, MODELS * REQUESTS, 2);
+    fill(satisfied, MODELS * REQUESTS, 3);
+    fill(uniforms, 2 * REQUESTS, 4);
+}
+
+static const double no_loads[MODELS] = {0};
+
+/* ---- scores --------------------------------------------------------------------------------------- */
+
+static int scored_alone(const ms_predictor *predictor, int64_t request)
+{
+    double alone[MODELS];
+    ms_predictor_score(predictor, features + request, REQUESTS, 1, alone, 1);
+    int same = 1;
+    for (int m = 0; m < MODELS; m++) {
+        same = same && same_bits(alone[m], seen.scores[m]);
+    }
+    return same;
+}
+
+/* Pages of several lengths; the predictor learns with a chance of 1 in `rarely` after a request. */
+static void score_all(int64_t page_length, int64_t rarely)
+{
+    static packed page;
+    ms_brain brain;
+    ms_predictor predictor;
+    make(&brain);
+    CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
+    predictor.learning_rate = 0.3;
+    brain.predictor = &predictor;
+    lcg chance = {(uint64_t)(page_length * 1000 + rarely)};
+    for (int64_t first = 0; first < REQUESTS; first += page_length) {
+        const int64_t n = REQUESTS - first < page_length ? REQUESTS - first : page_length;
+        pack(&page, first, n);
+        ms_brain_turn_page(&brain);
+        for (int64_t i = 0; i < n; i++) {
+            CHECK(ms_brain_decide(&brain, &page.view, i, first + i, 0, no_loads) == seen.answer);
+            CHECK(scored_alone(&predictor, first + i));
+            if (lcg_between(&chance, 1, rarely) == 1) {
+                double x[FEATURES], labels[MODELS];
+                fill(x, FEATURES, (uint64_t)i);
+                for (int m = 0; m < MODELS; m++) {
+                    labels[m] = lcg_between(&chance, 0, 2) == 0 ? NAN : (double)lcg_between(&chance, 0, 1);
+                }
+                ms_predictor_learn(&predictor, x, labels);
+            }
+        }
+    }
+    ms_predictor_free(&predictor);
+    ms_brain_free(&brain);
+}
+
+static void a_score_does_not_depend_on_its_block(void)
+{
+    score_all(REQUESTS, 1000000); /* blocks grow to their largest */
+    score_all(REQUESTS, 200);
+    score_all(REQUESTS, 10);
+    score_all(REQUESTS, 1);
+    score_all(97, 30);
+    score_all(1, 3);
+}
+
+static void without_a_predictor_every_score_is_a_half(void)
+{
+    static packed page;
+    ms_brain brain;
+    make(&brain);
+    pack(&page, 0, 3);
+    for (int64_t i = 0; i < 3; i++) {
+        ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
+        for (int m = 0; m < MODELS; m++) {
+            CHECK(seen.scores[m] == 0.5);
+        }
+    }
+    ms_brain_free(&brain);
+}
+
+/* ---- what a policy is shown ----------------------------------------------------------------------- */
+
+static void a_policy_sees_its_request(void)
+{
+    static packed page;
+    ms_brain brain;
+    make(&brain);
+    pack(&page, 100, 50);
+    const double loads[MODELS] = {0.0, 0.1, 0.2, 0.3, 0.4};
+    ms_brain_rate(&brain, 0, 0, 1, 0.25, 1);
+    seen.answer = -7; /* handed on as it is */
+    for (int64_t i = 0; i < 50; i++) {
+        CHECK(ms_brain_decide(&brain, &page.view, i, 100 + i, 1, loads) == -7);
+        CHECK(seen.request == 100 + i && seen.step == i + 1 && seen.models == MODELS);
+        CHECK(seen.alpha == 0.5 && seen.queue == 0.25);
+        CHECK(seen.uniforms[0] == uniforms[2 * (100 + i)] && seen.uniforms[1] == uniforms[2 * (100 + i) + 1]);
+        for (int m = 0; m < MODELS; m++) {
+            CHECK(seen.loads[m] == loads[m]);
+            CHECK(seen.costs[m] == known_costs[m * REQUESTS + 100 + i]);
+            CHECK(seen.facts[m] == 0.0); /* it is not told */
+        }
+    }
+    page.view.satisfied = page.satisfied;
+    for (int64_t i = 0; i < 50; i++) {
+        ms_brain_decide(&brain, &page.view, i, 100 + i, 2, loads);
+        CHECK(seen.alpha == 0.9 && seen.queue == 0.0);
+        for (int m = 0; m < MODELS; m++) {
+            CHECK(seen.facts[m] == satisfied[m * REQUESTS + 100 + i]);
+        }
+    }
+    seen.answer = 0;
+    ms_brain_free(&brain);
+}
+
+/* ---- estimates of cost ------------------------------------------------------------------------------ */
+
+static double estimate_of(ms_brain *brain, const packed *page, int32_t model)
+{
+    ms_brain_decide(brain, &page->view, 0, 0, 0, no_loads);
+    return seen.costs[model];
+}
+
+static void known_costs_are_not_learnt(void)
+{
+    static packed page;
+    ms_brain brain;
+    make(&brain);
+    pack(&page, 0, 1);
+    brain.prior = 50.0;
+    ms_brain_learn_cost(&brain, 2, 8.0, 1);
+    CHECK(estimate_of(&brain, &page, 2) == known_costs[2 * REQUESTS]);
+    ms_brain_free(&brain);
+}
+
+static void a_mean_is_over_all_copies(void)
+{
+    static packed page;
+    ms_brain brain;
+    make(&brain);
+    pack(&page, 0, 1);
+    brain.estimate = MS_ESTIMATE_MEAN;
+    CHECK(estimate_of(&brain, &page, 2) == known_costs[2 * REQUESTS]); /* no prior, nothing observed */
+    brain.prior = 50.0;
+    CHECK(estimate_of(&brain, &page, 2) == 50.0);
+    ms_brain_learn_cost(&brain, 2, 8.0, 0);
+    CHECK(estimate_of(&brain, &page, 2) == 8.0);
+    ms_brain_learn_cost(&brain, 2, 3.0, 1);
+    ms_brain_learn_cost(&brain, 2, 2.5, 0);
+    CHECK(estimate_of(&brain, &page, 2) == 4.5);
+    CHECK(estimate_of(&brain, &page, 1) == 50.0);
+    ms_brain_free(&brain);
+}
+
+static void the_last_explored_cost_stands_until_the_next(void)
+{
+    static packed page;
+    ms_brain brain;
+    make(&brain);
+    pack(&page, 0, 1);
+    brain.estimate = MS_ESTIMATE_LAST_EXPLORED;
+    CHECK(estimate_of(&brain, &page, 3) == known_costs[3 * REQUESTS]);
+    brain.prior = 0.0; /* a prior of 0 is one */
+    CHECK(estimate_of(&brain, &page, 3) == 0.0);
+    ms_brain_learn_cost(&brain, 3, 8.0, 0);
+    CHECK(estimate_of(&brain, &page, 3) == 0.0);
+    ms_brain_learn_cost(&brain, 3, 6.0, 1);
+    ms_brain_learn_cost(&brain, 3, 7.0, 0);
+    CHECK(estimate_of(&brain, &page, 3) == 6.0);
+    ms_brain_learn_cost(&brain, 3, 5.0, 1);
+    CHECK(estimate_of(&brain, &page, 3) == 5.0);
+    CHECK(estimate_of(&brain, &page, 4) == 0.0);
+    ms_brain_free(&brain);
+}
+
+/* ---- ratings ------------------------------------------------------------------------------------------ */
+
+static struct {
+    int64_t request, model, calls, answer;
+    double satisfaction, queue;
+} heard;
+
+static int64_t listen(int64_t request, int64_t model, double satisfaction, double queue, const double *params,
+                      double *state)
+{
+    (void)params, (void)state;
+    heard.request = request;
+    heard.model = model;
+    heard.satisfaction = satisfaction;
+    heard.queue = queue;
+    heard.calls++;
+    return heard.answer;
+}
+
+static void the_router_knows_only_what_is_rated(void)
+{
+    ms_brain brain;
+    make(&brain);
+    brain.policy.rated = listen;
+    heard.calls = heard.answer = 0;
+    CHECK(ms_brain_rate(&brain, 5, 1, 0, 0.25, 0) == 0);
+    CHECK(heard.calls == 0);
+    CHECK(brain.delivered[0].rated == 1 && brain.tracked[0].rated == 0);
+    CHECK(brain.delivered[0].queue == 0.7 - 0.25 && brain.tracked[0].queue == 0.0);
+    CHECK(ms_brain_rate(&brain, 6, 2, 0, 0.5, 1) == 0);
+    CHECK(heard.calls == 1 && heard.request == 6 && heard.model == 2 && heard.satisfaction == 0.5);
+    CHECK(heard.queue == 0.7 - 0.5 && heard.queue == brain.tracked[0].queue); /* it counts this rating */
+    CHECK(brain.delivered[0].rated == 2 && brain.tracked[0].rated == 1);
+    CHECK(brain.delivered[1].rated == 0 && brain.delivered[2].rated == 0);
+    heard.answer = -3;
+    CHECK(ms_brain_rate(&brain, 7, 2, 2, 0.5, 0) == 0);
+    CHECK(ms_brain_rate(&brain, 7, 2, 2, 0.5, 1) == -3);
+    brain.policy.rated = NULL;
+    CHECK(ms_brain_rate(&brain, 8, 2, 2, 0.5, 1) == 0);
+    CHECK(brain.tracked[2].rated == 2);
+    ms_brain_free(&brain);
+}
+
+static void the_certificate_is_over_all_tenants(void)
+{
+    ms_brain brain;
+    make(&brain);
+    CHECK(isnan(ms_brain_certificate(&brain)));
+    ms_brain_rate(&brain, 0, 0, 0, 0.0, 0);
+    CHECK(isnan(ms_brain_certificate(&brain))); /* nobody rated it */
+    ms_brain_rate(&brain, 1, 0, 0, 0.0, 1);
+    CHECK(ms_brain_certificate(&brain) == 0.0);
+    ms_brain_rate(&brain, 2, 0, 1, 1.0, 1);
+    CHECK_NEAR(ms_brain_certificate(&brain), 0.25, 1e-15); /* (0.7 + 0.5 - 0.7) / 2 */
+    double sum = 1.0;
+    lcg chance = {8};
+    for (int i = 0; i < 500; i++) {
+        const double s = lcg_unit(&chance);
+        sum += s;
+        ms_brain_rate(&brain, i, 0, (int32_t)lcg_between(&chance, 0, 2), s, 1);
+        CHECK(ms_brain_certificate(&brain) <= sum / (2.0 + i + 1.0) + 1e-12);
+    }
+    ms_brain_free(&brain);
+}
+
+static void tenants_have_the_ledgers_that_were_asked_for(void)
+{
+    ms_brain brain;
+    CHECK(ms_brain_init(&brain, 2, 3, alphas, 0.5, 0) == 0);
+    for (int k = 0; k < 3; k++) {
+        CHECK(brain.tracked[k].alpha == alphas[k] && brain.delivered[k].alpha == alphas[k]);
+        CHECK(brain.tracked[k].discount == 0.5 && brain.delivered[k].discount == 0.5);
+    }
+    ms_brain_free(&brain);
+    CHECK(ms_brain_init(&brain, 2, 3, alphas, 1.0, 16) == 0);
+    CHECK(brain.tracked[2].window == 16 && brain.tracked[2].recent != brain.delivered[2].recent);
+    ms_brain_free(&brain);
+    CHECK(brain.tracked == NULL);
+}
+
+int main(void)
+{
+    RUN(a_score_does_not_depend_on_its_block);
+    RUN(without_a_predictor_every_score_is_a_half);
+    RUN(a_policy_sees_its_request);
+    RUN(known_costs_are_not_learnt);
+    RUN(a_mean_is_over_all_copies);
+    RUN(the_last_explored_cost_stands_until_the_next);
+    RUN(the_router_knows_only_what_is_rated);
+    RUN(the_certificate_is_over_all_tenants);
+    RUN(tenants_have_the_ledgers_that_were_asked_for);
+    return report();
+}

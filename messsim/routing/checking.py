@@ -1,0 +1,131 @@
+"""`check_policy`: what a policy breaks of the contract, in words its author understands."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messsim.errors import PolicyError
+
+from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_MODEL, Policy
+
+__all__ = ["check_policy"]
+
+TRIES = 2_000
+QUEUES = (0.0, 1e-9, 0.5, 3.0, 1e6)
+
+
+def check_policy(policy: Policy, models: int) -> list[str]:
+    """Tries a policy on thousands of made-up requests.
+
+    Parameters
+    ----------
+    policy
+        Built for `models` models.
+
+    Returns
+    -------
+    list of str
+        One line for each clause of the contract that it breaks; empty if none was found. The policy's state is put
+        back as it was.
+    """
+    state = policy.kernel.state.copy()
+    problems = _decides(policy, models)  # if it cannot even decide, the rest would say the same again
+    if not problems:
+        problems = [*_repeats(policy, models), *_ends_chains(policy, models), *_listens(policy)]
+    policy.kernel.state[:] = state
+    return problems
+
+
+class _Request:
+    """One made-up request."""
+
+    def __init__(self, number: int, models: int, chance: np.random.Generator) -> None:
+        self.number = number
+        self.alpha = float(chance.uniform())
+        self.queue = float(chance.choice(QUEUES))
+        self.scores = chance.uniform(size=models) if number % 7 else np.full(models, 0.5)
+        self.costs = chance.exponential(100.0, size=models) if number % 5 else np.zeros(models)
+        self.loads = chance.uniform(0.0, 2.0, size=models) if number % 3 else np.zeros(models)
+        self.facts: NDArray[np.float64] = np.round(chance.uniform(size=models))
+        self.uniforms = chance.uniform(2.0**-53, 1.0 - 2.0**-53, size=2)
+
+    def decide(self, policy: Policy) -> int:
+        facts = self.facts if "outcomes" in policy.needs else None
+        return int(
+            policy.kernel.decide(
+                self.number,
+                self.number + 1,
+                self.alpha,
+                self.queue,
+                self.scores,
+                self.costs,
+                self.loads,
+                self.uniforms,
+                facts,
+            )
+        )
+
+
+def _requests(models: int) -> list[_Request]:
+    chance = np.random.default_rng(0)
+    return [_Request(k, models, chance) for k in range(TRIES)]
+
+
+def _decides(policy: Policy, models: int) -> list[str]:
+    params = policy.kernel.params.copy()
+    for request in _requests(models):
+        given = [a.copy() for a in (request.scores, request.costs, request.loads, request.uniforms)]
+        try:
+            request.decide(policy)
+        except PolicyError as error:
+            return [f"decide: {error}"]
+        now = (request.scores, request.costs, request.loads, request.uniforms)
+        if any((a != b).any() for a, b in zip(given, now, strict=True)):
+            return [f"decide: writes into its arguments at request {request.number}; only state may be written"]
+        if (policy.kernel.params != params).any():
+            return [f"decide: writes into params at request {request.number}; what changes belongs into state"]
+    if not np.isfinite(policy.kernel.state).all():
+        return ["decide: leaves a state that is not finite"]
+    return []
+
+
+def _repeats(policy: Policy, models: int) -> list[str]:
+    state = policy.kernel.state.copy()
+    plans = []
+    for _ in range(2):
+        policy.kernel.state[:] = state
+        plans.append([request.decide(policy) for request in _requests(models)])
+    if plans[0] != plans[1]:
+        first = next(k for k, (a, b) in enumerate(zip(*plans, strict=True)) if a != b)
+        return [
+            f"decide: the same state and arguments gave {plans[0][first]} and then {plans[1][first]} at request {first}; "
+            "chance may come from uniforms alone"
+        ]
+    return []
+
+
+def _ends_chains(policy: Policy, models: int) -> list[str]:
+    for request in _requests(models)[:200]:
+        try:
+            plan = request.decide(policy)
+            if plan == PLAN_ALL or not plan & PLAN_CHAIN:
+                continue
+            model, stage = plan & PLAN_MODEL, 0
+            while model != models:
+                facts = request.facts if "outcomes" in policy.needs else None
+                arguments = (request.number, stage, model, request.scores, request.costs, request.uniforms, facts)
+                model = int(policy.kernel.finish(*arguments))
+                stage += 1
+                if stage > 10 * models:
+                    return [f"finish: the chain of request {request.number} goes on after {stage} answers"]
+        except PolicyError as error:
+            return [f"finish: {error}"]
+    return []
+
+
+def _listens(policy: Policy) -> list[str]:
+    try:
+        for k in range(100):
+            policy.kernel.rated(k, 0, float(k % 2), 0.1 * k)
+    except PolicyError as error:
+        return [f"rated: {error}"]
+    return []
