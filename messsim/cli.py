@@ -180,7 +180,7 @@ def _options(
 
 def main() -> None:
     """Entry point."""
-    app()
+    app(prog_name="messsim")
 
 
 if __name__ == "__main__":

@@ -53,9 +53,7 @@ def misnamed(stem: str, names: set[str]) -> set[str]:
 
 
 def foreign(needed: set[str], ours: set[str]) -> set[str]:
-    return {
-        name for name in needed - ours - ALLOWED if not name.startswith(("_GLOBAL_OFFSET", "__stack_chk"))
-    }
+    return {name for name in needed - ours - ALLOWED if not name.startswith(("_GLOBAL_OFFSET", "__stack_chk"))}
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,7 @@ def mess(V=1.0, c=0.0, kappa=0.25, explore=ALL, target_queue=0.0, gain=0.0) -> _
     return _core.Policy("mess+", [V, c, kappa, explore, target_queue, gain], [V])
 
 
-def decide(
-    policy, scores, costs, *, queue=0.0, alpha=0.7, step=1, uniforms=NEVER, request=0, facts=None
-) -> int:
+def decide(policy, scores, costs, *, queue=0.0, alpha=0.7, step=1, uniforms=NEVER, request=0, facts=None) -> int:
     scores = np.array(scores, dtype=float)
     return policy.decide(
         request,
@@ -341,9 +339,7 @@ def test_a_chain_needs_a_finish_function(own):
 
 def finish(policy, models=3, stage=0, model=0, **arrays) -> int:
     a = {"scores": models, "costs": models, "uniforms": 2} | arrays
-    return policy.finish(
-        8, stage, model, np.ones(a["scores"]), np.ones(a["costs"]), np.full(a["uniforms"], 0.5)
-    )
+    return policy.finish(8, stage, model, np.ones(a["scores"]), np.ones(a["costs"]), np.full(a["uniforms"], 0.5))
 
 
 def test_a_chain_asks_model_after_model(own):

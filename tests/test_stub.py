@@ -41,9 +41,7 @@ def public(thing: object) -> dict[str, object]:
 
 
 def is_property(node: ast.stmt) -> bool:
-    return isinstance(node, ast.FunctionDef) and any(
-        ast.unparse(d) == "property" for d in node.decorator_list
-    )
+    return isinstance(node, ast.FunctionDef) and any(ast.unparse(d) == "property" for d in node.decorator_list)
 
 
 def parameters_of_stub(node: ast.FunctionDef) -> list[tuple[str, bool, str]]:
@@ -73,9 +71,7 @@ def test_every_member_of_a_class_is_in_both(name):
     assert set(stub) == set(core)
     for member, value in core.items():
         is_method = inspect.isroutine(value)
-        assert is_method == (isinstance(stub[member], ast.FunctionDef) and not is_property(stub[member])), (
-            member
-        )
+        assert is_method == (isinstance(stub[member], ast.FunctionDef) and not is_property(stub[member])), member
 
 
 FUNCTIONS = [(name, node) for name, node in NAMES.items() if isinstance(node, ast.FunctionDef)] + [

@@ -124,6 +124,71 @@ static void draws_are_quantiles_of_the_uniform(void)
     }
 }
 
+static void pairs_are_both_components(void)
+{
+    static double pair[2 * CHUNK + 1], even[CHUNK + 1], odd[CHUNK + 1], a[CHUNK], b[CHUNK];
+    for (int64_t n = 0; n <= CHUNK; n = 3 * n + 1) {
+        pair[2 * n] = even[n] = odd[n] = -123.0;
+        ms_draw_uniform(&stream, 0, 77, n, a);
+        ms_draw_uniform(&stream, 1, 77, n, b);
+        ms_draw_uniform_pair(&stream, 77, n, pair);
+        int equal = pair[2 * n] == -123.0;
+        for (int64_t i = 0; i < n; i++) {
+            equal &= same_bits(pair[2 * i], a[i]) && same_bits(pair[2 * i + 1], b[i]);
+        }
+        CHECK(equal);
+        ms_draw_normal(&stream, 0, 77, n, a);
+        ms_draw_normal(&stream, 1, 77, n, b);
+        ms_draw_normal_pair(&stream, 77, n, even, odd);
+        CHECK(memcmp(a, even, (size_t)n * sizeof *a) == 0 && memcmp(b, odd, (size_t)n * sizeof *b) == 0);
+        CHECK(even[n] == -123.0 && odd[n] == -123.0);
+    }
+}
+
+static void token_counts_are_rounded_draws(void)
+{
+    static double x[CHUNK];
+    static int32_t tokens[CHUNK + 1];
+    for (int64_t n = 0; n <= CHUNK; n = 3 * n + 1) {
+        tokens[n] = -123;
+        ms_draw_exponential(&stream, 0, 9, n, x);
+        ms_draw_geometric(&stream, 9, n, 150.0, 400.0, tokens);
+        int equal = tokens[n] == -123;
+        for (int64_t i = 0; i < n; i++) {
+            const double count = 1.0 + floor(150.0 * x[i]);
+            equal &= tokens[i] == (count < 400.0 ? count : 400.0);
+        }
+        CHECK(equal);
+        ms_draw_lognormal(&stream, 0, 9, n, 1.0, 2.0, x);
+        ms_draw_lognormal_count(&stream, 9, n, 1.0, 2.0, 100.0, tokens);
+        equal = tokens[n] == -123;
+        for (int64_t i = 0; i < n; i++) {
+            const double count = floor(x[i] + 0.5);
+            equal &= tokens[i] == (count < 1.0 ? 1.0 : count < 100.0 ? count : 100.0);
+        }
+        CHECK(equal);
+    }
+}
+
+static void outcomes_are_choices_against_a_sigmoid(void)
+{
+    static double difficulty[CHUNK], u[CHUNK], out[CHUNK + 1];
+    lcg chance = {16};
+    for (int i = 0; i < CHUNK; i++) {
+        difficulty[i] = 6.0 * lcg_unit(&chance) - 3.0;
+    }
+    for (int64_t n = 0; n <= CHUNK; n = 3 * n + 1) {
+        out[n] = -123.0;
+        ms_draw_choice(&stream, 9, n, u);
+        ms_draw_logistic(&stream, 9, n, 1.5, 0.25, difficulty, out);
+        int equal = out[n] == -123.0;
+        for (int64_t i = 0; i < n; i++) {
+            equal &= out[i] == (u[i] < ms_sigmoid(1.5 * (0.25 - difficulty[i])) ? 1.0 : 0.0);
+        }
+        CHECK(equal);
+    }
+}
+
 /* Blocks compute the centre for all and put the tails back: the same bits as one at a time, also where
  * all are tails, and on both sides of exp(-25), where the far range begins. */
 static void blocks_of_normals_equal_one_at_a_time(void)
@@ -184,6 +249,9 @@ int main(void)
     RUN(chunks_do_not_show);
     RUN(nothing_is_written_past_the_end);
     RUN(draws_are_quantiles_of_the_uniform);
+    RUN(pairs_are_both_components);
+    RUN(token_counts_are_rounded_draws);
+    RUN(outcomes_are_choices_against_a_sigmoid);
     RUN(blocks_of_normals_equal_one_at_a_time);
     RUN(arrays_of_exp_and_log_equal_one_at_a_time);
     RUN(every_build_gives_the_same_bits);

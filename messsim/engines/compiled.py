@@ -38,7 +38,7 @@ class _Run:
         self.scenario = setup.scenario
         self.sink = sink
         self.progress = progress
-        self.chunks = setup.workload.chunks(self.scenario.record.chunk)
+        self.draws = setup.draws()
         self.pages: dict[int, tuple[Chunk, Floats]] = {}
         self.horizon_s = math.inf if self.scenario.horizon_s is None else self.scenario.horizon_s
         self.loop = self._make_loop()
@@ -69,15 +69,15 @@ class _Run:
         return self._outcome()
 
     def _next_page(self) -> None:
-        chunk = next(self.chunks, None)
-        if chunk is None:
+        pair = next(self.draws, None)
+        if pair is None:
             self.loop.no_more()
             return
+        chunk, known = pair
         waiting = len(self.pages) + 1
         size, most = self.scenario.record.chunk, self.scenario.record.max_open
         if waiting * size > most + 2 * size:
             raise too_many_open(most, min(self.pages))
-        known = self.setup.costs.of_chunk(chunk)
         drawn = {
             "arrival_s": chunk.arrival_s,
             "tenant": chunk.tenant,

@@ -1,15 +1,18 @@
 """Everything that a run needs, built and checked before it starts."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from messsim.errors import ScenarioError
 from messsim.routing import Policy, build, notes, options_for
 from messsim.scenario import Scenario, notes_of
-from messsim.workload import Workload
+from messsim.workload import Chunk, Workload
+from messsim.workload.chunk import Floats
 
 from .cluster import PoolPlan, plan_pools
 from .costs import KnownCosts
+from .pipeline import ahead
 
 __all__ = ["Setup", "prepare"]
 
@@ -18,6 +21,7 @@ __all__ = ["Setup", "prepare"]
 class Setup:
     """A scenario with its data read, its pools figured out and its policy built.
 
+    `pipelined`: requests are drawn by a thread of their own, ahead of the engine; no result depends on it.
     `notes` says what is allowed but deserves a word: options that are ignored, promises out of reach.
     """
 
@@ -27,6 +31,13 @@ class Setup:
     costs: KnownCosts
     policy: Policy
     notes: list[str] = field(default_factory=list)
+    pipelined: bool = False
+
+    def draws(self) -> Iterator[tuple[Chunk, Floats]]:
+        """The chunks of requests with their known costs [models, n]; drawn ahead by a thread if pipelined."""
+        size = self.scenario.record.chunk
+        drawn = ((chunk, self.costs.of_chunk(chunk)) for chunk in self.workload.chunks(size))
+        return ahead(drawn) if self.pipelined else drawn
 
 
 def prepare(scenario: Scenario) -> Setup:

@@ -95,7 +95,7 @@ class _Simulation:
         self.scores = setup.policy.predictor is not None
         self.needs_loads = "loads" in setup.policy.needs
         self.loads = np.zeros(self.models)
-        self.chunks = setup.workload.chunks(s.record.chunk)
+        self.draws = setup.draws()
         self.rows: Any = None
         self.open: dict[int, OpenRequest] = {}
         self.issued = self.explored = self.rated = self.labels_of_lost = 0
@@ -162,10 +162,10 @@ class _Simulation:
 
     def next_rows(self) -> bool:
         """Draws the next chunk of requests; False when there is none."""
-        chunk = next(self.chunks, None)
-        if chunk is None:
+        drawn = next(self.draws, None)
+        if drawn is None:
             return False
-        known = self.setup.costs.of_chunk(chunk)
+        chunk, known = drawn
         self.book.begin(chunk, known)
         self.brain.begin(chunk, known)
         self.rows = _Rows(chunk, self.scenario.feedback.probability)

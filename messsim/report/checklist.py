@@ -42,7 +42,7 @@ def _promise(promise: dict[str, Any], several: bool) -> Text:
     alpha = f"alpha = {promise['alpha']}" + (f" for {promise['tenant']}" if several else "")
     if not promise["reachable"]:
         most = percent(promise["any_model"])
-        return Text(f"{alpha} cannot be kept: any model at all is right on only {most} of requests", style="bold red")
+        return Text(f"{alpha} cannot be kept: on {most} of requests is any model right, no more", style="bold red")
     if alone is not None:
         return Text(f"{alpha}: {alone} alone would keep it", style="green")
     return Text(

@@ -1,7 +1,7 @@
 """From record columns to summary, frames and files; never calls back into an engine."""
 
 from .directory import check_free, complete_or_absent, writing
-from .frames import record_frame, timeline_frame
+from .frames import joined, record_frame, timeline_frame
 from .provenance import provenance
 from .result import Result
 from .summary import summarise
@@ -14,6 +14,7 @@ __all__ = [
     "Tally",
     "check_free",
     "complete_or_absent",
+    "joined",
     "provenance",
     "record_frame",
     "summarise",

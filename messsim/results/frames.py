@@ -15,7 +15,7 @@ from .running import Running
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["record_frame", "timeline_frame"]
+__all__ = ["joined", "record_frame", "timeline_frame"]
 
 
 def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:
@@ -47,6 +47,13 @@ def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:
         costs = np.concatenate([np.empty(0), *(c.known_costs[m, : len(c)] for c in chunks)])
         extra += [pl.Series(f"s_{name}", satisfied), pl.Series(f"known_cost_{name}", costs)]
     return frame.with_columns(extra)
+
+
+def joined(scenario: Scenario, frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Frames of chunks one under the other; without any, a frame of no rows."""
+    import polars as pl
+
+    return pl.concat(frames) if frames else record_frame(scenario, [])
 
 
 def _named(column: str, names: list[str]) -> Any:

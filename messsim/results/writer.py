@@ -1,12 +1,18 @@
 """Records to Parquet, a part of a million rows at a time."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from messsim.engines import RecordChunk
 from messsim.scenario import Scenario
 
 from .directory import writing
-from .frames import record_frame
+from .frames import joined, record_frame
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["RecordWriter"]
 
@@ -23,7 +29,7 @@ class RecordWriter:
         self._scenario = scenario
         self._directory = directory
         self._target = target
-        self._chunks: list[RecordChunk] = []
+        self._frames: list[pl.DataFrame] = []  # without the draws behind the records: those are three times as large
         self._rows = 0
         self._parts = 0
         with writing(target):
@@ -31,20 +37,20 @@ class RecordWriter:
 
     def add(self, chunk: RecordChunk) -> None:
         """Takes a chunk of records."""
-        self._chunks.append(chunk)
+        self._frames.append(record_frame(self._scenario, [chunk]))
         self._rows += len(chunk)
         if self._rows >= PART_ROWS:
             self._write()
 
     def close(self) -> None:
         """Writes what is left."""
-        if self._chunks or self._parts == 0:
+        if self._frames or self._parts == 0:
             self._write()
 
     def _write(self) -> None:
         path = self._directory / "requests" / f"part-{self._parts:05d}.parquet"
-        frame = record_frame(self._scenario, self._chunks)
+        frame = joined(self._scenario, self._frames)
         with writing(self._target):
             frame.write_parquet(path, compression=self._scenario.record.compression)
         self._parts += 1
-        self._chunks, self._rows = [], 0
+        self._frames, self._rows = [], 0

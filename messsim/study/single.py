@@ -1,19 +1,25 @@
 """One run: a scenario in, results out."""
 
+from __future__ import annotations
+
 import contextlib
+import dataclasses
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messsim.engines import Outcome, Progress, RecordChunk, Setup, prepare
+from messsim.engines.pipeline import Background
 from messsim.results import (
     RecordWriter,
     Result,
     Tally,
     check_free,
     complete_or_absent,
+    joined,
     provenance,
     record_frame,
     summarise,
@@ -21,6 +27,9 @@ from messsim.results import (
     writing,
 )
 from messsim.scenario import Scenario, dump
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["ENGINES", "run"]
 
@@ -48,6 +57,7 @@ def run(
     out: str | Path | None = None,
     keep_records: bool = True,
     progress: Callable[[Progress], None] | None = None,
+    pipelined: bool | None = None,
 ) -> Result:
     """Simulates a scenario.
 
@@ -61,6 +71,9 @@ def run(
         Whether ``Result.requests`` is held in memory where there is no `out` (130 bytes a request).
     progress
         Called now and then with how far the run is.
+    pipelined
+        Whether drawing, simulating and writing overlap in three threads; none: if there is more than one core and
+        more than a few chunks. No result depends on it.
 
     Returns
     -------
@@ -76,9 +89,13 @@ def run(
         check_free(target)
     setup = prepare(scenario)
     scenario = setup.scenario
+    if pipelined is None:
+        length = setup.workload.length
+        pipelined = (os.cpu_count() or 1) > 1 and (length is None or length > 2 * scenario.record.chunk)
+    setup = dataclasses.replace(setup, pipelined=pipelined)
     started = time.perf_counter()
     tally = Tally(scenario)
-    kept: list[RecordChunk] = []
+    kept: list[pl.DataFrame] = []
     with contextlib.ExitStack() as stack:
         beside = writer = None
         if target is not None:
@@ -91,9 +108,13 @@ def run(
             if writer is not None:
                 writer.add(chunk)
             if keep:
-                kept.append(chunk)
+                kept.append(record_frame(scenario, [chunk]))
 
-        outcome = ENGINES[scenario.engine](setup, sink, progress)
+        if pipelined:
+            with Background(sink) as behind:
+                outcome = ENGINES[scenario.engine](setup, behind, progress)
+        else:
+            outcome = ENGINES[scenario.engine](setup, sink, progress)
         if writer is not None:
             writer.close()
         summary = summarise(scenario, outcome, tally, time.perf_counter() - started)
@@ -104,5 +125,5 @@ def run(
                 whole = summary | {"provenance": provenance(scenario)}
                 (beside / "summary.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
                 timeline.write_parquet(beside / "timeline.parquet")
-    records = record_frame(scenario, kept) if keep else None
+    records = joined(scenario, kept) if keep else None
     return Result(summary, timeline, setup.notes, target, records)

@@ -86,7 +86,7 @@ def numbers(frame: pl.DataFrame, column: str, path: Path, *, least: float = -np.
         number = series.cast(pl.Float64, strict=False)
         if number.null_count():
             raise first_bad(column, number.is_null(), series, expected, path)
-    if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
+    if not (series.dtype.is_numeric() or (series.dtype == pl.Boolean and most == 1)):
         raise DataError(f"column {column!r} is of type {series.dtype}; expected {expected}", str(path))
     values = series.cast(pl.Float64)
     bad = ~(values.is_finite() & (values >= least) & (values <= most))

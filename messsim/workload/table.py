@@ -124,6 +124,6 @@ def _groups(scenario: Scenario, frame: pl.DataFrame, column: str, path: Path) ->
     for i, phase in enumerate(scenario.phases):
         for name in phase.groups or []:
             if name not in groups:
-                known = ", ".join(list(groups)[:20])
+                known = ", ".join([g for g in groups if g][:20])
                 raise DataError(f"phases.{i}.groups: column {column!r} has no {name!r}; it has {known}", str(path))
     return groups

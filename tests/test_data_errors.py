@@ -1,0 +1,349 @@
+"""What can be wrong with a trace or a table, and the line that it earns: file, column, row, what was expected."""
+
+import gzip
+from pathlib import Path
+
+import polars as pl
+import pytest
+from builders import model, scenario
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from messsim.errors import DataError, ScenarioError
+from messsim.scenario import parse
+from messsim.workload import Workload
+from messsim.workload.readers import read
+
+TRACE = {"arrival_s": [0.0, 1.0, 2.5], "prompt_tokens": [5, 6, 7], "output_tokens": [1, 2, 3]}
+TABLE = {
+    "prompt": ["one", "two", "three", "four"],
+    "subject": ["a", "a", "b", None],
+    "small": [0, 1, 1, 0],
+    "large": [1, 1, 1, 0],
+    "feature__0": [0.5, 1.5, -1.0, 0.0],
+    "prompt_tokens": [5, 6, 7, 8],
+    "output_tokens__small": [1, 2, 3, 4],
+    "output_tokens__large": [1, 2, 3, 4],
+    "joules_small": [1.0, 2.0, 3.0, 4.0],
+    "joules_large": [1.0, 2.0, 3.0, 4.0],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+def write(path: Path, rows) -> None:
+    """Bytes as they are, text as it is, columns as the name's kind of file."""
+    if isinstance(rows, bytes):
+        path.write_bytes(rows)
+    elif isinstance(rows, str):
+        path.write_text(rows)
+    else:
+        frame = pl.DataFrame(rows, strict=False)
+        if path.name.endswith(".csv"):
+            frame.write_csv(path)
+        elif path.name.endswith(".parquet"):
+            frame.write_parquet(path)
+        else:
+            frame.write_ndjson(path)
+
+
+def with_trace(name: str, **law) -> dict:
+    tokens = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    return scenario(arrivals={"kind": "trace", "file": name} | law, tokens=tokens)
+
+
+def with_table(name: str, phases=(), features=None, **said) -> dict:
+    satisfaction = {
+        "kind": "table",
+        "file": name,
+        "group": "subject",
+        "costs": "joules_{column}",
+    } | said
+    tokens = {"prompt": {"kind": "table"}, "output": {"kind": "table"}}
+    data = scenario(satisfaction=None, features=None, tokens=tokens, phases=list(phases))
+    return data | {"satisfaction": satisfaction, "features": features or {"kind": "table"}}
+
+
+def told(data: dict, folder: Path) -> str:
+    """The error, its folder left out."""
+    with pytest.raises(DataError) as caught:
+        Workload(parse(data, folder=folder))
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+def test_what_is_right_is_read(tmp_path):
+    write(tmp_path / "t.csv", TRACE)
+    write(tmp_path / "t.parquet", TABLE)
+    assert len(Workload(parse(with_trace("t.csv"), folder=tmp_path)).trace) == 3
+    assert Workload(parse(with_table("t.parquet"), folder=tmp_path)).table.rows == 4
+
+
+# ---- files ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("none.csv", None, "none.csv: no such file"),
+        ("t.xlsx", TRACE, "t.xlsx: cannot tell its kind by its name; expected .csv, .csv.gz, .parquet, .jsonl or .nd"),
+        ("t", TRACE, "t: cannot tell its kind by its name"),
+        ("t.csv", "", "t.csv: cannot be read: "),
+        ("t.csv.gz", b"", "t.csv.gz: cannot be read: "),
+        ("t.parquet", b"", "t.parquet: cannot be read: "),
+        ("t.jsonl", "", "t.jsonl: "),
+        ("t.csv", "arrival_s,prompt_tokens,output_tokens\n", "t.csv: has no rows"),
+        ("t.parquet", {k: [] for k in TRACE}, "t.parquet: has no rows"),
+        ("t.csv", "arrival_s,prompt_tokens,output_tokens\n1,2\n3,4,5,6,7\n", "t.csv: cannot be read: "),
+        ("t.csv", b"arrival_s\n\xff\xfe\n", "t.csv: "),
+        ("t.csv.gz", gzip.compress(b"arrival_s\n1\n" * 500)[:-20], "t.csv.gz: cannot be read: "),
+        ("t.parquet", b"PAR1 and nothing more", "t.parquet: cannot be read: "),
+        ("t.jsonl", '{"arrival_s": 1}\n{"arrival_s"', "t.jsonl: cannot be read: "),
+        ("t.jsonl", "[1, 2]\n", "t.jsonl: "),
+    ],
+    ids=str,
+)
+def test_files(tmp_path, name, content, line):
+    if content is not None:
+        frame_of = ".csv" if isinstance(content, dict) and "." not in name[1:] or name.endswith("xlsx") else ""
+        write(tmp_path / (name + frame_of), content)
+        (tmp_path / (name + frame_of)).rename(tmp_path / name)
+    found = told(with_trace(name), tmp_path)
+    assert found.startswith(line)
+    assert len(found.splitlines()) == 1
+
+
+def test_a_folder_is_no_file(tmp_path):
+    (tmp_path / "t.csv").mkdir()
+    assert told(with_trace("t.csv"), tmp_path) == "t.csv: is a directory; expected a file"
+
+
+def test_a_panic_of_the_parquet_reader_is_an_error_of_the_file(tmp_path, monkeypatch):
+    """Polars panics on some damaged files, with an exception that no `except Exception` catches."""
+    write(tmp_path / "t.parquet", TRACE)
+
+    def panic(*_, **__):
+        raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    assert told(with_trace("t.parquet"), tmp_path) == (
+        "t.parquet: cannot be read: assertion failed: offset + length <= self.length"
+    )
+
+
+# ---- traces ---------------------------------------------------------------------------------------------
+
+WHEN = "expected seconds, or a date and time such as 2023-11-16T18:15:46"
+
+
+@pytest.mark.parametrize(
+    ("change", "law", "line"),
+    [
+        ({"arrival_s": None}, {}, "column 'arrival_s' is missing; it has prompt_tokens, output_tokens"),
+        ({"arrival_s": None, "arrivals": [1, 2, 3]}, {}, "column 'arrival_s' is missing; did you mean 'arrivals'?"),
+        ({}, {"columns": {"time": "TIME"}}, "column 'TIME' is missing; it has arrival_s, prompt_tokens, output_tokens"),
+        ({}, {"columns": {"prompt_tokens": "prompt"}}, "column 'prompt' is missing; did you mean 'prompt_tokens'?"),
+        ({"arrival_s": [0.0, None, 1.0]}, {}, f"column 'arrival_s' has no value in row 2; {WHEN}"),
+        ({"arrival_s": ["0", "x", "1"]}, {}, f"column 'arrival_s' has '0' in row 1; {WHEN}"),
+        ({"arrival_s": ["2023-11-16T18:15:46", "soon", "1"]}, {}, f"column 'arrival_s' has 'soon' in row 2; {WHEN}"),
+        ({"arrival_s": ["16/11/2023 18:15"] * 3}, {}, f"column 'arrival_s' has '16/11/2023 18:15' in row 1; {WHEN}"),
+        ({"arrival_s": ["2023-13-16 18:15:00"] * 3}, {}, f"column 'arrival_s' has '2023-13-16 18:15:00' in row 1; {WHEN}"),
+        ({"arrival_s": [0.0, 1.0, -1.0]}, {}, "column 'arrival_s' has -1 in row 3; expected a number, at least 0 and at most 1e+12"),
+        ({"arrival_s": [0.0, 1e13, 1.0]}, {}, "column 'arrival_s' has 1e+13 in row 2; expected a number, at least 0 and"),
+        ({"arrival_s": [0.0, float("nan"), 1.0]}, {}, "column 'arrival_s' has nan in row 2; expected a number, at least 0"),
+        ({"arrival_s": [True, False, True]}, {}, "column 'arrival_s' is of type Boolean; expected a number, at least 0"),
+        ({"prompt_tokens": [5, 0, 7]}, {}, "column 'prompt_tokens' has 0 in row 2; expected a number, at least 1 and at most 10000000"),
+        ({"prompt_tokens": [5, None, 7]}, {}, "column 'prompt_tokens' has no value in row 2; expected a number, at least 1"),
+        ({"output_tokens": ["5", "many", "7"]}, {}, "column 'output_tokens' has 'many' in row 2; expected a number, at lea"),
+        ({"output_tokens": [1, 2, 10_000_001]}, {}, "column 'output_tokens' has 10000001 in row 3; expected a number, at l"),
+        ({"arrival_s": [4.0, 4.0, 4.0]}, {}, "all 3 arrivals are at one time, so there is no rate; expected arrivals.rate_rps"),
+        ({}, {"window_s": [1.5, 2.0]}, "has no rows in window_s = [1.5, 2.0] s"),
+        ({}, {"window_s": [2.0, 3.0]}, "all 1 arrivals are at one time, so there is no rate; expected arrivals.rate_rps"),
+    ],
+    ids=lambda x: x[:60] if isinstance(x, str) else "",
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
+def test_traces(tmp_path, name, change, law, line):
+    if "has nan" in line and name == "t.jsonl":
+        pytest.skip("JSON has no NaN")
+    rows = {k: v for k, v in (TRACE | change).items() if v is not None}
+    write(tmp_path / name, rows)
+    found = told(with_trace(name, **law), tmp_path)
+    assert found.startswith(f"{name}: {line}")
+    assert len(found.splitlines()) == 1
+
+
+def test_all_missing_columns_are_told(tmp_path):
+    write(tmp_path / "t.csv", {"when": [1.0, 2.0]})
+    assert told(with_trace("t.csv"), tmp_path).splitlines() == [
+        f"t.csv: column {column!r} is missing; it has when" for column in TRACE
+    ]
+
+
+def test_columns_that_nobody_asks_for_may_be_anything(tmp_path):
+    write(tmp_path / "t.csv", {"arrival_s": [1.0, 2.0], "prompt_tokens": [-1, -2], "other": ["x", None]})
+    data = with_trace("t.csv") | {"tokens": {}}
+    assert len(Workload(parse(data, folder=tmp_path)).trace) == 2
+
+
+def test_a_column_of_lists_is_told(tmp_path):
+    write(tmp_path / "t.parquet", TRACE | {"arrival_s": [[1], [2], [3]]})
+    assert told(with_trace("t.parquet"), tmp_path).startswith(
+        "t.parquet: column 'arrival_s' is of type List(Int64); expected a number"
+    )
+
+
+# ---- tables ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "line"),
+    [
+        ({"large": None}, {}, "column 'large' is missing; did you mean"),
+        ({"large": None, "larg": [1, 1, 0, 0]}, {}, "column 'large' is missing; did you mean 'larg'?"),
+        ({"joules_small": None}, {}, "column 'joules_small' is missing; did you mean 'joules_large'?"),
+        ({}, {"costs": "usd"}, "column 'usd' is missing; it has prompt, subject, small, large, feature__0, prompt_tok"),
+        ({}, {"costs": "{"}, "column '{' is missing; it has"),
+        ({}, {"costs": "{name}"}, "column '{name}' is missing; it has"),
+        ({}, {"output_tokens": "{0}"}, "column '{0}' is missing; it has"),
+        ({"prompt_tokens": None}, {}, "column 'prompt_tokens' is missing; did you mean"),
+        ({"subject": None}, {}, "column 'subject' is missing"),
+        ({}, {"format": "capture"}, "column 'label_small' is missing; did you mean"),
+        ({"small": [0, 1, 2, 1]}, {}, "column 'small' has 2 in row 3; expected a number, at least 0 and at most 1"),
+        ({"small": [0, 1, -0.5, 1]}, {}, "column 'small' has -0.5 in row 3; expected a number, at least 0 and at most 1"),
+        ({"small": [0, None, 1, None]}, {}, "column 'small' has no value in row 2; expected a number, at least 0 and at"),
+        ({"small": ["yes", "no", "1", "0"]}, {}, "column 'small' has 'yes' in row 1; expected a number, at least 0"),
+        ({"joules_large": [1.0, -2.0, 0.0, 0.0]}, {}, "column 'joules_large' has -2 in row 2; expected a number, at least"),
+        ({"joules_large": [1.0, float("inf"), 0.0, 0.0]}, {}, "column 'joules_large' has inf in row 2; expected a number"),
+        ({"output_tokens__large": [1, 2, 3, 0]}, {}, "column 'output_tokens__large' has 0 in row 4; expected a number"),
+        ({"feature__0": [1.0, 2.0, float("inf"), 0.0]}, {}, "column 'feature__0' has inf in row 3; expected a finite number"),
+        ({"feature__0": [1.0, float("nan"), 0.0, 0.0]}, {}, "column 'feature__0' has nan in row 2; expected a finite number"),
+        ({"feature__0": None}, {}, "no column starts with features.prefix = 'feature__'"),
+    ],
+    ids=lambda x: x[:60] if isinstance(x, str) else "",
+)  # fmt: skip
+def test_tables(tmp_path, change, said, line):
+    rows = {k: v for k, v in (TABLE | change).items() if v is not None}
+    write(tmp_path / "t.parquet", rows)
+    found = told(with_table("t.parquet", **said), tmp_path)
+    assert found.splitlines()[0].startswith(f"t.parquet: {line}")
+
+
+def test_a_group_that_no_row_has(tmp_path):
+    write(tmp_path / "t.parquet", TABLE)
+    phases = [{"from_request": 1, "groups": ["a"]}, {"from_request": 2, "groups": ["b", "law"]}]
+    assert told(with_table("t.parquet", phases), tmp_path) == (
+        "t.parquet: phases.1.groups: column 'subject' has no 'law'; it has a, b"
+    )
+
+
+def test_a_phases_column_that_is_missing(tmp_path):
+    write(tmp_path / "t.parquet", TABLE)
+    phases = [{"from_request": 1, "columns": {"small": "smaller"}}]
+    assert "column 'smaller' is missing; did you mean 'small'?" in told(with_table("t.parquet", phases), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "features"),
+    [({"group": "lists"}, None), ({}, {"kind": "text", "column": "lists"})],
+    ids=["group", "text"],
+)
+def test_lists_are_no_text(tmp_path, said, features):
+    write(tmp_path / "t.parquet", TABLE | {"lists": [[1], [2], [3], [4]]})
+    assert told(with_table("t.parquet", features=features, **said), tmp_path) == (
+        "t.parquet: column 'lists' is of type List(Int64); expected text or numbers"
+    )
+
+
+def test_a_text_column_that_is_missing(tmp_path):
+    write(tmp_path / "t.parquet", TABLE)
+    features = {"kind": "text", "column": "promt", "dimensions": 2}
+    assert told(with_table("t.parquet", features=features), tmp_path) == (
+        "t.parquet: column 'promt' is missing; did you mean 'prompt'?"
+    )
+
+
+def test_more_features_than_texts(tmp_path):
+    pytest.importorskip("sklearn")
+    write(tmp_path / "t.parquet", TABLE)
+    with pytest.raises(ScenarioError) as caught:
+        Workload(parse(with_table("t.parquet", features={"kind": "text", "dimensions": 4}), folder=tmp_path))
+    assert str(caught.value) == "features.dimensions = 4: expected fewer than the 4 texts"
+
+
+def test_text_needs_scikit_learn(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sklearn.decomposition", None)
+    write(tmp_path / "t.parquet", TABLE)
+    with pytest.raises(ScenarioError) as caught:
+        Workload(parse(with_table("t.parquet", features={"kind": "text"}), folder=tmp_path))
+    assert str(caught.value) == (
+        "features.kind = 'text': scikit-learn is not installed; expected `pip install messsim[text]`"
+    )
+
+
+def test_a_models_column_is_named_by_its_column_key(tmp_path):
+    write(tmp_path / "t.parquet", TABLE)
+    data = with_table("t.parquet") | {"models": [model("small"), model("big", column="larger")]}
+    assert "column 'larger' is missing; did you mean 'large'?" in told(data, tmp_path)
+
+
+# ---- any bytes at all -----------------------------------------------------------------------------------
+
+CSV = pl.DataFrame(TRACE).write_csv().encode()
+JSONL = pl.DataFrame(TRACE).write_ndjson().encode()
+
+
+def parquet(folder: Path) -> bytes:
+    pl.DataFrame(TRACE).write_parquet(folder / "whole.parquet")
+    return (folder / "whole.parquet").read_bytes()
+
+
+@st.composite
+def damaged(draw, whole: bytes) -> bytes:
+    """A file with some bytes replaced, removed or added."""
+    data = bytearray(whole)
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(data)))
+        data[at : at + draw(st.integers(0, 4))] = draw(st.binary(max_size=4))
+    return bytes(data)
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(draw=st.data(), name=st.sampled_from(["t.csv", "t.csv.gz", "t.jsonl"]))
+def test_any_damage_is_told(folder, draw, name):
+    whole = {"t.csv": CSV, "t.csv.gz": gzip.compress(CSV, mtime=0), "t.jsonl": JSONL}[name]
+    (folder / name).write_bytes(draw.draw(st.one_of(st.binary(max_size=60), damaged(whole))))
+    taken_or_told(folder, name)
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(noise=st.binary(max_size=60), end=st.floats(0, 1))
+def test_no_bytes_and_no_truncated_parquet_file_do_harm(folder, noise, end):
+    """Damage inside a Parquet file is left out: Polars may abort the process, asking for 2 EiB of memory."""
+    whole = parquet(folder)
+    for data in (noise, whole[: int(end * len(whole))], b"PAR1" + noise + b"PAR1"):
+        (folder / "t.parquet").write_bytes(data)
+        taken_or_told(folder, "t.parquet")
+
+
+def taken_or_told(folder: Path, name: str) -> None:
+    for data in (with_trace(name), with_table(name)):
+        try:
+            w = Workload(parse(data, folder=folder))
+        except DataError as error:
+            problems = error.problems
+        else:
+            assert all(len(c) for c in w.chunks(16))
+            continue
+        assert problems
+        assert all("\n" not in p for p in problems)
+
+
+def test_reading_nothing_but_named_columns(tmp_path):
+    write(tmp_path / "t.csv", TRACE)
+    assert read(tmp_path / "t.csv", ["output_tokens", "arrival_s", "arrival_s"]).columns == [
+        "output_tokens",
+        "arrival_s",
+    ]
