@@ -271,7 +271,11 @@ static int deliver(ms_loop *self, ms_open *open, int32_t model)
 {
     self->labels_to_come--;
     open->labels_under_way--;
-    TRY(label(self, open, model));
+    const int error = label(self, open, model);
+    if (error < 0 && open->closed && open->labels_under_way == 0) {
+        end_lesson(self, open); /* neither the list of open requests nor the heap leads to it any more */
+    }
+    TRY(error);
     forget_when_done(self, open);
     return 0;
 }

@@ -144,11 +144,15 @@ class OwnPolicy:
     """A policy made of Python functions, to be put into `routing.POLICIES`; keeps its callbacks alive.
 
     ``decide(ask)`` gets a namespace of what a decision is told and returns a plan; ``finish(request, stage,
-    model)`` the model to ask next or the number of models; ``rated(request, model, satisfaction, queue)`` nothing.
+    model)`` the model to ask next or the number of models; ``rated(request, model, satisfaction, queue)`` nothing;
+    ``on_finish`` hears the facts that `finish` is told.
     """
 
-    def __init__(self, decide: Any, finish: Any = None, rated: Any = None, **policy: Any) -> None:
+    def __init__(
+        self, decide: Any, finish: Any = None, rated: Any = None, on_finish: Any = None, **policy: Any
+    ) -> None:
         self.asked: list[SimpleNamespace] = []
+        self._on_finish = on_finish
         self._decide, self._finish, self._rated, self.policy = decide, finish, rated, policy
         self._kept = [DECIDE(self._told), FINISH(self._ended), RATED(self._heard)]
 
@@ -165,10 +169,11 @@ class OwnPolicy:
         self.asked.append(ask)
         return self._decide(ask)
 
-    def _ended(self, request, stage, model, models, *_):
+    def _ended(self, request, stage, model, models, scores, costs, facts, uniforms, params, state):
+        if self._on_finish is not None:
+            self._on_finish(facts[:models])
         return self._finish(request, stage, model)
 
     def _heard(self, request, model, satisfaction, queue, *_):
         self._rated(request, model, satisfaction, queue)
         return 0
-

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import tomli_w
-from builders import COEFFICIENTS, model, scenario
+from builders import model, scenario
 
 import messsim
 from messsim.cli import app
@@ -254,6 +254,8 @@ def test_check_warns_of_what_cannot_be(folder):
     found = json.loads(here("check", file, "--json").stdout)
     assert found["promises"][0]["reachable"] is False
     assert found["pools"][0]["load"] > 1
+    assert found["pools"][0]["kv_capacity_tokens"] is None
+    assert "no limit" in text
 
 
 def test_check_of_clients_and_of_no_servers(folder):

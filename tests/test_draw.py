@@ -426,6 +426,71 @@ def test_moments(name, function, mean, variance):
     assert abs(z) < 4.5
 
 
+# ---- shapes, and histograms of what was drawn -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("most", [1, 2, 200, 2**31 - 1])
+def test_counts_are_cut_at_most(most):
+    n, tokens = 3000, np.empty(3000, dtype=np.int32)
+    _core.draw_geometric(1, 2, 5, GEOMETRIC_SCALE, most, tokens)
+    whole = 1 + np.floor(drawn("exponential", n, first=5) * GEOMETRIC_SCALE)
+    np.testing.assert_array_equal(tokens, np.minimum(whole, most))
+    _core.draw_lognormal_count(1, 2, 5, MU, SIGMA, most, tokens)
+    np.testing.assert_array_equal(tokens, np.clip(np.floor(drawn("lognormal", n, first=5) + 0.5), 1, most))
+
+
+def test_a_difficulty_far_from_the_ability_decides():
+    out, difficulty = np.full(2000, math.nan), np.full(2000, 1e6)
+    _core.draw_logistic(1, 2, 0, 1.0, 0.0, difficulty, out)
+    assert np.all(out == 0)
+    _core.draw_logistic(1, 2, 0, 1.0, 0.0, -difficulty, out)
+    assert np.all(out == 1)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: _core.draw_uniform_pair(1, 2, 0, np.empty((4, 3))),
+        lambda: _core.draw_normal_pair(1, 2, 0, np.empty(4), np.empty(5)),
+        lambda: _core.draw_logistic(1, 2, 0, 1.0, 0.0, np.empty(3), np.empty(4)),
+        lambda: _core.log_histogram_add(np.zeros(0, dtype=np.int64), np.ones(3), 1.0, 8.0),
+    ],
+    ids=["uniform_pair", "normal_pair", "logistic", "histogram"],
+)
+def test_lengths_that_do_not_fit_are_refused(draw):
+    with pytest.raises(_core.errors.KernelError):
+        draw()
+
+
+def test_no_requests_are_drawn_as_none():
+    for name in BUILT:
+        assert len(drawn(name, 0)) == 0
+    assert _core.log_histogram_add(np.zeros(3, dtype=np.int64), np.empty(0), 1.0, 8.0) == (0, 0.0)
+
+
+def inside_bins(values: np.ndarray, least: float, per_octave: float) -> np.ndarray:
+    """Without those so near an edge that rounding decides."""
+    at = np.log2(values / least) * per_octave
+    return values[np.abs(at - np.round(at)) > 1e-9]
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.integers(-30, 10), st.sampled_from([1.0, 8.0, 16.0, 100.0]), st.integers(1, 900), st.integers(0, 1000))
+def test_a_log_histogram_counts_as_numpy_does(exponent, per_octave, bins, seed):
+    least, rng = 2.0**exponent, np.random.default_rng(seed)
+    values = inside_bins(np.exp(rng.normal(size=700) * 8), least, per_octave)
+    expected = np.clip(np.floor(np.log2(values / least) * per_octave), 0, bins - 1).astype(int)
+    others = np.array([0.0, math.nan, 0.0, -0.0])
+    mixed = rng.permutation(np.concatenate([values, others]))
+    counts = np.zeros(bins, dtype=np.int64)
+    zeros, total = _core.log_histogram_add(counts, mixed, least, per_octave)
+    assert zeros == 3
+    assert total == pytest.approx(math.fsum(values), rel=1e-12)
+    np.testing.assert_array_equal(counts, np.bincount(expected, minlength=bins))
+    _core.log_histogram_add(counts, mixed, least, per_octave)  # it adds to what is there
+    np.testing.assert_array_equal(counts, 2 * np.bincount(expected, minlength=bins))
+
+
 # ---- pins -------------------------------------------------------------------------------------------------
 
 

@@ -82,9 +82,7 @@ def test_only_the_last_answer_is_rated(chained, tmp_path, delay):
 
 def test_a_learning_chain_learns_from_its_last_answer_only(chained, tmp_path):
     predictor = _predictor(3)
-    r, asked, _ = chained(
-        chain(tmp_path, [0, 60]), stages=lambda _: 2, predictor=predictor, learns_every_answer=True
-    )
+    r, asked, _ = chained(chain(tmp_path, [0, 60]), stages=lambda _: 2, predictor=predictor, learns_every_answer=True)
     assert r.outcome.updates == 2
     assert asked[1].scores[0] == asked[1].scores[2] == 0.5
     assert asked[1].scores[1] < 0.5
@@ -153,3 +151,15 @@ def test_chains_of_several_requests_interleave(chained, tmp_path):
 def test_an_unlawful_next_model_stops_the_run(chained, tmp_path):
     with pytest.raises(PolicyError, match=r"returned 9.* request 0"):
         chained(chain(tmp_path, [0, 1]), order=(0, 9, 9))
+
+
+def test_the_next_model_is_named_with_the_facts_that_the_policy_needs(monkeypatch, tmp_path, engine):
+    """Facts are the outcomes for a policy that declares them, and 0 for any other."""
+    for needs in ({"outcomes"}, set()):
+        facts = []
+        own = OwnPolicy(lambda _: routing.PLAN_CHAIN, lambda *_: 3, needs=frozenset(needs), on_finish=facts.append)
+        monkeypatch.setitem(routing.POLICIES, "own", own.build)
+        data = chain(tmp_path, [0, 9], router={"policy": "own"})
+        r = run(data, engine)
+        assert facts == [[0.0, 0.0, float(bool(needs))]] * 2
+        assert r.statuses == ["completed"] * 2

@@ -5,6 +5,7 @@ both are worked out again from the records and the draws behind them.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def check_records(r: Run) -> None:
     assert np.isnan(c.satisfied[~done]).all()
     assert np.isnan(c.feedback_s[~done]).all()
     times = [c.arrival_s, c.start_s, c.first_token_s, c.finish_s]
-    for before, after in zip(times, times[1:], strict=False):
+    for before, after in pairwise(times):
         both = ~(np.isnan(before) | np.isnan(after))
         assert (before[both] <= after[both]).all()
     rated = done & (r.feedback < r.setup.scenario.feedback.probability)

@@ -369,7 +369,9 @@ def check_cost(r, s, f, done) -> None:
     near(cost["per_request"], cost["total"] / len(done))
     near(cost["exploration"], f["exploration_cost"].sum())
     near(cost["lost"], f.filter(pl.col("status").is_in(["lost", "rejected"]))["cost"].sum())
-    near(cost["paper"], done.filter(~pl.col("explored")).select(pl.col("cost") - pl.col("exploration_cost")).sum().item())
+    near(
+        cost["paper"], done.filter(~pl.col("explored")).select(pl.col("cost") - pl.col("exploration_cost")).sum().item()
+    )
     means, known = r.satisfied.mean(axis=1).tolist(), r.known.mean(axis=1).tolist()
     near(cost["static_mix_per_request"], static_mix(means, known, s["sla"]["alpha"]))
     single = best_single(means, known, s["sla"]["alpha"])

@@ -1,5 +1,6 @@
 """What a run leaves on disk: frames, parts, a directory that is complete or absent."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -223,13 +224,20 @@ def test_a_directory_holds_what_a_run_was(tmp_path):
     assert summary == result.summary
     assert set(provenance) == {"messsim", "python", "packages", "platform", "machine", "cpus", "data"}
     assert list(provenance["data"]) == [data["arrivals"]["file"]]
-    import hashlib
-
     digest = hashlib.sha256(Path(data["arrivals"]["file"]).read_bytes()).hexdigest()
     assert list(provenance["data"].values()) == [digest]
     again = messsim.run(load(out / "scenario.toml"))
     assert again.requests.collect().equals(result.requests.collect())
     assert pl.read_parquet(out / "timeline.parquet").equals(result.timeline)
+
+
+def test_a_policy_in_a_file_is_found_again(tmp_path):
+    (tmp_path / "own.py").write_text("from messsim.routing.simple import random as build")
+    said = parse(scenario(router={"policy": "own.py"}), folder=tmp_path)
+    result = messsim.run(said, out=tmp_path / "out")
+    assert messsim.run(load(tmp_path / "out" / "scenario.toml")).requests.collect().equals(result.requests.collect())
+    data = json.loads((tmp_path / "out" / "summary.json").read_text())["provenance"]["data"]
+    assert data == {"own.py": hashlib.sha256((tmp_path / "own.py").read_bytes()).hexdigest()}
 
 
 def test_a_directory_is_read_back(tmp_path):
@@ -266,17 +274,22 @@ class Boom(Exception):
     pass
 
 
-def test_an_exception_leaves_nothing(tmp_path):
-    with pytest.raises(Boom), complete_or_absent(tmp_path / "a" / "b" / "out") as beside:
+def fail_in(target: Path) -> None:
+    with complete_or_absent(target) as beside:
         (beside / "file").write_text("x")
         raise Boom
+
+
+def test_an_exception_leaves_nothing(tmp_path):
+    with pytest.raises(Boom):
+        fail_in(tmp_path / "a" / "b" / "out")
     assert left_in(tmp_path) == []
 
 
 def test_folders_that_were_there_stay(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(Boom), complete_or_absent(tmp_path / "a" / "b" / "out"):
-        raise Boom
+    with pytest.raises(Boom):
+        fail_in(tmp_path / "a" / "b" / "out")
     assert left_in(tmp_path) == ["a"]
 
 
@@ -352,11 +365,15 @@ def test_an_unwritable_parent_is_refused_before_the_run(tmp_path, monkeypatch):
     check_free(Path(__file__).parent / "deeper" / "out")
 
 
-def test_somebody_may_take_the_name_meanwhile(tmp_path):
-    out = tmp_path / "out"
-    with pytest.raises(OutputError, match=r"out: cannot be written: .*not empty"), complete_or_absent(out):
+def take_the_name(out: Path) -> None:
+    with complete_or_absent(out):
         out.mkdir()
         (out / "theirs").write_text("x")
+
+
+def test_somebody_may_take_the_name_meanwhile(tmp_path):
+    with pytest.raises(OutputError, match=r"out: cannot be written: .*not empty"):
+        take_the_name(tmp_path / "out")
     assert left_in(tmp_path) == ["out", "out/theirs"]
 
 

@@ -8,7 +8,7 @@ from messsim.scenario import Scenario
 from messsim.scenario.fleet import Coefficients, Model, Pool, Serving
 from messsim.zoo import Profile, UnknownProfile, find_profile
 
-__all__ = ["PoolPlan", "plan_pools", "serving_plan"]
+__all__ = ["UNLIMITED_TOKENS", "PoolPlan", "plan_pools", "serving_plan"]
 
 UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say nothing of memory
 NO_CAP_W = 1e12

@@ -1,7 +1,7 @@
 """The readable engine: a cluster of LLM servers behind a router, as a SimPy simulation.
 
-Arrivals, clients and failures are SimPy processes; replicas are servers of the calendar (servers.py); labels
-are events. What happens to request t, in order:
+Arrivals, clients and failures (breakdowns.py) are SimPy processes; replicas are servers of the calendar
+(servers.py); labels are events. What happens to request t, in order:
 
 1. `route`: the router decides by its scores, costs and virtual queue; one copy, or one for every model.
 2. `place`: each copy goes to a replica of its model, or is turned away.
@@ -29,7 +29,8 @@ from messsim.scenario.arrivals import Closed
 from messsim.workload import Chunk
 
 from .brain import Brain
-from .calendar import ARRIVES, ENDS, LABEL, RETRIES, Calendar, Moment
+from .breakdowns import Breakdowns
+from .calendar import ARRIVES, LABEL, RETRIES, Calendar, Moment
 from .open_request import OpenRequest
 from .outcome import Outcome, PoolOutcome, Progress, TenantOutcome
 from .records import LOST, RecordBook, Sample, Sink, Timeline
@@ -124,7 +125,9 @@ class _Simulation:
                 self.calendar.process(self.client(law, number))
         else:
             self.calendar.process(self.requests_arrive())
-        self.start_failures()
+        if self.scenario.cluster.failures is not None:
+            chance, said = self.setup.workload.chance, self.scenario.cluster.failures
+            Breakdowns(said, self.calendar, chance, self.pools, self.servers, self.lose)
         calendar, events = self.calendar, 0
         try:
             while not self.is_over() and calendar.peek() <= min(self.horizon_s, LAST_S):
@@ -348,7 +351,7 @@ class _Simulation:
         opened.copies -= 1
         self.send(opened, (model,))
 
-    def lose(self, job: Any, *, rejected: bool) -> None:
+    def lose(self, job: Any, *, rejected: bool = False) -> None:
         """A copy is turned away, or lost with its replica."""
         opened, model = job.tag, job.model
         self.charge(opened, job)
@@ -413,62 +416,6 @@ class _Simulation:
             if not np.isnan(labels).all():
                 self.brain.learn(features, labels)
             opened.labels = opened.features = None
-
-    # ---- failures -----------------------------------------------------------------------------------
-
-    def start_failures(self) -> None:
-        said = self.scenario.cluster.failures
-        if said is None:
-            return
-        named = {p.plan.name: p for p in self.pools}
-        for outage in said.schedule:
-            server = named[outage.pool].replicas[outage.replica]
-            self.calendar.process(self.outage(server, outage.at_s, outage.for_s))
-        if said.mtbf_s is not None:
-            for pool in self.pools:
-                for number, server in enumerate(pool.replicas):
-                    self.calendar.process(self.failures(server, number, said.mtbf_s, said.mttr_s))
-
-    def outage(self, server: Any, at_s: float, for_s: float) -> Process:
-        """SimPy process: a planned failure."""
-        yield self.calendar.at(at_s, (ENDS, server.index, 1))
-        self.fail(server)
-        yield self.calendar.at(at_s + for_s, (ENDS, server.index, 2))
-        self.repair(server)
-
-    def failures(self, server: Any, number: int, mtbf_s: float, mttr_s: float) -> Process:
-        """SimPy process: a replica that fails and is repaired, again and again."""
-        chance = self.setup.workload.chance
-        name = server.pool.plan.name
-        fails, mends = chance.column("failure", name), chance.column("repair", name)
-        time_s, k = 0.0, 0
-        while True:
-            time_s += mtbf_s * chance.one_exponential(fails, k, number)
-            yield self.calendar.at(time_s, (ENDS, server.index, 1))
-            self.fail(server)
-            time_s += mttr_s * chance.one_exponential(mends, k, number)
-            yield self.calendar.at(time_s, (ENDS, server.index, 2))
-            self.repair(server)
-            k += 1
-
-    def fail(self, server: Any) -> None:
-        said = self.scenario.cluster.failures
-        assert said is not None
-        for job in sorted(server.fail(), key=lambda j: (j.request, j.model)):
-            server.pool.unfinished -= 1
-            if said.on_failure == "lose":
-                self.lose(job, rejected=False)
-            else:
-                job.restart()
-                order = (RETRIES, job.request, job.model)
-                self.calendar.call_at(self.retry_of(job), self.calendar.now, order)
-
-    def retry_of(self, job: Any) -> Callable[[Any], None]:
-        return lambda _: self.servers[job.model].place(job)
-
-    def repair(self, server: Any) -> None:
-        if server.repair():
-            self.servers[server.pool.plan.model].resume(server.pool)
 
     # ---- telling ------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ def _pools(found: dict[str, Any]) -> RenderableType:
         table.add_row(
             p["name"],
             f"{p['gpus']} x {p['gpu']}",
-            f"{p['kv_capacity_tokens']:,}",
+            "no limit" if p["kv_capacity_tokens"] is None else f"{p['kv_capacity_tokens']:,}",
             "-" if p["capacity_rps"] is None else f"{p['capacity_rps']:.4g}/s",
             "-" if p["offered_rps"] is None else f"{p['offered_rps']:.4g}/s",
             percent(p["load"], 0),

@@ -31,7 +31,7 @@ def progress_bar(console: Console, name: str) -> Iterator["Callable[[RunProgress
         TextColumn("satisfied {task.fields[satisfied]}  Q {task.fields[queue]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(name, total=1.0, rate="", satisfied="", queue="")
+        task = bar.add_task(name, total=1.0, rate="", satisfied="-", queue="-")
 
         def tell(progress: "RunProgress") -> None:
             elapsed = bar.tasks[task].elapsed or 0.0

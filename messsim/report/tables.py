@@ -29,7 +29,9 @@ def seconds(value: float | None) -> str:
     """Milliseconds below a second."""
     if value is None:
         return "-"
-    return f"{1000 * value:.3g} ms" if value < 1 else f"{value:,.3g} s"
+    if value < 0.9995:  # which three digits would round to 1000 ms
+        return f"{1000 * value:.3g} ms"
+    return f"{value:.3g} s" if value < 999.5 else f"{value:,.0f} s"
 
 
 def grid() -> Table:

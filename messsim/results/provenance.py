@@ -13,9 +13,10 @@ __all__ = ["provenance"]
 
 
 def provenance(scenario: Scenario) -> dict[str, Any]:
-    """Versions of what the numbers depend on, the machine, and SHA-256 of every data file read."""
+    """Versions of what the numbers depend on, the machine, and SHA-256 of every file read."""
     said = (scenario.arrivals, scenario.satisfaction)
     files = [part.file for part in said if part.kind in ("trace", "table")]
+    files += [scenario.router.policy] if scenario.router.policy.endswith(".py") else []
     return {
         "messsim": __version__,
         "python": platform.python_version(),

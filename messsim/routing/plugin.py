@@ -26,9 +26,22 @@ from .contract import Policy
 
 __all__ = ["compile_policy"]
 
-DECIDE = "request step models alpha queue scores costs loads facts uniforms params state".split()
-FINISH = "request stage model models scores costs facts uniforms params state".split()
-RATED = "request model satisfaction queue params state".split()
+DECIDE = [
+    "request",
+    "step",
+    "models",
+    "alpha",
+    "queue",
+    "scores",
+    "costs",
+    "loads",
+    "facts",
+    "uniforms",
+    "params",
+    "state",
+]
+FINISH = ["request", "stage", "model", "models", "scores", "costs", "facts", "uniforms", "params", "state"]
+RATED = ["request", "model", "satisfaction", "queue", "params", "state"]
 
 Function = Callable[..., Any]
 
@@ -117,7 +130,7 @@ def _refuse_raise(role: str, function: Function) -> None:
 def _signature(numba: Any, arguments: list[str]) -> Any:
     whole = ("request", "step", "stage", "model", "models")
     real = ("alpha", "queue", "satisfaction")
-    types = {a: numba.int64 for a in whole} | {a: numba.float64 for a in real}
+    types = dict.fromkeys(whole, numba.int64) | dict.fromkeys(real, numba.float64)
     pointer = numba.types.CPointer(numba.float64)
     return numba.int64(*[types.get(a, pointer) for a in arguments])
 

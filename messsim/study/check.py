@@ -7,7 +7,7 @@ import numpy as np
 
 from messsim.engines import Setup, prepare
 from messsim.engines.capacity import saturation_rps
-from messsim.engines.cluster import PoolPlan
+from messsim.engines.cluster import UNLIMITED_TOKENS, PoolPlan
 from messsim.results import Tally, summarise
 from messsim.results.baselines import best_single
 from messsim.results.summary import peak_rss_mib
@@ -114,7 +114,9 @@ def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rate: float | Non
     prompt, output = setup.workload.mean_prompt_tokens(), setup.workload.mean_output_tokens(pool.model)
     model = probe["models"][pool.model]
     explored = probe["requests"]["explored"] / max(probe["requests"]["arrived"], 1)
-    share = min((model["share"] or 0.0) + explored, 1.0)
+    # shares are of answers: exploring requests also go, unseen, to every model but the reference
+    unseen = setup.scenario.router.explore == "all" and pool.model != setup.scenario.reference
+    share = (model["share"] or 0.0) + (explored if unseen else 0.0)
     capacity = None if pool.is_api else pool.replicas * saturation_rps(pool, prompt, output)
     siblings = [p for p in setup.pools if p.model == pool.model]
     part = pool.replicas / sum(p.replicas for p in siblings)
@@ -124,7 +126,7 @@ def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rate: float | Non
         "gpu": pool.gpu,
         "gpus": pool.gpus * pool.replicas,
         "replicas": pool.replicas,
-        "kv_capacity_tokens": pool.kv_capacity_tokens,
+        "kv_capacity_tokens": pool.kv_capacity_tokens if pool.kv_capacity_tokens < UNLIMITED_TOKENS else None,
         "capacity_rps": capacity,
         "offered_rps": offered,
         "load": offered / capacity if offered is not None and capacity else None,

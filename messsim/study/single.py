@@ -121,9 +121,18 @@ def run(
         timeline = timeline_frame(scenario, outcome, tally.running)
         if beside is not None and target is not None:
             with writing(target):
-                (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
+                (beside / "scenario.toml").write_text(dump(_findable(scenario)), encoding="utf-8")
                 whole = summary | {"provenance": provenance(scenario)}
                 (beside / "summary.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
                 timeline.write_parquet(beside / "timeline.parquet")
     records = joined(scenario, kept) if keep else None
     return Result(summary, timeline, setup.notes, target, records)
+
+
+def _findable(scenario: Scenario) -> Scenario:
+    """The same scenario with a policy's file by its whole path, so that it runs from any folder."""
+    router = scenario.router
+    if not router.policy.endswith(".py"):
+        return scenario
+    path = str(scenario.path(router.policy).resolve())
+    return scenario.changed(router=router.model_copy(update={"policy": path}))

@@ -8,12 +8,14 @@ from .chunk import Floats
 
 __all__ = ["hashed_features"]
 
+LEAST_SPREAD = 1e-9  # rows are of length 1: what differs less is rounding
+
 
 def hashed_features(texts: list[str], dimensions: int) -> Floats:
     """Hashed word pairs, weighted by rarity and reduced to their main directions; [dimensions, texts].
 
     Stands for the text encoder of a real gateway: it sees wording and topic, not meaning. Each feature has
-    mean 0 and standard deviation 1.
+    mean 0 and standard deviation 1, or is 0 where the texts do not differ.
 
     Raises
     ------
@@ -31,6 +33,8 @@ def hashed_features(texts: list[str], dimensions: int) -> Floats:
         raise ScenarioError(f"features.dimensions = {dimensions}: expected fewer than the {len(texts)} texts")
     counts = HashingVectorizer(n_features=2**16, ngram_range=(1, 2), norm=None).transform(texts)
     weighted = TfidfTransformer(sublinear_tf=False).fit_transform(abs(counts))
-    reduced = TruncatedSVD(dimensions, random_state=0).fit_transform(weighted)
+    with np.errstate(invalid="ignore"):  # its share of the variance, 0 / 0 where all texts are the same
+        reduced = TruncatedSVD(dimensions, random_state=0).fit_transform(weighted)
     spread = reduced.std(axis=0)
-    return np.ascontiguousarray(((reduced - reduced.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).T)
+    spread = np.where(spread > LEAST_SPREAD, spread, np.inf)
+    return np.ascontiguousarray(((reduced - reduced.mean(axis=0)) / spread).T)

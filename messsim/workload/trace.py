@@ -47,21 +47,19 @@ def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> Tr
     order = np.argsort(time_s, kind="stable")
     if (np.diff(time_s) < 0).any():
         notes.append(f"{path.name}: arrivals are not in order of time; they are sorted")
-    start_s = float(time_s[order[0]])
+    since_s = time_s[order] - time_s[order[0]]
     if law.window_s is not None:
-        since = time_s[order] - start_s
-        order = order[(since >= law.window_s[0]) & (since < law.window_s[1])]
-        start_s += law.window_s[0]
+        inside = (since_s >= law.window_s[0]) & (since_s < law.window_s[1])
+        order, since_s = order[inside], since_s[inside] - law.window_s[0]
         if len(order) == 0:
             raise DataError(f"has no rows in window_s = {law.window_s} s", str(path))
-    shifted = time_s[order] - start_s
-    shifted, period_s = _stretched(shifted, law.rate_rps, path)
+    since_s, period_s = _stretched(since_s, law.rate_rps, path)
 
     def tokens(column: str, asked: bool) -> Ints | None:
         return token_counts(frame, column, path)[order] if asked else None
 
     return TraceRows(
-        shifted,
+        since_s,
         period_s,
         tokens(names.prompt_tokens, prompt),
         tokens(names.output_tokens, output),

@@ -1,0 +1,760 @@
+#include "loop.h"
+
+#include <stdlib.h>
+
+#include "check.h"
+#include "error.h"
+
+enum { MODELS = 2, REQUESTS_MOST = 600, NO_STATUS = 99 };
+
+static const ms_stream streams[MODELS] = {{1, 7, 0, 0}, {1, 8, 0, 0}};
+static const double alphas[] = {0.7, 0.6};
+
+/* ---- a page with its memory ----------------------------------------------------------------------- */
+
+typedef struct sheet {
+    ms_page page;
+    double arrival_in[REQUESTS_MOST], features[2 * REQUESTS_MOST], known[MODELS * REQUESTS_MOST];
+    double satisfied_in[MODELS * REQUESTS_MOST], uniforms[2 * REQUESTS_MOST], feedback[REQUESTS_MOST];
+    double delay[MODELS * REQUESTS_MOST];
+    int32_t tenant[REQUESTS_MOST], prompt[REQUESTS_MOST], outputs[MODELS * REQUESTS_MOST];
+    double arrival[REQUESTS_MOST], queue[REQUESTS_MOST], score[REQUESTS_MOST], satisfied[REQUESTS_MOST];
+    double feedback_s[REQUESTS_MOST], start[REQUESTS_MOST], first_token[REQUESTS_MOST], finish[REQUESTS_MOST];
+    double energy[REQUESTS_MOST], cost[REQUESTS_MOST], exploration[REQUESTS_MOST];
+    uint8_t explored[REQUESTS_MOST];
+    int32_t model[REQUESTS_MOST], replica[REQUESTS_MOST], tokens[REQUESTS_MOST], preemptions[REQUESTS_MOST];
+    int8_t status[REQUESTS_MOST];
+} sheet;
+
+/* Requests first ... first + n - 1, one every `gap_s`. Everyone's feedback is drawn. */
+static void fill(sheet *s, int64_t first, int64_t n, double gap_s)
+{
+    lcg chance = {(uint64_t)first + 11};
+    memset(s, 0, sizeof *s);
+    for (int64_t i = 0; i < n; i++) {
+        s->arrival_in[i] = gap_s * (double)(first + i);
+        s->tenant[i] = (int32_t)lcg_between(&chance, 0, 1);
+        s->prompt[i] = (int32_t)lcg_between(&chance, 1, 30);
+        s->feedback[i] = lcg_unit(&chance);
+        s->status[i] = NO_STATUS;
+        for (int k = 0; k < 2; k++) {
+            s->uniforms[2 * i + k] = lcg_unit(&chance);
+            s->features[k * n + i] = 2.0 * lcg_unit(&chance) - 1.0;
+        }
+        for (int m = 0; m < MODELS; m++) {
+            s->known[m * n + i] = 1.0 + m + lcg_unit(&chance);
+            s->satisfied_in[m * n + i] = lcg_unit(&chance) < 0.5 + 0.3 * m ? 1.0 : 0.0;
+            s->outputs[m * n + i] = (int32_t)lcg_between(&chance, 1, 20);
+            s->delay[m * n + i] = 10.0 * lcg_unit(&chance);
+        }
+    }
+    s->page = (ms_page){.first = first,
+                        .n = n,
+                        .open = n,
+                        .view = {n, s->features, s->known, NULL, s->uniforms},
+                        .arrival_s = s->arrival_in,
+                        .tenant = s->tenant,
+                        .prompt_tokens = s->prompt,
+                        .output_tokens = s->outputs,
+                        .satisfied = s->satisfied_in,
+                        .feedback_uniform = s->feedback,
+                        .record_arrival_s = s->arrival,
+                        .explored = s->explored,
+                        .model = s->model,
+                        .replica = s->replica,
+                        .record_output_tokens = s->tokens,
+                        .queue = s->queue,
+                        .score = s->score,
+                        .record_satisfied = s->satisfied,
+                        .feedback_s = s->feedback_s,
+                        .start_s = s->start,
+                        .first_token_s = s->first_token,
+                        .finish_s = s->finish,
+                        .preemptions = s->preemptions,
+                        .energy_j = s->energy,
+                        .cost = s->cost,
+                        .exploration_cost = s->exploration,
+                        .status = s->status};
+}
+
+/* ---- policies ---------------------------------------------------------------------------------------- */
+
+/* The plan of request r is params[1 + r % params[0]]. */
+static int64_t by_list(int64_t request, int64_t step, int64_t models, double alpha, double queue,
+                       const double *scores, const double *costs, const double *loads, const double *facts,
+                       const double *uniforms, const double *params, double *state)
+{
+    (void)step, (void)models, (void)alpha, (void)queue, (void)scores, (void)costs, (void)loads, (void)facts;
+    (void)uniforms, (void)state;
+    return (int64_t)params[1 + request % (int64_t)params[0]];
+}
+
+/* A chain asks the other model after the first, then is content; params[7] is what it says instead. */
+static int64_t then_the_other(int64_t request, int64_t stage, int64_t model, int64_t models,
+                              const double *scores, const double *costs, const double *facts,
+                              const double *uniforms, const double *params, double *state)
+{
+    (void)scores, (void)costs, (void)facts, (void)uniforms, (void)state;
+    if (params[7] != 0.0 && request == 5) {
+        return (int64_t)params[7];
+    }
+    return stage == 0 && request % 2 == 0 ? 1 - model : models;
+}
+
+/* Refuses the label of the request params[6]. */
+static int64_t refuse(int64_t request, int64_t model, double satisfaction, double queue, const double *params,
+                      double *state)
+{
+    (void)model, (void)satisfaction, (void)queue, (void)state;
+    return request == (int64_t)params[6] ? -42 : 0;
+}
+
+static double params[8];
+
+static void plans_are(int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    const int64_t plans[] = {a, b, c, d};
+    memset(params, 0, sizeof params);
+    params[0] = 4.0;
+    for (int k = 0; k < 4; k++) {
+        params[1 + k] = (double)plans[k];
+    }
+}
+
+static const ms_policy lists = {.decide = by_list, .finish = then_the_other, .params = params};
+
+/* ---- a loop -------------------------------------------------------------------------------------------- */
+
+static const ms_loop_config plain = {.models = MODELS,
+                                     .tenants = 2,
+                                     .features = 2,
+                                     .reference = 1,
+                                     .needs_loads = 1,
+                                     .max_waiting = -1,
+                                     .feedback_probability = 0.5,
+                                     .horizon_s = INFINITY,
+                                     .length = -1};
+
+/* Every iteration takes a second and draws 2 J, and 1 J a token. */
+static ms_pool_plan pool_of(int32_t model, int32_t replicas)
+{
+    return (ms_pool_plan){
+        .model = model,
+        .replicas = replicas,
+        .coefficients = {.a0_s = 1.0, .p0_w = 2.0, .e_j_per_token = 1.0, .p_cap_w = 1000.0},
+        .limits = {.max_num_seqs = 3, .max_batched_tokens = 16, .kv_capacity_tokens = 80, .track_usage = 1},
+        .usd_per_s = 0.01};
+}
+
+static void make(ms_loop *loop, const ms_loop_config *config, int servers, int32_t dispatch)
+{
+    ms_pool_plan plans[] = {pool_of(0, 2), pool_of(1, 1)};
+    if (servers == 2) {
+        plans[1] = (ms_pool_plan){.model = 1,
+                                  .replicas = 1,
+                                  .is_api = 1,
+                                  .limits = {.max_num_seqs = 1},
+                                  .latency_s = 0.5,
+                                  .tpot_s = 0.25,
+                                  .usd_per_million_prompt_tokens = 1.0,
+                                  .usd_per_million_output_tokens = 2.0};
+    }
+    CHECK(ms_loop_init(loop, config, alphas, 1.0, 0, servers ? 2 : 0, plans, dispatch, streams) == 0);
+    loop->brain.policy = lists;
+}
+
+/* Runs over sheets[0 .. count) in steps of `budget` events. Returns MS_LOOP_OVER, or an error. */
+static int run(ms_loop *loop, sheet *sheets, int count, int64_t budget)
+{
+    int turned = 0;
+    for (;;) {
+        const int status = ms_loop_run(loop, budget);
+        if (status == MS_LOOP_NEEDS_PAGE && turned < count) {
+            ms_loop_turn_page(loop, &sheets[turned++].page);
+        } else if (status == MS_LOOP_NEEDS_PAGE) {
+            ms_loop_no_more(loop);
+        } else if (status != MS_LOOP_PAUSED) {
+            return status;
+        }
+    }
+}
+
+/* Every request has its record, and what it says hangs together. Returns how many have this status. */
+static int64_t check_records(const sheet *s, int8_t status)
+{
+    int64_t n = 0;
+    CHECK(s->page.open == 0);
+    for (int64_t i = 0; i < s->page.n; i++) {
+        n += s->status[i] == status;
+        CHECK(s->status[i] >= MS_COMPLETED && s->status[i] <= MS_IN_FLIGHT);
+        CHECK(s->model[i] >= 0 && s->model[i] < MODELS);
+        CHECK(s->tokens[i] == s->outputs[s->model[i] * s->page.n + i]);
+        CHECK(s->cost[i] >= s->exploration[i] && s->exploration[i] >= 0.0);
+        CHECK(s->queue[i] >= 0.0);
+        if (s->status[i] == MS_COMPLETED) {
+            CHECK(s->satisfied[i] == s->satisfied_in[s->model[i] * s->page.n + i]);
+            CHECK(s->arrival[i] <= s->start[i] && s->start[i] <= s->first_token[i]);
+            CHECK(s->first_token[i] <= s->finish[i]);
+        } else {
+            CHECK(isnan(s->satisfied[i]) && isnan(s->feedback_s[i]) && isnan(s->finish[i]));
+        }
+    }
+    return n;
+}
+
+static double sum_of(const double *x, int64_t n)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += x[i];
+    }
+    return sum;
+}
+
+static double meters_of(const ms_loop *loop)
+{
+    return ms_fleet_meter_j(&loop->fleet, 0, loop->now_s) + ms_fleet_meter_j(&loop->fleet, 1, loop->now_s);
+}
+
+static sheet sheets[3];
+
+/* ---- without servers ---------------------------------------------------------------------------------- */
+
+static void without_servers_an_answer_is_there_at_once(void)
+{
+    ms_loop loop;
+    fill(&sheets[0], 0, 10, 1.0);
+    plans_are(0, MS_PLAN_ALL, 1, MS_PLAN_EXPLORE | 0);
+    make(&loop, &plain, 0, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    const sheet *s = &sheets[0];
+    CHECK(check_records(s, MS_COMPLETED) == 10);
+    int64_t rated = 0;
+    for (int64_t i = 0; i < 10; i++) {
+        const int kind = (int)(i % 4);
+        const double a = s->known[i], b = s->known[10 + i];
+        CHECK(s->model[i] == (kind == 1 || kind == 2) && s->explored[i] == (kind == 1 || kind == 3));
+        CHECK(s->arrival[i] == (double)i && s->finish[i] == (double)i && s->start[i] == (double)i);
+        CHECK(s->cost[i] == (kind == 1 ? a + b : (kind == 2 ? b : a)));
+        CHECK(s->exploration[i] == (kind == 1 ? a : 0.0)); /* all but the answer that the user sees */
+        CHECK(s->energy[i] == s->cost[i] && s->replica[i] == -1 && isnan(s->score[i]));
+        const int is_rated = s->feedback[i] < 0.5;
+        rated += is_rated;
+        CHECK(is_rated ? s->feedback_s[i] == (double)i : isnan(s->feedback_s[i]));
+    }
+    CHECK(loop.issued == 10 && loop.explored == 5 && loop.rated == rated && loop.open_count == 0);
+    CHECK(loop.brain.delivered[0].rated + loop.brain.delivered[1].rated == 10);
+    CHECK(loop.brain.tracked[0].rated + loop.brain.tracked[1].rated == rated);
+    CHECK_NEAR(loop.paid_j, sum_of(s->energy, 10), 1e-15);
+    CHECK(loop.timeline.length == 10 && loop.last_arrival_s == 9.0 && loop.now_s == 9.0);
+    ms_loop_free(&loop);
+    CHECK(loop.loads == NULL);
+}
+
+/* The queue that a request finds is that of its tenant's ratings so far. */
+static void a_record_tells_the_queue_that_it_found(void)
+{
+    ms_loop loop;
+    ms_ledger ledgers[2];
+    fill(&sheets[0], 0, 400, 1.0);
+    plans_are(0, 1, 0, 1);
+    make(&loop, &plain, 0, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 7) == MS_LOOP_OVER);
+    const sheet *s = &sheets[0];
+    for (int k = 0; k < 2; k++) {
+        CHECK(ms_ledger_init(&ledgers[k], alphas[k], 1.0, 0) == 0);
+    }
+    for (int64_t i = 0; i < 400; i++) {
+        ms_ledger *ledger = &ledgers[s->tenant[i]];
+        CHECK(same_bits(s->queue[i], ledger->queue));
+        if (s->feedback[i] < 0.5) {
+            ms_ledger_rate(ledger, s->satisfied[i]);
+        }
+    }
+    ms_loop_free(&loop);
+}
+
+/* The predictor steps once for every rated request whose labels it is to learn. */
+static void lessons_are_learnt_in_order(void)
+{
+    ms_loop loop;
+    ms_predictor predictor, expected;
+    for (int every_answer = 0; every_answer < 2; every_answer++) {
+        ms_loop_config config = plain;
+        config.learns_every_answer = every_answer;
+        fill(&sheets[0], 0, 300, 1.0);
+        plans_are(0, MS_PLAN_ALL, 1, 1);
+        make(&loop, &config, 0, MS_LEAST_LOADED);
+        CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0 && ms_predictor_init(&expected, MODELS, 2) == 0);
+        predictor.learning_rate = expected.learning_rate = 0.2;
+        loop.brain.predictor = &predictor;
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+        const sheet *s = &sheets[0];
+        for (int64_t i = 0; i < 300; i++) {
+            double score[MODELS], labels[MODELS] = {NAN, NAN};
+            const double x[] = {s->features[i], s->features[300 + i]};
+            ms_predictor_score(&expected, x, 1, 1, score, 1);
+            CHECK(same_bits(s->score[i], score[s->model[i]]));
+            for (int m = 0; m < MODELS; m++) {
+                if (i % 4 == 1 || (every_answer && m == s->model[i])) {
+                    labels[m] = s->satisfied_in[m * 300 + i];
+                }
+            }
+            if (s->feedback[i] < 0.5 && (i % 4 == 1 || every_answer)) {
+                ms_predictor_learn(&expected, x, labels);
+            }
+        }
+        CHECK(predictor.version == expected.version && expected.version > 20);
+        CHECK(memcmp(predictor.weights, expected.weights, 4 * sizeof(double)) == 0);
+        CHECK(memcmp(predictor.bias, expected.bias, MODELS * sizeof(double)) == 0);
+        ms_loop_free(&loop);
+        ms_predictor_free(&predictor);
+        ms_predictor_free(&expected);
+    }
+}
+
+/* ---- with servers ---------------------------------------------------------------------------------------- */
+
+static void one_request_by_hand(void)
+{
+    ms_loop loop;
+    fill(&sheets[0], 0, 1, 1.0);
+    plans_are(0, 0, 0, 0);
+    sheets[0].prompt[0] = 4;
+    sheets[0].outputs[0] = 3;
+    sheets[0].arrival_in[0] = 2.0;
+    sheets[0].feedback[0] = 0.1;
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    const sheet *s = &sheets[0];
+    CHECK(check_records(s, MS_COMPLETED) == 1);
+    CHECK(s->arrival[0] == 2.0 && s->start[0] == 2.0 && s->first_token[0] == 3.0 && s->finish[0] == 5.0);
+    CHECK(s->energy[0] == (2.0 + 4.0) + 2.0 * (2.0 + 1.0) && s->cost[0] == s->energy[0]);
+    CHECK(s->replica[0] == 0 && s->feedback_s[0] == 2.0); /* labels are immediate */
+    CHECK(loop.now_s == 5.0 && loop.in_system == 0 && loop.in_system_integral == 3.0 && loop.paid_j == 12.0);
+    ms_loop_free(&loop);
+}
+
+/* All dispatch rules, kinds of plans, labels, budgets and servers: every request gets its record. */
+static void every_request_gets_one_record(void)
+{
+    for (int c = 0; c < 64; c++) {
+        ms_loop loop;
+        ms_predictor predictor;
+        ms_loop_config config = plain;
+        config.keeps_delays = c / 4 % 2;
+        config.learns_every_answer = c / 8 % 2;
+        config.in_usd = c / 16 % 2;
+        config.max_waiting = c % 3 == 0 ? 2 : -1;
+        plans_are(MS_PLAN_ALL, c % 2 ? MS_PLAN_CHAIN | 0 : 0, MS_PLAN_EXPLORE | 1, c % 2 ? MS_PLAN_CHAIN | 1 : 0);
+        for (int k = 0; k < 3; k++) {
+            fill(&sheets[k], 150 * k, 150, c % 5 == 0 ? 0.25 : 6.0);
+            sheets[k].page.delay_s = config.keeps_delays ? sheets[k].delay : NULL;
+        }
+        make(&loop, &config, 1 + c / 32, c % 4);
+        CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0);
+        predictor.learning_rate = 0.1;
+        loop.brain.predictor = &predictor;
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 3, c % 2 ? 1 : 1000) == MS_LOOP_OVER);
+        int64_t completed = 0, rejected = 0;
+        double energy_j = 0.0;
+        for (int k = 0; k < 3; k++) {
+            completed += check_records(&sheets[k], MS_COMPLETED);
+            rejected += check_records(&sheets[k], MS_REJECTED);
+            energy_j += sum_of(sheets[k].energy, 150);
+        }
+        CHECK(completed + rejected == 450 && (rejected == 0 || config.max_waiting >= 0));
+        CHECK(rejected > 0 || config.max_waiting < 0 || c % 5 != 0);
+        CHECK(loop.issued == 450 && loop.open_count == 0 && loop.labels_to_come == 0 && loop.in_system == 0);
+        CHECK(loop.oldest == NULL && loop.newest == NULL);
+        CHECK(predictor.version > 0);
+        CHECK_NEAR(loop.paid_j, energy_j, 1e-12);
+        CHECK_NEAR(energy_j, meters_of(&loop), 1e-12);
+        for (int p = 0; p < 2; p++) {
+            CHECK(loop.fleet.pool[p].unfinished == 0);
+        }
+        ms_loop_free(&loop);
+        ms_predictor_free(&predictor);
+    }
+}
+
+/* Stopping after every event changes nothing. */
+static void a_budget_does_not_show(void)
+{
+    static sheet others[2];
+    const int64_t budgets[] = {1000000, 1};
+    for (int k = 0; k < 2; k++) {
+        ms_loop loop;
+        sheet *s = k == 0 ? sheets : others;
+        fill(&s[0], 0, 200, 1.5);
+        fill(&s[1], 200, 200, 1.5);
+        plans_are(MS_PLAN_ALL, 0, MS_PLAN_CHAIN | 1, 1);
+        make(&loop, &plain, 1, MS_SHARED_QUEUE);
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, s, 2, budgets[k]) == MS_LOOP_OVER);
+        ms_loop_free(&loop);
+    }
+    for (int k = 0; k < 2; k++) {
+        CHECK(memcmp(sheets[k].finish, others[k].finish, sizeof others[k].finish) == 0);
+        CHECK(memcmp(sheets[k].energy, others[k].energy, sizeof others[k].energy) == 0);
+        CHECK(memcmp(sheets[k].queue, others[k].queue, sizeof others[k].queue) == 0);
+    }
+}
+
+static void a_chain_is_charged_for_what_came_before(void)
+{
+    ms_loop loop;
+    fill(&sheets[0], 0, 40, 50.0);
+    plans_are(MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0);
+    make(&loop, &plain, 0, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    const sheet *s = &sheets[0];
+    CHECK(check_records(s, MS_COMPLETED) == 40);
+    for (int64_t i = 0; i < 40; i++) {
+        const int both = i % 2 == 0;
+        CHECK(s->model[i] == both && s->explored[i] == 0);
+        CHECK(s->exploration[i] == (both ? s->known[i] : 0.0));
+        CHECK(s->cost[i] == s->known[i] + (both ? s->known[40 + i] : 0.0));
+    }
+    CHECK(loop.brain.delivered[0].rated + loop.brain.delivered[1].rated == 40); /* one label each */
+    ms_loop_free(&loop);
+}
+
+static void a_late_label_moves_the_queue_late(void)
+{
+    ms_loop loop;
+    ms_loop_config config = plain;
+    config.keeps_delays = 1;
+    config.feedback_probability = 1.0;
+    fill(&sheets[0], 0, 100, 1.0);
+    sheets[0].page.delay_s = sheets[0].delay;
+    plans_are(0, 1, 0, 1);
+    make(&loop, &config, 0, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    const sheet *s = &sheets[0];
+    CHECK(check_records(s, MS_COMPLETED) == 100);
+    for (int64_t i = 0; i < 100; i++) {
+        CHECK(s->feedback_s[i] == s->finish[i] + s->delay[s->model[i] * 100 + i]);
+        int known = 0;
+        for (int64_t j = 0; j < i; j++) {
+            known += s->tenant[j] == s->tenant[i] && s->feedback_s[j] <= s->arrival[i];
+        }
+        CHECK(known > 0 || s->queue[i] == 0.0);
+    }
+    CHECK(loop.now_s > 99.0 && loop.last_arrival_s == 99.0); /* it waits for the last label */
+    ms_loop_free(&loop);
+}
+
+/* ---- closed loop ------------------------------------------------------------------------------------------- */
+
+static void clients_wait_for_their_answers(void)
+{
+    ms_loop loop;
+    ms_loop_config config = plain;
+    config.clients = 4;
+    config.length = 120;
+    config.think_s = 2.0;
+    fill(&sheets[0], 0, 100, 1.0);
+    fill(&sheets[1], 100, 100, 1.0);
+    sheets[0].page.arrival_s = sheets[1].page.arrival_s = NULL;
+    plans_are(0, 1, MS_PLAN_ALL, 1);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 2, 1000) == MS_LOOP_OVER);
+    CHECK(check_records(&sheets[0], MS_COMPLETED) == 100);
+    CHECK(sheets[1].page.open == 80 && loop.issued == 120 && loop.open_count == 0);
+    CHECK(sheets[0].arrival[3] == 0.0 && sheets[0].arrival[4] > 2.0);
+    for (int64_t i = 4; i < 100; i++) { /* at each moment at most 4 wait for their answer */
+        int waiting = 0;
+        for (int64_t j = 0; j < i; j++) {
+            waiting += sheets[0].finish[j] > sheets[0].arrival[i];
+        }
+        CHECK(waiting <= 3);
+    }
+    ms_loop_free(&loop);
+}
+
+/* ---- failures ------------------------------------------------------------------------------------------------ */
+
+static void break_down(ms_loop *loop, int32_t replica, double at_s, double for_s)
+{
+    CHECK(ms_loop_plan_breakdowns(loop, 1) == 0);
+    loop->breakdowns[0].replica = replica;
+    loop->breakdowns[0].time_s = at_s;
+    loop->breakdowns[0].for_s = for_s;
+}
+
+static void what_a_failure_hits_begins_again(void)
+{
+    ms_loop loop;
+    fill(&sheets[0], 0, 1, 1.0);
+    plans_are(1, 1, 1, 1);
+    sheets[0].prompt[0] = 4;
+    sheets[0].outputs[1] = 3;
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    break_down(&loop, 2, 2.0, 5.0); /* the only one of model 1 */
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    const sheet *s = &sheets[0];
+    CHECK(check_records(s, MS_COMPLETED) == 1);
+    CHECK(s->start[0] == 0.0 && s->first_token[0] == 1.0 && s->finish[0] == 10.0); /* 2 s, and 3 s from 7 */
+    CHECK(s->energy[0] == 9.0 + 12.0);
+    CHECK(loop.fleet.down_s[2] == 5.0);
+    ms_loop_free(&loop);
+}
+
+static void what_a_failure_hits_may_be_lost(void)
+{
+    for (int late = 0; late < 2; late++) {
+        ms_loop loop;
+        ms_loop_config config = plain;
+        config.lose_on_failure = 1;
+        config.keeps_delays = late;
+        config.learns_every_answer = 1;
+        config.feedback_probability = 1.0;
+        fill(&sheets[0], 0, 60, 0.5);
+        sheets[0].page.delay_s = late ? sheets[0].delay : NULL;
+        plans_are(1, 0, 1, MS_PLAN_ALL);
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        break_down(&loop, 2, 10.0, 3.0);
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+        const int64_t lost = check_records(&sheets[0], MS_LOST);
+        CHECK(lost > 3 && lost + check_records(&sheets[0], MS_COMPLETED) == 60);
+        CHECK(loop.labels_of_lost == (late ? 0 : lost));
+        CHECK(loop.brain.delivered[0].rated + loop.brain.delivered[1].rated == (late ? 60 - lost : 60));
+        CHECK(loop.labels_to_come == 0 && loop.open_count == 0);
+        ms_loop_free(&loop);
+    }
+}
+
+static void failures_at_random_go_on_until_all_is_done(void)
+{
+    for (int c = 0; c < 16; c++) {
+        ms_loop loop;
+        ms_loop_config config = plain;
+        config.mtbf_s = 30.0;
+        config.mttr_s = 10.0;
+        config.lose_on_failure = c / 4 % 2;
+        config.keeps_delays = c / 8;
+        fill(&sheets[0], 0, 300, 3.0);
+        sheets[0].page.delay_s = config.keeps_delays ? sheets[0].delay : NULL;
+        plans_are(MS_PLAN_ALL, 0, MS_PLAN_CHAIN | 0, 1);
+        make(&loop, &config, 1, c % 4);
+        CHECK(ms_loop_plan_breakdowns(&loop, 3) == 0);
+        for (int32_t r = 0; r < 3; r++) {
+            const uint32_t sub = (uint32_t)r;
+            loop.breakdowns[r] = (ms_breakdown){r, 1, {1, 20, 0, sub}, {1, 21, 0, sub}, 0, 0.0, 0.0};
+        }
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 1, 100000) == MS_LOOP_OVER);
+        const int64_t lost = check_records(&sheets[0], MS_LOST);
+        CHECK(lost + check_records(&sheets[0], MS_COMPLETED) == 300 && (lost > 0) == config.lose_on_failure);
+        CHECK(loop.in_system == 0 && loop.labels_to_come == 0);
+        CHECK_NEAR(sum_of(sheets[0].energy, 300), loop.paid_j, 1e-12);
+        ms_loop_free(&loop);
+    }
+}
+
+/* ---- errors ---------------------------------------------------------------------------------------------------- */
+
+static void run_into(int64_t bad_plan, int error, int servers)
+{
+    ms_loop loop;
+    fill(&sheets[0], 0, 20, 1.0);
+    plans_are(0, 1, bad_plan, 0);
+    make(&loop, &plain, servers, MS_LEAST_LOADED);
+    loop.brain.policy.finish = NULL;
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == error);
+    CHECK(loop.error_request == 2 && loop.error_plan == bad_plan);
+    ms_loop_free(&loop);
+}
+
+static void an_illegal_plan_is_an_error(void)
+{
+    for (int servers = 0; servers < 2; servers++) {
+        run_into(MODELS, MS_ERR_PLAN, servers);
+        run_into(MS_PLAN_MODEL, MS_ERR_PLAN, servers);
+        run_into(MS_PLAN_ALL | MS_PLAN_EXPLORE, MS_ERR_PLAN, servers);
+        run_into(MS_PLAN_CHAIN | MS_PLAN_EXPLORE | 1, MS_ERR_PLAN, servers);
+        run_into(MS_PLAN_EXPLORE | MODELS, MS_ERR_PLAN, servers);
+        run_into(MS_PLAN_CHAIN, MS_ERR_PLAN, servers); /* it makes no chains */
+        run_into(1 << 23, MS_ERR_PLAN, servers);
+        run_into(-1, MS_ERR_POLICY, servers);
+        run_into(-1000, MS_ERR_POLICY, servers);
+    }
+}
+
+static void a_chain_that_names_no_model_is_an_error(void)
+{
+    const double wrong[] = {MODELS + 1, -1, 77};
+    for (int k = 0; k < 6; k++) {
+        ms_loop loop;
+        fill(&sheets[0], 0, 20, 1.0);
+        plans_are(MS_PLAN_CHAIN, MS_PLAN_CHAIN, 1, 1);
+        params[7] = wrong[k % 3];
+        make(&loop, &plain, k / 3, MS_LEAST_LOADED);
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_PLAN);
+        CHECK(loop.error_request == 5 && loop.error_plan == (int64_t)wrong[k % 3]);
+        ms_loop_free(&loop);
+    }
+}
+
+/* Also the last label of a request whose record stands already, with a lesson that is never over. */
+static void a_policy_may_refuse_a_label(void)
+{
+    for (int c = 0; c < 16; c++) {
+        ms_loop loop;
+        ms_loop_config config = plain;
+        config.keeps_delays = c % 2;
+        config.feedback_probability = 1.0;
+        config.learns_every_answer = 1;
+        fill(&sheets[0], 0, 40, 1.0);
+        sheets[0].page.delay_s = config.keeps_delays ? sheets[0].delay : NULL;
+        plans_are(0, c / 2 % 2 ? MS_PLAN_ALL : 1, 1, c / 8 ? MS_PLAN_CHAIN : 0);
+        params[6] = 17.0;
+        make(&loop, &config, c / 4 % 2, MS_LEAST_LOADED);
+        loop.brain.policy.rated = refuse;
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_POLICY);
+        CHECK(loop.error_request == 17 && loop.error_plan == -42);
+        ms_loop_free(&loop);
+    }
+}
+
+static void a_request_that_never_fits_is_an_error(void)
+{
+    ms_loop loop;
+    fill(&sheets[0], 0, 20, 1.0);
+    sheets[0].prompt[7] = 500;
+    plans_are(MS_PLAN_ALL, MS_PLAN_ALL, MS_PLAN_ALL, MS_PLAN_ALL);
+    make(&loop, &plain, 1, MS_ROUND_ROBIN);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_TOO_LARGE);
+    ms_loop_free(&loop);
+}
+
+/* ---- the horizon ----------------------------------------------------------------------------------------- */
+
+static void the_horizon_leaves_requests_in_flight(void)
+{
+    for (int c = 0; c < 32; c++) {
+        ms_loop loop;
+        ms_loop_config config = plain;
+        config.horizon_s = 60.3;
+        config.keeps_delays = c / 4 % 2;
+        config.learns_every_answer = c / 8 % 2;
+        fill(&sheets[0], 0, 120, 0.5);
+        sheets[0].page.delay_s = config.keeps_delays ? sheets[0].delay : NULL;
+        plans_are(MS_PLAN_ALL, 0, MS_PLAN_CHAIN | 0, 1);
+        make(&loop, &config, 1 + c / 16, c % 4);
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+        CHECK(loop.now_s <= 60.3 && sheets[0].page.open > 0);
+        ms_loop_cut(&loop);
+        const sheet *s = &sheets[0];
+        const int64_t in_flight = check_records(s, MS_IN_FLIGHT), done = check_records(s, MS_COMPLETED);
+        CHECK(in_flight > 0 && done > 0 && in_flight + done == 120);
+        CHECK(loop.now_s == 60.3 && loop.open_count == 0 && loop.oldest == NULL && loop.in_system == 0);
+        for (int64_t i = 0; i < 120; i++) {
+            CHECK(!(s->finish[i] > 60.3) && !(s->feedback_s[i] > 60.3));
+        }
+        /* what is under way is charged for what it used */
+        CHECK_NEAR(sum_of(s->energy, 120), meters_of(&loop), 1e-12);
+        CHECK_NEAR(loop.paid_j, meters_of(&loop), 1e-12);
+        ms_loop_free(&loop);
+    }
+}
+
+static void a_horizon_before_everything_is_an_empty_run(void)
+{
+    ms_loop loop;
+    ms_loop_config config = plain;
+    config.horizon_s = 5.0;
+    fill(&sheets[0], 100, 20, 1.0);
+    plans_are(0, 0, 0, 0);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    ms_loop_cut(&loop);
+    CHECK(loop.issued == 0 && loop.events == 0 && sheets[0].page.open == 20 && sheets[0].status[0] == NO_STATUS);
+    ms_loop_free(&loop);
+}
+
+/* ---- leaving in the middle -------------------------------------------------------------------------------- */
+
+/* Whatever is pending: the address sanitizer tells of what is left behind. */
+static void a_loop_may_be_freed_at_any_moment(void)
+{
+    for (int c = 0; c < 32; c++) {
+        for (int64_t events = 0; events < 400; events += 1 + events / 8) {
+            ms_loop loop;
+            ms_predictor predictor;
+            ms_loop_config config = plain;
+            config.keeps_delays = c % 2;
+            config.learns_every_answer = c / 2 % 2;
+            config.feedback_probability = 0.9;
+            config.max_waiting = c % 3 == 0 ? 1 : -1;
+            fill(&sheets[0], 0, 100, 2.0);
+            sheets[0].page.delay_s = config.keeps_delays ? sheets[0].delay : NULL;
+            plans_are(MS_PLAN_ALL, 0, c % 5 == 0 ? MS_PLAN_CHAIN | 0 : 1, MS_PLAN_ALL);
+            make(&loop, &config, c / 4 % 3, c % 4);
+            CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0);
+            loop.brain.predictor = &predictor;
+            if (c / 4 % 3 > 0) {
+                break_down(&loop, 0, 20.0, 5.0);
+            }
+            CHECK(ms_loop_begin(&loop) == 0);
+            ms_loop_turn_page(&loop, &sheets[0].page);
+            CHECK(ms_loop_run(&loop, events) >= 0);
+            ms_loop_free(&loop);
+            ms_predictor_free(&predictor);
+        }
+    }
+}
+
+static void a_loop_that_never_began_may_be_freed(void)
+{
+    ms_loop loop;
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    ms_loop_free(&loop);
+    make(&loop, &plain, 0, MS_LEAST_LOADED);
+    CHECK(ms_loop_run(&loop, 10) == MS_LOOP_NEEDS_PAGE);
+    ms_loop_no_more(&loop);
+    CHECK(ms_loop_run(&loop, 10) == MS_LOOP_OVER);
+    ms_loop_free(&loop);
+}
+
+int main(void)
+{
+    RUN(without_servers_an_answer_is_there_at_once);
+    RUN(a_record_tells_the_queue_that_it_found);
+    RUN(lessons_are_learnt_in_order);
+    RUN(one_request_by_hand);
+    RUN(every_request_gets_one_record);
+    RUN(a_budget_does_not_show);
+    RUN(a_chain_is_charged_for_what_came_before);
+    RUN(a_late_label_moves_the_queue_late);
+    RUN(clients_wait_for_their_answers);
+    RUN(what_a_failure_hits_begins_again);
+    RUN(what_a_failure_hits_may_be_lost);
+    RUN(failures_at_random_go_on_until_all_is_done);
+    RUN(an_illegal_plan_is_an_error);
+    RUN(a_chain_that_names_no_model_is_an_error);
+    RUN(a_policy_may_refuse_a_label);
+    RUN(a_request_that_never_fits_is_an_error);
+    RUN(the_horizon_leaves_requests_in_flight);
+    RUN(a_horizon_before_everything_is_an_empty_run);
+    RUN(a_loop_may_be_freed_at_any_moment);
+    RUN(a_loop_that_never_began_may_be_freed);
+    return report();
+}

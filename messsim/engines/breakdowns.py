@@ -1,0 +1,87 @@
+"""Failures and repairs of replicas, as SimPy processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from messsim.scenario.fleet import Failures
+from messsim.workload import Chance
+
+from .calendar import ENDS, RETRIES, Calendar
+from .servers import ModelServers, ServerPool
+
+__all__ = ["Breakdowns"]
+
+Process = Generator[Any, Any, None]
+
+
+class Breakdowns:
+    """Lets replicas fail and be repaired, by plan and at random.
+
+    `lose` takes a job that its replica's failure ends, where failures lose requests; else it begins again
+    elsewhere. `servers` are by model.
+    """
+
+    def __init__(
+        self,
+        said: Failures,
+        calendar: Calendar,
+        chance: Chance,
+        pools: list[ServerPool],
+        servers: list[ModelServers],
+        lose: Callable[[Any], None],
+    ) -> None:
+        self.said = said
+        self.calendar = calendar
+        self.chance = chance
+        self.servers = servers
+        self.lose = lose
+        named = {p.plan.name: p for p in pools}
+        for outage in said.schedule:
+            server = named[outage.pool].replicas[outage.replica]
+            calendar.process(self.outage(server, outage.at_s, outage.for_s))
+        if said.mtbf_s is not None:
+            for pool in pools:
+                for number, server in enumerate(pool.replicas):
+                    calendar.process(self.failures(server, number, said.mtbf_s))
+
+    def outage(self, server: Any, at_s: float, for_s: float) -> Process:
+        """SimPy process: a planned failure."""
+        yield self.calendar.at(at_s, (ENDS, server.index, 1))
+        self.fail(server)
+        yield self.calendar.at(at_s + for_s, (ENDS, server.index, 2))
+        self.repair(server)
+
+    def failures(self, server: Any, number: int, mtbf_s: float) -> Process:
+        """SimPy process: a replica that fails and is repaired, again and again."""
+        name = server.pool.plan.name
+        fails, mends = self.chance.column("failure", name), self.chance.column("repair", name)
+        time_s, k = 0.0, 0
+        while True:
+            time_s += mtbf_s * self.chance.one_exponential(fails, k, number)
+            yield self.calendar.at(time_s, (ENDS, server.index, 1))
+            self.fail(server)
+            time_s += self.said.mttr_s * self.chance.one_exponential(mends, k, number)
+            yield self.calendar.at(time_s, (ENDS, server.index, 2))
+            self.repair(server)
+            k += 1
+
+    def fail(self, server: Any) -> None:
+        """A replica fails, and what it had is lost or begins again."""
+        for job in sorted(server.fail(), key=lambda j: (j.request, j.model)):
+            server.pool.unfinished -= 1
+            if self.said.on_failure == "lose":
+                self.lose(job)
+            else:
+                job.restart()
+                order = (RETRIES, job.request, job.model)
+                self.calendar.call_at(self._retry_of(job), self.calendar.now, order)
+
+    def _retry_of(self, job: Any) -> Callable[[Any], None]:
+        return lambda _: self.servers[job.model].place(job)
+
+    def repair(self, server: Any) -> None:
+        """One cause is mended; if it is up again, it takes what waits."""
+        if server.repair():
+            self.servers[server.pool.plan.model].resume(server.pool)

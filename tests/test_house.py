@@ -1,0 +1,176 @@
+"""The house: each room stands above what it imports, imports inside functions too (CONTRIBUTING.md)."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "messsim"
+
+FLOORS = {
+    **dict.fromkeys(["errors", "version"], 0),
+    **dict.fromkeys(["_core", "scenario"], 1),
+    **dict.fromkeys(["workload", "zoo", "routing"], 2),
+    "engines": 3,
+    **dict.fromkeys(["results", "report"], 4),
+    "study": 5,
+    **dict.fromkeys(["cli", "__init__"], 6),
+}
+MOST_LINES = 500
+
+# What a module may import when it is loaded; the rest is imported where it is used.
+AT_ONCE = {"numpy", "pydantic", "pydantic_core", "typer", "rich"}
+ELSEWHERE = {  # modules that are themselves loaded late, or need a small library only they use
+    "engines.simpy_engine": {"simpy"},
+    "engines.calendar": {"simpy"},
+    "scenario.loading": {"tomli_w"},
+}
+
+
+def module_of(path: Path) -> str:
+    """``engines.records``; a package is named as itself, messsim as ``__init__``."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+SOURCES = {module_of(p): p for p in sorted(PACKAGE.rglob("*.py"))}
+MODULES = {*SOURCES, "_core"}
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def imports(node: ast.AST, deep: bool = True) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Every import under a node, those for type checkers left out; not inside functions unless `deep`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            yield child
+        elif is_type_checking(child):
+            for other in child.orelse:
+                yield from imports(other, deep)
+        elif deep or not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from imports(child, deep)
+
+
+def names(path: Path, node: ast.Import | ast.ImportFrom) -> list[str]:
+    """Absolute dotted names, each as deep as the import names it."""
+    if isinstance(node, ast.Import):
+        return [a.name for a in node.names]
+    base = node.module or ""
+    if node.level:
+        package = ("messsim", *path.relative_to(PACKAGE).parts[:-1])
+        base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
+    return [f"{base}.{a.name}" for a in node.names]
+
+
+def home(name: str) -> str | None:
+    """The module of ours that an imported name belongs to; None for others' names."""
+    parts = name.split(".")
+    if parts[0] != "messsim":
+        return None
+    for end in range(len(parts), 1, -1):
+        if (module := ".".join(parts[1:end])) in MODULES:
+            return module
+    return "__init__"
+
+
+def room(module: str) -> str:
+    return module.split(".")[0]
+
+
+def ours(module: str) -> set[str]:
+    """The modules of messsim that one imports, anywhere in it."""
+    path = SOURCES[module]
+    found = {home(n) for node in imports(tree_of(path)) for n in names(path, node)}
+    return {m for m in found if m is not None and m != module}
+
+
+def uphill(module: str, imported: str) -> bool:
+    """Whether an import goes up, or sideways to another room of the same floor."""
+    here, there = room(module), room(imported)
+    return here != there and FLOORS[there] >= FLOORS[here]
+
+
+def test_every_room_has_a_floor():
+    assert {room(m) for m in MODULES} == set(FLOORS)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_go_down(module):
+    assert [m for m in sorted(ours(module)) if uphill(module, m)] == []
+
+
+def test_no_modules_import_each_other_in_a_ring():
+    graph = {m: ours(m) & set(SOURCES) for m in SOURCES}
+    assert ring_in(graph) == []
+
+
+def ring_in(graph: dict[str, set[str]]) -> list[str]:
+    """One ring, or none. A package and its own modules count: importing a module runs its package first."""
+    done: set[str] = set()
+
+    def walk(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module in done:
+            return []
+        for following in sorted(graph[module]):
+            if found := walk(following, [*path, module]):
+                return found
+        done.add(module)
+        return []
+
+    return next((found for module in sorted(graph) if (found := walk(module, []))), [])
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_what_is_slow_to_load_is_loaded_where_it_is_used(module):
+    allowed = AT_ONCE | ELSEWHERE.get(module, set()) | {"messsim", "__future__"} | sys.stdlib_module_names
+    path = SOURCES[module]
+    found = {n.split(".")[0] for node in imports(tree_of(path), deep=False) for n in names(path, node)}
+    assert found - allowed == set()
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_no_file_is_long(module):
+    assert len(SOURCES[module].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_the_core_imports_only_errors():
+    text = (PACKAGE / "_core.pyx").read_text(encoding="utf-8")
+    imported = [line for line in text.splitlines() if "import" in line.split("#")[0].split() and "messsim" in line]
+    assert imported == ["from messsim import errors"]
+
+
+# ---- that these tests can fail --------------------------------------------------------------------------
+
+
+def test_strays_are_noticed(tmp_path, monkeypatch):
+    package = tmp_path / "messsim"
+    (package / "scenario").mkdir(parents=True)
+    source = package / "scenario" / "stray.py"
+    source.write_text(
+        "from typing import TYPE_CHECKING\n"
+        "import polars\n"
+        "if TYPE_CHECKING:\n    from messsim.cli import app\n"
+        "def f():\n    from ..engines import records\n    import scipy.stats\n"
+    )
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", package)
+    monkeypatch.setitem(SOURCES, "scenario.stray", source)
+    assert ours("scenario.stray") == {"engines.records"}
+    assert uphill("scenario.stray", "engines.records")
+    assert uphill("workload.irt", "zoo.facts")
+    assert not uphill("engines.costs", "engines.cluster")
+    assert not uphill("study.check", "workload.irt")
+    tops = [n for node in imports(tree_of(source), deep=False) for n in names(source, node)]
+    assert tops == ["typing.TYPE_CHECKING", "polars"]
+    assert ring_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert ring_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []

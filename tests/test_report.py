@@ -1,0 +1,171 @@
+"""What people see: tables that fit, figures in few digits, verdicts, and the progress bar."""
+
+import io
+import math
+
+import pytest
+from builders import ALWAYS, COEFFICIENTS, NEVER, model, run, scenario, trace
+from rich.console import Console
+
+from messsim.engines import Progress
+from messsim.report.progress import progress_bar
+from messsim.report.tables import Fitting, number, percent, seconds
+from messsim.report.terminal import run_summary
+
+
+def shown(renderable, width: int = 80) -> str:
+    console = Console(width=width, file=io.StringIO())
+    console.print(renderable)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+
+# ---- figures --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "-"), (0.0, "0 J"), (1.23456, "1.235 J"), (999.94, "999.9 J"), (1234.5, "1,234 J"), (-2e6, "-2,000,000 J")],
+)
+def test_numbers_have_four_digits(value, text):
+    assert number(value, "J") == text
+    assert number(value) == text.removesuffix(" J")
+
+
+def test_shares_and_times():
+    assert [percent(None), percent(0.1234), percent(0.1239, 2), percent(1.0, 0)] == ["-", "12.3 %", "12.39 %", "100 %"]
+    times = [None, 0.0, 0.0123, 0.9994, 0.9996, 1.0, 61.234, 999.7, 12345.6]
+    texts = ["-", "0 ms", "12.3 ms", "999 ms", "1 s", "1 s", "61.2 s", "1,000 s", "12,346 s"]
+    assert [seconds(t) for t in times] == texts
+
+
+# ---- tables ---------------------------------------------------------------------------------------------
+
+
+def table() -> Fitting:
+    made = Fitting(("name", "first", "second", "third"), spare=("third", "first"))
+    made.add_row("a-long-name", "1", "22", "333")
+    return made
+
+
+WIDE = "name         first  second  third\na-long-name      1      22    333"
+
+
+def test_a_wide_terminal_shows_all():
+    assert shown(table(), 40) == WIDE
+
+
+def test_columns_go_in_their_order_and_are_named():
+    lines = shown(table(), 31).splitlines()
+    assert lines[:2] == ["name         first  second", "a-long-name      1      22"]
+    assert " ".join(lines[2:]) == "(a wider terminal also shows: third)"
+    lines = shown(table(), 24).splitlines()
+    assert lines[:2] == ["name         second", "a-long-name      22"]
+    assert " ".join(lines[2:]) == "(a wider terminal also shows: first, third)"
+
+
+def test_what_must_stay_is_folded_never_cut():
+    text = shown(table(), 16)
+    assert "…" not in text
+    assert "".join(line[:6].strip() for line in text.splitlines()[1:4]).startswith("a-long-name"[:6])
+    assert "22" in text
+
+
+# ---- the summary ----------------------------------------------------------------------------------------
+
+
+def told(width: int = 100, **changes) -> str:
+    r = run(scenario(**changes))
+    return shown(run_summary(r.summary, r.setup.notes), width)
+
+
+def test_a_promise_kept_and_one_missed():
+    kept = told(models=[model("only", ALWAYS)])
+    assert kept.startswith("SLA kept: 100.00 % of answers satisfy, 50.00 % promised (+50.00 points)\n")
+    assert "kept for good     from request 0 on" in kept
+    missed = told(models=[model("only", NEVER)])
+    assert missed.startswith("SLA missed: 0.00 % of answers satisfy, 50.00 % promised (-50.00 points)\n")
+    assert "kept for good     never" in missed
+    assert "certificate       vacuous: the queue is longer than the promise" in missed
+    assert "no model, and no fixed mix of them, keeps the promise" in missed
+
+
+def test_with_tenants_the_worst_margin_counts():
+    tenants = [{"name": "easy", "alpha": 0.1}, {"name": "hard", "alpha": 1.0}]
+    text = told(tenants=tenants, models=[model("only", 0.6)])
+    assert text.startswith("SLA missed: ")
+    assert "100.00 % promised to hard (-" in text.splitlines()[0]
+
+
+def test_nobody_was_answered(tmp_path):
+    assert told(requests=None, horizon_s=1e-9).startswith("SLA: nobody was answered")
+    text = told(feedback={"probability": 0.0})
+    assert "certificate       none: no answer was rated" in text
+
+
+def test_what_did_not_end_is_said():
+    text = told(requests=None, horizon_s=0.8, arrivals={"kind": "poisson", "rate_rps": 40.0})
+    assert " in flight, " in text
+    text = told(cluster={"admission": {"max_waiting": 0}}, models=[model("only", max_num_seqs=1)])
+    assert " rejected, " in text
+
+
+def test_energy_that_is_assumed_is_called_so(tmp_path):
+    text = told(models=[model("own", coefficients=COEFFICIENTS)])
+    assert "J per output token; energy of some pools is assumed, not measured" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("own "))
+    assert row.endswith(" assumed")
+
+
+def test_an_api_has_no_energy_to_speak_of(tmp_path):
+    api = model("api", coefficients=None, kind="api", usd_per_million_output_tokens=9.0)
+    text = told(models=[api], cost={"unit": "USD"}, arrivals=trace(tmp_path, [0, 1]), requests=None)
+    assert "per output token" not in text
+    assert "assumed" not in text
+    assert "USD per million tokens" in text
+
+
+def test_objectives_are_told_where_they_are_stated():
+    assert "SLO               100.0 % within, goodput" in told(slo={"ttft_s": 1e6})
+    assert "SLO" not in told()
+
+
+def test_notes_come_right_after_the_verdict():
+    assert told(sla={"alpha": 0.9}).splitlines()[1].startswith("note: alpha = 0.9 is above the best model's")
+
+
+# ---- progress -------------------------------------------------------------------------------------------
+
+
+def at(requests: int, satisfaction: float, **more) -> Progress:
+    return Progress(
+        **({"total": 200, "time_s": 30.0, "horizon_s": None} | more),
+        requests=requests,
+        satisfaction=satisfaction,
+        queue=12.345,
+    )
+
+
+def test_a_bar_tells_rate_share_satisfaction_and_queue():
+    console = Console(width=100, file=io.StringIO(), force_terminal=True)
+    with progress_bar(console, "my run") as tell:
+        tell(at(50, 0.625))
+    text = console.file.getvalue()
+    for word in ("my run", "25 %", "requests/s", "satisfied 62.5 %", "Q 12.3"):
+        assert word in text, word
+
+
+def test_a_bar_of_a_horizon_goes_by_time_and_knows_what_it_does_not_know():
+    console = Console(width=100, file=io.StringIO(), force_terminal=True)
+    with progress_bar(console, "my run") as tell:
+        tell(at(50, math.nan, total=None, horizon_s=60.0))
+    text = console.file.getvalue()
+    assert "50 %" in text
+    assert "satisfied -" in text
+    assert "nan" not in text
+
+
+def test_nobody_watches_a_pipe():
+    console = Console(file=io.StringIO())
+    with progress_bar(console, "my run") as tell:
+        assert tell is None
+    assert console.file.getvalue() == ""
