@@ -1,7 +1,7 @@
 """The one extension module; everything else about the package stands in pyproject.toml."""
 
 import os
-from glob import glob
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -13,8 +13,8 @@ FLAGS += os.environ.get("MESSSIM_CFLAGS", "").split()
 
 core = Extension(
     "messsim._core",
-    sources=["messsim/_core.pyx", *sorted(glob("csrc/*.c"))],
-    depends=sorted(glob("csrc/*.h")),
+    sources=["messsim/_core.pyx", *sorted(str(p) for p in Path("csrc").glob("*.c"))],
+    depends=sorted(str(p) for p in Path("csrc").glob("*.h")),
     include_dirs=["csrc"],
     extra_compile_args=FLAGS,
     extra_link_args=os.environ.get("MESSSIM_LDFLAGS", "").split(),

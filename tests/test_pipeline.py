@@ -61,9 +61,13 @@ def test_an_error_behind_is_raised_in_front():
     def refuse(item):
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"), Background(refuse) as behind:
-        for i in range(100):
-            behind(i)
+    def front():
+        with Background(refuse) as behind:
+            for i in range(100):
+                behind(i)
+
+    with pytest.raises(OSError, match="disk full"):
+        front()
     assert ours() == []
 
 
@@ -83,11 +87,14 @@ def test_an_error_in_front_drops_what_waits():
         time.sleep(0.05)
         done.append(item)
 
-    behind = Background(slowly)
-    with pytest.raises(KeyError), behind:
-        behind(1)
-        behind(2)
-        raise KeyError
+    def front():
+        with Background(slowly) as behind:
+            behind(1)
+            behind(2)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        front()
     assert done in ([], [1])
     assert ours() == []
 

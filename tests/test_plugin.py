@@ -13,7 +13,7 @@ from messsim.scenario import parse
 
 pytest.importorskip("numba", reason="a policy of one's own needs Numba")
 
-from messsim.routing.plugin import compile_policy  # noqa: E402
+from messsim.routing.plugin import compile_policy
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 
@@ -79,7 +79,7 @@ def test_params_state_and_arrays_reach_it(tmp_path):
 def test_its_own_error_code_stops_the_run_and_names_the_request(tmp_path):
     policy_file(tmp_path, "return -7 if request == 41 else 0")
     for engine in ("simpy", "compiled"):
-        with pytest.raises(PolicyError, match="its error code -7 at request 41 .at .* after 42 requests."):
+        with pytest.raises(PolicyError, match=r"its error code -7 at request 41 \(at .* after 42 requests\)"):
             messsim.run(scenario("own.py", tmp_path).changed(engine=engine))
 
 

@@ -97,8 +97,8 @@ def _repeats(policy: Policy, models: int) -> list[str]:
     if plans[0] != plans[1]:
         first = next(k for k, (a, b) in enumerate(zip(*plans, strict=True)) if a != b)
         return [
-            f"decide: the same state and arguments gave {plans[0][first]} and then {plans[1][first]} at request {first}; "
-            "chance may come from uniforms alone"
+            f"decide: the same state and arguments gave {plans[0][first]} and then {plans[1][first]} at request {first};"
+            " chance may come from uniforms alone"
         ]
     return []
 

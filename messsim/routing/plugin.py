@@ -1,15 +1,15 @@
 """Policies of your own, compiled by Numba to the signatures of csrc/policy.h.
 
-Write `decide` (and, where needed, `finish` and `rated`) as plain functions of numbers and arrays; `compile_policy` turns
-them into C function pointers that both engines call without the interpreter. A compiled function cannot raise: return
-a negative number, which stops the run with that code and the request's number.
+Write `decide` (and, where needed, `finish` and `rated`) as plain functions of numbers and arrays; `compile_policy`
+turns them into C function pointers that both engines call without the interpreter. A compiled function cannot raise:
+return a negative number, which stops the run with that code and the request's number.
 
     def decide(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
         ...
         return model
 
-All arrays are float64: scores, costs and loads have `models` entries, uniforms 2, facts `models` (zeros unless the policy
-declares ``needs={"outcomes"}``), params and state as given here. What changes from request to request belongs into
+All arrays are float64: scores, costs and loads have `models` entries, uniforms 2, facts `models` (zeros unless the
+policy declares ``needs={"outcomes"}``), params and state as given here. What changes from request to request belongs into
 `state`; chance comes from `uniforms` alone.
 """
 
