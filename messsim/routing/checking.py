@@ -96,9 +96,10 @@ def _repeats(policy: Policy, models: int) -> list[str]:
         plans.append([request.decide(policy) for request in _requests(models)])
     if plans[0] != plans[1]:
         first = next(k for k, (a, b) in enumerate(zip(*plans, strict=True)) if a != b)
+        once, again = plans[0][first], plans[1][first]
         return [
-            f"decide: the same state and arguments gave {plans[0][first]} and then {plans[1][first]} at request {first};"
-            " chance may come from uniforms alone"
+            f"decide: the same state and arguments gave {once} and then {again} at request {first}; chance may come "
+            "from uniforms alone"
         ]
     return []
 

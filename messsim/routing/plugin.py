@@ -9,8 +9,8 @@ return a negative number, which stops the run with that code and the request's n
         return model
 
 All arrays are float64: scores, costs and loads have `models` entries, uniforms 2, facts `models` (zeros unless the
-policy declares ``needs={"outcomes"}``), params and state as given here. What changes from request to request belongs into
-`state`; chance comes from `uniforms` alone.
+policy declares ``needs={"outcomes"}``), params and state as given here. What changes from request to request belongs
+into `state`; chance comes from `uniforms` alone.
 """
 
 import ast
