@@ -233,8 +233,8 @@ static int place_shared(ms_fleet *self, const ms_servers *servers, ms_job *job, 
     double least = INFINITY;
     for (int32_t k = 0; k < servers->pools; k++) {
         ms_pool *pool = &self->pool[servers->pool[k]];
-        const double crowd = (double)pool->unfinished / (double)(pool->up > 0 ? pool->up : 1);
-        if (!pool->plan.is_api && !is_full(pool, max_waiting) && crowd < least) {
+        const double crowd = pool->up > 0 ? (double)pool->unfinished / (double)pool->up : INFINITY;
+        if (!pool->plan.is_api && !is_full(pool, max_waiting) && (best == NULL || crowd < least)) {
             least = crowd;
             best = pool;
         }

@@ -129,6 +129,16 @@ def test_the_known_cost_is_a_prompt_alone_and_a_share_of_a_nominal_batch(unit):
     np.testing.assert_allclose(run(data).known, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("places", "batch"), [(1, 1), (8, 8), (32, 32), (256, 32)])
+def test_the_nominal_batch_is_a_full_replica_or_32(places, batch):
+    said = COEFFICIENTS | {"p0_w_per_gpu": 0.0, "e_j_per_token": 1.0, "ek_j_per_cached_token": 1.0}
+    data = scenario(tokens={"prompt": 10, "output": 20}, models=[model("only", coefficients=said, max_num_seqs=places)])
+    step = batch + batch * (10 + 20 / 2)  # joules of an iteration: its tokens and what they look back on
+    np.testing.assert_allclose(run(data).known, 10 + 19 * step / batch, rtol=1e-12)
+    data["models"][0]["coefficients"] = COEFFICIENTS
+    np.testing.assert_allclose(run(data).known, POWER_W * STEP_S * (1 + 19 / batch), rtol=1e-12)
+
+
 def test_the_known_cost_does_not_look_at_the_answer(engine):
     r = run(scenario(tokens={"prompt": 5, "output": {"kind": "geometric", "mean": 30.0}}), engine)
     assert len(set(r.records.output_tokens)) > 10

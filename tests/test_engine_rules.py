@@ -356,20 +356,21 @@ def test_pauses_are_drawn_by_the_request_before_them(engine):
     np.testing.assert_allclose(np.diff(r.arrival_s), LASTS_S + np.array(pauses), rtol=1e-12)
 
 
-def test_a_client_waits_only_for_the_answer_that_it_sees(engine):
-    """Exploring asks a slow model too, which the client does not wait for."""
-    slow = model("slow", output={"kind": "constant", "tokens": 100})
+@pytest.mark.parametrize(("reference", "waits_s"), [("slow", 9 * STEP_S), ("fast", LASTS_S)])
+def test_a_client_waits_only_for_the_answer_that_it_sees(engine, reference, waits_s):
+    """Exploring asks both models; the client waits for the reference's answer, be it the first or the last."""
+    slow = model("slow", output={"kind": "constant", "tokens": 9}, replicas=9)
     data = scenario(
         requests=5,
         arrivals={"kind": "closed", "clients": 1, "think_s": 0.25},
         models=[slow, model("fast")],
-        router={"c": 1.0, "kappa": 0.0},
+        router={"c": 1.0, "kappa": 0.0, "reference": reference},
     )
     r = run(data, engine)
     assert r.records.explored.all()
-    assert r.records.arrival_s.tolist() == [k * (LASTS_S + 0.25) for k in range(5)]
+    assert r.records.arrival_s.tolist() == [k * (waits_s + 0.25) for k in range(5)]
     assert r.statuses == ["completed"] * 5
-    assert r.outcome.end_s > 100 * STEP_S
+    assert r.outcome.end_s == 4 * (waits_s + 0.25) + 9 * STEP_S
 
 
 def test_a_client_that_is_turned_away_pauses_too(engine):

@@ -283,6 +283,30 @@ static void a_repaired_replica_takes_what_waits_in_the_shared_queue(void)
     ms_fleet_free(&fleet);
 }
 
+/* The head does not fit into one replica; once another has taken it, the next in the queue does. */
+static void who_could_not_take_the_head_is_asked_again(void)
+{
+    ms_pool_plan plan = pool_of(0, 2, 2);
+    plan.limits.max_batched_tokens = 1000;
+    ms_fleet fleet;
+    ms_queue done = {0};
+    make(&fleet, 1, &plan, MS_SHARED_QUEUE);
+    const int32_t prompts[] = {4, 700, 600, 4}, answers[] = {100, 100, 100, 2};
+    const double times_s[] = {0.0, 0.5, 10.25, 10.625}; /* replica 1 refuses the third at 10.5 */
+    for (int32_t i = 0; i < 4; i++) {
+        while (fleet.moments.values[ms_tournament_best(&fleet.moments)] <= times_s[i]) {
+            step(&fleet, &done);
+        }
+        jobs[i] = ms_job_new(i, 0, prompts[i], answers[i]);
+        CHECK(ms_fleet_place(&fleet, &jobs[i], -1, times_s[i]) == MS_PLACED);
+    }
+    CHECK(run_out(&fleet) == 4);
+    CHECK(jobs[0].replica == 0 && jobs[1].replica == 1);
+    CHECK(jobs[2].replica == 0 && jobs[2].start_s == 11.0);
+    CHECK(jobs[3].replica == 1 && jobs[3].start_s == 11.5);
+    ms_fleet_free(&fleet);
+}
+
 /* ---- admission ---------------------------------------------------------------------------------------- */
 
 static void a_full_pool_turns_away(void)
@@ -606,6 +630,7 @@ int main(void)
     RUN(the_emptier_of_two_shared_pools_is_chosen);
     RUN(a_failed_replica_leaves_the_shared_queue_to_the_others);
     RUN(a_repaired_replica_takes_what_waits_in_the_shared_queue);
+    RUN(who_could_not_take_the_head_is_asked_again);
     RUN(a_full_pool_turns_away);
     RUN(nobody_waits_where_none_may);
     RUN(what_never_fits_is_an_error);

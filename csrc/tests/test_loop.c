@@ -370,6 +370,7 @@ static void every_request_gets_one_record(void)
         }
         CHECK(completed + rejected == 450 && (rejected == 0 || config.max_waiting >= 0));
         CHECK(rejected > 0 || config.max_waiting < 0 || c % 5 != 0);
+        CHECK(loop.labels_of_lost == 0); /* who is turned away gets no label */
         CHECK(loop.issued == 450 && loop.open_count == 0 && loop.labels_to_come == 0 && loop.in_system == 0);
         CHECK(loop.oldest == NULL && loop.newest == NULL);
         CHECK(predictor.version > 0);
@@ -423,6 +424,28 @@ static void a_chain_is_charged_for_what_came_before(void)
         CHECK(s->cost[i] == s->known[i] + (both ? s->known[40 + i] : 0.0));
     }
     CHECK(loop.brain.delivered[0].rated + loop.brain.delivered[1].rated == 40); /* one label each */
+    ms_loop_free(&loop);
+}
+
+/* A chain starts with its first model, and its answer is the last one's. */
+static void a_chain_on_servers_keeps_its_first_start(void)
+{
+    ms_loop loop;
+    fill(&sheets[0], 0, 40, 100.0); /* nobody waits for anybody */
+    plans_are(MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    const sheet *s = &sheets[0];
+    CHECK(check_records(s, MS_COMPLETED) == 40);
+    for (int64_t i = 0; i < 40; i++) {
+        const int both = i % 2 == 0;
+        const double prefill_s = s->prompt[i] > 16 ? 2.0 : 1.0; /* chunks of 16 tokens */
+        const double first_s = both ? prefill_s + s->outputs[i] - 1 : 0.0;
+        CHECK(s->start[i] == s->arrival[i] && s->replica[i] == (both ? 2 : 0));
+        CHECK(s->first_token[i] == s->arrival[i] + first_s + prefill_s);
+        CHECK(s->finish[i] == s->first_token[i] + s->tokens[i] - 1);
+    }
     ms_loop_free(&loop);
 }
 
@@ -743,6 +766,7 @@ int main(void)
     RUN(every_request_gets_one_record);
     RUN(a_budget_does_not_show);
     RUN(a_chain_is_charged_for_what_came_before);
+    RUN(a_chain_on_servers_keeps_its_first_start);
     RUN(a_late_label_moves_the_queue_late);
     RUN(clients_wait_for_their_answers);
     RUN(what_a_failure_hits_begins_again);

@@ -215,7 +215,7 @@ class ModelServers:
                 return False
         own = [p for p in pools if not p.plan.is_api] if self._dispatch == "shared_queue" else []
         if own:  # an API has no queue to share: it is asked when all else is full
-            pool = min(own, key=lambda p: p.unfinished / max(len(p.up), 1))
+            pool = min(own, key=lambda p: p.unfinished / len(p.up) if p.up else math.inf)
             pool.unfinished += 1
             pool.share(job)
             return True

@@ -88,45 +88,63 @@ def run(
     if target is not None:
         check_free(target)
     setup = prepare(scenario)
-    scenario = setup.scenario
+    length = setup.workload.length
     if pipelined is None:
-        length = setup.workload.length
-        pipelined = (os.cpu_count() or 1) > 1 and (length is None or length > 2 * scenario.record.chunk)
+        pipelined = (os.cpu_count() or 1) > 1 and (length is None or length > 2 * setup.scenario.record.chunk)
     setup = dataclasses.replace(setup, pipelined=pipelined)
-    started = time.perf_counter()
-    tally = Tally(scenario)
-    kept: list[pl.DataFrame] = []
     with contextlib.ExitStack() as stack:
-        beside = writer = None
-        if target is not None:
-            beside = stack.enter_context(complete_or_absent(target))
-            writer = RecordWriter(scenario, beside, target)
-        keep = writer is None and keep_records
-
-        def sink(chunk: RecordChunk) -> None:
-            tally.add(chunk)
-            if writer is not None:
-                writer.add(chunk)
-            if keep:
-                kept.append(record_frame(scenario, [chunk]))
-
-        if pipelined:
-            with Background(sink) as behind:
-                outcome = ENGINES[scenario.engine](setup, behind, progress)
-        else:
-            outcome = ENGINES[scenario.engine](setup, sink, progress)
-        if writer is not None:
-            writer.close()
-        summary = summarise(scenario, outcome, tally, time.perf_counter() - started)
-        timeline = timeline_frame(scenario, outcome, tally.running)
+        beside = stack.enter_context(complete_or_absent(target)) if target is not None else None
+        records = _Records(setup.scenario, beside, target, keep_records)
+        started = time.perf_counter()
+        outcome = _simulated(setup, records, progress)
+        summary = summarise(setup.scenario, outcome, records.tally, time.perf_counter() - started)
+        timeline = timeline_frame(setup.scenario, outcome, records.tally.running)
         if beside is not None and target is not None:
-            with writing(target):
-                (beside / "scenario.toml").write_text(dump(_findable(scenario)), encoding="utf-8")
-                whole = summary | {"provenance": provenance(scenario)}
-                (beside / "summary.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-                timeline.write_parquet(beside / "timeline.parquet")
-    records = joined(scenario, kept) if keep else None
-    return Result(summary, timeline, setup.notes, target, records)
+            _write(setup.scenario, summary, timeline, beside, target)
+    return Result(summary, timeline, setup.notes, target, records.kept())
+
+
+class _Records:
+    """Where records go: into the summary always, to files or into memory where asked."""
+
+    def __init__(self, scenario: Scenario, beside: Path | None, target: Path | None, keep: bool) -> None:
+        self._scenario = scenario
+        self._writer = RecordWriter(scenario, beside, target) if beside is not None and target is not None else None
+        self._frames: list[pl.DataFrame] | None = [] if keep and self._writer is None else None
+        self.tally = Tally(scenario)
+
+    def add(self, chunk: RecordChunk) -> None:
+        self.tally.add(chunk)
+        if self._writer is not None:
+            self._writer.add(chunk)
+        if self._frames is not None:
+            self._frames.append(record_frame(self._scenario, [chunk]))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def kept(self) -> pl.DataFrame | None:
+        return None if self._frames is None else joined(self._scenario, self._frames)
+
+
+def _simulated(setup: Setup, records: _Records, progress: Callable[[Progress], None] | None) -> Outcome:
+    engine = ENGINES[setup.scenario.engine]
+    if setup.pipelined:
+        with Background(records.add) as behind:
+            outcome = engine(setup, behind, progress)
+    else:
+        outcome = engine(setup, records.add, progress)
+    records.close()
+    return outcome
+
+
+def _write(scenario: Scenario, summary: dict[str, Any], timeline: pl.DataFrame, beside: Path, target: Path) -> None:
+    with writing(target):
+        (beside / "scenario.toml").write_text(dump(_findable(scenario)), encoding="utf-8")
+        whole = summary | {"provenance": provenance(scenario)}
+        (beside / "summary.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+        timeline.write_parquet(beside / "timeline.parquet")
 
 
 def _findable(scenario: Scenario) -> Scenario:
