@@ -601,6 +601,7 @@ cdef class Replica:
 
     def submit(self, Job job not None, double t_s):
         """Queues the job at t_s; returns NOTHING, WAKE or RESCHEDULE."""
+        check_shape(self.shared is None, "a replica with a shared queue gets its jobs through Queue.push and notify")
         check(ms_replica_fits(&self.c, &job.c))
         Py_INCREF(job)
         ms_queue_push_tail(&self.c.own_queue, &job.c)
@@ -867,7 +868,7 @@ cdef class Loop:
         return status
 
     def cut(self):
-        """At the horizon: returns the pages that are left, all records standing."""
+        """At the horizon: what is under way is charged and recorded as in flight."""
         ms_loop_cut(&self.c)
 
     def left(self):

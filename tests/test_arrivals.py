@@ -159,6 +159,8 @@ def test_by_hand():
     clock = Clock(iter([(1.0, 2.0), (2.0, 0.0), (10.0, 4.0)]))
     np.testing.assert_array_equal(clock.times(np.array([1.0, 2.0, 4.0])), [0.5, 3.0, 3.5])
     np.testing.assert_array_equal(clock.times(np.array([6.0, 42.0 - 1e-9])), [4.0, 13.0 - 0.25e-9])
+    # A point on the boundary is the first of the next slot with a rate, even where a block ends with it.
+    np.testing.assert_array_equal(Clock(iter([(1.0, 2.0), (2.0, 0.0), (10.0, 4.0)])).times(np.array([2.0])), [3.0])
 
 
 def test_factors_change_the_rates_from_their_time_on():
@@ -327,6 +329,15 @@ def test_a_trace_may_end_instead(tmp_path, end):
     assert times(trace(tmp_path, repeat=False), folder=tmp_path, horizon_s=4.0).tolist() == [0.0, 1.5, 1.5]
 
 
+def test_a_phase_may_take_its_tokens_from_the_trace(tmp_path):
+    for key in ("prompt", "output"):
+        phases = [{"from_request": 2, key: {"kind": "trace"}}]
+        w = workload(trace(tmp_path), tmp_path, requests=None, phases=phases, tokens={"prompt": 1, "output": 2})
+        (chunk,) = w.chunks(100)
+        found, least = (chunk.prompt_tokens, 1) if key == "prompt" else (chunk.output_tokens[1], 2)
+        np.testing.assert_array_equal(found, [least, least, *ROWS[f"{key}_tokens"][2:]])
+
+
 def test_a_trace_is_stretched_to_a_rate(tmp_path):
     w = workload(trace(tmp_path, rate_rps=2.0), tmp_path, requests=5)
     (chunk,) = w.chunks(100)
@@ -357,6 +368,10 @@ def test_an_unsorted_trace_is_sorted_stably_with_a_note(tmp_path):
     np.testing.assert_array_equal(chunk.arrival_s, [0.0, 0.0, 1.0, 2.0, 2.0])
     np.testing.assert_array_equal(chunk.prompt_tokens, [2, 4, 5, 1, 3])
     assert w.notes == ["t.csv: arrivals are not in order of time; they are sorted"]
+    many = {"arrival_s": [3, 1, 2] * 100, "prompt_tokens": list(range(1, 301)), "output_tokens": [1] * 300}
+    (chunk,) = workload(trace(tmp_path, many), tmp_path, requests=None, tokens=FROM_TRACE).chunks(300)
+    at = np.arange(100) * 3
+    np.testing.assert_array_equal(chunk.prompt_tokens, np.concatenate([at + 2, at + 3, at + 1]))
 
 
 @pytest.mark.parametrize(

@@ -107,13 +107,16 @@ def test_means_at_the_ends_have_abilities_too(mean, slope):
     (theta,) = abilities([mean], slope, ONE)
     assert math.isfinite(theta)
     assert mean_satisfaction(theta, slope, ONE) == pytest.approx(mean, abs=1e-15)
+    ten = [Task(name=str(i)) for i in range(10)]  # whose shares sum to 1 - 2^-53
+    assert math.isfinite(abilities([mean], slope, ten)[0])
 
 
 def test_tasks_far_apart_leave_a_plain_between_them():
     """Where no ability changes anything, Newton has no slope to go by."""
     tasks = [Task(name="a", mean=-500.0, deviation=0.1), Task(name="b", mean=500.0, deviation=0.1)]
-    (theta,) = abilities([0.5], 100.0, tasks)
-    assert mean_satisfaction(theta, 100.0, tasks) == pytest.approx(0.5, abs=1e-12)
+    for mean in (0.3, 0.5, 0.8):
+        (theta,) = abilities([mean], 100.0, tasks)
+        assert mean_satisfaction(theta, 100.0, tasks) == pytest.approx(mean, abs=1e-12)
 
 
 def test_a_steep_slope_is_a_step():
@@ -495,11 +498,14 @@ def test_text_features_see_the_topic(tmp_path):
     assert again.table.features.tobytes() == x.tobytes()
 
 
-@pytest.mark.parametrize("texts", [["same words"] * 9, [None] * 9, [""] * 8 + ["one"]], ids=["same", "none", "one"])
+SAME = "all of these seventeen or so words are the same, and what differs in their features is rounding alone"
+
+
+@pytest.mark.parametrize("texts", [[SAME] * 101, [None] * 9, [""] * 8 + ["one"]], ids=["same", "none", "one"])
 def test_texts_that_tell_nothing_are_features_all_the_same(tmp_path, texts):
     pytest.importorskip("sklearn")
     x = Workload(parse(text_table(tmp_path, texts), folder=tmp_path)).table.features
-    assert x.shape == (3, 9)
+    assert x.shape == (3, len(texts))
     same = [texts.index(t) for t in texts]
     np.testing.assert_allclose(x, x[:, same], atol=1e-7)
     assert (x == 0).all() == (len(set(texts)) == 1)

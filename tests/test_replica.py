@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reference.replica import Arrival, Coefficients, Limits, simulate
 
 from messsim import _core
-from messsim.errors import SimulationError
+from messsim.errors import KernelError, SimulationError
 
 NAMES = {  # the reference's symbols and the kernel's names with units
     "a0": "a0_s",
@@ -251,6 +251,12 @@ def test_a_shared_queue_feeds_whoever_has_room():
     assert second.start(0.0) == 1
     assert len(queue) == 1
     assert [j.replica for j in jobs] == [0, 1, -1]
+
+
+def test_a_replica_with_a_shared_queue_takes_jobs_from_there_alone():
+    replica = kernel_replica(UNIT, WIDE, shared=_core.Queue())
+    with pytest.raises(KernelError, match="through Queue.push"):
+        replica.submit(_core.Job(0, 0, 4, 10), 0.0)
 
 
 @pytest.mark.parametrize(

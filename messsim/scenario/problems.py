@@ -95,8 +95,7 @@ def _path(loc: Sequence[Any], data: Any) -> tuple[list[str], list[str]]:
         if isinstance(data, dict) and part not in data and part == data.get("kind"):
             tags.append(str(part))
             continue
-        inside = isinstance(data, dict) or (isinstance(data, list) and isinstance(part, int))
-        if not inside and path:
+        if not isinstance(data, (dict, list)) and path:
             tags.append(str(part))  # inside a table that a bare value stands for
             continue
         path.append(str(part))

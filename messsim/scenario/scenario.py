@@ -72,7 +72,7 @@ class Scenario(Part):
         if not isinstance(data, dict) or not isinstance(data.get("satisfaction"), dict):
             return data
         features = data.get("features", {})
-        if not isinstance(features, dict) or "kind" in features:
+        if not isinstance(features, dict):
             return data
         kind = "table" if data["satisfaction"].get("kind") == "table" else "difficulty"
         return data | {"features": {"kind": kind} | features}
