@@ -107,8 +107,14 @@ def test_means_at_the_ends_have_abilities_too(mean, slope):
     (theta,) = abilities([mean], slope, ONE)
     assert math.isfinite(theta)
     assert mean_satisfaction(theta, slope, ONE) == pytest.approx(mean, abs=1e-15)
-    ten = [Task(name=str(i)) for i in range(10)]  # whose shares sum to 1 - 2^-53
-    assert math.isfinite(abilities([mean], slope, ten)[0])
+
+
+def test_a_mean_that_rounding_keeps_out_of_reach():
+    """The shares of 14 equal tasks sum to 1 - 3 2^-53, so the most that an ability can give lies below the mean."""
+    tasks = [Task(name=str(i)) for i in range(14)]
+    (theta,) = abilities([1 - 2**-53], 1.5, tasks)
+    assert math.isfinite(theta)
+    assert mean_satisfaction(theta, 1.5, tasks) == pytest.approx(1, abs=1e-15)
 
 
 def test_tasks_far_apart_leave_a_plain_between_them():

@@ -215,8 +215,9 @@ def test_without_servers_there_are_no_pools():
 
 
 def test_a_tenant_without_a_promise_has_the_scenarios():
-    said = parse(scenario(tenants=[{"name": "gold", "share": 2, "alpha": 0.7}, {"name": "tin"}]))
-    assert [(t.name, t.share, t.alpha) for t in said.promises] == [("gold", 2, 0.7), ("tin", 1, 0.5)]
+    tenants = [{"name": "gold", "share": 2, "alpha": 0.7}, {"name": "tin"}, {"name": "trial", "alpha": 0}]
+    found = [(t.name, t.share, t.alpha) for t in parse(scenario(tenants=tenants)).promises]
+    assert found == [("gold", 2, 0.7), ("tin", 1, 0.5), ("trial", 1, 0)]
 
 
 @pytest.mark.parametrize(("said", "index"), [(None, 1), ("small", 0), ("large", 1)])
@@ -227,6 +228,7 @@ def test_the_reference_is_the_last_model_unless_said(said, index):
 
 def test_notes_say_what_is_doubtful():
     assert notes_of(parse(scenario())) == []
+    assert notes_of(parse(scenario(sla={"alpha": 0.8}))) == []  # the best model's own mean
     assert notes_of(parse(scenario(sla={"alpha": 0.9}))) == [
         "alpha = 0.9 is above the best model's mean satisfaction 0.8: it can only be met as far as the router "
         "predicts which model is right"

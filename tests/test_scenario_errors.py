@@ -212,6 +212,10 @@ def test_delays(delay, line):
         ({"models": [model("a", replica=2)]}, "models.0.replica: unknown key; did you mean 'replicas'?"),
         ({"models": TWO, "pools": [pool("small"), pool("large") | {"serves": "x"}]}, "pools.1.serves: unknown key; "),
         (
+            {"models": TWO, "pools": [{"modle": "small"} | pool("small")]},
+            "pools.0.modle: unknown key; did you mean 'model'?",
+        ),
+        (
             {"models": [model("a", coefficients=COEFFICIENTS | {"p0_w": 1})]},
             "models.0.coefficients.p0_w: unknown key; did you mean 'p0_w_per_gpu'?",
         ),
@@ -475,6 +479,12 @@ TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
 )
 def test_keys_that_do_not_fit(changes, lines):
     assert problems(scenario(**changes)) == lines
+
+
+def test_a_profile_without_a_gpu_is_not_asked_for_its_price():
+    """That the GPU is missing is said by who looks the profile up."""
+    models = [{"name": "a", "satisfaction": 0.5, "profile": "Llama-3.1-8B"}]
+    assert parse(scenario(cost={"unit": "USD"}, models=models)).models[0].gpu is None
 
 
 def test_several_errors_are_all_told_in_one():

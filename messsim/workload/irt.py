@@ -98,9 +98,9 @@ def _ability(mean: float, slope: float, tasks: tuple[Task, ...]) -> float:
         following = ability - excess / growth if growth > 0 else low
         if not low < following < high:
             following = (low + high) / 2.0
-        if abs(following - ability) <= 1e-15 * max(abs(ability), 1.0):
+        ability, moved = following, abs(following - ability)
+        if moved <= 1e-15 * max(abs(ability), 1.0):
             break
-        ability = following
     return ability
 
 

@@ -33,7 +33,7 @@ def hashed_features(texts: list[str], dimensions: int) -> Floats:
         raise ScenarioError(f"features.dimensions = {dimensions}: expected fewer than the {len(texts)} texts")
     counts = HashingVectorizer(n_features=2**16, ngram_range=(1, 2), norm=None).transform(texts)
     weighted = TfidfTransformer(sublinear_tf=False).fit_transform(abs(counts))
-    with np.errstate(invalid="ignore"):  # its share of the variance, 0 / 0 where all texts are the same
+    with np.errstate(invalid="ignore", divide="ignore"):  # by the variance of all texts: may be 0
         reduced = TruncatedSVD(dimensions, random_state=0).fit_transform(weighted)
     spread = reduced.std(axis=0)
     spread = np.where(spread > LEAST_SPREAD, spread, np.inf)
