@@ -90,7 +90,7 @@ def run(
     setup = prepare(scenario)
     length = setup.workload.length
     if pipelined is None:
-        pipelined = (os.cpu_count() or 1) > 1 and (length is None or length > 2 * setup.scenario.record.chunk)
+        pipelined = _cores() > 1 and (length is None or length > 2 * setup.scenario.record.chunk)
     setup = dataclasses.replace(setup, pipelined=pipelined)
     with contextlib.ExitStack() as stack:
         beside = stack.enter_context(complete_or_absent(target)) if target is not None else None
@@ -102,6 +102,11 @@ def run(
         if beside is not None and target is not None:
             _write(setup.scenario, summary, timeline, beside, target)
     return Result(summary, timeline, setup.notes, target, records.kept())
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Records:
