@@ -255,7 +255,7 @@ def test_a_shared_queue_feeds_whoever_has_room():
 
 def test_a_replica_with_a_shared_queue_takes_jobs_from_there_alone():
     replica = kernel_replica(UNIT, WIDE, shared=_core.Queue())
-    with pytest.raises(KernelError, match="through Queue.push"):
+    with pytest.raises(KernelError, match=r"through Queue\.push"):
         replica.submit(_core.Job(0, 0, 4, 10), 0.0)
 
 
