@@ -44,7 +44,17 @@ def same(a: Run, b: Run) -> bool:
 @many
 @given(st.data(), engines)
 def test_every_run_is_sound(folder, data, engine):
-    r = simulated(data.draw(scenarios(folder)), engine)
+    check(simulated(data.draw(scenarios(folder)), engine))
+
+
+@pytest.mark.slow
+@settings(many, max_examples=2000)
+@given(st.data(), engines)
+def test_every_run_of_many_is_sound(folder, data, engine):
+    check(simulated(data.draw(scenarios(folder)), engine))
+
+
+def check(r: Run) -> None:
     if len(r) == 0:
         assert r.summary["requests"]["arrived"] == r.outcome.issued == 0
         return

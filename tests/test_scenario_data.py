@@ -191,3 +191,15 @@ def test_text_statistics_by_hand() -> None:
             0,  # no blank to fill
         ]
     )
+
+
+def test_exploring_with_a_model_that_is_not_the_best_is_noted() -> None:
+    import messsim
+    from messsim.engines import prepare
+
+    path = Path(__file__).parents[1] / "scenarios" / "quickstart.toml"
+    assert prepare(messsim.load(path)).notes == []
+    notes = prepare(messsim.load(path, ['router.reference="mixtral-8x7b"'])).notes
+    assert notes == [
+        "router.reference: mixtral-8x7b answers the user when exploring, but llama-3.1-70b is more satisfying"
+    ]

@@ -59,6 +59,7 @@ def prepare(scenario: Scenario) -> Setup:
         raise ScenarioError(problems)
     said = [*notes_of(scenario), *workload.notes, *notes(scenario.router, policy)]
     said += _cost_order(scenario, costs.at_mean(workload.mean_prompt_tokens()))
+    said += _table_reference(scenario, workload)
     return Setup(scenario, workload, pools, costs, policy, said)
 
 
@@ -83,3 +84,17 @@ def _cost_order(scenario: Scenario, costs: list[float]) -> list[str]:
                 "models in rising order of cost (ties go to the first, and 'largest' is the last)"
             ]
     return []
+
+
+def _table_reference(scenario: Scenario, workload: Workload) -> list[str]:
+    """As the note on `router.reference` for IRT: a table has to be read to know."""
+    if workload.table is None:
+        return []
+    means, names = workload.mean_satisfaction(), scenario.model_names
+    best = means.index(max(means))
+    if means[scenario.reference] == means[best]:
+        return []
+    return [
+        f"router.reference: {names[scenario.reference]} answers the user when exploring, but {names[best]} is more "
+        "satisfying"
+    ]
