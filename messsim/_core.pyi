@@ -35,6 +35,7 @@ PLAN_MODEL: Final[int]
 KV_POLICIES: Final[dict[str, int]]
 DISPATCH: Final[dict[str, int]]
 ESTIMATES: Final[dict[str, int]]
+RECORD_COLUMNS: Final[dict[str, Any]]
 
 # why a loop returns
 LOOP_PAUSED: Final[int]

@@ -650,6 +650,14 @@ DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "pow
 ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED}
 
 
+RECORD_COLUMNS = {
+    "arrival_s": np.float64, "explored": np.uint8, "model": np.int32, "replica": np.int32, "output_tokens": np.int32,
+    "queue": np.float64, "score": np.float64, "satisfied": np.float64, "feedback_s": np.float64, "start_s": np.float64,
+    "first_token_s": np.float64, "finish_s": np.float64, "preemptions": np.int32, "energy_j": np.float64,
+    "cost": np.float64, "exploration_cost": np.float64, "status": np.int8,
+}
+
+
 cdef class Page:
     """A stretch of requests on its way through a Loop, with the records that it leaves.
 
@@ -666,7 +674,7 @@ cdef class Page:
     Attributes
     ----------
     records
-        Arrays [n] by column name; a row stands once its request is done.
+        Arrays [n] by column name; a row stands once its request is done, and is undefined before.
     """
 
     cdef ms_page c
@@ -677,14 +685,7 @@ cdef class Page:
         cdef int64_t n = len(drawn["tenant"])
         self.drawn = drawn
         self.c.first, self.c.n, self.c.open = first, n, n
-        self.records = {
-            "arrival_s": np.full(n, np.nan), "explored": np.zeros(n, np.uint8), "model": np.full(n, -1, np.int32),
-            "replica": np.full(n, -1, np.int32), "output_tokens": np.zeros(n, np.int32), "queue": np.full(n, np.nan),
-            "score": np.full(n, np.nan), "satisfied": np.full(n, np.nan), "feedback_s": np.full(n, np.nan),
-            "start_s": np.full(n, np.nan), "first_token_s": np.full(n, np.nan), "finish_s": np.full(n, np.nan),
-            "preemptions": np.zeros(n, np.int32), "energy_j": np.zeros(n), "cost": np.zeros(n),
-            "exploration_cost": np.zeros(n), "status": np.zeros(n, np.int8),
-        }
+        self.records = {name: np.empty(n, dtype) for name, dtype in RECORD_COLUMNS.items()}
         self.point_to_drawn(n, outcomes_are_told)
         self.point_to_records()
 

@@ -39,7 +39,7 @@ class KnownCosts:
             elif chunk.costs is not None:
                 costs[m] = chunk.costs[m]
             else:
-                np.take(self._table(m, int(chunk.prompt_tokens.max())), chunk.prompt_tokens, out=costs[m])
+                np.take(self._table(m, int(chunk.prompt_tokens.max())), chunk.prompt_tokens, out=costs[m], mode="clip")
         return costs
 
     def _table(self, model: int, longest: int) -> Floats:

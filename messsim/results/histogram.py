@@ -75,13 +75,17 @@ class ScoreHistogram:
 
     def add(self, scores: Floats, satisfied: Floats) -> None:
         """Counts predictions with their outcomes in [0, 1]; NaN on either side does not take part."""
-        known = ~(np.isnan(scores) | np.isnan(satisfied))
-        scores, satisfied = scores[known], satisfied[known]
+        known = ~np.isnan(scores + satisfied)
+        if not known.all():
+            scores, satisfied = scores[known], satisfied[known]
         p = np.clip(scores, 1e-15, 1.0 - 1e-15)
-        self._loss -= float(np.sum(satisfied * np.log(p) + (1.0 - satisfied) * np.log1p(-p)))
+        good, bad = _core.log(p), _core.log(1.0 - p)
+        self._loss -= float(np.sum(bad + satisfied * (good - bad)))
         bins = np.minimum((scores * self.BINS).astype(np.int64), self.BINS - 1)
-        self._good += np.bincount(bins, weights=satisfied, minlength=self.BINS)
-        self._bad += np.bincount(bins, weights=1.0 - satisfied, minlength=self.BINS)
+        count = np.bincount(bins, minlength=self.BINS)
+        satisfied_count = np.bincount(bins, weights=satisfied, minlength=self.BINS)
+        self._good += satisfied_count
+        self._bad += count - satisfied_count
 
     @property
     def log_loss(self) -> float | None:

@@ -107,11 +107,13 @@ class Tally:
         self.known_cost += block.known_costs.sum(axis=1)
 
     def _add_groups(self, c: dict[str, Any], done: Any, visible: Floats) -> None:
-        model, tenant, satisfied = c["model"][done], c["tenant"][done], c["satisfied"][done]
+        model, tenant, satisfied = c["model"], c["tenant"], c["satisfied"]
+        if not done.all():
+            model, tenant, satisfied, visible = model[done], tenant[done], satisfied[done], visible[done]
         models, tenants = len(self.answered), len(self.tenant_answered)
         self.answered += np.bincount(model, minlength=models)
         self.satisfied += np.bincount(model, weights=satisfied, minlength=models)
-        self.visible_cost += np.bincount(model, weights=visible[done], minlength=models)
+        self.visible_cost += np.bincount(model, weights=visible, minlength=models)
         self.tenant_answered += np.bincount(tenant, minlength=tenants)
         self.tenant_satisfied += np.bincount(tenant, weights=satisfied, minlength=tenants)
 

@@ -1,0 +1,219 @@
+"""What holds in every run, over random scenarios (tests/strategies.py), and in both engines.
+
+An engine asserts by itself that the energy paid for is the energy metered, and that each certificate holds; here
+both are worked out again from the records and the draws behind them.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from builders import Run, run
+from hypothesis import HealthCheck, assume, given, note, settings
+from hypothesis import strategies as st
+from reference.router import Queue
+from strategies import scenarios
+
+from messsim.engines.records import COLUMNS, COMPLETED, IN_FLIGHT, LOST, REJECTED
+from messsim.scenario import dump, parse
+
+checks = list(HealthCheck)
+many = settings(derandomize=False, deadline=None, max_examples=1500, suppress_health_check=checks)
+some = settings(many, max_examples=500)
+engines = st.sampled_from(["simpy", "compiled"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("traces")
+
+
+def simulated(data: dict, engine: str) -> Run:
+    note(f"{engine}\n{dump(parse(data))}")
+    return run(data, engine)
+
+
+def same(a: Run, b: Run) -> bool:
+    return all(getattr(a.records, n).tobytes() == getattr(b.records, n).tobytes() for n in COLUMNS)
+
+
+# ---- one run --------------------------------------------------------------------------------------------
+
+
+@many
+@given(st.data(), engines)
+def test_every_run_is_sound(folder, data, engine):
+    check(simulated(data.draw(scenarios(folder)), engine))
+
+
+@pytest.mark.slow
+@settings(many, max_examples=2000)
+@given(st.data(), engines)
+def test_every_run_of_many_is_sound(folder, data, engine):
+    check(simulated(data.draw(scenarios(folder)), engine))
+
+
+def check(r: Run) -> None:
+    if len(r) == 0:
+        assert r.summary["requests"]["arrived"] == r.outcome.issued == 0
+        return
+    check_records(r)
+    check_counts(r)
+    check_energy(r)
+    check_queues(r)
+
+
+def check_records(r: Run) -> None:
+    """Each request once, in id order; times in theirs; nothing missing where an answer was given."""
+    c, models = r.records, len(r.satisfied)
+    none = r.setup.scenario.cluster.mode == "none"
+    assert c.id.tolist() == list(range(len(r)))
+    assert (np.diff(c.arrival_s) >= 0).all()
+    assert c.arrival_s[-1] == r.outcome.last_arrival_s or r.setup.scenario.arrivals.kind == "closed"
+    done = c.status == COMPLETED
+    for name in ("start_s", "first_token_s", "finish_s", "satisfied"):
+        assert not np.isnan(getattr(c, name)[done]).any(), name
+    assert np.isnan(c.finish_s[~done]).all()
+    assert np.isnan(c.satisfied[~done]).all()
+    assert np.isnan(c.feedback_s[~done]).all()
+    times = [c.arrival_s, c.start_s, c.first_token_s, c.finish_s]
+    for before, after in pairwise(times):
+        both = ~(np.isnan(before) | np.isnan(after))
+        assert (before[both] <= after[both]).all()
+    rated = done & (r.feedback < r.setup.scenario.feedback.probability)
+    assert (~np.isnan(c.feedback_s))[~rated].sum() == 0
+    if math.isinf(r.setup.scenario.horizon_s or math.inf):
+        assert not np.isnan(c.feedback_s[rated]).any()
+    assert c.satisfied[done].tolist() == r.satisfied[c.model[done], np.flatnonzero(done)].tolist()
+    assert ((c.model >= 0) & (c.model < models)).all()
+    assert (c.cost >= 0).all()
+    assert (c.energy_j >= 0).all()
+    assert (c.exploration_cost >= 0).all()
+    assert (c.exploration_cost <= c.cost * (1 + 1e-12)).all()
+    assert (c.exploration_cost[~c.explored] == 0).all()
+    assert ((c.replica >= 0) | ~done | none).all()
+    assert ((c.preemptions == 0) | (c.replica >= 0)).all()
+
+
+def check_counts(r: Run) -> None:
+    s = r.summary
+    n = s["requests"]
+    assert n["arrived"] == len(r) == r.outcome.issued
+    assert n["arrived"] == n["completed"] + n["rejected"] + n["lost"] + n["in_flight"]
+    counted = np.bincount(r.records.status, minlength=4)
+    assert [n[k] for k in ("completed", "rejected", "lost", "in_flight")] == counted.tolist()
+    assert r.setup.scenario.horizon_s is not None or n["in_flight"] == 0
+    assert n["explored"] == r.records.explored.sum()
+    assert sum(m["answered"] for m in s["models"]) == n["completed"]
+    if n["completed"]:
+        assert math.isclose(sum(m["share"] for m in s["models"]), 1.0)
+    assert sum(t["answered"] for t in s["tenants"]) == n["completed"]
+
+
+def check_energy(r: Run) -> None:
+    """Requests pay for what the replicas drew; money for the time that they were busy."""
+    said = r.setup.scenario
+    if not r.setup.pools:
+        return
+    metered = sum(p.meter_j for p in r.outcome.pools)
+    assert math.isclose(r.records.energy_j.sum(), metered, rel_tol=1e-9, abs_tol=1e-9)
+    assert all(p.idle_energy_j >= 0 for p in r.outcome.pools)
+    assert all(p.utilization is None or 0 <= p.utilization <= 1 + 1e-9 for p in r.outcome.pools)
+    if said.cost.unit == "J":
+        assert r.records.cost.tolist() == r.records.energy_j.tolist()
+
+
+def delivered_labels(r: Run) -> list[tuple[float, int]]:
+    """(when, request) of every label of an answer that a user saw, in the order in which they come."""
+    c, said = r.records, r.setup.scenario
+    if r.delays is None:
+        return [(c.arrival_s[i], i) for i in range(len(r)) if c.status[i] != REJECTED]
+    end_s = math.inf if said.horizon_s is None else said.horizon_s
+    due = [(c.finish_s[i] + r.delays[c.model[i], i], i) for i in range(len(r)) if c.status[i] == COMPLETED]
+    return sorted(d for d in due if d[0] <= end_s)
+
+
+def check_queues(r: Run) -> None:
+    """Every queue is the fold of its labels in order of delivery, and every certificate holds."""
+    c, said = r.records, r.setup.scenario
+    promises = [Queue(t.alpha, said.router.discount, said.router.window) for t in said.promises]
+    tracked = [Queue(t.alpha, said.router.discount, said.router.window) for t in said.promises]
+    rated = r.feedback < said.feedback.probability
+    labels = delivered_labels(r)
+    at, lost = 0, 0
+    for i, now in enumerate(c.arrival_s):
+        while at < len(labels) and (labels[at][0] <= now and labels[at][1] < i):
+            rate(r, promises, tracked, rated, labels[at][1])
+            at += 1
+        assert math.isclose(c.queue[i], tracked[c.tenant[i]].q, rel_tol=0, abs_tol=1e-9)
+        lost += c.status[i] == LOST and rated[i] and r.delays is None
+    for _, i in labels[at:]:
+        rate(r, promises, tracked, rated, i)
+    assert r.summary["requests"]["labels_of_lost"] == lost
+    for k, tenant in enumerate(r.outcome.tenants):
+        all_, seen = promises[k], tracked[k]
+        assert (tenant.delivered, tenant.rated) == (all_.rated, seen.rated)
+        assert math.isclose(tenant.queue_delivered, all_.plain, abs_tol=1e-9)
+        assert math.isclose(tenant.queue_delivered_max, all_.plain_max, abs_tol=1e-9)
+        assert math.isclose(tenant.queue_tracked, seen.plain, abs_tol=1e-9)
+        if seen.rated:
+            bound = tenant.alpha - tenant.queue_tracked / seen.rated
+            assert math.isclose(tenant.certificate, bound, abs_tol=1e-12)
+            assert seen.satisfied / seen.rated >= bound - seen.rated * 2.0**-52 * (seen.plain_max + 1)
+
+
+def rate(r: Run, promises, tracked, rated, i: int) -> None:
+    tenant, satisfied = r.records.tenant[i], r.satisfied[r.records.model[i], i]
+    promises[tenant].rate(satisfied)
+    if rated[i]:
+        tracked[tenant].rate(satisfied)
+
+
+# ---- several runs ---------------------------------------------------------------------------------------
+
+
+@some
+@given(st.data(), engines)
+def test_no_record_depends_on_the_chunk_nor_on_luck(folder, data, engine):
+    said = data.draw(scenarios(folder))
+    first = simulated(said, engine)
+    assume(len(first) > 0)
+    for chunk in (64, 100, 65_536):
+        assert same(first, run(said | {"record": {"chunk": chunk}}, engine))
+    other = run(said | {"seed": said["seed"] + 100}, engine)
+    assert not np.array_equal(first.uniforms, other.uniforms[: len(first)])
+    replicated = run(said | {"replication": 1}, engine)
+    assert not np.array_equal(first.uniforms, replicated.uniforms[: len(first)])
+
+
+@some
+@given(st.data(), engines)
+def test_littles_law_is_an_identity(folder, data, engine):
+    """The integral of the number in the system is the sum of the times spent there."""
+    said = data.draw(scenarios(folder))
+    said["router"] |= {"c": 0.0}
+    said["cluster"].pop("admission", None)
+    if "failures" in said["cluster"]:
+        said["cluster"]["failures"]["on_failure"] = "retry"
+    r = simulated(said, engine)
+    assume(len(r) > 0)
+    c, end_s = r.records, r.outcome.end_s
+    assert not c.explored.any()
+    spent_s = np.where(c.status == IN_FLIGHT, end_s, c.finish_s) - c.arrival_s
+    expected = 0.0 if said["cluster"].get("mode") == "none" else spent_s.sum()
+    assert math.isclose(r.outcome.in_system_integral, expected, rel_tol=1e-9, abs_tol=1e-9)
+
+
+@some
+@given(st.data(), engines)
+def test_requests_do_not_depend_on_who_routes_them(folder, data, engine):
+    """Common random numbers: another policy faces the same requests."""
+    said = data.draw(scenarios(folder))
+    assume(said["arrivals"]["kind"] != "closed")
+    one = simulated(said | {"router": {"policy": "cheapest"}}, engine)
+    two = run(said | {"router": {"policy": "largest"}}, engine)
+    for name in ("arrival_s", "tenant", "prompt_tokens"):
+        assert getattr(one.records, name).tolist() == getattr(two.records, name).tolist()
+    assert one.satisfied.tolist() == two.satisfied.tolist()
+    assert one.feedback.tolist() == two.feedback.tolist()
