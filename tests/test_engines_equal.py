@@ -138,6 +138,9 @@ def scenarios(draw):
             continue
         for k in range(draw(st.sampled_from([1, 1, 2]))):
             pools.append({"model": model["name"], "name": f"{model['name']}.{k}"} | draw(serving(usd)))
+    said_of_cluster = {"mode": "none"} if none else draw(cluster(pools))
+    if closed and "admission" in said_of_cluster:  # without a pause, who is turned away asks again at the same instant
+        law_of_arrivals["think_s"] = max(law_of_arrivals["think_s"], 0.25)
     data = {
         "seed": draw(st.integers(0, 5)),
         "sla": {"alpha": draw(share)},
@@ -164,7 +167,7 @@ def scenarios(draw):
                 st.sampled_from(["immediate", "immediate", 0.0, 2.5, {"kind": "lognormal", "mean_s": 3.0, "cv": 2.0}])
             ),
         },
-        "cluster": {"mode": "none"} if none else draw(cluster(pools)),
+        "cluster": said_of_cluster,
         "cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}} if usd else {},
         "phases": draw(phases(closed, names)),
         "record": {"chunk": draw(st.sampled_from([64, 100, 65_536]))},

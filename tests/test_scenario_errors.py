@@ -138,6 +138,14 @@ def test_arrivals(law, lines):
     assert problems(scenario(arrivals=law)) == lines
 
 
+def test_a_client_who_is_turned_away_must_pause():
+    said = scenario(arrivals={"kind": "closed", "clients": 2}, cluster={"admission": {"max_waiting": 0}})
+    assert problems(said) == [
+        "arrivals.think_s = 0: expected above 0 with cluster.admission: a client who is turned away would ask "
+        "again at the same instant"
+    ]
+
+
 @pytest.mark.parametrize(
     ("law", "line"),
     [

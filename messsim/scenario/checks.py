@@ -133,6 +133,12 @@ def _serving(s: Scenario) -> Iterator[str]:
     for i, pool in enumerate(s.pools):
         if not _described(pool):
             yield f"pools.{i}.profile: missing; expected a profile or coefficients"
+    with_servers = s.cluster.mode == "servers"
+    if with_servers and s.arrivals.kind == "closed" and s.cluster.admission and s.arrivals.think_s == 0:
+        yield (
+            "arrivals.think_s = 0: expected above 0 with cluster.admission: a client who is turned away would ask "
+            "again at the same instant"
+        )
     if s.cluster.mode == "none":
         for key, value in (("admission", s.cluster.admission), ("failures", s.cluster.failures)):
             if value is not None:

@@ -43,7 +43,7 @@ class Scenario(Part):
     horizon_s: Positive | None = Field(None, description="when the run is cut, seconds, instead of requests")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of all chance")
     replication: int = Field(0, ge=0, lt=2**32, description="which replication of the seed")
-    warmup: Number = Field(0, description="first requests that latencies and utilisation leave out")
+    warmup: Number = Field(0, description="first requests that latencies leave out")
     engine: Literal["compiled", "simpy"] = Field(
         "compiled", description="which engine simulates: the C loop, or the readable one"
     )
