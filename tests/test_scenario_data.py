@@ -203,3 +203,15 @@ def test_exploring_with_a_model_that_is_not_the_best_is_noted() -> None:
     assert notes == [
         "router.reference: mixtral-8x7b answers the user when exploring, but llama-3.1-70b is more satisfying"
     ]
+
+
+def test_a_promise_above_the_best_model_is_noted() -> None:
+    import messsim
+    from messsim.engines import prepare
+
+    path = Path(__file__).parents[1] / "scenarios" / "quickstart.toml"
+    notes = prepare(messsim.load(path, ["sla.alpha=0.7"])).notes
+    assert notes == [
+        "alpha = 0.7 is above the best model's mean satisfaction 0.628: it can only be met as far as the router "
+        "predicts which model is right"
+    ]
