@@ -16,7 +16,15 @@ from messsim.workload import Chunk
 from messsim.workload.chunk import Floats
 
 from .cluster import PoolPlan
-from .outcome import Outcome, PoolOutcome, Progress, TenantOutcome
+from .outcome import (
+    Outcome,
+    PoolOutcome,
+    Progress,
+    TenantOutcome,
+    assert_certified,
+    assert_none_open,
+    assert_paid,
+)
 from .records import COLUMNS, RecordChunk, Sample, Sink, Timeline, too_many_open
 from .setup import Setup
 
@@ -62,9 +70,7 @@ class _Run:
             raise type(error)(f"{error} (at {loop.sums['now_s']:.6g} s, after {issued} requests)") from None
         if self.horizon_s < math.inf:
             loop.cut()
-        if loop.counts["open"]:
-            left = loop.counts["open"]
-            raise AssertionError(f"nothing happens any more and {left} requests are open: a bug in messsim")
+        assert_none_open(loop.counts["open"])
         self._hand_on(loop.left())
         return self._outcome()
 
@@ -220,9 +226,8 @@ class _Run:
         counts, sums = self.loop.counts, self.loop.sums
         end_s = sums["now_s"] if self.horizon_s == math.inf else self.horizon_s
         pools = [self._pool_outcome(k, end_s) for k in range(len(self.setup.pools))]
-        metered = sum(p.meter_j for p in pools)
-        if pools and abs(sums["paid_j"] - metered) > 1e-9 * metered + 1e-9:
-            raise AssertionError(f"requests paid for {sums['paid_j']} J of {metered} J: a bug in messsim")
+        if pools:
+            assert_paid(sums["paid_j"], sum(p.meter_j for p in pools))
         predictor = self.setup.policy.predictor
         return Outcome(
             issued=counts["issued"],
@@ -241,8 +246,7 @@ class _Run:
 
     def _tenant_outcome(self, k: int, name: str) -> TenantOutcome:
         delivered, tracked = self.loop.ledger(k, tracked=False), self.loop.ledger(k, tracked=True)
-        if not (delivered["holds"] and tracked["holds"]):
-            raise AssertionError("the sample-path certificate does not hold: a bug in messsim")
+        assert_certified(delivered["holds"] and tracked["holds"])
         return TenantOutcome(
             name=name,
             alpha=delivered["alpha"],

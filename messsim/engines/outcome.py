@@ -7,7 +7,33 @@ from typing import Any
 from .cluster import PoolPlan
 from .records import Timeline
 
-__all__ = ["Outcome", "PoolOutcome", "Progress", "TenantOutcome"]
+__all__ = [
+    "Outcome",
+    "PoolOutcome",
+    "Progress",
+    "TenantOutcome",
+    "assert_certified",
+    "assert_none_open",
+    "assert_paid",
+]
+
+
+def assert_paid(paid_j: float, metered_j: float) -> None:
+    """Asserts that what requests paid for is what the replicas drew."""
+    if abs(paid_j - metered_j) > 1e-9 * metered_j + 1e-9:
+        raise AssertionError(f"requests paid for {paid_j} J of {metered_j} J: a bug in messsim")
+
+
+def assert_none_open(count: int) -> None:
+    """Asserts that nobody is left when nothing happens any more."""
+    if count:
+        raise AssertionError(f"nothing happens any more and {count} requests are open: a bug in messsim")
+
+
+def assert_certified(holds: bool) -> None:
+    """Asserts a sample-path certificate."""
+    if not holds:
+        raise AssertionError("the sample-path certificate does not hold: a bug in messsim")
 
 
 @dataclass(frozen=True)

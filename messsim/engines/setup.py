@@ -57,9 +57,8 @@ def prepare(scenario: Scenario) -> Setup:
     problems = _too_long(workload, pools)
     if problems:
         raise ScenarioError(problems)
-    said = [*notes_of(scenario), *workload.notes, *notes(scenario.router, policy)]
+    said = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(scenario.router, policy)]
     said += _cost_order(scenario, costs.at_mean(workload.mean_prompt_tokens()))
-    said += [*_table_reach(scenario, workload), *_table_reference(scenario, workload)]
     return Setup(scenario, workload, pools, costs, policy, said)
 
 
@@ -84,30 +83,3 @@ def _cost_order(scenario: Scenario, costs: list[float]) -> list[str]:
                 "models in rising order of cost (ties go to the first, and 'largest' is the last)"
             ]
     return []
-
-
-def _table_reach(scenario: Scenario, workload: Workload) -> list[str]:
-    """As the note on `alpha` for IRT: a table has to be read to know."""
-    if workload.table is None:
-        return []
-    best = max(workload.mean_satisfaction())
-    return [
-        f"alpha = {t.alpha} is above the best model's mean satisfaction {best:.3g}: it can only be met as far as the "
-        "router predicts which model is right"
-        for t in scenario.promises
-        if t.alpha is not None and t.alpha > best
-    ]
-
-
-def _table_reference(scenario: Scenario, workload: Workload) -> list[str]:
-    """As the note on `router.reference` for IRT: a table has to be read to know."""
-    if workload.table is None:
-        return []
-    means, names = workload.mean_satisfaction(), scenario.model_names
-    best = means.index(max(means))
-    if means[scenario.reference] == means[best]:
-        return []
-    return [
-        f"router.reference: {names[scenario.reference]} answers the user when exploring, but {names[best]} is more "
-        "satisfying"
-    ]

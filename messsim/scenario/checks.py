@@ -30,9 +30,14 @@ def problems_of(scenario: Scenario) -> list[str]:
     ]
 
 
-def notes_of(scenario: Scenario) -> list[str]:
-    """What is allowed but deserves a word."""
-    return [*_reach(scenario), *_reference(scenario)]
+def notes_of(scenario: Scenario, means: list[float] | None = None) -> list[str]:
+    """What is allowed but deserves a word.
+
+    `means` are the models' mean satisfactions; without them those that the scenario states, if it does (irt).
+    """
+    if means is None and scenario.satisfaction.kind == "irt":
+        means = [m.satisfaction or 0.0 for m in scenario.models]
+    return [] if means is None else [*_reach(scenario, means), *_reference(scenario, means)]
 
 
 def _length(s: Scenario) -> Iterator[str]:
@@ -232,22 +237,17 @@ def _prices(s: Scenario) -> Iterator[str]:
             yield f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPU of {name}"
 
 
-def _reach(s: Scenario) -> Iterator[str]:
-    if s.satisfaction.kind != "irt":
-        return
-    best = max(m.satisfaction or 0.0 for m in s.models)
+def _reach(s: Scenario, means: list[float]) -> Iterator[str]:
+    best = max(means)
     for tenant in s.promises:
         if tenant.alpha is not None and tenant.alpha > best:
             yield (
-                f"alpha = {tenant.alpha} is above the best model's mean satisfaction {best}: it can only be met "
+                f"alpha = {tenant.alpha} is above the best model's mean satisfaction {best:.3g}: it can only be met "
                 "as far as the router predicts which model is right"
             )
 
 
-def _reference(s: Scenario) -> Iterator[str]:
-    if s.satisfaction.kind != "irt":
-        return
-    means = [m.satisfaction or 0.0 for m in s.models]
+def _reference(s: Scenario, means: list[float]) -> Iterator[str]:
     if means[s.reference] < max(means):
         yield (
             f"router.reference: {s.model_names[s.reference]} answers the user when exploring, but "
