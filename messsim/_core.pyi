@@ -124,8 +124,8 @@ class Predictor:
     @property
     def bias(self) -> _Floats:
         """A copy, [models]."""
-    def score(self, x: _Floats, scores: _Floats, first: int = 0) -> None:
-        """Columns first, first + 1, ... of x [features, n] into those of scores [models, n]."""
+    def score(self, x: _Floats, scores: _Floats, first: int = 0, end: int = -1) -> None:
+        """Columns first ... end - 1 (-1: to the last) of x [features, n] into those of scores [models, n]."""
     def learn(self, x: _Floats, labels: _Floats) -> None:
         """One step on x [features] and labels [models], NaN where there is none."""
 

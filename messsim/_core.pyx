@@ -238,15 +238,18 @@ cdef class Predictor:
         """A copy of the biases, [models]."""
         return np.array(<double[:self.c.models]>self.c.bias)
 
-    def score(self, const double[:, ::1] x not None, double[:, ::1] scores not None, int64_t first=0):
-        """Scores requests first, first + 1, ... of x [features, n] into the same columns of scores [models, n]."""
+    def score(self, const double[:, ::1] x not None, double[:, ::1] scores not None, int64_t first=0,
+              int64_t end=-1):
+        """Scores requests first ... end - 1 (-1: to the last) of x [features, n] into those columns of scores [models, n]."""
         cdef int64_t n = x.shape[1]
+        end = n if end == -1 else end
         check_shape(x.shape[0] == self.c.features and scores.shape[0] == self.c.models
-                    and scores.shape[1] == n and 0 <= first <= n, "x is [features, n] and scores [models, n]")
-        cdef const double *at = &x[0, first] if self.c.features and first < n else NULL
-        if first < n:
+                    and scores.shape[1] == n and 0 <= first <= end <= n,
+                    "x is [features, n] and scores [models, n]")
+        cdef const double *at = &x[0, first] if self.c.features and first < end else NULL
+        if first < end:
             with nogil:
-                ms_predictor_score(&self.c, at, n, n - first, &scores[0, first], n)
+                ms_predictor_score(&self.c, at, n, end - first, &scores[0, first], n)
 
     def learn(self, const double[::1] x not None, const double[::1] labels not None):
         """One step on one request: x [features], labels [models], NaN where there is none."""

@@ -258,3 +258,19 @@ def test_a_predictor_without_features_has_biases_alone():
     np.testing.assert_array_equal(predictor.bias, [0.25, -0.25, 0.0])
     scores = scored(predictor, np.empty((0, 70)), 3)
     assert np.all(scores == scores[:, :1])
+
+
+def test_only_the_columns_asked_for_are_scored():
+    chance = np.random.default_rng(3)
+    predictor = _core.Predictor(3, 5, learning_rate=0.1)
+    predictor.learn(chance.normal(size=5), np.array([0.0, 1.0, 0.0]))
+    x = chance.normal(size=(5, 100))
+    whole, part = np.zeros((3, 100)), np.full((3, 100), -1.0)
+    predictor.score(x, whole)
+    predictor.score(x, part, 30, 65)
+    assert (part[:, 30:65] == whole[:, 30:65]).all()
+    assert (part[:, :30] == -1.0).all()
+    assert (part[:, 65:] == -1.0).all()
+    for first, end in ((40, 39), (0, 101)):
+        with pytest.raises(KernelError):
+            predictor.score(x, part, first, end)

@@ -15,6 +15,9 @@ from .outcome import assert_certified
 __all__ = ["Brain", "Decision"]
 
 
+BLOCK = 512  # requests scored at once: learning throws away what is left of a block, so it must not be long
+
+
 @dataclass(slots=True)
 class Decision:
     """What was decided for a request, and what it was decided by."""
@@ -68,19 +71,18 @@ class Brain:
         self._known = np.ascontiguousarray(known_costs.T)
         self._scores = np.full((self._models, len(chunk)), 0.5)
         self._columns = self._scores.T
-        self._scored_by = -1
+        self._scored_by, self._scored_to = -1, 0
         self._outcomes = np.ascontiguousarray(chunk.satisfied.T) if self.tells_outcomes else None
 
     def decide(self, request: int, i: int, tenant: int, loads: Floats) -> Decision:
         """The decision on request `request`, the i-th of the chunk.
 
-        All requests of the chunk are scored at once; when the predictor has learnt since, those from i on are
-        scored again.
+        Requests are scored a block at a time; when the predictor has learnt since, those from i on are scored again.
         """
         predictor = self.policy.predictor
-        if predictor is not None and predictor.version != self._scored_by:
-            predictor.score(self._chunk.features, self._scores, i)
-            self._scored_by = predictor.version
+        if predictor is not None and (predictor.version != self._scored_by or i >= self._scored_to):
+            self._scored_by, self._scored_to = predictor.version, min(i + BLOCK, len(self._chunk))
+            predictor.score(self._chunk.features, self._scores, i, self._scored_to)
         self.step += 1
         queue = self.tracked[tenant].queue
         scores = self._columns[i].copy()
