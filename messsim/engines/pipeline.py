@@ -4,17 +4,23 @@ The C core and Polars release the GIL, so the stages overlap; nothing that they 
 a few chunks at most, and every wait ends within a fraction of a second to look whether the other side has gone.
 """
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Background", "ahead"]
+__all__ = ["Background", "ahead", "cores"]
 
 Item = TypeVar("Item")
 
 DEPTH = 2
 WAIT_S = 0.1
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _End:

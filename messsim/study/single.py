@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.engines import Outcome, Progress, RecordChunk, Setup, prepare
-from messsim.engines.pipeline import Background
+from messsim.engines.pipeline import Background, cores
 from messsim.results import (
     RecordWriter,
     Result,
@@ -90,7 +89,7 @@ def run(
     setup = prepare(scenario)
     length = setup.workload.length
     if pipelined is None:
-        pipelined = _cores() > 1 and (length is None or length > 2 * setup.scenario.record.chunk)
+        pipelined = cores() > 1 and (length is None or length > 2 * setup.scenario.record.chunk)
     setup = dataclasses.replace(setup, pipelined=pipelined)
     with contextlib.ExitStack() as stack:
         beside = stack.enter_context(complete_or_absent(target)) if target is not None else None
@@ -102,11 +101,6 @@ def run(
         if beside is not None and target is not None:
             _write(setup.scenario, summary, timeline, beside, target)
     return Result(summary, timeline, setup.notes, target, records.kept())
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Records:

@@ -1,0 +1,5 @@
+"""``python -m messsim.cli``."""
+
+from . import main
+
+main()

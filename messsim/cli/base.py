@@ -1,0 +1,97 @@
+"""What all commands share: the application, how errors are told, options that several have."""
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from messsim.errors import MesssimError, SimulationError
+
+if TYPE_CHECKING:
+    from messsim.scenario import Scenario
+
+__all__ = [
+    "AsJson",
+    "Replication",
+    "Requests",
+    "ScenarioFile",
+    "Seed",
+    "Sets",
+    "app",
+    "command",
+    "console",
+    "load",
+    "print_json",
+    "stderr",
+]
+
+app = typer.Typer(
+    name="messsim",
+    help="Simulate LLM inference clusters behind a router that promises satisfaction (MESS+).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+stderr = Console(stderr=True)
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (TOML).")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a key of the scenario; may be repeated."),
+]
+Requests = Annotated[int | None, typer.Option(help="How many requests arrive.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all chance.")]
+Replication = Annotated[int | None, typer.Option(help="Which replication of the seed.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """A command whose errors come in one voice, with the exit codes 1 (failed), 2 (bad input), 130 (Ctrl-C)."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except KeyboardInterrupt:
+            stderr.print("interrupted; nothing was written", style="bold yellow")
+            raise typer.Exit(130) from None
+        except MesssimError as error:
+            stderr.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(1 if isinstance(error, SimulationError) else 2) from None
+
+    return app.command()(wrapped)
+
+
+def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":
+    """The scenario of a command line."""
+    from messsim.scenario import load as read
+
+    return read(file, sets, **flags)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from messsim.version import __version__
+
+        typer.echo(f"messsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,77 @@
+"""``run``, ``check`` and ``explain``: one scenario, before, during and after."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .base import AsJson, Replication, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
+
+__all__ = ["check", "explain", "run"]
+
+
+@command
+def run(
+    scenario: ScenarioFile,
+    engine: Annotated[str | None, typer.Option(help="Which engine simulates: compiled or simpy.")] = None,
+    requests: Requests = None,
+    seed: Seed = None,
+    replication: Replication = None,
+    sets: Sets = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write records and summary to a new directory.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a scenario and print what came of it."""
+    from messsim import study
+    from messsim.report.progress import progress_bar
+    from messsim.report.terminal import run_summary
+
+    said = load(scenario, sets, engine=engine, requests=requests, seed=seed, replication=replication)
+    with progress_bar(stderr, said.name) as progress:
+        result = study.run(said, out=out, keep_records=False, progress=progress)
+    if as_json:
+        print_json(result.summary)
+        return
+    console.print(run_summary(result.summary, result.notes))
+    if out is not None:
+        console.print(f"written to {out}", style="dim", highlight=False)
+
+
+@command
+def check(
+    scenario: ScenarioFile,
+    requests: Requests = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Before running: load of each pool, stability, whether alpha can be reached, time and memory."""
+    from messsim.report.checklist import checklist
+    from messsim.study.check import check as examine
+
+    found = examine(load(scenario, sets, requests=requests, seed=seed))
+    if as_json:
+        print_json(found)
+    else:
+        console.print(checklist(found))
+
+
+@command
+def explain(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that `run --out` wrote.")],
+    request: Annotated[int, typer.Option(help="Which request, from 0.")],
+    as_json: AsJson = False,
+) -> None:
+    """Why a request went where it went: scores, costs, Q and the terms of the argmin."""
+    from messsim.report.explanation import explanation
+    from messsim.report.progress import progress_bar
+    from messsim.study.explain import explain as find
+
+    with progress_bar(stderr, "replaying the run") as progress:
+        found = find(run_dir, request, progress)
+    if as_json:
+        print_json(found)
+    else:
+        console.print(explanation(found))

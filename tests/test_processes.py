@@ -1,0 +1,54 @@
+"""Many runs in processes: the same summaries as here, errors kept apart, nothing lost."""
+
+import os
+
+import pytest
+from builders import scenario
+
+from messsim.errors import ScenarioError, SimulationError
+from messsim.scenario import parse
+from messsim.study.processes import in_processes, summaries, summary_of
+
+
+def squared(x: int) -> int:
+    if x == 3:
+        raise ScenarioError("three is too many")
+    if x == 5:
+        os._exit(9)
+    return x * x
+
+
+def comparable(summary):
+    return {k: v for k, v in summary.items() if k != "performance"}
+
+
+def test_runs_in_processes_equal_runs_here():
+    runs = [parse(scenario(requests=300, replication=r)) for r in range(3)]
+    found = dict(summaries(runs, workers=2))
+    assert {i: comparable(s) for i, s in found.items()} == {i: comparable(summary_of(r)) for i, r in enumerate(runs)}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_stops_no_other(workers):
+    found = dict(in_processes(squared, [1, 2, 3, 4], workers=workers))
+    assert str(found.pop(2)) == "three is too many"
+    assert found == {0: 1, 1: 4, 3: 16}
+
+
+def test_items_are_read_as_they_are_needed():
+    read = []
+
+    def items():
+        for i in range(10, 110):
+            read.append(i)
+            yield i
+
+    found = in_processes(squared, items(), workers=2)
+    first = next(found)
+    assert len(read) <= 8
+    assert sorted(v for _, v in [first, *found]) == [i * i for i in range(10, 110)]
+
+
+def test_a_process_that_dies_is_told():
+    with pytest.raises(SimulationError, match="a process of the study died"):
+        list(in_processes(squared, [5, 6], workers=2))
