@@ -2,6 +2,7 @@
 
 from .directory import check_free, complete_or_absent, writing
 from .frames import joined, record_frame, timeline_frame
+from .intervals import Interval, is_precise, paired_difference, replication_interval
 from .provenance import provenance
 from .result import Result
 from .summary import summarise
@@ -9,14 +10,18 @@ from .tally import Tally
 from .writer import RecordWriter
 
 __all__ = [
+    "Interval",
     "RecordWriter",
     "Result",
     "Tally",
     "check_free",
     "complete_or_absent",
+    "is_precise",
     "joined",
+    "paired_difference",
     "provenance",
     "record_frame",
+    "replication_interval",
     "summarise",
     "timeline_frame",
     "writing",

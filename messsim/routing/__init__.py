@@ -15,6 +15,7 @@ from .checking import check_policy
 from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, Build, Policy
 
 __all__ = [
+    "FIXED_ROUTING",
     "PLAN_ALL",
     "PLAN_CHAIN",
     "PLAN_EXPLORE",
@@ -32,6 +33,7 @@ POLICIES: dict[str, Build] = {
     "cheapest": simple.cheapest,
     "largest": simple.largest,
 }
+FIXED_ROUTING = frozenset({"random", "cheapest", "largest"})  # policies that learn nothing from labels
 
 
 def _find(name: str) -> Build:

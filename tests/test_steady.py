@@ -1,0 +1,193 @@
+"""Intervals from one run: coverage on queues whose mean is known, warm-up, warnings, and what is refused.
+
+Waiting times of M/M/1 come from Lindley's recursion, W' = max(0, W + S - A), here as a sum less its minimum so far:
+nothing of messsim is in them. The mean in the long run is rho / (1 - rho) service times.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from builders import model, scenario
+from scipy import stats
+
+from messsim.results.applicability import refusal, refusal_of_run
+from messsim.results.steady import Batches, correlated, mser, steady_state
+from messsim.scenario import parse
+
+RUNS = 400
+REGION = (364, 393)  # exact binomial 99.9 % of 400 at 95 %: 91.0 to 98.25 %
+
+
+def waits(rho: float, n: int, rng: np.random.Generator, start: float = 0.0) -> np.ndarray:
+    steps = rng.standard_exponential(n - 1) - rng.standard_exponential(n - 1) / rho
+    walk = np.concatenate([[start], start + np.cumsum(steps)])
+    return walk - np.minimum(np.minimum.accumulate(walk), 0.0)
+
+
+def batched(values: np.ndarray, cut: int = 65_536) -> Batches:
+    batches = Batches()
+    for k in range(0, len(values), cut):
+        batches.add(values[k : k + cut])
+    return batches
+
+
+# ---- coverage -------------------------------------------------------------------------------------------
+
+
+def coverage(rho: float, n: int) -> tuple[int, int, int]:
+    """How many of 400 intervals cover: by batch means, by pretending independence; and how many were warned of."""
+    rng, truth = np.random.default_rng(11), rho / (1 - rho)
+    covered = naive = warned = 0
+    for _ in range(RUNS):
+        values = waits(rho, n, rng)
+        found = steady_state(batched(values))
+        covered += found.interval.covers(truth)
+        warned += found.warning is not None
+        naive += abs(values.mean() - truth) <= 1.96 * values.std() / math.sqrt(n)
+    return covered, naive, warned
+
+
+def test_the_region_is_the_binomials():
+    assert tuple(int(x) for x in stats.binom.interval(0.999, RUNS, 0.95)) == REGION
+
+
+def test_batch_means_cover_and_a_naive_interval_does_not():
+    covered, naive, warned = coverage(0.8, 100_000)
+    assert REGION[0] <= covered <= REGION[1]
+    # the variance of the mean is 82 times what independence makes it: 2 Phi(1.96 / sqrt(82)) - 1 = 17 %
+    low, high = stats.binom.interval(0.999, RUNS, 0.17)
+    assert low <= naive <= high
+    assert warned < 0.1 * RUNS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rho", "n"), [(0.5, 20_000), (0.8, 400_000), (0.9, 1_000_000)])
+def test_batch_means_cover_at_other_loads(rho, n):
+    covered, _, _ = coverage(rho, n)
+    assert REGION[0] <= covered <= REGION[1]
+
+
+def test_a_run_too_short_for_its_autocorrelation_is_warned_of():
+    _, _, warned = coverage(0.8, 5_000)
+    assert warned > 0.9 * RUNS
+
+
+# ---- batches --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "cut"), [(9_003, 1), (30_007, 7), (30_007, 4096), (30_007, 65_536)])
+def test_batches_are_means_of_consecutive_values_whatever_the_chunks(n, cut):
+    values = np.random.default_rng(3).normal(size=n)
+    found = batched(values, cut)
+    whole = len(found.means) * found.size
+    np.testing.assert_allclose(found.means, values[:whole].reshape(-1, found.size).mean(axis=1), atol=1e-14)
+    assert found.size == (5 if n < 5 * 4096 else 10)
+    assert 0 <= n - whole < found.size
+
+
+def test_what_is_unknown_takes_no_part():
+    values = np.repeat(np.arange(40.0), 5)
+    gaps = np.insert(values, slice(0, None, 3), math.nan)
+    assert batched(gaps, 11).means.tolist() == np.arange(40.0).tolist()
+
+
+def test_memory_is_bounded():
+    found = Batches()
+    for _ in range(100):
+        found.add(np.ones(65_536))
+    assert len(found.means) <= 4096
+    assert found.size == 5 * 2**9
+    assert found.means.tolist() == [1.0] * len(found.means)
+
+
+# ---- warm-up --------------------------------------------------------------------------------------------
+
+
+def test_mser_by_hand():
+    # cuts 0 to 3 of (9, 1, 2, 1, 2, 1): sums of squares about the mean of the rest over (n - d)^2
+    means = np.array([9.0, 1.0, 2.0, 1.0, 2.0, 1.0])
+    scores = [((means[d:] - means[d:].mean()) ** 2).sum() / (6 - d) ** 2 for d in range(4)]
+    assert mser(means) == int(np.argmin(scores)) == 1
+    assert mser(np.array([5.0])) == 0
+
+
+def test_a_warm_up_is_found_and_left_out():
+    """A queue of 1,000 requests to start with: its end is where the long run starts."""
+    rng = np.random.default_rng(5)
+    values = waits(0.5, 100_000, rng, start=1000.0)
+    emptied = int(np.flatnonzero(values == 0.0)[0])
+    found = steady_state(batched(values))
+    assert 0.8 * emptied < found.warmup < emptied + 5_000
+    assert found.interval.covers(1.0)
+    assert steady_state(batched(values), find_warmup=False).interval.mean > 5.0
+
+
+def test_a_run_that_never_settles_is_warned_of():
+    found = steady_state(batched(np.arange(10_000.0)))
+    assert "too short to tell where its warm-up ends" in found.warning
+    assert found.warmup < 10_000 // 20
+
+
+def test_too_few_values_have_no_interval():
+    assert steady_state(batched(np.arange(99.0))) is None
+    assert steady_state(batched(np.ones(100))).interval.half_width == 0.0
+
+
+def test_correlation_is_noticed_and_chance_is_not():
+    rng = np.random.default_rng(2)
+    assert sum(correlated(rng.normal(size=200)) for _ in range(1000)) in range(2, 24)  # 1 %: 99.9 % of binomials
+    noise = rng.normal(size=(200, 200))
+    assert sum(correlated(n[1:] + 0.6 * n[:-1]) for n in noise) > 190
+    assert not correlated(np.ones(50))
+
+
+# ---- what has no long run -------------------------------------------------------------------------------
+
+DIURNAL = {"kind": "diurnal", "rates_rps": [1.0, 2.0], "day_s": 60.0}
+FIXED = {"policy": "random"}
+
+
+def asked(quantity="latency", **changes):
+    return refusal(parse(scenario(**{"router": FIXED} | changes)), quantity)
+
+
+def test_a_settled_scenario_is_answered():
+    for quantity in ("latency", "utilization", "satisfaction", "cost"):
+        assert asked(quantity) is None
+        assert asked(quantity, arrivals={"kind": "closed", "clients": 4}) is None
+        assert asked(quantity, models=[model("only")], router={"policy": "mess+"}) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"arrivals": DIURNAL}, "the rate changes with the hour"),
+        ({"phases": [{"from_request": 20, "rate_factor": 2.0}]}, "phases"),
+        ({"router": {"policy": "mess+"}}, "as the router learns"),
+        ({"router": {"policy": "own.py"}}, "as the router learns"),
+        ({"router": {"policy": "cheapest", "cost_estimate": "mean"}}, "as costs are learnt"),
+        ({"cluster": {"failures": {"schedule": [{"pool": "small", "at_s": 1.0, "for_s": 1.0}]}}}, "planned failures"),
+    ],
+)
+def test_what_changes_has_no_long_run(changes, reason):
+    for quantity in ("latency", "satisfaction"):
+        assert reason in asked(quantity, **changes)
+
+
+def test_a_trace_is_refused(tmp_path):
+    (tmp_path / "trace.csv").write_text("arrival_s\n0\n1\n2\n")
+    assert "happened once" in asked(arrivals={"kind": "trace", "file": str(tmp_path / "trace.csv")})
+
+
+def test_without_servers_there_is_no_latency_but_satisfaction():
+    models = [model("a", cost_per_request=1.0), model("b", cost_per_request=2.0)]
+    bare = {"models": [{k: m[k] for k in ("name", "satisfaction", "cost_per_request")} for m in models]}
+    bare["cluster"] = {"mode": "none"}
+    assert "has no latency" in asked("latency", **bare)
+    assert asked("satisfaction", **bare) is None
+
+
+def test_a_saturated_run_is_refused():
+    assert refusal_of_run(10_000, 200) is None
+    assert "saturated" in refusal_of_run(10_000, 201)
