@@ -1,0 +1,172 @@
+"""Figures of a summary by path, and requirements on them: ``sla.satisfaction>=0.6``.
+
+A path names keys from the outside in; an entry of a list goes by its name: ``models.8b.share``,
+``pools."llama-3.1-70b".utilization``. The quotes may be left out.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from messsim.errors import ScenarioError
+
+__all__ = ["Figure", "Requirement", "check_path", "figures", "look_up"]
+
+Figure = float | int | str | bool | None
+
+_REQUIREMENT = re.compile(r"\s*([^\s<>=][^<>=]*?)\s*(<=|>=|==|<|>)\s*([^\s<>=]+)\s*")
+
+
+def figures(summary: Mapping[str, Any]) -> dict[str, Figure]:
+    """Every single value of a summary by its path, texts included."""
+    return dict(_flat("", summary))
+
+
+def _flat(path: str, value: Any) -> Iterator[tuple[str, Figure]]:
+    for key, entry in _entries(value):
+        yield from _flat(f"{path}.{key}" if path else key, entry)
+    if not isinstance(value, (Mapping, list, tuple)):
+        yield path, value
+
+
+def _entries(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((str(key), entry) for key, entry in value.items())
+    elif isinstance(value, (list, tuple)):
+        for i, entry in enumerate(value):
+            if isinstance(entry, Mapping) and "name" in entry:
+                yield str(entry["name"]), {k: v for k, v in entry.items() if k != "name"}
+            else:
+                yield str(i), entry
+
+
+def check_path(path: str, known: Mapping[str, Figure]) -> None:
+    """Raises for a path that leads nowhere, or to a text.
+
+    Raises
+    ------
+    ScenarioError
+        With the nearest paths that lead somewhere.
+    """
+    plain = _plain(path)
+    if plain not in known:
+        raise ScenarioError(f"{path}: no such figure; {_nearest(plain, known)}")
+    if isinstance(known[plain], str):
+        raise ScenarioError(f"{path}: is the text {known[plain]!r}; expected a figure")
+
+
+def look_up(path: str, known: Mapping[str, Figure]) -> float | None:
+    """The figure at a path; None where the run has none.
+
+    Raises
+    ------
+    ScenarioError
+        As `check_path`.
+    """
+    check_path(path, known)
+    value = known[_plain(path)]
+    return None if value is None else float(value)
+
+
+def _plain(path: str) -> str:
+    return path.strip().replace('"', "")
+
+
+def _nearest(path: str, known: Mapping[str, Figure]) -> str:
+    near = get_close_matches(path, known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    under = [k for k in known if k.startswith(path + ".")]
+    if under:
+        return f"it has {', '.join(under[:8])}{', ...' if len(under) > 8 else ''}"
+    return f"expected a path such as {next(iter(k for k in known if '.' in k), 'sla.satisfaction')!r}"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A bound on a figure.
+
+    Attributes
+    ----------
+    path
+        Where the figure stands in the summary.
+    operator
+        <, <=, >, >= or ==.
+    bound
+        In the figure's unit.
+    """
+
+    path: str
+    operator: str
+    bound: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Requirement":
+        """From ``latency_s.ttft.p95<2``.
+
+        Raises
+        ------
+        ScenarioError
+            If it is not a path, an operator and a finite number.
+        """
+        found = _REQUIREMENT.fullmatch(text)
+        example = "such as 'sla.satisfaction>=0.6'"
+        if not found:
+            raise ScenarioError(
+                f"requirement {text!r}: expected a figure, one of < <= > >= ==, and a number, {example}"
+            )
+        try:
+            bound = float(found[3])
+        except ValueError:
+            bound = math.nan
+        if not math.isfinite(bound):
+            raise ScenarioError(f"requirement {text!r}: {found[3]!r} is no finite number; expected one, {example}")
+        return cls(_plain(found[1]), found[2], bound)
+
+    def __str__(self) -> str:
+        return f"{self.path}{self.operator}{self.bound:.10g}"
+
+    @property
+    def from_above(self) -> bool:
+        """Whether it is less that is better."""
+        return self.operator.startswith("<")
+
+    def margin(self, value: float) -> float:
+        """What is to spare, in the figure's unit; below 0: what is missing."""
+        if self.operator == "==":
+            return -abs(value - self.bound)
+        return self.bound - value if self.from_above else value - self.bound
+
+    def met_by(self, value: float) -> bool:
+        """Whether a value keeps to the bound."""
+        margin = self.margin(value)
+        return margin > 0 or (margin == 0 and "=" in self.operator)
+
+    def judge(self, known: Mapping[str, Figure]) -> dict[str, Any]:
+        """The verdict on one run: `value`, `met`, `margin`, and a `reason` where it is not met."""
+        value = look_up(self.path, known)
+        met = value is not None and self.met_by(value)
+        margin = None if value is None else self.margin(value)
+        return {
+            "requirement": str(self),
+            "path": self.path,
+            "operator": self.operator,
+            "bound": self.bound,
+            "value": value,
+            "met": met,
+            "margin": margin,
+            "reason": None if met else self._reason(value, margin),
+        }
+
+    def _reason(self, value: float | None, margin: float | None) -> str:
+        if value is None or margin is None:
+            return "the run has no such figure (null): it does not apply to this scenario, or nobody was answered"
+        if margin == 0:
+            return f"is {value:.6g} exactly"
+        missing = -margin
+        share = f" ({100 * missing / abs(self.bound):.2g} %)" if self.bound else ""
+        side = "off" if self.operator == "==" else "too much" if self.from_above else "too little"
+        return f"is {value:.6g}, {missing:.4g}{share} {side}"
