@@ -226,6 +226,7 @@ TREE: dict[str, Any] = {
         [
             *["alpha", "satisfaction", "satisfaction_time_mean", "satisfaction_per_arrived", "shortfall"],
             *["queue_final", "queue_max", "queue_tracked_final", "rated", "certificate", "time_to_compliance"],
+            "windows",
         ]
     ),
     "cost": dict.fromkeys(
@@ -254,7 +255,7 @@ TREE: dict[str, Any] = {
         )
     ],
     "tenants": [
-        dict.fromkeys(["name", "alpha", "satisfaction", "answered", "queue_final", "certificate", "rated"])
+        dict.fromkeys(["name", "alpha", "satisfaction", "answered", "queue_final", "certificate", "rated", "windows"])
         | {"latency_s": LATENCIES}
     ],
     "latency_s": LATENCIES,

@@ -48,6 +48,8 @@ def _figures(summary: dict[str, Any]) -> Table:
     figures.add_row("certificate", _certificate(sla))
     since = sla["time_to_compliance"]
     figures.add_row("kept for good", "never" if since is None else f"from request {since:,} on")
+    if sla["windows"] is not None:
+        figures.add_row("windows", _windows(sla["windows"]))
     figures.add_row("virtual queue", f"{sla['queue_final']:.4g} at the end, {sla['queue_max']:.4g} at most")
     unit = cost["unit"]
     parts = [f"{number(cost['exploration'], unit)} exploring"]
@@ -75,6 +77,18 @@ def _certificate(sla: dict[str, Any]) -> str:
     if bound <= 0:
         return "vacuous: the queue is longer than the promise"
     return f"at least {percent(bound, 2)} of the {sla['rated']:,} rated answers, on this very path"
+
+
+def _windows(windows: dict[str, Any]) -> str:
+    """How often the promise was missed for a while."""
+    length, count = windows["window_s"], windows["count"]
+    kind = f"periods of {seconds(length)}" if length else f"stretches of {windows['window_requests']:,} answers"
+    if not count:
+        return f"none: the run is shorter than {kind}"
+    return (
+        f"{windows['violated']:,} of {count:,} {kind} miss the promise ({percent(windows['violation_rate'])}), "
+        f"{percent(windows['worst'], 2)} satisfied in the worst"
+    )
 
 
 def _without_router(cost: dict[str, Any]) -> str:

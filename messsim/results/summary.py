@@ -12,6 +12,7 @@ from messsim.version import __version__
 from .baselines import best_single, static_mix
 from .histogram import LogHistogram, ScoreHistogram
 from .tally import Tally
+from .windows import Windows
 
 __all__ = ["peak_rss_mib", "summarise"]
 
@@ -95,7 +96,17 @@ def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
         "rated": rated,
         "certificate": promised / rated if rated else None,
         "time_to_compliance": running.compliant_from(tally.arrived),
+        "windows": _windows(scenario, outcome, tally.windows),
     }
+
+
+def _windows(scenario: Scenario, outcome: Outcome, windows: Windows | None) -> dict[str, Any] | None:
+    """The promise in each window that was over before traffic ended."""
+    if windows is None:
+        return None
+    until_s = outcome.last_arrival_s if scenario.horizon_s is None else scenario.horizon_s
+    said = {"window_s": scenario.sla.window_s, "window_requests": scenario.sla.window_requests}
+    return said | windows.summary(until_s)
 
 
 def _cost(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
@@ -189,6 +200,7 @@ def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> dict[
         "queue_final": tenant.queue_delivered,
         "certificate": tenant.certificate if tenant.rated else None,
         "rated": tenant.rated,
+        "windows": _windows(scenario, outcome, tally.tenant_windows[k]),
         "latency_s": tally.by_tenant[k].summary(),
     }
 

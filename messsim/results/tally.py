@@ -12,6 +12,7 @@ from messsim.workload.chunk import Floats
 from .blocks import Block, Blocks
 from .histogram import LogHistogram, ScoreHistogram
 from .running import Running
+from .windows import windows_of
 
 __all__ = ["Latencies", "Tally"]
 
@@ -61,6 +62,8 @@ class Tally:
         self.arrived = 0
         self.by_status = np.zeros(4, np.int64)
         self.running = Running()
+        self.windows = windows_of(scenario.sla)
+        self.tenant_windows = [windows_of(scenario.sla) for _ in range(tenants)]
         self.scores = ScoreHistogram()
         self.latencies = Latencies()
         self.by_tenant = [Latencies() for _ in range(tenants)] if tenants > 1 else [self.latencies]
@@ -91,6 +94,7 @@ class Tally:
         self.arrived += len(block)
         self.by_status += np.bincount(status, minlength=4)
         self.running.add(c["id"], c["satisfied"], self._alphas[c["tenant"]], c["cost"])
+        self._add_windows(c, done)
         self.scores.add(c["score"], c["satisfied"])
         self._add_groups(c, done, visible)
         self.cost += float(c["cost"].sum())
@@ -105,6 +109,12 @@ class Tally:
         self._add_latencies(c, done)
         self.potential += block.satisfied.sum(axis=1)
         self.known_cost += block.known_costs.sum(axis=1)
+
+    def _add_windows(self, c: dict[str, Any], done: Any) -> None:
+        for k, windows in enumerate([self.windows, *self.tenant_windows]):
+            if windows is not None:
+                where = done if k == 0 else done & (c["tenant"] == k - 1)
+                windows.add(c["arrival_s"][where], c["satisfied"][where], self._alphas[c["tenant"][where]])
 
     def _add_groups(self, c: dict[str, Any], done: Any, visible: Floats) -> None:
         model, tenant, satisfied = c["model"], c["tenant"], c["satisfied"]

@@ -15,6 +15,20 @@ class Sla(Part):
     """The promise."""
 
     alpha: Fraction = Field(description="fraction of answers that satisfies")
+    window_s: Positive | None = Field(
+        None,
+        description="also judged in every period of this length, seconds (86400: each day from the start), by the "
+        "requests that arrived in it",
+    )
+    window_requests: int | None = Field(
+        None, ge=1, le=10_000_000, description="also judged over the last so many answers, after each answer"
+    )
+
+    @model_validator(mode="after")
+    def _one_window(self) -> "Sla":
+        if self.window_s is not None and self.window_requests is not None:
+            raise ValueError("both window_s and window_requests are given; expected one of them")
+        return self
 
 
 class Slo(Part):

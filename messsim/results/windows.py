@@ -1,0 +1,101 @@
+"""The promise window by window: a day at a time, or over the last so many answers."""
+
+from typing import Any
+
+import numpy as np
+
+from messsim.scenario.routing import Sla
+from messsim.workload.chunk import Floats
+
+__all__ = ["LastAnswers", "Periods", "Windows", "windows_of"]
+
+SLACK = 1e-9  # of an answer: sums of alpha are rounded, and a promise met exactly is kept
+
+
+class _Judged:
+    """Windows that are over: how many, how many fell short, and the least satisfied of them."""
+
+    def __init__(self) -> None:
+        self.count = self.violated = 0
+        self.worst: float | None = None
+
+    def judge(self, answered: Any, satisfied: Floats, promised: Floats) -> None:
+        """Windows by their sums; each has at least one answer."""
+        if len(satisfied) == 0:
+            return
+        self.count += len(satisfied)
+        self.violated += int(np.count_nonzero(satisfied < promised - SLACK * answered))
+        least = float((satisfied / answered).min())
+        self.worst = least if self.worst is None else min(self.worst, least)
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "count": self.count,
+            "violated": self.violated,
+            "violation_rate": self.violated / self.count if self.count else None,
+            "worst": self.worst,
+        }
+
+
+class Periods:
+    """Windows of equal length on the clock, [k length_s, (k + 1) length_s); a request belongs to that of its arrival.
+
+    A window is judged when it is over; one without an answer is no window.
+    """
+
+    def __init__(self, length_s: float) -> None:
+        self._length_s = length_s
+        self._judged = _Judged()
+        self._number = -1.0  # the window that is not over yet, and its sums
+        self._sums = np.zeros(3)  # answered, satisfied, promised
+
+    def add(self, arrival_s: Floats, satisfied: Floats, alphas: Floats) -> None:
+        """Answered requests in order of arrival."""
+        if len(arrival_s) == 0:
+            return
+        numbers, at = np.unique(arrival_s // self._length_s, return_inverse=True)
+        sums = np.array([np.bincount(at), np.bincount(at, weights=satisfied), np.bincount(at, weights=alphas)])
+        if numbers[0] == self._number:
+            sums[:, 0] += self._sums
+        elif self._sums[0]:
+            self._judged.judge(*self._sums[:, None])
+        self._judged.judge(*sums[:, :-1])
+        self._number, self._sums = float(numbers[-1]), sums[:, -1]
+
+    def summary(self, until_s: float) -> dict[str, Any]:
+        """What became of all windows that were over at `until_s`."""
+        if self._sums[0] and (self._number + 1.0) * self._length_s <= until_s:
+            self._judged.judge(*self._sums[:, None])
+            self._sums = np.zeros(3)
+        return self._judged.summary()
+
+
+class LastAnswers:
+    """The last `length` answers, looked at after every answer from the length-th on, in order of arrival."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._judged = _Judged()
+        self._last = np.empty((2, 0))  # satisfied and alpha of fewer than `length` answers
+
+    def add(self, arrival_s: Floats, satisfied: Floats, alphas: Floats) -> None:
+        """Answered requests in order of arrival."""
+        values = np.concatenate([self._last, [satisfied, alphas]], axis=1)
+        so_far = np.cumsum(np.concatenate([np.zeros((2, 1)), values], axis=1), axis=1)
+        sums = so_far[:, self._length :] - so_far[:, : -self._length]
+        self._judged.judge(float(self._length), *sums)
+        self._last = values[:, max(0, values.shape[1] - self._length + 1) :]
+
+    def summary(self, until_s: float) -> dict[str, Any]:
+        """What became of all windows."""
+        return self._judged.summary()
+
+
+Windows = Periods | LastAnswers
+
+
+def windows_of(sla: Sla) -> Windows | None:
+    """Windows as the promise states them; None where it speaks of the whole run only."""
+    if sla.window_s is not None:
+        return Periods(sla.window_s)
+    return LastAnswers(sla.window_requests) if sla.window_requests is not None else None
