@@ -7,11 +7,11 @@
 
 enum { MS_BLOCK = 1024, MS_BLOCK_LEAST = 32 };
 
-int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, const double *alphas, double discount,
-                  int64_t window)
+int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimensions, const double *alphas,
+                  double discount, int64_t window)
 {
     const size_t m = (size_t)models, k = (size_t)tenants;
-    *self = (ms_brain){.models = models, .tenants = tenants, .prior = NAN};
+    *self = (ms_brain){.models = models, .tenants = tenants, .dimensions = dimensions, .prior = NAN};
     self->delivered = calloc(k, sizeof *self->delivered);
     self->tracked = calloc(k, sizeof *self->tracked);
     self->cost_sums = calloc(m, sizeof(double));
@@ -22,9 +22,10 @@ int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, const double 
     self->costs = calloc(m, sizeof(double));
     self->known = calloc(m, sizeof(double));
     self->facts = calloc(m, sizeof(double));
+    self->features = calloc((size_t)dimensions + 1, sizeof(double));
     if (self->delivered == NULL || self->tracked == NULL || self->cost_sums == NULL ||
         self->cost_counts == NULL || self->last_costs == NULL || self->block == NULL || self->scores == NULL ||
-        self->costs == NULL || self->known == NULL || self->facts == NULL) {
+        self->costs == NULL || self->known == NULL || self->facts == NULL || self->features == NULL) {
         return MS_ERR_MEMORY;
     }
     for (int32_t i = 0; i < tenants; i++) {
@@ -64,6 +65,7 @@ void ms_brain_free(ms_brain *self)
     free(self->costs);
     free(self->known);
     free(self->facts);
+    free(self->features);
     *self = (ms_brain){0};
 }
 
@@ -121,14 +123,18 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
         }
     }
     estimate_costs(self, page, i);
-    for (int32_t m = 0; m < self->models && page->satisfied != NULL; m++) {
-        self->facts[m] = page->satisfied[m * page->n + i];
+    for (int32_t m = 0; m < self->models && page->facts != NULL; m++) {
+        self->facts[m] = page->facts[m * page->n + i];
+    }
+    for (int32_t j = 0; j < self->dimensions; j++) {
+        self->features[j] = page->features[j * page->n + i];
     }
     self->step++;
     const ms_ledger *ledger = &self->tracked[tenant];
-    return self->policy.decide(request, self->step, self->models, ledger->alpha, ledger->queue, self->scores,
-                               self->costs, loads, self->facts, page->uniforms + 2 * i, self->policy.params,
-                               self->policy.state);
+    const ms_policy *policy = &self->policy;
+    return policy->decide(request, self->step, tenant, self->models, self->dimensions, ledger->alpha,
+                          ledger->queue, self->scores, self->costs, loads, self->facts, self->features,
+                          page->uniforms + policy->uniforms * i, policy->params, policy->state);
 }
 
 void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explored)
@@ -138,6 +144,18 @@ void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explore
     if (explored) {
         self->last_costs[model] = cost;
     }
+}
+
+int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features,
+                       const double *labels)
+{
+    if (self->predictor != NULL) {
+        ms_predictor_learn(self->predictor, features, labels);
+    }
+    const ms_policy *policy = &self->policy;
+    return policy->learn == NULL ? 0
+                                 : policy->learn(request, tenant, self->models, self->dimensions, features,
+                                                 labels, policy->params, policy->state);
 }
 
 int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t tenant, double satisfaction,
@@ -152,8 +170,8 @@ int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t te
     if (self->policy.rated == NULL) {
         return 0;
     }
-    return self->policy.rated(request, model, satisfaction, ledger->queue, self->policy.params,
-                              self->policy.state);
+    return self->policy.rated(request, tenant, model, ledger->alpha, satisfaction, ledger->queue,
+                              self->policy.params, self->policy.state);
 }
 
 double ms_brain_certificate(const ms_brain *self)

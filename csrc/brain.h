@@ -37,11 +37,14 @@ typedef struct ms_brain {
     double *scores;          /* [models] what the last decision saw */
     double *costs;
     double *known;
-    double *facts;           /* outcomes where the policy is told them, else zeros */
+    double *facts;           /* outcomes or their probabilities where the policy is told them, else zeros */
+    int32_t dimensions;      /* features that the policy is told; 0: none */
+    double *features;        /* [dimensions] */
 } ms_brain;
 
-int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, const double *alphas, double discount,
-                  int64_t window);
+/* The policy and the predictor are set by the caller. `dimensions` > 0: the policy is told that many features. */
+int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimensions, const double *alphas,
+                  double discount, int64_t window);
 void ms_brain_free(ms_brain *self);
 
 /* The columns of a page that a decision reads, model-major: value of model m at [m * n + i]. */
@@ -49,8 +52,8 @@ typedef struct ms_page_view {
     int64_t n;
     const double *features;    /* [features][n] */
     const double *known_costs; /* [models][n] */
-    const double *satisfied;   /* [models][n], for a policy that declares it needs outcomes; else NULL */
-    const double *uniforms;    /* [n][2] */
+    const double *facts;       /* [models][n], for a policy that declares it needs them; else NULL */
+    const double *uniforms;    /* [n][policy.uniforms] */
 } ms_page_view;
 
 /* A new page begins: nothing of it is scored. */
@@ -62,6 +65,11 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
 
 /* A copy is complete and what it cost is known. */
 void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explored);
+
+/* All labels of a request that teaches are in: labels[m] is NaN where there is none. Returns 0 or the policy's
+ * negative code. */
+int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features,
+                       const double *labels);
 
 /* The label of the answer that the user saw is in; if not rated, only the simulator knows it. Returns 0 or
  * the policy's negative code. */

@@ -19,7 +19,7 @@
 
 /* What an open request keeps beyond its page, in doubles: outcomes and delays where labels come late, and what
  * a chain decides by. */
-enum { KEPT_PER_MODEL = 4, KEPT_UNIFORMS = 2 };
+enum { KEPT_PER_MODEL = 5 };
 
 static double *kept_satisfied(ms_open *open)
 {
@@ -41,9 +41,14 @@ static double *kept_costs(ms_open *open, int32_t models)
     return open->kept + 3 * models;
 }
 
-static double *kept_uniforms(ms_open *open, int32_t models)
+static double *kept_facts(ms_open *open, int32_t models)
 {
     return open->kept + 4 * models;
+}
+
+static double *kept_uniforms(ms_open *open, int32_t models)
+{
+    return open->kept + KEPT_PER_MODEL * models;
 }
 
 int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alphas, double discount,
@@ -52,7 +57,7 @@ int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alph
 {
     *self = (ms_loop){.config = *config, .error_request = -1};
     const size_t m = (size_t)config->models;
-    ms_store_init(&self->opens, sizeof(ms_open) + (KEPT_PER_MODEL * m + KEPT_UNIFORMS) * sizeof(double));
+    ms_store_init(&self->opens, sizeof(ms_open) + (KEPT_PER_MODEL * m + (size_t)config->uniforms) * sizeof(double));
     ms_store_init(&self->jobs, sizeof(ms_job));
     self->loads = calloc(m, sizeof(double));
     self->lesson = calloc((size_t)config->features + m, sizeof(double));
@@ -62,7 +67,8 @@ int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alph
         return MS_ERR_MEMORY;
     }
     TRY(ms_timeline_init(&self->timeline, pools));
-    TRY(ms_brain_init(&self->brain, config->models, config->tenants, alphas, discount, window));
+    TRY(ms_brain_init(&self->brain, config->models, config->tenants,
+                      config->needs_features ? config->features : 0, alphas, discount, window));
     return ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams);
 }
 
@@ -218,22 +224,24 @@ static void end_lesson(const ms_loop *self, ms_open *open)
     open->lesson = NULL;
 }
 
-/* When the last label is in, the predictor learns; copies without one are left out. */
-static void count_label(ms_loop *self, ms_open *open)
+/* When the last label is in, the router learns; copies without one are left out. */
+static int count_label(ms_loop *self, ms_open *open)
 {
     open->unlabelled--;
     if (open->unlabelled > 0 || open->lesson == NULL) {
-        return;
+        return 0;
     }
     const double *labels = open->lesson + self->config.features;
     int known = 0;
     for (int32_t m = 0; m < self->config.models; m++) {
         known |= labels[m] == labels[m];
     }
-    if (known && self->brain.predictor != NULL) {
-        ms_predictor_learn(self->brain.predictor, open->lesson, labels);
+    int64_t code = 0;
+    if (known) {
+        code = ms_brain_learn(&self->brain, open->request, open->tenant, open->lesson, labels);
     }
     end_lesson(self, open);
+    return code < 0 ? illegal(self, open->request, code, MS_ERR_POLICY) : 0;
 }
 
 /* The label of a copy is in (unrated requests have one too, which only the simulator sees). */
@@ -250,8 +258,7 @@ static int label(ms_loop *self, ms_open *open, int32_t model)
     if (open->lesson != NULL) {
         open->lesson[self->config.features + model] = satisfied;
     }
-    count_label(self, open);
-    return 0;
+    return count_label(self, open);
 }
 
 /* The label of a complete copy sets off. */
@@ -339,11 +346,10 @@ static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
 {
     const int32_t models = self->config.models;
     const ms_policy *policy = &self->brain.policy;
-    const double *facts = open->page->view.satisfied != NULL ? kept_satisfied(open) : self->brain.facts;
     const int64_t following =
-        policy->finish(open->request, open->stage, job->model, models, kept_scores(open, models),
-                       kept_costs(open, models), facts, kept_uniforms(open, models), policy->params,
-                       policy->state);
+        policy->finish(open->request, open->stage, open->tenant, job->model, models, kept_scores(open, models),
+                       kept_costs(open, models), kept_facts(open, models), kept_uniforms(open, models),
+                       policy->params, policy->state);
     *on = following != models;
     if (following < 0 || following > models) {
         return illegal(self, open->request, following, MS_ERR_PLAN);
@@ -406,7 +412,7 @@ static int lose(ms_loop *self, ms_job *job, int rejected)
         self->labels_of_lost += !rejected && open->rated && open->at_once;
     }
     if (rejected || !open->at_once) {
-        count_label(self, open);
+        TRY(count_label(self, open));
     }
     ms_store_give(&self->jobs, job);
     return close_copy(self, open, model);
@@ -526,8 +532,11 @@ static void keep(ms_loop *self, ms_open *open)
         kept_delays(open, models)[m] = page->delay_s != NULL ? page->delay_s[m * page->n + open->i] : 0.0;
         kept_scores(open, models)[m] = self->brain.scores[m];
         kept_costs(open, models)[m] = self->brain.costs[m];
+        kept_facts(open, models)[m] = self->brain.facts[m];
     }
-    memcpy(kept_uniforms(open, models), page->view.uniforms + 2 * open->i, 2 * sizeof(double));
+    const int64_t uniforms = self->config.uniforms;
+    memcpy(kept_uniforms(open, models), page->view.uniforms + uniforms * open->i,
+           (size_t)uniforms * sizeof(double));
 }
 
 /* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */

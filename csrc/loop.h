@@ -26,6 +26,8 @@ typedef struct ms_loop_config {
     int32_t reference;           /* whose answer the user gets when every model is asked */
     int32_t in_usd;              /* costs are USD; else joules */
     int32_t needs_loads;
+    int32_t needs_features;
+    int32_t uniforms;            /* of the policy, per request */
     int32_t learns_every_answer;
     int32_t keeps_delays;        /* labels come late */
     int64_t max_waiting;         /* < 0: nobody is turned away */

@@ -55,11 +55,13 @@ static int64_t uniform_choice(double u, int64_t models)
 }
 
 /* The contract fixes the signature; these four use what they need of it. */
-#define UNUSED_BY_ALL (void)request, (void)loads, (void)facts
+#define UNUSED_BY_ALL \
+    (void)request, (void)tenant, (void)dimensions, (void)loads, (void)facts, (void)features
 
-int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                              const double *scores, const double *costs, const double *loads,
-                              const double *facts, const double *uniforms, const double *params,
+int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t tenant, int64_t models,
+                              int64_t dimensions, double alpha, double queue, const double *scores,
+                              const double *costs, const double *loads, const double *facts,
+                              const double *features, const double *uniforms, const double *params,
                               double *state)
 {
     UNUSED_BY_ALL;
@@ -72,10 +74,10 @@ int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t models, dou
 }
 
 /* A queue above its target asks for quality (V falls), one below it for thrift (V rises). */
-int64_t ms_policy_mess_rated(int64_t request, int64_t model, double satisfaction, double queue,
-                             const double *params, double *state)
+int64_t ms_policy_mess_rated(int64_t request, int64_t tenant, int64_t model, double alpha,
+                             double satisfaction, double queue, const double *params, double *state)
 {
-    (void)request, (void)model, (void)satisfaction;
+    (void)request, (void)tenant, (void)model, (void)alpha, (void)satisfaction;
     const double target = params[MS_MESS_TARGET_QUEUE];
     if (target > 0.0) {
         const double error = (target - queue) / target;
@@ -85,8 +87,9 @@ int64_t ms_policy_mess_rated(int64_t request, int64_t model, double satisfaction
     return 0;
 }
 
-int64_t ms_policy_random(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                         const double *scores, const double *costs, const double *loads, const double *facts,
+int64_t ms_policy_random(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                         double alpha, double queue, const double *scores, const double *costs,
+                         const double *loads, const double *facts, const double *features,
                          const double *uniforms, const double *params, double *state)
 {
     UNUSED_BY_ALL;
@@ -94,17 +97,19 @@ int64_t ms_policy_random(int64_t request, int64_t step, int64_t models, double a
     return uniform_choice(uniforms[1], models);
 }
 
-int64_t ms_policy_cheapest(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                           const double *scores, const double *costs, const double *loads,
-                           const double *facts, const double *uniforms, const double *params, double *state)
+int64_t ms_policy_cheapest(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                           double alpha, double queue, const double *scores, const double *costs,
+                           const double *loads, const double *facts, const double *features,
+                           const double *uniforms, const double *params, double *state)
 {
     UNUSED_BY_ALL;
     (void)step, (void)alpha, (void)queue, (void)uniforms, (void)params, (void)state;
     return ms_policy_argmin(models, 1.0, 0.0, 0.0, scores, costs);
 }
 
-int64_t ms_policy_largest(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                          const double *scores, const double *costs, const double *loads, const double *facts,
+int64_t ms_policy_largest(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                          double alpha, double queue, const double *scores, const double *costs,
+                          const double *loads, const double *facts, const double *features,
                           const double *uniforms, const double *params, double *state)
 {
     UNUSED_BY_ALL;

@@ -18,34 +18,48 @@ enum {
 };
 
 /* Decides one request.
- *   step      1, 2, ...: routing decisions so far, this one included
- *   queue     the virtual queue of the request's tenant as the router knows it
- *   scores    [models] predicted satisfaction
- *   costs     [models] estimated cost of this request, in the scenario's unit
- *   loads     [models] unfinished requests per place (max_num_seqs x replicas up); 0 without servers
- *   facts     [models] potential outcomes, only for a policy that declares it needs them; else zeros
- *   uniforms  [2] in (0, 1), the policy's own for this request
+ *   step        1, 2, ...: routing decisions so far, this one included
+ *   tenant      whose request it is; alpha and queue are theirs
+ *   dimensions  length of `features`; 0 for a policy that does not declare it needs them
+ *   queue       the virtual queue of the tenant as the router knows it
+ *   scores      [models] predicted satisfaction
+ *   costs       [models] estimated cost of this request, in the scenario's unit
+ *   loads       [models] unfinished requests per place (max_num_seqs x replicas up); 0 without servers
+ *   facts       [models] potential outcomes or their probabilities, only for a policy that declares it needs
+ *               them; else zeros
+ *   features    [dimensions] of the request
+ *   uniforms    in (0, 1), as many as the policy declares, its own for this request
  * Returns a plan. */
-typedef int64_t (*ms_decide_fn)(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                                const double *scores, const double *costs, const double *loads,
-                                const double *facts, const double *uniforms, const double *params,
+typedef int64_t (*ms_decide_fn)(int64_t request, int64_t step, int64_t tenant, int64_t models,
+                                int64_t dimensions, double alpha, double queue, const double *scores,
+                                const double *costs, const double *loads, const double *facts,
+                                const double *features, const double *uniforms, const double *params,
                                 double *state);
 
-/* Chains only: the answer of `model`, the stage-th asked (from 0), is there; which model comes next?
- * Returns its index, or the number of models when the user gets this answer. */
-typedef int64_t (*ms_finish_fn)(int64_t request, int64_t stage, int64_t model, int64_t models,
+/* Chains only: the answer of `model`, the stage-th asked (from 0), is there; which model comes next? The arrays are
+ * those of the decision. Returns its index, or the number of models when the user gets this answer. */
+typedef int64_t (*ms_finish_fn)(int64_t request, int64_t stage, int64_t tenant, int64_t model, int64_t models,
                                 const double *scores, const double *costs, const double *facts,
                                 const double *uniforms, const double *params, double *state);
 
 /* The label of an answer that the user saw is in, and `queue` already counts it. Returns 0, or a
  * negative code of the policy's own. */
-typedef int64_t (*ms_rated_fn)(int64_t request, int64_t model, double satisfaction, double queue,
-                               const double *params, double *state);
+typedef int64_t (*ms_rated_fn)(int64_t request, int64_t tenant, int64_t model, double alpha,
+                               double satisfaction, double queue, const double *params, double *state);
+
+/* All labels of a request that teaches are in: of a rated request that went to every model, or of any rated
+ * request for a policy that learns from every answer. labels[m] is NaN where there is none. Returns 0, or a
+ * negative code of the policy's own. */
+typedef int64_t (*ms_learn_fn)(int64_t request, int64_t tenant, int64_t models, int64_t dimensions,
+                               const double *features, const double *labels, const double *params,
+                               double *state);
 
 typedef struct ms_policy {
     ms_decide_fn decide;
     ms_finish_fn finish; /* NULL where the policy makes no chains */
     ms_rated_fn rated;   /* NULL where it does not listen */
+    ms_learn_fn learn;   /* NULL where it learns nothing beside its predictor */
+    int32_t uniforms;    /* how many a request has */
     const double *params;
     double *state;
 } ms_policy;
@@ -64,26 +78,30 @@ enum { MS_EXPLORE_ALL, MS_EXPLORE_CHOSEN };
 enum { MS_MESS_STATE_V, MS_MESS_STATE };
 
 /* MESS+ (arXiv 2505.19947, Algorithm 1): argmin_m V E_m + Q (alpha - s_m), ties to the lowest m. */
-int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                              const double *scores, const double *costs, const double *loads,
-                              const double *facts, const double *uniforms, const double *params,
+int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t tenant, int64_t models,
+                              int64_t dimensions, double alpha, double queue, const double *scores,
+                              const double *costs, const double *loads, const double *facts,
+                              const double *features, const double *uniforms, const double *params,
                               double *state);
-int64_t ms_policy_mess_rated(int64_t request, int64_t model, double satisfaction, double queue,
-                             const double *params, double *state);
+int64_t ms_policy_mess_rated(int64_t request, int64_t tenant, int64_t model, double alpha,
+                             double satisfaction, double queue, const double *params, double *state);
 
 /* Any model with equal probability. */
-int64_t ms_policy_random(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                         const double *scores, const double *costs, const double *loads, const double *facts,
+int64_t ms_policy_random(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                         double alpha, double queue, const double *scores, const double *costs,
+                         const double *loads, const double *facts, const double *features,
                          const double *uniforms, const double *params, double *state);
 
 /* The model of least estimated cost. */
-int64_t ms_policy_cheapest(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                           const double *scores, const double *costs, const double *loads,
-                           const double *facts, const double *uniforms, const double *params, double *state);
+int64_t ms_policy_cheapest(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                           double alpha, double queue, const double *scores, const double *costs,
+                           const double *loads, const double *facts, const double *features,
+                           const double *uniforms, const double *params, double *state);
 
 /* The last model of the zoo: the most capable, since models stand in rising order of cost. */
-int64_t ms_policy_largest(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                          const double *scores, const double *costs, const double *loads, const double *facts,
+int64_t ms_policy_largest(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                          double alpha, double queue, const double *scores, const double *costs,
+                          const double *loads, const double *facts, const double *features,
                           const double *uniforms, const double *params, double *state);
 
 /* argmin_m V costs[m] + queue (alpha - scores[m]), the lowest m of equals. */

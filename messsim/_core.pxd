@@ -77,30 +77,38 @@ cdef extern from "policy.h" nogil:
         MS_PLAN_MODEL
         MS_MESS_PARAMS
         MS_MESS_STATE
-    ctypedef int64_t (*ms_decide_fn)(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                                     const double *scores, const double *costs, const double *loads,
-                                     const double *facts, const double *uniforms, const double *params,
-                                     double *state)
-    ctypedef int64_t (*ms_finish_fn)(int64_t request, int64_t stage, int64_t model, int64_t models,
+    ctypedef int64_t (*ms_decide_fn)(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                                     double alpha, double queue, const double *scores, const double *costs,
+                                     const double *loads, const double *facts, const double *features,
+                                     const double *uniforms, const double *params, double *state)
+    ctypedef int64_t (*ms_finish_fn)(int64_t request, int64_t stage, int64_t tenant, int64_t model, int64_t models,
                                      const double *scores, const double *costs, const double *facts,
                                      const double *uniforms, const double *params, double *state)
-    ctypedef int64_t (*ms_rated_fn)(int64_t request, int64_t model, double satisfaction, double queue,
-                                    const double *params, double *state)
+    ctypedef int64_t (*ms_rated_fn)(int64_t request, int64_t tenant, int64_t model, double alpha, double satisfaction,
+                                    double queue, const double *params, double *state)
+    ctypedef int64_t (*ms_learn_fn)(int64_t request, int64_t tenant, int64_t models, int64_t dimensions,
+                                    const double *features, const double *labels, const double *params, double *state)
     ctypedef struct ms_policy:
         ms_decide_fn decide
         ms_finish_fn finish
         ms_rated_fn rated
+        ms_learn_fn learn
+        int32_t uniforms
         const double *params
         double *state
-    int64_t ms_policy_mess_decide(int64_t, int64_t, int64_t, double, double, const double *, const double *,
-                                  const double *, const double *, const double *, const double *, double *)
-    int64_t ms_policy_random(int64_t, int64_t, int64_t, double, double, const double *, const double *,
-                             const double *, const double *, const double *, const double *, double *)
-    int64_t ms_policy_cheapest(int64_t, int64_t, int64_t, double, double, const double *, const double *,
-                               const double *, const double *, const double *, const double *, double *)
-    int64_t ms_policy_largest(int64_t, int64_t, int64_t, double, double, const double *, const double *,
-                              const double *, const double *, const double *, const double *, double *)
-    int64_t ms_policy_mess_rated(int64_t, int64_t, double, double, const double *, double *)
+    int64_t ms_policy_mess_decide(int64_t, int64_t, int64_t, int64_t, int64_t, double, double, const double *,
+                         const double *, const double *, const double *, const double *, const double *,
+                         const double *, double *)
+    int64_t ms_policy_random(int64_t, int64_t, int64_t, int64_t, int64_t, double, double, const double *,
+                         const double *, const double *, const double *, const double *, const double *,
+                         const double *, double *)
+    int64_t ms_policy_cheapest(int64_t, int64_t, int64_t, int64_t, int64_t, double, double, const double *,
+                         const double *, const double *, const double *, const double *, const double *,
+                         const double *, double *)
+    int64_t ms_policy_largest(int64_t, int64_t, int64_t, int64_t, int64_t, double, double, const double *,
+                         const double *, const double *, const double *, const double *, const double *,
+                         const double *, double *)
+    int64_t ms_policy_mess_rated(int64_t, int64_t, int64_t, double, double, double, const double *, double *)
     void ms_policy_argmin_block(int64_t models, int64_t n, int64_t stride, double v, double alpha, double queue,
                                 const double *scores, const double *costs, int32_t *chosen)
 
@@ -225,7 +233,7 @@ cdef extern from "brain.h" nogil:
         int64_t n
         const double *features
         const double *known_costs
-        const double *satisfied
+        const double *facts
         const double *uniforms
 
 cdef extern from "fleet.h" nogil:
@@ -312,6 +320,8 @@ cdef extern from "loop.h" nogil:
         int32_t reference
         int32_t in_usd
         int32_t needs_loads
+        int32_t needs_features
+        int32_t uniforms
         int32_t learns_every_answer
         int32_t keeps_delays
         int64_t max_waiting

@@ -69,7 +69,7 @@ def draw_lognormal(
     sub: int = 0,
     odd: bool = False,
 ) -> None: ...
-def draw_uniform_pair(seed: int, column: int, first: int, out: _Floats, replication: int = 0) -> None:
+def draw_uniform_pair(seed: int, column: int, first: int, out: _Floats, replication: int = 0, sub: int = 0) -> None:
     """Both uniforms of each block into out [n, 2]."""
 
 def draw_normal_pair(
@@ -161,8 +161,19 @@ class Policy:
     @property
     def state(self) -> _Floats:
         """The array that the policy itself reads and writes, and one element behind it."""
+    @property
+    def uniforms(self) -> int:
+        """How many uniforms a request has."""
     def __init__(
-        self, decide: str | int, params: ArrayLike, state: ArrayLike, *, finish: int = 0, rated: int = 0
+        self,
+        decide: str | int,
+        params: ArrayLike,
+        state: ArrayLike,
+        *,
+        finish: int = 0,
+        rated: int = 0,
+        learn: int = 0,
+        uniforms: int = 2,
     ) -> None: ...
     def decide(
         self,
@@ -175,6 +186,8 @@ class Policy:
         loads: _Floats,
         uniforms: _Floats,
         facts: _Floats | None = None,
+        features: _Floats | None = None,
+        tenant: int = 0,
     ) -> int: ...
     def finish(
         self,
@@ -185,10 +198,14 @@ class Policy:
         costs: _Floats,
         uniforms: _Floats,
         facts: _Floats | None = None,
+        tenant: int = 0,
     ) -> int: ...
     def keep_alive(self, owner: object) -> None:
         """Holds what the functions' machine code belongs to."""
-    def rated(self, request: int, model: int, satisfaction: float, queue: float) -> None: ...
+    def rated(
+        self, request: int, model: int, alpha: float, satisfaction: float, queue: float, tenant: int = 0
+    ) -> None: ...
+    def learn(self, request: int, features: _Floats, labels: _Floats, tenant: int = 0) -> None: ...
 
 def argmin_block(v: float, alpha: float, queue: float, scores: _Floats, costs: _Floats, chosen: _Ints) -> None: ...
 
@@ -298,7 +315,7 @@ class Replica:
 
 @final
 class Page:
-    def __init__(self, first: int, drawn: dict[str, Any], outcomes_are_told: bool) -> None: ...
+    def __init__(self, first: int, drawn: dict[str, Any]) -> None: ...
     @property
     def records(self) -> dict[str, NDArray[Any]]:
         """Arrays [n] by column name; a row stands once its request is done."""

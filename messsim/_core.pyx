@@ -103,9 +103,9 @@ def draw_lognormal(uint32_t seed, uint32_t column, uint64_t first, double mu, do
 
 
 def draw_uniform_pair(uint32_t seed, uint32_t column, uint64_t first, double[:, ::1] out not None,
-                      uint32_t replication=0):
+                      uint32_t replication=0, uint32_t sub=0):
     """Fills `out` [n, 2] with both 52-bit uniforms of each block."""
-    cdef ms_stream stream = stream_of(seed, column, replication, 0)
+    cdef ms_stream stream = stream_of(seed, column, replication, sub)
     check_shape(out.shape[1] == 2, "out is [n, 2]")
     if out.shape[0]:
         with nogil:
@@ -326,8 +326,8 @@ cdef const double[::1] NO_FACTS = np.zeros(64)  # a policy that was told nothing
 cdef class Policy:
     """The three functions of a policy over its parameters and its state.
 
-    `decide`, `finish` and `rated` are a built-in's name or the address of a compiled function with the
-    signature in csrc/policy.h; 0 for none.
+    `decide`, `finish`, `rated` and `learn` are a built-in's name or the address of a compiled function with the
+    signature in csrc/policy.h; 0 for none. `uniforms` is how many a request has.
     """
 
     cdef ms_policy c
@@ -335,17 +335,19 @@ cdef class Policy:
     cdef readonly object state
     cdef object kept
 
-    def __init__(self, decide, params, state, *, uint64_t finish=0, uint64_t rated=0):
+    def __init__(self, decide, params, state, *, uint64_t finish=0, uint64_t rated=0, uint64_t learn=0,
+                 int32_t uniforms=2):
         self.params = np.array(params, dtype=np.float64).reshape(-1)
         self.state = np.array(state, dtype=np.float64).reshape(-1)
-        cdef const double[::1] p = np.append(self.params, 0.0)
+        cdef double[::1] p = np.append(self.params, 0.0)
         cdef double[::1] s
         self.params = np.asarray(p)
         self.state = np.append(self.state, 0.0)
         s = self.state
-        self.c.params, self.c.state = &p[0], &s[0]
+        self.c.params, self.c.state, self.c.uniforms = &p[0], &s[0], uniforms
         self.c.finish = <ms_finish_fn><size_t>finish
         self.c.rated = <ms_rated_fn><size_t>rated
+        self.c.learn = <ms_learn_fn><size_t>learn
         if decide == "mess+":
             check_shape(p.shape[0] > MS_MESS_PARAMS and s.shape[0] > MS_MESS_STATE,
                         f"mess+ takes {MS_MESS_PARAMS} parameters and {MS_MESS_STATE} of state")
@@ -364,15 +366,24 @@ cdef class Policy:
         """Holds what the functions' machine code belongs to."""
         self.kept = owner
 
+    @property
+    def uniforms(self):
+        """How many uniforms a request has."""
+        return self.c.uniforms
+
     def decide(self, int64_t request, int64_t step, double alpha, double queue,
-               const double[::1] scores not None, const double[::1] costs not None,
-               const double[::1] loads not None, const double[::1] uniforms not None, const double[::1] facts=None):
+               const double[::1] scores not None, const double[::1] costs not None, const double[::1] loads not None,
+               const double[::1] uniforms not None, const double[::1] facts=None, const double[::1] features=None,
+               int64_t tenant=0):
         """The plan for one request, checked: a model's index, or one with a PLAN_ flag."""
-        cdef int64_t models = scores.shape[0], plan
-        check_shape(models >= 1 and costs.shape[0] == models and loads.shape[0] == models and uniforms.shape[0] == 2
+        cdef int64_t models = scores.shape[0], plan, dimensions = 0 if features is None else features.shape[0]
+        check_shape(models >= 1 and costs.shape[0] == models and loads.shape[0] == models
                     and (facts is None or facts.shape[0] == models), "scores, costs, loads and facts are [models]")
-        plan = self.c.decide(request, step, models, alpha, queue, &scores[0], &costs[0], &loads[0],
-                             &NO_FACTS[0] if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
+        check_shape(uniforms.shape[0] == self.c.uniforms, f"this policy takes {self.c.uniforms} uniforms")
+        plan = self.c.decide(request, step, tenant, models, dimensions, alpha, queue, &scores[0], &costs[0], &loads[0],
+                             &NO_FACTS[0] if facts is None else &facts[0],
+                             &NO_FACTS[0] if dimensions == 0 else &features[0], &uniforms[0], self.c.params,
+                             self.c.state)
         cdef int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE)
         if plan < 0 or (plan & ~flags) >= models or flags & (flags - 1) or (
                 flags == MS_PLAN_CHAIN and self.c.finish == NULL):
@@ -380,25 +391,38 @@ cdef class Policy:
         return plan
 
     def finish(self, int64_t request, int64_t stage, int64_t model, const double[::1] scores not None,
-               const double[::1] costs not None, const double[::1] uniforms not None, const double[::1] facts=None):
+               const double[::1] costs not None, const double[::1] uniforms not None, const double[::1] facts=None,
+               int64_t tenant=0):
         """Chains: the model to ask next, or the number of models when the user gets this answer."""
         cdef int64_t models = scores.shape[0], chosen
         check_shape(self.c.finish != NULL, "this policy makes no chains")
-        check_shape(models >= 1 and costs.shape[0] == models and uniforms.shape[0] == 2
-                    and (facts is None or facts.shape[0] == models), "scores, costs and facts are [models]")
-        chosen = self.c.finish(request, stage, model, models, &scores[0], &costs[0],
+        check_shape(models >= 1 and costs.shape[0] == models and (facts is None or facts.shape[0] == models),
+                    "scores, costs and facts are [models]")
+        check_shape(uniforms.shape[0] == self.c.uniforms, f"this policy takes {self.c.uniforms} uniforms")
+        chosen = self.c.finish(request, stage, tenant, model, models, &scores[0], &costs[0],
                                &NO_FACTS[0] if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
         if not 0 <= chosen <= models:
             raise errors.PolicyError(f"the policy returned {chosen} after stage {stage} of request {request}")
         return chosen
 
-    def rated(self, int64_t request, int64_t model, double satisfaction, double queue):
+    def rated(self, int64_t request, int64_t model, double alpha, double satisfaction, double queue, int64_t tenant=0):
         """Tells the policy of one rated answer."""
-        cdef int64_t code
         if self.c.rated != NULL:
-            code = self.c.rated(request, model, satisfaction, queue, self.c.params, self.c.state)
-            if code < 0:
-                raise errors.PolicyError(f"the policy returned its error code {code} on the label of request {request}")
+            heard(request, self.c.rated(request, tenant, model, alpha, satisfaction, queue, self.c.params, self.c.state))
+
+    def learn(self, int64_t request, const double[::1] features not None, const double[::1] labels not None,
+              int64_t tenant=0):
+        """Tells the policy of all labels of one request; NaN where there is none."""
+        cdef int64_t dimensions = features.shape[0]
+        if self.c.learn != NULL:
+            heard(request, self.c.learn(request, tenant, labels.shape[0], dimensions,
+                                        &features[0] if dimensions else NULL, &labels[0], self.c.params, self.c.state))
+
+
+cdef int heard(int64_t request, int64_t code) except -1:
+    if code < 0:
+        raise errors.PolicyError(f"the policy returned its error code {code} on the label of request {request}")
+    return 0
 
 
 def argmin_block(double v, double alpha, double queue, const double[:, ::1] scores not None,
@@ -670,9 +694,8 @@ cdef class Page:
         Its first request.
     drawn
         Columns by name: arrival_s (or None), tenant, prompt_tokens, output_tokens [models, n], features [d, n],
-        known_costs, satisfied [models, n], uniforms [n, 2], feedback_uniform, delay_s [models, n] (or None).
-    outcomes_are_told
-        Whether the policy is shown `satisfied`.
+        known_costs, satisfied [models, n], facts [models, n] (or None), uniforms [n, k], feedback_uniform,
+        delay_s [models, n] (or None).
 
     Attributes
     ----------
@@ -684,15 +707,15 @@ cdef class Page:
     cdef readonly object records
     cdef object drawn
 
-    def __init__(self, int64_t first, dict drawn, bint outcomes_are_told):
+    def __init__(self, int64_t first, dict drawn):
         cdef int64_t n = len(drawn["tenant"])
         self.drawn = drawn
         self.c.first, self.c.n, self.c.open = first, n, n
         self.records = {name: np.empty(n, dtype) for name, dtype in RECORD_COLUMNS.items()}
-        self.point_to_drawn(n, outcomes_are_told)
+        self.point_to_drawn(n)
         self.point_to_records()
 
-    cdef int point_to_drawn(self, int64_t n, bint outcomes_are_told) except -1:
+    cdef int point_to_drawn(self, int64_t n) except -1:
         drawn = self.drawn
         cdef const double[:, ::1] by_model = drawn["satisfied"]
         cdef const double[:, ::1] known = drawn["known_costs"]
@@ -701,14 +724,17 @@ cdef class Page:
         cdef const int32_t[:, ::1] outputs = drawn["output_tokens"]
         cdef const int32_t[::1] tenant = drawn["tenant"], prompt = drawn["prompt_tokens"]
         cdef const double[::1] feedback = drawn["feedback_uniform"], arrival
-        cdef const double[:, ::1] delay
+        cdef const double[:, ::1] delay, facts
         check_shape(n > 0 and by_model.shape[1] == n == known.shape[1] == features.shape[1] == uniforms.shape[0]
-                    == outputs.shape[1] == prompt.shape[0] == feedback.shape[0] and uniforms.shape[1] == 2
-                    and by_model.shape[0] == known.shape[0] == outputs.shape[0], "the columns of a page have one length")
+                    == outputs.shape[1] == prompt.shape[0] == feedback.shape[0] and by_model.shape[0] == known.shape[0] == outputs.shape[0], "the columns of a page have one length")
         self.drawn = dict(drawn, features=np.asarray(features))
         self.c.satisfied, self.c.view.known_costs = &by_model[0, 0], &known[0, 0]
         self.c.view.n, self.c.view.features, self.c.view.uniforms = n, &features[0, 0], &uniforms[0, 0]
-        self.c.view.satisfied = self.c.satisfied if outcomes_are_told else NULL
+        self.c.view.facts = NULL
+        if drawn["facts"] is not None:
+            facts = drawn["facts"]
+            check_shape(facts.shape[0] == by_model.shape[0] and facts.shape[1] == n, "facts is [models, n]")
+            self.c.view.facts = &facts[0, 0]
         self.c.output_tokens, self.c.tenant, self.c.prompt_tokens = &outputs[0, 0], &tenant[0], &prompt[0]
         self.c.feedback_uniform = &feedback[0]
         self.c.arrival_s = self.c.delay_s = NULL
@@ -818,6 +844,7 @@ cdef class Loop:
             streams[k] = stream_from(dispatch_streams[k])
         c.models, c.tenants, c.features = models, config["tenants"], config["features"]
         c.reference, c.in_usd, c.needs_loads = config["reference"], config["in_usd"], config["needs_loads"]
+        c.needs_features, c.uniforms = config["needs_features"], config["uniforms"]
         c.learns_every_answer, c.keeps_delays = config["learns_every_answer"], config["keeps_delays"]
         c.max_waiting, c.feedback_probability = config["max_waiting"], config["feedback_probability"]
         c.horizon_s, c.length, c.clients = config["horizon_s"], config["length"], config["clients"]

@@ -135,9 +135,9 @@ def run(data: dict[str, Any], engine: str = "simpy") -> Run:
 # ---- a policy of one's own ------------------------------------------------------------------------------
 
 INT, DOUBLE, ARRAY = ctypes.c_int64, ctypes.c_double, ctypes.POINTER(ctypes.c_double)
-DECIDE = ctypes.CFUNCTYPE(INT, INT, INT, INT, DOUBLE, DOUBLE, *[ARRAY] * 7)
-FINISH = ctypes.CFUNCTYPE(INT, INT, INT, INT, INT, *[ARRAY] * 6)
-RATED = ctypes.CFUNCTYPE(INT, INT, INT, DOUBLE, DOUBLE, ARRAY, ARRAY)
+DECIDE = ctypes.CFUNCTYPE(INT, *[INT] * 5, DOUBLE, DOUBLE, *[ARRAY] * 8)
+FINISH = ctypes.CFUNCTYPE(INT, *[INT] * 5, *[ARRAY] * 6)
+RATED = ctypes.CFUNCTYPE(INT, *[INT] * 3, *[DOUBLE] * 3, ARRAY, ARRAY)
 
 
 class OwnPolicy:
@@ -162,18 +162,20 @@ class OwnPolicy:
         kernel = _core.Policy(address[0], [], [], finish=finish, rated=rated)
         return Policy("own", kernel, **self.policy)
 
-    def _told(self, request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
-        ask = SimpleNamespace(request=request, step=step, models=models, alpha=alpha, queue=queue)
+    def _told(self, request, step, tenant, models, dimensions, alpha, queue, *arrays):
+        scores, costs, loads, facts, features, uniforms, _, _ = arrays
+        ask = SimpleNamespace(request=request, step=step, tenant=tenant, models=models, alpha=alpha, queue=queue)
+        ask.features = features[:dimensions]
         ask.scores, ask.costs, ask.loads = scores[:models], costs[:models], loads[:models]
         ask.uniforms, ask.facts = uniforms[:2], facts[:models] if facts else None
         self.asked.append(ask)
         return self._decide(ask)
 
-    def _ended(self, request, stage, model, models, scores, costs, facts, uniforms, params, state):
+    def _ended(self, request, stage, tenant, model, models, scores, costs, facts, uniforms, params, state):
         if self._on_finish is not None:
             self._on_finish(facts[:models])
         return self._finish(request, stage, model)
 
-    def _heard(self, request, model, satisfaction, queue, *_):
+    def _heard(self, request, tenant, model, alpha, satisfaction, queue, *_):
         self._rated(request, model, satisfaction, queue)
         return 0

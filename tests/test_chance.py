@@ -65,7 +65,7 @@ RANDOM = scenario(
     tenants=[{"name": "x"}, {"name": "y"}],
     feedback={"delay": {"kind": "exponential", "mean_s": 3.0}},
 )
-ALL = [name for name in Chunk.__slots__ if name not in ("first", "costs")]
+ALL = [name for name in Chunk.__slots__ if name not in ("first", "costs", "facts")]
 
 
 PINNED = {

@@ -18,15 +18,15 @@ from messsim.routing.plugin import compile_policy
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 
 
-def second(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
+def second(models):
     return min(1, models - 1)
 
 
-def chain(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
+def chain(request):
     return PLAN_CHAIN
 
 
-def upwards(request, stage, model, models, scores, costs, facts, uniforms, params, state):
+def upwards(model, models, uniforms):
     return model + 1 if uniforms[0] < 0.5 else models
 
 
@@ -54,7 +54,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 HEAD = "from messsim.routing.plugin import compile_policy\n"
-ARGUMENTS = "request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state"
+ARGUMENTS = "request, step, models, costs, params, state"
 BUILD = "def build(options, models, features):\n    return compile_policy('own', decide, params=[2.0], state=[0.0])\n"
 
 
@@ -96,9 +96,9 @@ def test_an_illegal_model_stops_the_run(tmp_path):
         ("x = 1\n", ScenarioError, "has no function build"),
         ("import no_such_module\n", ScenarioError, "cannot be loaded: ModuleNotFoundError"),
         (
-            f"{HEAD}def decide(request):\n    return 0\n{BUILD}",
+            f"{HEAD}def decide(request, satisfied):\n    return 0\n{BUILD}",
             PolicyError,
-            r"decide takes \(request\); expected \(request, step",
+            r"decide takes satisfied; expected any of request, step",
         ),
         (
             f"{HEAD}def decide({ARGUMENTS}):\n    if step < 0:\n        raise ValueError\n    return 0\n{BUILD}",
@@ -136,34 +136,34 @@ def test_the_built_in_policies_pass():
         assert check_policy(build(Router(), 4, 2), 4) == []
 
 
-def too_far(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
+def too_far(request, models):
     return models if request == 3 else 0
 
 
-def gives_up(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
+def gives_up(queue):
     return -2 if queue > 1e5 else 0
 
 
-def scribbles(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
+def scribbles(scores):
     scores[0] = 2.0
     return 0
 
 
-def moves_params(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
+def moves_params(params):
     params[0] += 1.0
     return 0
 
 
-def explodes(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
+def explodes(step, state):
     state[0] = 1e308 * (1.0 + step) * 10.0
     return 0
 
 
-def forever(request, stage, model, models, scores, costs, facts, uniforms, params, state):
+def forever(model):
     return 0
 
 
-def deaf(request, model, satisfaction, queue, params, state):
+def deaf(request):
     return -3
 
 
@@ -192,7 +192,7 @@ def test_chance_from_elsewhere_is_found():
     class Fickle:
         """Stands for a function that keeps a count of its own, which `state` does not hold."""
 
-        params, state = kernel.params, kernel.state
+        params, state, uniforms = kernel.params, kernel.state, 2
 
         def __init__(self):
             self.calls = 0
@@ -200,6 +200,9 @@ def test_chance_from_elsewhere_is_found():
         def decide(self, *arguments):
             self.calls += 1
             return int(self.calls > 3_000)  # the second round of 2,000 differs
+
+        def learn(self, *arguments):
+            return None
 
         def rated(self, *arguments):
             return None

@@ -169,7 +169,7 @@ def test_v_follows_the_queue(v, target, gain, queues):
     policy = mess(V=v, target_queue=target, gain=gain)
     assert policy.state[0] == v
     for queue in queues:
-        policy.rated(0, 0, 1.0, queue)
+        policy.rated(0, 0, 0.5, 1.0, queue)
         v *= 1.0 + gain * max(-1.0, (target - queue) / target)
         assert policy.state[0] == pytest.approx(v, rel=1e-12)
         assert policy.state[0] > 0.0
@@ -177,7 +177,7 @@ def test_v_follows_the_queue(v, target, gain, queues):
 
 def test_v_stands_still_without_a_target():
     policy = mess(V=3.0, gain=0.5)
-    policy.rated(0, 0, 0.0, 100.0)
+    policy.rated(0, 0, 0.5, 0.0, 100.0)
     assert policy.state[0] == 3.0
     assert policy.params[0] == 3.0
 
@@ -195,7 +195,7 @@ def test_the_queue_hovers_about_its_target(start):
         model = decide(policy, satisfaction, costs, queue=ledger.queue, alpha=alpha, request=i)
         answer = float(u < satisfaction[model])
         ledger.rate(answer)
-        policy.rated(i, model, answer, ledger.queue)
+        policy.rated(i, model, ledger.alpha, answer, ledger.queue)
         seen.append(ledger.queue)
     assert np.mean(seen[10_000:]) == pytest.approx(target, rel=0.15)
 
@@ -219,9 +219,10 @@ def test_the_plain_policies_are_plain(models, u):
 # ---- a policy of one's own ------------------------------------------------------------------------------
 
 INT, DOUBLE, ARRAY = ctypes.c_int64, ctypes.c_double, ctypes.POINTER(ctypes.c_double)
-DECIDE = ctypes.CFUNCTYPE(INT, INT, INT, INT, DOUBLE, DOUBLE, *[ARRAY] * 7)
-FINISH = ctypes.CFUNCTYPE(INT, INT, INT, INT, INT, *[ARRAY] * 6)
-RATED = ctypes.CFUNCTYPE(INT, INT, INT, DOUBLE, DOUBLE, ARRAY, ARRAY)
+DECIDE = ctypes.CFUNCTYPE(INT, *[INT] * 5, DOUBLE, DOUBLE, *[ARRAY] * 8)
+FINISH = ctypes.CFUNCTYPE(INT, *[INT] * 5, *[ARRAY] * 6)
+RATED = ctypes.CFUNCTYPE(INT, *[INT] * 3, *[DOUBLE] * 3, ARRAY, ARRAY)
+LEARN = ctypes.CFUNCTYPE(INT, *[INT] * 4, *[ARRAY] * 4)
 
 Own = Callable[..., _core.Policy]
 
@@ -237,13 +238,15 @@ def own() -> Own:
         kept.append(signature(function))
         return ctypes.cast(kept[-1], ctypes.c_void_p).value
 
-    def make(decide, *, finish=None, rated=None, params=(), state=()) -> _core.Policy:
+    def make(decide, *, finish=None, rated=None, learn=None, params=(), state=(), uniforms=2) -> _core.Policy:
         return _core.Policy(
             address(DECIDE, decide),
             params,
             state,
             finish=address(FINISH, finish),
             rated=address(RATED, rated),
+            learn=address(LEARN, learn),
+            uniforms=uniforms,
         )
 
     return make
@@ -256,8 +259,10 @@ def returning(own: Own, plan: int, **kwargs) -> _core.Policy:
 def test_a_policy_is_told_all_that_the_contract_says(own):
     told = {}
 
-    def remember(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
-        told.update(request=request, step=step, alpha=alpha, queue=queue)
+    def remember(request, step, tenant, models, dimensions, alpha, queue, *arrays):
+        scores, costs, loads, facts, features, uniforms, params, state = arrays
+        told.update(request=request, step=step, tenant=tenant, alpha=alpha, queue=queue)
+        told["features"] = features[:dimensions]
         told.update(
             scores=scores[:models],
             costs=costs[:models],
@@ -275,6 +280,7 @@ def test_a_policy_is_told_all_that_the_contract_says(own):
     assert told == {
         "request": 2**40,
         "step": 9,
+        "tenant": 0,
         "alpha": 0.6,
         "queue": 2.5,
         "scores": [0.1, 0.2],
@@ -283,9 +289,11 @@ def test_a_policy_is_told_all_that_the_contract_says(own):
         "uniforms": [0.7, 0.8],
         "params": [1.0, 2.0, 3.0],
         "facts": [0.0, 0.0],  # it is told none
+        "features": [],
     }
-    policy.decide(0, 1, 0.6, 2.5, *arrays, np.array([1.0, 0.0]))
+    policy.decide(0, 1, 0.6, 2.5, *arrays, np.array([1.0, 0.0]), np.array([7.0, 8.0, 9.0]), 3)
     assert told["facts"] == [1.0, 0.0]
+    assert (told["features"], told["tenant"]) == ([7.0, 8.0, 9.0], 3)
     assert policy.state[0] == 42.0
 
 
@@ -345,7 +353,7 @@ def finish(policy, models=3, stage=0, model=0, **arrays) -> int:
 def test_a_chain_asks_model_after_model(own):
     asked = []
 
-    def following(request, stage, model, models, *_):
+    def following(request, stage, tenant, model, models, *_):
         asked.append((request, stage, model, models))
         return model + 1
 
@@ -368,7 +376,7 @@ def test_the_built_in_policies_make_no_chains(name):
         finish(policy)
 
 
-@pytest.mark.parametrize("arrays", [{"costs": 2}, {"scores": 0, "costs": 0}, {"uniforms": 1}], ids=repr)
+@pytest.mark.parametrize("arrays", [{"costs": 2}, {"scores": 0, "costs": 0}], ids=repr)
 def test_shapes_of_finish_are_checked(own, arrays):
     with pytest.raises(KernelError, match=r"costs and facts are \[models\]"):
         finish(returning(own, 0, finish=lambda *_: 1), **arrays)
@@ -376,22 +384,45 @@ def test_shapes_of_finish_are_checked(own, arrays):
 
 def test_a_policy_listens_to_ratings(own):
     heard = []
-    policy = returning(own, 0, rated=lambda *a: heard.append(a[:4]) or 0)
-    policy.rated(7, 2, 0.25, 1.5)
-    assert heard == [(7, 2, 0.25, 1.5)]
-    returning(own, 0).rated(7, 2, 0.25, 1.5)  # one that does not listen
+    policy = returning(own, 0, rated=lambda *a: heard.append(a[:6]) or 0)
+    policy.rated(7, 2, 0.75, 0.25, 1.5, tenant=1)
+    assert heard == [(7, 1, 2, 0.75, 0.25, 1.5)]
+    returning(own, 0).rated(7, 2, 0.75, 0.25, 1.5)  # one that does not listen
+
+
+def test_a_policy_learns_from_labels(own):
+    learnt = []
+
+    def learn(request, tenant, models, dimensions, features, labels, params, state):
+        learnt.append((request, tenant, features[:dimensions], labels[:models]))
+        return 0
+
+    policy = returning(own, 0, learn=learn)
+    policy.learn(7, np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0]), 4)
+    policy.learn(8, np.empty(0), np.array([1.0]))
+    assert learnt == [(7, 4, [1.0, 2.0, 3.0], [0.0, 1.0]), (8, 0, [], [1.0])]
+    returning(own, 0).learn(7, np.ones(3), np.ones(2))  # one that does not listen
+    with pytest.raises(PolicyError, match="its error code -6 on the label of request 7"):
+        returning(own, 0, learn=lambda *_: -6).learn(7, np.ones(3), np.ones(2))
+
+
+def test_a_policy_gets_the_uniforms_that_it_declares(own):
+    policy = own(lambda *a: int(a[-3][3]), uniforms=4)
+    assert decide(policy, [0.5] * 3, [1] * 3, uniforms=(0.0, 0.0, 0.0, 2.0)) == 2
+    with pytest.raises(KernelError, match="takes 4 uniforms"):
+        decide(policy, [0.5] * 3, [1] * 3)
 
 
 def test_an_error_while_listening_stops_the_run(own):
     policy = returning(own, 0, rated=lambda *_: -4)
     with pytest.raises(PolicyError, match="its error code -4 on the label of request 7"):
-        policy.rated(7, 2, 0.25, 1.5)
+        policy.rated(7, 2, 0.75, 0.25, 1.5)
 
 
 @pytest.mark.parametrize(
     "lengths",
-    [(0, 0, 0, 2), (3, 2, 3, 2), (3, 3, 4, 2), (3, 3, 3, 1), (3, 3, 3, 2, 2)],
-    ids=["no models", "costs", "loads", "uniforms", "facts"],
+    [(0, 0, 0, 2), (3, 2, 3, 2), (3, 3, 4, 2), (3, 3, 3, 2, 2)],
+    ids=["no models", "costs", "loads", "facts"],
 )
 def test_shapes_of_decide_are_checked(lengths):
     with pytest.raises(KernelError, match=r"scores, costs, loads and facts are \[models\]"):

@@ -8,17 +8,21 @@ static const double alphas[] = {0.7, 0.5, 0.9};
 
 /* What the policy was shown last; it answers `answer`. */
 static struct {
-    int64_t request, step, models, answer, calls;
-    double alpha, queue, scores[MODELS], costs[MODELS], loads[MODELS], facts[MODELS], uniforms[2];
+    int64_t request, step, tenant, models, dimensions, answer, calls;
+    double alpha, queue, scores[MODELS], costs[MODELS], loads[MODELS], facts[MODELS], features[FEATURES];
+    double uniforms[2];
 } seen;
 
-static int64_t watch(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                     const double *scores, const double *costs, const double *loads, const double *facts,
-                     const double *uniforms, const double *params, double *state)
+static int64_t watch(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                     double alpha, double queue, const double *scores, const double *costs,
+                     const double *loads, const double *facts, const double *features, const double *uniforms,
+                     const double *params, double *state)
 {
     (void)params, (void)state;
     seen.request = request;
     seen.step = step;
+    seen.tenant = tenant;
+    seen.dimensions = dimensions;
     seen.models = models;
     seen.alpha = alpha;
     seen.queue = queue;
@@ -28,6 +32,9 @@ static int64_t watch(int64_t request, int64_t step, int64_t models, double alpha
         seen.costs[m] = costs[m];
         seen.loads[m] = loads[m];
         seen.facts[m] = facts[m];
+    }
+    for (int64_t j = 0; j < dimensions; j++) {
+        seen.features[j] = features[j];
     }
     seen.uniforms[0] = uniforms[0];
     seen.uniforms[1] = uniforms[1];
@@ -69,8 +76,8 @@ static void pack(packed *page, int64_t first, int64_t n)
 
 static void make(ms_brain *brain)
 {
-    CHECK(ms_brain_init(brain, MODELS, 3, alphas, 1.0, 0) == 0);
-    brain->policy = (ms_policy){.decide = watch};
+    CHECK(ms_brain_init(brain, MODELS, 3, FEATURES, alphas, 1.0, 0) == 0);
+    brain->policy = (ms_policy){.decide = watch, .uniforms = 2};
     fill(features, FEATURES * REQUESTS, 1);
     fill(known_costs, MODELS * REQUESTS, 2);
     fill(satisfied, MODELS * REQUESTS, 3);
@@ -163,7 +170,11 @@ static void a_policy_sees_its_request(void)
     for (int64_t i = 0; i < 50; i++) {
         CHECK(ms_brain_decide(&brain, &page.view, i, 100 + i, 1, loads) == -7);
         CHECK(seen.request == 100 + i && seen.step == i + 1 && seen.models == MODELS);
-        CHECK(seen.alpha == 0.5 && seen.queue == 0.25);
+        CHECK(seen.tenant == 1 && seen.alpha == 0.5 && seen.queue == 0.25);
+        CHECK(seen.dimensions == FEATURES);
+        for (int j = 0; j < FEATURES; j++) {
+            CHECK(seen.features[j] == features[j * REQUESTS + 100 + i]);
+        }
         CHECK(seen.uniforms[0] == uniforms[2 * (100 + i)] && seen.uniforms[1] == uniforms[2 * (100 + i) + 1]);
         for (int m = 0; m < MODELS; m++) {
             CHECK(seen.loads[m] == loads[m]);
@@ -171,7 +182,7 @@ static void a_policy_sees_its_request(void)
             CHECK(seen.facts[m] == 0.0); /* it is not told */
         }
     }
-    page.view.satisfied = page.satisfied;
+    page.view.facts = page.satisfied;
     for (int64_t i = 0; i < 50; i++) {
         ms_brain_decide(&brain, &page.view, i, 100 + i, 2, loads);
         CHECK(seen.alpha == 0.9 && seen.queue == 0.0);
@@ -246,14 +257,16 @@ static void the_last_explored_cost_stands_until_the_next(void)
 /* ---- ratings ------------------------------------------------------------------------------------------ */
 
 static struct {
-    int64_t request, model, calls, answer;
-    double satisfaction, queue;
+    int64_t request, tenant, model, calls, answer;
+    double alpha, satisfaction, queue;
 } heard;
 
-static int64_t listen(int64_t request, int64_t model, double satisfaction, double queue, const double *params,
-                      double *state)
+static int64_t listen(int64_t request, int64_t tenant, int64_t model, double alpha, double satisfaction,
+                      double queue, const double *params, double *state)
 {
     (void)params, (void)state;
+    heard.tenant = tenant;
+    heard.alpha = alpha;
     heard.request = request;
     heard.model = model;
     heard.satisfaction = satisfaction;
@@ -273,6 +286,7 @@ static void the_router_knows_only_what_is_rated(void)
     CHECK(brain.delivered[0].rated == 1 && brain.tracked[0].rated == 0);
     CHECK(brain.delivered[0].queue == 0.7 - 0.25 && brain.tracked[0].queue == 0.0);
     CHECK(ms_brain_rate(&brain, 6, 2, 0, 0.5, 1) == 0);
+    CHECK(heard.tenant == 0 && heard.alpha == 0.7);
     CHECK(heard.calls == 1 && heard.request == 6 && heard.model == 2 && heard.satisfaction == 0.5);
     CHECK(heard.queue == 0.7 - 0.5 && heard.queue == brain.tracked[0].queue); /* it counts this rating */
     CHECK(brain.delivered[0].rated == 2 && brain.tracked[0].rated == 1);
@@ -311,13 +325,13 @@ static void the_certificate_is_over_all_tenants(void)
 static void tenants_have_the_ledgers_that_were_asked_for(void)
 {
     ms_brain brain;
-    CHECK(ms_brain_init(&brain, 2, 3, alphas, 0.5, 0) == 0);
+    CHECK(ms_brain_init(&brain, 2, 3, 0, alphas, 0.5, 0) == 0);
     for (int k = 0; k < 3; k++) {
         CHECK(brain.tracked[k].alpha == alphas[k] && brain.delivered[k].alpha == alphas[k]);
         CHECK(brain.tracked[k].discount == 0.5 && brain.delivered[k].discount == 0.5);
     }
     ms_brain_free(&brain);
-    CHECK(ms_brain_init(&brain, 2, 3, alphas, 1.0, 16) == 0);
+    CHECK(ms_brain_init(&brain, 2, 3, 0, alphas, 1.0, 16) == 0);
     CHECK(brain.tracked[2].window == 16 && brain.tracked[2].recent != brain.delivered[2].recent);
     ms_brain_free(&brain);
     CHECK(brain.tracked == NULL);

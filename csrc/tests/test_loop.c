@@ -80,21 +80,22 @@ static void fill(sheet *s, int64_t first, int64_t n, double gap_s)
 /* ---- policies ---------------------------------------------------------------------------------------- */
 
 /* The plan of request r is params[1 + r % params[0]]. */
-static int64_t by_list(int64_t request, int64_t step, int64_t models, double alpha, double queue,
-                       const double *scores, const double *costs, const double *loads, const double *facts,
+static int64_t by_list(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                       double alpha, double queue, const double *scores, const double *costs,
+                       const double *loads, const double *facts, const double *features,
                        const double *uniforms, const double *params, double *state)
 {
     (void)step, (void)models, (void)alpha, (void)queue, (void)scores, (void)costs, (void)loads, (void)facts;
-    (void)uniforms, (void)state;
+    (void)tenant, (void)dimensions, (void)features, (void)uniforms, (void)state;
     return (int64_t)params[1 + request % (int64_t)params[0]];
 }
 
 /* A chain asks the other model after the first, then is content; params[7] is what it says instead. */
-static int64_t then_the_other(int64_t request, int64_t stage, int64_t model, int64_t models,
+static int64_t then_the_other(int64_t request, int64_t stage, int64_t tenant, int64_t model, int64_t models,
                               const double *scores, const double *costs, const double *facts,
                               const double *uniforms, const double *params, double *state)
 {
-    (void)scores, (void)costs, (void)facts, (void)uniforms, (void)state;
+    (void)tenant, (void)scores, (void)costs, (void)facts, (void)uniforms, (void)state;
     if (params[7] != 0.0 && request == 5) {
         return (int64_t)params[7];
     }
@@ -102,11 +103,18 @@ static int64_t then_the_other(int64_t request, int64_t stage, int64_t model, int
 }
 
 /* Refuses the label of the request params[6]. */
-static int64_t refuse(int64_t request, int64_t model, double satisfaction, double queue, const double *params,
-                      double *state)
+static int64_t refuse(int64_t request, int64_t tenant, int64_t model, double alpha, double satisfaction,
+                      double queue, const double *params, double *state)
 {
-    (void)model, (void)satisfaction, (void)queue, (void)state;
+    (void)tenant, (void)model, (void)alpha, (void)satisfaction, (void)queue, (void)state;
     return request == (int64_t)params[6] ? -42 : 0;
+}
+
+static int64_t refuse_lesson(int64_t request, int64_t tenant, int64_t models, int64_t dimensions,
+                             const double *given, const double *labels, const double *params, double *state)
+{
+    (void)tenant, (void)models, (void)dimensions, (void)given, (void)labels, (void)state;
+    return request == (int64_t)params[6] ? -43 : 0;
 }
 
 static double params[8];
@@ -121,11 +129,13 @@ static void plans_are(int64_t a, int64_t b, int64_t c, int64_t d)
     }
 }
 
-static const ms_policy lists = {.decide = by_list, .finish = then_the_other, .params = params};
+static const ms_policy lists = {
+    .decide = by_list, .finish = then_the_other, .uniforms = 2, .params = params};
 
 /* ---- a loop -------------------------------------------------------------------------------------------- */
 
 static const ms_loop_config plain = {.models = MODELS,
+                                     .uniforms = 2,
                                      .tenants = 2,
                                      .features = 2,
                                      .reference = 1,
@@ -635,7 +645,7 @@ static void a_chain_that_names_no_model_is_an_error(void)
 /* Also the last label of a request whose record stands already, with a lesson that is never over. */
 static void a_policy_may_refuse_a_label(void)
 {
-    for (int c = 0; c < 16; c++) {
+    for (int c = 0; c < 32; c++) {
         ms_loop loop;
         ms_loop_config config = plain;
         config.keeps_delays = c % 2;
@@ -643,13 +653,14 @@ static void a_policy_may_refuse_a_label(void)
         config.learns_every_answer = 1;
         fill(&sheets[0], 0, 40, 1.0);
         sheets[0].page.delay_s = config.keeps_delays ? sheets[0].delay : NULL;
-        plans_are(0, c / 2 % 2 ? MS_PLAN_ALL : 1, 1, c / 8 ? MS_PLAN_CHAIN : 0);
+        plans_are(0, c / 2 % 2 ? MS_PLAN_ALL : 1, 1, c / 8 % 2 ? MS_PLAN_CHAIN : 0);
         params[6] = 17.0;
         make(&loop, &config, c / 4 % 2, MS_LEAST_LOADED);
-        loop.brain.policy.rated = refuse;
+        loop.brain.policy.rated = c / 16 ? NULL : refuse;
+        loop.brain.policy.learn = c / 16 ? refuse_lesson : NULL;
         CHECK(ms_loop_begin(&loop) == 0);
         CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_POLICY);
-        CHECK(loop.error_request == 17 && loop.error_plan == -42);
+        CHECK(loop.error_request == 17 && loop.error_plan == (c / 16 ? -43 : -42));
         ms_loop_free(&loop);
     }
 }

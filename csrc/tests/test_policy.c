@@ -11,8 +11,8 @@ enum { MODELS = 4 };
 static int64_t mess(int64_t step, double alpha, double queue, const double *uniforms, const double *params,
                     double *state)
 {
-    return ms_policy_mess_decide(0, step, MODELS, alpha, queue, scores, costs, loads, NULL, uniforms, params,
-                                 state);
+    return ms_policy_mess_decide(0, step, 0, MODELS, 0, alpha, queue, scores, costs, loads, NULL, NULL, uniforms,
+                                 params, state);
 }
 
 static void argmin_weighs_cost_against_the_queue(void)
@@ -86,8 +86,8 @@ static void a_choice_never_names_a_model_too_many(void)
 {
     const double largest[] = {0.5, 1.0 - 0x1p-53}, one[] = {0.5, 1.0};
     for (int64_t models = 1; models < 3000; models++) {
-        CHECK(ms_policy_random(0, 1, models, 0.0, 0.0, NULL, NULL, NULL, NULL, largest, NULL, NULL) == models - 1);
-        CHECK(ms_policy_random(0, 1, models, 0.0, 0.0, NULL, NULL, NULL, NULL, one, NULL, NULL) == models - 1);
+        CHECK(ms_policy_random(0, 1, 0, models, 0, 0.0, 0.0, NULL, NULL, NULL, NULL, NULL, largest, NULL, NULL) == models - 1);
+        CHECK(ms_policy_random(0, 1, 0, models, 0, 0.0, 0.0, NULL, NULL, NULL, NULL, NULL, one, NULL, NULL) == models - 1);
     }
 }
 
@@ -102,22 +102,22 @@ static void the_target_queue_steers_v(void)
 {
     const double params[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 8.0, 0.125};
     double state[MS_MESS_STATE] = {2.0};
-    CHECK(ms_policy_mess_rated(0, 0, 1.0, 8.0, params, state) == 0 && state[0] == 2.0);
-    CHECK(ms_policy_mess_rated(0, 0, 1.0, 4.0, params, state) == 0 && state[0] == 2.0 * (1.0 + 0.125 * 0.5));
+    CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 8.0, params, state) == 0 && state[0] == 2.0);
+    CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 4.0, params, state) == 0 && state[0] == 2.0 * (1.0 + 0.125 * 0.5));
     state[0] = 2.0;
-    CHECK(ms_policy_mess_rated(0, 0, 1.0, 1e9, params, state) == 0 && state[0] == 2.0 * (1.0 - 0.125));
+    CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 1e9, params, state) == 0 && state[0] == 2.0 * (1.0 - 0.125));
     const double off[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 0.0, 0.125};
     state[0] = 2.0;
-    CHECK(ms_policy_mess_rated(0, 0, 1.0, 4.0, off, state) == 0 && state[0] == 2.0);
+    CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 4.0, off, state) == 0 && state[0] == 2.0);
 }
 
 static void the_plain_policies_are_plain(void)
 {
     const double u[] = {0.001, 0.6};
     const double dear_first[] = {9.0, 2.0, 2.0, 8.0};
-    CHECK(ms_policy_random(0, 1, MODELS, 0.5, 3.0, scores, costs, loads, NULL, u, NULL, NULL) == 2);
-    CHECK(ms_policy_cheapest(0, 1, MODELS, 0.5, 3.0, scores, dear_first, loads, NULL, u, NULL, NULL) == 1);
-    CHECK(ms_policy_largest(0, 1, MODELS, 0.5, 3.0, scores, dear_first, loads, NULL, u, NULL, NULL) == 3);
+    CHECK(ms_policy_random(0, 1, 0, MODELS, 0, 0.5, 3.0, scores, costs, loads, NULL, NULL, u, NULL, NULL) == 2);
+    CHECK(ms_policy_cheapest(0, 1, 0, MODELS, 0, 0.5, 3.0, scores, dear_first, loads, NULL, NULL, u, NULL, NULL) == 1);
+    CHECK(ms_policy_largest(0, 1, 0, MODELS, 0, 0.5, 3.0, scores, dear_first, loads, NULL, NULL, u, NULL, NULL) == 3);
 }
 
 int main(void)

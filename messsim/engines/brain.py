@@ -28,6 +28,7 @@ class Decision:
     costs: Floats = field(repr=False)
     known: Floats = field(repr=False)
     uniforms: Floats = field(repr=False)
+    facts: Floats | None = field(repr=False)
 
 
 class Brain:
@@ -56,7 +57,7 @@ class Brain:
         self._sums = [0.0] * self._models
         self._counts = [0] * self._models
         self._last: list[float | None] = [None] * self._models
-        self.tells_outcomes = "outcomes" in policy.needs
+        self._tells_features = "features" in policy.needs
 
     @property
     def updates(self) -> int:
@@ -72,7 +73,9 @@ class Brain:
         self._scores = np.full((self._models, len(chunk)), 0.5)
         self._columns = self._scores.T
         self._scored_by, self._scored_to = -1, 0
-        self._outcomes = np.ascontiguousarray(chunk.satisfied.T) if self.tells_outcomes else None
+        facts = chunk.facts
+        self._facts = None if facts is None else np.ascontiguousarray(facts.T)
+        self._features = np.ascontiguousarray(chunk.features.T) if self._tells_features else None
 
     def decide(self, request: int, i: int, tenant: int, loads: Floats) -> Decision:
         """The decision on request `request`, the i-th of the chunk.
@@ -88,11 +91,12 @@ class Brain:
         scores = self._columns[i].copy()
         costs = self._costs(i)
         uniforms = self._chunk.policy_uniforms[i]
-        facts = self._outcomes[i] if self._outcomes is not None else None
+        facts = self._facts[i] if self._facts is not None else None
+        features = self._features[i] if self._features is not None else None
         plan = self.policy.kernel.decide(
-            request, self.step, self.alphas[tenant], queue, scores, costs, loads, uniforms, facts
+            request, self.step, self.alphas[tenant], queue, scores, costs, loads, uniforms, facts, features, tenant
         )
-        return Decision(plan, queue, scores, costs, self._known[i], uniforms)
+        return Decision(plan, queue, scores, costs, self._known[i], uniforms, facts)
 
     def _costs(self, i: int) -> Floats:
         known: Floats = self._known[i]
@@ -121,12 +125,13 @@ class Brain:
         if rated:
             ledger = self.tracked[tenant]
             ledger.rate(satisfaction)
-            self.policy.kernel.rated(request, model, satisfaction, ledger.queue)
+            self.policy.kernel.rated(request, model, ledger.alpha, satisfaction, ledger.queue, tenant)
 
-    def learn(self, features: Floats, labels: Floats) -> None:
+    def learn(self, request: int, tenant: int, features: Floats, labels: Floats) -> None:
         """All labels of a request are in; NaN for models without one."""
         if self.policy.predictor is not None:
             self.policy.predictor.learn(features, labels)
+        self.policy.kernel.learn(request, features, labels, tenant)
 
     # ---- the promise --------------------------------------------------------------------------------------
 

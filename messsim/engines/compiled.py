@@ -92,11 +92,12 @@ class _Run:
             "features": chunk.features,
             "known_costs": known,
             "satisfied": np.ascontiguousarray(chunk.satisfied),
+            "facts": None if chunk.facts is None else np.ascontiguousarray(chunk.facts),
             "uniforms": np.ascontiguousarray(chunk.policy_uniforms),
             "feedback_uniform": chunk.feedback_uniform,
             "delay_s": None if chunk.delay_s is None else np.ascontiguousarray(chunk.delay_s),
         }
-        page = _core.Page(chunk.first, drawn, "outcomes" in self.setup.policy.needs)
+        page = _core.Page(chunk.first, drawn)
         self.pages[chunk.first] = (chunk, known)
         self.loop.turn_page(page)
 
@@ -120,6 +121,8 @@ class _Run:
             "reference": s.reference,
             "in_usd": s.cost.unit == "USD",
             "needs_loads": "loads" in setup.policy.needs,
+            "needs_features": "features" in setup.policy.needs,
+            "uniforms": setup.policy.kernel.uniforms,
             "learns_every_answer": setup.policy.learns_every_answer,
             "keeps_delays": s.feedback.delay.kind != "immediate",
             "max_waiting": s.cluster.admission.max_waiting if s.cluster.admission else -1,

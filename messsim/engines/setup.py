@@ -12,6 +12,7 @@ from messsim.workload.chunk import Floats
 
 from .cluster import PoolPlan, plan_pools
 from .costs import KnownCosts
+from .knowledge import knowledge_of
 from .pipeline import ahead
 
 __all__ = ["Setup", "prepare"]
@@ -54,9 +55,12 @@ def prepare(scenario: Scenario) -> Setup:
     pools = plan_pools(scenario)
     costs = KnownCosts(scenario, workload, pools)
     policy = build(scenario.router, len(scenario.models), workload.features, scenario.folder)
-    problems = _too_long(workload, pools)
+    problems = [*_too_long(workload, pools), *_unknowable(scenario, policy)]
     if problems:
         raise ScenarioError(problems)
+    workload.draw_for_policy(policy.kernel.uniforms, policy.needs)
+    if policy.prepare is not None:
+        policy.prepare(policy.kernel, knowledge_of(scenario, workload, pools, costs, policy))
     said = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(scenario.router, policy)]
     said += _cost_order(scenario, costs.at_mean(workload.mean_prompt_tokens()))
     return Setup(scenario, workload, pools, costs, policy, said)
@@ -73,6 +77,15 @@ def _too_long(workload: Workload, pools: list[PoolPlan]) -> list[str]:
                 "the longest prompt and answer; raise it, or cut tokens with max"
             )
     return problems
+
+
+def _unknowable(scenario: Scenario, policy: Policy) -> list[str]:
+    if "difficulty" in policy.needs and scenario.satisfaction.kind != "irt":
+        return [
+            f"router.policy = {policy.name!r}: knows how probably each model satisfies, which a table of outcomes does "
+            'not tell; expected satisfaction.kind = "irt"'
+        ]
+    return []
 
 
 def _cost_order(scenario: Scenario, costs: list[float]) -> list[str]:

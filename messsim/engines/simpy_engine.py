@@ -333,7 +333,8 @@ class _Simulation:
             decision.scores,
             decision.costs,
             decision.uniforms,
-            np.array(opened.satisfied) if self.brain.tells_outcomes else None,
+            decision.facts,
+            opened.tenant,
         )
         if following == self.models:
             return False
@@ -408,12 +409,12 @@ class _Simulation:
         self.count_label(opened)
 
     def count_label(self, opened: OpenRequest) -> None:
-        """When the last label is in, the predictor learns; those without one are left out."""
+        """When the last label is in, the router learns; those without one are left out."""
         opened.unlabelled -= 1
         labels, features = opened.labels, opened.features
         if opened.unlabelled == 0 and labels is not None and features is not None:
             if not np.isnan(labels).all():
-                self.brain.learn(features, labels)
+                self.brain.learn(opened.request, opened.tenant, features, labels)
             opened.labels = opened.features = None
 
     # ---- telling ------------------------------------------------------------------------------------

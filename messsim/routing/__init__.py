@@ -12,7 +12,7 @@ from messsim.scenario.routing import Router
 
 from . import mess_plus, simple
 from .checking import check_policy
-from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, Build, Policy
+from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, Build, Facts, Knowledge, Policy
 
 __all__ = [
     "FIXED_ROUTING",
@@ -21,6 +21,8 @@ __all__ = [
     "PLAN_EXPLORE",
     "PLAN_MODEL",
     "POLICIES",
+    "Facts",
+    "Knowledge",
     "Policy",
     "build",
     "check_policy",

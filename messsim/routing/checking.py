@@ -13,13 +13,13 @@ TRIES = 2_000
 QUEUES = (0.0, 1e-9, 0.5, 3.0, 1e6)
 
 
-def check_policy(policy: Policy, models: int) -> list[str]:
+def check_policy(policy: Policy, models: int, features: int = 0) -> list[str]:
     """Tries a policy on thousands of made-up requests.
 
     Parameters
     ----------
     policy
-        Built for `models` models.
+        Built for `models` models and `features` features.
 
     Returns
     -------
@@ -28,9 +28,10 @@ def check_policy(policy: Policy, models: int) -> list[str]:
         back as it was.
     """
     state = policy.kernel.state.copy()
-    problems = _decides(policy, models)  # if it cannot even decide, the rest would say the same again
+    made_up = _requests(policy, models, features)
+    problems = _decides(policy, made_up)  # if it cannot even decide, the rest would say the same again
     if not problems:
-        problems = [*_repeats(policy, models), *_ends_chains(policy, models), *_listens(policy)]
+        problems = [*_repeats(policy, made_up), *_ends_chains(policy, made_up), *_listens(policy, made_up)]
     policy.kernel.state[:] = state
     return problems
 
@@ -38,7 +39,7 @@ def check_policy(policy: Policy, models: int) -> list[str]:
 class _Request:
     """One made-up request."""
 
-    def __init__(self, number: int, models: int, chance: np.random.Generator) -> None:
+    def __init__(self, number: int, models: int, features: int, uniforms: int, chance: np.random.Generator) -> None:
         self.number = number
         self.alpha = float(chance.uniform())
         self.queue = float(chance.choice(QUEUES))
@@ -46,10 +47,17 @@ class _Request:
         self.costs = chance.exponential(100.0, size=models) if number % 5 else np.zeros(models)
         self.loads = chance.uniform(0.0, 2.0, size=models) if number % 3 else np.zeros(models)
         self.facts: NDArray[np.float64] = np.round(chance.uniform(size=models))
-        self.uniforms = chance.uniform(2.0**-53, 1.0 - 2.0**-53, size=2)
+        self.uniforms = chance.uniform(2.0**-53, 1.0 - 2.0**-53, size=uniforms)
+        self.features = chance.normal(size=features)
+        self.labels: NDArray[np.float64] = np.where(chance.uniform(size=models) < 0.5, self.facts, np.nan)
+
+    def arrays(self) -> tuple[NDArray[np.float64], ...]:
+        return self.scores, self.costs, self.loads, self.uniforms, self.features
+
+    def told(self, policy: Policy) -> NDArray[np.float64] | None:
+        return self.facts if policy.needs & {"outcomes", "difficulty"} else None
 
     def decide(self, policy: Policy) -> int:
-        facts = self.facts if "outcomes" in policy.needs else None
         return int(
             policy.kernel.decide(
                 self.number,
@@ -60,26 +68,26 @@ class _Request:
                 self.costs,
                 self.loads,
                 self.uniforms,
-                facts,
+                self.told(policy),
+                self.features if "features" in policy.needs else None,
             )
         )
 
 
-def _requests(models: int) -> list[_Request]:
+def _requests(policy: Policy, models: int, features: int) -> list[_Request]:
     chance = np.random.default_rng(0)
-    return [_Request(k, models, chance) for k in range(TRIES)]
+    return [_Request(k, models, features, policy.kernel.uniforms, chance) for k in range(TRIES)]
 
 
-def _decides(policy: Policy, models: int) -> list[str]:
+def _decides(policy: Policy, made_up: list[_Request]) -> list[str]:
     params = policy.kernel.params.copy()
-    for request in _requests(models):
-        given = [a.copy() for a in (request.scores, request.costs, request.loads, request.uniforms)]
+    for request in made_up:
+        given = [a.copy() for a in request.arrays()]
         try:
             request.decide(policy)
         except PolicyError as error:
             return [f"decide: {error}"]
-        now = (request.scores, request.costs, request.loads, request.uniforms)
-        if any((a != b).any() for a, b in zip(given, now, strict=True)):
+        if any((a != b).any() for a, b in zip(given, request.arrays(), strict=True)):
             return [f"decide: writes into its arguments at request {request.number}; only state may be written"]
         if (policy.kernel.params != params).any():
             return [f"decide: writes into params at request {request.number}; what changes belongs into state"]
@@ -88,12 +96,12 @@ def _decides(policy: Policy, models: int) -> list[str]:
     return []
 
 
-def _repeats(policy: Policy, models: int) -> list[str]:
+def _repeats(policy: Policy, made_up: list[_Request]) -> list[str]:
     state = policy.kernel.state.copy()
     plans = []
     for _ in range(2):
         policy.kernel.state[:] = state
-        plans.append([request.decide(policy) for request in _requests(models)])
+        plans.append([request.decide(policy) for request in made_up])
     if plans[0] != plans[1]:
         first = next(k for k, (a, b) in enumerate(zip(*plans, strict=True)) if a != b)
         once, again = plans[0][first], plans[1][first]
@@ -104,17 +112,16 @@ def _repeats(policy: Policy, models: int) -> list[str]:
     return []
 
 
-def _ends_chains(policy: Policy, models: int) -> list[str]:
-    for request in _requests(models)[:200]:
+def _ends_chains(policy: Policy, made_up: list[_Request]) -> list[str]:
+    for request in made_up[:200]:
         try:
             plan = request.decide(policy)
             if plan == PLAN_ALL or not plan & PLAN_CHAIN:
                 continue
-            model, stage = plan & PLAN_MODEL, 0
+            model, stage, models = plan & PLAN_MODEL, 0, len(request.scores)
             while model != models:
-                facts = request.facts if "outcomes" in policy.needs else None
-                arguments = (request.number, stage, model, request.scores, request.costs, request.uniforms, facts)
-                model = int(policy.kernel.finish(*arguments))
+                arguments = (request.number, stage, model, request.scores, request.costs, request.uniforms)
+                model = int(policy.kernel.finish(*arguments, request.told(policy)))
                 stage += 1
                 if stage > 10 * models:
                     return [f"finish: the chain of request {request.number} goes on after {stage} answers"]
@@ -123,10 +130,15 @@ def _ends_chains(policy: Policy, models: int) -> list[str]:
     return []
 
 
-def _listens(policy: Policy) -> list[str]:
+def _listens(policy: Policy, made_up: list[_Request]) -> list[str]:
     try:
         for k in range(100):
-            policy.kernel.rated(k, 0, float(k % 2), 0.1 * k)
+            policy.kernel.rated(k, 0, 0.5, float(k % 2), 0.1 * k)
     except PolicyError as error:
         return [f"rated: {error}"]
+    try:
+        for request in made_up[:100]:
+            policy.kernel.learn(request.number, request.features, request.labels)
+    except PolicyError as error:
+        return [f"learn: {error}"]
     return []

@@ -1,16 +1,17 @@
-"""Policies of your own, compiled by Numba to the signatures of csrc/policy.h.
+"""Policies as plain functions, compiled by Numba to the signatures of csrc/policy.h.
 
-Write `decide` (and, where needed, `finish` and `rated`) as plain functions of numbers and arrays; `compile_policy`
-turns them into C function pointers that both engines call without the interpreter. A compiled function cannot raise:
-return a negative number, which stops the run with that code and the request's number.
+Write `decide` (and, where needed, `finish`, `rated` and `learn`) as functions of numbers and arrays; `compile_policy`
+turns them into C function pointers that both engines call without the interpreter. Each function names the arguments
+that it wants, out of those of its role in ARGUMENTS:
 
-    def decide(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
+    def decide(step, models, queue, scores, costs, params):
         ...
         return model
 
-All arrays are float64: scores, costs and loads have `models` entries, uniforms 2, facts `models` (zeros unless the
-policy declares ``needs={"outcomes"}``), params and state as given here. What changes from request to request belongs
-into `state`; chance comes from `uniforms` alone.
+All arrays are float64: scores, costs, loads, facts and labels have `models` entries, features `dimensions`, uniforms as
+many as the policy declares, params and state as given here. What changes from request to request belongs into `state`;
+chance comes from `uniforms` alone. A compiled function cannot raise: return a negative number, which stops the run with
+that code and the request's number.
 """
 
 import ast
@@ -22,26 +23,24 @@ from typing import Any
 from messsim import _core
 from messsim.errors import PolicyError, ScenarioError
 
-from .contract import Policy
+from .contract import Policy, Prepare
 
-__all__ = ["compile_policy"]
+__all__ = ["ARGUMENTS", "compile_policy"]
 
-DECIDE = [
-    "request",
-    "step",
-    "models",
-    "alpha",
-    "queue",
-    "scores",
-    "costs",
-    "loads",
-    "facts",
-    "uniforms",
-    "params",
-    "state",
-]
-FINISH = ["request", "stage", "model", "models", "scores", "costs", "facts", "uniforms", "params", "state"]
-RATED = ["request", "model", "satisfaction", "queue", "params", "state"]
+ARGUMENTS = {
+    "decide": (
+        *("request", "step", "tenant", "models", "dimensions", "alpha", "queue"),
+        *("scores", "costs", "loads", "facts", "features", "uniforms", "params", "state"),
+    ),
+    "finish": (
+        *("request", "stage", "tenant", "model", "models"),
+        *("scores", "costs", "facts", "uniforms", "params", "state"),
+    ),
+    "rated": ("request", "tenant", "model", "alpha", "satisfaction", "queue", "params", "state"),
+    "learn": ("request", "tenant", "models", "dimensions", "features", "labels", "params", "state"),
+}
+REAL = {"alpha", "queue", "satisfaction"}
+LENGTHS = dict.fromkeys(["scores", "costs", "loads", "facts", "labels"], "models") | {"features": "dimensions"}
 
 Function = Callable[..., Any]
 
@@ -52,12 +51,15 @@ def compile_policy(
     *,
     finish: Function | None = None,
     rated: Function | None = None,
+    learn: Function | None = None,
     params: Sequence[float] = (),
     state: Sequence[float] = (),
+    uniforms: int = 2,
     predictor: _core.Predictor | None = None,
     learns_every_answer: bool = False,
     options: frozenset[str] = frozenset(),
     needs: frozenset[str] = frozenset(),
+    prepare: Prepare | None = None,
 ) -> Policy:
     """A policy from Python functions.
 
@@ -65,12 +67,16 @@ def compile_policy(
     ----------
     name
         As it shows in reports; its chance is the column ``policy:NAME``.
-    decide, finish, rated
-        The functions, with exactly the arguments of DECIDE, FINISH and RATED.
+    decide, finish, rated, learn
+        The functions, each with any of the arguments of its role in ARGUMENTS.
     params, state
         What they are given: constants, and the numbers that they may change.
+    uniforms
+        How many a request has, an even number.
     predictor
         What scores and learns; none: every score is 1/2.
+
+    The rest as in `Policy`.
 
     Raises
     ------
@@ -79,35 +85,37 @@ def compile_policy(
     ScenarioError
         If Numba is not installed.
     """
-    pointers = {}
-    for role, function, arguments in (("decide", decide, DECIDE), ("finish", finish, FINISH), ("rated", rated, RATED)):
-        if function is not None:
-            pointers[role] = _compiled(role, function, arguments, len(params), len(state))
+    functions = {"decide": decide, "finish": finish, "rated": rated, "learn": learn}
+    lengths = LENGTHS | {"params": max(len(params), 1), "state": max(len(state), 1), "uniforms": uniforms}
+    pointers = {role: _compiled(role, f, lengths) for role, f in functions.items() if f is not None}
+    address = {role: pointers[role].address if role in pointers else 0 for role in functions}
     kernel = _core.Policy(
-        pointers["decide"].address,
+        address["decide"],
         params,
         state,
-        finish=pointers["finish"].address if finish else 0,
-        rated=pointers["rated"].address if rated else 0,
+        finish=address["finish"],
+        rated=address["rated"],
+        learn=address["learn"],
+        uniforms=uniforms,
     )
     kernel.keep_alive(tuple(pointers.values()))  # the machine code lives as long as the kernel
-    return Policy(name, kernel, predictor, learns_every_answer, options, needs)
+    return Policy(name, kernel, predictor, learns_every_answer, options, needs, prepare)
 
 
-def _compiled(role: str, function: Function, arguments: list[str], params: int, state: int) -> Any:
+def _compiled(role: str, function: Function, lengths: dict[str, Any]) -> Any:
     try:
         import numba
     except ImportError:
         raise ScenarioError(
-            "router.policy: Numba is not installed; expected `pip install messsim[numba]` for a policy of your own"
+            "router.policy: Numba is not installed; expected `pip install messsim[numba]` for this policy"
         ) from None
     _refuse_raise(role, function)
     given = list(inspect.signature(function).parameters)
-    if given != arguments:
-        raise PolicyError(f"{role} takes ({', '.join(given)}); expected ({', '.join(arguments)})")
-    inner = numba.njit(function)
+    if strange := [a for a in given if a not in ARGUMENTS[role]]:
+        raise PolicyError(f"{role} takes {', '.join(strange)}; expected any of {', '.join(ARGUMENTS[role])}")
     try:
-        return numba.cfunc(_signature(numba, arguments))(_wrapper(numba, role, inner, params, state))
+        wrapper = _wrapper(numba, role, numba.njit(function), given, lengths)
+        return numba.cfunc(_signature(numba, role))(wrapper)
     except numba.core.errors.NumbaError as error:
         reason = str(error).strip().split("\n")[0]
         raise PolicyError(f"{role} of {function.__module__} cannot be compiled: {reason}") from None
@@ -127,51 +135,24 @@ def _refuse_raise(role: str, function: Function) -> None:
             )
 
 
-def _signature(numba: Any, arguments: list[str]) -> Any:
-    whole = ("request", "step", "stage", "model", "models")
-    real = ("alpha", "queue", "satisfaction")
-    types = dict.fromkeys(whole, numba.int64) | dict.fromkeys(real, numba.float64)
+def _is_array(argument: str) -> bool:
+    return argument in LENGTHS or argument in ("uniforms", "params", "state")
+
+
+def _signature(numba: Any, role: str) -> Any:
     pointer = numba.types.CPointer(numba.float64)
-    return numba.int64(*[types.get(a, pointer) for a in arguments])
+    types = [pointer if _is_array(a) else numba.float64 if a in REAL else numba.int64 for a in ARGUMENTS[role]]
+    return numba.int64(*types)
 
 
-def _wrapper(numba: Any, role: str, inner: Any, n_params: int, n_state: int) -> Any:
-    """From pointers to arrays; a length of 0 stands as 1, which csrc always has room for."""
-    carray, p, s = numba.carray, max(n_params, 1), max(n_state, 1)
+def _wrapper(numba: Any, role: str, inner: Any, given: list[str], lengths: dict[str, Any]) -> Any:
+    """The whole signature around a function that takes some of it: pointers become arrays.
 
-    def decide(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):  # type: ignore[no-untyped-def]
-        m = (models,)
-        return inner(
-            request,
-            step,
-            models,
-            alpha,
-            queue,
-            carray(scores, m),
-            carray(costs, m),
-            carray(loads, m),
-            carray(facts, m),
-            carray(uniforms, (2,)),
-            carray(params, (p,)),
-            carray(state, (s,)),
-        )
-
-    def finish(request, stage, model, models, scores, costs, facts, uniforms, params, state):  # type: ignore[no-untyped-def]
-        m = (models,)
-        return inner(
-            request,
-            stage,
-            model,
-            models,
-            carray(scores, m),
-            carray(costs, m),
-            carray(facts, m),
-            carray(uniforms, (2,)),
-            carray(params, (p,)),
-            carray(state, (s,)),
-        )
-
-    def rated(request, model, satisfaction, queue, params, state):  # type: ignore[no-untyped-def]
-        return inner(request, model, satisfaction, queue, carray(params, (p,)), carray(state, (s,)))
-
-    return {"decide": decide, "finish": finish, "rated": rated}[role]
+    Written as source, since Numba has no other way to pass on a choice of arguments. A length of 0 stands as 1,
+    which csrc always has room for.
+    """
+    passed = [f"carray({a}, ({lengths[a]},))" if _is_array(a) else a for a in given]
+    source = f"def {role}({', '.join(ARGUMENTS[role])}):\n    return inner({', '.join(passed)})\n"
+    space = {"inner": inner, "carray": numba.carray}
+    exec(source, space)
+    return space[role]

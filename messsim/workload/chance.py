@@ -70,10 +70,10 @@ class Chance:
         _core.draw_lognormal(self.seed, column, first, mu, sigma, out, self.replication)
         return out
 
-    def uniform_pair(self, column: int, first: int, n: int) -> Floats:
+    def uniform_pair(self, column: int, first: int, n: int, sub: int = 0) -> Floats:
         """[n, 2]: what `uniform` gives without and with `odd`."""
         out = np.empty((n, 2))
-        _core.draw_uniform_pair(self.seed, column, first, out, self.replication)
+        _core.draw_uniform_pair(self.seed, column, first, out, self.replication, sub)
         return out
 
     def normal_pair(self, column: int, first: int, even: Floats, odd: Floats, sub: int = 0) -> None:

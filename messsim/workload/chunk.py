@@ -32,7 +32,9 @@ class Chunk:
         Known cost of each model, where a table gives it.
     difficulty : float64 [n] or None
         Difficulty under IRT; None with a table.
-    policy_uniforms : float64 [n, 2]
+    facts : float64 [models, n] or None
+        What a policy is told that may know what is hidden: outcomes, or their probabilities.
+    policy_uniforms : float64 [n, k]
         The policy's own chance.
     feedback_uniform : float64 [n]
         Below the feedback probability: the request is rated.
@@ -49,6 +51,7 @@ class Chunk:
     satisfied: Floats
     costs: Floats | None
     difficulty: Floats | None
+    facts: Floats | None
     policy_uniforms: Floats
     feedback_uniform: Floats
     delay_s: Floats | None

@@ -7,7 +7,7 @@ from messsim.scenario import Scenario
 from .chance import Chance
 from .chunk import Chunk, Floats, Ints
 from .features import difficulty_features
-from .irt import moments, tasks_of
+from .irt import moments, sigmoid, tasks_of
 from .laws import delay_sampler
 from .stages import Stage
 from .table import OutcomeTable, Rows
@@ -17,7 +17,15 @@ __all__ = ["Drawing"]
 
 
 class Drawing:
-    """Draws requests of a stage; each value is a function of the request's index alone."""
+    """Draws requests of a stage; each value is a function of the request's index alone.
+
+    Attributes
+    ----------
+    uniforms
+        Policy uniforms a request, an even number.
+    tells
+        "outcomes" or "difficulty": what the policy may know that is hidden.
+    """
 
     def __init__(self, scenario: Scenario, chance: Chance, table: OutcomeTable | None, tokens: TokenCounts) -> None:
         self._scenario = scenario
@@ -26,13 +34,15 @@ class Drawing:
         self._tokens = tokens
         shares = np.array([t.share for t in scenario.promises])
         self._tenant_edges = np.cumsum(shares / shares.sum())
+        self.uniforms = 2
+        self.tells: frozenset[str] = frozenset()
 
     def draw(self, stage: Stage, first: int, n: int) -> Chunk:
         """Requests first ... first + n - 1, without arrival times."""
         chance = self._chance
         row = self._rows(stage, first, n)
         difficulty = stage.difficulty.draw(first, n) if stage.difficulty else None
-        policy = chance.column(f"policy:{self._scenario.router.policy_name}")
+        satisfied = self._satisfied(stage, first, n, row, difficulty)
         models = range(len(stage.outputs))
         return Chunk(
             first=first,
@@ -41,10 +51,11 @@ class Drawing:
             prompt_tokens=self._tokens.draw(stage, None, first, n, row),
             output_tokens=np.stack([self._tokens.draw(stage, m, first, n, row) for m in models]),
             features=self._features(first, n, row, difficulty),
-            satisfied=self._satisfied(stage, first, n, row, difficulty),
+            satisfied=satisfied,
             costs=self._costs(stage, row),
             difficulty=difficulty,
-            policy_uniforms=chance.uniform_pair(policy, first, n),
+            facts=self._facts(stage, satisfied, difficulty),
+            policy_uniforms=self._policy_uniforms(first, n),
             feedback_uniform=chance.choice(chance.column("feedback"), first, n),
             delay_s=self._delays(first, n),
         )
@@ -89,6 +100,21 @@ class Drawing:
             return out
         assert self._table is not None
         return np.stack([self._table.satisfied[c][row] for c in stage.columns])
+
+    def _facts(self, stage: Stage, satisfied: Floats, difficulty: Floats | None) -> Floats | None:
+        said = self._scenario.satisfaction
+        if "outcomes" in self.tells:
+            return satisfied
+        if "difficulty" not in self.tells or difficulty is None or said.kind != "irt":
+            return None
+        return np.stack([sigmoid(said.slope * (theta - difficulty)) for theta in stage.thetas])
+
+    def _policy_uniforms(self, first: int, n: int) -> Floats:
+        """Pair k of a request is the block of copy k."""
+        chance = self._chance
+        column = chance.column(f"policy:{self._scenario.router.policy_name}")
+        pairs = [chance.uniform_pair(column, first, n, sub) for sub in range(self.uniforms // 2)]
+        return pairs[0] if len(pairs) == 1 else np.concatenate(pairs, axis=1)
 
     def _costs(self, stage: Stage, row: Rows | None) -> Floats | None:
         if self._table is None or not self._table.costs:

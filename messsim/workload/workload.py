@@ -72,6 +72,10 @@ class Workload:
         law = self.scenario.arrivals
         return law.kind == "trace" and not law.repeat
 
+    def draw_for_policy(self, uniforms: int, tells: frozenset[str]) -> None:
+        """From now on draws so many policy uniforms a request, and the facts that the policy may know."""
+        self._drawing.uniforms, self._drawing.tells = uniforms, tells
+
     # ---- expectations ---------------------------------------------------------------------------------------
 
     def mean_prompt_tokens(self) -> float:

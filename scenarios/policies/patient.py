@@ -11,8 +11,8 @@ from messsim.routing import PLAN_ALL
 from messsim.routing.plugin import compile_policy
 
 
-def decide(request, step, models, alpha, queue, scores, costs, loads, facts, uniforms, params, state):
-    """Which model answers; all twelve arguments must be there, used or not."""
+def decide(step, models, alpha, queue, scores, costs, uniforms, params):
+    """Which model answers, by the arguments that it names."""
     v, c, patience = params
     if uniforms[0] < c / step**0.25:
         return PLAN_ALL
