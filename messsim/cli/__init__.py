@@ -5,10 +5,10 @@ Each module registers its commands when it is imported; their order here is thei
 
 from . import running  # isort: split
 
-from . import catalogue
+from . import catalogue, hardware
 from .base import app
 
-__all__ = ["app", "catalogue", "main", "running"]
+__all__ = ["app", "catalogue", "hardware", "main", "running"]
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from messsim.errors import OutputError
 
-__all__ = ["check_free", "complete_or_absent", "writing"]
+__all__ = ["check_free", "complete_or_absent", "write_texts", "writing"]
 
 
 def check_free(target: Path) -> None:
@@ -48,6 +48,19 @@ def complete_or_absent(target: Path) -> Iterator[Path]:
         for parent in made:  # the innermost first; those that are in use stay
             with contextlib.suppress(OSError):
                 parent.rmdir()
+
+
+def write_texts(target: Path, texts: dict[str, str]) -> None:
+    """Writes a directory of text files by name, all of them or none.
+
+    Raises
+    ------
+    OutputError
+        If it exists already or cannot be written.
+    """
+    with complete_or_absent(target) as beside, writing(target):
+        for name, text in texts.items():
+            (beside / name).write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,100 @@
+"""Pictures of what `messsim validate` found (extra `plot`)."""
+
+from typing import Any
+
+from messsim.errors import OutputError
+
+__all__ = ["accuracy_svg"]
+
+SIZE = 260  # points, of one panel
+NAMES = {
+    "ttft_s": "TTFT",
+    "tpot_s": "TPOT",
+    "e2e_s": "end to end",
+    "tokens_per_s": "output tokens/s",
+    "j_per_token": "J/output token",
+}
+
+
+def accuracy_svg(found: dict[str, Any]) -> dict[str, str]:
+    """Two SVG pictures by name: `served` and `energy`.
+
+    Raises
+    ------
+    OutputError
+        If Altair is not installed.
+    """
+    try:
+        import altair as alt
+        import vl_convert
+    except ImportError:
+        raise OutputError("Altair is not installed; expected `pip install messsim[plot]` for plots") from None
+    alt.data_transformers.disable_max_rows()
+    served, energy = found["served"], found["energy"]
+    panels = {
+        "served": [_scatter(alt, _points(served, name, 1e3), NAMES[name]) for name in ("tpot_s", "ttft_s", "e2e_s")],
+        "energy": [_ratios(alt, _points(energy, name, 1), NAMES[name]) for name in ("tokens_per_s", "j_per_token")],
+    }
+    titles = {
+        "served": "Mean latencies at 8 to 128 clients, predicted against measured (line: equal)",
+        "energy": "Predicted over measured in steady state, by clients (line: equal)",
+    }
+    drawn = {}
+    for name, charts in panels.items():
+        chart = alt.hconcat(*charts).properties(title=titles[name], background="white")
+        drawn[name] = str(vl_convert.vegalite_to_svg(chart.to_dict()))
+    return drawn
+
+
+def _points(table: dict[str, Any], name: str, factor: float) -> list[dict[str, Any]]:
+    return [
+        {
+            "measured": factor * r["measured"][name],
+            "predicted": factor * r["predicted"][name],
+            "ratio": 1 + r["error"][name],
+            "clients": r["clients"],
+            "series": _series(r),
+            "fitted": "fitted on these rows" if r["in_sample"] else "not fitted on these rows",
+        }
+        for r in table["rows"]
+    ]
+
+
+def _series(row: dict[str, Any]) -> str:
+    model = row["model"].split("/")[-1].removesuffix("-Instruct").removesuffix("-2507")
+    return f"{model}, {row['engine'].split()[0]}" if "engine" in row else f"{model}, {row['gpus']} GPU"
+
+
+def _scatter(alt: Any, points: list[dict[str, Any]], name: str) -> Any:
+    """Predicted against measured, both logarithmic."""
+    values = [p[what] for p in points for what in ("measured", "predicted")]
+    ends = [0.9 * min(values), 1.1 * max(values)]
+    scale = alt.Scale(type="log", domain=ends, nice=False)
+    dots = (
+        alt.Chart(alt.Data(values=points))
+        .mark_point(filled=True, opacity=0.7, size=28)
+        .encode(
+            x=alt.X("measured:Q", title=f"measured {name}, ms", scale=scale).axis(tickCount=5, format="~s"),
+            y=alt.Y("predicted:Q", title=f"predicted {name}, ms", scale=scale).axis(tickCount=5, format="~s"),
+            color=alt.Color("series:N", title=None),
+        )
+    )
+    line = [{"measured": e, "predicted": e} for e in ends]
+    equal = alt.Chart(alt.Data(values=line)).mark_line(color="black", size=1).encode(x="measured:Q", y="predicted:Q")
+    return alt.layer(equal, dots).properties(width=SIZE, height=SIZE)
+
+
+def _ratios(alt: Any, points: list[dict[str, Any]], name: str) -> Any:
+    """Predicted over measured by the number of clients."""
+    dots = (
+        alt.Chart(alt.Data(values=points))
+        .mark_point(filled=True, opacity=0.7, size=32)
+        .encode(
+            x=alt.X("clients:Q", title="clients", scale=alt.Scale(type="log", base=2, domain=[6, 1400], nice=False)),
+            y=alt.Y("ratio:Q", title=f"{name}: predicted / measured", scale=alt.Scale(zero=False)),
+            color=alt.Color("series:N", title=None, scale=alt.Scale(scheme="tableau20")),
+            shape=alt.Shape("fitted:N", title="energy coefficients"),
+        )
+    )
+    equal = alt.Chart(alt.Data(values=[{"ratio": 1.0}])).mark_rule(color="black").encode(y="ratio:Q")
+    return alt.layer(equal, dots).properties(width=SIZE, height=SIZE)

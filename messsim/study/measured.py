@@ -1,0 +1,215 @@
+"""Servers as they were measured, and the closed-loop scenarios that are to predict them.
+
+The tables, their sources and their doubts are described in the READMEs of the data directory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from messsim.errors import DataError
+from messsim.scenario import Scenario, parse
+from messsim.workload.readers import numbers, read
+from messsim.zoo import Profile, UnknownProfile, find_profile
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["ENERGY_FILE", "LENGTHS_FILE", "SERVED_FILE", "Point", "energy_points", "served_points"]
+
+SERVED_FILE = "profiles/served_h100.csv"
+ENERGY_FILE = "energy/mlenergy_v3_llm.csv"
+LENGTHS_FILE = "energy/mlenergy_v3_output_length_hist.csv"
+
+# Checkpoints and the built-in models whose weights have the same shapes.
+SHAPES = {
+    "meta-llama/Llama-3.1-8B-Instruct": "Llama-3.1-8B",
+    "meta-llama/Llama-3.1-70B-Instruct": "Llama-3.1-70B",
+    "meta-llama/Llama-3.3-70B-Instruct": "Llama-3.1-70B",
+    "Qwen/Qwen3-8B": "Qwen3-8B",
+    "Qwen/Qwen3-14B": "Qwen3-14B",
+    "Qwen/Qwen3-32B": "Qwen3-32B",
+    "Qwen/Qwen3-30B-A3B-Instruct-2507": "Qwen3-30B-A3B",
+    "Qwen/Qwen3-30B-A3B-Thinking-2507": "Qwen3-30B-A3B",
+    "Qwen/Qwen3-Coder-30B-A3B-Instruct": "Qwen3-30B-A3B",
+}
+# The table has no prompt lengths; these are assumed, as they were when the energy coefficients were fitted.
+PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
+
+# What the tables do not say of the engine: the default of vLLM's server on a GPU of this size
+# (vllm/engine/arg_utils.py), and enough sequences for every client.
+MAX_BATCHED_TOKENS = 8192
+MAX_NUM_SEQS = 1024
+
+REQUESTS_A_CLIENT = 10  # of a benchmark that starts at once and counts every request
+STEADY_REQUESTS = 4_000  # at least, of a reading in steady state: answers differ much in length
+RAMP = 2  # requests a client at the start, and one at the end, that a reading in steady state leaves out
+
+
+@dataclass(frozen=True)
+class Point:
+    """One row of a table.
+
+    Attributes
+    ----------
+    table
+        "served" or "energy".
+    facts
+        What was measured: model, gpu, gpus, engine or task, lengths in tokens, clients, and whether the profile was
+        fitted to this very row (`in_sample`).
+    measured
+        Readings: seconds, tokens per second, joules per output token, watts.
+    scenario
+        None if no built-in profile has this model on these GPUs.
+    window
+        The requests [from, to) that count.
+    """
+
+    table: str
+    facts: dict[str, Any]
+    measured: dict[str, float]
+    scenario: Scenario | None
+    window: tuple[int, int]
+
+
+def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[Point]:
+    """Mean latencies at a fixed concurrency, one point a row.
+
+    Raises
+    ------
+    DataError
+        If the table is missing or does not hold what its README says.
+    ScenarioError
+        If `sets` fit no scenario.
+    """
+    path = data / SERVED_FILE
+    whole = ["tp", "prompt_len", "output_len", "batch"]
+    names = ["model", "gpu", "backend", "backend_version"]
+    frame = _read(path, names, whole, ["ttft_ms", "tpot_ms"])
+    points = []
+    for row in frame.iter_rows(named=True):
+        profile = _profile(row["model"], row["gpu"], row["tp"])
+        facts = {
+            "model": row["model"],
+            "gpu": row["gpu"],
+            "gpus": row["tp"],
+            "engine": f"{row['backend']} {row['backend_version']}",
+            "prompt_tokens": row["prompt_len"],
+            "output_tokens": row["output_len"],
+            "clients": row["batch"],
+            "in_sample": False,
+        }
+        requests = REQUESTS_A_CLIENT * row["batch"]
+        lengths = {"prompt": row["prompt_len"], "output": row["output_len"]}
+        scenario = None if profile is None else _closed_loop(profile, row["batch"], requests, lengths, sets, seed)
+        ttft_s, tpot_s = row["ttft_ms"] / 1e3, row["tpot_ms"] / 1e3
+        # every answer has as many tokens, so these means make up the mean of the whole
+        measured = {"ttft_s": ttft_s, "tpot_s": tpot_s, "e2e_s": ttft_s + (row["output_len"] - 1) * tpot_s}
+        points.append(Point("served", facts, measured, scenario, (0, requests)))
+    return points
+
+
+def energy_points(data: Path, sets: list[str] | None, seed: int | None) -> list[Point]:
+    """Throughput, power and energy per output token in steady state, one point a row; raises as `served_points`."""
+    path = data / ENERGY_FILE
+    whole = ["num_gpus", "tensor_parallel", "max_num_seqs"]
+    readings = ["output_throughput_tokens_per_sec", "avg_power_watts", "energy_per_token_joules"]
+    frame = _read(path, ["task", "gpu_model", "model_id", "weight_precision"], whole, [*readings, "avg_output_len"])
+    lengths = _Lengths(data / LENGTHS_FILE)
+    points = []
+    for row in frame.iter_rows(named=True):
+        as_fitted = row["weight_precision"] == "bfloat16"
+        profile = _profile(row["model_id"], row["gpu_model"], row["num_gpus"]) if as_fitted else None
+        clients = row["max_num_seqs"]
+        facts = {
+            "model": row["model_id"],
+            "gpu": row["gpu_model"],
+            "gpus": row["num_gpus"],
+            "precision": row["weight_precision"],
+            "tensor_parallel": row["tensor_parallel"],
+            "task": row["task"],
+            "prompt_tokens": PROMPT_TOKENS.get(row["task"]),
+            "output_tokens": row["avg_output_len"],
+            "clients": clients,
+            "in_sample": profile is not None and _fitted_to(profile, row["model_id"], row["num_gpus"]),
+        }
+        requests = max((RAMP + REQUESTS_A_CLIENT + 1) * clients, STEADY_REQUESTS)
+        scenario = None
+        if profile is not None:
+            scenario = _closed_loop(profile, clients, requests, lengths.of(row), sets, seed)
+        measured = dict(zip(("tokens_per_s", "power_w", "j_per_token"), (row[r] for r in readings), strict=True))
+        points.append(Point("energy", facts, measured, scenario, (RAMP * clients, requests - clients)))
+    return points
+
+
+def _read(path: Path, names: list[str], whole: list[str], readings: list[str]) -> pl.DataFrame:
+    """A table, every number of it above 0."""
+    import polars as pl
+
+    frame = read(path, [*names, *whole, *readings])
+    checked = [pl.Series(c, numbers(frame, c, path, least=1)).cast(pl.Int64) for c in whole]
+    checked += [pl.Series(c, numbers(frame, c, path, least=1e-9)) for c in readings]
+    return frame.with_columns(checked)
+
+
+def _profile(checkpoint: str, gpu: str, gpus: int) -> Profile | None:
+    if checkpoint not in SHAPES:
+        return None
+    try:
+        return find_profile(SHAPES[checkpoint], gpu.split("-")[0], gpus)
+    except UnknownProfile:
+        return None
+
+
+def _fitted_to(profile: Profile, checkpoint: str, gpus: int) -> bool:
+    """Whether the energy coefficients were fitted to this checkpoint's readings on as many GPUs."""
+    return profile.energy.note.startswith(f"metered: {checkpoint} on {gpus} ")
+
+
+class _Lengths:
+    """Histograms of answer lengths, by task and checkpoint."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._frame = _read(path, ["task", "model_id"], ["count"], ["out_tokens_lo", "out_tokens_hi"])
+
+    def of(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Prompt and answer laws of a row: the histogram's shape, stretched to the row's own mean."""
+        rows = self._frame.filter(task=row["task"], model_id=row["model_id"])
+        if rows.height == 0:
+            raise DataError(f"has no histogram of {row['model_id']}, {row['task']}", str(self._path))
+        middle = ((rows["out_tokens_lo"] + rows["out_tokens_hi"]) / 2).to_numpy()
+        counts = rows["count"].to_numpy()
+        stretch = row["avg_output_len"] * counts.sum() / (middle * counts).sum()
+        tokens = [max(1, round(float(t))) for t in middle * stretch]
+        answers = {"kind": "empirical", "tokens": tokens, "weights": [float(c) for c in counts]}
+        return {"prompt": PROMPT_TOKENS[row["task"]], "output": answers}
+
+
+def _closed_loop(
+    profile: Profile, clients: int, requests: int, lengths: dict[str, Any], sets: list[str] | None, seed: int | None
+) -> Scenario:
+    """A fixed number of clients at one replica; nobody is promised anything and nothing is routed."""
+    model = {
+        "name": profile.model,
+        "satisfaction": 0.5,
+        "profile": profile.model,
+        "gpu": profile.gpu,
+        "tp": profile.tp,
+        "max_num_seqs": MAX_NUM_SEQS,
+        "max_batched_tokens": MAX_BATCHED_TOKENS,
+    }
+    said = {
+        "name": profile.name,
+        "requests": requests,
+        "sla": {"alpha": 0.0},
+        "arrivals": {"kind": "closed", "clients": clients},
+        "tokens": lengths,
+        "satisfaction": {"kind": "irt"},
+        "features": {"kind": "none"},
+        "router": {"policy": "cheapest"},
+        "models": [model],
+    }
+    return parse(said, sets, seed=seed)

@@ -1,0 +1,203 @@
+"""Predicted against measured: small tables whose right answer is known, and the command."""
+
+import contextlib
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from builders import scenario
+
+from messsim.cli import app
+from messsim.errors import DataError, ScenarioError
+from messsim.scenario import parse
+from messsim.study.measured import ENERGY_FILE, LENGTHS_FILE, SERVED_FILE, Point, energy_points, served_points
+from messsim.study.validate import predict, validate
+
+SERVED = {
+    "model": "meta-llama/Llama-3.1-8B-Instruct",
+    "gpu": "H100-80GB-SXM",
+    "tp": 1,
+    "backend": "vllm",
+    "backend_version": "1",
+    "prompt_len": 256,
+    "output_len": 16,
+    "batch": 4,
+    "ttft_ms": 100.0,
+    "tpot_ms": 10.0,
+}
+ENERGY = {
+    "task": "lm-arena-chat",
+    "gpu_model": "H100",
+    "model_id": "meta-llama/Llama-3.1-8B-Instruct",
+    "weight_precision": "bfloat16",
+    "num_gpus": 1,
+    "tensor_parallel": 1,
+    "max_num_seqs": 8,
+    "avg_output_len": 400.0,
+    "output_throughput_tokens_per_sec": 1000.0,
+    "avg_power_watts": 500.0,
+    "energy_per_token_joules": 0.5,
+}
+LENGTHS = [
+    {
+        "task": "lm-arena-chat",
+        "model_id": "meta-llama/Llama-3.1-8B-Instruct",
+        "out_tokens_lo": lo,
+        "out_tokens_hi": lo + 100,
+        "count": n,
+    }
+    for lo, n in ((50, 3), (250, 2), (850, 1))
+]
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    write(tmp_path / SERVED_FILE, [SERVED, SERVED | {"batch": 8, "output_len": 64}, SERVED | {"tp": 8}])
+    write(tmp_path / ENERGY_FILE, [ENERGY, ENERGY | {"weight_precision": "fp8"}, ENERGY | {"gpu_model": "B200"}])
+    write(tmp_path / LENGTHS_FILE, LENGTHS)
+    return tmp_path
+
+
+def test_a_closed_loop_that_can_be_worked_out_by_hand():
+    # 4 clients at once, 1 prompt and 5 answer tokens, 0.25 s an iteration at 100 W: all in step for ever
+    said = scenario(requests=40, arrivals={"kind": "closed", "clients": 4}, tokens={"prompt": 1, "output": 5})
+    said["models"], said["router"] = said["models"][:1], {"policy": "cheapest"}
+    names = ["ttft_s", "tpot_s", "e2e_s", "tokens_per_s", "power_w", "j_per_token"]
+    found = predict(Point("energy", {"clients": 4}, dict.fromkeys(names, 1.0), parse(said), (8, 36)))
+    assert found == pytest.approx(
+        {"ttft_s": 0.25, "tpot_s": 0.25, "e2e_s": 1.25, "tokens_per_s": 16.0, "power_w": 100.0, "j_per_token": 6.25}
+    )
+
+
+def test_measured_as_predicted_has_no_error_and_half_has_one_hundred_percent(data):
+    rows = validate(data, workers=1)["served"]["rows"]
+    tables = [(SERVED_FILE, SERVED, 1.0), (SERVED_FILE, SERVED | {"batch": 8, "output_len": 64}, 0.5)]
+    again = [
+        row | {k: 1e3 * factor * r["predicted"][k.replace("_ms", "_s")] for k in ("ttft_ms", "tpot_ms")}
+        for (_, row, factor), r in zip(tables, rows, strict=True)
+    ]
+    write(data / SERVED_FILE, again)
+    found = validate(data, workers=1)["served"]
+    exact, twice = (r["error"] for r in found["rows"])
+    assert exact == pytest.approx({"ttft_s": 0, "tpot_s": 0, "e2e_s": 0}, abs=1e-9)
+    assert twice == pytest.approx({"ttft_s": 1, "tpot_s": 1, "e2e_s": 1})
+    (group,) = found["groups"]
+    assert group["tpot_s"] == pytest.approx({"mape": 0.5, "median": 0.5, "worst": 1.0, "bias": 0.5})
+    assert group["rows"] == 2
+
+
+def test_rows_without_a_profile_are_counted_not_predicted(data):
+    found = validate(data, workers=1)
+    (unknown,) = found["served"]["without_profile"]
+    assert (unknown["gpus"], unknown["rows"]) == (8, 1)
+    assert {(u["gpu"], u["precision"]) for u in found["energy"]["without_profile"]} == {
+        ("H100", "fp8"),
+        ("B200", "bfloat16"),
+    }
+    assert [len(found[t]["rows"]) for t in ("served", "energy")] == [2, 1]
+
+
+def test_answers_have_the_histograms_shape_and_the_rows_mean(data):
+    (point,) = [p for p in energy_points(data, None, None) if p.scenario is not None]
+    law = point.scenario.tokens.output
+    mean = sum(t * w for t, w in zip(law.tokens, law.weights, strict=True)) / sum(law.weights)
+    assert mean == pytest.approx(400, abs=0.5)
+    assert [t / law.tokens[0] for t in law.tokens] == pytest.approx([1, 3, 9], rel=0.01)  # 100, 300, 900 stretched
+    assert point.facts["in_sample"]
+
+
+def test_energy_coefficients_of_another_checkpoint_are_not_in_sample(data):
+    other = "meta-llama/Llama-3.3-70B-Instruct"
+    write(data / ENERGY_FILE, [ENERGY | {"model_id": other, "num_gpus": 4, "tensor_parallel": 4}])
+    write(data / LENGTHS_FILE, [r | {"model_id": other} for r in LENGTHS])
+    (point,) = energy_points(data, None, None)
+    assert point.scenario is not None
+    assert not point.facts["in_sample"]
+
+
+def test_overrides_and_seed_reach_every_scenario(data):
+    points = [*served_points(data, ["models.0.max_batched_tokens=2048"], 7), *energy_points(data, ["cluster.dispatch=round_robin"], 7)]
+    said = [p.scenario for p in points if p.scenario is not None]
+    assert {s.seed for s in said} == {7}
+    assert [s.models[0].max_batched_tokens for s in said] == [2048, 2048, 8192]
+    assert said[-1].cluster.dispatch == "round_robin"
+
+
+@pytest.mark.parametrize(
+    "file, change, said",
+    [
+        (SERVED_FILE, {"tpot_ms": -1.0}, r"column 'tpot_ms' has -1 in row 1; expected a number, at least 1e-09"),
+        (SERVED_FILE, {"batch": 0}, r"column 'batch' has 0 in row 1; expected a number, at least 1"),
+        (ENERGY_FILE, {"avg_power_watts": "n/a"}, r"column 'avg_power_watts' has 'n/a' in row 1"),
+        (LENGTHS_FILE, {"count": ""}, r"column 'count' has no value in row 1"),
+    ],
+)
+def test_bad_values_are_told_by_file_column_and_row(data, file, change, said):
+    row = {SERVED_FILE: SERVED, ENERGY_FILE: ENERGY, LENGTHS_FILE: LENGTHS[0]}[file]
+    write(data / file, [row | change])
+    with pytest.raises(DataError, match=said) as raised:
+        validate(data, workers=1)
+    assert str(raised.value).startswith(str(data / file))
+
+
+def test_a_missing_table_or_histogram_is_told(data):
+    write(data / LENGTHS_FILE, [LENGTHS[0] | {"task": "gpqa"}])
+    with pytest.raises(DataError, match="has no histogram of meta-llama/Llama-3.1-8B-Instruct, lm-arena-chat"):
+        validate(data, workers=1)
+    (data / SERVED_FILE).unlink()
+    with pytest.raises(DataError, match="served_h100.csv: no such file"):
+        validate(data, workers=1)
+
+
+def test_a_wrong_override_is_told(data):
+    with pytest.raises(ScenarioError, match="max_batched_tokens"):
+        validate(data, ["models.0.max_batched_tokens=0"], workers=1)
+
+
+# ---- the command ----------------------------------------------------------------------------------------
+
+
+def here(*args: object) -> subprocess.CompletedProcess[str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+        app(list(map(str, args)), prog_name="messsim")
+    return subprocess.CompletedProcess(args, left.value.code, out.getvalue(), err.getvalue())
+
+
+def test_the_command_prints_writes_and_refuses(data, tmp_path):
+    pytest.importorskip("altair")
+    pytest.importorskip("vl_convert")
+    out = tmp_path / "out"
+    done = here("validate", data, "--out", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in ("Llama-3.1-8B, 1 H100, vllm 1", "Llama-3.1-8B*, 1 H100, lm-arena-chat", "2 rows; 1 more are"):
+        assert word in done.stdout
+    names = {"accuracy.md", "accuracy.json", "served.csv", "energy.csv", "served.svg", "energy.svg"}
+    assert {p.name for p in out.iterdir()} == names
+    assert (out / "served.svg").read_text().startswith("<svg")
+    with (out / "served.csv").open() as file:
+        assert [r["clients"] for r in csv.DictReader(file)] == ["4", "8"]
+    assert "| Llama-3.1-8B | 1 H100 | vllm 1 | 256 | 64 | 8 |" in (out / "accuracy.md").read_text()
+    printed = here("validate", data, "--json")
+    assert json.loads(printed.stdout) == json.loads((out / "accuracy.json").read_text())
+    again = here("validate", data, "--out", out)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "exists already" in again.stderr
+
+
+def test_the_command_tells_what_is_missing(tmp_path):
+    done = here("validate", tmp_path / "nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert "served_h100.csv: no such file" in done.stderr.replace("\n", "")
