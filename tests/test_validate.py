@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import runpy
 import subprocess
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def test_measured_as_predicted_has_no_error_and_half_has_one_hundred_percent(dat
     (group,) = found["groups"]
     assert group["tpot_s"] == pytest.approx({"mape": 0.5, "median": 0.5, "worst": 1.0, "bias": 0.5})
     assert group["rows"] == 2
+    (summed,) = found["summary"]
+    assert (summed["engine"], summed["tpot_s"]) == ("vllm 1", group["tpot_s"])
 
 
 def test_rows_without_a_profile_are_counted_not_predicted(data):
@@ -127,7 +130,10 @@ def test_energy_coefficients_of_another_checkpoint_are_not_in_sample(data):
 
 
 def test_overrides_and_seed_reach_every_scenario(data):
-    points = [*served_points(data, ["models.0.max_batched_tokens=2048"], 7), *energy_points(data, ["cluster.dispatch=round_robin"], 7)]
+    points = [
+        *served_points(data, ["models.0.max_batched_tokens=2048"], 7),
+        *energy_points(data, ["cluster.dispatch=round_robin"], 7),
+    ]
     said = [p.scenario for p in points if p.scenario is not None]
     assert {s.seed for s in said} == {7}
     assert [s.models[0].max_batched_tokens for s in said] == [2048, 2048, 8192]
@@ -153,10 +159,10 @@ def test_bad_values_are_told_by_file_column_and_row(data, file, change, said):
 
 def test_a_missing_table_or_histogram_is_told(data):
     write(data / LENGTHS_FILE, [LENGTHS[0] | {"task": "gpqa"}])
-    with pytest.raises(DataError, match="has no histogram of meta-llama/Llama-3.1-8B-Instruct, lm-arena-chat"):
+    with pytest.raises(DataError, match=r"has no histogram of meta-llama/Llama-3.1-8B-Instruct, lm-arena-chat"):
         validate(data, workers=1)
     (data / SERVED_FILE).unlink()
-    with pytest.raises(DataError, match="served_h100.csv: no such file"):
+    with pytest.raises(DataError, match=r"served_h100.csv: no such file"):
         validate(data, workers=1)
 
 
@@ -201,3 +207,20 @@ def test_the_command_tells_what_is_missing(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert "served_h100.csv: no such file" in done.stderr.replace("\n", "")
+
+
+# ---- the page in docs -----------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[1]
+MEASURED = ROOT.parent / "shared" / "data"
+
+
+@pytest.mark.skipif(not (MEASURED / SERVED_FILE).is_file(), reason=f"no measured tables in {MEASURED}")
+def test_the_page_says_what_the_command_finds():
+    pytest.importorskip("altair")
+    pytest.importorskip("vl_convert")
+    build = runpy.run_path(str(ROOT / "tools" / "build_accuracy.py"))
+    texts, _ = build["tables"](MEASURED)
+    for page in build["PAGES"]:
+        said = page.read_text(encoding="utf-8")
+        assert build["spliced"](said, texts) == said, f"{page.name} is out of date: python tools/build_accuracy.py"

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from .tables import Fitting, percent
 
-__all__ = ["accuracy", "accuracy_page", "group_table", "row_table", "rows_csv", "unknown_table"]
+__all__ = ["accuracy", "accuracy_page", "group_table", "row_table", "rows_csv", "summary_table", "unknown_table"]
 
 QUANTITIES = {
     "ttft_s": "TTFT",
@@ -45,7 +45,7 @@ def accuracy_page(found: dict[str, Any]) -> str:
     """All tables as one Markdown page."""
     parts = ["# Predicted against measured"]
     for table, title in TITLES.items():
-        parts += [f"## {title}", f"![{title}]({table}.svg)", group_table(found[table])]
+        parts += [f"## {title}", f"![{title}]({table}.svg)", summary_table(found[table]), group_table(found[table])]
         parts += ["### Row by row", row_table(found[table], readings=True)]
         parts += ["### Without a built-in profile", unknown_table(found[table])]
     return "\n\n".join(parts) + "\n"
@@ -65,6 +65,14 @@ def rows_csv(found: dict[str, Any]) -> str:
 def group_table(found: dict[str, Any]) -> str:
     """The groups of one table as Markdown."""
     return _markdown(*_groups(found))
+
+
+def summary_table(found: dict[str, Any]) -> str:
+    """The summary of one table as Markdown."""
+    groups = found["summary"]
+    names = [n for n in QUANTITIES if n in groups[0]]
+    heads = ["rows of", "rows"] + [h for n in names for h in (QUANTITIES[n], "bias", "worst")]
+    return _markdown(heads, [[_summed_up(g), str(g["rows"]), *_errors(g, names)] for g in groups])
 
 
 def row_table(found: dict[str, Any], *, readings: bool) -> str:
@@ -97,13 +105,18 @@ def _groups(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     heads = ["model", "GPUs", _kind(groups[0]), "rows"]
     for name in names:
         heads += [QUANTITIES[name], "bias", f"{QUANTITIES[name]} worst"]
-    rows = []
-    for g in groups:
-        cells = [*_whose(g), str(g["rows"])]
-        for name in names:
-            cells += [percent(g[name]["mape"]), _signed(g[name]["bias"]), percent(g[name]["worst"], 0)]
-        rows.append(cells)
-    return heads, rows
+    return heads, [[*_whose(g), str(g["rows"]), *_errors(g, names)] for g in groups]
+
+
+def _errors(group: dict[str, Any], names: list[str]) -> list[str]:
+    figures = [(group[n]["mape"], group[n]["bias"], group[n]["worst"]) for n in names]
+    return [cell for mape, bias, worst in figures for cell in (percent(mape), _signed(bias), percent(worst, 0))]
+
+
+def _summed_up(group: dict[str, Any]) -> str:
+    if "engine" in group:
+        return str(group["engine"])
+    return f"{'fitted' if group['in_sample'] else 'not fitted'}, {group['load']}"
 
 
 def _kind(facts: dict[str, Any]) -> str:
@@ -127,6 +140,6 @@ def _figure(name: str, value: float) -> str:
 
 
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    text = sum(h in ("model", "GPUs", "engine", "task") for h in heads)
+    text = sum(h in ("model", "GPUs", "engine", "task", "rows of") for h in heads)
     rule = ["---"] * text + ["---:"] * (len(heads) - text)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rule, *rows])

@@ -37,6 +37,7 @@ SHAPES = {
 }
 # The table has no prompt lengths; these are assumed, as they were when the energy coefficients were fitted.
 PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
+LOADS = {"up to 64 clients": 64, "65 to 255 clients": 255, "256 clients or more": 2**31}  # to sum rows up by
 
 # What the tables do not say of the engine: the default of vLLM's server on a GPU of this size
 # (vllm/engine/arg_utils.py), and enough sequences for every client.
@@ -133,6 +134,7 @@ def energy_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
             "prompt_tokens": PROMPT_TOKENS.get(row["task"]),
             "output_tokens": row["avg_output_len"],
             "clients": clients,
+            "load": next(name for name, most in LOADS.items() if clients <= most),
             "in_sample": profile is not None and _fitted_to(profile, row["model_id"], row["num_gpus"]),
         }
         requests = max((RAMP + REQUESTS_A_CLIENT + 1) * clients, STEADY_REQUESTS)

@@ -16,6 +16,7 @@ from .single import run
 __all__ = ["predict", "validate"]
 
 GROUPED_BY = {"served": ("model", "gpu", "gpus", "engine"), "energy": ("model", "gpu", "gpus", "precision", "task")}
+SUMMED_UP_BY = {"served": ("engine",), "energy": ("in_sample", "load")}
 
 
 def validate(
@@ -42,8 +43,9 @@ def validate(
     -------
     dict
         For each table `rows`: the facts of each predicted row, `measured`, `predicted` and `error` (relative:
-        0.1 is 10 % too much) by quantity. `groups`: the same rows summed up by model, GPUs and engine or task.
-        `without_profile`: how many rows no built-in profile speaks of, by the same keys.
+        0.1 is 10 % too much) by quantity. `groups`: the same rows summed up by model, GPUs and engine or task;
+        `summary`: by engine, or by whether the profile was fitted to them and by load. `without_profile`: how many
+        rows no built-in profile speaks of, by the same keys as `groups`.
 
     Raises
     ------
@@ -105,18 +107,18 @@ def _row(point: Point, predicted: dict[str, float]) -> dict[str, Any]:
 
 
 def _told(table: str, points: list[Point], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    keys = GROUPED_BY[table]
     mine = [r for r in rows if r["table"] == table]
     unknown = [p.facts for p in points if p.table == table and p.scenario is None]
-    groups = [
-        {**dict(zip(keys, key, strict=True)), "rows": len(some), **_errors(some)} for key, some in _grouped(mine, keys)
-    ]
+
+    def told(some: list[dict[str, Any]], keys: tuple[str, ...]) -> list[dict[str, Any]]:
+        groups = _grouped(some, keys)
+        return [{**dict(zip(keys, key, strict=True)), "rows": len(g), **_errors(g)} for key, g in groups]
+
     return {
         "rows": [{k: v for k, v in r.items() if k != "table"} for r in mine],
-        "groups": groups,
-        "without_profile": [
-            {**dict(zip(keys, key, strict=True)), "rows": len(some)} for key, some in _grouped(unknown, keys)
-        ],
+        "groups": told(mine, GROUPED_BY[table]),
+        "summary": told(mine, SUMMED_UP_BY[table]),
+        "without_profile": told(unknown, GROUPED_BY[table]),
     }
 
 
@@ -129,6 +131,8 @@ def _grouped(rows: Iterable[dict[str, Any]], keys: tuple[str, ...]) -> list[tupl
 
 def _errors(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Of one group, by quantity: mean, median and greatest absolute relative error, and mean error with its sign."""
+    if "error" not in rows[0]:
+        return {}
     told: dict[str, Any] = {"in_sample": rows[0]["in_sample"]}
     for name in rows[0]["error"]:
         errors = [r["error"][name] for r in rows]
