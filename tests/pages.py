@@ -1,0 +1,60 @@
+"""The pages of the documentation as data: code blocks with what stands before them, and inline code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+FENCE = re.compile(
+    r"^(?P<indent> *)(?:<!-- *(?P<mark>[^\n]*?) *-->\n+ *)?```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^(?P=indent)```",
+    re.DOTALL | re.MULTILINE,
+)
+INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block; `mark` is the comment just above it.
+
+    ``<!-- not run: REASON -->`` keeps a block from being run, ``<!-- run with: ARGS -->`` adds arguments to each of
+    its `messsim` commands, so that a test runs at a small size what a reader runs at the real one.
+    """
+
+    language: str
+    text: str
+    line: int
+    mark: str = ""
+
+    @property
+    def runs(self) -> bool:
+        return not self.mark.startswith("not run")
+
+    @property
+    def more(self) -> str:
+        """Arguments that the test adds to its commands."""
+        return self.mark.removeprefix("run with:").strip() if self.mark.startswith("run with:") else ""
+
+
+def blocks(text: str) -> list[Block]:
+    """The fenced blocks of a page, unindented."""
+    found = []
+    for match in FENCE.finditer(text):
+        indent = len(match["indent"])
+        body = "\n".join(line[indent:] for line in match["text"].split("\n"))
+        line = text.count("\n", 0, match.start("text")) + 1
+        found.append(Block(match["language"], body, line, match["mark"] or ""))
+    return found
+
+
+def inline(text: str) -> list[str]:
+    """What stands between single backticks, outside of blocks."""
+    return INLINE.findall(FENCE.sub("", text))
+
+
+def commands(block: Block) -> list[str]:
+    """The lines of a shell block, continued lines joined, with the arguments that the test adds."""
+    lines = block.text.replace("\\\n", " ").split("\n")
+    return [f"{line} {block.more}" if line.startswith("messsim ") and block.more else line for line in lines]

@@ -1,0 +1,238 @@
+"""What the documentation says is so: its code runs, its commands, keys and fields exist.
+
+A block that cannot run here says why in a comment above it (see tests/pages.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from pages import ROOT, Block, blocks, commands, inline
+
+import messsim
+from messsim.cli import app
+from messsim.engines.records import COLUMNS
+from messsim.scenario import schema
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+from reference_pages import cli_page, scenario_page
+
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+README = ROOT / "README.md"
+GROUP = typer.main.get_command(app)
+SCHEMA = schema()
+
+# ---- code -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Path:
+    """A folder with the shipped scenarios, where `messsim` is the command of this very package."""
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    bin_ = tmp_path / ".bin"
+    bin_.mkdir()
+    script = bin_ / "messsim"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m messsim.cli "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PATH", f"{bin_}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def runnable(page: Path) -> list[Block]:
+    """The README's shell blocks are run by .ci/run."""
+    languages = ("python",) if page == README else ("bash", "python")
+    return [b for b in blocks(page.read_text(encoding="utf-8")) if b.language in languages and b.runs]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [p for p in [README, *PAGES] if runnable(p)], ids=name_of)
+def test_the_code_of_a_page_runs(page, desk):
+    """Its blocks in order, in one folder; the Python blocks of a page share their names."""
+    names: dict[str, Any] = {"__name__": "docs"}
+    for block in runnable(page):
+        if block.language == "python":
+            exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), names)
+            continue
+        script = "\n".join(commands(block))
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{name_of(page)}:{block.line}\n{script}\n{done.stdout[-2000:]}\n{done.stderr}"
+
+
+# ---- commands -------------------------------------------------------------------------------------------
+
+
+def spoken(page: Path) -> list[str]:
+    """Every `messsim ...` of a page: in shell blocks, run or not, and in the text."""
+    text = page.read_text(encoding="utf-8")
+    lines = [line for block in blocks(text) if block.language == "bash" for line in commands(block)]
+    found = [re.split(r"[|>&;]", line)[0] for line in [*lines, *inline(text)]]
+    return [re.sub(r"^.*\bbin/messsim", "messsim", line).strip() for line in found]
+
+
+def unknown_in(line: str) -> list[str]:
+    """What a command line names that does not exist."""
+    words = shlex.split(line, comments=True)
+    if len(words) < 2 or words[0] != "messsim" or not words[1].strip("-").isidentifier():
+        return []
+    if words[1].startswith("-"):
+        return [words[1]] * (words[1] not in ("--version", "--help"))
+    if words[1] not in GROUP.commands:
+        return [words[1]]
+    known = {"--help", *(o for p in GROUP.commands[words[1]].params for o in (*p.opts, *p.secondary_opts))}
+    return [w for w in words[2:] if re.match(r"--\w", w) and w.split("=")[0] not in known]
+
+
+@pytest.mark.parametrize("page", [README, ROOT / "CONTRIBUTING.md", *PAGES], ids=name_of)
+def test_every_command_exists_with_its_options(page):
+    assert {line: found for line in spoken(page) if (found := unknown_in(line))} == {}
+
+
+# ---- keys and fields ------------------------------------------------------------------------------------
+
+
+def key_paths(field: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every key that may stand below a field of the schema; `*` is a name of the user's own."""
+    if "$ref" in field:
+        field = SCHEMA["$defs"][field["$ref"].rsplit("/", 1)[1]]
+    for form in [*field.get("anyOf", []), *field.get("oneOf", []), *([field["items"]] if "items" in field else [])]:
+        yield from key_paths(form, above)
+    for key, inner in field.get("properties", {}).items():
+        yield (*above, key)
+        yield from key_paths(inner, (*above, key))
+    if "properties" not in field and isinstance(field.get("additionalProperties"), dict):
+        yield (*above, "*")
+
+
+KEYS = set(key_paths(SCHEMA))
+
+
+def is_key(path: list[str]) -> bool:
+    """Whether a scenario may have this key; positions of list entries are left out of the path."""
+    if path[0] == "router" and len(path) > 2 and ("router", path[1]) not in KEYS:
+        path = ["router", *path[2:]]  # [router.NAME]: options of one policy
+    return tuple(path) in KEYS or (*path[:-1], "*") in KEYS
+
+
+def keys_of(table: dict[str, Any], above: tuple[str, ...] = ()) -> list[list[str]]:
+    found = []
+    for key, value in table.items():
+        path = (*above, key)
+        entries = value if isinstance(value, list) else [value]
+        inner = [k for entry in entries if isinstance(entry, dict) for k in keys_of(entry, path)]
+        found += inner or [list(path)]
+    return found
+
+
+@cache
+def a_summary() -> dict[str, Any]:
+    """Of a small run whose records were written."""
+    said = messsim.load(ROOT / "scenarios" / "quickstart.toml", requests=100)
+    return messsim.run(said).summary
+
+
+def fields_of(value: Any, above: str = "") -> list[str]:
+    """Dotted names of an object's fields; entries of a list count as one."""
+    if isinstance(value, list):
+        return fields_of(value[0], above) if value and isinstance(value[0], dict) else []
+    if not isinstance(value, dict):
+        return []
+    return [name for k, v in value.items() for name in (f"{above}{k}", *fields_of(v, f"{above}{k}."))]
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=name_of)
+def test_every_scenario_key_exists(page):
+    """Those of TOML blocks, and dotted names in the text: of a scenario, or of a summary."""
+    text = page.read_text(encoding="utf-8")
+    tables = [tomllib.loads(b.text) for b in blocks(text) if b.language == "toml" and b.runs]
+    unknown = [".".join(path) for table in tables for path in keys_of(table) if not is_key(path)]
+    dotted = [code for code in inline(text) if re.fullmatch(r"[a-z]+(\.[A-Za-z_]+)+", code) and "toml" not in code]
+    heads = [*SCHEMA["properties"], *a_summary()]
+    fields = fields_of(a_summary())
+    unknown += [d for d in dotted if d.split(".")[0] in heads and not is_key(d.split(".")) and d not in fields]
+    assert unknown == []
+
+
+FILES = ROOT / "docs" / "files.md"
+
+
+def test_every_field_of_the_files_is_explained():
+    rows = set(re.findall(r"^\| `([^`]+)`", FILES.read_text(encoding="utf-8"), re.MULTILINE))
+    fields = {re.sub(r"latency_s\..*", "latency_s", f) for f in fields_of(a_summary())}
+    assert {f for f in fields if not any(other.startswith(f"{f}.") for other in fields)} - rows == set()
+    assert set(COLUMNS) - rows == set()
+    assert {c for c in timeline_columns() if not c.startswith(("in_system_", "power_w_"))} - rows == set()
+
+
+def timeline_columns() -> list[str]:
+    return messsim.run(messsim.load(ROOT / "scenarios" / "quickstart.toml", requests=100)).timeline.columns
+
+
+# ---- generated pages ------------------------------------------------------------------------------------
+
+
+def test_the_scenario_reference_has_every_key():
+    page = scenario_page(SCHEMA)
+    anchors = set(re.findall(r"\{ #([\w.]+) \}", page))
+    keys = [name for table in [SCHEMA, *SCHEMA["$defs"].values()] for name in table["properties"] if name != "kind"]
+    assert {key for key in keys if not any(a.endswith(f".{key}") for a in anchors)} == set()
+    assert "| `V`{ #router.V } | number > 0 | `0.0001` | weight of cost against the virtual queue" in page
+    assert "| `alpha`{ #sla.alpha } | number ≥ 0 and ≤ 1 | required |" in page
+    assert "[token law](#token-laws), or whole number ≥ 1" in page
+    assert page.count("## Token laws") == page.count("## Delay laws") == 1
+
+
+def test_the_command_reference_has_every_command_and_option():
+    page = cli_page()
+    for name, command in GROUP.commands.items():
+        section = page.split(f"## `messsim {name}`")[1].split("\n## ")[0]
+        for param in command.params:
+            assert (param.opts[0] if param.param_type_name == "option" else param.metavar or param.name) in section
+
+
+# ---- that these tests can fail --------------------------------------------------------------------------
+
+
+def test_blocks_are_found_with_their_marks():
+    text = "a\n\n<!-- not run: network -->\n```bash\npip x\n```\n\n    ```toml\n    a = 1\n    ```\n```python\n1\n```\n"
+    assert blocks(text) == [
+        Block("bash", "pip x\n", 5, "not run: network"),
+        Block("toml", "a = 1\n", 9),
+        Block("python", "1\n", 12),
+    ]
+    small = Block("bash", "messsim run \\\n x\necho\n", 1, "run with: --requests 9")
+    assert [line.split() for line in commands(small)] == [["messsim", "run", "x", "--requests", "9"], ["echo"], []]
+
+
+def test_strays_are_noticed():
+    assert unknown_in("messsim rum x.toml") == ["rum"]
+    assert unknown_in("messsim run x.toml --sed 1 --seed 2 --set a=--b") == ["--sed"]
+    assert unknown_in("messsim --verion") == ["--verion"]
+    assert not any(map(is_key, (["router", "v"], ["router", "own", "v"], ["sla", "alpha", "x"], ["slo"] * 2)))
+    assert is_key(["router", "own", "V"])
+    assert is_key(["phases", "tasks", "mine"])
+    assert is_key(["arrivals", "columns", "time"])
+    assert is_key(["cluster", "failures", "schedule", "at_s"])
+    assert json.dumps(keys_of({"a": [{"b": 1}, {"c": {"d": 2}}], "e": 3})) == '[["a", "b"], ["a", "c", "d"], ["e"]]'
+    assert fields_of({"a": {"b": 1}, "c": [{"d": 2}]}) == ["a", "a.b", "c", "c.d"]

@@ -1,0 +1,169 @@
+"""Reference pages made from what they describe: the scenario's JSON Schema and the command line itself.
+
+The site's build calls these (tools/docs_hooks.py); no page is kept in the repository, so none can be out of date.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["cli_page", "scenario_page"]
+
+Schema = dict[str, Any]
+
+INTRO = """\
+# Scenario keys
+
+A scenario is one TOML file. This page is made from its JSON Schema, which `messsim schema` prints. A key without a
+default must be given. Unknown keys are errors, and nothing is converted silently.
+
+Values can be changed on the command line: `--set router.V=1e-3`, `--set models.0.replicas=2` or, by name,
+`--set models.small.replicas=2`.
+"""
+
+# Laws that stand in several places are described once, under the name that their most telling member has here.
+LAWS = {"FromTrace": "Token laws", "ExponentialDelay": "Delay laws"}
+
+BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
+HUGE = (2**31 - 1, 2**53, 1e12)  # bounds that only keep arithmetic exact
+WORDS = {"number": "number", "integer": "whole number", "string": "string", "boolean": "true or false"}
+
+
+def cli_page() -> str:
+    """The command line in Markdown, as Typer tells it."""
+    import typer.cli
+    import typer.main
+
+    from messsim.cli import app
+
+    command = typer.main.get_command(app)
+    page = typer.cli.get_docs_for_click(obj=command, ctx=typer.Context(command), name="messsim", title="Command line")
+    return page + _EXITS
+
+
+_EXITS = """
+## Exit codes
+
+| code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | a run could not go on, or a check did not pass |
+| 2 | bad input: the message names file, key, value and what was expected; nothing is written |
+| 130 | interrupted; nothing is written |
+"""
+
+
+def scenario_page(schema: Schema) -> str:
+    """Every key of the scenario file in Markdown: value, default, meaning; each has an anchor, such as ``router.V``."""
+    laws: dict[str, Schema] = {}
+    root = {"properties": schema["properties"], "required": schema["required"]}
+    lines = [INTRO, "## Top level", "", *_rows(root, "", schema, laws)]
+    for key, field in schema["properties"].items():
+        lines += _section(key, field, schema, laws, depth=2)
+    for title, union in laws.items():
+        lines += ["", f"## {title}", "", *_union(union, title.split()[0].lower(), schema, laws, depth=3)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(path: str, field: Schema, schema: Schema, laws: dict[str, Schema], depth: int) -> Iterator[str]:
+    """The heading and the keys of a table, and of the tables inside it; nothing for a plain value."""
+    form = _without_null(field)
+    many = form.get("type") == "array"
+    if many:
+        form = form["items"]
+    if "discriminator" in form:
+        yield from ["", f"{'#' * depth} `[{path}]`", "", f"{_sentence(field)}", ""]
+        yield from _union(form, path, schema, laws, depth + 1)
+        return
+    if "$ref" not in form:
+        return
+    table = _resolved(form, schema)
+    name = f"[[{path}]]" if many else f"[{path}]"
+    yield from ["", f"{'#' * depth} `{name}`", "", table["description"], "", *_rows(table, path, schema, laws)]
+    for key, inner in table["properties"].items():
+        yield from _section(f"{path}.{key}", inner, schema, laws, depth + 1)
+
+
+def _union(form: Schema, path: str, schema: Schema, laws: dict[str, Schema], depth: int) -> Iterator[str]:
+    """The tables that a `kind` chooses between."""
+    for kind, ref in form["discriminator"]["mapping"].items():
+        table = _resolved({"$ref": ref}, schema)
+        yield from [f"{'#' * depth} `kind = {json.dumps(kind)}`", "", table["description"], ""]
+        rows = {k: v for k, v in table["properties"].items() if k != "kind"}
+        if rows:
+            yield from [*_rows(table | {"properties": rows}, f"{path}.{kind}", schema, laws), ""]
+        for key, inner in rows.items():
+            yield from _section(f"{path}.{key}", inner, schema, laws, depth + 1)
+
+
+def _rows(table: Schema, path: str, schema: Schema, laws: dict[str, Schema]) -> Iterator[str]:
+    """A table's keys."""
+    required = table.get("required", [])
+    yield from ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+    for key, field in table["properties"].items():
+        anchor = f"{path or 'top'}.{key}"
+        default = "required" if key in required else _default(field)
+        yield f"| `{key}`{{ #{anchor} }} | {_value(field, schema, laws)} | {default} | {field['description']} |"
+
+
+def _value(field: Schema, schema: Schema, laws: dict[str, Schema]) -> str:
+    """What may be written, in a few words."""
+    if "anyOf" in field:
+        forms = [f for f in field["anyOf"] if f.get("type") != "null"]
+        return ", or ".join(dict.fromkeys(_value(f, schema, laws) for f in forms))
+    if "discriminator" in field:
+        return _law(field, laws)
+    if "$ref" in field:
+        return "table"
+    if "const" in field:
+        return f"`{json.dumps(field['const'])}`"
+    if "enum" in field:
+        return ", ".join(f"`{json.dumps(word)}`" for word in field["enum"])
+    if field.get("type") == "array":
+        return f"list: {_value(field['items'], schema, laws)}"
+    if field.get("type") == "object":
+        inner = field.get("additionalProperties")
+        return f"table: {_value(inner, schema, laws)} by name" if isinstance(inner, dict) and inner else "table"
+    bounds = [f"{sign} {_plain(field[key])}" for key, sign in BOUNDS.items() if key in field and field[key] not in HUGE]
+    return " ".join([WORDS[field["type"]], " and ".join(bounds)]).strip()
+
+
+def _law(union: Schema, laws: dict[str, Schema]) -> str:
+    """A link to the section of a law; of tables that have a section of their own, just that."""
+    names = [ref.rsplit("/", 1)[1] for ref in union["discriminator"]["mapping"].values()]
+    title = next((LAWS[name] for name in names if name in LAWS), None)
+    if title is None:
+        return "table"
+    laws[title] = union
+    return f"[{title.lower().removesuffix('s')}](#{title.lower().replace(' ', '-')})"
+
+
+def _default(field: Schema) -> str:
+    value = field.get("default")
+    if value is None:
+        return "none" if "default" in field else "empty"
+    if isinstance(value, dict):
+        bare = {k: v for k, v in value.items() if k != "kind" and v is not None}
+        return f"`{value['kind']}` {_plain(bare.get('tokens', ''))}".strip() if "kind" in value else "as below"
+    return f"`{json.dumps(value)}`"
+
+
+def _plain(bound: Any) -> str:
+    """A number in full where it is whole."""
+    return str(int(bound)) if isinstance(bound, float) and bound == int(bound) else str(bound)
+
+
+def _without_null(field: Schema) -> Schema:
+    """The only form of a field that may also be left out."""
+    forms = [f for f in field.get("anyOf", [field]) if f.get("type") != "null"]
+    return forms[0] if len(forms) == 1 else {}
+
+
+def _resolved(form: Schema, schema: Schema) -> Schema:
+    found: Schema = schema["$defs"][form["$ref"].rsplit("/", 1)[1]]
+    return found
+
+
+def _sentence(field: Schema) -> str:
+    text = str(field["description"])
+    return text[0].upper() + text[1:] + "."
