@@ -26,6 +26,7 @@ from pages import ROOT, Block, blocks, commands, inline
 import messsim
 from messsim.cli import app
 from messsim.engines.records import COLUMNS
+from messsim.routing.plugin import ARGUMENTS
 from messsim.scenario import schema
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -87,14 +88,14 @@ def spoken(page: Path) -> list[str]:
     """Every `messsim ...` of a page: in shell blocks, run or not, and in the text."""
     text = page.read_text(encoding="utf-8")
     lines = [line for block in blocks(text) if block.language == "bash" for line in commands(block)]
-    found = [re.split(r"[|>&;]", line)[0] for line in [*lines, *inline(text)]]
-    return [re.sub(r"^.*\bbin/messsim", "messsim", line).strip() for line in found]
+    said = [re.sub(r"^.*\bbin/messsim ", "messsim ", line).strip() for line in [*lines, *inline(text)]]
+    return [re.split(r" [|>&;]", line)[0] for line in said if line.startswith("messsim ")]
 
 
 def unknown_in(line: str) -> list[str]:
-    """What a command line names that does not exist."""
+    """What a command line names that does not exist; `messsim ...` and the like name nothing."""
     words = shlex.split(line, comments=True)
-    if len(words) < 2 or words[0] != "messsim" or not words[1].strip("-").isidentifier():
+    if not words[1].strip("-").isidentifier():
         return []
     if words[1].startswith("-"):
         return [words[1]] * (words[1] not in ("--version", "--help"))
@@ -145,11 +146,20 @@ def keys_of(table: dict[str, Any], above: tuple[str, ...] = ()) -> list[list[str
     return found
 
 
+ENDINGS = (".toml", ".py", ".pyx", ".c", ".h", ".json", ".parquet", ".csv", ".md", ".html")  # names of files
+
+
 @cache
 def a_summary() -> dict[str, Any]:
-    """Of a small run whose records were written."""
-    said = messsim.load(ROOT / "scenarios" / "quickstart.toml", requests=100)
-    return messsim.run(said).summary
+    """Of a small run."""
+    return a_run().summary
+
+
+@cache
+def a_run() -> messsim.Result:
+    """With everything on that adds fields."""
+    said = ["sla.window_requests=50", "slo.ttft_s=1.0"]
+    return messsim.run(messsim.load(ROOT / "scenarios" / "quickstart.toml", said, requests=100))
 
 
 def fields_of(value: Any, above: str = "") -> list[str]:
@@ -167,7 +177,7 @@ def test_every_scenario_key_exists(page):
     text = page.read_text(encoding="utf-8")
     tables = [tomllib.loads(b.text) for b in blocks(text) if b.language == "toml" and b.runs]
     unknown = [".".join(path) for table in tables for path in keys_of(table) if not is_key(path)]
-    dotted = [code for code in inline(text) if re.fullmatch(r"[a-z]+(\.[A-Za-z_]+)+", code) and "toml" not in code]
+    dotted = [c for c in inline(text) if re.fullmatch(r"[a-z]+(\.[A-Za-z_]+)+", c) and not c.endswith(ENDINGS)]
     heads = [*SCHEMA["properties"], *a_summary()]
     fields = fields_of(a_summary())
     unknown += [d for d in dotted if d.split(".")[0] in heads and not is_key(d.split(".")) and d not in fields]
@@ -179,14 +189,16 @@ FILES = ROOT / "docs" / "files.md"
 
 def test_every_field_of_the_files_is_explained():
     rows = set(re.findall(r"^\| `([^`]+)`", FILES.read_text(encoding="utf-8"), re.MULTILINE))
-    fields = {re.sub(r"latency_s\..*", "latency_s", f) for f in fields_of(a_summary())}
+    fields = {re.sub(r"(latency_s|tenants\.windows)\..*", r"\1", f) for f in fields_of(a_summary())}
     assert {f for f in fields if not any(other.startswith(f"{f}.") for other in fields)} - rows == set()
     assert set(COLUMNS) - rows == set()
-    assert {c for c in timeline_columns() if not c.startswith(("in_system_", "power_w_"))} - rows == set()
+    assert {c for c in a_run().timeline.columns if not c.startswith(("in_system_", "power_w_"))} - rows == set()
 
 
-def timeline_columns() -> list[str]:
-    return messsim.run(messsim.load(ROOT / "scenarios" / "quickstart.toml", requests=100)).timeline.columns
+def test_every_argument_of_a_policy_is_explained():
+    page = (ROOT / "docs" / "how-to" / "own-policy.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(\w+)`(?:, `(\w+)`)*", page, re.MULTILINE))
+    assert {a for names in ARGUMENTS.values() for a in names} - {n for group in named for n in group} == set()
 
 
 # ---- generated pages ------------------------------------------------------------------------------------

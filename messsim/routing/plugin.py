@@ -75,8 +75,8 @@ def compile_policy(
         How many a request has, an even number.
     predictor
         What scores and learns; none: every score is 1/2.
-
-    The rest as in `Policy`.
+    learns_every_answer, options, needs, prepare
+        As in `Policy`.
 
     Raises
     ------
