@@ -312,6 +312,8 @@ def test_a_trace_starts_at_0_and_ends_with_its_last_row(tmp_path):
     assert (w.length, w.notes) == (5, [])
     assert (w.mean_prompt_tokens(), w.longest_prompt_tokens()) == (7.0, 9.0)
     assert (w.mean_output_tokens(1), w.longest_output_tokens(1)) == (3.0, 5.0)
+    assert w.mean_square_prompt_tokens() == pytest.approx(np.mean(np.square(ROWS["prompt_tokens"])))
+    assert w.mean_square_output_tokens(1) == pytest.approx(np.mean(np.square(ROWS["output_tokens"])))
 
 
 def test_a_trace_repeats_after_its_span_and_a_mean_gap(tmp_path):

@@ -88,12 +88,13 @@ def test_the_mean_is_that_of_the_draws(law):
 
 
 @each_law
-def test_the_mean_is_exact(law):
+def test_the_mean_and_the_mean_square_are_exact(law):
     most = min(int(token_sampler(law, Chance(1), COLUMN).most) + 1, getattr(law, "max", 10**6))
     p = pmf(law, most)
     assert p.sum() == pytest.approx(1)
-    exact = float(np.arange(most + 1) @ p)
-    assert token_sampler(law, Chance(1), COLUMN).mean == pytest.approx(exact, rel=1e-11)
+    k, sampler = np.arange(most + 1.0), token_sampler(law, Chance(1), COLUMN)
+    assert sampler.mean == pytest.approx(float(k @ p), rel=1e-11)
+    assert sampler.mean_square == pytest.approx(float(k**2 @ p), rel=1e-10)
 
 
 @each_law

@@ -7,20 +7,62 @@ from .cluster import PoolPlan
 __all__ = ["saturation_rps"]
 
 
-def saturation_rps(pool: PoolPlan, prompt_tokens: float, output_tokens: float) -> float:
+def saturation_rps(
+    pool: PoolPlan,
+    prompt_tokens: float,
+    output_tokens: float,
+    *,
+    prompt_square: float | None = None,
+    output_square: float | None = None,
+) -> float:
     """Requests per second that one replica completes when there is always one waiting.
 
-    At saturation the batch is as full as places, memory and the token budget allow. A request takes
-    `output_tokens` iterations, so B sequences let B / output_tokens new prompts in per iteration; the mean
-    iteration is evaluated at the mean composition (exact where duration is linear in it).
+    At saturation the batch is as full as places, memory and the token budget allow, and a place that comes free is
+    taken in the next iteration. A request of o tokens holds its place for its prefill and o - 1 decode iterations,
+    in which it reads p, p + 1, ..., p + o - 2 cached tokens; long answers hold it longer, hence the mean square.
+
+    The mean iteration is a mixture of those that compute prompts and those that do not. It is exact where duration is
+    linear (`akm` = 0, `nstar` = 0, dense), memory does not run out and prompts fit into one chunk; prompts and answers
+    are taken as independent.
+
+    Parameters
+    ----------
+    prompt_tokens, output_tokens
+        Means, tokens.
+    prompt_square, output_square
+        Means of their squares, tokens^2; none: they are constant.
     """
-    said, context = pool.said, prompt_tokens + output_tokens / 2.0
-    by_places = min(said.max_num_seqs, max(pool.kv_capacity_tokens / context, 1.0)) / output_tokens
-    by_budget = said.max_batched_tokens / (prompt_tokens + output_tokens)
-    started = min(by_places, by_budget)  # requests that start, and end, in an iteration
-    sequences = started * output_tokens
-    prompts = started * prompt_tokens
-    seconds, _ = _core.iteration(
-        pool.coefficients, sequences, sequences * context, prompts, prompts * prompt_tokens / 2.0
-    )
+    p, o = prompt_tokens, output_tokens
+    pp = p * p if prompt_square is None else prompt_square
+    oo = o * o if output_square is None else output_square
+    places = _places(pool, p, o, oo)
+    budget = pool.said.max_batched_tokens
+    chunks = max(p / max(budget - places, 1.0), 1.0)  # iterations that compute a prompt
+    held = o - 1.0 + chunks  # iterations
+    started = min(places / held, budget / (p + o - 1.0))  # requests that start, and end, in an iteration
+    context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0)
+    batch = (started * (o - 1.0), context)
+    with_prompts = _share_with_prompts(started, p, places, held, budget - batch[0])
+    seconds = with_prompts * _seconds(pool, *batch, started * p / with_prompts, started * pp / 2.0 / with_prompts)
+    if with_prompts < 1.0:
+        seconds += (1.0 - with_prompts) * _seconds(pool, *batch, 0.0, 0.0)
     return started / seconds
+
+
+def _places(pool: PoolPlan, p: float, o: float, oo: float) -> float:
+    """Requests that run at once: as many as may, or as fit into memory on average over their stay."""
+    longer = oo / o  # mean answer of those that are found running
+    kept = longer if pool.said.kv_policy == "reserve" else (longer - 1.0) / 2.0
+    return min(pool.said.max_num_seqs, max(pool.kv_capacity_tokens / (p + kept), 1.0))
+
+
+def _share_with_prompts(started: float, p: float, places: float, held: float, left: float) -> float:
+    """Share of iterations that compute prompts: those in which a place came free, or all it takes to compute them."""
+    by_ends: float = 1.0 - max(1.0 - 1.0 / held, 0.0) ** places
+    by_tokens = started * p / max(left, 1.0)
+    return min(max(by_ends, by_tokens), 1.0)
+
+
+def _seconds(pool: PoolPlan, decoders: float, context: float, prompt_tokens: float, prompt_work: float) -> float:
+    seconds: float = _core.iteration(pool.coefficients, decoders, context, prompt_tokens, prompt_work)[0]
+    return seconds

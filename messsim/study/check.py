@@ -111,13 +111,12 @@ def _promises(setup: Setup) -> list[dict[str, Any]]:
 
 
 def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rate: float | None) -> dict[str, Any]:
-    prompt, output = setup.workload.mean_prompt_tokens(), setup.workload.mean_output_tokens(pool.model)
     model = probe["models"][pool.model]
     explored = probe["requests"]["explored"] / max(probe["requests"]["arrived"], 1)
     # shares are of answers: exploring requests also go, unseen, to every model but the reference
     unseen = setup.scenario.router.explore == "all" and pool.model != setup.scenario.reference
     share = (model["share"] or 0.0) + (explored if unseen else 0.0)
-    capacity = None if pool.is_api else pool.replicas * saturation_rps(pool, prompt, output)
+    capacity = None if pool.is_api else pool.replicas * _sustained_rps(setup, pool)
     siblings = [p for p in setup.pools if p.model == pool.model]
     part = pool.replicas / sum(p.replicas for p in siblings)
     offered = None if rate is None else rate * share * part
@@ -133,3 +132,15 @@ def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rate: float | Non
         "utilization_in_probe": model["utilization"],
         "energy_measured": pool.energy_measured,
     }
+
+
+def _sustained_rps(setup: Setup, pool: PoolPlan) -> float:
+    """Requests a second of one replica at saturation."""
+    w = setup.workload
+    return saturation_rps(
+        pool,
+        w.mean_prompt_tokens(),
+        w.mean_output_tokens(pool.model),
+        prompt_square=w.mean_square_prompt_tokens(),
+        output_square=w.mean_square_output_tokens(pool.model),
+    )

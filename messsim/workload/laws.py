@@ -22,14 +22,15 @@ class TokenSampler:
     Attributes
     ----------
     draw : (first, n) -> int32 [n]
-    mean
-        Of exactly what `draw` gives, rounding and cutting included; tokens.
+    mean, mean_square
+        Of exactly what `draw` gives, rounding and cutting included; tokens, tokens^2.
     most
         No draw is longer; tokens.
     """
 
     draw: Callable[[int, int], Ints]
     mean: float
+    mean_square: float
     most: float
 
 
@@ -48,7 +49,7 @@ def token_sampler(law: said.TokenLaw, chance: Chance, column: int) -> TokenSampl
     """The sampler of a law that stands by itself (not taken from a trace or a table)."""
     if law.kind == "constant":
         value = law.tokens
-        return TokenSampler(lambda first, n: np.full(n, value, np.int32), value, value)
+        return TokenSampler(lambda first, n: np.full(n, value, np.int32), value, value**2, value)
     if law.kind == "geometric":
         return _geometric(law.mean, law.max, chance, column)
     if law.kind == "lognormal":
@@ -60,15 +61,17 @@ def token_sampler(law: said.TokenLaw, chance: Chance, column: int) -> TokenSampl
 
 def _geometric(mean: float, most: int, chance: Chance, column: int) -> TokenSampler:
     if mean == 1:
-        return TokenSampler(lambda first, n: np.ones(n, np.int32), 1, 1)
+        return TokenSampler(lambda first, n: np.ones(n, np.int32), 1, 1, 1)
     survival = 1.0 - 1.0 / mean
     scale = -1.0 / _log(survival)
 
     def draw(first: int, n: int) -> Ints:
         return chance.geometric(column, first, n, scale, most)
 
-    cut_mean = mean * -math.expm1(most * math.log(survival))  # sum of P(N > k) over k < most
-    return TokenSampler(draw, cut_mean, min(most, 1 + 40 * scale))
+    within = -math.expm1(most * math.log(survival))  # P(N <= most)
+    cut_mean = mean * within  # sum of P(N > k) over k < most
+    cut_square = (2.0 * mean - 1.0) * cut_mean - 2.0 * mean * most * (1.0 - within)  # the same of (2 k + 1) P(N > k)
+    return TokenSampler(draw, cut_mean, cut_square, min(most, 1 + 40 * scale))
 
 
 def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler:
@@ -81,8 +84,8 @@ def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler
 
     most = max(min(law.max, round(math.exp(mu + 8.3 * sigma)) + 1), 1)  # z is 8.2 at most
     k = np.arange(1, most)
-    mean = 1.0 + float(ndtr((mu - np.log(k + 0.5)) / sigma).sum())  # sum of P(N > k)
-    return TokenSampler(draw, mean, most)
+    above = ndtr((mu - np.log(k + 0.5)) / sigma)  # P(N > k)
+    return TokenSampler(draw, 1.0 + float(above.sum()), 1.0 + float((2.0 * k + 1.0) @ above), most)
 
 
 def _empirical(law: said.Empirical, chance: Chance, column: int) -> TokenSampler:
@@ -94,7 +97,9 @@ def _empirical(law: said.Empirical, chance: Chance, column: int) -> TokenSampler
         at = np.searchsorted(cumulative, chance.uniform(column, first, n), side="right")
         return tokens[np.minimum(at, len(tokens) - 1)]
 
-    return TokenSampler(draw, float(np.average(tokens, weights=weights)), float(tokens.max()))
+    squares = tokens.astype(np.float64) ** 2
+    mean, mean_square = (float(np.average(values, weights=weights)) for values in (tokens, squares))
+    return TokenSampler(draw, mean, mean_square, float(tokens.max()))
 
 
 def delay_sampler(law: said.DelayLaw, chance: Chance, column: int) -> Callable[[int, int], Floats]:

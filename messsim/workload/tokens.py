@@ -38,6 +38,13 @@ class TokenCounts:
         given = self._given(stage, model)
         return float(given.mean()) if given is not None else self._sampler(stage, model).mean
 
+    def mean_square(self, stage: Stage, model: int | None) -> float:
+        """Mean of the squares, tokens^2."""
+        given = self._given(stage, model)
+        return (
+            float((given.astype(float) ** 2).mean()) if given is not None else self._sampler(stage, model).mean_square
+        )
+
     def longest(self, stage: Stage, model: int | None) -> float:
         """The most that may come, tokens."""
         given = self._given(stage, model)

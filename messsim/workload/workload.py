@@ -86,6 +86,14 @@ class Workload:
         """Mean length of a model's answers outside all phases, tokens."""
         return self._tokens.mean(self.stages[0], model)
 
+    def mean_square_prompt_tokens(self) -> float:
+        """Mean square of the length of prompts outside all phases, tokens^2."""
+        return self._tokens.mean_square(self.stages[0], None)
+
+    def mean_square_output_tokens(self, model: int) -> float:
+        """Mean square of the length of a model's answers outside all phases, tokens^2."""
+        return self._tokens.mean_square(self.stages[0], model)
+
     def longest_prompt_tokens(self) -> float:
         """Longest prompt that may come in any phase, tokens."""
         return max(self._tokens.longest(stage, None) for stage in self.stages)

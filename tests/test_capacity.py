@@ -1,0 +1,89 @@
+"""The closed form of saturation against sums by hand and against servers that always have someone waiting."""
+
+import numpy as np
+import pytest
+from builders import model, run, scenario
+
+from messsim.engines import prepare
+from messsim.engines.capacity import saturation_rps
+from messsim.results import replication_interval
+from messsim.scenario import parse
+
+LINEAR = {
+    "a0_s": 0.01,
+    "c1_s_per_token": 2e-5,
+    "ab_s_per_sequence": 1e-4,
+    "ak_s_per_token": 1e-6,
+    "aq_s_per_token2": 1e-8,
+}
+GEOMETRIC = {"kind": "geometric", "mean": 60.0}
+LOGNORMAL = {"kind": "lognormal", "mean": 200.0, "cv": 1.0, "max": 3000}
+
+
+def saturated(prompt, output, requests=8000, **pool):
+    serving = {"coefficients": LINEAR, "max_num_seqs": 16, "max_batched_tokens": 100_000} | pool
+    return scenario(
+        requests=requests,
+        arrivals={"kind": "closed", "clients": 3 * serving["max_num_seqs"]},
+        tokens={"prompt": prompt, "output": output},
+        models=[model("only", **serving)],
+        router={"policy": "largest"},
+    )
+
+
+def sustained_rps(data) -> float:
+    setup = prepare(parse(data))
+    w, (pool,) = setup.workload, setup.pools
+    squares = {"prompt_square": w.mean_square_prompt_tokens(), "output_square": w.mean_square_output_tokens(0)}
+    return saturation_rps(pool, w.mean_prompt_tokens(), w.mean_output_tokens(0), **squares)
+
+
+def simulated_rps(data, replication: int) -> float:
+    """Completions a second between the first and the last fifth of them, corrected for the answers being longer or
+    shorter there than in the mean (else their chance is most of the noise)."""
+    r = run(data | {"replication": replication}, "compiled")
+    order = np.argsort(r.records.finish_s)
+    middle = order[len(order) // 5 : len(order) * 4 // 5]
+    seconds = r.records.finish_s[middle[-1]] - r.records.finish_s[middle[0]]
+    return r.records.output_tokens[middle[1:]].sum() / r.setup.workload.mean_output_tokens(0) / seconds
+
+
+def test_one_place_by_hand():
+    """Prefill of 30 tokens, then 4 iterations that read 30, 31, 32 and 33 cached tokens."""
+    prefill = 0.01 + 30 * 2e-5 + 1e-8 * 30 * 15
+    decode = 4 * (0.01 + 2e-5 + 1e-4) + 1e-6 * (30 + 31 + 32 + 33)
+    found = sustained_rps(saturated(30, 5, max_num_seqs=1))
+    assert found == pytest.approx(1 / (prefill + decode), rel=1e-12)
+
+
+def test_the_token_budget_limits():
+    """3 prompts of 100 an iteration fill a budget of 300, whatever the places."""
+    found = sustained_rps(saturated(100, 1, max_num_seqs=200, max_batched_tokens=300, coefficients={"a0_s": 0.5}))
+    assert found == pytest.approx(3 / 0.5)
+
+
+@pytest.mark.parametrize(("policy", "places"), [("recompute", 1000 / (100 + 49.5)), ("reserve", 1000 / 200)])
+def test_memory_limits(policy, places):
+    said = {"kv_capacity_tokens": 1000, "kv_policy": policy, "coefficients": {"a0_s": 0.5}}
+    assert sustained_rps(saturated(100, 100, **said)) == pytest.approx(places / 100 / 0.5)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "output"), [(300, 40), (300, GEOMETRIC), (LOGNORMAL, GEOMETRIC), (50, LOGNORMAL)], ids=str
+)
+def test_servers_sustain_what_is_said(prompt, output):
+    """Within the 99.9 % interval of 8 replications, whose half-width is at most 3 %."""
+    data = saturated(prompt, output)
+    found = replication_interval([simulated_rps(data, k) for k in range(8)], level=0.999)
+    assert found.half_width < 0.03 * found.mean
+    assert found.covers(sustained_rps(data), slack=0.005 * found.mean)  # equal answers end 16 at a time: a coarse count
+
+
+def test_iterations_without_prompts_are_faster():
+    """Prompts in one iteration of 60: what they make slower must not be charged to all."""
+    slow = LINEAR | {"akm_s_per_token": 1e-5}
+    data = saturated(2000, {"kind": "geometric", "mean": 400.0}, max_num_seqs=4, coefficients=slow)
+    found = replication_interval([simulated_rps(data, k) for k in range(8)], level=0.999)
+    assert found.half_width < 0.05 * found.mean
+    # a prompt's own place decodes nothing: iterations with prompts are a little shorter than reckoned
+    assert found.covers(sustained_rps(data), slack=0.02 * found.mean)
