@@ -381,3 +381,18 @@ cdef extern from "histogram.h" nogil:
         int64_t zeros
         double sum
     void ms_log_histogram_add(ms_log_histogram *, const double *values, int64_t n)
+
+cdef extern from "frontier.h" nogil:
+    enum: MS_FRONTIER_BINS
+    enum: MS_FRONTIER_SUMS
+    enum: MS_FRONTIER_MODELS
+    ctypedef struct ms_frontier_bin:
+        double gain
+        double cost
+        double least
+        double most
+    ctypedef struct ms_frontier:
+        int64_t models
+        double *sums
+        ms_frontier_bin *bins
+    void ms_frontier_add(ms_frontier *, int64_t n, const int32_t *tenant, const double *satisfied, const double *costs)

@@ -15,6 +15,10 @@ _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int32]
 _Stream = tuple[int, int, int, int]  # seed, column, replication, sub
 
+# sizes of a frontier
+FRONTIER_BINS: Final[int]
+FRONTIER_SUMS: Final[int]
+
 # states of a replica
 DOWN: Final[int]
 IDLE: Final[int]
@@ -100,6 +104,9 @@ def log_histogram_add(
     counts: NDArray[np.int64], values: _Floats, least: float, bins_per_octave: float
 ) -> tuple[int, float]:
     """Counts values >= 0; returns how many were 0, and the sum of all."""
+
+def frontier_add(sums: _Floats, bins: _Floats, tenant: NDArray[np.int32], satisfied: _Floats, costs: _Floats) -> None:
+    """Adds requests to the frontiers of tenants."""
 
 # ---- routing ----------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from messsim import errors
 DOWN, IDLE, BOUNDARY, RUNNING = MS_DOWN, MS_IDLE, MS_BOUNDARY, MS_RUNNING
 NOTHING, WAKE, RESCHEDULE = MS_NOTHING, MS_WAKE, MS_RESCHEDULE
 PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL = MS_PLAN_ALL, MS_PLAN_CHAIN, MS_PLAN_EXPLORE, MS_PLAN_MODEL
+FRONTIER_BINS, FRONTIER_SUMS = MS_FRONTIER_BINS, MS_FRONTIER_SUMS
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
 
 
@@ -201,6 +202,24 @@ def log_histogram_add(int64_t[::1] counts not None, const double[::1] values not
         with nogil:
             ms_log_histogram_add(&histogram, &values[0], values.shape[0])
     return histogram.zeros, histogram.sum
+
+
+def frontier_add(double[:, ::1] sums not None, double[:, :, ::1] bins not None, const int32_t[::1] tenant not None,
+                 const double[:, ::1] satisfied not None, const double[:, ::1] costs not None):
+    """Adds requests to the frontiers of tenants (csrc/frontier.h): sums [tenants, 3 + 2 models], bins [tenants,
+    FRONTIER_BINS, 4], satisfied and costs [models, n]."""
+    cdef ms_frontier frontier
+    cdef int64_t models = satisfied.shape[0], n = tenant.shape[0], tenants = sums.shape[0]
+    check_shape(0 < models <= MS_FRONTIER_MODELS and costs.shape[0] == models and satisfied.shape[1] == n and costs.shape[1] == n,
+                "satisfied and costs are [models, n]")
+    check_shape(sums.shape[1] == MS_FRONTIER_SUMS + 2 * models and bins.shape[0] == tenants
+                and bins.shape[1] == MS_FRONTIER_BINS and bins.shape[2] == 4, "sums and bins fit tenants and models")
+    if n == 0:
+        return
+    check_shape(0 <= np.min(tenant) and np.max(tenant) < tenants, "every tenant has a frontier")
+    frontier.models, frontier.sums, frontier.bins = models, &sums[0, 0], <ms_frontier_bin *>&bins[0, 0, 0]
+    with nogil:
+        ms_frontier_add(&frontier, n, &tenant[0], &satisfied[0, 0], &costs[0, 0])
 
 
 # ---- routing --------------------------------------------------------------------------------------------

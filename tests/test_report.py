@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 
 import pytest
 from builders import ALWAYS, COEFFICIENTS, NEVER, model, run, scenario, trace
@@ -96,8 +97,19 @@ def test_with_tenants_the_worst_margin_counts():
     assert "100.00 % promised to hard (-" in text.splitlines()[0]
 
 
+def test_cost_is_shown_against_the_oracle():
+    assert re.search(r"cost vs oracle    oracle [\d.]+ J at equal satisfaction \(expected costs\)\n", told())
+    alone = [
+        {"name": n, "satisfaction": s, "cost_per_request": c} for n, s, c in [("a", NEVER, 1.0), ("b", ALWAYS, 5.0)]
+    ]
+    text = told(cluster={"mode": "none"}, models=alone, router={"policy": "largest"})
+    assert "cost vs oracle    1 times the oracle's 5 J at equal satisfaction" in text
+
+
 def test_nobody_was_answered(tmp_path):
-    assert told(requests=None, horizon_s=1e-9).startswith("SLA: nobody was answered")
+    text = told(requests=None, horizon_s=1e-9)
+    assert text.startswith("SLA: nobody was answered")
+    assert "cost vs oracle    none: " in text
     text = told(feedback={"probability": 0.0})
     assert "certificate       none: no answer was rated" in text
 

@@ -235,6 +235,7 @@ TREE: dict[str, Any] = {
             *["oracle", "oracle_per_request", "ratio_to_oracle"],
         ]
     )
+    | {"oracle": {"clairvoyant": dict.fromkeys(["at_alpha", "at_own"]), "statistical": None, "feature": None}}
     | {"best_single": dict.fromkeys(["model", "per_request"])}
     | dict.fromkeys(["static_mix_per_request", "usd_per_million_tokens"]),
     "energy": dict.fromkeys(["total_j", "idle_j", "j_per_output_token", "measured"]),
@@ -261,7 +262,9 @@ TREE: dict[str, Any] = {
     "latency_s": LATENCIES,
     "slo": dict.fromkeys(["ttft_s", "tpot_s", "attainment", "goodput_rps"]),
     "predictor": dict.fromkeys(["log_loss", "auc", "updates"]),
-    "accuracy": dict.fromkeys(["percentile_relative_error", "auc_bins", "in_flight_left_out_of_latencies"]),
+    "accuracy": dict.fromkeys(
+        ["percentile_relative_error", "auc_bins", "in_flight_left_out_of_latencies", "oracle_relative_error"]
+    ),
     "performance": dict.fromkeys(["wall_s", "requests_per_s", "events", "events_per_s", "peak_rss_mib"]),
 }
 
@@ -378,17 +381,27 @@ def check_cost(r, s, f, done) -> None:
     near(
         cost["paper"], done.filter(~pl.col("explored")).select(pl.col("cost") - pl.col("exploration_cost")).sum().item()
     )
-    means, known = r.satisfied.mean(axis=1).tolist(), r.known.mean(axis=1).tolist()
-    near(cost["static_mix_per_request"], static_mix(means, known, s["sla"]["alpha"]))
-    single = best_single(means, known, s["sla"]["alpha"])
-    assert cost["best_single"]["model"] == (None if single is None else r.setup.scenario.model_names[single])
-    near(cost["best_single"]["per_request"], None if single is None else known[single])
+    check_static(r, cost)
     tokens = done["prompt_tokens"].sum() + done["output_tokens"].sum()
     near(cost["usd_per_million_tokens"], 1e6 * cost["total"] / tokens if cost["unit"] == "USD" else None)
     if pools:
         total_j = f["energy_j"].sum() + sum(p.idle_energy_j for p in pools)
         near(s["energy"]["total_j"], total_j)
         near(s["energy"]["j_per_output_token"], total_j / done["output_tokens"].sum())
+
+
+def check_static(r, cost) -> None:
+    """One model for all tenants, a mix for each."""
+    tenant, promises = r.records.tenant, [t.alpha for t in r.setup.scenario.promises]
+    means = [r.satisfied[:, tenant == k].mean(axis=1).tolist() for k in range(len(promises))]
+    costs = [r.known[:, tenant == k].mean(axis=1).tolist() for k in range(len(promises))]
+    mixes = [static_mix(*figures) for figures in zip(means, costs, promises, strict=True)]
+    shares = [(tenant == k).mean() for k in range(len(promises))]
+    near(cost["static_mix_per_request"], None if None in mixes else float(np.dot(shares, mixes)))
+    able = [m for m in range(len(r.known)) if all(s[m] >= a for s, a in zip(means, promises, strict=True))]
+    single = min(able, key=lambda m: r.known[m].mean(), default=None)
+    assert cost["best_single"]["model"] == (None if single is None else r.setup.scenario.model_names[single])
+    near(cost["best_single"]["per_request"], None if single is None else r.known[single].mean())
 
 
 def check_groups(r, s, f, done) -> None:

@@ -57,6 +57,7 @@ def _figures(summary: dict[str, Any]) -> Table:
     parts += [f"{number(cost['lost'], unit)} lost"] if cost["lost"] else []
     figures.add_row("cost", f"{number(cost['total'], unit)} ({', '.join(parts)})")
     figures.add_row("cost per request", number(cost["per_request"], unit))
+    figures.add_row("cost vs oracle", _oracle(cost))
     figures.add_row("without router", _without_router(cost))
     energy = summary["energy"]
     if energy["j_per_output_token"]:
@@ -89,6 +90,16 @@ def _windows(windows: dict[str, Any]) -> str:
         f"{windows['violated']:,} of {count:,} {kind} miss the promise ({percent(windows['violation_rate'])}), "
         f"{percent(windows['worst'], 2)} satisfied in the worst"
     )
+
+
+def _oracle(cost: dict[str, Any]) -> str:
+    """What as much satisfaction costs the clairvoyant oracle, a router that always knows who is right."""
+    least, ratio = cost["oracle_per_request"], cost["ratio_to_oracle"]
+    if least is None:
+        return "none: nobody was answered, or more were satisfied than any router could of all arrivals"
+    if ratio is None:  # with servers: realised cost hangs on what the cluster does, which no oracle routed
+        return f"oracle {number(least, cost['unit'])} at equal satisfaction (expected costs)"
+    return f"{number(ratio)} times the oracle's {number(least, cost['unit'])} at equal satisfaction"
 
 
 def _without_router(cost: dict[str, Any]) -> str:

@@ -9,8 +9,9 @@ from messsim.engines.outcome import PoolOutcome
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
-from .baselines import best_single, static_mix
+from .baselines import best_static
 from .histogram import LogHistogram, ScoreHistogram
+from .oracle import Oracle, oracle_of
 from .tally import Tally
 from .windows import Windows
 
@@ -23,6 +24,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
     Costs are in ``cost.unit``, times in seconds, energies in joules.
     """
     tally.close()
+    oracle = _clairvoyant(scenario, tally)
     return {
         "scenario": scenario.name,
         "engine": scenario.engine,
@@ -31,7 +33,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "version": __version__,
         "requests": _requests(outcome, tally),
         "sla": _sla(scenario, outcome, tally),
-        "cost": _cost(scenario, outcome, tally),
+        "cost": _cost(scenario, outcome, tally, oracle),
         "energy": _energy(outcome, tally),
         "models": [_model(scenario, outcome, tally, m) for m in range(len(scenario.models))],
         "pools": [_pool(scenario, p) for p in outcome.pools],
@@ -47,6 +49,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
             "percentile_relative_error": LogHistogram.RELATIVE_ERROR,
             "auc_bins": ScoreHistogram.BINS,
             "in_flight_left_out_of_latencies": tally.count("in_flight"),
+            "oracle_relative_error": oracle.relative_error,
         },
         "performance": {
             "wall_s": wall_s,
@@ -109,13 +112,19 @@ def _windows(scenario: Scenario, outcome: Outcome, windows: Windows | None) -> d
     return said | windows.summary(until_s)
 
 
-def _cost(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
+def _clairvoyant(scenario: Scenario, tally: Tally) -> Oracle:
+    own = zip(tally.tenant_satisfied.tolist(), tally.tenant_answered.tolist(), strict=True)
+    return oracle_of(tally.frontier, _alphas(scenario), [s / n if n else None for s, n in own])
+
+
+def _alphas(scenario: Scenario) -> list[float]:
+    return [t.alpha or 0.0 for t in scenario.promises]
+
+
+def _cost(scenario: Scenario, outcome: Outcome, tally: Tally, oracle: Oracle) -> dict[str, Any]:
     idle = sum(p.idle_cost for p in outcome.pools) if outcome.pools else None
     total = tally.cost + (idle or 0.0)
-    count = max(tally.arrived, 1)
-    means, costs = (tally.potential / count).tolist(), (tally.known_cost / count).tolist()
-    alpha = tally.running.alpha if tally.running.alpha is not None else scenario.sla.alpha
-    single = best_single(means, costs, alpha)
+    single, single_cost, mix = best_static(tally.frontier, _alphas(scenario))
     return {
         "unit": scenario.cost.unit,
         "total": total,
@@ -124,16 +133,27 @@ def _cost(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
         "idle": idle,
         "paper": tally.paper_cost,
         "per_request": total / tally.running.answered if tally.running.answered else None,
-        "oracle": None,
-        "oracle_per_request": None,
-        "ratio_to_oracle": None,
+        # by known costs over all arrivals; the other two oracles take further passes (study/oracles.py)
+        "oracle": {"clairvoyant": oracle.costs, "statistical": None, "feature": None},
+        "oracle_per_request": oracle.at_own,
+        "ratio_to_oracle": _ratio_to_oracle(scenario, tally, oracle),
         "best_single": {
             "model": None if single is None else scenario.model_names[single],
-            "per_request": None if single is None else costs[single],
+            "per_request": single_cost,
         },
-        "static_mix_per_request": static_mix(means, costs, alpha),
+        "static_mix_per_request": mix,
         "usd_per_million_tokens": _usd_per_million(scenario, outcome, total, tally.output_tokens + tally.prompt_tokens),
     }
+
+
+def _ratio_to_oracle(scenario: Scenario, tally: Tally, oracle: Oracle) -> float | None:
+    """Known cost of all copies of all arrivals over the oracle's; None with servers, whose cost is what was realised.
+
+    Without servers every arrival is answered, and what it costs is its known cost.
+    """
+    if scenario.cluster.mode != "none" or not oracle.at_own:
+        return None
+    return tally.cost / tally.arrived / oracle.at_own
 
 
 def _usd_per_million(scenario: Scenario, outcome: Outcome, total: float, tokens: int) -> float | None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from messsim.engines import RecordChunk
 from messsim.engines.records import COMPLETED, IN_FLIGHT, LOST, REJECTED
+from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
 from messsim.workload.chunk import Floats
 
@@ -75,9 +76,7 @@ class Tally:
         self.cost = self.exploration_cost = self.lost_cost = self.paper_cost = self.energy_j = 0.0
         self.with_feedback = self.preemptions = self.output_tokens = self.prompt_tokens = 0
         self.attained = 0
-        # what a fixed model would have given on the same requests
-        self.potential = np.zeros(models)
-        self.known_cost = np.zeros(models)
+        self.frontier = Frontier(models, tenants)  # what other choices would have given on the same requests
 
     def add(self, chunk: RecordChunk) -> None:
         """Takes a chunk of records."""
@@ -107,8 +106,7 @@ class Tally:
         self.output_tokens += int(c["output_tokens"][done].sum(dtype=np.int64))
         self.prompt_tokens += int(c["prompt_tokens"][done].sum(dtype=np.int64))
         self._add_latencies(c, done)
-        self.potential += block.satisfied.sum(axis=1)
-        self.known_cost += block.known_costs.sum(axis=1)
+        self.frontier.add(block.satisfied, block.known_costs, c["tenant"])
 
     def _add_windows(self, c: dict[str, Any], done: Any) -> None:
         for k, windows in enumerate([self.windows, *self.tenant_windows]):

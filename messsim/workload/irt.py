@@ -17,7 +17,16 @@ from messsim.scenario.quality import Irt, Task
 from .chance import Chance
 from .chunk import Floats
 
-__all__ = ["Difficulty", "abilities", "any_satisfied", "mean_satisfaction", "moments", "sigmoid", "tasks_of"]
+__all__ = [
+    "Difficulty",
+    "abilities",
+    "any_satisfied",
+    "mean_satisfaction",
+    "moments",
+    "shares_of",
+    "sigmoid",
+    "tasks_of",
+]
 
 FARTHEST = 1e9  # no ability is: whatever the slope and the tasks may be, nobody satisfies less or more
 
@@ -57,7 +66,7 @@ def _mean(share: float, values: Floats, weights: Floats) -> float:
 def mean_satisfaction(ability: float, slope: float, tasks: list[Task]) -> float:
     """Mean over the mixture of difficulties."""
     total = 0.0
-    for share, task in zip(_shares(tasks), tasks, strict=True):
+    for share, task in zip(shares_of(tasks), tasks, strict=True):
         difficulty, weights = _quadrature(slope, task)
         total += _mean(share, sigmoid(slope * (ability - difficulty)), weights)
     return total
@@ -66,7 +75,7 @@ def mean_satisfaction(ability: float, slope: float, tasks: list[Task]) -> float:
 def any_satisfied(thetas: list[float], slope: float, tasks: list[Task]) -> float:
     """Share of requests that at least one model satisfies: no router can satisfy more."""
     total = 0.0
-    for share, task in zip(_shares(tasks), tasks, strict=True):
+    for share, task in zip(shares_of(tasks), tasks, strict=True):
         difficulty, weights = _quadrature(slope, task)
         nobody = np.ones_like(difficulty)
         for theta in thetas:
@@ -107,14 +116,15 @@ def _ability(mean: float, slope: float, tasks: tuple[Task, ...]) -> float:
 def _growth(ability: float, slope: float, tasks: list[Task]) -> float:
     """Derivative of the mean satisfaction by the ability."""
     total = 0.0
-    for share, task in zip(_shares(tasks), tasks, strict=True):
+    for share, task in zip(shares_of(tasks), tasks, strict=True):
         difficulty, weights = _quadrature(slope, task)
         p = sigmoid(slope * (ability - difficulty))
         total += _mean(share, slope * p * (1.0 - p), weights)
     return total
 
 
-def _shares(tasks: list[Task]) -> list[float]:
+def shares_of(tasks: list[Task]) -> list[float]:
+    """Each task's share of requests."""
     whole = math.fsum(t.weight for t in tasks)
     return [t.weight / whole for t in tasks]
 
@@ -140,7 +150,7 @@ class Difficulty:
         z = self.chance.normal(self.chance.column("difficulty"), first, n)
         if len(self.tasks) == 1:
             return self.tasks[0].mean + self.tasks[0].deviation * z + self.shift
-        cumulative = np.cumsum(_shares(self.tasks))
+        cumulative = np.cumsum(shares_of(self.tasks))
         u = self.chance.choice(self.chance.column("task"), first, n)
         at: NDArray[np.intp] = np.minimum(np.searchsorted(cumulative, u, side="right"), len(self.tasks) - 1)
         means = np.array([t.mean for t in self.tasks])[at]
@@ -150,7 +160,7 @@ class Difficulty:
 
 def moments(tasks: list[Task]) -> tuple[float, float]:
     """Mean and standard deviation of the mixture of difficulties: the unit in which features speak of one."""
-    shares = _shares(tasks)
+    shares = shares_of(tasks)
     centre = math.fsum(w * t.mean for w, t in zip(shares, tasks, strict=True))
     variance = math.fsum(w * (t.deviation**2 + (t.mean - centre) ** 2) for w, t in zip(shares, tasks, strict=True))
     return centre, math.sqrt(variance)

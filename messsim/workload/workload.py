@@ -12,7 +12,7 @@ from .chance import Chance
 from .chunk import Chunk, Floats, joined
 from .drawing import Drawing
 from .sources import table_of, trace_of
-from .stages import stages_of
+from .stages import Stage, stages_of
 from .tokens import TokenCounts
 
 __all__ = ["Workload"]
@@ -146,16 +146,15 @@ class Workload:
 
     def _join(self, first: int, n: int, arrival_s: Floats | None) -> Chunk:
         """Draws each stretch between phase boundaries by its stage, and joins them."""
-        edges = [0, *self._boundaries(first, n, arrival_s), n]
-        chunk = joined(
-            [
-                self._drawing.draw(stage, first + a, b - a)
-                for stage, a, b in zip(self.stages, edges, edges[1:], strict=False)
-                if b > a
-            ]
-        )
+        parts = self.stretches(first, n, arrival_s)
+        chunk = joined([self._drawing.draw(stage, first + part.start, part.stop - part.start) for stage, part in parts])
         chunk.arrival_s = arrival_s
         return chunk
+
+    def stretches(self, first: int, n: int, arrival_s: Floats | None) -> list[tuple[Stage, slice]]:
+        """Requests first ... first + n - 1 between phase boundaries: each stage with its slice of them."""
+        edges = [0, *self._boundaries(first, n, arrival_s), n]
+        return [(s, slice(a, b)) for s, a, b in zip(self.stages, edges, edges[1:], strict=False) if b > a]
 
     def _boundaries(self, first: int, n: int, arrival_s: Floats | None) -> list[int]:
         edges = []

@@ -1,0 +1,175 @@
+#include "frontier.h"
+
+#include "check.h"
+
+enum { MODELS = 3, SUMS = MS_FRONTIER_SUMS + 2 * MODELS };
+
+static double sums[2 * SUMS];
+static ms_frontier_bin bins[2 * MS_FRONTIER_BINS];
+static const int32_t nobody_else[64];
+
+static ms_frontier empty(int64_t models)
+{
+    memset(sums, 0, sizeof sums);
+    memset(bins, 0, sizeof bins);
+    return (ms_frontier){.models = models, .sums = sums, .bins = bins};
+}
+
+/* The i-th bin in rising order that holds a step of a tenant; NULL beyond the last. */
+static const ms_frontier_bin *used_by(int tenant, int i)
+{
+    for (int64_t b = 0; b < MS_FRONTIER_BINS; b++) {
+        const ms_frontier_bin *bin = &bins[tenant * MS_FRONTIER_BINS + b];
+        if (bin->gain > 0.0 && i-- == 0) {
+            return bin;
+        }
+    }
+    return NULL;
+}
+
+static const ms_frontier_bin *used(int i)
+{
+    return used_by(0, i);
+}
+
+static int is_bin(const ms_frontier_bin *bin, double gain, double cost, double least, double most)
+{
+    return bin != NULL && bin->gain == gain && bin->cost == cost && bin->least == least && bin->most == most;
+}
+
+static void a_request_climbs_from_the_cheapest_to_the_cheapest_that_satisfies(void)
+{
+    ms_frontier f = empty(MODELS);
+    const double costs[] = {2.0, 9.0, 5.0}, satisfied[] = {0.0, 1.0, 1.0};
+    ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
+    CHECK(sums[0] == 1.0 && sums[1] == 0.0 && sums[2] == 2.0);
+    CHECK(is_bin(used(0), 1.0, 3.0, 3.0, 3.0));
+    CHECK(used(1) == NULL);
+}
+
+static void who_is_satisfied_by_the_cheapest_never_climbs(void)
+{
+    ms_frontier f = empty(MODELS);
+    const double costs[] = {5.0, 2.0, 2.0}, satisfied[] = {1.0, 0.0, 1.0}; /* of equal costs the satisfying one */
+    ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
+    CHECK(sums[1] == 1.0 && sums[2] == 2.0);
+    CHECK(used(0) == NULL);
+}
+
+/* (0, 0), (.25, 1), (.5, 8), (1, 10): from .25 on, slope 12 to the last; (.5, 8) lies above that line. */
+static void only_corners_of_the_hull_are_steps(void)
+{
+    ms_frontier f = empty(MODELS + 1);
+    const double costs[] = {8.0, 0.0, 10.0, 1.0}, satisfied[] = {0.5, 0.0, 1.0, 0.25};
+    ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
+    CHECK(is_bin(used(0), 0.25, 1.0, 4.0, 4.0));
+    CHECK(is_bin(used(1), 0.75, 9.0, 12.0, 12.0));
+    CHECK(used(2) == NULL);
+}
+
+static void points_on_one_line_are_steps_of_one_slope(void)
+{
+    ms_frontier f = empty(MODELS);
+    const double costs[] = {0.0, 1.0, 2.0}, satisfied[] = {0.0, 0.5, 1.0};
+    ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
+    CHECK(is_bin(used(0), 1.0, 2.0, 2.0, 2.0));
+    CHECK(used(1) == NULL);
+}
+
+static void steps_that_share_a_bin_are_added(void)
+{
+    ms_frontier f = empty(2);
+    const double near = 100.0 * (1.0 + 0x1p-10);
+    const double costs[] = {0.0, 0.0, 0.0, 100.0, near, 200.0}, satisfied[] = {0.0, 0.0, 0.0, 1.0, 1.0, 1.0};
+    ms_frontier_add(&f, 3, nobody_else, satisfied, costs);
+    CHECK(is_bin(used(0), 2.0, 100.0 + near, 100.0, near));
+    CHECK(is_bin(used(1), 1.0, 200.0, 200.0, 200.0));
+}
+
+static int64_t bin_of_step(double slope)
+{
+    ms_frontier f = empty(2);
+    const double costs[] = {0.0, slope}, satisfied[] = {0.0, 1.0};
+    ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
+    return used(0) - bins;
+}
+
+/* A bin is at most 1/256 of its slopes wide, and at least 1/512. */
+static void bins_rise_with_slopes_and_are_narrow(void)
+{
+    for (double slope = 0x1p-31; slope < 0x1p31; slope *= 1.37) {
+        const int64_t bin = bin_of_step(slope), following = bin_of_step(slope * (1.0 + 1.0 / 512.0));
+        CHECK(bin == following || bin == following - 1);
+        CHECK(bin < bin_of_step(slope * (1.0 + 1.0 / 255.0)));
+    }
+}
+
+static void what_is_beyond_the_grid_goes_into_the_end_bins(void)
+{
+    ms_frontier f = empty(2);
+    const double costs[] = {0.0, 0.0, 0x1p-1070, 0x1p900}, satisfied[] = {0.0, 0.0, 1.0, 1.0};
+    ms_frontier_add(&f, 2, nobody_else, satisfied, costs);
+    CHECK(is_bin(&bins[0], 1.0, 0x1p-1070, 0x1p-1070, 0x1p-1070));
+    CHECK(is_bin(&bins[MS_FRONTIER_BINS - 1], 1.0, 0x1p900, 0x1p900, 0x1p900));
+}
+
+static void tenants_and_models_are_summed_apart(void)
+{
+    ms_frontier f = empty(MODELS);
+    const int32_t tenant[] = {1, 0, 1};
+    const double costs[] = {1.0, 2.0, 3.0, 10.0, 20.0, 30.0, 100.0, 200.0, 300.0};
+    const double satisfied[] = {0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0};
+    ms_frontier_add(&f, 3, tenant, satisfied, costs);
+    const double first[] = {1.0, 1.0, 2.0, 1.0, 1.0, 0.0, 2.0, 20.0, 200.0};
+    const double second[] = {2.0, 0.0, 4.0, 0.0, 2.0, 1.0, 4.0, 40.0, 400.0};
+    CHECK(memcmp(sums, first, sizeof first) == 0);
+    CHECK(memcmp(sums + SUMS, second, sizeof second) == 0);
+    CHECK(used_by(0, 0) == NULL);
+    CHECK(is_bin(used_by(1, 0), 1.0, 9.0, 9.0, 9.0) && is_bin(used_by(1, 1), 1.0, 27.0, 27.0, 27.0));
+    CHECK(used_by(1, 2) == NULL);
+}
+
+static void blocks_do_not_show(void)
+{
+    enum { N = 500 };
+    static double costs[MODELS * N], satisfied[MODELS * N], whole_sums[SUMS];
+    static ms_frontier_bin whole[MS_FRONTIER_BINS];
+    static int32_t tenant[N];
+    lcg chance = {7};
+    for (int i = 0; i < MODELS * N; i++) {
+        costs[i] = 100.0 * lcg_unit(&chance);
+        satisfied[i] = (double)lcg_between(&chance, 0, 4) / 4.0;
+    }
+    ms_frontier f = empty(MODELS);
+    ms_frontier_add(&f, N, tenant, satisfied, costs);
+    memcpy(whole_sums, sums, sizeof whole_sums);
+    memcpy(whole, bins, sizeof whole);
+    f = empty(MODELS);
+    for (int64_t at = 0; at < N;) {
+        const int64_t n = lcg_between(&chance, 1, N - at < 70 ? N - at : 70);
+        double some_costs[MODELS * 70], some_satisfied[MODELS * 70];
+        for (int m = 0; m < MODELS; m++) {
+            memcpy(some_costs + m * n, costs + m * N + at, (size_t)n * sizeof(double));
+            memcpy(some_satisfied + m * n, satisfied + m * N + at, (size_t)n * sizeof(double));
+        }
+        ms_frontier_add(&f, n, tenant, some_satisfied, some_costs);
+        at += n;
+    }
+    CHECK(whole_sums[0] == N);
+    CHECK(memcmp(whole_sums, sums, sizeof whole_sums) == 0);
+    CHECK(memcmp(whole, bins, sizeof whole) == 0);
+}
+
+int main(void)
+{
+    RUN(a_request_climbs_from_the_cheapest_to_the_cheapest_that_satisfies);
+    RUN(who_is_satisfied_by_the_cheapest_never_climbs);
+    RUN(only_corners_of_the_hull_are_steps);
+    RUN(points_on_one_line_are_steps_of_one_slope);
+    RUN(steps_that_share_a_bin_are_added);
+    RUN(bins_rise_with_slopes_and_are_narrow);
+    RUN(what_is_beyond_the_grid_goes_into_the_end_bins);
+    RUN(tenants_and_models_are_summed_apart);
+    RUN(blocks_do_not_show);
+    return report();
+}
