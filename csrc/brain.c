@@ -159,18 +159,18 @@ int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const do
 }
 
 int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t tenant, double satisfaction,
-                      int rated)
+                      double label, int rated)
 {
     ms_ledger_rate(&self->delivered[tenant], satisfaction);
     if (!rated) {
         return 0;
     }
     ms_ledger *ledger = &self->tracked[tenant];
-    ms_ledger_rate(ledger, satisfaction);
+    ms_ledger_rate(ledger, label);
     if (self->policy.rated == NULL) {
         return 0;
     }
-    return self->policy.rated(request, tenant, model, ledger->alpha, satisfaction, ledger->queue,
+    return self->policy.rated(request, tenant, model, ledger->alpha, label, ledger->queue,
                               self->policy.params, self->policy.state);
 }
 

@@ -71,10 +71,10 @@ void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explore
 int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features,
                        const double *labels);
 
-/* The label of the answer that the user saw is in; if not rated, only the simulator knows it. Returns 0 or
- * the policy's negative code. */
+/* The label of the answer that the user saw is in, right or wrong; if not rated, only the simulator knows it.
+ * Returns 0 or the policy's negative code. */
 int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t tenant, double satisfaction,
-                      int rated);
+                      double label, int rated);
 
 /* alpha - Q/T over all tenants; NaN before any rating. */
 double ms_brain_certificate(const ms_brain *self);

@@ -2,10 +2,10 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "draw.h"
 #include "error.h"
+#include "labels.h"
 
 #define TRY(call)            \
     do {                     \
@@ -17,47 +17,13 @@
 
 /* ---- building --------------------------------------------------------------------------------------- */
 
-/* What an open request keeps beyond its page, in doubles: outcomes and delays where labels come late, and what
- * a chain decides by. */
-enum { KEPT_PER_MODEL = 5 };
-
-static double *kept_satisfied(ms_open *open)
-{
-    return open->kept;
-}
-
-static double *kept_delays(ms_open *open, int32_t models)
-{
-    return open->kept + models;
-}
-
-static double *kept_scores(ms_open *open, int32_t models)
-{
-    return open->kept + 2 * models;
-}
-
-static double *kept_costs(ms_open *open, int32_t models)
-{
-    return open->kept + 3 * models;
-}
-
-static double *kept_facts(ms_open *open, int32_t models)
-{
-    return open->kept + 4 * models;
-}
-
-static double *kept_uniforms(ms_open *open, int32_t models)
-{
-    return open->kept + KEPT_PER_MODEL * models;
-}
-
 int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alphas, double discount,
                  int64_t window, int32_t pools, const ms_pool_plan *plans, int32_t dispatch,
                  const ms_stream *dispatch_streams)
 {
     *self = (ms_loop){.config = *config, .error_request = -1};
     const size_t m = (size_t)config->models;
-    ms_store_init(&self->opens, sizeof(ms_open) + (KEPT_PER_MODEL * m + (size_t)config->uniforms) * sizeof(double));
+    ms_store_init(&self->opens, ms_open_bytes(config->models, config->uniforms, config->raters_err));
     ms_store_init(&self->jobs, sizeof(ms_job));
     self->loads = calloc(m, sizeof(double));
     self->lesson = calloc((size_t)config->features + m, sizeof(double));
@@ -106,8 +72,8 @@ int ms_loop_plan_breakdowns(ms_loop *self, int32_t n)
     return self->breakdowns != NULL ? 0 : MS_ERR_MEMORY;
 }
 
-static int put(ms_loop *self, double time_s, uint64_t order, uint64_t suborder, enum ms_errand errand,
-               void *subject, int32_t detail)
+int ms_loop_put(ms_loop *self, double time_s, uint64_t order, uint64_t suborder, enum ms_errand errand,
+                void *subject, int32_t detail)
 {
     const ms_event event = {{time_s, order, suborder}, subject, (int32_t)errand, detail};
     return ms_heap_push(&self->heap, &event);
@@ -125,12 +91,12 @@ static int await_failure(ms_loop *self, ms_breakdown *breakdown)
     if (breakdown->random) {
         breakdown->time_s += self->config.mtbf_s * exponential(&breakdown->fails, breakdown->count);
     }
-    return put(self, breakdown->time_s, ms_order(MS_ENDS, breakdown->replica), 1, MS_DO_FAIL, breakdown, 0);
+    return ms_loop_put(self, breakdown->time_s, ms_order(MS_ENDS, breakdown->replica), 1, MS_DO_FAIL, breakdown, 0);
 }
 
 static int client_asks_at(ms_loop *self, int64_t client, double time_s)
 {
-    return put(self, time_s, ms_order(MS_ARRIVES, client), 0, MS_DO_CLIENT, NULL, (int32_t)client);
+    return ms_loop_put(self, time_s, ms_order(MS_ARRIVES, client), 0, MS_DO_CLIENT, NULL, (int32_t)client);
 }
 
 int ms_loop_begin(ms_loop *self)
@@ -144,8 +110,7 @@ int ms_loop_begin(ms_loop *self)
     return 0;
 }
 
-/* Notes what a policy did that it must not, for the error's text. */
-static int illegal(ms_loop *self, int64_t request, int64_t plan, int error)
+int ms_loop_illegal(ms_loop *self, int64_t request, int64_t plan, int error)
 {
     self->error_request = request;
     self->error_plan = plan;
@@ -194,7 +159,7 @@ static void unlink_open(ms_loop *self, ms_open *open)
     self->open_count--;
 }
 
-static void forget_when_done(ms_loop *self, ms_open *open)
+void ms_loop_forget_when_done(ms_loop *self, ms_open *open)
 {
     if (open->closed && open->labels_under_way == 0) {
         ms_store_give(&self->opens, open);
@@ -206,85 +171,7 @@ static void put_down(ms_loop *self, ms_open *open)
 {
     unlink_open(self, open);
     ms_open_put_down(open);
-    forget_when_done(self, open);
-}
-
-/* ---- labels --------------------------------------------------------------------------------------------- */
-
-static double outcome_of(ms_open *open, int32_t model)
-{
-    return open->at_once ? open->page->satisfied[model * open->page->n + open->i] : kept_satisfied(open)[model];
-}
-
-static void end_lesson(const ms_loop *self, ms_open *open)
-{
-    if (open->lesson != self->lesson) {
-        free(open->lesson);
-    }
-    open->lesson = NULL;
-}
-
-/* When the last label is in, the router learns; copies without one are left out. */
-static int count_label(ms_loop *self, ms_open *open)
-{
-    open->unlabelled--;
-    if (open->unlabelled > 0 || open->lesson == NULL) {
-        return 0;
-    }
-    const double *labels = open->lesson + self->config.features;
-    int known = 0;
-    for (int32_t m = 0; m < self->config.models; m++) {
-        known |= labels[m] == labels[m];
-    }
-    int64_t code = 0;
-    if (known) {
-        code = ms_brain_learn(&self->brain, open->request, open->tenant, open->lesson, labels);
-    }
-    end_lesson(self, open);
-    return code < 0 ? illegal(self, open->request, code, MS_ERR_POLICY) : 0;
-}
-
-/* The label of a copy is in (unrated requests have one too, which only the simulator sees). */
-static int label(ms_loop *self, ms_open *open, int32_t model)
-{
-    const double satisfied = outcome_of(open, model);
-    if (model == open->seen) {
-        const int64_t code =
-            ms_brain_rate(&self->brain, open->request, model, open->tenant, satisfied, open->rated);
-        if (code < 0) {
-            return illegal(self, open->request, code, MS_ERR_POLICY);
-        }
-    }
-    if (open->lesson != NULL) {
-        open->lesson[self->config.features + model] = satisfied;
-    }
-    return count_label(self, open);
-}
-
-/* The label of a complete copy sets off. */
-static int send_label(ms_loop *self, ms_open *open, int32_t model)
-{
-    const double delay_s = self->config.keeps_delays ? kept_delays(open, self->config.models)[model] : 0.0;
-    const double time_s = self->now_s + delay_s;
-    if (open->rated && model == open->seen && time_s <= self->config.horizon_s) {
-        open->feedback_s = time_s;
-    }
-    open->labels_under_way++;
-    self->labels_to_come++;
-    return put(self, time_s, ms_order(MS_LABEL, open->request), (uint64_t)model, MS_DO_LABEL, open, model);
-}
-
-static int deliver(ms_loop *self, ms_open *open, int32_t model)
-{
-    self->labels_to_come--;
-    open->labels_under_way--;
-    const int error = label(self, open, model);
-    if (error < 0 && open->closed && open->labels_under_way == 0) {
-        end_lesson(self, open); /* neither the list of open requests nor the heap leads to it any more */
-    }
-    TRY(error);
-    forget_when_done(self, open);
-    return 0;
+    ms_loop_forget_when_done(self, open);
 }
 
 /* ---- copies --------------------------------------------------------------------------------------------- */
@@ -347,12 +234,12 @@ static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
     const int32_t models = self->config.models;
     const ms_policy *policy = &self->brain.policy;
     const int64_t following =
-        policy->finish(open->request, open->stage, open->tenant, job->model, models, kept_scores(open, models),
-                       kept_costs(open, models), kept_facts(open, models), kept_uniforms(open, models),
+        policy->finish(open->request, open->stage, open->tenant, job->model, models, ms_open_scores(open, models),
+                       ms_open_costs(open, models), ms_open_facts(open, models), ms_open_uniforms(open, models),
                        policy->params, policy->state);
     *on = following != models;
     if (following < 0 || following > models) {
-        return illegal(self, open->request, following, MS_ERR_PLAN);
+        return ms_loop_illegal(self, open->request, following, MS_ERR_PLAN);
     }
     if (!*on) {
         return 0;
@@ -362,8 +249,8 @@ static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
     open->unlabelled--;
     open->stage++;
     open->seen = (int32_t)following;
-    open->score = self->brain.predictor != NULL ? kept_scores(open, models)[following] : NAN;
-    return put(self, self->now_s, ms_order(MS_RETRIES, open->request), (uint64_t)following, MS_DO_CHAIN, open,
+    open->score = self->brain.predictor != NULL ? ms_open_scores(open, models)[following] : NAN;
+    return ms_loop_put(self, self->now_s, ms_order(MS_RETRIES, open->request), (uint64_t)following, MS_DO_CHAIN, open,
                (int32_t)following);
 }
 
@@ -391,7 +278,7 @@ static int finished(ms_loop *self, ms_job *job)
         open->finish_s = job->finish_s;
     }
     if (!open->at_once) {
-        TRY(send_label(self, open, model));
+        TRY(ms_labels_send(self, open, model));
     } else if (open->rated && model == open->seen) {
         open->feedback_s = open->arrival_s;
     }
@@ -412,7 +299,7 @@ static int lose(ms_loop *self, ms_job *job, int rejected)
         self->labels_of_lost += !rejected && open->rated && open->at_once;
     }
     if (rejected || !open->at_once) {
-        TRY(count_label(self, open));
+        TRY(ms_labels_miss(self, open));
     }
     ms_store_give(&self->jobs, job);
     return close_copy(self, open, model);
@@ -421,7 +308,7 @@ static int lose(ms_loop *self, ms_job *job, int rejected)
 static int call_api(ms_loop *self, ms_job *job)
 {
     const uint64_t suborder = 3 + (uint64_t)job->request;
-    return put(self, job->finish_s, ms_order(MS_ENDS, job->replica), suborder, MS_DO_API, job, 0);
+    return ms_loop_put(self, job->finish_s, ms_order(MS_ENDS, job->replica), suborder, MS_DO_API, job, 0);
 }
 
 /* Sends a copy to its model's servers. */
@@ -464,7 +351,7 @@ static int send(ms_loop *self, ms_open *open, int32_t first, int32_t last)
     }
     for (int32_t m = first; m <= last && open->at_once; m++) {
         if (!(turned_away >> m & 1)) {
-            TRY(label(self, open, m));
+            TRY(ms_labels_give(self, open, m));
         }
     }
     open->copies--;
@@ -497,46 +384,13 @@ static void sample(ms_loop *self, int64_t request)
 static int check_plan(ms_loop *self, int64_t request, int64_t plan)
 {
     if (plan < 0) {
-        return illegal(self, request, plan, MS_ERR_POLICY);
+        return ms_loop_illegal(self, request, plan, MS_ERR_POLICY);
     }
     const int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE);
     const int single = (flags & (flags - 1)) == 0;
     const int can_chain = flags != MS_PLAN_CHAIN || self->brain.policy.finish != NULL;
     const int legal = (plan & ~flags) < self->config.models && single && can_chain;
-    return legal ? 0 : illegal(self, request, plan, MS_ERR_PLAN);
-}
-
-/* The predictor will take a step on this request when its labels are in. */
-static int begin_lesson(ms_loop *self, ms_open *open)
-{
-    const int32_t d = self->config.features, models = self->config.models;
-    open->lesson = open->at_once ? self->lesson : malloc((size_t)(d + models) * sizeof(double));
-    if (open->lesson == NULL) {
-        return MS_ERR_MEMORY;
-    }
-    for (int32_t j = 0; j < d; j++) {
-        open->lesson[j] = open->page->view.features[j * open->page->n + open->i];
-    }
-    for (int32_t m = 0; m < models; m++) {
-        open->lesson[d + m] = NAN;
-    }
-    return 0;
-}
-
-static void keep(ms_loop *self, ms_open *open)
-{
-    const ms_page *page = open->page;
-    const int32_t models = self->config.models;
-    for (int32_t m = 0; m < models; m++) {
-        kept_satisfied(open)[m] = page->satisfied[m * page->n + open->i];
-        kept_delays(open, models)[m] = page->delay_s != NULL ? page->delay_s[m * page->n + open->i] : 0.0;
-        kept_scores(open, models)[m] = self->brain.scores[m];
-        kept_costs(open, models)[m] = self->brain.costs[m];
-        kept_facts(open, models)[m] = self->brain.facts[m];
-    }
-    const int64_t uniforms = self->config.uniforms;
-    memcpy(kept_uniforms(open, models), page->view.uniforms + uniforms * open->i,
-           (size_t)uniforms * sizeof(double));
+    return legal ? 0 : ms_loop_illegal(self, request, plan, MS_ERR_PLAN);
 }
 
 /* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */
@@ -584,10 +438,10 @@ static int route(ms_loop *self, int32_t client)
     self->explored += open->explored;
     self->rated += open->rated;
     if (!open->at_once) {
-        keep(self, open);
+        ms_labels_keep(self, open);
     }
     if (open->rated && (everyone || self->config.learns_every_answer)) {
-        TRY(begin_lesson(self, open));
+        TRY(ms_labels_begin_lesson(self, open));
     }
     link_open(self, open);
     return everyone ? send(self, open, 0, self->config.models - 1) : send(self, open, seen, seen);
@@ -646,7 +500,7 @@ static int retry_or_lose(ms_loop *self, ms_job *job)
     }
     job->generated_tokens = 0;
     job->attempt++;
-    return put(self, self->now_s, ms_order(MS_RETRIES, job->request), (uint64_t)job->model, MS_DO_RETRY, job, 0);
+    return ms_loop_put(self, self->now_s, ms_order(MS_RETRIES, job->request), (uint64_t)job->model, MS_DO_RETRY, job, 0);
 }
 
 static int fail(ms_loop *self, ms_breakdown *breakdown)
@@ -672,7 +526,7 @@ static int fail(ms_loop *self, ms_breakdown *breakdown)
     breakdown->time_s += breakdown->random
                              ? self->config.mttr_s * exponential(&breakdown->mends, breakdown->count)
                              : breakdown->for_s;
-    return put(self, breakdown->time_s, ms_order(MS_ENDS, breakdown->replica), 2, MS_DO_REPAIR, breakdown, 0);
+    return ms_loop_put(self, breakdown->time_s, ms_order(MS_ENDS, breakdown->replica), 2, MS_DO_REPAIR, breakdown, 0);
 }
 
 static int repair(ms_loop *self, ms_breakdown *breakdown)
@@ -725,7 +579,7 @@ static int run_errand(ms_loop *self, const ms_event *event)
 {
     switch ((enum ms_errand)event->errand) {
     case MS_DO_LABEL:
-        return deliver(self, event->subject, event->detail);
+        return ms_labels_deliver(self, event->subject, event->detail);
     case MS_DO_RETRY:
         return retry(self, event->subject);
     case MS_DO_CHAIN: {
@@ -848,7 +702,7 @@ void ms_loop_cut(ms_loop *self)
     while (self->oldest != NULL) {
         ms_open *open = self->oldest;
         if (open->lesson != NULL && open->labels_under_way == 0) {
-            end_lesson(self, open);
+            ms_labels_end_lesson(self, open);
         }
         put_down(self, open);
     }

@@ -30,6 +30,7 @@ typedef struct ms_loop_config {
     int32_t uniforms;            /* of the policy, per request */
     int32_t learns_every_answer;
     int32_t keeps_delays;        /* labels come late */
+    int32_t raters_err;          /* labels are not the satisfaction */
     int64_t max_waiting;         /* < 0: nobody is turned away */
     double feedback_probability;
     double horizon_s;            /* infinite: run until all is done */
@@ -112,5 +113,17 @@ int ms_loop_run(ms_loop *self, int64_t budget);
 
 /* At the horizon: what is under way is charged for what it used, and recorded as in flight. */
 void ms_loop_cut(ms_loop *self);
+
+/* ---- for the parts of the loop in other files --------------------------------------------------------- */
+
+/* Puts an errand into the heap. */
+int ms_loop_put(ms_loop *self, double time_s, uint64_t order, uint64_t suborder, enum ms_errand errand,
+                void *subject, int32_t detail);
+
+/* Notes what a policy did that it must not, for the error's text; returns the error. */
+int ms_loop_illegal(ms_loop *self, int64_t request, int64_t plan, int error);
+
+/* Gives a request's memory back when its record stands and no label of it is under way. */
+void ms_loop_forget_when_done(ms_loop *self, ms_open *open);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef MS_OPEN_H
 #define MS_OPEN_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "brain.h"
@@ -20,6 +21,7 @@ typedef struct ms_page {
     const int32_t *prompt_tokens;
     const int32_t *output_tokens;
     const double *satisfied;
+    const double *labels;  /* what raters say of it, where they err */
     const double *feedback_uniform;
     const double *delay_s; /* NULL: labels are immediate */
     /* records, [n] each */
@@ -74,8 +76,50 @@ typedef struct ms_open {
     double cost;
     double exploration_cost;
     double *lesson;     /* features [d] and labels [models], where the predictor will learn; else NULL */
-    double kept[];      /* what must outlive the page: see ms_kept */
+    double kept[];      /* what must outlive the page */
 } ms_open;
+
+/* What is kept: satisfaction and delays where labels come late, what a chain decides by, and labels where
+ * raters err. */
+static inline size_t ms_open_bytes(int32_t models, int32_t uniforms, int raters_err)
+{
+    return sizeof(ms_open) + ((size_t)models * (raters_err ? 6 : 5) + (size_t)uniforms) * sizeof(double);
+}
+
+static inline double *ms_open_satisfied(ms_open *self)
+{
+    return self->kept;
+}
+
+static inline double *ms_open_delays(ms_open *self, int32_t models)
+{
+    return self->kept + models;
+}
+
+static inline double *ms_open_scores(ms_open *self, int32_t models)
+{
+    return self->kept + 2 * models;
+}
+
+static inline double *ms_open_costs(ms_open *self, int32_t models)
+{
+    return self->kept + 3 * models;
+}
+
+static inline double *ms_open_facts(ms_open *self, int32_t models)
+{
+    return self->kept + 4 * models;
+}
+
+static inline double *ms_open_uniforms(ms_open *self, int32_t models)
+{
+    return self->kept + 5 * models;
+}
+
+static inline double *ms_open_labels(ms_open *self, int32_t models, int32_t uniforms)
+{
+    return self->kept + 5 * models + uniforms;
+}
 
 /* Writes the record. */
 void ms_open_put_down(ms_open *self);

@@ -288,6 +288,7 @@ cdef extern from "open.h" nogil:
         const int32_t *prompt_tokens
         const int32_t *output_tokens
         const double *satisfied
+        const double *labels
         const double *feedback_uniform
         const double *delay_s
         double *record_arrival_s
@@ -324,6 +325,7 @@ cdef extern from "loop.h" nogil:
         int32_t uniforms
         int32_t learns_every_answer
         int32_t keeps_delays
+        int32_t raters_err
         int64_t max_waiting
         double feedback_probability
         double horizon_s

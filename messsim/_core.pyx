@@ -142,9 +142,10 @@ def draw_lognormal_count(uint32_t seed, uint32_t column, uint64_t first, double 
 
 
 def draw_logistic(uint32_t seed, uint32_t column, uint64_t first, double slope, double ability,
-                  const double[::1] difficulty not None, double[::1] out not None, uint32_t replication=0):
+                  const double[::1] difficulty not None, double[::1] out not None, uint32_t replication=0,
+                  uint32_t sub=0):
     """Fills `out` with 1 with probability sigmoid(slope (ability - difficulty)), else 0."""
-    cdef ms_stream stream = stream_of(seed, column, replication, 0)
+    cdef ms_stream stream = stream_of(seed, column, replication, sub)
     check_shape(difficulty.shape[0] == out.shape[0], "difficulty and out have one length")
     if out.shape[0]:
         with nogil:
@@ -713,8 +714,8 @@ cdef class Page:
         Its first request.
     drawn
         Columns by name: arrival_s (or None), tenant, prompt_tokens, output_tokens [models, n], features [d, n],
-        known_costs, satisfied [models, n], facts [models, n] (or None), uniforms [n, k], feedback_uniform,
-        delay_s [models, n] (or None).
+        known_costs, satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms
+        [n, k], feedback_uniform, delay_s [models, n] (or None).
 
     Attributes
     ----------
@@ -743,7 +744,7 @@ cdef class Page:
         cdef const int32_t[:, ::1] outputs = drawn["output_tokens"]
         cdef const int32_t[::1] tenant = drawn["tenant"], prompt = drawn["prompt_tokens"]
         cdef const double[::1] feedback = drawn["feedback_uniform"], arrival
-        cdef const double[:, ::1] delay, facts
+        cdef const double[:, ::1] delay, facts, labels
         check_shape(n > 0 and by_model.shape[1] == n == known.shape[1] == features.shape[1] == uniforms.shape[0]
                     == outputs.shape[1] == prompt.shape[0] == feedback.shape[0] and by_model.shape[0] == known.shape[0] == outputs.shape[0], "the columns of a page have one length")
         self.drawn = dict(drawn, features=np.asarray(features))
@@ -756,11 +757,15 @@ cdef class Page:
             self.c.view.facts = &facts[0, 0]
         self.c.output_tokens, self.c.tenant, self.c.prompt_tokens = &outputs[0, 0], &tenant[0], &prompt[0]
         self.c.feedback_uniform = &feedback[0]
-        self.c.arrival_s = self.c.delay_s = NULL
+        self.c.arrival_s = self.c.delay_s = self.c.labels = NULL
         if drawn["arrival_s"] is not None:
             arrival = drawn["arrival_s"]
             check_shape(arrival.shape[0] == n, "the columns of a page have one length")
             self.c.arrival_s = &arrival[0]
+        if drawn["labels"] is not None:
+            labels = drawn["labels"]
+            check_shape(labels.shape[0] == by_model.shape[0] and labels.shape[1] == n, "labels is [models, n]")
+            self.c.labels = &labels[0, 0]
         if drawn["delay_s"] is not None:
             delay = drawn["delay_s"]
             check_shape(delay.shape[0] == by_model.shape[0] and delay.shape[1] == n, "delay_s is [models, n]")
@@ -865,6 +870,7 @@ cdef class Loop:
         c.reference, c.in_usd, c.needs_loads = config["reference"], config["in_usd"], config["needs_loads"]
         c.needs_features, c.uniforms = config["needs_features"], config["uniforms"]
         c.learns_every_answer, c.keeps_delays = config["learns_every_answer"], config["keeps_delays"]
+        c.raters_err = config["raters_err"]
         c.max_waiting, c.feedback_probability = config["max_waiting"], config["feedback_probability"]
         c.horizon_s, c.length, c.clients = config["horizon_s"], config["length"], config["clients"]
         c.think_s, c.think_is_exponential = config["think_s"], config["think_is_exponential"]

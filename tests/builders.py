@@ -75,7 +75,7 @@ def trace(folder: Path, times_s: Iterable[float], **columns: Iterable[int]) -> d
 class Run:
     """A run with everything that a test may want to compare.
 
-    `records` has one array a column, `satisfied` and `known` are [models, n] and `uniforms` [n, 2].
+    `records` has one array a column, `satisfied`, `labels` and `known` are [models, n] and `uniforms` [n, 2].
     """
 
     setup: Setup
@@ -83,6 +83,7 @@ class Run:
     chunks: list[RecordChunk]
     records: SimpleNamespace
     satisfied: np.ndarray
+    labels: np.ndarray
     known: np.ndarray
     features: np.ndarray
     uniforms: np.ndarray
@@ -123,6 +124,7 @@ def run(data: dict[str, Any], engine: str = "simpy") -> Run:
         chunks,
         SimpleNamespace(**{n: joined(lambda c, n=n: c.columns[n]) for n in COLUMNS}),
         joined(lambda c: c.drawn.satisfied[:, : len(c)]),
+        joined(lambda c: (c.drawn.satisfied if c.drawn.labels is None else c.drawn.labels)[:, : len(c)]),
         joined(lambda c: c.known_costs[:, : len(c)]),
         joined(lambda c: c.drawn.features[:, : len(c)]),
         joined(lambda c: c.drawn.policy_uniforms[: len(c)], 0),

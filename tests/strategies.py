@@ -9,6 +9,7 @@ from typing import Any
 from builders import trace
 from hypothesis import strategies as st
 
+raters = st.sampled_from([{}, {}, {"false_positive": 0.3}, {"false_positive": 0.1, "false_negative": 0.5}])
 share = st.floats(0.05, 0.95).map(lambda x: round(x, 3))
 
 
@@ -158,12 +159,13 @@ def scenarios(draw, folder) -> dict[str, Any]:
         "sla": {"alpha": draw(share)},
         "arrivals": law,
         "tokens": {"prompt": draw(token_laws(25, 100))},
-        "satisfaction": {"kind": "irt", "slope": 1.5},
+        "satisfaction": {"kind": "irt", "slope": 1.5, "grades": draw(st.sampled_from([2, 2, 5]))},
         "features": {"dimensions": draw(st.sampled_from([1, 4])), "signal": 0.8},
         "models": models,
         "pools": pools,
         "router": draw(routers(names)),
-        "feedback": {"probability": draw(st.sampled_from([1.0, 1.0, 0.4, 0.0])), "delay": draw(st.sampled_from(delay))},
+        "feedback": {"probability": draw(st.sampled_from([1.0, 1.0, 0.4, 0.0])), "delay": draw(st.sampled_from(delay))}
+        | draw(raters),
         "cluster": {"mode": "none"} if none else draw(clusters(pools)),
         "cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}} if usd else {},
         "phases": draw(phases(closed, names)),

@@ -164,10 +164,10 @@ def check_queues(r: Run) -> None:
 
 
 def rate(r: Run, promises, tracked, rated, i: int) -> None:
-    tenant, satisfied = r.records.tenant[i], r.satisfied[r.records.model[i], i]
-    promises[tenant].rate(satisfied)
+    tenant, model = r.records.tenant[i], r.records.model[i]
+    promises[tenant].rate(r.satisfied[model, i])
     if rated[i]:
-        tracked[tenant].rate(satisfied)
+        tracked[tenant].rate(r.labels[model, i])
 
 
 # ---- several runs ---------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from messsim.engines import compiled, prepare, simpy_engine
 from messsim.scenario import Scenario, dump, parse
 
 share = st.floats(0.05, 0.95).map(lambda x: round(x, 3))
+raters = st.sampled_from([{}, {}, {"false_positive": 0.3}, {"false_positive": 0.1, "false_negative": 0.5}])
 small_time = st.sampled_from([0.0, 0.25, 1.0, 3.0])
 
 
@@ -146,7 +147,7 @@ def scenarios(draw):
         "sla": {"alpha": draw(share)},
         "arrivals": law_of_arrivals,
         "tokens": {"prompt": draw(law(draw(st.sampled_from([1, 10, 11]))))},
-        "satisfaction": {"kind": "irt", "slope": 1.5},
+        "satisfaction": {"kind": "irt", "slope": 1.5, "grades": draw(st.sampled_from([2, 2, 5]))},
         "features": {"dimensions": draw(st.sampled_from([1, 3, 40])), "signal": 0.8},
         "models": models,
         "pools": pools,
@@ -166,7 +167,8 @@ def scenarios(draw):
             "delay": draw(
                 st.sampled_from(["immediate", "immediate", 0.0, 2.5, {"kind": "lognormal", "mean_s": 3.0, "cv": 2.0}])
             ),
-        },
+        }
+        | draw(raters),
         "cluster": said_of_cluster,
         "cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}} if usd else {},
         "phases": draw(phases(closed, names)),

@@ -160,6 +160,33 @@ def test_how_often_any_model_satisfies(tasks, slope):
     assert abs(t_value(replicated(data, lambda c: c.satisfied.max(axis=0).mean()), found)) < T_LIMIT
 
 
+@pytest.mark.parametrize("grades", [3, 6])
+def test_graded_answers_keep_their_mean_and_are_shares_of_criteria(grades):
+    data = scenario(
+        satisfaction={"slope": 2.0, "grades": grades}, models=[model("a", 0.3), model("b", 0.8)], requests=2000
+    )
+    chunk = drawn(data)
+    assert set(np.unique(chunk.satisfied)) == {k / (grades - 1) for k in range(grades)}
+    means = np.array(replicated(data, lambda c: c.satisfied.mean(axis=1)))
+    assert abs(t_value(means[:, 0], 0.3)) < T_LIMIT
+    assert abs(t_value(means[:, 1], 0.8)) < T_LIMIT
+    thetas = Workload(parse(data)).stages[0].thetas
+    best = any_satisfied(thetas, 2.0, ONE, grades)
+    assert abs(t_value(replicated(data, lambda c: c.satisfied.max(axis=0).mean()), best)) < T_LIMIT
+    assert best < any_satisfied(thetas, 2.0, ONE)  # who misses one criterion no longer misses all
+
+    def spread(c):  # given the difficulty, a share of independent criteria
+        p = special.expit(2.0 * (thetas[0] - c.difficulty))
+        return float(np.mean((c.satisfied[0] - p) ** 2 - p * (1 - p) / (grades - 1)))
+
+    assert abs(t_value(replicated(data, spread), 0.0)) < T_LIMIT
+
+
+def test_two_grades_are_yes_and_no():
+    plain, graded = scenario(), scenario(satisfaction={"grades": 2})
+    np.testing.assert_array_equal(drawn(plain).satisfied, drawn(graded).satisfied)
+
+
 def test_given_the_difficulty_models_fail_independently():
     data = scenario(satisfaction={"slope": 2.0}, models=[model("a", 0.5), model("b", 0.6)])
     thetas = Workload(parse(data)).stages[0].thetas

@@ -225,8 +225,8 @@ TREE: dict[str, Any] = {
     "sla": dict.fromkeys(
         [
             *["alpha", "satisfaction", "satisfaction_time_mean", "satisfaction_per_arrived", "shortfall"],
-            *["queue_final", "queue_max", "queue_tracked_final", "rated", "certificate", "time_to_compliance"],
-            "windows",
+            *["queue_final", "queue_max", "queue_tracked_final", "rated", "satisfaction_rated"],
+            *["certificate", "time_to_compliance", "windows"],
         ]
     ),
     "cost": dict.fromkeys(

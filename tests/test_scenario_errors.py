@@ -241,7 +241,7 @@ def test_delays(delay, line):
             {"satisfaction": {"tasks": [{"name": "x", "wait": 1}]}},
             "satisfaction.tasks.0.wait: unknown key; did you mean 'weight'?",
         ),
-        ({"satisfaction": {"file": "x"}}, "satisfaction.file: unknown key; expected one of kind, slope, tasks"),
+        ({"satisfaction": {"file": "x"}}, "satisfaction.file: unknown key; expected one of grades, kind, slope, tasks"),
     ],
     ids=lambda x: str(x)[:50],
 )

@@ -165,7 +165,7 @@ static void a_policy_sees_its_request(void)
     make(&brain);
     pack(&page, 100, 50);
     const double loads[MODELS] = {0.0, 0.1, 0.2, 0.3, 0.4};
-    ms_brain_rate(&brain, 0, 0, 1, 0.25, 1);
+    ms_brain_rate(&brain, 0, 0, 1, 0.25, 0.25, 1);
     seen.answer = -7; /* handed on as it is */
     for (int64_t i = 0; i < 50; i++) {
         CHECK(ms_brain_decide(&brain, &page.view, i, 100 + i, 1, loads) == -7);
@@ -281,21 +281,21 @@ static void the_router_knows_only_what_is_rated(void)
     make(&brain);
     brain.policy.rated = listen;
     heard.calls = heard.answer = 0;
-    CHECK(ms_brain_rate(&brain, 5, 1, 0, 0.25, 0) == 0);
+    CHECK(ms_brain_rate(&brain, 5, 1, 0, 0.25, 0.25, 0) == 0);
     CHECK(heard.calls == 0);
     CHECK(brain.delivered[0].rated == 1 && brain.tracked[0].rated == 0);
     CHECK(brain.delivered[0].queue == 0.7 - 0.25 && brain.tracked[0].queue == 0.0);
-    CHECK(ms_brain_rate(&brain, 6, 2, 0, 0.5, 1) == 0);
+    CHECK(ms_brain_rate(&brain, 6, 2, 0, 0.5, 0.5, 1) == 0);
     CHECK(heard.tenant == 0 && heard.alpha == 0.7);
     CHECK(heard.calls == 1 && heard.request == 6 && heard.model == 2 && heard.satisfaction == 0.5);
     CHECK(heard.queue == 0.7 - 0.5 && heard.queue == brain.tracked[0].queue); /* it counts this rating */
     CHECK(brain.delivered[0].rated == 2 && brain.tracked[0].rated == 1);
     CHECK(brain.delivered[1].rated == 0 && brain.delivered[2].rated == 0);
     heard.answer = -3;
-    CHECK(ms_brain_rate(&brain, 7, 2, 2, 0.5, 0) == 0);
-    CHECK(ms_brain_rate(&brain, 7, 2, 2, 0.5, 1) == -3);
+    CHECK(ms_brain_rate(&brain, 7, 2, 2, 0.5, 0.5, 0) == 0);
+    CHECK(ms_brain_rate(&brain, 7, 2, 2, 0.5, 0.5, 1) == -3);
     brain.policy.rated = NULL;
-    CHECK(ms_brain_rate(&brain, 8, 2, 2, 0.5, 1) == 0);
+    CHECK(ms_brain_rate(&brain, 8, 2, 2, 0.5, 0.5, 1) == 0);
     CHECK(brain.tracked[2].rated == 2);
     ms_brain_free(&brain);
 }
@@ -305,18 +305,18 @@ static void the_certificate_is_over_all_tenants(void)
     ms_brain brain;
     make(&brain);
     CHECK(isnan(ms_brain_certificate(&brain)));
-    ms_brain_rate(&brain, 0, 0, 0, 0.0, 0);
+    ms_brain_rate(&brain, 0, 0, 0, 0.0, 0.0, 0);
     CHECK(isnan(ms_brain_certificate(&brain))); /* nobody rated it */
-    ms_brain_rate(&brain, 1, 0, 0, 0.0, 1);
+    ms_brain_rate(&brain, 1, 0, 0, 0.0, 0.0, 1);
     CHECK(ms_brain_certificate(&brain) == 0.0);
-    ms_brain_rate(&brain, 2, 0, 1, 1.0, 1);
+    ms_brain_rate(&brain, 2, 0, 1, 1.0, 1.0, 1);
     CHECK_NEAR(ms_brain_certificate(&brain), 0.25, 1e-15); /* (0.7 + 0.5 - 0.7) / 2 */
     double sum = 1.0;
     lcg chance = {8};
     for (int i = 0; i < 500; i++) {
         const double s = lcg_unit(&chance);
         sum += s;
-        ms_brain_rate(&brain, i, 0, (int32_t)lcg_between(&chance, 0, 2), s, 1);
+        ms_brain_rate(&brain, i, 0, (int32_t)lcg_between(&chance, 0, 2), s, s, 1);
         CHECK(ms_brain_certificate(&brain) <= sum / (2.0 + i + 1.0) + 1e-12);
     }
     ms_brain_free(&brain);

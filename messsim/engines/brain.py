@@ -119,13 +119,13 @@ class Brain:
         if explored:
             self._last[model] = cost
 
-    def rate(self, request: int, model: int, tenant: int, satisfaction: float, rated: bool) -> None:
-        """The label of the answer that the user saw is in; if not `rated`, only the simulator knows it."""
+    def rate(self, request: int, model: int, tenant: int, satisfaction: float, label: float, rated: bool) -> None:
+        """The label of the answer that the user saw is in, right or wrong; if not `rated`, only the simulator knows."""
         self.delivered[tenant].rate(satisfaction)
         if rated:
             ledger = self.tracked[tenant]
-            ledger.rate(satisfaction)
-            self.policy.kernel.rated(request, model, ledger.alpha, satisfaction, ledger.queue, tenant)
+            ledger.rate(label)
+            self.policy.kernel.rated(request, model, ledger.alpha, label, ledger.queue, tenant)
 
     def learn(self, request: int, tenant: int, features: Floats, labels: Floats) -> None:
         """All labels of a request are in; NaN for models without one."""

@@ -93,6 +93,7 @@ class _Run:
             "known_costs": known,
             "satisfied": np.ascontiguousarray(chunk.satisfied),
             "facts": None if chunk.facts is None else np.ascontiguousarray(chunk.facts),
+            "labels": None if chunk.labels is None else np.ascontiguousarray(chunk.labels),
             "uniforms": np.ascontiguousarray(chunk.policy_uniforms),
             "feedback_uniform": chunk.feedback_uniform,
             "delay_s": None if chunk.delay_s is None else np.ascontiguousarray(chunk.delay_s),
@@ -124,6 +125,7 @@ class _Run:
             "needs_features": "features" in setup.policy.needs,
             "uniforms": setup.policy.kernel.uniforms,
             "learns_every_answer": setup.policy.learns_every_answer,
+            "raters_err": s.feedback.raters_err,
             "keeps_delays": s.feedback.delay.kind != "immediate",
             "max_waiting": s.cluster.admission.max_waiting if s.cluster.admission else -1,
             "feedback_probability": s.feedback.probability,
@@ -257,6 +259,7 @@ class _Run:
             queue_delivered=delivered["plain"],
             queue_delivered_max=delivered["plain_max"],
             rated=tracked["rated"],
+            rated_satisfied=tracked["satisfied"],
             queue_tracked=tracked["plain"],
             certificate=tracked["certificate"],
         )

@@ -25,6 +25,8 @@ class OpenRequest:
     ----------
     seen
         Index of the model whose answer the user gets.
+    ratings
+        What a user would say of each model's answer: `satisfied`, unless raters err.
     copies
         Copies under way.
     unlabelled
@@ -50,6 +52,7 @@ class OpenRequest:
         "preemptions",
         "prompt",
         "rated",
+        "ratings",
         "replica",
         "request",
         "satisfied",
@@ -70,6 +73,7 @@ class OpenRequest:
         prompt: int,
         outputs: tuple[int, ...],
         satisfied: tuple[float, ...],
+        ratings: tuple[float, ...],
         delays: tuple[float, ...] | None,
         rated: bool,
         decision: Decision,
@@ -83,6 +87,7 @@ class OpenRequest:
         self.prompt = prompt
         self.outputs = outputs
         self.satisfied = satisfied
+        self.ratings = ratings
         self.delays = delays
         self.rated = rated
         self.decision = decision

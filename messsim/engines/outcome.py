@@ -38,7 +38,7 @@ def assert_certified(holds: bool) -> None:
 
 @dataclass(frozen=True)
 class TenantOutcome:
-    """The promise to one tenant at the end: the plain queues, and what was rated."""
+    """The promise to one tenant at the end: the plain queues, what was rated, and the sum of the ratings."""
 
     name: str
     alpha: float
@@ -46,6 +46,7 @@ class TenantOutcome:
     queue_delivered: float
     queue_delivered_max: float
     rated: int
+    rated_satisfied: float
     queue_tracked: float
     certificate: float
 

@@ -6,7 +6,7 @@ Arrivals, clients and failures (breakdowns.py) are SimPy processes; replicas are
 1. `route`: the router decides by its scores, costs and virtual queue; one copy, or one for every model.
 2. `place`: each copy goes to a replica of its model, or is turned away.
 3. `finished`: a copy is complete; its cost is known; its label sets off, to arrive after a delay.
-4. `label`: the virtual queue moves by the label of the answer that the user saw; when all labels of an
+4. `labels.give`: the virtual queue moves by the label of the answer that the user saw; when all labels of an
    explored request are in, the predictor takes a step.
 5. the record is put down when no copy is under way any more.
 
@@ -30,7 +30,8 @@ from messsim.workload import Chunk
 
 from .brain import Brain
 from .breakdowns import Breakdowns
-from .calendar import ARRIVES, LABEL, RETRIES, Calendar, Moment
+from .calendar import ARRIVES, RETRIES, Calendar, Moment
+from .labels import Labels
 from .open_request import OpenRequest
 from .outcome import Outcome, PoolOutcome, Progress, TenantOutcome, assert_none_open, assert_paid
 from .records import LOST, RecordBook, Sample, Sink, Timeline
@@ -75,6 +76,7 @@ class _Rows:
         self.prompt = chunk.prompt_tokens.tolist()
         self.outputs = list(zip(*chunk.output_tokens.tolist(), strict=True))
         self.satisfied = list(zip(*chunk.satisfied.tolist(), strict=True))
+        self.labels = self.satisfied if chunk.labels is None else list(zip(*chunk.labels.tolist(), strict=True))
         self.rated = (chunk.feedback_uniform < feedback_probability).tolist()
         self.delays = None if chunk.delay_s is None else list(zip(*chunk.delay_s.tolist(), strict=True))
 
@@ -91,6 +93,7 @@ class _Simulation:
         self.models = len(s.models)
         self.reference = s.reference
         self.horizon_s = math.inf if s.horizon_s is None else s.horizon_s
+        self.labels = Labels(self.brain, self.calendar, self.horizon_s)
         self.max_waiting = s.cluster.admission.max_waiting if s.cluster.admission else None
         self.in_usd = s.cost.unit == "USD"
         self.scores = setup.policy.predictor is not None
@@ -100,7 +103,6 @@ class _Simulation:
         self.rows: Any = None
         self.open: dict[int, OpenRequest] = {}
         self.issued = self.explored = self.rated = self.labels_of_lost = 0
-        self.labels_to_come = 0
         self.arrivals_over = False
         self.last_arrival_s = 0.0
         self.in_system = 0
@@ -143,7 +145,7 @@ class _Simulation:
         return self.outcome(events)
 
     def is_over(self) -> bool:
-        return self.arrivals_over and not self.open and not self.labels_to_come
+        return self.arrivals_over and not self.open and not self.labels.to_come
 
     def cut(self) -> None:
         """At the horizon: what is under way is charged for what it has used, and recorded as in flight."""
@@ -237,6 +239,7 @@ class _Simulation:
             rows.prompt[i],
             rows.outputs[i],
             rows.satisfied[i],
+            rows.labels[i],
             None if rows.delays is None else rows.delays[i],
             rows.rated[i],
             decision,
@@ -261,7 +264,7 @@ class _Simulation:
         sent = [m for m in models if self.place(opened, m)]
         if opened.labelled_at_once:
             for m in sent:
-                self.label(opened, m)
+                self.labels.give(opened, m)
         opened.copies -= 1
         if opened.copies == 0:
             self.put_down(opened)
@@ -293,7 +296,7 @@ class _Simulation:
         if model == opened.seen:
             opened.answer(job)
         if not opened.labelled_at_once:
-            self.send_label(opened, model)
+            self.labels.send(opened, model)
         elif opened.rated and model == opened.seen:
             opened.feedback_s = opened.arrival_s
         self.close_copy(opened, model)
@@ -362,7 +365,7 @@ class _Simulation:
             if opened.status == LOST and opened.rated and opened.labelled_at_once:
                 self.labels_of_lost += 1
         if rejected or not opened.labelled_at_once:
-            self.count_label(opened)
+            self.labels.miss(opened)
         self.close_copy(opened, model)
 
     def close_copy(self, opened: OpenRequest, model: int) -> None:
@@ -384,38 +387,6 @@ class _Simulation:
         self.in_system_integral += self.in_system * (now - self.in_system_since_s)
         self.in_system_since_s = now
         self.in_system += change
-
-    # ---- labels -------------------------------------------------------------------------------------
-
-    def send_label(self, opened: OpenRequest, model: int) -> None:
-        """The label of a complete copy sets off."""
-        time_s = self.calendar.now + (opened.delays[model] if opened.delays is not None else 0.0)
-        if opened.rated and model == opened.seen and time_s <= self.horizon_s:
-            opened.feedback_s = time_s
-        self.labels_to_come += 1
-        self.calendar.call_at(lambda _: self.deliver(opened, model), time_s, (LABEL, opened.request, model))
-
-    def deliver(self, opened: OpenRequest, model: int) -> None:
-        self.labels_to_come -= 1
-        self.label(opened, model)
-
-    def label(self, opened: OpenRequest, model: int) -> None:
-        """The label of a copy is in (unrated requests have one too, which only the simulator sees)."""
-        if model == opened.seen:
-            satisfied = opened.satisfied[model]
-            self.brain.rate(opened.request, model, opened.tenant, satisfied, opened.rated)
-        if opened.labels is not None:
-            opened.labels[model] = opened.satisfied[model]
-        self.count_label(opened)
-
-    def count_label(self, opened: OpenRequest) -> None:
-        """When the last label is in, the router learns; those without one are left out."""
-        opened.unlabelled -= 1
-        labels, features = opened.labels, opened.features
-        if opened.unlabelled == 0 and labels is not None and features is not None:
-            if not np.isnan(labels).all():
-                self.brain.learn(opened.request, opened.tenant, features, labels)
-            opened.labels = opened.features = None
 
     # ---- telling ------------------------------------------------------------------------------------
 
@@ -475,6 +446,7 @@ class _Simulation:
             queue_delivered=delivered.plain,
             queue_delivered_max=delivered.plain_max,
             rated=tracked.rated,
+            rated_satisfied=tracked.satisfied,
             queue_tracked=tracked.plain,
             certificate=tracked.certificate,
         )

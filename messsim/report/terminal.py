@@ -73,8 +73,10 @@ def _figures(summary: dict[str, Any]) -> Table:
 
 def _certificate(sla: dict[str, Any]) -> str:
     bound = sla["certificate"]
-    if bound is None:
+    if not sla["rated"]:
         return "none: no answer was rated"
+    if bound is None:
+        return f"none: raters err; they say that {percent(sla['satisfaction_rated'], 2)} of {sla['rated']:,} satisfied"
     if bound <= 0:
         return "vacuous: the queue is longer than the promise"
     return f"at least {percent(bound, 2)} of the {sla['rated']:,} rated answers, on this very path"

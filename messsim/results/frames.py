@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl
             "time_s": times,
             "queue": [s.queue for s in samples],
             "queue_tracked": [s.queue_tracked for s in samples],
-            "certificate": [s.certificate for s in samples],
+            "certificate": [math.nan if scenario.feedback.raters_err else s.certificate for s in samples],
             "explored": [s.explored for s in samples],
             **{f"in_system_{name}": [s.in_system[k] for s in samples] for k, name in enumerate(pools)},
             **{f"power_w_{name}": power[:, k] for k, name in enumerate(pools)},

@@ -97,7 +97,8 @@ def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
         "queue_max": max(t.queue_delivered_max for t in tenants),
         "queue_tracked_final": sum(t.queue_tracked for t in tenants),
         "rated": rated,
-        "certificate": promised / rated if rated else None,
+        "satisfaction_rated": sum(t.rated_satisfied for t in tenants) / rated if rated else None,
+        "certificate": promised / rated if rated and not scenario.feedback.raters_err else None,
         "time_to_compliance": running.compliant_from(tally.arrived),
         "windows": _windows(scenario, outcome, tally.windows),
     }
@@ -218,7 +219,7 @@ def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> dict[
         "satisfaction": float(tally.tenant_satisfied[k]) / answered if answered else None,
         "answered": answered,
         "queue_final": tenant.queue_delivered,
-        "certificate": tenant.certificate if tenant.rated else None,
+        "certificate": tenant.certificate if tenant.rated and not scenario.feedback.raters_err else None,
         "rated": tenant.rated,
         "windows": _windows(scenario, outcome, tally.tenant_windows[k]),
         "latency_s": tally.by_tenant[k].summary(),

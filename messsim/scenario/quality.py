@@ -19,11 +19,21 @@ class Task(Part):
 
 
 class Irt(Part):
-    """Item response theory, two-parameter logistic: P(s = 1) = sigmoid(slope (ability - difficulty))."""
+    """Item response theory, two-parameter logistic: P(s = 1) = sigmoid(slope (ability - difficulty)).
+
+    With `grades` an answer meets each of grades - 1 criteria with that probability, and s is the share that it meets.
+    """
 
     kind: Literal["irt"] = Field("irt", description="irt: drawn by ability and difficulty")
     slope: float = Field(
         1.5, ge=1e-3, le=1e3, description="how sharply satisfaction falls with difficulty; large: models agree more"
+    )
+    grades: int = Field(
+        2,
+        ge=2,
+        le=101,
+        description="how many values satisfaction takes, from 0 to 1 in equal steps: 2 is yes or no, 5 is stars; its "
+        "mean stays models.satisfaction",
     )
     tasks: list[Task] = Field(
         default_factory=list, description="families of difficulty; none: all requests from N(0, 1)"

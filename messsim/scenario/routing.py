@@ -114,8 +114,19 @@ class Feedback(Part):
     """Which answers users rate, and when the router learns of it."""
 
     probability: Fraction = Field(1.0, description="probability that a request is rated")
+    false_positive: Fraction = Field(
+        0.0, description="probability that an answer that did not satisfy is rated as if it had"
+    )
+    false_negative: Fraction = Field(
+        0.0, description="probability that an answer that satisfied is rated as if it had not"
+    )
     delay: DelayLaw = Field(
         Immediate(),
         description='"immediate", seconds after the answer is complete, or a law such as '
         '{kind = "exponential", mean_s = 60}',
     )
+
+    @property
+    def raters_err(self) -> bool:
+        """Whether a label may be wrong."""
+        return self.false_positive > 0 or self.false_negative > 0

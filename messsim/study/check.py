@@ -91,7 +91,7 @@ def _promises(setup: Setup) -> list[dict[str, Any]]:
     w, s = setup.workload, setup.scenario
     means = w.mean_satisfaction()
     if s.satisfaction.kind == "irt":
-        most = any_satisfied(w.stages[0].thetas, s.satisfaction.slope, tasks_of(s.satisfaction))
+        most = any_satisfied(w.stages[0].thetas, s.satisfaction.slope, tasks_of(s.satisfaction), s.satisfaction.grades)
     else:
         assert w.table is not None
         most = float(np.max([w.table.satisfied[c] for c in w.stages[0].columns], axis=0).mean())

@@ -92,9 +92,11 @@ class Chance:
         _core.draw_lognormal_count(self.seed, column, first, mu, sigma, most, out, self.replication)
         return out
 
-    def logistic(self, column: int, first: int, slope: float, ability: float, difficulty: Floats, out: Floats) -> None:
+    def logistic(
+        self, column: int, first: int, slope: float, ability: float, difficulty: Floats, out: Floats, sub: int = 0
+    ) -> None:
         """Fills `out` with 1 with probability sigmoid(slope (ability - difficulty)), else 0."""
-        _core.draw_logistic(self.seed, column, first, slope, ability, difficulty, out, self.replication)
+        _core.draw_logistic(self.seed, column, first, slope, ability, difficulty, out, self.replication, sub)
 
     def one(self, column: int, request: int, sub: int = 0, odd: bool = False) -> float:
         """One 52-bit uniform: for draws that only the run can ask for, such as a dispatch."""

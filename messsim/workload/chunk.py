@@ -28,6 +28,8 @@ class Chunk:
         What the router sees.
     satisfied : float64 [models, n]
         Whether (0 or 1, or in between) each model's answer would satisfy: hidden from the router.
+    labels : float64 [models, n] or None
+        What a rater says of each model's answer; None where raters do not err.
     costs : float64 [models, n] or None
         Known cost of each model, where a table gives it.
     difficulty : float64 [n] or None
@@ -49,6 +51,7 @@ class Chunk:
     output_tokens: Ints
     features: Floats
     satisfied: Floats
+    labels: Floats | None
     costs: Floats | None
     difficulty: Floats | None
     facts: Floats | None

@@ -3,6 +3,7 @@
 import numpy as np
 
 from messsim.scenario import Scenario
+from messsim.scenario.quality import Irt
 
 from .chance import Chance
 from .chunk import Chunk, Floats, Ints
@@ -52,6 +53,7 @@ class Drawing:
             output_tokens=np.stack([self._tokens.draw(stage, m, first, n, row) for m in models]),
             features=self._features(first, n, row, difficulty),
             satisfied=satisfied,
+            labels=self._labels(satisfied, first),
             costs=self._costs(stage, row),
             difficulty=difficulty,
             facts=self._facts(stage, satisfied, difficulty),
@@ -97,6 +99,8 @@ class Drawing:
             for m, (model, theta) in enumerate(zip(self._scenario.models, stage.thetas, strict=True)):
                 column = self._chance.column("satisfaction", model.name)
                 self._chance.logistic(column, first, said.slope, theta, difficulty, out[m])
+                if said.grades > 2:
+                    self._grade(column, first, said, theta, difficulty, out[m])
             return out
         assert self._table is not None
         return np.stack([self._table.satisfied[c][row] for c in stage.columns])
@@ -115,6 +119,26 @@ class Drawing:
         column = chance.column(f"policy:{self._scenario.router.policy_name}")
         pairs = [chance.uniform_pair(column, first, n, sub) for sub in range(self.uniforms // 2)]
         return pairs[0] if len(pairs) == 1 else np.concatenate(pairs, axis=1)
+
+    def _grade(self, column: int, first: int, said: Irt, theta: float, difficulty: Floats, out: Floats) -> None:
+        """From the first criterion, 0 or 1, to the share of all criteria that are met."""
+        one = np.empty_like(out)
+        for criterion in range(1, said.grades - 1):
+            self._chance.logistic(column, first, said.slope, theta, difficulty, one, sub=criterion)
+            out += one
+        out /= said.grades - 1
+
+    def _labels(self, satisfied: Floats, first: int) -> Floats | None:
+        """An answer of satisfaction s is rated 1 - s with probability s false_negative + (1 - s) false_positive."""
+        said = self._scenario.feedback
+        if not said.raters_err:
+            return None
+        labels = np.empty_like(satisfied)
+        for s, label, model in zip(satisfied, labels, self._scenario.models, strict=True):
+            u = self._chance.choice(self._chance.column("rater", model.name), first, len(s))
+            wrong = u < s * said.false_negative + (1.0 - s) * said.false_positive
+            label[:] = np.where(wrong, 1.0 - s, s)
+        return labels
 
     def _costs(self, stage: Stage, row: Rows | None) -> Floats | None:
         if self._table is None or not self._table.costs:

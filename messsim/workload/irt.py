@@ -72,16 +72,26 @@ def mean_satisfaction(ability: float, slope: float, tasks: list[Task]) -> float:
     return total
 
 
-def any_satisfied(thetas: list[float], slope: float, tasks: list[Task]) -> float:
-    """Share of requests that at least one model satisfies: no router can satisfy more."""
-    total = 0.0
+def any_satisfied(thetas: list[float], slope: float, tasks: list[Task], grades: int = 2) -> float:
+    """Share of requests that at least one model satisfies: no router can satisfy more.
+
+    With grades, the mean satisfaction by the best answer: the mean over k of the share that at least one answer brings
+    to k criteria.
+    """
+    criteria, total = grades - 1, 0.0
     for share, task in zip(shares_of(tasks), tasks, strict=True):
         difficulty, weights = _quadrature(slope, task)
-        nobody = np.ones_like(difficulty)
+        nobody = np.ones((criteria, len(difficulty)))  # brings it to k = 1 ... criteria
         for theta in thetas:
-            nobody *= 1.0 - sigmoid(slope * (theta - difficulty))
-        total += _mean(share, 1.0 - nobody, weights)
+            nobody *= _fewer(sigmoid(slope * (theta - difficulty)), criteria)
+        total += _mean(share, 1.0 - nobody.mean(axis=0), weights)
     return total
+
+
+def _fewer(p: Floats, criteria: int) -> Floats:
+    """[criteria, n]: probability of fewer than k = 1 ... criteria successes in so many trials."""
+    exactly = [math.comb(criteria, k) * p**k * (1.0 - p) ** (criteria - k) for k in range(criteria)]
+    return np.asarray(np.cumsum(exactly, axis=0))
 
 
 def abilities(means: list[float], slope: float, tasks: list[Task]) -> list[float]:

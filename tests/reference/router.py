@@ -56,8 +56,8 @@ class Router:
         The ``[router]`` table as parsed.
     alphas
         Of the tenants.
-    features, satisfied, known, uniforms
-        [d, n], [models, n], [models, n] and [n, 2].
+    features, satisfied, labels, known, uniforms
+        [d, n], [models, n] three times, and [n, 2].
     rated
         [n], whether users rate.
     label_s
@@ -71,13 +71,14 @@ class Router:
         reference: int,
         features: np.ndarray,
         satisfied: np.ndarray,
+        labels: np.ndarray,
         known: np.ndarray,
         uniforms: np.ndarray,
         rated: np.ndarray,
         label_s: Callable[[int, int], float] | None,
     ) -> None:
         self.said, self.reference = router, reference
-        self.features, self.satisfied, self.known = features, satisfied, known
+        self.features, self.satisfied, self.labels, self.known = features, satisfied, labels, known
         self.uniforms, self.rated, self.label_s = uniforms, rated, label_s
         self.models = len(satisfied)
         self.tracked = [Queue(a, router.discount, router.window) for a in alphas]
@@ -152,9 +153,9 @@ class Router:
 
     def label(self, i: int, m: int) -> None:
         tenant, seen, waited_for = self.plans[i]
-        s = self.satisfied[m, i]
+        s = self.labels[m, i]
         if m == seen:
-            self.delivered[tenant].rate(s)
+            self.delivered[tenant].rate(self.satisfied[m, i])
             if self.rated[i]:
                 self.tracked[tenant].rate(s)
                 target = self.said.target_queue

@@ -1,0 +1,130 @@
+#include "labels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+static double satisfaction_of(ms_open *open, int32_t model)
+{
+    return open->at_once ? open->page->satisfied[model * open->page->n + open->i]
+                         : ms_open_satisfied(open)[model];
+}
+
+/* What the rater says of a copy. */
+static double label_of(const ms_loop *loop, ms_open *open, int32_t model, double satisfied)
+{
+    if (!loop->config.raters_err) {
+        return satisfied;
+    }
+    return open->at_once ? open->page->labels[model * open->page->n + open->i]
+                         : ms_open_labels(open, loop->config.models, loop->config.uniforms)[model];
+}
+
+void ms_labels_keep(const ms_loop *loop, ms_open *open)
+{
+    const ms_page *page = open->page;
+    const int32_t models = loop->config.models;
+    for (int32_t m = 0; m < models; m++) {
+        const int64_t at = m * page->n + open->i;
+        ms_open_satisfied(open)[m] = page->satisfied[at];
+        ms_open_delays(open, models)[m] = page->delay_s != NULL ? page->delay_s[at] : 0.0;
+        ms_open_scores(open, models)[m] = loop->brain.scores[m];
+        ms_open_costs(open, models)[m] = loop->brain.costs[m];
+        ms_open_facts(open, models)[m] = loop->brain.facts[m];
+        if (loop->config.raters_err) {
+            ms_open_labels(open, models, loop->config.uniforms)[m] = page->labels[at];
+        }
+    }
+    const int64_t uniforms = loop->config.uniforms;
+    memcpy(ms_open_uniforms(open, models), page->view.uniforms + uniforms * open->i, (size_t)uniforms * sizeof(double));
+}
+
+int ms_labels_begin_lesson(ms_loop *loop, ms_open *open)
+{
+    const int32_t d = loop->config.features, models = loop->config.models;
+    open->lesson = open->at_once ? loop->lesson : malloc((size_t)(d + models) * sizeof(double));
+    if (open->lesson == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    for (int32_t j = 0; j < d; j++) {
+        open->lesson[j] = open->page->view.features[j * open->page->n + open->i];
+    }
+    for (int32_t m = 0; m < models; m++) {
+        open->lesson[d + m] = NAN;
+    }
+    return 0;
+}
+
+void ms_labels_end_lesson(const ms_loop *loop, ms_open *open)
+{
+    if (open->lesson != loop->lesson) {
+        free(open->lesson);
+    }
+    open->lesson = NULL;
+}
+
+/* When the last label is in, the router learns; copies without one are left out. */
+int ms_labels_miss(ms_loop *loop, ms_open *open)
+{
+    open->unlabelled--;
+    if (open->unlabelled > 0 || open->lesson == NULL) {
+        return 0;
+    }
+    const double *labels = open->lesson + loop->config.features;
+    int known = 0;
+    for (int32_t m = 0; m < loop->config.models; m++) {
+        known |= labels[m] == labels[m];
+    }
+    int64_t code = 0;
+    if (known) {
+        code = ms_brain_learn(&loop->brain, open->request, open->tenant, open->lesson, labels);
+    }
+    ms_labels_end_lesson(loop, open);
+    return code < 0 ? ms_loop_illegal(loop, open->request, code, MS_ERR_POLICY) : 0;
+}
+
+int ms_labels_give(ms_loop *loop, ms_open *open, int32_t model)
+{
+    const double satisfied = satisfaction_of(open, model);
+    const double label = label_of(loop, open, model, satisfied);
+    if (model == open->seen) {
+        const int64_t code =
+            ms_brain_rate(&loop->brain, open->request, model, open->tenant, satisfied, label, open->rated);
+        if (code < 0) {
+            return ms_loop_illegal(loop, open->request, code, MS_ERR_POLICY);
+        }
+    }
+    if (open->lesson != NULL) {
+        open->lesson[loop->config.features + model] = label;
+    }
+    return ms_labels_miss(loop, open); /* one fewer is to come */
+}
+
+int ms_labels_send(ms_loop *loop, ms_open *open, int32_t model)
+{
+    const double delay_s = loop->config.keeps_delays ? ms_open_delays(open, loop->config.models)[model] : 0.0;
+    const double time_s = loop->now_s + delay_s;
+    if (open->rated && model == open->seen && time_s <= loop->config.horizon_s) {
+        open->feedback_s = time_s;
+    }
+    open->labels_under_way++;
+    loop->labels_to_come++;
+    return ms_loop_put(loop, time_s, ms_order(MS_LABEL, open->request), (uint64_t)model, MS_DO_LABEL, open, model);
+}
+
+int ms_labels_deliver(ms_loop *loop, ms_open *open, int32_t model)
+{
+    loop->labels_to_come--;
+    open->labels_under_way--;
+    const int error = ms_labels_give(loop, open, model);
+    if (error < 0) {
+        if (open->closed && open->labels_under_way == 0) {
+            ms_labels_end_lesson(loop, open); /* neither the list of open requests nor the heap leads to it any more */
+        }
+        return error;
+    }
+    ms_loop_forget_when_done(loop, open);
+    return 0;
+}

@@ -1,0 +1,58 @@
+"""What users say of answers: when it arrives, and what the router learns from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .brain import Brain
+from .calendar import LABEL, Calendar
+from .open_request import OpenRequest
+
+__all__ = ["Labels"]
+
+
+class Labels:
+    """Carries labels from complete answers to the router.
+
+    Attributes
+    ----------
+    to_come
+        Labels under way.
+    """
+
+    def __init__(self, brain: Brain, calendar: Calendar, horizon_s: float) -> None:
+        self.brain = brain
+        self.calendar = calendar
+        self.horizon_s = horizon_s
+        self.to_come = 0
+
+    def send(self, opened: OpenRequest, model: int) -> None:
+        """The label of a complete copy sets off."""
+        time_s = self.calendar.now + (opened.delays[model] if opened.delays is not None else 0.0)
+        if opened.rated and model == opened.seen and time_s <= self.horizon_s:
+            opened.feedback_s = time_s
+        self.to_come += 1
+        self.calendar.call_at(lambda _: self._deliver(opened, model), time_s, (LABEL, opened.request, model))
+
+    def _deliver(self, opened: OpenRequest, model: int) -> None:
+        self.to_come -= 1
+        self.give(opened, model)
+
+    def give(self, opened: OpenRequest, model: int) -> None:
+        """The label of a copy is in (unrated requests have one too, which only the simulator sees)."""
+        label = opened.ratings[model]
+        if model == opened.seen:
+            satisfied = opened.satisfied[model]
+            self.brain.rate(opened.request, model, opened.tenant, satisfied, label, opened.rated)
+        if opened.labels is not None:
+            opened.labels[model] = label
+        self.miss(opened)
+
+    def miss(self, opened: OpenRequest) -> None:
+        """One label fewer is to come. After the last the router learns; copies without one are left out."""
+        opened.unlabelled -= 1
+        labels, features = opened.labels, opened.features
+        if opened.unlabelled == 0 and labels is not None and features is not None:
+            if not np.isnan(labels).all():
+                self.brain.learn(opened.request, opened.tenant, features, labels)
+            opened.labels = opened.features = None
