@@ -19,8 +19,9 @@ INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 class Block:
     """A fenced block; `mark` is the comment just above it.
 
-    ``<!-- not run: REASON -->`` keeps a block from being run, ``<!-- run with: ARGS -->`` adds arguments to each of
-    its `messsim` commands, so that a test runs at a small size what a reader runs at the real one.
+    ``<!-- file: NAME -->`` writes a block to a file, ``<!-- not run: REASON -->`` keeps it from being run, and
+    ``<!-- run with: ARGS -->`` adds arguments to each of its `messsim` commands, so that a test runs at a small size
+    what a reader runs at the real one.
     """
 
     language: str
@@ -33,9 +34,17 @@ class Block:
         return not self.mark.startswith("not run")
 
     @property
+    def file(self) -> str:
+        """The file it is written to; empty: it is run."""
+        return self._after("file:")
+
+    @property
     def more(self) -> str:
         """Arguments that the test adds to its commands."""
-        return self.mark.removeprefix("run with:").strip() if self.mark.startswith("run with:") else ""
+        return self._after("run with:")
+
+    def _after(self, word: str) -> str:
+        return self.mark.removeprefix(word).strip() if self.mark.startswith(word) else ""
 
 
 def blocks(text: str) -> list[Block]:

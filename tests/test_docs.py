@@ -61,7 +61,7 @@ def desk(tmp_path, monkeypatch) -> Path:
 def runnable(page: Path) -> list[Block]:
     """The README's shell blocks are run by .ci/run."""
     languages = ("python",) if page == README else ("bash", "python")
-    return [b for b in blocks(page.read_text(encoding="utf-8")) if b.language in languages and b.runs]
+    return [b for b in blocks(page.read_text(encoding="utf-8")) if b.runs and (b.language in languages or b.file)]
 
 
 def name_of(page: Path) -> str:
@@ -73,6 +73,9 @@ def test_the_code_of_a_page_runs(page, desk):
     """Its blocks in order, in one folder; the Python blocks of a page share their names."""
     names: dict[str, Any] = {"__name__": "docs"}
     for block in runnable(page):
+        if block.file:
+            Path(block.file).write_text(block.text, encoding="utf-8")
+            continue
         if block.language == "python":
             exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), names)
             continue
@@ -212,6 +215,7 @@ def test_the_scenario_reference_has_every_key():
     assert "| `V`{ #router.V } | number > 0 | `0.0001` | weight of cost against the virtual queue" in page
     assert "| `alpha`{ #sla.alpha } | number ≥ 0 and ≤ 1 | required |" in page
     assert "[token law](#token-laws), or whole number ≥ 1" in page
+    assert re.findall(r"[^\n]\n#+ .*", page) == []  # a heading after a table needs an empty line
     assert page.count("## Token laws") == page.count("## Delay laws") == 1
 
 
@@ -233,6 +237,7 @@ def test_blocks_are_found_with_their_marks():
         Block("toml", "a = 1\n", 9),
         Block("python", "1\n", 12),
     ]
+    assert Block("toml", "a = 1\n", 1, "file: a.toml").file == "a.toml"
     small = Block("bash", "messsim run \\\n x\necho\n", 1, "run with: --requests 9")
     assert [line.split() for line in commands(small)] == [["messsim", "run", "x", "--requests", "9"], ["echo"], []]
 

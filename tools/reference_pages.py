@@ -61,7 +61,7 @@ def scenario_page(schema: Schema) -> str:
     for key, field in schema["properties"].items():
         lines += _section(key, field, schema, laws, depth=2)
     for title, union in laws.items():
-        lines += ["", f"## {title}", "", *_union(union, title.split()[0].lower(), schema, laws, depth=3)]
+        lines += ["", f"## {title}", *_union(union, title.split()[0].lower(), schema, laws, depth=3)]
     return "\n".join(lines) + "\n"
 
 
@@ -72,7 +72,7 @@ def _section(path: str, field: Schema, schema: Schema, laws: dict[str, Schema], 
     if many:
         form = form["items"]
     if "discriminator" in form:
-        yield from ["", f"{'#' * depth} `[{path}]`", "", f"{_sentence(field)}", ""]
+        yield from ["", f"{'#' * depth} `[{path}]`", "", _sentence(field)]
         yield from _union(form, path, schema, laws, depth + 1)
         return
     if "$ref" not in form:
@@ -88,10 +88,10 @@ def _union(form: Schema, path: str, schema: Schema, laws: dict[str, Schema], dep
     """The tables that a `kind` chooses between."""
     for kind, ref in form["discriminator"]["mapping"].items():
         table = _resolved({"$ref": ref}, schema)
-        yield from [f"{'#' * depth} `kind = {json.dumps(kind)}`", "", table["description"], ""]
+        yield from ["", f"{'#' * depth} `kind = {json.dumps(kind)}`", "", table["description"], ""]
         rows = {k: v for k, v in table["properties"].items() if k != "kind"}
         if rows:
-            yield from [*_rows(table | {"properties": rows}, f"{path}.{kind}", schema, laws), ""]
+            yield from _rows(table | {"properties": rows}, f"{path}.{kind}", schema, laws)
         for key, inner in rows.items():
             yield from _section(f"{path}.{key}", inner, schema, laws, depth + 1)
 
