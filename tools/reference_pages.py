@@ -4,6 +4,7 @@ The site's build calls these (tools/docs_hooks.py); no page is kept in the repos
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,7 @@ def cli_page() -> str:
 
     command = typer.main.get_command(app)
     page = typer.cli.get_docs_for_click(obj=command, ctx=typer.Context(command), name="messsim", title="Command line")
+    page = re.sub(r"\*\*Commands\*\*:.*?(?=^## )", "", page, count=1, flags=re.DOTALL | re.MULTILINE)  # cut-off lines
     return page + _EXITS
 
 
