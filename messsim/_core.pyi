@@ -208,6 +208,8 @@ class Policy:
         facts: _Floats | None = None,
         tenant: int = 0,
     ) -> int: ...
+    def replace(self, params: ArrayLike, state: ArrayLike = ()) -> None:
+        """Other parameters and state, of any length; before the first decision only."""
     def keep_alive(self, owner: object) -> None:
         """Holds what the functions' machine code belongs to."""
     def rated(

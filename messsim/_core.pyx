@@ -357,19 +357,13 @@ cdef class Policy:
 
     def __init__(self, decide, params, state, *, uint64_t finish=0, uint64_t rated=0, uint64_t learn=0,
                  int32_t uniforms=2):
-        self.params = np.array(params, dtype=np.float64).reshape(-1)
-        self.state = np.array(state, dtype=np.float64).reshape(-1)
-        cdef double[::1] p = np.append(self.params, 0.0)
-        cdef double[::1] s
-        self.params = np.asarray(p)
-        self.state = np.append(self.state, 0.0)
-        s = self.state
-        self.c.params, self.c.state, self.c.uniforms = &p[0], &s[0], uniforms
+        self.replace(params, state)
+        self.c.uniforms = uniforms
         self.c.finish = <ms_finish_fn><size_t>finish
         self.c.rated = <ms_rated_fn><size_t>rated
         self.c.learn = <ms_learn_fn><size_t>learn
         if decide == "mess+":
-            check_shape(p.shape[0] > MS_MESS_PARAMS and s.shape[0] > MS_MESS_STATE,
+            check_shape(len(self.params) > MS_MESS_PARAMS and len(self.state) > MS_MESS_STATE,
                         f"mess+ takes {MS_MESS_PARAMS} parameters and {MS_MESS_STATE} of state")
             self.c.decide, self.c.rated = ms_policy_mess_decide, ms_policy_mess_rated
         elif decide == "random":
@@ -381,6 +375,13 @@ cdef class Policy:
         else:
             self.c.decide = <ms_decide_fn><size_t>int(decide)
             check_shape(self.c.decide != NULL, "decide is a built-in's name or the address of a function")
+
+    def replace(self, params, state=()):
+        """Puts other parameters and state in their place, of any length; before the first decision only."""
+        cdef double[::1] p = np.append(np.asarray(params, dtype=np.float64).reshape(-1), 0.0)
+        cdef double[::1] s = np.append(np.asarray(state, dtype=np.float64).reshape(-1), 0.0)
+        self.params, self.state = np.asarray(p), np.asarray(s)
+        self.c.params, self.c.state = &p[0], &s[0]
 
     def keep_alive(self, owner):
         """Holds what the functions' machine code belongs to."""

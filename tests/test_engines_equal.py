@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from messsim.engines import compiled, prepare, simpy_engine
+from messsim.routing import POLICIES
 from messsim.scenario import Scenario, dump, parse
 
 share = st.floats(0.05, 0.95).map(lambda x: round(x, 3))
@@ -152,7 +153,10 @@ def scenarios(draw):
         "models": models,
         "pools": pools,
         "router": {
-            "policy": draw(st.sampled_from(["mess+", "mess+", "mess+", "random", "cheapest", "largest"])),
+            "policy": draw(st.sampled_from(["mess+"] * 12 + [p for p in POLICIES if p != "threshold" or count > 1])),
+            "eta": draw(st.sampled_from([0.05, 1.0])),
+            "calibration": 0.3,
+            "training": 100,
             "V": draw(st.sampled_from([1e-4, 1e-2])),
             "c": draw(st.sampled_from([0.1, 1.0])),
             "kappa": draw(st.sampled_from([0.25, 0.4])),

@@ -52,7 +52,7 @@ class Brain:
         self.alphas = alphas
         self.step = 0
         self._models = len(scenario.models)
-        self._estimate = said.cost_estimate
+        self._estimate = policy.cost_estimate(said)
         self._prior = said.cost_prior
         self._sums = [0.0] * self._models
         self._counts = [0] * self._models

@@ -150,7 +150,7 @@ class _Run:
             [self._stream("dispatch", name) for name in s.model_names],
             setup.policy.kernel,
             setup.policy.predictor,
-            said.cost_estimate,
+            setup.policy.cost_estimate(said),
             math.nan if said.cost_prior is None else said.cost_prior,
             self._breakdowns(),
         )

@@ -10,7 +10,19 @@ from pydantic import ValidationError
 from messsim.errors import MesssimError, ScenarioError
 from messsim.scenario.routing import Router
 
-from . import mess_plus, simple
+from . import (
+    best_single,
+    cascade,
+    educated_guess,
+    linucb,
+    load_aware,
+    mess_plus,
+    primal_dual,
+    simple,
+    static_mix,
+    thompson,
+    threshold,
+)
 from .checking import check_policy
 from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, Build, Facts, Knowledge, Policy
 
@@ -31,9 +43,18 @@ __all__ = [
 
 POLICIES: dict[str, Build] = {
     "mess+": mess_plus.build,
+    "load-aware": load_aware.build,
+    "best-single": best_single.build,
+    "static-mix": static_mix.build,
     "random": simple.random,
     "cheapest": simple.cheapest,
     "largest": simple.largest,
+    "educated-guess": educated_guess.build,
+    "threshold": threshold.build,
+    "cascade": cascade.build,
+    "primal-dual": primal_dual.build,
+    "linucb": linucb.build,
+    "thompson": thompson.build,
 }
 FIXED_ROUTING = frozenset({"random", "cheapest", "largest"})  # policies that learn nothing from labels
 

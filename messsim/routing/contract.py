@@ -142,5 +142,9 @@ class Policy:
     needs: frozenset[str] = frozenset()
     prepare: Prepare | None = None
 
+    def cost_estimate(self, said: Router) -> str:
+        """How it is told of costs: as the options say if it reads them, else each request's known cost."""
+        return said.cost_estimate if "cost_estimate" in self.options else "known"
+
 
 Build = Callable[[Router, int, int], Policy]  # (options, models, features)

@@ -12,6 +12,7 @@ from messsim import _core
 from messsim.scenario.routing import Router
 
 from .contract import Policy
+from .learning import predictor_of
 
 __all__ = ["build"]
 
@@ -36,7 +37,6 @@ EXPLORE = {"all": 0.0, "chosen": 1.0}
 
 def build(options: Router, models: int, features: int) -> Policy:
     """MESS+ for one run."""
-    said = options.predictor
     return Policy(
         name="mess+",
         kernel=_core.Policy(
@@ -51,14 +51,7 @@ def build(options: Router, models: int, features: int) -> Policy:
             ],
             state=[options.V],
         ),
-        predictor=_core.Predictor(
-            models,
-            features,
-            learning_rate=said.learning_rate,
-            momentum=said.momentum,
-            weight_decay=said.weight_decay,
-            clip=said.clip,
-        ),
+        predictor=predictor_of(options, models, features),
         learns_every_answer=options.explore == "chosen",
         options=OPTIONS,
     )

@@ -18,6 +18,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from messsim import _core
@@ -39,6 +40,7 @@ ARGUMENTS = {
     "rated": ("request", "tenant", "model", "alpha", "satisfaction", "queue", "params", "state"),
     "learn": ("request", "tenant", "models", "dimensions", "features", "labels", "params", "state"),
 }
+UNKNOWN = 2**40
 REAL = {"alpha", "queue", "satisfaction"}
 LENGTHS = dict.fromkeys(["scores", "costs", "loads", "facts", "labels"], "models") | {"features": "dimensions"}
 
@@ -70,7 +72,8 @@ def compile_policy(
     decide, finish, rated, learn
         The functions, each with any of the arguments of its role in ARGUMENTS.
     params, state
-        What they are given: constants, and the numbers that they may change.
+        What they are given: constants, and the numbers that they may change. Arrays without a length where
+        `prepare` is given, which may replace them.
     uniforms
         How many a request has, an even number.
     predictor
@@ -86,8 +89,12 @@ def compile_policy(
         If Numba is not installed.
     """
     functions = {"decide": decide, "finish": finish, "rated": rated, "learn": learn}
-    lengths = LENGTHS | {"params": max(len(params), 1), "state": max(len(state), 1), "uniforms": uniforms}
-    pointers = {role: _compiled(role, f, lengths) for role, f in functions.items() if f is not None}
+    # What `prepare` puts in has a length that nobody knows yet: such a policy must not ask for one.
+    exact = (max(len(params), 1), max(len(state), 1), uniforms)
+    n_params, n_state, n_uniforms = exact if prepare is None else (UNKNOWN, UNKNOWN, UNKNOWN)
+    pointers = {
+        role: _compiled(role, f, n_params, n_state, n_uniforms) for role, f in functions.items() if f is not None
+    }
     address = {role: pointers[role].address if role in pointers else 0 for role in functions}
     kernel = _core.Policy(
         address["decide"],
@@ -102,7 +109,8 @@ def compile_policy(
     return Policy(name, kernel, predictor, learns_every_answer, options, needs, prepare)
 
 
-def _compiled(role: str, function: Function, lengths: dict[str, Any]) -> Any:
+@lru_cache(maxsize=64)
+def _compiled(role: str, function: Function, n_params: int, n_state: int, uniforms: int) -> Any:
     try:
         import numba
     except ImportError:
@@ -114,6 +122,7 @@ def _compiled(role: str, function: Function, lengths: dict[str, Any]) -> Any:
     if strange := [a for a in given if a not in ARGUMENTS[role]]:
         raise PolicyError(f"{role} takes {', '.join(strange)}; expected any of {', '.join(ARGUMENTS[role])}")
     try:
+        lengths = LENGTHS | {"params": n_params, "state": n_state, "uniforms": uniforms}
         wrapper = _wrapper(numba, role, numba.njit(function), given, lengths)
         return numba.cfunc(_signature(numba, role))(wrapper)
     except numba.core.errors.NumbaError as error:

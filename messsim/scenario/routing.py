@@ -62,7 +62,9 @@ class Router(Part):
 
     policy: str = Field(
         "mess+",
-        description="mess+, random, cheapest, largest, or a Python file of your own, relative to the scenario's folder",
+        description="mess+, load-aware, oracle, statistical-oracle, best-single, static-mix, random, cheapest, "
+        "largest, educated-guess, threshold, cascade, primal-dual, linucb, thompson, or a Python file of your own, "
+        "relative to the scenario's folder",
     )
     V: Positive = Field(1e-4, description="weight of cost against the virtual queue, 1 / cost.unit")
     explore: Literal["all", "chosen"] = Field(
@@ -84,6 +86,23 @@ class Router(Part):
     window: Count | None = Field(None, description="Q over the last so many ratings only")
     target_queue: Positive | None = Field(None, description="steer V so that the queue hovers about this length")
     gain: float = Field(0.01, gt=0, lt=1, description="how fast V is steered, per rating")
+    eta: Positive = Field(0.05, description="step of the price of satisfaction: primal-dual, linucb, thompson")
+    width: NonNegative = Field(
+        1.0, description="of the confidence bound of linucb, of the beliefs of thompson, in standard deviations"
+    )
+    ridge: Positive = Field(1.0, description="of the regression of linucb and thompson")
+    delay_weight: NonNegative | None = Field(
+        None,
+        description="load-aware: what a second of expected queueing costs, in cost.unit; "
+        "none: as much as a request on the dearest model",
+    )
+    calibration: float = Field(0.05, gt=0, lt=1, description="threshold: share of requests that calibrate it")
+    scorer: NonNegative = Field(
+        3.0,
+        description="cascade: how well its scorer tells good answers from bad ones, as the logit between their scores; "
+        "0: not at all",
+    )
+    training: Count = Field(2_000, description="cascade: labelled requests that its chain is chosen on")
     overrides: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="options of one policy, as [router.NAME] tables"
     )

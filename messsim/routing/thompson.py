@@ -1,0 +1,60 @@
+"""Thompson sampling with a price: a draw from what is believed of each model's satisfaction, weighed against cost.
+
+Agrawal and Goyal, "Thompson Sampling for Contextual Bandits with Linear Payoffs" (ICML 2013): Gaussian beliefs about
+each model's weights, from the same ridge regression as LinUCB's. The sampled payoff x'theta is normal with mean x'theta
+and deviation width sqrt(x' A^-1 x), and is drawn as such. Since a user is satisfied with a
+probability, the draw is cut to [0, 1]. Cost enters as in `linucb`: argmin_m E_m / E - eta Q draw_m.
+"""
+
+import math
+
+from messsim.scenario.routing import Router
+
+from .contract import Knowledge, Policy
+from .learning import ridge_learn, ridge_state
+from .mixing import scale
+from .plugin import compile_policy
+
+__all__ = ["build"]
+
+OPTIONS = frozenset({"eta", "width", "ridge", "cost_estimate", "cost_prior"})
+
+
+def decide(models, dimensions, queue, costs, features, uniforms, params, state):  # type: ignore[no-untyped-def]
+    """params: eta, mean cost, width; two uniforms a model make a normal deviate (Box and Muller, 1958)."""
+    n = dimensions + 1
+    chosen, least = 0, math.inf
+    for m in range(models):
+        inverse = m * (n * n + n)
+        weights = inverse + n * n
+        mean, variance = 0.0, 0.0
+        for i in range(n):
+            x = features[i] if i < dimensions else 1.0
+            mean += state[weights + i] * x
+            for j in range(n):
+                variance += x * state[inverse + i * n + j] * (features[j] if j < dimensions else 1.0)
+        normal = math.sqrt(-2.0 * math.log(uniforms[2 * m])) * math.cos(2.0 * math.pi * uniforms[2 * m + 1])
+        draw = min(1.0, max(0.0, mean + params[2] * math.sqrt(max(0.0, variance)) * normal))
+        value = costs[m] / params[1] - params[0] * queue * draw
+        if value < least:
+            chosen, least = m, value
+    return chosen
+
+
+def build(options: Router, models: int, features: int) -> Policy:
+    """Thompson sampling for one run."""
+
+    def prepare(kernel, known: Knowledge) -> None:  # type: ignore[no-untyped-def]
+        start = ridge_state(models, features, options.ridge)
+        kernel.replace([options.eta, scale(known.mean_costs), options.width], start)
+
+    return compile_policy(
+        "thompson",
+        decide,
+        learn=ridge_learn,
+        learns_every_answer=True,
+        uniforms=2 * models,
+        options=OPTIONS,
+        needs=frozenset({"features"}),
+        prepare=prepare,
+    )
