@@ -13,9 +13,9 @@ from scipy.optimize import linprog
 from sklearn.metrics import log_loss, roc_auc_score
 
 from messsim.results import record_frame, running, tally, timeline_frame
-from messsim.results.baselines import best_single, static_mix
 from messsim.results.histogram import LogHistogram, ScoreHistogram
 from messsim.results.running import Running
+from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.workload.chance import Chance
 
 quick = settings(derandomize=True, deadline=None, max_examples=200)
@@ -187,10 +187,15 @@ zoos = st.lists(st.tuples(st.sampled_from([0.1, 0.3, 0.5, 0.5, 0.9]), st.floats(
 
 
 @quick
+def mix_cost(satisfaction, costs, alpha):
+    found = cheapest_mix(satisfaction, costs, alpha)
+    return None if found is None else found[0]
+
+
 @given(zoos, st.sampled_from([0.0, 0.3, 0.4, 0.5, 0.8, 0.9, 0.95]))
 def test_the_static_mix_is_the_linear_programs(zoo, alpha):
     satisfaction, costs = (list(x) for x in zip(*zoo, strict=True))
-    found = static_mix(satisfaction, costs, alpha)
+    found = mix_cost(satisfaction, costs, alpha)
     best = linprog(
         costs, A_ub=[[-s for s in satisfaction]], b_ub=[-alpha], A_eq=[[1.0] * len(zoo)], b_eq=[1.0], bounds=(0, 1)
     )
@@ -395,7 +400,7 @@ def check_static(r, cost) -> None:
     tenant, promises = r.records.tenant, [t.alpha for t in r.setup.scenario.promises]
     means = [r.satisfied[:, tenant == k].mean(axis=1).tolist() for k in range(len(promises))]
     costs = [r.known[:, tenant == k].mean(axis=1).tolist() for k in range(len(promises))]
-    mixes = [static_mix(*figures) for figures in zip(means, costs, promises, strict=True)]
+    mixes = [mix_cost(*figures) for figures in zip(means, costs, promises, strict=True)]
     shares = [(tenant == k).mean() for k in range(len(promises))]
     near(cost["static_mix_per_request"], None if None in mixes else float(np.dot(shares, mixes)))
     able = [m for m in range(len(r.known)) if all(s[m] >= a for s, a in zip(means, promises, strict=True))]

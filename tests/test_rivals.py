@@ -11,6 +11,7 @@ from messsim.errors import ScenarioError
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_MODEL, POLICIES, Facts, Knowledge, check_policy
 from messsim.routing.cascade import cheapest_chain
 from messsim.routing.mixing import cheapest_able, cheapest_mix, educated_guess
+from messsim.routing.oracle_dual import Frontier
 from messsim.scenario.routing import Router
 
 SATISFACTION, COSTS = [0.4, 0.6, 0.5, 0.8], [1.0, 3.0, 4.0, 10.0]
@@ -25,6 +26,7 @@ def built(name, *, models=4, features=0, alphas=(0.7,), requests=1000.0, prepare
         mean_satisfaction=SATISFACTION[:models],
         turnover_s=[2.0, 3.0, 5.0, 7.0][:models],
         sample=lambda n: examples(n, models),
+        facts=lambda: iter([examples(500, models)]),
     )
     if prepare and policy.prepare is not None:
         policy.prepare(policy.kernel, known)
@@ -307,6 +309,72 @@ def test_a_doubted_answer_costs_its_time_and_its_place(engine):
     took = done.records.finish_s - done.records.start_s
     assert_allclose(took, np.where(asked_both, 1.5, 0.75))
     assert (done.records.exploration_cost > 0).tolist() == asked_both.tolist()
+
+
+# ---- oracles ----------------------------------------------------------------------------------------------
+
+
+def hidden(name, **changes):
+    said = scenario(
+        requests=3000,
+        models=[
+            model(f"m{k}", s, cost_per_request=c) for k, (s, c) in enumerate(zip(SATISFACTION, COSTS, strict=True))
+        ],
+        cluster={"mode": "none"},
+        router={"policy": name, "cost_estimate": "mean"},  # which is not for an oracle
+        **changes,
+    )
+    return run(said, "compiled")
+
+
+def test_the_clairvoyant_routes_at_the_least_cost_of_the_promise():
+    done = hidden("oracle", sla={"alpha": 0.85})
+    assert 0.85 <= done.summary["sla"]["satisfaction"] < 0.85 + 2 / 3000
+    assert done.summary["cost"]["ratio_to_oracle"] == pytest.approx(1.0, abs=1e-9)
+    frontier = Frontier(4)
+    frontier.add(done.satisfied, done.known)
+    assert done.records.cost.mean() == pytest.approx(frontier.optimum(0.85).per_request, rel=1e-3)
+
+
+def test_each_tenant_has_the_oracles_price_of_its_own():
+    done = hidden("oracle", tenants=[{"name": "a", "alpha": 0.9}, {"name": "b", "alpha": 0.6}])
+    a, b = done.summary["tenants"]
+    assert 0.9 <= a["satisfaction"] < 0.9 + 2 / a["answered"]
+    assert 0.6 <= b["satisfaction"] < 0.6 + 2 / b["answered"]
+
+
+def test_an_oracle_of_what_cannot_be_takes_the_most_satisfying():
+    done = hidden("oracle", sla={"alpha": 1.0})
+    assert done.summary["sla"]["satisfaction"] == done.satisfied.max(axis=0).mean() < 1.0
+    cheapest = np.where(done.satisfied.max(axis=0) == 0.0, 0, np.argmax(done.satisfied, axis=0))
+    assert done.records.model.tolist() == cheapest.tolist()
+
+
+def test_the_statistical_oracle_knows_probabilities_only():
+    done = hidden("statistical-oracle", sla={"alpha": 0.7})
+    kept = done.summary["sla"]["satisfaction"]
+    assert kept == pytest.approx(0.7, abs=4 * math.sqrt(0.21 / 3000))
+    clairvoyant = hidden("oracle", sla={"alpha": 0.7}).records.cost.mean()
+    mix = cheapest_mix(SATISFACTION, COSTS, 0.7)[0]
+    assert clairvoyant < done.records.cost.mean() < mix  # it tells hard from easy, not right from wrong
+    difficulty = [np.mean(done.setup.workload.columns(0, 3000).difficulty[done.records.model == m]) for m in (0, 3)]
+    assert done.records.model.max() == 3
+    assert difficulty[0] != pytest.approx(difficulty[1], abs=0.3)
+
+
+def test_probabilities_of_a_table_are_nobodys(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,feature__x\n1,0,0.5\n0,1,0.1\n")
+    said = scenario(
+        satisfaction={"kind": "table", "file": str(tmp_path / "t.csv")},
+        features=None,
+        models=[model("a", None, cost_per_request=1.0), model("b", None, cost_per_request=2.0)],
+        cluster={"mode": "none"},
+        router={"policy": "statistical-oracle"},
+    )
+    for m in said["models"]:
+        del m["satisfaction"]
+    with pytest.raises(ScenarioError, match="a table of outcomes does not tell"):
+        run(said)
 
 
 # ---- all of them ------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from . import (
     linucb,
     load_aware,
     mess_plus,
+    oracle,
     primal_dual,
     simple,
     static_mix,
@@ -44,6 +45,8 @@ __all__ = [
 POLICIES: dict[str, Build] = {
     "mess+": mess_plus.build,
     "load-aware": load_aware.build,
+    "oracle": oracle.clairvoyant,
+    "statistical-oracle": oracle.statistical,
     "best-single": best_single.build,
     "static-mix": static_mix.build,
     "random": simple.random,

@@ -9,8 +9,8 @@ from messsim.engines import Setup, prepare
 from messsim.engines.capacity import saturation_rps
 from messsim.engines.cluster import UNLIMITED_TOKENS, PoolPlan
 from messsim.results import Tally, summarise
-from messsim.results.baselines import best_single
 from messsim.results.summary import peak_rss_mib
+from messsim.routing.mixing import best_single
 from messsim.scenario import Scenario
 from messsim.workload.irt import any_satisfied, tasks_of
 
