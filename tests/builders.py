@@ -162,7 +162,7 @@ class OwnPolicy:
         address = [ctypes.cast(f, ctypes.c_void_p).value for f in self._kept]
         finish, rated = address[1] if self._finish else 0, address[2] if self._rated else 0
         kernel = _core.Policy(address[0], [], [], finish=finish, rated=rated)
-        return Policy("own", kernel, **self.policy)
+        return Policy("own", kernel, **{"options": frozenset({"cost_estimate", "cost_prior"})} | self.policy)
 
     def _told(self, request, step, tenant, models, dimensions, alpha, queue, *arrays):
         scores, costs, loads, facts, features, uniforms, _, _ = arrays

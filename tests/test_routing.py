@@ -23,7 +23,7 @@ def test_every_built_in_policy_runs():
 def test_an_unknown_policy_has_a_neighbour():
     with pytest.raises(ScenarioError) as error:
         prepared(policy="mess")
-    assert str(error.value).startswith("router.policy = 'mess': expected one of mess+, random, cheapest, largest")
+    assert str(error.value).startswith("router.policy = 'mess': expected one of mess+, load-aware, oracle, ")
     assert str(error.value).endswith("; did you mean 'mess+'?")
 
 
