@@ -60,7 +60,7 @@ def desk(tmp_path, monkeypatch) -> Path:
 
 def runnable(page: Path) -> list[Block]:
     """The README's shell blocks are run by .ci/run."""
-    languages = ("python",) if page == README else ("bash", "python")
+    languages = ("python",) if page == README else ("bash", "python", "text")
     return [b for b in blocks(page.read_text(encoding="utf-8")) if b.runs and (b.language in languages or b.file)]
 
 
@@ -70,8 +70,12 @@ def name_of(page: Path) -> str:
 
 @pytest.mark.parametrize("page", [p for p in [README, *PAGES] if runnable(p)], ids=name_of)
 def test_the_code_of_a_page_runs(page, desk):
-    """Its blocks in order, in one folder; the Python blocks of a page share their names."""
+    """Its blocks in order, in one folder; the Python blocks of a page share their names.
+
+    A block of text after commands shows what they print, or some lines of it.
+    """
     names: dict[str, Any] = {"__name__": "docs"}
+    printed = ""
     for block in runnable(page):
         if block.file:
             Path(block.file).write_text(block.text, encoding="utf-8")
@@ -79,9 +83,20 @@ def test_the_code_of_a_page_runs(page, desk):
         if block.language == "python":
             exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), names)
             continue
+        if block.language == "text":
+            where = f"{name_of(page)}:{block.line}"
+            assert not printed or unprinted(block.text, printed) == [], where
+            continue
         script = "\n".join(commands(block))
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{name_of(page)}:{block.line}\n{script}\n{done.stdout[-2000:]}\n{done.stderr}"
+        printed = "" if block.more else done.stdout
+
+
+def unprinted(shown: str, printed: str) -> list[str]:
+    """Lines that a page shows and the commands did not print, whatever the spaces between words."""
+    said = {" ".join(line.split()) for line in printed.splitlines()}
+    return [line for line in shown.splitlines() if line.strip() and " ".join(line.split()) not in said]
 
 
 # ---- commands -------------------------------------------------------------------------------------------
@@ -244,6 +259,7 @@ def test_blocks_are_found_with_their_marks():
 
 
 def test_strays_are_noticed():
+    assert unprinted("a  b\n\nc\n", " a b\nd") == ["c"]
     assert unknown_in("messsim rum x.toml") == ["rum"]
     assert unknown_in("messsim run x.toml --sed 1 --seed 2 --set a=--b") == ["--sed"]
     assert unknown_in("messsim --verion") == ["--verion"]
