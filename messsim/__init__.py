@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from messsim import plot
     from messsim.results import Result
     from messsim.scenario import Scenario, load, parse
     from messsim.study import run
     from messsim.version import __version__
 
-__all__ = ["Result", "Scenario", "__version__", "load", "parse", "run"]
+__all__ = ["Result", "Scenario", "__version__", "load", "parse", "plot", "run"]
 
 _HOMES = {
     "Result": "messsim.results",
@@ -23,6 +24,7 @@ _HOMES = {
     "__version__": "messsim.version",
     "load": "messsim.scenario",
     "parse": "messsim.scenario",
+    "plot": "messsim.plot",
     "run": "messsim.study",
 }
 
@@ -33,6 +35,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'messsim' has no attribute {name!r}")
     import importlib
 
+    if _HOMES[name] == f"messsim.{name}":
+        return importlib.import_module(_HOMES[name])
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

@@ -11,10 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "messsim"
 
 FLOORS = {
-    **dict.fromkeys(["errors", "version"], 0),
+    **dict.fromkeys(["errors", "version", "wording"], 0),
     **dict.fromkeys(["_core", "scenario"], 1),
     **dict.fromkeys(["workload", "zoo", "routing"], 2),
-    "engines": 3,
+    **dict.fromkeys(["engines", "plot"], 3),
     **dict.fromkeys(["results", "report"], 4),
     "study": 5,
     **dict.fromkeys(["cli", "__init__"], 6),

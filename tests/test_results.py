@@ -268,7 +268,13 @@ TREE: dict[str, Any] = {
     "slo": dict.fromkeys(["ttft_s", "tpot_s", "attainment", "goodput_rps"]),
     "predictor": dict.fromkeys(["log_loss", "auc", "updates"]),
     "accuracy": dict.fromkeys(
-        ["percentile_relative_error", "auc_bins", "in_flight_left_out_of_latencies", "oracle_relative_error"]
+        [
+            "percentile_relative_error",
+            "auc_bins",
+            "in_flight_left_out_of_latencies",
+            "oracle_relative_error",
+            "warmup_left_out_of_latencies",
+        ]
     ),
     "performance": dict.fromkeys(["wall_s", "requests_per_s", "events", "events_per_s", "peak_rss_mib"]),
 }

@@ -5,10 +5,12 @@ Each module registers its commands when it is imported; their order here is thei
 
 from . import running  # isort: split
 
+from . import pages  # isort: split
+
 from . import catalogue, hardware
 from .base import app
 
-__all__ = ["app", "catalogue", "hardware", "main", "running"]
+__all__ = ["app", "catalogue", "hardware", "main", "pages", "running"]
 
 
 def main() -> None:

@@ -7,31 +7,11 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from messsim.wording import number, percent, seconds
+
 __all__ = ["Fitting", "grid", "number", "percent", "seconds"]
 
 ANY_WIDTH = 10_000
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """A share as percent, or a dash."""
-    return "-" if share is None else f"{100 * share:.{digits}f} %"
-
-
-def number(value: float | None, unit: str = "") -> str:
-    """Four significant digits, thousands set apart."""
-    if value is None:
-        return "-"
-    digits = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return f"{digits} {unit}".strip()
-
-
-def seconds(value: float | None) -> str:
-    """Milliseconds below a second."""
-    if value is None:
-        return "-"
-    if value < 0.9995:  # which three digits would round to 1000 ms
-        return f"{1000 * value:.3g} ms"
-    return f"{value:.3g} s" if value < 999.5 else f"{value:,.0f} s"
 
 
 def grid() -> Table:

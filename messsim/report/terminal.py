@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .tables import Fitting, grid, number, percent, seconds
+from .verdict import verdict
 
 __all__ = ["run_summary"]
 
@@ -25,19 +26,11 @@ def run_summary(summary: dict[str, Any], notes: list[str]) -> RenderableType:
 
 
 def _verdict(summary: dict[str, Any]) -> Text:
-    """Kept or missed; with several tenants, kept only if kept for each."""
-    tenants = [t for t in summary["tenants"] if t["satisfaction"] is not None]
-    if not tenants:
-        return Text("SLA: nobody was answered", style="bold yellow")
-    worst = min(tenants, key=lambda t: t["satisfaction"] - t["alpha"])
-    margin = worst["satisfaction"] - worst["alpha"]
-    kept = margin >= -1e-9  # sums of alpha are rounded
-    who = f" to {worst['name']}" if len(tenants) > 1 else ""
-    return Text(
-        f"SLA {'kept' if kept else 'missed'}: {percent(worst['satisfaction'], 2)} of answers satisfy, "
-        f"{percent(worst['alpha'], 2)} promised{who} ({100 * margin:+.2f} points)",
-        style="bold green" if kept else "bold red",
-    )
+    found = verdict(summary)
+    if found.kept is None:
+        return Text(f"SLA: {found.text}", style="bold yellow")
+    style = "bold green" if found.kept else "bold red"
+    return Text(f"SLA {'kept' if found.kept else 'missed'}: {found.text}", style=style)
 
 
 def _figures(summary: dict[str, Any]) -> Table:

@@ -1,12 +1,13 @@
 """From record columns to summary, frames and files; never calls back into an engine."""
 
-from .directory import check_free, complete_or_absent, writing
+from .directory import check_free, complete_or_absent, write_file, writing
 from .frames import joined, record_frame, timeline_frame
 from .intervals import Interval, is_precise, paired_difference, replication_interval
 from .provenance import provenance
 from .result import Result
 from .summary import summarise
 from .tally import Tally
+from .whole import check_whole, reading_records
 from .writer import RecordWriter
 
 __all__ = [
@@ -15,14 +16,17 @@ __all__ = [
     "Result",
     "Tally",
     "check_free",
+    "check_whole",
     "complete_or_absent",
     "is_precise",
     "joined",
     "paired_difference",
     "provenance",
+    "reading_records",
     "record_frame",
     "replication_interval",
     "summarise",
     "timeline_frame",
+    "write_file",
     "writing",
 ]

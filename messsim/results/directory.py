@@ -9,7 +9,7 @@ from pathlib import Path
 
 from messsim.errors import OutputError
 
-__all__ = ["check_free", "complete_or_absent", "write_texts", "writing"]
+__all__ = ["check_free", "complete_or_absent", "write_file", "write_texts", "writing"]
 
 
 def check_free(target: Path) -> None:
@@ -61,6 +61,17 @@ def write_texts(target: Path, texts: dict[str, str]) -> None:
     with complete_or_absent(target) as beside, writing(target):
         for name, text in texts.items():
             (beside / name).write_text(text, encoding="utf-8")
+
+
+def write_file(target: Path, content: bytes) -> None:
+    """Writes a file that appears whole or not at all; one that is there already is replaced."""
+    beside = target.absolute().with_name(f".{target.name}.{os.getpid()}.partial")
+    with writing(target):
+        try:
+            beside.write_bytes(content)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

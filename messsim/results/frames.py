@@ -87,7 +87,9 @@ def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl
             **{f"in_system_{name}": [s.in_system[k] for s in samples] for k, name in enumerate(pools)},
             **{f"power_w_{name}": power[:, k] for k, name in enumerate(pools)},
         },
-        schema_overrides={"request": pl.Int64, "explored": pl.Int64},
+        schema_overrides={"request": pl.Int64, "explored": pl.Int64}
+        | dict.fromkeys(("queue", "queue_tracked", "certificate"), pl.Float64)
+        | {f"in_system_{name}": pl.Int64 for name in pools},  # which a run of no requests would leave open
     )
     curves = pl.DataFrame(
         {

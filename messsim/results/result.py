@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.errors import OutputError
+from messsim.plot import Plots
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,6 +55,11 @@ class Result:
             raise OutputError("the run kept no records; expected run(..., out=DIR) or keep_records=True")
         return pl.scan_parquet(self.directory / "requests" / "part-*.parquet")
 
+    @property
+    def plot(self) -> Plots:
+        """Charts: ``result.plot.satisfaction()`` and so on, drawn by Altair (extra ``plot``)."""
+        return Plots(self)
+
     @classmethod
     def read(cls, directory: str | Path) -> Result:
         """The results in a directory that `run` wrote.
@@ -69,6 +75,6 @@ class Result:
         try:
             summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
             timeline = pl.read_parquet(path / "timeline.parquet")
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        except (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise OutputError(f"{path}: expected a directory that `messsim run --out` wrote ({error})") from None
         return cls(summary, timeline, directory=path)

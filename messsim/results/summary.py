@@ -50,6 +50,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
             "auc_bins": ScoreHistogram.BINS,
             "in_flight_left_out_of_latencies": tally.count("in_flight"),
             "oracle_relative_error": oracle.relative_error,
+            "warmup_left_out_of_latencies": scenario.warmup,
         },
         "performance": {
             "wall_s": wall_s,

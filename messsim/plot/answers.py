@@ -1,0 +1,141 @@
+"""Who answered, and whether each tenant got what was promised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from messsim.wording import number, percent, seconds
+
+from .digest import by_request
+from .figure import Figure, Run, library
+from .marks import NOTHING, Marks
+from .parts import SQUARES, crosshair, folded, layered, lines, requests_axis, rows, side_by_side
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["answers", "tenants"]
+
+
+def answers(run: Run, marks: Marks = NOTHING) -> Figure:
+    """Which model answered, along the run."""
+    import polars as pl
+
+    alt = library()
+    models = run.summary["models"]
+    counted, names = folded(by_request(run, "model"), "model", [m["name"] for m in models], "answered")
+    share = pl.col("answered") / pl.col("answered").sum().over("request")
+    order = pl.col("model").replace_strict(names, list(range(len(names))), return_dtype=pl.Int32)
+    long = counted.group_by("request", "model").agg(pl.col("answered").sum()).with_columns(share=share, order=order)
+    x = requests_axis(run)
+    color = alt.Color("model:N", title=None, scale=alt.Scale(domain=names), legend=SQUARES)
+    area = (
+        alt.Chart(rows(_complete(long, names).sort("order", "request")))
+        .mark_area()
+        .encode(
+            x=x,
+            y=alt.Y("share:Q", title="share of answers", stack="zero", scale=alt.Scale(domain=[0, 1], nice=False)).axis(
+                format="%", tickCount=5
+            ),
+            color=color,
+            order="order:Q",
+        )
+    )
+    wide, shares = side_by_side(long, "request", "model", "share", names, ".1%")
+    wide = wide.fill_null(0.0)
+    tips = [alt.Tooltip("request:Q", title="from request", format=","), *shares]
+    behind, before = marks.layers(run.timeline, "request", filled=True)
+    most = max(models, key=lambda m: m["share"] or 0.0)
+    return Figure(
+        "Who answered",
+        layered(area, *behind, *before, crosshair(wide, x, tips)),
+        f"Share of answers by model along the run; {most['name']} gave most, {percent(most['share'])}.",
+        "Stacked from the first model of the scenario up, in slices of the run.",
+        _models(run.summary),
+    )
+
+
+def _complete(long: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """With a row for every model in every slice: an area needs its zeros."""
+    import polars as pl
+
+    grid = long.select("request").unique().join(long.select("model", "order").unique(), how="cross")
+    assert set(long["model"]) <= set(names)
+    return grid.join(long, on=["request", "model", "order"], how="left").with_columns(pl.col("share").fill_null(0.0))
+
+
+def _models(summary: dict[str, Any]) -> pl.DataFrame:
+    import polars as pl
+
+    unit = summary["cost"]["unit"]
+    table = [
+        {
+            "model": m["name"],
+            "answered": f"{m['answered']:,}",
+            "share": percent(m["share"]),
+            "satisfied": percent(m["satisfaction"]),
+            f"{unit} per answer": number(m["cost_per_request"]),
+            "utilisation": percent(m["utilization"]),
+        }
+        for m in summary["models"]
+    ]
+    frame = pl.DataFrame(table)
+    return frame if summary["pools"] else frame.drop("utilisation")
+
+
+def tenants(run: Run, marks: Marks = NOTHING) -> Figure:
+    """How far above or below their promise tenants are, along the run."""
+    import polars as pl
+
+    alt = library()
+    told = run.summary["tenants"]
+    alphas = {t["name"]: t["alpha"] for t in told}
+    counted = by_request(run, "tenant")
+    sums = [pl.col(c).cum_sum().over("tenant") for c in ("satisfied", "answered")]
+    margin = pl.col("satisfied") / pl.col("answered") - pl.col("tenant").replace_strict(alphas, return_dtype=pl.Float64)
+    ends = pl.col("request").shift(-1).over("tenant").fill_null(int(run.summary["requests"]["arrived"]))
+    so_far = counted.with_columns(*sums).with_columns(margin=margin, request=ends)
+    answered = [t for t in told if t["satisfaction"] is not None]
+    shown = sorted(answered, key=lambda t: t["satisfaction"] - t["alpha"])[:8]
+    names = [t["name"] for t in told if t in shown]
+    long = so_far.filter(pl.col("tenant").is_in(names))
+    wide, margins = side_by_side(long, "request", "tenant", "margin", names, "+.2%")
+    tips = [alt.Tooltip("request:Q", title="until request", format=","), *margins]
+    y = alt.Y("margin:Q", title="satisfied so far − promised", axis=alt.Axis(format="+%"))
+    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(style="promise").encode(y="zero:Q")
+    behind, before = marks.layers(run.timeline, "request")
+    worst = shown[0] if shown else None
+    said = (
+        ""
+        if worst is None
+        else f"; least for {worst['name']}, {100 * (worst['satisfaction'] - worst['alpha']):+.2f} points"
+    )
+    few = "" if len(told) <= len(names) else f" The {len(names)} tenants with the least margin."
+    return Figure(
+        "Margin of each tenant",
+        layered(*behind, zero, lines(long, requests_axis(run), y, series="tenant", names=names), *before,
+                crosshair(wide, requests_axis(run), tips)),
+        f"Satisfaction so far minus the promise, by tenant{said}.",
+        f"Above the dashed line the promise is kept.{few}",
+        _tenants(told),
+        height=240,
+    )  # fmt: skip
+
+
+def _tenants(told: list[dict[str, Any]]) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.DataFrame(
+        [
+            {
+                "tenant": t["name"],
+                "answered": f"{t['answered']:,}",
+                "promised": percent(t["alpha"]),
+                "satisfied": percent(t["satisfaction"], 2),
+                "certificate": percent(t["certificate"], 2),
+                "Q": number(t["queue_final"]),
+                "TTFT p95": seconds(t["latency_s"]["ttft"]["p95"]),
+            }
+            for t in told
+        ]
+    )

@@ -1,0 +1,96 @@
+"""What answers cost, beside what they would cost without a router or with one that knows all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from messsim.wording import number
+
+from .figure import Figure, Run, library
+from .marks import NOTHING, Marks
+from .parts import SQUARES, layered, rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["cost"]
+
+ORACLES = {"clairvoyant": "clairvoyant oracle", "statistical": "statistical oracle", "feature": "feature oracle"}
+EXPECTED = "expected"
+PARTS = ["answers", "exploring", "lost", "idle", EXPECTED]
+
+
+def cost(run: Run, marks: Marks = NOTHING) -> Figure:
+    """Cost of an answer, by what it was spent on, and its rivals."""
+    import polars as pl
+
+    alt = library()
+    told = run.summary["cost"]
+    unit = told["unit"]
+    bars = [*_spent(run.summary), *_rivals(told)]
+    kinds = list(dict.fromkeys(b["kind"] for b in bars))
+    frame = pl.DataFrame(bars, schema={"kind": pl.String, "part": pl.String, "cost": pl.Float64})
+    parts = [p for p in PARTS[:-1] if (frame["part"] == p).any()]
+    order = pl.col("part").replace_strict(PARTS, list(range(len(PARTS))), return_dtype=pl.Int32)
+    frame = frame.with_columns(order=order, shown=pl.col("cost").map_elements(number, return_dtype=pl.String))
+    totals = frame.group_by("kind", maintain_order=True).agg(pl.col("cost").sum())
+    totals = totals.with_columns(shown=pl.col("cost").map_elements(number, return_dtype=pl.String))
+    y = alt.Y("kind:N", title=None, sort=kinds, axis=alt.Axis(labelLimit=150, ticks=False, domain=False))
+    most = max(totals["cost"], default=0.0)
+    room = alt.Scale(domain=[0, 1.12 * most or 1.0], nice=False)  # for the figure at the bar's end
+    axis = alt.Axis(grid=True, tickCount=4)
+    x = alt.X("cost:Q", title=f"{unit} per answer", stack="zero", scale=room, axis=axis)
+    tips = ["kind:N", "part:N", alt.Tooltip("shown:N", title=unit)]
+    spent, expected = frame.filter(pl.col("part") != EXPECTED), frame.filter(pl.col("part") == EXPECTED)
+    color = alt.Color("part:N", title=None, scale=alt.Scale(domain=parts), legend=SQUARES)
+    thick = {"band": 0.6}
+    text = alt.Chart(rows(totals)).mark_text(style="value-label", align="left", dx=5)
+    chart = layered(
+        alt.Chart(rows(spent)).mark_bar(height=thick).encode(x=x, y=y, color=color, order="order:Q", tooltip=tips),
+        alt.Chart(rows(expected)).mark_bar(height=thick, style="reference").encode(x=x, y=y, tooltip=tips),
+        text.encode(x="cost:Q", y=y, text="shown:N"),
+    )
+    rivals = "; ".join(f"{b['kind']} {number(b['cost'], unit)}" for b in bars if b["part"] == EXPECTED)
+    return Figure(
+        "Cost of an answer",
+        chart,
+        f"An answer of this run costs {number(told['per_request'], unit)} in all"
+        + (f". Expected: {rivals}." if rivals else "."),
+        "This run: what was really spent. Grey: expected, the cost that the router reckons with before queues and "
+        "batches, of choices made beforehand and of oracles that know the outcomes.",
+        _table(run.summary),
+        height=44 * len(kinds) + 30,
+    )
+
+
+def _spent(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    told, answered = summary["cost"], summary["requests"]["completed"]
+    if not answered:
+        return []
+    extra = {"exploring": told["exploration"], "lost": told["lost"], "idle": told["idle"] or 0.0}
+    parts = {"answers": told["total"] - sum(extra.values())} | extra
+    return [{"kind": "this run", "part": k, "cost": v / answered} for k, v in parts.items() if v > 0 or k == "answers"]
+
+
+def _rivals(told: dict[str, Any]) -> list[dict[str, Any]]:
+    single = told["best_single"]
+    named = {f"{single['model']} alone": single["per_request"], "best fixed mix": told["static_mix_per_request"]}
+    oracles = told["oracle"] or {}
+    named |= {name: (oracles.get(kind) or {}).get("at_own") for kind, name in ORACLES.items()}
+    return [{"kind": k, "part": EXPECTED, "cost": v} for k, v in named.items() if v is not None]
+
+
+def _table(summary: dict[str, Any]) -> pl.DataFrame:
+    import polars as pl
+
+    told = summary["cost"]
+    unit = told["unit"]
+    spent = {"total": told["total"], "exploring": told["exploration"], "lost work": told["lost"], "idle": told["idle"]}
+    table = [{"cost": k, "in all": number(v, unit), "per answer": _each(v, summary)} for k, v in spent.items()]
+    table += [{"cost": b["kind"], "in all": "-", "per answer": number(b["cost"], unit)} for b in _rivals(told)]
+    return pl.DataFrame(table)
+
+
+def _each(value: float | None, summary: dict[str, Any]) -> str:
+    answered = summary["requests"]["completed"]
+    return number(value / answered if value is not None and answered else None, summary["cost"]["unit"])

@@ -1,0 +1,83 @@
+"""A chart and the words that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from messsim.errors import OutputError
+
+from .theme import LIGHT
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Figure", "Run", "library", "themed"]
+
+WIDTH, HEIGHT = 640, 300
+
+
+class Run(Protocol):
+    """What figures are made of: a `messsim.Result`, or anything like it."""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The object that ``--json`` prints."""
+
+    @property
+    def timeline(self) -> pl.DataFrame:
+        """At most 4,096 rows in request order."""
+
+    @property
+    def requests(self) -> pl.LazyFrame:
+        """One row a request."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart without size or colours, and what stands beside it.
+
+    Attributes
+    ----------
+    title
+        A few words.
+    chart
+        An Altair chart; what colours it is in `messsim.plot.theme`.
+    description
+        What the chart shows, with its main figures, for who cannot see it.
+    note
+        How to read it.
+    table
+        The figures behind it: a few rows, headed as people read them.
+    height
+        Pixels.
+    """
+
+    title: str
+    chart: Any = field(repr=False)
+    description: str
+    note: str = ""
+    table: pl.DataFrame | None = field(default=None, repr=False)
+    height: int = HEIGHT
+
+
+def library() -> Any:
+    """Altair.
+
+    Raises
+    ------
+    OutputError
+        If it is not installed.
+    """
+    try:
+        import altair
+        import vl_convert  # noqa: F401  (draws files, and holds the scripts of a page)
+    except ImportError:
+        raise OutputError("drawing needs Altair; install it with `pip install 'messsim[plot]'`") from None
+    return altair
+
+
+def themed(figure: Figure) -> Any:
+    """The chart as it is shown outside a report: with title, size and the light colours."""
+    chart = figure.chart.properties(title=figure.title, width=WIDTH, height=figure.height)
+    return chart.properties(description=figure.description).configure(**LIGHT)

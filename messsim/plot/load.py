@@ -1,0 +1,123 @@
+"""What the pools do along the run: requests in them, and the power that they draw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from messsim.errors import OutputError
+from messsim.wording import number, percent
+
+from .digest import sliced
+from .figure import Figure, Run, library
+from .marks import NOTHING, Marks
+from .parts import SQUARES, WHOLE, crosshair, folded, layered, lines, rows, side_by_side, time_axis, time_unit
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["load", "power"]
+
+DOWN = " Red: a replica is down."
+
+
+def load(run: Run, marks: Marks = NOTHING) -> Figure:
+    """Requests in each pool, waiting or running."""
+    alt = library()
+    long, unit, size, names = _pools(run, "in_system_")
+    long, names = folded(long, "pool", names, "value")
+    long = _summed(long)
+    x = time_axis(unit)
+    y = alt.Y("value:Q", title="requests in the pool")
+    behind, before = marks.layers(run.timeline, "time_s", size)
+    wide, values = side_by_side(long, "time", "pool", "value", names, ".1f")
+    tips = [alt.Tooltip("time:Q", title=unit, format=".4~g"), *values]
+    busiest = max(run.summary["pools"], key=lambda p: p["utilization"] or 0.0)
+    return Figure(
+        "Load",
+        layered(*behind, lines(long, x, y, series="pool", names=names), *before, crosshair(wide, x, tips)),
+        f"Requests in each pool along the run; {busiest['name']} is busiest, {percent(busiest['utilization'])} of the "
+        "time.",
+        "Running and waiting requests as an arriving one finds them, mean of each slice of the run."
+        + (DOWN if marks.outages else ""),
+        _table(run),
+        height=240,
+    )
+
+
+def power(run: Run, marks: Marks = NOTHING) -> Figure:
+    """Power of each pool."""
+    import polars as pl
+
+    alt = library()
+    long, unit, size, names = _pools(run, "power_w_")
+    long, names = folded(long, "pool", names, "value")
+    order = pl.col("pool").replace_strict(names, list(range(len(names))), return_dtype=pl.Int32)
+    long = _summed(long).with_columns(order=order).sort("order", "time")
+    x = time_axis(unit)
+    area = (
+        alt.Chart(rows(long))
+        .mark_area()
+        .encode(
+            x=x,
+            y=alt.Y("value:Q", title="power (W)", stack="zero", axis=alt.Axis(labelExpr=WHOLE)),
+            color=alt.Color("pool:N", title=None, scale=alt.Scale(domain=names), legend=SQUARES),
+            order="order:Q",
+        )
+    )
+    wide, values = side_by_side(long, "time", "pool", "value", names, ",.0f")
+    tips = [alt.Tooltip("time:Q", title=unit, format=".4~g"), *values]
+    behind, before = marks.layers(run.timeline, "time_s", size, filled=True)
+    energy = run.summary["energy"]
+    assumed = "" if energy["measured"] else " The energy of some pools is assumed, not measured."
+    return Figure(
+        "Power",
+        layered(area, *behind, *before, crosshair(wide, x, tips)),
+        f"Power of each pool along the run; {number(energy['total_j'], 'J')} in all, of which "
+        f"{number(energy['idle_j'], 'J')} idle.",
+        f"Stacked; mean of each slice of the run.{assumed}{DOWN if marks.outages else ''}",
+        _table(run),
+        height=240,
+    )
+
+
+def _pools(run: Run, prefix: str) -> tuple[pl.DataFrame, str, float, list[str]]:
+    """One quantity by `time` and `pool` as `value`; the unit of time, its seconds, and the pools' names."""
+    import polars as pl
+
+    names = [p["name"] for p in run.summary["pools"]]
+    if not names:
+        raise OutputError("the run has no servers (cluster.mode = 'none'): there is no load to draw")
+    frame = sliced(run)
+    last_s = frame["to_s"].max()
+    unit, size = time_unit(last_s if isinstance(last_s, float) else 0.0)
+    middle = ((pl.col("from_s") + pl.col("to_s")) / 2 / size).alias("time")
+    wide = frame.select(middle, *[pl.col(prefix + n).cast(pl.Float64) for n in names])
+    long = wide.unpivot(index="time", variable_name="pool", value_name="value").drop_nulls()
+    return long.with_columns(pl.col("pool").str.strip_prefix(prefix)), unit, size, names
+
+
+def _summed(long: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    return long.group_by("time", "pool").agg(pl.col("value").sum()).sort("time", "pool")
+
+
+def _table(run: Run) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.DataFrame(
+        [
+            {
+                "pool": p["name"],
+                "model": p["model"],
+                "GPUs": f"{p['replicas'] * p['gpus_per_replica']} x {p['gpu']}" if p["gpu"] else "-",
+                "replicas": str(p["replicas"]),
+                "utilisation": percent(p["utilization"]),
+                "energy (kJ)": number((p["energy_j"] + p["idle_energy_j"]) / 1000),
+                "of which idle (kJ)": number(p["idle_energy_j"] / 1000),
+                "energy is": "measured" if p["energy_measured"] else "assumed",
+                "preemptions": f"{p['preemptions']:,}",
+            }
+            for p in run.summary["pools"]
+        ]
+    )

@@ -1,0 +1,129 @@
+"""Pieces that several charts are made of."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .figure import Run, library
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "SQUARES",
+    "WHOLE",
+    "crosshair",
+    "folded",
+    "layered",
+    "lines",
+    "requests_axis",
+    "rows",
+    "seconds_axis",
+    "side_by_side",
+    "time_axis",
+    "time_unit",
+]
+
+MOST_SERIES = 8
+OTHERS = "others"
+SQUARES = {"symbolType": "square"}  # in the legend of areas and bars
+TICKS = {"expr": "width / 90"}
+WHOLE = "datum.value < 1e6 ? format(datum.value, ',') : format(datum.value / 1e6, '~r') + ' M'"
+SECONDS = (
+    "datum.value < 0.000999 ? format(datum.value * 1e6, '~r') + ' µs' : "
+    "datum.value < 0.999 ? format(datum.value * 1e3, '~r') + ' ms' : format(datum.value, '~r') + ' s'"
+)
+
+
+def time_unit(last_s: float) -> tuple[str, float]:
+    """The unit that a run's time is best told in, and its seconds."""
+    for unit, size in (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if last_s >= 2 * size:
+            return unit, size
+    return "seconds", 1.0
+
+
+def rows(frame: pl.DataFrame) -> Any:
+    """A frame as inline data, floats in six digits."""
+    import polars as pl
+
+    floats = pl.selectors.float()
+    return library().Data(values=frame.with_columns(floats.round_sig_figs(6)).to_dicts())
+
+
+def requests_axis(run: Run) -> Any:
+    """Request numbers along the bottom."""
+    alt = library()
+    scale = alt.Scale(domain=[0, max(1, run.summary["requests"]["arrived"] - 1)], nice=False)
+    return alt.X("request:Q", title="request", scale=scale, axis=alt.Axis(labelExpr=WHOLE, tickCount=TICKS))
+
+
+def time_axis(unit: str) -> Any:
+    """Time along the bottom."""
+    alt = library()
+    return alt.X("time:Q", title=unit, scale=alt.Scale(nice=False), axis=alt.Axis(tickCount=TICKS))
+
+
+def seconds_axis(least: float, most: float, **options: Any) -> Any:
+    """Seconds on a logarithmic axis that has the labels 1, 2 and 5, or fewer where they would touch."""
+    decades = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    values = [10.0**k * digit for k in decades for digit in (1, 2, 5)]
+    values = [float(f"{v:.1g}") for v in values if least <= v <= most]
+    return library().Axis(labelExpr=SECONDS, values=values, labelOverlap="greedy", labelSeparation=8, **options)
+
+
+def lines(long: pl.DataFrame, x: Any, y: Any, *, series: str, names: list[str], **mark: Any) -> Any:
+    """One line for each name, coloured in their order."""
+    alt = library()
+    color = alt.Color(f"{series}:N", title=None, scale=alt.Scale(domain=names))
+    return alt.Chart(rows(long)).mark_line(clip=True, **mark).encode(x=x, y=y, color=color)
+
+
+def crosshair(wide: pl.DataFrame, x: Any, tooltips: list[Any]) -> Any:
+    """A line under the pointer that tells all values there."""
+    alt = library()
+    near = alt.selection_point(
+        name="pointer", on="pointerover", nearest=True, clear="pointerout", encodings=["x"], empty=False
+    )
+    return (
+        alt.Chart(rows(wide))
+        .mark_rule(style="crosshair")
+        .encode(x=x, opacity=alt.condition(near, alt.value(0.7), alt.value(0)), tooltip=tooltips)
+        .add_params(near)
+    )
+
+
+def side_by_side(long: pl.DataFrame, x: str, series: str, value: str, names: list[str], form: str) -> Any:
+    """A frame with a column for each name, and the tooltips that tell them.
+
+    Columns are numbered, not named: a name may have dots and brackets, which mean something to Vega-Lite.
+    """
+    import polars as pl
+
+    numbers = {name: f"series {k}" for k, name in enumerate(names)}
+    numbered = long.with_columns(pl.col(series).replace_strict(numbers, return_dtype=pl.String))
+    pivoted = numbered.pivot(series, index=x, values=value).sort(x)
+    there = {name: number for name, number in numbers.items() if number in pivoted.columns}
+    tips = [library().Tooltip(f"{number}:Q", title=name, format=form) for name, number in there.items()]
+    return pivoted.select(x, *there.values()), tips
+
+
+def layered(*layers: Any) -> Any:
+    """One chart; layers that are no chart are left out."""
+    return library().layer(*[layer for layer in layers if layer is not None])
+
+
+def folded(frame: pl.DataFrame, column: str, order: list[str], weight: str) -> tuple[pl.DataFrame, list[str]]:
+    """At most eight names, the weightiest in their given order; the rest become ``others``.
+
+    Rows keep their values: sum over what is now the same name.
+    """
+    import polars as pl
+
+    if len(order) <= MOST_SERIES:
+        return frame, order
+    weights = dict(frame.group_by(column).agg(pl.col(weight).sum()).iter_rows())
+    kept = sorted(order, key=lambda n: -(weights.get(n) or 0))[: MOST_SERIES - 1]
+    name = pl.when(pl.col(column).is_in(kept)).then(pl.col(column)).otherwise(pl.lit(OTHERS)).alias(column)
+    return frame.with_columns(name), [*(n for n in order if n in kept), OTHERS]

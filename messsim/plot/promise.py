@@ -1,0 +1,111 @@
+"""Is the promise kept: satisfaction so far, the certificate, and the virtual queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from messsim.wording import number, percent
+
+from .digest import thinned
+from .figure import Figure, Run, library
+from .marks import NOTHING, Marks
+from .parts import crosshair, layered, lines, requests_axis, rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["queue", "satisfaction"]
+
+CURVES = {"satisfaction_running": "satisfied so far", "certificate": "certificate"}
+QUEUES = {"queue": "Q", "queue_tracked": "Q as the router sees it"}
+UNSETTLED = 0.02  # of the run: there the scale of the share need not fit
+
+
+def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
+    """Running satisfaction, its guaranteed lower bound, and the promise."""
+    import polars as pl
+
+    alt = library()
+    sla = run.summary["sla"]
+    wide = thinned(run.timeline).select("request", *CURVES)
+    low, high = _domain(wide, sla["alpha"])
+    x = requests_axis(run)
+    y = alt.Y(
+        "share:Q", title="share of answers", scale=alt.Scale(domain=[low, high], nice=False), axis=alt.Axis(format="%")
+    )
+    long = wide.rename(CURVES).unpivot(index="request", variable_name="curve", value_name="share").drop_nulls()
+    tips = [alt.Tooltip("request:Q", format=",")]
+    tips += [alt.Tooltip(f"{c}:Q", title=name, format=".2%") for c, name in CURVES.items()]
+    behind, before = marks.layers(run.timeline, "request")
+    promise = pl.DataFrame({"alpha": [sla["alpha"]], "text": [f"promised {percent(sla['alpha'])}"]})
+    chart = layered(
+        *behind,
+        lines(long, x, y, series="curve", names=list(CURVES.values())),
+        alt.Chart(rows(promise)).mark_rule(style="promise").encode(y="alpha:Q"),
+        alt.Chart(rows(promise))
+        .mark_text(style="promise-label", align="right", baseline="top", dx=-4, dy=5, x={"expr": "width"})
+        .encode(y="alpha:Q", text="text:N"),
+        *before,
+        crosshair(wide, x, tips),
+    )
+    return Figure(
+        "Satisfaction and certificate",
+        chart,
+        _told(sla),
+        "The certificate is the sample-path bound α − Q/T: the share of rated answers that satisfy cannot be lower, "
+        "whatever the traffic does.",
+        _table(run.timeline, CURVES, percent),
+    )
+
+
+def _domain(wide: pl.DataFrame, alpha: float) -> tuple[float, float]:
+    """Room for the settled curves and the promise; the first steps of a mean of few answers may leave it."""
+    settled = wide.tail(max(1, int(len(wide) * (1 - UNSETTLED))))
+    ends = [settled[c].quantile(q) for c in CURVES for q in (0.01, 1.0)]
+    known = [alpha, *(e for e in ends if e is not None)]
+    room = 0.15 * max(max(known) - min(known), 0.02)
+    return max(0.0, min(known) - room), min(1.0, max(known) + room)
+
+
+def _told(sla: dict[str, Any]) -> str:
+    said = f"Running share of satisfying answers, {percent(sla['satisfaction'], 2)} at the end"
+    since = sla["time_to_compliance"]
+    since = "never for good" if since is None else f"for good from request {since:,} on"
+    return f"{said}, against the promised {percent(sla['alpha'])}, which is kept {since}."
+
+
+def queue(run: Run, marks: Marks = NOTHING) -> Figure:
+    """The virtual queue: what the router owes."""
+    alt = library()
+    sla = run.summary["sla"]
+    wide = thinned(run.timeline).select("request", *QUEUES)
+    shown = QUEUES if (wide["queue"] != wide["queue_tracked"]).any() else {"queue": "Q"}
+    x, y = requests_axis(run), alt.Y("answers:Q", title="answers owed")
+    tips = [alt.Tooltip("request:Q", format=",")]
+    tips += [alt.Tooltip(f"{c}:Q", title=name, format=".2f") for c, name in shown.items()]
+    behind, before = marks.layers(run.timeline, "request")
+    if len(shown) == 1:
+        flat = wide.rename({"queue": "answers"})
+        curve = alt.Chart(rows(flat)).mark_area(style="owed", opacity=0.6, line=False).encode(x=x, y=y)
+    else:
+        long = wide.rename(shown).unpivot(index="request", variable_name="curve", value_name="answers")
+        curve = lines(long, x, y, series="curve", names=list(shown.values()), strokeWidth=1.5)
+    chart = layered(*behind, curve, *before, crosshair(wide, x, tips))
+    return Figure(
+        "Virtual queue",
+        chart,
+        f"Virtual queue Q: {number(sla['queue_final'])} at the end, {number(sla['queue_max'])} at most.",
+        "Q grows by α for each answer and shrinks by 1 for each that satisfies: the satisfying answers that are still "
+        "owed. The longer it is, the more the router pays for good answers.",
+        _table(run.timeline, shown, number),
+        height=180,
+    )
+
+
+def _table(timeline: pl.DataFrame, columns: dict[str, str], shown: Any) -> pl.DataFrame:
+    """A dozen rows of the timeline."""
+    import polars as pl
+
+    few = thinned(timeline, 11)
+    told = {name: [shown(value) for value in few[column]] for column, name in columns.items()}
+    return pl.DataFrame({"request": [f"{r:,}" for r in few["request"]]} | told)

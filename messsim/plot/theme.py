@@ -1,0 +1,82 @@
+"""How charts look, in light and in dark: colours that stay apart for colour-blind readers, quiet axes."""
+
+from typing import Any
+
+__all__ = ["DARK", "LIGHT"]
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+
+
+def _theme(
+    surface: str, ink: str, quiet: str, grid: str, promise: str, reference: str, series: list[str]
+) -> dict[str, Any]:
+    """Vega-Lite's `config`; marks take their colours from the named styles."""
+    line = {"color": promise, "strokeDash": [6, 4], "strokeWidth": 1.5}
+    return {
+        "background": surface,
+        "font": FONT,
+        "view": {"stroke": None},
+        "range": {"category": series},
+        "axis": {
+            "domainColor": grid,
+            "gridColor": grid,
+            "tickColor": grid,
+            "labelColor": quiet,
+            "titleColor": quiet,
+            "titleFontWeight": "normal",
+            "labelFontSize": 11,
+            "titleFontSize": 12,
+            "labelFlush": False,
+            "titleAnchor": "end",
+        },
+        "axisX": {"grid": False},
+        "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
+        "legend": {
+            "orient": "top",
+            "columns": 4,
+            "title": None,
+            "labelColor": ink,
+            "titleColor": quiet,
+            "labelFontSize": 12,
+            "labelLimit": 240,
+            "symbolStrokeWidth": 2.5,
+            "padding": 0,
+            "offset": 8,
+        },
+        "title": {"color": ink, "subtitleColor": quiet, "anchor": "start", "fontSize": 15, "fontWeight": 600},
+        "line": {"strokeWidth": 2, "strokeJoin": "round"},
+        "bar": {"stroke": surface, "strokeWidth": 1},
+        "area": {"stroke": surface, "strokeWidth": 1},
+        "style": {
+            "promise": line,
+            "promise-label": {"color": promise, "fontSize": 12, "fontWeight": 600},
+            "mark": {"color": quiet, "strokeDash": [2, 3]},
+            "mark-label": {"color": quiet, "fontSize": 11},
+            "outage": {"color": promise, "opacity": 0.14, "strokeWidth": 0},
+            "strip": {"color": promise, "opacity": 0.7, "strokeWidth": 0},
+            "value-label": {"color": ink, "fontSize": 12},
+            "owed": {"color": series[0], "strokeWidth": 0},
+            "reference": {"color": reference},
+            "crosshair": {"color": quiet},
+        },
+    }
+
+
+LIGHT = _theme(
+    "#ffffff",
+    "#16181d",
+    "#565b66",
+    "#dfe2e8",
+    "#c0263a",
+    "#8d93a0",
+    ["#2a6fdb", "#0f9d76", "#e08a00", "#7b52c7", "#d1437f", "#5b8c2a", "#0b8fa8", "#a0562f"],
+)
+DARK = _theme(
+    "#15181e",
+    "#e9ebf0",
+    "#a3a9b6",
+    "#2d323c",
+    "#ff7a85",
+    "#737b8a",
+    ["#6aa5ff", "#35c79d", "#f2b046", "#b096f5", "#f284b4", "#9ac963", "#4cc4dc", "#d68f66"],
+)

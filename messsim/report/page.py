@@ -1,0 +1,143 @@
+"""A report as one HTML file that needs nothing else: no server, no network, no fonts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from messsim.plot.figure import Figure, library
+from messsim.plot.theme import DARK, LIGHT
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Page", "Section", "Table", "Tile", "html"]
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text; the first column heads its row."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[str]]
+
+    @classmethod
+    def of(cls, caption: str, frame: pl.DataFrame) -> Table:
+        """From a frame of strings."""
+        return cls(caption, frame.columns, [list(row) for row in frame.rows()])
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure that is read at a glance, and a few words to it."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: words, charts, tables, and text that is shown as it is, in this order.
+
+    `wide`: one chart a row.
+    """
+
+    id: str
+    title: str
+    text: str = ""
+    figures: list[Figure] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    verbatim: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page says.
+
+    Attributes
+    ----------
+    kept
+        Good news, bad news or (None) neither.
+    headline, verdict
+        In a word, and in a sentence.
+    footer
+        Where it all comes from.
+    """
+
+    title: str
+    subtitle: str
+    kept: bool | None
+    headline: str
+    verdict: str
+    tiles: list[Tile]
+    notes: list[str]
+    sections: list[Section]
+    footer: str
+
+
+def html(page: Page) -> bytes:
+    """The file.
+
+    Whatever comes from a scenario is escaped by Jinja; only the page's own scripts may run, by their hashes, and
+    nothing may be fetched (Content-Security-Policy).
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    library()
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    figures = [figure for section in page.sections for figure in section.figures]
+    scripts = [_bundle(), _own("page.js")]
+    return (
+        environment.from_string(_own("page.html"))
+        .render(
+            page=page,
+            table_of=Table.of,
+            style=Markup(_own("page.css")),
+            scripts=[Markup(s) for s in scripts],
+            policy=_policy(scripts),
+            charts=[_specification(f) for f in figures],
+            themes={"light": LIGHT, "dark": DARK},
+        )
+        .encode("utf-8")
+    )
+
+
+def _own(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+@cache
+def _bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    import vl_convert
+
+    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # their stub calls it required
+    assert "</script" not in script.lower()
+    return script
+
+
+def _policy(scripts: list[str]) -> str:
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    allowed = " ".join(f"'sha256-{h}'" for h in hashes)
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def _specification(figure: Figure) -> dict[str, Any]:
+    """The chart as Vega-Lite, as wide as its place on the page."""
+    chart = figure.chart.properties(width="container", height=figure.height)
+    specification: dict[str, Any] = json.loads(chart.to_json(validate=False))
+    specification.pop("config", None)
+    return specification | {"autosize": {"type": "fit-x", "contains": "padding"}}

@@ -1,0 +1,46 @@
+"""The figures of a run that are read at a glance."""
+
+from typing import Any
+
+from messsim.wording import number, percent, seconds
+
+from .page import Tile
+
+__all__ = ["tiles_of"]
+
+
+def tiles_of(summary: dict[str, Any]) -> list[Tile]:
+    """Of a summary; what does not apply is left out."""
+    sla, cost, requests = summary["sla"], summary["cost"], summary["requests"]
+    energy, latency_s, slo = summary["energy"], summary["latency_s"], summary["slo"]
+    tiles = [
+        Tile("Satisfied", percent(sla["satisfaction"], 2), f"promised {percent(sla['alpha'], 2)}"),
+        _certificate(sla),
+        Tile("Cost of an answer", number(cost["per_request"], cost["unit"]), "exploring and idle included"),
+    ]
+    if cost["ratio_to_oracle"] is not None:
+        tiles.append(Tile("Cost to oracle's", f"{cost['ratio_to_oracle']:.2f} times", "at equal satisfaction"))
+    tiles.append(Tile("Explored", percent(requests["explored"] / max(requests["arrived"], 1), 2), "of all requests"))
+    if latency_s["ttft"]["mean"] is not None:
+        e2e = f"end to end p95 {seconds(latency_s['e2e']['p95'])}"
+        tiles.append(Tile("TTFT p95", seconds(latency_s["ttft"]["p95"]), e2e))
+    if energy["j_per_output_token"]:
+        measured = "measured" if energy["measured"] else "partly assumed"
+        tiles.append(Tile("Energy of a token", number(energy["j_per_output_token"], "J"), measured))
+    if slo["attainment"] is not None:
+        goodput = f"goodput {number(slo['goodput_rps'])} requests/s"
+        tiles.append(Tile("Within the SLO", percent(slo["attainment"]), goodput))
+    left = {k: requests[k] for k in ("rejected", "lost", "in_flight") if requests[k]}
+    if left:
+        words = ", ".join(f"{v:,} {k.replace('_', ' ')}" for k, v in left.items())
+        tiles.append(Tile("Not answered", percent(sum(left.values()) / requests["arrived"], 2), words))
+    return tiles
+
+
+def _certificate(sla: dict[str, Any]) -> Tile:
+    bound = sla["certificate"]
+    if bound is None:
+        return Tile("Certificate", "-", "no answer was rated")
+    if bound <= 0:
+        return Tile("Certificate", "vacuous", "the queue is longer than the promise")
+    return Tile("Certificate", f"≥ {percent(bound, 2)}", f"of {sla['rated']:,} rated answers")

@@ -1,0 +1,68 @@
+"""A directory of results as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from messsim.errors import OutputError, ScenarioError
+from messsim.plot.figure import library
+from messsim.plot.marks import Marks, PhaseMark
+from messsim.report.page import Page, html
+from messsim.report.run_page import run_page
+from messsim.results import Result, check_whole, reading_records, write_file
+from messsim.scenario import Scenario, dump, load, notes_of
+
+from .outages import outages
+
+__all__ = ["report"]
+
+
+def report(directory: str | Path, out: str | Path | None = None) -> Path:
+    """Writes the report of what a directory holds, and returns where it is.
+
+    Parameters
+    ----------
+    directory
+        What ``messsim run --out`` wrote.
+    out
+        An ``.html`` file; none: ``report.html`` in the directory. A file that is there already is replaced.
+
+    Raises
+    ------
+    OutputError
+        If the directory is none of those, is damaged, or the report cannot be written.
+    """
+    library()
+    path = Path(directory)
+    target = Path(out) if out is not None else path / "report.html"
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise OutputError(f"{target}: expected a file name that ends in .html")
+    write_file(target, html(_page(path)))
+    return target
+
+
+def _page(path: Path) -> Page:
+    result = Result.read(path)
+    check_whole(result)
+    scenario = _scenario(path)
+    with reading_records(path):
+        return run_page(
+            result,
+            scenario=dump(scenario),
+            policy=scenario.router.policy_name,
+            marks=_marks(scenario, result),
+            notes=notes_of(scenario),
+        )
+
+
+def _scenario(path: Path) -> Scenario:
+    try:
+        return load(path / "scenario.toml")
+    except ScenarioError as error:
+        raise OutputError(f"{path}: its scenario cannot be read any more: {error}") from None
+
+
+def _marks(scenario: Scenario, result: Result) -> Marks:
+    last_s = result.timeline["time_s"].max()
+    phases = [PhaseMark(p.name or f"phase {i + 1}", p.from_request, p.from_s) for i, p in enumerate(scenario.phases)]
+    return Marks(phases, outages(scenario, float(last_s) if isinstance(last_s, float) else 0.0))

@@ -1,0 +1,313 @@
+"""The report of a run: one file that is whole, safe, sound for a screen reader, and drawn by a real browser."""
+
+import base64
+import hashlib
+import html.parser
+import itertools
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from builders import scenario
+from runs import EVIL, eventful, made
+from test_plot import contrast
+
+from messsim.errors import OutputError
+from messsim.study.report import report
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("page") / "run"
+    made(eventful(), directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def page(run_dir):
+    return report(run_dir).read_text(encoding="utf-8")
+
+
+class Elements(html.parser.HTMLParser):
+    """Every element with its attributes, in order, and the text outside of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.all: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.scripts: list[str] = []
+        self._in = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.all.append((tag, dict(attributes)))
+        self._in = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self._in = ""
+        self.text += " "
+
+    def handle_data(self, data):
+        if self._in == "script":
+            self.scripts[-1] += data
+        elif self._in != "style":
+            self.text += data
+
+    def of(self, *tags: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.all if tag in tags]
+
+
+@pytest.fixture(scope="module")
+def elements(page):
+    return Elements(page)
+
+
+# ---- what it says ---------------------------------------------------------------------------------------
+
+
+def test_the_verdict_comes_first(elements):
+    words = " ".join(elements.text.split())
+    assert words.index("Promise missed") < words.index("Certificate") < words.index("Does the promise hold?")
+    assert "60.00 % promised to time & <b>money</b>" in words
+    for heading in ("What does it cost?", "Who answered?", "Each tenant", "Phases and failures", "The scenario"):
+        assert heading in words
+    assert "request, 1 30 s 20 s plan" in words
+
+
+def test_a_run_without_servers_or_events_has_no_empty_parts(tmp_path):
+    made(scenario(cluster={"mode": "none"}), tmp_path / "run")
+    words = Elements(report(tmp_path / "run").read_text(encoding="utf-8")).text
+    for heading in ("How long do answers take?", "Load and energy", "Phases and failures", "Each tenant"):
+        assert heading not in words
+
+
+def test_a_run_of_nothing_is_reported(tmp_path):
+    made(scenario(requests=None, horizon_s=1e-9), tmp_path / "run")
+    assert "No answers" in Elements(report(tmp_path / "run").read_text(encoding="utf-8")).text
+
+
+# ---- whole and safe -------------------------------------------------------------------------------------
+
+
+def test_nothing_of_a_scenario_is_markup(page, elements):
+    assert EVIL in elements.text
+    assert EVIL not in page
+    assert [a for a in elements.of("script") if a.get("type") != "application/json"] == [{}, {}]
+    assert "b" not in {tag for tag, _ in elements.all}
+
+
+def test_it_refers_to_nothing_outside(elements):
+    for tag, attributes in elements.all:
+        assert not {"src", "srcset", "data", "action"} & attributes.keys(), tag
+        assert (attributes.get("href") or "#").startswith("#")
+    assert not elements.of("link", "iframe", "object", "embed", "img")
+
+
+def test_its_policy_lets_only_its_own_scripts_run(elements):
+    (policy,) = (a["content"] for a in elements.of("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in elements.scripts[1:]]
+    assert f"default-src 'none'; script-src 'sha256-{digests[0]}' 'sha256-{digests[1]}';" in policy
+    assert "unsafe-eval" not in policy
+
+
+def test_its_size_does_not_follow_the_run(tmp_path):
+    made(eventful(requests=60_000), tmp_path / "long")
+    long = Elements(report(tmp_path / "long").read_text(encoding="utf-8"))
+    assert len(long.scripts[0]) < 1_000_000
+    assert len(long.text) < 60_000
+
+
+def test_the_same_run_gives_the_same_file(run_dir, page, tmp_path):
+    assert report(run_dir, tmp_path / "again.html").read_text(encoding="utf-8") == page
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["again.html"]
+
+
+# ---- sound for everybody --------------------------------------------------------------------------------
+
+
+def test_landmarks_and_headings(elements):
+    for tag, many in (("main", 1), ("header", 1), ("footer", 1), ("h1", 1), ("nav", 1)):
+        assert len(elements.of(tag)) == many
+    levels = [int(tag[1]) for tag, _ in elements.all if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+    ids = [a["id"] for _, a in elements.all if "id" in a]
+    assert len(ids) == len(set(ids))
+    targets = {a["href"][1:] for a in elements.of("a")} | {a["aria-labelledby"] for a in elements.of("section")}
+    assert targets <= set(ids)
+    assert elements.of("html") == [{"lang": "en"}]
+
+
+def test_every_chart_has_words_and_every_table_a_caption(elements):
+    charts = [a for a in elements.of("div") if a.get("class") == "chart"]
+    assert len(charts) == 12
+    assert all(a["role"] == "img" and len(a["aria-label"]) > 40 for a in charts)
+    assert len(elements.of("caption")) == len(elements.of("table")) > 10
+    assert all(a.get("scope") in ("col", "row") for a in elements.of("th"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out(page, scheme):
+    style = re.search("<style>(.*?)</style>", page, re.DOTALL)[1]
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6})", blocks[0 if scheme == "light" else 1]))
+    for text in ("ink", "quiet", "link"):
+        assert min(contrast(colours[text], colours[c]) for c in ("surface", "page")) >= 4.5
+    for verdict in ("good", "bad", "open"):
+        assert contrast(colours[verdict], colours[f"{verdict}-surface"]) >= 4.5
+        assert contrast(colours["ink"], colours[f"{verdict}-surface"]) >= 4.5
+
+
+# ---- what is no run -------------------------------------------------------------------------------------
+
+
+def damaged(run_dir, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run_dir, copy)
+    return copy
+
+
+def test_a_directory_that_is_no_run(tmp_path):
+    with pytest.raises(OutputError, match="expected a directory that"):
+        report(tmp_path)
+    with pytest.raises(OutputError, match="expected a directory that"):
+        report(tmp_path / "absent")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["summary.json", "timeline.parquet", "requests/part-00000.parquet", "scenario.toml"])
+def test_a_file_that_is_cut(run_dir, tmp_path, file):
+    copy = damaged(run_dir, tmp_path)
+    (copy / "report.html").unlink(missing_ok=True)
+    (copy / file).write_bytes((copy / file).read_bytes()[:300])
+    with pytest.raises(OutputError, match=str(copy)):
+        report(copy)
+    assert not (copy / "report.html").exists()
+
+
+def test_a_summary_of_another_version(run_dir, tmp_path):
+    copy = damaged(run_dir, tmp_path)
+    text = (copy / "summary.json").read_text()
+    (copy / "summary.json").write_text(text.replace('"exploration"', '"exploring"'))
+    with pytest.raises(OutputError, match=r"summary.json: cost.exploration: field required; it is damaged, or another"):
+        report(copy)
+
+
+def test_a_file_name_that_is_no_page(run_dir, tmp_path):
+    with pytest.raises(OutputError, match=r"report.txt: expected a file name that ends in .html"):
+        report(run_dir, tmp_path / "report.txt")
+    with pytest.raises(OutputError, match=r"cannot be written: No such file or directory"):
+        report(run_dir, tmp_path / "absent" / "report.html")
+
+
+# ---- in a browser ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra `test`)")
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}")
+    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A page that is open in the browser, and what it complained of or asked for."""
+
+    def __init__(self, browser, file: Path, width: int = 1280, scheme: str = "light") -> None:
+        self.heard: list[str] = []
+        self.context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.page.on("console", lambda m: self.heard.append(m.text))
+        self.page.on("pageerror", lambda e: self.heard.append(str(e)))
+        self.page.on("request", lambda r: self.heard.append(r.url) if not r.url.startswith("file:") else None)
+        self.page.goto(file.as_uri())
+        self.drawn(scheme)
+
+    def drawn(self, scheme: str) -> None:
+        self.page.wait_for_selector(f"html[data-drawn={scheme}]")
+
+    def marks(self) -> list[int]:
+        """How many marks that can be seen each chart has."""
+        return self.page.evaluate(
+            """() => [...document.querySelectorAll('.chart')].map(c =>
+                [...c.querySelectorAll('.mark-line path, .mark-area path, .mark-rect path, .mark-rule line')]
+                    .filter(m => { const b = m.getBoundingClientRect(); return b.width + b.height > 5; }).length)"""
+        )
+
+
+@pytest.fixture
+def opened(browser):
+    pages = []
+
+    def open_page(*arguments, **options):
+        pages.append(Opened(browser, *arguments, **options))
+        return pages[-1]
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_a_browser_draws_every_chart_and_asks_for_nothing(opened, run_dir, page, width, scheme):
+    shown = opened(run_dir / "report.html", width=width, scheme=scheme)
+    assert shown.heard == []
+    assert len(shown.marks()) == 12
+    assert min(shown.marks()) >= 2
+    assert shown.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert shown.page.evaluate(
+        "[...document.querySelectorAll('.chart svg')].every(s => "
+        "s.getBoundingClientRect().right <= s.closest('figure').getBoundingClientRect().right)"
+    )
+
+
+def test_colours_follow_the_system(opened, run_dir, page):
+    shown = opened(run_dir / "report.html")
+    seen = "[getComputedStyle(document.body).backgroundColor, document.querySelector('.chart path.background')" + (
+        ".getAttribute('fill') ?? document.querySelector('.chart svg').style.backgroundColor]"
+    )
+    light = shown.page.evaluate(seen)
+    shown.page.emulate_media(color_scheme="dark")
+    shown.drawn("dark")
+    assert shown.page.evaluate(seen) != light
+    assert shown.heard == []
+
+
+def test_it_turns_with_the_phone(opened, run_dir, page):
+    from playwright.sync_api import expect
+
+    shown = opened(run_dir / "report.html", width=844)
+    shown.page.set_viewport_size({"width": 390, "height": 844})
+    for chart in shown.page.locator(".chart svg").all():
+        expect(chart).to_have_css("width", re.compile(r"^3[0-3]\d(\.\d+)?px$"))
+    assert shown.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert shown.heard == []
+
+
+def test_pointing_tells_the_values_and_the_keyboard_gets_everywhere(opened, run_dir, page):
+    shown = opened(run_dir / "report.html")
+    chart = shown.page.locator(".chart svg").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    for share in (0.4, 0.5):
+        shown.page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+    shown.page.wait_for_selector("#vg-tooltip-element.visible")
+    assert "satisfied so far" in shown.page.inner_text("#vg-tooltip-element")
+    shown.page.keyboard.press("Tab")
+    assert shown.page.evaluate("document.activeElement.className") == "skip"
+    assert shown.page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
+    shown.page.keyboard.press("Enter")
+    assert shown.page.evaluate("document.activeElement.id") == "main"
+    shown.page.keyboard.press("Tab")
+    assert shown.page.evaluate("document.activeElement.hash") == "#convergence"
+    assert shown.heard == []

@@ -1,0 +1,233 @@
+"""Charts: what they count is what the records say, whatever the names, and never more than a page can hold."""
+
+import json
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from builders import model, scenario
+from runs import eventful, made
+
+import messsim
+from messsim.errors import OutputError
+from messsim.plot import FIGURES
+from messsim.plot.digest import LATENCIES, by_request, latency_bins, latency_by_time, sliced, thinned
+from messsim.plot.figure import themed
+from messsim.plot.files import as_bytes
+from messsim.plot.marks import Marks, OutageMark, PhaseMark
+from messsim.plot.parts import folded, time_unit
+from messsim.plot.theme import DARK, LIGHT
+
+MOST_ROWS = 5000  # what Altair takes at most, of each data set
+
+
+@pytest.fixture(scope="module")
+def result():
+    return made(eventful())
+
+
+def datasets(specification):
+    """All rows of inline data in a chart."""
+    if isinstance(specification, dict):
+        if isinstance(specification.get("values"), list) and specification["values"][:1] != []:
+            yield specification["values"]
+        for part in specification.values():
+            yield from datasets(part)
+    elif isinstance(specification, list):
+        for part in specification:
+            yield from datasets(part)
+
+
+# ---- what is counted ------------------------------------------------------------------------------------
+
+
+def test_slices_of_requests_count_every_answer(result):
+    frame, records = by_request(result, "model"), result.requests.collect()
+    for m in result.summary["models"]:
+        assert frame.filter(model=m["name"])["answered"].sum() == m["answered"]
+    ids = records["id"].to_numpy() // 5 * 5
+    row = frame.row(37, named=True)
+    there = (ids == row["request"]) & (records["model"].cast(str) == row["model"]).to_numpy()
+    assert row["answered"] == there.sum()
+    assert row["satisfied"] == records["satisfied"].to_numpy()[there].sum()
+
+
+def latencies(records):
+    first, finish, arrival = records["first_token_s"], records["finish_s"], records["arrival_s"]
+    return {
+        "ttft": first - arrival,
+        "tpot": ((finish - first) / (records["output_tokens"] - 1)).filter(records["output_tokens"] > 1),
+        "e2e": finish - arrival,
+        "queueing": records["start_s"] - arrival,
+    }
+
+
+@pytest.mark.parametrize("which", LATENCIES)
+def test_a_histogram_has_every_answer_in_its_bin(result, which):
+    bins = latency_bins(result, which)
+    values = latencies(result.requests.collect())[which]
+    assert bins["count"].sum() == len(values)
+    assert bins.filter(pl.col("from_s").is_null())["count"].sum() == (values <= 0).sum()
+    for row in bins.drop_nulls().group_by("from_s", "to_s").agg(pl.col("count").sum()).iter_rows(named=True):
+        assert row["count"] == ((values >= row["from_s"]) & (values < row["to_s"])).sum()
+
+
+def test_latencies_leave_the_warmup_out():
+    warm = made(scenario(requests=200, warmup=150))
+    assert latency_bins(warm, "e2e")["count"].sum() == 50
+
+
+def test_percentiles_in_time_are_those_of_their_slice(result):
+    found = latency_by_time(result, "e2e", [0.5, 0.95])
+    records = result.requests.collect()
+    values = latencies(records)["e2e"].to_numpy()
+    assert found["answers"].sum() == len(values)
+    for row in found.iter_rows(named=True):
+        inside = (records["arrival_s"] >= row["from_s"]) & (records["arrival_s"] < row["to_s"])
+        if row["slice"] == 119:  # the last arrival is its end
+            inside |= records["arrival_s"] >= row["to_s"]
+        there = np.sort(values[inside.to_numpy()])
+        for share, name in ((0.5, "p50"), (0.95, "p95")):
+            exact = there[int(np.ceil(share * len(there))) - 1]
+            assert row[name] == pytest.approx(exact, rel=2 ** (0.5 / 16) - 1 + 1e-9)
+
+
+def test_slices_of_time_keep_the_energy(result):
+    frame, timeline = sliced(result), result.timeline
+    lasts = np.diff(timeline["time_s"].to_numpy(), prepend=timeline["time_s"][0])
+    column = "power_w_request"
+    energy = np.nansum(timeline[column].fill_null(np.nan).to_numpy() * lasts)
+    inside = np.minimum((timeline["time_s"] / frame["to_s"][0]).floor().to_numpy(), 119)
+    spans = np.array([lasts[inside == s].sum() for s in frame["slice"]])
+    assert np.nansum(frame[column].fill_null(np.nan).to_numpy() * spans) == pytest.approx(energy, rel=1e-3)
+
+
+def test_thinning_keeps_the_ends():
+    for n in (1, 399, 400, 401, 4096):
+        frame = pl.DataFrame({"x": range(n)})
+        thin = thinned(frame)
+        assert len(thin) <= 401
+        assert thin["x"][0] == 0
+        assert thin["x"][-1] == n - 1
+        assert thin["x"].is_unique().all()
+
+
+def test_many_names_become_eight():
+    names = [f"m{k}" for k in range(12)]
+    frame = pl.DataFrame({"model": names, "n": range(12)})
+    few, order = folded(frame, "model", names, "n")
+    assert order == ["m5", "m6", "m7", "m8", "m9", "m10", "m11", "others"]
+    assert few.filter(model="others")["n"].sum() == 0 + 1 + 2 + 3 + 4
+    assert folded(frame[:8], "model", names[:8], "n")[1] == names[:8]
+
+
+def test_time_is_told_in_a_fitting_unit():
+    assert [time_unit(s)[0] for s in (0.0, 119.0, 120.0, 7199.0, 7200.0, 172_800.0)] == [
+        *("seconds", "seconds", "minutes", "minutes", "hours", "days"),
+    ]
+
+
+# ---- the charts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_chart_is_valid_and_bounded(result, name):
+    figure = FIGURES[name](result, Marks([PhaseMark("a phase", 300, None)], [OutageMark("p", 0, 10.0, 20.0, True)]))
+    specification = themed(figure).to_dict()  # Altair checks it against the schema of Vega-Lite
+    sets = list(datasets(specification))
+    assert sets
+    assert max(map(len, sets)) <= MOST_ROWS
+    assert figure.description
+    assert len(figure.table) >= 1
+    assert "NaN" not in json.dumps(specification)
+
+
+def test_a_chart_draws_what_it_says(result):
+    svg = as_bytes(messsim.plot.satisfaction(result), "svg").decode()
+    assert f"promised {100 * result.summary['sla']['alpha']:.1f} %" in svg
+    assert svg.count("<path") > 10
+    html = as_bytes(result.plot.answers(), "html").decode()
+    assert "small-3.1" in html
+    assert 'src="http' not in html
+    assert as_bytes(result.plot.queue(), "png").startswith(b"\x89PNG")
+
+
+def test_names_are_never_read_as_paths(result):
+    chart = result.plot.answers().to_dict()
+    tips = [t for layer in chart["layer"] for t in layer["encoding"].get("tooltip", [])]
+    assert {t["title"] for t in tips} >= {"small-3.1", "a[b]:'c\"", "request"}
+    assert all(not set(".[]'\"") & set(t["field"]) for t in tips)
+
+
+def test_more_models_than_colours():
+    many = made(scenario(requests=300, models=[model(f"m{k}", 0.5) for k in range(10)], router={"policy": "random"}))
+    for name in ("answers", "load", "power"):
+        rows = [r for data in datasets(themed(FIGURES[name](many)).to_dict()) for r in data]
+        key = "model" if name == "answers" else "pool"
+        shown = {r[key] for r in rows if key in r}
+        assert len(shown) <= 8
+        assert "others" in shown
+
+
+def test_without_servers_there_is_no_load():
+    alone = made(scenario(cluster={"mode": "none"}))
+    for draw in (alone.plot.load, alone.plot.power, alone.plot.latency):
+        with pytest.raises(OutputError, match=r"nothing to draw|no load to draw"):
+            draw()
+    assert alone.plot.cost().to_dict()
+
+
+@pytest.mark.parametrize("length", [{"requests": None, "horizon_s": 1e-9}, {"requests": 1}])
+def test_runs_of_nothing_and_of_one(length):
+    short = made(scenario(**length))
+    for name in ("satisfaction", "queue", "cost", "answers", "load", "power", "tenants"):
+        assert themed(FIGURES[name](short)).to_dict(), name
+
+
+def test_an_unknown_latency(result):
+    with pytest.raises(OutputError, match="latency 'tftt': expected one of ttft, tpot, e2e, queueing"):
+        result.plot.latency("tftt")
+
+
+def test_without_altair_there_is_a_remedy(result, monkeypatch):
+    monkeypatch.setitem(sys.modules, "altair", None)
+    with pytest.raises(OutputError, match=r"install it with `pip install 'messsim\[plot\]'`"):
+        result.plot.queue()
+
+
+def test_phases_stand_where_they_start(result):
+    marks = Marks(
+        [PhaseMark("by request", 300, None), PhaseMark("by time", None, 20.0), PhaseMark("never", 10**6, None)]
+    )
+    _, before = marks.layers(result.timeline, "time_s", 60.0)
+    lines = before[0].to_dict()["data"]["values"]
+    arrivals = result.requests.collect()["arrival_s"]
+    assert [line["what"] for line in lines] == ["by request", "by time"]
+    assert lines[0]["at"] * 60 == pytest.approx(arrivals[300])
+    assert lines[1]["at"] == pytest.approx(20 / 60)
+    assert marks.layers(result.timeline, "request")[0] == []
+
+
+# ---- colours --------------------------------------------------------------------------------------------
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_and_marks_stand_out(theme):
+    surface = theme["background"]
+    texts = [theme["axis"]["labelColor"], theme["legend"]["labelColor"], theme["style"]["promise-label"]["color"]]
+    assert min(contrast(c, surface) for c in texts) >= 4.5
+    marks = [*theme["range"]["category"], theme["style"]["promise"]["color"], theme["style"]["reference"]["color"]]
+    assert min(contrast(c, surface) for c in marks) >= 2.6
