@@ -45,6 +45,7 @@ class Elements(html.parser.HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.all.append((tag, dict(attributes)))
         self._in = tag
+        self.text += " "
         if tag == "script":
             self.scripts.append("")
 
@@ -84,6 +85,14 @@ def test_a_run_without_servers_or_events_has_no_empty_parts(tmp_path):
     words = Elements(report(tmp_path / "run").read_text(encoding="utf-8")).text
     for heading in ("How long do answers take?", "Load and energy", "Phases and failures", "Each tenant"):
         assert heading not in words
+
+
+def test_raters_who_err_and_windows_are_told(tmp_path):
+    made(scenario(feedback={"false_negative": 0.1}, sla={"alpha": 0.5, "window_requests": 10}), tmp_path / "run")
+    words = " ".join(Elements(report(tmp_path / "run").read_text(encoding="utf-8")).text.split())
+    assert "Certificate none raters err; they say" in words
+    assert "There is no certificate" in words
+    assert re.search(r"Windows that miss \d+\.\d % of 31; ", words)
 
 
 def test_a_run_of_nothing_is_reported(tmp_path):

@@ -18,6 +18,10 @@ __all__ = ["queue", "satisfaction"]
 
 CURVES = {"satisfaction_running": "satisfied so far", "certificate": "certificate"}
 QUEUES = {"queue": "Q", "queue_tracked": "Q as the router sees it"}
+BOUND = (
+    "The certificate is the sample-path bound α − Q/T: the share of rated answers that satisfy cannot be lower, "
+    "whatever the traffic does."
+)
 UNSETTLED = 0.02  # of the run: there the scale of the share need not fit
 
 
@@ -28,19 +32,21 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
     alt = library()
     sla = run.summary["sla"]
     wide = thinned(run.timeline).select("request", *CURVES)
+    curves = {c: name for c, name in CURVES.items() if wide[c].is_not_null().any()}
     low, high = _domain(wide, sla["alpha"])
     x = requests_axis(run)
     y = alt.Y(
         "share:Q", title="share of answers", scale=alt.Scale(domain=[low, high], nice=False), axis=alt.Axis(format="%")
     )
-    long = wide.rename(CURVES).unpivot(index="request", variable_name="curve", value_name="share").drop_nulls()
+    named = wide.select("request", *[pl.col(c).alias(name) for c, name in curves.items()])
+    long = named.unpivot(index="request", variable_name="curve", value_name="share").drop_nulls()
     tips = [alt.Tooltip("request:Q", format=",")]
-    tips += [alt.Tooltip(f"{c}:Q", title=name, format=".2%") for c, name in CURVES.items()]
+    tips += [alt.Tooltip(f"{c}:Q", title=name, format=".2%") for c, name in curves.items()]
     behind, before = marks.layers(run.timeline, "request")
     promise = pl.DataFrame({"alpha": [sla["alpha"]], "text": [f"promised {percent(sla['alpha'])}"]})
     chart = layered(
         *behind,
-        lines(long, x, y, series="curve", names=list(CURVES.values())),
+        lines(long, x, y, series="curve", names=list(curves.values())),
         alt.Chart(rows(promise)).mark_rule(style="promise").encode(y="alpha:Q"),
         alt.Chart(rows(promise))
         .mark_text(style="promise-label", align="right", baseline="top", dx=-4, dy=5, x={"expr": "width"})
@@ -52,9 +58,8 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
         "Satisfaction and certificate",
         chart,
         _told(sla),
-        "The certificate is the sample-path bound α − Q/T: the share of rated answers that satisfy cannot be lower, "
-        "whatever the traffic does.",
-        _table(run.timeline, CURVES, percent),
+        BOUND if "certificate" in curves else "There is no certificate: no answer was rated, or raters err.",
+        _table(run.timeline, curves, percent),
     )
 
 

@@ -18,6 +18,10 @@ def tiles_of(summary: dict[str, Any]) -> list[Tile]:
         _certificate(sla),
         Tile("Cost of an answer", number(cost["per_request"], cost["unit"]), "exploring and idle included"),
     ]
+    windows = sla["windows"]
+    if windows is not None and windows["count"]:
+        note = f"of {windows['count']:,}; {percent(windows['worst'])} satisfied in the worst"
+        tiles.append(Tile("Windows that miss", percent(windows["violation_rate"]), note))
     if cost["ratio_to_oracle"] is not None:
         tiles.append(Tile("Cost to oracle's", f"{cost['ratio_to_oracle']:.2f} times", "at equal satisfaction"))
     tiles.append(Tile("Explored", percent(requests["explored"] / max(requests["arrived"], 1), 2), "of all requests"))
@@ -39,8 +43,10 @@ def tiles_of(summary: dict[str, Any]) -> list[Tile]:
 
 def _certificate(sla: dict[str, Any]) -> Tile:
     bound = sla["certificate"]
+    if not sla["rated"]:
+        return Tile("Certificate", "none", "no answer was rated")
     if bound is None:
-        return Tile("Certificate", "-", "no answer was rated")
+        return Tile("Certificate", "none", f"raters err; they say {percent(sla['satisfaction_rated'], 2)}")
     if bound <= 0:
         return Tile("Certificate", "vacuous", "the queue is longer than the promise")
     return Tile("Certificate", f"≥ {percent(bound, 2)}", f"of {sla['rated']:,} rated answers")

@@ -38,6 +38,8 @@ class _Sla(_Shape):
     queue_final: float
     queue_max: float
     rated: int
+    satisfaction_rated: float | None
+    windows: dict[str, Any] | None
     certificate: float | None
     time_to_compliance: int | None
 
