@@ -12,6 +12,7 @@ from messsim.errors import DataError
 from messsim.scenario.base import MOST_TOKENS
 
 from .chunk import Floats, Ints
+from .parquet import check_layout
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,6 +56,7 @@ def _frame(path: Path) -> pl.DataFrame:
     if name.endswith((".csv", ".csv.gz")):
         return pl.read_csv(path, infer_schema_length=None)
     if name.endswith(".parquet"):
+        check_layout(path)
         return pl.read_parquet(path)
     if name.endswith((".jsonl", ".ndjson")):
         return pl.read_ndjson(path, infer_schema_length=None)
