@@ -14,6 +14,9 @@
     X(MS_ERR_LIMITS, -13, "SimulationError",                                                        \
       "replica limits out of range: max_num_seqs >= 1 and max_batched_tokens >= max_num_seqs")      \
     X(MS_ERR_NOT_FINITE, -14, "SimulationError", "an iteration whose duration is not a positive finite number") \
+    X(MS_ERR_IN_VAIN, -15, "SimulationError",                                                       \
+      "replicas failed 100,000 times since a request last arrived or ended; expected a longer mtbf_s: an answer " \
+      "may take longer than a replica lives")                                                       \
     X(MS_ERR_PLAN, -20, "PolicyError", "a policy that names a model outside the zoo")               \
     X(MS_ERR_POLICY, -21, "PolicyError", "a policy that reported an error of its own")
 

@@ -503,8 +503,19 @@ static int retry_or_lose(ms_loop *self, ms_job *job)
     return ms_loop_put(self, self->now_s, ms_order(MS_RETRIES, job->request), (uint64_t)job->model, MS_DO_RETRY, job, 0);
 }
 
+static int expect_progress(ms_loop *self)
+{
+    const int64_t progress = 2 * self->issued - self->open_count;
+    if (progress != self->progress_seen) {
+        self->progress_seen = progress;
+        self->failures_in_vain = 0;
+    }
+    return ++self->failures_in_vain > MS_MOST_FAILURES_IN_VAIN ? MS_ERR_IN_VAIN : 0;
+}
+
 static int fail(ms_loop *self, ms_breakdown *breakdown)
 {
+    TRY(expect_progress(self));
     ms_queue evicted = {0};
     ms_fleet_fail(&self->fleet, breakdown->replica, self->now_s, &evicted);
     const int64_t n = evicted.length;

@@ -55,6 +55,9 @@ typedef struct ms_breakdown {
     double for_s;     /* planned: how long it is down */
 } ms_breakdown;
 
+/* Failures without anything else happening, after which a run stops: it would not end. */
+enum { MS_MOST_FAILURES_IN_VAIN = 100000 };
+
 enum ms_loop_status {
     MS_LOOP_PAUSED,     /* so many events were handled: look for signals and come back */
     MS_LOOP_NEEDS_PAGE, /* ms_loop_turn_page, or ms_loop_no_more */
@@ -89,6 +92,8 @@ typedef struct ms_loop {
     double *idle_s;
     ms_breakdown *breakdowns;
     int32_t n_breakdowns;
+    int64_t progress_seen;    /* rises whenever a request arrives or ends */
+    int64_t failures_in_vain; /* since it rose */
     int64_t error_request;
     int64_t error_plan;
 } ms_loop;

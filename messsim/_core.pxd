@@ -2,6 +2,8 @@
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "error.h" nogil:
+    enum:
+        MS_ERR_IN_VAIN
     const char *ms_error_text(int code)
     const char *ms_error_exception(int code)
     int ms_error_code(int i)
@@ -314,6 +316,7 @@ cdef extern from "loop.h" nogil:
         MS_LOOP_PAUSED
         MS_LOOP_NEEDS_PAGE
         MS_LOOP_OVER
+        MS_MOST_FAILURES_IN_VAIN
     ctypedef struct ms_loop_config:
         int32_t models
         int32_t tenants

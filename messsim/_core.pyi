@@ -49,6 +49,9 @@ LOOP_OVER: Final[int]
 def error_codes() -> list[tuple[int, str, str]]:
     """Every code of the core: its number, its exception class, its text."""
 
+def expect_progress(failures_in_vain: int) -> None:
+    """Raises SimulationError after too many failures since anything else happened."""
+
 # ---- random columns ---------------------------------------------------------------------------------------
 
 def philox_block(key: NDArray[np.uint32], counter: NDArray[np.uint32]) -> NDArray[np.uint32]: ...

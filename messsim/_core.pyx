@@ -41,6 +41,11 @@ def error_codes():
     return codes
 
 
+def expect_progress(int64_t failures_in_vain):
+    """Raises SimulationError after too many failures since anything else happened."""
+    check(MS_ERR_IN_VAIN if failures_in_vain > MS_MOST_FAILURES_IN_VAIN else 0)
+
+
 # ---- random columns -------------------------------------------------------------------------------------
 
 cdef ms_stream stream_of(uint32_t seed, uint32_t column, uint32_t replication, uint32_t sub) noexcept nogil:

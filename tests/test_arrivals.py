@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from messsim.errors import SimulationError
 from messsim.scenario import load, parse
 from messsim.workload import Workload
 from messsim.workload.clock import Clock, changed_by
@@ -154,6 +155,13 @@ def test_the_inverse_is_exact(day, gaps):
         assert abs(integral - Fraction(point)) <= slots * eps * (Fraction(point) + fastest * Fraction(time_s))
 
 
+def test_a_clock_that_does_not_get_ahead_says_so():
+    """Each burst is lost beside so long a calm: 1e6 + 1e-12 is 1e6."""
+    clock = Clock(itertools.cycle([(1e6, 0.0), (1e-12, 1e15)]))
+    with pytest.raises(SimulationError, match="nobody comes any more"):
+        clock.times(np.array([1.0]))
+
+
 def test_by_hand():
     # 2 requests in [0, 1), none in [1, 3), then 4 a second.
     clock = Clock(iter([(1.0, 2.0), (2.0, 0.0), (10.0, 4.0)]))
@@ -227,7 +235,7 @@ def test_the_chunk_size_changes_no_bit(law, phases, size):
 
 @each_kind
 @settings(derandomize=True, deadline=None, max_examples=10)
-@given(size=st.integers(1, 300), horizon_s=st.floats(0.0, 60.0, exclude_min=True))
+@given(size=st.integers(1, 300), horizon_s=st.floats(1e-15, 60.0))
 def test_a_horizon_cuts_the_stream(law, size, horizon_s):
     whole = times(law, 400)
     assert whole[-1] > 60

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from builders import COEFFICIENTS, IDLE_W, NEVER, POWER_W, STEP_S, model, run, scenario, trace
 
+from messsim.errors import SimulationError
 from messsim.workload.chance import Chance
 
 OUTPUT = 8
@@ -163,3 +164,23 @@ def test_the_energy_of_a_failed_iteration_is_its_part_until_then(engine, tmp_pat
     data = failing(tmp_path, [0, 9], (0, STEP_S / 4, 1.0), on_failure="lose", coefficients=said)
     whole = POWER_W * STEP_S + 8.0 * 1
     assert run(data, engine).records.energy_j[0] == pytest.approx(whole / 4, rel=1e-12)
+
+
+def test_failures_that_nothing_outlives_end_the_run(engine):
+    """An answer takes 2 s and a replica lives for some milliseconds: without a limit it would begin again for ever."""
+    failures = {"mtbf_s": 0.002, "mttr_s": 0.001}
+    said = scenario(requests=1, tokens={"output": OUTPUT}, cluster={"failures": failures}, **lone())
+    with pytest.raises(
+        SimulationError, match=r"replicas failed 100,000 times .* \(MS_ERR_IN_VAIN\) \(at .* s, after 1"
+    ):
+        run(said, engine)
+
+
+def test_many_failures_do_no_harm_while_requests_end():
+    """More than the limit in all, but not in a row."""
+    failures = {"mtbf_s": 0.01, "mttr_s": 0.001}
+    said = scenario(requests=30, arrivals={"kind": "poisson", "rate_rps": 0.01}, tokens={"output": 1})
+    said |= {"cluster": {"failures": failures}} | lone(coefficients=COEFFICIENTS | {"a0_s": 0.01})
+    r = run(said, "compiled")
+    assert r.statuses == ["completed"] * 30
+    assert r.outcome.events > 2 * 100_000

@@ -14,7 +14,9 @@ from messsim.workload.parquet import check_layout
 
 PLAIN = pl.DataFrame({"arrival_s": [0.0, 1.0, 2.5], "prompt_tokens": [5, 6, 7], "name": ["a", "b", None]})
 NESTED = PLAIN.with_columns(pl.Series("list", [[1, 2], [], [3]]), pl.struct("arrival_s", "name").alias("pair"))
-LONG = pl.DataFrame({"x": range(50_000), "word": [f"w{i % 977}" for i in range(50_000)], "flag": [True, False] * 25_000})
+LONG = pl.DataFrame(
+    {"x": range(50_000), "word": [f"w{i % 977}" for i in range(50_000)], "flag": [True, False] * 25_000}
+)
 
 
 @pytest.mark.parametrize("compression", ["zstd", "snappy", "lz4", "uncompressed"])

@@ -61,6 +61,8 @@ def wrong(name: str, value, line: str, *more: str):
         wrong("record", {"potential_outcomes": 1}, "record.potential_outcomes = 1: expected true or false"),
         wrong("record", {"chunk": 10}, "record.chunk = 10: expected at least 64"),
         wrong("router", {"V": 0}, "router.V = 0: expected above 0"),
+        wrong("router", {"V": 1e-16}, "router.V = 1e-16: expected at least 1e-15"),
+        wrong("router", {"V": 1e16}, "router.V = 1e+16: expected at most 1000000000000000"),
         wrong("router", {"discount": 1.5}, "router.discount = 1.5: expected at most 1"),
         wrong("router", {"predictor": {"momentum": 1.0}}, "router.predictor.momentum = 1.0: expected below 1"),
         wrong("cost", {"unit": "EUR"}, "cost.unit = 'EUR': expected one of J, USD"),
@@ -141,7 +143,7 @@ def test_arrivals(law, lines):
 def test_a_client_who_is_turned_away_must_pause():
     said = scenario(arrivals={"kind": "closed", "clients": 2}, cluster={"admission": {"max_waiting": 0}})
     assert problems(said) == [
-        "arrivals.think_s = 0: expected above 0 with cluster.admission: a client who is turned away would ask "
+        "arrivals.think_s = 0: expected at least 1e-06 with cluster.admission: a client who is turned away would ask "
         "again at the same instant"
     ]
 

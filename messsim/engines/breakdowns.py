@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
+from messsim import _core
 from messsim.scenario.fleet import Failures
 from messsim.workload import Chance
 
@@ -20,7 +21,7 @@ class Breakdowns:
     """Lets replicas fail and be repaired, by plan and at random.
 
     `lose` takes a job that its replica's failure ends, where failures lose requests; else it begins again
-    elsewhere. `servers` are by model.
+    elsewhere. `servers` are by model. `progress` rises whenever a request arrives or ends.
     """
 
     def __init__(
@@ -31,12 +32,15 @@ class Breakdowns:
         pools: list[ServerPool],
         servers: list[ModelServers],
         lose: Callable[[Any], None],
+        progress: Callable[[], int],
     ) -> None:
         self.said = said
         self.calendar = calendar
         self.chance = chance
         self.servers = servers
         self.lose = lose
+        self.progress = progress
+        self.progress_seen = self.in_vain = 0
         named = {p.plan.name: p for p in pools}
         for outage in said.schedule:
             server = named[outage.pool].replicas[outage.replica]
@@ -69,6 +73,7 @@ class Breakdowns:
 
     def fail(self, server: Any) -> None:
         """A replica fails, and what it had is lost or begins again."""
+        self.expect_progress()
         for job in sorted(server.fail(), key=lambda j: (j.request, j.model)):
             server.pool.unfinished -= 1
             if self.said.on_failure == "lose":
@@ -77,6 +82,14 @@ class Breakdowns:
                 job.restart()
                 order = (RETRIES, job.request, job.model)
                 self.calendar.call_at(self._retry_of(job), self.calendar.now, order)
+
+    def expect_progress(self) -> None:
+        """Raises where replicas fail and fail and nothing else happens: an answer may take longer than any lives."""
+        progress = self.progress()
+        if progress != self.progress_seen:
+            self.progress_seen, self.in_vain = progress, 0
+        self.in_vain += 1
+        _core.expect_progress(self.in_vain)
 
     def _retry_of(self, job: Any) -> Callable[[Any], None]:
         return lambda _: self.servers[job.model].place(job)

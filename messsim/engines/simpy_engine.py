@@ -129,7 +129,7 @@ class _Simulation:
             self.calendar.process(self.requests_arrive())
         if self.scenario.cluster.failures is not None:
             chance, said = self.setup.workload.chance, self.scenario.cluster.failures
-            Breakdowns(said, self.calendar, chance, self.pools, self.servers, self.lose)
+            Breakdowns(said, self.calendar, chance, self.pools, self.servers, self.lose, self.progress_made)
         calendar, events = self.calendar, 0
         try:
             while not self.is_over() and calendar.peek() <= min(self.horizon_s, LAST_S):
@@ -143,6 +143,10 @@ class _Simulation:
         self.book.close(self.issued)
         self.brain.check()
         return self.outcome(events)
+
+    def progress_made(self) -> int:
+        """Rises whenever a request arrives or ends."""
+        return 2 * self.issued - len(self.open)
 
     def is_over(self) -> bool:
         return self.arrivals_over and not self.open and not self.labels.to_come

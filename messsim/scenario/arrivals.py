@@ -86,7 +86,7 @@ class Closed(Part):
     """A fixed number of clients, each asking again when its last answer is complete."""
 
     kind: Literal["closed"] = Field("closed", description="closed: clients who wait for their answers")
-    clients: Count = Field(description="number of clients")
+    clients: Count = Field(le=1_000_000, description="number of clients")
     think_s: NonNegative = Field(0.0, description="mean pause between an answer and the next request, seconds")
     think: Literal["constant", "exponential"] = Field("constant", description="law of the pause")
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 __all__ = [
@@ -21,8 +21,18 @@ __all__ = [
 
 MOST_TOKENS = 10_000_000  # of one prompt or answer: the longest context of any model so far
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+# No quantity of a real system, in any unit here, is further from 1; products of a few stay far from infinity.
+SMALLEST, LARGEST = 1e-15, 1e15
+
+
+def _not_tiny(value: float) -> float:
+    if value < SMALLEST:
+        raise PydanticCustomError("tiny", f"at least {SMALLEST:g}")
+    return value
+
+
+Positive = Annotated[float, Field(gt=0, le=LARGEST), AfterValidator(_not_tiny)]
+NonNegative = Annotated[float, Field(ge=0, le=LARGEST)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1e12)]  # relative to the other weights
 Share = Annotated[float, Field(gt=0, le=1e12)]  # the same, but never 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .fleet import MOST_REPLICAS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -14,6 +16,7 @@ __all__ = ["notes_of", "problems_of"]
 
 # Drawing steps through the slots of a diurnal day, or the sojourns of an mmpp, one by one.
 LEAST_REQUESTS_A_SLOT = 1e-3
+LEAST_PAUSE_S = 1e-6
 
 
 def problems_of(scenario: Scenario) -> list[str]:
@@ -138,11 +141,14 @@ def _serving(s: Scenario) -> Iterator[str]:
     for i, pool in enumerate(s.pools):
         if not _described(pool):
             yield f"pools.{i}.profile: missing; expected a profile or coefficients"
+    replicas = sum(p.replicas for p in s.fleet if p.kind == "gpu") if not _unknown_pools(s) else 0
+    if replicas > MOST_REPLICAS:
+        yield f"pools: {replicas} replicas in all; expected at most {MOST_REPLICAS}"
     with_servers = s.cluster.mode == "servers"
-    if with_servers and s.arrivals.kind == "closed" and s.cluster.admission and s.arrivals.think_s == 0:
+    if with_servers and s.arrivals.kind == "closed" and s.cluster.admission and s.arrivals.think_s < LEAST_PAUSE_S:
         yield (
-            "arrivals.think_s = 0: expected above 0 with cluster.admission: a client who is turned away would ask "
-            "again at the same instant"
+            f"arrivals.think_s = {s.arrivals.think_s:g}: expected at least {LEAST_PAUSE_S:g} with cluster.admission: a "
+            "client who is turned away would ask again at the same instant"
         )
     if s.cluster.mode == "none":
         for key, value in (("admission", s.cluster.admission), ("failures", s.cluster.failures)):

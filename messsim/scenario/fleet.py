@@ -7,7 +7,9 @@ from pydantic import Field, model_validator
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
 from .laws import TokenLaw
 
-__all__ = ["Admission", "Cluster", "Coefficients", "Cost", "Failures", "Model", "Outage", "Pool"]
+__all__ = ["MOST_REPLICAS", "Admission", "Cluster", "Coefficients", "Cost", "Failures", "Model", "Outage", "Pool"]
+
+MOST_REPLICAS = 100_000  # of a pool and of all pools: each is simulated
 
 
 class Coefficients(Part):
@@ -46,7 +48,7 @@ class Serving(Part):
     gpu: str | None = Field(None, description="a GPU of the profile, or a name of your own")
     tp: Count = Field(1, description="GPUs of one replica (tensor parallel)")
     coefficients: Coefficients | None = Field(None, description="your own figures instead of a profile's")
-    replicas: Count = Field(1, description="number of replicas")
+    replicas: Count = Field(1, le=MOST_REPLICAS, description="number of replicas")
     max_num_seqs: Count = Field(256, description="most sequences that a replica runs at once")
     max_batched_tokens: Count = Field(2048, description="most new tokens of one iteration")
     kv_capacity_tokens: Count | None = Field(
@@ -110,8 +112,8 @@ class Outage(Part):
 class Failures(Part):
     """Replicas that fail and are repaired."""
 
-    mtbf_s: Positive | None = Field(None, description="mean time between repair and failure, seconds")
-    mttr_s: Positive = Field(300.0, description="mean time to repair, seconds")
+    mtbf_s: Positive | None = Field(None, ge=1e-3, description="mean time between repair and failure, seconds")
+    mttr_s: Positive = Field(300.0, ge=1e-3, description="mean time to repair, seconds")
     schedule: list[Outage] = Field(default_factory=list, description="planned failures")
     on_failure: Literal["retry", "lose"] = Field(
         "retry", description="what happens to the requests of a failed replica"

@@ -83,7 +83,7 @@ class Router(Part):
     reference: str | None = Field(None, description="model whose answer the user gets when exploring; none: the last")
     predictor: Predictor = Field(Predictor(), description="what learns satisfaction")
     discount: float = Field(1.0, gt=0, le=1, description="Q <- max(0, discount Q + alpha - s)")
-    window: Count | None = Field(None, description="Q over the last so many ratings only")
+    window: Count | None = Field(None, le=10_000_000, description="Q over the last so many ratings only")
     target_queue: Positive | None = Field(None, description="steer V so that the queue hovers about this length")
     gain: float = Field(0.01, gt=0, lt=1, description="how fast V is steered, per rating")
     eta: Positive = Field(0.05, description="step of the price of satisfaction: primal-dual, linucb, thompson")

@@ -9,9 +9,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from messsim.errors import SimulationError
+
 from .chunk import Floats
 
 __all__ = ["Clock", "changed_by"]
+
+MOST_IN_VAIN = 100_000  # segments in a row that bring nobody
 
 Segments = Iterator[tuple[float, float]]  # (length in seconds, requests per second), without end
 
@@ -50,14 +54,22 @@ class Clock:
         """Times of rising points, seconds."""
         if len(points) == 0:
             return points
+        in_vain = 0
         while self._point <= points[-1]:
             length, rate = next(self._segments)
+            before = self._point
             if not self._rates or rate != self._rates[-1]:
                 self._starts_s.append(self._time_s)
                 self._points.append(self._point)
                 self._rates.append(rate)
             self._time_s += length
             self._point = self._points[-1] + (self._time_s - self._starts_s[-1]) * rate
+            in_vain = in_vain + 1 if self._point == before else 0
+            if in_vain > MOST_IN_VAIN:
+                raise SimulationError(
+                    f"arrivals: nobody comes any more after {self._time_s:.6g} s: the periods in which someone would "
+                    "are too short beside so long a time; expected longer ones, or higher rates in the others"
+                )
         # The last segment that starts at or before a point: segments of rate 0 are never it.
         at = np.searchsorted(self._points, points, side="right") - 1
         starts, origins, rates = (np.array(v)[at] for v in (self._starts_s, self._points, self._rates))

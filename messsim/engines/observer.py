@@ -1,0 +1,50 @@
+"""Who may watch a run of the SimPy engine from outside: told what happens as it happens, never asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from .open_request import OpenRequest
+
+__all__ = ["Observer"]
+
+Job = Any  # messsim._core.Job: its `tag` is the OpenRequest that it is a copy of
+
+
+class Observer(Protocol):
+    """Hears of a run in order of time; all times are seconds. What it does changes nothing in the run."""
+
+    def decided(self, time_s: float, request: OpenRequest) -> None:
+        """The router has decided; the copies are not placed yet."""
+        ...
+
+    def batch_starts(
+        self, time_s: float, replica: int, decoding: list[Job], prefilling: list[Job], waiting: int
+    ) -> None:
+        """An iteration starts with these jobs, and the same ones run until the next call: both empty if it idles.
+
+        A job that was in the last batch and is in none now is finished, preempted or failed; who is preempted waits
+        again, and is prefilled again. `waiting` is the length of the queue that the replica takes from.
+        """
+        ...
+
+    def finished(self, time_s: float, job: Job) -> None:
+        """A copy is complete."""
+        ...
+
+    def lost(self, time_s: float, job: Job, rejected: bool) -> None:
+        """A copy is turned away, or lost with its replica."""
+        ...
+
+    def failed(self, time_s: float, replica: int) -> None:
+        """A replica goes down; what it ran is lost, or placed again."""
+        ...
+
+    def repaired(self, time_s: float, replica: int) -> None:
+        """It is up again."""
+        ...
+
+    def rated(self, time_s: float, tenant: int, queue: float) -> None:
+        """A label that the router sees is in, and this is the tenant's virtual queue after it."""
+        ...
