@@ -3,14 +3,21 @@
 Each module registers its commands when it is imported; their order here is their order in ``messsim --help``.
 """
 
-from . import running  # isort: split
+from importlib import import_module
 
-from . import pages  # isort: split
-
-from . import catalogue, hardware
 from .base import app
 
-__all__ = ["app", "catalogue", "hardware", "main", "pages", "running"]
+__all__ = ["app", "main"]
+
+MODULES = (
+    "running",
+    "comparing",
+    "pages",
+    "catalogue",
+    "hardware",
+)
+for name in MODULES:
+    import_module(f"{__name__}.{name}")
 
 
 def main() -> None:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .tables import percent
 
 if TYPE_CHECKING:
     from messsim.engines import Progress as RunProgress
 
-__all__ = ["progress_bar"]
+__all__ = ["progress_bar", "runs_bar"]
 
 
 @contextlib.contextmanager
@@ -49,3 +49,16 @@ def progress_bar(console: Console, name: str) -> Iterator["Callable[[RunProgress
             )
 
         yield tell
+
+
+@contextlib.contextmanager
+def runs_bar(console: Console, name: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Something to tell how many runs of a study are done, out of how many; None where nobody would see it."""
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("runs,"))
+    left = (TimeRemainingColumn(), TextColumn("left"))
+    with Progress(*columns, *left, console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -39,6 +39,7 @@ __all__ = [
     "Policy",
     "build",
     "check_policy",
+    "find",
     "notes",
 ]
 
@@ -62,7 +63,14 @@ POLICIES: dict[str, Build] = {
 FIXED_ROUTING = frozenset({"random", "cheapest", "largest"})  # policies that learn nothing from labels
 
 
-def _find(name: str) -> Build:
+def find(name: str) -> Build:
+    """A built-in or installed policy by its name.
+
+    Raises
+    ------
+    ScenarioError
+        If there is none.
+    """
     if name in POLICIES:
         return POLICIES[name]
     installed = {e.name: e for e in entry_points(group="messsim.policies")}
@@ -100,7 +108,7 @@ def options_for(router: Router) -> Router:
     """The options with those of the ``[router.NAME]`` table of the chosen policy put over them."""
     for name in router.overrides:
         if name != router.policy_name:
-            _find(name)
+            find(name)
     own = router.overrides.get(router.policy_name, {})
     try:
         given = router.model_dump(exclude_unset=True, exclude={"overrides"})
@@ -122,7 +130,7 @@ def build(router: Router, models: int, features: int, folder: Path | None = None
         If a policy of the user's own cannot be compiled.
     """
     own = router.policy.endswith(".py")
-    found = _load((folder or Path.cwd()) / router.policy) if own else _find(router.policy)
+    found = _load((folder or Path.cwd()) / router.policy) if own else find(router.policy)
     return found(options_for(router), models, features)
 
 

@@ -1,0 +1,54 @@
+"""``compare``: policies on the same requests."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .base import AsJson, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
+
+__all__ = ["compare"]
+
+EVERY = "mess+,load-aware,best-single,static-mix,random,threshold,cascade,primal-dual,linucb,oracle"
+
+
+@command
+def compare(
+    scenario: ScenarioFile,
+    policies: Annotated[
+        str, typer.Option(metavar="P1,P2,...", help="Policies; the others are compared with the first.")
+    ] = EVERY,
+    seeds: Annotated[int, typer.Option(min=1, help="Replications, the same for all.")] = 5,
+    requests: Requests = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write results.parquet, comparison.json, a CSV and a picture to a new directory."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare policies on the same requests: promise, cost, latency, with intervals and paired differences."""
+    from messsim.report.comparison import comparison_tables
+    from messsim.report.progress import runs_bar
+    from messsim.results.directory import check_free
+    from messsim.study.compare import compare as run_all
+    from messsim.study.comparison_files import write_comparison
+
+    if out is not None:
+        check_free(out)
+    said = load(scenario, sets, requests=requests, seed=seed)
+    names = [name.strip() for name in policies.split(",") if name.strip()]
+    with runs_bar(stderr, said.name) as told:
+        found, rows = run_all(said, names, seeds, workers=workers, told=told)
+    if out is not None:
+        write_comparison(out, said, found, rows, workers=workers)
+    if as_json:
+        print_json(found)
+        return
+    console.print(comparison_tables(found))
+    if out is not None:
+        console.print(f"written to {out}", style="dim", highlight=False)

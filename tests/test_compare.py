@@ -1,0 +1,183 @@
+"""`compare`: the same requests for every policy, intervals over replications, paired differences, ratios to oracles."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from builders import model, scenario
+from numpy.testing import assert_allclose
+
+from messsim.errors import PolicyError, ScenarioError
+from messsim.report.comparison import comparison_csv
+from messsim.results.intervals import paired_difference, replication_interval
+from messsim.scenario import dump, parse
+from messsim.study import run
+from messsim.study.compare import compare, frontier, with_policy
+from messsim.study.comparison_files import write_comparison
+from messsim.study.oracles import Oracles
+
+POLICIES = ["best-single", "mess+", "random"]
+
+
+def said(**changes):
+    return parse(
+        scenario(
+            **{
+                "requests": 400,
+                "models": [model("small", 0.4, cost_per_request=1.0), model("large", 0.8, cost_per_request=10.0)],
+                "cluster": {"mode": "none"},
+                "sla": {"alpha": 0.6},
+            }
+            | changes
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def found():
+    return compare(said(), POLICIES, 3, workers=1)
+
+
+def alone(policy, replication):
+    return run(with_policy(said(), policy).changed(replication=replication)).summary
+
+
+def test_figures_are_those_of_single_runs(found):
+    comparison, rows = found
+    runs = {p: [alone(p, r) for r in range(3)] for p in POLICIES}
+    for policy in comparison["policies"]:
+        values = [s["sla"]["satisfaction"] for s in runs[policy["name"]]]
+        expected = replication_interval(values)
+        told = policy["figures"]["sla.satisfaction"]
+        assert (told["mean"], told["low"], told["high"]) == (expected.mean, expected.low, expected.high)
+        without = [
+            (s["cost"]["total"] - s["cost"]["exploration"]) / s["requests"]["completed"] for s in runs[policy["name"]]
+        ]
+        assert_allclose(policy["figures"]["cost.per_request_without_exploration"]["mean"], np.mean(without))
+    assert [(r["policy"], r["replication"]) for r in rows] == [(p, r) for r in range(3) for p in POLICIES]
+    assert comparison["alpha"] == 0.6
+
+
+def test_differences_are_paired_with_the_first(found):
+    comparison, _ = found
+    first, mess, _ = comparison["policies"]
+    assert first["difference"] is None
+    pairs = [
+        (alone("mess+", r)["cost"]["per_request"], alone("best-single", r)["cost"]["per_request"]) for r in range(3)
+    ]
+    expected = paired_difference([a for a, _ in pairs], [b for _, b in pairs])
+    told = mess["difference"]["cost.per_request"]
+    assert (told["mean"], told["low"], told["high"]) == (expected.mean, expected.low, expected.high)
+
+
+def test_ratios_are_to_the_oracles_at_the_policys_own_satisfaction(found):
+    comparison, rows = found
+    for row in rows[:2]:
+        scene = said().changed(replication=0)
+        costs = Oracles(scene).costs([row["sla_satisfaction"]])
+        expected = row["cost_per_request"] / costs["clairvoyant"]["at_own"]
+        assert row["cost_ratio_to_oracle"] == pytest.approx(expected, rel=0.01)  # met by whole requests
+        assert row["cost_ratio_to_oracle"] > row["cost_ratio_to_statistical_oracle"] > 0.9
+    assert comparison["policies"][0]["figures"]["cost.ratio_to_oracle"]["mean"] > 1.5
+
+
+def test_tenants_are_each_satisfied_as_much_by_the_oracle():
+    scene = said(tenants=[{"name": "a", "alpha": 0.75}, {"name": "b", "alpha": 0.5}])
+    comparison, _ = compare(scene, ["static-mix"], 1, workers=1)
+    ratio = comparison["policies"][0]["figures"]["cost.ratio_to_oracle"]["mean"]
+    assert 1.5 < ratio < 10
+
+
+def test_one_replication_has_no_interval():
+    comparison, _ = compare(said(), ["random", "cheapest"], 1, workers=1)
+    told = comparison["policies"][0]["figures"]["sla.satisfaction"]
+    assert told["low"] is told["high"] is None
+    assert told["count"] == 1
+
+
+def test_a_figure_counts_the_replications_that_have_it():
+    comparison, rows = compare(said(), ["static-mix"], 4, workers=1)
+    kept = [r["sla_time_to_compliance"] for r in rows]
+    assert None in kept
+    told = comparison["policies"][0]["figures"]["sla.time_to_compliance"]
+    assert told["count"] == sum(k is not None for k in kept)
+
+
+def test_the_frontier_rises_and_lies_below_all(found):
+    comparison, _ = found
+    curve = frontier(said(), comparison, workers=1)
+    clairvoyant = [p for p in curve if p["oracle"] == "oracle"]
+    assert len(clairvoyant) >= 3
+    assert [p["cost"] for p in clairvoyant] == sorted(p["cost"] for p in clairvoyant)
+    for policy in comparison["policies"]:
+        s, c = (policy["figures"][k]["mean"] for k in ("sla.satisfaction", "cost.per_request"))
+        assert np.interp(s, [p["satisfaction"] for p in clairvoyant], [p["cost"] for p in clairvoyant]) < c
+
+
+def test_processes_change_nothing(found):
+    again, rows = compare(said(), POLICIES, 3, workers=2)
+    assert json.dumps(again) == json.dumps(found[0])
+    assert rows == found[1]
+
+
+def test_files_are_whole_and_hold_the_same(found, tmp_path):
+    comparison, rows = found
+    write_comparison(tmp_path / "out", said(), comparison, rows, workers=1)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "comparison.csv",
+        "comparison.json",
+        "cost-satisfaction.svg",
+        "results.parquet",
+        "scenario.toml",
+    ]
+    whole = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert {k: v for k, v in whole.items() if k != "frontier"} == comparison
+    frame = pl.read_parquet(tmp_path / "out" / "results.parquet")
+    assert frame["sla_satisfaction"].to_list() == [r["sla_satisfaction"] for r in rows]
+    lines = list(csv.DictReader(io.StringIO(comparison_csv(comparison))))
+    line = next(x for x in lines if x["policy"] == "mess+" and x["figure"] == "cost.per_request")
+    assert float(line["difference_mean"]) == comparison["policies"][1]["difference"]["cost.per_request"]["mean"]
+    svg = (tmp_path / "out" / "cost-satisfaction.svg").read_text()
+    assert svg.startswith("<svg")
+    assert "best-single" in svg
+
+
+@pytest.mark.parametrize(
+    ("policies", "seeds", "told"),
+    [
+        (["mess+", "mess+"], 1, "mess+ is named twice"),
+        (["mess+", "cheapst"], 1, "did you mean 'cheapest'"),
+        ([], 1, "names no policy"),
+        (["mess+"], 0, "--seeds 0: expected at least 1"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(policies, seeds, told):
+    with pytest.raises(ScenarioError) as error:
+        compare(said(), policies, seeds, workers=1)
+    assert told in str(error.value)
+
+
+def test_a_policy_that_fails_stops_the_comparison(tmp_path):
+    text = "from messsim.routing.plugin import compile_policy\ndef decide(request):\n"
+    text += "    return -3 if request == 9 else 0\n"
+    text += "def build(options, models, features):\n    return compile_policy('own', decide)\n"
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(PolicyError, match="its error code -3 at request 9"):
+        compare(said().placed_in(tmp_path), ["random", "own.py"], 1, workers=1)
+
+
+def test_the_command_prints_tables_or_one_object(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text(dump(said()))
+    command = [sys.executable, "-m", "messsim.cli", "compare", str(file), "--policies", "mess+,random", "--seeds", "2"]
+    done = subprocess.run([*command, "--workers", "1"], capture_output=True, text=True, check=True)
+    assert "2 policies on the same 2 replications, 60.00 % promised" in done.stdout
+    assert "against mess+" in done.stdout
+    found = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout)
+    assert [p["name"] for p in found["policies"]] == ["mess+", "random"]
+    assert subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, check=False).returncode == 2
