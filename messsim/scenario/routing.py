@@ -86,7 +86,7 @@ class Router(Part):
     window: Count | None = Field(None, le=10_000_000, description="Q over the last so many ratings only")
     target_queue: Positive | None = Field(None, description="steer V so that the queue hovers about this length")
     gain: float = Field(0.01, gt=0, lt=1, description="how fast V is steered, per rating")
-    eta: Positive = Field(0.05, description="step of the price of satisfaction: primal-dual, linucb, thompson")
+    eta: Positive = Field(0.5, description="step of the price of satisfaction: primal-dual, linucb, thompson")
     width: NonNegative = Field(
         1.0, description="of the confidence bound of linucb, of the beliefs of thompson, in standard deviations"
     )
