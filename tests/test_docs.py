@@ -227,7 +227,7 @@ def test_the_scenario_reference_has_every_key():
     anchors = set(re.findall(r"\{ #([\w.]+) \}", page))
     keys = [name for table in [SCHEMA, *SCHEMA["$defs"].values()] for name in table["properties"] if name != "kind"]
     assert {key for key in keys if not any(a.endswith(f".{key}") for a in anchors)} == set()
-    assert "| `V`{ #router.V } | number > 0 | `0.0001` | weight of cost against the virtual queue" in page
+    assert "| `c`{ #router.c } | number ≥ 0 | `0.1` | " in page
     assert "| `alpha`{ #sla.alpha } | number ≥ 0 and ≤ 1 | required |" in page
     assert "[token law](#token-laws), or whole number ≥ 1" in page
     assert re.findall(r"[^\n]\n#+ .*", page) == []  # a heading after a table needs an empty line
