@@ -128,7 +128,8 @@ def test_the_timeline_is_what_each_sampled_arrival_found(tmp_path):
     )
     t = simulate(data).timeline
     assert t.columns == [
-        *["request", "time_s", "satisfaction_running", "queue", "queue_tracked", "certificate", "cost_running"],
+        *["request", "time_s", "satisfaction_running", "promise_running", "queue", "queue_tracked"],
+        *["certificate", "cost_running"],
         *["explored", "in_system_only", "power_w_only"],
     ]
     assert t["request"].to_list() == list(range(n))

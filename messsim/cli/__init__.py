@@ -12,6 +12,7 @@ __all__ = ["app", "main"]
 MODULES = (
     "running",
     "comparing",
+    "convergence",
     "pages",
     "catalogue",
     "hardware",

@@ -27,7 +27,7 @@ def answers(run: Run, marks: Marks = NOTHING) -> Figure:
     share = pl.col("answered") / pl.col("answered").sum().over("request")
     order = pl.col("model").replace_strict(names, list(range(len(names))), return_dtype=pl.Int32)
     long = counted.group_by("request", "model").agg(pl.col("answered").sum()).with_columns(share=share, order=order)
-    x = requests_axis(run)
+    x = requests_axis(run.summary["requests"]["arrived"])
     color = alt.Color("model:N", title=None, scale=alt.Scale(domain=names), legend=SQUARES)
     area = (
         alt.Chart(rows(_complete(long, names).sort("order", "request")))
@@ -99,6 +99,7 @@ def tenants(run: Run, marks: Marks = NOTHING) -> Figure:
     shown = sorted(answered, key=lambda t: t["satisfaction"] - t["alpha"])[:8]
     names = [t["name"] for t in told if t in shown]
     long = so_far.filter(pl.col("tenant").is_in(names))
+    x = requests_axis(run.summary["requests"]["arrived"])
     wide, margins = side_by_side(long, "request", "tenant", "margin", names, "+.2%")
     tips = [alt.Tooltip("request:Q", title="until request", format=","), *margins]
     y = alt.Y("margin:Q", title="satisfied so far − promised", axis=alt.Axis(format="+%"))
@@ -113,8 +114,8 @@ def tenants(run: Run, marks: Marks = NOTHING) -> Figure:
     few = "" if len(told) <= len(names) else f" The {len(names)} tenants with the least margin."
     return Figure(
         "Margin of each tenant",
-        layered(*behind, zero, lines(long, requests_axis(run), y, series="tenant", names=names), *before,
-                crosshair(wide, requests_axis(run), tips)),
+        layered(*behind, zero, lines(long, x, y, series="tenant", names=names), *before,
+                crosshair(wide, x, tips)),
         f"Satisfaction so far minus the promise, by tenant{said}.",
         f"Above the dashed line the promise is kept.{few}",
         _tenants(told),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .figure import Run, library
+from .figure import library
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,6 +17,7 @@ __all__ = [
     "folded",
     "layered",
     "lines",
+    "log_requests_axis",
     "requests_axis",
     "rows",
     "seconds_axis",
@@ -52,11 +53,27 @@ def rows(frame: pl.DataFrame) -> Any:
     return library().Data(values=frame.with_columns(floats.round_sig_figs(6)).to_dicts())
 
 
-def requests_axis(run: Run) -> Any:
+def requests_axis(arrived: int) -> Any:
     """Request numbers along the bottom."""
     alt = library()
-    scale = alt.Scale(domain=[0, max(1, run.summary["requests"]["arrived"] - 1)], nice=False)
+    scale = alt.Scale(domain=[0, max(1, arrived - 1)], nice=False)
     return alt.X("request:Q", title="request", scale=scale, axis=alt.Axis(labelExpr=WHOLE, tickCount=TICKS))
+
+
+def log_requests_axis(least: int, most: int) -> Any:
+    """Request numbers above 0 on a logarithmic axis."""
+    alt = library()
+    least, most = max(1, least), max(2, least + 1, most)
+    scale = alt.Scale(type="log", domain=[least, most], nice=False)
+    axis = alt.Axis(labelExpr=WHOLE, values=_round_numbers(least, most), labelOverlap="greedy", labelSeparation=8)
+    return alt.X("request:Q", title="request", scale=scale, axis=axis)
+
+
+def _round_numbers(least: float, most: float) -> list[float]:
+    """1, 2 and 5 times powers of ten."""
+    decades = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    values = [float(f"{10.0**k * digit:.1g}") for k in decades for digit in (1, 2, 5)]
+    return [v for v in values if least <= v <= most]
 
 
 def time_axis(unit: str) -> Any:
@@ -67,9 +84,7 @@ def time_axis(unit: str) -> Any:
 
 def seconds_axis(least: float, most: float, **options: Any) -> Any:
     """Seconds on a logarithmic axis that has the labels 1, 2 and 5, or fewer where they would touch."""
-    decades = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
-    values = [10.0**k * digit for k in decades for digit in (1, 2, 5)]
-    values = [float(f"{v:.1g}") for v in values if least <= v <= most]
+    values = _round_numbers(least, most)
     return library().Axis(labelExpr=SECONDS, values=values, labelOverlap="greedy", labelSeparation=8, **options)
 
 
@@ -83,11 +98,12 @@ def lines(long: pl.DataFrame, x: Any, y: Any, *, series: str, names: list[str], 
 def crosshair(wide: pl.DataFrame, x: Any, tooltips: list[Any]) -> Any:
     """A line under the pointer that tells all values there."""
     alt = library()
+    told = {str(part.shorthand).rpartition(":")[0] for part in (x, *tooltips)}
     near = alt.selection_point(
         name="pointer", on="pointerover", nearest=True, clear="pointerout", encodings=["x"], empty=False
     )
     return (
-        alt.Chart(rows(wide))
+        alt.Chart(rows(wide.select(c for c in wide.columns if c in told)))
         .mark_rule(style="crosshair")
         .encode(x=x, opacity=alt.condition(near, alt.value(0.7), alt.value(0)), tooltip=tooltips)
         .add_params(near)

@@ -34,7 +34,7 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
     wide = thinned(run.timeline).select("request", *CURVES)
     curves = {c: name for c, name in CURVES.items() if wide[c].is_not_null().any()}
     low, high = _domain(wide, sla["alpha"])
-    x = requests_axis(run)
+    x = requests_axis(run.summary["requests"]["arrived"])
     y = alt.Y(
         "share:Q", title="share of answers", scale=alt.Scale(domain=[low, high], nice=False), axis=alt.Axis(format="%")
     )
@@ -85,7 +85,7 @@ def queue(run: Run, marks: Marks = NOTHING) -> Figure:
     sla = run.summary["sla"]
     wide = thinned(run.timeline).select("request", *QUEUES)
     shown = QUEUES if (wide["queue"] != wide["queue_tracked"]).any() else {"queue": "Q"}
-    x, y = requests_axis(run), alt.Y("answers:Q", title="answers owed")
+    x, y = requests_axis(run.summary["requests"]["arrived"]), alt.Y("answers:Q", title="answers owed")
     tips = [alt.Tooltip("request:Q", format=",")]
     tips += [alt.Tooltip(f"{c}:Q", title=name, format=".2f") for c, name in shown.items()]
     behind, before = marks.layers(run.timeline, "request")

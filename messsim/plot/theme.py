@@ -56,6 +56,8 @@ def _theme(
             "strip": {"color": promise, "opacity": 0.7, "strokeWidth": 0},
             "value-label": {"color": ink, "fontSize": 12},
             "owed": {"color": series[0], "strokeWidth": 0},
+            "band": {"color": series[0], "opacity": 0.2, "strokeWidth": 0},
+            "median": {"color": series[0]},
             "reference": {"color": reference},
             "crosshair": {"color": quiet},
         },

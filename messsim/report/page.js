@@ -11,7 +11,12 @@
     tooltip: { disableDefaultStyle: true },
   };
   const places = charts.map((_, i) => document.getElementById(`chart-${i}`));
-  const columns = () => places.map((place) => Math.max(1, Math.floor((place.clientWidth - 40) / 135)));
+  // As many names side by side in a legend as there is room for, at about 7 pixels a letter.
+  const columns = () =>
+    places.map((place, i) => {
+      const one = 7 * charts[i].usermeta.longest + 36;
+      return Math.max(1, Math.floor((place.clientWidth - 60) / one));
+    });
   let drawn = [];
   let fitted = [];
 
@@ -21,7 +26,7 @@
     fitted = columns();
     drawn = await Promise.all(
       charts.map((chart, i) => {
-        const config = { ...theme, legend: { ...theme.legend, columns: fitted[i] } };
+        const config = { ...theme, legend: { ...theme.legend, columns: fitted[i], labelLimit: places[i].clientWidth - 90 } };
         return window.vegaEmbed(places[i], chart, { ...options, config });
       }),
     );

@@ -136,8 +136,15 @@ def _policy(scripts: list[str]) -> str:
 
 
 def _specification(figure: Figure) -> dict[str, Any]:
-    """The chart as Vega-Lite, as wide as its place on the page."""
+    """The chart as Vega-Lite, as wide as its place on the page; it says how long its legend's longest name is."""
     chart = figure.chart.properties(width="container", height=figure.height)
     specification: dict[str, Any] = json.loads(chart.to_json(validate=False))
     specification.pop("config", None)
-    return specification | {"autosize": {"type": "fit-x", "contains": "padding"}}
+    names = [n for layer in specification["layer"] for n in _colour_names(layer)]
+    legend = {"longest": max(map(len, names), default=0)}
+    return specification | {"autosize": {"type": "fit-x", "contains": "padding"}, "usermeta": legend}
+
+
+def _colour_names(layer: dict[str, Any]) -> list[str]:
+    color = layer["encoding"].get("color", {})
+    return list(color.get("scale", {}).get("domain", []))

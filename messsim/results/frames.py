@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["joined", "record_frame", "timeline_frame"]
 
+CURVES = ("satisfaction_running", "promise_running", "cost_running")
+
 
 def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:
     """One row a request.
@@ -95,15 +97,17 @@ def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl
         {
             "request": running.ids,
             "satisfaction_running": running.satisfaction,
+            "promise_running": running.promise,
             "cost_running": running.cost_per_request,
         },
-        schema={"request": pl.Int64, "satisfaction_running": pl.Float64, "cost_running": pl.Float64},
+        schema={"request": pl.Int64} | dict.fromkeys(CURVES, pl.Float64),
     )
     joined = seen.join(curves, on="request", how="left", maintain_order="left")
     first = [
         "request",
         "time_s",
         "satisfaction_running",
+        "promise_running",
         "queue",
         "queue_tracked",
         "certificate",

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LEVEL", "Interval", "is_precise", "paired_difference", "replication_interval", "student_t"]
+__all__ = [
+    "LEVEL",
+    "Interval",
+    "is_precise",
+    "paired_difference",
+    "replication_interval",
+    "share_interval",
+    "student_t",
+]
 
 LEVEL = 0.95
 
@@ -83,6 +91,26 @@ def replication_interval(values: Sequence[float], level: float = LEVEL) -> Inter
         return Interval(mean, None, level, 1)
     variance = math.fsum((x - mean) ** 2 for x in values) / (n - 1)
     return Interval(mean, student_t(level, n - 1) * math.sqrt(variance / n), level, n)
+
+
+def share_interval(count: int, of: int, level: float = LEVEL) -> tuple[float, float]:
+    """Clopper and Pearson's interval for a probability: `count` of `of` independent runs had it.
+
+    Exact: it covers the probability at least with the level, and mostly with more (Biometrika 26, 1934).
+
+    Raises
+    ------
+    ValueError
+        Unless 0 <= count <= of and of > 0.
+    """
+    from scipy.special import betaincinv
+
+    if not 0 <= count <= of or of == 0:
+        raise ValueError(f"{count} of {of}; expected a count of some")
+    tail = (1.0 - level) / 2.0
+    low = 0.0 if count == 0 else float(betaincinv(count, of - count + 1, tail))
+    high = 1.0 if count == of else float(betaincinv(count + 1, of - count, 1.0 - tail))
+    return low, high
 
 
 def paired_difference(ours: Sequence[float], theirs: Sequence[float], level: float = LEVEL) -> Interval:

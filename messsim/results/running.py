@@ -30,6 +30,7 @@ class Running:
     stride: int = 1
     ids: list[int] = field(default_factory=list)
     satisfaction: list[float] = field(default_factory=list)
+    promise: list[float] = field(default_factory=list)
     cost_per_request: list[float] = field(default_factory=list)
 
     def add(self, ids: NDArray[np.int64], satisfied: Floats, alphas: Floats, costs: Floats) -> None:
@@ -41,6 +42,7 @@ class Running:
         spent = self.cost + np.cumsum(costs)
         with np.errstate(invalid="ignore", divide="ignore"):
             curve = sums / so_far
+            promise = promises / so_far
             per_request = spent / so_far
         self.curve_sum += float(curve[answered].sum())
         # sums of alpha are rounded: a promise met exactly must not count as missed by the last bit
@@ -50,20 +52,22 @@ class Running:
             self.last_short = int(ids[np.flatnonzero(short)[-1]])
         self.answered, self.satisfied = int(so_far[-1]), float(sums[-1])
         self.promised, self.cost = float(promises[-1]), float(spent[-1])
-        self._sample(ids, curve, per_request)
+        self._sample(ids, curve, promise, per_request)
 
-    def _sample(self, ids: NDArray[np.int64], curve: Floats, per_request: Floats) -> None:
+    def _sample(self, ids: NDArray[np.int64], *curves: Floats) -> None:
+        """Keeps the values of every `stride`-th request: satisfaction, promise, cost."""
+        kept = (self.satisfaction, self.promise, self.cost_per_request)
         at = np.flatnonzero(ids % self.stride == 0)
         while len(self.ids) + len(at) > MOST:
             self.stride *= 2
             keep = [k for k, i in enumerate(self.ids) if i % self.stride == 0]
             self.ids = [self.ids[k] for k in keep]
-            self.satisfaction = [self.satisfaction[k] for k in keep]
-            self.cost_per_request = [self.cost_per_request[k] for k in keep]
+            for values in kept:
+                values[:] = [values[k] for k in keep]
             at = at[ids[at] % self.stride == 0]
         self.ids += ids[at].tolist()
-        self.satisfaction += curve[at].tolist()
-        self.cost_per_request += per_request[at].tolist()
+        for values, curve in zip(kept, curves, strict=True):
+            values += curve[at].tolist()
 
     @property
     def mean(self) -> float | None:

@@ -12,6 +12,7 @@ from messsim.report.run_page import run_page
 from messsim.results import Result, check_whole, reading_records, write_file
 from messsim.scenario import Scenario, dump, load, notes_of
 
+from .convergence_files import CONVERGENCE, page_of, read_convergence
 from .outages import outages
 
 __all__ = ["report"]
@@ -23,7 +24,7 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
     Parameters
     ----------
     directory
-        What ``messsim run --out`` wrote.
+        What ``messsim run --out`` or ``messsim converge --out`` wrote.
     out
         An ``.html`` file; none: ``report.html`` in the directory. A file that is there already is replaced.
 
@@ -42,6 +43,12 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
 
 
 def _page(path: Path) -> Page:
+    if (path / CONVERGENCE).exists():
+        return page_of(read_convergence(path), _scenario(path))
+    return _run_page(path)
+
+
+def _run_page(path: Path) -> Page:
     result = Result.read(path)
     check_whole(result)
     scenario = _scenario(path)

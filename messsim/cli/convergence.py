@@ -1,0 +1,46 @@
+"""``converge``: how surely, and how soon, the promise is kept."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .base import AsJson, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
+
+__all__ = ["converge"]
+
+
+@command
+def converge(
+    scenario: ScenarioFile,
+    seeds: Annotated[int, typer.Option(help="Replications.")] = 20,
+    requests: Requests = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write curves, a row a replication, and a report to a new directory."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replicate a scenario: when, how often and how surely is the promise kept?"""
+    from messsim.report.convergence import convergence_table
+    from messsim.report.progress import runs_bar
+    from messsim.results import check_free
+    from messsim.study.convergence import converge as run_all
+    from messsim.study.convergence_files import write_convergence
+
+    if out is not None:
+        check_free(out)
+    said = load(scenario, sets, requests=requests, seed=seed)
+    with runs_bar(stderr, said.name) as told:
+        found = run_all(said, seeds, workers=workers, told=told)
+    if out is not None and not write_convergence(out, said, found):
+        stderr.print("no report.html: drawing needs `pip install 'messsim[plot]'`", style="yellow", markup=False)
+    if as_json:
+        print_json(found.summary)
+        return
+    console.print(convergence_table(found.summary))
+    if out is not None:
+        console.print(f"written to {out}", style="dim", highlight=False)

@@ -1,0 +1,135 @@
+"""What replications showed of the promise: on the terminal, and as a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from messsim.plot.replications import REPLICATED
+from messsim.wording import number, percent
+
+from .page import Page, Section, Table, Tile
+from .tables import Fitting, grid
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["convergence_page", "convergence_table"]
+
+QUANTITIES = {
+    "satisfaction": "satisfied",
+    "certificate": "certificate",
+    "queue": "virtual queue",
+    "cost_per_request": "cost of an answer",
+}
+QUANTILES = {"p05": "5 %", "p25": "25 %", "p50": "50 %", "p75": "75 %", "p95": "95 %"}
+
+
+def convergence_table(found: dict[str, Any]) -> RenderableType:
+    """How often the promise was kept, since when, and how the runs ended."""
+    kept = found["kept"]
+    style = "bold green" if kept["share"] == 1 else "bold red" if kept["share"] == 0 else "bold yellow"
+    figures = grid()
+    figures.add_row("true probability", f"{percent(kept['low'])} to {percent(kept['high'])} (95 % interval)")
+    figures.add_row("kept for good", _since(found))
+    table = Fitting(("at the end", "mean", *QUANTILES.values()), spare=("25 %", "75 %"))
+    for row in _ends(found):
+        table.add_row(*row)
+    return Group(
+        Text(f"SLA of {percent(found['alpha'], 2)} satisfying answers kept in {_share(found)}", style=style),
+        Text(),
+        figures,
+        Text(),
+        table,
+    )
+
+
+def _share(found: dict[str, Any]) -> str:
+    return f"{found['kept']['runs']} of {found['replications']} runs"
+
+
+def _since(found: dict[str, Any]) -> str:
+    since = found["time_to_compliance"]
+    told = [f"{share} of runs from request {since[p]:,.0f}" for p, share in QUANTILES.items() if since[p] is not None]
+    never = f"{since['never']} never" if since["never"] else ""
+    return ", ".join(filter(None, [*told[::2], never])) or "never"
+
+
+def _ends(found: dict[str, Any]) -> list[list[str]]:
+    rows = []
+    for key, name in QUANTITIES.items():
+        spread = found["end"][key]
+        if spread is None:
+            continue
+        unit = found["cost_unit"] if key == "cost_per_request" else ""
+        share = key in ("satisfaction", "certificate")
+        told = [percent(spread[p], 2) if share else number(spread[p], unit) for p in ("mean", *QUANTILES)]
+        half = spread["high"] - spread["mean"] if spread["high"] is not None else None
+        if half is not None:
+            told[0] += f" ± {100 * half:.2g}" if share else f" ± {half:.2g}"
+        rows.append([name, *told])
+    return rows
+
+
+def convergence_page(found: dict[str, Any], curves: pl.DataFrame, scenario: str, notes: list[str]) -> Page:
+    """The report of ``converge``.
+
+    Parameters
+    ----------
+    found
+        What ``--json`` prints.
+    curves
+        From `messsim.study.aligned`.
+    scenario
+        As TOML.
+    notes
+        What the scenario deserved to be told.
+    """
+    kept, since = found["kept"], found["time_to_compliance"]
+    figures = [draw(curves, found) for draw in REPLICATED if _applies(draw.__name__, curves)]
+    table = Table("Figures at the end of the runs", ["figure", "mean ± half of its 95 % interval", *QUANTILES.values()],
+                  _ends(found))  # fmt: skip
+    return Page(
+        title=found["scenario"],
+        subtitle=f"Convergence study: {found['replications']} replications of {found['requests']:,} requests, policy "
+        f"{found['policy']}, seed {found['seed']}",
+        kept=True if kept["share"] == 1 else False if kept["share"] == 0 else None,
+        headline=f"Promise kept in {_share(found)}",
+        verdict=f"{percent(found['alpha'], 2)} of answers were promised to satisfy. The probability that a run keeps "
+        f"the promise is between {percent(kept['low'])} and {percent(kept['high'])} (95 % interval).",
+        tiles=_tiles(found),
+        notes=notes,
+        sections=[
+            Section("convergence", "How does it converge?", "", figures[:2], wide=True),
+            Section("queue", "What is owed, and what it costs", "", figures[2:]),
+            Section("end", "How the runs ended", "", [], [table]),
+            Section("scenario", "The scenario", "", [], [], scenario),
+        ],
+        footer=f"messsim {found['version']}. The same scenario, seed and version give the same figures. "
+        f"{since['never']} of {found['replications']} runs never kept their promise for good.",
+    )
+
+
+def _applies(name: str, curves: pl.DataFrame) -> bool:
+    """Whether there is anything to draw: there is no certificate where raters err."""
+    return name != "certified_gap" or bool(curves["certificate_mean"].is_not_null().any())
+
+
+def _tiles(found: dict[str, Any]) -> list[Tile]:
+    since, end = found["time_to_compliance"], found["end"]
+    tiles = [
+        Tile(f"{share} keep it from request", "never" if since[p] is None else f"{since[p]:,.0f}", "on, to their end")
+        for share, p in (("Half", "p50"), ("95 %", "p95"))
+    ]
+    if (satisfied := end["satisfaction"]) is not None:
+        note = f"90 % of runs: {percent(satisfied['p05'], 2)} to {percent(satisfied['p95'], 2)}"
+        tiles.append(Tile("Satisfied at the end", percent(satisfied["mean"], 2), note))
+    note = f"95 % of runs: {number(end['queue']['p95'])} at most"
+    tiles.append(Tile("Virtual queue at the end", number(end["queue"]["mean"]), note))
+    if end["cost_per_request"] is not None:
+        spread, unit = end["cost_per_request"], found["cost_unit"]
+        note = f"90 % of runs: {number(spread['p05'])} to {number(spread['p95'])}"
+        tiles.append(Tile("Cost of an answer", number(spread["mean"], unit), note))
+    return tiles
