@@ -26,7 +26,7 @@ Values can be changed on the command line: `--set router.V=1e-3`, `--set models.
 LAWS = {"FromTrace": "Token laws", "ExponentialDelay": "Delay laws"}
 
 BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
-HUGE = (2**31 - 1, 2**53, 1e12)  # bounds that only keep arithmetic exact
+HUGE = 1e9  # greater bounds only keep arithmetic exact
 WORDS = {"number": "number", "integer": "whole number", "string": "string", "boolean": "true or false"}
 
 
@@ -126,7 +126,8 @@ def _value(field: Schema, schema: Schema, laws: dict[str, Schema]) -> str:
     if field.get("type") == "object":
         inner = field.get("additionalProperties")
         return f"table: {_value(inner, schema, laws)} by name" if isinstance(inner, dict) and inner else "table"
-    bounds = [f"{sign} {_plain(field[key])}" for key, sign in BOUNDS.items() if key in field and field[key] not in HUGE]
+    stated = {key: field[key] for key in BOUNDS if key in field and not (key == "maximum" and field[key] > HUGE)}
+    bounds = [f"{BOUNDS[key]} {_plain(bound)}" for key, bound in stated.items()]
     return " ".join([WORDS[field["type"]], " and ".join(bounds)]).strip()
 
 
