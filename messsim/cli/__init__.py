@@ -13,6 +13,7 @@ MODULES = (
     "running",
     "comparing",
     "convergence",
+    "sweeping",
     "pages",
     "catalogue",
     "hardware",

@@ -58,14 +58,15 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
-        except KeyboardInterrupt:
-            stderr.print("interrupted; nothing was written", style="bold yellow")
+        except KeyboardInterrupt as interrupt:
+            stderr.print(str(interrupt) or "interrupted; nothing was written", style="bold yellow", soft_wrap=True)
             raise typer.Exit(130) from None
         except MesssimError as error:
             stderr.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(1 if isinstance(error, SimulationError) else 2) from None
 
-    return app.command()(wrapped)
+    name = function.__name__.strip("_").replace("_", "-")  # a word of Python's own has _ behind it
+    return app.command(name)(wrapped)
 
 
 def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":

@@ -13,7 +13,7 @@ from typing import Any
 
 from messsim.errors import ScenarioError
 
-__all__ = ["Figure", "Requirement", "check_path", "figures", "look_up"]
+__all__ = ["Figure", "Requirement", "check_path", "figures", "look_up", "plain"]
 
 Figure = float | int | str | bool | None
 
@@ -51,11 +51,11 @@ def check_path(path: str, known: Mapping[str, Figure]) -> None:
     ScenarioError
         With the nearest paths that lead somewhere.
     """
-    plain = _plain(path)
-    if plain not in known:
-        raise ScenarioError(f"{path}: no such figure; {_nearest(plain, known)}")
-    if isinstance(known[plain], str):
-        raise ScenarioError(f"{path}: is the text {known[plain]!r}; expected a figure")
+    key = plain(path)
+    if key not in known:
+        raise ScenarioError(f"{path}: no such figure; {_nearest(key, known)}")
+    if isinstance(known[key], str):
+        raise ScenarioError(f"{path}: is the text {known[key]!r}; expected a figure")
 
 
 def look_up(path: str, known: Mapping[str, Figure]) -> float | None:
@@ -67,11 +67,12 @@ def look_up(path: str, known: Mapping[str, Figure]) -> float | None:
         As `check_path`.
     """
     check_path(path, known)
-    value = known[_plain(path)]
+    value = known[plain(path)]
     return None if value is None else float(value)
 
 
-def _plain(path: str) -> str:
+def plain(path: str) -> str:
+    """A path without quotes."""
     return path.strip().replace('"', "")
 
 
@@ -124,7 +125,7 @@ class Requirement:
             bound = math.nan
         if not math.isfinite(bound):
             raise ScenarioError(f"requirement {text!r}: {found[3]!r} is no finite number; expected one, {example}")
-        return cls(_plain(found[1]), found[2], bound)
+        return cls(plain(found[1]), found[2], bound)
 
     def __str__(self) -> str:
         return f"{self.path}{self.operator}{self.bound:.10g}"

@@ -9,14 +9,11 @@ from typing import Any
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
-__all__ = ["provenance"]
+__all__ = ["files_of", "provenance"]
 
 
 def provenance(scenario: Scenario) -> dict[str, Any]:
     """Versions of what the numbers depend on, the machine, and SHA-256 of every file read."""
-    said = (scenario.arrivals, scenario.satisfaction)
-    files = [part.file for part in said if part.kind in ("trace", "table")]
-    files += [scenario.router.policy] if scenario.router.policy.endswith(".py") else []
     return {
         "messsim": __version__,
         "python": platform.python_version(),
@@ -24,5 +21,12 @@ def provenance(scenario: Scenario) -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
-        "data": {f: hashlib.sha256(scenario.path(f).read_bytes()).hexdigest() for f in files},
+        "data": {f: hashlib.sha256(scenario.path(f).read_bytes()).hexdigest() for f in files_of(scenario)},
     }
+
+
+def files_of(scenario: Scenario) -> list[str]:
+    """Every file that a run reads beside its scenario, as the scenario names it."""
+    said = (scenario.arrivals, scenario.satisfaction)
+    files = [part.file for part in said if part.kind in ("trace", "table")]
+    return files + [scenario.router.policy] * scenario.router.policy.endswith(".py")

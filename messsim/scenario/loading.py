@@ -1,6 +1,7 @@
 """From a TOML file and overrides to a Scenario, or to an error that names file, key, value and cure."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ from pydantic import ValidationError
 
 from messsim.errors import ScenarioError
 
-from .overrides import override, parse_override
+from .overrides import override, parse_override, split_path
 from .problems import describe
 from .scenario import Scenario
 
-__all__ = ["dump", "load", "parse"]
+__all__ = ["dump", "load", "parse", "with_values"]
 
 
 def load(path: str | Path, sets: list[str] | None = None, **flags: Any) -> Scenario:
@@ -70,14 +71,41 @@ def parse(
     given = {k: v for k, v in flags.items() if v is not None}
     if changes or given:
         _validate(data, file, passing=MENDABLE)  # missing keys and checks across tables may be mended
-        for keys, value in changes:
-            data = override(data, keys, value)
+        try:
+            for keys, value in changes:
+                data = override(data, keys, value)
+        except ScenarioError as error:
+            raise ScenarioError(f"--set {error}") from None
         data = data | given
         if "requests" in given:
             data.pop("horizon_s", None)
     scenario = _validate(data, file)
     assert scenario is not None
     return scenario.placed_in(folder or Path.cwd())
+
+
+def with_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
+    """The same scenario with other values at some key paths, checked as if its file said so.
+
+    Parameters
+    ----------
+    scenario
+        What is changed.
+    values
+        By key path: ``{"router.V": 1e-3, 'models."llama-3.1-8b".replicas': 2}``.
+
+    Raises
+    ------
+    ScenarioError
+        If a path leads nowhere, or the scenario cannot be run with the value.
+    """
+    data = scenario.model_dump(by_alias=True, exclude_unset=True)
+    for path, value in values.items():
+        keys = split_path(path)
+        if keys is None:
+            raise ScenarioError(f"{path!r}: expected a key path such as router.V")
+        data = override(data, keys, value)
+    return parse(data, folder=scenario.folder)
 
 
 MENDABLE = ("missing", "value_error", "union_tag_not_found")
@@ -95,9 +123,11 @@ def _validate(data: dict[str, Any], file: str | None, *, passing: tuple[str, ...
 
 
 def dump(scenario: Scenario) -> str:
-    """The scenario as TOML with every default filled in and data files as absolute paths."""
+    """The scenario as TOML with every default filled in and files as absolute paths: it runs from any folder."""
     data = scenario.model_dump(exclude_none=True, by_alias=True)
     for table in (data["arrivals"], data["satisfaction"]):
         if "file" in table:
             table["file"] = str(scenario.path(table["file"]).resolve())
+    if scenario.router.policy.endswith(".py"):
+        data["router"]["policy"] = str(scenario.path(scenario.router.policy).resolve())
     return tomli_w.dumps(data)

@@ -1,35 +1,68 @@
 """``--set key.path=value``."""
 
+import json
 import re
 import tomllib
+from datetime import date, time
 from typing import Any
 
 from messsim.errors import ScenarioError
 
-__all__ = ["override", "parse_override"]
+__all__ = ["format_value", "override", "parse_override", "parse_value", "split_path"]
 
 _KEY = r'(?:"[^"]*"|[^."=\s]+)'
-_OVERRIDE = re.compile(rf"\s*({_KEY}(?:\.{_KEY})*)\s*=(.*)", re.DOTALL)
+_PATH = rf"{_KEY}(?:\.{_KEY})*"
+_OVERRIDE = re.compile(rf"\s*({_PATH})\s*=(.*)", re.DOTALL)
 
 
 def parse_override(text: str) -> tuple[list[str], Any]:
-    """Splits ``a.b."c.d"=value``; the value is TOML, or a plain string where that is no TOML."""
+    """Splits ``a.b."c.d"=value``; the value is as `parse_value` reads it."""
     found = _OVERRIDE.fullmatch(text)
     if not found:
         raise ScenarioError(f"--set {text}: expected key.path=value")
-    keys = [key.strip('"') for key in re.findall(_KEY, found[1])]
-    value = found[2].strip()
+    return _keys(found[1]), parse_value(found[2])
+
+
+def split_path(text: str) -> list[str] | None:
+    """The keys of ``a.b."c.d"``; None if it is no such path."""
+    found = re.fullmatch(rf"\s*({_PATH})\s*", text)
+    return _keys(found[1]) if found else None
+
+
+def _keys(path: str) -> list[str]:
+    return [key.strip('"') for key in re.findall(_KEY, path)]
+
+
+def parse_value(text: str) -> Any:
+    """A value in TOML, or a plain string where that is no TOML."""
+    text = text.strip()
     try:
-        parsed = tomllib.loads(f"value = {value}")
+        parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
-        return keys, value
-    return keys, parsed["value"] if set(parsed) == {"value"} else value
+        return text
+    return parsed["value"] if set(parsed) == {"value"} else text
+
+
+def format_value(value: Any) -> str:
+    """A value in TOML on one line: what `parse_value` reads back."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {format_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(format_value, value)) + "]"
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False)
 
 
 def override(data: Any, keys: list[str], value: Any) -> Any:
     """A copy of `data` with the value put at the end of the path.
 
     A list is entered by position (``models.0``) or by the name of its entry (``models.small``).
+
+    Raises
+    ------
+    ScenarioError
+        If a list has no such entry.
     """
     return _put(data, keys, 0, value)
 
@@ -54,4 +87,4 @@ def _position(entries: list[Any], keys: list[str], depth: int) -> int:
     ways = [f"a position below {len(entries)}"] * bool(entries)
     ways += [f"one of {', '.join(filter(None, names))}"] * any(names)
     expected = f"; expected {', or '.join(ways)}" if ways else ", it is empty"
-    raise ScenarioError(f"--set {'.'.join(keys)}: {'.'.join(keys[:depth])} has no entry {key!r}{expected}")
+    raise ScenarioError(f"{'.'.join(keys)}: {'.'.join(keys[:depth])} has no entry {key!r}{expected}")

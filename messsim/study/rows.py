@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from messsim.errors import MesssimError
-from messsim.results.figures import Figure, figures
+from messsim.results.figures import Figure, figures, plain
 from messsim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _cell(value: Any) -> Figure:
 
 def column_of(path: str) -> str:
     """The column of the figure at a path: ``latency_s.ttft.p95`` is ``latency_s_ttft_p95``."""
-    return path.replace(".", "_")
+    return plain(path).replace(".", "_")
 
 
 def frame_of(rows: Sequence[Row]) -> pl.DataFrame:

@@ -140,16 +140,7 @@ def _simulated(setup: Setup, records: _Records, progress: Callable[[Progress], N
 
 def _write(scenario: Scenario, summary: dict[str, Any], timeline: pl.DataFrame, beside: Path, target: Path) -> None:
     with writing(target):
-        (beside / "scenario.toml").write_text(dump(_findable(scenario)), encoding="utf-8")
+        (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         whole = summary | {"provenance": provenance(scenario)}
         (beside / "summary.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         timeline.write_parquet(beside / "timeline.parquet")
-
-
-def _findable(scenario: Scenario) -> Scenario:
-    """The same scenario with a policy's file by its whole path, so that it runs from any folder."""
-    router = scenario.router
-    if not router.policy.endswith(".py"):
-        return scenario
-    path = str(scenario.path(router.policy).resolve())
-    return scenario.changed(router=router.model_copy(update={"policy": path}))

@@ -1,0 +1,77 @@
+"""``sweep``: one scenario at many points."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .base import AsJson, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
+
+__all__ = ["sweep"]
+
+On = Annotated[Literal["local", "ray"], typer.Option(help="Processes of this machine, or a Ray cluster.")]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Of a running Ray cluster; none: RAY_ADDRESS, or a Ray of this machine."),
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")]
+
+
+@command
+def sweep(
+    scenario: ScenarioFile,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY.PATH=V1,V2,...", help="Values of a key; several grids are combined."),
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Points, a line each; the columns are key paths.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Replications of each point, the same for all.")] = 5,
+    show: Annotated[
+        list[str] | None, typer.Option(metavar="FIGURE", help="Figures to show, by path; may be repeated.")
+    ] = None,
+    requests: Requests = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    on: On = "local",
+    ray_address: RayAddress = None,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write results.parquet to a directory; a sweep that stopped goes on there."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a scenario at many points and print mean and interval of each."""
+    from messsim.report.progress import runs_bar
+    from messsim.report.sweeping import sweep_table
+    from messsim.study.points import points_of
+    from messsim.study.sweep import SHOWN
+    from messsim.study.sweep import sweep as run_all
+    from messsim.study.workers import workers_on
+
+    said = load(scenario, sets, requests=requests, seed=seed)
+    chosen = points_of(grid or [], points)
+    with runs_bar(stderr, said.name) as progress:
+        found = run_all(
+            said,
+            chosen,
+            seeds=seeds,
+            shown=show or SHOWN,
+            out=out,
+            workers=workers_on(on, workers, ray_address),
+            progress=progress,
+        )
+    if as_json:
+        print_json(found)
+    else:
+        again = ["messsim", "run", str(scenario), *(part for s in sets or [] for part in ("--set", s))]
+        again += [
+            part for k, v in (("--requests", requests), ("--seed", seed)) if v is not None for part in (k, str(v))
+        ]
+        console.print(sweep_table(found, again))
+        if out is not None:
+            console.print(f"written to {out}", style="dim", highlight=False)
+    if found["failures"]:
+        raise typer.Exit(1)

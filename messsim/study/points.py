@@ -1,0 +1,110 @@
+"""Points of a sweep: what a grid and a file of points say, one value for each key path."""
+
+import csv
+import itertools
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from messsim.errors import DataError, ScenarioError
+from messsim.scenario.overrides import parse_value, split_path
+
+__all__ = ["Point", "points_of", "read_points", "told"]
+
+Point = dict[str, Any]  # value by key path, such as {"router.V": 1e-4}
+
+SEEDED = ("seed", "replication")  # what --seed and --seeds are for
+
+
+def points_of(grids: Sequence[str], file: Path | None = None) -> list[Point]:
+    """Every combination of the grids' values, for each line of the file where there is one.
+
+    Parameters
+    ----------
+    grids
+        Each ``router.V=1e-5,1e-4``: values in TOML, or plain words.
+    file
+        CSV whose columns are key paths; see `read_points`.
+
+    Raises
+    ------
+    ScenarioError
+        If a grid is none, or a key path or a point is given twice.
+    """
+    axes = [_grid(text) for text in grids]
+    lines = [{}] if file is None else read_points(file)
+    if not axes and file is None:
+        raise ScenarioError("no points; expected --grid KEY.PATH=VALUE,VALUE or --points FILE.csv")
+    paths = [path for path, _ in axes] + list(lines[0])
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ScenarioError(f"{path}: given twice; expected each key path once")
+    combinations = itertools.product(*([(path, value) for value in values] for path, values in axes))
+    points = [line | dict(combination) for line, combination in itertools.product(lines, list(combinations))]
+    _refuse_twins(points)
+    return points
+
+
+def _grid(text: str) -> tuple[str, list[Any]]:
+    path, equals, values = text.partition("=")
+    if not equals or not values.strip():
+        raise ScenarioError(f"--grid {text}: expected KEY.PATH=VALUE,VALUE,..., such as router.V=1e-5,1e-4")
+    return _path(path, f"--grid {text}"), _values(values)
+
+
+def _values(text: str) -> list[Any]:
+    """Values in TOML, parted by commas; where that is no TOML, each by itself and else a plain word."""
+    try:
+        parsed = tomllib.loads(f"values = [{text}]")
+    except ValueError:
+        return [parse_value(part) for part in text.split(",")]
+    return list(parsed["values"])
+
+
+def _path(text: str, where: str) -> str:
+    keys = split_path(text)
+    if keys is None:
+        raise ScenarioError(f"{where}: {text!r} is no key path; expected one such as router.V")
+    if keys[0] in SEEDED:
+        raise ScenarioError(f"{where}: {keys[0]} is no axis; expected --seed and --seeds for it")
+    return text.strip()
+
+
+def read_points(file: Path) -> list[Point]:
+    """The points of a CSV file: a line each, its columns key paths; an empty cell leaves the scenario's value.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or a line has more or fewer cells than the head.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
+            rows = [row for row in csv.reader(opened, strict=True) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}", str(file)) from None
+    if len(rows) < 2:
+        raise DataError("has no points; expected a line of key paths, then a line for each point", str(file))
+    paths = [_path(name, f"{file}: column {i + 1}") for i, name in enumerate(rows[0])]
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(paths):
+            raise DataError(f"row {number} has {len(row)} cells; expected {len(paths)}", str(file))
+    if len(set(paths)) < len(paths):
+        raise DataError("a key path is given twice; expected each once", str(file))
+    return [{p: parse_value(cell) for p, cell in zip(paths, row, strict=True) if cell.strip()} for row in rows[1:]]
+
+
+def _refuse_twins(points: list[Point]) -> None:
+    seen: set[str] = set()
+    for point in points:
+        key = json.dumps(point, sort_keys=True, default=str)
+        if key in seen:
+            raise ScenarioError(f"the point {told(point)} is given twice; expected different points")
+        seen.add(key)
+
+
+def told(point: Point) -> str:
+    """A point as people read it: ``router.V = 0.0001, sla.alpha = 0.5``."""
+    return ", ".join(f"{path} = {value!r}" for path, value in point.items()) or "the scenario as it is"
