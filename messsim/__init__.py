@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from messsim import plot
     from messsim.results import Result
+    from messsim.routing import MessPlus
     from messsim.scenario import Scenario, load, parse
     from messsim.study import run
     from messsim.version import __version__
 
-__all__ = ["Result", "Scenario", "__version__", "load", "parse", "plot", "run"]
+__all__ = ["MessPlus", "Result", "Scenario", "__version__", "load", "parse", "plot", "run"]
 
 _HOMES = {
+    "MessPlus": "messsim.routing",
     "Result": "messsim.results",
     "Scenario": "messsim.scenario",
     "__version__": "messsim.version",

@@ -65,6 +65,8 @@ cdef extern from "ledger.h" nogil:
         int64_t rated
         double satisfied
         double promised
+        double *recent
+        double recent_sum
     int ms_ledger_init(ms_ledger *, double alpha, double discount, int64_t window)
     void ms_ledger_free(ms_ledger *)
     void ms_ledger_rate(ms_ledger *, double satisfaction)

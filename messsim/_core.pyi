@@ -135,6 +135,10 @@ class Predictor:
     @property
     def bias(self) -> _Floats:
         """A copy, [models]."""
+    def saved(self) -> dict[str, Any]:
+        """All that it has learnt, as numbers and lists; see `restore`."""
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Takes up what `saved` gave."""
     def score(self, x: _Floats, scores: _Floats, first: int = 0, end: int = -1) -> None:
         """Columns first ... end - 1 (-1: to the last) of x [features, n] into those of scores [models, n]."""
     def learn(self, x: _Floats, labels: _Floats) -> None:
@@ -143,6 +147,10 @@ class Predictor:
 @final
 class Ledger:
     def __init__(self, alpha: float, *, discount: float = 1.0, window: int = 0) -> None: ...
+    def saved(self) -> dict[str, Any]:
+        """All that it has counted, as numbers and a list; see `restore`."""
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Takes up what `saved` gave."""
     def rate(self, satisfaction: float) -> None: ...
     @property
     def alpha(self) -> float: ...

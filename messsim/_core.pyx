@@ -276,6 +276,29 @@ cdef class Predictor:
             with nogil:
                 ms_predictor_score(&self.c, at, n, end - first, &scores[0, first], n)
 
+    def saved(self):
+        """All that it has learnt, as numbers and lists; see `restore`."""
+        cdef int64_t m = self.c.models, d = self.c.features
+        return {
+            "version": self.c.version,
+            "weights": self.weights.tolist(),
+            "bias": self.bias.tolist(),
+            "velocity": np.array(<double[:m, :d + 1]>self.c.velocity).tolist(),
+        }
+
+    def restore(self, dict saved):
+        """Takes up what `saved` gave."""
+        cdef int64_t m = self.c.models, d = self.c.features
+        weights, bias = np.array(saved["weights"], dtype=np.float64), np.array(saved["bias"], dtype=np.float64)
+        velocity = np.array(saved["velocity"], dtype=np.float64)
+        check_shape(weights.reshape(m, -1).shape == (m, d) and bias.shape == (m,) and velocity.shape == (m, d + 1),
+                    "what was saved is of as many models and features")
+        if d:
+            np.asarray(<double[:m, :d]>self.c.weights)[:] = weights
+        np.asarray(<double[:m]>self.c.bias)[:] = bias
+        np.asarray(<double[:m, :d + 1]>self.c.velocity)[:] = velocity
+        self.c.version = saved["version"]
+
     def learn(self, const double[::1] x not None, const double[::1] labels not None):
         """One step on one request: x [features], labels [models], NaN where there is none."""
         check_shape(x.shape[0] == self.c.features and labels.shape[0] == self.c.models,
@@ -294,6 +317,22 @@ cdef class Ledger:
 
     def __dealloc__(self):
         ms_ledger_free(&self.c)
+
+    def saved(self):
+        """All that it has counted, as numbers and a list; see `restore`."""
+        recent = np.array(<double[:self.c.window]>self.c.recent).tolist() if self.c.window else []
+        return {"queue": self.c.queue, "plain": self.c.plain, "plain_max": self.c.plain_max, "rated": self.c.rated,
+                "satisfied": self.c.satisfied, "promised": self.c.promised, "recent": recent,
+                "recent_sum": self.c.recent_sum}
+
+    def restore(self, dict saved):
+        """Takes up what `saved` gave."""
+        check_shape(len(saved["recent"]) == self.c.window, "what was saved is of a window as long")
+        if self.c.window:
+            np.asarray(<double[:self.c.window]>self.c.recent)[:] = saved["recent"]
+        self.c.queue, self.c.plain, self.c.plain_max = saved["queue"], saved["plain"], saved["plain_max"]
+        self.c.rated, self.c.satisfied, self.c.promised = saved["rated"], saved["satisfied"], saved["promised"]
+        self.c.recent_sum = saved["recent_sum"]
 
     def rate(self, double satisfaction):
         """Counts one rated answer."""

@@ -14,6 +14,7 @@ MODULES = (
     "comparing",
     "convergence",
     "sweeping",
+    "replaying",
     "pages",
     "catalogue",
     "hardware",

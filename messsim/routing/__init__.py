@@ -26,6 +26,7 @@ from . import (
 )
 from .checking import check_policy
 from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, Build, Facts, Knowledge, Policy
+from .gateway import MessPlus, Route
 
 __all__ = [
     "FIXED_ROUTING",
@@ -36,7 +37,9 @@ __all__ = [
     "POLICIES",
     "Facts",
     "Knowledge",
+    "MessPlus",
     "Policy",
+    "Route",
     "build",
     "check_policy",
     "find",

@@ -8,7 +8,7 @@ from typing import Any
 
 from messsim.errors import ScenarioError
 
-__all__ = ["format_value", "override", "parse_override", "parse_value", "split_path"]
+__all__ = ["format_value", "override", "parse_override", "parse_value", "router_options", "split_path"]
 
 _KEY = r'(?:"[^"]*"|[^."=\s]+)'
 _PATH = rf"{_KEY}(?:\.{_KEY})*"
@@ -52,6 +52,15 @@ def format_value(value: Any) -> str:
     if isinstance(value, (date, time)):
         return value.isoformat()
     return json.dumps(value, ensure_ascii=False)
+
+
+def router_options(sets: list[str]) -> dict[str, Any]:
+    """Options of ``[router]`` from ``V=1e-4``, or ``router.V=1e-4``."""
+    options: dict[str, Any] = {}
+    for text in sets:
+        keys, value = parse_override(text)
+        options = override(options, keys[1:] if keys[0] == "router" and len(keys) > 1 else keys, value)
+    return options
 
 
 def override(data: Any, keys: list[str], value: Any) -> Any:

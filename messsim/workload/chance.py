@@ -1,20 +1,14 @@
 """Counter-based chance: a value is a pure function of (seed, replication, column, request)."""
 
-import hashlib
-
 import numpy as np
 
 from messsim import _core
 from messsim.errors import MesssimError
+from messsim.scenario.seeds import column_id
 
 from .chunk import Floats, Ints
 
 __all__ = ["Chance", "column_id"]
-
-
-def column_id(family: str, model: str = "") -> int:
-    """First 32 bits of SHA-256 of ``family/model``: adding a model changes no other column."""
-    return int.from_bytes(hashlib.sha256(f"{family}/{model}".encode()).digest()[:4], "big")
 
 
 class Chance:

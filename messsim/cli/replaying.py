@@ -1,0 +1,40 @@
+"""``replay``: MESS+ in shadow on a log of real decisions."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .base import AsJson, Seed, command, console, print_json
+
+__all__ = ["replay"]
+
+
+@command
+def replay(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="CSV, Parquet or JSONL, a row a request (docs: replay).")],
+    alpha: Annotated[float, typer.Option(help="The promise: fraction of answers that satisfies.")],
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the router, such as V=1e-4.")
+    ] = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON object to a new file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run MESS+ in shadow on a log of real decisions; what the log cannot tell is refused, with the reason."""
+    from messsim.report.replayed import replayed
+    from messsim.results.directory import check_free, write_file
+    from messsim.scenario.overrides import router_options
+    from messsim.study.decision_log import read_log
+    from messsim.study.replay import replay as run
+
+    if out is not None:
+        check_free(out)
+    found = run(read_log(log), alpha, seed=seed or 0, **router_options(sets or []))
+    if out is not None:
+        write_file(out, (json.dumps(found, indent=2) + "\n").encode())
+    if as_json:
+        print_json(found)
+        return
+    console.print(replayed(found))

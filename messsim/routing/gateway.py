@@ -1,0 +1,328 @@
+"""MESS+ as an object: what was studied here can run in a gateway.
+
+    router = MessPlus(["8b", "70b"], features=16, alpha=0.8, V=1e-4)
+    route = router.route(features, costs=[120.0, 900.0])
+    ...                                   # send the request to every model of route.models
+    router.feedback(route.request, True)  # when the user has rated route.answer_from's answer
+
+The kernels are the simulator's: the same requests and ratings in the same order give the same decisions, bit for bit.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from messsim import _core
+from messsim.errors import OutputError, ScenarioError
+from messsim.scenario.routing import Router
+from messsim.scenario.seeds import column_id
+
+from .contract import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL
+from .mess_plus import build
+
+__all__ = ["MessPlus", "Route"]
+
+FORMAT = 1
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a request goes.
+
+    Attributes
+    ----------
+    request
+        Its number, by which `MessPlus.feedback` knows it.
+    models
+        Who must be asked: one model, or all of them while exploring.
+    answer_from
+        Whose answer the user gets.
+    explores
+        Whether the predictor wants to learn from this request.
+    queue
+        The virtual queue at the decision.
+    scores
+        Predicted satisfaction by model.
+    """
+
+    request: int
+    models: tuple[str, ...]
+    answer_from: str
+    explores: bool
+    queue: float
+    scores: dict[str, float]
+
+
+class MessPlus:
+    """MESS+ (arXiv 2505.19947) for one promise, outside the simulator.
+
+    Not for several threads at once: callers hold a lock of their own.
+
+    Parameters
+    ----------
+    models
+        Names in rising order of cost.
+    features
+        How many features a request has.
+    alpha
+        The promise: at least this fraction of the rated answers satisfies.
+    seed
+        Of its exploration.
+    options
+        As in a scenario's ``[router]``: ``V``, ``c``, ``kappa``, ``explore``, ``predictor``, ``reference``,
+        ``discount``, ``window``, ``target_queue``, ``gain``.
+
+    Raises
+    ------
+    ScenarioError
+        If an option is unknown or out of range, or alpha is no fraction.
+    """
+
+    def __init__(self, models: Sequence[str], features: int, alpha: float, *, seed: int = 0, **options: Any) -> None:
+        self.models = tuple(models)
+        self.features = features
+        self._options, self._seed = options, seed
+        said = _options(options, alpha, self.models)
+        self._reference = self.models.index(said.reference) if said.reference else len(self.models) - 1
+        self._policy = build(said, len(self.models), features)
+        self._ledger = _core.Ledger(alpha, discount=said.discount, window=said.window or 0)
+        self._column = column_id("policy:mess+")
+        self._routed = 0
+        self._pending: dict[int, tuple[int, list[float] | None]] = {}  # plan, and features where they teach
+
+    @property
+    def alpha(self) -> float:
+        """The promise."""
+        return self._ledger.alpha
+
+    @property
+    def queue(self) -> float:
+        """The virtual queue Q."""
+        return self._ledger.queue
+
+    @property
+    def certificate(self) -> float:
+        """A lower bound on the mean satisfaction of the answers rated so far; NaN before any."""
+        return self._ledger.certificate
+
+    @property
+    def pending(self) -> int:
+        """Requests that have been routed and not rated: `forget` those that nobody will rate."""
+        return len(self._pending)
+
+    def route(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> Route:
+        """Decides the next request.
+
+        Parameters
+        ----------
+        features : array_like [features]
+        costs
+            Expected cost of this request on each model, by name or in the order of `models`, in any unit; V is in 1
+            over that unit.
+
+        Raises
+        ------
+        ScenarioError
+            If there are not as many of them as there should be, or one is not a finite number.
+        """
+        x = _numbers("features", features, self.features)
+        route, plan, x = self._decide(features, costs)
+        self._routed += 1
+        teaches = plan == PLAN_ALL or self._policy.learns_every_answer
+        self._pending[route.request] = (plan, x.tolist() if teaches else None)
+        return route
+
+    def preview(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> Route:
+        """What `route` would decide now; nothing is counted."""
+        return self._decide(features, costs)[0]
+
+    def _decide(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> tuple[Route, int, Floats]:
+        models, request, queue = len(self.models), self._routed, self._ledger.queue
+        x = _numbers("features", features, self.features)
+        prices = _numbers("costs", self._in_order(costs) if isinstance(costs, Mapping) else costs, models)
+        scores = np.empty((models, 1))
+        assert self._policy.predictor is not None
+        self._policy.predictor.score(np.ascontiguousarray(x.reshape(-1, 1)), scores)
+        uniforms = np.empty((1, 2))
+        _core.draw_uniform_pair(self._seed, self._column, request, uniforms)
+        plan = self._policy.kernel.decide(
+            request, request + 1, self.alpha, queue, scores[:, 0].copy(), prices, np.zeros(models), uniforms[0]
+        )
+        seen = self._reference if plan == PLAN_ALL else plan & PLAN_MODEL
+        route = Route(
+            request,
+            self.models if plan == PLAN_ALL else (self.models[seen],),
+            self.models[seen],
+            bool(plan & (PLAN_ALL | PLAN_EXPLORE)),
+            queue,
+            dict(zip(self.models, scores[:, 0].tolist(), strict=True)),
+        )
+        return route, plan, x
+
+    def _in_order(self, costs: Mapping[str, float]) -> list[float]:
+        if set(costs) != set(self.models):
+            raise ScenarioError(f"costs: has {', '.join(costs)}; expected {', '.join(self.models)}")
+        return [costs[name] for name in self.models]
+
+    def feedback(self, request: int, satisfied: float | Mapping[str, float]) -> None:
+        """Tells whether answers satisfied; once for each request, in any order.
+
+        Parameters
+        ----------
+        request
+            From `route`.
+        satisfied
+            In [0, 1]: of the answer that the user got; or by model, where several were asked and judged. The answer
+            that the user got must be among them.
+
+        Raises
+        ------
+        ScenarioError
+            If the request is not waiting for feedback, or a label is missing or not in [0, 1].
+        """
+        if request not in self._pending:
+            raise ScenarioError(f"request {request}: does not wait for feedback; expected a number of route(), once")
+        plan, features = self._pending[request]
+        seen = self._reference if plan == PLAN_ALL else plan & PLAN_MODEL
+        labels = self._labels(satisfied, seen, plan == PLAN_ALL)
+        del self._pending[request]
+        self._ledger.rate(labels[seen])
+        self._policy.kernel.rated(request, seen, self.alpha, labels[seen], self._ledger.queue)
+        if features is not None and self._policy.predictor is not None:
+            self._policy.predictor.learn(np.array(features), labels)
+
+    def _labels(self, satisfied: float | Mapping[str, float], seen: int, everyone: bool) -> Floats:
+        labels = np.full(len(self.models), np.nan)
+        given = satisfied if isinstance(satisfied, Mapping) else {self.models[seen]: satisfied}
+        for name, label in given.items():
+            if name not in self.models or not (everyone or name == self.models[seen]):
+                raise ScenarioError(f"satisfied: {name!r} was not asked")
+            if not 0.0 <= label <= 1.0:
+                raise ScenarioError(f"satisfied: {name!r} has {label!r}; expected a number from 0 to 1")
+            labels[self.models.index(name)] = label
+        if np.isnan(labels[seen]):
+            raise ScenarioError(f"satisfied: has no label of {self.models[seen]!r}, whose answer the user got")
+        return labels
+
+    def observe(self, features: ArrayLike, model: str, satisfied: float) -> None:
+        """Learns from a rated answer that another router asked for: the queue moves, and the predictor takes a step.
+
+        For a shadow beside a router at work, or to begin with what a log knows.
+
+        Raises
+        ------
+        ScenarioError
+            As `route` and `feedback`.
+        """
+        x = _numbers("features", features, self.features)
+        if model not in self.models:
+            raise ScenarioError(f"model = {model!r}: expected one of {', '.join(self.models)}")
+        seen = self.models.index(model)
+        labels = self._labels(satisfied, seen, everyone=False)
+        self._ledger.rate(labels[seen])
+        self._policy.kernel.rated(-1, seen, self.alpha, labels[seen], self._ledger.queue)
+        assert self._policy.predictor is not None
+        self._policy.predictor.learn(x, labels)
+
+    def forget(self, request: int) -> None:
+        """Waits no longer for the feedback of a request."""
+        self._pending.pop(request, None)
+
+    # ---- keeping it ---------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Writes all it knows to a JSON file, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        assert self._policy.predictor is not None
+        whole = {
+            "messsim_mess_plus": FORMAT,
+            "models": self.models,
+            "features": self.features,
+            "alpha": self.alpha,
+            "seed": self._seed,
+            "options": self._options,
+            "routed": self._routed,
+            "state": self._policy.kernel.state.tolist(),
+            "predictor": self._policy.predictor.saved(),
+            "ledger": self._ledger.saved(),
+            "pending": [[request, plan, features] for request, (plan, features) in self._pending.items()],
+        }
+        target = Path(path)
+        beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            beside.write_text(json.dumps(whole) + "\n", encoding="utf-8")
+            beside.replace(target)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise OutputError(f"{target}: cannot be written: {error.strerror}") from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Goes on where `save` left off.
+
+        Raises
+        ------
+        ScenarioError
+            If the file is not one that `save` wrote.
+        """
+        try:
+            whole = json.loads(Path(path).read_text(encoding="utf-8"))
+            if whole["messsim_mess_plus"] != FORMAT:
+                raise ScenarioError(f"{path}: is of format {whole['messsim_mess_plus']}; expected {FORMAT}")
+            self = cls(whole["models"], whole["features"], whole["alpha"], seed=whole["seed"], **whole["options"])
+            assert self._policy.predictor is not None
+            self._routed = whole["routed"]
+            self._policy.kernel.state[:] = whole["state"]
+            self._policy.predictor.restore(whole["predictor"])
+            self._ledger.restore(whole["ledger"])
+            self._pending = {request: (plan, features) for request, plan, features in whole["pending"]}
+        except OSError as error:
+            raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise ScenarioError(f"{path}: is not what MessPlus.save wrote ({type(error).__name__}: {error})") from None
+        return self
+
+
+OURS = frozenset(["V", "c", "kappa", "explore", "predictor", "reference", "discount", "window", "target_queue", "gain"])
+
+
+def _options(options: Mapping[str, Any], alpha: float, models: Sequence[str]) -> Router:
+    from pydantic import ValidationError
+
+    if strange := sorted(set(options) - OURS):
+        raise ScenarioError(f"{strange[0]}: no such option; expected any of {', '.join(sorted(OURS))}")
+    if not 0.0 <= alpha <= 1.0:
+        raise ScenarioError(f"alpha = {alpha!r}: expected a number from 0 to 1")
+    if len(set(models)) != len(models) or not models:
+        raise ScenarioError(f"models = {list(models)!r}: expected at least one, each with a name of its own")
+    if options.get("reference") not in (None, *models):
+        raise ScenarioError(f"reference = {options['reference']!r}: expected one of {', '.join(models)}")
+    try:
+        return Router.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(p) for p in first["loc"])
+        raise ScenarioError(f"{key} = {first['input']!r}: {first['msg']}") from None
+
+
+def _numbers(name: str, values: ArrayLike, count: int) -> Floats:
+    try:
+        array = np.ascontiguousarray(values, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        raise ScenarioError(f"{name}: expected {count} numbers") from None
+    if len(array) != count or not np.isfinite(array).all():
+        raise ScenarioError(f"{name}: has {len(array)} values; expected {count} finite numbers")
+    return array

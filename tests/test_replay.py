@@ -1,0 +1,152 @@
+"""MESS+ in shadow on logs: exact where a log tells all, fair where its router was random, refused elsewhere."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from builders import model, run, scenario
+
+from messsim.errors import DataError
+from messsim.study.decision_log import read_log
+from messsim.study.replay import replay
+
+N = 600
+COSTS = {"s": 1.0, "m": 4.0, "l": 9.0}
+OPTIONS = {"V": 0.05, "c": 0.5}
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    said = scenario(
+        requests=N,
+        seed=3,
+        sla={"alpha": 0.65},
+        features={"dimensions": 3, "signal": 0.9},
+        models=[model(m, s, cost_per_request=COSTS[m]) for m, s in zip("sml", (0.4, 0.6, 0.8), strict=True)],
+        cluster={"mode": "none"},
+        router=OPTIONS,
+    )
+    return run(said, "compiled")
+
+
+def columns(simulated, n=N):
+    x = simulated.setup.workload.columns(0, n).features
+    return {f"feature__{j:02d}": x[j] for j in range(3)} | {f"cost__{m}": np.full(n, c) for m, c in COSTS.items()}
+
+
+def written(folder, data, kind="csv"):
+    frame, path = pl.DataFrame(data), folder / f"log.{kind}"
+    {"csv": frame.write_csv, "parquet": frame.write_parquet, "jsonl": frame.write_ndjson}[kind](path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_a_log_of_all_outcomes_is_replayed_exactly(simulated, tmp_path, kind):
+    judged = {f"satisfied__{m}": simulated.satisfied[i] for i, m in enumerate("sml")}
+    found = replay(read_log(written(tmp_path, columns(simulated) | judged, kind)), 0.65, seed=3, **OPTIONS)
+    assert found["kind"] == "all outcomes"
+    assert found["refused"] == []
+    assert found["logged"] is None
+    ours, theirs = found["mess_plus"], simulated.summary
+    assert ours["satisfaction"] == theirs["sla"]["satisfaction"]
+    assert ours["time_to_compliance"] == theirs["sla"]["time_to_compliance"]
+    assert ours["explored"] == theirs["requests"]["explored"]
+    assert ours["cost"] == pytest.approx(theirs["cost"]["total"])
+    assert ours["exploration_cost"] == pytest.approx(theirs["cost"]["exploration"])
+    assert ours["shares"] == pytest.approx([m["share"] for m in theirs["models"]])
+    base = found["baselines"]
+    assert base["ratio_to_oracle"] == pytest.approx(theirs["cost"]["ratio_to_oracle"], rel=1e-9)
+    assert base["static_mix_per_request"] == pytest.approx(theirs["cost"]["static_mix_per_request"])
+    assert base["best_single"]["model"] == theirs["cost"]["best_single"]["model"]
+
+
+def logged(simulated, chosen, **more):
+    satisfied = simulated.satisfied[chosen, np.arange(len(chosen))]
+    return columns(simulated, len(chosen)) | {"model": ["sml"[m] for m in chosen], "satisfied": satisfied} | more
+
+
+def test_a_random_routers_log_is_a_fair_sample(simulated, tmp_path):
+    chosen = np.random.default_rng(1).integers(0, 3, N)
+    path = written(tmp_path, logged(simulated, chosen, propensity=np.full(N, 1 / 3)))
+    found = replay(read_log(path), 0.65, seed=3, **OPTIONS)
+    assert found["kind"] == "random"
+    assert [r["what"] for r in found["refused"]] == ["explore = 'all'"]
+    ours = found["mess_plus"]
+    assert ours["requests"] == pytest.approx(N / 3, abs=4 * np.sqrt(N * 2 / 9))
+    assert ours["satisfaction"] == pytest.approx(0.65, abs=0.1)
+    assert 0 < ours["explored"] < ours["requests"]
+    assert found["logged"]["shares"] == pytest.approx(np.bincount(chosen) / N)
+
+
+def test_one_outcome_a_request_supports_a_shadow_only(simulated, tmp_path):
+    chosen = np.zeros(N, int)
+    chosen[::3] = 2
+    path = written(tmp_path, logged(simulated, chosen))
+    found = replay(read_log(path), 0.65, seed=3, **OPTIONS)
+    assert found["kind"] == "one outcome"
+    assert found["mess_plus"] is None
+    assert "nobody knows what the user would have said" in found["refused"][1]["why"]
+    satisfied = simulated.satisfied[chosen, np.arange(N)]
+    assert found["logged"]["satisfaction"] == satisfied.mean()
+    queue = 0.0
+    for s in satisfied:
+        queue = max(0.0, queue + 0.65 - s)
+    assert found["shadow"]["queue_final"] == pytest.approx(queue)
+    assert found["shadow"]["certificate_of_logged"] == pytest.approx(0.65 - queue / N)
+    assert sum(found["shadow"]["shares"]) == pytest.approx(1.0)
+    assert found["shadow"]["cost_per_request"] == pytest.approx(np.dot(found["shadow"]["shares"], [1.0, 4.0, 9.0]))
+    assert found["shadow"]["auc"] > 0.6
+
+
+def test_answers_without_a_rating_teach_nothing(simulated, tmp_path):
+    chosen = np.ones(N, int)
+    data = logged(simulated, chosen)
+    data["satisfied"] = [None if t % 2 else s for t, s in enumerate(data["satisfied"])]
+    found = replay(read_log(written(tmp_path, data)), 0.65)
+    assert found["logged"]["rated"] == N // 2
+    assert found["logged"]["satisfaction"] == simulated.satisfied[1, ::2].mean()
+
+
+def test_without_expected_costs_their_means_stand_for_them(tmp_path):
+    data = {"model": ["b", "a", "a"], "satisfied": [1, 0, 1], "cost": [5.0, 1.0, 3.0]}
+    log = read_log(written(tmp_path, data))
+    assert log.models == ["a", "b"]
+    assert log.costs.tolist() == [[2.0] * 3, [5.0] * 3]
+    assert log.chosen.tolist() == [1, 0, 0]
+    assert log.features.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"model": ["a"], "cost": [1.0]}, "column 'satisfied' is missing"),
+        ({"model": ["a"], "satisfied": [1]}, "tells no costs; expected cost__a, or model and cost"),
+        ({"model": ["a"], "satisfied": [2], "cost": [1.0]}, "column 'satisfied' has 2 in row 1; expected a number"),
+        ({"model": ["a"], "satisfied": [1], "cost": [-1.0]}, "column 'cost' has -1 in row 1"),
+        ({"satisfied__a": [1], "satisfied__b": [0], "cost__a": [1.0]}, "column 'cost__b' is missing"),
+        ({"satisfied__a": [1], "model": ["c"], "cost__a": [1.0]}, "column 'model' has 'c' in row 1; expected one of a"),
+        ({"satisfied__a": [1], "satisfied__b": [1], "model": ["a"], "cost": [1.0]}, "model 'b' never answers"),
+        ({"satisfied__a": [1], "cost__a": [1.0], "feature__x": ["?"]}, "column 'feature__x' has '?' in row 1"),
+    ],
+)
+def test_a_log_that_cannot_be_read_is_told(tmp_path, data, told):
+    with pytest.raises(DataError) as error:
+        read_log(written(tmp_path, data))
+    assert told in str(error.value)
+
+
+def test_the_command(simulated, tmp_path):
+    path = written(tmp_path, logged(simulated, np.ones(N, int)))
+    command = [sys.executable, "-m", "messsim.cli", "replay", str(path), "--alpha", "0.65", "--set", "V=0.05"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=None)
+    assert "refused: satisfaction, shortfall" in done.stdout
+    found = json.loads(
+        subprocess.run([*command, "--json", "--out", str(tmp_path / "o.json")], capture_output=True, check=True).stdout
+    )
+    assert json.loads((tmp_path / "o.json").read_text()) == found
+    wrong = subprocess.run([*command, "--set", "Vee=1"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "Vee: no such option" in wrong.stderr
