@@ -18,6 +18,7 @@ MODULES = (
     "pages",
     "catalogue",
     "hardware",
+    "trust",
 )
 for name in MODULES:
     import_module(f"{__name__}.{name}")

@@ -1,0 +1,56 @@
+"""``verify``: the simulator against queueing theory."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .base import AsJson, Seed, command, console, print_json, stderr
+
+__all__ = ["verify"]
+
+
+@command
+def verify(
+    engine: Annotated[str, typer.Option(help="Which engine simulates: compiled or simpy.")] = "compiled",
+    size: Annotated[
+        float | None,
+        typer.Option(help="Share of the requests of a full verification.", show_default="1; simpy: 0.01"),
+    ] = None,
+    slow_server: Annotated[
+        float, typer.Option(metavar="FACTOR", help="Make every server slower than theory is told: a test of the test.")
+    ] = 1.0,
+    seed: Seed = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the table to a new directory.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The simulator against queueing theory: every case with its interval and verdict; exit 1 if one fails."""
+    from messsim.report.progress import runs_bar
+    from messsim.report.verification import verification
+    from messsim.results.directory import check_free, write_texts
+    from messsim.study.verify import verify as compare
+
+    if out is not None:
+        check_free(out)
+    with runs_bar(stderr, "verifying") as progress:
+        found = compare(
+            engine=engine, size=size, seed=seed, slow_server=slow_server, workers=workers, progress=progress
+        )
+    if out is not None:
+        write_texts(out, _files(found))
+    if as_json:
+        print_json(found)
+    else:
+        console.print(verification(found))
+        if out is not None:
+            console.print(f"written to {out}", style="dim", highlight=False)
+    if not found["passed"]:
+        raise typer.Exit(1)
+
+
+def _files(found: dict[str, Any]) -> dict[str, str]:
+    from messsim.report.verification import verification_page
+
+    return {"verification.json": json.dumps(found, indent=2) + "\n", "verification.md": verification_page(found)}

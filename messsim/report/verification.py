@@ -1,0 +1,67 @@
+"""What `messsim verify` found: a table for the terminal and the same for a page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from .tables import Fitting
+
+__all__ = ["verification", "verification_page"]
+
+Case = dict[str, Any]
+COLUMNS: dict[str, Callable[[Case], str]] = {
+    "case": lambda c: f"{c['name']}, {c['unit']}" if c["unit"] else str(c["name"]),
+    "theory": lambda c: f"{c['theory']:.6g}",
+    "simulated": lambda c: f"{c['simulated']:.6g}",
+    "from": lambda c: f"{c['ci_low']:.6g}",
+    "to": lambda c: f"{c['ci_high']:.6g}",
+    "error": lambda c: f"{100 * c['relative_error']:+.2f} %",
+    "half-width": lambda c: f"{100 * c['relative_half_width']:.2f} %",
+    "bias": lambda c: f"{100 * c['bias'] / abs(c['theory']):.2g} %" if c["bias"] else "0",
+    "verdict": lambda c: "agrees" if c["passed"] else "too wide" if c["agrees"] else "DIFFERS",
+}
+
+
+def verification(found: dict[str, Any]) -> RenderableType:
+    """Every case, and whether all passed."""
+    table = Fitting(list(COLUMNS), spare=("bias", "half-width", "from", "to"))
+    for case in found["cases"]:
+        style = "" if case["passed"] else "bold red"
+        table.add_row(*[cell(case) for cell in COLUMNS.values()], style=style)
+    parts: list[RenderableType] = [table, Text()]
+    if found["slow_server"] != 1.0:
+        parts.append(Text(_slowed(found), style="yellow"))
+    failed = [c["name"] for c in found["cases"] if not c["passed"]]
+    many = len(found["cases"])
+    verdict = f"{len(failed)} of {many} cases failed" if failed else f"all {many} cases agree with theory"
+    parts += [Text(verdict, style="bold red" if failed else "bold green"), Text(_method(found), style="dim")]
+    return Group(*parts)
+
+
+def verification_page(found: dict[str, Any]) -> str:
+    """The table in Markdown."""
+    rows = [list(COLUMNS), ["---", *["--:"] * (len(COLUMNS) - 2), "---"]]
+    rows += [[cell(case) for cell in COLUMNS.values()] for case in found["cases"]]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"# The simulator against theory\n\n{table}\n\n{_method(found)}\n"
+
+
+def _slowed(found: dict[str, Any]) -> str:
+    timing = [c for c in found["cases"] if c["timing"]]
+    missed = [c["name"] for c in timing if c["agrees"]]
+    tail = f"; not by: {', '.join(missed)}" if missed else ""
+    return (
+        f"every server takes {found['slow_server']:g} times as long as theory is told: noticed by "
+        f"{len(timing) - len(missed)} of {len(timing)} timing cases{tail}"
+    )
+
+
+def _method(found: dict[str, Any]) -> str:
+    return (
+        f"{found['engine']} engine, seed {found['seed']}: {found['replications']} replications of each scenario, "
+        f"{found['requests']:,} requests in all. Intervals cover all theories at once with probability "
+        f"{100 * found['family_level']:g} % ({100 * found['level']:.3f} % each). A case agrees if its theory, give or "
+        f"take the bias, lies in its interval, and the half-width is at most {100 * found['widest']:.2g} % of theory."
+    )

@@ -1,0 +1,301 @@
+"""What is verified: scenarios, what theory says of them, and how far off a scenario is from its theory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from messsim.engines import prepare
+from messsim.engines.capacity import saturation_rps
+from messsim.results.histogram import LogHistogram
+from messsim.scenario import Scenario
+
+from . import measures as seen
+from . import theory
+from .measures import Figure, Observed
+from .queues import IDLE_W, POWER_W, SERVICE_S, TOKENS, cluster_of, exponential, queue
+
+__all__ = ["Case", "Experiment", "experiments"]
+
+Measure = Callable[[Observed], float]
+
+WAIT, RESPONSE = Figure("latency_s.queueing.mean"), Figure("latency_s.e2e.mean")
+STEP = 1.0 / TOKENS  # relative: twice what time in steps of a token changes in a wait
+ROUNDING = 1e-9  # relative: of sums in another order
+TWO_SIZES = {"kind": "empirical", "tokens": [2_000, 42_000], "weights": [0.8, 0.2]}  # mean 10,000
+TWO_SIZES_SCV = (0.8 * 2_000**2 + 0.2 * 42_000**2) / 10_000**2 - 1.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One figure of a run with what it should be.
+
+    Attributes
+    ----------
+    name
+        The queue, and the figure.
+    measure
+        Reads the figure off a run.
+    theory
+        What it is in the long run; or reads off the same run what it must equal.
+    unit
+        Of both.
+    bias
+        How far a run of any length may be from it, relative to theory: steps of a token, bins of a histogram.
+    timing
+        Whether slower servers change the figure.
+    """
+
+    name: str
+    measure: Measure
+    theory: float | Measure
+    unit: str = "s"
+    bias: float = 0.0
+    timing: bool = True
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A scenario and the figures that are read off it.
+
+    Attributes
+    ----------
+    requests
+        Of one replication of a verification of full size.
+    columns
+        Of the records, that its cases read.
+    """
+
+    scenario: Scenario
+    requests: int
+    cases: tuple[Case, ...]
+    columns: tuple[str, ...] = ()
+
+
+def experiments() -> list[Experiment]:
+    """All of them."""
+    return [*_one_server(), *_several_servers(), *_limited(), *_batching(), *_identities()]
+
+
+def _one_server() -> Iterator[Experiment]:
+    rho = 0.7
+    yield Experiment(
+        queue("M/M/1", rho),
+        480_000,
+        (
+            Case("M/M/1, wait", WAIT, theory.mg1_wait_s(rho, SERVICE_S, 1.0), bias=STEP),
+            Case(
+                "M/M/1, 95 % of responses",
+                Figure("latency_s.e2e.p95"),
+                theory.mm1_response_quantile_s(rho, SERVICE_S, 0.95),
+                bias=STEP + LogHistogram.RELATIVE_ERROR,
+            ),
+            Case("M/M/1, utilisation", Figure("pools.server.utilization"), rho, ""),
+            Case(
+                "M/M/1, energy of a request",
+                seen.joules_per_request,
+                POWER_W * SERVICE_S + IDLE_W * (1.0 - rho) / rho,
+                "J",
+            ),
+        ),
+    )
+    yield Experiment(
+        queue("M/Geom/1", 0.6, exponential(8), tokens=8),
+        300_000,
+        (Case("M/Geom/1 in 8 steps, wait", WAIT, theory.mg1_wait_s(0.6, SERVICE_S, 1.0 - 1.0 / 8)),),
+    )
+    yield Experiment(
+        queue("M/D/1", 0.6, TOKENS),
+        160_000,
+        (Case("M/D/1, wait", WAIT, theory.mg1_wait_s(0.6, SERVICE_S, 0.0)),),
+    )
+    yield Experiment(
+        queue("M/G/1", 0.6, TWO_SIZES),
+        380_000,
+        (Case("M/G/1 of two sizes, wait", WAIT, theory.mg1_wait_s(0.6, SERVICE_S, TWO_SIZES_SCV)),),
+    )
+    yield _one_at_a_time()
+    yield Experiment(
+        queue("G/M/1", {"kind": "gamma", "rate_rps": 0.5, "cv": 2.0}),
+        330_000,
+        (Case("G/M/1, gamma gaps, wait", WAIT, theory.gamma_m1_wait_s(0.5, 2.0, SERVICE_S), bias=STEP),),
+    )
+    yield Experiment(
+        queue("departures", rho),
+        35_000,
+        (
+            Case(
+                "M/M/1, gaps of departures, SCV",
+                seen.gaps_scv,
+                theory.departures_scv(rho, 1.0 - STEP),
+                "",
+                timing=False,
+            ),
+        ),
+        columns=("finish_s",),
+    )
+
+
+def _one_at_a_time() -> Experiment:
+    """A real model with its measured timing, one request at a time: M/G/1 with the moments of that timing."""
+    prompts, outputs = [200, 1_500], [20, 150, 700]
+    prompt = {"kind": "empirical", "tokens": prompts}
+    output = {"kind": "empirical", "tokens": outputs, "weights": [2.0, 3.0, 1.0]}
+    profiled = queue("M/G/1, profile", 1.0, output, prompt=prompt, **_profile("Llama-3.1-8B", "H100"))
+    c = prepare(profiled).pools[0].coefficients
+    services = np.array([[_service_s(c, p, o) for o in outputs] for p in prompts])
+    weights = np.outer([0.5, 0.5], [2 / 6, 3 / 6, 1 / 6])
+    mean, square = float((weights * services).sum()), float((weights * services**2).sum())
+    rho = 0.6
+    scenario = profiled.changed(arrivals=profiled.arrivals.model_copy(update={"rate_rps": rho / mean}))
+    wait_s = theory.mg1_wait_s(rho, mean, square / mean**2 - 1.0)
+    return Experiment(scenario, 350_000, (Case("M/G/1, Llama-3.1-8B one at a time, wait", WAIT, wait_s),))
+
+
+def _service_s(c: dict[str, float], prompt: int, output: int) -> float:
+    """Seconds of a request alone on a dense model: its prompt in one chunk, then a token an iteration."""
+
+    def fixed(tokens: int) -> float:
+        return c["a0_s"] + c["c1_s_per_token"] * max(0.0, tokens - c["nstar_tokens"])
+
+    read = sum(range(prompt, prompt + output - 1))  # cached tokens, over all iterations
+    decode = (output - 1) * (fixed(1) + c["ab_s_per_sequence"]) + c["ak_s_per_token"] * read
+    return fixed(prompt) + c["aq_s_per_token2"] * prompt**2 / 2.0 + decode
+
+
+def _profile(name: str, gpu: str) -> dict[str, Any]:
+    """A built-in profile as coefficients of one's own, which `slower` can multiply."""
+    probe = cluster_of("profile", [{"name": name, "satisfaction": 0.5, "profile": name, "gpu": gpu}], arrivals=_ONE)
+    plan = prepare(probe).pools[0]
+    names = {"p0_w": "p0_w_per_gpu", "p_cap_w": "p_cap_w_per_gpu", "p_idle_w": "p_idle_w_per_gpu"}
+    names |= {"ek_j_per_token": "ek_j_per_cached_token"}
+    figures = {names.get(k, k): v for k, v in plan.coefficients.items()}
+    figures |= {"experts": int(figures["experts"]), "top_k": int(figures["top_k"])}
+    return {"coefficients": figures, "kv_capacity_tokens": plan.kv_capacity_tokens}
+
+
+_ONE = {"kind": "poisson", "rate_rps": 1.0}
+
+
+def _several_servers() -> Iterator[Experiment]:
+    for servers, rho, requests in ((2, 0.6, 480_000), (16, 0.9, 620_000)):
+        name, offered = f"M/M/{servers}", servers * rho
+        wait_s = theory.mmc_wait_s(servers, offered, SERVICE_S)
+        mean = Case(f"{name}, wait", WAIT, wait_s, bias=STEP)
+        if servers == 16:  # where few wait, the mean of those that do varies too much to be known to 1 %
+            mean = Case(f"{name}, response", RESPONSE, wait_s + SERVICE_S, bias=STEP)
+        share = Case(f"{name}, share that waits (Erlang C)", seen.waited, theory.erlang_c(servers, offered), "", STEP)
+        yield Experiment(
+            queue(name, offered, servers=servers), requests, (mean, share), columns=("arrival_s", "start_s")
+        )
+    yield Experiment(
+        queue("shorter queue", 1.2, servers=2, dispatch="least_loaded"),
+        360_000,
+        (Case("shorter of two queues, wait", WAIT, theory.shortest_of_two_wait_s(0.6, SERVICE_S), bias=STEP),),
+    )
+    yield Experiment(
+        queue("turns", 1.2, servers=2, dispatch="round_robin"),
+        320_000,
+        (Case("two queues in turn (E2/M/1), wait", WAIT, theory.gamma_m1_wait_s(0.6, 0.5**0.5, SERVICE_S), bias=STEP),),
+    )
+
+
+def _limited() -> Iterator[Experiment]:
+    blocked, wait_s = theory.mmck(4, 12, 4.0, SERVICE_S)
+    yield Experiment(
+        queue("M/M/4/12", 4.0, servers=4, max_waiting=8),
+        500_000,
+        (
+            Case("M/M/4/12, turned away", seen.blocked, blocked, "", bias=STEP),
+            Case("M/M/4/12, wait", WAIT, wait_s, bias=STEP),
+        ),
+    )
+    yield Experiment(
+        queue("M/G/16/16", 14.0, TWO_SIZES, servers=16, max_waiting=0),
+        520_000,
+        (Case("M/G/16/16, turned away (Erlang B)", seen.blocked, theory.erlang_b(16, 14.0), ""),),
+    )
+    clients = {"kind": "closed", "clients": 12, "think_s": 4.0, "think": "exponential"}
+    yield Experiment(
+        queue("machine repair", clients, servers=2),
+        60_000,
+        (
+            Case(
+                "M/M/2//12, response (machine repair)",
+                RESPONSE,
+                theory.machine_repair_response_s(2, 12, 4.0, SERVICE_S),
+                bias=STEP,
+            ),
+        ),
+    )
+
+
+def _batching() -> Iterator[Experiment]:
+    shared = {"a0_s": 1e-12, "ab_s_per_sequence": SERVICE_S / TOKENS}
+    yield Experiment(
+        queue("processor sharing", 0.6, TWO_SIZES, coefficients=shared, max_num_seqs=256),
+        300_000,
+        (Case("M/G/1 shared by all, response", RESPONSE, theory.ps_response_s(0.6, SERVICE_S), bias=5 * STEP),),
+    )
+    linear = {
+        "a0_s": 0.01,
+        "c1_s_per_token": 2e-5,
+        "ab_s_per_sequence": 1e-4,
+        "ak_s_per_token": 1e-6,
+        "aq_s_per_token2": 1e-8,
+    }
+    yield _saturated("batching server, saturation", 0.001, {"coefficients": linear})
+    yield _saturated("Llama-3.1-8B, saturation", 0.01, _profile("Llama-3.1-8B", "H100"))
+
+
+def _saturated(name: str, bias: float, serving: dict[str, Any]) -> Experiment:
+    """A server at which more clients ask than it has places for."""
+    prompt, output = 300, exponential(60)
+    limits: dict[str, Any] = {"max_num_seqs": 64, "max_batched_tokens": 4_096}
+    clients = {"kind": "closed", "clients": 192}
+    scenario = queue(name, clients, output, prompt=prompt, **limits, **serving)
+    setup = prepare(scenario)
+    squares = {"output_square": setup.workload.mean_square_output_tokens(0)}
+    rate = saturation_rps(setup.pools[0], prompt, setup.workload.mean_output_tokens(0), **squares)
+    case = Case(f"{name}, completions", seen.completions_per_s, rate, "1/s", bias=bias)
+    return Experiment(scenario, 16_000, (case,), columns=("finish_s",))
+
+
+def _identities() -> Iterator[Experiment]:
+    names = ["Llama-3.2-3B", "Llama-3.1-8B", "Qwen2.5-14B"]
+    yield Experiment(
+        _cluster("pools", names, policy="random"),
+        10_000,
+        tuple(
+            Case(f"Little's law, pool of {n}", seen.SeenByArrivals(k), seen.ArrivalsTimesStay(k), "", timing=False)
+            for k, n in enumerate(names)
+        ),
+        columns=("model", "arrival_s", "finish_s"),
+    )
+    mishaps = {"admission": {"max_waiting": 40}, "failures": {"mtbf_s": 400.0, "mttr_s": 60.0}}
+    yield Experiment(
+        _cluster("everything", names, policy="mess+", **mishaps),
+        4_000,
+        (Case("energy, meter = shares + idle", seen.paid_and_idle_j, seen.metered_j, "J", ROUNDING, False),),
+        columns=("energy_j",),
+    )
+    yield Experiment(
+        _cluster("no copies", names, policy="cheapest", failures={"mtbf_s": 400.0, "mttr_s": 60.0}),
+        4_000,
+        (Case("Little's law, event loop = records", seen.mean_in_system, seen.mean_stay_sum, "", ROUNDING, False),),
+        columns=("status", "arrival_s", "finish_s"),
+    )
+
+
+def _cluster(name: str, profiles: list[str], policy: str, **mishaps: Any) -> Scenario:
+    """Three batching pools under a router."""
+    models = [{"name": n, "satisfaction": 0.5 + 0.1 * k} | _profile(n, "H100") for k, n in enumerate(profiles)]
+    return cluster_of(
+        name,
+        [m | {"replicas": 2} for m in models],
+        arrivals={"kind": "poisson", "rate_rps": 20.0},
+        tokens={"prompt": {"kind": "lognormal", "mean": 500.0, "cv": 1.0, "max": 8_000}, "output": exponential(150)},
+        cluster=mishaps,
+        router={"policy": policy},
+    )

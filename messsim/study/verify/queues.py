@@ -1,0 +1,89 @@
+"""Scenarios in which the batching server is a queue that theory knows: honest parameters, no special code.
+
+A replica with `max_num_seqs` = 1 whose iterations all last `a0_s` serves one request at a time, for as many
+iterations as its answer has tokens. With geometric answers of mean m that is memoryless up to steps of 1/m of a
+service: the formula of M/M/1 is off by 1/(2 m). Unless said otherwise a mean service is 1 second and m is 10,000.
+"""
+
+from typing import Any
+
+from messsim.scenario import Scenario, parse
+
+__all__ = ["EXPONENTIAL", "SERVICE_S", "TOKENS", "cluster_of", "exponential", "queue", "slower"]
+
+TOKENS = 10_000  # m: the mean answer
+SERVICE_S = 1.0
+POWER_W = 400.0
+IDLE_W = 50.0
+
+
+def exponential(tokens: float) -> dict[str, Any]:
+    """The law of answers that makes service memoryless, up to steps of 1 / tokens."""
+    return {"kind": "geometric", "mean": float(tokens)}
+
+
+EXPONENTIAL = exponential(TOKENS)
+
+
+def queue(
+    name: str,
+    arrivals: dict[str, Any] | float,
+    output: dict[str, Any] | int = EXPONENTIAL,
+    *,
+    tokens: float = TOKENS,
+    prompt: dict[str, Any] | int = 1,
+    servers: int = 1,
+    dispatch: str = "shared_queue",
+    max_waiting: int | None = None,
+    **serving: Any,
+) -> Scenario:
+    """Servers of one model in front of one stream of requests.
+
+    Parameters
+    ----------
+    name
+        Of the scenario.
+    arrivals
+        The table, or a rate of Poisson arrivals in requests per second.
+    output, tokens
+        Law of answer tokens and its mean: a mean service of one second.
+    servers
+        Replicas, each of one place.
+    serving
+        Keys of the pool in place of these.
+    """
+    pool = {
+        "coefficients": {"a0_s": SERVICE_S / tokens, "p0_w_per_gpu": POWER_W, "p_idle_w_per_gpu": IDLE_W},
+        "max_num_seqs": 1,
+        "replicas": servers,
+    }
+    admission = {} if max_waiting is None else {"admission": {"max_waiting": max_waiting}}
+    said = arrivals if isinstance(arrivals, dict) else {"kind": "poisson", "rate_rps": arrivals}
+    return cluster_of(
+        name,
+        [{"name": "server", "satisfaction": 0.5} | pool | serving],
+        arrivals=said,
+        tokens={"prompt": prompt, "output": output},
+        cluster={"dispatch": dispatch} | admission,
+        router={"policy": "largest"},
+        features={"kind": "none"},
+    )
+
+
+def cluster_of(name: str, models: list[dict[str, Any]], **tables: Any) -> Scenario:
+    """A scenario of these models; how many requests come is decided later."""
+    said = {"sla": {"alpha": 0.5}, "satisfaction": {"kind": "irt"}}
+    return parse({"name": name, "requests": 1, "models": models} | said | tables)
+
+
+def slower(scenario: Scenario, factor: float) -> Scenario:
+    """The same scenario with every time of every server multiplied: what a verification must notice.
+
+    All servers must be given by coefficients.
+    """
+    models = []
+    for model in scenario.models:
+        assert model.coefficients is not None, f"{scenario.name}: {model.name} has no coefficients to multiply"
+        times = {name: value * factor for name, value in model.coefficients if name.split("_")[1:2] == ["s"]}
+        models.append(model.model_copy(update={"coefficients": model.coefficients.model_copy(update=times)}))
+    return scenario.changed(models=models)

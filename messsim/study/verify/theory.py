@@ -1,0 +1,149 @@
+"""Queueing theory: what a queue does in the long run, from its rates alone.
+
+Formulas with servers are in Kendall's notation (arrivals / service / servers / places // customers). Loads are offered:
+`offered` = arrival rate x mean service time, in erlangs. All are exact but for rounding; nothing here knows messsim.
+"""
+
+import math
+from collections.abc import Callable
+from itertools import accumulate
+
+__all__ = [
+    "departures_scv",
+    "erlang_b",
+    "erlang_c",
+    "gamma_m1_wait_s",
+    "machine_repair_response_s",
+    "mg1_wait_s",
+    "mm1_response_quantile_s",
+    "mmc_wait_s",
+    "mmck",
+    "ps_response_s",
+    "shortest_of_two_wait_s",
+]
+
+
+def erlang_b(servers: int, offered: float) -> float:
+    """Share of arrivals turned away by M/G/c/c: Erlang's loss formula, by its recursion."""
+    blocked = 1.0
+    for k in range(1, servers + 1):
+        blocked = offered * blocked / (k + offered * blocked)
+    return blocked
+
+
+def erlang_c(servers: int, offered: float) -> float:
+    """Probability that an arrival of M/M/c waits; `offered` < `servers`."""
+    blocked = erlang_b(servers, offered)
+    return servers * blocked / (servers - offered * (1.0 - blocked))
+
+
+def mmc_wait_s(servers: int, offered: float, service_s: float) -> float:
+    """Mean wait of M/M/c in seconds."""
+    return erlang_c(servers, offered) * service_s / (servers - offered)
+
+
+def mg1_wait_s(rho: float, service_s: float, scv: float) -> float:
+    """Mean wait of M/G/1 in seconds (Pollaczek and Khinchine); `scv` = variance of service over its squared mean."""
+    return rho / (1.0 - rho) * (1.0 + scv) / 2.0 * service_s
+
+
+def mm1_response_quantile_s(rho: float, service_s: float, share: float) -> float:
+    """Quantile of the time in M/M/1 in seconds: it is exponential with mean service / (1 - rho)."""
+    return -math.log1p(-share) * service_s / (1.0 - rho)
+
+
+def departures_scv(rho: float, scv: float) -> float:
+    """Squared coefficient of variation of the gaps between departures of M/G/1: 1 for M/M/1 (Burke).
+
+    A gap is a service, and before it, with probability 1 - rho, an idle time that is exponential.
+    """
+    return 1.0 + rho**2 * (scv - 1.0)
+
+
+def ps_response_s(rho: float, service_s: float) -> float:
+    """Mean time in M/G/1 under processor sharing, in seconds, whatever the law of service."""
+    return service_s / (1.0 - rho)
+
+
+def mmck(servers: int, places: int, offered: float, service_s: float) -> tuple[float, float]:
+    """M/M/c/K with `places` = K >= c, those in service included.
+
+    Returns
+    -------
+    tuple of float
+        Share of arrivals turned away, and the mean wait of the others in seconds.
+    """
+    shares = _birth_and_death([offered / min(k, servers) for k in range(1, places + 1)])
+    blocked = shares[-1]
+    waiting = math.fsum((k - servers) * p for k, p in enumerate(shares) if k > servers)
+    return blocked, waiting * service_s / (offered * (1.0 - blocked))
+
+
+def machine_repair_response_s(servers: int, clients: int, think_s: float, service_s: float) -> float:
+    """Mean time from request to answer of M/M/c//N in seconds: clients who think, ask, wait and think again."""
+    ratios = [(clients - k + 1) * service_s / (min(k, servers) * think_s) for k in range(1, clients + 1)]
+    busy = math.fsum(min(k, servers) * p for k, p in enumerate(_birth_and_death(ratios)))
+    return clients * service_s / busy - think_s
+
+
+def _birth_and_death(ratios: list[float]) -> list[float]:
+    """Probabilities of 0, 1, ... in a birth-and-death chain: each is `ratio` times the one before it."""
+    logs = [0.0, *accumulate(map(math.log, ratios))]
+    weights = [math.exp(x - max(logs)) for x in logs]
+    total = math.fsum(weights)
+    return [w / total for w in weights]
+
+
+def gamma_m1_wait_s(rho: float, cv: float, service_s: float) -> float:
+    """Mean wait of G/M/1 in seconds, the gaps between arrivals gamma-distributed with coefficient of variation cv.
+
+    An arrival finds k in the system with probability (1 - x) x^k, where x < 1 solves x = A(1 - x), A(z) being the
+    Laplace transform of a gap at z / service.
+    """
+    shape = 1.0 / (cv * cv)
+
+    def gap(z: float) -> float:
+        return math.exp(-shape * math.log1p(z / (rho * shape)))
+
+    found = _root(lambda x: gap(1.0 - x) - x, 0.0, 1.0 - 1e-9)
+    return found / (1.0 - found) * service_s
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that is positive at `low` and negative at `high` is 0, by bisection."""
+    for _ in range(200):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if function(middle) > 0.0 else (low, middle)
+    return (low + high) / 2.0
+
+
+def shortest_of_two_wait_s(rho: float, service_s: float, longest: int = 200) -> float:
+    """Mean wait in seconds of two exponential servers whose arrivals join the shorter queue (Poisson, load rho each).
+
+    The chain of (longer, shorter) queue, those in service included, cut where the longer would pass `longest`: the
+    shorter has k with probability falling as rho^(2k). An arrival waits for all of the shorter (Poisson arrivals
+    see time averages).
+    """
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.linalg import spsolve
+
+    index = {(i, j): n for n, (i, j) in enumerate((i, j) for i in range(longest + 1) for j in range(i + 1))}
+    flows: dict[tuple[int, int], float] = {}
+    for (i, j), here in index.items():
+        for to, rate in ((i, j + 1), 2.0 * rho), ((i - 1, j), 1.0), ((i, j - 1), 1.0):
+            there = index.get((max(to), min(to)))
+            if there is not None and min(to) >= 0:
+                flows[there, here] = flows.get((there, here), 0.0) + rate
+                flows[here, here] = flows.get((here, here), 0.0) - rate
+    size = len(index)
+    rows, columns = np.array(list(flows)).T
+    kept = rows > 0  # the balance of state 0 follows from the others; in its place: probabilities sum to 1
+    rows = np.concatenate([rows[kept], np.zeros(size, int)])
+    columns = np.concatenate([columns[kept], np.arange(size)])
+    values = np.concatenate([np.array(list(flows.values()))[kept], np.ones(size)])
+    right = np.zeros(size)
+    right[0] = 1.0
+    probability = spsolve(coo_array((values, (rows, columns)), shape=(size, size)).tocsc(), right)
+    shorter = np.array([j for _, j in index])
+    return float(probability @ shorter) * service_s

@@ -1,0 +1,175 @@
+"""Replications of every experiment, and a verdict on every case."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from messsim.errors import MesssimError, ScenarioError
+from messsim.results.intervals import Interval, replication_interval
+from messsim.scenario import Scenario
+
+from ..processes import in_processes
+from .cases import Case, Experiment, experiments
+from .measures import observe
+from .queues import slower
+
+__all__ = ["verify"]
+
+FAMILY_LEVEL = 0.99  # probability that no right case fails by chance
+PRECISION = 0.01  # widest half-width at full size, relative to theory
+SIZES = {"compiled": 1.0, "simpy": 0.01}  # by engine, unless said otherwise
+SEED = 1
+REPLICATIONS = 32
+LEAST_REQUESTS = 4_000  # of a replication: start-up must not matter
+WARMUP = 20  # a twentieth of the requests is left out of latencies
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One replication of one experiment, as it goes to a process."""
+
+    experiment: Experiment
+    scenario: Scenario
+
+
+def verify(
+    *,
+    engine: str = "compiled",
+    size: float | None = None,
+    seed: int | None = None,
+    slow_server: float = 1.0,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    chosen: Sequence[Experiment] | None = None,
+) -> dict[str, Any]:
+    """Compares simulated queues with theory.
+
+    Every case is an average of 32 independent replications with Student's interval at the level 1 - 0.01 / cases:
+    all of them together cover their theory with probability 99 % (Bonferroni). A case passes if theory, give or take
+    the case's bias, lies in it, and the interval is narrow: half-width at most 1 % of theory in a full verification,
+    2 % / sqrt(size) in a smaller one.
+
+    Parameters
+    ----------
+    engine
+        "compiled" or "simpy".
+    size
+        Share of the requests of a full verification; none: 1 by the compiled engine, 0.01 by the SimPy engine. No
+        replication has fewer than 4,000, so that its start does not matter.
+    seed
+        Of all chance; none: 1.
+    slow_server
+        Multiplies every time of every server, not their theory: above 1 all timing cases must fail.
+    workers
+        Processes; none: one a core.
+    progress
+        Called with the replications done and all of them.
+    chosen
+        Experiments; none: all.
+
+    Returns
+    -------
+    dict
+        `cases`, each with name, theory, simulated, ci_low, ci_high, bias, passed and more; `passed` if all did.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such engine, or a size or factor is not above 0.
+    """
+    _check(engine, size, slow_server)
+    size = SIZES[engine] if size is None else size
+    seed = SEED if seed is None else seed
+    asked = list(experiments() if chosen is None else chosen)
+    tasks = [
+        _Task(e, _replication(e, n * REPLICATIONS + k, engine, size, seed, slow_server))
+        for n, e in enumerate(asked)  # no two experiments share their chance
+        for k in range(REPLICATIONS)
+    ]
+    tasks.sort(key=lambda t: -(t.scenario.requests or 0))  # long ones first: the processes end together
+    found: dict[str, list[list[Pair]]] = {e.scenario.name: [] for e in asked}
+    for done, (task, pairs) in enumerate(_in_order(tasks, workers), start=1):
+        found[task.experiment.scenario.name].append(pairs)
+        if progress is not None:
+            progress(done, len(tasks))
+    level = 1.0 - (1.0 - FAMILY_LEVEL) / sum(len(e.cases) for e in asked)
+    widest = PRECISION if size >= 1.0 else 2.0 * PRECISION / size**0.5
+    cases = [
+        _verdict(case, [pairs[k] for pairs in found[e.scenario.name]], level, widest)
+        for e in asked
+        for k, case in enumerate(e.cases)
+    ]
+    return {
+        "passed": all(c["passed"] for c in cases),
+        "engine": engine,
+        "seed": seed,
+        "size": size,
+        "slow_server": slow_server,
+        "replications": REPLICATIONS,
+        "requests": sum(t.scenario.requests or 0 for t in tasks),
+        "family_level": FAMILY_LEVEL,
+        "level": level,
+        "widest": widest,
+        "cases": cases,
+    }
+
+
+def _check(engine: str, size: float | None, slow_server: float) -> None:
+    if engine not in SIZES:
+        raise ScenarioError(f"engine = {engine!r}: expected one of {', '.join(SIZES)}")
+    for name, value in (("size", size), ("slow-server", slow_server)):
+        if value is not None and not 0.0 < value < math.inf:
+            raise ScenarioError(f"{name} = {value}: expected a number above 0")
+
+
+def _replication(e: Experiment, number: int, engine: str, size: float, seed: int, slow_server: float) -> Scenario:
+    requests = max(round(e.requests * size), LEAST_REQUESTS)
+    said = slower(e.scenario, slow_server) if slow_server != 1.0 else e.scenario
+    return said.changed(requests=requests, warmup=requests // WARMUP, engine=engine, seed=seed, replication=number)
+
+
+def _in_order(tasks: list[_Task], workers: int | None) -> Iterator[tuple[_Task, list[Pair]]]:
+    """What came of the tasks, in their order: sums of floats must not depend on which process was quicker."""
+    waiting: dict[int, list[Pair]] = {}
+    following = 0
+    for i, pairs in in_processes(_observed, tasks, workers=workers):
+        if isinstance(pairs, MesssimError):
+            raise pairs
+        waiting[i] = pairs
+        while following in waiting:
+            yield tasks[following], waiting.pop(following)
+            following += 1
+
+
+def _observed(task: _Task) -> list[Pair]:
+    """(theory, simulated) of each case in one replication."""
+    run = observe(task.scenario, task.experiment.columns)
+    return [(c.theory if isinstance(c.theory, float) else c.theory(run), c.measure(run)) for c in task.experiment.cases]
+
+
+def _verdict(case: Case, pairs: list[Pair], level: float, widest: float) -> dict[str, Any]:
+    """Theory that was read off the runs themselves differs from one to the next: what counts is the difference."""
+    theory = replication_interval([t for t, _ in pairs]).mean
+    difference = replication_interval([s - t for t, s in pairs], level)
+    bias = case.bias * abs(theory)
+    half_width = difference.half_width or 0.0
+    agrees, narrow = difference.covers(0.0, bias), half_width <= widest * abs(theory)
+    simulated = Interval(theory + difference.mean, half_width, level, len(pairs))
+    return {
+        "name": case.name,
+        "unit": case.unit,
+        "theory": theory,
+        "simulated": simulated.mean,
+        "ci_low": simulated.low,
+        "ci_high": simulated.high,
+        "bias": bias,
+        "relative_error": difference.mean / theory,
+        "relative_half_width": half_width / abs(theory),
+        "agrees": agrees,
+        "narrow": narrow,
+        "passed": agrees and narrow,
+        "timing": case.timing,
+    }
