@@ -18,6 +18,7 @@ __all__ = [
     "AsJson",
     "Replication",
     "Requests",
+    "Requires",
     "ScenarioFile",
     "Seed",
     "Sets",
@@ -48,6 +49,12 @@ Sets = Annotated[
 Requests = Annotated[int | None, typer.Option(help="How many requests arrive.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of all chance.")]
 Replication = Annotated[int | None, typer.Option(help="Which replication of the seed.")]
+Requires = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--require", metavar="FIGURE>=BOUND", help="A bound on a figure of the summary, by path; may be repeated."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 

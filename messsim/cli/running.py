@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from .base import AsJson, Replication, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
+from .base import (
+    AsJson,
+    Replication,
+    Requests,
+    Requires,
+    ScenarioFile,
+    Seed,
+    Sets,
+    command,
+    console,
+    load,
+    print_json,
+    stderr,
+)
 
 __all__ = ["check", "explain", "run"]
 
@@ -21,22 +34,34 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write records and summary to a new directory.")
     ] = None,
+    require: Requires = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a scenario and print what came of it."""
+    """Simulate a scenario and print what came of it; with --require, exit 1 where a requirement fails."""
     from messsim import study
     from messsim.report.progress import progress_bar
+    from messsim.report.requirements import requirement_line, requirement_table
     from messsim.report.terminal import run_summary
+    from messsim.study.requirements import judged, known_figures, requirements_of
 
     said = load(scenario, sets, engine=engine, requests=requests, seed=seed, replication=replication)
+    requirements = requirements_of(require, known_figures(said)) if require else []
     with progress_bar(stderr, said.name) as progress:
         result = study.run(said, out=out, keep_records=False, progress=progress)
+    verdicts = judged(requirements, result.summary)
     if as_json:
-        print_json(result.summary)
-        return
-    console.print(run_summary(result.summary, result.notes))
-    if out is not None:
-        console.print(f"written to {out}", style="dim", highlight=False)
+        print_json(result.summary | ({"requirements": verdicts} if verdicts else {}))
+    else:
+        console.print(run_summary(result.summary, result.notes))
+        if verdicts:
+            console.print(requirement_table(verdicts))
+        if out is not None:
+            console.print(f"written to {out}", style="dim", highlight=False)
+    failed = [v for v in verdicts if not v["met"]]
+    for verdict in failed:
+        stderr.print(requirement_line(verdict), soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 @command

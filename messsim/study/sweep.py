@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.errors import MesssimError, ScenarioError, SimulationError
-from messsim.results.figures import check_path, figures
+from messsim.results.figures import Figure, check_path
 from messsim.results.intervals import replication_interval
 from messsim.scenario import Scenario, with_values
 from messsim.version import __version__
@@ -16,6 +16,7 @@ from messsim.version import __version__
 from .journal import contents, journal
 from .points import Point, told
 from .processes import Workers, local_workers, summary_of
+from .requirements import known_figures
 from .rows import Row, column_of, failed_row, row_of
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def sweep(
     """
     base = scenario.changed(replication=0)
     scenarios = [_at(base, point) for point in points]
-    known = _known_figures(scenarios)
+    known = _first_figures(scenarios)
     for path in shown:
         check_path(path, known)
     keys = [(i, r) for r in range(seeds) for i in range(len(points))]
@@ -106,7 +107,7 @@ def _at(base: Scenario, point: Point) -> Scenario:
         raise ScenarioError([f"at {told(point)}: {problem}" for problem in error.problems]) from None
 
 
-def _known_figures(scenarios: Sequence[Scenario]) -> dict[str, Any]:
+def _first_figures(scenarios: Sequence[Scenario]) -> dict[str, Figure]:
     """Every figure that a summary has, from one request of the first point that can be set up.
 
     Raises
@@ -117,7 +118,7 @@ def _known_figures(scenarios: Sequence[Scenario]) -> dict[str, Any]:
     first: MesssimError | None = None
     for scenario in scenarios:
         try:
-            return figures(summary_of(scenario.changed(requests=1, horizon_s=None, warmup=0)))
+            return known_figures(scenario)
         except ScenarioError as error:
             first = first or error
     assert first is not None

@@ -1,0 +1,76 @@
+"""`run --require`: what fails a pipeline, and what is said of it."""
+
+import contextlib
+import io
+import json
+from subprocess import CompletedProcess
+
+import pytest
+import tomli_w
+from builders import model, scenario
+
+from messsim.cli import app
+
+
+def here(*args: object) -> CompletedProcess[str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+        app(list(map(str, args)), prog_name="messsim")
+    return CompletedProcess(args, left.value.code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def file(tmp_path):
+    models = [model("llama-3.1-8b", 0.4), model("large", 0.8)]
+    file = tmp_path / "s.toml"
+    file.write_text(tomli_w.dumps(scenario(requests=200, models=models)))
+    return file
+
+
+def test_what_is_met_passes(file):
+    done = here("run", file, "--require", "sla.satisfaction>=0.1", "--require", "models.llama-3.1-8b.share>=0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[-1] for line in done.stdout.splitlines()[-2:]] == ["met", "met"]
+
+
+def test_what_fails_is_told_by_how_much_and_exits_with_1(file):
+    summary = json.loads(here("run", file, "--json").stdout)
+    satisfaction = summary["sla"]["satisfaction"]
+    requirements = ["--require", "sla.satisfaction>=0.99", "--require", "requests.lost==0"]
+    done = here("run", file, *requirements, "--json")
+    assert done.returncode == 1
+    printed = json.loads(done.stdout)
+    failed, met = printed.pop("requirements")
+    assert (failed["value"], failed["bound"], failed["met"]) == (satisfaction, 0.99, False)
+    assert failed["margin"] == pytest.approx(satisfaction - 0.99)
+    assert (met["value"], met["met"], met["reason"]) == (0, True, None)
+    assert done.stderr.startswith(f"failed: sla.satisfaction>=0.99: is {satisfaction:.6g}, {0.99 - satisfaction:.4g} (")
+    del printed["performance"], summary["performance"]
+    assert printed == summary
+
+
+def test_a_figure_that_the_run_does_not_have_fails_with_a_reason(file):
+    done = here("run", file, "--require", "slo.attainment>=0.9")
+    assert done.returncode == 1
+    assert "failed: slo.attainment>=0.9: the run has no such figure (null)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("requirement", "said"),
+    [
+        ("latency.ttft.p95<2", "latency.ttft.p95: no such figure; did you mean 'latency_s.ttft.p95'?"),
+        ("models.70b.share>0", "models.70b.share: no such figure; did you mean 'models."),
+        ("cost.unit>0", "cost.unit: is the text 'J'; expected a figure"),
+        ("sla.satisfaction=0.5", "requirement 'sla.satisfaction=0.5': expected a figure"),
+    ],
+)
+def test_what_is_no_requirement_is_told_before_the_run(file, tmp_path, requirement, said):
+    done = here("run", file, "--require", requirement, "--out", tmp_path / "o")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {said}")
+    assert not (tmp_path / "o").exists()
+
+
+def test_results_are_written_even_where_a_requirement_fails(file, tmp_path):
+    assert here("run", file, "--require", "sla.satisfaction>2", "--out", tmp_path / "o").returncode == 1
+    assert (tmp_path / "o" / "summary.json").exists()
