@@ -29,7 +29,7 @@ def _theme(
             "labelFlush": False,
             "titleAnchor": "end",
         },
-        "axisX": {"grid": False},
+        "axisX": {"grid": False, "labelFlush": True},
         "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
         "legend": {
             "orient": "top",
@@ -58,6 +58,8 @@ def _theme(
             "owed": {"color": series[0], "strokeWidth": 0},
             "band": {"color": series[0], "opacity": 0.2, "strokeWidth": 0},
             "median": {"color": series[0]},
+            "dot": {"color": series[0], "opacity": 1},
+            "whisker": {"color": quiet, "strokeWidth": 1.5},
             "reference": {"color": reference},
             "crosshair": {"color": quiet},
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from messsim.errors import OutputError, ScenarioError
@@ -9,13 +10,17 @@ from messsim.plot.figure import library
 from messsim.plot.marks import Marks, PhaseMark
 from messsim.report.page import Page, html
 from messsim.report.run_page import run_page
+from messsim.report.study_page import study_page
 from messsim.results import Result, check_whole, reading_records, write_file
 from messsim.scenario import Scenario, dump, load, notes_of
 
-from .convergence_files import CONVERGENCE, page_of, read_convergence
+from .convergence_files import CONVERGENCE, RESULTS, page_of, read_convergence
+from .grouped import grouped
 from .outages import outages
 
 __all__ = ["report"]
+
+COMPARISON = "comparison.json"
 
 
 def report(directory: str | Path, out: str | Path | None = None) -> Path:
@@ -24,7 +29,7 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
     Parameters
     ----------
     directory
-        What ``messsim run --out`` or ``messsim converge --out`` wrote.
+        What the ``--out`` of run, converge, compare or sweep wrote.
     out
         An ``.html`` file; none: ``report.html`` in the directory. A file that is there already is replaced.
 
@@ -45,7 +50,38 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
 def _page(path: Path) -> Page:
     if (path / CONVERGENCE).exists():
         return page_of(read_convergence(path), _scenario(path))
+    if (path / RESULTS).exists():
+        return _study_page(path)
     return _run_page(path)
+
+
+def _study_page(path: Path) -> Page:
+    """Of ``compare``, ``sweep`` and their like: a row a run."""
+    import polars as pl
+
+    try:
+        rows = pl.read_parquet(path / RESULTS)
+        told = (path / COMPARISON).read_text(encoding="utf-8") if (path / COMPARISON).exists() else "null"
+        comparison = json.loads(told)
+    except (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise OutputError(f"{path}: its results cannot be read: {error}") from None
+    scenario = _scenario(path)
+    study = grouped(rows, scenario)
+    alphas = set(rows["sla_alpha"].drop_nulls()) if "sla_alpha" in rows.columns else set()
+    return study_page(
+        study.points,
+        study.keys,
+        facts={
+            "name": scenario.name,
+            "seed": scenario.seed,
+            "cost_unit": scenario.cost.unit,
+            "alpha": alphas.pop() if len(alphas) == 1 else None,
+        },
+        models=scenario.model_names,
+        comparison=comparison,
+        failures=study.failures,
+        scenario=dump(scenario),
+    )
 
 
 def _run_page(path: Path) -> Page:

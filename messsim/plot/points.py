@@ -1,0 +1,217 @@
+"""Points of a study, or policies, beside one another.
+
+`points` is the table of `messsim.study.grouped.Grouped`: a row a point, with ``NAME_mean``, ``NAME_low`` and
+``NAME_high``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from messsim.wording import number, percent, seconds
+
+from .figure import Figure, library
+from .parts import SECONDS, SQUARES, folded, layered, rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["along", "forest", "shares", "tradeoff"]
+
+MOST_NAMED = 40  # points that are told by name
+MOST_DRAWN = 1000
+MOST_LABELLED = 14
+MOST_SERIES = 8
+EVERY_SERIES = "all"
+SHARE = "share "
+
+AXES: dict[str, tuple[str, str, Callable[[float | None], str]]] = {  # title, format, in words
+    "satisfaction": ("share of answers that satisfy", "%", lambda v: percent(v, 2)),
+    "margin": ("margin to the promise", "+%", lambda v: "-" if v is None else f"{100 * v:+.2f} points"),
+    "cost": ("cost of an answer", "~s", number),
+    "ttft_p95": ("TTFT, 95th percentile", "", seconds),
+    "e2e_p95": ("end to end, 95th percentile", "", seconds),
+}
+
+
+def tradeoff(points: pl.DataFrame, unit: str, alpha: float | None, frontier: Sequence[dict[str, Any]] = ()) -> Figure:
+    """Cost against satisfaction, with the promise and what oracles pay for as much."""
+    import polars as pl
+
+    alt = library()
+    drawn = points.drop_nulls(["satisfaction_mean", "cost_mean"]).head(MOST_DRAWN)
+    names = ("satisfaction", "cost")
+    told = drawn.with_columns(_words(n).alias(f"{n} told") for n in names)
+    scale = alt.Scale(zero=False, padding=20)
+
+    def x(column: str) -> Any:
+        return alt.X(f"{column}:Q", title=f"{unit} per answer", scale=scale, axis=alt.Axis(tickCount=5))
+
+    def y(column: str) -> Any:
+        return alt.Y(f"{column}:Q", title="share of answers that satisfy", scale=scale, axis=alt.Axis(format="%"))
+
+    columns = ["point", *(f"{n}_{p}" for n in names for p in ("mean", "low", "high")), *(f"{n} told" for n in names)]
+    base = alt.Chart(rows(told.select(columns)))
+    tips = ["point:N", alt.Tooltip("satisfaction told:N", title="satisfied"), alt.Tooltip("cost told:N", title=unit)]
+    layers = [
+        base.mark_rule(style="whisker").encode(x=x("cost_low"), x2="cost_high:Q", y=y("satisfaction_mean")),
+        base.mark_rule(style="whisker").encode(x=x("cost_mean"), y=y("satisfaction_low"), y2="satisfaction_high:Q"),
+        base.mark_point(style="dot", filled=True, size=70).encode(
+            x=x("cost_mean"), y=y("satisfaction_mean"), tooltip=tips
+        ),
+    ]
+    if len(drawn) <= MOST_LABELLED:
+        text = base.mark_text(style="value-label", align="left", dx=7, dy=-7)
+        layers.append(text.encode(x=x("cost_mean"), y=y("satisfaction_mean"), text="point:N"))
+    for oracle in dict.fromkeys(p["oracle"] for p in frontier):
+        line = pl.DataFrame([p for p in frontier if p["oracle"] == oracle]).sort("satisfaction")
+        ends = alt.Chart(rows(line))
+        layers.insert(0, ends.mark_line(style="mark").encode(x=x("cost"), y=y("satisfaction"), order="satisfaction:Q",
+                                                            tooltip=["oracle:N"]))  # fmt: skip
+    if alpha is not None:
+        promise = alt.Chart(alt.Data(values=[{"alpha": alpha}]))
+        layers.insert(0, promise.mark_rule(style="promise").encode(y=y("alpha")))
+    dotted = " Dotted: what oracles, which know more than a router can, pay for as much." if frontier else ""
+    return Figure(
+        "Cost against satisfaction",
+        layered(*layers),
+        f"{len(drawn)} points by cost and share of satisfying answers"
+        + ("." if alpha is None else f", {percent(alpha)} promised."),
+        "Up and to the left is better. Whiskers: 95 % intervals over the replications. Dashed: the promise." + dotted,
+        height=360,
+    )
+
+
+def _words(name: str) -> pl.Expr:
+    """Mean and interval as text."""
+    import polars as pl
+
+    told = AXES[name][2]
+
+    def row(values: dict[str, Any]) -> str:
+        mean, low, high = (values[f"{name}_{p}"] for p in ("mean", "low", "high"))
+        return told(mean) if low is None else f"{told(mean)} ({told(low)} to {told(high)})"
+
+    return pl.struct(f"{name}_{p}" for p in ("mean", "low", "high")).map_elements(row, return_dtype=pl.String)
+
+
+def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
+    """One figure of every point with its interval, one below the other."""
+    alt = library()
+    title, form, _ = AXES[name]
+    title = f"{title}, {unit}" if unit else title
+    drawn = points.drop_nulls(f"{name}_mean").head(MOST_NAMED)
+    drawn = drawn.select("point", *(f"{name}_{p}" for p in ("mean", "low", "high")), _words(name).alias("told"))
+    order = drawn["point"].to_list()
+    axis = alt.Axis(labelExpr=SECONDS, tickCount=5) if not form else alt.Axis(format=form, tickCount=5)
+
+    def x(column: str) -> Any:
+        return alt.X(f"{column}:Q", title=title, scale=alt.Scale(zero=False, padding=12), axis=axis)
+
+    y = alt.Y("point:N", title=None, sort=order, axis=alt.Axis(labelLimit=220, grid=True, ticks=False, domain=False))
+    base = alt.Chart(rows(drawn))
+    layers = [
+        base.mark_rule(style="whisker").encode(x=x(f"{name}_low"), x2=f"{name}_high:Q", y=y),
+        base.mark_point(style="dot", filled=True, size=70).encode(
+            x=x(f"{name}_mean"), y=y, tooltip=["point:N", alt.Tooltip("told:N", title=title)]
+        ),
+    ]
+    if name == "margin":
+        layers.insert(0, alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(style="promise").encode(x=x("zero")))
+    left = len(points) - len(drawn)
+    note = "Dots: means over the replications, with their 95 % intervals."
+    note += (
+        " Right of the dashed line the promise is kept, to the tenant with the least margin too."
+        if name == "margin"
+        else ""
+    )
+    return Figure(
+        title[0].upper() + title[1:],
+        layered(*layers),
+        f"{title[0].upper()}{title[1:]}, of {len(drawn)} points: {_extremes(drawn)}.",
+        note + (f" The first {len(drawn)} of {len(points)} points." if left else ""),
+        height=26 * max(2, len(drawn)) + 20,
+    )
+
+
+def _extremes(drawn: pl.DataFrame) -> str:
+    if drawn.is_empty():
+        return "none has it"
+    column = drawn.columns[1]
+    least, most = drawn.sort(column).row(0, named=True), drawn.sort(column).row(-1, named=True)
+    return f"least {least['told']} for {least['point']}, most {most['told']} for {most['point']}"
+
+
+def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: str = "") -> Figure:
+    """One figure along the values of a numeric key; a line for each setting of the other keys, if they are few."""
+    import polars as pl
+
+    alt = library()
+    title, form, _ = AXES[name]
+    title = f"{title}, {unit}" if unit else title
+    others = [pl.format("{} = {}", pl.lit(k), pl.col(k).cast(pl.String)) for k in keys if k != key]
+    series = pl.concat_str(others, separator=", ") if others else pl.lit(EVERY_SERIES)
+    columns = [f"{name}_{p}" for p in ("mean", "low", "high")]
+    drawn = points.drop_nulls([key, columns[0]]).head(MOST_DRAWN)
+    drawn = drawn.select(pl.col(key).alias("value"), series.alias("series"), *columns, _words(name).alias("told"))
+    names = drawn["series"].unique(maintain_order=True).to_list()
+    lines = len(names) <= MOST_SERIES
+    values = drawn["value"].cast(pl.Float64)
+    wide = bool(len(values)) and values.min() > 0 and values.max() / values.min() > 50  # type: ignore[operator]
+    axis = alt.Axis(labelExpr=SECONDS, tickCount=5) if not form else alt.Axis(format=form, tickCount=5)
+    scale = alt.Scale(type="log" if wide else "linear", zero=False, padding=12, nice=False)
+    x = alt.X("value:Q", title=key, scale=scale, axis=alt.Axis(format="~g", tickCount=5))
+
+    def y(column: str) -> Any:
+        return alt.Y(f"{column}:Q", title=title, scale=alt.Scale(zero=False, padding=8), axis=axis)
+
+    color = alt.Color("series:N", title=None, scale=alt.Scale(domain=names)) if lines and others else alt.Undefined
+    base = alt.Chart(rows(drawn))
+    tips = [alt.Tooltip("value:Q", title=key, format="~g"), "series:N", alt.Tooltip("told:N", title=title)]
+    dots = base.mark_point(style="dot", filled=True, size=50).encode(x=x, y=y(columns[0]), color=color, tooltip=tips)
+    whiskers = base.mark_rule(style="whisker").encode(x=x, y=y(columns[1]), y2=f"{columns[2]}:Q", color=color)
+    curves = base.mark_line(style="median").encode(x=x, y=y(columns[0]), color=color) if lines else None
+    return Figure(
+        f"{title[0].upper()}{title[1:]} along {key}",
+        layered(whiskers, curves, dots),
+        f"{title[0].upper()}{title[1:]} at {drawn['value'].n_unique()} values of {key}.",
+        "Means over the replications with their 95 % intervals"
+        + ("." if lines else "; the other keys, of too many settings for colours, by pointing."),
+        height=240,
+    )
+
+
+def shares(points: pl.DataFrame, models: Sequence[str]) -> Figure:
+    """Who answered, for every point."""
+    import polars as pl
+
+    alt = library()
+    drawn = points.head(MOST_NAMED)
+    order = drawn["point"].to_list()
+    columns = {f"{SHARE}{m}_mean": m for m in models if f"{SHARE}{m}_mean" in drawn.columns}
+    long = drawn.select("point", *columns).unpivot(index="point", variable_name="column", value_name="share")
+    long = long.drop_nulls().with_columns(model=pl.col("column").replace_strict(columns, return_dtype=pl.String))
+    few, names = folded(long.select("point", "model", "share"), "model", list(columns.values()), "share")
+    few = few.group_by("point", "model", maintain_order=True).agg(pl.col("share").sum())
+    place = pl.col("model").replace_strict(names, list(range(len(names))), return_dtype=pl.Int32)
+    bars = (
+        alt.Chart(rows(few.with_columns(place=place)))
+        .mark_bar(height={"band": 0.7})
+        .encode(
+            x=alt.X("share:Q", title="share of answers", stack="zero", scale=alt.Scale(domain=[0, 1], nice=False)).axis(
+                format="%", tickCount=5
+            ),
+            y=alt.Y("point:N", title=None, sort=order, axis=alt.Axis(labelLimit=220, ticks=False, domain=False)),
+            color=alt.Color("model:N", title=None, scale=alt.Scale(domain=names), legend=SQUARES),
+            order="place:Q",
+            tooltip=["point:N", "model:N", alt.Tooltip("share:Q", format=".1%")],
+        )
+    )
+    return Figure(
+        "Who answered",
+        layered(bars),
+        f"Share of answers by model, for {len(drawn)} points.",
+        "Means over the replications.",
+        height=26 * max(2, len(drawn)) + 20,
+    )
