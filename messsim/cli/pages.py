@@ -14,15 +14,17 @@ RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that 
 
 @command
 def report(
-    run_dir: RunDir,
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Directory that the --out of run, converge, compare or sweep wrote.")
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The HTML file; none: report.html in the directory.")
     ] = None,
 ) -> None:
-    """A run as one HTML file that opens offline (extra `plot`)."""
+    """A run or a study as one HTML file that opens offline (extra `plot`)."""
     from messsim.study.report import report as write
 
-    console.print(f"written to {write(run_dir, out)}", style="dim", highlight=False, soft_wrap=True)
+    console.print(f"written to {write(directory, out)}", style="dim", highlight=False, soft_wrap=True)
 
 
 @command

@@ -21,7 +21,7 @@ __all__ = ["along", "forest", "shares", "tradeoff"]
 
 MOST_NAMED = 40  # points that are told by name
 MOST_DRAWN = 1000
-MOST_LABELLED = 14
+MOST_LABELLED, LONGEST_LABEL = 14, 20  # points, letters: more would lie over one another
 MOST_SERIES = 8
 EVERY_SERIES = "all"
 SHARE = "share "
@@ -61,7 +61,7 @@ def tradeoff(points: pl.DataFrame, unit: str, alpha: float | None, frontier: Seq
             x=x("cost_mean"), y=y("satisfaction_mean"), tooltip=tips
         ),
     ]
-    if len(drawn) <= MOST_LABELLED:
+    if len(drawn) <= MOST_LABELLED and all(len(name) <= LONGEST_LABEL for name in drawn["point"]):
         text = base.mark_text(style="value-label", align="left", dx=7, dy=-7)
         layers.append(text.encode(x=x("cost_mean"), y=y("satisfaction_mean"), text="point:N"))
     for oracle in dict.fromkeys(p["oracle"] for p in frontier):
@@ -78,7 +78,9 @@ def tradeoff(points: pl.DataFrame, unit: str, alpha: float | None, frontier: Seq
         layered(*layers),
         f"{len(drawn)} points by cost and share of satisfying answers"
         + ("." if alpha is None else f", {percent(alpha)} promised."),
-        "Up and to the left is better. Whiskers: 95 % intervals over the replications. Dashed: the promise." + dotted,
+        "Up and to the left is better. Whiskers: 95 % intervals over the replications."
+        + ("" if alpha is None else " Dashed: the promise.")
+        + dotted,
         height=360,
     )
 
@@ -109,7 +111,7 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     def x(column: str) -> Any:
         return alt.X(f"{column}:Q", title=title, scale=alt.Scale(zero=False, padding=12), axis=axis)
 
-    y = alt.Y("point:N", title=None, sort=order, axis=alt.Axis(labelLimit=220, grid=True, ticks=False, domain=False))
+    y = alt.Y("point:N", title=None, sort=order, axis=alt.Axis(labelLimit=190, grid=True, ticks=False, domain=False))
     base = alt.Chart(rows(drawn))
     layers = [
         base.mark_rule(style="whisker").encode(x=x(f"{name}_low"), x2=f"{name}_high:Q", y=y),
@@ -160,7 +162,8 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
     values = drawn["value"].cast(pl.Float64)
     wide = bool(len(values)) and values.min() > 0 and values.max() / values.min() > 50  # type: ignore[operator]
     axis = alt.Axis(labelExpr=SECONDS, tickCount=5) if not form else alt.Axis(format=form, tickCount=5)
-    scale = alt.Scale(type="log" if wide else "linear", zero=False, padding=12, nice=False)
+    kind = {"type": "log"} if wide else {"zero": False}
+    scale = alt.Scale(padding=12, nice=False, **kind)
     x = alt.X("value:Q", title=key, scale=scale, axis=alt.Axis(format="~g", tickCount=5))
 
     def y(column: str) -> Any:
@@ -202,7 +205,7 @@ def shares(points: pl.DataFrame, models: Sequence[str]) -> Figure:
             x=alt.X("share:Q", title="share of answers", stack="zero", scale=alt.Scale(domain=[0, 1], nice=False)).axis(
                 format="%", tickCount=5
             ),
-            y=alt.Y("point:N", title=None, sort=order, axis=alt.Axis(labelLimit=220, ticks=False, domain=False)),
+            y=alt.Y("point:N", title=None, sort=order, axis=alt.Axis(labelLimit=190, ticks=False, domain=False)),
             color=alt.Color("model:N", title=None, scale=alt.Scale(domain=names), legend=SQUARES),
             order="place:Q",
             tooltip=["point:N", "model:N", alt.Tooltip("share:Q", format=".1%")],

@@ -75,24 +75,19 @@ def _sections(run: Run, scenario: str, marks: Marks) -> list[Section]:
             [FIGURES["satisfaction"](run, marks), FIGURES["queue"](run, marks)],
             wide=True,
         ),
-        Section(
-            "cost",
-            "What does it cost?",
-            "",
-            [FIGURES["cost"](run, marks)],
-        ),
-        Section("answers", "Who answered?", "", [FIGURES["answers"](run, marks)]),
+        Section("cost", "What does it cost?", figures=[FIGURES["cost"](run, marks)]),
+        Section("answers", "Who answered?", figures=[FIGURES["answers"](run, marks)]),
     ]
     if len(summary["tenants"]) > 1:
-        sections.append(Section("tenants", "Each tenant", "", [FIGURES["tenants"](run, marks)]))
+        sections.append(Section("tenants", "Each tenant", figures=[FIGURES["tenants"](run, marks)]))
     if summary["latency_s"]["ttft"]["mean"] is not None:
         charts = [latency(run, which=which) for which in NAMES] + [latency_in_time(run, marks)]
-        sections.append(Section("latency", "How long do answers take?", "", charts))
+        sections.append(Section("latency", "How long do answers take?", figures=charts))
     if summary["pools"]:
-        sections.append(Section("load", "Load and energy", "", _load(run, marks)))
+        sections.append(Section("load", "Load and energy", figures=_load(run, marks)))
     if marks.phases or marks.outages:
-        sections.append(Section("events", "Phases and failures", "", [], _events(marks)))
-    sections.append(Section("scenario", "The scenario", "", [], _provenance(summary), scenario))
+        sections.append(Section("events", "Phases and failures", tables=_events(marks)))
+    sections.append(Section("scenario", "The scenario", tables=_provenance(summary), verbatim=scenario))
     return sections
 
 

@@ -9,14 +9,14 @@ from messsim.plot.figure import Figure
 from messsim.plot.points import AXES, along, forest, shares, tradeoff
 from messsim.wording import number, percent
 
-from .page import Page, Section, Table, Tile
+from .page import Page, Section, Tile
+from .study_tables import differences_table, failures_table, has, points_table, with_half
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["study_page"]
 
-MOST_ROWS = 200
 LEAST_VALUES = 3  # of a key, for a chart along it
 ORACLES = ("oracle", "statistical-oracle")  # they know what no router can
 
@@ -74,7 +74,7 @@ def _verdict(best: pl.DataFrame, unit: str, policies: bool) -> str:
     if best.is_empty():
         return f"No {'policy' if policies else 'point'} kept the promise to every tenant in every replication."
     row = best.row(0, named=True)
-    return f"The cheapest of them is {row['point']}: {_with_half(row, 'cost', unit)} for an answer."
+    return f"The cheapest of them is {row['point']}: {with_half(row, 'cost', unit)} for an answer."
 
 
 def _tiles(best: pl.DataFrame, unit: str) -> list[Tile]:
@@ -102,42 +102,22 @@ def _sections(
     scenario: str,
 ) -> list[Section]:
     unit = facts["cost_unit"]
-    frontier = (comparison or {}).get("frontier", [])
     sections = []
     if len(points):
+        paid = tradeoff(points, unit, facts["alpha"], (comparison or {}).get("frontier", []))
         compared = [forest(points, "margin"), forest(points, "cost", unit)]
-        compared += [forest(points, n) for n in ("ttft_p95", "e2e_p95") if _has(points, n)]
-        sections.append(
-            Section(
-                "tradeoff",
-                "What does satisfaction cost?",
-                "",
-                [tradeoff(points, unit, facts["alpha"], frontier)],
-                wide=True,
-            )
-        )
+        compared += [forest(points, n) for n in ("ttft_p95", "e2e_p95") if has(points, n)]
+        told = [points_table(points, keys, unit), *([] if comparison is None else [differences_table(comparison)])]
+        sections.append(Section("tradeoff", "What does satisfaction cost?", figures=[paid], wide=True))
         if curves := _curves(points, keys, unit):
-            sections.append(Section("along", "Along each key", "", curves))
-        sections.append(Section("compared", "Side by side", "", compared))
-        sections.append(Section("answers", "Who answered?", "", [shares(points, models)], wide=True))
-        sections.append(Section("figures", "In figures", "", [], _tables(points, keys, unit, comparison)))
+            sections.append(Section("along", "Along each key", figures=curves))
+        sections.append(Section("compared", "Side by side", figures=compared))
+        sections.append(Section("answers", "Who answered?", figures=[shares(points, models)], wide=True))
+        sections.append(Section("figures", "In figures", tables=told))
     if len(failures):
-        told = [[str(v) for v in row] for row in failures.head(MOST_ROWS).iter_rows()]
-        sections.append(
-            Section(
-                "failures",
-                "Runs that failed",
-                "",
-                [],
-                [Table("Runs that failed", ["point", "replication", "error"], told)],
-            )
-        )
-    sections.append(Section("scenario", "The scenario", "", [], [], scenario))
+        sections.append(Section("failures", "Runs that failed", tables=[failures_table(failures)]))
+    sections.append(Section("scenario", "The scenario", verbatim=scenario))
     return sections
-
-
-def _has(points: pl.DataFrame, name: str) -> bool:
-    return f"{name}_mean" in points.columns and bool(points[f"{name}_mean"].is_not_null().any())
 
 
 def _curves(points: pl.DataFrame, keys: Sequence[str], unit: str) -> list[Figure]:
@@ -147,50 +127,3 @@ def _curves(points: pl.DataFrame, keys: Sequence[str], unit: str) -> list[Figure
         if points[key].dtype.is_numeric() and points[key].n_unique() >= LEAST_VALUES:
             found += [along(points, keys, key, "satisfaction"), along(points, keys, key, "cost", unit)]
     return found
-
-
-def _tables(points: pl.DataFrame, keys: Sequence[str], unit: str, comparison: dict[str, Any] | None) -> list[Table]:
-    names = [n for n in AXES if _has(points, n)]
-    header = [*keys, "kept", *(f"{AXES[n][0]}{f', {unit}' if n == 'cost' else ''}" for n in names)]
-    told = [
-        [*(str(row[k]) for k in keys), f"{row['kept']} of {row['replications']}", *(_with_half(row, n) for n in names)]
-        for row in points.head(MOST_ROWS).iter_rows(named=True)
-    ]
-    left = f" (the first {MOST_ROWS} of {len(points)})" if len(points) > MOST_ROWS else ""
-    tables = [Table(f"Means ± half of their 95 % intervals{left}", header, told)]
-    if comparison is not None and len(comparison["policies"]) > 1:
-        tables.append(_differences(comparison))
-    return tables
-
-
-def _with_half(row: dict[str, Any], name: str, unit: str = "") -> str:
-    mean, high = row[f"{name}_mean"], row[f"{name}_high"]
-    told = number(mean, unit) if name == "cost" else AXES[name][2](mean)
-    if mean is None or high is None:
-        return told
-    half = high - mean
-    return f"{told} ± {100 * half if name in ('satisfaction', 'margin') else half:.2g}"
-
-
-def _differences(comparison: dict[str, Any]) -> Table:
-    """Paired, to the first policy."""
-    unit = comparison["cost_unit"]
-    paths = {
-        "sla.satisfaction": "satisfied, points",
-        "cost.per_request": f"cost, {unit}",
-        "latency_s.ttft.p95": "TTFT p95, s",
-    }
-    told = []
-    for policy in comparison["policies"][1:]:
-        cells = [policy["name"]]
-        for path in paths:
-            spread, scale = policy["difference"][path], 100.0 if path == "sla.satisfaction" else 1.0
-            half = (
-                ""
-                if spread is None or spread["high"] is None
-                else f" ± {scale * (spread['high'] - spread['mean']):.2g}"
-            )
-            cells.append("-" if spread is None else f"{scale * spread['mean']:+.4g}{half}")
-        told.append(cells)
-    first = comparison["policies"][0]["name"]
-    return Table(f"Less {first}, on the same requests (paired)", ["policy", *paths.values()], told)

@@ -69,12 +69,13 @@ def grouped(rows: pl.DataFrame, scenario: Scenario) -> Grouped:
     if missing := [c for c in needed if c not in rows.columns]:
         raise OutputError(f"results.parquet: the column {missing[0]} is missing; another version of messsim wrote it")
     point_keys = rows.columns[: rows.columns.index("policy")]
-    keys = [*point_keys, *(["policy"] if rows["policy"].n_unique() > 1 or not point_keys else [])]
+    several = rows["policy"].n_unique() > 1 and "router.policy" not in point_keys
+    keys = [*point_keys, *(["policy"] if several or not point_keys else [])]
     words = rows.with_columns(_in_words(keys).alias("point"))
     done = words.filter(pl.col("error").is_null()).with_columns(_margin(rows.columns, scenario).alias("margin"))
-    figures = {"margin": "margin"} | {n: c for n, c in FIGURES.items() if c in rows.columns}
     shares = {f"share {m}": column_of(f"models.{m}.share") for m in scenario.model_names}
-    figures |= {n: c for n, c in shares.items() if c in rows.columns}
+    figures = {"margin": "margin"} | FIGURES | shares
+    done = done.with_columns(pl.lit(None, pl.Float64).alias(c) for c in figures.values() if c not in done.columns)
     points = (
         done.group_by("point", maintain_order=True)
         .agg(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from messsim.errors import OutputError, ScenarioError
@@ -14,13 +13,12 @@ from messsim.report.study_page import study_page
 from messsim.results import Result, check_whole, reading_records, write_file
 from messsim.scenario import Scenario, dump, load, notes_of
 
-from .convergence_files import CONVERGENCE, RESULTS, page_of, read_convergence
+from .convergence_files import CONVERGENCE, page_of, read_convergence
 from .grouped import grouped
 from .outages import outages
+from .study_files import RESULTS, read_study
 
 __all__ = ["report"]
-
-COMPARISON = "comparison.json"
 
 
 def report(directory: str | Path, out: str | Path | None = None) -> Path:
@@ -57,14 +55,7 @@ def _page(path: Path) -> Page:
 
 def _study_page(path: Path) -> Page:
     """Of ``compare``, ``sweep`` and their like: a row a run."""
-    import polars as pl
-
-    try:
-        rows = pl.read_parquet(path / RESULTS)
-        told = (path / COMPARISON).read_text(encoding="utf-8") if (path / COMPARISON).exists() else "null"
-        comparison = json.loads(told)
-    except (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise OutputError(f"{path}: its results cannot be read: {error}") from None
+    rows, comparison = read_study(path)
     scenario = _scenario(path)
     study = grouped(rows, scenario)
     alphas = set(rows["sla_alpha"].drop_nulls()) if "sla_alpha" in rows.columns else set()

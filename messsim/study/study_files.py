@@ -1,0 +1,70 @@
+"""The directory of a comparison or a sweep, read for its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from messsim.errors import OutputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["RESULTS", "read_study"]
+
+RESULTS, COMPARISON = "results.parquet", "comparison.json"
+
+
+def read_study(directory: Path) -> tuple[pl.DataFrame, dict[str, Any] | None]:
+    """The rows of a study, and what ``compare`` said of them, where it did.
+
+    Raises
+    ------
+    OutputError
+        If a file is damaged, or another version wrote it.
+    """
+    import polars as pl
+
+    try:
+        rows = pl.read_parquet(directory / RESULTS)
+        said = directory / COMPARISON
+        found = _Comparison.model_validate_json(said.read_bytes()).model_dump(by_alias=True) if said.exists() else None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "all of it"
+        raise OutputError(
+            f"{directory / COMPARISON}: {key}: {first['msg']}; it is damaged, or of another version"
+        ) from None
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise OutputError(f"{directory}: its results cannot be read: {error}") from None
+    return rows, found
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Spread(_Shape):
+    mean: float
+    high: float | None
+
+
+class _Policy(_Shape):
+    name: str
+    difference: dict[str, _Spread | None] | None
+
+
+class _Paid(_Shape):
+    oracle: str
+    satisfaction: float
+    cost: float
+
+
+class _Comparison(_Shape):
+    """What a report reads of comparison.json; it may hold more."""
+
+    cost_unit: str
+    policies: list[_Policy]
+    frontier: list[_Paid]

@@ -1,0 +1,168 @@
+"""Reports of comparisons and sweeps: what is grouped, and what is said of it."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from builders import model, scenario
+from runs import EVIL
+from test_page import Elements, browser, opened  # noqa: F401  (fixtures)
+
+from messsim.errors import OutputError, SimulationError
+from messsim.results.intervals import replication_interval
+from messsim.scenario import dump, parse
+from messsim.study.compare import compare
+from messsim.study.comparison_files import write_comparison
+from messsim.study.grouped import grouped
+from messsim.study.points import points_of
+from messsim.study.processes import local_workers
+from messsim.study.report import report
+from messsim.study.rows import failed_row, frame_of
+from messsim.study.sweep import sweep
+
+TWO = [{"name": "a", "alpha": 0.45}, {"name": "b", "alpha": 0.55}]
+
+
+@pytest.fixture(scope="module")
+def said():
+    return parse(
+        scenario(
+            name=EVIL, requests=120, tenants=TWO, models=[model("m.1", 0.4), model("[2]", 0.6), model("policy", 0.8)]
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def compared(said, tmp_path_factory):
+    out = tmp_path_factory.mktemp("compared") / "out"
+    found, rows = compare(said, ["mess+", "random", "largest", "oracle"], 3, workers=1)
+    write_comparison(out, said, found, rows, workers=1)
+    return out
+
+
+@pytest.fixture(scope="module")
+def swept(said, tmp_path_factory):
+    out = tmp_path_factory.mktemp("swept") / "out"
+    points = points_of(["router.V=1e-4,1e-2,1.0", "router.policy=mess+,random"])
+    sweep(said, points, seeds=2, out=out, workers=local_workers(1))
+    return out
+
+
+def words_of(directory) -> str:
+    return " ".join(Elements(report(directory).read_text(encoding="utf-8")).text.split())
+
+
+# ---- grouping -------------------------------------------------------------------------------------------
+
+
+def test_groups_are_means_and_intervals_of_their_rows(said, compared):
+    rows = pl.read_parquet(compared / "results.parquet")
+    found = grouped(rows, said)
+    assert found.keys == ["policy"]
+    assert found.points["point"].to_list() == ["mess+", "random", "largest", "oracle"]
+    assert found.points["replications"].to_list() == [3] * 4
+    for point in found.points.iter_rows(named=True):
+        mine = rows.filter(policy=point["policy"])
+        for name, column in (("cost", "cost_per_request"), ("share m.1", "models_m_1_share")):
+            interval = replication_interval(mine[column].to_list())
+            assert point[f"{name}_mean"] == pytest.approx(interval.mean)
+            assert point[f"{name}_low"] == pytest.approx(interval.low)
+            assert point[f"{name}_high"] == pytest.approx(interval.high)
+
+
+def test_kept_is_kept_for_every_tenant(said, compared):
+    rows = pl.read_parquet(compared / "results.parquet")
+    margins = np.minimum(rows["tenants_a_satisfaction"] - 0.45, rows["tenants_b_satisfaction"] - 0.55).to_numpy()
+    found = grouped(rows, said).points
+    assert found["margin_mean"].to_list() == pytest.approx(margins.reshape(3, 4).mean(axis=0).tolist())
+    assert found["kept"].to_list() == (margins.reshape(3, 4) >= -1e-9).sum(axis=0).tolist()
+    assert 0 < found["kept"].sum() < 12
+
+
+def test_points_are_told_by_their_keys(said, swept):
+    found = grouped(pl.read_parquet(swept / "results.parquet"), said)
+    assert found.keys == ["router.V", "router.policy"]
+    assert found.points["point"][0] == "router.V = 0.0001, router.policy = mess+"
+    assert len(found.points) == 6
+
+
+def test_one_replication_has_no_interval_and_a_failed_run_no_part(said, compared):
+    rows = pl.read_parquet(compared / "results.parquet").filter(replication=0)
+    failed = frame_of([failed_row(said.changed(replication=7), SimulationError("it broke"))])
+    found = grouped(pl.concat([rows, failed], how="diagonal_relaxed"), said)
+    assert found.points["cost_low"].null_count() == 4
+    assert found.points["cost_mean"].null_count() == 0
+    assert found.points["replications"].to_list() == [1] * 4
+    assert found.failures.rows() == [("mess+", 7, "it broke")]
+
+
+def test_what_are_no_rows_of_a_study(said):
+    with pytest.raises(OutputError, match=r"results.parquet: the column error is missing"):
+        grouped(pl.DataFrame({"policy": ["a"], "replication": [0]}), said)
+
+
+# ---- pages ----------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_says_who_keeps_the_promise_at_what_cost(said, compared):
+    points = grouped(pl.read_parquet(compared / "results.parquet"), said).points
+    kept = points.filter((pl.col("kept") == 3) & (pl.col("policy") != "oracle")).sort("cost_mean")
+    words = words_of(compared)
+    assert f"{len(kept)} of 3 policies keep the promise in every replication" in words
+    assert f"The cheapest of them is {kept['policy'][0]}:" in words
+    assert "Less mess+, on the same requests (paired)" in words
+    assert EVIL in words
+
+
+def test_a_sweep_is_drawn_along_its_keys(swept):
+    words = words_of(swept)
+    assert "Share of answers that satisfy along router.V" in words
+    assert "along router.policy" not in words  # no numbers
+    assert "6 points" in words
+
+
+def test_failed_runs_are_told(said, compared, tmp_path):
+    rows = pl.read_parquet(compared / "results.parquet")
+    failed = frame_of([failed_row(said.changed(replication=7), SimulationError(f"it broke {EVIL}"))])
+    pl.concat([rows, failed], how="diagonal_relaxed").write_parquet(tmp_path / "results.parquet")
+    (tmp_path / "scenario.toml").write_bytes((compared / "scenario.toml").read_bytes())
+    words = words_of(tmp_path)
+    assert "1 runs did not come to their end" in words
+    assert f"mess+ 7 it broke {EVIL}" in words
+
+
+def test_a_study_in_which_every_run_failed_has_a_page(said, tmp_path):
+    rows = frame_of([failed_row(said.changed(replication=r), SimulationError("it broke")) for r in range(2)])
+    rows.write_parquet(tmp_path / "results.parquet")
+    (tmp_path / "scenario.toml").write_text(dump(said))
+    assert "Runs that failed" in words_of(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["results.parquet", "comparison.json"])
+def test_a_damaged_study_is_named(compared, tmp_path, file):
+    for path in compared.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes()[: 100 if path.name == file else None])
+    with pytest.raises(OutputError, match=f"{tmp_path}.*(cannot be read|it is damaged)"):
+        report(tmp_path)
+
+
+def test_a_comparison_of_another_version_is_named(compared, tmp_path):
+    for path in compared.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    told = json.loads((compared / "comparison.json").read_text())
+    del told["policies"][1]["difference"]
+    (tmp_path / "comparison.json").write_text(json.dumps(told))
+    with pytest.raises(OutputError, match=r"comparison.json: policies.1.difference"):
+        report(tmp_path)
+
+
+def test_a_browser_draws_both(opened, compared, swept):  # noqa: F811
+    for directory, width in ((compared, 1280), (swept, 390)):
+        shown = opened(report(directory), width=width)
+        assert shown.heard == []
+        assert shown.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        drawn = "c => c.querySelectorAll('.mark-symbol path, .mark-rect path').length"
+        charts = shown.page.evaluate(f"[...document.querySelectorAll('.chart')].map({drawn})")
+        assert len(charts) >= 5
+        assert min(charts) >= 3
