@@ -2,23 +2,53 @@
 
     python tools/build_accuracy.py [DATA]      DATA: by default ../shared/data beside the repository
 
-What stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced; the prose around it is left alone. The
-same tables give the same bytes. Measured readings are shown only where the source's licence is clear: of the
-ML.ENERGY tables, errors alone.
+What stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced; the prose around it is left alone. It
+takes some minutes: calibrating to served points does. The same data give the same bytes. Measured readings are shown
+only where the source's licence is clear: of the ML.ENERGY tables, errors alone.
 """
 
 import argparse
 import re
+import tempfile
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
 
 from messsim.report.accuracy import group_table, row_table, summary_table, unknown_table
 from messsim.report.accuracy_plots import accuracy_svg
+from messsim.study.calibrate import Options, calibrate
+from messsim.study.measured import SERVED_FILE
+from messsim.study.measurements import READINGS, ServedPoints, read_measurements
+from messsim.study.served_fit import PointFit
 from messsim.study.validate import validate
+from messsim.zoo import select_profiles
+from messsim.zoo.fitting import DURATION
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 PAGES = (DOCS / "accuracy.md", DOCS / "accuracy-rows.md")
 _TABLE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+# Files of iterations, rows, experts and experts a token uses, and what their readings are.
+ITERATIONS = [
+    ("composed_iterations", {"model": "Llama-3.1-8B", "gpu": "H100-80GB-SXM", "tp": "1"}, (0, 0), "composed"),
+    ("composed_iterations", {"model": "Llama-3.1-70B", "gpu": "H100-80GB-SXM", "tp": "4"}, (0, 0), "composed"),
+    ("composed_iterations", {"model": "Mixtral-8x7B", "gpu": "A100-80GB-SXM", "tp": "4"}, (8, 2), "composed"),
+    ("composed_iterations", {"model": "Qwen3-30B-A3B", "gpu": "H100-80GB-SXM", "tp": "1"}, (128, 8), "composed"),
+    ("mixed_rtxpro6000_llama31_8b", {}, (0, 0), "composed, mixed attention measured"),
+    ("splitwise_iterations", {"model": "llama2-70b", "gpu": "H100-80GB", "tp": "4"}, (0, 0), "measured"),
+]
+REGIONS = [f"decode, batch {b} 32" for b in ("up to", "above")] + ["prefill"]
+REGIONS += [f"mixed, batch {b} 32" for b in ("up to", "above")]
+# Served points: engine, checkpoint, tp, what is fitted, the built-in profile to start from.
+SERVED = [
+    ("trtllm", "meta-llama/Llama-3.1-8B-Instruct", 1, "tpot_s", "Llama-3.1-8B/H100/tp1"),
+    ("trtllm", "meta-llama/Llama-3.1-8B-Instruct", 2, "tpot_s", "Llama-3.1-8B/H100/tp2"),
+    ("sglang", "Qwen/Qwen3-32B", 2, "e2e_s", "Qwen3-32B/H100/tp2"),
+]
+HELD_OUT = 2048  # prompt tokens of the points that are not fitted
 
 
 def tables(data: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -33,16 +63,89 @@ def tables(data: Path) -> tuple[dict[str, str], dict[str, str]]:
     return texts, accuracy_svg(found)
 
 
+def iteration_fits(data: Path) -> str:
+    """Return how well the form fits iterations, by region, as Markdown."""
+    lines = [
+        f"| model, GPUs | readings | rows | {' | '.join(REGIONS)} | not determined |",
+        "|---" * (4 + len(REGIONS)) + "|",
+    ]
+    for file, whose, (experts, top_k), kind in ITERATIONS:
+        found = calibrate(
+            data / "profiles" / f"{file}.csv",
+            [f"{k}={v}" for k, v in whose.items()],
+            Options(experts=experts, top_k=top_k),
+        )
+        by_region = {e["region"]: e["duration"] for e in found["errors"]}
+        cells = [_percents(by_region[r]) if r in by_region else "-" for r in REGIONS]
+        name = f"{found['model']}, {found['tp']} {found['gpu'].split('-80')[0]}"
+        missing = ", ".join(n.split("_")[0] for n in found["not_determined"]) or "-"
+        lines.append(f"| {name} | {kind} | {found['rows']:,} | {' | '.join(cells)} | {missing} |")
+    return "\n".join(lines)
+
+
+def _percents(sizes: dict[str, float]) -> str:
+    return f"{100 * sizes['mape']:.1f} / {100 * sizes['worst']:.0f}"
+
+
+def served_fits(data: Path) -> str:
+    """Return errors on points that were not fitted, before and after calibrating, as Markdown."""
+    lines = ["| model, GPUs, engine | fitted to | points | held out | TTFT | TPOT | end to end | fitted coefficients |"]
+    lines.append("|---" * 8 + "|")
+    table = pl.read_csv(data / SERVED_FILE).select(
+        "model",
+        "backend",
+        "tp",
+        clients="batch",
+        prompt_tokens="prompt_len",
+        output_tokens="output_len",
+        ttft_s=pl.col("ttft_ms") / 1e3,
+        tpot_s=pl.col("tpot_ms") / 1e3,
+        e2e_s=(pl.col("ttft_ms") + (pl.col("output_len") - 1) * pl.col("tpot_ms")) / 1e3,
+    )
+    for engine, model, tp, reading, base in SERVED:
+        rows = table.filter(backend=engine, model=model, tp=tp).drop("backend")
+        errors, fitted, counts = _held_out(rows, tp, reading, base)
+        name = f"{model.split('/')[-1].removesuffix('-Instruct')}, {tp} H100, {engine}"
+        cells = [f"{100 * before:.1f} → {100 * after:.1f} %" for before, after in errors]
+        what = {"tpot_s": "TPOT", "e2e_s": "end to end"}[reading]
+        lines.append(f"| {name} | {what} | {counts[0]} | {counts[1]} | {' | '.join(cells)} | {', '.join(fitted)} |")
+    return "\n".join(lines)
+
+
+def _held_out(
+    rows: pl.DataFrame, tp: int, reading: str, base: str
+) -> tuple[list[tuple[float, float]], list[str], tuple[int, int]]:
+    """Mean errors of TTFT, TPOT and end to end by the base and by the fit, what was fitted, and counts of points."""
+    fitted, held = (rows.filter((pl.col("prompt_tokens") == HELD_OUT) == out) for out in (False, True))
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("fitted.csv", "held.csv")]
+        fitted.drop([r for r in ("ttft_s", "tpot_s", "e2e_s") if r != reading]).write_csv(files[0])
+        held.write_csv(files[1])
+        found = calibrate(files[0], options=Options(base=base))["coefficients"]
+        points = read_measurements(files[1], {}).rows
+    assert isinstance(points, ServedPoints)
+    before = {n: getattr(select_profiles(base)[0].duration, n) for n in DURATION}
+    told: list[Any] = [
+        PointFit(points, tp, (0, 0), {}, []).simulated(figures)
+        for figures in (before, {n: found[n]["value"] for n in DURATION})
+    ]
+    errors = [tuple(float(np.abs(t[name] / held[name].to_numpy() - 1).mean()) for t in told) for name in READINGS[:3]]
+    names = [n.split("_")[0] for n in DURATION if found[n]["how"] == "fitted"]
+    return [(a, b) for a, b in errors], names, (fitted.height, held.height)
+
+
 def spliced(page: str, texts: dict[str, str]) -> str:
-    """Return a page with its tables replaced."""
-    return _TABLE.sub(lambda m: f"{m[1]}\n{texts[m['name']]}\n\n{m[3]}", page)
+    """Return a page with those of its tables replaced that are there."""
+    return _TABLE.sub(lambda m: f"{m[1]}\n{texts[m['name']]}\n\n{m[3]}" if m["name"] in texts else m[0], page)
 
 
 def main() -> None:
     """Read the data directory of the command line and write pages and pictures."""
     parser = argparse.ArgumentParser(description="Write the tables and pictures of docs/accuracy.md.")
     parser.add_argument("data", nargs="?", type=Path, default=REPOSITORY.parent / "shared" / "data")
-    texts, pictures = tables(parser.parse_args().data)
+    data = parser.parse_args().data
+    texts, pictures = tables(data)
+    texts |= {"iteration-fits": iteration_fits(data), "served-fits": served_fits(data)}
     for page in PAGES:
         page.write_text(spliced(page.read_text(encoding="utf-8"), texts), encoding="utf-8")
     for name, svg in pictures.items():

@@ -1,4 +1,4 @@
-"""``validate``: the simulator against real hardware."""
+"""``validate`` and ``calibrate``: the simulator and real hardware."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .base import AsJson, Seed, Sets, command, console, print_json
+from .base import AsJson, Seed, Sets, command, console, print_json, stderr
 
-__all__ = ["validate"]
+__all__ = ["calibrate", "validate"]
 
 
 @command
@@ -46,3 +46,51 @@ def _files(found: dict[str, Any]) -> dict[str, str]:
     files = {"accuracy.md": accuracy_page(found), "accuracy.json": json.dumps(found, indent=2) + "\n"}
     files |= {f"{table}.csv": rows_csv(found[table]) for table in found}
     return files | {f"{name}.svg": svg for name, svg in accuracy_svg(found).items()}
+
+
+@command
+def calibrate(
+    measurements: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Measured iterations, or a server at fixed concurrencies.")
+    ],
+    select: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only rows that have it; may be repeated.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model, for people to read.")] = None,
+    gpu: Annotated[str | None, typer.Option(help="Name of the GPU.")] = None,
+    tp: Annotated[int | None, typer.Option(min=1, help="GPUs of the replica (tensor parallel).")] = None,
+    experts: Annotated[int | None, typer.Option(min=0, help="Mixture of experts: experts a layer.")] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Mixture of experts: experts that a token uses.")] = None,
+    kv_capacity_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Cached tokens that the replica holds (engines print it).")
+    ] = None,
+    fix: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Do not fit a coefficient; may be repeated.")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="PROFILE", help="Profile (MODEL/GPU/tpN or a file) for what is not determined."),
+    ] = None,
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the profile to a new TOML file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a profile of your own to measurements, for a scenario to use."""
+    from messsim.report.calibration import calibration
+    from messsim.results.directory import check_free, write_file
+    from messsim.study.calibrate import Options, profile_text
+    from messsim.study.calibrate import calibrate as fit
+
+    if out is not None:
+        check_free(out, "file")
+    options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base)
+    with stderr.status("fitting"):
+        found = fit(measurements, select, options, sets)
+    if as_json:
+        print_json(found)
+    else:
+        console.print(calibration(found))
+    if out is not None:
+        write_file(out, profile_text(found).encode())
+        if not as_json:
+            console.print(f'written to {out}; in a scenario: profile = "{out.name}"', style="dim", highlight=False)

@@ -55,7 +55,9 @@ class PoolPlan:
     @property
     def energy_measured(self) -> bool:
         """Whether the energy figures were fitted to readings of this model on these GPUs."""
-        return self.profile is not None and self.profile.energy.measured
+        if self.profile is not None:
+            return self.profile.energy.measured
+        return self.said.coefficients is not None and self.said.coefficients.energy_measured
 
     @property
     def idle_w(self) -> float:
@@ -140,7 +142,7 @@ def _coefficients(said: Serving, profile: Profile | None) -> Coefficients | None
 def _of_replica(figures: Coefficients, gpus: int) -> dict[str, float]:
     """Powers of all GPUs of a replica together; the rest is per replica already."""
     per_gpu = {name: getattr(figures, name) for name in Coefficients.model_fields if name.endswith("_per_gpu")}
-    whole = {name: float(v) for name, v in figures if not name.endswith("_per_gpu")}
+    whole = {name: float(v) for name, v in figures if not name.endswith("_per_gpu") and name != "energy_measured"}
     whole["ek_j_per_token"] = whole.pop("ek_j_per_cached_token")
     cap = per_gpu["p_cap_w_per_gpu"]
     whole["p0_w"] = per_gpu["p0_w_per_gpu"] * gpus

@@ -49,15 +49,20 @@ def accuracy_svg(found: dict[str, Any]) -> dict[str, str]:
 def _points(table: dict[str, Any], name: str, factor: float) -> list[dict[str, Any]]:
     return [
         {
-            "measured": factor * r["measured"][name],
-            "predicted": factor * r["predicted"][name],
-            "ratio": 1 + r["error"][name],
+            "measured": _short(factor * r["measured"][name]),
+            "predicted": _short(factor * r["predicted"][name]),
+            "ratio": _short(1 + r["error"][name]),
             "clients": r["clients"],
             "series": _series(r),
             "fitted": "fitted on these rows" if r["in_sample"] else "not fitted on these rows",
         }
         for r in table["rows"]
     ]
+
+
+def _short(value: float) -> float:
+    """Four digits: more cannot be seen, and the last ones are not the same on every machine."""
+    return float(f"{value:.4g}")
 
 
 def _series(row: dict[str, Any]) -> str:

@@ -12,16 +12,16 @@ from messsim.errors import OutputError
 __all__ = ["check_free", "complete_or_absent", "write_file", "write_texts", "writing"]
 
 
-def check_free(target: Path) -> None:
+def check_free(target: Path, kind: str = "directory") -> None:
     """Raises before a run if its results could not be written in the end.
 
     Raises
     ------
     OutputError
-        If the directory exists already, or its parent cannot be written to.
+        If the directory (or file) exists already, or its parent cannot be written to.
     """
     if target.exists():
-        raise OutputError(f"{target}: exists already; expected a directory that is yet to be made")
+        raise OutputError(f"{target}: exists already; expected a {kind} that is yet to be made")
     parent = target.absolute().parent
     while not parent.exists():
         parent = parent.parent
@@ -68,6 +68,7 @@ def write_file(target: Path, content: bytes) -> None:
     beside = target.absolute().with_name(f".{target.name}.{os.getpid()}.partial")
     with writing(target):
         try:
+            beside.parent.mkdir(parents=True, exist_ok=True)
             beside.write_bytes(content)
             beside.replace(target)
         finally:

@@ -31,6 +31,9 @@ class Coefficients(Part):
     ek_j_per_cached_token: NonNegative = Field(0.0, description="energy of each cached token read, J")
     p_cap_w_per_gpu: Positive | None = Field(None, description="most power, W per GPU; none: no cap")
     p_idle_w_per_gpu: NonNegative = Field(0.0, description="power with nothing to do, W per GPU")
+    energy_measured: bool = Field(
+        False, description="whether the energy figures come from readings of this model on these GPUs"
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -44,7 +47,9 @@ class Coefficients(Part):
 class Serving(Part):
     """How a model is served: keys that stand in `[[pools]]`, or in `[[models]]` for a single pool."""
 
-    profile: str | None = Field(None, description="a built-in model (see `messsim profiles`)")
+    profile: str | None = Field(
+        None, description="a built-in model (see `messsim profiles`), or a file that `messsim calibrate` wrote"
+    )
     gpu: str | None = Field(None, description="a GPU of the profile, or a name of your own")
     tp: Count = Field(1, description="GPUs of one replica (tensor parallel)")
     coefficients: Coefficients | None = Field(None, description="your own figures instead of a profile's")

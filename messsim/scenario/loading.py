@@ -1,6 +1,5 @@
 """From a TOML file and overrides to a Scenario, or to an error that names file, key, value and cure."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,10 @@ from pydantic import ValidationError
 from messsim.errors import ScenarioError
 
 from .overrides import override, parse_override, split_path
+from .own import with_own_profiles
 from .problems import describe
 from .scenario import Scenario
+from .toml import read_toml
 
 __all__ = ["dump", "load", "parse", "with_values"]
 
@@ -35,27 +36,7 @@ def load(path: str | Path, sets: list[str] | None = None, **flags: Any) -> Scena
         With one line a problem. Values of the file are checked before they are overridden.
     """
     file = Path(path)
-    return parse(_read(file), sets, file=str(file), folder=file.resolve().parent, **flags)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")  # some editors put a byte order mark in front
-    except FileNotFoundError:
-        raise ScenarioError("no such file; expected a scenario in TOML", str(file)) from None
-    except IsADirectoryError:
-        raise ScenarioError("is a directory; expected a scenario in TOML", str(file)) from None
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise ScenarioError(f"not UTF-8 text: byte {error.start} is 0x{byte:02x}", str(file)) from None
-    except OSError as error:
-        raise ScenarioError(f"cannot be read: {error.strerror}", str(file)) from None
-    try:
-        return tomllib.loads(text)
-    except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
-        raise ScenarioError(f"not valid TOML: {error}", str(file)) from None
-    except RecursionError:
-        raise ScenarioError("not valid TOML: nested too deeply", str(file)) from None
+    return parse(read_toml(file, "a scenario"), sets, file=str(file), folder=file.resolve().parent, **flags)
 
 
 def parse(
@@ -79,7 +60,7 @@ def parse(
         data = data | given
         if "requests" in given:
             data.pop("horizon_s", None)
-    scenario = _validate(data, file)
+    scenario = _validate(with_own_profiles(data, folder or Path.cwd(), file), file)
     assert scenario is not None
     return scenario.placed_in(folder or Path.cwd())
 
@@ -105,6 +86,8 @@ def with_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
         if keys is None:
             raise ScenarioError(f"{path!r}: expected a key path such as router.V")
         data = override(data, keys, value)
+        if keys[-1] == "profile":  # a file's figures already stand there, in place of its name
+            data = override(data, [*keys[:-1], "coefficients"], None)
     return parse(data, folder=scenario.folder)
 
 

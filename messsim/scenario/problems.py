@@ -35,12 +35,12 @@ _EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-def describe(errors: Sequence[Any], data: dict[str, Any]) -> list[str]:
-    """One line an error, in the order of the file's keys as pydantic visits them."""
-    return list(dict.fromkeys(line for error in errors for line in _lines(error, data)))
+def describe(errors: Sequence[Any], data: dict[str, Any], root: type[BaseModel] = Scenario) -> list[str]:
+    """One line an error, in the order of the file's keys as pydantic visits them; `root` is what the file should be."""
+    return list(dict.fromkeys(line for error in errors for line in _lines(error, data, root)))
 
 
-def _lines(error: dict[str, Any], data: dict[str, Any]) -> list[str]:
+def _lines(error: dict[str, Any], data: dict[str, Any], root: type[BaseModel]) -> list[str]:
     path, tags = _path(error["loc"], data)
     key = ".".join(path)
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
@@ -48,20 +48,20 @@ def _lines(error: dict[str, Any], data: dict[str, Any]) -> list[str]:
         said = error["msg"].removeprefix("Value error, ").split("\n")
         return [f"{key}: {line}" if key else line for line in said]
     if kind == "extra_forbidden":
-        return [f"{key}: unknown key{_did_you_mean(path, tags)}"]
+        return [f"{key}: unknown key{_did_you_mean(root, path, tags)}"]
     if kind == "missing":
-        field = _field_at(path, tags)
+        field = _field_at(root, path, tags)
         return [f"{key}: missing; expected {field.description}" if field else f"{key}: missing"]
     if kind == "union_tag_not_found":
-        return [f"{key}.kind: missing; expected one of {', '.join(_kinds(path))}"]
+        return [f"{key}.kind: missing; expected one of {', '.join(_kinds(root, path))}"]
     if kind == "union_tag_invalid":
-        kinds, given = _kinds(path), value["kind"]
+        kinds, given = _kinds(root, path), value["kind"]
         return [f"{key}.kind = {_shown(given)}: expected one of {', '.join(kinds)}{_near(given, kinds)}"]
     if kind == "literal_error":
         words = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         return [f"{key} = {_shown(value)}: expected one of {', '.join(words)}{_near(value, words)}"]
     expected = _EXPECTED[kind](context) if kind in _EXPECTED else error["msg"]
-    if kind == "list_type" and _models_at(path, []) and path:
+    if kind == "list_type" and _models_at(root, path, []) and path:
         expected = f"a list of tables, [[{key}]]"
     return [f"{key} = {_shown(value)}: expected {expected}"]
 
@@ -111,8 +111,8 @@ def _near(word: Any, names: Sequence[str]) -> str:
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
-def _did_you_mean(path: list[str], tags: list[str]) -> str:
-    names = sorted({name for model in _models_at(path[:-1], tags) for name in _fields(model)})
+def _did_you_mean(root: type[BaseModel], path: list[str], tags: list[str]) -> str:
+    names = sorted({name for model in _models_at(root, path[:-1], tags) for name in _fields(model)})
     return _near(path[-1], names) or (f"; expected one of {', '.join(names)}" if names else "")
 
 
@@ -121,8 +121,8 @@ def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _field_at(path: list[str], tags: list[str]) -> FieldInfo | None:
-    fields = [_fields(model) for model in _models_at(path[:-1], tags)]
+def _field_at(root: type[BaseModel], path: list[str], tags: list[str]) -> FieldInfo | None:
+    fields = [_fields(model) for model in _models_at(root, path[:-1], tags)]
     return next((known[path[-1]] for known in fields if path[-1] in known), None)
 
 
@@ -132,13 +132,13 @@ def _kind(model: type[BaseModel]) -> str | None:
     return str(values[0]) if len(values) == 1 else None
 
 
-def _kinds(path: list[str]) -> list[str]:
-    return [kind for model in _models_at(path, []) if (kind := _kind(model))]
+def _kinds(root: type[BaseModel], path: list[str]) -> list[str]:
+    return [kind for model in _models_at(root, path, []) if (kind := _kind(model))]
 
 
-def _models_at(path: list[str], tags: list[str]) -> list[type[BaseModel]]:
+def _models_at(root: type[BaseModel], path: list[str], tags: list[str]) -> list[type[BaseModel]]:
     """The models that may stand at a key path; of a union only those that a tag names, if one does."""
-    models: list[type[BaseModel]] = [Scenario]
+    models: list[type[BaseModel]] = [root]
     for key in path:
         if not key.isdigit():
             models = [m for model in models if (f := _fields(model).get(key)) for m in _models_in(f.annotation)]

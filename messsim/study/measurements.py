@@ -1,0 +1,171 @@
+"""Files of measurements to calibrate by: iterations, or a server at fixed concurrencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from messsim.errors import DataError
+from messsim.workload.chunk import Floats
+from messsim.workload.readers import numbers, read, require
+from messsim.zoo.fitting import Iterations
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["READINGS", "Measurements", "ServedPoints", "read_measurements"]
+
+WHOSE = ("model", "gpu", "tp")  # columns that say whose measurements a row has
+READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
+MOST_NAMED = 8  # values of a column that an error names
+LEAST = 1e-9  # of what must be above 0
+
+
+@dataclass(frozen=True)
+class ServedPoints:
+    """A server at fixed concurrencies: clients who each ask again when answered, lengths constant.
+
+    Attributes
+    ----------
+    clients, prompt_tokens, output_tokens
+        Of each point, whole.
+    readings
+        Means by name: "ttft_s", "tpot_s", "e2e_s" (seconds) and "tokens_per_s" (output tokens of all clients).
+    j_per_token
+        Energy of all GPUs per output token, J; None where none was measured.
+    """
+
+    clients: list[int]
+    prompt_tokens: list[int]
+    output_tokens: list[int]
+    readings: dict[str, Floats]
+    j_per_token: Floats | None
+
+    def __len__(self) -> int:
+        return len(self.clients)
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What a file holds, and of what.
+
+    Attributes
+    ----------
+    whose
+        "model", "gpu" and "tp", as far as the file says.
+    rows
+        Iterations or points.
+    idle_w
+        Power of all GPUs in rows without any work, W; None if there are no such rows.
+    """
+
+    whose: dict[str, Any]
+    rows: Iterations | ServedPoints
+    idle_w: float | None = None
+
+
+def read_measurements(path: Path, select: dict[str, str]) -> Measurements:
+    """Reads a file of measurements.
+
+    Parameters
+    ----------
+    path
+        CSV, CSV.gz, Parquet or JSONL.
+    select
+        Values of columns that a row must have to count.
+
+    Raises
+    ------
+    DataError
+        With file, column, row and value, if a column is missing or a value is not what it should be; if the file
+        holds more than one model, GPU or tp.
+    """
+    frame = _selected(read(path), select, path)
+    whose = _whose(frame, path)
+    if "clients" in frame.columns:
+        return Measurements(whose, _points(frame, path))
+    rows, idle_w = _iterations(frame, path)
+    return Measurements(whose, rows, idle_w)
+
+
+def _selected(frame: pl.DataFrame, select: dict[str, str], path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    require(frame.columns, list(select), path)
+    for column, value in select.items():
+        known = frame[column].cast(pl.String)
+        frame = frame.filter(known == value)
+        if frame.height == 0:
+            there = ", ".join(map(str, known.unique().sort()[:MOST_NAMED]))
+            raise DataError(f"no row has {column} = {value}; there are: {there}", str(path))
+    return frame
+
+
+def _whose(frame: pl.DataFrame, path: Path) -> dict[str, Any]:
+    columns = [c for c in WHOSE if c in frame.columns]
+    several = [c for c in columns if frame[c].n_unique() > 1]
+    if several:
+        column = several[0]
+        values = [str(v) for v in frame[column].unique().sort()]
+        named = ", ".join(values[:MOST_NAMED] + ["..."] * (len(values) > MOST_NAMED))
+        raise DataError(
+            f"holds {len(values)} values of {column} ({named}); expected the rows of one: --select {column}=VALUE",
+            str(path),
+        )
+    return {c: frame[c][0] for c in columns}
+
+
+def _iterations(frame: pl.DataFrame, path: Path) -> tuple[Iterations, float | None]:
+    require(frame.columns, ["prompt_tokens", "batch", "cached_tokens", "duration_s"], path)
+    prompts, batch, cached = (numbers(frame, c, path, least=0) for c in ("prompt_tokens", "batch", "cached_tokens"))
+    seconds = numbers(frame, "duration_s", path, least=LEAST)
+    joules = _optional(frame, "energy_j", path, least=LEAST)
+    prior = _optional(frame, "prompt_prior", path, least=0)
+    pairs = _optional(frame, "prompt_pairs", path, least=0)
+    if pairs is None:
+        pairs = prompts * ((prior if prior is not None else 0.0) + prompts / 2)
+    _together(cached > 0, batch > 0, "cached_tokens", cached, "batch", path)
+    _together(pairs > 0, prompts > 0, "prompt_pairs", pairs, "prompt_tokens", path)
+    works = prompts + batch > 0
+    if joules is None and not works.all():
+        row = int(np.argmin(works)) + 1
+        raise DataError(
+            f"row {row} has neither prompt_tokens nor batch; expected work, or energy_j of a pause", str(path)
+        )
+    if not works.any():
+        raise DataError("has no iteration with prompt_tokens or batch", str(path))
+    idle_w = None if works.all() or joules is None else float(joules[~works].sum() / seconds[~works].sum())
+    if joules is not None:
+        joules = joules[works]
+    return Iterations(prompts[works], pairs[works], batch[works], cached[works], seconds[works], joules), idle_w
+
+
+def _together(has: Any, needs: Any, column: str, values: Floats, other: str, path: Path) -> None:
+    """Raises where a column says something of what another says there is none of."""
+    wrong = has & ~needs
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"column {column!r} has {values[row]:.10g} in row {row + 1}, where {other} is 0", str(path))
+
+
+def _optional(frame: pl.DataFrame, column: str, path: Path, *, least: float) -> Floats | None:
+    """A column that may be missing or empty."""
+    if column not in frame.columns or frame[column].null_count() == frame.height:
+        return None
+    return numbers(frame, column, path, least=least)
+
+
+def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
+    require(frame.columns, ["prompt_tokens", "output_tokens"], path)
+    readings = {c: found for c in READINGS if (found := _optional(frame, c, path, least=LEAST)) is not None}
+    if not readings:
+        raise DataError(f"has none of the columns {', '.join(READINGS)}", str(path))
+    columns = ("clients", "prompt_tokens", "output_tokens")
+    clients, prompts, outputs = ([round(v) for v in numbers(frame, c, path, least=1, most=1e7)] for c in columns)
+    if "tpot_s" in readings and min(outputs) < 2:
+        row = outputs.index(min(outputs)) + 1
+        raise DataError(f"column 'output_tokens' has 1 in row {row}, where tpot_s has no meaning", str(path))
+    return ServedPoints(clients, prompts, outputs, readings, _optional(frame, "j_per_token", path, least=LEAST))

@@ -1,0 +1,526 @@
+"""Calibration: known coefficients come back from what they predict, what is not measured is not made up."""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import re
+import runpy
+import subprocess
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tomli_w
+from builders import scenario
+
+from messsim import _core
+from messsim.cli import app
+from messsim.errors import DataError, OutputError, ScenarioError
+from messsim.scenario import dump, load, parse, with_values
+from messsim.study.calibrate import NAMES, Options, calibrate, profile_text
+from messsim.study.measurements import ServedPoints, read_measurements
+from messsim.study.processes import summary_of
+from messsim.study.served_fit import PointFit
+from messsim.zoo import Profile, find_profile, iteration_joules, iteration_seconds
+from messsim.zoo.fitting import (
+    DURATION,
+    ENERGY,
+    Iterations,
+    fit_duration,
+    fit_energy,
+    predicted_joules,
+    predicted_seconds,
+)
+
+DENSE = find_profile("Qwen3-8B", "H100", 1)  # its energy has an ek
+SPLIT = find_profile("Llama-3.1-70B", "A100", 4)
+MIXTURES = [find_profile("Qwen3-30B-A3B", "H100", 1), find_profile("Mixtral-8x7B", "A100", 4)]
+COLUMNS = ("prompt_tokens", "prompt_prior", "batch", "cached_tokens", "duration_s", "energy_j")
+
+DECODE = [(0, 0, b, b * context) for b in (1, 2, 4, 8, 16, 64, 128, 256) for context in (64, 512, 4096)]
+PREFILL = [(p, c, 0, 0) for p in (16, 64, 128, 256, 512, 1024, 4096) for c in (0, 2048)]
+MIXED = [(p, 0, b, b * context) for p in (64, 512, 2048) for b in (4, 32, 128) for context in (256, 2048)]
+ALL = DECODE + PREFILL + MIXED
+
+
+def figures_of(profile: Profile, names: list[str]) -> dict[str, float]:
+    return {n: getattr(profile.duration if n in DURATION else profile.energy, n) for n in names}
+
+
+def measured(profile: Profile, work: list[tuple[int, ...]] = ALL, noise: float = 0.0, seed: int = 1) -> Iterations:
+    """What a GPU that obeys the profile would be measured to do, with relative noise."""
+    prompts, prior, batch, cached = np.array(work, dtype=np.float64).T
+    d = profile.duration
+    rows = Iterations(
+        prompts,
+        prompts * (prior + prompts / 2),
+        batch,
+        cached,
+        np.ones(len(work)),
+        None,
+        profile.tp,
+        d.experts,
+        d.top_k,
+    )
+    draws = np.random.default_rng(seed).standard_normal((2, len(work)))
+    seconds = predicted_seconds(figures_of(profile, DURATION), rows) * np.exp(noise * draws[0])
+    joules = predicted_joules(figures_of(profile, ENERGY), rows, seconds) * np.exp(noise * draws[1])
+    return dataclasses.replace(rows, seconds=seconds, joules=joules)
+
+
+def write(path: Path, rows: Iterations, work: list[tuple[int, ...]] = ALL, **more: object) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*COLUMNS, *more])
+        for said, s, j in zip(work, rows.seconds.tolist(), rows.joules.tolist(), strict=True):
+            writer.writerow([*said, repr(s), repr(j), *more.values()])
+    return path
+
+
+# ---- the formulas ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", [DENSE, SPLIT, *MIXTURES], ids=lambda p: p.name)
+def test_the_formulas_over_columns_are_those_of_one_iteration_and_of_the_core(profile):
+    rows = measured(profile)
+    assert rows.seconds == pytest.approx([iteration_seconds(profile, *w) for w in ALL], rel=1e-13)
+    assert rows.joules == pytest.approx([iteration_joules(profile, *w) for w in ALL], rel=1e-13)
+    d, e, gpus = profile.duration, profile.energy, profile.tp
+    whole = {n: float(getattr(d, n)) for n in [*DURATION, "experts", "top_k"]}
+    whole |= {"p0_w": e.p0_w_per_gpu * gpus, "p_cap_w": e.p_cap_w_per_gpu * gpus, "p_idle_w": 0.0}
+    whole |= {"e_j_per_token": e.e_j_per_token, "ek_j_per_token": e.ek_j_per_cached_token}
+    told = [_core.iteration(whole, b, k, p, p * (c + p / 2)) for p, c, b, k in ALL]
+    assert rows.seconds == pytest.approx([t[0] for t in told], rel=1e-13)
+
+
+# ---- recovery -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", [DENSE, SPLIT, *MIXTURES], ids=lambda p: p.name)
+def test_exact_measurements_give_the_coefficients_back(profile):
+    rows = measured(profile)
+    found, estimates = fit_duration(rows, {})
+    for name, value in figures_of(profile, DURATION).items():
+        assert found[name] == pytest.approx(value, rel=1e-6, abs=1e-15), name
+    assert {e.how for e in estimates.values()} == {"fitted"}
+    found, estimates = fit_energy(rows, {})
+    capped = profile is not SPLIT and profile is not MIXTURES[1]
+    assert estimates["p_cap_w_per_gpu"].how == ("fitted" if capped else "none")
+    for name, value in figures_of(profile, ENERGY[: 4 if capped else 3]).items():
+        assert found[name] == pytest.approx(value, rel=1e-6, abs=1e-15), name
+
+
+@pytest.mark.parametrize("profile", [DENSE, *MIXTURES], ids=lambda p: p.name)
+def test_noise_moves_them_by_no_more_than_their_standard_errors_say(profile):
+    # 2 % noise; 4.5 standard errors of ~13 normal estimates: a false alarm in 1e4
+    rows = measured(profile, noise=0.02)
+    for fit, names in ((fit_duration, DURATION), (fit_energy, ENERGY)):
+        _, estimates = fit(rows, {})
+        for name, value in figures_of(profile, names).items():
+            e = estimates.get(name)
+            if e is not None and e.how == "fitted" and name not in ("nstar_tokens", "se"):
+                assert abs(e.value - value) < 4.5 * e.error + 1e-15, name
+
+
+def test_noise_of_two_percent_is_an_error_of_two_percent(tmp_path):
+    found = calibrate(write(tmp_path / "m.csv", measured(DENSE, noise=0.02)))
+    overall = found["errors"][0]
+    assert overall["region"] == "all"
+    for name in ("duration", "energy"):
+        assert (
+            0.01 < overall[name]["mape"] < 0.02
+        )  # the mean of |normal| is 0.8 standard deviations, less what is fitted
+        assert abs(overall[name]["bias"]) < 0.01
+    assert [e["rows"] for e in found["errors"]] == [56, 15, 9, 14, 12, 6]
+    assert sum(e["rows"] for e in found["errors"][1:]) == 56
+
+
+def test_each_kind_of_iteration_counts_the_same():
+    rows, again = measured(DENSE, noise=0.05), [*range(len(ALL)), *list(range(len(DECODE))) * 9]
+    many = Iterations(*(getattr(rows, f.name)[again] for f in dataclasses.fields(rows)[:6]))
+    few, more = (fit_duration(r, {})[0] for r in (rows, many))
+    assert few == pytest.approx(more, rel=1e-6)
+    assert few["c1_s_per_token"] != pytest.approx(DENSE.duration.c1_s_per_token, rel=1e-3)  # the noise is felt
+
+
+# ---- what is not determined -----------------------------------------------------------------------------
+
+
+def open_(estimates) -> dict[str, str]:
+    return {n: e.why for n, e in estimates.items() if e.value is None}
+
+
+def test_without_prompts_nothing_is_said_of_prompts():
+    few = [w for w in DECODE if w[2] <= 128]  # fewer than nstar
+    _, estimates = fit_duration(measured(DENSE, few), {})
+    assert set(open_(estimates)) == {"c1_s_per_token", "nstar_tokens", "akm_s_per_token", "aq_s_per_token2"}
+    assert estimates["a0_s"].value == pytest.approx(DENSE.duration.a0_s)
+    assert estimates["ak_s_per_token"].value == pytest.approx(DENSE.duration.ak_s_per_token)
+
+
+def test_without_mixed_iterations_nothing_is_said_of_their_attention():
+    _, estimates = fit_duration(measured(DENSE, DECODE + PREFILL), {})
+    assert open_(estimates) == {"akm_s_per_token": "no row depends on it"}
+
+
+def test_contexts_of_one_length_do_not_tell_sequences_from_their_tokens():
+    rows = measured(DENSE, [(0, 0, b, 512 * b) for b in (1, 4, 16, 64, 128)] + PREFILL)
+    _, estimates = fit_duration(rows, {"akm_s_per_token": 0.0})
+    assert open_(estimates) == {
+        "ab_s_per_sequence": "cannot be told from ak_s_per_token",
+        "ak_s_per_token": "cannot be told from ab_s_per_sequence",
+    }
+    _, estimates = fit_duration(rows, {"akm_s_per_token": 0.0, "ab_s_per_sequence": DENSE.duration.ab_s_per_sequence})
+    assert estimates["ak_s_per_token"].value == pytest.approx(DENSE.duration.ak_s_per_token)
+
+
+def test_noise_that_hides_a_coefficient_is_told():
+    work = [(0, 0, b, k) for b in (30, 32, 34) for k in (10_000, 11_000)] + PREFILL
+    _, estimates = fit_duration(measured(DENSE, work, noise=0.1), {"akm_s_per_token": 0.0})
+    assert open_(estimates)["ab_s_per_sequence"].startswith("known only to within ")
+
+
+def test_fewer_rows_than_coefficients_determine_none():
+    _, estimates = fit_duration(measured(DENSE, DECODE[:1] + PREFILL[:2]), {})
+    assert {e.value for n, e in estimates.items() if n not in ("nstar_tokens",)} == {None}
+
+
+def test_a_cap_that_no_row_reaches_is_none_not_a_number():
+    _, estimates = fit_energy(measured(DENSE, DECODE[:6]), {})
+    assert (estimates["p_cap_w_per_gpu"].value, estimates["p_cap_w_per_gpu"].how) == (None, "none")
+
+
+def test_what_is_given_stays_and_what_is_open_comes_from_the_base(tmp_path):
+    file = write(tmp_path / "m.csv", measured(DENSE, DECODE + PREFILL), DECODE + PREFILL)
+    told = calibrate(file)["coefficients"]["akm_s_per_token"]
+    assert (told["value"], told["how"]) == (None, "not determined")
+    told = calibrate(file, options=Options(base=SPLIT.name, given=["aq_s_per_token2=1e-9"]))
+    coefficients = told["coefficients"]
+    assert coefficients["akm_s_per_token"]["value"] == SPLIT.duration.akm_s_per_token
+    assert coefficients["akm_s_per_token"]["how"] == "base"
+    assert coefficients["aq_s_per_token2"] == {"value": 1e-9, "standard_error": None, "how": "given", "why": ""}
+    assert coefficients["a0_s"]["how"] == "fitted"
+    assert coefficients["p_idle_w_per_gpu"]["value"] == SPLIT.energy.p_idle_w_per_gpu
+    assert told["kv_capacity_tokens"] == SPLIT.memory.kv_capacity_tokens
+
+
+def test_pauses_tell_the_idle_power_and_nothing_else(tmp_path):
+    file = write(tmp_path / "m.csv", measured(SPLIT))
+    with file.open("a") as more:
+        more.write("0,0,0,0,2.0,600\n0,0,0,0,1.0,420\n")
+    found = calibrate(file, options=Options(tp=4))
+    assert found["coefficients"]["p_idle_w_per_gpu"]["value"] == pytest.approx((600 + 420) / 3 / 4)
+    assert found["rows"] == len(ALL)
+    assert found["coefficients"]["p0_w_per_gpu"]["value"] == pytest.approx(SPLIT.energy.p0_w_per_gpu)
+
+
+# ---- points of a server ---------------------------------------------------------------------------------
+
+POINTS = [(c, p, o) for c in (1, 8, 32) for p, o in ((64, 8), (512, 32), (2048, 16), (64, 64))]
+
+
+def served(profile: Profile, folder: Path, points=POINTS, readings=("ttft_s", "tpot_s", "j_per_token")) -> Path:
+    """A file of what the simulator itself says of a server that obeys the profile."""
+    clients, prompts, outputs = (list(c) for c in zip(*points, strict=True))
+    mixture = (profile.duration.experts, profile.duration.top_k)
+    fit = PointFit(ServedPoints(clients, prompts, outputs, {}, None), profile.tp, mixture, {}, [])
+    told = fit.simulated(figures_of(profile, DURATION), figures_of(profile, ENERGY[:3]))
+    rows = zip(*zip(*points, strict=True), *(told[r].tolist() for r in readings), strict=True)
+    text = "\n".join(",".join(map(repr, row)) for row in rows)
+    file = folder / "points.csv"
+    file.write_text(f"clients,prompt_tokens,output_tokens,{','.join(readings)}\n{text}\n")
+    return file
+
+
+@pytest.mark.parametrize("profile", [DENSE, MIXTURES[0]], ids=lambda p: p.name)
+def test_points_of_a_simulated_server_give_what_they_determine_back(tmp_path, profile):
+    start = find_profile("Qwen3-14B" if profile is DENSE else "Qwen3-30B-A3B", "A100", 1)
+    file = served(profile, tmp_path)
+    held = [
+        f"{n}={getattr(profile.duration, n)!r}"
+        for n in ("akm_s_per_token", "se", "ae_s")[: 1 if profile is DENSE else 3]
+    ]
+    found = calibrate(file, options=Options(tp=profile.tp, base=start.name, given=held))
+    assert found["kind"] == "served"
+    assert found["errors"][0]["ttft_s"]["mape"] < 0.005
+    assert found["errors"][0]["tpot_s"]["mape"] < 0.005
+    assert found["errors"][0]["j_per_token"]["mape"] < 0.005
+    for name in ("a0_s", "c1_s_per_token", "p0_w_per_gpu", "e_j_per_token"):
+        told = found["coefficients"][name]
+        assert (told["how"], told["value"]) == ("fitted", pytest.approx(figures_of(profile, [name])[name], rel=0.02)), (
+            name
+        )
+
+
+@pytest.mark.slow
+def test_points_of_a_simulated_server_without_a_start(tmp_path):
+    points = [(c, p, o) for c in (1, 4, 16, 64, 128) for p in (128, 1024, 4096) for o in (32, 256)]
+    found = calibrate(served(DENSE, tmp_path, points))
+    for name, value in figures_of(DENSE, [*DURATION, *ENERGY[:3]]).items():
+        assert found["coefficients"][name]["value"] == pytest.approx(value, rel=1e-3, abs=1e-15), name
+
+
+def test_one_point_determines_next_to_nothing(tmp_path):
+    found = calibrate(served(DENSE, tmp_path, POINTS[:1], ["tpot_s"]), options=Options(base=DENSE.name))
+    assert {
+        c["how"] for n, c in found["coefficients"].items() if n not in ("a0_s", "ae_s", "se", "p_cap_w_per_gpu")
+    } <= {
+        "base",
+        "fitted",
+    }
+    assert sum(c["how"] == "fitted" for c in found["coefficients"].values()) <= 1
+
+
+def test_overrides_reach_the_closed_loops(tmp_path):
+    file = served(DENSE, tmp_path, POINTS[4:8])
+    held = Options(given=[f"{n}={getattr(DENSE.duration, n)!r}" for n in DURATION if n not in ("ae_s", "se")])
+    assert calibrate(file, options=held)["errors"][0]["ttft_s"]["worst"] < 1e-9
+    small = calibrate(file, options=held, sets=["models.0.max_batched_tokens=1024"])
+    assert small["errors"][0]["ttft_s"]["worst"] > 0.01
+
+
+# ---- bad files and options ------------------------------------------------------------------------------
+
+GOOD = "prompt_tokens,batch,cached_tokens,duration_s,energy_j\n0,4,100,0.01,5\n64,0,0,0.02,9\n"
+SERVED = "clients,prompt_tokens,output_tokens,tpot_s\n4,100,10,0.01\n"
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (GOOD.replace("duration_s", "duration"), "column 'duration_s' is missing; did you mean 'duration'?"),
+        (GOOD.replace("0.02", "-0.02"), "column 'duration_s' has -0.02 in row 2; expected a number, at least 1e-09"),
+        (GOOD.replace("0.02", "0"), "column 'duration_s' has 0 in row 2"),
+        (GOOD.replace("0.02", "fast"), "column 'duration_s' has 'fast' in row 2; expected a number"),
+        (GOOD.replace("0.02", ""), "column 'duration_s' has no value in row 2"),
+        (GOOD.replace("0.02", "inf"), "column 'duration_s' has inf in row 2"),
+        (GOOD.replace("64,0,0", "-64,0,0"), "column 'prompt_tokens' has -64 in row 2; expected a number, at least 0"),
+        (GOOD.replace(",9", ","), "column 'energy_j' has no value in row 2"),
+        (GOOD.replace("64,0,0", "64,0,7"), "column 'cached_tokens' has 7 in row 2, where batch is 0"),
+        (GOOD.split("\n", 1)[0] + "\n", "has no rows"),
+        (
+            GOOD.replace(",energy_j", "").replace(",5", "").replace(",9", "").replace("64,", "0,"),
+            "row 2 has neither prompt_tokens nor batch; expected work, or energy_j of a pause",
+        ),
+        (GOOD.replace("0,4,100", "0,0,0").replace("64,", "0,"), "has no iteration with prompt_tokens or batch"),
+        (SERVED.replace("tpot_s", "tpot_ms"), "has none of the columns ttft_s, tpot_s, e2e_s, tokens_per_s"),
+        (SERVED.replace(",10,", ",1,"), "column 'output_tokens' has 1 in row 1, where tpot_s has no meaning"),
+        (SERVED.replace("4,", "0,"), "column 'clients' has 0 in row 1; expected a number, at least 1"),
+    ],
+)
+def test_bad_files_are_told_by_column_row_and_value(tmp_path, text, said):
+    file = tmp_path / "m.csv"
+    file.write_text(text)
+    with pytest.raises(DataError) as raised:
+        calibrate(file)
+    assert str(raised.value).startswith(f"{file}: {said}")
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (Options(given=["a0=1"]), "--fix a0=1: unknown coefficient 'a0'; did you mean 'a0_s'?"),
+        (Options(given=["a0_s"]), "--fix a0_s: expected NAME=VALUE"),
+        (Options(given=["a0_s=-1"]), "--fix a0_s=-1: expected a number, at least 0"),
+        (Options(given=["a0_s=soon"]), "--fix a0_s=soon: expected a number, at least 0"),
+        (Options(given=["se=1"]), "--fix se=1: a dense model has none; expected --experts and --top-k too"),
+        (Options(experts=8, top_k=8), "--experts 8 and --top-k 8: expected 0 < top-k < experts"),
+        (Options(experts=8), "--experts 8 and --top-k 0: expected 0 < top-k < experts"),
+        (Options(base="Qwen3-8B"), "--base Qwen3-8B: 6 profiles; expected one of Qwen3-8B/A100/tp1"),
+    ],
+)
+def test_bad_options_are_told(tmp_path, options, said):
+    file = tmp_path / "m.csv"
+    file.write_text(GOOD)
+    with pytest.raises(ScenarioError) as raised:
+        calibrate(file, options=options)
+    assert str(raised.value).startswith(said)
+
+
+def test_a_file_of_several_models_wants_to_know_which(tmp_path):
+    head, *rows = GOOD.strip().split("\n")
+    file = tmp_path / "m.csv"
+    file.write_text("\n".join([f"{head},model,tp", f"{rows[0]},a,1", f"{rows[1]},b,1"]))
+    with pytest.raises(DataError, match=r"holds 2 values of model \(a, b\); expected the rows of one: --select model="):
+        read_measurements(file, {})
+    with pytest.raises(DataError, match="no row has model = c; there are: a, b"):
+        read_measurements(file, {"model": "c"})
+    assert read_measurements(file, {"model": "b"}).whose == {"model": "b", "tp": 1}
+    with pytest.raises(ScenarioError, match="--tp 2: expected 1, which "):
+        calibrate(file, ["model=b"], Options(tp=2))
+
+
+# ---- the profile in a scenario --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path) -> Path:
+    """A profile file that was fitted to exact measurements of DENSE, and the scenario beside it."""
+    found = calibrate(write(tmp_path / "m.csv", measured(DENSE), model="mine", gpu="RTX", tp=1))
+    (tmp_path / "mine.toml").write_text(profile_text(found))
+    return tmp_path
+
+
+def using(folder: Path, **model: object) -> Path:
+    said = scenario(arrivals={"kind": "poisson", "rate_rps": 20.0}, tokens={"prompt": 300, "output": 20})
+    said["models"] = [{"name": "m", "satisfaction": 0.6, "profile": "mine.toml"} | model]
+    file = folder / "scenario.toml"
+    file.write_text(tomli_w.dumps(said))
+    return file
+
+
+def test_a_scenario_runs_with_what_was_calibrated(own, monkeypatch):
+    monkeypatch.chdir("/")  # the profile is found beside the scenario
+    summary = summary_of(load(using(own)))
+    built_in = load(using(own, profile="Qwen3-8B", gpu="H100"))
+    expected = summary_of(built_in)
+    assert summary["latency_s"]["e2e"]["mean"] == pytest.approx(expected["latency_s"]["e2e"]["mean"], rel=1e-9)
+    # idle power was not measured
+    busy = [s["energy"]["total_j"] - s["energy"]["idle_j"] for s in (summary, expected)]
+    assert busy[0] == pytest.approx(busy[1], rel=1e-9)
+    assert summary["pools"][0]["gpu"] == "RTX"
+    assert summary["energy"]["measured"] is True
+
+
+def test_the_resolved_scenario_stands_alone(own):
+    first = load(using(own))
+    (own / "mine.toml").unlink()
+    again = parse(tomllib.loads(dump(first)))
+    assert again.models[0].coefficients == first.models[0].coefficients
+    assert again.models[0].profile is None
+
+
+def test_a_pool_may_use_it_and_keys_of_the_scenario_go_first(own):
+    file = using(own, kv_capacity_tokens=5000, coefficients={"p_idle_w_per_gpu": 60.0})
+    model = load(file).models[0]
+    assert (model.kv_capacity_tokens, model.coefficients.p_idle_w_per_gpu) == (5000, 60.0)
+    assert model.coefficients.a0_s == pytest.approx(DENSE.duration.a0_s)
+    changed = load(file, ["models.m.coefficients.p_idle_w_per_gpu=70.0"])
+    assert changed.models[0].coefficients.p_idle_w_per_gpu == 70.0
+    said = tomllib.loads(file.read_text())
+    said["models"] = [{"name": "m", "satisfaction": 0.6}]
+    said["pools"] = [{"model": "m", "profile": "mine.toml", "replicas": 2}]
+    assert parse(said, folder=own).pools[0].coefficients.a0_s == pytest.approx(DENSE.duration.a0_s)
+
+
+def test_another_profile_in_its_place(own):
+    first = load(using(own))
+    text = (own / "mine.toml").read_text()
+    (own / "slow.toml").write_text(re.sub(r"a0_s = .*", "a0_s = 1.5", text))
+    slow = with_values(first, {"models.m.profile": "slow.toml"})
+    assert slow.models[0].coefficients.a0_s == 1.5
+    assert with_values(slow, {"models.m.profile": "mine.toml"}).models == first.models
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"tp": 2}, "{scenario}: models.0.tp = 2: expected 1, which mine.toml is of"),
+        ({"gpu": "H100"}, "{scenario}: models.0.gpu = 'H100': expected 'RTX', which mine.toml is of"),
+        ({"profile": "other.toml"}, "{folder}/other.toml: no such file; expected a profile that `messsim calibrate`"),
+    ],
+)
+def test_a_profile_that_does_not_fit_is_told(own, change, said):
+    file = using(own, **change)
+    with pytest.raises(ScenarioError) as raised:
+        load(file)
+    assert str(raised.value).startswith(said.format(scenario=file, folder=own))
+
+
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ("a0_s = ", "a0 = ", "coefficients.a0_s: missing; expected fixed time of an iteration, s"),
+        ("a0_s = ", "a0_s = -", "expected above 0"),
+        ("tp = 1", "tp = 0", "tp = 0: expected at least 1"),
+        ("tp = 1", "tps = 1", "tps: unknown key; did you mean 'tp'?"),
+        ("[coefficients]", "[coefs]", "coefficients: missing; expected duration and energy of an iteration"),
+        ("tp = 1", "tp =", "not valid TOML"),
+    ],
+)
+def test_a_broken_profile_file_is_told_by_its_own_name(own, old, new, said):
+    profile = own / "mine.toml"
+    profile.write_text(profile.read_text().replace(old, new, 1))
+    with pytest.raises(ScenarioError) as raised:
+        load(using(own))
+    lines = str(raised.value).split("\n")
+    assert all(line.startswith(f"{profile}: ") for line in lines)
+    assert any(said in line for line in lines)
+
+
+def test_a_profile_may_not_guess(tmp_path):
+    found = calibrate(write(tmp_path / "m.csv", measured(DENSE, DECODE + PREFILL), DECODE + PREFILL))
+    with pytest.raises(OutputError, match=r"does not determine akm_s_per_token \(no row depends on it\)"):
+        profile_text(found)
+
+
+# ---- the command ----------------------------------------------------------------------------------------
+
+
+def here(*args: object) -> subprocess.CompletedProcess[str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+        app(list(map(str, args)), prog_name="messsim")
+    return subprocess.CompletedProcess(args, left.value.code, out.getvalue(), err.getvalue())
+
+
+def test_the_command_prints_and_writes(tmp_path):
+    file = write(tmp_path / "m.csv", measured(DENSE))
+    out = tmp_path / "mine.toml"
+    done = here("calibrate", file, "--gpu", "RTX", "--kv-capacity-tokens", 9000, "--out", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in (
+        "56 iterations of RTX",
+        "a0_s",
+        "mixed, batch above 32",
+        "written to",
+    ):
+        assert word in done.stdout
+    said = tomllib.loads(out.read_text())
+    assert (said["gpu"], said["tp"], said["kv_capacity_tokens"]) == ("RTX", 1, 9000)
+    assert said["coefficients"]["energy_measured"] is True
+    assert set(said["coefficients"]) <= {*NAMES, "energy_measured"}
+    again = here("calibrate", file, "--out", out)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "exists already" in again.stderr
+
+
+def test_json_is_one_object_of_the_fit(tmp_path):
+    file = write(tmp_path / "m.csv", measured(MIXTURES[0]))
+    done = here("calibrate", file, "--experts", 128, "--top-k", 8, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = json.loads(done.stdout)
+    assert printed == calibrate(file, options=Options(experts=128, top_k=8))
+    assert printed["coefficients"]["ae_s"]["value"] == pytest.approx(MIXTURES[0].duration.ae_s)
+
+
+def test_what_is_not_determined_is_shown_and_not_written(tmp_path):
+    file = write(tmp_path / "m.csv", measured(DENSE, DECODE + PREFILL), DECODE + PREFILL)
+    out = tmp_path / "mine.toml"
+    done = here("calibrate", file, "--out", out)
+    assert done.returncode == 2
+    assert "not determined by these measurements: akm_s_per_token" in done.stdout.replace("\n", "")
+    assert done.stderr.startswith("error: no profile to write: ")
+    assert not out.exists()
+    assert here("calibrate", file, "--out", out, "--fix", "akm_s_per_token=0").returncode == 0
+    assert out.exists()
+
+
+# ---- what is shipped ------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_shipped_examples_are_what_the_tool_makes_and_give_its_figures_back():
+    build = runpy.run_path(str(ROOT / "tools" / "build_example_measurements.py"))
+    for name in ("iterations", "served"):
+        file = ROOT / "scenarios" / "data" / f"own-gpu-{name}.csv"
+        assert file.read_text() == build[name if name == "iterations" else "points"](np.random.default_rng(7))
+    found = calibrate(ROOT / "scenarios" / "data" / "own-gpu-iterations.csv")
+    for name, value in {**build["DURATION"], **build["ENERGY"], "p_idle_w_per_gpu": build["IDLE_W"]}.items():
+        if name not in ("ae_s", "se"):
+            assert found["coefficients"][name]["value"] == pytest.approx(value, rel=0.1), name
+    assert found["not_determined"] == []
