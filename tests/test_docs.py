@@ -219,6 +219,13 @@ def test_every_argument_of_a_policy_is_explained():
     assert {a for names in ARGUMENTS.values() for a in names} - {n for group in named for n in group} == set()
 
 
+def test_every_public_name_is_in_the_python_reference():
+    page = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    assert [n for n in messsim.__all__ if not re.search(rf"^::: messsim\..*\b{n}\b", page, re.MULTILINE)] == [
+        "__version__"
+    ]
+
+
 # ---- generated pages ------------------------------------------------------------------------------------
 
 
