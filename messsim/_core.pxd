@@ -201,6 +201,8 @@ cdef extern from "replica.h" nogil:
         int32_t state
         ms_queue own_queue
         int32_t running
+        int32_t decoders
+        ms_job **jobs
         double boundary_s
         int64_t jumps
         int64_t preemptions

@@ -711,6 +711,11 @@ cdef class Replica:
         check(ms_replica_finish(&self.c, &done))
         return taken(&done) if done.length else ()
 
+    def batch(self):
+        """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
+        jobs = [<object>self.c.jobs[i].owner for i in range(self.c.running)]
+        return jobs[:self.c.decoders], jobs[self.c.decoders:]
+
     def start(self, double t_s):
         """The next iteration starts; returns how many jobs it took from its queue."""
         cdef int32_t pulled

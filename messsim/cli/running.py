@@ -35,6 +35,17 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="Write records and summary to a new directory.")
     ] = None,
     require: Requires = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write what happens in --trace-window for a trace viewer such as ui.perfetto.dev (JSON): the "
+            "same run once more, by the SimPy engine, up to the end of the window.",
+        ),
+    ] = None,
+    trace_window: Annotated[
+        str, typer.Option(metavar="A..B", help="Window of --trace, seconds of simulated time.")
+    ] = "0..60",
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and print what came of it; with --require, exit 1 where a requirement fails."""
@@ -42,12 +53,17 @@ def run(
     from messsim.report.progress import progress_bar
     from messsim.report.requirements import requirement_line, requirement_table
     from messsim.report.terminal import run_summary
+    from messsim.study import tracing
     from messsim.study.requirements import judged, known_figures, requirements_of
 
     said = load(scenario, sets, engine=engine, requests=requests, seed=seed, replication=replication)
     requirements = requirements_of(require, known_figures(said)) if require else []
+    window_s = tracing.parse_window(trace_window)
     with progress_bar(stderr, said.name) as progress:
         result = study.run(said, out=out, keep_records=False, progress=progress)
+    if trace is not None:
+        with progress_bar(stderr, "watching the run") as progress:
+            tracing.trace(said, trace, window_s, progress)
     verdicts = judged(requirements, result.summary)
     if as_json:
         print_json(result.summary | ({"requirements": verdicts} if verdicts else {}))
@@ -57,6 +73,8 @@ def run(
             console.print(requirement_table(verdicts))
         if out is not None:
             console.print(f"written to {out}", style="dim", highlight=False)
+        if trace is not None:
+            console.print(f"trace written to {trace}", style="dim", highlight=False)
     failed = [v for v in verdicts if not v["met"]]
     for verdict in failed:
         stderr.print(requirement_line(verdict), soft_wrap=True)

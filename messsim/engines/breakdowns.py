@@ -10,6 +10,7 @@ from messsim.scenario.fleet import Failures
 from messsim.workload import Chance
 
 from .calendar import ENDS, RETRIES, Calendar
+from .observer import Observer
 from .servers import ModelServers, ServerPool
 
 __all__ = ["Breakdowns"]
@@ -33,6 +34,7 @@ class Breakdowns:
         servers: list[ModelServers],
         lose: Callable[[Any], None],
         progress: Callable[[], int],
+        observer: Observer | None = None,
     ) -> None:
         self.said = said
         self.calendar = calendar
@@ -40,6 +42,7 @@ class Breakdowns:
         self.servers = servers
         self.lose = lose
         self.progress = progress
+        self.observer = observer
         self.progress_seen = self.in_vain = 0
         named = {p.plan.name: p for p in pools}
         for outage in said.schedule:
@@ -74,7 +77,10 @@ class Breakdowns:
     def fail(self, server: Any) -> None:
         """A replica fails, and what it had is lost or begins again."""
         self.expect_progress()
-        for job in sorted(server.fail(), key=lambda j: (j.request, j.model)):
+        evicted = sorted(server.fail(), key=lambda j: (j.request, j.model))
+        if self.observer is not None:
+            self.observer.failed(self.calendar.now, server.index)
+        for job in evicted:
             server.pool.unfinished -= 1
             if self.said.on_failure == "lose":
                 self.lose(job)
@@ -97,4 +103,6 @@ class Breakdowns:
     def repair(self, server: Any) -> None:
         """One cause is mended; if it is up again, it takes what waits."""
         if server.repair():
+            if self.observer is not None:
+                self.observer.repaired(self.calendar.now, server.index)
             self.servers[server.pool.plan.model].resume(server.pool)

@@ -44,7 +44,3 @@ class Observer(Protocol):
     def repaired(self, time_s: float, replica: int) -> None:
         """It is up again."""
         ...
-
-    def rated(self, time_s: float, tenant: int, queue: float) -> None:
-        """A label that the router sees is in, and this is the tenant's virtual queue after it."""
-        ...

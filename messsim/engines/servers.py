@@ -17,6 +17,7 @@ from messsim.workload import Chance
 
 from .calendar import ENDS, STARTS, Calendar
 from .cluster import PoolPlan
+from .observer import Observer
 
 __all__ = ["ModelServers", "ServerPool"]
 
@@ -92,10 +93,18 @@ class _GpuServer:
             return
         before = self.replica.preemptions
         pulled = self.replica.start(self.calendar.now)
+        if self.pool.observer is not None:
+            self._show(self.pool.observer)
         if self.replica.boundary_s < math.inf:
             self._await_boundary()
         if self.pool.queue is not None and (pulled or self.replica.preemptions > before):
             self.pool.offer()
+
+    def _show(self, observer: Observer) -> None:
+        decoding, prefilling = self.replica.batch()
+        queue, running = self.pool.queue, len(decoding) + len(prefilling)
+        waiting = self.replica.unfinished - running if queue is None else len(queue)
+        observer.batch_starts(self.calendar.now, self.index, decoding, prefilling, waiting)
 
     def fail(self) -> list[Job]:
         """It goes down; returns the jobs that it had."""
@@ -152,8 +161,17 @@ class _ApiServer:
 class ServerPool:
     """The replicas of one pool, and what waits for all of them together."""
 
-    def __init__(self, calendar: Calendar, plan: PoolPlan, shared: bool, track_usage: bool, done: Done) -> None:
+    def __init__(
+        self,
+        calendar: Calendar,
+        plan: PoolPlan,
+        shared: bool,
+        track_usage: bool,
+        done: Done,
+        observer: Observer | None = None,
+    ) -> None:
         self.plan = plan
+        self.observer = observer
         self.queue = _core.Queue() if shared and not plan.is_api else None
         self.unfinished = 0
         self._done = done

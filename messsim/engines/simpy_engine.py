@@ -32,13 +32,14 @@ from .brain import Brain
 from .breakdowns import Breakdowns
 from .calendar import ARRIVES, RETRIES, Calendar, Moment
 from .labels import Labels
+from .observer import Observer
 from .open_request import OpenRequest
 from .outcome import Outcome, PoolOutcome, Progress, TenantOutcome, assert_none_open, assert_paid
-from .records import LOST, RecordBook, Sample, Sink, Timeline
+from .records import LOST, RecordBook, RecordChunk, Sample, Sink, Timeline
 from .servers import ModelServers, ServerPool
 from .setup import Setup
 
-__all__ = ["simulate"]
+__all__ = ["simulate", "watch"]
 
 PROGRESS_EVERY = 1024
 LAST_S = sys.float_info.max  # an empty calendar peeks at infinity
@@ -66,6 +67,15 @@ def simulate(setup: Setup, sink: Sink, progress: Callable[[Progress], None] | No
     return _Simulation(setup, sink, progress).run()
 
 
+def watch(setup: Setup, observer: Observer, until_s: float, progress: Callable[[Progress], None] | None = None) -> None:
+    """Runs a scenario up to and including a time, or to its end, for somebody to look at; leaves no records."""
+    _Simulation(setup, _nowhere, progress, observer).advance(until_s)
+
+
+def _nowhere(_: RecordChunk) -> None:
+    """Records that nobody wants."""
+
+
 class _Rows:
     """A chunk's columns as Python numbers: element by element, lists are several times faster than arrays."""
 
@@ -82,8 +92,15 @@ class _Rows:
 
 
 class _Simulation:
-    def __init__(self, setup: Setup, sink: Sink, progress: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        sink: Sink,
+        progress: Callable[[Progress], None] | None,
+        observer: Observer | None = None,
+    ) -> None:
         s = self.scenario = setup.scenario
+        self.observer = observer
         self.setup = setup
         self.calendar = Calendar()
         self.brain = Brain(s, setup.policy)
@@ -111,7 +128,9 @@ class _Simulation:
         self.paid_j = 0.0
         self.measured: list[tuple[float, float]] | None = None  # (busy, idle) seconds by pool
         shared = s.cluster.dispatch == "shared_queue"
-        self.pools = [ServerPool(self.calendar, plan, shared, self.in_usd, self.finished) for plan in setup.pools]
+        self.pools = [
+            ServerPool(self.calendar, plan, shared, self.in_usd, self.finished, observer) for plan in setup.pools
+        ]
         self.servers = [
             ModelServers([p for p in self.pools if p.plan.model == m], s.cluster.dispatch, setup.workload.chance, name)
             for m, name in enumerate(s.model_names)
@@ -121,6 +140,16 @@ class _Simulation:
     # ---- the run ------------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
+        events = self.advance(LAST_S)
+        if self.horizon_s < math.inf:
+            self.cut()
+        assert_none_open(len(self.open))
+        self.book.close(self.issued)
+        self.brain.check()
+        return self.outcome(events)
+
+    def advance(self, until_s: float) -> int:
+        """Starts, and goes on to a time or to the end; returns how many events happened."""
         law = self.scenario.arrivals
         if law.kind == "closed":
             for number in range(law.clients):
@@ -129,20 +158,16 @@ class _Simulation:
             self.calendar.process(self.requests_arrive())
         if self.scenario.cluster.failures is not None:
             chance, said = self.setup.workload.chance, self.scenario.cluster.failures
-            Breakdowns(said, self.calendar, chance, self.pools, self.servers, self.lose, self.progress_made)
-        calendar, events = self.calendar, 0
+            progress = self.progress_made
+            Breakdowns(said, self.calendar, chance, self.pools, self.servers, self.lose, progress, self.observer)
+        calendar, events, last_s = self.calendar, 0, min(self.horizon_s, until_s)
         try:
-            while not self.is_over() and calendar.peek() <= min(self.horizon_s, LAST_S):
+            while not self.is_over() and calendar.peek() <= last_s:
                 calendar.step()
                 events += 1
         except SimulationError as error:
             raise type(error)(f"{error} (at {calendar.now:.6g} s, after {self.issued} requests)") from None
-        if self.horizon_s < math.inf:
-            self.cut()
-        assert_none_open(len(self.open))
-        self.book.close(self.issued)
-        self.brain.check()
-        return self.outcome(events)
+        return events
 
     def progress_made(self) -> int:
         """Rises whenever a request arrives or ends."""
@@ -256,6 +281,8 @@ class _Simulation:
         if opened.rated and (everyone or self.setup.policy.learns_every_answer):
             opened.will_learn(rows.chunk.features[:, i])
         self.open[request] = opened
+        if self.observer is not None:
+            self.observer.decided(now, opened)
         self.send(opened, range(self.models) if everyone else (opened.seen,))
         if self.progress is not None and self.issued % PROGRESS_EVERY == 0:
             self.tell(self.progress)
@@ -291,6 +318,8 @@ class _Simulation:
     def finished(self, job: Any) -> None:
         """A copy is complete."""
         opened, model = job.tag, job.model
+        if self.observer is not None:
+            self.observer.finished(self.calendar.now, job)
         cost = self.charge(opened, job)
         self.brain.learn_cost(model, cost, opened.explored)
         if self.pools:
@@ -361,6 +390,8 @@ class _Simulation:
     def lose(self, job: Any, *, rejected: bool = False) -> None:
         """A copy is turned away, or lost with its replica."""
         opened, model = job.tag, job.model
+        if self.observer is not None:
+            self.observer.lost(self.calendar.now, job, rejected)
         self.charge(opened, job)
         self.count_in_system(self.calendar.now, -1)
         if model == opened.seen:

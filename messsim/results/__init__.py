@@ -1,6 +1,6 @@
 """From record columns to summary, frames and files; never calls back into an engine."""
 
-from .directory import check_free, complete_or_absent, write_file, writing
+from .directory import check_free, complete_or_absent, whole_or_absent, write_file, writing
 from .frames import joined, record_frame, timeline_frame
 from .intervals import Interval, is_precise, paired_difference, replication_interval
 from .provenance import provenance
@@ -27,6 +27,7 @@ __all__ = [
     "replication_interval",
     "summarise",
     "timeline_frame",
+    "whole_or_absent",
     "write_file",
     "writing",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from messsim.errors import OutputError
 
-__all__ = ["check_free", "complete_or_absent", "write_file", "write_texts", "writing"]
+__all__ = ["check_free", "complete_or_absent", "whole_or_absent", "write_file", "write_texts", "writing"]
 
 
 def check_free(target: Path, kind: str = "directory") -> None:
@@ -65,11 +65,18 @@ def write_texts(target: Path, texts: dict[str, str]) -> None:
 
 def write_file(target: Path, content: bytes) -> None:
     """Writes a file that appears whole or not at all; one that is there already is replaced."""
+    with whole_or_absent(target) as beside:
+        beside.write_bytes(content)
+
+
+@contextlib.contextmanager
+def whole_or_absent(target: Path) -> Iterator[Path]:
+    """Gives a file beside the target; it takes the target's place if all goes well, and vanishes if not."""
     beside = target.absolute().with_name(f".{target.name}.{os.getpid()}.partial")
     with writing(target):
         try:
             beside.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(content)
+            yield beside
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)

@@ -1,0 +1,292 @@
+"""`run --trace`: what a trace viewer is given, against the format, against the records, and worked out by hand."""
+
+import json
+import math
+from collections import Counter, defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from builders import STEP_S, model, run, scenario, trace
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from strategies import scenarios
+
+from messsim.engines import prepare
+from messsim.engines.simpy_engine import _Simulation, simulate
+from messsim.errors import OutputError
+from messsim.report.trace_events import Slots, TraceFile
+from messsim.scenario import dump, parse
+from messsim.study import tracing
+
+# The kinds of events that are written, by the Trace Event Format (Google, 2016): fields that must be there, and types.
+WHOLE, TEXT = {"type": "integer"}, {"type": "string"}
+COMMON = {
+    "pid": WHOLE,
+    "tid": WHOLE,
+    "name": TEXT,
+    "args": {"type": "object"},
+}
+TIME = {"type": "number", "minimum": 0}
+
+
+def event(ph: str, **fields) -> dict:
+    properties = COMMON | {"ph": {"const": ph}} | fields
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+NAMED = {"type": "object", "properties": {"name": TEXT}, "required": ["name"]}
+SORTED = {"type": "object", "properties": {"sort_index": {"type": "integer"}}, "required": ["sort_index"]}
+FORMAT = {
+    "type": "object",
+    "required": ["traceEvents", "displayTimeUnit"],
+    "properties": {
+        "displayTimeUnit": {"enum": ["ms", "ns"]},
+        "otherData": {"type": "object"},
+        "traceEvents": {
+            "type": "array",
+            "items": {
+                "oneOf": [
+                    event("X", cat=TEXT, ts=TIME, dur=TIME),
+                    event("i", cat=TEXT, ts=TIME, s={"enum": ["g", "p", "t"]}),
+                    event("C", ts=TIME, args={"type": "object", "additionalProperties": {"type": "number"}}),
+                    event("M", name={"enum": ["process_name", "thread_name"]}, args=NAMED),
+                    event("M", name={"const": "process_sort_index"}, args=SORTED),
+                ]
+            },
+        },
+    },
+}
+check_format = jsonschema.Draft202012Validator(FORMAT).validate
+
+
+def written(data: dict, folder: Path, window=(0.0, 1e9)) -> list[dict]:
+    file = folder / "trace.json"
+    said = parse(data)
+    events = tracing.trace(said, file, window)
+    found = json.loads(file.read_text())
+    shapes = {shape(e): e for e in found["traceEvents"]}  # one of each: a schema takes its time
+    check_format(found | {"traceEvents": list(shapes.values())})
+    assert all(e.get("ts", 0) >= 0 and e.get("dur", 0) >= 0 for e in found["traceEvents"])
+    assert len(found["traceEvents"]) == events
+    assert found["otherData"]["scenario"] == said.name
+    return found["traceEvents"]
+
+
+def shape(value):
+    if isinstance(value, dict):
+        return tuple((key, inner if key in ("ph", "s") else shape(inner)) for key, inner in value.items())
+    return type(value)
+
+
+def spans(events: list[dict]) -> list[tuple]:
+    """(track, name, start, end) in iterations of a quarter of a second."""
+    step = STEP_S * 1e6
+    names = {e["pid"]: e["args"]["name"] for e in events if e["name"] == "process_name"}
+    found = [e for e in events if e["ph"] == "X"]
+    return sorted((names[e["pid"]], e["tid"], e["name"], e["ts"] / step, (e["ts"] + e["dur"]) / step) for e in found)
+
+
+# ---- by hand ----------------------------------------------------------------------------------------------
+
+
+def only(folder, times, **more) -> dict:
+    """One model, one replica, prompts of 1 and answers of 3 tokens: 1 iteration of prefill, 2 of decoding."""
+    return scenario(requests=None, arrivals=trace(folder, times), models=[model("only", **more)])
+
+
+def test_prefill_and_decode_of_two_requests(tmp_path):
+    events = written(only(tmp_path, [0.0, 0.5]), tmp_path)
+    assert spans(events) == [
+        ("only, replica 0", 1, "decode 0", 1.0, 3.0),
+        ("only, replica 0", 1, "prefill 0", 0.0, 1.0),
+        ("only, replica 0", 2, "decode 1", 3.0, 5.0),
+        ("only, replica 0", 2, "prefill 1", 2.0, 3.0),
+    ]
+    decided = [e for e in events if e["ph"] == "i"]
+    assert [(e["args"]["request"], e["args"]["model"], e["ts"]) for e in decided] == [
+        (0, "only", 0.0),
+        (1, "only", 5e5),
+    ]
+    queues = [e["args"]["all"] for e in events if e["name"] == "virtual queue"]
+    assert queues == [e["args"]["queue"] for e in decided] == run(only(tmp_path, [0.0, 0.5])).records.queue.tolist()
+    counts = [e["args"]["only"] for e in events if e["name"] == "decisions"]
+    assert counts == [1, 2]
+    sequences = [(e["args"]["decoding"], e["args"]["prefilling"]) for e in events if e["name"] == "sequences"]
+    assert sequences == [(0, 1), (1, 0), (1, 1), (1, 0), (0, 0)]
+
+
+def test_a_preempted_request_is_prefilled_again(tmp_path):
+    """Memory of 9 tokens: two prompts of 4 fit at first; as both grow, the younger is preempted and waits."""
+    data = only(tmp_path, [0.0, 0.0, 99.0], kv_capacity_tokens=9) | {"tokens": {"prompt": 4, "output": 3}}
+    r = run(data)
+    assert r.records.preemptions.tolist() == [0, 1, 0]
+    events = written(data, tmp_path)
+    found = [s for s in spans(events) if s[3] < 100]
+    assert [(name, start, end) for _, _, name, start, end in sorted(found, key=lambda s: s[3:]) if name[-1] == "1"] == [
+        ("prefill 1", 0.0, 1.0),
+        ("prefill 1", 3.0, 4.0),
+        ("decode 1", 4.0, 5.0),
+    ]
+    preempted = [e for e in events if e.get("cat") == "preemption"]
+    assert [(e["name"], e["ts"], e["tid"]) for e in preempted] == [("preempted 1", 250_000.0, 2)]
+
+
+def test_a_failure_ends_what_runs_and_what_is_retried_is_drawn_again(tmp_path):
+    failures = {"schedule": [{"pool": "only", "at_s": 2.5 * STEP_S, "for_s": 1.0}]}
+    data = only(tmp_path, [0.0, 99.0]) | {"cluster": {"failures": failures}}
+    events = written(data, tmp_path, (0.0, 50.0))
+    assert [(name, start, end) for *_, name, start, end in spans(events)] == [
+        ("decode 0", 1.0, 2.5),
+        ("decode 0", 7.5, 9.5),
+        ("prefill 0", 0.0, 1.0),
+        ("prefill 0", 6.5, 7.5),
+    ]
+    marks = [(e["name"], e["ts"], e["s"]) for e in events if e.get("cat") == "failure"]
+    assert marks == [("failed", 625_000.0, "p"), ("repaired", 1_625_000.0, "p")]
+
+
+def test_requests_that_are_turned_away_or_lost_are_marked(tmp_path):
+    cluster = {
+        "admission": {"max_waiting": 0},
+        "failures": {"on_failure": "lose", "schedule": [{"pool": "only", "at_s": 0.1, "for_s": 1.0}]},
+    }
+    events = written(only(tmp_path, [0.0, 0.0, 9.0], max_num_seqs=1) | {"cluster": cluster}, tmp_path)
+    marks = {e["name"]: e["cat"] for e in events if e["ph"] == "i" and e["name"].split()[0] in ("rejected", "lost")}
+    assert marks == {"rejected 1": "rejection", "lost 0": "failure"}
+
+
+def test_sequences_of_an_api_do_not_overlap(tmp_path):
+    api = {"kind": "api", "latency_s": 1.0, "tpot_s": 0.5, "coefficients": None}
+    data = only(tmp_path, [0.0, 0.5, 2.25], **api) | {"cost": {"unit": "USD"}}
+    data["models"][0].pop("coefficients")
+    data["models"][0].pop("max_num_seqs")
+    assert spans(written(data, tmp_path)) == [
+        ("only, API", 1, "decode 0", 4.0, 8.0),
+        ("only, API", 1, "decode 2", 13.0, 17.0),
+        ("only, API", 1, "prefill 0", 0.0, 4.0),
+        ("only, API", 1, "prefill 2", 9.0, 13.0),
+        ("only, API", 2, "decode 1", 6.0, 10.0),
+        ("only, API", 2, "prefill 1", 2.0, 6.0),
+    ]
+
+
+def test_a_window_leaves_out_what_does_not_touch_it(tmp_path):
+    """Iterations 0 to 3 and 40 to 43; what runs at the end of the window is drawn up to it."""
+    data = only(tmp_path, [0.0, 10.0, 20.0])
+    assert [s[2:] for s in spans(written(data, tmp_path, (5.0, 10.5)))] == [
+        ("decode 1", 41.0, 42.0),
+        ("prefill 1", 40.0, 41.0),
+    ]
+    assert {e["name"].split()[-1] for e in written(data, tmp_path, (5.0, 10.5)) if e["ph"] == "i"} == {"1"}
+    assert spans(written(data, tmp_path, (5.0, 6.0))) == []
+
+
+# ---- over random scenarios ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("traces")
+
+
+@settings(derandomize=True, deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_a_trace_tells_what_the_records_tell(folder, data):
+    said = data.draw(scenarios(folder))
+    note(dump(parse(said)))
+    r = run(said)
+    events = written(said, folder, (0.0, 1e12))
+    check_tracks(events)
+    c = r.records
+    drawn = defaultdict(list)
+    for e in events:
+        if e["ph"] == "X" and e["args"]["copy"] == "the user's":
+            drawn[e["args"]["request"]].append((e["cat"], e["ts"] / 1e6, (e["ts"] + e["dur"]) / 1e6))
+    chained = r.setup.scenario.router.policy not in ("mess+", "random", "cheapest", "largest")
+    for i in np.flatnonzero(~np.isnan(c.finish_s) & (c.replica >= 0)).tolist() if not chained else []:
+        found = sorted(drawn[i], key=lambda s: s[1:])
+        assert math.isclose(found[0][1], c.start_s[i], abs_tol=1e-8)
+        assert math.isclose(found[-1][2], c.finish_s[i], abs_tol=1e-8)
+        if len(found) == 2:
+            assert math.isclose(found[0][2], c.first_token_s[i], abs_tol=1e-8)
+            assert [kind for kind, *_ in found] == ["prefill", "decode"]
+    counted = Counter(e["cat"] for e in events if e["ph"] == "i")
+    assert counted["explore"] + counted["exploit"] == len(r)
+    assert counted["explore"] == c.explored.sum()
+    assert counted["preemption"] == sum(p.preemptions for p in r.outcome.pools)
+
+
+def check_tracks(events: list[dict]) -> None:
+    """Spans of a track do not overlap, in whole nanoseconds; every track has a name."""
+    tracks = defaultdict(list)
+    for e in events:
+        if e["ph"] == "X":
+            start = round(e["ts"] * 1000)
+            tracks[e["pid"], e["tid"]].append((start, start + round(e["dur"] * 1000)))
+    for found in tracks.values():
+        found.sort()
+        assert all(end <= start for (_, end), (start, _) in pairwise(found))
+    named = {(e["pid"], e["tid"]) for e in events if e["name"] == "thread_name"}
+    assert set(tracks) <= named
+    assert {pid for pid, _ in tracks} <= {e["pid"] for e in events if e["name"] == "process_name"}
+
+
+class Nobody:
+    """Hears everything and does nothing."""
+
+    def __getattr__(self, name):
+        return lambda *_: None
+
+
+@settings(derandomize=True, deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_being_watched_changes_nothing(folder, data):
+    said = parse(data.draw(scenarios(folder)))
+    alone, watched = [], []
+    simulate(prepare(said), alone.append)
+    _Simulation(prepare(said), watched.append, None, Nobody()).run()
+    assert len(alone) == len(watched)
+    for a, b in zip(alone, watched, strict=True):
+        assert all(a.columns[n].tobytes() == b.columns[n].tobytes() for n in a.columns)
+
+
+# ---- files --------------------------------------------------------------------------------------------------
+
+
+def test_too_many_events_are_told_and_leave_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracing, "TraceFile", lambda *a: TraceFile(*a, most=20))
+    with pytest.raises(OutputError, match="--trace-window: more than 20 events; expected a shorter window"):
+        tracing.trace(parse(only(tmp_path, [0.0, 0.5, 2.0])), tmp_path / "t.json", (0.0, 9.0))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["trace.csv"]
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path):
+    said = parse(only(tmp_path, [0.0, 0.5]))
+    with pytest.raises(OutputError, match="cannot be written"):
+        tracing.trace(said, tmp_path / "trace.csv" / "t.json")
+    with pytest.raises(OutputError, match="is a directory"):
+        tracing.trace(said, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "5..", "..5", "5..5", "6..5", "-1..5", "a..b", "1e3..2e3", "0..1" + "0" * 40]
+)
+def test_windows_that_are_none(text):
+    with pytest.raises(OutputError, match=r"--trace-window .*: expected A"):
+        tracing.parse_window(text)
+
+
+def test_a_window_is_two_times():
+    assert tracing.parse_window("0..60") == (0.0, 60.0)
+    assert tracing.parse_window(" 1.5 .. 2.25 ") == (1.5, 2.25)
+
+
+def test_the_lowest_free_slot_is_taken():
+    slots = Slots()
+    assert [slots.take(), slots.take(), slots.take()] == [0, 1, 2]
+    slots.give_back(2)
+    slots.give_back(0)
+    assert [slots.take(), slots.take(), slots.take()] == [0, 2, 3]
