@@ -111,6 +111,23 @@ def test_both_engines_print_the_same(small):
     assert by_engine[0] == by_engine[1]
 
 
+def test_trace_writes_a_file_for_a_trace_viewer(small, tmp_path):
+    file = tmp_path / "trace.json"
+    done = here("run", small, "--trace", file, "--trace-window", "0..5", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["requests"]["arrived"] == 200
+    events = json.loads(file.read_text())["traceEvents"]
+    assert {e["ph"] for e in events} == {"X", "i", "C", "M"}
+    assert max(e.get("ts", 0) for e in events) <= 5e6
+    assert "trace written to" in here("run", small, "--trace", file).stdout
+
+
+def test_a_window_that_is_none_is_told_before_the_run(small, tmp_path):
+    error = refused(here("run", small, "--trace", tmp_path / "t.json", "--trace-window", "9..3"))
+    assert error == "error: --trace-window 9..3: expected A..B, seconds of simulated time with A < B, as in 60..120\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_out_writes_a_directory(run_dir, small):
     assert sorted(p.name for p in run_dir.iterdir()) == [
         "requests",

@@ -136,7 +136,7 @@ def scenarios(draw):
     pools = []
     for model in models:
         if none:
-            model["cost_per_request"] = draw(st.floats(0, 100))
+            model["cost_per_request"] = draw(st.floats(0, 100).map(lambda x: round(x, 3)))
             continue
         for k in range(draw(st.sampled_from([1, 1, 2]))):
             pools.append({"model": model["name"], "name": f"{model['name']}.{k}"} | draw(serving(usd)))

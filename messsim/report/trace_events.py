@@ -41,6 +41,10 @@ class TraceFile:
         self.events = 0
         out.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": [')
 
+    def shows(self, time_s: float) -> bool:
+        """Whether what happens then is in the window."""
+        return time_s >= self._from_s
+
     def name(self, pid: int, tid: int | None, name: str) -> None:
         """The name of a process, or of one of its threads; processes are shown in the order of their numbers."""
         kind, thread = ("process_name", 0) if tid is None else ("thread_name", tid)
@@ -50,7 +54,7 @@ class TraceFile:
 
     def span(self, pid: int, tid: int, name: str, kind: str, start_s: float, end_s: float, **args: Any) -> None:
         """Something that lasts."""
-        if end_s < self._from_s:
+        if not self.shows(end_s):
             return
         start_ns, end_ns = _ns(start_s), _ns(end_s)
         times = {"ts": start_ns / 1000, "dur": (end_ns - start_ns) / 1000}
@@ -58,14 +62,14 @@ class TraceFile:
 
     def instant(self, pid: int, tid: int | None, name: str, kind: str, time_s: float, **args: Any) -> None:
         """Something that happens on a thread, or to the whole process."""
-        if time_s < self._from_s:
+        if not self.shows(time_s):
             return
         where = {"s": "p", "pid": pid, "tid": 0} if tid is None else {"s": "t", "pid": pid, "tid": tid}
         self._write({"ph": "i"} | where | {"name": name, "cat": kind, "ts": _ns(time_s) / 1000, "args": args})
 
     def counter(self, pid: int, name: str, time_s: float, values: Mapping[str, float]) -> None:
         """Figures that hold from a time on."""
-        if time_s >= self._from_s:
+        if self.shows(time_s):
             self._write({"ph": "C", "pid": pid, "tid": 0, "name": name, "ts": _ns(time_s) / 1000, "args": values})
 
     def close(self) -> None:

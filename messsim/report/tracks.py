@@ -14,7 +14,7 @@ from .trace_events import Slots, TraceFile
 __all__ = ["Tracks"]
 
 Job = Any
-ROUTER, FIRST_REPLICA = 1, 2  # processes
+ROUTER, FIRST_REPLICA = 1, 1000  # processes; a viewer shows these numbers behind their names
 PREFILL, DECODE = "prefill", "decode"
 
 
@@ -40,8 +40,8 @@ class Tracks:
     """Draws what it hears of a run into a trace file (messsim.engines.observer.Observer).
 
     A sequence is a span of prefill and one of decoding, again after a preemption or a failure; both names end in the
-    request's number. Counters: the virtual queue that each decision saw, decisions so far by model, sequences of each
-    replica.
+    request's number. Counters: the virtual queue that each decision saw, decisions of the window by model, sequences of
+    each replica.
     """
 
     def __init__(self, scenario: Scenario, pools: list[PoolPlan], file: TraceFile) -> None:
@@ -52,7 +52,9 @@ class Tracks:
         self._queues = dict.fromkeys(self._tenants, 0.0)
         self._replicas: dict[int, _Replica] = {}
         self._names = {
-            plan.first_replica + k: f"{plan.name}, API" if plan.is_api else f"{plan.name}, replica {k}"
+            plan.first_replica + k: f"{plan.name}, API"
+            if plan.is_api
+            else f"{plan.name}, replica {plan.first_replica + k}"
             for plan in pools
             for k in range(plan.replicas)
         }
@@ -80,7 +82,7 @@ class Tracks:
             scores=scores,
             costs=costs,
         )
-        self._decisions[model] += 1
+        self._decisions[model] += self._file.shows(time_s)
         self._queues[tenant] = request.decision.queue
         self._file.counter(ROUTER, "virtual queue", time_s, self._queues)
         self._file.counter(ROUTER, "decisions", time_s, self._decisions)
@@ -181,7 +183,7 @@ class Tracks:
         slot = drawn.slots.take()
         if slot == drawn.named:
             drawn.named += 1
-            self._file.name(FIRST_REPLICA + replica, slot + 1, f"sequence {slot}")
+            self._file.name(FIRST_REPLICA + replica, slot + 1, "sequence")
         return slot
 
     def _api_slot(self, job: Job) -> int:
@@ -190,5 +192,5 @@ class Tracks:
         slot = next((k for k, free_s in enumerate(free) if free_s <= job.start_s), len(free))
         free[slot : slot + 1] = [job.finish_s]
         if slot == len(free) - 1:
-            self._file.name(FIRST_REPLICA + job.replica, slot + 1, f"sequence {slot}")
+            self._file.name(FIRST_REPLICA + job.replica, slot + 1, "sequence")
         return slot

@@ -25,14 +25,16 @@ MOST_TOKENS = 10_000_000  # of one prompt or answer: the longest context of any 
 SMALLEST, LARGEST = 1e-15, 1e15
 
 
-def _not_tiny(value: float) -> float:
-    if value < SMALLEST:
+def _plausible(value: float) -> float:
+    if 0 < value < SMALLEST:
         raise PydanticCustomError("tiny", f"at least {SMALLEST:g}")
+    if value > LARGEST:
+        raise PydanticCustomError("huge", f"at most {LARGEST:g}")
     return value
 
 
-Positive = Annotated[float, Field(gt=0, le=LARGEST), AfterValidator(_not_tiny)]
-NonNegative = Annotated[float, Field(ge=0, le=LARGEST)]
+Positive = Annotated[float, Field(gt=0), AfterValidator(_plausible)]
+NonNegative = Annotated[float, Field(ge=0), AfterValidator(_plausible)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1e12)]  # relative to the other weights
 Share = Annotated[float, Field(gt=0, le=1e12)]  # the same, but never 0

@@ -37,7 +37,9 @@ def read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
         raise DataError("is a directory; expected a file" if path.is_dir() else "no such file", str(path))
     try:
         frame = _frame(path)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, EOFError) as error:
+    except pl.exceptions.PanicException:  # its text is about the reader's insides
+        raise DataError("cannot be read: it is damaged, or of a kind that Polars does not know", str(path)) from None
+    except (pl.exceptions.PolarsError, OSError, ValueError, EOFError) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise DataError(f"cannot be read: {reason}", str(path)) from None
     if columns is not None:
