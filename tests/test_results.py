@@ -265,6 +265,7 @@ TREE: dict[str, Any] = {
         | {"latency_s": LATENCIES}
     ],
     "latency_s": LATENCIES,
+    "intervals": dict.fromkeys(["level", "refused", "latency_s"]),
     "slo": dict.fromkeys(["ttft_s", "tpot_s", "attainment", "goodput_rps"]),
     "predictor": dict.fromkeys(["log_loss", "auc", "updates"]),
     "accuracy": dict.fromkeys(

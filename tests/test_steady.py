@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import pytest
-from builders import model, scenario
+from builders import model, run, scenario
 from scipy import stats
 
 from messsim.results.applicability import refusal, refusal_of_run
@@ -140,6 +140,68 @@ def test_correlation_is_noticed_and_chance_is_not():
     noise = rng.normal(size=(200, 200))
     assert sum(correlated(n[1:] + 0.6 * n[:-1]) for n in noise) > 190
     assert not correlated(np.ones(50))
+
+
+def test_a_constant_read_off_a_clock_is_no_series():
+    clock_s = np.cumsum(np.random.default_rng(4).exponential(100.0, 20_000))
+    values = (clock_s + 1e-3) - clock_s
+    assert np.ptp(values) > 0
+    found = steady_state(batched(values))
+    assert (found.warmup, found.warning) == (0, None)
+
+
+# ---- in a run -------------------------------------------------------------------------------------------
+
+
+def summary_of(**changes):
+    quick = {"coefficients": {"a0_s": 0.01}, "max_num_seqs": 1}
+    return run(
+        scenario(**{"models": [model("only", 0.5, **quick)], "arrivals": POISSON, "requests": 20_000} | changes),
+        "compiled",
+    ).summary
+
+
+POISSON = {"kind": "poisson", "rate_rps": 20.0}  # M/D/1: three iterations of 10 ms a request, load 0.6
+
+
+def test_a_run_has_intervals_of_its_latencies():
+    found = summary_of()["intervals"]
+    assert (found["level"], found["refused"]) == (0.95, None)
+    wait_s = 0.6 / 0.4 / 2 * 0.03
+    for name, theory in (("queueing", wait_s), ("ttft", wait_s + 0.01), ("e2e", wait_s + 0.03), ("tpot", 0.01)):
+        interval = found["latency_s"][name]
+        assert interval["low"] - 1e-9 <= theory <= interval["high"] + 1e-9, name
+        assert interval["warning"] is None
+        assert 20 <= interval["batches"] < 40
+        assert 20_000 - 2 * interval["batch_size"] < interval["batches"] * interval["batch_size"] + interval["warmup"]
+
+
+def test_a_stated_warm_up_is_what_is_left_out():
+    found = summary_of(warmup=1_000)
+    interval = found["intervals"]["latency_s"]["e2e"]
+    assert interval["warmup"] == 1_000
+    assert interval["batches"] * interval["batch_size"] == 19_000
+    assert interval["mean"] == pytest.approx(found["latency_s"]["e2e"]["mean"], rel=1e-12)
+
+
+def test_chunks_change_no_interval():
+    one, other = (summary_of(record={"chunk": chunk})["intervals"] for chunk in (64, 65_536))
+    assert one == other
+
+
+def test_a_run_is_refused_before_and_after():
+    learning = summary_of(models=[model("small"), model("large")], requests=500)["intervals"]
+    assert "as the router learns" in learning["refused"]
+    assert learning["latency_s"] is None
+    saturated = summary_of(arrivals=POISSON | {"rate_rps": 40.0}, requests=5_000)["intervals"]
+    assert "the servers are saturated, or the run is too short" in saturated["refused"]
+    assert saturated["latency_s"] is None
+
+
+def test_a_short_run_has_no_interval_but_a_mean():
+    found = summary_of(requests=99)
+    assert found["intervals"]["latency_s"] == dict.fromkeys(["ttft", "tpot", "e2e", "queueing"])
+    assert found["latency_s"]["e2e"]["mean"] > 0
 
 
 # ---- what has no long run -------------------------------------------------------------------------------

@@ -128,12 +128,27 @@ def _models(summary: dict[str, Any]) -> RenderableType:
 
 
 def _latencies(summary: dict[str, Any]) -> RenderableType:
-    table = Fitting(("latency", "mean", "p50", "p90", "p95", "p99"), spare=("p90", "p50"))
+    """Latencies; means with half of their interval, where they have a long run."""
+    intervals = summary["intervals"]["latency_s"]
+    width = ("± 95 %",) if intervals else ()
+    table = Fitting(("latency", "mean", *width, "p50", "p90", "p95", "p99"), spare=("p90", "p50"))
     names = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end", "queueing": "queueing"}
     for key, name in names.items():
         values = summary["latency_s"][key]
-        table.add_row(name, *[seconds(values[k]) for k in ("mean", "p50", "p90", "p95", "p99")])
-    return table
+        cells = [seconds(values[k]) for k in ("mean", "p50", "p90", "p95", "p99")]
+        if intervals:
+            cells.insert(1, _half_width(intervals[key]))
+        table.add_row(name, *cells)
+    warnings: dict[str, list[str]] = {}
+    for key, interval in (intervals or {}).items():
+        if interval and interval["warning"]:
+            warnings.setdefault(interval["warning"], []).append(names[key])
+    notes = [Text(f"note: {', '.join(of)}: {warning}", style="yellow") for warning, of in warnings.items()]
+    return Group(table, *notes)
+
+
+def _half_width(interval: dict[str, Any] | None) -> str:
+    return "-" if interval is None else seconds((interval["high"] - interval["low"]) / 2.0)
 
 
 def _tenants(summary: dict[str, Any]) -> RenderableType:

@@ -20,6 +20,7 @@ MOST = 4096  # batches that are kept
 LEAST_BATCHES = 20  # of the interval; up to twice as many (Schmeiser, 1982: 10 to 30, more gain little)
 FINER = 8  # batches this much smaller must be uncorrelated already
 Z_CORRELATED = 2.326  # one-sided 1 %
+ROUNDING = 1e-6  # relative: batch means that differ less are one constant, read off a clock with steps
 
 
 class Batches:
@@ -35,7 +36,8 @@ class Batches:
 
     def add(self, values: Floats) -> None:
         """Takes the next values; NaN does not take part."""
-        values = np.concatenate([self._rest, values[~np.isnan(values)]])
+        unknown = np.isnan(values)
+        values = np.concatenate([self._rest, values[~unknown] if unknown.any() else values])
         whole = len(values) // self.size * self.size
         self._rest = values[whole:]
         self._means = np.concatenate([self._means, _means(values[:whole], self.size)])
@@ -63,13 +65,18 @@ def mser(means: Floats) -> int:
     of 5), looked for in the first half: a cut at its end says that the run is too short to tell.
     """
     n = len(means)
-    if n < 2:
+    if n < 2 or _all_alike(means):
         return 0
     tail = np.arange(n, 0, -1.0)
     centred = means - means.mean()  # else squares cancel
     sums, squares = np.cumsum(centred[::-1])[::-1], np.cumsum(centred[::-1] ** 2)[::-1]
     score = (squares - sums**2 / tail) / tail**2
     return int(np.argmin(score[: n // 2 + 1]))
+
+
+def _all_alike(means: Floats) -> bool:
+    """Whether they differ by rounding only."""
+    return float(np.ptp(means)) <= ROUNDING * float(np.abs(means).max())
 
 
 @dataclass(frozen=True)
@@ -95,9 +102,13 @@ class SteadyState:
 
     def summary(self) -> dict[str, Any]:
         """For JSON."""
-        said = self.interval.summary()
-        said["batches"] = said.pop("count")
-        return said | {"batch_size": self.batch_size, "warmup": self.warmup, "warning": self.warning}
+        said = {"mean": self.interval.mean, "low": self.interval.low, "high": self.interval.high}
+        return said | {
+            "batches": self.interval.count,
+            "batch_size": self.batch_size,
+            "warmup": self.warmup,
+            "warning": self.warning,
+        }
 
 
 def steady_state(batches: Batches, level: float = LEVEL, find_warmup: bool = True) -> SteadyState | None:
@@ -134,7 +145,7 @@ def correlated(means: Floats) -> bool:
     n = len(means)
     deviations = means - means.mean()
     spread = float(deviations @ deviations)
-    if spread == 0.0:
+    if _all_alike(means):
         return False
     likeness = 1.0 - float(np.sum(np.diff(means) ** 2)) / (2.0 * spread)
     return likeness > Z_CORRELATED * math.sqrt((n - 2) / (n * n - 1))

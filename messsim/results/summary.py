@@ -12,6 +12,7 @@ from messsim.version import __version__
 from .baselines import best_static
 from .histogram import LogHistogram, ScoreHistogram
 from .oracle import Oracle, oracle_of
+from .stationary import latency_intervals
 from .tally import Tally
 from .windows import Windows
 
@@ -39,6 +40,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "pools": [_pool(scenario, p) for p in outcome.pools],
         "tenants": [_tenant(scenario, outcome, tally, k) for k in range(len(outcome.tenants))],
         "latency_s": tally.latencies.summary(),
+        "intervals": latency_intervals(scenario, outcome, tally.series),
         "slo": _slo(scenario, outcome, tally),
         "predictor": {
             "log_loss": tally.scores.log_loss,

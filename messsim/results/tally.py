@@ -10,9 +10,11 @@ from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
 from messsim.workload.chunk import Floats
 
+from .applicability import refusal
 from .blocks import Block, Blocks
 from .histogram import LogHistogram, ScoreHistogram
 from .running import Running
+from .steady import Batches
 from .windows import windows_of
 
 __all__ = ["Latencies", "Tally"]
@@ -67,6 +69,7 @@ class Tally:
         self.tenant_windows = [windows_of(scenario.sla) for _ in range(tenants)]
         self.scores = ScoreHistogram()
         self.latencies = Latencies()
+        self.series = {n: Batches() for n in Latencies.NAMES} if refusal(scenario, "latency") is None else {}
         self.by_tenant = [Latencies() for _ in range(tenants)] if tenants > 1 else [self.latencies]
         self.tenant_answered = np.zeros(tenants, np.int64)
         self.tenant_satisfied = np.zeros(tenants)
@@ -131,6 +134,8 @@ class Tally:
         values = latencies_of(c)
         counted = done & (c["id"] >= self._scenario.warmup)
         self.latencies.add(values, counted)
+        for name, batches in self.series.items():
+            batches.add(values[name][counted])
         if len(self.by_tenant) > 1:
             for k, latencies in enumerate(self.by_tenant):
                 latencies.add(values, counted & (c["tenant"] == k))

@@ -63,7 +63,8 @@ POLICIES: dict[str, Build] = {
     "linucb": linucb.build,
     "thompson": thompson.build,
 }
-FIXED_ROUTING = frozenset({"random", "cheapest", "largest"})  # policies that learn nothing from labels
+# Policies that learn nothing from labels: where requests go has a law that does not change as they run.
+FIXED_ROUTING = frozenset({"best-single", "static-mix", "random", "cheapest", "largest", "cascade"})
 
 
 def find(name: str) -> Build:

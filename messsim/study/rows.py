@@ -23,7 +23,7 @@ __all__ = ["Row", "column_of", "failed_row", "frame_of", "row_of"]
 
 Row = dict[str, Figure]
 
-LEFT_OUT = ("performance", "accuracy")  # of the machine, and constants
+LEFT_OUT = ("performance", "accuracy", "intervals")  # of the machine, constants, and what rows give together
 
 
 def row_of(scenario: Scenario, summary: Mapping[str, Any], point: Mapping[str, Any] | None = None) -> Row:

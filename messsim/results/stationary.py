@@ -1,0 +1,46 @@
+"""Intervals for the mean latencies of one run, where they have a long run; else the reason why not."""
+
+from typing import Any
+
+from messsim.engines import Outcome
+from messsim.scenario import Scenario
+
+from .applicability import refusal, refusal_of_run
+from .intervals import LEVEL
+from .steady import Batches, steady_state
+
+__all__ = ["latency_intervals"]
+
+
+def latency_intervals(scenario: Scenario, outcome: Outcome, series: dict[str, Batches]) -> dict[str, Any]:
+    """Batch-means intervals of the mean latencies in the long run, seconds.
+
+    Parameters
+    ----------
+    scenario, outcome
+        What was run, and its end.
+    series
+        Latencies in request order, without the scenario's `warmup`; empty where none were gathered.
+
+    Returns
+    -------
+    dict
+        `level`, `refused` (why there are none; else null), and `latency_s` (null if refused): by name the mean with
+        `low`, `high`, `batches`, `batch_size`, `warmup` (values left out: the scenario's, else by MSER-5) and
+        `warning`; null without 100 values.
+    """
+    refused = refusal(scenario, "latency") or _refused_at_the_end(outcome)
+    found = {name: _interval(batches, scenario.warmup) for name, batches in series.items()}
+    return {"level": LEVEL, "refused": refused, "latency_s": None if refused else found}
+
+
+def _refused_at_the_end(outcome: Outcome) -> str | None:
+    if not outcome.timeline.samples:
+        return None
+    last = outcome.timeline.samples[-1]
+    return refusal_of_run(last.request, sum(last.in_system))
+
+
+def _interval(batches: Batches, warmup: int) -> dict[str, Any] | None:
+    found = steady_state(batches, find_warmup=warmup == 0)
+    return None if found is None else found.summary() | {"warmup": warmup or found.warmup}
