@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,8 @@ class Block:
     """A fenced block; `mark` is the comment just above it.
 
     ``<!-- file: NAME -->`` writes a block to a file, ``<!-- not run: REASON -->`` keeps it from being run, and
-    ``<!-- run with: ARGS -->`` adds arguments to each of its `messsim` commands, so that a test runs at a small size
-    what a reader runs at the real one.
+    ``<!-- run with: ARGS -->`` adds arguments to each of its `messsim` commands that takes them, so that a test runs at
+    a small size what a reader runs at the real one.
     """
 
     language: str
@@ -63,7 +64,15 @@ def inline(text: str) -> list[str]:
     return INLINE.findall(FENCE.sub("", text))
 
 
-def commands(block: Block) -> list[str]:
-    """The lines of a shell block, continued lines joined, with the arguments that the test adds."""
-    lines = block.text.replace("\\\n", " ").split("\n")
-    return [f"{line} {block.more}" if line.startswith("messsim ") and block.more else line for line in lines]
+def commands(block: Block, options: Mapping[str, Collection[str]]) -> list[str]:
+    """The lines of a shell block, continued lines joined, with the arguments that the test adds.
+
+    `options` are those of each command of messsim.
+    """
+    return [_with(line, block.more, options) for line in block.text.replace("\\\n", " ").split("\n")]
+
+
+def _with(line: str, more: str, options: Mapping[str, Collection[str]]) -> str:
+    words = line.split()
+    takes = more and words[:1] == ["messsim"] and more.split()[0] in options.get(words[1], ())
+    return f"{line} {more}" if takes else line

@@ -36,6 +36,7 @@ from reference_pages import cli_page, scenario_page
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 README = ROOT / "README.md"
 GROUP = typer.main.get_command(app)
+OPTIONS = {name: {o for p in c.params for o in (*p.opts, *p.secondary_opts)} for name, c in GROUP.commands.items()}
 SCHEMA = schema()
 
 # ---- code -----------------------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ def test_the_code_of_a_page_runs(page, desk):
             where = f"{name_of(page)}:{block.line}"
             assert not printed or unprinted(block.text, printed) == [], where
             continue
-        script = "\n".join(commands(block))
+        script = "\n".join(commands(block, OPTIONS))
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{name_of(page)}:{block.line}\n{script}\n{done.stdout[-2000:]}\n{done.stderr}"
         printed = "" if block.more else done.stdout
@@ -105,7 +106,7 @@ def unprinted(shown: str, printed: str) -> list[str]:
 def spoken(page: Path) -> list[str]:
     """Every `messsim ...` of a page: in shell blocks, run or not, and in the text."""
     text = page.read_text(encoding="utf-8")
-    lines = [line for block in blocks(text) if block.language == "bash" for line in commands(block)]
+    lines = [line for block in blocks(text) if block.language == "bash" for line in commands(block, OPTIONS)]
     said = [re.sub(r"^.*\bbin/messsim ", "messsim ", line).strip() for line in [*lines, *inline(text)]]
     return [re.split(r" [|>&;]", line)[0] for line in said if line.startswith("messsim ")]
 
@@ -117,9 +118,9 @@ def unknown_in(line: str) -> list[str]:
         return []
     if words[1].startswith("-"):
         return [words[1]] * (words[1] not in ("--version", "--help"))
-    if words[1] not in GROUP.commands:
+    if words[1] not in OPTIONS:
         return [words[1]]
-    known = {"--help", *(o for p in GROUP.commands[words[1]].params for o in (*p.opts, *p.secondary_opts))}
+    known = {"--help", *OPTIONS[words[1]]}
     return [w for w in words[2:] if re.match(r"--\w", w) and w.split("=")[0] not in known]
 
 
@@ -261,8 +262,9 @@ def test_blocks_are_found_with_their_marks():
         Block("python", "1\n", 12),
     ]
     assert Block("toml", "a = 1\n", 1, "file: a.toml").file == "a.toml"
-    small = Block("bash", "messsim run \\\n x\necho\n", 1, "run with: --requests 9")
-    assert [line.split() for line in commands(small)] == [["messsim", "run", "x", "--requests", "9"], ["echo"], []]
+    small = Block("bash", "messsim run \\\n x\nmesssim schema\necho", 1, "run with: --requests 9")
+    lines = [line.split() for line in commands(small, OPTIONS)]
+    assert lines == [["messsim", "run", "x", "--requests", "9"], ["messsim", "schema"], ["echo"]]
 
 
 def test_strays_are_noticed():
