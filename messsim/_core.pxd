@@ -391,6 +391,58 @@ cdef extern from "histogram.h" nogil:
         double sum
     void ms_log_histogram_add(ms_log_histogram *, const double *values, int64_t n)
 
+cdef extern from "tally.h" nogil:
+    enum:
+        MS_TALLY_SUMS
+        MS_TALLY_COUNTS
+        MS_LATENCIES
+    ctypedef struct ms_records:
+        int64_t n
+        const int64_t *id
+        const int32_t *tenant
+        const int32_t *model
+        const int8_t *status
+        const uint8_t *explored
+        const int32_t *prompt_tokens
+        const int32_t *output_tokens
+        const int32_t *preemptions
+        const double *arrival_s
+        const double *start_s
+        const double *first_token_s
+        const double *finish_s
+        const double *satisfied
+        const double *feedback_s
+        const double *energy_j
+        const double *cost
+        const double *exploration_cost
+    ctypedef struct ms_tally:
+        int64_t statuses
+        int64_t models
+        int64_t tenants
+        double *sums
+        int64_t *counts
+        int64_t *by_status
+        int64_t *answered
+        double *satisfied
+        double *visible_cost
+        int64_t *tenant_answered
+        double *tenant_satisfied
+    ctypedef struct ms_running:
+        int64_t answered
+        int64_t last_short
+        double satisfied
+        double promised
+        double cost
+        double curve_sum
+    int ms_tally_add(ms_tally *, const ms_records *)
+    int64_t ms_running_add(ms_running *, int64_t n, const int64_t *id, const double *satisfied, const double *promised,
+                           const double *cost, int64_t stride, int64_t *sample_id, double *sample_satisfied,
+                           double *sample_promised, double *sample_cost)
+    void ms_latencies_add(ms_log_histogram *, const ms_records *, int64_t warmup, int32_t tenant)
+    int64_t ms_attained(const ms_records *, double ttft_s, double tpot_s)
+    double ms_scores_add(double *good, double *bad, int64_t bins, int64_t n, const double *scores,
+                         const double *satisfied)
+
 cdef extern from "frontier.h" nogil:
     enum: MS_FRONTIER_BINS
     enum: MS_FRONTIER_SUMS

@@ -115,6 +115,42 @@ def frontier_add(sums: _Floats, bins: _Floats, tenant: NDArray[np.int32], satisf
 # ---- routing ----------------------------------------------------------------------------------------------
 
 @final
+class Records:
+    def __init__(self, columns: dict[str, NDArray[Any]]) -> None: ...
+    def add_to(
+        self,
+        sums: _Floats,
+        counts: NDArray[np.int64],
+        by_status: NDArray[np.int64],
+        answered: NDArray[np.int64],
+        by_model: _Floats,
+        tenant_answered: NDArray[np.int64],
+        tenant_satisfied: _Floats,
+    ) -> None:
+        """Adds to the sums of csrc/tally.h; `by_model` is [2, models]."""
+    def add_latencies(
+        self,
+        counts: NDArray[np.int64],
+        zeros: NDArray[np.int64],
+        sums: _Floats,
+        least: float,
+        bins_per_octave: float,
+        warmup: int,
+        tenant: int,
+    ) -> None:
+        """Counts TTFT, TPOT, end-to-end and queueing time, seconds, into histograms [4, bins]."""
+    def attained(self, ttft_s: float, tpot_s: float) -> int:
+        """Answered requests within both objectives; an infinite one is none."""
+
+def running_add(
+    state: _Floats, ids: NDArray[np.int64], satisfied: _Floats, promised: _Floats, costs: _Floats, stride: int
+) -> tuple[NDArray[np.int64], _Floats]:
+    """Continues running curves; ids and three curves of every stride-th request."""
+
+def scores_add(good: _Floats, bad: _Floats, scores: _Floats, satisfied: _Floats) -> float:
+    """Counts predictions with their outcomes by score; the sum of cross-entropies."""
+
+@final
 class Predictor:
     def __init__(
         self,

@@ -228,6 +228,110 @@ def frontier_add(double[:, ::1] sums not None, double[:, :, ::1] bins not None, 
         ms_frontier_add(&frontier, n, &tenant[0], &satisfied[0, 0], &costs[0, 0])
 
 
+# ---- results -------------------------------------------------------------------------------------------
+
+cdef class Records:
+    """A block of records for the sums of a run: contiguous columns [n] by name, as `Page.records` has them and those
+    of a chunk. The columns are held as long as this is."""
+
+    cdef ms_records c
+    cdef object columns
+
+    def __init__(self, dict columns):
+        cdef int64_t n = len(columns["id"])
+        self.columns = columns
+        cdef const int64_t[::1] id_ = columns["id"]
+        cdef const int32_t[::1] tenant = columns["tenant"], model = columns["model"]
+        cdef const int32_t[::1] prompt = columns["prompt_tokens"], output = columns["output_tokens"]
+        cdef const int32_t[::1] preemptions = columns["preemptions"]
+        cdef const int8_t[::1] status = columns["status"]
+        cdef const uint8_t[::1] explored = columns["explored"].view(np.uint8)
+        cdef const double[::1] arrival = columns["arrival_s"], start = columns["start_s"]
+        cdef const double[::1] first_token = columns["first_token_s"], finish = columns["finish_s"]
+        cdef const double[::1] satisfied = columns["satisfied"], feedback = columns["feedback_s"]
+        cdef const double[::1] energy = columns["energy_j"], cost = columns["cost"]
+        cdef const double[::1] exploration = columns["exploration_cost"]
+        check_shape(n > 0 and all(len(column) == n for column in columns.values()), "the columns have one length, not 0")
+        self.c.n = n
+        self.c.id, self.c.tenant, self.c.model, self.c.status = &id_[0], &tenant[0], &model[0], &status[0]
+        self.c.explored, self.c.prompt_tokens, self.c.output_tokens = &explored[0], &prompt[0], &output[0]
+        self.c.preemptions, self.c.arrival_s, self.c.start_s = &preemptions[0], &arrival[0], &start[0]
+        self.c.first_token_s, self.c.finish_s, self.c.satisfied = &first_token[0], &finish[0], &satisfied[0]
+        self.c.feedback_s, self.c.energy_j, self.c.cost = &feedback[0], &energy[0], &cost[0]
+        self.c.exploration_cost = &exploration[0]
+
+    def add_to(self, double[::1] sums not None, int64_t[::1] counts not None, int64_t[::1] by_status not None,
+               int64_t[::1] answered not None, double[:, ::1] by_model not None,
+               int64_t[::1] tenant_answered not None, double[::1] tenant_satisfied not None):
+        """Adds to the sums of csrc/tally.h; `by_model` [2, models] is satisfied answers and what users saw has cost."""
+        cdef ms_tally tally
+        cdef int error
+        tally.statuses, tally.models, tally.tenants = by_status.shape[0], answered.shape[0], tenant_answered.shape[0]
+        check_shape(sums.shape[0] == MS_TALLY_SUMS and counts.shape[0] == MS_TALLY_COUNTS and by_model.shape[0] == 2
+                    and by_model.shape[1] == tally.models and tenant_satisfied.shape[0] == tally.tenants,
+                    "the sums are those of csrc/tally.h")
+        tally.sums, tally.counts, tally.by_status, tally.answered = &sums[0], &counts[0], &by_status[0], &answered[0]
+        tally.satisfied, tally.visible_cost = &by_model[0, 0], &by_model[1, 0]
+        tally.tenant_answered, tally.tenant_satisfied = &tenant_answered[0], &tenant_satisfied[0]
+        with nogil:
+            error = ms_tally_add(&tally, &self.c)
+        check_shape(error == 0, "every record has a status, a model and a tenant that there are")
+
+    def add_latencies(self, int64_t[:, ::1] counts not None, int64_t[::1] zeros not None, double[::1] sums not None,
+                      double least, double bins_per_octave, int64_t warmup, int32_t tenant):
+        """Counts TTFT, TPOT, end-to-end and queueing time, seconds, into histograms (csrc/histogram.h): counts [4, bins]."""
+        cdef ms_log_histogram histograms[MS_LATENCIES]
+        cdef int k
+        check_shape(counts.shape[0] == zeros.shape[0] == sums.shape[0] == MS_LATENCIES and counts.shape[1] > 0,
+                    "four histograms have bins")
+        for k in range(MS_LATENCIES):
+            histograms[k].counts, histograms[k].bins = &counts[k, 0], counts.shape[1]
+            histograms[k].least, histograms[k].bins_per_octave = least, bins_per_octave
+            histograms[k].zeros, histograms[k].sum = zeros[k], sums[k]
+        with nogil:
+            ms_latencies_add(histograms, &self.c, warmup, tenant)
+        for k in range(MS_LATENCIES):
+            zeros[k], sums[k] = histograms[k].zeros, histograms[k].sum
+
+    def attained(self, double ttft_s, double tpot_s):
+        """Answered requests within both objectives; an infinite one is none."""
+        return ms_attained(&self.c, ttft_s, tpot_s)
+
+
+def running_add(double[::1] state not None, const int64_t[::1] ids not None, const double[::1] satisfied not None,
+                const double[::1] promised not None, const double[::1] costs not None, int64_t stride):
+    """Continues running curves (csrc/tally.h) from `state`: answered, last short, satisfied, promised, cost, sum of the
+    curve. Returns ids, and satisfaction, promise and cost so far, of every stride-th request."""
+    cdef ms_running running
+    cdef int64_t n = ids.shape[0], most = n // max(stride, 1) + 1, kept
+    samples, curves = np.empty(most, np.int64), np.empty((3, most))
+    cdef int64_t[::1] i = samples
+    cdef double[:, ::1] c = curves
+    check_shape(state.shape[0] == 6 and stride > 0 and stride & (stride - 1) == 0, "6 numbers, and a power of 2")
+    check_shape(satisfied.shape[0] == promised.shape[0] == costs.shape[0] == n, "columns have one length")
+    if n == 0:
+        return samples[:0], curves[:, :0]
+    running.answered, running.last_short = <int64_t>state[0], <int64_t>state[1]
+    running.satisfied, running.promised, running.cost, running.curve_sum = state[2], state[3], state[4], state[5]
+    with nogil:
+        kept = ms_running_add(&running, n, &ids[0], &satisfied[0], &promised[0], &costs[0], stride, &i[0], &c[0, 0],
+                              &c[1, 0], &c[2, 0])
+    state[0], state[1] = running.answered, running.last_short
+    state[2], state[3], state[4], state[5] = running.satisfied, running.promised, running.cost, running.curve_sum
+    return samples[:kept], curves[:, :kept]
+
+
+def scores_add(double[::1] good not None, double[::1] bad not None, const double[::1] scores not None,
+               const double[::1] satisfied not None):
+    """Counts predictions with their outcomes by score (csrc/tally.h); returns the sum of cross-entropies."""
+    cdef double loss = 0.0
+    check_shape(good.shape[0] == bad.shape[0] > 0 and scores.shape[0] == satisfied.shape[0], "as many outcomes as scores")
+    if scores.shape[0]:
+        with nogil:
+            loss = ms_scores_add(&good[0], &bad[0], good.shape[0], scores.shape[0], &scores[0], &satisfied[0])
+    return loss
+
+
 # ---- routing --------------------------------------------------------------------------------------------
 
 cdef class Predictor:

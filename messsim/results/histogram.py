@@ -1,14 +1,21 @@
 """Percentiles of a stream in bounded memory: a histogram on a logarithmic grid."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messsim import _core
 from messsim.workload.chunk import Floats
 
-__all__ = ["LogHistogram", "ScoreHistogram"]
+__all__ = ["BINS_PER_OCTAVE", "LEAST", "LogHistogram", "ScoreHistogram"]
 
 BINS_PER_OCTAVE = 1024
 LEAST, OCTAVES = 2.0**-20, 44  # from a microsecond to half a year of seconds
+
+Counts = NDArray[np.int64]
+
+
+def _empty(number: int) -> tuple[Counts, Counts, Floats]:
+    return np.zeros((number, BINS_PER_OCTAVE * OCTAVES), np.int64), np.zeros(number, np.int64), np.zeros(number)
 
 
 class LogHistogram:
@@ -21,36 +28,44 @@ class LogHistogram:
     RELATIVE_ERROR = 2.0 ** (0.5 / BINS_PER_OCTAVE) - 1.0
 
     def __init__(self) -> None:
-        self._counts = np.zeros(BINS_PER_OCTAVE * OCTAVES, np.int64)
-        self._zeros = 0
-        self._sum = 0.0
+        self._counts, self._zeros, self._sum = _empty(1)
+
+    @classmethod
+    def several(cls, number: int) -> "tuple[list[LogHistogram], tuple[Counts, Counts, Floats]]":
+        """Histograms, and the arrays behind all of them: counts [number, bins], zeros and sums [number]."""
+        counts, zeros, sums = _empty(number)
+        made = [cls() for _ in range(number)]
+        for k, one in enumerate(made):
+            one._counts, one._zeros, one._sum = counts[k : k + 1], zeros[k : k + 1], sums[k : k + 1]
+        return made, (counts, zeros, sums)
 
     def add(self, values: Floats) -> None:
         """Counts values >= 0; NaN does not take part."""
-        zeros, total = _core.log_histogram_add(self._counts, np.ascontiguousarray(values), LEAST, BINS_PER_OCTAVE)
+        zeros, total = _core.log_histogram_add(self._counts[0], np.ascontiguousarray(values), LEAST, BINS_PER_OCTAVE)
         self._zeros += zeros
         self._sum += total
 
     @property
     def count(self) -> int:
         """Values seen."""
-        return self._zeros + int(self._counts.sum())
+        return int(self._zeros[0]) + int(self._counts.sum())
 
     @property
     def mean(self) -> float | None:
         """Their mean; None without any."""
-        return self._sum / self.count if self.count else None
+        return float(self._sum[0]) / self.count if self.count else None
 
     def quantiles(self, shares: list[float]) -> list[float | None]:
         """The smallest value with at least that share at or below it, for each share."""
         count = self.count
         if count == 0:
             return [None] * len(shares)
-        cumulative = self._zeros + np.cumsum(self._counts)
+        zeros = int(self._zeros[0])
+        cumulative = zeros + np.cumsum(self._counts[0])
         found: list[float | None] = []
         for share in shares:
             rank = max(int(np.ceil(share * count)), 1)
-            if rank <= self._zeros:
+            if rank <= zeros:
                 found.append(0.0)
                 continue
             at = int(np.searchsorted(cumulative, rank))
@@ -75,17 +90,7 @@ class ScoreHistogram:
 
     def add(self, scores: Floats, satisfied: Floats) -> None:
         """Counts predictions with their outcomes in [0, 1]; NaN on either side does not take part."""
-        known = ~np.isnan(scores + satisfied)
-        if not known.all():
-            scores, satisfied = scores[known], satisfied[known]
-        p = np.clip(scores, 1e-15, 1.0 - 1e-15)
-        good, bad = _core.log(p), _core.log(1.0 - p)
-        self._loss -= float(np.sum(bad + satisfied * (good - bad)))
-        bins = np.minimum((scores * self.BINS).astype(np.int64), self.BINS - 1)
-        count = np.bincount(bins, minlength=self.BINS)
-        satisfied_count = np.bincount(bins, weights=satisfied, minlength=self.BINS)
-        self._good += satisfied_count
-        self._bad += count - satisfied_count
+        self._loss += _core.scores_add(self._good, self._bad, scores, satisfied)
 
     @property
     def log_loss(self) -> float | None:

@@ -1,20 +1,23 @@
 """Everything that is summed over the records of a run, a block at a time."""
 
+import math
 from typing import Any
 
 import numpy as np
 
+from messsim import _core
 from messsim.engines import RecordChunk
-from messsim.engines.records import COMPLETED, IN_FLIGHT, LOST, REJECTED
+from messsim.engines.records import COMPLETED, IN_FLIGHT, LOST, REJECTED, STATUS
 from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
 from messsim.workload.chunk import Floats
 
 from .applicability import refusal
 from .blocks import Block, Blocks
-from .histogram import LogHistogram, ScoreHistogram
+from .histogram import BINS_PER_OCTAVE, LEAST, LogHistogram, ScoreHistogram
 from .running import Running
 from .steady import Batches
+from .sums import Sums
 from .windows import windows_of
 
 __all__ = ["Latencies", "Tally"]
@@ -23,25 +26,25 @@ BLOCK = 65_536  # requests that are summed at once: the size of a chunk by defau
 
 
 class Latencies:
-    """Histograms of the four latencies, seconds."""
+    """Histograms of the four latencies of one tenant or all, seconds."""
 
-    NAMES = ("ttft", "tpot", "e2e", "queueing")
+    NAMES = ("ttft", "tpot", "e2e", "queueing")  # in the order of csrc/tally.h
 
-    def __init__(self) -> None:
-        self.histograms = {name: LogHistogram() for name in self.NAMES}
+    def __init__(self, warmup: int, tenant: int | None = None) -> None:
+        self._warmup, self._tenant = warmup, -1 if tenant is None else tenant
+        self.histograms, self._arrays = LogHistogram.several(len(self.NAMES))
 
-    def add(self, values: dict[str, Floats], where: Any) -> None:
-        """Counts requests where the mask says so."""
-        for name, histogram in self.histograms.items():
-            histogram.add(values[name][where])
+    def add(self, records: _core.Records) -> None:
+        """Counts answered requests after the warm-up."""
+        records.add_latencies(*self._arrays, LEAST, BINS_PER_OCTAVE, self._warmup, self._tenant)
 
     def summary(self) -> dict[str, dict[str, float | None]]:
         """Mean and percentiles of each."""
-        return {name: h.summary() for name, h in self.histograms.items()}
+        return {name: h.summary() for name, h in zip(self.NAMES, self.histograms, strict=True)}
 
 
 def latencies_of(columns: dict[str, Any]) -> dict[str, Floats]:
-    """TTFT, TPOT (NaN for answers of one token), end-to-end and queueing time, seconds."""
+    """TTFT, TPOT (NaN for answers of one token), end-to-end and queueing time of each request, seconds."""
     arrival, first, finish = columns["arrival_s"], columns["first_token_s"], columns["finish_s"]
     further = columns["output_tokens"] - 1
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -54,7 +57,7 @@ def latencies_of(columns: dict[str, Any]) -> dict[str, Floats]:
     }
 
 
-class Tally:
+class Tally(Sums):
     """Sums over records; `add` is the sink of an engine, and after `close` the sums are those of all records."""
 
     def __init__(self, scenario: Scenario) -> None:
@@ -62,22 +65,16 @@ class Tally:
         self._blocks = Blocks(BLOCK, self._count)
         self._alphas = np.array([t.alpha or 0.0 for t in scenario.promises])
         tenants, models = len(self._alphas), len(scenario.models)
+        super().__init__(len(STATUS), models, tenants)
         self.arrived = 0
-        self.by_status = np.zeros(4, np.int64)
         self.running = Running()
         self.windows = windows_of(scenario.sla)
         self.tenant_windows = [windows_of(scenario.sla) for _ in range(tenants)]
         self.scores = ScoreHistogram()
-        self.latencies = Latencies()
+        self.latencies = Latencies(scenario.warmup)
         self.series = {n: Batches() for n in Latencies.NAMES} if refusal(scenario, "latency") is None else {}
-        self.by_tenant = [Latencies() for _ in range(tenants)] if tenants > 1 else [self.latencies]
-        self.tenant_answered = np.zeros(tenants, np.int64)
-        self.tenant_satisfied = np.zeros(tenants)
-        self.answered = np.zeros(models, np.int64)
-        self.satisfied = np.zeros(models)
-        self.visible_cost = np.zeros(models)
-        self.cost = self.exploration_cost = self.lost_cost = self.paper_cost = self.energy_j = 0.0
-        self.with_feedback = self.preemptions = self.output_tokens = self.prompt_tokens = 0
+        each = [Latencies(scenario.warmup, k) for k in range(tenants)]
+        self.by_tenant = each if tenants > 1 else [self.latencies]
         self.attained = 0
         self.frontier = Frontier(models, tenants)  # what other choices would have given on the same requests
 
@@ -90,62 +87,36 @@ class Tally:
         self._blocks.close()
 
     def _count(self, block: Block) -> None:
-        c = block.columns
-        status, done = c["status"], c["status"] == COMPLETED
-        visible = c["cost"] - c["exploration_cost"]
+        c, records = block.columns, _core.Records(block.columns)
         self.arrived += len(block)
-        self.by_status += np.bincount(status, minlength=4)
+        self.add_records(records)
         self.running.add(c["id"], c["satisfied"], self._alphas[c["tenant"]], c["cost"])
-        self._add_windows(c, done)
+        self._add_windows(c)
         self.scores.add(c["score"], c["satisfied"])
-        self._add_groups(c, done, visible)
-        self.cost += float(c["cost"].sum())
-        self.exploration_cost += float(c["exploration_cost"].sum())
-        self.lost_cost += float(c["cost"][(status == LOST) | (status == REJECTED)].sum())
-        self.paper_cost += float(visible[done & ~c["explored"]].sum())
-        self.energy_j += float(c["energy_j"].sum())
-        self.with_feedback += int(np.count_nonzero(~np.isnan(c["feedback_s"])))
-        self.preemptions += int(c["preemptions"].sum())
-        self.output_tokens += int(c["output_tokens"][done].sum(dtype=np.int64))
-        self.prompt_tokens += int(c["prompt_tokens"][done].sum(dtype=np.int64))
-        self._add_latencies(c, done)
+        if self._scenario.cluster.mode != "none":  # there answers come at once: no latency to speak of
+            self._add_latencies(c, records)
         self.frontier.add(block.satisfied, block.known_costs, c["tenant"])
 
-    def _add_windows(self, c: dict[str, Any], done: Any) -> None:
+    def _add_windows(self, c: dict[str, Any]) -> None:
         for k, windows in enumerate([self.windows, *self.tenant_windows]):
             if windows is not None:
+                done = c["status"] == COMPLETED
                 where = done if k == 0 else done & (c["tenant"] == k - 1)
                 windows.add(c["arrival_s"][where], c["satisfied"][where], self._alphas[c["tenant"][where]])
 
-    def _add_groups(self, c: dict[str, Any], done: Any, visible: Floats) -> None:
-        model, tenant, satisfied = c["model"], c["tenant"], c["satisfied"]
-        if not done.all():
-            model, tenant, satisfied, visible = model[done], tenant[done], satisfied[done], visible[done]
-        models, tenants = len(self.answered), len(self.tenant_answered)
-        self.answered += np.bincount(model, minlength=models)
-        self.satisfied += np.bincount(model, weights=satisfied, minlength=models)
-        self.visible_cost += np.bincount(model, weights=visible, minlength=models)
-        self.tenant_answered += np.bincount(tenant, minlength=tenants)
-        self.tenant_satisfied += np.bincount(tenant, weights=satisfied, minlength=tenants)
-
-    def _add_latencies(self, c: dict[str, Any], done: Any) -> None:
-        if self._scenario.cluster.mode == "none":
-            return  # answers are there at once: there is no latency to speak of
-        values = latencies_of(c)
-        counted = done & (c["id"] >= self._scenario.warmup)
-        self.latencies.add(values, counted)
-        for name, batches in self.series.items():
-            batches.add(values[name][counted])
+    def _add_latencies(self, c: dict[str, Any], records: _core.Records) -> None:
+        self.latencies.add(records)
+        if self.series:
+            values = latencies_of(c)
+            counted = (c["status"] == COMPLETED) & (c["id"] >= self._scenario.warmup)
+            for name, batches in self.series.items():
+                batches.add(values[name][counted])
         if len(self.by_tenant) > 1:
-            for k, latencies in enumerate(self.by_tenant):
-                latencies.add(values, counted & (c["tenant"] == k))
+            for latencies in self.by_tenant:
+                latencies.add(records)
         slo = self._scenario.slo
-        met = done.copy()
-        if slo.ttft_s is not None:
-            met &= values["ttft"] <= slo.ttft_s
-        if slo.tpot_s is not None:
-            met &= ~(values["tpot"] > slo.tpot_s)  # an answer of one token has no TPOT to miss
-        self.attained += int(np.count_nonzero(met))
+        ttft_s, tpot_s = (math.inf if s is None else s for s in (slo.ttft_s, slo.tpot_s))
+        self.attained += records.attained(ttft_s, tpot_s)
 
     def count(self, status: str) -> int:
         """Requests that ended so."""

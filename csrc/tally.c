@@ -1,0 +1,174 @@
+#include "tally.h"
+
+#include <math.h>
+
+#include "clones.h"
+#include "maths.h"
+#include "open.h"
+
+enum { LANES = 256 };
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int fits(const ms_tally *self, const ms_records *r)
+{
+    int is_good = 1;
+    for (int64_t i = 0; i < r->n; i++) {
+        const int whose = r->tenant[i] >= 0 && r->tenant[i] < self->tenants;
+        const int by_whom = r->status[i] != MS_COMPLETED || (r->model[i] >= 0 && r->model[i] < self->models);
+        is_good &= r->status[i] >= 0 && r->status[i] < self->statuses && whose && by_whom;
+    }
+    return is_good;
+}
+
+int ms_tally_add(ms_tally *self, const ms_records *r)
+{
+    if (!fits(self, r)) {
+        return -1;
+    }
+    double sums[MS_TALLY_SUMS] = {0.0};
+    int64_t counts[MS_TALLY_COUNTS] = {0};
+    for (int64_t i = 0; i < r->n; i++) {
+        const int8_t status = r->status[i];
+        const double cost = r->cost[i], visible = cost - r->exploration_cost[i];
+        self->by_status[status]++;
+        sums[MS_SUM_COST] += cost;
+        sums[MS_SUM_EXPLORATION_COST] += r->exploration_cost[i];
+        sums[MS_SUM_ENERGY_J] += r->energy_j[i];
+        counts[MS_COUNT_WITH_FEEDBACK] += r->feedback_s[i] == r->feedback_s[i];
+        counts[MS_COUNT_PREEMPTIONS] += r->preemptions[i];
+        if (status != MS_COMPLETED) {
+            sums[MS_SUM_LOST_COST] += status == MS_IN_FLIGHT ? 0.0 : cost;
+            continue;
+        }
+        const int32_t model = r->model[i], tenant = r->tenant[i];
+        sums[MS_SUM_PAPER_COST] += r->explored[i] ? 0.0 : visible;
+        counts[MS_COUNT_PROMPT_TOKENS] += r->prompt_tokens[i];
+        counts[MS_COUNT_OUTPUT_TOKENS] += r->output_tokens[i];
+        self->answered[model]++;
+        self->satisfied[model] += r->satisfied[i];
+        self->visible_cost[model] += visible;
+        self->tenant_answered[tenant]++;
+        self->tenant_satisfied[tenant] += r->satisfied[i];
+    }
+    for (int k = 0; k < MS_TALLY_SUMS; k++) {
+        self->sums[k] += sums[k];
+    }
+    for (int k = 0; k < MS_TALLY_COUNTS; k++) {
+        self->counts[k] += counts[k];
+    }
+    return 0;
+}
+
+int64_t ms_running_add(ms_running *self, int64_t n, const int64_t *id, const double *satisfied,
+                       const double *promised, const double *cost, int64_t stride, int64_t *sample_id,
+                       double *sample_satisfied, double *sample_promised, double *sample_cost)
+{
+    int64_t kept = 0;
+    double satisfied_sum = 0.0, promised_sum = 0.0, cost_sum = 0.0, curve_sum = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        const int is_answered = satisfied[i] == satisfied[i];
+        self->answered += is_answered;
+        satisfied_sum += is_answered ? satisfied[i] : 0.0;
+        promised_sum += is_answered ? promised[i] : 0.0;
+        cost_sum += cost[i];
+        const double answers = (double)self->answered;
+        const double satisfied_so_far = self->satisfied + satisfied_sum;
+        const double promised_so_far = self->promised + promised_sum;
+        curve_sum += is_answered ? satisfied_so_far / answers : 0.0;
+        /* sums of alpha are rounded: a promise met exactly must not count as missed by the last bit
+         * (and one that is missed stays missed while nobody is answered) */
+        if (satisfied_so_far < promised_so_far - 1e-9 * answers) {
+            self->last_short = id[i];
+        }
+        if ((id[i] & (stride - 1)) == 0) {
+            sample_id[kept] = id[i];
+            sample_satisfied[kept] = satisfied_so_far / answers;
+            sample_promised[kept] = promised_so_far / answers;
+            sample_cost[kept++] = (self->cost + cost_sum) / answers;
+        }
+    }
+    self->satisfied += satisfied_sum;
+    self->promised += promised_sum;
+    self->cost += cost_sum;
+    self->curve_sum += curve_sum;
+    return kept;
+}
+
+/* NaN where a request does not count. */
+MS_CLONES static void latencies_of(const ms_records *r, int64_t start, int64_t n, int64_t warmup, int32_t tenant,
+                                   double out[MS_LATENCIES][LANES])
+{
+    const int64_t *id = r->id + start;
+    const int32_t *whose = r->tenant + start, *tokens = r->output_tokens + start;
+    const int8_t *status = r->status + start;
+    const double *arrival = r->arrival_s + start, *first = r->first_token_s + start;
+    const double *finish = r->finish_s + start, *begin = r->start_s + start;
+    for (int64_t i = 0; i < n; i++) {
+        const int counts = status[i] == MS_COMPLETED && id[i] >= warmup && (tenant < 0 || whose[i] == tenant);
+        const double further = (double)(tokens[i] - 1);
+        out[MS_TTFT][i] = counts ? first[i] - arrival[i] : NAN;
+        out[MS_TPOT][i] = counts && further > 0.0 ? (finish[i] - first[i]) / further : NAN;
+        out[MS_E2E][i] = counts ? finish[i] - arrival[i] : NAN;
+        out[MS_QUEUEING][i] = counts ? begin[i] - arrival[i] : NAN;
+    }
+}
+
+void ms_latencies_add(ms_log_histogram histograms[MS_LATENCIES], const ms_records *r, int64_t warmup,
+                      int32_t tenant)
+{
+    double values[MS_LATENCIES][LANES];
+    for (int64_t start = 0; start < r->n; start += LANES) {
+        const int64_t n = least(LANES, r->n - start);
+        latencies_of(r, start, n, warmup, tenant, values);
+        for (int k = 0; k < MS_LATENCIES; k++) {
+            ms_log_histogram_add(&histograms[k], values[k], n);
+        }
+    }
+}
+
+int64_t ms_attained(const ms_records *r, double ttft_s, double tpot_s)
+{
+    int64_t attained = 0;
+    for (int64_t i = 0; i < r->n; i++) {
+        const double further = (double)(r->output_tokens[i] - 1);
+        const int is_late = further > 0.0 && (r->finish_s[i] - r->first_token_s[i]) / further > tpot_s;
+        attained += r->status[i] == MS_COMPLETED && r->first_token_s[i] - r->arrival_s[i] <= ttft_s && !is_late;
+    }
+    return attained;
+}
+
+/* Cross-entropy of each prediction, 0 where there is none. */
+MS_CLONES static void losses_of(const double *scores, const double *satisfied, int64_t n, double *loss)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double s = satisfied[i], score = scores[i];
+        const double up = score > 1e-15 ? score : 1e-15;
+        const double p = up < 1.0 - 1e-15 ? up : 1.0 - 1e-15;
+        const double bad = ms_log(1.0 - p), good = ms_log(p);
+        loss[i] = s == s && score == score ? -(bad + s * (good - bad)) : 0.0;
+    }
+}
+
+double ms_scores_add(double *good, double *bad, int64_t bins, int64_t n, const double *scores,
+                     const double *satisfied)
+{
+    double loss[LANES], total = 0.0;
+    for (int64_t start = 0; start < n; start += LANES) {
+        const int64_t length = least(LANES, n - start);
+        losses_of(scores + start, satisfied + start, length, loss);
+        for (int64_t i = 0; i < length; i++) {
+            const double score = scores[start + i], s = satisfied[start + i];
+            if (score == score && s == s) {
+                const int64_t bin = least((int64_t)(score * (double)bins), bins - 1);
+                good[bin] += s;
+                bad[bin] += 1.0 - s;
+                total += loss[i];
+            }
+        }
+    }
+    return total;
+}

@@ -1,0 +1,201 @@
+#include "tally.h"
+
+#include <string.h>
+
+#include "check.h"
+#include "open.h"
+
+enum { N = 700, MODELS = 3, TENANTS = 2, STATUSES = 4, BINS = 64 };
+
+static int64_t id[N];
+static int32_t tenant[N], model[N], prompt[N], output[N], preemptions[N];
+static int8_t status[N];
+static uint8_t explored[N];
+static double arrival[N], begin[N], first[N], finish[N], satisfied[N], feedback[N], energy[N], cost[N], extra[N];
+
+/* Quarters: sums are exact in any order. */
+static ms_records made_up(uint64_t seed)
+{
+    lcg chance = {seed};
+    for (int i = 0; i < N; i++) {
+        id[i] = 1000 + i;
+        tenant[i] = (int32_t)lcg_between(&chance, 0, TENANTS - 1);
+        status[i] = (int8_t)(lcg_between(&chance, 0, 3) == 0 ? lcg_between(&chance, 0, STATUSES - 1) : MS_COMPLETED);
+        model[i] = status[i] == MS_COMPLETED ? (int32_t)lcg_between(&chance, 0, MODELS - 1) : -1;
+        explored[i] = lcg_between(&chance, 0, 4) == 0;
+        prompt[i] = (int32_t)lcg_between(&chance, 1, 100);
+        output[i] = (int32_t)lcg_between(&chance, 1, 4);
+        preemptions[i] = (int32_t)lcg_between(&chance, 0, 2);
+        arrival[i] = (double)i / 4.0;
+        begin[i] = arrival[i] + (double)lcg_between(&chance, 0, 8) / 4.0;
+        first[i] = begin[i] + (double)lcg_between(&chance, 1, 8) / 4.0;
+        finish[i] = first[i] + (double)lcg_between(&chance, 0, 40) / 4.0;
+        satisfied[i] = status[i] == MS_COMPLETED ? (double)lcg_between(&chance, 0, 4) / 4.0 : NAN;
+        feedback[i] = lcg_between(&chance, 0, 1) ? finish[i] : NAN;
+        energy[i] = (double)lcg_between(&chance, 0, 40) / 4.0;
+        extra[i] = explored[i] ? (double)lcg_between(&chance, 1, 40) / 4.0 : 0.0;
+        cost[i] = extra[i] + (double)lcg_between(&chance, 1, 40) / 4.0;
+    }
+    return (ms_records){N,     id,    tenant, model,  status,    explored, prompt, output, preemptions,
+                        arrival, begin, first,  finish, satisfied, feedback, energy, cost,   extra};
+}
+
+static int done(int i)
+{
+    return status[i] == MS_COMPLETED;
+}
+
+static void sums_are_those_of_loops(void)
+{
+    const ms_records records = made_up(1);
+    double sums[MS_TALLY_SUMS] = {1.0}, by_model[2][MODELS] = {{0.0}}, by_tenant[TENANTS] = {0.0};
+    int64_t counts[MS_TALLY_COUNTS] = {0}, by_status[STATUSES] = {0}, answered[MODELS] = {0}, answers[TENANTS] = {0};
+    ms_tally tally = {STATUSES, MODELS,      TENANTS,     sums,    counts,   by_status,
+                      answered, by_model[0], by_model[1], answers, by_tenant};
+    CHECK(ms_tally_add(&tally, &records) == 0);
+    double all = 1.0, lost = 0.0, paper = 0.0, of_model = 0.0, of_tenant = 0.0;
+    int64_t rated = 0, tokens = 0, rejected = 0, by_one = 0;
+    for (int i = 0; i < N; i++) {
+        all += cost[i];
+        lost += status[i] == MS_REJECTED || status[i] == MS_LOST ? cost[i] : 0.0;
+        paper += done(i) && !explored[i] ? cost[i] - extra[i] : 0.0;
+        rated += feedback[i] == feedback[i];
+        tokens += done(i) ? output[i] : 0;
+        rejected += status[i] == MS_REJECTED;
+        by_one += done(i) && model[i] == 1;
+        of_model += done(i) && model[i] == 1 ? cost[i] - extra[i] : 0.0;
+        of_tenant += done(i) && tenant[i] == 1 ? satisfied[i] : 0.0;
+    }
+    CHECK(sums[MS_SUM_COST] == all && sums[MS_SUM_LOST_COST] == lost && sums[MS_SUM_PAPER_COST] == paper);
+    CHECK(counts[MS_COUNT_WITH_FEEDBACK] == rated && counts[MS_COUNT_OUTPUT_TOKENS] == tokens);
+    CHECK(by_status[MS_REJECTED] == rejected && answered[1] == by_one && by_model[1][1] == of_model);
+    CHECK(by_tenant[1] == of_tenant);
+}
+
+static void what_no_run_has_is_refused_whole(void)
+{
+    ms_records records = made_up(2);
+    double sums[MS_TALLY_SUMS] = {0.0}, by_model[2][MODELS] = {{0.0}}, by_tenant[TENANTS] = {0.0};
+    int64_t counts[MS_TALLY_COUNTS] = {0}, by_status[STATUSES] = {0}, answered[MODELS] = {0}, answers[TENANTS] = {0};
+    ms_tally tally = {STATUSES, MODELS,      TENANTS,     sums,    counts,   by_status,
+                      answered, by_model[0], by_model[1], answers, by_tenant};
+    for (int k = 0; k < 3; k++) {
+        records = made_up(2);
+        status[N - 1] = MS_COMPLETED;
+        if (k == 0) {
+            model[N - 1] = MODELS;
+        } else if (k == 1) {
+            tenant[N - 1] = -1;
+        } else {
+            status[N - 1] = STATUSES;
+        }
+        CHECK(ms_tally_add(&tally, &records) == -1);
+        CHECK(sums[MS_SUM_COST] == 0.0 && by_status[0] == 0);
+    }
+}
+
+static void curves_go_on_where_they_were(void)
+{
+    made_up(3);
+    double promised[N], s[N + 1], p[N + 1], c[N + 1], s2[N + 1], p2[N + 1], c2[N + 1];
+    int64_t at[N + 1], at2[N + 1];
+    for (int i = 0; i < N; i++) {
+        promised[i] = 0.5;
+    }
+    ms_running whole = {.last_short = -1}, parts = {.last_short = -1};
+    const int64_t kept = ms_running_add(&whole, N, id, satisfied, promised, cost, 8, at, s, p, c);
+    int64_t again = 0;
+    for (int64_t start = 0, n = 1; start < N; start += n, n = n * 3 % 97) {
+        n = start + n > N ? N - start : n;
+        again += ms_running_add(&parts, n, id + start, satisfied + start, promised + start, cost + start, 8,
+                                at2 + again, s2 + again, p2 + again, c2 + again);
+    }
+    CHECK(kept == again && memcmp(at, at2, (size_t)kept * sizeof *at) == 0);
+    CHECK(memcmp(s, s2, (size_t)kept * sizeof *s) == 0 && memcmp(c, c2, (size_t)kept * sizeof *c) == 0);
+    CHECK(whole.answered == parts.answered && whole.last_short == parts.last_short);
+    int64_t answered = 0, short_at = -1, row = 0;
+    double sum = 0.0, paid = 0.0, curve = 0.0;
+    for (int i = 0; i < N; i++) {
+        answered += done(i);
+        sum += done(i) ? satisfied[i] : 0.0;
+        paid += cost[i];
+        curve += done(i) ? sum / (double)answered : 0.0;
+        short_at = sum < 0.5 * (double)answered ? id[i] : short_at;
+        if (id[i] % 8 == 0) {
+            CHECK(at[row] == id[i] && s[row] == sum / (double)answered && c[row] == paid / (double)answered);
+            CHECK(p[row] == 0.5);
+            row++;
+        }
+    }
+    CHECK(row == kept && whole.answered == answered && whole.satisfied == sum && whole.cost == paid);
+    CHECK(whole.last_short == short_at && whole.promised == 0.5 * (double)answered && whole.curve_sum == curve);
+}
+
+static void latencies_count_what_is_answered_after_the_warm_up(void)
+{
+    const ms_records records = made_up(4);
+    int64_t counts[MS_LATENCIES][BINS];
+    for (int32_t whose = -1; whose < TENANTS; whose++) {
+        memset(counts, 0, sizeof counts);
+        ms_log_histogram histograms[MS_LATENCIES];
+        for (int k = 0; k < MS_LATENCIES; k++) {
+            histograms[k] = (ms_log_histogram){counts[k], BINS, 0x1p-20, 1.0, 0, 0.0};
+        }
+        ms_latencies_add(histograms, &records, 1100, whose);
+        double sums[MS_LATENCIES] = {0.0};
+        int64_t n = 0, n_tpot = 0;
+        for (int i = 0; i < N; i++) {
+            if (done(i) && id[i] >= 1100 && (whose < 0 || tenant[i] == whose)) {
+                n++;
+                sums[MS_TTFT] += first[i] - arrival[i];
+                sums[MS_E2E] += finish[i] - arrival[i];
+                sums[MS_QUEUEING] += begin[i] - arrival[i];
+                n_tpot += output[i] > 1;
+            }
+        }
+        int64_t found[MS_LATENCIES] = {0};
+        for (int k = 0; k < MS_LATENCIES; k++) {
+            found[k] = histograms[k].zeros;
+            for (int b = 0; b < BINS; b++) {
+                found[k] += counts[k][b];
+            }
+        }
+        CHECK(found[MS_TTFT] == n && found[MS_E2E] == n && found[MS_QUEUEING] == n && found[MS_TPOT] == n_tpot);
+        CHECK(histograms[MS_TTFT].sum == sums[MS_TTFT] && histograms[MS_E2E].sum == sums[MS_E2E]);
+        CHECK(histograms[MS_QUEUEING].sum == sums[MS_QUEUEING]);
+    }
+}
+
+static void objectives_are_met_at_their_edge(void)
+{
+    const ms_records records = made_up(5);
+    int64_t met = 0, in_time = 0;
+    for (int i = 0; i < N; i++) {
+        const int steady = output[i] == 1 || (finish[i] - first[i]) / (output[i] - 1) <= 2.0;
+        in_time += done(i);
+        met += done(i) && first[i] - arrival[i] <= 2.0 && steady;
+    }
+    CHECK(ms_attained(&records, 2.0, 2.0) == met && met > 0 && met < in_time);
+    CHECK(ms_attained(&records, INFINITY, INFINITY) == in_time);
+}
+
+static void predictions_are_counted_by_score(void)
+{
+    const double scores[] = {0.0, 0.25, 0.25, 0.999, 1.0, NAN, 0.5};
+    const double truth[] = {0.0, 1.0, 0.25, 1.0, 1.0, 1.0, NAN};
+    double good[4] = {0.0}, bad[4] = {0.0};
+    const double loss = ms_scores_add(good, bad, 4, 7, scores, truth);
+    CHECK(good[0] == 0.0 && bad[0] == 1.0 && good[1] == 1.25 && bad[1] == 0.75 && good[3] == 2.0 && bad[3] == 0.0);
+    CHECK(fabs(loss - (2.0 * 0.0 - log(0.25) - 0.25 * log(0.25) - 0.75 * log(0.75) - log(0.999))) < 1e-12);
+}
+
+int main(void)
+{
+    RUN(sums_are_those_of_loops);
+    RUN(what_no_run_has_is_refused_whole);
+    RUN(curves_go_on_where_they_were);
+    RUN(latencies_count_what_is_answered_after_the_warm_up);
+    RUN(objectives_are_met_at_their_edge);
+    RUN(predictions_are_counted_by_score);
+    return report();
+}

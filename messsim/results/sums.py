@@ -1,0 +1,89 @@
+"""Sums and counts over records, by the kernel of csrc/tally.h."""
+
+import numpy as np
+
+from messsim import _core
+
+__all__ = ["Sums"]
+
+
+class Sums:
+    """What is added up over all records.
+
+    Attributes
+    ----------
+    by_status : int64 [statuses]
+        Requests that ended so.
+    answered, tenant_answered : int64 [models], [tenants]
+        Answered requests.
+    satisfied, tenant_satisfied : float64 [models], [tenants]
+        Their satisfaction.
+    visible_cost : float64 [models]
+        Cost of the answers that users saw, in the scenario's unit.
+    """
+
+    def __init__(self, statuses: int, models: int, tenants: int) -> None:
+        self._sums, self._counts = np.zeros(5), np.zeros(4, np.int64)
+        self._by_model = np.zeros((2, models))
+        self.by_status = np.zeros(statuses, np.int64)
+        self.answered = np.zeros(models, np.int64)
+        self.satisfied, self.visible_cost = self._by_model
+        self.tenant_answered = np.zeros(tenants, np.int64)
+        self.tenant_satisfied = np.zeros(tenants)
+
+    def add_records(self, records: _core.Records) -> None:
+        """Adds a block of records."""
+        records.add_to(
+            self._sums,
+            self._counts,
+            self.by_status,
+            self.answered,
+            self._by_model,
+            self.tenant_answered,
+            self.tenant_satisfied,
+        )
+
+    @property
+    def cost(self) -> float:
+        """Of all copies, in the scenario's unit."""
+        return float(self._sums[0])
+
+    @property
+    def exploration_cost(self) -> float:
+        """Of copies that users did not see."""
+        return float(self._sums[1])
+
+    @property
+    def lost_cost(self) -> float:
+        """Of requests that ended without an answer."""
+        return float(self._sums[2])
+
+    @property
+    def paper_cost(self) -> float:
+        """Of what users saw where nobody explored, as the tables of the MESS+ paper count it."""
+        return float(self._sums[3])
+
+    @property
+    def energy_j(self) -> float:
+        """Of all copies, joules."""
+        return float(self._sums[4])
+
+    @property
+    def with_feedback(self) -> int:
+        """Requests whose label came."""
+        return int(self._counts[0])
+
+    @property
+    def preemptions(self) -> int:
+        """Of the copies that users saw."""
+        return int(self._counts[1])
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Of answered requests."""
+        return int(self._counts[2])
+
+    @property
+    def output_tokens(self) -> int:
+        """Of answered requests."""
+        return int(self._counts[3])
