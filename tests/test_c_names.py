@@ -23,6 +23,7 @@ GROUPS = {
     "cost": ("known_costs",),
     "draw": ("quantile_", "exp_many", "log_many"),
     "histogram": ("log_histogram_",),
+    "tally": ("attained", "latencies_", "running_", "scores_", "tally_"),
     "iteration": ("series_",),
     "job": ("queue_",),
 }
