@@ -129,6 +129,11 @@ def test_every_command_exists_with_its_options(page):
     assert {line: found for line in spoken(page) if (found := unknown_in(line))} == {}
 
 
+def test_the_readme_names_every_command():
+    named = set(re.findall(r"`messsim (\w+)", README.read_text(encoding="utf-8")))
+    assert set(GROUP.commands) - named == set()
+
+
 # ---- keys and fields ------------------------------------------------------------------------------------
 
 
