@@ -14,6 +14,7 @@ MODULES = (
     "comparing",
     "convergence",
     "sweeping",
+    "planning",
     "replaying",
     "pages",
     "catalogue",

@@ -7,7 +7,7 @@ import typer
 
 from .base import AsJson, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
 
-__all__ = ["sweep"]
+__all__ = ["On", "RayAddress", "Workers", "as_given", "sweep"]
 
 On = Annotated[Literal["local", "ray"], typer.Option(help="Processes of this machine, or a Ray cluster.")]
 RayAddress = Annotated[
@@ -15,6 +15,13 @@ RayAddress = Annotated[
     typer.Option(metavar="ADDRESS", help="Of a running Ray cluster; none: RAY_ADDRESS, or a Ray of this machine."),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")]
+
+
+def as_given(file: Path, sets: list[str] | None, requests: int | None, seed: int | None) -> list[str]:
+    """The command that runs a scenario as it was given to a study."""
+    words = ["messsim", "run", str(file), *(word for text in sets or [] for word in ("--set", text))]
+    words += [] if requests is None else ["--requests", str(requests)]
+    return words + ([] if seed is None else ["--seed", str(seed)])
 
 
 @command
@@ -66,11 +73,7 @@ def sweep(
     if as_json:
         print_json(found)
     else:
-        again = ["messsim", "run", str(scenario), *(part for s in sets or [] for part in ("--set", s))]
-        again += [
-            part for k, v in (("--requests", requests), ("--seed", seed)) if v is not None for part in (k, str(v))
-        ]
-        console.print(sweep_table(found, again))
+        console.print(sweep_table(found, as_given(scenario, sets, requests, seed)))
         if out is not None:
             console.print(f"written to {out}", style="dim", highlight=False)
     if found["failures"]:

@@ -16,7 +16,7 @@ from messsim.workload.irt import any_satisfied, tasks_of
 
 from .single import ENGINES
 
-__all__ = ["check"]
+__all__ = ["check", "sustained_rps"]
 
 PROBE_REQUESTS = 2_000
 
@@ -116,7 +116,7 @@ def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rate: float | Non
     # shares are of answers: exploring requests also go, unseen, to every model but the reference
     unseen = setup.scenario.router.explore == "all" and pool.model != setup.scenario.reference
     share = (model["share"] or 0.0) + (explored if unseen else 0.0)
-    capacity = None if pool.is_api else pool.replicas * _sustained_rps(setup, pool)
+    capacity = None if pool.is_api else pool.replicas * sustained_rps(setup, pool)
     siblings = [p for p in setup.pools if p.model == pool.model]
     part = pool.replicas / sum(p.replicas for p in siblings)
     offered = None if rate is None else rate * share * part
@@ -134,7 +134,7 @@ def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rate: float | Non
     }
 
 
-def _sustained_rps(setup: Setup, pool: PoolPlan) -> float:
+def sustained_rps(setup: Setup, pool: PoolPlan) -> float:
     """Requests a second of one replica at saturation."""
     w = setup.workload
     return saturation_rps(

@@ -17,7 +17,8 @@ from .journal import contents, journal
 from .points import Point, told
 from .processes import Workers, local_workers, summary_of
 from .requirements import known_figures
-from .rows import Row, column_of, failed_row, row_of
+from .rows import Row, failed_row, row_of
+from .verdicts import values_of
 
 if TYPE_CHECKING:
     from .journal import Journal
@@ -203,6 +204,5 @@ class _Runs:
 
 def _interval(path: str, rows: Sequence[Row]) -> dict[str, Any] | None:
     """Mean and interval over the replications that have the figure; None where none has."""
-    column = column_of(path)
-    values = [float(v) for row in rows if isinstance(v := row.get(column), (bool, int, float))]
+    values = values_of(path, rows)
     return replication_interval(values).summary() if values else None

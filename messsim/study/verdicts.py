@@ -1,0 +1,48 @@
+"""Requirements judged on replications: met or failed only where the whole interval says so."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from messsim.errors import MesssimError
+from messsim.results.figures import Requirement
+from messsim.results.intervals import replication_interval
+
+from .rows import Row, column_of
+
+__all__ = ["FAILED", "MET", "UNCERTAIN", "overall", "values_of", "verdict_of"]
+
+MET, UNCERTAIN, FAILED = "met", "uncertain", "failed"
+
+
+def verdict_of(requirement: Requirement, rows: Sequence[Row | MesssimError]) -> dict[str, Any]:
+    """`mean`, `low` and `high` of the figure over replications; whether it is surely met, surely not, or neither."""
+    told: dict[str, Any] = {"requirement": str(requirement), "mean": None, "low": None, "high": None}
+    errors = [row for row in rows if isinstance(row, MesssimError)]
+    if errors:
+        return told | {"verdict": FAILED, "reason": str(errors[0])}
+    values = values_of(requirement.path, [row for row in rows if not isinstance(row, MesssimError)])
+    if len(values) < len(rows):
+        return told | {"verdict": FAILED, "reason": "a run has no such figure (null)"}
+    interval = replication_interval(values)
+    low, high = interval.low, interval.high
+    told |= {"mean": interval.mean, "low": low, "high": high}
+    if low is None or high is None:
+        return told | {"verdict": UNCERTAIN, "reason": "one replication has no interval"}
+    if requirement.operator == "==":
+        surely, never = low == high == requirement.bound, not low <= requirement.bound <= high
+    else:
+        worst, best = (high, low) if requirement.from_above else (low, high)
+        surely, never = requirement.met_by(worst), not requirement.met_by(best)
+    return told | {"verdict": MET if surely else FAILED if never else UNCERTAIN, "reason": None}
+
+
+def overall(verdicts: Sequence[dict[str, Any]]) -> str:
+    """Met if all are; failed if one is."""
+    found = {v["verdict"] for v in verdicts}
+    return FAILED if FAILED in found else UNCERTAIN if UNCERTAIN in found else MET
+
+
+def values_of(path: str, rows: Sequence[Row]) -> list[float]:
+    """The figure of each row that has it."""
+    column = column_of(path)
+    return [float(v) for row in rows if isinstance(v := row.get(column), (bool, int, float))]

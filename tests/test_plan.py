@@ -1,0 +1,366 @@
+"""Plans: what may be chosen, the search, verdicts by intervals, and the whole against trying everything."""
+
+import contextlib
+import io
+import itertools
+import json
+
+import polars as pl
+import pytest
+import tomli_w
+from builders import model, pool, scenario
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from messsim.cli import app
+from messsim.errors import ScenarioError, SimulationError
+from messsim.results.figures import Requirement
+from messsim.scenario import parse, with_values
+from messsim.study.candidates import Candidate, Kind, axes_of, candidates_of, usd_per_hour
+from messsim.study.carrying import Carrying, quantiles_of
+from messsim.study.plan import plan
+from messsim.study.processes import local_workers, summary_of
+from messsim.study.rows import row_of
+from messsim.study.search import Evaluation, Search
+from messsim.study.verdicts import overall, verdict_of
+
+# ---- what may be chosen ---------------------------------------------------------------------------------
+
+LLAMA = {"profile": "Llama-3.1-8B", "gpu": "H100"}
+
+
+def served(**more):
+    """The 8B on built-in profiles twice, and figures of its own."""
+    models = [{"name": "8b", "satisfaction": 0.4}, model("own", 0.6), model("70b", 0.8)]
+    models[2] |= {"profile": "Llama-3.1-70B", "gpu": "H100", "tp": 4}
+    del models[2]["coefficients"]
+    pools = [{"model": "8b", **LLAMA}, {"model": "8b", "name": "more", **LLAMA, "replicas": 2}]
+    return parse(scenario(models=models, pools=pools, **more))
+
+
+def test_pools_go_by_their_names_or_their_models():
+    axes = axes_of(served(), ["more=1..3", "70b=2", "8b-1=1..1"], ["70b=H100/tp4,A100/tp8"])
+    assert [(a.pool, a.path, a.least, a.most) for a in axes] == [
+        ("70b", 'models."70b"', 2, 2),
+        ("8b-1", "pools.0", 1, 1),
+        ("more", "pools.1", 1, 3),
+    ]
+    assert axes[0].kinds == (Kind("H100", 4), Kind("A100", 8))
+    candidates = candidates_of(axes)
+    assert len(candidates) == 6
+    said = with_values(served(), candidates[-1].values(axes))
+    found = {p.name: (p.gpu, p.tp, p.replicas) for p in said.fleet}
+    assert found == {"own": (None, 1, 1), "70b": ("A100", 8, 2), "8b-1": ("H100", 1, 1), "more": ("H100", 1, 3)}
+
+
+@pytest.mark.parametrize(
+    ("replicas", "gpus", "said"),
+    [
+        ([], [], "nothing to choose; expected --replicas POOL=1..8"),
+        (["own"], [], "--replicas own: expected POOL=LEAST..MOST"),
+        (["own=0..2"], [], "--replicas own=0..2: expected LEAST..MOST with 1 <= LEAST <= MOST"),
+        (["own=3..2"], [], "--replicas own=3..2: expected LEAST..MOST with 1 <= LEAST <= MOST"),
+        (["onw=1..2"], [], "--replicas onw=1..2: unknown pool 'onw'; did you mean 'own'?"),
+        (["8b=1..2"], [], "--replicas 8b=1..2: 8b has several pools; expected one of 8b-1, more"),
+        (["own=1..2", "own=3"], [], "--replicas own=3: own is given twice"),
+        (["own=1..2"], ["own=H100,A100"], "--gpus own=H100: own has figures of its own"),
+        (["70b=1..2"], ["70b=H100,H200"], "--gpus 70b=H200: no built-in profile of Llama-3.1-70B on H200 with tp 4"),
+        (["70b=1..2"], ["70b=A100"], "--gpus 70b=A100: only one kind"),
+        (["70b=1..2"], ["70b=H100,H100/tp4"], "--gpus 70b=H100,H100/tp4: a kind is given twice"),
+    ],
+)
+def test_choices_that_are_none(replicas, gpus, said):
+    with pytest.raises(ScenarioError) as error:
+        axes_of(served(), replicas, gpus)
+    assert str(error.value).startswith(said)
+
+
+def test_prices_are_of_all_gpus():
+    prices = {"H100": 2.5, "A100": 1.0, "GPU": 0.5}
+    assert usd_per_hour(served(cost={"usd_per_gpu_hour": prices})) == 0.5 + 4 * 2.5 + 2.5 + 2 * 2.5
+    with pytest.raises(
+        ScenarioError, match=r"^cost\.usd_per_gpu_hour\.GPU: missing; expected the price of the GPUs of pool own"
+    ):
+        usd_per_hour(served(cost={"usd_per_gpu_hour": {"H100": 2.5}}))
+
+
+# ---- verdicts -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [([0.9, 1.0, 1.1], "met"), ([2.9, 3.0, 3.1], "failed"), ([1.9, 2.0, 2.1], "uncertain"), ([1.0, 2.5], "uncertain")],
+)
+def test_only_a_whole_interval_decides(values, verdict):
+    rows = [{"x_y": v} for v in values]
+    assert verdict_of(Requirement.parse("x.y<2"), rows)["verdict"] == verdict
+    opposite = {"met": "failed", "failed": "met", "uncertain": "uncertain"}[verdict]
+    assert verdict_of(Requirement.parse("x.y>2"), rows)["verdict"] == opposite
+
+
+def test_one_replication_decides_nothing_and_an_error_fails():
+    requirement = Requirement.parse("x.y<2")
+    assert verdict_of(requirement, [{"x_y": 1.0}])["verdict"] == "uncertain"
+    assert verdict_of(requirement, [{"x_y": 1.0}, {"x_y": None}])["verdict"] == "failed"
+    found = verdict_of(requirement, [{"x_y": 1.0}, SimulationError("it would not end")])
+    assert (found["verdict"], found["reason"]) == ("failed", "it would not end")
+    assert verdict_of(Requirement.parse("x.y==1"), [{"x_y": 1}] * 2)["verdict"] == "met"
+    assert overall([{"verdict": "met"}, {"verdict": "uncertain"}]) == "uncertain"
+
+
+# ---- the search -----------------------------------------------------------------------------------------
+
+BOX = [
+    Candidate((Kind(gpu, 1), Kind("B", 2)), replicas)
+    for gpu in "AB"
+    for replicas in itertools.product(range(1, 5), range(1, 4))
+]
+WORTH = {"A": 3.0, "B": 1.0}
+
+
+def price(c):
+    return sum(WORTH[k.gpu] * k.tp * r for k, r in zip(c.kinds, c.replicas, strict=True))
+
+
+def searched(met, prices, carries=lambda c: True):
+    search = Search(
+        BOX,
+        prices,
+        evaluate=lambda i: Evaluation(met(BOX[i]), True, price(BOX[i])),
+        promising=lambda i, best: met(BOX[i]) and (best is None or price(BOX[i]) < price(BOX[best])),
+        carries=lambda i: carries(BOX[i]),
+    )
+    search.run()
+    return search
+
+
+def cheapest(met):
+    return min((i for i, c in enumerate(BOX) if met(c)), key=lambda i: price(BOX[i]), default=None)
+
+
+def cost(i):
+    return None if i is None else price(BOX[i])
+
+
+corners = st.lists(st.sampled_from(BOX), max_size=4)
+
+
+@given(corners, st.booleans())
+@settings(deadline=None, derandomize=True, max_examples=200)
+def test_the_cheapest_is_found_where_more_replicas_help(minimal, priced):
+    """What is met are all candidates that hold one of a few."""
+
+    def met(c):
+        return any(m.within(c) for m in minimal)
+
+    search = searched(met, [price(c) for c in BOX] if priced else None)
+    assert cost(search.best) == cost(cheapest(met))
+    assert search.violation is None
+    assert len(search.found) < len(BOX)
+
+
+@given(st.sampled_from(BOX), st.sampled_from(BOX))
+@settings(deadline=None, derandomize=True, max_examples=100)
+def test_a_capacity_that_is_estimated_too_low_is_noticed(minimal, floor):
+    """Candidates that would be met are called too small to carry the load."""
+
+    def met(c):
+        return minimal.within(c)
+
+    search = searched(met, [price(c) for c in BOX], carries=lambda c: floor.within(c))
+    assert cost(search.best) == cost(cheapest(met))
+
+
+def test_a_smaller_cluster_that_is_met_ends_all_assumptions():
+    """The largest fails, the one just below it does not; nor does the smallest."""
+
+    def met(c):
+        return c.kinds[0].gpu == "B" and c.replicas in ((3, 3), (1, 1))
+
+    search = searched(met, [price(c) for c in BOX])
+    assert search.violation is not None
+    assert BOX[search.best].replicas == (1, 1)
+
+
+# ---- utilisation ----------------------------------------------------------------------------------------
+
+
+def test_only_latencies_that_contain_the_wait_bound_the_load():
+    texts = ["latency_s.ttft.p95<2", "latency_s.e2e.mean<2", "latency_s.tpot.p99<1", "latency_s.e2e.p99>=1"]
+    assert quantiles_of([Requirement.parse(t) for t in texts]) == [(0.95, 2.0)]
+
+
+def overloaded(**more):
+    """Each replica of `large` serves 4 at a time, 5 of them a second at most; 20 a second come, all to it."""
+    return parse(
+        scenario(requests=400, arrivals={"kind": "poisson", "rate_rps": 20.0}, router={"policy": "largest"}, **more)
+    )
+
+
+def carrying(said, requirement="latency_s.ttft.p95<1"):
+    return Carrying(said, [row_of(said, summary_of(said))], [Requirement.parse(requirement)])
+
+
+def test_a_cluster_below_its_load_does_not_carry_it():
+    judge = carrying(overloaded())
+    assert [judge.enough({"small": 1, "large": n}) for n in (1, 2, 4, 6)] == [False, False, True, True]
+    late = summary_of(overloaded(models=[model("small", 0.4), model("large", 0.8, replicas=2)]))
+    assert late["latency_s"]["ttft"]["p95"] > 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"cluster": {"admission": {"max_waiting": 3}}},
+        {"cluster": {"failures": {"mtbf_s": 1e6}}},
+        {"phases": [{"from_request": 10, "rate_factor": 0.1}]},
+        {"requests": None, "horizon_s": 20.0},
+    ],
+    ids=["admission", "failures", "phases", "horizon"],
+)
+def test_nothing_is_said_of_the_load_where_the_bound_does_not_hold(more):
+    data = scenario(requests=400, arrivals={"kind": "poisson", "rate_rps": 20.0}, router={"policy": "largest"})
+    said = parse({k: v for k, v in (data | more).items() if v is not None})
+    assert carrying(said).enough({"small": 1, "large": 1})
+
+
+# ---- the whole ------------------------------------------------------------------------------------------
+
+WANTED = ["latency_s.ttft.p95<1", "sla.satisfaction>=0.45"]
+
+
+def traffic(**more):
+    return parse(
+        scenario(
+            requests=300,
+            arrivals={"kind": "poisson", "rate_rps": 16.0},
+            cost={"usd_per_gpu_hour": {"GPU": 2.0}},
+            **more,
+        )
+    )
+
+
+def planned(said=None, replicas=("small=1..4", "large=1..4"), wanted=WANTED, **more):
+    said = said or traffic()
+    return plan(said, axes_of(said, replicas, []), wanted, **{"seeds": 3, "workers": local_workers(1)} | more)
+
+
+@pytest.fixture(scope="module")
+def everything():
+    """All 16 clusters, three replications each: rows and the verdict."""
+    requirements = [Requirement.parse(w) for w in WANTED]
+    found = {}
+    for small, large in itertools.product(range(1, 5), range(1, 5)):
+        said = with_values(traffic(), {"models.small.replicas": small, "models.large.replicas": large})
+        rows = [row_of(said, summary_of(said.changed(replication=r))) for r in range(3)]
+        found[small, large] = rows, overall([verdict_of(r, rows) for r in requirements])
+    return found
+
+
+def test_a_plan_finds_what_trying_everything_finds(everything):
+    met = {c for c, (_, verdict) in everything.items() if verdict == "met"}
+    assert 0 < len(met) < 16
+    best = planned()["best"]
+    assert tuple(p["replicas"] for p in best["pools"]) == min(met, key=lambda c: (sum(c), c))
+    assert best["objective"] == 2.0 * sum(p["replicas"] for p in best["pools"])
+    least = planned(objective="energy")["best"]
+    joules = {c: sum(row["energy_total_j"] for row in everything[c][0]) / 3 for c in met}
+    assert tuple(p["replicas"] for p in least["pools"]) == min(met, key=joules.get)
+    assert least["objective"] == pytest.approx(min(joules.values()))
+
+
+def test_a_plan_says_how_sure_it_is_and_what_it_left_out(everything):
+    found = planned()
+    counts = found["counts"]
+    assert counts["candidates"] == 16
+    left_out = ("simulated", "costlier", "too_small", "assumed")
+    assert sum(counts[k] for k in left_out) == 16
+    assert counts["simulated"] < 16
+    assert found["status"] == "met"
+    assert (found["replications"], found["level"]) == (3, 0.95)
+    assert [r["verdict"] for r in found["best"]["requirements"]] == ["met", "met"]
+    prices = [c["objective"] for c in found["frontier"]]
+    assert prices == sorted(prices)
+    assert found["best"] in found["frontier"]
+
+
+def test_where_nothing_is_met_the_plan_says_so():
+    found = planned(wanted=["latency_s.ttft.p95<0.01"])
+    assert (found["status"], found["best"]) == ("failed", None)
+    assert found["counts"]["checked"] > 0
+    assert {c["verdict"] for c in found["frontier"]} == {"failed"}
+
+
+def test_a_plan_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    first = planned(out=tmp_path / "o")
+    rows = pl.read_parquet(tmp_path / "o" / "results.parquet")
+    assert {'models."small".replicas', "latency_s_ttft_p95"} <= set(rows.columns)
+    monkeypatch.setattr("messsim.study.plan._row", None)
+    assert planned(out=tmp_path / "o") == first
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"wanted": []}, "no requirements; expected --require"),
+        ({"seeds": 1}, "--seeds 1: expected at least 2"),
+        ({"wanted": ["latency.ttft.p95<1"]}, "latency.ttft.p95: no such figure"),
+        ({"said": parse(scenario())}, "cost.usd_per_gpu_hour.GPU: missing; expected the price"),
+        ({"replicas": ["small=1..1000", "large=1..1000"]}, "--replicas: 1,000,000 clusters to choose from"),
+    ],
+)
+def test_a_plan_that_is_none(more, said):
+    with pytest.raises(ScenarioError) as error:
+        planned(**more)
+    assert str(error.value).startswith(said)
+
+
+def test_an_api_has_no_price_by_the_hour():
+    models = [model("small", 0.4), {"name": "large", "satisfaction": 0.8, "kind": "api"}]
+    said = parse(scenario(models=models, cost={"unit": "USD", "usd_per_gpu_hour": {"GPU": 1.0}}))
+    with pytest.raises(ScenarioError, match="is an API, paid by the token"):
+        planned(said, replicas=["small=1..2"])
+    with pytest.raises(ScenarioError, match="is an API, which has no replicas"):
+        planned(said, replicas=["large=1..2"])
+
+
+def test_pools_in_tables_of_their_own_are_planned_too():
+    models = [{"name": "small", "satisfaction": 0.4}, model("large", 0.8)]
+    said = traffic(models=models, pools=[pool("small", name="p"), pool("small", name="q")])
+    found = planned(said, replicas=["q=1..3"], wanted=["sla.satisfaction>=0.1"])
+    assert found["best"]["overrides"] == {"pools.1.replicas": 1}
+    assert (found["best"]["gpus"], found["best"]["objective"]) == (3, 6.0)
+
+
+# ---- as a command ---------------------------------------------------------------------------------------
+
+
+def here(*args):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+        app(list(map(str, args)), prog_name="messsim")
+    return left.value.code, out.getvalue(), err.getvalue()
+
+
+def test_the_command_prints_the_answer_and_how_to_run_it(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text(tomli_w.dumps(traffic().model_dump(by_alias=True, exclude_unset=True)))
+    args = [
+        "plan",
+        file,
+        "--replicas",
+        "large=1..3",
+        "--require",
+        "sla.satisfaction>=0.1",
+        "--seeds",
+        2,
+        "--workers",
+        1,
+    ]
+    code, out, err = here(*args)
+    assert (code, err) == (0, "")
+    assert out.startswith("cheapest cluster that keeps every requirement: large 1 x GPU; 4 USD/h")
+    assert out.endswith(f"\nmesssim run {file} --set 'models.\"large\".replicas=1'\n")
+    code, out, err = here(*args, "--json", "--require", "sla.satisfaction>2")
+    assert (code, err) == (1, "")
+    assert json.loads(out)["status"] == "failed"
