@@ -193,6 +193,22 @@ def test_a_cap_that_no_row_reaches_is_none_not_a_number():
     assert (estimates["p_cap_w_per_gpu"].value, estimates["p_cap_w_per_gpu"].how) == (None, "none")
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_noise_alone_makes_no_cap(seed):
+    _, estimates = fit_energy(measured(SPLIT, noise=0.03, seed=seed), {})
+    assert estimates["p_cap_w_per_gpu"].how == "none"
+    _, estimates = fit_energy(measured(DENSE, noise=0.03, seed=seed), {})
+    assert estimates["p_cap_w_per_gpu"].value == pytest.approx(DENSE.energy.p_cap_w_per_gpu, rel=0.03)
+
+
+def test_a_cap_below_p0_is_refused(tmp_path):
+    energy = dict.fromkeys(ENERGY, 0.0) | {"p0_w_per_gpu": 120.0, "p_cap_w_per_gpu": 100.0}
+    given = [f"{n}={v}" for n, v in energy.items()]
+    found = calibrate(write(tmp_path / "m.csv", measured(DENSE)), options=Options(given=given))
+    with pytest.raises(OutputError, match="p_cap_w_per_gpu = 100 is below p0_w_per_gpu = 120 by "):
+        profile_text(found)
+
+
 def test_what_is_given_stays_and_what_is_open_comes_from_the_base(tmp_path):
     file = write(tmp_path / "m.csv", measured(DENSE, DECODE + PREFILL), DECODE + PREFILL)
     told = calibrate(file)["coefficients"]["akm_s_per_token"]
@@ -263,6 +279,14 @@ def test_points_of_a_simulated_server_without_a_start(tmp_path):
         assert found["coefficients"][name]["value"] == pytest.approx(value, rel=1e-3, abs=1e-15), name
 
 
+def test_as_many_rows_as_coefficients_determine_none():
+    _, estimates = fit_duration(
+        measured(DENSE, [*DECODE[:2], DECODE[6], *PREFILL[-2:]]),
+        dict.fromkeys(("akm_s_per_token", "nstar_tokens"), 0.0),
+    )
+    assert {e.why for e in estimates.values()} == {"5 rows for 5 coefficients"}
+
+
 def test_one_point_determines_next_to_nothing(tmp_path):
     found = calibrate(served(DENSE, tmp_path, POINTS[:1], ["tpot_s"]), options=Options(base=DENSE.name))
     assert {
@@ -271,7 +295,7 @@ def test_one_point_determines_next_to_nothing(tmp_path):
         "base",
         "fitted",
     }
-    assert sum(c["how"] == "fitted" for c in found["coefficients"].values()) <= 1
+    assert sum(c["how"] == "fitted" for c in found["coefficients"].values()) == 0
 
 
 def test_overrides_reach_the_closed_loops(tmp_path):

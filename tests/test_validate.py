@@ -194,7 +194,7 @@ def test_the_command_prints_writes_and_refuses(data, tmp_path):
     assert (out / "served.svg").read_text().startswith("<svg")
     with (out / "served.csv").open() as file:
         assert [r["clients"] for r in csv.DictReader(file)] == ["4", "8"]
-    assert "| Llama-3.1-8B | 1 H100 | vllm 1 | 256 | 64 | 8 |" in (out / "accuracy.md").read_text()
+    assert "| Llama-3.1-8B, 1 H100, vllm 1 | 256 | 64 | 8 |" in (out / "accuracy.md").read_text()
     printed = here("validate", data, "--json")
     assert json.loads(printed.stdout) == json.loads((out / "accuracy.json").read_text())
     again = here("validate", data, "--out", out)

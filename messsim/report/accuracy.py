@@ -1,12 +1,12 @@
 """What `messsim validate` found: tables for the terminal and for a page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from .tables import Fitting, percent
+from .tables import Fitting
 
 __all__ = ["accuracy", "accuracy_page", "group_table", "row_table", "rows_csv", "summary_table", "unknown_table"]
 
@@ -32,8 +32,8 @@ def accuracy(found: dict[str, Any]) -> RenderableType:
         names = [n for n in QUANTITIES if n in groups[0]]
         shown = Fitting(["served", "rows", *(QUANTITIES[n] for n in names)], spare=["power", "rows"])
         for g in groups:
-            errors = [f"{100 * g[n]['mape']:.1f} / {_signed(g[n]['bias'])}" for n in names]
-            shown.add_row(", ".join(_whose(g)), str(g["rows"]), *errors)
+            errors = [f"{100 * g[n]['mape']:.1f} / {_signed(g[n]['bias'])} %" for n in names]
+            shown.add_row(_label(g), str(g["rows"]), *errors)
         unknown = sum(g["rows"] for g in found[table]["without_profile"])
         many = f"{len(found[table]['rows'])} rows; {unknown} more are of models or GPUs without a built-in profile"
         parts += [Text(title, style="bold"), shown, Text(many + "\n", style="dim")]
@@ -63,30 +63,27 @@ def rows_csv(found: dict[str, Any]) -> str:
 
 
 def group_table(found: dict[str, Any]) -> str:
-    """The groups of one table as Markdown."""
-    return _markdown(*_groups(found))
+    """The groups of one table as Markdown; a cell is mean absolute error / mean error / greatest error, percent."""
+    return _sizes_table("model, GPUs, " + _kind(found["groups"][0]), found["groups"], _label)
 
 
 def summary_table(found: dict[str, Any]) -> str:
-    """The summary of one table as Markdown."""
-    groups = found["summary"]
-    names = [n for n in QUANTITIES if n in groups[0]]
-    heads = ["rows of", "rows"] + [h for n in names for h in (QUANTITIES[n], "bias", "worst")]
-    return _markdown(heads, [[_summed_up(g), str(g["rows"]), *_errors(g, names)] for g in groups])
+    """The summary of one table as Markdown, cells as in `group_table`."""
+    return _sizes_table("rows of", found["summary"], _summed_up)
 
 
 def row_table(found: dict[str, Any], *, readings: bool) -> str:
     """The rows of one table as Markdown: errors, and what was measured and predicted if `readings`."""
     names = list(found["rows"][0]["error"])
-    heads = ["model", "GPUs", _kind(found["rows"][0]), "prompt", "answer", "clients"]
+    heads = ["model, GPUs, " + _kind(found["rows"][0]), "prompt", "answer", "clients"]
     for name in names:
         heads += [f"{QUANTITIES[name]} measured", "predicted", "error"] if readings else [f"{QUANTITIES[name]} error"]
     rows = []
     for r in found["rows"]:
-        cells = [*_whose(r), f"{r['prompt_tokens']:,}", f"{r['output_tokens']:,.0f}", str(r["clients"])]
+        cells = [_label(r), f"{r['prompt_tokens']:,}", f"{r['output_tokens']:,.0f}", str(r["clients"])]
         for name in names:
             figures = [_figure(name, r[what][name]) for what in ("measured", "predicted")]
-            cells += [*(figures if readings else []), _signed(r["error"][name])]
+            cells += [*(figures if readings else []), f"{_signed(r['error'][name])} %"]
         rows.append(cells)
     return _markdown(heads, rows)
 
@@ -94,23 +91,18 @@ def row_table(found: dict[str, Any], *, readings: bool) -> str:
 def unknown_table(found: dict[str, Any]) -> str:
     """The groups that no built-in profile speaks of, as Markdown."""
     groups = found["without_profile"]
-    return _markdown(
-        ["model", "GPUs", _kind(groups[0]), "rows"], [[*_whose(g, starred=False), str(g["rows"])] for g in groups]
-    )
+    rows = [[_label(g | {"in_sample": False}), str(g["rows"])] for g in groups]
+    return _markdown(["model, GPUs, " + _kind(groups[0]), "rows"], rows)
 
 
-def _groups(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    groups = found["groups"]
+def _sizes_table(head: str, groups: list[dict[str, Any]], label: Callable[[dict[str, Any]], str]) -> str:
     names = [n for n in QUANTITIES if n in groups[0]]
-    heads = ["model", "GPUs", _kind(groups[0]), "rows"]
-    for name in names:
-        heads += [QUANTITIES[name], "bias", f"{QUANTITIES[name]} worst"]
-    return heads, [[*_whose(g), str(g["rows"]), *_errors(g, names)] for g in groups]
+    rows = [[label(g), str(g["rows"]), *(_sizes(g[n]) for n in names)] for g in groups]
+    return _markdown([head, "rows", *(QUANTITIES[n] for n in names)], rows)
 
 
-def _errors(group: dict[str, Any], names: list[str]) -> list[str]:
-    figures = [(group[n]["mape"], group[n]["bias"], group[n]["worst"]) for n in names]
-    return [cell for mape, bias, worst in figures for cell in (percent(mape), _signed(bias), percent(worst, 0))]
+def _sizes(group: dict[str, float]) -> str:
+    return f"{100 * group['mape']:.1f} / {_signed(group['bias'])} / {100 * group['worst']:.0f}"
 
 
 def _summed_up(group: dict[str, Any]) -> str:
@@ -123,23 +115,22 @@ def _kind(facts: dict[str, Any]) -> str:
     return "engine" if "engine" in facts else "task"
 
 
-def _whose(facts: dict[str, Any], *, starred: bool = True) -> list[str]:
-    star = "*" if starred and facts["in_sample"] else ""
+def _label(facts: dict[str, Any]) -> str:
+    """Whose rows: model, GPUs, and engine or task; * where the energy coefficients were fitted to them."""
+    model = facts["model"].split("/")[-1].removesuffix("-2507").removesuffix("-Instruct")
     weights = f" {facts['precision']}" if facts.get("precision") not in (None, "bfloat16") else ""
     gpu = facts["gpu"].split("-")[0]
-    model = facts["model"].split("/")[-1].removesuffix("-2507").removesuffix("-Instruct")
-    return [model + star, f"{facts['gpus']} {gpu}{weights}", facts[_kind(facts)]]
+    return f"{model}{'*' * facts['in_sample']}, {facts['gpus']} {gpu}{weights}, {facts[_kind(facts)]}"
 
 
 def _signed(error: float) -> str:
-    return f"{100 * error:+.1f} %"
+    return f"{100 * error:+.1f}"
 
 
 def _figure(name: str, value: float) -> str:
-    return f"{1e3 * value:,.1f} ms" if name.endswith("_s") and "tokens" not in name else f"{value:.4g}"
+    return f"{1e3 * value:,.1f} ms" if name in ("ttft_s", "tpot_s", "e2e_s") else f"{value:.4g}"
 
 
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    text = sum(h in ("model", "GPUs", "engine", "task", "rows of") for h in heads)
-    rule = ["---"] * text + ["---:"] * (len(heads) - text)
+    rule = ["---", *["---:"] * (len(heads) - 1)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rule, *rows])

@@ -6,7 +6,7 @@ from messsim.errors import OutputError
 
 __all__ = ["accuracy_svg"]
 
-SIZE = 260  # points, of one panel
+SIZES = {"served": 215, "energy": 330}  # points, of one panel: three or two in the width of a page
 NAMES = {
     "ttft_s": "TTFT",
     "tpot_s": "TPOT",
@@ -41,7 +41,10 @@ def accuracy_svg(found: dict[str, Any]) -> dict[str, str]:
     }
     drawn = {}
     for name, charts in panels.items():
-        chart = alt.hconcat(*charts).properties(title=titles[name], background="white")
+        chart = alt.hconcat(*(c.properties(width=SIZES[name], height=SIZES[name]) for c in charts), spacing=12)
+        chart = chart.properties(title=titles[name], background="white").configure_legend(
+            orient="bottom", columns=3, labelLimit=0
+        )
         drawn[name] = str(vl_convert.vegalite_to_svg(chart.to_dict()))
     return drawn
 
@@ -86,7 +89,7 @@ def _scatter(alt: Any, points: list[dict[str, Any]], name: str) -> Any:
     )
     line = [{"measured": e, "predicted": e} for e in ends]
     equal = alt.Chart(alt.Data(values=line)).mark_line(color="black", size=1).encode(x="measured:Q", y="predicted:Q")
-    return alt.layer(equal, dots).properties(width=SIZE, height=SIZE)
+    return alt.layer(equal, dots)
 
 
 def _ratios(alt: Any, points: list[dict[str, Any]], name: str) -> Any:
@@ -102,4 +105,4 @@ def _ratios(alt: Any, points: list[dict[str, Any]], name: str) -> Any:
         )
     )
     equal = alt.Chart(alt.Data(values=[{"ratio": 1.0}])).mark_rule(color="black").encode(y="ratio:Q")
-    return alt.layer(equal, dots).properties(width=SIZE, height=SIZE)
+    return alt.layer(equal, dots)

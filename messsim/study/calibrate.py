@@ -152,7 +152,7 @@ def profile_text(found: dict[str, Any]) -> str:
     Raises
     ------
     OutputError
-        If a coefficient is not determined: a profile may not guess.
+        If a coefficient is not determined (a profile may not guess), or the cap is below P0.
     """
     import tomli_w
 
@@ -179,7 +179,17 @@ def profile_text(found: dict[str, Any]) -> str:
     comment = (
         '# Written by `messsim calibrate`. A scenario uses it as profile = "THIS_FILE.toml", relative to its folder.\n'
     )
+    _checked(figures, found["file"])
     return comment + tomli_w.dumps({**head, "coefficients": figures, "fit": fit})
+
+
+def _checked(figures: dict[str, Any], file: str) -> None:
+    """Raises for coefficients that no scenario would take: a cap below P0."""
+    p0, cap = figures.get("p0_w_per_gpu", 0.0), figures.get("p_cap_w_per_gpu", NO_CAP_W)
+    if cap < p0:
+        raise OutputError(
+            f"no profile to write: p_cap_w_per_gpu = {cap:.5g} is below p0_w_per_gpu = {p0:.5g} by {file}"
+        )
 
 
 def _flat(errors: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from messsim.zoo import Profile, UnknownProfile, find_profile
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ENERGY_FILE", "LENGTHS_FILE", "SERVED_FILE", "Point", "energy_points", "served_points"]
+__all__ = ["ENERGY_FILE", "LENGTHS_FILE", "LOADS", "SERVED_FILE", "Point", "energy_points", "served_points"]
 
 SERVED_FILE = "profiles/served_h100.csv"
 ENERGY_FILE = "energy/mlenergy_v3_llm.csv"

@@ -9,7 +9,7 @@ from typing import Any
 
 from messsim.errors import MesssimError
 
-from .measured import Point, energy_points, served_points
+from .measured import LOADS, Point, energy_points, served_points
 from .processes import in_processes
 from .single import run
 
@@ -126,7 +126,12 @@ def _grouped(rows: Iterable[dict[str, Any]], keys: tuple[str, ...]) -> list[tupl
     groups: dict[tuple[Any, ...], list[Any]] = {}
     for row in rows:
         groups.setdefault(tuple(row[k] for k in keys), []).append(row)
-    return sorted(groups.items())
+    return sorted(groups.items(), key=lambda group: tuple(map(_rank, group[0])))
+
+
+def _rank(key: Any) -> Any:
+    """Fitted rows before others, loads from light to heavy, the rest as it is."""
+    return not key if isinstance(key, bool) else list(LOADS).index(key) if key in LOADS else key
 
 
 def _errors(rows: list[dict[str, Any]]) -> dict[str, Any]:

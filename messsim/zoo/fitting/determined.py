@@ -85,7 +85,7 @@ def judged(
             for j in involved:
                 others = ", ".join(names[k] for k in involved if k != j)
                 why[j] = f"cannot be told from {others}" if others else "no row depends on it"
-        if len(slopes) < len(index):
+        if len(slopes) <= len(index):  # as many rows as coefficients fit exactly, whatever they say
             for j in index:
                 why[j] = why[j] or f"{len(slopes)} rows for {len(index)} coefficients"
         most = np.abs(slopes).max(axis=0)
