@@ -32,7 +32,7 @@ def test_a_plot_in_each_format(run_dir, tmp_path, kind, begins):
 
 
 def test_without_a_name_the_promise_is_drawn(run_dir, tmp_path):
-    done = cli("plot", run_dir, "--out", tmp_path / "a.svg")
+    done = here("plot", run_dir, "--out", tmp_path / "a.svg")
     assert (done.returncode, done.stderr) == (0, "")
     assert "promised" in (tmp_path / "a.svg").read_text()
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from builders import model, scenario
 from scipy.stats import binomtest
-from test_cli import cli, here, refused, write
+from test_cli import here, refused, write
 from test_page import Elements
 
 from messsim.errors import OutputError, ScenarioError
@@ -223,7 +223,7 @@ def test_a_study_of_another_version_is_named(directory, tmp_path):
 
 def test_the_command(tmp_path):
     file = write(tmp_path / "a.toml", **SMALL)
-    done = cli("converge", file, "--seeds", 3, "--workers", 1, "--out", tmp_path / "out")
+    done = here("converge", file, "--seeds", 3, "--workers", 1, "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("SLA of 60.00 % satisfying answers kept in ")
     assert done.stdout.endswith(f"written to {tmp_path / 'out'}\n")

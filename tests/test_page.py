@@ -280,6 +280,23 @@ def test_a_browser_draws_every_chart_and_asks_for_nothing(opened, run_dir, page,
     )
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"requests": None, "horizon_s": 1e-9},  # nobody came
+        {"requests": None, "horizon_s": 0.6},  # nobody was answered
+        {"requests": 1},
+        {"feedback": {"probability": 0.0}},
+        {"cluster": {"mode": "none"}},
+    ],
+)
+def test_a_browser_has_nothing_against_little(opened, tmp_path, changes):
+    made(eventful(cluster={}, **changes) if "cluster" not in changes else scenario(**changes), tmp_path / "run")
+    shown = opened(report(tmp_path / "run"), width=390)
+    assert shown.heard == []
+    assert shown.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def test_colours_follow_the_system(opened, run_dir, page):
     shown = opened(run_dir / "report.html")
     seen = "[getComputedStyle(document.body).backgroundColor, document.querySelector('.chart path.background')" + (

@@ -12,7 +12,7 @@ from runs import eventful, made
 import messsim
 from messsim.errors import OutputError
 from messsim.plot import FIGURES
-from messsim.plot.digest import LATENCIES, by_request, latency_bins, latency_by_time, sliced, thinned
+from messsim.plot.digest import LATENCIES, LEAST_S, by_request, latency_bins, latency_by_time, sliced, thinned
 from messsim.plot.figure import themed
 from messsim.plot.files import as_bytes
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
@@ -68,7 +68,7 @@ def test_a_histogram_has_every_answer_in_its_bin(result, which):
     bins = latency_bins(result, which)
     values = latencies(result.requests.collect())[which]
     assert bins["count"].sum() == len(values)
-    assert bins.filter(pl.col("from_s").is_null())["count"].sum() == (values <= 0).sum()
+    assert bins.filter(pl.col("from_s").is_null())["count"].sum() == (values < LEAST_S).sum()
     for row in bins.drop_nulls().group_by("from_s", "to_s").agg(pl.col("count").sum()).iter_rows(named=True):
         assert row["count"] == ((values >= row["from_s"]) & (values < row["to_s"])).sum()
 
@@ -178,11 +178,19 @@ def test_without_servers_there_is_no_load():
     assert alone.plot.cost().to_dict()
 
 
-@pytest.mark.parametrize("length", [{"requests": None, "horizon_s": 1e-9}, {"requests": 1}])
-def test_runs_of_nothing_and_of_one(length):
-    short = made(scenario(**length))
-    for name in ("satisfaction", "queue", "cost", "answers", "load", "power", "tenants"):
+def test_a_run_of_one_request_is_drawn():
+    short = made(scenario(requests=1))
+    for name in ("satisfaction", "queue", "cost", "answers", "load", "tenants"):
         assert themed(FIGURES[name](short)).to_dict(), name
+
+
+def test_a_run_of_nothing_has_nothing_to_draw():
+    nothing = made(scenario(requests=None, horizon_s=1e-9))
+    for name in ("queue", "cost", "answers", "load", "power"):
+        figure = FIGURES[name](nothing)
+        assert figure.chart is None, name
+        with pytest.raises(OutputError, match="nothing to draw"):
+            themed(figure)
 
 
 def test_an_unknown_latency(result):

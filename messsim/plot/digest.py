@@ -9,10 +9,11 @@ if TYPE_CHECKING:
 
     from .figure import Run
 
-__all__ = ["LATENCIES", "by_request", "latency_bins", "latency_by_time", "sliced", "thinned"]
+__all__ = ["LATENCIES", "LEAST_S", "by_request", "latency_bins", "latency_by_time", "sliced", "thinned"]
 
 MOST_POINTS = 400  # of one line
 SLICES = 120  # of a run, where something is counted in each
+LEAST_S = 2.0**-20  # a latency below a microsecond is none
 BINS_PER_OCTAVE = 4  # of a histogram
 FINE_BINS_PER_OCTAVE = 16  # where percentiles are read off
 LATENCIES = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end", "queueing": "queueing"}
@@ -122,12 +123,12 @@ def _start(number: pl.Expr) -> pl.Expr:
 def latency_bins(run: Run, name: str) -> pl.DataFrame:
     """How many answers of each model had a latency in each bin of a logarithmic grid.
 
-    Columns: `model`, `from_s`, `to_s`, `count`; a latency of exactly 0 has nulls for both ends.
+    Columns: `model`, `from_s`, `to_s`, `count`; latencies below `LEAST_S` have nulls for both ends.
     """
     import polars as pl
 
     counted = _counted(run).select(pl.col("model").cast(pl.String), _latency(name).alias("value"))
-    zero = pl.col("value") <= 0
+    zero = pl.col("value") < LEAST_S
     return (
         counted.drop_nulls()
         .with_columns(pl.when(~zero).then(_bin(BINS_PER_OCTAVE)).alias("bin"))
@@ -153,7 +154,7 @@ def latency_by_time(run: Run, name: str, shares: list[float]) -> pl.DataFrame:
     counts = (
         _counted(run)
         .select(_slice("arrival_s", width).alias("slice"), _latency(name).alias("value"))
-        .filter(pl.col("value") > 0)
+        .filter(pl.col("value") >= LEAST_S)
         .group_by("slice", _bin(FINE_BINS_PER_OCTAVE))
         .len("count")
         .sort("slice", "bin")

@@ -42,7 +42,7 @@ class Figure:
     title
         A few words.
     chart
-        An Altair chart; what colours it is in `messsim.plot.theme`.
+        An Altair chart; what colours it is in `messsim.plot.theme`. None where there is nothing to draw.
     description
         What the chart shows, with its main figures, for who cannot see it.
     note
@@ -78,6 +78,14 @@ def library() -> Any:
 
 
 def themed(figure: Figure) -> Any:
-    """The chart as it is shown outside a report: with title, size and the light colours."""
+    """The chart as it is shown outside a report: with title, size and the light colours.
+
+    Raises
+    ------
+    OutputError
+        If there is nothing to draw.
+    """
+    if figure.chart is None:
+        raise OutputError(f"{figure.title}: the run has nothing to draw")
     chart = figure.chart.properties(title=figure.title, width=WIDTH, height=figure.height)
     return chart.properties(description=figure.description).configure(**LIGHT)

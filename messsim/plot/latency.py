@@ -65,7 +65,7 @@ def latency(run: Run, marks: Marks = NOTHING, which: str = "ttft") -> Figure:
             ],
         )
     )
-    waited = f" {100 * zeros / total:.1f} % are exactly 0 and not drawn." if zeros else ""
+    waited = f" {100 * zeros / total:.1f} % are below 1 µs and not drawn." if zeros else ""
     said = ", ".join(f"{name} {seconds(told[p])}" for p, name in SHARES.items())
     return Figure(
         NAMES[which],

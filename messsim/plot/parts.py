@@ -126,8 +126,9 @@ def side_by_side(long: pl.DataFrame, x: str, series: str, value: str, names: lis
 
 
 def layered(*layers: Any) -> Any:
-    """One chart; layers that are no chart are left out."""
-    return library().layer(*[layer for layer in layers if layer is not None])
+    """One chart; layers without data are left out, and where none is left there is no chart."""
+    there = [layer for layer in layers if layer is not None and layer.data.values != []]
+    return library().layer(*there) if there else None
 
 
 def folded(frame: pl.DataFrame, column: str, order: list[str], weight: str) -> tuple[pl.DataFrame, list[str]]:

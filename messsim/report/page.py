@@ -23,11 +23,12 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text; the first column heads its row."""
+    """Rows of text; the first column heads its row. `words`: the others hold words, not figures."""
 
     caption: str
     header: list[str]
     rows: list[list[str]]
+    words: bool = False
 
     @classmethod
     def of(cls, caption: str, frame: pl.DataFrame) -> Table:
@@ -98,7 +99,7 @@ def html(page: Page) -> bytes:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    figures = [figure for section in page.sections for figure in section.figures]
+    figures = [figure for section in page.sections for figure in section.figures if figure.chart is not None]
     scripts = [_bundle(), _own("page.js")]
     return (
         environment.from_string(_own("page.html"))

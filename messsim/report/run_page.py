@@ -10,6 +10,7 @@ from messsim.plot import FIGURES
 from messsim.plot.figure import Figure, Run
 from messsim.plot.latency import NAMES, latency, latency_in_time
 from messsim.plot.marks import Marks
+from messsim.plot.parts import time_unit
 from messsim.wording import seconds
 
 from .page import Page, Section, Table
@@ -62,7 +63,8 @@ def _since(run: Run) -> str:
     if first == 0:
         return f"{so_far} was never below the promise."
     time_s = float(np.interp(first, run.timeline["request"].to_numpy(), run.timeline["time_s"].to_numpy()))
-    return f"{so_far} keeps the promise for good from request {first:,} on, {seconds(time_s)} into the run."
+    unit, size = time_unit(time_s)
+    return f"{so_far} keeps the promise for good from request {first:,} on, {time_s / size:.3g} {unit} into the run."
 
 
 def _sections(run: Run, scenario: str, marks: Marks) -> list[Section]:
@@ -125,7 +127,7 @@ def _provenance(summary: dict[str, Any]) -> list[Table]:
     rows += [[name, version] for name, version in said["packages"].items()]
     rows += [["machine", f"{said['platform']}, {said['cpus']} CPUs"]]
     rows += [[file, f"SHA-256 {digest}"] for file, digest in said["data"].items()]
-    return [Table("Made with", ["what", "which"], rows)]
+    return [Table("Made with", ["what", "which"], rows, words=True)]
 
 
 def _footer(summary: dict[str, Any]) -> str:

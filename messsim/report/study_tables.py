@@ -72,4 +72,4 @@ def failures_table(failures: pl.DataFrame) -> Table:
     """Runs that did not come to their end."""
     left = f" (the first {MOST_ROWS} of {len(failures):,})" if len(failures) > MOST_ROWS else ""
     told = [[str(v) for v in row] for row in failures.head(MOST_ROWS).iter_rows()]
-    return Table(f"Runs that failed{left}", ["point", "replication", "error"], told)
+    return Table(f"Runs that failed{left}", ["point", "replication", "error"], told, words=True)
