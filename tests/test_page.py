@@ -210,8 +210,8 @@ def test_a_summary_of_another_version(run_dir, tmp_path):
 def test_a_file_name_that_is_no_page(run_dir, tmp_path):
     with pytest.raises(OutputError, match=r"report.txt: expected a file name that ends in .html"):
         report(run_dir, tmp_path / "report.txt")
-    with pytest.raises(OutputError, match=r"cannot be written: No such file or directory"):
-        report(run_dir, tmp_path / "absent" / "report.html")
+    with pytest.raises(OutputError, match=r"cannot be written: Not a directory"):
+        report(run_dir, run_dir / "summary.json" / "report.html")
 
 
 # ---- in a browser ---------------------------------------------------------------------------------------
