@@ -134,6 +134,20 @@ def test_the_readme_names_every_command():
     assert set(GROUP.commands) - named == set()
 
 
+# ---- files ----------------------------------------------------------------------------------------------
+
+FOLDERS = ("bench", "csrc", "docs", "examples", "messsim", "scenarios", "tests", "tools")
+
+
+@pytest.mark.parametrize("page", [README, ROOT / "CONTRIBUTING.md", *PAGES], ids=name_of)
+def test_every_file_that_is_named_exists(page):
+    """Paths in the text, and links of pages that are no part of the site, whose build checks its own."""
+    text = page.read_text(encoding="utf-8")
+    paths = [c for c in inline(text) if re.fullmatch(rf"({'|'.join(FOLDERS)})/[\w./-]*", c)]
+    links = [] if page in PAGES else re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    assert [name for name in [*paths, *links] if not (ROOT / name).exists()] == []
+
+
 # ---- keys and fields ------------------------------------------------------------------------------------
 
 
