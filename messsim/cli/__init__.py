@@ -20,6 +20,7 @@ MODULES = (
     "catalogue",
     "hardware",
     "trust",
+    "papers",
 )
 for name in MODULES:
     import_module(f"{__name__}.{name}")

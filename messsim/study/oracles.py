@@ -33,6 +33,11 @@ class Oracles:
     arrived
         How many requests arrived in the run to compare with: needed where that hangs on the run, in a closed loop
         with ``horizon_s``.
+
+    Attributes
+    ----------
+    frontiers
+        By name; None for what a table cannot know.
     """
 
     def __init__(self, scenario: Scenario, arrived: int | None = None) -> None:
@@ -42,7 +47,7 @@ class Oracles:
         self._alphas = [t.alpha or 0.0 for t in scenario.promises]
         models, tenants = len(scenario.models), len(self._alphas)
         has_difficulty = scenario.satisfaction.kind == "irt"
-        self._frontiers = {
+        self.frontiers = {
             name: Frontier(models, tenants) if knows is None or has_difficulty else None
             for name, knows in KNOWLEDGE.items()
         }
@@ -52,7 +57,7 @@ class Oracles:
             n = len(chunk) if arrived is None else min(len(chunk), arrived - chunk.first)
             costs = np.ascontiguousarray(costs[:, :n])
             for name, knows in KNOWLEDGE.items():
-                frontier = self._frontiers[name]
+                frontier = self.frontiers[name]
                 satisfied = chunk.satisfied if knows is None else probabilities(setup.workload, chunk, knows)
                 if frontier is not None and satisfied is not None:
                     frontier.add(np.ascontiguousarray(satisfied[:, :n]), costs, chunk.tenant[:n])
@@ -73,7 +78,7 @@ class Oracles:
             ``--json``, None where the promise is out of reach; the last two are None with a table, which has
             no law to know. `relative_error`: by how much the true least may be lower.
         """
-        found = {name: f and oracle_of(f, self._alphas, own) for name, f in self._frontiers.items()}
+        found = {name: f and oracle_of(f, self._alphas, own) for name, f in self.frontiers.items()}
         errors = [oracle.relative_error for oracle in found.values() if oracle]
         return {name: oracle and oracle.costs for name, oracle in found.items()} | {"relative_error": max(errors)}
 

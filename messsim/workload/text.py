@@ -1,5 +1,7 @@
 """Features from text, for tables that carry the prompts (extra `text`)."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from messsim.errors import ScenarioError
@@ -12,7 +14,7 @@ LEAST_SPREAD = 1e-9  # rows are of length 1: what differs less is rounding
 
 
 def hashed_features(texts: list[str], dimensions: int) -> Floats:
-    """Hashed word pairs, weighted by rarity and reduced to their main directions; [dimensions, texts].
+    """Hashed word pairs, weighted by rarity and reduced to their main directions; [dimensions, texts], read only.
 
     Stands for the text encoder of a real gateway: it sees wording and topic, not meaning. Each feature has
     mean 0 and standard deviation 1, or is 0 where the texts do not differ.
@@ -22,6 +24,11 @@ def hashed_features(texts: list[str], dimensions: int) -> Floats:
     ScenarioError
         If scikit-learn is not installed, or there are fewer texts than dimensions.
     """
+    return _hashed(tuple(texts), dimensions)
+
+
+@lru_cache(maxsize=1)  # the replications of a study are on the same texts
+def _hashed(texts: tuple[str, ...], dimensions: int) -> Floats:
     try:
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
@@ -37,4 +44,6 @@ def hashed_features(texts: list[str], dimensions: int) -> Floats:
         reduced = TruncatedSVD(dimensions, random_state=0).fit_transform(weighted)
     spread = reduced.std(axis=0)
     spread = np.where(spread > LEAST_SPREAD, spread, np.inf)
-    return np.ascontiguousarray(((reduced - reduced.mean(axis=0)) / spread).T)
+    features: Floats = np.ascontiguousarray(((reduced - reduced.mean(axis=0)) / spread).T)
+    features.flags.writeable = False
+    return features

@@ -1,0 +1,84 @@
+"""``reproduce``: the paper's experiments, and its theory."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from messsim.errors import ScenarioError
+
+from .base import AsJson, Seed, Sets, command, console, print_json, stderr
+
+__all__ = ["reproduce"]
+
+
+class What(StrEnum):
+    """What there is to reproduce."""
+
+    paper = "paper"
+    theory = "theory"
+
+
+@command
+def reproduce(
+    what: Annotated[What, typer.Argument(help="paper: its eight benchmarks. theory: the orders that it proves.")],
+    seeds: Annotated[int | None, typer.Option(min=1, help="Replications; none: 20 of the paper, 8 of theory.")] = None,
+    seed: Seed = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The authors' capture files instead of scenarios (paper).")
+    ] = None,
+    c: Annotated[
+        list[float] | None, typer.Option("--c", min=0.0, help="Exploration; may be repeated. None: .01, .1, 1 (paper).")
+    ] = None,
+    requests: Annotated[int | None, typer.Option(min=10_000, help="Length of a run; none: 1,000,000 (theory).")] = None,
+    sets: Sets = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write tables, figures and plots to a new directory.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the MESS+ paper found, beside what messsim finds."""
+    from messsim.report.progress import runs_bar
+    from messsim.results.directory import check_free, write_texts
+
+    if out is not None:
+        check_free(out)
+    only = {"--data": data, "--c": c} if what is What.theory else {"--requests": requests}
+    for option, value in only.items():
+        if value is not None:
+            raise ScenarioError(f"{option}: is no option of `messsim reproduce {what}`")
+    with runs_bar(stderr, what) as told:
+        given: dict[str, Any] = {"seed": seed, "sets": sets, "workers": workers, "told": told}
+        given |= {} if seeds is None else {"seeds": seeds}
+        face = _paper(data, c, given) if what is What.paper else _theory(requests, given)
+    found, shown, files = face
+    if out is not None:
+        write_texts(out, {f"{what}.json": json.dumps(found, indent=2) + "\n"} | files(found))
+    if as_json:
+        print_json(found)
+        return
+    console.print(shown(found))
+    if out is not None:
+        console.print(f"written to {out}", style="dim", highlight=False)
+
+
+def _paper(data: Path | None, c: list[float] | None, given: dict[str, Any]) -> tuple[dict[str, Any], Any, Any]:
+    from messsim.report.paper import paper_csv, paper_page, paper_tables
+    from messsim.study.reproduce import EXPLORATION, reproduce_paper
+
+    found = reproduce_paper(data, exploration=c or EXPLORATION, **given)
+    return found, paper_tables, lambda f: {"paper.md": paper_page(f), "paper.csv": paper_csv(f)}
+
+
+def _theory(requests: int | None, given: dict[str, Any]) -> tuple[dict[str, Any], Any, Any]:
+    from messsim.report.theory import theory_page, theory_tables
+    from messsim.report.theory_plots import theory_svg
+    from messsim.study.theory import reproduce_theory
+
+    def files(found: dict[str, Any]) -> dict[str, str]:
+        return {"theory.md": theory_page(found)} | {f"{name}.svg": svg for name, svg in theory_svg(found).items()}
+
+    return reproduce_theory(requests, **given), theory_tables, files
