@@ -17,6 +17,7 @@ MODULES = (
     "planning",
     "replaying",
     "pages",
+    "importing",
     "catalogue",
     "hardware",
     "trust",

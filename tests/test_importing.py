@@ -1,0 +1,216 @@
+"""`messsim import`: traces from benchmarks of vLLM and from logs."""
+
+import contextlib
+import io
+import json
+import tomllib
+
+import polars as pl
+import pytest
+from builders import scenario
+
+from messsim.cli import app
+from messsim.errors import DataError, OutputError
+from messsim.scenario import parse
+from messsim.study.importing import LogColumns, from_log, from_vllm, write_trace
+from messsim.workload import Workload
+
+BENCH = {
+    "date": "20260101-000000",
+    "max_concurrency": None,
+    "completed": 3,
+    "failed": 1,
+    "input_lens": [10, 20, 30, 40],
+    "output_lens": [5, 0, 7, 8],
+    "ttfts": [0.1, 0.0, 0.1, 0.1],
+    "itls": [[0.1], [], [0.1], [0.1]],
+    "start_times": [1000.5, 0.0, 1000.0, 1002.0],
+    "generated_texts": ["a", "", "b", "c"],
+    "errors": ["", "Bad Gateway", "", ""],
+}
+
+
+def bench(tmp_path, **changes):
+    file = tmp_path / "bench.json"
+    file.write_text(json.dumps({k: v for k, v in (BENCH | changes).items() if v != "gone"}))
+    return file
+
+
+def log(tmp_path, text, name="log.csv"):
+    file = tmp_path / name
+    file.write_text(text)
+    return file
+
+
+def rows(trace):
+    return [tuple(row) for row in trace.frame.iter_rows()]
+
+
+# ---- vLLM -----------------------------------------------------------------------------------------------
+
+
+def test_a_benchmark_of_vllm_becomes_a_trace(tmp_path):
+    trace = from_vllm(bench(tmp_path))
+    assert trace.frame.columns == ["arrival_s", "prompt_tokens", "output_tokens"]
+    assert rows(trace) == [(0.0, 30, 7), (0.5, 10, 5), (2.0, 40, 8)]
+    assert trace.notes == ("requests that failed are left out: 1",)
+
+
+def test_a_limit_on_concurrency_is_noted(tmp_path):
+    (note,) = from_vllm(bench(tmp_path, max_concurrency=8, output_lens=[5, 6, 7, 8], errors=[""] * 4)).notes
+    assert note.startswith("at most 8 requests ran at once")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"start_times": "gone"},
+            "has no start_times; expected a benchmark run with --save-result --save-detailed by a v",
+        ),
+        ({"input_lens": "gone"}, "has no input_lens; expected a benchmark run with --save-result --save-detailed"),
+        ({"start_times": [1.0]}, "its lists differ in length: start_times 1, input_lens 4, output_lens 4, errors 4"),
+        ({"errors": ["x"] * 4}, "no request of it was answered"),
+        ({"output_lens": [5, 0, 0, 8]}, "column 'output_lens' has 0 in row 3; expected a number, at least 1"),
+        ({"input_lens": [1, 2, "x", 3]}, "its lists do not hold numbers alone"),
+    ],
+)
+def test_what_is_no_detailed_benchmark_is_told(tmp_path, changes, said):
+    with pytest.raises(DataError) as error:
+        from_vllm(bench(tmp_path, **changes))
+    assert str(error.value).startswith(f"{tmp_path / 'bench.json'}: {said}")
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{}\n{}", "\xff"])
+def test_what_is_no_json_object_is_told(tmp_path, text):
+    file = tmp_path / "bench.json"
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match="JSON object"):
+        from_vllm(file)
+    with pytest.raises(DataError, match="No such file"):
+        from_vllm(tmp_path / "none.json")
+
+
+# ---- logs -----------------------------------------------------------------------------------------------
+
+NAMES = LogColumns("t", "in", "out")
+
+
+@pytest.mark.parametrize(
+    ("form", "times"),
+    [
+        ("auto", ["1700000001.5", "1700000000", "1700000003"]),
+        ("s", ["1.5", "0", "3"]),
+        ("ms", ["1700000001500", "1700000000000", "1700000003000"]),
+        ("auto", ["2023-11-14T22:13:21.5Z", "2023-11-14T23:13:20+01:00", "2023-11-14 22:13:23"]),
+        ("iso", ["2023-11-14T22:13:21.5000000", "2023-11-14T22:13:20", "2023-11-14T22:13:23.000"]),
+    ],
+    ids=["epoch", "seconds", "ms", "offsets", "fractions"],
+)
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_times_come_in_several_forms(tmp_path, form, times, kind):
+    table = pl.DataFrame({"t": times, "in": [2, 1, 3], "out": [5, 4, 6]})
+    if "-" not in times[0]:
+        table = table.with_columns(pl.col("t").cast(pl.Float64))
+    file = tmp_path / f"log.{kind}"
+    file.write_text(table.write_csv() if kind == "csv" else table.write_ndjson())
+    columns = LogColumns("t", "in", "out", time_format=form)
+    assert rows(from_log(file, columns)) == [(0.0, 1, 4), (1.5, 2, 5), (3.0, 3, 6)]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "said"),
+    [
+        (
+            "t,in,out\n1,2,3\n1700000000000,2,3\n",
+            NAMES,
+            "column 't' has 1700000000000 in row 2; expected seconds; --time-",
+        ),
+        ("t,in,out\n1,2,3\n2,0,3\n", NAMES, "column 'in' has 0 in row 2; expected a number, at least 1"),
+        ("t,in,out\n1,2,3\n2,2,\n", NAMES, "column 'out' has no value in row 2"),
+        (
+            "t,in,out\n2023-11-14T22:13:20Z,2,3\n14/11/2023,2,3\n",
+            NAMES,
+            "column 't' has '14/11/2023' in row 2; expected a d",
+        ),
+        ("t,in,out\n1,2,x\n", NAMES, "column 'out' has 'x' in row 1"),
+        ("when,in,out\n1,2,3\n", NAMES, "column 't' is missing; "),
+        ("time,in,out\n1,2,3\n", LogColumns("tme", "in", "out"), "column 'tme' is missing; did you mean 'time'?"),
+        ("t,in,out\n1,2,3\n", LogColumns("t", "in", "out", "user"), "column 'user' is missing"),
+        ("t,in,out\n", NAMES, "has no rows"),
+    ],
+)
+def test_what_is_wrong_with_a_log_is_told_with_row_and_value(tmp_path, text, columns, said):
+    with pytest.raises(DataError) as error:
+        from_log(log(tmp_path, text), columns)
+    assert str(error.value).startswith(f"{tmp_path / 'log.csv'}: {said}")
+
+
+def test_rows_without_tokens_may_be_left_out(tmp_path):
+    file = log(tmp_path, "t,in,out\n1,2,3\n2,5,0\n3,,4\n4,6,7\n")
+    trace = from_log(file, NAMES, skip_failed=True)
+    assert rows(trace) == [(0.0, 2, 3), (3.0, 6, 7)]
+    assert trace.notes == ("rows without tokens are left out: 2",)
+    with pytest.raises(DataError, match="column 'in' has -6 in row 3"):
+        from_log(log(tmp_path, "t,in,out\n1,2,3\n2,5,0\n4,-6,7\n"), NAMES, skip_failed=True)
+    with pytest.raises(DataError, match="column 'out' has 'x' in row 2"):
+        from_log(log(tmp_path, "t,in,out\n1,0,3\n4,6,x\n"), NAMES, skip_failed=True)
+    with pytest.raises(DataError, match="no request of it was answered"):
+        from_log(log(tmp_path, "t,in,out\n1,0,3\n"), NAMES, skip_failed=True)
+
+
+# ---- what is written ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["trace.csv", "trace.csv.gz", "trace.jsonl", "trace.parquet"])
+def test_a_trace_is_what_a_scenario_reads(tmp_path, name):
+    file = log(tmp_path, "t,in,out,who\n0,2,3,b\n0.1,4,5,a\n0.7,6,7,b\n")
+    trace = from_log(file, LogColumns("t", "in", "out", "who"))
+    write_trace(trace, tmp_path / name)
+    tokens = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    arrivals = {"kind": "trace", "file": name, "repeat": False}
+    said = parse(scenario(requests=3, arrivals=arrivals, tokens=tokens), folder=tmp_path)
+    (chunk,) = Workload(said).chunks(64)
+    assert chunk.arrival_s.tolist() == [0.0, 0.1, 0.7]
+    assert chunk.prompt_tokens.tolist() == [2, 4, 6]
+    assert trace.summary()["tenants"] == [{"name": "b", "share": 2 / 3}, {"name": "a", "share": 1 / 3}]
+    assert trace.summary()["rate_rps"] == pytest.approx(2 / 0.7)
+
+
+def test_a_file_that_is_there_or_of_no_kind_is_left_alone(tmp_path):
+    trace = from_log(log(tmp_path, "t,in,out\n1,2,3\n"), NAMES)
+    with pytest.raises(OutputError, match="exists already"):
+        write_trace(trace, tmp_path / "log.csv")
+    with pytest.raises(OutputError, match=r"trace\.txt: cannot tell its kind by its name; expected \.csv"):
+        write_trace(trace, tmp_path / "trace.txt")
+    assert [p.name for p in tmp_path.iterdir()] == ["log.csv"]
+
+
+def here(*args):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+        app(list(map(str, args)), prog_name="messsim")
+    return left.value.code, out.getvalue(), err.getvalue()
+
+
+def test_the_command_says_how_a_scenario_uses_the_trace(tmp_path):
+    file = log(tmp_path, 'time,p,o,who\n0,2,3,"b ""x"""\n1,4,5,a\n2,4,5,a\n3,4,5,a\n')
+    args = ["import", file, "--time", "time", "--prompt-tokens", "p", "--output-tokens", "o", "--tenant", "who"]
+    code, out, err = here(*args, "--out", tmp_path / "t.csv")
+    assert (code, err) == (0, "")
+    toml = tomllib.loads(out.split("beside it:\n\n")[1])
+    assert toml["arrivals"] == {"kind": "trace", "file": "t.csv"}
+    assert toml["tenants"] == [{"name": "a", "share": 0.75}, {"name": 'b "x"', "share": 0.25}]
+    assert parse(scenario(**toml), folder=tmp_path).tenants[0].share == 0.75
+    code, out, err = here("import", bench(tmp_path), "--out", tmp_path / "v.csv", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["requests"] == 3
+    assert (tmp_path / "v.csv").read_text() == "arrival_s,prompt_tokens,output_tokens\n0.0,30,7\n0.5,10,5\n2.0,40,8\n"
+
+
+def test_bad_input_leaves_nothing(tmp_path):
+    file = log(tmp_path, "arrival_s,prompt_tokens,output_tokens\n1,2,3\n2,2,-3\n")
+    code, out, err = here("import", file, "--out", tmp_path / "deep" / "t.csv")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {file}: column 'output_tokens' has -3 in row 2; expected a number, at least 1")
+    assert [p.name for p in tmp_path.iterdir()] == ["log.csv"]
