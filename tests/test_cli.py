@@ -21,7 +21,7 @@ import messsim
 from messsim.cli import app
 from messsim.scenario import Scenario
 
-COMMANDS = ["run", "check", "explain", "converge", "report", "plot", "profiles", "schema", "verify"]
+COMMANDS = ["run", "check", "explain", "converge", "report", "plot", "profiles", "schema", "verify", "replicate"]
 
 
 def cli(*args: object, columns: int = 80, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -186,12 +186,12 @@ def test_4096_samples_are_the_most():
 zoos = st.lists(st.tuples(st.sampled_from([0.1, 0.3, 0.5, 0.5, 0.9]), st.floats(0, 10)), min_size=1, max_size=6)
 
 
-@quick
 def mix_cost(satisfaction, costs, alpha):
     found = cheapest_mix(satisfaction, costs, alpha)
     return None if found is None else found[0]
 
 
+@quick
 @given(zoos, st.sampled_from([0.0, 0.3, 0.4, 0.5, 0.8, 0.9, 0.95]))
 def test_the_static_mix_is_the_linear_programs(zoo, alpha):
     satisfaction, costs = (list(x) for x in zip(*zoo, strict=True))

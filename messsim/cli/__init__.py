@@ -11,6 +11,7 @@ __all__ = ["app", "main"]
 
 MODULES = (
     "running",
+    "replicating",
     "comparing",
     "convergence",
     "sweeping",

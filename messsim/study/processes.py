@@ -4,7 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
@@ -19,7 +19,17 @@ from messsim.scenario import Scenario
 
 from .single import run
 
-__all__ = ["AHEAD", "WAIT_S", "Workers", "guarded", "in_processes", "local_workers", "summaries", "summary_of"]
+__all__ = [
+    "AHEAD",
+    "WAIT_S",
+    "Workers",
+    "guarded",
+    "in_order",
+    "in_processes",
+    "local_workers",
+    "summaries",
+    "summary_of",
+]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -117,10 +127,27 @@ class _Processes:
 
 def in_processes(
     function: Callable[[Item], Value], items: Iterable[Item], *, workers: int | None = None
-) -> Iterator[tuple[int, Value | MesssimError]]:
+) -> Generator[tuple[int, Value | MesssimError], None, None]:
     """`Workers.each` in processes that start and end with it; `workers` as `local_workers` says."""
     with local_workers(workers) as many:
         yield from many.each(function, items)
+
+
+def in_order(found: Generator[tuple[int, Value | MesssimError], None, None]) -> Generator[Value, None, None]:
+    """The values of `in_processes` in the order of their items; the first error that comes is raised.
+
+    Closing it closes `found`, which ends the processes.
+    """
+    waiting: dict[int, Value] = {}
+    following = 0
+    with contextlib.closing(found):
+        for i, value in found:
+            if isinstance(value, MesssimError):
+                raise value
+            waiting[i] = value
+            while following in waiting:
+                yield waiting.pop(following)
+                following += 1
 
 
 @contextlib.contextmanager

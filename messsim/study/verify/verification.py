@@ -1,15 +1,15 @@
 """Replications of every experiment, and a verdict on every case."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from messsim.errors import MesssimError, ScenarioError
+from messsim.errors import ScenarioError
 from messsim.results.intervals import Interval, replication_interval
 from messsim.scenario import Scenario
 
-from ..processes import in_processes
+from ..processes import in_order, in_processes
 from .cases import Case, Experiment, experiments
 from .measures import observe
 from .queues import slower
@@ -91,7 +91,8 @@ def verify(
     ]
     tasks.sort(key=lambda t: -(t.scenario.requests or 0))  # long ones first: the processes end together
     found: dict[str, list[list[Pair]]] = {e.scenario.name: [] for e in asked}
-    for done, (task, pairs) in enumerate(_in_order(tasks, workers), start=1):
+    runs = in_order(in_processes(_observed, tasks, workers=workers))  # sums of floats must not depend on who is quicker
+    for done, (task, pairs) in enumerate(zip(tasks, runs, strict=True), start=1):
         found[task.experiment.scenario.name].append(pairs)
         if progress is not None:
             progress(done, len(tasks))
@@ -129,19 +130,6 @@ def _replication(e: Experiment, number: int, engine: str, size: float, seed: int
     requests = max(round(e.requests * size), LEAST_REQUESTS)
     said = slower(e.scenario, slow_server) if slow_server != 1.0 else e.scenario
     return said.changed(requests=requests, warmup=requests // WARMUP, engine=engine, seed=seed, replication=number)
-
-
-def _in_order(tasks: list[_Task], workers: int | None) -> Iterator[tuple[_Task, list[Pair]]]:
-    """What came of the tasks, in their order: sums of floats must not depend on which process was quicker."""
-    waiting: dict[int, list[Pair]] = {}
-    following = 0
-    for i, pairs in in_processes(_observed, tasks, workers=workers):
-        if isinstance(pairs, MesssimError):
-            raise pairs
-        waiting[i] = pairs
-        while following in waiting:
-            yield tasks[following], waiting.pop(following)
-            following += 1
 
 
 def _observed(task: _Task) -> list[Pair]:

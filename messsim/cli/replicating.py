@@ -1,0 +1,62 @@
+"""``replicate``: one scenario, many replications, an interval for every figure."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .base import AsJson, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
+
+__all__ = ["replicate"]
+
+
+@command
+def replicate(
+    scenario: ScenarioFile,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many replications.", show_default="10")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="Instead: until the 95 % intervals of --of are this narrow, such as 1%."),
+    ] = None,
+    of: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIGURE", help="Figure to be known so precisely; may be repeated.", show_default="sla.satisfaction"
+        ),
+    ] = None,
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Replications after which to give up.", show_default="1000")
+    ] = None,
+    requests: Requests = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write results.parquet, replications.json and a CSV to a new directory."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replicate a scenario and print mean and 95 % interval of its figures; exit 1 if a precision is not reached."""
+    from messsim.report.progress import runs_bar
+    from messsim.report.replications import replication_table
+    from messsim.results.directory import check_free
+    from messsim.study.replicate import plan_of, write_replications
+    from messsim.study.replicate import replicate as run_all
+
+    if out is not None:
+        check_free(out)
+    plan = plan_of(seeds, precision, of, most)
+    said = load(scenario, sets, requests=requests, seed=seed)
+    with runs_bar(stderr, said.name) as told:
+        found, rows = run_all(said, plan, workers=workers, told=told)
+    if out is not None:
+        write_replications(out, said, found, rows)
+    if as_json:
+        print_json(found)
+    else:
+        console.print(replication_table(found))
+        if out is not None:
+            console.print(f"written to {out}", style="dim", highlight=False)
+    if found["precise"] is False:
+        raise typer.Exit(1)

@@ -1,0 +1,165 @@
+"""Replications of a scenario: intervals over them, when to stop, and the command."""
+
+import json
+
+import polars as pl
+import pytest
+from builders import model, scenario
+from test_cli import here, refused, write
+
+from messsim.errors import ScenarioError
+from messsim.results import replication_interval
+from messsim.scenario import parse
+from messsim.study.processes import in_order, in_processes, summary_of
+from messsim.study.replicate import Plan, plan_of, replicate
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    monkeypatch.setattr("messsim.study.processes.cores", lambda: 1)
+
+
+SMALL = parse(scenario(requests=300))
+
+
+def doubled(x: int) -> int:
+    if x < 0:
+        raise ScenarioError(f"{x} is below 0")
+    return 2 * x
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_values_in_order(workers):
+    assert list(in_order(in_processes(doubled, range(20), workers=workers))) == list(range(0, 40, 2))
+    with pytest.raises(ScenarioError, match="-1 is below 0"):
+        list(in_order(in_processes(doubled, [1, -1], workers=workers)))
+
+
+def test_figures_are_intervals_over_the_replications():
+    found, rows = replicate(SMALL, Plan(4))
+    runs = [summary_of(SMALL.changed(replication=r)) for r in range(4)]
+    expected = replication_interval([r["sla"]["satisfaction"] for r in runs])
+    assert found["figures"]["sla.satisfaction"] == expected.summary()
+    assert found["figures"]["models.small.share"]["count"] == 4
+    assert found["figures"]["requests.arrived"]["low"] == found["figures"]["requests.arrived"]["high"] == 300
+    assert found["figures"]["cost.oracle.statistical"] is None
+    assert not any(p.split(".")[0] in ("performance", "accuracy", "intervals", "seed") for p in found["figures"])
+    assert (found["replications"], found["precision"], found["precise"], found["of"]) == (4, None, None, None)
+    assert [r["replication"] for r in rows] == [0, 1, 2, 3]
+    assert [r["sla_satisfaction"] for r in rows] == [r["sla"]["satisfaction"] for r in runs]
+    json.dumps(found, allow_nan=False)
+
+
+def test_figures_that_some_replications_lack_are_averaged_over_the_others():
+    """A promise that some of them never keep for good has no time to compliance there."""
+    said = parse(scenario(requests=60, sla={"alpha": 0.6}))
+    found, rows = replicate(said, Plan(12))
+    known = [r["sla_time_to_compliance"] for r in rows if r["sla_time_to_compliance"] is not None]
+    assert 0 < len(known) < 12
+    assert found["figures"]["sla.time_to_compliance"] == replication_interval(known).summary()
+
+
+def test_it_stops_when_all_that_is_asked_is_precise():
+    seen = []
+    plan = Plan(100, 0.025, ("sla.satisfaction", "cost.per_request"))
+    found, rows = replicate(SMALL, plan, told=lambda done, most: seen.append((done, most)))
+    n = found["replications"]
+    assert found["precise"] is True
+    assert 10 < n < 100
+    assert seen == [(k, 100) for k in range(1, n + 1)]
+
+    def precise(k: int) -> bool:
+        intervals = [replication_interval([r[c] for r in rows[:k]]) for c in ("sla_satisfaction", "cost_per_request")]
+        return all(i.half_width <= 0.025 / 1.025 * i.mean for i in intervals)
+
+    assert [precise(k) for k in range(10, n + 1)] == [False] * (n - 10) + [True]
+
+
+def test_when_it_stops_does_not_depend_on_the_processes():
+    plan = Plan(40, 0.02)
+    assert replicate(SMALL, plan, workers=2) == replicate(SMALL, plan)
+
+
+def test_ten_are_made_before_any_is_believed():
+    always = parse(scenario(requests=50, models=[model("only", 1 - 1e-12)]))
+    found, _ = replicate(always, Plan(40, 0.01))
+    assert (found["replications"], found["precise"]) == (10, True)
+
+
+def test_it_gives_up():
+    found, _ = replicate(SMALL, Plan(12, 1e-6))
+    assert (found["replications"], found["precise"]) == (12, False)
+
+
+def test_a_figure_that_some_lack_is_never_precise():
+    said = parse(scenario(requests=60, sla={"alpha": 0.6}))
+    found, _ = replicate(said, Plan(12, 0.99, ("sla.time_to_compliance",)))
+    assert found["precise"] is False
+
+
+@pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("0.5 %", 0.005), ("0.02", 0.02)])
+def test_a_precision_is_a_share(text, share):
+    assert plan_of(None, text, None, None).precision == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ((5, "1%", None, None), "--seeds and --precision: expected only one of them"),
+        ((None, "1", None, None), "--precision 1: expected a share above 0 and below 1"),
+        ((None, "little", None, None), "--precision little: expected a share"),
+        ((None, "0%", None, None), "--precision 0%: expected a share"),
+        ((None, None, ["sla.satisfaction"], None), "--of: expected with --precision only"),
+        ((None, None, None, 50), "--most: expected with --precision only"),
+        ((None, "1%", None, 9), "--most 9: expected at least 10"),
+    ],
+)
+def test_contradictions_are_told(given, reason):
+    with pytest.raises(ScenarioError, match=reason):
+        plan_of(*given)
+
+
+# ---- the command ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path):
+    return write(tmp_path / "small.toml", requests=200, name="small")
+
+
+def test_the_command_prints_a_table(file):
+    done = here("replicate", file, "--seeds", "3", "--set", "sla.alpha=0.4")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("small: 3 replications of seed 1, costs in J\n")
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if "." in line.split(" ")[0]}
+    mean, low, high = (float(x) for x in rows["sla.satisfaction"][:3])
+    assert low < mean < high
+    assert rows["sla.satisfaction"][-1] == "3"
+    assert {"cost.per_request", "latency_s.ttft.mean", "models.small.share", "models.large.share"} <= set(rows)
+
+
+def test_the_command_stops_or_fails_by_precision(file):
+    args = ["replicate", file, "--precision", "20%", "--of", "cost.per_request", "--most", "11"]
+    done = here(*args)
+    assert done.returncode == 0
+    assert "cost.per_request known to 20 %" in done.stdout
+    failed = here(*args[:3], "0.1%", *args[4:])
+    assert failed.returncode == 1
+    assert "cost.per_request not known to 0.1 % after 11 replications" in failed.stdout
+
+
+def test_the_command_in_json_and_to_a_directory(file, tmp_path):
+    out = tmp_path / "out"
+    done = here("replicate", file, "--seeds", "2", "--json", "--out", out)
+    found = json.loads(done.stdout)
+    assert found == json.loads((out / "replications.json").read_text())
+    assert pl.read_parquet(out / "results.parquet")["replication"].to_list() == [0, 1]
+    table = pl.read_csv(out / "replications.csv")
+    assert table.filter(figure="sla.satisfaction")["mean"].item() == found["figures"]["sla.satisfaction"]["mean"]
+    assert (out / "scenario.toml").is_file()
+    assert "exists already" in refused(here("replicate", file, "--out", out))
+
+
+def test_an_unknown_figure_is_told_before_anything_runs(file):
+    told = refused(here("replicate", file, "--precision", "1%", "--of", "sla.satisfactoin"))
+    assert "sla.satisfactoin: no such figure; did you mean 'sla.satisfaction'?" in told
