@@ -20,9 +20,11 @@ from messsim import _core
 from messsim.cli import app
 from messsim.errors import DataError, OutputError, ScenarioError
 from messsim.scenario import dump, load, parse, with_values
-from messsim.study.calibrate import NAMES, Options, calibrate, profile_text
+from messsim.study.calibrate import calibrate
+from messsim.study.calibration_options import NAMES, Options
 from messsim.study.measurements import ServedPoints, read_measurements
 from messsim.study.processes import summary_of
+from messsim.study.profile_file import profile_text
 from messsim.study.served_fit import PointFit
 from messsim.zoo import Profile, find_profile, iteration_joules, iteration_seconds
 from messsim.zoo.fitting import (
@@ -353,6 +355,7 @@ def test_bad_files_are_told_by_column_row_and_value(tmp_path, text, said):
         (Options(given=["se=1"]), "--fix se=1: a dense model has none; expected --experts and --top-k too"),
         (Options(experts=8, top_k=8), "--experts 8 and --top-k 8: expected 0 < top-k < experts"),
         (Options(experts=8), "--experts 8 and --top-k 0: expected 0 < top-k < experts"),
+        (Options(top_k=2), "--experts 0 and --top-k 2: expected 0 < top-k < experts"),
         (Options(base="Qwen3-8B"), "--base Qwen3-8B: 6 profiles; expected one of Qwen3-8B/A100/tp1"),
     ],
 )
@@ -407,6 +410,19 @@ def test_a_scenario_runs_with_what_was_calibrated(own, monkeypatch):
     assert busy[0] == pytest.approx(busy[1], rel=1e-9)
     assert summary["pools"][0]["gpu"] == "RTX"
     assert summary["energy"]["measured"] is True
+
+
+def test_a_mixture_of_experts_runs_too(tmp_path):
+    profile = MIXTURES[1]
+    file = write(tmp_path / "m.csv", measured(profile), model=7, gpu="A100", tp=4)
+    text = profile_text(calibrate(file, options=Options(experts=8, top_k=2)))
+    (tmp_path / "mine.toml").write_text(text)
+    assert tomllib.loads(text)["model"] == "7"
+    times = [
+        summary_of(load(using(tmp_path, **said)))["latency_s"]["e2e"]["mean"]
+        for said in ({}, {"profile": profile.model, "gpu": "A100", "tp": 4})
+    ]
+    assert times[0] == pytest.approx(times[1], rel=1e-6)
 
 
 def test_the_resolved_scenario_stands_alone(own):

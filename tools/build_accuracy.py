@@ -18,7 +18,8 @@ import polars as pl
 
 from messsim.report.accuracy import group_table, row_table, summary_table, unknown_table
 from messsim.report.accuracy_plots import accuracy_svg
-from messsim.study.calibrate import Options, calibrate
+from messsim.study.calibrate import calibrate
+from messsim.study.calibration_options import Options
 from messsim.study.measured import SERVED_FILE
 from messsim.study.measurements import READINGS, ServedPoints, read_measurements
 from messsim.study.served_fit import PointFit

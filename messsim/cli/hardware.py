@@ -78,8 +78,9 @@ def calibrate(
     """Fit a profile of your own to measurements, for a scenario to use."""
     from messsim.report.calibration import calibration
     from messsim.results.directory import check_free, write_file
-    from messsim.study.calibrate import Options, profile_text
     from messsim.study.calibrate import calibrate as fit
+    from messsim.study.calibration_options import Options
+    from messsim.study.profile_file import profile_text
 
     if out is not None:
         check_free(out, "file")

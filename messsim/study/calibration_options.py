@@ -1,0 +1,132 @@
+"""What measurements do not say of themselves, and the profile that fills their gaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from messsim.errors import ScenarioError
+from messsim.scenario.own import read_own_profile
+from messsim.zoo import select_profiles
+from messsim.zoo.fitting import DURATION, ENERGY, NO_CAP_W
+
+__all__ = ["IDLE", "MIXTURE", "NAMES", "Base", "Options", "given_by", "mixture_of", "pair", "whose_of"]
+
+IDLE = "p_idle_w_per_gpu"
+NAMES = [*DURATION, *ENERGY, IDLE]
+MIXTURE = ("ae_s", "se")  # coefficients that only a mixture of experts has
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the measurements do not say.
+
+    Attributes
+    ----------
+    model, gpu, tp
+        Whose they are, where the file has no such columns.
+    experts, top_k
+        Of a mixture of experts: experts a layer, and experts a token uses; 0 for a dense model.
+    kv_capacity_tokens
+        Cached tokens that a replica holds; none: no limit.
+    given
+        Coefficients that are not to be fitted, as ``NAME=VALUE``.
+    base
+        A profile, as MODEL/GPU/tpN or a file, from which whatever the measurements do not determine is taken.
+    """
+
+    model: str | None = None
+    gpu: str | None = None
+    tp: int | None = None
+    experts: int | None = None
+    top_k: int | None = None
+    kv_capacity_tokens: int | None = None
+    given: list[str] = field(default_factory=list)
+    base: str | None = None
+
+
+@dataclass(frozen=True)
+class Base:
+    """Where whatever is not determined comes from."""
+
+    figures: dict[str, float]
+    mixture: tuple[int, int]
+    kv_capacity_tokens: int | None
+
+    @classmethod
+    def of(cls, name: str | None) -> Base:
+        """The profile of this name or file; without one, nothing."""
+        if name is None:
+            return cls({}, (0, 0), None)
+        if name.endswith(".toml"):
+            own = read_own_profile(Path(name))
+            c = own.coefficients
+            figures = {n: getattr(c, n) for n in NAMES}
+            figures["p_cap_w_per_gpu"] = c.p_cap_w_per_gpu or NO_CAP_W
+            return cls(figures, (c.experts, c.top_k), own.kv_capacity_tokens)
+        found = select_profiles(name)
+        if len(found) != 1:
+            names = ", ".join(p.name for p in found)
+            raise ScenarioError(f"--base {name}: {len(found)} profiles; expected one of {names}")
+        d, e = found[0].duration, found[0].energy
+        figures = {n: getattr(d if n in DURATION else e, n) for n in NAMES}
+        return cls(figures, (d.experts, d.top_k), found[0].memory.kv_capacity_tokens)
+
+
+def pair(text: str, option: str) -> tuple[str, str]:
+    """Both sides of ``NAME=VALUE``."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ScenarioError(f"{option} {text}: expected NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def mixture_of(options: Options, base: Base) -> tuple[int, int]:
+    """Experts a layer, and experts a token uses; 0 for a dense model."""
+    if options.experts is None and options.top_k is None:
+        return base.mixture
+    experts, top_k = options.experts or 0, options.top_k or 0
+    if (experts or top_k) and not 0 < top_k < experts:
+        raise ScenarioError(f"--experts {experts} and --top-k {top_k}: expected 0 < top-k < experts")
+    return experts, top_k
+
+
+def given_by(texts: list[str], *, dense: bool) -> dict[str, float]:
+    """Coefficients that are not fitted; a dense model has no experts to read."""
+    given = dict.fromkeys(MIXTURE, 0.0) if dense else {}
+    for text in texts:
+        name, value = pair(text, "--fix")
+        if name not in NAMES:
+            near = [n for n in NAMES if n.startswith(f"{name}_")] or get_close_matches(name, NAMES, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(NAMES)}"
+            raise ScenarioError(f"--fix {text}: unknown coefficient {name!r}; {hint}")
+        if dense and name in MIXTURE:
+            raise ScenarioError(f"--fix {text}: a dense model has none; expected --experts and --top-k too")
+        try:
+            given[name] = float(value)
+        except ValueError:
+            given[name] = float("nan")
+        if not 0 <= given[name] < float("inf"):
+            raise ScenarioError(f"--fix {text}: expected a number, at least 0")
+    return given
+
+
+def whose_of(said_by_file: dict[str, Any], options: Options, path: Path) -> dict[str, Any]:
+    """Model, GPU and tp, by the file or the options."""
+    whose = {}
+    for name in ("model", "gpu", "tp"):
+        said, asked = said_by_file.get(name), getattr(options, name)
+        if said is not None and asked is not None and str(said) != str(asked):
+            raise ScenarioError(f"--{name} {asked}: expected {said}, which {path} is of")
+        whose[name] = said if said is not None else asked
+        if name != "tp" and whose[name] is not None:
+            whose[name] = str(whose[name])
+    try:
+        whose["tp"] = int(whose["tp"] if whose["tp"] is not None else 1)
+    except ValueError:
+        whose["tp"] = 0
+    if whose["tp"] < 1:
+        raise ScenarioError(f"column 'tp' has {said_by_file['tp']!r}; expected a whole number, at least 1", str(path))
+    return whose
