@@ -32,7 +32,7 @@ int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alph
     if (self->loads == NULL || self->lesson == NULL || self->busy_s == NULL || self->idle_s == NULL) {
         return MS_ERR_MEMORY;
     }
-    TRY(ms_timeline_init(&self->timeline, pools));
+    TRY(ms_timeline_init(&self->timeline, pools, config->length));
     TRY(ms_brain_init(&self->brain, config->models, config->tenants,
                       config->needs_features ? config->features : 0, alphas, discount, window));
     return ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams);

@@ -5,10 +5,20 @@
 
 #include "error.h"
 
-int ms_timeline_init(ms_timeline *self, int32_t pools)
+/* The stride that `requests` requests end with. */
+static int64_t last_stride(int64_t requests)
+{
+    int64_t stride = 1;
+    while ((requests - 1) / stride >= MS_TIMELINE_MOST) {
+        stride *= 2;
+    }
+    return stride;
+}
+
+int ms_timeline_init(ms_timeline *self, int32_t pools, int64_t requests)
 {
     const size_t rows = MS_TIMELINE_MOST + 1, width = (size_t)pools;
-    *self = (ms_timeline){.pools = pools, .stride = 1};
+    *self = (ms_timeline){.pools = pools, .stride = last_stride(requests)};
     self->samples = calloc(rows, sizeof *self->samples);
     self->in_system = calloc(rows * width + 1, sizeof *self->in_system);
     self->energy_j = calloc(rows * width + 1, sizeof *self->energy_j);

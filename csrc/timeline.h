@@ -24,7 +24,8 @@ typedef struct ms_timeline {
     double *energy_j;   /* [samples][pools], idle energy included */
 } ms_timeline;
 
-int ms_timeline_init(ms_timeline *self, int32_t pools);
+/* `requests`: how many will come, < 0 where nobody knows. Those who know take no sample that would go again. */
+int ms_timeline_init(ms_timeline *self, int32_t pools, int64_t requests);
 void ms_timeline_free(ms_timeline *self);
 
 static inline int ms_timeline_due(const ms_timeline *self, int64_t request)

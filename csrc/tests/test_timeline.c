@@ -53,7 +53,7 @@ static void check_rows(const ms_timeline *t, int64_t requests)
 static void run_through(int32_t pools, int64_t requests)
 {
     ms_timeline t;
-    CHECK(ms_timeline_init(&t, pools) == 0);
+    CHECK(ms_timeline_init(&t, pools, -1) == 0);
     CHECK(t.length == 0 && t.stride == 1);
     for (int64_t request = 0; request < requests; request++) {
         if (ms_timeline_due(&t, request)) {
@@ -62,6 +62,10 @@ static void run_through(int32_t pools, int64_t requests)
         CHECK(t.length <= MS_TIMELINE_MOST);
     }
     check_rows(&t, requests);
+    ms_timeline known;
+    CHECK(ms_timeline_init(&known, pools, requests) == 0);
+    CHECK(known.stride == t.stride); /* who knows how many come begins with the stride that the others end with */
+    ms_timeline_free(&known);
     ms_timeline_free(&t);
     CHECK(t.samples == NULL && t.in_system == NULL && t.energy_j == NULL);
 }
@@ -89,7 +93,7 @@ static void without_pools_there_are_samples_all_the_same(void)
 static void the_stride_is_a_power_of_2_that_doubles(void)
 {
     ms_timeline t;
-    CHECK(ms_timeline_init(&t, 1) == 0);
+    CHECK(ms_timeline_init(&t, 1, -1) == 0);
     int64_t stride = 1;
     for (int64_t request = 0; request < 40 * MS_TIMELINE_MOST; request++) {
         if (ms_timeline_due(&t, request)) {
@@ -108,7 +112,7 @@ static void the_stride_is_a_power_of_2_that_doubles(void)
 static void a_sample_that_is_no_longer_due_is_refused(void)
 {
     ms_timeline t;
-    CHECK(ms_timeline_init(&t, 2) == 0);
+    CHECK(ms_timeline_init(&t, 2, -1) == 0);
     for (int64_t request = 0; request < MS_TIMELINE_MOST; request++) {
         offer(&t, request);
     }

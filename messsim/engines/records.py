@@ -152,9 +152,11 @@ class Timeline:
 
     MOST = 4096
 
-    def __init__(self) -> None:
+    def __init__(self, requests: int | None = None) -> None:
         self.samples: list[Sample] = []
         self.stride = 1
+        while requests is not None and (requests - 1) // self.stride >= self.MOST:  # take none that would go again
+            self.stride *= 2
 
     def due(self, request: int) -> bool:
         """Whether a request is to be sampled."""

@@ -105,7 +105,7 @@ class _Simulation:
         self.calendar = Calendar()
         self.brain = Brain(s, setup.policy)
         self.book = RecordBook(sink, s.record.max_open, s.record.chunk)
-        self.timeline = Timeline()
+        self.timeline = Timeline(setup.workload.length)
         self.progress = progress
         self.models = len(s.models)
         self.reference = s.reference
