@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
-from builders import model, scenario
+from builders import COEFFICIENTS, model, scenario
 from numpy.testing import assert_allclose
 
 from messsim.errors import PolicyError, ScenarioError
@@ -84,6 +84,30 @@ def test_ratios_are_to_the_oracles_at_the_policys_own_satisfaction(found):
         assert row["cost_ratio_to_oracle"] == pytest.approx(expected, rel=0.01)  # met by whole requests
         assert row["cost_ratio_to_oracle"] > row["cost_ratio_to_statistical_oracle"] > 0.9
     assert comparison["policies"][0]["figures"]["cost.ratio_to_oracle"]["mean"] > 1.5
+
+
+def test_all_three_oracles_of_known_cost_stand_beside_every_policy(found):
+    comparison, rows = found
+    passed = [Oracles(said().changed(replication=r)) for r in range(3)]
+    for k, policy in enumerate(comparison["policies"]):
+        costs = [passed[r].costs([rows[3 * r + k]["sla_satisfaction"]]) for r in range(3)]
+        for who in ("clairvoyant", "statistical", "feature"):
+            for at in ("at_alpha", "at_own"):
+                told = policy["figures"][f"cost.oracle.{who}.{at}"]
+                values = [c[who][at] for c in costs if c[who][at] is not None]
+                assert (told["mean"], told["count"]) == (pytest.approx(np.mean(values), rel=1e-12), len(values))
+                assert rows[k][f"cost_oracle_{who}_{at}"] == costs[0][who][at]
+
+
+def test_policies_that_met_unlike_many_requests_have_oracles_of_their_own():
+    closed = {"kind": "closed", "clients": 3, "think_s": 0.2}
+    models = [model("small", 0.4), model("large", 0.8, coefficients=COEFFICIENTS | {"a0_s": 1.0})]
+    scene = parse(scenario(arrivals=closed, requests=None, horizon_s=60.0, models=models))
+    _, rows = compare(scene, ["cheapest", "largest"], 1, workers=1)
+    assert rows[0]["requests_arrived"] > 1.5 * rows[1]["requests_arrived"]
+    for row in rows:
+        expected = Oracles(scene, row["requests_arrived"]).costs([row["sla_satisfaction"]])
+        assert row["cost_oracle_feature_at_alpha"] == expected["feature"]["at_alpha"]
 
 
 def test_tenants_are_each_satisfied_as_much_by_the_oracle():

@@ -10,7 +10,8 @@ from messsim.results.intervals import Interval, paired_difference, replication_i
 from messsim.routing import find
 from messsim.scenario import Scenario
 
-from .processes import in_processes, summary_of
+from .oracles import oracles_beside
+from .processes import Workers, in_processes, local_workers, summary_of
 from .rows import Row, row_of
 
 __all__ = ["FIGURES", "ORACLES", "compare", "frontier"]
@@ -30,6 +31,7 @@ FIGURES = (
     "cost.per_request_without_exploration",
     "cost.ratio_to_oracle",
     "cost.ratio_to_statistical_oracle",
+    *(f"cost.oracle.{who}.{at}" for who in ("clairvoyant", "statistical", "feature") for at in ("at_alpha", "at_own")),
     "requests.rejected",
     "requests.lost",
     "energy.total_j",
@@ -81,12 +83,14 @@ def compare(
         (with_policy(scenario, p).changed(replication=r), p not in ORACLES) for r in range(seeds) for p in policies
     ]
     done: dict[int, dict[str, Any]] = {}
-    for i, found in in_processes(_measured, tasks, workers=workers):
-        if isinstance(found, MesssimError):
-            raise found
-        done[i] = found
-        if told is not None:
-            told(len(done), len(tasks))
+    with local_workers(workers) as many:
+        for i, found in many.each(_measured, tasks):
+            if isinstance(found, MesssimError):
+                raise found
+            done[i] = found
+            if told is not None:
+                told(len(done), len(tasks))
+        _add_oracles([(task[0], done[i]) for i, task in enumerate(tasks)], many)
     rows = [row_of(task[0], done[i]) for i, task in enumerate(tasks)]
     flat = [figures(done[i]) for i in range(len(tasks))]
     by_policy = {p: flat[k :: len(policies)] for k, p in enumerate(policies)}
@@ -109,6 +113,23 @@ def compare(
             for policy, runs in by_policy.items()
         ],
     }, rows
+
+
+def _add_oracles(runs: Sequence[tuple[Scenario, dict[str, Any]]], many: Workers) -> None:
+    """Puts all three oracles of known cost into the summaries, by one pass for runs of the same requests."""
+    groups: dict[tuple[int, int], list[tuple[Scenario, dict[str, Any]]]] = {}
+    for scenario, summary in runs:
+        groups.setdefault((scenario.replication, summary["requests"]["arrived"]), []).append((scenario, summary))
+    alike = list(groups.values())
+    tasks = [
+        (same[0][0], same[0][1]["requests"]["arrived"], [[t["satisfaction"] for t in s["tenants"]] for _, s in same])
+        for same in alike
+    ]
+    for i, found in many.each(oracles_beside, tasks):
+        if isinstance(found, MesssimError):
+            raise found
+        for (_, summary), costs in zip(alike[i], found, strict=True):
+            summary["cost"]["oracle"] = {name: costs[name] for name in summary["cost"]["oracle"]}
 
 
 def with_policy(scenario: Scenario, policy: str) -> Scenario:

@@ -11,7 +11,7 @@ from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
 from messsim.workload.knowledge import Knowledge, probabilities
 
-__all__ = ["Oracles", "oracles"]
+__all__ = ["Oracles", "oracles", "oracles_beside"]
 
 KNOWLEDGE: dict[str, Knowledge | None] = {"clairvoyant": None, "statistical": "difficulty", "feature": "features"}
 
@@ -41,7 +41,8 @@ class Oracles:
     """
 
     def __init__(self, scenario: Scenario, arrived: int | None = None) -> None:
-        setup = prepare(scenario)
+        router = scenario.router.model_copy(update={"policy": "random"})  # none has to be built for this
+        setup = prepare(scenario.changed(router=router))
         if arrived is None and scenario.arrivals.kind == "closed" and scenario.horizon_s is not None:
             raise ValueError("a closed loop with horizon_s: expected `arrived`, how many requests the run had")
         self._alphas = [t.alpha or 0.0 for t in scenario.promises]
@@ -86,3 +87,10 @@ class Oracles:
 def oracles(scenario: Scenario, own: list[float | None], arrived: int | None = None) -> dict[str, Any]:
     """The three oracles beside one policy: see `Oracles`, which serves many policies with one pass."""
     return Oracles(scenario, arrived).costs(own)
+
+
+def oracles_beside(task: tuple[Scenario, int, list[list[float | None]]]) -> list[dict[str, Any]]:
+    """The three oracles beside several policies: of a scenario, how many requests arrived, and each policy's own."""
+    scenario, arrived, policies = task
+    passed = Oracles(scenario, arrived)
+    return [passed.costs(own) for own in policies]
