@@ -57,16 +57,20 @@ static double least_value(const ms_tournament *self)
     return lesser(lesser(a, b), lesser(c, d));
 }
 
+/* Branch-free but for ties: which player it is cannot be foretold, that it is one alone nearly always can. */
 static int32_t scan(const ms_tournament *self)
 {
     const double least = least_value(self);
-    int32_t best = -1;
-    for (int32_t i = 0; i < self->players; i++) {
-        if (self->values[i] == least && (best < 0 || self->orders[i] < self->orders[best])) {
-            best = i;
-        }
+    uint32_t equals = 0;
+    for (int32_t i = 0; i < self->leaves; i++) {
+        equals |= (uint32_t)(self->values[i] == least) << i;
     }
-    return best < 0 ? 0 : best;
+    int32_t best = __builtin_ctz(equals);
+    for (equals &= equals - 1; equals != 0; equals &= equals - 1) {
+        const int32_t other = __builtin_ctz(equals);
+        best = self->orders[other] < self->orders[best] ? other : best;
+    }
+    return best;
 }
 
 /* ---- many players: a tree of winners ------------------------------------------------------------------------ */
