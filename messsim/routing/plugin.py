@@ -22,7 +22,7 @@ from functools import lru_cache
 from typing import Any
 
 from messsim import _core
-from messsim.errors import PolicyError, ScenarioError
+from messsim.errors import PolicyError
 
 from .contract import Policy, Prepare
 
@@ -85,8 +85,6 @@ def compile_policy(
     ------
     PolicyError
         If a function has other arguments, or Numba cannot compile it.
-    ScenarioError
-        If Numba is not installed.
     """
     functions = {"decide": decide, "finish": finish, "rated": rated, "learn": learn}
     # What `prepare` puts in has a length that nobody knows yet: such a policy must not ask for one.
@@ -111,12 +109,8 @@ def compile_policy(
 
 @lru_cache(maxsize=64)
 def _compiled(role: str, function: Function, n_params: int, n_state: int, uniforms: int) -> Any:
-    try:
-        import numba
-    except ImportError:
-        raise ScenarioError(
-            "router.policy: Numba is not installed; expected `pip install messsim[numba]` for this policy"
-        ) from None
+    import numba
+
     _refuse_raise(role, function)
     given = list(inspect.signature(function).parameters)
     if strange := [a for a in given if a not in ARGUMENTS[role]]:
