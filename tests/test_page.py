@@ -182,10 +182,9 @@ def damaged(run_dir, tmp_path):
 
 
 def test_a_directory_that_is_no_run(tmp_path):
-    with pytest.raises(OutputError, match="expected a directory that"):
-        report(tmp_path)
-    with pytest.raises(OutputError, match="expected a directory that"):
-        report(tmp_path / "absent")
+    for directory in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(OutputError, match="holds no run and no study; expected what the --out of run, converge"):
+            report(directory)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -272,6 +271,10 @@ def test_a_browser_draws_every_chart_and_asks_for_nothing(opened, run_dir, page,
     shown = opened(run_dir / "report.html", width=width, scheme=scheme)
     assert shown.heard == []
     assert len(shown.marks()) == 12
+    images = shown.page.get_by_role("img").all()
+    assert [i.get_attribute("aria-label") for i in images] == [
+        a["aria-label"] for a in Elements(page).of("div") if a.get("class") == "chart"
+    ]
     assert min(shown.marks()) >= 2
     assert shown.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert shown.page.evaluate(

@@ -84,6 +84,10 @@ def test_points_are_told_by_their_keys(said, swept):
     found = grouped(pl.read_parquet(swept / "results.parquet"), said)
     assert found.keys == ["router.V", "router.policy"]
     assert found.points["point"][0] == "router.V = 0.0001, router.policy = mess+"
+    longer = pl.read_parquet(swept / "results.parquet").rename({"router.V": 'models."m.1".replicas'})
+    assert grouped(longer, said).points["point"][0] == "m.1.replicas = 0.0001, router.policy = mess+"
+    twins = longer.rename({"router.policy": 'pools."m.1".replicas'})
+    assert grouped(twins, said).points["point"][0].startswith('models."m.1".replicas = 0.0001, pools."m.1".replicas')
     assert len(found.points) == 6
 
 

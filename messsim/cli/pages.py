@@ -15,7 +15,7 @@ RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that 
 @command
 def report(
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Directory that the --out of run, converge, compare or sweep wrote.")
+        Path, typer.Argument(metavar="DIR", help="What the --out of run, converge, compare, sweep or plan wrote.")
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The HTML file; none: report.html in the directory.")
@@ -33,7 +33,7 @@ def plot(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to draw: .svg, .png or .html.")],
     what: Annotated[
         str,
-        typer.Argument(metavar="[WHAT]", help="satisfaction, queue, cost, answers, latency, load, power or tenants."),
+        typer.Argument(metavar="WHAT", help="satisfaction, queue, cost, answers, latency, load, power or tenants."),
     ] = "satisfaction",
 ) -> None:
     """One chart of a run as a file (extra `plot`)."""

@@ -17,7 +17,7 @@ from .parts import SECONDS, SQUARES, folded, layered, rows
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["along", "forest", "shares", "tradeoff"]
+__all__ = ["AXES", "BETWEEN", "along", "forest", "shares", "tradeoff"]
 
 MOST_NAMED = 40  # points that are told by name
 MOST_DRAWN = 1000
@@ -25,11 +25,12 @@ MOST_LABELLED, LONGEST_LABEL = 14, 20  # points, letters: more would lie over on
 MOST_SERIES = 8
 EVERY_SERIES = "all"
 SHARE = "share "
+BETWEEN = ", "  # the keys of a point
 
 AXES: dict[str, tuple[str, str, Callable[[float | None], str]]] = {  # title, format, in words
     "satisfaction": ("share of answers that satisfy", "%", lambda v: percent(v, 2)),
     "margin": ("margin to the promise", "+%", lambda v: "-" if v is None else f"{100 * v:+.2f} points"),
-    "cost": ("cost of an answer", "~s", number),
+    "cost": ("cost of an answer", ",~r", number),
     "ttft_p95": ("TTFT, 95th percentile", "", seconds),
     "e2e_p95": ("end to end, 95th percentile", "", seconds),
 }
@@ -111,7 +112,7 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     def x(column: str) -> Any:
         return alt.X(f"{column}:Q", title=title, scale=alt.Scale(zero=False, padding=12), axis=axis)
 
-    y = alt.Y("point:N", title=None, sort=order, axis=alt.Axis(labelLimit=190, grid=True, ticks=False, domain=False))
+    y = alt.Y("point:N", title=None, sort=order, axis=_named(grid=True))
     base = alt.Chart(rows(drawn))
     layers = [
         base.mark_rule(style="whisker").encode(x=x(f"{name}_low"), x2=f"{name}_high:Q", y=y),
@@ -133,8 +134,19 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
         layered(*layers),
         f"{title[0].upper()}{title[1:]}, of {len(drawn)} points: {_extremes(drawn)}.",
         note + (f" The first {len(drawn)} of {len(points)} points." if left else ""),
-        height=26 * max(2, len(drawn)) + 20,
+        height=_height(order),
     )
+
+
+def _named(**options: Any) -> Any:
+    """An axis of points; a point of several keys has a line for each."""
+    lines = f"split(datum.label, '{BETWEEN}')"
+    return library().Axis(labelExpr=lines, labelLimit=190, ticks=False, domain=False, **options)
+
+
+def _height(names: Sequence[str]) -> int:
+    lines = max((name.count(BETWEEN) + 1 for name in names), default=1)
+    return (14 + 12 * lines) * max(2, len(names)) + 20
 
 
 def _extremes(drawn: pl.DataFrame) -> str:
@@ -205,7 +217,7 @@ def shares(points: pl.DataFrame, models: Sequence[str]) -> Figure:
             x=alt.X("share:Q", title="share of answers", stack="zero", scale=alt.Scale(domain=[0, 1], nice=False)).axis(
                 format="%", tickCount=5
             ),
-            y=alt.Y("point:N", title=None, sort=order, axis=alt.Axis(labelLimit=190, ticks=False, domain=False)),
+            y=alt.Y("point:N", title=None, sort=order, axis=_named()),
             color=alt.Color("model:N", title=None, scale=alt.Scale(domain=names), legend=SQUARES),
             order="place:Q",
             tooltip=["point:N", "model:N", alt.Tooltip("share:Q", format=".1%")],
@@ -216,5 +228,5 @@ def shares(points: pl.DataFrame, models: Sequence[str]) -> Figure:
         layered(bars),
         f"Share of answers by model, for {len(drawn)} points.",
         "Means over the replications.",
-        height=26 * max(2, len(drawn)) + 20,
+        height=_height(order),
     )

@@ -82,7 +82,6 @@ def _tiles(best: pl.DataFrame, unit: str) -> list[Tile]:
         return []
     row = best.row(0, named=True)
     tiles = [
-        Tile("Cheapest that keeps it", row["point"]),
         Tile("Its cost of an answer", number(row["cost_mean"], unit)),
         Tile("Its satisfaction", percent(row["satisfaction_mean"], 2)),
         Tile("Its least margin", AXES["margin"][2](row["margin_mean"]), "mean over replications"),

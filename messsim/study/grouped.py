@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from messsim.errors import OutputError
+from messsim.plot.points import BETWEEN
 from messsim.results.intervals import LEVEL
+from messsim.scenario.overrides import split_path
 
 from .rows import column_of
 
@@ -95,8 +97,15 @@ def _in_words(keys: Sequence[str]) -> pl.Expr:
 
     if list(keys) == ["policy"]:
         return pl.col("policy")
-    parts = [pl.format("{} = {}", pl.lit(k), pl.col(k).cast(pl.String).fill_null("none")) for k in keys]
-    return pl.concat_str(parts, separator=", ")
+    names = _short(keys)
+    parts = [pl.format("{} = {}", pl.lit(names[k]), pl.col(k).cast(pl.String).fill_null("none")) for k in keys]
+    return pl.concat_str(parts, separator=BETWEEN)
+
+
+def _short(keys: Sequence[str]) -> dict[str, str]:
+    """The last two parts of each key path, unless two keys would then be the same."""
+    short = {k: ".".join((split_path(k) or [k])[-2:]) for k in keys}
+    return short if len(set(short.values())) == len(keys) else {k: k for k in keys}
 
 
 def _margin(columns: Sequence[str], scenario: Scenario) -> pl.Expr:

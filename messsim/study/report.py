@@ -27,7 +27,7 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
     Parameters
     ----------
     directory
-        What the ``--out`` of run, converge, compare or sweep wrote.
+        What the ``--out`` of run, converge, compare, sweep or plan wrote.
     out
         An ``.html`` file; none: ``report.html`` in the directory. A file that is there already is replaced.
 
@@ -50,6 +50,9 @@ def _page(path: Path) -> Page:
         return page_of(read_convergence(path), _scenario(path))
     if (path / RESULTS).exists():
         return _study_page(path)
+    if not (path / "summary.json").exists():
+        expected = "what the --out of run, converge, compare, sweep or plan wrote"
+        raise OutputError(f"{path}: holds no run and no study; expected {expected}")
     return _run_page(path)
 
 
