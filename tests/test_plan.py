@@ -276,6 +276,7 @@ def test_a_plan_says_how_sure_it_is_and_what_it_left_out(everything):
     left_out = ("simulated", "costlier", "too_small", "assumed")
     assert sum(counts[k] for k in left_out) == 16
     assert counts["simulated"] < 16
+    assert counts["too_small"] > 0
     assert found["status"] == "met"
     assert (found["replications"], found["level"]) == (3, 0.95)
     assert [r["verdict"] for r in found["best"]["requirements"]] == ["met", "met"]

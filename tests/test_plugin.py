@@ -70,6 +70,20 @@ def test_a_file_beside_the_scenario_is_a_policy(tmp_path):
     assert_equal(said)
 
 
+def test_a_file_is_loaded_once_for_all_runs_until_it_changes(tmp_path):
+    """Compiling takes a good half second, which a sweep would pay for every run."""
+    loads = tmp_path / "loads"
+    loads.write_text("")
+    note = f"import pathlib\nloads = pathlib.Path({str(loads)!r})\nloads.write_text(loads.read_text() + 'x')\n"
+    answers = []
+    for body in ("return request % models", "return request % models", "return 1"):
+        written(tmp_path, f"{HEAD}{note}def decide({ARGUMENTS}):\n    {body}\n{BUILD}")
+        answers.append(messsim.run(scenario("own.py", tmp_path)).requests.collect()["model"].to_list())
+    assert loads.read_text() == "xx"
+    assert answers[0] == answers[1]
+    assert set(answers[2]) == {"b"}
+
+
 def test_params_state_and_arrays_reach_it(tmp_path):
     policy_file(tmp_path, "state[0] += params[0]; return int(state[0]) % len(costs)")
     models = messsim.run(scenario("own.py", tmp_path)).requests.collect()["model"].to_list()

@@ -1,7 +1,9 @@
 """Routing policies: MESS+ and those that stand beside it."""
 
+import hashlib
 import importlib.util
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -91,6 +93,16 @@ def _load(path: Path) -> Build:
     """The function `build` of a Python file."""
     if not path.is_file():
         raise ScenarioError(f"router.policy: no such file {path}; expected a Python file with a function build")
+    try:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ScenarioError(f"router.policy: {path} cannot be read: {error.strerror}") from None
+    return _loaded(path.resolve(), content)
+
+
+@lru_cache(maxsize=64)
+def _loaded(path: Path, content: str) -> Build:
+    """The same for a file as it stands: what it compiles is then compiled once for all runs of this process."""
     spec = importlib.util.spec_from_file_location(f"messsim_policy_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
