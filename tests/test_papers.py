@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import messsim
 from messsim.cli import app
 from messsim.errors import DataError, ScenarioError
-from messsim.report.paper import paper_csv, paper_page, paper_table
+from messsim.report.paper import paper_csv, paper_page, paper_table, provider_table
 from messsim.report.theory import PICTURES, slope_table
 from messsim.scenario import parse
 from messsim.study.captures import captured
@@ -79,15 +79,18 @@ def test_mean_costs_are_over_the_benchmarks(small):
 
 
 def test_tables_show_both_accountings(small):
-    table = paper_table(small)
-    assert len(table.splitlines()) == 2 + 8 * 2
-    (row,) = (line for line in table.splitlines() if line.startswith("| WinoGrande | 70 % | 1 |"))
     run = small["benchmarks"][-1]["runs"][1]
+    papers, providers = (table(small).replace("\u00a0", " ") for table in (paper_table, provider_table))
+    assert len(papers.splitlines()) == len(providers.splitlines()) == 2 + 8 * 2
+    (row,) = (line for line in papers.splitlines() if line.startswith("| WinoGrande | 70 % | 1 |"))
     assert f"| {100 * run['paper']['satisfaction']['mean']:.2f} ± " in row
-    assert f"| {100 * run['whole']['satisfaction']['mean']:.2f} ± " in row
     assert "| 73.22 % |" in row
     assert "| 36/48/16 |" in row
-    assert "| published, MESS+ | 1.07 |" in paper_page(small)
+    (row,) = (line for line in providers.splitlines() if line.startswith("| WinoGrande | 1 |"))
+    assert f"| {100 * run['whole']['satisfaction']['mean']:.2f} ± " in row
+    assert f"| {run['kept']} of 2 | {run['whole']['cost_mj']['mean']:.2f} ± " in row
+    page = paper_page(small).replace("\u00a0", " ")
+    assert "| published, MESS+ | 1.07 |" in page
     rows = list(csv.DictReader(io.StringIO(paper_csv(small))))
     assert [(r["name"], float(r["c"])) for r in rows] == [(b.name, c) for b in BENCHMARKS for c in (0.1, 1.0)]
     assert float(rows[-1]["whole_cost_mj_mean"]) == run["whole"]["cost_mj"]["mean"]

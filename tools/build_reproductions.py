@@ -7,7 +7,7 @@ What stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced; t
 
 from build_accuracy import DOCS, spliced
 
-from messsim.report.paper import cost_table, paper_table
+from messsim.report.paper import cost_table, paper_table, provider_table
 from messsim.report.theory import slope_table
 from messsim.report.theory_plots import theory_svg
 from messsim.study.reproduce import reproduce_paper
@@ -17,7 +17,8 @@ from messsim.study.theory import reproduce_theory
 def main() -> None:
     """Reproduce paper and theory as the command does by default."""
     paper, theory = reproduce_paper(), reproduce_theory()
-    texts = {"paper": paper_table(paper), "cost": cost_table(paper), "slopes": slope_table(theory)}
+    texts = {"paper": paper_table(paper), "provider": provider_table(paper), "cost": cost_table(paper)}
+    texts["slopes"] = slope_table(theory)
     for page in (DOCS / "paper.md", DOCS / "theory.md"):
         page.write_text(spliced(page.read_text(encoding="utf-8"), texts), encoding="utf-8")
     (DOCS / "theory").mkdir(exist_ok=True)

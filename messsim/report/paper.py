@@ -1,5 +1,6 @@
 """The paper's benchmarks beside what it published, for the terminal and for a page."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -7,12 +8,13 @@ from rich.text import Text
 
 from .tables import Fitting, number, percent
 
-__all__ = ["cost_table", "paper_csv", "paper_page", "paper_table", "paper_tables"]
+__all__ = ["cost_table", "paper_csv", "paper_page", "paper_table", "paper_tables", "provider_table"]
 
 HEADS = (
     *("benchmark", "promised", "c", "satisfied", "published", "calls 70B/8B/1B", "published calls", "MJ"),
     *("at the end", "kept", "MJ with exploring", "one model, MJ", "x oracle"),
 )
+PAPERS = 8  # the first so many speak of what the paper's tables show
 SPARE = ("x oracle", "kept", "one model, MJ", "MJ with exploring", "at the end", "published calls", "calls 70B/8B/1B")
 HINT = (
     "satisfied, MJ: the paper's accounting (mean over steps of the satisfaction so far; energy without exploring). "
@@ -39,8 +41,14 @@ def paper_tables(found: dict[str, Any]) -> RenderableType:
 
 
 def paper_table(found: dict[str, Any]) -> str:
-    """The same table as Markdown."""
-    return _markdown(HEADS, _rows(found))
+    """In the paper's accounting, beside what was published, as Markdown."""
+    return _markdown(HEADS[:PAPERS], [row[:PAPERS] for row in _rows(found)])
+
+
+def provider_table(found: dict[str, Any]) -> str:
+    """What a provider sees, as Markdown."""
+    kept = (0, 2, *range(PAPERS, len(HEADS)))
+    return _markdown([HEADS[i] for i in kept], [[row[i] for i in kept] for row in _rows(found)])
 
 
 def cost_table(found: dict[str, Any]) -> str:
@@ -53,9 +61,10 @@ def cost_table(found: dict[str, Any]) -> str:
 
 
 def paper_page(found: dict[str, Any]) -> str:
-    """Both tables as one Markdown page."""
+    """All tables as one Markdown page."""
     hint = HINT.format(n=found["replications"])
-    return "\n\n".join(["# The MESS+ paper's benchmarks", paper_table(found), hint, cost_table(found)]) + "\n"
+    parts = ["# The MESS+ paper's benchmarks", hint, paper_table(found), provider_table(found), cost_table(found)]
+    return "\n\n".join(parts) + "\n"
 
 
 def paper_csv(found: dict[str, Any]) -> str:
@@ -124,6 +133,8 @@ def _mean_cost(ours: dict[str, Any]) -> str:
     return f"c = {ours['c']:g}: {ours['paper_mj']:.2f} MJ without exploring, {ours['whole_mj']:.2f} with"
 
 
-def _markdown(heads: tuple[str, ...] | list[str], rows: list[tuple[str, ...]] | list[list[str]]) -> str:
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Figures stay on one line: their spaces do not break."""
     rule = ["---"] + ["---:"] * (len(heads) - 1)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rule, *rows])
+    unbroken = [[cell.replace(" ", "\u00a0") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rule, *unbroken])

@@ -10,7 +10,7 @@ from .theory import PICTURES
 
 __all__ = ["theory_svg"]
 
-WIDTH, HEIGHT = 460, 300
+WIDTH, NARROW, HEIGHT = 460, 260, 300  # NARROW: one of two side by side
 MEASURED = "measured"
 Point = dict[str, float]
 
@@ -29,7 +29,9 @@ def theory_svg(found: dict[str, Any]) -> dict[str, str]:
     charts = {
         "shortfall": _shortfall(alt, found),
         "gap": _gap(alt, found),
-        "overhead": alt.hconcat(_overhead_by_c(alt, found), _overhead_by_t(alt, found)),
+        "overhead": alt.hconcat(
+            *(chart.properties(width=NARROW) for chart in (_overhead_by_c(alt, found), _overhead_by_t(alt, found)))
+        ),
         "queue": _queue(alt, found),
     }
     return {name: svg_of(chart.properties(title=PICTURES[name]).configure(**LIGHT)) for name, chart in charts.items()}
