@@ -22,7 +22,7 @@ from messsim.version import __version__
 from .points import Point
 from .rows import Row, frame_of
 
-__all__ = ["Journal", "contents", "journal"]
+__all__ = ["Journal", "contents", "journal", "went_on"]
 
 ROWS, STUDY, RESULTS = "rows.jsonl", "study.json", "results.parquet"
 
@@ -140,3 +140,9 @@ def _read(path: Path, opened: IO[str]) -> dict[Key, Row]:
     opened.seek(len(whole.encode()))
     opened.truncate()
     return rows
+
+
+def went_on(error: BaseException, done: int, total: int | None = None) -> str:
+    """What stopped a study, and what is kept of it."""
+    many = f"{done}" if total is None else f"{done} of {total}"
+    return f"{str(error) or 'interrupted'}; {many} runs are kept: the same command goes on from there"

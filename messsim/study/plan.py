@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from messsim.errors import MesssimError, ScenarioError
+from messsim.errors import MesssimError, ScenarioError, SimulationError
 from messsim.results.figures import Requirement
 from messsim.results.intervals import LEVEL, replication_interval
 from messsim.scenario import Scenario, with_values
@@ -15,10 +15,10 @@ from messsim.version import __version__
 
 from .candidates import Axis, Candidate, candidates_of, usd_per_hour
 from .carrying import Carrying
-from .journal import Journal, contents, journal
+from .journal import Journal, contents, journal, went_on
 from .processes import Workers, local_workers, summary_of
 from .requirements import known_figures, requirements_of
-from .rows import Row, row_of
+from .rows import Row, check_version, row_of
 from .search import MOST_CHECKS, Evaluation, Search
 from .verdicts import FAILED, MET, overall, values_of, verdict_of
 
@@ -100,6 +100,10 @@ def plan(
         runs = _Runs(base, axes, candidates, seeds, many, kept, progress)
         try:
             search = _search(base, axes, candidates, prices, wanted, runs)
+        except (KeyboardInterrupt, SimulationError) as error:
+            if kept is None:
+                raise
+            raise type(error)(went_on(error, len(kept.rows))) from None
         finally:
             if kept is not None:
                 kept.close([kept.rows[key] for key in sorted(kept.rows)])
@@ -159,8 +163,10 @@ class _Runs:
             tasks = [(said.changed(replication=r), point) for r in todo]
             for k, value in self._workers.each(_row, tasks):
                 self._rows[i, todo[k]] = value
-                if self._kept is not None and not isinstance(value, MesssimError):
-                    self._kept.add((i, todo[k]), value)
+                if not isinstance(value, MesssimError):
+                    check_version(value)
+                    if self._kept is not None:
+                        self._kept.add((i, todo[k]), value)
                 self._tell(len(self._rows), len(self._rows) + len(todo) - k - 1 + left * self.seeds)
         return [self._rows[i, r] for r in range(seeds)]
 

@@ -12,14 +12,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from messsim.errors import MesssimError
+from messsim.errors import MesssimError, SimulationError
 from messsim.results.figures import Figure, figures, plain
 from messsim.scenario import Scenario
+from messsim.version import __version__
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Row", "column_of", "failed_row", "frame_of", "row_of"]
+__all__ = ["Row", "check_version", "column_of", "failed_row", "frame_of", "row_of"]
 
 Row = dict[str, Figure]
 
@@ -45,6 +46,18 @@ def row_of(scenario: Scenario, summary: Mapping[str, Any], point: Mapping[str, A
 def failed_row(scenario: Scenario, error: MesssimError, point: Mapping[str, Any] | None = None) -> Row:
     """The row of a run that did not come to its end."""
     return _head(scenario, point, str(error)) | {"scenario": scenario.name, "engine": scenario.engine}
+
+
+def check_version(row: Row) -> None:
+    """Raises for a row that another version made, on a cluster whose nodes differ.
+
+    Raises
+    ------
+    SimulationError
+        That names both versions.
+    """
+    if row["version"] != __version__:
+        raise SimulationError(f"a worker runs messsim {row['version']}, not {__version__}; expected the same")
 
 
 def _head(scenario: Scenario, point: Mapping[str, Any] | None, error: str | None) -> Row:

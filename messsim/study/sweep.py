@@ -13,11 +13,11 @@ from messsim.results.intervals import replication_interval
 from messsim.scenario import Scenario, with_values
 from messsim.version import __version__
 
-from .journal import contents, journal
+from .journal import contents, journal, went_on
 from .points import Point, told
 from .processes import Workers, local_workers, summary_of
 from .requirements import known_figures
-from .rows import Row, failed_row, row_of
+from .rows import Row, check_version, failed_row, row_of
 from .verdicts import values_of
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def sweep(
             if kept is None:
                 raise
             kept.close(state.in_order())
-            kept_runs = f"{state.done} of {len(keys)} runs are kept: the same command goes on from there"
-            raise type(error)(f"{str(error) or 'interrupted'}; {kept_runs}") from None
+            raise type(error)(went_on(error, state.done, len(keys))) from None
         if kept is not None:
             kept.close(state.in_order())
     return state.report(scenario, seeds, shown)
@@ -162,8 +161,7 @@ class _Runs:
         if isinstance(value, MesssimError):
             self._failed[key] = value
             return
-        if value["version"] != __version__:
-            raise SimulationError(f"a worker runs messsim {value['version']}, not {__version__}; expected the same")
+        check_version(value)
         self._rows[key] = value
         if self._kept is not None:
             self._kept.add(key, value)
