@@ -121,7 +121,7 @@ def test_the_family_shares_its_chance(few):
 
 
 def test_neither_processes_nor_the_engine_change_a_figure(few, monkeypatch):
-    monkeypatch.setattr(verification, "LEAST_REQUESTS", 300)
+    monkeypatch.setattr(verification, "LEAST_REQUESTS", 200)
     chosen = [M_M_1, IDENTITY]
     cases = verify(chosen=chosen, size=1e-9)["cases"]
     assert verify(chosen=chosen, size=1e-9, workers=2)["cases"] == cases
