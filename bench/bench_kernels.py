@@ -13,6 +13,7 @@ from reference.replica import Arrival, Coefficients, Limits, simulate
 from threadpoolctl import threadpool_limits
 
 from messsim import _core
+from messsim.routing.oracle_dual import Frontier
 
 SHORT = {"max_time": 0.2, "min_rounds": 5, "warmup": True, "warmup_iterations": 2}
 
@@ -298,4 +299,43 @@ def test_known_costs(benchmark, n, how) -> None:
     prompts = np.random.default_rng(4).integers(1, 8192, n, dtype=np.int32)
     costs = benchmark(known_costs_core if how == "messsim" else known_costs_numpy, prompts)
     np.testing.assert_allclose(costs, known_costs_numpy(prompts), rtol=1e-12)
+    benchmark.extra_info["requests"] = n
+
+
+# ---- the oracle's frontier: what a run adds up of every request's potential outcomes ---------------------
+
+
+def frontier_numpy(satisfied: np.ndarray, costs: np.ndarray, alpha: float) -> float:
+    """Least mean cost, outcomes 0 or 1: a histogram of (cheapest satisfying - cheapest), cheapest steps first."""
+    n = costs.shape[1]
+    first = np.argmin(costs, axis=0)
+    base, lucky = costs[first, np.arange(n)], satisfied[first, np.arange(n)] > 0
+    step = np.where(satisfied > 0, costs, np.inf).min(axis=0) - base
+    step = step[~lucky & np.isfinite(step)]
+    bins = np.floor(256 * np.log2(step)).astype(np.int64) + 8192
+    gain, cost = np.bincount(bins, minlength=16384), np.bincount(bins, step, 16384)
+    wanted, reached = alpha * n - lucky.sum(), np.cumsum(gain)
+    at = int(np.searchsorted(reached, wanted))
+    part = (wanted - reached[at] + gain[at]) / gain[at]
+    return float((base.sum() + cost[:at].sum() + part * cost[at]) / n)
+
+
+def frontier_core(satisfied: np.ndarray, costs: np.ndarray, alpha: float) -> float:
+    frontier = Frontier(len(costs))
+    frontier.add(satisfied, costs)
+    optimum = frontier.optimum(alpha)
+    assert optimum is not None
+    return optimum.per_request
+
+
+@pytest.mark.benchmark(**SHORT)
+@pytest.mark.parametrize("how", ["numpy", "messsim"])
+@pytest.mark.parametrize("models", [2, 4, 16])
+def test_the_oracles_frontier(benchmark, models, how) -> None:
+    benchmark.group = f"frontier models={models}"
+    rng, n, alpha = np.random.default_rng(5), 65536, 0.7
+    satisfied = (rng.uniform(size=(models, n)) < np.linspace(0.4, 0.9, models)[:, None]).astype(float)
+    costs = np.geomspace(10.0, 1000.0, models)[:, None] * rng.lognormal(0.0, 0.5, n)
+    least = benchmark(frontier_core if how == "messsim" else frontier_numpy, satisfied, costs, alpha)
+    np.testing.assert_allclose(least, frontier_numpy(satisfied, costs, alpha), rtol=1e-4)  # other bins
     benchmark.extra_info["requests"] = n
