@@ -67,9 +67,10 @@ def tradeoff(points: pl.DataFrame, unit: str, alpha: float | None, frontier: Seq
         layers.append(text.encode(x=x("cost_mean"), y=y("satisfaction_mean"), text="point:N"))
     for oracle in dict.fromkeys(p["oracle"] for p in frontier):
         line = pl.DataFrame([p for p in frontier if p["oracle"] == oracle]).sort("satisfaction")
-        ends = alt.Chart(rows(line))
-        layers.insert(0, ends.mark_line(style="mark").encode(x=x("cost"), y=y("satisfaction"), order="satisfaction:Q",
-                                                            tooltip=["oracle:N"]))  # fmt: skip
+        curve = alt.Chart(rows(line)).mark_line(style="mark")
+        layers.insert(0, curve.encode(x=x("cost"), y=y("satisfaction"), order="satisfaction:Q", tooltip=["oracle:N"]))
+        name = alt.Chart(rows(line.tail(1))).mark_text(style="mark-label", align="left", dx=5, dy=-5)
+        layers.append(name.encode(x=x("cost"), y=y("satisfaction"), text="oracle:N"))
     if alpha is not None:
         promise = alt.Chart(alt.Data(values=[{"alpha": alpha}]))
         layers.insert(0, promise.mark_rule(style="promise").encode(y=y("alpha")))
