@@ -75,6 +75,17 @@ def scenario(name: str, requests: int, *sets: str):
     return messsim.load(SCENARIOS / f"{name}.toml", list(sets), requests=requests)
 
 
+def zoo(models: int, requests: int):
+    """MESS+ over so many models of rising cost and satisfaction, 16 features, everything else as in `synthetic`."""
+    said = scenario("synthetic", requests)
+    first = said.models[1]
+    rising = [
+        first.model_copy(update={"name": f"model-{m}", "satisfaction": 0.4 + 0.3 * m / (models - 1), "replicas": 2})
+        for m in range(models)
+    ]
+    return said.changed(models=rising)
+
+
 def note_rate(benchmark, requests: int, simpy_rate: float) -> None:
     rate = requests / benchmark.stats.stats.min
     benchmark.extra_info["requests_per_s"] = round(rate)
@@ -147,5 +158,14 @@ def test_growth_with_requests(benchmark, requests, simpy_rate):
 def test_growth_with_replicas(benchmark, times, simpy_rate):
     sets = [f"models.{m}.replicas={times * r}" for m, r in enumerate((1, 1, 3, 3))]
     said = scenario("synthetic", 500_000, *sets, f"arrivals.rate_rps={4.0 * times}")
+    benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=2)
+    note_rate(benchmark, 500_000, simpy_rate)
+
+
+@pytest.mark.benchmark(group="growth with models")
+@pytest.mark.parametrize("models", [2, 4, 8, 16])
+def test_growth_with_models(benchmark, models, simpy_rate):
+    """A zoo of one family on the same traffic; each model has replicas enough to explore and to exploit."""
+    said = zoo(models, 500_000)
     benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=2)
     note_rate(benchmark, 500_000, simpy_rate)
