@@ -82,7 +82,7 @@ int ms_labels_miss(ms_loop *loop, ms_open *open)
         code = ms_brain_learn(&loop->brain, open->request, open->tenant, open->lesson, labels);
     }
     ms_labels_end_lesson(loop, open);
-    return code < 0 ? ms_loop_illegal(loop, open->request, code, MS_ERR_POLICY) : 0;
+    return code < 0 ? ms_loop_illegal(loop, open->request, code, MS_ERR_LABEL) : 0;
 }
 
 int ms_labels_give(ms_loop *loop, ms_open *open, int32_t model)
@@ -93,7 +93,7 @@ int ms_labels_give(ms_loop *loop, ms_open *open, int32_t model)
         const int64_t code =
             ms_brain_rate(&loop->brain, open->request, model, open->tenant, satisfied, label, open->rated);
         if (code < 0) {
-            return ms_loop_illegal(loop, open->request, code, MS_ERR_POLICY);
+            return ms_loop_illegal(loop, open->request, code, MS_ERR_LABEL);
         }
     }
     if (open->lesson != NULL) {

@@ -239,7 +239,7 @@ static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
                        policy->params, policy->state);
     *on = following != models;
     if (following < 0 || following > models) {
-        return ms_loop_illegal(self, open->request, following, MS_ERR_PLAN);
+        return ms_loop_illegal(self, open->request, following, MS_ERR_NEXT);
     }
     if (!*on) {
         return 0;

@@ -3,6 +3,9 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "error.h" nogil:
     enum:
+        MS_ERR_PLAN
+        MS_ERR_NEXT
+        MS_ERR_LABEL
         MS_ERR_IN_VAIN
     const char *ms_error_text(int code)
     const char *ms_error_exception(int code)

@@ -205,8 +205,8 @@ class Ledger:
     @property
     def holds(self) -> bool: ...
 
-def illegal_plan(request: int, plan: int, models: int) -> PolicyError:
-    """The error for a decision that cannot be carried out."""
+def illegal(status: int, request: int, code: int, models: int) -> PolicyError:
+    """The error for what a policy returned: a decision, a next model, an answer to a label."""
 
 @final
 class Policy:

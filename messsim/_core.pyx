@@ -479,12 +479,18 @@ cdef class Ledger:
         return bool(ms_ledger_holds(&self.c))
 
 
-def illegal_plan(int64_t request, int64_t plan, int64_t models):
-    """The error for a decision that cannot be carried out."""
-    if plan < 0:
-        return errors.PolicyError(f"the policy returned its error code {plan} at request {request}")
+def illegal(int status, int64_t request, int64_t code, int64_t models):
+    """The error for what a policy returned: a decision, a next model, an answer to a label."""
+    if status == MS_ERR_LABEL:
+        return errors.PolicyError(f"the policy returned its error code {code} on the label of request {request}")
+    if status == MS_ERR_NEXT:
+        return errors.PolicyError(
+            f"the policy's finish returned {code} at request {request}; expected a model from 0 to {models - 1} to ask "
+            f"next, or {models} to stay with the answer")
+    if code < 0:
+        return errors.PolicyError(f"the policy returned its error code {code} at request {request}")
     return errors.PolicyError(
-        f"the policy returned {plan} at request {request}; expected a model from 0 to {models - 1}, "
+        f"the policy returned {code} at request {request}; expected a model from 0 to {models - 1}, "
         "or one with a single PLAN_ flag")
 
 
@@ -556,7 +562,7 @@ cdef class Policy:
         cdef int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE)
         if plan < 0 or (plan & ~flags) >= models or flags & (flags - 1) or (
                 flags == MS_PLAN_CHAIN and self.c.finish == NULL):
-            raise illegal_plan(request, plan, models)
+            raise illegal(MS_ERR_PLAN, request, plan, models)
         return plan
 
     def finish(self, int64_t request, int64_t stage, int64_t model, const double[::1] scores not None,
@@ -571,7 +577,7 @@ cdef class Policy:
         chosen = self.c.finish(request, stage, tenant, model, models, &scores[0], &costs[0],
                                &NO_FACTS[0] if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
         if not 0 <= chosen <= models:
-            raise errors.PolicyError(f"the policy returned {chosen} after stage {stage} of request {request}")
+            raise illegal(MS_ERR_NEXT, request, chosen, models)
         return chosen
 
     def rated(self, int64_t request, int64_t model, double alpha, double satisfaction, double queue, int64_t tenant=0):
@@ -590,7 +596,7 @@ cdef class Policy:
 
 cdef int heard(int64_t request, int64_t code) except -1:
     if code < 0:
-        raise errors.PolicyError(f"the policy returned its error code {code} on the label of request {request}")
+        raise illegal(MS_ERR_LABEL, request, code, 0)
     return 0
 
 
@@ -1073,7 +1079,7 @@ cdef class Loop:
         with nogil:
             status = ms_loop_run(&self.c, budget)
         if status < 0 and self.c.error_request >= 0 and ms_error_exception(status) == b"PolicyError":
-            raise illegal_plan(self.c.error_request, self.c.error_plan, self.c.config.models)
+            raise illegal(status, self.c.error_request, self.c.error_plan, self.c.config.models)
         check(status)
         return status
 

@@ -97,6 +97,14 @@ def test_its_own_error_code_stops_the_run_and_names_the_request(tmp_path):
             messsim.run(scenario("own.py", tmp_path).changed(engine=engine))
 
 
+def test_its_own_error_code_on_a_label_says_so(tmp_path):
+    text = f"{HEAD}def decide(models):\n    return 0\n\ndef hears(request):\n    return -6 if request == 7 else 0\n\n"
+    written(tmp_path, text + BUILD.replace("decide,", "decide, rated=hears,"))
+    for engine in ("simpy", "compiled"):
+        with pytest.raises(PolicyError, match="returned its error code -6 on the label of request 7 "):
+            messsim.run(scenario("own.py", tmp_path).changed(engine=engine))
+
+
 def test_an_illegal_model_stops_the_run(tmp_path):
     policy_file(tmp_path, "return 3 if request == 5 else 0")
     for engine in ("simpy", "compiled"):

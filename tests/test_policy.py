@@ -365,7 +365,7 @@ def test_a_chain_asks_model_after_model(own):
 @pytest.mark.parametrize("chosen", [-1, 4, _core.PLAN_CHAIN | 1])
 def test_an_unlawful_next_model_stops_the_run(own, chosen):
     policy = returning(own, _core.PLAN_CHAIN, finish=lambda *_: chosen)
-    with pytest.raises(PolicyError, match=f"returned {chosen} after stage 2 of request 8"):
+    with pytest.raises(PolicyError, match=f"finish returned {chosen} at request 8; expected a model"):
         finish(policy, stage=2)
 
 

@@ -636,7 +636,7 @@ static void a_chain_that_names_no_model_is_an_error(void)
         params[7] = wrong[k % 3];
         make(&loop, &plain, k / 3, MS_LEAST_LOADED);
         CHECK(ms_loop_begin(&loop) == 0);
-        CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_PLAN);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_NEXT);
         CHECK(loop.error_request == 5 && loop.error_plan == (int64_t)wrong[k % 3]);
         ms_loop_free(&loop);
     }
@@ -659,7 +659,7 @@ static void a_policy_may_refuse_a_label(void)
         loop.brain.policy.rated = c / 16 ? NULL : refuse;
         loop.brain.policy.learn = c / 16 ? refuse_lesson : NULL;
         CHECK(ms_loop_begin(&loop) == 0);
-        CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_POLICY);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_LABEL);
         CHECK(loop.error_request == 17 && loop.error_plan == (c / 16 ? -43 : -42));
         ms_loop_free(&loop);
     }
