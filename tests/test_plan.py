@@ -293,6 +293,14 @@ def test_where_nothing_is_met_the_plan_says_so():
     assert {c["verdict"] for c in found["frontier"]} == {"failed"}
 
 
+def test_what_lies_within_the_interval_is_uncertain(everything):
+    rows, _ = everything[2, 2]
+    mean = sum(row["latency_s_ttft_mean"] for row in rows) / 3
+    found = planned(replicas=["small=2", "large=2"], wanted=[f"latency_s.ttft.mean<{mean}"])
+    assert (found["status"], found["best"]) == ("uncertain", None)
+    assert found["frontier"][0]["requirements"][0]["mean"] == pytest.approx(mean)
+
+
 def test_a_plan_goes_on_where_it_stopped(tmp_path, monkeypatch):
     first = planned(out=tmp_path / "o")
     rows = pl.read_parquet(tmp_path / "o" / "results.parquet")

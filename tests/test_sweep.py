@@ -400,7 +400,7 @@ def test_finished_points_outlive_the_sweep(long, tmp_path, stop):
 def test_a_failed_point_is_told_with_the_command_that_shows_it(long):
     grid = 'router.policy=random,"own one.py"'
     args = ["sweep", long, "--grid", grid, "--seeds", 1, "--workers", 1, "--set", "sla.alpha=0.3"]
-    done = subprocess.run(command(*args), capture_output=True, text=True, env=os.environ | {"COLUMNS": "300"})
+    done = subprocess.run(command(*args), capture_output=True, text=True, env=os.environ | {"COLUMNS": "60"})
     assert done.returncode == 1
     last = done.stdout.splitlines()[-1].strip()
     assert last == (f"messsim run {long} --set sla.alpha=0.3 --set 'router.policy=\"own one.py\"' --replication 0")

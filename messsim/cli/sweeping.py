@@ -73,7 +73,7 @@ def sweep(
     if as_json:
         print_json(found)
     else:
-        console.print(sweep_table(found, as_given(scenario, sets, requests, seed)))
+        console.print(sweep_table(found, as_given(scenario, sets, requests, seed)), crop=False)
         if out is not None:
             console.print(f"written to {out}", style="dim", highlight=False)
     if found["failures"]:

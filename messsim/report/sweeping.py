@@ -29,7 +29,8 @@ def sweep_table(found: dict[str, Any], command: Sequence[str]) -> RenderableType
         table.add_row(*values, str(p["replications"]), *[spread(p["figures"][path]) for path in shown])
     parts: list[RenderableType] = [_headline(found), Text(), table, Text()]
     parts += [Text(_how_sure(found["replications"]), style="dim")]
-    parts += [_failure(f, command) for f in found["failures"][:MOST_FAILURES]]
+    for failure in found["failures"][:MOST_FAILURES]:
+        parts += [Text(f"failed: {failure['error']}", style="bold red"), _again(failure, command)]
     if len(found["failures"]) > MOST_FAILURES:
         parts.append(Text(f"... and {len(found['failures']) - MOST_FAILURES} more failed", style="bold red"))
     return Group(*parts)
@@ -48,7 +49,11 @@ def _headline(found: dict[str, Any]) -> Text:
     points = len(found["points"])
     resumed = f", {found['resumed']:,} of them from before" if found["resumed"] else ""
     runs = found["computed"] + found["resumed"]
-    return Text(f"{found['scenario']}: {points:,} points, {runs:,} runs{resumed}", style="bold")
+    return Text(f"{found['scenario']}: {_many(points, 'point')}, {_many(runs, 'run')}{resumed}", style="bold")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _cell(point: dict[str, Any], path: str) -> str:
@@ -61,7 +66,8 @@ def _how_sure(replications: int) -> str:
     return f"mean ± half of the 95 % interval over {replications} replications, the same at every point"
 
 
-def _failure(failure: dict[str, Any], command: Sequence[str]) -> Text:
+def _again(failure: dict[str, Any], command: Sequence[str]) -> Text:
+    """The command that shows a failure, on one line however long, to be copied; print it with crop=False."""
     sets = [part for path, v in failure["point"].items() for part in ("--set", f"{path}={format_value(v)}")]
-    again = shlex.join([*command, *sets, "--replication", str(failure["replication"])])
-    return Text(f"failed: {failure['error']}\n  {again}", style="bold red")
+    words = shlex.join([*command, *sets, "--replication", str(failure["replication"])])
+    return Text(f"  {words}", no_wrap=True, overflow="ignore")
