@@ -16,7 +16,7 @@ from messsim.cli import app
 from messsim.errors import ScenarioError, SimulationError
 from messsim.results.figures import Requirement
 from messsim.scenario import parse, with_values
-from messsim.study import plan as planning
+from messsim.study import plan_runs
 from messsim.study.candidates import Candidate, Kind, axes_of, candidates_of, usd_per_hour
 from messsim.study.carrying import Carrying, quantiles_of
 from messsim.study.plan import plan
@@ -305,12 +305,12 @@ def test_a_plan_goes_on_where_it_stopped(tmp_path, monkeypatch):
     first = planned(out=tmp_path / "o")
     rows = pl.read_parquet(tmp_path / "o" / "results.parquet")
     assert {'models."small".replicas', "latency_s_ttft_p95"} <= set(rows.columns)
-    monkeypatch.setattr(planning, "_row", None)
+    monkeypatch.setattr(plan_runs, "_row", None)
     assert planned(out=tmp_path / "o") == first
 
 
 def test_an_interrupted_plan_keeps_its_runs(tmp_path, monkeypatch):
-    row, done = planning._row, []
+    row, done = plan_runs._row, []
 
     def stop(task):
         if len(done) == 4:
@@ -318,11 +318,11 @@ def test_an_interrupted_plan_keeps_its_runs(tmp_path, monkeypatch):
         done.append(task)
         return row(task)
 
-    monkeypatch.setattr(planning, "_row", stop)
+    monkeypatch.setattr(plan_runs, "_row", stop)
     with pytest.raises(KeyboardInterrupt, match=r"^interrupted; 4 runs are kept"):
         planned(out=tmp_path / "o")
     assert pl.read_parquet(tmp_path / "o" / "results.parquet").height == 4
-    monkeypatch.setattr(planning, "_row", row)
+    monkeypatch.setattr(plan_runs, "_row", row)
     assert planned(out=tmp_path / "o") == planned()
 
 
