@@ -113,6 +113,13 @@ def test_files(tmp_path, name, content, line):
     assert len(found.splitlines()) == 1
 
 
+def test_names_that_cannot_be_printed_are_written_out(tmp_path):
+    write(tmp_path / "t.parquet", {"a\nb": [1], "": [2], "plain": [3]})
+    assert told(with_trace("t.parquet"), tmp_path).splitlines()[0] == (
+        r"t.parquet: column 'arrival_s' is missing; it has 'a\nb', '', plain"
+    )
+
+
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "t.csv").mkdir()
     assert told(with_trace("t.csv"), tmp_path) == "t.csv: is a directory; expected a file"

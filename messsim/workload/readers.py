@@ -17,7 +17,7 @@ from .parquet import check_layout
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["first_bad", "numbers", "read", "require", "texts", "token_counts"]
+__all__ = ["first_bad", "numbers", "read", "require", "shown", "texts", "token_counts"]
 
 KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson"
 MOST_NAMED = 12  # columns of a file that an error names
@@ -72,10 +72,15 @@ def require(have: list[str], wanted: list[str], path: Path) -> None:
         if column not in have:
             near = get_close_matches(column, have, n=1, cutoff=0.5)
             more = ", ..." if len(have) > MOST_NAMED else ""
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(have[:MOST_NAMED])}{more}"
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(shown, have[:MOST_NAMED]))}{more}"
             problems.append(f"column {column!r} is missing; {hint}")
     if problems:
         raise DataError(problems, str(path))
+
+
+def shown(name: str) -> str:
+    """A name as it is, or with what cannot be printed written out: an error has one line a problem."""
+    return name if name.isprintable() and name.strip() else repr(name)
 
 
 def numbers(frame: pl.DataFrame, column: str, path: Path, *, least: float = -np.inf, most: float = np.inf) -> Floats:

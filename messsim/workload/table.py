@@ -14,7 +14,7 @@ from messsim.scenario import Scenario
 from messsim.scenario.quality import Table
 
 from .chunk import Floats, Ints
-from .readers import numbers, read, require, texts, token_counts
+from .readers import numbers, read, require, shown, texts, token_counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -124,6 +124,6 @@ def _groups(scenario: Scenario, frame: pl.DataFrame, column: str, path: Path) ->
     for i, phase in enumerate(scenario.phases):
         for name in phase.groups or []:
             if name not in groups:
-                known = ", ".join([g for g in groups if g][:20])
+                known = ", ".join([shown(g) for g in groups if g][:20])
                 raise DataError(f"phases.{i}.groups: column {column!r} has no {name!r}; it has {known}", str(path))
     return groups
