@@ -99,7 +99,7 @@ static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
     for (int32_t m = 0; m < self->models; m++) {
         const double known = page->known_costs[m * page->n + i];
         double cost = known;
-        if (self->estimate != MS_ESTIMATE_KNOWN) {
+        if (self->estimate != MS_ESTIMATE_KNOWN && known < INFINITY) {
             const double last = self->last_costs[m];
             cost = self->prior == self->prior ? self->prior : known;
             if (self->estimate == MS_ESTIMATE_MEAN && self->cost_counts[m] > 0) {
@@ -135,6 +135,30 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
     return policy->decide(request, self->step, tenant, self->models, self->dimensions, ledger->alpha,
                           ledger->queue, self->scores, self->costs, loads, self->facts, self->features,
                           page->uniforms + policy->uniforms * i, policy->params, policy->state);
+}
+
+int64_t ms_brain_substitute(int64_t model, int64_t models, const double *costs)
+{
+    while (model < models && !(costs[model] < INFINITY)) {
+        model++;
+    }
+    return model;
+}
+
+int64_t ms_brain_destined(int64_t plan, int64_t models, const double *costs)
+{
+    int64_t model = plan & MS_PLAN_MODEL;
+    if (plan == MS_PLAN_ALL || costs[model] < INFINITY) {
+        return plan;
+    }
+    const int64_t flags = plan - model, above = ms_brain_substitute(model, models, costs);
+    if (above < models) {
+        return flags | above;
+    }
+    while (model > 0 && !(costs[model] < INFINITY)) {
+        model--;
+    }
+    return flags | model;
 }
 
 void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explored)

@@ -63,6 +63,13 @@ void ms_brain_turn_page(ms_brain *self);
 int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                         const double *loads);
 
+/* The model that takes a request in the place of one that cannot be had, whose cost is infinite: the next more
+ * capable one that can be had; the number of models if there is none. */
+int64_t ms_brain_substitute(int64_t model, int64_t models, const double *costs);
+
+/* A legal plan with another model where its own cannot be had: a more capable one, or else the next less capable. */
+int64_t ms_brain_destined(int64_t plan, int64_t models, const double *costs);
+
 /* A copy is complete and what it cost is known. */
 void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explored);
 

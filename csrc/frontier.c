@@ -1,5 +1,6 @@
 #include "frontier.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MANTISSA = 52, OCTAVE_BITS = 8, LEAST_EXPONENT = 1023 - 32 };
@@ -34,7 +35,7 @@ static void climb(ms_frontier_bin *bins, int64_t models, const double *satisfied
         double gain = 0.0, cost = 0.0;
         for (int64_t m = 0; m < models; m++) {
             const double more = satisfied[m] - s, dearer = costs[m] - c;
-            if (more > 0.0 && (next < 0 || dearer * gain < cost * more)) { /* slopes compared without division */
+            if (more > 0.0 && costs[m] < INFINITY && (next < 0 || dearer * gain < cost * more)) { /* slopes compared without division */
                 next = m;
                 gain = more;
                 cost = dearer;

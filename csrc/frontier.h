@@ -31,7 +31,8 @@ typedef struct ms_frontier {
     ms_frontier_bin *bins; /* [tenants][MS_FRONTIER_BINS] */
 } ms_frontier;
 
-/* Adds n requests; satisfied and costs are [models][n], finite, and costs >= 0. Sums run in request order. */
+/* Adds n requests; satisfied and costs are [models][n], and costs >= 0, infinite where a model cannot be had (some
+ * model always can). Sums run in request order. */
 void ms_frontier_add(ms_frontier *self, int64_t n, const int32_t *tenant, const double *satisfied,
                      const double *costs);
 

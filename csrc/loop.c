@@ -233,14 +233,16 @@ static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
 {
     const int32_t models = self->config.models;
     const ms_policy *policy = &self->brain.policy;
-    const int64_t following =
+    *on = 0;
+    int64_t following =
         policy->finish(open->request, open->stage, open->tenant, job->model, models, ms_open_scores(open, models),
                        ms_open_costs(open, models), ms_open_facts(open, models), ms_open_uniforms(open, models),
                        policy->params, policy->state);
-    *on = following != models;
     if (following < 0 || following > models) {
         return ms_loop_illegal(self, open->request, following, MS_ERR_NEXT);
     }
+    following = ms_brain_substitute(following, models, ms_open_costs(open, models));
+    *on = following != models;
     if (!*on) {
         return 0;
     }
@@ -337,20 +339,37 @@ static int place(ms_loop *self, ms_open *open, int32_t model, int *placed)
     return *placed ? 0 : lose(self, job, 1);
 }
 
-/* Places copies from model `first` to `last`; where labels are immediate, they are in before anyone else is
+/* A bit for each model that the present decision cannot send to. */
+static uint64_t withdrawn(const ms_loop *self)
+{
+    uint64_t models = 0;
+    for (int32_t m = 0; m < self->config.models; m++) {
+        models |= (uint64_t)!(self->brain.known[m] < INFINITY) << m;
+    }
+    return models;
+}
+
+/* Places copies from model `first` to `last`, those that can be had; where labels are immediate, they are in before anyone else is
  * routed. */
 static int send(ms_loop *self, ms_open *open, int32_t first, int32_t last)
 {
-    open->copies += last - first + 2; /* one more keeps the record open until all copies are placed */
-    open->unlabelled += last - first + 1;
-    uint64_t turned_away = 0;
+    uint64_t left_out = first < last ? withdrawn(self) : 0;
     for (int32_t m = first; m <= last; m++) {
+        const int is_sent = !(left_out >> m & 1);
+        open->copies += is_sent;
+        open->unlabelled += is_sent;
+    }
+    open->copies++; /* one more keeps the record open until all copies are placed */
+    for (int32_t m = first; m <= last; m++) {
+        if (left_out >> m & 1) {
+            continue;
+        }
         int placed;
         TRY(place(self, open, m, &placed));
-        turned_away |= (uint64_t)!placed << m;
+        left_out |= (uint64_t)!placed << m;
     }
     for (int32_t m = first; m <= last && open->at_once; m++) {
-        if (!(turned_away >> m & 1)) {
+        if (!(left_out >> m & 1)) {
             TRY(ms_labels_give(self, open, m));
         }
     }
@@ -408,14 +427,16 @@ static int route(ms_loop *self, int32_t client)
         self->loads[m] = ms_fleet_load(&self->fleet, m);
     }
     const double queue = self->brain.tracked[tenant].queue;
-    const int64_t plan = ms_brain_decide(&self->brain, &page->view, i, request, tenant, self->loads);
+    int64_t plan = ms_brain_decide(&self->brain, &page->view, i, request, tenant, self->loads);
     TRY(check_plan(self, request, plan));
+    plan = ms_brain_destined(plan, self->config.models, self->brain.costs);
     ms_open *open = ms_store_take(&self->opens);
     if (open == NULL) {
         return MS_ERR_MEMORY;
     }
     const int everyone = plan == MS_PLAN_ALL;
-    const int32_t seen = everyone ? self->config.reference : (int32_t)(plan & MS_PLAN_MODEL);
+    const int32_t seen = (int32_t)(everyone ? ms_brain_destined(self->config.reference, self->config.models, self->brain.costs)
+                                            : plan & MS_PLAN_MODEL);
     *open = (ms_open){.request = request,
                       .i = i,
                       .page = page,

@@ -48,10 +48,22 @@ MS_CLONES void ms_policy_argmin_block(int64_t models, int64_t n, int64_t stride,
     }
 }
 
-static int64_t uniform_choice(double u, int64_t models)
+/* One of the models that can be had: of finite cost. */
+static int64_t uniform_choice(double u, int64_t models, const double *costs)
 {
-    const int64_t m = (int64_t)(u * (double)models);
-    return m < models ? m : models - 1; /* u < 1 never rounds up to models; a stray 1 must not either */
+    int64_t count = 0;
+    for (int64_t m = 0; m < models; m++) {
+        count += costs[m] < INFINITY;
+    }
+    int64_t left = (int64_t)(u * (double)count); /* u < 1 never rounds up to the count; a stray 1 finds no further */
+    int64_t chosen = 0;
+    for (int64_t m = 0; m < models && left >= 0; m++) {
+        if (costs[m] < INFINITY) {
+            chosen = m;
+            left--;
+        }
+    }
+    return chosen;
 }
 
 /* The contract fixes the signature; these four use what they need of it. */
@@ -68,7 +80,7 @@ int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t tenant, int
     if (uniforms[0] < params[MS_MESS_C] * ms_inverse_power((double)step, params[MS_MESS_KAPPA])) {
         return params[MS_MESS_EXPLORE] == MS_EXPLORE_ALL
                    ? MS_PLAN_ALL
-                   : MS_PLAN_EXPLORE | uniform_choice(uniforms[1], models);
+                   : MS_PLAN_EXPLORE | uniform_choice(uniforms[1], models, costs);
     }
     return ms_policy_argmin(models, state[MS_MESS_STATE_V], alpha, queue, scores, costs);
 }
@@ -93,8 +105,8 @@ int64_t ms_policy_random(int64_t request, int64_t step, int64_t tenant, int64_t 
                          const double *uniforms, const double *params, double *state)
 {
     UNUSED_BY_ALL;
-    (void)step, (void)alpha, (void)queue, (void)scores, (void)costs, (void)params, (void)state;
-    return uniform_choice(uniforms[1], models);
+    (void)step, (void)alpha, (void)queue, (void)scores, (void)params, (void)state;
+    return uniform_choice(uniforms[1], models, costs);
 }
 
 int64_t ms_policy_cheapest(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,

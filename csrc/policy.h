@@ -17,7 +17,8 @@ enum {
     MS_PLAN_MODEL = MS_PLAN_ALL - 1
 };
 
-/* Decides one request.
+/* Decides one request. A model that cannot be had has infinite costs; a plan that names it nevertheless goes to the
+ * next more capable one that can be had, or else to the next less capable.
  *   step        1, 2, ...: routing decisions so far, this one included
  *   tenant      whose request it is; alpha and queue are theirs
  *   dimensions  length of `features`; 0 for a policy that does not declare it needs them

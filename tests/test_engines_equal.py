@@ -98,9 +98,12 @@ def phases(draw, closed, models):
         return []
     key = "from_request" if closed or draw(st.booleans()) else "from_s"
     start = 30 if key == "from_request" else 5.0
+    over = {"over_requests": 25} if key == "from_request" else {"over_s": 4.0}
+    gone = st.lists(st.sampled_from(models), max_size=len(models) - 1, unique=True)
     return [
-        {key: start, "difficulty": 0.5, "satisfaction": {models[0]: draw(share)}},
-        {key: 2 * start, "prompt": 7, "output": {"kind": "geometric", "mean": 3.0, "max": 20}},
+        {key: 0 if key == "from_request" else 0.0, "withdrawn": draw(gone)},
+        {key: start, "difficulty": 0.5, "satisfaction": {models[0]: draw(share)}} | draw(st.sampled_from([{}, over])),
+        {key: 2 * start, "withdrawn": draw(gone), "prompt": 7, "output": {"kind": "geometric", "mean": 3.0, "max": 20}},
     ]
 
 

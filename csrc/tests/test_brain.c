@@ -233,6 +233,38 @@ static void a_mean_is_over_all_copies(void)
     ms_brain_free(&brain);
 }
 
+/* Of five models 0, 2 and 4 cannot be had: a more capable one takes the request, or else the next less capable. */
+static void a_plan_for_what_cannot_be_had_goes_elsewhere(void)
+{
+    const double costs[] = {INFINITY, 5.0, INFINITY, 1.0, INFINITY};
+    const int64_t above[] = {1, 1, 3, 3, 5}, destined[] = {1, 1, 3, 3, 3};
+    for (int64_t m = 0; m < 5; m++) {
+        CHECK(ms_brain_substitute(m, 5, costs) == above[m]);
+        CHECK(ms_brain_destined(m, 5, costs) == destined[m]);
+        CHECK(ms_brain_destined(MS_PLAN_EXPLORE | m, 5, costs) == (MS_PLAN_EXPLORE | destined[m]));
+        CHECK(ms_brain_destined(MS_PLAN_CHAIN | m, 5, costs) == (MS_PLAN_CHAIN | destined[m]));
+    }
+    CHECK(ms_brain_substitute(5, 5, costs) == 5);
+    CHECK(ms_brain_destined(MS_PLAN_ALL, 5, costs) == MS_PLAN_ALL);
+}
+
+static void what_cannot_be_had_has_no_other_estimate(void)
+{
+    ms_brain brain;
+    make(&brain);
+    brain.prior = 2.0;
+    brain.estimate = MS_ESTIMATE_MEAN;
+    ms_brain_learn_cost(&brain, 1, 7.0, 1);
+    packed page;
+    pack(&page, 0, 10);
+    page.known_costs[1 * 10 + 3] = INFINITY;
+    ms_brain_decide(&brain, &page.view, 3, 3, 1, no_loads);
+    CHECK(seen.costs[0] == 2.0 && seen.costs[1] == INFINITY);
+    ms_brain_decide(&brain, &page.view, 4, 4, 1, no_loads);
+    CHECK(seen.costs[1] == 7.0);
+    ms_brain_free(&brain);
+}
+
 static void the_last_explored_cost_stands_until_the_next(void)
 {
     static packed page;
@@ -344,6 +376,8 @@ int main(void)
     RUN(a_policy_sees_its_request);
     RUN(known_costs_are_not_learnt);
     RUN(a_mean_is_over_all_copies);
+    RUN(a_plan_for_what_cannot_be_had_goes_elsewhere);
+    RUN(what_cannot_be_had_has_no_other_estimate);
     RUN(the_last_explored_cost_stands_until_the_next);
     RUN(the_router_knows_only_what_is_rated);
     RUN(the_certificate_is_over_all_tenants);

@@ -67,6 +67,16 @@ static void only_corners_of_the_hull_are_steps(void)
     CHECK(used(2) == NULL);
 }
 
+static void what_cannot_be_had_is_no_corner(void)
+{
+    ms_frontier f = empty(MODELS);
+    const double costs[] = {INFINITY, 2.0, INFINITY}, satisfied[] = {0.5, 0.25, 1.0};
+    ms_frontier_add(&f, 1, nobody_else, satisfied, costs);
+    CHECK(sums[1] == 0.25 && sums[2] == 2.0);
+    CHECK(used(0) == NULL);
+    CHECK(sums[MS_FRONTIER_SUMS + MODELS] == INFINITY); /* nor is the model alone a choice */
+}
+
 static void points_on_one_line_are_steps_of_one_slope(void)
 {
     ms_frontier f = empty(MODELS);
@@ -165,6 +175,7 @@ int main(void)
     RUN(a_request_climbs_from_the_cheapest_to_the_cheapest_that_satisfies);
     RUN(who_is_satisfied_by_the_cheapest_never_climbs);
     RUN(only_corners_of_the_hull_are_steps);
+    RUN(what_cannot_be_had_is_no_corner);
     RUN(points_on_one_line_are_steps_of_one_slope);
     RUN(steps_that_share_a_bin_are_added);
     RUN(bins_rise_with_slopes_and_are_narrow);

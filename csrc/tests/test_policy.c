@@ -84,10 +84,11 @@ static void mess_may_explore_one_model(void)
 /* Neither at the largest u of a draw, nor at a 1 that no draw gives. */
 static void a_choice_never_names_a_model_too_many(void)
 {
+    static const double free_of_cost[3000];
     const double largest[] = {0.5, 1.0 - 0x1p-53}, one[] = {0.5, 1.0};
     for (int64_t models = 1; models < 3000; models++) {
-        CHECK(ms_policy_random(0, 1, 0, models, 0, 0.0, 0.0, NULL, NULL, NULL, NULL, NULL, largest, NULL, NULL) == models - 1);
-        CHECK(ms_policy_random(0, 1, 0, models, 0, 0.0, 0.0, NULL, NULL, NULL, NULL, NULL, one, NULL, NULL) == models - 1);
+        CHECK(ms_policy_random(0, 1, 0, models, 0, 0.0, 0.0, NULL, free_of_cost, NULL, NULL, NULL, largest, NULL, NULL) == models - 1);
+        CHECK(ms_policy_random(0, 1, 0, models, 0, 0.0, 0.0, NULL, free_of_cost, NULL, NULL, NULL, one, NULL, NULL) == models - 1);
     }
 }
 
@@ -120,6 +121,22 @@ static void the_plain_policies_are_plain(void)
     CHECK(ms_policy_largest(0, 1, 0, MODELS, 0, 0.5, 3.0, scores, dear_first, loads, NULL, NULL, u, NULL, NULL) == 3);
 }
 
+/* Of five models 0, 3 and 4 cannot be had: what is left is chosen with equal probability. */
+static void nobody_chooses_what_cannot_be_had(void)
+{
+    const double gone[] = {INFINITY, 2.0, 1.0, INFINITY, INFINITY}, even[5] = {0};
+    const double params[MS_MESS_PARAMS] = {1.0, 1.0, 0.0, MS_EXPLORE_CHOSEN, 0.0, 0.0};
+    double state[MS_MESS_STATE] = {1.0};
+    for (int k = 0; k < 10; k++) {
+        const double u[] = {0.5, (k + 0.5) / 10.0};
+        const int64_t expected = k < 5 ? 1 : 2;
+        CHECK(ms_policy_random(0, 1, 0, 5, 0, 0.5, 3.0, even, gone, even, NULL, NULL, u, NULL, NULL) == expected);
+        CHECK(ms_policy_mess_decide(0, 1, 0, 5, 0, 0.5, 3.0, even, gone, even, NULL, NULL, u, params, state) ==
+              (MS_PLAN_EXPLORE | expected));
+        CHECK(ms_policy_cheapest(0, 1, 0, 5, 0, 0.5, 3.0, even, gone, even, NULL, NULL, u, NULL, NULL) == 2);
+    }
+}
+
 int main(void)
 {
     RUN(argmin_weighs_cost_against_the_queue);
@@ -128,6 +145,7 @@ int main(void)
     RUN(mess_explores_with_its_probability);
     RUN(mess_may_explore_one_model);
     RUN(a_choice_never_names_a_model_too_many);
+    RUN(nobody_chooses_what_cannot_be_had);
     RUN(mess_reads_v_from_its_state);
     RUN(the_target_queue_steers_v);
     RUN(the_plain_policies_are_plain);

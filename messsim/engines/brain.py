@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from messsim import _core
-from messsim.routing import Policy
+from messsim.routing import PLAN_ALL, PLAN_MODEL, Policy
 from messsim.scenario import Scenario
 from messsim.workload import Chunk
 from messsim.workload.chunk import Floats
 
 from .outcome import assert_certified
 
-__all__ = ["Brain", "Decision"]
+__all__ = ["Brain", "Decision", "destined", "substitute"]
 
 
 BLOCK = 512  # requests scored at once: learning throws away what is left of a block, so it must not be long
@@ -29,6 +29,24 @@ class Decision:
     known: Floats = field(repr=False)
     uniforms: Floats = field(repr=False)
     facts: Floats | None = field(repr=False)
+
+
+def substitute(model: int, costs: Floats | list[float]) -> int:
+    """The model that takes a request in the place of one that cannot be had, whose cost is infinite.
+
+    It is the next more capable one that can be had; the number of models if there is none.
+    """
+    return next((m for m in range(model, len(costs)) if costs[m] < np.inf), len(costs))
+
+
+def destined(plan: int, costs: Floats | list[float]) -> int:
+    """A plan with another model where its own cannot be had: a more capable one, or else the next less capable."""
+    if plan == PLAN_ALL or costs[plan & PLAN_MODEL] < np.inf:
+        return plan
+    model = substitute(plan & PLAN_MODEL, costs)
+    if model == len(costs):
+        model = max(m for m, cost in enumerate(costs) if cost < np.inf)
+    return plan & ~PLAN_MODEL | model
 
 
 class Brain:
@@ -96,7 +114,7 @@ class Brain:
         plan = self.policy.kernel.decide(
             request, self.step, self.alphas[tenant], queue, scores, costs, loads, uniforms, facts, features, tenant
         )
-        return Decision(plan, queue, scores, costs, self._known[i], uniforms, facts)
+        return Decision(destined(plan, costs), queue, scores, costs, self._known[i], uniforms, facts)
 
     def _costs(self, i: int) -> Floats:
         known: Floats = self._known[i]
@@ -104,7 +122,9 @@ class Brain:
             return known
         costs = known.copy() if self._prior is None else np.full(self._models, self._prior)
         for m in range(self._models):
-            if self._estimate == "mean" and self._counts[m]:
+            if known[m] == np.inf:
+                costs[m] = np.inf
+            elif self._estimate == "mean" and self._counts[m]:
                 costs[m] = self._sums[m] / self._counts[m]
             elif self._estimate == "last_explored" and self._last[m] is not None:
                 costs[m] = self._last[m]

@@ -31,15 +31,21 @@ class KnownCosts:
         self._tables: list[Floats] = [np.empty(0)] * len(scenario.models)
 
     def of_chunk(self, chunk: Chunk) -> Floats:
-        """Known costs [models, n] of a chunk's requests."""
+        """Known costs [models, n] of a chunk's requests; infinite where a model cannot be had."""
+        costs = self.of_chunk_when_available(chunk)
+        if chunk.available is not None:
+            costs[~chunk.available] = np.inf
+        return costs
+
+    def of_chunk_when_available(self, chunk: Chunk) -> Floats:
+        """The same, as if every model could be had."""
         costs = np.empty((len(self._scenario.models), len(chunk)))
-        for m, model in enumerate(self._scenario.models):
-            if model.cost_per_request is not None:
-                costs[m] = model.cost_per_request
-            elif chunk.costs is not None:
-                costs[m] = chunk.costs[m]
-            else:
+        for m in range(len(costs)):
+            stated = None if chunk.costs is None else chunk.costs[m]
+            if stated is None or np.isnan(stated).any():
                 np.take(self._table(m, int(chunk.prompt_tokens.max())), chunk.prompt_tokens, out=costs[m], mode="clip")
+            if stated is not None:
+                np.copyto(costs[m], stated, where=~np.isnan(stated))
         return costs
 
     def _table(self, model: int, longest: int) -> Floats:

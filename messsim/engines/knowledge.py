@@ -28,7 +28,7 @@ def knowledge_of(
     return Knowledge(
         alphas=[t.alpha or 0.0 for t in scenario.promises],
         requests=workload.length or by_time,
-        mean_costs=costs.of_chunk(first).mean(axis=1).tolist(),
+        mean_costs=costs.of_chunk_when_available(first).mean(axis=1).tolist(),
         mean_satisfaction=workload.mean_satisfaction() if "mean_satisfaction" in policy.needs else None,
         turnover_s=[_turnover_s(workload, pools, m) for m in range(len(scenario.models))]
         if "loads" in policy.needs
@@ -61,4 +61,6 @@ def _training_set(scenario: Scenario, n: int) -> Facts:
     other = scenario.changed(replication=scenario.replication | TRAINING)
     workload = Workload(other)
     chunk = workload.columns(0, n)
-    return Facts(chunk.tenant, KnownCosts(other, workload, plan_pools(other)).of_chunk(chunk), chunk.satisfied)
+    return Facts(
+        chunk.tenant, KnownCosts(other, workload, plan_pools(other)).of_chunk_when_available(chunk), chunk.satisfied
+    )

@@ -28,7 +28,7 @@ from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
 from messsim.scenario.arrivals import Closed
 from messsim.workload import Chunk
 
-from .brain import Brain
+from .brain import Brain, destined, substitute
 from .breakdowns import Breakdowns
 from .calendar import ARRIVES, RETRIES, Calendar, Moment
 from .labels import Labels
@@ -272,7 +272,7 @@ class _Simulation:
             None if rows.delays is None else rows.delays[i],
             rows.rated[i],
             decision,
-            self.reference if everyone else plan & PLAN_MODEL,
+            destined(self.reference, decision.costs) if everyone else plan & PLAN_MODEL,
             explores,
             self.scores,
         )
@@ -283,7 +283,8 @@ class _Simulation:
         self.open[request] = opened
         if self.observer is not None:
             self.observer.decided(now, opened)
-        self.send(opened, range(self.models) if everyone else (opened.seen,))
+        everybody = [m for m in range(self.models) if decision.known[m] < math.inf]
+        self.send(opened, everybody if everyone else (opened.seen,))
         if self.progress is not None and self.issued % PROGRESS_EVERY == 0:
             self.tell(self.progress)
         return opened
@@ -372,6 +373,7 @@ class _Simulation:
             decision.facts,
             opened.tenant,
         )
+        following = substitute(following, decision.costs)
         if following == self.models:
             return False
         opened.saw(job)

@@ -48,7 +48,8 @@ def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:
     for m, name in enumerate(scenario.model_names):
         satisfied = np.concatenate([np.empty(0), *(c.drawn.satisfied[m, : len(c)] for c in chunks)])
         costs = np.concatenate([np.empty(0), *(c.known_costs[m, : len(c)] for c in chunks)])
-        extra += [pl.Series(f"s_{name}", satisfied), pl.Series(f"known_cost_{name}", costs)]
+        costs = np.where(np.isinf(costs), np.nan, costs)  # it could not be had
+        extra += [pl.Series(f"s_{name}", satisfied), pl.Series(f"known_cost_{name}", costs).fill_nan(None)]
     return frame.with_columns(extra)
 
 

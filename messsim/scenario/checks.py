@@ -195,14 +195,39 @@ def _phases(s: Scenario) -> Iterator[str]:
     for i, phase in enumerate(s.phases):
         if phase.rate_factor is not None and s.arrivals.kind in ("trace", "closed"):
             yield f"phases.{i}.rate_factor: the arrivals of a {s.arrivals.kind} have no rate to multiply"
-        for key, mapping in (("satisfaction", phase.satisfaction), ("columns", phase.columns)):
-            for name in mapping:
+        named: dict[str, Iterable[str]] = {
+            "satisfaction": phase.satisfaction,
+            "columns": phase.columns,
+            "withdrawn": phase.withdrawn,
+            "cost_per_request": phase.cost_per_request,
+        }
+        for key, names in named.items():
+            for name in names:
                 if name not in s.model_names:
                     yield f"phases.{i}.{key}.{name}: unknown model; expected one of {', '.join(s.model_names)}"
         for name, value in phase.satisfaction.items():
             if not 0 < value < 1:
                 yield f"phases.{i}.satisfaction.{name} = {value}: expected above 0 and below 1"
         yield from _phase_kind(s, i)
+        yield from _phase_change(s, i)
+
+
+def _phase_change(s: Scenario, i: int) -> Iterator[str]:
+    """What is withdrawn, what changes its price, and how fast."""
+    phase = s.phases[i]
+    if set(phase.withdrawn) >= set(s.model_names):
+        yield f"phases.{i}.withdrawn: all models are; expected at least one that takes requests"
+    if phase.cost_per_request and s.cluster.mode != "none":
+        yield (
+            f"phases.{i}.cost_per_request: expected cluster.mode = 'none'; with servers, cost follows from what they "
+            "do: withdraw a model and add its successor"
+        )
+    if phase.gradual and s.satisfaction.kind != "irt":
+        yield f"phases.{i}: gradual, with outcomes from a table; expected satisfaction.kind = 'irt'"
+    room = s.phases[i + 1].start - phase.start if i + 1 < len(s.phases) else None
+    if room is not None and phase.over > room:
+        key = "over_requests" if phase.over_requests is not None else "over_s"
+        yield f"phases.{i}.{key} = {phase.over:g}: expected at most {room:g}, where the next phase begins"
 
 
 def _phase_kind(s: Scenario, i: int) -> Iterator[str]:

@@ -1,11 +1,13 @@
 """Why a request went where it went."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from messsim.engines import Progress, RecordChunk, prepare
+from messsim.engines.brain import destined
 from messsim.errors import OutputError, ScenarioError
 from messsim.results import Result
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
@@ -87,7 +89,7 @@ def _compare(path: Path, record: dict[str, Any], seen: dict[str, Any], names: li
     plan = seen["plan"]
     found: dict[str, Any] = {"queue": seen["queue"], "explored": bool(plan & (PLAN_ALL | PLAN_EXPLORE))}
     if not plan & PLAN_CHAIN:  # of a chain, the record names who answered in the end
-        model = reference if plan == PLAN_ALL else plan & PLAN_MODEL
+        model = destined(reference if plan == PLAN_ALL else plan & PLAN_MODEL, seen["costs"])
         found["model"] = names[model]
         if record["score"] is not None:
             found["score"] = seen["scores"][model]
@@ -108,6 +110,7 @@ def _told(names: list[str], seen: dict[str, Any], record: dict[str, Any], policy
     }.get(plan & ~PLAN_MODEL, "exploited")
     v, queue, alpha = seen["V"], seen["queue"], seen["alpha"]
     argmin = policy == "mess+"
+    goes_to = plan if plan == PLAN_ALL else destined(plan, seen["costs"]) & PLAN_MODEL
     return {
         "request": record["id"],
         "policy": policy,
@@ -121,13 +124,14 @@ def _told(names: list[str], seen: dict[str, Any], record: dict[str, Any], policy
             {
                 "name": name,
                 "score": score,
-                "cost": cost,
-                "v_cost": v * cost if argmin else None,
+                "cost": cost if can_be_had else None,
+                "v_cost": v * cost if argmin and can_be_had else None,
                 "q_shortfall": queue * (alpha - score) if argmin else None,
-                "total": v * cost + queue * (alpha - score) if argmin else None,
-                "chosen": plan == PLAN_ALL or plan & PLAN_MODEL == m,
+                "total": v * cost + queue * (alpha - score) if argmin and can_be_had else None,
+                "chosen": can_be_had and goes_to in (PLAN_ALL, m),
             }
             for m, (name, score, cost) in enumerate(zip(names, seen["scores"], seen["costs"], strict=True))
+            for can_be_had in [cost < math.inf]
         ],
         "record": {k: str(v) if k in ("tenant", "model", "status") else v for k, v in record.items()},
     }

@@ -31,7 +31,9 @@ class Chunk:
     labels : float64 [models, n] or None
         What a rater says of each model's answer; None where raters do not err.
     costs : float64 [models, n] or None
-        Known cost of each model, where a table gives it.
+        Known cost of each model where the scenario or a table states it, else NaN; None: nowhere.
+    available : bool [models, n] or None
+        Whether a request may go to the model; None: always.
     difficulty : float64 [n] or None
         Difficulty under IRT; None with a table.
     facts : float64 [models, n] or None
@@ -53,6 +55,7 @@ class Chunk:
     satisfied: Floats
     labels: Floats | None
     costs: Floats | None
+    available: NDArray[np.bool_] | None
     difficulty: Floats | None
     facts: Floats | None
     policy_uniforms: Floats

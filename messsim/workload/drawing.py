@@ -1,6 +1,7 @@
 """Drawing a stretch of requests: every column but the arrival times."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messsim.scenario import Scenario
 from messsim.scenario.quality import Irt
@@ -35,15 +36,23 @@ class Drawing:
         self._tokens = tokens
         shares = np.array([t.share for t in scenario.promises])
         self._tenant_edges = np.cumsum(shares / shares.sum())
+        phases = scenario.phases
+        self._withdraws = any(p.withdrawn for p in phases)
+        self._states_costs = any(m.cost_per_request is not None for m in scenario.models)
+        self._states_costs |= any(p.cost_per_request for p in phases)
         self.uniforms = 2
         self.tells: frozenset[str] = frozenset()
 
-    def draw(self, stage: Stage, first: int, n: int) -> Chunk:
-        """Requests first ... first + n - 1, without arrival times."""
+    def draw(self, stage: Stage, first: int, n: int, progress: Floats | None = None) -> Chunk:
+        """Requests first ... first + n - 1, without arrival times.
+
+        `progress` [n] in [0, 1] says how far requests are on the way to the stage from the one before it.
+        """
         chance = self._chance
         row = self._rows(stage, first, n)
-        difficulty = stage.difficulty.draw(first, n) if stage.difficulty else None
-        satisfied = self._satisfied(stage, first, n, row, difficulty)
+        difficulty = stage.difficulty.draw(first, n, stage.shift_at(progress)) if stage.difficulty else None
+        thetas = stage.thetas_at(progress)
+        satisfied = self._satisfied(stage, thetas, first, n, row, difficulty)
         models = range(len(stage.outputs))
         return Chunk(
             first=first,
@@ -54,9 +63,10 @@ class Drawing:
             features=self._features(first, n, row, difficulty),
             satisfied=satisfied,
             labels=self._labels(satisfied, first),
-            costs=self._costs(stage, row),
+            costs=self._costs(stage, n, row),
+            available=self._available(stage, n),
             difficulty=difficulty,
-            facts=self._facts(stage, satisfied, difficulty),
+            facts=self._facts(thetas, satisfied, difficulty),
             policy_uniforms=self._policy_uniforms(first, n),
             feedback_uniform=chance.choice(chance.column("feedback"), first, n),
             delay_s=self._delays(first, n),
@@ -92,26 +102,35 @@ class Drawing:
             return np.ascontiguousarray(self._table.features[:, row])
         return np.empty((0, n))
 
-    def _satisfied(self, stage: Stage, first: int, n: int, row: Rows | None, difficulty: Floats | None) -> Floats:
+    def _satisfied(
+        self,
+        stage: Stage,
+        thetas: list[float | Floats],
+        first: int,
+        n: int,
+        row: Rows | None,
+        difficulty: Floats | None,
+    ) -> Floats:
         said = self._scenario.satisfaction
         if said.kind == "irt" and difficulty is not None:
             out = np.empty((len(self._scenario.models), n))
-            for m, (model, theta) in enumerate(zip(self._scenario.models, stage.thetas, strict=True)):
+            for m, (model, theta) in enumerate(zip(self._scenario.models, thetas, strict=True)):
                 column = self._chance.column("satisfaction", model.name)
-                self._chance.logistic(column, first, said.slope, theta, difficulty, out[m])
+                ability, against = (theta, difficulty) if isinstance(theta, float) else (0.0, difficulty - theta)
+                self._chance.logistic(column, first, said.slope, ability, against, out[m])
                 if said.grades > 2:
-                    self._grade(column, first, said, theta, difficulty, out[m])
+                    self._grade(column, first, said, ability, against, out[m])
             return out
         assert self._table is not None
         return np.stack([self._table.satisfied[c][row] for c in stage.columns])
 
-    def _facts(self, stage: Stage, satisfied: Floats, difficulty: Floats | None) -> Floats | None:
+    def _facts(self, thetas: list[float | Floats], satisfied: Floats, difficulty: Floats | None) -> Floats | None:
         said = self._scenario.satisfaction
         if "outcomes" in self.tells:
             return satisfied
         if "difficulty" not in self.tells or difficulty is None or said.kind != "irt":
             return None
-        return np.stack([sigmoid(said.slope * (theta - difficulty)) for theta in stage.thetas])
+        return np.stack([sigmoid(said.slope * (theta - difficulty)) for theta in thetas])
 
     def _policy_uniforms(self, first: int, n: int) -> Floats:
         """Pair k of a request is the block of copy k."""
@@ -140,10 +159,23 @@ class Drawing:
             label[:] = np.where(wrong, 1.0 - s, s)
         return labels
 
-    def _costs(self, stage: Stage, row: Rows | None) -> Floats | None:
-        if self._table is None or not self._table.costs:
+    def _costs(self, stage: Stage, n: int, row: Rows | None) -> Floats | None:
+        """What the scenario states of a model goes before the table."""
+        by_table = self._table.costs if self._table is not None else {}
+        if not by_table and not self._states_costs:
             return None
-        return np.stack([self._table.costs[c][row] for c in stage.columns])
+        costs = np.full((len(stage.costs), n), np.nan)
+        for m, stated in enumerate(stage.costs):
+            if stated is not None:
+                costs[m] = stated
+            elif by_table:
+                costs[m] = by_table[stage.columns[m]][row]
+        return costs
+
+    def _available(self, stage: Stage, n: int) -> NDArray[np.bool_] | None:
+        if not self._withdraws:
+            return None
+        return np.repeat(np.array(stage.available)[:, None], n, axis=1)
 
     def _delays(self, first: int, n: int) -> Floats | None:
         law = self._scenario.feedback.delay

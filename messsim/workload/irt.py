@@ -155,17 +155,17 @@ class Difficulty:
     shift: float
     chance: Chance
 
-    def draw(self, first: int, n: int) -> Floats:
-        """Difficulties of requests first ... first + n - 1."""
+    def draw(self, first: int, n: int, shift: float | Floats) -> Floats:
+        """Difficulties of requests first ... first + n - 1; `shift` is added to all, or each has its own."""
         z = self.chance.normal(self.chance.column("difficulty"), first, n)
         if len(self.tasks) == 1:
-            return self.tasks[0].mean + self.tasks[0].deviation * z + self.shift
+            return self.tasks[0].mean + self.tasks[0].deviation * z + shift
         cumulative = np.cumsum(shares_of(self.tasks))
         u = self.chance.choice(self.chance.column("task"), first, n)
         at: NDArray[np.intp] = np.minimum(np.searchsorted(cumulative, u, side="right"), len(self.tasks) - 1)
         means = np.array([t.mean for t in self.tasks])[at]
         deviations = np.array([t.deviation for t in self.tasks])[at]
-        return np.asarray(means + deviations * z + self.shift)
+        return np.asarray(means + deviations * z + shift)
 
 
 def moments(tasks: list[Task]) -> tuple[float, float]:

@@ -37,19 +37,22 @@ def probabilities(workload: Workload, chunk: Chunk, knows: Knowledge) -> Floats 
     if said.kind != "irt":
         return None
     known = np.empty(chunk.satisfied.shape)
-    for stage, part in workload.stretches(chunk.first, len(chunk), chunk.arrival_s):
+    for stage, part, progress in workload.stretches(chunk.first, len(chunk), chunk.arrival_s):
+        thetas = stage.thetas_at(progress)
         if knows == "difficulty":
             assert chunk.difficulty is not None
-            for m, theta in enumerate(stage.thetas):
+            for m, theta in enumerate(thetas):
                 known[m, part] = sigmoid(said.slope * (theta - chunk.difficulty[part]))
         else:
             signal = workload.scenario.features.signal if workload.features else 0.0
             seen = chunk.features[0, part] if workload.features else np.zeros(part.stop - part.start)
-            known[:, part] = _given_features(said, stage, signal, seen)
+            known[:, part] = _given_features(said, stage, stage.shift_at(progress), thetas, signal, seen)
     return known
 
 
-def _given_features(said: Irt, stage: Stage, signal: float, seen: Floats) -> Floats:
+def _given_features(
+    said: Irt, stage: Stage, shift: float | Floats, thetas: list[float | Floats], signal: float, seen: Floats
+) -> Floats:
     """Given feature 0, signal z + sqrt(1 - signal^2) e with z the standardised difficulty; the others tell nothing.
 
     Of a normal mixture of difficulties the posterior is one too: each task has a weight, a mean and a deviation.
@@ -58,9 +61,7 @@ def _given_features(said: Irt, stage: Stage, signal: float, seen: Floats) -> Flo
     centre, spread = moments(tasks_of(said))
     weights, known = np.zeros(len(seen)), np.zeros((len(stage.thetas), len(seen)))
     possible = [(w, t) for w, t in zip(shares_of(stage.difficulty.tasks), stage.difficulty.tasks, strict=True) if w > 0]
-    laws = [
-        _Seen((t.mean + stage.difficulty.shift - centre) / spread, t.deviation / spread, signal) for _, t in possible
-    ]
+    laws = [_Seen((t.mean + shift - centre) / spread, t.deviation / spread, signal) for _, t in possible]
     evidence = [law.log_density(seen) for law in laws]
     most = np.max(evidence, axis=0)
     for (share, _), law, logarithm in zip(possible, laws, evidence, strict=True):
@@ -68,7 +69,7 @@ def _given_features(said: Irt, stage: Stage, signal: float, seen: Floats) -> Flo
         mean = centre + spread * law.posterior_mean(seen)
         smoothed = _smoothed(said.slope, spread * law.posterior_deviation)
         weights += weight
-        for m, theta in enumerate(stage.thetas):
+        for m, theta in enumerate(thetas):
             known[m] += weight * smoothed(theta - mean)
     return known / weights
 
@@ -76,7 +77,7 @@ def _given_features(said: Irt, stage: Stage, signal: float, seen: Floats) -> Flo
 class _Seen:
     """Feature 0 of requests whose standardised difficulty is N(mean, deviation^2): normal, as is the posterior."""
 
-    def __init__(self, mean: float, deviation: float, signal: float) -> None:
+    def __init__(self, mean: float | Floats, deviation: float, signal: float) -> None:
         noise = 1.0 - signal * signal
         self._mean, self._signal = mean, signal
         self._variance = signal * signal * deviation * deviation + noise
@@ -90,7 +91,7 @@ class _Seen:
 
     def posterior_mean(self, seen: Floats) -> Floats:
         """Of the standardised difficulty."""
-        return self._mean + self._gain * (seen - self._signal * self._mean)
+        return np.asarray(self._mean + self._gain * (seen - self._signal * self._mean))
 
 
 @lru_cache(maxsize=64)

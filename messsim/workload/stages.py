@@ -1,12 +1,18 @@
 """Stages: how requests are drawn between two phase boundaries."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from messsim.scenario import Scenario
 from messsim.scenario.laws import TokenLaw
 from messsim.scenario.phases import Phase
 
 from .chance import Chance
+from .chunk import Floats
 from .irt import Difficulty, abilities, tasks_of
 from .table import OutcomeTable, Rows
 
@@ -27,6 +33,12 @@ class Stage:
         Under IRT: of requests, and each model's ability. None and empty with a table.
     columns, rows
         With a table: each model's column, and the rows to draw from (None: all). Empty and None under IRT.
+    before
+        Of a gradual phase, the stage that it comes from; else None.
+    costs
+        What each model costs, in the scenario's unit, where the scenario states it.
+    available
+        Whether each model takes requests.
     """
 
     phase: Phase | None
@@ -36,11 +48,51 @@ class Stage:
     thetas: list[float]
     columns: list[str]
     rows: Rows | None
+    before: Stage | None = field(default=None, repr=False)
+    costs: list[float | None] = field(default_factory=list)
+    available: list[bool] = field(default_factory=list)
+
+    def shift_at(self, progress: Floats | None) -> float | Floats:
+        """What is added to every difficulty (IRT); by request, where `progress` in [0, 1] says how far each is."""
+        shift = self.difficulty.shift if self.difficulty else 0.0
+        if progress is None or self.before is None or self.before.difficulty is None:
+            return shift
+        return _between(self.before.difficulty.shift, shift, progress)
+
+    def thetas_at(self, progress: Floats | None) -> list[float | Floats]:
+        """Each model's ability, likewise."""
+        if progress is None or self.before is None:
+            return [*self.thetas]
+        return [_between(a, b, progress) for a, b in zip(self.before.thetas, self.thetas, strict=True)]
+
+    def progress(self, numbers: NDArray[np.int64], arrival_s: Floats | None) -> Floats | None:
+        """How far requests are on the way to this stage; None where it holds from its start on."""
+        if self.before is None or self.phase is None:
+            return None
+        at = numbers if self.phase.from_request is not None else arrival_s
+        return None if at is None else np.clip((at - self.phase.start) / self.phase.over, 0.0, 1.0)
+
+
+def _between(a: float, b: float, progress: Floats) -> Floats:
+    return a + progress * (b - a)
 
 
 def stages_of(scenario: Scenario, table: OutcomeTable | None, chance: Chance) -> list[Stage]:
     """The stage before all phases, and one for each phase."""
-    return [_stage(scenario, table, chance, phase) for phase in (None, *scenario.phases)]
+    stages: list[Stage] = []
+    for phase in (None, *scenario.phases):
+        stage = _stage(scenario, table, chance, phase)
+        before = stages[-1] if phase is not None and phase.gradual else None
+        withdrawn = phase.withdrawn if phase is not None else []
+        available = [m not in withdrawn for m in scenario.model_names]
+        stages.append(replace(stage, before=before, costs=_costs(scenario, phase), available=available))
+    return stages
+
+
+def _costs(s: Scenario, phase: Phase | None) -> list[float | None]:
+    """What the phase says goes before what the model says."""
+    changed = phase.cost_per_request if phase is not None else {}
+    return [changed.get(m.name, m.cost_per_request) for m in s.models]
 
 
 def _stage(s: Scenario, table: OutcomeTable | None, chance: Chance, phase: Phase | None) -> Stage:

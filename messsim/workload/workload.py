@@ -147,14 +147,22 @@ class Workload:
     def _join(self, first: int, n: int, arrival_s: Floats | None) -> Chunk:
         """Draws each stretch between phase boundaries by its stage, and joins them."""
         parts = self.stretches(first, n, arrival_s)
-        chunk = joined([self._drawing.draw(stage, first + part.start, part.stop - part.start) for stage, part in parts])
+        chunk = joined([self._drawing.draw(s, first + p.start, p.stop - p.start, progress) for s, p, progress in parts])
         chunk.arrival_s = arrival_s
         return chunk
 
-    def stretches(self, first: int, n: int, arrival_s: Floats | None) -> list[tuple[Stage, slice]]:
-        """Requests first ... first + n - 1 between phase boundaries: each stage with its slice of them."""
+    def stretches(self, first: int, n: int, arrival_s: Floats | None) -> list[tuple[Stage, slice, Floats | None]]:
+        """Requests first ... first + n - 1 between phase boundaries.
+
+        Each stage with its slice of them, and how far these are on the way to it (`Stage.progress`).
+        """
         edges = [0, *self._boundaries(first, n, arrival_s), n]
-        return [(s, slice(a, b)) for s, a, b in zip(self.stages, edges, edges[1:], strict=False) if b > a]
+        found = []
+        for stage, a, b in zip(self.stages, edges, edges[1:], strict=False):
+            if b > a:
+                times = None if arrival_s is None else arrival_s[a:b]
+                found.append((stage, slice(a, b), stage.progress(np.arange(first + a, first + b), times)))
+        return found
 
     def _boundaries(self, first: int, n: int, arrival_s: Floats | None) -> list[int]:
         edges = []
