@@ -107,9 +107,8 @@ def phases(draw, closed: bool, names: list[str]) -> list[dict[str, Any]]:
     if draw(st.booleans()):
         return []
     key, start = ("from_request", 20) if closed or draw(st.booleans()) else ("from_s", 4.0)
-    over = {"over_" + key.removeprefix("from_"): draw(st.sampled_from([1, 10])) * start / 20}
-    if key == "from_request":
-        over = {k: max(1, int(v)) for k, v in over.items()}
+    steps = draw(st.sampled_from([1, 10]))
+    over = {"over_requests": steps} if key == "from_request" else {"over_s": 0.2 * steps}
     gone = draw(st.lists(st.sampled_from(names), max_size=len(names) - 1, unique=True))
     return [
         {key: start, "difficulty": 1.0, "satisfaction": {names[-1]: draw(share)}} | draw(st.sampled_from([{}, over])),

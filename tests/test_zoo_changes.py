@@ -88,7 +88,7 @@ def test_a_model_is_added_by_withdrawing_it_before(engine):
 
 
 def test_what_is_not_always_there_is_no_choice_made_beforehand():
-    sla = {"alpha": 0.58}
+    sla = {"alpha": 0.45}
     whole, parted = run(said(phases=[], sla=sla)).summary["cost"], run(said(sla=sla)).summary["cost"]
     assert whole["best_single"]["model"] == "b"
     assert parted["best_single"]["model"] == "c"

@@ -225,7 +225,7 @@ def _phase_change(s: Scenario, i: int) -> Iterator[str]:
     if phase.gradual and s.satisfaction.kind != "irt":
         yield f"phases.{i}: gradual, with outcomes from a table; expected satisfaction.kind = 'irt'"
     room = s.phases[i + 1].start - phase.start if i + 1 < len(s.phases) else None
-    if room is not None and phase.over > room:
+    if room is not None and phase.gradual and phase.over > room:
         key = "over_requests" if phase.over_requests is not None else "over_s"
         yield f"phases.{i}.{key} = {phase.over:g}: expected at most {room:g}, where the next phase begins"
 
