@@ -295,6 +295,16 @@ def test_two_studies_are_never_mixed(tmp_path, monkeypatch, change, part):
     assert {p.name: p.read_bytes() for p in (tmp_path / "o").iterdir()} == before
 
 
+def test_a_profile_file_that_changed_makes_another_study(tmp_path):
+    profile = tmp_path / "mine.toml"
+    profile.write_text("[coefficients]\na0_s = 0.5\n")
+    said, points = parse(scenario(), folder=tmp_path), [{"models.0.profile": "mine.toml"}]
+    run(said, points, out=tmp_path / "o")
+    profile.write_text("[coefficients]\na0_s = 1.5\n")
+    with pytest.raises(OutputError, match="holds a study that differs in its data files; "):
+        run(said, points, seeds=3, out=tmp_path / "o")
+
+
 def test_a_moved_scenario_is_the_same_study(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()

@@ -33,11 +33,12 @@ def contents(base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenar
     """What a study's results depend on, each part hashed: two studies may share a directory if all are equal."""
     sha = cache(_sha)
     data = sorted({sha(s.path(f)) for s in scenarios for f in files_of(s)})
+    own = sorted({_hash(p.model_dump(mode="json")) for s in scenarios for p in s.fleet if p.coefficients is not None})
     return {
         "messsim": __version__,
         "scenario": _hash(base.model_dump(mode="json", by_alias=True)),
         "points": _hash(list(points)),
-        "data files": _hash(data),
+        "data files": _hash(data + own),  # own: figures of profile files that points name
     }
 
 
