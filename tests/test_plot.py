@@ -143,6 +143,12 @@ def test_every_chart_is_valid_and_bounded(result, name):
     assert "NaN" not in json.dumps(specification)
 
 
+def test_a_repair_after_the_run_does_not_stretch_its_charts():
+    timeline = pl.DataFrame({"request": [0, 100], "time_s": [0.0, 60.0]})
+    behind, _ = Marks(outages=[OutageMark("p", 0, 30.0, 900.0, False)]).layers(timeline, "time_s", 60.0)
+    assert [(s["from"], s["to"]) for s in next(datasets(behind[0].to_dict()))] == [(0.5, 1.0)]
+
+
 def test_a_chart_draws_what_it_says(result):
     svg = as_bytes(messsim.plot.satisfaction(result), "svg").decode()
     assert f"promised {100 * result.summary['sla']['alpha']:.1f} %" in svg

@@ -78,7 +78,11 @@ class Marks:
         return behind, before
 
     def _shades(self, timeline: pl.DataFrame, axis: str, scale: float) -> list[dict[str, Any]]:
+        until_s = timeline["time_s"].max() if len(timeline) else 0.0  # a repair may come after the run
+        assert isinstance(until_s, (int, float))
+
         def at(time_s: float) -> float:
+            time_s = min(time_s, until_s)
             return time_s if axis == "time_s" else _interpolated(timeline, time_s, "time_s", "request")
 
         return [
