@@ -128,6 +128,11 @@ def test_a_window_that_is_none_is_told_before_the_run(small, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_window_without_a_file_is_told(small):
+    error = refused(here("run", small, "--trace-window", "0..5"))
+    assert error == "error: --trace-window 0..5: expected --trace FILE with it\n"
+
+
 def test_out_writes_a_directory(run_dir, small):
     assert sorted(p.name for p in run_dir.iterdir()) == [
         "requests",

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from messsim.errors import OutputError
+
 from .base import (
     AsJson,
     Replication,
@@ -44,8 +46,8 @@ def run(
         ),
     ] = None,
     trace_window: Annotated[
-        str, typer.Option(metavar="A..B", help="Window of --trace, seconds of simulated time.")
-    ] = "0..60",
+        str | None, typer.Option(metavar="A..B", help="Window of --trace, seconds of simulated time; none: 0..60.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and print what came of it; with --require, exit 1 where a requirement fails."""
@@ -58,7 +60,9 @@ def run(
 
     said = load(scenario, sets, engine=engine, requests=requests, seed=seed, replication=replication)
     requirements = requirements_of(require, known_figures(said)) if require else []
-    window_s = tracing.parse_window(trace_window)
+    if trace_window is not None and trace is None:
+        raise OutputError(f"--trace-window {trace_window}: expected --trace FILE with it")
+    window_s = tracing.parse_window(trace_window or "0..60")
     with progress_bar(stderr, said.name) as progress:
         result = study.run(said, out=out, keep_records=False, progress=progress)
     if trace is not None:
