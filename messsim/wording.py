@@ -1,6 +1,6 @@
 """Figures as people read them; imports nothing."""
 
-__all__ = ["number", "percent", "seconds"]
+__all__ = ["half_width", "number", "percent", "seconds"]
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -14,6 +14,11 @@ def number(value: float | None, unit: str = "") -> str:
         return "-"
     digits = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{digits} {unit}".strip()
+
+
+def half_width(value: float) -> str:
+    """What stands after a ±: two significant digits, and from 100 on whole numbers."""
+    return f"{value:,.0f}" if abs(value) >= 99.5 else f"{value:.2g}"
 
 
 def seconds(value: float | None) -> str:

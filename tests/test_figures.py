@@ -12,6 +12,7 @@ from messsim.results.figures import Requirement, figures, look_up
 from messsim.scenario import parse
 from messsim.study.processes import summary_of
 from messsim.study.rows import column_of, failed_row, frame_of, row_of
+from messsim.wording import half_width
 
 SUMMARY = {
     "scenario": "x",
@@ -73,6 +74,13 @@ def test_a_path_that_leads_nowhere_is_told_with_the_nearest(path, said):
 def test_a_requirement_says_by_how_much(text, met, margin, reason):
     verdict = Requirement.parse(text).judge(figures(SUMMARY))
     assert (verdict["met"], verdict["margin"], verdict["reason"]) == (met, margin, reason)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(0.0, "0"), (0.01234, "0.012"), (99.4, "99"), (99.6, "100"), (137.2, "137"), (2345.6, "2,346")]
+)
+def test_half_of_an_interval_has_no_exponent(value, told):
+    assert half_width(value) == told
 
 
 def test_no_figure_is_a_failure_with_a_reason():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from .tables import Fitting, number, percent, seconds
+from .tables import Fitting, half_width, number, percent, seconds
 
 if TYPE_CHECKING:
     import altair as alt
@@ -111,7 +111,7 @@ def _spread(interval: dict[str, Any] | None, told: Any) -> str:
         return _mean(interval, told)
     half = interval["high"] - interval["mean"]
     scaled = 100.0 * half if told in (_points, _signed_points) else half
-    return f"{told(interval['mean'])} ± {scaled:.2g}"
+    return f"{told(interval['mean'])} ± {half_width(scaled)}"
 
 
 def comparison_csv(found: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from messsim.plot.replications import REPLICATED
-from messsim.wording import number, percent
+from messsim.wording import half_width, number, percent
 
 from .page import Page, Section, Table, Tile
 from .tables import Fitting, grid
@@ -68,7 +68,7 @@ def _ends(found: dict[str, Any]) -> list[list[str]]:
         told = [percent(spread[p], 2) if share else number(spread[p], unit) for p in ("mean", *QUANTILES)]
         half = spread["high"] - spread["mean"] if spread["high"] is not None else None
         if half is not None:
-            told[0] += f" ± {100 * half:.2g}" if share else f" ± {half:.2g}"
+            told[0] += f" ± {half_width(100 * half if share else half)}"
         rows.append([name, *told])
     return rows
 

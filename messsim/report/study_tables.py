@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from messsim.plot.points import AXES
-from messsim.wording import number, seconds
+from messsim.wording import half_width, number, seconds
 
 from .page import Table
 
@@ -43,8 +43,8 @@ def with_half(row: dict[str, Any], name: str, unit: str = "") -> str:
         return told
     half = high - mean
     if name in ("satisfaction", "margin"):
-        return f"{told} ± {100 * half:.2g}"
-    return f"{told} ± {seconds(half) if name.endswith('_p95') else f'{half:.2g}'}"
+        return f"{told} ± {half_width(100 * half)}"
+    return f"{told} ± {seconds(half) if name.endswith('_p95') else half_width(half)}"
 
 
 def differences_table(comparison: dict[str, Any]) -> Table:
@@ -64,7 +64,7 @@ def differences_table(comparison: dict[str, Any]) -> Table:
 def _difference(spread: dict[str, Any] | None, scale: float) -> str:
     if spread is None:
         return "-"
-    half = "" if spread["high"] is None else f" ± {scale * (spread['high'] - spread['mean']):.2g}"
+    half = "" if spread["high"] is None else f" ± {half_width(scale * (spread['high'] - spread['mean']))}"
     return f"{scale * spread['mean']:+.3g}{half}"
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from messsim.scenario.overrides import format_value
 
-from .tables import Fitting, number
+from .tables import Fitting, half_width, number
 
 __all__ = ["spread", "sweep_table"]
 
@@ -42,7 +42,7 @@ def spread(interval: dict[str, Any] | None) -> str:
         return "-"
     if interval["low"] is None:
         return number(interval["mean"])
-    return f"{number(interval['mean'])} ± {(interval['high'] - interval['low']) / 2:.2g}"
+    return f"{number(interval['mean'])} ± {half_width((interval['high'] - interval['low']) / 2)}"
 
 
 def _headline(found: dict[str, Any]) -> Text:

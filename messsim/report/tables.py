@@ -7,9 +7,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from messsim.wording import number, percent, seconds
+from messsim.wording import half_width, number, percent, seconds
 
-__all__ = ["Fitting", "grid", "number", "percent", "seconds"]
+__all__ = ["Fitting", "grid", "half_width", "number", "percent", "seconds"]
 
 ANY_WIDTH = 10_000
 

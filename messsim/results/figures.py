@@ -164,7 +164,7 @@ class Requirement:
 
     def _reason(self, value: float | None, margin: float | None) -> str:
         if value is None or margin is None:
-            return "the run has no such figure (null): it does not apply to this scenario, or nobody was answered"
+            return "the run has no such figure (null): it does not apply to this scenario, or never came"
         if margin == 0:
             return f"is {value:.6g} exactly"
         missing = -margin
