@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +70,7 @@ class Tracks:
         model, tenant = self._models[request.seen], self._tenants[request.tenant]
         scores = dict(zip(self._models, map(float, request.decision.scores), strict=True)) if request.scored else {}
         costs = dict(zip(self._models, map(float, request.decision.costs), strict=True))
+        costs = {name: cost for name, cost in costs.items() if math.isfinite(cost)}  # of models that are there
         self._file.instant(
             ROUTER,
             1,
