@@ -216,6 +216,8 @@ def test_the_command_in_json_and_to_a_directory(small, tmp_path):
         ("--size", "nan", "size = nan: expected"),
         ("--slow-server", "-1", "slow-server = -1.0: expected a number above 0"),
         ("--slow-server", "inf", "slow-server = inf: expected"),
+        ("--seed", "-1", "seed = -1: expected a whole number from 0 to 4294967295"),
+        ("--seed", str(2**32), "seed = 4294967296: expected a whole number"),
     ],
 )
 def test_bad_input_is_told(option, value, reason):

@@ -78,9 +78,9 @@ def verify(
     Raises
     ------
     ScenarioError
-        If there is no such engine, or a size or factor is not above 0.
+        If there is no such engine, a size or factor is not above 0, or a seed is not in [0, 2^32).
     """
-    _check(engine, size, slow_server)
+    _check(engine, size, seed, slow_server)
     size = SIZES[engine] if size is None else size
     seed = SEED if seed is None else seed
     asked = list(experiments() if chosen is None else chosen)
@@ -118,12 +118,14 @@ def verify(
     }
 
 
-def _check(engine: str, size: float | None, slow_server: float) -> None:
+def _check(engine: str, size: float | None, seed: int | None, slow_server: float) -> None:
     if engine not in SIZES:
         raise ScenarioError(f"engine = {engine!r}: expected one of {', '.join(SIZES)}")
     for name, value in (("size", size), ("slow-server", slow_server)):
         if value is not None and not 0.0 < value < math.inf:
             raise ScenarioError(f"{name} = {value}: expected a number above 0")
+    if seed is not None and not 0 <= seed < 2**32:
+        raise ScenarioError(f"seed = {seed}: expected a whole number from 0 to {2**32 - 1}")
 
 
 def _replication(e: Experiment, number: int, engine: str, size: float, seed: int, slow_server: float) -> Scenario:
