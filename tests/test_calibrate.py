@@ -300,6 +300,31 @@ def test_one_point_determines_next_to_nothing(tmp_path):
     assert sum(c["how"] == "fitted" for c in found["coefficients"].values()) == 0
 
 
+def test_a_search_that_ends_at_almost_nothing_ends_at_nothing(tmp_path):
+    fit = PointFit(ServedPoints([4], [100], [10], {}, None), 1, (0, 0), {}, [])
+    figures = figures_of(DENSE, DURATION)
+    tiny, none = (fit.simulated(figures | {"akm_s_per_token": v}) for v in (1e-17, 0.0))
+    assert tiny == none
+    held = [f"{n}={figures[n]!r}" for n in DURATION if n not in ("ae_s", "se", "akm_s_per_token")]
+    found = calibrate(served(DENSE, tmp_path, POINTS[4:8]), options=Options(given=[*held, "akm_s_per_token=1e-17"]))
+    assert found["coefficients"]["akm_s_per_token"]["value"] == 0.0
+
+
+def test_points_may_be_samples_of_aiconfigurator(tmp_path):
+    ours, theirs = tmp_path / "ours.csv", tmp_path / "theirs.csv"
+    ours.write_text("model,clients,prompt_tokens,output_tokens,ttft_s,tpot_s\nx,4,100,10,0.25,0.0125\n")
+    theirs.write_text(
+        "model,backend,prompt_len,output_len,batch,ttft_ms,tpot_ms\nx,vllm,100,10,4,250,12.5\nx,trtllm,1,2,3,4,5\n"
+    )
+    told = read_measurements(theirs, {"backend": "vllm"})
+    assert told == read_measurements(ours, {})
+    with pytest.raises(DataError, match=r"holds 2 values of backend \(trtllm, vllm\)"):
+        read_measurements(theirs, {})
+    theirs.write_text("prompt_len,output_len,batch,ttft_ms\n100,10,4,-1\n")
+    with pytest.raises(DataError, match="column 'ttft_ms' has -1 in row 1; expected a number, at least 1e-09"):
+        read_measurements(theirs, {})
+
+
 def test_overrides_reach_the_closed_loops(tmp_path):
     file = served(DENSE, tmp_path, POINTS[4:8])
     held = Options(given=[f"{n}={getattr(DENSE.duration, n)!r}" for n in DURATION if n not in ("ae_s", "se")])

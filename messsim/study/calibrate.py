@@ -13,6 +13,7 @@ from messsim.zoo.fitting import NO_CAP_W, Estimate, Iterations
 from .calibration_fits import fit_iterations, fit_points, unmeasured
 from .calibration_options import IDLE, NAMES, Base, Options, given_by, mixture_of, pair, whose_of
 from .measurements import Measurements, ServedPoints, read_measurements
+from .profile_file import not_tiny
 from .served_fit import PointFit
 
 __all__ = ["calibrate"]
@@ -91,5 +92,5 @@ def _idle(measured: Measurements, gpus: int, given: dict[str, float], base: dict
 
 
 def _told(estimate: Estimate) -> dict[str, Any]:
-    value = None if estimate.value is not None and estimate.value >= NO_CAP_W else estimate.value
+    value = None if estimate.value is None or estimate.value >= NO_CAP_W else not_tiny(estimate.value)
     return {"value": value, "standard_error": estimate.error, "how": estimate.how, "why": estimate.why}

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["READINGS", "Measurements", "ServedPoints", "read_measurements"]
 
 WHOSE = ("model", "gpu", "tp")  # columns that say whose measurements a row has
+ENGINE = ("backend", "backend_version")  # columns of which a file may hold one value only
+SAMPLED = {"prompt_len": "prompt_tokens", "output_len": "output_tokens", "batch": "clients"}  # AIConfigurator's names
+SAMPLED_MS = {"ttft_ms": "ttft_s", "tpot_ms": "tpot_s"}
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED = 8  # values of a column that an error names
 LEAST = 1e-9  # of what must be above 0
@@ -73,7 +76,7 @@ def read_measurements(path: Path, select: dict[str, str]) -> Measurements:
     Parameters
     ----------
     path
-        CSV, CSV.gz, Parquet or JSONL.
+        CSV, CSV.gz, Parquet or JSONL. Points may also be in the columns of AIConfigurator's measured samples.
     select
         Values of columns that a row must have to count.
 
@@ -81,9 +84,9 @@ def read_measurements(path: Path, select: dict[str, str]) -> Measurements:
     ------
     DataError
         With file, column, row and value, if a column is missing or a value is not what it should be; if the file
-        holds more than one model, GPU or tp.
+        holds more than one model, GPU, tp or engine.
     """
-    frame = _selected(read(path), select, path)
+    frame = _named(_selected(read(path), select, path), path)
     whose = _whose(frame, path)
     if "clients" in frame.columns:
         return Measurements(whose, _points(frame, path))
@@ -104,8 +107,20 @@ def _selected(frame: pl.DataFrame, select: dict[str, str], path: Path) -> pl.Dat
     return frame
 
 
+def _named(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """AIConfigurator's samples under our names, in seconds; any other table as it is."""
+    import polars as pl
+
+    ours = {*SAMPLED.values(), *SAMPLED_MS.values()}
+    if not set(SAMPLED) <= set(frame.columns) or ours & set(frame.columns):
+        return frame
+    times = [c for c in SAMPLED_MS if c in frame.columns and frame[c].null_count() < frame.height]
+    seconds = [pl.Series(SAMPLED_MS[c], numbers(frame, c, path, least=LEAST) / 1e3) for c in times]
+    return frame.rename(SAMPLED).with_columns(seconds)
+
+
 def _whose(frame: pl.DataFrame, path: Path) -> dict[str, Any]:
-    columns = [c for c in WHOSE if c in frame.columns]
+    columns = [c for c in WHOSE + ENGINE if c in frame.columns]
     several = [c for c in columns if frame[c].n_unique() > 1]
     if several:
         column = several[0]
@@ -115,7 +130,7 @@ def _whose(frame: pl.DataFrame, path: Path) -> dict[str, Any]:
             f"holds {len(values)} values of {column} ({named}); expected the rows of one: --select {column}=VALUE",
             str(path),
         )
-    return {c: frame[c][0] for c in columns}
+    return {c: frame[c][0] for c in columns if c in WHOSE}
 
 
 def _iterations(frame: pl.DataFrame, path: Path) -> tuple[Iterations, float | None]:

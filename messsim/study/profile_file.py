@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from messsim.errors import OutputError
+from messsim.scenario.base import SMALLEST
 from messsim.zoo.fitting import ENERGY, NO_CAP_W
 
 from .calibration_options import MIXTURE
 
-__all__ = ["profile_text"]
+__all__ = ["not_tiny", "profile_text"]
 
 HOW = {"given": "given", "base": "from_base", "not measured": "not_measured"}  # and the keys that list them
+
+
+def not_tiny(value: float) -> float:
+    """A coefficient as a scenario takes it: searches that end at a bound of 0 leave 1e-17."""
+    return value if value >= SMALLEST else 0.0
 
 
 def profile_text(found: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from messsim.zoo.fitting import DURATION, ENERGY, NO_CAP_W, Estimate, judged
 from .measured import MAX_BATCHED_TOKENS, MAX_NUM_SEQS, REQUESTS_A_CLIENT
 from .measurements import ServedPoints
 from .processes import summary_of
+from .profile_file import not_tiny
 
 __all__ = ["PointFit"]
 
@@ -135,7 +136,7 @@ class PointFit:
         }
 
     def _closed_loops(self, figures: Mapping[str, float]) -> Iterator[tuple[int, int, Scenario]]:
-        coefficients: dict[str, object] = {n: v for n, v in figures.items() if v < NO_CAP_W}
+        coefficients: dict[str, object] = {n: not_tiny(v) for n, v in figures.items() if v < NO_CAP_W}
         coefficients["experts"], coefficients["top_k"] = self._mixture
         p = self.points
         for clients, prompt, output in zip(p.clients, p.prompt_tokens, p.output_tokens, strict=True):
