@@ -90,7 +90,9 @@ class ScoreHistogram:
 
     def add(self, scores: Floats, satisfied: Floats) -> None:
         """Counts predictions with their outcomes in [0, 1]; NaN on either side does not take part."""
-        self._loss += _core.scores_add(self._good, self._bad, scores, satisfied)
+        self._loss += _core.scores_add(
+            self._good, self._bad, np.ascontiguousarray(scores), np.ascontiguousarray(satisfied)
+        )
 
     @property
     def log_loss(self) -> float | None:
