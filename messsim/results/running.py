@@ -31,8 +31,8 @@ class Running:
 
     def add(self, ids: NDArray[np.int64], satisfied: Floats, alphas: Floats, costs: Floats) -> None:
         """Requests in id order; satisfied is NaN where there was no answer."""
-        columns = [np.ascontiguousarray(column) for column in (satisfied, alphas, costs)]
-        at, curves = _core.running_add(self._sums, ids, *columns, self.stride)
+        satisfied, alphas, costs = (np.ascontiguousarray(column) for column in (satisfied, alphas, costs))
+        at, curves = _core.running_add(self._sums, ids, satisfied, alphas, costs, self.stride)
         kept = (self.satisfaction, self.promise, self.cost_per_request)
         while len(self.ids) + len(at) > MOST:
             self.stride *= 2
