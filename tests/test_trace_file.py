@@ -210,9 +210,8 @@ def test_a_trace_tells_what_the_records_tell(folder, data):
         found = sorted(drawn[i], key=lambda s: s[1:])
         assert math.isclose(found[0][1], c.start_s[i], abs_tol=1e-8)
         assert math.isclose(found[-1][2], c.finish_s[i], abs_tol=1e-8)
-        if len(found) == 2:
+        if [kind for kind, *_ in found] == ["prefill", "decode"]:  # else it was preempted, failed, or has one token
             assert math.isclose(found[0][2], c.first_token_s[i], abs_tol=1e-8)
-            assert [kind for kind, *_ in found] == ["prefill", "decode"]
     counted = Counter(e["cat"] for e in events if e["ph"] == "i")
     assert counted["explore"] + counted["exploit"] == len(r)
     assert counted["explore"] == c.explored.sum()
