@@ -17,6 +17,7 @@ from messsim.study import run
 from messsim.study.aligned import CURVES, aligned, halved
 from messsim.study.convergence import converge
 from messsim.study.convergence_files import read_convergence, write_convergence
+from messsim.study.plots import plot
 from messsim.study.report import report
 
 SMALL = {"requests": 300, "router": {"policy": "random"}, "sla": {"alpha": 0.6}}  # kept by about half of the runs
@@ -203,6 +204,27 @@ def test_the_page_says_how_sure_it_is(directory, study):
     assert f"Promise kept in {kept['runs']} of 7 runs" in words
     assert f"between {100 * kept['low']:.1f} % and {100 * kept['high']:.1f} %" in words
     assert "Probability of being below the promise" in words
+
+
+@pytest.mark.parametrize(
+    ("what", "axis"),
+    [
+        ("satisfaction", "share of answers"),
+        ("probability", "share of runs"),
+        ("queue", "answers owed"),
+        ("cost", "J per answer"),
+        ("gap", "promise − certificate"),
+    ],
+)
+def test_each_chart_can_be_had_alone(directory, tmp_path, what, axis):
+    plot(directory, what, tmp_path / "a.svg")
+    assert axis in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def test_a_chart_that_the_study_has_not_is_told(directory, tmp_path):
+    with pytest.raises(OutputError, match="load: unknown chart; expected one of satisfaction, probability, queue"):
+        plot(directory, "load", tmp_path / "a.svg")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("file", ["convergence.json", "curves.parquet", "results.parquet"])

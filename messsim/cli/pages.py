@@ -9,8 +9,6 @@ from .base import command, console
 
 __all__ = ["plot", "report"]
 
-RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that `run --out` wrote.")]
-
 
 @command
 def report(
@@ -29,15 +27,19 @@ def report(
 
 @command
 def plot(
-    run_dir: RunDir,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What the --out of run or converge wrote.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to draw: .svg, .png or .html.")],
     what: Annotated[
         str,
-        typer.Argument(metavar="WHAT", help="satisfaction, queue, cost, answers, latency, load, power or tenants."),
+        typer.Argument(
+            metavar="WHAT",
+            help="satisfaction, queue, cost; of a run also answers, latency, load, power, tenants; of converge also "
+            "probability, gap.",
+        ),
     ] = "satisfaction",
 ) -> None:
-    """One chart of a run as a file (extra `plot`)."""
+    """One chart of a run, or of a convergence study, as a file (extra `plot`)."""
     from messsim.study.plots import plot as draw
 
-    draw(run_dir, what, out)
+    draw(directory, what, out)
     console.print(f"written to {out}", style="dim", highlight=False, soft_wrap=True)

@@ -18,7 +18,7 @@ from .parts import crosshair, layered, lines, log_requests_axis, requests_axis, 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["REPLICATED", "certified_gap", "cost_bands", "probability", "queue_bands", "satisfaction_bands"]
+__all__ = ["certified_gap", "charts_of", "cost_bands", "probability", "queue_bands", "satisfaction_bands"]
 
 FEW = 20  # runs: with fewer, the 5 % quantile is next to the least
 UNSETTLED = 0.02  # of the run: there the scale of the share need not fit
@@ -194,7 +194,11 @@ def certified_gap(curves: pl.DataFrame, summary: dict[str, Any]) -> Figure:
     )
 
 
-REPLICATED = (satisfaction_bands, probability, queue_bands, cost_bands, certified_gap)
+def charts_of(curves: pl.DataFrame) -> dict[str, Callable[[pl.DataFrame, dict[str, Any]], Figure]]:
+    """The charts by name, as far as there is anything to draw: there is no certificate where raters err."""
+    charts = {"satisfaction": satisfaction_bands, "probability": probability, "queue": queue_bands, "cost": cost_bands}
+    certified = bool(curves["certificate_mean"].is_not_null().any())
+    return charts | ({"gap": certified_gap} if certified else {})
 
 
 def _bands(thin: pl.DataFrame, name: str, x: Any, y: Axis) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from messsim.plot.replications import REPLICATED
+from messsim.plot.replications import charts_of
 from messsim.wording import half_width, number, percent
 
 from .page import Page, Section, Table, Tile
@@ -88,7 +88,7 @@ def convergence_page(found: dict[str, Any], curves: pl.DataFrame, scenario: str,
         What the scenario deserved to be told.
     """
     kept, since = found["kept"], found["time_to_compliance"]
-    figures = [draw(curves, found) for draw in REPLICATED if _applies(draw.__name__, curves)]
+    figures = [draw(curves, found) for draw in charts_of(curves).values()]
     table = Table("Figures at the end of the runs", ["figure", "mean ± half of its 95 % interval", *QUANTILES.values()],
                   _ends(found))  # fmt: skip
     return Page(
@@ -110,11 +110,6 @@ def convergence_page(found: dict[str, Any], curves: pl.DataFrame, scenario: str,
         footer=f"messsim {found['version']}. The same scenario, seed and version give the same figures. "
         f"{since['never']} of {found['replications']} runs never kept their promise for good.",
     )
-
-
-def _applies(name: str, curves: pl.DataFrame) -> bool:
-    """Whether there is anything to draw: there is no certificate where raters err."""
-    return name != "certified_gap" or bool(curves["certificate_mean"].is_not_null().any())
 
 
 def _tiles(found: dict[str, Any]) -> list[Tile]:
