@@ -6,6 +6,7 @@ from builders import ALWAYS, COEFFICIENTS, NEVER, POWER_W, STEP_S, OwnPolicy, Ru
 from reference.router import Router
 
 from messsim import routing
+from messsim.engines.outcome import assert_certified
 
 LASTS_S = 3 * STEP_S
 EVERY_TIME = {"c": 1.0, "kappa": 0.0}  # explores always
@@ -346,3 +347,14 @@ def test_a_lost_copy_has_no_late_label(engine, tmp_path, labels):
     assert r.records.score[1] == score_of(twin, r, 1)
     assert r.outcome.updates == 2
     assert r.records.exploration_cost[0] == POWER_W * STEP_S  # the lost copy is paid for
+
+
+def test_every_run_asserts_its_certificates(engine, monkeypatch):
+    asserted = []
+    for module in ("compiled", "brain"):
+        monkeypatch.setattr(f"messsim.engines.{module}.assert_certified", asserted.append)
+    run(scenario(requests=50), engine)
+    assert asserted
+    assert all(asserted)
+    with pytest.raises(AssertionError, match="certificate does not hold"):
+        assert_certified(False)
