@@ -11,6 +11,7 @@ import pytest
 from builders import model, run, scenario
 from scipy import stats
 
+import messsim
 from messsim.results.applicability import refusal, refusal_of_run
 from messsim.results.steady import Batches, correlated, mser, steady_state
 from messsim.scenario import parse
@@ -182,6 +183,14 @@ def test_a_stated_warm_up_is_what_is_left_out():
     assert interval["warmup"] == 1_000
     assert interval["batches"] * interval["batch_size"] == 19_000
     assert interval["mean"] == pytest.approx(found["latency_s"]["e2e"]["mean"], rel=1e-12)
+
+
+def test_a_warm_up_that_leads_nowhere_is_noted():
+    said = scenario(requests=500, warmup=100)
+    (note,) = (n for n in messsim.run(parse(said), keep_records=False).notes if n.startswith("warmup"))
+    assert "warmup = 100: latencies leave out the first requests, but no long run follows (router.policy" in note
+    for changes in ({"warmup": 0}, {"models": [model("only")]}):
+        assert not any("warmup" in n for n in messsim.run(parse(said | changes), keep_records=False).notes)
 
 
 def test_chunks_change_no_interval():

@@ -5,6 +5,7 @@ from .frames import joined, record_frame, timeline_frame
 from .intervals import Interval, is_precise, paired_difference, replication_interval
 from .provenance import provenance
 from .result import Result
+from .stationary import warmup_note
 from .summary import summarise
 from .tally import Tally
 from .whole import check_whole, reading_records
@@ -27,6 +28,7 @@ __all__ = [
     "replication_interval",
     "summarise",
     "timeline_frame",
+    "warmup_note",
     "whole_or_absent",
     "write_file",
     "writing",

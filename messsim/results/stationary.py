@@ -9,7 +9,7 @@ from .applicability import refusal, refusal_of_run
 from .intervals import LEVEL
 from .steady import Batches, steady_state
 
-__all__ = ["latency_intervals"]
+__all__ = ["latency_intervals", "warmup_note"]
 
 
 def latency_intervals(scenario: Scenario, outcome: Outcome, series: dict[str, Batches]) -> dict[str, Any]:
@@ -32,6 +32,13 @@ def latency_intervals(scenario: Scenario, outcome: Outcome, series: dict[str, Ba
     refused = refusal(scenario, "latency") or _refused_at_the_end(outcome)
     found = {name: _interval(batches, scenario.warmup) for name, batches in series.items()}
     return {"level": LEVEL, "refused": refused, "latency_s": None if refused else found}
+
+
+def warmup_note(warmup: int, refused: str | None) -> list[str]:
+    """A word on a warm-up that was asked of a run without a long run; none where it is of use."""
+    if not warmup or refused is None:
+        return []
+    return [f"warmup = {warmup}: latencies leave out the first requests, but no long run follows ({refused})"]
 
 
 def _refused_at_the_end(outcome: Outcome) -> str | None:

@@ -23,6 +23,7 @@ from messsim.results import (
     record_frame,
     summarise,
     timeline_frame,
+    warmup_note,
     writing,
 )
 from messsim.scenario import Scenario, dump
@@ -100,7 +101,8 @@ def run(
         timeline = timeline_frame(setup.scenario, outcome, records.tally.running)
         if beside is not None and target is not None:
             _write(setup.scenario, summary, timeline, beside, target)
-    return Result(summary, timeline, setup.notes, target, records.kept())
+    notes = [*setup.notes, *warmup_note(setup.scenario.warmup, summary["intervals"]["refused"])]
+    return Result(summary, timeline, notes, target, records.kept())
 
 
 class _Records:
