@@ -3,9 +3,11 @@
 import json
 import sys
 
+import altair as alt
 import numpy as np
 import polars as pl
 import pytest
+import vl_convert
 from builders import model, scenario
 from runs import eventful, made
 
@@ -16,7 +18,7 @@ from messsim.plot.digest import LATENCIES, LEAST_S, by_request, latency_bins, la
 from messsim.plot.figure import themed
 from messsim.plot.files import as_bytes
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
-from messsim.plot.parts import folded, time_unit
+from messsim.plot.parts import SECONDS, folded, time_unit
 from messsim.plot.theme import DARK, LIGHT
 
 MOST_ROWS = 5000  # what Altair takes at most, of each data set
@@ -126,6 +128,15 @@ def test_time_is_told_in_a_fitting_unit():
     assert [time_unit(s)[0] for s in (0.0, 119.0, 120.0, 7199.0, 7200.0, 172_800.0)] == [
         *("seconds", "seconds", "minutes", "minutes", "hours", "days"),
     ]
+
+
+def test_the_low_end_of_an_interval_may_be_below_no_time():
+    data = alt.Data(values=[{"x": -40.0}, {"x": 40.0}])
+    chart = alt.Chart(data).mark_point().encode(x=alt.X("x:Q", axis=alt.Axis(labelExpr=SECONDS)))
+    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    assert "40 s<" in svg
+    assert "ms<" not in svg
+    assert "µs<" not in svg
 
 
 # ---- the charts -----------------------------------------------------------------------------------------

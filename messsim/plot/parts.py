@@ -32,8 +32,8 @@ SQUARES = {"symbolType": "square"}  # in the legend of areas and bars
 TICKS = {"expr": "width / 90"}
 WHOLE = "datum.value < 1e6 ? format(datum.value, ',') : format(datum.value / 1e6, '~r') + ' M'"
 SECONDS = (
-    "datum.value == 0 ? '0 s' : datum.value < 0.000999 ? format(datum.value * 1e6, '~r') + ' µs' : "
-    "datum.value < 0.999 ? format(datum.value * 1e3, '~r') + ' ms' : format(datum.value, '~r') + ' s'"
+    "datum.value == 0 ? '0 s' : abs(datum.value) < 0.000999 ? format(datum.value * 1e6, '~r') + ' µs' : "
+    "abs(datum.value) < 0.999 ? format(datum.value * 1e3, '~r') + ' ms' : format(datum.value, '~r') + ' s'"
 )
 
 
