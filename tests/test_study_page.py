@@ -124,6 +124,13 @@ def test_a_sweep_is_drawn_along_its_keys(swept):
     assert "Share of answers that satisfy along router.V" in words
     assert "along router.policy" not in words  # no numbers
     assert "6 points" in words
+    assert "promised" not in words.split("seed 1", 1)[1][:20]  # two tenants, two promises
+
+
+def test_one_promise_is_told(tmp_path):
+    said = parse(scenario(requests=40, sla={"alpha": 0.6}))
+    sweep(said, [{"router.V": 1.0}], seeds=1, out=tmp_path / "o", workers=local_workers(1))
+    assert f"seed {said.seed}, 60.00 % promised" in words_of(tmp_path / "o")
 
 
 def test_failed_runs_are_told(said, compared, tmp_path):

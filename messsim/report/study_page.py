@@ -55,7 +55,7 @@ def study_page(
     return Page(
         title=facts["name"],
         subtitle=f"{'Comparison of' if policies else 'Study of'} {len(points)} {what}, {most} replication"
-        f"{'' if most == 1 else 's'} each, seed {facts['seed']}",
+        f"{'' if most == 1 else 's'} each, seed {facts['seed']}{_promised(facts['alpha'])}",
         kept=None if not len(points) else bool(len(kept)),
         headline=f"{len(kept)} of {len(rivals)} {what} keep the promise in every replication",
         verdict=_verdict(best, facts["cost_unit"], policies),
@@ -68,6 +68,11 @@ def study_page(
 
 def _is_oracle(points: pl.DataFrame, policies: bool) -> pl.Series:
     return points["point"].is_in(ORACLES) if policies else points["point"].is_in([])
+
+
+def _promised(alpha: float | None) -> str:
+    """The promise, where it is the same at all points."""
+    return "" if alpha is None else f", {percent(alpha, 2)} promised"
 
 
 def _verdict(best: pl.DataFrame, unit: str, policies: bool) -> str:
