@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "draw.h"
 #include "error.h"
@@ -172,14 +173,29 @@ static void note_load(ms_fleet *self, int32_t replica)
     ms_tournament_set(&servers->loads, place, load, (uint64_t)place);
 }
 
+/* Puts a replica into the list of those that are up, or takes it out; they stand in order of place. */
 static void refresh_up(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = servers_for(self, replica);
-    servers->up = 0;
-    for (int32_t i = 0; i < servers->replicas; i++) {
-        if (self->failures[servers->replica[i]] == 0) {
-            servers->up_replica[servers->up++] = servers->replica[i];
+    int32_t at = 0;
+    for (int32_t end = servers->up; at < end;) {
+        const int32_t middle = at + (end - at) / 2;
+        if (self->place_of[servers->up_replica[middle]] < self->place_of[replica]) {
+            at = middle + 1;
+        } else {
+            end = middle;
         }
+    }
+    int32_t *here = servers->up_replica + at;
+    const size_t after = (size_t)(servers->up - at);
+    const int listed = after > 0 && *here == replica;
+    if (self->failures[replica] == 0 && !listed) {
+        memmove(here + 1, here, after * sizeof *here);
+        *here = replica;
+        servers->up++;
+    } else if (self->failures[replica] > 0 && listed) {
+        memmove(here, here + 1, (after - 1) * sizeof *here);
+        servers->up--;
     }
     note_load(self, replica);
 }
