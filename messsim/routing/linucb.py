@@ -12,14 +12,10 @@ import math
 
 from messsim.scenario.routing import Router
 
-from .contract import Knowledge, Policy
-from .learning import ridge_learn, ridge_state
-from .mixing import scale
-from .plugin import compile_policy
+from .bandit import priced_bandit
+from .contract import Policy
 
 __all__ = ["build"]
-
-OPTIONS = frozenset({"eta", "width", "ridge", "cost_estimate", "cost_prior"})
 
 
 def decide(models, dimensions, queue, costs, features, params, state):  # type: ignore[no-untyped-def]
@@ -44,17 +40,4 @@ def decide(models, dimensions, queue, costs, features, params, state):  # type: 
 
 def build(options: Router, models: int, features: int) -> Policy:
     """LinUCB for one run."""
-
-    def prepare(kernel, known: Knowledge) -> None:  # type: ignore[no-untyped-def]
-        start = ridge_state(models, features, options.ridge)
-        kernel.replace([options.eta, scale(known.mean_costs), options.width], start)
-
-    return compile_policy(
-        "linucb",
-        decide,
-        learn=ridge_learn,
-        learns_every_answer=True,
-        options=OPTIONS,
-        needs=frozenset({"features"}),
-        prepare=prepare,
-    )
+    return priced_bandit("linucb", decide, options, models, features)

@@ -10,14 +10,10 @@ import math
 
 from messsim.scenario.routing import Router
 
-from .contract import Knowledge, Policy
-from .learning import ridge_learn, ridge_state
-from .mixing import scale
-from .plugin import compile_policy
+from .bandit import priced_bandit
+from .contract import Policy
 
 __all__ = ["build"]
-
-OPTIONS = frozenset({"eta", "width", "ridge", "cost_estimate", "cost_prior"})
 
 
 def decide(models, dimensions, queue, costs, features, uniforms, params, state):  # type: ignore[no-untyped-def]
@@ -43,18 +39,4 @@ def decide(models, dimensions, queue, costs, features, uniforms, params, state):
 
 def build(options: Router, models: int, features: int) -> Policy:
     """Thompson sampling for one run."""
-
-    def prepare(kernel, known: Knowledge) -> None:  # type: ignore[no-untyped-def]
-        start = ridge_state(models, features, options.ridge)
-        kernel.replace([options.eta, scale(known.mean_costs), options.width], start)
-
-    return compile_policy(
-        "thompson",
-        decide,
-        learn=ridge_learn,
-        learns_every_answer=True,
-        uniforms=2 * models,
-        options=OPTIONS,
-        needs=frozenset({"features"}),
-        prepare=prepare,
-    )
+    return priced_bandit("thompson", decide, options, models, features, uniforms=2 * models)
