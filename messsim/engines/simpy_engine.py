@@ -26,7 +26,6 @@ from messsim import _core
 from messsim.errors import SimulationError
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
 from messsim.scenario.arrivals import Closed
-from messsim.workload import Chunk
 
 from .brain import Brain, destined, substitute
 from .breakdowns import Breakdowns
@@ -34,9 +33,10 @@ from .calendar import ARRIVES, RETRIES, Calendar, Moment
 from .labels import Labels
 from .observer import Observer
 from .open_request import OpenRequest
-from .outcome import Outcome, PoolOutcome, Progress, TenantOutcome, assert_none_open, assert_paid
+from .outcome import Outcome, Progress, TenantOutcome, assert_none_open
 from .records import LOST, RecordBook, RecordChunk, Sample, Sink, Timeline
-from .servers import ModelServers, ServerPool
+from .rows import Rows
+from .service import Service
 from .setup import Setup
 
 __all__ = ["simulate", "watch"]
@@ -76,21 +76,6 @@ def _nowhere(_: RecordChunk) -> None:
     """Records that nobody wants."""
 
 
-class _Rows:
-    """A chunk's columns as Python numbers: element by element, lists are several times faster than arrays."""
-
-    def __init__(self, chunk: Chunk, feedback_probability: float) -> None:
-        self.chunk = chunk
-        self.arrival_s = chunk.arrival_s.tolist() if chunk.arrival_s is not None else None
-        self.tenant = chunk.tenant.tolist()
-        self.prompt = chunk.prompt_tokens.tolist()
-        self.outputs = list(zip(*chunk.output_tokens.tolist(), strict=True))
-        self.satisfied = list(zip(*chunk.satisfied.tolist(), strict=True))
-        self.labels = self.satisfied if chunk.labels is None else list(zip(*chunk.labels.tolist(), strict=True))
-        self.rated = (chunk.feedback_uniform < feedback_probability).tolist()
-        self.delays = None if chunk.delay_s is None else list(zip(*chunk.delay_s.tolist(), strict=True))
-
-
 class _Simulation:
     def __init__(
         self,
@@ -111,8 +96,6 @@ class _Simulation:
         self.reference = s.reference
         self.horizon_s = math.inf if s.horizon_s is None else s.horizon_s
         self.labels = Labels(self.brain, self.calendar, self.horizon_s)
-        self.max_waiting = s.cluster.admission.max_waiting if s.cluster.admission else None
-        self.in_usd = s.cost.unit == "USD"
         self.scores = setup.policy.predictor is not None
         self.needs_loads = "loads" in setup.policy.needs
         self.loads = np.zeros(self.models)
@@ -122,20 +105,7 @@ class _Simulation:
         self.issued = self.explored = self.rated = self.labels_of_lost = 0
         self.arrivals_over = False
         self.last_arrival_s = 0.0
-        self.in_system = 0
-        self.in_system_integral = 0.0
-        self.in_system_since_s = 0.0
-        self.paid_j = 0.0
-        self.measured: list[tuple[float, float]] | None = None  # (busy, idle) seconds by pool
-        shared = s.cluster.dispatch == "shared_queue"
-        self.pools = [
-            ServerPool(self.calendar, plan, shared, self.in_usd, self.finished, observer) for plan in setup.pools
-        ]
-        self.servers = [
-            ModelServers([p for p in self.pools if p.plan.model == m], s.cluster.dispatch, setup.workload.chance, name)
-            for m, name in enumerate(s.model_names)
-        ]
-        self.plan_of = [plan for plan in setup.pools for _ in range(plan.replicas)]
+        self.service = Service(setup, self.calendar, self.finished, observer)
 
     # ---- the run ------------------------------------------------------------------------------------
 
@@ -159,7 +129,8 @@ class _Simulation:
         if self.scenario.cluster.failures is not None:
             chance, said = self.setup.workload.chance, self.scenario.cluster.failures
             progress = self.progress_made
-            Breakdowns(said, self.calendar, chance, self.pools, self.servers, self.lose, progress, self.observer)
+            pools, servers = self.service.pools, self.service.servers
+            Breakdowns(said, self.calendar, chance, pools, servers, self.lose, progress, self.observer)
         calendar, events, last_s = self.calendar, 0, min(self.horizon_s, until_s)
         try:
             while not self.is_over() and calendar.peek() <= last_s:
@@ -179,15 +150,13 @@ class _Simulation:
     def cut(self) -> None:
         """At the horizon: what is under way is charged for what it has used, and recorded as in flight."""
         now = self.horizon_s
-        if self.measured is None:
+        if not self.arrivals_over:
             self.last_arrival_s = now  # clients who never stop: measured to the horizon
-            self.end_arrivals()
-        for servers in self.servers:
-            for job in servers.withdraw_all(now):
-                self.charge(job.tag, job)
-                if job.model == job.tag.seen:
-                    job.tag.saw(job)
-        self.count_in_system(now, -self.in_system)
+            self.end_arrivals(now)
+        for job in self.service.withdraw_all(now):
+            self.service.charge(job.tag, job)
+            if job.model == job.tag.seen:
+                job.tag.saw(job)
         for request in sorted(self.open):
             self.put_down(self.open[request])
 
@@ -201,7 +170,7 @@ class _Simulation:
         chunk, known = drawn
         self.book.begin(chunk, known)
         self.brain.begin(chunk, known)
-        self.rows = _Rows(chunk, self.scenario.feedback.probability)
+        self.rows = Rows(chunk, self.scenario.feedback.probability)
         return True
 
     def requests_arrive(self) -> Process:
@@ -212,7 +181,7 @@ class _Simulation:
             for i, arrival_s in enumerate(self.rows.arrival_s):
                 yield at(arrival_s, (ARRIVES, first + i, 0))
                 self.route(first + i, i)
-        self.end_arrivals()  # at the time of the last arrival
+        self.end_arrivals(self.calendar.now)  # at the time of the last arrival
 
     def client(self, law: Closed, number: int) -> Process:
         """SimPy process: one client, who asks again when the last answer is complete (or was refused)."""
@@ -225,7 +194,7 @@ class _Simulation:
                 self.next_rows()
             opened = self.route(request, request - self.rows.chunk.first)
             if self.issued == self.setup.workload.length:
-                self.end_arrivals()
+                self.end_arrivals(self.calendar.now)
             pause_s = law.think_s
             if law.think == "exponential":
                 pause_s *= chance.one_exponential(column, request)
@@ -236,14 +205,10 @@ class _Simulation:
                 opened.answered = (asks_again, pause_s, order)
                 yield asks_again
 
-    def end_arrivals(self) -> None:
+    def end_arrivals(self, now: float) -> None:
         """Utilisation and idle energy are measured to the last arrival."""
         self.arrivals_over = True
-        now = self.calendar.now
-        self.measured = [
-            (sum((r.replica.busy_s(now) for r in p.replicas), 0.0), sum((r.idle_s(now) for r in p.replicas), 0.0))
-            for p in self.pools
-        ]
+        self.service.measure(now)
 
     # ---- routing ------------------------------------------------------------------------------------
 
@@ -256,7 +221,7 @@ class _Simulation:
         if self.timeline.due(request):
             self.sample(request, now)
         if self.needs_loads:
-            self.loads = np.array([s.load() for s in self.servers])
+            self.loads = self.service.loads()
         decision = self.brain.decide(request, i, tenant, self.loads)
         plan = decision.plan
         everyone = plan == PLAN_ALL
@@ -304,12 +269,11 @@ class _Simulation:
     def place(self, opened: OpenRequest, model: int) -> bool:
         """Sends a copy to its model's servers; False if it is turned away."""
         job = _core.Job(opened.request, model, opened.prompt, opened.outputs[model], opened)
-        if not self.pools:
+        if not self.service.pools:
             job.served_elsewhere(-1, self.calendar.now, self.calendar.now, self.calendar.now)
             self.finished(job)
             return True
-        self.count_in_system(self.calendar.now, 1)
-        if self.servers[model].place(job, self.max_waiting):
+        if self.service.place(job):
             return True
         self.lose(job, rejected=True)
         return False
@@ -321,10 +285,9 @@ class _Simulation:
         opened, model = job.tag, job.model
         if self.observer is not None:
             self.observer.finished(self.calendar.now, job)
-        cost = self.charge(opened, job)
+        cost = self.service.charge(opened, job)
         self.brain.learn_cost(model, cost, opened.explored)
-        if self.pools:
-            self.count_in_system(self.calendar.now, -1)
+        self.service.leave()
         if opened.decision.plan & PLAN_CHAIN and self.goes_on(opened, job):
             return
         if model == opened.seen:
@@ -334,31 +297,6 @@ class _Simulation:
         elif opened.rated and model == opened.seen:
             opened.feedback_s = opened.arrival_s
         self.close_copy(opened, model)
-
-    def charge(self, opened: OpenRequest, job: Any) -> float:
-        """Charges a copy for what it has used; returns its cost."""
-        energy_j = float(job.energy_j)
-        if not self.pools:
-            cost = float(opened.decision.known[job.model])
-            energy_j = 0.0 if self.in_usd else cost
-        elif self.in_usd:
-            cost = self.price(job)
-        else:
-            cost = energy_j
-        self.paid_j += energy_j
-        opened.pay(job.model, energy_j, cost)
-        return cost
-
-    def price(self, job: Any) -> float:
-        """USD: an API's tokens, or a share of the replica's time."""
-        if job.replica < 0:
-            return 0.0
-        plan = self.plan_of[job.replica]
-        if not plan.is_api:
-            return float(job.usage_s * plan.usd_per_s)
-        said = plan.said
-        prompt_usd = said.usd_per_million_prompt_tokens * job.prompt_tokens
-        return float((prompt_usd + said.usd_per_million_output_tokens * job.output_tokens) / 1e6)
 
     def goes_on(self, opened: OpenRequest, job: Any) -> bool:
         """Chains: asks the next model, if there is one. Only the last answer is the user's."""
@@ -394,8 +332,8 @@ class _Simulation:
         opened, model = job.tag, job.model
         if self.observer is not None:
             self.observer.lost(self.calendar.now, job, rejected)
-        self.charge(opened, job)
-        self.count_in_system(self.calendar.now, -1)
+        self.service.charge(opened, job)
+        self.service.leave()
         if model == opened.seen:
             opened.saw(job)
             opened.fail(rejected)
@@ -420,11 +358,6 @@ class _Simulation:
         del self.open[opened.request]
         self.book.put(opened.request, opened.row())
 
-    def count_in_system(self, now: float, change: int) -> None:
-        self.in_system_integral += self.in_system * (now - self.in_system_since_s)
-        self.in_system_since_s = now
-        self.in_system += change
-
     # ---- telling ------------------------------------------------------------------------------------
 
     def sample(self, request: int, now: float) -> None:
@@ -436,8 +369,8 @@ class _Simulation:
                 sum(k.queue for k in self.brain.tracked),
                 self.brain.certificate(),
                 self.explored,
-                tuple(p.unfinished for p in self.pools),
-                tuple(sum((s.energy_j(now) for s in p.replicas), 0.0) for p in self.pools),
+                self.service.unfinished(),
+                self.service.energy_j(),
             )
         )
 
@@ -457,8 +390,6 @@ class _Simulation:
 
     def outcome(self, events: int) -> Outcome:
         end_s = self.calendar.now if self.horizon_s == math.inf else self.horizon_s
-        if self.pools:
-            assert_paid(self.paid_j, sum(r.replica.meter_j(end_s) for p in self.pools for r in p.replicas))
         return Outcome(
             issued=self.issued,
             explored=self.explored,
@@ -469,9 +400,9 @@ class _Simulation:
             events=events,
             updates=self.brain.updates,
             tenants=[self.tenant_outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
-            pools=[self.pool_outcome(k, end_s) for k in range(len(self.pools))],
+            pools=self.service.outcomes(self.last_arrival_s, end_s),
             timeline=self.timeline,
-            in_system_integral=self.in_system_integral,
+            in_system_integral=self.service.in_system_integral,
         )
 
     def tenant_outcome(self, k: int, name: str) -> TenantOutcome:
@@ -487,14 +418,3 @@ class _Simulation:
             queue_tracked=tracked.plain,
             certificate=tracked.certificate,
         )
-
-    def pool_outcome(self, k: int, end_s: float) -> PoolOutcome:
-        pool, plan = self.pools[k], self.pools[k].plan
-        busy_s, idle_s = self.measured[k] if self.measured else (0.0, 0.0)
-        span_s = self.last_arrival_s * len(pool.replicas)
-        counted = {
-            "meter_j": sum((r.replica.meter_j(end_s) for r in pool.replicas), 0.0),
-            "preemptions": sum(r.replica.preemptions for r in pool.replicas),
-            "jumps": sum(r.replica.jumps for r in pool.replicas),
-        }
-        return PoolOutcome.of(plan, busy_s, idle_s, span_s, counted, self.in_usd)

@@ -1,0 +1,134 @@
+"""The servers as a whole: where copies are served, how many are in the system, and what each has cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from messsim.workload.chunk import Floats
+
+from .calendar import Calendar
+from .observer import Observer
+from .open_request import OpenRequest
+from .outcome import PoolOutcome, assert_paid
+from .servers import ModelServers, ServerPool
+from .setup import Setup
+
+__all__ = ["Service"]
+
+
+class Service:
+    """All pools of a cluster; none where answers cost what is known and take no time.
+
+    Attributes
+    ----------
+    pools, servers
+        In the order of the file, and for each model.
+    """
+
+    def __init__(
+        self, setup: Setup, calendar: Calendar, done: Callable[[Any], None], observer: Observer | None
+    ) -> None:
+        s = setup.scenario
+        self.calendar = calendar
+        self.in_usd = s.cost.unit == "USD"
+        self.max_waiting = s.cluster.admission.max_waiting if s.cluster.admission else None
+        shared, dispatch = s.cluster.dispatch == "shared_queue", s.cluster.dispatch
+        self.pools = [ServerPool(calendar, plan, shared, self.in_usd, done, observer) for plan in setup.pools]
+        self.servers = [
+            ModelServers([p for p in self.pools if p.plan.model == m], dispatch, setup.workload.chance, name)
+            for m, name in enumerate(s.model_names)
+        ]
+        self._plan_of = [plan for plan in setup.pools for _ in range(plan.replicas)]
+        self.in_system_integral = 0.0
+        self._in_system = 0
+        self._in_system_since_s = 0.0
+        self._paid_j = 0.0
+        self._measured: list[tuple[float, float]] | None = None  # (busy, idle) seconds by pool
+
+    def place(self, job: Any) -> bool:
+        """Sends a copy to its model's servers; False if it is turned away."""
+        self._count(1, self.calendar.now)
+        servers: ModelServers = self.servers[job.model]
+        return servers.place(job, self.max_waiting)
+
+    def leave(self) -> None:
+        """A copy is complete, turned away or lost."""
+        if self.pools:
+            self._count(-1, self.calendar.now)
+
+    def _count(self, change: int, now: float) -> None:
+        self.in_system_integral += self._in_system * (now - self._in_system_since_s)
+        self._in_system_since_s = now
+        self._in_system += change
+
+    def charge(self, opened: OpenRequest, job: Any) -> float:
+        """Charges a copy for what it has used; returns its cost."""
+        energy_j = float(job.energy_j)
+        if not self.pools:
+            cost = float(opened.decision.known[job.model])
+            energy_j = 0.0 if self.in_usd else cost
+        elif self.in_usd:
+            cost = self._price(job)
+        else:
+            cost = energy_j
+        self._paid_j += energy_j
+        opened.pay(job.model, energy_j, cost)
+        return cost
+
+    def _price(self, job: Any) -> float:
+        """USD: an API's tokens, or a share of the replica's time."""
+        if job.replica < 0:
+            return 0.0
+        plan = self._plan_of[job.replica]
+        if not plan.is_api:
+            return float(job.usage_s * plan.usd_per_s)
+        said = plan.said
+        prompt_usd = said.usd_per_million_prompt_tokens * job.prompt_tokens
+        return float((prompt_usd + said.usd_per_million_output_tokens * job.output_tokens) / 1e6)
+
+    def loads(self) -> Floats:
+        """Unfinished requests of each model per place."""
+        return np.array([s.load() for s in self.servers])
+
+    def withdraw_all(self, now: float) -> list[Any]:
+        """Cuts everything off at a time: all copies under way or waiting."""
+        self._count(-self._in_system, now)
+        return [job for servers in self.servers for job in servers.withdraw_all(now)]
+
+    # ---- what is measured ---------------------------------------------------------------------------
+
+    def measure(self, now: float) -> None:
+        """The last request has come: utilisation and idle energy are measured to here."""
+        self._measured = [
+            (sum((r.replica.busy_s(now) for r in p.replicas), 0.0), sum((r.idle_s(now) for r in p.replicas), 0.0))
+            for p in self.pools
+        ]
+
+    def unfinished(self) -> tuple[int, ...]:
+        """Requests of each pool that are running or waiting."""
+        return tuple(p.unfinished for p in self.pools)
+
+    def energy_j(self) -> tuple[float, ...]:
+        """Joules that each pool has drawn, idle power included."""
+        now = self.calendar.now
+        return tuple(sum((s.energy_j(now) for s in p.replicas), 0.0) for p in self.pools)
+
+    def outcomes(self, last_arrival_s: float, end_s: float) -> list[PoolOutcome]:
+        """What each pool did, once all that the meters count is charged to somebody."""
+        if self.pools:
+            assert_paid(self._paid_j, sum(r.replica.meter_j(end_s) for p in self.pools for r in p.replicas))
+        return [self._outcome(k, last_arrival_s, end_s) for k in range(len(self.pools))]
+
+    def _outcome(self, k: int, last_arrival_s: float, end_s: float) -> PoolOutcome:
+        pool = self.pools[k]
+        busy_s, idle_s = self._measured[k] if self._measured else (0.0, 0.0)
+        span_s = last_arrival_s * len(pool.replicas)
+        counted = {
+            "meter_j": sum((r.replica.meter_j(end_s) for r in pool.replicas), 0.0),
+            "preemptions": sum(r.replica.preemptions for r in pool.replicas),
+            "jumps": sum(r.replica.jumps for r in pool.replicas),
+        }
+        return PoolOutcome.of(pool.plan, busy_s, idle_s, span_s, counted, self.in_usd)
