@@ -5,34 +5,31 @@
 
 #include "error.h"
 
-enum { MS_BLOCK = 1024, MS_BLOCK_LEAST = 32 };
+enum { MS_BLOCK_LEAST = 32 };
 
 int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimensions, const double *alphas,
-                  double discount, int64_t window)
+                  double discount, int64_t window, int64_t block_most)
 {
-    const size_t m = (size_t)models, k = (size_t)tenants;
-    *self = (ms_brain){.models = models, .tenants = tenants, .dimensions = dimensions, .prior = NAN};
-    self->delivered = calloc(k, sizeof *self->delivered);
-    self->tracked = calloc(k, sizeof *self->tracked);
+    const size_t m = (size_t)models;
+    *self = (ms_brain){.models = models, .tenants = tenants, .dimensions = dimensions, .prior = NAN,
+                       .block_most = block_most};
+    self->tracked = calloc((size_t)tenants, sizeof *self->tracked);
     self->cost_sums = calloc(m, sizeof(double));
     self->cost_counts = calloc(m, sizeof(int64_t));
     self->last_costs = calloc(m, sizeof(double));
-    self->block = calloc(m * MS_BLOCK, sizeof(double));
+    self->block = calloc(m * (size_t)block_most, sizeof(double));
     self->scores = calloc(m, sizeof(double));
     self->costs = calloc(m, sizeof(double));
     self->known = calloc(m, sizeof(double));
     self->facts = calloc(m, sizeof(double));
     self->features = calloc((size_t)dimensions + 1, sizeof(double));
-    if (self->delivered == NULL || self->tracked == NULL || self->cost_sums == NULL ||
-        self->cost_counts == NULL || self->last_costs == NULL || self->block == NULL || self->scores == NULL ||
-        self->costs == NULL || self->known == NULL || self->facts == NULL || self->features == NULL) {
+    if (self->tracked == NULL || self->cost_sums == NULL || self->cost_counts == NULL || self->last_costs == NULL ||
+        self->block == NULL || self->scores == NULL || self->costs == NULL || self->known == NULL ||
+        self->facts == NULL || self->features == NULL) {
         return MS_ERR_MEMORY;
     }
     for (int32_t i = 0; i < tenants; i++) {
-        int error = ms_ledger_init(&self->delivered[i], alphas[i], discount, window);
-        if (error == 0) {
-            error = ms_ledger_init(&self->tracked[i], alphas[i], discount, window);
-        }
+        const int error = ms_ledger_init(&self->tracked[i], alphas[i], discount, window);
         if (error) {
             return error;
         }
@@ -47,15 +44,9 @@ int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimen
 
 void ms_brain_free(ms_brain *self)
 {
-    for (int32_t i = 0; i < self->tenants; i++) {
-        if (self->delivered != NULL) {
-            ms_ledger_free(&self->delivered[i]);
-        }
-        if (self->tracked != NULL) {
-            ms_ledger_free(&self->tracked[i]);
-        }
+    for (int32_t i = 0; i < self->tenants && self->tracked != NULL; i++) {
+        ms_ledger_free(&self->tracked[i]);
     }
-    free(self->delivered);
     free(self->tracked);
     free(self->cost_sums);
     free(self->cost_counts);
@@ -69,10 +60,15 @@ void ms_brain_free(ms_brain *self)
     *self = (ms_brain){0};
 }
 
+static int64_t least_block(const ms_brain *self)
+{
+    return self->block_most < MS_BLOCK_LEAST ? self->block_most : MS_BLOCK_LEAST;
+}
+
 void ms_brain_turn_page(ms_brain *self)
 {
     self->block_first = self->block_end = 0;
-    self->block_length = MS_BLOCK_LEAST;
+    self->block_length = least_block(self);
 }
 
 /* Scores from request i on, if what is there was made elsewhere or by other weights. */
@@ -83,12 +79,12 @@ static void score_from(ms_brain *self, const ms_page_view *page, int64_t i)
         return;
     }
     if (stale) {
-        self->block_length = MS_BLOCK_LEAST;
-    } else if (self->block_length < MS_BLOCK) {
+        self->block_length = least_block(self);
+    } else if (self->block_length < self->block_most) {
         self->block_length *= 2;
     }
     const int64_t n = page->n - i < self->block_length ? page->n - i : self->block_length;
-    ms_predictor_score(self->predictor, page->features + i, page->n, n, self->block, MS_BLOCK);
+    ms_predictor_score(self->predictor, page->features + i, page->n, n, self->block, self->block_most);
     self->block_first = i;
     self->block_end = i + n;
     self->block_version = self->predictor->version;
@@ -119,7 +115,7 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
     if (self->predictor != NULL) {
         score_from(self, page, i);
         for (int32_t m = 0; m < self->models; m++) {
-            self->scores[m] = self->block[m * MS_BLOCK + (i - self->block_first)];
+            self->scores[m] = self->block[m * self->block_most + (i - self->block_first)];
         }
     }
     estimate_costs(self, page, i);
@@ -182,13 +178,8 @@ int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const do
                                                  labels, policy->params, policy->state);
 }
 
-int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t tenant, double satisfaction,
-                      double label, int rated)
+int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t tenant, double label)
 {
-    ms_ledger_rate(&self->delivered[tenant], satisfaction);
-    if (!rated) {
-        return 0;
-    }
     ms_ledger *ledger = &self->tracked[tenant];
     ms_ledger_rate(ledger, label);
     if (self->policy.rated == NULL) {
@@ -196,16 +187,4 @@ int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t te
     }
     return self->policy.rated(request, tenant, model, ledger->alpha, label, ledger->queue,
                               self->policy.params, self->policy.state);
-}
-
-double ms_brain_certificate(const ms_brain *self)
-{
-    double promised = 0.0;
-    int64_t rated = 0;
-    for (int32_t i = 0; i < self->tenants; i++) {
-        const ms_ledger *ledger = &self->tracked[i];
-        promised += ledger->alpha * (double)ledger->rated - ledger->plain;
-        rated += ledger->rated;
-    }
-    return rated > 0 ? promised / (double)rated : NAN;
 }

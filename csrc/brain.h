@@ -1,4 +1,5 @@
-/* The router at work: a policy, its predictor, its virtual queues and its estimates of cost.
+/* A router at work, or one of its instances (instances.h): a policy, its predictor, its virtual queues and its
+ * estimates of cost.
  *
  * Requests are scored a block at a time with the weights of that moment; when the predictor learns inside
  * a block, only what follows is scored again. A score does not depend on the block it was made in. */
@@ -20,15 +21,15 @@ typedef struct ms_brain {
     ms_predictor *predictor; /* NULL: every score is 1/2 */
     int32_t estimate;        /* enum ms_estimate */
     double prior;            /* estimate before any observation; NaN: the known cost */
-    ms_ledger *delivered;    /* [tenants] as if all answers were rated */
-    ms_ledger *tracked;      /* [tenants] what the router knows */
+    ms_ledger *tracked;      /* [tenants] what it knows of the answers to what it routed */
     int64_t step;
     double *cost_sums;       /* [models] realised costs */
     int64_t *cost_counts;
     double *last_costs;      /* [models] of explored requests; NaN before */
 
     /* The block that is scored: requests block_first ... block_end - 1 of the page. */
-    double *block;           /* [models][MS_BLOCK] */
+    double *block;           /* [models][block_most] */
+    int64_t block_most;
     int64_t block_first;
     int64_t block_end;
     int64_t block_version;
@@ -42,9 +43,12 @@ typedef struct ms_brain {
     double *features;        /* [dimensions] */
 } ms_brain;
 
-/* The policy and the predictor are set by the caller. `dimensions` > 0: the policy is told that many features. */
+enum { MS_BLOCK = 1024 }; /* requests to score at once, where all of them are for one router */
+
+/* The policy and the predictor are set by the caller. `dimensions` > 0: the policy is told that many features;
+ * `block_most`: neighbouring requests that are scored at once, at most. */
 int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimensions, const double *alphas,
-                  double discount, int64_t window);
+                  double discount, int64_t window, int64_t block_most);
 void ms_brain_free(ms_brain *self);
 
 /* The columns of a page that a decision reads, model-major: value of model m at [m * n + i]. */
@@ -56,7 +60,7 @@ typedef struct ms_page_view {
     const double *uniforms;    /* [n][policy.uniforms] */
 } ms_page_view;
 
-/* A new page begins: nothing of it is scored. */
+/* A new page begins, or the predictor is another: nothing is scored. */
 void ms_brain_turn_page(ms_brain *self);
 
 /* Decides the i-th request of a page; returns a plan, or a negative code. */
@@ -78,12 +82,7 @@ void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explore
 int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features,
                        const double *labels);
 
-/* The label of the answer that the user saw is in, right or wrong; if not rated, only the simulator knows it.
- * Returns 0 or the policy's negative code. */
-int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t tenant, double satisfaction,
-                      double label, int rated);
-
-/* alpha - Q/T over all tenants; NaN before any rating. */
-double ms_brain_certificate(const ms_brain *self);
+/* The label of the answer that the user saw is in, right or wrong. Returns 0 or the policy's negative code. */
+int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t tenant, double label);
 
 #endif

@@ -1,8 +1,8 @@
 /* What happens next: a tournament over the replicas and a heap of everything else.
  *
  * A replica has one next moment at a time, which moves when somebody arrives: its leaf of the tournament
- * changes in log2(replicas) comparisons, and nothing stale is left behind. Labels, retries, failures and
- * clients happen once: they go into a heap. Moments are ordered by time, then by `order` and `suborder`,
+ * changes in log2(replicas) comparisons, and nothing stale is left behind. Labels, retries, failures,
+ * clients and reconciliations happen once: they go into a heap. Moments are ordered by time, then by `order` and `suborder`,
  * which hold the kind of the moment and whom it concerns. */
 #ifndef MS_CALENDAR_H
 #define MS_CALENDAR_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* What comes first at one instant; the kind stands in the highest byte of an order. */
-enum ms_kind { MS_ENDS = 1, MS_LABEL = 2, MS_RETRIES = 4, MS_ARRIVES = 5, MS_STARTS = 6 };
+enum ms_kind { MS_ENDS = 1, MS_LABEL = 2, MS_RECONCILES = 3, MS_RETRIES = 4, MS_ARRIVES = 5, MS_STARTS = 6 };
 
 typedef struct ms_moment {
     double time_s;
@@ -65,7 +65,16 @@ double ms_tournament_rival(const ms_tournament *self, int32_t player);
 
 /* ---- heap: moments that happen once ---------------------------------------------------------------- */
 
-enum ms_errand { MS_DO_LABEL, MS_DO_RETRY, MS_DO_CHAIN, MS_DO_FAIL, MS_DO_REPAIR, MS_DO_API, MS_DO_CLIENT };
+enum ms_errand {
+    MS_DO_LABEL,
+    MS_DO_RETRY,
+    MS_DO_CHAIN,
+    MS_DO_FAIL,
+    MS_DO_REPAIR,
+    MS_DO_API,
+    MS_DO_CLIENT,
+    MS_DO_RECONCILE
+};
 
 typedef struct ms_event {
     ms_moment when;

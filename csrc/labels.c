@@ -30,9 +30,9 @@ void ms_labels_keep(const ms_loop *loop, ms_open *open)
         const int64_t at = m * page->n + open->i;
         ms_open_satisfied(open)[m] = page->satisfied[at];
         ms_open_delays(open, models)[m] = page->delay_s != NULL ? page->delay_s[at] : 0.0;
-        ms_open_scores(open, models)[m] = loop->brain.scores[m];
-        ms_open_costs(open, models)[m] = loop->brain.costs[m];
-        ms_open_facts(open, models)[m] = loop->brain.facts[m];
+        ms_open_scores(open, models)[m] = open->brain->scores[m];
+        ms_open_costs(open, models)[m] = open->brain->costs[m];
+        ms_open_facts(open, models)[m] = open->brain->facts[m];
         if (loop->config.raters_err) {
             ms_open_labels(open, models, loop->config.uniforms)[m] = page->labels[at];
         }
@@ -79,7 +79,7 @@ int ms_labels_miss(ms_loop *loop, ms_open *open)
     }
     int64_t code = 0;
     if (known) {
-        code = ms_brain_learn(&loop->brain, open->request, open->tenant, open->lesson, labels);
+        code = ms_brain_learn(open->brain, open->request, open->tenant, open->lesson, labels);
     }
     ms_labels_end_lesson(loop, open);
     return code < 0 ? ms_loop_illegal(loop, open->request, code, MS_ERR_LABEL) : 0;
@@ -90,8 +90,10 @@ int ms_labels_give(ms_loop *loop, ms_open *open, int32_t model)
     const double satisfied = satisfaction_of(open, model);
     const double label = label_of(loop, open, model, satisfied);
     if (model == open->seen) {
-        const int64_t code =
-            ms_brain_rate(&loop->brain, open->request, model, open->tenant, satisfied, label, open->rated);
+        ms_ledger_rate(&loop->instances.delivered[open->tenant], satisfied);
+    }
+    if (model == open->seen && open->rated) {
+        const int64_t code = ms_brain_rate(open->brain, open->request, model, open->tenant, label);
         if (code < 0) {
             return ms_loop_illegal(loop, open->request, code, MS_ERR_LABEL);
         }

@@ -55,6 +55,36 @@ double ms_ledger_certificate(const ms_ledger *self)
 
 int ms_ledger_holds(const ms_ledger *self)
 {
-    const double slack = (double)self->rated * 0x1p-52 * (self->plain_max + 1.0);
-    return self->satisfied >= self->promised - self->plain - slack * (double)self->rated;
+    const double rated = (double)self->rated, roundings = rated * rated + (double)self->averaged;
+    const double slack = roundings * 0x1p-52 * (self->plain_max + 1.0);
+    return self->satisfied >= self->promised - self->plain - slack;
+}
+
+void ms_ledger_reconcile(ms_ledger *const *ledgers, int32_t n)
+{
+    const ms_ledger total = ms_ledger_total(ledgers, n);
+    const double queue = total.queue / n, plain = total.plain / n;
+    for (int32_t i = 0; i < n; i++) {
+        ms_ledger *ledger = ledgers[i];
+        ledger->queue = queue;
+        ledger->plain = plain;
+        ledger->plain_max = plain > ledger->plain_max ? plain : ledger->plain_max;
+        ledger->averaged++;
+    }
+}
+
+ms_ledger ms_ledger_total(ms_ledger *const *ledgers, int32_t n)
+{
+    ms_ledger total = {.alpha = ledgers[0]->alpha, .discount = ledgers[0]->discount};
+    for (int32_t i = 0; i < n; i++) {
+        const ms_ledger *ledger = ledgers[i];
+        total.queue += ledger->queue;
+        total.plain += ledger->plain;
+        total.plain_max += ledger->plain_max;
+        total.rated += ledger->rated;
+        total.satisfied += ledger->satisfied;
+        total.promised += ledger->promised;
+        total.averaged += ledger->averaged;
+    }
+    return total;
 }

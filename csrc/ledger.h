@@ -20,6 +20,7 @@ typedef struct ms_ledger {
     int64_t rated;       /* T */
     double satisfied;    /* S */
     double promised;     /* A */
+    int64_t averaged;    /* times that the queues were replaced by a mean of several, each a rounding */
     double *recent;      /* [window] the last shortfalls, a ring */
     double recent_sum;
 } ms_ledger;
@@ -33,7 +34,18 @@ void ms_ledger_rate(ms_ledger *self, double satisfaction);
 /* The lower bound on the mean satisfaction of rated answers, alpha - Q/T; NaN before any. */
 double ms_ledger_certificate(const ms_ledger *self);
 
-/* Whether the certificate holds, with slack T 2^-52 (Q_max + 1) for rounding. It always must. */
+/* Whether the certificate holds, with slack T 2^-52 (Q_max + 1) for rounding. It always must, unless the queues were
+ * replaced by a mean: then it must of the total alone. */
 int ms_ledger_holds(const ms_ledger *self);
+
+/* ---- several ledgers of one promise, each of which rates a part of the answers ----------------------- */
+
+/* Each queue becomes the mean of them all, summed in order. Their sum stays what it was, so the total's certificate
+ * holds as before. Not for windowed queues: a mean of windows has no meaning. */
+void ms_ledger_reconcile(ms_ledger *const *ledgers, int32_t n);
+
+/* One ledger of all their ratings, whose queues are the sums of theirs; it remembers no window. With one ledger, that
+ * ledger's figures. */
+ms_ledger ms_ledger_total(ms_ledger *const *ledgers, int32_t n);
 
 #endif

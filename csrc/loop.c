@@ -33,8 +33,8 @@ int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alph
         return MS_ERR_MEMORY;
     }
     TRY(ms_timeline_init(&self->timeline, pools, config->length));
-    TRY(ms_brain_init(&self->brain, config->models, config->tenants,
-                      config->needs_features ? config->features : 0, alphas, discount, window));
+    TRY(ms_instances_init(&self->instances, config->instances, config->models, config->tenants,
+                          config->needs_features ? config->features : 0, alphas, discount, window));
     return ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams);
 }
 
@@ -51,7 +51,7 @@ void ms_loop_free(ms_loop *self)
             free(open->lesson);
         }
     }
-    ms_brain_free(&self->brain);
+    ms_instances_free(&self->instances);
     ms_fleet_free(&self->fleet);
     ms_heap_free(&self->heap);
     ms_timeline_free(&self->timeline);
@@ -99,8 +99,18 @@ static int client_asks_at(ms_loop *self, int64_t client, double time_s)
     return ms_loop_put(self, time_s, ms_order(MS_ARRIVES, client), 0, MS_DO_CLIENT, NULL, (int32_t)client);
 }
 
+/* The k-th is at k * reconcile_s. */
+static int await_reconciliation(ms_loop *self)
+{
+    const double time_s = (double)(self->instances.reconciliations + 1) * self->config.reconcile_s;
+    return ms_loop_put(self, time_s, ms_order(MS_RECONCILES, 0), 0, MS_DO_RECONCILE, NULL, 0);
+}
+
 int ms_loop_begin(ms_loop *self)
 {
+    if (self->config.reconcile_s < INFINITY) {
+        TRY(await_reconciliation(self));
+    }
     for (int32_t i = 0; i < self->n_breakdowns; i++) {
         TRY(await_failure(self, &self->breakdowns[i]));
     }
@@ -232,7 +242,7 @@ static int close_copy(ms_loop *self, ms_open *open, int32_t model)
 static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
 {
     const int32_t models = self->config.models;
-    const ms_policy *policy = &self->brain.policy;
+    const ms_policy *policy = &open->brain->policy;
     *on = 0;
     int64_t following =
         policy->finish(open->request, open->stage, open->tenant, job->model, models, ms_open_scores(open, models),
@@ -251,7 +261,7 @@ static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
     open->unlabelled--;
     open->stage++;
     open->seen = (int32_t)following;
-    open->score = self->brain.predictor != NULL ? ms_open_scores(open, models)[following] : NAN;
+    open->score = open->brain->predictor != NULL ? ms_open_scores(open, models)[following] : NAN;
     return ms_loop_put(self, self->now_s, ms_order(MS_RETRIES, open->request), (uint64_t)following, MS_DO_CHAIN, open,
                (int32_t)following);
 }
@@ -262,7 +272,7 @@ static int finished(ms_loop *self, ms_job *job)
     ms_open *open = job->owner;
     const int32_t model = job->model;
     const double cost = charge(self, open, job);
-    ms_brain_learn_cost(&self->brain, model, cost, open->explored);
+    ms_brain_learn_cost(open->brain, model, cost, open->explored);
     if (has_servers(self)) {
         count_in_system(self, -1);
     }
@@ -339,12 +349,12 @@ static int place(ms_loop *self, ms_open *open, int32_t model, int *placed)
     return *placed ? 0 : lose(self, job, 1);
 }
 
-/* A bit for each model that the present decision cannot send to. */
-static uint64_t withdrawn(const ms_loop *self)
+/* A bit for each model that the present decision of a router cannot send to. */
+static uint64_t withdrawn(const ms_brain *brain)
 {
     uint64_t models = 0;
-    for (int32_t m = 0; m < self->config.models; m++) {
-        models |= (uint64_t)!(self->brain.known[m] < INFINITY) << m;
+    for (int32_t m = 0; m < brain->models; m++) {
+        models |= (uint64_t)!(brain->known[m] < INFINITY) << m;
     }
     return models;
 }
@@ -353,7 +363,7 @@ static uint64_t withdrawn(const ms_loop *self)
  * routed. */
 static int send(ms_loop *self, ms_open *open, int32_t first, int32_t last)
 {
-    uint64_t left_out = first < last ? withdrawn(self) : 0;
+    uint64_t left_out = first < last ? withdrawn(open->brain) : 0;
     for (int32_t m = first; m <= last; m++) {
         const int is_sent = !(left_out >> m & 1);
         open->copies += is_sent;
@@ -386,11 +396,11 @@ static void sample(ms_loop *self, int64_t request)
 {
     ms_sample now = {.request = request,
                      .time_s = self->now_s,
-                     .certificate = ms_brain_certificate(&self->brain),
+                     .certificate = ms_instances_certificate(&self->instances),
                      .explored = self->explored};
     for (int32_t k = 0; k < self->config.tenants; k++) {
-        now.queue += self->brain.delivered[k].queue;
-        now.queue_tracked += self->brain.tracked[k].queue;
+        now.queue += self->instances.delivered[k].queue;
+        now.queue_tracked += ms_instances_tracked(&self->instances, k).queue;
     }
     const int32_t row = ms_timeline_add(&self->timeline, &now);
     for (int32_t p = 0; p < self->fleet.pools && row >= 0; p++) {
@@ -400,14 +410,14 @@ static void sample(ms_loop *self, int64_t request)
     }
 }
 
-static int check_plan(ms_loop *self, int64_t request, int64_t plan)
+static int check_plan(ms_loop *self, const ms_brain *brain, int64_t request, int64_t plan)
 {
     if (plan < 0) {
         return ms_loop_illegal(self, request, plan, MS_ERR_POLICY);
     }
     const int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE);
     const int single = (flags & (flags - 1)) == 0;
-    const int can_chain = flags != MS_PLAN_CHAIN || self->brain.policy.finish != NULL;
+    const int can_chain = flags != MS_PLAN_CHAIN || brain->policy.finish != NULL;
     const int legal = (plan & ~flags) < self->config.models && single && can_chain;
     return legal ? 0 : ms_loop_illegal(self, request, plan, MS_ERR_PLAN);
 }
@@ -426,20 +436,22 @@ static int route(ms_loop *self, int32_t client)
     for (int32_t m = 0; m < self->config.models && self->config.needs_loads; m++) {
         self->loads[m] = ms_fleet_load(&self->fleet, m);
     }
-    const double queue = self->brain.tracked[tenant].queue;
-    int64_t plan = ms_brain_decide(&self->brain, &page->view, i, request, tenant, self->loads);
-    TRY(check_plan(self, request, plan));
-    plan = ms_brain_destined(plan, self->config.models, self->brain.costs);
+    ms_brain *brain = &self->instances.brain[page->instance != NULL ? page->instance[i] : 0];
+    const double queue = brain->tracked[tenant].queue;
+    int64_t plan = ms_brain_decide(brain, &page->view, i, request, tenant, self->loads);
+    TRY(check_plan(self, brain, request, plan));
+    plan = ms_brain_destined(plan, self->config.models, brain->costs);
     ms_open *open = ms_store_take(&self->opens);
     if (open == NULL) {
         return MS_ERR_MEMORY;
     }
     const int everyone = plan == MS_PLAN_ALL;
-    const int32_t seen = (int32_t)(everyone ? ms_brain_destined(self->config.reference, self->config.models, self->brain.costs)
+    const int32_t seen = (int32_t)(everyone ? ms_brain_destined(self->config.reference, self->config.models, brain->costs)
                                             : plan & MS_PLAN_MODEL);
     *open = (ms_open){.request = request,
                       .i = i,
                       .page = page,
+                      .brain = brain,
                       .plan = plan,
                       .tenant = tenant,
                       .seen = seen,
@@ -451,7 +463,7 @@ static int route(ms_loop *self, int32_t client)
                       .at_once = !self->config.keeps_delays && !(plan & MS_PLAN_CHAIN),
                       .arrival_s = self->now_s,
                       .queue = queue,
-                      .score = self->brain.predictor != NULL ? self->brain.scores[seen] : NAN,
+                      .score = brain->predictor != NULL ? brain->scores[seen] : NAN,
                       .feedback_s = NAN,
                       .start_s = NAN,
                       .first_token_s = NAN,
@@ -482,7 +494,7 @@ void ms_loop_turn_page(ms_loop *self, ms_page *page)
 {
     self->page = page;
     self->next = 0;
-    ms_brain_turn_page(&self->brain);
+    ms_instances_turn_page(&self->instances);
 }
 
 static int page_is_over(const ms_loop *self)
@@ -630,6 +642,9 @@ static int run_errand(ms_loop *self, const ms_event *event)
     }
     case MS_DO_CLIENT:
         return client_asks(self, event->detail);
+    case MS_DO_RECONCILE:
+        ms_instances_reconcile(&self->instances);
+        return await_reconciliation(self);
     }
     return MS_ERR_TIME;
 }

@@ -12,9 +12,9 @@
 
 #include <stdint.h>
 
-#include "brain.h"
 #include "calendar.h"
 #include "fleet.h"
+#include "instances.h"
 #include "open.h"
 #include "store.h"
 #include "timeline.h"
@@ -42,6 +42,8 @@ typedef struct ms_loop_config {
     double mtbf_s;               /* > 0: replicas fail at random */
     double mttr_s;
     int32_t lose_on_failure;
+    int32_t instances;           /* of the router */
+    double reconcile_s;          /* between two reconciliations of theirs; infinite: never */
 } ms_loop_config;
 
 /* Failures of one replica: a planned one, or one after another at random. */
@@ -66,7 +68,7 @@ enum ms_loop_status {
 
 typedef struct ms_loop {
     ms_loop_config config;
-    ms_brain brain;
+    ms_instances instances;
     ms_fleet fleet;
     ms_heap heap;
     ms_timeline timeline;
@@ -98,7 +100,7 @@ typedef struct ms_loop {
     int64_t error_plan;
 } ms_loop;
 
-/* The brain and the fleet are made by ms_loop_init; policy and predictor are then set by the caller. */
+/* The instances and the fleet are made by ms_loop_init; policies and predictors are then set by the caller. */
 int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alphas, double discount,
                  int64_t window, int32_t pools, const ms_pool_plan *plans, int32_t dispatch,
                  const ms_stream *dispatch_streams);
@@ -107,7 +109,8 @@ void ms_loop_free(ms_loop *self);
 /* Room for n breakdowns, to be filled in by the caller before ms_loop_begin. */
 int ms_loop_plan_breakdowns(ms_loop *self, int32_t n);
 
-/* After policy, predictor and breakdowns are set: the first failures and clients are put into the heap. */
+/* After policy, predictor and breakdowns are set: the first failures, clients and the first
+ * reconciliation are put into the heap. */
 int ms_loop_begin(ms_loop *self);
 
 void ms_loop_turn_page(ms_loop *self, ms_page *page);

@@ -18,6 +18,7 @@ typedef struct ms_page {
     ms_page_view view;
     const double *arrival_s; /* NULL in a closed loop */
     const int32_t *tenant;
+    const int32_t *instance; /* of the router, whom the request comes to; NULL: there is one */
     const int32_t *prompt_tokens;
     const int32_t *output_tokens;
     const double *satisfied;
@@ -48,6 +49,7 @@ typedef struct ms_open {
     int64_t request;
     int64_t i; /* its place in the page */
     ms_page *page;
+    ms_brain *brain;    /* the router's instance that decided */
     struct ms_open *previous, *next; /* all open requests, oldest first */
     int64_t plan;
     int32_t tenant;

@@ -1,6 +1,7 @@
 #include "predictor.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "clones.h"
 #include "error.h"
@@ -144,4 +145,37 @@ void ms_predictor_learn(ms_predictor *self, const double *x, const double *label
         step_parameter(self, g, self->bias + m, v + self->features);
     }
     self->version++;
+}
+
+static void add(double *sums, const double *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        sums[i] += values[i];
+    }
+}
+
+static void divide(double *values, size_t n, double by)
+{
+    for (size_t i = 0; i < n; i++) {
+        values[i] /= by;
+    }
+}
+
+void ms_predictor_average(ms_predictor *const *predictors, int32_t n)
+{
+    const ms_predictor *mean = predictors[0];
+    const size_t m = (size_t)mean->models, weights = m * (size_t)mean->features, velocities = weights + m;
+    for (int32_t i = 1; i < n; i++) {
+        add(mean->weights, predictors[i]->weights, weights);
+        add(mean->bias, predictors[i]->bias, m);
+        add(mean->velocity, predictors[i]->velocity, velocities);
+    }
+    divide(mean->weights, weights, n);
+    divide(mean->bias, m, n);
+    divide(mean->velocity, velocities, n);
+    for (int32_t i = 1; i < n; i++) {
+        memcpy(predictors[i]->weights, mean->weights, weights * sizeof(double));
+        memcpy(predictors[i]->bias, mean->bias, m * sizeof(double));
+        memcpy(predictors[i]->velocity, mean->velocity, velocities * sizeof(double));
+    }
 }

@@ -36,4 +36,8 @@ void ms_predictor_score(const ms_predictor *self, const double *x, int64_t strid
  * The loss is the sum of the cross-entropies over the labelled models. */
 void ms_predictor_learn(ms_predictor *self, const double *x, const double *labels);
 
+/* Weights, biases and velocities of n predictors of one shape become the means of them all, summed in order. That is
+ * no step, so versions stay; but scores made before are stale. */
+void ms_predictor_average(ms_predictor *const *predictors, int32_t n);
+
 #endif

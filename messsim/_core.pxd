@@ -56,6 +56,7 @@ cdef extern from "predictor.h" nogil:
     void ms_predictor_score(const ms_predictor *, const double *x, int64_t stride, int64_t n, double *scores,
                             int64_t score_stride)
     void ms_predictor_learn(ms_predictor *, const double *x, const double *labels)
+    void ms_predictor_average(ms_predictor **, int32_t n)
 
 cdef extern from "ledger.h" nogil:
     ctypedef struct ms_ledger:
@@ -75,6 +76,8 @@ cdef extern from "ledger.h" nogil:
     void ms_ledger_rate(ms_ledger *, double satisfaction)
     double ms_ledger_certificate(const ms_ledger *)
     int ms_ledger_holds(const ms_ledger *)
+    void ms_ledger_reconcile(ms_ledger **, int32_t n)
+    ms_ledger ms_ledger_total(ms_ledger **, int32_t n)
 
 cdef extern from "policy.h" nogil:
     enum:
@@ -235,7 +238,6 @@ cdef extern from "brain.h" nogil:
         ms_predictor *predictor
         int32_t estimate
         double prior
-        ms_ledger *delivered
         ms_ledger *tracked
         int64_t step
     ctypedef struct ms_page_view:
@@ -244,6 +246,13 @@ cdef extern from "brain.h" nogil:
         const double *known_costs
         const double *facts
         const double *uniforms
+
+cdef extern from "instances.h" nogil:
+    ctypedef struct ms_instances:
+        int32_t count
+        ms_brain *brain
+        ms_ledger *delivered
+    ms_ledger ms_instances_tracked(const ms_instances *, int32_t tenant)
 
 cdef extern from "fleet.h" nogil:
     enum:
@@ -294,6 +303,7 @@ cdef extern from "open.h" nogil:
         ms_page_view view
         const double *arrival_s
         const int32_t *tenant
+        const int32_t *instance
         const int32_t *prompt_tokens
         const int32_t *output_tokens
         const double *satisfied
@@ -347,6 +357,8 @@ cdef extern from "loop.h" nogil:
         double mtbf_s
         double mttr_s
         int32_t lose_on_failure
+        int32_t instances
+        double reconcile_s
     ctypedef struct ms_breakdown:
         int32_t replica
         int32_t random
@@ -356,7 +368,7 @@ cdef extern from "loop.h" nogil:
         double for_s
     ctypedef struct ms_loop:
         ms_loop_config config
-        ms_brain brain
+        ms_instances instances
         ms_fleet fleet
         ms_timeline timeline
         double now_s

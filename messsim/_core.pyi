@@ -175,10 +175,15 @@ class Predictor:
         """All that it has learnt, as numbers and lists; see `restore`."""
     def restore(self, saved: dict[str, Any]) -> None:
         """Takes up what `saved` gave."""
+    def copy(self) -> Predictor:
+        """Another one that has learnt the same."""
     def score(self, x: _Floats, scores: _Floats, first: int = 0, end: int = -1) -> None:
         """Columns first ... end - 1 (-1: to the last) of x [features, n] into those of scores [models, n]."""
     def learn(self, x: _Floats, labels: _Floats) -> None:
         """One step on x [features] and labels [models], NaN where there is none."""
+
+def average(predictors: list[Predictor]) -> None:
+    """All weights, biases and velocities become their means; scores made before are stale."""
 
 @final
 class Ledger:
@@ -204,6 +209,12 @@ class Ledger:
     def certificate(self) -> float: ...
     @property
     def holds(self) -> bool: ...
+
+def reconcile(ledgers: list[Ledger]) -> None:
+    """Every queue becomes the mean of them all; not for windowed ones."""
+
+def total(ledgers: list[Ledger]) -> Ledger:
+    """One ledger of all their ratings: its queue is the sum of theirs."""
 
 def illegal(status: int, request: int, code: int, models: int) -> PolicyError:
     """The error for what a policy returned: a decision, a next model, an answer to a label."""
@@ -257,6 +268,8 @@ class Policy:
     ) -> int: ...
     def replace(self, params: ArrayLike, state: ArrayLike = ()) -> None:
         """Other parameters and state, of any length; before the first decision only."""
+    def copy(self) -> Policy:
+        """The same functions and parameters, with a state of its own that begins as this one stands."""
     def keep_alive(self, owner: object) -> None:
         """Holds what the functions' machine code belongs to."""
     def rated(
@@ -395,8 +408,8 @@ class Loop:
         pools: list[dict[str, Any]],
         dispatch: str,
         dispatch_streams: list[_Stream],
-        policy: Policy,
-        predictor: Predictor | None,
+        policies: list[Policy],
+        predictors: list[Predictor | None],
         estimate: str,
         prior: float,
         breakdowns: list[dict[str, Any]],

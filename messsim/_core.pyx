@@ -403,11 +403,29 @@ cdef class Predictor:
         np.asarray(<double[:m, :d + 1]>self.c.velocity)[:] = velocity
         self.c.version = saved["version"]
 
+    def copy(self):
+        """Another one that has learnt the same, and goes on by itself."""
+        other = Predictor(self.c.models, self.c.features, learning_rate=self.c.learning_rate, momentum=self.c.momentum,
+                          weight_decay=self.c.weight_decay, clip=self.c.clip)
+        other.restore(self.saved())
+        return other
+
     def learn(self, const double[::1] x not None, const double[::1] labels not None):
         """One step on one request: x [features], labels [models], NaN where there is none."""
         check_shape(x.shape[0] == self.c.features and labels.shape[0] == self.c.models,
                     "x is [features] and labels [models]")
         ms_predictor_learn(&self.c, &x[0] if self.c.features else NULL, &labels[0])
+
+
+def average(list predictors not None):
+    """All weights, biases and velocities become their means. Scores made before are stale, versions stay."""
+    cdef size_t[::1] pointers = np.empty(len(predictors), np.uintp)
+    cdef Predictor predictor, first = predictors[0]
+    for i, predictor in enumerate(predictors):
+        check_shape(predictor.c.models == first.c.models and predictor.c.features == first.c.features,
+                    "the predictors are of one shape")
+        pointers[i] = <size_t>&predictor.c
+    ms_predictor_average(<ms_predictor **>&pointers[0], pointers.shape[0])
 
 
 cdef class Ledger:
@@ -479,6 +497,29 @@ cdef class Ledger:
         return bool(ms_ledger_holds(&self.c))
 
 
+cdef size_t[::1] pointers_to(list ledgers):
+    cdef size_t[::1] pointers = np.empty(len(ledgers), np.uintp)
+    cdef Ledger ledger
+    check_shape(len(ledgers) > 0, "there is at least one ledger")
+    for i, ledger in enumerate(ledgers):
+        pointers[i] = <size_t>&ledger.c
+    return pointers
+
+
+def reconcile(list ledgers not None):
+    """Every queue becomes the mean of them all; not for windowed ones."""
+    cdef size_t[::1] pointers = pointers_to(ledgers)
+    ms_ledger_reconcile(<ms_ledger **>&pointers[0], pointers.shape[0])
+
+
+def total(list ledgers not None):
+    """One ledger of all ratings of several ledgers of one promise: its queue is the sum of theirs."""
+    cdef size_t[::1] pointers = pointers_to(ledgers)
+    cdef Ledger sum_ = Ledger(0.0)
+    sum_.c = ms_ledger_total(<ms_ledger **>&pointers[0], pointers.shape[0])
+    return sum_
+
+
 def illegal(int status, int64_t request, int64_t code, int64_t models):
     """The error for what a policy returned: a decision, a next model, an answer to a label."""
     if status == MS_ERR_LABEL:
@@ -536,6 +577,15 @@ cdef class Policy:
         cdef double[::1] s = np.append(np.asarray(state, dtype=np.float64).reshape(-1), 0.0)
         self.params, self.state = np.asarray(p), np.asarray(s)
         self.c.params, self.c.state = &p[0], &s[0]
+
+    def copy(self):
+        """Another instance: the same functions and parameters, and a state of its own that begins as this one stands."""
+        cdef Policy other = Policy("random", self.params[:len(self.params) - 1], self.state[:len(self.state) - 1])
+        params, state = other.c.params, other.c.state
+        other.c = self.c
+        other.c.params, other.c.state = params, state
+        other.kept = self.kept
+        return other
 
     def keep_alive(self, owner):
         """Holds what the functions' machine code belongs to."""
@@ -873,7 +923,7 @@ cdef class Page:
     first
         Its first request.
     drawn
-        Columns by name: arrival_s (or None), tenant, prompt_tokens, output_tokens [models, n], features [d, n],
+        Columns by name: arrival_s (or None), tenant, instance (or None: there is one), prompt_tokens, output_tokens [models, n], features [d, n],
         known_costs, satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms
         [n, k], feedback_uniform, delay_s [models, n] (or None).
 
@@ -902,7 +952,7 @@ cdef class Page:
         cdef const double[:, ::1] features = drawn["features"] if len(drawn["features"]) else np.zeros((1, n))
         cdef const double[:, ::1] uniforms = drawn["uniforms"]
         cdef const int32_t[:, ::1] outputs = drawn["output_tokens"]
-        cdef const int32_t[::1] tenant = drawn["tenant"], prompt = drawn["prompt_tokens"]
+        cdef const int32_t[::1] tenant = drawn["tenant"], prompt = drawn["prompt_tokens"], instance
         cdef const double[::1] feedback = drawn["feedback_uniform"], arrival
         cdef const double[:, ::1] delay, facts, labels
         check_shape(n > 0 and by_model.shape[1] == n == known.shape[1] == features.shape[1] == uniforms.shape[0]
@@ -917,6 +967,11 @@ cdef class Page:
             self.c.view.facts = &facts[0, 0]
         self.c.output_tokens, self.c.tenant, self.c.prompt_tokens = &outputs[0, 0], &tenant[0], &prompt[0]
         self.c.feedback_uniform = &feedback[0]
+        self.c.instance = NULL
+        if drawn["instance"] is not None:
+            instance = drawn["instance"]
+            check_shape(instance.shape[0] == n, "the columns of a page have one length")
+            self.c.instance = &instance[0]
         self.c.arrival_s = self.c.delay_s = self.c.labels = NULL
         if drawn["arrival_s"] is not None:
             arrival = drawn["arrival_s"]
@@ -1003,17 +1058,19 @@ cdef class Loop:
         A key of DISPATCH, and (seed, column, replication, sub) for each model.
     estimate, prior
         A key of ESTIMATES; NaN for the known cost.
+    policies, predictors
+        Of the router's instances, one of each for each of them; None for an instance without a predictor.
     breakdowns
         Dicts with replica, random, fails, mends (streams), time_s, for_s.
     """
 
     cdef ms_loop c
-    cdef object policy, predictor, pages
+    cdef object policies, predictors, pages
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
 
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
-                 str dispatch, list dispatch_streams, Policy policy not None, Predictor predictor, str estimate,
+                 str dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
                  double prior, list breakdowns):
         cdef ms_loop_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
@@ -1036,14 +1093,15 @@ cdef class Loop:
         c.think_s, c.think_is_exponential = config["think_s"], config["think_is_exponential"]
         c.think = stream_from(config["think"])
         c.mtbf_s, c.mttr_s, c.lose_on_failure = config["mtbf_s"], config["mttr_s"], config["lose_on_failure"]
+        c.instances, c.reconcile_s = len(policies), config["reconcile_s"]
         check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models,
                     "alphas are [tenants] and dispatch_streams [models]")
-        self.policy, self.predictor, self.pages = policy, predictor, []
+        check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
+        self.policies, self.predictors, self.pages = policies, predictors, []
         self.ready = True
         check(ms_loop_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
-        self.c.brain.policy = policy.c
-        self.c.brain.predictor = &predictor.c if predictor is not None else NULL
-        self.c.brain.estimate, self.c.brain.prior = ESTIMATES[estimate], prior
+        for i in range(c.instances):
+            self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
         check(ms_loop_plan_breakdowns(&self.c, len(breakdowns)))
         for k, said in enumerate(breakdowns):
             self.c.breakdowns[k].replica, self.c.breakdowns[k].random = said["replica"], said["random"]
@@ -1051,6 +1109,11 @@ cdef class Loop:
             self.c.breakdowns[k].mends = stream_from(said["mends"])
             self.c.breakdowns[k].time_s, self.c.breakdowns[k].for_s = said["time_s"], said["for_s"]
         check(ms_loop_begin(&self.c))
+
+    cdef void set_brain(self, ms_brain *brain, Policy policy, Predictor predictor, int32_t estimate, double prior):
+        brain.policy = policy.c
+        brain.predictor = &predictor.c if predictor is not None else NULL
+        brain.estimate, brain.prior = estimate, prior
 
     def __dealloc__(self):
         if self.ready:
@@ -1104,11 +1167,13 @@ cdef class Loop:
                 "in_system_integral": self.c.in_system_integral}
 
     def ledger(self, int tenant, bint tracked):
-        """The figures of one ledger."""
-        cdef ms_ledger *ledger = &self.c.brain.tracked[tenant] if tracked else &self.c.brain.delivered[tenant]
+        """The figures of one ledger; of what is tracked, over all instances."""
+        cdef ms_ledger ledger = self.c.instances.delivered[tenant]
+        if tracked:
+            ledger = ms_instances_tracked(&self.c.instances, tenant)
         return {"alpha": ledger.alpha, "queue": ledger.queue, "plain": ledger.plain, "plain_max": ledger.plain_max,
-                "rated": ledger.rated, "satisfied": ledger.satisfied, "certificate": ms_ledger_certificate(ledger),
-                "holds": bool(ms_ledger_holds(ledger))}
+                "rated": ledger.rated, "satisfied": ledger.satisfied, "certificate": ms_ledger_certificate(&ledger),
+                "holds": bool(ms_ledger_holds(&ledger))}
 
     def pool(self, int k, int replicas, double end_s):
         """busy_s and idle_s at the last arrival, meter_j at the end, preemptions and jumps of one pool."""

@@ -351,7 +351,7 @@ def test_a_lost_copy_has_no_late_label(engine, tmp_path, labels):
 
 def test_every_run_asserts_its_certificates(engine, monkeypatch):
     asserted = []
-    for module in ("compiled", "brain"):
+    for module in ("compiled", "instances"):
         monkeypatch.setattr(f"messsim.engines.{module}.assert_certified", asserted.append)
     run(scenario(requests=50), engine)
     assert asserted

@@ -16,6 +16,9 @@ from messsim.scenario import Scenario, dump, parse
 
 share = st.floats(0.05, 0.95).map(lambda x: round(x, 3))
 raters = st.sampled_from([{}, {}, {"false_positive": 0.3}, {"false_positive": 0.1, "false_negative": 0.5}])
+instances = st.sampled_from(
+    [{}, {}, {"instances": 2, "reconcile_s": 2.5}, {"instances": 3, "reconcile_s": 0.25}, {"instances": 11}]
+)
 small_time = st.sampled_from([0.0, 0.25, 1.0, 3.0])
 
 
@@ -168,6 +171,7 @@ def scenarios(draw):
             "reference": draw(st.sampled_from(names)),
             "predictor": {"learning_rate": 0.1, "momentum": draw(st.sampled_from([0.0, 0.9])), "clip": 1.0},
         }
+        | draw(instances)
         | draw(st.sampled_from([{}, {"window": 10}, {"discount": 0.9}, {"target_queue": 3.0}, {"cost_prior": 2.0}])),
         "feedback": {
             "probability": draw(st.sampled_from([0.0, 0.3, 1.0])),
@@ -181,6 +185,8 @@ def scenarios(draw):
         "phases": draw(phases(closed, names)),
         "record": {"chunk": draw(st.sampled_from([64, 100, 65_536]))},
     }
+    if data["router"].get("instances", 1) > 1:
+        data["router"].pop("window", None)
     if draw(st.booleans()):
         data["tenants"] = [{"name": "a", "alpha": 0.9}, {"name": "b", "share": 3.0}]
     if not closed and law_of_arrivals.get("rate_rps", 99) <= 4 and draw(st.booleans()):

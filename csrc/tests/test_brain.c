@@ -76,7 +76,7 @@ static void pack(packed *page, int64_t first, int64_t n)
 
 static void make(ms_brain *brain)
 {
-    CHECK(ms_brain_init(brain, MODELS, 3, FEATURES, alphas, 1.0, 0) == 0);
+    CHECK(ms_brain_init(brain, MODELS, 3, FEATURES, alphas, 1.0, 0, MS_BLOCK) == 0);
     brain->policy = (ms_policy){.decide = watch, .uniforms = 2};
     fill(features, FEATURES * REQUESTS, 1);
     fill(known_costs, MODELS * REQUESTS, 2);
@@ -100,12 +100,15 @@ static int scored_alone(const ms_predictor *predictor, int64_t request)
 }
 
 /* Pages of several lengths; the predictor learns with a chance of 1 in `rarely` after a request. */
-static void score_all(int64_t page_length, int64_t rarely)
+static void score_all(int64_t page_length, int64_t rarely, int64_t block_most)
 {
     static packed page;
     ms_brain brain;
     ms_predictor predictor;
     make(&brain);
+    ms_brain_free(&brain);
+    CHECK(ms_brain_init(&brain, MODELS, 3, FEATURES, alphas, 1.0, 0, block_most) == 0);
+    brain.policy = (ms_policy){.decide = watch, .uniforms = 2};
     CHECK(ms_predictor_init(&predictor, MODELS, FEATURES) == 0);
     predictor.learning_rate = 0.3;
     brain.predictor = &predictor;
@@ -133,12 +136,13 @@ static void score_all(int64_t page_length, int64_t rarely)
 
 static void a_score_does_not_depend_on_its_block(void)
 {
-    score_all(REQUESTS, 1000000); /* blocks grow to their largest */
-    score_all(REQUESTS, 200);
-    score_all(REQUESTS, 10);
-    score_all(REQUESTS, 1);
-    score_all(97, 30);
-    score_all(1, 3);
+    score_all(REQUESTS, 1000000, MS_BLOCK); /* blocks grow to their largest */
+    score_all(REQUESTS, 200, MS_BLOCK);
+    score_all(REQUESTS, 10, MS_BLOCK);
+    score_all(REQUESTS, 1, MS_BLOCK);
+    score_all(97, 30, MS_BLOCK);
+    score_all(1, 3, MS_BLOCK);
+    score_all(97, 30, 1);
 }
 
 static void without_a_predictor_every_score_is_a_half(void)
@@ -165,7 +169,7 @@ static void a_policy_sees_its_request(void)
     make(&brain);
     pack(&page, 100, 50);
     const double loads[MODELS] = {0.0, 0.1, 0.2, 0.3, 0.4};
-    ms_brain_rate(&brain, 0, 0, 1, 0.25, 0.25, 1);
+    ms_brain_rate(&brain, 0, 0, 1, 0.25);
     seen.answer = -7; /* handed on as it is */
     for (int64_t i = 0; i < 50; i++) {
         CHECK(ms_brain_decide(&brain, &page.view, i, 100 + i, 1, loads) == -7);
@@ -307,64 +311,35 @@ static int64_t listen(int64_t request, int64_t tenant, int64_t model, double alp
     return heard.answer;
 }
 
-static void the_router_knows_only_what_is_rated(void)
+static void a_rating_moves_its_tenants_queue(void)
 {
     ms_brain brain;
     make(&brain);
     brain.policy.rated = listen;
     heard.calls = heard.answer = 0;
-    CHECK(ms_brain_rate(&brain, 5, 1, 0, 0.25, 0.25, 0) == 0);
-    CHECK(heard.calls == 0);
-    CHECK(brain.delivered[0].rated == 1 && brain.tracked[0].rated == 0);
-    CHECK(brain.delivered[0].queue == 0.7 - 0.25 && brain.tracked[0].queue == 0.0);
-    CHECK(ms_brain_rate(&brain, 6, 2, 0, 0.5, 0.5, 1) == 0);
+    CHECK(ms_brain_rate(&brain, 6, 2, 0, 0.5) == 0);
     CHECK(heard.tenant == 0 && heard.alpha == 0.7);
     CHECK(heard.calls == 1 && heard.request == 6 && heard.model == 2 && heard.satisfaction == 0.5);
     CHECK(heard.queue == 0.7 - 0.5 && heard.queue == brain.tracked[0].queue); /* it counts this rating */
-    CHECK(brain.delivered[0].rated == 2 && brain.tracked[0].rated == 1);
-    CHECK(brain.delivered[1].rated == 0 && brain.delivered[2].rated == 0);
+    CHECK(brain.tracked[0].rated == 1 && brain.tracked[1].rated == 0 && brain.tracked[2].rated == 0);
     heard.answer = -3;
-    CHECK(ms_brain_rate(&brain, 7, 2, 2, 0.5, 0.5, 0) == 0);
-    CHECK(ms_brain_rate(&brain, 7, 2, 2, 0.5, 0.5, 1) == -3);
+    CHECK(ms_brain_rate(&brain, 7, 2, 2, 0.5) == -3);
     brain.policy.rated = NULL;
-    CHECK(ms_brain_rate(&brain, 8, 2, 2, 0.5, 0.5, 1) == 0);
+    CHECK(ms_brain_rate(&brain, 8, 2, 2, 0.5) == 0);
     CHECK(brain.tracked[2].rated == 2);
-    ms_brain_free(&brain);
-}
-
-static void the_certificate_is_over_all_tenants(void)
-{
-    ms_brain brain;
-    make(&brain);
-    CHECK(isnan(ms_brain_certificate(&brain)));
-    ms_brain_rate(&brain, 0, 0, 0, 0.0, 0.0, 0);
-    CHECK(isnan(ms_brain_certificate(&brain))); /* nobody rated it */
-    ms_brain_rate(&brain, 1, 0, 0, 0.0, 0.0, 1);
-    CHECK(ms_brain_certificate(&brain) == 0.0);
-    ms_brain_rate(&brain, 2, 0, 1, 1.0, 1.0, 1);
-    CHECK_NEAR(ms_brain_certificate(&brain), 0.25, 1e-15); /* (0.7 + 0.5 - 0.7) / 2 */
-    double sum = 1.0;
-    lcg chance = {8};
-    for (int i = 0; i < 500; i++) {
-        const double s = lcg_unit(&chance);
-        sum += s;
-        ms_brain_rate(&brain, i, 0, (int32_t)lcg_between(&chance, 0, 2), s, s, 1);
-        CHECK(ms_brain_certificate(&brain) <= sum / (2.0 + i + 1.0) + 1e-12);
-    }
     ms_brain_free(&brain);
 }
 
 static void tenants_have_the_ledgers_that_were_asked_for(void)
 {
     ms_brain brain;
-    CHECK(ms_brain_init(&brain, 2, 3, 0, alphas, 0.5, 0) == 0);
+    CHECK(ms_brain_init(&brain, 2, 3, 0, alphas, 0.5, 0, 1) == 0);
     for (int k = 0; k < 3; k++) {
-        CHECK(brain.tracked[k].alpha == alphas[k] && brain.delivered[k].alpha == alphas[k]);
-        CHECK(brain.tracked[k].discount == 0.5 && brain.delivered[k].discount == 0.5);
+        CHECK(brain.tracked[k].alpha == alphas[k] && brain.tracked[k].discount == 0.5);
     }
     ms_brain_free(&brain);
-    CHECK(ms_brain_init(&brain, 2, 3, 0, alphas, 1.0, 16) == 0);
-    CHECK(brain.tracked[2].window == 16 && brain.tracked[2].recent != brain.delivered[2].recent);
+    CHECK(ms_brain_init(&brain, 2, 3, 0, alphas, 1.0, 16, 1) == 0);
+    CHECK(brain.tracked[2].window == 16 && brain.tracked[1].recent != brain.tracked[2].recent);
     ms_brain_free(&brain);
     CHECK(brain.tracked == NULL);
 }
@@ -379,8 +354,7 @@ int main(void)
     RUN(a_plan_for_what_cannot_be_had_goes_elsewhere);
     RUN(what_cannot_be_had_has_no_other_estimate);
     RUN(the_last_explored_cost_stands_until_the_next);
-    RUN(the_router_knows_only_what_is_rated);
-    RUN(the_certificate_is_over_all_tenants);
+    RUN(a_rating_moves_its_tenants_queue);
     RUN(tenants_have_the_ledgers_that_were_asked_for);
     return report();
 }

@@ -143,7 +143,9 @@ static const ms_loop_config plain = {.models = MODELS,
                                      .max_waiting = -1,
                                      .feedback_probability = 0.5,
                                      .horizon_s = INFINITY,
-                                     .length = -1};
+                                     .length = -1,
+                                     .instances = 1,
+                                     .reconcile_s = INFINITY};
 
 /* Every iteration takes a second and draws 2 J, and 1 J a token. */
 static ms_pool_plan pool_of(int32_t model, int32_t replicas)
@@ -170,7 +172,7 @@ static void make(ms_loop *loop, const ms_loop_config *config, int servers, int32
                                   .usd_per_million_output_tokens = 2.0};
     }
     CHECK(ms_loop_init(loop, config, alphas, 1.0, 0, servers ? 2 : 0, plans, dispatch, streams) == 0);
-    loop->brain.policy = lists;
+    loop->instances.brain[0].policy = lists;
 }
 
 /* Runs over sheets[0 .. count) in steps of `budget` events. Returns MS_LOOP_OVER, or an error. */
@@ -254,8 +256,8 @@ static void without_servers_an_answer_is_there_at_once(void)
         CHECK(is_rated ? s->feedback_s[i] == (double)i : isnan(s->feedback_s[i]));
     }
     CHECK(loop.issued == 10 && loop.explored == 5 && loop.rated == rated && loop.open_count == 0);
-    CHECK(loop.brain.delivered[0].rated + loop.brain.delivered[1].rated == 10);
-    CHECK(loop.brain.tracked[0].rated + loop.brain.tracked[1].rated == rated);
+    CHECK(loop.instances.delivered[0].rated + loop.instances.delivered[1].rated == 10);
+    CHECK(loop.instances.brain[0].tracked[0].rated + loop.instances.brain[0].tracked[1].rated == rated);
     CHECK_NEAR(loop.paid_j, sum_of(s->energy, 10), 1e-15);
     CHECK(loop.timeline.length == 10 && loop.last_arrival_s == 9.0 && loop.now_s == 9.0);
     ms_loop_free(&loop);
@@ -299,7 +301,7 @@ static void lessons_are_learnt_in_order(void)
         make(&loop, &config, 0, MS_LEAST_LOADED);
         CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0 && ms_predictor_init(&expected, MODELS, 2) == 0);
         predictor.learning_rate = expected.learning_rate = 0.2;
-        loop.brain.predictor = &predictor;
+        loop.instances.brain[0].predictor = &predictor;
         CHECK(ms_loop_begin(&loop) == 0);
         CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
         const sheet *s = &sheets[0];
@@ -368,7 +370,7 @@ static void every_request_gets_one_record(void)
         make(&loop, &config, 1 + c / 32, c % 4);
         CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0);
         predictor.learning_rate = 0.1;
-        loop.brain.predictor = &predictor;
+        loop.instances.brain[0].predictor = &predictor;
         CHECK(ms_loop_begin(&loop) == 0);
         CHECK(run(&loop, sheets, 3, c % 2 ? 1 : 1000) == MS_LOOP_OVER);
         int64_t completed = 0, rejected = 0;
@@ -433,7 +435,7 @@ static void a_chain_is_charged_for_what_came_before(void)
         CHECK(s->exploration[i] == (both ? s->known[i] : 0.0));
         CHECK(s->cost[i] == s->known[i] + (both ? s->known[40 + i] : 0.0));
     }
-    CHECK(loop.brain.delivered[0].rated + loop.brain.delivered[1].rated == 40); /* one label each */
+    CHECK(loop.instances.delivered[0].rated + loop.instances.delivered[1].rated == 40); /* one label each */
     ms_loop_free(&loop);
 }
 
@@ -562,7 +564,7 @@ static void what_a_failure_hits_may_be_lost(void)
         const int64_t lost = check_records(&sheets[0], MS_LOST);
         CHECK(lost > 3 && lost + check_records(&sheets[0], MS_COMPLETED) == 60);
         CHECK(loop.labels_of_lost == (late ? 0 : lost));
-        CHECK(loop.brain.delivered[0].rated + loop.brain.delivered[1].rated == (late ? 60 - lost : 60));
+        CHECK(loop.instances.delivered[0].rated + loop.instances.delivered[1].rated == (late ? 60 - lost : 60));
         CHECK(loop.labels_to_come == 0 && loop.open_count == 0);
         ms_loop_free(&loop);
     }
@@ -604,7 +606,7 @@ static void run_into(int64_t bad_plan, int error, int servers)
     fill(&sheets[0], 0, 20, 1.0);
     plans_are(0, 1, bad_plan, 0);
     make(&loop, &plain, servers, MS_LEAST_LOADED);
-    loop.brain.policy.finish = NULL;
+    loop.instances.brain[0].policy.finish = NULL;
     CHECK(ms_loop_begin(&loop) == 0);
     CHECK(run(&loop, sheets, 1, 1000) == error);
     CHECK(loop.error_request == 2 && loop.error_plan == bad_plan);
@@ -656,8 +658,8 @@ static void a_policy_may_refuse_a_label(void)
         plans_are(0, c / 2 % 2 ? MS_PLAN_ALL : 1, 1, c / 8 % 2 ? MS_PLAN_CHAIN : 0);
         params[6] = 17.0;
         make(&loop, &config, c / 4 % 2, MS_LEAST_LOADED);
-        loop.brain.policy.rated = c / 16 ? NULL : refuse;
-        loop.brain.policy.learn = c / 16 ? refuse_lesson : NULL;
+        loop.instances.brain[0].policy.rated = c / 16 ? NULL : refuse;
+        loop.instances.brain[0].policy.learn = c / 16 ? refuse_lesson : NULL;
         CHECK(ms_loop_begin(&loop) == 0);
         CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_LABEL);
         CHECK(loop.error_request == 17 && loop.error_plan == (c / 16 ? -43 : -42));
@@ -743,7 +745,7 @@ static void a_loop_may_be_freed_at_any_moment(void)
             plans_are(MS_PLAN_ALL, 0, c % 5 == 0 ? MS_PLAN_CHAIN | 0 : 1, MS_PLAN_ALL);
             make(&loop, &config, c / 4 % 3, c % 4);
             CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0);
-            loop.brain.predictor = &predictor;
+            loop.instances.brain[0].predictor = &predictor;
             if (c / 4 % 3 > 0) {
                 break_down(&loop, 0, 20.0, 5.0);
             }

@@ -1,4 +1,4 @@
-"""The router at work: a policy, its predictor, its queues and its estimates of cost."""
+"""A router at work, or one instance of it: a policy, its predictor, its queues and its estimates of cost."""
 
 from dataclasses import dataclass, field
 
@@ -10,12 +10,11 @@ from messsim.scenario import Scenario
 from messsim.workload import Chunk
 from messsim.workload.chunk import Floats
 
-from .outcome import assert_certified
-
-__all__ = ["Brain", "Decision", "destined", "substitute"]
+__all__ = ["Brain", "Columns", "Decision", "destined", "substitute"]
 
 
 BLOCK = 512  # requests scored at once: learning throws away what is left of a block, so it must not be long
+SHARING_MOST = 8  # instances that score blocks, of which each uses its own requests only; more score one by one
 
 
 @dataclass(slots=True)
@@ -23,6 +22,7 @@ class Decision:
     """What was decided for a request, and what it was decided by."""
 
     plan: int
+    instance: int
     queue: float
     scores: Floats = field(repr=False)
     costs: Floats = field(repr=False)
@@ -49,23 +49,35 @@ def destined(plan: int, costs: Floats | list[float]) -> int:
     return plan & ~PLAN_MODEL | model
 
 
+class Columns:
+    """A chunk's columns as decisions read them, request by request; `scores` is room for them."""
+
+    def __init__(self, chunk: Chunk, known_costs: Floats, tells_features: bool) -> None:
+        self.chunk = chunk
+        self.known = np.ascontiguousarray(known_costs.T)
+        self.scores = np.empty_like(known_costs)
+        self.facts = None if chunk.facts is None else np.ascontiguousarray(chunk.facts.T)
+        self.features = np.ascontiguousarray(chunk.features.T) if tells_features else None
+
+
 class Brain:
     """Everything a router knows; it never sees an outcome that nobody has rated.
 
     Attributes
     ----------
-    delivered, tracked
-        A ledger per tenant: of all answers, as if all were rated, and of those that were.
+    tracked
+        A ledger per tenant, of the rated answers to what it routed.
     step
-        Routing decisions so far.
+        Its routing decisions so far.
     """
 
-    def __init__(self, scenario: Scenario, policy: Policy) -> None:
+    def __init__(self, scenario: Scenario, policy: Policy, instance: int = 0, instances: int = 1) -> None:
         self.policy = policy
+        self.instance = instance
+        self._block = BLOCK if instances <= SHARING_MOST else 1
         said = scenario.router
         alphas = [t.alpha or 0.0 for t in scenario.promises]
         window = said.window or 0
-        self.delivered = [_core.Ledger(a, discount=said.discount, window=window) for a in alphas]
         self.tracked = [_core.Ledger(a, discount=said.discount, window=window) for a in alphas]
         self.alphas = alphas
         self.step = 0
@@ -75,49 +87,50 @@ class Brain:
         self._sums = [0.0] * self._models
         self._counts = [0] * self._models
         self._last: list[float | None] = [None] * self._models
-        self._tells_features = "features" in policy.needs
-
-    @property
-    def updates(self) -> int:
-        """Steps that the predictor has taken."""
-        return self.policy.predictor.version if self.policy.predictor else 0
 
     # ---- scoring: a block at a time -------------------------------------------------------------------
 
-    def begin(self, chunk: Chunk, known_costs: Floats) -> None:
+    def begin(self, columns: Columns) -> None:
         """The next chunk of requests is about to be decided."""
-        self._chunk = chunk
-        self._known = np.ascontiguousarray(known_costs.T)
-        self._scores = np.full((self._models, len(chunk)), 0.5)
-        self._columns = self._scores.T
-        self._scored_by, self._scored_to = -1, 0
-        facts = chunk.facts
-        self._facts = None if facts is None else np.ascontiguousarray(facts.T)
-        self._features = np.ascontiguousarray(chunk.features.T) if self._tells_features else None
+        self._columns = columns
+        self.forget_scores()
+
+    def forget_scores(self) -> None:
+        """The predictor is another: nothing is scored."""
+        self._scored_by, self._scored_from, self._scored_to = -1, 0, 0
 
     def decide(self, request: int, i: int, tenant: int, loads: Floats) -> Decision:
         """The decision on request `request`, the i-th of the chunk.
 
         Requests are scored a block at a time; when the predictor has learnt since, those from i on are scored again.
         """
-        predictor = self.policy.predictor
-        if predictor is not None and (predictor.version != self._scored_by or i >= self._scored_to):
-            self._scored_by, self._scored_to = predictor.version, min(i + BLOCK, len(self._chunk))
-            predictor.score(self._chunk.features, self._scores, i, self._scored_to)
+        columns = self._columns
         self.step += 1
         queue = self.tracked[tenant].queue
-        scores = self._columns[i].copy()
+        scores = self._score(i)
         costs = self._costs(i)
-        uniforms = self._chunk.policy_uniforms[i]
-        facts = self._facts[i] if self._facts is not None else None
-        features = self._features[i] if self._features is not None else None
+        uniforms = columns.chunk.policy_uniforms[i]
+        facts = columns.facts[i] if columns.facts is not None else None
+        features = columns.features[i] if columns.features is not None else None
         plan = self.policy.kernel.decide(
             request, self.step, self.alphas[tenant], queue, scores, costs, loads, uniforms, facts, features, tenant
         )
-        return Decision(destined(plan, costs), queue, scores, costs, self._known[i], uniforms, facts)
+        return Decision(destined(plan, costs), self.instance, queue, scores, costs, columns.known[i], uniforms, facts)
+
+    def _score(self, i: int) -> Floats:
+        predictor, columns = self.policy.predictor, self._columns
+        if predictor is None:
+            return np.full(self._models, 0.5)
+        if predictor.version != self._scored_by or i >= self._scored_to:
+            end = min(i + self._block, len(columns.chunk))
+            predictor.score(columns.chunk.features, columns.scores, i, end)
+            self._scores = columns.scores[:, i:end].T.copy()
+            self._scored_by, self._scored_from, self._scored_to = predictor.version, i, end
+        scores: Floats = self._scores[i - self._scored_from]
+        return scores
 
     def _costs(self, i: int) -> Floats:
-        known: Floats = self._known[i]
+        known: Floats = self._columns.known[i]
         if self._estimate == "known":
             return known
         costs = known.copy() if self._prior is None else np.full(self._models, self._prior)
@@ -139,30 +152,14 @@ class Brain:
         if explored:
             self._last[model] = cost
 
-    def rate(self, request: int, model: int, tenant: int, satisfaction: float, label: float, rated: bool) -> None:
-        """The label of the answer that the user saw is in, right or wrong; if not `rated`, only the simulator knows."""
-        self.delivered[tenant].rate(satisfaction)
-        if rated:
-            ledger = self.tracked[tenant]
-            ledger.rate(label)
-            self.policy.kernel.rated(request, model, ledger.alpha, label, ledger.queue, tenant)
+    def rate(self, request: int, model: int, tenant: int, label: float) -> None:
+        """The label of the answer that the user saw is in, right or wrong."""
+        ledger = self.tracked[tenant]
+        ledger.rate(label)
+        self.policy.kernel.rated(request, model, ledger.alpha, label, ledger.queue, tenant)
 
     def learn(self, request: int, tenant: int, features: Floats, labels: Floats) -> None:
         """All labels of a request are in; NaN for models without one."""
         if self.policy.predictor is not None:
             self.policy.predictor.learn(features, labels)
         self.policy.kernel.learn(request, features, labels, tenant)
-
-    # ---- the promise --------------------------------------------------------------------------------------
-
-    def certificate(self) -> float:
-        """Lower bound on the mean satisfaction of rated answers, over all tenants; NaN before any."""
-        rated = sum(k.rated for k in self.tracked)
-        if rated == 0:
-            return float("nan")
-        return sum(k.alpha * k.rated - k.plain for k in self.tracked) / rated
-
-    def check(self) -> None:
-        """Asserts every certificate."""
-        for ledger in (*self.delivered, *self.tracked):
-            assert_certified(ledger.holds)

@@ -6,11 +6,12 @@ from typing import Any
 
 import simpy
 
-__all__ = ["ARRIVES", "ENDS", "LABEL", "RETRIES", "STARTS", "Calendar", "Moment"]
+__all__ = ["ARRIVES", "ENDS", "LABEL", "RECONCILES", "RETRIES", "STARTS", "Calendar", "Moment"]
 
 # What comes first at one instant; within a kind the smaller (a, b) of an order (kind, a, b).
 ENDS = 1  # iteration ends and completions (replica, 0), failures (replica, 1), repairs (replica, 2)
 LABEL = 2  # (request, model)
+RECONCILES = 3  # the router's instances: (0, 0)
 RETRIES = 4  # retries and stages of a chain: (request, model)
 ARRIVES = 5  # (request or client, 0)
 STARTS = 6  # iterations: (replica, 0)

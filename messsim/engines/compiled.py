@@ -49,6 +49,7 @@ class _Run:
         self.draws = setup.draws()
         self.pages: dict[int, tuple[Chunk, Floats]] = {}
         self.horizon_s = math.inf if self.scenario.horizon_s is None else self.scenario.horizon_s
+        self.policies = setup.policy.copies(self.scenario.router.instances)
         self.loop = self._make_loop()
 
     # ---- the run ------------------------------------------------------------------------------------------
@@ -87,6 +88,7 @@ class _Run:
         drawn = {
             "arrival_s": chunk.arrival_s,
             "tenant": chunk.tenant,
+            "instance": chunk.instance,
             "prompt_tokens": chunk.prompt_tokens,
             "output_tokens": np.ascontiguousarray(chunk.output_tokens),
             "features": chunk.features,
@@ -138,6 +140,7 @@ class _Run:
             "mtbf_s": (failures.mtbf_s or 0.0) if failures else 0.0,
             "mttr_s": failures.mttr_s if failures else 0.0,
             "lose_on_failure": failures is not None and failures.on_failure == "lose",
+            "reconcile_s": s.router.reconciled_s,
         }
         said = s.router
         return _core.Loop(
@@ -148,8 +151,8 @@ class _Run:
             [self._pool(p) for p in setup.pools],
             s.cluster.dispatch,
             [self._stream("dispatch", name) for name in s.model_names],
-            setup.policy.kernel,
-            setup.policy.predictor,
+            [p.kernel for p in self.policies],
+            [p.predictor for p in self.policies],
             setup.policy.cost_estimate(said),
             math.nan if said.cost_prior is None else said.cost_prior,
             self._breakdowns(),
@@ -233,7 +236,6 @@ class _Run:
         pools = [self._pool_outcome(k, end_s) for k in range(len(self.setup.pools))]
         if pools:
             assert_paid(sums["paid_j"], sum(p.meter_j for p in pools))
-        predictor = self.setup.policy.predictor
         return Outcome(
             issued=counts["issued"],
             explored=counts["explored"],
@@ -242,7 +244,7 @@ class _Run:
             last_arrival_s=sums["last_arrival_s"],
             end_s=end_s,
             events=counts["events"],
-            updates=predictor.version if predictor is not None else 0,
+            updates=sum(p.predictor.version for p in self.policies if p.predictor is not None),
             tenants=[self._tenant_outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
             pools=pools,
             timeline=self._timeline(),

@@ -23,11 +23,12 @@ def knowledge_of(
     """What `policy` may look at."""
     rate = workload.mean_rate_rps()
     by_time = rate * scenario.horizon_s if rate and scenario.horizon_s else None
+    expected = workload.length or by_time
     first = workload.columns(0, SAMPLE)
     tells = policy.needs & {"outcomes", "difficulty"}
     return Knowledge(
         alphas=[t.alpha or 0.0 for t in scenario.promises],
-        requests=workload.length or by_time,
+        requests=expected / scenario.router.instances if expected else None,
         mean_costs=costs.of_chunk_when_available(first).mean(axis=1).tolist(),
         mean_satisfaction=workload.mean_satisfaction() if "mean_satisfaction" in policy.needs else None,
         turnover_s=[_turnover_s(workload, pools, m) for m in range(len(scenario.models))]

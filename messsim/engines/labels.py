@@ -6,13 +6,14 @@ import numpy as np
 
 from .brain import Brain
 from .calendar import LABEL, Calendar
+from .instances import Instances
 from .open_request import OpenRequest
 
 __all__ = ["Labels"]
 
 
 class Labels:
-    """Carries labels from complete answers to the router.
+    """Carries labels from complete answers to the instance of the router that decided.
 
     Attributes
     ----------
@@ -20,8 +21,8 @@ class Labels:
         Labels under way.
     """
 
-    def __init__(self, brain: Brain, calendar: Calendar, horizon_s: float) -> None:
-        self.brain = brain
+    def __init__(self, instances: Instances, calendar: Calendar, horizon_s: float) -> None:
+        self.instances = instances
         self.calendar = calendar
         self.horizon_s = horizon_s
         self.to_come = 0
@@ -42,8 +43,9 @@ class Labels:
         """The label of a copy is in (unrated requests have one too, which only the simulator sees)."""
         label = opened.ratings[model]
         if model == opened.seen:
-            satisfied = opened.satisfied[model]
-            self.brain.rate(opened.request, model, opened.tenant, satisfied, label, opened.rated)
+            self.instances.delivered[opened.tenant].rate(opened.satisfied[model])
+            if opened.rated:
+                self._brain(opened).rate(opened.request, model, opened.tenant, label)
         if opened.labels is not None:
             opened.labels[model] = label
         self.miss(opened)
@@ -54,5 +56,8 @@ class Labels:
         labels, features = opened.labels, opened.features
         if opened.unlabelled == 0 and labels is not None and features is not None:
             if not np.isnan(labels).all():
-                self.brain.learn(opened.request, opened.tenant, features, labels)
+                self._brain(opened).learn(opened.request, opened.tenant, features, labels)
             opened.labels = opened.features = None
+
+    def _brain(self, opened: OpenRequest) -> Brain:
+        return self.instances.brains[opened.decision.instance]

@@ -27,9 +27,10 @@ from messsim.errors import SimulationError
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
 from messsim.scenario.arrivals import Closed
 
-from .brain import Brain, destined, substitute
+from .brain import destined, substitute
 from .breakdowns import Breakdowns
 from .calendar import ARRIVES, RETRIES, Calendar, Moment
+from .instances import Instances, certificate, in_order
 from .labels import Labels
 from .observer import Observer
 from .open_request import OpenRequest
@@ -88,14 +89,14 @@ class _Simulation:
         self.observer = observer
         self.setup = setup
         self.calendar = Calendar()
-        self.brain = Brain(s, setup.policy)
+        self.instances = Instances(s, setup.policy)
         self.book = RecordBook(sink, s.record.max_open, s.record.chunk)
         self.timeline = Timeline(setup.workload.length)
         self.progress = progress
         self.models = len(s.models)
         self.reference = s.reference
         self.horizon_s = math.inf if s.horizon_s is None else s.horizon_s
-        self.labels = Labels(self.brain, self.calendar, self.horizon_s)
+        self.labels = Labels(self.instances, self.calendar, self.horizon_s)
         self.scores = setup.policy.predictor is not None
         self.needs_loads = "loads" in setup.policy.needs
         self.loads = np.zeros(self.models)
@@ -115,7 +116,7 @@ class _Simulation:
             self.cut()
         assert_none_open(len(self.open))
         self.book.close(self.issued)
-        self.brain.check()
+        self.instances.check()
         return self.outcome(events)
 
     def advance(self, until_s: float) -> int:
@@ -131,6 +132,8 @@ class _Simulation:
             progress = self.progress_made
             pools, servers = self.service.pools, self.service.servers
             Breakdowns(said, self.calendar, chance, pools, servers, self.lose, progress, self.observer)
+        if (period_s := self.scenario.router.reconciled_s) < math.inf:
+            self.calendar.process(self.instances.reconcile_every(self.calendar, period_s))
         calendar, events, last_s = self.calendar, 0, min(self.horizon_s, until_s)
         try:
             while not self.is_over() and calendar.peek() <= last_s:
@@ -169,7 +172,7 @@ class _Simulation:
             return False
         chunk, known = drawn
         self.book.begin(chunk, known)
-        self.brain.begin(chunk, known)
+        self.instances.begin(chunk, known)
         self.rows = Rows(chunk, self.scenario.feedback.probability)
         return True
 
@@ -222,7 +225,7 @@ class _Simulation:
             self.sample(request, now)
         if self.needs_loads:
             self.loads = self.service.loads()
-        decision = self.brain.decide(request, i, tenant, self.loads)
+        decision = self.instances.decide(request, i, tenant, self.loads)
         plan = decision.plan
         everyone = plan == PLAN_ALL
         explores = bool(plan & (PLAN_ALL | PLAN_EXPLORE))
@@ -286,7 +289,7 @@ class _Simulation:
         if self.observer is not None:
             self.observer.finished(self.calendar.now, job)
         cost = self.service.charge(opened, job)
-        self.brain.learn_cost(model, cost, opened.explored)
+        self.instances.brains[opened.decision.instance].learn_cost(model, cost, opened.explored)
         self.service.leave()
         if opened.decision.plan & PLAN_CHAIN and self.goes_on(opened, job):
             return
@@ -361,13 +364,14 @@ class _Simulation:
     # ---- telling ------------------------------------------------------------------------------------
 
     def sample(self, request: int, now: float) -> None:
+        totals = self.instances.totals()
         self.timeline.add(
             Sample(
                 request,
                 now,
-                sum(k.queue for k in self.brain.delivered),
-                sum(k.queue for k in self.brain.tracked),
-                self.brain.certificate(),
+                in_order(k.queue for k in self.instances.delivered),
+                in_order(k.queue for k in totals),
+                certificate(totals),
                 self.explored,
                 self.service.unfinished(),
                 self.service.energy_j(),
@@ -375,8 +379,8 @@ class _Simulation:
         )
 
     def tell(self, progress: Callable[[Progress], None]) -> None:
-        rated = sum(k.rated for k in self.brain.delivered)
-        satisfied = sum(k.satisfied for k in self.brain.delivered)
+        rated = sum(k.rated for k in self.instances.delivered)
+        satisfied = sum(k.satisfied for k in self.instances.delivered)
         progress(
             Progress(
                 self.issued,
@@ -384,7 +388,7 @@ class _Simulation:
                 self.calendar.now,
                 self.scenario.horizon_s,
                 satisfied / rated if rated else math.nan,
-                sum(k.queue for k in self.brain.tracked),
+                sum(k.queue for k in self.instances.totals()),
             )
         )
 
@@ -398,7 +402,7 @@ class _Simulation:
             last_arrival_s=self.last_arrival_s,
             end_s=end_s,
             events=events,
-            updates=self.brain.updates,
+            updates=self.instances.updates,
             tenants=[self.tenant_outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
             pools=self.service.outcomes(self.last_arrival_s, end_s),
             timeline=self.timeline,
@@ -406,7 +410,7 @@ class _Simulation:
         )
 
     def tenant_outcome(self, k: int, name: str) -> TenantOutcome:
-        delivered, tracked = self.brain.delivered[k], self.brain.tracked[k]
+        delivered, tracked = self.instances.delivered[k], self.instances.tracked(k)
         return TenantOutcome(
             name=name,
             alpha=delivered.alpha,

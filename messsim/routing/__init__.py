@@ -150,8 +150,11 @@ def build(router: Router, models: int, features: int, folder: Path | None = None
     return found(options_for(router), models, features)
 
 
+FOR_ALL = {"policy", "overrides", "instances", "reconcile_s"}  # keys that no policy reads, but every run does
+
+
 def notes(router: Router, policy: Policy) -> list[str]:
     """Options that were given but that the chosen policy does not read."""
-    given = router.model_fields_set - {"policy", "overrides"}
+    given = router.model_fields_set - FOR_ALL
     ignored = sorted(given - policy.options)
     return [f"router.{key}: ignored by the policy {policy.name!r}" for key in ignored]

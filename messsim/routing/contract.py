@@ -29,7 +29,7 @@ To add a policy, write one file with a function ``build(options, models, feature
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class Knowledge:
     alphas
         The promise of each tenant.
     requests
-        How many are expected; None where nobody knows.
+        How many are expected, by each instance of the router; None where nobody knows.
     mean_costs
         Mean known cost of each model, in the scenario's unit.
     mean_satisfaction
@@ -145,6 +145,14 @@ class Policy:
     def cost_estimate(self, said: Router) -> str:
         """How it is told of costs: as the options say if it reads them, else each request's known cost."""
         return said.cost_estimate if "cost_estimate" in self.options else "known"
+
+    def copies(self, count: int) -> "list[Policy]":
+        """As many instances of it, itself the first: each with a state and a predictor of its own, now all alike."""
+        return [self, *(self._copy() for _ in range(count - 1))]
+
+    def _copy(self) -> "Policy":
+        predictor = None if self.predictor is None else self.predictor.copy()
+        return replace(self, kernel=self.kernel.copy(), predictor=predictor)
 
 
 Build = Callable[[Router, int, int], Policy]  # (options, models, features)

@@ -40,7 +40,8 @@ def notes_of(scenario: Scenario, means: list[float] | None = None) -> list[str]:
     """
     if means is None and scenario.satisfaction.kind == "irt":
         means = [m.satisfaction or 0.0 for m in scenario.models]
-    return [] if means is None else [*_reach(scenario, means), *_reference(scenario, means)]
+    said = [] if means is None else [*_reach(scenario, means), *_reference(scenario, means)]
+    return [*said, *_reconciliation(scenario)]
 
 
 def _length(s: Scenario) -> Iterator[str]:
@@ -284,3 +285,8 @@ def _reference(s: Scenario, means: list[float]) -> Iterator[str]:
             f"router.reference: {s.model_names[s.reference]} answers the user when exploring, but "
             f"{s.model_names[means.index(max(means))]} is more satisfying"
         )
+
+
+def _reconciliation(s: Scenario) -> Iterator[str]:
+    if s.router.reconcile_s is not None and s.router.instances == 1:
+        yield "router.reconcile_s: ignored with router.instances = 1"

@@ -1,5 +1,6 @@
 """What is promised, who decides, and what is learnt from users."""
 
+import math
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -85,6 +86,19 @@ class Router(Part):
     discount: float = Field(1.0, gt=0, le=1, description="Q <- max(0, discount Q + alpha - s)")
     window: Count | None = Field(None, le=10_000_000, description="Q over the last so many ratings only")
     target_queue: Positive | None = Field(None, description="steer V so that the queue hovers about this length")
+    instances: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="routers side by side, each with its own virtual queues and predictor; a request comes to one of "
+        "them at random",
+    )
+    reconcile_s: Positive | None = Field(
+        None,
+        ge=1e-3,
+        description="seconds between two reconciliations, at which the instances' queues and predictors become their "
+        "means; none: never",
+    )
     gain: float = Field(0.01, gt=0, lt=1, description="how fast V is steered, per rating")
     eta: Positive = Field(0.5, description="step of the price of satisfaction: primal-dual, linucb, thompson")
     width: NonNegative = Field(
@@ -112,6 +126,11 @@ class Router(Part):
         """The policy's name; of a file, its stem."""
         return PurePath(self.policy).stem if self.policy.endswith(".py") else self.policy
 
+    @property
+    def reconciled_s(self) -> float:
+        """Seconds between two reconciliations; infinite where there is nothing to reconcile, or never."""
+        return math.inf if self.reconcile_s is None or self.instances == 1 else self.reconcile_s
+
     @model_validator(mode="before")
     @classmethod
     def _gather_overrides(cls, data: Any) -> Any:
@@ -126,6 +145,11 @@ class Router(Part):
     def _one_memory(self) -> "Router":
         if self.window is not None and self.discount < 1:
             raise ValueError("both window and discount are given; expected one of them")
+        if self.window is not None and self.instances > 1:
+            raise ValueError(
+                f"window = {self.window} and instances = {self.instances}: expected one of them; windows of several "
+                "instances have no mean"
+            )
         return self
 
 

@@ -21,6 +21,8 @@ class Chunk:
         Arrival times, seconds, never falling; None in a closed loop, where they follow from the run.
     tenant : int32 [n]
         Index of the tenant.
+    instance : int32 [n] or None
+        The instance of the router that it comes to; None where there is one.
     prompt_tokens : int32 [n]
     output_tokens : int32 [models, n]
         Tokens of each model's answer.
@@ -49,6 +51,7 @@ class Chunk:
     first: int
     arrival_s: Floats | None
     tenant: Ints
+    instance: Ints | None
     prompt_tokens: Ints
     output_tokens: Ints
     features: Floats

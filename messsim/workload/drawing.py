@@ -58,6 +58,7 @@ class Drawing:
             first=first,
             arrival_s=None,
             tenant=self._tenants(first, n),
+            instance=self._instances(first, n),
             prompt_tokens=self._tokens.draw(stage, None, first, n, row),
             output_tokens=np.stack([self._tokens.draw(stage, m, first, n, row) for m in models]),
             features=self._features(first, n, row, difficulty),
@@ -78,6 +79,12 @@ class Drawing:
             return np.zeros(n, np.int32)
         u = self._chance.choice(self._chance.column("tenant"), first, n)
         return np.minimum(np.searchsorted(self._tenant_edges, u, side="right"), count - 1).astype(np.int32)
+
+    def _instances(self, first: int, n: int) -> Ints | None:
+        count = self._scenario.router.instances
+        if count == 1:
+            return None
+        return (self._chance.choice(self._chance.column("instance"), first, n) * count).astype(np.int32)
 
     def _rows(self, stage: Stage, first: int, n: int) -> Rows | None:
         """The table row of each request."""

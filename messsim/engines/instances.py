@@ -1,0 +1,103 @@
+"""The instances of a router, as one: who decides what, what they know together, and how they are reconciled."""
+
+from collections.abc import Generator, Iterable
+from functools import reduce
+from operator import add
+from typing import Any
+
+from messsim import _core
+from messsim.routing import Policy
+from messsim.scenario import Scenario
+from messsim.workload import Chunk
+from messsim.workload.chunk import Floats
+
+from .brain import Brain, Columns, Decision
+from .calendar import RECONCILES, Calendar
+from .outcome import assert_certified
+
+__all__ = ["Instances", "certificate", "in_order"]
+
+
+def in_order(values: Iterable[float]) -> float:
+    """Their sum from left to right, as the compiled engine adds; since Python 3.12 `sum` gives other bits."""
+    return reduce(add, values, 0.0)
+
+
+class Instances:
+    """Routers side by side, each of which owns what it knows; and what was delivered, which only the simulator knows.
+
+    Attributes
+    ----------
+    brains
+        One an instance.
+    delivered
+        A ledger per tenant of all answers, as if all were rated.
+    """
+
+    def __init__(self, scenario: Scenario, policy: Policy) -> None:
+        said = scenario.router
+        count = said.instances
+        self.brains = [Brain(scenario, p, i, count) for i, p in enumerate(policy.copies(count))]
+        self.delivered = [
+            _core.Ledger(t.alpha or 0.0, discount=said.discount, window=said.window or 0) for t in scenario.promises
+        ]
+        self._tells_features = "features" in policy.needs
+
+    def begin(self, chunk: Chunk, known_costs: Floats) -> None:
+        """The next chunk of requests is about to be decided."""
+        columns = Columns(chunk, known_costs, self._tells_features)
+        for brain in self.brains:
+            brain.begin(columns)
+        self._who = chunk.instance.tolist() if chunk.instance is not None else None
+
+    def decide(self, request: int, i: int, tenant: int, loads: Floats) -> Decision:
+        """The decision on request `request`, the i-th of the chunk, by the instance that it comes to."""
+        return self.brains[self._who[i] if self._who else 0].decide(request, i, tenant, loads)
+
+    # ---- reconciliation -----------------------------------------------------------------------------------
+
+    def reconcile_every(self, calendar: Calendar, period_s: float) -> Generator[Any, Any, None]:
+        """SimPy process: the k-th reconciliation is at k times the period."""
+        k = 1
+        while True:
+            yield calendar.at(k * period_s, (RECONCILES, 0, 0))
+            self._reconcile()
+            k += 1
+
+    def _reconcile(self) -> None:
+        """Virtual queues, tenant by tenant, and predictors become the means over the instances."""
+        for tenant in range(len(self.delivered)):
+            _core.reconcile([b.tracked[tenant] for b in self.brains])
+        predictors = [b.policy.predictor for b in self.brains if b.policy.predictor is not None]
+        if predictors:
+            _core.average(predictors)
+            for brain in self.brains:
+                brain.forget_scores()
+
+    # ---- together -----------------------------------------------------------------------------------------
+
+    def tracked(self, tenant: int) -> _core.Ledger:
+        """One ledger of all that a tenant's users have rated: its queue is the sum over the instances."""
+        return _core.total([b.tracked[tenant] for b in self.brains])
+
+    def totals(self) -> list[_core.Ledger]:
+        """The same for every tenant."""
+        return [self.tracked(k) for k in range(len(self.delivered))]
+
+    @property
+    def updates(self) -> int:
+        """Steps that all predictors have taken."""
+        return sum(b.policy.predictor.version for b in self.brains if b.policy.predictor is not None)
+
+    def check(self) -> None:
+        """Asserts every certificate; the totals', since an instance's own need not hold once queues were averaged."""
+        for ledger in (*self.delivered, *self.totals()):
+            assert_certified(ledger.holds)
+
+
+def certificate(totals: list[_core.Ledger]) -> float:
+    """Lower bound on the mean satisfaction of rated answers, over all tenants; NaN before any."""
+    rated = sum(k.rated for k in totals)
+    if rated == 0:
+        return float("nan")
+    return in_order(k.alpha * k.rated - k.plain for k in totals) / rated
