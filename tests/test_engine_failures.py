@@ -167,9 +167,12 @@ def test_the_energy_of_a_failed_iteration_is_its_part_until_then(engine, tmp_pat
 
 
 def test_failures_that_nothing_outlives_end_the_run(engine):
-    """An answer takes 2 s and a replica lives for some milliseconds: without a limit it would begin again for ever."""
-    failures = {"mtbf_s": 0.002, "mttr_s": 0.001}
-    said = scenario(requests=1, tokens={"output": OUTPUT}, cluster={"failures": failures}, **lone())
+    """An answer takes 2 s and a replica lives for some milliseconds: without a limit it would begin again for ever.
+
+    That the router's instances are reconciled all the while is no progress.
+    """
+    failures, router = {"mtbf_s": 0.002, "mttr_s": 0.001}, {"instances": 2, "reconcile_s": 0.01}
+    said = scenario(requests=1, tokens={"output": OUTPUT}, cluster={"failures": failures}, router=router, **lone())
     with pytest.raises(
         SimulationError, match=r"replicas failed 100,000 times .* \(MS_ERR_IN_VAIN\) \(at .* s, after 1"
     ):

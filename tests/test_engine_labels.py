@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from builders import ALWAYS, COEFFICIENTS, NEVER, POWER_W, STEP_S, OwnPolicy, Run, model, run, scenario, trace
-from reference.router import Router
+from reference.router import Router, twin_of
 
 from messsim import routing
 from messsim.engines.outcome import assert_certified
@@ -76,22 +76,6 @@ def case(name: str) -> dict:
     for key, value in CASES[name].items():
         data[key] = data.get(key, {}) | value if isinstance(value, dict) else value
     return scenario(**data)
-
-
-def twin_of(r: Run) -> Router:
-    s = r.setup.scenario
-    return Router(
-        s.router,
-        [t.alpha for t in s.promises],
-        s.reference,
-        r.features,
-        r.satisfied,
-        r.labels,
-        r.known,
-        r.uniforms,
-        r.feedback < s.feedback.probability,
-        None if r.delays is None else lambda i, m: r.records.arrival_s[i] + r.delays[m, i],
-    )
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -13,8 +13,9 @@ __all__ = ["explanation"]
 def explanation(found: dict[str, Any]) -> RenderableType:
     """What `study.explain` found."""
     record = found["record"]
+    whose = "" if found["instance"] is None else f" of instance {found['instance']:,} (of {found['instances']:,})"
     head = Text(
-        f"request {found['request']:,} of tenant {record['tenant']}, decision {found['step']:,}: {found['how']}",
+        f"request {found['request']:,} of tenant {record['tenant']}, decision {found['step']:,}{whose}: {found['how']}",
         style="bold",
     )
     parts: list[RenderableType] = [head]

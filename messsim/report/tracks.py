@@ -79,6 +79,7 @@ class Tracks:
             time_s,
             request=request.request,
             tenant=tenant,
+            instance=request.decision.instance,
             model=model,
             queue=request.decision.queue,
             scores=scores,

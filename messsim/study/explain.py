@@ -19,19 +19,22 @@ __all__ = ["explain"]
 
 
 class _Watch:
-    """A policy's kernel that notes what one decision was made of."""
+    """A policy's kernel that notes what one decision was made of, whichever instance of the router makes it."""
 
-    def __init__(self, kernel: Any, request: int) -> None:
+    def __init__(self, kernel: Any, request: int, seen: dict[str, Any]) -> None:
         self._kernel = kernel
         self._request = request
-        self.seen: dict[str, Any] = {}
+        self._seen = seen
+
+    def copy(self) -> "_Watch":
+        return _Watch(self._kernel.copy(), self._request, self._seen)
 
     def decide(self, request: int, step: int, alpha: float, queue: float, *facts: Any) -> int:
         v = float(self._kernel.state[0])
         plan = int(self._kernel.decide(request, step, alpha, queue, *facts))
         if request == self._request:
             scores, costs, loads, uniforms = (list(map(float, f)) for f in facts[:4])
-            self.seen = {
+            self._seen |= {
                 "step": step,
                 "alpha": alpha,
                 "queue": queue,
@@ -72,12 +75,14 @@ def explain(directory: str | Path, request: int, progress: Callable[[Progress], 
     if scenario.arrivals.kind != "closed":  # there a client's later requests hang on earlier answers only
         scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
     setup = prepare(scenario)
-    watch = _Watch(setup.policy.kernel, request)
-    watched = dataclasses.replace(setup.policy, kernel=watch)  # type: ignore[arg-type]
+    seen: dict[str, Any] = {}
+    watched = dataclasses.replace(setup.policy, kernel=_Watch(setup.policy.kernel, request, seen))  # type: ignore[arg-type]
     ENGINES["simpy"](dataclasses.replace(setup, policy=watched), _nowhere, progress)
     record = result.requests.filter(id=request).collect().row(0, named=True)
-    _compare(path, record, watch.seen, scenario.model_names, scenario.reference)
-    return _told(scenario.model_names, watch.seen, record, setup.policy.name)
+    _compare(path, record, seen, scenario.model_names, scenario.reference)
+    who = setup.workload.columns(request, 1).instance
+    instance = {"instance": None if who is None else int(who[0]), "instances": setup.scenario.router.instances}
+    return _told(scenario.model_names, seen, record, setup.policy.name) | instance
 
 
 def _nowhere(_: RecordChunk) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from builders import Run
 
 from messsim import _core
 
@@ -84,6 +85,7 @@ class Router:
         self.tracked = [Queue(a, router.discount, router.window) for a in alphas]
         self.delivered = [Queue(a, router.discount, router.window) for a in alphas]
         self.v = router.V
+        self.step = 0
         said = router.predictor
         self.predictor = _core.Predictor(
             self.models,
@@ -118,7 +120,8 @@ class Router:
         scores = np.empty((self.models, 1))
         self.predictor.score(np.ascontiguousarray(self.features[:, i : i + 1]), scores)
         u, choice = self.uniforms[i]
-        explored = u < self.said.c / (i + 1) ** self.said.kappa
+        self.step += 1
+        explored = u < self.said.c / self.step**self.said.kappa
         everyone = explored and self.said.explore == "all"
         if everyone:
             model = self.reference
@@ -166,3 +169,20 @@ class Router:
         waited_for.remove(m)
         if not waited_for and i in self.lessons:
             self.predictor.learn(np.ascontiguousarray(self.features[:, i]), self.lessons.pop(i))
+
+
+def twin_of(r: Run) -> Router:
+    """The plain router for the requests of a run."""
+    s = r.setup.scenario
+    return Router(
+        s.router,
+        [t.alpha for t in s.promises],
+        s.reference,
+        r.features,
+        r.satisfied,
+        r.labels,
+        r.known,
+        r.uniforms,
+        r.feedback < s.feedback.probability,
+        None if r.delays is None else lambda i, m: r.records.arrival_s[i] + r.delays[m, i],
+    )
