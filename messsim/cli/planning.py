@@ -35,7 +35,7 @@ def plan(
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write results.parquet to a directory; a plan that stopped goes on there."),
+        typer.Option(metavar="DIR", help="Write runs and answer to a directory; a plan that stopped goes on there."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -62,6 +62,9 @@ def _theme(
             "whisker": {"color": quiet, "strokeWidth": 1.5},
             "reference": {"color": reference},
             "crosshair": {"color": quiet},
+            "met": {"color": series[1], "opacity": 1},
+            "uncertain": {"color": series[2], "opacity": 1},
+            "failed": {"color": promise, "opacity": 1},
         },
     }
 

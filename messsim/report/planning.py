@@ -12,15 +12,22 @@ from messsim.scenario.overrides import format_value
 from .sweeping import spread
 from .tables import Fitting, number
 
-__all__ = ["plan_command", "plan_tables"]
+__all__ = ["answer", "cluster", "left_out", "plan_command", "plan_tables"]
 
 MOST_LINES = 12
 STYLES = {"met": "green", "uncertain": "yellow", "failed": ""}
+ANSWERS = {"met": "bold green", "uncertain": "bold yellow", "failed": "bold red"}
 
 
 def plan_tables(found: dict[str, Any]) -> RenderableType:
     """The answer, the frontier around it, and what the answer rests on."""
-    parts: list[RenderableType] = [_answer(found), Text(), _frontier(found), Text(), _counts(found)]
+    parts: list[RenderableType] = [
+        Text(answer(found), style=ANSWERS[found["status"]]),
+        Text(),
+        _frontier(found),
+        Text(),
+        _counts(found),
+    ]
     parts += [Text(f"- {text}", style="dim") for text in found["assumptions"]]
     return Group(*parts)
 
@@ -31,17 +38,19 @@ def plan_command(best: dict[str, Any], command: Sequence[str]) -> str:
     return shlex.join([*command, *sets])
 
 
-def _answer(found: dict[str, Any]) -> Text:
+def answer(found: dict[str, Any]) -> str:
+    """The answer of a plan in a sentence."""
     best = found["best"]
     if best is not None:
         price = number(best["objective"], found["unit"])
-        return Text(f"cheapest cluster that keeps every requirement: {_cluster(best)}; {price}", style="bold green")
+        return f"cheapest cluster that keeps every requirement: {cluster(best)}; {price}"
     if found["status"] == "uncertain":
-        return Text("no cluster surely keeps every requirement, some may: more --seeds would tell", style="bold yellow")
-    return Text("no cluster of these keeps every requirement", style="bold red")
+        return "no cluster surely keeps every requirement, some may: more --seeds would tell"
+    return "no cluster of these keeps every requirement"
 
 
-def _cluster(candidate: dict[str, Any]) -> str:
+def cluster(candidate: dict[str, Any]) -> str:
+    """What a cluster consists of."""
     return ", ".join(f"{p['pool']} {_kind(p)}" for p in candidate["pools"])
 
 
@@ -74,12 +83,16 @@ def _around(frontier: list[dict[str, Any]], best: dict[str, Any] | None) -> list
 
 def _counts(found: dict[str, Any]) -> Text:
     c = found["counts"]
-    why = [(c["costlier"], "cost no less"), (c["too_small"], "too small for the load"), (c["assumed"], "by assumption")]
-    left = ", ".join(f"{n:,} {what}" for n, what in why if n)
-    rest = f"; left out: {left}" if left else ""
+    rest = f"; left out: {left_out(c)}" if left_out(c) else ""
     lines = [
         f"{c['simulated']:,} of {c['candidates']:,} clusters simulated, {found['replications']} replications each on "
         f"the same requests{rest}",
         f"a requirement is met only if its whole {100 * found['level']:.0f} % interval keeps to it",
     ]
     return Text("\n".join(lines), style="dim")
+
+
+def left_out(counts: dict[str, int]) -> str:
+    """How many clusters were not simulated, and why."""
+    why = {"costlier": "cost no less", "too_small": "too small for the load", "assumed": "by assumption"}
+    return ", ".join(f"{counts[key]:,} {what}" for key, what in why.items() if counts[key])

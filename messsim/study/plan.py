@@ -14,6 +14,7 @@ from messsim.scenario import Scenario, with_values
 from .candidates import Axis, Candidate, candidates_of, usd_per_hour
 from .carrying import Carrying
 from .journal import contents, journal, went_on
+from .plan_files import write_plan
 from .plan_runs import Runs, Told
 from .plan_told import ENERGY, plan_told
 from .processes import Workers, local_workers
@@ -66,7 +67,8 @@ def plan(
     seeds
         Replications of each candidate, at least 2.
     out
-        A directory for ``results.parquet``, a row a run; one that the same plan began is gone on with.
+        A directory for ``results.parquet``, a row a run, and ``plan.json``, what is returned; one that the same plan
+        began is gone on with.
     workers
         Who runs; none: a process a core.
     progress
@@ -75,7 +77,8 @@ def plan(
     Returns
     -------
     dict
-        `status` ("met", "uncertain" or "failed"), `best`, `frontier`, `counts` of candidates, `assumptions`.
+        `status` ("met", "uncertain" or "failed"), `best`, `frontier`, `clusters` (all that were simulated, cheapest
+        first), `counts` of candidates, `assumptions`.
 
     Raises
     ------
@@ -103,7 +106,10 @@ def plan(
         finally:
             if kept is not None:
                 kept.close([kept.rows[key] for key in sorted(kept.rows)])
-    return plan_told(base, axes, search, runs, wanted, objective)
+    told = plan_told(base, axes, search, runs, wanted, objective)
+    if out is not None:
+        write_plan(out, told)
+    return told
 
 
 def _prices(base: Scenario, axes: Sequence[Axis], candidates: Sequence[Candidate]) -> list[float]:

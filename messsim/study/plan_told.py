@@ -47,6 +47,7 @@ def plan_told(
         "status": MET if search.best is not None else "uncertain" if uncertain else FAILED,
         "best": None if search.best is None else told[search.best],
         "frontier": [told[i] for i in _frontier(order, told, wanted, search.best)],
+        "clusters": [told[i] for i in order],
         "counts": {
             "candidates": len(search.candidates),
             "simulated": len(search.found),

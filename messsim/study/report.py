@@ -8,6 +8,7 @@ from messsim.errors import OutputError, ScenarioError
 from messsim.plot.figure import library
 from messsim.plot.marks import Marks, PhaseMark
 from messsim.report.page import Page, html
+from messsim.report.plan_page import plan_page
 from messsim.report.run_page import run_page
 from messsim.report.study_page import study_page
 from messsim.results import Result, check_whole, reading_records, write_file
@@ -16,6 +17,7 @@ from messsim.scenario import Scenario, dump, load, notes_of
 from .convergence_files import CONVERGENCE, page_of, read_convergence
 from .grouped import grouped
 from .outages import outages
+from .plan_files import PLAN, read_plan
 from .study_files import RESULTS, read_study
 
 __all__ = ["report"]
@@ -48,12 +50,19 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
 def _page(path: Path) -> Page:
     if (path / CONVERGENCE).exists():
         return page_of(read_convergence(path), _scenario(path))
+    if (path / PLAN).exists():
+        return _plan_page(path)
     if (path / RESULTS).exists():
         return _study_page(path)
     if not (path / "summary.json").exists():
         expected = "what the --out of run, converge, compare, sweep or plan wrote"
         raise OutputError(f"{path}: holds no run and no study; expected {expected}")
     return _run_page(path)
+
+
+def _plan_page(path: Path) -> Page:
+    scenario = _scenario(path)
+    return plan_page(read_plan(path), name=scenario.name, scenario=dump(scenario))
 
 
 def _study_page(path: Path) -> Page:

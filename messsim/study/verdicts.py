@@ -16,7 +16,15 @@ MET, UNCERTAIN, FAILED = "met", "uncertain", "failed"
 
 def verdict_of(requirement: Requirement, rows: Sequence[Row | MesssimError]) -> dict[str, Any]:
     """`mean`, `low` and `high` of the figure over replications; whether it is surely met, surely not, or neither."""
-    told: dict[str, Any] = {"requirement": str(requirement), "mean": None, "low": None, "high": None}
+    told: dict[str, Any] = {
+        "requirement": str(requirement),
+        "path": requirement.path,
+        "operator": requirement.operator,
+        "bound": requirement.bound,
+        "mean": None,
+        "low": None,
+        "high": None,
+    }
     errors = [row for row in rows if isinstance(row, MesssimError)]
     if errors:
         return told | {"verdict": FAILED, "reason": str(errors[0])}

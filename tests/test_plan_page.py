@@ -1,0 +1,122 @@
+"""Reports of plans: the answer, what each cluster misses, and the file they are read from."""
+
+import json
+
+import pytest
+from builders import model, scenario
+from runs import EVIL
+from test_page import Elements, browser, opened  # noqa: F401  (fixtures)
+
+from messsim.errors import OutputError
+from messsim.scenario import parse
+from messsim.study import plan_runs
+from messsim.study.candidates import axes_of
+from messsim.study.plan import plan
+from messsim.study.processes import local_workers
+from messsim.study.report import report
+
+FAST, KEPT = "latency_s.ttft.p95<1", "sla.satisfaction>=0.45"
+
+
+def planned(out, wanted=(FAST, KEPT), **more):
+    """Up to 16 clusters of two models whose promise, 0.9, none of them keeps."""
+    said = parse(
+        scenario(
+            name=EVIL,
+            requests=300,
+            sla={"alpha": 0.9},
+            models=[model("small", 0.4), model("large", 0.8)],
+            arrivals={"kind": "poisson", "rate_rps": 8.0},
+            cost={"usd_per_gpu_hour": {"GPU": 2.0}},
+        )
+    )
+    axes = axes_of(said, ["small=1..2", "large=1..4"], [])
+    return plan(said, axes, wanted, out=out, **{"seeds": 3, "workers": local_workers(1)} | more)
+
+
+@pytest.fixture(scope="module")
+def met(tmp_path_factory):
+    out = tmp_path_factory.mktemp("plan") / "out"
+    return out, planned(out)
+
+
+def words_of(directory) -> str:
+    return " ".join(Elements(report(directory).read_text(encoding="utf-8")).text.split())
+
+
+def test_a_plan_is_kept_with_its_requirements_and_answer(met):
+    out, found = met
+    kept = json.loads((out / "plan.json").read_text())
+    assert kept == json.loads(json.dumps(found))
+    assert kept["requirements"] == [FAST, KEPT]
+    assert kept["best"] in kept["clusters"]
+    assert len(kept["clusters"]) == kept["counts"]["simulated"] > 1
+    assert [c["objective"] for c in kept["clusters"]] == sorted(c["objective"] for c in kept["clusters"])
+
+
+def test_the_page_judges_by_the_requirements_and_not_by_the_promise(met):
+    out, found = met
+    words = words_of(out)
+    assert "Every requirement is kept" in words
+    pools = ", ".join(f"{p['pool']} {p['replicas']} x GPU" for p in found["best"]["pools"])
+    assert f"Cheapest cluster that keeps every requirement: {pools}; {found['best']['objective']:g} USD/h." in words
+    assert "keep the promise" not in words
+    assert EVIL in words
+
+
+def test_each_cluster_says_what_it_misses(met):
+    out, found = met
+    rows = words_of(out).split("Clusters that were simulated", 1)[1].split("The clusters that were not", 1)[0]
+    for c in found["clusters"]:
+        missed = [r["requirement"] for r in c["requirements"] if r["verdict"] == "failed"]
+        missed += [f"perhaps {r['requirement']}" for r in c["requirements"] if r["verdict"] == "uncertain"]
+        pools = ", ".join(f"{p['pool']} {p['replicas']} x GPU" for p in c["pools"])
+        answer = " (the answer)" if c == found["best"] else ""
+        assert f"{pools}{answer} {c['objective']:g} {', '.join(missed) or 'nothing'} " in rows
+    assert "failed" in {c["verdict"] for c in found["clusters"]}
+
+
+def test_where_no_cluster_will_do_the_page_says_so(tmp_path):
+    planned(tmp_path / "o", wanted=["latency_s.ttft.p95<0.001"], seeds=2)
+    words = words_of(tmp_path / "o")
+    assert "No cluster surely keeps every requirement" in words
+    assert "Required latency_s.ttft.p95<0.001" in words
+    assert "Every requirement is kept" not in words
+
+
+def test_the_plan_of_an_interrupted_command_is_absent_and_of_a_later_one_replaced(tmp_path, monkeypatch):
+    row = plan_runs._row
+    monkeypatch.setattr(plan_runs, "_row", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        planned(tmp_path / "o", seeds=2)
+    assert not list((tmp_path / "o").glob("*plan.json*"))
+    monkeypatch.setattr(plan_runs, "_row", row)
+    for wanted in ([KEPT], ["sla.satisfaction>=0.1"]):
+        planned(tmp_path / "o", wanted=wanted, seeds=2)
+        assert json.loads((tmp_path / "o" / "plan.json").read_text())["requirements"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text[:100], "plan.json: all of it: .*it is damaged, or of another version"),
+        (lambda text: text.replace('"clusters"', '"points"'), "plan.json: clusters: Field required; it is damaged"),
+        (lambda text: text.replace('"verdict": "met"', '"verdict": "fine"'), r"plan.json: best\..*verdict: "),
+    ],
+)
+def test_a_damaged_plan_is_named(met, tmp_path, damage, said):
+    out, _ = met
+    (tmp_path / "scenario.toml").write_bytes((out / "scenario.toml").read_bytes())
+    (tmp_path / "plan.json").write_text(damage((out / "plan.json").read_text()))
+    with pytest.raises(OutputError, match=said):
+        report(tmp_path)
+
+
+def test_a_browser_draws_every_requirement(opened, met):  # noqa: F811
+    out, found = met
+    shown = opened(report(out), width=390)
+    assert shown.heard == []
+    assert shown.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    count = "c => c.querySelectorAll('.mark-symbol path').length"
+    drawn = shown.page.evaluate(f"[...document.querySelectorAll('.chart')].map({count})")
+    assert drawn == [len(found["clusters"])] * 2
