@@ -5,7 +5,8 @@
 
 #include "error.h"
 
-/* A block that is scored serves 1 request in `count`; a lone request costs about as much as 8 in a block. */
+/* A block that is scored serves an instance only 1 request in `count`; with more instances than these, scoring each
+ * request alone costs less. */
 enum { MS_SHARING_MOST = 8 };
 
 static int init_brains(ms_instances *self, int32_t models, int32_t dimensions, const double *alphas, double discount,

@@ -50,6 +50,7 @@ class _Run:
         self.pages: dict[int, tuple[Chunk, Floats]] = {}
         self.horizon_s = math.inf if self.scenario.horizon_s is None else self.scenario.horizon_s
         self.policies = setup.policy.copies(self.scenario.router.instances)
+        self.events_per_call = EVENTS_PER_CALL // len(self.policies)  # a reconciliation takes them all
         self.loop = self._make_loop()
 
     # ---- the run ------------------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ class _Run:
         loop = self.loop
         try:
             while True:
-                status = loop.run(EVENTS_PER_CALL)
+                status = loop.run(self.events_per_call)
                 if status == _core.LOOP_OVER:
                     break
                 self._hand_on(loop.release())

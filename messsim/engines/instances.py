@@ -1,8 +1,6 @@
 """The instances of a router, as one: who decides what, what they know together, and how they are reconciled."""
 
-from collections.abc import Generator, Iterable
-from functools import reduce
-from operator import add
+from collections.abc import Generator
 from typing import Any
 
 from messsim import _core
@@ -14,13 +12,9 @@ from messsim.workload.chunk import Floats
 from .brain import Brain, Columns, Decision
 from .calendar import RECONCILES, Calendar
 from .outcome import assert_certified
+from .sums import in_order
 
-__all__ = ["Instances", "certificate", "in_order"]
-
-
-def in_order(values: Iterable[float]) -> float:
-    """Their sum from left to right, as the compiled engine adds; since Python 3.12 `sum` gives other bits."""
-    return reduce(add, values, 0.0)
+__all__ = ["Instances", "certificate"]
 
 
 class Instances:

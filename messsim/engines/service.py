@@ -15,6 +15,7 @@ from .open_request import OpenRequest
 from .outcome import PoolOutcome, assert_paid
 from .servers import ModelServers, ServerPool
 from .setup import Setup
+from .sums import in_order
 
 __all__ = ["Service"]
 
@@ -103,7 +104,7 @@ class Service:
     def measure(self, now: float) -> None:
         """The last request has come: utilisation and idle energy are measured to here."""
         self._measured = [
-            (sum((r.replica.busy_s(now) for r in p.replicas), 0.0), sum((r.idle_s(now) for r in p.replicas), 0.0))
+            (in_order(r.replica.busy_s(now) for r in p.replicas), in_order(r.idle_s(now) for r in p.replicas))
             for p in self.pools
         ]
 
@@ -114,7 +115,7 @@ class Service:
     def energy_j(self) -> tuple[float, ...]:
         """Joules that each pool has drawn, idle power included."""
         now = self.calendar.now
-        return tuple(sum((s.energy_j(now) for s in p.replicas), 0.0) for p in self.pools)
+        return tuple(in_order(s.energy_j(now) for s in p.replicas) for p in self.pools)
 
     def outcomes(self, last_arrival_s: float, end_s: float) -> list[PoolOutcome]:
         """What each pool did, once all that the meters count is charged to somebody."""
@@ -127,7 +128,7 @@ class Service:
         busy_s, idle_s = self._measured[k] if self._measured else (0.0, 0.0)
         span_s = last_arrival_s * len(pool.replicas)
         counted = {
-            "meter_j": sum((r.replica.meter_j(end_s) for r in pool.replicas), 0.0),
+            "meter_j": in_order(r.replica.meter_j(end_s) for r in pool.replicas),
             "preemptions": sum(r.replica.preemptions for r in pool.replicas),
             "jumps": sum(r.replica.jumps for r in pool.replicas),
         }

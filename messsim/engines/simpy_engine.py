@@ -30,7 +30,7 @@ from messsim.scenario.arrivals import Closed
 from .brain import destined, substitute
 from .breakdowns import Breakdowns
 from .calendar import ARRIVES, RETRIES, Calendar, Moment
-from .instances import Instances, certificate, in_order
+from .instances import Instances, certificate
 from .labels import Labels
 from .observer import Observer
 from .open_request import OpenRequest
@@ -39,6 +39,7 @@ from .records import LOST, RecordBook, RecordChunk, Sample, Sink, Timeline
 from .rows import Rows
 from .service import Service
 from .setup import Setup
+from .sums import in_order
 
 __all__ = ["simulate", "watch"]
 
