@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from reference.router import Queue
 from strategies import scenarios
 
+from messsim.engines.calendar import ARRIVES, LABEL, RECONCILES
 from messsim.engines.records import COLUMNS, COMPLETED, IN_FLIGHT, LOST, REJECTED
 from messsim.scenario import dump, parse
 
@@ -22,6 +23,14 @@ checks = list(HealthCheck)
 many = settings(derandomize=True, deadline=None, max_examples=150, suppress_health_check=checks)
 some = settings(many, max_examples=40)
 engines = st.sampled_from(["simpy", "compiled"])
+
+
+@st.composite
+def with_instances(draw, folder) -> dict:
+    """Scenarios, half of them with several router instances."""
+    data = draw(scenarios(folder))
+    several = {"instances": draw(st.sampled_from([1, 1, 2, 9])), "reconcile_s": draw(st.sampled_from([0.25, 7.0]))}
+    return data if "window" in data["router"] else data | {"router": data["router"] | several}
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +53,14 @@ def same(a: Run, b: Run) -> bool:
 @many
 @given(st.data(), engines)
 def test_every_run_is_sound(folder, data, engine):
-    check(simulated(data.draw(scenarios(folder)), engine))
+    check(simulated(data.draw(with_instances(folder)), engine))
 
 
 @pytest.mark.slow
 @settings(many, max_examples=2000)
 @given(st.data(), engines)
 def test_every_run_of_many_is_sound(folder, data, engine):
-    check(simulated(data.draw(scenarios(folder)), engine))
+    check(simulated(data.draw(with_instances(folder)), engine))
 
 
 def check(r: Run) -> None:
@@ -134,40 +143,64 @@ def delivered_labels(r: Run) -> list[tuple[float, int]]:
     return sorted(d for d in due if d[0] <= end_s)
 
 
+def moments(r: Run) -> list[tuple[float, int, int]]:
+    """(when, what comes first then, request or -1) of labels, and of reconciliations until the last of them."""
+    arrival_s = r.records.arrival_s
+    # a label of the instant of its own arrival comes after it, any other before arrivals
+    labels = [(t, ARRIVES if t == arrival_s[i] else LABEL, i) for t, i in delivered_labels(r)]
+    period_s = r.setup.scenario.router.reconciled_s
+    last_s = max([arrival_s[-1], *(t for t, _, _ in labels)])
+    count = 0 if math.isinf(period_s) else int(last_s / period_s)
+    return sorted(labels + [(k * period_s, RECONCILES, -1) for k in range(1, count + 1)])
+
+
 def check_queues(r: Run) -> None:
     """Every queue is the fold of its labels in order of delivery, and every certificate holds."""
     c, said = r.records, r.setup.scenario
     promises = [Queue(t.alpha, said.router.discount, said.router.window) for t in said.promises]
-    tracked = [Queue(t.alpha, said.router.discount, said.router.window) for t in said.promises]
+    tracked = [
+        [Queue(t.alpha, said.router.discount, said.router.window) for t in said.promises]
+        for _ in range(said.router.instances)
+    ]
+    whose = [0] * len(r)
+    if said.router.instances > 1:
+        whose = np.concatenate([chunk.drawn.instance[: len(chunk)] for chunk in r.chunks]).tolist()
     rated = r.feedback < said.feedback.probability
-    labels = delivered_labels(r)
-    at, lost = 0, 0
+    to_come, at, lost = moments(r), 0, 0
     for i, now in enumerate(c.arrival_s):
-        while at < len(labels) and (labels[at][0] <= now and labels[at][1] < i):
-            rate(r, promises, tracked, rated, labels[at][1])
+        while at < len(to_come) and to_come[at] < (now, ARRIVES, i):
+            move(r, promises, tracked, whose, rated, to_come[at][2])
             at += 1
-        assert math.isclose(c.queue[i], tracked[c.tenant[i]].q, rel_tol=0, abs_tol=1e-9)
+        assert math.isclose(c.queue[i], tracked[whose[i]][c.tenant[i]].q, rel_tol=0, abs_tol=1e-9)
         lost += c.status[i] == LOST and rated[i] and r.delays is None
-    for _, i in labels[at:]:
-        rate(r, promises, tracked, rated, i)
+    for _, _, i in to_come[at:]:
+        move(r, promises, tracked, whose, rated, i)
     assert r.summary["requests"]["labels_of_lost"] == lost
     for k, tenant in enumerate(r.outcome.tenants):
-        all_, seen = promises[k], tracked[k]
-        assert (tenant.delivered, tenant.rated) == (all_.rated, seen.rated)
+        all_, seen = promises[k], [own[k] for own in tracked]
+        count, satisfied, plain = (sum(getattr(q, n) for q in seen) for n in ("rated", "satisfied", "plain"))
+        assert (tenant.delivered, tenant.rated) == (all_.rated, count)
         assert math.isclose(tenant.queue_delivered, all_.plain, abs_tol=1e-9)
         assert math.isclose(tenant.queue_delivered_max, all_.plain_max, abs_tol=1e-9)
-        assert math.isclose(tenant.queue_tracked, seen.plain, abs_tol=1e-9)
-        if seen.rated:
-            bound = tenant.alpha - tenant.queue_tracked / seen.rated
+        assert math.isclose(tenant.queue_tracked, plain, abs_tol=1e-9)
+        if count:
+            bound = tenant.alpha - tenant.queue_tracked / count
             assert math.isclose(tenant.certificate, bound, abs_tol=1e-12)
-            assert seen.satisfied / seen.rated >= bound - seen.rated * 2.0**-52 * (seen.plain_max + 1)
+            assert satisfied / count >= bound - 1e-9
 
 
-def rate(r: Run, promises, tracked, rated, i: int) -> None:
+def move(r: Run, promises, tracked, whose, rated, i: int) -> None:
+    """The label of request i is in; of -1: the instances are reconciled."""
+    if i < 0:
+        for queues in zip(*tracked, strict=True):
+            q, plain = (sum(getattr(x, n) for x in queues) / len(queues) for n in ("q", "plain"))
+            for queue in queues:
+                queue.q, queue.plain = q, plain
+        return
     tenant, model = r.records.tenant[i], r.records.model[i]
     promises[tenant].rate(r.satisfied[model, i])
     if rated[i]:
-        tracked[tenant].rate(r.labels[model, i])
+        tracked[whose[i]][tenant].rate(r.labels[model, i])
 
 
 # ---- several runs ---------------------------------------------------------------------------------------

@@ -38,7 +38,10 @@ def assert_certified(holds: bool) -> None:
 
 @dataclass(frozen=True)
 class TenantOutcome:
-    """The promise to one tenant at the end: the plain queues, what was rated, and the sum of the ratings."""
+    """The promise to one tenant at the end: the plain queues, what was rated, and the sum of the ratings.
+
+    What was rated is summed over the instances of the router, and so is its queue.
+    """
 
     name: str
     alpha: float
