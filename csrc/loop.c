@@ -613,10 +613,17 @@ static int boundary(ms_loop *self, int32_t replica)
     return ms_fleet_start(&self->fleet, replica, self->now_s);
 }
 
+/* Where an API takes over, what the failed replica drew is paid at once: no server could tell when the run is cut. */
 static int retry(ms_loop *self, ms_job *job)
 {
     const int how = ms_fleet_place(&self->fleet, job, -1, self->now_s);
-    return how == MS_CALLS_API ? call_api(self, job) : how;
+    if (how != MS_CALLS_API) {
+        return how;
+    }
+    self->paid_j += job->energy_j;
+    ms_open_pay(job->owner, job->model, job->energy_j, 0.0);
+    job->energy_j = 0.0;
+    return call_api(self, job);
 }
 
 static int run_errand(ms_loop *self, const ms_event *event)

@@ -720,6 +720,11 @@ cdef class Job:
         self.c.generated_tokens = 0
         self.c.attempt += 1
 
+    def take_energy_j(self):
+        """What it has drawn so far, to be paid for: it starts anew from 0."""
+        energy_j, self.c.energy_j = self.c.energy_j, 0.0
+        return energy_j
+
     @property
     def prompt_tokens(self):
         return self.c.prompt_tokens

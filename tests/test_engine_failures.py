@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders import COEFFICIENTS, IDLE_W, NEVER, POWER_W, STEP_S, model, run, scenario, trace
+from builders import COEFFICIENTS, IDLE_W, NEVER, POWER_W, STEP_S, model, pool, run, scenario, trace
 
 from messsim.errors import SimulationError
 from messsim.workload.chance import Chance
@@ -164,6 +164,29 @@ def test_the_energy_of_a_failed_iteration_is_its_part_until_then(engine, tmp_pat
     data = failing(tmp_path, [0, 9], (0, STEP_S / 4, 1.0), on_failure="lose", coefficients=said)
     whole = POWER_W * STEP_S + 8.0 * 1
     assert run(data, engine).records.energy_j[0] == pytest.approx(whole / 4, rel=1e-12)
+
+
+def test_what_a_replica_drew_is_paid_though_an_api_takes_over(engine, tmp_path):
+    """The replica fails at 0.6 s, after 2 iterations and a part of the third; the run is cut while the API answers."""
+    api = {"kind": "api", "latency_s": 5.0, "tpot_s": 0.1, "usd_per_million_output_tokens": 5.0}
+    outage = {"pool": "own", "replica": 0, "at_s": 0.6, "for_s": 9.0}
+    for horizon_s, status in ((1.0, "in_flight"), (20.0, "completed")):
+        r = run(
+            scenario(
+                requests=None,
+                horizon_s=horizon_s,
+                arrivals=trace(tmp_path, [0, 19]),
+                tokens={"output": OUTPUT},
+                models=[{"name": "only", "satisfaction": 0.5}],
+                pools=[pool("only", name="own"), {"model": "only", "name": "api"} | api],
+                cost={"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.6}},
+                cluster={"failures": {"on_failure": "retry", "schedule": [outage]}},
+            ),
+            engine,
+        )
+        assert r.statuses[0] == status
+        assert r.records.energy_j[0] == pytest.approx(POWER_W * 0.6, rel=1e-12)
+        assert r.records.cost[0] == (0.0 if status == "in_flight" else pytest.approx(OUTPUT * 5.0 / 1e6))
 
 
 def test_failures_that_nothing_outlives_end_the_run(engine):

@@ -21,8 +21,8 @@ Process = Generator[Any, Any, None]
 class Breakdowns:
     """Lets replicas fail and be repaired, by plan and at random.
 
-    `lose` takes a job that its replica's failure ends, where failures lose requests; else it begins again
-    elsewhere. `servers` are by model. `progress` rises whenever a request arrives or ends.
+    `lose` takes a job that its replica's failure ends, where failures lose requests; else `retry` places it again.
+    `servers` are by model. `progress` rises whenever a request arrives or ends.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Breakdowns:
         pools: list[ServerPool],
         servers: list[ModelServers],
         lose: Callable[[Any], None],
+        retry: Callable[[Any], None],
         progress: Callable[[], int],
         observer: Observer | None = None,
     ) -> None:
@@ -41,6 +42,7 @@ class Breakdowns:
         self.chance = chance
         self.servers = servers
         self.lose = lose
+        self.retry = retry
         self.progress = progress
         self.observer = observer
         self.progress_seen = self.in_vain = 0
@@ -98,7 +100,7 @@ class Breakdowns:
         _core.expect_progress(self.in_vain)
 
     def _retry_of(self, job: Any) -> Callable[[Any], None]:
-        return lambda _: self.servers[job.model].place(job)
+        return lambda _: self.retry(job)
 
     def repair(self, server: Any) -> None:
         """One cause is mended; if it is up again, it takes what waits."""

@@ -55,6 +55,17 @@ class Service:
         servers: ModelServers = self.servers[job.model]
         return servers.place(job, self.max_waiting)
 
+    def retry(self, job: Any) -> None:
+        """Places a failed replica's copy again.
+
+        Where an API takes over, what the replica drew is paid at once: no server could tell when the run is cut.
+        """
+        self.servers[job.model].place(job)
+        if job.replica >= 0 and self._plan_of[job.replica].is_api:
+            energy_j = job.take_energy_j()
+            self._paid_j += energy_j
+            job.tag.pay(job.model, energy_j, 0.0)
+
     def leave(self) -> None:
         """A copy is complete, turned away or lost."""
         if self.pools:

@@ -132,7 +132,8 @@ class _Simulation:
             chance, said = self.setup.workload.chance, self.scenario.cluster.failures
             progress = self.progress_made
             pools, servers = self.service.pools, self.service.servers
-            Breakdowns(said, self.calendar, chance, pools, servers, self.lose, progress, self.observer)
+            retry = self.service.retry
+            Breakdowns(said, self.calendar, chance, pools, servers, self.lose, retry, progress, self.observer)
         if (period_s := self.scenario.router.reconciled_s) < math.inf:
             self.calendar.process(self.instances.reconcile_every(self.calendar, period_s))
         calendar, events, last_s = self.calendar, 0, min(self.horizon_s, until_s)
