@@ -323,9 +323,14 @@ static int send(ms_fleet *self, int32_t replica, ms_job *job, double t_s)
     pool->unfinished++;
     if (pool->plan.is_api) {
         job->replica = replica;
-        job->start_s = t_s;
-        job->first_token_s = t_s + pool->plan.latency_s;
-        job->finish_s = job->first_token_s + pool->plan.tpot_s * (double)(job->output_tokens - 1);
+        const double first_token_s = t_s + pool->plan.latency_s;
+        job->finish_s = first_token_s + pool->plan.tpot_s * (double)(job->output_tokens - 1);
+        if (job->start_s != job->start_s) { /* else a replica that failed had begun, and set it once and for all */
+            job->start_s = t_s;
+        }
+        if (job->first_token_s != job->first_token_s) {
+            job->first_token_s = first_token_s;
+        }
         note_load(self, replica);
         return MS_CALLS_API;
     }

@@ -711,9 +711,12 @@ cdef class Job:
         self.request, self.model, self.tag = request, model, tag
 
     def served_elsewhere(self, int replica, double start_s, double first_token_s, double finish_s):
-        """Sets its times where no Replica serves it: an API, or no servers at all."""
-        self.c.replica, self.c.start_s = replica, start_s
-        self.c.first_token_s, self.c.finish_s = first_token_s, finish_s
+        """Sets its times where no Replica serves it, an API or no servers at all; a retry keeps the first ones."""
+        self.c.replica, self.c.finish_s = replica, finish_s
+        if self.c.start_s != self.c.start_s:
+            self.c.start_s = start_s
+        if self.c.first_token_s != self.c.first_token_s:
+            self.c.first_token_s = first_token_s
 
     def restart(self):
         """After a failure: it begins again from its prompt and keeps its first times and its energy."""

@@ -83,7 +83,7 @@ def arrivals(draw, folder) -> dict[str, Any]:
 def failures(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
     said: dict[str, Any] = {"on_failure": draw(st.sampled_from(["lose", "retry"]))}
     if draw(st.booleans()):
-        said |= {"mtbf_s": draw(st.sampled_from([3.0, 10.0])), "mttr_s": draw(st.sampled_from([0.5, 3.0]))}
+        said |= {"mtbf_s": draw(st.sampled_from([10.0, 30.0])), "mttr_s": draw(st.sampled_from([0.5, 3.0]))}
     own = [p for p in pools if p.get("kind") != "api"]
     if own and draw(st.booleans()):
         one = {"pool": own[0]["name"], "at_s": 0.25, "for_s": 2.5}
@@ -129,7 +129,8 @@ def routers(draw, names: list[str]) -> dict[str, Any]:
         "predictor": {"learning_rate": 0.2, "momentum": draw(st.sampled_from([0.0, 0.9])), "clip": 2.0},
     }
     more = [{}, {"window": 5}, {"discount": 0.8}, {"target_queue": 2.0, "gain": 0.1}, {"cost_prior": 1.0}]
-    return said | draw(st.sampled_from(more))
+    several = {"instances": draw(st.sampled_from([2, 9])), "reconcile_s": draw(st.sampled_from([0.25, 7.0]))}
+    return said | draw(st.sampled_from([*more, several, several | {"discount": 0.8}]))
 
 
 @st.composite

@@ -187,6 +187,8 @@ def test_what_a_replica_drew_is_paid_though_an_api_takes_over(engine, tmp_path):
         assert r.statuses[0] == status
         assert r.records.energy_j[0] == pytest.approx(POWER_W * 0.6, rel=1e-12)
         assert r.records.cost[0] == (0.0 if status == "in_flight" else pytest.approx(OUTPUT * 5.0 / 1e6))
+    assert (r.records.start_s[0], r.records.first_token_s[0]) == (0.0, STEP_S)  # as after any retry
+    assert r.records.finish_s[0] == pytest.approx(0.6 + 5.0 + 0.1 * (OUTPUT - 1), rel=1e-12)
 
 
 def test_failures_that_nothing_outlives_end_the_run(engine):

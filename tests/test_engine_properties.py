@@ -25,14 +25,6 @@ some = settings(many, max_examples=40)
 engines = st.sampled_from(["simpy", "compiled"])
 
 
-@st.composite
-def with_instances(draw, folder) -> dict:
-    """Scenarios, half of them with several router instances."""
-    data = draw(scenarios(folder))
-    several = {"instances": draw(st.sampled_from([1, 1, 2, 9])), "reconcile_s": draw(st.sampled_from([0.25, 7.0]))}
-    return data if "window" in data["router"] else data | {"router": data["router"] | several}
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("traces")
@@ -53,14 +45,14 @@ def same(a: Run, b: Run) -> bool:
 @many
 @given(st.data(), engines)
 def test_every_run_is_sound(folder, data, engine):
-    check(simulated(data.draw(with_instances(folder)), engine))
+    check(simulated(data.draw(scenarios(folder)), engine))
 
 
 @pytest.mark.slow
 @settings(many, max_examples=2000)
 @given(st.data(), engines)
 def test_every_run_of_many_is_sound(folder, data, engine):
-    check(simulated(data.draw(with_instances(folder)), engine))
+    check(simulated(data.draw(scenarios(folder)), engine))
 
 
 def check(r: Run) -> None:

@@ -59,6 +59,7 @@ class Tracks:
             for plan in pools
             for k in range(plan.replicas)
         }
+        self._apis = {plan.first_replica: plan.said for plan in pools if plan.is_api}
         self._api_tracks: dict[int, list[float]] = {}  # by replica: when each track is free again
         file.name(ROUTER, None, "router")
         file.name(ROUTER, 1, "decisions")
@@ -121,12 +122,10 @@ class Tracks:
         if job in self._replica(job.replica).running:
             self._end(job.replica, job, time_s)
         else:
-            slot = self._api_slot(job)
-            for name, start_s, end_s in (
-                (PREFILL, job.start_s, job.first_token_s),
-                (DECODE, job.first_token_s, job.finish_s),
-            ):
-                self._draw(job.replica, job, _Phase(name, start_s, slot), end_s)
+            start_s, first_token_s = self._call_of(job)
+            slot = self._api_slot(job, start_s)
+            self._draw(job.replica, job, _Phase(PREFILL, start_s, slot), first_token_s)
+            self._draw(job.replica, job, _Phase(DECODE, first_token_s, slot), job.finish_s)
 
     def lost(self, time_s: float, job: Job, rejected: bool) -> None:
         """A copy that nobody will answer."""
@@ -189,10 +188,18 @@ class Tracks:
             self._file.name(FIRST_REPLICA + replica, slot + 1, "sequence")
         return slot
 
-    def _api_slot(self, job: Job) -> int:
-        """A track on which nothing was going on as the job started."""
+    def _call_of(self, job: Job) -> tuple[float, float]:
+        """When an API began and had its first token; a job's own times may be those of a replica that failed before."""
+        if job.attempt == 0:
+            return job.start_s, job.first_token_s
+        said = self._apis[job.replica]
+        first_token_s = job.finish_s - said.tpot_s * (job.output_tokens - 1)
+        return first_token_s - said.latency_s, first_token_s
+
+    def _api_slot(self, job: Job, start_s: float) -> int:
+        """A track on which nothing was going on as the call started."""
         free = self._api_tracks.setdefault(job.replica, [])
-        slot = next((k for k, free_s in enumerate(free) if free_s <= job.start_s), len(free))
+        slot = next((k for k, free_s in enumerate(free) if free_s <= start_s), len(free))
         free[slot : slot + 1] = [job.finish_s]
         if slot == len(free) - 1:
             self._file.name(FIRST_REPLICA + job.replica, slot + 1, "sequence")
