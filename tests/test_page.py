@@ -20,10 +20,19 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
+def made_here(tmp_path_factory):
     directory = tmp_path_factory.mktemp("page") / "run"
-    made(eventful(), directory)
-    return directory
+    return directory, made(eventful(), directory)
+
+
+@pytest.fixture(scope="module")
+def run_dir(made_here):
+    return made_here[0]
+
+
+@pytest.fixture(scope="module")
+def result(made_here):
+    return made_here[1]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +87,17 @@ def test_the_verdict_comes_first(elements):
     for heading in ("What does it cost?", "Who answered?", "Each tenant", "Phases and failures", "The scenario"):
         assert heading in words
     assert "request, 1 30 s 20 s plan" in words
+
+
+def test_the_tiles_name_the_tenant_by_whom_the_run_is_judged(elements, result):
+    told, sla = {t["name"]: t for t in result.summary["tenants"]}, result.summary["sla"]
+    worst = min(told.values(), key=lambda t: t["satisfaction"] - t["alpha"])
+    words = " ".join(elements.text.split())
+    assert (
+        f"Satisfied {100 * sla['satisfaction']:.2f} % of all tenants' answers; promised {100 * sla['alpha']:.2f} % on "
+        f"average Satisfied, {worst['name']} {100 * worst['satisfaction']:.2f} % the least margin; promised "
+        f"{100 * worst['alpha']:.2f} %"
+    ) in words
 
 
 def test_a_run_without_servers_or_events_has_no_empty_parts(tmp_path):

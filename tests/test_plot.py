@@ -21,6 +21,7 @@ from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.parts import SECONDS, folded, time_unit
 from messsim.plot.theme import DARK, LIGHT
 
+SHOWN = ("promise", "reference", "met", "uncertain", "failed")
 MOST_ROWS = 5000  # what Altair takes at most, of each data set
 
 
@@ -170,6 +171,20 @@ def test_a_chart_draws_what_it_says(result):
     assert as_bytes(result.plot.queue(), "png").startswith(b"\x89PNG")
 
 
+def promises(result):
+    """The values that the promise's line is drawn through, in request order."""
+    layers = FIGURES["satisfaction"](result).chart.to_dict()["layer"]
+    line = next(layer for layer in layers if layer["mark"].get("style") == "promise")
+    return [row["share"] for row in line["data"]["values"]]
+
+
+def test_the_promise_is_what_was_promised_so_far(result):
+    promise = thinned(result.timeline)["promise_running"].drop_nulls()
+    assert promise.n_unique() > 10
+    assert promises(result) == pytest.approx(promise.to_list(), rel=1e-5)
+    assert promises(made(scenario(requests=50, sla={"alpha": 0.6}))) == [0.6]
+
+
 def test_names_are_never_read_as_paths(result):
     chart = result.plot.answers().to_dict()
     tips = [t for layer in chart["layer"] for t in layer["encoding"].get("tooltip", [])]
@@ -254,5 +269,5 @@ def test_text_and_marks_stand_out(theme):
     surface = theme["background"]
     texts = [theme["axis"]["labelColor"], theme["legend"]["labelColor"], theme["style"]["promise-label"]["color"]]
     assert min(contrast(c, surface) for c in texts) >= 4.5
-    marks = [*theme["range"]["category"], theme["style"]["promise"]["color"], theme["style"]["reference"]["color"]]
+    marks = [*theme["range"]["category"], *(theme["style"][s]["color"] for s in SHOWN)]
     assert min(contrast(c, surface) for c in marks) >= 2.6

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["queue", "satisfaction"]
 
 CURVES = {"satisfaction_running": "satisfied so far", "certificate": "certificate"}
+PROMISE = "promise_running"
 QUEUES = {"queue": "Q", "queue_tracked": "Q as the router sees it"}
 BOUND = (
     "The certificate is the sample-path bound α − Q/T: the share of rated answers that satisfy cannot be lower, "
@@ -31,7 +32,7 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
 
     alt = library()
     sla = run.summary["sla"]
-    wide = thinned(run.timeline).select("request", *CURVES)
+    wide = thinned(run.timeline).select("request", *CURVES, PROMISE)
     curves = {c: name for c, name in CURVES.items() if wide[c].is_not_null().any()}
     low, high = _domain(wide, sla["alpha"])
     x = requests_axis(run.summary["requests"]["arrived"])
@@ -43,14 +44,13 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
     tips = [alt.Tooltip("request:Q", format=",")]
     tips += [alt.Tooltip(f"{c}:Q", title=name, format=".2%") for c, name in curves.items()]
     behind, before = marks.layers(run.timeline, "request")
-    promise = pl.DataFrame({"alpha": [sla["alpha"]], "text": [f"promised {percent(sla['alpha'])}"]})
+    several = len({t["alpha"] for t in run.summary["tenants"]}) > 1
+    if several:
+        tips.append(alt.Tooltip(f"{PROMISE}:Q", title="promised so far", format=".2%"))
     chart = layered(
         *behind,
         lines(long, x, y, series="curve", names=list(curves.values())),
-        alt.Chart(rows(promise)).mark_rule(style="promise").encode(y="alpha:Q"),
-        alt.Chart(rows(promise))
-        .mark_text(style="promise-label", align="right", baseline="top", dx=-4, dy=5, x={"expr": "width"})
-        .encode(y="alpha:Q", text="text:N"),
+        *_promise(wide, sla["alpha"], several, x, y),
         *before,
         crosshair(wide, x, tips),
     )
@@ -58,15 +58,39 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
         "Satisfaction and certificate",
         chart,
         _told(sla),
-        BOUND if "certificate" in curves else "There is no certificate: no answer was rated, or raters err.",
-        _table(run.timeline, curves, percent),
+        " ".join(
+            [
+                BOUND if "certificate" in curves else "There is no certificate: no answer was rated, or raters err.",
+                *(
+                    ["Dashed: the mean promise of the answers so far, of tenants who are promised different shares."]
+                    * several
+                ),
+            ]
+        ),
+        _table(run.timeline, curves | ({PROMISE: "promised so far"} if several else {}), percent),
     )
+
+
+def _promise(wide: pl.DataFrame, alpha: float, several: bool, x: Any, y: Any) -> list[Any]:
+    """A line, level if everybody is promised the same, and what it says at its right end."""
+    import polars as pl
+
+    alt = library()
+    told = f"promised {percent(alpha)}" + (" on average" if several else "")
+    end = alt.Chart(rows(pl.DataFrame({"share": [alpha], "text": [told]})))
+    label = end.mark_text(style="promise-label", align="right", baseline="top", dx=-4, dy=5, x={"expr": "width"})
+    if several:
+        so_far = alt.Chart(rows(wide.select("request", share=PROMISE).drop_nulls()))
+        line = so_far.mark_line(style="promise", clip=True).encode(x=x, y=y)
+    else:
+        line = end.mark_rule(style="promise").encode(y=y)
+    return [line, label.encode(y=y, text="text:N")]
 
 
 def _domain(wide: pl.DataFrame, alpha: float) -> tuple[float, float]:
     """Room for the settled curves and the promise; the first steps of a mean of few answers may leave it."""
     settled = wide.tail(max(1, int(len(wide) * (1 - UNSETTLED))))
-    ends = [settled[c].quantile(q) for c in CURVES for q in (0.01, 1.0)]
+    ends = [settled[c].quantile(q) for c in (*CURVES, PROMISE) for q in (0.01, 1.0)]
     known = [alpha, *(e for e in ends if e is not None)]
     room = 0.15 * max(max(known) - min(known), 0.02)
     return max(0.0, min(known) - room), min(1.0, max(known) + room)

@@ -5,7 +5,7 @@ from typing import Any
 
 from messsim.wording import percent
 
-__all__ = ["Verdict", "verdict"]
+__all__ = ["Verdict", "least_margin", "verdict"]
 
 ROUNDING = 1e-9  # sums of alpha are rounded
 
@@ -20,10 +20,10 @@ class Verdict:
 
 def verdict(summary: dict[str, Any]) -> Verdict:
     """Kept or missed; with several tenants, kept only if kept for each."""
-    tenants = [t for t in summary["tenants"] if t["satisfaction"] is not None]
-    if not tenants:
+    tenants = summary["tenants"]
+    worst = least_margin(tenants)
+    if worst is None:
         return Verdict(None, "nobody was answered")
-    worst = min(tenants, key=lambda t: t["satisfaction"] - t["alpha"])
     margin = worst["satisfaction"] - worst["alpha"]
     who = f" to {worst['name']}" if len(tenants) > 1 else ""
     return Verdict(
@@ -31,3 +31,9 @@ def verdict(summary: dict[str, Any]) -> Verdict:
         f"{percent(worst['satisfaction'], 2)} of answers satisfy, {percent(worst['alpha'], 2)} promised{who} "
         f"({100 * margin:+.2f} points)",
     )
+
+
+def least_margin(tenants: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The tenant whose satisfaction is least above its promise; None where nobody was answered."""
+    answered = [t for t in tenants if t["satisfaction"] is not None]
+    return min(answered, key=lambda t: t["satisfaction"] - t["alpha"], default=None)
