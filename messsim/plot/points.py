@@ -17,11 +17,10 @@ from .parts import SECONDS, SQUARES, folded, layered, rows
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["AXES", "BETWEEN", "along", "forest", "shares", "tradeoff"]
+__all__ = ["AXES", "BETWEEN", "along", "forest", "in_words", "shares"]
 
 MOST_NAMED = 40  # points that are told by name
 MOST_DRAWN = 1000
-MOST_LABELLED, LONGEST_LABEL = 14, 20  # points, letters: more would lie over one another
 MOST_SERIES = 8
 EVERY_SERIES = "all"
 SHARE = "share "
@@ -36,58 +35,7 @@ AXES: dict[str, tuple[str, str, Callable[[float | None], str]]] = {  # title, fo
 }
 
 
-def tradeoff(points: pl.DataFrame, unit: str, alpha: float | None, frontier: Sequence[dict[str, Any]] = ()) -> Figure:
-    """Cost against satisfaction, with the promise and what oracles pay for as much."""
-    import polars as pl
-
-    alt = library()
-    drawn = points.drop_nulls(["satisfaction_mean", "cost_mean"]).head(MOST_DRAWN)
-    names = ("satisfaction", "cost")
-    told = drawn.with_columns(_words(n).alias(f"{n} told") for n in names)
-    scale = alt.Scale(zero=False, padding=20)
-
-    def x(column: str) -> Any:
-        return alt.X(f"{column}:Q", title=f"{unit} per answer", scale=scale, axis=alt.Axis(tickCount=5))
-
-    def y(column: str) -> Any:
-        return alt.Y(f"{column}:Q", title="share of answers that satisfy", scale=scale, axis=alt.Axis(format="%"))
-
-    columns = ["point", *(f"{n}_{p}" for n in names for p in ("mean", "low", "high")), *(f"{n} told" for n in names)]
-    base = alt.Chart(rows(told.select(columns)))
-    tips = ["point:N", alt.Tooltip("satisfaction told:N", title="satisfied"), alt.Tooltip("cost told:N", title=unit)]
-    layers = [
-        base.mark_rule(style="whisker").encode(x=x("cost_low"), x2="cost_high:Q", y=y("satisfaction_mean")),
-        base.mark_rule(style="whisker").encode(x=x("cost_mean"), y=y("satisfaction_low"), y2="satisfaction_high:Q"),
-        base.mark_point(style="dot", filled=True, size=70).encode(
-            x=x("cost_mean"), y=y("satisfaction_mean"), tooltip=tips
-        ),
-    ]
-    if len(drawn) <= MOST_LABELLED and all(len(name) <= LONGEST_LABEL for name in drawn["point"]):
-        text = base.mark_text(style="value-label", align="left", dx=7, dy=-7)
-        layers.append(text.encode(x=x("cost_mean"), y=y("satisfaction_mean"), text="point:N"))
-    for oracle in dict.fromkeys(p["oracle"] for p in frontier):
-        line = pl.DataFrame([p for p in frontier if p["oracle"] == oracle]).sort("satisfaction")
-        curve = alt.Chart(rows(line)).mark_line(style="mark")
-        layers.insert(0, curve.encode(x=x("cost"), y=y("satisfaction"), order="satisfaction:Q", tooltip=["oracle:N"]))
-        name = alt.Chart(rows(line.tail(1))).mark_text(style="mark-label", align="left", dx=5, dy=-5)
-        layers.append(name.encode(x=x("cost"), y=y("satisfaction"), text="oracle:N"))
-    if alpha is not None:
-        promise = alt.Chart(alt.Data(values=[{"alpha": alpha}]))
-        layers.insert(0, promise.mark_rule(style="promise").encode(y=y("alpha")))
-    dotted = " Dotted: what oracles, which know more than a router can, pay for as much." if frontier else ""
-    return Figure(
-        "Cost against satisfaction",
-        layered(*layers),
-        f"{len(drawn)} points by cost and share of satisfying answers"
-        + ("." if alpha is None else f", {percent(alpha)} promised."),
-        "Up and to the left is better. Whiskers: 95 % intervals over the replications."
-        + ("" if alpha is None else " Dashed: the promise.")
-        + dotted,
-        height=360,
-    )
-
-
-def _words(name: str) -> pl.Expr:
+def in_words(name: str) -> pl.Expr:
     """Mean and interval as text."""
     import polars as pl
 
@@ -106,7 +54,7 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     title, form, _ = AXES[name]
     title = f"{title}, {unit}" if unit else title
     drawn = points.drop_nulls(f"{name}_mean").head(MOST_NAMED)
-    drawn = drawn.select("point", *(f"{name}_{p}" for p in ("mean", "low", "high")), _words(name).alias("told"))
+    drawn = drawn.select("point", *(f"{name}_{p}" for p in ("mean", "low", "high")), in_words(name).alias("told"))
     order = drawn["point"].to_list()
     axis = alt.Axis(labelExpr=SECONDS, tickCount=5) if not form else alt.Axis(format=form, tickCount=5)
 
@@ -169,7 +117,7 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
     series = pl.concat_str(others, separator=", ") if others else pl.lit(EVERY_SERIES)
     columns = [f"{name}_{p}" for p in ("mean", "low", "high")]
     drawn = points.drop_nulls([key, columns[0]]).head(MOST_DRAWN)
-    drawn = drawn.select(pl.col(key).alias("value"), series.alias("series"), *columns, _words(name).alias("told"))
+    drawn = drawn.select(pl.col(key).alias("value"), series.alias("series"), *columns, in_words(name).alias("told"))
     names = drawn["series"].unique(maintain_order=True).to_list()
     lines = len(names) <= MOST_SERIES
     values = drawn["value"].cast(pl.Float64)

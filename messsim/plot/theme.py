@@ -55,6 +55,7 @@ def _theme(
             "outage": {"color": promise, "opacity": 0.14, "strokeWidth": 0},
             "strip": {"color": promise, "opacity": 0.7, "strokeWidth": 0},
             "value-label": {"color": ink, "fontSize": 12},
+            "halo": {"color": surface, "stroke": surface, "strokeWidth": 4, "fontSize": 12},
             "owed": {"color": series[0], "strokeWidth": 0},
             "band": {"color": series[0], "opacity": 0.2, "strokeWidth": 0},
             "median": {"color": series[0]},

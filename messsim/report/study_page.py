@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from messsim.plot.figure import Figure
-from messsim.plot.points import AXES, along, forest, shares, tradeoff
+from messsim.plot.points import AXES, along, forest, shares
+from messsim.plot.tradeoff import tradeoff
 from messsim.wording import number, percent
 
 from .page import Page, Section, Tile
@@ -108,7 +109,7 @@ def _sections(
     unit = facts["cost_unit"]
     sections = []
     if len(points):
-        paid = tradeoff(points, unit, facts["alpha"], (comparison or {}).get("frontier", []))
+        paid = tradeoff(points, keys, unit, facts["alpha"], (comparison or {}).get("frontier", []))
         compared = [forest(points, "margin"), forest(points, "cost", unit)]
         compared += [forest(points, n) for n in ("ttft_p95", "e2e_p95") if has(points, n)]
         told = [points_table(points, keys, unit), *([] if comparison is None else [differences_table(comparison)])]

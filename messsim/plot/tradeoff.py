@@ -1,0 +1,154 @@
+"""Cost against satisfaction, a dot a point of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from messsim.wording import percent
+
+from .figure import Figure, library
+from .labels import PLACES, placed
+from .parts import layered, rows
+from .points import in_words
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["tradeoff"]
+
+MOST_DRAWN = 1000
+MOST_LABELLED = 40
+HEIGHT, PADDING = 360, 24
+WIDTHS = (260.0, 480.0, 760.0)  # pixels of plots that names are placed for: those of a wider one are too close in it
+FIGURES = ("satisfaction", "cost")
+
+
+def tradeoff(
+    points: pl.DataFrame,
+    keys: Sequence[str],
+    unit: str,
+    alpha: float | None,
+    frontier: Sequence[dict[str, Any]] = (),
+) -> Figure:
+    """Cost against satisfaction, with the promise and what oracles pay for as much.
+
+    Every point is named by its values of `keys`; where there is no room for all names, points that no other beats come
+    first.
+    """
+    import polars as pl
+
+    alt = library()
+    drawn = points.drop_nulls(["satisfaction_mean", "cost_mean"]).head(MOST_DRAWN)
+    drawn = drawn.with_columns(in_words(n).alias(f"{n} told") for n in FIGURES)
+    drawn = drawn.with_columns(pl.Series("label", _labels(drawn, keys), pl.String))
+    lows, highs = _domain(drawn, [p["cost"] for p in frontier], [alpha, *(p["satisfaction"] for p in frontier)])
+    scales = [alt.Scale(domain=[lo, hi], nice=False, padding=PADDING) for lo, hi in (lows, highs)]
+
+    def x(column: str) -> Any:
+        return alt.X(f"{column}:Q", title=f"{unit} per answer", scale=scales[0], axis=alt.Axis(tickCount=5))
+
+    def y(column: str) -> Any:
+        axis = alt.Axis(format="%")
+        return alt.Y(f"{column}:Q", title="share of answers that satisfy", scale=scales[1], axis=axis)
+
+    spans = [f"{n}_{p}" for n in FIGURES for p in ("mean", "low", "high")]
+    base = alt.Chart(rows(drawn.select("point", *spans, *(f"{n} told" for n in FIGURES))))
+    tips = ["point:N", alt.Tooltip("satisfaction told:N", title="satisfied"), alt.Tooltip("cost told:N", title=unit)]
+    layers = [
+        base.mark_rule(style="whisker", opacity=0.5).encode(
+            x=x("cost_low"), x2="cost_high:Q", y=y("satisfaction_mean")
+        ),
+        base.mark_rule(style="whisker", opacity=0.5).encode(
+            x=x("cost_mean"), y=y("satisfaction_low"), y2="satisfaction_high:Q"
+        ),
+        base.mark_point(style="dot", filled=True, size=70).encode(
+            x=x("cost_mean"), y=y("satisfaction_mean"), tooltip=tips
+        ),
+        *_named(drawn, lows, highs, x("cost_mean"), y("satisfaction_mean")),
+    ]
+    for oracle in dict.fromkeys(p["oracle"] for p in frontier):
+        line = pl.DataFrame([p for p in frontier if p["oracle"] == oracle]).sort("satisfaction")
+        curve = alt.Chart(rows(line)).mark_line(style="mark")
+        layers.insert(0, curve.encode(x=x("cost"), y=y("satisfaction"), order="satisfaction:Q", tooltip=["oracle:N"]))
+        name = alt.Chart(rows(line.tail(1))).mark_text(style="mark-label", align="left", dx=5, dy=-5)
+        layers.append(name.encode(x=x("cost"), y=y("satisfaction"), text="oracle:N"))
+    if alpha is not None:
+        promise = alt.Chart(alt.Data(values=[{"alpha": alpha}]))
+        layers.insert(0, promise.mark_rule(style="promise").encode(y=y("alpha")))
+    return Figure(
+        "Cost against satisfaction",
+        layered(*layers) if len(drawn) else None,
+        f"{len(drawn)} points by cost and share of satisfying answers"
+        + ("." if alpha is None else f", {percent(alpha)} promised."),
+        _note(keys, alpha, bool(frontier)),
+        height=HEIGHT,
+    )
+
+
+def _note(keys: Sequence[str], alpha: float | None, oracles: bool) -> str:
+    said = ["Up and to the left is better. Whiskers: 95 % intervals over the replications."]
+    if len(keys) > 1:
+        said.append(f"Names: the values of {', '.join(keys)}.")
+    said.append("Points without a name, for want of room, tell theirs by pointing.")
+    if alpha is not None:
+        said.append("Dashed: the promise.")
+    if oracles:
+        said.append("Dotted: what oracles, which know more than a router can, pay for as much.")
+    return " ".join(said)
+
+
+def _labels(drawn: pl.DataFrame, keys: Sequence[str]) -> list[str]:
+    """Short names: the policy, ``V = 0.001``, or the values of several keys."""
+    columns = [["none" if v is None else str(v) for v in drawn[k]] for k in keys]
+    if len(keys) == 1 and keys[0] != "policy":
+        last = keys[0].rpartition(".")[2].strip('"')
+        return [f"{last} = {v}" for v in columns[0]]
+    return [", ".join(values) for values in zip(*columns, strict=True)]
+
+
+def _domain(drawn: pl.DataFrame, costs: list[float], shares: list[float | None]) -> list[tuple[float, float]]:
+    """What both axes have to hold."""
+    found = []
+    for name, more in (("cost", costs), ("satisfaction", shares)):
+        values = [v for part in ("mean", "low", "high") for v in drawn[f"{name}_{part}"].drop_nulls()]
+        values += [v for v in more if v is not None] or ([] if values else [0.0])
+        room = 0.0 if min(values) < max(values) else 0.01 * (abs(max(values)) or 1.0)
+        found.append((min(values) - room, max(values) + room))
+    return found
+
+
+def _named(drawn: pl.DataFrame, costs: tuple[float, float], shares: tuple[float, float], x: Any, y: Any) -> list[Any]:
+    """Layers of names, for plots of several widths; only those for the width that there is are seen."""
+    best_first = sorted(range(len(drawn)), key=lambda i: (_beaten(drawn, i), i))
+    names = [drawn["label"][i] if k < MOST_LABELLED else "" for k, i in enumerate(best_first)]
+    down = [HEIGHT - _pixel(drawn["satisfaction_mean"][i], shares, HEIGHT) for i in best_first]
+    layers = []
+    for width, shown in zip(WIDTHS, _shown(), strict=True):
+        across = [_pixel(drawn["cost_mean"][i], costs, width) for i in best_first]
+        found = placed(list(zip(across, down, strict=True)), names, width, HEIGHT)
+        for k, place in enumerate(PLACES):
+            mine = drawn[[i for i, at in zip(best_first, found, strict=True) if at == k]]
+            text = library().Chart(rows(mine.select("label", "cost_mean", "satisfaction_mean")))
+            for style in ("halo", "value-label"):
+                mark = text.mark_text(style=style, baseline="middle", opacity=shown, **place.mark)
+                layers.append(mark.encode(x=x, y=y, text="label:N"))
+    return layers
+
+
+def _shown() -> list[dict[str, str]]:
+    """Opacity of the names that are placed for each of `WIDTHS`: 1 from that width to the next."""
+    least, most = (0.0, *WIDTHS[1:]), (*WIDTHS[1:], 1e9)
+    return [{"expr": f"width >= {a:g} && width < {b:g} ? 1 : 0"} for a, b in zip(least, most, strict=True)]
+
+
+def _beaten(drawn: pl.DataFrame, i: int) -> bool:
+    """Whether another point satisfies as much for less, or more for as much."""
+    cost, share = drawn["cost_mean"], drawn["satisfaction_mean"]
+    no_worse = (cost <= cost[i]) & (share >= share[i])
+    return bool((no_worse & ((cost < cost[i]) | (share > share[i]))).any())
+
+
+def _pixel(value: float, domain: tuple[float, float], length: float) -> float:
+    low, high = domain
+    return PADDING + (length - 2 * PADDING) * (value - low) / (high - low)
