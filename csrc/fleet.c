@@ -260,6 +260,8 @@ static int place_shared(ms_fleet *self, const ms_servers *servers, ms_job *job, 
         return error;
     }
     best->unfinished++;
+    job->pool = (int32_t)(best - self->pool);
+    job->server = -1;
     ms_queue_push_tail(&best->shared, job);
     if (best->shared.length == 1 || first_idle(self, best) >= 0) {
         offer(self, best, t_s);
@@ -321,6 +323,8 @@ static int send(ms_fleet *self, int32_t replica, ms_job *job, double t_s)
 {
     ms_pool *pool = pool_of(self, replica);
     pool->unfinished++;
+    job->pool = self->pool_of[replica];
+    job->server = replica;
     if (pool->plan.is_api) {
         job->replica = replica;
         const double first_token_s = t_s + pool->plan.latency_s;
@@ -377,7 +381,8 @@ int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s)
     }
     if (n == 0) {
         self->pool[first_open].unfinished++;
-        job->held_by = first_open;
+        job->pool = first_open;
+        job->server = -1;
         ms_queue_push_tail(&servers->held, job);
         return MS_PLACED;
     }
@@ -425,6 +430,40 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
     return 0;
 }
 
+/* Takes a job out of a queue that is no replica's own. */
+static void leave_queue(ms_fleet *self, ms_job *job, double t_s)
+{
+    ms_pool *pool = &self->pool[job->pool];
+    if (self->dispatch != MS_SHARED_QUEUE) {
+        ms_queue_remove(&self->servers[job->model].held, job);
+        return;
+    }
+    const int was_head = pool->shared.head == job;
+    ms_queue_remove(&pool->shared, job);
+    if (was_head) {
+        offer(self, pool, t_s);
+    }
+}
+
+void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
+{
+    const int32_t replica = job->place == MS_RUNS ? job->replica : job->server;
+    *left = 0;
+    if (job->place == MS_NOWHERE) {
+        return;
+    }
+    if (replica >= 0) {
+        act(self, replica, ms_replica_abort(&self->replica[replica], job, t_s, left), t_s);
+    } else {
+        *left = 1;
+        leave_queue(self, job, t_s);
+    }
+    self->pool[job->pool].unfinished -= *left;
+    if (*left && replica >= 0) {
+        note_load(self, replica);
+    }
+}
+
 void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicted)
 {
     if (self->failures[replica]++ > 0) {
@@ -452,7 +491,7 @@ int ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s)
     ms_queue held = servers->held;
     servers->held = (ms_queue){0};
     for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
-        self->pool[job->held_by].unfinished--;
+        self->pool[job->pool].unfinished--;
         const int placed = ms_fleet_place(self, job, -1, t_s);
         if (placed < 0) {
             return placed;

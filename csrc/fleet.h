@@ -84,6 +84,10 @@ int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done);
 void ms_fleet_start_later(ms_fleet *self, int32_t replica, double t_s);
 int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s);
 
+/* Nobody wants a job's answer any more. `*left` says whether it has left its replica or its queue by now; else it
+ * comes with those that are done. An API answers what it was asked. */
+void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left);
+
 /* A replica goes down: its jobs, unless it was down already. */
 void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicted);
 

@@ -10,6 +10,8 @@ ms_job ms_job_new(int64_t request, int32_t model, int32_t prompt_tokens, int32_t
                     .prompt_tokens = prompt_tokens,
                     .output_tokens = output_tokens,
                     .replica = -1,
+                    .pool = -1,
+                    .server = -1,
                     .start_s = NAN,
                     .first_token_s = NAN,
                     .finish_s = NAN};
@@ -18,6 +20,8 @@ ms_job ms_job_new(int64_t request, int32_t model, int32_t prompt_tokens, int32_t
 void ms_queue_push_tail(ms_queue *self, ms_job *job)
 {
     job->next = NULL;
+    job->previous = self->tail;
+    job->place = MS_QUEUED;
     if (self->tail != NULL) {
         self->tail->next = job;
     } else {
@@ -30,10 +34,14 @@ void ms_queue_push_tail(ms_queue *self, ms_job *job)
 void ms_queue_push_head(ms_queue *self, ms_job *job)
 {
     job->next = self->head;
-    self->head = job;
-    if (self->tail == NULL) {
+    job->previous = NULL;
+    job->place = MS_QUEUED;
+    if (self->head != NULL) {
+        self->head->previous = job;
+    } else {
         self->tail = job;
     }
+    self->head = job;
     self->length++;
 }
 
@@ -41,12 +49,24 @@ ms_job *ms_queue_pop(ms_queue *self)
 {
     ms_job *job = self->head;
     if (job != NULL) {
-        self->head = job->next;
-        if (self->head == NULL) {
-            self->tail = NULL;
-        }
-        job->next = NULL;
-        self->length--;
+        ms_queue_remove(self, job);
     }
     return job;
+}
+
+void ms_queue_remove(ms_queue *self, ms_job *job)
+{
+    if (job->previous != NULL) {
+        job->previous->next = job->next;
+    } else {
+        self->head = job->next;
+    }
+    if (job->next != NULL) {
+        job->next->previous = job->previous;
+    } else {
+        self->tail = job->previous;
+    }
+    job->next = job->previous = NULL;
+    job->place = MS_NOWHERE;
+    self->length--;
 }

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+enum ms_place { MS_NOWHERE, MS_QUEUED, MS_RUNS };
+
 typedef struct ms_job {
     int64_t request;
     int32_t model;
@@ -13,13 +15,17 @@ typedef struct ms_job {
     int32_t preemptions;
     int32_t attempt;          /* counts failures that it survived */
     int32_t replica;          /* where it runs or ran last; -1 before */
-    int32_t held_by;          /* the pool that holds it while no replica is up */
+    int32_t pool;             /* that took it, or holds it while no replica is up; -1 before */
+    int32_t server;           /* the replica that it was sent to; -1: whoever takes it from a queue of all */
+    int8_t place;             /* enum ms_place */
+    int8_t aborted;           /* it leaves its batch at the next boundary */
     double start_s;           /* NaN until it happens; set once, never by a recompute or a retry */
     double first_token_s;
     double finish_s;
     double energy_j;
     double usage_s;           /* its share of the replica's busy time, priced in USD */
-    struct ms_job *next;
+    struct ms_job *next;      /* in its queue */
+    struct ms_job *previous;
     void *owner;              /* whoever made it; the core never looks at it */
 } ms_job;
 
@@ -36,5 +42,8 @@ typedef struct ms_queue {
 void ms_queue_push_tail(ms_queue *self, ms_job *job);
 void ms_queue_push_head(ms_queue *self, ms_job *job);
 ms_job *ms_queue_pop(ms_queue *self); /* NULL when empty */
+
+/* Takes out a job that stands anywhere in this queue. */
+void ms_queue_remove(ms_queue *self, ms_job *job);
 
 #endif

@@ -178,6 +178,7 @@ static int grow(ms_replica *self)
 static ms_job *settle(ms_replica *self, int32_t i)
 {
     ms_job *job = self->jobs[i];
+    job->place = MS_NOWHERE;
     job->energy_j += self->energy_j[i];
     job->usage_s += self->usage_s[i];
     if (self->limits.kv_policy == MS_KV_RESERVE) {
@@ -259,6 +260,33 @@ static void apply(ms_replica *self, int64_t n, ms_queue *done)
     self->decoders = decoders;
 }
 
+/* Takes the sequence at place i out of the batch, between two iterations. */
+static ms_job *leave(ms_replica *self, int32_t i)
+{
+    ms_job *job = settle(self, i);
+    if (i < self->decoders) {
+        self->context_tokens -= self->cached[i] + self->clock;
+        self->decoders--;
+    }
+    self->running--;
+    for (int32_t k = i; k < self->running; k++) {
+        move(self, k + 1, k);
+    }
+    return job;
+}
+
+static void leave_aborted(ms_replica *self, ms_queue *done)
+{
+    for (int32_t i = 0; i < self->running;) {
+        if (self->jobs[i]->aborted) {
+            ms_queue_push_tail(done, leave(self, i));
+        } else {
+            i++;
+        }
+    }
+    self->aborted = 0;
+}
+
 /* ---- planning an iteration ---------------------------------------------------------------------- */
 
 static void preempt_tail(ms_replica *self)
@@ -319,6 +347,7 @@ static int admit(ms_replica *self, double t_s, int64_t chunk)
         self->reserved_tokens += peak_tokens(job);
     }
     job->replica = self->index;
+    job->place = MS_RUNS;
     if (job->start_s != job->start_s) {
         job->start_s = t_s;
     }
@@ -465,16 +494,61 @@ enum ms_notice ms_replica_notify(ms_replica *self, double t_s)
     return MS_RESCHEDULE;
 }
 
+/* The present composition ends at the boundary that was aimed at, wherever it might have ended: nothing completes
+ * before its own end. */
+static void end_composition(ms_replica *self, ms_queue *done)
+{
+    apply(self, self->target_iterations, done);
+    self->limit_iterations = self->target_iterations;
+}
+
 int ms_replica_finish(ms_replica *self, ms_queue *done)
 {
     if (self->state != MS_RUNNING) {
         return MS_ERR_TIME;
     }
     self->state = MS_BOUNDARY;
-    if (!was_cut_short(self)) {
+    if (self->aborted > 0) {
+        end_composition(self, done);
+        leave_aborted(self, done);
+    } else if (!was_cut_short(self)) {
         apply(self, self->limit_iterations, done);
     }
     return 0;
+}
+
+static int32_t place_of(const ms_replica *self, const ms_job *job)
+{
+    int32_t i = 0;
+    while (self->jobs[i] != job) {
+        i++;
+    }
+    return i;
+}
+
+enum ms_notice ms_replica_abort(ms_replica *self, ms_job *job, double t_s, int *left)
+{
+    *left = job->place == MS_QUEUED || self->state == MS_BOUNDARY;
+    if (job->place == MS_QUEUED) {
+        const int was_head = self->own_queue.head == job;
+        ms_queue_remove(&self->own_queue, job);
+        return was_head && self->own_queue.head != NULL ? ms_replica_notify(self, t_s) : MS_NOTHING;
+    }
+    if (self->state == MS_BOUNDARY) {
+        if (was_cut_short(self)) {
+            end_composition(self, NULL);
+        }
+        leave(self, place_of(self, job));
+        return MS_NOTHING;
+    }
+    job->aborted = 1;
+    self->aborted++;
+    const int64_t n = iterations_until(self, t_s);
+    if (n >= self->target_iterations) {
+        return MS_NOTHING;
+    }
+    aim(self, n);
+    return MS_RESCHEDULE;
 }
 
 int ms_replica_start(ms_replica *self, double t_s, int32_t *pulled)
@@ -488,7 +562,7 @@ int ms_replica_start(ms_replica *self, double t_s, int32_t *pulled)
             aim(self, self->limit_iterations);
             return 0;
         }
-        apply(self, self->target_iterations, NULL); /* nothing completes before the composition's end */
+        end_composition(self, NULL);
     }
     return plan(self, t_s, pulled);
 }
@@ -543,7 +617,7 @@ void ms_replica_evict(ms_replica *self, double t_s, ms_queue *evicted)
     for (ms_job *job = ms_queue_pop(&self->own_queue); job != NULL; job = ms_queue_pop(&self->own_queue)) {
         ms_queue_push_tail(evicted, job);
     }
-    self->running = self->decoders = 0;
+    self->running = self->decoders = self->aborted = 0;
     self->context_tokens = 0;
     self->state = MS_DOWN;
     self->boundary_s = INFINITY;

@@ -12,6 +12,8 @@
  *     ms_replica_finish(r, done)  the boundary that it announced is reached: jobs that are done
  *     ms_replica_start(r, t)      the next iteration starts, after all arrivals of that instant
  *
+ * and, where clients give up, a fourth: ms_replica_abort(r, job, t).
+ *
  * Invariants: jobs[0 .. decoders) decode and jobs[decoders .. running) are prefilled by the present
  * iteration, both in order of admission; only the last of these may be left unfinished by it, and it
  * stays the tail. context_tokens is the sum of the decoders' cached tokens at `done_iterations`. */
@@ -70,6 +72,7 @@ typedef struct ms_replica {
     int64_t limit_iterations;  /* it changes by itself after so many, */
     int64_t target_iterations; /* and the next boundary to stop at comes after so many */
     double boundary_s;       /* infinite unless running */
+    int32_t aborted;         /* jobs that leave the batch there */
 
     double busy_since_s;
     double busy_s;
@@ -98,11 +101,16 @@ enum ms_notice {
 /* The head of its queue is new at time t_s. */
 enum ms_notice ms_replica_notify(ms_replica *self, double t_s);
 
-/* At boundary_s: appends what is done to `done`, in running order. Returns 0 or an error. */
+/* At boundary_s: appends what is done to `done`, in running order, then what was aborted. Returns 0 or an error. */
 int ms_replica_finish(ms_replica *self, ms_queue *done);
 
 /* At t_s, after finish or wake. Sets `*pulled` to the jobs taken from the queue. */
 int ms_replica_start(ms_replica *self, double t_s, int32_t *pulled);
+
+/* Nobody wants the answer any more: the job, which runs here or waits in the replica's own queue, leaves the queue
+ * at once, the batch at the first boundary at or after t_s. `*left` says whether it has left by now; else
+ * ms_replica_finish hands it over, complete or not. */
+enum ms_notice ms_replica_abort(ms_replica *self, ms_job *job, double t_s, int *left);
 
 /* Energy of iterations up to t_s, the share of one under way included; changes nothing. */
 double ms_replica_meter_j(const ms_replica *self, double t_s);

@@ -162,6 +162,10 @@ cdef extern from "cost.h" nogil:
     void ms_known_costs(const ms_known_cost *, const int32_t *prompt_tokens, int64_t n, double *costs)
 
 cdef extern from "job.h" nogil:
+    enum:
+        MS_NOWHERE
+        MS_QUEUED
+        MS_RUNS
     ctypedef struct ms_job:
         int64_t request
         int32_t model
@@ -171,6 +175,8 @@ cdef extern from "job.h" nogil:
         int32_t preemptions
         int32_t attempt
         int32_t replica
+        int32_t server
+        int8_t place
         double start_s
         double first_token_s
         double finish_s
@@ -184,6 +190,7 @@ cdef extern from "job.h" nogil:
     ms_job ms_job_new(int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
     void ms_queue_push_tail(ms_queue *, ms_job *)
     ms_job *ms_queue_pop(ms_queue *)
+    void ms_queue_remove(ms_queue *, ms_job *)
 
 cdef extern from "replica.h" nogil:
     enum:
@@ -219,6 +226,7 @@ cdef extern from "replica.h" nogil:
     int ms_replica_notify(ms_replica *, double t_s)
     int ms_replica_finish(ms_replica *, ms_queue *done)
     int ms_replica_start(ms_replica *, double t_s, int32_t *pulled)
+    int ms_replica_abort(ms_replica *, ms_job *, double t_s, int *left)
     double ms_replica_meter_j(const ms_replica *, double t_s)
     double ms_replica_busy_s(const ms_replica *, double t_s)
     void ms_replica_evict(ms_replica *, double t_s, ms_queue *evicted)

@@ -380,6 +380,11 @@ class Replica:
         """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
     def start(self, t_s: float) -> int:
         """How many jobs it took from its queue."""
+    def abort(self, job: Job, t_s: float) -> tuple[int, bool]:
+        """Nobody wants the answer of a job of its own any more: a notice as of `submit`, and whether it has left.
+
+        A job that has not, leaves at the next boundary: `finish` hands it over.
+        """
     def meter_j(self, t_s: float) -> float: ...
     def busy_s(self, t_s: float) -> float: ...
     def evict(self, t_s: float) -> list[Job]: ...

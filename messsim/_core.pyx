@@ -741,6 +741,21 @@ cdef class Job:
         return self.c.replica
 
     @property
+    def server(self):
+        """The replica whose own queue it was put into; -1 if none."""
+        return self.c.server
+
+    @property
+    def runs(self):
+        """Whether it is in a replica's batch."""
+        return self.c.place == MS_RUNS
+
+    @property
+    def waits(self):
+        """Whether it is in the queue of a replica or of a pool."""
+        return self.c.place == MS_QUEUED
+
+    @property
     def preemptions(self):
         return self.c.preemptions
 
@@ -800,6 +815,13 @@ cdef class Queue:
     def push(self, Job job not None):
         Py_INCREF(job)
         ms_queue_push_tail(&self.c, &job.c)
+
+    def remove(self, Job job not None):
+        """Takes out a job that waits here; returns whether it was the head."""
+        was_head = self.c.head == &job.c
+        ms_queue_remove(&self.c, &job.c)
+        Py_DECREF(job)
+        return was_head
 
     def drain(self):
         """Takes all jobs out."""
@@ -864,6 +886,7 @@ cdef class Replica:
         check_shape(self.shared is None, "a replica with a shared queue gets its jobs through Queue.push and notify")
         check(ms_replica_fits(&self.c, &job.c))
         Py_INCREF(job)
+        job.c.server = self.c.index
         ms_queue_push_tail(&self.c.own_queue, &job.c)
         if self.c.own_queue.length > 1:
             return MS_NOTHING
@@ -889,6 +912,15 @@ cdef class Replica:
         cdef int32_t pulled
         check(ms_replica_start(&self.c, t_s, &pulled))
         return pulled
+
+    def abort(self, Job job not None, double t_s):
+        """Nobody wants the answer of a job of its own any more: what this notices, and whether the job has left by
+        now. Else `finish` hands it over."""
+        cdef int left
+        notice = ms_replica_abort(&self.c, &job.c, t_s, &left)
+        if left:
+            Py_DECREF(job)
+        return notice, bool(left)
 
     def meter_j(self, double t_s):
         """Energy drawn by iterations until t_s, joules; idle power is not in it."""

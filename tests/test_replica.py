@@ -1,7 +1,7 @@
 """The kernel's closed-form jumps against the reference that steps every iteration."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 
 import pytest
@@ -40,14 +40,23 @@ def kernel_replica(coefficients, limits: Limits, **kwargs) -> _core.Replica:
 
 
 def drive(replica: _core.Replica, arrivals: list[Arrival]) -> list[_core.Job]:
-    """One replica alone in the world: boundaries, arrivals and starts in the order of CONVENTIONS A."""
+    """One replica alone in the world: boundaries, clients giving up, arrivals and starts in the order of CONVENTIONS A."""
     jobs = [_core.Job(i, 0, a.prompt_tokens, a.output_tokens) for i, a in enumerate(arrivals)]
     waiting = list(zip(jobs, arrivals, strict=True))[::-1]
+    patient = sorted(
+        ((float(a.gives_up), job) for job, a in zip(jobs, arrivals, strict=True) if a.gives_up is not None),
+        key=lambda pair: -pair[0],
+    )
     while waiting or replica.unfinished:
-        now = min(replica.boundary_s, float(waiting[-1][1].time) if waiting else math.inf)
+        coming = [float(waiting[-1][1].time)] if waiting else []
+        now = min([replica.boundary_s, *coming, *(t for t, _ in patient[-1:])])
         due = replica.boundary_s == now
         if due:
             replica.finish()
+        while patient and patient[-1][0] == now:
+            _, job = patient.pop()
+            if job.runs or job.waits:
+                replica.abort(job, now)
         while waiting and float(waiting[-1][1].time) == now:
             job, _ = waiting.pop()
             due |= replica.submit(job, now) == _core.WAKE
@@ -94,7 +103,8 @@ def instances(draw, coefficients=INTEGERS):
     arrivals, now = [], 0
     for gap, prompt, output in requests:
         now += gap
-        arrivals.append(Arrival(now, prompt, output))
+        patience = draw(st.one_of(st.none(), st.integers(1, 60)))
+        arrivals.append(Arrival(now, prompt, output, None if patience is None else now + patience))
     peak = max(a.prompt_tokens + a.output_tokens - 1 for a in arrivals)
     limits = Limits(
         max_num_seqs=seqs,
@@ -105,21 +115,28 @@ def instances(draw, coefficients=INTEGERS):
     return draw(coefficients), limits, arrivals
 
 
+def moments(job, outcome):
+    return [
+        (job.start_s, outcome.start_s),
+        (job.first_token_s, outcome.first_token_s),
+        (job.finish_s, outcome.finish_s),
+    ]
+
+
 @settings(deadline=None, derandomize=True, max_examples=600, suppress_health_check=[HealthCheck.too_slow])
 @given(instances())
 def test_jumping_equals_stepping_exactly(instance):
     c, limits, arrivals = instance
-    truth = simulate(c, limits, arrivals)
+    truth = simulate(c, limits, arrivals, trace=True)
     replica = kernel_replica(c, limits)
     jobs = drive(replica, arrivals)
     for job, outcome in zip(jobs, truth.outcomes, strict=True):
         # integers of this size are exact in floating point: equal to the last bit
-        assert Fraction(job.start_s) == outcome.start_s
-        assert Fraction(job.first_token_s) == outcome.first_token_s
-        assert Fraction(job.finish_s) == outcome.finish_s
+        for mine, theirs in moments(job, outcome):
+            assert math.isnan(mine) if theirs is None else Fraction(mine) == theirs
         assert job.preemptions == outcome.preemptions
         assert job.energy_j == pytest.approx(float(outcome.energy_j), rel=1e-12, abs=1e-9)
-    end = jobs[-1].finish_s
+    end = float(sum(step.tau_s for step in truth.trace) + arrivals[-1].time)  # by then it is over
     assert replica.meter_j(end) == pytest.approx(float(truth.meter_j), rel=1e-12)
     assert replica.busy_s(end) == pytest.approx(float(truth.busy_s), rel=1e-12)
 
@@ -147,25 +164,27 @@ real_coefficients = st.builds(
 
 def near_a_boundary(truth, arrivals) -> bool:
     starts = sorted({float(s.start_s) for s in truth.trace} | {float(s.start_s + s.tau_s) for s in truth.trace})
-    return any(abs(a.time - s) < 1e-9 for a in arrivals if a.time > 0 for s in starts if s != a.time)
+    times = [t for a in arrivals for t in (a.time, a.gives_up) if t]
+    return any(abs(t - s) < 1e-9 for t in times for s in starts if s != t)
 
 
 @settings(deadline=None, derandomize=True, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(instances(coefficients=real_coefficients), st.floats(0.001, 1.0))
 def test_jumping_equals_stepping_in_floating_point(instance, scale):
     c, limits, arrivals = instance
-    arrivals = [Arrival(a.time * scale, a.prompt_tokens, a.output_tokens) for a in arrivals]
+    arrivals = [
+        replace(a, time=a.time * scale, gives_up=None if a.gives_up is None else a.gives_up * scale) for a in arrivals
+    ]
     truth = simulate(c, limits, arrivals, trace=True)
     assume(not near_a_boundary(truth, arrivals))
     jobs = drive(kernel_replica(c, limits, track_usage=True), arrivals)
-    shortest = min(step.tau_s for step in truth.trace)
+    shortest = min((step.tau_s for step in truth.trace), default=0.0)
     for job, outcome in zip(jobs, truth.outcomes, strict=True):
-        for mine, theirs in [
-            (job.start_s, outcome.start_s),
-            (job.first_token_s, outcome.first_token_s),
-            (job.finish_s, outcome.finish_s),
-        ]:
-            assert abs(mine - theirs) <= 1e-9 * shortest + 8 * math.ulp(theirs)
+        for mine, theirs in moments(job, outcome):
+            if theirs is None:
+                assert math.isnan(mine)
+            else:
+                assert abs(mine - theirs) <= 1e-9 * shortest + 8 * math.ulp(theirs)
         assert job.preemptions == outcome.preemptions
         assert job.energy_j == pytest.approx(outcome.energy_j, rel=1e-9)
     # seconds are shared by the rule of joules, so the shares add up to the busy time

@@ -534,7 +534,7 @@ static int64_t count_of(const ms_fleet *fleet, int32_t p)
         n += ms_replica_unfinished(&fleet->replica[i]);
     }
     for (const ms_job *job = fleet->servers[pool->plan.model].held.head; job != NULL; job = job->next) {
-        n += job->held_by == p;
+        n += job->pool == p;
     }
     return n;
 }

@@ -78,20 +78,24 @@ class Limits:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A request; its id is its position in the list of arrivals, which is sorted by time."""
+    """A request; its id is its position in the list of arrivals, which is sorted by time.
+
+    Its client may give up: the server stops working on it, at the next end of an iteration where it runs.
+    """
 
     time: Number
     prompt_tokens: int
     output_tokens: int
+    gives_up: Number | None = None
 
 
 @dataclass
 class Outcome:
-    """What became of a request: times in seconds, its share of the energy in joules."""
+    """What became of a request: times in seconds, None where they never came; its share of the energy in joules."""
 
-    start_s: Number
-    first_token_s: Number
-    finish_s: Number
+    start_s: Number | None
+    first_token_s: Number | None
+    finish_s: Number | None
     preemptions: int
     energy_j: Number
 
@@ -267,9 +271,15 @@ def _emit(running: list[_Request], end: Number) -> list[_Request]:
     return finished
 
 
-def _outcome(r: _Request, finish: Number) -> Outcome:
-    assert r.start_s is not None
-    assert r.first_token_s is not None
+def _give_up(requests: list[_Request] | deque[_Request], gives_up: list[Number | None], now: Number) -> list[_Request]:
+    """Remove and return those whose client has given up by now."""
+    gone = [r for r in requests if (end := gives_up[r.number]) is not None and end <= now]
+    for r in gone:
+        requests.remove(r)
+    return gone
+
+
+def _outcome(r: _Request, finish: Number | None) -> Outcome:
     return Outcome(r.start_s, r.first_token_s, finish, r.preemptions, r.energy_j)
 
 
@@ -311,7 +321,7 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
         If the server runs longer than `most_iterations` allows (a bug in this module).
     """
     _validate(coefficients, limits, arrivals)
-    c, times = _one_number_type(coefficients, arrivals)
+    c, times, gives_up = _one_number_type(coefficients, arrivals)
     zero = c.a0 * 0
     now, meter, busy, iterations = zero, zero, zero, 0
     steps: list[Step] = []
@@ -327,6 +337,10 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
             a = arrivals[arrived]
             waiting.append(_Request(arrived, a.prompt_tokens, a.output_tokens, energy_j=zero))
             arrived += 1
+        for r in _give_up(running, gives_up, now) + _give_up(waiting, gives_up, now):
+            outcomes[r.number] = _outcome(r, None)
+        if not waiting and not running:
+            continue
 
         _assign_tokens(running, limits)
         preempted = _preempt(running, waiting, limits)
@@ -352,17 +366,21 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
 # Inputs -----------------------------------------------------------------------------------------------------
 
 
-def _one_number_type(c: Coefficients, arrivals: Sequence[Arrival]) -> tuple[Coefficients, list[Number]]:
-    """Coefficients and arrival times, all as Fraction, or all as float if one of them is a float."""
+def _one_number_type(
+    c: Coefficients, arrivals: Sequence[Arrival]
+) -> tuple[Coefficients, list[Number], list[Number | None]]:
+    """Coefficients, arrival times and times of giving up, all as Fraction, or all as float if one of them is a float."""
     if c.ae == 0:
         c = replace(c, se=0, experts=1, top_k=1)  # dense: never read, may be NaN
     values = {field.name: getattr(c, field.name) for field in fields(c)}
-    times = [a.time for a in arrivals]
-    if any(isinstance(value, float) for value in [*values.values(), *times]):
-        return Coefficients(**{name: float(x) for name, x in values.items()}), [float(t) for t in times]
-    if Fraction(c.se).denominator != 1:
+    times, gives_up = [a.time for a in arrivals], [a.gives_up for a in arrivals]
+    number: type[float] | type[Fraction] = Fraction
+    if any(isinstance(value, float) for value in [*values.values(), *times, *gives_up]):
+        number = float
+    elif Fraction(c.se).denominator != 1:
         raise ValueError(f"se = {c.se}: an exact run needs an integer exponent; pass floats otherwise")
-    return Coefficients(**{name: Fraction(x) for name, x in values.items()}), [Fraction(t) for t in times]
+    exact = Coefficients(**{name: number(x) for name, x in values.items()})
+    return exact, [number(t) for t in times], [None if t is None else number(t) for t in gives_up]
 
 
 def _validate(c: Coefficients, limits: Limits, arrivals: Sequence[Arrival]) -> None:
@@ -381,6 +399,8 @@ def _validate(c: Coefficients, limits: Limits, arrivals: Sequence[Arrival]) -> N
         raise ValueError(f"kv_policy = {limits.kv_policy!r}: expected 'recompute' or 'reserve'")
     previous: Number = 0
     for number, a in enumerate(arrivals):
+        if a.gives_up is not None and not a.gives_up > a.time:
+            raise ValueError(f"request {number}: gives_up = {a.gives_up}: expected after it comes, at {a.time}")
         if not a.time >= previous:
             raise ValueError(f"request {number}: time = {a.time}: expected sorted times >= 0")
         if a.prompt_tokens < 1 or a.output_tokens < 1:
