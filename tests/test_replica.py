@@ -308,3 +308,40 @@ def test_a_job_frees_its_replica_when_both_are_forgotten():
         replica.submit(_core.Job(i, 0, 4, 10), 0.0)
     replica.start(0.0)
     del replica  # the sanitizer build sees what leaks here
+
+
+def test_a_head_that_gives_up_makes_room_for_who_fits():
+    tight = replace(WIDE, kv_capacity_tokens=20)
+    arrivals = [Arrival(0, 4, 10), Arrival(1, 16, 1, gives_up=3.5), Arrival(2, 3, 2)]
+    jobs = drive(kernel_replica(UNIT, tight), arrivals)
+    truth = simulate(UNIT, tight, arrivals)
+    assert (jobs[2].start_s, jobs[2].finish_s) == (truth.outcomes[2].start_s, truth.outcomes[2].finish_s) == (4, 6)
+    assert math.isnan(jobs[1].start_s)
+
+
+def test_who_gives_up_while_decoding_pays_for_the_iteration_under_way():
+    arrivals = [Arrival(0, 4, 10, gives_up=2.5), Arrival(0, 4, 4)]
+    jobs = drive(kernel_replica(UNIT, WIDE), arrivals)
+    # prompts: 2 W x 1 s + 8 tokens, half each; then 2 iterations of 2 W x 1 s + 2 tokens, half each
+    assert jobs[0].energy_j == pytest.approx((2 + 8) / 2 + 2 * (2 + 2) / 2)
+    assert math.isnan(jobs[0].finish_s)
+    assert jobs[1].energy_j == pytest.approx((2 + 8) / 2 + 2 * (2 + 2) / 2 + (2 + 1))
+
+
+def test_at_a_boundary_who_gives_up_leaves_at_once():
+    replica = kernel_replica(UNIT, WIDE)
+    jobs = [_core.Job(i, 0, 4, 10) for i in range(3)]
+    replica.submit(jobs[0], 0.0)
+    replica.submit(jobs[1], 0.0)
+    replica.start(0.0)
+    replica.finish()
+    replica.start(1.0)
+    assert replica.submit(jobs[2], 2.5) == _core.RESCHEDULE
+    assert replica.boundary_s == 3.0
+    replica.finish()  # both decode on, but the third could join here
+    assert replica.abort(jobs[0], 3.0) == (_core.NOTHING, True)
+    assert not jobs[0].runs
+    replica.start(3.0)
+    assert replica.batch() == ([jobs[1]], [jobs[2]])
+    # the prompts, and two iterations of decoding
+    assert jobs[0].energy_j == pytest.approx((2 + 8) / 2 + 2 * (2 + 2) / 2)
