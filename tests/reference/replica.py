@@ -369,7 +369,7 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
 def _one_number_type(
     c: Coefficients, arrivals: Sequence[Arrival]
 ) -> tuple[Coefficients, list[Number], list[Number | None]]:
-    """Coefficients, arrival times and times of giving up, all as Fraction, or all as float if one of them is a float."""
+    """Coefficients, arrivals and times of giving up, all as Fraction, or all as float if one of them is a float."""
     if c.ae == 0:
         c = replace(c, se=0, experts=1, top_k=1)  # dense: never read, may be NaN
     values = {field.name: getattr(c, field.name) for field in fields(c)}
