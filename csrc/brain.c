@@ -109,15 +109,10 @@ static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
     }
 }
 
-int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
-                        const double *loads)
+/* Scores are made. */
+static int64_t ask(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
+                   const double *loads)
 {
-    if (self->predictor != NULL) {
-        score_from(self, page, i);
-        for (int32_t m = 0; m < self->models; m++) {
-            self->scores[m] = self->block[m * self->block_most + (i - self->block_first)];
-        }
-    }
     estimate_costs(self, page, i);
     for (int32_t m = 0; m < self->models && page->facts != NULL; m++) {
         self->facts[m] = page->facts[m * page->n + i];
@@ -130,7 +125,30 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
     const ms_policy *policy = &self->policy;
     return policy->decide(request, self->step, tenant, self->models, self->dimensions, ledger->alpha,
                           ledger->queue, self->scores, self->costs, loads, self->facts, self->features,
-                          page->uniforms + policy->uniforms * i, policy->params, policy->state);
+                          self->uniforms, policy->params, policy->state);
+}
+
+int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
+                        const double *loads)
+{
+    if (self->predictor != NULL) {
+        score_from(self, page, i);
+        for (int32_t m = 0; m < self->models; m++) {
+            self->scores[m] = self->block[m * self->block_most + (i - self->block_first)];
+        }
+    }
+    self->uniforms = page->uniforms + self->policy.uniforms * i;
+    return ask(self, page, i, request, tenant, loads);
+}
+
+int64_t ms_brain_decide_again(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
+                              const double *loads, const double *uniforms)
+{
+    if (self->predictor != NULL) {
+        ms_predictor_score(self->predictor, page->features + i, page->n, 1, self->scores, 1);
+    }
+    self->uniforms = uniforms;
+    return ask(self, page, i, request, tenant, loads);
 }
 
 int64_t ms_brain_substitute(int64_t model, int64_t models, const double *costs)

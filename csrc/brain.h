@@ -38,6 +38,7 @@ typedef struct ms_brain {
     double *scores;          /* [models] what the last decision saw */
     double *costs;
     double *known;
+    const double *uniforms;  /* [policy.uniforms] */
     double *facts;           /* outcomes or their probabilities where the policy is told them, else zeros */
     int32_t dimensions;      /* features that the policy is told; 0: none */
     double *features;        /* [dimensions] */
@@ -67,6 +68,10 @@ void ms_brain_turn_page(ms_brain *self);
 int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                         const double *loads);
 
+/* Decides a request of an earlier page once more, with other uniforms. */
+int64_t ms_brain_decide_again(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
+                              const double *loads, const double *uniforms);
+
 /* The model that takes a request in the place of one that cannot be had, whose cost is infinite: the next more
  * capable one that can be had; the number of models if there is none. */
 int64_t ms_brain_substitute(int64_t model, int64_t models, const double *costs);
@@ -82,7 +87,8 @@ void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explore
 int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features,
                        const double *labels);
 
-/* The label of the answer that the user saw is in, right or wrong. Returns 0 or the policy's negative code. */
+/* A label of the user's answer is in, right or wrong, or the user says that there was none. Returns 0 or the policy's
+ * negative code. */
 int64_t ms_brain_rate(ms_brain *self, int64_t request, int32_t model, int32_t tenant, double label);
 
 #endif

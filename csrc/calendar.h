@@ -69,6 +69,8 @@ enum ms_errand {
     MS_DO_LABEL,
     MS_DO_RETRY,
     MS_DO_CHAIN,
+    MS_DO_GIVE_UP,
+    MS_DO_TRY_AGAIN,
     MS_DO_FAIL,
     MS_DO_REPAIR,
     MS_DO_API,

@@ -26,7 +26,8 @@ typedef struct ms_job {
     double usage_s;           /* its share of the replica's busy time, priced in USD */
     struct ms_job *next;      /* in its queue */
     struct ms_job *previous;
-    void *owner;              /* whoever made it; the core never looks at it */
+    struct ms_job *sibling;   /* the next copy of its owner; the servers never look at these two */
+    void *owner;              /* whoever made it */
 } ms_job;
 
 /* A job that has not started anywhere: all times NaN, all accounts 0. */

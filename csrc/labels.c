@@ -38,7 +38,7 @@ void ms_labels_keep(const ms_loop *loop, ms_open *open)
         }
     }
     const int64_t uniforms = loop->config.uniforms;
-    memcpy(ms_open_uniforms(open, models), page->view.uniforms + uniforms * open->i, (size_t)uniforms * sizeof(double));
+    memcpy(ms_open_uniforms(open, models), open->brain->uniforms, (size_t)uniforms * sizeof(double));
 }
 
 int ms_labels_begin_lesson(ms_loop *loop, ms_open *open)
@@ -102,6 +102,15 @@ int ms_labels_give(ms_loop *loop, ms_open *open, int32_t model)
         open->lesson[loop->config.features + model] = label;
     }
     return ms_labels_miss(loop, open); /* one fewer is to come */
+}
+
+int ms_labels_complain(ms_loop *loop, const ms_open *open)
+{
+    if (!open->rated) {
+        return 0;
+    }
+    const int64_t code = ms_brain_rate(open->brain, open->request, open->seen, open->tenant, 0.0);
+    return code < 0 ? ms_loop_illegal(loop, open->request, code, MS_ERR_LABEL) : 0;
 }
 
 int ms_labels_send(ms_loop *loop, ms_open *open, int32_t model)

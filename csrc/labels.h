@@ -18,6 +18,9 @@ void ms_labels_end_lesson(const ms_loop *loop, ms_open *open);
 /* The label of a copy is in (unrated requests have one too, which only the simulator sees). */
 int ms_labels_give(ms_loop *loop, ms_open *open, int32_t model);
 
+/* A user who had no answer says that this did not satisfy, if the request is rated. */
+int ms_labels_complain(ms_loop *loop, const ms_open *open);
+
 /* A copy has no label: it was turned away, or is lost. */
 int ms_labels_miss(ms_loop *loop, ms_open *open);
 

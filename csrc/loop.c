@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "clients.h"
 #include "draw.h"
 #include "error.h"
 #include "labels.h"
@@ -27,9 +28,10 @@ int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alph
     ms_store_init(&self->jobs, sizeof(ms_job));
     self->loads = calloc(m, sizeof(double));
     self->lesson = calloc((size_t)config->features + m, sizeof(double));
+    self->uniforms = calloc((size_t)config->uniforms + 1, sizeof(double));
     self->busy_s = calloc((size_t)pools + 1, sizeof(double));
     self->idle_s = calloc((size_t)pools + 1, sizeof(double));
-    if (self->loads == NULL || self->lesson == NULL || self->busy_s == NULL || self->idle_s == NULL) {
+    if (self->loads == NULL || self->lesson == NULL || self->uniforms == NULL || self->busy_s == NULL || self->idle_s == NULL) {
         return MS_ERR_MEMORY;
     }
     TRY(ms_timeline_init(&self->timeline, pools, config->length));
@@ -59,6 +61,7 @@ void ms_loop_free(ms_loop *self)
     ms_store_free(&self->jobs);
     free(self->loads);
     free(self->lesson);
+    free(self->uniforms);
     free(self->busy_s);
     free(self->idle_s);
     free(self->breakdowns);
@@ -171,17 +174,33 @@ static void unlink_open(ms_loop *self, ms_open *open)
 
 void ms_loop_forget_when_done(ms_loop *self, ms_open *open)
 {
-    if (open->closed && open->labels_under_way == 0) {
+    if (open->closed && open->labels_under_way == 0 && open->errands == 0) {
         ms_store_give(&self->opens, open);
     }
 }
 
-/* No copy is under way any more: the record stands. */
+/* No copy is under way any more: the record stands, or what it cost goes to the next attempt. */
 static void put_down(ms_loop *self, ms_open *open)
 {
+    ms_open *heir = open->heir;
     unlink_open(self, open);
-    ms_open_put_down(open);
+    if (heir == NULL) {
+        ms_open_put_down(open);
+    } else {
+        ms_open_pass_on(open);
+    }
     ms_loop_forget_when_done(self, open);
+    if (heir != NULL) {
+        ms_loop_drop_copy(self, heir);
+    }
+}
+
+void ms_loop_drop_copy(ms_loop *self, ms_open *open)
+{
+    open->copies--;
+    if (open->copies == 0) {
+        put_down(self, open);
+    }
 }
 
 /* ---- copies --------------------------------------------------------------------------------------------- */
@@ -219,22 +238,38 @@ static void saw(ms_open *open, const ms_job *job)
     ms_open_saw(open, job->replica, job->preemptions, job->start_s, job->first_token_s);
 }
 
-static int close_copy(ms_loop *self, ms_open *open, int32_t model)
+int ms_loop_release_client(ms_loop *self, ms_open *open)
 {
-    if (model == open->seen && !open->answered) {
-        open->answered = 1;
-        if (open->client >= 0) {
-            double pause = self->config.think_s;
-            if (self->config.think_is_exponential) {
-                pause *= exponential(&self->config.think, open->request);
-            }
-            TRY(client_asks_at(self, open->client, self->now_s + pause));
-        }
+    open->answered = 1;
+    if (open->client < 0) {
+        return 0;
     }
-    open->copies--;
-    if (open->copies == 0) {
-        put_down(self, open);
+    double pause_s = self->config.think_s;
+    if (self->config.think_is_exponential) {
+        pause_s *= exponential(&self->config.think, open->request);
     }
+    return client_asks_at(self, open->client, self->now_s + pause_s);
+}
+
+/* A copy has left its server. */
+static void leave(ms_loop *self, ms_job *job)
+{
+    ms_open *open = job->owner;
+    ms_open_drop(open, job);
+    ms_store_give(&self->jobs, job);
+    ms_loop_drop_copy(self, open);
+}
+
+int ms_loop_abandon(ms_loop *self, ms_job *job)
+{
+    ms_open *open = job->owner;
+    charge(self, open, job);
+    count_in_system(self, -1);
+    if (job->model == open->seen) {
+        saw(open, job);
+    }
+    TRY(ms_labels_miss(self, open));
+    leave(self, job);
     return 0;
 }
 
@@ -271,6 +306,9 @@ static int finished(ms_loop *self, ms_job *job)
 {
     ms_open *open = job->owner;
     const int32_t model = job->model;
+    if (open->gone) {
+        return ms_loop_abandon(self, job);
+    }
     const double cost = charge(self, open, job);
     ms_brain_learn_cost(open->brain, model, cost, open->explored);
     if (has_servers(self)) {
@@ -280,6 +318,7 @@ static int finished(ms_loop *self, ms_job *job)
         int on;
         TRY(goes_on(self, open, job, &on));
         if (on) {
+            ms_open_drop(open, job);
             ms_store_give(&self->jobs, job);
             return 0;
         }
@@ -294,8 +333,11 @@ static int finished(ms_loop *self, ms_job *job)
     } else if (open->rated && model == open->seen) {
         open->feedback_s = open->arrival_s;
     }
-    ms_store_give(&self->jobs, job);
-    return close_copy(self, open, model);
+    if (model == open->seen) {
+        TRY(ms_loop_release_client(self, open));
+    }
+    leave(self, job);
+    return 0;
 }
 
 /* A copy is turned away, or lost with its replica. */
@@ -307,14 +349,14 @@ static int lose(ms_loop *self, ms_job *job, int rejected)
     count_in_system(self, -1);
     if (model == open->seen) {
         saw(open, job);
-        open->status = rejected ? MS_REJECTED : MS_LOST;
+        TRY(ms_clients_get_none(self, open, rejected ? MS_REJECTED : MS_LOST));
         self->labels_of_lost += !rejected && open->rated && open->at_once;
     }
     if (rejected || !open->at_once) {
         TRY(ms_labels_miss(self, open));
     }
-    ms_store_give(&self->jobs, job);
-    return close_copy(self, open, model);
+    leave(self, job);
+    return 0;
 }
 
 static int call_api(ms_loop *self, ms_job *job)
@@ -333,7 +375,10 @@ static int place(ms_loop *self, ms_open *open, int32_t model, int *placed)
     }
     *job = ms_job_new(open->request, model, page->prompt_tokens[open->i],
                       page->output_tokens[model * page->n + open->i]);
+    job->attempt = open->attempt << 16; /* leaves room for failures */
     job->owner = open;
+    job->sibling = open->jobs;
+    open->jobs = job;
     *placed = 1;
     if (!has_servers(self)) {
         job->start_s = job->first_token_s = job->finish_s = self->now_s;
@@ -383,10 +428,7 @@ static int send(ms_loop *self, ms_open *open, int32_t first, int32_t last)
             TRY(ms_labels_give(self, open, m));
         }
     }
-    open->copies--;
-    if (open->copies == 0) {
-        put_down(self, open);
-    }
+    ms_loop_drop_copy(self, open);
     return 0;
 }
 
@@ -422,23 +464,19 @@ static int check_plan(ms_loop *self, const ms_brain *brain, int64_t request, int
     return legal ? 0 : ms_loop_illegal(self, request, plan, MS_ERR_PLAN);
 }
 
-/* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */
-static int route(ms_loop *self, int32_t client)
+static void look_at_loads(ms_loop *self)
 {
-    ms_page *page = self->page;
-    const int64_t i = self->next++, request = page->first + i;
-    const int32_t tenant = page->tenant[i];
-    self->issued++;
-    self->last_arrival_s = self->now_s;
-    if (ms_timeline_due(&self->timeline, request)) {
-        sample(self, request);
-    }
     for (int32_t m = 0; m < self->config.models && self->config.needs_loads; m++) {
         self->loads[m] = ms_fleet_load(&self->fleet, m);
     }
-    ms_brain *brain = &self->instances.brain[page->instance != NULL ? page->instance[i] : 0];
-    const double queue = brain->tracked[tenant].queue;
-    int64_t plan = ms_brain_decide(brain, &page->view, i, request, tenant, self->loads);
+}
+
+/* A new attempt of the i-th request of a page, whose plan is made: its copies set off. `before` is the attempt before,
+ * or NULL; `client` waits for the answer, -1: nobody. */
+static int begin(ms_loop *self, ms_brain *brain, ms_page *page, int64_t i, int64_t plan, double queue, ms_open *before,
+                 int32_t client)
+{
+    const int64_t request = page->first + i;
     TRY(check_plan(self, brain, request, plan));
     plan = ms_brain_destined(plan, self->config.models, brain->costs);
     ms_open *open = ms_store_take(&self->opens);
@@ -453,31 +491,68 @@ static int route(ms_loop *self, int32_t client)
                       .page = page,
                       .brain = brain,
                       .plan = plan,
-                      .tenant = tenant,
+                      .tenant = page->tenant[i],
                       .seen = seen,
+                      .attempt = before != NULL ? before->attempt + 1 : 0,
+                      .copies = before != NULL,
                       .client = client,
                       .replica = -1,
                       .status = MS_IN_FLIGHT,
                       .explored = (plan & (MS_PLAN_ALL | MS_PLAN_EXPLORE)) != 0,
+                      .explored_before = before != NULL && (before->explored || before->explored_before),
                       .rated = page->feedback_uniform[i] < self->config.feedback_probability,
                       .at_once = !self->config.keeps_delays && !(plan & MS_PLAN_CHAIN),
-                      .arrival_s = self->now_s,
+                      .arrival_s = before != NULL ? before->arrival_s : self->now_s,
                       .queue = queue,
                       .score = brain->predictor != NULL ? brain->scores[seen] : NAN,
                       .feedback_s = NAN,
                       .start_s = NAN,
                       .first_token_s = NAN,
                       .finish_s = NAN};
-    self->explored += open->explored;
-    self->rated += open->rated;
+    self->attempts++;
+    self->explored += open->explored && !open->explored_before;
+    self->rated += open->rated && before == NULL;
     if (!open->at_once) {
         ms_labels_keep(self, open);
     }
     if (open->rated && (everyone || self->config.learns_every_answer)) {
         TRY(ms_labels_begin_lesson(self, open));
     }
+    if (before != NULL) {
+        before->heir = open;
+    }
     link_open(self, open);
+    TRY(ms_clients_wait(self, open));
     return everyone ? send(self, open, 0, self->config.models - 1) : send(self, open, seen, seen);
+}
+
+/* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */
+static int route(ms_loop *self, int32_t client)
+{
+    ms_page *page = self->page;
+    const int64_t i = self->next++, request = page->first + i;
+    const int32_t tenant = page->tenant[i];
+    self->issued++;
+    self->last_arrival_s = self->now_s;
+    if (ms_timeline_due(&self->timeline, request)) {
+        sample(self, request);
+    }
+    look_at_loads(self);
+    ms_brain *brain = &self->instances.brain[page->instance != NULL ? page->instance[i] : 0];
+    const double queue = brain->tracked[tenant].queue;
+    const int64_t plan = ms_brain_decide(brain, &page->view, i, request, tenant, self->loads);
+    return begin(self, brain, page, i, plan, queue, NULL, client);
+}
+
+int ms_loop_route_again(ms_loop *self, ms_open *before, const double *uniforms)
+{
+    ms_page *page = before->page;
+    look_at_loads(self);
+    ms_brain *brain = before->brain;
+    const double queue = brain->tracked[before->tenant].queue;
+    const int64_t plan = ms_brain_decide_again(brain, &page->view, before->i, before->request, before->tenant,
+                                               self->loads, uniforms);
+    return begin(self, brain, page, before->i, plan, queue, before, before->client);
 }
 
 /* Utilisation and idle energy are measured to the last arrival. */
@@ -522,12 +597,19 @@ static int job_order(const void *left, const void *right)
     if (a->request != b->request) {
         return a->request < b->request ? -1 : 1;
     }
-    return a->model < b->model ? -1 : a->model > b->model;
+    if (a->model != b->model) {
+        return a->model < b->model ? -1 : 1;
+    }
+    return a->attempt < b->attempt ? -1 : a->attempt > b->attempt;
 }
 
 /* A failed replica's request begins again from its prompt, keeps its first times and what it has paid. */
 static int retry_or_lose(ms_loop *self, ms_job *job)
 {
+    const ms_open *open = job->owner;
+    if (open->gone) {
+        return ms_loop_abandon(self, job);
+    }
     if (self->config.lose_on_failure) {
         return lose(self, job, 0);
     }
@@ -638,6 +720,10 @@ static int run_errand(ms_loop *self, const ms_event *event)
         open->copies--;
         return send(self, open, event->detail, event->detail);
     }
+    case MS_DO_GIVE_UP:
+        return ms_clients_give_up(self, event->subject);
+    case MS_DO_TRY_AGAIN:
+        return ms_clients_try_again(self, event->subject);
     case MS_DO_FAIL:
         return fail(self, event->subject);
     case MS_DO_REPAIR:

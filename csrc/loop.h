@@ -3,6 +3,7 @@
  * What happens to a request, in order:
  *   route      the router decides; one copy, or one for every model
  *   place      each copy goes to a replica of its model, or is turned away
+ *   give up    its client has waited long enough (clients.h)
  *   finished   a copy is complete; its cost is known; its label sets off
  *   label      the virtual queue moves; when all labels of a lesson are in, the predictor learns
  * The record is put down when no copy is under way any more. At one instant the order is that of
@@ -18,6 +19,19 @@
 #include "open.h"
 #include "store.h"
 #include "timeline.h"
+#include "wait.h"
+
+/* How long clients wait, and whether they ask again. */
+typedef struct ms_patience {
+    ms_wait wait;              /* until an attempt is given up */
+    int32_t until_first_token; /* who sees a first token stays */
+    int32_t aborts;            /* servers stop what nobody waits for */
+    int32_t rates_giving_up;   /* who is left without an answer says so */
+    int32_t retries;
+    ms_wait backoff;           /* the pause before the first retry; the k-th is backoff_growth^k times as long */
+    double backoff_growth;
+    ms_stream uniforms;        /* the policy's, for later attempts; sub is not used */
+} ms_patience;
 
 typedef struct ms_loop_config {
     int32_t models;
@@ -42,6 +56,7 @@ typedef struct ms_loop_config {
     double mtbf_s;               /* > 0: replicas fail at random */
     double mttr_s;
     int32_t lose_on_failure;
+    ms_patience patience;
     int32_t instances;           /* of the router */
     double reconcile_s;          /* between two reconciliations of theirs; infinite: never */
 } ms_loop_config;
@@ -81,7 +96,7 @@ typedef struct ms_loop {
     int32_t arrivals_over;
     int64_t open_count;
     int64_t labels_to_come;
-    int64_t issued, explored, rated, labels_of_lost;
+    int64_t issued, attempts, explored, rated, labels_of_lost;
     int64_t events;
     double last_arrival_s;
     double paid_j;
@@ -89,6 +104,7 @@ typedef struct ms_loop {
     double in_system_since_s;
     double in_system_integral;
     double *loads;            /* [models] */
+    double *uniforms;         /* scratch: of a later attempt */
     double *lesson;           /* scratch: features and labels of a lesson that is over at once */
     double *busy_s;           /* [pools] at the last arrival */
     double *idle_s;
@@ -131,7 +147,20 @@ int ms_loop_put(ms_loop *self, double time_s, uint64_t order, uint64_t suborder,
 /* Notes what a policy did that it must not, for the error's text; returns the error. */
 int ms_loop_illegal(ms_loop *self, int64_t request, int64_t plan, int error);
 
-/* Gives a request's memory back when its record stands and no label of it is under way. */
+/* Gives a request's memory back when its record stands and nothing in the heap leads to it. */
 void ms_loop_forget_when_done(ms_loop *self, ms_open *open);
+
+/* Nothing more comes for the client who waits: a closed loop's asks its next question after a pause. */
+int ms_loop_release_client(ms_loop *self, ms_open *open);
+
+/* A copy that nobody waits for any more has left its server: it is charged, and has no label. */
+int ms_loop_abandon(ms_loop *self, ms_job *job);
+
+/* One copy fewer is under way; with the last the attempt is over. */
+void ms_loop_drop_copy(ms_loop *self, ms_open *open);
+
+/* Decides a request that had no answer again, and sends its copies off; `uniforms` are the policy's. The attempt
+ * before counts as a copy of the new one. */
+int ms_loop_route_again(ms_loop *self, ms_open *before, const double *uniforms);
 
 #endif

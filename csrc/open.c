@@ -21,13 +21,32 @@ void ms_open_pay(ms_open *self, int32_t model, double energy_j, double cost)
     }
 }
 
+void ms_open_drop(ms_open *self, ms_job *job)
+{
+    ms_job **at = &self->jobs;
+    while (*at != job) {
+        at = &(*at)->sibling;
+    }
+    *at = job->sibling;
+}
+
+void ms_open_pass_on(ms_open *self)
+{
+    ms_open *heir = self->heir;
+    heir->energy_j += self->energy_j;
+    heir->cost += self->cost;
+    heir->exploration_cost += self->exploration_cost;
+    heir->preemptions += self->preemptions;
+    self->closed = 1;
+}
+
 void ms_open_put_down(ms_open *self)
 {
     ms_page *page = self->page;
     const int64_t i = self->i, answer = self->seen * page->n + i;
     const int completed = self->status == MS_COMPLETED;
     page->record_arrival_s[i] = self->arrival_s;
-    page->explored[i] = self->explored;
+    page->explored[i] = self->explored || self->explored_before;
     page->model[i] = self->seen;
     page->replica[i] = self->replica;
     page->record_output_tokens[i] = page->output_tokens[answer];
@@ -39,6 +58,7 @@ void ms_open_put_down(ms_open *self)
     page->first_token_s[i] = self->first_token_s;
     page->finish_s[i] = self->finish_s;
     page->preemptions[i] = self->preemptions;
+    page->attempts[i] = self->attempt + 1;
     page->energy_j[i] = self->energy_j;
     page->cost[i] = self->cost;
     page->exploration_cost[i] = self->exploration_cost;

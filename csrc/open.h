@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 #include "brain.h"
+#include "job.h"
 #include "store.h"
 
-enum ms_status { MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT };
+enum ms_status { MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT };
 
 /* Requests first ... first + n - 1. Columns by model are model-major, [models][n]. */
 typedef struct ms_page {
@@ -39,12 +40,14 @@ typedef struct ms_page {
     double *first_token_s;
     double *finish_s;
     int32_t *preemptions;
+    int32_t *attempts;
     double *energy_j;
     double *cost;
     double *exploration_cost;
     int8_t *status;
 } ms_page;
 
+/* One attempt of a request; the last one writes the record. */
 typedef struct ms_open {
     int64_t request;
     int64_t i; /* its place in the page */
@@ -54,9 +57,13 @@ typedef struct ms_open {
     int64_t plan;
     int32_t tenant;
     int32_t seen;       /* the model whose answer the user gets */
-    int32_t copies;     /* under way */
+    int32_t attempt;    /* 0 is the first */
+    struct ms_open *heir; /* the next attempt, if there is one */
+    int32_t copies;     /* under way; one more for what else keeps the record open */
+    ms_job *jobs;       /* these copies, the last placed first */
     int32_t unlabelled; /* copies whose label is still to come */
     int32_t labels_under_way;
+    int32_t errands;    /* in the heap, to give up or to ask again */
     int32_t stage;      /* of a chain */
     int32_t client;     /* who waits for the answer; -1 for nobody */
     int32_t replica;
@@ -65,7 +72,9 @@ typedef struct ms_open {
     uint8_t explored;
     uint8_t rated;
     uint8_t at_once;    /* labels are in before the next request is routed */
-    uint8_t answered;
+    uint8_t explored_before; /* by an earlier attempt */
+    uint8_t gone;       /* its client has given up */
+    uint8_t answered;   /* its client does not wait any more */
     uint8_t closed;     /* its record stands */
     double arrival_s;
     double queue;
@@ -122,6 +131,12 @@ static inline double *ms_open_labels(ms_open *self, int32_t models, int32_t unif
 {
     return self->kept + 5 * models + uniforms;
 }
+
+/* A copy leaves the list of those under way. */
+void ms_open_drop(ms_open *self, ms_job *job);
+
+/* What an attempt without an answer has cost goes to the next. */
+void ms_open_pass_on(ms_open *self);
 
 /* Writes the record. */
 void ms_open_put_down(ms_open *self);

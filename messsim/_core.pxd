@@ -331,6 +331,7 @@ cdef extern from "open.h" nogil:
         double *first_token_s
         double *finish_s
         int32_t *preemptions
+        int32_t *attempts
         double *energy_j
         double *cost
         double *exploration_cost
@@ -342,6 +343,26 @@ cdef extern from "loop.h" nogil:
         MS_LOOP_NEEDS_PAGE
         MS_LOOP_OVER
         MS_MOST_FAILURES_IN_VAIN
+    enum:
+        MS_WAITS_FOREVER
+        MS_WAITS_CONSTANT
+        MS_WAITS_EXPONENTIAL
+        MS_WAITS_LOGNORMAL
+    ctypedef struct ms_wait:
+        int32_t law
+        double mean_s
+        double mu
+        double sigma
+        ms_stream stream
+    ctypedef struct ms_patience:
+        ms_wait wait
+        int32_t until_first_token
+        int32_t aborts
+        int32_t rates_giving_up
+        int32_t retries
+        ms_wait backoff
+        double backoff_growth
+        ms_stream uniforms
     ctypedef struct ms_loop_config:
         int32_t models
         int32_t tenants
@@ -365,6 +386,7 @@ cdef extern from "loop.h" nogil:
         double mtbf_s
         double mttr_s
         int32_t lose_on_failure
+        ms_patience patience
         int32_t instances
         double reconcile_s
     ctypedef struct ms_breakdown:
@@ -382,6 +404,7 @@ cdef extern from "loop.h" nogil:
         double now_s
         int64_t open_count
         int64_t issued
+        int64_t attempts
         int64_t explored
         int64_t rated
         int64_t labels_of_lost

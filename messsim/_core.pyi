@@ -305,8 +305,9 @@ def known_costs(
 @final
 class Job:
     tag: Any
+    pool: Any
     def __init__(
-        self, request: int, model: int, prompt_tokens: int, output_tokens: int, tag: object = None
+        self, request: int, model: int, prompt_tokens: int, output_tokens: int, tag: object = None, attempt: int = 0
     ) -> None: ...
     def served_elsewhere(self, replica: int, start_s: float, first_token_s: float, finish_s: float) -> None: ...
     def restart(self) -> None: ...
@@ -323,6 +324,15 @@ class Job:
     @property
     def replica(self) -> int:
         """Where it runs or ran last; -1 before."""
+    @property
+    def server(self) -> int:
+        """The replica whose own queue it was put into; -1 if none."""
+    @property
+    def runs(self) -> bool:
+        """Whether it is in a replica's batch."""
+    @property
+    def waits(self) -> bool:
+        """Whether it is in the queue of a replica or of a pool."""
     @property
     def preemptions(self) -> int: ...
     @property
@@ -342,6 +352,8 @@ class Job:
 class Queue:
     def __len__(self) -> int: ...
     def push(self, job: Job) -> None: ...
+    def remove(self, job: Job) -> bool:
+        """Takes out a job that waits here; returns whether it was the head."""
     def drain(self) -> list[Job]: ...
 
 @final

@@ -704,9 +704,12 @@ cdef class Job:
     cdef readonly int64_t request
     cdef readonly int32_t model
     cdef public object tag
+    cdef public object pool
 
-    def __init__(self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens, tag=None):
+    def __init__(self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens, tag=None,
+                 int32_t attempt=0):
         self.c = ms_job_new(request, model, prompt_tokens, output_tokens)
+        self.c.attempt = attempt
         self.c.owner = <void *>self
         self.request, self.model, self.tag = request, model, tag
 
@@ -944,14 +947,16 @@ cdef class Replica:
 LOOP_PAUSED, LOOP_NEEDS_PAGE, LOOP_OVER = MS_LOOP_PAUSED, MS_LOOP_NEEDS_PAGE, MS_LOOP_OVER
 DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
             "shared_queue": MS_SHARED_QUEUE}
+cdef dict WAITS = {"forever": MS_WAITS_FOREVER, "constant": MS_WAITS_CONSTANT, "exponential": MS_WAITS_EXPONENTIAL,
+         "lognormal": MS_WAITS_LOGNORMAL}
 ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED}
 
 
 RECORD_COLUMNS = {
     "arrival_s": np.float64, "explored": np.uint8, "model": np.int32, "replica": np.int32, "output_tokens": np.int32,
     "queue": np.float64, "score": np.float64, "satisfied": np.float64, "feedback_s": np.float64, "start_s": np.float64,
-    "first_token_s": np.float64, "finish_s": np.float64, "preemptions": np.int32, "energy_j": np.float64,
-    "cost": np.float64, "exploration_cost": np.float64, "status": np.int8,
+    "first_token_s": np.float64, "finish_s": np.float64, "preemptions": np.int32, "attempts": np.int32,
+    "energy_j": np.float64, "cost": np.float64, "exploration_cost": np.float64, "status": np.int8,
 }
 
 
@@ -1049,6 +1054,7 @@ cdef class Page:
         i = records["replica"]; self.c.replica = &i[0]
         i = records["output_tokens"]; self.c.record_output_tokens = &i[0]
         i = records["preemptions"]; self.c.preemptions = &i[0]
+        i = records["attempts"]; self.c.attempts = &i[0]
         return 0
 
     @property
@@ -1065,6 +1071,22 @@ cdef class Page:
 cdef ms_stream stream_from(tuple words) except *:
     """(seed, column, replication, sub)"""
     return stream_of(words[0], words[1], words[2], words[3])
+
+
+cdef ms_wait wait_of(dict law) except *:
+    cdef ms_wait c
+    c.law, c.mean_s, c.mu, c.sigma = WAITS[law["law"]], law["mean_s"], law["mu"], law["sigma"]
+    c.stream = stream_from(law["stream"])
+    return c
+
+
+cdef ms_patience patience_of(dict said) except *:
+    cdef ms_patience c
+    c.wait, c.backoff, c.backoff_growth = wait_of(said["wait"]), wait_of(said["backoff"]), said["backoff_growth"]
+    c.until_first_token, c.aborts = said["until_first_token"], said["aborts"]
+    c.rates_giving_up, c.retries = said["rates_giving_up"], said["retries"]
+    c.uniforms = stream_from(said["uniforms"])
+    return c
 
 
 cdef ms_pool_plan pool_plan_of(dict plan) except *:
@@ -1089,7 +1111,7 @@ cdef class Loop:
     Parameters
     ----------
     config
-        Fields of ms_loop_config by name.
+        Fields of ms_loop_config by name; `patience` holds those of ms_patience, and its waits those of ms_wait.
     alphas, discount, window
         Of the tenants' virtual queues.
     pools
@@ -1133,6 +1155,7 @@ cdef class Loop:
         c.think_s, c.think_is_exponential = config["think_s"], config["think_is_exponential"]
         c.think = stream_from(config["think"])
         c.mtbf_s, c.mttr_s, c.lose_on_failure = config["mtbf_s"], config["mttr_s"], config["lose_on_failure"]
+        c.patience = patience_of(config["patience"])
         c.instances, c.reconcile_s = len(policies), config["reconcile_s"]
         check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models,
                     "alphas are [tenants] and dispatch_streams [models]")
@@ -1196,8 +1219,8 @@ cdef class Loop:
 
     @property
     def counts(self):
-        """issued, explored, rated, labels_of_lost, events, open, updates."""
-        return {"issued": self.c.issued, "explored": self.c.explored, "rated": self.c.rated,
+        """issued, attempts, explored, rated, labels_of_lost, events, open."""
+        return {"issued": self.c.issued, "attempts": self.c.attempts, "explored": self.c.explored, "rated": self.c.rated,
                 "labels_of_lost": self.c.labels_of_lost, "events": self.c.events, "open": self.c.open_count}
 
     @property

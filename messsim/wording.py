@@ -1,6 +1,6 @@
 """Figures as people read them; imports nothing."""
 
-__all__ = ["half_width", "number", "percent", "seconds"]
+__all__ = ["half_width", "number", "percent", "seconds", "unanswered"]
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -28,3 +28,9 @@ def seconds(value: float | None) -> str:
     if value < 0.9995:  # which three digits would round to 1000 ms
         return f"{1000 * value:.3g} ms"
     return f"{value:.3g} s" if value < 999.5 else f"{value:,.0f} s"
+
+
+def unanswered(requests: dict[str, int]) -> list[str]:
+    """How requests ended without an answer, by the counts of a summary: ``["3 rejected", "2 timed out"]``."""
+    kinds = ("rejected", "lost", "timed_out", "in_flight")
+    return [f"{requests[kind]:,} {kind.replace('_', ' ')}" for kind in kinds if requests[kind]]

@@ -167,3 +167,27 @@ def test_the_next_model_is_named_with_the_facts_that_the_policy_needs(monkeypatc
         r = run(data, engine)
         assert facts == [[0.0, 0.0, float(bool(needs))]] * 2
         assert r.statuses == ["completed"] * 2
+
+
+def test_a_chain_is_waited_for_as_a_whole(chained, tmp_path):
+    """Nobody sees a token before the last answer is complete: who is patient to the first token waits for it all."""
+    patience_s = TIMES[0] + TIMES[1] + STEP_S
+    clients = {"patience_s": patience_s, "until": "first_token"}
+    data = chain(tmp_path, [0, 30], clients=clients, feedback={"delay": 0.0})
+    r, _, _ = chained(data, stages=lambda request: 3 - request)
+    assert r.statuses == ["timed_out", "completed"]
+    assert r.records.model.tolist() == [2, 1]
+    assert r.records.energy_j[0] == POWER_W * patience_s  # the last stage stops after one iteration
+
+
+def test_a_retry_asks_the_whole_chain_again(chained, tmp_path):
+    """Only the second attempt is quick enough, for it stops after the first stage."""
+    clients = {"patience_s": TIMES[0] + STEP_S, "retries": 1, "backoff_s": 0.0}
+    asked = iter([3, 1])
+    data = chain(tmp_path, [0, 99], requests=1, clients=clients, feedback={"delay": 0.0})
+    r, _, finished = chained(data, stages=lambda request: next(asked))
+    assert finished == [(0, 0, 0), (0, 0, 0)]
+    assert r.statuses == ["completed"]
+    assert r.records.model.tolist() == [0]
+    assert r.records.energy_j[0] == JOULES[0] + POWER_W * STEP_S + JOULES[0]
+    assert r.records.start_s[0] == TIMES[0] + STEP_S

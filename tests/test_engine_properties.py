@@ -101,9 +101,9 @@ def check_counts(r: Run) -> None:
     s = r.summary
     n = s["requests"]
     assert n["arrived"] == len(r) == r.outcome.issued
-    assert n["arrived"] == n["completed"] + n["rejected"] + n["lost"] + n["in_flight"]
-    counted = np.bincount(r.records.status, minlength=4)
-    assert [n[k] for k in ("completed", "rejected", "lost", "in_flight")] == counted.tolist()
+    assert n["arrived"] == n["completed"] + n["rejected"] + n["lost"] + n["in_flight"] + n["timed_out"]
+    counted = np.bincount(r.records.status, minlength=5)
+    assert [n[k] for k in ("completed", "rejected", "lost", "in_flight", "timed_out")] == counted.tolist()
     assert r.setup.scenario.horizon_s is not None or n["in_flight"] == 0
     assert n["explored"] == r.records.explored.sum()
     assert sum(m["answered"] for m in s["models"]) == n["completed"]

@@ -129,6 +129,26 @@ def cluster(draw, pools):
 
 
 @st.composite
+def clients(draw, delay, loses):
+    """Patience around the time of an answer, and retries that meet each other."""
+    if delay == "immediate":
+        return {}
+    wait = st.sampled_from([0.25, 0.5, 1.0, {"kind": "exponential", "mean_s": 1.0}])
+    said = {
+        "until": draw(st.sampled_from(["answer", "first_token"])),
+        "abort": draw(st.booleans()),
+        "backoff_s": draw(st.sampled_from([0.0, 0.25, {"kind": "lognormal", "mean_s": 1.0, "cv": 1.0}])),
+        "backoff_growth": draw(st.sampled_from([1.0, 2.0])),
+        "rate_giving_up": draw(st.booleans()),
+    }
+    if draw(st.booleans()):
+        said["patience_s"] = draw(wait)
+    if loses or "patience_s" in said:
+        said["retries"] = draw(st.integers(0, 3))
+    return said
+
+
+@st.composite
 def scenarios(draw):
     """Whole scenarios, at most 200 requests each."""
     usd = draw(st.booleans())
@@ -188,6 +208,9 @@ def scenarios(draw):
     }
     if data["router"].get("instances", 1) > 1:
         data["router"].pop("window", None)
+    if not none:
+        loses = said_of_cluster.get("failures", {}).get("on_failure") == "lose"
+        data["clients"] = draw(clients(data["feedback"]["delay"], loses or "admission" in said_of_cluster))
     if draw(st.booleans()):
         data["tenants"] = [{"name": "a", "alpha": 0.9}, {"name": "b", "share": 3.0}]
     if not closed and law_of_arrivals.get("rate_rps", 99) <= 4 and draw(st.booleans()):
@@ -215,7 +238,7 @@ def assert_equal(scenario: Scenario) -> None:
         assert by_simpy[name].tobytes() == by_loop[name].tobytes(), name
     assert repr(told_by_simpy.tenants) == repr(told_by_loop.tenants)
     assert [repr(s) for s in told_by_simpy.timeline.samples] == [repr(s) for s in told_by_loop.timeline.samples]
-    for name in ("issued", "explored", "rated", "labels_of_lost", "last_arrival_s", "end_s", "updates"):
+    for name in ("issued", "attempts", "explored", "rated", "labels_of_lost", "last_arrival_s", "end_s", "updates"):
         assert getattr(told_by_simpy, name) == getattr(told_by_loop, name), name
     for mine, theirs in zip(told_by_simpy.pools, told_by_loop.pools, strict=True):
         assert repr(mine) == repr(theirs)

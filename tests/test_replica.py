@@ -40,7 +40,7 @@ def kernel_replica(coefficients, limits: Limits, **kwargs) -> _core.Replica:
 
 
 def drive(replica: _core.Replica, arrivals: list[Arrival]) -> list[_core.Job]:
-    """One replica alone in the world: boundaries, clients who give up, arrivals, starts, as CONVENTIONS A orders them."""
+    """One replica alone in the world: boundaries, clients who give up, arrivals and starts, in this order."""
     jobs = [_core.Job(i, 0, a.prompt_tokens, a.output_tokens) for i, a in enumerate(arrivals)]
     waiting = list(zip(jobs, arrivals, strict=True))[::-1]
     patient = sorted(

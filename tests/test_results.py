@@ -225,7 +225,10 @@ LATENCIES = dict.fromkeys(["ttft", "tpot", "e2e", "queueing"], LATENCY)
 TREE: dict[str, Any] = {
     **dict.fromkeys(["scenario", "engine", "seed", "replication", "version"]),
     "requests": dict.fromkeys(
-        ["arrived", "completed", "rejected", "lost", "in_flight", "explored", "with_feedback", "labels_of_lost"]
+        [
+            *["arrived", "completed", "rejected", "lost", "timed_out", "in_flight", "attempts"],
+            *["explored", "with_feedback", "labels_of_lost"],
+        ]
     ),
     "sla": dict.fromkeys(
         [
@@ -345,7 +348,8 @@ def test_the_summary_is_polars_own(name):
     n = {row["status"]: row["len"] for row in f.group_by("status").len().iter_rows(named=True)}
     assert s["requests"] == {
         "arrived": len(f),
-        **{k: n.get(k, 0) for k in ("completed", "rejected", "lost", "in_flight")},
+        **{k: n.get(k, 0) for k in ("completed", "rejected", "lost", "timed_out", "in_flight")},
+        "attempts": f["attempts"].sum(),
         "explored": f["explored"].sum(),
         "with_feedback": len(f) - f["feedback_s"].null_count(),
         "labels_of_lost": r.outcome.labels_of_lost,

@@ -59,6 +59,7 @@ SCHEMA = {
     "first_token_s": pl.Float64,
     "finish_s": pl.Float64,
     "preemptions": pl.Int32,
+    "attempts": pl.Int32,
     "energy_j": pl.Float64,
     "cost": pl.Float64,
     "exploration_cost": pl.Float64,

@@ -22,7 +22,7 @@ typedef struct sheet {
     double feedback_s[REQUESTS_MOST], start[REQUESTS_MOST], first_token[REQUESTS_MOST], finish[REQUESTS_MOST];
     double energy[REQUESTS_MOST], cost[REQUESTS_MOST], exploration[REQUESTS_MOST];
     uint8_t explored[REQUESTS_MOST];
-    int32_t model[REQUESTS_MOST], replica[REQUESTS_MOST], tokens[REQUESTS_MOST], preemptions[REQUESTS_MOST];
+    int32_t model[REQUESTS_MOST], replica[REQUESTS_MOST], tokens[REQUESTS_MOST], preemptions[REQUESTS_MOST], attempts[REQUESTS_MOST];
     int8_t status[REQUESTS_MOST];
 } sheet;
 
@@ -71,6 +71,7 @@ static void fill(sheet *s, int64_t first, int64_t n, double gap_s)
                         .first_token_s = s->first_token,
                         .finish_s = s->finish,
                         .preemptions = s->preemptions,
+                        .attempts = s->attempts,
                         .energy_j = s->energy,
                         .cost = s->cost,
                         .exploration_cost = s->exploration,

@@ -105,17 +105,28 @@ class Brain:
         Requests are scored a block at a time; when the predictor has learnt since, those from i on are scored again.
         """
         columns = self._columns
+        return self._ask(columns, request, i, tenant, self._score(i), columns.chunk.policy_uniforms[i], loads)
+
+    def decide_again(self, columns: Columns, request: int, tenant: int, uniforms: Floats, loads: Floats) -> Decision:
+        """Another decision on a request of this chunk or an earlier one, with uniforms of its own."""
+        i, scores = request - columns.chunk.first, np.full((self._models, 1), 0.5)
+        if self.policy.predictor is not None:
+            self.policy.predictor.score(np.ascontiguousarray(columns.chunk.features[:, i : i + 1]), scores, 0, 1)
+        return self._ask(columns, request, i, tenant, scores[:, 0], uniforms, loads)
+
+    def _ask(
+        self, columns: Columns, request: int, i: int, tenant: int, scores: Floats, uniforms: Floats, loads: Floats
+    ) -> Decision:
         self.step += 1
         queue = self.tracked[tenant].queue
-        scores = self._score(i)
-        costs = self._costs(i)
-        uniforms = columns.chunk.policy_uniforms[i]
+        known = columns.known[i]
+        costs = self._costs(known)
         facts = columns.facts[i] if columns.facts is not None else None
         features = columns.features[i] if columns.features is not None else None
         plan = self.policy.kernel.decide(
             request, self.step, self.alphas[tenant], queue, scores, costs, loads, uniforms, facts, features, tenant
         )
-        return Decision(destined(plan, costs), self.instance, queue, scores, costs, columns.known[i], uniforms, facts)
+        return Decision(destined(plan, costs), self.instance, queue, scores, costs, known, uniforms, facts)
 
     def _score(self, i: int) -> Floats:
         predictor, columns = self.policy.predictor, self._columns
@@ -129,8 +140,7 @@ class Brain:
         scores: Floats = self._scores[i - self._scored_from]
         return scores
 
-    def _costs(self, i: int) -> Floats:
-        known: Floats = self._columns.known[i]
+    def _costs(self, known: Floats) -> Floats:
         if self._estimate == "known":
             return known
         costs = known.copy() if self._prior is None else np.full(self._models, self._prior)
@@ -153,7 +163,7 @@ class Brain:
             self._last[model] = cost
 
     def rate(self, request: int, model: int, tenant: int, label: float) -> None:
-        """The label of the answer that the user saw is in, right or wrong."""
+        """A label of the user's answer is in, right or wrong, or the user says that there was none."""
         ledger = self.tracked[tenant]
         ledger.rate(label)
         self.policy.kernel.rated(request, model, ledger.alpha, label, ledger.queue, tenant)

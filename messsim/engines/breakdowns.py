@@ -79,12 +79,12 @@ class Breakdowns:
     def fail(self, server: Any) -> None:
         """A replica fails, and what it had is lost or begins again."""
         self.expect_progress()
-        evicted = sorted(server.fail(), key=lambda j: (j.request, j.model))
+        evicted = sorted(server.fail(), key=lambda j: (j.request, j.model, j.attempt))
         if self.observer is not None:
             self.observer.failed(self.calendar.now, server.index)
         for job in evicted:
             server.pool.unfinished -= 1
-            if self.said.on_failure == "lose":
+            if self.said.on_failure == "lose" or job.tag.gone:
                 self.lose(job)
             else:
                 job.restart()

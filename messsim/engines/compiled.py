@@ -12,7 +12,7 @@ import numpy as np
 
 from messsim import _core
 from messsim.errors import SimulationError
-from messsim.workload import Chunk
+from messsim.workload import Chunk, Wait, wait_of
 from messsim.workload.chunk import Floats
 
 from .cluster import PoolPlan
@@ -140,6 +140,7 @@ class _Run:
             "think": self._stream("think") if closed else (0, 0, 0, 0),
             "mtbf_s": (failures.mtbf_s or 0.0) if failures else 0.0,
             "mttr_s": failures.mttr_s if failures else 0.0,
+            "patience": self._patience(),
             "lose_on_failure": failures is not None and failures.on_failure == "lose",
             "reconcile_s": s.router.reconciled_s,
         }
@@ -158,6 +159,24 @@ class _Run:
             math.nan if said.cost_prior is None else said.cost_prior,
             self._breakdowns(),
         )
+
+    def _patience(self) -> dict[str, Any]:
+        said, chance, column = self.scenario.clients, self.setup.workload.chance, self.setup.workload.policy_column
+        return {
+            "wait": self._wait(wait_of(said.patience_s, chance, "patience")),
+            "until_first_token": said.until == "first_token",
+            "aborts": said.abort,
+            "rates_giving_up": said.rate_giving_up,
+            "retries": said.retries,
+            "backoff": self._wait(wait_of(said.backoff_s, chance, "backoff")),
+            "backoff_growth": said.backoff_growth,
+            "uniforms": (chance.seed, column, chance.replication, 0),
+        }
+
+    def _wait(self, wait: Wait) -> dict[str, Any]:
+        chance = self.setup.workload.chance
+        stream = (chance.seed, wait.column, chance.replication, 0)
+        return {"law": wait.law, "mean_s": wait.mean_s, "mu": wait.mu, "sigma": wait.sigma, "stream": stream}
 
     def _stream(self, family: str, model: str = "", sub: int = 0) -> Stream:
         chance = self.setup.workload.chance
@@ -239,6 +258,7 @@ class _Run:
             assert_paid(sums["paid_j"], sum(p.meter_j for p in pools))
         return Outcome(
             issued=counts["issued"],
+            attempts=counts["attempts"],
             explored=counts["explored"],
             rated=counts["rated"],
             labels_of_lost=counts["labels_of_lost"],

@@ -11,6 +11,7 @@ from messsim.workload.chunk import Floats
 
 from .brain import Brain, Columns, Decision
 from .calendar import RECONCILES, Calendar
+from .open_request import OpenRequest
 from .outcome import assert_certified
 from .sums import in_order
 
@@ -37,16 +38,22 @@ class Instances:
         ]
         self._tells_features = "features" in policy.needs
 
-    def begin(self, chunk: Chunk, known_costs: Floats) -> None:
+    def begin(self, chunk: Chunk, known_costs: Floats) -> Columns:
         """The next chunk of requests is about to be decided."""
         columns = Columns(chunk, known_costs, self._tells_features)
         for brain in self.brains:
             brain.begin(columns)
         self._who = chunk.instance.tolist() if chunk.instance is not None else None
+        return columns
 
     def decide(self, request: int, i: int, tenant: int, loads: Floats) -> Decision:
         """The decision on request `request`, the i-th of the chunk, by the instance that it comes to."""
         return self.brains[self._who[i] if self._who else 0].decide(request, i, tenant, loads)
+
+    def decide_again(self, opened: OpenRequest, uniforms: Floats, loads: Floats) -> Decision:
+        """Another decision on a request that had no answer, by the same instance."""
+        brain = self.brains[opened.decision.instance]
+        return brain.decide_again(opened.columns, opened.request, opened.tenant, uniforms, loads)
 
     # ---- reconciliation -----------------------------------------------------------------------------------
 

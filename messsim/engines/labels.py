@@ -50,6 +50,11 @@ class Labels:
             opened.labels[model] = label
         self.miss(opened)
 
+    def complain(self, opened: OpenRequest) -> None:
+        """A user who had no answer says that this did not satisfy, if the request is rated."""
+        if opened.rated:
+            self._brain(opened).rate(opened.request, opened.seen, opened.tenant, 0.0)
+
     def miss(self, opened: OpenRequest) -> None:
         """One label fewer is to come. After the last the router learns; copies without one are left out."""
         opened.unlabelled -= 1

@@ -37,6 +37,10 @@ class Observer(Protocol):
         """A copy is turned away, or lost with its replica."""
         ...
 
+    def abandoned(self, time_s: float, job: Job) -> None:
+        """A copy has left its server whose client has given up."""
+        ...
+
     def failed(self, time_s: float, replica: int) -> None:
         """A replica goes down; what it ran is lost, or placed again."""
         ...

@@ -10,8 +10,8 @@ import numpy as np
 from messsim.routing import PLAN_CHAIN
 from messsim.workload.chunk import Floats
 
-from .brain import Decision
-from .records import COMPLETED, IN_FLIGHT, LOST, REJECTED, Row
+from .brain import Columns, Decision
+from .records import COMPLETED, IN_FLIGHT, Row
 
 __all__ = ["OpenRequest"]
 
@@ -23,12 +23,20 @@ class OpenRequest:
 
     Attributes
     ----------
+    attempt
+        How many attempts came before this one.
+    heir
+        The next attempt, if there is one.
     seen
         Index of the model whose answer the user gets.
     ratings
         What a user would say of each model's answer: `satisfied`, unless raters err.
     copies
-        Copies under way.
+        Copies under way, and one for whatever else keeps the record open.
+    jobs
+        These copies, the last placed last.
+    gone, over
+        Whether its client has given up; whether the client does not wait for this attempt any more.
     unlabelled
         Copies whose label is still to come; lost and rejected ones never have one.
     """
@@ -36,6 +44,8 @@ class OpenRequest:
     __slots__ = (
         "answered",
         "arrival_s",
+        "attempt",
+        "columns",
         "copies",
         "cost",
         "decision",
@@ -43,12 +53,17 @@ class OpenRequest:
         "energy_j",
         "exploration_cost",
         "explored",
+        "explored_before",
         "features",
         "feedback_s",
         "finish_s",
         "first_token_s",
+        "gone",
+        "heir",
+        "jobs",
         "labels",
         "outputs",
+        "over",
         "preemptions",
         "prompt",
         "rated",
@@ -80,6 +95,7 @@ class OpenRequest:
         seen: int,
         explored: bool,
         scored: bool,
+        columns: Columns,
     ) -> None:
         self.request = request
         self.tenant = tenant
@@ -94,12 +110,18 @@ class OpenRequest:
         self.seen = seen
         self.explored = explored
         self.scored = scored
+        self.columns = columns
         self.copies = 0
         self.unlabelled = 0
         self.stage = 0
         self.features: Floats | None = None  # kept only where the predictor will learn from them
         self.labels: Floats | None = None
-        self.answered: Any = None  # a closed-loop client waits for it
+        self.jobs: list[Any] = []
+        self.gone = self.over = False
+        self.answered: Any = None  # True, or what wakes the closed-loop client who waits
+        self.attempt = 0
+        self.explored_before = False
+        self.heir: OpenRequest | None = None
         self.status = IN_FLIGHT
         self.replica = -1
         self.preemptions = 0
@@ -110,6 +132,38 @@ class OpenRequest:
     def labelled_at_once(self) -> bool:
         """Its labels are in before the next request is routed. A chain's answer is not known by then."""
         return self.delays is None and not self.decision.plan & PLAN_CHAIN
+
+    def begins_again(self, decision: Decision, seen: int, explored: bool) -> OpenRequest:
+        """The next attempt; this one counts as a copy of it."""
+        heir = OpenRequest(
+            self.request,
+            self.tenant,
+            self.arrival_s,
+            self.prompt,
+            self.outputs,
+            self.satisfied,
+            self.ratings,
+            self.delays,
+            self.rated,
+            decision,
+            seen,
+            explored,
+            self.scored,
+            self.columns,
+        )
+        heir.attempt = self.attempt + 1
+        heir.explored_before = self.explored or self.explored_before
+        heir.answered, self.answered = self.answered, None
+        heir.copies = 1
+        self.heir = heir
+        return heir
+
+    def pass_on(self, heir: OpenRequest) -> None:
+        """What an attempt without an answer has cost goes to the next."""
+        heir.energy_j += self.energy_j
+        heir.cost += self.cost
+        heir.exploration_cost += self.exploration_cost
+        heir.preemptions += self.preemptions
 
     def will_learn(self, features: Floats) -> None:
         """The predictor will take a step on this request when its labels are in."""
@@ -137,10 +191,6 @@ class OpenRequest:
             self.start_s = job.start_s
         self.first_token_s = job.first_token_s
 
-    def fail(self, rejected: bool) -> None:
-        """The copy that the user would have seen is rejected or lost."""
-        self.status = REJECTED if rejected else LOST
-
     def row(self) -> Row:
         """Its record, in the order of COLUMNS."""
         completed = self.status == COMPLETED
@@ -148,7 +198,7 @@ class OpenRequest:
             self.request,
             self.tenant,
             self.arrival_s,
-            self.explored,
+            self.explored or self.explored_before,
             self.seen,
             self.replica,
             self.prompt,
@@ -161,6 +211,7 @@ class OpenRequest:
             self.first_token_s,
             self.finish_s,
             self.preemptions,
+            self.attempt + 1,
             self.energy_j,
             self.cost,
             self.exploration_cost,

@@ -117,6 +117,8 @@ class Outcome:
     ----------
     issued
         Requests that arrived.
+    attempts
+        Routing decisions: more than requests where clients ask again.
     labels_of_lost
         Requests whose label was used before they were lost.
     last_arrival_s, end_s
@@ -126,6 +128,7 @@ class Outcome:
     """
 
     issued: int
+    attempts: int
     explored: int
     rated: int
     labels_of_lost: int

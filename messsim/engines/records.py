@@ -13,8 +13,8 @@ from messsim.workload.chunk import Floats
 
 __all__ = ["COLUMNS", "STATUS", "RecordBook", "RecordChunk", "Sample", "Timeline", "too_many_open"]
 
-COMPLETED, REJECTED, LOST, IN_FLIGHT = range(4)
-STATUS = ("completed", "rejected", "lost", "in_flight")
+COMPLETED, REJECTED, LOST, IN_FLIGHT, TIMED_OUT = range(5)
+STATUS = ("completed", "rejected", "lost", "in_flight", "timed_out")
 
 # Times are NaN where they did not happen, model and replica -1 where there was none.
 COLUMNS: dict[str, Any] = {
@@ -34,6 +34,7 @@ COLUMNS: dict[str, Any] = {
     "first_token_s": np.float64,
     "finish_s": np.float64,
     "preemptions": np.int32,
+    "attempts": np.int32,  # how often its client asked
     "energy_j": np.float64,  # of all copies
     "cost": np.float64,  # of all copies, in the scenario's unit
     "exploration_cost": np.float64,  # of the copies that the user did not see

@@ -63,6 +63,12 @@ class _GpuServer:
     def submit(self, job: Job) -> None:
         self.act(self.replica.submit(job, self.calendar.now))
 
+    def abort(self, job: Job) -> bool:
+        """Nobody waits for a job any more; returns whether it has left by now."""
+        notice, left = self.replica.abort(job, self.calendar.now)
+        self.act(notice)
+        return left
+
     def notify(self) -> None:
         """The head of the shared queue is new."""
         self.act(self.replica.notify(self.calendar.now))
@@ -194,6 +200,19 @@ class ServerPool:
         self.unfinished -= 1
         self._done(job)
 
+    def abort(self, job: Job) -> bool:
+        """Nobody waits for a job any more; returns whether it has left by now. An API answers what it was asked."""
+        first = self.plan.first_replica
+        if job.runs:
+            return self.replicas[job.replica - first].abort(job)
+        if not job.waits:
+            return False
+        if self.queue is None:
+            return self.replicas[job.server - first].abort(job)
+        if self.queue.remove(job):
+            self.offer()
+        return True
+
     def share(self, job: Job) -> None:
         """Puts a job at the tail of the shared queue."""
         assert self.queue is not None
@@ -222,7 +241,7 @@ class ModelServers:
         self._chance = chance
         self._column = chance.column("dispatch", model)
         self._turn = 0
-        self._held: deque[tuple[ServerPool, Job]] = deque()  # while no replica is up
+        self._held: deque[Job] = deque()  # while no replica is up
 
     def place(self, job: Job, max_waiting: int | None = None) -> bool:
         """Sends a job to a replica; False if it is turned away."""
@@ -234,21 +253,27 @@ class ModelServers:
         own = [p for p in pools if not p.plan.is_api] if self._dispatch == "shared_queue" else []
         if own:  # an API has no queue to share: it is asked when all else is full
             pool = min(own, key=lambda p: p.unfinished / len(p.up) if p.up else math.inf)
-            pool.unfinished += 1
+            self._give(pool, job)
             pool.share(job)
             return True
         up = pools[0].up if len(pools) == 1 else [s for p in pools for s in p.up]
         if not up:
-            pools[0].unfinished += 1
-            self._held.append((pools[0], job))
+            self._give(pools[0], job)
+            self._held.append(job)
         else:
             self._send(job, up)
         return True
 
     def _send(self, job: Job, up: list[Any]) -> None:
         server = up[0] if len(up) == 1 else self._pick(up, job)
-        server.pool.unfinished += 1
+        self._give(server.pool, job)
         server.submit(job)
+
+    @staticmethod
+    def _give(pool: ServerPool, job: Job) -> None:
+        """A job is a pool's from now on."""
+        job.pool = pool
+        pool.unfinished += 1
 
     def _pick(self, up: list[Any], job: Job) -> Any:
         if self._dispatch == "round_robin":
@@ -263,19 +288,30 @@ class ModelServers:
             up = [up[min(a, b)], up[max(a, b)]]
         return min(up, key=_unfinished)
 
+    def abort(self, job: Job) -> bool:
+        """Nobody waits for a job any more; returns whether it has left by now. Else it comes finished."""
+        pool: ServerPool = job.pool
+        if job in self._held:
+            self._held.remove(job)
+            left = True
+        else:
+            left = pool.abort(job)
+        pool.unfinished -= left
+        return left
+
     def resume(self, pool: ServerPool) -> None:
         """A replica of the pool is up again: it takes what was held."""
         pool.offer()
         held, self._held = self._held, deque()
-        for held_by, job in held:
-            held_by.unfinished -= 1
+        for job in held:
+            job.pool.unfinished -= 1
             self.place(job)
 
     def withdraw_all(self, now: float) -> list[Job]:
         """Cuts everything off: all jobs under way or waiting."""
         jobs = [job for p in self.pools for r in p.replicas if r.is_up for job in r.replica.evict(now)]
         jobs += [job for p in self.pools if p.queue is not None for job in p.queue.drain()]
-        return jobs + [job for _, job in self._held]
+        return [*jobs, *self._held]
 
     def load(self) -> float:
         """Unfinished requests per place."""

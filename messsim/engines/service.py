@@ -66,6 +66,11 @@ class Service:
             self._paid_j += energy_j
             job.tag.pay(job.model, energy_j, 0.0)
 
+    def abort(self, job: Any) -> bool:
+        """Nobody waits for a copy any more; returns whether it has left the servers by now. Else it comes finished."""
+        servers: ModelServers = self.servers[job.model]
+        return servers.abort(job)
+
     def leave(self) -> None:
         """A copy is complete, turned away or lost."""
         if self.pools:

@@ -4,7 +4,7 @@ Arrivals, clients and failures (breakdowns.py) are SimPy processes; replicas are
 (servers.py); labels are events. What happens to request t, in order:
 
 1. `route`: the router decides by its scores, costs and virtual queue; one copy, or one for every model.
-2. `place`: each copy goes to a replica of its model, or is turned away.
+2. `place`: each copy goes to a replica of its model, or is turned away. Clients may give up (clients.py).
 3. `finished`: a copy is complete; its cost is known; its label sets off, to arrive after a delay.
 4. `labels.give`: the virtual queue moves by the label of the answer that the user saw; when all labels of an
    explored request are in, the predictor takes a step.
@@ -27,15 +27,16 @@ from messsim.errors import SimulationError
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
 from messsim.scenario.arrivals import Closed
 
-from .brain import destined, substitute
+from .brain import Decision, destined, substitute
 from .breakdowns import Breakdowns
 from .calendar import ARRIVES, RETRIES, Calendar, Moment
+from .clients import Clients
 from .instances import Instances, certificate
 from .labels import Labels
 from .observer import Observer
 from .open_request import OpenRequest
 from .outcome import Outcome, Progress, TenantOutcome, assert_none_open
-from .records import LOST, RecordBook, RecordChunk, Sample, Sink, Timeline
+from .records import LOST, REJECTED, RecordBook, RecordChunk, Sample, Sink, Timeline
 from .rows import Rows
 from .service import Service
 from .setup import Setup
@@ -78,6 +79,11 @@ def _nowhere(_: RecordChunk) -> None:
     """Records that nobody wants."""
 
 
+def explores(decision: Decision) -> bool:
+    """Whether a decision is made to learn from."""
+    return bool(decision.plan & (PLAN_ALL | PLAN_EXPLORE))
+
+
 class _Simulation:
     def __init__(
         self,
@@ -103,11 +109,21 @@ class _Simulation:
         self.loads = np.zeros(self.models)
         self.draws = setup.draws()
         self.rows: Any = None
-        self.open: dict[int, OpenRequest] = {}
-        self.issued = self.explored = self.rated = self.labels_of_lost = 0
+        self.columns: Any = None
+        self.open: set[OpenRequest] = set()
+        self.issued = self.attempts = self.explored = self.rated = self.labels_of_lost = 0
         self.arrivals_over = False
         self.last_arrival_s = 0.0
         self.service = Service(setup, self.calendar, self.finished, observer)
+        self.clients = Clients(
+            setup,
+            self.calendar,
+            self.service,
+            self.labels,
+            abandon=self.abandon,
+            ask_again=self.route_again,
+            drop=self.drop_copy,
+        )
 
     # ---- the run ------------------------------------------------------------------------------------
 
@@ -162,8 +178,9 @@ class _Simulation:
             self.service.charge(job.tag, job)
             if job.model == job.tag.seen:
                 job.tag.saw(job)
-        for request in sorted(self.open):
-            self.put_down(self.open[request])
+        for opened in sorted(self.open, key=lambda o: (o.request, o.attempt)):
+            if opened in self.open:  # else put down with the attempt before
+                self.put_down(opened)
 
     # ---- arrivals -----------------------------------------------------------------------------------
 
@@ -174,7 +191,7 @@ class _Simulation:
             return False
         chunk, known = drawn
         self.book.begin(chunk, known)
-        self.instances.begin(chunk, known)
+        self.columns = self.instances.begin(chunk, known)
         self.rows = Rows(chunk, self.scenario.feedback.probability)
         return True
 
@@ -228,9 +245,6 @@ class _Simulation:
         if self.needs_loads:
             self.loads = self.service.loads()
         decision = self.instances.decide(request, i, tenant, self.loads)
-        plan = decision.plan
-        everyone = plan == PLAN_ALL
-        explores = bool(plan & (PLAN_ALL | PLAN_EXPLORE))
         opened = OpenRequest(
             request,
             tenant,
@@ -242,22 +256,45 @@ class _Simulation:
             None if rows.delays is None else rows.delays[i],
             rows.rated[i],
             decision,
-            destined(self.reference, decision.costs) if everyone else plan & PLAN_MODEL,
-            explores,
+            self.seen(decision),
+            explores(decision),
             self.scores,
+            self.columns,
         )
-        self.explored += explores
         self.rated += opened.rated
-        if opened.rated and (everyone or self.setup.policy.learns_every_answer):
-            opened.will_learn(rows.chunk.features[:, i])
-        self.open[request] = opened
-        if self.observer is not None:
-            self.observer.decided(now, opened)
-        everybody = [m for m in range(self.models) if decision.known[m] < math.inf]
-        self.send(opened, everybody if everyone else (opened.seen,))
+        self.begin(opened)
         if self.progress is not None and self.issued % PROGRESS_EVERY == 0:
             self.tell(self.progress)
         return opened
+
+    def route_again(self, before: OpenRequest) -> None:
+        """Decides a request that had no answer again, and sends its copies off."""
+        if self.needs_loads:
+            self.loads = self.service.loads()
+        uniforms = self.setup.workload.uniforms_of_attempt(before.request, before.attempt + 1)
+        decision = self.instances.decide_again(before, uniforms, self.loads)
+        self.begin(before.begins_again(decision, self.seen(decision), explores(decision)))
+
+    def seen(self, decision: Decision) -> int:
+        """Index of the model whose answer the user gets."""
+        if decision.plan == PLAN_ALL:
+            return destined(self.reference, decision.costs)
+        return decision.plan & PLAN_MODEL
+
+    def begin(self, opened: OpenRequest) -> None:
+        """A new attempt, whose plan is made: its copies set off."""
+        everyone = opened.decision.plan == PLAN_ALL
+        self.attempts += 1
+        self.explored += opened.explored and not opened.explored_before
+        if opened.rated and (everyone or self.setup.policy.learns_every_answer):
+            chunk = opened.columns.chunk
+            opened.will_learn(chunk.features[:, opened.request - chunk.first])
+        self.open.add(opened)
+        if self.observer is not None:
+            self.observer.decided(self.calendar.now, opened)
+        self.clients.wait(opened)
+        everybody = [m for m in range(self.models) if opened.decision.known[m] < math.inf]
+        self.send(opened, everybody if everyone else (opened.seen,))
 
     def send(self, opened: OpenRequest, models: Any) -> None:
         """Places copies; where labels are immediate, they are in before anyone else is routed."""
@@ -267,13 +304,13 @@ class _Simulation:
         if opened.labelled_at_once:
             for m in sent:
                 self.labels.give(opened, m)
-        opened.copies -= 1
-        if opened.copies == 0:
-            self.put_down(opened)
+        self.drop_copy(opened)
 
     def place(self, opened: OpenRequest, model: int) -> bool:
         """Sends a copy to its model's servers; False if it is turned away."""
-        job = _core.Job(opened.request, model, opened.prompt, opened.outputs[model], opened)
+        attempt = opened.attempt << 16  # leaves room for failures
+        job = _core.Job(opened.request, model, opened.prompt, opened.outputs[model], opened, attempt)
+        opened.jobs.append(job)
         if not self.service.pools:
             job.served_elsewhere(-1, self.calendar.now, self.calendar.now, self.calendar.now)
             self.finished(job)
@@ -288,12 +325,16 @@ class _Simulation:
     def finished(self, job: Any) -> None:
         """A copy is complete."""
         opened, model = job.tag, job.model
+        if opened.gone:
+            self.abandon(job)
+            return
         if self.observer is not None:
             self.observer.finished(self.calendar.now, job)
         cost = self.service.charge(opened, job)
         self.instances.brains[opened.decision.instance].learn_cost(model, cost, opened.explored)
         self.service.leave()
         if opened.decision.plan & PLAN_CHAIN and self.goes_on(opened, job):
+            opened.jobs.remove(job)
             return
         if model == opened.seen:
             opened.answer(job)
@@ -301,7 +342,9 @@ class _Simulation:
             self.labels.send(opened, model)
         elif opened.rated and model == opened.seen:
             opened.feedback_s = opened.arrival_s
-        self.close_copy(opened, model)
+        if model == opened.seen:
+            self.clients.release(opened)
+        self.leave(job)
 
     def goes_on(self, opened: OpenRequest, job: Any) -> bool:
         """Chains: asks the next model, if there is one. Only the last answer is the user's."""
@@ -335,33 +378,53 @@ class _Simulation:
     def lose(self, job: Any, *, rejected: bool = False) -> None:
         """A copy is turned away, or lost with its replica."""
         opened, model = job.tag, job.model
+        if opened.gone:
+            self.abandon(job)
+            return
         if self.observer is not None:
             self.observer.lost(self.calendar.now, job, rejected)
         self.service.charge(opened, job)
         self.service.leave()
         if model == opened.seen:
             opened.saw(job)
-            opened.fail(rejected)
-            if opened.status == LOST and opened.rated and opened.labelled_at_once:
+            self.clients.get_none(opened, REJECTED if rejected else LOST)
+            if not rejected and opened.rated and opened.labelled_at_once:
                 self.labels_of_lost += 1
         if rejected or not opened.labelled_at_once:
             self.labels.miss(opened)
-        self.close_copy(opened, model)
+        self.leave(job)
 
-    def close_copy(self, opened: OpenRequest, model: int) -> None:
-        if model == opened.seen and opened.answered is not True:
-            waiting, opened.answered = opened.answered, True
-            if waiting is not None:
-                asks_again, pause_s, order = waiting
-                self.calendar.schedule_at(asks_again, self.calendar.now + pause_s, order)
+    def abandon(self, job: Any) -> None:
+        """A copy that nobody waits for any more has left its server: it is charged, and has no label."""
+        opened = job.tag
+        if self.observer is not None:
+            self.observer.abandoned(self.calendar.now, job)
+        self.service.charge(opened, job)
+        self.service.leave()
+        if job.model == opened.seen:
+            opened.saw(job)
+        self.labels.miss(opened)
+        self.leave(job)
+
+    def leave(self, job: Any) -> None:
+        """A copy has left its server."""
+        job.tag.jobs.remove(job)
+        self.drop_copy(job.tag)
+
+    def drop_copy(self, opened: OpenRequest) -> None:
+        """One copy fewer is under way; with the last the attempt is over."""
         opened.copies -= 1
         if opened.copies == 0:
             self.put_down(opened)
 
     def put_down(self, opened: OpenRequest) -> None:
-        """No copy is under way any more: the record stands."""
-        del self.open[opened.request]
-        self.book.put(opened.request, opened.row())
+        """No copy is under way any more: the record stands, or what it cost goes to the next attempt."""
+        self.open.remove(opened)
+        if opened.heir is None:
+            self.book.put(opened.request, opened.row())
+            return
+        opened.pass_on(opened.heir)
+        self.drop_copy(opened.heir)
 
     # ---- telling ------------------------------------------------------------------------------------
 
@@ -398,6 +461,7 @@ class _Simulation:
         end_s = self.calendar.now if self.horizon_s == math.inf else self.horizon_s
         return Outcome(
             issued=self.issued,
+            attempts=self.attempts,
             explored=self.explored,
             rated=self.rated,
             labels_of_lost=self.labels_of_lost,

@@ -26,6 +26,7 @@ MAIN = (
     "requests.explored",
     "requests.rejected",
     "requests.lost",
+    "requests.timed_out",
     "latency_s.ttft.mean",
     "latency_s.ttft.p95",
     "latency_s.e2e.mean",

@@ -6,6 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from messsim.wording import unanswered
+
 from .tables import Fitting, grid, number, percent, seconds
 from .verdict import verdict
 
@@ -36,7 +38,9 @@ def _verdict(summary: dict[str, Any]) -> Text:
 def _figures(summary: dict[str, Any]) -> Table:
     figures, sla, cost, requests = grid(), summary["sla"], summary["cost"], summary["requests"]
     arrived = f"{requests['arrived']:,} arrived, {requests['completed']:,} completed"
-    rest = [f"{requests[k]:,} {k.replace('_', ' ')}" for k in ("rejected", "lost", "in_flight") if requests[k]]
+    rest = unanswered(requests)
+    if requests["attempts"] > requests["arrived"]:
+        rest.append(f"{requests['attempts']:,} attempts")
     figures.add_row("requests", ", ".join([arrived, *rest, f"{requests['explored']:,} explored"]))
     figures.add_row("certificate", _certificate(sla))
     since = sla["time_to_compliance"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from messsim.wording import number, percent, seconds
+from messsim.wording import number, percent, seconds, unanswered
 
 from .page import Tile
 from .verdict import least_margin
@@ -35,10 +35,9 @@ def tiles_of(summary: dict[str, Any]) -> list[Tile]:
     if slo["attainment"] is not None:
         goodput = f"goodput {number(slo['goodput_rps'])} requests/s"
         tiles.append(Tile("Within the SLO", percent(slo["attainment"]), goodput))
-    left = {k: requests[k] for k in ("rejected", "lost", "in_flight") if requests[k]}
+    left = requests["arrived"] - requests["completed"]
     if left:
-        words = ", ".join(f"{v:,} {k.replace('_', ' ')}" for k, v in left.items())
-        tiles.append(Tile("Not answered", percent(sum(left.values()) / requests["arrived"], 2), words))
+        tiles.append(Tile("Not answered", percent(left / requests["arrived"], 2), ", ".join(unanswered(requests))))
     return tiles
 
 

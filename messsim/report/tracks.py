@@ -132,6 +132,13 @@ class Tracks:
         name, kind = (f"rejected {job.request}", "rejection") if rejected else (f"lost {job.request}", "failure")
         self._file.instant(ROUTER, 1, name, kind, time_s, request=job.request, model=self._models[job.model])
 
+    def abandoned(self, time_s: float, job: Job) -> None:
+        """The end of a sequence whose client has given up."""
+        if job.replica >= 0 and job in self._replica(job.replica).running:
+            self._end(job.replica, job, time_s)
+        name, model = f"given up {job.request}", self._models[job.model]
+        self._file.instant(ROUTER, 1, name, "giving up", time_s, request=job.request, model=model)
+
     def failed(self, time_s: float, replica: int) -> None:
         """All its sequences end."""
         for job in list(self._replica(replica).running):

@@ -7,7 +7,7 @@ import numpy as np
 
 from messsim import _core
 from messsim.engines import RecordChunk
-from messsim.engines.records import COMPLETED, IN_FLIGHT, LOST, REJECTED, STATUS
+from messsim.engines.records import COMPLETED, STATUS
 from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
 from messsim.workload.chunk import Floats
@@ -120,5 +120,4 @@ class Tally(Sums):
 
     def count(self, status: str) -> int:
         """Requests that ended so."""
-        codes = {"completed": COMPLETED, "rejected": REJECTED, "lost": LOST, "in_flight": IN_FLIGHT}
-        return int(self.by_status[codes[status]])
+        return int(self.by_status[STATUS.index(status)])

@@ -28,7 +28,9 @@ class _Requests(_Shape):
     completed: int
     rejected: int
     lost: int
+    timed_out: int
     in_flight: int
+    attempts: int
     explored: int
 
 

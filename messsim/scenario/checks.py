@@ -28,6 +28,7 @@ def problems_of(scenario: Scenario) -> list[str]:
         *_outcomes(scenario),
         *_lengths_of_text(scenario),
         *_serving(scenario),
+        *_clients(scenario),
         *_phases(scenario),
         *_prices(scenario),
     ]
@@ -165,6 +166,28 @@ def _serving(s: Scenario) -> Iterator[str]:
                 yield f"{key}.pool = {outage.pool!r}: unknown pool; expected one of {', '.join(map(str, names))}"
             elif names and outage.replica >= names[outage.pool].replicas:
                 yield f"{key}.replica = {outage.replica}: expected below {names[outage.pool].replicas}"
+
+
+def _clients(s: Scenario) -> Iterator[str]:
+    said = s.clients
+    if said.patience_s is None and not said.retries:
+        return
+    key = "clients.patience_s" if said.patience_s is not None else "clients.retries"
+    if s.cluster.mode == "none":
+        yield f"{key}: expected cluster.mode = 'servers', since without servers every answer comes at once"
+    if s.feedback.delay.kind == "immediate":
+        yield (
+            f"{key}: with feedback.delay = 'immediate' an answer is rated before it is known whether it comes; "
+            "expected seconds (0: when it is complete), or a law"
+        )
+    if said.patience_s is not None and said.patience_s.mean_s == 0:
+        yield "clients.patience_s = 0: expected more than 0 seconds"
+    loses = s.cluster.failures is not None and s.cluster.failures.on_failure == "lose"
+    if said.patience_s is None and s.cluster.admission is None and not loses:
+        yield (
+            f"clients.retries = {said.retries}: every request has its answer in time; expected clients.patience_s, "
+            "cluster.admission, or cluster.failures.on_failure = 'lose'"
+        )
 
 
 def _described(said: Serving) -> bool:

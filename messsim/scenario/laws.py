@@ -1,4 +1,4 @@
-"""Laws of token counts and of delays."""
+"""Laws of token counts, of delays and of waits."""
 
 from typing import Annotated, Literal, Self
 
@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from .base import MOST_TOKENS, NonNegative, Part, Positive, TokenCount, Weight, expanding
 
-__all__ = ["DelayLaw", "Empirical", "TokenLaw"]
+__all__ = ["DelayLaw", "Empirical", "TokenLaw", "WaitLaw"]
 
 Cv = Annotated[float, Field(ge=1e-3, le=100)]
 
@@ -110,5 +110,16 @@ DelayLaw = Annotated[
         "mean_s",
         "'immediate', a number of seconds, or a law such as {kind = 'exponential', mean_s = 60}",
         _DelayTable | NonNegative | Literal["immediate"],
+    ),
+]
+
+_WaitTable = Annotated[ConstantDelay | ExponentialDelay | LognormalDelay, Field(discriminator="kind")]
+WaitLaw = Annotated[
+    _WaitTable,
+    expanding(
+        {},
+        "mean_s",
+        "a number of seconds, or a law such as {kind = 'exponential', mean_s = 60}",
+        _WaitTable | NonNegative,
     ),
 ]

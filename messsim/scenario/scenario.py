@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from .arrivals import Arrivals
 from .base import Count, Number, Part, Positive
 from .checks import problems_of
+from .clients import Clients
 from .fleet import Cluster, Cost, Model, Pool, Serving
 from .laws import Constant, TokenLaw
 from .phases import Phase
@@ -59,6 +60,7 @@ class Scenario(Part):
     router: Router = Field(Router(), description="who decides")
     feedback: Feedback = Field(Feedback(), description="what is learnt from users")
     cluster: Cluster = Field(Cluster(), description="how pools take requests")
+    clients: Clients = Field(Clients(), description="how long clients wait, and whether they ask again")
     cost: Cost = Field(Cost(), description="what is minimised")
     phases: list[Phase] = Field(default_factory=list, description="what changes in the middle of a run")
     record: Record = Field(Record(), description="what is kept")

@@ -34,6 +34,8 @@ FIGURES = (
     *(f"cost.oracle.{who}.{at}" for who in ("clairvoyant", "statistical", "feature") for at in ("at_alpha", "at_own")),
     "requests.rejected",
     "requests.lost",
+    "requests.timed_out",
+    "requests.attempts",
     "energy.total_j",
     *(f"latency_s.{kind}.{at}" for kind in ("ttft", "e2e") for at in ("p50", "p95", "p99")),
 )

@@ -52,7 +52,7 @@ class _Watch:
 
 
 def explain(directory: str | Path, request: int, progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
-    """Replays a run up to one request and returns what its decision was made of.
+    """Replays a run up to one request and returns what its decision was made of: that on the last attempt.
 
     The replay is the run itself: chance is drawn before routing. It is the SimPy engine's, which can be watched
     from Python and makes the same records. What it finds is compared with the record, bit for bit.
@@ -72,13 +72,14 @@ def explain(directory: str | Path, request: int, progress: Callable[[Progress], 
         scenario = load(path / "scenario.toml")
     except ScenarioError as error:
         raise OutputError(f"{path}: its scenario cannot be run any more: {error}") from None
-    if scenario.arrivals.kind != "closed":  # there a client's later requests hang on earlier answers only
+    record = result.requests.filter(id=request).collect().row(0, named=True)
+    # a closed loop's later requests hang on earlier answers only, and a later attempt on requests in between
+    if scenario.arrivals.kind != "closed" and record["attempts"] == 1:
         scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
     setup = prepare(scenario)
     seen: dict[str, Any] = {}
     watched = dataclasses.replace(setup.policy, kernel=_Watch(setup.policy.kernel, request, seen))  # type: ignore[arg-type]
     ENGINES["simpy"](dataclasses.replace(setup, policy=watched), _nowhere, progress)
-    record = result.requests.filter(id=request).collect().row(0, named=True)
     _compare(path, record, seen, scenario.model_names, scenario.reference)
     who = setup.workload.columns(request, 1).instance
     instance = {"instance": None if who is None else int(who[0]), "instances": setup.scenario.router.instances}
@@ -92,7 +93,9 @@ def _nowhere(_: RecordChunk) -> None:
 def _compare(path: Path, record: dict[str, Any], seen: dict[str, Any], names: list[str], reference: int) -> None:
     """Whether the record says what the replay saw."""
     plan = seen["plan"]
-    found: dict[str, Any] = {"queue": seen["queue"], "explored": bool(plan & (PLAN_ALL | PLAN_EXPLORE))}
+    found: dict[str, Any] = {"queue": seen["queue"]}
+    if record["attempts"] == 1:
+        found["explored"] = bool(plan & (PLAN_ALL | PLAN_EXPLORE))
     if not plan & PLAN_CHAIN:  # of a chain, the record names who answered in the end
         model = destined(reference if plan == PLAN_ALL else plan & PLAN_MODEL, seen["costs"])
         found["model"] = names[model]

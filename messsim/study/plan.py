@@ -30,6 +30,8 @@ HELPED = (
     ("latency_s.", True),
     ("requests.rejected", True),
     ("requests.lost", True),
+    ("requests.timed_out", True),
+    ("requests.attempts", True),
     ("requests.in_flight", True),
     ("slo.", False),
     ("sla.satisfaction", False),

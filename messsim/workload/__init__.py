@@ -2,6 +2,7 @@
 
 from .chance import Chance, column_id
 from .chunk import Chunk
+from .waits import Wait, wait_of
 from .workload import Workload
 
-__all__ = ["Chance", "Chunk", "Workload", "column_id"]
+__all__ = ["Chance", "Chunk", "Wait", "Workload", "column_id", "wait_of"]

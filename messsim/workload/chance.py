@@ -101,3 +101,9 @@ class Chance:
         out = np.empty(1)
         _core.draw_exponential(self.seed, column, request, out, self.replication, sub)
         return float(out[0])
+
+    def one_lognormal(self, column: int, request: int, mu: float, sigma: float, sub: int = 0) -> float:
+        """One draw of exp(mu + sigma z), likewise."""
+        out = np.empty(1)
+        _core.draw_lognormal(self.seed, column, request, mu, sigma, out, self.replication, sub)
+        return float(out[0])

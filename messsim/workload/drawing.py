@@ -68,7 +68,7 @@ class Drawing:
             available=self._available(stage, n),
             difficulty=difficulty,
             facts=self._facts(thetas, satisfied, difficulty),
-            policy_uniforms=self._policy_uniforms(first, n),
+            policy_uniforms=self.policy_uniforms(first, n),
             feedback_uniform=chance.choice(chance.column("feedback"), first, n),
             delay_s=self._delays(first, n),
         )
@@ -139,11 +139,16 @@ class Drawing:
             return None
         return np.stack([sigmoid(said.slope * (theta - difficulty)) for theta in thetas])
 
-    def _policy_uniforms(self, first: int, n: int) -> Floats:
-        """Pair k of a request is the block of copy k."""
-        chance = self._chance
-        column = chance.column(f"policy:{self._scenario.router.policy_name}")
-        pairs = [chance.uniform_pair(column, first, n, sub) for sub in range(self.uniforms // 2)]
+    @property
+    def policy_column(self) -> int:
+        """The column of chance of the policy."""
+        return self._chance.column(f"policy:{self._scenario.router.policy_name}")
+
+    def policy_uniforms(self, first: int, n: int, attempt: int = 0) -> Floats:
+        """[n, uniforms]. Pair k of a request's attempt is the block of copy attempt * pairs + k."""
+        count = self.uniforms // 2
+        subs = range(attempt * count, (attempt + 1) * count)
+        pairs = [self._chance.uniform_pair(self.policy_column, first, n, sub) for sub in subs]
         return pairs[0] if len(pairs) == 1 else np.concatenate(pairs, axis=1)
 
     def _grade(self, column: int, first: int, said: Irt, theta: float, difficulty: Floats, out: Floats) -> None:

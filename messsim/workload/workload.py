@@ -72,6 +72,16 @@ class Workload:
         law = self.scenario.arrivals
         return law.kind == "trace" and not law.repeat
 
+    @property
+    def policy_column(self) -> int:
+        """The column of chance that the policy's uniforms are drawn from."""
+        return self._drawing.policy_column
+
+    def uniforms_of_attempt(self, request: int, attempt: int) -> Floats:
+        """[uniforms] of the policy, where a request is routed again; attempt 0 is the first."""
+        uniforms: Floats = self._drawing.policy_uniforms(request, 1, attempt)[0]
+        return uniforms
+
     def draw_for_policy(self, uniforms: int, tells: frozenset[str]) -> None:
         """From now on draws so many policy uniforms a request, and the facts that the policy may know."""
         self._drawing.uniforms, self._drawing.tells = uniforms, tells
