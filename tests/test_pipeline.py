@@ -8,6 +8,7 @@ import pytest
 
 import messsim
 from messsim.engines.pipeline import DEPTH, Background, ahead
+from messsim.errors import SimulationError
 from messsim.scenario import parse
 
 
@@ -121,4 +122,31 @@ def test_a_run_is_the_same_with_and_without(engine):
     for summary in (plain.summary, threaded.summary):
         del summary["performance"]
     assert plain.summary == threaded.summary
+    assert ours() == []
+
+
+@pytest.mark.parametrize("engine", ["compiled", "simpy"])
+def test_a_run_that_stops_leaves_no_thread(engine):
+    """Not even while somebody still holds the error, with all that it refers to."""
+    said = parse(
+        {
+            "requests": 2000,
+            "engine": engine,
+            "sla": {"alpha": 0.6},
+            "arrivals": {"kind": "poisson", "rate_rps": 1000.0},
+            "satisfaction": {"kind": "irt"},
+            "models": [
+                {
+                    "name": "a",
+                    "satisfaction": 0.5,
+                    "coefficients": {"a0_s": 0.01, "p0_w_per_gpu": 100.0},
+                    "max_num_seqs": 1,
+                }
+            ],
+            "record": {"chunk": 64, "max_open": 64},
+        }
+    )
+    with pytest.raises(SimulationError, match=r"record\.max_open = 64") as held:
+        messsim.run(said, pipelined=True)
+    assert held.value.__traceback__ is not None
     assert ours() == []

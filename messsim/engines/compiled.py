@@ -6,6 +6,7 @@ C, which handle at most 2^16 events each, Python looks for signals, hands on fin
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,9 @@ Stream = tuple[int, int, int, int]
 
 def simulate(setup: Setup, sink: Sink, progress: Callable[[Progress], None] | None = None) -> Outcome:
     """Runs a scenario; parameters and errors as those of the SimPy engine."""
-    return _Run(setup, sink, progress).run()
+    run = _Run(setup, sink, progress)
+    with closing(run.draws):
+        return run.run()
 
 
 class _Run:

@@ -7,7 +7,7 @@ a few chunks at most, and every wait ends within a fraction of a second to look 
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Generic, TypeVar
 
 __all__ = ["Background", "ahead", "cores"]
@@ -40,7 +40,7 @@ def _put(items: "queue.Queue[Any]", item: Any, stopped: threading.Event) -> bool
     return False
 
 
-def ahead(source: Iterator[Item]) -> Iterator[Item]:
+def ahead(source: Iterator[Item]) -> Generator[Item, None, None]:
     """The same items, made by a thread that runs up to DEPTH of them ahead.
 
     An exception of the source is raised where its item would have come. Closing the iterator stops the thread.

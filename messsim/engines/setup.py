@@ -1,7 +1,7 @@
 """Everything that a run needs, built and checked before it starts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from messsim.errors import ScenarioError
@@ -34,8 +34,11 @@ class Setup:
     notes: list[str] = field(default_factory=list)
     pipelined: bool = False
 
-    def draws(self) -> Iterator[tuple[Chunk, Floats]]:
-        """The chunks of requests with their known costs [models, n]; drawn ahead by a thread if pipelined."""
+    def draws(self) -> Generator[tuple[Chunk, Floats], None, None]:
+        """The chunks of requests with their known costs [models, n]; drawn ahead by a thread if pipelined.
+
+        Close it when the run is over, however it ended: no thread is left then.
+        """
         size = self.scenario.record.chunk
         drawn = ((chunk, self.costs.of_chunk(chunk)) for chunk in self.workload.chunks(size))
         return ahead(drawn) if self.pipelined else drawn

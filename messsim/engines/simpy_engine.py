@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -67,12 +68,16 @@ def simulate(setup: Setup, sink: Sink, progress: Callable[[Progress], None] | No
     SimulationError
         If the run cannot go on (a policy decides what it must not, too many requests are open).
     """
-    return _Simulation(setup, sink, progress).run()
+    simulation = _Simulation(setup, sink, progress)
+    with closing(simulation.draws):
+        return simulation.run()
 
 
 def watch(setup: Setup, observer: Observer, until_s: float, progress: Callable[[Progress], None] | None = None) -> None:
     """Runs a scenario up to and including a time, or to its end, for somebody to look at; leaves no records."""
-    _Simulation(setup, _nowhere, progress, observer).advance(until_s)
+    simulation = _Simulation(setup, _nowhere, progress, observer)
+    with closing(simulation.draws):
+        simulation.advance(until_s)
 
 
 def _nowhere(_: RecordChunk) -> None:
