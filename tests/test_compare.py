@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -11,9 +12,10 @@ import polars as pl
 import pytest
 from builders import COEFFICIENTS, model, scenario
 from numpy.testing import assert_allclose
+from rich.console import Console
 
 from messsim.errors import PolicyError, ScenarioError
-from messsim.report.comparison import comparison_csv
+from messsim.report.comparison import comparison_csv, comparison_tables
 from messsim.results.intervals import paired_difference, replication_interval
 from messsim.scenario import dump, parse
 from messsim.study import run
@@ -204,4 +206,25 @@ def test_the_command_prints_tables_or_one_object(tmp_path):
     assert "against mess+" in done.stdout
     found = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout)
     assert [p["name"] for p in found["policies"]] == ["mess+", "random"]
+    assert "of arrivals" not in done.stdout  # all were answered
     assert subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, check=False).returncode == 2
+
+
+def test_what_is_satisfied_of_arrivals_is_told_where_requests_stay_unanswered():
+    """Satisfaction is of answers: a policy whose clients give up would look better than it is."""
+    impatient = said(
+        cluster={"mode": "servers"},
+        models=[model("small", 0.4, max_num_seqs=1), model("large", 0.8, max_num_seqs=1)],
+        arrivals={"kind": "poisson", "rate_rps": 2.0},
+        feedback={"delay": 1.0},
+        clients={"patience_s": 2.0},
+    )
+    found, _ = compare(impatient, ["random"], 1, workers=1)
+    figures = found["policies"][0]["figures"]
+    assert figures["requests.timed_out"]["mean"] > 0
+    told = f"{100 * figures['sla.satisfaction_per_arrived']['mean']:.1f} %"
+    console = Console(width=80, file=io.StringIO())
+    console.print(comparison_tables(found))
+    head, row = console.file.getvalue().splitlines()[2:4]
+    assert re.split(r"  +", head)[:3] == ["policy", "satisfied", "of arrivals"]
+    assert re.split(r"  +", row)[2] == told

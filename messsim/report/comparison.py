@@ -34,14 +34,16 @@ def comparison_tables(found: dict[str, Any]) -> RenderableType:
 
 
 def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fitting:
-    columns = ["policy", "satisfied", "short by", "worst window", "kept from", f"cost, {unit}", "unexplored"]
-    columns += ["x oracle", "x statistical"]
+    partly = any(_unanswered(policy["figures"]) for policy in policies)  # else it is what is satisfied of the answers
+    columns = ["policy", "satisfied", *["of arrivals"] * partly, "short by", "worst window", "kept from"]
+    columns += [f"cost, {unit}", "unexplored", "x oracle", "x statistical"]
     table = Fitting(columns, spare=["unexplored", "worst window", "x statistical", "short by"])
     for policy in policies:
         f = policy["figures"]
         table.add_row(
             policy["name"],
             _spread(f["sla.satisfaction"], _points),
+            *[_mean(f["sla.satisfaction_per_arrived"], percent)] * partly,
             _mean(f["sla.shortfall"], lambda x: percent(x, 2)),
             _mean(f["sla.windows.worst"], percent),
             _kept(f["sla.time_to_compliance"], replications),
@@ -51,6 +53,11 @@ def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fi
             _mean(f["cost.ratio_to_statistical_oracle"], number),
         )
     return table
+
+
+def _unanswered(figures: dict[str, Any]) -> bool:
+    """Whether requests were turned away, lost, or left by clients who gave up."""
+    return any(figures[f"requests.{how}"]["mean"] > 0 for how in ("rejected", "lost", "timed_out"))
 
 
 def _kept(interval: dict[str, Any] | None, replications: int) -> str:
