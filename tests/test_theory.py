@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from messsim.study.verify import theory
 
@@ -102,3 +103,52 @@ def test_the_shorter_queue_by_following_the_chain():
         after[:, 0] += p[:, 0]
         p = after / after.sum()
     assert theory.shortest_of_two_wait_s(rho, 1.0) == pytest.approx(float((p * np.minimum(i, j)).sum()), rel=1e-6)
+
+
+def test_clients_who_give_up():
+    # patience as long as a service: each leaves after a service's time, waiting or served, so as many are there as in
+    # M/M/inf, a Poisson number; those beyond the servers wait
+    k = np.arange(4, 200)
+    waiting = float((k - 4) @ stats.poisson.pmf(k, 5.0))
+    assert theory.gave_up(4, 5.0, 2.0, 2.0, False) == pytest.approx(waiting / 5.0)
+    # served too: all leave at twice the rate, so the busy servers of M/M/inf at half the load
+    assert theory.gave_up(300, 5.0, 2.0, 2.0, True) == pytest.approx(0.5)
+    busy = 1.0 - theory.erlang_b(1, 0.9)  # nearly no patience: M/M/1/1
+    assert theory.gave_up(1, 0.9, 1.0, 1e-9, False) == pytest.approx(1.0 - busy)
+    assert theory.gave_up(2, 1.8, 1.0, 1e9, False) < 1e-7
+    assert theory.gave_up(2, 5.0, 1.0, 100.0, False) == pytest.approx(1 - 2 / 5)  # the servers never rest
+
+
+def test_clients_whose_patience_is_fixed():
+    assert theory.gave_up_after(0.7, 2.0, 0.0) == pytest.approx(theory.erlang_b(1, 0.7))
+    assert theory.gave_up_after(0.7, 2.0, 1e3) == pytest.approx(0.0, abs=1e-12)
+    assert theory.gave_up_after(2.0, 2.0, 1e2) == pytest.approx(1 - 1 / 2.0)
+    assert theory.gave_up_after(1.0, 2.0, 3.0) == pytest.approx(theory.gave_up_after(1.0 + 1e-9, 2.0, 3.0))
+    # by simulating Lindley's recursion
+    rng = np.random.default_rng(1)
+    left, work_s, n = 0, 0.0, 200_000
+    for gap_s, service_s in zip(rng.exponential(2.0 / 0.8, n), rng.exponential(2.0, n), strict=True):
+        work_s = max(work_s - gap_s, 0.0)
+        left += work_s > 3.0
+        work_s += service_s * (work_s <= 3.0)
+    assert theory.gave_up_after(0.8, 2.0, 3.0) == pytest.approx(left / n, rel=0.02)
+
+
+@pytest.mark.parametrize(("rho", "pause_s"), [(0.3, 0.5), (0.6, 4.0)])
+def test_clients_who_ask_again(rho, pause_s):
+    """The chain of (busy, pausing) solved afresh: attempts are arrivals and returns, by arrival."""
+    most = 150
+    rates = np.zeros((2 * most, 2 * most))  # state busy * most + pausing
+    for n in range(most):
+        rates[n, most + n] += rho
+        rates[most + n, n] += 1.0
+        if n:
+            rates[n, most + n - 1] += n / pause_s
+        if n + 1 < most:
+            rates[most + n, most + n + 1] += rho
+    balance = (rates - np.diag(rates.sum(axis=1))).T
+    balance[0] = 1.0
+    p = np.linalg.solve(balance, np.eye(2 * most)[0])
+    pausing = float(p @ np.tile(np.arange(most), 2))
+    assert theory.retrial_attempts(rho, 1.0, pause_s) == pytest.approx(1.0 + pausing / pause_s / rho)
+    assert theory.retrial_wait_s(rho, 1.0, pause_s) == pytest.approx(pausing / rho)  # Little

@@ -75,7 +75,7 @@ class Experiment:
 
 def experiments() -> list[Experiment]:
     """All of them."""
-    return [*_one_server(), *_several_servers(), *_limited(), *_batching(), *_identities()]
+    return [*_one_server(), *_several_servers(), *_limited(), *_batching(), *_identities(), *_impatient()]
 
 
 def _one_server() -> Iterator[Experiment]:
@@ -285,6 +285,29 @@ def _identities() -> Iterator[Experiment]:
         4_000,
         (Case("Little's law, event loop = records", seen.mean_in_system, seen.mean_stay_sum, "", ROUNDING, False),),
         columns=("status", "arrival_s", "finish_s"),
+    )
+
+
+def _impatient() -> Iterator[Experiment]:
+    """Clients who give up, after a time that varies or is fixed, and who ask again."""
+    waits = {"patience_s": {"kind": "exponential", "mean_s": 2.0}, "until": "first_token"}
+    waits_served, waits_so_long = waits | {"until": "answer"}, waits | {"patience_s": 2.0}
+    for name, servers, offered, clients, share in (
+        ("M/M/4+M, gives up waiting (Palm)", 4, 4.0, waits, theory.gave_up(4, 4.0, SERVICE_S, 2.0, False)),
+        ("M/M/1+M, gives up waiting or served", 1, 0.9, waits_served, theory.gave_up(1, 0.9, SERVICE_S, 2.0, True)),
+        ("M/M/1+D, gives up waiting", 1, 0.9, waits_so_long, theory.gave_up_after(0.9, SERVICE_S, 2.0)),
+    ):
+        case = Case(name, seen.gave_up, share, "", STEP)
+        yield Experiment(queue(name.split(",")[0], offered, servers=servers, clients=clients), 100_000, (case,))
+    again = {"retries": 100, "backoff_s": {"kind": "exponential", "mean_s": 2.0}, "backoff_growth": 1.0}
+    asked = theory.retrial_attempts(0.5, SERVICE_S, 2.0)
+    yield Experiment(
+        queue("retrials", 0.5, max_waiting=0, clients=again),
+        100_000,
+        (
+            Case("M/M/1/1 with retrials, attempts", seen.attempts, asked, "", STEP),
+            Case("M/M/1/1 with retrials, wait", WAIT, theory.retrial_wait_s(0.5, SERVICE_S, 2.0), bias=STEP),
+        ),
     )
 
 

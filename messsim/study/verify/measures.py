@@ -62,6 +62,18 @@ def blocked(run: Observed) -> float:
     return float(requests["rejected"] / requests["arrived"])
 
 
+def gave_up(run: Observed) -> float:
+    """Share of requests whose clients gave up."""
+    requests = run.summary["requests"]
+    return float(requests["timed_out"] / requests["arrived"])
+
+
+def attempts(run: Observed) -> float:
+    """Attempts by request, first ones included."""
+    requests = run.summary["requests"]
+    return float(requests["attempts"] / requests["arrived"])
+
+
 def waited(run: Observed) -> float:
     """Share of requests that did not start as they arrived, without the first twentieth."""
     late = run.records["start_s"] > run.records["arrival_s"]

@@ -35,6 +35,7 @@ def queue(
     servers: int = 1,
     dispatch: str = "shared_queue",
     max_waiting: int | None = None,
+    clients: dict[str, Any] | None = None,
     **serving: Any,
 ) -> Scenario:
     """Servers of one model in front of one stream of requests.
@@ -49,6 +50,8 @@ def queue(
         Law of answer tokens and its mean: a mean service of one second.
     servers
         Replicas, each of one place.
+    clients
+        Their patience and retries; none: they wait as long as it takes.
     serving
         Keys of the pool in place of these.
     """
@@ -58,6 +61,7 @@ def queue(
         "replicas": servers,
     }
     admission = {} if max_waiting is None else {"admission": {"max_waiting": max_waiting}}
+    waits = {} if clients is None else {"clients": clients, "feedback": {"delay": 0}}
     said = arrivals if isinstance(arrivals, dict) else {"kind": "poisson", "rate_rps": arrivals}
     return cluster_of(
         name,
@@ -67,6 +71,7 @@ def queue(
         cluster={"dispatch": dispatch} | admission,
         router={"policy": "largest"},
         features={"kind": "none"},
+        **waits,
     )
 
 

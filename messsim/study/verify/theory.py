@@ -13,14 +13,20 @@ __all__ = [
     "erlang_b",
     "erlang_c",
     "gamma_m1_wait_s",
+    "gave_up",
+    "gave_up_after",
     "machine_repair_response_s",
     "mg1_wait_s",
     "mm1_response_quantile_s",
     "mmc_wait_s",
     "mmck",
     "ps_response_s",
+    "retrial_attempts",
+    "retrial_wait_s",
     "shortest_of_two_wait_s",
 ]
+
+_LONGEST_QUEUE = 1_000  # where the chain of an endless queue is cut
 
 
 def erlang_b(servers: int, offered: float) -> float:
@@ -84,6 +90,42 @@ def machine_repair_response_s(servers: int, clients: int, think_s: float, servic
     ratios = [(clients - k + 1) * service_s / (min(k, servers) * think_s) for k in range(1, clients + 1)]
     busy = math.fsum(min(k, servers) * p for k, p in enumerate(_birth_and_death(ratios)))
     return clients * service_s / busy - think_s
+
+
+def gave_up(servers: int, offered: float, service_s: float, patience_s: float, served_too: bool) -> float:
+    """Share of the customers of M/M/c who leave unserved, their patience exponential with this mean (Palm's M/M/c+M).
+
+    Each who is impatient leaves at rate 1 / patience: those who wait, and with `served_too` those in service.
+    """
+    impatient = [k if served_too else max(k - servers, 0) for k in range(servers + _LONGEST_QUEUE)]
+    ratios = [offered / (min(k, servers) + n * service_s / patience_s) for k, n in enumerate(impatient[1:], start=1)]
+    mean = math.fsum(n * p for n, p in zip(impatient, _birth_and_death(ratios), strict=True))
+    return mean * service_s / (patience_s * offered)
+
+
+def gave_up_after(rho: float, service_s: float, patience_s: float) -> float:
+    """Share of the customers of M/M/1 who leave unserved, each after waiting exactly so long (Barrer's M/M/1+D).
+
+    The work that an arrival finds has an atom 1 - rho (1 - share) at 0 and above it the density of M/M/1 up to the
+    patience; beyond it nobody joins, and the density falls as a service's does.
+    """
+    spare = 1.0 - rho
+    beyond = math.exp(-spare * patience_s / service_s)  # times rho and the atom: the share
+    below = rho * (patience_s / service_s if spare == 0.0 else (1.0 - beyond) / spare)
+    return rho * beyond / (1.0 + below + rho * beyond)
+
+
+def retrial_attempts(rho: float, service_s: float, pause_s: float) -> float:
+    """Mean attempts of a customer of M/M/1/1 who, turned away, asks again after an exponential pause until served.
+
+    On average rho^2 / (1 - rho) (1 + pause / service) customers pause (Falin and Templeton, Retrial Queues, ch. 1).
+    """
+    return 1.0 + rho / (1.0 - rho) * (1.0 + service_s / pause_s)
+
+
+def retrial_wait_s(rho: float, service_s: float, pause_s: float) -> float:
+    """Mean time in seconds from the first attempt of such a customer to service: the sum of the pauses."""
+    return pause_s * (retrial_attempts(rho, service_s, pause_s) - 1.0)
 
 
 def _birth_and_death(ratios: list[float]) -> list[float]:
