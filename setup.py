@@ -9,7 +9,9 @@ from setuptools import Extension, setup
 # No fast-math and no contraction to FMA: every machine returns the same bits. The two -fno flags
 # only drop errno and floating-point exception flags, which nothing reads, so that loops vectorise.
 FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-FLAGS += os.environ.get("MESSSIM_CFLAGS", "").split()
+# Files of the core call each other a dozen times a request: nothing but the module's init is exported, and calls are
+# inlined across files, which gains 4 to 6 % of a whole run.
+FLAGS += ["-fvisibility=hidden", "-flto"] + os.environ.get("MESSSIM_CFLAGS", "").split()
 
 core = Extension(
     "messsim._core",
@@ -17,7 +19,7 @@ core = Extension(
     depends=sorted(str(p) for p in Path("csrc").glob("*.h")),
     include_dirs=["csrc"],
     extra_compile_args=FLAGS,
-    extra_link_args=os.environ.get("MESSSIM_LDFLAGS", "").split(),
+    extra_link_args=["-flto"] + os.environ.get("MESSSIM_LDFLAGS", "").split(),
 )
 
 setup(
