@@ -3,18 +3,17 @@
 #include <math.h>
 #include <stddef.h>
 
-ms_job ms_job_new(int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
+/* Copied and then filled in where it stays: a struct built on the stack would be read back before its stores are done. */
+static const ms_job UNPLACED = {
+    .replica = -1, .pool = -1, .server = -1, .start_s = NAN, .first_token_s = NAN, .finish_s = NAN};
+
+void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
 {
-    return (ms_job){.request = request,
-                    .model = model,
-                    .prompt_tokens = prompt_tokens,
-                    .output_tokens = output_tokens,
-                    .replica = -1,
-                    .pool = -1,
-                    .server = -1,
-                    .start_s = NAN,
-                    .first_token_s = NAN,
-                    .finish_s = NAN};
+    *self = UNPLACED;
+    self->request = request;
+    self->model = model;
+    self->prompt_tokens = prompt_tokens;
+    self->output_tokens = output_tokens;
 }
 
 void ms_queue_push_tail(ms_queue *self, ms_job *job)

@@ -31,7 +31,7 @@ typedef struct ms_job {
 } ms_job;
 
 /* A job that has not started anywhere: all times NaN, all accounts 0. */
-ms_job ms_job_new(int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens);
+void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens);
 
 /* First in, first out, but for preempted jobs, which return to the head. */
 typedef struct ms_queue {

@@ -373,8 +373,8 @@ static int place(ms_loop *self, ms_open *open, int32_t model, int *placed)
     if (job == NULL) {
         return MS_ERR_MEMORY;
     }
-    *job = ms_job_new(open->request, model, page->prompt_tokens[open->i],
-                      page->output_tokens[model * page->n + open->i]);
+    ms_job_init(job, open->request, model, page->prompt_tokens[open->i],
+                page->output_tokens[model * page->n + open->i]);
     job->attempt = open->attempt << 16; /* leaves room for failures */
     job->owner = open;
     job->sibling = open->jobs;
@@ -471,6 +471,10 @@ static void look_at_loads(ms_loop *self)
     }
 }
 
+/* Copied and then filled in where it stays, as a new job is (job.c). */
+static const ms_open BEGUN = {
+    .replica = -1, .status = MS_IN_FLIGHT, .feedback_s = NAN, .start_s = NAN, .first_token_s = NAN, .finish_s = NAN};
+
 /* A new attempt of the i-th request of a page, whose plan is made: its copies set off. `before` is the attempt before,
  * or NULL; `client` waits for the answer, -1: nobody. */
 static int begin(ms_loop *self, ms_brain *brain, ms_page *page, int64_t i, int64_t plan, double queue, ms_open *before,
@@ -486,29 +490,24 @@ static int begin(ms_loop *self, ms_brain *brain, ms_page *page, int64_t i, int64
     const int everyone = plan == MS_PLAN_ALL;
     const int32_t seen = (int32_t)(everyone ? ms_brain_destined(self->config.reference, self->config.models, brain->costs)
                                             : plan & MS_PLAN_MODEL);
-    *open = (ms_open){.request = request,
-                      .i = i,
-                      .page = page,
-                      .brain = brain,
-                      .plan = plan,
-                      .tenant = page->tenant[i],
-                      .seen = seen,
-                      .attempt = before != NULL ? before->attempt + 1 : 0,
-                      .copies = before != NULL,
-                      .client = client,
-                      .replica = -1,
-                      .status = MS_IN_FLIGHT,
-                      .explored = (plan & (MS_PLAN_ALL | MS_PLAN_EXPLORE)) != 0,
-                      .explored_before = before != NULL && (before->explored || before->explored_before),
-                      .rated = page->feedback_uniform[i] < self->config.feedback_probability,
-                      .at_once = !self->config.keeps_delays && !(plan & MS_PLAN_CHAIN),
-                      .arrival_s = before != NULL ? before->arrival_s : self->now_s,
-                      .queue = queue,
-                      .score = brain->predictor != NULL ? brain->scores[seen] : NAN,
-                      .feedback_s = NAN,
-                      .start_s = NAN,
-                      .first_token_s = NAN,
-                      .finish_s = NAN};
+    *open = BEGUN;
+    open->request = request;
+    open->i = i;
+    open->page = page;
+    open->brain = brain;
+    open->plan = plan;
+    open->tenant = page->tenant[i];
+    open->seen = seen;
+    open->attempt = before != NULL ? before->attempt + 1 : 0;
+    open->copies = before != NULL;
+    open->client = client;
+    open->explored = (plan & (MS_PLAN_ALL | MS_PLAN_EXPLORE)) != 0;
+    open->explored_before = before != NULL && (before->explored || before->explored_before);
+    open->rated = page->feedback_uniform[i] < self->config.feedback_probability;
+    open->at_once = !self->config.keeps_delays && !(plan & MS_PLAN_CHAIN);
+    open->arrival_s = before != NULL ? before->arrival_s : self->now_s;
+    open->queue = queue;
+    open->score = brain->predictor != NULL ? brain->scores[seen] : NAN;
     self->attempts++;
     self->explored += open->explored && !open->explored_before;
     self->rated += open->rated && before == NULL;

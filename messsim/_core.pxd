@@ -187,7 +187,7 @@ cdef extern from "job.h" nogil:
         ms_job *head
         ms_job *tail
         int64_t length
-    ms_job ms_job_new(int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
+    void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
     void ms_queue_push_tail(ms_queue *, ms_job *)
     ms_job *ms_queue_pop(ms_queue *)
     void ms_queue_remove(ms_queue *, ms_job *)

@@ -708,7 +708,7 @@ cdef class Job:
 
     def __init__(self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens, tag=None,
                  int32_t attempt=0):
-        self.c = ms_job_new(request, model, prompt_tokens, output_tokens)
+        ms_job_init(&self.c, request, model, prompt_tokens, output_tokens)
         self.c.attempt = attempt
         self.c.owner = <void *>self
         self.request, self.model, self.tag = request, model, tag

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "draw.h"
 #include "error.h"
+#include "jobs.h"
 
 enum { JOBS = 6000, MODELS_MOST = 3 };
 

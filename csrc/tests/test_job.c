@@ -1,6 +1,7 @@
 #include "job.h"
 
 #include "check.h"
+#include "jobs.h"
 
 static void a_new_job_has_not_started(void)
 {

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "error.h"
+#include "jobs.h"
 
 /* Every iteration takes a second and draws 2 J, and 1 J a token. */
 static const ms_coefficients unit = {.a0_s = 1.0, .p0_w = 2.0, .e_j_per_token = 1.0, .p_cap_w = 1000.0};
