@@ -122,6 +122,12 @@ def test_trace_writes_a_file_for_a_trace_viewer(small, tmp_path):
     assert "trace written to" in here("run", small, "--trace", file).stdout
 
 
+def test_a_window_in_which_nothing_happens_is_told(small, tmp_path):
+    file = tmp_path / "trace.json"
+    done = here("run", small, "--trace", file, "--trace-window", "100000..100010")
+    assert (done.returncode, done.stderr) == (0, f"nothing happens from 100000 to 100010 s: {file} is empty\n")
+
+
 def test_a_window_that_is_none_is_told_before_the_run(small, tmp_path):
     error = refused(here("run", small, "--trace", tmp_path / "t.json", "--trace-window", "9..3"))
     assert error == "error: --trace-window 9..3: expected A..B, seconds of simulated time with A < B, as in 60..120\n"

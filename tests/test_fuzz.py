@@ -134,8 +134,8 @@ def clean(error: MesssimError) -> str:
 
 
 ALWAYS = (
-    *("id", "tenant", "arrival_s", "explored", "model", "prompt_tokens", "output_tokens", "queue", "preemptions"),
-    *("energy_j", "cost", "exploration_cost", "status"),
+    *("id", "tenant", "instance", "arrival_s", "explored", "model", "prompt_tokens", "output_tokens", "queue"),
+    *("preemptions", "energy_j", "cost", "exploration_cost", "status"),
 )
 WHEN_COMPLETED = ("satisfied", "start_s", "first_token_s", "finish_s")
 

@@ -88,6 +88,7 @@ def test_every_instance_is_a_router_of_its_own(engine, name, instances, reconcil
             reconcile(twins)
             k += 1
         decisions.append(twins[who].decide(i, records.tenant[i], now))
+    assert records.instance.tolist() == whom(r)
     assert records.explored.tolist() == [d.explored for d in decisions]
     assert records.model.tolist() == [d.model for d in decisions]
     assert records.queue.tolist() == [d.queue for d in decisions]
@@ -241,6 +242,7 @@ def test_the_instance_is_a_choice_of_its_own():
 
 def test_one_instance_is_the_router_itself(engine):
     alone = run(scenario(), engine)
+    assert not alone.records.instance.any()
     r = run(scenario(router={"instances": 1, "reconcile_s": 1.0}), engine)
     for name, column in vars(alone.records).items():
         np.testing.assert_array_equal(column, vars(r.records)[name], err_msg=name)

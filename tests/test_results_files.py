@@ -45,6 +45,7 @@ def left_in(folder: Path) -> list[str]:
 SCHEMA = {
     "id": pl.Int64,
     "tenant": pl.Enum(["all"]),
+    "instance": pl.Int32,
     "arrival_s": pl.Float64,
     "explored": pl.Boolean,
     "model": pl.Enum(["small", "large"]),

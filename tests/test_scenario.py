@@ -113,6 +113,21 @@ def test_overrides_are_applied_in_order_and_flags_last(tmp_path):
     assert said.tokens.prompt == Constant(tokens=12)
 
 
+def test_a_name_with_dots_is_found_where_it_is_one_of_those_that_are_there():
+    models = [model("llama-3.1-8b", 0.4), model("llama-3", 0.6)]
+    phases = [{"from_request": 9, "satisfaction": {"llama-3.1-8b": 0.3}}]
+    sets = [
+        "models.llama-3.1-8b.replicas=2",
+        "models.llama-3.replicas=3",
+        'models."llama-3.1-8b".max_num_seqs=7',
+        "phases.0.satisfaction.llama-3.1-8b=0.2",
+        'phases.0.satisfaction."llama-3"=0.5',
+    ]
+    said = parse(scenario(models=models, phases=phases), sets)
+    assert [(m.replicas, m.max_num_seqs) for m in said.models] == [(2, 7), (3, said.models[1].max_num_seqs)]
+    assert said.phases[0].satisfaction == {"llama-3.1-8b": 0.2, "llama-3": 0.5}
+
+
 def test_a_number_of_requests_replaces_the_horizon():
     data = scenario(requests=None, horizon_s=60.0)
     assert parse(data).horizon_s == 60

@@ -70,7 +70,7 @@ def written(data: dict, folder: Path, window=(0.0, 1e9)) -> list[dict]:
     shapes = {shape(e): e for e in found["traceEvents"]}  # one of each: a schema takes its time
     check_format(found | {"traceEvents": list(shapes.values())})
     assert all(e.get("ts", 0) >= 0 and e.get("dur", 0) >= 0 for e in found["traceEvents"])
-    assert len(found["traceEvents"]) == events
+    assert sum(e["ph"] != "M" for e in found["traceEvents"]) == events
     assert found["otherData"]["scenario"] == said.name
     return found["traceEvents"]
 

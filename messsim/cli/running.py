@@ -67,7 +67,9 @@ def run(
         result = study.run(said, out=out, keep_records=False, progress=progress)
     if trace is not None:
         with progress_bar(stderr, "watching the run") as progress:
-            tracing.trace(said, trace, window_s, progress)
+            happened = tracing.trace(said, trace, window_s, progress)
+        if happened == 0:
+            stderr.print(f"nothing happens from {window_s[0]:g} to {window_s[1]:g} s: {trace} is empty", soft_wrap=True)
     verdicts = judged(requirements, result.summary)
     if as_json:
         print_json(result.summary | ({"requirements": verdicts} if verdicts else {}))
@@ -108,7 +110,7 @@ def check(
 @command
 def explain(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that `run --out` wrote.")],
-    request: Annotated[int, typer.Option(help="Which request, from 0.")],
+    request: Annotated[int, typer.Option(help="Which request, from 0; the SimPy engine plays the run again up to it.")],
     as_json: AsJson = False,
 ) -> None:
     """Why a request went where it went: scores, costs, Q and the terms of the argmin."""

@@ -308,6 +308,7 @@ def _columns(page: Any, chunk: Chunk, count: int) -> dict[str, Any]:
     given = {
         "id": np.arange(chunk.first, chunk.first + count),
         "tenant": chunk.tenant[:count],
+        "instance": chunk.instance[:count] if chunk.instance is not None else np.zeros(count, np.int32),
         "prompt_tokens": chunk.prompt_tokens[:count],
     }
     records = page.records

@@ -197,6 +197,7 @@ class OpenRequest:
         return (
             self.request,
             self.tenant,
+            self.decision.instance,
             self.arrival_s,
             self.explored or self.explored_before,
             self.seen,

@@ -20,6 +20,7 @@ STATUS = ("completed", "rejected", "lost", "in_flight", "timed_out")
 COLUMNS: dict[str, Any] = {
     "id": np.int64,
     "tenant": np.int32,
+    "instance": np.int32,  # of the router, that decided
     "arrival_s": np.float64,
     "explored": np.bool_,
     "model": np.int32,

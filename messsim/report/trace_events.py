@@ -39,6 +39,7 @@ class TraceFile:
         self._from_s = from_s
         self._most = most
         self.events = 0
+        self.happened = 0  # without names
         out.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": [')
 
     def shows(self, time_s: float) -> bool:
@@ -78,6 +79,7 @@ class TraceFile:
 
     def _write(self, event: dict[str, Any]) -> None:
         self.events += 1
+        self.happened += event["ph"] != "M"
         if self.events > self._most:
             raise OutputError(f"--trace-window: more than {self._most:,} events; expected a shorter window")
         self._out.write(("\n" if self.events == 1 else ",\n") + json.dumps(event, allow_nan=False))

@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections.abc import Collection
 from datetime import date, time
 from typing import Any
 
@@ -66,7 +67,8 @@ def router_options(sets: list[str]) -> dict[str, Any]:
 def override(data: Any, keys: list[str], value: Any) -> Any:
     """A copy of `data` with the value put at the end of the path.
 
-    A list is entered by position (``models.0``) or by the name of its entry (``models.small``).
+    A list is entered by position (``models.0``) or by the name of its entry (``models.small``). A name with dots is
+    found where it is one of those that are there (``models.llama-3.1-8b``); elsewhere it is quoted.
 
     Raises
     ------
@@ -80,19 +82,29 @@ def _put(data: Any, keys: list[str], depth: int, value: Any) -> Any:
     if depth == len(keys):
         return value
     if isinstance(data, list):
-        i = _position(data, keys, depth)
-        return [*data[:i], _put(data[i], keys, depth + 1, value), *data[i + 1 :]]
+        i, depth = _position(data, keys, depth)
+        return [*data[:i], _put(data[i], keys, depth, value), *data[i + 1 :]]
     table = data if isinstance(data, dict) else {}
-    return {**table, keys[depth]: _put(table.get(keys[depth], {}), keys, depth + 1, value)}
+    key, depth = _name(keys, depth, table)
+    return {**table, key: _put(table.get(key, {}), keys, depth, value)}
 
 
-def _position(entries: list[Any], keys: list[str], depth: int) -> int:
-    key = keys[depth]
+def _name(keys: list[str], depth: int, known: Collection[str]) -> tuple[str, int]:
+    """The longest known name that the path goes on with, dots and all, else its next key; and where it goes on."""
+    for end in range(len(keys), depth, -1):
+        name = ".".join(keys[depth:end])
+        if name in known:
+            return name, end
+    return keys[depth], depth + 1
+
+
+def _position(entries: list[Any], keys: list[str], depth: int) -> tuple[int, int]:
     names = [str(e.get("name")) if isinstance(e, dict) and "name" in e else "" for e in entries]
+    key, end = _name(keys, depth, names)
     if key in names:
-        return names.index(key)
+        return names.index(key), end
     if key.isdecimal() and int(key) < len(entries):
-        return int(key)
+        return int(key), end
     ways = [f"a position below {len(entries)}"] * bool(entries)
     ways += [f"one of {', '.join(filter(None, names))}"] * any(names)
     expected = f"; expected {', or '.join(ways)}" if ways else ", it is empty"

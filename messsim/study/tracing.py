@@ -51,7 +51,7 @@ def trace(
     Returns
     -------
     int
-        Events in the file.
+        Events in the file, names of its tracks left out: 0 if nothing happens in the window.
 
     Raises
     ------
@@ -72,4 +72,4 @@ def trace(
         tracks = Tracks(setup.scenario, setup.pools, written)
         watch(setup, tracks, until_s, progress)
         tracks.close(min(until_s, scenario.horizon_s or until_s))
-    return written.events
+    return written.happened
