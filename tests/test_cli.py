@@ -122,6 +122,11 @@ def test_trace_writes_a_file_for_a_trace_viewer(small, tmp_path):
     assert "trace written to" in here("run", small, "--trace", file).stdout
 
 
+def test_where_it_was_written_is_told_as_it_is(small, tmp_path):
+    out = tmp_path / "run [bold] 1"
+    assert f"written to {out}" in here("run", small, "--out", out).stdout.replace("\n", "")
+
+
 def test_a_window_in_which_nothing_happens_is_told(small, tmp_path):
     file = tmp_path / "trace.json"
     done = here("run", small, "--trace", file, "--trace-window", "100000..100010")

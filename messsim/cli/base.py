@@ -22,11 +22,13 @@ __all__ = [
     "ScenarioFile",
     "Seed",
     "Sets",
+    "Workers",
     "app",
     "command",
     "console",
     "load",
     "print_json",
+    "print_written",
     "stderr",
 ]
 
@@ -55,6 +57,7 @@ Requires = Annotated[
         "--require", metavar="FIGURE>=BOUND", help="A bound on a figure of the summary, by path; may be repeated."
     ),
 ]
+Workers = Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -86,6 +89,12 @@ def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_written(out: Path | None, what: str = "") -> None:
+    """Where something was written, if anywhere."""
+    if out is not None:
+        console.print(f"{what}written to {out}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _version(wanted: bool) -> None:

@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from .base import AsJson, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
+from .base import (
+    AsJson,
+    Requests,
+    ScenarioFile,
+    Seed,
+    Sets,
+    Workers,
+    command,
+    console,
+    load,
+    print_json,
+    print_written,
+    stderr,
+)
 
 __all__ = ["compare"]
 
@@ -22,7 +35,7 @@ def compare(
     requests: Requests = None,
     seed: Seed = None,
     sets: Sets = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")] = None,
+    workers: Workers = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -50,5 +63,4 @@ def compare(
         print_json(found)
         return
     console.print(comparison_tables(found))
-    if out is not None:
-        console.print(f"written to {out}", style="dim", highlight=False)
+    print_written(out)

@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from .base import AsJson, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
+from .base import (
+    AsJson,
+    Requests,
+    ScenarioFile,
+    Seed,
+    Sets,
+    Workers,
+    command,
+    console,
+    load,
+    print_json,
+    print_written,
+    stderr,
+)
 
 __all__ = ["converge"]
 
@@ -17,7 +30,7 @@ def converge(
     requests: Requests = None,
     seed: Seed = None,
     sets: Sets = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")] = None,
+    workers: Workers = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write curves, a row a replication, and a report to a new directory."),
@@ -42,5 +55,4 @@ def converge(
         print_json(found.summary)
         return
     console.print(convergence_table(found.summary))
-    if out is not None:
-        console.print(f"written to {out}", style="dim", highlight=False)
+    print_written(out)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .base import AsJson, Seed, Sets, command, console, print_json, stderr
+from .base import AsJson, Seed, Sets, command, console, print_json, print_written, stderr
 
 __all__ = ["calibrate", "validate"]
 
@@ -35,8 +35,7 @@ def validate(
         print_json(found)
         return
     console.print(accuracy(found))
-    if out is not None:
-        console.print(f"written to {out}", style="dim", highlight=False)
+    print_written(out)
 
 
 def _files(found: dict[str, Any]) -> dict[str, str]:

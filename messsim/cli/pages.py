@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .base import command, console
+from .base import command, print_written
 
 __all__ = ["plot", "report"]
 
@@ -22,7 +22,7 @@ def report(
     """A run or a study as one HTML file that opens offline (extra `plot`)."""
     from messsim.study.report import report as write
 
-    console.print(f"written to {write(directory, out)}", style="dim", highlight=False, soft_wrap=True)
+    print_written(write(directory, out))
 
 
 @command
@@ -42,4 +42,4 @@ def plot(
     from messsim.study.plots import plot as draw
 
     draw(directory, what, out)
-    console.print(f"written to {out}", style="dim", highlight=False, soft_wrap=True)
+    print_written(out)

@@ -9,7 +9,7 @@ import typer
 
 from messsim.errors import ScenarioError
 
-from .base import AsJson, Seed, Sets, command, console, print_json, stderr
+from .base import AsJson, Seed, Sets, Workers, command, console, print_json, print_written, stderr
 
 __all__ = ["reproduce"]
 
@@ -34,7 +34,7 @@ def reproduce(
     ] = None,
     requests: Annotated[int | None, typer.Option(min=10_000, help="Length of a run; none: 1,000,000 (theory).")] = None,
     sets: Sets = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")] = None,
+    workers: Workers = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write tables, figures and plots to a new directory.")
     ] = None,
@@ -61,8 +61,7 @@ def reproduce(
         print_json(found)
         return
     console.print(shown(found))
-    if out is not None:
-        console.print(f"written to {out}", style="dim", highlight=False)
+    print_written(out)
 
 
 def _paper(data: Path | None, c: list[float] | None, given: dict[str, Any]) -> tuple[dict[str, Any], Any, Any]:

@@ -5,8 +5,22 @@ from typing import Annotated, Literal
 
 import typer
 
-from .base import AsJson, Requests, Requires, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
-from .sweeping import On, RayAddress, Workers, as_given
+from .base import (
+    AsJson,
+    Requests,
+    Requires,
+    ScenarioFile,
+    Seed,
+    Sets,
+    Workers,
+    command,
+    console,
+    load,
+    print_json,
+    print_written,
+    stderr,
+)
+from .sweeping import On, RayAddress, as_given
 
 __all__ = ["plan"]
 
@@ -65,7 +79,6 @@ def plan(
         console.print(plan_tables(found))
         if found["best"] is not None:
             typer.echo("\n" + plan_command(found["best"], as_given(scenario, sets, requests, seed)))
-        if out is not None:
-            console.print(f"written to {out}", style="dim", highlight=False)
+        print_written(out)
     if found["best"] is None:
         raise typer.Exit(1)

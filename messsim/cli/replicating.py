@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from .base import AsJson, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
+from .base import (
+    AsJson,
+    Requests,
+    ScenarioFile,
+    Seed,
+    Sets,
+    Workers,
+    command,
+    console,
+    load,
+    print_json,
+    print_written,
+    stderr,
+)
 
 __all__ = ["replicate"]
 
@@ -30,7 +43,7 @@ def replicate(
     requests: Requests = None,
     seed: Seed = None,
     sets: Sets = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")] = None,
+    workers: Workers = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write results.parquet, replications.json and a CSV to a new directory."),
@@ -56,7 +69,6 @@ def replicate(
         print_json(found)
     else:
         console.print(replication_table(found))
-        if out is not None:
-            console.print(f"written to {out}", style="dim", highlight=False)
+        print_written(out)
     if found["precise"] is False:
         raise typer.Exit(1)

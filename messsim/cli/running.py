@@ -19,6 +19,7 @@ from .base import (
     console,
     load,
     print_json,
+    print_written,
     stderr,
 )
 
@@ -77,10 +78,8 @@ def run(
         console.print(run_summary(result.summary, result.notes))
         if verdicts:
             console.print(requirement_table(verdicts))
-        if out is not None:
-            console.print(f"written to {out}", style="dim", highlight=False)
-        if trace is not None:
-            console.print(f"trace written to {trace}", style="dim", highlight=False)
+        print_written(out)
+        print_written(trace, "trace ")
     failed = [v for v in verdicts if not v["met"]]
     for verdict in failed:
         stderr.print(requirement_line(verdict), soft_wrap=True)

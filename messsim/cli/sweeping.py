@@ -5,16 +5,28 @@ from typing import Annotated, Literal
 
 import typer
 
-from .base import AsJson, Requests, ScenarioFile, Seed, Sets, command, console, load, print_json, stderr
+from .base import (
+    AsJson,
+    Requests,
+    ScenarioFile,
+    Seed,
+    Sets,
+    Workers,
+    command,
+    console,
+    load,
+    print_json,
+    print_written,
+    stderr,
+)
 
-__all__ = ["On", "RayAddress", "Workers", "as_given", "sweep"]
+__all__ = ["On", "RayAddress", "as_given", "sweep"]
 
 On = Annotated[Literal["local", "ray"], typer.Option(help="Processes of this machine, or a Ray cluster.")]
 RayAddress = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Of a running Ray cluster; none: RAY_ADDRESS, or a Ray of this machine."),
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")]
 
 
 def as_given(file: Path, sets: list[str] | None, requests: int | None, seed: int | None) -> list[str]:
@@ -74,7 +86,6 @@ def sweep(
         print_json(found)
     else:
         console.print(sweep_table(found, as_given(scenario, sets, requests, seed)), crop=False)
-        if out is not None:
-            console.print(f"written to {out}", style="dim", highlight=False)
+        print_written(out)
     if found["failures"]:
         raise typer.Exit(1)

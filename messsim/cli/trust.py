@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .base import AsJson, Seed, command, console, print_json, stderr
+from .base import AsJson, Seed, Workers, command, console, print_json, print_written, stderr
 
 __all__ = ["verify"]
 
@@ -22,7 +22,7 @@ def verify(
         float, typer.Option(metavar="FACTOR", help="Make every server slower than theory is told: a test of the test.")
     ] = 1.0,
     seed: Seed = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")] = None,
+    workers: Workers = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the table to a new directory.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,8 +44,7 @@ def verify(
         print_json(found)
     else:
         console.print(verification(found))
-        if out is not None:
-            console.print(f"written to {out}", style="dim", highlight=False)
+        print_written(out)
     if not found["passed"]:
         raise typer.Exit(1)
 
