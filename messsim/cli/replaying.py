@@ -13,7 +13,10 @@ __all__ = ["replay"]
 
 @command
 def replay(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="CSV, Parquet or JSONL, a row a request (docs: replay).")],
+    log: Annotated[
+        Path,
+        typer.Argument(metavar="LOG", help="CSV, Parquet or JSONL, a row a request (docs: how-to/gateway.md)."),
+    ],
     alpha: Annotated[float, typer.Option(help="The promise: fraction of answers that satisfies.")],
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the router, such as V=1e-4.")

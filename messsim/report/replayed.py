@@ -35,8 +35,9 @@ def replayed(found: dict[str, Any]) -> RenderableType:
 
 
 def _routers(routers: list[tuple[str, dict[str, Any]]]) -> Fitting:
-    columns = ["router", "requests", "rated", "satisfied", "short by", "kept from", "cost a request", "exploring"]
-    table = Fitting(columns, spare=["exploring", "rated"])
+    columns = ["router", "requests", "rated", "satisfied", "short by", "kept from"]
+    columns += ["cost a request", "cost of exploring"]
+    table = Fitting(columns, spare=["cost of exploring", "rated"])
     for name, f in routers:
         kept = f["time_to_compliance"]
         table.add_row(

@@ -83,7 +83,7 @@ class MessPlus:
     Raises
     ------
     ScenarioError
-        If an option is unknown or out of range, or alpha is no fraction.
+        If an option is unknown or out of range, alpha is no fraction, or features no count.
     """
 
     def __init__(self, models: Sequence[str], features: int, alpha: float, *, seed: int = 0, **options: Any) -> None:
@@ -91,6 +91,8 @@ class MessPlus:
         self.features = features
         self._options, self._seed = options, seed
         said = _options(options, alpha, self.models)
+        if not hasattr(features, "__index__") or features < 0:
+            raise ScenarioError(f"features = {features!r}: expected how many a request has, 0 or more")
         self._reference = self.models.index(said.reference) if said.reference else len(self.models) - 1
         self._policy = build(said, len(self.models), features)
         self._ledger = _core.Ledger(alpha, discount=said.discount, window=said.window or 0)
@@ -201,11 +203,11 @@ class MessPlus:
 
     def _labels(self, satisfied: float | Mapping[str, float], seen: int, everyone: bool) -> Floats:
         labels = np.full(len(self.models), np.nan)
-        given = satisfied if isinstance(satisfied, Mapping) else {self.models[seen]: satisfied}
+        given: Mapping[str, Any] = satisfied if isinstance(satisfied, Mapping) else {self.models[seen]: satisfied}
         for name, label in given.items():
             if name not in self.models or not (everyone or name == self.models[seen]):
                 raise ScenarioError(f"satisfied: {name!r} was not asked")
-            if not 0.0 <= label <= 1.0:
+            if not isinstance(label, (int, float, np.number, np.bool_)) or not 0.0 <= label <= 1.0:
                 raise ScenarioError(f"satisfied: {name!r} has {label!r}; expected a number from 0 to 1")
             labels[self.models.index(name)] = label
         if np.isnan(labels[seen]):
