@@ -128,7 +128,7 @@ def test_where_it_was_written_is_told_as_it_is(small, tmp_path):
 
 
 def test_a_window_in_which_nothing_happens_is_told(small, tmp_path):
-    file = tmp_path / "trace.json"
+    file = tmp_path / "trace [bold].json"
     done = here("run", small, "--trace", file, "--trace-window", "100000..100010")
     assert (done.returncode, done.stderr) == (0, f"nothing happens from 100000 to 100010 s: {file} is empty\n")
 

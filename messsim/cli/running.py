@@ -70,7 +70,8 @@ def run(
         with progress_bar(stderr, "watching the run") as progress:
             happened = tracing.trace(said, trace, window_s, progress)
         if happened == 0:
-            stderr.print(f"nothing happens from {window_s[0]:g} to {window_s[1]:g} s: {trace} is empty", soft_wrap=True)
+            empty = f"nothing happens from {window_s[0]:g} to {window_s[1]:g} s: {trace} is empty"
+            stderr.print(empty, markup=False, highlight=False, soft_wrap=True)
     verdicts = judged(requirements, result.summary)
     if as_json:
         print_json(result.summary | ({"requirements": verdicts} if verdicts else {}))
