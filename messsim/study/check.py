@@ -10,6 +10,7 @@ from messsim.engines.capacity import saturation_rps
 from messsim.engines.cluster import UNLIMITED_TOKENS, PoolPlan
 from messsim.results import Tally, summarise
 from messsim.results.summary import peak_rss_mib
+from messsim.results.verdict import falls_short
 from messsim.routing.mixing import best_single
 from messsim.scenario import Scenario
 from messsim.workload.expectations import Rates
@@ -102,7 +103,7 @@ def _promises(setup: Setup) -> list[dict[str, Any]]:
             "best_model": max(means),
             "any_model": most,
             "single_model": None if m is None else s.model_names[m],
-            "reachable": (t.alpha or 0.0) <= most + ROUNDING,
+            "reachable": not falls_short(most, t.alpha or 0.0),
         }
         for t, m in zip(s.promises, single, strict=True)
     ]
