@@ -23,7 +23,6 @@ __all__ = ["Frontier", "Optimum"]
 Floats = NDArray[np.float64]
 
 
-
 @dataclass(frozen=True)
 class Optimum:
     """The cheapest way to keep a promise.

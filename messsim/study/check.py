@@ -146,7 +146,7 @@ def _broken_promises(promises: list[dict[str, Any]]) -> list[str]:
 
 def _overloaded(pools: list[dict[str, Any]]) -> list[str]:
     return [
-        f"pool {p['name']}: gets {p['offered_rps']:.4g} requests/s and sustains {p['capacity_rps']:.4g}: its queue grows"
+        f"pool {p['name']}: gets {p['offered_rps']:.4g} requests/s and sustains {p['capacity_rps']:.4g}"
         for p in pools
         if p["load"] is not None and p["load"] > 1.0
     ]

@@ -12,7 +12,7 @@ from .arrivals import ArrivalSource
 from .chunk import Floats, Ints
 from .stages import Stage
 
-__all__ = ["Span", "mean_over", "mean_of_rows", "spans_of"]
+__all__ = ["Span", "mean_of_rows", "mean_over", "spans_of"]
 
 BLOCK = 65_536  # arrivals that are drawn at once
 

@@ -182,9 +182,9 @@ class Workload:
         return Rates(drawn.requests, mean_rps, max(mean_rps, drawn.peak_rps))
 
     def sample(self, most: int) -> Iterator[tuple[float, Chunk]]:
-        """Requests of each span, up to `most` of the run together, with the share of the run that each chunk stands for.
+        """Up to `most` requests of the run, as chunks, each with the share of the run that it stands for.
 
-        The first of a span, or evenly spread blocks where a file's rows come in their order.
+        The first of each span, or evenly spread blocks where a file's rows come in their order.
         """
         total = sum(s.count for s in self.spans)
         for span in self.spans:
@@ -194,7 +194,10 @@ class Workload:
             n = wanted // blocks
             for k in range(blocks):
                 skipped = span.count * k // blocks
-                yield share / blocks, self._drawing.draw(span.stage, span.first + skipped, n, span.progress_of(skipped, n))
+                yield (
+                    share / blocks,
+                    self._drawing.draw(span.stage, span.first + skipped, n, span.progress_of(skipped, n)),
+                )
 
     def _in_order(self) -> bool:
         """Whether what a request is follows from its place in a file."""
