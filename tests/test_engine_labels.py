@@ -1,4 +1,4 @@
-"""Routing, labels and queues in both engines: against MESS+ in plain Python, and by hand (CONVENTIONS D)."""
+"""Routing, labels and queues in both engines: against MESS+ in plain Python, and by hand (docs/conventions.md, D)."""
 
 import numpy as np
 import pytest

@@ -221,7 +221,7 @@ def test_of_equally_cheap_models_the_first_is_named():
 LATENCY = dict.fromkeys(["mean", "p50", "p90", "p95", "p99"])
 LATENCIES = dict.fromkeys(["ttft", "tpot", "e2e", "queueing"], LATENCY)
 
-# Every key of DESIGN §7 and CONVENTIONS D, E and I, and what the issue asks beside them.
+# Every key of docs/files.md.
 TREE: dict[str, Any] = {
     **dict.fromkeys(["scenario", "engine", "seed", "replication", "version"]),
     "requests": dict.fromkeys(

@@ -61,7 +61,7 @@ class KnownCosts:
         """Each model's mean known cost over the requests of the run, as if all could be had: of a sample of them."""
         shares, chunks = zip(*workload.sample(most), strict=True)
         means = [self.of_chunk_when_available(chunk).mean(axis=1) for chunk in chunks]
-        return np.asarray(sum(share * mean for share, mean in zip(shares, means, strict=True))).tolist()
+        return [float(c) for c in sum(share * mean for share, mean in zip(shares, means, strict=True))]
 
     def _of_model(self, model: int, prompt_tokens: Ints) -> Floats:
         total = np.zeros(len(prompt_tokens))

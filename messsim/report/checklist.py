@@ -83,8 +83,8 @@ def _stability(pool: dict[str, Any]) -> Text:
         return Text(f"pool {pool['name']} gets more than it can sustain: its queue grows", style="bold red")
     if pool["peak_load"] >= 1:
         return Text(
-            f"pool {pool['name']} gets more than it can sustain in its busiest minute, load {percent(pool['peak_load'], 0)}: "
-            "expect a queue then",
+            f"pool {pool['name']} gets more than it can sustain in its busiest minute "
+            f"(load {percent(pool['peak_load'], 0)}): expect a queue then",
             style="yellow",
         )
     return Text(f"pool {pool['name']} is near saturation: expect long queues", style="yellow")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from messsim.scenario import Scenario
+from messsim.scenario.quality import Task
 
 from . import irt
 from .spans import Span, mean_of_rows, mean_over
@@ -57,7 +58,7 @@ def _any_in(scenario: Scenario, table: OutcomeTable | None, span: Span) -> float
     return mean_of_rows(best if span.stage.rows is None else best[span.stage.rows], span, law.order == "file")
 
 
-def _over_change(span: Span, value: Callable[[list[float], list[irt.Task]], float]) -> float:
+def _over_change(span: Span, value: Callable[[list[float], list[Task]], float]) -> float:
     """Mean of a function of (abilities less the shift of difficulties, tasks) over a span, by midpoints of a change."""
     stage, (low, high) = span.stage, span.progress
     assert stage.difficulty is not None
@@ -77,7 +78,7 @@ def law_rate_rps(scenario: Scenario) -> float | None:
     if law.kind == "mmpp":
         calm, burst = law.mean_calm_s, law.mean_burst_s
         return (calm * law.rate_rps + burst * law.burst_rate_rps) / (calm + burst)
-    return None if law.kind in ("closed", "trace") else law.rate_rps
+    return None if law.kind == "closed" or law.kind == "trace" else law.rate_rps
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,9 @@ class TraceRows:
         return turns * len(self) + rest
 
     def rate_rps(self, requests: int) -> float:
-        """Mean rate of the first `requests`, which begin again when the trace ends, requests per second.
-
-        Over whole turns their period counts, with the gap before the next one; else the time to the last arrival.
-        """
-        turns, rest = divmod(requests, len(self))
-        until_s = turns * self.period_s + float(self.time_s[rest - 1]) if rest else turns * self.period_s
-        gaps = requests - 1 if rest else requests
-        return gaps / until_s if gaps and until_s > 0 else len(self) / self.period_s
+        """Mean rate of the first `requests`, requests per second; of the whole trace where all its rows are taken."""
+        span_s = float(self.time_s[requests - 1]) if requests < len(self) else 0.0
+        return (requests - 1) / span_s if span_s > 0 else len(self) / self.period_s
 
 
 def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> TraceRows:

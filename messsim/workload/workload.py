@@ -109,7 +109,7 @@ class Workload:
         if self.trace is not None:
             return self.trace.requests_before(horizon_s, repeat=not self._ends_with_the_trace())
         if any(p.rate_factor for p in self.scenario.phases):
-            return self.rates().requests if self._arrivals() else None
+            return expectations.rates(source, None, horizon_s).requests if (source := self._arrivals()) else None
         rate_rps = expectations.law_rate_rps(self.scenario)
         return rate_rps * horizon_s if rate_rps is not None else None
 

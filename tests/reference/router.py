@@ -1,4 +1,4 @@
-"""The slow truth: MESS+ in plain Python, request by request, by the words of DESIGN.md, section 3.
+"""The slow truth: MESS+ in plain Python, request by request, by the words of docs/model.md, The router.
 
 It shares nothing with the engines but the predictor's kernel, which has a NumPy twin of its own
 (tests/test_predictor.py). Labels, queues, V, estimates of cost and the argmin are written out here.
