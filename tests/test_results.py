@@ -265,7 +265,20 @@ TREE: dict[str, Any] = {
         )
     ],
     "tenants": [
-        dict.fromkeys(["name", "alpha", "satisfaction", "answered", "queue_final", "certificate", "rated", "windows"])
+        dict.fromkeys(
+            [
+                "name",
+                "alpha",
+                "satisfaction",
+                "kept",
+                "margin",
+                "answered",
+                "queue_final",
+                "certificate",
+                "rated",
+                "windows",
+            ]
+        )
         | {"latency_s": LATENCIES}
     ],
     "latency_s": LATENCIES,
