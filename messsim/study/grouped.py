@@ -66,7 +66,9 @@ def grouped(rows: pl.DataFrame, scenario: Scenario) -> Grouped:
     """
     import polars as pl
 
-    needed = ["policy", "replication", "error", "sla_kept", "sla_margin"]
+    needed = ["policy", "replication", "error"]
+    if "error" in rows.columns and rows["error"].has_nulls():  # a run came to its end
+        needed += ["sla_kept", "sla_margin"]
     if missing := [c for c in needed if c not in rows.columns]:
         raise OutputError(f"results.parquet: the column {missing[0]} is missing; another version of messsim wrote it")
     point_keys = rows.columns[: rows.columns.index("policy")]
@@ -76,7 +78,9 @@ def grouped(rows: pl.DataFrame, scenario: Scenario) -> Grouped:
     done = words.filter(pl.col("error").is_null())
     shares = {f"share {m}": column_of(f"models.{m}.share") for m in scenario.model_names}
     figures = {"margin": "sla_margin"} | FIGURES | shares
-    done = done.with_columns(pl.lit(None, pl.Float64).alias(c) for c in figures.values() if c not in done.columns)
+    done = done.with_columns(
+        pl.lit(None, pl.Float64).alias(c) for c in [*figures.values(), "sla_kept"] if c not in done.columns
+    )
     points = (
         done.group_by("point", maintain_order=True)
         .agg(
