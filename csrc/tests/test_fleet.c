@@ -45,6 +45,16 @@ static int place(ms_fleet *fleet, int32_t request, int32_t model, int64_t max_wa
     return ms_fleet_place(fleet, &jobs[request], max_waiting, t_s);
 }
 
+/* Repairs a replica and places what was held. */
+static void repair(ms_fleet *fleet, int32_t replica, double t_s)
+{
+    ms_queue held = {0};
+    ms_fleet_repair(fleet, replica, t_s, &held);
+    for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
+        CHECK(ms_fleet_place(fleet, job, -1, t_s) == MS_PLACED);
+    }
+}
+
 /* The replica in whose own queue this job stands last; -1 for none. */
 static int32_t where(const ms_fleet *fleet, int32_t request)
 {
@@ -138,7 +148,7 @@ static void the_least_loaded_is_found(void)
         for (int32_t i = 0; i < 2000; i++) {
             const int32_t other = (int32_t)lcg_between(&chance, 0, sizes[k] - 1);
             if (fleet.failures[other] > 0) {
-                CHECK(ms_fleet_repair(&fleet, other, t_s) == 0);
+                repair(&fleet, other, t_s);
             } else if (fleet.servers[0].up > 1 && lcg_between(&chance, 0, 9) == 0) {
                 const int64_t before = evicted.length;
                 ms_fleet_fail(&fleet, other, t_s, &evicted);
@@ -264,7 +274,7 @@ static void a_failed_replica_leaves_the_shared_queue_to_the_others(void)
     CHECK(run_out(&fleet) == 3);
     CHECK(jobs[2].replica == 1 && jobs[2].start_s == 5.0 && jobs[3].start_s == 10.0);
     CHECK(place(&fleet, 4, 0, -1, 20.0) == MS_PLACED);
-    CHECK(ms_fleet_repair(&fleet, 0, 20.0) == 0);
+    repair(&fleet, 0, 20.0);
     CHECK(run_out(&fleet) == 1);
     CHECK(jobs[4].replica == 0 && jobs[4].start_s == 20.0); /* both woke, and the first starts first */
     ms_fleet_free(&fleet);
@@ -279,7 +289,7 @@ static void a_repaired_replica_takes_what_waits_in_the_shared_queue(void)
     ms_fleet_fail(&fleet, 0, 0.0, &evicted);
     CHECK(place(&fleet, 0, 0, -1, 1.0) == MS_PLACED);
     CHECK(fleet.pool[0].shared.length == 1 && fleet.moments.values[0] == INFINITY);
-    CHECK(ms_fleet_repair(&fleet, 0, 7.0) == 0);
+    repair(&fleet, 0, 7.0);
     CHECK(run_out(&fleet) == 1 && jobs[0].start_s == 7.0);
     ms_fleet_free(&fleet);
 }
@@ -391,7 +401,7 @@ static void what_arrives_while_all_are_down_is_held(void)
         CHECK(place(&fleet, 3, 1, -1, 2.0) == MS_PLACED && where(&fleet, 3) == 2); /* another model goes on */
         CHECK(fleet.servers[0].held.length == 3 && fleet.pool[0].unfinished == 3);
         CHECK(ms_fleet_load(&fleet, 0) == 0.0); /* no place at all */
-        CHECK(ms_fleet_repair(&fleet, 1, 9.0) == 0);
+        repair(&fleet, 1, 9.0);
         CHECK(fleet.servers[0].held.length == 0 && fleet.pool[0].unfinished == 3);
         CHECK(fleet.replica[1].own_queue.head == &jobs[0] && where(&fleet, 2) == 1); /* in order */
         CHECK(run_out(&fleet) == 4);
@@ -419,9 +429,9 @@ static void a_failure_evicts_and_a_second_one_adds_a_cause(void)
     CHECK(fleet.replica[0].state == MS_DOWN && fleet.moments.values[0] == INFINITY);
     ms_fleet_fail(&fleet, 0, 1.0, &evicted);
     CHECK(evicted.length == 0 && fleet.pool[0].up == 0 && fleet.failures[0] == 2);
-    CHECK(ms_fleet_repair(&fleet, 0, 2.0) == 0);
+    repair(&fleet, 0, 2.0);
     CHECK(fleet.replica[0].state == MS_DOWN && fleet.pool[0].up == 0);
-    CHECK(ms_fleet_repair(&fleet, 0, 4.5) == 0);
+    repair(&fleet, 0, 4.5);
     CHECK(fleet.replica[0].state == MS_IDLE && fleet.pool[0].up == 1 && fleet.servers[0].up_replica[0] == 0);
     CHECK(fleet.down_s[0] == 4.0);
     ms_fleet_free(&fleet);
@@ -439,7 +449,7 @@ static void time_is_busy_idle_or_down(void)
     CHECK(ms_fleet_busy_s(&fleet, 0, 20.0) == 3.0 && ms_fleet_idle_s(&fleet, 0, 20.0) == 17.0);
     ms_fleet_fail(&fleet, 0, 20.0, &evicted);
     CHECK(ms_fleet_idle_s(&fleet, 0, 25.0) == 17.0);
-    CHECK(ms_fleet_repair(&fleet, 0, 30.0) == 0);
+    repair(&fleet, 0, 30.0);
     CHECK(ms_fleet_idle_s(&fleet, 0, 35.0) == 22.0);
     CHECK(ms_fleet_meter_j(&fleet, 0, 35.0) == jobs[0].energy_j && jobs[0].energy_j == 6.0 + 2.0 * 3.0);
     CHECK(ms_fleet_energy_j(&fleet, 0, 35.0) == jobs[0].energy_j + 3.0 * 22.0);
@@ -577,7 +587,7 @@ static void no_job_is_lost_in_any_use(void)
                     CHECK(ms_fleet_place(&fleet, job, -1, t_s) == MS_PLACED);
                 }
             } else if (what < 30 && fleet.failures[r] > 0) {
-                CHECK(ms_fleet_repair(&fleet, r, t_s) == 0);
+                repair(&fleet, r, t_s);
             } else {
                 const double now_s = step(&fleet, &done);
                 CHECK(now_s >= t_s);
