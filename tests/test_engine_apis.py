@@ -144,7 +144,10 @@ def test_a_label_may_be_used_before_its_call_fails(engine, tmp_path, delay, used
 
 def test_copies_for_exploration_are_turned_away_alone(engine, tmp_path):
     """The user's answer comes from the model of its own, whatever happens to the other copy."""
-    models = [{"name": "cheap", "satisfaction": 0.5} | api(), {"name": "dear", "satisfaction": 0.9} | api(latency_s=2.0)]
+    models = [
+        {"name": "cheap", "satisfaction": 0.5} | api(),
+        {"name": "dear", "satisfaction": 0.9} | api(latency_s=2.0),
+    ]
     data = called(tmp_path, [0.0, 3.0, 9.0], ("cheap", 0.75, 5.0), models=models) | {"pools": []}
     data["router"] |= {"c": 1e9, "reference": "dear"}
     r = run(data, engine)

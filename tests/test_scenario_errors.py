@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messsim.errors import ScenarioError
+from messsim.scenario import Scenario, dump, load, parse
 from messsim.scenario.checks import API_KEYS, GPU_KEYS
 from messsim.scenario.fleet import Serving
-from messsim.scenario import Scenario, dump, load, parse
 
 ARRIVALS = "poisson, gamma, mmpp, diurnal, trace, closed"
 LAWS = "constant, geometric, lognormal, empirical, trace, table"
@@ -512,7 +512,9 @@ def test_keys_that_do_not_fit(changes, lines):
 def test_an_api_has_no_replicas_to_speak_of(table, key, value, shown):
     plain = {"name": "a", "satisfaction": 0.5}
     serving = api() | {key: value}
-    data = {"models": [plain | serving]} if table == "models" else {"models": [plain], "pools": [{"model": "a"} | serving]}
+    data = (
+        {"models": [plain | serving]} if table == "models" else {"models": [plain], "pools": [{"model": "a"} | serving]}
+    )
     assert problems(scenario(cost={"unit": "USD"}, **data)) == [
         f"{table}.0.{key}{shown}: has no effect with kind = 'api'; expected kind = 'gpu', or no such key"
     ]
