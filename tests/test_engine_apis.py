@@ -1,4 +1,4 @@
-"""Outages of APIs in both engines, worked out by hand: answers take half a second and a quarter for each further token."""
+"""Outages of APIs in both engines, worked out by hand: a first token after 0.5 s, a further one each 0.25 s."""
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def test_a_copy_that_a_replica_takes_over_keeps_its_first_times(engine, tmp_path
 
 
 def test_a_repaired_api_takes_what_a_replica_that_is_down_holds(engine, tmp_path):
-    """The replica fails with a request that has drawn joules, while the API is down too: it is held, then called for."""
+    """The replica fails with a request that has drawn joules while the API is down too: held first, then called for."""
     own = pool("only", name="own", coefficients=COEFFICIENTS)
     outages = [("api", 0.0, 2.0), ("own", 0.5 + STEP_S / 2, 9.0)]
     data = called(tmp_path, [0.0, 0.5, 19.0], *outages, pools=[own])

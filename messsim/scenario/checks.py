@@ -152,8 +152,8 @@ def _keys_without_effect(s: Scenario) -> Iterator[str]:
                 if key in said.model_fields_set and (value := getattr(said, key)) is not None:
                     shown = f" = {value!r}" if isinstance(value, (str, int, float)) else ""
                     yield (
-                        f"{table}.{i}.{key}{shown}: has no effect with kind = {said.kind!r}; expected kind = {other!r}, "
-                        "or no such key"
+                        f"{table}.{i}.{key}{shown}: has no effect with kind = {said.kind!r}; "
+                        f"expected kind = {other!r}, or no such key"
                     )
 
 
