@@ -383,7 +383,7 @@ static void failures_are_not_in_vain_while_answers_come(void)
     config.mtbf_s = 0.18; /* an answer takes a second: one of 260 lives is long enough */
     config.mttr_s = 0.001;
     ask(600, 0.0, 4, 1);
-    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    serve(&loop, &config, 1, plans, MS_SHARED_QUEUE); /* who waits is not touched */
     CHECK(ms_loop_plan_breakdowns(&loop, 1) == 0);
     loop.breakdowns[0] = (ms_breakdown){0, 1, {1, 20, 0, 0}, {1, 21, 0, 0}, 0, 0.0, 0.0};
     go(&loop, 1);
@@ -414,8 +414,23 @@ static void nobody_starts_before_anothers_end_at_the_same_instant(void)
     ms_loop_free(&loop);
 }
 
+/* Busy and idle seconds are those until the last arrival, whatever is served later. */
+static void clocks_are_read_at_the_last_arrival(void)
+{
+    ms_loop loop;
+    ms_pool_plan plans[2] = {pool_of(0, 2)};
+    ask(2, 10.0, 4, 5); /* 5 s on one replica, and then as long after the last arrival */
+    serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
+    go(&loop, 1);
+    CHECK(loop.last_arrival_s == 10.0 && loop.now_s == 15.0);
+    CHECK(loop.busy_s[0] == 5.0 && loop.idle_s[0] == 15.0);
+    CHECK(loop.busy_s[1] == 0.0 && loop.idle_s[1] == 10.0);
+    ms_loop_free(&loop);
+}
+
 int main(void)
 {
+    RUN(clocks_are_read_at_the_last_arrival);
     RUN(pauses_grow_from_try_to_try);
     RUN(a_retry_draws_its_replicas_anew);
     RUN(tries_are_counted_apart_from_requests);
