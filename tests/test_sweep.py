@@ -287,7 +287,7 @@ def test_two_studies_are_never_mixed(tmp_path, monkeypatch, change, part):
     if "trace" in change:
         file.write_text(change["trace"])
     if "version" in change:
-        monkeypatch.setattr("messsim.study.journal.__version__", change["version"])
+        monkeypatch.setattr("messsim.study.identity.__version__", change["version"])
     values = {k: v for k, v in change.items() if k in ("seed", "requests")}
     with pytest.raises(OutputError) as error:
         run(with_values(said, values), change.get("points", V), out=tmp_path / "o")
