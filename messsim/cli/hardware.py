@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .base import AsJson, Seed, Sets, command, console, print_json, print_written, stderr
+from .base import AsJson, Seed, Sets, command, console, print_json, stderr
 from .outputs import check_out, hand_over
 
 __all__ = ["calibrate", "validate"]
@@ -34,7 +34,9 @@ def validate(
 
     def write(target: Path) -> list[str]:
         write_texts(target, _files(found))
-        return add_pictures(target, "pictures", lambda: {f"{k}.svg": v.encode() for k, v in accuracy_svg(found).items()})
+        return add_pictures(
+            target, "pictures", lambda: {f"{k}.svg": v.encode() for k, v in accuracy_svg(found).items()}
+        )
 
     hand_over(found, lambda: accuracy(found), as_json, out, write)
 

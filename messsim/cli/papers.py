@@ -9,7 +9,7 @@ import typer
 
 from messsim.errors import ScenarioError
 
-from .base import AsJson, Seed, Sets, Workers, command, console, print_json, print_written, stderr
+from .base import AsJson, Seed, Sets, Workers, command, stderr
 from .outputs import check_out, hand_over
 
 __all__ = ["reproduce"]

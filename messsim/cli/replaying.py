@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .base import AsJson, Seed, command, console, print_json
+from .base import AsJson, Seed, command
 from .outputs import check_out, hand_over
 
 __all__ = ["replay"]

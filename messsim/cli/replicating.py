@@ -13,10 +13,7 @@ from .base import (
     Sets,
     Workers,
     command,
-    console,
     load,
-    print_json,
-    print_written,
     stderr,
 )
 from .outputs import check_out, hand_over

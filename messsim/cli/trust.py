@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .base import AsJson, Seed, Workers, command, console, print_json, print_written, stderr
+from .base import AsJson, Seed, Workers, command, stderr
 from .outputs import check_out, hand_over
 
 __all__ = ["verify"]
@@ -38,9 +38,7 @@ def verify(
         found = compare(
             engine=engine, size=size, seed=seed, slow_server=slow_server, workers=workers, progress=progress
         )
-    hand_over(
-        found, lambda: verification(found), as_json, out, lambda target: write_texts(target, _files(found))
-    )
+    hand_over(found, lambda: verification(found), as_json, out, lambda target: write_texts(target, _files(found)))
     if not found["passed"]:
         raise typer.Exit(1)
 

@@ -132,7 +132,11 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
 
     color = alt.Color("series:N", title=None, scale=alt.Scale(domain=names)) if lines and others else alt.Undefined
     base = alt.Chart(rows(drawn))
-    tips = [alt.Tooltip("value:Q", title=tip_title(key), format="~g"), "series:N", alt.Tooltip("told:N", title=tip_title(title))]
+    tips = [
+        alt.Tooltip("value:Q", title=tip_title(key), format="~g"),
+        "series:N",
+        alt.Tooltip("told:N", title=tip_title(title)),
+    ]
     dots = base.mark_point(style="dot", filled=True, size=50).encode(x=x, y=y(columns[0]), color=color, tooltip=tips)
     whiskers = base.mark_rule(style="whisker").encode(x=x, y=y(columns[1]), y2=f"{columns[2]}:Q", color=color)
     curves = base.mark_line(style="median").encode(x=x, y=y(columns[0]), color=color) if lines else None
