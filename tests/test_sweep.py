@@ -407,6 +407,28 @@ def test_finished_points_outlive_the_sweep(long, tmp_path, stop):
     assert sorted(json.loads(line)["row"]["requests"] for line in rows.read_text().splitlines()) == [40, 50]
 
 
+def test_a_killed_plan_goes_on_where_it_stopped(long, tmp_path):
+    """The answer is that of a plan which was never killed, and no run is made twice."""
+    args = ["plan", long.with_name("planned.toml"), "--replicas", "small=1..3", "--require", "latency_s.e2e.p95<1000"]
+    args += ["--require", "sla.satisfaction>=0.99", "--objective", "energy", "--seeds", 2, "--workers", 2, "--json"]
+    args[1].write_text(tomli_w.dumps(scenario(requests=60_000)))
+    rows, whole = tmp_path / "o" / "rows.jsonl", tmp_path / "whole"
+    process = subprocess.Popen(command(*args, "--out", rows.parent), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (rows.exists() and rows.read_bytes().count(b"\n") >= 1) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=60)
+    before = rows.read_bytes()
+    before = before[: before.rindex(b"\n") + 1]
+    outs = [
+        subprocess.run(command(*args, "--out", out), capture_output=True, check=False) for out in (rows.parent, whole)
+    ]
+    assert outs[0].stdout == outs[1].stdout != b""
+    assert rows.read_bytes().startswith(before)
+    assert pl.read_parquet(rows.parent / "results.parquet").equals(pl.read_parquet(whole / "results.parquet"))
+
+
 def test_a_failed_point_is_told_with_the_command_that_shows_it(long):
     grid = 'router.policy=random,"own one.py"'
     args = ["sweep", long, "--grid", grid, "--seeds", 1, "--workers", 1, "--set", "sla.alpha=0.3"]

@@ -64,7 +64,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """A command whose errors come in one voice, with the exit codes 1 (failed), 2 (bad input), 130 (Ctrl-C and its like)."""
+    """A command whose errors come in one voice, exit codes 1 (failed), 2 (bad input), 130, 143, 129 (signals)."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:

@@ -139,7 +139,7 @@ def leftovers(target: Path) -> list[Path]:
     """Partial results for a target whose process was killed: those that nobody writes any more."""
     pattern = re.compile(re.escape(_stem(target)) + r"[0-9a-f]+\.partial")
     try:
-        names = sorted(name for name in os.listdir(target.absolute().parent) if pattern.fullmatch(name))
+        names = sorted(path.name for path in target.absolute().parent.iterdir() if pattern.fullmatch(path.name))
     except OSError:
         return []
     return [path for name in names if _abandoned(path := target.with_name(name))]

@@ -19,7 +19,7 @@ def check_free(target: Path, kind: str = "directory") -> None:
     OutputError
         If the directory (or file) exists already, its name is too long, or its parent is none or cannot be written to.
     """
-    _check_link(target)
+    _check_name(target)
     if os.path.lexists(target):
         raise OutputError(f"{target}: exists already; expected a {kind} that is yet to be made")
     _check_parent(target)
@@ -34,7 +34,7 @@ def check_replaceable(target: Path) -> None:
         If it is a directory, a device, a pipe, a link to nowhere or write-protected, its name is too long, or its
         parent is none or cannot be written to.
     """
-    _check_link(target)
+    _check_name(target)
     if os.path.lexists(target):
         if target.is_dir():
             raise OutputError(f"{target}: is a directory; expected the name of a file to write")
@@ -45,24 +45,31 @@ def check_replaceable(target: Path) -> None:
     _check_parent(target.resolve() if target.is_symlink() else target)
 
 
-def _check_link(target: Path) -> None:
-    if os.path.islink(target) and not os.path.exists(target):
-        raise OutputError(f"{target}: is a link to {os.readlink(target)}, which is not there; expected another name")
+def _check_name(target: Path) -> None:
+    """It must be one that the system can hold, and no link to nowhere."""
+    if target.name in ("", ".."):
+        raise OutputError(f"{target}: is no name; expected one for what is to be written")
+    path, there = target.absolute(), _there(target)
+    if there.is_dir():
+        for name in path.relative_to(there).parts:
+            _check_length(target, name, "name", os.pathconf(there, "PC_NAME_MAX"))
+        _check_length(target, str(path), "path", os.pathconf(there, "PC_PATH_MAX") - PARTIAL_BYTES)
+    if target.is_symlink() and not target.exists():
+        raise OutputError(f"{target}: is a link to {target.readlink()}, which is not there; expected another name")
+
+
+def _there(target: Path) -> Path:
+    """The nearest folder above that is there."""
+    return next(parent for parent in target.absolute().parents if os.path.lexists(parent))
 
 
 def _check_parent(target: Path) -> None:
     """The nearest folder that is there must take what has to be made in it."""
-    path = target.absolute()
-    if target.name in ("", ".."):
-        raise OutputError(f"{target}: is no name; expected one for what is to be written")
-    there = next(parent for parent in path.parents if os.path.lexists(parent))
+    there = _there(target)
     if not there.is_dir():
         raise OutputError(f"{target}: {there} is no directory")
     if not os.access(there, os.W_OK | os.X_OK):
         raise OutputError(f"{target}: {there} cannot be written to")
-    for name in path.relative_to(there).parts:
-        _check_length(target, name, "name", os.pathconf(there, "PC_NAME_MAX"))
-    _check_length(target, str(path), "path", os.pathconf(there, "PC_PATH_MAX") - PARTIAL_BYTES)
     try:
         tempfile.TemporaryDirectory(prefix=".messsim.", dir=there).cleanup()
     except OSError as error:  # a full or read-only disk, which no permission bit shows

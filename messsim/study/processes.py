@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from multiprocessing import connection, resource_tracker
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -157,7 +158,7 @@ def _check_main() -> None:
     """
     main = sys.modules.get("__main__")
     file = getattr(main, "__file__", None)
-    if getattr(main, "__spec__", None) is None and file is not None and not os.path.exists(file):
+    if getattr(main, "__spec__", None) is None and file is not None and not Path(file).exists():
         raise SimulationError(
             f"the processes of a study import the script that starts it, and there is no file {file}; "
             "expected the script in a file, or workers=1"

@@ -155,9 +155,9 @@ class _Runs:
             self._failed[key] = value
             return
         check_version(value)
-        self._rows[key] = value
         if self._kept is not None:
             self._kept.add(key, value)
+        self._rows[key] = value
 
     def in_order(self) -> list[Row]:
         """All rows by point and replication, those that failed included."""
