@@ -192,6 +192,19 @@ def test_names_are_never_read_as_paths(result):
     assert all(not set(".[]'\"") & set(t["field"]) for t in tips)
 
 
+@pytest.mark.parametrize("name", ["org\\\\umodel", "new\\nline", "ls\\u2028x", "esc\\x1b[31m", "nul\\x00", "\\uffff"])
+def test_names_that_a_picture_cannot_hold_are_drawn_with_signs(name):
+    result = made(scenario(name=name, models=[model(name, 0.4), model("other", 0.8)], requests=60))
+    for chart in ("answers", "latency"):
+        assert as_bytes(themed(FIGURES[chart](result)), "svg").startswith(b"<svg")
+
+
+def test_a_picture_that_ends_its_renderer_is_an_error(monkeypatch, result):
+    monkeypatch.setattr("messsim.plot.files.RENDERER", "import os; os.abort()")
+    with pytest.raises(OutputError, match="the picture cannot be drawn: its renderer ended by SIGABRT"):
+        as_bytes(result.plot.queue(), "svg")
+
+
 def test_more_models_than_colours():
     many = made(scenario(requests=300, models=[model(f"m{k}", 0.5) for k in range(10)], router={"policy": "random"}))
     for name in ("answers", "load", "power"):

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from messsim.errors import MesssimError, SimulationError
 
+from .signals import exit_code
+
 if TYPE_CHECKING:
     from messsim.scenario import Scenario
 
@@ -62,7 +64,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """A command whose errors come in one voice, with the exit codes 1 (failed), 2 (bad input), 130 (Ctrl-C)."""
+    """A command whose errors come in one voice, exit codes 1 (failed), 2 (bad input), 130, 143, 129 (signals)."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
@@ -70,7 +72,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(*args, **kwargs)
         except KeyboardInterrupt as interrupt:
             stderr.print(str(interrupt) or "interrupted; nothing was written", style="bold yellow", soft_wrap=True)
-            raise typer.Exit(130) from None
+            raise typer.Exit(exit_code(interrupt)) from None
         except MesssimError as error:
             stderr.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(1 if isinstance(error, SimulationError) else 2) from None

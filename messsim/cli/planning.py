@@ -20,6 +20,7 @@ from .base import (
     print_written,
     stderr,
 )
+from .outputs import tell_leftovers
 from .sweeping import On, RayAddress, as_given
 
 __all__ = ["plan"]
@@ -62,6 +63,7 @@ def plan(
 
     said = load(scenario, sets, requests=requests, seed=seed)
     axes = axes_of(said, replicas or [], gpus or [])
+    tell_leftovers(out)
     with runs_bar(stderr, said.name) as progress:
         found = find(
             said,
