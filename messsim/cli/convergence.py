@@ -50,7 +50,7 @@ def converge(
     with runs_bar(stderr, said.name) as told:
         found = run_all(said, seeds, workers=workers, told=told)
     if out is not None and not write_convergence(out, said, found):
-        stderr.print("no report.html: drawing needs `pip install 'messsim[plot]'`", style="yellow", markup=False)
+        stderr.print_plain("no report.html: drawing needs `pip install 'messsim[plot]'`", "yellow")
     if as_json:
         print_json(found.summary)
         return

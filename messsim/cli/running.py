@@ -71,7 +71,7 @@ def run(
             happened = tracing.trace(said, trace, window_s, progress)
         if happened == 0:
             empty = f"nothing happens from {window_s[0]:g} to {window_s[1]:g} s: {trace} is empty"
-            stderr.print(empty, markup=False, highlight=False, soft_wrap=True)
+            stderr.print_plain(empty)
     verdicts = judged(requirements, result.summary)
     if as_json:
         print_json(result.summary | ({"requirements": verdicts} if verdicts else {}))
