@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from messsim.wording import number, percent, seconds
 
 from .figure import Figure, library
-from .parts import SECONDS, SQUARES, folded, layered, rows
+from .parts import SECONDS, SQUARES, folded, layered, rows, tip_title
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,7 +66,7 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     layers = [
         base.mark_rule(style="whisker").encode(x=x(f"{name}_low"), x2=f"{name}_high:Q", y=y),
         base.mark_point(style="dot", filled=True, size=70).encode(
-            x=x(f"{name}_mean"), y=y, tooltip=["point:N", alt.Tooltip("told:N", title=title)]
+            x=x(f"{name}_mean"), y=y, tooltip=["point:N", alt.Tooltip("told:N", title=tip_title(title))]
         ),
     ]
     if name == "margin":
@@ -132,7 +132,11 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
 
     color = alt.Color("series:N", title=None, scale=alt.Scale(domain=names)) if lines and others else alt.Undefined
     base = alt.Chart(rows(drawn))
-    tips = [alt.Tooltip("value:Q", title=key, format="~g"), "series:N", alt.Tooltip("told:N", title=title)]
+    tips = [
+        alt.Tooltip("value:Q", title=tip_title(key), format="~g"),
+        "series:N",
+        alt.Tooltip("told:N", title=tip_title(title)),
+    ]
     dots = base.mark_point(style="dot", filled=True, size=50).encode(x=x, y=y(columns[0]), color=color, tooltip=tips)
     whiskers = base.mark_rule(style="whisker").encode(x=x, y=y(columns[1]), y2=f"{columns[2]}:Q", color=color)
     curves = base.mark_line(style="median").encode(x=x, y=y(columns[0]), color=color) if lines else None
