@@ -97,7 +97,7 @@ def test_a_report_of_hostile_names(opened, run_dir, tmp_path):
             "plan",
             ["--replicas", f"11 {HOSTILE[11]}=1..2", "--require", "sla.satisfaction>=0.01", "--objective", "energy"],
         ),
-        ("sweep", ["--points", "FILE", "--seeds", "1"]),
+        ("sweep", ["--points", "FILE", "--seeds", "2"]),
     ],
 )
 def test_a_study_of_hostile_names(opened, hostile, tmp_path, command, options):
