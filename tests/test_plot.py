@@ -20,6 +20,7 @@ from messsim.plot.files import as_bytes
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.parts import SECONDS, folded, time_unit
 from messsim.plot.theme import DARK, LIGHT
+from messsim.report.page import chart_html
 
 SHOWN = ("promise", "reference", "met", "uncertain", "failed")
 MOST_ROWS = 5000  # what Altair takes at most, of each data set
@@ -165,7 +166,7 @@ def test_a_chart_draws_what_it_says(result):
     svg = as_bytes(messsim.plot.satisfaction(result), "svg").decode()
     assert f"promised {100 * result.summary['sla']['alpha']:.1f} %" in svg
     assert svg.count("<path") > 10
-    html = as_bytes(result.plot.answers(), "html").decode()
+    html = chart_html(FIGURES["answers"](result)).decode()
     assert "small-3.1" in html
     assert 'src="http' not in html
     assert as_bytes(result.plot.queue(), "png").startswith(b"\x89PNG")

@@ -78,6 +78,7 @@ def calibrate(
     """Fit a profile of your own to measurements, for a scenario to use."""
     from messsim.report.calibration import calibration
     from messsim.results.directory import write_file
+    from messsim.scenario.overrides import format_value
     from messsim.study.calibrate import calibrate as fit
     from messsim.study.calibration_options import Options
     from messsim.study.profile_file import profile_text
@@ -93,4 +94,4 @@ def calibrate(
     if out is not None:
         write_file(out, profile_text(found).encode())
         if not as_json:
-            console.print(f'written to {out}; in a scenario: profile = "{out.name}"', style="dim", highlight=False)
+            console.print_plain(f"written to {out}; in a scenario: profile = {format_value(out.name)}", "dim")

@@ -56,4 +56,4 @@ def import_(
         print_json({"file": str(out)} | found)
     else:
         console.print(import_summary(found))
-        typer.echo(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(found, Path(out.name))}")
+        console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(found, Path(out.name))}")

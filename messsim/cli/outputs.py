@@ -42,7 +42,7 @@ def tell_leftovers(out: Path | None) -> None:
 def print_notes(notes: Iterable[str]) -> None:
     """A line for each, on standard error."""
     for note in notes:
-        stderr.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        stderr.print_plain(f"note: {note}", "yellow")
 
 
 def hand_over(

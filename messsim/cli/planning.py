@@ -80,7 +80,7 @@ def plan(
     else:
         console.print(plan_tables(found))
         if found["best"] is not None:
-            typer.echo("\n" + plan_command(found["best"], as_given(scenario, sets, requests, seed)))
+            console.print_plain("\n" + plan_command(found["best"], as_given(scenario, sets, requests, seed)))
         print_written(out)
     if found["best"] is None:
         raise typer.Exit(1)

@@ -103,7 +103,7 @@ def _trace(scenario: "Scenario", file: Path, window_s: tuple[float, float]) -> N
         happened = tracing.trace(scenario, file, window_s, progress)
     if happened == 0:
         empty = f"nothing happens from {window_s[0]:g} to {window_s[1]:g} s: {file} is empty"
-        stderr.print(empty, markup=False, highlight=False, soft_wrap=True)
+        stderr.print_plain(empty)
 
 
 @command

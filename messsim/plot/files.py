@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -14,7 +13,7 @@ from messsim.errors import OutputError
 
 __all__ = ["FORMATS", "as_bytes", "svg_of"]
 
-FORMATS = ("svg", "png", "html")
+FORMATS = ("svg", "png")
 PIXELS_PER_POINT = 2
 FAR_S = 600  # the largest chart takes seconds
 
@@ -35,18 +34,14 @@ sys.stdout.buffer.write(drawn)
 
 
 def as_bytes(chart: Any, kind: str) -> bytes:
-    """A chart as the content of a file of one of the `FORMATS`; HTML has its scripts in it and opens offline.
+    """A chart as the content of a file of one of the `FORMATS`.
 
     Raises
     ------
     OutputError
         If the chart cannot be drawn.
     """
-    if kind != "html":
-        return _drawn(chart.to_dict(), kind)
-    text = io.StringIO()
-    chart.save(text, format=kind, inline=True)
-    return text.getvalue().encode("utf-8")
+    return _drawn(chart.to_dict(), kind)
 
 
 def svg_of(chart: Any) -> str:

@@ -61,7 +61,7 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     def x(column: str) -> Any:
         return alt.X(f"{column}:Q", title=title, scale=alt.Scale(zero=False, padding=12), axis=axis)
 
-    y = alt.Y("point:N", title=None, sort=order, axis=_named(grid=True))
+    y = alt.Y("point:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=_named(grid=True))
     base = alt.Chart(rows(drawn))
     layers = [
         base.mark_rule(style="whisker").encode(x=x(f"{name}_low"), x2=f"{name}_high:Q", y=y),
@@ -170,7 +170,7 @@ def shares(points: pl.DataFrame, models: Sequence[str]) -> Figure:
             x=alt.X("share:Q", title="share of answers", stack="zero", scale=alt.Scale(domain=[0, 1], nice=False)).axis(
                 format="%", tickCount=5
             ),
-            y=alt.Y("point:N", title=None, sort=order, axis=_named()),
+            y=alt.Y("point:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=_named()),
             color=alt.Color("model:N", title=None, scale=alt.Scale(domain=names), legend=SQUARES),
             order="place:Q",
             tooltip=["point:N", "model:N", alt.Tooltip("share:Q", format=".1%")],
