@@ -20,11 +20,13 @@ DATA_FILES = "data files"
 MOST_NAMED = 3
 
 
-def contents(base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenario]) -> Contents:
+def contents(study: str, base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenario]) -> Contents:
     """Hashes of all that decides a study's results.
 
     Parameters
     ----------
+    study
+        The command.
     base
         What the points change.
     points
@@ -35,12 +37,14 @@ def contents(base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenar
     Returns
     -------
     dict
-        The version, and hashes of scenario and points; of each data file under the key that names it and its name,
-        modules that a policy imports among them; and, where a point names a profile of one's own, of its figures.
+        The command and the version, and hashes of scenario and points; of each data file under the key that names it
+        and its name, modules that a policy imports among them; and, where a point names a profile of one's own, of its
+        figures.
     """
     sha = cache(_sha)
     files = {f"{key} = {name}": sha(s.path(name)) for s in scenarios for key, name in files_of(s)}
     return {
+        "command": study,
         "messsim": __version__,
         "scenario": hashed(base.model_dump(mode="json", by_alias=True)),
         "points": hashed(list(points)),
