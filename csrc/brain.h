@@ -1,8 +1,9 @@
 /* A router at work, or one of its instances (instances.h): a policy, its predictor, its virtual queues and its
  * estimates of cost.
  *
- * Requests are scored a block at a time with the weights of that moment; when the predictor learns inside
- * a block, only what follows is scored again. A score does not depend on the block it was made in. */
+ * Requests are scored a block at a time with the weights of that moment, each model for itself; when a model's head
+ * learns inside its block, only what follows is scored again, and only by this head. A score does not depend on the
+ * block it was made in. */
 #ifndef MS_BRAIN_H
 #define MS_BRAIN_H
 
@@ -13,6 +14,14 @@
 #include "predictor.h"
 
 enum ms_estimate { MS_ESTIMATE_KNOWN, MS_ESTIMATE_MEAN, MS_ESTIMATE_LAST_EXPLORED };
+
+/* Requests first ... end - 1 of the page are scored by one head as it was at `version`. */
+typedef struct ms_scored {
+    int64_t first;
+    int64_t end;
+    int64_t version;
+    int64_t length; /* of the block; grows while nothing is learnt */
+} ms_scored;
 
 typedef struct ms_brain {
     int32_t models;
@@ -27,13 +36,9 @@ typedef struct ms_brain {
     int64_t *cost_counts;
     double *last_costs;      /* [models] of explored requests; NaN before */
 
-    /* The block that is scored: requests block_first ... block_end - 1 of the page. */
-    double *block;           /* [models][block_most] */
+    double *block;           /* [models][block_most] scores */
     int64_t block_most;
-    int64_t block_first;
-    int64_t block_end;
-    int64_t block_version;
-    int64_t block_length;    /* grows while nothing is learnt */
+    ms_scored *scored;       /* [models] what of it stands */
 
     double *scores;          /* [models] what the last decision saw */
     double *costs;

@@ -17,7 +17,8 @@ int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features)
     self->bias = calloc(m, sizeof(double));
     self->velocity = calloc(m * (d + 1), sizeof(double));
     self->gradient = calloc(m, sizeof(double));
-    if (self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
+    self->versions = calloc(m, sizeof(int64_t));
+    if (self->versions == NULL || self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
         ms_predictor_free(self);
         return MS_ERR_MEMORY;
     }
@@ -30,6 +31,7 @@ void ms_predictor_free(ms_predictor *self)
     free(self->bias);
     free(self->velocity);
     free(self->gradient);
+    free(self->versions);
     *self = (ms_predictor){0};
 }
 
@@ -55,18 +57,18 @@ MS_INLINE void score_tile(const double *weights, const double *bias, int models,
     }
 }
 
-MS_CLONES static void score_block(const ms_predictor *self, const double *x, int64_t stride, double *scores,
-                                  int64_t score_stride)
+MS_CLONES static void score_block(const ms_predictor *self, int32_t first, int32_t end, const double *x,
+                                  int64_t stride, double *scores, int64_t score_stride)
 {
     const int32_t d = self->features;
+    const double *weights = self->weights + (int64_t)first * d, *bias = self->bias + first;
+    const int32_t models = end - first;
     int32_t m = 0;
-    for (; m + TILE <= self->models; m += TILE) {
-        score_tile(self->weights + (int64_t)m * d, self->bias + m, TILE, d, x, stride,
-                   scores + m * score_stride, score_stride);
+    for (; m + TILE <= models; m += TILE) {
+        score_tile(weights + (int64_t)m * d, bias + m, TILE, d, x, stride, scores + m * score_stride, score_stride);
     }
-    for (; m < self->models; m++) {
-        score_tile(self->weights + (int64_t)m * d, self->bias + m, 1, d, x, stride, scores + m * score_stride,
-                   score_stride);
+    for (; m < models; m++) {
+        score_tile(weights + (int64_t)m * d, bias + m, 1, d, x, stride, scores + m * score_stride, score_stride);
     }
 }
 
@@ -86,16 +88,16 @@ static const double *from_request(const ms_predictor *self, const double *x, int
     return self->features > 0 ? x + i : x;
 }
 
-void ms_predictor_score(const ms_predictor *self, const double *x, int64_t stride, int64_t n, double *scores,
-                        int64_t score_stride)
+void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t n,
+                        double *scores, int64_t score_stride)
 {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        score_block(self, from_request(self, x, i), stride, scores + i, score_stride);
+        score_block(self, first, end, from_request(self, x, i), stride, scores + i, score_stride);
     }
     for (; i < n; i++) {
-        for (int32_t m = 0; m < self->models; m++) {
-            scores[m * score_stride + i] = score_one(self, m, from_request(self, x, i), stride);
+        for (int32_t m = first; m < end; m++) {
+            scores[(m - first) * score_stride + i] = score_one(self, m, from_request(self, x, i), stride);
         }
     }
 }
@@ -143,6 +145,7 @@ void ms_predictor_learn(ms_predictor *self, const double *x, const double *label
             step_parameter(self, g * x[j], w + j, v + j);
         }
         step_parameter(self, g, self->bias + m, v + self->features);
+        self->versions[m]++;
     }
     self->version++;
 }

@@ -17,7 +17,8 @@ typedef struct ms_predictor {
     double momentum;     /* velocity <- momentum * velocity + gradient, as PyTorch's SGD */
     double weight_decay; /* added to the gradient of weights and biases after clipping */
     double clip;         /* largest Euclidean norm of a step's gradient; 0 for none */
-    int64_t version;     /* counts the steps: scores made under another version are stale */
+    int64_t version;     /* counts the steps */
+    int64_t *versions;   /* [models] those of each head: its scores made under another version are stale */
     double *weights;     /* [models][features] */
     double *bias;        /* [models] */
     double *velocity;    /* [models][features + 1], the bias last; used where momentum > 0 */
@@ -28,9 +29,10 @@ typedef struct ms_predictor {
 int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features);
 void ms_predictor_free(ms_predictor *self);
 
-/* scores[m * score_stride + i] of n requests. Without features x may be NULL, here and below. */
-void ms_predictor_score(const ms_predictor *self, const double *x, int64_t stride, int64_t n, double *scores,
-                        int64_t score_stride);
+/* scores[(m - first) * score_stride + i] of n requests by the heads m = first ... end - 1. Without features x may be
+ * NULL, here and below. */
+void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t n,
+                        double *scores, int64_t score_stride);
 
 /* One step on one request: x[features], labels[models] in [0, 1]; a NaN label takes no part.
  * The loss is the sum of the cross-entropies over the labelled models. */

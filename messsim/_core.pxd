@@ -53,8 +53,8 @@ cdef extern from "predictor.h" nogil:
         double *velocity
     int ms_predictor_init(ms_predictor *, int32_t models, int32_t features)
     void ms_predictor_free(ms_predictor *)
-    void ms_predictor_score(const ms_predictor *, const double *x, int64_t stride, int64_t n, double *scores,
-                            int64_t score_stride)
+    void ms_predictor_score(const ms_predictor *, int32_t first, int32_t end, const double *x, int64_t stride,
+                            int64_t n, double *scores, int64_t score_stride)
     void ms_predictor_learn(ms_predictor *, const double *x, const double *labels)
     void ms_predictor_average(ms_predictor **, int32_t n)
 

@@ -378,7 +378,7 @@ cdef class Predictor:
         cdef const double *at = &x[0, first] if self.c.features and first < end else NULL
         if first < end:
             with nogil:
-                ms_predictor_score(&self.c, at, n, end - first, &scores[0, first], n)
+                ms_predictor_score(&self.c, 0, self.c.models, at, n, end - first, &scores[0, first], n)
 
     def saved(self):
         """All that it has learnt, as numbers and lists; see `restore`."""

@@ -38,7 +38,13 @@ BASE = {
 
 CASES = {
     "the paper's": {},
+    "from explored answers only": {"router": {"learn": "explored"}},
     "explore one": {"router": {"explore": "chosen"}},
+    "explore one, from explored answers only": {"router": {"explore": "chosen", "learn": "explored"}},
+    "from explored answers only, late and few": {
+        "router": {"learn": "explored", "explore": "chosen"},
+        "feedback": {"probability": 0.5, "delay": {"kind": "lognormal", "mean_s": 9.0, "cv": 2.0}},
+    },
     "user sees the first": {"router": {"reference": "a"}},
     "few ratings": {"feedback": {"probability": 0.3}},
     "late labels": {"feedback": {"delay": 5.0}},
@@ -221,7 +227,7 @@ def test_exploring_one_asks_one(engine, tmp_path):
 
 
 def test_exploiting_asks_one_and_is_the_papers_cost(engine, tmp_path):
-    r = run(spaced(tmp_path, models=zoo(), router=NO_TIME), engine)
+    r = run(spaced(tmp_path, models=zoo(), router=NO_TIME | {"learn": "explored"}), engine)
     assert not r.records.explored.any()
     assert r.records.cost.tolist() == [COSTS[m] for m in r.records.model]
     assert r.summary["cost"]["paper"] == r.records.cost.sum()

@@ -13,7 +13,7 @@ from messsim.workload.chunk import Floats
 __all__ = ["Brain", "Columns", "Decision", "destined", "substitute"]
 
 
-BLOCK = 512  # requests scored at once: learning throws away what is left of a block, so it must not be long
+BLOCK = 512  # most requests scored at once: learning throws away what is left of a block
 SHARING_MOST = 8  # instances that score blocks, of which each uses its own requests only; more score one by one
 
 
@@ -98,6 +98,7 @@ class Brain:
     def forget_scores(self) -> None:
         """The predictor is another: nothing is scored."""
         self._scored_by, self._scored_from, self._scored_to = -1, 0, 0
+        self._length = 0
 
     def decide(self, request: int, i: int, tenant: int, loads: Floats) -> Decision:
         """The decision on request `request`, the i-th of the chunk.
@@ -133,7 +134,9 @@ class Brain:
         if predictor is None:
             return np.full(self._models, 0.5)
         if predictor.version != self._scored_by or i >= self._scored_to:
-            end = min(i + self._block, len(columns.chunk))
+            learnt = predictor.version != self._scored_by
+            self._length = 1 if learnt else min(max(32, 2 * self._length), self._block)
+            end = min(i + self._length, len(columns.chunk))
             predictor.score(columns.chunk.features, columns.scores, i, end)
             self._scores = columns.scores[:, i:end].T.copy()
             self._scored_by, self._scored_from, self._scored_to = predictor.version, i, end

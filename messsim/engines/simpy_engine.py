@@ -291,7 +291,7 @@ class _Simulation:
         everyone = opened.decision.plan == PLAN_ALL
         self.attempts += 1
         self.explored += opened.explored and not opened.explored_before
-        if opened.rated and (everyone or self.setup.policy.learns_every_answer):
+        if opened.rated and (opened.explored or self.setup.policy.learns_every_answer):
             chunk = opened.columns.chunk
             opened.will_learn(chunk.features[:, opened.request - chunk.first])
         self.open.add(opened)

@@ -77,8 +77,8 @@ class MessPlus:
     seed
         Of its exploration.
     options
-        As in a scenario's ``[router]``: ``V``, ``c``, ``kappa``, ``explore``, ``predictor``, ``reference``,
-        ``discount``, ``window``, ``target_queue``, ``gain``.
+        As in a scenario's ``[router]``: ``V``, ``c``, ``kappa``, ``explore``, ``learn``, ``predictor``,
+        ``reference``, ``discount``, ``window``, ``target_queue``, ``gain``.
 
     Raises
     ------
@@ -138,7 +138,7 @@ class MessPlus:
         x = _numbers("features", features, self.features)
         route, plan, x = self._decide(features, costs)
         self._routed += 1
-        teaches = plan == PLAN_ALL or self._policy.learns_every_answer
+        teaches = route.explores or self._policy.learns_every_answer
         self._pending[route.request] = (plan, x.tolist() if teaches else None)
         return route
 
@@ -298,7 +298,9 @@ class MessPlus:
         return self
 
 
-OURS = frozenset(["V", "c", "kappa", "explore", "predictor", "reference", "discount", "window", "target_queue", "gain"])
+OURS = frozenset(
+    ["V", "c", "kappa", "explore", "learn", "predictor", "reference", "discount", "window", "target_queue", "gain"]
+)
 
 
 def _options(options: Mapping[str, Any], alpha: float, models: Sequence[str]) -> Router:

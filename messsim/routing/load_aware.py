@@ -14,7 +14,7 @@ from .plugin import compile_policy
 
 __all__ = ["build"]
 
-OPTIONS = frozenset({"V", "c", "kappa", "delay_weight", "predictor", "reference", "cost_estimate", "cost_prior"})
+OPTIONS = frozenset({"V", "c", "kappa", "learn", "delay_weight", "predictor", "reference", "cost_estimate", "cost_prior"})
 FIRST = 4  # params before the turnovers
 
 
@@ -43,6 +43,7 @@ def build(options: Router, models: int, features: int) -> Policy:
         "load-aware",
         decide,
         predictor=predictor_of(options, models, features),
+        learns_every_answer=options.learn == "every",
         options=OPTIONS,
         needs=frozenset({"loads"}),
         prepare=prepare,

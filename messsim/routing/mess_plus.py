@@ -20,6 +20,7 @@ OPTIONS = frozenset(
     [
         "V",
         "explore",
+        "learn",
         "c",
         "kappa",
         "cost_estimate",
@@ -52,6 +53,6 @@ def build(options: Router, models: int, features: int) -> Policy:
             state=[options.V],
         ),
         predictor=predictor_of(options, models, features),
-        learns_every_answer=options.explore == "chosen",
+        learns_every_answer=options.learn == "every",
         options=OPTIONS,
     )

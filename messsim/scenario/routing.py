@@ -71,6 +71,11 @@ class Router(Part):
     explore: Literal["all", "chosen"] = Field(
         "all", description="an exploring request goes to every model, or to one drawn at random"
     )
+    learn: Literal["every", "explored"] = Field(
+        "every",
+        description="each rated answer is a step on the model that gave it, or only the answers of exploring "
+        "requests are, as in the MESS+ paper",
+    )
     c: NonNegative = Field(0.1, description="exploration: probability min(1, c / t^kappa)")
     kappa: Fraction = Field(0.25, description="exploration: how fast it fades")
     cost_estimate: Literal["known", "mean", "last_explored"] = Field(

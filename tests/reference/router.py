@@ -133,7 +133,7 @@ class Router:
             model = value.index(min(value))
         decided = Decided(queue, model, explored, scores[model, 0], self.v)
         copies = list(range(self.models)) if everyone else [model]
-        if self.rated[i] and (everyone or self.said.explore == "chosen"):
+        if self.rated[i] and (explored or self.said.learn == "every"):
             self.lessons[i] = np.full(self.models, np.nan)
         self.plans[i] = (tenant, model, copies.copy())
         self.coming += [(now if self.label_s is None else self.label_s(i, m), i, m) for m in copies]
