@@ -39,10 +39,21 @@ cdef extern from "draw.h" nogil:
                           const double *difficulty, double *out)
     double ms_draw_one(const ms_stream *, int odd, uint64_t request)
 
+cdef extern from "scaler.h" nogil:
+    ctypedef struct ms_scaler:
+        int64_t count
+        double *mean
+        double *squares
+
 cdef extern from "predictor.h" nogil:
+    enum:
+        MS_SGD
+        MS_ADAGRAD
     ctypedef struct ms_predictor:
         int32_t models
         int32_t features
+        int32_t optimizer
+        int32_t standardizes
         double learning_rate
         double momentum
         double weight_decay
@@ -51,6 +62,7 @@ cdef extern from "predictor.h" nogil:
         double *weights
         double *bias
         double *velocity
+        ms_scaler scaler
     int ms_predictor_init(ms_predictor *, int32_t models, int32_t features)
     void ms_predictor_free(ms_predictor *)
     void ms_predictor_score(const ms_predictor *, int32_t first, int32_t end, const double *x, int64_t stride,

@@ -161,6 +161,9 @@ class Predictor:
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         clip: float = 0.0,
+        optimizer: str = "sgd",
+        standardize: bool = False,
+        bias: Sequence[float] | None = None,
     ) -> None: ...
     @property
     def version(self) -> int:

@@ -334,18 +334,27 @@ def scores_add(double[::1] good not None, double[::1] bad not None, const double
 
 # ---- routing --------------------------------------------------------------------------------------------
 
+OPTIMIZERS = {"sgd": MS_SGD, "adagrad": MS_ADAGRAD}
+
 cdef class Predictor:
-    """Logistic regressions of all models, learnt by SGD with a batch of one."""
+    """Logistic regressions of all models, learnt by SGD or AdaGrad with a batch of one; `bias` is what biases start at."""
 
     cdef ms_predictor c
+    cdef dict options
 
     def __init__(self, int models, int features, *, double learning_rate, double momentum=0.0,
-                 double weight_decay=0.0, double clip=0.0):
+                 double weight_decay=0.0, double clip=0.0, str optimizer="sgd", bint standardize=False, bias=None):
         check_shape(models >= 1 and features >= 0, "a predictor has at least one model and no fewer than 0 features")
         ms_predictor_free(&self.c)
         check(ms_predictor_init(&self.c, models, features))
         self.c.learning_rate, self.c.momentum = learning_rate, momentum
         self.c.weight_decay, self.c.clip = weight_decay, clip
+        self.c.optimizer, self.c.standardizes = OPTIMIZERS[optimizer], standardize
+        self.options = {"learning_rate": learning_rate, "momentum": momentum, "weight_decay": weight_decay, "clip": clip,
+                        "optimizer": optimizer, "standardize": standardize}
+        if bias is not None:
+            check_shape(len(bias) == models, "bias is [models]")
+            np.asarray(<double[:models]>self.c.bias)[:] = bias
 
     def __dealloc__(self):
         ms_predictor_free(&self.c)
@@ -388,6 +397,9 @@ cdef class Predictor:
             "weights": self.weights.tolist(),
             "bias": self.bias.tolist(),
             "velocity": np.array(<double[:m, :d + 1]>self.c.velocity).tolist(),
+            "seen": self.c.scaler.count,
+            "mean": np.array(<double[:d + 1]>self.c.scaler.mean)[:d].tolist(),
+            "squares": np.array(<double[:d + 1]>self.c.scaler.squares)[:d].tolist(),
         }
 
     def restore(self, dict saved):
@@ -401,12 +413,15 @@ cdef class Predictor:
             np.asarray(<double[:m, :d]>self.c.weights)[:] = weights
         np.asarray(<double[:m]>self.c.bias)[:] = bias
         np.asarray(<double[:m, :d + 1]>self.c.velocity)[:] = velocity
+        if "seen" in saved:
+            self.c.scaler.count = saved["seen"]
+            np.asarray(<double[:d + 1]>self.c.scaler.mean)[:d] = saved["mean"]
+            np.asarray(<double[:d + 1]>self.c.scaler.squares)[:d] = saved["squares"]
         self.c.version = saved["version"]
 
     def copy(self):
         """Another one that has learnt the same, and goes on by itself."""
-        other = Predictor(self.c.models, self.c.features, learning_rate=self.c.learning_rate, momentum=self.c.momentum,
-                          weight_decay=self.c.weight_decay, clip=self.c.clip)
+        other = Predictor(self.c.models, self.c.features, **self.options)
         other.restore(self.saved())
         return other
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from messsim.errors import ScenarioError
 from messsim.routing import Policy, build, notes, options_for
+from messsim.routing.learning import warm_start
 from messsim.scenario import Scenario, notes_of
 from messsim.workload import Chunk, Workload
 from messsim.workload.chunk import Floats
 
+from .automatic import notes_on_options, resolved
 from .cluster import PoolPlan, plan_pools
 from .costs import KnownCosts
 from .knowledge import knowledge_of
@@ -53,20 +55,30 @@ def prepare(scenario: Scenario) -> Setup:
         If a data file does not hold what the scenario says, a profile or a policy is unknown, or a request
         may come that never fits a replica's memory.
     """
-    scenario = scenario.changed(router=options_for(scenario.router))
-    workload = Workload(scenario)
-    pools = plan_pools(scenario)
-    costs = KnownCosts(scenario, workload, pools)
+    asked = scenario.changed(router=options_for(scenario.router))
+    workload = Workload(asked)
+    pools = plan_pools(asked)
+    costs = KnownCosts(asked, workload, pools)
+    scenario = resolved(asked, workload, costs)
     policy = build(scenario.router, len(scenario.models), workload.features, scenario.folder)
     problems = [*_too_long(workload, pools), *_unknowable(scenario, policy)]
     if problems:
         raise ScenarioError(problems)
+    _warm(scenario, policy, workload.features)
     workload.draw_for_policy(policy.kernel.uniforms, policy.needs)
     if policy.prepare is not None:
         policy.prepare(policy.kernel, knowledge_of(scenario, workload, pools, costs, policy))
-    said = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(scenario.router, policy)]
+    said = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(asked.router, policy)]
+    if "V" in policy.options:
+        said += notes_on_options(asked, scenario, workload, costs)
     said += _cost_order(scenario, costs.at_mean(workload.mean_prompt_tokens()))
     return Setup(scenario, workload, pools, costs, policy, said)
+
+
+def _warm(scenario: Scenario, policy: Policy, features: int) -> None:
+    file = scenario.router.predictor.warm_start
+    if file is not None and policy.predictor is not None:
+        warm_start(policy.predictor, scenario.path(file), scenario.model_names, features)
 
 
 def _too_long(workload: Workload, pools: list[PoolPlan]) -> list[str]:

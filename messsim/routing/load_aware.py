@@ -37,7 +37,7 @@ def build(options: Router, models: int, features: int) -> Policy:
     def prepare(kernel, known: Knowledge) -> None:  # type: ignore[no-untyped-def]
         assert known.turnover_s is not None
         weight = max(known.mean_costs) if options.delay_weight is None else options.delay_weight
-        kernel.replace([options.V, options.c, options.kappa, weight, *known.turnover_s])
+        kernel.replace([options.weight, options.c, options.kappa, weight, *known.turnover_s])
 
     return compile_policy(
         "load-aware",

@@ -43,14 +43,14 @@ def build(options: Router, models: int, features: int) -> Policy:
         kernel=_core.Policy(
             "mess+",
             params=[
-                options.V,
+                options.weight,
                 options.c,
                 options.kappa,
                 EXPLORE[options.explore],
                 options.target_queue or 0.0,
                 options.gain,
             ],
-            state=[options.V],
+            state=[options.weight],
         ),
         predictor=predictor_of(options, models, features),
         learns_every_answer=options.learn == "every",

@@ -1,0 +1,51 @@
+"""Options that a scenario leaves to messsim: resolved once its costs and its data are known."""
+
+import math
+
+import numpy as np
+
+from messsim.routing.tradeoff import automatic_V, notes_on_V
+from messsim.scenario import Scenario
+from messsim.workload import Workload
+
+from .costs import KnownCosts
+
+__all__ = ["notes_on_options", "resolved"]
+
+SAMPLE = 4096  # requests whose mean known cost stands for the mean of all
+
+
+def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scenario:
+    """The scenario with numbers and yes or no where it says "auto", or nothing.
+
+    `router.V` becomes `automatic_V` of the models' mean known costs; `router.predictor.standardize` true unless
+    features are drawn around the IRT difficulty, which have one scale by construction; `router.predictor.means` the
+    scenario's mean satisfactions where ``start = "means"`` and none are given.
+    """
+    router, predictor = scenario.router, scenario.router.predictor
+    changes = {}
+    if predictor.standardize is None:
+        changes["standardize"] = scenario.features.kind in ("table", "text")
+    if predictor.start == "means" and predictor.means is None:
+        changes["means"] = workload.mean_satisfaction()
+    options = {"predictor": predictor.model_copy(update=changes)}
+    if router.V == "auto":
+        options["V"] = automatic_V(_mean_costs(workload, costs))
+    return scenario.changed(router=router.model_copy(update=options))
+
+
+def notes_on_options(asked: Scenario, found: Scenario, workload: Workload, costs: KnownCosts) -> list[str]:
+    """What V was resolved to, and whether a stated one switches cost or satisfaction off."""
+    V = float(found.router.V)
+    if asked.router.V == "auto":
+        return [f"router.V = {V:g} 1/{found.cost.unit}: from the spread of the models' expected costs"]
+    alphas = [t.alpha or 0.0 for t in found.promises]
+    expected = math.inf if workload.length is None else float(workload.length)
+    return notes_on_V(
+        V, _mean_costs(workload, costs), workload.mean_satisfaction(), max(alphas), expected, found.cost.unit
+    )
+
+
+def _mean_costs(workload: Workload, costs: KnownCosts) -> list[float]:
+    means: list[float] = np.mean(costs.of_chunk_when_available(workload.columns(0, SAMPLE)), axis=1).tolist()
+    return means
