@@ -112,22 +112,30 @@ static void score_from(ms_brain *self, const ms_page_view *page, int64_t i)
     }
 }
 
-static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
+/* What was observed of a model's costs, or the prior. */
+static double observed(const ms_brain *self, int32_t m, double known)
 {
+    const double last = self->last_costs[m];
+    if (self->estimate == MS_ESTIMATE_MEAN && self->cost_counts[m] > 0) {
+        return self->cost_sums[m] / (double)self->cost_counts[m];
+    }
+    if (self->estimate == MS_ESTIMATE_LAST_EXPLORED && last == last) {
+        return last;
+    }
+    return self->prior == self->prior ? self->prior : known;
+}
+
+static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i, const double *loads)
+{
+    const int observes = self->estimate == MS_ESTIMATE_MEAN || self->estimate == MS_ESTIMATE_LAST_EXPLORED;
     for (int32_t m = 0; m < self->models; m++) {
         const double known = page->known_costs[m * page->n + i];
-        double cost = known;
-        if (self->estimate != MS_ESTIMATE_KNOWN && known < INFINITY) {
-            const double last = self->last_costs[m];
-            cost = self->prior == self->prior ? self->prior : known;
-            if (self->estimate == MS_ESTIMATE_MEAN && self->cost_counts[m] > 0) {
-                cost = self->cost_sums[m] / (double)self->cost_counts[m];
-            } else if (self->estimate == MS_ESTIMATE_LAST_EXPLORED && last == last) {
-                cost = last;
-            }
-        }
         self->known[m] = known;
-        self->costs[m] = cost;
+        self->costs[m] = observes && known < INFINITY ? observed(self, m, known) : known;
+    }
+    if (self->estimate == MS_ESTIMATE_MARGINAL) {
+        ms_marginal_costs(self->servers, self->n_servers, self->models, (double)page->prompt_tokens[i], self->known,
+                          loads, self->costs);
     }
 }
 
@@ -135,7 +143,7 @@ static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
 static int64_t ask(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                    const double *loads)
 {
-    estimate_costs(self, page, i);
+    estimate_costs(self, page, i, loads);
     for (int32_t m = 0; m < self->models && page->facts != NULL; m++) {
         self->facts[m] = page->facts[m * page->n + i];
     }

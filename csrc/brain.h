@@ -10,10 +10,11 @@
 #include <stdint.h>
 
 #include "ledger.h"
+#include "marginal.h"
 #include "policy.h"
 #include "predictor.h"
 
-enum ms_estimate { MS_ESTIMATE_KNOWN, MS_ESTIMATE_MEAN, MS_ESTIMATE_LAST_EXPLORED };
+enum ms_estimate { MS_ESTIMATE_KNOWN, MS_ESTIMATE_MEAN, MS_ESTIMATE_LAST_EXPLORED, MS_ESTIMATE_MARGINAL };
 
 /* Requests first ... end - 1 of the page are scored by one head as it was at `version`. */
 typedef struct ms_scored {
@@ -30,6 +31,8 @@ typedef struct ms_brain {
     ms_predictor *predictor; /* NULL: every score is 1/2 */
     int32_t estimate;        /* enum ms_estimate */
     double prior;            /* estimate before any observation; NaN: the known cost */
+    const ms_server_cost *servers; /* [n_servers] for marginal costs; the caller's memory */
+    int32_t n_servers;
     ms_ledger *tracked;      /* [tenants] what it knows of the answers to what it routed */
     int64_t step;
     double *cost_sums;       /* [models] realised costs */
@@ -64,6 +67,7 @@ typedef struct ms_page_view {
     const double *known_costs; /* [models][n] */
     const double *facts;       /* [models][n], for a policy that declares it needs them; else NULL */
     const double *uniforms;    /* [n][policy.uniforms] */
+    const int32_t *prompt_tokens; /* for marginal costs */
 } ms_page_view;
 
 /* A new page begins, or the predictor is another: nothing is scored. */

@@ -248,8 +248,18 @@ cdef extern from "calendar.h" nogil:
     ctypedef struct ms_heap:
         int64_t length
 
+cdef extern from "marginal.h" nogil:
+    ctypedef struct ms_server_cost:
+        int32_t model
+        double share
+        double places
+        ms_known_cost known
+    void ms_marginal_costs(const ms_server_cost *, int32_t n, int32_t models, double prompt, const double *known,
+                           const double *loads, double *costs)
+
 cdef extern from "brain.h" nogil:
     enum:
+        MS_ESTIMATE_MARGINAL
         MS_ESTIMATE_KNOWN
         MS_ESTIMATE_MEAN
         MS_ESTIMATE_LAST_EXPLORED
@@ -258,6 +268,8 @@ cdef extern from "brain.h" nogil:
         ms_predictor *predictor
         int32_t estimate
         double prior
+        const ms_server_cost *servers
+        int32_t n_servers
         ms_ledger *tracked
         int64_t step
     ctypedef struct ms_page_view:
@@ -266,6 +278,7 @@ cdef extern from "brain.h" nogil:
         const double *known_costs
         const double *facts
         const double *uniforms
+        const int32_t *prompt_tokens
 
 cdef extern from "instances.h" nogil:
     ctypedef struct ms_instances:

@@ -306,6 +306,11 @@ def known_costs(
 ) -> None: ...
 
 @final
+class MarginalCosts:
+    def __init__(self, servers: list[dict[str, Any]]) -> None: ...
+    def of(self, prompt_tokens: float, known: Floats, loads: Floats) -> Floats: ...
+
+@final
 class Job:
     tag: Any
     pool: Any
@@ -434,6 +439,7 @@ class Loop:
         predictors: list[Predictor | None],
         estimate: str,
         prior: float,
+        marginal: MarginalCosts,
         breakdowns: list[dict[str, Any]],
     ) -> None: ...
     def turn_page(self, page: Page) -> None:

@@ -71,7 +71,7 @@ static void pack(packed *page, int64_t first, int64_t n)
             page->satisfied[m * n + i] = satisfied[m * REQUESTS + first + i];
         }
     }
-    page->view = (ms_page_view){n, page->features, page->known_costs, NULL, uniforms + 2 * first};
+    page->view = (ms_page_view){n, page->features, page->known_costs, NULL, uniforms + 2 * first, NULL};
 }
 
 static void make(ms_brain *brain)

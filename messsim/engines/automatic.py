@@ -38,7 +38,7 @@ def notes_on_options(asked: Scenario, found: Scenario, workload: Workload, costs
     """What V was resolved to, and whether a stated one switches cost or satisfaction off."""
     V = float(found.router.V)
     if asked.router.V == "auto":
-        return [f"router.V = {V:g} 1/{found.cost.unit}: from the spread of the models' expected costs"]
+        return [f"router.V = {V:g} 1/{found.cost.unit}: 1 / the gap between the dearest and the cheapest model"]
     alphas = [t.alpha or 0.0 for t in found.promises]
     expected = math.inf if workload.length is None else float(workload.length)
     return notes_on_V(

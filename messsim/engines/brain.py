@@ -71,8 +71,16 @@ class Brain:
         Its routing decisions so far.
     """
 
-    def __init__(self, scenario: Scenario, policy: Policy, instance: int = 0, instances: int = 1) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        policy: Policy,
+        marginal: _core.MarginalCosts,
+        instance: int = 0,
+        instances: int = 1,
+    ) -> None:
         self.policy = policy
+        self._marginal = marginal
         self.instance = instance
         self._block = BLOCK if instances <= SHARING_MOST else 1
         said = scenario.router
@@ -121,7 +129,7 @@ class Brain:
         self.step += 1
         queue = self.tracked[tenant].queue
         known = columns.known[i]
-        costs = self._costs(known)
+        costs = self._costs(known, int(columns.chunk.prompt_tokens[i]), loads)
         facts = columns.facts[i] if columns.facts is not None else None
         features = columns.features[i] if columns.features is not None else None
         plan = self.policy.kernel.decide(
@@ -143,9 +151,11 @@ class Brain:
         scores: Floats = self._scores[i - self._scored_from]
         return scores
 
-    def _costs(self, known: Floats) -> Floats:
+    def _costs(self, known: Floats, prompt_tokens: int, loads: Floats) -> Floats:
         if self._estimate == "known":
             return known
+        if self._estimate == "marginal":
+            return self._marginal.of(prompt_tokens, known, loads)
         costs = known.copy() if self._prior is None else np.full(self._models, self._prior)
         for m in range(self._models):
             if known[m] == np.inf:

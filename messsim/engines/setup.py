@@ -36,6 +36,12 @@ class Setup:
     notes: list[str] = field(default_factory=list)
     pipelined: bool = False
 
+    @property
+    def needs_loads(self) -> bool:
+        """Whether servers are looked at before each decision."""
+        estimate = self.policy.cost_estimate(self.scenario.router)
+        return "loads" in self.policy.needs or estimate == "marginal"
+
     def draws(self) -> Generator[tuple[Chunk, Floats], None, None]:
         """The chunks of requests with their known costs [models, n]; drawn ahead by a thread if pipelined.
 
@@ -61,7 +67,7 @@ def prepare(scenario: Scenario) -> Setup:
     costs = KnownCosts(asked, workload, pools)
     scenario = resolved(asked, workload, costs)
     policy = build(scenario.router, len(scenario.models), workload.features, scenario.folder)
-    problems = [*_too_long(workload, pools), *_unknowable(scenario, policy)]
+    problems = [*_too_long(workload, pools), *_unknowable(scenario, policy), *_unserved(scenario, policy, pools)]
     if problems:
         raise ScenarioError(problems)
     _warm(scenario, policy, workload.features)
@@ -99,6 +105,15 @@ def _unknowable(scenario: Scenario, policy: Policy) -> list[str]:
         return [
             f"router.policy = {policy.name!r}: knows how probably each model satisfies, which a table of outcomes does "
             'not tell; expected satisfaction.kind = "irt"'
+        ]
+    return []
+
+
+def _unserved(scenario: Scenario, policy: Policy, pools: list[PoolPlan]) -> list[str]:
+    if policy.cost_estimate(scenario.router) == "marginal" and not pools:
+        return [
+            'router.cost_estimate = "marginal": what a request adds to the batch of a server; cluster.mode = "none" has '
+            "none, expected known, mean or last_explored"
         ]
     return []
 

@@ -20,15 +20,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from messsim import _core
 from messsim.errors import OutputError, ScenarioError
-from messsim.scenario.routing import Router
+from messsim.scenario.routing import AUTO_TAGS, Router
 from messsim.scenario.seeds import column_id
 
 from .contract import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL
+from .learning import warm_start
 from .mess_plus import build
+from .tradeoff import automatic_V
 
 __all__ = ["MessPlus", "Route"]
 
-FORMAT = 1
+FORMAT = 2
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +96,11 @@ class MessPlus:
         if not hasattr(features, "__index__") or features < 0:
             raise ScenarioError(f"features = {features!r}: expected how many a request has, 0 or more")
         self._reference = self.models.index(said.reference) if said.reference else len(self.models) - 1
-        self._policy = build(said, len(self.models), features)
+        self._finds_V = said.V == "auto"
+        self._cost_sums, self._V = np.zeros(len(self.models)), 1.0 if said.V == "auto" else said.V
+        self._policy = build(_resolved(said, self._V), len(self.models), features)
+        if said.predictor.warm_start is not None and self._policy.predictor is not None:
+            warm_start(self._policy.predictor, Path(said.predictor.warm_start), self.models, features)
         self._ledger = _core.Ledger(alpha, discount=said.discount, window=said.window or 0)
         self._column = column_id("policy:mess+")
         self._routed = 0
@@ -104,6 +110,11 @@ class MessPlus:
     def alpha(self) -> float:
         """The promise."""
         return self._ledger.alpha
+
+    @property
+    def V(self) -> float:
+        """The weight of cost; where it is automatic, by the costs of all requests routed so far."""
+        return self._V
 
     @property
     def queue(self) -> float:
@@ -136,7 +147,10 @@ class MessPlus:
             If there are not as many of them as there should be, or one is not a finite number.
         """
         x = _numbers("features", features, self.features)
-        route, plan, x = self._decide(features, costs)
+        prices = self._prices(costs)
+        self._cost_sums += prices
+        self._weigh(self._cost_sums)
+        route, plan, x = self._decide(x, prices)
         self._routed += 1
         teaches = route.explores or self._policy.learns_every_answer
         self._pending[route.request] = (plan, x.tolist() if teaches else None)
@@ -144,12 +158,24 @@ class MessPlus:
 
     def preview(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> Route:
         """What `route` would decide now; nothing is counted."""
-        return self._decide(features, costs)[0]
+        prices, kept = self._prices(costs), (self._V, self._policy.kernel.state.copy())
+        self._weigh(self._cost_sums + prices)
+        route = self._decide(_numbers("features", features, self.features), prices)[0]
+        self._V, self._policy.kernel.state[:] = kept
+        return route
 
-    def _decide(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> tuple[Route, int, Floats]:
+    def _prices(self, costs: Sequence[float] | Mapping[str, float]) -> Floats:
+        return _numbers("costs", self._in_order(costs) if isinstance(costs, Mapping) else costs, len(self.models))
+
+    def _weigh(self, cost_sums: Floats) -> None:
+        """Puts an automatic V into the scale of the mean costs so far, those of the request at hand included."""
+        if self._finds_V:
+            V = automatic_V((cost_sums / (self._routed + 1)).tolist())
+            self._policy.kernel.state[0] *= V / self._V  # which target_queue steers
+            self._V = V
+
+    def _decide(self, x: Floats, prices: Floats) -> tuple[Route, int, Floats]:
         models, request, queue = len(self.models), self._routed, self._ledger.queue
-        x = _numbers("features", features, self.features)
-        prices = _numbers("costs", self._in_order(costs) if isinstance(costs, Mapping) else costs, models)
         scores = np.empty((models, 1))
         assert self._policy.predictor is not None
         self._policy.predictor.score(np.ascontiguousarray(x.reshape(-1, 1)), scores)
@@ -257,6 +283,8 @@ class MessPlus:
             "seed": self._seed,
             "options": self._options,
             "routed": self._routed,
+            "V": self._V,
+            "cost_sums": self._cost_sums.tolist(),
             "state": self._policy.kernel.state.tolist(),
             "predictor": self._policy.predictor.saved(),
             "ledger": self._ledger.saved(),
@@ -287,6 +315,7 @@ class MessPlus:
             self = cls(whole["models"], whole["features"], whole["alpha"], seed=whole["seed"], **whole["options"])
             assert self._policy.predictor is not None
             self._routed = whole["routed"]
+            self._V, self._cost_sums = whole["V"], np.array(whole["cost_sums"], dtype=np.float64)
             self._policy.kernel.state[:] = whole["state"]
             self._policy.predictor.restore(whole["predictor"])
             self._ledger.restore(whole["ledger"])
@@ -301,6 +330,14 @@ class MessPlus:
 OURS = frozenset(
     ["V", "c", "kappa", "explore", "learn", "predictor", "reference", "discount", "window", "target_queue", "gain"]
 )
+
+
+def _resolved(said: Router, V: float) -> Router:
+    """Options without a word left open: requests in a gateway have features of any scale."""
+    predictor = said.predictor
+    if predictor.standardize is None:
+        predictor = predictor.model_copy(update={"standardize": True})
+    return said.model_copy(update={"V": V, "predictor": predictor})
 
 
 def _options(options: Mapping[str, Any], alpha: float, models: Sequence[str]) -> Router:
@@ -318,7 +355,7 @@ def _options(options: Mapping[str, Any], alpha: float, models: Sequence[str]) ->
         return Router.model_validate(dict(options))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(p) for p in first["loc"])
+        key = ".".join(str(p) for p in first["loc"] if p not in AUTO_TAGS)
         raise ScenarioError(f"{key} = {first['input']!r}: {first['msg']}") from None
 
 

@@ -9,16 +9,16 @@ NEVER = 0.02  # of the rise of the queue after one unsatisfying answer: cost is 
 
 
 def automatic_V(costs: Sequence[float]) -> float:
-    """1 / the mean gap between neighbours in cost, so that joules, dollars and tokens behave alike.
+    """1 / the gap between the dearest and the cheapest model, so that joules, dollars and tokens behave alike.
 
-    With it a step to the next dearer model costs about 1, as much as one unsatisfying answer moves the queue: the
-    queue at which a dearer model is worth its cost is about 1 / (what it satisfies more often), whatever the unit.
-    Models that cost the same have no gap: then 1 / their cost, or 1 where it is 0.
+    With it the step from the cheapest to the dearest costs 1, about as much as one unsatisfying answer moves the
+    queue: the queue at which it is worth its cost is 1 / (how much more often it satisfies), whatever the unit. Models
+    that cost the same have no gap: then 1 / their cost, or 1 where it is 0.
     """
     finite = [c for c in costs if 0.0 <= c < float("inf")]
     if not finite:
         return 1.0
-    gap = (max(finite) - min(finite)) / max(1, len(finite) - 1)
+    gap = max(finite) - min(finite)
     scale = gap if gap > 1e-9 * max(finite) else max(finite)
     return float(f"{1.0 / scale:.{DIGITS}g}") if scale > 0.0 else 1.0
 

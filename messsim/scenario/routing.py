@@ -108,8 +108,8 @@ class Router(Part):
     )
     V: PositiveOrAuto = Field(
         "auto",
-        description='weight of cost against the virtual queue, 1 / cost.unit; "auto": 1 / the mean gap between '
-        "neighbours in expected cost",
+        description='weight of cost against the virtual queue, 1 / cost.unit; "auto": 1 / the gap between the '
+        "dearest and the cheapest model in expected cost",
     )
     explore: Literal["all", "chosen"] = Field(
         "all", description="an exploring request goes to every model, or to one drawn at random"
@@ -121,10 +121,10 @@ class Router(Part):
     )
     c: NonNegative = Field(0.1, description="exploration: probability min(1, c / t^kappa)")
     kappa: Fraction = Field(0.25, description="exploration: how fast it fades")
-    cost_estimate: Literal["known", "mean", "last_explored"] = Field(
+    cost_estimate: Literal["known", "mean", "last_explored", "marginal"] = Field(
         "known",
         description="the expected cost of this request on the model; the mean of what it has cost so far; "
-        "what the last explored request cost",
+        "what the last explored request cost; what this request adds to the batch under way, by the servers' loads",
     )
     cost_prior: NonNegative | None = Field(
         None, description="estimate before any observation, in cost.unit; none: the known cost"
