@@ -68,6 +68,8 @@ CASES = {
     "last explored": {"router": {"cost_estimate": "last_explored", "cost_prior": 1e-6}},
     "last explored, one at a time": {"router": {"cost_estimate": "last_explored", "explore": "chosen"}},
     "a better predictor": {"router": {"predictor": {"momentum": 0.9, "clip": 1.0, "weight_decay": 1e-3}}},
+    "standardized": {"router": {"predictor": {"standardize": True, "momentum": 0.5, "weight_decay": 1e-3}}},
+    "adagrad": {"router": {"predictor": {"optimizer": "adagrad", "start": "optimistic"}}},
     "raters err": {"feedback": {"false_positive": 0.3, "false_negative": 0.2}},
     "raters err, late": {"feedback": {"false_positive": 0.4, "delay": {"kind": "exponential", "mean_s": 9.0}}},
     "raters err, steered": {"feedback": {"false_negative": 0.4}, "router": {"target_queue": 4.0, "gain": 0.05}},

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from messsim.routing.tradeoff import automatic_V, notes_on_V
+from messsim.routing.tradeoff import automatic_v, notes_on_v
 from messsim.scenario import Scenario
 from messsim.workload import Workload
 
@@ -18,7 +18,7 @@ SAMPLE = 4096  # requests whose mean known cost stands for the mean of all
 def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scenario:
     """The scenario with numbers and yes or no where it says "auto", or nothing.
 
-    `router.V` becomes `automatic_V` of the models' mean known costs; `router.predictor.standardize` true unless
+    `router.V` becomes `automatic_v` of the models' mean known costs; `router.predictor.standardize` true unless
     features are drawn around the IRT difficulty, which have one scale by construction; `router.predictor.means` the
     scenario's mean satisfactions where ``start = "means"`` and none are given.
     """
@@ -30,19 +30,19 @@ def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scena
         changes["means"] = workload.mean_satisfaction()
     options = {"predictor": predictor.model_copy(update=changes)}
     if router.V == "auto":
-        options["V"] = automatic_V(_mean_costs(workload, costs))
+        options["V"] = automatic_v(_mean_costs(workload, costs))
     return scenario.changed(router=router.model_copy(update=options))
 
 
 def notes_on_options(asked: Scenario, found: Scenario, workload: Workload, costs: KnownCosts) -> list[str]:
     """What V was resolved to, and whether a stated one switches cost or satisfaction off."""
-    V = float(found.router.V)
+    v = found.router.weight
     if asked.router.V == "auto":
-        return [f"router.V = {V:g} 1/{found.cost.unit}: 1 / the gap between the dearest and the cheapest model"]
+        return [f"router.V = {v:g} 1/{found.cost.unit}: 1 / the gap between the dearest and the cheapest model"]
     alphas = [t.alpha or 0.0 for t in found.promises]
     expected = math.inf if workload.length is None else float(workload.length)
-    return notes_on_V(
-        V, _mean_costs(workload, costs), workload.mean_satisfaction(), max(alphas), expected, found.cost.unit
+    return notes_on_v(
+        v, _mean_costs(workload, costs), workload.mean_satisfaction(), max(alphas), expected, found.cost.unit
     )
 
 

@@ -10,6 +10,7 @@ from messsim.routing.learning import warm_start
 from messsim.scenario import Scenario, notes_of
 from messsim.workload import Chunk, Workload
 from messsim.workload.chunk import Floats
+from messsim.workload.labelled import read_labelled
 
 from .automatic import notes_on_options, resolved
 from .cluster import PoolPlan, plan_pools
@@ -84,7 +85,7 @@ def prepare(scenario: Scenario) -> Setup:
 def _warm(scenario: Scenario, policy: Policy, features: int) -> None:
     file = scenario.router.predictor.warm_start
     if file is not None and policy.predictor is not None:
-        warm_start(policy.predictor, scenario.path(file), scenario.model_names, features)
+        warm_start(policy.predictor, *read_labelled(scenario.path(file), scenario.model_names, features))
 
 
 def _too_long(workload: Workload, pools: list[PoolPlan]) -> list[str]:
@@ -112,8 +113,8 @@ def _unknowable(scenario: Scenario, policy: Policy) -> list[str]:
 def _unserved(scenario: Scenario, policy: Policy, pools: list[PoolPlan]) -> list[str]:
     if policy.cost_estimate(scenario.router) == "marginal" and not pools:
         return [
-            'router.cost_estimate = "marginal": what a request adds to the batch of a server; cluster.mode = "none" has '
-            "none, expected known, mean or last_explored"
+            'router.cost_estimate = "marginal": what a request adds to the batch of a server; '
+            'cluster.mode = "none" has none, expected known, mean or last_explored"
         ]
     return []
 

@@ -26,7 +26,7 @@ from messsim.scenario.seeds import column_id
 from .contract import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL
 from .learning import warm_start
 from .mess_plus import build
-from .tradeoff import automatic_V
+from .tradeoff import automatic_v
 
 __all__ = ["MessPlus", "Route"]
 
@@ -96,11 +96,9 @@ class MessPlus:
         if not hasattr(features, "__index__") or features < 0:
             raise ScenarioError(f"features = {features!r}: expected how many a request has, 0 or more")
         self._reference = self.models.index(said.reference) if said.reference else len(self.models) - 1
-        self._finds_V = said.V == "auto"
-        self._cost_sums, self._V = np.zeros(len(self.models)), 1.0 if said.V == "auto" else said.V
-        self._policy = build(_resolved(said, self._V), len(self.models), features)
-        if said.predictor.warm_start is not None and self._policy.predictor is not None:
-            warm_start(self._policy.predictor, Path(said.predictor.warm_start), self.models, features)
+        self._finds_weight = said.V == "auto"
+        self._cost_sums, self._weight = np.zeros(len(self.models)), 1.0 if said.V == "auto" else said.V
+        self._policy = build(_resolved(said, self._weight), len(self.models), features)
         self._ledger = _core.Ledger(alpha, discount=said.discount, window=said.window or 0)
         self._column = column_id("policy:mess+")
         self._routed = 0
@@ -112,9 +110,9 @@ class MessPlus:
         return self._ledger.alpha
 
     @property
-    def V(self) -> float:
-        """The weight of cost; where it is automatic, by the costs of all requests routed so far."""
-        return self._V
+    def weight(self) -> float:
+        """V, the weight of cost; where it is automatic, by the costs of all requests routed so far."""
+        return self._weight
 
     @property
     def queue(self) -> float:
@@ -158,10 +156,10 @@ class MessPlus:
 
     def preview(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> Route:
         """What `route` would decide now; nothing is counted."""
-        prices, kept = self._prices(costs), (self._V, self._policy.kernel.state.copy())
+        prices, kept = self._prices(costs), (self._weight, self._policy.kernel.state.copy())
         self._weigh(self._cost_sums + prices)
         route = self._decide(_numbers("features", features, self.features), prices)[0]
-        self._V, self._policy.kernel.state[:] = kept
+        self._weight, self._policy.kernel.state[:] = kept
         return route
 
     def _prices(self, costs: Sequence[float] | Mapping[str, float]) -> Floats:
@@ -169,10 +167,10 @@ class MessPlus:
 
     def _weigh(self, cost_sums: Floats) -> None:
         """Puts an automatic V into the scale of the mean costs so far, those of the request at hand included."""
-        if self._finds_V:
-            V = automatic_V((cost_sums / (self._routed + 1)).tolist())
-            self._policy.kernel.state[0] *= V / self._V  # which target_queue steers
-            self._V = V
+        if self._finds_weight:
+            weight = automatic_v((cost_sums / (self._routed + 1)).tolist())
+            self._policy.kernel.state[0] *= weight / self._weight  # which target_queue steers
+            self._weight = weight
 
     def _decide(self, x: Floats, prices: Floats) -> tuple[Route, int, Floats]:
         models, request, queue = len(self.models), self._routed, self._ledger.queue
@@ -260,6 +258,31 @@ class MessPlus:
         assert self._policy.predictor is not None
         self._policy.predictor.learn(x, labels)
 
+    def learn_from(self, features: ArrayLike, satisfied: ArrayLike) -> None:
+        """Learns from labelled requests of before, one after the other; the queue does not move.
+
+        Parameters
+        ----------
+        features : array_like [n, features]
+        satisfied : array_like [n, models]
+            In [0, 1]; NaN where nobody rated that model's answer.
+
+        Raises
+        ------
+        ScenarioError
+            If they are not of these shapes, or a value is out of range.
+        """
+        x, labels = (np.array(a, dtype=np.float64, ndmin=2) for a in (features, satisfied))
+        if x.shape != (len(labels), self.features) or labels.shape[1] != len(self.models):
+            raise ScenarioError(
+                f"features and satisfied: are {list(x.shape)} and {list(labels.shape)}; "
+                f"expected [n, {self.features}] and [n, {len(self.models)}]"
+            )
+        if not np.isfinite(x).all() or not (np.isnan(labels) | ((labels >= 0.0) & (labels <= 1.0))).all():
+            raise ScenarioError("features and satisfied: expected finite numbers, and labels from 0 to 1 or NaN")
+        assert self._policy.predictor is not None
+        warm_start(self._policy.predictor, x, labels)
+
     def forget(self, request: int) -> None:
         """Waits no longer for the feedback of a request."""
         self._pending.pop(request, None)
@@ -283,7 +306,7 @@ class MessPlus:
             "seed": self._seed,
             "options": self._options,
             "routed": self._routed,
-            "V": self._V,
+            "V": self._weight,
             "cost_sums": self._cost_sums.tolist(),
             "state": self._policy.kernel.state.tolist(),
             "predictor": self._policy.predictor.saved(),
@@ -315,7 +338,7 @@ class MessPlus:
             self = cls(whole["models"], whole["features"], whole["alpha"], seed=whole["seed"], **whole["options"])
             assert self._policy.predictor is not None
             self._routed = whole["routed"]
-            self._V, self._cost_sums = whole["V"], np.array(whole["cost_sums"], dtype=np.float64)
+            self._weight, self._cost_sums = whole["V"], np.array(whole["cost_sums"], dtype=np.float64)
             self._policy.kernel.state[:] = whole["state"]
             self._policy.predictor.restore(whole["predictor"])
             self._ledger.restore(whole["ledger"])
@@ -332,12 +355,12 @@ OURS = frozenset(
 )
 
 
-def _resolved(said: Router, V: float) -> Router:
+def _resolved(said: Router, weight: float) -> Router:
     """Options without a word left open: requests in a gateway have features of any scale."""
     predictor = said.predictor
     if predictor.standardize is None:
         predictor = predictor.model_copy(update={"standardize": True})
-    return said.model_copy(update={"V": V, "predictor": predictor})
+    return said.model_copy(update={"V": weight, "predictor": predictor})
 
 
 def _options(options: Mapping[str, Any], alpha: float, models: Sequence[str]) -> Router:
@@ -351,6 +374,8 @@ def _options(options: Mapping[str, Any], alpha: float, models: Sequence[str]) ->
         raise ScenarioError(f"models = {list(models)!r}: expected at least one, each with a name of its own")
     if options.get("reference") not in (None, *models):
         raise ScenarioError(f"reference = {options['reference']!r}: expected one of {', '.join(models)}")
+    if (options.get("predictor") or {}).get("warm_start") is not None:
+        raise ScenarioError("predictor.warm_start: a file is read by a scenario's run; expected learn_from(), later")
     try:
         return Router.model_validate(dict(options))
     except ValidationError as error:

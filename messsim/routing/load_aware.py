@@ -14,7 +14,9 @@ from .plugin import compile_policy
 
 __all__ = ["build"]
 
-OPTIONS = frozenset({"V", "c", "kappa", "learn", "delay_weight", "predictor", "reference", "cost_estimate", "cost_prior"})
+OPTIONS = frozenset(
+    {"V", "c", "kappa", "learn", "delay_weight", "predictor", "reference", "cost_estimate", "cost_prior"}
+)
 FIRST = 4  # params before the turnovers
 
 

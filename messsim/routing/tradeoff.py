@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-__all__ = ["automatic_V", "notes_on_V"]
+__all__ = ["automatic_v", "notes_on_v"]
 
 DIGITS = 3  # of an automatic V, so that it can be stated as it was printed
 NEVER = 0.02  # of the rise of the queue after one unsatisfying answer: cost is outweighed by less
 
 
-def automatic_V(costs: Sequence[float]) -> float:
+def automatic_v(costs: Sequence[float]) -> float:
     """1 / the gap between the dearest and the cheapest model, so that joules, dollars and tokens behave alike.
 
     With it the step from the cheapest to the dearest costs 1, about as much as one unsatisfying answer moves the
@@ -23,8 +23,8 @@ def automatic_V(costs: Sequence[float]) -> float:
     return float(f"{1.0 / scale:.{DIGITS}g}") if scale > 0.0 else 1.0
 
 
-def notes_on_V(
-    V: float, costs: Sequence[float], satisfaction: Sequence[float] | None, alpha: float, requests: float, unit: str
+def notes_on_v(
+    v: float, costs: Sequence[float], satisfaction: Sequence[float] | None, alpha: float, requests: float, unit: str
 ) -> list[str]:
     """Whether V cost never matters beside Q satisfaction, or always does; nothing where it is neither.
 
@@ -40,17 +40,17 @@ def notes_on_V(
     dearer, better = costs[best] - costs[cheap], satisfaction[best] - satisfaction[cheap]
     if dearer <= 0.0 or better <= 0.0:
         return []
-    worth = V * dearer / better
-    instead = f'"auto" would take {automatic_V(costs):g}'
+    worth = v * dearer / better
+    instead = f'"auto" would take {automatic_v(costs):g}'
     if worth < NEVER * alpha:
         return [
-            f"router.V = {V:g} 1/{unit}: cost never matters: any dearer model is worth it once the queue is above "
+            f"router.V = {v:g} 1/{unit}: cost never matters: any dearer model is worth it once the queue is above "
             f"{worth:.2g}, and one unsatisfying answer adds {alpha:g}; {instead}"
         ]
     short = alpha - satisfaction[cheap]
     if short > 0.0 and worth > short * requests:
         return [
-            f"router.V = {V:g} 1/{unit}: cost always decides: the most satisfying model is worth its cost from a queue "
+            f"router.V = {v:g} 1/{unit}: cost always decides: the most satisfying model is worth its cost from a queue "
             f"of {worth:.3g} on, and {requests:.0f} requests add at most {short * requests:.3g}; {instead}"
         ]
     return []
