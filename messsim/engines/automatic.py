@@ -1,6 +1,7 @@
 """Options that a scenario leaves to messsim: resolved once its costs and its data are known."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +24,12 @@ def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scena
     scenario's mean satisfactions where ``start = "means"`` and none are given.
     """
     router, predictor = scenario.router, scenario.router.predictor
-    changes = {}
+    changes: dict[str, Any] = {}
     if predictor.standardize is None:
         changes["standardize"] = scenario.features.kind in ("table", "text")
     if predictor.start == "means" and predictor.means is None:
         changes["means"] = workload.mean_satisfaction()
-    options = {"predictor": predictor.model_copy(update=changes)}
+    options: dict[str, Any] = {"predictor": predictor.model_copy(update=changes)}
     if router.V == "auto":
         options["V"] = automatic_v(_mean_costs(workload, costs))
     return scenario.changed(router=router.model_copy(update=options))

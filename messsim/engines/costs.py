@@ -70,7 +70,7 @@ class KnownCosts:
         ]
 
     def marginal(self) -> _core.MarginalCosts:
-        """What a request adds where it goes, by the loads of that moment; known costs where servers do not tell them."""
+        """What a request adds where it goes, by the loads of that moment; else its known cost."""
         said = self._scenario.satisfaction
         if said.kind == "table" and (said.costs or said.format == "capture"):
             return _core.MarginalCosts([])

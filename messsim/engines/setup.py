@@ -114,7 +114,7 @@ def _unserved(scenario: Scenario, policy: Policy, pools: list[PoolPlan]) -> list
     if policy.cost_estimate(scenario.router) == "marginal" and not pools:
         return [
             'router.cost_estimate = "marginal": what a request adds to the batch of a server; '
-            'cluster.mode = "none" has none, expected known, mean or last_explored"
+            'cluster.mode = "none" has none, expected known, mean or last_explored'
         ]
     return []
 
