@@ -3,8 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
-
 from messsim.routing.tradeoff import automatic_v, notes_on_v
 from messsim.scenario import Scenario
 from messsim.workload import Workload
@@ -12,8 +10,6 @@ from messsim.workload import Workload
 from .costs import KnownCosts
 
 __all__ = ["notes_on_options", "resolved"]
-
-SAMPLE = 4096  # requests whose mean known cost stands for the mean of all
 
 
 def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scenario:
@@ -31,7 +27,7 @@ def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scena
         changes["means"] = workload.mean_satisfaction()
     options: dict[str, Any] = {"predictor": predictor.model_copy(update=changes)}
     if router.V == "auto":
-        options["V"] = automatic_v(_mean_costs(workload, costs))
+        options["V"] = automatic_v(costs.mean(workload))
     return scenario.changed(router=router.model_copy(update=options))
 
 
@@ -42,11 +38,4 @@ def notes_on_options(asked: Scenario, found: Scenario, workload: Workload, costs
         return [f"router.V = {v:g} 1/{found.cost.unit}: 1 / the gap between the dearest and the cheapest model"]
     alphas = [t.alpha or 0.0 for t in found.promises]
     expected = math.inf if workload.length is None else float(workload.length)
-    return notes_on_v(
-        v, _mean_costs(workload, costs), workload.mean_satisfaction(), max(alphas), expected, found.cost.unit
-    )
-
-
-def _mean_costs(workload: Workload, costs: KnownCosts) -> list[float]:
-    means: list[float] = np.mean(costs.of_chunk_when_available(workload.columns(0, SAMPLE)), axis=1).tolist()
-    return means
+    return notes_on_v(v, costs.mean(workload), workload.mean_satisfaction(), max(alphas), expected, found.cost.unit)

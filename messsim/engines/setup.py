@@ -78,7 +78,7 @@ def prepare(scenario: Scenario) -> Setup:
     said = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(asked.router, policy)]
     if "V" in policy.options:
         said += notes_on_options(asked, scenario, workload, costs)
-    said += _cost_order(scenario, costs.at_mean(workload.mean_prompt_tokens()))
+    said += _cost_order(scenario, costs.mean(workload))
     return Setup(scenario, workload, pools, costs, policy, said)
 
 
