@@ -96,7 +96,7 @@ class Router:
             clip=said.clip,
             optimizer=said.optimizer,
             standardize=said.standardize,
-            bias={"even": [0.0] * self.models, "optimistic": [np.log(19.0)] * self.models}[said.start],
+            bias={"even": [0.0] * self.models, "optimistic": [np.log(0.95 / (1 - 0.95))] * self.models}[said.start],
         )
         self.coming: list[tuple[float, int, int]] = []
         self.plans: dict[int, tuple[int, int, list[int]]] = {}  # tenant, seen, models still to be labelled
