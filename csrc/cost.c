@@ -2,7 +2,7 @@
 
 #include "maths.h"
 
-static double batch_cost(const ms_known_cost *self, const ms_batch *batch, double iterations)
+double ms_batch_cost(const ms_known_cost *self, const ms_batch *batch, double iterations)
 {
     if (self->usd_per_s > 0.0) {
         return self->usd_per_s * ms_series_sum(ms_iteration_seconds(&self->coefficients, batch), iterations);
@@ -18,11 +18,11 @@ static double prefill_cost(const ms_known_cost *self, double prompt)
     double cost = 0.0;
     if (whole_chunks > 0.0) {
         const ms_batch chunk = {.prompt_tokens = most, .prompt_work = most * (most / 2.0)};
-        cost += batch_cost(self, &chunk, whole_chunks);
+        cost += ms_batch_cost(self, &chunk, whole_chunks);
     }
     if (rest > 0.0) {
         const ms_batch last = {.prompt_tokens = rest, .prompt_work = rest * (prompt - rest + rest / 2.0)};
-        cost += batch_cost(self, &last, 1.0);
+        cost += ms_batch_cost(self, &last, 1.0);
     }
     return cost;
 }
@@ -31,7 +31,7 @@ static double decode_cost(const ms_known_cost *self, double prompt)
 {
     const double b = self->nominal_batch, output = self->mean_output_tokens;
     const ms_batch decode = {.decoders = b, .context = b * (prompt + output / 2.0)};
-    return output > 1.0 ? (output - 1.0) * (batch_cost(self, &decode, 1.0) / b) : 0.0;
+    return output > 1.0 ? (output - 1.0) * (ms_batch_cost(self, &decode, 1.0) / b) : 0.0;
 }
 
 void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs)

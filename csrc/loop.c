@@ -520,7 +520,7 @@ static int begin(ms_loop *self, ms_brain *brain, ms_page *page, int64_t i, int64
     if (!open->at_once) {
         ms_labels_keep(self, open);
     }
-    if (open->rated && (everyone || self->config.learns_every_answer)) {
+    if (open->rated && (open->explored || self->config.learns_every_answer)) {
         TRY(ms_labels_begin_lesson(self, open));
     }
     if (before != NULL) {

@@ -39,10 +39,21 @@ cdef extern from "draw.h" nogil:
                           const double *difficulty, double *out)
     double ms_draw_one(const ms_stream *, int odd, uint64_t request)
 
+cdef extern from "scaler.h" nogil:
+    ctypedef struct ms_scaler:
+        int64_t count
+        double *mean
+        double *squares
+
 cdef extern from "predictor.h" nogil:
+    enum:
+        MS_SGD
+        MS_ADAGRAD
     ctypedef struct ms_predictor:
         int32_t models
         int32_t features
+        int32_t optimizer
+        int32_t standardizes
         double learning_rate
         double momentum
         double weight_decay
@@ -51,10 +62,11 @@ cdef extern from "predictor.h" nogil:
         double *weights
         double *bias
         double *velocity
+        ms_scaler scaler
     int ms_predictor_init(ms_predictor *, int32_t models, int32_t features)
     void ms_predictor_free(ms_predictor *)
-    void ms_predictor_score(const ms_predictor *, const double *x, int64_t stride, int64_t n, double *scores,
-                            int64_t score_stride)
+    void ms_predictor_score(const ms_predictor *, int32_t first, int32_t end, const double *x, int64_t stride,
+                            int64_t n, double *scores, int64_t score_stride)
     void ms_predictor_learn(ms_predictor *, const double *x, const double *labels)
     void ms_predictor_average(ms_predictor **, int32_t n)
 
@@ -237,8 +249,18 @@ cdef extern from "calendar.h" nogil:
     ctypedef struct ms_heap:
         int64_t length
 
+cdef extern from "marginal.h" nogil:
+    ctypedef struct ms_server_cost:
+        int32_t model
+        double share
+        double places
+        ms_known_cost known
+    void ms_marginal_costs(const ms_server_cost *, int32_t n, int32_t models, double prompt, const double *known,
+                           const double *loads, double *costs)
+
 cdef extern from "brain.h" nogil:
     enum:
+        MS_ESTIMATE_MARGINAL
         MS_ESTIMATE_KNOWN
         MS_ESTIMATE_MEAN
         MS_ESTIMATE_LAST_EXPLORED
@@ -247,6 +269,8 @@ cdef extern from "brain.h" nogil:
         ms_predictor *predictor
         int32_t estimate
         double prior
+        const ms_server_cost *servers
+        int32_t n_servers
         ms_ledger *tracked
         int64_t step
     ctypedef struct ms_page_view:
@@ -255,6 +279,7 @@ cdef extern from "brain.h" nogil:
         const double *known_costs
         const double *facts
         const double *uniforms
+        const int32_t *prompt_tokens
 
 cdef extern from "instances.h" nogil:
     ctypedef struct ms_instances:

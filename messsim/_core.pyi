@@ -39,6 +39,7 @@ PLAN_MODEL: Final[int]
 KV_POLICIES: Final[dict[str, int]]
 DISPATCH: Final[dict[str, int]]
 ESTIMATES: Final[dict[str, int]]
+OPTIMIZERS: Final[dict[str, int]]
 KEPT_TOLERANCE: Final[float]
 RECORD_COLUMNS: Final[dict[str, Any]]
 
@@ -162,6 +163,9 @@ class Predictor:
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         clip: float = 0.0,
+        optimizer: str = "sgd",
+        standardize: bool = False,
+        bias: Sequence[float] | None = None,
     ) -> None: ...
     @property
     def version(self) -> int:
@@ -304,6 +308,11 @@ def known_costs(
 ) -> None: ...
 
 @final
+class MarginalCosts:
+    def __init__(self, servers: list[dict[str, Any]]) -> None: ...
+    def of(self, prompt_tokens: float, known: _Floats, loads: _Floats) -> _Floats: ...
+
+@final
 class Job:
     tag: Any
     pool: Any
@@ -433,6 +442,7 @@ class Loop:
         predictors: list[Predictor | None],
         estimate: str,
         prior: float,
+        marginal: MarginalCosts,
         breakdowns: list[dict[str, Any]],
     ) -> None: ...
     def turn_page(self, page: Page) -> None:

@@ -335,18 +335,27 @@ def scores_add(double[::1] good not None, double[::1] bad not None, const double
 
 # ---- routing --------------------------------------------------------------------------------------------
 
+OPTIMIZERS = {"sgd": MS_SGD, "adagrad": MS_ADAGRAD}
+
 cdef class Predictor:
-    """Logistic regressions of all models, learnt by SGD with a batch of one."""
+    """Logistic regressions of all models, learnt by SGD or AdaGrad with a batch of one; `bias` is what biases start at."""
 
     cdef ms_predictor c
+    cdef dict options
 
     def __init__(self, int models, int features, *, double learning_rate, double momentum=0.0,
-                 double weight_decay=0.0, double clip=0.0):
+                 double weight_decay=0.0, double clip=0.0, str optimizer="sgd", bint standardize=False, bias=None):
         check_shape(models >= 1 and features >= 0, "a predictor has at least one model and no fewer than 0 features")
         ms_predictor_free(&self.c)
         check(ms_predictor_init(&self.c, models, features))
         self.c.learning_rate, self.c.momentum = learning_rate, momentum
         self.c.weight_decay, self.c.clip = weight_decay, clip
+        self.c.optimizer, self.c.standardizes = OPTIMIZERS[optimizer], standardize
+        self.options = {"learning_rate": learning_rate, "momentum": momentum, "weight_decay": weight_decay, "clip": clip,
+                        "optimizer": optimizer, "standardize": standardize}
+        if bias is not None:
+            check_shape(len(bias) == models, "bias is [models]")
+            np.asarray(<double[:models]>self.c.bias)[:] = bias
 
     def __dealloc__(self):
         ms_predictor_free(&self.c)
@@ -379,7 +388,7 @@ cdef class Predictor:
         cdef const double *at = &x[0, first] if self.c.features and first < end else NULL
         if first < end:
             with nogil:
-                ms_predictor_score(&self.c, at, n, end - first, &scores[0, first], n)
+                ms_predictor_score(&self.c, 0, self.c.models, at, n, end - first, &scores[0, first], n)
 
     def saved(self):
         """All that it has learnt, as numbers and lists; see `restore`."""
@@ -389,6 +398,9 @@ cdef class Predictor:
             "weights": self.weights.tolist(),
             "bias": self.bias.tolist(),
             "velocity": np.array(<double[:m, :d + 1]>self.c.velocity).tolist(),
+            "seen": self.c.scaler.count,
+            "mean": np.array(<double[:d + 1]>self.c.scaler.mean)[:d].tolist(),
+            "squares": np.array(<double[:d + 1]>self.c.scaler.squares)[:d].tolist(),
         }
 
     def restore(self, dict saved):
@@ -402,12 +414,15 @@ cdef class Predictor:
             np.asarray(<double[:m, :d]>self.c.weights)[:] = weights
         np.asarray(<double[:m]>self.c.bias)[:] = bias
         np.asarray(<double[:m, :d + 1]>self.c.velocity)[:] = velocity
+        if "seen" in saved:
+            self.c.scaler.count = saved["seen"]
+            np.asarray(<double[:d + 1]>self.c.scaler.mean)[:d] = saved["mean"]
+            np.asarray(<double[:d + 1]>self.c.scaler.squares)[:d] = saved["squares"]
         self.c.version = saved["version"]
 
     def copy(self):
         """Another one that has learnt the same, and goes on by itself."""
-        other = Predictor(self.c.models, self.c.features, learning_rate=self.c.learning_rate, momentum=self.c.momentum,
-                          weight_decay=self.c.weight_decay, clip=self.c.clip)
+        other = Predictor(self.c.models, self.c.features, **self.options)
         other.restore(self.saved())
         return other
 
@@ -685,17 +700,53 @@ def iteration(dict coefficients, double decoders, double context, double prompt_
     return ms_series_sum(ms_iteration_seconds(&c, &batch), n), ms_iteration_joules(&c, &batch, n)
 
 
-def known_costs(dict coefficients, *, double usd_per_s, double max_batched_tokens, double nominal_batch,
-                double mean_output_tokens, const int32_t[::1] prompt_tokens not None, double[::1] costs not None):
-    """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0."""
+cdef ms_known_cost known_cost_of(dict coefficients, double usd_per_s, double max_batched_tokens, double nominal_batch,
+                                 double mean_output_tokens) except *:
     cdef ms_known_cost known
     known.coefficients, known.usd_per_s = coefficients_of(coefficients), usd_per_s
     known.max_batched_tokens, known.nominal_batch = max_batched_tokens, nominal_batch
     known.mean_output_tokens = mean_output_tokens
+    return known
+
+
+def known_costs(dict coefficients, *, double usd_per_s, double max_batched_tokens, double nominal_batch,
+                double mean_output_tokens, const int32_t[::1] prompt_tokens not None, double[::1] costs not None):
+    """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0."""
+    cdef ms_known_cost known = known_cost_of(coefficients, usd_per_s, max_batched_tokens, nominal_batch,
+                                             mean_output_tokens)
     check_shape(prompt_tokens.shape[0] == costs.shape[0], "prompt_tokens and costs have one length")
     if costs.shape[0]:
         with nogil:
             ms_known_costs(&known, &prompt_tokens[0], costs.shape[0], &costs[0])
+
+
+cdef class MarginalCosts:
+    """What a request adds where it goes: see csrc/marginal.h.
+
+    `servers` are dicts, one a pool, those of one model together: model, share, places, and of its known cost
+    coefficients, usd_per_s, max_batched_tokens, nominal_batch, mean_output_tokens.
+    """
+
+    cdef object memory
+    cdef const ms_server_cost *c
+    cdef int32_t n
+
+    def __init__(self, list servers not None):
+        self.memory = np.zeros(max(len(servers), 1) * sizeof(ms_server_cost), np.uint8)
+        cdef uint8_t[::1] view = self.memory
+        cdef ms_server_cost *c = <ms_server_cost *>&view[0]
+        for k, said in enumerate(servers):
+            c[k].model, c[k].share, c[k].places = said["model"], said["share"], said["places"]
+            c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
+                                       said["nominal_batch"], said["mean_output_tokens"])
+        self.c, self.n = c, len(servers)
+
+    def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None):
+        """Costs [models] of a request, whose known costs stand where no server of a model is known."""
+        cdef double[::1] costs = np.empty(known.shape[0])
+        check_shape(known.shape[0] == loads.shape[0] and known.shape[0] > 0, "known and loads are [models]")
+        ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, &known[0], &loads[0], &costs[0])
+        return np.asarray(costs)
 
 
 cdef class Job:
@@ -954,7 +1005,8 @@ DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "pow
             "shared_queue": MS_SHARED_QUEUE}
 cdef dict WAITS = {"forever": MS_WAITS_FOREVER, "constant": MS_WAITS_CONSTANT, "exponential": MS_WAITS_EXPONENTIAL,
          "lognormal": MS_WAITS_LOGNORMAL}
-ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED}
+ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED,
+             "marginal": MS_ESTIMATE_MARGINAL}
 
 
 RECORD_COLUMNS = {
@@ -1016,6 +1068,7 @@ cdef class Page:
             check_shape(facts.shape[0] == by_model.shape[0] and facts.shape[1] == n, "facts is [models, n]")
             self.c.view.facts = &facts[0, 0]
         self.c.output_tokens, self.c.tenant, self.c.prompt_tokens = &outputs[0, 0], &tenant[0], &prompt[0]
+        self.c.view.prompt_tokens = &prompt[0]
         self.c.feedback_uniform = &feedback[0]
         self.c.instance = NULL
         if drawn["instance"] is not None:
@@ -1125,6 +1178,8 @@ cdef class Loop:
         A key of DISPATCH, and (seed, column, replication, sub) for each model.
     estimate, prior
         A key of ESTIMATES; NaN for the known cost.
+    marginal
+        What the estimate of that name knows of servers.
     policies, predictors
         Of the router's instances, one of each for each of them; None for an instance without a predictor.
     breakdowns
@@ -1132,13 +1187,13 @@ cdef class Loop:
     """
 
     cdef ms_loop c
-    cdef object policies, predictors, pages
+    cdef object policies, predictors, pages, marginal
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
 
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
                  str dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
-                 double prior, list breakdowns):
+                 double prior, MarginalCosts marginal not None, list breakdowns):
         cdef ms_loop_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
         plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
@@ -1165,11 +1220,12 @@ cdef class Loop:
         check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models,
                     "alphas are [tenants] and dispatch_streams [models]")
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
-        self.policies, self.predictors, self.pages = policies, predictors, []
+        self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
         self.ready = True
         check(ms_loop_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
         for i in range(c.instances):
             self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
+            self.c.instances.brain[i].servers, self.c.instances.brain[i].n_servers = marginal.c, marginal.n
         check(ms_loop_plan_breakdowns(&self.c, len(breakdowns)))
         for k, said in enumerate(breakdowns):
             self.c.breakdowns[k].replica, self.c.breakdowns[k].random = said["replica"], said["random"]

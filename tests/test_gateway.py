@@ -12,6 +12,7 @@ from messsim.routing import MessPlus
 
 
 def simulated(**router):
+    router = router | {"predictor": {"standardize": True} | router.get("predictor", {})}  # as MessPlus does
     said = scenario(
         requests=400,
         seed=3,
@@ -114,7 +115,7 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path):
         MessPlus.load(tmp_path / "y.json")
     whole["messsim_mess_plus"] = 99
     (tmp_path / "y.json").write_text(json.dumps(whole))
-    refuse("is of format 99; expected 1", lambda: MessPlus.load(tmp_path / "y.json"))
+    refuse("is of format 99; expected 2", lambda: MessPlus.load(tmp_path / "y.json"))
     with pytest.raises(OutputError):
         ours.save(tmp_path / "no" / "folder.json")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["r.json", "x.json", "y.json"]

@@ -27,7 +27,7 @@ def simulated():
         features={"dimensions": 3, "signal": 0.9},
         models=[model(m, s, cost_per_request=COSTS[m]) for m, s in zip("sml", (0.4, 0.6, 0.8), strict=True)],
         cluster={"mode": "none"},
-        router=OPTIONS,
+        router=OPTIONS | {"predictor": {"standardize": True}},  # as replay does
     )
     return run(said, "compiled")
 

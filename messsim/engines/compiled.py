@@ -127,7 +127,7 @@ class _Run:
             "features": setup.workload.features,
             "reference": s.reference,
             "in_usd": s.cost.unit == "USD",
-            "needs_loads": "loads" in setup.policy.needs,
+            "needs_loads": setup.needs_loads,
             "needs_features": "features" in setup.policy.needs,
             "uniforms": setup.policy.kernel.uniforms,
             "learns_every_answer": setup.policy.learns_every_answer,
@@ -160,6 +160,7 @@ class _Run:
             [p.predictor for p in self.policies],
             setup.policy.cost_estimate(said),
             math.nan if said.cost_prior is None else said.cost_prior,
+            setup.costs.marginal(),
             self._breakdowns(),
         )
 

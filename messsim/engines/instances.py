@@ -29,10 +29,10 @@ class Instances:
         A ledger per tenant of all answers, as if all were rated.
     """
 
-    def __init__(self, scenario: Scenario, policy: Policy) -> None:
+    def __init__(self, scenario: Scenario, policy: Policy, marginal: _core.MarginalCosts) -> None:
         said = scenario.router
         count = said.instances
-        self.brains = [Brain(scenario, p, i, count) for i, p in enumerate(policy.copies(count))]
+        self.brains = [Brain(scenario, p, marginal, i, count) for i, p in enumerate(policy.copies(count))]
         self.delivered = [
             _core.Ledger(t.alpha or 0.0, discount=said.discount, window=said.window or 0) for t in scenario.promises
         ]

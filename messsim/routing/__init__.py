@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from messsim.errors import MesssimError, ScenarioError
-from messsim.scenario.routing import Router
+from messsim.scenario.routing import AUTO_TAGS, Router
 
 from . import (
     best_single,
@@ -131,7 +131,7 @@ def options_for(router: Router) -> Router:
         return Router.model_validate(given | own)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(p) for p in first["loc"])
+        key = ".".join(str(p) for p in first["loc"] if p not in AUTO_TAGS)
         raise ScenarioError(f"router.{router.policy}.{key} = {first['input']!r}: {first['msg']}") from None
 
 

@@ -20,15 +20,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from messsim import _core
 from messsim.errors import OutputError, ScenarioError
-from messsim.scenario.routing import Router
+from messsim.scenario.routing import AUTO_TAGS, Router
 from messsim.scenario.seeds import column_id
 
 from .contract import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL
+from .learning import warm_start
 from .mess_plus import build
+from .tradeoff import automatic_v
 
 __all__ = ["MessPlus", "Route"]
 
-FORMAT = 1
+FORMAT = 2
 
 Floats = NDArray[np.float64]
 
@@ -77,8 +79,8 @@ class MessPlus:
     seed
         Of its exploration.
     options
-        As in a scenario's ``[router]``: ``V``, ``c``, ``kappa``, ``explore``, ``predictor``, ``reference``,
-        ``discount``, ``window``, ``target_queue``, ``gain``.
+        As in a scenario's ``[router]``: ``V``, ``c``, ``kappa``, ``explore``, ``learn``, ``predictor``,
+        ``reference``, ``discount``, ``window``, ``target_queue``, ``gain``.
 
     Raises
     ------
@@ -94,7 +96,9 @@ class MessPlus:
         if not hasattr(features, "__index__") or features < 0:
             raise ScenarioError(f"features = {features!r}: expected how many a request has, 0 or more")
         self._reference = self.models.index(said.reference) if said.reference else len(self.models) - 1
-        self._policy = build(said, len(self.models), features)
+        self._finds_weight = said.V == "auto"
+        self._cost_sums, self._weight = np.zeros(len(self.models)), 1.0 if said.V == "auto" else said.V
+        self._policy = build(_resolved(said, self._weight), len(self.models), features)
         self._ledger = _core.Ledger(alpha, discount=said.discount, window=said.window or 0)
         self._column = column_id("policy:mess+")
         self._routed = 0
@@ -104,6 +108,11 @@ class MessPlus:
     def alpha(self) -> float:
         """The promise."""
         return self._ledger.alpha
+
+    @property
+    def weight(self) -> float:
+        """V, the weight of cost; where it is automatic, by the costs of all requests routed so far."""
+        return self._weight
 
     @property
     def queue(self) -> float:
@@ -136,20 +145,35 @@ class MessPlus:
             If there are not as many of them as there should be, or one is not a finite number.
         """
         x = _numbers("features", features, self.features)
-        route, plan, x = self._decide(features, costs)
+        prices = self._prices(costs)
+        self._cost_sums += prices
+        self._weigh(self._cost_sums)
+        route, plan, x = self._decide(x, prices)
         self._routed += 1
-        teaches = plan == PLAN_ALL or self._policy.learns_every_answer
+        teaches = route.explores or self._policy.learns_every_answer
         self._pending[route.request] = (plan, x.tolist() if teaches else None)
         return route
 
     def preview(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> Route:
         """What `route` would decide now; nothing is counted."""
-        return self._decide(features, costs)[0]
+        prices, kept = self._prices(costs), (self._weight, self._policy.kernel.state.copy())
+        self._weigh(self._cost_sums + prices)
+        route = self._decide(_numbers("features", features, self.features), prices)[0]
+        self._weight, self._policy.kernel.state[:] = kept
+        return route
 
-    def _decide(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> tuple[Route, int, Floats]:
+    def _prices(self, costs: Sequence[float] | Mapping[str, float]) -> Floats:
+        return _numbers("costs", self._in_order(costs) if isinstance(costs, Mapping) else costs, len(self.models))
+
+    def _weigh(self, cost_sums: Floats) -> None:
+        """Puts an automatic V into the scale of the mean costs so far, those of the request at hand included."""
+        if self._finds_weight:
+            weight = automatic_v((cost_sums / (self._routed + 1)).tolist())
+            self._policy.kernel.state[0] *= weight / self._weight  # which target_queue steers
+            self._weight = weight
+
+    def _decide(self, x: Floats, prices: Floats) -> tuple[Route, int, Floats]:
         models, request, queue = len(self.models), self._routed, self._ledger.queue
-        x = _numbers("features", features, self.features)
-        prices = _numbers("costs", self._in_order(costs) if isinstance(costs, Mapping) else costs, models)
         scores = np.empty((models, 1))
         assert self._policy.predictor is not None
         self._policy.predictor.score(np.ascontiguousarray(x.reshape(-1, 1)), scores)
@@ -234,6 +258,31 @@ class MessPlus:
         assert self._policy.predictor is not None
         self._policy.predictor.learn(x, labels)
 
+    def learn_from(self, features: ArrayLike, satisfied: ArrayLike) -> None:
+        """Learns from labelled requests of before, one after the other; the queue does not move.
+
+        Parameters
+        ----------
+        features : array_like [n, features]
+        satisfied : array_like [n, models]
+            In [0, 1]; NaN where nobody rated that model's answer.
+
+        Raises
+        ------
+        ScenarioError
+            If they are not of these shapes, or a value is out of range.
+        """
+        x, labels = (np.array(a, dtype=np.float64, ndmin=2) for a in (features, satisfied))
+        if x.shape != (len(labels), self.features) or labels.shape[1] != len(self.models):
+            raise ScenarioError(
+                f"features and satisfied: are {list(x.shape)} and {list(labels.shape)}; "
+                f"expected [n, {self.features}] and [n, {len(self.models)}]"
+            )
+        if not np.isfinite(x).all() or not (np.isnan(labels) | ((labels >= 0.0) & (labels <= 1.0))).all():
+            raise ScenarioError("features and satisfied: expected finite numbers, and labels from 0 to 1 or NaN")
+        assert self._policy.predictor is not None
+        warm_start(self._policy.predictor, x, labels)
+
     def forget(self, request: int) -> None:
         """Waits no longer for the feedback of a request."""
         self._pending.pop(request, None)
@@ -257,6 +306,8 @@ class MessPlus:
             "seed": self._seed,
             "options": self._options,
             "routed": self._routed,
+            "V": self._weight,
+            "cost_sums": self._cost_sums.tolist(),
             "state": self._policy.kernel.state.tolist(),
             "predictor": self._policy.predictor.saved(),
             "ledger": self._ledger.saved(),
@@ -287,6 +338,7 @@ class MessPlus:
             self = cls(whole["models"], whole["features"], whole["alpha"], seed=whole["seed"], **whole["options"])
             assert self._policy.predictor is not None
             self._routed = whole["routed"]
+            self._weight, self._cost_sums = whole["V"], np.array(whole["cost_sums"], dtype=np.float64)
             self._policy.kernel.state[:] = whole["state"]
             self._policy.predictor.restore(whole["predictor"])
             self._ledger.restore(whole["ledger"])
@@ -298,7 +350,17 @@ class MessPlus:
         return self
 
 
-OURS = frozenset(["V", "c", "kappa", "explore", "predictor", "reference", "discount", "window", "target_queue", "gain"])
+OURS = frozenset(
+    ["V", "c", "kappa", "explore", "learn", "predictor", "reference", "discount", "window", "target_queue", "gain"]
+)
+
+
+def _resolved(said: Router, weight: float) -> Router:
+    """Options without a word left open: requests in a gateway have features of any scale."""
+    predictor = said.predictor
+    if predictor.standardize is None:
+        predictor = predictor.model_copy(update={"standardize": True})
+    return said.model_copy(update={"V": weight, "predictor": predictor})
 
 
 def _options(options: Mapping[str, Any], alpha: float, models: Sequence[str]) -> Router:
@@ -312,11 +374,13 @@ def _options(options: Mapping[str, Any], alpha: float, models: Sequence[str]) ->
         raise ScenarioError(f"models = {list(models)!r}: expected at least one, each with a name of its own")
     if options.get("reference") not in (None, *models):
         raise ScenarioError(f"reference = {options['reference']!r}: expected one of {', '.join(models)}")
+    if (options.get("predictor") or {}).get("warm_start") is not None:
+        raise ScenarioError("predictor.warm_start: a file is read by a scenario's run; expected learn_from(), later")
     try:
         return Router.model_validate(dict(options))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(p) for p in first["loc"])
+        key = ".".join(str(p) for p in first["loc"] if p not in AUTO_TAGS)
         raise ScenarioError(f"{key} = {first['input']!r}: {first['msg']}") from None
 
 

@@ -113,4 +113,6 @@ def dump(scenario: Scenario) -> str:
             table["file"] = str(scenario.path(table["file"]).resolve())
     if scenario.router.policy.endswith(".py"):
         data["router"]["policy"] = str(scenario.path(scenario.router.policy).resolve())
+    if (file := scenario.router.predictor.warm_start) is not None:
+        data["router"]["predictor"]["warm_start"] = str(scenario.path(file).resolve())
     return tomli_w.dumps(data)

@@ -11,6 +11,7 @@ from messsim.results.running import Running
 from messsim.routing import MessPlus
 from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.routing.oracle_dual import Frontier
+from messsim.routing.tradeoff import automatic_v
 
 from .decision_log import DecisionLog
 
@@ -57,7 +58,10 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
         `kind` (``"all outcomes"``, ``"random"`` or ``"one outcome"``), `logged` (the router that wrote it),
         `mess_plus`, `shadow` (what MESS+ would have decided), `refused` (what is asked in vain, and why).
     """
-    found: dict[str, Any] = {"requests": len(log), "alpha": alpha, "models": log.models, "logged": _logged(log, alpha)}
+    if options.get("V", "auto") == "auto":
+        options |= {"V": automatic_v(log.costs.mean(axis=1).tolist())}
+    found: dict[str, Any] = {"requests": len(log), "alpha": alpha, "V": options["V"], "models": log.models}
+    found |= {"logged": _logged(log, alpha)}
     if log.outcomes is not None:
         router = MessPlus(log.models, len(log.features), alpha, seed=seed, **options)
         told: dict[str, Any] = {"kind": "all outcomes", "shadow": None, "refused": []}
