@@ -5,12 +5,15 @@ it, and cannot take one that is not UTF-8.
 """
 
 import hashlib
+import json
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-__all__ = ["NotAFile", "is_utf8", "open_file", "read_bytes", "sha256", "why"]
+__all__ = ["MOST_JSON", "NotAFile", "is_utf8", "open_file", "read_bytes", "read_json", "sha256", "why"]
+
+MOST_JSON = 1 << 30  # bytes
 
 KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -65,6 +68,20 @@ def read_bytes(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise OSError(f"it is longer than {most / 2**20:.0f} MiB")
     return content
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(read_bytes(path, MOST_JSON).decode())
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def sha256(path: Path) -> str:

@@ -1,11 +1,11 @@
 """Where a result comes from: versions, machine, data."""
 
-import hashlib
 import os
 import platform
 from importlib.metadata import version
 from typing import Any
 
+from messsim.files import sha256
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
@@ -21,7 +21,7 @@ def provenance(scenario: Scenario) -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
-        "data": {f: hashlib.sha256(scenario.path(f).read_bytes()).hexdigest() for f in files_of(scenario)},
+        "data": {f: sha256(scenario.path(f)) for f in files_of(scenario)},
     }
 
 
