@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from .fleet import MOST_REPLICAS
@@ -72,8 +73,7 @@ def _rates(s: Scenario) -> Iterator[str]:
 
 
 def _repeated(names: Iterable[str]) -> set[str]:
-    names = list(names)
-    return {n for n in names if names.count(n) > 1}
+    return {name for name, times in Counter(names).items() if times > 1}
 
 
 def _names(s: Scenario) -> Iterator[str]:
