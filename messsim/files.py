@@ -8,8 +8,9 @@ import hashlib
 import json
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 __all__ = ["MOST_JSON", "NotAFile", "is_utf8", "open_file", "read_bytes", "read_json", "sha256", "why"]
 
@@ -28,7 +29,7 @@ class NotAFile(OSError):
     """A path that leads to a directory, a pipe, a socket or a device; its text is which."""
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """Opens a plain file for reading: to read a pipe or a device might never end.
 
     Raises
@@ -64,10 +65,9 @@ def read_bytes(path: Path, most: int) -> bytes:
         If it cannot be read, or is longer.
     """
     with open_file(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise OSError(f"it is longer than {most / 2**20:.0f} MiB")
-    return content
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(f"it is longer than {most >> 20} MiB")
+        return file.read()
 
 
 def read_json(path: Path) -> Any:

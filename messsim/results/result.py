@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from messsim import files
 from messsim.errors import DataError, OutputError
@@ -97,4 +98,6 @@ def _scanned(folder: Path) -> pl.LazyFrame:
             raise OutputError(f"{part}: cannot be read: {error}") from None
     if all(map(files.is_utf8, parts)):
         return pl.scan_parquet(parts, glob=False)
-    return pl.scan_parquet([part.open("rb") for part in parts])
+    with contextlib.ExitStack() as stack:
+        opened: list[IO[bytes]] = [stack.enter_context(part.open("rb")) for part in parts]
+        return pl.scan_parquet(opened)  # it keeps descriptors of its own

@@ -8,6 +8,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from messsim.errors import ScenarioError
+from messsim.files import is_utf8
 
 from .overrides import override, parse_override, split_path
 from .own import with_own_profiles
@@ -110,7 +111,17 @@ def dump(scenario: Scenario) -> str:
     data = scenario.model_dump(exclude_none=True, by_alias=True)
     for table in (data["arrivals"], data["satisfaction"]):
         if "file" in table:
-            table["file"] = str(scenario.path(table["file"]).resolve())
+            table["file"] = _absolute(scenario, table["file"])
     if scenario.router.policy.endswith(".py"):
-        data["router"]["policy"] = str(scenario.path(scenario.router.policy).resolve())
+        data["router"]["policy"] = _absolute(scenario, scenario.router.policy)
     return tomli_w.dumps(data)
+
+
+def _absolute(scenario: Scenario, name: str) -> str:
+    path = scenario.path(name).resolve()
+    if not is_utf8(path):
+        shown = ascii(str(path))[1:-1]
+        raise ScenarioError(
+            f"{shown}: is not UTF-8, so that the scenario cannot be written down; expected another name"
+        )
+    return str(path)

@@ -7,6 +7,7 @@ from typing import Any
 
 from messsim.report.comparison import comparison_csv, cost_picture
 from messsim.report.pictures import needs_altair, svg_of
+from messsim.results import write_parquet
 from messsim.results.directory import complete_or_absent, writing
 from messsim.scenario import Scenario, dump
 
@@ -37,5 +38,5 @@ def write_comparison(
         (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         (beside / "comparison.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         (beside / "comparison.csv").write_text(comparison_csv(found), encoding="utf-8")
-        frame_of(rows).write_parquet(beside / "results.parquet")
+        write_parquet(frame_of(rows), beside / "results.parquet")
         (beside / "cost-satisfaction.svg").write_text(svg_of(cost_picture(whole)), encoding="utf-8")

@@ -13,7 +13,7 @@ from messsim.files import read_json
 from messsim.plot.figure import library
 from messsim.report.convergence import convergence_page
 from messsim.report.page import Page, html
-from messsim.results import complete_or_absent, writing
+from messsim.results import complete_or_absent, write_parquet, writing
 from messsim.scenario import Scenario, dump, notes_of
 from messsim.workload.blocks import whole
 
@@ -54,8 +54,8 @@ def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> bool
     with complete_or_absent(out) as beside, writing(out):
         (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         (beside / CONVERGENCE).write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
-        found.curves.write_parquet(beside / CURVES)
-        found.rows.write_parquet(beside / RESULTS)
+        write_parquet(found.curves, beside / CURVES)
+        write_parquet(found.rows, beside / RESULTS)
         if page is not None:
             (beside / "report.html").write_bytes(page)
     return page is not None

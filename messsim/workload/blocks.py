@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, IO
+from typing import IO, TYPE_CHECKING, cast
 
 from messsim import files
 from messsim.errors import DataError
@@ -71,11 +71,19 @@ def whole(path: Path) -> pl.DataFrame:
         if kind == "parquet":
             check_layout(file)
             return pl.read_parquet(file)
-        text = file.read(MOST_UNPACKED + 1 if isinstance(file, gzip.GzipFile) else -1).removeprefix(BYTE_ORDER_MARK)
-        if isinstance(file, gzip.GzipFile) and len(text) > MOST_UNPACKED:
-            raise DataError(f"holds more than {MOST_UNPACKED >> 20} MiB; expected less, or a Parquet file", str(path))
-        text = text.rstrip(b"\r\n")
+        text = _unpacked(file, path) if isinstance(file, gzip.GzipFile) else file.read()
+        text = text.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
         return _csv(text) if kind == "csv" else _jsonl(text, 0)
+
+
+def _unpacked(file: gzip.GzipFile, path: Path) -> bytes:
+    pieces, length = [], 0
+    while piece := file.read(BLOCK_BYTES):
+        pieces.append(piece)
+        length += len(piece)
+        if length > MOST_UNPACKED:
+            raise DataError(f"holds more than {MOST_UNPACKED >> 20} MiB; expected less, or a Parquet file", str(path))
+    return b"".join(pieces)
 
 
 @contextlib.contextmanager
@@ -91,7 +99,7 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             kind = _kind(path)
             packed = kind != "parquet" and file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            yield kind, gzip.GzipFile(fileobj=file) if packed else file
+            yield kind, cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
     except pl.exceptions.PanicException:  # its text is about the reader's insides
         raise DataError("cannot be read: it is damaged, or of a kind that Polars does not know", str(path)) from None
     except OSError as error:

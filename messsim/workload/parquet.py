@@ -11,7 +11,7 @@ The layout is that of https://github.com/apache/parquet-format (parquet.thrift) 
 
 import mmap
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 __all__ = ["check_layout"]
 
@@ -30,7 +30,7 @@ Bytes = bytes | mmap.mmap
 Fields = dict[int, Any]
 
 
-def check_layout(file: BinaryIO) -> list[int]:
+def check_layout(file: IO[bytes]) -> list[int]:
     """The numbers of rows of the groups of an open file; raises ValueError if footer or pages do not fit into it."""
     size = file.seek(0, 2)
     file.seek(0)
