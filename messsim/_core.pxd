@@ -438,6 +438,7 @@ cdef extern from "histogram.h" nogil:
     void ms_log_histogram_add(ms_log_histogram *, const double *values, int64_t n)
 
 cdef extern from "tally.h" nogil:
+    const double MS_KEPT_TOLERANCE
     enum:
         MS_TALLY_SUMS
         MS_TALLY_COUNTS

@@ -39,6 +39,7 @@ PLAN_MODEL: Final[int]
 KV_POLICIES: Final[dict[str, int]]
 DISPATCH: Final[dict[str, int]]
 ESTIMATES: Final[dict[str, int]]
+KEPT_TOLERANCE: Final[float]
 RECORD_COLUMNS: Final[dict[str, Any]]
 
 # why a loop returns

@@ -1,4 +1,4 @@
-"""The servers and the order of events in both engines, in small runs worked out by hand (CONVENTIONS A and B).
+"""The servers and the order of events in both engines, in small runs worked out by hand (docs/conventions.md, A, B).
 
 Iterations last STEP_S whatever is in them, so a request of p prompt and o output tokens takes
 ceil(p / budget) + o - 1 of them.

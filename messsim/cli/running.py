@@ -96,7 +96,7 @@ def check(
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> None:
-    """Before running: load of each pool, stability, whether alpha can be reached, time and memory."""
+    """Before running: load of each pool, whether alpha can be reached, time and memory; exit 1 if it cannot work."""
     from messsim.report.checklist import checklist
     from messsim.study.check import check as examine
 
@@ -105,6 +105,8 @@ def check(
         print_json(found)
     else:
         console.print(checklist(found))
+    if found["problems"]:
+        raise typer.Exit(1)
 
 
 @command

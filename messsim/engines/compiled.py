@@ -286,7 +286,8 @@ class _Run:
             queue_delivered_max=delivered["plain_max"],
             rated=tracked["rated"],
             rated_satisfied=tracked["satisfied"],
-            queue_tracked=tracked["plain"],
+            queue_tracked=tracked["queue"],
+            queue_plain=tracked["plain"],
             certificate=tracked["certificate"],
         )
 

@@ -65,7 +65,7 @@ def prepare(scenario: Scenario) -> Setup:
     if policy.prepare is not None:
         policy.prepare(policy.kernel, knowledge_of(scenario, workload, pools, costs, policy))
     said = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(scenario.router, policy)]
-    said += _cost_order(scenario, costs.at_mean(workload.mean_prompt_tokens()))
+    said += _cost_order(scenario, costs.mean(workload))
     return Setup(scenario, workload, pools, costs, policy, said)
 
 

@@ -9,7 +9,7 @@ from messsim.workload.chunk import Floats
 __all__ = ["BINS_PER_OCTAVE", "LEAST", "LogHistogram", "LogHistograms", "ScoreHistogram"]
 
 BINS_PER_OCTAVE = 1024
-LEAST, OCTAVES = 2.0**-20, 44  # from a microsecond to half a year of seconds
+LEAST, OCTAVES = 2.0**-20, 60  # from a microsecond to 2^40 s, as long as a trace may be
 
 BINS = BINS_PER_OCTAVE * OCTAVES
 LN_2 = 0.6931471805599453
@@ -60,7 +60,7 @@ class LogHistogram:
         return float(self._sum[0]) / self.count if self.count else None
 
     def quantiles(self, shares: list[float]) -> list[float | None]:
-        """The smallest value with at least that share at or below it, for each share."""
+        """The smallest value with at least that share at or below it, for each share; None where it is off the grid."""
         bins = np.flatnonzero(self._counts[0])
         return _quantiles(bins, self._counts[0][bins], int(self._zeros[0]), shares)
 
@@ -124,7 +124,8 @@ def _quantiles(bins: Counts, counts: Counts, zeros: int, shares: list[float]) ->
             found.append(0.0)
             continue
         at = int(bins[np.searchsorted(cumulative, rank)])
-        found.append(float(LEAST * 2.0 ** ((at + 0.5) / BINS_PER_OCTAVE)))
+        beyond = at == BINS - 1  # the last bin also holds all that is larger
+        found.append(None if beyond else float(LEAST * 2.0 ** ((at + 0.5) / BINS_PER_OCTAVE)))
     return found
 
 

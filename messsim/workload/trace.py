@@ -30,6 +30,8 @@ class TraceRows:
     """The trace's rows in order of time, from 0 s on.
 
     `period_s` is what a repetition adds: the span and one mean gap. Token columns are None unless asked.
+    `file` names it, `file_rows` are all its rows, and `first_row` is the first of them in order of time that is here;
+    `file_rate_rps` is the mean rate of all of them, stretched as these are.
     """
 
     time_s: Floats
@@ -37,9 +39,29 @@ class TraceRows:
     prompt_tokens: Ints | None
     output_tokens: Ints | None
     notes: tuple[str, ...] = ()
+    file: str = ""
+    file_rows: int = 0
+    first_row: int = 0
+    file_rate_rps: float | None = None
 
     def __len__(self) -> int:
         return len(self.time_s)
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether it says how long prompts or answers are."""
+        return self.prompt_tokens is not None or self.output_tokens is not None
+
+    def requests_before(self, horizon_s: float, *, repeat: bool) -> int:
+        """How many requests come before a deadline."""
+        turns = int(horizon_s // self.period_s) if repeat else 0
+        rest = int(np.searchsorted(self.time_s + turns * self.period_s, horizon_s, side="left"))
+        return turns * len(self) + rest
+
+    def rate_rps(self, requests: int) -> float:
+        """Mean rate of the first `requests`, requests per second; of the whole trace where all its rows are taken."""
+        span_s = float(self.time_s[requests - 1]) if requests < len(self) else 0.0
+        return (requests - 1) / span_s if span_s > 0 else len(self) / self.period_s
 
 
 def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> TraceRows:
@@ -61,18 +83,26 @@ def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> Tr
         order = np.argsort(time_s, kind="stable")
         time_s, found = time_s[order], {column: counts[order] for column, counts in found.items()}
     time_s -= time_s[0]
+    rows, first_row, file_period_s = len(time_s), 0, _period_s(time_s)
     if law.window_s is not None:
         inside = slice(*np.searchsorted(time_s, law.window_s, side="left"))
+        first_row = int(inside.start)
         time_s, found = time_s[inside] - law.window_s[0], {column: counts[inside] for column, counts in found.items()}
         if len(time_s) == 0:
             raise DataError(f"has no rows in window_s = {law.window_s} s", str(path))
+    as_recorded_s = _period_s(time_s)
     time_s, period_s = _stretched(time_s, law.rate_rps, path)
+    stretched = period_s / as_recorded_s if as_recorded_s else 1.0
     return TraceRows(
         time_s,
         period_s,
         found[names.prompt_tokens] if prompt else None,
         found[names.output_tokens] if output else None,
         tuple(notes),
+        path.name,
+        rows,
+        first_row,
+        rows / (file_period_s * stretched) if file_period_s else None,
     )
 
 
@@ -129,16 +159,21 @@ def _dates(series: pl.Series, path: Path, before: int) -> pl.Series:
     return dates
 
 
-def _stretched(time_s: Floats, rate_rps: float | None, path: Path) -> tuple[Floats, float]:
+def _period_s(time_s: Floats) -> float:
+    """Span and one mean gap, seconds; 0 where all are at one time."""
     span_s = float(time_s[-1] - time_s[0])
-    if span_s <= 0 and rate_rps is None:
+    return span_s + span_s / (len(time_s) - 1) if span_s > 0 else 0.0
+
+
+def _stretched(time_s: Floats, rate_rps: float | None, path: Path) -> tuple[Floats, float]:
+    period_s = _period_s(time_s)
+    if period_s <= 0 and rate_rps is None:
         raise DataError(
             f"all {len(time_s)} arrivals are at one time, so there is no rate; expected arrivals.rate_rps",
             str(path),
         )
-    if span_s <= 0 and rate_rps is not None:
+    if period_s <= 0 and rate_rps is not None:
         return time_s - time_s[0], len(time_s) / rate_rps
-    period_s = span_s + span_s / (len(time_s) - 1)
     if rate_rps is None:
         return time_s, period_s
     factor = len(time_s) / period_s / rate_rps
