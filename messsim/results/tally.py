@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messsim import _core
 from messsim.engines import RecordChunk
@@ -51,7 +52,7 @@ class ManyLatencies:
         self._warmup = warmup
         self._histograms = {name: LogHistograms(tenants) for name in Latencies.NAMES}
 
-    def add(self, columns: dict[str, Any]) -> None:
+    def add(self, columns: dict[str, NDArray[Any]]) -> None:
         """Counts answered requests after the warm-up."""
         counted = (columns["status"] == COMPLETED) & (columns["id"] >= self._warmup)
         tenant, values = columns["tenant"][counted].astype(np.int64), latencies_of(columns)

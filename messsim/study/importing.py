@@ -220,7 +220,7 @@ class _Rows:
         if self._times is None or len(self._times[1]) == 0:
             raise DataError("no request of it was answered; expected some", str(self._path))
         per_second, times = self._times[0], self._times[1].array()
-        found: dict[str, Any] = {"arrival_s": _since_first(times, per_second)}
+        found: dict[str, NDArray[Any]] = {"arrival_s": _since_first(times, per_second)}
         names = ("prompt_tokens", "output_tokens")
         found |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}
         if self._columns.tenant is not None:
