@@ -722,6 +722,10 @@ cdef class Job:
         if self.c.first_token_s != self.c.first_token_s:
             self.c.first_token_s = first_token_s
 
+    def cut_off(self, double now_s):
+        """The API that it called fails: what it had promised for later will not happen."""
+        ms_job_cut_off(&self.c, now_s)
+
     def restart(self):
         """After a failure: it begins again from its prompt and keeps its first times and its energy."""
         self.c.generated_tokens = 0

@@ -6,15 +6,18 @@ import functools
 import json
 import os
 import resource
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+import typer.core
 
 from messsim.errors import MesssimError, OutputError, SimulationError
+from messsim.report.screen import Screen
+from messsim.wording import visible
+
+from .signals import exit_code
 
 if TYPE_CHECKING:
     from messsim.scenario import Scenario
@@ -37,8 +40,37 @@ __all__ = [
     "stderr",
 ]
 
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # Typer exports no name for it
+
+
+@contextlib.contextmanager
+def _visible_usage() -> Iterator[None]:
+    """A wrong command line may hold anything: what Typer says of it is made visible before Typer prints it."""
+    try:
+        yield
+    except UsageError as error:
+        message = visible(error.format_message())  # type: ignore[attr-defined]
+        error.format_message = lambda: message  # type: ignore[attr-defined]
+        raise
+
+
+class Commands(typer.core.TyperGroup):
+    """All commands, as Typer has them, but for how a wrong command line is shown."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Reads what stands before a command's name."""
+        with _visible_usage():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Reads the command's name and what follows, and runs it."""
+        with _visible_usage():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
     name="messsim",
+    cls=Commands,
     help="Simulate LLM inference clusters behind a router that promises satisfaction (MESS+).",
     no_args_is_help=True,
     add_completion=False,
@@ -49,8 +81,8 @@ LEAST_MEMORY = 1 << 30  # bytes of addresses: with less, Polars' threads end the
 
 if os.environ.get("COLUMNS", "").strip() == "0":  # which stands for nothing known, and would print nothing
     del os.environ["COLUMNS"]
-console = Console()
-stderr = Console(stderr=True)
+console = Screen()
+stderr = Screen(stderr=True)
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (TOML).")]
 Sets = Annotated[
@@ -71,20 +103,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """A command whose errors come in one voice, with the exit codes 1 (failed), 2 (bad input), 130 (Ctrl-C)."""
+    """A command whose errors come in one voice, exit codes 1 (failed), 2 (bad input), 130, 143, 129 (signals)."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             _check_surroundings()
             function(*args, **kwargs)
-            if sys.stdout is not None:
-                sys.stdout.flush()
         except KeyboardInterrupt as interrupt:
-            stderr.print(str(interrupt) or "interrupted; nothing was written", style="bold yellow", soft_wrap=True)
-            raise typer.Exit(130) from None
+            stderr.print_plain(str(interrupt) or "interrupted; nothing was written", "bold yellow")
+            raise typer.Exit(exit_code(interrupt)) from None
         except MesssimError as error:
-            stderr.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+            stderr.print_plain(f"error: {error}", "bold red")
             raise typer.Exit(1 if isinstance(error, SimulationError) else 2) from None
         except MemoryError:
             raise _failed("there is not enough memory") from None
@@ -100,14 +130,12 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 def _failed(reason: str) -> typer.Exit:
     with contextlib.suppress(OSError):
-        stderr.print(f"error: {reason}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        stderr.print_plain(f"error: {reason}", "bold red")
     return typer.Exit(2)
 
 
 def _check_surroundings() -> None:
     """What would end a command without a word, or with many that do not help."""
-    if sys.stdout is None:
-        raise OutputError("standard output is closed; expected somewhere to print to, such as > /dev/null")
     threads = os.environ.get("POLARS_MAX_THREADS")
     if threads is not None and not (threads.isdecimal() and int(threads) > 0):
         raise OutputError(f"POLARS_MAX_THREADS={threads}: expected a whole number, at least 1, or none")
@@ -128,13 +156,13 @@ def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":
 
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+    typer.echo(json.dumps(value, indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
 
 
 def print_written(out: Path | None, what: str = "") -> None:
     """Where something was written, if anywhere."""
     if out is not None:
-        console.print(f"{what}written to {out}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        console.print_plain(f"{what}written to {out}", "dim")
 
 
 def _version(wanted: bool) -> None:

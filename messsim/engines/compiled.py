@@ -232,7 +232,7 @@ class _Run:
             }
             for plan in self.setup.pools
             for number in range(plan.replicas)
-            if failures.mtbf_s is not None and not plan.is_api
+            if failures.mtbf_s is not None
         ]
         return planned + random
 

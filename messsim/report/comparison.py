@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
+from .screen import Text
 from .tables import Fitting, half_width, number, percent, seconds
 
 if TYPE_CHECKING:

@@ -20,6 +20,19 @@ __all__ = ["notes_of", "problems_of"]
 LEAST_REQUESTS_A_SLOT = 1e-3
 LEAST_PAUSE_S = 1e-6
 
+GPU_KEYS = (
+    "profile",
+    "gpu",
+    "tp",
+    "coefficients",
+    "replicas",
+    "max_num_seqs",
+    "max_batched_tokens",
+    "kv_capacity_tokens",
+    "kv_policy",
+)
+API_KEYS = ("latency_s", "tpot_s", "usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
+
 
 class Parts(Protocol):
     """The parts of a scenario, as far as one may not fit another."""
@@ -75,6 +88,7 @@ def problems_of(scenario: Parts) -> list[str]:
         *_outcomes(scenario),
         *_lengths_of_text(scenario),
         *_serving(scenario),
+        *_keys_without_effect(scenario),
         *_clients(scenario),
         *_phases(scenario),
         *_prices(scenario),
@@ -175,6 +189,20 @@ def _lengths_of_text(s: Parts) -> Iterator[str]:
             yield f"{key}.kind = 'table': expected satisfaction.kind = 'table', not {s.satisfaction.kind!r}"
 
 
+def _keys_without_effect(s: Parts) -> Iterator[str]:
+    """An API has no replicas, and GPUs have no price a token."""
+    for table, servings in (("models", s.models), ("pools", s.pools)):
+        for i, said in enumerate(servings):
+            keys, other = (GPU_KEYS, "gpu") if said.kind == "api" else (API_KEYS, "api")
+            for key in keys:
+                if key in said.model_fields_set and (value := getattr(said, key)) is not None:
+                    shown = f" = {value!r}" if isinstance(value, (str, int, float)) else ""
+                    yield (
+                        f"{table}.{i}.{key}{shown}: has no effect with kind = {said.kind!r}; "
+                        f"expected kind = {other!r}, or no such key"
+                    )
+
+
 def _serving(s: Parts) -> Iterator[str]:
     pooled = {p.serves for p in s.pools}
     for i, model in enumerate(s.models):
@@ -193,9 +221,10 @@ def _serving(s: Parts) -> Iterator[str]:
     if replicas > MOST_REPLICAS:
         yield f"pools: {replicas} replicas in all; expected at most {MOST_REPLICAS}"
     with_servers = s.cluster.mode == "servers"
-    if with_servers and s.arrivals.kind == "closed" and s.cluster.admission and s.arrivals.think_s < LEAST_PAUSE_S:
+    refuses = "cluster.admission" if s.cluster.admission else "outages of an API" if _apis_fail(s) else None
+    if with_servers and s.arrivals.kind == "closed" and refuses and s.arrivals.think_s < LEAST_PAUSE_S:
         yield (
-            f"arrivals.think_s = {s.arrivals.think_s:g}: expected at least {LEAST_PAUSE_S:g} with cluster.admission: a "
+            f"arrivals.think_s = {s.arrivals.think_s:g}: expected at least {LEAST_PAUSE_S:g} with {refuses}: a "
             "client who is turned away would ask again at the same instant"
         )
     if s.cluster.mode == "none":
@@ -229,11 +258,19 @@ def _clients(s: Parts) -> Iterator[str]:
     if said.patience_s is not None and said.patience_s.mean_s == 0:
         yield "clients.patience_s = 0: expected more than 0 seconds"
     loses = s.cluster.failures is not None and s.cluster.failures.on_failure == "lose"
-    if said.patience_s is None and s.cluster.admission is None and not loses:
+    if said.patience_s is None and s.cluster.admission is None and not loses and not _apis_fail(s):
         yield (
             f"clients.retries = {said.retries}: every request has its answer in time; expected clients.patience_s, "
             "cluster.admission, or cluster.failures.on_failure = 'lose'"
         )
+
+
+def _apis_fail(s: Parts) -> bool:
+    """Whether there are models that only APIs serve, and failures: while those are down they turn requests away."""
+    if s.cluster.failures is None or _unknown_pools(s):
+        return False
+    own = {p.serves for p in s.fleet if p.kind == "gpu"}
+    return any(p.serves not in own for p in s.fleet)
 
 
 def _described(said: Serving) -> bool:

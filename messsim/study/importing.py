@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from messsim import files
 from messsim.errors import DataError, OutputError
-from messsim.results.directory import check_free, whole_or_absent
+from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import blocks
 from messsim.workload.chunk import Floats
 from messsim.workload.growing import Growing
