@@ -732,6 +732,30 @@ static int boundary(ms_loop *self, int32_t replica)
     return ms_fleet_start(&self->fleet, replica, self->now_s);
 }
 
+enum source { FROM_REPLICAS, FROM_HEAP, FROM_PAGE };
+
+static enum source first_of(const ms_loop *self, ms_moment *when);
+
+/* With nothing learnt since the last one, those that would come before anything else happens are left out. */
+static int reconcile(ms_loop *self)
+{
+    ms_instances *instances = &self->instances;
+    const int64_t learnt = ms_instances_learnt(instances);
+    if (learnt != instances->reconciled) {
+        instances->reconciled = learnt;
+        ms_instances_reconcile(instances);
+        return await_reconciliation(self);
+    }
+    instances->reconciliations++;
+    ms_moment next;
+    first_of(self, &next);
+    const double periods = next.time_s / self->config.reconcile_s;
+    if (periods < 0x1p62 && instances->reconciliations < (int64_t)periods - 2) {
+        instances->reconciliations = (int64_t)periods - 2; /* never too many: the quotient is rounded */
+    }
+    return await_reconciliation(self);
+}
+
 static int run_errand(ms_loop *self, const ms_event *event)
 {
     switch ((enum ms_errand)event->errand) {
@@ -760,8 +784,7 @@ static int run_errand(ms_loop *self, const ms_event *event)
     case MS_DO_CLIENT:
         return client_asks(self, event->detail);
     case MS_DO_RECONCILE:
-        ms_instances_reconcile(&self->instances);
-        return await_reconciliation(self);
+        return reconcile(self);
     }
     return MS_ERR_TIME;
 }
@@ -770,8 +793,6 @@ static int is_over(const ms_loop *self)
 {
     return self->arrivals_over && self->open_count == 0 && self->labels_to_come == 0;
 }
-
-enum source { FROM_REPLICAS, FROM_HEAP, FROM_PAGE };
 
 /* Which of the three comes first, and when. An infinite time: nothing is left. */
 static enum source first_of(const ms_loop *self, ms_moment *when)

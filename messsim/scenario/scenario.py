@@ -43,7 +43,11 @@ class Scenario(Part):
     )
     sla: Sla = Field(description="the promise")
     slo: Slo = Field(Slo(), description="latency objectives")
-    tenants: list[Tenant] = Field(default_factory=list, description="customers; none: a single one")
+    tenants: list[Tenant] = Field(
+        default_factory=list,
+        max_length=4096,  # each takes half a megabyte for the oracle of its promise (messsim.routing.oracle_dual)
+        description="customers; none: a single one",
+    )
     arrivals: Arrivals = Field(description="when requests come")
     tokens: Tokens = Field(Tokens(), description="how long prompts and answers are")
     satisfaction: Satisfaction = Field(description="what satisfies a user")

@@ -8,6 +8,7 @@ from typing import Any
 from messsim.plot.files import svg_of
 from messsim.report.comparison import comparison_csv, cost_picture
 from messsim.report.pictures import needs_altair
+from messsim.results import write_parquet
 from messsim.results.directory import complete_or_absent, writing
 from messsim.scenario import Scenario, dump
 
@@ -43,7 +44,7 @@ def write_comparison(
         (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         (beside / "comparison.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         (beside / "comparison.csv").write_text(comparison_csv(found), encoding="utf-8")
-        frame_of(rows).write_parquet(beside / "results.parquet")
+        write_parquet(frame_of(rows), beside / "results.parquet")
     return add_pictures(out, PICTURE, lambda: _picture(whole))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from messsim.engines import Progress, RecordChunk, prepare
 from messsim.engines.brain import destined
 from messsim.errors import OutputError, ScenarioError
-from messsim.results import Result
+from messsim.results import Result, check_whole, reading_records
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
 from messsim.scenario import load
 
@@ -66,6 +66,7 @@ def explain(directory: str | Path, request: int, progress: Callable[[Progress], 
     """
     path = Path(directory)
     result = Result.read(path)
+    check_whole(result)
     arrived = result.summary["requests"]["arrived"]
     if not 0 <= request < arrived:
         raise OutputError(f"{path}: --request {request}: expected 0 to {arrived - 1}")
@@ -73,7 +74,7 @@ def explain(directory: str | Path, request: int, progress: Callable[[Progress], 
         scenario = load(path / "scenario.toml")
     except ScenarioError as error:
         raise OutputError(f"{path}: its scenario cannot be run any more: {error}") from None
-    record = result.requests.filter(id=request).collect().row(0, named=True)
+    record = _record(result, path, request)
     # a closed loop's later requests hang on earlier answers only, and a later attempt on requests in between
     if scenario.arrivals.kind != "closed" and record["attempts"] == 1:
         scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
@@ -85,6 +86,18 @@ def explain(directory: str | Path, request: int, progress: Callable[[Progress], 
     who = setup.workload.columns(request, 1).instance
     instance = {"instance": None if who is None else int(who[0]), "instances": setup.scenario.router.instances}
     return _told(scenario.model_names, seen, record, setup.policy.name) | instance
+
+
+def _record(result: Result, path: Path, request: int) -> dict[str, Any]:
+    with reading_records(path):
+        rows = result.requests.filter(id=request).collect()
+    if rows.height != 1:
+        raise OutputError(f"{path}/requests: request {request} has {rows.height} records; a part of them is missing")
+    record = rows.row(0, named=True)
+    for column in ("attempts", "explored", "queue", "score"):
+        if column not in record:
+            raise OutputError(f"{path}/requests: the column {column} is missing; another version of messsim wrote it")
+    return record
 
 
 def _nowhere(_: RecordChunk) -> None:

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from messsim.results.provenance import files_of, sha_of
+from messsim.files import sha256
+from messsim.results.provenance import files_of
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
@@ -71,7 +72,7 @@ def hashed(value: Any) -> str:
 
 def _sha(path: Path) -> str:
     try:
-        return sha_of(path) if path.is_file() else "absent"
+        return sha256(path) if path.is_file() else "absent"
     except OSError:
         return "absent"  # its points fail, and say so
 

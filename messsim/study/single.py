@@ -25,6 +25,7 @@ from messsim.results import (
     summarise,
     timeline_frame,
     warmup_note,
+    write_parquet,
     writing,
 )
 from messsim.results.histogram import LEAST
@@ -89,6 +90,7 @@ def run(
     target = Path(out) if out is not None else None
     if target is not None:
         check_free(target)
+        dump(scenario)  # which is refused now rather than after the run
     setup = prepare(scenario)
     length = setup.workload.length
     if pipelined is None:
@@ -158,4 +160,4 @@ def _write(scenario: Scenario, summary: dict[str, Any], timeline: pl.DataFrame, 
         (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         whole = summary | {"provenance": provenance(scenario)}
         (beside / "summary.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-        timeline.write_parquet(beside / "timeline.parquet")
+        write_parquet(timeline, beside / "timeline.parquet")
