@@ -614,6 +614,11 @@ cdef class Policy:
         self.compiled = compiled
 
     @property
+    def functions(self):
+        """What the user's functions became, one an entry; empty for a built-in."""
+        return self.compiled or ()
+
+    @property
     def is_compiled(self):
         """Whether its functions were written in Python, so that nobody knows whether they return."""
         return self.compiled is not None

@@ -96,9 +96,15 @@ class Role:
             self.failures[key] = f"{self.role} raised an exception ({type(error).__name__})"
         return int(_core.POLICY_RAISED)
 
+    def interpreted(self, call: dict[str, Any]) -> Exception | None:
+        """What the user's function raises where Python runs it: more than where it is compiled."""
+        return raised_by(self.inner.py_func, [call[a] for a in self.given])
+
     def _raised(self, call: dict[str, Any]) -> str:
         arguments = [self._array(a, call) if a in self.lengths else call[a] for a in self.given]
-        error = raised_by(self.inner, arguments)
+        import numba
+
+        error = raised_by(numba.njit(self.inner.py_func, boundscheck=True), arguments)
         if error is None:
             return "an exception that it does not raise again"
         return f"{type(error).__name__}: {error}{self._where(error, arguments)}"

@@ -30,19 +30,24 @@ def interruptible(function: Callable[Given, Value], *args: Given.args, **kwargs:
         return function(*args, **kwargs)
     values: list[Value] = []
     errors: list[BaseException] = []
+    over = threading.Event()  # Thread.join calls a thread that runs on over when a signal comes (bpo-45274)
 
     def call() -> None:
         try:
             values.append(function(*args, **kwargs))
         except BaseException as error:
             errors.append(error)
+        finally:
+            over.set()
 
     thread = threading.Thread(target=call, name="messsim-run", daemon=True)
     thread.start()
     try:
-        _wait_for(thread)
+        while not over.wait(WAIT_S):
+            pass
     except BaseException as stopped:
-        if _stop(thread):
+        _stop(thread)
+        if over.wait(GRACE_S):
             raise
         told = f"did not return within {GRACE_S:g} s of being stopped; nothing was written"
         raise type(stopped)(f"interrupted; a function of the policy {told}") from None
@@ -51,14 +56,7 @@ def interruptible(function: Callable[Given, Value], *args: Given.args, **kwargs:
     return values[0]
 
 
-def _wait_for(thread: threading.Thread) -> None:
-    while thread.is_alive():
-        thread.join(WAIT_S)
-
-
-def _stop(thread: threading.Thread) -> bool:
-    """Raises KeyboardInterrupt in a thread at its next step of Python; returns whether it has ended."""
+def _stop(thread: threading.Thread) -> None:
+    """Raises KeyboardInterrupt in a thread at its next step of Python."""
     if thread.ident is not None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
-    thread.join(GRACE_S)
-    return not thread.is_alive()
