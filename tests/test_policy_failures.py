@@ -45,7 +45,10 @@ def stops(folder: Path, text: str, said: str, error: type[Exception] = PolicyErr
         ("x = params[request // 41]", "decide raised IndexError"),
         ("x = np.zeros(3)[3 + request - 41] if request == 41 else 0.0", "decide raised IndexError"),
         ("if request == 41: return int(math.log(params[0] - 9.0))", "which is what int\\(\\) makes of NaN"),
-        ("if request == 41: return int(math.exp(params[0] * 1e3))", "which is what int\\(\\) makes of NaN and of infinity"),
+        (
+            "if request == 41: return int(math.exp(params[0] * 1e3))",
+            "which is what int\\(\\) makes of NaN and of infinity",
+        ),
     ],
 )
 def test_whatever_fails_in_decide_is_told_with_its_line(tmp_path, body, said):
@@ -100,10 +103,16 @@ def test_a_number_of_any_kind_that_is_whole_is_a_model(tmp_path):
     [
         ("import sys\nsys.exit(0)\n", r"cannot be loaded: it ends Python by sys.exit\(0\) \(line 2\)"),
         ("import os\nos._exit(0)\n", r"cannot be loaded: it ends Python by os._exit\(0\) \(line 2\)"),
-        ("from os import _exit\ndef build(*a):\n    _exit(3)\n", r"build of .*own.py failed: .*os._exit\(3\) \(line 3\)"),
+        (
+            "from os import _exit\ndef build(*a):\n    _exit(3)\n",
+            r"build of .*own.py failed: .*os._exit\(3\) \(line 3\)",
+        ),
         ("def build(*a):\n    raise SystemExit\n", r"build of .*failed: it ends Python by sys.exit\(None\)"),
         ("def build(*a):\n    return 1 // 0\n", r"build of .* failed: ZeroDivisionError: .* \(line 2\)"),
-        ("def build(*a):\n    return None\n", "build of .*own.py returned None; expected a Policy, as compile_policy makes"),
+        (
+            "def build(*a):\n    return None\n",
+            "build of .*own.py returned None; expected a Policy, as compile_policy makes",
+        ),
         ("def build():\n    return None\n", "build of .* failed: TypeError: build\\(\\) takes 0 positional"),
         ("raise GeneratorExit\n", "cannot be loaded: GeneratorExit"),
         ("def f(:\n", r"cannot be loaded: SyntaxError: .*own.py, line 1"),
@@ -159,7 +168,9 @@ def test_hostile_requests_find_what_ordinary_ones_do_not(decide, more, said):
 def test_arithmetic_that_only_python_refuses_is_found(tmp_path):
     import importlib.util
 
-    path = written(tmp_path, f"{HEAD}import math\ndef decide(alpha):\n    return 0 if math.log(alpha) < 9.0 else 1\n{BUILD}")
+    path = written(
+        tmp_path, f"{HEAD}import math\ndef decide(alpha):\n    return 0 if math.log(alpha) < 9.0 else 1\n{BUILD}"
+    )
     spec = importlib.util.spec_from_file_location("own_log", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -191,7 +202,9 @@ def test_instances_end_their_chains_by_their_own_state(tmp_path):
     assert len(set(seen[0])) > 1
 
 
-FOREVER = f"{HEAD}def decide(models):\n    i = 0\n    while i >= 0:\n        i = (i * 3 + 1) % 1000003\n    return 0\n{BUILD}"
+FOREVER = (
+    f"{HEAD}def decide(models):\n    i = 0\n    while i >= 0:\n        i = (i * 3 + 1) % 1000003\n    return 0\n{BUILD}"
+)
 RUN = """
 import sys, messsim
 from messsim.routing import interruptible
@@ -245,7 +258,9 @@ def test_nothing_but_explain_runs_a_policy_and_that_only_when_asked(tmp_path):
     written(tmp_path, f"{note}{HEAD}def decide(models):\n    return 0 * 1\n{BUILD}")  # not the file in memory
     report(tmp_path / "out")
     plot(tmp_path / "out", "queue", tmp_path / "queue.svg")
-    with pytest.raises(OutputError, match=r"its policy is a Python file, .*own.py, which .* would run; expected --run-pol"):
+    with pytest.raises(
+        OutputError, match=r"its policy is a Python file, .*own.py, which .* would run; expected --run-pol"
+    ):
         explain(tmp_path / "out", 3)
     assert not ran.exists()
     assert explain(tmp_path / "out", 3, run_policy=True)["policy"] == "own"
@@ -263,5 +278,3 @@ def test_the_length_of_params_and_state_follows_prepare():
 
 def last_param(params):
     return int(params[len(params) - 1])
-
-

@@ -12,15 +12,19 @@ from .interruptible import interruptible
 __all__ = ["check_policy"]
 
 TRIES = 2_000
-MAY_RAISE = (ArithmeticError, ValueError, IndexError)  # where compiled code goes on with NaN, infinity or another number
+MAY_RAISE = (
+    ArithmeticError,
+    ValueError,
+    IndexError,
+)  # where compiled code goes on with NaN, infinity or another number
 QUEUES = (0.0, 1e-9, 0.5, 3.0, 1e6)
 
 
 def check_policy(policy: Policy, models: int, features: int = 0) -> list[str]:
     """Tries a policy on thousands of made-up requests, and on the extreme ones that a run may bring.
 
-    Among these: an empty and a very long queue, a promise of 0 and of 1, costs that are zero, or infinite for all models
-    but one, equal scores, features of 0, no load and much, and a single model.
+    Among these: an empty and a very long queue, a promise of 0 and of 1, costs that are zero, or infinite for all
+    models but one, equal scores, features of 0, no load and much, and a single model.
 
     Parameters
     ----------
@@ -155,8 +159,8 @@ def _calculates(policy: Policy, made_up: list[_Request]) -> list[str]:
             error = function.interpreted(request.call(policy))
             if isinstance(error, MAY_RAISE):
                 return [
-                    f"decide: at request {request.number} Python raises {type(error).__name__}: {error}, where compiled "
-                    "code goes on with another number"
+                    f"decide: at request {request.number} Python raises {type(error).__name__}: {error}, where "
+                    "compiled code goes on with another number"
                 ]
     return []
 

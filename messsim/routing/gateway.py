@@ -327,4 +327,3 @@ class MessPlus:
 
 
 OURS = frozenset(["V", "c", "kappa", "explore", "predictor", "reference", "discount", "window", "target_queue", "gain"])
-

@@ -166,7 +166,7 @@ def read_saved(path: Path, expected_format: int) -> Saved:
         raise ScenarioError(f"{path}: is of format {_short(whole['messsim_mess_plus'])}; expected {expected_format}")
     whole["pending"] = _tuples(whole.get("pending"))
     try:
-        problems = _not_finite(whole, "")
+        problems = [*_not_finite(whole, ""), *_no_numbers(whole.get("predictor"), "predictor")]
         saved = _checked(Saved, whole)
     except ScenarioError as error:
         raise ScenarioError(error.problems, str(path)) from None
@@ -231,11 +231,22 @@ def _tuples(pending: Any) -> Any:
     return [tuple(row) if isinstance(row, list) else row for row in pending]
 
 
+def _no_numbers(value: Any, key: str) -> list[str]:
+    """The keys of all that are no numbers in tables and lists of numbers."""
+    if isinstance(value, (dict, list)):
+        parts: Any = value.items() if isinstance(value, dict) else enumerate(value)
+        return [problem for name, inner in parts for problem in _no_numbers(inner, f"{key}.{name}")]
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return [] if is_number else [f"{key} = {_short(value)}: expected a number"]
+
+
 def _not_finite(value: Any, key: str) -> list[str]:
     """The keys of all numbers that are NaN or infinite, at any depth."""
     if isinstance(value, float) and not math.isfinite(value):
         return [f"{key} = {value!r}: expected a finite number"]
-    parts: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    parts: Any = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    )
     return [problem for name, inner in parts for problem in _not_finite(inner, f"{key}.{name}".lstrip("."))]
 
 

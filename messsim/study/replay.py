@@ -55,8 +55,8 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
     -------
     dict
         `kind` (``"all outcomes"``, ``"random"`` or ``"one outcome"``), `logged` (the router that wrote it),
-        `mess_plus`, `shadow` (what MESS+ would have decided), `refused` (what is asked in vain, and why), `unanswered` (rows without a
-        model, left out), `notes`.
+        `mess_plus`, `shadow` (what MESS+ would have decided), `refused` (what is asked in vain, and why),
+        `unanswered` (rows without a model, left out), `notes`.
     """
     found: dict[str, Any] = {"requests": len(log), "alpha": alpha, "models": log.models, "logged": _logged(log, alpha)}
     found |= {"unanswered": log.unanswered, "notes": _notes(log)}

@@ -140,7 +140,9 @@ def _simulated(setup: Setup, records: _Records, progress: Callable[[Progress], N
     return outcome
 
 
-def simulated(setup: Setup, sink: Callable[[RecordChunk], None], progress: Callable[[Progress], None] | None) -> Outcome:
+def simulated(
+    setup: Setup, sink: Callable[[RecordChunk], None], progress: Callable[[Progress], None] | None
+) -> Outcome:
     """What the scenario's engine makes of a run; Ctrl-C ends it also where the policy never returns."""
     engine = ENGINES[setup.scenario.engine]
     if setup.policy.kernel.is_compiled:
