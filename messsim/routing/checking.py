@@ -132,7 +132,7 @@ def _extremes(policy: Policy, models: int, features: int) -> list[_Request]:
         {"features": np.full(features, 1e6), "uniforms": np.full(policy.kernel.uniforms, 1.0 - 2.0**-53)},
         {"queue": 0.0, "alpha": 0.0, "scores": nothing, "costs": nothing, "loads": nothing},
     ]
-    requests = []
+    requests: list[_Request] = []
     for end in ends:
         request = _Request(len(requests), models, features, policy.kernel.uniforms, np.random.default_rng(1))
         vars(request).update(end)

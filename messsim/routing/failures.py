@@ -69,7 +69,7 @@ class Role:
 
         pointer = ctypes.POINTER(ctypes.c_double)
         kinds = {numba.int64: ctypes.c_int64, numba.float64: ctypes.c_double}
-        types = [kinds.get(kind, pointer) for kind in signature.args]
+        types: list[Any] = [kinds.get(kind, pointer) for kind in signature.args]
         self._failed = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(self._note)
         every = ", ".join(self.arguments)
         source = (
@@ -79,7 +79,7 @@ class Role:
             "    except Exception:\n"
             f"        return failed({every})\n"
         )
-        space = {"inner": self.inner, "carray": numba.carray, "failed": self._failed}
+        space = {"inner": self.inner, "carray": vars(numba)["carray"], "failed": self._failed}
         exec(source, space)
         self._callback = numba.cfunc(signature)(space[self.role])
 

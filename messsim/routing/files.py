@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -108,10 +108,10 @@ def _told(what: str, where: Path | str) -> Iterator[None]:
 @contextmanager
 def _no_sudden_end() -> Iterator[None]:
     """`os._exit` would end messsim with the file's own code, 0 perhaps, and without a word."""
-    before: Callable[[int], NoReturn] = os._exit
+    before = os._exit
 
-    def refused(code: int) -> NoReturn:
-        raise _EndsPython(str(code))
+    def refused(status: int) -> NoReturn:
+        raise _EndsPython(str(status))
 
     os._exit = refused
     try:
