@@ -15,6 +15,7 @@ DOWN, IDLE, BOUNDARY, RUNNING = MS_DOWN, MS_IDLE, MS_BOUNDARY, MS_RUNNING
 NOTHING, WAKE, RESCHEDULE = MS_NOTHING, MS_WAKE, MS_RESCHEDULE
 PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL = MS_PLAN_ALL, MS_PLAN_CHAIN, MS_PLAN_EXPLORE, MS_PLAN_MODEL
 FRONTIER_BINS, FRONTIER_SUMS = MS_FRONTIER_BINS, MS_FRONTIER_SUMS
+KEPT_TOLERANCE = MS_KEPT_TOLERANCE
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
 
 
@@ -778,6 +779,10 @@ cdef class Job:
             self.c.start_s = start_s
         if self.c.first_token_s != self.c.first_token_s:
             self.c.first_token_s = first_token_s
+
+    def cut_off(self, double now_s):
+        """The API that it called fails: what it had promised for later will not happen."""
+        ms_job_cut_off(&self.c, now_s)
 
     def restart(self):
         """After a failure: it begins again from its prompt and keeps its first times and its energy."""
