@@ -8,7 +8,7 @@ Python and on a copy of its state, so that a call that does not fail costs nothi
 import ctypes
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ class Role:
     @property
     def address(self) -> int:
         """Of the machine code."""
-        address: int = self._callback.address
-        return address
+        assert self._callback.address is not None
+        return self._callback.address
 
     def link(self, signature: Any) -> None:
         """Compiles the wrapper: pointers become arrays, and an exception becomes a code.
@@ -96,11 +96,11 @@ class Role:
             self.failures[key] = f"{self.role} raised an exception ({type(error).__name__})"
         return int(_core.POLICY_RAISED)
 
-    def interpreted(self, call: dict[str, Any]) -> Exception | None:
+    def interpreted(self, call: Mapping[str, Any]) -> Exception | None:
         """What the user's function raises where Python runs it: more than where it is compiled."""
         return raised_by(self.inner.py_func, [call[a] for a in self.given])
 
-    def _raised(self, call: dict[str, Any]) -> str:
+    def _raised(self, call: Mapping[str, Any]) -> str:
         arguments = [self._array(a, call) if a in self.lengths else call[a] for a in self.given]
         import numba
 
@@ -109,7 +109,7 @@ class Role:
             return "an exception that it does not raise again"
         return f"{type(error).__name__}: {error}{self._where(error, arguments)}"
 
-    def _array(self, argument: str, call: dict[str, Any]) -> NDArray[np.float64]:
+    def _array(self, argument: str, call: Mapping[str, Any]) -> NDArray[np.float64]:
         length = eval(self.lengths[argument], {"int": int}, call)
         array = np.array([call[argument][k] for k in range(length)], dtype=np.float64)
         array.flags.writeable = argument == "state"

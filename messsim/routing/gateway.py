@@ -307,7 +307,8 @@ class MessPlus:
             own = {"seed": saved.seed, "max_pending": saved.max_pending}
             if taken := sorted({"models", "features", "alpha", *own} & set(saved.options)):
                 raise ScenarioError(f"options.{taken[0]}: no such option")
-            self = cls(saved.models, saved.features, saved.alpha, **own, **saved.options)
+            options: Any = saved.options
+            self = cls(saved.models, saved.features, saved.alpha, **own, **options)
             self._restore(saved)
         except (ScenarioError, KernelError) as error:
             raise ScenarioError(str(error), str(path)) from None

@@ -64,7 +64,7 @@ class Saved(Part):
     features: int
     alpha: float
     seed: int
-    options: dict[str, Any]
+    options: dict[str, object]
     max_pending: int = MOST_PENDING
     routed: Number
     forgotten: Number = 0
@@ -83,7 +83,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def validated(door: dict[str, Any]) -> Door:
+def validated(door: Mapping[str, Any]) -> Door:
     """The arguments of `MessPlus`.
 
     Raises
@@ -117,7 +117,7 @@ def router_of(options: Mapping[str, Any], known: frozenset[str], models: Sequenc
     return _checked(Router, dict(options))
 
 
-def _checked(table: type[Table], data: dict[str, Any]) -> Table:
+def _checked(table: type[Table], data: dict[str, object]) -> Table:
     try:
         return table.model_validate(data)
     except ValidationError as error:

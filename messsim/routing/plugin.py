@@ -130,7 +130,7 @@ def _compiled(role: str, function: Function, uniforms: int, boundscheck: bool) -
     if strange := [a for a in given if a not in ARGUMENTS[role]]:
         raise PolicyError(f"{role} takes {', '.join(strange)}; expected any of {', '.join(ARGUMENTS[role])}")
     types = tuple(_type(numba, a) for a in given)
-    alone: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    alone: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     try:
         # only compiled code calls it: the wrappers for Python are half the work of the compiler
         inner = numba.njit(types, boundscheck=boundscheck, **alone)(function)
