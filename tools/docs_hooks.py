@@ -21,4 +21,4 @@ def on_page_content(content: str, **_: Any) -> str:
 
 def _mathml(found: re.Match[str]) -> str:
     display = "inline" if found[1] == "span" else "block"
-    return convert(html.unescape(found[2]).strip(), display=display)
+    return str(convert(html.unescape(found[2]).strip(), display=display))
