@@ -289,6 +289,9 @@ static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
     if (following < 0 || following > models) {
         return ms_loop_illegal(self, open->request, following, MS_ERR_NEXT);
     }
+    if (following < models && open->stage + 1 >= MS_CHAIN_MOST) {
+        return ms_loop_illegal(self, open->request, following, MS_ERR_CHAIN);
+    }
     following = ms_brain_substitute(following, models, ms_open_costs(open, models));
     *on = following != models;
     if (!*on) {

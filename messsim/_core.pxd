@@ -6,6 +6,7 @@ cdef extern from "error.h" nogil:
         MS_ERR_PLAN
         MS_ERR_NEXT
         MS_ERR_LABEL
+        MS_ERR_CHAIN
         MS_ERR_IN_VAIN
     const char *ms_error_text(int code)
     const char *ms_error_exception(int code)
@@ -97,8 +98,10 @@ cdef extern from "policy.h" nogil:
         MS_PLAN_CHAIN
         MS_PLAN_EXPLORE
         MS_PLAN_MODEL
+        MS_CHAIN_MOST
         MS_MESS_PARAMS
         MS_MESS_STATE
+    const int64_t MS_POLICY_RAISED
     ctypedef int64_t (*ms_decide_fn)(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
                                      double alpha, double queue, const double *scores, const double *costs,
                                      const double *loads, const double *facts, const double *features,

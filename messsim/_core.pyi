@@ -35,6 +35,8 @@ PLAN_ALL: Final[int]
 PLAN_CHAIN: Final[int]
 PLAN_EXPLORE: Final[int]
 PLAN_MODEL: Final[int]
+CHAIN_MOST: Final[int]
+POLICY_RAISED: Final[int]
 
 KV_POLICIES: Final[dict[str, int]]
 DISPATCH: Final[dict[str, int]]
@@ -246,6 +248,11 @@ class Policy:
         learn: int = 0,
         uniforms: int = 2,
     ) -> None: ...
+    @property
+    def functions(self) -> tuple[Any, ...]: ...
+    @property
+    def is_compiled(self) -> bool: ...
+    def failure(self) -> str | None: ...
     def decide(
         self,
         request: int,
@@ -275,7 +282,7 @@ class Policy:
         """Other parameters and state, of any length; before the first decision only."""
     def copy(self) -> Policy:
         """The same functions and parameters, with a state of its own that begins as this one stands."""
-    def keep_alive(self, owner: object) -> None:
+    def keep_alive(self, compiled: tuple[Any, ...]) -> None:
         """Holds what the functions' machine code belongs to."""
     def rated(
         self, request: int, model: int, alpha: float, satisfaction: float, queue: float, tenant: int = 0

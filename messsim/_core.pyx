@@ -536,8 +536,18 @@ def total(list ledgers not None):
     return sum_
 
 
-def illegal(int status, int64_t request, int64_t code, int64_t models):
-    """The error for what a policy returned: a decision, a next model, an answer to a label."""
+def illegal(int status, int64_t request, int64_t code, int64_t models, failure=None):
+    """The error for what a policy returned: a decision, a next model, an answer to a label; or what it raised."""
+    if failure is not None:
+        return errors.PolicyError(f"the policy's {failure}, at request {request}")
+    if code == MS_POLICY_RAISED:
+        return errors.PolicyError(
+            f"the policy returned {code} at request {request}, which is what int() makes of NaN and of infinity; "
+            "expected a whole number")
+    if status == MS_ERR_CHAIN:
+        return errors.PolicyError(
+            f"the policy's finish goes on after {MS_CHAIN_MOST:,} answers to request {request}; expected the number of "
+            "models in the end, to stay with an answer")
     if status == MS_ERR_LABEL:
         return errors.PolicyError(f"the policy returned its error code {code} on the label of request {request}")
     if status == MS_ERR_NEXT:
@@ -551,7 +561,20 @@ def illegal(int status, int64_t request, int64_t code, int64_t models):
         "or one with a single PLAN_ flag")
 
 
-cdef const double[::1] NO_FACTS = np.zeros(64)  # a policy that was told nothing reads zeros, not a null pointer
+CHAIN_MOST = MS_CHAIN_MOST
+POLICY_RAISED = MS_POLICY_RAISED
+
+cdef const double[::1] ZEROS = np.zeros(64)  # a policy that is told nothing reads zeros, not a null pointer
+
+
+cdef const double[::1] no_facts(int64_t models):
+    return ZEROS if models <= ZEROS.shape[0] else np.zeros(models)
+
+
+cdef double[::1] with_length(values):
+    """Numbers after their own length (policy.h), and one 0 after them: no array is empty."""
+    numbers = np.asarray(values, dtype=np.float64).reshape(-1)
+    return np.concatenate([[len(numbers)], numbers, [0.0]])
 
 
 cdef class Policy:
@@ -564,7 +587,7 @@ cdef class Policy:
     cdef ms_policy c
     cdef readonly object params
     cdef readonly object state
-    cdef object kept
+    cdef tuple compiled  # what the user's functions became; None for a built-in
 
     def __init__(self, decide, params, state, *, uint64_t finish=0, uint64_t rated=0, uint64_t learn=0,
                  int32_t uniforms=2):
@@ -589,10 +612,9 @@ cdef class Policy:
 
     def replace(self, params, state=()):
         """Puts other parameters and state in their place, of any length; before the first decision only."""
-        cdef double[::1] p = np.append(np.asarray(params, dtype=np.float64).reshape(-1), 0.0)
-        cdef double[::1] s = np.append(np.asarray(state, dtype=np.float64).reshape(-1), 0.0)
-        self.params, self.state = np.asarray(p), np.asarray(s)
-        self.c.params, self.c.state = &p[0], &s[0]
+        cdef double[::1] p = with_length(params), s = with_length(state)
+        self.params, self.state = np.asarray(p)[1:], np.asarray(s)[1:]
+        self.c.params, self.c.state = &p[1], &s[1]
 
     def copy(self):
         """Another instance: the same functions and parameters, and a state of its own that begins as this one stands."""
@@ -600,12 +622,30 @@ cdef class Policy:
         params, state = other.c.params, other.c.state
         other.c = self.c
         other.c.params, other.c.state = params, state
-        other.kept = self.kept
+        other.compiled = self.compiled
         return other
 
-    def keep_alive(self, owner):
-        """Holds what the functions' machine code belongs to."""
-        self.kept = owner
+    def keep_alive(self, tuple compiled not None):
+        """Holds what the functions' machine code belongs to; each knows by the address of `state` what has failed."""
+        self.compiled = compiled
+
+    @property
+    def functions(self):
+        """What the user's functions became, one an entry; empty for a built-in."""
+        return self.compiled or ()
+
+    @property
+    def is_compiled(self):
+        """Whether its functions were written in Python, so that nobody knows whether they return."""
+        return self.compiled is not None
+
+    def failure(self):
+        """What the last of its functions that failed has raised, told once; None if none did."""
+        for function in self.compiled or ():
+            told = function.failures.pop(<size_t>self.c.state, None)
+            if told is not None:
+                return told
+        return None
 
     @property
     def uniforms(self):
@@ -621,14 +661,19 @@ cdef class Policy:
         check_shape(models >= 1 and costs.shape[0] == models and loads.shape[0] == models
                     and (facts is None or facts.shape[0] == models), "scores, costs, loads and facts are [models]")
         check_shape(uniforms.shape[0] == self.c.uniforms, f"this policy takes {self.c.uniforms} uniforms")
-        plan = self.c.decide(request, step, tenant, models, dimensions, alpha, queue, &scores[0], &costs[0], &loads[0],
-                             &NO_FACTS[0] if facts is None else &facts[0],
-                             &NO_FACTS[0] if dimensions == 0 else &features[0], &uniforms[0], self.c.params,
-                             self.c.state)
+        cdef const double[::1] known = no_facts(models) if facts is None else facts
+        cdef const double *x = &ZEROS[0] if dimensions == 0 else &features[0]
+        if self.compiled is None:
+            plan = self.c.decide(request, step, tenant, models, dimensions, alpha, queue, &scores[0], &costs[0],
+                                 &loads[0], &known[0], x, &uniforms[0], self.c.params, self.c.state)
+        else:
+            with nogil:  # it may never return: another thread must hear Ctrl-C
+                plan = self.c.decide(request, step, tenant, models, dimensions, alpha, queue, &scores[0], &costs[0],
+                                     &loads[0], &known[0], x, &uniforms[0], self.c.params, self.c.state)
         cdef int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE)
         if plan < 0 or (plan & ~flags) >= models or flags & (flags - 1) or (
                 flags == MS_PLAN_CHAIN and self.c.finish == NULL):
-            raise illegal(MS_ERR_PLAN, request, plan, models)
+            raise illegal(MS_ERR_PLAN, request, plan, models, self.failure())
         return plan
 
     def finish(self, int64_t request, int64_t stage, int64_t model, const double[::1] scores not None,
@@ -640,30 +685,43 @@ cdef class Policy:
         check_shape(models >= 1 and costs.shape[0] == models and (facts is None or facts.shape[0] == models),
                     "scores, costs and facts are [models]")
         check_shape(uniforms.shape[0] == self.c.uniforms, f"this policy takes {self.c.uniforms} uniforms")
-        chosen = self.c.finish(request, stage, tenant, model, models, &scores[0], &costs[0],
-                               &NO_FACTS[0] if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
+        cdef const double[::1] known = no_facts(models) if facts is None else facts
+        with nogil:
+            chosen = self.c.finish(request, stage, tenant, model, models, &scores[0], &costs[0], &known[0],
+                                   &uniforms[0], self.c.params, self.c.state)
         if not 0 <= chosen <= models:
-            raise illegal(MS_ERR_NEXT, request, chosen, models)
+            raise illegal(MS_ERR_NEXT, request, chosen, models, self.failure())
+        if chosen < models and stage + 1 >= MS_CHAIN_MOST:
+            raise illegal(MS_ERR_CHAIN, request, chosen, models)
         return chosen
 
     def rated(self, int64_t request, int64_t model, double alpha, double satisfaction, double queue, int64_t tenant=0):
         """Tells the policy of one rated answer."""
-        if self.c.rated != NULL:
-            heard(request, self.c.rated(request, tenant, model, alpha, satisfaction, queue, self.c.params, self.c.state))
+        cdef int64_t code
+        if self.c.rated == NULL:
+            return
+        if self.compiled is None:
+            code = self.c.rated(request, tenant, model, alpha, satisfaction, queue, self.c.params, self.c.state)
+        else:
+            with nogil:
+                code = self.c.rated(request, tenant, model, alpha, satisfaction, queue, self.c.params, self.c.state)
+        self.heard(request, code)
 
     def learn(self, int64_t request, const double[::1] features not None, const double[::1] labels not None,
               int64_t tenant=0):
         """Tells the policy of all labels of one request; NaN where there is none."""
-        cdef int64_t dimensions = features.shape[0]
-        if self.c.learn != NULL:
-            heard(request, self.c.learn(request, tenant, labels.shape[0], dimensions,
-                                        &features[0] if dimensions else NULL, &labels[0], self.c.params, self.c.state))
+        cdef int64_t models = labels.shape[0], dimensions = features.shape[0], code
+        if self.c.learn == NULL:
+            return
+        cdef const double *x = &ZEROS[0] if dimensions == 0 else &features[0]
+        with nogil:
+            code = self.c.learn(request, tenant, models, dimensions, x, &labels[0], self.c.params, self.c.state)
+        self.heard(request, code)
 
-
-cdef int heard(int64_t request, int64_t code) except -1:
-    if code < 0:
-        raise illegal(MS_ERR_LABEL, request, code, 0)
-    return 0
+    cdef int heard(self, int64_t request, int64_t code) except -1:
+        if code < 0:
+            raise illegal(MS_ERR_LABEL, request, code, 0, self.failure())
+        return 0
 
 
 def argmin_block(double v, double alpha, double queue, const double[:, ::1] scores not None,
@@ -1266,9 +1324,17 @@ cdef class Loop:
         with nogil:
             status = ms_loop_run(&self.c, budget)
         if status < 0 and self.c.error_request >= 0 and ms_error_exception(status) == b"PolicyError":
-            raise illegal(status, self.c.error_request, self.c.error_plan, self.c.config.models)
+            raise illegal(status, self.c.error_request, self.c.error_plan, self.c.config.models, self.failure())
         check(status)
         return status
+
+    def failure(self):
+        """What a compiled function of one of its policies has raised; None if none did."""
+        for policy in self.policies:
+            told = policy.failure()
+            if told is not None:
+                return told
+        return None
 
     def cut(self):
         """At the horizon: what is under way is charged and recorded as in flight."""

@@ -354,7 +354,7 @@ class _Simulation:
     def goes_on(self, opened: OpenRequest, job: Any) -> bool:
         """Chains: asks the next model, if there is one. Only the last answer is the user's."""
         decision = opened.decision
-        following = self.setup.policy.kernel.finish(
+        following = self.instances.brains[decision.instance].policy.kernel.finish(
             opened.request,
             opened.stage,
             job.model,

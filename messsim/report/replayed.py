@@ -29,6 +29,7 @@ def replayed(found: dict[str, Any]) -> RenderableType:
     parts.append(_shares(found, routers))
     if found.get("baselines"):
         parts += [Text(""), _baselines(found["baselines"])]
+    parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
     for refusal in found["refused"]:
         parts += [Text(""), Text(f"refused: {refusal['what']}", style="yellow")]
         parts.append(Padding(Text(refusal["why"], style="dim"), (0, 0, 0, 2)))

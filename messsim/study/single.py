@@ -29,12 +29,13 @@ from messsim.results import (
     writing,
 )
 from messsim.results.histogram import LEAST
+from messsim.routing import interruptible
 from messsim.scenario import Scenario, dump
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ENGINES", "run"]
+__all__ = ["ENGINES", "run", "simulated"]
 
 Engine = Callable[[Setup, Callable[[RecordChunk], None], Callable[[Progress], None] | None], Outcome]
 
@@ -145,14 +146,23 @@ class _Records:
 
 
 def _simulated(setup: Setup, records: _Records, progress: Callable[[Progress], None] | None) -> Outcome:
-    engine = ENGINES[setup.scenario.engine]
     if setup.pipelined:
         with Background(records.add) as behind:
-            outcome = engine(setup, behind, progress)
+            outcome = simulated(setup, behind, progress)
     else:
-        outcome = engine(setup, records.add, progress)
+        outcome = simulated(setup, records.add, progress)
     records.close()
     return outcome
+
+
+def simulated(
+    setup: Setup, sink: Callable[[RecordChunk], None], progress: Callable[[Progress], None] | None
+) -> Outcome:
+    """What the scenario's engine makes of a run; Ctrl-C ends it also where the policy never returns."""
+    engine = ENGINES[setup.scenario.engine]
+    if setup.policy.kernel.is_compiled:
+        return interruptible(engine, setup, sink, progress)
+    return engine(setup, sink, progress)
 
 
 def _write(scenario: Scenario, summary: dict[str, Any], timeline: pl.DataFrame, beside: Path, target: Path) -> None:
