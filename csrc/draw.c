@@ -156,11 +156,24 @@ void ms_draw_normal_pair(const ms_stream *stream, uint64_t first, int64_t n, dou
     }
 }
 
+MS_INLINE int32_t geometric(double u, double scale, double most)
+{
+    const double count = 1.0 + floor(ms_exponential_quantile(u) * scale);
+    return (int32_t)(count < most ? count : most);
+}
+
 static MS_CLONES void geometric_quantile(const double *u, int64_t n, double scale, double most, int32_t *out)
 {
     for (int64_t i = 0; i < n; i++) {
-        const double count = 1.0 + floor(ms_exponential_quantile(u[i]) * scale);
-        out[i] = (int32_t)(count < most ? count : most);
+        out[i] = geometric(u[i], scale, most);
+    }
+}
+
+static MS_CLONES void geometric_quantiles(const double *u, int64_t n, const double *scales, const double *mosts,
+                                          int32_t *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = geometric(u[i], scales[i], mosts[i]);
     }
 }
 
@@ -171,6 +184,24 @@ void ms_draw_geometric(const ms_stream *stream, uint64_t first, int64_t n, doubl
         const int64_t length = at_once(n - start);
         ms_philox_uniforms(stream, first + (uint64_t)start, length, u, NULL);
         geometric_quantile(u, length, scale, most, out + start);
+    }
+}
+
+void ms_draw_geometric_of(const ms_stream *stream, uint64_t first, int64_t n, const int32_t *model,
+                          const uint32_t *columns, const double *scales, const double *mosts, int32_t *out)
+{
+    for (int64_t start = 0; start < n; start += BLOCK) {
+        double u[BLOCK], scale[BLOCK], most[BLOCK];
+        uint64_t column[BLOCK];
+        const int64_t length = at_once(n - start);
+        for (int64_t i = 0; i < length; i++) {
+            const int32_t m = model[start + i];
+            column[i] = columns[m];
+            scale[i] = scales[m];
+            most[i] = mosts[m];
+        }
+        ms_philox_uniforms_of(stream, column, first + (uint64_t)start, length, u);
+        geometric_quantiles(u, length, scale, most, out + start);
     }
 }
 
