@@ -43,7 +43,8 @@ void ms_tournament_free(ms_tournament *self)
 
 /* ---- few players: look at all, two side by side -------------------------------------------------------------
  *
- * Compilers do not see that the loops below can be: by hand a scan of 8 players takes 20 instructions instead of 80. */
+ * Compilers do not see that the loops below can be. By hand a scan of 8 players takes a fifth fewer instructions, and
+ * that for a rival half of them. */
 
 #if defined(__SSE2__)
 typedef __m128d pair;

@@ -3,10 +3,9 @@
 #include "clones.h"
 #include "maths.h"
 
-enum { LANES = 64 }; /* prompts side by side, which is four times as fast as one by one */
+enum { LANES = 64 }; /* prompts side by side */
 
-/* Of so many iterations that compute a whole chunk of prompt each; the costs of a block's prompts ask for few numbers of
- * them. */
+/* Of so many iterations that compute a whole chunk of prompt each. */
 static double whole_chunks_cost(const ms_known_cost *self, double chunks)
 {
     const double most = self->max_batched_tokens;
@@ -28,8 +27,8 @@ MS_INLINE double iteration_cost(const ms_known_cost *self, double seconds, doubl
 }
 
 /* The last part of each prompt, `rest` tokens, upon what its whole chunks cost, and its answer. */
-static MS_CLONES void add_rest_and_answer(const ms_known_cost *self, const double *prompt, const double *rest, int64_t n,
-                                          double *costs)
+static MS_CLONES void add_rest_and_answer(const ms_known_cost *self, const double *prompt, const double *rest,
+                                          int64_t n, double *costs)
 {
     const ms_coefficients *c = &self->coefficients;
     const double b = self->nominal_batch, output = self->mean_output_tokens;

@@ -5,7 +5,7 @@
 #include "clones.h"
 #include "maths.h"
 
-enum { BLOCK = 256 }; /* values on their way through the cache; a place in it fits a byte */
+enum { BLOCK = 1024 }; /* values on their way through the cache */
 
 static int64_t at_once(int64_t left)
 {
@@ -43,38 +43,17 @@ MS_CLONES void ms_log_many(const double *x, int64_t n, double *out)
     }
 }
 
-/* Puts the places where u lies outside the central range into `at`, in order; returns how many there are. Flags are set
- * side by side; then four of them at a time become a mask, whose places are looked up, and which is counted: without a
- * branch, since which values lie outside cannot be foretold. */
-MS_INLINE int32_t find_tails(const double *u, int64_t n, uint8_t at[BLOCK + 4])
-{
-    static const uint32_t places[16] = {0x0,    0x0,      0x1,    0x0100,   0x2,    0x0200,   0x0201,   0x020100,
-                                        0x3,    0x0300,   0x0301, 0x030100, 0x0302, 0x030200, 0x030201, 0x03020100};
-    uint8_t flags[BLOCK] = {0};
-    for (int64_t i = 0; i < n; i++) {
-        flags[i] = (uint8_t)ms_normal_is_tail(u[i]);
-    }
-    uint32_t tails = 0;
-    for (uint32_t i = 0; i < n; i += 4) {
-        const uint32_t four = flags[i] | (uint32_t)flags[i + 1] << 8 | (uint32_t)flags[i + 2] << 16 | (uint32_t)flags[i + 3] << 24;
-        const uint32_t found = places[four * 0x01020408u >> 24 & 15] + i * 0x01010101u;
-        for (int k = 0; k < 4; k++) {
-            at[tails + (uint32_t)k] = (uint8_t)(found >> 8 * k);
-        }
-        tails += four * 0x01010101u >> 24;
-    }
-    return (int32_t)tails;
-}
-
 /* 85 % of the draws lie in the central range. They are computed for all, side by side; the tails,
  * which cost a logarithm and a root, are gathered, computed side by side and put back. */
 MS_INLINE void normal_block(const double *u, int64_t n, double *out)
 {
     double tail_u[BLOCK], tail_z[BLOCK];
-    uint8_t tail_at[BLOCK + 4];
-    const int32_t tails = find_tails(u, n, tail_at);
-    for (int32_t i = 0; i < tails; i++) {
-        tail_u[i] = u[tail_at[i]];
+    int32_t tail_at[BLOCK];
+    int32_t tails = 0;
+    for (int64_t i = 0; i < n; i++) {
+        tail_u[tails] = u[i];
+        tail_at[tails] = (int32_t)i;
+        tails += ms_normal_is_tail(u[i]);
     }
     for (int64_t i = 0; i < n; i++) {
         out[i] = ms_normal_centre(u[i] - 0.5);

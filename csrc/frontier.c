@@ -4,7 +4,8 @@
 #include <string.h>
 
 enum { MANTISSA = 52, OCTAVE_BITS = 8, LEAST_EXPONENT = 1023 - 32 };
-enum { TILE = 32, TILE_VALUES = 4096 }; /* requests whose models are put side by side: rows of one request lie far apart */
+/* Requests whose models are put side by side: rows of one request lie far apart. */
+enum { TILE = 32, TILE_VALUES = 4096 };
 
 /* The leading bits of a positive double are the logarithm's integer part and a linear part within the octave. */
 static int64_t bin_of(double slope)

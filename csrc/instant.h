@@ -1,7 +1,7 @@
 /* Requests that are over at once: without servers, with immediate labels and nobody who loses patience.
  *
  * Their copies need no job, no place in the list of open requests and no errand; what is summed up, and in which
- * order, is the same. A third of the time of such a request is saved. */
+ * order, is the same.  */
 #ifndef MS_INSTANT_H
 #define MS_INSTANT_H
 

@@ -398,8 +398,8 @@ static int place(ms_loop *self, ms_open *open, int32_t model, int *placed)
     return *placed ? 0 : lose(self, job, 1);
 }
 
-/* Places copies from model `first` to `last`, those that can be had; where labels are immediate, they are in before anyone else is
- * routed. */
+/* Places copies from model `first` to `last`, those that can be had; where labels are immediate, they are in before
+ * anyone else is routed. */
 static int send(ms_loop *self, ms_open *open, int32_t first, int32_t last)
 {
     uint8_t *sent = self->sent;

@@ -3,8 +3,7 @@
 #define MS_MEMORY_H
 
 /* Freed memory is kept for the next chunk of requests, up to 256 MiB, and not given back to the system between two of
- * them: else every chunk's pages are new, and are cleared by the kernel one by one (4 to 17 % of a run). For the whole
- * process; where malloc is not glibc's it does nothing. */
+ * them: else every chunk's pages are new, and are cleared by the kernel one by one. For the whole process; where malloc is not glibc's it does nothing. */
 void ms_memory_keep(void);
 
 #endif

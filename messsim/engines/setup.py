@@ -41,7 +41,9 @@ class Setup:
 
         Close it when the run is over, however it ended: no thread is left then.
         """
-        drawn = ((chunk, self.costs.of_chunk(chunk)) for chunk in self.workload.chunks(self.workload.chunk_size, unread))
+        drawn = (
+            (chunk, self.costs.of_chunk(chunk)) for chunk in self.workload.chunks(self.workload.chunk_size, unread)
+        )
         return ahead(drawn) if self.pipelined else drawn
 
 

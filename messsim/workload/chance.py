@@ -80,7 +80,9 @@ class Chance:
         _core.draw_geometric(self.seed, column, first, scale, most, out, self.replication)
         return out
 
-    def geometric_of(self, first: int, model: Ints, columns: list[int], scales: list[float], mosts: list[float]) -> Ints:
+    def geometric_of(
+        self, first: int, model: Ints, columns: list[int], scales: list[float], mosts: list[float]
+    ) -> Ints:
         """The same where request first + i is of model[i], whose column, scale and most these lists hold."""
         out = np.empty(len(model), np.int32)
         laws = (np.array(columns, np.uint32), np.array(scales, np.float64), np.array(mosts, np.float64))

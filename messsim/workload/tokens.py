@@ -42,7 +42,9 @@ class TokenCounts:
         """Tokens of the answers to requests first, first + 1, ... by a model each: the same that `draw` gives."""
         laws = [self._sampler(stage, m).geometric or (0.0, 0.0) for m in range(len(stage.outputs))]
         columns = [self._chance.column("output", name) for name in self._names]
-        return self._chance.geometric_of(first, model, columns, [scale for scale, _ in laws], [most for _, most in laws])
+        return self._chance.geometric_of(
+            first, model, columns, [scale for scale, _ in laws], [most for _, most in laws]
+        )
 
     def mean(self, stage: Stage, model: int | None) -> float:
         """Mean, tokens."""
