@@ -223,10 +223,9 @@ int ms_heap_push(ms_heap *self, const ms_event *event)
     return 0;
 }
 
-void ms_heap_pop(ms_heap *self)
+/* Lets an event sink from `at`, whose own event is taken out, to where it belongs. */
+static void sink(ms_heap *self, int64_t at, const ms_event *event)
 {
-    const ms_event last = self->events[--self->length];
-    int64_t at = 0;
     for (;;) {
         int64_t child = 2 * at + 1;
         if (child >= self->length) {
@@ -236,13 +235,39 @@ void ms_heap_pop(ms_heap *self)
             ms_before(&self->events[child + 1].when, &self->events[child].when)) {
             child++;
         }
-        if (!ms_before(&self->events[child].when, &last.when)) {
+        if (!ms_before(&self->events[child].when, &event->when)) {
             break;
         }
         self->events[at] = self->events[child];
         at = child;
     }
+    self->events[at] = *event;
+}
+
+void ms_heap_pop(ms_heap *self)
+{
+    const ms_event last = self->events[--self->length];
     if (self->length > 0) {
-        self->events[at] = last;
+        sink(self, 0, &last);
     }
+}
+
+int64_t ms_heap_withdraw(ms_heap *self, enum ms_errand errand, uint64_t order, double after_s)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < self->length; i++) {
+        const ms_event event = self->events[i];
+        if (event.errand == (int32_t)errand && event.when.order == order && event.when.time_s > after_s) {
+            continue;
+        }
+        self->events[i] = self->events[kept];
+        self->events[kept++] = event;
+    }
+    const int64_t withdrawn = self->length - kept;
+    self->length = kept;
+    for (int64_t at = kept / 2 - 1; at >= 0 && withdrawn > 0; at--) {
+        const ms_event event = self->events[at];
+        sink(self, at, &event);
+    }
+    return withdrawn;
 }

@@ -218,6 +218,9 @@ static double price(const ms_loop *self, const ms_job *job)
     if (!plan->is_api) {
         return job->usage_s * plan->usd_per_s;
     }
+    if (job->finish_s != job->finish_s) {
+        return 0.0; /* an outage ended it: providers charge for answers */
+    }
     const double prompt = plan->usd_per_million_prompt_tokens * (double)job->prompt_tokens;
     return (prompt + plan->usd_per_million_output_tokens * (double)job->output_tokens) / 1e6;
 }
@@ -349,6 +352,9 @@ static int lose(ms_loop *self, ms_job *job, int rejected)
 {
     ms_open *open = job->owner;
     const int32_t model = job->model;
+    if (open->gone) {
+        return ms_loop_abandon(self, job);
+    }
     charge(self, open, job);
     count_in_system(self, -1);
     if (model == open->seen) {
@@ -603,10 +609,7 @@ static int job_order(const void *left, const void *right)
 static int retry_or_lose(ms_loop *self, ms_job *job)
 {
     const ms_open *open = job->owner;
-    if (open->gone) {
-        return ms_loop_abandon(self, job);
-    }
-    if (self->config.lose_on_failure) {
+    if (self->config.lose_on_failure || open->gone) {
         return lose(self, job, 0);
     }
     job->generated_tokens = 0;
@@ -624,10 +627,24 @@ static int expect_progress(ms_loop *self)
     return ++self->failures_in_vain > MS_MOST_FAILURES_IN_VAIN ? MS_ERR_IN_VAIN : 0;
 }
 
+/* The calls that an API's outage ends. One that is complete at this very instant goes through. */
+static void cut_calls(ms_loop *self, int32_t replica, ms_queue *evicted)
+{
+    const int64_t n = ms_heap_withdraw(&self->heap, MS_DO_API, ms_order(MS_ENDS, replica), self->now_s);
+    for (int64_t i = 0; i < n; i++) {
+        ms_job *job = self->heap.events[self->heap.length + i].subject;
+        ms_job_cut_off(job, self->now_s);
+        ms_queue_push_tail(evicted, job);
+    }
+}
+
 static int fail(ms_loop *self, ms_breakdown *breakdown)
 {
     TRY(expect_progress(self));
     ms_queue evicted = {0};
+    if (ms_fleet_is_api(&self->fleet, breakdown->replica)) {
+        cut_calls(self, breakdown->replica, &evicted);
+    }
     ms_fleet_fail(&self->fleet, breakdown->replica, self->now_s, &evicted);
     const int64_t n = evicted.length;
     ms_job **jobs = malloc((size_t)(n + 1) * sizeof *jobs);
@@ -651,9 +668,30 @@ static int fail(ms_loop *self, ms_breakdown *breakdown)
     return ms_loop_put(self, breakdown->time_s, ms_order(MS_ENDS, breakdown->replica), 2, MS_DO_REPAIR, breakdown, 0);
 }
 
+/* Places a copy again that a failure hit. Where an API takes over, what the failed replica drew is paid at once: no server
+ * could tell when the run is cut. Where the model's APIs are down and it has no replicas, the copy is lost. */
+static int retry(ms_loop *self, ms_job *job)
+{
+    const int how = ms_fleet_place(&self->fleet, job, -1, self->now_s);
+    if (how == MS_TURNED_AWAY) {
+        return lose(self, job, 0);
+    }
+    if (how != MS_CALLS_API) {
+        return how;
+    }
+    self->paid_j += job->energy_j;
+    ms_open_pay(job->owner, job->model, job->energy_j, 0.0);
+    job->energy_j = 0.0;
+    return call_api(self, job);
+}
+
 static int repair(ms_loop *self, ms_breakdown *breakdown)
 {
-    TRY(ms_fleet_repair(&self->fleet, breakdown->replica, self->now_s));
+    ms_queue held = {0};
+    ms_fleet_repair(&self->fleet, breakdown->replica, self->now_s, &held);
+    for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
+        TRY(retry(self, job));
+    }
     if (!breakdown->random) {
         return 0;
     }
@@ -689,19 +727,6 @@ static int boundary(ms_loop *self, int32_t replica)
         return 0;
     }
     return ms_fleet_start(&self->fleet, replica, self->now_s);
-}
-
-/* Where an API takes over, what the failed replica drew is paid at once: no server could tell when the run is cut. */
-static int retry(ms_loop *self, ms_job *job)
-{
-    const int how = ms_fleet_place(&self->fleet, job, -1, self->now_s);
-    if (how != MS_CALLS_API) {
-        return how;
-    }
-    self->paid_j += job->energy_j;
-    ms_open_pay(job->owner, job->model, job->energy_j, 0.0);
-    job->energy_j = 0.0;
-    return call_api(self, job);
 }
 
 static int run_errand(ms_loop *self, const ms_event *event)

@@ -71,12 +71,12 @@ enum {
     MS_MESS_C,            /* exploration: p_t = min(1, c / t^kappa) */
     MS_MESS_KAPPA,
     MS_MESS_EXPLORE,      /* MS_EXPLORE_ALL or MS_EXPLORE_CHOSEN */
-    MS_MESS_TARGET_QUEUE, /* > 0: V is steered so that the queue hovers about this length */
+    MS_MESS_TARGET_QUEUE, /* > 0: V is steered so that each queue hovers about this length */
     MS_MESS_GAIN,         /* relative change of V per rating and relative error of the queue */
     MS_MESS_PARAMS
 };
 enum { MS_EXPLORE_ALL, MS_EXPLORE_CHOSEN };
-enum { MS_MESS_STATE_V, MS_MESS_STATE };
+enum { MS_MESS_STATE_V, MS_MESS_STATE }; /* with a target queue: [tenants], a V for the queue of each */
 
 /* MESS+ (arXiv 2505.19947, Algorithm 1): argmin_m V E_m + Q (alpha - s_m), ties to the lowest m. */
 int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t tenant, int64_t models,

@@ -193,6 +193,7 @@ cdef extern from "job.h" nogil:
         ms_job *tail
         int64_t length
     void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
+    void ms_job_cut_off(ms_job *self, double t_s)
     void ms_queue_push_tail(ms_queue *, ms_job *)
     ms_job *ms_queue_pop(ms_queue *)
     void ms_queue_remove(ms_queue *, ms_job *)
@@ -443,6 +444,7 @@ cdef extern from "histogram.h" nogil:
     void ms_log_histogram_add(ms_log_histogram *, const double *values, int64_t n)
 
 cdef extern from "tally.h" nogil:
+    const double MS_KEPT_TOLERANCE
     enum:
         MS_TALLY_SUMS
         MS_TALLY_COUNTS

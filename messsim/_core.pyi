@@ -40,6 +40,7 @@ PLAN_MODEL: Final[int]
 KV_POLICIES: Final[dict[str, int]]
 DISPATCH: Final[dict[str, int]]
 ESTIMATES: Final[dict[str, int]]
+KEPT_TOLERANCE: Final[float]
 RECORD_COLUMNS: Final[dict[str, Any]]
 
 # why a loop returns
@@ -321,6 +322,7 @@ class Job:
         self, request: int, model: int, prompt_tokens: int, output_tokens: int, tag: object = None, attempt: int = 0
     ) -> None: ...
     def served_elsewhere(self, replica: int, start_s: float, first_token_s: float, finish_s: float) -> None: ...
+    def cut_off(self, now_s: float) -> None: ...
     def restart(self) -> None: ...
     def take_energy_j(self) -> float:
         """What it has drawn so far, to be paid for: it starts anew from 0."""

@@ -16,6 +16,7 @@ NOTHING, WAKE, RESCHEDULE = MS_NOTHING, MS_WAKE, MS_RESCHEDULE
 PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL = MS_PLAN_ALL, MS_PLAN_CHAIN, MS_PLAN_EXPLORE, MS_PLAN_MODEL
 FRONTIER_BINS, FRONTIER_SUMS = MS_FRONTIER_BINS, MS_FRONTIER_SUMS
 MODELS_MOST = MS_FRONTIER_MODELS
+KEPT_TOLERANCE = MS_KEPT_TOLERANCE
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
 
 ms_memory_keep()
@@ -736,6 +737,10 @@ cdef class Job:
             self.c.start_s = start_s
         if self.c.first_token_s != self.c.first_token_s:
             self.c.first_token_s = first_token_s
+
+    def cut_off(self, double now_s):
+        """The API that it called fails: what it had promised for later will not happen."""
+        ms_job_cut_off(&self.c, now_s)
 
     def restart(self):
         """After a failure: it begins again from its prompt and keeps its first times and its energy."""

@@ -45,10 +45,22 @@ def coefficients(draw) -> dict[str, float]:
 
 
 @st.composite
+def apis(draw) -> dict[str, Any]:
+    """Every key that an API has."""
+    return {
+        "kind": "api",
+        "latency_s": draw(st.sampled_from([0.0, 0.25, 2.0])),
+        "tpot_s": draw(st.sampled_from([0.0, 0.05, 0.25])),
+        "usd_per_million_prompt_tokens": draw(st.sampled_from([0.0, 1.0])),
+        "usd_per_million_output_tokens": draw(st.sampled_from([0.0, 5.0])),
+    }
+
+
+@st.composite
 def servings(draw, usd: bool) -> dict[str, Any]:
     """How a pool serves; memory is short enough to preempt in half of them (the longest request needs 159)."""
-    if usd and draw(st.integers(0, 5)) == 0:
-        return {"kind": "api", "latency_s": 0.25, "tpot_s": 0.05, "usd_per_million_output_tokens": 5.0}
+    if usd and draw(st.integers(0, 3)) == 0:
+        return draw(apis())
     seqs = draw(st.sampled_from([8, 8, 2, 1]))
     return {
         "coefficients": draw(coefficients()),
@@ -84,10 +96,10 @@ def failures(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
     said: dict[str, Any] = {"on_failure": draw(st.sampled_from(["lose", "retry"]))}
     if draw(st.booleans()):
         said |= {"mtbf_s": draw(st.sampled_from([10.0, 30.0])), "mttr_s": draw(st.sampled_from([0.5, 3.0]))}
-    own = [p for p in pools if p.get("kind") != "api"]
-    if own and draw(st.booleans()):
-        one = {"pool": own[0]["name"], "at_s": 0.25, "for_s": 2.5}
-        said["schedule"] = [one, one | {"at_s": 1.0, "for_s": 4.0}, one | {"pool": own[-1]["name"], "at_s": 5.0}]
+    if pools and draw(st.booleans()):
+        first, other = draw(st.sampled_from(pools)), draw(st.sampled_from(pools))
+        one = {"pool": first["name"], "replica": first.get("replicas", 1) - 1, "at_s": 0.25, "for_s": 2.5}
+        said["schedule"] = [one, one | {"at_s": 1.0, "for_s": 4.0}, {"pool": other["name"], "at_s": 5.0, "for_s": 2.5}]
     return said
 
 

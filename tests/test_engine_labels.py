@@ -1,4 +1,4 @@
-"""Routing, labels and queues in both engines: against MESS+ in plain Python, and by hand (CONVENTIONS D)."""
+"""Routing, labels and queues in both engines: against MESS+ in plain Python, and by hand (docs/conventions.md, D)."""
 
 import numpy as np
 import pytest
@@ -57,6 +57,10 @@ CASES = {
     "discount": {"router": {"discount": 0.9}},
     "window": {"router": {"window": 7}},
     "target": {"router": {"target_queue": 4.0, "gain": 0.05}},
+    "target, tenants": {
+        "tenants": [{"name": "x", "alpha": 0.9}, {"name": "y", "share": 3.0, "alpha": 0.4}],
+        "router": {"target_queue": 4.0, "gain": 0.05},
+    },
     "mean": {"router": {"cost_estimate": "mean"}},
     "mean from a prior": {"router": {"cost_estimate": "mean", "cost_prior": 1.0}},
     "last explored": {"router": {"cost_estimate": "last_explored", "cost_prior": 1e-6}},
@@ -98,7 +102,8 @@ def test_the_router_is_mess_plus(engine, name):
     assert r.outcome.updates == twin.predictor.version > 10
     for k, tenant in enumerate(r.outcome.tenants):
         assert (tenant.delivered, tenant.queue_delivered) == (twin.delivered[k].rated, twin.delivered[k].plain)
-        assert (tenant.rated, tenant.queue_tracked) == (twin.tracked[k].rated, twin.tracked[k].plain)
+        assert (tenant.rated, tenant.queue_plain) == (twin.tracked[k].rated, twin.tracked[k].plain)
+        assert tenant.queue_tracked == pytest.approx(twin.tracked[k].q, abs=1e-12)
         assert tenant.queue_delivered_max == twin.delivered[k].plain_max
     assert len(set(records.model)) == 3  # every model was chosen: the case says something
 
@@ -109,7 +114,10 @@ def test_a_discounted_queue_keeps_a_plain_one_for_its_certificate(engine):
     plain = 0.0
     for m, i in zip(r.records.model, range(len(r)), strict=True):
         plain = max(0.0, plain + (tenant.alpha - r.satisfied[m, i]))
-    assert tenant.queue_tracked == plain
+    assert tenant.queue_plain == plain
+    assert 0.0 < tenant.queue_tracked < plain
+    sla = r.summary["sla"]
+    assert (sla["queue_tracked_final"], sla["queue_plain_final"]) == (tenant.queue_tracked, plain)
     assert tenant.certificate == pytest.approx(tenant.alpha - plain / len(r), rel=1e-12)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from strategies import apis
 
 from messsim.engines import compiled, prepare, simpy_engine
 from messsim.routing import POLICIES
@@ -54,8 +55,8 @@ def coefficients(draw):
 
 @st.composite
 def serving(draw, usd):
-    if usd and draw(st.integers(0, 5)) == 0:
-        return {"kind": "api", "latency_s": 0.25, "tpot_s": 0.01, "usd_per_million_output_tokens": 5.0}
+    if usd and draw(st.integers(0, 3)) == 0:
+        return draw(apis())
     seqs = draw(st.sampled_from([1, 2, 4, 16]))
     return {
         "coefficients": draw(coefficients()),
@@ -120,9 +121,10 @@ def cluster(draw, pools):
         failures = {"on_failure": draw(st.sampled_from(["retry", "lose"]))}
         if draw(st.booleans()):
             failures |= {"mtbf_s": draw(st.sampled_from([5.0, 30.0])), "mttr_s": draw(st.sampled_from([1.0, 10.0]))}
-        own = [p for p in pools if p.get("kind") != "api"]
-        if own and draw(st.booleans()):
-            outage = {"pool": own[0]["name"], "at_s": draw(small_time), "for_s": 2.5}
+        if draw(st.booleans()):
+            hit = draw(st.sampled_from(pools))
+            outage = {"pool": hit["name"], "at_s": draw(small_time), "for_s": 2.5}
+            outage |= {"replica": draw(st.integers(0, hit.get("replicas", 1) - 1))}
             failures["schedule"] = [outage, outage | {"at_s": 1.0, "for_s": 4.0}][: draw(st.integers(1, 2))]
         said["failures"] = failures
     return said

@@ -1,15 +1,20 @@
 """What all commands share: the application, how errors are told, options that several have."""
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+import typer.core
 
 from messsim.errors import MesssimError, SimulationError
+from messsim.report.screen import Screen
+from messsim.wording import visible
+
+from .signals import exit_code
 
 if TYPE_CHECKING:
     from messsim.scenario import Scenario
@@ -32,16 +37,45 @@ __all__ = [
     "stderr",
 ]
 
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # Typer exports no name for it
+
+
+@contextlib.contextmanager
+def _visible_usage() -> Iterator[None]:
+    """A wrong command line may hold anything: what Typer says of it is made visible before Typer prints it."""
+    try:
+        yield
+    except UsageError as error:
+        message = visible(error.format_message())  # type: ignore[attr-defined]
+        error.format_message = lambda: message  # type: ignore[attr-defined]
+        raise
+
+
+class Commands(typer.core.TyperGroup):
+    """All commands, as Typer has them, but for how a wrong command line is shown."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Reads what stands before a command's name."""
+        with _visible_usage():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Reads the command's name and what follows, and runs it."""
+        with _visible_usage():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
     name="messsim",
+    cls=Commands,
     help="Simulate LLM inference clusters behind a router that promises satisfaction (MESS+).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-console = Console()
-stderr = Console(stderr=True)
+console = Screen()
+stderr = Screen(stderr=True)
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (TOML).")]
 Sets = Annotated[
@@ -62,17 +96,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """A command whose errors come in one voice, with the exit codes 1 (failed), 2 (bad input), 130 (Ctrl-C)."""
+    """A command whose errors come in one voice, exit codes 1 (failed), 2 (bad input), 130, 143, 129 (signals)."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
         except KeyboardInterrupt as interrupt:
-            stderr.print(str(interrupt) or "interrupted; nothing was written", style="bold yellow", soft_wrap=True)
-            raise typer.Exit(130) from None
+            stderr.print_plain(str(interrupt) or "interrupted; nothing was written", "bold yellow")
+            raise typer.Exit(exit_code(interrupt)) from None
         except MesssimError as error:
-            stderr.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+            stderr.print_plain(f"error: {error}", "bold red")
             raise typer.Exit(1 if isinstance(error, SimulationError) else 2) from None
 
     name = function.__name__.strip("_").replace("_", "-")  # a word of Python's own has _ behind it
@@ -88,13 +122,13 @@ def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":
 
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+    typer.echo(json.dumps(value, indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
 
 
 def print_written(out: Path | None, what: str = "") -> None:
     """Where something was written, if anywhere."""
     if out is not None:
-        console.print(f"{what}written to {out}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        console.print_plain(f"{what}written to {out}", "dim")
 
 
 def _version(wanted: bool) -> None:

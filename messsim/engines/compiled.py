@@ -244,7 +244,7 @@ class _Run:
             }
             for plan in self.setup.pools
             for number in range(plan.replicas)
-            if failures.mtbf_s is not None and not plan.is_api
+            if failures.mtbf_s is not None
         ]
         return planned + random
 
@@ -298,7 +298,8 @@ class _Run:
             queue_delivered_max=delivered["plain_max"],
             rated=tracked["rated"],
             rated_satisfied=tracked["satisfied"],
-            queue_tracked=tracked["plain"],
+            queue_tracked=tracked["queue"],
+            queue_plain=tracked["plain"],
             certificate=tracked["certificate"],
         )
 

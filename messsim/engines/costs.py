@@ -11,6 +11,8 @@ from .cluster import PoolPlan, pools_of, serving_plan
 
 __all__ = ["KnownCosts"]
 
+SAMPLE = 4096  # requests whose mean known cost stands for the mean of all
+
 
 class KnownCosts:
     """Known costs [models, n] of a chunk, in the scenario's unit.
@@ -21,7 +23,7 @@ class KnownCosts:
 
     def __init__(self, scenario: Scenario, workload: Workload, pools: list[PoolPlan]) -> None:
         self._scenario = scenario
-        self._outputs = [workload.mean_output_tokens(m) for m in range(len(scenario.models))]
+        self._outputs = [workload.usual_output_tokens(m) for m in range(len(scenario.models))]
         self._pools: list[list[PoolPlan]] = []
         for m, model in enumerate(scenario.models):
             own = list(pools_of(pools, m))
@@ -55,17 +57,11 @@ class KnownCosts:
             self._tables[model] = self._of_model(model, lengths)
         return self._tables[model]
 
-    def at_mean(self, prompt_tokens: float) -> list[float]:
-        """Each model's known cost of a prompt of mean length; NaN where only a table knows."""
-        prompt = np.array([max(1, round(prompt_tokens))], dtype=np.int32)
-        return [
-            float(model.cost_per_request)
-            if model.cost_per_request is not None
-            else float(self._of_model(m, prompt)[0])
-            if self._pools[m]
-            else float("nan")
-            for m, model in enumerate(self._scenario.models)
-        ]
+    def mean(self, workload: Workload, most: int = SAMPLE) -> list[float]:
+        """Each model's mean known cost over the requests of the run, as if all could be had: of a sample of them."""
+        shares, chunks = zip(*workload.sample(most), strict=True)
+        means = [self.of_chunk_when_available(chunk).mean(axis=1) for chunk in chunks]
+        return [float(c) for c in sum(share * mean for share, mean in zip(shares, means, strict=True))]
 
     def _of_model(self, model: int, prompt_tokens: Ints) -> Floats:
         total = np.zeros(len(prompt_tokens))

@@ -12,7 +12,6 @@ from .costs import KnownCosts
 
 __all__ = ["knowledge_of"]
 
-SAMPLE = 4096  # requests whose mean known cost stands for the mean of all
 WITHOUT_END = 100_000  # requests that are looked at where nobody knows how many will come: a closed loop in time
 TRAINING = 2**31  # set in the replication: other requests than those of any run
 
@@ -21,15 +20,12 @@ def knowledge_of(
     scenario: Scenario, workload: Workload, pools: list[PoolPlan], costs: KnownCosts, policy: Policy
 ) -> Knowledge:
     """What `policy` may look at."""
-    rate = workload.mean_rate_rps()
-    by_time = rate * scenario.horizon_s if rate and scenario.horizon_s else None
-    expected = workload.length or by_time
-    first = workload.columns(0, SAMPLE)
+    expected = workload.expected_requests
     tells = policy.needs & {"outcomes", "difficulty"}
     return Knowledge(
         alphas=[t.alpha or 0.0 for t in scenario.promises],
         requests=expected / scenario.router.instances if expected else None,
-        mean_costs=costs.of_chunk_when_available(first).mean(axis=1).tolist(),
+        mean_costs=costs.mean(workload),
         mean_satisfaction=workload.mean_satisfaction() if "mean_satisfaction" in policy.needs else None,
         turnover_s=[_turnover_s(workload, pools, m) for m in range(len(scenario.models))]
         if "loads" in policy.needs

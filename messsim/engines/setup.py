@@ -12,6 +12,7 @@ from messsim.workload.chunk import Floats
 
 from .cluster import PoolPlan, plan_pools
 from .costs import KnownCosts
+from .forking import check_not_forked
 from .knowledge import knowledge_of
 from .pipeline import ahead
 
@@ -55,7 +56,10 @@ def prepare(scenario: Scenario) -> Setup:
     ScenarioError
         If a data file does not hold what the scenario says, a profile or a policy is unknown, or a request
         may come that never fits a replica's memory.
+    SimulationError
+        If this process was forked from one that had simulated before.
     """
+    check_not_forked()
     scenario = scenario.changed(router=options_for(scenario.router))
     workload = Workload(scenario)
     pools = plan_pools(scenario)
@@ -68,7 +72,7 @@ def prepare(scenario: Scenario) -> Setup:
     if policy.prepare is not None:
         policy.prepare(policy.kernel, knowledge_of(scenario, workload, pools, costs, policy))
     said = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(scenario.router, policy)]
-    said += _cost_order(scenario, costs.at_mean(workload.mean_prompt_tokens()))
+    said += _cost_order(scenario, costs.mean(workload))
     return Setup(scenario, workload, pools, costs, policy, said)
 
 

@@ -490,6 +490,7 @@ class _Simulation:
             queue_delivered_max=delivered.plain_max,
             rated=tracked.rated,
             rated_satisfied=tracked.satisfied,
-            queue_tracked=tracked.plain,
+            queue_tracked=tracked.queue,
+            queue_plain=tracked.plain,
             certificate=tracked.certificate,
         )

@@ -4,8 +4,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.text import Text
 
+from .screen import Text
 from .tables import Fitting, grid, number, percent
 
 __all__ = ["replayed"]

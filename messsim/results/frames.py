@@ -24,7 +24,7 @@ CURVES = ("satisfaction_running", "promise_running", "cost_running")
 def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:
     """One row a request.
 
-    Columns as in DESIGN §8, and `status`. With ``record.potential_outcomes`` also ``s_MODEL`` and
+    Columns as in docs/files.md. With ``record.potential_outcomes`` also ``s_MODEL`` and
     ``known_cost_MODEL`` for every model.
     """
     import polars as pl

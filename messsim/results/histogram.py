@@ -9,7 +9,7 @@ from messsim.workload.chunk import Floats
 __all__ = ["BINS_PER_OCTAVE", "LEAST", "LogHistogram", "ScoreHistogram"]
 
 BINS_PER_OCTAVE = 1024
-LEAST, OCTAVES = 2.0**-20, 44  # from a microsecond to half a year of seconds
+LEAST, OCTAVES = 2.0**-20, 60  # from a microsecond to 2^40 s, as long as a trace may be
 
 Counts = NDArray[np.int64]
 
@@ -56,7 +56,7 @@ class LogHistogram:
         return float(self._sum[0]) / self.count if self.count else None
 
     def quantiles(self, shares: list[float]) -> list[float | None]:
-        """The smallest value with at least that share at or below it, for each share."""
+        """The smallest value with at least that share at or below it, for each share; None where it is off the grid."""
         count = self.count
         if count == 0:
             return [None] * len(shares)
@@ -69,7 +69,8 @@ class LogHistogram:
                 found.append(0.0)
                 continue
             at = int(np.searchsorted(cumulative, rank))
-            found.append(float(LEAST * 2.0 ** ((at + 0.5) / BINS_PER_OCTAVE)))
+            beyond = at == BINS_PER_OCTAVE * OCTAVES - 1  # the last bin also holds all that is larger
+            found.append(None if beyond else float(LEAST * 2.0 ** ((at + 0.5) / BINS_PER_OCTAVE)))
         return found
 
     def summary(self) -> dict[str, float | None]:

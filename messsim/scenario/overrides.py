@@ -47,12 +47,18 @@ def parse_value(text: str) -> Any:
 def format_value(value: Any) -> str:
     """A value in TOML on one line: what `parse_value` reads back."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)} = {format_value(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{format_value(k)} = {format_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(format_value, value)) + "]"
     if isinstance(value, (date, time)):
         return value.isoformat()
-    return json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else _escaped(c) for c in json.dumps(value, ensure_ascii=False))
+
+
+def _escaped(character: str) -> str:
+    """What no line can show, as TOML writes it; JSON leaves DEL and all beyond ASCII as they are."""
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def router_options(sets: list[str]) -> dict[str, Any]:

@@ -10,19 +10,12 @@ from .base import Count, Number, Part, Positive
 from .checks import problems_of
 from .clients import Clients
 from .fleet import Cluster, Cost, Model, Pool, Serving
-from .laws import Constant, TokenLaw
+from .laws import Tokens
 from .phases import Phase
 from .quality import Features, Satisfaction
 from .routing import Feedback, Router, Sla, Slo, Tenant
 
 __all__ = ["Record", "Scenario", "Tokens"]
-
-
-class Tokens(Part):
-    """How long prompts and answers are."""
-
-    prompt: TokenLaw = Field(Constant(tokens=500), description="law of prompt tokens")
-    output: TokenLaw = Field(Constant(tokens=150), description="law of answer tokens, where a model has none")
 
 
 class Record(Part):

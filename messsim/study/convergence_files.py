@@ -18,45 +18,43 @@ from messsim.scenario import Scenario, dump, notes_of
 from .aligned import CURVES as CURVE_NAMES
 from .aligned import SHARES
 from .convergence import Convergence
+from .pictures import add_pictures
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["CONVERGENCE", "page_of", "read_convergence", "write_convergence"]
 
-CONVERGENCE, CURVES, RESULTS = "convergence.json", "curves.parquet", "results.parquet"
+CONVERGENCE, CURVES, RESULTS, REPORT = "convergence.json", "curves.parquet", "results.parquet", "report.html"
 
 
-def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> bool:
-    """Writes a directory, whole or not at all.
+def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> list[str]:
+    """Writes a directory, whole or not at all, and then its report.
 
     ``convergence.json`` is what ``--json`` prints, ``curves.parquet`` a row a request number, ``results.parquet`` a row
     a replication, ``report.html`` the page; without the extra `plot` there is no page.
 
     Returns
     -------
-    bool
-        Whether there is a page.
+    list of str
+        Why there is no page, where there is none.
 
     Raises
     ------
     OutputError
         If it exists already or cannot be written.
     """
-    try:
-        library()
-    except OutputError:
-        page = None
-    else:
-        page = html(page_of(found, scenario))
     with complete_or_absent(out) as beside, writing(out):
         (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         (beside / CONVERGENCE).write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
         found.curves.write_parquet(beside / CURVES)
         found.rows.write_parquet(beside / RESULTS)
-        if page is not None:
-            (beside / "report.html").write_bytes(page)
-    return page is not None
+    return add_pictures(out, REPORT, lambda: _report(found, scenario))
+
+
+def _report(found: Convergence, scenario: Scenario) -> dict[str, bytes]:
+    library()
+    return {REPORT: html(page_of(found, scenario))}
 
 
 def page_of(found: Convergence, scenario: Scenario) -> Page:

@@ -30,7 +30,8 @@ class _Watch:
         return _Watch(self._kernel.copy(), self._request, self._seen)
 
     def decide(self, request: int, step: int, alpha: float, queue: float, *facts: Any) -> int:
-        v = float(self._kernel.state[0])
+        tenant, state = (int(facts[6]) if len(facts) > 6 else 0), self._kernel.state
+        v = float(state[min(tenant, len(state) - 2)])  # a steered V is one of several; behind them one number of room
         plan = int(self._kernel.decide(request, step, alpha, queue, *facts))
         if request == self._request:
             scores, costs, loads, uniforms = (list(map(float, f)) for f in facts[:4])

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messsim.errors import DataError, OutputError
-from messsim.results.directory import check_free, whole_or_absent
+from messsim.results import check_free, whole_or_absent
 from messsim.workload.chunk import Floats
 from messsim.workload.readers import first_bad, numbers, read, texts, token_counts
 

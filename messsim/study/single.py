@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from messsim.results import (
     warmup_note,
     writing,
 )
+from messsim.results.histogram import LEAST
 from messsim.scenario import Scenario, dump
 
 if TYPE_CHECKING:
@@ -101,8 +103,19 @@ def run(
         timeline = timeline_frame(setup.scenario, outcome, records.tally.running)
         if beside is not None and target is not None:
             _write(setup.scenario, summary, timeline, beside, target)
-    notes = [*setup.notes, *warmup_note(setup.scenario.warmup, summary["intervals"]["refused"])]
+    notes = [*setup.notes, *warmup_note(setup.scenario.warmup, summary["intervals"]["refused"]), *_clock_note(outcome)]
     return Result(summary, timeline, notes, target, records.kept())
+
+
+def _clock_note(outcome: Outcome) -> list[str]:
+    """Where times are so long that a number cannot hold a microsecond beside them."""
+    step_s = math.ulp(outcome.end_s)
+    if step_s <= LEAST:
+        return []
+    return [
+        f"the run ends after {outcome.end_s:.3g} s, and so long a time is known to {step_s:.2g} s only: "
+        "latencies are no more exact than that; expected a higher rate"
+    ]
 
 
 class _Records:

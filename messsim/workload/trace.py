@@ -25,6 +25,8 @@ class TraceRows:
     """The trace's rows in order of time, from 0 s on.
 
     `period_s` is what a repetition adds: the span and one mean gap. Token columns are None unless asked.
+    `file` names it, `file_rows` are all its rows, and `first_row` is the first of them in order of time that is here;
+    `file_rate_rps` is the mean rate of all of them, stretched as these are.
     """
 
     time_s: Floats
@@ -32,9 +34,29 @@ class TraceRows:
     prompt_tokens: Ints | None
     output_tokens: Ints | None
     notes: tuple[str, ...] = ()
+    file: str = ""
+    file_rows: int = 0
+    first_row: int = 0
+    file_rate_rps: float | None = None
 
     def __len__(self) -> int:
         return len(self.time_s)
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether it says how long prompts or answers are."""
+        return self.prompt_tokens is not None or self.output_tokens is not None
+
+    def requests_before(self, horizon_s: float, *, repeat: bool) -> int:
+        """How many requests come before a deadline."""
+        turns = int(horizon_s // self.period_s) if repeat else 0
+        rest = int(np.searchsorted(self.time_s + turns * self.period_s, horizon_s, side="left"))
+        return turns * len(self) + rest
+
+    def rate_rps(self, requests: int) -> float:
+        """Mean rate of the first `requests`, requests per second; of the whole trace where all its rows are taken."""
+        span_s = float(self.time_s[requests - 1]) if requests < len(self) else 0.0
+        return (requests - 1) / span_s if span_s > 0 else len(self) / self.period_s
 
 
 def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> TraceRows:
@@ -43,17 +65,21 @@ def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> Tr
     wanted = [names.time] + [names.prompt_tokens] * prompt + [names.output_tokens] * output
     frame = read(path, wanted)
     time_s = _seconds(frame, names.time, path)
-    notes = []
+    notes, first_row = [], 0
     order = np.argsort(time_s, kind="stable")
     if (np.diff(time_s) < 0).any():
         notes.append(f"{path.name}: arrivals are not in order of time; they are sorted")
     since_s = time_s[order] - time_s[order[0]]
+    file_period_s = _period_s(since_s)
     if law.window_s is not None:
         inside = (since_s >= law.window_s[0]) & (since_s < law.window_s[1])
+        first_row = int(np.argmax(inside))
         order, since_s = order[inside], since_s[inside] - law.window_s[0]
         if len(order) == 0:
             raise DataError(f"has no rows in window_s = {law.window_s} s", str(path))
+    as_recorded_s = _period_s(since_s)
     since_s, period_s = _stretched(since_s, law.rate_rps, path)
+    stretched = period_s / as_recorded_s if as_recorded_s else 1.0
 
     def tokens(column: str, asked: bool) -> Ints | None:
         return token_counts(frame, column, path)[order] if asked else None
@@ -64,6 +90,10 @@ def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> Tr
         tokens(names.prompt_tokens, prompt),
         tokens(names.output_tokens, output),
         tuple(notes),
+        path.name,
+        frame.height,
+        first_row,
+        frame.height / (file_period_s * stretched) if file_period_s else None,
     )
 
 
@@ -98,16 +128,21 @@ def _dates(series: pl.Series, expected: str, path: Path) -> pl.Series:
     return dates
 
 
-def _stretched(time_s: Floats, rate_rps: float | None, path: Path) -> tuple[Floats, float]:
+def _period_s(time_s: Floats) -> float:
+    """Span and one mean gap, seconds; 0 where all are at one time."""
     span_s = float(time_s[-1] - time_s[0])
-    if span_s <= 0 and rate_rps is None:
+    return span_s + span_s / (len(time_s) - 1) if span_s > 0 else 0.0
+
+
+def _stretched(time_s: Floats, rate_rps: float | None, path: Path) -> tuple[Floats, float]:
+    period_s = _period_s(time_s)
+    if period_s <= 0 and rate_rps is None:
         raise DataError(
             f"all {len(time_s)} arrivals are at one time, so there is no rate; expected arrivals.rate_rps",
             str(path),
         )
-    if span_s <= 0 and rate_rps is not None:
+    if period_s <= 0 and rate_rps is not None:
         return time_s - time_s[0], len(time_s) / rate_rps
-    period_s = span_s + span_s / (len(time_s) - 1)
     if rate_rps is None:
         return time_s, period_s
     factor = len(time_s) / period_s / rate_rps

@@ -1,4 +1,4 @@
-"""The slow truth: MESS+ in plain Python, request by request, by the words of DESIGN.md, section 3.
+"""The slow truth: MESS+ in plain Python, request by request, by the words of docs/model.md, The router.
 
 It shares nothing with the engines but the predictor's kernel, which has a NumPy twin of its own
 (tests/test_predictor.py). Labels, queues, V, estimates of cost and the argmin are written out here.
@@ -84,7 +84,7 @@ class Router:
         self.models = len(satisfied)
         self.tracked = [Queue(a, router.discount, router.window) for a in alphas]
         self.delivered = [Queue(a, router.discount, router.window) for a in alphas]
-        self.v = router.V
+        self.v = [router.V] * len(alphas)
         self.step = 0
         said = router.predictor
         self.predictor = _core.Predictor(
@@ -129,9 +129,9 @@ class Router:
             model = int(choice * self.models)
         else:
             costs = self.estimates(i)
-            value = [self.v * e + queue * (alpha - s) for e, s in zip(costs, scores[:, 0], strict=True)]
+            value = [self.v[tenant] * e + queue * (alpha - s) for e, s in zip(costs, scores[:, 0], strict=True)]
             model = value.index(min(value))
-        decided = Decided(queue, model, explored, scores[model, 0], self.v)
+        decided = Decided(queue, model, explored, scores[model, 0], self.v[tenant])
         copies = list(range(self.models)) if everyone else [model]
         if self.rated[i] and (everyone or self.said.explore == "chosen"):
             self.lessons[i] = np.full(self.models, np.nan)
@@ -163,7 +163,7 @@ class Router:
                 self.tracked[tenant].rate(s)
                 target = self.said.target_queue
                 if target is not None:
-                    self.v *= 1 + self.said.gain * max(-1.0, (target - self.tracked[tenant].q) / target)
+                    self.v[tenant] *= 1 + self.said.gain * max(-1.0, (target - self.tracked[tenant].q) / target)
         if i in self.lessons:
             self.lessons[i][m] = s
         waited_for.remove(m)
