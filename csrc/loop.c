@@ -6,7 +6,6 @@
 #include "clients.h"
 #include "draw.h"
 #include "error.h"
-#include "instant.h"
 #include "labels.h"
 
 #define TRY(call)            \
@@ -520,8 +519,8 @@ static int begin(ms_loop *self, ms_brain *brain, ms_page *page, int64_t i, int64
         before->heir = open;
     }
     const int32_t first = everyone ? 0 : seen, last = everyone ? self->config.models - 1 : seen;
-    if (ms_instant_is(self, open)) {
-        return ms_instant_answer(self, open, first, last);
+    if (ms_labels_end_at_once(self, open)) {
+        return ms_labels_answer_at_once(self, open, first, last);
     }
     link_open(self, open);
     TRY(ms_clients_wait(self, open));
