@@ -7,6 +7,7 @@
 #ifndef MS_BRAIN_H
 #define MS_BRAIN_H
 
+#include <math.h>
 #include <stdint.h>
 
 #include "ledger.h"
@@ -80,6 +81,12 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
 /* Decides a request of an earlier page once more, with other uniforms. */
 int64_t ms_brain_decide_again(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                               const double *loads, const double *uniforms);
+
+/* Whether the request decided last can be sent to a model. */
+static inline int ms_brain_can_have(const ms_brain *self, int32_t model)
+{
+    return self->known[model] < INFINITY;
+}
 
 /* The model that takes a request in the place of one that cannot be had, whose cost is infinite: the next more
  * capable one that can be had; the number of models if there is none. */

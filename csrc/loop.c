@@ -28,10 +28,12 @@ int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alph
     ms_store_init(&self->jobs, sizeof(ms_job));
     self->loads = calloc(m, sizeof(double));
     self->lesson = calloc((size_t)config->features + m, sizeof(double));
+    self->sent = calloc(m, 1);
     self->uniforms = calloc((size_t)config->uniforms + 1, sizeof(double));
     self->busy_s = calloc((size_t)pools + 1, sizeof(double));
     self->idle_s = calloc((size_t)pools + 1, sizeof(double));
-    if (self->loads == NULL || self->lesson == NULL || self->uniforms == NULL || self->busy_s == NULL || self->idle_s == NULL) {
+    if (self->loads == NULL || self->lesson == NULL || self->sent == NULL || self->uniforms == NULL ||
+        self->busy_s == NULL || self->idle_s == NULL) {
         return MS_ERR_MEMORY;
     }
     TRY(ms_timeline_init(&self->timeline, pools, config->length));
@@ -61,6 +63,7 @@ void ms_loop_free(ms_loop *self)
     ms_store_free(&self->jobs);
     free(self->loads);
     free(self->lesson);
+    free(self->sent);
     free(self->uniforms);
     free(self->busy_s);
     free(self->idle_s);
@@ -383,7 +386,7 @@ static int place(ms_loop *self, ms_open *open, int32_t model, int *placed)
         return MS_ERR_MEMORY;
     }
     ms_job_init(job, open->request, model, page->prompt_tokens[open->i],
-                page->output_tokens[model * page->n + open->i]);
+                page->output_tokens != NULL ? page->output_tokens[model * page->n + open->i] : 0);
     job->attempt = open->attempt << 16; /* leaves room for failures */
     job->owner = open;
     job->sibling = open->jobs;
@@ -403,37 +406,26 @@ static int place(ms_loop *self, ms_open *open, int32_t model, int *placed)
     return *placed ? 0 : lose(self, job, 1);
 }
 
-/* A bit for each model that the present decision of a router cannot send to. */
-static uint64_t withdrawn(const ms_brain *brain)
-{
-    uint64_t models = 0;
-    for (int32_t m = 0; m < brain->models; m++) {
-        models |= (uint64_t)!(brain->known[m] < INFINITY) << m;
-    }
-    return models;
-}
-
-/* Places copies from model `first` to `last`, those that can be had; where labels are immediate, they are in before anyone else is
- * routed. */
+/* Places copies from model `first` to `last`, those that can be had; where labels are immediate, they are in before
+ * anyone else is routed. */
 static int send(ms_loop *self, ms_open *open, int32_t first, int32_t last)
 {
-    uint64_t left_out = first < last ? withdrawn(open->brain) : 0;
+    uint8_t *sent = self->sent;
     for (int32_t m = first; m <= last; m++) {
-        const int is_sent = !(left_out >> m & 1);
-        open->copies += is_sent;
-        open->unlabelled += is_sent;
+        sent[m] = first == last || ms_brain_can_have(open->brain, m);
+        open->copies += sent[m];
+        open->unlabelled += sent[m];
     }
     open->copies++; /* one more keeps the record open until all copies are placed */
     for (int32_t m = first; m <= last; m++) {
-        if (left_out >> m & 1) {
-            continue;
+        int placed = 0;
+        if (sent[m]) {
+            TRY(place(self, open, m, &placed));
         }
-        int placed;
-        TRY(place(self, open, m, &placed));
-        left_out |= (uint64_t)!placed << m;
+        sent[m] = (uint8_t)placed;
     }
     for (int32_t m = first; m <= last && open->at_once; m++) {
-        if (!(left_out >> m & 1)) {
+        if (sent[m]) {
             TRY(ms_labels_give(self, open, m));
         }
     }
@@ -512,7 +504,7 @@ static int begin(ms_loop *self, ms_brain *brain, ms_page *page, int64_t i, int64
     open->client = client;
     open->explored = (plan & (MS_PLAN_ALL | MS_PLAN_EXPLORE)) != 0;
     open->explored_before = before != NULL && (before->explored || before->explored_before);
-    open->rated = page->feedback_uniform[i] < self->config.feedback_probability;
+    open->rated = page->feedback_uniform == NULL || page->feedback_uniform[i] < self->config.feedback_probability;
     open->at_once = !self->config.keeps_delays && !(plan & MS_PLAN_CHAIN);
     open->arrival_s = before != NULL ? before->arrival_s : self->now_s;
     open->queue = queue;
@@ -529,9 +521,13 @@ static int begin(ms_loop *self, ms_brain *brain, ms_page *page, int64_t i, int64
     if (before != NULL) {
         before->heir = open;
     }
+    const int32_t first = everyone ? 0 : seen, last = everyone ? self->config.models - 1 : seen;
+    if (ms_labels_end_at_once(self, open)) {
+        return ms_labels_answer_at_once(self, open, first, last);
+    }
     link_open(self, open);
     TRY(ms_clients_wait(self, open));
-    return everyone ? send(self, open, 0, self->config.models - 1) : send(self, open, seen, seen);
+    return send(self, open, first, last);
 }
 
 /* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */

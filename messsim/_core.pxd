@@ -12,6 +12,9 @@ cdef extern from "error.h" nogil:
     const char *ms_error_exception(int code)
     int ms_error_code(int i)
 
+cdef extern from "memory.h" nogil:
+    void ms_memory_keep()
+
 cdef extern from "philox.h" nogil:
     ctypedef struct ms_stream:
         uint32_t seed
@@ -34,6 +37,8 @@ cdef extern from "draw.h" nogil:
     void ms_draw_uniform_pair(const ms_stream *, uint64_t first, int64_t n, double *out)
     void ms_draw_normal_pair(const ms_stream *, uint64_t first, int64_t n, double *even, double *odd)
     void ms_draw_geometric(const ms_stream *, uint64_t first, int64_t n, double scale, double most, int32_t *out)
+    void ms_draw_geometric_of(const ms_stream *, uint64_t first, int64_t n, const int32_t *model,
+                              const uint32_t *columns, const double *scales, const double *mosts, int32_t *out)
     void ms_draw_lognormal_count(const ms_stream *, uint64_t first, int64_t n, double mu, double sigma, double most,
                                  int32_t *out)
     void ms_draw_logistic(const ms_stream *, uint64_t first, int64_t n, double slope, double ability,

@@ -18,6 +18,7 @@ _Stream = tuple[int, int, int, int]  # seed, column, replication, sub
 # sizes of a frontier
 FRONTIER_BINS: Final[int]
 FRONTIER_SUMS: Final[int]
+MODELS_MOST: Final[int]
 
 # states of a replica
 DOWN: Final[int]
@@ -88,6 +89,16 @@ def draw_normal_pair(
 ) -> None: ...
 def draw_geometric(
     seed: int, column: int, first: int, scale: float, most: float, out: _Ints, replication: int = 0
+) -> None: ...
+def draw_geometric_of(
+    seed: int,
+    first: int,
+    model: _Ints,
+    columns: NDArray[np.uint32],
+    scales: _Floats,
+    mosts: _Floats,
+    out: _Ints,
+    replication: int = 0,
 ) -> None: ...
 def draw_lognormal_count(
     seed: int, column: int, first: int, mu: float, sigma: float, most: float, out: _Ints, replication: int = 0

@@ -15,8 +15,11 @@ DOWN, IDLE, BOUNDARY, RUNNING = MS_DOWN, MS_IDLE, MS_BOUNDARY, MS_RUNNING
 NOTHING, WAKE, RESCHEDULE = MS_NOTHING, MS_WAKE, MS_RESCHEDULE
 PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL = MS_PLAN_ALL, MS_PLAN_CHAIN, MS_PLAN_EXPLORE, MS_PLAN_MODEL
 FRONTIER_BINS, FRONTIER_SUMS = MS_FRONTIER_BINS, MS_FRONTIER_SUMS
+MODELS_MOST = MS_FRONTIER_MODELS
 KEPT_TOLERANCE = MS_KEPT_TOLERANCE
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
+
+ms_memory_keep()
 
 
 cdef int check(int code) except -1:
@@ -136,6 +139,19 @@ def draw_geometric(uint32_t seed, uint32_t column, uint64_t first, double scale,
     if out.shape[0]:
         with nogil:
             ms_draw_geometric(&stream, first, out.shape[0], scale, most, &out[0])
+
+
+def draw_geometric_of(uint32_t seed, uint64_t first, const int32_t[::1] model not None, const uint32_t[::1] columns not None,
+                      const double[::1] scales not None, const double[::1] mosts not None, int32_t[::1] out not None,
+                      uint32_t replication=0):
+    """The same where request i is of model[i], each of which has a column, a scale and a most."""
+    cdef ms_stream stream = stream_of(seed, 0, replication, 0)
+    check_shape(model.shape[0] == out.shape[0] and columns.shape[0] == scales.shape[0] == mosts.shape[0],
+                "model and out have one length, and columns, scales and mosts another")
+    if out.shape[0]:
+        check_shape(0 <= np.min(model) and np.max(model) < columns.shape[0], "every model has a column")
+        with nogil:
+            ms_draw_geometric_of(&stream, first, out.shape[0], &model[0], &columns[0], &scales[0], &mosts[0], &out[0])
 
 
 def draw_lognormal_count(uint32_t seed, uint32_t column, uint64_t first, double mu, double sigma, double most,
@@ -564,7 +580,7 @@ def illegal(int status, int64_t request, int64_t code, int64_t models, failure=N
 CHAIN_MOST = MS_CHAIN_MOST
 POLICY_RAISED = MS_POLICY_RAISED
 
-cdef const double[::1] ZEROS = np.zeros(64)  # a policy that is told nothing reads zeros, not a null pointer
+cdef const double[::1] ZEROS = np.zeros(MS_FRONTIER_MODELS)  # a policy that is told nothing reads zeros, not a null pointer
 
 
 cdef const double[::1] no_facts(int64_t models):
@@ -1083,9 +1099,10 @@ cdef class Page:
     first
         Its first request.
     drawn
-        Columns by name: arrival_s (or None), tenant, instance (or None: there is one), prompt_tokens, output_tokens [models, n], features [d, n],
-        known_costs, satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms
-        [n, k], feedback_uniform, delay_s [models, n] (or None).
+        Columns by name: arrival_s (or None), tenant, instance (or None: there is one), prompt_tokens, output_tokens
+        [models, n] (or None without servers: the record's is then to be filled in), features [d, n], known_costs,
+        satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms [n, k],
+        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None).
 
     Attributes
     ----------
@@ -1111,12 +1128,12 @@ cdef class Page:
         cdef const double[:, ::1] known = drawn["known_costs"]
         cdef const double[:, ::1] features = drawn["features"] if len(drawn["features"]) else np.zeros((1, n))
         cdef const double[:, ::1] uniforms = drawn["uniforms"]
-        cdef const int32_t[:, ::1] outputs = drawn["output_tokens"]
+        cdef const int32_t[:, ::1] outputs
         cdef const int32_t[::1] tenant = drawn["tenant"], prompt = drawn["prompt_tokens"], instance
-        cdef const double[::1] feedback = drawn["feedback_uniform"], arrival
+        cdef const double[::1] feedback, arrival
         cdef const double[:, ::1] delay, facts, labels
         check_shape(n > 0 and by_model.shape[1] == n == known.shape[1] == features.shape[1] == uniforms.shape[0]
-                    == outputs.shape[1] == prompt.shape[0] == feedback.shape[0] and by_model.shape[0] == known.shape[0] == outputs.shape[0], "the columns of a page have one length")
+                    == prompt.shape[0] and by_model.shape[0] == known.shape[0], "the columns of a page have one length")
         self.drawn = dict(drawn, features=np.asarray(features))
         self.c.satisfied, self.c.view.known_costs = &by_model[0, 0], &known[0, 0]
         self.c.view.n, self.c.view.features, self.c.view.uniforms = n, &features[0, 0], &uniforms[0, 0]
@@ -1125,10 +1142,17 @@ cdef class Page:
             facts = drawn["facts"]
             check_shape(facts.shape[0] == by_model.shape[0] and facts.shape[1] == n, "facts is [models, n]")
             self.c.view.facts = &facts[0, 0]
-        self.c.output_tokens, self.c.tenant, self.c.prompt_tokens = &outputs[0, 0], &tenant[0], &prompt[0]
+        self.c.tenant, self.c.prompt_tokens = &tenant[0], &prompt[0]
         self.c.view.prompt_tokens = &prompt[0]
-        self.c.feedback_uniform = &feedback[0]
-        self.c.instance = NULL
+        self.c.output_tokens, self.c.feedback_uniform, self.c.instance = NULL, NULL, NULL
+        if drawn["output_tokens"] is not None:
+            outputs = drawn["output_tokens"]
+            check_shape(outputs.shape[0] == by_model.shape[0] and outputs.shape[1] == n, "output_tokens is [models, n]")
+            self.c.output_tokens = &outputs[0, 0]
+        if drawn["feedback_uniform"] is not None:
+            feedback = drawn["feedback_uniform"]
+            check_shape(feedback.shape[0] == n, "the columns of a page have one length")
+            self.c.feedback_uniform = &feedback[0]
         if drawn["instance"] is not None:
             instance = drawn["instance"]
             check_shape(instance.shape[0] == n, "the columns of a page have one length")

@@ -44,13 +44,16 @@ class Setup:
         estimate = self.policy.cost_estimate(self.scenario.router)
         return "loads" in self.policy.needs or estimate == "marginal"
 
-    def draws(self) -> Generator[tuple[Chunk, Floats], None, None]:
+    def draws(self, unread: frozenset[str] = frozenset()) -> Generator[tuple[Chunk, Floats], None, None]:
         """The chunks of requests with their known costs [models, n]; drawn ahead by a thread if pipelined.
+
+        Columns that are `unread` (`Drawing.draw`) are None.
 
         Close it when the run is over, however it ended: no thread is left then.
         """
-        size = self.scenario.record.chunk
-        drawn = ((chunk, self.costs.of_chunk(chunk)) for chunk in self.workload.chunks(size))
+        drawn = (
+            (chunk, self.costs.of_chunk(chunk)) for chunk in self.workload.chunks(self.workload.chunk_size, unread)
+        )
         return ahead(drawn) if self.pipelined else drawn
 
 

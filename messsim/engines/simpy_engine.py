@@ -102,7 +102,7 @@ class _Simulation:
         self.setup = setup
         self.calendar = Calendar()
         self.instances = Instances(s, setup.policy, setup.costs.marginal())
-        self.book = RecordBook(sink, s.record.max_open, s.record.chunk)
+        self.book = RecordBook(sink, s.record.max_open, setup.workload.chunk_size)
         self.timeline = Timeline(setup.workload.length)
         self.progress = progress
         self.models = len(s.models)

@@ -95,7 +95,7 @@ def run(
     setup = prepare(scenario)
     length = setup.workload.length
     if pipelined is None:
-        pipelined = cores() > 1 and (length is None or length > 2 * setup.scenario.record.chunk)
+        pipelined = cores() > 1 and (length is None or length > 2 * setup.workload.chunk_size)
     setup = dataclasses.replace(setup, pipelined=pipelined)
     with contextlib.ExitStack() as stack:
         beside = stack.enter_context(complete_or_absent(target)) if target is not None else None
