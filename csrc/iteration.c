@@ -1,22 +1,11 @@
 #include "iteration.h"
 
-#include "maths.h"
-
-static double batch_seconds(const ms_coefficients *c, double tokens)
-{
-    const double above = tokens - c->nstar_tokens;
-    double seconds = c->a0_s + c->c1_s_per_token * (above > 0.0 ? above : 0.0);
-    if (c->ae_s > 0.0) {
-        const double idle_share = ms_exp(c->se * tokens * ms_log(1.0 - c->top_k / c->experts));
-        seconds += c->ae_s * (1.0 - idle_share);
-    }
-    return seconds;
-}
+#include <math.h>
 
 ms_series ms_iteration_seconds(const ms_coefficients *c, const ms_batch *batch)
 {
     const double p = batch->prompt_tokens, decoders = batch->decoders;
-    ms_series tau = {batch_seconds(c, p + decoders), 0.0};
+    ms_series tau = {ms_batch_seconds(c, p + decoders), 0.0};
     if (decoders > 0.0) {
         const double per_context = c->ak_s_per_token + (p > 0.0 ? c->akm_s_per_token : 0.0);
         tau.first += c->ab_s_per_sequence * decoders + per_context * batch->context;

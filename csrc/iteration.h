@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#include "maths.h"
+
 /* Of a whole replica: powers are those of all its GPUs together. */
 typedef struct ms_coefficients {
     double a0_s;
@@ -47,6 +49,18 @@ typedef struct ms_series {
     double first;
     double slope;
 } ms_series;
+
+/* g(n): seconds of the products with the weights, for so many tokens. */
+MS_INLINE double ms_batch_seconds(const ms_coefficients *c, double tokens)
+{
+    const double above = tokens - c->nstar_tokens;
+    double seconds = c->a0_s + c->c1_s_per_token * (above > 0.0 ? above : 0.0);
+    if (c->ae_s > 0.0) {
+        const double idle_share = ms_exp(c->se * tokens * ms_log(1.0 - c->top_k / c->experts));
+        seconds += c->ae_s * (1.0 - idle_share);
+    }
+    return seconds;
+}
 
 /* Seconds of an iteration. */
 ms_series ms_iteration_seconds(const ms_coefficients *c, const ms_batch *batch);

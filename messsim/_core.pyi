@@ -18,6 +18,7 @@ _Stream = tuple[int, int, int, int]  # seed, column, replication, sub
 # sizes of a frontier
 FRONTIER_BINS: Final[int]
 FRONTIER_SUMS: Final[int]
+MODELS_MOST: Final[int]
 
 # states of a replica
 DOWN: Final[int]
@@ -35,10 +36,13 @@ PLAN_ALL: Final[int]
 PLAN_CHAIN: Final[int]
 PLAN_EXPLORE: Final[int]
 PLAN_MODEL: Final[int]
+CHAIN_MOST: Final[int]
+POLICY_RAISED: Final[int]
 
 KV_POLICIES: Final[dict[str, int]]
 DISPATCH: Final[dict[str, int]]
 ESTIMATES: Final[dict[str, int]]
+OPTIMIZERS: Final[dict[str, int]]
 KEPT_TOLERANCE: Final[float]
 RECORD_COLUMNS: Final[dict[str, Any]]
 
@@ -85,6 +89,16 @@ def draw_normal_pair(
 ) -> None: ...
 def draw_geometric(
     seed: int, column: int, first: int, scale: float, most: float, out: _Ints, replication: int = 0
+) -> None: ...
+def draw_geometric_of(
+    seed: int,
+    first: int,
+    model: _Ints,
+    columns: NDArray[np.uint32],
+    scales: _Floats,
+    mosts: _Floats,
+    out: _Ints,
+    replication: int = 0,
 ) -> None: ...
 def draw_lognormal_count(
     seed: int, column: int, first: int, mu: float, sigma: float, most: float, out: _Ints, replication: int = 0
@@ -162,6 +176,9 @@ class Predictor:
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         clip: float = 0.0,
+        optimizer: str = "sgd",
+        standardize: bool = False,
+        bias: Sequence[float] | None = None,
     ) -> None: ...
     @property
     def version(self) -> int:
@@ -242,6 +259,11 @@ class Policy:
         learn: int = 0,
         uniforms: int = 2,
     ) -> None: ...
+    @property
+    def functions(self) -> tuple[Any, ...]: ...
+    @property
+    def is_compiled(self) -> bool: ...
+    def failure(self) -> str | None: ...
     def decide(
         self,
         request: int,
@@ -271,7 +293,7 @@ class Policy:
         """Other parameters and state, of any length; before the first decision only."""
     def copy(self) -> Policy:
         """The same functions and parameters, with a state of its own that begins as this one stands."""
-    def keep_alive(self, owner: object) -> None:
+    def keep_alive(self, compiled: tuple[Any, ...]) -> None:
         """Holds what the functions' machine code belongs to."""
     def rated(
         self, request: int, model: int, alpha: float, satisfaction: float, queue: float, tenant: int = 0
@@ -302,6 +324,11 @@ def known_costs(
     prompt_tokens: _Ints,
     costs: _Floats,
 ) -> None: ...
+
+@final
+class MarginalCosts:
+    def __init__(self, servers: list[dict[str, Any]]) -> None: ...
+    def of(self, prompt_tokens: float, known: _Floats, loads: _Floats) -> _Floats: ...
 
 @final
 class Job:
@@ -433,6 +460,7 @@ class Loop:
         predictors: list[Predictor | None],
         estimate: str,
         prior: float,
+        marginal: MarginalCosts,
         breakdowns: list[dict[str, Any]],
     ) -> None: ...
     def turn_page(self, page: Page) -> None:

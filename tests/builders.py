@@ -133,7 +133,7 @@ def run(data: dict[str, Any], engine: str = "simpy") -> Run:
         joined(lambda c: c.known_costs[:, : len(c)]),
         joined(lambda c: c.drawn.features[:, : len(c)]),
         joined(lambda c: c.drawn.policy_uniforms[: len(c)], 0),
-        joined(lambda c: c.drawn.feedback_uniform[: len(c)]),
+        joined(lambda c: np.zeros(len(c)) if c.drawn.feedback_uniform is None else c.drawn.feedback_uniform[: len(c)]),
         joined(lambda c: c.drawn.delay_s[:, : len(c)]) if late else None,
         tally,
     )

@@ -129,16 +129,23 @@ def phases(draw, closed: bool, names: list[str]) -> list[dict[str, Any]]:
 
 
 @st.composite
-def routers(draw, names: list[str]) -> dict[str, Any]:
+def routers(draw, names: list[str], has_servers: bool) -> dict[str, Any]:
     said = {
         "policy": draw(st.sampled_from(["mess+"] * 5 + ["random", "cheapest", "largest"])),
         "V": draw(st.sampled_from([1e-4, 1e-2, 1.0])),
         "c": draw(st.sampled_from([1.0, 1.0, 0.1, 0.0])),
         "kappa": draw(st.sampled_from([0.0, 0.25, 0.6])),
         "explore": draw(st.sampled_from(["all", "chosen"])),
-        "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"])),
+        "learn": draw(st.sampled_from(["every", "explored"])),
+        "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"] + ["marginal"] * has_servers)),
         "reference": draw(st.sampled_from(names)),
-        "predictor": {"learning_rate": 0.2, "momentum": draw(st.sampled_from([0.0, 0.9])), "clip": 2.0},
+        "predictor": {
+            "learning_rate": 0.2,
+            "clip": 2.0,
+            "standardize": draw(st.booleans()),
+            "start": draw(st.sampled_from(["even", "means", "optimistic"])),
+        }
+        | draw(st.sampled_from([{}, {"momentum": 0.9}, {"optimizer": "adagrad"}])),
     }
     more = [{}, {"window": 5}, {"discount": 0.8}, {"target_queue": 2.0, "gain": 0.1}, {"cost_prior": 1.0}]
     several = {"instances": draw(st.sampled_from([2, 9])), "reconcile_s": draw(st.sampled_from([0.25, 7.0]))}
@@ -179,7 +186,7 @@ def scenarios(draw, folder) -> dict[str, Any]:
         "features": {"dimensions": draw(st.sampled_from([1, 4])), "signal": 0.8},
         "models": models,
         "pools": pools,
-        "router": draw(routers(names)),
+        "router": draw(routers(names, not none)),
         "feedback": {"probability": draw(st.sampled_from([1.0, 1.0, 0.4, 0.0])), "delay": draw(st.sampled_from(delay))}
         | draw(raters),
         "cluster": {"mode": "none"} if none else draw(clusters(pools)),

@@ -250,7 +250,8 @@ def test_the_command(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("SLA of 60.00 % satisfying answers kept in ")
     assert done.stdout.endswith(f"written to {tmp_path / 'out'}\n")
-    names = ["convergence.json", "curves.parquet", "report.html", "results.parquet", "scenario.toml"]
+    names = ["convergence.json", "curves.parquet", "report.html", "results.parquet", "rows.jsonl"]
+    names += ["scenario.toml", "study.json"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
     printed = json.loads(here("converge", file, "--seeds", 3, "--json", "--workers", 1).stdout)
     assert printed == json.loads((tmp_path / "out" / "convergence.json").read_text())

@@ -38,7 +38,13 @@ BASE = {
 
 CASES = {
     "the paper's": {},
+    "from explored answers only": {"router": {"learn": "explored"}},
     "explore one": {"router": {"explore": "chosen"}},
+    "explore one, from explored answers only": {"router": {"explore": "chosen", "learn": "explored"}},
+    "from explored answers only, late and few": {
+        "router": {"learn": "explored", "explore": "chosen"},
+        "feedback": {"probability": 0.5, "delay": {"kind": "lognormal", "mean_s": 9.0, "cv": 2.0}},
+    },
     "user sees the first": {"router": {"reference": "a"}},
     "few ratings": {"feedback": {"probability": 0.3}},
     "late labels": {"feedback": {"delay": 5.0}},
@@ -66,6 +72,8 @@ CASES = {
     "last explored": {"router": {"cost_estimate": "last_explored", "cost_prior": 1e-6}},
     "last explored, one at a time": {"router": {"cost_estimate": "last_explored", "explore": "chosen"}},
     "a better predictor": {"router": {"predictor": {"momentum": 0.9, "clip": 1.0, "weight_decay": 1e-3}}},
+    "standardized": {"router": {"predictor": {"standardize": True, "momentum": 0.5, "weight_decay": 1e-3}}},
+    "adagrad": {"router": {"predictor": {"optimizer": "adagrad", "start": "optimistic"}}},
     "raters err": {"feedback": {"false_positive": 0.3, "false_negative": 0.2}},
     "raters err, late": {"feedback": {"false_positive": 0.4, "delay": {"kind": "exponential", "mean_s": 9.0}}},
     "raters err, steered": {"feedback": {"false_negative": 0.4}, "router": {"target_queue": 4.0, "gain": 0.05}},
@@ -229,7 +237,7 @@ def test_exploring_one_asks_one(engine, tmp_path):
 
 
 def test_exploiting_asks_one_and_is_the_papers_cost(engine, tmp_path):
-    r = run(spaced(tmp_path, models=zoo(), router=NO_TIME), engine)
+    r = run(spaced(tmp_path, models=zoo(), router=NO_TIME | {"learn": "explored"}), engine)
     assert not r.records.explored.any()
     assert r.records.cost.tolist() == [COSTS[m] for m in r.records.model]
     assert r.summary["cost"]["paper"] == r.records.cost.sum()

@@ -186,13 +186,20 @@ def scenarios(draw):
             "eta": draw(st.sampled_from([0.05, 1.0])),
             "calibration": 0.3,
             "training": 100,
-            "V": draw(st.sampled_from([1e-4, 1e-2])),
+            "V": draw(st.sampled_from([1e-4, 1e-2, "auto"])),
             "c": draw(st.sampled_from([0.1, 1.0])),
             "kappa": draw(st.sampled_from([0.25, 0.4])),
             "explore": draw(st.sampled_from(["all", "chosen"])),
-            "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"])),
+            "learn": draw(st.sampled_from(["every", "explored"])),
+            "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"] + ["marginal"] * (not none))),
             "reference": draw(st.sampled_from(names)),
-            "predictor": {"learning_rate": 0.1, "momentum": draw(st.sampled_from([0.0, 0.9])), "clip": 1.0},
+            "predictor": {
+                "learning_rate": 0.1,
+                "clip": 1.0,
+                "standardize": draw(st.booleans()),
+                "start": draw(st.sampled_from(["even", "means", "optimistic"])),
+            }
+            | draw(st.sampled_from([{}, {"momentum": 0.9}, {"optimizer": "adagrad"}, {"weight_decay": 1e-3}])),
         }
         | draw(instances)
         | draw(st.sampled_from([{}, {"window": 10}, {"discount": 0.9}, {"target_queue": 3.0}, {"cost_prior": 2.0}])),

@@ -57,7 +57,7 @@ def wrong(name: str, value, line: str, *more: str):
         wrong("models", [], "models = []: expected at least 1 entry"),
         wrong("models", 5, "models = 5: expected a list of tables, [[models]]"),
         wrong("models", [3], "models.0 = 3: expected a table"),
-        wrong("models", [model(f"m{i}") for i in range(65)], "models = [...]: expected at most 64 entries"),
+        wrong("models", [model(f"m{i}") for i in range(257)], "models = [...]: expected at most 256 entries"),
         wrong("models", [model("a", replicas=0)], "models.0.replicas = 0: expected at least 1"),
         wrong("models", [model("a", tp=-1)], "models.0.tp = -1: expected at least 1"),
         wrong("record", {"potential_outcomes": 1}, "record.potential_outcomes = 1: expected true or false"),

@@ -1,8 +1,11 @@
 """What all commands share: the application, how errors are told, options that several have."""
 
 import contextlib
+import errno
 import functools
 import json
+import os
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 import typer.core
 
-from messsim.errors import MesssimError, SimulationError
+from messsim.errors import MesssimError, OutputError, SimulationError
 from messsim.report.screen import Screen
 from messsim.wording import visible
 
@@ -76,6 +79,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+LEAST_MEMORY = 1 << 30  # bytes of addresses: with less, Polars' threads end the process where they are
+
+if os.environ.get("COLUMNS", "").strip() == "0":  # which stands for nothing known, and would print nothing
+    del os.environ["COLUMNS"]
 console = Screen()
 stderr = Screen(stderr=True)
 
@@ -110,6 +117,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
+            _check_surroundings()
             function(*args, **kwargs)
         except KeyboardInterrupt as interrupt:
             stderr.print_plain(str(interrupt) or "interrupted; nothing was written", "bold yellow")
@@ -117,9 +125,35 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except MesssimError as error:
             stderr.print_plain(f"error: {error}", "bold red")
             raise typer.Exit(1 if isinstance(error, SimulationError) else 2) from None
+        except MemoryError:
+            raise _failed("there is not enough memory") from None
+        except BrokenPipeError:
+            raise  # whoever read it wants no more
+        except OSError as error:
+            more = "; expected a higher limit of open files (ulimit -n)" if error.errno == errno.EMFILE else ""
+            raise _failed(f"{error.filename or 'the system'}: {error.strerror or error}{more}") from None
 
     name = function.__name__.strip("_").replace("_", "-")  # a word of Python's own has _ behind it
     return app.command(name)(wrapped)
+
+
+def _failed(reason: str) -> typer.Exit:
+    with contextlib.suppress(OSError):
+        stderr.print_plain(f"error: {reason}", "bold red")
+    return typer.Exit(2)
+
+
+def _check_surroundings() -> None:
+    """What would end a command without a word, or with many that do not help."""
+    threads = os.environ.get("POLARS_MAX_THREADS")
+    if threads is not None and not (threads.isdecimal() and int(threads) > 0):
+        raise OutputError(f"POLARS_MAX_THREADS={threads}: expected a whole number, at least 1, or none")
+    memory = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if memory != resource.RLIM_INFINITY and memory < LEAST_MEMORY:
+        raise OutputError(
+            f"a process may have {memory >> 20} MiB of addresses (ulimit -v); expected at least "
+            f"{LEAST_MEMORY >> 20} MiB"
+        )
 
 
 def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":

@@ -131,6 +131,9 @@ def check(
 def explain(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that `run --out` wrote.")],
     request: Annotated[int, typer.Option(help="Which request, from 0; the SimPy engine plays the run again up to it.")],
+    run_policy: Annotated[
+        bool, typer.Option("--run-policy", help="Run the policy that the scenario names, a Python file that you trust.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Why a request went where it went: scores, costs, Q and the terms of the argmin."""
@@ -139,7 +142,7 @@ def explain(
     from messsim.study.explain import explain as find
 
     with progress_bar(stderr, "replaying the run") as progress:
-        found = find(run_dir, request, progress)
+        found = find(run_dir, request, progress, run_policy=run_policy)
     if as_json:
         print_json(found)
     else:

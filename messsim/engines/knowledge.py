@@ -30,7 +30,7 @@ def knowledge_of(
         turnover_s=[_turnover_s(workload, pools, m) for m in range(len(scenario.models))]
         if "loads" in policy.needs
         else None,
-        facts=(lambda: _all_facts(workload, costs, scenario.record.chunk)) if tells else None,
+        facts=(lambda: _all_facts(workload, costs)) if tells else None,
         sample=(lambda n: _training_set(scenario, n)) if "training" in policy.needs else None,
     )
 
@@ -42,11 +42,11 @@ def _turnover_s(workload: Workload, pools: list[PoolPlan], model: int) -> float:
     return sum(p.replicas * p.said.max_num_seqs for p in own) / rate if rate > 0 else 0.0
 
 
-def _all_facts(workload: Workload, costs: KnownCosts, size: int) -> Iterator[Facts]:
+def _all_facts(workload: Workload, costs: KnownCosts) -> Iterator[Facts]:
     """Drawn again at every pass: counters make that free of memory."""
     endless = workload.length is None and workload.scenario.arrivals.kind == "closed"
     seen = 0
-    for chunk in workload.chunks(size):
+    for chunk in workload.chunks(workload.chunk_size):
         assert chunk.facts is not None
         yield Facts(chunk.tenant, costs.of_chunk(chunk), chunk.facts)
         seen += len(chunk)

@@ -1,7 +1,7 @@
 """From record columns to summary, frames and files; never calls back into an engine."""
 
 from .directory import complete_or_absent, leftovers, whole_or_absent, write_file, writing
-from .frames import joined, record_frame, timeline_frame
+from .frames import joined, record_frame, timeline_frame, write_parquet
 from .intervals import Interval, is_precise, paired_difference, replication_interval
 from .provenance import provenance
 from .result import Result
@@ -34,5 +34,6 @@ __all__ = [
     "warmup_note",
     "whole_or_absent",
     "write_file",
+    "write_parquet",
     "writing",
 ]

@@ -1,17 +1,17 @@
 """Where a result comes from: versions, machine, data."""
 
-import hashlib
 import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from messsim.files import sha256
 from messsim.routing.imports import modules_beside
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
-__all__ = ["files_of", "provenance", "sha_of"]
+__all__ = ["files_of", "provenance"]
 
 
 def provenance(scenario: Scenario) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def provenance(scenario: Scenario) -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
-        "data": {name: sha_of(scenario.path(name)) for _, name in files_of(scenario)},
+        "data": {name: sha256(scenario.path(name)) for _, name in files_of(scenario)},
     }
 
 
@@ -42,15 +42,3 @@ def files_of(scenario: Scenario) -> list[tuple[str, str]]:
         names = [str(Path(policy).parent / m.relative_to(path.parent)) for m in modules_beside(path)]
         files += [("router.policy imports", name) for name in names]
     return files
-
-
-def sha_of(path: Path) -> str:
-    """SHA-256 of a file's content, read in parts.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    """
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -244,7 +244,7 @@ def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> dict[
         "certificate": tenant.certificate if tenant.rated and not scenario.feedback.raters_err else None,
         "rated": tenant.rated,
         "windows": _windows(scenario, outcome, tally.tenant_windows[k]),
-        "latency_s": tally.by_tenant[k].summary(),
+        "latency_s": tally.latencies_of_tenant(k),
     }
 
 

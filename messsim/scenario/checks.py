@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from .phases import Phase
 from .quality import Features, Satisfaction
 from .routing import Feedback, Router, Tenant
 
-__all__ = ["notes_of", "problems_of"]
+__all__ = ["keys_without_effect", "notes_of", "problems_of"]
 
 # Drawing steps through the slots of a diurnal day, or the sojourns of an mmpp, one by one.
 LEAST_REQUESTS_A_SLOT = 1e-3
@@ -31,6 +32,11 @@ GPU_KEYS = (
     "kv_policy",
 )
 API_KEYS = ("latency_s", "tpot_s", "usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
+
+
+def keys_without_effect(kind: str) -> tuple[str, ...]:
+    """Keys of a model or pool that say nothing of servers of this kind ("gpu" or "api")."""
+    return GPU_KEYS if kind == "api" else API_KEYS
 
 
 class Parts(Protocol):
@@ -132,8 +138,7 @@ def _rates(s: Parts) -> Iterator[str]:
 
 
 def _repeated(names: Iterable[str]) -> set[str]:
-    names = list(names)
-    return {n for n in names if names.count(n) > 1}
+    return {name for name, times in Counter(names).items() if times > 1}
 
 
 def _names(s: Parts) -> Iterator[str]:
@@ -193,8 +198,8 @@ def _keys_without_effect(s: Parts) -> Iterator[str]:
     """An API has no replicas, and GPUs have no price a token."""
     for table, servings in (("models", s.models), ("pools", s.pools)):
         for i, said in enumerate(servings):
-            keys, other = (GPU_KEYS, "gpu") if said.kind == "api" else (API_KEYS, "api")
-            for key in keys:
+            other = "gpu" if said.kind == "api" else "api"
+            for key in keys_without_effect(said.kind):
                 if key in said.model_fields_set and (value := getattr(said, key)) is not None:
                     shown = f" = {value!r}" if isinstance(value, (str, int, float)) else ""
                     yield (

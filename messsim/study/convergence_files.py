@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from messsim.errors import OutputError
+from messsim.errors import DataError, OutputError
+from messsim.files import read_json
 from messsim.plot.figure import library
 from messsim.report.convergence import convergence_page
 from messsim.report.page import Page, html
-from messsim.results import whole_or_absent, write_file
+from messsim.results import whole_or_absent, write_file, write_parquet
 from messsim.scenario import Scenario, dump, notes_of
+from messsim.workload.blocks import whole
 
 from .aligned import CURVES as CURVE_NAMES
 from .aligned import SHARES
@@ -45,7 +47,7 @@ def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> list
         If it cannot be written.
     """
     with whole_or_absent(out / CURVES) as beside:
-        found.curves.write_parquet(beside)
+        write_parquet(found.curves, beside)
     write_file(out / CONVERGENCE, (json.dumps(found.summary, indent=2) + "\n").encode())
     return add_pictures(out, REPORT, lambda: _report(found, scenario))
 
@@ -68,13 +70,11 @@ def read_convergence(directory: Path) -> Convergence:
     OutputError
         If it is damaged, or another version wrote it.
     """
-    import polars as pl
-
     try:
-        summary = json.loads((directory / CONVERGENCE).read_text(encoding="utf-8"))
-        curves, rows = (pl.read_parquet(directory / name) for name in (CURVES, RESULTS))
+        summary = read_json(directory / CONVERGENCE)
+        curves, rows = (whole(directory / name) for name in (CURVES, RESULTS))
         _check(summary, curves)
-    except (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (OSError, ValueError, DataError) as error:
         raise OutputError(f"{directory}: expected a directory that `messsim converge --out` wrote ({error})") from None
     return Convergence(summary, curves, rows)
 

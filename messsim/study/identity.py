@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from messsim.results.provenance import files_of, sha_of
+from messsim.files import sha256
+from messsim.results.provenance import files_of
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
@@ -20,7 +21,9 @@ DATA_FILES = "data files"
 MOST_NAMED = 3
 
 
-def contents(study: str, base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenario]) -> Contents:
+def contents(
+    study: str, base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenario], *, several: bool = False
+) -> Contents:
     """Hashes of all that decides a study's results.
 
     Parameters
@@ -33,6 +36,8 @@ def contents(study: str, base: Scenario, points: Sequence[Point], scenarios: Seq
         Values by key path.
     scenarios
         The base at each point; or the base alone, where points change nothing that is read from files.
+    several
+        Whether points change more of the base than their values by key path say.
 
     Returns
     -------
@@ -46,10 +51,14 @@ def contents(study: str, base: Scenario, points: Sequence[Point], scenarios: Seq
     return {
         "command": study,
         "messsim": __version__,
-        "scenario": hashed(base.model_dump(mode="json", by_alias=True)),
+        "scenario": hashed([_whole(s) for s in scenarios] if several else _whole(base)),
         "points": hashed(list(points)),
         DATA_FILES: files | _own_figures(base, points, scenarios),
     }
+
+
+def _whole(scenario: Scenario) -> Any:
+    return scenario.model_dump(mode="json", by_alias=True)
 
 
 def _own_figures(base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenario]) -> dict[str, str]:
@@ -75,7 +84,7 @@ def hashed(value: Any) -> str:
 
 def _sha(path: Path) -> str:
     try:
-        return sha_of(path) if path.is_file() else "absent"
+        return sha256(path) if path.is_file() else "absent"
     except OSError:
         return "absent"  # its points fail, and say so
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from messsim.errors import MesssimError, OutputError, ScenarioError, SimulationError
-from messsim.results import complete_or_absent, leftovers, whole_or_absent, writing
+from messsim.results import complete_or_absent, leftovers, whole_or_absent, write_parquet, writing
 from messsim.scenario import Scenario, dump
 
 from .identity import Contents, difference, hashed
@@ -90,7 +90,7 @@ class Journal(Generic[Value]):
         """
         if rows:
             with writing(self.directory / RESULTS, KEPT), whole_or_absent(self.directory / RESULTS) as beside:
-                frame_of(rows).write_parquet(beside)
+                write_parquet(frame_of(rows), beside)
 
 
 def _write(opened: FileIO, line: bytes) -> None:

@@ -140,8 +140,9 @@ def replicate(
             for number, summary in enumerate(summaries):
                 figures_of.append(figures({k: v for k, v in summary.items() if k not in NO_FIGURES}))
                 rows.append(row_of(base.changed(replication=number), summary))
-                believed = plan.precision is not None and len(rows) >= FIRST
-                if believed and _all_precise(figures_of, plan.of, plan.precision):
+                if plan.precision is None or len(rows) < FIRST:
+                    continue
+                if _all_precise(figures_of, plan.of, plan.precision):
                     precise = True
                     break
     found: dict[str, Any] = {

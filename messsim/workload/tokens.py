@@ -35,6 +35,19 @@ class TokenCounts:
         at = row if _law(stage, model).kind == "table" else np.arange(first, first + n) % len(given)
         return np.asarray(given[at])
 
+    def can_wait(self, stage: Stage) -> bool:
+        """Whether answers can be drawn after it is known which model's a user gets: `answers` does that."""
+        count = len(stage.outputs)
+        return all(self._given(stage, m) is None and self._sampler(stage, m).geometric for m in range(count))
+
+    def answers(self, stage: Stage, first: int, model: Ints) -> Ints:
+        """Tokens of the answers to requests first, first + 1, ... by a model each: the same that `draw` gives."""
+        laws = [self._sampler(stage, m).geometric or (0.0, 0.0) for m in range(len(stage.outputs))]
+        columns = [self._chance.column("output", name) for name in self._names]
+        return self._chance.geometric_of(
+            first, model, columns, [scale for scale, _ in laws], [most for _, most in laws]
+        )
+
     def mean(self, span: Span, model: int | None) -> float:
         """Mean over a span of the run, tokens."""
         given = self._given(span.stage, model)

@@ -10,7 +10,7 @@ from messsim.scenario import Scenario
 from . import expectations
 from .arrivals import ArrivalSource, TraceArrivals, rate_arrivals
 from .chance import Chance
-from .chunk import Chunk, Floats, joined
+from .chunk import Chunk, Floats, Ints, joined
 from .drawing import Drawing
 from .expectations import Rates
 from .sources import table_of, trace_of
@@ -207,8 +207,29 @@ class Workload:
 
     # ---- drawing --------------------------------------------------------------------------------------------
 
-    def chunks(self, size: int) -> Iterator[Chunk]:
-        """All requests in order, `size` at a time; the last chunk may be shorter."""
+    @property
+    def chunk_size(self) -> int:
+        """Requests to draw at once: record.chunk, or so many that their features take 32 MiB, within limits.
+
+        Larger chunks leave the cache, and their pages are new every time.
+        """
+        size = self.scenario.record.chunk
+        return size if size is not None else min(65_536, max(1_024, 2**22 // max(self.features, 1)))
+
+    @property
+    def answers_can_wait(self) -> bool:
+        """Whether `answer_tokens` can draw the answers that users got, so that the others need not be drawn."""
+        return len(self.stages) == 1 and self._tokens.can_wait(self.stages[0])
+
+    def answer_tokens(self, first: int, model: Ints) -> Ints:
+        """Tokens of the answers to requests first, first + 1, ... by model[i] each: what their chunk would hold."""
+        return self._tokens.answers(self.stages[0], first, model)
+
+    def chunks(self, size: int, unread: frozenset[str] = frozenset()) -> Iterator[Chunk]:
+        """All requests in order, `size` at a time; the last chunk may be shorter.
+
+        Columns that are `unread` (`Drawing.draw`) are None.
+        """
         source = self._arrivals()
         first, horizon_s = 0, self.scenario.horizon_s
         most = self._most()
@@ -219,9 +240,9 @@ class Workload:
                 n = int(np.searchsorted(arrival_s, horizon_s, side="left"))
                 if n < len(arrival_s):
                     if n:
-                        yield self._join(first, n, arrival_s[:n])
+                        yield self._join(first, n, arrival_s[:n], unread)
                     return
-            yield self._join(first, n, arrival_s)
+            yield self._join(first, n, arrival_s, unread)
             first += n
 
     def _most(self) -> int | None:
@@ -243,10 +264,14 @@ class Workload:
         """Requests first ... first + n - 1 without arrival times (phases by time are not looked at)."""
         return self._join(first, n, None)
 
-    def _join(self, first: int, n: int, arrival_s: Floats | None) -> Chunk:
+    def _join(self, first: int, n: int, arrival_s: Floats | None, unread: frozenset[str] = frozenset()) -> Chunk:
         """Draws each stretch between phase boundaries by its stage, and joins them."""
         parts = self.stretches(first, n, arrival_s)
-        chunk = joined([self._drawing.draw(s, first + p.start, p.stop - p.start, progress) for s, p, progress in parts])
+        drawn = [
+            self._drawing.draw(stage, first + p.start, p.stop - p.start, progress, unread)
+            for stage, p, progress in parts
+        ]
+        chunk = joined(drawn)
         chunk.arrival_s = arrival_s
         return chunk
 

@@ -94,6 +94,9 @@ class Router:
             momentum=said.momentum,
             weight_decay=said.weight_decay,
             clip=said.clip,
+            optimizer=said.optimizer,
+            standardize=said.standardize,
+            bias={"even": [0.0] * self.models, "optimistic": [np.log(0.95 / (1 - 0.95))] * self.models}[said.start],
         )
         self.coming: list[tuple[float, int, int]] = []
         self.plans: dict[int, tuple[int, int, list[int]]] = {}  # tenant, seen, models still to be labelled
@@ -133,7 +136,7 @@ class Router:
             model = value.index(min(value))
         decided = Decided(queue, model, explored, scores[model, 0], self.v[tenant])
         copies = list(range(self.models)) if everyone else [model]
-        if self.rated[i] and (everyone or self.said.explore == "chosen"):
+        if self.rated[i] and (explored or self.said.learn == "every"):
             self.lessons[i] = np.full(self.models, np.nan)
         self.plans[i] = (tenant, model, copies.copy())
         self.coming += [(now if self.label_s is None else self.label_s(i, m), i, m) for m in copies]

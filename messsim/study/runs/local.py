@@ -9,7 +9,7 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
 from itertools import islice
 from types import TracebackType
@@ -30,6 +30,7 @@ Value = TypeVar("Value")
 
 START_S = 1.1  # CPU time that a process takes before it can make its first run
 LOCKED = 0.3  # share of a run's time that holds Python's global lock, where the engine frees it
+GRACE_S = 2.0  # for a run to end where its study is stopped
 MOST_THREADS = 4  # more gain next to nothing beside that share
 
 
@@ -118,7 +119,7 @@ class _Automatic:
             return
         most = min(self._count, MOST_THREADS) if frees_gil else 1
         numbered, taken = enumerate(items), 0
-        with _Threads(function, most) as threads:
+        with _Threads(function) as threads:
             while True:
                 for i, item in islice(numbered, most - len(threads.running)):
                     threads.start(i, item)
@@ -160,36 +161,42 @@ class _Automatic:
 
 
 class _Threads(Generic[Item, Value]):
-    """Calls in threads of this process; where they are left by an exception, the calls end at their next page."""
+    """Calls in threads of this process.
 
-    def __init__(self, function: Callable[[Item], Value], count: int) -> None:
+    Where they are left by an exception, the calls are stopped at their next step of Python; one that comes to none
+    within two seconds, in a policy that never returns, ends with this process.
+    """
+
+    def __init__(self, function: Callable[[Item], Value]) -> None:
         self._function = function
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="messsim-run")
         self.running: dict[Future[tuple[Value | MesssimError, float]], int] = {}
-        self._started: dict[int, float] = {}  # CPU time of a thread when its call began, by thread
+        self._began_s: dict[int, float] = {}  # CPU time of a thread when its call began, by thread
 
     def __enter__(self) -> "_Threads[Item, Value]":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for future in self.running:
-            future.cancel()
-        if kind is not None:
-            for ident in list(self._started):
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(_Stopped))
-        self._pool.shutdown(cancel_futures=True)
+        for ident in list(self._began_s):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))
+        wait(self.running, GRACE_S)
 
     def start(self, i: int, item: Item) -> None:
-        """Hands out a call."""
-        self.running[self._pool.submit(self._call, item)] = i
+        """Calls the function for an item."""
+        future: Future[tuple[Value | MesssimError, float]] = Future()
+        self.running[future] = i
+        threading.Thread(target=self._call, args=(future, item), name="messsim-run", daemon=True).start()
 
-    def _call(self, item: Item) -> tuple[Value | MesssimError, float]:
-        began_s, ident = time.thread_time(), threading.get_ident()
-        self._started[ident] = began_s
+    def _call(self, future: "Future[tuple[Value | MesssimError, float]]", item: Item) -> None:
+        ident, began_s = threading.get_ident(), time.thread_time()
+        self._began_s[ident] = began_s
         try:
-            return guarded(self._function, item), time.thread_time() - began_s
+            value = guarded(self._function, item)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result((value, time.thread_time() - began_s))
         finally:
-            del self._started[ident]
+            del self._began_s[ident]
 
     def finished(self, wait_s: float) -> Iterator[tuple[int, Value | MesssimError, float]]:
         """Position, value and CPU time of the calls that have ended, after a wait for the first, s."""
@@ -202,12 +209,8 @@ class _Threads(Generic[Item, Value]):
     def longest_s(self) -> float:
         """CPU time so far of the longest call that is under way, s."""
         longest_s = 0.0
-        for ident, began_s in list(self._started.items()):
+        for ident, began_s in list(self._began_s.items()):
             with contextlib.suppress(OSError):  # it has ended meanwhile
                 now_s = time.clock_gettime(time.pthread_getcpuclockid(ident))
                 longest_s = max(longest_s, now_s - began_s)
         return longest_s
-
-
-class _Stopped(BaseException):
-    """Raised in a thread whose study has ended."""
