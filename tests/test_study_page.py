@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from builders import model, scenario
 from runs import EVIL
-from test_page import Elements, browser, opened  # noqa: F401  (fixtures)
+from test_page import Elements
 
 from messsim.errors import OutputError, SimulationError
 from messsim.results.intervals import replication_interval
@@ -168,7 +168,7 @@ def test_a_comparison_of_another_version_is_named(compared, tmp_path):
         report(tmp_path)
 
 
-def test_a_browser_draws_both(opened, compared, swept):  # noqa: F811
+def test_a_browser_draws_both(opened, compared, swept):
     for directory, width in ((compared, 1280), (swept, 390)):
         shown = opened(report(directory), width=width)
         assert shown.heard == []

@@ -13,13 +13,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
 from itertools import islice
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from messsim.engines.pipeline import cores
 from messsim.errors import MesssimError, SimulationError
 
-from .processes import Processes, end_if_started_again
 from .workers import WAIT_S, Workers, guarded
+
+if TYPE_CHECKING:
+    from .processes import Processes
 
 __all__ = ["GivenWorkers", "local_workers", "workers_from"]
 
@@ -45,7 +47,11 @@ def local_workers(count: int | None = None) -> AbstractContextManager[Workers]:
     """
     if count is None and cores() > 1:
         return _Automatic(cores())
-    return contextlib.nullcontext(_Here()) if count in (None, 1) else Processes(count or 1)
+    if count in (None, 1):
+        return contextlib.nullcontext(_Here())
+    from .processes import Processes
+
+    return Processes(count or 1)
 
 
 class _Here:
@@ -92,6 +98,8 @@ class _Automatic:
     """Threads of this process first, and processes from when they pay until the end of the study."""
 
     def __init__(self, count: int) -> None:
+        from .processes import end_if_started_again
+
         end_if_started_again()
         self._count = count
         self._stack = contextlib.ExitStack()
@@ -153,6 +161,8 @@ class _Automatic:
         left_s = max((left or 0) * one_s, self._spent_s + running_s)
         if not pays(left_s, self._count, frees_gil):
             return False
+        from .processes import Processes
+
         try:
             self._processes = self._stack.enter_context(Processes(self._count))
         except SimulationError:
