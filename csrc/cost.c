@@ -4,10 +4,11 @@
 
 static double batch_cost(const ms_known_cost *self, const ms_batch *batch, double iterations)
 {
+    const ms_durations tau = ms_iteration_durations(&self->coefficients, batch);
     if (self->usd_per_s > 0.0) {
-        return self->usd_per_s * ms_series_sum(ms_iteration_seconds(&self->coefficients, batch), iterations);
+        return self->usd_per_s * ms_durations_sum(&tau, iterations);
     }
-    return ms_iteration_joules(&self->coefficients, batch, iterations);
+    return ms_iteration_joules(&self->coefficients, batch, &tau, iterations);
 }
 
 static double prefill_cost(const ms_known_cost *self, double prompt)
@@ -17,11 +18,15 @@ static double prefill_cost(const ms_known_cost *self, double prompt)
     const double rest = prompt - whole_chunks * most;
     double cost = 0.0;
     if (whole_chunks > 0.0) {
-        const ms_batch chunk = {.prompt_tokens = most, .prompt_work = most * (most / 2.0)};
+        const ms_batch chunk = {.prompt_tokens = most, .prompt_work = most * (most / 2.0), .prompts = 1.0};
         cost += batch_cost(self, &chunk, whole_chunks);
     }
     if (rest > 0.0) {
-        const ms_batch last = {.prompt_tokens = rest, .prompt_work = rest * (prompt - rest + rest / 2.0)};
+        const double prior = prompt - rest;
+        const ms_batch last = {.prompt_tokens = rest,
+                               .prompt_work = rest * (prior + rest / 2.0),
+                               .prompt_prior = prior,
+                               .prompts = 1.0};
         cost += batch_cost(self, &last, 1.0);
     }
     return cost;
