@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from messsim.errors import ScenarioError
 from messsim.scenario import Scenario
-from messsim.scenario.fleet import Coefficients, Model, Pool, Serving
+from messsim.scenario.fleet import Coefficients, Host, Model, Pool, Serving
 from messsim.zoo import Profile, UnknownProfile, find_profile
 
 __all__ = ["UNLIMITED_TOKENS", "PoolPlan", "plan_pools", "serving_plan"]
@@ -118,7 +118,7 @@ def _profile(said: Serving) -> Profile | None:
     if said.gpu is None:
         raise ScenarioError(f"gpu: missing for profile {said.profile!r}; expected one such as 'H100'")
     try:
-        return find_profile(said.profile, said.gpu, said.tp)
+        return find_profile(said.profile, said.gpu, said.tp, said.weights)
     except UnknownProfile as error:
         raise ScenarioError(f"profile = {said.profile!r}: {error}") from None
 
@@ -128,17 +128,21 @@ def _capacity(said: Serving, profile: Profile | None) -> int:
         return said.kv_capacity_tokens
     if profile is None:
         return UNLIMITED_TOKENS
-    if profile.memory.kv_capacity_tokens is None:
-        raise ScenarioError(f"profile = {profile.name!r}: its weights do not fit; expected a larger tp")
     return profile.memory.kv_capacity_tokens
 
 
 def _coefficients(said: Serving, profile: Profile | None) -> Coefficients | None:
-    if profile is None:
-        return said.coefficients
+    figures = said.coefficients if profile is None else _of_profile(profile)
+    if figures is None or said.host is None:
+        return figures
+    return figures.model_copy(update={"host": said.host})
+
+
+def _of_profile(profile: Profile) -> Coefficients:
     names = Coefficients.model_fields
     figures = {n: getattr(part, n) for part in (profile.duration, profile.energy) for n in names if hasattr(part, n)}
-    return Coefficients(**figures)
+    host = {n: getattr(profile.host, n) for n in Host.model_fields}
+    return Coefficients(**figures | {"knots": list(profile.duration.knots), "host": Host(**host)})
 
 
 def _of_replica(figures: Coefficients, gpus: int) -> dict[str, object]:

@@ -94,6 +94,10 @@ class Serving(Part):
     )
     gpu: str | None = Field(None, description="a GPU of the profile, or a name of your own")
     tp: Count = Field(1, description="GPUs of one replica (tensor parallel)")
+    weights: Literal["bf16", "fp8", "nvfp4", "mxfp4"] | None = Field(
+        None, description="kind of the profile's weights; none: bf16, or the only kind that there is"
+    )
+    host: Host | None = Field(None, description="time outside the GPU; none: the profile's or the coefficients'")
     coefficients: Coefficients | None = Field(None, description="your own figures instead of a profile's")
     replicas: Count = Field(1, le=MOST_REPLICAS, description="number of replicas")
     max_num_seqs: Count = Field(256, description="most sequences that a replica runs at once")

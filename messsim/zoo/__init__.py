@@ -1,7 +1,7 @@
 """The zoo: built-in profiles of models on GPUs, each figure with its source; standard library only."""
 
 from messsim.zoo.facts import Gpu, Model, Source
-from messsim.zoo.iteration import iteration_joules, iteration_seconds
+from messsim.zoo.iteration import gpu_seconds, iteration_joules, iteration_seconds
 from messsim.zoo.profiles import (
     UnknownProfile,
     find_profile,
@@ -11,19 +11,21 @@ from messsim.zoo.profiles import (
     load_sources,
     select_profiles,
 )
-from messsim.zoo.records import Duration, DurationError, Energy, Memory, Profile
+from messsim.zoo.records import Duration, DurationError, Energy, Host, Memory, Profile
 
 __all__ = [
     "Duration",
     "DurationError",
     "Energy",
     "Gpu",
+    "Host",
     "Memory",
     "Model",
     "Profile",
     "Source",
     "UnknownProfile",
     "find_profile",
+    "gpu_seconds",
     "iteration_joules",
     "iteration_seconds",
     "load_gpus",

@@ -35,32 +35,54 @@ def _tables() -> dict[str, Any]:
 
 
 def _block(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a block's fields with its list as a tuple: a frozen record holds nothing that can change."""
+    """Return a block's fields with its lists as tuples: a frozen record holds nothing that can change."""
     return {**block, "assumed": tuple(block["assumed"])}
 
 
 @cache
-def load_profiles() -> tuple[Profile, ...]:
-    """Return every built-in profile, sorted by model, GPU and tp."""
-    return tuple(
-        Profile(
-            model=row["model"],
-            gpu=row["gpu"],
-            gpu_name=row["gpu_name"],
-            tp=row["tp"],
-            duration=Duration(**_block(row["duration"])),
-            duration_error=DurationError(**row["duration_error"]),
-            energy=Energy(**_block(row["energy"])),
-            memory=Memory(**_block(row["memory"])),
-        )
-        for row in _tables()["profiles"]
+def _rows() -> dict[tuple[str, str, int, str], dict[str, Any]]:
+    """Return the table's rows by model, GPU, tp and weights, those of models of one shape under each name."""
+    rows: dict[tuple[str, str, int, str], dict[str, Any]] = {}
+    for row in _tables()["profiles"]:
+        for name in (row["model"], *_tables()["models"][row["model"]]["alike"]):
+            rows[name, row["gpu"], row["tp"], row["weights"]] = {**row, "model": name}
+    return dict(sorted(rows.items()))
+
+
+@cache
+def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
+    row = _rows()[model, gpu, tp, weights]
+    tables = _tables()
+    duration = _block(row["duration"])
+    knots = tuple(zip(tables["knots"], duration.pop("knots_s"), strict=True))
+    return Profile(
+        model=model,
+        gpu=gpu,
+        gpu_name=tables["gpus"][gpu]["name"],
+        tp=tp,
+        weights=weights,
+        duration=Duration(knots=knots, **duration),
+        duration_error=DurationError(**row["duration_error"]),
+        host=Host(**_block(tables["hosts"][row["host"]])),
+        energy=Energy(**_block(row["energy"])),
+        memory=Memory(**_block(row["memory"])),
     )
+
+
+@cache
+def load_profiles() -> tuple[Profile, ...]:
+    """Return every built-in profile, sorted by model, GPU, tp and weights."""
+    return tuple(_profile(*key) for key in _rows())
 
 
 @cache
 def load_models() -> Mapping[str, Model]:
     """Return the public facts of every built-in model by name."""
-    return MappingProxyType({name: Model(**row) for name, row in _tables()["models"].items()})
+    models: dict[str, Model] = {}
+    for name, row in _tables()["models"].items():
+        for each in (name, *row["alike"]):
+            models[each] = Model(**{**row, "alike": tuple(row["alike"])})
+    return MappingProxyType(models)
 
 
 @cache
@@ -75,26 +97,35 @@ def load_sources() -> Mapping[str, Source]:
     return MappingProxyType({name: Source(**row) for name, row in _tables()["sources"].items()})
 
 
-def find_profile(model: str, gpu: str, tp: int) -> Profile:
+def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> Profile:
     """Return the profile of a model on `tp` GPUs of one kind; upper and lower case are the same.
+
+    Parameters
+    ----------
+    weights
+        Kind of the weights; none: bf16, or the only kind that there is.
 
     Raises
     ------
     UnknownProfile
-        With the nearest models, or with the GPUs and tp that the model has.
+        With the nearest models, or with the GPUs, tp and weights that the model has.
     """
-    of_model = [profile for profile in load_profiles() if profile.model.lower() == model.lower()]
+    of_model = [key for key in _rows() if key[0].lower() == model.lower()]
     if not of_model:
         raise UnknownProfile(_unknown_model(model))
-    for profile in of_model:
-        if profile.gpu.lower() == gpu.lower() and profile.tp == tp:
-            return profile
-    wanted = f"{of_model[0].model} on {gpu} with tp {tp}"
+    alike = [key for key in of_model if key[1].lower() == gpu.lower() and key[2] == tp]
+    kinds = [key[3] for key in alike]
+    kind = weights or ("bf16" if "bf16" in kinds or len(kinds) != 1 else kinds[0])
+    if kind in kinds:
+        return _profile(*alike[kinds.index(kind)])
+    wanted = f"{of_model[0][0]} on {gpu} with tp {tp}" + (f" and {kind} weights" if kinds else "")
     raise UnknownProfile(f"no built-in profile of {wanted}; there are: {_combinations(of_model)}")
 
 
 def select_profiles(name: str | None) -> list[Profile]:
     """Return the profiles of a model, the one named "MODEL/GPU/tpN", or all without a name.
+
+    A part of a name selects all whose model has it.
 
     Raises
     ------
@@ -103,25 +134,26 @@ def select_profiles(name: str | None) -> list[Profile]:
     """
     if name is None:
         return list(load_profiles())
-    model, *rest = name.split("/")
-    found = [p for p in load_profiles() if p.name.lower().split("/")[: 1 + len(rest)] == name.lower().split("/")]
+    parts = name.lower().split("/")
+    found = [p for p in load_profiles() if p.name.lower().split("/")[: len(parts)] == parts]
+    found = found or [p for p in load_profiles() if name.lower() in p.model.lower()]
     if found:
         return found
-    of_model = [p for p in load_profiles() if p.model.lower() == model.lower()]
+    of_model = [key for key in _rows() if key[0].lower() == parts[0]]
     if of_model:
-        raise UnknownProfile(f"no built-in profile {name!r}; there are: {', '.join(p.name for p in of_model)}")
-    raise UnknownProfile(_unknown_model(model))
+        raise UnknownProfile(f"no built-in profile {name!r}; there are: {_combinations(of_model)}")
+    raise UnknownProfile(_unknown_model(parts[0]))
 
 
 def _unknown_model(model: str) -> str:
-    known = {profile.model.lower(): profile.model for profile in load_profiles()}
+    known = {key[0].lower(): key[0] for key in _rows()}
     nearest = [known[name] for name in get_close_matches(model.lower(), known, n=3)]
     offer = f"nearest: {', '.join(nearest)}" if nearest else f"there are: {', '.join(known.values())}"
     return f"no built-in profile of model {model!r}; {offer}"
 
 
-def _combinations(profiles: list[Profile]) -> str:
+def _combinations(keys: list[tuple[str, str, int, str]]) -> str:
     by_gpu: dict[str, list[str]] = {}
-    for profile in profiles:
-        by_gpu.setdefault(profile.gpu, []).append(str(profile.tp))
+    for _, gpu, tp, weights in keys:
+        by_gpu.setdefault(gpu, []).append(str(tp) if weights == "bf16" else f"{tp} ({weights})")
     return "; ".join(f"{gpu} with tp {', '.join(degrees)}" for gpu, degrees in by_gpu.items())
