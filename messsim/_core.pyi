@@ -3,7 +3,7 @@
 Arrays are C-contiguous and of exactly these types: anything else is refused, never copied.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, final
 
 import numpy as np

@@ -8,7 +8,18 @@ from pydantic import Field, model_validator
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
 from .laws import TokenLaw
 
-__all__ = ["MOST_REPLICAS", "Admission", "Cluster", "Coefficients", "Cost", "Failures", "Host", "Model", "Outage", "Pool"]
+__all__ = [
+    "MOST_REPLICAS",
+    "Admission",
+    "Cluster",
+    "Coefficients",
+    "Cost",
+    "Failures",
+    "Host",
+    "Model",
+    "Outage",
+    "Pool",
+]
 
 MOST_KNOTS = 32  # MS_MOST_KNOTS of csrc/iteration.h
 MOST_REPLICAS = 100_000  # of a pool and of all pools: each is simulated

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 from cells import GPUS, Cell, cells, weights_bytes
-from composing import KNOTS, MIXED, ONE_CALL
+from composing import KNOTS, MIXED, ONE_CALL, TERMS
 from composing import TARGET as DURATIONS
 from scipy.optimize import nnls
 from shapes import MODELS
@@ -38,11 +38,15 @@ TARGET = REPOSITORY / "messsim" / "zoo" / "profiles.json"
 
 Row = dict[str, Any]
 _REPOSITORY, _LICENCE = "ai-dynamo/aiconfigurator (PyPI: aiconfigurator-core 0.12.0)", "Apache-2.0"
-_VERSIONS = {"vllm": "vLLM 0.24 (A100: 0.14)", "sglang": "SGLang 0.5.14 (A100: 0.5.10)", "trtllm": "TensorRT-LLM 1.3 (A100: 1.0)"}
+_VERSIONS = {
+    "vllm": "vLLM 0.24 (A100: 0.14)",
+    "sglang": "SGLang 0.5.14 (A100: 0.5.10)",
+    "trtllm": "TensorRT-LLM 1.3 (A100: 1.0)",
+}
 
 SOURCES: dict[str, Row] = {
     f"aic-{backend}": {
-        "what": f"Duration, composed for messsim of the kernel times of {version} (matrix products, attention, experts, "
+        "what": f"Duration, composed for messsim of kernel times of {version} (matrix products, attention, experts, "
         "all-reduce) at the model's shapes; the terms of attention are fitted",
         "repository": _REPOSITORY,
         "path": "aiconfigurator_core/systems/data",
@@ -51,6 +55,14 @@ SOURCES: dict[str, Row] = {
     }
     for backend, version in _VERSIONS.items()
 } | {
+    "aic-served": {
+        "what": "Host time, fitted for messsim to mean TPOT of vLLM 0.12, TensorRT-LLM 1.0 and SGLang 0.5.1 on H100, "
+        "given the kernels' time",
+        "repository": "ai-dynamo/aiconfigurator",
+        "path": "aic-core/src/aiconfigurator_core/systems/silicon_sample.csv",
+        "commit": "095f58a51c4ca8e61b66ec108d86f223f8d559ce",
+        "licence": _LICENCE,
+    },
     "mlenergy-v3": {
         "what": "Energy coefficients, fitted for messsim to metered GPU energy; prompt lengths are assumed (150 tokens "
         "for chat, 250 for GPQA, 700 for code completion)",
@@ -68,22 +80,30 @@ SOURCES: dict[str, Row] = {
     },
 }
 
-# Asynchronous schedulers, the default of vLLM since 0.14, hide the host's time behind the GPU's: the values are those of
-# vLLM 0.12, whose synchronous scheduler shows them in served data, and 0.5 ms that remain; both assumed.
+# What an engine's own processes add. Asynchronous schedulers, the default of vLLM since 0.14, hide the host's time
+# behind the GPU's: the default has the values of vLLM 0.12, whose synchronous scheduler shows them, and 0.5 ms that
+# remain. The others were fitted to mean TPOT at fixed concurrencies, given the kernels' time: 84 rows of Qwen3-32B
+# (vLLM, 2, 4 and 8 GPUs), 177 of Llama-3.1-8B (TensorRT-LLM, 1 to 8), 78 of Qwen3-32B (SGLang, 2, 4 and 8), all H100.
 HOSTS: dict[str, Row] = {
-    "overlap": {
-        "kind": "overlap",
-        "h0_s": 1.4e-3,
-        "h1_s_per_sequence": 41e-6,
-        "after_s": 0.5e-3,
-        "source": "assumed",
-        "assumed": ["h0_s", "h1_s_per_sequence", "after_s"],
-    },
+    name: {
+        "kind": kind,
+        "h0_s": h0,
+        "h1_s_per_sequence": h1,
+        "after_s": after,
+        "source": source,
+        "assumed": ["h0_s", "h1_s_per_sequence", "after_s"] if source == "assumed" else [],
+    }
+    for name, kind, h0, h1, after, source in (
+        ("overlap", "overlap", 1.4e-3, 41e-6, 0.5e-3, "assumed"),
+        ("vllm-0.12", "sum", 1.36e-3, 40.7e-6, 0.0, "aic-served"),
+        ("trtllm-1.0", "overlap", 1.73e-3, 66.1e-6, 0.54e-3, "aic-served"),
+        ("sglang-0.5", "sum", 0.05e-3, 3.7e-6, 0.0, "aic-served"),
+    )
 }
 
 # Energy of a token with weights of 8 and of 4 bits over that with 16: assumed, in between the bytes and the arithmetic.
 EIGHT_BITS, FOUR_BITS = 0.7, 0.6
-_OF_WEIGHTS = {"bf16": 1.0, "fp8": EIGHT_BITS, "nvfp4": FOUR_BITS, "mxfp4": FOUR_BITS}
+OF_WEIGHTS = {"bf16": 1.0, "fp8": EIGHT_BITS, "nvfp4": FOUR_BITS, "mxfp4": FOUR_BITS}
 
 # The metered checkpoints and the models of the zoo whose shapes they have.
 METERED = {
@@ -108,6 +128,9 @@ _WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
 PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
 LEAST_ROWS = 5
 
+UNITS = {"ab": "ab_s_per_sequence", "ak": "ak_s_per_token", "aq": "aq_s_per_token2", "a1": "a1_s"}
+UNITS |= {name: f"{name}_s_per_token" for name in ("ac", "akm", "akx", "abk")}
+
 Key = tuple[str, str, int, str]
 
 
@@ -121,9 +144,9 @@ def measured_energies(data: Path) -> dict[Key, Row]:
     by_key: dict[Key, list[Row]] = {}
     with (data / "energy" / "mlenergy_v3_llm.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS and row["tensor_parallel"] == row["num_gpus"]:
-                key = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]), _WEIGHTS[row["weight_precision"]])
-                by_key.setdefault(key, []).append(row)
+            if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS:
+                key = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
+                by_key.setdefault((*key, _WEIGHTS[row["weight_precision"]]), []).append(row)
     return {key: _energy_fit(rows, key[2]) for key, rows in by_key.items() if len(rows) >= LEAST_ROWS}
 
 
@@ -142,15 +165,14 @@ def _energy_fit(rows: list[Row], gpus: int) -> Row:
     found = nnls(matrix / scale, np.ones(len(rows)))[0] / scale
     errors = 100.0 * np.abs(matrix @ found - 1.0)
     p0, e, ek = (*found, 0.0)[:3]
-    told = "ek is contained in e" if ek == 0.0 else "P0, e and ek apart"
+    apart = "ek is contained in e" if ek == 0.0 else "P0, e and ek apart"
     return {
         "p0_w_per_gpu": rounded(p0),
         "e_j_per_token": rounded(e),
         "ek_j_per_cached_token": rounded(ek),
-        "measured": True,
         "mape_percent": rounded(float(errors.mean())),
-        "note": f"metered: {len(rows)} readings of {', '.join(tasks)}; {told}",
-        "source": "mlenergy-v3",
+        "note": f"metered: {rows[0]['model_id']} on {gpus} {rows[0]['gpu_model']}, {len(rows)} readings of "
+        f"{', '.join(tasks)}; {apart}",
     }
 
 
@@ -178,48 +200,26 @@ def median_ratios(fits: dict[Key, Row]) -> tuple[float, float, float]:
 def assumed_energy(cell: Cell, ratios: tuple[float, float, float]) -> Row:
     """Return the coefficients that the rule gives one model on one GPU, whatever the tp."""
     p0_per_tdp, e_per_parameter, ek_per_byte = ratios
-    factor = _OF_WEIGHTS[cell.weights]
-    shrunk = "" if factor == 1.0 else f" times {factor:g} for {cell.weights}"
     return {
         "p0_w_per_gpu": rounded(p0_per_tdp * GPUS[cell.gpu].tdp_w),
-        "e_j_per_token": rounded(factor * e_per_parameter * MODELS[cell.model].active_parameters),
+        "e_j_per_token": rounded(OF_WEIGHTS[cell.weights] * e_per_parameter * MODELS[cell.model].active_parameters),
         "ek_j_per_cached_token": rounded(ek_per_byte * kv_bytes(cell.model, 1)),
-        "measured": False,
-        "mape_percent": None,
-        "note": f"assumed: P0 = {p0_per_tdp:.4f} TDP, e = {e_per_parameter * 1e12:.4g} pJ per active "
-        f"parameter{shrunk}, ek = {ek_per_byte * 1e12:.4g} pJ per KV byte",
-        "source": "assumed",
     }
 
 
-def energy(fit: Row, gpu: str) -> Row:
-    """Return the energy block: a measured fit or the rule's, with what is assumed of every GPU."""
-    always = ["p_cap_w_per_gpu", "p_idle_w_per_gpu"]
-    by_rule = ["p0_w_per_gpu", "e_j_per_token", "ek_j_per_cached_token"]
-    cap = max(GPUS[gpu].tdp_w, fit["p0_w_per_gpu"])
+def rules(ratios: tuple[float, float, float]) -> Row:
+    """Return the rule of energies that nobody metered in words, by kind of weights."""
+    p0_per_tdp, e_per_parameter, ek_per_byte = ratios
     return {
-        **fit,
-        "p_cap_w_per_gpu": cap,
-        "p_idle_w_per_gpu": GPUS[gpu].idle_w,
-        "assumed": always if fit["measured"] else by_rule + always,
+        weights: f"assumed: P0 = {p0_per_tdp:.4f} TDP, e = {e_per_parameter * 1e12:.4g} pJ per active parameter"
+        + ("" if factor == 1.0 else f" times {factor:g} for {weights}")
+        + f", ek = {ek_per_byte * 1e12:.4g} pJ per KV byte"
+        for weights, factor in OF_WEIGHTS.items()
     }
 
 
-def duration(found: Row, one_call: bool) -> Row:
-    """Return the duration block of one composed cell."""
-    terms = found["terms"]
-    units = {"ab": "ab_s_per_sequence", "ak": "ak_s_per_token", "aq": "aq_s_per_token2", "a1": "a1_s"}
-    units |= {name: f"{name}_s_per_token" for name in ("ac", "akm", "akx", "abk")}
-    return {
-        "knots_s": found["knots_s"],
-        **{unit: terms[name] for name, unit in units.items()},
-        "source": f"aic-{found['backend']}",
-        "assumed": [units[name] for name in MIXED] if one_call else [],
-    }
-
-
-def profiles(data: Path) -> list[Row]:
-    """Return every profile of the zoo, sorted by model, GPU, tp and weights."""
+def profiles(data: Path) -> tuple[list[Row], Row]:
+    """Return every profile of the zoo, sorted by model, GPU, tp and weights, and the rule of assumed energies."""
     composed = json.loads(DURATIONS.read_text(encoding="utf-8"))["cells"]
     fits = measured_energies(data)
     ratios = median_ratios(fits)
@@ -227,34 +227,35 @@ def profiles(data: Path) -> list[Row]:
     for cell in cells():
         if (found := composed.get(cell.name)) is None:
             continue
-        fit = fits.get((cell.model, cell.gpu, cell.tp, cell.weights)) or assumed_energy(cell, ratios)
+        energy = fits.get((cell.model, cell.gpu, cell.tp, cell.weights)) or assumed_energy(cell, ratios)
         errors = found["errors"]
         zoo.append(
             {
-                "model": cell.model,
-                "gpu": cell.gpu,
-                "tp": cell.tp,
-                "weights": cell.weights,
-                "host": "overlap",
-                "duration": duration(found, GPUS[cell.gpu].system in ONE_CALL),
-                "duration_error": {kind: errors[kind]["mape"] for kind in ("decode", "prefill", "mixed")}
-                | {"worst": max(e["worst"] for e in errors.values())},
-                "energy": energy(fit, cell.gpu),
+                "head": {
+                    "model": cell.model,
+                    "gpu": cell.gpu,
+                    "tp": cell.tp,
+                    "weights": cell.weights,
+                    "host": "overlap",
+                },
+                "source": f"aic-{found['backend']}",
+                "knots_s": [float(f"{x:.5g}") for x in found["knots_s"]],
+                "terms": [float(f"{found['terms'][name]:.5g}") for name in TERMS],
+                "error": [errors[kind]["mape"] for kind in ("decode", "prefill", "mixed")]
+                + [max(e["worst"] for e in errors.values())],
+                "energy": energy,
                 "memory": {
-                    "gpu_memory_bytes": GPUS[cell.gpu].memory_bytes,
                     "weights_bytes": weights_bytes(MODELS[cell.model], cell.weights),
                     "kv_bytes_per_token": kv_bytes(cell.model, cell.tp),
                     "kv_capacity_tokens": cell.capacity,
-                    "source": "assumed",
-                    "assumed": ["kv_capacity_tokens"],
                 },
             }
         )
-    return sorted(zoo, key=lambda p: (p["model"], p["gpu"], p["tp"], p["weights"]))
+    return sorted(zoo, key=lambda p: tuple(p["head"].values())), rules(ratios)
 
 
 def render(data: Path) -> str:
-    """Return the text of profiles.json: one line a table row, one line a block of a profile."""
+    """Return the text of profiles.json: one line a table row, three lines a profile."""
 
     def lines(pairs: Iterable[tuple[str, Any]], indent: str) -> str:
         return ",\n".join(f"{indent}{json.dumps(key)}: {json.dumps(value)}" for key, value in pairs)
@@ -275,14 +276,21 @@ def render(data: Path) -> str:
         }
         for name, s in MODELS.items()
     }
-    tables = {"sources": SOURCES, "gpus": gpus, "models": models, "hosts": HOSTS}
-    parts = [f'  "knots": {json.dumps(KNOTS)}']
+    zoo, rule = profiles(data)
+    tables = {"sources": SOURCES, "gpus": gpus, "models": models, "hosts": HOSTS, "rules": rule}
+    one_call = [name for name, g in GPUS.items() if g.system in ONE_CALL]
+    parts = [
+        f'  "knots": {json.dumps(KNOTS)}',
+        f'  "terms": {json.dumps([UNITS[name] for name in TERMS])}',
+        f'  "assumed_terms": {json.dumps({gpu: [UNITS[name] for name in MIXED] for gpu in one_call})}',
+    ]
     parts += [f'  "{name}": {{\n{lines(table.items(), "    ")}\n  }}' for name, table in tables.items()]
     blocks = []
-    for profile in profiles(data):
-        head = json.dumps({key: profile[key] for key in ("model", "gpu", "tp", "weights", "host")})[1:-1]
-        body = ((key, value) for key, value in profile.items() if isinstance(value, dict))
-        blocks.append(f"    {{{head},\n{lines(body, '     ')}}}")
+    for profile in zoo:
+        rows = [profile["head"], {k: profile[k] for k in ("source", "knots_s", "terms", "error")}]
+        rows.append({k: profile[k] for k in ("energy", "memory")})
+        inner = ",\n     ".join(json.dumps(row, separators=(", ", ":"))[1:-1] for row in rows)
+        blocks.append(f"    {{{inner}}}")
     parts.append('  "profiles": [\n' + ",\n".join(blocks) + "\n  ]")
     return "{\n" + ",\n".join(parts) + "\n}\n"
 

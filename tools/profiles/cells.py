@@ -1,4 +1,4 @@
-"""Which models on which GPUs, with which weights and how many GPUs, the zoo has: what fits, and whose kernels it takes."""
+"""Which models on how many of which GPUs, with which weights, the zoo has: what fits, and whose kernels it takes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["GPUS", "Cell", "Gpu", "cells", "weights_bytes"]
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU: its name in full, its system in aiconfigurator-core, memory, TDP, GPUs of a node, and weights it computes."""
+    """A GPU: its name in full, its system in aiconfigurator-core, memory, power, GPUs of a node, and its weights."""
 
     name: str
     system: str
@@ -47,10 +47,12 @@ GPUS: dict[str, Gpu] = {
 
 # Bytes of a weight: 4-bit numbers share a scale of 8 bits in blocks of 16 (nvfp4) or 32 (mxfp4).
 _BYTES = {"bf16": 2.0, "fp8": 1.0, "nvfp4": 0.5625, "mxfp4": 0.53125}
-_OTHER_BYTES = 4_500_000_000  # what an engine keeps on each GPU beside weights and cache: CUDA context, graphs, activations
+_OTHER_BYTES = (
+    4_500_000_000  # what an engine keeps on each GPU beside weights and cache: CUDA context, graphs, activations
+)
 MEMORY_SHARE = 0.9
 LEAST_CAPACITY = 20_000  # cached tokens below which no server is worth running
-LEAST_SHARD = 0.023  # share of a GPU's memory that its weights take, below which more GPUs are no use
+LEAST_SHARD = 0.046  # share of a GPU's memory that its weights take, below which more GPUs are no use
 
 
 @dataclass(frozen=True)

@@ -127,10 +127,12 @@ MODELS: dict[str, Shape] = {
         inter=53_248, config="meta-llama/Meta-Llama-3.1-405B",
     ),
     "Llama-3.2-1B": _llama3(
-        "3.2", "meta-llama/Llama-3.2-1B", hidden=2048, layers=16, heads=32, kv_heads=8, head_dim=64, inter=8192, tied=True
+        "3.2", "meta-llama/Llama-3.2-1B", hidden=2048, layers=16, heads=32, kv_heads=8, head_dim=64, inter=8192,
+        tied=True,
     ),
     "Llama-3.2-3B": _llama3(
-        "3.2", "meta-llama/Llama-3.2-3B", hidden=3072, layers=28, heads=24, kv_heads=8, head_dim=128, inter=8192, tied=True
+        "3.2", "meta-llama/Llama-3.2-3B", hidden=3072, layers=28, heads=24, kv_heads=8, head_dim=128, inter=8192,
+        tied=True,
     ),
     "Llama-4-Scout": Shape(
         "meta-llama/Llama-4-Scout-17B-16E-Instruct", _LLAMA.format("4"), 5120, 48, 40, 8, 128, 8192, 202_048,
@@ -152,7 +154,8 @@ MODELS: dict[str, Shape] = {
     "Qwen2.5-0.5B": Shape("Qwen/Qwen2.5-0.5B", _APACHE, 896, 24, 14, 2, 64, 4864, 151_936, tied=True, **_QWEN25),
     "Qwen2.5-1.5B": Shape("Qwen/Qwen2.5-1.5B", _APACHE, 1536, 28, 12, 2, 128, 8960, 151_936, tied=True, **_QWEN25),
     "Qwen2.5-3B": Shape(
-        "Qwen/Qwen2.5-3B", "Qwen Research License Agreement", 2048, 36, 16, 2, 128, 11_008, 151_936, tied=True, **_QWEN25
+        "Qwen/Qwen2.5-3B", "Qwen Research License Agreement", 2048, 36, 16, 2, 128, 11_008, 151_936, tied=True,
+        **_QWEN25,
     ),
     "Qwen2.5-7B": Shape("Qwen/Qwen2.5-7B", _APACHE, 3584, 28, 28, 4, 128, 18_944, 152_064, **_QWEN25),
     "Qwen2.5-14B": Shape("Qwen/Qwen2.5-14B", _APACHE, 5120, 48, 40, 8, 128, 13_824, 152_064, **_QWEN25),
