@@ -274,6 +274,20 @@ def test_what_is_given_stays_and_what_is_open_comes_from_the_base(tmp_path):
     assert told["kv_capacity_tokens"] == BASE.memory.kv_capacity_tokens
 
 
+def test_rows_that_no_memory_holds_are_left_out_and_counted(tmp_path):
+    rows = measured(DENSE)
+    beyond = rows.cached_tokens > 100_000
+    file = write(tmp_path / "m.csv", dataclasses.replace(rows, seconds=rows.seconds * np.where(beyond, 2.0, 1.0)))
+    found = calibrate(file, options=Options(kv_capacity_tokens=110_000))
+    assert (found["rows"], found["left_out"]) == (len(ALL) - beyond.sum(), beyond.sum())
+    assert found["coefficients"]["ak_s_per_token"]["value"] == pytest.approx(DENSE.duration.ak_s_per_token)
+    assert found["errors"][0]["duration"]["worst"] < 1e-9
+    said = here("calibrate", file, "--kv-capacity-tokens", 110_000).stdout.replace("\n", " ")
+    assert f"{beyond.sum()} rows left out: they need more than 110,000 cached tokens" in said
+    with pytest.raises(DataError, match="no row fits into 1 cached tokens"):
+        calibrate(file, options=Options(kv_capacity_tokens=1))
+
+
 def test_pauses_tell_the_idle_power_and_nothing_else(tmp_path):
     file = write(tmp_path / "m.csv", measured(SPLIT))
     with file.open("a") as more:
@@ -429,7 +443,7 @@ def test_bad_files_are_told_by_column_row_and_value(tmp_path, text, said):
         (Options(experts=8, top_k=8), "--experts 8 and --top-k 8: expected 0 < top-k < experts"),
         (Options(experts=8), "--experts 8 and --top-k 0: expected 0 < top-k < experts"),
         (Options(top_k=2), "--experts 0 and --top-k 2: expected 0 < top-k < experts"),
-        (Options(base="Qwen3-8B/H100"), "--base Qwen3-8B/H100: 4 profiles; expected one of Qwen3-8B/H100/tp1, "),
+        (Options(base="Qwen3-8B/H100"), "--base Qwen3-8B/H100: 5 profiles; expected one of Qwen3-8B/H100/tp1, "),
     ],
 )
 def test_bad_options_are_told(tmp_path, options, said):
@@ -587,7 +601,7 @@ def here(*args: object) -> subprocess.CompletedProcess[str]:
 def test_the_command_prints_and_writes(tmp_path):
     file = write(tmp_path / "m.csv", measured(DENSE))
     out = tmp_path / "mine.toml"
-    done = here("calibrate", file, "--gpu", "RTX", "--kv-capacity-tokens", 9000, "--out", out)
+    done = here("calibrate", file, "--gpu", "RTX", "--kv-capacity-tokens", 2_000_000, "--out", out)
     assert (done.returncode, done.stderr) == (0, "")
     for word in (
         "56 iterations of RTX",
@@ -597,7 +611,7 @@ def test_the_command_prints_and_writes(tmp_path):
     ):
         assert word in done.stdout
     said = tomllib.loads(out.read_text())
-    assert (said["gpu"], said["tp"], said["kv_capacity_tokens"]) == ("RTX", 1, 9000)
+    assert (said["gpu"], said["tp"], said["kv_capacity_tokens"]) == ("RTX", 1, 2_000_000)
     assert said["coefficients"]["energy_measured"] is True
     assert set(said["coefficients"]) <= {*NAMES, "energy_measured"}
     again = here("calibrate", file, "--out", out)

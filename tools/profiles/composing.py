@@ -14,6 +14,7 @@ import json
 import logging
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ PROMPTS = (16, 40, 64, 100, 128, 200, 256, 400, 512, 700, 1024, 1500, 2048, 3000
 BUDGETS = (512, 2048, 8192)  # a chunk fills what the decoding sequences leave of it
 LAST_CHUNKS = (64, 300, 900, 1500)
 LONGEST = 40_960
+PROCESSES = 2
+FLOOR = "floor"  # what attention takes however little there is to attend to: part of the knots
 TERMS = ("ab", "ak", "aq", "a1", "ac", "akm", "akx", "abk")
 # Mixed attention as the RTX PRO 6000 measured it, relative to ak; where attention is one call of FlashAttention for
 # prompts and decoding sequences together, no table has it (PROFILES of LLMServingSim's profiler, vLLM 0.19).
@@ -127,6 +130,7 @@ def fitted(composer: Composer, capacity: int, one_call: bool) -> dict[str, Any]:
     whole = attention + [composer.tokens(r[0] + r[2], r[2] + (r[0] > 0)) for r in rows.tolist()]
     mixed, prefill = (p > 0) & (batch > 0), (p > 0) & (batch == 0)
     columns = {
+        FLOOR: np.ones(len(rows)),
         "ab": batch,
         "ak": cached,
         "aq": p * (prior + p / 2.0),
@@ -141,17 +145,17 @@ def fitted(composer: Composer, capacity: int, one_call: bool) -> dict[str, Any]:
     for kind in kinds:
         weight[kind] = 1.0 / np.sqrt(max(kind.sum(), 1))
     base = _between(knots, new)
-    free = [t for t in TERMS if not (one_call and t in MIXED)]
+    free = [FLOOR, *(t for t in TERMS if not (one_call and t in MIXED))]
     matrix = np.column_stack([columns[t] for t in free]) * (weight / whole)[:, None]
     scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
     found, _ = nnls(matrix / scale, (whole - base) * weight / whole)
-    terms = dict.fromkeys(TERMS, 0.0) | dict(zip(free, (found / scale).tolist(), strict=True))
+    terms = dict.fromkeys((FLOOR, *TERMS), 0.0) | dict(zip(free, (found / scale).tolist(), strict=True))
     if one_call:
         terms |= {name: share * terms["ak"] for name, share in MIXED.items()}
         fit_terms = {**terms, **dict.fromkeys(MIXED, 0.0)}  # judged without what no table has
     else:
         fit_terms = terms
-    predicted = base + sum(fit_terms[t] * columns[t] for t in TERMS)
+    predicted = base + sum(fit_terms[t] * column for t, column in columns.items())
     error = predicted / whole - 1.0
     errors = {}
     for name, kind in zip(("prefill", "mixed", "decode"), kinds, strict=True):
@@ -161,8 +165,8 @@ def fitted(composer: Composer, capacity: int, one_call: bool) -> dict[str, Any]:
             "worst": round(100 * float(np.abs(error[kind]).max()), 1),
         }
     return {
-        "knots_s": [float(f"{1e-3 * x:.6g}") for x in knots],
-        "terms": {t: float(f"{1e-3 * x:.6g}") for t, x in terms.items()},
+        "knots_s": [float(f"{1e-3 * (x + terms[FLOOR]):.6g}") for x in knots],
+        "terms": {t: float(f"{1e-3 * terms[t]:.6g}") for t in TERMS},
         "errors": errors,
     }
 
@@ -176,7 +180,15 @@ def configuration(shape: Shape, folder: Path) -> str:
     """Name or folder by which the engine finds a model's sizes."""
     if shape.config is not None:
         return shape.config
-    kind = "Qwen3ForCausalLM" if shape.qk_norm else "Qwen2ForCausalLM" if shape.bias else "LlamaForCausalLM"
+    kind = (
+        "MixtralForCausalLM"
+        if shape.experts
+        else "Qwen3ForCausalLM"
+        if shape.qk_norm
+        else "Qwen2ForCausalLM"
+        if shape.bias
+        else "LlamaForCausalLM"
+    )
     config = {
         "architectures": [kind],
         "hidden_size": shape.hidden,
@@ -190,14 +202,16 @@ def configuration(shape: Shape, folder: Path) -> str:
         "max_position_embeddings": 131_072,
         "model_type": kind.removesuffix("ForCausalLM").lower(),
     }
+    if shape.experts:
+        config |= {"num_local_experts": shape.experts, "num_experts_per_tok": shape.top_k}
     own = folder / shape.public.replace("/", "--")
     own.mkdir(exist_ok=True)
     (own / "config.json").write_text(json.dumps(config))
     return str(own)
 
 
-def main() -> None:
-    """Compose every model on every GPU and write the coefficients."""
+def composed(gpu: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Compose every model on one kind of GPU: coefficients by cell, and why where no engine has the kernels."""
     from cells import cells
 
     logging.disable(logging.WARNING)
@@ -205,6 +219,8 @@ def main() -> None:
     refused: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         for cell in cells():
+            if cell.gpu != gpu:
+                continue
             shape = MODELS[cell.model]
             path = configuration(shape, Path(folder))
             why = ""
@@ -219,8 +235,21 @@ def main() -> None:
                 break
             else:
                 refused[cell.name] = why
-    TARGET.write_text(json.dumps({"cells": done, "refused": refused}, indent=0) + "\n", encoding="utf-8")
-    print(f"{len(done)} composed, {len(refused)} without kernels", file=sys.stderr)
+    return done, refused
+
+
+def main() -> None:
+    """Compose every model on every GPU and write the coefficients."""
+    from cells import GPUS
+
+    done: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        for gpu, (more, missing) in zip(GPUS, pool.map(composed, GPUS), strict=True):
+            done |= more
+            refused |= missing
+            TARGET.write_text(json.dumps({"cells": done, "refused": refused}, indent=0) + "\n", encoding="utf-8")
+            print(f"{gpu}: {len(more)} composed, {len(missing)} without kernels", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -145,11 +145,9 @@ MODELS: dict[str, Shape] = {
     ),
     "Mixtral-8x7B": Shape(
         "mistralai/Mixtral-8x7B-v0.1", _APACHE, 4096, 32, 32, 8, 128, 14_336, 32_000, experts=8, top_k=2,
-        config="mistralai/Mixtral-8x7B-v0.1",
     ),
     "Mixtral-8x22B": Shape(
         "mistralai/Mixtral-8x22B-v0.1", _APACHE, 6144, 56, 48, 8, 128, 16_384, 32_000, experts=8, top_k=2,
-        config="mistralai/Mixtral-8x22B-v0.1",
     ),
     "Qwen2.5-0.5B": Shape("Qwen/Qwen2.5-0.5B", _APACHE, 896, 24, 14, 2, 64, 4864, 151_936, tied=True, **_QWEN25),
     "Qwen2.5-1.5B": Shape("Qwen/Qwen2.5-1.5B", _APACHE, 1536, 28, 12, 2, 128, 8960, 151_936, tied=True, **_QWEN25),

@@ -84,8 +84,10 @@ def fit_duration(rows: Iterations, given: Mapping[str, float]) -> tuple[dict[str
     values = np.array([figures[n] for n in shown])
     misfit = predicted_seconds(figures, rows) / rows.seconds - 1.0
     estimates = judged(shown, values, _slopes(figures, shown, rows), weights, misfit, far=FAR) | notes
-    if "nstar_tokens" in free and estimates.get("c1_s_per_token", SEEN).value is None:
-        estimates["nstar_tokens"] = Estimate(None, None, "not determined", "c1_s_per_token is not")
+    for name, needs in (("c1_s_per_token", "c0_s_per_token"), ("nstar_tokens", "c1_s_per_token")):
+        knee = name == "nstar_tokens" or name in notes  # a knee that no row shows, if c0 itself is known
+        if name in free and knee and estimates.get(needs, SEEN).value is None:
+            estimates[name] = Estimate(None, None, "not determined", f"{needs} is not")
     return figures, estimates
 
 
