@@ -41,8 +41,8 @@ DECODE = [(0, 0, b, b * context) for b in (1, 2, 4, 8, 16, 32, 64, 128, 256) for
 PREFILL = [(p, c, 0, 0) for p in (16, 64, 128, 192, 256, 384, 512, 1024, 2048) for c in (0, 4096)]
 MIXED = [
     (p, c, b, b * context)
-    for p, c in ((128, 0), (512, 4096), (2048, 0))
-    for b in (2, 16, 64, 128)
+    for p, c in ((128, 0), (512, 0), (512, 4096), (2048, 0))
+    for b in (2, 16, 64, 128, 256)
     for context in (256, 1024, 4096)
 ]
 PAUSES = [(0, 0, 0, 0, seconds) for seconds in (10.0, 30.0)]
