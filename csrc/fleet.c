@@ -38,7 +38,8 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
         self->pool_of[first + i] = number;
         const int error =
             plan->is_api ? 0
-                         : ms_replica_init(&self->replica[first + i], first + i, &plan->coefficients, &plan->limits, shared);
+                         : ms_replica_init(&self->replica[first + i], first + i, &pool->plan.coefficients,
+                                           &plan->limits, shared);
         if (error) {
             return error;
         }

@@ -1,14 +1,18 @@
 /* One iteration of a batching GPU server, and n of them at once.
  *
- *     tau = g(p + B) + ab B + (ak + [p > 0] akm) K + aq W                               seconds
- *     g(n) = a0 + c1 max(0, n - n*) + aE (1 - (1 - top_k/E)^(sE n))                     dense: aE = 0
- *     eps = min( P_cap tau,  P0 tau + e (p + B) + ek K )                                 joules
+ *     gpu = g(p + B) + ab B + ak K + aq W + [p > 0] (a1 + ac C + akm K + akx K/B + abk B K)     seconds
+ *     g(n) = a0 + c0 n + c1 max(0, n - n*) + aE (1 - (1 - top_k/E)^(sE n))         dense: aE = 0
+ *            or, where knots are given, linear between them and beyond the last
+ *     tau = gpu + host (sum)  or  after + max(gpu, host) (overlap),   host = h0 + h1 (B + prompts)
+ *     eps = min( P_cap gpu,  P0 gpu + e (p + B) + ek K ) + P_idle (tau - gpu)                   joules
  *
- * p prompt tokens, B decoding sequences, K their cached tokens, W = sum over prompts of p_i (c_i + p_i/2)
- * with c_i tokens of prompt i already cached. With B = 0 the terms of B and K vanish.
+ * p prompt tokens, B decoding sequences, K their cached tokens, C = sum of c_i and W = sum of p_i (c_i + p_i/2)
+ * over the prompts, c_i tokens of prompt i already cached. With B = 0 the terms of B and K vanish. Every
+ * coefficient is at least 0.
  *
- * While the composition of the batch stands, K grows by B and each c_i by p_i an iteration, so tau and
- * eps are linear in the iteration's number and n of them sum in closed form. */
+ * While the composition of the batch stands, K grows by B and each c_i by p_i an iteration, so gpu and eps
+ * are linear in the iteration's number, tau is constant while the host binds and linear from then on, and n
+ * of them sum in closed form. */
 #ifndef MS_ITERATION_H
 #define MS_ITERATION_H
 
@@ -16,9 +20,17 @@
 
 #include "maths.h"
 
+enum { MS_MOST_KNOTS = 32 };
+
+enum ms_host_kind {
+    MS_HOST_SUM,    /* the host prepares an iteration while the GPU waits */
+    MS_HOST_OVERLAP /* the host prepares the next iteration while the GPU works on this one */
+};
+
 /* Of a whole replica: powers are those of all its GPUs together. */
 typedef struct ms_coefficients {
     double a0_s;
+    double c0_s_per_token;
     double c1_s_per_token;
     double nstar_tokens;
     double ae_s;             /* 0 for a dense model */
@@ -29,6 +41,17 @@ typedef struct ms_coefficients {
     double ak_s_per_token;
     double akm_s_per_token;
     double aq_s_per_token2;
+    double a1_s;              /* the five of iterations that carry prompts: a1, ac, akm above, akx, abk */
+    double ac_s_per_token;
+    double akx_s_per_token;
+    double abk_s_per_token;   /* a cached token and decoding sequence */
+    double host_s;            /* h0 */
+    double host_s_per_sequence; /* h1 */
+    double after_s;           /* overlap only */
+    int32_t host_kind;        /* enum ms_host_kind */
+    int32_t knots;            /* 0: g by a0, c0, c1, n*, aE; else at least 2 */
+    double knot_tokens[MS_MOST_KNOTS]; /* rising */
+    double knot_s[MS_MOST_KNOTS];
     double p0_w;
     double e_j_per_token;
     double ek_j_per_token;
@@ -42,6 +65,8 @@ typedef struct ms_batch {
     double context;       /* K, tokens */
     double prompt_tokens; /* p */
     double prompt_work;   /* W, tokens^2 */
+    double prompt_prior;  /* C, tokens */
+    double prompts;       /* how many */
 } ms_batch;
 
 /* A quantity that starts at `first` and grows by `slope` an iteration. */
@@ -50,11 +75,11 @@ typedef struct ms_series {
     double slope;
 } ms_series;
 
-/* g(n): seconds of the products with the weights, for so many tokens. */
+/* g(n) without knots: seconds of the products with the weights, for so many tokens. */
 MS_INLINE double ms_batch_seconds(const ms_coefficients *c, double tokens)
 {
     const double above = tokens - c->nstar_tokens;
-    double seconds = c->a0_s + c->c1_s_per_token * (above > 0.0 ? above : 0.0);
+    double seconds = c->a0_s + c->c0_s_per_token * tokens + c->c1_s_per_token * (above > 0.0 ? above : 0.0);
     if (c->ae_s > 0.0) {
         const double idle_share = ms_exp(c->se * tokens * ms_log(1.0 - c->top_k / c->experts));
         seconds += c->ae_s * (1.0 - idle_share);
@@ -62,20 +87,40 @@ MS_INLINE double ms_batch_seconds(const ms_coefficients *c, double tokens)
     return seconds;
 }
 
-/* Seconds of an iteration. */
-ms_series ms_iteration_seconds(const ms_coefficients *c, const ms_batch *batch);
-
 /* The sum of the first n terms: n first + slope n (n - 1) / 2. */
 static inline double ms_series_sum(ms_series series, double n)
 {
     return n * series.first + series.slope * (n * (n - 1.0) / 2.0);
 }
 
-/* Joules of the first n iterations, split at the one where the cap starts or ends to bind. */
-double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, double n);
+/* Durations of the iterations of one composition: `floor_s` for the first `floored` of them, where the host binds,
+ * then those of `busy`, counted from the first iteration too. */
+typedef struct ms_durations {
+    ms_series gpu;  /* what the GPU works, seconds */
+    ms_series busy; /* what an iteration takes where the host does not bind */
+    double floor_s;
+    double floored; /* 0: never */
+} ms_durations;
 
-/* The same where the batch's durations are known already. */
-double ms_iteration_joules_of(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n);
+ms_durations ms_iteration_durations(const ms_coefficients *c, const ms_batch *batch);
+
+/* Seconds of iteration j = 0, 1, ... */
+double ms_duration_s(const ms_durations *d, double j);
+
+/* Seconds of the first n iterations. */
+static inline double ms_durations_sum(const ms_durations *d, double n)
+{
+    if (d->floored == 0.0) {
+        return ms_series_sum(d->busy, n);
+    }
+    if (n <= d->floored) {
+        return n * d->floor_s;
+    }
+    return d->floored * d->floor_s + (ms_series_sum(d->busy, n) - ms_series_sum(d->busy, d->floored));
+}
+
+/* Joules of the first n iterations, split at the one where the power cap starts or ends to bind. */
+double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n);
 
 /* How n iterations are paid: the decoding sequences together, and the prompts together. */
 typedef struct ms_shares {
@@ -83,10 +128,11 @@ typedef struct ms_shares {
     double prompt;
 } ms_shares;
 
-/* Joules: decoders pay eps(0, B, K), prompts what they add to it. `tau` are the batch's durations. */
-ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n);
+/* Joules: decoders pay what the GPU would draw for them alone, prompts what they add to it; what is drawn while
+ * the GPU waits for the host is shared by sequence. `d` are the batch's durations. */
+ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n);
 
-/* Seconds, shared by the same rule: what USD per GPU-hour multiply. */
-ms_shares ms_iteration_second_shares(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n);
+/* Seconds, decoders paying for what they would take alone: what USD per GPU-hour multiply. */
+ms_shares ms_iteration_second_shares(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n);
 
 #endif

@@ -11,7 +11,8 @@ static double added(const ms_known_cost *self, const ms_batch *with, const ms_ba
     if (without->decoders > 0.0) {
         less = ms_batch_cost(self, without, iterations);
     } else if (!(self->usd_per_s > 0.0)) {
-        less = self->coefficients.p_idle_w * ms_series_sum(ms_iteration_seconds(&self->coefficients, with), iterations);
+        const ms_durations tau = ms_iteration_durations(&self->coefficients, with);
+        less = self->coefficients.p_idle_w * ms_durations_sum(&tau, iterations);
     }
     const double more = ms_batch_cost(self, with, iterations) - less;
     return more > 0.0 ? more : 0.0;
@@ -30,6 +31,7 @@ static double prompt_adds(const ms_known_cost *self, double prompt, double runni
     const double rest = prompt - whole_chunks * most;
     double cost = 0.0;
     ms_batch with = without;
+    with.prompts = 1.0;
     if (whole_chunks > 0.0) {
         with.prompt_tokens = most;
         with.prompt_work = most * (most / 2.0);
@@ -38,6 +40,7 @@ static double prompt_adds(const ms_known_cost *self, double prompt, double runni
     if (rest > 0.0) {
         with.prompt_tokens = rest;
         with.prompt_work = rest * (prompt - rest + rest / 2.0);
+        with.prompt_prior = prompt - rest;
         cost += added(self, &with, &without, 1.0);
     }
     return cost;

@@ -8,7 +8,7 @@
 int ms_replica_init(ms_replica *self, int32_t index, const ms_coefficients *coefficients,
                     const ms_limits *limits, ms_queue *shared)
 {
-    *self = (ms_replica){.coefficients = *coefficients,
+    *self = (ms_replica){.coefficients = coefficients,
                          .limits = *limits,
                          .index = index,
                          .state = MS_IDLE,
@@ -51,16 +51,28 @@ int64_t ms_replica_unfinished(const ms_replica *self)
 
 static double iterations_end_s(const ms_replica *self, int64_t n)
 {
-    return self->base_s + ms_series_sum(self->tau, (double)n);
+    return self->base_s + ms_durations_sum(&self->tau, (double)n);
 }
 
-/* The fewest iterations, at least 1, whose end is at or after t_s. The root of n b + D n^2 / 2 = x is
- * taken in the form that does not cancel, then corrected by the exact formula. */
+/* The iterations, not a whole number, that `x` seconds take. The root of n b + D n^2 / 2 = x is taken in the form
+ * that does not cancel. */
+static double iterations_in(const ms_durations *tau, double x)
+{
+    if (tau->floored > 0.0) {
+        const double n = x / tau->floor_s;
+        if (n <= tau->floored) {
+            return n;
+        }
+        x += ms_series_sum(tau->busy, tau->floored) - tau->floored * tau->floor_s;
+    }
+    const double b = tau->busy.first - tau->busy.slope / 2.0;
+    return 2.0 * x / (b + sqrt(b * b + 2.0 * tau->busy.slope * x));
+}
+
+/* The fewest iterations, at least 1, whose end is at or after t_s: an estimate, corrected by the exact formula. */
 static int64_t iterations_until(const ms_replica *self, double t_s)
 {
-    const double x = t_s - self->base_s;
-    const double b = self->tau.first - self->tau.slope / 2.0;
-    const double root = 2.0 * x / (b + sqrt(b * b + 2.0 * self->tau.slope * x));
+    const double root = iterations_in(&self->tau, t_s - self->base_s);
     int64_t n = 1;
     if (root > 1.0) {
         n = root < (double)self->limit_iterations ? (int64_t)root : self->limit_iterations;
@@ -105,17 +117,17 @@ static ms_shares blend(ms_shares whole, ms_shares next, double fraction)
                        whole.prompt + fraction * (next.prompt - whole.prompt)};
 }
 
-typedef ms_shares (*shares_fn)(const ms_coefficients *, const ms_batch *, ms_series, double);
+typedef ms_shares (*shares_fn)(const ms_coefficients *, const ms_batch *, const ms_durations *, double);
 
 /* Shares of n iterations and a fraction of the next. */
 static ms_shares shares_until(const ms_replica *self, shares_fn shares, int64_t n, double fraction)
 {
-    const ms_coefficients *c = &self->coefficients;
-    const ms_shares whole = n > 0 ? shares(c, &self->batch, self->tau, (double)n) : (ms_shares){0.0, 0.0};
+    const ms_coefficients *c = self->coefficients;
+    const ms_shares whole = n > 0 ? shares(c, &self->batch, &self->tau, (double)n) : (ms_shares){0.0, 0.0};
     if (fraction == 0.0) {
         return whole;
     }
-    return blend(whole, shares(c, &self->batch, self->tau, (double)(n + 1)), fraction);
+    return blend(whole, shares(c, &self->batch, &self->tau, (double)(n + 1)), fraction);
 }
 
 static void accrue(ms_replica *self, int64_t n, double fraction)
@@ -403,25 +415,29 @@ static int64_t composition_lasts(const ms_replica *self, int64_t cached)
 
 static void compose(ms_replica *self)
 {
-    int64_t tokens = 0;
+    int64_t tokens = 0, prior = 0;
     double work = 0.0;
     for (int32_t i = self->decoders; i < self->running; i++) {
         const double p = (double)self->chunk[i];
         tokens += self->chunk[i];
+        prior += self->cached[i];
         work += p * ((double)self->cached[i] + p / 2.0);
     }
     self->batch = (ms_batch){.decoders = (double)self->decoders,
                              .context = (double)self->context_tokens,
                              .prompt_tokens = (double)tokens,
-                             .prompt_work = work};
-    self->tau = ms_iteration_seconds(&self->coefficients, &self->batch);
+                             .prompt_work = work,
+                             .prompt_prior = (double)prior,
+                             .prompts = (double)(self->running - self->decoders)};
+    self->tau = ms_iteration_durations(self->coefficients, &self->batch);
 }
 
 static int begin_jump(ms_replica *self, double t_s, int preempted)
 {
     const int64_t cached = cached_tokens(self);
     compose(self);
-    if (!(self->tau.first > 0.0 && self->tau.first < INFINITY)) {
+    const double first_s = ms_duration_s(&self->tau, 0.0);
+    if (!(first_s > 0.0 && first_s < INFINITY)) {
         return MS_ERR_NOT_FINITE;
     }
     self->base_s = t_s;
@@ -574,7 +590,7 @@ static int64_t iterations_by(const ms_replica *self, double t_s, double *fractio
     if (iterations_end_s(self, n) > t_s) {
         n--;
     }
-    const double duration = self->tau.first + (double)n * self->tau.slope;
+    const double duration = ms_duration_s(&self->tau, (double)n);
     const double passed = (t_s - iterations_end_s(self, n)) / duration;
     *fraction = passed > 0.0 ? (passed < 1.0 ? passed : 1.0) : 0.0;
     return n;

@@ -46,7 +46,7 @@ enum ms_replica_state {
 };
 
 typedef struct ms_replica {
-    ms_coefficients coefficients;
+    const ms_coefficients *coefficients;
     ms_limits limits;
     int32_t index;
     int32_t state;
@@ -68,7 +68,7 @@ typedef struct ms_replica {
 
     double base_s;           /* the present jump starts here ... */
     ms_batch batch;          /* ... with this composition ... */
-    ms_series tau;           /* ... of these durations; */
+    ms_durations tau;        /* ... of these durations; */
     int64_t limit_iterations;  /* it changes by itself after so many, */
     int64_t target_iterations; /* and the next boundary to stop at comes after so many */
     double boundary_s;       /* infinite unless running */
@@ -81,7 +81,7 @@ typedef struct ms_replica {
     int64_t preemptions;
 } ms_replica;
 
-/* `shared` is the pool's queue, or NULL for a queue of the replica's own. */
+/* `coefficients` must outlive the replica; `shared` is the pool's queue, or NULL for a queue of the replica's own. */
 int ms_replica_init(ms_replica *self, int32_t index, const ms_coefficients *coefficients,
                     const ms_limits *limits, ms_queue *shared);
 void ms_replica_free(ms_replica *self);

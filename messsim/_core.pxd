@@ -143,8 +143,13 @@ cdef extern from "policy.h" nogil:
                                 const double *scores, const double *costs, int32_t *chosen)
 
 cdef extern from "iteration.h" nogil:
+    enum:
+        MS_MOST_KNOTS
+        MS_HOST_SUM
+        MS_HOST_OVERLAP
     ctypedef struct ms_coefficients:
         double a0_s
+        double c0_s_per_token
         double c1_s_per_token
         double nstar_tokens
         double ae_s
@@ -155,6 +160,17 @@ cdef extern from "iteration.h" nogil:
         double ak_s_per_token
         double akm_s_per_token
         double aq_s_per_token2
+        double a1_s
+        double ac_s_per_token
+        double akx_s_per_token
+        double abk_s_per_token
+        double host_s
+        double host_s_per_sequence
+        double after_s
+        int32_t host_kind
+        int32_t knots
+        double *knot_tokens
+        double *knot_s
         double p0_w
         double e_j_per_token
         double ek_j_per_token
@@ -165,12 +181,13 @@ cdef extern from "iteration.h" nogil:
         double context
         double prompt_tokens
         double prompt_work
-    ctypedef struct ms_series:
-        double first
-        double slope
-    ms_series ms_iteration_seconds(const ms_coefficients *, const ms_batch *)
-    double ms_series_sum(ms_series, double n)
-    double ms_iteration_joules(const ms_coefficients *, const ms_batch *, double n)
+        double prompt_prior
+        double prompts
+    ctypedef struct ms_durations:
+        double floored
+    ms_durations ms_iteration_durations(const ms_coefficients *, const ms_batch *)
+    double ms_durations_sum(const ms_durations *, double n)
+    double ms_iteration_joules(const ms_coefficients *, const ms_batch *, const ms_durations *, double n)
 
 cdef extern from "cost.h" nogil:
     ctypedef struct ms_known_cost:

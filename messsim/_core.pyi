@@ -3,7 +3,7 @@
 Arrays are C-contiguous and of exactly these types: anything else is refused, never copied.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, final
 
 import numpy as np
@@ -305,17 +305,20 @@ def argmin_block(v: float, alpha: float, queue: float, scores: _Floats, costs: _
 # ---- servers ----------------------------------------------------------------------------------------------
 
 def iteration(
-    coefficients: dict[str, float],
+    coefficients: Mapping[str, object],
     decoders: float,
     context: float,
     prompt_tokens: float,
     prompt_work: float,
     n: float = 1.0,
+    *,
+    prompt_prior: float = 0.0,
+    prompts: float = 1.0,
 ) -> tuple[float, float]:
     """Seconds and joules of n iterations."""
 
 def known_costs(
-    coefficients: dict[str, float],
+    coefficients: Mapping[str, object],
     *,
     usd_per_s: float,
     max_batched_tokens: float,
@@ -390,7 +393,7 @@ class Replica:
     def __init__(
         self,
         index: int,
-        coefficients: dict[str, float],
+        coefficients: Mapping[str, object],
         *,
         max_num_seqs: int,
         max_batched_tokens: int,

@@ -18,6 +18,8 @@ FRONTIER_BINS, FRONTIER_SUMS = MS_FRONTIER_BINS, MS_FRONTIER_SUMS
 MODELS_MOST = MS_FRONTIER_MODELS
 KEPT_TOLERANCE = MS_KEPT_TOLERANCE
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
+HOST_KINDS = {"sum": MS_HOST_SUM, "overlap": MS_HOST_OVERLAP}
+MOST_KNOTS = MS_MOST_KNOTS
 
 ms_memory_keep()
 
@@ -755,23 +757,39 @@ def argmin_block(double v, double alpha, double queue, const double[:, ::1] scor
 
 cdef ms_coefficients coefficients_of(dict values) except *:
     cdef ms_coefficients c
-    c.a0_s, c.c1_s_per_token, c.nstar_tokens = values["a0_s"], values["c1_s_per_token"], values["nstar_tokens"]
+    c.a0_s, c.c0_s_per_token, c.c1_s_per_token = values["a0_s"], values["c0_s_per_token"], values["c1_s_per_token"]
+    c.nstar_tokens = values["nstar_tokens"]
     c.ae_s, c.se, c.experts, c.top_k = values["ae_s"], values["se"], values["experts"], values["top_k"]
     c.ab_s_per_sequence, c.ak_s_per_token = values["ab_s_per_sequence"], values["ak_s_per_token"]
     c.akm_s_per_token, c.aq_s_per_token2 = values["akm_s_per_token"], values["aq_s_per_token2"]
+    c.a1_s, c.ac_s_per_token = values["a1_s"], values["ac_s_per_token"]
+    c.akx_s_per_token, c.abk_s_per_token = values["akx_s_per_token"], values["abk_s_per_token"]
+    c.host_s, c.host_s_per_sequence = values["host_s"], values["host_s_per_sequence"]
+    c.host_kind, c.after_s = HOST_KINDS[values["host_kind"]], values["after_s"]
     c.p0_w, c.e_j_per_token, c.ek_j_per_token = values["p0_w"], values["e_j_per_token"], values["ek_j_per_token"]
     c.p_cap_w, c.p_idle_w = values["p_cap_w"], values["p_idle_w"]
+    cdef tuple knots = values["knots"]
+    check_shape(len(knots) != 1 and len(knots) <= MS_MOST_KNOTS, f"knots are none or 2 to {MS_MOST_KNOTS}")
+    c.knots = len(knots)
+    for k, (tokens, seconds) in enumerate(knots):
+        c.knot_tokens[k], c.knot_s[k] = tokens, seconds
     return c
 
 
 def iteration(dict coefficients, double decoders, double context, double prompt_tokens, double prompt_work,
-              double n=1):
-    """Seconds and joules of n iterations that start with this composition: (seconds, joules)."""
+              double n=1, *, double prompt_prior=0, double prompts=1):
+    """Seconds and joules of n iterations that start with this composition: (seconds, joules).
+
+    `prompt_prior` and `prompts` are read where there are prompt tokens.
+    """
     cdef ms_coefficients c = coefficients_of(coefficients)
     cdef ms_batch batch
     batch.decoders, batch.context, batch.prompt_tokens, batch.prompt_work = (
         decoders, context, prompt_tokens, prompt_work)
-    return ms_series_sum(ms_iteration_seconds(&c, &batch), n), ms_iteration_joules(&c, &batch, n)
+    batch.prompt_prior = prompt_prior if prompt_tokens > 0 else 0.0
+    batch.prompts = prompts if prompt_tokens > 0 else 0.0
+    cdef ms_durations tau = ms_iteration_durations(&c, &batch)
+    return ms_durations_sum(&tau, n), ms_iteration_joules(&c, &batch, &tau, n)
 
 
 cdef ms_known_cost known_cost_of(dict coefficients, double usd_per_s, double max_batched_tokens, double nominal_batch,
@@ -965,17 +983,18 @@ cdef class Replica:
     """A batching GPU server (csrc/replica.h)."""
 
     cdef ms_replica c
+    cdef ms_coefficients coefficients
     cdef Queue shared
 
     def __init__(self, int index, dict coefficients, *, int max_num_seqs, int max_batched_tokens,
                  int64_t kv_capacity_tokens, str kv_policy="recompute", bint track_usage=False, Queue shared=None):
-        cdef ms_coefficients coefficients_ = coefficients_of(coefficients)
         cdef ms_limits limits
+        self.coefficients = coefficients_of(coefficients)
         limits.max_num_seqs, limits.max_batched_tokens = max_num_seqs, max_batched_tokens
         limits.kv_capacity_tokens, limits.kv_policy = kv_capacity_tokens, KV_POLICIES[kv_policy]
         limits.track_usage = track_usage
         self.shared = shared
-        check(ms_replica_init(&self.c, index, &coefficients_, &limits, &shared.c if shared is not None else NULL))
+        check(ms_replica_init(&self.c, index, &self.coefficients, &limits, &shared.c if shared is not None else NULL))
 
     def __dealloc__(self):
         cdef ms_queue left = empty_queue()

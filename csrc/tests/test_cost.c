@@ -1,5 +1,7 @@
 #include "cost.h"
 
+#include <math.h>
+
 #include "check.h"
 
 /* Watts 1 and no energy a token: joules are seconds. */
@@ -83,8 +85,51 @@ static void many_are_as_one(void)
     CHECK(costs[100] == -1.0);
 }
 
+/* The sum of its iterations, each by the general formula. */
+static double by_iterations(const ms_known_cost *known, double prompt)
+{
+    const double most = known->max_batched_tokens, b = known->nominal_batch;
+    const double whole = floor(prompt / most), rest = prompt - whole * most;
+    const ms_batch chunk = {.prompt_tokens = most, .prompt_work = most * (most / 2.0), .prompts = 1.0};
+    const ms_batch last = {.prompt_tokens = rest,
+                           .prompt_work = rest * (prompt - rest + rest / 2.0),
+                           .prompt_prior = prompt - rest,
+                           .prompts = 1.0};
+    const ms_batch decode = {.decoders = b, .context = b * (prompt + known->mean_output_tokens / 2.0)};
+    const double chunks = whole > 0.0 ? ms_batch_cost(known, &chunk, whole) : 0.0;
+    return (chunks + (rest > 0.0 ? ms_batch_cost(known, &last, 1.0) : 0.0)) +
+           (known->mean_output_tokens - 1.0) * (ms_batch_cost(known, &decode, 1.0) / b);
+}
+
+/* Terms of prompts, a host that adds or hides and idle power; by the knee, and by knots that are the same line. */
+static void all_terms_cost_what_their_iterations_do(void)
+{
+    ms_known_cost known = seconds;
+    known.coefficients.a1_s = 0.5;
+    known.coefficients.ac_s_per_token = 0.125;
+    known.coefficients.c0_s_per_token = 0.0625;
+    known.coefficients.host_s = 2.0;
+    known.coefficients.host_s_per_sequence = 0.5;
+    known.coefficients.after_s = 0.25;
+    known.coefficients.p_idle_w = 0.25;
+    for (int32_t kind = MS_HOST_SUM; kind <= MS_HOST_OVERLAP; kind++) {
+        known.coefficients.host_kind = kind;
+        for (int32_t prompt = 1; prompt < 40; prompt++) {
+            ms_known_cost knots = known;
+            knots.coefficients.knots = 2;
+            knots.coefficients.knot_tokens[1] = 64.0;
+            knots.coefficients.knot_s[0] = 2.0;
+            knots.coefficients.knot_s[1] = 2.0 + 64.0 * 0.3125;
+            CHECK(cost_of(&known, prompt) == by_iterations(&known, prompt));
+            CHECK(cost_of(&knots, prompt) == by_iterations(&knots, prompt));
+            CHECK_NEAR(cost_of(&knots, prompt), cost_of(&known, prompt), 1e-9);
+        }
+    }
+}
+
 int main(void)
 {
+    RUN(all_terms_cost_what_their_iterations_do);
     RUN(a_prompt_is_prefilled_in_chunks);
     RUN(an_answer_of_one_token_is_all_prefill);
     RUN(money_is_seconds_times_a_price);

@@ -468,7 +468,7 @@ static void collect(world *w, ms_queue *done)
         CHECK(job->generated_tokens == job->output_tokens);
         CHECK(w->arrival_s[job->request] <= job->start_s && job->start_s < job->first_token_s);
         CHECK(job->finish_s - job->first_token_s >=
-              (job->output_tokens - 1) * w->r.coefficients.a0_s * (job->attempt == 0));
+              (job->output_tokens - 1) * w->r.coefficients->a0_s * (job->attempt == 0));
     }
 }
 

@@ -22,8 +22,8 @@ def saturation_rps(
     in which it reads p, p + 1, ..., p + o - 2 cached tokens; long answers hold it longer, hence the mean square.
 
     The mean iteration is a mixture of those that compute prompts and those that do not. It is exact where duration is
-    linear (`akm` = 0, `nstar` = 0, dense), memory does not run out and prompts fit into one chunk; prompts and answers
-    are taken as independent.
+    linear in what it depends on (no knots, `nstar` = 0, dense, of the terms of prompts `a1` alone, a host that adds),
+    memory does not run out and prompts fit into one chunk; prompts and answers are taken as independent.
 
     Parameters
     ----------
@@ -43,7 +43,15 @@ def saturation_rps(
     context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0)
     batch = (started * (o - 1.0), context)
     with_prompts = _share_with_prompts(started, p, places, held, budget - batch[0])
-    seconds = with_prompts * _seconds(pool, *batch, started * p / with_prompts, started * pp / 2.0 / with_prompts)
+    an_iteration = started / with_prompts  # prompts that start in an iteration that computes any
+    seconds = with_prompts * _seconds(
+        pool,
+        *batch,
+        an_iteration * p,
+        an_iteration * pp / 2.0,
+        prompt_prior=an_iteration * p * (chunks - 1.0) / 2.0,
+        prompts=an_iteration * chunks,
+    )
     if with_prompts < 1.0:
         seconds += (1.0 - with_prompts) * _seconds(pool, *batch, 0.0, 0.0)
     return started / seconds
@@ -63,6 +71,8 @@ def _share_with_prompts(started: float, p: float, places: float, held: float, le
     return min(max(by_ends, by_tokens), 1.0)
 
 
-def _seconds(pool: PoolPlan, decoders: float, context: float, prompt_tokens: float, prompt_work: float) -> float:
-    seconds: float = _core.iteration(pool.coefficients, decoders, context, prompt_tokens, prompt_work)[0]
+def _seconds(
+    pool: PoolPlan, decoders: float, context: float, prompt_tokens: float, prompt_work: float, **more: float
+) -> float:
+    seconds: float = _core.iteration(pool.coefficients, decoders, context, prompt_tokens, prompt_work, **more)[0]
     return seconds
