@@ -230,10 +230,23 @@ cdef extern from "job.h" nogil:
     ms_job *ms_queue_pop(ms_queue *)
     void ms_queue_remove(ms_queue *, ms_job *)
 
-cdef extern from "replica.h" nogil:
+cdef extern from "sequences.h" nogil:
     enum:
         MS_KV_RECOMPUTE
         MS_KV_RESERVE
+    ctypedef struct ms_limits:
+        int32_t max_num_seqs
+        int32_t max_batched_tokens
+        int64_t kv_capacity_tokens
+        int32_t kv_policy
+        int32_t track_usage
+    ctypedef struct ms_sequences:
+        int32_t running
+        int32_t decoders
+        ms_job **jobs
+
+cdef extern from "replica.h" nogil:
+    enum:
         MS_NOTHING
         MS_WAKE
         MS_RESCHEDULE
@@ -241,19 +254,11 @@ cdef extern from "replica.h" nogil:
         MS_BOUNDARY
         MS_RUNNING
         MS_DOWN
-    ctypedef struct ms_limits:
-        int32_t max_num_seqs
-        int32_t max_batched_tokens
-        int64_t kv_capacity_tokens
-        int32_t kv_policy
-        int32_t track_usage
     ctypedef struct ms_replica:
         int32_t index
         int32_t state
         ms_queue own_queue
-        int32_t running
-        int32_t decoders
-        ms_job **jobs
+        ms_sequences sequences
         double boundary_s
         int64_t jumps
         int64_t preemptions
@@ -388,12 +393,15 @@ cdef extern from "open.h" nogil:
         double *exploration_cost
         int8_t *status
 
+cdef extern from "failures.h" nogil:
+    enum:
+        MS_MOST_FAILURES_IN_VAIN
+
 cdef extern from "loop.h" nogil:
     enum:
         MS_LOOP_PAUSED
         MS_LOOP_NEEDS_PAGE
         MS_LOOP_OVER
-        MS_MOST_FAILURES_IN_VAIN
     enum:
         MS_WAITS_FOREVER
         MS_WAITS_CONSTANT
@@ -414,7 +422,7 @@ cdef extern from "loop.h" nogil:
         ms_wait backoff
         double backoff_growth
         ms_stream uniforms
-    ctypedef struct ms_loop_config:
+    ctypedef struct ms_run_config:
         int32_t models
         int32_t tenants
         int32_t features
@@ -447,8 +455,8 @@ cdef extern from "loop.h" nogil:
         ms_stream mends
         double time_s
         double for_s
-    ctypedef struct ms_loop:
-        ms_loop_config config
+    ctypedef struct ms_run:
+        ms_run_config config
         ms_instances instances
         ms_fleet fleet
         ms_timeline timeline
@@ -468,15 +476,15 @@ cdef extern from "loop.h" nogil:
         ms_breakdown *breakdowns
         int64_t error_request
         int64_t error_plan
-    int ms_loop_init(ms_loop *, const ms_loop_config *, const double *alphas, double discount, int64_t window,
+    int ms_run_init(ms_run *, const ms_run_config *, const double *alphas, double discount, int64_t window,
                      int32_t pools, const ms_pool_plan *, int32_t dispatch, const ms_stream *)
-    void ms_loop_free(ms_loop *)
-    int ms_loop_plan_breakdowns(ms_loop *, int32_t n)
-    int ms_loop_begin(ms_loop *)
-    void ms_loop_turn_page(ms_loop *, ms_page *)
-    void ms_loop_no_more(ms_loop *)
-    int ms_loop_run(ms_loop *, int64_t budget)
-    void ms_loop_cut(ms_loop *)
+    void ms_run_free(ms_run *)
+    int ms_run_plan_breakdowns(ms_run *, int32_t n)
+    int ms_loop_begin(ms_run *)
+    void ms_loop_turn_page(ms_run *, ms_page *)
+    void ms_loop_no_more(ms_run *)
+    int ms_loop_run(ms_run *, int64_t budget)
+    void ms_loop_cut(ms_run *)
 
 cdef extern from "histogram.h" nogil:
     ctypedef struct ms_log_histogram:

@@ -998,7 +998,7 @@ cdef class Replica:
 
     def __dealloc__(self):
         cdef ms_queue left = empty_queue()
-        if self.c.state == MS_RUNNING or self.c.running or self.c.own_queue.length:
+        if self.c.state == MS_RUNNING or self.c.sequences.running or self.c.own_queue.length:
             ms_replica_evict(&self.c, self.c.boundary_s, &left)
             taken(&left)
         ms_replica_free(&self.c)
@@ -1056,8 +1056,8 @@ cdef class Replica:
 
     def batch(self):
         """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
-        jobs = [<object>self.c.jobs[i].owner for i in range(self.c.running)]
-        return jobs[:self.c.decoders], jobs[self.c.decoders:]
+        jobs = [<object>self.c.sequences.jobs[i].owner for i in range(self.c.sequences.running)]
+        return jobs[:self.c.sequences.decoders], jobs[self.c.sequences.decoders:]
 
     def start(self, double t_s):
         """The next iteration starts; returns how many jobs it took from its queue."""
@@ -1270,7 +1270,7 @@ cdef class Loop:
     Parameters
     ----------
     config
-        Fields of ms_loop_config by name; `patience` holds those of ms_patience, and its waits those of ms_wait.
+        Fields of ms_run_config by name; `patience` holds those of ms_patience, and its waits those of ms_wait.
     alphas, discount, window
         Of the tenants' virtual queues.
     pools
@@ -1287,7 +1287,7 @@ cdef class Loop:
         Dicts with replica, random, fails, mends (streams), time_s, for_s.
     """
 
-    cdef ms_loop c
+    cdef ms_run c
     cdef object policies, predictors, pages, marginal
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
@@ -1295,7 +1295,7 @@ cdef class Loop:
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
                  str dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
                  double prior, MarginalCosts marginal not None, list breakdowns):
-        cdef ms_loop_config c
+        cdef ms_run_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
         plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
         streams_bytes = np.zeros(models * sizeof(ms_stream), np.uint8)
@@ -1323,11 +1323,11 @@ cdef class Loop:
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
         self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
         self.ready = True
-        check(ms_loop_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
+        check(ms_run_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
         for i in range(c.instances):
             self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
             self.c.instances.brain[i].servers, self.c.instances.brain[i].n_servers = marginal.c, marginal.n
-        check(ms_loop_plan_breakdowns(&self.c, len(breakdowns)))
+        check(ms_run_plan_breakdowns(&self.c, len(breakdowns)))
         for k, said in enumerate(breakdowns):
             self.c.breakdowns[k].replica, self.c.breakdowns[k].random = said["replica"], said["random"]
             self.c.breakdowns[k].fails = stream_from(said["fails"])
@@ -1342,7 +1342,7 @@ cdef class Loop:
 
     def __dealloc__(self):
         if self.ready:
-            ms_loop_free(&self.c)
+            ms_run_free(&self.c)
 
     def turn_page(self, Page page not None):
         """The next requests. The page is kept alive until `release`."""
