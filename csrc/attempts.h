@@ -1,4 +1,4 @@
-/* Attempts: a request is routed, answered at once or sent to servers; its client may give up and have it routed again. */
+/* Attempts: a request is routed, answered at once or sent to servers; its client may have it routed again. */
 #ifndef MS_ATTEMPTS_H
 #define MS_ATTEMPTS_H
 

@@ -187,8 +187,8 @@ static int call_api(ms_run *run, ms_job *job)
     return ms_run_put(run, job->finish_s, ms_order(MS_ENDS, job->replica), suborder, MS_DO_API, job, 0);
 }
 
-/* Where an API takes over, what the failed replica drew is paid at once: no server could tell when the run is cut. Where
- * the model's APIs are down and it has no replicas, the copy is lost. */
+/* Where an API takes over, what the failed replica drew is paid at once: no server could tell when the run is cut. If the
+ * model's APIs are down and it has no replicas, the copy is lost. */
 int ms_copies_retry(ms_run *run, ms_job *job)
 {
     const int how = ms_dispatch_place(&run->fleet, job, -1, run->now_s);

@@ -2,6 +2,14 @@
 
 #include "maths.h"
 
+const ms_field *ms_iteration_coefficient(int i)
+{
+#define MS_COEFFICIENT(name) {#name, MS_FIELD_TYPE(double), offsetof(ms_coefficients, name)},
+    static const ms_field coefficients[] = {MS_COEFFICIENTS(MS_COEFFICIENT)};
+#undef MS_COEFFICIENT
+    return i < (int)(sizeof coefficients / sizeof *coefficients) ? &coefficients[i] : NULL;
+}
+
 /* Linear between knots, and beyond the last as before it; below the first knot its own value. */
 static double knot_seconds(const ms_coefficients *c, double tokens)
 {

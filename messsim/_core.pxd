@@ -142,40 +142,24 @@ cdef extern from "policy.h" nogil:
     void ms_policy_argmin_block(int64_t models, int64_t n, int64_t stride, double v, double alpha, double queue,
                                 const double *scores, const double *costs, int32_t *chosen)
 
+cdef extern from "fields.h" nogil:
+    ctypedef struct ms_field:
+        const char *name
+        const char *type
+        size_t offset
+
 cdef extern from "iteration.h" nogil:
     enum:
         MS_MOST_KNOTS
         MS_HOST_SUM
         MS_HOST_OVERLAP
     ctypedef struct ms_coefficients:
-        double a0_s
-        double c0_s_per_token
-        double c1_s_per_token
-        double nstar_tokens
-        double ae_s
-        double se
-        double experts
-        double top_k
-        double ab_s_per_sequence
-        double ak_s_per_token
-        double akm_s_per_token
-        double aq_s_per_token2
-        double a1_s
-        double ac_s_per_token
-        double akx_s_per_token
-        double abk_s_per_token
-        double host_s
-        double host_s_per_sequence
-        double after_s
         int32_t host_kind
         int32_t knots
         double *knot_tokens
         double *knot_s
-        double p0_w
-        double e_j_per_token
-        double ek_j_per_token
-        double p_cap_w
         double p_idle_w
+    const ms_field *ms_iteration_coefficient(int i)
     ctypedef struct ms_batch:
         double decoders
         double context
@@ -374,24 +358,7 @@ cdef extern from "open.h" nogil:
         const double *labels
         const double *feedback_uniform
         const double *delay_s
-        double *record_arrival_s
-        uint8_t *explored
-        int32_t *model
-        int32_t *replica
-        int32_t *record_output_tokens
-        double *queue
-        double *score
-        double *record_satisfied
-        double *feedback_s
-        double *start_s
-        double *first_token_s
-        double *finish_s
-        int32_t *preemptions
-        int32_t *attempts
-        double *energy_j
-        double *cost
-        double *exploration_cost
-        int8_t *status
+    const ms_field *ms_open_column(int i)
 
 cdef extern from "failures.h" nogil:
     enum:

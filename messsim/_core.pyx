@@ -755,19 +755,24 @@ def argmin_block(double v, double alpha, double queue, const double[:, ::1] scor
 
 # ---- servers --------------------------------------------------------------------------------------------
 
+cdef dict fields_of(const ms_field *(*field)(int) noexcept nogil):
+    """Type and offset by name, in the order of a table in C."""
+    fields, i = {}, 0
+    while field(i) != NULL:
+        fields[field(i).name.decode()] = (field(i).type.decode(), field(i).offset)
+        i += 1
+    return fields
+
+
+cdef dict COEFFICIENTS = fields_of(ms_iteration_coefficient)
+
+
 cdef ms_coefficients coefficients_of(dict values) except *:
     cdef ms_coefficients c
-    c.a0_s, c.c0_s_per_token, c.c1_s_per_token = values["a0_s"], values["c0_s_per_token"], values["c1_s_per_token"]
-    c.nstar_tokens = values["nstar_tokens"]
-    c.ae_s, c.se, c.experts, c.top_k = values["ae_s"], values["se"], values["experts"], values["top_k"]
-    c.ab_s_per_sequence, c.ak_s_per_token = values["ab_s_per_sequence"], values["ak_s_per_token"]
-    c.akm_s_per_token, c.aq_s_per_token2 = values["akm_s_per_token"], values["aq_s_per_token2"]
-    c.a1_s, c.ac_s_per_token = values["a1_s"], values["ac_s_per_token"]
-    c.akx_s_per_token, c.abk_s_per_token = values["akx_s_per_token"], values["abk_s_per_token"]
-    c.host_s, c.host_s_per_sequence = values["host_s"], values["host_s_per_sequence"]
-    c.host_kind, c.after_s = HOST_KINDS[values["host_kind"]], values["after_s"]
-    c.p0_w, c.e_j_per_token, c.ek_j_per_token = values["p0_w"], values["e_j_per_token"], values["ek_j_per_token"]
-    c.p_cap_w, c.p_idle_w = values["p_cap_w"], values["p_idle_w"]
+    cdef size_t offset
+    for name, (_, offset) in COEFFICIENTS.items():
+        (<double *>(<char *>&c + offset))[0] = values[name]
+    c.host_kind = HOST_KINDS[values["host_kind"]]
     cdef tuple knots = values["knots"]
     check_shape(len(knots) != 1 and len(knots) <= MS_MOST_KNOTS, f"knots are none or 2 to {MS_MOST_KNOTS}")
     c.knots = len(knots)
@@ -1102,12 +1107,8 @@ ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explore
              "marginal": MS_ESTIMATE_MARGINAL}
 
 
-RECORD_COLUMNS = {
-    "arrival_s": np.float64, "explored": np.uint8, "model": np.int32, "replica": np.int32, "output_tokens": np.int32,
-    "queue": np.float64, "score": np.float64, "satisfied": np.float64, "feedback_s": np.float64, "start_s": np.float64,
-    "first_token_s": np.float64, "finish_s": np.float64, "preemptions": np.int32, "attempts": np.int32,
-    "energy_j": np.float64, "cost": np.float64, "exploration_cost": np.float64, "status": np.int8,
-}
+cdef dict RECORD_FIELDS = fields_of(ms_open_column)
+RECORD_COLUMNS = {name: np.dtype(kind) for name, (kind, _) in RECORD_FIELDS.items()}
 
 
 cdef class Page:
@@ -1192,28 +1193,10 @@ cdef class Page:
         return 0
 
     cdef int point_to_records(self) except -1:
-        records = self.records
-        cdef double[::1] f
-        cdef int32_t[::1] i
-        cdef uint8_t[::1] explored = records["explored"]
-        cdef int8_t[::1] status = records["status"]
-        self.c.explored, self.c.status = &explored[0], &status[0]
-        f = records["arrival_s"]; self.c.record_arrival_s = &f[0]
-        f = records["queue"]; self.c.queue = &f[0]
-        f = records["score"]; self.c.score = &f[0]
-        f = records["satisfied"]; self.c.record_satisfied = &f[0]
-        f = records["feedback_s"]; self.c.feedback_s = &f[0]
-        f = records["start_s"]; self.c.start_s = &f[0]
-        f = records["first_token_s"]; self.c.first_token_s = &f[0]
-        f = records["finish_s"]; self.c.finish_s = &f[0]
-        f = records["energy_j"]; self.c.energy_j = &f[0]
-        f = records["cost"]; self.c.cost = &f[0]
-        f = records["exploration_cost"]; self.c.exploration_cost = &f[0]
-        i = records["model"]; self.c.model = &i[0]
-        i = records["replica"]; self.c.replica = &i[0]
-        i = records["output_tokens"]; self.c.record_output_tokens = &i[0]
-        i = records["preemptions"]; self.c.preemptions = &i[0]
-        i = records["attempts"]; self.c.attempts = &i[0]
+        cdef size_t offset, data
+        for name, (_, offset) in RECORD_FIELDS.items():
+            data = self.records[name].ctypes.data
+            (<void **>(<char *>&self.c + offset))[0] = <void *>data
         return 0
 
     @property
