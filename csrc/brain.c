@@ -18,13 +18,14 @@ int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimen
     self->cost_counts = calloc(m, sizeof(int64_t));
     self->last_costs = calloc(m, sizeof(double));
     self->block = calloc(m * (size_t)block_most, sizeof(double));
+    self->scored = calloc(m, sizeof *self->scored);
     self->scores = calloc(m, sizeof(double));
     self->costs = calloc(m, sizeof(double));
     self->known = calloc(m, sizeof(double));
     self->facts = calloc(m, sizeof(double));
     self->features = calloc((size_t)dimensions + 1, sizeof(double));
     if (self->tracked == NULL || self->cost_sums == NULL || self->cost_counts == NULL || self->last_costs == NULL ||
-        self->block == NULL || self->scores == NULL || self->costs == NULL || self->known == NULL ||
+        self->block == NULL || self->scored == NULL || self->scores == NULL || self->costs == NULL || self->known == NULL ||
         self->facts == NULL || self->features == NULL) {
         return MS_ERR_MEMORY;
     }
@@ -52,6 +53,7 @@ void ms_brain_free(ms_brain *self)
     free(self->cost_counts);
     free(self->last_costs);
     free(self->block);
+    free(self->scored);
     free(self->scores);
     free(self->costs);
     free(self->known);
@@ -60,52 +62,80 @@ void ms_brain_free(ms_brain *self)
     *self = (ms_brain){0};
 }
 
-static int64_t least_block(const ms_brain *self)
-{
-    return self->block_most < MS_BLOCK_LEAST ? self->block_most : MS_BLOCK_LEAST;
-}
-
 void ms_brain_turn_page(ms_brain *self)
 {
-    self->block_first = self->block_end = 0;
-    self->block_length = least_block(self);
+    for (int32_t m = 0; m < self->models; m++) {
+        self->scored[m] = (ms_scored){0};
+    }
 }
 
-/* Scores from request i on, if what is there was made elsewhere or by other weights. */
+static int stands(const ms_brain *self, int32_t model, int64_t i)
+{
+    const ms_scored *scored = &self->scored[model];
+    return i >= scored->first && i < scored->end && scored->version == self->predictor->versions[model];
+}
+
+/* The next block of a head's: one request after a step, since it may well take another at once; else longer and longer. */
+static void begin_block(ms_brain *self, int32_t model, int64_t i, int64_t n)
+{
+    ms_scored *scored = &self->scored[model];
+    int64_t length = 1;
+    if (scored->version == self->predictor->versions[model]) {
+        length = scored->length < MS_BLOCK_LEAST ? MS_BLOCK_LEAST : 2 * scored->length;
+    }
+    length = length < self->block_most ? length : self->block_most;
+    *scored = (ms_scored){i, n - i < length ? n : i + length, self->predictor->versions[model], length};
+}
+
+/* Scores from request i on, by the heads for whom what is there was made elsewhere or by other weights. Neighbours
+ * whose blocks are alike go together. */
 static void score_from(ms_brain *self, const ms_page_view *page, int64_t i)
 {
-    const int stale = self->block_version != self->predictor->version;
-    if (!stale && i >= self->block_first && i < self->block_end) {
-        return;
+    uint64_t stale = 0;
+    for (int32_t m = 0; m < self->models; m++) {
+        if (!stands(self, m, i)) {
+            begin_block(self, m, i, page->n);
+            stale |= (uint64_t)1 << m;
+        }
     }
-    if (stale) {
-        self->block_length = least_block(self);
-    } else if (self->block_length < self->block_most) {
-        self->block_length *= 2;
+    for (int32_t m = 0; m < self->models; m++) {
+        if (!(stale >> m & 1)) {
+            continue;
+        }
+        const int32_t first = m;
+        const int64_t end = self->scored[m].end;
+        while (m + 1 < self->models && (stale >> (m + 1) & 1) && self->scored[m + 1].end == end) {
+            m++;
+        }
+        ms_predictor_score(self->predictor, first, m + 1, page->features + i, page->n, end - i,
+                           self->block + first * self->block_most, self->block_most);
     }
-    const int64_t n = page->n - i < self->block_length ? page->n - i : self->block_length;
-    ms_predictor_score(self->predictor, page->features + i, page->n, n, self->block, self->block_most);
-    self->block_first = i;
-    self->block_end = i + n;
-    self->block_version = self->predictor->version;
 }
 
-static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
+/* What was observed of a model's costs, or the prior. */
+static double observed(const ms_brain *self, int32_t m, double known)
 {
+    const double last = self->last_costs[m];
+    if (self->estimate == MS_ESTIMATE_MEAN && self->cost_counts[m] > 0) {
+        return self->cost_sums[m] / (double)self->cost_counts[m];
+    }
+    if (self->estimate == MS_ESTIMATE_LAST_EXPLORED && last == last) {
+        return last;
+    }
+    return self->prior == self->prior ? self->prior : known;
+}
+
+static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i, const double *loads)
+{
+    const int observes = self->estimate == MS_ESTIMATE_MEAN || self->estimate == MS_ESTIMATE_LAST_EXPLORED;
     for (int32_t m = 0; m < self->models; m++) {
         const double known = page->known_costs[m * page->n + i];
-        double cost = known;
-        if (self->estimate != MS_ESTIMATE_KNOWN && known < INFINITY) {
-            const double last = self->last_costs[m];
-            cost = self->prior == self->prior ? self->prior : known;
-            if (self->estimate == MS_ESTIMATE_MEAN && self->cost_counts[m] > 0) {
-                cost = self->cost_sums[m] / (double)self->cost_counts[m];
-            } else if (self->estimate == MS_ESTIMATE_LAST_EXPLORED && last == last) {
-                cost = last;
-            }
-        }
         self->known[m] = known;
-        self->costs[m] = cost;
+        self->costs[m] = observes && known < INFINITY ? observed(self, m, known) : known;
+    }
+    if (self->estimate == MS_ESTIMATE_MARGINAL) {
+        ms_marginal_costs(self->servers, self->n_servers, self->models, (double)page->prompt_tokens[i], self->known,
+                          loads, self->costs);
     }
 }
 
@@ -113,7 +143,7 @@ static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
 static int64_t ask(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                    const double *loads)
 {
-    estimate_costs(self, page, i);
+    estimate_costs(self, page, i, loads);
     for (int32_t m = 0; m < self->models && page->facts != NULL; m++) {
         self->facts[m] = page->facts[m * page->n + i];
     }
@@ -134,7 +164,7 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
     if (self->predictor != NULL) {
         score_from(self, page, i);
         for (int32_t m = 0; m < self->models; m++) {
-            self->scores[m] = self->block[m * self->block_most + (i - self->block_first)];
+            self->scores[m] = self->block[m * self->block_most + (i - self->scored[m].first)];
         }
     }
     self->uniforms = page->uniforms + self->policy.uniforms * i;
@@ -145,7 +175,7 @@ int64_t ms_brain_decide_again(ms_brain *self, const ms_page_view *page, int64_t 
                               const double *loads, const double *uniforms)
 {
     if (self->predictor != NULL) {
-        ms_predictor_score(self->predictor, page->features + i, page->n, 1, self->scores, 1);
+        ms_predictor_score(self->predictor, 0, self->models, page->features + i, page->n, 1, self->scores, 1);
     }
     self->uniforms = uniforms;
     return ask(self, page, i, request, tenant, loads);

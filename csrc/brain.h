@@ -1,18 +1,29 @@
 /* A router at work, or one of its instances (instances.h): a policy, its predictor, its virtual queues and its
  * estimates of cost.
  *
- * Requests are scored a block at a time with the weights of that moment; when the predictor learns inside
- * a block, only what follows is scored again. A score does not depend on the block it was made in. */
+ * Requests are scored a block at a time with the weights of that moment, each model for itself; when a model's head
+ * learns inside its block, only what follows is scored again, and only by this head. A score does not depend on the
+ * block it was made in. */
 #ifndef MS_BRAIN_H
 #define MS_BRAIN_H
 
+#include <math.h>
 #include <stdint.h>
 
 #include "ledger.h"
+#include "marginal.h"
 #include "policy.h"
 #include "predictor.h"
 
-enum ms_estimate { MS_ESTIMATE_KNOWN, MS_ESTIMATE_MEAN, MS_ESTIMATE_LAST_EXPLORED };
+enum ms_estimate { MS_ESTIMATE_KNOWN, MS_ESTIMATE_MEAN, MS_ESTIMATE_LAST_EXPLORED, MS_ESTIMATE_MARGINAL };
+
+/* Requests first ... end - 1 of the page are scored by one head as it was at `version`. */
+typedef struct ms_scored {
+    int64_t first;
+    int64_t end;
+    int64_t version;
+    int64_t length; /* of the block; grows while nothing is learnt */
+} ms_scored;
 
 typedef struct ms_brain {
     int32_t models;
@@ -21,19 +32,17 @@ typedef struct ms_brain {
     ms_predictor *predictor; /* NULL: every score is 1/2 */
     int32_t estimate;        /* enum ms_estimate */
     double prior;            /* estimate before any observation; NaN: the known cost */
+    const ms_server_cost *servers; /* [n_servers] for marginal costs; the caller's memory */
+    int32_t n_servers;
     ms_ledger *tracked;      /* [tenants] what it knows of the answers to what it routed */
     int64_t step;
     double *cost_sums;       /* [models] realised costs */
     int64_t *cost_counts;
     double *last_costs;      /* [models] of explored requests; NaN before */
 
-    /* The block that is scored: requests block_first ... block_end - 1 of the page. */
-    double *block;           /* [models][block_most] */
+    double *block;           /* [models][block_most] scores */
     int64_t block_most;
-    int64_t block_first;
-    int64_t block_end;
-    int64_t block_version;
-    int64_t block_length;    /* grows while nothing is learnt */
+    ms_scored *scored;       /* [models] what of it stands */
 
     double *scores;          /* [models] what the last decision saw */
     double *costs;
@@ -59,6 +68,7 @@ typedef struct ms_page_view {
     const double *known_costs; /* [models][n] */
     const double *facts;       /* [models][n], for a policy that declares it needs them; else NULL */
     const double *uniforms;    /* [n][policy.uniforms] */
+    const int32_t *prompt_tokens; /* for marginal costs */
 } ms_page_view;
 
 /* A new page begins, or the predictor is another: nothing is scored. */
@@ -71,6 +81,12 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
 /* Decides a request of an earlier page once more, with other uniforms. */
 int64_t ms_brain_decide_again(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                               const double *loads, const double *uniforms);
+
+/* Whether the request decided last can be sent to a model. */
+static inline int ms_brain_can_have(const ms_brain *self, int32_t model)
+{
+    return self->known[model] < INFINITY;
+}
 
 /* The model that takes a request in the place of one that cannot be had, whose cost is infinite: the next more
  * capable one that can be had; the number of models if there is none. */

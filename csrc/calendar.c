@@ -5,6 +5,10 @@
 
 #include "error.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 int ms_tournament_init(ms_tournament *self, int32_t players)
 {
     int32_t leaves = 4;
@@ -37,40 +41,107 @@ void ms_tournament_free(ms_tournament *self)
     *self = (ms_tournament){0};
 }
 
-/* ---- few players: look at all. Four minima side by side, so that none waits for the one before. ----------- */
+/* ---- few players: look at all, two side by side -------------------------------------------------------------
+ *
+ * Compilers do not see that the loops below can be. By hand a scan of 8 players takes a fifth fewer instructions, and
+ * that for a rival half of them. */
 
-static double lesser(double a, double b)
+#if defined(__SSE2__)
+typedef __m128d pair;
+
+static inline pair load(const double *values)
 {
-    return a < b ? a : b;
+    return _mm_loadu_pd(values);
 }
 
-static double least_value(const ms_tournament *self)
+static inline pair lesser(pair a, pair b)
 {
-    const double *v = self->values;
-    double a = v[0], b = v[1], c = v[2], d = v[3];
-    for (int32_t i = 4; i < self->leaves; i += 4) {
-        a = lesser(a, v[i]);
-        b = lesser(b, v[i + 1]);
-        c = lesser(c, v[i + 2]);
-        d = lesser(d, v[i + 3]);
-    }
-    return lesser(lesser(a, b), lesser(c, d));
+    return _mm_min_pd(a, b);
 }
 
-/* Branch-free but for ties: which player it is cannot be foretold, that it is one alone nearly always can. */
+static inline pair greater(pair a, pair b)
+{
+    return _mm_max_pd(a, b);
+}
+
+static inline double least_of(pair a)
+{
+    return _mm_cvtsd_f64(_mm_min_sd(a, _mm_unpackhi_pd(a, a)));
+}
+
+/* A bit for each of the two that is `value`. */
+static inline uint32_t equals(pair a, double value)
+{
+    return (uint32_t)_mm_movemask_pd(_mm_cmpeq_pd(a, _mm_set1_pd(value)));
+}
+#else
+typedef struct pair {
+    double first, second;
+} pair;
+
+static inline pair load(const double *values)
+{
+    return (pair){values[0], values[1]};
+}
+
+static inline pair lesser(pair a, pair b)
+{
+    return (pair){a.first < b.first ? a.first : b.first, a.second < b.second ? a.second : b.second};
+}
+
+static inline pair greater(pair a, pair b)
+{
+    return (pair){a.first > b.first ? a.first : b.first, a.second > b.second ? a.second : b.second};
+}
+
+static inline double least_of(pair a)
+{
+    return a.first < a.second ? a.first : a.second;
+}
+
+static inline uint32_t equals(pair a, double value)
+{
+    return (uint32_t)(a.first == value) | (uint32_t)(a.second == value) << 1;
+}
+#endif
+
+/* Branch-free but for ties: which player it is cannot be foretold, that it is one alone nearly always can. Two minima
+ * side by side, so that neither waits for the one before. */
 static int32_t scan(const ms_tournament *self)
 {
-    const double least = least_value(self);
-    uint32_t equals = 0;
-    for (int32_t i = 0; i < self->leaves; i++) {
-        equals |= (uint32_t)(self->values[i] == least) << i;
+    const double *v = self->values;
+    pair a = load(v), b = load(v + 2);
+    for (int32_t i = 4; i < self->leaves; i += 4) {
+        a = lesser(a, load(v + i));
+        b = lesser(b, load(v + i + 2));
     }
-    int32_t best = __builtin_ctz(equals);
-    for (equals &= equals - 1; equals != 0; equals &= equals - 1) {
-        const int32_t other = __builtin_ctz(equals);
+    const double least = least_of(lesser(a, b));
+    uint32_t first = 0;
+    for (int32_t i = 0; i < self->leaves; i += 2) {
+        first |= equals(load(v + i), least) << i;
+    }
+    int32_t best = __builtin_ctz(first);
+    for (first &= first - 1; first != 0; first &= first - 1) {
+        const int32_t other = __builtin_ctz(first);
         best = self->orders[other] < self->orders[best] ? other : best;
     }
     return best;
+}
+
+/* At MS_SCAN_MOST - player it lies over the values so that the player's alone becomes infinite. */
+static const double all_but_one[2 * MS_SCAN_MOST] = {[0 ... MS_SCAN_MOST - 1] = -INFINITY,
+                                                     [MS_SCAN_MOST] = INFINITY,
+                                                     [MS_SCAN_MOST + 1 ... 2 * MS_SCAN_MOST - 1] = -INFINITY};
+
+static double scan_rival(const ms_tournament *self, int32_t player)
+{
+    const double *v = self->values, *cover = all_but_one + MS_SCAN_MOST - player;
+    pair a = greater(load(v), load(cover)), b = greater(load(v + 2), load(cover + 2));
+    for (int32_t i = 4; i < self->leaves; i += 4) {
+        a = lesser(a, greater(load(v + i), load(cover + i)));
+        b = lesser(b, greater(load(v + i + 2), load(cover + i + 2)));
+    }
+    return least_of(lesser(a, b));
 }
 
 /* ---- many players: a tree of winners ------------------------------------------------------------------------ */
@@ -111,15 +182,13 @@ int32_t ms_tournament_best(const ms_tournament *self)
 
 double ms_tournament_rival(const ms_tournament *self, int32_t player)
 {
-    double least = INFINITY;
     if (self->players <= MS_SCAN_MOST) {
-        for (int32_t i = 0; i < self->players; i++) {
-            least = lesser(i == player ? INFINITY : self->values[i], least);
-        }
-        return least;
+        return scan_rival(self, player);
     }
+    double least = INFINITY;
     for (int32_t node = player + self->leaves; node > 1; node /= 2) {
-        least = lesser(self->values[contender(self, node ^ 1)], least);
+        const double other = self->values[contender(self, node ^ 1)];
+        least = other < least ? other : least;
     }
     return least;
 }
@@ -154,10 +223,9 @@ int ms_heap_push(ms_heap *self, const ms_event *event)
     return 0;
 }
 
-void ms_heap_pop(ms_heap *self)
+/* Lets an event sink from `at`, whose own event is taken out, to where it belongs. */
+static void sink(ms_heap *self, int64_t at, const ms_event *event)
 {
-    const ms_event last = self->events[--self->length];
-    int64_t at = 0;
     for (;;) {
         int64_t child = 2 * at + 1;
         if (child >= self->length) {
@@ -167,13 +235,39 @@ void ms_heap_pop(ms_heap *self)
             ms_before(&self->events[child + 1].when, &self->events[child].when)) {
             child++;
         }
-        if (!ms_before(&self->events[child].when, &last.when)) {
+        if (!ms_before(&self->events[child].when, &event->when)) {
             break;
         }
         self->events[at] = self->events[child];
         at = child;
     }
+    self->events[at] = *event;
+}
+
+void ms_heap_pop(ms_heap *self)
+{
+    const ms_event last = self->events[--self->length];
     if (self->length > 0) {
-        self->events[at] = last;
+        sink(self, 0, &last);
     }
+}
+
+int64_t ms_heap_withdraw(ms_heap *self, enum ms_errand errand, uint64_t order, double after_s)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < self->length; i++) {
+        const ms_event event = self->events[i];
+        if (event.errand == (int32_t)errand && event.when.order == order && event.when.time_s > after_s) {
+            continue;
+        }
+        self->events[i] = self->events[kept];
+        self->events[kept++] = event;
+    }
+    const int64_t withdrawn = self->length - kept;
+    self->length = kept;
+    for (int64_t at = kept / 2 - 1; at >= 0 && withdrawn > 0; at--) {
+        const ms_event event = self->events[at];
+        sink(self, at, &event);
+    }
+    return withdrawn;
 }

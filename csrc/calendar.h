@@ -95,4 +95,8 @@ void ms_heap_free(ms_heap *self);
 int ms_heap_push(ms_heap *self, const ms_event *event);
 void ms_heap_pop(ms_heap *self); /* drops events[0], the first */
 
+/* Takes out all events of an errand with this order that are later than `after_s`, in no order; returns how many. Until
+ * the next push they stand in events[length], events[length + 1], ... */
+int64_t ms_heap_withdraw(ms_heap *self, enum ms_errand errand, uint64_t order, double after_s);
+
 #endif

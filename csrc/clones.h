@@ -10,6 +10,7 @@
 
 #if defined(__x86_64__) && defined(__ELF__) && defined(__GLIBC__) && !defined(MESSSIM_NO_CLONES) && \
     ((defined(__clang__) && __clang_major__ >= 17) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 11))
+#define MS_HAS_CLONES 1
 #define MS_CLONES __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
 #else
 #define MS_CLONES

@@ -1,8 +1,11 @@
 #include "cost.h"
 
+#include "clones.h"
 #include "maths.h"
 
-static double batch_cost(const ms_known_cost *self, const ms_batch *batch, double iterations)
+enum { LANES = 64 }; /* prompts side by side */
+
+double ms_batch_cost(const ms_known_cost *self, const ms_batch *batch, double iterations)
 {
     const ms_durations tau = ms_iteration_durations(&self->coefficients, batch);
     if (self->usd_per_s > 0.0) {
@@ -11,38 +14,80 @@ static double batch_cost(const ms_known_cost *self, const ms_batch *batch, doubl
     return ms_iteration_joules(&self->coefficients, batch, &tau, iterations);
 }
 
-static double prefill_cost(const ms_known_cost *self, double prompt)
+/* Of so many iterations that compute a whole chunk of prompt each. */
+static double whole_chunks_cost(const ms_known_cost *self, double chunks)
 {
     const double most = self->max_batched_tokens;
-    const double whole_chunks = floor(prompt / most);
-    const double rest = prompt - whole_chunks * most;
-    double cost = 0.0;
-    if (whole_chunks > 0.0) {
-        const ms_batch chunk = {.prompt_tokens = most, .prompt_work = most * (most / 2.0), .prompts = 1.0};
-        cost += batch_cost(self, &chunk, whole_chunks);
-    }
-    if (rest > 0.0) {
-        const double prior = prompt - rest;
-        const ms_batch last = {.prompt_tokens = rest,
-                               .prompt_work = rest * (prior + rest / 2.0),
-                               .prompt_prior = prior,
-                               .prompts = 1.0};
-        cost += batch_cost(self, &last, 1.0);
-    }
-    return cost;
+    const ms_batch chunk = {.prompt_tokens = most, .prompt_work = most * (most / 2.0), .prompts = 1.0};
+    return ms_batch_cost(self, &chunk, chunks);
 }
 
-static double decode_cost(const ms_known_cost *self, double prompt)
+/* One iteration by its seconds on the GPU: what iteration.c gives, since the first of one is also the last. */
+MS_INLINE double iteration_cost(const ms_known_cost *self, double gpu_s, double sequences, double tokens,
+                                double context)
 {
+    const ms_coefficients *c = &self->coefficients;
+    const double seconds = ms_with_host_s(c, gpu_s, ms_host_s(c, sequences));
+    const double capped = c->p_cap_w * gpu_s;
+    const double drawn = c->p0_w * gpu_s + c->e_j_per_token * tokens + c->ek_j_per_token * context;
+    const double joules = (capped - drawn < 0.0 ? capped : drawn) + c->p_idle_w * (seconds - gpu_s);
+    return self->usd_per_s > 0.0 ? self->usd_per_s * seconds : joules;
+}
+
+/* g(n) of each: knots are looked up one by one, the formula is computed side by side. */
+static MS_CLONES void products_seconds(const ms_coefficients *c, const double *tokens, int64_t n, double *seconds)
+{
+    if (c->knots > 0) {
+        for (int64_t i = 0; i < n; i++) {
+            seconds[i] = ms_knot_seconds(c, tokens[i]);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        seconds[i] = ms_formula_seconds(c, tokens[i]);
+    }
+}
+
+/* The last part of each prompt, `rest` tokens of which the iteration's products take `products_s`, upon what its whole
+ * chunks cost, and its answer. */
+static MS_CLONES void add_rest_and_answer(const ms_known_cost *self, const double *prompt, const double *rest,
+                                          const double *products_s, int64_t n, double *costs)
+{
+    const ms_coefficients *c = &self->coefficients;
     const double b = self->nominal_batch, output = self->mean_output_tokens;
-    const ms_batch decode = {.decoders = b, .context = b * (prompt + output / 2.0)};
-    return output > 1.0 ? (output - 1.0) * (batch_cost(self, &decode, 1.0) / b) : 0.0;
+    const double decode_seconds = ms_batch_seconds(c, b);
+    for (int64_t i = 0; i < n; i++) {
+        const double prior = prompt[i] - rest[i];
+        const double work = rest[i] * (prior + rest[i] / 2.0);
+        const double prefill_seconds =
+            products_s[i] + (c->a1_s + c->ac_s_per_token * prior + c->aq_s_per_token2 * work);
+        const double last = iteration_cost(self, prefill_seconds, 1.0, rest[i], 0.0);
+        const double context = b * (prompt[i] + output / 2.0);
+        const double seconds = decode_seconds + (c->ab_s_per_sequence * b + c->ak_s_per_token * context);
+        const double decode = (output - 1.0) * (iteration_cost(self, seconds, b, b, context) / b);
+        costs[i] = (costs[i] + (rest[i] > 0.0 ? last : 0.0)) + (output > 1.0 ? decode : 0.0);
+    }
 }
 
 void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const double prompt = (double)prompt_tokens[i];
-        costs[i] = prefill_cost(self, prompt) + decode_cost(self, prompt);
+    const double most = self->max_batched_tokens;
+    double chunks = 0.0, chunks_cost = 0.0;
+    for (int64_t start = 0; start < n; start += LANES) {
+        const int64_t length = n - start < LANES ? n - start : LANES;
+        double prompt[LANES], rest[LANES];
+        for (int64_t i = 0; i < length; i++) {
+            prompt[i] = (double)prompt_tokens[start + i];
+            const double whole = prompt[i] < most ? 0.0 : floor(prompt[i] / most);
+            rest[i] = prompt[i] - whole * most;
+            if (whole != chunks) {
+                chunks = whole;
+                chunks_cost = whole > 0.0 ? whole_chunks_cost(self, whole) : 0.0;
+            }
+            costs[start + i] = chunks_cost;
+        }
+        double products_s[LANES];
+        products_seconds(&self->coefficients, rest, length, products_s);
+        add_rest_and_answer(self, prompt, rest, products_s, length, costs + start);
     }
 }

@@ -18,6 +18,9 @@ typedef struct ms_known_cost {
     double mean_output_tokens; /* of the model's law */
 } ms_known_cost;
 
+/* Of the first iterations of a batch, joules or USD. */
+double ms_batch_cost(const ms_known_cost *self, const ms_batch *batch, double iterations);
+
 /* costs[i] of prompts of prompt_tokens[i], joules or USD. */
 void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs);
 

@@ -36,6 +36,10 @@ void ms_draw_normal_pair(const ms_stream *stream, uint64_t first, int64_t n, dou
 /* Token counts: min(most, 1 + floor(scale x)), x exponential: geometric on 1, 2, ... */
 void ms_draw_geometric(const ms_stream *stream, uint64_t first, int64_t n, double scale, double most, int32_t *out);
 
+/* The same of a model of its own for each request: models have streams alike but for the column, scales and mosts. */
+void ms_draw_geometric_of(const ms_stream *stream, uint64_t first, int64_t n, const int32_t *model,
+                          const uint32_t *columns, const double *scales, const double *mosts, int32_t *out);
+
 /* Token counts: exp(mu + sigma z) to the nearest, at least 1 and at most `most`. */
 void ms_draw_lognormal_count(const ms_stream *stream, uint64_t first, int64_t n, double mu, double sigma, double most,
                              int32_t *out);

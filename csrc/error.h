@@ -20,7 +20,8 @@
     X(MS_ERR_PLAN, -20, "PolicyError", "a policy that names a model outside the zoo")               \
     X(MS_ERR_POLICY, -21, "PolicyError", "a policy that reported an error of its own")               \
     X(MS_ERR_NEXT, -22, "PolicyError", "a policy whose `finish` names no model of the zoo")         \
-    X(MS_ERR_LABEL, -23, "PolicyError", "a policy that reported an error of its own on a label")
+    X(MS_ERR_LABEL, -23, "PolicyError", "a policy that reported an error of its own on a label")     \
+    X(MS_ERR_CHAIN, -24, "PolicyError", "a policy whose `finish` goes on after 1,000 answers")
 
 enum ms_error {
 #define MS_ENUM(code, value, exception, text) code = value,

@@ -140,6 +140,11 @@ static ms_pool *pool_of(const ms_fleet *self, int32_t replica)
     return &self->pool[self->pool_of[replica]];
 }
 
+int ms_fleet_is_api(const ms_fleet *self, int32_t replica)
+{
+    return pool_of(self, replica)->plan.is_api;
+}
+
 static ms_servers *servers_for(const ms_fleet *self, int32_t replica)
 {
     return &self->servers[pool_of(self, replica)->plan.model];
@@ -238,10 +243,14 @@ static void offer(ms_fleet *self, ms_pool *pool, double t_s)
 
 /* ---- dispatch ------------------------------------------------------------------------------------------- */
 
-static int is_full(const ms_pool *pool, int64_t max_waiting)
+/* Whether a pool takes nobody more: it has as many as admission lets in, or is an API that is down. */
+static int is_closed(const ms_pool *pool, int64_t max_waiting)
 {
+    if (pool->plan.is_api) {
+        return pool->up == 0;
+    }
     const int64_t places = (int64_t)pool->up * pool->plan.limits.max_num_seqs;
-    return max_waiting >= 0 && !pool->plan.is_api && pool->unfinished >= places + max_waiting;
+    return max_waiting >= 0 && pool->unfinished >= places + max_waiting;
 }
 
 static int place_shared(ms_fleet *self, const ms_servers *servers, ms_job *job, int64_t max_waiting, double t_s)
@@ -251,7 +260,7 @@ static int place_shared(ms_fleet *self, const ms_servers *servers, ms_job *job, 
     for (int32_t k = 0; k < servers->pools; k++) {
         ms_pool *pool = &self->pool[servers->pool[k]];
         const double crowd = pool->up > 0 ? (double)pool->unfinished / (double)pool->up : INFINITY;
-        if (!pool->plan.is_api && !is_full(pool, max_waiting) && (best == NULL || crowd < least)) {
+        if (!pool->plan.is_api && !is_closed(pool, max_waiting) && (best == NULL || crowd < least)) {
             least = crowd;
             best = pool;
         }
@@ -358,7 +367,7 @@ int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s)
     int32_t open = 0, first_open = -1, own = 0;
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &self->pool[servers->pool[k]];
-        if (!is_full(pool, max_waiting)) {
+        if (!is_closed(pool, max_waiting)) {
             first_open = open++ == 0 ? servers->pool[k] : first_open;
             own += !pool->plan.is_api;
         }
@@ -375,7 +384,7 @@ int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s)
         up = self->scratch;
         n = 0;
         for (int32_t i = 0; i < servers->up; i++) {
-            if (!is_full(pool_of(self, servers->up_replica[i]), max_waiting)) {
+            if (!is_closed(pool_of(self, servers->up_replica[i]), max_waiting)) {
                 self->scratch[n++] = servers->up_replica[i];
             }
         }
@@ -472,33 +481,31 @@ void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicte
     }
     pool_of(self, replica)->up--;
     self->down_since_s[replica] = t_s;
-    ms_replica_evict(&self->replica[replica], t_s, evicted);
-    await_boundary(self, replica);
+    if (!ms_fleet_is_api(self, replica)) {
+        ms_replica_evict(&self->replica[replica], t_s, evicted);
+        await_boundary(self, replica);
+    }
     refresh_up(self, replica);
 }
 
-int ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s)
+void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held)
 {
     if (--self->failures[replica] > 0) {
-        return 0;
+        return;
     }
     ms_pool *pool = pool_of(self, replica);
     ms_servers *servers = servers_for(self, replica);
     pool->up++;
     self->down_s[replica] += t_s - self->down_since_s[replica];
-    ms_replica_repair(&self->replica[replica]);
+    if (!pool->plan.is_api) {
+        ms_replica_repair(&self->replica[replica]);
+    }
     refresh_up(self, replica);
     offer(self, pool, t_s);
-    ms_queue held = servers->held;
-    servers->held = (ms_queue){0};
-    for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
+    for (ms_job *job = ms_queue_pop(&servers->held); job != NULL; job = ms_queue_pop(&servers->held)) {
         self->pool[job->pool].unfinished--;
-        const int placed = ms_fleet_place(self, job, -1, t_s);
-        if (placed < 0) {
-            return placed;
-        }
+        ms_queue_push_tail(held, job);
     }
-    return 0;
 }
 
 void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs)
@@ -530,7 +537,7 @@ double ms_fleet_load(const ms_fleet *self, int32_t model)
     int64_t places = 0, unfinished = 0;
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &self->pool[servers->pool[k]];
-        places += (int64_t)(pool->plan.is_api ? 1 : pool->up) * pool->plan.limits.max_num_seqs;
+        places += (int64_t)pool->up * pool->plan.limits.max_num_seqs;
         unfinished += pool->unfinished;
     }
     return places > 0 ? (double)unfinished / (double)places : 0.0;

@@ -54,7 +54,7 @@ typedef struct ms_fleet {
     int32_t dispatch;
     ms_pool *pool;           /* [pools] */
     ms_servers *servers;     /* [models] */
-    ms_replica *replica;     /* [replicas]; an API's is never used */
+    ms_replica *replica;     /* [replicas]; an API stands as one, whose ms_replica is never used */
     int32_t *pool_of;        /* [replicas] */
     int32_t *place_of;       /* [replicas] place in its model's `replica` */
     int32_t *failures;       /* [replicas] causes that keep it down */
@@ -71,9 +71,11 @@ void ms_fleet_free(ms_fleet *self);
 
 enum ms_placed { MS_TURNED_AWAY, MS_PLACED, MS_CALLS_API };
 
-/* Sends a job to a replica of its model at t_s; `max_waiting` < 0: nobody is turned away. Returns an
- * ms_placed (an API's job is for the caller to finish, job->replica being set), or an error. */
+/* Sends a job to a replica of its model at t_s; `max_waiting` < 0: nobody is turned away but
+ * by APIs that are down. Returns an ms_placed (an API's job is for the caller to finish, job->replica being set), or an error. */
 int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s);
+
+int ms_fleet_is_api(const ms_fleet *self, int32_t replica);
 
 /* An API's job is done. */
 void ms_fleet_finish_api(ms_fleet *self, const ms_job *job);
@@ -88,11 +90,12 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s);
  * comes with those that are done. An API answers what it was asked. */
 void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left);
 
-/* A replica goes down: its jobs, unless it was down already. */
+/* A replica goes down: its jobs, unless it was down already. What an API was asked is for the caller to take back. */
 void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicted);
 
-/* One cause is mended; if the replica is up again, it takes what waits. */
-int ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s);
+/* One cause is mended; if the replica is up again, it takes what waits in its pool's shared queue, and what was held
+ * while none was up is for the caller to place again. */
+void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held);
 
 /* Everything that is under way or waits, at the end. */
 void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs);

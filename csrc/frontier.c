@@ -4,7 +4,8 @@
 #include <string.h>
 
 enum { MANTISSA = 52, OCTAVE_BITS = 8, LEAST_EXPONENT = 1023 - 32 };
-enum { TILE = 32 }; /* requests whose models are put side by side: rows of one request lie far apart */
+/* Requests whose models are put side by side: rows of one request lie far apart. */
+enum { TILE = 32, TILE_VALUES = 4096 };
 
 /* The leading bits of a positive double are the logarithm's integer part and a linear part within the octave. */
 static int64_t bin_of(double slope)
@@ -73,9 +74,10 @@ void ms_frontier_add(ms_frontier *self, int64_t n, const int32_t *tenant, const 
                      const double *costs)
 {
     const int64_t models = self->models;
-    double s[TILE * MS_FRONTIER_MODELS], c[TILE * MS_FRONTIER_MODELS];
-    for (int64_t start = 0; start < n; start += TILE) {
-        const int64_t length = n - start < TILE ? n - start : TILE;
+    const int64_t tile = models * TILE <= TILE_VALUES ? TILE : TILE_VALUES / models;
+    double s[TILE_VALUES], c[TILE_VALUES];
+    for (int64_t start = 0; start < n; start += tile) {
+        const int64_t length = n - start < tile ? n - start : tile;
         for (int64_t m = 0; m < models; m++) {
             for (int64_t i = 0; i < length; i++) {
                 s[i * models + m] = satisfied[m * n + start + i];

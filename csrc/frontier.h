@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-enum { MS_FRONTIER_BINS = 16384, MS_FRONTIER_SUMS = 3, MS_FRONTIER_MODELS = 64 };
+enum { MS_FRONTIER_BINS = 16384, MS_FRONTIER_SUMS = 3, MS_FRONTIER_MODELS = 256 };
 
 /* Steps whose slopes share a bin; all 0 where there are none. */
 typedef struct ms_frontier_bin {

@@ -70,6 +70,18 @@ void ms_instances_turn_page(ms_instances *self)
     }
 }
 
+int64_t ms_instances_learnt(const ms_instances *self)
+{
+    int64_t learnt = 0;
+    for (int32_t i = 0; i < self->tenants * self->count; i++) {
+        learnt += self->tracked[i]->rated;
+    }
+    for (int32_t i = 0; i < self->count && self->brain[i].predictor != NULL; i++) {
+        learnt += self->brain[i].predictor->version;
+    }
+    return learnt;
+}
+
 void ms_instances_reconcile(ms_instances *self)
 {
     self->reconciliations++;

@@ -22,6 +22,7 @@ typedef struct ms_instances {
     ms_ledger **tracked;      /* [tenants][count] the brains' own ledgers */
     ms_predictor **predictor; /* [count] scratch */
     int64_t reconciliations;
+    int64_t reconciled; /* what ms_instances_learnt was at the last */
 } ms_instances;
 
 /* The brains' policies, predictors and estimates are then set by the caller. */
@@ -33,6 +34,10 @@ void ms_instances_free(ms_instances *self);
 void ms_instances_turn_page(ms_instances *self);
 
 void ms_instances_reconcile(ms_instances *self);
+
+/* How much the instances have learnt: ratings and steps of predictors. Unless it has risen, to reconcile them again
+ * would only round. */
+int64_t ms_instances_learnt(const ms_instances *self);
 
 /* One ledger of all that a tenant's users have rated: its queue is the sum over instances. */
 ms_ledger ms_instances_tracked(const ms_instances *self, int32_t tenant);

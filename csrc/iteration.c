@@ -1,37 +1,11 @@
 #include "iteration.h"
 
-#include "maths.h"
-
-/* Linear between knots, and beyond the last as before it; below the first knot its own value. */
-static double knot_seconds(const ms_coefficients *c, double tokens)
-{
-    int32_t k = 1;
-    while (k < c->knots - 1 && c->knot_tokens[k] < tokens) {
-        k++;
-    }
-    const double from = c->knot_tokens[k - 1], past = tokens - from;
-    const double slope = (c->knot_s[k] - c->knot_s[k - 1]) / (c->knot_tokens[k] - from);
-    return c->knot_s[k - 1] + (past > 0.0 ? slope * past : 0.0);
-}
-
-static double batch_seconds(const ms_coefficients *c, double tokens)
-{
-    if (c->knots > 0) {
-        return knot_seconds(c, tokens);
-    }
-    const double above = tokens - c->nstar_tokens;
-    double seconds = c->a0_s + c->c0_s_per_token * tokens + c->c1_s_per_token * (above > 0.0 ? above : 0.0);
-    if (c->ae_s > 0.0) {
-        const double idle_share = ms_exp(c->se * tokens * ms_log(1.0 - c->top_k / c->experts));
-        seconds += c->ae_s * (1.0 - idle_share);
-    }
-    return seconds;
-}
+#include <math.h>
 
 static ms_series gpu_seconds(const ms_coefficients *c, const ms_batch *batch)
 {
     const double p = batch->prompt_tokens, decoders = batch->decoders;
-    ms_series gpu = {batch_seconds(c, p + decoders), 0.0};
+    ms_series gpu = {ms_batch_seconds(c, p + decoders), 0.0};
     if (decoders > 0.0) {
         double per_context = c->ak_s_per_token;
         if (p > 0.0) {
@@ -68,7 +42,7 @@ static double below(ms_series series, double level)
 
 ms_durations ms_iteration_durations(const ms_coefficients *c, const ms_batch *batch)
 {
-    const double host_s = c->host_s + c->host_s_per_sequence * (batch->decoders + batch->prompts);
+    const double host_s = ms_host_s(c, batch->decoders + batch->prompts);
     ms_durations d = {.gpu = gpu_seconds(c, batch)};
     d.busy = d.gpu;
     if (c->host_kind == MS_HOST_SUM) {

@@ -18,6 +18,8 @@
 
 #include <stdint.h>
 
+#include "maths.h"
+
 enum { MS_MOST_KNOTS = 32 };
 
 enum ms_host_kind {
@@ -72,6 +74,51 @@ typedef struct ms_series {
     double first;
     double slope;
 } ms_series;
+
+/* Linear between knots, and beyond the last as before it; below the first knot its own value. */
+MS_INLINE double ms_knot_seconds(const ms_coefficients *c, double tokens)
+{
+    int32_t k = 1;
+    while (k < c->knots - 1 && c->knot_tokens[k] < tokens) {
+        k++;
+    }
+    const double from = c->knot_tokens[k - 1], past = tokens - from;
+    const double slope = (c->knot_s[k] - c->knot_s[k - 1]) / (c->knot_tokens[k] - from);
+    return c->knot_s[k - 1] + (past > 0.0 ? slope * past : 0.0);
+}
+
+/* g(n) without knots. */
+MS_INLINE double ms_formula_seconds(const ms_coefficients *c, double tokens)
+{
+    const double above = tokens - c->nstar_tokens;
+    double seconds = c->a0_s + c->c0_s_per_token * tokens + c->c1_s_per_token * (above > 0.0 ? above : 0.0);
+    if (c->ae_s > 0.0) {
+        const double idle_share = ms_exp(c->se * tokens * ms_log(1.0 - c->top_k / c->experts));
+        seconds += c->ae_s * (1.0 - idle_share);
+    }
+    return seconds;
+}
+
+/* g(n): seconds of the products with the weights, for so many tokens. */
+MS_INLINE double ms_batch_seconds(const ms_coefficients *c, double tokens)
+{
+    return c->knots > 0 ? ms_knot_seconds(c, tokens) : ms_formula_seconds(c, tokens);
+}
+
+/* The host's time for an iteration of so many sequences, prompts too. */
+MS_INLINE double ms_host_s(const ms_coefficients *c, double sequences)
+{
+    return c->host_s + c->host_s_per_sequence * sequences;
+}
+
+/* Seconds of an iteration that takes the GPU and the host so long. */
+MS_INLINE double ms_with_host_s(const ms_coefficients *c, double gpu_s, double host_s)
+{
+    if (c->host_kind == MS_HOST_SUM) {
+        return gpu_s + host_s;
+    }
+    return gpu_s < host_s ? c->after_s + host_s : gpu_s + c->after_s;
+}
 
 /* The sum of the first n terms: n first + slope n (n - 1) / 2. */
 static inline double ms_series_sum(ms_series series, double n)

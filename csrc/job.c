@@ -16,6 +16,14 @@ void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_to
     self->output_tokens = output_tokens;
 }
 
+void ms_job_cut_off(ms_job *self, double t_s)
+{
+    if (self->first_token_s > t_s) {
+        self->first_token_s = NAN;
+    }
+    self->finish_s = NAN;
+}
+
 void ms_queue_push_tail(ms_queue *self, ms_job *job)
 {
     job->next = NULL;

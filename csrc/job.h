@@ -33,6 +33,9 @@ typedef struct ms_job {
 /* A job that has not started anywhere: all times NaN, all accounts 0. */
 void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens);
 
+/* An API that was asked fails at t_s: what it had promised for later will not happen. */
+void ms_job_cut_off(ms_job *self, double t_s);
+
 /* First in, first out, but for preempted jobs, which return to the head. */
 typedef struct ms_queue {
     ms_job *head;

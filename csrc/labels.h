@@ -28,4 +28,15 @@ int ms_labels_miss(ms_loop *loop, ms_open *open);
 int ms_labels_send(ms_loop *loop, ms_open *open, int32_t model);
 int ms_labels_deliver(ms_loop *loop, ms_open *open, int32_t model);
 
+/* ---- requests that are over at once: without servers, with immediate labels and nobody who loses patience ----
+ *
+ * Their copies need no job, no place in the list of open requests and no errand; what is summed up, and in which
+ * order, is the same. */
+
+/* Whether a request that is decided is over at once. */
+int ms_labels_end_at_once(const ms_loop *loop, const ms_open *open);
+
+/* Answers it by models `first` to `last`, those that can be had, and gives its memory back. */
+int ms_labels_answer_at_once(ms_loop *loop, ms_open *open, int32_t first, int32_t last);
+
 #endif

@@ -28,10 +28,12 @@ int ms_loop_init(ms_loop *self, const ms_loop_config *config, const double *alph
     ms_store_init(&self->jobs, sizeof(ms_job));
     self->loads = calloc(m, sizeof(double));
     self->lesson = calloc((size_t)config->features + m, sizeof(double));
+    self->sent = calloc(m, 1);
     self->uniforms = calloc((size_t)config->uniforms + 1, sizeof(double));
     self->busy_s = calloc((size_t)pools + 1, sizeof(double));
     self->idle_s = calloc((size_t)pools + 1, sizeof(double));
-    if (self->loads == NULL || self->lesson == NULL || self->uniforms == NULL || self->busy_s == NULL || self->idle_s == NULL) {
+    if (self->loads == NULL || self->lesson == NULL || self->sent == NULL || self->uniforms == NULL ||
+        self->busy_s == NULL || self->idle_s == NULL) {
         return MS_ERR_MEMORY;
     }
     TRY(ms_timeline_init(&self->timeline, pools, config->length));
@@ -61,6 +63,7 @@ void ms_loop_free(ms_loop *self)
     ms_store_free(&self->jobs);
     free(self->loads);
     free(self->lesson);
+    free(self->sent);
     free(self->uniforms);
     free(self->busy_s);
     free(self->idle_s);
@@ -214,6 +217,9 @@ static double price(const ms_loop *self, const ms_job *job)
     if (!plan->is_api) {
         return job->usage_s * plan->usd_per_s;
     }
+    if (job->finish_s != job->finish_s) {
+        return 0.0; /* an outage ended it: providers charge for answers */
+    }
     const double prompt = plan->usd_per_million_prompt_tokens * (double)job->prompt_tokens;
     return (prompt + plan->usd_per_million_output_tokens * (double)job->output_tokens) / 1e6;
 }
@@ -286,6 +292,9 @@ static int goes_on(ms_loop *self, ms_open *open, const ms_job *job, int *on)
     if (following < 0 || following > models) {
         return ms_loop_illegal(self, open->request, following, MS_ERR_NEXT);
     }
+    if (following < models && open->stage + 1 >= MS_CHAIN_MOST) {
+        return ms_loop_illegal(self, open->request, following, MS_ERR_CHAIN);
+    }
     following = ms_brain_substitute(following, models, ms_open_costs(open, models));
     *on = following != models;
     if (!*on) {
@@ -345,6 +354,9 @@ static int lose(ms_loop *self, ms_job *job, int rejected)
 {
     ms_open *open = job->owner;
     const int32_t model = job->model;
+    if (open->gone) {
+        return ms_loop_abandon(self, job);
+    }
     charge(self, open, job);
     count_in_system(self, -1);
     if (model == open->seen) {
@@ -374,7 +386,7 @@ static int place(ms_loop *self, ms_open *open, int32_t model, int *placed)
         return MS_ERR_MEMORY;
     }
     ms_job_init(job, open->request, model, page->prompt_tokens[open->i],
-                page->output_tokens[model * page->n + open->i]);
+                page->output_tokens != NULL ? page->output_tokens[model * page->n + open->i] : 0);
     job->attempt = open->attempt << 16; /* leaves room for failures */
     job->owner = open;
     job->sibling = open->jobs;
@@ -394,37 +406,26 @@ static int place(ms_loop *self, ms_open *open, int32_t model, int *placed)
     return *placed ? 0 : lose(self, job, 1);
 }
 
-/* A bit for each model that the present decision of a router cannot send to. */
-static uint64_t withdrawn(const ms_brain *brain)
-{
-    uint64_t models = 0;
-    for (int32_t m = 0; m < brain->models; m++) {
-        models |= (uint64_t)!(brain->known[m] < INFINITY) << m;
-    }
-    return models;
-}
-
-/* Places copies from model `first` to `last`, those that can be had; where labels are immediate, they are in before anyone else is
- * routed. */
+/* Places copies from model `first` to `last`, those that can be had; where labels are immediate, they are in before
+ * anyone else is routed. */
 static int send(ms_loop *self, ms_open *open, int32_t first, int32_t last)
 {
-    uint64_t left_out = first < last ? withdrawn(open->brain) : 0;
+    uint8_t *sent = self->sent;
     for (int32_t m = first; m <= last; m++) {
-        const int is_sent = !(left_out >> m & 1);
-        open->copies += is_sent;
-        open->unlabelled += is_sent;
+        sent[m] = first == last || ms_brain_can_have(open->brain, m);
+        open->copies += sent[m];
+        open->unlabelled += sent[m];
     }
     open->copies++; /* one more keeps the record open until all copies are placed */
     for (int32_t m = first; m <= last; m++) {
-        if (left_out >> m & 1) {
-            continue;
+        int placed = 0;
+        if (sent[m]) {
+            TRY(place(self, open, m, &placed));
         }
-        int placed;
-        TRY(place(self, open, m, &placed));
-        left_out |= (uint64_t)!placed << m;
+        sent[m] = (uint8_t)placed;
     }
     for (int32_t m = first; m <= last && open->at_once; m++) {
-        if (!(left_out >> m & 1)) {
+        if (sent[m]) {
             TRY(ms_labels_give(self, open, m));
         }
     }
@@ -503,7 +504,7 @@ static int begin(ms_loop *self, ms_brain *brain, ms_page *page, int64_t i, int64
     open->client = client;
     open->explored = (plan & (MS_PLAN_ALL | MS_PLAN_EXPLORE)) != 0;
     open->explored_before = before != NULL && (before->explored || before->explored_before);
-    open->rated = page->feedback_uniform[i] < self->config.feedback_probability;
+    open->rated = page->feedback_uniform == NULL || page->feedback_uniform[i] < self->config.feedback_probability;
     open->at_once = !self->config.keeps_delays && !(plan & MS_PLAN_CHAIN);
     open->arrival_s = before != NULL ? before->arrival_s : self->now_s;
     open->queue = queue;
@@ -514,15 +515,19 @@ static int begin(ms_loop *self, ms_brain *brain, ms_page *page, int64_t i, int64
     if (!open->at_once) {
         ms_labels_keep(self, open);
     }
-    if (open->rated && (everyone || self->config.learns_every_answer)) {
+    if (open->rated && (open->explored || self->config.learns_every_answer)) {
         TRY(ms_labels_begin_lesson(self, open));
     }
     if (before != NULL) {
         before->heir = open;
     }
+    const int32_t first = everyone ? 0 : seen, last = everyone ? self->config.models - 1 : seen;
+    if (ms_labels_end_at_once(self, open)) {
+        return ms_labels_answer_at_once(self, open, first, last);
+    }
     link_open(self, open);
     TRY(ms_clients_wait(self, open));
-    return everyone ? send(self, open, 0, self->config.models - 1) : send(self, open, seen, seen);
+    return send(self, open, first, last);
 }
 
 /* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */
@@ -606,10 +611,7 @@ static int job_order(const void *left, const void *right)
 static int retry_or_lose(ms_loop *self, ms_job *job)
 {
     const ms_open *open = job->owner;
-    if (open->gone) {
-        return ms_loop_abandon(self, job);
-    }
-    if (self->config.lose_on_failure) {
+    if (self->config.lose_on_failure || open->gone) {
         return lose(self, job, 0);
     }
     job->generated_tokens = 0;
@@ -627,10 +629,24 @@ static int expect_progress(ms_loop *self)
     return ++self->failures_in_vain > MS_MOST_FAILURES_IN_VAIN ? MS_ERR_IN_VAIN : 0;
 }
 
+/* The calls that an API's outage ends. One that is complete at this very instant goes through. */
+static void cut_calls(ms_loop *self, int32_t replica, ms_queue *evicted)
+{
+    const int64_t n = ms_heap_withdraw(&self->heap, MS_DO_API, ms_order(MS_ENDS, replica), self->now_s);
+    for (int64_t i = 0; i < n; i++) {
+        ms_job *job = self->heap.events[self->heap.length + i].subject;
+        ms_job_cut_off(job, self->now_s);
+        ms_queue_push_tail(evicted, job);
+    }
+}
+
 static int fail(ms_loop *self, ms_breakdown *breakdown)
 {
     TRY(expect_progress(self));
     ms_queue evicted = {0};
+    if (ms_fleet_is_api(&self->fleet, breakdown->replica)) {
+        cut_calls(self, breakdown->replica, &evicted);
+    }
     ms_fleet_fail(&self->fleet, breakdown->replica, self->now_s, &evicted);
     const int64_t n = evicted.length;
     ms_job **jobs = malloc((size_t)(n + 1) * sizeof *jobs);
@@ -654,9 +670,30 @@ static int fail(ms_loop *self, ms_breakdown *breakdown)
     return ms_loop_put(self, breakdown->time_s, ms_order(MS_ENDS, breakdown->replica), 2, MS_DO_REPAIR, breakdown, 0);
 }
 
+/* Places a copy again that a failure hit. Where an API takes over, what the failed replica drew is paid at once: no server
+ * could tell when the run is cut. Where the model's APIs are down and it has no replicas, the copy is lost. */
+static int retry(ms_loop *self, ms_job *job)
+{
+    const int how = ms_fleet_place(&self->fleet, job, -1, self->now_s);
+    if (how == MS_TURNED_AWAY) {
+        return lose(self, job, 0);
+    }
+    if (how != MS_CALLS_API) {
+        return how;
+    }
+    self->paid_j += job->energy_j;
+    ms_open_pay(job->owner, job->model, job->energy_j, 0.0);
+    job->energy_j = 0.0;
+    return call_api(self, job);
+}
+
 static int repair(ms_loop *self, ms_breakdown *breakdown)
 {
-    TRY(ms_fleet_repair(&self->fleet, breakdown->replica, self->now_s));
+    ms_queue held = {0};
+    ms_fleet_repair(&self->fleet, breakdown->replica, self->now_s, &held);
+    for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
+        TRY(retry(self, job));
+    }
     if (!breakdown->random) {
         return 0;
     }
@@ -694,17 +731,28 @@ static int boundary(ms_loop *self, int32_t replica)
     return ms_fleet_start(&self->fleet, replica, self->now_s);
 }
 
-/* Where an API takes over, what the failed replica drew is paid at once: no server could tell when the run is cut. */
-static int retry(ms_loop *self, ms_job *job)
+enum source { FROM_REPLICAS, FROM_HEAP, FROM_PAGE };
+
+static enum source first_of(const ms_loop *self, ms_moment *when);
+
+/* With nothing learnt since the last one, those that would come before anything else happens are left out. */
+static int reconcile(ms_loop *self)
 {
-    const int how = ms_fleet_place(&self->fleet, job, -1, self->now_s);
-    if (how != MS_CALLS_API) {
-        return how;
+    ms_instances *instances = &self->instances;
+    const int64_t learnt = ms_instances_learnt(instances);
+    if (learnt != instances->reconciled) {
+        instances->reconciled = learnt;
+        ms_instances_reconcile(instances);
+        return await_reconciliation(self);
     }
-    self->paid_j += job->energy_j;
-    ms_open_pay(job->owner, job->model, job->energy_j, 0.0);
-    job->energy_j = 0.0;
-    return call_api(self, job);
+    instances->reconciliations++;
+    ms_moment next;
+    first_of(self, &next);
+    const double periods = next.time_s / self->config.reconcile_s;
+    if (periods < 0x1p62 && instances->reconciliations < (int64_t)periods - 2) {
+        instances->reconciliations = (int64_t)periods - 2; /* never too many: the quotient is rounded */
+    }
+    return await_reconciliation(self);
 }
 
 static int run_errand(ms_loop *self, const ms_event *event)
@@ -735,8 +783,7 @@ static int run_errand(ms_loop *self, const ms_event *event)
     case MS_DO_CLIENT:
         return client_asks(self, event->detail);
     case MS_DO_RECONCILE:
-        ms_instances_reconcile(&self->instances);
-        return await_reconciliation(self);
+        return reconcile(self);
     }
     return MS_ERR_TIME;
 }
@@ -745,8 +792,6 @@ static int is_over(const ms_loop *self)
 {
     return self->arrivals_over && self->open_count == 0 && self->labels_to_come == 0;
 }
-
-enum source { FROM_REPLICAS, FROM_HEAP, FROM_PAGE };
 
 /* Which of the three comes first, and when. An infinite time: nothing is left. */
 static enum source first_of(const ms_loop *self, ms_moment *when)

@@ -106,6 +106,7 @@ typedef struct ms_loop {
     double *loads;            /* [models] */
     double *uniforms;         /* scratch: of a later attempt */
     double *lesson;           /* scratch: features and labels of a lesson that is over at once */
+    uint8_t *sent;            /* scratch, [models]: where copies of the present request are */
     double *busy_s;           /* [pools] at the last arrival */
     double *idle_s;
     ms_breakdown *breakdowns;

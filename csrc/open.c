@@ -49,7 +49,7 @@ void ms_open_put_down(ms_open *self)
     page->explored[i] = self->explored || self->explored_before;
     page->model[i] = self->seen;
     page->replica[i] = self->replica;
-    page->record_output_tokens[i] = page->output_tokens[answer];
+    page->record_output_tokens[i] = page->output_tokens != NULL ? page->output_tokens[answer] : 0;
     page->queue[i] = self->queue;
     page->score[i] = self->score;
     page->record_satisfied[i] = completed ? page->satisfied[answer] : NAN;

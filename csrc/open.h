@@ -21,10 +21,10 @@ typedef struct ms_page {
     const int32_t *tenant;
     const int32_t *instance; /* of the router, whom the request comes to; NULL: there is one */
     const int32_t *prompt_tokens;
-    const int32_t *output_tokens;
+    const int32_t *output_tokens; /* NULL without servers, where the caller draws that of the record afterwards */
     const double *satisfied;
     const double *labels;  /* what raters say of it, where they err */
-    const double *feedback_uniform;
+    const double *feedback_uniform; /* NULL: feedback is certain */
     const double *delay_s; /* NULL: labels are immediate */
     /* records, [n] each */
     double *record_arrival_s;

@@ -1,5 +1,15 @@
 #include "philox.h"
 
+#include <stddef.h>
+
+#include "clones.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 void ms_philox_block(const uint32_t key[2], const uint32_t counter[4], uint32_t words[4])
 {
     uint32_t k0 = key[0], k1 = key[1];
@@ -18,4 +28,71 @@ void ms_philox_block(const uint32_t key[2], const uint32_t counter[4], uint32_t 
     words[1] = c1;
     words[2] = c2;
     words[3] = c3;
+}
+
+/* ---- many blocks: the versions that this build may need -------------------------------------------------- */
+
+#if defined(MS_HAS_CLONES) || defined(__AVX512F__)
+#define VERSION(name) avx512_##name
+#define TARGET __attribute__((target("avx512f")))
+#define LANES 8
+#define MULTIPLY(a, b) ((VERSION(lanes))_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
+#include "philox_rounds.h"
+#endif
+
+#if defined(MS_HAS_CLONES) || (defined(__AVX2__) && !defined(__AVX512F__))
+#define VERSION(name) avx2_##name
+#define TARGET __attribute__((target("avx2")))
+#define LANES 4
+#define MULTIPLY(a, b) ((VERSION(lanes))_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
+#include "philox_rounds.h"
+#endif
+
+#if defined(MS_HAS_CLONES) || !(defined(__AVX2__) || defined(__AVX512F__))
+#define VERSION(name) baseline_##name
+#define TARGET
+#define LANES 2
+#if defined(__x86_64__)
+#define MULTIPLY(a, b) ((VERSION(lanes))_mm_mul_epu32((__m128i)(a), (__m128i)(b)))
+#elif defined(__aarch64__)
+#define MULTIPLY(a, b) ((VERSION(lanes))vmull_u32(vmovn_u64((uint64x2_t)(a)), vmovn_u64((uint64x2_t)(b))))
+#else
+#define MULTIPLY(a, b) (((a) & 0xFFFFFFFFu) * ((b) & 0xFFFFFFFFu))
+#endif
+#include "philox_rounds.h"
+#endif
+
+/* The best version for this machine, or the only one. */
+#if defined(MS_HAS_CLONES)
+#define CALL(name, ...)                        \
+    do {                                       \
+        if (__builtin_cpu_supports("avx512f")) { \
+            avx512_##name(__VA_ARGS__);        \
+        } else if (__builtin_cpu_supports("avx2")) { \
+            avx2_##name(__VA_ARGS__);          \
+        } else {                               \
+            baseline_##name(__VA_ARGS__);      \
+        }                                      \
+    } while (0)
+#elif defined(__AVX512F__)
+#define CALL(name, ...) avx512_##name(__VA_ARGS__)
+#elif defined(__AVX2__)
+#define CALL(name, ...) avx2_##name(__VA_ARGS__)
+#else
+#define CALL(name, ...) baseline_##name(__VA_ARGS__)
+#endif
+
+void ms_philox_uniforms(const ms_stream *stream, uint64_t first, int64_t n, double *even, double *odd)
+{
+    CALL(uniforms, stream, first, n, even, odd);
+}
+
+void ms_philox_uniforms_of(const ms_stream *stream, const uint64_t *columns, uint64_t first, int64_t n, double *even)
+{
+    CALL(uniforms_of, stream, columns, first, n, even);
+}
+
+void ms_philox_choices(const ms_stream *stream, uint64_t first, int64_t n, double *out)
+{
+    CALL(choices, stream, first, n, out);
 }

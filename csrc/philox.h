@@ -13,9 +13,7 @@
 
 #include <stdint.h>
 
-#include "clones.h"
-
-enum { MS_LANES = 32 }; /* requests drawn side by side; the result does not depend on it */
+#include "maths.h"
 
 /* Whose numbers: everything of the key and counter but the request. */
 typedef struct ms_stream {
@@ -28,31 +26,26 @@ typedef struct ms_stream {
 /* One block: words[0..3] of the given key and counter. */
 void ms_philox_block(const uint32_t key[2], const uint32_t counter[4], uint32_t words[4]);
 
-/* Words are kept in 64-bit lanes: 32 x 32 -> 64 bit products then need no shuffle. */
-MS_INLINE void ms_philox_lanes(const ms_stream *stream, uint64_t first, uint64_t w0[MS_LANES],
-                               uint64_t w1[MS_LANES], uint64_t w2[MS_LANES], uint64_t w3[MS_LANES])
+/* 52 bits of two words as u = (k + 1/2) 2^-52, and 32 bits of one as u = (k + 1/2) 2^-32: exact, and never 0 or 1. */
+MS_INLINE double ms_uniform52(uint64_t high, uint64_t low)
 {
-    const uint64_t low = 0xFFFFFFFFu;
-    uint32_t k0 = stream->seed, k1 = stream->column;
-    for (int i = 0; i < MS_LANES; i++) {
-        const uint64_t request = first + (uint64_t)i;
-        w0[i] = request & low;
-        w1[i] = request >> 32;
-        w2[i] = stream->replication;
-        w3[i] = stream->sub;
-    }
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < MS_LANES; i++) {
-            const uint64_t a = 0xD2511F53u * w0[i];
-            const uint64_t b = 0xCD9E8D57u * w2[i];
-            w0[i] = (b >> 32) ^ w1[i] ^ k0;
-            w1[i] = b & low;
-            w2[i] = (a >> 32) ^ w3[i] ^ k1;
-            w3[i] = a & low;
-        }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
+    const uint64_t k = (high << 20) | (low >> 12);
+    return ((ms_from_bits(0x4330000000000000u | k) - 0x1p52) + 0.5) * 0x1p-52;
 }
+
+MS_INLINE double ms_uniform32(uint64_t word)
+{
+    return ((ms_from_bits(0x4330000000000000u | word) - 0x1p52) + 0.5) * 0x1p-32;
+}
+
+/* Of n requests from `first` on, u of 52 bits from words (0, 1) of their blocks into `even` and from words (2, 3) into
+ * `odd`; either may be NULL. */
+void ms_philox_uniforms(const ms_stream *stream, uint64_t first, int64_t n, double *even, double *odd);
+
+/* The same from words (0, 1), where request first + i has a column of its own, columns[i], instead of the stream's. */
+void ms_philox_uniforms_of(const ms_stream *stream, const uint64_t *columns, uint64_t first, int64_t n, double *even);
+
+/* u of 32 bits from word 0 */
+void ms_philox_choices(const ms_stream *stream, uint64_t first, int64_t n, double *out);
 
 #endif

@@ -66,6 +66,12 @@ static int64_t uniform_choice(double u, int64_t models, const double *costs)
     return chosen;
 }
 
+/* Where the V of a tenant's queue stands: they share one unless it is steered by the queue that it weighs. */
+static int64_t place_of_v(int64_t tenant, const double *params)
+{
+    return MS_MESS_STATE_V + (params[MS_MESS_TARGET_QUEUE] > 0.0 ? tenant : 0);
+}
+
 /* The contract fixes the signature; these four use what they need of it. */
 #define UNUSED_BY_ALL \
     (void)request, (void)tenant, (void)dimensions, (void)loads, (void)facts, (void)features
@@ -82,19 +88,19 @@ int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t tenant, int
                    ? MS_PLAN_ALL
                    : MS_PLAN_EXPLORE | uniform_choice(uniforms[1], models, costs);
     }
-    return ms_policy_argmin(models, state[MS_MESS_STATE_V], alpha, queue, scores, costs);
+    return ms_policy_argmin(models, state[place_of_v(tenant, params)], alpha, queue, scores, costs);
 }
 
 /* A queue above its target asks for quality (V falls), one below it for thrift (V rises). */
 int64_t ms_policy_mess_rated(int64_t request, int64_t tenant, int64_t model, double alpha,
                              double satisfaction, double queue, const double *params, double *state)
 {
-    (void)request, (void)tenant, (void)model, (void)alpha, (void)satisfaction;
+    (void)request, (void)model, (void)alpha, (void)satisfaction;
     const double target = params[MS_MESS_TARGET_QUEUE];
     if (target > 0.0) {
         const double error = (target - queue) / target;
         const double bounded = error < -1.0 ? -1.0 : error;
-        state[MS_MESS_STATE_V] *= 1.0 + params[MS_MESS_GAIN] * bounded;
+        state[place_of_v(tenant, params)] *= 1.0 + params[MS_MESS_GAIN] * bounded;
     }
     return 0;
 }

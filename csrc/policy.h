@@ -2,7 +2,8 @@
  *
  * A policy is three functions over one array of parameters and one array of state. Both engines call
  * the same pointers; a policy of the user's own is compiled by Numba (`numba.cfunc`) to the same
- * signatures. Nothing here reads a clock or a random generator: chance comes in as `uniforms`. */
+ * signatures. Nothing here reads a clock or a random generator: chance comes in as `uniforms`. The number before the
+ * first of params and of state is their length, for functions that look after the bounds of their arrays. */
 #ifndef MS_POLICY_H
 #define MS_POLICY_H
 
@@ -16,6 +17,13 @@ enum {
     MS_PLAN_EXPLORE = 1 << 22, /* | m: m alone, but an exploring step */
     MS_PLAN_MODEL = MS_PLAN_ALL - 1
 };
+
+/* What a compiled function returns where it divided by zero, read past the end of an array or failed in another way:
+ * no model, no error code of the policy's own. It is also what the conversion of NaN to an integer gives on x86. */
+#define MS_POLICY_RAISED INT64_MIN
+
+/* So many answers of one chain are more than any user waits for: its `finish` has no end. */
+enum { MS_CHAIN_MOST = 1000 };
 
 /* Decides one request. A model that cannot be had has infinite costs; a plan that names it nevertheless goes to the
  * next more capable one that can be had, or else to the next less capable.
@@ -61,7 +69,7 @@ typedef struct ms_policy {
     ms_rated_fn rated;   /* NULL where it does not listen */
     ms_learn_fn learn;   /* NULL where it learns nothing beside its predictor */
     int32_t uniforms;    /* how many a request has */
-    const double *params;
+    const double *params; /* params[-1] and state[-1] are their lengths */
     double *state;
 } ms_policy;
 
@@ -71,12 +79,12 @@ enum {
     MS_MESS_C,            /* exploration: p_t = min(1, c / t^kappa) */
     MS_MESS_KAPPA,
     MS_MESS_EXPLORE,      /* MS_EXPLORE_ALL or MS_EXPLORE_CHOSEN */
-    MS_MESS_TARGET_QUEUE, /* > 0: V is steered so that the queue hovers about this length */
+    MS_MESS_TARGET_QUEUE, /* > 0: V is steered so that each queue hovers about this length */
     MS_MESS_GAIN,         /* relative change of V per rating and relative error of the queue */
     MS_MESS_PARAMS
 };
 enum { MS_EXPLORE_ALL, MS_EXPLORE_CHOSEN };
-enum { MS_MESS_STATE_V, MS_MESS_STATE };
+enum { MS_MESS_STATE_V, MS_MESS_STATE }; /* with a target queue: [tenants], a V for the queue of each */
 
 /* MESS+ (arXiv 2505.19947, Algorithm 1): argmin_m V E_m + Q (alpha - s_m), ties to the lowest m. */
 int64_t ms_policy_mess_decide(int64_t request, int64_t step, int64_t tenant, int64_t models,

@@ -17,7 +17,9 @@ int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features)
     self->bias = calloc(m, sizeof(double));
     self->velocity = calloc(m * (d + 1), sizeof(double));
     self->gradient = calloc(m, sizeof(double));
-    if (self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
+    self->versions = calloc(m, sizeof(int64_t));
+    self->move = calloc(d + 1, sizeof(double));
+    if (ms_scaler_init(&self->scaler, features) || self->move == NULL || self->versions == NULL || self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
         ms_predictor_free(self);
         return MS_ERR_MEMORY;
     }
@@ -30,6 +32,9 @@ void ms_predictor_free(ms_predictor *self)
     free(self->bias);
     free(self->velocity);
     free(self->gradient);
+    free(self->versions);
+    free(self->move);
+    ms_scaler_free(&self->scaler);
     *self = (ms_predictor){0};
 }
 
@@ -55,18 +60,18 @@ MS_INLINE void score_tile(const double *weights, const double *bias, int models,
     }
 }
 
-MS_CLONES static void score_block(const ms_predictor *self, const double *x, int64_t stride, double *scores,
-                                  int64_t score_stride)
+MS_CLONES static void score_block(const ms_predictor *self, int32_t first, int32_t end, const double *x,
+                                  int64_t stride, double *scores, int64_t score_stride)
 {
     const int32_t d = self->features;
+    const double *weights = self->weights + (int64_t)first * d, *bias = self->bias + first;
+    const int32_t models = end - first;
     int32_t m = 0;
-    for (; m + TILE <= self->models; m += TILE) {
-        score_tile(self->weights + (int64_t)m * d, self->bias + m, TILE, d, x, stride,
-                   scores + m * score_stride, score_stride);
+    for (; m + TILE <= models; m += TILE) {
+        score_tile(weights + (int64_t)m * d, bias + m, TILE, d, x, stride, scores + m * score_stride, score_stride);
     }
-    for (; m < self->models; m++) {
-        score_tile(self->weights + (int64_t)m * d, self->bias + m, 1, d, x, stride, scores + m * score_stride,
-                   score_stride);
+    for (; m < models; m++) {
+        score_tile(weights + (int64_t)m * d, bias + m, 1, d, x, stride, scores + m * score_stride, score_stride);
     }
 }
 
@@ -86,16 +91,16 @@ static const double *from_request(const ms_predictor *self, const double *x, int
     return self->features > 0 ? x + i : x;
 }
 
-void ms_predictor_score(const ms_predictor *self, const double *x, int64_t stride, int64_t n, double *scores,
-                        int64_t score_stride)
+void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t n,
+                        double *scores, int64_t score_stride)
 {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        score_block(self, from_request(self, x, i), stride, scores + i, score_stride);
+        score_block(self, first, end, from_request(self, x, i), stride, scores + i, score_stride);
     }
     for (; i < n; i++) {
-        for (int32_t m = 0; m < self->models; m++) {
-            scores[m * score_stride + i] = score_one(self, m, from_request(self, x, i), stride);
+        for (int32_t m = first; m < end; m++) {
+            scores[(m - first) * score_stride + i] = score_one(self, m, from_request(self, x, i), stride);
         }
     }
 }
@@ -118,11 +123,59 @@ static double clip_scale(const ms_predictor *self, const double *x)
     return norm > self->clip ? self->clip / norm : 1.0;
 }
 
-static void step_parameter(const ms_predictor *self, double gradient, double *parameter, double *velocity)
+/* How far a parameter goes down its gradient; `memory` is its velocity, or AdaGrad's sum. */
+MS_INLINE double move_of(const ms_predictor *self, double gradient, double parameter, double *memory)
 {
-    const double decayed = gradient + self->weight_decay * *parameter;
-    *velocity = self->momentum * *velocity + decayed;
-    *parameter -= self->learning_rate * *velocity;
+    const double decayed = gradient + self->weight_decay * parameter;
+    if (self->optimizer == MS_ADAGRAD) {
+        *memory += decayed * decayed;
+        return decayed == 0.0 ? 0.0 : self->learning_rate * decayed / sqrt(*memory);
+    }
+    *memory = self->momentum * *memory + decayed;
+    return self->learning_rate * *memory;
+}
+
+static void step(const ms_predictor *self, int32_t model, const double *x, double gradient)
+{
+    double *w = self->weights + (int64_t)model * self->features;
+    double *v = self->velocity + (int64_t)model * (self->features + 1);
+    for (int32_t j = 0; j < self->features; j++) {
+        w[j] -= move_of(self, gradient * x[j], w[j], v + j);
+    }
+    self->bias[model] -= move_of(self, gradient, self->bias[model], v + self->features);
+}
+
+/* The bias that belongs to standardized features. */
+static double centred_bias(const ms_predictor *self, const double *w, double bias)
+{
+    for (int32_t j = 0; j < self->features; j++) {
+        bias += w[j] * self->scaler.mean[j];
+    }
+    return bias;
+}
+
+/* The same in the scaler's scale: z are the features there. */
+static void step_in_scale(const ms_predictor *self, int32_t model, const double *z, double gradient)
+{
+    const int32_t d = self->features;
+    const ms_scaler *scale = &self->scaler;
+    double *w = self->weights + (int64_t)model * d, *bias = self->bias + model;
+    double *v = self->velocity + (int64_t)model * (d + 1), *move = self->move;
+    const double centred = self->weight_decay > 0.0 ? centred_bias(self, w, *bias) : 0.0;
+    double of_logit = move[d] = move_of(self, gradient, centred, v + d);
+    for (int32_t j = 0; j < d; j++) {
+        const double own = scale->inverse[j] > 0.0 ? w[j] / scale->inverse[j] : 0.0;
+        move[j] = move_of(self, gradient * z[j], own, v + j);
+        of_logit += move[j] * z[j];
+    }
+    const double most = 2.0 * fabs(gradient) / (1.0 - self->momentum);
+    const double share = fabs(of_logit) > most ? most / fabs(of_logit) : 1.0;
+    *bias -= share * move[d];
+    for (int32_t j = 0; j < d; j++) {
+        const double change = share * move[j] * scale->inverse[j];
+        w[j] -= change;
+        *bias += change * scale->mean[j];
+    }
 }
 
 void ms_predictor_learn(ms_predictor *self, const double *x, const double *labels)
@@ -131,18 +184,21 @@ void ms_predictor_learn(ms_predictor *self, const double *x, const double *label
         const int known = labels[m] == labels[m]; /* false for NaN alone */
         self->gradient[m] = known ? score_one(self, m, x, 1) - labels[m] : 0.0;
     }
+    if (self->standardizes) {
+        ms_scaler_see(&self->scaler, x);
+        x = self->scaler.standard;
+    }
     const double scale = clip_scale(self, x);
     for (int32_t m = 0; m < self->models; m++) {
         if (labels[m] != labels[m]) {
             continue;
         }
-        const double g = scale * self->gradient[m];
-        double *w = self->weights + (int64_t)m * self->features;
-        double *v = self->velocity + (int64_t)m * (self->features + 1);
-        for (int32_t j = 0; j < self->features; j++) {
-            step_parameter(self, g * x[j], w + j, v + j);
+        if (self->standardizes) {
+            step_in_scale(self, m, x, scale * self->gradient[m]);
+        } else {
+            step(self, m, x, scale * self->gradient[m]);
         }
-        step_parameter(self, g, self->bias + m, v + self->features);
+        self->versions[m]++;
     }
     self->version++;
 }

@@ -1,43 +1,62 @@
-/* The satisfaction predictor of MESS+: one logistic regression a model, learnt by SGD.
+/* The satisfaction predictor of MESS+: one logistic regression a model, learnt by SGD or AdaGrad.
  *
  *     s_hat[m] = sigmoid(sum_j weights[m][j] x[j] + bias[m])
  *
  * Features are feature-major: x[j] of request i lies at x[j * stride + i], so that a block of requests
  * is scored side by side. The sum runs over j = 0 ... d - 1 and the bias comes last, in every kernel:
- * scoring one request or a block of any size gives the same bits. */
+ * scoring one request or a block of any size gives the same bits.
+ *
+ * A predictor that standardizes takes its steps in the scale of scaler.h: momentum, decay, clip and AdaGrad's sums are
+ * those of u and c in s_hat = sigmoid(sum_j u[j] z[j] + c), z[j] = (x[j] - mean[j]) / deviation[j]. Weights and biases
+ * stay those of x itself, so that a score costs no more and does not move when the scale does. No such step moves the
+ * logit of its own request by more than 2 |d loss / d logit| / (1 - momentum), half of what Newton's step may: many
+ * features, or one far out, cannot make it diverge. */
 #ifndef MS_PREDICTOR_H
 #define MS_PREDICTOR_H
 
 #include <stdint.h>
 
+#include "scaler.h"
+
+enum ms_optimizer {
+    MS_SGD,
+    MS_ADAGRAD /* learning_rate / sqrt(sum of squared gradients), parameter by parameter (Duchi, Hazan and Singer, JMLR 2011) */
+};
+
 typedef struct ms_predictor {
     int32_t models;
     int32_t features;
+    int32_t optimizer;   /* enum ms_optimizer */
+    int32_t standardizes;
     double learning_rate;
     double momentum;     /* velocity <- momentum * velocity + gradient, as PyTorch's SGD */
     double weight_decay; /* added to the gradient of weights and biases after clipping */
     double clip;         /* largest Euclidean norm of a step's gradient; 0 for none */
-    int64_t version;     /* counts the steps: scores made under another version are stale */
+    int64_t version;     /* counts the steps */
+    int64_t *versions;   /* [models] those of each head: its scores made under another version are stale */
     double *weights;     /* [models][features] */
     double *bias;        /* [models] */
-    double *velocity;    /* [models][features + 1], the bias last; used where momentum > 0 */
+    double *velocity;    /* [models][features + 1], the bias last; AdaGrad: sums of squared gradients */
     double *gradient;    /* [models], scratch: d loss / d logit */
+    double *move;        /* [features + 1], scratch: how far a head's parameters go */
+    ms_scaler scaler;
 } ms_predictor;
 
 /* All weights, biases and velocities start at 0: every score is 1/2 until something is learnt. */
 int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features);
 void ms_predictor_free(ms_predictor *self);
 
-/* scores[m * score_stride + i] of n requests. Without features x may be NULL, here and below. */
-void ms_predictor_score(const ms_predictor *self, const double *x, int64_t stride, int64_t n, double *scores,
-                        int64_t score_stride);
+/* scores[(m - first) * score_stride + i] of n requests by the heads m = first ... end - 1. Without features x may be
+ * NULL, here and below. */
+void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t n,
+                        double *scores, int64_t score_stride);
 
 /* One step on one request: x[features], labels[models] in [0, 1]; a NaN label takes no part.
  * The loss is the sum of the cross-entropies over the labelled models. */
 void ms_predictor_learn(ms_predictor *self, const double *x, const double *labels);
 
 /* Weights, biases and velocities of n predictors of one shape become the means of them all, summed in order. That is
- * no step, so versions stay; but scores made before are stale. */
+ * no step, so versions stay; but scores made before are stale. Each keeps its own scale. */
 void ms_predictor_average(ms_predictor *const *predictors, int32_t n);
 
 #endif

@@ -79,9 +79,8 @@ int64_t ms_running_add(ms_running *self, int64_t n, const int64_t *id, const dou
         const double satisfied_so_far = self->satisfied + satisfied_sum;
         const double promised_so_far = self->promised + promised_sum;
         curve_sum += is_answered ? satisfied_so_far / answers : 0.0;
-        /* sums of alpha are rounded: a promise met exactly must not count as missed by the last bit
-         * (and one that is missed stays missed while nobody is answered) */
-        if (satisfied_so_far < promised_so_far - 1e-9 * answers) {
+        /* a promise that is missed stays missed while nobody is answered */
+        if (satisfied_so_far < promised_so_far - MS_KEPT_TOLERANCE * answers) {
             self->last_short = id[i];
         }
         if ((id[i] & (stride - 1)) == 0) {

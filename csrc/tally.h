@@ -65,6 +65,10 @@ typedef struct ms_tally {
 /* Adds records; -1 if a status, model or tenant is none, and then nothing of them. */
 int ms_tally_add(ms_tally *self, const ms_records *records);
 
+/* A promise is kept where mean satisfaction is at least alpha less this: sums and means of alpha and s are rounded, and
+ * one that is met exactly must not count as missed by the last bit. */
+#define MS_KEPT_TOLERANCE 1e-9
+
 /* ---- running curves ------------------------------------------------------------------------------------ */
 
 typedef struct ms_running {

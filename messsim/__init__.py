@@ -33,6 +33,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Imports each name when it is first used: ``import messsim`` costs nothing."""
+    if name == "_core":  # asked for only where it is not imported yet
+        return _built_core()
     if name not in _HOMES:
         raise AttributeError(f"module 'messsim' has no attribute {name!r}")
     import importlib
@@ -40,6 +42,24 @@ def __getattr__(name: str) -> Any:
     if _HOMES[name] == f"messsim.{name}":
         return importlib.import_module(_HOMES[name])
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def _built_core() -> Any:
+    """The compiled core, or an error that says how to get it: in a folder of sources it may not have been built."""
+    import importlib
+    import sys
+    from pathlib import Path
+
+    from messsim.errors import NotBuilt
+
+    try:
+        return importlib.import_module("messsim._core")
+    except ModuleNotFoundError:
+        folder, version = Path(__file__).resolve().parents[1], ".".join(map(str, sys.version_info[:2]))
+        raise NotBuilt(
+            f"{folder}: messsim's compiled core is not built for Python {version}; expected "
+            f"`{sys.executable} -m pip install -e {folder}`, which builds it"
+        ) from None
 
 
 def __dir__() -> list[str]:

@@ -6,10 +6,14 @@ cdef extern from "error.h" nogil:
         MS_ERR_PLAN
         MS_ERR_NEXT
         MS_ERR_LABEL
+        MS_ERR_CHAIN
         MS_ERR_IN_VAIN
     const char *ms_error_text(int code)
     const char *ms_error_exception(int code)
     int ms_error_code(int i)
+
+cdef extern from "memory.h" nogil:
+    void ms_memory_keep()
 
 cdef extern from "philox.h" nogil:
     ctypedef struct ms_stream:
@@ -33,16 +37,29 @@ cdef extern from "draw.h" nogil:
     void ms_draw_uniform_pair(const ms_stream *, uint64_t first, int64_t n, double *out)
     void ms_draw_normal_pair(const ms_stream *, uint64_t first, int64_t n, double *even, double *odd)
     void ms_draw_geometric(const ms_stream *, uint64_t first, int64_t n, double scale, double most, int32_t *out)
+    void ms_draw_geometric_of(const ms_stream *, uint64_t first, int64_t n, const int32_t *model,
+                              const uint32_t *columns, const double *scales, const double *mosts, int32_t *out)
     void ms_draw_lognormal_count(const ms_stream *, uint64_t first, int64_t n, double mu, double sigma, double most,
                                  int32_t *out)
     void ms_draw_logistic(const ms_stream *, uint64_t first, int64_t n, double slope, double ability,
                           const double *difficulty, double *out)
     double ms_draw_one(const ms_stream *, int odd, uint64_t request)
 
+cdef extern from "scaler.h" nogil:
+    ctypedef struct ms_scaler:
+        int64_t count
+        double *mean
+        double *squares
+
 cdef extern from "predictor.h" nogil:
+    enum:
+        MS_SGD
+        MS_ADAGRAD
     ctypedef struct ms_predictor:
         int32_t models
         int32_t features
+        int32_t optimizer
+        int32_t standardizes
         double learning_rate
         double momentum
         double weight_decay
@@ -51,10 +68,11 @@ cdef extern from "predictor.h" nogil:
         double *weights
         double *bias
         double *velocity
+        ms_scaler scaler
     int ms_predictor_init(ms_predictor *, int32_t models, int32_t features)
     void ms_predictor_free(ms_predictor *)
-    void ms_predictor_score(const ms_predictor *, const double *x, int64_t stride, int64_t n, double *scores,
-                            int64_t score_stride)
+    void ms_predictor_score(const ms_predictor *, int32_t first, int32_t end, const double *x, int64_t stride,
+                            int64_t n, double *scores, int64_t score_stride)
     void ms_predictor_learn(ms_predictor *, const double *x, const double *labels)
     void ms_predictor_average(ms_predictor **, int32_t n)
 
@@ -85,8 +103,10 @@ cdef extern from "policy.h" nogil:
         MS_PLAN_CHAIN
         MS_PLAN_EXPLORE
         MS_PLAN_MODEL
+        MS_CHAIN_MOST
         MS_MESS_PARAMS
         MS_MESS_STATE
+    const int64_t MS_POLICY_RAISED
     ctypedef int64_t (*ms_decide_fn)(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
                                      double alpha, double queue, const double *scores, const double *costs,
                                      const double *loads, const double *facts, const double *features,
@@ -205,6 +225,7 @@ cdef extern from "job.h" nogil:
         ms_job *tail
         int64_t length
     void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
+    void ms_job_cut_off(ms_job *self, double t_s)
     void ms_queue_push_tail(ms_queue *, ms_job *)
     ms_job *ms_queue_pop(ms_queue *)
     void ms_queue_remove(ms_queue *, ms_job *)
@@ -253,8 +274,18 @@ cdef extern from "calendar.h" nogil:
     ctypedef struct ms_heap:
         int64_t length
 
+cdef extern from "marginal.h" nogil:
+    ctypedef struct ms_server_cost:
+        int32_t model
+        double share
+        double places
+        ms_known_cost known
+    void ms_marginal_costs(const ms_server_cost *, int32_t n, int32_t models, double prompt, const double *known,
+                           const double *loads, double *costs)
+
 cdef extern from "brain.h" nogil:
     enum:
+        MS_ESTIMATE_MARGINAL
         MS_ESTIMATE_KNOWN
         MS_ESTIMATE_MEAN
         MS_ESTIMATE_LAST_EXPLORED
@@ -263,6 +294,8 @@ cdef extern from "brain.h" nogil:
         ms_predictor *predictor
         int32_t estimate
         double prior
+        const ms_server_cost *servers
+        int32_t n_servers
         ms_ledger *tracked
         int64_t step
     ctypedef struct ms_page_view:
@@ -271,6 +304,7 @@ cdef extern from "brain.h" nogil:
         const double *known_costs
         const double *facts
         const double *uniforms
+        const int32_t *prompt_tokens
 
 cdef extern from "instances.h" nogil:
     ctypedef struct ms_instances:
@@ -455,6 +489,7 @@ cdef extern from "histogram.h" nogil:
     void ms_log_histogram_add(ms_log_histogram *, const double *values, int64_t n)
 
 cdef extern from "tally.h" nogil:
+    const double MS_KEPT_TOLERANCE
     enum:
         MS_TALLY_SUMS
         MS_TALLY_COUNTS

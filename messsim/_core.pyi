@@ -18,6 +18,7 @@ _Stream = tuple[int, int, int, int]  # seed, column, replication, sub
 # sizes of a frontier
 FRONTIER_BINS: Final[int]
 FRONTIER_SUMS: Final[int]
+MODELS_MOST: Final[int]
 
 # states of a replica
 DOWN: Final[int]
@@ -35,10 +36,14 @@ PLAN_ALL: Final[int]
 PLAN_CHAIN: Final[int]
 PLAN_EXPLORE: Final[int]
 PLAN_MODEL: Final[int]
+CHAIN_MOST: Final[int]
+POLICY_RAISED: Final[int]
 
 KV_POLICIES: Final[dict[str, int]]
 DISPATCH: Final[dict[str, int]]
 ESTIMATES: Final[dict[str, int]]
+OPTIMIZERS: Final[dict[str, int]]
+KEPT_TOLERANCE: Final[float]
 RECORD_COLUMNS: Final[dict[str, Any]]
 
 # why a loop returns
@@ -84,6 +89,16 @@ def draw_normal_pair(
 ) -> None: ...
 def draw_geometric(
     seed: int, column: int, first: int, scale: float, most: float, out: _Ints, replication: int = 0
+) -> None: ...
+def draw_geometric_of(
+    seed: int,
+    first: int,
+    model: _Ints,
+    columns: NDArray[np.uint32],
+    scales: _Floats,
+    mosts: _Floats,
+    out: _Ints,
+    replication: int = 0,
 ) -> None: ...
 def draw_lognormal_count(
     seed: int, column: int, first: int, mu: float, sigma: float, most: float, out: _Ints, replication: int = 0
@@ -161,6 +176,9 @@ class Predictor:
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         clip: float = 0.0,
+        optimizer: str = "sgd",
+        standardize: bool = False,
+        bias: Sequence[float] | None = None,
     ) -> None: ...
     @property
     def version(self) -> int:
@@ -241,6 +259,11 @@ class Policy:
         learn: int = 0,
         uniforms: int = 2,
     ) -> None: ...
+    @property
+    def functions(self) -> tuple[Any, ...]: ...
+    @property
+    def is_compiled(self) -> bool: ...
+    def failure(self) -> str | None: ...
     def decide(
         self,
         request: int,
@@ -270,7 +293,7 @@ class Policy:
         """Other parameters and state, of any length; before the first decision only."""
     def copy(self) -> Policy:
         """The same functions and parameters, with a state of its own that begins as this one stands."""
-    def keep_alive(self, owner: object) -> None:
+    def keep_alive(self, compiled: tuple[Any, ...]) -> None:
         """Holds what the functions' machine code belongs to."""
     def rated(
         self, request: int, model: int, alpha: float, satisfaction: float, queue: float, tenant: int = 0
@@ -306,6 +329,11 @@ def known_costs(
 ) -> None: ...
 
 @final
+class MarginalCosts:
+    def __init__(self, servers: list[dict[str, Any]]) -> None: ...
+    def of(self, prompt_tokens: float, known: _Floats, loads: _Floats) -> _Floats: ...
+
+@final
 class Job:
     tag: Any
     pool: Any
@@ -313,6 +341,7 @@ class Job:
         self, request: int, model: int, prompt_tokens: int, output_tokens: int, tag: object = None, attempt: int = 0
     ) -> None: ...
     def served_elsewhere(self, replica: int, start_s: float, first_token_s: float, finish_s: float) -> None: ...
+    def cut_off(self, now_s: float) -> None: ...
     def restart(self) -> None: ...
     def take_energy_j(self) -> float:
         """What it has drawn so far, to be paid for: it starts anew from 0."""
@@ -434,6 +463,7 @@ class Loop:
         predictors: list[Predictor | None],
         estimate: str,
         prior: float,
+        marginal: MarginalCosts,
         breakdowns: list[dict[str, Any]],
     ) -> None: ...
     def turn_page(self, page: Page) -> None:

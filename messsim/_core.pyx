@@ -15,9 +15,13 @@ DOWN, IDLE, BOUNDARY, RUNNING = MS_DOWN, MS_IDLE, MS_BOUNDARY, MS_RUNNING
 NOTHING, WAKE, RESCHEDULE = MS_NOTHING, MS_WAKE, MS_RESCHEDULE
 PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL = MS_PLAN_ALL, MS_PLAN_CHAIN, MS_PLAN_EXPLORE, MS_PLAN_MODEL
 FRONTIER_BINS, FRONTIER_SUMS = MS_FRONTIER_BINS, MS_FRONTIER_SUMS
+MODELS_MOST = MS_FRONTIER_MODELS
+KEPT_TOLERANCE = MS_KEPT_TOLERANCE
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
 HOST_KINDS = {"sum": MS_HOST_SUM, "overlap": MS_HOST_OVERLAP}
 MOST_KNOTS = MS_MOST_KNOTS
+
+ms_memory_keep()
 
 
 cdef int check(int code) except -1:
@@ -137,6 +141,19 @@ def draw_geometric(uint32_t seed, uint32_t column, uint64_t first, double scale,
     if out.shape[0]:
         with nogil:
             ms_draw_geometric(&stream, first, out.shape[0], scale, most, &out[0])
+
+
+def draw_geometric_of(uint32_t seed, uint64_t first, const int32_t[::1] model not None, const uint32_t[::1] columns not None,
+                      const double[::1] scales not None, const double[::1] mosts not None, int32_t[::1] out not None,
+                      uint32_t replication=0):
+    """The same where request i is of model[i], each of which has a column, a scale and a most."""
+    cdef ms_stream stream = stream_of(seed, 0, replication, 0)
+    check_shape(model.shape[0] == out.shape[0] and columns.shape[0] == scales.shape[0] == mosts.shape[0],
+                "model and out have one length, and columns, scales and mosts another")
+    if out.shape[0]:
+        check_shape(0 <= np.min(model) and np.max(model) < columns.shape[0], "every model has a column")
+        with nogil:
+            ms_draw_geometric_of(&stream, first, out.shape[0], &model[0], &columns[0], &scales[0], &mosts[0], &out[0])
 
 
 def draw_lognormal_count(uint32_t seed, uint32_t column, uint64_t first, double mu, double sigma, double most,
@@ -336,18 +353,27 @@ def scores_add(double[::1] good not None, double[::1] bad not None, const double
 
 # ---- routing --------------------------------------------------------------------------------------------
 
+OPTIMIZERS = {"sgd": MS_SGD, "adagrad": MS_ADAGRAD}
+
 cdef class Predictor:
-    """Logistic regressions of all models, learnt by SGD with a batch of one."""
+    """Logistic regressions of all models, learnt by SGD or AdaGrad with a batch of one; `bias` is what biases start at."""
 
     cdef ms_predictor c
+    cdef dict options
 
     def __init__(self, int models, int features, *, double learning_rate, double momentum=0.0,
-                 double weight_decay=0.0, double clip=0.0):
+                 double weight_decay=0.0, double clip=0.0, str optimizer="sgd", bint standardize=False, bias=None):
         check_shape(models >= 1 and features >= 0, "a predictor has at least one model and no fewer than 0 features")
         ms_predictor_free(&self.c)
         check(ms_predictor_init(&self.c, models, features))
         self.c.learning_rate, self.c.momentum = learning_rate, momentum
         self.c.weight_decay, self.c.clip = weight_decay, clip
+        self.c.optimizer, self.c.standardizes = OPTIMIZERS[optimizer], standardize
+        self.options = {"learning_rate": learning_rate, "momentum": momentum, "weight_decay": weight_decay, "clip": clip,
+                        "optimizer": optimizer, "standardize": standardize}
+        if bias is not None:
+            check_shape(len(bias) == models, "bias is [models]")
+            np.asarray(<double[:models]>self.c.bias)[:] = bias
 
     def __dealloc__(self):
         ms_predictor_free(&self.c)
@@ -380,7 +406,7 @@ cdef class Predictor:
         cdef const double *at = &x[0, first] if self.c.features and first < end else NULL
         if first < end:
             with nogil:
-                ms_predictor_score(&self.c, at, n, end - first, &scores[0, first], n)
+                ms_predictor_score(&self.c, 0, self.c.models, at, n, end - first, &scores[0, first], n)
 
     def saved(self):
         """All that it has learnt, as numbers and lists; see `restore`."""
@@ -390,6 +416,9 @@ cdef class Predictor:
             "weights": self.weights.tolist(),
             "bias": self.bias.tolist(),
             "velocity": np.array(<double[:m, :d + 1]>self.c.velocity).tolist(),
+            "seen": self.c.scaler.count,
+            "mean": np.array(<double[:d + 1]>self.c.scaler.mean)[:d].tolist(),
+            "squares": np.array(<double[:d + 1]>self.c.scaler.squares)[:d].tolist(),
         }
 
     def restore(self, dict saved):
@@ -403,12 +432,15 @@ cdef class Predictor:
             np.asarray(<double[:m, :d]>self.c.weights)[:] = weights
         np.asarray(<double[:m]>self.c.bias)[:] = bias
         np.asarray(<double[:m, :d + 1]>self.c.velocity)[:] = velocity
+        if "seen" in saved:
+            self.c.scaler.count = saved["seen"]
+            np.asarray(<double[:d + 1]>self.c.scaler.mean)[:d] = saved["mean"]
+            np.asarray(<double[:d + 1]>self.c.scaler.squares)[:d] = saved["squares"]
         self.c.version = saved["version"]
 
     def copy(self):
         """Another one that has learnt the same, and goes on by itself."""
-        other = Predictor(self.c.models, self.c.features, learning_rate=self.c.learning_rate, momentum=self.c.momentum,
-                          weight_decay=self.c.weight_decay, clip=self.c.clip)
+        other = Predictor(self.c.models, self.c.features, **self.options)
         other.restore(self.saved())
         return other
 
@@ -522,8 +554,18 @@ def total(list ledgers not None):
     return sum_
 
 
-def illegal(int status, int64_t request, int64_t code, int64_t models):
-    """The error for what a policy returned: a decision, a next model, an answer to a label."""
+def illegal(int status, int64_t request, int64_t code, int64_t models, failure=None):
+    """The error for what a policy returned: a decision, a next model, an answer to a label; or what it raised."""
+    if failure is not None:
+        return errors.PolicyError(f"the policy's {failure}, at request {request}")
+    if code == MS_POLICY_RAISED:
+        return errors.PolicyError(
+            f"the policy returned {code} at request {request}, which is what int() makes of NaN and of infinity; "
+            "expected a whole number")
+    if status == MS_ERR_CHAIN:
+        return errors.PolicyError(
+            f"the policy's finish goes on after {MS_CHAIN_MOST:,} answers to request {request}; expected the number of "
+            "models in the end, to stay with an answer")
     if status == MS_ERR_LABEL:
         return errors.PolicyError(f"the policy returned its error code {code} on the label of request {request}")
     if status == MS_ERR_NEXT:
@@ -537,7 +579,20 @@ def illegal(int status, int64_t request, int64_t code, int64_t models):
         "or one with a single PLAN_ flag")
 
 
-cdef const double[::1] NO_FACTS = np.zeros(64)  # a policy that was told nothing reads zeros, not a null pointer
+CHAIN_MOST = MS_CHAIN_MOST
+POLICY_RAISED = MS_POLICY_RAISED
+
+cdef const double[::1] ZEROS = np.zeros(MS_FRONTIER_MODELS)  # a policy that is told nothing reads zeros, not a null pointer
+
+
+cdef const double[::1] no_facts(int64_t models):
+    return ZEROS if models <= ZEROS.shape[0] else np.zeros(models)
+
+
+cdef double[::1] with_length(values):
+    """Numbers after their own length (policy.h), and one 0 after them: no array is empty."""
+    numbers = np.asarray(values, dtype=np.float64).reshape(-1)
+    return np.concatenate([[len(numbers)], numbers, [0.0]])
 
 
 cdef class Policy:
@@ -550,7 +605,7 @@ cdef class Policy:
     cdef ms_policy c
     cdef readonly object params
     cdef readonly object state
-    cdef object kept
+    cdef tuple compiled  # what the user's functions became; None for a built-in
 
     def __init__(self, decide, params, state, *, uint64_t finish=0, uint64_t rated=0, uint64_t learn=0,
                  int32_t uniforms=2):
@@ -575,10 +630,9 @@ cdef class Policy:
 
     def replace(self, params, state=()):
         """Puts other parameters and state in their place, of any length; before the first decision only."""
-        cdef double[::1] p = np.append(np.asarray(params, dtype=np.float64).reshape(-1), 0.0)
-        cdef double[::1] s = np.append(np.asarray(state, dtype=np.float64).reshape(-1), 0.0)
-        self.params, self.state = np.asarray(p), np.asarray(s)
-        self.c.params, self.c.state = &p[0], &s[0]
+        cdef double[::1] p = with_length(params), s = with_length(state)
+        self.params, self.state = np.asarray(p)[1:], np.asarray(s)[1:]
+        self.c.params, self.c.state = &p[1], &s[1]
 
     def copy(self):
         """Another instance: the same functions and parameters, and a state of its own that begins as this one stands."""
@@ -586,12 +640,30 @@ cdef class Policy:
         params, state = other.c.params, other.c.state
         other.c = self.c
         other.c.params, other.c.state = params, state
-        other.kept = self.kept
+        other.compiled = self.compiled
         return other
 
-    def keep_alive(self, owner):
-        """Holds what the functions' machine code belongs to."""
-        self.kept = owner
+    def keep_alive(self, tuple compiled not None):
+        """Holds what the functions' machine code belongs to; each knows by the address of `state` what has failed."""
+        self.compiled = compiled
+
+    @property
+    def functions(self):
+        """What the user's functions became, one an entry; empty for a built-in."""
+        return self.compiled or ()
+
+    @property
+    def is_compiled(self):
+        """Whether its functions were written in Python, so that nobody knows whether they return."""
+        return self.compiled is not None
+
+    def failure(self):
+        """What the last of its functions that failed has raised, told once; None if none did."""
+        for function in self.compiled or ():
+            told = function.failures.pop(<size_t>self.c.state, None)
+            if told is not None:
+                return told
+        return None
 
     @property
     def uniforms(self):
@@ -607,14 +679,19 @@ cdef class Policy:
         check_shape(models >= 1 and costs.shape[0] == models and loads.shape[0] == models
                     and (facts is None or facts.shape[0] == models), "scores, costs, loads and facts are [models]")
         check_shape(uniforms.shape[0] == self.c.uniforms, f"this policy takes {self.c.uniforms} uniforms")
-        plan = self.c.decide(request, step, tenant, models, dimensions, alpha, queue, &scores[0], &costs[0], &loads[0],
-                             &NO_FACTS[0] if facts is None else &facts[0],
-                             &NO_FACTS[0] if dimensions == 0 else &features[0], &uniforms[0], self.c.params,
-                             self.c.state)
+        cdef const double[::1] known = no_facts(models) if facts is None else facts
+        cdef const double *x = &ZEROS[0] if dimensions == 0 else &features[0]
+        if self.compiled is None:
+            plan = self.c.decide(request, step, tenant, models, dimensions, alpha, queue, &scores[0], &costs[0],
+                                 &loads[0], &known[0], x, &uniforms[0], self.c.params, self.c.state)
+        else:
+            with nogil:  # it may never return: another thread must hear Ctrl-C
+                plan = self.c.decide(request, step, tenant, models, dimensions, alpha, queue, &scores[0], &costs[0],
+                                     &loads[0], &known[0], x, &uniforms[0], self.c.params, self.c.state)
         cdef int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE)
         if plan < 0 or (plan & ~flags) >= models or flags & (flags - 1) or (
                 flags == MS_PLAN_CHAIN and self.c.finish == NULL):
-            raise illegal(MS_ERR_PLAN, request, plan, models)
+            raise illegal(MS_ERR_PLAN, request, plan, models, self.failure())
         return plan
 
     def finish(self, int64_t request, int64_t stage, int64_t model, const double[::1] scores not None,
@@ -626,30 +703,43 @@ cdef class Policy:
         check_shape(models >= 1 and costs.shape[0] == models and (facts is None or facts.shape[0] == models),
                     "scores, costs and facts are [models]")
         check_shape(uniforms.shape[0] == self.c.uniforms, f"this policy takes {self.c.uniforms} uniforms")
-        chosen = self.c.finish(request, stage, tenant, model, models, &scores[0], &costs[0],
-                               &NO_FACTS[0] if facts is None else &facts[0], &uniforms[0], self.c.params, self.c.state)
+        cdef const double[::1] known = no_facts(models) if facts is None else facts
+        with nogil:
+            chosen = self.c.finish(request, stage, tenant, model, models, &scores[0], &costs[0], &known[0],
+                                   &uniforms[0], self.c.params, self.c.state)
         if not 0 <= chosen <= models:
-            raise illegal(MS_ERR_NEXT, request, chosen, models)
+            raise illegal(MS_ERR_NEXT, request, chosen, models, self.failure())
+        if chosen < models and stage + 1 >= MS_CHAIN_MOST:
+            raise illegal(MS_ERR_CHAIN, request, chosen, models)
         return chosen
 
     def rated(self, int64_t request, int64_t model, double alpha, double satisfaction, double queue, int64_t tenant=0):
         """Tells the policy of one rated answer."""
-        if self.c.rated != NULL:
-            heard(request, self.c.rated(request, tenant, model, alpha, satisfaction, queue, self.c.params, self.c.state))
+        cdef int64_t code
+        if self.c.rated == NULL:
+            return
+        if self.compiled is None:
+            code = self.c.rated(request, tenant, model, alpha, satisfaction, queue, self.c.params, self.c.state)
+        else:
+            with nogil:
+                code = self.c.rated(request, tenant, model, alpha, satisfaction, queue, self.c.params, self.c.state)
+        self.heard(request, code)
 
     def learn(self, int64_t request, const double[::1] features not None, const double[::1] labels not None,
               int64_t tenant=0):
         """Tells the policy of all labels of one request; NaN where there is none."""
-        cdef int64_t dimensions = features.shape[0]
-        if self.c.learn != NULL:
-            heard(request, self.c.learn(request, tenant, labels.shape[0], dimensions,
-                                        &features[0] if dimensions else NULL, &labels[0], self.c.params, self.c.state))
+        cdef int64_t models = labels.shape[0], dimensions = features.shape[0], code
+        if self.c.learn == NULL:
+            return
+        cdef const double *x = &ZEROS[0] if dimensions == 0 else &features[0]
+        with nogil:
+            code = self.c.learn(request, tenant, models, dimensions, x, &labels[0], self.c.params, self.c.state)
+        self.heard(request, code)
 
-
-cdef int heard(int64_t request, int64_t code) except -1:
-    if code < 0:
-        raise illegal(MS_ERR_LABEL, request, code, 0)
-    return 0
+    cdef int heard(self, int64_t request, int64_t code) except -1:
+        if code < 0:
+            raise illegal(MS_ERR_LABEL, request, code, 0, self.failure())
+        return 0
 
 
 def argmin_block(double v, double alpha, double queue, const double[:, ::1] scores not None,
@@ -702,17 +792,53 @@ def iteration(dict coefficients, double decoders, double context, double prompt_
     return ms_durations_sum(&tau, n), ms_iteration_joules(&c, &batch, &tau, n)
 
 
-def known_costs(dict coefficients, *, double usd_per_s, double max_batched_tokens, double nominal_batch,
-                double mean_output_tokens, const int32_t[::1] prompt_tokens not None, double[::1] costs not None):
-    """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0."""
+cdef ms_known_cost known_cost_of(dict coefficients, double usd_per_s, double max_batched_tokens, double nominal_batch,
+                                 double mean_output_tokens) except *:
     cdef ms_known_cost known
     known.coefficients, known.usd_per_s = coefficients_of(coefficients), usd_per_s
     known.max_batched_tokens, known.nominal_batch = max_batched_tokens, nominal_batch
     known.mean_output_tokens = mean_output_tokens
+    return known
+
+
+def known_costs(dict coefficients, *, double usd_per_s, double max_batched_tokens, double nominal_batch,
+                double mean_output_tokens, const int32_t[::1] prompt_tokens not None, double[::1] costs not None):
+    """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0."""
+    cdef ms_known_cost known = known_cost_of(coefficients, usd_per_s, max_batched_tokens, nominal_batch,
+                                             mean_output_tokens)
     check_shape(prompt_tokens.shape[0] == costs.shape[0], "prompt_tokens and costs have one length")
     if costs.shape[0]:
         with nogil:
             ms_known_costs(&known, &prompt_tokens[0], costs.shape[0], &costs[0])
+
+
+cdef class MarginalCosts:
+    """What a request adds where it goes: see csrc/marginal.h.
+
+    `servers` are dicts, one a pool, those of one model together: model, share, places, and of its known cost
+    coefficients, usd_per_s, max_batched_tokens, nominal_batch, mean_output_tokens.
+    """
+
+    cdef object memory
+    cdef const ms_server_cost *c
+    cdef int32_t n
+
+    def __init__(self, list servers not None):
+        self.memory = np.zeros(max(len(servers), 1) * sizeof(ms_server_cost), np.uint8)
+        cdef uint8_t[::1] view = self.memory
+        cdef ms_server_cost *c = <ms_server_cost *>&view[0]
+        for k, said in enumerate(servers):
+            c[k].model, c[k].share, c[k].places = said["model"], said["share"], said["places"]
+            c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
+                                       said["nominal_batch"], said["mean_output_tokens"])
+        self.c, self.n = c, len(servers)
+
+    def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None):
+        """Costs [models] of a request, whose known costs stand where no server of a model is known."""
+        cdef double[::1] costs = np.empty(known.shape[0])
+        check_shape(known.shape[0] == loads.shape[0] and known.shape[0] > 0, "known and loads are [models]")
+        ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, &known[0], &loads[0], &costs[0])
+        return np.asarray(costs)
 
 
 cdef class Job:
@@ -738,6 +864,10 @@ cdef class Job:
             self.c.start_s = start_s
         if self.c.first_token_s != self.c.first_token_s:
             self.c.first_token_s = first_token_s
+
+    def cut_off(self, double now_s):
+        """The API that it called fails: what it had promised for later will not happen."""
+        ms_job_cut_off(&self.c, now_s)
 
     def restart(self):
         """After a failure: it begins again from its prompt and keeps its first times and its energy."""
@@ -968,7 +1098,8 @@ DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "pow
             "shared_queue": MS_SHARED_QUEUE}
 cdef dict WAITS = {"forever": MS_WAITS_FOREVER, "constant": MS_WAITS_CONSTANT, "exponential": MS_WAITS_EXPONENTIAL,
          "lognormal": MS_WAITS_LOGNORMAL}
-ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED}
+ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED,
+             "marginal": MS_ESTIMATE_MARGINAL}
 
 
 RECORD_COLUMNS = {
@@ -987,9 +1118,10 @@ cdef class Page:
     first
         Its first request.
     drawn
-        Columns by name: arrival_s (or None), tenant, instance (or None: there is one), prompt_tokens, output_tokens [models, n], features [d, n],
-        known_costs, satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms
-        [n, k], feedback_uniform, delay_s [models, n] (or None).
+        Columns by name: arrival_s (or None), tenant, instance (or None: there is one), prompt_tokens, output_tokens
+        [models, n] (or None without servers: the record's is then to be filled in), features [d, n], known_costs,
+        satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms [n, k],
+        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None).
 
     Attributes
     ----------
@@ -1015,12 +1147,12 @@ cdef class Page:
         cdef const double[:, ::1] known = drawn["known_costs"]
         cdef const double[:, ::1] features = drawn["features"] if len(drawn["features"]) else np.zeros((1, n))
         cdef const double[:, ::1] uniforms = drawn["uniforms"]
-        cdef const int32_t[:, ::1] outputs = drawn["output_tokens"]
+        cdef const int32_t[:, ::1] outputs
         cdef const int32_t[::1] tenant = drawn["tenant"], prompt = drawn["prompt_tokens"], instance
-        cdef const double[::1] feedback = drawn["feedback_uniform"], arrival
+        cdef const double[::1] feedback, arrival
         cdef const double[:, ::1] delay, facts, labels
         check_shape(n > 0 and by_model.shape[1] == n == known.shape[1] == features.shape[1] == uniforms.shape[0]
-                    == outputs.shape[1] == prompt.shape[0] == feedback.shape[0] and by_model.shape[0] == known.shape[0] == outputs.shape[0], "the columns of a page have one length")
+                    == prompt.shape[0] and by_model.shape[0] == known.shape[0], "the columns of a page have one length")
         self.drawn = dict(drawn, features=np.asarray(features))
         self.c.satisfied, self.c.view.known_costs = &by_model[0, 0], &known[0, 0]
         self.c.view.n, self.c.view.features, self.c.view.uniforms = n, &features[0, 0], &uniforms[0, 0]
@@ -1029,9 +1161,17 @@ cdef class Page:
             facts = drawn["facts"]
             check_shape(facts.shape[0] == by_model.shape[0] and facts.shape[1] == n, "facts is [models, n]")
             self.c.view.facts = &facts[0, 0]
-        self.c.output_tokens, self.c.tenant, self.c.prompt_tokens = &outputs[0, 0], &tenant[0], &prompt[0]
-        self.c.feedback_uniform = &feedback[0]
-        self.c.instance = NULL
+        self.c.tenant, self.c.prompt_tokens = &tenant[0], &prompt[0]
+        self.c.view.prompt_tokens = &prompt[0]
+        self.c.output_tokens, self.c.feedback_uniform, self.c.instance = NULL, NULL, NULL
+        if drawn["output_tokens"] is not None:
+            outputs = drawn["output_tokens"]
+            check_shape(outputs.shape[0] == by_model.shape[0] and outputs.shape[1] == n, "output_tokens is [models, n]")
+            self.c.output_tokens = &outputs[0, 0]
+        if drawn["feedback_uniform"] is not None:
+            feedback = drawn["feedback_uniform"]
+            check_shape(feedback.shape[0] == n, "the columns of a page have one length")
+            self.c.feedback_uniform = &feedback[0]
         if drawn["instance"] is not None:
             instance = drawn["instance"]
             check_shape(instance.shape[0] == n, "the columns of a page have one length")
@@ -1139,6 +1279,8 @@ cdef class Loop:
         A key of DISPATCH, and (seed, column, replication, sub) for each model.
     estimate, prior
         A key of ESTIMATES; NaN for the known cost.
+    marginal
+        What the estimate of that name knows of servers.
     policies, predictors
         Of the router's instances, one of each for each of them; None for an instance without a predictor.
     breakdowns
@@ -1146,13 +1288,13 @@ cdef class Loop:
     """
 
     cdef ms_loop c
-    cdef object policies, predictors, pages
+    cdef object policies, predictors, pages, marginal
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
 
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
                  str dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
-                 double prior, list breakdowns):
+                 double prior, MarginalCosts marginal not None, list breakdowns):
         cdef ms_loop_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
         plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
@@ -1179,11 +1321,12 @@ cdef class Loop:
         check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models,
                     "alphas are [tenants] and dispatch_streams [models]")
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
-        self.policies, self.predictors, self.pages = policies, predictors, []
+        self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
         self.ready = True
         check(ms_loop_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
         for i in range(c.instances):
             self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
+            self.c.instances.brain[i].servers, self.c.instances.brain[i].n_servers = marginal.c, marginal.n
         check(ms_loop_plan_breakdowns(&self.c, len(breakdowns)))
         for k, said in enumerate(breakdowns):
             self.c.breakdowns[k].replica, self.c.breakdowns[k].random = said["replica"], said["random"]
@@ -1224,9 +1367,17 @@ cdef class Loop:
         with nogil:
             status = ms_loop_run(&self.c, budget)
         if status < 0 and self.c.error_request >= 0 and ms_error_exception(status) == b"PolicyError":
-            raise illegal(status, self.c.error_request, self.c.error_plan, self.c.config.models)
+            raise illegal(status, self.c.error_request, self.c.error_plan, self.c.config.models, self.failure())
         check(status)
         return status
+
+    def failure(self):
+        """What a compiled function of one of its policies has raised; None if none did."""
+        for policy in self.policies:
+            told = policy.failure()
+            if told is not None:
+                return told
+        return None
 
     def cut(self):
         """At the horizon: what is under way is charged and recorded as in flight."""

@@ -44,3 +44,7 @@ class KernelError(MesssimError):
 
 class OutOfMemory(MesssimError, MemoryError):
     """The compiled core could not get memory."""
+
+
+class NotBuilt(MesssimError, ImportError):
+    """The compiled core is not there for this Python."""

@@ -1,6 +1,6 @@
 """Figures as people read them; imports nothing."""
 
-__all__ = ["half_width", "number", "percent", "seconds", "unanswered"]
+__all__ = ["half_width", "number", "percent", "seconds", "unanswered", "visible"]
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -34,3 +34,22 @@ def unanswered(requests: dict[str, int]) -> list[str]:
     """How requests ended without an answer, by the counts of a summary: ``["3 rejected", "2 timed out"]``."""
     kinds = ("rejected", "lost", "timed_out", "in_flight")
     return [f"{requests[kind]:,} {kind.replace('_', ' ')}" for kind in kinds if requests[kind]]
+
+
+# C0 except line ends and tabs, DEL and C1, bidirectional controls (they reorder a line), line and paragraph separators.
+_CONTROL = [*range(9), *range(11, 32), *range(0x7F, 0xA0)]
+_WIDER = [0x061C, 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_BYTES = range(0xDC80, 0xDD00)  # how Python keeps the bytes of a file's name that are no UTF-8
+_VISIBLE = (
+    {c: f"\\x{c:02x}" for c in _CONTROL}
+    | {c: f"\\u{c:04x}" for c in (*_WIDER, *range(0xD800, 0xE000))}
+    | {c: f"\\x{c - 0xDC00:02x}" for c in _BYTES}
+)
+
+
+def visible(text: str) -> str:
+    r"""Text as a terminal may show it: what would command the terminal is written out, ``\x1b`` for ESC.
+
+    Line ends and tabs stay. Text that is visible already is returned as it is.
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(_VISIBLE)

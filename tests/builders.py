@@ -42,6 +42,11 @@ def pool(serves: str, **more: Any) -> dict[str, Any]:
     return {"model": serves, "coefficients": COEFFICIENTS, "max_num_seqs": 4} | more
 
 
+def api(**more: Any) -> dict[str, Any]:
+    """How an API serves, in `[[models]]` or `[[pools]]`: the first token after half a second, and one each quarter."""
+    return {"kind": "api", "latency_s": 0.5, "tpot_s": 0.25, "usd_per_million_output_tokens": 5.0} | more
+
+
 def scenario(**changes: Any) -> dict[str, Any]:
     """Two models, one replica each, 40 Poisson requests of 1 prompt and 3 output tokens; tables are merged.
 
@@ -128,7 +133,7 @@ def run(data: dict[str, Any], engine: str = "simpy") -> Run:
         joined(lambda c: c.known_costs[:, : len(c)]),
         joined(lambda c: c.drawn.features[:, : len(c)]),
         joined(lambda c: c.drawn.policy_uniforms[: len(c)], 0),
-        joined(lambda c: c.drawn.feedback_uniform[: len(c)]),
+        joined(lambda c: np.zeros(len(c)) if c.drawn.feedback_uniform is None else c.drawn.feedback_uniform[: len(c)]),
         joined(lambda c: c.drawn.delay_s[:, : len(c)]) if late else None,
         tally,
     )

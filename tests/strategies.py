@@ -51,10 +51,22 @@ def coefficients(draw) -> dict[str, Any]:
 
 
 @st.composite
+def apis(draw) -> dict[str, Any]:
+    """Every key that an API has."""
+    return {
+        "kind": "api",
+        "latency_s": draw(st.sampled_from([0.0, 0.25, 2.0])),
+        "tpot_s": draw(st.sampled_from([0.0, 0.05, 0.25])),
+        "usd_per_million_prompt_tokens": draw(st.sampled_from([0.0, 1.0])),
+        "usd_per_million_output_tokens": draw(st.sampled_from([0.0, 5.0])),
+    }
+
+
+@st.composite
 def servings(draw, usd: bool) -> dict[str, Any]:
     """How a pool serves; memory is short enough to preempt in half of them (the longest request needs 159)."""
-    if usd and draw(st.integers(0, 5)) == 0:
-        return {"kind": "api", "latency_s": 0.25, "tpot_s": 0.05, "usd_per_million_output_tokens": 5.0}
+    if usd and draw(st.integers(0, 3)) == 0:
+        return draw(apis())
     seqs = draw(st.sampled_from([8, 8, 2, 1]))
     return {
         "coefficients": draw(coefficients()),
@@ -90,10 +102,10 @@ def failures(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
     said: dict[str, Any] = {"on_failure": draw(st.sampled_from(["lose", "retry"]))}
     if draw(st.booleans()):
         said |= {"mtbf_s": draw(st.sampled_from([10.0, 30.0])), "mttr_s": draw(st.sampled_from([0.5, 3.0]))}
-    own = [p for p in pools if p.get("kind") != "api"]
-    if own and draw(st.booleans()):
-        one = {"pool": own[0]["name"], "at_s": 0.25, "for_s": 2.5}
-        said["schedule"] = [one, one | {"at_s": 1.0, "for_s": 4.0}, one | {"pool": own[-1]["name"], "at_s": 5.0}]
+    if pools and draw(st.booleans()):
+        first, other = draw(st.sampled_from(pools)), draw(st.sampled_from(pools))
+        one = {"pool": first["name"], "replica": first.get("replicas", 1) - 1, "at_s": 0.25, "for_s": 2.5}
+        said["schedule"] = [one, one | {"at_s": 1.0, "for_s": 4.0}, {"pool": other["name"], "at_s": 5.0, "for_s": 2.5}]
     return said
 
 
@@ -123,16 +135,23 @@ def phases(draw, closed: bool, names: list[str]) -> list[dict[str, Any]]:
 
 
 @st.composite
-def routers(draw, names: list[str]) -> dict[str, Any]:
+def routers(draw, names: list[str], has_servers: bool) -> dict[str, Any]:
     said = {
         "policy": draw(st.sampled_from(["mess+"] * 5 + ["random", "cheapest", "largest"])),
         "V": draw(st.sampled_from([1e-4, 1e-2, 1.0])),
         "c": draw(st.sampled_from([1.0, 1.0, 0.1, 0.0])),
         "kappa": draw(st.sampled_from([0.0, 0.25, 0.6])),
         "explore": draw(st.sampled_from(["all", "chosen"])),
-        "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"])),
+        "learn": draw(st.sampled_from(["every", "explored"])),
+        "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"] + ["marginal"] * has_servers)),
         "reference": draw(st.sampled_from(names)),
-        "predictor": {"learning_rate": 0.2, "momentum": draw(st.sampled_from([0.0, 0.9])), "clip": 2.0},
+        "predictor": {
+            "learning_rate": 0.2,
+            "clip": 2.0,
+            "standardize": draw(st.booleans()),
+            "start": draw(st.sampled_from(["even", "means", "optimistic"])),
+        }
+        | draw(st.sampled_from([{}, {"momentum": 0.9}, {"optimizer": "adagrad"}])),
     }
     more = [{}, {"window": 5}, {"discount": 0.8}, {"target_queue": 2.0, "gain": 0.1}, {"cost_prior": 1.0}]
     several = {"instances": draw(st.sampled_from([2, 9])), "reconcile_s": draw(st.sampled_from([0.25, 7.0]))}
@@ -173,7 +192,7 @@ def scenarios(draw, folder) -> dict[str, Any]:
         "features": {"dimensions": draw(st.sampled_from([1, 4])), "signal": 0.8},
         "models": models,
         "pools": pools,
-        "router": draw(routers(names)),
+        "router": draw(routers(names, not none)),
         "feedback": {"probability": draw(st.sampled_from([1.0, 1.0, 0.4, 0.0])), "delay": draw(st.sampled_from(delay))}
         | draw(raters),
         "cluster": {"mode": "none"} if none else draw(clusters(pools)),

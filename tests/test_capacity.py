@@ -87,3 +87,14 @@ def test_iterations_without_prompts_are_faster():
     assert found.half_width < 0.05 * found.mean
     # a prompt's own place decodes nothing: iterations with prompts are a little shorter than reckoned
     assert found.covers(sustained_rps(data), slack=0.02 * found.mean)
+
+
+def test_prompts_are_computed_where_a_place_came_free_or_as_long_as_they_last():
+    from messsim.engines.capacity import _share_with_prompts
+
+    assert _share_with_prompts(0.05, 10.0, places=1, held=20.0, left=100.0) == pytest.approx(0.05)
+    assert _share_with_prompts(0.1, 10.0, places=2, held=20.0, left=100.0) == pytest.approx(1 - 0.95**2)
+    assert _share_with_prompts(0.05, 1000.0, places=1, held=20.0, left=100.0) == pytest.approx(
+        0.5
+    )  # ten iterations each
+    assert _share_with_prompts(0.2, 1000.0, places=1, held=5.0, left=100.0) == 1.0

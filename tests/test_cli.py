@@ -281,7 +281,9 @@ def test_check_warns_of_what_cannot_be(folder):
         arrivals={"kind": "poisson", "rate_rps": 500.0},
         models=[model("only", 0.5)],
     )
-    text = here("check", file).stdout
+    done = here("check", file)
+    text = done.stdout
+    assert done.returncode == 1
     assert "alpha = 0.99 cannot be kept: on 50.0 % of requests is any model right, no more" in text
     assert "pool only gets more than it can sustain: its queue grows" in text
     found = json.loads(here("check", file, "--json").stdout)

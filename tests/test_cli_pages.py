@@ -23,7 +23,7 @@ def test_a_report_is_written_beside_the_run_or_where_it_is_wanted(run_dir, tmp_p
     assert (tmp_path / "a page.html").read_bytes() == (run_dir / "report.html").read_bytes()
 
 
-@pytest.mark.parametrize(("kind", "begins"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("html", b"<!DOCTYPE html>")])
+@pytest.mark.parametrize(("kind", "begins"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("html", b"<!doctype html>")])
 def test_a_plot_in_each_format(run_dir, tmp_path, kind, begins):
     file = tmp_path / f"load.{kind}"
     assert here("plot", run_dir, "load", "--out", file).stdout == f"written to {file}\n"

@@ -84,6 +84,93 @@ def test_ctrl_c_ends_a_run_within_a_second_and_leaves_nothing(long, tmp_path, en
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_what_ends_a_process_ends_a_run_and_leaves_nothing(long, tmp_path, number, code):
+    process = started("run", long, "--out", tmp_path / "deep" / "out")
+    until(lambda: list(tmp_path.rglob("*.partial")))
+    process.send_signal(number)
+    output, error = process.communicate(timeout=60)
+    assert (process.returncode, output, error) == (code, "", "interrupted; nothing was written\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def until(happened, deadline_s=60.0):
+    deadline = time.monotonic() + deadline_s
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert happened()
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+def lives(pid: int) -> bool:
+    """Not even as a zombie that nobody collects."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("study", [["sweep", "--grid", "router.V=1,2,3"], ["replicate"]], ids=["sweep", "replicate"])
+def test_processes_of_a_study_end_with_it(long, tmp_path, study, number):
+    """Only the parent is told to end; a process more keeps the resources of the others in order."""
+    process = started(study[0], long, *study[1:], "--workers", 2)
+    until(lambda: len(children(process.pid)) >= 3)
+    time.sleep(1.0)
+    many = children(process.pid)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == (143 if number == signal.SIGTERM else -signal.SIGKILL)
+    until(lambda: not any(map(lives, many)), 20.0)
+
+
+def test_what_a_killed_run_left_is_named_by_the_next(long, small, tmp_path):
+    out = tmp_path / "the out"
+    process = started("run", long, "--out", out)
+    until(lambda: list(tmp_path.rglob("*.partial")))
+    process.kill()
+    process.communicate(timeout=60)
+    (left,) = tmp_path.iterdir()
+    again = started("run", small, "--out", out)
+    error = again.communicate(timeout=60)[1]
+    assert again.returncode == 0
+    assert error == f"note: {left} is left of a command that was killed; to remove it: rm -r '{left}'\n"
+
+
+# ---- where output goes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+@pytest.mark.parametrize("args", [["run", "{}"], ["run", "{}", "--json"], ["schema"], ["--help"], ["--version"]])
+def test_output_to_a_full_disk_is_an_error(small, args):
+    command = [sys.executable, "-m", "messsim.cli", *(a.format(small) for a in args)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: standard output cannot be written to: No space left on device\n"
+
+
+@pytest.mark.parametrize("args", [["run", "{}", "--json"], ["--version"]])
+def test_closed_output_is_an_error(small, args):
+    command = [sys.executable, "-m", "messsim.cli", *(a.format(small) for a in args)]
+    shell = ["sh", "-c", '"$@" >&-', "sh", *command]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: standard output is closed; expected it to lead somewhere, such as to /dev/null\n"
+
+
+def test_a_reader_who_leaves_early_does_not_look_like_a_failed_requirement(small):
+    shell = ["bash", "-c", '"$@" | head -c 1; exit ${PIPESTATUS[0]}', "bash", sys.executable, "-m", "messsim.cli"]
+    done = subprocess.run([*shell, "schema"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) in [(0, ""), (2, "")]
+
+
 def test_runs_side_by_side_share_no_file(small, tmp_path):
     outs = [tmp_path / f"o{k}" for k in range(3)]
     processes = [started("run", small, "--seed", k % 2, "--out", out) for k, out in enumerate(outs)]
@@ -101,7 +188,9 @@ def test_of_two_runs_to_one_directory_one_wins(small, tmp_path):
     codes = [p.returncode for p in processes]
     assert sorted(codes) == [0, 2]
     assert "Traceback" not in "".join(errors)
-    assert [p.name for p in tmp_path.iterdir()] == ["o"]
+    loser = [f"{tmp_path / 'o-2'}"] if (tmp_path / "o-2").exists() else []  # else it saw the other's at its start
+    assert sorted(map(str, tmp_path.iterdir())) == [str(tmp_path / "o"), *loser]
+    assert all(name in "".join(errors) for name in loser)
     winner = json.loads((tmp_path / "o" / "summary.json").read_text())["seed"]
     assert codes[winner] == 0
 

@@ -1,4 +1,4 @@
-"""What copies cost, what the router expects them to cost, and what the summary adds up (CONVENTIONS D and H)."""
+"""What copies cost, what the router expects them to cost, and what the summary adds up (docs/conventions.md, E)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Failures and repairs in both engines, worked out by hand (CONVENTIONS B and D)."""
+"""Failures and repairs in both engines, worked out by hand (docs/conventions.md, B and D)."""
 
 import numpy as np
 import pytest

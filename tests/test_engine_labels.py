@@ -1,4 +1,4 @@
-"""Routing, labels and queues in both engines: against MESS+ in plain Python, and by hand (CONVENTIONS D)."""
+"""Routing, labels and queues in both engines: against MESS+ in plain Python, and by hand (docs/conventions.md, D)."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,13 @@ BASE = {
 
 CASES = {
     "the paper's": {},
+    "from explored answers only": {"router": {"learn": "explored"}},
     "explore one": {"router": {"explore": "chosen"}},
+    "explore one, from explored answers only": {"router": {"explore": "chosen", "learn": "explored"}},
+    "from explored answers only, late and few": {
+        "router": {"learn": "explored", "explore": "chosen"},
+        "feedback": {"probability": 0.5, "delay": {"kind": "lognormal", "mean_s": 9.0, "cv": 2.0}},
+    },
     "user sees the first": {"router": {"reference": "a"}},
     "few ratings": {"feedback": {"probability": 0.3}},
     "late labels": {"feedback": {"delay": 5.0}},
@@ -57,11 +63,17 @@ CASES = {
     "discount": {"router": {"discount": 0.9}},
     "window": {"router": {"window": 7}},
     "target": {"router": {"target_queue": 4.0, "gain": 0.05}},
+    "target, tenants": {
+        "tenants": [{"name": "x", "alpha": 0.9}, {"name": "y", "share": 3.0, "alpha": 0.4}],
+        "router": {"target_queue": 4.0, "gain": 0.05},
+    },
     "mean": {"router": {"cost_estimate": "mean"}},
     "mean from a prior": {"router": {"cost_estimate": "mean", "cost_prior": 1.0}},
     "last explored": {"router": {"cost_estimate": "last_explored", "cost_prior": 1e-6}},
     "last explored, one at a time": {"router": {"cost_estimate": "last_explored", "explore": "chosen"}},
     "a better predictor": {"router": {"predictor": {"momentum": 0.9, "clip": 1.0, "weight_decay": 1e-3}}},
+    "standardized": {"router": {"predictor": {"standardize": True, "momentum": 0.5, "weight_decay": 1e-3}}},
+    "adagrad": {"router": {"predictor": {"optimizer": "adagrad", "start": "optimistic"}}},
     "raters err": {"feedback": {"false_positive": 0.3, "false_negative": 0.2}},
     "raters err, late": {"feedback": {"false_positive": 0.4, "delay": {"kind": "exponential", "mean_s": 9.0}}},
     "raters err, steered": {"feedback": {"false_negative": 0.4}, "router": {"target_queue": 4.0, "gain": 0.05}},
@@ -98,7 +110,8 @@ def test_the_router_is_mess_plus(engine, name):
     assert r.outcome.updates == twin.predictor.version > 10
     for k, tenant in enumerate(r.outcome.tenants):
         assert (tenant.delivered, tenant.queue_delivered) == (twin.delivered[k].rated, twin.delivered[k].plain)
-        assert (tenant.rated, tenant.queue_tracked) == (twin.tracked[k].rated, twin.tracked[k].plain)
+        assert (tenant.rated, tenant.queue_plain) == (twin.tracked[k].rated, twin.tracked[k].plain)
+        assert tenant.queue_tracked == pytest.approx(twin.tracked[k].q, abs=1e-12)
         assert tenant.queue_delivered_max == twin.delivered[k].plain_max
     assert len(set(records.model)) == 3  # every model was chosen: the case says something
 
@@ -109,7 +122,10 @@ def test_a_discounted_queue_keeps_a_plain_one_for_its_certificate(engine):
     plain = 0.0
     for m, i in zip(r.records.model, range(len(r)), strict=True):
         plain = max(0.0, plain + (tenant.alpha - r.satisfied[m, i]))
-    assert tenant.queue_tracked == plain
+    assert tenant.queue_plain == plain
+    assert 0.0 < tenant.queue_tracked < plain
+    sla = r.summary["sla"]
+    assert (sla["queue_tracked_final"], sla["queue_plain_final"]) == (tenant.queue_tracked, plain)
     assert tenant.certificate == pytest.approx(tenant.alpha - plain / len(r), rel=1e-12)
 
 
@@ -221,7 +237,7 @@ def test_exploring_one_asks_one(engine, tmp_path):
 
 
 def test_exploiting_asks_one_and_is_the_papers_cost(engine, tmp_path):
-    r = run(spaced(tmp_path, models=zoo(), router=NO_TIME), engine)
+    r = run(spaced(tmp_path, models=zoo(), router=NO_TIME | {"learn": "explored"}), engine)
     assert not r.records.explored.any()
     assert r.records.cost.tolist() == [COSTS[m] for m in r.records.model]
     assert r.summary["cost"]["paper"] == r.records.cost.sum()

@@ -174,9 +174,9 @@ def check_queues(r: Run) -> None:
         assert (tenant.delivered, tenant.rated) == (all_.rated, count)
         assert math.isclose(tenant.queue_delivered, all_.plain, abs_tol=1e-9)
         assert math.isclose(tenant.queue_delivered_max, all_.plain_max, abs_tol=1e-9)
-        assert math.isclose(tenant.queue_tracked, plain, abs_tol=1e-9)
+        assert math.isclose(tenant.queue_plain, plain, abs_tol=1e-9)
         if count:
-            bound = tenant.alpha - tenant.queue_tracked / count
+            bound = tenant.alpha - tenant.queue_plain / count
             assert math.isclose(tenant.certificate, bound, abs_tol=1e-12)
             assert satisfied / count >= bound - 1e-9
 

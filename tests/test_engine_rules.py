@@ -1,4 +1,4 @@
-"""The servers and the order of events in both engines, in small runs worked out by hand (CONVENTIONS A and B).
+"""The servers and the order of events in both engines, in small runs worked out by hand (docs/conventions.md, A, B).
 
 Iterations last STEP_S whatever is in them, so a request of p prompt and o output tokens takes
 ceil(p / budget) + o - 1 of them.
@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import pytest
-from builders import ALWAYS, COEFFICIENTS, IDLE_W, NEVER, POWER_W, STEP_S, model, pool, run, scenario, trace
+from builders import ALWAYS, COEFFICIENTS, IDLE_W, NEVER, POWER_W, STEP_S, api, model, pool, run, scenario, trace
 
 from messsim.workload.chance import Chance
 
@@ -400,7 +400,7 @@ def test_clients_who_never_stop_are_measured_to_the_horizon(engine):
 
 
 def test_an_api_has_no_limits(engine, tmp_path):
-    said = model("api", coefficients=None, kind="api", latency_s=0.5, tpot_s=0.125, max_num_seqs=1)
+    said = {"name": "api", "satisfaction": 0.6} | api(tpot_s=0.125)
     data = scenario(
         arrivals=trace(tmp_path, [0] * 50 + [9]),
         requests=None,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from strategies import apis
 
 from messsim.engines import compiled, prepare, simpy_engine
 from messsim.routing import POLICIES
@@ -54,8 +55,8 @@ def coefficients(draw):
 
 @st.composite
 def serving(draw, usd):
-    if usd and draw(st.integers(0, 5)) == 0:
-        return {"kind": "api", "latency_s": 0.25, "tpot_s": 0.01, "usd_per_million_output_tokens": 5.0}
+    if usd and draw(st.integers(0, 3)) == 0:
+        return draw(apis())
     seqs = draw(st.sampled_from([1, 2, 4, 16]))
     return {
         "coefficients": draw(coefficients()),
@@ -120,9 +121,10 @@ def cluster(draw, pools):
         failures = {"on_failure": draw(st.sampled_from(["retry", "lose"]))}
         if draw(st.booleans()):
             failures |= {"mtbf_s": draw(st.sampled_from([5.0, 30.0])), "mttr_s": draw(st.sampled_from([1.0, 10.0]))}
-        own = [p for p in pools if p.get("kind") != "api"]
-        if own and draw(st.booleans()):
-            outage = {"pool": own[0]["name"], "at_s": draw(small_time), "for_s": 2.5}
+        if draw(st.booleans()):
+            hit = draw(st.sampled_from(pools))
+            outage = {"pool": hit["name"], "at_s": draw(small_time), "for_s": 2.5}
+            outage |= {"replica": draw(st.integers(0, hit.get("replicas", 1) - 1))}
             failures["schedule"] = [outage, outage | {"at_s": 1.0, "for_s": 4.0}][: draw(st.integers(1, 2))]
         said["failures"] = failures
     return said
@@ -184,13 +186,20 @@ def scenarios(draw):
             "eta": draw(st.sampled_from([0.05, 1.0])),
             "calibration": 0.3,
             "training": 100,
-            "V": draw(st.sampled_from([1e-4, 1e-2])),
+            "V": draw(st.sampled_from([1e-4, 1e-2, "auto"])),
             "c": draw(st.sampled_from([0.1, 1.0])),
             "kappa": draw(st.sampled_from([0.25, 0.4])),
             "explore": draw(st.sampled_from(["all", "chosen"])),
-            "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"])),
+            "learn": draw(st.sampled_from(["every", "explored"])),
+            "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"] + ["marginal"] * (not none))),
             "reference": draw(st.sampled_from(names)),
-            "predictor": {"learning_rate": 0.1, "momentum": draw(st.sampled_from([0.0, 0.9])), "clip": 1.0},
+            "predictor": {
+                "learning_rate": 0.1,
+                "clip": 1.0,
+                "standardize": draw(st.booleans()),
+                "start": draw(st.sampled_from(["even", "means", "optimistic"])),
+            }
+            | draw(st.sampled_from([{}, {"momentum": 0.9}, {"optimizer": "adagrad"}, {"weight_decay": 1e-3}])),
         }
         | draw(instances)
         | draw(st.sampled_from([{}, {"window": 10}, {"discount": 0.9}, {"target_queue": 3.0}, {"cost_prior": 2.0}])),

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 from builders import model, run, scenario
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import messsim
 from messsim.errors import OutputError, ScenarioError
@@ -12,6 +14,7 @@ from messsim.routing import MessPlus
 
 
 def simulated(**router):
+    router = router | {"predictor": {"standardize": True} | router.get("predictor", {})}  # as MessPlus does
     said = scenario(
         requests=400,
         seed=3,
@@ -94,6 +97,21 @@ def test_what_is_wrong_is_told():
     refuse("request 0: does not wait", lambda: ours.feedback(0, True))
     refuse("Vee: no such option; expected any of V,", lambda: MessPlus(["a"], 1, 0.5, Vee=1.0))
     refuse("V = -1.0: ", lambda: MessPlus(["a"], 1, 0.5, V=-1.0))
+    refuse("costs: has -1; expected 2 numbers of at least 0", lambda: ours.route([1.0, 2.0], [1, -1]))
+    refuse("costs: expected 2 numbers", lambda: ours.route([1.0, 2.0], ["1", "2"]))
+    refuse("seed = -1: expected a whole number from 0 to 4294967295", lambda: MessPlus(["a"], 1, 0.5, seed=-1))
+    refuse("seed = 4294967296: expected", lambda: MessPlus(["a"], 1, 0.5, seed=2**32))
+    refuse("seed = 1.5: expected", lambda: MessPlus(["a"], 1, 0.5, seed=1.5))
+    refuse("alpha = '0.5': expected a number from 0 to 1", lambda: MessPlus(["a"], 1, "0.5"))
+    refuse("alpha = None: expected a number from 0 to 1", lambda: MessPlus(["a"], 1, None))
+    refuse("alpha = nan: expected", lambda: MessPlus(["a"], 1, float("nan")))
+    refuse("features = 2147483648: expected how many", lambda: MessPlus(["a"], 2**31, 0.5))
+    refuse("features = True: expected how many", lambda: MessPlus(["a"], True, 0.5))
+    refuse("models = 'ab': expected at least one", lambda: MessPlus("ab", 1, 0.5))
+    refuse("models = 7: expected at least one", lambda: MessPlus(7, 1, 0.5))
+    refuse("models = []: expected at least one", lambda: MessPlus([], 1, 0.5))
+    refuse("max_pending = 0: expected", lambda: MessPlus(["a"], 1, 0.5, max_pending=0))
+    refuse("predictor.learning_rate = 'x': expected", lambda: MessPlus(["a"], 1, 0.5, predictor={"learning_rate": "x"}))
     refuse("features = -1: expected how many", lambda: MessPlus(["a"], -1, 0.5))
     refuse("features = 1.5: expected how many", lambda: MessPlus(["a"], 1.5, 0.5))
     refuse("alpha = 1.5", lambda: MessPlus(["a"], 1, 1.5))
@@ -114,7 +132,143 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path):
         MessPlus.load(tmp_path / "y.json")
     whole["messsim_mess_plus"] = 99
     (tmp_path / "y.json").write_text(json.dumps(whole))
-    refuse("is of format 99; expected 1", lambda: MessPlus.load(tmp_path / "y.json"))
+    refuse("is of format 99; expected 2", lambda: MessPlus.load(tmp_path / "y.json"))
     with pytest.raises(OutputError):
         ours.save(tmp_path / "no" / "folder.json")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["r.json", "x.json", "y.json"]
+
+
+# ---- what it keeps ----------------------------------------------------------------------------------------
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    ours = MessPlus(
+        np.array(["a", "b"]), np.int64(2), np.float32(0.5), seed=np.uint32(3), V=np.float32(3), c=np.int32(1),
+        max_pending=np.int64(5), predictor={"learning_rate": np.float64(0.25)},
+    )  # fmt: skip
+    ours.route(np.array([1, 2]), np.array([1, 2]))
+    ours.save(tmp_path / "r.json")
+    ours.save(tmp_path / "again.json")
+    MessPlus.load(tmp_path / "r.json").save(tmp_path / "loaded.json")
+    kept = [(tmp_path / f"{name}.json").read_text() for name in ("r", "again", "loaded")]
+    assert kept[0] == kept[1] == kept[2]
+    assert '"V": 3.0' in kept[0]
+
+
+def test_the_oldest_are_forgotten_when_too_many_wait(tmp_path):
+    ours = MessPlus(["a", "b"], 1, 0.7, max_pending=3)
+    for k in range(5):
+        ours.route([0.1 * k], [1.0, 2.0])
+    assert (ours.pending, ours.forgotten) == (3, 2)
+    ours.save(tmp_path / "r.json")
+    for one in (ours, MessPlus.load(tmp_path / "r.json")):
+        assert (one.pending, one.forgotten) == (3, 2)
+        refuse("request 1: does not wait", lambda one=one: one.feedback(1, 1.0))
+        one.feedback(2, 1.0)
+        one.route([0.5], [1.0, 2.0])
+        assert (one.pending, one.forgotten) == (3, 2)
+        one.route([0.5], [1.0, 2.0])
+        assert (one.pending, one.forgotten) == (3, 3)
+    assert MessPlus(["a"], 0, 0.5)._most_pending == 100_000
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The text of a router that has seen some requests, and that of its window's brother."""
+    folder, texts = tmp_path_factory.mktemp("saved"), []
+    for options in ({}, {"window": 3}):
+        ours = MessPlus(["a", "b"], 2, 0.7, c=1.0, predictor={"momentum": 0.5}, **options)
+        for k in range(8):
+            ours.route([0.1 * k, 1.0], [1.0, 2.0])
+        for k in range(5):
+            ours.feedback(k, float(k % 2))
+        ours.save(folder / "r.json")
+        texts.append((folder / "r.json").read_text())
+    return folder, texts
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        (("ledger", "queue"), float("nan"), "ledger.queue = nan: expected a finite number"),
+        (("ledger", "queue"), -1.0, "ledger.queue = -1.0: expected at least 0"),
+        (("ledger", "rated"), -3, "ledger.rated = -3: expected at least 0"),
+        (("ledger", "rated"), 2, "ledger.promised = 3.5: expected at most rated = 2"),
+        (("ledger", "recent"), [0.1], "ledger.recent: expected 0 numbers"),
+        (("state",), [float("nan"), 0.0], "state.0 = nan: expected a finite number"),
+        (("state",), [1.0], "state = [1.0]: expected 2 numbers"),
+        (("predictor", "bias"), [0.0, float("inf")], "predictor.bias.1 = inf: expected a finite number"),
+        (("predictor", "bias"), [0.0], "as many models and features"),
+        (("predictor", "version"), -1, "predictor.version = -1: expected at least 0"),
+        (("routed",), -1, "routed = -1: expected at least 0"),
+        (("seed",), -1, "seed = -1: expected"),
+        (("alpha",), "0.5", "alpha = '0.5': expected a number"),
+        (("models",), ["a", "a"], "each with a name of its own"),
+        (("options",), {"seed": 3}, "options.seed: no such option"),
+        (("pending",), [[99, 0, None]], "pending.0 = 99: expected a request below routed = 8"),
+        (("pending",), [[1, 7, None]], "pending.0: has the plan 7"),
+        (("pending",), [[1, 0, [1.0]]], "pending.0: has 1 features; expected 2"),
+        (("pending",), 5, "pending = 5: expected a list"),
+        (("stranger",), 1, "stranger: unknown key"),
+    ],
+)
+def test_a_file_that_somebody_changed_is_refused_by_its_key(saved, key, value, said):
+    folder, texts = saved
+    whole = json.loads(texts[0])
+    inside = whole
+    for part in key[:-1]:
+        inside = inside[part]
+    inside[key[-1]] = value
+    (folder / "changed.json").write_text(json.dumps(whole))
+    refuse(said, lambda: MessPlus.load(folder / "changed.json"))
+    refuse("changed.json", lambda: MessPlus.load(folder / "changed.json"))
+
+
+def places(value, path=()):
+    """The path of every value in a JSON document."""
+    yield path
+    if isinstance(value, (dict, list)):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(inner, (*path, key))
+
+
+NONSENSE = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=3),
+    st.lists(st.floats(), max_size=3), st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
+)  # fmt: skip
+
+
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(st.data(), st.integers(0, 1), st.booleans())
+def test_a_damaged_file_is_refused_or_a_router_that_works(saved, data, which, removes):
+    folder, texts = saved
+    whole = json.loads(texts[which])
+    path = data.draw(st.sampled_from([p for p in places(whole) if p]))
+    inside = whole
+    for part in path[:-1]:
+        inside = inside[part]
+    if removes:
+        del inside[path[-1]]
+    else:
+        inside[path[-1]] = data.draw(NONSENSE)
+    (folder / "damaged.json").write_text(json.dumps(whole))
+    told = ""
+    try:
+        ours = MessPlus.load(folder / "damaged.json")
+    except messsim.errors.MesssimError as error:
+        told = str(error)
+    if told:
+        assert "damaged.json" in told
+        return
+    assert np.isfinite(ours.queue)
+    route = ours.route([0.0] * ours.features, [1.0] * len(ours.models))
+    assert all(0.0 <= s <= 1.0 for s in route.scores.values())
+    ours.feedback(route.request, 1.0)
+    ours.save(folder / "kept.json")
+    MessPlus.load(folder / "kept.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, '{"messsim_mess_plus": 1}', "\udcff"])
+def test_no_json_of_ours_is_told(tmp_path, text):
+    (tmp_path / "x.json").write_bytes(text.encode(errors="surrogateescape"))
+    refuse("x.json: ", lambda: MessPlus.load(tmp_path / "x.json"))

@@ -87,7 +87,7 @@ def test_what_is_no_json_object_is_told(tmp_path, text):
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match="JSON object"):
         from_vllm(file)
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(DataError, match="no such file"):
         from_vllm(tmp_path / "none.json")
 
 

@@ -6,7 +6,6 @@ import html.parser
 import itertools
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from builders import scenario
@@ -15,8 +14,6 @@ from test_plot import contrast
 
 from messsim.errors import OutputError
 from messsim.study.report import report
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture(scope="module")
@@ -234,56 +231,6 @@ def test_a_file_name_that_is_no_page(run_dir, tmp_path):
 
 
 # ---- in a browser ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra `test`)")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
-    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        yield browser
-        browser.close()
-
-
-class Opened:
-    """A page that is open in the browser, and what it complained of or asked for."""
-
-    def __init__(self, browser, file: Path, width: int = 1280, scheme: str = "light") -> None:
-        self.heard: list[str] = []
-        self.context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        self.page = self.context.new_page()
-        self.page.on("console", lambda m: self.heard.append(m.text))
-        self.page.on("pageerror", lambda e: self.heard.append(str(e)))
-        self.page.on("request", lambda r: self.heard.append(r.url) if not r.url.startswith("file:") else None)
-        self.page.goto(file.as_uri())
-        self.drawn(scheme)
-
-    def drawn(self, scheme: str) -> None:
-        self.page.wait_for_selector(f"html[data-drawn={scheme}]")
-
-    def marks(self) -> list[int]:
-        """How many marks that can be seen each chart has."""
-        return self.page.evaluate(
-            """() => [...document.querySelectorAll('.chart')].map(c =>
-                [...c.querySelectorAll('.mark-line path, .mark-area path, .mark-rect path, .mark-rule line')]
-                    .filter(m => { const b = m.getBoundingClientRect(); return b.width + b.height > 5; }).length)"""
-        )
-
-
-@pytest.fixture
-def opened(browser):
-    pages = []
-
-    def open_page(*arguments, **options):
-        pages.append(Opened(browser, *arguments, **options))
-        return pages[-1]
-
-    yield open_page
-    for page in pages:
-        page.context.close()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])

@@ -24,7 +24,8 @@ LONG = pl.DataFrame(
 def test_what_polars_writes_passes(tmp_path, frame, compression):
     file = tmp_path / "t.parquet"
     frame.write_parquet(file, compression=compression, row_group_size=20_000, data_page_size=4096)
-    check_layout(file)
+    with file.open("rb") as opened:
+        assert sum(check_layout(opened)) == frame.height
 
 
 def test_one_byte_that_asks_for_two_exbibytes_is_told(tmp_path):
@@ -35,8 +36,8 @@ def test_one_byte_that_asks_for_two_exbibytes_is_told(tmp_path):
     at = whole.index(bytes.fromhex("2c1506"), 4) + 2  # field 5 (the data page), its field 1
     whole[at] = 5
     file.write_bytes(whole)
-    with pytest.raises(ValueError, match="number of values is missing or negative"):
-        check_layout(file)
+    with file.open("rb") as opened, pytest.raises(ValueError, match="number of values is missing or negative"):
+        check_layout(opened)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +57,8 @@ def test_one_byte_that_asks_for_two_exbibytes_is_told(tmp_path):
 )
 def test_what_is_no_parquet_is_told(tmp_path, data, line):
     (tmp_path / "t.parquet").write_bytes(data)
-    with pytest.raises(ValueError, match=line):
-        check_layout(tmp_path / "t.parquet")
+    with (tmp_path / "t.parquet").open("rb") as opened, pytest.raises(ValueError, match=line):
+        check_layout(opened)
 
 
 READ_ALL = """

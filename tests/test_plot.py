@@ -20,6 +20,7 @@ from messsim.plot.files import as_bytes
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.parts import SECONDS, folded, time_unit
 from messsim.plot.theme import DARK, LIGHT
+from messsim.report.page import chart_html
 
 SHOWN = ("promise", "reference", "met", "uncertain", "failed")
 MOST_ROWS = 5000  # what Altair takes at most, of each data set
@@ -165,7 +166,7 @@ def test_a_chart_draws_what_it_says(result):
     svg = as_bytes(messsim.plot.satisfaction(result), "svg").decode()
     assert f"promised {100 * result.summary['sla']['alpha']:.1f} %" in svg
     assert svg.count("<path") > 10
-    html = as_bytes(result.plot.answers(), "html").decode()
+    html = chart_html(FIGURES["answers"](result)).decode()
     assert "small-3.1" in html
     assert 'src="http' not in html
     assert as_bytes(result.plot.queue(), "png").startswith(b"\x89PNG")
@@ -190,6 +191,19 @@ def test_names_are_never_read_as_paths(result):
     tips = [t for layer in chart["layer"] for t in layer["encoding"].get("tooltip", [])]
     assert {t["title"] for t in tips} >= {"small-3.1", "a[b]:'c\"", "request"}
     assert all(not set(".[]'\"") & set(t["field"]) for t in tips)
+
+
+@pytest.mark.parametrize("name", ["org\\\\umodel", "new\\nline", "ls\\u2028x", "esc\\x1b[31m", "nul\\x00", "\\uffff"])
+def test_names_that_a_picture_cannot_hold_are_drawn_with_signs(name):
+    result = made(scenario(name=name, models=[model(name, 0.4), model("other", 0.8)], requests=60))
+    for chart in ("answers", "latency"):
+        assert as_bytes(themed(FIGURES[chart](result)), "svg").startswith(b"<svg")
+
+
+def test_a_picture_that_ends_its_renderer_is_an_error(monkeypatch, result):
+    monkeypatch.setattr("messsim.plot.files.RENDERER", "import os; os.abort()")
+    with pytest.raises(OutputError, match="the picture cannot be drawn: its renderer ended by SIGABRT"):
+        as_bytes(result.plot.queue(), "svg")
 
 
 def test_more_models_than_colours():

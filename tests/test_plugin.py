@@ -158,16 +158,6 @@ def gives_up(queue):
     return -2 if queue > 1e5 else 0
 
 
-def scribbles(scores):
-    scores[0] = 2.0
-    return 0
-
-
-def moves_params(params):
-    params[0] += 1.0
-    return 0
-
-
 def explodes(step, state):
     state[0] = 1e308 * (1.0 + step) * 10.0
     return 0
@@ -186,8 +176,6 @@ def deaf(request):
     [
         (too_far, {}, "decide: the policy returned 3 at request 3; expected a model from 0 to 2"),
         (gives_up, {}, "decide: the policy returned its error code -2"),
-        (scribbles, {}, "decide: writes into its arguments at request 0"),
-        (moves_params, {"params": [0.0]}, "decide: writes into params at request 0"),
         (explodes, {"state": [0.0]}, "decide: leaves a state that is not finite"),
         (chain, {"finish": forever}, "finish: the chain of request 0 goes on"),
         (chain, {}, "decide: the policy returned"),

@@ -274,3 +274,112 @@ def test_only_the_columns_asked_for_are_scored():
     for first, end in ((40, 39), (0, 101)):
         with pytest.raises(KernelError):
             predictor.score(x, part, first, end)
+
+
+# ---- standardized features, AdaGrad, starts ----------------------------------------------------------------
+
+
+class ScaledTwin(Twin):
+    """The same on z = (x - mean) / deviation of all lessons so far, found by NumPy; `theta` are those of x."""
+
+    def __init__(self, models, features, *, adagrad=False, **options):
+        super().__init__(models, features, **options)
+        self.adagrad, self.seen = adagrad, []
+
+    def learn(self, x: np.ndarray, labels: np.ndarray) -> None:
+        slope = np.nan_to_num(self.score(x[:, None])[:, 0] - labels)
+        self.seen.append(x)
+        rows = np.array(self.seen)
+        mean, deviation = rows.mean(0), rows.std(0)
+        inverse = 1 / deviation if len(rows) >= 16 else np.zeros_like(deviation)
+        z = np.append((x - mean) * inverse, 1.0)
+        gradient = np.outer(slope, z)
+        norm = np.linalg.norm(gradient)
+        factor = self.clip / norm if 0 < self.clip < norm else 1.0
+        for m in np.flatnonzero(~np.isnan(labels)):
+            w, b = self.theta[m, :-1], self.theta[m, -1]
+            own = np.append(np.divide(w, inverse, out=np.zeros_like(w), where=inverse > 0), b + w @ mean)
+            g = factor * gradient[m] + self.weight_decay * own
+            if self.adagrad:
+                self.velocity[m] += g**2
+                move = self.learning_rate * np.divide(g, np.sqrt(self.velocity[m]), out=np.zeros_like(g), where=g != 0)
+            else:
+                self.velocity[m] = self.momentum * self.velocity[m] + g
+                move = self.learning_rate * self.velocity[m]
+            most, logit = 2 * abs(factor * slope[m]) / (1 - self.momentum), abs(move @ z)
+            move = move * (most / logit if logit > most else 1.0)
+            self.theta[m, :-1] -= move[:-1] * inverse
+            self.theta[m, -1] += (move[:-1] * inverse) @ mean - move[-1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"momentum": 0.9}, {"weight_decay": 0.01, "clip": 0.5}, {"optimizer": "adagrad"}, {"learning_rate": 5.0}],
+)
+def test_standardized_steps_are_the_twins(options):
+    rng = np.random.default_rng(3)
+    options = {"learning_rate": 0.3} | options
+    predictor = _core.Predictor(3, 5, standardize=True, **options)
+    adagrad = options.pop("optimizer", "sgd") == "adagrad"
+    twin = ScaledTwin(3, 5, adagrad=adagrad, **options)
+    for _ in range(80):
+        x = rng.normal(size=5) * [1, 10, 1e4, 1e-3, 1] + [0, 5, 1e5, 1, 0]
+        labels = random_labels(rng, 3, 0.3)
+        predictor.learn(x, labels)
+        twin.learn(x, labels)
+    np.testing.assert_allclose(parameters(predictor), twin.theta, rtol=1e-6, atol=1e-9)
+
+
+def test_adagrad_divides_by_what_it_has_seen():
+    predictor = _core.Predictor(1, 1, learning_rate=0.5, optimizer="adagrad")
+    predictor.learn(np.array([2.0]), np.array([1.0]))
+    assert predictor.weights[0, 0] == predictor.bias[0] == 0.5  # the first step is the rate itself
+    slope = 1 / (1 + np.exp(-1.5)) - 1
+    predictor.learn(np.array([2.0]), np.array([1.0]))
+    assert predictor.weights[0, 0] == pytest.approx(0.5 - 0.5 * 2 * slope / np.sqrt(1 + 4 * slope**2))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_no_scale_of_a_feature_changes_what_is_learnt(optimizer):
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(300, 4))
+    scale, offset = np.array([1.0, 1e5, 1e-6, 30.0]), np.array([0.0, 4e5, 1e-5, -100.0])
+    plain, scaled = (_core.Predictor(1, 4, learning_rate=0.05, standardize=True, optimizer=optimizer) for _ in range(2))
+    for row in x:
+        label = np.array([float(rng.random() < 1 / (1 + np.exp(-row.sum())))])
+        plain.learn(row, label)
+        scaled.learn(row * scale + offset, label)
+    a, b = scored(plain, x.T, 1), scored(scaled, (x * scale + offset).T, 1)
+    np.testing.assert_allclose(a, b, rtol=1e-6)
+    assert a.std() > 0.1
+
+
+@pytest.mark.parametrize("features", [1, 32, 2000])
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_a_standardized_step_never_overshoots(features, optimizer):
+    """However many features, however far out: the logit of the request moves by 2 |s - y| at most."""
+    rng = np.random.default_rng(5)
+    predictor = _core.Predictor(1, features, learning_rate=10.0, standardize=True, optimizer=optimizer)
+    for k in range(40):
+        x, label = rng.standard_t(1, size=(features, 1)), float(k % 2)
+        before = scored(predictor, x, 1)[0, 0]
+        predictor.learn(np.ascontiguousarray(x[:, 0]), np.array([label]))
+        after = scored(predictor, x, 1)[0, 0]
+        moved = abs(np.log(after / (1 - after)) - np.log(before / (1 - before)))
+        assert moved <= 2 * abs(before - label) * (1 + 1e-6) + 1e-9
+
+
+def test_biases_start_where_they_are_put_and_copies_go_on_alike():
+    predictor = _core.Predictor(2, 2, learning_rate=0.1, standardize=True, optimizer="adagrad", bias=[1.0, -1.0])
+    assert scored(predictor, np.zeros((2, 1)), 2)[:, 0].tolist() == [1 / (1 + np.exp(-1.0)), 1 / (1 + np.exp(1.0))]
+    rng = np.random.default_rng(6)
+    for _ in range(30):
+        predictor.learn(rng.normal(size=2), random_labels(rng, 2, 0.2))
+    other = predictor.copy()
+    for _ in range(30):
+        x, labels = rng.normal(size=2), random_labels(rng, 2, 0.2)
+        predictor.learn(x, labels)
+        other.learn(x, labels)
+    assert parameters(predictor).tobytes() == parameters(other).tobytes()
+    with pytest.raises(KernelError, match="bias"):
+        _core.Predictor(2, 2, learning_rate=0.1, bias=[1.0])

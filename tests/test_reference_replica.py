@@ -1,4 +1,4 @@
-"""The slow truth against hand-computed examples: every rule of CONVENTIONS.md, section B, once on paper.
+"""The slow truth against hand-computed examples: every rule of docs/conventions.md, B, once on paper.
 
 Times and joules are written as formulas and compared with ``==``: the arithmetic is exact. Most schedules run
 on a *unit clock* (a0 = 1, all else 0), where iteration j lasts from j to j + 1.

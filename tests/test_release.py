@@ -1,7 +1,9 @@
 """What a release rests on: one version everywhere, and an sdist that has what its README runs."""
 
 import shutil
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
 from check_release import ROOT, problems
+from lowest_versions import lowest
 
 FILES = ("pyproject.toml", "CITATION.cff", "CHANGELOG.md")
 
@@ -43,3 +46,30 @@ def test_a_stale_citation_is_refused(ready):
 
 def test_an_unwritten_changelog_is_refused():
     assert any(line.startswith("CHANGELOG.md") for line in problems("v9.9.9"))
+
+
+def test_without_the_compiled_core_python_is_told_what_to_run(tmp_path):
+    shutil.copytree(ROOT / "messsim", tmp_path / "messsim", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    tried = "try:\n import messsim; messsim.run(messsim.load(sys.argv[1]))\nexcept ImportError as error:\n print(error)"
+    bare = "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in getattr(f, '__module__', '')]"
+    code = f"import sys\n{bare}\nsys.path.insert(0, {str(tmp_path)!r})\n{tried}"
+    command = [sys.executable, "-P", "-c", code, ROOT / "scenarios" / "synthetic.toml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{tmp_path}: messsim's compiled core is not built for Python 3.")
+    assert done.stdout.endswith(f"-m pip install -e {tmp_path}`, which builds it\n")
+
+
+def test_the_least_versions_are_read_from_the_project(tmp_path):
+    assert "typer==0.19" in lowest([])
+    assert "altair==5.5" in lowest(["plot"])
+    file = tmp_path / "pyproject.toml"
+    file.write_text('[project]\ndependencies = ["a>=1.2", "b"]\n')
+    with pytest.raises(ValueError, match="b: expected NAME>=VERSION"):
+        lowest([], file)
+
+
+def test_the_address_of_the_repository_is_the_same_everywhere():
+    url = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    for page in ("README.md", "docs/tutorial.md"):
+        assert f"git clone {url}" in (ROOT / page).read_text(encoding="utf-8")
+    assert f"repository-code: {url}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")

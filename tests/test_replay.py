@@ -27,7 +27,7 @@ def simulated():
         features={"dimensions": 3, "signal": 0.9},
         models=[model(m, s, cost_per_request=COSTS[m]) for m, s in zip("sml", (0.4, 0.6, 0.8), strict=True)],
         cluster={"mode": "none"},
-        router=OPTIONS,
+        router=OPTIONS | {"predictor": {"standardize": True}},  # as replay does
     )
     return run(said, "compiled")
 
@@ -150,3 +150,20 @@ def test_the_command(simulated, tmp_path):
     wrong = subprocess.run([*command, "--set", "Vee=1"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "Vee: no such option" in wrong.stderr
+
+
+def test_rows_without_a_model_are_left_out_and_counted(tmp_path):
+    data = {"model": ["b", None, "a", None, "a"], "satisfied": [1, 0, 0, None, 1], "cost": [5.0, None, 1.0, 0.0, 3.0]}
+    for kind in ("csv", "parquet", "jsonl"):
+        log = read_log(written(tmp_path, data, kind))
+        assert (log.models, len(log), log.unanswered) == (["a", "b"], 3, 2)
+    found = replay(log, 0.5)
+    assert found["unanswered"] == 2
+    assert found["notes"] == ["2 rows name no model, as of calls that failed: they are left out"]
+    with pytest.raises(DataError, match="column 'model' is empty in every row; expected who answered"):
+        read_log(written(tmp_path, {"model": ["", " "], "satisfied": [1, 0], "cost": [1.0, 1.0]}, "jsonl"))
+
+
+def test_a_log_of_one_model_says_so(tmp_path):
+    log = read_log(written(tmp_path, {"model": ["a", "a"], "satisfied": [1, 0], "cost": [1.0, 1.0]}))
+    assert replay(log, 0.5)["notes"] == ["the log knows one model, a: there is nothing to decide"]

@@ -19,10 +19,14 @@ from messsim.results import (
     RecordWriter,
     Result,
     check_free,
+    check_replaceable,
     complete_or_absent,
-    directory,
+    leftovers,
     record_frame,
+    targets,
     timeline_frame,
+    whole_or_absent,
+    write_file,
     writer,
 )
 from messsim.scenario import load, parse
@@ -362,22 +366,95 @@ def test_a_file_on_the_way_is_refused(tmp_path):
 def test_an_unwritable_parent_is_refused_before_the_run(tmp_path, monkeypatch):
     """As root every folder can be written to, so the answer of the system is made up."""
     real = os.access
-    monkeypatch.setattr(directory.os, "access", lambda p, mode: Path(p) != tmp_path and real(p, mode))
+    monkeypatch.setattr(targets.os, "access", lambda p, mode: Path(p) != tmp_path and real(p, mode))
     with pytest.raises(OutputError, match=r"out: .* cannot be written to"):
         check_free(tmp_path / "deeper" / "out")
     check_free(Path(__file__).parent / "deeper" / "out")
 
 
 def take_the_name(out: Path) -> None:
-    with complete_or_absent(out):
+    with complete_or_absent(out) as beside:
+        (beside / "ours").write_text("x")
         out.mkdir()
         (out / "theirs").write_text("x")
 
 
 def test_somebody_may_take_the_name_meanwhile(tmp_path):
-    with pytest.raises(OutputError, match=r"out: cannot be written: .*not empty"):
-        take_the_name(tmp_path / "out")
-    assert left_in(tmp_path) == ["out", "out/theirs"]
+    for name in ("out-2", "out-3"):
+        out = tmp_path / "out"
+        with pytest.raises(OutputError, match=rf"out: cannot be written: .*not empty; what .* is whole in .*{name}$"):
+            take_the_name(out)
+        (out / "theirs").unlink()
+        out.rmdir()
+    assert left_in(tmp_path) == ["out-2", "out-2/ours", "out-3", "out-3/ours"]
+
+
+def two_at_once(out: Path) -> None:
+    with complete_or_absent(out) as late:
+        (late / "late").write_text("x")
+        with complete_or_absent(out) as early:
+            (early / "early").write_text("x")
+
+
+def test_threads_of_one_process_do_not_meddle(tmp_path):
+    """Both are under way before either ends: the first wins, the other is kept."""
+    with pytest.raises(OutputError, match=r"is whole in .*out-2$"):
+        two_at_once(tmp_path / "out")
+    assert left_in(tmp_path) == ["out", "out-2", "out-2/late", "out/early"]
+
+
+def test_what_a_killed_process_left_is_known_and_what_is_in_use_is_not(tmp_path):
+    out = tmp_path / "o[1]"
+    left = [tmp_path / f".o[1].{token}.partial" for token in ("0a", "123")]
+    left[0].mkdir()
+    left[1].write_text("x")
+    (tmp_path / ".o1.123.partial").mkdir()
+    with whole_or_absent(out):
+        assert leftovers(out) == left
+    out.unlink()
+    with complete_or_absent(out):
+        assert leftovers(out) == left
+    assert leftovers(tmp_path / "nowhere" / "out") == []
+
+
+@pytest.mark.parametrize("check", [check_free, check_replaceable])
+def test_what_can_be_known_is_refused_at_the_start(tmp_path, check):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match=r"link: is a link to .*nowhere, which is not there"):
+        check(tmp_path / "link")
+    with pytest.raises(OutputError, match=r"link is no directory"):
+        check(tmp_path / "link" / "out")
+    with pytest.raises(OutputError, match=r"a name of 256 bytes; expected at most 255"):
+        check(tmp_path / "deep" / ("ü" * 128) / "out")
+    with pytest.raises(OutputError, match=r"a path of \d+ bytes; expected at most"):
+        check(Path(tmp_path, *["d" * 200] * 25))
+    with pytest.raises(OutputError, match=r"cannot be written to"):
+        check(Path("/proc/out"))
+    check(tmp_path / ("ü" * 127))
+    assert left_in(tmp_path) == ["link"]
+
+
+def test_a_name_of_255_bytes_can_be_written(tmp_path):
+    for target in (tmp_path / ("ü" * 127), tmp_path / ("x" * 255)):
+        with complete_or_absent(target) as beside:
+            (beside / "file").write_text("x")
+    assert len(left_in(tmp_path)) == 4
+
+
+def test_a_device_or_a_directory_is_no_file_to_replace(tmp_path):
+    for target, reason in ((Path("/dev/null"), "is a device or a pipe"), (tmp_path, "is a directory")):
+        with pytest.raises(OutputError, match=reason):
+            check_replaceable(target)
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "file").write_text("old")
+    (tmp_path / "link").symlink_to("deep/file")
+    write_file(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "deep" / "file").read_text() == "new"
+    assert left_in(tmp_path) == ["deep", "deep/file", "link"]
 
 
 FULL = """

@@ -48,10 +48,10 @@ def test_the_least_that_a_scenario_must_say():
     assert said.feedback.delay == Immediate()
     assert said.feedback.probability == 1
     router = said.router
-    assert (router.policy, router.V, router.c, router.kappa) == ("mess+", 1e-4, 0.1, 0.25)  # the MESS+ authors'
+    assert (router.policy, router.V, router.c, router.kappa) == ("mess+", "auto", 0.1, 0.25)
     assert (router.explore, router.cost_estimate, router.reference) == ("all", "known", None)
     assert (said.cluster.mode, said.cluster.dispatch) == ("servers", "least_loaded")
-    assert (said.cost.unit, said.record.chunk) == ("J", 65_536)
+    assert (said.cost.unit, said.record.chunk) == ("J", None)
     assert (said.satisfaction.slope, said.features.kind, said.features.signal) == (1.5, "difficulty", 0.8)
     assert [p.name for p in said.fleet] == ["only"]
     assert [(t.name, t.alpha) for t in said.promises] == [("all", 0.5)]

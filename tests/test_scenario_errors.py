@@ -3,12 +3,14 @@
 import sys
 
 import pytest
-from builders import COEFFICIENTS, model, pool, scenario
+from builders import COEFFICIENTS, api, model, pool, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messsim.errors import ScenarioError
 from messsim.scenario import Scenario, dump, load, parse
+from messsim.scenario.checks import API_KEYS, GPU_KEYS
+from messsim.scenario.fleet import Serving
 
 ARRIVALS = "poisson, gamma, mmpp, diurnal, trace, closed"
 LAWS = "constant, geometric, lognormal, empirical, trace, table"
@@ -55,7 +57,7 @@ def wrong(name: str, value, line: str, *more: str):
         wrong("models", [], "models = []: expected at least 1 entry"),
         wrong("models", 5, "models = 5: expected a list of tables, [[models]]"),
         wrong("models", [3], "models.0 = 3: expected a table"),
-        wrong("models", [model(f"m{i}") for i in range(65)], "models = [...]: expected at most 64 entries"),
+        wrong("models", [model(f"m{i}") for i in range(257)], "models = [...]: expected at most 256 entries"),
         wrong("models", [model("a", replicas=0)], "models.0.replicas = 0: expected at least 1"),
         wrong("models", [model("a", tp=-1)], "models.0.tp = -1: expected at least 1"),
         wrong("record", {"potential_outcomes": 1}, "record.potential_outcomes = 1: expected true or false"),
@@ -467,7 +469,7 @@ TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
         ),
         # prices
         (
-            {"models": [model("a", kind="api")]},
+            {"models": [{"name": "a", "satisfaction": 0.5} | api()]},
             ["cost.unit = 'J': nobody knows the energy of an API; expected 'USD'"],
         ),
         (
@@ -490,6 +492,57 @@ TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
 )
 def test_keys_that_do_not_fit(changes, lines):
     assert problems(scenario(**changes)) == lines
+
+
+@pytest.mark.parametrize("table", ["models", "pools"])
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("profile", "Llama-3.1-8B", " = 'Llama-3.1-8B'"),
+        ("gpu", "H100", " = 'H100'"),
+        ("tp", 1, " = 1"),  # the default, given: it has no effect either
+        ("coefficients", {"a0_s": 0.25}, ""),
+        ("replicas", 3, " = 3"),
+        ("max_num_seqs", 1, " = 1"),
+        ("max_batched_tokens", 4096, " = 4096"),
+        ("kv_capacity_tokens", 1000, " = 1000"),
+        ("kv_policy", "reserve", " = 'reserve'"),
+    ],
+)
+def test_an_api_has_no_replicas_to_speak_of(table, key, value, shown):
+    plain = {"name": "a", "satisfaction": 0.5}
+    serving = api() | {key: value}
+    data = (
+        {"models": [plain | serving]} if table == "models" else {"models": [plain], "pools": [{"model": "a"} | serving]}
+    )
+    assert problems(scenario(cost={"unit": "USD"}, **data)) == [
+        f"{table}.0.{key}{shown}: has no effect with kind = 'api'; expected kind = 'gpu', or no such key"
+    ]
+
+
+@pytest.mark.parametrize("key", API_KEYS)
+def test_gpus_are_not_paid_by_the_token(key):
+    assert problems(scenario(models=[model("a", **{key: 1.5})])) == [
+        f"models.0.{key} = 1.5: has no effect with kind = 'gpu'; expected kind = 'api', or no such key"
+    ]
+
+
+def test_every_key_of_how_a_model_is_served_belongs_to_a_kind():
+    """A key that is added later is asked for here: without effect on the other kind, or with one?"""
+    assert {*GPU_KEYS, *API_KEYS, "kind"} == set(Serving.model_fields)
+
+
+def test_a_client_who_thinks_no_time_would_ask_an_api_that_is_down_for_ever():
+    closed = {"kind": "closed", "clients": 1, "think_s": 0.0}
+    failing = {"failures": {"schedule": [{"pool": "a", "at_s": 1.0, "for_s": 1.0}]}}
+    said = scenario(arrivals=closed, cost={"unit": "USD"}, cluster=failing)
+    assert problems(said | {"models": [{"name": "a", "satisfaction": 0.5} | api()]}) == [
+        "arrivals.think_s = 0: expected at least 1e-06 with outages of an API: a client who is turned away would ask "
+        "again at the same instant"
+    ]
+    own = {"models": [{"name": "a", "satisfaction": 0.5}], "pools": [pool("a", name="a"), {"model": "a"} | api()]}
+    said["cost"] = {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}}
+    assert parse(said | own).arrivals.kind == "closed"  # its own replica's queue is always there
 
 
 def test_a_profile_without_a_gpu_is_not_asked_for_its_price():

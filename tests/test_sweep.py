@@ -83,7 +83,7 @@ def test_grids_that_are_none(grids, said):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "cannot be read: No such file or directory"),
+        (None, "no such file"),
         ("router.V\n", "has no points; expected a line of key paths, then a line for each point"),
         ("router.V,sla.alpha\n1\n", "row 1 has 1 cells; expected 2"),
         ("router.V,router.V\n1,2\n", "a key path is given twice; expected each once"),
@@ -287,7 +287,7 @@ def test_two_studies_are_never_mixed(tmp_path, monkeypatch, change, part):
     if "trace" in change:
         file.write_text(change["trace"])
     if "version" in change:
-        monkeypatch.setattr("messsim.study.journal.__version__", change["version"])
+        monkeypatch.setattr("messsim.study.identity.__version__", change["version"])
     values = {k: v for k, v in change.items() if k in ("seed", "requests")}
     with pytest.raises(OutputError) as error:
         run(with_values(said, values), change.get("points", V), out=tmp_path / "o")
@@ -405,6 +405,28 @@ def test_finished_points_outlive_the_sweep(long, tmp_path, stop):
         assert error == "interrupted; 2 of 3 runs are kept: the same command goes on from there\n"
         assert pl.read_parquet(out / "results.parquet")["requests_arrived"].to_list() == [40, 50]
     assert sorted(json.loads(line)["row"]["requests"] for line in rows.read_text().splitlines()) == [40, 50]
+
+
+def test_a_killed_plan_goes_on_where_it_stopped(long, tmp_path):
+    """The answer is that of a plan which was never killed, and no run is made twice."""
+    args = ["plan", long.with_name("planned.toml"), "--replicas", "small=1..3", "--require", "latency_s.e2e.p95<1000"]
+    args += ["--require", "sla.satisfaction>=0.99", "--objective", "energy", "--seeds", 2, "--workers", 2, "--json"]
+    args[1].write_text(tomli_w.dumps(scenario(requests=60_000)))
+    rows, whole = tmp_path / "o" / "rows.jsonl", tmp_path / "whole"
+    process = subprocess.Popen(command(*args, "--out", rows.parent), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (rows.exists() and rows.read_bytes().count(b"\n") >= 1) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=60)
+    before = rows.read_bytes()
+    before = before[: before.rindex(b"\n") + 1]
+    outs = [
+        subprocess.run(command(*args, "--out", out), capture_output=True, check=False) for out in (rows.parent, whole)
+    ]
+    assert outs[0].stdout == outs[1].stdout != b""
+    assert rows.read_bytes().startswith(before)
+    assert pl.read_parquet(rows.parent / "results.parquet").equals(pl.read_parquet(whole / "results.parquet"))
 
 
 def test_a_failed_point_is_told_with_the_command_that_shows_it(long):

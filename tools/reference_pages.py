@@ -1,14 +1,18 @@
 """Reference pages made from what they describe: the scenario's JSON Schema and the command line itself.
 
-The site's build calls these (tools/docs_hooks.py); no page is kept in the repository, so none can be out of date.
+They stand in the repository, so that links to them work wherever the documentation is read; `python
+tools/reference_pages.py` writes them anew, and a test fails where they are out of date.
 """
 
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-__all__ = ["cli_page", "scenario_page"]
+__all__ = ["REFERENCE", "cli_page", "pages", "scenario_page"]
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
 Schema = dict[str, Any]
 
@@ -30,6 +34,19 @@ HUGE = 1e9  # greater bounds only keep arithmetic exact
 WORDS = {"number": "number", "integer": "whole number", "string": "string", "boolean": "true or false"}
 
 
+def pages() -> dict[str, str]:
+    """The content of each generated file of `REFERENCE`."""
+    from messsim.scenario import schema
+
+    return {"scenario.md": scenario_page(schema()), "cli.md": cli_page()}
+
+
+def main() -> None:
+    """Writes the files."""
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+
+
 def cli_page() -> str:
     """The command line in Markdown, as Typer tells it."""
     import typer.cli
@@ -40,7 +57,7 @@ def cli_page() -> str:
     command = typer.main.get_command(app)
     page = typer.cli.get_docs_for_click(obj=command, ctx=typer.Context(command), name="messsim", title="Command line")
     page = re.sub(r"\*\*Commands\*\*:.*?(?=^## )", "", page, count=1, flags=re.DOTALL | re.MULTILINE)  # cut-off lines
-    return page + _EXITS
+    return f"{page.rstrip()}\n{_EXITS}\n<!-- made with Typer {typer.__version__} -->\n"
 
 
 _EXITS = """
@@ -105,7 +122,7 @@ def _rows(table: Schema, path: str, schema: Schema, laws: dict[str, Schema]) -> 
     for key, field in table["properties"].items():
         anchor = f"{path or 'top'}.{key}"
         default = "required" if key in required else _default(field)
-        yield f"| `{key}`{{ #{anchor} }} | {_value(field, schema, laws)} | {default} | {field['description']} |"
+        yield f"| <a id='{anchor}'></a>`{key}` | {_value(field, schema, laws)} | {default} | {field['description']} |"
 
 
 def _value(field: Schema, schema: Schema, laws: dict[str, Schema]) -> str:
@@ -170,3 +187,7 @@ def _resolved(form: Schema, schema: Schema) -> Schema:
 def _sentence(field: Schema) -> str:
     text = str(field["description"])
     return text[0].upper() + text[1:] + "."
+
+
+if __name__ == "__main__":
+    main()

@@ -71,7 +71,7 @@ static void pack(packed *page, int64_t first, int64_t n)
             page->satisfied[m * n + i] = satisfied[m * REQUESTS + first + i];
         }
     }
-    page->view = (ms_page_view){n, page->features, page->known_costs, NULL, uniforms + 2 * first};
+    page->view = (ms_page_view){n, page->features, page->known_costs, NULL, uniforms + 2 * first, NULL};
 }
 
 static void make(ms_brain *brain)
@@ -91,7 +91,7 @@ static const double no_loads[MODELS] = {0};
 static int scored_alone(const ms_predictor *predictor, int64_t request)
 {
     double alone[MODELS];
-    ms_predictor_score(predictor, features + request, REQUESTS, 1, alone, 1);
+    ms_predictor_score(predictor, 0, MODELS, features + request, REQUESTS, 1, alone, 1);
     int same = 1;
     for (int m = 0; m < MODELS; m++) {
         same = same && same_bits(alone[m], seen.scores[m]);

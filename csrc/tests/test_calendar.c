@@ -196,8 +196,43 @@ static void pushes_and_pops_may_mix(void)
     ms_heap_free(&heap);
 }
 
+/* Some errands of one order are taken out, in a heap of any shape; the rest comes in order. */
+static void events_may_be_withdrawn(void)
+{
+    for (int n = 0; n < 200; n++) {
+        ms_heap heap = {0};
+        lcg chance = {(uint64_t)n + 5};
+        int64_t expected = 0, here[200] = {0};
+        for (int i = 0; i < n; i++) {
+            const ms_event event = {{(double)lcg_between(&chance, 0, 9), (uint64_t)lcg_between(&chance, 0, 2), (uint64_t)i},
+                                    &here[i],
+                                    lcg_between(&chance, 0, 1) ? MS_DO_API : MS_DO_FAIL,
+                                    i};
+            here[i] = event.errand == MS_DO_API && event.when.order == 1 && event.when.time_s > 4.0;
+            expected += here[i];
+            CHECK(ms_heap_push(&heap, &event) == 0);
+        }
+        CHECK(ms_heap_withdraw(&heap, MS_DO_API, 1, 4.0) == expected && heap.length == n - expected);
+        for (int64_t i = 0; i < expected; i++) {
+            int64_t *mark = heap.events[heap.length + i].subject;
+            CHECK(*mark == 1);
+            *mark = 2; /* each of them once */
+        }
+        ms_moment last = {-1.0, 0, 0};
+        while (heap.length > 0) {
+            const ms_event *event = &heap.events[0];
+            CHECK(*(int64_t *)event->subject == 0 && here[event->detail] == 0 && ms_before(&last, &event->when));
+            last = event->when;
+            here[event->detail] = 3;
+            ms_heap_pop(&heap);
+        }
+        ms_heap_free(&heap);
+    }
+}
+
 int main(void)
 {
+    RUN(events_may_be_withdrawn);
     RUN(an_order_holds_its_kind_and_whom);
     RUN(moments_are_ordered_by_time_order_and_suborder);
     RUN(the_least_wins_and_ties_go_by_order_then_player);

@@ -45,6 +45,16 @@ static int place(ms_fleet *fleet, int32_t request, int32_t model, int64_t max_wa
     return ms_fleet_place(fleet, &jobs[request], max_waiting, t_s);
 }
 
+/* Repairs a replica and places what was held. */
+static void repair(ms_fleet *fleet, int32_t replica, double t_s)
+{
+    ms_queue held = {0};
+    ms_fleet_repair(fleet, replica, t_s, &held);
+    for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
+        CHECK(ms_fleet_place(fleet, job, -1, t_s) == MS_PLACED);
+    }
+}
+
 /* The replica in whose own queue this job stands last; -1 for none. */
 static int32_t where(const ms_fleet *fleet, int32_t request)
 {
@@ -138,7 +148,7 @@ static void the_least_loaded_is_found(void)
         for (int32_t i = 0; i < 2000; i++) {
             const int32_t other = (int32_t)lcg_between(&chance, 0, sizes[k] - 1);
             if (fleet.failures[other] > 0) {
-                CHECK(ms_fleet_repair(&fleet, other, t_s) == 0);
+                repair(&fleet, other, t_s);
             } else if (fleet.servers[0].up > 1 && lcg_between(&chance, 0, 9) == 0) {
                 const int64_t before = evicted.length;
                 ms_fleet_fail(&fleet, other, t_s, &evicted);
@@ -264,7 +274,7 @@ static void a_failed_replica_leaves_the_shared_queue_to_the_others(void)
     CHECK(run_out(&fleet) == 3);
     CHECK(jobs[2].replica == 1 && jobs[2].start_s == 5.0 && jobs[3].start_s == 10.0);
     CHECK(place(&fleet, 4, 0, -1, 20.0) == MS_PLACED);
-    CHECK(ms_fleet_repair(&fleet, 0, 20.0) == 0);
+    repair(&fleet, 0, 20.0);
     CHECK(run_out(&fleet) == 1);
     CHECK(jobs[4].replica == 0 && jobs[4].start_s == 20.0); /* both woke, and the first starts first */
     ms_fleet_free(&fleet);
@@ -279,7 +289,7 @@ static void a_repaired_replica_takes_what_waits_in_the_shared_queue(void)
     ms_fleet_fail(&fleet, 0, 0.0, &evicted);
     CHECK(place(&fleet, 0, 0, -1, 1.0) == MS_PLACED);
     CHECK(fleet.pool[0].shared.length == 1 && fleet.moments.values[0] == INFINITY);
-    CHECK(ms_fleet_repair(&fleet, 0, 7.0) == 0);
+    repair(&fleet, 0, 7.0);
     CHECK(run_out(&fleet) == 1 && jobs[0].start_s == 7.0);
     ms_fleet_free(&fleet);
 }
@@ -305,6 +315,27 @@ static void who_could_not_take_the_head_is_asked_again(void)
     CHECK(jobs[0].replica == 0 && jobs[1].replica == 1);
     CHECK(jobs[2].replica == 0 && jobs[2].start_s == 11.0);
     CHECK(jobs[3].replica == 1 && jobs[3].start_s == 11.5);
+    ms_fleet_free(&fleet);
+}
+
+/* Memory runs out at 8 s: the second job goes back to the head of the queue, and the idle replica takes it at once. */
+static void who_is_preempted_goes_to_a_replica_that_is_idle(void)
+{
+    ms_pool_plan plan = pool_of(0, 3, 4);
+    plan.limits.kv_capacity_tokens = 30;
+    ms_fleet fleet;
+    ms_queue done = {0};
+    make(&fleet, 1, &plan, MS_SHARED_QUEUE);
+    const int32_t answers[] = {20, 12};
+    for (int32_t i = 0; i < 2; i++) {
+        jobs[i] = ms_job_new(i, 0, 8, answers[i]);
+        CHECK(ms_fleet_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED);
+    }
+    while (step(&fleet, &done) < INFINITY) {
+    }
+    CHECK(jobs[0].replica == 0 && jobs[0].finish_s == 20.0);
+    CHECK(jobs[1].preemptions == 1 && jobs[1].replica == 1 && jobs[1].start_s == 0.0);
+    CHECK(jobs[1].finish_s == 12.0); /* tokens 9 to 12, one an iteration: it lost its memory, not its time */
     ms_fleet_free(&fleet);
 }
 
@@ -391,7 +422,7 @@ static void what_arrives_while_all_are_down_is_held(void)
         CHECK(place(&fleet, 3, 1, -1, 2.0) == MS_PLACED && where(&fleet, 3) == 2); /* another model goes on */
         CHECK(fleet.servers[0].held.length == 3 && fleet.pool[0].unfinished == 3);
         CHECK(ms_fleet_load(&fleet, 0) == 0.0); /* no place at all */
-        CHECK(ms_fleet_repair(&fleet, 1, 9.0) == 0);
+        repair(&fleet, 1, 9.0);
         CHECK(fleet.servers[0].held.length == 0 && fleet.pool[0].unfinished == 3);
         CHECK(fleet.replica[1].own_queue.head == &jobs[0] && where(&fleet, 2) == 1); /* in order */
         CHECK(run_out(&fleet) == 4);
@@ -419,9 +450,9 @@ static void a_failure_evicts_and_a_second_one_adds_a_cause(void)
     CHECK(fleet.replica[0].state == MS_DOWN && fleet.moments.values[0] == INFINITY);
     ms_fleet_fail(&fleet, 0, 1.0, &evicted);
     CHECK(evicted.length == 0 && fleet.pool[0].up == 0 && fleet.failures[0] == 2);
-    CHECK(ms_fleet_repair(&fleet, 0, 2.0) == 0);
+    repair(&fleet, 0, 2.0);
     CHECK(fleet.replica[0].state == MS_DOWN && fleet.pool[0].up == 0);
-    CHECK(ms_fleet_repair(&fleet, 0, 4.5) == 0);
+    repair(&fleet, 0, 4.5);
     CHECK(fleet.replica[0].state == MS_IDLE && fleet.pool[0].up == 1 && fleet.servers[0].up_replica[0] == 0);
     CHECK(fleet.down_s[0] == 4.0);
     ms_fleet_free(&fleet);
@@ -439,7 +470,7 @@ static void time_is_busy_idle_or_down(void)
     CHECK(ms_fleet_busy_s(&fleet, 0, 20.0) == 3.0 && ms_fleet_idle_s(&fleet, 0, 20.0) == 17.0);
     ms_fleet_fail(&fleet, 0, 20.0, &evicted);
     CHECK(ms_fleet_idle_s(&fleet, 0, 25.0) == 17.0);
-    CHECK(ms_fleet_repair(&fleet, 0, 30.0) == 0);
+    repair(&fleet, 0, 30.0);
     CHECK(ms_fleet_idle_s(&fleet, 0, 35.0) == 22.0);
     CHECK(ms_fleet_meter_j(&fleet, 0, 35.0) == jobs[0].energy_j && jobs[0].energy_j == 6.0 + 2.0 * 3.0);
     CHECK(ms_fleet_energy_j(&fleet, 0, 35.0) == jobs[0].energy_j + 3.0 * 22.0);
@@ -524,6 +555,42 @@ static void a_shared_queue_comes_before_an_api(void)
     ms_fleet_free(&fleet);
 }
 
+/* While it is down it takes nobody, not even what may wait for ever elsewhere. */
+static void an_api_that_is_down_turns_away(void)
+{
+    const ms_pool_plan plans[] = {api_of(0), api_of(1), pool_of(1, 1, 1), pool_of(2, 20, 1), api_of(2)};
+    ms_fleet fleet;
+    ms_queue evicted = {0};
+    make(&fleet, 5, plans, MS_LEAST_LOADED);
+    CHECK(ms_fleet_is_api(&fleet, 0) && !ms_fleet_is_api(&fleet, 2) && ms_fleet_is_api(&fleet, 23));
+    CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_CALLS_API && ms_fleet_load(&fleet, 0) == 0.1);
+    ms_fleet_fail(&fleet, 0, 1.0, &evicted);
+    ms_fleet_fail(&fleet, 1, 1.0, &evicted);
+    ms_fleet_fail(&fleet, 23, 1.0, &evicted);
+    CHECK(evicted.length == 0 && fleet.pool[0].up == 0 && fleet.servers[0].up == 0);
+    CHECK(fleet.moments.values[0] == INFINITY && ms_fleet_load(&fleet, 0) == 0.0);
+    CHECK(place(&fleet, 1, 0, -1, 2.0) == MS_TURNED_AWAY && place(&fleet, 2, 0, 9, 2.0) == MS_TURNED_AWAY);
+    CHECK(fleet.pool[0].unfinished == 1 && fleet.servers[0].held.length == 0);
+    CHECK(place(&fleet, 3, 1, 0, 2.0) == MS_PLACED && where(&fleet, 3) == 2);
+    CHECK(place(&fleet, 4, 1, 0, 2.0) == MS_TURNED_AWAY); /* its replica is full */
+    ms_fleet_fail(&fleet, 2, 2.5, &evicted);
+    fleet.pool[2].unfinished -= evicted.length;
+    CHECK(place(&fleet, 5, 1, -1, 2.5) == MS_PLACED && fleet.servers[1].held.length == 1); /* that of the replica */
+    CHECK(jobs[5].pool == 2);
+    for (int32_t i = 10; i < 50; i++) { /* many replicas: by a tournament */
+        CHECK(place(&fleet, i, 2, -1, 3.0) == MS_PLACED);
+    }
+    ms_queue held = {0};
+    ms_fleet_repair(&fleet, 1, 4.0, &held);
+    CHECK(held.length == 1 && held.head == &jobs[5] && fleet.pool[2].unfinished == 0);
+    CHECK(ms_fleet_place(&fleet, &jobs[5], -1, 4.0) == MS_CALLS_API && jobs[5].start_s == 4.0);
+    ms_fleet_repair(&fleet, 0, 4.0, &held);
+    ms_fleet_repair(&fleet, 23, 4.0, &held);
+    CHECK(place(&fleet, 6, 0, -1, 5.0) == MS_CALLS_API && place(&fleet, 7, 2, -1, 5.0) == MS_CALLS_API);
+    CHECK(fleet.down_s[0] == 3.0);
+    ms_fleet_free(&fleet);
+}
+
 /* ---- everything at once -------------------------------------------------------------------------------------- */
 
 /* Jobs of a pool, counted where they are. */
@@ -577,7 +644,7 @@ static void no_job_is_lost_in_any_use(void)
                     CHECK(ms_fleet_place(&fleet, job, -1, t_s) == MS_PLACED);
                 }
             } else if (what < 30 && fleet.failures[r] > 0) {
-                CHECK(ms_fleet_repair(&fleet, r, t_s) == 0);
+                repair(&fleet, r, t_s);
             } else {
                 const double now_s = step(&fleet, &done);
                 CHECK(now_s >= t_s);
@@ -632,6 +699,7 @@ int main(void)
     RUN(a_failed_replica_leaves_the_shared_queue_to_the_others);
     RUN(a_repaired_replica_takes_what_waits_in_the_shared_queue);
     RUN(who_could_not_take_the_head_is_asked_again);
+    RUN(who_is_preempted_goes_to_a_replica_that_is_idle);
     RUN(a_full_pool_turns_away);
     RUN(nobody_waits_where_none_may);
     RUN(what_never_fits_is_an_error);
@@ -642,6 +710,7 @@ int main(void)
     RUN(an_api_answers_at_once_whatever_its_load);
     RUN(an_api_shares_the_load_of_its_model);
     RUN(a_shared_queue_comes_before_an_api);
+    RUN(an_api_that_is_down_turns_away);
     RUN(no_job_is_lost_in_any_use);
     RUN(a_cluster_without_pools_is_one);
     return report();

@@ -142,7 +142,7 @@ static void predictors_become_their_mean(void)
 static void scores_follow_a_reconciliation(void)
 {
     static const double x[FEATURES * 4] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, known[MODELS * 4] = {0};
-    const ms_page_view page = {4, x, known, NULL, x};
+    const ms_page_view page = {4, x, known, NULL, x, NULL};
     for (int32_t count = 2; count <= 20; count += 18) {
         ms_instances instances;
         ms_predictor own[20];
@@ -156,7 +156,7 @@ static void scores_follow_a_reconciliation(void)
             const double weight = i < 2 ? 0.5 : 0.5 / count;
             CHECK(same_bits(own[0].weights[0], weight));
             double alone[MODELS];
-            ms_predictor_score(&own[0], x + i, 4, 1, alone, 1);
+            ms_predictor_score(&own[0], 0, own[0].models, x + i, 4, 1, alone, 1);
             CHECK(same_bits(brain->scores[0], alone[0]) && alone[0] > 0.5);
             if (i == 1) {
                 ms_instances_reconcile(&instances);

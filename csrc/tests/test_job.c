@@ -76,8 +76,24 @@ static void a_queue_keeps_order_under_any_use(void)
     }
 }
 
+/* What has come stays, also at that very instant; what was to come later does not. */
+static void what_was_promised_for_later_is_cut_off(void)
+{
+    const double cut_s[] = {1.5, 2.0, 3.0};
+    for (int k = 0; k < 3; k++) {
+        ms_job job = ms_job_new(0, 0, 1, 1);
+        job.start_s = 1.0;
+        job.first_token_s = 2.0;
+        job.finish_s = 4.0;
+        ms_job_cut_off(&job, cut_s[k]);
+        CHECK(job.start_s == 1.0 && isnan(job.finish_s));
+        CHECK(k == 0 ? isnan(job.first_token_s) : job.first_token_s == 2.0);
+    }
+}
+
 int main(void)
 {
+    RUN(what_was_promised_for_later_is_cut_off);
     RUN(a_new_job_has_not_started);
     RUN(a_queue_is_first_in_first_out);
     RUN(a_preempted_job_returns_to_the_head);

@@ -112,6 +112,23 @@ static void the_target_queue_steers_v(void)
     CHECK(ms_policy_mess_rated(0, 0, 0, 0.5, 1.0, 4.0, off, state) == 0 && state[0] == 2.0);
 }
 
+static void each_queue_steers_a_v_of_its_own(void)
+{
+    const double params[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 8.0, 0.125};
+    double state[] = {2.0, 2.0};
+    CHECK(ms_policy_mess_rated(0, 1, 0, 0.5, 1.0, 4.0, params, state) == 0);
+    CHECK(state[0] == 2.0 && state[1] == 2.0 * (1.0 + 0.125 * 0.5));
+    /* V E + Q (alpha - s): 16 (0.75 - s) with V = 1 is 5 2 2 5; V = 0 asks for quality alone */
+    const double u[] = {0.5, 0.5};
+    state[0] = 1.0, state[1] = 0.0;
+    for (int64_t tenant = 0; tenant < 2; tenant++) {
+        CHECK(ms_policy_mess_decide(0, 1, tenant, MODELS, 0, 0.75, 16.0, scores, costs, loads, NULL, NULL, u, params,
+                                    state) == (tenant == 0 ? 1 : 3));
+    }
+    const double off[MS_MESS_PARAMS] = {1.0, 0.0, 0.25, MS_EXPLORE_ALL, 0.0, 0.125};
+    CHECK(ms_policy_mess_decide(0, 1, 1, MODELS, 0, 0.75, 16.0, scores, costs, loads, NULL, NULL, u, off, state) == 1);
+}
+
 static void the_plain_policies_are_plain(void)
 {
     const double u[] = {0.001, 0.6};
@@ -145,6 +162,7 @@ int main(void)
     RUN(mess_explores_with_its_probability);
     RUN(mess_may_explore_one_model);
     RUN(a_choice_never_names_a_model_too_many);
+    RUN(each_queue_steers_a_v_of_its_own);
     RUN(nobody_chooses_what_cannot_be_had);
     RUN(mess_reads_v_from_its_state);
     RUN(the_target_queue_steers_v);

@@ -28,7 +28,7 @@ static void all_starts_at_a_half(void)
     CHECK(ms_predictor_init(&p, 3, 2) == 0);
     const double x[] = {5.0, -7.0};
     double scores[3] = {0.0, 0.0, 0.0};
-    ms_predictor_score(&p, x, 1, 1, scores, 1);
+    ms_predictor_score(&p, 0, p.models, x, 1, 1, scores, 1);
     CHECK(scores[0] == 0.5 && scores[1] == 0.5 && scores[2] == 0.5);
     CHECK(p.version == 0);
     ms_predictor_free(&p);
@@ -46,7 +46,7 @@ static void blocks_give_the_bits_of_the_plain_sum(void)
             ms_predictor p = made(&chance, models, features);
             for (int64_t n = 0; n <= MOST; n += n < 34 ? 1 : 32) {
                 scores[(models - 1) * S_STRIDE + n] = -9.0;
-                ms_predictor_score(&p, x, X_STRIDE, n, scores, S_STRIDE);
+                ms_predictor_score(&p, 0, p.models, x, X_STRIDE, n, scores, S_STRIDE);
                 int equal = scores[(models - 1) * S_STRIDE + n] == -9.0;
                 for (int64_t i = 0; i < n; i++) {
                     for (int32_t m = 0; m < models; m++) {
@@ -70,7 +70,7 @@ static void no_features_need_no_array(void)
     lcg chance = {15};
     ms_predictor p = made(&chance, 2, 0);
     double scores[2 * 100];
-    ms_predictor_score(&p, NULL, 100, 100, scores, 100);
+    ms_predictor_score(&p, 0, p.models, NULL, 100, 100, scores, 100);
     for (int i = 0; i < 100; i++) {
         CHECK(scores[i] == ms_sigmoid(p.bias[0]) && scores[100 + i] == ms_sigmoid(p.bias[1]));
     }
@@ -173,7 +173,7 @@ static void every_build_gives_the_same_bits(void)
         }
         ms_predictor_learn(&p, x + step * D, labels);
     }
-    ms_predictor_score(&p, x, N, N, scores, N);
+    ms_predictor_score(&p, 0, p.models, x, N, N, scores, N);
     CHECK(hash_of(scores, M * N) == 0xebec6261d496ceb9);
     ms_predictor_free(&p);
 }

@@ -6,6 +6,8 @@ Each module registers its commands when it is imported; their order here is thei
 from importlib import import_module
 
 from .base import app
+from .signals import end_like_ctrl_c
+from .streams import watch_standard_streams
 
 __all__ = ["app", "main"]
 
@@ -30,4 +32,6 @@ for name in MODULES:
 
 def main() -> None:
     """Entry point."""
+    end_like_ctrl_c()
+    watch_standard_streams()
     app(prog_name="messsim")

@@ -1,15 +1,23 @@
 """What all commands share: the application, how errors are told, options that several have."""
 
+import contextlib
+import errno
 import functools
 import json
-from collections.abc import Callable
+import os
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+import typer.core
 
-from messsim.errors import MesssimError, SimulationError
+from messsim.errors import MesssimError, OutputError, SimulationError
+from messsim.report.screen import Screen
+from messsim.wording import visible
+
+from .signals import exit_code
 
 if TYPE_CHECKING:
     from messsim.scenario import Scenario
@@ -32,16 +40,49 @@ __all__ = [
     "stderr",
 ]
 
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # Typer exports no name for it
+
+
+@contextlib.contextmanager
+def _visible_usage() -> Iterator[None]:
+    """A wrong command line may hold anything: what Typer says of it is made visible before Typer prints it."""
+    try:
+        yield
+    except UsageError as error:
+        message = visible(error.format_message())  # type: ignore[attr-defined]
+        error.format_message = lambda: message  # type: ignore[attr-defined]
+        raise
+
+
+class Commands(typer.core.TyperGroup):
+    """All commands, as Typer has them, but for how a wrong command line is shown."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Reads what stands before a command's name."""
+        with _visible_usage():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Reads the command's name and what follows, and runs it."""
+        with _visible_usage():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
     name="messsim",
+    cls=Commands,
     help="Simulate LLM inference clusters behind a router that promises satisfaction (MESS+).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-console = Console()
-stderr = Console(stderr=True)
+LEAST_MEMORY = 1 << 30  # bytes of addresses: with less, Polars' threads end the process where they are
+
+if os.environ.get("COLUMNS", "").strip() == "0":  # which stands for nothing known, and would print nothing
+    del os.environ["COLUMNS"]
+console = Screen()
+stderr = Screen(stderr=True)
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (TOML).")]
 Sets = Annotated[
@@ -62,21 +103,48 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """A command whose errors come in one voice, with the exit codes 1 (failed), 2 (bad input), 130 (Ctrl-C)."""
+    """A command whose errors come in one voice, exit codes 1 (failed), 2 (bad input), 130, 143, 129 (signals)."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
+            _check_surroundings()
             function(*args, **kwargs)
         except KeyboardInterrupt as interrupt:
-            stderr.print(str(interrupt) or "interrupted; nothing was written", style="bold yellow", soft_wrap=True)
-            raise typer.Exit(130) from None
+            stderr.print_plain(str(interrupt) or "interrupted; nothing was written", "bold yellow")
+            raise typer.Exit(exit_code(interrupt)) from None
         except MesssimError as error:
-            stderr.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+            stderr.print_plain(f"error: {error}", "bold red")
             raise typer.Exit(1 if isinstance(error, SimulationError) else 2) from None
+        except MemoryError:
+            raise _failed("there is not enough memory") from None
+        except BrokenPipeError:
+            raise  # whoever read it wants no more
+        except OSError as error:
+            more = "; expected a higher limit of open files (ulimit -n)" if error.errno == errno.EMFILE else ""
+            raise _failed(f"{error.filename or 'the system'}: {error.strerror or error}{more}") from None
 
     name = function.__name__.strip("_").replace("_", "-")  # a word of Python's own has _ behind it
     return app.command(name)(wrapped)
+
+
+def _failed(reason: str) -> typer.Exit:
+    with contextlib.suppress(OSError):
+        stderr.print_plain(f"error: {reason}", "bold red")
+    return typer.Exit(2)
+
+
+def _check_surroundings() -> None:
+    """What would end a command without a word, or with many that do not help."""
+    threads = os.environ.get("POLARS_MAX_THREADS")
+    if threads is not None and not (threads.isdecimal() and int(threads) > 0):
+        raise OutputError(f"POLARS_MAX_THREADS={threads}: expected a whole number, at least 1, or none")
+    memory = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if memory != resource.RLIM_INFINITY and memory < LEAST_MEMORY:
+        raise OutputError(
+            f"a process may have {memory >> 20} MiB of addresses (ulimit -v); expected at least "
+            f"{LEAST_MEMORY >> 20} MiB"
+        )
 
 
 def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":
@@ -88,13 +156,13 @@ def load(file: Path, sets: list[str] | None, **flags: Any) -> "Scenario":
 
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+    typer.echo(json.dumps(value, indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
 
 
 def print_written(out: Path | None, what: str = "") -> None:
     """Where something was written, if anywhere."""
     if out is not None:
-        console.print(f"{what}written to {out}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        console.print_plain(f"{what}written to {out}", "dim")
 
 
 def _version(wanted: bool) -> None:

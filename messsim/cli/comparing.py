@@ -13,12 +13,10 @@ from .base import (
     Sets,
     Workers,
     command,
-    console,
     load,
-    print_json,
-    print_written,
     stderr,
 )
+from .outputs import check_out, hand_over
 
 __all__ = ["compare"]
 
@@ -47,20 +45,18 @@ def compare(
     """Compare policies on the same requests: promise, cost, latency, with intervals and paired differences."""
     from messsim.report.comparison import comparison_tables
     from messsim.report.progress import runs_bar
-    from messsim.results.directory import check_free
     from messsim.study.compare import compare as run_all
     from messsim.study.comparison_files import write_comparison
 
-    if out is not None:
-        check_free(out)
+    check_out(out)
     said = load(scenario, sets, requests=requests, seed=seed)
     names = [name.strip() for name in policies.split(",") if name.strip()]
     with runs_bar(stderr, said.name) as told:
         found, rows = run_all(said, names, seeds, workers=workers, told=told)
-    if out is not None:
-        write_comparison(out, said, found, rows, workers=workers)
-    if as_json:
-        print_json(found)
-        return
-    console.print(comparison_tables(found))
-    print_written(out)
+    hand_over(
+        found,
+        lambda: comparison_tables(found),
+        as_json,
+        out,
+        lambda target: write_comparison(target, said, found, rows, workers=workers),
+    )

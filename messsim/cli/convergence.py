@@ -13,12 +13,10 @@ from .base import (
     Sets,
     Workers,
     command,
-    console,
     load,
-    print_json,
-    print_written,
     stderr,
 )
+from .outputs import check_out, hand_over
 
 __all__ = ["converge"]
 
@@ -40,19 +38,17 @@ def converge(
     """Replicate a scenario: when, how often and how surely is the promise kept?"""
     from messsim.report.convergence import convergence_table
     from messsim.report.progress import runs_bar
-    from messsim.results import check_free
     from messsim.study.convergence import converge as run_all
     from messsim.study.convergence_files import write_convergence
 
-    if out is not None:
-        check_free(out)
+    check_out(out)
     said = load(scenario, sets, requests=requests, seed=seed)
     with runs_bar(stderr, said.name) as told:
         found = run_all(said, seeds, workers=workers, told=told)
-    if out is not None and not write_convergence(out, said, found):
-        stderr.print("no report.html: drawing needs `pip install 'messsim[plot]'`", style="yellow", markup=False)
-    if as_json:
-        print_json(found.summary)
-        return
-    console.print(convergence_table(found.summary))
-    print_written(out)
+    hand_over(
+        found.summary,
+        lambda: convergence_table(found.summary),
+        as_json,
+        out,
+        lambda target: write_convergence(target, said, found),
+    )

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .base import AsJson, Seed, Sets, command, console, print_json, print_written, stderr
+from .base import AsJson, Seed, Sets, command, console, print_json, stderr
+from .outputs import check_out, hand_over
 
 __all__ = ["calibrate", "validate"]
 
@@ -23,28 +24,28 @@ def validate(
 ) -> None:
     """Predicted against measured: latencies and energy of served models, row by row."""
     from messsim.report.accuracy import accuracy
-    from messsim.results.directory import check_free, write_texts
+    from messsim.report.accuracy_plots import accuracy_svg
+    from messsim.results.directory import write_texts
+    from messsim.study.pictures import add_pictures
     from messsim.study.validate import validate as compare
 
-    if out is not None:
-        check_free(out)
+    check_out(out)
     found = compare(data, sets, seed=seed)
-    if out is not None:
-        write_texts(out, _files(found))
-    if as_json:
-        print_json(found)
-        return
-    console.print(accuracy(found))
-    print_written(out)
+
+    def write(target: Path) -> list[str]:
+        write_texts(target, _files(found))
+        return add_pictures(
+            target, "pictures", lambda: {f"{k}.svg": v.encode() for k, v in accuracy_svg(found).items()}
+        )
+
+    hand_over(found, lambda: accuracy(found), as_json, out, write)
 
 
 def _files(found: dict[str, Any]) -> dict[str, str]:
     from messsim.report.accuracy import accuracy_page, rows_csv
-    from messsim.report.accuracy_plots import accuracy_svg
 
     files = {"accuracy.md": accuracy_page(found), "accuracy.json": json.dumps(found, indent=2) + "\n"}
-    files |= {f"{table}.csv": rows_csv(found[table]) for table in found}
-    return files | {f"{name}.svg": svg for name, svg in accuracy_svg(found).items()}
+    return files | {f"{table}.csv": rows_csv(found[table]) for table in found}
 
 
 @command
@@ -76,13 +77,13 @@ def calibrate(
 ) -> None:
     """Fit a profile of your own to measurements, for a scenario to use."""
     from messsim.report.calibration import calibration
-    from messsim.results.directory import check_free, write_file
+    from messsim.results.directory import write_file
+    from messsim.scenario.overrides import format_value
     from messsim.study.calibrate import calibrate as fit
     from messsim.study.calibration_options import Options
     from messsim.study.profile_file import profile_text
 
-    if out is not None:
-        check_free(out, "file")
+    check_out(out, "file")
     options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base)
     with stderr.status("fitting"):
         found = fit(measurements, select, options, sets)
@@ -93,4 +94,4 @@ def calibrate(
     if out is not None:
         write_file(out, profile_text(found).encode())
         if not as_json:
-            console.print(f'written to {out}; in a scenario: profile = "{out.name}"', style="dim", highlight=False)
+            console.print_plain(f"written to {out}; in a scenario: profile = {format_value(out.name)}", "dim")

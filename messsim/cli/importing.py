@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from .base import AsJson, command, console, print_json
+from .outputs import check_out
 
 __all__ = ["import_"]
 
@@ -43,6 +44,7 @@ def import_(
     from messsim.report.importing import import_summary, import_toml
     from messsim.study.importing import LogColumns, from_log, from_vllm, write_trace
 
+    check_out(out, "file")
     columns = LogColumns(time, prompt_tokens, output_tokens, tenant, time_format)
     if (kind or ("vllm" if file.suffix.lower() == ".json" else "log")) == "vllm":
         trace = from_vllm(file)
@@ -54,4 +56,4 @@ def import_(
         print_json({"file": str(out)} | found)
     else:
         console.print(import_summary(found))
-        typer.echo(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(found, Path(out.name))}")
+        console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(found, Path(out.name))}")

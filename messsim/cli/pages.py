@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .base import command, print_written
+from .outputs import check_file
 
 __all__ = ["plot", "report"]
 
@@ -22,6 +23,7 @@ def report(
     """A run or a study as one HTML file that opens offline (extra `plot`)."""
     from messsim.study.report import report as write
 
+    check_file(out)
     print_written(write(directory, out))
 
 
@@ -41,5 +43,6 @@ def plot(
     """One chart of a run, or of a convergence study, as a file (extra `plot`)."""
     from messsim.study.plots import plot as draw
 
+    check_file(out)
     draw(directory, what, out)
     print_written(out)

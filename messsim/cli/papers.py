@@ -9,7 +9,8 @@ import typer
 
 from messsim.errors import ScenarioError
 
-from .base import AsJson, Seed, Sets, Workers, command, console, print_json, print_written, stderr
+from .base import AsJson, Seed, Sets, Workers, command, stderr
+from .outputs import check_out, hand_over
 
 __all__ = ["reproduce"]
 
@@ -42,10 +43,10 @@ def reproduce(
 ) -> None:
     """What the MESS+ paper found, beside what messsim finds."""
     from messsim.report.progress import runs_bar
-    from messsim.results.directory import check_free, write_texts
+    from messsim.results.directory import write_texts
+    from messsim.study.pictures import add_pictures
 
-    if out is not None:
-        check_free(out)
+    check_out(out)
     only = {"--data": data, "--c": c} if what is What.theory else {"--requests": requests}
     for option, value in only.items():
         if value is not None:
@@ -54,30 +55,31 @@ def reproduce(
         given: dict[str, Any] = {"seed": seed, "sets": sets, "workers": workers, "told": told}
         given |= {} if seeds is None else {"seeds": seeds}
         face = _paper(data, c, given) if what is What.paper else _theory(requests, given)
-    found, shown, files = face
-    if out is not None:
-        write_texts(out, {f"{what}.json": json.dumps(found, indent=2) + "\n"} | files(found))
-    if as_json:
-        print_json(found)
-        return
-    console.print(shown(found))
-    print_written(out)
+    found, shown, files, pictures = face
+
+    def write(target: Path) -> list[str]:
+        write_texts(target, {f"{what}.json": json.dumps(found, indent=2) + "\n"} | files(found))
+        return add_pictures(target, "pictures", lambda: {f"{k}.svg": v.encode() for k, v in pictures(found).items()})
+
+    hand_over(found, lambda: shown(found), as_json, out, write)
 
 
-def _paper(data: Path | None, c: list[float] | None, given: dict[str, Any]) -> tuple[dict[str, Any], Any, Any]:
+def _paper(data: Path | None, c: list[float] | None, given: dict[str, Any]) -> tuple[dict[str, Any], Any, Any, Any]:
     from messsim.report.paper import paper_csv, paper_page, paper_tables
     from messsim.study.reproduce import EXPLORATION, reproduce_paper
 
     found = reproduce_paper(data, exploration=c or EXPLORATION, **given)
-    return found, paper_tables, lambda f: {"paper.md": paper_page(f), "paper.csv": paper_csv(f)}
+    return found, paper_tables, lambda f: {"paper.md": paper_page(f), "paper.csv": paper_csv(f)}, lambda f: {}
 
 
-def _theory(requests: int | None, given: dict[str, Any]) -> tuple[dict[str, Any], Any, Any]:
+def _theory(requests: int | None, given: dict[str, Any]) -> tuple[dict[str, Any], Any, Any, Any]:
     from messsim.report.theory import theory_page, theory_tables
     from messsim.report.theory_plots import theory_svg
     from messsim.study.theory import reproduce_theory
 
-    def files(found: dict[str, Any]) -> dict[str, str]:
-        return {"theory.md": theory_page(found)} | {f"{name}.svg": svg for name, svg in theory_svg(found).items()}
-
-    return reproduce_theory(requests, **given), theory_tables, files
+    return (
+        reproduce_theory(requests, **given),
+        theory_tables,
+        lambda found: {"theory.md": theory_page(found)},
+        theory_svg,
+    )

@@ -20,6 +20,7 @@ from .base import (
     print_written,
     stderr,
 )
+from .outputs import tell_leftovers
 from .sweeping import On, RayAddress, as_given
 
 __all__ = ["plan"]
@@ -62,6 +63,7 @@ def plan(
 
     said = load(scenario, sets, requests=requests, seed=seed)
     axes = axes_of(said, replicas or [], gpus or [])
+    tell_leftovers(out)
     with runs_bar(stderr, said.name) as progress:
         found = find(
             said,
@@ -78,7 +80,7 @@ def plan(
     else:
         console.print(plan_tables(found))
         if found["best"] is not None:
-            typer.echo("\n" + plan_command(found["best"], as_given(scenario, sets, requests, seed)))
+            console.print_plain("\n" + plan_command(found["best"], as_given(scenario, sets, requests, seed)))
         print_written(out)
     if found["best"] is None:
         raise typer.Exit(1)

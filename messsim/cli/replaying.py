@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .base import AsJson, Seed, command, console, print_json
+from .base import AsJson, Seed, command
+from .outputs import check_out, hand_over
 
 __all__ = ["replay"]
 
@@ -27,17 +28,17 @@ def replay(
 ) -> None:
     """Run MESS+ in shadow on a log of real decisions; what the log cannot tell is refused, with the reason."""
     from messsim.report.replayed import replayed
-    from messsim.results.directory import check_free, write_file
+    from messsim.results.directory import write_file
     from messsim.scenario.overrides import router_options
     from messsim.study.decision_log import read_log
     from messsim.study.replay import replay as run
 
-    if out is not None:
-        check_free(out)
+    check_out(out, "file")
     found = run(read_log(log), alpha, seed=seed or 0, **router_options(sets or []))
-    if out is not None:
-        write_file(out, (json.dumps(found, indent=2) + "\n").encode())
-    if as_json:
-        print_json(found)
-        return
-    console.print(replayed(found))
+    hand_over(
+        found,
+        lambda: replayed(found),
+        as_json,
+        out,
+        lambda target: write_file(target, (json.dumps(found, indent=2) + "\n").encode()),
+    )

@@ -13,12 +13,10 @@ from .base import (
     Sets,
     Workers,
     command,
-    console,
     load,
-    print_json,
-    print_written,
     stderr,
 )
+from .outputs import check_out, hand_over
 
 __all__ = ["replicate"]
 
@@ -53,22 +51,20 @@ def replicate(
     """Replicate a scenario and print mean and 95 % interval of its figures; exit 1 if a precision is not reached."""
     from messsim.report.progress import runs_bar
     from messsim.report.replications import replication_table
-    from messsim.results.directory import check_free
     from messsim.study.replicate import plan_of, write_replications
     from messsim.study.replicate import replicate as run_all
 
-    if out is not None:
-        check_free(out)
+    check_out(out)
     plan = plan_of(seeds, precision, of, most)
     said = load(scenario, sets, requests=requests, seed=seed)
     with runs_bar(stderr, said.name) as told:
         found, rows = run_all(said, plan, workers=workers, told=told)
-    if out is not None:
-        write_replications(out, said, found, rows)
-    if as_json:
-        print_json(found)
-    else:
-        console.print(replication_table(found))
-        print_written(out)
+    hand_over(
+        found,
+        lambda: replication_table(found),
+        as_json,
+        out,
+        lambda target: write_replications(target, said, found, rows),
+    )
     if found["precise"] is False:
         raise typer.Exit(1)

@@ -1,7 +1,7 @@
 """``run``, ``check`` and ``explain``: one scenario, before, during and after."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,10 @@ from .base import (
     print_written,
     stderr,
 )
+from .outputs import check_file, check_out
+
+if TYPE_CHECKING:
+    from messsim.scenario import Scenario
 
 __all__ = ["check", "explain", "run"]
 
@@ -59,6 +63,10 @@ def run(
     from messsim.study import tracing
     from messsim.study.requirements import judged, known_figures, requirements_of
 
+    check_out(out)
+    check_file(trace)
+    if out is not None and trace is not None and out.absolute() == trace.absolute():
+        raise OutputError(f"{out}: is given to both --out and --trace; expected two names")
     said = load(scenario, sets, engine=engine, requests=requests, seed=seed, replication=replication)
     requirements = requirements_of(require, known_figures(said)) if require else []
     if trace_window is not None and trace is None:
@@ -66,26 +74,36 @@ def run(
     window_s = tracing.parse_window(trace_window or "0..60")
     with progress_bar(stderr, said.name) as progress:
         result = study.run(said, out=out, keep_records=False, progress=progress)
-    if trace is not None:
-        with progress_bar(stderr, "watching the run") as progress:
-            happened = tracing.trace(said, trace, window_s, progress)
-        if happened == 0:
-            empty = f"nothing happens from {window_s[0]:g} to {window_s[1]:g} s: {trace} is empty"
-            stderr.print(empty, markup=False, highlight=False, soft_wrap=True)
     verdicts = judged(requirements, result.summary)
-    if as_json:
-        print_json(result.summary | ({"requirements": verdicts} if verdicts else {}))
-    else:
-        console.print(run_summary(result.summary, result.notes))
-        if verdicts:
-            console.print(requirement_table(verdicts))
-        print_written(out)
+    try:
+        if trace is not None:
+            _trace(said, trace, window_s)
+    finally:  # the run itself is over, and may have taken hours
+        if as_json:
+            print_json(result.summary | ({"requirements": verdicts} if verdicts else {}))
+        else:
+            console.print(run_summary(result.summary, result.notes))
+            if verdicts:
+                console.print(requirement_table(verdicts))
+            print_written(out)
+    if not as_json:
         print_written(trace, "trace ")
     failed = [v for v in verdicts if not v["met"]]
     for verdict in failed:
         stderr.print(requirement_line(verdict), soft_wrap=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _trace(scenario: "Scenario", file: Path, window_s: tuple[float, float]) -> None:
+    from messsim.report.progress import progress_bar
+    from messsim.study import tracing
+
+    with progress_bar(stderr, "watching the run") as progress:
+        happened = tracing.trace(scenario, file, window_s, progress)
+    if happened == 0:
+        empty = f"nothing happens from {window_s[0]:g} to {window_s[1]:g} s: {file} is empty"
+        stderr.print_plain(empty)
 
 
 @command
@@ -96,7 +114,7 @@ def check(
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> None:
-    """Before running: load of each pool, stability, whether alpha can be reached, time and memory."""
+    """Before running: load of each pool, whether alpha can be reached, time and memory; exit 1 if it cannot work."""
     from messsim.report.checklist import checklist
     from messsim.study.check import check as examine
 
@@ -105,12 +123,17 @@ def check(
         print_json(found)
     else:
         console.print(checklist(found))
+    if found["problems"]:
+        raise typer.Exit(1)
 
 
 @command
 def explain(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that `run --out` wrote.")],
     request: Annotated[int, typer.Option(help="Which request, from 0; the SimPy engine plays the run again up to it.")],
+    run_policy: Annotated[
+        bool, typer.Option("--run-policy", help="Run the policy that the scenario names, a Python file that you trust.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Why a request went where it went: scores, costs, Q and the terms of the argmin."""
@@ -119,7 +142,7 @@ def explain(
     from messsim.study.explain import explain as find
 
     with progress_bar(stderr, "replaying the run") as progress:
-        found = find(run_dir, request, progress)
+        found = find(run_dir, request, progress, run_policy=run_policy)
     if as_json:
         print_json(found)
     else:

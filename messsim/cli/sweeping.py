@@ -19,6 +19,7 @@ from .base import (
     print_written,
     stderr,
 )
+from .outputs import tell_leftovers
 
 __all__ = ["On", "RayAddress", "as_given", "sweep"]
 
@@ -72,6 +73,7 @@ def sweep(
 
     said = load(scenario, sets, requests=requests, seed=seed)
     chosen = points_of(grid or [], points)
+    tell_leftovers(out)
     with runs_bar(stderr, said.name) as progress:
         found = run_all(
             said,

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .base import AsJson, Seed, Workers, command, console, print_json, print_written, stderr
+from .base import AsJson, Seed, Workers, command, stderr
+from .outputs import check_out, hand_over
 
 __all__ = ["verify"]
 
@@ -29,22 +30,15 @@ def verify(
     """The simulator against queueing theory: every case with its interval and verdict; exit 1 if one fails."""
     from messsim.report.progress import runs_bar
     from messsim.report.verification import verification
-    from messsim.results.directory import check_free, write_texts
+    from messsim.results.directory import write_texts
     from messsim.study.verify import verify as compare
 
-    if out is not None:
-        check_free(out)
+    check_out(out)
     with runs_bar(stderr, "verifying") as progress:
         found = compare(
             engine=engine, size=size, seed=seed, slow_server=slow_server, workers=workers, progress=progress
         )
-    if out is not None:
-        write_texts(out, _files(found))
-    if as_json:
-        print_json(found)
-    else:
-        console.print(verification(found))
-        print_written(out)
+    hand_over(found, lambda: verification(found), as_json, out, lambda target: write_texts(target, _files(found)))
     if not found["passed"]:
         raise typer.Exit(1)
 

@@ -13,7 +13,7 @@ from messsim.workload.chunk import Floats
 __all__ = ["Brain", "Columns", "Decision", "destined", "substitute"]
 
 
-BLOCK = 512  # requests scored at once: learning throws away what is left of a block, so it must not be long
+BLOCK = 512  # most requests scored at once: learning throws away what is left of a block
 SHARING_MOST = 8  # instances that score blocks, of which each uses its own requests only; more score one by one
 
 
@@ -71,8 +71,16 @@ class Brain:
         Its routing decisions so far.
     """
 
-    def __init__(self, scenario: Scenario, policy: Policy, instance: int = 0, instances: int = 1) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        policy: Policy,
+        marginal: _core.MarginalCosts,
+        instance: int = 0,
+        instances: int = 1,
+    ) -> None:
         self.policy = policy
+        self._marginal = marginal
         self.instance = instance
         self._block = BLOCK if instances <= SHARING_MOST else 1
         said = scenario.router
@@ -98,6 +106,7 @@ class Brain:
     def forget_scores(self) -> None:
         """The predictor is another: nothing is scored."""
         self._scored_by, self._scored_from, self._scored_to = -1, 0, 0
+        self._length = 0
 
     def decide(self, request: int, i: int, tenant: int, loads: Floats) -> Decision:
         """The decision on request `request`, the i-th of the chunk.
@@ -120,7 +129,7 @@ class Brain:
         self.step += 1
         queue = self.tracked[tenant].queue
         known = columns.known[i]
-        costs = self._costs(known)
+        costs = self._costs(known, int(columns.chunk.prompt_tokens[i]), loads)
         facts = columns.facts[i] if columns.facts is not None else None
         features = columns.features[i] if columns.features is not None else None
         plan = self.policy.kernel.decide(
@@ -133,16 +142,20 @@ class Brain:
         if predictor is None:
             return np.full(self._models, 0.5)
         if predictor.version != self._scored_by or i >= self._scored_to:
-            end = min(i + self._block, len(columns.chunk))
+            learnt = predictor.version != self._scored_by
+            self._length = 1 if learnt else min(max(32, 2 * self._length), self._block)
+            end = min(i + self._length, len(columns.chunk))
             predictor.score(columns.chunk.features, columns.scores, i, end)
             self._scores = columns.scores[:, i:end].T.copy()
             self._scored_by, self._scored_from, self._scored_to = predictor.version, i, end
         scores: Floats = self._scores[i - self._scored_from]
         return scores
 
-    def _costs(self, known: Floats) -> Floats:
+    def _costs(self, known: Floats, prompt_tokens: int, loads: Floats) -> Floats:
         if self._estimate == "known":
             return known
+        if self._estimate == "marginal":
+            return self._marginal.of(prompt_tokens, known, loads)
         costs = known.copy() if self._prior is None else np.full(self._models, self._prior)
         for m in range(self._models):
             if known[m] == np.inf:

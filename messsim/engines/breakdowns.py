@@ -21,7 +21,8 @@ Process = Generator[Any, Any, None]
 class Breakdowns:
     """Lets replicas fail and be repaired, by plan and at random.
 
-    `lose` takes a job that its replica's failure ends, where failures lose requests; else `retry` places it again.
+    `lose` takes a job that its replica's failure ends, where failures lose requests; else `retry` places it again, or
+    returns False where nothing can take it.
     `servers` are by model. `progress` rises whenever a request arrives or ends.
     """
 
@@ -33,7 +34,7 @@ class Breakdowns:
         pools: list[ServerPool],
         servers: list[ModelServers],
         lose: Callable[[Any], None],
-        retry: Callable[[Any], None],
+        retry: Callable[[Any], bool],
         progress: Callable[[], int],
         observer: Observer | None = None,
     ) -> None:
@@ -48,11 +49,11 @@ class Breakdowns:
         self.progress_seen = self.in_vain = 0
         named = {p.plan.name: p for p in pools}
         for outage in said.schedule:
-            server = named[outage.pool].replicas[outage.replica]
+            server = named[outage.pool].servers[outage.replica]
             calendar.process(self.outage(server, outage.at_s, outage.for_s))
         if said.mtbf_s is not None:
             for pool in pools:
-                for number, server in enumerate(pool.replicas):
+                for number, server in enumerate(pool.servers):
                     calendar.process(self.failures(server, number, said.mtbf_s))
 
     def outage(self, server: Any, at_s: float, for_s: float) -> Process:
@@ -100,11 +101,17 @@ class Breakdowns:
         _core.expect_progress(self.in_vain)
 
     def _retry_of(self, job: Any) -> Callable[[Any], None]:
-        return lambda _: self.retry(job)
+        return lambda _: self.place_again(job)
+
+    def place_again(self, job: Any) -> None:
+        """What a failure hit begins again elsewhere, or is lost where nothing can take it."""
+        if not self.retry(job):
+            self.lose(job)
 
     def repair(self, server: Any) -> None:
         """One cause is mended; if it is up again, it takes what waits."""
         if server.repair():
             if self.observer is not None:
                 self.observer.repaired(self.calendar.now, server.index)
-            self.servers[server.pool.plan.model].resume(server.pool)
+            for job in self.servers[server.pool.plan.model].resume(server.pool):
+                self.place_again(job)

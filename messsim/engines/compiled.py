@@ -49,12 +49,21 @@ class _Run:
         self.scenario = setup.scenario
         self.sink = sink
         self.progress = progress
-        self.draws = setup.draws()
+        self.draws = setup.draws(self._unread())
         self.pages: dict[int, tuple[Chunk, Floats]] = {}
         self.horizon_s = math.inf if self.scenario.horizon_s is None else self.scenario.horizon_s
         self.policies = setup.policy.copies(self.scenario.router.instances)
         self.events_per_call = EVENTS_PER_CALL // len(self.policies)  # a reconciliation takes them all
         self.loop = self._make_loop()
+
+    def _unread(self) -> frozenset[str]:
+        """Columns that nobody reads: certain feedback, and without servers how long answers are that no user gets."""
+        unread = set()
+        if self.scenario.feedback.probability >= 1.0:
+            unread.add("feedback_uniform")
+        if not self.setup.pools and self.setup.workload.answers_can_wait:
+            unread.add("output_tokens")
+        return frozenset(unread)
 
     # ---- the run ------------------------------------------------------------------------------------------
 
@@ -86,7 +95,7 @@ class _Run:
             return
         chunk, known = pair
         waiting = len(self.pages) + 1
-        size, most = self.scenario.record.chunk, self.scenario.record.max_open
+        size, most = self.setup.workload.chunk_size, self.scenario.record.max_open
         if waiting * size > most + 2 * size:
             raise too_many_open(most, min(self.pages))
         drawn = {
@@ -94,7 +103,7 @@ class _Run:
             "tenant": chunk.tenant,
             "instance": chunk.instance,
             "prompt_tokens": chunk.prompt_tokens,
-            "output_tokens": np.ascontiguousarray(chunk.output_tokens),
+            "output_tokens": None if chunk.output_tokens is None else np.ascontiguousarray(chunk.output_tokens),
             "features": chunk.features,
             "known_costs": known,
             "satisfied": np.ascontiguousarray(chunk.satisfied),
@@ -113,6 +122,9 @@ class _Run:
             chunk, known = self.pages.pop(page.first)
             count = min(len(chunk), self.loop.counts["issued"] - chunk.first)
             if count > 0:
+                if chunk.output_tokens is None:
+                    tokens = self.setup.workload.answer_tokens(chunk.first, page.records["model"][:count])
+                    page.records["output_tokens"][:count] = tokens
                 self.sink(RecordChunk(_columns(page, chunk, count), chunk, known))
 
     # ---- what the loop is told ----------------------------------------------------------------------------
@@ -127,7 +139,7 @@ class _Run:
             "features": setup.workload.features,
             "reference": s.reference,
             "in_usd": s.cost.unit == "USD",
-            "needs_loads": "loads" in setup.policy.needs,
+            "needs_loads": setup.needs_loads,
             "needs_features": "features" in setup.policy.needs,
             "uniforms": setup.policy.kernel.uniforms,
             "learns_every_answer": setup.policy.learns_every_answer,
@@ -160,6 +172,7 @@ class _Run:
             [p.predictor for p in self.policies],
             setup.policy.cost_estimate(said),
             math.nan if said.cost_prior is None else said.cost_prior,
+            setup.costs.marginal(),
             self._breakdowns(),
         )
 
@@ -232,7 +245,7 @@ class _Run:
             }
             for plan in self.setup.pools
             for number in range(plan.replicas)
-            if failures.mtbf_s is not None and not plan.is_api
+            if failures.mtbf_s is not None
         ]
         return planned + random
 
@@ -286,7 +299,8 @@ class _Run:
             queue_delivered_max=delivered["plain_max"],
             rated=tracked["rated"],
             rated_satisfied=tracked["satisfied"],
-            queue_tracked=tracked["plain"],
+            queue_tracked=tracked["queue"],
+            queue_plain=tracked["plain"],
             certificate=tracked["certificate"],
         )
 
@@ -309,6 +323,7 @@ def _columns(page: Any, chunk: Chunk, count: int) -> dict[str, Any]:
         "id": np.arange(chunk.first, chunk.first + count),
         "tenant": chunk.tenant[:count],
         "instance": chunk.instance[:count] if chunk.instance is not None else np.zeros(count, np.int32),
+        "explored": page.records["explored"][:count].view(np.bool_),
         "prompt_tokens": chunk.prompt_tokens[:count],
     }
     records = page.records

@@ -1,5 +1,7 @@
 """The known cost of a request on every model: what is expected before it is served."""
 
+from typing import Any
+
 import numpy as np
 
 from messsim import _core
@@ -11,6 +13,8 @@ from .cluster import PoolPlan, pools_of, serving_plan
 
 __all__ = ["KnownCosts"]
 
+SAMPLE = 4096  # requests whose mean known cost stands for the mean of all
+
 
 class KnownCosts:
     """Known costs [models, n] of a chunk, in the scenario's unit.
@@ -21,7 +25,7 @@ class KnownCosts:
 
     def __init__(self, scenario: Scenario, workload: Workload, pools: list[PoolPlan]) -> None:
         self._scenario = scenario
-        self._outputs = [workload.mean_output_tokens(m) for m in range(len(scenario.models))]
+        self._outputs = [workload.usual_output_tokens(m) for m in range(len(scenario.models))]
         self._pools: list[list[PoolPlan]] = []
         for m, model in enumerate(scenario.models):
             own = list(pools_of(pools, m))
@@ -55,17 +59,23 @@ class KnownCosts:
             self._tables[model] = self._of_model(model, lengths)
         return self._tables[model]
 
-    def at_mean(self, prompt_tokens: float) -> list[float]:
-        """Each model's known cost of a prompt of mean length; NaN where only a table knows."""
-        prompt = np.array([max(1, round(prompt_tokens))], dtype=np.int32)
-        return [
-            float(model.cost_per_request)
-            if model.cost_per_request is not None
-            else float(self._of_model(m, prompt)[0])
-            if self._pools[m]
-            else float("nan")
-            for m, model in enumerate(self._scenario.models)
-        ]
+    def mean(self, workload: Workload, most: int = SAMPLE) -> list[float]:
+        """Each model's mean known cost over the requests of the run, as if all could be had: of a sample of them."""
+        shares, chunks = zip(*workload.sample(most), strict=True)
+        means = [self.of_chunk_when_available(chunk).mean(axis=1) for chunk in chunks]
+        return [float(c) for c in sum(share * mean for share, mean in zip(shares, means, strict=True))]
+
+    def marginal(self) -> _core.MarginalCosts:
+        """What a request adds where it goes, by the loads of that moment; else its known cost."""
+        said = self._scenario.satisfaction
+        if said.kind == "table" and (said.costs or said.format == "capture"):
+            return _core.MarginalCosts([])
+        servers = []
+        for m, (model, pools) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
+            if model.cost_per_request is None and not any(p.is_api for p in pools):
+                replicas = sum(p.replicas for p in pools)
+                servers += [self._figures(p, m) | {"model": m, "share": p.replicas / replicas} for p in pools]
+        return _core.MarginalCosts(servers)
 
     def _of_model(self, model: int, prompt_tokens: Ints) -> Floats:
         total = np.zeros(len(prompt_tokens))
@@ -80,14 +90,18 @@ class KnownCosts:
             return np.asarray(
                 (said.usd_per_million_prompt_tokens * prompt_tokens + said.usd_per_million_output_tokens * output) / 1e6
             )
-        costs = np.empty(len(prompt_tokens))
-        _core.known_costs(
-            pool.coefficients,
-            usd_per_s=pool.usd_per_s,
-            max_batched_tokens=said.max_batched_tokens,
-            nominal_batch=self._scenario.cluster.nominal_batch or min(32, said.max_num_seqs),
-            mean_output_tokens=output,
-            prompt_tokens=prompt_tokens,
-            costs=costs,
-        )
+        costs, figures = np.empty(len(prompt_tokens)), self._figures(pool, model)
+        del figures["places"]
+        _core.known_costs(**figures, prompt_tokens=prompt_tokens, costs=costs)
         return costs
+
+    def _figures(self, pool: PoolPlan, model: int) -> dict[str, Any]:
+        said = pool.said
+        return {
+            "coefficients": pool.coefficients,
+            "usd_per_s": pool.usd_per_s,
+            "max_batched_tokens": said.max_batched_tokens,
+            "nominal_batch": self._scenario.cluster.nominal_batch or min(32, said.max_num_seqs),
+            "mean_output_tokens": self._outputs[model],
+            "places": said.max_num_seqs,
+        }

@@ -1,5 +1,6 @@
 """The instances of a router, as one: who decides what, what they know together, and how they are reconciled."""
 
+import math
 from collections.abc import Generator
 from typing import Any
 
@@ -29,10 +30,10 @@ class Instances:
         A ledger per tenant of all answers, as if all were rated.
     """
 
-    def __init__(self, scenario: Scenario, policy: Policy) -> None:
+    def __init__(self, scenario: Scenario, policy: Policy, marginal: _core.MarginalCosts) -> None:
         said = scenario.router
         count = said.instances
-        self.brains = [Brain(scenario, p, i, count) for i, p in enumerate(policy.copies(count))]
+        self.brains = [Brain(scenario, p, marginal, i, count) for i, p in enumerate(policy.copies(count))]
         self.delivered = [
             _core.Ledger(t.alpha or 0.0, discount=said.discount, window=said.window or 0) for t in scenario.promises
         ]
@@ -58,12 +59,24 @@ class Instances:
     # ---- reconciliation -----------------------------------------------------------------------------------
 
     def reconcile_every(self, calendar: Calendar, period_s: float) -> Generator[Any, Any, None]:
-        """SimPy process: the k-th reconciliation is at k times the period."""
-        k = 1
+        """SimPy process: the k-th reconciliation is at k times the period.
+
+        With nothing learnt since the last one, those that would come before anything else happens are left out.
+        """
+        k, reconciled = 1, 0
         while True:
             yield calendar.at(k * period_s, (RECONCILES, 0, 0))
-            self._reconcile()
+            learnt = self._learnt()
+            if learnt != reconciled:
+                self._reconcile()
+                reconciled = learnt
+            elif (next_s := calendar.peek()) < math.inf:
+                k = max(k, int(next_s / period_s) - 2)  # never too many: the quotient is rounded
             k += 1
+
+    def _learnt(self) -> int:
+        """Ratings and steps of predictors: unless it has risen, to reconcile again would only round."""
+        return sum(ledger.rated for brain in self.brains for ledger in brain.tracked) + self.updates
 
     def _reconcile(self) -> None:
         """Virtual queues, tenant by tenant, and predictors become the means over the instances."""

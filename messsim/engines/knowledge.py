@@ -12,7 +12,6 @@ from .costs import KnownCosts
 
 __all__ = ["knowledge_of"]
 
-SAMPLE = 4096  # requests whose mean known cost stands for the mean of all
 WITHOUT_END = 100_000  # requests that are looked at where nobody knows how many will come: a closed loop in time
 TRAINING = 2**31  # set in the replication: other requests than those of any run
 
@@ -21,20 +20,17 @@ def knowledge_of(
     scenario: Scenario, workload: Workload, pools: list[PoolPlan], costs: KnownCosts, policy: Policy
 ) -> Knowledge:
     """What `policy` may look at."""
-    rate = workload.mean_rate_rps()
-    by_time = rate * scenario.horizon_s if rate and scenario.horizon_s else None
-    expected = workload.length or by_time
-    first = workload.columns(0, SAMPLE)
+    expected = workload.expected_requests
     tells = policy.needs & {"outcomes", "difficulty"}
     return Knowledge(
         alphas=[t.alpha or 0.0 for t in scenario.promises],
         requests=expected / scenario.router.instances if expected else None,
-        mean_costs=costs.of_chunk_when_available(first).mean(axis=1).tolist(),
+        mean_costs=costs.mean(workload),
         mean_satisfaction=workload.mean_satisfaction() if "mean_satisfaction" in policy.needs else None,
         turnover_s=[_turnover_s(workload, pools, m) for m in range(len(scenario.models))]
         if "loads" in policy.needs
         else None,
-        facts=(lambda: _all_facts(workload, costs, scenario.record.chunk)) if tells else None,
+        facts=(lambda: _all_facts(workload, costs)) if tells else None,
         sample=(lambda n: _training_set(scenario, n)) if "training" in policy.needs else None,
     )
 
@@ -46,11 +42,11 @@ def _turnover_s(workload: Workload, pools: list[PoolPlan], model: int) -> float:
     return sum(p.replicas * p.said.max_num_seqs for p in own) / rate if rate > 0 else 0.0
 
 
-def _all_facts(workload: Workload, costs: KnownCosts, size: int) -> Iterator[Facts]:
+def _all_facts(workload: Workload, costs: KnownCosts) -> Iterator[Facts]:
     """Drawn again at every pass: counters make that free of memory."""
     endless = workload.length is None and workload.scenario.arrivals.kind == "closed"
     seen = 0
-    for chunk in workload.chunks(size):
+    for chunk in workload.chunks(workload.chunk_size):
         assert chunk.facts is not None
         yield Facts(chunk.tenant, costs.of_chunk(chunk), chunk.facts)
         seen += len(chunk)

@@ -38,9 +38,11 @@ def assert_certified(holds: bool) -> None:
 
 @dataclass(frozen=True)
 class TenantOutcome:
-    """The promise to one tenant at the end: the plain queues, what was rated, and the sum of the ratings.
+    """The promise to one tenant at the end: the queues, what was rated, and the sum of the ratings.
 
-    What was rated is summed over the instances of the router, and so is its queue.
+    What was rated is summed over the instances of the router, and so are its queues: `queue_tracked`, by which it
+    decides, and `queue_plain`, neither discounted nor windowed, of which the certificate speaks. Those of what was
+    delivered are plain.
     """
 
     name: str
@@ -51,6 +53,7 @@ class TenantOutcome:
     rated: int
     rated_satisfied: float
     queue_tracked: float
+    queue_plain: float
     certificate: float
 
 

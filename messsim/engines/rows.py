@@ -9,6 +9,8 @@ class Rows:
     """A chunk's columns as Python numbers: element by element, lists are several times faster than arrays."""
 
     def __init__(self, chunk: Chunk, feedback_probability: float) -> None:
+        assert chunk.output_tokens is not None
+        assert chunk.feedback_uniform is not None
         self.chunk = chunk
         self.arrival_s = chunk.arrival_s.tolist() if chunk.arrival_s is not None else None
         self.tenant = chunk.tenant.tolist()

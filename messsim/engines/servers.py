@@ -144,12 +144,16 @@ class _GpuServer:
 class _ApiServer:
     """Somebody else's servers: a request starts at once and takes its time."""
 
-    is_up = True
-
     def __init__(self, calendar: Calendar, pool: ServerPool, index: int) -> None:
         self.calendar = calendar
         self.pool = pool
         self.index = index
+        self.failures = 0  # causes that keep it down at present
+        self._calls: dict[Job, Any] = {}  # under way, with the event of its end
+
+    @property
+    def is_up(self) -> bool:
+        return self.failures == 0
 
     @property
     def unfinished(self) -> int:
@@ -161,7 +165,29 @@ class _ApiServer:
         finish_s = first_token_s + said.tpot_s * (job.output_tokens - 1)
         job.served_elsewhere(self.index, now, first_token_s, finish_s)
         order = (ENDS, self.index, 3 + job.request)
-        self.calendar.call_at(lambda _: self.pool.finished(job), finish_s, order)
+        self._calls[job] = self.calendar.call_at(lambda event: self._answer(job, event), finish_s, order)
+
+    def _answer(self, job: Job, event: Any) -> None:
+        if self._calls.get(job) is event:
+            del self._calls[job]
+            self.pool.finished(job)
+
+    def fail(self) -> list[Job]:
+        """It goes down; returns the jobs that it leaves without an answer. What is complete at this instant is."""
+        self.failures += 1
+        self.pool.refresh()
+        now = self.calendar.now
+        cut = [job for job in self._calls if job.finish_s > now]
+        for job in cut:
+            del self._calls[job]
+            job.cut_off(now)
+        return cut
+
+    def repair(self) -> bool:
+        """One cause is mended; returns whether it is up again."""
+        self.failures -= 1
+        self.pool.refresh()
+        return self.is_up
 
 
 class ServerPool:
@@ -190,10 +216,12 @@ class ServerPool:
         """A replica went down or came up."""
         self.up = [s for s in self.servers if s.is_up]
 
-    def is_full(self, max_waiting: int) -> bool:
-        """Whether admission turns requests away here."""
+    def is_closed(self, max_waiting: int | None) -> bool:
+        """Whether it takes nobody more: it has as many as admission lets in, or is an API that is down."""
+        if self.plan.is_api:
+            return not self.up
         places = len(self.up) * self.plan.said.max_num_seqs
-        return not self.plan.is_api and self.unfinished >= places + max_waiting
+        return max_waiting is not None and self.unfinished >= places + max_waiting
 
     def finished(self, job: Job) -> None:
         """A job of this pool is complete."""
@@ -245,11 +273,9 @@ class ModelServers:
 
     def place(self, job: Job, max_waiting: int | None = None) -> bool:
         """Sends a job to a replica; False if it is turned away."""
-        pools = self.pools
-        if max_waiting is not None:
-            pools = [p for p in pools if not p.is_full(max_waiting)]
-            if not pools:
-                return False
+        pools = [p for p in self.pools if not p.is_closed(max_waiting)]
+        if not pools:
+            return False
         own = [p for p in pools if not p.plan.is_api] if self._dispatch == "shared_queue" else []
         if own:  # an API has no queue to share: it is asked when all else is full
             pool = min(own, key=lambda p: p.unfinished / len(p.up) if p.up else math.inf)
@@ -299,13 +325,13 @@ class ModelServers:
         pool.unfinished -= left
         return left
 
-    def resume(self, pool: ServerPool) -> None:
-        """A replica of the pool is up again: it takes what was held."""
+    def resume(self, pool: ServerPool) -> list[Job]:
+        """A replica of the pool is up again; returns what was held and is to be placed again."""
         pool.offer()
         held, self._held = self._held, deque()
         for job in held:
             job.pool.unfinished -= 1
-            self.place(job)
+        return list(held)
 
     def withdraw_all(self, now: float) -> list[Job]:
         """Cuts everything off: all jobs under way or waiting."""

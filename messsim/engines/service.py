@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -55,16 +56,19 @@ class Service:
         servers: ModelServers = self.servers[job.model]
         return servers.place(job, self.max_waiting)
 
-    def retry(self, job: Any) -> None:
-        """Places a failed replica's copy again.
+    def retry(self, job: Any) -> bool:
+        """Places a copy again that a failure hit; False if its model's APIs are down and it has no replicas.
 
         Where an API takes over, what the replica drew is paid at once: no server could tell when the run is cut.
         """
-        self.servers[job.model].place(job)
+        servers: ModelServers = self.servers[job.model]
+        if not servers.place(job):
+            return False
         if job.replica >= 0 and self._plan_of[job.replica].is_api:
             energy_j = job.take_energy_j()
             self._paid_j += energy_j
             job.tag.pay(job.model, energy_j, 0.0)
+        return True
 
     def abort(self, job: Any) -> bool:
         """Nobody waits for a copy any more; returns whether it has left the servers by now. Else it comes finished."""
@@ -102,6 +106,8 @@ class Service:
         plan = self._plan_of[job.replica]
         if not plan.is_api:
             return float(job.usage_s * plan.usd_per_s)
+        if math.isnan(job.finish_s):  # an outage ended it: providers charge for answers
+            return 0.0
         said = plan.said
         prompt_usd = said.usd_per_million_prompt_tokens * job.prompt_tokens
         return float((prompt_usd + said.usd_per_million_output_tokens * job.output_tokens) / 1e6)

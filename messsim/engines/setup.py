@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 
 from messsim.errors import ScenarioError
 from messsim.routing import Policy, build, notes, options_for
+from messsim.routing.learning import warm_start
 from messsim.scenario import Scenario, notes_of
 from messsim.workload import Chunk, Workload
 from messsim.workload.chunk import Floats
+from messsim.workload.labelled import read_labelled
 
+from .automatic import notes_on_options, resolved
 from .cluster import PoolPlan, plan_pools
 from .costs import KnownCosts
+from .forking import check_not_forked
 from .knowledge import knowledge_of
 from .pipeline import ahead
 
@@ -34,13 +38,22 @@ class Setup:
     notes: list[str] = field(default_factory=list)
     pipelined: bool = False
 
-    def draws(self) -> Generator[tuple[Chunk, Floats], None, None]:
+    @property
+    def needs_loads(self) -> bool:
+        """Whether servers are looked at before each decision."""
+        estimate = self.policy.cost_estimate(self.scenario.router)
+        return "loads" in self.policy.needs or estimate == "marginal"
+
+    def draws(self, unread: frozenset[str] = frozenset()) -> Generator[tuple[Chunk, Floats], None, None]:
         """The chunks of requests with their known costs [models, n]; drawn ahead by a thread if pipelined.
+
+        Columns that are `unread` (`Drawing.draw`) are None.
 
         Close it when the run is over, however it ended: no thread is left then.
         """
-        size = self.scenario.record.chunk
-        drawn = ((chunk, self.costs.of_chunk(chunk)) for chunk in self.workload.chunks(size))
+        drawn = (
+            (chunk, self.costs.of_chunk(chunk)) for chunk in self.workload.chunks(self.workload.chunk_size, unread)
+        )
         return ahead(drawn) if self.pipelined else drawn
 
 
@@ -52,21 +65,34 @@ def prepare(scenario: Scenario) -> Setup:
     ScenarioError
         If a data file does not hold what the scenario says, a profile or a policy is unknown, or a request
         may come that never fits a replica's memory.
+    SimulationError
+        If this process was forked from one that had simulated before.
     """
-    scenario = scenario.changed(router=options_for(scenario.router))
-    workload = Workload(scenario)
-    pools = plan_pools(scenario)
-    costs = KnownCosts(scenario, workload, pools)
+    check_not_forked()
+    asked = scenario.changed(router=options_for(scenario.router))
+    workload = Workload(asked)
+    pools = plan_pools(asked)
+    costs = KnownCosts(asked, workload, pools)
+    scenario = resolved(asked, workload, costs)
     policy = build(scenario.router, len(scenario.models), workload.features, scenario.folder)
-    problems = [*_too_long(workload, pools), *_unknowable(scenario, policy)]
+    problems = [*_too_long(workload, pools), *_unknowable(scenario, policy), *_unserved(scenario, policy, pools)]
     if problems:
         raise ScenarioError(problems)
+    _warm(scenario, policy, workload.features)
     workload.draw_for_policy(policy.kernel.uniforms, policy.needs)
     if policy.prepare is not None:
         policy.prepare(policy.kernel, knowledge_of(scenario, workload, pools, costs, policy))
-    said = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(scenario.router, policy)]
-    said += _cost_order(scenario, costs.at_mean(workload.mean_prompt_tokens()))
+    said = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(asked.router, policy)]
+    if "V" in policy.options:
+        said += notes_on_options(asked, scenario, workload, costs)
+    said += _cost_order(scenario, costs.mean(workload))
     return Setup(scenario, workload, pools, costs, policy, said)
+
+
+def _warm(scenario: Scenario, policy: Policy, features: int) -> None:
+    file = scenario.router.predictor.warm_start
+    if file is not None and policy.predictor is not None:
+        warm_start(policy.predictor, *read_labelled(scenario.path(file), scenario.model_names, features))
 
 
 def _too_long(workload: Workload, pools: list[PoolPlan]) -> list[str]:
@@ -87,6 +113,15 @@ def _unknowable(scenario: Scenario, policy: Policy) -> list[str]:
         return [
             f"router.policy = {policy.name!r}: knows how probably each model satisfies, which a table of outcomes does "
             'not tell; expected satisfaction.kind = "irt"'
+        ]
+    return []
+
+
+def _unserved(scenario: Scenario, policy: Policy, pools: list[PoolPlan]) -> list[str]:
+    if policy.cost_estimate(scenario.router) == "marginal" and not pools:
+        return [
+            'router.cost_estimate = "marginal": what a request adds to the batch of a server; '
+            'cluster.mode = "none" has none, expected known, mean or last_explored'
         ]
     return []
 

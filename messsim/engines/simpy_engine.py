@@ -101,8 +101,8 @@ class _Simulation:
         self.observer = observer
         self.setup = setup
         self.calendar = Calendar()
-        self.instances = Instances(s, setup.policy)
-        self.book = RecordBook(sink, s.record.max_open, s.record.chunk)
+        self.instances = Instances(s, setup.policy, setup.costs.marginal())
+        self.book = RecordBook(sink, s.record.max_open, setup.workload.chunk_size)
         self.timeline = Timeline(setup.workload.length)
         self.progress = progress
         self.models = len(s.models)
@@ -110,7 +110,7 @@ class _Simulation:
         self.horizon_s = math.inf if s.horizon_s is None else s.horizon_s
         self.labels = Labels(self.instances, self.calendar, self.horizon_s)
         self.scores = setup.policy.predictor is not None
-        self.needs_loads = "loads" in setup.policy.needs
+        self.needs_loads = setup.needs_loads
         self.loads = np.zeros(self.models)
         self.draws = setup.draws()
         self.rows: Any = None
@@ -291,7 +291,7 @@ class _Simulation:
         everyone = opened.decision.plan == PLAN_ALL
         self.attempts += 1
         self.explored += opened.explored and not opened.explored_before
-        if opened.rated and (everyone or self.setup.policy.learns_every_answer):
+        if opened.rated and (opened.explored or self.setup.policy.learns_every_answer):
             chunk = opened.columns.chunk
             opened.will_learn(chunk.features[:, opened.request - chunk.first])
         self.open.add(opened)
@@ -354,7 +354,7 @@ class _Simulation:
     def goes_on(self, opened: OpenRequest, job: Any) -> bool:
         """Chains: asks the next model, if there is one. Only the last answer is the user's."""
         decision = opened.decision
-        following = self.setup.policy.kernel.finish(
+        following = self.instances.brains[decision.instance].policy.kernel.finish(
             opened.request,
             opened.stage,
             job.model,
@@ -490,6 +490,7 @@ class _Simulation:
             queue_delivered_max=delivered.plain_max,
             rated=tracked.rated,
             rated_satisfied=tracked.satisfied,
-            queue_tracked=tracked.plain,
+            queue_tracked=tracked.queue,
+            queue_plain=tracked.plain,
             certificate=tracked.certificate,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from messsim.wording import number
 
 from .figure import Figure, library
-from .parts import SECONDS, layered, rows, seconds_axis
+from .parts import SECONDS, layered, rows, seconds_axis, tip_title
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +49,11 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
     def y(column: str) -> Any:
         return alt.Y(f"{column}:Q", title=path, scale=scale, axis=axis)
 
-    tips = [alt.Tooltip("cluster:N"), alt.Tooltip("objective:Q", title=unit), alt.Tooltip("told:N", title=path)]
+    tips = [
+        alt.Tooltip("cluster:N"),
+        alt.Tooltip("objective:Q", title=tip_title(unit)),
+        alt.Tooltip("told:N", title=tip_title(path)),
+    ]
     promise = alt.Chart(alt.Data(values=[{"bound": bound}])).mark_rule(style="promise").encode(y=y("bound"))
     whiskers = alt.Chart(rows(drawn.drop_nulls(["low", "high"]))).mark_rule(style="whisker", clip=True)
     layers = [promise, whiskers.encode(x=x, y=y("low"), y2="high:Q")]

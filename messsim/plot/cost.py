@@ -8,7 +8,7 @@ from messsim.wording import number
 
 from .figure import Figure, Run, library
 from .marks import NOTHING, Marks
-from .parts import SQUARES, layered, rows
+from .parts import SQUARES, layered, rows, tip_title
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,12 +35,18 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
     frame = frame.with_columns(order=order, shown=pl.col("cost").map_elements(number, return_dtype=pl.String))
     totals = frame.group_by("kind", maintain_order=True).agg(pl.col("cost").sum())
     totals = totals.with_columns(shown=pl.col("cost").map_elements(number, return_dtype=pl.String))
-    y = alt.Y("kind:N", title=None, sort=kinds, axis=alt.Axis(labelLimit=150, ticks=False, domain=False))
+    y = alt.Y(
+        "kind:N",
+        title=None,
+        sort=None,
+        scale=alt.Scale(domain=kinds),
+        axis=alt.Axis(labelLimit=150, ticks=False, domain=False),
+    )
     most = max(totals["cost"], default=0.0)
     room = alt.Scale(domain=[0, 1.12 * most or 1.0], nice=False)  # for the figure at the bar's end
     axis = alt.Axis(grid=True, tickCount=4)
     x = alt.X("cost:Q", title=f"{unit} per answer", stack="zero", scale=room, axis=axis)
-    tips = ["kind:N", "part:N", alt.Tooltip("shown:N", title=unit)]
+    tips = ["kind:N", "part:N", alt.Tooltip("shown:N", title=tip_title(unit))]
     spent, expected = frame.filter(pl.col("part") != EXPECTED), frame.filter(pl.col("part") == EXPECTED)
     color = alt.Color("part:N", title=None, scale=alt.Scale(domain=parts), legend=SQUARES)
     thick = {"band": 0.6}

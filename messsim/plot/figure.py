@@ -12,7 +12,7 @@ from .theme import LIGHT
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Figure", "Run", "library", "themed"]
+__all__ = ["Figure", "Run", "drawable", "library", "themed"]
 
 WIDTH, HEIGHT = 640, 300
 
@@ -77,8 +77,8 @@ def library() -> Any:
     return altair
 
 
-def themed(figure: Figure) -> Any:
-    """The chart as it is shown outside a report: with title, size and the light colours.
+def drawable(figure: Figure) -> Figure:
+    """The same figure, if it has a chart.
 
     Raises
     ------
@@ -87,5 +87,16 @@ def themed(figure: Figure) -> Any:
     """
     if figure.chart is None:
         raise OutputError(f"{figure.title}: the run has nothing to draw")
-    chart = figure.chart.properties(title=figure.title, width=WIDTH, height=figure.height)
+    return figure
+
+
+def themed(figure: Figure) -> Any:
+    """The chart as it is shown outside a report: with title, size and the light colours.
+
+    Raises
+    ------
+    OutputError
+        If there is nothing to draw.
+    """
+    chart = drawable(figure).chart.properties(title=figure.title, width=WIDTH, height=figure.height)
     return chart.properties(description=figure.description).configure(**LIGHT)

@@ -2,21 +2,95 @@
 
 from __future__ import annotations
 
-import io
+import json
+import os
+import signal
+import subprocess
+import sys
 from typing import Any
 
-__all__ = ["FORMATS", "as_bytes"]
+from messsim.errors import OutputError
 
-FORMATS = ("svg", "png", "html")
+__all__ = ["FORMATS", "as_bytes", "svg_of"]
+
+FORMATS = ("svg", "png")
 PIXELS_PER_POINT = 2
+FAR_S = 600  # the largest chart takes seconds
+
+# What cannot be in a picture's XML, and line ends, which names may have: a sign that stands for each.
+SIGNS = {c: chr(0x2400 + c) for c in range(32)} | {0x7F: "\u2421"}
+SIGNS |= dict.fromkeys([0x2028, 0x2029, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd")
+
+RENDERER = """
+import json, sys
+import vl_convert
+asked = json.load(sys.stdin.buffer)
+if asked["kind"] == "svg":
+    drawn = vl_convert.vegalite_to_svg(asked["chart"], vl_version=asked["version"]).encode("utf-8")
+else:
+    drawn = vl_convert.vegalite_to_png(asked["chart"], vl_version=asked["version"], scale=asked["scale"])
+sys.stdout.buffer.write(drawn)
+"""
 
 
 def as_bytes(chart: Any, kind: str) -> bytes:
-    """A chart as the content of a file of one of the `FORMATS`; HTML has its scripts in it and opens offline."""
-    if kind == "png":
-        image = io.BytesIO()
-        chart.save(image, format="png", scale_factor=PIXELS_PER_POINT)
-        return image.getvalue()
-    text = io.StringIO()
-    chart.save(text, format=kind, **({"inline": True} if kind == "html" else {}))
-    return text.getvalue().encode("utf-8")
+    """A chart as the content of a file of one of the `FORMATS`.
+
+    Raises
+    ------
+    OutputError
+        If the chart cannot be drawn.
+    """
+    return _drawn(chart.to_dict(), kind)
+
+
+def svg_of(chart: Any) -> str:
+    """An Altair chart as SVG text.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be drawn.
+    """
+    return _drawn(chart.to_dict(), "svg").decode("utf-8")
+
+
+def _drawn(chart: dict[str, Any], kind: str) -> bytes:
+    """Drawn by a process of its own: what the renderer cannot take ends that process, and not a study."""
+    import altair
+
+    version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
+    asked = {"chart": _with_signs(chart), "kind": kind, "version": version, "scale": PIXELS_PER_POINT}
+    path = os.pathsep.join(p for p in sys.path if p)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", RENDERER],
+            input=json.dumps(asked).encode("ascii"),
+            capture_output=True,
+            env=os.environ | {"PYTHONPATH": path, "RUST_BACKTRACE": "0"},
+            timeout=FAR_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise OutputError(f"the picture cannot be drawn: {error}") from None
+    if done.returncode != 0:
+        raise OutputError(f"the picture cannot be drawn: {_reason(done.returncode, done.stderr)}")
+    return done.stdout
+
+
+def _reason(code: int, errors: bytes) -> str:
+    if code < 0:
+        return f"its renderer ended by {signal.Signals(-code).name}"
+    lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+    return lines[-1] if lines else f"its renderer ended with exit code {code}"
+
+
+def _with_signs(value: Any) -> Any:
+    """A chart in whose texts nothing is left that breaks its picture."""
+    if isinstance(value, str):
+        return value.translate(SIGNS)
+    if isinstance(value, dict):
+        return {_with_signs(k): _with_signs(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_with_signs(v) for v in value]
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "side_by_side",
     "time_axis",
     "time_unit",
+    "tip_title",
 ]
 
 MOST_SERIES = 8
@@ -121,8 +123,17 @@ def side_by_side(long: pl.DataFrame, x: str, series: str, value: str, names: lis
     numbered = long.with_columns(pl.col(series).replace_strict(numbers, return_dtype=pl.String))
     pivoted = numbered.pivot(series, index=x, values=value).sort(x)
     there = {name: number for name, number in numbers.items() if number in pivoted.columns}
-    tips = [library().Tooltip(f"{number}:Q", title=name, format=form) for name, number in there.items()]
+    tips = [library().Tooltip(f"{number}:Q", title=tip_title(name), format=form) for name, number in there.items()]
     return pivoted.select(x, *there.values()), tips
+
+
+def tip_title(text: str) -> str:
+    r"""Somebody's own words as the title of a tooltip.
+
+    Vega-Lite puts it between quotation marks of an expression and escapes nothing but these: a backslash would begin an
+    escape, a line end would end the expression.
+    """
+    return json.dumps(text)[1:-1].replace('\\"', '"')
 
 
 def layered(*layers: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from messsim.wording import number, percent, seconds
 
 from .figure import Figure, library
-from .parts import SECONDS, SQUARES, folded, layered, rows
+from .parts import SECONDS, SQUARES, folded, layered, rows, tip_title
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,12 +61,12 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     def x(column: str) -> Any:
         return alt.X(f"{column}:Q", title=title, scale=alt.Scale(zero=False, padding=12), axis=axis)
 
-    y = alt.Y("point:N", title=None, sort=order, axis=_named(grid=True))
+    y = alt.Y("point:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=_named(grid=True))
     base = alt.Chart(rows(drawn))
     layers = [
         base.mark_rule(style="whisker").encode(x=x(f"{name}_low"), x2=f"{name}_high:Q", y=y),
         base.mark_point(style="dot", filled=True, size=70).encode(
-            x=x(f"{name}_mean"), y=y, tooltip=["point:N", alt.Tooltip("told:N", title=title)]
+            x=x(f"{name}_mean"), y=y, tooltip=["point:N", alt.Tooltip("told:N", title=tip_title(title))]
         ),
     ]
     if name == "margin":
@@ -132,7 +132,11 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
 
     color = alt.Color("series:N", title=None, scale=alt.Scale(domain=names)) if lines and others else alt.Undefined
     base = alt.Chart(rows(drawn))
-    tips = [alt.Tooltip("value:Q", title=key, format="~g"), "series:N", alt.Tooltip("told:N", title=title)]
+    tips = [
+        alt.Tooltip("value:Q", title=tip_title(key), format="~g"),
+        "series:N",
+        alt.Tooltip("told:N", title=tip_title(title)),
+    ]
     dots = base.mark_point(style="dot", filled=True, size=50).encode(x=x, y=y(columns[0]), color=color, tooltip=tips)
     whiskers = base.mark_rule(style="whisker").encode(x=x, y=y(columns[1]), y2=f"{columns[2]}:Q", color=color)
     curves = base.mark_line(style="median").encode(x=x, y=y(columns[0]), color=color) if lines else None
@@ -166,7 +170,7 @@ def shares(points: pl.DataFrame, models: Sequence[str]) -> Figure:
             x=alt.X("share:Q", title="share of answers", stack="zero", scale=alt.Scale(domain=[0, 1], nice=False)).axis(
                 format="%", tickCount=5
             ),
-            y=alt.Y("point:N", title=None, sort=order, axis=_named()),
+            y=alt.Y("point:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=_named()),
             color=alt.Color("model:N", title=None, scale=alt.Scale(domain=names), legend=SQUARES),
             order="place:Q",
             tooltip=["point:N", "model:N", alt.Tooltip("share:Q", format=".1%")],

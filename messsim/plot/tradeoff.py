@@ -9,7 +9,7 @@ from messsim.wording import percent
 
 from .figure import Figure, library
 from .labels import PLACES, placed
-from .parts import layered, rows
+from .parts import layered, rows, tip_title
 from .points import in_words
 
 if TYPE_CHECKING:
@@ -54,7 +54,11 @@ def tradeoff(
 
     spans = [f"{n}_{p}" for n in FIGURES for p in ("mean", "low", "high")]
     base = alt.Chart(rows(drawn.select("point", *spans, *(f"{n} told" for n in FIGURES))))
-    tips = ["point:N", alt.Tooltip("satisfaction told:N", title="satisfied"), alt.Tooltip("cost told:N", title=unit)]
+    tips = [
+        "point:N",
+        alt.Tooltip("satisfaction told:N", title="satisfied"),
+        alt.Tooltip("cost told:N", title=tip_title(unit)),
+    ]
     layers = [
         base.mark_rule(style="whisker", opacity=0.5).encode(
             x=x("cost_low"), x2="cost_high:Q", y=y("satisfaction_mean")

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
+from .screen import Text
 from .tables import Fitting
 
 __all__ = ["accuracy", "accuracy_page", "group_table", "row_table", "rows_csv", "summary_table", "unknown_table"]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from messsim.errors import OutputError
+from messsim.plot.files import svg_of
 
 __all__ = ["accuracy_svg"]
 
@@ -26,7 +27,6 @@ def accuracy_svg(found: dict[str, Any]) -> dict[str, str]:
     """
     try:
         import altair as alt
-        import vl_convert
     except ImportError:
         raise OutputError("Altair is not installed; expected `pip install messsim[plot]` for plots") from None
     alt.data_transformers.disable_max_rows()
@@ -45,7 +45,7 @@ def accuracy_svg(found: dict[str, Any]) -> dict[str, str]:
         chart = chart.properties(title=titles[name], background="white").configure_legend(
             orient="bottom", columns=3, labelLimit=0
         )
-        drawn[name] = str(vl_convert.vegalite_to_svg(chart.to_dict()))
+        drawn[name] = svg_of(chart)
     return drawn
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
+from .screen import Text
 from .tables import Fitting, number, percent, seconds
 
 __all__ = ["checklist"]
@@ -18,7 +18,7 @@ def checklist(found: dict[str, Any]) -> RenderableType:
     parts += [Text(), _models(found)]
     if found["pools"]:
         parts += [Text(), _pools(found)]
-        parts += [_stability(p) for p in found["pools"] if p["load"] is not None and p["load"] >= 0.9]
+        parts += [_stability(p) for p in found["pools"] if p["peak_load"] is not None and p["peak_load"] >= 0.9]
     expect = found["expect"]
     if expect["wall_s"] is not None:
         parts.append(
@@ -33,6 +33,8 @@ def checklist(found: dict[str, Any]) -> RenderableType:
 
 def _headline(found: dict[str, Any]) -> Text:
     rate = "as clients ask" if found["rate_rps"] is None else f"{found['rate_rps']:.4g} requests/s"
+    if found["rate_rps"] is not None and found["peak_rate_rps"] > found["rate_rps"]:
+        rate += f", {found['peak_rate_rps']:.4g} in the busiest minute"
     many = "" if found["requests"] is None else f"{found['requests']:,.0f} requests, "
     return Text(f"{found['scenario']}: {many}{rate}, policy {found['policy']}", style="bold")
 
@@ -79,4 +81,10 @@ def _pools(found: dict[str, Any]) -> RenderableType:
 def _stability(pool: dict[str, Any]) -> Text:
     if pool["load"] >= 1:
         return Text(f"pool {pool['name']} gets more than it can sustain: its queue grows", style="bold red")
+    if pool["peak_load"] >= 1:
+        return Text(
+            f"pool {pool['name']} gets more than it can sustain in its busiest minute "
+            f"(load {percent(pool['peak_load'], 0)}): expect a queue then",
+            style="yellow",
+        )
     return Text(f"pool {pool['name']} is near saturation: expect long queues", style="yellow")

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
+from .screen import Text
 from .tables import Fitting, half_width, number, percent, seconds
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fi
             _kept(f["sla.time_to_compliance"], replications),
             _spread(f["cost.per_request"], number),
             _mean(f["cost.per_request_without_exploration"], number),
-            _mean(f["cost.ratio_to_oracle"], number),
+            _mean(f["cost.ratio_to_simulated_oracle"], number),
             _mean(f["cost.ratio_to_statistical_oracle"], number),
         )
     return table

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from messsim.plot.replications import charts_of
 from messsim.wording import half_width, number, percent
 
 from .page import Page, Section, Table, Tile
+from .screen import Text
 from .tables import Fitting, grid
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from messsim.scenario.overrides import format_value
 
+from .screen import Text
 from .tables import grid, number, seconds
 
 __all__ = ["import_summary", "import_toml"]

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else: no server, no network, no fonts."""
+"""A report, or one chart, as one HTML file that needs nothing else: no server, no network, no fonts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from messsim.plot.figure import Figure, library
+from messsim.plot.figure import Figure, drawable, library
 from messsim.plot.theme import DARK, LIGHT
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Page", "Section", "Table", "Tile", "html"]
+__all__ = ["Page", "Section", "Table", "Tile", "chart_html", "html"]
 
 HERE = Path(__file__).parent
 
@@ -87,24 +87,45 @@ class Page:
 
 
 def html(page: Page) -> bytes:
-    """The file.
+    """The file of a report."""
+    figures = [figure for section in page.sections for figure in section.figures if figure.chart is not None]
+    return _rendered("page.html", figures, page=page)
 
-    Whatever comes from a scenario is escaped by Jinja; only the page's own scripts may run, by their hashes, and
-    nothing may be fetched (Content-Security-Policy).
+
+def chart_html(figure: Figure) -> bytes:
+    """The file of one chart, with its note and its figures.
+
+    Raises
+    ------
+    OutputError
+        If there is nothing to draw.
+    """
+    return _rendered("chart.html", [drawable(figure)], figure=figure)
+
+
+def _rendered(template: str, figures: list[Figure], **values: Any) -> bytes:
+    """A template in its frame, which holds all that makes a page safe.
+
+    Whatever comes from a scenario is escaped by Jinja, as text and, by its ``tojson``, as JSON (``<``, ``>``, ``&`` and
+    all beyond ASCII); only the page's own scripts may run, by their hashes, and nothing may be fetched
+    (Content-Security-Policy).
     """
     import jinja2
     from markupsafe import Markup
 
     library()
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    figures = [figure for section in page.sections for figure in section.figures if figure.chart is not None]
     scripts = [_bundle(), _own("page.js")]
     return (
-        environment.from_string(_own("page.html"))
+        environment.get_template(template)
         .render(
-            page=page,
+            values,
             table_of=Table.of,
             style=Markup(_own("page.css")),
             scripts=[Markup(s) for s in scripts],

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
+from .screen import Text
 from .tables import Fitting, number, percent
 
 __all__ = ["cost_table", "paper_csv", "paper_page", "paper_table", "paper_tables", "provider_table"]

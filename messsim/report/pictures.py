@@ -1,11 +1,10 @@
 """Charts as files."""
 
 from importlib.util import find_spec
-from typing import Any
 
 from messsim.errors import ScenarioError
 
-__all__ = ["needs_altair", "svg_of"]
+__all__ = ["needs_altair"]
 
 
 def needs_altair() -> None:
@@ -18,11 +17,3 @@ def needs_altair() -> None:
     """
     if missing := [name for name in ("altair", "vl_convert") if find_spec(name) is None]:
         raise ScenarioError(f"{' and '.join(missing)} not installed; expected `pip install messsim[plot]` for pictures")
-
-
-def svg_of(chart: Any) -> str:
-    """An Altair chart as SVG text."""
-    needs_altair()
-    import vl_convert
-
-    return str(vl_convert.vegalite_to_svg(chart.to_dict()))

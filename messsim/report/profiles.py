@@ -1,10 +1,10 @@
 """The zoo as tables."""
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from messsim.zoo import Profile, gpu_seconds, load_gpus, load_models, load_sources
 
+from .screen import Text
 from .tables import Fitting
 
 __all__ = ["profile_details", "profile_list"]

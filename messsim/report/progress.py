@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .tables import percent
+from messsim.wording import percent, visible
 
 if TYPE_CHECKING:
     from messsim.engines import Progress as RunProgress
@@ -23,7 +23,7 @@ def progress_bar(console: Console, name: str) -> Iterator["Callable[[RunProgress
         yield None
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[rate]}"),
@@ -31,7 +31,7 @@ def progress_bar(console: Console, name: str) -> Iterator["Callable[[RunProgress
         TextColumn("satisfied {task.fields[satisfied]}  Q {task.fields[queue]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(name, total=1.0, rate="", satisfied="-", queue="-")
+        task = bar.add_task(visible(name), total=1.0, rate="", satisfied="-", queue="-")
 
         def tell(progress: "RunProgress") -> None:
             elapsed = bar.tasks[task].elapsed or 0.0
@@ -57,8 +57,8 @@ def runs_bar(console: Console, name: str) -> Iterator[Callable[[int, int], None]
     if not console.is_terminal:
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("runs,"))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("runs,"))
     left = (TimeRemainingColumn(), TextColumn("left"))
     with Progress(*columns, *left, console=console, transient=True) as bar:
-        task = bar.add_task(name, total=None)
+        task = bar.add_task(visible(name), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

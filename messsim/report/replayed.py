@@ -4,8 +4,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.text import Text
 
+from .screen import Text
 from .tables import Fitting, grid, number, percent
 
 __all__ = ["replayed"]
@@ -19,7 +19,8 @@ KINDS = {
 
 def replayed(found: dict[str, Any]) -> RenderableType:
     """What the log supports, then what it cannot."""
-    head = f"{found['requests']:,} requests, {percent(found['alpha'], 2)} promised: {KINDS[found['kind']]}"
+    promise = f"{percent(found['alpha'], 2)} promised, V = {found['V']:g}"
+    head = f"{found['requests']:,} requests, {promise}: {KINDS[found['kind']]}"
     parts: list[RenderableType] = [Text(head, style="bold"), Text("")]
     routers = [(name, found[key]) for name, key in (("logged", "logged"), ("mess+", "mess_plus")) if found[key]]
     parts += [_routers(routers), Text("")]
@@ -28,6 +29,7 @@ def replayed(found: dict[str, Any]) -> RenderableType:
     parts.append(_shares(found, routers))
     if found.get("baselines"):
         parts += [Text(""), _baselines(found["baselines"])]
+    parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
     for refusal in found["refused"]:
         parts += [Text(""), Text(f"refused: {refusal['what']}", style="yellow")]
         parts.append(Padding(Text(refusal["why"], style="dim"), (0, 0, 0, 2)))

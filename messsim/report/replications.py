@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
+from .screen import Text
 from .tables import Fitting, number, percent
 
 __all__ = ["replication_csv", "replication_table"]

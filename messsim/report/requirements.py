@@ -3,8 +3,8 @@
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
+from .screen import Text
 from .tables import Fitting, number
 
 __all__ = ["requirement_line", "requirement_table"]

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from messsim.scenario.overrides import format_value
 
+from .screen import Text
 from .tables import Fitting, half_width, number
 
 __all__ = ["spread", "sweep_table"]

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
-from rich.text import Text
 
 from messsim.wording import half_width, number, percent, seconds
+
+from .screen import Text
 
 __all__ = ["Fitting", "grid", "half_width", "number", "percent", "seconds"]
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from messsim.wording import unanswered
 
+from .screen import Text
 from .tables import Fitting, grid, number, percent, seconds
 from .verdict import verdict
 

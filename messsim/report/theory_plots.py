@@ -3,9 +3,10 @@
 import math
 from typing import Any
 
+from messsim.plot.files import svg_of
 from messsim.plot.theme import LIGHT
 
-from .pictures import needs_altair, svg_of
+from .pictures import needs_altair
 from .theory import PICTURES
 
 __all__ = ["theory_svg"]

@@ -7,33 +7,29 @@ from messsim.wording import percent
 
 __all__ = ["Verdict", "least_margin", "verdict"]
 
-ROUNDING = 1e-9  # sums of alpha are rounded
-
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the promise was kept; None where nobody was answered. With several tenants the worst margin counts."""
+    """Whether the promise was kept; None where nobody was answered."""
 
     kept: bool | None
     text: str
 
 
 def verdict(summary: dict[str, Any]) -> Verdict:
-    """Kept or missed; with several tenants, kept only if kept for each."""
+    """The summary's own verdict, in words; with several tenants those of the one with the least margin."""
     tenants = summary["tenants"]
     worst = least_margin(tenants)
     if worst is None:
         return Verdict(None, "nobody was answered")
-    margin = worst["satisfaction"] - worst["alpha"]
     who = f" to {worst['name']}" if len(tenants) > 1 else ""
     return Verdict(
-        margin >= -ROUNDING,
+        summary["sla"]["kept"],
         f"{percent(worst['satisfaction'], 2)} of answers satisfy, {percent(worst['alpha'], 2)} promised{who} "
-        f"({100 * margin:+.2f} points)",
+        f"({100 * worst['margin']:+.2f} points)",
     )
 
 
 def least_margin(tenants: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The tenant whose satisfaction is least above its promise; None where nobody was answered."""
-    answered = [t for t in tenants if t["satisfaction"] is not None]
-    return min(answered, key=lambda t: t["satisfaction"] - t["alpha"], default=None)
+    """The tenant by whom a run is judged, whose margin is the least; None where nobody was answered."""
+    return min((t for t in tenants if t["margin"] is not None), key=lambda t: t["margin"], default=None)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
+from .screen import Text
 from .tables import Fitting
 
 __all__ = ["verification", "verification_page"]

@@ -1,13 +1,14 @@
 """From record columns to summary, frames and files; never calls back into an engine."""
 
-from .directory import check_free, complete_or_absent, whole_or_absent, write_file, writing
-from .frames import joined, record_frame, timeline_frame
+from .directory import complete_or_absent, leftovers, whole_or_absent, write_file, writing
+from .frames import joined, record_frame, timeline_frame, write_parquet
 from .intervals import Interval, is_precise, paired_difference, replication_interval
 from .provenance import provenance
 from .result import Result
 from .stationary import warmup_note
 from .summary import summarise
 from .tally import Tally
+from .targets import check_free, check_replaceable
 from .whole import check_whole, reading_records
 from .writer import RecordWriter
 
@@ -17,10 +18,12 @@ __all__ = [
     "Result",
     "Tally",
     "check_free",
+    "check_replaceable",
     "check_whole",
     "complete_or_absent",
     "is_precise",
     "joined",
+    "leftovers",
     "paired_difference",
     "provenance",
     "reading_records",
@@ -31,5 +34,6 @@ __all__ = [
     "warmup_note",
     "whole_or_absent",
     "write_file",
+    "write_parquet",
     "writing",
 ]

@@ -1,53 +1,78 @@
-"""A directory of results that is complete or absent."""
+"""Results that are complete or absent: written beside their place, put there when they are whole."""
 
 import contextlib
+import fcntl
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from messsim.errors import OutputError
 
-__all__ = ["check_free", "complete_or_absent", "whole_or_absent", "write_file", "write_texts", "writing"]
+from .targets import check_free, check_replaceable
 
+__all__ = ["complete_or_absent", "leftovers", "whole_or_absent", "write_file", "write_texts", "writing"]
 
-def check_free(target: Path, kind: str = "directory") -> None:
-    """Raises before a run if its results could not be written in the end.
-
-    Raises
-    ------
-    OutputError
-        If the directory (or file) exists already, or its parent cannot be written to.
-    """
-    if target.exists():
-        raise OutputError(f"{target}: exists already; expected a {kind} that is yet to be made")
-    parent = target.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    if not parent.is_dir():
-        raise OutputError(f"{target}: {parent} is no directory")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{target}: {parent} cannot be written to")
+MOST_CHARACTERS = 50  # of a name, in the name of its partial results: four bytes each at most
+NOTHING_LEFT = "nothing is left of it"
 
 
 @contextlib.contextmanager
 def complete_or_absent(target: Path) -> Iterator[Path]:
-    """Gives a directory beside the target; it becomes the target if all goes well, and vanishes if not."""
+    """Gives a directory beside the target; it becomes the target if all goes well, and vanishes if not.
+
+    Raises
+    ------
+    OutputError
+        If the target cannot be written. Where somebody made it meanwhile, what was to be there is kept, and the
+        error tells under which name.
+    """
     check_free(target)
-    beside = target.absolute().with_name(f".{target.name}.{os.getpid()}.partial")
+    beside = _beside(target)
     made = [parent for parent in beside.parents if not parent.exists()]
+    with contextlib.ExitStack() as held:
+        try:
+            with writing(target):
+                beside.mkdir(parents=True)
+                held.enter_context(_locked(beside))
+            yield beside
+            _put_in_place(beside, target)
+        except _KeptElsewhere:
+            raise
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            for parent in made:  # the innermost first; those that are in use stay
+                with contextlib.suppress(OSError):
+                    parent.rmdir()
+            raise
+
+
+class _KeptElsewhere(OutputError):
+    """The name was taken; the results are whole under another one."""
+
+
+def _put_in_place(beside: Path, target: Path) -> None:
     try:
-        with writing(target):
-            beside.mkdir(parents=True)
-        yield beside
-        with writing(target):
-            beside.rename(target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        for parent in made:  # the innermost first; those that are in use stay
+        beside.rename(target)
+    except OSError as error:
+        if not beside.exists():
+            raise OutputError(f"{target}: cannot be written: {error.strerror}; {NOTHING_LEFT}") from error
+        kept = _put_under_another_name(beside, target)
+        raise _KeptElsewhere(
+            f"{target}: cannot be written: {error.strerror}; what was to be there is whole in {kept}"
+        ) from error
+
+
+def _put_under_another_name(beside: Path, target: Path) -> Path:
+    """The first of NAME-2, NAME-3, ... that is free; none where no name can be given."""
+    for number in range(2, 100):
+        other = target.with_name(f"{target.name}-{number}")
+        if not os.path.lexists(other):
             with contextlib.suppress(OSError):
-                parent.rmdir()
+                return beside.rename(other)
+    return beside
 
 
 def write_texts(target: Path, texts: dict[str, str]) -> None:
@@ -71,27 +96,79 @@ def write_file(target: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def whole_or_absent(target: Path) -> Iterator[Path]:
-    """Gives a file beside the target; it takes the target's place if all goes well, and vanishes if not."""
-    beside = target.absolute().with_name(f".{target.name}.{os.getpid()}.partial")
+    """Gives a file beside the target; it takes the target's place if all goes well, and vanishes if not.
+
+    Where the target is a link, what it leads to is replaced, and the link stays.
+    """
+    check_replaceable(target)
+    place = target.resolve() if target.is_symlink() else target
+    beside = _beside(place)
     with writing(target):
         try:
             beside.parent.mkdir(parents=True, exist_ok=True)
-            yield beside
-            beside.replace(target)
+            beside.touch(exist_ok=False)
+            with _locked(beside):
+                yield beside
+                beside.replace(place)
         finally:
             beside.unlink(missing_ok=True)
 
 
+def _beside(target: Path) -> Path:
+    """A name that no other process or thread has, for what is yet to become the target."""
+    return target.absolute().with_name(f"{_stem(target)}{secrets.token_hex(8)}.partial")
+
+
+def _stem(target: Path) -> str:
+    return f".{target.name[:MOST_CHARACTERS]}."
+
+
 @contextlib.contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """Turns what goes wrong while writing into an OutputError that names the target."""
+def _locked(path: Path) -> Iterator[None]:
+    """While this lasts the file or directory is in use; the system ends that however the process ends."""
+    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(opened)
+
+
+def leftovers(target: Path) -> list[Path]:
+    """Partial results for a target whose process was killed: those that nobody writes any more."""
+    pattern = re.compile(re.escape(_stem(target)) + r"[0-9a-f]+\.partial")
+    try:
+        names = sorted(path.name for path in target.absolute().parent.iterdir() if pattern.fullmatch(path.name))
+    except OSError:
+        return []
+    return [path for name in names if _abandoned(path := target.with_name(name))]
+
+
+def _abandoned(path: Path) -> bool:
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(opened)
+    return True
+
+
+@contextlib.contextmanager
+def writing(target: Path, kept: str = NOTHING_LEFT) -> Iterator[None]:
+    """Turns what goes wrong while writing into an OutputError that names the target and what is kept of it."""
     try:
         yield
     except Exception as error:
         reason = _reason(error)
         if reason is None:
             raise
-        raise OutputError(f"{target}: cannot be written: {reason}; nothing is left of it") from error
+        raise OutputError(f"{target}: cannot be written: {reason}; {kept}") from error
 
 
 def _reason(error: Exception) -> str | None:

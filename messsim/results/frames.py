@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +17,21 @@ from .running import Running
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["joined", "record_frame", "timeline_frame"]
+__all__ = ["joined", "record_frame", "timeline_frame", "write_parquet"]
 
 CURVES = ("satisfaction_running", "promise_running", "cost_running")
+
+
+def write_parquet(frame: pl.DataFrame, path: Path, **options: Any) -> None:
+    """Writes a frame to an open file: Polars takes no name that is not UTF-8."""
+    with path.open("wb") as file:
+        frame.write_parquet(file, **options)
 
 
 def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:
     """One row a request.
 
-    Columns as in DESIGN §8, and `status`. With ``record.potential_outcomes`` also ``s_MODEL`` and
+    Columns as in docs/files.md. With ``record.potential_outcomes`` also ``s_MODEL`` and
     ``known_cost_MODEL`` for every model.
     """
     import polars as pl

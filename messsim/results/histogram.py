@@ -6,16 +6,20 @@ from numpy.typing import NDArray
 from messsim import _core
 from messsim.workload.chunk import Floats
 
-__all__ = ["BINS_PER_OCTAVE", "LEAST", "LogHistogram", "ScoreHistogram"]
+__all__ = ["BINS_PER_OCTAVE", "LEAST", "LogHistogram", "LogHistograms", "ScoreHistogram"]
 
 BINS_PER_OCTAVE = 1024
-LEAST, OCTAVES = 2.0**-20, 44  # from a microsecond to half a year of seconds
+LEAST, OCTAVES = 2.0**-20, 60  # from a microsecond to 2^40 s, as long as a trace may be
+
+BINS = BINS_PER_OCTAVE * OCTAVES
+LN_2 = 0.6931471805599453
+SHARES = [0.5, 0.9, 0.95, 0.99]
 
 Counts = NDArray[np.int64]
 
 
 def _empty(number: int) -> tuple[Counts, Counts, Floats]:
-    return np.zeros((number, BINS_PER_OCTAVE * OCTAVES), np.int64), np.zeros(number, np.int64), np.zeros(number)
+    return np.zeros((number, BINS), np.int64), np.zeros(number, np.int64), np.zeros(number)
 
 
 class LogHistogram:
@@ -56,26 +60,73 @@ class LogHistogram:
         return float(self._sum[0]) / self.count if self.count else None
 
     def quantiles(self, shares: list[float]) -> list[float | None]:
-        """The smallest value with at least that share at or below it, for each share."""
-        count = self.count
-        if count == 0:
-            return [None] * len(shares)
-        zeros = int(self._zeros[0])
-        cumulative = zeros + np.cumsum(self._counts[0])
-        found: list[float | None] = []
-        for share in shares:
-            rank = max(int(np.ceil(share * count)), 1)
-            if rank <= zeros:
-                found.append(0.0)
-                continue
-            at = int(np.searchsorted(cumulative, rank))
-            found.append(float(LEAST * 2.0 ** ((at + 0.5) / BINS_PER_OCTAVE)))
-        return found
+        """The smallest value with at least that share at or below it, for each share; None where it is off the grid."""
+        bins = np.flatnonzero(self._counts[0])
+        return _quantiles(bins, self._counts[0][bins], int(self._zeros[0]), shares)
 
     def summary(self) -> dict[str, float | None]:
         """Mean, p50, p90, p95, p99."""
-        p50, p90, p95, p99 = self.quantiles([0.5, 0.9, 0.95, 0.99])
+        p50, p90, p95, p99 = self.quantiles(SHARES)
         return {"mean": self.mean, "p50": p50, "p90": p90, "p95": p95, "p99": p99}
+
+
+class LogHistograms:
+    """A `LogHistogram` each for many, which holds only the bins that are not empty: few values take little memory."""
+
+    MOST_PENDING = 1 << 22  # values, before those of equal bins are counted together
+
+    def __init__(self, number: int) -> None:
+        self._zeros, self._sums = np.zeros(number, np.int64), np.zeros(number)
+        self._keys, self._counts = np.empty(0, np.int64), np.empty(0, np.int64)
+        self._pending: list[Counts] = []
+
+    def add(self, which: Counts, values: Floats) -> None:
+        """Counts values >= 0, each in the histogram of its number; NaN does not take part."""
+        zero, more = values == 0.0, values > 0.0
+        np.add.at(self._zeros, which[zero], 1)
+        np.add.at(self._sums, which[more], values[more])  # one after the other, as a single histogram does
+        scale = BINS_PER_OCTAVE / LN_2
+        at = np.floor(_core.log(values[more]) * scale - _core.log(np.array([LEAST]))[0] * scale)
+        self._pending.append(which[more] * BINS + np.clip(at, 0, BINS - 1).astype(np.int64))
+        if sum(map(len, self._pending)) > self.MOST_PENDING:
+            self._merge()
+
+    def _merge(self) -> None:
+        keys, counts = np.unique(np.concatenate([*self._pending, np.empty(0, np.int64)]), return_counts=True)
+        together = np.concatenate([self._keys, keys])
+        self._keys, place = np.unique(together, return_inverse=True)
+        merged = np.zeros(len(self._keys), np.int64)
+        np.add.at(merged, place, np.concatenate([self._counts, counts]))
+        self._counts, self._pending = merged, []
+
+    def summary(self, which: int) -> dict[str, float | None]:
+        """Mean, p50, p90, p95, p99 of one of them."""
+        if self._pending:
+            self._merge()
+        start, end = np.searchsorted(self._keys, [which * BINS, (which + 1) * BINS])
+        zeros, counts = int(self._zeros[which]), self._counts[start:end]
+        count = zeros + int(counts.sum())
+        mean = float(self._sums[which]) / count if count else None
+        p50, p90, p95, p99 = _quantiles(self._keys[start:end] - which * BINS, counts, zeros, SHARES)
+        return {"mean": mean, "p50": p50, "p90": p90, "p95": p95, "p99": p99}
+
+
+def _quantiles(bins: Counts, counts: Counts, zeros: int, shares: list[float]) -> list[float | None]:
+    """The smallest value with at least that share at or below it; `bins` are those with counts above 0, in order."""
+    cumulative = zeros + np.cumsum(counts)
+    count = int(cumulative[-1]) if len(cumulative) else zeros
+    if count == 0:
+        return [None] * len(shares)
+    found: list[float | None] = []
+    for share in shares:
+        rank = max(int(np.ceil(share * count)), 1)
+        if rank <= zeros:
+            found.append(0.0)
+            continue
+        at = int(bins[np.searchsorted(cumulative, rank)])
+        beyond = at == BINS - 1  # the last bin also holds all that is larger
+        found.append(None if beyond else float(LEAST * 2.0 ** ((at + 0.5) / BINS_PER_OCTAVE)))
+    return found
 
 
 class ScoreHistogram:

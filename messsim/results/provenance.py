@@ -1,11 +1,13 @@
 """Where a result comes from: versions, machine, data."""
 
-import hashlib
 import os
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from messsim.files import sha256
+from messsim.routing.imports import modules_beside
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
@@ -21,12 +23,22 @@ def provenance(scenario: Scenario) -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
-        "data": {f: hashlib.sha256(scenario.path(f).read_bytes()).hexdigest() for f in files_of(scenario)},
+        "data": {name: sha256(scenario.path(name)) for _, name in files_of(scenario)},
     }
 
 
-def files_of(scenario: Scenario) -> list[str]:
-    """Every file that a run reads beside its scenario, as the scenario names it."""
-    said = (scenario.arrivals, scenario.satisfaction)
-    files = [part.file for part in said if part.kind in ("trace", "table")]
-    return files + [scenario.router.policy] * scenario.router.policy.endswith(".py")
+def files_of(scenario: Scenario) -> list[tuple[str, str]]:
+    """Every file that a run reads beside its scenario: the key that names it, and its path as the scenario names it.
+
+    Of a policy in a file these are also the modules that it imports from beside it. Profiles of one's own are not
+    among them: their figures stand in the scenario once it is read.
+    """
+    parts = (("arrivals.file", scenario.arrivals), ("satisfaction.file", scenario.satisfaction))
+    files = [(key, part.file) for key, part in parts if part.kind in ("trace", "table")]
+    policy = scenario.router.policy
+    if policy.endswith(".py"):
+        files.append(("router.policy", policy))
+        path = scenario.path(policy)
+        names = [str(Path(policy).parent / m.relative_to(path.parent)) for m in modules_beside(path)]
+        files += [("router.policy imports", name) for name in names]
+    return files

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from messsim.errors import OutputError
+from messsim import files
+from messsim.errors import DataError, OutputError
 from messsim.plot import Plots
+from messsim.workload.blocks import whole
+from messsim.workload.parquet import check_layout
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,13 +50,11 @@ class Result:
         OutputError
             If the run neither wrote its records nor kept them.
         """
-        import polars as pl
-
         if self._records is not None:
             return self._records.lazy()
         if self.directory is None:
             raise OutputError("the run kept no records; expected run(..., out=DIR) or keep_records=True")
-        return pl.scan_parquet(self.directory / "requests" / "part-*.parquet")
+        return _scanned(self.directory / "requests")
 
     @property
     def plot(self) -> Plots:
@@ -69,12 +70,34 @@ class Result:
         OutputError
             If it is no such directory.
         """
-        import polars as pl
-
         path = Path(directory)
         try:
-            summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
-            timeline = pl.read_parquet(path / "timeline.parquet")
-        except (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            summary = files.read_json(path / "summary.json")
+            timeline = whole(path / "timeline.parquet")
+        except (OSError, ValueError, DataError) as error:
             raise OutputError(f"{path}: expected a directory that `messsim run --out` wrote ({error})") from None
+        if not isinstance(summary, dict):
+            raise OutputError(f"{path}/summary.json: expected an object; it is damaged")
         return cls(summary, timeline, directory=path)
+
+
+def _scanned(folder: Path) -> pl.LazyFrame:
+    """The records of a run. Names that Polars cannot take are opened for it."""
+    import polars as pl
+
+    parts = sorted(folder.glob("part-*.parquet"))
+    if not parts:
+        raise OutputError(f"{folder}: holds no records of requests; it is damaged")
+    for part in parts:
+        try:
+            with files.open_file(part) as file:
+                check_layout(file)
+        except OSError as error:
+            raise OutputError(f"{part}: {files.why(error)}") from None
+        except ValueError as error:
+            raise OutputError(f"{part}: cannot be read: {error}") from None
+    if all(map(files.is_utf8, parts)):
+        return pl.scan_parquet(parts, glob=False)
+    with contextlib.ExitStack() as stack:
+        opened: list[IO[bytes]] = [stack.enter_context(part.open("rb")) for part in parts]
+        return pl.scan_parquet(opened)  # it keeps descriptors of its own

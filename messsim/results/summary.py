@@ -14,6 +14,7 @@ from .histogram import LogHistogram, ScoreHistogram
 from .oracle import Oracle, oracle_of
 from .stationary import latency_intervals
 from .tally import Tally
+from .verdict import Verdict, mean_alpha, verdict_of, verdict_of_all
 from .windows import Windows
 
 __all__ = ["peak_rss_mib", "summarise"]
@@ -88,19 +89,24 @@ def _requests(outcome: Outcome, tally: Tally) -> dict[str, Any]:
 def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
     running, tenants = tally.running, outcome.tenants
     rated = sum(t.rated for t in tenants)
-    promised = sum(t.alpha * t.rated - t.queue_tracked for t in tenants)
-    alpha = running.alpha if running.alpha is not None else scenario.sla.alpha
+    promised = sum(t.alpha * t.rated - t.queue_plain for t in tenants)
+    mean = mean_alpha([t.alpha for t in tenants], tally.tenant_answered.tolist())
+    alpha = scenario.sla.alpha if mean is None else mean
     satisfaction = running.mean
+    overall = verdict_of(satisfaction, alpha)
+    judged = verdict_of_all([_verdict(outcome, tally, k) for k in range(len(tenants))])
     return {
-        # one tenant: exactly the scenario's figure, not a mean of it
-        "alpha": tenants[0].alpha if len(tenants) == 1 else alpha,
+        "alpha": alpha,
+        "kept": judged.kept,
+        "margin": judged.margin,
         "satisfaction": satisfaction,
         "satisfaction_time_mean": running.time_mean,
         "satisfaction_per_arrived": running.satisfied / tally.arrived if tally.arrived else None,
-        "shortfall": None if satisfaction is None else max(0.0, alpha - satisfaction),
+        "shortfall": None if overall.margin is None else max(0.0, -overall.margin),
         "queue_final": sum(t.queue_delivered for t in tenants),
         "queue_max": max(t.queue_delivered_max for t in tenants),
         "queue_tracked_final": sum(t.queue_tracked for t in tenants),
+        "queue_plain_final": sum(t.queue_plain for t in tenants),
         "rated": rated,
         "satisfaction_rated": sum(t.rated_satisfied for t in tenants) / rated if rated else None,
         "certificate": promised / rated if rated and not scenario.feedback.raters_err else None,
@@ -216,18 +222,29 @@ def _pool(scenario: Scenario, pool: PoolOutcome) -> dict[str, Any]:
     }
 
 
+def _verdict(outcome: Outcome, tally: Tally, k: int) -> Verdict:
+    return verdict_of(_satisfaction_of_tenant(tally, k), outcome.tenants[k].alpha)
+
+
+def _satisfaction_of_tenant(tally: Tally, k: int) -> float | None:
+    answered = int(tally.tenant_answered[k])
+    return float(tally.tenant_satisfied[k]) / answered if answered else None
+
+
 def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> dict[str, Any]:
-    tenant, answered = outcome.tenants[k], int(tally.tenant_answered[k])
+    tenant, judged = outcome.tenants[k], _verdict(outcome, tally, k)
     return {
         "name": tenant.name,
         "alpha": tenant.alpha,
-        "satisfaction": float(tally.tenant_satisfied[k]) / answered if answered else None,
-        "answered": answered,
+        "satisfaction": _satisfaction_of_tenant(tally, k),
+        "kept": judged.kept,
+        "margin": judged.margin,
+        "answered": int(tally.tenant_answered[k]),
         "queue_final": tenant.queue_delivered,
         "certificate": tenant.certificate if tenant.rated and not scenario.feedback.raters_err else None,
         "rated": tenant.rated,
         "windows": _windows(scenario, outcome, tally.tenant_windows[k]),
-        "latency_s": tally.by_tenant[k].summary(),
+        "latency_s": tally.latencies_of_tenant(k),
     }
 
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messsim import _core
 from messsim.engines import RecordChunk
@@ -14,7 +15,7 @@ from messsim.workload.chunk import Floats
 
 from .applicability import refusal
 from .blocks import Block, Blocks
-from .histogram import BINS_PER_OCTAVE, LEAST, LogHistogram, ScoreHistogram
+from .histogram import BINS_PER_OCTAVE, LEAST, LogHistogram, LogHistograms, ScoreHistogram
 from .running import Running
 from .steady import Batches
 from .sums import Sums
@@ -22,6 +23,7 @@ from .windows import windows_of
 
 __all__ = ["Latencies", "Tally"]
 
+FEW_TENANTS = 64  # for whom a whole histogram each is the faster way
 BLOCK = 65_536  # requests that are summed at once: the size of a chunk by default, so that nothing is copied
 
 
@@ -41,6 +43,25 @@ class Latencies:
     def summary(self) -> dict[str, dict[str, float | None]]:
         """Mean and percentiles of each."""
         return {name: h.summary() for name, h in zip(self.NAMES, self.histograms, strict=True)}
+
+
+class ManyLatencies:
+    """The same of each of many tenants, of whom most have few answers."""
+
+    def __init__(self, warmup: int, tenants: int) -> None:
+        self._warmup = warmup
+        self._histograms = {name: LogHistograms(tenants) for name in Latencies.NAMES}
+
+    def add(self, columns: dict[str, NDArray[Any]]) -> None:
+        """Counts answered requests after the warm-up."""
+        counted = (columns["status"] == COMPLETED) & (columns["id"] >= self._warmup)
+        tenant, values = columns["tenant"][counted].astype(np.int64), latencies_of(columns)
+        for name, histograms in self._histograms.items():
+            histograms.add(tenant, values[name][counted])
+
+    def summary(self, tenant: int) -> dict[str, dict[str, float | None]]:
+        """Mean and percentiles of each, of one tenant."""
+        return {name: histograms.summary(tenant) for name, histograms in self._histograms.items()}
 
 
 def latencies_of(columns: dict[str, Any]) -> dict[str, Floats]:
@@ -73,8 +94,9 @@ class Tally(Sums):
         self.scores = ScoreHistogram()
         self.latencies = Latencies(scenario.warmup)
         self.series = {n: Batches() for n in Latencies.NAMES} if refusal(scenario, "latency") is None else {}
-        each = [Latencies(scenario.warmup, k) for k in range(tenants)]
-        self.by_tenant = each if tenants > 1 else [self.latencies]
+        few = 1 < tenants <= FEW_TENANTS
+        self.by_tenant = [Latencies(scenario.warmup, k) for k in range(tenants)] if few else []
+        self.of_many = ManyLatencies(scenario.warmup, tenants) if tenants > FEW_TENANTS else None
         self.attained = 0
         self.frontier = Frontier(models, tenants)  # what other choices would have given on the same requests
 
@@ -98,10 +120,14 @@ class Tally(Sums):
         self.frontier.add(block.satisfied, block.known_costs, c["tenant"])
 
     def _add_windows(self, c: dict[str, Any]) -> None:
-        for k, windows in enumerate([self.windows, *self.tenant_windows]):
+        if self.windows is None:
+            return
+        done = np.flatnonzero(c["status"] == COMPLETED)
+        by_tenant = done[np.argsort(c["tenant"][done], kind="stable")]
+        tenants, starts = np.unique(c["tenant"][by_tenant], return_index=True)
+        parts = zip(tenants.tolist(), np.split(by_tenant, starts[1:]), strict=True) if len(tenants) else ()
+        for windows, where in [(self.windows, done), *((self.tenant_windows[k], part) for k, part in parts)]:
             if windows is not None:
-                done = c["status"] == COMPLETED
-                where = done if k == 0 else done & (c["tenant"] == k - 1)
                 windows.add(c["arrival_s"][where], c["satisfied"][where], self._alphas[c["tenant"][where]])
 
     def _add_latencies(self, c: dict[str, Any], records: _core.Records) -> None:
@@ -111,12 +137,19 @@ class Tally(Sums):
             counted = (c["status"] == COMPLETED) & (c["id"] >= self._scenario.warmup)
             for name, batches in self.series.items():
                 batches.add(values[name][counted])
-        if len(self.by_tenant) > 1:
-            for latencies in self.by_tenant:
-                latencies.add(records)
+        for latencies in self.by_tenant:
+            latencies.add(records)
+        if self.of_many is not None:
+            self.of_many.add(c)
         slo = self._scenario.slo
         ttft_s, tpot_s = (math.inf if s is None else s for s in (slo.ttft_s, slo.tpot_s))
         self.attained += records.attained(ttft_s, tpot_s)
+
+    def latencies_of_tenant(self, k: int) -> dict[str, dict[str, float | None]]:
+        """Mean and percentiles of the latencies of a tenant, seconds."""
+        if self.of_many is not None:
+            return self.of_many.summary(k)
+        return (self.by_tenant[k] if self.by_tenant else self.latencies).summary()
 
     def count(self, status: str) -> int:
         """Requests that ended so."""

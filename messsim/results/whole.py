@@ -37,6 +37,8 @@ class _Requests(_Shape):
 class _Sla(_Shape):
     alpha: float
     satisfaction: float | None
+    kept: bool | None
+    margin: float | None
     queue_final: float
     queue_max: float
     rated: int
@@ -112,6 +114,8 @@ class _Tenant(_Shape):
     name: str
     alpha: float
     satisfaction: float | None
+    kept: bool | None
+    margin: float | None
     answered: int
     queue_final: float
     certificate: float | None

@@ -7,9 +7,9 @@ import numpy as np
 from messsim.scenario.routing import Sla
 from messsim.workload.chunk import Floats
 
-__all__ = ["LastAnswers", "Periods", "Windows", "windows_of"]
+from .verdict import falls_short
 
-SLACK = 1e-9  # of an answer: sums of alpha are rounded, and a promise met exactly is kept
+__all__ = ["LastAnswers", "Periods", "Windows", "windows_of"]
 
 
 class _Judged:
@@ -24,7 +24,7 @@ class _Judged:
         if len(satisfied) == 0:
             return
         self.count += len(satisfied)
-        self.violated += int(np.count_nonzero(satisfied < promised - SLACK * answered))
+        self.violated += int(np.count_nonzero(falls_short(satisfied / answered, promised / answered)))
         least = float((satisfied / answered).min())
         self.worst = least if self.worst is None else min(self.worst, least)
 

@@ -9,7 +9,7 @@ from messsim.engines import RecordChunk
 from messsim.scenario import Scenario
 
 from .directory import writing
-from .frames import joined, record_frame
+from .frames import joined, record_frame, write_parquet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,6 +51,6 @@ class RecordWriter:
         path = self._directory / "requests" / f"part-{self._parts:05d}.parquet"
         frame = joined(self._scenario, self._frames)
         with writing(self._target):
-            frame.write_parquet(path, compression=self._scenario.record.compression)
+            write_parquet(frame, path, compression=self._scenario.record.compression)
         self._parts += 1
         self._frames, self._rows = [], 0

@@ -1,16 +1,13 @@
 """Routing policies: MESS+ and those that stand beside it."""
 
-import hashlib
-import importlib.util
 from difflib import get_close_matches
-from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from messsim.errors import MesssimError, ScenarioError
-from messsim.scenario.routing import Router
+from messsim.errors import ScenarioError
+from messsim.scenario.routing import AUTO_TAGS, Router
 
 from . import (
     best_single,
@@ -28,7 +25,9 @@ from . import (
 )
 from .checking import check_policy
 from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, Build, Facts, Knowledge, Policy
+from .files import built_by, load_file
 from .gateway import MessPlus, Route
+from .interruptible import interruptible
 
 __all__ = [
     "FIXED_ROUTING",
@@ -45,6 +44,8 @@ __all__ = [
     "build",
     "check_policy",
     "find",
+    "interruptible",
+    "is_file",
     "notes",
 ]
 
@@ -89,37 +90,6 @@ def find(name: str) -> Build:
     raise ScenarioError(f"router.policy = {name!r}: expected one of {', '.join(names)}, or a .py file{hint}")
 
 
-def _load(path: Path) -> Build:
-    """The function `build` of a Python file."""
-    if not path.is_file():
-        raise ScenarioError(f"router.policy: no such file {path}; expected a Python file with a function build")
-    try:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ScenarioError(f"router.policy: {path} cannot be read: {error.strerror}") from None
-    return _loaded(path.resolve(), content)
-
-
-@lru_cache(maxsize=64)
-def _loaded(path: Path, content: str) -> Build:
-    """The same for a file as it stands: what it compiles is then compiled once for all runs of this process."""
-    spec = importlib.util.spec_from_file_location(f"messsim_policy_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except MesssimError:
-        raise
-    except Exception as error:  # whatever the author's file does wrong
-        raise ScenarioError(f"router.policy: {path} cannot be loaded: {type(error).__name__}: {error}") from error
-    found = getattr(module, "build", None)
-    if not callable(found):
-        raise ScenarioError(f"router.policy: {path} has no function build(options, models, features)")
-    loaded: Build = found
-    return loaded
-
-
 def options_for(router: Router) -> Router:
     """The options with those of the ``[router.NAME]`` table of the chosen policy put over them."""
     for name in router.overrides:
@@ -131,7 +101,7 @@ def options_for(router: Router) -> Router:
         return Router.model_validate(given | own)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(p) for p in first["loc"])
+        key = ".".join(str(p) for p in first["loc"] if p not in AUTO_TAGS)
         raise ScenarioError(f"router.{router.policy}.{key} = {first['input']!r}: {first['msg']}") from None
 
 
@@ -141,13 +111,23 @@ def build(router: Router, models: int, features: int, folder: Path | None = None
     Raises
     ------
     ScenarioError
-        If nobody knows the policy, its file cannot be loaded, or a ``[router.NAME]`` table has an option that is none.
+        If nobody knows the policy, its file cannot be loaded, its `build` fails or returns none, or a
+        ``[router.NAME]`` table has an option that is none.
     PolicyError
         If a policy of the user's own cannot be compiled.
     """
-    own = router.policy.endswith(".py")
-    found = _load((folder or Path.cwd()) / router.policy) if own else find(router.policy)
-    return found(options_for(router), models, features)
+    options = options_for(router)
+    if router.policy in POLICIES:
+        return POLICIES[router.policy](options, models, features)
+    if not is_file(router):
+        return built_by(find(router.policy), repr(router.policy), options, models, features)
+    path = (folder or Path.cwd()) / router.policy
+    return built_by(load_file(path), path.resolve(), options, models, features)
+
+
+def is_file(router: Router) -> bool:
+    """Whether the policy is a Python file, which building it runs."""
+    return router.policy.endswith(".py")
 
 
 FOR_ALL = {"policy", "overrides", "instances", "reconcile_s"}  # keys that no policy reads, but every run does

@@ -3,18 +3,28 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from messsim import _core
 from messsim.errors import PolicyError
 
 from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_MODEL, Policy
+from .interruptible import interruptible
 
 __all__ = ["check_policy"]
 
 TRIES = 2_000
+MAY_RAISE = (
+    ArithmeticError,
+    ValueError,
+    IndexError,
+)  # where compiled code goes on with NaN, infinity or another number
 QUEUES = (0.0, 1e-9, 0.5, 3.0, 1e6)
 
 
 def check_policy(policy: Policy, models: int, features: int = 0) -> list[str]:
-    """Tries a policy on thousands of made-up requests.
+    """Tries a policy on thousands of made-up requests, and on the extreme ones that a run may bring.
+
+    Among these: an empty and a very long queue, a promise of 0 and of 1, costs that are zero, or infinite for all
+    models but one, equal scores, features of 0, no load and much, and a single model.
 
     Parameters
     ----------
@@ -27,11 +37,19 @@ def check_policy(policy: Policy, models: int, features: int = 0) -> list[str]:
         One line for each clause of the contract that it breaks; empty if none was found. The policy's state is put
         back as it was.
     """
+    return interruptible(_check, policy, models, features)
+
+
+def _check(policy: Policy, models: int, features: int) -> list[str]:
     state = policy.kernel.state.copy()
-    made_up = _requests(policy, models, features)
-    problems = _decides(policy, made_up)  # if it cannot even decide, the rest would say the same again
+    extreme, made_up = _extremes(policy, models, features), _requests(policy, models, features)
+    problems = _decides(policy, extreme + made_up)  # if it cannot even decide, the rest would say the same again
     if not problems:
-        problems = [*_repeats(policy, made_up), *_ends_chains(policy, made_up), *_listens(policy, made_up)]
+        policy.kernel.state[:] = state
+        problems = [*_calculates(policy, extreme + made_up[:200]), *_decides_alone(policy, features)]
+    if not problems:
+        problems = [*_repeats(policy, made_up), *_ends_chains(policy, extreme + made_up)]
+        problems += _listens(policy, extreme + made_up)
     policy.kernel.state[:] = state
     return problems
 
@@ -53,6 +71,25 @@ class _Request:
 
     def arrays(self) -> tuple[NDArray[np.float64], ...]:
         return self.scores, self.costs, self.loads, self.uniforms, self.features
+
+    def call(self, policy: Policy) -> dict[str, object]:
+        """The arguments of `decide` by name."""
+        count = len(self.scores)
+        facts = self.told(policy)
+        lists = {"scores": self.scores, "costs": self.costs, "loads": self.loads, "uniforms": self.uniforms}
+        return lists | {
+            "request": self.number,
+            "step": self.number + 1,
+            "tenant": 0,
+            "models": count,
+            "dimensions": len(self.features),
+            "alpha": self.alpha,
+            "queue": self.queue,
+            "facts": np.zeros(count) if facts is None else facts,
+            "features": self.features,
+            "params": policy.kernel.params,
+            "state": policy.kernel.state,
+        }
 
     def told(self, policy: Policy) -> NDArray[np.float64] | None:
         return self.facts if policy.needs & {"outcomes", "difficulty"} else None
@@ -77,6 +114,55 @@ class _Request:
 def _requests(policy: Policy, models: int, features: int) -> list[_Request]:
     chance = np.random.default_rng(0)
     return [_Request(k, models, features, policy.kernel.uniforms, chance) for k in range(TRIES)]
+
+
+def _extremes(policy: Policy, models: int, features: int) -> list[_Request]:
+    """Each takes one thing to an end, or everything."""
+    only_first, only_last = np.full(models, np.inf), np.full(models, np.inf)
+    only_first[0] = only_last[-1] = 100.0
+    nothing, much = np.zeros(models), np.full(models, 1e6)
+    ends: list[dict[str, object]] = [
+        {"queue": 0.0, "scores": nothing},
+        {"queue": 1e9, "alpha": 1.0},
+        {"alpha": 0.0, "scores": np.ones(models)},
+        {"scores": np.full(models, 0.5), "costs": nothing, "loads": nothing},
+        {"costs": only_first, "loads": much},
+        {"costs": only_last, "queue": 0.0},
+        {"features": np.zeros(features), "uniforms": np.full(policy.kernel.uniforms, 2.0**-53)},
+        {"features": np.full(features, 1e6), "uniforms": np.full(policy.kernel.uniforms, 1.0 - 2.0**-53)},
+        {"queue": 0.0, "alpha": 0.0, "scores": nothing, "costs": nothing, "loads": nothing},
+    ]
+    requests: list[_Request] = []
+    for end in ends:
+        request = _Request(len(requests), models, features, policy.kernel.uniforms, np.random.default_rng(1))
+        vars(request).update(end)
+        requests.append(request)
+    return requests
+
+
+def _decides_alone(policy: Policy, features: int) -> list[str]:
+    """A scenario may have one model; what `prepare` knows of more models does not fit it."""
+    if policy.prepare is not None:
+        return []
+    request = _Request(0, 1, features, policy.kernel.uniforms, np.random.default_rng(2))
+    try:
+        request.decide(policy)
+    except PolicyError as error:
+        return [f"decide: where there is one model, {error}"]
+    return []
+
+
+def _calculates(policy: Policy, made_up: list[_Request]) -> list[str]:
+    """Compiled arithmetic goes on where Python's stops: log(-1) is NaN, exp(1000) infinite."""
+    for function in getattr(policy.kernel, "functions", ()):
+        for request in made_up if function.role == "decide" else []:
+            error = function.interpreted(request.call(policy))
+            if isinstance(error, MAY_RAISE):
+                return [
+                    f"decide: at request {request.number} Python raises {type(error).__name__}: {error}, where "
+                    "compiled code goes on with another number"
+                ]
+    return []
 
 
 def _decides(policy: Policy, made_up: list[_Request]) -> list[str]:
@@ -123,7 +209,7 @@ def _ends_chains(policy: Policy, made_up: list[_Request]) -> list[str]:
                 arguments = (request.number, stage, model, request.scores, request.costs, request.uniforms)
                 model = int(policy.kernel.finish(*arguments, request.told(policy)))
                 stage += 1
-                if stage > 10 * models:
+                if stage == _core.CHAIN_MOST - 1:
                     return [f"finish: the chain of request {request.number} goes on after {stage} answers"]
         except PolicyError as error:
             return [f"finish: {error}"]

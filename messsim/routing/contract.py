@@ -124,7 +124,7 @@ class Policy:
     predictor
         What scores and learns; None for a policy that needs no scores (it sees 1/2 for every model).
     learns_every_answer
-        Whether each rated answer is a lesson on its own model, not only a fully explored request.
+        Whether each rated answer is a lesson on its own model, not only those of exploring requests.
     options
         The keys of ``[router]`` that it reads.
     needs

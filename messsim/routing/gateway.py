@@ -10,7 +10,7 @@ The kernels are the simulator's: the same requests and ratings in the same order
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -19,16 +19,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from messsim import _core
-from messsim.errors import OutputError, ScenarioError
+from messsim.errors import KernelError, OutputError, ScenarioError
 from messsim.scenario.routing import Router
 from messsim.scenario.seeds import column_id
 
 from .contract import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL
+from .gateway_input import MOST_PENDING, Saved, check_saved, numbers, plain, read_saved, router_of, validated
+from .learning import warm_start
 from .mess_plus import build
+from .tradeoff import automatic_v
 
 __all__ = ["MessPlus", "Route"]
 
-FORMAT = 1
+FORMAT = 2
 
 Floats = NDArray[np.float64]
 
@@ -76,9 +79,11 @@ class MessPlus:
         The promise: at least this fraction of the rated answers satisfies.
     seed
         Of its exploration.
+    max_pending
+        How many requests may wait for feedback: with one more, the oldest is forgotten (see `forgotten`).
     options
-        As in a scenario's ``[router]``: ``V``, ``c``, ``kappa``, ``explore``, ``predictor``, ``reference``,
-        ``discount``, ``window``, ``target_queue``, ``gain``.
+        As in a scenario's ``[router]``: ``V``, ``c``, ``kappa``, ``explore``, ``learn``, ``predictor``,
+        ``reference``, ``discount``, ``window``, ``target_queue``, ``gain``.
 
     Raises
     ------
@@ -86,24 +91,42 @@ class MessPlus:
         If an option is unknown or out of range, alpha is no fraction, or features no count.
     """
 
-    def __init__(self, models: Sequence[str], features: int, alpha: float, *, seed: int = 0, **options: Any) -> None:
-        self.models = tuple(models)
-        self.features = features
-        self._options, self._seed = options, seed
-        said = _options(options, alpha, self.models)
-        if not hasattr(features, "__index__") or features < 0:
-            raise ScenarioError(f"features = {features!r}: expected how many a request has, 0 or more")
+    def __init__(
+        self,
+        models: Sequence[str],
+        features: int,
+        alpha: float,
+        *,
+        seed: int = 0,
+        max_pending: int = MOST_PENDING,
+        **options: Any,
+    ) -> None:
+        names = models if isinstance(models, str) or not isinstance(models, Iterable) else list(models)
+        given = {"models": names, "features": features, "alpha": alpha, "seed": seed, "max_pending": max_pending}
+        door = validated(plain(given))
+        self.models = tuple(door.models)
+        self.features, alpha = door.features, door.alpha
+        self._seed, self._most_pending = door.seed, door.max_pending
+        self._options = plain(options)
+        said = router_of(self._options, OURS, self.models)
         self._reference = self.models.index(said.reference) if said.reference else len(self.models) - 1
-        self._policy = build(said, len(self.models), features)
+        self._finds_weight = said.V == "auto"
+        self._cost_sums, self._weight = np.zeros(len(self.models)), 1.0 if said.V == "auto" else said.V
+        self._policy = build(_resolved(said, self._weight), len(self.models), self.features)
         self._ledger = _core.Ledger(alpha, discount=said.discount, window=said.window or 0)
         self._column = column_id("policy:mess+")
-        self._routed = 0
+        self._routed = self._forgotten = 0
         self._pending: dict[int, tuple[int, list[float] | None]] = {}  # plan, and features where they teach
 
     @property
     def alpha(self) -> float:
         """The promise."""
         return self._ledger.alpha
+
+    @property
+    def weight(self) -> float:
+        """V, the weight of cost; where it is automatic, by the costs of all requests routed so far."""
+        return self._weight
 
     @property
     def queue(self) -> float:
@@ -120,6 +143,11 @@ class MessPlus:
         """Requests that have been routed and not rated: `forget` those that nobody will rate."""
         return len(self._pending)
 
+    @property
+    def forgotten(self) -> int:
+        """Requests whose feedback is waited for no longer since `max_pending` others came after them."""
+        return self._forgotten
+
     def route(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> Route:
         """Decides the next request.
 
@@ -133,23 +161,41 @@ class MessPlus:
         Raises
         ------
         ScenarioError
-            If there are not as many of them as there should be, or one is not a finite number.
+            If there are not as many of them as there should be, one is not a finite number, or a cost is negative.
         """
-        x = _numbers("features", features, self.features)
-        route, plan, x = self._decide(features, costs)
+        x, prices = numbers("features", features, self.features), self._prices(costs)
+        self._cost_sums += prices
+        self._weigh(self._cost_sums)
+        route, plan = self._decide(x, prices)
         self._routed += 1
-        teaches = plan == PLAN_ALL or self._policy.learns_every_answer
+        teaches = route.explores or self._policy.learns_every_answer
         self._pending[route.request] = (plan, x.tolist() if teaches else None)
+        if len(self._pending) > self._most_pending:
+            del self._pending[next(iter(self._pending))]  # a dict keeps the order of coming
+            self._forgotten += 1
         return route
 
     def preview(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> Route:
         """What `route` would decide now; nothing is counted."""
-        return self._decide(features, costs)[0]
+        prices, kept = self._prices(costs), (self._weight, self._policy.kernel.state.copy())
+        self._weigh(self._cost_sums + prices)
+        route = self._decide(numbers("features", features, self.features), prices)[0]
+        self._weight, self._policy.kernel.state[:] = kept
+        return route
 
-    def _decide(self, features: ArrayLike, costs: Sequence[float] | Mapping[str, float]) -> tuple[Route, int, Floats]:
+    def _prices(self, costs: Sequence[float] | Mapping[str, float]) -> Floats:
+        given = self._in_order(costs) if isinstance(costs, Mapping) else costs
+        return numbers("costs", given, len(self.models), least=0.0)
+
+    def _weigh(self, cost_sums: Floats) -> None:
+        """Puts an automatic V into the scale of the mean costs so far, those of the request at hand included."""
+        if self._finds_weight:
+            weight = automatic_v((cost_sums / (self._routed + 1)).tolist())
+            self._policy.kernel.state[0] *= weight / self._weight  # which target_queue steers
+            self._weight = weight
+
+    def _decide(self, x: Floats, prices: Floats) -> tuple[Route, int]:
         models, request, queue = len(self.models), self._routed, self._ledger.queue
-        x = _numbers("features", features, self.features)
-        prices = _numbers("costs", self._in_order(costs) if isinstance(costs, Mapping) else costs, models)
         scores = np.empty((models, 1))
         assert self._policy.predictor is not None
         self._policy.predictor.score(np.ascontiguousarray(x.reshape(-1, 1)), scores)
@@ -167,11 +213,11 @@ class MessPlus:
             queue,
             dict(zip(self.models, scores[:, 0].tolist(), strict=True)),
         )
-        return route, plan, x
+        return route, plan
 
     def _in_order(self, costs: Mapping[str, float]) -> list[float]:
         if set(costs) != set(self.models):
-            raise ScenarioError(f"costs: has {', '.join(costs)}; expected {', '.join(self.models)}")
+            raise ScenarioError(f"costs: has {', '.join(map(str, costs))}; expected {', '.join(self.models)}")
         return [costs[name] for name in self.models]
 
     def feedback(self, request: int, satisfied: float | Mapping[str, float]) -> None:
@@ -224,7 +270,7 @@ class MessPlus:
         ScenarioError
             As `route` and `feedback`.
         """
-        x = _numbers("features", features, self.features)
+        x = numbers("features", features, self.features)
         if model not in self.models:
             raise ScenarioError(f"model = {model!r}: expected one of {', '.join(self.models)}")
         seen = self.models.index(model)
@@ -233,6 +279,31 @@ class MessPlus:
         self._policy.kernel.rated(-1, seen, self.alpha, labels[seen], self._ledger.queue)
         assert self._policy.predictor is not None
         self._policy.predictor.learn(x, labels)
+
+    def learn_from(self, features: ArrayLike, satisfied: ArrayLike) -> None:
+        """Learns from labelled requests of before, one after the other; the queue does not move.
+
+        Parameters
+        ----------
+        features : array_like [n, features]
+        satisfied : array_like [n, models]
+            In [0, 1]; NaN where nobody rated that model's answer.
+
+        Raises
+        ------
+        ScenarioError
+            If they are not of these shapes, or a value is out of range.
+        """
+        x, labels = (np.array(a, dtype=np.float64, ndmin=2) for a in (features, satisfied))
+        if x.shape != (len(labels), self.features) or labels.shape[1] != len(self.models):
+            raise ScenarioError(
+                f"features and satisfied: are {list(x.shape)} and {list(labels.shape)}; "
+                f"expected [n, {self.features}] and [n, {len(self.models)}]"
+            )
+        if not np.isfinite(x).all() or not (np.isnan(labels) | ((labels >= 0.0) & (labels <= 1.0))).all():
+            raise ScenarioError("features and satisfied: expected finite numbers, and labels from 0 to 1 or NaN")
+        assert self._policy.predictor is not None
+        warm_start(self._policy.predictor, x, labels)
 
     def forget(self, request: int) -> None:
         """Waits no longer for the feedback of a request."""
@@ -256,7 +327,11 @@ class MessPlus:
             "alpha": self.alpha,
             "seed": self._seed,
             "options": self._options,
+            "max_pending": self._most_pending,
             "routed": self._routed,
+            "V": self._weight,
+            "cost_sums": self._cost_sums.tolist(),
+            "forgotten": self._forgotten,
             "state": self._policy.kernel.state.tolist(),
             "predictor": self._policy.predictor.saved(),
             "ledger": self._ledger.saved(),
@@ -278,53 +353,42 @@ class MessPlus:
         Raises
         ------
         ScenarioError
-            If the file is not one that `save` wrote.
+            If the file is not one that `save` wrote, with the key that is wrong.
         """
+        saved = read_saved(Path(path), FORMAT)
         try:
-            whole = json.loads(Path(path).read_text(encoding="utf-8"))
-            if whole["messsim_mess_plus"] != FORMAT:
-                raise ScenarioError(f"{path}: is of format {whole['messsim_mess_plus']}; expected {FORMAT}")
-            self = cls(whole["models"], whole["features"], whole["alpha"], seed=whole["seed"], **whole["options"])
-            assert self._policy.predictor is not None
-            self._routed = whole["routed"]
-            self._policy.kernel.state[:] = whole["state"]
-            self._policy.predictor.restore(whole["predictor"])
-            self._ledger.restore(whole["ledger"])
-            self._pending = {request: (plan, features) for request, plan, features in whole["pending"]}
-        except OSError as error:
-            raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise ScenarioError(f"{path}: is not what MessPlus.save wrote ({type(error).__name__}: {error})") from None
+            own = {"seed": saved.seed, "max_pending": saved.max_pending}
+            if taken := sorted({"models", "features", "alpha", *own} & set(saved.options)):
+                raise ScenarioError(f"options.{taken[0]}: no such option")
+            options: Any = saved.options
+            self = cls(saved.models, saved.features, saved.alpha, **own, **options)
+            self._restore(saved)
+        except (ScenarioError, KernelError) as error:
+            raise ScenarioError(str(error), str(path)) from None
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            told = f"predictor: is not what MessPlus.save wrote ({type(error).__name__}: {error})"
+            raise ScenarioError(told, str(path)) from None
         return self
 
-
-OURS = frozenset(["V", "c", "kappa", "explore", "predictor", "reference", "discount", "window", "target_queue", "gain"])
-
-
-def _options(options: Mapping[str, Any], alpha: float, models: Sequence[str]) -> Router:
-    from pydantic import ValidationError
-
-    if strange := sorted(set(options) - OURS):
-        raise ScenarioError(f"{strange[0]}: no such option; expected any of {', '.join(sorted(OURS))}")
-    if not 0.0 <= alpha <= 1.0:
-        raise ScenarioError(f"alpha = {alpha!r}: expected a number from 0 to 1")
-    if len(set(models)) != len(models) or not models:
-        raise ScenarioError(f"models = {list(models)!r}: expected at least one, each with a name of its own")
-    if options.get("reference") not in (None, *models):
-        raise ScenarioError(f"reference = {options['reference']!r}: expected one of {', '.join(models)}")
-    try:
-        return Router.model_validate(dict(options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(p) for p in first["loc"])
-        raise ScenarioError(f"{key} = {first['input']!r}: {first['msg']}") from None
+    def _restore(self, saved: Saved) -> None:
+        check_saved(saved, len(self._policy.kernel.state), self._ledger.saved()["recent"])
+        assert self._policy.predictor is not None
+        self._policy.predictor.restore(saved.predictor.model_dump())
+        self._policy.kernel.state[:] = saved.state
+        self._ledger.restore(saved.ledger.model_dump())
+        self._routed, self._forgotten = saved.routed, saved.forgotten
+        self._weight, self._cost_sums = saved.V, np.array(saved.cost_sums, dtype=np.float64)
+        self._pending = {request: (plan, features) for request, plan, features in saved.pending}
 
 
-def _numbers(name: str, values: ArrayLike, count: int) -> Floats:
-    try:
-        array = np.ascontiguousarray(values, dtype=np.float64).reshape(-1)
-    except (TypeError, ValueError):
-        raise ScenarioError(f"{name}: expected {count} numbers") from None
-    if len(array) != count or not np.isfinite(array).all():
-        raise ScenarioError(f"{name}: has {len(array)} values; expected {count} finite numbers")
-    return array
+OURS = frozenset(
+    ["V", "c", "kappa", "explore", "learn", "predictor", "reference", "discount", "window", "target_queue", "gain"]
+)
+
+
+def _resolved(said: Router, weight: float) -> Router:
+    """Options without a word left open: requests in a gateway have features of any scale."""
+    predictor = said.predictor
+    if predictor.standardize is None:
+        predictor = predictor.model_copy(update={"standardize": True})
+    return said.model_copy(update={"V": weight, "predictor": predictor})

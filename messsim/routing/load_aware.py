@@ -14,7 +14,9 @@ from .plugin import compile_policy
 
 __all__ = ["build"]
 
-OPTIONS = frozenset({"V", "c", "kappa", "delay_weight", "predictor", "reference", "cost_estimate", "cost_prior"})
+OPTIONS = frozenset(
+    {"V", "c", "kappa", "learn", "delay_weight", "predictor", "reference", "cost_estimate", "cost_prior"}
+)
 FIRST = 4  # params before the turnovers
 
 
@@ -37,12 +39,13 @@ def build(options: Router, models: int, features: int) -> Policy:
     def prepare(kernel, known: Knowledge) -> None:  # type: ignore[no-untyped-def]
         assert known.turnover_s is not None
         weight = max(known.mean_costs) if options.delay_weight is None else options.delay_weight
-        kernel.replace([options.V, options.c, options.kappa, weight, *known.turnover_s])
+        kernel.replace([options.weight, options.c, options.kappa, weight, *known.turnover_s])
 
     return compile_policy(
         "load-aware",
         decide,
         predictor=predictor_of(options, models, features),
+        learns_every_answer=options.learn == "every",
         options=OPTIONS,
         needs=frozenset({"loads"}),
         prepare=prepare,

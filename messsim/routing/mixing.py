@@ -2,6 +2,8 @@
 
 from itertools import combinations
 
+from messsim import _core
+
 __all__ = ["best_single", "cheapest_able", "cheapest_mix", "educated_guess", "scale"]
 
 NEARLY_NONE = 1e-9
@@ -11,7 +13,7 @@ Mix = tuple[float, int, int, float]  # mean cost, two models, probability of the
 
 def best_single(satisfaction: list[float], costs: list[float], alpha: float) -> int | None:
     """The cheapest model whose mean satisfaction is at least alpha; ties to the first; None without one."""
-    able = [m for m, s in enumerate(satisfaction) if s >= alpha]
+    able = [m for m, s in enumerate(satisfaction) if s >= alpha - _core.KEPT_TOLERANCE]
     return min(able, key=lambda m: costs[m]) if able else None
 
 
@@ -27,10 +29,11 @@ def cheapest_mix(satisfaction: list[float], costs: list[float], alpha: float) ->
     A linear program with one coupling constraint: its optimum mixes at most two models, so all pairs are
     tried. None if even the best model does not reach alpha.
     """
-    mixes = [(c, m, m, 0.0) for m, (s, c) in enumerate(zip(satisfaction, costs, strict=True)) if s >= alpha]
+    least = alpha - _core.KEPT_TOLERANCE
+    mixes = [(c, m, m, 0.0) for m, (s, c) in enumerate(zip(satisfaction, costs, strict=True)) if s >= least]
     for a, b in combinations(range(len(costs)), 2):
         low, high = sorted((a, b), key=lambda m: satisfaction[m])
-        if satisfaction[low] < alpha <= satisfaction[high]:
+        if satisfaction[low] < least and alpha <= satisfaction[high]:
             share = (alpha - satisfaction[low]) / (satisfaction[high] - satisfaction[low])
             mixes.append((share * costs[high] + (1.0 - share) * costs[low], low, high, share))
     return min(mixes, default=None)
@@ -45,7 +48,7 @@ def educated_guess(satisfaction: list[float], alpha: float) -> list[float]:
     """
     mean = sum(satisfaction) / len(satisfaction)
     p = [1.0 / len(satisfaction)] * len(satisfaction)
-    while sum(x * s for x, s in zip(p, satisfaction, strict=True)) < alpha:
+    while sum(x * s for x, s in zip(p, satisfaction, strict=True)) < alpha - _core.KEPT_TOLERANCE:
         if sum(x for x, s in zip(p, satisfaction, strict=True) if s <= mean) < NEARLY_NONE or mean == max(satisfaction):
             best = satisfaction.index(max(satisfaction))
             return [float(m == best) for m in range(len(satisfaction))]

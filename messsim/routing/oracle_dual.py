@@ -22,8 +22,6 @@ __all__ = ["Frontier", "Optimum"]
 
 Floats = NDArray[np.float64]
 
-ROUNDING = 1e-9  # of sums of alpha and s: a promise that is met exactly must not be out of reach by the last bit
-
 
 @dataclass(frozen=True)
 class Optimum:
@@ -84,7 +82,7 @@ class Frontier:
         reached = satisfied + np.cumsum(gains)
         best = float(reached[-1]) if len(used) else satisfied
         wanted = alpha * count
-        if count == 0 or wanted > best + ROUNDING * count:
+        if count == 0 or wanted > best + _core.KEPT_TOLERANCE * count:
             return None
         at = int(np.searchsorted(reached, wanted))  # the bin whose steps are taken in part
         prices = _between(least, most)

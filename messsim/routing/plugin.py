@@ -9,9 +9,9 @@ that it wants, out of those of its role in ARGUMENTS:
         return model
 
 All arrays are float64: scores, costs, loads, facts and labels have `models` entries, features `dimensions`, uniforms as
-many as the policy declares, params and state as given here. What changes from request to request belongs into `state`;
-chance comes from `uniforms` alone. A compiled function cannot raise: return a negative number, which stops the run with
-that code and the request's number.
+many as the policy declares, params and state as many as they were given. Only `state` may be written; what changes from
+request to request belongs there. Chance comes from `uniforms` alone. A division by zero or an index out of range stops
+the run, and so does a negative number, which is returned as an error code.
 """
 
 import ast
@@ -25,6 +25,7 @@ from messsim import _core
 from messsim.errors import PolicyError
 
 from .contract import Policy, Prepare
+from .failures import Role, reason
 
 __all__ = ["ARGUMENTS", "compile_policy"]
 
@@ -40,9 +41,14 @@ ARGUMENTS = {
     "rated": ("request", "tenant", "model", "alpha", "satisfaction", "queue", "params", "state"),
     "learn": ("request", "tenant", "models", "dimensions", "features", "labels", "params", "state"),
 }
-UNKNOWN = 2**40
 REAL = {"alpha", "queue", "satisfaction"}
-LENGTHS = dict.fromkeys(["scores", "costs", "loads", "facts", "labels"], "models") | {"features": "dimensions"}
+# As an expression in a wrapper; params and state have theirs before their first entry (csrc/policy.h).
+LENGTHS = dict.fromkeys(["scores", "costs", "loads", "facts", "labels"], "models") | {
+    "features": "dimensions",
+    "params": "int(params[-1])",
+    "state": "int(state[-1])",
+}
+WRITABLE = "state"
 
 Function = Callable[..., Any]
 
@@ -62,6 +68,7 @@ def compile_policy(
     options: frozenset[str] = frozenset(),
     needs: frozenset[str] = frozenset(),
     prepare: Prepare | None = None,
+    boundscheck: bool = True,
 ) -> Policy:
     """A policy from Python functions.
 
@@ -72,28 +79,27 @@ def compile_policy(
     decide, finish, rated, learn
         The functions, each with any of the arguments of its role in ARGUMENTS.
     params, state
-        What they are given: constants, and the numbers that they may change. Arrays without a length where
-        `prepare` is given, which may replace them.
+        What they are given: constants, and the numbers that they may change; `prepare` may replace them.
     uniforms
         How many a request has, an even number.
     predictor
         What scores and learns; none: every score is 1/2.
     learns_every_answer, options, needs, prepare
         As in `Policy`.
+    boundscheck
+        Whether an index out of range stops the run. Without it such an index reads or overwrites other memory.
 
     Raises
     ------
     PolicyError
-        If a function has other arguments, or Numba cannot compile it.
+        If a function has other arguments, returns something else than a whole number, writes to what it may only
+        read, or Numba cannot compile it.
     """
+    if not isinstance(name, str) or not name:
+        raise PolicyError(f"compile_policy: name = {name!r}: expected a string of at least one character")
     functions = {"decide": decide, "finish": finish, "rated": rated, "learn": learn}
-    # What `prepare` puts in has a length that nobody knows yet: such a policy must not ask for one.
-    exact = (max(len(params), 1), max(len(state), 1), uniforms)
-    n_params, n_state, n_uniforms = exact if prepare is None else (UNKNOWN, UNKNOWN, UNKNOWN)
-    pointers = {
-        role: _compiled(role, f, n_params, n_state, n_uniforms) for role, f in functions.items() if f is not None
-    }
-    address = {role: pointers[role].address if role in pointers else 0 for role in functions}
+    roles = {r: _compiled(r, _plain(r, f), uniforms, boundscheck) for r, f in functions.items() if f is not None}
+    address = {role: roles[role].address if role in roles else 0 for role in functions}
     kernel = _core.Policy(
         address["decide"],
         params,
@@ -103,29 +109,52 @@ def compile_policy(
         learn=address["learn"],
         uniforms=uniforms,
     )
-    kernel.keep_alive(tuple(pointers.values()))  # the machine code lives as long as the kernel
+    kernel.keep_alive(tuple(roles.values()))  # the machine code lives as long as the kernel
     return Policy(name, kernel, predictor, learns_every_answer, options, needs, prepare)
 
 
+def _plain(role: str, function: Function) -> Function:
+    """The Python function, also of one that Numba has compiled already."""
+    plain: Function = getattr(function, "py_func", function)
+    if not inspect.isfunction(plain):
+        raise PolicyError(f"{role} = {function!r}: expected a Python function")
+    return plain
+
+
 @lru_cache(maxsize=64)
-def _compiled(role: str, function: Function, n_params: int, n_state: int, uniforms: int) -> Any:
+def _compiled(role: str, function: Function, uniforms: int, boundscheck: bool) -> Role:
     import numba
 
     _refuse_raise(role, function)
     given = list(inspect.signature(function).parameters)
     if strange := [a for a in given if a not in ARGUMENTS[role]]:
         raise PolicyError(f"{role} takes {', '.join(strange)}; expected any of {', '.join(ARGUMENTS[role])}")
+    types = tuple(_type(numba, a) for a in given)
+    alone: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     try:
-        lengths = LENGTHS | {"params": n_params, "state": n_state, "uniforms": uniforms}
-        wrapper = _wrapper(numba, role, numba.njit(function), given, lengths)
-        return numba.cfunc(_signature(numba, role))(wrapper)
+        # only compiled code calls it: the wrappers for Python are half the work of the compiler
+        inner = numba.njit(types, boundscheck=boundscheck, **alone)(function)
     except numba.core.errors.NumbaError as error:
-        reason = str(error).strip().split("\n")[0]
-        raise PolicyError(f"{role} of {function.__module__} cannot be compiled: {reason}") from None
+        raise PolicyError(f"{role} of {function.__module__} cannot be compiled: {reason(error)}") from None
+    _check_return(numba, role, inner.nopython_signatures[0].return_type)
+    compiled = Role(role, inner, ARGUMENTS[role], given, LENGTHS | {"uniforms": str(uniforms)})
+    compiled.link(_signature(numba, role))
+    return compiled
+
+
+def _check_return(numba: Any, role: str, found: Any) -> None:
+    expected = {"decide": "a plan", "finish": "a model"}.get(role, "0 or an error code below 0")
+    what = f"{role} returns {{}}; expected {expected}, a whole number"
+    if isinstance(found, numba.types.NoneType):
+        raise PolicyError(what.format("nothing"))
+    if isinstance(found, numba.types.Optional):
+        raise PolicyError(what.format("nothing on some of its ways"))
+    if not isinstance(found, (numba.types.Integer, numba.types.Boolean)):
+        raise PolicyError(what.format(f"a {found}") + "; int(...) makes one of a number")
 
 
 def _refuse_raise(role: str, function: Function) -> None:
-    """An exception inside a compiled function would be printed and 0 returned: a valid model."""
+    """What a function reports it returns, so that one place says how."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):  # no source at hand, as in an interactive session
@@ -139,23 +168,18 @@ def _refuse_raise(role: str, function: Function) -> None:
 
 
 def _is_array(argument: str) -> bool:
-    return argument in LENGTHS or argument in ("uniforms", "params", "state")
+    return argument in LENGTHS or argument == "uniforms"
+
+
+def _type(numba: Any, argument: str) -> Any:
+    """Of an argument as the user's function sees it."""
+    if _is_array(argument):
+        return numba.types.Array(numba.float64, 1, "C", readonly=argument != WRITABLE)
+    return numba.float64 if argument in REAL else numba.int64
 
 
 def _signature(numba: Any, role: str) -> Any:
+    """Of a role as C calls it."""
     pointer = numba.types.CPointer(numba.float64)
     types = [pointer if _is_array(a) else numba.float64 if a in REAL else numba.int64 for a in ARGUMENTS[role]]
     return numba.int64(*types)
-
-
-def _wrapper(numba: Any, role: str, inner: Any, given: list[str], lengths: dict[str, Any]) -> Any:
-    """The whole signature around a function that takes some of it: pointers become arrays.
-
-    Written as source, since Numba has no other way to pass on a choice of arguments. A length of 0 stands as 1,
-    which csrc always has room for.
-    """
-    passed = [f"carray({a}, ({lengths[a]},))" if _is_array(a) else a for a in given]
-    source = f"def {role}({', '.join(ARGUMENTS[role])}):\n    return inner({', '.join(passed)})\n"
-    space = {"inner": inner, "carray": numba.carray}
-    exec(source, space)
-    return space[role]

@@ -15,7 +15,7 @@ from .plugin import compile_policy
 
 __all__ = ["build"]
 
-OPTIONS = frozenset({"eta", "c", "kappa", "predictor", "reference", "cost_estimate", "cost_prior"})
+OPTIONS = frozenset({"eta", "c", "kappa", "learn", "predictor", "reference", "cost_estimate", "cost_prior"})
 
 
 def decide(step, models, queue, scores, costs, uniforms, params):  # type: ignore[no-untyped-def]
@@ -40,6 +40,7 @@ def build(options: Router, models: int, features: int) -> Policy:
         "primal-dual",
         decide,
         predictor=predictor_of(options, models, features),
+        learns_every_answer=options.learn == "every",
         options=OPTIONS,
         prepare=prepare,
     )

@@ -2,24 +2,89 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
-from .fleet import MOST_REPLICAS
+from .arrivals import Arrivals
+from .clients import Clients
+from .fleet import MOST_REPLICAS, Cluster, Cost, Model, Pool, Serving
+from .laws import Tokens
+from .phases import Phase
+from .quality import Features, Satisfaction
+from .routing import Feedback, Router, Tenant
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from .fleet import Model, Serving
-    from .scenario import Scenario
-
-__all__ = ["notes_of", "problems_of"]
+__all__ = ["keys_without_effect", "notes_of", "problems_of"]
 
 # Drawing steps through the slots of a diurnal day, or the sojourns of an mmpp, one by one.
 LEAST_REQUESTS_A_SLOT = 1e-3
 LEAST_PAUSE_S = 1e-6
 
+GPU_KEYS = (
+    "profile",
+    "gpu",
+    "tp",
+    "coefficients",
+    "replicas",
+    "max_num_seqs",
+    "max_batched_tokens",
+    "kv_capacity_tokens",
+    "kv_policy",
+)
+API_KEYS = ("latency_s", "tpot_s", "usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
 
-def problems_of(scenario: Scenario) -> list[str]:
+
+def keys_without_effect(kind: str) -> tuple[str, ...]:
+    """Keys of a model or pool that say nothing of servers of this kind ("gpu" or "api")."""
+    return GPU_KEYS if kind == "api" else API_KEYS
+
+
+class Parts(Protocol):
+    """The parts of a scenario, as far as one may not fit another."""
+
+    @property
+    def requests(self) -> int | None: ...
+    @property
+    def horizon_s(self) -> float | None: ...
+    @property
+    def warmup(self) -> int: ...
+    @property
+    def tenants(self) -> list[Tenant]: ...
+    @property
+    def arrivals(self) -> Arrivals: ...
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def satisfaction(self) -> Satisfaction: ...
+    @property
+    def features(self) -> Features: ...
+    @property
+    def models(self) -> list[Model]: ...
+    @property
+    def pools(self) -> list[Pool]: ...
+    @property
+    def router(self) -> Router: ...
+    @property
+    def feedback(self) -> Feedback: ...
+    @property
+    def cluster(self) -> Cluster: ...
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def cost(self) -> Cost: ...
+    @property
+    def phases(self) -> list[Phase]: ...
+    @property
+    def model_names(self) -> list[str]: ...
+    @property
+    def reference(self) -> int: ...
+    @property
+    def promises(self) -> list[Tenant]: ...
+    @property
+    def fleet(self) -> list[Pool]: ...
+
+
+def problems_of(scenario: Parts) -> list[str]:
     """One line for each pair of keys that do not fit: ``key = value: what was expected``."""
     return [
         *_length(scenario),
@@ -28,13 +93,14 @@ def problems_of(scenario: Scenario) -> list[str]:
         *_outcomes(scenario),
         *_lengths_of_text(scenario),
         *_serving(scenario),
+        *_keys_without_effect(scenario),
         *_clients(scenario),
         *_phases(scenario),
         *_prices(scenario),
     ]
 
 
-def notes_of(scenario: Scenario, means: list[float] | None = None) -> list[str]:
+def notes_of(scenario: Parts, means: list[float] | None = None) -> list[str]:
     """What is allowed but deserves a word.
 
     `means` are the models' mean satisfactions; without them those that the scenario states, if it does (irt).
@@ -45,7 +111,7 @@ def notes_of(scenario: Scenario, means: list[float] | None = None) -> list[str]:
     return [*said, *_reconciliation(scenario)]
 
 
-def _length(s: Scenario) -> Iterator[str]:
+def _length(s: Parts) -> Iterator[str]:
     if s.requests is not None and s.horizon_s is not None:
         yield f"requests = {s.requests} and horizon_s = {s.horizon_s}: expected only one of them"
     if s.requests is None and s.horizon_s is None and s.arrivals.kind != "trace":
@@ -54,7 +120,7 @@ def _length(s: Scenario) -> Iterator[str]:
         yield f"warmup = {s.warmup}: expected fewer than requests = {s.requests}"
 
 
-def _rates(s: Scenario) -> Iterator[str]:
+def _rates(s: Parts) -> Iterator[str]:
     law = s.arrivals
     if law.kind == "diurnal":
         slots, mean = "slot", sum(law.rates_rps) / len(law.rates_rps) * (law.day_s / len(law.rates_rps))
@@ -72,11 +138,10 @@ def _rates(s: Scenario) -> Iterator[str]:
 
 
 def _repeated(names: Iterable[str]) -> set[str]:
-    names = list(names)
-    return {n for n in names if names.count(n) > 1}
+    return {name for name, times in Counter(names).items() if times > 1}
 
 
-def _names(s: Scenario) -> Iterator[str]:
+def _names(s: Parts) -> Iterator[str]:
     for table, names in (
         ("models", s.model_names),
         ("tenants", [t.name for t in s.tenants]),
@@ -99,7 +164,7 @@ def _names(s: Scenario) -> Iterator[str]:
             yield f"pools.{i}.model = {pool.serves!r}: unknown model; {known}"
 
 
-def _outcomes(s: Scenario) -> Iterator[str]:
+def _outcomes(s: Parts) -> Iterator[str]:
     said = s.satisfaction
     if said.kind == "irt":
         for i, model in enumerate(s.models):
@@ -117,7 +182,7 @@ def _outcomes(s: Scenario) -> Iterator[str]:
         yield f"features.kind = {s.features.kind!r}: expected satisfaction.kind = {wants!r}, not {said.kind!r}"
 
 
-def _lengths_of_text(s: Scenario) -> Iterator[str]:
+def _lengths_of_text(s: Parts) -> Iterator[str]:
     laws = [("tokens.prompt", s.tokens.prompt), ("tokens.output", s.tokens.output)]
     laws += [(f"models.{i}.output", m.output) for i, m in enumerate(s.models) if m.output]
     laws += [(f"phases.{i}.prompt", p.prompt) for i, p in enumerate(s.phases) if p.prompt]
@@ -129,7 +194,21 @@ def _lengths_of_text(s: Scenario) -> Iterator[str]:
             yield f"{key}.kind = 'table': expected satisfaction.kind = 'table', not {s.satisfaction.kind!r}"
 
 
-def _serving(s: Scenario) -> Iterator[str]:
+def _keys_without_effect(s: Parts) -> Iterator[str]:
+    """An API has no replicas, and GPUs have no price a token."""
+    for table, servings in (("models", s.models), ("pools", s.pools)):
+        for i, said in enumerate(servings):
+            other = "gpu" if said.kind == "api" else "api"
+            for key in keys_without_effect(said.kind):
+                if key in said.model_fields_set and (value := getattr(said, key)) is not None:
+                    shown = f" = {value!r}" if isinstance(value, (str, int, float)) else ""
+                    yield (
+                        f"{table}.{i}.{key}{shown}: has no effect with kind = {said.kind!r}; "
+                        f"expected kind = {other!r}, or no such key"
+                    )
+
+
+def _serving(s: Parts) -> Iterator[str]:
     pooled = {p.serves for p in s.pools}
     for i, model in enumerate(s.models):
         if model.name in pooled and _described(model):
@@ -147,9 +226,10 @@ def _serving(s: Scenario) -> Iterator[str]:
     if replicas > MOST_REPLICAS:
         yield f"pools: {replicas} replicas in all; expected at most {MOST_REPLICAS}"
     with_servers = s.cluster.mode == "servers"
-    if with_servers and s.arrivals.kind == "closed" and s.cluster.admission and s.arrivals.think_s < LEAST_PAUSE_S:
+    refuses = "cluster.admission" if s.cluster.admission else "outages of an API" if _apis_fail(s) else None
+    if with_servers and s.arrivals.kind == "closed" and refuses and s.arrivals.think_s < LEAST_PAUSE_S:
         yield (
-            f"arrivals.think_s = {s.arrivals.think_s:g}: expected at least {LEAST_PAUSE_S:g} with cluster.admission: a "
+            f"arrivals.think_s = {s.arrivals.think_s:g}: expected at least {LEAST_PAUSE_S:g} with {refuses}: a "
             "client who is turned away would ask again at the same instant"
         )
     if s.cluster.mode == "none":
@@ -168,7 +248,7 @@ def _serving(s: Scenario) -> Iterator[str]:
                 yield f"{key}.replica = {outage.replica}: expected below {names[outage.pool].replicas}"
 
 
-def _clients(s: Scenario) -> Iterator[str]:
+def _clients(s: Parts) -> Iterator[str]:
     said = s.clients
     if said.patience_s is None and not said.retries:
         return
@@ -183,11 +263,19 @@ def _clients(s: Scenario) -> Iterator[str]:
     if said.patience_s is not None and said.patience_s.mean_s == 0:
         yield "clients.patience_s = 0: expected more than 0 seconds"
     loses = s.cluster.failures is not None and s.cluster.failures.on_failure == "lose"
-    if said.patience_s is None and s.cluster.admission is None and not loses:
+    if said.patience_s is None and s.cluster.admission is None and not loses and not _apis_fail(s):
         yield (
             f"clients.retries = {said.retries}: every request has its answer in time; expected clients.patience_s, "
             "cluster.admission, or cluster.failures.on_failure = 'lose'"
         )
+
+
+def _apis_fail(s: Parts) -> bool:
+    """Whether there are models that only APIs serve, and failures: while those are down they turn requests away."""
+    if s.cluster.failures is None or _unknown_pools(s):
+        return False
+    own = {p.serves for p in s.fleet if p.kind == "gpu"}
+    return any(p.serves not in own for p in s.fleet)
 
 
 def _described(said: Serving) -> bool:
@@ -195,18 +283,18 @@ def _described(said: Serving) -> bool:
     return said.profile is not None or said.coefficients is not None or said.kind == "api"
 
 
-def _priced(s: Scenario, model: Model) -> bool:
+def _priced(s: Parts, model: Model) -> bool:
     """Whether the known cost of a request is given, not reckoned from the model's servers."""
     table = s.satisfaction if s.satisfaction.kind == "table" else None
     measured = table is not None and (table.costs is not None or table.format == "capture")
     return model.cost_per_request is not None or measured
 
 
-def _unknown_pools(s: Scenario) -> bool:
+def _unknown_pools(s: Parts) -> bool:
     return any(p.serves not in s.model_names for p in s.pools)
 
 
-def _phases(s: Scenario) -> Iterator[str]:
+def _phases(s: Parts) -> Iterator[str]:
     requests = [p.from_request for p in s.phases if p.from_request is not None]
     times = [p.from_s for p in s.phases if p.from_s is not None]
     if requests and times:
@@ -236,7 +324,7 @@ def _phases(s: Scenario) -> Iterator[str]:
         yield from _phase_change(s, i)
 
 
-def _phase_change(s: Scenario, i: int) -> Iterator[str]:
+def _phase_change(s: Parts, i: int) -> Iterator[str]:
     """What is withdrawn, what changes its price, and how fast."""
     phase = s.phases[i]
     if set(phase.withdrawn) >= set(s.model_names):
@@ -254,7 +342,7 @@ def _phase_change(s: Scenario, i: int) -> Iterator[str]:
         yield f"phases.{i}.{key} = {phase.over:g}: expected at most {room:g}, where the next phase begins"
 
 
-def _phase_kind(s: Scenario, i: int) -> Iterator[str]:
+def _phase_kind(s: Parts, i: int) -> Iterator[str]:
     phase = s.phases[i]
     if s.satisfaction.kind == "irt":
         for key in ("columns", "groups"):
@@ -274,7 +362,7 @@ def _phase_kind(s: Scenario, i: int) -> Iterator[str]:
             yield f"phases.{i}.groups: expected satisfaction.group, the column to select by"
 
 
-def _prices(s: Scenario) -> Iterator[str]:
+def _prices(s: Parts) -> Iterator[str]:
     if s.cost.unit == "J":
         apis = [p for p in (*s.models, *s.pools) if p.kind == "api"]
         if apis:
@@ -292,7 +380,7 @@ def _prices(s: Scenario) -> Iterator[str]:
             yield f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPU of {name}"
 
 
-def _reach(s: Scenario, means: list[float]) -> Iterator[str]:
+def _reach(s: Parts, means: list[float]) -> Iterator[str]:
     best = max(means)
     for tenant in s.promises:
         if tenant.alpha is not None and tenant.alpha > best:
@@ -302,7 +390,7 @@ def _reach(s: Scenario, means: list[float]) -> Iterator[str]:
             )
 
 
-def _reference(s: Scenario, means: list[float]) -> Iterator[str]:
+def _reference(s: Parts, means: list[float]) -> Iterator[str]:
     if means[s.reference] < max(means):
         yield (
             f"router.reference: {s.model_names[s.reference]} answers the user when exploring, but "
@@ -310,6 +398,6 @@ def _reference(s: Scenario, means: list[float]) -> Iterator[str]:
         )
 
 
-def _reconciliation(s: Scenario) -> Iterator[str]:
+def _reconciliation(s: Parts) -> Iterator[str]:
     if s.router.reconcile_s is not None and s.router.instances == 1:
         yield "router.reconcile_s: ignored with router.instances = 1"

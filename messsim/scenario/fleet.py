@@ -121,7 +121,9 @@ class Serving(Part):
         description="when memory runs out: preempt the youngest and recompute it later (vLLM), or admit only "
         "what has room for its whole answer",
     )
-    kind: Literal["gpu", "api"] = Field("gpu", description="your GPUs, or somebody's API without limits")
+    kind: Literal["gpu", "api"] = Field(
+        "gpu", description="your GPUs, or somebody's API, which has no limits but may fail"
+    )
     latency_s: NonNegative = Field(0.5, description="time to the first token of an API, seconds")
     tpot_s: NonNegative = Field(0.02, description="time per further output token of an API, seconds")
     usd_per_million_prompt_tokens: NonNegative = Field(
@@ -166,19 +168,21 @@ class Outage(Part):
     """A planned failure."""
 
     pool: str = Field(description="name of the pool")
-    replica: Number = Field(0, description="number of the replica within its pool, from 0")
+    replica: Number = Field(0, description="number of the replica within its pool, from 0; of an API always 0")
     at_s: NonNegative = Field(description="when it fails, seconds")
     for_s: Positive = Field(description="how long it is down, seconds")
 
 
 class Failures(Part):
-    """Replicas that fail and are repaired."""
+    """Replicas and APIs that fail and are repaired."""
 
-    mtbf_s: Positive | None = Field(None, ge=1e-3, description="mean time between repair and failure, seconds")
+    mtbf_s: Positive | None = Field(
+        None, ge=1e-3, description="mean time between repair and failure of each replica and each API, seconds"
+    )
     mttr_s: Positive = Field(300.0, ge=1e-3, description="mean time to repair, seconds")
     schedule: list[Outage] = Field(default_factory=list, description="planned failures")
     on_failure: Literal["retry", "lose"] = Field(
-        "retry", description="what happens to the requests of a failed replica"
+        "retry", description="what happens to the requests of a failed replica or API"
     )
 
 

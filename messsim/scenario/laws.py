@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from .base import MOST_TOKENS, NonNegative, Part, Positive, TokenCount, Weight, expanding
 
-__all__ = ["DelayLaw", "Empirical", "TokenLaw", "WaitLaw"]
+__all__ = ["DelayLaw", "Empirical", "TokenLaw", "Tokens", "WaitLaw"]
 
 Cv = Annotated[float, Field(ge=1e-3, le=100)]
 
@@ -123,3 +123,10 @@ WaitLaw = Annotated[
         _WaitTable | NonNegative,
     ),
 ]
+
+
+class Tokens(Part):
+    """How long prompts and answers are."""
+
+    prompt: TokenLaw = Field(Constant(tokens=500), description="law of prompt tokens")
+    output: TokenLaw = Field(Constant(tokens=150), description="law of answer tokens, where a model has none")

@@ -8,7 +8,9 @@ import tomli_w
 from pydantic import ValidationError
 
 from messsim.errors import ScenarioError
+from messsim.files import is_utf8
 
+from .checks import keys_without_effect
 from .overrides import override, parse_override, split_path
 from .own import with_own_profiles
 from .problems import describe
@@ -108,9 +110,24 @@ def _validate(data: dict[str, Any], file: str | None, *, passing: tuple[str, ...
 def dump(scenario: Scenario) -> str:
     """The scenario as TOML with every default filled in and files as absolute paths: it runs from any folder."""
     data = scenario.model_dump(exclude_none=True, by_alias=True)
+    for serving in (*data["models"], *data["pools"]):
+        for key in keys_without_effect(serving["kind"]):
+            serving.pop(key, None)
     for table in (data["arrivals"], data["satisfaction"]):
         if "file" in table:
-            table["file"] = str(scenario.path(table["file"]).resolve())
+            table["file"] = _absolute(scenario, table["file"])
     if scenario.router.policy.endswith(".py"):
-        data["router"]["policy"] = str(scenario.path(scenario.router.policy).resolve())
+        data["router"]["policy"] = _absolute(scenario, scenario.router.policy)
+    if (file := scenario.router.predictor.warm_start) is not None:
+        data["router"]["predictor"]["warm_start"] = _absolute(scenario, file)
     return tomli_w.dumps(data)
+
+
+def _absolute(scenario: Scenario, name: str) -> str:
+    path = scenario.path(name).resolve()
+    if not is_utf8(path):
+        shown = ascii(str(path))[1:-1]
+        raise ScenarioError(
+            f"{shown}: is not UTF-8, so that the scenario cannot be written down; expected another name"
+        )
+    return str(path)

@@ -18,10 +18,19 @@ _OVERRIDE = re.compile(rf"\s*({_PATH})\s*=(.*)", re.DOTALL)
 
 def parse_override(text: str) -> tuple[list[str], Any]:
     """Splits ``a.b."c.d"=value``; the value is as `parse_value` reads it."""
-    found = _OVERRIDE.fullmatch(text)
+    found = _OVERRIDE.fullmatch(_utf8(text))
     if not found:
         raise ScenarioError(f"--set {text}: expected key.path=value")
     return _keys(found[1]), parse_value(found[2])
+
+
+def _utf8(text: str) -> str:
+    """The text of a command line as it is: what was no UTF-8 there could not be written down."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ScenarioError(f"{ascii(text)[1:-1]}: is not UTF-8") from None
+    return text
 
 
 def split_path(text: str) -> list[str] | None:
@@ -36,7 +45,7 @@ def _keys(path: str) -> list[str]:
 
 def parse_value(text: str) -> Any:
     """A value in TOML, or a plain string where that is no TOML."""
-    text = text.strip()
+    text = _utf8(text).strip()
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
@@ -47,12 +56,18 @@ def parse_value(text: str) -> Any:
 def format_value(value: Any) -> str:
     """A value in TOML on one line: what `parse_value` reads back."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)} = {format_value(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{format_value(k)} = {format_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(format_value, value)) + "]"
     if isinstance(value, (date, time)):
         return value.isoformat()
-    return json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else _escaped(c) for c in json.dumps(value, ensure_ascii=False))
+
+
+def _escaped(character: str) -> str:
+    """What no line can show, as TOML writes it; JSON leaves DEL and all beyond ASCII as they are."""
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def router_options(sets: list[str]) -> dict[str, Any]:

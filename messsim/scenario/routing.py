@@ -2,9 +2,11 @@
 
 import math
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+
+from messsim.errors import ScenarioError
 
 from .base import Count, Fraction, NonNegative, Part, Positive, Share
 from .laws import DelayLaw, Immediate
@@ -48,12 +50,49 @@ class Tenant(Part):
 
 
 class Predictor(Part):
-    """Logistic regression by SGD, a batch of one."""
+    """Logistic regression, a batch of one."""
 
+    optimizer: Literal["sgd", "adagrad"] = Field(
+        "sgd", description="sgd; adagrad: each parameter's step falls with the gradients that it has seen"
+    )
     learning_rate: Positive = Field(0.05, description="step size")
     momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that is kept")
     weight_decay: NonNegative = Field(0.0, description="pull of all weights towards 0")
     clip: NonNegative = Field(0.0, description="largest norm of a gradient; 0: none")
+    standardize: bool | None = Field(
+        None,
+        description="learn in units of each feature's standard deviation, as far as it is known; none: yes, unless "
+        'features.kind is "difficulty"',
+    )
+    start: Literal["even", "means", "optimistic"] = Field(
+        "even",
+        description="what is predicted before anything is learnt: 1/2, each model's mean satisfaction, or 0.95, so "
+        "that no model is left untried",
+    )
+    means: list[Fraction] | None = Field(
+        None, description='start = "means": satisfaction of each model, in order; none: what the scenario says'
+    )
+    warm_start: str | None = Field(
+        None,
+        description="file of labelled rows to learn from before the first request, relative to the scenario's folder: "
+        "columns feature__NAME and satisfied__MODEL",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Predictor":
+        if self.optimizer == "adagrad" and self.momentum > 0:
+            raise ValueError(f'optimizer = "adagrad" and momentum = {self.momentum:g}: expected momentum = 0')
+        if self.means is not None and self.start != "means":
+            raise ValueError(f'means are given and start = "{self.start}": expected start = "means"')
+        return self
+
+
+# A number, or the word that leaves it to messsim; tagged, so that an error is about one of them.
+AUTO_TAGS = ("number", "word")
+PositiveOrAuto = Annotated[
+    Annotated[Positive, Tag("number")] | Annotated[Literal["auto"], Tag("word")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "number"),
+]
 
 
 class Router(Part):
@@ -67,16 +106,25 @@ class Router(Part):
         "largest, educated-guess, threshold, cascade, primal-dual, linucb, thompson, or a Python file of your own, "
         "relative to the scenario's folder",
     )
-    V: Positive = Field(1e-4, description="weight of cost against the virtual queue, 1 / cost.unit")
+    V: PositiveOrAuto = Field(
+        "auto",
+        description='weight of cost against the virtual queue, 1 / cost.unit; "auto": 1 / the gap between the '
+        "dearest and the cheapest model in expected cost",
+    )
     explore: Literal["all", "chosen"] = Field(
         "all", description="an exploring request goes to every model, or to one drawn at random"
     )
+    learn: Literal["every", "explored"] = Field(
+        "every",
+        description="each rated answer is a step on the model that gave it, or only the answers of exploring "
+        "requests are, as in the MESS+ paper",
+    )
     c: NonNegative = Field(0.1, description="exploration: probability min(1, c / t^kappa)")
     kappa: Fraction = Field(0.25, description="exploration: how fast it fades")
-    cost_estimate: Literal["known", "mean", "last_explored"] = Field(
+    cost_estimate: Literal["known", "mean", "last_explored", "marginal"] = Field(
         "known",
         description="the expected cost of this request on the model; the mean of what it has cost so far; "
-        "what the last explored request cost",
+        "what the last explored request cost; what this request adds to the batch under way, by the servers' loads",
     )
     cost_prior: NonNegative | None = Field(
         None, description="estimate before any observation, in cost.unit; none: the known cost"
@@ -120,6 +168,19 @@ class Router(Part):
     overrides: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="options of one policy, as [router.NAME] tables"
     )
+
+    @property
+    def weight(self) -> float:
+        """V as a number.
+
+        Raises
+        ------
+        ScenarioError
+            If it is left open, which only a run resolves.
+        """
+        if self.V == "auto":
+            raise ScenarioError('router.V = "auto": nothing is known of costs here; expected a number')
+        return self.V
 
     @property
     def policy_name(self) -> str:

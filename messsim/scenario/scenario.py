@@ -10,19 +10,12 @@ from .base import Count, Number, Part, Positive
 from .checks import problems_of
 from .clients import Clients
 from .fleet import Cluster, Cost, Model, Pool, Serving
-from .laws import Constant, TokenLaw
+from .laws import Tokens
 from .phases import Phase
 from .quality import Features, Satisfaction
 from .routing import Feedback, Router, Sla, Slo, Tenant
 
 __all__ = ["Record", "Scenario", "Tokens"]
-
-
-class Tokens(Part):
-    """How long prompts and answers are."""
-
-    prompt: TokenLaw = Field(Constant(tokens=500), description="law of prompt tokens")
-    output: TokenLaw = Field(Constant(tokens=150), description="law of answer tokens, where a model has none")
 
 
 class Record(Part):
@@ -33,7 +26,12 @@ class Record(Part):
     )
     compression: Literal["lz4", "zstd", "uncompressed"] = Field("lz4", description="of the Parquet files")
     max_open: Count = Field(4_000_000, description="most requests between the oldest unfinished and the newest")
-    chunk: int = Field(65_536, ge=64, le=1_048_576, description="requests drawn at once; no result depends on it")
+    chunk: int | None = Field(
+        None,
+        ge=64,
+        le=1_048_576,
+        description="requests drawn at once; no result depends on it. Without it 65,536, and fewer beyond 64 features",
+    )
 
 
 class Scenario(Part):
@@ -50,12 +48,16 @@ class Scenario(Part):
     )
     sla: Sla = Field(description="the promise")
     slo: Slo = Field(Slo(), description="latency objectives")
-    tenants: list[Tenant] = Field(default_factory=list, description="customers; none: a single one")
+    tenants: list[Tenant] = Field(
+        default_factory=list,
+        max_length=4096,  # each takes half a megabyte for the oracle of its promise (messsim.routing.oracle_dual)
+        description="customers; none: a single one",
+    )
     arrivals: Arrivals = Field(description="when requests come")
     tokens: Tokens = Field(Tokens(), description="how long prompts and answers are")
     satisfaction: Satisfaction = Field(description="what satisfies a user")
     features: Features = Field(Features(), description="what the router sees of a request")
-    models: list[Model] = Field(min_length=1, max_length=64, description="the zoo, in rising order of cost")
+    models: list[Model] = Field(min_length=1, max_length=256, description="the zoo, in rising order of cost")
     pools: list[Pool] = Field(default_factory=list, description="where models run, if not said in models")
     router: Router = Field(Router(), description="who decides")
     feedback: Feedback = Field(Feedback(), description="what is learnt from users")

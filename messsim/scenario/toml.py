@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from messsim.errors import ScenarioError
+from messsim.files import read_bytes, why
 
 __all__ = ["read_toml"]
+
+MOST_BYTES = 256 << 20
 
 
 def read_toml(file: Path, what: str) -> dict[str, Any]:
@@ -18,16 +21,12 @@ def read_toml(file: Path, what: str) -> dict[str, Any]:
         If it cannot be read, or is no TOML.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")  # some editors put a byte order mark in front
-    except FileNotFoundError:
-        raise ScenarioError(f"no such file; expected {what} in TOML", str(file)) from None
-    except IsADirectoryError:
-        raise ScenarioError(f"is a directory; expected {what} in TOML", str(file)) from None
+        text = read_bytes(file, MOST_BYTES).decode("utf-8-sig")  # some editors put a byte order mark in front
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise ScenarioError(f"not UTF-8 text: byte {error.start} is 0x{byte:02x}", str(file)) from None
     except OSError as error:
-        raise ScenarioError(f"cannot be read: {error.strerror}", str(file)) from None
+        raise ScenarioError(why(error, f"{what} in TOML"), str(file)) from None
     try:
         return tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits

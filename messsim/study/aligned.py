@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messsim.results.intervals import share_interval
+from messsim.results.verdict import falls_short
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["CURVES", "SHARES", "aligned", "halved"]
 
 MOST = 512  # rows of a timeline that a process hands back
-ROUNDING = 1e-9  # sums of alpha are rounded
 CURVES = {
     "satisfaction": "satisfaction_running",
     "certificate": "certificate",
@@ -96,7 +96,7 @@ def _bands(matrix: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
 
 def _below(satisfaction: NDArray[np.float64], promise: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     known = ~np.isnan(satisfaction)
-    counts, runs = (known & (satisfaction < promise - ROUNDING)).sum(axis=0), known.sum(axis=0)
+    counts, runs = (known & falls_short(satisfaction, promise)).sum(axis=0), known.sum(axis=0)
     ends = np.array(
         [share_interval(int(k), int(n)) if n else (np.nan, np.nan) for k, n in zip(counts, runs, strict=True)]
     ).reshape(-1, 2)

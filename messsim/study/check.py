@@ -10,9 +10,10 @@ from messsim.engines.capacity import saturation_rps
 from messsim.engines.cluster import UNLIMITED_TOKENS, PoolPlan
 from messsim.results import Tally, summarise
 from messsim.results.summary import peak_rss_mib
+from messsim.results.verdict import falls_short
 from messsim.routing.mixing import best_single
 from messsim.scenario import Scenario
-from messsim.workload.irt import any_satisfied, tasks_of
+from messsim.workload.expectations import Rates
 
 from .single import ENGINES
 
@@ -30,25 +31,29 @@ def check(scenario: Scenario) -> dict[str, Any]:
     Returns
     -------
     dict
+        All means are over the requests that the run will have, phases and repetitions of files included.
         `models`: mean satisfaction and known cost. `promises`: alpha against the best model and against a
-        router that always knows who is right. `pools`: requests a second that each can sustain, and its load in
-        the probe. `expect`: wall seconds and peak MiB.
+        router that always knows who is right. `pools`: requests a second that each can sustain, and its load: on
+        average and, as `peak_load`, in the busiest minute. `problems`: why the study cannot work, promises out of reach
+        and pools whose load is over 1. `expect`: wall seconds and peak MiB.
     """
     setup = prepare(scenario)
     scenario = setup.scenario
     probe, wall_s = _probe(setup)
-    rate = setup.workload.mean_rate_rps()
-    total = setup.workload.length or (rate * scenario.horizon_s if rate and scenario.horizon_s else None)
+    rates, total = setup.workload.rates(), setup.workload.expected_requests
+    promises, pools = _promises(setup), [_pool(setup, p, probe, rates) for p in setup.pools]
     return {
         "scenario": scenario.name,
         "policy": setup.policy.name,
         "cost_unit": scenario.cost.unit,
         "requests": total,
-        "rate_rps": rate,
+        "rate_rps": rates and rates.mean_rps,
+        "peak_rate_rps": rates and rates.peak_rps,
         "mean_prompt_tokens": setup.workload.mean_prompt_tokens(),
         "models": _models(setup),
-        "promises": _promises(setup),
-        "pools": [_pool(setup, p, probe, rate) for p in setup.pools],
+        "promises": promises,
+        "pools": pools,
+        "problems": [*_broken_promises(promises), *_overloaded(pools)],
         "expect": {
             "wall_s": total / probe["performance"]["requests_per_s"] if total else None,
             "probe_requests": probe["requests"]["arrived"],
@@ -73,7 +78,7 @@ def _probe(setup: Setup) -> tuple[dict[str, Any], float]:
 
 def _models(setup: Setup) -> list[dict[str, Any]]:
     w = setup.workload
-    costs = setup.costs.at_mean(w.mean_prompt_tokens())
+    costs = setup.costs.mean(w)
     return [
         {
             "name": name,
@@ -89,13 +94,7 @@ def _models(setup: Setup) -> list[dict[str, Any]]:
 
 def _promises(setup: Setup) -> list[dict[str, Any]]:
     w, s = setup.workload, setup.scenario
-    means = w.mean_satisfaction()
-    if s.satisfaction.kind == "irt":
-        most = any_satisfied(w.stages[0].thetas, s.satisfaction.slope, tasks_of(s.satisfaction), s.satisfaction.grades)
-    else:
-        assert w.table is not None
-        most = float(np.max([w.table.satisfied[c] for c in w.stages[0].columns], axis=0).mean())
-    costs = setup.costs.at_mean(w.mean_prompt_tokens())
+    means, most, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.mean(w)
     single = [best_single(means, costs, t.alpha or 0.0) for t in s.promises]
     return [
         {
@@ -104,13 +103,13 @@ def _promises(setup: Setup) -> list[dict[str, Any]]:
             "best_model": max(means),
             "any_model": most,
             "single_model": None if m is None else s.model_names[m],
-            "reachable": (t.alpha or 0.0) <= most,
+            "reachable": not falls_short(most, t.alpha or 0.0),
         }
         for t, m in zip(s.promises, single, strict=True)
     ]
 
 
-def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rate: float | None) -> dict[str, Any]:
+def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rates: Rates | None) -> dict[str, Any]:
     model = probe["models"][pool.model]
     explored = probe["requests"]["explored"] / max(probe["requests"]["arrived"], 1)
     # shares are of answers: exploring requests also go, unseen, to every model but the reference
@@ -119,7 +118,8 @@ def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rate: float | Non
     capacity = None if pool.is_api else pool.replicas * sustained_rps(setup, pool)
     siblings = [p for p in setup.pools if p.model == pool.model]
     part = pool.replicas / sum(p.replicas for p in siblings)
-    offered = None if rate is None else rate * share * part
+    offered = None if rates is None else rates.mean_rps * share * part
+    peak = None if rates is None else rates.peak_rps * share * part
     return {
         "name": pool.name,
         "gpu": pool.gpu,
@@ -129,9 +129,27 @@ def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rate: float | Non
         "capacity_rps": capacity,
         "offered_rps": offered,
         "load": offered / capacity if offered is not None and capacity else None,
+        "peak_load": peak / capacity if peak is not None and capacity else None,
         "utilization_in_probe": model["utilization"],
         "energy_measured": pool.energy_measured,
     }
+
+
+def _broken_promises(promises: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"sla.alpha = {p['alpha']:g}{'' if len(promises) == 1 else ' of tenant ' + p['tenant']}: out of reach: all "
+        f"models together satisfy {p['any_model']:.2%}"
+        for p in promises
+        if not p["reachable"]
+    ]
+
+
+def _overloaded(pools: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"pool {p['name']}: gets {p['offered_rps']:.4g} requests/s and sustains {p['capacity_rps']:.4g}"
+        for p in pools
+        if p["load"] is not None and p["load"] > 1.0
+    ]
 
 
 def sustained_rps(setup: Setup, pool: PoolPlan) -> float:

@@ -29,7 +29,7 @@ FIGURES = (
     "sla.time_to_compliance",
     "cost.per_request",
     "cost.per_request_without_exploration",
-    "cost.ratio_to_oracle",
+    "cost.ratio_to_simulated_oracle",
     "cost.ratio_to_statistical_oracle",
     *(f"cost.oracle.{who}.{at}" for who in ("clairvoyant", "statistical", "feature") for at in ("at_alpha", "at_own")),
     "requests.rejected",
@@ -158,7 +158,7 @@ def _measured(task: tuple[Scenario, bool]) -> dict[str, Any]:
     cost, answered = summary["cost"], sum(m["answered"] for m in summary["models"])
     cost["per_request_without_exploration"] = (cost["total"] - cost["exploration"]) / answered if answered else None
     clairvoyant, statistical = ORACLES
-    cost["ratio_to_oracle"] = _ratio(scenario, summary, clairvoyant) if beside_oracles else None
+    cost["ratio_to_simulated_oracle"] = _ratio(scenario, summary, clairvoyant) if beside_oracles else None
     knows_law = beside_oracles and scenario.satisfaction.kind == "irt"
     cost["ratio_to_statistical_oracle"] = _ratio(scenario, summary, statistical) if knows_law else None
     return summary

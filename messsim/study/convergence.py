@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from messsim.errors import MesssimError, ScenarioError
-from messsim.report.verdict import verdict
 from messsim.results.intervals import LEVEL, replication_interval, share_interval
 from messsim.scenario import Scenario
 from messsim.version import __version__
@@ -103,7 +102,7 @@ def _replication(scenario: Scenario) -> tuple[dict[str, Any], pl.DataFrame]:
 
 
 def _summary(scenario: Scenario, summaries: Sequence[dict[str, Any]], since: Sequence[int | None]) -> dict[str, Any]:
-    kept = [verdict(s).kept is True for s in summaries]
+    kept = [s["sla"]["kept"] is True for s in summaries]
     low, high = share_interval(sum(kept), len(kept))
     return {
         "scenario": scenario.name,

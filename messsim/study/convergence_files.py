@@ -8,55 +8,55 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from messsim.errors import OutputError
+from messsim.errors import DataError, OutputError
+from messsim.files import read_json
 from messsim.plot.figure import library
 from messsim.report.convergence import convergence_page
 from messsim.report.page import Page, html
-from messsim.results import complete_or_absent, writing
+from messsim.results import complete_or_absent, write_parquet, writing
 from messsim.scenario import Scenario, dump, notes_of
+from messsim.workload.blocks import whole
 
 from .aligned import CURVES as CURVE_NAMES
 from .aligned import SHARES
 from .convergence import Convergence
+from .pictures import add_pictures
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["CONVERGENCE", "page_of", "read_convergence", "write_convergence"]
 
-CONVERGENCE, CURVES, RESULTS = "convergence.json", "curves.parquet", "results.parquet"
+CONVERGENCE, CURVES, RESULTS, REPORT = "convergence.json", "curves.parquet", "results.parquet", "report.html"
 
 
-def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> bool:
-    """Writes a directory, whole or not at all.
+def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> list[str]:
+    """Writes a directory, whole or not at all, and then its report.
 
     ``convergence.json`` is what ``--json`` prints, ``curves.parquet`` a row a request number, ``results.parquet`` a row
     a replication, ``report.html`` the page; without the extra `plot` there is no page.
 
     Returns
     -------
-    bool
-        Whether there is a page.
+    list of str
+        Why there is no page, where there is none.
 
     Raises
     ------
     OutputError
         If it exists already or cannot be written.
     """
-    try:
-        library()
-    except OutputError:
-        page = None
-    else:
-        page = html(page_of(found, scenario))
     with complete_or_absent(out) as beside, writing(out):
         (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         (beside / CONVERGENCE).write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
-        found.curves.write_parquet(beside / CURVES)
-        found.rows.write_parquet(beside / RESULTS)
-        if page is not None:
-            (beside / "report.html").write_bytes(page)
-    return page is not None
+        write_parquet(found.curves, beside / CURVES)
+        write_parquet(found.rows, beside / RESULTS)
+    return add_pictures(out, REPORT, lambda: _report(found, scenario))
+
+
+def _report(found: Convergence, scenario: Scenario) -> dict[str, bytes]:
+    library()
+    return {REPORT: html(page_of(found, scenario))}
 
 
 def page_of(found: Convergence, scenario: Scenario) -> Page:
@@ -72,13 +72,11 @@ def read_convergence(directory: Path) -> Convergence:
     OutputError
         If it is damaged, or another version wrote it.
     """
-    import polars as pl
-
     try:
-        summary = json.loads((directory / CONVERGENCE).read_text(encoding="utf-8"))
-        curves, rows = (pl.read_parquet(directory / name) for name in (CURVES, RESULTS))
+        summary = read_json(directory / CONVERGENCE)
+        curves, rows = (whole(directory / name) for name in (CURVES, RESULTS))
         _check(summary, curves)
-    except (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (OSError, ValueError, DataError) as error:
         raise OutputError(f"{directory}: expected a directory that `messsim converge --out` wrote ({error})") from None
     return Convergence(summary, curves, rows)
 

@@ -3,7 +3,7 @@
 Columns of a CSV, Parquet or JSONL file, a row a request in the order of routing:
 
 ``feature__NAME``     what the router saw (any number of them, also none)
-``model``             who answered
+``model``             who answered; a row without one, such as of a call that failed, is left out and counted
 ``satisfied``         0, 1 or between: the user's rating of that answer; empty where there is none
 ``satisfied__MODEL``  of every model's answer, where all were asked and judged
 ``cost__MODEL``       expected cost of the request on every model; or
@@ -51,6 +51,8 @@ class DecisionLog:
     outcomes : float64 [models, n] or None
         Of every model's answer.
     propensity : float64 [n] or None
+    unanswered
+        Rows that name no model, and are left out: calls that failed.
     """
 
     models: list[str]
@@ -60,6 +62,7 @@ class DecisionLog:
     satisfied: Floats | None
     outcomes: Floats | None
     propensity: Floats | None
+    unanswered: int = 0
 
     def __len__(self) -> int:
         return int(self.costs.shape[1])
@@ -83,6 +86,9 @@ def read_log(path: Path) -> DecisionLog:
     judged = [c.removeprefix(SATISFIED) for c in frame.columns if c.startswith(SATISFIED)]
     if not judged:
         require(frame.columns, ["model", "satisfied"], path)
+    unanswered = 0
+    if "model" in frame.columns and not judged:
+        frame, unanswered = _answered(frame, path)
     answered = texts(frame, "model", path) if "model" in frame.columns else None
     priced = [c.removeprefix(COST) for c in frame.columns if c.startswith(COST)]
     models = judged or priced or sorted(set(answered or []))
@@ -99,7 +105,19 @@ def read_log(path: Path) -> DecisionLog:
         satisfied=_ratings(frame, path) if rates else None,
         outcomes=np.stack([numbers(frame, SATISFIED + m, path, least=0, most=1) for m in models]) if judged else None,
         propensity=numbers(frame, "propensity", path, least=0, most=1) if "propensity" in frame.columns else None,
+        unanswered=unanswered,
     )
+
+
+def _answered(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, int]:
+    """The rows that name a model, and how many do not."""
+    import polars as pl
+
+    names = texts(frame, "model", path)
+    kept = frame.filter(pl.Series([name.strip() != "" for name in names]))
+    if kept.height == 0:
+        raise DataError("column 'model' is empty in every row; expected who answered", str(path))
+    return kept, frame.height - kept.height
 
 
 def _costs(frame: pl.DataFrame, models: list[str], answered: list[str] | None, path: Path) -> dict[str, Floats]:

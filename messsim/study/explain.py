@@ -9,11 +9,11 @@ from typing import Any
 from messsim.engines import Progress, RecordChunk, prepare
 from messsim.engines.brain import destined
 from messsim.errors import OutputError, ScenarioError
-from messsim.results import Result
-from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
+from messsim.results import Result, check_whole, reading_records
+from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, is_file
 from messsim.scenario import load
 
-from .single import ENGINES
+from .single import simulated
 
 __all__ = ["explain"]
 
@@ -30,7 +30,8 @@ class _Watch:
         return _Watch(self._kernel.copy(), self._request, self._seen)
 
     def decide(self, request: int, step: int, alpha: float, queue: float, *facts: Any) -> int:
-        v = float(self._kernel.state[0])
+        tenant, state = (int(facts[6]) if len(facts) > 6 else 0), self._kernel.state
+        v = float(state[min(tenant, len(state) - 2)])  # a steered V is one of several; behind them one number of room
         plan = int(self._kernel.decide(request, step, alpha, queue, *facts))
         if request == self._request:
             scores, costs, loads, uniforms = (list(map(float, f)) for f in facts[:4])
@@ -51,20 +52,38 @@ class _Watch:
         return getattr(self._kernel, name)
 
 
-def explain(directory: str | Path, request: int, progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
+def explain(
+    directory: str | Path,
+    request: int,
+    progress: Callable[[Progress], None] | None = None,
+    *,
+    run_policy: bool = False,
+) -> dict[str, Any]:
     """Replays a run up to one request and returns what its decision was made of: that on the last attempt.
 
     The replay is the run itself: chance is drawn before routing. It is the SimPy engine's, which can be watched
     from Python and makes the same records. What it finds is compared with the record, bit for bit.
 
+    Parameters
+    ----------
+    directory
+        What the ``--out`` of a run wrote.
+    request
+        Which request, from 0.
+    progress
+        Called now and then with how far the replay is.
+    run_policy
+        Whether a policy that is a Python file may be run.
+
     Raises
     ------
     OutputError
-        If the directory holds no such run or request, or the replay disagrees with the record (another
-        version of messsim wrote it).
+        If the directory holds no such run or request, its policy is a Python file that may not be run, or the replay
+        disagrees with the record (another version of messsim wrote it).
     """
     path = Path(directory)
     result = Result.read(path)
+    check_whole(result)
     arrived = result.summary["requests"]["arrived"]
     if not 0 <= request < arrived:
         raise OutputError(f"{path}: --request {request}: expected 0 to {arrived - 1}")
@@ -72,18 +91,35 @@ def explain(directory: str | Path, request: int, progress: Callable[[Progress], 
         scenario = load(path / "scenario.toml")
     except ScenarioError as error:
         raise OutputError(f"{path}: its scenario cannot be run any more: {error}") from None
-    record = result.requests.filter(id=request).collect().row(0, named=True)
+    if is_file(scenario.router) and not run_policy:
+        raise OutputError(
+            f"{path}: its policy is a Python file, {scenario.router.policy}, which explaining a request would run; "
+            "expected --run-policy (run_policy=True in Python) if you trust that file"
+        )
+    record = _record(result, path, request)
     # a closed loop's later requests hang on earlier answers only, and a later attempt on requests in between
     if scenario.arrivals.kind != "closed" and record["attempts"] == 1:
         scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
     setup = prepare(scenario)
     seen: dict[str, Any] = {}
     watched = dataclasses.replace(setup.policy, kernel=_Watch(setup.policy.kernel, request, seen))  # type: ignore[arg-type]
-    ENGINES["simpy"](dataclasses.replace(setup, policy=watched), _nowhere, progress)
+    simulated(dataclasses.replace(setup, policy=watched), _nowhere, progress)
     _compare(path, record, seen, scenario.model_names, scenario.reference)
     who = setup.workload.columns(request, 1).instance
     instance = {"instance": None if who is None else int(who[0]), "instances": setup.scenario.router.instances}
     return _told(scenario.model_names, seen, record, setup.policy.name) | instance
+
+
+def _record(result: Result, path: Path, request: int) -> dict[str, Any]:
+    with reading_records(path):
+        rows = result.requests.filter(id=request).collect()
+    if rows.height != 1:
+        raise OutputError(f"{path}/requests: request {request} has {rows.height} records; a part of them is missing")
+    record = rows.row(0, named=True)
+    for column in ("attempts", "explored", "queue", "score"):
+        if column not in record:
+            raise OutputError(f"{path}/requests: the column {column} is missing; another version of messsim wrote it")
+    return record
 
 
 def _nowhere(_: RecordChunk) -> None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES", "Grouped", "grouped"]
 
-ROUNDING = 1e-9  # sums of alpha are rounded
 FIGURES = {
     "satisfaction": "sla_satisfaction",
     "cost": "cost_per_request",
@@ -68,22 +67,26 @@ def grouped(rows: pl.DataFrame, scenario: Scenario) -> Grouped:
     import polars as pl
 
     needed = ["policy", "replication", "error"]
+    if "error" in rows.columns and rows["error"].has_nulls():  # a run came to its end
+        needed += ["sla_kept", "sla_margin"]
     if missing := [c for c in needed if c not in rows.columns]:
         raise OutputError(f"results.parquet: the column {missing[0]} is missing; another version of messsim wrote it")
     point_keys = rows.columns[: rows.columns.index("policy")]
     several = rows["policy"].n_unique() > 1 and "router.policy" not in point_keys
     keys = [*point_keys, *(["policy"] if several or not point_keys else [])]
     words = rows.with_columns(_in_words(keys).alias("point"))
-    done = words.filter(pl.col("error").is_null()).with_columns(_margin(rows.columns, scenario).alias("margin"))
+    done = words.filter(pl.col("error").is_null())
     shares = {f"share {m}": column_of(f"models.{m}.share") for m in scenario.model_names}
-    figures = {"margin": "margin"} | FIGURES | shares
-    done = done.with_columns(pl.lit(None, pl.Float64).alias(c) for c in figures.values() if c not in done.columns)
+    figures = {"margin": "sla_margin"} | FIGURES | shares
+    done = done.with_columns(
+        pl.lit(None, pl.Float64).alias(c) for c in [*figures.values(), "sla_kept"] if c not in done.columns
+    )
     points = (
         done.group_by("point", maintain_order=True)
         .agg(
             *[pl.col(k).first() for k in keys],
             pl.len().alias("replications"),
-            (pl.col("margin") >= -ROUNDING).sum().alias("kept"),
+            pl.col("sla_kept").cast(pl.Boolean).sum().alias("kept"),
             *[e for name, column in figures.items() for e in _moments(name, column)],
         )
         .with_columns(e for name in figures for e in _interval(name))
@@ -106,18 +109,6 @@ def _short(keys: Sequence[str]) -> dict[str, str]:
     """The last two parts of each key path, unless two keys would then be the same."""
     short = {k: ".".join((split_path(k) or [k])[-2:]) for k in keys}
     return short if len(set(short.values())) == len(keys) else {k: k for k in keys}
-
-
-def _margin(columns: Sequence[str], scenario: Scenario) -> pl.Expr:
-    import polars as pl
-
-    tenants = [column_of(f"tenants.{t.name}") for t in scenario.promises]
-    there = [t for t in tenants if f"{t}_alpha" in columns and f"{t}_satisfaction" in columns]
-    if not there:
-        return pl.lit(None, pl.Float64)
-    return pl.min_horizontal(
-        (pl.col(f"{t}_satisfaction") - pl.col(f"{t}_alpha")).cast(pl.Float64).fill_null(float("inf")) for t in there
-    ).replace(float("inf"), None)
 
 
 def _moments(name: str, column: str) -> list[pl.Expr]:

@@ -1,56 +1,33 @@
 """A directory that a study fills run by run: what was killed goes on where it stopped.
 
 ``scenario.toml`` and ``study.json`` are there from the start, ``rows.jsonl`` grows by a line a finished run, and
-``results.parquet`` is made of it whenever the command ends.
+``results.parquet`` is made of it whenever the command ends. Each line has a check sum of itself and of the study, so
+that a damaged line, or one of another study, is never taken for a run.
 """
 
 import contextlib
 import fcntl
-import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from messsim.errors import OutputError
-from messsim.results import complete_or_absent, writing
-from messsim.results.provenance import files_of
+from messsim.errors import MesssimError, OutputError, SimulationError
+from messsim.results import complete_or_absent, leftovers, whole_or_absent, writing
 from messsim.scenario import Scenario, dump
-from messsim.version import __version__
 
+from .identity import Contents, difference, hashed
+from .plan_files import PLAN
 from .points import Point
 from .rows import Row, frame_of
 
-__all__ = ["Journal", "contents", "journal", "went_on"]
+__all__ = ["Journal", "journal", "keeping"]
 
 ROWS, STUDY, RESULTS = "rows.jsonl", "study.json", "results.parquet"
+KEPT = "its finished runs are kept"
 
 Key = tuple[int, int]  # point, replication
-
-
-def contents(base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenario]) -> dict[str, str]:
-    """What a study's results depend on, each part hashed: two studies may share a directory if all are equal."""
-    sha = cache(_sha)
-    data = sorted({sha(s.path(f)) for s in scenarios for f in files_of(s)})
-    own = sorted({_hash(p.model_dump(mode="json")) for s in scenarios for p in s.fleet if p.coefficients is not None})
-    return {
-        "messsim": __version__,
-        "scenario": _hash(base.model_dump(mode="json", by_alias=True)),
-        "points": _hash(list(points)),
-        "data files": _hash(data + own),  # own: figures of profile files that points name
-    }
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()
-
-
-def _sha(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return "absent"  # its points fail, and say so
 
 
 class Journal:
@@ -62,88 +39,173 @@ class Journal:
         By point and replication.
     """
 
-    def __init__(self, directory: Path, opened: IO[str]) -> None:
+    def __init__(self, directory: Path, opened: FileIO, parts: Contents, points: int) -> None:
         self.directory = directory
         self._opened = opened
-        self.rows = _read(directory / ROWS, opened)
+        self._lines = _Lines(directory / ROWS, hashed(parts), points)
+        self.rows, size = self._lines.read(opened.readall())
+        with writing(directory, KEPT):
+            opened.truncate(size)
+            opened.seek(size)
 
     def add(self, key: Key, row: Row) -> None:
-        """Keeps a row: it is in the file when this returns."""
-        with writing(self.directory):
-            self._opened.write(json.dumps({"point": key[0], "replication": key[1], "row": row}) + "\n")
-            self._opened.flush()
+        """Keeps a row: it is in the file when this returns.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; the rows of before are kept.
+        """
+        line = self._lines.line(key, row)
+        size = self._opened.tell()
+        try:
+            with writing(self.directory, KEPT):
+                _write(self._opened, line)
+        except BaseException:
+            with contextlib.suppress(OSError):  # half a line is cut off; where that fails, by the next that reads it
+                self._opened.truncate(size)
+                self._opened.seek(size)
+            raise
         self.rows[key] = row
 
     def close(self, rows: Sequence[Row]) -> None:
-        """Writes ``results.parquet``, in place of what it was."""
-        if not rows:
-            return
-        beside = self.directory / f".{RESULTS}.partial"
-        with writing(self.directory / RESULTS):
-            frame_of(rows).write_parquet(beside)
-            beside.rename(self.directory / RESULTS)
+        """Writes ``results.parquet``, in place of what it was.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; the rows are kept.
+        """
+        if rows:
+            with writing(self.directory / RESULTS, KEPT), whole_or_absent(self.directory / RESULTS) as beside:
+                frame_of(rows).write_parquet(beside)
+
+
+def _write(opened: FileIO, line: bytes) -> None:
+    """All of it: a disk that fills up takes a part and says so at the next."""
+    while line:
+        line = line[opened.write(line) :]
+
+
+class _Lines:
+    """The lines of ``rows.jsonl``."""
+
+    def __init__(self, path: Path, study: str, points: int) -> None:
+        self._path, self._study, self._points = path, study, points
+
+    def line(self, key: Key, row: Row) -> bytes:
+        """The line of a finished run."""
+        entry = {"point": key[0], "replication": key[1], "row": row}
+        return (json.dumps(entry | {"check": self._check(entry)}) + "\n").encode()
+
+    def read(self, content: bytes) -> tuple[dict[Key, Row], int]:
+        """The rows, and how many bytes they take: half a line at the end, which a kill may leave, is left out.
+
+        Raises
+        ------
+        OutputError
+            For a line that is damaged, of another study, or there twice.
+        """
+        whole = content[: content.rfind(b"\n") + 1]
+        rows: dict[Key, Row] = {}
+        for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
+            entry = self._entry(number, line)
+            key = entry["point"], entry["replication"]
+            if key in rows:
+                raise self._error(number, f"repeats replication {key[1]} of point {key[0]}")
+            rows[key] = entry["row"]
+        return rows, len(whole)
+
+    def _entry(self, number: int, line: bytes) -> dict[str, Any]:
+        try:
+            entry = json.loads(line.decode("utf-8"))
+            check = entry.pop("check")
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+            raise self._error(number, "is damaged") from None
+        if set(entry) != {"point", "replication", "row"} or check != self._check(entry):
+            raise self._error(number, "is damaged, or of another study")
+        if not 0 <= entry["point"] < self._points:
+            raise self._error(number, f"is of point {entry['point']}, of {self._points} from 0")
+        checked: dict[str, Any] = entry
+        return checked
+
+    def _check(self, entry: dict[str, Any]) -> str:
+        return hashed([self._study, entry])[:16]
+
+    def _error(self, number: int, what: str) -> OutputError:
+        return OutputError(
+            f"{self._path}: line {number} {what}; expected a row that this study wrote: "
+            "without the line, its run is made again"
+        )
 
 
 @contextlib.contextmanager
-def journal(directory: Path, base: Scenario, parts: dict[str, str], points: Sequence[Point]) -> Iterator[Journal]:
+def journal(directory: Path, base: Scenario, parts: Contents, points: Sequence[Point]) -> Iterator[Journal]:
     """Opens the directory of a study, a new one or one that the same study began.
 
     Raises
     ------
     OutputError
-        If it is something else's, another study's, or being filled by somebody else.
+        If it is something else's, another study's, damaged, or being filled by somebody else.
     """
     if directory.exists():
         _same(directory, parts)
     else:
-        with complete_or_absent(directory) as beside:
+        with complete_or_absent(directory) as beside, writing(directory):
             (beside / "scenario.toml").write_text(dump(base), encoding="utf-8")
             study = {"contents": parts, "points": list(points)}
             (beside / STUDY).write_text(json.dumps(study, indent=2, default=str) + "\n", encoding="utf-8")
             (beside / ROWS).touch()
-    with writing(directory):
-        opened = (directory / ROWS).open("r+", encoding="utf-8")
+    with writing(directory, KEPT):
+        opened = FileIO(directory / ROWS, "r+")
     with opened:
         try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it however we end
-        except BlockingIOError:
+            with writing(directory, KEPT):
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it however we end
+        except OutputError as error:
+            if not isinstance(error.__cause__, BlockingIOError):
+                raise
             raise OutputError(f"{directory}: another process is filling it; expected to be alone") from None
-        yield Journal(directory, opened)
+        for left in [*leftovers(directory / RESULTS), *leftovers(directory / PLAN)]:
+            left.unlink(missing_ok=True)  # of one that was killed: nobody else writes here
+        yield Journal(directory, opened, parts, len(points))
 
 
-def _same(directory: Path, parts: dict[str, str]) -> None:
+def _same(directory: Path, parts: Contents) -> None:
     try:
-        theirs = json.loads((directory / STUDY).read_text(encoding="utf-8"))["contents"]
-        differing = [name for name, value in parts.items() if theirs[name] != value]
-    except (OSError, ValueError, KeyError, TypeError):
+        differing = difference(parts, json.loads((directory / STUDY).read_text(encoding="utf-8"))["contents"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise OutputError(
             f"{directory}: exists already and no study began it; expected a directory that is yet to be made"
         ) from None
-    if differing:
-        what = " and ".join(differing)
+    if differing is not None:
         raise OutputError(
-            f"{directory}: holds a study that differs in its {what}; expected another directory: "
+            f"{directory}: holds a study that differs in its {differing}; expected another directory: "
             "results of different studies are never mixed"
         )
 
 
-def _read(path: Path, opened: IO[str]) -> dict[Key, Row]:
-    """The rows so far; half a line at the end, which a kill may leave, is cut off."""
-    text = opened.read()
-    whole = text[: text.rfind("\n") + 1]
-    rows = {}
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            entry = json.loads(line)
-            rows[entry["point"], entry["replication"]] = entry["row"]
-        except (ValueError, KeyError, TypeError):
-            raise OutputError(f"{path}: line {number} is damaged; expected a row of the study") from None
-    opened.seek(len(whole.encode()))
-    opened.truncate()
-    return rows
+@contextlib.contextmanager
+def keeping(kept: Journal | None, table: Callable[[], Sequence[Row]], done: Callable[[], str]) -> Iterator[None]:
+    """Writes the table at the end of a study, also where something stops it, which then tells how much is kept.
 
-
-def went_on(error: BaseException, done: int, total: int | None = None) -> str:
-    """What stopped a study, and what is kept of it."""
-    many = f"{done}" if total is None else f"{done} of {total}"
-    return f"{str(error) or 'interrupted'}; {many} runs are kept: the same command goes on from there"
+    Parameters
+    ----------
+    kept
+        Where the study's rows are kept; none: nowhere.
+    table
+        The rows of ``results.parquet``.
+    done
+        How many runs are kept, in words: "3 of 4".
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SimulationError, OutputError) as error:
+        if kept is None:
+            raise
+        with contextlib.suppress(MesssimError):  # the disk may be full: the rows are what counts
+            kept.close(table())
+        what = f"{str(error) or 'interrupted'}; {done()} runs are kept: the same command goes on from there"
+        raise type(error)(what) from error.__cause__
+    if kept is not None:
+        kept.close(table())

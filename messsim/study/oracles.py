@@ -52,7 +52,7 @@ class Oracles:
             name: Frontier(models, tenants) if knows is None or has_difficulty else None
             for name, knows in KNOWLEDGE.items()
         }
-        size = setup.scenario.record.chunk
+        size = setup.workload.chunk_size
         draws = setup.draws() if arrived is None else islice(setup.draws(), -(-arrived // size))
         for chunk, costs in draws:
             n = len(chunk) if arrived is None else min(len(chunk), arrived - chunk.first)

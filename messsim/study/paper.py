@@ -65,7 +65,7 @@ class Benchmark:
             "seed": 1,
             "sla": {"alpha": self.alpha},
             "arrivals": {"kind": "poisson", "rate_rps": 1.0},
-            "router": {"policy": "mess+", "V": 1e-4, "c": 0.1},
+            "router": {"policy": "mess+", "V": 1e-4, "learn": "explored", "c": 0.1},
             "cluster": {"mode": "none"},
         }
 

@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from messsim.errors import MesssimError, ScenarioError, SimulationError
+from messsim.errors import MesssimError, ScenarioError
 from messsim.results.figures import Requirement
 from messsim.scenario import Scenario, with_values
 
 from .candidates import Axis, Candidate, candidates_of, usd_per_hour
 from .carrying import Carrying
-from .journal import contents, journal, went_on
+from .identity import contents
+from .journal import journal, keeping
 from .plan_files import write_plan
 from .plan_runs import Runs, Told
 from .plan_told import ENERGY, plan_told
@@ -99,15 +100,8 @@ def plan(
     book = nullcontext() if out is None else journal(out, base, contents(base, points, [base]), points)
     with book as kept, workers or local_workers() as many:
         runs = Runs(base, axes, candidates, seeds, many, kept, progress)
-        try:
+        with keeping(kept, runs.kept, lambda: str(len(runs.kept()))):
             search = _search(base, axes, candidates, prices, wanted, runs)
-        except (KeyboardInterrupt, SimulationError) as error:
-            if kept is None:
-                raise
-            raise type(error)(went_on(error, len(kept.rows))) from None
-        finally:
-            if kept is not None:
-                kept.close([kept.rows[key] for key in sorted(kept.rows)])
     told = plan_told(base, axes, search, runs, wanted, objective)
     if out is not None:
         write_plan(out, told)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from messsim.errors import OutputError
+from messsim.files import MOST_JSON, read_bytes, why
 from messsim.results import write_file
 
 __all__ = ["PLAN", "read_plan", "write_plan"]
@@ -33,13 +34,13 @@ def read_plan(directory: Path) -> dict[str, Any]:
     """
     path = directory / PLAN
     try:
-        return _Plan.model_validate_json(path.read_bytes()).model_dump()
+        return _Plan.model_validate_json(read_bytes(path, MOST_JSON)).model_dump()
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "all of it"
         raise OutputError(f"{path}: {key}: {first['msg']}; it is damaged, or of another version") from None
     except OSError as error:
-        raise OutputError(f"{path}: cannot be read: {error.strerror}") from None
+        raise OutputError(f"{path}: {why(error)}") from None
 
 
 class _Shape(BaseModel):

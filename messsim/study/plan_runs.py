@@ -41,6 +41,10 @@ class Runs:
         if kept is not None:
             self._rows |= kept.rows
 
+    def kept(self) -> list[Row]:
+        """The rows of finished runs, by candidate and replication."""
+        return [] if self._kept is None else [self._kept.rows[key] for key in sorted(self._kept.rows)]
+
     def scenario(self, i: int) -> Scenario:
         """The scenario of a candidate."""
         return with_values(self._base, self._candidates[i].values(self._axes))

@@ -1,6 +1,7 @@
 """Points of a sweep: what a grid and a file of points say, one value for each key path."""
 
 import csv
+import io
 import itertools
 import json
 import tomllib
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from messsim.errors import DataError, ScenarioError
+from messsim.files import read_bytes, why
 from messsim.scenario.overrides import parse_value, split_path
 
 __all__ = ["Point", "points_of", "read_points", "told"]
 
 Point = dict[str, Any]  # value by key path, such as {"router.V": 1e-4}
 
+MOST_BYTES = 256 << 20  # of a file of points
 SEEDED = ("seed", "replication")  # what --seed and --seeds are for
 
 
@@ -81,10 +84,12 @@ def read_points(file: Path) -> list[Point]:
         If the file cannot be read, or a line has more or fewer cells than the head.
     """
     try:
-        with file.open(newline="", encoding="utf-8-sig") as opened:
-            rows = [row for row in csv.reader(opened, strict=True) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}", str(file)) from None
+        text = read_bytes(file, MOST_BYTES).decode("utf-8-sig")
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    except OSError as error:
+        raise DataError(why(error), str(file)) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot be read: {error}", str(file)) from None
     if len(rows) < 2:
         raise DataError("has no points; expected a line of key paths, then a line for each point", str(file))
     paths = [_path(name, f"{file}: column {i + 1}") for i, name in enumerate(rows[0])]

@@ -4,12 +4,16 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from itertools import islice
-from multiprocessing import resource_tracker
+from multiprocessing import connection, resource_tracker
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -34,6 +38,7 @@ __all__ = [
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 AHEAD = 2  # tasks handed out per process: the rest stays here, so that an interruption is quick
+STARTED_AGAIN = 79  # exit code of a process whose script starts the study instead of waiting for work
 WAIT_S = 0.1  # then Ctrl-C is heard: Polars' handler restarts a wait that has no end
 
 
@@ -84,21 +89,25 @@ class _Here:
 class _Processes:
     """Processes that are spawned, not forked (Polars' threads do not survive a fork), with one thread of Polars each.
 
-    They end with the context; where it is left by an exception, at once.
+    They end with the context; where it is left by an exception, at once; and with this process, however it ends.
     """
 
     def __init__(self, count: int) -> None:
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            os._exit(STARTED_AGAIN)  # this process is itself being started by a study: see `_check_main`
+        _check_main()
         context = multiprocessing.get_context("spawn")
         self._count = count
-        self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_one_thread_each)
+        self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start)
+        self._started: dict[int, BaseProcess] = {}
 
     def __enter__(self) -> "_Processes":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is not None:
-            for process in list((self._pool._processes or {}).values()):
-                process.terminate()
+            for process in list(self._started.values()):
+                process.kill()
         with contextlib.suppress(KeyboardInterrupt):
             self._pool.shutdown(cancel_futures=True)
 
@@ -112,6 +121,7 @@ class _Processes:
                 for i, item in islice(numbered, self._count * AHEAD - len(waiting)):
                     with _deaf_to_sigint():
                         waiting[self._pool.submit(guarded, function, item)] = i
+                    self._started |= self._pool._processes or {}
                 if not waiting:
                     break
                 done, _ = wait(waiting, WAIT_S, return_when=FIRST_COMPLETED)
@@ -119,10 +129,40 @@ class _Processes:
                     i = waiting.pop(future)
                     yield i, future.result()
         except BrokenProcessPool:
-            raise SimulationError("a process of the study died; was the machine out of memory?") from None
+            raise SimulationError(self._death()) from None
         finally:
             for future in waiting:
                 future.cancel()
+
+    def _death(self) -> str:
+        """Why the processes of the study are no more."""
+        for process in self._started.values():
+            process.join(1.0)
+        codes = {process.exitcode for process in self._started.values()}
+        if STARTED_AGAIN in codes:
+            return (
+                "the script that starts this study is imported by each of its processes, which would start it again; "
+                'expected the call under `if __name__ == "__main__":`, or workers=1'
+            )
+        killed = "" if -signal.SIGKILL not in codes else " (killed)"
+        return f"a process of the study died{killed}; was the machine out of memory?"
+
+
+def _check_main() -> None:
+    """Spawned processes import the script that is run: it must be one that they find.
+
+    Raises
+    ------
+    SimulationError
+        If it came from standard input.
+    """
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    if getattr(main, "__spec__", None) is None and file is not None and not Path(file).exists():
+        raise SimulationError(
+            f"the processes of a study import the script that starts it, and there is no file {file}; "
+            "expected the script in a file, or workers=1"
+        )
 
 
 def in_processes(
@@ -153,16 +193,26 @@ def in_order(found: Generator[tuple[int, Value | MesssimError], None, None]) -> 
 @contextlib.contextmanager
 def _deaf_to_sigint() -> Iterator[None]:
     """What is started here never hears of Ctrl-C: this process does, a moment later, and ends the others."""
-    resource_tracker.ensure_running()  # which lets signals through once it has started
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    resource_tracker.ensure_running()  # it outlives the end of a terminal, and lets SIGINT through once it has started
+    signal.pthread_sigmask(signal.SIG_SETMASK, before | {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _one_thread_each() -> None:
+def _start() -> None:
+    """The first thing that a process of a study does."""
     os.environ["POLARS_MAX_THREADS"] = "1"
+    threading.Thread(target=_end_with_parent, name="messsim-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, also by ``kill -9``: its end of a pipe closes then."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def guarded(function: Callable[[Item], Value], item: Item) -> Value | MesssimError:

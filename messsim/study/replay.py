@@ -11,6 +11,7 @@ from messsim.results.running import Running
 from messsim.routing import MessPlus
 from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.routing.oracle_dual import Frontier
+from messsim.routing.tradeoff import automatic_v
 
 from .decision_log import DecisionLog
 
@@ -55,9 +56,13 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
     -------
     dict
         `kind` (``"all outcomes"``, ``"random"`` or ``"one outcome"``), `logged` (the router that wrote it),
-        `mess_plus`, `shadow` (what MESS+ would have decided), `refused` (what is asked in vain, and why).
+        `mess_plus`, `shadow` (what MESS+ would have decided), `refused` (what is asked in vain, and why),
+        `unanswered` (rows without a model, left out), `notes`.
     """
-    found: dict[str, Any] = {"requests": len(log), "alpha": alpha, "models": log.models, "logged": _logged(log, alpha)}
+    if options.get("V", "auto") == "auto":
+        options |= {"V": automatic_v(log.costs.mean(axis=1).tolist())}
+    found: dict[str, Any] = {"requests": len(log), "alpha": alpha, "V": options["V"], "models": log.models}
+    found |= {"logged": _logged(log, alpha), "unanswered": log.unanswered, "notes": _notes(log)}
     if log.outcomes is not None:
         router = MessPlus(log.models, len(log.features), alpha, seed=seed, **options)
         told: dict[str, Any] = {"kind": "all outcomes", "shadow": None, "refused": []}
@@ -73,6 +78,15 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
         {"what": "satisfaction where both agree, as an estimate", "why": NOT_RANDOM},
     ]
     return found | {"kind": "one outcome", "mess_plus": None, "refused": refused} | _shadow(log, router)
+
+
+def _notes(log: DecisionLog) -> list[str]:
+    notes = []
+    if log.unanswered:
+        notes.append(f"{log.unanswered:,} rows name no model, as of calls that failed: they are left out")
+    if len(log.models) == 1:
+        notes.append(f"the log knows one model, {log.models[0]}: there is nothing to decide")
+    return notes
 
 
 class _Tally:

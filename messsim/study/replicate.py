@@ -9,6 +9,7 @@ from typing import Any
 
 from messsim.errors import ScenarioError
 from messsim.report.replications import replication_csv
+from messsim.results import write_parquet
 from messsim.results.directory import complete_or_absent, writing
 from messsim.results.figures import Figure, check_path, figures, look_up
 from messsim.results.intervals import Interval, is_precise, replication_interval
@@ -172,4 +173,4 @@ def write_replications(out: Path, scenario: Scenario, found: dict[str, Any], row
         (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         (beside / "replications.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         (beside / "replications.csv").write_text(replication_csv(found), encoding="utf-8")
-        frame_of(rows).write_parquet(beside / "results.parquet")
+        write_parquet(frame_of(rows), beside / "results.parquet")

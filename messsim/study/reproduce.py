@@ -131,7 +131,7 @@ def _run(c: float, runs: list[Summary], benchmark: Benchmark) -> dict[str, Any]:
         },
         "shares": {m["name"]: fmean(r["models"][k]["share"] for r in runs) for k, m in enumerate(runs[0]["models"])},
         "explored": fmean(r["requests"]["explored"] / r["requests"]["arrived"] for r in runs),
-        "kept": sum(r["sla"]["shortfall"] == 0 for r in runs),
+        "kept": sum(r["sla"]["kept"] is True for r in runs),
         "less_than_published": benchmark.satisfaction - fmean(paper),
         "ratio_to_oracle": _mean([r["cost"]["ratio_to_oracle"] for r in runs]),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,14 +25,17 @@ from messsim.results import (
     summarise,
     timeline_frame,
     warmup_note,
+    write_parquet,
     writing,
 )
+from messsim.results.histogram import LEAST
+from messsim.routing import interruptible
 from messsim.scenario import Scenario, dump
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ENGINES", "run"]
+__all__ = ["ENGINES", "run", "simulated"]
 
 Engine = Callable[[Setup, Callable[[RecordChunk], None], Callable[[Progress], None] | None], Outcome]
 
@@ -87,10 +91,11 @@ def run(
     target = Path(out) if out is not None else None
     if target is not None:
         check_free(target)
+        dump(scenario)  # which is refused now rather than after the run
     setup = prepare(scenario)
     length = setup.workload.length
     if pipelined is None:
-        pipelined = cores() > 1 and (length is None or length > 2 * setup.scenario.record.chunk)
+        pipelined = cores() > 1 and (length is None or length > 2 * setup.workload.chunk_size)
     setup = dataclasses.replace(setup, pipelined=pipelined)
     with contextlib.ExitStack() as stack:
         beside = stack.enter_context(complete_or_absent(target)) if target is not None else None
@@ -101,8 +106,19 @@ def run(
         timeline = timeline_frame(setup.scenario, outcome, records.tally.running)
         if beside is not None and target is not None:
             _write(setup.scenario, summary, timeline, beside, target)
-    notes = [*setup.notes, *warmup_note(setup.scenario.warmup, summary["intervals"]["refused"])]
+    notes = [*setup.notes, *warmup_note(setup.scenario.warmup, summary["intervals"]["refused"]), *_clock_note(outcome)]
     return Result(summary, timeline, notes, target, records.kept())
+
+
+def _clock_note(outcome: Outcome) -> list[str]:
+    """Where times are so long that a number cannot hold a microsecond beside them."""
+    step_s = math.ulp(outcome.end_s)
+    if step_s <= LEAST:
+        return []
+    return [
+        f"the run ends after {outcome.end_s:.3g} s, and so long a time is known to {step_s:.2g} s only: "
+        "latencies are no more exact than that; expected a higher rate"
+    ]
 
 
 class _Records:
@@ -130,14 +146,23 @@ class _Records:
 
 
 def _simulated(setup: Setup, records: _Records, progress: Callable[[Progress], None] | None) -> Outcome:
-    engine = ENGINES[setup.scenario.engine]
     if setup.pipelined:
         with Background(records.add) as behind:
-            outcome = engine(setup, behind, progress)
+            outcome = simulated(setup, behind, progress)
     else:
-        outcome = engine(setup, records.add, progress)
+        outcome = simulated(setup, records.add, progress)
     records.close()
     return outcome
+
+
+def simulated(
+    setup: Setup, sink: Callable[[RecordChunk], None], progress: Callable[[Progress], None] | None
+) -> Outcome:
+    """What the scenario's engine makes of a run; Ctrl-C ends it also where the policy never returns."""
+    engine = ENGINES[setup.scenario.engine]
+    if setup.policy.kernel.is_compiled:
+        return interruptible(engine, setup, sink, progress)
+    return engine(setup, sink, progress)
 
 
 def _write(scenario: Scenario, summary: dict[str, Any], timeline: pl.DataFrame, beside: Path, target: Path) -> None:
@@ -145,4 +170,4 @@ def _write(scenario: Scenario, summary: dict[str, Any], timeline: pl.DataFrame, 
         (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         whole = summary | {"provenance": provenance(scenario)}
         (beside / "summary.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-        timeline.write_parquet(beside / "timeline.parquet")
+        write_parquet(timeline, beside / "timeline.parquet")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from messsim.errors import OutputError
+from messsim.errors import DataError, OutputError
+from messsim.files import MOST_JSON, read_bytes
+from messsim.workload.blocks import whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,19 +27,19 @@ def read_study(directory: Path) -> tuple[pl.DataFrame, dict[str, Any] | None]:
     OutputError
         If a file is damaged, or another version wrote it.
     """
-    import polars as pl
-
     try:
-        rows = pl.read_parquet(directory / RESULTS)
+        rows = whole(directory / RESULTS)
         said = directory / COMPARISON
-        found = _Comparison.model_validate_json(said.read_bytes()).model_dump(by_alias=True) if said.exists() else None
+        found = None
+        if said.exists():
+            found = _Comparison.model_validate_json(read_bytes(said, MOST_JSON)).model_dump(by_alias=True)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "all of it"
         raise OutputError(
             f"{directory / COMPARISON}: {key}: {first['msg']}; it is damaged, or of another version"
         ) from None
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (OSError, DataError) as error:
         raise OutputError(f"{directory}: its results cannot be read: {error}") from None
     return rows, found
 

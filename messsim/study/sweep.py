@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from messsim.errors import MesssimError, ScenarioError, SimulationError
+from messsim.errors import MesssimError, ScenarioError
 from messsim.results.figures import Figure, check_path
 from messsim.results.intervals import replication_interval
 from messsim.scenario import Scenario, with_values
 from messsim.version import __version__
 
-from .journal import contents, journal, went_on
+from .identity import contents
+from .journal import journal, keeping
 from .points import Point, told
 from .processes import Workers, local_workers, summary_of
 from .requirements import known_figures
@@ -74,9 +75,9 @@ def sweep(
     ScenarioError
         If a point cannot be run as it stands, a path leads nowhere, or no point can be set up at all.
     OutputError
-        If the directory is something else's.
+        If the directory is something else's or damaged, or cannot be written to.
     SimulationError
-        If a worker dies. What is finished stays in the directory, as it does on KeyboardInterrupt.
+        If a worker dies. What is finished stays in the directory, as it does on KeyboardInterrupt or a full disk.
     """
     base = scenario.changed(replication=0)
     scenarios = [_at(base, point) for point in points]
@@ -87,16 +88,8 @@ def sweep(
     book = nullcontext() if out is None else journal(out, base, contents(base, points, scenarios), points)
     with book as kept:
         state = _Runs(points, scenarios, keys, kept)
-        try:
-            with workers or local_workers() as many:
-                state.run(many, progress)
-        except (KeyboardInterrupt, SimulationError) as error:
-            if kept is None:
-                raise
-            kept.close(state.in_order())
-            raise type(error)(went_on(error, state.done, len(keys))) from None
-        if kept is not None:
-            kept.close(state.in_order())
+        with keeping(kept, state.in_order, lambda: f"{state.done} of {len(keys)}"), workers or local_workers() as many:
+            state.run(many, progress)
     return state.report(scenario, seeds, shown)
 
 
@@ -162,9 +155,9 @@ class _Runs:
             self._failed[key] = value
             return
         check_version(value)
-        self._rows[key] = value
         if self._kept is not None:
             self._kept.add(key, value)
+        self._rows[key] = value
 
     def in_order(self) -> list[Row]:
         """All rows by point and replication, those that failed included."""

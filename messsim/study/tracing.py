@@ -11,6 +11,7 @@ from messsim.errors import OutputError
 from messsim.report.trace_events import TraceFile
 from messsim.report.tracks import Tracks
 from messsim.results import whole_or_absent
+from messsim.routing import interruptible
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
@@ -70,6 +71,9 @@ def trace(
     with whole_or_absent(target) as beside, beside.open("w", encoding="utf-8") as out:
         written = TraceFile(out, from_s, about | {"messsim": __version__, "window_s": list(window_s)})
         tracks = Tracks(setup.scenario, setup.pools, written)
-        watch(setup, tracks, until_s, progress)
+        if setup.policy.kernel.is_compiled:
+            interruptible(watch, setup, tracks, until_s, progress)
+        else:
+            watch(setup, tracks, until_s, progress)
         tracks.close(min(until_s, scenario.horizon_s or until_s))
     return written.happened

@@ -80,6 +80,15 @@ class Chance:
         _core.draw_geometric(self.seed, column, first, scale, most, out, self.replication)
         return out
 
+    def geometric_of(
+        self, first: int, model: Ints, columns: list[int], scales: list[float], mosts: list[float]
+    ) -> Ints:
+        """The same where request first + i is of model[i], whose column, scale and most these lists hold."""
+        out = np.empty(len(model), np.int32)
+        laws = (np.array(columns, np.uint32), np.array(scales, np.float64), np.array(mosts, np.float64))
+        _core.draw_geometric_of(self.seed, first, model, *laws, out, self.replication)
+        return out
+
     def lognormal_count(self, column: int, first: int, n: int, mu: float, sigma: float, most: float) -> Ints:
         """exp(mu + sigma z) to the nearest, within [1, most]."""
         out = np.empty(n, np.int32)

@@ -24,8 +24,8 @@ class Chunk:
     instance : int32 [n] or None
         The instance of the router that it comes to; None where there is one.
     prompt_tokens : int32 [n]
-    output_tokens : int32 [models, n]
-        Tokens of each model's answer.
+    output_tokens : int32 [models, n] or None
+        Tokens of each model's answer; None where they are unread (`Workload.answer_tokens` has them).
     features : float64 [d, n]
         What the router sees.
     satisfied : float64 [models, n]
@@ -42,8 +42,8 @@ class Chunk:
         What a policy is told that may know what is hidden: outcomes, or their probabilities.
     policy_uniforms : float64 [n, k]
         The policy's own chance.
-    feedback_uniform : float64 [n]
-        Below the feedback probability: the request is rated.
+    feedback_uniform : float64 [n] or None
+        Below the feedback probability: the request is rated. None where it is unread, since all or none are.
     delay_s : float64 [models, n] or None
         Seconds from each copy's answer to its label; None where labels are immediate.
     """
@@ -53,7 +53,7 @@ class Chunk:
     tenant: Ints
     instance: Ints | None
     prompt_tokens: Ints
-    output_tokens: Ints
+    output_tokens: Ints | None
     features: Floats
     satisfied: Floats
     labels: Floats | None
@@ -62,7 +62,7 @@ class Chunk:
     difficulty: Floats | None
     facts: Floats | None
     policy_uniforms: Floats
-    feedback_uniform: Floats
+    feedback_uniform: Floats | None
     delay_s: Floats | None
 
     def __len__(self) -> int:

@@ -43,10 +43,18 @@ class Drawing:
         self.uniforms = 2
         self.tells: frozenset[str] = frozenset()
 
-    def draw(self, stage: Stage, first: int, n: int, progress: Floats | None = None) -> Chunk:
+    def draw(
+        self,
+        stage: Stage,
+        first: int,
+        n: int,
+        progress: Floats | None = None,
+        unread: frozenset[str] = frozenset(),
+    ) -> Chunk:
         """Requests first ... first + n - 1, without arrival times.
 
-        `progress` [n] in [0, 1] says how far requests are on the way to the stage from the one before it.
+        `progress` [n] in [0, 1] says how far requests are on the way to the stage from the one before it; columns
+        that are `unread`, output_tokens or feedback_uniform, are None.
         """
         chance = self._chance
         row = self._rows(stage, first, n)
@@ -60,7 +68,9 @@ class Drawing:
             tenant=self._tenants(first, n),
             instance=self._instances(first, n),
             prompt_tokens=self._tokens.draw(stage, None, first, n, row),
-            output_tokens=np.stack([self._tokens.draw(stage, m, first, n, row) for m in models]),
+            output_tokens=None
+            if "output_tokens" in unread
+            else np.stack([self._tokens.draw(stage, m, first, n, row) for m in models]),
             features=self._features(first, n, row, difficulty),
             satisfied=satisfied,
             labels=self._labels(satisfied, first),
@@ -69,7 +79,9 @@ class Drawing:
             difficulty=difficulty,
             facts=self._facts(thetas, satisfied, difficulty),
             policy_uniforms=self.policy_uniforms(first, n),
-            feedback_uniform=chance.choice(chance.column("feedback"), first, n),
+            feedback_uniform=None
+            if "feedback_uniform" in unread
+            else chance.choice(chance.column("feedback"), first, n),
             delay_s=self._delays(first, n),
         )
 

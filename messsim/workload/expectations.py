@@ -1,30 +1,119 @@
-"""What is known of requests before any is drawn, outside all phases."""
+"""What is known of a run's requests before any is drawn: means over all of them, phases included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from messsim.scenario import Scenario
+from messsim.scenario.quality import Task
 
-from .stages import Stage
+from . import irt
+from .spans import Span, mean_of_rows, mean_over
 from .table import OutcomeTable
-from .trace import TraceRows
 
-__all__ = ["mean_rate_rps", "mean_satisfaction"]
+if TYPE_CHECKING:
+    from .arrivals import ArrivalSource
+
+__all__ = ["Rates", "any_satisfied", "law_rate_rps", "mean_satisfaction", "rates"]
+
+STEPS = 16  # midpoints at which a gradual change is looked at
+WINDOW_S = 60.0
+BLOCK = 65_536  # arrivals that are drawn at once
+MOST = 20_000_000  # arrivals that are looked at
 
 
-def mean_satisfaction(scenario: Scenario, table: OutcomeTable | None, stage: Stage) -> list[float]:
-    """Mean satisfaction of each model: the scenario's under IRT, the table's over all its rows."""
-    if table is not None:
-        return [float(table.satisfied[c].mean()) for c in stage.columns]
-    return [m.satisfaction or 0.0 for m in scenario.models]
+def mean_satisfaction(scenario: Scenario, table: OutcomeTable | None, spans: Sequence[Span]) -> list[float]:
+    """Mean satisfaction of each model, as if each could be had all the time."""
+    return [mean_over(spans, lambda s, m=m: _mean_in(scenario, table, s, m)) for m in range(len(scenario.models))]  # type: ignore[misc]
 
 
-def mean_rate_rps(scenario: Scenario, trace: TraceRows | None) -> float | None:
-    """Mean arrival rate, requests per second; None in a closed loop."""
+def _mean_in(scenario: Scenario, table: OutcomeTable | None, span: Span, model: int) -> float:
+    law = scenario.satisfaction
+    if law.kind == "irt":
+        if span.stage.phase is None:
+            return scenario.models[model].satisfaction or 0.0
+        slope = law.slope
+        return _over_change(span, lambda thetas, tasks: irt.mean_satisfaction(thetas[model], slope, tasks))
+    assert table is not None
+    values = table.satisfied[span.stage.columns[model]]
+    return mean_of_rows(values if span.stage.rows is None else values[span.stage.rows], span, law.order == "file")
+
+
+def any_satisfied(scenario: Scenario, table: OutcomeTable | None, spans: Sequence[Span]) -> float:
+    """Mean satisfaction by the best answer of the models that can be had: no router can satisfy more."""
+    return mean_over(spans, lambda s: _any_in(scenario, table, s))
+
+
+def _any_in(scenario: Scenario, table: OutcomeTable | None, span: Span) -> float:
+    law, there = scenario.satisfaction, np.flatnonzero(span.stage.available)
+    if law.kind == "irt":
+        slope, grades = law.slope, law.grades
+        return _over_change(span, lambda th, tasks: irt.any_satisfied([th[m] for m in there], slope, tasks, grades))
+    assert table is not None
+    best = np.max([table.satisfied[span.stage.columns[m]] for m in there], axis=0)
+    return mean_of_rows(best if span.stage.rows is None else best[span.stage.rows], span, law.order == "file")
+
+
+def _over_change(span: Span, value: Callable[[list[float], list[Task]], float]) -> float:
+    """Mean of a function of (abilities less the shift of difficulties, tasks) over a span, by midpoints of a change."""
+    stage, (low, high) = span.stage, span.progress
+    assert stage.difficulty is not None
+    steps = STEPS if high > low else 1
+    progress = low + (high - low) * (np.arange(steps) + 0.5) / steps
+    shifts = np.broadcast_to(stage.shift_at(progress), steps)
+    thetas = [np.broadcast_to(theta, steps) for theta in stage.thetas_at(progress)]
+    tasks = stage.difficulty.tasks
+    return sum(value([float(th[k] - shifts[k]) for th in thetas], tasks) for k in range(steps)) / steps
+
+
+def law_rate_rps(scenario: Scenario) -> float | None:
+    """Mean rate of the arrival law outside all phases, requests per second; None in a closed loop and for traces."""
     law = scenario.arrivals
-    if law.kind == "trace":
-        assert trace is not None
-        return len(trace) / trace.period_s
     if law.kind == "diurnal":
         return sum(law.rates_rps) / len(law.rates_rps)
     if law.kind == "mmpp":
         calm, burst = law.mean_calm_s, law.mean_burst_s
         return (calm * law.rate_rps + burst * law.burst_rate_rps) / (calm + burst)
-    return None if law.kind == "closed" else law.rate_rps
+    return None if law.kind == "closed" or law.kind == "trace" else law.rate_rps
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How many requests a run has and how fast they come: `mean_rps`, and `peak_rps` in the busiest minute."""
+
+    requests: int
+    mean_rps: float
+    peak_rps: float
+
+
+def rates(source: ArrivalSource, requests: int | None, horizon_s: float | None) -> Rates:
+    """Draws the arrival times of a run and counts them, at most the first 20 million.
+
+    Parameters
+    ----------
+    requests, horizon_s
+        When the run ends: one of them, or both.
+    """
+    most = MOST if requests is None else min(requests, MOST)
+    seen, last_s, busiest, window, inside = 0, 0.0, 0, -1.0, 0
+    ended = False
+    while seen < most and not ended:
+        times = source.next_times(min(BLOCK, most - seen))
+        if horizon_s is not None:
+            kept = int(np.searchsorted(times, horizon_s, side="left"))
+            ended, times = kept < len(times), times[:kept]
+        if len(times) == 0:
+            break
+        numbers, counts = np.unique(times // WINDOW_S, return_counts=True)
+        counts[0] += inside if numbers[0] == window else 0
+        busiest = max(busiest, int(counts.max()))
+        window, inside = float(numbers[-1]), int(counts[-1])
+        seen, last_s = seen + len(times), float(times[-1])
+    if ended and horizon_s is not None:
+        last_s = horizon_s
+    mean = seen / last_s if last_s > 0 else 0.0
+    return Rates(seen, mean, max(mean, busiest / WINDOW_S) if last_s > WINDOW_S else mean)

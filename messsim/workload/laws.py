@@ -26,12 +26,15 @@ class TokenSampler:
         Of exactly what `draw` gives, rounding and cutting included; tokens, tokens^2.
     most
         No draw is longer; tokens.
+    geometric
+        (scale, most) of ``Chance.geometric`` with the sampler's column, where that is what it draws; else None.
     """
 
     draw: Callable[[int, int], Ints]
     mean: float
     mean_square: float
     most: float
+    geometric: tuple[float, float] | None = None
 
 
 def _log(x: float) -> float:
@@ -71,7 +74,7 @@ def _geometric(mean: float, most: int, chance: Chance, column: int) -> TokenSamp
     within = -math.expm1(most * math.log(survival))  # P(N <= most)
     cut_mean = mean * within  # sum of P(N > k) over k < most
     cut_square = (2.0 * mean - 1.0) * cut_mean - 2.0 * mean * most * (1.0 - within)  # the same of (2 k + 1) P(N > k)
-    return TokenSampler(draw, cut_mean, cut_square, min(most, 1 + 40 * scale))
+    return TokenSampler(draw, cut_mean, cut_square, min(most, 1 + 40 * scale), (scale, most))
 
 
 def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler:

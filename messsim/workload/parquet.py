@@ -11,8 +11,7 @@ The layout is that of https://github.com/apache/parquet-format (parquet.thrift) 
 
 import mmap
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 __all__ = ["check_layout"]
 
@@ -31,17 +30,17 @@ Bytes = bytes | mmap.mmap
 Fields = dict[int, Any]
 
 
-def check_layout(path: Path) -> None:
-    """Raises ValueError for a file whose footer or pages do not fit into it."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        if size < 12:
-            raise ValueError("too short for a Parquet file")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            _check(data, size)
+def check_layout(file: IO[bytes]) -> list[int]:
+    """The numbers of rows of the groups of an open file; raises ValueError if footer or pages do not fit into it."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    if size < 12:
+        raise ValueError("too short for a Parquet file")
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return _check(data, size)
 
 
-def _check(data: Bytes, size: int) -> None:
+def _check(data: Bytes, size: int) -> list[int]:
     if data[:4] != MAGIC or data[-4:] != MAGIC:
         raise ValueError("no Parquet file: it does not begin and end with PAR1")
     end = size - 8
@@ -50,11 +49,13 @@ def _check(data: Bytes, size: int) -> None:
         raise ValueError("its footer is longer than the file")
     footer = _Compact(data, start, end, "footer").structure()
     groups = _tables(footer.get(FILE_ROW_GROUPS))
-    if _count(footer, FILE_ROWS) != sum(_count(group, GROUP_ROWS) for group in groups):
+    rows = [_count(group, GROUP_ROWS) for group in groups]
+    if _count(footer, FILE_ROWS) != sum(rows):
         raise ValueError("its footer is damaged: the rows of its groups do not add up")
     for group in groups:
         for column in _tables(group.get(GROUP_COLUMNS)):
             _check_pages(data, _table(column.get(COLUMN_META_DATA)), start)
+    return rows
 
 
 def _check_pages(data: Bytes, column: Fields, footer: int) -> None:

@@ -6,8 +6,9 @@ from messsim.scenario import Scenario
 from messsim.scenario.laws import TokenLaw
 
 from .chance import Chance
-from .chunk import Ints
+from .chunk import Floats, Ints
 from .laws import TokenSampler, token_sampler
+from .spans import Span, mean_of_rows
 from .stages import Stage
 from .table import OutcomeTable, Rows
 from .trace import TraceRows
@@ -23,6 +24,7 @@ class TokenCounts:
         self._trace = trace
         self._table = table
         self._chance = chance
+        self._in_order = scenario.satisfaction.kind == "table" and scenario.satisfaction.order == "file"
         self._samplers: dict[tuple[str, str], TokenSampler] = {}
 
     def draw(self, stage: Stage, model: int | None, first: int, n: int, row: Rows | None) -> Ints:
@@ -33,17 +35,40 @@ class TokenCounts:
         at = row if _law(stage, model).kind == "table" else np.arange(first, first + n) % len(given)
         return np.asarray(given[at])
 
-    def mean(self, stage: Stage, model: int | None) -> float:
-        """Mean, tokens."""
+    def can_wait(self, stage: Stage) -> bool:
+        """Whether answers can be drawn after it is known which model's a user gets: `answers` does that."""
+        count = len(stage.outputs)
+        return all(self._given(stage, m) is None and self._sampler(stage, m).geometric for m in range(count))
+
+    def answers(self, stage: Stage, first: int, model: Ints) -> Ints:
+        """Tokens of the answers to requests first, first + 1, ... by a model each: the same that `draw` gives."""
+        laws = [self._sampler(stage, m).geometric or (0.0, 0.0) for m in range(len(stage.outputs))]
+        columns = [self._chance.column("output", name) for name in self._names]
+        return self._chance.geometric_of(
+            first, model, columns, [scale for scale, _ in laws], [most for _, most in laws]
+        )
+
+    def mean(self, span: Span, model: int | None) -> float:
+        """Mean over a span of the run, tokens."""
+        given = self._given(span.stage, model)
+        return self._sampler(span.stage, model).mean if given is None else self._mean_of(span, model, given)
+
+    def mean_square(self, span: Span, model: int | None) -> float:
+        """Mean of the squares over a span of the run, tokens^2."""
+        given = self._given(span.stage, model)
+        if given is None:
+            return self._sampler(span.stage, model).mean_square
+        return self._mean_of(span, model, given.astype(np.float64) ** 2)
+
+    def _mean_of(self, span: Span, model: int | None, given: Ints | Floats) -> float:
+        if _law(span.stage, model).kind == "trace":
+            return mean_of_rows(given, span, in_order=True)
+        return mean_of_rows(given if span.stage.rows is None else given[span.stage.rows], span, self._in_order)
+
+    def usual(self, stage: Stage, model: int | None) -> float:
+        """Mean of a stage's law, or of the whole column that it points to, tokens."""
         given = self._given(stage, model)
         return float(given.mean()) if given is not None else self._sampler(stage, model).mean
-
-    def mean_square(self, stage: Stage, model: int | None) -> float:
-        """Mean of the squares, tokens^2."""
-        given = self._given(stage, model)
-        return (
-            float((given.astype(float) ** 2).mean()) if given is not None else self._sampler(stage, model).mean_square
-        )
 
     def longest(self, stage: Stage, model: int | None) -> float:
         """The most that may come, tokens."""

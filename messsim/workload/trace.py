@@ -11,13 +11,18 @@ import numpy as np
 from messsim.errors import DataError
 from messsim.scenario import arrivals as said
 
+from .blocks import blocks
 from .chunk import Floats, Ints
-from .readers import first_bad, numbers, read, token_counts
+from .growing import Growing
+from .readers import first_bad, numbers, token_counts
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["TraceRows", "read_trace"]
+
+EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
+TIME = {"least": 0.0, "most": 1e12}  # seconds
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class TraceRows:
     """The trace's rows in order of time, from 0 s on.
 
     `period_s` is what a repetition adds: the span and one mean gap. Token columns are None unless asked.
+    `file` names it, `file_rows` are all its rows, and `first_row` is the first of them in order of time that is here;
+    `file_rate_rps` is the mean rate of all of them, stretched as these are.
     """
 
     time_s: Floats
@@ -32,82 +39,141 @@ class TraceRows:
     prompt_tokens: Ints | None
     output_tokens: Ints | None
     notes: tuple[str, ...] = ()
+    file: str = ""
+    file_rows: int = 0
+    first_row: int = 0
+    file_rate_rps: float | None = None
 
     def __len__(self) -> int:
         return len(self.time_s)
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether it says how long prompts or answers are."""
+        return self.prompt_tokens is not None or self.output_tokens is not None
+
+    def requests_before(self, horizon_s: float, *, repeat: bool) -> int:
+        """How many requests come before a deadline."""
+        turns = int(horizon_s // self.period_s) if repeat else 0
+        rest = int(np.searchsorted(self.time_s + turns * self.period_s, horizon_s, side="left"))
+        return turns * len(self) + rest
+
+    def rate_rps(self, requests: int) -> float:
+        """Mean rate of the first `requests`, requests per second; of the whole trace where all its rows are taken."""
+        span_s = float(self.time_s[requests - 1]) if requests < len(self) else 0.0
+        return (requests - 1) / span_s if span_s > 0 else len(self) / self.period_s
+
 
 def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> TraceRows:
-    """Reads, sorts (stably, with a note), cuts to the window, starts at 0 and stretches to the rate."""
+    """Reads, sorts (stably, with a note), cuts to the window, starts at 0 and stretches to the rate.
+
+    Memory is that of the arrays: 8 bytes a time and 4 a token count, whatever else the file holds.
+    """
     names = law.columns
-    wanted = [names.time] + [names.prompt_tokens] * prompt + [names.output_tokens] * output
-    frame = read(path, wanted)
-    time_s = _seconds(frame, names.time, path)
-    notes = []
-    order = np.argsort(time_s, kind="stable")
-    if (np.diff(time_s) < 0).any():
+    times = _Times(names.time, path)
+    tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
+    for before, frame in blocks(path, [names.time, *tokens]):
+        times.add(frame, before)
+        for column, counts in tokens.items():
+            counts.add(token_counts(frame, column, path, before))
+    time_s, notes = times.seconds(), []
+    found = {column: counts.array() for column, counts in tokens.items()}
+    if (time_s[1:] < time_s[:-1]).any():
         notes.append(f"{path.name}: arrivals are not in order of time; they are sorted")
-    since_s = time_s[order] - time_s[order[0]]
+        order = np.argsort(time_s, kind="stable")
+        time_s, found = time_s[order], {column: counts[order] for column, counts in found.items()}
+    time_s -= time_s[0]
+    rows, first_row, file_period_s = len(time_s), 0, _period_s(time_s)
     if law.window_s is not None:
-        inside = (since_s >= law.window_s[0]) & (since_s < law.window_s[1])
-        order, since_s = order[inside], since_s[inside] - law.window_s[0]
-        if len(order) == 0:
+        inside = slice(*np.searchsorted(time_s, law.window_s, side="left"))
+        first_row = int(inside.start)
+        time_s, found = time_s[inside] - law.window_s[0], {column: counts[inside] for column, counts in found.items()}
+        if len(time_s) == 0:
             raise DataError(f"has no rows in window_s = {law.window_s} s", str(path))
-    since_s, period_s = _stretched(since_s, law.rate_rps, path)
-
-    def tokens(column: str, asked: bool) -> Ints | None:
-        return token_counts(frame, column, path)[order] if asked else None
-
+    as_recorded_s = _period_s(time_s)
+    time_s, period_s = _stretched(time_s, law.rate_rps, path)
+    stretched = period_s / as_recorded_s if as_recorded_s else 1.0
     return TraceRows(
-        since_s,
+        time_s,
         period_s,
-        tokens(names.prompt_tokens, prompt),
-        tokens(names.output_tokens, output),
+        found[names.prompt_tokens] if prompt else None,
+        found[names.output_tokens] if output else None,
         tuple(notes),
+        path.name,
+        rows,
+        first_row,
+        rows / (file_period_s * stretched) if file_period_s else None,
     )
 
 
-def _seconds(frame: pl.DataFrame, column: str, path: Path) -> Floats:
-    import polars as pl
+class _Times:
+    """A column of times, block by block: numbers are seconds, dates are kept as whole microseconds."""
 
-    series = frame[column]
-    expected = "seconds, or a date and time such as 2023-11-16T18:15:46"
-    if series.null_count():
-        raise first_bad(column, series.is_null(), "no value", expected, path)
-    if series.dtype == pl.String:
-        series = _dates(series, expected, path)
-    if isinstance(series.dtype, pl.Datetime):
-        micro: Floats = series.dt.epoch("us").to_numpy().astype(np.float64)
-        return np.asarray((micro - micro.min()) * 1e-6)
-    return numbers(frame, column, path, least=0.0, most=1e12)
+    def __init__(self, column: str, path: Path) -> None:
+        self._column, self._path = column, path
+        self._found: Growing | None = None
+        self._dates = False
+
+    def add(self, frame: pl.DataFrame, before: int) -> None:
+        """The next rows of the file; so many came before."""
+        import polars as pl
+
+        series, path = frame[self._column], self._path
+        if series.null_count():
+            raise first_bad(series.name, series.is_null(), "no value", EXPECTED, path, before)
+        if series.dtype == pl.String:
+            series = _dates(series, path, before)
+        dates = isinstance(series.dtype, pl.Datetime)
+        values = series.dt.epoch("us").to_numpy() if dates else numbers(frame, series.name, path, before=before, **TIME)
+        if self._found is None:
+            self._found, self._dates = Growing(np.int64 if dates else np.float64), dates
+        if dates != self._dates:
+            kinds = "a date and time", "a number"
+            expected = f"{kinds[dates]} as in the rows before"
+            raise first_bad(series.name, frame[series.name].is_not_null(), frame[series.name], expected, path, before)
+        self._found.add(values)
+
+    def seconds(self) -> Floats:
+        """Seconds: as they are, or since the first date."""
+        assert self._found is not None
+        values = self._found.array()
+        if not self._dates:
+            return values
+        values -= values.min()
+        return values * 1e-6
 
 
-def _dates(series: pl.Series, expected: str, path: Path) -> pl.Series:
+def _dates(series: pl.Series, path: Path, before: int) -> pl.Series:
     """ISO 8601 only: a day and a month in any other order may be mistaken for each other."""
     import polars as pl
 
     iso = series.str.contains(r"^\s*\d{4}-\d{2}-\d{2}")
     if not iso.all():
-        raise first_bad(series.name, ~iso, series, expected, path)
+        raise first_bad(series.name, ~iso, series, EXPECTED, path, before)
     try:
         dates = series.str.to_datetime(strict=False)
     except pl.exceptions.PolarsError:
         dates = pl.Series([None] * len(series))  # not even the first is a date
     if dates.null_count():
-        raise first_bad(series.name, dates.is_null(), series, expected, path)
+        raise first_bad(series.name, dates.is_null(), series, EXPECTED, path, before)
     return dates
 
 
-def _stretched(time_s: Floats, rate_rps: float | None, path: Path) -> tuple[Floats, float]:
+def _period_s(time_s: Floats) -> float:
+    """Span and one mean gap, seconds; 0 where all are at one time."""
     span_s = float(time_s[-1] - time_s[0])
-    if span_s <= 0 and rate_rps is None:
+    return span_s + span_s / (len(time_s) - 1) if span_s > 0 else 0.0
+
+
+def _stretched(time_s: Floats, rate_rps: float | None, path: Path) -> tuple[Floats, float]:
+    period_s = _period_s(time_s)
+    if period_s <= 0 and rate_rps is None:
         raise DataError(
             f"all {len(time_s)} arrivals are at one time, so there is no rate; expected arrivals.rate_rps",
             str(path),
         )
-    if span_s <= 0 and rate_rps is not None:
+    if period_s <= 0 and rate_rps is not None:
         return time_s - time_s[0], len(time_s) / rate_rps
-    period_s = span_s + span_s / (len(time_s) - 1)
     if rate_rps is None:
         return time_s, period_s
     factor = len(time_s) / period_s / rate_rps

@@ -1,6 +1,7 @@
 """The stream of requests that a scenario describes, chunk after chunk."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
@@ -9,13 +10,19 @@ from messsim.scenario import Scenario
 from . import expectations
 from .arrivals import ArrivalSource, TraceArrivals, rate_arrivals
 from .chance import Chance
-from .chunk import Chunk, Floats, joined
+from .chunk import Chunk, Floats, Ints, joined
 from .drawing import Drawing
+from .expectations import Rates
 from .sources import table_of, trace_of
+from .spans import Span, mean_over, spans_of
 from .stages import Stage, stages_of
 from .tokens import TokenCounts
+from .usage import usage_notes
 
 __all__ = ["Workload"]
+
+WITHOUT_END = 100_000  # requests that stand for a run of which nobody knows how many will come: a closed loop in time
+SAMPLE_BLOCKS = 16  # a sample of a file in its order is taken from so many places of it
 
 
 class Workload:
@@ -36,8 +43,6 @@ class Workload:
         How many features a request has.
     length
         How many requests come; None where time decides.
-    notes
-        What is allowed in a data file but deserves a word.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -45,7 +50,6 @@ class Workload:
         self.chance = Chance(scenario.seed, scenario.replication)
         self.trace = trace_of(scenario)
         self.table = table_of(scenario)
-        self.notes = list(self.trace.notes) if self.trace else []
         self.features = self._dimensions()
         self.stages = stages_of(scenario, self.table, self.chance)
         self.length = self._length()
@@ -72,6 +76,14 @@ class Workload:
         law = self.scenario.arrivals
         return law.kind == "trace" and not law.repeat
 
+    @cached_property
+    def notes(self) -> list[str]:
+        """What is allowed in a data file, or in how much of it the run takes, but deserves a word."""
+        notes = list(self.trace.notes) if self.trace else []
+        if self.expected_requests is not None:
+            notes += usage_notes(self.scenario, self.trace, self.table, self.spans)
+        return notes
+
     @property
     def policy_column(self) -> int:
         """The column of chance that the policy's uniforms are drawn from."""
@@ -86,23 +98,49 @@ class Workload:
         """From now on draws so many policy uniforms a request, and the facts that the policy may know."""
         self._drawing.uniforms, self._drawing.tells = uniforms, tells
 
-    # ---- expectations ---------------------------------------------------------------------------------------
+    # ---- expectations: means over the requests that the run will have -------------------------------------------
+
+    @cached_property
+    def expected_requests(self) -> float | None:
+        """How many requests come, or are expected to by a deadline; None for clients in a closed loop until one."""
+        horizon_s, law = self.scenario.horizon_s, self.scenario.arrivals
+        if horizon_s is None or law.kind == "closed":
+            return self.length
+        if self.trace is not None:
+            return self.trace.requests_before(horizon_s, repeat=not self._ends_with_the_trace())
+        if any(p.rate_factor for p in self.scenario.phases):
+            return expectations.rates(source, None, horizon_s).requests if (source := self._arrivals()) else None
+        rate_rps = expectations.law_rate_rps(self.scenario)
+        return rate_rps * horizon_s if rate_rps is not None else None
+
+    @cached_property
+    def spans(self) -> list[Span]:
+        """Which of the run's requests are drawn by which stage."""
+        expected = WITHOUT_END if self.expected_requests is None else max(1, round(self.expected_requests))
+        return spans_of(self.stages, expected, self._arrivals)
 
     def mean_prompt_tokens(self) -> float:
-        """Mean length of prompts outside all phases, tokens."""
-        return self._tokens.mean(self.stages[0], None)
+        """Mean length of prompts, tokens."""
+        return mean_over(self.spans, lambda s: self._tokens.mean(s, None))
 
     def mean_output_tokens(self, model: int) -> float:
-        """Mean length of a model's answers outside all phases, tokens."""
-        return self._tokens.mean(self.stages[0], model)
+        """Mean length of a model's answers, tokens."""
+        return mean_over(self.spans, lambda s: self._tokens.mean(s, model))
 
     def mean_square_prompt_tokens(self) -> float:
-        """Mean square of the length of prompts outside all phases, tokens^2."""
-        return self._tokens.mean_square(self.stages[0], None)
+        """Mean square of the length of prompts, tokens^2."""
+        return mean_over(self.spans, lambda s: self._tokens.mean_square(s, None))
 
     def mean_square_output_tokens(self, model: int) -> float:
-        """Mean square of the length of a model's answers outside all phases, tokens^2."""
-        return self._tokens.mean_square(self.stages[0], model)
+        """Mean square of the length of a model's answers, tokens^2."""
+        return mean_over(self.spans, lambda s: self._tokens.mean_square(s, model))
+
+    def usual_output_tokens(self, model: int) -> float:
+        """Mean length of a model's answers by the law that the run begins with, tokens.
+
+        Over all rows of a trace or a table: it does not hang on how long the run is.
+        """
+        return self._tokens.usual(self.spans[0].stage, model)
 
     def longest_prompt_tokens(self) -> float:
         """Longest prompt that may come in any phase, tokens."""
@@ -113,20 +151,88 @@ class Workload:
         return max(self._tokens.longest(stage, model) for stage in self.stages)
 
     def mean_satisfaction(self) -> list[float]:
-        """Mean satisfaction of each model outside all phases."""
-        return expectations.mean_satisfaction(self.scenario, self.table, self.stages[0])
+        """Mean satisfaction of each model, as if each could be had all the time."""
+        return expectations.mean_satisfaction(self.scenario, self.table, self.spans)
+
+    def any_satisfied(self) -> float:
+        """Mean satisfaction by the best answer of all models: no router can satisfy more."""
+        return expectations.any_satisfied(self.scenario, self.table, self.spans)
 
     def mean_rate_rps(self) -> float | None:
-        """Mean arrival rate outside all phases, requests per second; None in a closed loop."""
-        return expectations.mean_rate_rps(self.scenario, self.trace)
+        """Mean arrival rate of a law outside all phases, or of the rows of a trace that the run takes; requests/s.
+
+        None in a closed loop.
+        """
+        if self.trace is not None:
+            return self.trace.rate_rps(max(1, round(self.expected_requests or 1)))
+        return expectations.law_rate_rps(self.scenario)
+
+    def rates(self) -> Rates | None:
+        """Mean rate of the run's own arrivals and that of its busiest minute; None in a closed loop."""
+        law, source = self.scenario.arrivals, self._arrivals()
+        if source is None:
+            return None
+        mean_rps = self.mean_rate_rps()
+        if law.kind in ("poisson", "gamma") and not any(p.rate_factor for p in self.scenario.phases):
+            assert mean_rps is not None
+            return Rates(round(self.expected_requests or 1), mean_rps, mean_rps)
+        drawn = expectations.rates(source, self._most(), self.scenario.horizon_s)
+        if self.trace is None or mean_rps is None:
+            return drawn
+        return Rates(drawn.requests, mean_rps, max(mean_rps, drawn.peak_rps))
+
+    def sample(self, most: int) -> Iterator[tuple[float, Chunk]]:
+        """Up to `most` requests of the run, as chunks, each with the share of the run that it stands for.
+
+        The first of each span, or evenly spread blocks where a file's rows come in their order.
+        """
+        total = sum(s.count for s in self.spans)
+        for span in self.spans:
+            share = span.count / total
+            wanted = min(span.count, max(1, round(most * share)))
+            blocks = SAMPLE_BLOCKS if self._in_order() and span.count > wanted >= SAMPLE_BLOCKS else 1
+            n = wanted // blocks
+            for k in range(blocks):
+                skipped = span.count * k // blocks
+                yield (
+                    share / blocks,
+                    self._drawing.draw(span.stage, span.first + skipped, n, span.progress_of(skipped, n)),
+                )
+
+    def _in_order(self) -> bool:
+        """Whether what a request is follows from its place in a file."""
+        satisfaction = self.scenario.satisfaction
+        ordered = satisfaction.kind == "table" and satisfaction.order == "file"
+        return ordered or (self.trace is not None and self.trace.has_tokens)
 
     # ---- drawing --------------------------------------------------------------------------------------------
 
-    def chunks(self, size: int) -> Iterator[Chunk]:
-        """All requests in order, `size` at a time; the last chunk may be shorter."""
+    @property
+    def chunk_size(self) -> int:
+        """Requests to draw at once: record.chunk, or so many that their features take 32 MiB, within limits.
+
+        Larger chunks leave the cache, and their pages are new every time.
+        """
+        size = self.scenario.record.chunk
+        return size if size is not None else min(65_536, max(1_024, 2**22 // max(self.features, 1)))
+
+    @property
+    def answers_can_wait(self) -> bool:
+        """Whether `answer_tokens` can draw the answers that users got, so that the others need not be drawn."""
+        return len(self.stages) == 1 and self._tokens.can_wait(self.stages[0])
+
+    def answer_tokens(self, first: int, model: Ints) -> Ints:
+        """Tokens of the answers to requests first, first + 1, ... by model[i] each: what their chunk would hold."""
+        return self._tokens.answers(self.stages[0], first, model)
+
+    def chunks(self, size: int, unread: frozenset[str] = frozenset()) -> Iterator[Chunk]:
+        """All requests in order, `size` at a time; the last chunk may be shorter.
+
+        Columns that are `unread` (`Drawing.draw`) are None.
+        """
         source = self._arrivals()
         first, horizon_s = 0, self.scenario.horizon_s
-        most = self._rows() if self._ends_with_the_trace() and self.length is None else self.length
+        most = self._most()
         while most is None or first < most:
             n = size if most is None else min(size, most - first)
             arrival_s = source.next_times(n) if source else None
@@ -134,10 +240,14 @@ class Workload:
                 n = int(np.searchsorted(arrival_s, horizon_s, side="left"))
                 if n < len(arrival_s):
                     if n:
-                        yield self._join(first, n, arrival_s[:n])
+                        yield self._join(first, n, arrival_s[:n], unread)
                     return
-            yield self._join(first, n, arrival_s)
+            yield self._join(first, n, arrival_s, unread)
             first += n
+
+    def _most(self) -> int | None:
+        """No more requests come than this; None where time alone decides."""
+        return self._rows() if self._ends_with_the_trace() and self.length is None else self.length
 
     def _arrivals(self) -> ArrivalSource | None:
         law, phases = self.scenario.arrivals, self.scenario.phases
@@ -154,10 +264,14 @@ class Workload:
         """Requests first ... first + n - 1 without arrival times (phases by time are not looked at)."""
         return self._join(first, n, None)
 
-    def _join(self, first: int, n: int, arrival_s: Floats | None) -> Chunk:
+    def _join(self, first: int, n: int, arrival_s: Floats | None, unread: frozenset[str] = frozenset()) -> Chunk:
         """Draws each stretch between phase boundaries by its stage, and joins them."""
         parts = self.stretches(first, n, arrival_s)
-        chunk = joined([self._drawing.draw(s, first + p.start, p.stop - p.start, progress) for s, p, progress in parts])
+        drawn = [
+            self._drawing.draw(stage, first + p.start, p.stop - p.start, progress, unread)
+            for stage, p, progress in parts
+        ]
+        chunk = joined(drawn)
         chunk.arrival_s = arrival_s
         return chunk
 

@@ -2,13 +2,13 @@
 
 This module shares no code with the C kernel, and no cleverness: where the kernel jumps over many iterations
 in closed form, this server plays each of them, recomputes every sum from its list of sequences and adds
-``t += tau``. The rules are those of CONVENTIONS.md, section B (vLLM v1's scheduler).
+``t += tau``. The rules are those of docs/conventions.md, B (vLLM v1's scheduler).
 
 The arithmetic is generic. If every coefficient and every arrival time is an ``int`` or a ``Fraction``, all
 results are exact ``Fraction``; if one of them is a ``float``, all are turned into floats, results included.
 
-Symbols, as in DESIGN.md, section 5
------------------------------------
+Symbols, as in docs/model.md, The server
+----------------------------------------
 p
     Prompt tokens of an iteration, over all prompts i: p_i now, c_i cached before it.
 B

@@ -1,4 +1,4 @@
-"""The slow truth: MESS+ in plain Python, request by request, by the words of DESIGN.md, section 3.
+"""The slow truth: MESS+ in plain Python, request by request, by the words of docs/model.md, The router.
 
 It shares nothing with the engines but the predictor's kernel, which has a NumPy twin of its own
 (tests/test_predictor.py). Labels, queues, V, estimates of cost and the argmin are written out here.
@@ -84,7 +84,7 @@ class Router:
         self.models = len(satisfied)
         self.tracked = [Queue(a, router.discount, router.window) for a in alphas]
         self.delivered = [Queue(a, router.discount, router.window) for a in alphas]
-        self.v = router.V
+        self.v = [router.V] * len(alphas)
         self.step = 0
         said = router.predictor
         self.predictor = _core.Predictor(
@@ -94,6 +94,9 @@ class Router:
             momentum=said.momentum,
             weight_decay=said.weight_decay,
             clip=said.clip,
+            optimizer=said.optimizer,
+            standardize=said.standardize,
+            bias={"even": [0.0] * self.models, "optimistic": [np.log(0.95 / (1 - 0.95))] * self.models}[said.start],
         )
         self.coming: list[tuple[float, int, int]] = []
         self.plans: dict[int, tuple[int, int, list[int]]] = {}  # tenant, seen, models still to be labelled
@@ -129,11 +132,11 @@ class Router:
             model = int(choice * self.models)
         else:
             costs = self.estimates(i)
-            value = [self.v * e + queue * (alpha - s) for e, s in zip(costs, scores[:, 0], strict=True)]
+            value = [self.v[tenant] * e + queue * (alpha - s) for e, s in zip(costs, scores[:, 0], strict=True)]
             model = value.index(min(value))
-        decided = Decided(queue, model, explored, scores[model, 0], self.v)
+        decided = Decided(queue, model, explored, scores[model, 0], self.v[tenant])
         copies = list(range(self.models)) if everyone else [model]
-        if self.rated[i] and (everyone or self.said.explore == "chosen"):
+        if self.rated[i] and (explored or self.said.learn == "every"):
             self.lessons[i] = np.full(self.models, np.nan)
         self.plans[i] = (tenant, model, copies.copy())
         self.coming += [(now if self.label_s is None else self.label_s(i, m), i, m) for m in copies]
@@ -163,7 +166,7 @@ class Router:
                 self.tracked[tenant].rate(s)
                 target = self.said.target_queue
                 if target is not None:
-                    self.v *= 1 + self.said.gain * max(-1.0, (target - self.tracked[tenant].q) / target)
+                    self.v[tenant] *= 1 + self.said.gain * max(-1.0, (target - self.tracked[tenant].q) / target)
         if i in self.lessons:
             self.lessons[i][m] = s
         waited_for.remove(m)

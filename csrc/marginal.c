@@ -1,0 +1,87 @@
+#include "marginal.h"
+
+#include "maths.h"
+
+static const double ROUNDING = 1e-9; /* of unfinished requests per replica, which is a quotient */
+
+/* What `iterations` of a batch cost beyond those of another, or beyond idling where that is empty. */
+static double added(const ms_known_cost *self, const ms_batch *with, const ms_batch *without, double iterations)
+{
+    double less = 0.0;
+    if (without->decoders > 0.0) {
+        less = ms_batch_cost(self, without, iterations);
+    } else if (!(self->usd_per_s > 0.0)) {
+        const ms_durations tau = ms_iteration_durations(&self->coefficients, with);
+        less = self->coefficients.p_idle_w * ms_durations_sum(&tau, iterations);
+    }
+    const double more = ms_batch_cost(self, with, iterations) - less;
+    return more > 0.0 ? more : 0.0;
+}
+
+static ms_batch decoding(const ms_known_cost *self, double prompt, double decoders)
+{
+    return (ms_batch){.decoders = decoders, .context = decoders * (prompt + self->mean_output_tokens / 2.0)};
+}
+
+static double prompt_adds(const ms_known_cost *self, double prompt, double running)
+{
+    const ms_batch without = decoding(self, prompt, running);
+    const double most = self->max_batched_tokens - running;
+    const double whole_chunks = floor(prompt / most);
+    const double rest = prompt - whole_chunks * most;
+    double cost = 0.0;
+    ms_batch with = without;
+    if (whole_chunks > 0.0) {
+        with.prompt_tokens = most;
+        with.prompt_work = most * (most / 2.0);
+        with.prompts = 1.0;
+        cost += added(self, &with, &without, whole_chunks);
+    }
+    if (rest > 0.0) {
+        with.prompt_tokens = rest;
+        with.prompt_prior = prompt - rest;
+        with.prompt_work = rest * (with.prompt_prior + rest / 2.0);
+        with.prompts = 1.0;
+        cost += added(self, &with, &without, 1.0);
+    }
+    return cost;
+}
+
+double ms_marginal_cost(const ms_server_cost *server, double prompt, double running)
+{
+    ms_known_cost known = server->known;
+    if (running >= server->places) {
+        const int32_t tokens = (int32_t)prompt;
+        double cost;
+        known.nominal_batch = server->places;
+        ms_known_costs(&known, &tokens, 1, &cost);
+        return cost;
+    }
+    const double iterations = known.mean_output_tokens - 1.0;
+    double cost = prompt_adds(&known, prompt, running);
+    if (iterations > 0.0) {
+        const ms_batch with = decoding(&known, prompt, running + 1.0), without = decoding(&known, prompt, running);
+        cost += iterations * added(&known, &with, &without, 1.0);
+    }
+    return cost;
+}
+
+void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt, const double *known,
+                       const double *loads, double *costs)
+{
+    for (int32_t m = 0; m < models; m++) {
+        costs[m] = known[m];
+    }
+    for (int32_t k = 0; k < n; k++) {
+        const ms_server_cost *server = &servers[k];
+        const int32_t m = server->model;
+        if (!(known[m] < INFINITY)) {
+            continue;
+        }
+        if (k == 0 || servers[k - 1].model != m) {
+            costs[m] = 0.0;
+        }
+        const double running = floor(loads[m] * server->places + ROUNDING);
+        costs[m] += server->share * ms_marginal_cost(server, prompt, running);
+    }
+}

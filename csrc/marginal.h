@@ -1,0 +1,35 @@
+/* The marginal cost of a request: what it adds to the batch that is under way where it goes.
+ *
+ * With b running requests like it on a replica, K = b (p + mean_output / 2):
+ *   its prompt   what its chunks add to iterations of these b
+ *   its answer   mean_output - 1 iterations of b + 1 instead of b
+ * On an idle replica (b = 0) it pays these iterations whole, less the idle power that is drawn without it. Where all
+ * places are taken it waits and makes no batch larger: it pays its share of a full one, 1/b of its iterations, as a
+ * known cost does (cost.h).
+ *
+ * b is what the router can see: the model's unfinished requests per replica that is up, rounded down, since the least
+ * loaded of them has no more. */
+#ifndef MS_MARGINAL_H
+#define MS_MARGINAL_H
+
+#include <stdint.h>
+
+#include "cost.h"
+
+/* One pool of a model; those of one model stand together. */
+typedef struct ms_server_cost {
+    int32_t model;
+    double share;         /* of the model's replicas */
+    double places;        /* max_num_seqs of one replica */
+    ms_known_cost known;
+} ms_server_cost;
+
+/* Joules or USD of a request on a replica with b running requests, b a whole number. */
+double ms_marginal_cost(const ms_server_cost *server, double prompt, double running);
+
+/* costs[models]: marginal where a model has servers here, the known cost elsewhere; infinite stays infinite. `loads`
+ * are unfinished requests per place. */
+void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt, const double *known,
+                       const double *loads, double *costs);
+
+#endif

@@ -1,0 +1,92 @@
+#include "marginal.h"
+
+#include <math.h>
+
+#include "check.h"
+
+/* Watts 1, idle watts 1/4, and no energy a token: joules are seconds, less a quarter where a replica wakes. */
+static const ms_server_cost server = {.model = 0,
+                                      .share = 1.0,
+                                      .places = 4.0,
+                                      .known = {.coefficients = {.a0_s = 2.0,
+                                                                 .ab_s_per_sequence = 0.5,
+                                                                 .ak_s_per_token = 0.125,
+                                                                 .c1_s_per_token = 0.25,
+                                                                 .p0_w = 1.0,
+                                                                 .p_cap_w = 100.0,
+                                                                 .p_idle_w = 0.25},
+                                                .max_batched_tokens = 8.0,
+                                                .nominal_batch = 2.0,
+                                                .mean_output_tokens = 11.0}};
+
+/* An iteration of b with K = b (p + 11 / 2), and n prompt tokens beside them. */
+static double seconds_of(double b, double p, double n)
+{
+    return 2.0 + 0.25 * (n + b) + 0.5 * b + 0.125 * b * (p + 5.5);
+}
+
+static void it_pays_what_it_adds(void)
+{
+    for (double b = 1; b < 4; b++) {
+        const double prompt = seconds_of(b, 5, 5) - seconds_of(b, 5, 0);
+        const double answer = 10.0 * (seconds_of(b + 1, 5, 0) - seconds_of(b, 5, 0));
+        CHECK_NEAR(ms_marginal_cost(&server, 5, b), prompt + answer, 1e-12);
+    }
+}
+
+static void waking_a_replica_costs_the_base_less_idling(void)
+{
+    const double busy = seconds_of(0, 5, 5) + 10.0 * seconds_of(1, 5, 0);
+    CHECK_NEAR(ms_marginal_cost(&server, 5, 0), 0.75 * busy, 1e-12);
+    ms_server_cost rented = server;
+    rented.known.usd_per_s = 0.5; /* idling costs a tenant nothing here */
+    CHECK_NEAR(ms_marginal_cost(&rented, 5, 0), 0.5 * busy, 1e-12);
+}
+
+/* Beside 2 decoders a chunk has 6 tokens: a prompt of 15 takes 6, 6 and 3. */
+static void chunks_leave_room_for_those_who_decode(void)
+{
+    const double prompt = 2.0 * (seconds_of(2, 15, 6) - seconds_of(2, 15, 0)) + seconds_of(2, 15, 3) - seconds_of(2, 15, 0);
+    const double answer = 10.0 * (seconds_of(3, 15, 0) - seconds_of(2, 15, 0));
+    CHECK_NEAR(ms_marginal_cost(&server, 15, 2), prompt + answer, 1e-12);
+}
+
+static void without_a_place_it_pays_its_share(void)
+{
+    ms_known_cost full = server.known;
+    full.nominal_batch = 4.0;
+    const int32_t prompt = 5;
+    double expected;
+    ms_known_costs(&full, &prompt, 1, &expected);
+    CHECK(ms_marginal_cost(&server, 5, 4) == expected && ms_marginal_cost(&server, 5, 40) == expected);
+}
+
+static void loads_are_batches(void)
+{
+    ms_server_cost two[2] = {server, server};
+    two[0].model = 1, two[0].share = 0.75;
+    two[1].model = 1, two[1].share = 0.25, two[1].places = 8.0;
+    const double known[3] = {7.0, 9.0, 11.0}, loads[3] = {0.1, 0.5, 0.2};
+    double costs[3];
+    ms_marginal_costs(two, 2, 3, 5, known, loads, costs);
+    CHECK(costs[0] == 7.0 && costs[2] == 11.0);
+    CHECK(costs[1] == 0.75 * ms_marginal_cost(&two[0], 5, 2) + 0.25 * ms_marginal_cost(&two[1], 5, 4));
+    for (int64_t up = 1; up < 50; up++) { /* as fleet.c divides */
+        const double load[3] = {0, (double)(3 * up) / (double)(up * 4), 0};
+        ms_marginal_costs(two, 1, 3, 5, known, load, costs);
+        CHECK(costs[1] == 0.75 * ms_marginal_cost(&two[0], 5, 3));
+    }
+    const double withdrawn[3] = {7.0, INFINITY, 11.0};
+    ms_marginal_costs(two, 2, 3, 5, withdrawn, loads, costs);
+    CHECK(costs[1] == INFINITY);
+}
+
+int main(void)
+{
+    RUN(it_pays_what_it_adds);
+    RUN(waking_a_replica_costs_the_base_less_idling);
+    RUN(chunks_leave_room_for_those_who_decode);
+    RUN(without_a_place_it_pays_its_share);
+    RUN(loads_are_batches);
+    return report();
+}

@@ -1,0 +1,99 @@
+"""Opening the files that a user names: a path is a path, and what is no plain file is refused by its kind.
+
+Whatever reads such a file opens it here. Polars gets the open file and never the name: it would expand ``[ ] * ?`` in
+it, and cannot take one that is not UTF-8.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+__all__ = ["MOST_JSON", "NotAFile", "is_utf8", "open_file", "read_bytes", "read_json", "sha256", "why"]
+
+MOST_JSON = 1 << 30  # bytes
+
+KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class NotAFile(OSError):
+    """A path that leads to a directory, a pipe, a socket or a device; its text is which."""
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Opens a plain file for reading: to read a pipe or a device might never end.
+
+    Raises
+    ------
+    OSError
+        Of which `why` makes a sentence.
+    """
+    try:
+        mode = path.stat().st_mode
+    except ValueError:  # a name with a zero byte
+        raise FileNotFoundError from None
+    for is_one, kind in KINDS:
+        if is_one(mode):
+            raise NotAFile(kind)
+    return path.open("rb")
+
+
+def why(error: OSError, expected: str = "a file") -> str:
+    """Why a path could not be opened or read, as the end of a sentence that begins with the path."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file" if expected == "a file" else f"no such file; expected {expected}"
+    if isinstance(error, NotAFile):
+        return f"is {error}; expected {expected}"
+    return f"cannot be read: {error.strerror or error}"
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """All of a file that holds at most so many bytes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is longer.
+    """
+    with open_file(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(f"it is longer than {most >> 20} MiB")
+        return file.read()
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(read_bytes(path, MOST_JSON).decode())
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits, whatever its length."""
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether a path can stand in a text file."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

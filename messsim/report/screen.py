@@ -1,0 +1,38 @@
+"""The terminal: everything that people read is printed here, and no name or file can command their terminal."""
+
+from typing import Any
+
+import rich.text
+from rich.console import Console
+
+from messsim.wording import visible
+
+__all__ = ["Screen", "Text"]
+
+
+class Text(rich.text.Text):
+    """Rich's text, whose control characters are shown and not obeyed."""
+
+    def __init__(self, text: str = "", *args: Any, **options: Any) -> None:
+        super().__init__(visible(text), *args, **options)
+
+
+class Screen(Console):
+    """Rich's console that shows every string as it is: neither markup, nor emoji codes, nor control characters act.
+
+    Parameters
+    ----------
+    stderr
+        Whether it writes to standard error.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> rich.text.Text:
+        """Rich calls this for every string that it prints or measures, cells and headings of tables too."""
+        return super().render_str(visible(text), **options)
+
+    def print_plain(self, text: str, style: str | None = None) -> None:
+        """One line, or several, as they are: not broken at the terminal's width, nothing highlighted."""
+        self.print(text, style=style, highlight=False, soft_wrap=True)

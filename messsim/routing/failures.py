@@ -1,0 +1,148 @@
+"""A function of a policy as machine code, and what it raised where it failed.
+
+Numba's own callbacks print an exception and return 0, which is a valid model. Here the exception is caught in compiled
+code, and the callback returns `_core.POLICY_RAISED`; what it was is found by calling the function once more, from
+Python and on a copy of its state, so that a call that does not fail costs nothing.
+"""
+
+import ctypes
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messsim import _core
+
+__all__ = ["Role", "reason"]
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+DULL = re.compile(r"Failed in |No implementation of function|During: |There are |>>> |$")
+WHERE = re.compile(r'File "([^"]+)", line (\d+)')
+
+
+class Role:
+    """A function of the user's under the whole signature of its role.
+
+    Parameters
+    ----------
+    role
+        decide, finish, rated or learn.
+    inner
+        The user's function, compiled.
+    arguments, given
+        The names of all arguments of the role, and of those that `inner` takes.
+    lengths
+        Of each array, as an expression of the other arguments.
+
+    Attributes
+    ----------
+    address
+        Of the machine code; it lives as long as this object.
+    failures
+        What was raised, by the address of the state that the function was given.
+    """
+
+    def __init__(self, role: str, inner: Any, arguments: tuple[str, ...], given: list[str], lengths: dict[str, str]):
+        self.role = role
+        self.inner = inner
+        self.given = given
+        self.lengths = lengths
+        self.arguments = arguments
+        self.failures: dict[int, str] = {}
+
+    @property
+    def address(self) -> int:
+        """Of the machine code."""
+        assert self._callback.address is not None
+        return self._callback.address
+
+    def link(self, signature: Any) -> None:
+        """Compiles the wrapper: pointers become arrays, and an exception becomes a code.
+
+        Written as source, since Numba has no other way to pass on a choice of arguments.
+        """
+        import numba
+
+        pointer = ctypes.POINTER(ctypes.c_double)
+        kinds = {numba.int64: ctypes.c_int64, numba.float64: ctypes.c_double}
+        types: list[Any] = [kinds.get(kind, pointer) for kind in signature.args]
+        self._failed = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(self._note)
+        every = ", ".join(self.arguments)
+        source = (
+            f"def {self.role}({every}):\n"
+            "    try:\n"
+            f"        return inner({', '.join(self._view(a) for a in self.given)})\n"
+            "    except Exception:\n"
+            f"        return failed({every})\n"
+        )
+        space = {"inner": self.inner, "carray": vars(numba)["carray"], "failed": self._failed}
+        exec(source, space)
+        self._callback = numba.cfunc(signature)(space[self.role])
+
+    def _view(self, argument: str) -> str:
+        return f"carray({argument}, ({self.lengths[argument]},))" if argument in self.lengths else argument
+
+    def _note(self, *values: Any) -> int:
+        """Called by the compiled code where it failed, with its arguments."""
+        call = dict(zip(self.arguments, values, strict=True))
+        key = ctypes.addressof(call["state"].contents)
+        try:
+            self.failures[key] = f"{self.role} raised {self._raised(call)}"
+        except BaseException as error:  # nothing may pass through the C code that waits for the answer
+            self.failures[key] = f"{self.role} raised an exception ({type(error).__name__})"
+        return int(_core.POLICY_RAISED)
+
+    def interpreted(self, call: Mapping[str, Any]) -> Exception | None:
+        """What the user's function raises where Python runs it: more than where it is compiled."""
+        return raised_by(self.inner.py_func, [call[a] for a in self.given])
+
+    def _raised(self, call: Mapping[str, Any]) -> str:
+        arguments = [self._array(a, call) if a in self.lengths else call[a] for a in self.given]
+        import numba
+
+        error = raised_by(numba.njit(self.inner.py_func, boundscheck=True), arguments)
+        if error is None:
+            return "an exception that it does not raise again"
+        return f"{type(error).__name__}: {error}{self._where(error, arguments)}"
+
+    def _array(self, argument: str, call: Mapping[str, Any]) -> NDArray[np.float64]:
+        length = eval(self.lengths[argument], {"int": int}, call)
+        array = np.array([call[argument][k] for k in range(length)], dtype=np.float64)
+        array.flags.writeable = argument == "state"
+        return array
+
+    def _where(self, error: Exception, arguments: list[Any]) -> str:
+        """The line, as the interpreter knows it: compiled code keeps none."""
+        again = raised_by(self.inner.py_func, arguments)
+        if again is None or type(again) is not type(error):
+            return ""
+        file = self.inner.py_func.__code__.co_filename
+        lines = [f.lineno for f in traceback.extract_tb(again.__traceback__) if f.filename == file]
+        return f" ({Path(file).name}, line {lines[-1]})" if lines else ""
+
+
+def raised_by(function: Callable[..., Any], arguments: list[Any]) -> Exception | None:
+    """What a call raises; arrays are copied, so that it changes nothing."""
+    copies = [a.copy() if isinstance(a, np.ndarray) and a.flags.writeable else a for a in arguments]
+    try:
+        with np.errstate(all="ignore"):
+            function(*copies)
+    except Exception as error:
+        return error
+    return None
+
+
+def reason(error: Exception) -> str:
+    """Numba's reason for not compiling a function, without its tour of the compiler, and the line."""
+    text = ANSI.sub("", str(error))
+    if "Cannot modify readonly array" in text:
+        told = "it writes into an array that it may only read; only state may be written"
+    else:
+        lines = [line.strip() for line in text.split("\n")]
+        told = next((line for line in lines if not DULL.match(line)), type(error).__name__).rstrip(":")
+    places = WHERE.findall(text)
+    return f"{told} ({Path(places[-1][0]).name}, line {places[-1][1]})" if places else told

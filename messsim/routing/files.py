@@ -1,0 +1,131 @@
+"""A policy in a Python file of the user's: what it runs, it runs here, and what goes wrong there is told as such.
+
+Nothing in it may end messsim as if all were well: `sys.exit()` and `os._exit()` are errors, whatever code they give.
+"""
+
+import hashlib
+import importlib.util
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import NoReturn
+
+from messsim import _core
+from messsim.errors import MesssimError, ScenarioError
+from messsim.scenario.routing import Router
+
+from .contract import Build, Knowledge, Policy, Prepare
+
+__all__ = ["built_by", "load_file"]
+
+
+class _EndsPython(Exception):
+    """`os._exit` was called."""
+
+
+def load_file(path: Path) -> Build:
+    """The function `build` of a Python file, which this runs.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such file, it cannot be loaded or it has no such function.
+    """
+    if not path.is_file():
+        raise ScenarioError(f"router.policy: no such file {path}; expected a Python file with a function build")
+    try:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ScenarioError(f"router.policy: {path} cannot be read: {error.strerror}") from None
+    return _loaded(path.resolve(), content)
+
+
+@lru_cache(maxsize=64)
+def _loaded(path: Path, content: str) -> Build:
+    """The same for a file as it stands: what it compiles is then compiled once for all runs of this process."""
+    spec = importlib.util.spec_from_file_location(f"messsim_policy_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with _told(f"router.policy: {path} cannot be loaded", path):
+        spec.loader.exec_module(module)
+    found = getattr(module, "build", None)
+    if not callable(found):
+        raise ScenarioError(f"router.policy: {path} has no function build(options, models, features)")
+    loaded: Build = found
+    return loaded
+
+
+def built_by(build: Build, where: Path | str, options: Router, models: int, features: int) -> Policy:
+    """What a `build` from elsewhere returns, and its `prepare` watched likewise.
+
+    Raises
+    ------
+    ScenarioError
+        If it raises, ends Python, or returns no policy.
+    PolicyError
+        If one of the policy's functions cannot be compiled.
+    """
+    with _told(f"router.policy: build of {where} failed", where):
+        policy: object = build(options, models, features)
+    if not isinstance(policy, Policy):
+        raise ScenarioError(
+            f"router.policy: build of {where} returned {_short(policy)}; expected a Policy, as compile_policy makes it"
+        )
+    return policy if policy.prepare is None else replace(policy, prepare=_watched(policy.prepare, where))
+
+
+def _watched(prepare: Prepare, where: Path | str) -> Prepare:
+    def watched(kernel: _core.Policy, knowledge: Knowledge) -> None:
+        with _told(f"router.policy: prepare of {where} failed", where):
+            prepare(kernel, knowledge)
+
+    return watched
+
+
+@contextmanager
+def _told(what: str, where: Path | str) -> Iterator[None]:
+    """Whatever an author's code does wrong, as one sentence with its line; Ctrl-C stays what it is."""
+    try:
+        with _no_sudden_end():
+            yield
+    except (MesssimError, KeyboardInterrupt):
+        raise
+    except SystemExit as error:
+        raise ScenarioError(f"{what}: it ends Python by sys.exit({error.code!r}){_line(error, where)}") from None
+    except _EndsPython as error:
+        raise ScenarioError(f"{what}: it ends Python by os._exit({error}){_line(error, where)}") from None
+    except BaseException as error:
+        told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        line = "" if isinstance(error, SyntaxError) else _line(error, where)  # which names its line itself
+        raise ScenarioError(f"{what}: {told}{line}") from error
+
+
+@contextmanager
+def _no_sudden_end() -> Iterator[None]:
+    """`os._exit` would end messsim with the file's own code, 0 perhaps, and without a word."""
+    before = os._exit
+
+    def refused(status: int) -> NoReturn:
+        raise _EndsPython(str(status))
+
+    os._exit = refused
+    try:
+        yield
+    finally:
+        os._exit = before
+
+
+def _line(error: BaseException, where: Path | str) -> str:
+    """The last line of the author's file that the error came through."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(where)]
+    return f" (line {lines[-1]})" if lines else ""
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,265 @@
+"""What `MessPlus` takes and what it reads back from a file, checked before anything is done with it."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, Field, ValidationError
+
+from messsim.errors import ScenarioError
+from messsim.scenario.base import Count, Fraction, Number, Part
+from messsim.scenario.problems import describe
+from messsim.scenario.routing import Router
+
+from .contract import PLAN_ALL, PLAN_EXPLORE
+
+__all__ = ["MOST_PENDING", "Door", "Saved", "check_saved", "numbers", "plain", "read_saved", "router_of", "validated"]
+
+SLACK = 1e-9  # of sums of many fractions
+MOST_PENDING = 100_000  # by default
+MOST_FEATURES = 4096  # as features.dimensions of a scenario
+
+Floats = NDArray[np.float64]
+Table = TypeVar("Table", bound=BaseModel)
+
+
+class Door(Part):
+    """The arguments of `MessPlus` that are no options of ``[router]``."""
+
+    models: list[str] = Field(min_length=1, description="at least one, each with a name of its own")
+    features: int = Field(ge=0, le=MOST_FEATURES, description=f"how many a request has, 0 to {MOST_FEATURES}")
+    alpha: Fraction = Field(description="a number from 0 to 1")
+    seed: int = Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")
+    max_pending: Count = Field(description="how many requests may wait for feedback, 1 to 2147483647")
+
+
+class Counted(Part):
+    """What a virtual queue has counted (`_core.Ledger.saved`)."""
+
+    queue: float = Field(ge=0)
+    plain: float = Field(ge=0)
+    plain_max: float = Field(ge=0)
+    rated: Number
+    satisfied: float = Field(ge=0)
+    promised: float = Field(ge=0)
+    recent: list[float]
+    recent_sum: float
+
+
+class Learnt(Part, extra="allow"):
+    """What the predictor has learnt (`_core.Predictor.saved`); its shapes are for `restore` to check."""
+
+    version: Number
+
+
+class Saved(Part):
+    """What `MessPlus.save` writes."""
+
+    messsim_mess_plus: int
+    models: list[str]
+    features: int
+    alpha: float
+    seed: int
+    options: dict[str, object]
+    max_pending: int = MOST_PENDING
+    routed: Number
+    forgotten: Number = 0
+    V: float = Field(gt=0)
+    cost_sums: list[float]
+    state: list[float]
+    predictor: Learnt
+    ledger: Counted
+    pending: list[tuple[Number, Number, list[float] | None]]
+
+
+def plain(value: Any) -> Any:
+    """A value without NumPy: its scalars are numbers of Python, which JSON can write; so are they inside tables."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    return value
+
+
+def validated(door: Mapping[str, Any]) -> Door:
+    """The arguments of `MessPlus`.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the argument, its value and what was expected.
+    """
+    try:
+        checked = Door.model_validate(door)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        raise ScenarioError(f"{key} = {_short(door[key])}: expected {Door.model_fields[key].description}") from None
+    if len(set(checked.models)) != len(checked.models):
+        raise ScenarioError(f"models = {_short(checked.models)}: expected {Door.model_fields['models'].description}")
+    return checked
+
+
+def router_of(options: Mapping[str, Any], known: frozenset[str], models: Sequence[str]) -> Router:
+    """The options of ``[router]``, by the rules of a scenario.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the option, its value and what was expected.
+    """
+    if strange := sorted(set(options) - known):
+        raise ScenarioError(f"{strange[0]}: no such option; expected any of {', '.join(sorted(known))}")
+    if options.get("reference") not in (None, *models):
+        raise ScenarioError(f"reference = {options['reference']!r}: expected one of {', '.join(models)}")
+    predictor = options.get("predictor")
+    if isinstance(predictor, Mapping) and predictor.get("warm_start") is not None:
+        raise ScenarioError("predictor.warm_start: a file is read by a scenario's run; expected learn_from(), later")
+    return _checked(Router, dict(options))
+
+
+def _checked(table: type[Table], data: dict[str, object]) -> Table:
+    try:
+        return table.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError(describe(error.errors(), data, table)) from None
+
+
+def numbers(name: str, values: ArrayLike, count: int, least: float = -math.inf) -> Floats:
+    """So many finite numbers.
+
+    Raises
+    ------
+    ScenarioError
+        If they are not numbers, not as many, not finite, or one is below `least`.
+    """
+    try:
+        given = np.asarray(values)
+        if given.dtype.kind not in "biuf":
+            raise TypeError
+        array = np.ascontiguousarray(given, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError, OverflowError):
+        raise ScenarioError(f"{name}: expected {count} numbers") from None
+    if len(array) != count or not np.isfinite(array).all():
+        raise ScenarioError(f"{name}: has {len(array)} values; expected {count} finite numbers")
+    if (array < least).any():
+        raise ScenarioError(f"{name}: has {array.min():g}; expected {count} numbers of at least {least:g}")
+    return array
+
+
+def read_saved(path: Path, expected_format: int) -> Saved:
+    """A file of `MessPlus.save`: every number in it is finite and in its range, every key there.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the file, the key and what was expected.
+    """
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError(f"{path}: is not what MessPlus.save wrote ({type(error).__name__}: {error})") from None
+    if not isinstance(whole, dict) or "messsim_mess_plus" not in whole:
+        raise ScenarioError(f"{path}: is not what MessPlus.save wrote: messsim_mess_plus is missing")
+    if whole["messsim_mess_plus"] != expected_format:
+        raise ScenarioError(f"{path}: is of format {_short(whole['messsim_mess_plus'])}; expected {expected_format}")
+    whole["pending"] = _tuples(whole.get("pending"))
+    try:
+        problems = [*_not_finite(whole, ""), *_no_numbers(whole.get("predictor"), "predictor")]
+        saved = _checked(Saved, whole)
+    except ScenarioError as error:
+        raise ScenarioError(error.problems, str(path)) from None
+    except RecursionError:
+        raise ScenarioError(f"{path}: is not what MessPlus.save wrote: it is nested too deep") from None
+    if problems:
+        raise ScenarioError(problems[:1], str(path))
+    return saved
+
+
+def check_saved(saved: Saved, state: int, recent: Sequence[float]) -> None:
+    """Whether what was saved fits together, as `MessPlus.save` leaves it.
+
+    Parameters
+    ----------
+    saved
+        Each value of which is in its range.
+    state
+        How many numbers the policy's state has.
+    recent
+        What the ledger's window holds before it is restored.
+
+    Raises
+    ------
+    ScenarioError
+        Naming the entry and what was expected.
+    """
+    ledger, models = saved.ledger, len(saved.models)
+    if len(saved.cost_sums) != models or min(saved.cost_sums) < 0:
+        raise ScenarioError(f"cost_sums = {_short(saved.cost_sums)}: expected {models} numbers of at least 0")
+    if len(saved.state) != state or min(saved.state) < 0:
+        raise ScenarioError(f"state = {_short(saved.state)}: expected {state} numbers of at least 0")
+    if len(ledger.recent) != len(recent) or any(abs(shortfall) > 1 for shortfall in ledger.recent):
+        raise ScenarioError(f"ledger.recent: expected {len(recent)} numbers from -1 to 1")
+    for key in ("satisfied", "promised"):
+        if getattr(ledger, key) > ledger.rated * (1 + SLACK):
+            raise ScenarioError(f"ledger.{key} = {getattr(ledger, key)!r}: expected at most rated = {ledger.rated}")
+    if ledger.plain > ledger.plain_max:
+        raise ScenarioError(f"ledger.plain = {ledger.plain!r}: expected at most plain_max = {ledger.plain_max!r}")
+    _check_pending(saved, models)
+
+
+def _check_pending(saved: Saved, models: int) -> None:
+    seen: set[int] = set()
+    if len(saved.pending) > saved.max_pending:
+        raise ScenarioError(f"pending: has {len(saved.pending)} entries; expected at most {saved.max_pending}")
+    for place, (request, plan, features) in enumerate(saved.pending):
+        key = f"pending.{place}"
+        if request >= saved.routed or request in seen:
+            raise ScenarioError(f"{key} = {request}: expected a request below routed = {saved.routed}, each once")
+        seen.add(request)
+        if plan != PLAN_ALL and plan & ~PLAN_EXPLORE >= models:
+            raise ScenarioError(f"{key}: has the plan {plan}; expected one of {models} models")
+        if features is not None and len(features) != saved.features:
+            raise ScenarioError(f"{key}: has {len(features)} features; expected {saved.features}")
+        if features is None and plan == PLAN_ALL:
+            raise ScenarioError(f"{key}: has no features; expected {saved.features} of a request that teaches")
+
+
+def _tuples(pending: Any) -> Any:
+    """JSON has no tuples."""
+    if not isinstance(pending, list):
+        return pending
+    return [tuple(row) if isinstance(row, list) else row for row in pending]
+
+
+def _no_numbers(value: Any, key: str) -> list[str]:
+    """The keys of all that are no numbers in tables and lists of numbers."""
+    if isinstance(value, (dict, list)):
+        parts: Any = value.items() if isinstance(value, dict) else enumerate(value)
+        return [problem for name, inner in parts for problem in _no_numbers(inner, f"{key}.{name}")]
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return [] if is_number else [f"{key} = {_short(value)}: expected a number"]
+
+
+def _not_finite(value: Any, key: str) -> list[str]:
+    """The keys of all numbers that are NaN or infinite, at any depth."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return [f"{key} = {value!r}: expected a finite number"]
+    parts: Any = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    )
+    return [problem for name, inner in parts for problem in _not_finite(inner, f"{key}.{name}".lstrip("."))]
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "a huge number"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,52 @@
+"""Which modules a policy's file imports from beside it: what it decides depends on them too."""
+
+import ast
+from collections.abc import Iterator
+from importlib.machinery import all_suffixes
+from pathlib import Path
+
+__all__ = ["modules_beside"]
+
+
+def modules_beside(policy: Path) -> list[Path]:
+    """The files that a Python file imports from its own folder, and those that these import from there, in order.
+
+    They are read, never run. Imports inside functions count, and names that are given to ``import_module`` as they
+    stand; what a file finds by other means is not seen.
+    """
+    folder = policy.parent
+    found: set[Path] = set()
+    waiting = [policy]
+    while waiting:
+        file = waiting.pop()
+        new = {path for name in _imported(file, folder) for path in _files(folder, name)} - found - {policy}
+        found |= new
+        waiting += [path for path in sorted(new) if path.suffix == ".py"]
+    return sorted(found)
+
+
+def _imported(file: Path, folder: Path) -> Iterator[str]:
+    """Dotted names, as the folder would resolve them."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):  # it cannot be imported either: that is told elsewhere
+        return
+    package = file.relative_to(folder).parts[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
+            yield from (a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str))
+
+
+def _files(folder: Path, name: str) -> Iterator[Path]:
+    """The files of a module and of the packages around it, those that there are."""
+    place = folder
+    for part in name.split("."):
+        for start in (place / part, place / part / "__init__"):
+            yield from (f for end in all_suffixes() if (f := start.with_name(start.name + end)).is_file())
+        place = place / part

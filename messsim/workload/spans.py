@@ -1,0 +1,105 @@
+"""The spans of a run: which of its requests are drawn by which stage, known before any is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arrivals import ArrivalSource
+from .chunk import Floats, Ints
+from .stages import Stage
+
+__all__ = ["Span", "mean_of_rows", "mean_over", "spans_of"]
+
+BLOCK = 65_536  # arrivals that are drawn at once
+
+
+@dataclass(frozen=True)
+class Span:
+    """Requests first ... first + count - 1, all of one stage.
+
+    Attributes
+    ----------
+    progress
+        How far the first and the last of them are on the way to a gradual stage, in [0, 1]; (1, 1) elsewhere.
+    """
+
+    stage: Stage
+    first: int
+    count: int
+    progress: tuple[float, float] = (1.0, 1.0)
+
+    def progress_of(self, skipped: int, n: int) -> Floats | None:
+        """How far n of its requests, the first `skipped` left out, are on the way; None where all are there."""
+        low, high = self.progress
+        if low == high:
+            return None
+        return np.asarray(low + (high - low) * np.arange(skipped, skipped + n) / self.count)
+
+
+def spans_of(stages: Sequence[Stage], total: int, arrivals: Callable[[], ArrivalSource | None]) -> list[Span]:
+    """The spans of the first `total` requests, in order; at least one.
+
+    Parameters
+    ----------
+    stages
+        Before all phases, and of each phase.
+    arrivals
+        Makes the run's own source of arrival times; asked only where phases begin by time.
+    """
+    times = [t for s in stages if s.phase and s.phase.from_s is not None for t in (s.phase.start, _end_of(s))]
+    by_time = dict(zip(times, _requests_before(times, total, arrivals()), strict=True)) if times else {}
+
+    def request_at(stage: Stage, start: float) -> int:
+        assert stage.phase is not None
+        return int(min(by_time[start] if stage.phase.from_s is not None else start, total))
+
+    starts = [0 if s.phase is None else request_at(s, s.phase.start) for s in stages]
+    spans: list[Span] = []
+    for stage, first, last in zip(stages, starts, [*starts[1:], total], strict=True):
+        end = request_at(stage, _end_of(stage)) if stage.before is not None else first
+        changed = min(end, last)
+        if changed > first:
+            spans.append(Span(stage, first, changed - first, (0.0, (changed - first) / (end - first))))
+        if last > changed:
+            spans.append(Span(stage, changed, last - changed))
+    return spans
+
+
+def _end_of(stage: Stage) -> float:
+    """Where the changes of a gradual phase are complete, requests or seconds."""
+    return stage.phase.start + stage.phase.over if stage.phase is not None else 0.0
+
+
+def _requests_before(times_s: Sequence[float], total: int, source: ArrivalSource | None) -> list[int]:
+    """How many of the first `total` requests come before each time."""
+    counts = [0] * len(times_s)
+    seen, until_s = 0, max(times_s)
+    while source is not None and seen < total:
+        block = source.next_times(min(BLOCK, total - seen))
+        seen += len(block)
+        counts = [c + int(block.searchsorted(t, side="left")) for c, t in zip(counts, times_s, strict=True)]
+        if block[-1] >= until_s:
+            break
+    return counts
+
+
+def mean_over(spans: Sequence[Span], value: Callable[[Span], float]) -> float:
+    """Mean of a value over all requests."""
+    if len(spans) == 1:
+        return value(spans[0])
+    return math.fsum(s.count * value(s) for s in spans) / sum(s.count for s in spans)
+
+
+def mean_of_rows(values: Floats | Ints, span: Span, in_order: bool) -> float:
+    """Mean of a file's column over the rows that a span takes: one after another and then again, or any by chance."""
+    rows = len(values)
+    whole, rest = divmod(span.count, rows)
+    if not in_order or rest == 0:
+        return float(values.mean())
+    start = span.first % rows
+    part = float(values[start : start + rest].sum()) + float(values[: max(0, start + rest - rows)].sum())
+    return ((whole * float(values.sum()) if whole else 0.0) + part) / span.count

@@ -1,0 +1,175 @@
+"""What is counted, weighed and matched where something failed, or where parts are of unequal size."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+from builders import pool, scenario
+
+from messsim.errors import SimulationError
+from messsim.results.summary import _mean_utilization
+from messsim.scenario import parse
+from messsim.study import sweep as sweeping
+from messsim.study.candidates import axes_of
+from messsim.study.carrying import Carrying, quantiles_of
+from messsim.study.check import check
+from messsim.study.convergence import _quantiles
+from messsim.study.importing import LogColumns, from_log
+from messsim.study.plan import plan
+from messsim.study.processes import local_workers, summary_of
+from messsim.study.replicate import _all_precise
+from messsim.study.sweep import sweep
+
+# ---- rows that failed -----------------------------------------------------------------------------------
+
+
+def test_a_tenant_stays_with_its_row_where_failed_rows_are_skipped(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "arrival_s,prompt_tokens,output_tokens,who\n"
+        "5,50,5,e\n"
+        "1,,,failed\n"
+        "3,30,3,c\n"
+        "0,,,failed too\n"
+        "2,20,2,b\n"
+    )  # fmt: skip
+    columns = LogColumns("arrival_s", "prompt_tokens", "output_tokens", "who", "auto")
+    frame = from_log(log, columns, skip_failed=True).frame
+    assert frame.rows() == [(0.0, 20, 2, "b"), (1.0, 30, 3, "c"), (3.0, 50, 5, "e")]
+
+
+def test_a_figure_that_some_replications_lack_is_not_precise():
+    runs = [{"x": 1.0}, {"x": 1.0}, {"x": None}, {"x": 1.0}]
+    assert not _all_precise(runs, ["x"], 0.5)
+    assert _all_precise([*runs[:2], *runs[:2]], ["x"], 0.5)
+    assert not _all_precise([{"x": 1.0, "y": v} for v in (1.0, 9.0, -4.0)], ["x", "y"], 0.5)
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Of the points of a sweep, the one at V = 0.1 fails in its second replication."""
+    row = sweeping._row
+
+    def fail(task):
+        if task[1] == {"router.V": 1e-1} and task[0].replication == 1:
+            raise SimulationError("a bad day")
+        return row(task)
+
+    monkeypatch.setattr(sweeping, "_row", fail)
+
+
+def test_failed_runs_of_a_sweep_are_counted_once(failing, tmp_path):
+    points, told = [{"router.V": 1e-3}, {"router.V": 1e-1}], []
+    more = {"seeds": 3, "out": tmp_path / "o", "progress": lambda done, total: told.append((done, total))}
+    found = sweep(parse(scenario()), points, workers=local_workers(1), **more)
+    assert told == [(k, 6) for k in range(7)]
+    assert (found["computed"], found["resumed"], len(found["failures"])) == (5, 0, 1)
+    assert [p["replications"] for p in found["points"]] == [3, 2]
+    told.clear()
+    again = sweep(parse(scenario()), points, workers=local_workers(1), **more)
+    assert told == [(5, 6), (6, 6)]
+    assert (again["computed"], again["resumed"], len(again["failures"])) == (0, 5, 1)
+
+
+# ---- quantiles ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "p25", "p50", "p75"),
+    [(1, 1, 1, 1), (2, 1, 1, 2), (3, 1, 2, 3), (4, 1, 2, 3), (5, 2, 3, 4), (6, 2, 3, 5), (10, 3, 5, 8)],
+)
+def test_a_quantile_is_the_least_value_with_its_share_at_or_below(count, p25, p50, p75):
+    values = list(np.random.default_rng(count).permutation(np.arange(1.0, count + 1)))
+    found = _quantiles(values)
+    assert (found["p25"], found["p50"], found["p75"]) == (p25, p50, p75)
+
+
+# ---- pools of one model, of unequal size ----------------------------------------------------------------
+
+TWO_POOLS = {
+    "models": [{"name": "m", "satisfaction": 0.6}, {"name": "n", "satisfaction": 0.8}],
+    "pools": [pool("m", name="one", replicas=1), pool("m", name="three", replicas=3), pool("n", name="rest")],
+}
+
+
+def test_the_utilisation_of_a_model_weighs_its_pools_by_their_replicas():
+    pools = [SimpleNamespace(utilization=u, replicas=r) for u, r in ((0.8, 1), (0.4, 3), (None, 9))]
+    assert _mean_utilization(pools) == pytest.approx((0.8 + 3 * 0.4) / 4)
+    assert _mean_utilization(pools[2:]) is None
+
+
+def test_the_utilisation_of_unequal_pools_in_a_run():
+    said = scenario(requests=400, router={"policy": "random"}, **TWO_POOLS)
+    found = summary_of(parse(said))
+    used = {p["name"]: (p["utilization"], p["replicas"]) for p in found["pools"]}
+    (one, _), (three, _) = used["one"], used["three"]
+    assert one != pytest.approx(three, rel=0.01)
+    assert found["models"][0]["utilization"] == pytest.approx((one + 3 * three) / 4)
+
+
+def test_a_check_offers_unequal_pools_what_their_replicas_stand_for():
+    found = check(parse(scenario(requests=400, router={"policy": "random"}, **TWO_POOLS)))
+    offered = {p["name"]: p["offered_rps"] for p in found["pools"]}
+    assert offered["three"] == pytest.approx(3 * offered["one"])
+    assert sum(offered.values()) == pytest.approx(2.0, rel=0.05)
+
+
+# ---- what a plan leaves out -----------------------------------------------------------------------------
+
+
+def test_a_plan_assumes_nothing_where_more_replicas_do_not_help_all_that_is_unmet():
+    said = parse(scenario(requests=60))
+    axes = axes_of(said, ["large=1..4"], [])
+    options = {"objective": "energy", "seeds": 2, "workers": None}
+
+    def counts(*wanted):
+        return plan(said, axes, wanted, **(options | {"workers": local_workers(1)}))["counts"]
+
+    slow, dear = "latency_s.e2e.mean<=1e-9", "cost.total<=1e-9"
+    assert counts(slow)["assumed"] == 3
+    assert counts(dear)["assumed"] == 0
+    assert counts(slow, dear)["assumed"] == 0
+
+
+def carrying(bounds, capacity, shares, rate=1.0, length=100, places=0):
+    """One with given figures: a pool of one replica for each model."""
+    found = object.__new__(Carrying)
+    found._bounds, found._rate, found._length, found._shares = bounds, rate, length, shares
+    found._sustained = {f"p{m}": (m, rps / 1.25) for m, rps in enumerate(capacity)}
+    found._places = {f"p{m}": places for m in range(len(capacity))}
+    return found
+
+
+def enough(*arguments, **options):
+    found = carrying(*arguments, **options)
+    return found.enough(dict.fromkeys(found._sustained, 1))
+
+
+def test_what_can_just_be_carried_is_carried():
+    assert enough([(0.5, 0.0)], [0.5], [1.0])
+    assert not enough([(0.5, 0.0)], [0.4999], [1.0])
+    assert enough([(0.75, 0.0)], [0.5, 0.25], [0.5, 0.5])
+    assert not enough([(0.75, 0.0)], [0.5, 0.2499], [0.5, 0.5])
+    assert not enough([(0.75, 0.0)], [9.0, 0.2499], [0.5, 0.5])  # one pool serves nobody else's share
+    assert enough([(0.5, 100.0)], [0.25], [1.0])  # it may take as long again
+    assert not enough([(0.5, 99.0)], [0.25], [1.0])
+    assert enough([(0.5, 0.0)], [0.25], [1.0], places=25)  # as many still run
+    assert not enough([(0.5, 0.0)], [0.25], [1.0], places=24)
+    assert enough([(0.5, 0.0)], [0.25], [0.5, 0.5])  # a model without pools of its own
+    assert not enough([(0.25, 0.0), (0.5, 0.0)], [0.4], [1.0])
+
+
+def test_only_bounds_from_above_on_latencies_with_a_wait_count():
+    from messsim.results.figures import Requirement
+
+    wanted = ["latency_s.ttft.p95<=2", "latency_s.tpot.p95<=2", "latency_s.e2e.mean<=2", "latency_s.e2e.p50>=2"]
+    assert quantiles_of([Requirement.parse(w) for w in wanted]) == [(0.95, 2.0)]
+
+
+def test_rows_of_a_sweep_stand_by_point_and_replication(failing, tmp_path):
+    points = [{"router.V": 1e-3}, {"router.V": 1e-1}]
+    sweep(parse(scenario()), points, seeds=2, workers=local_workers(1), out=tmp_path / "o")
+    rows = pl.read_parquet(tmp_path / "o" / "results.parquet")
+    assert rows["replication"].to_list() == [0, 1, 0, 1]
+    assert rows["error"].is_null().to_list() == [True, True, True, False]

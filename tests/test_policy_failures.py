@@ -1,0 +1,283 @@
+"""A policy that fails stops the run, whichever of its functions fails and however: it never looks like model 0."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_plugin import BUILD, HEAD, scenario, written
+
+import messsim
+from messsim import _core
+from messsim.errors import OutputError, PolicyError, ScenarioError
+from messsim.routing import check_policy
+from messsim.scenario.routing import Router
+
+pytest.importorskip("numba", reason="a policy of one's own needs Numba")
+
+from messsim.routing.plugin import compile_policy
+
+ENGINES = ("simpy", "compiled")
+
+
+def stops(folder: Path, text: str, said: str, error: type[Exception] = PolicyError) -> None:
+    """Both engines refuse the same policy file in the same words."""
+    written(folder, text)
+    for engine in ENGINES:
+        with pytest.raises(error, match=said):
+            messsim.run(scenario("own.py", folder).changed(engine=engine))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("x = 1.0 / (request - 41)", r"decide raised ZeroDivisionError: division by zero \(own.py, line 3\)"),
+        ("x = 1 // (request - 41)", "decide raised ZeroDivisionError"),
+        ("x = 1.0 % (request - 41.0)", "decide raised ZeroDivisionError"),
+        ("x = state[0] if request < 41 else state[5]", r"decide raised IndexError.* \(own.py, line 3\)"),
+        ("if request == 41: state[7] = 1.0", "decide raised IndexError"),
+        ("if request == 41: state[-2] = 1.0", "decide raised IndexError"),
+        ("x = costs[models if request == 41 else 0]", "decide raised IndexError"),
+        ("x = params[request // 41]", "decide raised IndexError"),
+        ("x = np.zeros(3)[3 + request - 41] if request == 41 else 0.0", "decide raised IndexError"),
+    ],
+)
+def test_whatever_fails_in_decide_is_told_with_its_line(tmp_path, body, said):
+    text = f"{HEAD}def decide(request, models, costs, params, state):\n    {body}\n    return models - 1\n"
+    stops(tmp_path, f"{text}import numpy as np\n{BUILD}", f"{said}.* request 41 .*after 42 requests")
+
+
+@pytest.mark.parametrize("value", ["math.log(params[0] - 9.0)", "math.exp(params[0] * 1e3)"])
+def test_no_number_is_no_model(tmp_path, value):
+    text = f"{HEAD}import math\ndef decide(request, params):\n    return int({value}) if request == 41 else 0\n"
+    stops(
+        tmp_path, text + BUILD, r"at request 41, which is what int\(\) makes of NaN and of infinity.* after 42 requests"
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "arguments", "body", "said"),
+    [
+        ("rated", "request, models", "return 0", "rated takes models"),
+        ("rated", "request, satisfaction", "return 0 // (request - 7)", "rated raised ZeroDivisionError.*request 7 "),
+        ("learn", "request, labels", "return int(labels[request * 9]) * 0", "learn raised IndexError.* request [01] "),
+        ("finish", "request, model, models", "return models + 0 // (request - 7)", "finish raised ZeroDiv.*request 7 "),
+        ("rated", "satisfaction", "return 0.5", "rated returns a float64; expected 0 or an error code"),
+        ("learn", "labels", "pass", "learn returns nothing; expected 0 or an error code"),
+        ("finish", "model", "return 0.5", "finish returns a float64; expected a model"),
+        ("finish", "model", "return model", "finish goes on after 1,000 answers to request"),
+    ],
+)
+def test_whatever_fails_in_the_other_functions_is_told(tmp_path, role, arguments, body, said):
+    plan = "2097152" if role == "finish" else "1048576"  # PLAN_CHAIN, PLAN_ALL
+    text = f"{HEAD}def decide(request):\n    return {plan}\n\ndef other({arguments}):\n    {body}\n\n"
+    stops(tmp_path, text + BUILD.replace("decide,", f"decide, {role}=other,"), said)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return 0.7", "decide returns a float64; expected a plan, a whole number"),
+        ("return scores[0] / 0.0", "decide returns a float64"),
+        ("return None", "decide returns nothing; expected a plan"),
+        ("pass", "decide returns nothing; expected a plan"),
+        ("if models > 1: return 0", "decide returns nothing on some of its ways"),
+        ("scores[0] = 2.0; return 0", r"it writes into an array that it may only read; .* \(own.py, line 3\)"),
+        ("params[0] += 1.0; return 0", "it writes into an array that it may only read"),
+        ("return open('x')", r"cannot be compiled: .*open.* \(own.py, line 3\)"),
+    ],
+)
+def test_what_can_be_seen_before_the_run_is_refused_before_it(tmp_path, body, said):
+    stops(tmp_path, f"{HEAD}def decide(models, scores, params):\n    {body}\n{BUILD}", said)
+
+
+def test_a_number_of_any_kind_that_is_whole_is_a_model(tmp_path):
+    written(tmp_path, f"{HEAD}def decide(request):\n    return request % 2 == 1\n{BUILD}")
+    models = messsim.run(scenario("own.py", tmp_path)).requests.collect()["model"].to_list()
+    assert models[:4] == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import sys\nsys.exit(0)\n", r"cannot be loaded: it ends Python by sys.exit\(0\) \(line 2\)"),
+        ("import os\nos._exit(0)\n", r"cannot be loaded: it ends Python by os._exit\(0\) \(line 2\)"),
+        (
+            "from os import _exit\ndef build(*a):\n    _exit(3)\n",
+            r"build of .*own.py failed: .*os._exit\(3\) \(line 3\)",
+        ),
+        ("def build(*a):\n    raise SystemExit\n", r"build of .*failed: it ends Python by sys.exit\(None\)"),
+        ("def build(*a):\n    return 1 // 0\n", r"build of .* failed: ZeroDivisionError: .* \(line 2\)"),
+        (
+            "def build(*a):\n    return None\n",
+            "build of .*own.py returned None; expected a Policy, as compile_policy makes",
+        ),
+        ("def build():\n    return None\n", "build of .* failed: TypeError: build\\(\\) takes 0 positional"),
+        ("raise GeneratorExit\n", "cannot be loaded: GeneratorExit"),
+        ("def f(:\n", r"cannot be loaded: SyntaxError: .*own.py, line 1"),
+        (
+            f"{HEAD}def decide(models):\n    return 0\ndef prepare(kernel, known):\n    return 1 // 0\n"
+            "def build(*a):\n    return compile_policy('own', decide, prepare=prepare)\n",
+            r"prepare of .*own.py failed: ZeroDivisionError: .* \(line 5\)",
+        ),
+    ],
+)
+def test_a_file_that_fails_before_the_run_never_passes_for_a_run(tmp_path, text, said):
+    before = os._exit
+    stops(tmp_path, text, said, ScenarioError)
+    assert os._exit is before
+
+
+def test_a_name_is_needed():
+    with pytest.raises(PolicyError, match="name = '': expected a string of at least one character"):
+        compile_policy("", first)
+
+
+def first(models):
+    return 0
+
+
+def divides(queue):
+    return int(1.0 / queue) * 0
+
+
+def second_always(models):
+    return 1
+
+
+def second_state(costs, state):
+    state[0] += costs[0]
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("decide", "more", "said"),
+    [
+        (divides, {}, "decide: the policy's decide raised ZeroDivisionError: division by zero"),
+        (second_always, {}, "decide: where there is one model, the policy returned 1"),
+        (second_state, {"state": [0.0]}, "decide: leaves a state that is not finite"),
+    ],
+)
+def test_hostile_requests_find_what_ordinary_ones_do_not(decide, more, said):
+    problems = check_policy(compile_policy("own", decide, **more), 3)
+    assert len(problems) == 1
+    assert problems[0].startswith(said)
+
+
+def test_arithmetic_that_only_python_refuses_is_found(tmp_path):
+    import importlib.util
+
+    path = written(
+        tmp_path, f"{HEAD}import math\ndef decide(alpha):\n    return 0 if math.log(alpha) < 9.0 else 1\n{BUILD}"
+    )
+    spec = importlib.util.spec_from_file_location("own_log", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    problems = check_policy(module.build(None, 2, 0), 2)
+    assert len(problems) == 1
+    assert "Python raises ValueError: math domain error" in problems[0]
+
+
+def test_a_policy_that_is_told_nothing_reads_zeros_for_any_number_of_models():
+    policy = compile_policy("own", facts_of_many)
+    many = np.full(200, 0.5)
+    assert policy.kernel.decide(0, 1, 0.5, 0.0, many, many, many, np.full(2, 0.5)) == 0
+
+
+def facts_of_many(models, facts):
+    return 0 if facts[models - 1] == 0.0 else 1
+
+
+def test_instances_end_their_chains_by_their_own_state(tmp_path):
+    """Each instance counts its own decisions, and its chains hang on that count, in both engines."""
+    text = (
+        f"{HEAD}def decide(state):\n    state[0] += 1.0\n    return 2097152\n\n"
+        "def finish(model, models, state):\n    return model + 1 if state[0] % 3 and model + 1 < models else models\n\n"
+    )
+    written(tmp_path, text + BUILD.replace("decide,", "decide, finish=finish,"))
+    said = scenario("own.py", tmp_path).changed(router=Router(policy="own.py", instances=3))
+    seen = [messsim.run(said.changed(engine=e)).requests.collect()["model"].to_list() for e in ENGINES]
+    assert seen[0] == seen[1]
+    assert len(set(seen[0])) > 1
+
+
+FOREVER = (
+    f"{HEAD}def decide(models):\n    i = 0\n    while i >= 0:\n        i = (i * 3 + 1) % 1000003\n    return 0\n{BUILD}"
+)
+RUN = """
+import sys, messsim
+from messsim.routing import interruptible
+import messsim.study.single as single
+real = single.interruptible
+def telling(*args):
+    print("runs", flush=True)
+    return real(*args)
+single.interruptible = telling
+try:
+    messsim.run(messsim.load("s.toml", engine=sys.argv[1]))
+except KeyboardInterrupt as interrupt:
+    print(interrupt)
+    raise SystemExit(130)
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ctrl_c_ends_a_policy_that_never_returns(tmp_path, engine):
+    written(tmp_path, FOREVER)
+    from messsim.scenario import dump
+
+    (tmp_path / "s.toml").write_text(dump(scenario("own.py", tmp_path)), encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, engine], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "runs\n"
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "a function of the policy did not return within 2 s" in told
+
+
+# ---- looking at a directory runs nothing ------------------------------------------------------------------
+
+
+def test_nothing_but_explain_runs_a_policy_and_that_only_when_asked(tmp_path):
+    from messsim.study.explain import explain
+    from messsim.study.plots import plot
+    from messsim.study.report import report
+
+    ran = tmp_path / "ran"
+    note = f"import pathlib\npathlib.Path({str(ran)!r}).touch()\n"
+    written(tmp_path, f"{note}{HEAD}def decide(models):\n    return 0\n{BUILD}")
+    messsim.run(scenario("own.py", tmp_path), out=tmp_path / "out")
+    ran.unlink()
+    written(tmp_path, f"{note}{HEAD}def decide(models):\n    return 0 * 1\n{BUILD}")  # not the file in memory
+    report(tmp_path / "out")
+    plot(tmp_path / "out", "queue", tmp_path / "queue.svg")
+    with pytest.raises(
+        OutputError, match=r"its policy is a Python file, .*own.py, which .* would run; expected --run-pol"
+    ):
+        explain(tmp_path / "out", 3)
+    assert not ran.exists()
+    assert explain(tmp_path / "out", 3, run_policy=True)["policy"] == "own"
+    assert ran.exists()
+
+
+def test_the_length_of_params_and_state_follows_prepare():
+    policy = compile_policy("own", last_param, params=[1.0], prepare=lambda kernel, known: None)
+    policy.kernel.replace([1.0, 2.0, 3.0])
+    half = np.full(4, 0.5)
+    assert policy.kernel.decide(0, 1, 0.5, 0.0, half, half, half, np.full(2, 0.5)) == 3
+    assert policy.kernel.copy().decide(0, 1, 0.5, 0.0, half, half, half, np.full(2, 0.5)) == 3
+    assert _core.Policy("random", [], []).failure() is None
+
+
+def last_param(params):
+    return int(params[len(params) - 1])

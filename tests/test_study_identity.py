@@ -1,0 +1,262 @@
+"""What makes two studies the same, and what of a study's directory is never taken for a run."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import tomli_w
+from builders import scenario
+
+from messsim.errors import OutputError
+from messsim.routing.imports import modules_beside
+from messsim.scenario import load, parse
+from messsim.study import journal as journals
+from messsim.study.identity import contents
+from messsim.study.pictures import add_pictures
+from messsim.study.processes import local_workers
+from messsim.study.sweep import sweep
+
+V = [{"router.V": 1e-3}, {"router.V": 1e-1}]
+
+
+def run(said, points, **more):
+    return sweep(said, points, **{"seeds": 1, "workers": local_workers(1)} | more)
+
+
+def traced(folder, **changes):
+    for name, rows in (("a.csv", "0\n1\n2\n"), ("b.csv", "0\n5\n9\n")):
+        (folder / name).write_text("arrival_s\n" + rows)
+    return parse(scenario(arrivals={"kind": "trace", "file": "a.csv"}, **changes), folder=folder)
+
+
+def test_files_that_exchange_their_contents_make_another_study(tmp_path):
+    said, points = traced(tmp_path), [{"arrivals.file": "a.csv"}, {"arrivals.file": "b.csv"}]
+    run(said, points, out=tmp_path / "o")
+    a, b = (tmp_path / name for name in ("a.csv", "b.csv"))
+    a_text, b_text = a.read_text(), b.read_text()
+    a.write_text(b_text)
+    b.write_text(a_text)
+    with pytest.raises(OutputError) as error:
+        run(said, points, out=tmp_path / "o", seeds=3)
+    named = "changed: arrivals.file = a.csv, arrivals.file = b.csv; expected another directory"
+    assert f"differs in its data files; {named}" in str(error.value)
+    a.write_text(a_text)
+    b.write_text(b_text)
+    assert run(said, points, out=tmp_path / "o")["resumed"] == 2
+
+
+def test_own_profiles_that_exchange_their_figures_make_another_study(tmp_path):
+    said = parse(scenario(), folder=tmp_path)
+    points = [{"models.0.profile": f"{name}.toml"} for name in "ab"]
+    figures = ["[coefficients]\na0_s = 0.5\n", "[coefficients]\na0_s = 1.5\n"]
+
+    def written(first, second):
+        (tmp_path / "a.toml").write_text(first)
+        (tmp_path / "b.toml").write_text(second)
+
+    written(*figures)
+    run(said, points, out=tmp_path / "o")
+    written(*reversed(figures))
+    with pytest.raises(OutputError, match=r"differs in its data files; changed: profile of small at models.0.profile"):
+        run(said, points, out=tmp_path / "o")
+
+
+def test_modules_that_a_policy_imports_count(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "policy.py").write_text("import helper, math\nfrom own.deep import f\ndef build():\n    import late\n")
+    (tmp_path / "helper.py").write_text("from importlib import import_module\nimport_module('named')\nimport policy\n")
+    (tmp_path / "own" / "__init__.py").write_text("")
+    (tmp_path / "own" / "deep.py").write_text("from . import beside\nfrom .other import g\n")
+    for name in ("own/beside", "own/other", "own/unused", "late", "named", "unused", "broken"):
+        (tmp_path / f"{name}.py").write_text("(" if name == "named" else "")
+    names = ["helper.py", "late.py", "named.py", *(f"own/{n}.py" for n in ("__init__", "beside", "deep", "other"))]
+    assert [str(p.relative_to(tmp_path)) for p in modules_beside(tmp_path / "policy.py")] == names
+    assert modules_beside(tmp_path / "nowhere.py") == []
+
+
+def test_a_study_of_a_policy_is_that_of_its_helpers(tmp_path):
+    (tmp_path / "helper.py").write_text("K = 0\n")
+    (tmp_path / "own.py").write_text("import helper\nfrom messsim.routing.simple import random as build\n")
+    said = parse(scenario(router={"policy": "own.py"}), folder=tmp_path)
+    before = contents(said, V, [said, said])
+    assert list(before["data files"]) == ["router.policy = own.py", "router.policy imports = helper.py"]
+    (tmp_path / "helper.py").write_text("K = 1\n")
+    after = contents(said, V, [said, said])
+    assert [part for part in before if before[part] != after[part]] == ["data files"]
+
+
+def damage(kind, lines):
+    first = json.loads(lines[0])
+    return {
+        "no UTF-8": b"\xff\xfe\n",
+        "a text": b'"row"\n',
+        "empty": b"{}\n",
+        "deep": b"[" * 100_000 + b"\n",
+        "no replication": json.dumps({k: v for k, v in first.items() if k != "replication"}).encode() + b"\n",
+        "another point": json.dumps(first | {"point": 1}).encode() + b"\n",
+        "no such point": json.dumps(first | {"point": 7}).encode() + b"\n",
+        "more keys": json.dumps(first | {"more": 1}).encode() + b"\n",
+        "another figure": json.dumps(first | {"row": first["row"] | {"sla_satisfaction": 0.9}}).encode() + b"\n",
+        "an empty row": json.dumps(first | {"row": {}}).encode() + b"\n",
+        "no check": json.dumps({k: v for k, v in first.items() if k != "check"}).encode() + b"\n",
+        "twice": lines[0] + lines[0],
+    }[kind]
+
+
+KINDS = ["no UTF-8", "a text", "empty", "deep", "no replication", "another point", "no such point", "more keys"]
+KINDS += ["another figure", "an empty row", "no check", "twice"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("study") / "o"
+    run(parse(scenario()), V, out=out)
+    return out
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_row_is_refused(finished, kind):
+    rows = finished / "rows.jsonl"
+    whole = rows.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    damaged = damage(kind, lines) + lines[1]
+    rows.write_bytes(damaged)
+    try:
+        with pytest.raises(OutputError, match=r"rows\.jsonl: line [12] (is damaged|repeats).*its run is made again$"):
+            run(parse(scenario()), V, out=finished)
+        assert rows.read_bytes() == damaged
+    finally:
+        rows.write_bytes(whole)
+
+
+def test_a_row_of_another_study_is_refused(finished, tmp_path):
+    run(parse(scenario(seed=2)), V, out=tmp_path / "o")
+    rows = tmp_path / "o" / "rows.jsonl"
+    rows.write_bytes((finished / "rows.jsonl").read_bytes())
+    with pytest.raises(OutputError, match=r"line 1 is damaged, or of another study"):
+        run(parse(scenario(seed=2)), V, out=tmp_path / "o")
+
+
+# ---- full disks -----------------------------------------------------------------------------------------
+
+
+def test_a_disk_that_fills_up_keeps_what_is_there(tmp_path, monkeypatch):
+    """Half a line is written before the disk is full: it is cut off, and the study goes on from there."""
+    real, calls = journals._write, []
+
+    def full(opened, line):
+        calls.append(line)
+        if len(calls) == 2:
+            opened.write(line[:20])
+            raise OSError(28, "No space left on device")
+        real(opened, line)
+
+    monkeypatch.setattr(journals, "_write", full)
+    said, out = parse(scenario()), tmp_path / "o"
+    with pytest.raises(OutputError) as error:
+        run(said, V, out=out)
+    kept = "its finished runs are kept; 1 of 2 runs are kept: the same command goes on from there"
+    assert str(error.value) == f"{out}: cannot be written: No space left on device; {kept}"
+    assert (out / "rows.jsonl").read_bytes() == calls[0]
+    monkeypatch.undo()
+    assert run(said, V, out=out)["resumed"] == 1
+
+
+FULL = """
+import resource, sys
+from messsim.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+sys.argv = ["messsim", *{args!r}]
+main()
+"""
+
+
+@pytest.mark.parametrize("study", [["sweep", "--grid", "router.V=1,2"], ["plan", "--replicas", "small=1..2"]])
+def test_a_disk_that_is_full_at_the_start_is_an_error(tmp_path, study):
+    file, out = tmp_path / "s.toml", tmp_path / "o"
+    file.write_text(tomli_w.dumps(scenario()))
+    args = [study[0], str(file), *study[1:], "--seeds", "2", "--workers", "1", "--out", str(out)]
+    if study[0] == "plan":
+        args += ["--require", "latency_s.ttft.p95<100", "--objective", "energy"]
+    done = subprocess.run([sys.executable, "-c", FULL.format(args=args)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {out}: cannot be written: ")
+    assert done.stderr.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["s.toml"]
+
+
+# ---- pictures, forks, scripts ---------------------------------------------------------------------------
+
+
+def test_a_picture_that_fails_is_a_note(tmp_path):
+    def draw():
+        raise ValueError("no ink")
+
+    assert add_pictures(tmp_path, "x.svg", draw) == ["no x.svg: no ink"]
+    assert add_pictures(tmp_path, "x.svg", lambda: {"x.svg": b"<svg/>"}) == []
+    assert [p.name for p in tmp_path.iterdir()] == ["x.svg"]
+
+
+FORK = """
+import os, sys, messsim
+said = messsim.load({file!r})
+messsim.run(said)
+child = os.fork()
+if child == 0:
+    try:
+        messsim.run(said)
+    except messsim.errors.SimulationError as error:
+        print(error, flush=True)
+        os._exit(0)
+    os._exit(1)
+sys.exit(os.waitpid(child, 0)[1] != 0)
+"""
+
+SCRIPT = """
+import messsim
+from messsim.study.sweep import sweep
+from messsim.study.processes import local_workers
+said = messsim.load({file!r})
+{guard}sweep(said, [{{"router.V": 1.0}}], seeds=2, workers=local_workers(2))
+"""
+
+
+def script(tmp_path, text, *, stdin=False, **values):
+    (tmp_path / "s.toml").write_text(tomli_w.dumps(scenario()))
+    code = text.format(file=str(tmp_path / "s.toml"), **values)
+    (tmp_path / "script.py").write_text(code)
+    command = [sys.executable, *([] if stdin else [str(tmp_path / "script.py")])]
+    return subprocess.run(
+        command, input=code if stdin else None, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_fork_after_a_run_is_told(tmp_path):
+    done = script(tmp_path, FORK.replace("import os, sys, messsim", "import os, sys, messsim, messsim.errors"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "this process was forked from one that had simulated before" in done.stdout
+    assert 'multiprocessing.get_context("spawn")' in done.stdout
+
+
+def test_a_script_without_a_guard_is_told(tmp_path):
+    done = script(tmp_path, SCRIPT, guard="")
+    assert done.returncode == 1
+    assert 'expected the call under `if __name__ == "__main__":`, or workers=1' in done.stderr.splitlines()[-1]
+    assert script(tmp_path, SCRIPT, guard='if __name__ == "__main__": ').returncode == 0
+
+
+def test_a_script_from_standard_input_is_told(tmp_path):
+    done = script(tmp_path, SCRIPT, guard="", stdin=True)
+    assert done.returncode == 1
+    assert "there is no file <stdin>; expected the script in a file, or workers=1" in done.stderr.splitlines()[-1]
+
+
+def test_a_scenario_that_moved_has_the_same_identity(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        traced(tmp_path / name)
+        data = scenario(arrivals={"kind": "trace", "file": "a.csv"})
+        (tmp_path / name / "s.toml").write_text(tomli_w.dumps(data))
+    first, second = (load(tmp_path / name / "s.toml") for name in "ab")
+    assert contents(first, [{}], [first]) == contents(second, [{}], [second])
