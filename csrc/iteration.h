@@ -4,15 +4,15 @@
  *     g(n) = a0 + c0 n + c1 max(0, n - n*) + aE (1 - (1 - top_k/E)^(sE n))         dense: aE = 0
  *            or, where knots are given, linear between them and beyond the last
  *     tau = gpu + host (sum)  or  after + max(gpu, host) (overlap),   host = h0 + h1 (B + prompts)
- *     eps = min( P_cap gpu,  P0 gpu + e (p + B) + ek K ) + P_idle (tau - gpu)                   joules
+ *     eps = min( P_cap tau,  P0 tau + e (p + B) + ek K )                                        joules
  *
  * p prompt tokens, B decoding sequences, K their cached tokens, C = sum of c_i and W = sum of p_i (c_i + p_i/2)
  * over the prompts, c_i tokens of prompt i already cached. With B = 0 the terms of B and K vanish. Every
  * coefficient is at least 0.
  *
- * While the composition of the batch stands, K grows by B and each c_i by p_i an iteration, so gpu and eps
- * are linear in the iteration's number, tau is constant while the host binds and linear from then on, and n
- * of them sum in closed form. */
+ * While the composition of the batch stands, K grows by B and each c_i by p_i an iteration, so gpu
+ * is linear in the iteration's number, tau is constant while the host binds and linear from then on, eps linear
+ * in each part, and n of them sum in closed form. */
 #ifndef MS_ITERATION_H
 #define MS_ITERATION_H
 
@@ -161,8 +161,7 @@ typedef struct ms_shares {
     double prompt;
 } ms_shares;
 
-/* Joules: decoders pay what the GPU would draw for them alone, prompts what they add to it; what is drawn while
- * the GPU waits for the host is shared by sequence. `d` are the batch's durations. */
+/* Joules: decoders pay eps(0, B, K), prompts what they add to it. `d` are the batch's durations. */
 ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n);
 
 /* Seconds, decoders paying for what they would take alone: what USD per GPU-hour multiply. */

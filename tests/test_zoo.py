@@ -313,10 +313,8 @@ def metered_errors(profile: Profile) -> list[float]:
         if (row["model"], row["gpus"]) == (CHECKPOINTS[profile.model], str(profile.tp)):
             batch, output, seconds = float(row["batch"]), float(row["output_len"]), float(row["duration_s"])
             prompt = PROMPT_TOKENS[row["task"]]
-            waits = 1.36e-3 + 40.7e-6 * batch  # for the host of a synchronous vLLM
             joules = (
-                profile.energy.p0_w_per_gpu * profile.tp * (seconds - waits)
-                + profile.energy.p_idle_w_per_gpu * profile.tp * waits
+                profile.energy.p0_w_per_gpu * profile.tp * seconds
                 + profile.energy.e_j_per_token * batch * (1 + prompt / output)
                 + profile.energy.ek_j_per_cached_token * batch * (prompt + output / 2)
             )
@@ -422,8 +420,8 @@ def test_a_host_adds_or_hides(kind: str, h0_s: float, seconds: float) -> None:
     profile = simple(kind=kind, h0_s=h0_s)
     assert gpu_seconds(profile, 0, 0, 4, 1000) == pytest.approx(2.4)
     assert iteration_seconds(profile, 0, 0, 4, 1000) == pytest.approx(seconds)
-    # 100 W while the GPU works and 50 W while it waits, on two GPUs
-    joules = 200 * 2.4 + 3 * 4 + 0.5 * 1000 + 100 * (seconds - 2.4)
+    # 100 W on two GPUs, while they wait too
+    joules = 200 * seconds + 3 * 4 + 0.5 * 1000
     assert iteration_joules(profile, 0, 0, 4, 1000) == pytest.approx(joules)
 
 

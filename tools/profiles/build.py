@@ -8,8 +8,8 @@ measured row. The same tables give the same bytes.
 Host: values by kind of scheduler, assumed (see HOSTS).
 
 Energy, measured: fits to ML.ENERGY version 3's readings of the same weights on as many GPUs of the same kind, by
-non-negative least squares of relative errors, with idle power while the GPU waits for the host. Where the readings
-cannot tell ek from e, ek is 0 and e contains it.
+non-negative least squares of relative errors, at the measured durations, host included. Where the readings cannot tell
+ek from e, ek is 0 and e contains it.
 
 Energy, assumed (every other profile), one rule. Of the measured H100 fits in bf16 take those that tell P0, e and ek
 apart, and the median over them of three ratios: P0 / TDP, e / active parameters, ek / KV bytes per token. Multiply by
@@ -156,18 +156,15 @@ def _energy_fit(rows: list[Row], gpus: int) -> Row:
     output = np.array([float(r["avg_output_len"]) for r in rows])
     prompt = np.array([float(PROMPT_TOKENS[r["task"]]) for r in rows])
     seconds = batch / np.array([float(r["output_throughput_tokens_per_sec"]) for r in rows])
-    host = HOSTS["vllm-0.12"]  # the readings are of vLLM 0.11, whose GPU waits for the host too
-    waits = np.minimum(host["h0_s"] + host["h1_s_per_sequence"] * batch, 0.75 * seconds)
-    idle = gpus * GPUS[rows[0]["gpu_model"]].idle_w * waits
     joules = batch * np.array([float(r["energy_per_token_joules"]) for r in rows])
-    columns = [gpus * (seconds - waits), batch * (1.0 + prompt / output)]
+    columns = [gpus * seconds, batch * (1.0 + prompt / output)]
     tasks = sorted({r["task"] for r in rows})
     if len(tasks) > 1:
         columns.append(batch * (prompt + output / 2.0))
     matrix = np.column_stack(columns) / joules[:, None]
     scale = np.linalg.norm(matrix, axis=0)
-    found = nnls(matrix / scale, 1.0 - idle / joules)[0] / scale
-    errors = 100.0 * np.abs(matrix @ found + idle / joules - 1.0)
+    found = nnls(matrix / scale, np.ones(len(rows)))[0] / scale
+    errors = 100.0 * np.abs(matrix @ found - 1.0)
     p0, e, ek = (*found, 0.0)[:3]
     apart = "ek is contained in e" if ek == 0.0 else "P0, e and ek apart"
     return {
