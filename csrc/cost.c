@@ -22,53 +22,50 @@ static double whole_chunks_cost(const ms_known_cost *self, double chunks)
     return ms_batch_cost(self, &chunk, chunks);
 }
 
-/* One iteration by its GPU's seconds: what iteration.c gives, since the first of one is also the last. */
-MS_INLINE double iteration_cost(const ms_known_cost *self, double gpu_s, double tokens, double context,
-                                double sequences)
+/* One iteration by its seconds on the GPU: what iteration.c gives, since the first of one is also the last. */
+MS_INLINE double iteration_cost(const ms_known_cost *self, double gpu_s, double sequences, double tokens,
+                                double context)
 {
     const ms_coefficients *c = &self->coefficients;
-    const int overlaps = c->host_kind != MS_HOST_SUM;
-    const double host_s = c->host_s + c->host_s_per_sequence * sequences;
-    const double busy_s = gpu_s + (overlaps ? c->after_s : host_s);
-    const double seconds = overlaps && gpu_s < host_s ? c->after_s + host_s : busy_s;
-    const double capped = c->p_cap_w * gpu_s;
-    const double drawn = c->p0_w * gpu_s + c->e_j_per_token * tokens + c->ek_j_per_token * context;
-    const double joules = (capped - drawn < 0.0 ? capped : drawn) + c->p_idle_w * (seconds - gpu_s);
+    const double seconds = ms_with_host_s(c, gpu_s, ms_host_s(c, sequences));
+    const double capped = c->p_cap_w * seconds;
+    const double drawn = c->p0_w * seconds + c->e_j_per_token * tokens + c->ek_j_per_token * context;
+    const double joules = capped - drawn < 0.0 ? capped : drawn;
     return self->usd_per_s > 0.0 ? self->usd_per_s * seconds : joules;
 }
 
-/* The last part of each prompt, `rest` tokens, upon what its whole chunks cost, and its answer. */
-static MS_CLONES void add_rest_and_answer(const ms_known_cost *self, const double *prompt, const double *rest,
-                                          int64_t n, double *costs)
+/* g(n) of each: knots are looked up one by one, the formula is computed side by side. */
+static MS_CLONES void products_seconds(const ms_coefficients *c, const double *tokens, int64_t n, double *seconds)
 {
-    const ms_coefficients *c = &self->coefficients;
-    const double b = self->nominal_batch, output = self->mean_output_tokens;
-    const double decode_s = ms_batch_seconds(c, b);
+    if (c->knots > 0) {
+        for (int64_t i = 0; i < n; i++) {
+            seconds[i] = ms_knot_seconds(c, tokens[i]);
+        }
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
-        const double prior = prompt[i] - rest[i], work = rest[i] * (prior + rest[i] / 2.0);
-        const double prefill_s = ms_batch_seconds(c, rest[i]) +
-                                 (c->a1_s + c->ac_s_per_token * prior + c->aq_s_per_token2 * work);
-        const double last = iteration_cost(self, prefill_s, rest[i], 0.0, 1.0);
-        const double context = b * (prompt[i] + output / 2.0);
-        const double gpu_s = decode_s + (c->ab_s_per_sequence * b + c->ak_s_per_token * context);
-        const double decode = (output - 1.0) * (iteration_cost(self, gpu_s, b, context, b) / b);
-        costs[i] = (costs[i] + (rest[i] > 0.0 ? last : 0.0)) + (output > 1.0 ? decode : 0.0);
+        seconds[i] = ms_formula_seconds(c, tokens[i]);
     }
 }
 
-/* The same where seconds are given at knots, one prompt after another. */
-static void add_by_knots(const ms_known_cost *self, const double *prompt, const double *rest, int64_t n, double *costs)
+/* The last part of each prompt, `rest` tokens of which the iteration's products take `products_s`, upon what its whole
+ * chunks cost, and its answer. */
+static MS_CLONES void add_rest_and_answer(const ms_known_cost *self, const double *prompt, const double *rest,
+                                          const double *products_s, int64_t n, double *costs)
 {
+    const ms_coefficients *c = &self->coefficients;
     const double b = self->nominal_batch, output = self->mean_output_tokens;
+    const double decode_seconds = ms_batch_seconds(c, b);
     for (int64_t i = 0; i < n; i++) {
         const double prior = prompt[i] - rest[i];
-        const ms_batch last = {.prompt_tokens = rest[i],
-                               .prompt_work = rest[i] * (prior + rest[i] / 2.0),
-                               .prompt_prior = prior,
-                               .prompts = 1.0};
-        const ms_batch decode = {.decoders = b, .context = b * (prompt[i] + output / 2.0)};
-        costs[i] += rest[i] > 0.0 ? ms_batch_cost(self, &last, 1.0) : 0.0;
-        costs[i] += output > 1.0 ? (output - 1.0) * (ms_batch_cost(self, &decode, 1.0) / b) : 0.0;
+        const double work = rest[i] * (prior + rest[i] / 2.0);
+        const double prefill_seconds =
+            products_s[i] + (c->a1_s + c->ac_s_per_token * prior + c->aq_s_per_token2 * work);
+        const double last = iteration_cost(self, prefill_seconds, 1.0, rest[i], 0.0);
+        const double context = b * (prompt[i] + output / 2.0);
+        const double seconds = decode_seconds + (c->ab_s_per_sequence * b + c->ak_s_per_token * context);
+        const double decode = (output - 1.0) * (iteration_cost(self, seconds, b, b, context) / b);
+        costs[i] = (costs[i] + (rest[i] > 0.0 ? last : 0.0)) + (output > 1.0 ? decode : 0.0);
     }
 }
 
@@ -89,10 +86,8 @@ void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int
             }
             costs[start + i] = chunks_cost;
         }
-        if (self->coefficients.knots > 0) {
-            add_by_knots(self, prompt, rest, length, costs + start);
-        } else {
-            add_rest_and_answer(self, prompt, rest, length, costs + start);
-        }
+        double products_s[LANES];
+        products_seconds(&self->coefficients, rest, length, products_s);
+        add_rest_and_answer(self, prompt, rest, products_s, length, costs + start);
     }
 }

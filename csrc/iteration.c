@@ -1,6 +1,6 @@
 #include "iteration.h"
 
-#include "maths.h"
+#include <math.h>
 
 const ms_field *ms_iteration_coefficient(int i)
 {
@@ -10,27 +10,10 @@ const ms_field *ms_iteration_coefficient(int i)
     return i < (int)(sizeof coefficients / sizeof *coefficients) ? &coefficients[i] : NULL;
 }
 
-/* Linear between knots, and beyond the last as before it; below the first knot its own value. */
-static double knot_seconds(const ms_coefficients *c, double tokens)
-{
-    int32_t k = 1;
-    while (k < c->knots - 1 && c->knot_tokens[k] < tokens) {
-        k++;
-    }
-    const double from = c->knot_tokens[k - 1], past = tokens - from;
-    const double slope = (c->knot_s[k] - c->knot_s[k - 1]) / (c->knot_tokens[k] - from);
-    return c->knot_s[k - 1] + (past > 0.0 ? slope * past : 0.0);
-}
-
-static double batch_seconds(const ms_coefficients *c, double tokens)
-{
-    return c->knots > 0 ? knot_seconds(c, tokens) : ms_batch_seconds(c, tokens);
-}
-
 static ms_series gpu_seconds(const ms_coefficients *c, const ms_batch *batch)
 {
     const double p = batch->prompt_tokens, decoders = batch->decoders;
-    ms_series gpu = {batch_seconds(c, p + decoders), 0.0};
+    ms_series gpu = {ms_batch_seconds(c, p + decoders), 0.0};
     if (decoders > 0.0) {
         double per_context = c->ak_s_per_token;
         if (p > 0.0) {
@@ -67,7 +50,7 @@ static double below(ms_series series, double level)
 
 ms_durations ms_iteration_durations(const ms_coefficients *c, const ms_batch *batch)
 {
-    const double host_s = c->host_s + c->host_s_per_sequence * (batch->decoders + batch->prompts);
+    const double host_s = ms_host_s(c, batch->decoders + batch->prompts);
     ms_durations d = {.gpu = gpu_seconds(c, batch)};
     d.busy = d.gpu;
     if (c->host_kind == MS_HOST_SUM) {
@@ -106,13 +89,13 @@ static double sign_change(ms_series gap, double n)
     return j;
 }
 
-/* What the GPU draws while it works. */
-static double gpu_joules(const ms_coefficients *c, const ms_batch *batch, ms_series gpu, double n)
+/* Of n iterations of these durations, `context` tokens being cached before the first. */
+static double series_joules(const ms_coefficients *c, const ms_batch *batch, double context, ms_series tau, double n)
 {
-    const ms_series capped = {c->p_cap_w * gpu.first, c->p_cap_w * gpu.slope};
-    const ms_series drawn = {c->p0_w * gpu.first + c->e_j_per_token * (batch->prompt_tokens + batch->decoders) +
-                                 c->ek_j_per_token * batch->context,
-                             c->p0_w * gpu.slope + c->ek_j_per_token * batch->decoders};
+    const ms_series capped = {c->p_cap_w * tau.first, c->p_cap_w * tau.slope};
+    const ms_series drawn = {c->p0_w * tau.first + c->e_j_per_token * (batch->prompt_tokens + batch->decoders) +
+                                 c->ek_j_per_token * context,
+                             c->p0_w * tau.slope + c->ek_j_per_token * batch->decoders};
     const ms_series gap = {capped.first - drawn.first, capped.slope - drawn.slope};
     const int cap_first = gap.first < 0.0;
     const int cap_last = gap.first + (n - 1.0) * gap.slope < 0.0;
@@ -123,16 +106,18 @@ static double gpu_joules(const ms_coefficients *c, const ms_batch *batch, ms_ser
     return ms_series_sum(cap_first ? capped : drawn, split) + series_range(cap_last ? capped : drawn, split, n);
 }
 
-/* What it draws while it waits for the host. */
-static double waiting_joules(const ms_coefficients *c, const ms_durations *d, double n)
-{
-    const int never = d->floored == 0.0 && d->busy.first == d->gpu.first;
-    return never ? 0.0 : c->p_idle_w * (ms_durations_sum(d, n) - ms_series_sum(d->gpu, n));
-}
-
 double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n)
 {
-    return gpu_joules(c, batch, d->gpu, n) + waiting_joules(c, d, n);
+    if (d->floored == 0.0) {
+        return series_joules(c, batch, batch->context, d->busy, n);
+    }
+    const ms_series floor_s = {d->floor_s, 0.0};
+    if (n <= d->floored) {
+        return series_joules(c, batch, batch->context, floor_s, n);
+    }
+    const ms_series rest = {ms_duration_s(d, d->floored), d->busy.slope};
+    return series_joules(c, batch, batch->context, floor_s, d->floored) +
+           series_joules(c, batch, batch->context + d->floored * batch->decoders, rest, n - d->floored);
 }
 
 static ms_batch decode_part(const ms_batch *batch)
@@ -154,8 +139,8 @@ ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *ba
         return split(batch->decoders == 0.0 ? 0.0 : all, all);
     }
     const ms_batch decode = decode_part(batch);
-    const double share = batch->decoders / (batch->decoders + batch->prompts);
-    return split(gpu_joules(c, &decode, gpu_seconds(c, &decode), n) + share * waiting_joules(c, d, n), all);
+    const ms_durations alone = ms_iteration_durations(c, &decode);
+    return split(ms_iteration_joules(c, &decode, &alone, n), all);
 }
 
 ms_shares ms_iteration_second_shares(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n)

@@ -4,15 +4,15 @@
  *     g(n) = a0 + c0 n + c1 max(0, n - n*) + aE (1 - (1 - top_k/E)^(sE n))         dense: aE = 0
  *            or, where knots are given, linear between them and beyond the last
  *     tau = gpu + host (sum)  or  after + max(gpu, host) (overlap),   host = h0 + h1 (B + prompts)
- *     eps = min( P_cap gpu,  P0 gpu + e (p + B) + ek K ) + P_idle (tau - gpu)                   joules
+ *     eps = min( P_cap tau,  P0 tau + e (p + B) + ek K )                                        joules
  *
  * p prompt tokens, B decoding sequences, K their cached tokens, C = sum of c_i and W = sum of p_i (c_i + p_i/2)
  * over the prompts, c_i tokens of prompt i already cached. With B = 0 the terms of B and K vanish. Every
  * coefficient is at least 0.
  *
- * While the composition of the batch stands, K grows by B and each c_i by p_i an iteration, so gpu and eps
- * are linear in the iteration's number, tau is constant while the host binds and linear from then on, and n
- * of them sum in closed form. */
+ * While the composition of the batch stands, K grows by B and each c_i by p_i an iteration, so gpu
+ * is linear in the iteration's number, tau is constant while the host binds and linear from then on, eps linear
+ * in each part, and n of them sum in closed form. */
 #ifndef MS_ITERATION_H
 #define MS_ITERATION_H
 
@@ -68,8 +68,20 @@ typedef struct ms_series {
     double slope;
 } ms_series;
 
-/* g(n) without knots: seconds of the products with the weights, for so many tokens. */
-MS_INLINE double ms_batch_seconds(const ms_coefficients *c, double tokens)
+/* Linear between knots, and beyond the last as before it; below the first knot its own value. */
+MS_INLINE double ms_knot_seconds(const ms_coefficients *c, double tokens)
+{
+    int32_t k = 1;
+    while (k < c->knots - 1 && c->knot_tokens[k] < tokens) {
+        k++;
+    }
+    const double from = c->knot_tokens[k - 1], past = tokens - from;
+    const double slope = (c->knot_s[k] - c->knot_s[k - 1]) / (c->knot_tokens[k] - from);
+    return c->knot_s[k - 1] + (past > 0.0 ? slope * past : 0.0);
+}
+
+/* g(n) without knots. */
+MS_INLINE double ms_formula_seconds(const ms_coefficients *c, double tokens)
 {
     const double above = tokens - c->nstar_tokens;
     double seconds = c->a0_s + c->c0_s_per_token * tokens + c->c1_s_per_token * (above > 0.0 ? above : 0.0);
@@ -78,6 +90,27 @@ MS_INLINE double ms_batch_seconds(const ms_coefficients *c, double tokens)
         seconds += c->ae_s * (1.0 - idle_share);
     }
     return seconds;
+}
+
+/* g(n): seconds of the products with the weights, for so many tokens. */
+MS_INLINE double ms_batch_seconds(const ms_coefficients *c, double tokens)
+{
+    return c->knots > 0 ? ms_knot_seconds(c, tokens) : ms_formula_seconds(c, tokens);
+}
+
+/* The host's time for an iteration of so many sequences, prompts too. */
+MS_INLINE double ms_host_s(const ms_coefficients *c, double sequences)
+{
+    return c->host_s + c->host_s_per_sequence * sequences;
+}
+
+/* Seconds of an iteration that takes the GPU and the host so long. */
+MS_INLINE double ms_with_host_s(const ms_coefficients *c, double gpu_s, double host_s)
+{
+    if (c->host_kind == MS_HOST_SUM) {
+        return gpu_s + host_s;
+    }
+    return gpu_s < host_s ? c->after_s + host_s : gpu_s + c->after_s;
 }
 
 /* The sum of the first n terms: n first + slope n (n - 1) / 2. */
@@ -121,8 +154,7 @@ typedef struct ms_shares {
     double prompt;
 } ms_shares;
 
-/* Joules: decoders pay what the GPU would draw for them alone, prompts what they add to it; what is drawn while
- * the GPU waits for the host is shared by sequence. `d` are the batch's durations. */
+/* Joules: decoders pay eps(0, B, K), prompts what they add to it. `d` are the batch's durations. */
 ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n);
 
 /* Seconds, decoders paying for what they would take alone: what USD per GPU-hour multiply. */

@@ -31,16 +31,17 @@ static double prompt_adds(const ms_known_cost *self, double prompt, double runni
     const double rest = prompt - whole_chunks * most;
     double cost = 0.0;
     ms_batch with = without;
-    with.prompts = 1.0;
     if (whole_chunks > 0.0) {
         with.prompt_tokens = most;
         with.prompt_work = most * (most / 2.0);
+        with.prompts = 1.0;
         cost += added(self, &with, &without, whole_chunks);
     }
     if (rest > 0.0) {
         with.prompt_tokens = rest;
-        with.prompt_work = rest * (prompt - rest + rest / 2.0);
         with.prompt_prior = prompt - rest;
+        with.prompt_work = rest * (with.prompt_prior + rest / 2.0);
+        with.prompts = 1.0;
         cost += added(self, &with, &without, 1.0);
     }
     return cost;

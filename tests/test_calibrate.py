@@ -39,7 +39,6 @@ from messsim.zoo.fitting import (
 )
 
 
-
 def server(
     name: str, tp: int, mixture: tuple[int, int], duration: dict[str, float], energy: list[float]
 ) -> SimpleNamespace:
@@ -92,7 +91,9 @@ def figures_of(profile: SimpleNamespace, names: list[str]) -> dict[str, float]:
     return {n: getattr(profile.duration if n in DURATION else profile.energy, n) for n in names}
 
 
-def measured(profile: SimpleNamespace, work: list[tuple[int, ...]] = ALL, noise: float = 0.0, seed: int = 1) -> Iterations:
+def measured(
+    profile: SimpleNamespace, work: list[tuple[int, ...]] = ALL, noise: float = 0.0, seed: int = 1
+) -> Iterations:
     """What a GPU that obeys the profile would be measured to do, with relative noise."""
     prompts, prior, batch, cached = np.array(work, dtype=np.float64).T
     d = profile.duration

@@ -36,14 +36,13 @@ NAMES = {  # the reference's symbols and the kernel's names with units
     "h0": "host_s",
     "h1": "host_s_per_sequence",
     "after": "after_s",
-    "p_idle": "p_idle_w",
 }
 
 
 def kernel_coefficients(c: Coefficients) -> dict[str, object]:
     numbers = {NAMES[k]: float(v) for k, v in asdict(c).items() if k in NAMES}
     knots = tuple((float(n), float(s)) for n, s in c.knots)
-    return numbers | {"knots": knots, "host_kind": "overlap" if c.overlaps else "sum"}
+    return numbers | {"p_idle_w": 0.0, "knots": knots, "host_kind": "overlap" if c.overlaps else "sum"}
 
 
 def kernel_replica(coefficients, limits: Limits, **kwargs) -> _core.Replica:
@@ -118,7 +117,6 @@ def prompts_and_host(draw):
         "h1": draw(small),
         "after": draw(small),
         "overlaps": draw(st.booleans()),
-        "p_idle": draw(small),
         "knots": draw(st.sampled_from([(), (*knots, last)])),
     }
 

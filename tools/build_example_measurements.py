@@ -35,7 +35,7 @@ DURATION = {
     "akx_s_per_token": 3e-6,
     "abk_s_per_token": 1e-9,
 }
-ENERGY = {"p0_w_per_gpu": 230.0, "e_j_per_token": 0.012, "ek_j_per_cached_token": 1.5e-5, "p_cap_w_per_gpu": 450.0}
+ENERGY = {"p0_w_per_gpu": 230.0, "e_j_per_token": 0.03, "ek_j_per_cached_token": 1.5e-5, "p_cap_w_per_gpu": 450.0}
 
 DECODE = [(0, 0, b, b * context) for b in (1, 2, 4, 8, 16, 32, 64, 128, 256) for context in (128, 512, 2048)]
 PREFILL = [(p, c, 0, 0) for p in (16, 64, 128, 192, 256, 384, 512, 1024, 2048) for c in (0, 4096)]

@@ -1,7 +1,5 @@
 #include "cost.h"
 
-#include <math.h>
-
 #include "check.h"
 
 /* Watts 1 and no energy a token: joules are seconds. */
@@ -85,55 +83,43 @@ static void many_are_as_one(void)
     CHECK(costs[100] == -1.0);
 }
 
-/* The sum of its iterations, each by the general formula. */
-static double by_iterations(const ms_known_cost *known, double prompt)
+/* Knots, all terms of prompts, and both kinds of host: chunk by chunk and step by step what iterations cost. */
+static void knots_terms_and_hosts_cost_what_iterations_do(void)
 {
-    const double most = known->max_batched_tokens, b = known->nominal_batch;
-    const double whole = floor(prompt / most), rest = prompt - whole * most;
-    const ms_batch chunk = {.prompt_tokens = most, .prompt_work = most * (most / 2.0), .prompts = 1.0};
-    const ms_batch last = {.prompt_tokens = rest,
-                           .prompt_work = rest * (prompt - rest + rest / 2.0),
-                           .prompt_prior = prompt - rest,
-                           .prompts = 1.0};
-    const ms_batch decode = {.decoders = b, .context = b * (prompt + known->mean_output_tokens / 2.0)};
-    const double chunks = whole > 0.0 ? ms_batch_cost(known, &chunk, whole) : 0.0;
-    return (chunks + (rest > 0.0 ? ms_batch_cost(known, &last, 1.0) : 0.0)) +
-           (known->mean_output_tokens - 1.0) * (ms_batch_cost(known, &decode, 1.0) / b);
-}
-
-/* Terms of prompts, a host that adds or hides and idle power; by the knee, and by knots that are the same line. */
-static void all_terms_cost_what_their_iterations_do(void)
-{
-    ms_known_cost known = seconds;
-    known.coefficients.a1_s = 0.5;
-    known.coefficients.ac_s_per_token = 0.125;
-    known.coefficients.c0_s_per_token = 0.0625;
-    known.coefficients.host_s = 2.0;
-    known.coefficients.host_s_per_sequence = 0.5;
-    known.coefficients.after_s = 0.25;
-    known.coefficients.p_idle_w = 0.25;
-    for (int32_t kind = MS_HOST_SUM; kind <= MS_HOST_OVERLAP; kind++) {
-        known.coefficients.host_kind = kind;
-        for (int32_t prompt = 1; prompt < 40; prompt++) {
-            ms_known_cost knots = known;
-            knots.coefficients.knots = 2;
-            knots.coefficients.knot_tokens[1] = 64.0;
-            knots.coefficients.knot_s[0] = 2.0;
-            knots.coefficients.knot_s[1] = 2.0 + 64.0 * 0.3125;
-            CHECK(cost_of(&known, prompt) == by_iterations(&known, prompt));
-            CHECK(cost_of(&knots, prompt) == by_iterations(&knots, prompt));
-            CHECK_NEAR(cost_of(&knots, prompt), cost_of(&known, prompt), 1e-9);
+    for (int i = 0; i < 8; i++) {
+        ms_known_cost known = seconds;
+        ms_coefficients *c = &known.coefficients;
+        c->c0_s_per_token = 0.25, c->a1_s = 1.0, c->ac_s_per_token = 0.5, c->p_idle_w = 0.5, c->e_j_per_token = 0.25;
+        c->akm_s_per_token = 0.0, c->host_s = 3.0, c->host_s_per_sequence = 1.0, c->after_s = 0.5;
+        c->host_kind = i & 1 ? MS_HOST_OVERLAP : MS_HOST_SUM;
+        if (i & 2) {
+            c->knots = 3;
+            c->knot_tokens[0] = 1.0, c->knot_tokens[1] = 4.0, c->knot_tokens[2] = 8.0;
+            c->knot_s[0] = 2.0, c->knot_s[1] = 5.0, c->knot_s[2] = 4.0;
+        }
+        known.usd_per_s = i & 4 ? 0.5 : 0.0;
+        for (int32_t prompt = 1; prompt < 30; prompt++) {
+            double cost = 0.0;
+            for (double prior = 0.0; prior < prompt; prior += known.max_batched_tokens) {
+                const double left = prompt - prior;
+                const double p = left < known.max_batched_tokens ? left : known.max_batched_tokens;
+                const ms_batch chunk = {
+                    .prompt_tokens = p, .prompt_work = p * (prior + p / 2.0), .prompt_prior = prior, .prompts = 1.0};
+                cost += ms_batch_cost(&known, &chunk, 1.0);
+            }
+            const ms_batch decode = {.decoders = 4.0, .context = 4.0 * (prompt + 5.0)};
+            CHECK(cost_of(&known, prompt) == cost + 9.0 * ms_batch_cost(&known, &decode, 1.0) / 4.0);
         }
     }
 }
 
 int main(void)
 {
-    RUN(all_terms_cost_what_their_iterations_do);
     RUN(a_prompt_is_prefilled_in_chunks);
     RUN(an_answer_of_one_token_is_all_prefill);
     RUN(money_is_seconds_times_a_price);
     RUN(joules_count_tokens_and_the_cap);
     RUN(many_are_as_one);
+    RUN(knots_terms_and_hosts_cost_what_iterations_do);
     return report();
 }

@@ -233,8 +233,8 @@ static void host_time_adds_or_hides_the_gpu(void)
                                    .after_s = (double)lcg_between(&chance, 0, 2),
                                    .host_kind = lcg_between(&chance, 0, 1) ? MS_HOST_OVERLAP : MS_HOST_SUM,
                                    .p0_w = 2.0,
-                                   .p_cap_w = 1000.0,
-                                   .p_idle_w = 1.0};
+                                   .ek_j_per_token = (double)lcg_between(&chance, 0, 3),
+                                   .p_cap_w = (double)lcg_between(&chance, 3, 8)};
         const ms_batch batch = {.decoders = (double)lcg_between(&chance, 1, 3),
                                 .context = (double)lcg_between(&chance, 5, 20),
                                 .prompt_tokens = (double)lcg_between(&chance, 0, 1),
@@ -254,16 +254,18 @@ static void host_time_adds_or_hides_the_gpu(void)
     CHECK(never > 500 && at_first > 500 && always > 500);
 }
 
-/* Two decoders and a prompt wait 3 s for the host at 1 W: two thirds are the decoders'. */
-static void waiting_for_the_host_is_shared_by_sequence(void)
+/* The GPU draws P0 while it waits for the host, up to the cap: decoders pay what they would alone. */
+static void waiting_for_the_host_draws_as_work_does(void)
 {
-    const ms_coefficients k = {.a0_s = 4.0, .host_s = 3.0, .p0_w = 2.0, .p_cap_w = 9.0, .p_idle_w = 1.0};
+    ms_coefficients k = {.a0_s = 4.0, .host_s = 2.0, .host_s_per_sequence = 1.0, .p0_w = 2.0, .p_cap_w = 9.0, .p_idle_w = 1.0};
     const ms_batch batch = {.decoders = 2.0, .prompt_tokens = 1.0, .prompts = 1.0};
     const ms_durations tau = ms_iteration_durations(&k, &batch);
     const ms_shares joules = ms_iteration_joule_shares(&k, &batch, &tau, 1.0);
-    CHECK(joules.decode == 8.0 + 2.0 && joules.prompt == 1.0);
+    CHECK(joules.decode == 2.0 * 8.0 && joules.prompt == 2.0);
     const ms_shares seconds = ms_iteration_second_shares(&k, &batch, &tau, 1.0);
-    CHECK(seconds.decode == 7.0 && seconds.prompt == 0.0);
+    CHECK(seconds.decode == 8.0 && seconds.prompt == 1.0);
+    k.e_j_per_token = 100.0;
+    CHECK(joules_of(&k, &batch, 1.0) == 9.0 * 9.0);
 }
 
 /* Tiled kernels can take longer for fewer tokens: decoders then pay what the whole iteration takes, no more. */
@@ -292,7 +294,7 @@ int main(void)
     RUN(prompts_add_their_five_terms);
     RUN(knots_replace_the_fixed_time);
     RUN(host_time_adds_or_hides_the_gpu);
-    RUN(waiting_for_the_host_is_shared_by_sequence);
+    RUN(waiting_for_the_host_draws_as_work_does);
     RUN(nobody_is_paid_for_a_quicker_iteration);
     return report();
 }

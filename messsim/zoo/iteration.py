@@ -5,7 +5,7 @@ that prompt cached already, B decoding sequences, K their cached tokens before t
 
     gpu = g(p + B) + ab B + ak K + aq p (c + p/2) + [p > 0] (a1 + ac c + akm K + akx K/B + abk B K)     seconds
     tau = gpu + host  or  after + max(gpu, host),   host = h0 + h1 (B + [p > 0])
-    eps = min(P_cap G gpu, P0 G gpu + e (p + B) + ek K) + P_idle G (tau - gpu)                           joules
+    eps = min(P_cap G tau, P0 G tau + e (p + B) + ek K)                                                  joules
 
 g is linear between a profile's knots, and beyond the last as before it.
 """
@@ -65,15 +65,12 @@ def iteration_joules(
     profile: Profile, prompt_tokens: float, prior_tokens: float, batch: float, cached_tokens: float
 ) -> float:
     """Return the energy of one iteration over all GPUs, J; the arguments are those of `iteration_seconds`."""
-    if prompt_tokens + batch == 0:
-        return 0.0
     e = profile.energy
-    gpu = gpu_seconds(profile, prompt_tokens, prior_tokens, batch, cached_tokens)
-    waits = iteration_seconds(profile, prompt_tokens, prior_tokens, batch, cached_tokens) - gpu
-    joules = e.p0_w_per_gpu * profile.tp * gpu + e.e_j_per_token * (prompt_tokens + batch)
+    gpus_s = profile.tp * iteration_seconds(profile, prompt_tokens, prior_tokens, batch, cached_tokens)
+    joules = e.p0_w_per_gpu * gpus_s + e.e_j_per_token * (prompt_tokens + batch)
     if batch:
         joules += e.ek_j_per_cached_token * cached_tokens
-    return min(e.p_cap_w_per_gpu * profile.tp * gpu, joules) + e.p_idle_w_per_gpu * profile.tp * waits
+    return min(e.p_cap_w_per_gpu * gpus_s, joules)
 
 
 def _between(knots: tuple[tuple[float, float], ...], tokens: float) -> float:

@@ -43,9 +43,8 @@ class Coefficients:
     ab, ak, akm, aq
         Seconds a decoding sequence; a cached token of those; that again when prompts run too; a pair of
         prompt token and token attended to.
-    p0, p_cap, p_idle
-        Watts of the whole replica (already times its number of GPUs): floor while busy, power cap, and what it
-        draws while it waits for the host.
+    p0, p_cap
+        Watts of the whole replica (already times its number of GPUs): floor while busy, and power cap.
     e, ek
         Joules a token computed; joules a cached token read by a decoding sequence.
     c0
@@ -84,7 +83,6 @@ class Coefficients:
     h1: Number = 0
     after: Number = 0
     overlaps: bool = False
-    p_idle: Number = 0
     knots: tuple[tuple[Number, Number], ...] = ()
 
 
@@ -211,30 +209,14 @@ def iteration_time(c: Coefficients, prompts: Prompts, decoders: int, context: in
     return c.after + max(gpu, host) if c.overlaps else gpu + host
 
 
-def gpu_energy(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
-    """Joules of one iteration on the GPU, or what the power cap allows in its time; an empty one costs nothing."""
+def iteration_energy(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
+    """Joules of one iteration, or what the power cap allows in its time; an empty one costs nothing."""
     p = sum(tokens for tokens, _ in prompts)
     if p + decoders == 0:
         return 0
-    gpu = gpu_time(c, prompts, decoders, context)
+    tau = iteration_time(c, prompts, decoders, context)
     context_j = c.ek * context if decoders > 0 else 0
-    return min(c.p_cap * gpu, c.p0 * gpu + c.e * (p + decoders) + context_j)
-
-
-def waiting_energy(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
-    """Joules that the GPU draws while it waits for the host."""
-    gpu = gpu_time(c, prompts, decoders, context)
-    return c.p_idle * (iteration_time(c, prompts, decoders, context) - gpu)
-
-
-def iteration_energy(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
-    """Joules of one iteration; an empty one costs nothing."""
-    if not prompts and decoders == 0:
-        return 0
-    return gpu_energy(c, prompts, decoders, context) + waiting_energy(c, prompts, decoders, context)
-
-
-# Scheduling -------------------------------------------------------------------------------------------------
+    return min(c.p_cap * tau, c.p0 * tau + c.e * (p + decoders) + context_j)
 
 
 def _assign_tokens(running: list[_Request], limits: Limits) -> None:
@@ -298,8 +280,7 @@ def _step(running: list[_Request], c: Coefficients, now: Number) -> Step:
     prompts = [(r.takes, r.cached) for r in prefills]
     p, b, k = sum(r.takes for r in prefills), len(decoders), sum(r.cached for r in decoders)
     energy = iteration_energy(c, prompts, b, k)
-    waiting = waiting_energy(c, prompts, b, k) * Fraction(b, b + len(prompts))
-    decode_energy = min(gpu_energy(c, [], b, k) + waiting, energy) if prompts and b else energy * (b > 0)
+    decode_energy = min(iteration_energy(c, [], b, k), energy) if prompts and b else energy * (b > 0)
     for r in decoders:
         r.energy_j += decode_energy / b
     for r in prefills:

@@ -8,7 +8,8 @@ measured row. The same tables give the same bytes.
 Host: values by kind of scheduler, assumed (see HOSTS).
 
 Energy, measured: fits to ML.ENERGY version 3's readings of the same weights on as many GPUs of the same kind, by
-non-negative least squares of relative errors. Where the readings cannot tell ek from e, ek is 0 and e contains it.
+non-negative least squares of relative errors, at the measured durations, host included. Where the readings cannot tell
+ek from e, ek is 0 and e contains it.
 
 Energy, assumed (every other profile), one rule. Of the measured H100 fits in bf16 take those that tell P0, e and ek
 apart, and the median over them of three ratios: P0 / TDP, e / active parameters, ek / KV bytes per token. Multiply by
