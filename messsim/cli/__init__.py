@@ -15,6 +15,7 @@ MODULES = (
     "running",
     "replicating",
     "comparing",
+    "challenging",
     "convergence",
     "sweeping",
     "planning",

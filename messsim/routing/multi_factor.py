@@ -1,10 +1,10 @@
 """Multi-factor: the greatest weighted sum of quality, latency, cost and load, each scaled to [0, 1] over the models.
 
-The selector `multi_factor` of the vLLM Semantic Router (vllm-project/semantic-router, pkg/selection/multi_factor.go at
-095a2386): quality counts as it is, latency, cost and load inverted; a factor that is the same for all counts 1/2; weights
-add up to 1, and are equal where none are given. Quality there is a model's known score, so here its mean satisfaction;
-latency there is a measured percentile, here the model's turnover times its load (once where a place is free); load is
-unfinished requests per place. Its ceilings on latency, cost and requests under way are off there by default, and here.
+The selector `multi_factor` of the vLLM Semantic Router (vllm-project/semantic-router at 095a2386,
+pkg/selection/multi_factor.go): quality counts as it is, latency, cost and load inverted; a factor that is the same for
+all counts 1/2; weights add up to 1, and are equal where none are given. Quality there is a model's known score, so here
+its mean satisfaction; latency there is a measured percentile, here the model's turnover times its load (once where a
+place is free); load is unfinished requests per place. Its ceilings on latency, cost and requests under way are off there by default, and here.
 It sees no feature of a request but its cost, learns nothing and promises nothing.
 """
 

@@ -6,8 +6,8 @@ target - 1)). Turned round, max lambda reward - cost, where
 
     ema <- (1 - a) ema + a rating,  lambda <- max(0, lambda + r (1 - ema / alpha)),
 
-a = r = 0.05, ema from alpha on, as published. What a model was learnt by is worth `forgetting` less with each request, and
-a model that was neither asked nor rated for k requests is less sure by forgetting^-k, at most 200 times, as published.
+a = r = 0.05, ema from alpha on, as published. What a model was learnt by is worth `forgetting` less with each request,
+and the variance of a model neither asked nor rated for k requests is forgetting^-k times as much, at most 200 times.
 Departures: cost is relative to the dearest model's mean, not logarithmic, since it is what is minimised; lambda has no
 upper end, since theirs guards a hard ceiling that a floor does not have; the bound is cut to [0, 1] as in linucb.
 """

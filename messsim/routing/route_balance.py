@@ -1,7 +1,7 @@
-"""RouteBalance's fused score: quality, latency and cost of a request in one number, argmax_m w_q s_m - w_l L_m - w_c E_m.
+"""RouteBalance's fused score: quality, latency and cost in one number, argmax_m w_q s_m - w_l L_m - w_c E_m.
 
-RouteBalance ("Fused Model Routing and Load Balancing for Heterogeneous LLM Serving", arXiv 2606.17949) chooses model and
-instance together by weights with w_q + w_l + w_c = 1. It promises nothing, and learns nothing while it serves: its
+RouteBalance ("Fused Model Routing and Load Balancing for Heterogeneous LLM Serving", arXiv 2606.17949) chooses model
+and instance together by weights with w_q + w_l + w_c = 1. It promises nothing, and learns nothing while it serves: its
 estimator is trained on labelled requests. As far as the public description goes, and no further:
 
 - quality is the predictor's, trained on a first share of the requests, which every model answers (theirs: ten nearest

@@ -1,7 +1,8 @@
-"""Static mix: models at random with fixed probabilities, the stated ones or the cheapest that keep the promise on average.
+"""Static mix: models at random with fixed probabilities, stated ones, or the cheapest that keep the promise on average.
 
-Without ``router.mix`` they are the optimum of a linear program on mean satisfactions and mean costs; it mixes two models
-at most. It knows these means and nothing of a request: what a router saves beyond it comes from telling requests apart.
+Without ``router.mix`` they are the optimum of a linear program on mean satisfactions and mean costs; it mixes two
+models at most. It knows these means and nothing of a request: what a router saves beyond it comes from telling
+requests apart.
 """
 
 from messsim.errors import ScenarioError

@@ -198,7 +198,7 @@ class Router(Part):
         "none: as much as a request on the dearest model",
     )
     calibration: float = Field(
-        0.05, gt=0, lt=1, description="threshold, route-balance: share of requests that calibrate or train it"
+        0.05, gt=0, lt=1, description="threshold, route-balance: share of requests that calibrate it"
     )
     scorer: NonNegative = Field(
         3.0,
