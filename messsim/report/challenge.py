@@ -80,7 +80,7 @@ def challenge_tables(found: Challenge) -> RenderableType:
     parts: list[RenderableType] = [Text(quote(found), style="bold"), Text(""), total]
     for condition in found.conditions:
         cells = _of(found, condition)
-        columns = _columns(cells, found.cost_unit)
+        columns = _columns(cells, found.cost_units[condition])
         table = Fitting(
             [f"{condition}, {percent(found.alphas[condition])}", *columns], spare=["satisfied", "kept from"]
         )
@@ -103,7 +103,7 @@ def challenge_page(found: Challenge) -> Page:
     tables = [
         Table(
             f"{condition}: {percent(found.alphas[condition])} promised",
-            ["policy", *(columns := _columns(cells, found.cost_unit))],
+            ["policy", *(columns := _columns(cells, found.cost_units[condition]))],
             [[cell.policy, *(told(cell) for told in columns.values())] for cell in cells],
         )
         for condition in found.conditions

@@ -88,8 +88,8 @@ class Challenge:
         Replications 0 ... replications - 1 of each scenario's seed; None: the scenarios have several seeds.
     requests
         Of each condition; None where they last for a time.
-    alphas
-        The promise of each condition.
+    alphas, cost_units
+        The promise of each condition, and the unit of its costs.
     """
 
     version: str
@@ -100,7 +100,7 @@ class Challenge:
     conditions: list[str]
     requests: dict[str, int | None]
     alphas: dict[str, float]
-    cost_unit: str
+    cost_units: dict[str, str]
     policies: list[str]
     standings: list[Standing]
     cells: list[Cell]

@@ -4,8 +4,8 @@ The selector `multi_factor` of the vLLM Semantic Router (vllm-project/semantic-r
 pkg/selection/multi_factor.go): quality counts as it is, latency, cost and load inverted; a factor that is the same for
 all counts 1/2; weights add up to 1, and are equal where none are given. Quality there is a model's known score, so here
 its mean satisfaction; latency there is a measured percentile, here the model's turnover times its load (once where a
-place is free); load is unfinished requests per place. Its ceilings on latency, cost and requests under way are off there by default, and here.
-It sees no feature of a request but its cost, learns nothing and promises nothing.
+place is free); load is unfinished requests per place. Its ceilings on latency, cost and requests under way are off by
+default there, and here. It sees no feature of a request but its cost, learns nothing and promises nothing.
 """
 
 from messsim.scenario.routing import Router

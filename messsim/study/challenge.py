@@ -201,7 +201,7 @@ def table_of(scenarios: Mapping[str, Scenario], policies: Sequence[str], seeds: 
         conditions=list(scenarios),
         requests={c: s.requests for c, s in scenarios.items()},
         alphas={c: s.sla.alpha for c, s in scenarios.items()},
-        cost_unit=next(iter(scenarios.values())).cost.unit,
+        cost_units={c: s.cost.unit for c, s in scenarios.items()},
         policies=[_name(p) for p in policies],
         standings=standings,
         cells=cells,
