@@ -16,7 +16,7 @@ QUICK = 300  # requests
 @command
 def challenge(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE.py]", help="A policy of your own, beside the others.")
+        Path | None, typer.Argument(metavar="FILE.py", help="A policy of your own, beside the others.")
     ] = None,
     policies: Annotated[
         str | None, typer.Option(metavar="P1,P2,...", help="Policies; ranks are compared with the first.")

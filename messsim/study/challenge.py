@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from messsim.errors import MesssimError, ScenarioError
 from messsim.files import sha256
@@ -135,27 +134,24 @@ def challenge(
     runs = list(runs_of(scenarios, policies, seeds))
     done: dict[int, Row] = {}
     with local_workers(workers) as many:
-        for i, found in many.each(_played, [scenario for _, _, scenario in runs]):
+        for i, found in many.each(_played, runs):
             condition, policy, scenario = runs[i]
-            point = {"condition": condition}
-            row = (
-                failed_row(scenario, found, point)
-                if isinstance(found, MesssimError)
-                else row_of(scenario, found, point)
-            )
-            done[i] = row | {"policy": policy}
+            if isinstance(found, MesssimError):
+                found = failed_row(scenario, found, {"condition": condition}) | {"policy": policy}
+            done[i] = found
             if told is not None:
                 told(len(done), len(runs))
     rows = [done[i] for i in range(len(runs))]
     return table_of(scenarios, policies, seeds, rows), rows
 
 
-def _played(scenario: Scenario) -> dict[str, Any]:
-    """A run's summary with its cost beside that of the clairvoyant oracle, in the same cluster."""
+def _played(run: Run) -> Row:
+    """The row of a run, with its cost beside that of the clairvoyant oracle in the same cluster."""
+    condition, policy, scenario = run
     summary = summary_of(scenario)
     beside = scenario.router.policy not in ORACLES
     summary["cost"]["ratio_to_simulated_oracle"] = ratio_to(scenario, summary, ORACLES[0]) if beside else None
-    return summary
+    return row_of(scenario, summary, {"condition": condition}) | {"policy": policy}
 
 
 def _check(scenarios: Mapping[str, Scenario], policies: Sequence[str], seeds: int) -> None:
