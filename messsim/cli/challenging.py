@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .base import AsJson, Requests, Seed, Workers, command, console, stderr
-from .outputs import check_out, print_notes, print_written
+from .base import AsJson, Requests, Seed, Workers, command, console, print_written, stderr
+from .outputs import check_out, print_notes
 
 __all__ = ["challenge"]
 
