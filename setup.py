@@ -29,6 +29,7 @@ class WithChallenge(build_py):
     """What is built has the scenarios of ``messsim challenge`` too, which an installed package looks for."""
 
     def run(self) -> None:
+        """Builds the package, then lays the scenarios beside it."""
         super().run()
         if not self.editable_mode:
             target = Path(self.build_lib) / "messsim" / "challenge"
