@@ -68,7 +68,7 @@ static void answer_by_one(ms_run *run, ms_open *open, int32_t model)
     if (model == open->seen) {
         open->status = MS_COMPLETED;
         open->start_s = open->first_token_s = open->finish_s = run->now_s;
-        open->feedback_s = open->rated ? run->now_s : open->feedback_s;
+        open->feedback_s = ms_labels_hears(run, open, model) ? run->now_s : open->feedback_s;
     }
 }
 
@@ -130,6 +130,7 @@ static int begin(ms_run *run, ms_brain *brain, ms_page *page, int64_t i, int64_t
     open->explored_before = before != NULL && (before->explored || before->explored_before);
     open->rated = page->feedback_uniform == NULL || page->feedback_uniform[i] < run->config.feedback_probability;
     open->at_once = !run->config.keeps_delays && !(plan & MS_PLAN_CHAIN);
+    open->silent = open->at_once && run->config.raters_err && isnan(page->labels[seen * page->n + i]);
     open->arrival_s = before != NULL ? before->arrival_s : run->now_s;
     open->queue = queue;
     open->score = brain->predictor != NULL ? brain->scores[seen] : NAN;

@@ -149,7 +149,7 @@ int ms_copies_finish(ms_run *run, ms_job *job)
     }
     if (!open->at_once) {
         MS_TRY(ms_labels_send(run, open, model));
-    } else if (open->rated && model == open->seen) {
+    } else if (ms_labels_hears(run, open, model)) {
         open->feedback_s = open->arrival_s;
     }
     if (model == open->seen) {
@@ -172,7 +172,7 @@ int ms_copies_lose(ms_run *run, ms_job *job, int rejected)
     if (model == open->seen) {
         saw(open, job);
         MS_TRY(ms_clients_no_answer(run, open, rejected ? MS_REJECTED : MS_LOST));
-        run->labels_of_lost += !rejected && open->rated && open->at_once;
+        run->labels_of_lost += !rejected && open->at_once && ms_labels_hears(run, open, model);
     }
     if (rejected || !open->at_once) {
         MS_TRY(ms_labels_miss(run, open));

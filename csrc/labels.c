@@ -22,6 +22,14 @@ static double label_of(const ms_run *run, ms_open *open, int32_t model, double s
                          : ms_open_labels(open, run->config.models, run->config.uniforms)[model];
 }
 
+int ms_labels_hears(const ms_run *run, ms_open *open, int32_t model)
+{
+    if (!open->rated || model != open->seen) {
+        return 0;
+    }
+    return open->at_once ? !open->silent : !isnan(label_of(run, open, model, 0.0));
+}
+
 void ms_labels_keep(const ms_run *run, ms_open *open)
 {
     const ms_page *page = open->page;
@@ -92,13 +100,13 @@ int ms_labels_give(ms_run *run, ms_open *open, int32_t model)
     if (model == open->seen) {
         ms_ledger_rate(&run->instances.delivered[open->tenant], satisfied);
     }
-    if (model == open->seen && open->rated) {
+    if (ms_labels_hears(run, open, model)) {
         const int64_t code = ms_brain_rate(open->brain, open->request, model, open->tenant, label);
         if (code < 0) {
             return ms_run_illegal(run, open->request, code, MS_ERR_LABEL);
         }
     }
-    if (open->lesson != NULL) {
+    if (open->lesson != NULL && (model == open->seen || !run->config.one_sided)) {
         open->lesson[run->config.features + model] = label;
     }
     return ms_labels_miss(run, open); /* one fewer is to come */
@@ -117,7 +125,7 @@ int ms_labels_send(ms_run *run, ms_open *open, int32_t model)
 {
     const double delay_s = run->config.keeps_delays ? ms_open_delays(open, run->config.models)[model] : 0.0;
     const double time_s = run->now_s + delay_s;
-    if (open->rated && model == open->seen && time_s <= run->config.horizon_s) {
+    if (time_s <= run->config.horizon_s && ms_labels_hears(run, open, model)) {
         open->feedback_s = time_s;
     }
     open->labels_under_way++;
