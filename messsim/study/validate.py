@@ -119,13 +119,14 @@ def predict(point: Point) -> Row:
 
 def _rows(point: Point, predicted: Row) -> Iterator[Row]:
     """The row of a point, or one of each of its requests."""
+    readings: Row = dict(point.measured)
     if point.table != "requests":
-        yield _row(point.table, point.facts, point.measured, predicted)
+        yield _row(point.table, point.facts, readings, predicted)
         return
     listed = {name for name, value in point.facts.items() if isinstance(value, list)}
     for i in range(len(next(iter(predicted.values())))):
         facts = {name: value[i] if name in listed else value for name, value in point.facts.items()}
-        measured, told = ({name: v[i] for name, v in each.items()} for each in (point.measured, predicted))
+        measured, told = ({name: v[i] for name, v in each.items()} for each in (readings, predicted))
         yield _row(point.table, facts, measured, told)
 
 
