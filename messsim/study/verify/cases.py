@@ -174,6 +174,7 @@ def _profile(name: str, gpu: str) -> dict[str, Any]:
     host = {"host_kind": "kind", "host_s": "h0_s", "host_s_per_sequence": "h1_s_per_sequence", "after_s": "after_s"}
     figures: dict[str, Any] = {names.get(k, k): v for k, v in plan.coefficients.items() if k not in host}
     figures |= {"experts": int(figures["experts"]), "top_k": int(figures["top_k"])}
+    figures["knots"] = [list(knot) for knot in figures["knots"]]
     figures["host"] = {key: plan.coefficients[name] for name, key in host.items()}
     return {"coefficients": figures, "kv_capacity_tokens": plan.kv_capacity_tokens}
 
