@@ -60,7 +60,7 @@ def tables(data: Path) -> tuple[dict[str, str], dict[str, str], list[dict[str, A
     for name, part in found.items():
         texts[f"{name}-summary"] = summary_table(part)
         texts[f"{name}-groups"] = group_table(part)
-        texts[f"{name}-rows"] = row_table(part, readings=name == "served")
+        texts[f"{name}-rows"] = row_table(part, readings=name in ("served", "bursts"))
         texts[f"{name}-unknown"] = unknown_table(part) if part["without_profile"] else ""
     return texts, accuracy_svg(found), found["served"]["rows"]
 

@@ -38,13 +38,13 @@ def accuracy(found: dict[str, Any]) -> RenderableType:
         names = [n for n in QUANTITIES if n in groups[0]]
         shown = Fitting(["served", "rows", *(QUANTITIES[n] for n in names)], spare=["power", "rows"])
         for g in groups:
-            errors = [f"{100 * g[n]['mape']:.1f} / {_signed(g[n]['bias'])} / {100 * g[n]['worst']:.0f}" for n in names]
+            errors = [f"{100 * g[n]['mape']:.1f}/{_signed(g[n]['bias'])}/{100 * g[n]['worst']:.0f}" for n in names]
             shown.add_row(_label(g), str(g["rows"]), *errors)
         unknown = sum(g["rows"] for g in found[table]["without_profile"])
         many = f"{len(found[table]['rows'])} rows; {unknown} more are of models or GPUs without a built-in profile"
         parts += [Text(title, style="bold"), shown, Text(many + "\n", style="dim")]
     hint = (
-        "percent: mean absolute error / mean error with its sign / worst; *: the host's time (latencies) or energy "
+        "percent: mean absolute error/mean error with its sign/worst; *: the host's time (latencies) or energy "
         "coefficients were fitted to these very rows"
     )
     return Group(*parts, Text(hint, style="dim"))

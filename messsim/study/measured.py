@@ -5,6 +5,7 @@ The tables, their sources and their doubts are described in the READMEs of the d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,7 @@ SHAPES = {
 }
 WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
 # What an engine's own processes take, by the engine: see the hosts of the zoo. ML.ENERGY served with vLLM 0.11.
+FITTED = ("vllm 0.12.0", "trtllm 1.0.0rc3", "sglang 0.5.1.post1")  # to whose TPOT the hosts' times were fitted
 HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
 # The table has no prompt lengths; these are assumed, as they were when the energy coefficients were fitted.
 PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
@@ -101,7 +103,7 @@ class Point:
 
     table: str
     facts: dict[str, Any]
-    measured: dict[str, Any]
+    measured: dict[str, float] | dict[str, list[float]]
     scenario: Scenario | None
     window: tuple[int, int]
 
@@ -131,7 +133,7 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
             "prompt_tokens": row["prompt_len"],
             "output_tokens": row["output_len"],
             "clients": row["batch"],
-            "in_sample": True,  # the hosts' times were fitted to the TPOT of these rows
+            "in_sample": f"{row['backend']} {row['backend_version']}" in FITTED,
         }
         requests = REQUESTS_A_CLIENT * row["batch"]
         lengths = {"prompt": row["prompt_len"], "output": row["output_len"]}
@@ -230,10 +232,10 @@ def closed_loop(
     host: str,
     clients: int,
     requests: int,
-    lengths: dict[str, Any],
+    lengths: Mapping[str, object],
     sets: list[str] | None,
     seed: int | None,
-    **limits: Any,
+    **limits: int | str,
 ) -> Scenario:
     """A fixed number of clients at one replica; nobody is promised anything and nothing is routed."""
     model = {
@@ -250,7 +252,7 @@ def closed_loop(
     return one_server(profile.name, model, {"kind": "closed", "clients": clients}, requests, lengths, sets, seed)
 
 
-def host_of(name: str) -> dict[str, Any]:
+def host_of(name: str) -> dict[str, str | float]:
     """A host of the zoo, as a scenario says it."""
     host = load_hosts()[name]
     return {key: getattr(host, key) for key in ("kind", "h0_s", "h1_s_per_sequence", "after_s")}
@@ -258,10 +260,10 @@ def host_of(name: str) -> dict[str, Any]:
 
 def one_server(
     name: str,
-    model: dict[str, Any],
-    arrivals: dict[str, Any],
+    model: Mapping[str, object],
+    arrivals: Mapping[str, object],
     requests: int,
-    lengths: dict[str, Any],
+    lengths: Mapping[str, object],
     sets: list[str] | None,
     seed: int | None,
 ) -> Scenario:
@@ -275,6 +277,6 @@ def one_server(
         "satisfaction": {"kind": "irt"},
         "features": {"kind": "none"},
         "router": {"policy": "cheapest"},
-        "models": [model | {"satisfaction": 0.5}],
+        "models": [{**model, "satisfaction": 0.5}],
     }
     return parse(said, sets, seed=seed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from messsim.scenario.base import SMALLEST
 
@@ -25,7 +25,7 @@ REQUESTS_FILE = "served/vllm019_rtx4090_llama31_8b_requests.csv"
 ITERATIONS_FILE = "served/iterations_rtx4090_llama31_8b.csv"  # of the same server: what its profile is fitted to
 
 # What the commands leave at the engines' defaults, by engine and GPU (documents of vLLM, SGLang and TensorRT-LLM).
-LIMITS: dict[tuple[str, str], dict[str, Any]] = {
+LIMITS: dict[tuple[str, str], dict[str, int | str]] = {
     ("vllm", "H100"): {"max_num_seqs": 1024, "max_batched_tokens": 8192},
     ("vllm", "A100"): {"max_num_seqs": 256, "max_batched_tokens": 2048},
     ("sglang", "H100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192},
@@ -73,7 +73,8 @@ def burst_points(data: Path, sets: list[str] | None, seed: int | None) -> list[P
             limits = dict(LIMITS[row["engine"], row["gpu"]])
             if tokens := _TOKENS.search(row["command"]):
                 limits["max_batched_tokens"] = int(tokens[1])
-            lengths = _lengths(facts, shape)
+            means = {"prompt": row["prompt_tokens_total"] / clients, "output": row["output_tokens_total"] / clients}
+            lengths = _lengths(means, shape if row["load"] == "sharegpt" else None)
             scenario = closed_loop(profile, HOSTS[row["engine"]], clients, clients, lengths, sets, seed, **limits)
         measured = {
             name: row[column] * factor
@@ -83,14 +84,15 @@ def burst_points(data: Path, sets: list[str] | None, seed: int | None) -> list[P
     return points
 
 
-def _lengths(facts: dict[str, Any], shape: pl.DataFrame) -> dict[str, Any]:
-    if facts["load"] != "sharegpt":
-        return {"prompt": facts["prompt_tokens"], "output": facts["output_tokens"]}
-    laws = {}
-    for name in ("prompt", "output"):
-        tokens = shape[f"{name}_tokens"]
-        stretched = tokens * (facts[f"{name}_tokens"] / float(tokens.mean() or 1.0))  # type: ignore[arg-type]
-        laws[name] = {"kind": "empirical", "tokens": [max(1, round(t)) for t in stretched.to_list()]}
+def _lengths(means: dict[str, float], shape: pl.DataFrame | None) -> dict[str, object]:
+    """Laws of the lengths: constant, or those of a table stretched to the means."""
+    if shape is None:
+        return {name: round(mean) for name, mean in means.items()}
+    laws: dict[str, object] = {}
+    for name, mean in means.items():
+        tokens = shape[f"{name}_tokens"].to_numpy()
+        stretched = tokens * (mean / tokens.mean())
+        laws[name] = {"kind": "empirical", "tokens": [max(1, round(t)) for t in stretched.tolist()]}
     return laws
 
 
@@ -107,7 +109,12 @@ def request_points(data: Path, sets: list[str] | None, seed: int | None) -> list
     fit = calibrate(data / ITERATIONS_FILE, options=Options(kv_capacity_tokens=RTX_4090["kv_capacity_tokens"]))
     told = {name: c["value"] for name, c in fit["coefficients"].items() if c["value"] is not None}
     coefficients = {name: value for name, value in told.items() if value >= SMALLEST}
-    model = {"name": "Llama-3.1-8B", "gpu": "RTX-4090", "coefficients": coefficients, "host": host_of("overlap")}
+    model: dict[str, object] = {
+        "name": "Llama-3.1-8B",
+        "gpu": "RTX-4090",
+        "coefficients": coefficients,
+        "host": host_of("overlap"),
+    }
     facts = {
         "model": "Llama-3.1-8B",
         "gpu": "RTX-4090",

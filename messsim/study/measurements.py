@@ -158,8 +158,8 @@ def _iterations(frame: pl.DataFrame, path: Path) -> tuple[Iterations, float | No
     idle_w = None if works.all() or joules is None else float(joules[~works].sum() / seconds[~works].sum())
     if joules is not None:
         joules = joules[works]
-    columns = (column[works] for column in (prompts, pairs, prior, batch, cached, seconds))
-    return Iterations(*columns, joules), idle_w
+    prompts, pairs, prior, batch, cached, seconds = (c[works] for c in (prompts, pairs, prior, batch, cached, seconds))
+    return Iterations(prompts, pairs, prior, batch, cached, seconds, joules), idle_w
 
 
 def _together(has: Any, needs: Any, column: str, values: Floats, other: str, path: Path) -> None:

@@ -16,6 +16,7 @@ from .single import run
 
 __all__ = ["predict", "validate"]
 
+Row = dict[str, Any]  # facts of a measured row, or errors of a group of them, by name
 GROUPED_BY = {
     "served": ("model", "gpu", "gpus", "engine"),
     "bursts": ("model", "gpu", "gpus", "engine", "load"),
@@ -36,7 +37,7 @@ def validate(
     *,
     seed: int | None = None,
     workers: int | None = None,
-) -> dict[str, Any]:
+) -> Row:
     """Predicts every measured row of a data directory that a built-in profile can speak of.
 
     Parameters
@@ -68,7 +69,7 @@ def validate(
     readers = (served_points, burst_points, request_points, energy_points)
     points = [point for read in readers for point in read(folder, sets, seed)]
     known = [p for p in points if p.scenario is not None]
-    predicted: dict[int, dict[str, Any]] = {}
+    predicted: dict[int, Row] = {}
     for i, found in in_processes(predict, known, workers=workers):
         if isinstance(found, MesssimError):
             raise found
@@ -78,7 +79,7 @@ def validate(
     return {table: _told(table, points, rows) for table in GROUPED_BY if table in there}
 
 
-def predict(point: Point) -> dict[str, Any]:
+def predict(point: Point) -> Row:
     """What the simulator says of one row: the quantities that were measured; of "requests" those of each."""
     import polars as pl
 
@@ -116,28 +117,29 @@ def predict(point: Point) -> dict[str, Any]:
     return {name: figures[name] for name in point.measured}
 
 
-def _rows(point: Point, predicted: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _rows(point: Point, predicted: Row) -> Iterator[Row]:
     """The row of a point, or one of each of its requests."""
+    readings: Row = dict(point.measured)
     if point.table != "requests":
-        yield _row(point.table, point.facts, point.measured, predicted)
+        yield _row(point.table, point.facts, readings, predicted)
         return
     listed = {name for name, value in point.facts.items() if isinstance(value, list)}
     for i in range(len(next(iter(predicted.values())))):
         facts = {name: value[i] if name in listed else value for name, value in point.facts.items()}
-        measured, told = ({name: v[i] for name, v in each.items()} for each in (point.measured, predicted))
+        measured, told = ({name: v[i] for name, v in each.items()} for each in (readings, predicted))
         yield _row(point.table, facts, measured, told)
 
 
-def _row(table: str, facts: dict[str, Any], measured: dict[str, float], predicted: dict[str, float]) -> dict[str, Any]:
+def _row(table: str, facts: Row, measured: dict[str, float], predicted: dict[str, float]) -> Row:
     error = {name: predicted[name] / value - 1 for name, value in measured.items()}
     return {"table": table, **facts, "measured": measured, "predicted": predicted, "error": error}
 
 
-def _told(table: str, points: list[Point], rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _told(table: str, points: list[Point], rows: list[Row]) -> Row:
     mine = [r for r in rows if r["table"] == table]
     unknown = [p.facts for p in points if p.table == table and p.scenario is None]
 
-    def told(some: list[dict[str, Any]], keys: tuple[str, ...]) -> list[dict[str, Any]]:
+    def told(some: list[Row], keys: tuple[str, ...]) -> list[Row]:
         groups = _grouped(some, keys)
         return [{**dict(zip(keys, key, strict=True)), "rows": len(g), **_errors(g)} for key, g in groups]
 
@@ -149,7 +151,7 @@ def _told(table: str, points: list[Point], rows: list[dict[str, Any]]) -> dict[s
     }
 
 
-def _grouped(rows: Iterable[dict[str, Any]], keys: tuple[str, ...]) -> list[tuple[tuple[Any, ...], list[Any]]]:
+def _grouped(rows: Iterable[Row], keys: tuple[str, ...]) -> list[tuple[tuple[Any, ...], list[Any]]]:
     groups: dict[tuple[Any, ...], list[Any]] = {}
     for row in rows:
         groups.setdefault(tuple(row[k] for k in keys), []).append(row)
@@ -161,11 +163,11 @@ def _rank(key: Any) -> Any:
     return not key if isinstance(key, bool) else list(LOADS).index(key) if key in LOADS else key
 
 
-def _errors(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _errors(rows: list[Row]) -> Row:
     """Of one group, by quantity: mean, median and greatest absolute relative error, and mean error with its sign."""
     if "error" not in rows[0]:
         return {}
-    told: dict[str, Any] = {"in_sample": rows[0]["in_sample"]}
+    told: Row = {"in_sample": rows[0]["in_sample"]}
     for name in rows[0]["error"]:
         errors = [r["error"][name] for r in rows]
         sizes = [abs(e) for e in errors]

@@ -25,6 +25,7 @@ __all__ = [
 
 
 Key = tuple[str, str, int, str]  # model, GPU, tp, weights
+Row = dict[str, Any]  # of profiles.json
 
 
 class UnknownProfile(MesssimError, LookupError):
@@ -32,17 +33,17 @@ class UnknownProfile(MesssimError, LookupError):
 
 
 @cache
-def _tables() -> dict[str, Any]:
+def _tables() -> Row:
     text = files("messsim.zoo").joinpath("profiles.json").read_text(encoding="utf-8")
-    tables: dict[str, Any] = json.loads(text)
+    tables: Row = json.loads(text)
     return tables
 
 
 @cache
-def _rows() -> dict[Key, dict[str, Any]]:
+def _rows() -> dict[Key, Row]:
     """Return the table's rows by model, GPU, tp and weights, those of models of one shape under each name."""
     models = _tables()["models"]
-    rows: dict[Key, dict[str, Any]] = {}
+    rows: dict[Key, Row] = {}
     for row in _tables()["profiles"]:
         for name in (row["model"], *models[row["model"]]["alike"]):
             rows[name, row["gpu"], row["tp"], row["weights"]] = row

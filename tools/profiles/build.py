@@ -148,7 +148,9 @@ def measured_energies(data: Path) -> dict[Key, Row]:
             if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS:
                 key = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
                 by_key.setdefault((*key, _WEIGHTS[row["weight_precision"]]), []).append(row)
-    return {key: _energy_fit(rows, key[2]) for key, rows in by_key.items() if len(rows) >= LEAST_ROWS}
+    fits = {key: _energy_fit(rows, key[2]) for key, rows in by_key.items() if len(rows) >= LEAST_ROWS}
+    # where all energy is time's or tokens' alone, the readings tell nothing that holds at another load
+    return {key: fit for key, fit in fits.items() if fit["p0_w_per_gpu"] > 0 and fit["e_j_per_token"] > 0}
 
 
 def _energy_fit(rows: list[Row], gpus: int) -> Row:

@@ -54,7 +54,7 @@ class Composer:
     """Milliseconds of iterations on one GPU system."""
 
     def __init__(self, model_path: str, kernels: Kernels, tp: int, moe: bool) -> None:
-        from aiconfigurator_core.sdk import EngineHandle
+        from aiconfigurator_core.sdk import EngineHandle  # type: ignore[import-not-found]
 
         options: dict[str, Any] = dict(kernels.options)
         if moe:

@@ -1,6 +1,7 @@
 """Shapes of the built-in models: what config.json of each says, and the parameters and bytes that follow from it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["MODELS", "Shape"]
 
@@ -87,13 +88,13 @@ class Shape:
         return self.layers * (self.latent or 2 * self.kv_heads * self.head_dim)
 
 
-def _llama3(size: str, public: str, **sizes: object) -> Shape:
-    return Shape(public, _LLAMA.format(size), vocab=128_256, **sizes)  # type: ignore[arg-type]
+def _llama3(size: str, public: str, **sizes: Any) -> Shape:
+    return Shape(public, _LLAMA.format(size), vocab=128_256, **sizes)
 
 
 _APACHE, _GEMMA, _MIT = "Apache-2.0", "Gemma Terms of Use", "MIT"
-_QWEN25 = {"bias": True}
-_QWEN3 = {"qk_norm": True, "vocab": 151_936, "head_dim": 128}
+_QWEN25: dict[str, Any] = {"bias": True}
+_QWEN3: dict[str, Any] = {"qk_norm": True, "vocab": 151_936, "head_dim": 128}
 
 MODELS: dict[str, Shape] = {
     "DeepSeek-V3": Shape(

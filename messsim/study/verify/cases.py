@@ -1,6 +1,6 @@
 """What is verified: scenarios, what theory says of them, and how far off a scenario is from its theory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,7 +153,7 @@ def _one_at_a_time() -> Experiment:
     return Experiment(scenario, 350_000, (Case("M/G/1, Llama-3.1-8B one at a time, wait", WAIT, wait_s),))
 
 
-def _service_s(c: dict[str, Any], prompt: int, output: int) -> float:
+def _service_s(c: Mapping[str, Any], prompt: int, output: int) -> float:
     """Seconds of a request alone on a model with knots: its prompt in one chunk, then a token an iteration."""
     knots_at, knots_s = np.array(c["knots"]).T
     host_s = c["host_s"] + c["host_s_per_sequence"]
@@ -172,8 +172,9 @@ def _profile(name: str, gpu: str) -> dict[str, Any]:
     names = {"p0_w": "p0_w_per_gpu", "p_cap_w": "p_cap_w_per_gpu", "p_idle_w": "p_idle_w_per_gpu"}
     names |= {"ek_j_per_token": "ek_j_per_cached_token"}
     host = {"host_kind": "kind", "host_s": "h0_s", "host_s_per_sequence": "h1_s_per_sequence", "after_s": "after_s"}
-    figures = {names.get(k, k): v for k, v in plan.coefficients.items() if k not in host}
+    figures: dict[str, Any] = {names.get(k, k): v for k, v in plan.coefficients.items() if k not in host}
     figures |= {"experts": int(figures["experts"]), "top_k": int(figures["top_k"])}
+    figures["knots"] = [list(knot) for knot in figures["knots"]]
     figures["host"] = {key: plan.coefficients[name] for name, key in host.items()}
     return {"coefficients": figures, "kv_capacity_tokens": plan.kv_capacity_tokens}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -61,8 +61,16 @@ class Iterations:
 
     def only(self, which: npt.NDArray[np.bool_]) -> Iterations:
         """Those that `which` [rows] says."""
-        columns = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Iterations(**{n: c[which] if isinstance(c, np.ndarray) else c for n, c in columns.items()})
+        return replace(
+            self,
+            prompt_tokens=self.prompt_tokens[which],
+            prompt_pairs=self.prompt_pairs[which],
+            prompt_prior=self.prompt_prior[which],
+            batch=self.batch[which],
+            cached_tokens=self.cached_tokens[which],
+            seconds=self.seconds[which],
+            joules=None if self.joules is None else self.joules[which],
+        )
 
     def uncovered(self, se: float) -> Floats:
         """Chance that an iteration's tokens all leave out a given expert; 1 for a dense model."""
