@@ -19,6 +19,7 @@ MODULES = (
     "running",
     "replicating",
     "comparing",
+    "challenging",
     "convergence",
     "sweeping",
     "planning",

@@ -19,7 +19,7 @@ from .processes import Summary, summary_of
 from .rows import Row, row_of
 from .runs import GivenWorkers, Matrix, OnProgress, Runs, Task, Workers, every, runs_of, workers_from
 
-__all__ = ["FIGURES", "ORACLES", "compare", "frontier"]
+__all__ = ["FIGURES", "ORACLES", "compare", "frontier", "ratio_to", "with_policy"]
 
 ORACLES = ("oracle", "statistical-oracle")
 CLOSE = 2e-3  # a clairvoyant who satisfies this much less than asked could not do what was asked
@@ -173,13 +173,13 @@ def _measured(task: Task) -> Summary:
     cost, answered = summary["cost"], sum(m["answered"] for m in summary["models"])
     cost["per_request_without_exploration"] = (cost["total"] - cost["exploration"]) / answered if answered else None
     clairvoyant, statistical = ORACLES
-    cost["ratio_to_simulated_oracle"] = _ratio(scenario, summary, clairvoyant) if beside_oracles else None
+    cost["ratio_to_simulated_oracle"] = ratio_to(scenario, summary, clairvoyant) if beside_oracles else None
     knows_law = beside_oracles and scenario.satisfaction.kind == "irt"
-    cost["ratio_to_statistical_oracle"] = _ratio(scenario, summary, statistical) if knows_law else None
+    cost["ratio_to_statistical_oracle"] = ratio_to(scenario, summary, statistical) if knows_law else None
     return summary
 
 
-def _ratio(scenario: Scenario, summary: Summary, oracle: str) -> float | None:
+def ratio_to(scenario: Scenario, summary: Summary, oracle: str) -> float | None:
     """Cost per request over that of an oracle that satisfies each tenant as much; None where it cannot."""
     own = [t["satisfaction"] for t in summary["tenants"]]
     if None in own or summary["cost"]["per_request"] is None:
