@@ -128,7 +128,7 @@ def _rows(table: Schema, path: str, schema: Schema, laws: dict[str, Schema]) -> 
 def _value(field: Schema, schema: Schema, laws: dict[str, Schema]) -> str:
     """What may be written, in a few words."""
     if "anyOf" in field or ("oneOf" in field and "discriminator" not in field):
-        forms = [f for f in field.get("anyOf", field.get("oneOf")) if f.get("type") != "null"]
+        forms = [f for f in field.get("anyOf") or field["oneOf"] if f.get("type") != "null"]
         return ", or ".join(dict.fromkeys(_value(f, schema, laws) for f in forms))
     if "discriminator" in field:
         return _law(field, laws)
@@ -138,6 +138,8 @@ def _value(field: Schema, schema: Schema, laws: dict[str, Schema]) -> str:
         return f"`{json.dumps(field['const'])}`"
     if "enum" in field:
         return ", ".join(f"`{json.dumps(word)}`" for word in field["enum"])
+    if "prefixItems" in field:
+        return f"[{', '.join(_value(f, schema, laws) for f in field['prefixItems'])}]"
     if field.get("type") == "array":
         return f"list: {_value(field['items'], schema, laws)}"
     if field.get("type") == "object":
