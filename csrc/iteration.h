@@ -18,6 +18,7 @@
 
 #include <stdint.h>
 
+#include "fields.h"
 #include "maths.h"
 
 enum { MS_MOST_KNOTS = 32 };
@@ -27,37 +28,29 @@ enum ms_host_kind {
     MS_HOST_OVERLAP /* the host prepares the next iteration while the GPU works on this one */
 };
 
-/* Of a whole replica: powers are those of all its GPUs together. */
+/* The coefficients of a replica, X(name): powers are those of all its GPUs together. ae_s is 0 for a dense model; a1,
+ * ac, akm, akx and abk are of iterations that carry prompts; host_s is h0, host_s_per_sequence h1, and after_s counts
+ * with MS_HOST_OVERLAP only. */
+#define MS_COEFFICIENTS(X)                                                                    \
+    X(a0_s) X(c0_s_per_token) X(c1_s_per_token) X(nstar_tokens)                               \
+    X(ae_s) X(se) X(experts) X(top_k)                                                         \
+    X(ab_s_per_sequence) X(ak_s_per_token) X(akm_s_per_token) X(aq_s_per_token2)              \
+    X(a1_s) X(ac_s_per_token) X(akx_s_per_token) X(abk_s_per_token)                           \
+    X(host_s) X(host_s_per_sequence) X(after_s)                                               \
+    X(p0_w) X(e_j_per_token) X(ek_j_per_token) X(p_cap_w) X(p_idle_w)
+
 typedef struct ms_coefficients {
-    double a0_s;
-    double c0_s_per_token;
-    double c1_s_per_token;
-    double nstar_tokens;
-    double ae_s;             /* 0 for a dense model */
-    double se;
-    double experts;
-    double top_k;
-    double ab_s_per_sequence;
-    double ak_s_per_token;
-    double akm_s_per_token;
-    double aq_s_per_token2;
-    double a1_s;              /* the five of iterations that carry prompts: a1, ac, akm above, akx, abk */
-    double ac_s_per_token;
-    double akx_s_per_token;
-    double abk_s_per_token;   /* a cached token and decoding sequence */
-    double host_s;            /* h0 */
-    double host_s_per_sequence; /* h1 */
-    double after_s;           /* overlap only */
-    int32_t host_kind;        /* enum ms_host_kind */
-    int32_t knots;            /* 0: g by a0, c0, c1, n*, aE; else at least 2 */
+#define MS_COEFFICIENT(name) double name;
+    MS_COEFFICIENTS(MS_COEFFICIENT)
+#undef MS_COEFFICIENT
+    int32_t host_kind;                 /* enum ms_host_kind */
+    int32_t knots;                     /* 0: g by a0, c0, c1, n*, aE; else at least 2 */
     double knot_tokens[MS_MOST_KNOTS]; /* rising */
     double knot_s[MS_MOST_KNOTS];
-    double p0_w;
-    double e_j_per_token;
-    double ek_j_per_token;
-    double p_cap_w;
-    double p_idle_w;
 } ms_coefficients;
+
+/* The i-th of MS_COEFFICIENTS; NULL past the last. */
+const ms_field *ms_iteration_coefficient(int i);
 
 /* What an iteration does. */
 typedef struct ms_batch {

@@ -44,6 +44,8 @@ DISPATCH: Final[dict[str, int]]
 ESTIMATES: Final[dict[str, int]]
 OPTIMIZERS: Final[dict[str, int]]
 KEPT_TOLERANCE: Final[float]
+MOST_KNOTS: Final[int]
+HOST_KINDS: Final[dict[str, int]]
 RECORD_COLUMNS: Final[dict[str, Any]]
 
 # why a loop returns
@@ -234,8 +236,8 @@ def reconcile(ledgers: list[Ledger]) -> None:
 def total(ledgers: list[Ledger]) -> Ledger:
     """One ledger of all their ratings: its queue is the sum of theirs."""
 
-def illegal(status: int, request: int, code: int, models: int) -> PolicyError:
-    """The error for what a policy returned: a decision, a next model, an answer to a label."""
+def illegal(status: int, request: int, code: int, models: int, failure: str | None = None) -> PolicyError:
+    """The error for what a policy returned: a decision, a next model, an answer to a label; or what it raised."""
 
 @final
 class Policy:
@@ -473,6 +475,8 @@ class Loop:
     def run(self, budget: int) -> int:
         """LOOP_PAUSED after `budget` events, LOOP_NEEDS_PAGE or LOOP_OVER."""
     def cut(self) -> None: ...
+    def failure(self) -> str | None:
+        """What a policy raised last, if one did."""
     def left(self) -> list[Page]: ...
     @property
     def counts(self) -> dict[str, int]: ...
