@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,15 +13,10 @@ from messsim.scenario import arrivals as said
 from .blocks import blocks
 from .chunk import Floats, Ints
 from .growing import Growing
-from .readers import first_bad, numbers, token_counts
-
-if TYPE_CHECKING:
-    import polars as pl
+from .readers import token_counts
+from .times import TimeForm, Times, doubts
 
 __all__ = ["TraceRows", "read_trace"]
-
-EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
-TIME = {"least": 0.0, "most": 1e12}  # seconds
 
 
 @dataclass(frozen=True)
@@ -70,19 +64,22 @@ def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> Tr
     Memory is that of the arrays: 8 bytes a time and 4 a token count, whatever else the file holds.
     """
     names = law.columns
-    times = _Times(names.time, path)
+    form = TimeForm(names.time_format, names.time_zone, "arrivals.columns.time_format")
+    times = Times(names.time, path, form, least=0.0)
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
     for before, frame in blocks(path, [names.time, *tokens]):
         times.add(frame, before)
         for column, counts in tokens.items():
             counts.add(token_counts(frame, column, path, before))
-    time_s, notes = times.seconds(), []
+    time_s = times.seconds()
+    notes = [f"{path.name}: {note}" for note in times.notes]
     found = {column: counts.array() for column, counts in tokens.items()}
     if (time_s[1:] < time_s[:-1]).any():
         notes.append(f"{path.name}: arrivals are not in order of time; they are sorted")
         order = np.argsort(time_s, kind="stable")
         time_s, found = time_s[order], {column: counts[order] for column, counts in found.items()}
     time_s -= time_s[0]
+    notes += [f"{path.name}: {note}" for note in doubts(time_s, form, dates=times.are_dates)]
     rows, first_row, file_period_s = len(time_s), 0, _period_s(time_s)
     if law.window_s is not None:
         inside = slice(*np.searchsorted(time_s, law.window_s, side="left"))
@@ -104,59 +101,6 @@ def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> Tr
         first_row,
         rows / (file_period_s * stretched) if file_period_s else None,
     )
-
-
-class _Times:
-    """A column of times, block by block: numbers are seconds, dates are kept as whole microseconds."""
-
-    def __init__(self, column: str, path: Path) -> None:
-        self._column, self._path = column, path
-        self._found: Growing | None = None
-        self._dates = False
-
-    def add(self, frame: pl.DataFrame, before: int) -> None:
-        """The next rows of the file; so many came before."""
-        import polars as pl
-
-        series, path = frame[self._column], self._path
-        if series.null_count():
-            raise first_bad(series.name, series.is_null(), "no value", EXPECTED, path, before)
-        if series.dtype == pl.String:
-            series = _dates(series, path, before)
-        dates = isinstance(series.dtype, pl.Datetime)
-        values = series.dt.epoch("us").to_numpy() if dates else numbers(frame, series.name, path, before=before, **TIME)
-        if self._found is None:
-            self._found, self._dates = Growing(np.int64 if dates else np.float64), dates
-        if dates != self._dates:
-            kinds = "a date and time", "a number"
-            expected = f"{kinds[dates]} as in the rows before"
-            raise first_bad(series.name, frame[series.name].is_not_null(), frame[series.name], expected, path, before)
-        self._found.add(values)
-
-    def seconds(self) -> Floats:
-        """Seconds: as they are, or since the first date."""
-        assert self._found is not None
-        values = self._found.array()
-        if not self._dates:
-            return values
-        values -= values.min()
-        return values * 1e-6
-
-
-def _dates(series: pl.Series, path: Path, before: int) -> pl.Series:
-    """ISO 8601 only: a day and a month in any other order may be mistaken for each other."""
-    import polars as pl
-
-    iso = series.str.contains(r"^\s*\d{4}-\d{2}-\d{2}")
-    if not iso.all():
-        raise first_bad(series.name, ~iso, series, EXPECTED, path, before)
-    try:
-        dates = series.str.to_datetime(strict=False)
-    except pl.exceptions.PolarsError:
-        dates = pl.Series([None] * len(series))  # not even the first is a date
-    if dates.null_count():
-        raise first_bad(series.name, dates.is_null(), series, EXPECTED, path, before)
-    return dates
 
 
 def _period_s(time_s: Floats) -> float:
