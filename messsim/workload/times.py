@@ -17,7 +17,7 @@ from messsim.wording import number
 from .chunk import Floats
 from .dates import Dates, local_to_utc, parse_dates
 from .growing import Growing
-from .readers import first_bad
+from .readers import as_numbers, first_bad
 
 if TYPE_CHECKING:
     import polars as pl
@@ -160,7 +160,7 @@ class Times:
             return True
         if series.dtype != pl.String:
             return False
-        return bool(_as_number(series[:1]).null_count())
+        return bool(as_numbers(series[:1]).null_count())
 
     # ---- numbers ----------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class Times:
 
         path, name = self._path, series.name
         if series.dtype == pl.String:
-            text, series = series, _as_number(series)
+            text, series = series, as_numbers(series)
             if series.null_count():
                 raise _bad(name, series.is_null(), text, EXPECTED, path, rows)
         whole = series.dtype.is_integer()
@@ -410,17 +410,6 @@ def _long(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{number(seconds / length)} {unit}"
     return f"{number(seconds)} s"
-
-
-def _as_number(series: pl.Series) -> pl.Series:
-    """Text as whole numbers if all are, else as numbers; null: none."""
-    import polars as pl
-
-    bare = series.str.strip_chars()
-    grouped = bare.str.contains(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
-    bare = bare.zip_with(~grouped.fill_null(False), bare.str.replace_all(",", ""))
-    whole = bare.cast(pl.Int64, strict=False)
-    return whole if not whole.null_count() else bare.cast(pl.Float64, strict=False)
 
 
 def _bad(
