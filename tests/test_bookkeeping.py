@@ -15,7 +15,7 @@ from messsim.study.candidates import axes_of
 from messsim.study.carrying import Carrying, quantiles_of
 from messsim.study.check import check
 from messsim.study.convergence import _quantiles
-from messsim.study.importing import LogColumns, from_log
+from messsim.logs.traces import LogColumns, from_log
 from messsim.study.plan import plan
 from messsim.study.processes import local_workers, summary_of
 from messsim.study.replicate import _all_precise

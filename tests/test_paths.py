@@ -17,7 +17,7 @@ from messsim.errors import DataError, MesssimError, OutputError, ScenarioError
 from messsim.results import Result, tally
 from messsim.scenario import dump, load, parse
 from messsim.study.explain import explain
-from messsim.study.importing import LogColumns, from_log, from_vllm, write_trace
+from messsim.logs.traces import LogColumns, from_log, from_vllm, write_trace
 from messsim.study.points import read_points
 from messsim.study.report import report
 from messsim.study.single import ENGINES

@@ -1,55 +1,93 @@
-"""``import``: a trace from what others wrote down."""
+"""``import``: a trace, or a table of outcomes, from what others wrote down."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from .base import AsJson, command, console, print_json
 from .outputs import check_out
 
-__all__ = ["import_"]
+__all__ = ["TimeFormat", "TimeZone", "import_"]
+
+TimeFormat = Annotated[
+    str,
+    typer.Option(
+        metavar="FORMAT",
+        help="Times: s, ms, us, ns, iso, or a pattern such as '%d/%m/%Y %H:%M:%S'; auto: by the column's suffix (_ms), "
+        "by the size of seconds since 1970, or dates in any common form.",
+    ),
+]
+TimeZone = Annotated[
+    str | None,
+    typer.Option(metavar="ZONE", help="Time zone of dates that name none, such as Europe/Berlin; none: UTC."),
+]
+Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="COLUMN=VALUE", help="Only such rows (also != < <= > >=); may be repeated."),
+]
 
 
 @command
 def import_(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Benchmark result (JSON), or log (CSV, JSONL, Parquet).")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="Log, trace or benchmark result (CSV, JSON, JSONL, Parquet, .gz, .zst); - for stdin."
+        ),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="TRACE", help="The trace: a new .csv, .csv.gz, .jsonl or .parquet file.")
+        Path, typer.Option(metavar="FILE", help="What is written: a new .csv, .csv.gz, .jsonl or .parquet file.")
     ],
     kind: Annotated[
-        Literal["vllm", "log"] | None,
-        typer.Option("--from", help="vllm: `vllm bench serve` with --save-detailed; none: vllm for .json, else log."),
-    ] = None,
-    time: Annotated[str, typer.Option(metavar="COLUMN", help="Column of times of a log.")] = "arrival_s",
-    time_format: Annotated[
-        Literal["auto", "s", "ms", "iso"],
-        typer.Option(help="Seconds, milliseconds, or ISO 8601; auto: ISO 8601 where it is text, else seconds."),
+        str,
+        typer.Option(
+            "--from", metavar="TOOL", help="Whose file it is (docs: reference/formats.md); log: none; auto: by its columns."
+        ),
     ] = "auto",
+    time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of times; none: lengths alone.", show_default=False)
+    ] = None,
+    time_format: TimeFormat = "auto",
+    time_zone: TimeZone = None,
     prompt_tokens: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of prompt token counts.")
-    ] = "prompt_tokens",
+        str | None, typer.Option(metavar="COLUMN", help="Column of prompt token counts; a.b for a field of a struct.")
+    ] = None,
     output_tokens: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of answer token counts.")
-    ] = "output_tokens",
+        str | None, typer.Option(metavar="COLUMN", help="Column of answer token counts.")
+    ] = None,
     tenant: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of who asked; none: not imported.")
     ] = None,
-    skip_failed: Annotated[bool, typer.Option("--skip-failed", help="Leave out rows of a log without tokens.")] = False,
+    tenants: Annotated[int, typer.Option(min=1, help="At most so many tenants; the rest are 'others'.")] = 20,
+    select: Select = None,
+    skip_failed: Annotated[
+        bool, typer.Option("--skip-failed", help="Leave out rows whose token counts are missing, 0, or no numbers.")
+    ] = False,
+    unique: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a trace from a benchmark of vLLM or a gateway's log, and say how a scenario uses it."""
+    """Make a trace from a log, a benchmark or a public trace, and say how a scenario uses it."""
+    from messsim.errors import OutputError
+    from messsim.logs.presets import PRESETS
+    from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
     from messsim.report.importing import import_summary, import_toml
-    from messsim.study.importing import LogColumns, from_log, from_vllm, write_trace
+    from messsim.workload.choosing import Chooser, conditions
+    from messsim.workload.times import TimeForm, check_form
 
     check_out(out, "file")
-    columns = LogColumns(time, prompt_tokens, output_tokens, tenant, time_format)
-    if (kind or ("vllm" if file.suffix.lower() == ".json" else "log")) == "vllm":
-        trace = from_vllm(file)
-    else:
-        trace = from_log(file, columns, skip_failed=skip_failed)
+    known = ["auto", "log", *(p.name for p in PRESETS)]
+    if kind not in known:
+        raise OutputError(f"--from {kind}: expected one of {', '.join(known)}")
+    if len(file) > 1:
+        raise OutputError(f"{len(file)} files: expected one; --outcomes joins several")
+    form = TimeForm(time_format, time_zone)
+    check_form(form)
+    chooser = Chooser(conditions(select or []), ("",) if skip_failed else (), unique)
+    columns = TraceColumns(time, prompt_tokens, output_tokens, tenant)
+    trace = read_requests(file[0], plan_reading(file[0], columns, form, chooser, kind), most_tenants=tenants)
     write_trace(trace, out)
     found = trace.summary()
     if as_json:

@@ -30,8 +30,8 @@ def replay(
     from messsim.report.replayed import replayed
     from messsim.results.directory import write_file
     from messsim.scenario.overrides import router_options
-    from messsim.study.decision_log import read_log
-    from messsim.study.replay import replay as run
+    from messsim.logs.decisions import read_log
+    from messsim.logs.replay import replay as run
 
     check_out(out, "file")
     found = run(read_log(log), alpha, seed=seed or 0, **router_options(sets or []))

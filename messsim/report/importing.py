@@ -16,8 +16,13 @@ __all__ = ["import_summary", "import_toml"]
 def import_summary(found: dict[str, Any]) -> RenderableType:
     """Counts, rate and lengths."""
     figures = grid()
-    rate = "all at once" if found["rate_rps"] is None else f"{number(found['rate_rps'])} requests/s"
-    figures.add_row("requests", f"{found['requests']:,} in {seconds(found['duration_s'])}, {rate}")
+    count, rate = f"{found['requests']:,}", found["rate_rps"]
+    if found["duration_s"] is None:
+        figures.add_row("requests", f"{count}, without times")
+    elif rate is None:
+        figures.add_row("requests", f"{count}, all at one time")
+    else:
+        figures.add_row("requests", f"{count} in {seconds(found['duration_s'])}, {number(rate)} requests/s")
     for name, key in (("prompt tokens", "prompt_tokens"), ("output tokens", "output_tokens")):
         t = found[key]
         figures.add_row(
@@ -28,8 +33,19 @@ def import_summary(found: dict[str, Any]) -> RenderableType:
 
 
 def import_toml(found: dict[str, Any], file: Path) -> str:
-    """The tables of a scenario beside the file that replays it; tenants by their share of the requests."""
-    lines = ["[arrivals]", 'kind = "trace"', f"file = {format_value(str(file))}", "", "[tokens]"]
+    """The tables of a scenario beside the file that replays it, each tenant with the rows that are theirs."""
+    name = format_value(str(file))
+    lines = []
+    if found["duration_s"] is None:
+        rate = f"{found['rate_rps']:.6g}" if found["rate_rps"] else "1.0 # requests per second: the file does not say"
+        lines += ["[arrivals]", 'kind = "poisson"', f"rate_rps = {rate}", "", "[tokens]", f"file = {name}"]
+    else:
+        lines += ["[arrivals]", 'kind = "trace"', f"file = {name}"]
+        if found["rate_rps"] is None:
+            lines += ["repeat = false"]
+        if found["tenants"]:
+            lines += ['columns = { tenant = "tenant" }']
+        lines += ["", "[tokens]"]
     lines += ['prompt = { kind = "trace" }', 'output = { kind = "trace" }']
     for tenant in found["tenants"]:
         lines += ["", "[[tenants]]", f"name = {format_value(tenant['name'])}", f"share = {tenant['share']:.6g}"]

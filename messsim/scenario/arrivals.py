@@ -62,6 +62,9 @@ class Columns(Part):
     time_zone: str | None = Field(None, description="time zone of dates that name none (IANA name); none: UTC")
     prompt_tokens: str = Field("prompt_tokens", description="column of prompt token counts")
     output_tokens: str = Field("output_tokens", description="column of answer token counts")
+    tenant: str | None = Field(
+        None, description="column of who asks, by the names in tenants; none: drawn by tenants.share"
+    )
 
 
 class Trace(Part):

@@ -21,13 +21,13 @@ from messsim.errors import DataError
 
 from .dialect import Dialect
 from .documents import Documents, is_wrapped, rows_of
-from .nested import column_of, pick, require
+from .nested import column_of, pick
 from .parquet import check_layout
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["blocks", "opened", "require", "whole"]
+__all__ = ["blocks", "opened", "schema_of", "whole"]
 
 KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, all but Parquet also with .gz or .zst"
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -73,6 +73,34 @@ def blocks(
                 raise DataError(f"has more than {MOST_ROWS:,} rows; expected a part of it", str(path))
     if rows == 0:
         raise DataError("has no rows", str(path))
+
+
+def schema_of(path: Path) -> dict[str, pl.DataType]:
+    """The columns of a file and their types, by its first rows.
+
+    Raises
+    ------
+    DataError
+        As `blocks`.
+    """
+    import polars as pl
+
+    with opened(path) as (kind, file):
+        if kind == "parquet":
+            check_layout(file)
+            return dict(pl.scan_parquet(file).collect_schema())
+        if kind == "json":
+            return dict(_json(_unpacked(file, path)).schema)
+        text = file.read(PEEK).removeprefix(BYTE_ORDER_MARK)
+        lines = text.rstrip(b"\r\n").split(b"\n")
+        if len(text) == PEEK and len(lines) > 1:
+            lines.pop()  # that may go on
+        if kind == "jsonl":
+            return dict(_jsonl(b"\n".join(lines[:FIRST_ROWS]), 0, []).schema)
+        dialect = Dialect.of(text)
+        header, rest = _header_of(dialect.without_comments(text))
+        some = b"\n".join(rest.split(b"\n")[:FIRST_ROWS]) if b'"' not in rest else b""
+        return dict(dialect.named(_csv(header + some if len(text) < PEEK else header, dialect)).schema)
 
 
 def whole(path: Path) -> pl.DataFrame:

@@ -25,6 +25,7 @@ WRAPPED = (
     "logs",
     "value",
 )
+Row = dict[str, Any]
 LISTS = ("start_times", "input_lens", "output_lens", "errors", "ttfts")  # of benchmarks that write columns as lists
 
 
@@ -90,7 +91,7 @@ def is_wrapped(value: object) -> bool:
     return isinstance(value, dict) and (_columns(value) is not None or next(_unwrapped(value), None) is not None)
 
 
-def rows_of(values: list[Any]) -> list[dict[str, Any]]:
+def rows_of(values: list[Any]) -> list[Row]:
     """The rows, a dictionary each.
 
     Raises
@@ -98,7 +99,7 @@ def rows_of(values: list[Any]) -> list[dict[str, Any]]:
     ValueError
         For an element that is no object, by its number.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for value in values:
         rows += _rows(value)
     for i, row in enumerate(rows):
@@ -119,7 +120,7 @@ def _rows(value: Any) -> list[Any]:
     return [value]
 
 
-def _unwrapped(value: dict[str, Any]) -> Iterator[list[Any]]:
+def _unwrapped(value: Row) -> Iterator[list[Any]]:
     for path in WRAPPED:
         rows = list(_at(value, path.split(".")))
         if rows and all(isinstance(row, dict) for row in rows):
@@ -137,7 +138,7 @@ def _at(value: Any, path: list[str]) -> Iterator[Any]:
         yield from _at(value[path[0]], path[1:])
 
 
-def _columns(value: dict[str, Any]) -> dict[str, list[Any]] | None:
+def _columns(value: Row) -> dict[str, list[Any]] | None:
     """The lists of a benchmark that writes its requests as columns."""
     lists = {k: value[k] for k in LISTS if isinstance(value.get(k), list) and value[k]}
     if len(lists) < 2 or "input_lens" not in lists and "output_lens" not in lists:
@@ -148,7 +149,7 @@ def _columns(value: dict[str, Any]) -> dict[str, list[Any]] | None:
     return lists
 
 
-def _named_attributes(row: dict[str, Any]) -> dict[str, Any]:
+def _named_attributes(row: Row) -> Row:
     """OpenTelemetry's attributes, a list of keys and typed values, as an object."""
     attributes = row.get("attributes")
     if not isinstance(attributes, list):

@@ -13,14 +13,14 @@ from messsim.wording import shown
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["column_of", "names_in", "pick", "require", "resolved"]
+__all__ = ["column_of", "name_missing", "names_in", "pick", "require", "resolved"]
 
 MOST_NAMED = 12  # columns of a file that an error names
 DEEPEST = 4  # structs within structs whose fields an error may suggest
 
 
-def column_of(schema: Mapping[str, Any], name: str) -> pl.Expr | None:
-    """The column of this name, else what its dotted path leads to; None: nothing.
+def column_of(schema: Mapping[str, Any], name: str, *, in_text: bool = True) -> pl.Expr | None:
+    """The column of this name, else what its dotted path leads to, `in_text` also into JSON that is text; None: nothing.
 
     A name that holds dots itself goes before a path, and a longer name before a shorter.
     """
@@ -30,6 +30,8 @@ def column_of(schema: Mapping[str, Any], name: str) -> pl.Expr | None:
     if found is None:
         return None
     head, steps = found
+    if not in_text and any(kind == "json" for kind, _ in steps):
+        return None
     column = pl.col(head)
     for kind, step in steps:
         if kind == "field":
@@ -97,7 +99,7 @@ def pick(schema: Mapping[str, Any], wanted: list[str], path: Path) -> list[pl.Ex
     names = list(dict.fromkeys(wanted))
     found = {name: column_of(schema, name) for name in names}
     if missing := [name for name in names if found[name] is None]:
-        raise DataError(_missing(list(schema), list(names_in(schema)), missing), str(path))
+        raise DataError(name_missing(list(schema), list(names_in(schema)), missing), str(path))
     return [column for column in found.values() if column is not None]
 
 
@@ -111,10 +113,11 @@ def require(have: list[str], wanted: list[str], path: Path) -> None:
     """Raises for columns that are not there, with the nearest name."""
     missing = [c for c in dict.fromkeys(wanted) if c not in have]
     if missing:
-        raise DataError(_missing(have, have, missing), str(path))
+        raise DataError(name_missing(have, have, missing), str(path))
 
 
-def _missing(columns: list[str], names: list[str], missing: list[str]) -> list[str]:
+def name_missing(columns: list[str], names: list[str], missing: list[str]) -> list[str]:
+    """A line for each column that is missing, with the nearest of the names that there are."""
     problems = []
     more = ", ..." if len(columns) > MOST_NAMED else ""
     for name in missing:

@@ -13,7 +13,7 @@ from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.routing.oracle_dual import Frontier
 from messsim.routing.tradeoff import automatic_v
 
-from .decision_log import DecisionLog
+from .decisions import DecisionLog
 
 __all__ = ["replay"]
 
