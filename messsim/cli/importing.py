@@ -67,9 +67,24 @@ def import_(
     unique: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
     ] = None,
+    outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="Make a table of outcomes of models; a FILE may be MODEL=FILE.")
+    ] = False,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Of outcomes: the column that tells prompts apart.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of outcomes: the column of models.")] = None,
+    score: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of outcomes: the column of scores.")] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="VALUE=SATISFACTION", help="What scores mean: 'pass=1,fail=0'; or grades: 1..5."),
+    ] = None,
+    filter_: Annotated[
+        str | None, typer.Option("--filter", metavar="NAME", help="Which filter of lm-evaluation-harness counts.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a trace from a log, a benchmark or a public trace, and say how a scenario uses it."""
+    """Make a trace from a log, a benchmark or a public trace, or a table of outcomes; and say how a scenario uses it."""
     from messsim.errors import OutputError
     from messsim.logs.presets import PRESETS
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
@@ -78,6 +93,12 @@ def import_(
     from messsim.workload.times import TimeForm, check_form
 
     check_out(out, "file")
+    of_outcomes = {"--prompt": prompt, "--model": model, "--score": score, "--map": map_, "--filter": filter_}
+    if outcomes:
+        _outcomes(file, out, prompt, model, score, map_ or [], filter_, as_json)
+        return
+    if given := [name for name, value in of_outcomes.items() if value]:
+        raise OutputError(f"{given[0]}: is of outcomes; expected --outcomes with it")
     known = ["auto", "log", *(p.name for p in PRESETS)]
     if kind not in known:
         raise OutputError(f"--from {kind}: expected one of {', '.join(known)}")
@@ -95,3 +116,32 @@ def import_(
     else:
         console.print(import_summary(found))
         console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(found, Path(out.name))}")
+
+
+def _outcomes(
+    files: list[Path],
+    out: Path,
+    prompt: str | None,
+    model: str | None,
+    score: str | None,
+    maps: list[str],
+    filter_: str | None,
+    as_json: bool,
+) -> None:
+    from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes, write_outcomes
+    from messsim.report.importing import outcomes_summary, outcomes_toml
+
+    values, grades = parse_map(maps)
+    paths: list[Path | tuple[str, Path]] = []
+    for file in files:
+        name, equals, path = str(file).partition("=")
+        paths.append((name, Path(path)) if equals and not file.exists() else file)
+    found = read_outcomes(paths, OutcomeOptions(prompt, model, score, values, grades, filter_))
+    write_outcomes(found, out)
+    means = {m: float(found.frame[m].mean()) for m in found.models}  # type: ignore[arg-type]
+    if as_json:
+        print_json({"file": str(out), "prompts": found.frame.height, "satisfaction": means, "notes": list(found.notes)})
+    else:
+        console.print(outcomes_summary(found.frame.height, means, found.notes))
+        toml = outcomes_toml(found.models, Path(out.name), costs=found.has_costs, tokens=found.has_tokens)
+        console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{toml}")

@@ -303,7 +303,11 @@ class _Rows:
         ones = [pl.when(pl.Series(keep)).then(pl.col(c)).otherwise(pl.lit(1)).alias(c) for c in dict.fromkeys(columns)]
         filled = frame if keep.all() else frame.with_columns(ones)
         for counts, column in zip(self._tokens, columns, strict=True):
-            counts.add(token_counts(filled, column, path, before)[keep])
+            try:
+                counts.add(token_counts(filled, column, path, before)[keep])
+            except DataError as error:
+                hint = "" if reading.chooser.tokens else "; --skip-failed leaves out rows without tokens"
+                raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
         if reading.tenant is not None:
             numbered = [
                 self._names.setdefault(t.strip() or NOBODY, len(self._names)) for t in texts(frame, reading.tenant, path)
