@@ -180,7 +180,7 @@ def test_numbers_of_a_trace_are_finite(tmp_path, value, column, expected):
     )
 
 
-ONE_TIME = "arrivals are at one time, so there is no rate; expected arrivals.rate_rps"
+ONE_TIME = "arrivals are at one time, so there is no rate; expected arrivals.rate_rps, or arrivals.repeat = false"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import typer
 from .base import AsJson, command, console, print_json
 from .outputs import check_out
 
-__all__ = ["TimeFormat", "TimeZone", "import_"]
+__all__ = ["Select", "import_"]
 
 TimeFormat = Annotated[
     str,

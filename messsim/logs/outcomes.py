@@ -24,7 +24,7 @@ from .presets import first_of
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["OutcomeOptions", "Outcomes", "parse_map", "read_outcomes", "write_outcomes"]
+__all__ = ["OutcomeOptions", "Outcomes", "parse_map", "read_outcomes", "satisfaction", "write_outcomes"]
 
 PROMPT = ("doc_id", "prompt_id", "question_id", "sample_id", "instance_id", "query_id", "global index", "global_index",
           "key", "id", "prompt", "query", "question")  # fmt: skip
@@ -236,13 +236,20 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     if missing := [wanted[key] for key, e in expressions.items() if e is None]:
         raise DataError(name_missing(frame.columns, list(names_in(frame.schema)), missing), str(path))
     long = frame.select(e.alias(key) for key, e in expressions.items() if e is not None)
-    scores = _satisfaction(long["score"], score, path, options)
+    scores = satisfaction(long["score"], score, path, options)
     long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
     return long.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in numeric).drop_nulls("score")
 
 
-def _satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOptions) -> pl.Series:
+def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOptions) -> pl.Series:
+    """Scores as satisfaction from 0 to 1: numbers, words such as pass and fail, grades, or as the options map them.
+
+    Raises
+    ------
+    DataError
+        That names the first row whose score is none of these.
+    """
     import polars as pl
 
     text = series.cast(pl.String).str.strip_chars().str.to_lowercase() if not series.dtype.is_nested() else None
