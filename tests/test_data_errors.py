@@ -154,7 +154,12 @@ NAN, INF = float("nan"), float("inf")
         ("arrival_s", [0.0, None, 1.0], "has no value in row 2", WHEN),
         ("arrival_s", ["0", "x", "1"], "has 'x' in row 2", WHEN),
         ("arrival_s", ["2023-11-16T18:15:46", "soon", "1"], "has 'soon' in row 2", DATE),
-        ("arrival_s", ["16/11/2023 18:15", "11/16/2023 18:15", "11/17/2023 18:15"], "has '16/11/2023 18:15' in row 1", DATE),
+        (
+            "arrival_s",
+            ["16/11/2023 18:15", "11/16/2023 18:15", "11/17/2023 18:15"],
+            "has '16/11/2023 18:15' in row 1",
+            DATE,
+        ),
         ("arrival_s", ["2023-13-16 18:15:00"] * 3, "has '2023-13-16 18:15:00' in row 1", DATE),
         ("arrival_s", [0.0, 1.0, -1.0], "has -1 in row 3", TIME),
         ("arrival_s", [0.0, 1e13, 1.0], "has 1e+13 in row 2", TIME),

@@ -80,7 +80,10 @@ def test_a_limit_on_concurrency_is_noted(tmp_path):
     ("changes", "said"),
     [
         ({"input_lens": "gone"}, "is not vllm bench serve, with --save-result --save-detailed: it lacks input_lens"),
-        ({"start_times": [1.0]}, "cannot be read: its lists differ in length: start_times 1, input_lens 4, output_lens"),
+        (
+            {"start_times": [1.0]},
+            "cannot be read: its lists differ in length: start_times 1, input_lens 4, output_lens",
+        ),
         ({"errors": ["x"] * 4}, "no request of it was answered"),
         ({"output_lens": [5, 0, 0, 8]}, "column 'output_lens' has 0 in row 3; expected a number, at least 1"),
         ({"input_lens": [1, 2, "x", 3]}, "column 'input_lens' has 'x' in row 3; expected a number"),
@@ -181,7 +184,7 @@ def test_rows_without_tokens_may_be_left_out(tmp_path):
     assert trace.notes == ("rows without tokens are left out: 2",)
     with pytest.raises(DataError, match="column 'in' has -6 in row 3"):
         from_log(log(tmp_path, "t,in,out\n1,2,3\n2,5,0\n4,-6,7\n"), NAMES, skip_failed=True)
-    file = log(tmp_path, "t,in,out\n1,-,3\n4,6,x\n5,6,7\n6,8,\"312\"\n")
+    file = log(tmp_path, 't,in,out\n1,-,3\n4,6,x\n5,6,7\n6,8,"312"\n')
     assert rows(from_log(file, NAMES, skip_failed=True)) == [(0.0, 6, 7), (1.0, 8, 312)]
     with pytest.raises(DataError, match="no request of it was answered"):
         from_log(log(tmp_path, "t,in,out\n1,0,3\n"), NAMES, skip_failed=True)

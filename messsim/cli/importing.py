@@ -33,7 +33,8 @@ def import_(
     file: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...", help="Log, trace or benchmark result (CSV, JSON, JSONL, Parquet, .gz, .zst); - for stdin."
+            metavar="FILE...",
+            help="Log, trace or benchmark result (CSV, JSON, JSONL, Parquet, .gz, .zst); - for stdin.",
         ),
     ],
     out: Annotated[
@@ -42,7 +43,9 @@ def import_(
     kind: Annotated[
         str,
         typer.Option(
-            "--from", metavar="TOOL", help="Whose file it is (docs: reference/formats.md); log: none; auto: by its columns."
+            "--from",
+            metavar="TOOL",
+            help="Whose file it is (docs: reference/formats.md); log: none; auto: by its columns.",
         ),
     ] = "auto",
     time: Annotated[
@@ -53,9 +56,7 @@ def import_(
     prompt_tokens: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of prompt token counts; a.b for a field of a struct.")
     ] = None,
-    output_tokens: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of answer token counts.")
-    ] = None,
+    output_tokens: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of answer token counts.")] = None,
     tenant: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of who asked; none: not imported.")
     ] = None,

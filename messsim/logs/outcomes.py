@@ -29,7 +29,18 @@ __all__ = ["OutcomeOptions", "Outcomes", "parse_map", "read_outcomes", "satisfac
 PROMPT = ("doc_id", "prompt_id", "question_id", "sample_id", "instance_id", "query_id", "global index", "global_index",
           "key", "id", "prompt", "query", "question")  # fmt: skip
 MODEL = ("model", "model_name", "model_id", "llm")
-SCORE = ("score", "label", "performance", "accuracy", "correct", "is_correct", "resolved", "rating", "acc", "exact_match")
+SCORE = (
+    "score",
+    "label",
+    "performance",
+    "accuracy",
+    "correct",
+    "is_correct",
+    "resolved",
+    "rating",
+    "acc",
+    "exact_match",
+)
 COST = ("cost", "total_cost", "spend", "cost_usd")
 PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "num_input_tokens", "token_usage.input_tokens", "usage.prompt_tokens")
 OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "num_output_tokens", "token_usage.output_tokens",
@@ -38,7 +49,9 @@ COSTS_OF = ("{model}|total_cost", "cost__{model}", "{model}.cost", "{model}_cost
 WORDS = {"true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0, "passed": 1.0, "failed": 0.0, "correct": 1.0,
          "incorrect": 0.0, "yes": 1.0, "no": 0.0, "up": 1.0, "down": 0.0, "👍": 1.0, "👎": 0.0}  # fmt: skip
 GRADES = re.compile(r"(\d+)\.\.(\d+)")
-NOT_IN_A_NAME = re.compile(r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$")
+NOT_IN_A_NAME = re.compile(
+    r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$"
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +144,11 @@ def read_outcomes(paths: Sequence[Path | tuple[str, Path]], options: OutcomeOpti
     twice = long.filter(pl.struct("prompt", "model").is_duplicated())
     if twice.height:
         prompt, model = twice["prompt"][0], twice["model"][0]
-        hint = "name the models, MODEL=FILE" if len(paths) > 1 and long["model"].n_unique() < len(paths) else "--prompt COLUMN"
+        hint = (
+            "name the models, MODEL=FILE"
+            if len(paths) > 1 and long["model"].n_unique() < len(paths)
+            else "--prompt COLUMN"
+        )
         raise DataError(f"prompt {prompt!r} has {twice.height:,} answers of {model!r}; expected one each: {hint}")
     return _joined(long, options, notes)
 
@@ -158,7 +175,9 @@ def _joined(long: pl.DataFrame, options: OutcomeOptions, notes: list[str]) -> Ou
         missing = frame.height - whole_rows.height
         notes.append(f"prompts without an answer of every model are left out: {missing:,} of {frame.height:,}")
     if whole_rows.height == 0:
-        raise DataError(f"no prompt was answered by all of {', '.join(models)}; --prompt names the column that joins them")
+        raise DataError(
+            f"no prompt was answered by all of {', '.join(models)}; --prompt names the column that joins them"
+        )
     if "prompt_tokens" in whole_rows.columns and whole_rows["prompt_tokens"].null_count():
         whole_rows = whole_rows.drop("prompt_tokens")
     costs = all(f"cost__{m}" in whole_rows.columns for m in models)
@@ -281,7 +300,9 @@ def _harness(
     if chosen not in filters:
         raise DataError(f"has no filter {chosen!r}; expected --filter {' or '.join(map(str, filters))}", str(path))
     if len(filters) > 1 and options.filter is None:
-        notes.append(f"every sample stands once a filter ({', '.join(filters)}): {chosen} is taken; --filter says another")
+        notes.append(
+            f"every sample stands once a filter ({', '.join(filters)}): {chosen} is taken; --filter says another"
+        )
     frame = frame.filter(pl.col("filter") == chosen)
     metrics = frame["metrics"][0].to_list() if "metrics" in frame.columns and frame["metrics"].dtype == pl.List else []
     score = options.score or next((m for m in metrics if m in frame.columns), None) or first_of(frame.schema, SCORE)
@@ -299,7 +320,10 @@ def _helm(frame: pl.DataFrame, path: Path, options: OutcomeOptions) -> tuple[pl.
     table = pl.DataFrame(rows, infer_schema_length=None)
     wanted = options.score or first_of(table.schema, (*SCORE, "quasi_exact_match", "prefix_exact_match", "f1_score"))
     if wanted is None or wanted not in table.columns:
-        raise DataError(f"has no statistic {wanted or 'of scores'}; it has {', '.join(table.columns[1:13])}: --score NAME", str(path))
+        raise DataError(
+            f"has no statistic {wanted or 'of scores'}; it has {', '.join(table.columns[1:13])}: --score NAME",
+            str(path),
+        )
     tokens = {"num_prompt_tokens": "prompt_tokens", "num_output_tokens": "output_tokens"}
     return table.rename({k: v for k, v in tokens.items() if k in table.columns}), wanted
 
@@ -328,7 +352,12 @@ def _swe_bench(path: Path) -> pl.DataFrame | None:
         return None
     if isinstance(report.get("resolved_ids", report.get("resolved")), list):
         resolved = report.get("resolved_ids", report.get("resolved"))
-        every = [i for k, v in report.items() if isinstance(v, list) and k.endswith(("_ids", "resolved", "generated")) for i in v]
+        every = [
+            i
+            for k, v in report.items()
+            if isinstance(v, list) and k.endswith(("_ids", "resolved", "generated"))
+            for i in v
+        ]
         names = list(dict.fromkeys([*resolved, *every]))
         return pl.DataFrame({"instance_id": names, "resolved": [n in set(resolved) for n in names]})
     if report and all(isinstance(v, dict) and "resolved" in v for v in report.values()):
@@ -341,9 +370,7 @@ def _wide_models(frame: pl.DataFrame) -> list[str]:
     import polars as pl
 
     beside = [c for c in frame.columns if any(t.format(model=c) in frame.columns for t in COSTS_OF)]
-    structs = [
-        c for c, t in frame.schema.items() if isinstance(t, pl.Struct) and "score" in {f.name for f in t.fields}
-    ]
+    structs = [c for c, t in frame.schema.items() if isinstance(t, pl.Struct) and "score" in {f.name for f in t.fields}]
     return beside or structs
 
 
@@ -354,7 +381,9 @@ def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOp
     parts = []
     for model in models:
         own = {"score": model if f"{model}.score" not in names_in(frame.schema) else f"{model}.score"}
-        own |= {"cost": found} if (found := first_of(frame.schema, tuple(t.format(model=model) for t in COSTS_OF))) else {}
+        own |= (
+            {"cost": found} if (found := first_of(frame.schema, tuple(t.format(model=model) for t in COSTS_OF))) else {}
+        )
         for key, names in (("prompt_tokens", PROMPT_TOKENS), ("output_tokens", OUTPUT_TOKENS)):
             if found := first_of(frame.schema, tuple(f"{model}.{n}" for n in names)):
                 own[key] = found
@@ -365,7 +394,9 @@ def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOp
         if key is None:
             raise DataError(name_missing(frame.columns, frame.columns, [prompt]), str(path))
         part = frame.select(key.alias("prompt_id"), *columns).with_columns(pl.lit(model).alias("model"))
-        parts.append(_rows(part, path, "model", "score", OutcomeOptions("prompt_id", None, None, options.values, options.grades)))
+        parts.append(
+            _rows(part, path, "model", "score", OutcomeOptions("prompt_id", None, None, options.values, options.grades))
+        )
     return pl.concat(parts, how="diagonal_relaxed")
 
 

@@ -40,7 +40,10 @@ NO_TIMES = "none"  # what --time says where times are not wanted
 DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
 OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens": "--output-tokens"}
 UNUSED = (
-    ("cached tokens", re.compile(r"cached?_?(tokens|hit|read|creation)|tokens_cached|hash_ids|prefix_(hash|len)", re.I)),
+    (
+        "cached tokens",
+        re.compile(r"cached?_?(tokens|hit|read|creation)|tokens_cached|hash_ids|prefix_(hash|len)", re.I),
+    ),
     ("sessions and turns", re.compile(r"session|conversation|chat_id|turn(_|$)|turn_index", re.I)),
     ("priorities", re.compile(r"priority", re.I)),
     ("reasoning tokens", re.compile(r"reasoning", re.I)),
@@ -310,7 +313,8 @@ class _Rows:
                 raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
         if reading.tenant is not None:
             numbered = [
-                self._names.setdefault(t.strip() or NOBODY, len(self._names)) for t in texts(frame, reading.tenant, path)
+                self._names.setdefault(t.strip() or NOBODY, len(self._names))
+                for t in texts(frame, reading.tenant, path)
             ]
             self._tenants.add(np.array(numbered, np.int32)[keep])
 
@@ -331,7 +335,9 @@ class _Rows:
         if self._times is not None:
             behind = int((np.diff(found["arrival_s"]) < 0).sum())
             if behind:
-                notes.append(f"rows are not in order of time ({behind:,} are earlier than the row before); they are sorted")
+                notes.append(
+                    f"rows are not in order of time ({behind:,} are earlier than the row before); they are sorted"
+                )
                 order = np.argsort(found["arrival_s"], kind="stable")
                 found = {name: values[order] for name, values in found.items()}
             notes += doubts(found["arrival_s"], self._reading.form, dates=self._times.are_dates)
@@ -357,7 +363,9 @@ def _named_tenants(rows: NDArray[np.int32], names: list[str], most: int) -> tupl
         others += "_"
     shown = [name if i in kept else others for i, name in enumerate(names)]
     share = 1.0 - counts[list(kept)].sum() / len(rows)
-    note = f"{asked:,} tenants: the {most} with the most requests are kept, the rest ({100 * share:.3g} %) are {others!r}"
+    note = (
+        f"{asked:,} tenants: the {most} with the most requests are kept, the rest ({100 * share:.3g} %) are {others!r}"
+    )
     return pl.Series(shown, dtype=pl.String).gather(rows), [f"{note}; --tenants says how many"]
 
 

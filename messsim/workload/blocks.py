@@ -44,9 +44,7 @@ WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def blocks(
-    path: Path, columns: list[str] | None, notes: list[str] | None = None
-) -> Iterator[tuple[int, pl.DataFrame]]:
+def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
     """Some columns of a file, block by block in its order; each with how many rows came before it.
 
     Columns may be dotted paths; None: all there are. What deserves a word is added to `notes`.
@@ -200,8 +198,10 @@ def _kind_within(kind: str, file: IO[bytes]) -> str:
         return kind
     start = file.read(PEEK).removeprefix(BYTE_ORDER_MARK).lstrip()
     first = start.split(b"\n", 1)[0]
-    if kind == "any" and start[:1] not in (b"{", b"[") and not any(
-        line.lstrip().startswith(b"{") for line in start.splitlines()[1:MOST_NOISE]
+    if (
+        kind == "any"
+        and start[:1] not in (b"{", b"[")
+        and not any(line.lstrip().startswith(b"{") for line in start.splitlines()[1:MOST_NOISE])
     ):
         return "csv"
     if start.startswith(b"[") and kind == "any":
@@ -240,9 +240,7 @@ def _parquet_blocks(
 # ---- text -----------------------------------------------------------------------------------------------
 
 
-def _csv_blocks(
-    file: IO[bytes], columns: list[str] | None, path: Path, _notes: list[str]
-) -> Iterator[pl.DataFrame]:
+def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, _notes: list[str]) -> Iterator[pl.DataFrame]:
     header = b""
     dialect = Dialect()
     for piece in _pieces(file, quoted=True):
@@ -260,9 +258,7 @@ def _csv_blocks(
         _csv(header, dialect)  # raises: it is empty
 
 
-def _jsonl_blocks(
-    file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]
-) -> Iterator[pl.DataFrame]:
+def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
     """A key that a block has nowhere, but the first had, has no values in it."""
     import polars as pl
 
@@ -278,9 +274,7 @@ def _jsonl_blocks(
     _note_noise(sum(noise), notes)
 
 
-def _json_blocks(
-    file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]
-) -> Iterator[pl.DataFrame]:
+def _json_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
     frame = _json(_unpacked(file, path), notes)
     wanted = frame.columns if columns is None else columns
     yield frame.select(pick(frame.schema, wanted, path))

@@ -63,7 +63,9 @@ class Condition:
         if series.dtype.is_nested() or self.value.lower() in NOTHING:
             none = series.is_null().to_numpy()
             if series.dtype == pl.String:
-                none = none | series.str.strip_chars().str.to_lowercase().is_in(list(NOTHING)).fill_null(True).to_numpy()
+                none = (
+                    none | series.str.strip_chars().str.to_lowercase().is_in(list(NOTHING)).fill_null(True).to_numpy()
+                )
             return none if self.value.lower() in NOTHING else np.zeros(len(series), bool)
         text = series.cast(pl.String).str.strip_chars()
         if series.dtype == pl.Boolean or self.value.lower() in ("true", "false"):

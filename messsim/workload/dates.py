@@ -21,9 +21,7 @@ Mask = NDArray[np.bool_]
 SECOND_NS, DAY_S = 1_000_000_000, 86_400
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # nanoseconds of later years do not fit into 64 bits
 
-CLOCK = (
-    r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\.?)?"
-)
+CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\.?)?"
 ZONE = r"(?:\s*(?P<z>[+-]\d{2}:?\d{2}|[+-]\d{2}|[A-Za-z][\w+-]*(?:/[\w+-]+)*))?(?:\s+\(?[A-Z]{1,5}\)?|\[[\w/+-]+\])?"
 END = r"(?:\s+m=[+-][\d.]+)?\s*\]?\s*$"  # Go adds its monotonic clock, Apache a bracket
 AFTER = rf"(?:(?:\s*[T,:_-]\s*|\s+){CLOCK})?{ZONE}{END}"

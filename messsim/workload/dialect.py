@@ -13,7 +13,7 @@ __all__ = ["Dialect"]
 
 SEPARATORS = b",;\t|"
 QUOTED = re.compile(rb'"[^"]*"')
-BLANK = re.compile(rb"\n(?:[ ]*\r?\n)+")
+BLANK = re.compile(rb"\n(?:[ ]*\r?\n)+|\n[ ]+$")
 
 
 @dataclass(frozen=True)

@@ -292,10 +292,13 @@ class Times:
             return dates
         pattern = self._form.format.replace(".%f", "%.f").replace(",%f", ",%f")
         try:
-            found = series.str.strip_chars().str.to_datetime(pattern, strict=False, time_unit="ns", ambiguous="earliest")
+            found = series.str.strip_chars().str.to_datetime(
+                pattern, strict=False, time_unit="ns", ambiguous="earliest"
+            )
         except pl.exceptions.PolarsError as error:
             raise DataError(
-                f"{self._form.option} = {self._form.format!r}: cannot be used: {str(error).splitlines()[0]}", str(self._path)
+                f"{self._form.option} = {self._form.format!r}: cannot be used: {str(error).splitlines()[0]}",
+                str(self._path),
             ) from None
         bad = found.is_null().to_numpy()
         zoned = isinstance(found.dtype, pl.Datetime) and found.dtype.time_zone is not None
@@ -417,4 +420,6 @@ def _bad(
 ) -> DataError:
     at = int(bad.arg_max() or 0)
     one = bad[at : at + 1]
-    return first_bad(column, one, shown if isinstance(shown, str) else shown[at : at + 1], expected, path, int(rows[at]))
+    return first_bad(
+        column, one, shown if isinstance(shown, str) else shown[at : at + 1], expected, path, int(rows[at])
+    )
