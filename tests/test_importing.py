@@ -11,8 +11,8 @@ from builders import scenario
 
 from messsim.cli import app
 from messsim.errors import DataError, OutputError
-from messsim.scenario import parse
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
+from messsim.scenario import parse
 from messsim.workload import Workload
 from messsim.workload.choosing import Chooser, conditions
 from messsim.workload.times import TimeForm

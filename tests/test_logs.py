@@ -176,7 +176,7 @@ def test_csv_in_any_dialect(tmp_path, name, text):
 def test_zstandard_without_its_package(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "zstandard", None)
     (tmp_path / "t.csv.zst").write_bytes(b"\x28\xb5\x2f\xfd00")
-    with pytest.raises(DataError, match="pip install zstandard"):
+    with pytest.raises(DataError, match=r"pip install messsim\[zstd\]"):
         read(tmp_path / "t.csv.zst", NAMES)
 
 
@@ -201,14 +201,14 @@ FILES = {
     "sglang": {"input_lens": [7], "output_lens": [3], "errors": [""], "total_output_tokens_retokenized": 3},
     "aiperf": AIPERF,
     "guidellm": {"benchmarks": [{"requests": {"successful": [GUIDE], "errored": [], "incomplete": []}}]},
-    "inference-perf": [{"start_time": 1.0, "end_time": 2.0, "info": {"input_tokens": 7, "output_tokens": 3}, "error": None}],
-    "litellm": [{"request_id": "a", "startTime": "2026-03-01 09:00:00", "prompt_tokens": 7, "completion_tokens": 3, "spend": 1}],
-    "langfuse": [{"id": "a", "traceId": "b", "startTime": "2026-03-01T09:00:00Z", "usageDetails": {"input": 7, "output": 3}}],
+    "inference-perf": [{"start_time": 1.0, "end_time": 2.0, "info": {"input_tokens": 7, "output_tokens": 3}, "error": None}],  # noqa: E501
+    "litellm": [{"request_id": "a", "startTime": "2026-03-01 09:00:00", "prompt_tokens": 7, "completion_tokens": 3, "spend": 1}],  # noqa: E501
+    "langfuse": [{"id": "a", "traceId": "b", "startTime": "2026-03-01T09:00:00Z", "usageDetails": {"input": 7, "output": 3}}],  # noqa: E501
     "helicone": [
         {"request_id": "a", "request_created_at": "2026-03-01T09:00:00Z", "response_status": 200, "prompt_tokens": 7,
          "completion_tokens": 3}
     ],
-    "openrouter": [{"generation_id": "a", "created_at": "2026-03-01 09:00:00", "tokens_prompt": 7, "tokens_completion": 3}],
+    "openrouter": [{"generation_id": "a", "created_at": "2026-03-01 09:00:00", "tokens_prompt": 7, "tokens_completion": 3}],  # noqa: E501
     "envoy": [
         {"start_time": "2025-08-28T13:25:36Z", "response_code": 200, "gen_ai.usage.input_tokens": "7",
          "gen_ai.usage.output_tokens": 3}
@@ -240,10 +240,10 @@ def test_files_of_other_tools_are_known(tmp_path, tool):
 def test_what_is_of_no_use_or_unknown_is_told(tmp_path):
     file = tmp_path / "x.jsonl"
     file.write_text('{"total_input_tokens": 600, "request_throughput": 9.6}\n')
-    with pytest.raises(DataError, match="looks like vllm bench serve without details.*--save-detailed"):
+    with pytest.raises(DataError, match=r"looks like vllm bench serve without details.*--save-detailed"):
         read(file)
     file.write_text('{"timestamp": 0, "input_length": 5, "outputs": 5}\n')
-    with pytest.raises(DataError, match="looks most like Mooncake.*lacks output_length"):
+    with pytest.raises(DataError, match=r"looks most like Mooncake.*lacks output_length"):
         read(file)
 
 
@@ -440,7 +440,7 @@ def test_a_log_with_known_propensities(tmp_path):
 def test_seconds_that_are_milliseconds_are_refused(tmp_path):
     file = tmp_path / "m.csv"
     file.write_text("clients,prompt_tokens,output_tokens,ttft_s\n1,128,64,12000\n2,128,64,13000\n")
-    with pytest.raises(DataError, match="'ttft_s' has 12000 in row 1.*name the column ttft_ms"):
+    with pytest.raises(DataError, match=r"'ttft_s' has 12000 in row 1.*name the column ttft_ms"):
         read_measurements(file, {})
     file.write_text("isl,osl,concurrency,ttft,tpot\n128,64,1,12,12\n1024,64,1,41,12\n")
     assert read_measurements(file, {}).rows.readings["ttft_s"].tolist() == [0.012, 0.041]

@@ -29,9 +29,9 @@ Values can be changed on the command line: `--set router.V=1e-3`, `--set models.
 FORMATS = """\
 # Files of other tools
 
-`messsim import FILE` knows these files by their columns, in this order; `--from NAME` insists on one, and `--from log` on
-none. This page is made from the table that it reads. Options such as `--time` and `--prompt-tokens` go before it. Where
-several names stand in a cell, versions of the tool differ, and the first that is there counts.
+`messsim import FILE` knows these files by their columns, in this order; `--from NAME` insists on one, and `--from log`
+on none. This page is made from the table that it reads. Options such as `--time` and `--prompt-tokens` go before it.
+Where several names stand in a cell, versions of the tool differ, and the first that is there counts.
 """
 
 # Laws that stand in several places are described once, under the name that their most telling member has here.
@@ -159,7 +159,7 @@ def _rows(table: Schema, path: str, schema: Schema, laws: dict[str, Schema]) -> 
 def _value(field: Schema, schema: Schema, laws: dict[str, Schema]) -> str:
     """What may be written, in a few words."""
     if "anyOf" in field or ("oneOf" in field and "discriminator" not in field):
-        forms = [f for f in field.get("anyOf", field.get("oneOf")) if f.get("type") != "null"]
+        forms = [f for f in (field["anyOf"] if "anyOf" in field else field["oneOf"]) if f.get("type") != "null"]
         return ", or ".join(dict.fromkeys(_value(f, schema, laws) for f in forms))
     if "discriminator" in field:
         return _law(field, laws)

@@ -85,7 +85,7 @@ def import_(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a trace from a log, a benchmark or a public trace, or a table of outcomes; and say how a scenario uses it."""
+    """Make a trace from a log, a benchmark or a public trace, or a table of outcomes; say how a scenario uses it."""
     from messsim.errors import OutputError
     from messsim.logs.presets import PRESETS
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace

@@ -45,12 +45,12 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Run MESS+ in shadow on a log of real decisions; what the log cannot tell is refused, with the reason."""
-    from messsim.report.replayed import replayed
-    from messsim.results.directory import write_file
-    from messsim.scenario.overrides import router_options
     from messsim.logs.decisions import DecisionColumns, read_log
     from messsim.logs.outcomes import parse_map
     from messsim.logs.replay import replay as run
+    from messsim.report.replayed import replayed
+    from messsim.results.directory import write_file
+    from messsim.scenario.overrides import router_options
     from messsim.workload.choosing import Chooser, conditions
 
     check_out(out, "file")

@@ -76,7 +76,6 @@ class OutcomeOptions:
     values: Mapping[str, float] | None = None
     grades: tuple[float, float] | None = None
     filter: str | None = None
-    only_common: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,20 +193,18 @@ def _long(path: Path, name: str | None, options: OutcomeOptions) -> tuple[pl.Dat
     """Rows of prompt, model, score and what else is known."""
     report = _swe_bench(path)
     if report is not None:
-        return _of_one(report, path, name, "resolved", options, []), []
+        return _of_one(report, "resolved", path, name, options), []
     frame = whole(path)
     if frame.height == 0:
         raise DataError("has no rows", str(path))
     notes: list[str] = []
-    if {"stats", "instance_id"} <= set(frame.columns):
-        frame, score = _helm(frame, path, options)
-        return _of_one(frame, path, name, score, options, notes), notes
-    if {"sample_id", "type", "data"} <= set(frame.columns):
-        frame, score = _openai_evals(frame, path)
-        return _of_one(frame, path, name, score, options, notes), notes
-    if {"doc_id", "filter"} <= set(frame.columns):
-        frame, score = _harness(frame, path, options, notes)
-        return _of_one(frame, path, name, score, options, notes), notes
+    columns = set(frame.columns)
+    if {"stats", "instance_id"} <= columns:
+        return _of_one(*_helm(frame, path, options), path, name, options), notes
+    if {"sample_id", "type", "data"} <= columns:
+        return _of_one(*_openai_evals(frame, path), path, name, options), notes
+    if {"doc_id", "filter"} <= columns:
+        return _of_one(*_harness(frame, path, options, notes), path, name, options), notes
     model = options.model or (None if name else first_of(frame.schema, MODEL))
     score = options.score or first_of(frame.schema, SCORE)
     if model is not None and score is not None:
@@ -215,18 +212,17 @@ def _long(path: Path, name: str | None, options: OutcomeOptions) -> tuple[pl.Dat
     models = _wide_models(frame)
     if models and name is None:
         return _wide(frame, path, models, options), notes
-    return _of_one(frame, path, name, score, options, notes), notes
+    return _of_one(frame, score, path, name, options), notes
 
 
 def _of_one(
-    frame: pl.DataFrame, path: Path, name: str | None, score: str | None, options: OutcomeOptions, notes: list[str]
+    frame: pl.DataFrame, score: str | None, path: Path, name: str | None, options: OutcomeOptions
 ) -> pl.DataFrame:
     import polars as pl
 
     own = name or _name_of(path, frame)
     if score is None:
         raise DataError(f"has no column of scores ({', '.join(SCORE[:5])}, ...); say --score COLUMN", str(path))
-    del notes
     return _rows(frame.with_columns(pl.lit(own).alias("\0model")), path, "\0model", score, options)
 
 
@@ -245,7 +241,7 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     prompt = options.prompt or first_of(frame.schema, PROMPT)
     if prompt is None:
         raise DataError(f"has no column of prompts ({', '.join(PROMPT[:5])}, ...); say --prompt COLUMN", str(path))
-    wanted = {"prompt": prompt, "model": model, "score": score}
+    wanted: dict[str, str] = {"prompt": prompt, "model": model, "score": score}
     for key, names in (("cost", COST), ("prompt_tokens", PROMPT_TOKENS), ("output_tokens", OUTPUT_TOKENS)):
         if (found := first_of(frame.schema, names)) is not None:
             wanted[key] = found
@@ -350,8 +346,8 @@ def _swe_bench(path: Path) -> pl.DataFrame | None:
         return None  # which the reader of tables says better
     if not isinstance(report, dict):
         return None
-    if isinstance(report.get("resolved_ids", report.get("resolved")), list):
-        resolved = report.get("resolved_ids", report.get("resolved"))
+    resolved = report.get("resolved_ids", report.get("resolved"))
+    if isinstance(resolved, list):
         every = [
             i
             for k, v in report.items()
@@ -380,23 +376,20 @@ def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOp
     prompt = options.prompt or first_of(frame.schema, ("sample_id", *PROMPT)) or ""
     parts = []
     for model in models:
-        own = {"score": model if f"{model}.score" not in names_in(frame.schema) else f"{model}.score"}
-        own |= (
-            {"cost": found} if (found := first_of(frame.schema, tuple(t.format(model=model) for t in COSTS_OF))) else {}
-        )
-        for key, names in (("prompt_tokens", PROMPT_TOKENS), ("output_tokens", OUTPUT_TOKENS)):
-            if found := first_of(frame.schema, tuple(f"{model}.{n}" for n in names)):
-                own[key] = found
-        if text := first_of(frame.schema, ("prompt", "query", "question")):
-            own["question"] = text
-        columns = [column_of(frame.schema, name).alias(key) for key, name in own.items()]  # type: ignore[union-attr]
+        own: dict[str, str] = {"score": f"{model}.score" if f"{model}.score" in names_in(frame.schema) else model}
+        kinds = {"cost": tuple(t.format(model=model) for t in COSTS_OF), "question": ("prompt", "query", "question")}
+        kinds |= {"prompt_tokens": tuple(f"{model}.{n}" for n in PROMPT_TOKENS)}
+        kinds |= {"output_tokens": tuple(f"{model}.{n}" for n in OUTPUT_TOKENS)}
+        for kind, names in kinds.items():
+            if (found := first_of(frame.schema, names)) is not None:
+                own[kind] = found
+        columns = [c.alias(kind) for kind, n in own.items() if (c := column_of(frame.schema, n)) is not None]
         key = column_of(frame.schema, prompt) if prompt else pl.int_range(pl.len()).cast(pl.String)
         if key is None:
             raise DataError(name_missing(frame.columns, frame.columns, [prompt]), str(path))
         part = frame.select(key.alias("prompt_id"), *columns).with_columns(pl.lit(model).alias("model"))
-        parts.append(
-            _rows(part, path, "model", "score", OutcomeOptions("prompt_id", None, None, options.values, options.grades))
-        )
+        said = OutcomeOptions("prompt_id", values=options.values, grades=options.grades)
+        parts.append(_rows(part, path, "model", "score", said))
     return pl.concat(parts, how="diagonal_relaxed")
 
 

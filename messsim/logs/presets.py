@@ -1,5 +1,7 @@
 """The files of other tools that are known by their columns: what each calls times and tokens. One row a tool."""
 
+# ruff: noqa: E501  a table, whose rows are read across
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -267,7 +267,7 @@ class _Extra:
             return
         for column, values in ((preset.clients, self.clients), (preset.rate, self.rates)):
             if column in frame.columns and frame[column].dtype.is_numeric():
-                values |= set(frame[column].drop_nulls().unique().to_list())  # type: ignore[operator]
+                values |= set(frame[column].drop_nulls().unique().to_list())
 
     @property
     def rate_rps(self) -> float | None:

@@ -66,7 +66,7 @@ def _shadow(shadow: dict[str, Any]) -> RenderableType:
         error = percent(ips["standard_error"], 2)
         table.add_row(
             "satisfied, by inverse propensity",
-            f"{percent(ips['satisfaction'], 2)}, standard error {error}, worth {ips['effective_sample_size']:,.0f} requests",
+            f"{percent(ips['satisfaction'], 2)}, error {error}, worth {ips['effective_sample_size']:,.0f} requests",
         )
     table.add_row("predictor", f"log loss {number(shadow['log_loss'])}, AUC {number(shadow['auc'])}")
     return table

@@ -191,8 +191,8 @@ def _lengths_of_text(s: Parts) -> Iterator[str]:
     for key, law in laws:
         if law.kind == "trace" and s.arrivals.kind != "trace" and s.tokens.file is None:
             yield (
-                f"{key}.kind = 'trace': expected arrivals.kind = 'trace', not {s.arrivals.kind!r}, or tokens.file, a file "
-                "of lengths"
+                f"{key}.kind = 'trace': expected arrivals.kind = 'trace', not {s.arrivals.kind!r}, or tokens.file, "
+                "a file of lengths"
             )
         if law.kind == "table" and s.satisfaction.kind != "table":
             yield f"{key}.kind = 'table': expected satisfaction.kind = 'table', not {s.satisfaction.kind!r}"

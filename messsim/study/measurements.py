@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from messsim.errors import DataError
-from messsim.workload.chunk import Floats
 from messsim.workload.choosing import Condition
+from messsim.workload.chunk import Floats
 from messsim.workload.readers import numbers, read, require, resolved
 from messsim.workload.times import UNITS
 from messsim.zoo.fitting import Iterations
@@ -128,9 +128,9 @@ def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     for reading in ("ttft", "tpot", "e2e"):
         for unit, per_second in UNITS.items():
             column = f"{reading}_{unit}"
-            if unit != "s" and column in frame.columns and f"{reading}_s" not in frame.columns:
-                if frame[column].null_count() < frame.height:
-                    found[f"{reading}_s"] = numbers(frame, column, path, least=LEAST) / per_second
+            there = column in frame.columns and frame[column].null_count() < frame.height
+            if unit != "s" and there and f"{reading}_s" not in frame.columns:
+                found[f"{reading}_s"] = numbers(frame, column, path, least=LEAST) / per_second
         if reading in frame.columns and set(PARETO) <= set(frame.columns):
             found[f"{reading}_s"] = numbers(frame, reading, path, least=LEAST) / 1e3
     return frame.with_columns(pl.Series(name, values) for name, values in found.items())

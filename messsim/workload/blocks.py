@@ -12,6 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -173,7 +174,7 @@ def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
     try:
         import zstandard
     except ImportError:
-        raise ValueError("it is packed with Zstandard; expected `pip install zstandard`, or an unpacked file") from None
+        raise ValueError("it is packed with Zstandard; expected `pip install messsim[zstd]`, or an unpacked file") from None
     return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False))
 
 
@@ -345,15 +346,15 @@ def _csv(text: bytes, dialect: Dialect, columns: list[str] | None = None) -> pl.
     """Types are those of all rows; to look at the first rows alone takes a tenth of the time and mostly gives them."""
     import polars as pl
 
-    form = {"columns": columns, "separator": dialect.separator, "decimal_comma": dialect.decimal_comma}
+    form = partial(pl.read_csv, text, columns=columns, separator=dialect.separator, decimal_comma=dialect.decimal_comma)
     try:
-        frame = pl.read_csv(text, infer_schema_length=FIRST_ROWS, **form)
+        frame = form(infer_schema_length=FIRST_ROWS)
         first = frame.head(FIRST_ROWS).select(pl.all().is_null().all())
         if frame.height <= FIRST_ROWS or not any(first.row(0)):
             return frame
     except pl.exceptions.ComputeError:
         pass
-    return pl.read_csv(text, infer_schema_length=None, **form)
+    return form(infer_schema_length=None)
 
 
 def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:

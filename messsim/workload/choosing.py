@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +56,8 @@ class Condition:
         bound = float(self.value)
         with np.errstate(invalid="ignore"):
             found = {"<": values < bound, "<=": values <= bound, ">": values > bound, ">=": values >= bound}
-        return found[self.operator]
+        holds: Mask = found[self.operator]
+        return holds
 
     def _same(self, series: pl.Series) -> Mask:
         import polars as pl
@@ -70,11 +72,10 @@ class Condition:
         text = series.cast(pl.String).str.strip_chars()
         if series.dtype == pl.Boolean or self.value.lower() in ("true", "false"):
             return (text.str.to_lowercase() == self.value.lower()).fill_null(False).to_numpy()
-        same = (text == self.value).fill_null(False).to_numpy()
-        try:
-            return same | (_numbers(series) == float(self.value))
-        except ValueError:
-            return same
+        same: Mask = (text == self.value).fill_null(False).to_numpy()
+        with contextlib.suppress(ValueError):  # a value that is no number
+            same |= _numbers(series) == float(self.value)
+        return same
 
 
 def conditions(texts: Sequence[str], option: str = "--select") -> tuple[Condition, ...]:
@@ -197,4 +198,5 @@ def _numbers(series: pl.Series) -> NDArray[np.float64]:
 
 def _has_number(series: pl.Series) -> Mask:
     values = _numbers(series)
-    return ~np.isnan(values) & (values != 0.0)
+    there: Mask = ~np.isnan(values) & (values != 0.0)
+    return there

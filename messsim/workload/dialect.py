@@ -13,7 +13,7 @@ __all__ = ["Dialect"]
 
 SEPARATORS = b",;\t|"
 QUOTED = re.compile(rb'"[^"]*"')
-BLANK = re.compile(rb"\n(?:[ ]*\r?\n)+|\n[ ]+$")
+BLANK = re.compile(rb"(?:\n[ ]*\r?)+(?=\n|$)")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Dialect:
         """Without comments, and without blank lines where these are no rows of one empty value."""
         text = self.without_comments(text)
         has_columns = self.separator.encode() in text[: 1 << 16]
-        return BLANK.sub(b"\n", text) if has_columns and b'"' not in text else text
+        return BLANK.sub(b"", text) if has_columns and b'"' not in text else text
 
     def named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame, its columns' names without spaces around them."""

@@ -141,8 +141,11 @@ def _at(value: Any, path: list[str]) -> Iterator[Any]:
 def _columns(value: Row) -> dict[str, list[Any]] | None:
     """The lists of a benchmark that writes its requests as columns."""
     lists = {k: value[k] for k in LISTS if isinstance(value.get(k), list) and value[k]}
-    if len(lists) < 2 or "input_lens" not in lists and "output_lens" not in lists:
+    if len(lists) < 2 or ("input_lens" not in lists and "output_lens" not in lists):
         return None
+    for k in LISTS:
+        if value.get(k) and not isinstance(value[k], list):
+            raise ValueError(f"{k}: expected a list, not {type(value[k]).__name__}")
     if len({len(v) for v in lists.values()}) > 1:
         sizes = ", ".join(f"{k} {len(v)}" for k, v in lists.items())
         raise ValueError(f"its lists differ in length: {sizes}")

@@ -20,7 +20,7 @@ DEEPEST = 4  # structs within structs whose fields an error may suggest
 
 
 def column_of(schema: Mapping[str, Any], name: str, *, in_text: bool = True) -> pl.Expr | None:
-    """The column of this name, else what its dotted path leads to, `in_text` also into JSON that is text; None: nothing.
+    """The column of this name, else what its dotted path leads to; None: nothing. `in_text`: also into JSON as text.
 
     A name that holds dots itself goes before a path, and a longer name before a shorter.
     """

@@ -280,9 +280,9 @@ class Times:
 
         n, none = len(series), np.zeros(len(series), bool)
         if series.dtype in (pl.Date, pl.Datetime):
-            zoned = isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None
-            ns = series.cast(pl.Datetime("ns", series.dtype.time_zone if zoned else None)).dt.epoch("ns").to_numpy()
-            return Dates(ns, None, none, none, np.full(n, not zoned))
+            zone = series.dtype.time_zone if isinstance(series.dtype, pl.Datetime) else None
+            ns = series.cast(pl.Datetime("ns", zone)).dt.epoch("ns").to_numpy()
+            return Dates(ns, None, none, none, np.full(n, zone is None))
         series = series.cast(pl.String)
         if "%" not in self._form.format:
             dates = parse_dates(series)
@@ -326,7 +326,7 @@ class Times:
         assert self._values is not None
         values = self._values.array()
         if not self._dates:
-            seconds = values if self._per_second == 1 else values / self._per_second
+            seconds: Floats = values if self._per_second == 1 else values / self._per_second
             if self._unit_from == "name" and self._per_second > 1 and len(values) > 1:
                 self._doubt_the_name(values)
             return seconds
@@ -366,8 +366,8 @@ class Times:
     def _note_clock(self, seconds: Floats) -> None:
         if self._twice and self._form.zone:
             self.notes.append(
-                f"{self._twice:,} times come twice in {self._form.zone}, where daylight saving ends: the first is meant "
-                "until the clock goes back"
+                f"{self._twice:,} times come twice in {self._form.zone}, where daylight saving ends: the first is "
+                "meant until the clock goes back"
             )
         if not self._local or self._form.zone is not None or len(seconds) < 2:
             return
@@ -375,7 +375,8 @@ class Times:
         back = int(np.argmin(steps))
         if -3660 <= steps[back] <= -1800:
             self.notes.append(
-                f"column {self._column!r} goes back by {-steps[back]:,.0f} s behind row {back + 1}: if daylight saving ended, "
+                f"column {self._column!r} goes back by {-steps[back]:,.0f} s behind row {back + 1}: if daylight saving "
+                "ended, "
                 f"{self._form.zone_option} such as Europe/Berlin puts it right"
             )
 
@@ -393,7 +394,8 @@ def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
         finer = next((u for u, k in UNITS.items() if k > 1 and rate * k >= LIKELY_RPS), None)
         if finer is not None:
             notes.append(
-                f"{number(rate)} requests/s over {_long(span_s)} is slow for a server; if times are {NAMES[finer]}, it is "
+                f"{number(rate)} requests/s over {_long(span_s)} is slow for a server; if times are {NAMES[finer]}, it "
+                "is "
                 f"{number(rate * UNITS[finer])}/s: {form.option} {finer}"
             )
     elif rate > FASTEST_RPS and not dates:

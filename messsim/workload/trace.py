@@ -34,7 +34,8 @@ class TraceRows:
     """The trace's rows in order of time, from 0 s on.
 
     `period_s` is what a repetition adds: the span and one mean gap. Token columns are None unless asked.
-    `tenant` is who asks, by place in the scenario's tenants, where the trace says so. `file` names it, `file_rows` are all its rows, and `first_row` is the first of them in order of time that is here;
+    `tenant` is who asks, by place in the scenario's tenants, where the trace says so. `file` names it, `file_rows` are
+    all its rows, and `first_row` is the first of them in order of time that is here;
     `file_rate_rps` is the mean rate of all of them, stretched as these are.
     """
 
@@ -114,8 +115,8 @@ class _Tenants:
                 row = places.index(-1)
                 known = ", ".join(list(self._places)[:MOST_NAMED])
                 raise DataError(
-                    f"column {column!r} has {names[row]!r} in row {before + row + 1}, which is no tenant; expected one of "
-                    f"{known}, or a tenant named {OTHERS!r} for all that are none",
+                    f"column {column!r} has {names[row]!r} in row {before + row + 1}, which is no tenant; expected one "
+                    f"of {known}, or a tenant named {OTHERS!r} for all that are none",
                     str(self._path),
                 )
             self.found.add(np.array(places, np.int32))
