@@ -36,8 +36,8 @@ def said():
 @pytest.fixture(scope="module")
 def compared(said, tmp_path_factory):
     out = tmp_path_factory.mktemp("compared") / "out"
-    found, rows = compare(said, ["mess+", "random", "largest", "oracle"], 3, workers=1)
-    write_comparison(out, said, found, rows, workers=1)
+    found, _ = compare(said, ["mess+", "random", "largest", "oracle"], 3, out=out, workers=1)
+    write_comparison(out, said, found, workers=1)
     return out
 
 
@@ -168,7 +168,7 @@ def test_a_comparison_of_another_version_is_named(compared, tmp_path):
         report(tmp_path)
 
 
-def test_a_browser_draws_both(opened, compared, swept):  # noqa: F811
+def test_a_browser_draws_both(opened, compared, swept):
     for directory, width in ((compared, 1280), (swept, 390)):
         shown = opened(report(directory), width=width)
         assert shown.heard == []

@@ -1,5 +1,6 @@
 """``compare``: policies on the same requests."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from .base import (
     AsJson,
+    On,
+    RayAddress,
     Requests,
     ScenarioFile,
     Seed,
@@ -16,7 +19,7 @@ from .base import (
     load,
     stderr,
 )
-from .outputs import check_out, hand_over
+from .outputs import hand_over, tell_leftovers
 
 __all__ = ["compare"]
 
@@ -33,11 +36,14 @@ def compare(
     requests: Requests = None,
     seed: Seed = None,
     sets: Sets = None,
+    on: On = "local",
+    ray_address: RayAddress = None,
     workers: Workers = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Write results.parquet, comparison.json, a CSV and a picture to a new directory."
+            metavar="DIR",
+            help="Write runs, comparison.json, a CSV and a picture; one that stopped goes on there.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -47,16 +53,18 @@ def compare(
     from messsim.report.progress import runs_bar
     from messsim.study.compare import compare as run_all
     from messsim.study.comparison_files import write_comparison
+    from messsim.study.workers import workers_on
 
-    check_out(out)
+    tell_leftovers(out)
     said = load(scenario, sets, requests=requests, seed=seed)
     names = [name.strip() for name in policies.split(",") if name.strip()]
-    with runs_bar(stderr, said.name) as told:
-        found, rows = run_all(said, names, seeds, workers=workers, told=told)
-    hand_over(
-        found,
-        lambda: comparison_tables(found),
-        as_json,
-        out,
-        lambda target: write_comparison(target, said, found, rows, workers=workers),
-    )
+    with workers_on(on, workers, ray_address) as many:
+        with runs_bar(stderr, said.name) as on_progress:
+            found, _ = run_all(said, names, seeds, out=out, workers=nullcontext(many), on_progress=on_progress)
+        hand_over(
+            found,
+            lambda: comparison_tables(found),
+            as_json,
+            out,
+            lambda target: write_comparison(target, said, found, workers=nullcontext(many)),
+        )

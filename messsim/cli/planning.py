@@ -7,6 +7,8 @@ import typer
 
 from .base import (
     AsJson,
+    On,
+    RayAddress,
     Requests,
     Requires,
     ScenarioFile,
@@ -21,7 +23,7 @@ from .base import (
     stderr,
 )
 from .outputs import tell_leftovers
-from .sweeping import On, RayAddress, as_given
+from .sweeping import as_given
 
 __all__ = ["plan"]
 
@@ -64,7 +66,7 @@ def plan(
     said = load(scenario, sets, requests=requests, seed=seed)
     axes = axes_of(said, replicas or [], gpus or [])
     tell_leftovers(out)
-    with runs_bar(stderr, said.name) as progress:
+    with runs_bar(stderr, said.name) as on_progress:
         found = find(
             said,
             axes,
@@ -73,7 +75,7 @@ def plan(
             seeds=seeds,
             out=out,
             workers=workers_on(on, workers, ray_address),
-            progress=progress,
+            on_progress=on_progress,
         )
     if as_json:
         print_json(found)

@@ -10,7 +10,7 @@ from messsim.scenario import Scenario
 from messsim.version import __version__
 
 from .candidates import Axis
-from .plan_runs import Runs
+from .plan_runs import CandidateRuns
 from .search import MOST_CHECKS, Search
 from .verdicts import FAILED, MET, overall, values_of, verdict_of
 
@@ -23,7 +23,7 @@ def plan_told(
     base: Scenario,
     axes: Sequence[Axis],
     search: Search,
-    runs: Runs,
+    runs: CandidateRuns,
     wanted: Sequence[Requirement],
     objective: str,
 ) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def plan_told(
 
 
 def _candidate(
-    axes: Sequence[Axis], search: Search, runs: Runs, wanted: Sequence[Requirement], i: int
+    axes: Sequence[Axis], search: Search, runs: CandidateRuns, wanted: Sequence[Requirement], i: int
 ) -> dict[str, Any]:
     rows, c = runs.of(i, runs.seeds), search.candidates[i]
     verdicts = [verdict_of(r, rows) for r in wanted]
