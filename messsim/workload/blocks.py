@@ -174,7 +174,7 @@ def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
     try:
         import zstandard
     except ImportError:
-        raise ValueError("it is packed with Zstandard; expected `pip install messsim[zstd]`, or an unpacked file") from None
+        raise ValueError("it is packed with Zstandard; expected `pip install messsim[zstd]`, or it unpacked") from None
     return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False))
 
 
