@@ -60,9 +60,8 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
     -------
     dict
         `kind` (``"all outcomes"``, ``"random"``, ``"propensities"``, ``"one outcome"``), `logged` (the router that
-        wrote it),        `mess_plus`, `shadow` (what MESS+ would have decided), `refused` (what is asked in vain,
-        and why),
-        `unanswered` (rows without a model, left out), `notes`.
+        wrote it), `mess_plus`, `shadow` (what MESS+ would have decided), `refused` (what is asked in vain,
+        and why), `unanswered` (rows without a model, left out), `notes`.
     """
     if options.get("V", "auto") == "auto":
         options |= {"V": automatic_v(log.costs.mean(axis=1).tolist())}
