@@ -15,6 +15,9 @@ def checklist(found: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [_headline(found)]
     parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
     parts += [_promise(p, len(found["promises"]) > 1) for p in found["promises"]]
+    if found["rent_usd_per_hour"] is not None:
+        fixed = ", whatever the router does: only another fleet costs less" if found["cost_fixed"] else ""
+        parts.append(Text(f"rent: {number(found['rent_usd_per_hour'], 'USD')} an hour{fixed}"))
     parts += [Text(), _models(found)]
     if found["pools"]:
         parts += [Text(), _pools(found)]

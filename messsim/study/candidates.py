@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from messsim.errors import ScenarioError
+from messsim.results.rent import rent_usd_per_hour
 from messsim.scenario import Scenario
 from messsim.scenario.fleet import Pool
 from messsim.zoo import UnknownProfile, find_profile
@@ -196,7 +197,6 @@ def usd_per_hour(scenario: Scenario) -> float:
         If the price of a GPU is missing, or a pool is an API.
     """
     prices = scenario.cost.usd_per_gpu_hour
-    total = 0.0
     for pool in scenario.fleet:
         gpu = pool.gpu or "GPU"
         if pool.kind == "api":
@@ -206,5 +206,4 @@ def usd_per_hour(scenario: Scenario) -> float:
                 f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPUs of pool {pool.name}, "
                 f"such as --set cost.usd_per_gpu_hour.{gpu}=2.5, or --objective energy"
             )
-        total += prices[gpu] * pool.tp * pool.replicas
-    return total
+    return rent_usd_per_hour(scenario) or 0.0

@@ -9,6 +9,7 @@ from messsim.engines import Setup, prepare
 from messsim.engines.capacity import saturation_rps
 from messsim.engines.cluster import UNLIMITED_TOKENS, PoolPlan
 from messsim.results import Tally, summarise
+from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.results.summary import peak_rss_mib
 from messsim.results.verdict import falls_short
 from messsim.routing.mixing import best_single
@@ -46,6 +47,8 @@ def check(scenario: Scenario) -> dict[str, Any]:
         "scenario": scenario.name,
         "policy": setup.policy.name,
         "cost_unit": scenario.cost.unit,
+        "rent_usd_per_hour": rent_usd_per_hour(scenario),
+        "cost_fixed": fixed_cost(scenario),
         "requests": total,
         "rate_rps": rates and rates.mean_rps,
         "peak_rate_rps": rates and rates.peak_rps,

@@ -7,6 +7,7 @@ from typing import Any
 from messsim.errors import MesssimError, ScenarioError
 from messsim.results.figures import figures
 from messsim.results.intervals import Interval, paired_difference, replication_interval
+from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.routing import find
 from messsim.scenario import Scenario
 
@@ -103,6 +104,9 @@ def compare(
         "scenario": scenario.name,
         "alpha": flat[0]["sla.alpha"],
         "cost_unit": scenario.cost.unit,
+        "rent_usd_per_hour": rent_usd_per_hour(scenario),
+        "cost_fixed": fixed_cost(scenario),
+        "gpus": sum(p.tp * p.replicas for p in scenario.fleet if p.kind == "gpu"),
         "seed": scenario.seed,
         "replications": seeds,
         "models": names,
