@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 
 from .screen import Text
 from .tables import Fitting, number, percent, seconds
+from .worth import bounds_of, sentences_of
 
 __all__ = ["checklist"]
 
@@ -22,6 +23,7 @@ def checklist(found: dict[str, Any]) -> RenderableType:
     if found["pools"]:
         parts += [Text(), _pools(found)]
         parts += [_stability(p) for p in found["pools"] if p["peak_load"] is not None and p["peak_load"] >= 0.9]
+    parts += [Text(), *_worth(found)]
     expect = found["expect"]
     if expect["wall_s"] is not None:
         parts.append(
@@ -79,6 +81,15 @@ def _pools(found: dict[str, Any]) -> RenderableType:
             "measured" if p["energy_measured"] else "assumed",
         )
     return table
+
+
+def _worth(found: dict[str, Any]) -> list[RenderableType]:
+    """Can a router pay here?"""
+    table = Fitting(("who chooses", f"at least, {found['cost_unit']}/request"))
+    for row in bounds_of(found["worth"]):
+        table.add_row(*row)
+    first, *rest = sentences_of(found["worth"], found["pools"])
+    return [Text(first, style="bold"), table, *(Text(sentence) for sentence in rest)]
 
 
 def _stability(pool: dict[str, Any]) -> Text:
