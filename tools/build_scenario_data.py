@@ -193,7 +193,9 @@ def read_tasks(data: Path) -> pl.DataFrame:
         pl.col("prompt_tokens_estimate").alias("prompt_tokens"),
     ).hstack(source.select(pl.col("^feature__.*$").cast(pl.Float32)))
     if table.height != TASK_ROWS or sum(table.null_count().row(0)) or table["task"].n_unique() != 13:
-        raise ValueError(f"unexpected tasks: {table.height} rows, {table['task'].n_unique()} tasks, or a value is missing")
+        raise ValueError(
+            f"unexpected tasks: {table.height} rows, {table['task'].n_unique()} tasks, or a value is missing"
+        )
     return table
 
 

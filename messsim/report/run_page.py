@@ -92,7 +92,9 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: dict[str, Any] | Non
         Section("answers", "Who answered?", figures=[FIGURES["answers"](run, marks)]),
     ]
     if worth is not None:
-        bounds = Table("Least cost of an answer, by what whoever chooses knows", ["who chooses", "at least"], bounds_of(worth))
+        bounds = Table(
+            "Least cost of an answer, by what whoever chooses knows", ["who chooses", "at least"], bounds_of(worth)
+        )
         told = ". ".join(_capital(s) for s in sentences_of(worth, [])) + "."
         sections.append(Section("worth", "Can routing pay here?", told, tables=[bounds]))
     if len(summary["tenants"]) > 1:

@@ -23,7 +23,9 @@ def bounds_of(found: dict[str, Any]) -> list[list[str]]:
 def sentences_of(found: dict[str, Any], pools: list[dict[str, Any]]) -> list[str]:
     """What routing can save, what is in its way, and the cheapest change that would help."""
     told = [_savings(found)]
-    told += [f"{d['model']} is dominated: {d['by']} satisfies no less often, at no more cost" for d in found["dominated"]]
+    told += [
+        f"{d['model']} is dominated: {d['by']} satisfies no less often, at no more cost" for d in found["dominated"]
+    ]
     thin = [p for p in pools if p["thin"]]
     told += [
         f"pool {p['name']} runs {p['batch']:.2g} sequences at once where it is busy: below {p['few']:g} a request pays "
@@ -44,7 +46,9 @@ def _savings(found: dict[str, Any]) -> str:
         if found["features_save"] is not None
         else f"what features would save is not known: {found['no_features'] or 'they do not reach the promise'}"
     )
-    return f"routing can save at most {percent(most, 0)} of the best choice made beforehand, {of_which} (expected costs)"
+    return (
+        f"routing can save at most {percent(most, 0)} of the best choice made beforehand, {of_which} (expected costs)"
+    )
 
 
 def _change(found: dict[str, Any], thin: list[dict[str, Any]]) -> str | None:

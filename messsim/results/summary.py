@@ -158,6 +158,7 @@ def _cost(scenario: Scenario, outcome: Outcome, tally: Tally, oracle: Oracle) ->
         "usd_per_million_tokens": _usd_per_million(scenario, outcome, total, tally.output_tokens + tally.prompt_tokens),
         "rent_usd_per_hour": rent_usd_per_hour(scenario),
         "fixed": fixed_cost(scenario),
+        "gpus": sum(p.gpus * p.replicas for p in outcome.pools) if outcome.pools else None,
     }
 
 

@@ -15,7 +15,7 @@ from .oracles import oracles_beside
 from .processes import Workers, in_processes, local_workers, summary_of
 from .rows import Row, row_of
 
-__all__ = ["FIGURES", "ORACLES", "compare", "frontier"]
+__all__ = ["FIGURES", "ORACLES", "check_policies", "compare", "frontier", "with_policy"]
 
 ORACLES = ("oracle", "statistical-oracle")
 CLOSE = 2e-3  # a clairvoyant who satisfies this much less than asked could not do what was asked
@@ -81,7 +81,7 @@ def compare(
     SimulationError
         If a run cannot go on.
     """
-    _check(policies, seeds)
+    check_policies(policies, seeds)
     tasks = [
         (with_policy(scenario, p).changed(replication=r), p not in ORACLES) for r in range(seeds) for p in policies
     ]
@@ -143,7 +143,8 @@ def with_policy(scenario: Scenario, policy: str) -> Scenario:
     return scenario.changed(router=scenario.router.model_copy(update={"policy": policy}))
 
 
-def _check(policies: Sequence[str], seeds: int) -> None:
+def check_policies(policies: Sequence[str], seeds: int) -> None:
+    """Raises a ScenarioError for policies that are unknown or named twice, or too few replications."""
     if not policies:
         raise ScenarioError("--policies: names no policy; expected some, separated by commas")
     for policy in policies:

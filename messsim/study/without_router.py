@@ -3,7 +3,7 @@
 from typing import Any
 
 from messsim.engines import prepare
-from messsim.errors import MesssimError, ScenarioError
+from messsim.errors import MesssimError
 from messsim.results import Tally, summarise
 from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.scenario import Scenario
