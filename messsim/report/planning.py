@@ -89,8 +89,8 @@ def _counts(found: dict[str, Any]) -> Text:
     lines = [
         f"{c['simulated']:,} of {c['candidates']:,} clusters simulated, {found['replications']} replications each on "
         f"the same requests{rest}",
-        f"a requirement on satisfaction is met where {found['kept_share']:.0%} of the replications keep to it, any other "
-        f"only if its whole {100 * found['level']:.0f} % interval does",
+        f"a requirement on satisfaction is met where {found['kept_share']:.0%} of the replications keep to it, "
+        f"any other only if its whole {100 * found['level']:.0f} % interval does",
     ]
     return Text("\n".join(lines), style="dim")
 

@@ -1,13 +1,13 @@
 """Models and pools that an override leaves out: those with ``replicas = 0``."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 __all__ = ["without_empty_pools"]
 
 
 def without_empty_pools(data: dict[str, Any]) -> dict[str, Any]:
-    """A scenario's data without pools of no replicas, without models that then have none, and without words on those."""
-    models, pools = data.get("models"), data.get("pools", [])
+    """A scenario's data without pools of no replicas, models that then have none, and what is said of those."""
+    models, pools = data.get("models", []), data.get("pools", [])
     if not _tables(models) or not _tables(pools):
         return data
     staying = [p for p in pools if not _empty(p)]
@@ -26,7 +26,7 @@ def without_empty_pools(data: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _tables(value: Any) -> bool:
+def _tables(value: Any) -> TypeGuard[list[dict[str, Any]]]:
     return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
 
 

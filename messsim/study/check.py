@@ -37,9 +37,10 @@ def check(scenario: Scenario) -> dict[str, Any]:
         All means are over the requests that the run will have, phases and repetitions of files included.
         `models`: mean satisfaction and known cost. `promises`: alpha against the best model and against a
         router that always knows who is right. `pools`: requests a second that each can sustain, and its load: on
-        average and, as `peak_load`, in the busiest minute; `batch`, how many sequences it runs at once while it is busy,
-        and `thin`, whether these are fewer than 8. `worth`: what routing can save, see `messsim.study.worth`. `problems`: why the study cannot work, promises out of reach
-        and pools whose load is over 1. `expect`: wall seconds and peak MiB.
+        average and, as `peak_load`, in the busiest minute; `batch`, how many sequences it runs at once while it is
+        busy, and `thin`, whether these are fewer than 8. `worth`: what routing can save (`messsim.study.worth`).
+        `problems`: why the study cannot work, promises out of reach and pools whose load is over 1. `expect`: wall
+        seconds and peak MiB.
     """
     setup = prepare(scenario)
     scenario = setup.scenario
@@ -92,7 +93,7 @@ def _probe(setup: Setup) -> tuple[dict[str, Any], float, list[float | None]]:
 
 
 def _batch(served: list[RecordChunk], outcome: Outcome, model: int) -> float | None:
-    """Sequences that a busy replica of a model runs at once, in the mean until the last arrival; None if none is busy."""
+    """Sequences that a busy replica of a model runs at once, in the mean until the last arrival, if any is busy."""
     until_s = outcome.last_arrival_s
     pools = [p for p in outcome.pools if p.model == model]
     busy_s = sum((p.utilization or 0.0) * p.replicas * until_s for p in pools)

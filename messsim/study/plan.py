@@ -57,7 +57,8 @@ def plan(
     Every candidate faces the same requests (common random numbers). A requirement on satisfaction is met where it holds
     in a share of the replications, by default 0.9: what a router keeps it keeps barely, and an interval of the mean
     would straddle the promise for ever. Any other is met only if the whole 95 % interval over replications keeps to
-    it, failed only if the whole interval does not, and uncertain otherwise; each requirement is judged by itself. How evaluations are spared, and how that is checked: `messsim.study.search`.
+    it, failed only if the whole interval does not, and uncertain otherwise; each requirement is judged by itself. How
+    evaluations are spared, and how that is checked: `messsim.study.search`.
 
     Parameters
     ----------
