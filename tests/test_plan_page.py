@@ -5,7 +5,7 @@ import json
 import pytest
 from builders import model, scenario
 from runs import EVIL
-from test_page import Elements, browser, opened  # noqa: F401  (fixtures)
+from test_page import Elements
 
 from messsim.errors import OutputError
 from messsim.scenario import parse

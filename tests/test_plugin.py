@@ -119,15 +119,15 @@ def test_an_illegal_model_stops_the_run(tmp_path):
         ("import no_such_module\n", ScenarioError, "cannot be loaded: ModuleNotFoundError"),
         (
             f"{HEAD}def decide(request, satisfied):\n    return 0\n{BUILD}",
-            PolicyError,
+            ScenarioError,
             r"decide takes satisfied; expected any of request, step",
         ),
         (
             f"{HEAD}def decide({ARGUMENTS}):\n    if step < 0:\n        raise ValueError\n    return 0\n{BUILD}",
-            PolicyError,
+            ScenarioError,
             "decide raises in its line 3; a compiled function cannot",
         ),
-        (f"{HEAD}def decide({ARGUMENTS}):\n    return open('x')\n{BUILD}", PolicyError, "cannot be compiled"),
+        (f"{HEAD}def decide({ARGUMENTS}):\n    return open('x')\n{BUILD}", ScenarioError, "cannot be compiled"),
     ],
 )
 def test_a_file_that_is_no_policy_is_refused(tmp_path, text, error, said):

@@ -75,7 +75,8 @@ def test_no_number_is_no_model(tmp_path, value):
 def test_whatever_fails_in_the_other_functions_is_told(tmp_path, role, arguments, body, said):
     plan = "2097152" if role == "finish" else "1048576"  # PLAN_CHAIN, PLAN_ALL
     text = f"{HEAD}def decide(request):\n    return {plan}\n\ndef other({arguments}):\n    {body}\n\n"
-    stops(tmp_path, text + BUILD.replace("decide,", f"decide, {role}=other,"), said)
+    error = PolicyError if "raised" in said or "goes on" in said else ScenarioError
+    stops(tmp_path, text + BUILD.replace("decide,", f"decide, {role}=other,"), said, error)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_whatever_fails_in_the_other_functions_is_told(tmp_path, role, arguments
     ],
 )
 def test_what_can_be_seen_before_the_run_is_refused_before_it(tmp_path, body, said):
-    stops(tmp_path, f"{HEAD}def decide(models, scores, params):\n    {body}\n{BUILD}", said)
+    stops(tmp_path, f"{HEAD}def decide(models, scores, params):\n    {body}\n{BUILD}", said, ScenarioError)
 
 
 def test_a_number_of_any_kind_that_is_whole_is_a_model(tmp_path):

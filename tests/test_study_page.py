@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from builders import model, scenario
 from runs import EVIL
-from test_page import Elements, browser, opened  # noqa: F401  (fixtures)
+from test_page import Elements
 
 from messsim.errors import OutputError, SimulationError
 from messsim.results.intervals import replication_interval

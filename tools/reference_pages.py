@@ -67,8 +67,8 @@ _EXITS = """
 | --- | --- |
 | 0 | done |
 | 1 | a run could not go on, or a check did not pass |
-| 2 | bad input: the message names file, key, value and what was expected; nothing is written |
-| 130 | interrupted; nothing is written |
+| 2 | bad input, or nowhere to write: the message names file, key, value and what was expected |
+| 130, 143, 129 | ended by Ctrl-C, SIGTERM or SIGHUP; nothing is left behind |
 """
 
 
@@ -127,8 +127,8 @@ def _rows(table: Schema, path: str, schema: Schema, laws: dict[str, Schema]) -> 
 
 def _value(field: Schema, schema: Schema, laws: dict[str, Schema]) -> str:
     """What may be written, in a few words."""
-    if "anyOf" in field:
-        forms = [f for f in field["anyOf"] if f.get("type") != "null"]
+    if "anyOf" in field or ("oneOf" in field and "discriminator" not in field):
+        forms = [f for f in field.get("anyOf", field.get("oneOf")) if f.get("type") != "null"]
         return ", or ".join(dict.fromkeys(_value(f, schema, laws) for f in forms))
     if "discriminator" in field:
         return _law(field, laws)

@@ -111,10 +111,8 @@ def build(router: Router, models: int, features: int, folder: Path | None = None
     Raises
     ------
     ScenarioError
-        If nobody knows the policy, its file cannot be loaded, its `build` fails or returns none, or a
-        ``[router.NAME]`` table has an option that is none.
-    PolicyError
-        If a policy of the user's own cannot be compiled.
+        If nobody knows the policy, its file cannot be loaded, its `build` fails or returns none, one of its functions
+        cannot be compiled, or a ``[router.NAME]`` table has an option that is none.
     """
     options = options_for(router)
     if router.policy in POLICIES:

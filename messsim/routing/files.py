@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from messsim import _core
-from messsim.errors import MesssimError, ScenarioError
+from messsim.errors import MesssimError, PolicyError, ScenarioError
 from messsim.scenario.routing import Router
 
 from .contract import Build, Knowledge, Policy, Prepare
@@ -66,12 +66,13 @@ def built_by(build: Build, where: Path | str, options: Router, models: int, feat
     Raises
     ------
     ScenarioError
-        If it raises, ends Python, or returns no policy.
-    PolicyError
-        If one of the policy's functions cannot be compiled.
+        If it raises, ends Python, returns no policy, or one of the policy's functions cannot be compiled.
     """
-    with _told(f"router.policy: build of {where} failed", where):
-        policy: object = build(options, models, features)
+    try:
+        with _told(f"router.policy: build of {where} failed", where):
+            policy: object = build(options, models, features)
+    except PolicyError as error:
+        raise ScenarioError(f"router.policy: {where}: {error}") from None
     if not isinstance(policy, Policy):
         raise ScenarioError(
             f"router.policy: build of {where} returned {_short(policy)}; expected a Policy, as compile_policy makes it"

@@ -97,6 +97,7 @@ def explain(
             "expected --run-policy (run_policy=True in Python) if you trust that file"
         )
     record = _record(result, path, request)
+    scenario = scenario.changed(engine="simpy")
     # a closed loop's later requests hang on earlier answers only, and a later attempt on requests in between
     if scenario.arrivals.kind != "closed" and record["attempts"] == 1:
         scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
