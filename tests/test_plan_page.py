@@ -112,7 +112,7 @@ def test_a_damaged_plan_is_named(met, tmp_path, damage, said):
         report(tmp_path)
 
 
-def test_a_browser_draws_every_requirement(opened, met):  # noqa: F811
+def test_a_browser_draws_every_requirement(opened, met):
     out, found = met
     shown = opened(report(out), width=390)
     assert shown.heard == []

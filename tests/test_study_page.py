@@ -168,7 +168,7 @@ def test_a_comparison_of_another_version_is_named(compared, tmp_path):
         report(tmp_path)
 
 
-def test_a_browser_draws_both(opened, compared, swept):  # noqa: F811
+def test_a_browser_draws_both(opened, compared, swept):
     for directory, width in ((compared, 1280), (swept, 390)):
         shown = opened(report(directory), width=width)
         assert shown.heard == []
