@@ -25,6 +25,7 @@ from messsim.study.without_router import MOST_REQUESTS, without_router
 from messsim.study.worth import worth
 
 MODELS = [model("small", 0.5), model("large", 0.8)]
+PRICED = [m | {"cost_per_request": c} for m, c in zip(MODELS, (10.0, 100.0), strict=True)]
 
 
 def printed(*args) -> str:
@@ -90,7 +91,7 @@ def test_rent_is_stated_and_fixed_where_all_is_rented():
 
 def test_bounds_fall_with_what_is_known():
     pytest.importorskip("sklearn")
-    found = worth(prepare(shipped(requests=6_000)))
+    found = worth(prepare(shipped(requests=6_000, models=PRICED)))
     order = [found["best_single"]["per_request"], found["static_mix"], found["own_cost"], found["features"]]
     order += [found["clairvoyant"]]
     assert None not in order
@@ -100,8 +101,8 @@ def test_bounds_fall_with_what_is_known():
 
 def test_features_without_signal_save_no_more_than_costs_do():
     pytest.importorskip("sklearn")
-    blind = worth(prepare(shipped(requests=6_000, features={"signal": 0.0})))
-    seeing = worth(prepare(shipped(requests=6_000, features={"signal": 1.0})))
+    blind = worth(prepare(shipped(requests=6_000, models=PRICED, features={"signal": 0.0})))
+    seeing = worth(prepare(shipped(requests=6_000, models=PRICED, features={"signal": 1.0})))
     assert blind["features_save"] < blind["own_cost_saves"] + 0.05
     assert seeing["features_save"] > blind["features_save"] + 0.1
 
@@ -113,7 +114,8 @@ def test_dominated_models_are_named():
 
 
 def test_batch_is_how_many_a_busy_replica_runs_at_once():
-    calm = check(shipped(arrivals={"kind": "poisson", "rate_rps": 0.01}, requests=200))
+    arrivals = {"kind": "poisson", "rate_rps": 0.01}
+    calm = check(shipped(arrivals=arrivals, requests=200, router={"policy": "random"}))
     for pool in calm["pools"]:
         assert pool["batch"] == pytest.approx(1.0, abs=0.05)
         assert pool["thin"]
