@@ -5,6 +5,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 # No fast-math and no contraction to FMA: every machine returns the same bits. The two -fno flags
 # only drop errno and floating-point exception flags, which nothing reads, so that loops vectorise.
@@ -22,10 +23,25 @@ core = Extension(
     extra_link_args=["-flto", *os.environ.get("MESSSIM_LDFLAGS", "").split()],
 )
 
+
+class WithChallenge(build_py):
+    """What is built has the scenarios of ``messsim challenge`` too, which an installed package looks for."""
+
+    def run(self) -> None:
+        """Builds the package, then lays the scenarios beside it."""
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib) / "messsim" / "challenge"
+            self.mkpath(str(target))
+            for scenario in sorted(Path("scenarios/challenge").glob("*.toml")):
+                self.copy_file(str(scenario), str(target / scenario.name))
+
+
 setup(
+    cmdclass={"build_py": WithChallenge},
     ext_modules=cythonize(
         [core],
         language_level=3,
         compiler_directives={"boundscheck": False, "wraparound": False, "cdivision": True},
-    )
+    ),
 )

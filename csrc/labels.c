@@ -22,6 +22,14 @@ static double label_of(const ms_loop *loop, ms_open *open, int32_t model, double
                          : ms_open_labels(open, loop->config.models, loop->config.uniforms)[model];
 }
 
+int ms_labels_hears(const ms_loop *loop, ms_open *open, int32_t model)
+{
+    if (!open->rated || model != open->seen) {
+        return 0;
+    }
+    return open->at_once ? !open->silent : !isnan(label_of(loop, open, model, 0.0));
+}
+
 void ms_labels_keep(const ms_loop *loop, ms_open *open)
 {
     const ms_page *page = open->page;
@@ -92,13 +100,13 @@ int ms_labels_give(ms_loop *loop, ms_open *open, int32_t model)
     if (model == open->seen) {
         ms_ledger_rate(&loop->instances.delivered[open->tenant], satisfied);
     }
-    if (model == open->seen && open->rated) {
+    if (ms_labels_hears(loop, open, model)) {
         const int64_t code = ms_brain_rate(open->brain, open->request, model, open->tenant, label);
         if (code < 0) {
             return ms_loop_illegal(loop, open->request, code, MS_ERR_LABEL);
         }
     }
-    if (open->lesson != NULL) {
+    if (open->lesson != NULL && (model == open->seen || !loop->config.one_sided)) {
         open->lesson[loop->config.features + model] = label;
     }
     return ms_labels_miss(loop, open); /* one fewer is to come */
@@ -117,7 +125,7 @@ int ms_labels_send(ms_loop *loop, ms_open *open, int32_t model)
 {
     const double delay_s = loop->config.keeps_delays ? ms_open_delays(open, loop->config.models)[model] : 0.0;
     const double time_s = loop->now_s + delay_s;
-    if (open->rated && model == open->seen && time_s <= loop->config.horizon_s) {
+    if (time_s <= loop->config.horizon_s && ms_labels_hears(loop, open, model)) {
         open->feedback_s = time_s;
     }
     open->labels_under_way++;
@@ -158,7 +166,7 @@ static void answer_at_once(ms_loop *loop, ms_open *open, int32_t model)
     if (model == open->seen) {
         open->status = MS_COMPLETED;
         open->start_s = open->first_token_s = open->finish_s = loop->now_s;
-        open->feedback_s = open->rated ? loop->now_s : open->feedback_s;
+        open->feedback_s = ms_labels_hears(loop, open, model) ? loop->now_s : open->feedback_s;
     }
 }
 

@@ -15,6 +15,9 @@ void ms_labels_keep(const ms_loop *loop, ms_open *open);
 int ms_labels_begin_lesson(ms_loop *loop, ms_open *open);
 void ms_labels_end_lesson(const ms_loop *loop, ms_open *open);
 
+/* Whether the router hears what the user says of a copy: the one they saw, if they say anything. */
+int ms_labels_hears(const ms_loop *loop, ms_open *open, int32_t model);
+
 /* The label of a copy is in (unrated requests have one too, which only the simulator sees). */
 int ms_labels_give(ms_loop *loop, ms_open *open, int32_t model);
 

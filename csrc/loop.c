@@ -339,7 +339,7 @@ static int finished(ms_loop *self, ms_job *job)
     }
     if (!open->at_once) {
         TRY(ms_labels_send(self, open, model));
-    } else if (open->rated && model == open->seen) {
+    } else if (ms_labels_hears(self, open, model)) {
         open->feedback_s = open->arrival_s;
     }
     if (model == open->seen) {
@@ -362,7 +362,7 @@ static int lose(ms_loop *self, ms_job *job, int rejected)
     if (model == open->seen) {
         saw(open, job);
         TRY(ms_clients_get_none(self, open, rejected ? MS_REJECTED : MS_LOST));
-        self->labels_of_lost += !rejected && open->rated && open->at_once;
+        self->labels_of_lost += !rejected && open->at_once && ms_labels_hears(self, open, model);
     }
     if (rejected || !open->at_once) {
         TRY(ms_labels_miss(self, open));
@@ -506,6 +506,7 @@ static int begin(ms_loop *self, ms_brain *brain, ms_page *page, int64_t i, int64
     open->explored_before = before != NULL && (before->explored || before->explored_before);
     open->rated = page->feedback_uniform == NULL || page->feedback_uniform[i] < self->config.feedback_probability;
     open->at_once = !self->config.keeps_delays && !(plan & MS_PLAN_CHAIN);
+    open->silent = open->at_once && self->config.raters_err && isnan(page->labels[seen * page->n + i]);
     open->arrival_s = before != NULL ? before->arrival_s : self->now_s;
     open->queue = queue;
     open->score = brain->predictor != NULL ? brain->scores[seen] : NAN;

@@ -44,7 +44,8 @@ typedef struct ms_loop_config {
     int32_t uniforms;            /* of the policy, per request */
     int32_t learns_every_answer;
     int32_t keeps_delays;        /* labels come late */
-    int32_t raters_err;          /* labels are not the satisfaction */
+    int32_t raters_err;          /* labels are not the satisfaction; NaN: the user says nothing */
+    int32_t one_sided;           /* only the answer that the user sees is rated */
     int64_t max_waiting;         /* < 0: nobody is turned away */
     double feedback_probability;
     double horizon_s;            /* infinite: run until all is done */

@@ -72,6 +72,7 @@ typedef struct ms_open {
     uint8_t explored;
     uint8_t rated;
     uint8_t at_once;    /* labels are in before the next request is routed */
+    uint8_t silent;     /* at once: the user says nothing of the answer that they see */
     uint8_t explored_before; /* by an earlier attempt */
     uint8_t gone;       /* its client has given up */
     uint8_t answered;   /* its client does not wait any more */

@@ -409,6 +409,7 @@ cdef extern from "loop.h" nogil:
         int32_t learns_every_answer
         int32_t keeps_delays
         int32_t raters_err
+        int32_t one_sided
         int64_t max_waiting
         double feedback_probability
         double horizon_s

@@ -1291,7 +1291,7 @@ cdef class Loop:
         c.reference, c.in_usd, c.needs_loads = config["reference"], config["in_usd"], config["needs_loads"]
         c.needs_features, c.uniforms = config["needs_features"], config["uniforms"]
         c.learns_every_answer, c.keeps_delays = config["learns_every_answer"], config["keeps_delays"]
-        c.raters_err = config["raters_err"]
+        c.raters_err, c.one_sided = config["raters_err"], config["one_sided"]
         c.max_waiting, c.feedback_probability = config["max_waiting"], config["feedback_probability"]
         c.horizon_s, c.length, c.clients = config["horizon_s"], config["length"], config["clients"]
         c.think_s, c.think_is_exponential = config["think_s"], config["think_is_exponential"]

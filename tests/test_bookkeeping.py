@@ -61,7 +61,7 @@ def failing(monkeypatch):
 
 def test_failed_runs_of_a_sweep_are_counted_once(failing, tmp_path):
     points, told = [{"router.V": 1e-3}, {"router.V": 1e-1}], []
-    more = {"seeds": 3, "out": tmp_path / "o", "progress": lambda done, total: told.append((done, total))}
+    more = {"seeds": 3, "out": tmp_path / "o", "on_progress": lambda done, total: told.append((done, total))}
     found = sweep(parse(scenario()), points, workers=local_workers(1), **more)
     assert told == [(k, 6) for k in range(7)]
     assert (found["computed"], found["resumed"], len(found["failures"])) == (5, 0, 1)

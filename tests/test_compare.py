@@ -14,6 +14,7 @@ from builders import COEFFICIENTS, model, scenario
 from numpy.testing import assert_allclose
 from rich.console import Console
 
+import messsim.study.compare as compare_module
 from messsim.errors import PolicyError, ScenarioError
 from messsim.report.comparison import comparison_csv, comparison_tables
 from messsim.results.intervals import paired_difference, replication_interval
@@ -160,13 +161,16 @@ def test_processes_change_nothing(found):
 
 def test_files_are_whole_and_hold_the_same(found, tmp_path):
     comparison, rows = found
-    write_comparison(tmp_path / "out", said(), comparison, rows, workers=1)
+    assert compare(said(), POLICIES, 3, out=tmp_path / "out", workers=1) == found
+    write_comparison(tmp_path / "out", said(), comparison, workers=1)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "comparison.csv",
         "comparison.json",
         "cost-satisfaction.svg",
         "results.parquet",
+        "rows.jsonl",
         "scenario.toml",
+        "study.json",
     ]
     whole = json.loads((tmp_path / "out" / "comparison.json").read_text())
     assert {k: v for k, v in whole.items() if k != "frontier"} == comparison
@@ -178,6 +182,32 @@ def test_files_are_whole_and_hold_the_same(found, tmp_path):
     svg = (tmp_path / "out" / "cost-satisfaction.svg").read_text()
     assert svg.startswith("<svg")
     assert "best-single" in svg
+
+
+def test_a_comparison_goes_on_where_it_stopped(found, tmp_path, monkeypatch):
+    measured, made = compare_module._measured, []
+
+    def stop(task):
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        made.append(task)
+        return measured(task)
+
+    monkeypatch.setattr(compare_module, "_measured", stop)
+    with pytest.raises(KeyboardInterrupt, match=r"^interrupted; 4 of \d+ runs are kept"):
+        compare(said(), POLICIES, 3, out=tmp_path / "out", workers=1)
+    assert pl.read_parquet(tmp_path / "out" / "results.parquet").height == 4
+    monkeypatch.setattr(compare_module, "_measured", lambda task: made.append(task) or measured(task))
+    again, rows = compare(said(), POLICIES, 3, out=tmp_path / "out", workers=1)
+    assert json.dumps(again) == json.dumps(found[0])
+    assert rows == found[1]
+    assert len(made) == 3 * len(POLICIES)
+
+
+def test_what_cannot_be_run_leaves_no_directory(tmp_path):
+    with pytest.raises(ScenarioError, match=r"nobody\.py"):
+        compare(said(), ["nobody.py", "random"], 1, out=tmp_path / "out", workers=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

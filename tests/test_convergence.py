@@ -139,16 +139,16 @@ def test_the_summary_says_what_the_runs_did(study, runs):
 
 def test_processes_change_nothing(said, study):
     told = []
-    again = converge(said, 7, workers=2, told=lambda done, total: told.append((done, total)))
+    again = converge(said, 7, workers=2, on_progress=lambda done, total: told.append((done, total)))
     assert again.summary == study.summary
     assert again.curves.equals(study.curves)
     assert again.rows.equals(study.rows)
-    assert told == [(k, 7) for k in range(1, 8)]
+    assert told == [(k, 7) for k in range(8)]
 
 
 def test_runs_of_different_lengths(tmp_path):
     said = parse(scenario(requests=None, horizon_s=30.0))
-    found = converge(said, 3, workers=1)
+    found = converge(said, 3, out=tmp_path / "out", workers=1)
     runs = found.curves["runs"]
     assert runs[0] == 3
     assert runs[-1] < 3
@@ -169,7 +169,7 @@ def test_runs_of_different_lengths(tmp_path):
 )
 def test_scenarios_that_leave_something_out_have_a_page(tmp_path, changes):
     said = parse(scenario(**changes))
-    assert write_convergence(tmp_path / "out", said, converge(said, 2, workers=1)) == []
+    assert write_convergence(tmp_path / "out", said, converge(said, 2, out=tmp_path / "out", workers=1)) == []
     assert "Promise kept in" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
@@ -184,6 +184,7 @@ def test_one_run_says_nothing_of_chance(said):
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory, said, study):
     out = tmp_path_factory.mktemp("converged") / "out"
+    assert converge(said, 7, out=out, workers=1).summary == study.summary
     assert write_convergence(out, said, study) == []
     return out
 
@@ -249,7 +250,8 @@ def test_the_command(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("SLA of 60.00 % satisfying answers kept in ")
     assert done.stdout.endswith(f"written to {tmp_path / 'out'}\n")
-    names = ["convergence.json", "curves.parquet", "report.html", "results.parquet", "scenario.toml"]
+    names = ["convergence.json", "curves.parquet", "report.html", "results.parquet", "rows.jsonl"]
+    names += ["scenario.toml", "study.json"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
     printed = json.loads(here("converge", file, "--seeds", 3, "--json", "--workers", 1).stdout)
     assert printed == json.loads((tmp_path / "out" / "convergence.json").read_text())

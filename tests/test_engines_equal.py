@@ -17,7 +17,17 @@ from messsim.routing import POLICIES
 from messsim.scenario import Scenario, dump, parse
 
 share = st.floats(0.05, 0.95).map(lambda x: round(x, 3))
-raters = st.sampled_from([{}, {}, {"false_positive": 0.3}, {"false_positive": 0.1, "false_negative": 0.5}])
+raters = st.sampled_from(
+    [
+        {},
+        {},
+        {"false_positive": 0.3},
+        {"false_positive": 0.1, "false_negative": 0.5},
+        {"satisfied_rate": 0.0},
+        {"satisfied_rate": 0.5, "false_negative": 0.2},
+        {"one_sided": True},
+    ]
+)
 instances = st.sampled_from(
     [{}, {}, {"instances": 2, "reconcile_s": 2.5}, {"instances": 3, "reconcile_s": 0.25}, {"instances": 11}]
 )

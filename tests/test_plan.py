@@ -305,12 +305,12 @@ def test_a_plan_goes_on_where_it_stopped(tmp_path, monkeypatch):
     first = planned(out=tmp_path / "o")
     rows = pl.read_parquet(tmp_path / "o" / "results.parquet")
     assert {'models."small".replicas', "latency_s_ttft_p95"} <= set(rows.columns)
-    monkeypatch.setattr(plan_runs, "_row", None)
+    monkeypatch.setattr("messsim.study.plan.row_at", None)
     assert planned(out=tmp_path / "o") == first
 
 
 def test_an_interrupted_plan_keeps_its_runs(tmp_path, monkeypatch):
-    row, done = plan_runs._row, []
+    row, done = plan_runs.row_at, []
 
     def stop(task):
         if len(done) == 4:
@@ -318,11 +318,11 @@ def test_an_interrupted_plan_keeps_its_runs(tmp_path, monkeypatch):
         done.append(task)
         return row(task)
 
-    monkeypatch.setattr(plan_runs, "_row", stop)
+    monkeypatch.setattr("messsim.study.plan.row_at", stop)
     with pytest.raises(KeyboardInterrupt, match=r"^interrupted; 4 runs are kept"):
         planned(out=tmp_path / "o")
     assert pl.read_parquet(tmp_path / "o" / "results.parquet").height == 4
-    monkeypatch.setattr(plan_runs, "_row", row)
+    monkeypatch.setattr("messsim.study.plan.row_at", row)
     assert planned(out=tmp_path / "o") == planned()
 
 

@@ -75,3 +75,41 @@ def test_there_is_no_certificate_where_raters_err(engine):
     verdict = "".join(str(c) for part in run_summary(summary, []).renderables for c in getattr(part, "columns", [part]))
     assert run(scenario(), engine).summary["sla"]["certificate"] is not None
     assert "raters err" in verdict
+
+
+# ---- who says anything ------------------------------------------------------------------------------------
+
+
+def test_satisfied_users_rate_as_often_as_said():
+    r = drawn(satisfied_rate=0.3)
+    silent = np.isnan(r.labels)
+    assert not silent[r.satisfied == 0].any()
+    heard = 1.0 - silent[r.satisfied == 1].mean()
+    assert abs(heard - 0.3) < 4 * np.sqrt(0.3 * 0.7 / (r.satisfied == 1).sum())
+    np.testing.assert_array_equal(r.labels[~silent], r.satisfied[~silent])
+
+
+@pytest.mark.parametrize("delay", ["immediate", 1.0])
+def test_only_complaints_are_heard(engine, delay):
+    r = run(scenario(requests=200, feedback={"satisfied_rate": 0.0, "delay": delay}), engine)
+    bad = r.records.satisfied == 0
+    assert 20 < bad.sum() < 180
+    np.testing.assert_array_equal(~np.isnan(r.records.feedback_s), bad)
+    (tenant,) = r.outcome.tenants
+    assert (tenant.rated, tenant.rated_satisfied, tenant.delivered) == (bad.sum(), 0, 200)
+    assert r.summary["sla"]["certificate"] is None
+
+
+@pytest.mark.parametrize("delay", ["immediate", 1.0])
+def test_one_sided_ratings_teach_of_the_answer_that_was_seen_alone(engine, delay):
+    """All requests explore and `large` is the reference: of `small` nothing is ever learnt."""
+    said = {"requests": 100, "router": {"c": 1.0, "kappa": 0.0}, "features": {"dimensions": 1}}
+    seen = {}
+    for one_sided in (False, True):
+        r = run(scenario(feedback={"one_sided": one_sided, "delay": delay}, **said), engine)
+        assert r.summary["requests"]["explored"] == 100
+        scores = np.empty((2, 1))
+        r.setup.policy.predictor.score(np.zeros((1, 1)), scores, 0, 1)
+        seen[one_sided] = scores[:, 0]
+    assert seen[True][0] == 0.5 != seen[False][0]
+    assert seen[True][1] == seen[False][1] > 0.6

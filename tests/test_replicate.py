@@ -10,13 +10,13 @@ from test_cli import here, refused, write
 from messsim.errors import ScenarioError
 from messsim.results import replication_interval
 from messsim.scenario import parse
-from messsim.study.processes import in_order, in_processes, summary_of
+from messsim.study.processes import in_order, in_processes, summary_at, summary_of
 from messsim.study.replicate import Plan, plan_of, replicate
 
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    monkeypatch.setattr("messsim.study.processes.cores", lambda: 1)
+    monkeypatch.setattr("messsim.study.runs.local.cores", lambda: 1)
 
 
 SMALL = parse(scenario(requests=300))
@@ -62,11 +62,11 @@ def test_figures_that_some_replications_lack_are_averaged_over_the_others():
 def test_it_stops_when_all_that_is_asked_is_precise():
     seen = []
     plan = Plan(100, 0.025, ("sla.satisfaction", "cost.per_request"))
-    found, rows = replicate(SMALL, plan, told=lambda done, most: seen.append((done, most)))
+    found, rows = replicate(SMALL, plan, on_progress=lambda done, most: seen.append((done, most)))
     n = found["replications"]
     assert found["precise"] is True
     assert 10 < n < 100
-    assert seen == [(k, 100) for k in range(1, n + 1)]
+    assert seen == [(k, 100) for k in range(n + 1)]
 
     def precise(k: int) -> bool:
         intervals = [replication_interval([r[c] for r in rows[:k]]) for c in ("sla_satisfaction", "cost_per_request")]
@@ -157,7 +157,29 @@ def test_the_command_in_json_and_to_a_directory(file, tmp_path):
     table = pl.read_csv(out / "replications.csv")
     assert table.filter(figure="sla.satisfaction")["mean"].item() == found["figures"]["sla.satisfaction"]["mean"]
     assert (out / "scenario.toml").is_file()
-    assert "exists already" in refused(here("replicate", file, "--out", out))
+    assert here("replicate", file, "--seeds", "3", "--out", out).returncode == 0
+    assert pl.read_parquet(out / "results.parquet")["replication"].to_list() == [0, 1, 2]
+    assert "differs in its scenario" in refused(here("replicate", file, "--seed", "9", "--out", out))
+    (tmp_path / "other").mkdir()
+    assert "exists already" in refused(here("replicate", file, "--out", tmp_path / "other"))
+
+
+def test_it_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    made = []
+
+    def stop(task):
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(task)
+        return summary_at(task)
+
+    monkeypatch.setattr("messsim.study.replicate.summary_at", stop)
+    with pytest.raises(KeyboardInterrupt, match=r"^interrupted; 3 runs are kept"):
+        replicate(SMALL, Plan(5), out=tmp_path / "out")
+    assert pl.read_parquet(tmp_path / "out" / "results.parquet").height == 3
+    monkeypatch.setattr("messsim.study.replicate.summary_at", lambda task: made.append(task) or summary_at(task))
+    assert replicate(SMALL, Plan(5), out=tmp_path / "out") == replicate(SMALL, Plan(5))
+    assert [task[0].replication for task in made[:5]] == [0, 1, 2, 3, 4]
 
 
 def test_an_unknown_figure_is_told_before_anything_runs(file):

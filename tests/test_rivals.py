@@ -311,6 +311,124 @@ def test_a_doubted_answer_costs_its_time_and_its_place(engine):
     assert (done.records.exploration_cost > 0).tolist() == asked_both.tolist()
 
 
+# ---- stated shares and thresholds -------------------------------------------------------------------------
+
+
+def test_a_static_mix_may_be_stated():
+    policy = built("static-mix", alphas=[0.7, 0.9], mix=[1.0, 0.0, 2.0, 1.0])
+    for tenant in (0, 1):
+        chosen = [decide(policy, uniforms=(0.0, u), tenant=tenant) for u in (0.0, 0.24, 0.26, 0.74, 0.76, 1 - 1e-9)]
+        assert chosen == [0, 0, 2, 2, 3, 3]
+    assert "mean_satisfaction" not in policy.needs
+    with pytest.raises(ScenarioError, match=r"router.mix = \[0.5, 0.5\]: expected 4 shares"):
+        built("static-mix", mix=[0.5, 0.5])
+    with pytest.raises(ValueError, match="expected a share above 0"):
+        Router(mix=[0.0, 0.0])
+
+
+def test_a_stated_threshold_is_on_the_probability_of_a_win():
+    policy = built("threshold", requests=1000.0, calibration=0.1, threshold=0.6)
+    assert decide(policy, step=50) == PLAN_ALL
+    for w, s in ((0.3, 0.4), (0.4, 0.4), (0.4, 0.45), (0.2, 0.9), (0.5, 0.59), (0.5, 0.61)):
+        wins = s * (1 - w) / (s * (1 - w) + w * (1 - s))
+        for step in (51, 5000):
+            assert decide(policy, step=step, scores=[w, 0.5, 0.5, s]) == (3 if wins >= 0.6 else 0)
+
+
+# ---- length-only, route-balance, multi-factor, pareto-floor ----------------------------------------------------
+
+
+def test_length_only_knows_costs_and_its_own_means():
+    policy = built("length-only", eta=0.3)
+    ratings = {m: [1.0] for m in range(4)}
+    chance, chosen = np.random.default_rng(6), set()
+    for _ in range(300):
+        queue, costs = chance.exponential(20.0), np.array(COSTS) * chance.random() * 3
+        value = costs / np.mean(COSTS) - 0.3 * queue * np.array([np.mean(r) for r in ratings.values()])
+        asked = decide(policy, queue=queue, costs=costs, scores=chance.random(4))
+        assert asked == np.argmin(value)
+        label = float(chance.random() < SATISFACTION[asked])
+        policy.kernel.rated(0, asked, 0.7, label, queue)
+        ratings[asked].append(label)
+        chosen.add(asked)
+    assert len(chosen) >= 3
+
+
+def test_route_balance_adds_up_quality_latency_and_cost():
+    weights = {"quality": 3.0, "latency": 1.0, "cost": 1.0, "load": 9.0}
+    policy = built("route-balance", requests=1000.0, calibration=0.1, weights=weights)
+    assert [decide(policy, step=t) for t in (1, 100)] == [PLAN_ALL, PLAN_ALL]
+    chance, chosen = np.random.default_rng(7), set()
+    for _ in range(300):
+        scores, loads, costs = chance.random(4), chance.exponential(1.5, 4), chance.exponential(5.0, 4)
+        costs[chance.integers(4)] = math.inf
+        there = np.isfinite(costs)
+        latency = np.array([2.0, 3.0, 5.0, 7.0]) * np.maximum(1.0, loads)
+        value = 0.6 * scores - 0.2 * latency / latency[there].max() - 0.2 * costs / costs[there].max()
+        asked = decide(policy, step=101, scores=scores, loads=loads, costs=costs)
+        assert asked == np.argmax(np.where(there, value, -math.inf))
+        chosen.add(asked)
+    assert chosen == {0, 1, 2, 3}
+
+
+def test_multi_factor_scales_each_factor_over_the_models():
+    policy = built("multi-factor", weights={"quality": 4.0, "latency": 2.0, "cost": 2.0, "load": 2.0})
+    chance, chosen = np.random.default_rng(8), set()
+    for trial in range(300):
+        loads, costs = chance.exponential(1.5, 4) * (trial % 5 > 0), chance.exponential(5.0, 4)
+        costs[chance.integers(4)] = math.inf
+        there = np.isfinite(costs)
+
+        def scaled(x, there=there):
+            low, high = x[there].min(), x[there].max()
+            return (x - low) / (high - low) if high > low else np.full(4, 0.5)
+
+        latency = np.array([2.0, 3.0, 5.0, 7.0]) * np.maximum(1.0, loads)
+        value = 0.4 * scaled(np.array(SATISFACTION))
+        for factor in (latency, costs, loads):
+            value = value + 0.2 * (1.0 - scaled(factor))
+        asked = decide(policy, loads=loads, costs=costs)
+        assert asked == np.argmax(np.where(there, value, -math.inf))
+        chosen.add(asked)
+    assert len(chosen) >= 3
+
+
+def test_a_weight_is_needed():
+    with pytest.raises(ValueError, match="expected one above 0"):
+        Router(weights={"quality": 0.0, "latency": 0.0, "cost": 0.0})
+
+
+def test_pareto_floor_forgets_and_paces():
+    alphas, gamma, width = [0.7, 0.5], 0.9, 0.3
+    policy = built("pareto-floor", features=2, alphas=alphas, forgetting=gamma, width=width, ridge=0.5)
+    chance, chosen = np.random.default_rng(9), set()
+    design, response = np.stack([np.eye(3) * 0.5] * 4), np.zeros((4, 3))
+    lesson, asked_at, ema, price = np.zeros(4), np.zeros(4), list(alphas), [0.0, 0.0]
+    for t in range(1, 400):
+        x, tenant = chance.normal(size=2), int(chance.integers(2))
+        whole = np.append(x, 1.0)
+        mean = np.array([whole @ np.linalg.solve(a, b) for a, b in zip(design, response, strict=True)])
+        variance = np.array([whole @ np.linalg.solve(a, whole) for a in design])
+        variance *= np.minimum(200.0, gamma ** -(t - np.maximum(lesson, asked_at)))
+        bound = np.clip(mean + width * np.sqrt(variance), 0.0, 1.0)
+        asked = decide(policy, features=x, tenant=tenant, alpha=alphas[tenant])
+        assert asked == np.argmin(np.array(COSTS) / 10.0 - price[tenant] * bound)
+        asked_at[asked] = t
+        label = float(chance.random() < SATISFACTION[asked])
+        labels = np.full(4, np.nan)
+        labels[asked] = label
+        discount = max(1 / 200, gamma ** (t - lesson[asked]))
+        design[asked] = discount * design[asked] + np.outer(whole, whole)
+        response[asked] = discount * response[asked] + label * whole
+        lesson[asked] = t
+        policy.kernel.learn(0, x, labels, tenant)
+        policy.kernel.rated(0, asked, alphas[tenant], label, 0.0, tenant)
+        ema[tenant] = 0.95 * ema[tenant] + 0.05 * label
+        price[tenant] = max(0.0, price[tenant] + 0.05 * (1.0 - ema[tenant] / alphas[tenant]))
+        chosen.add(asked)
+    assert len(chosen) >= 3
+
+
 # ---- oracles ----------------------------------------------------------------------------------------------
 
 
@@ -400,4 +518,5 @@ def test_a_policy_is_told_only_what_it_declares():
         "static-mix",
         "educated-guess",
         "threshold",
+        "multi-factor",
     }

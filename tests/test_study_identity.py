@@ -79,10 +79,10 @@ def test_a_study_of_a_policy_is_that_of_its_helpers(tmp_path):
     (tmp_path / "helper.py").write_text("K = 0\n")
     (tmp_path / "own.py").write_text("import helper\nfrom messsim.routing.simple import random as build\n")
     said = parse(scenario(router={"policy": "own.py"}), folder=tmp_path)
-    before = contents(said, V, [said, said])
+    before = contents("sweep", said, V, [said, said])
     assert list(before["data files"]) == ["router.policy = own.py", "router.policy imports = helper.py"]
     (tmp_path / "helper.py").write_text("K = 1\n")
-    after = contents(said, V, [said, said])
+    after = contents("sweep", said, V, [said, said])
     assert [part for part in before if before[part] != after[part]] == ["data files"]
 
 
@@ -259,4 +259,4 @@ def test_a_scenario_that_moved_has_the_same_identity(tmp_path):
         data = scenario(arrivals={"kind": "trace", "file": "a.csv"})
         (tmp_path / name / "s.toml").write_text(tomli_w.dumps(data))
     first, second = (load(tmp_path / name / "s.toml") for name in "ab")
-    assert contents(first, [{}], [first]) == contents(second, [{}], [second])
+    assert contents("sweep", first, [{}], [first]) == contents("sweep", second, [{}], [second])

@@ -36,8 +36,8 @@ def said():
 @pytest.fixture(scope="module")
 def compared(said, tmp_path_factory):
     out = tmp_path_factory.mktemp("compared") / "out"
-    found, rows = compare(said, ["mess+", "random", "largest", "oracle"], 3, workers=1)
-    write_comparison(out, said, found, rows, workers=1)
+    found, _ = compare(said, ["mess+", "random", "largest", "oracle"], 3, out=out, workers=1)
+    write_comparison(out, said, found, workers=1)
     return out
 
 

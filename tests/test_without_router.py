@@ -19,7 +19,7 @@ from messsim.study.candidates import axes_of
 from messsim.study.check import check
 from messsim.study.fleets import fleets
 from messsim.study.plan import plan
-from messsim.study.processes import local_workers
+from messsim.study.runs import local_workers
 from messsim.study.verdicts import verdict_of
 from messsim.study.without_router import MOST_REQUESTS, without_router
 from messsim.study.worth import worth

@@ -3,11 +3,15 @@
 Each module registers its commands when it is imported; their order here is their order in ``messsim --help``.
 """
 
+import sys
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from .base import app
 from .signals import end_like_ctrl_c
 from .streams import watch_standard_streams
+
+if TYPE_CHECKING:
+    from .base import app
 
 __all__ = ["app", "main"]
 
@@ -15,6 +19,7 @@ MODULES = (
     "running",
     "replicating",
     "comparing",
+    "challenging",
     "convergence",
     "sweeping",
     "planning",
@@ -26,12 +31,24 @@ MODULES = (
     "trust",
     "papers",
 )
-for name in MODULES:
-    import_module(f"{__name__}.{name}")
+
+
+def __getattr__(name: str) -> Any:
+    """The application, with all its commands, when it is first asked for: ``messsim --version`` needs none of it."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for module in MODULES:
+        import_module(f"{__name__}.{module}")
+    return import_module(f"{__name__}.base").app
 
 
 def main() -> None:
     """Entry point."""
     end_like_ctrl_c()
     watch_standard_streams()
-    app(prog_name="messsim")
+    if sys.argv[1:] == ["--version"]:
+        from messsim.version import __version__
+
+        print(f"messsim {__version__}")
+        return
+    __getattr__("app")(prog_name="messsim")

@@ -8,7 +8,7 @@ import os
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 import typer.core
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsJson",
+    "On",
+    "RayAddress",
     "Replication",
     "Requests",
     "Requires",
@@ -98,7 +100,14 @@ Requires = Annotated[
         "--require", metavar="FIGURE>=BOUND", help="A bound on a figure of the summary, by path; may be repeated."
     ),
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Runs at once; none: one a core.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Runs at once; none: as many as there are cores, where that pays.")
+]
+On = Annotated[Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.")]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Of a running Ray cluster; none: RAY_ADDRESS, or a Ray of this machine."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 

@@ -1,5 +1,6 @@
 """``compare``: policies on the same requests."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ from messsim.errors import OutputError
 
 from .base import (
     AsJson,
+    On,
+    RayAddress,
     Requests,
     Requires,
     ScenarioFile,
@@ -19,7 +22,7 @@ from .base import (
     load,
     stderr,
 )
-from .outputs import check_out, hand_over
+from .outputs import hand_over, tell_leftovers
 from .planning import plan_fleets
 
 __all__ = ["compare"]
@@ -45,11 +48,14 @@ def compare(
     requests: Requests = None,
     seed: Seed = None,
     sets: Sets = None,
+    on: On = "local",
+    ray_address: RayAddress = None,
     workers: Workers = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Write results.parquet, comparison.json, a CSV and a picture to a new directory."
+            metavar="DIR",
+            help="Write runs, comparison.json, a CSV and a picture; one that stopped goes on there.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -61,29 +67,30 @@ def compare(
     from messsim.study.candidates import axes_of
     from messsim.study.compare import compare as run_all
     from messsim.study.comparison_files import write_comparison
-    from messsim.study.processes import local_workers
     from messsim.study.verdicts import KEPT_SHARE
+    from messsim.study.workers import workers_on
 
-    check_out(out)
+    tell_leftovers(out)
     said = load(scenario, sets, requests=requests, seed=seed)
     if fleets:
         if out is not None:
             raise OutputError(f"--out {out}: holds a comparison on one fleet; expected it without --fleets, or --json")
         axes = axes_of(said, replicas or [], [])
         planned = plan_fleets(
-            said, policies, axes, require or [], "usd", seeds, KEPT_SHARE, lambda: local_workers(workers)
+            said, policies, axes, require or [], "usd", seeds, KEPT_SHARE, lambda: workers_on(on, workers, ray_address)
         )
         hand_over(planned, lambda: fleet_tables(planned), as_json)
         return
     if replicas or require:
         raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")
     names = [name.strip() for name in policies.split(",") if name.strip()]
-    with runs_bar(stderr, said.name) as told:
-        found, rows = run_all(said, names, seeds, workers=workers, told=told)
-    hand_over(
-        found,
-        lambda: comparison_tables(found),
-        as_json,
-        out,
-        lambda target: write_comparison(target, said, found, rows, workers=workers),
-    )
+    with workers_on(on, workers, ray_address) as many:
+        with runs_bar(stderr, said.name) as on_progress:
+            found, _ = run_all(said, names, seeds, out=out, workers=nullcontext(many), on_progress=on_progress)
+        hand_over(
+            found,
+            lambda: comparison_tables(found),
+            as_json,
+            out,
+            lambda target: write_comparison(target, said, found, workers=nullcontext(many)),
+        )

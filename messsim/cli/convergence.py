@@ -7,6 +7,8 @@ import typer
 
 from .base import (
     AsJson,
+    On,
+    RayAddress,
     Requests,
     ScenarioFile,
     Seed,
@@ -16,7 +18,7 @@ from .base import (
     load,
     stderr,
 )
-from .outputs import check_out, hand_over
+from .outputs import hand_over, tell_leftovers
 
 __all__ = ["converge"]
 
@@ -28,10 +30,12 @@ def converge(
     requests: Requests = None,
     seed: Seed = None,
     sets: Sets = None,
+    on: On = "local",
+    ray_address: RayAddress = None,
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write curves, a row a replication, and a report to a new directory."),
+        typer.Option(metavar="DIR", help="Write runs, curves and a report; one that stopped goes on there."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -40,11 +44,12 @@ def converge(
     from messsim.report.progress import runs_bar
     from messsim.study.convergence import converge as run_all
     from messsim.study.convergence_files import write_convergence
+    from messsim.study.workers import workers_on
 
-    check_out(out)
+    tell_leftovers(out)
     said = load(scenario, sets, requests=requests, seed=seed)
-    with runs_bar(stderr, said.name) as told:
-        found = run_all(said, seeds, workers=workers, told=told)
+    with runs_bar(stderr, said.name) as on_progress:
+        found = run_all(said, seeds, out=out, workers=workers_on(on, workers, ray_address), on_progress=on_progress)
     hand_over(
         found.summary,
         lambda: convergence_table(found.summary),

@@ -9,8 +9,8 @@ import typer
 
 from messsim.errors import ScenarioError
 
-from .base import AsJson, Seed, Sets, Workers, command, stderr
-from .outputs import check_out, hand_over
+from .base import AsJson, On, RayAddress, Seed, Sets, Workers, command, stderr
+from .outputs import hand_over, tell_leftovers
 
 __all__ = ["reproduce"]
 
@@ -35,30 +35,35 @@ def reproduce(
     ] = None,
     requests: Annotated[int | None, typer.Option(min=10_000, help="Length of a run; none: 1,000,000 (theory).")] = None,
     sets: Sets = None,
+    on: On = "local",
+    ray_address: RayAddress = None,
     workers: Workers = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write tables, figures and plots to a new directory.")
+        Path | None, typer.Option(metavar="DIR", help="Write runs, tables and plots; one that stopped goes on there.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What the MESS+ paper found, beside what messsim finds."""
     from messsim.report.progress import runs_bar
-    from messsim.results.directory import write_texts
+    from messsim.results.directory import write_file
     from messsim.study.pictures import add_pictures
+    from messsim.study.workers import workers_on
 
-    check_out(out)
+    tell_leftovers(out)
     only = {"--data": data, "--c": c} if what is What.theory else {"--requests": requests}
     for option, value in only.items():
         if value is not None:
             raise ScenarioError(f"{option}: is no option of `messsim reproduce {what}`")
-    with runs_bar(stderr, what) as told:
-        given: dict[str, Any] = {"seed": seed, "sets": sets, "workers": workers, "told": told}
+    with runs_bar(stderr, what) as on_progress:
+        given: dict[str, Any] = {"seed": seed, "sets": sets, "out": out, "on_progress": on_progress}
+        given["workers"] = workers_on(on, workers, ray_address)
         given |= {} if seeds is None else {"seeds": seeds}
         face = _paper(data, c, given) if what is What.paper else _theory(requests, given)
     found, shown, files, pictures = face
 
     def write(target: Path) -> list[str]:
-        write_texts(target, {f"{what}.json": json.dumps(found, indent=2) + "\n"} | files(found))
+        for name, text in ({f"{what}.json": json.dumps(found, indent=2) + "\n"} | files(found)).items():
+            write_file(target / name, text.encode())
         return add_pictures(target, "pictures", lambda: {f"{k}.svg": v.encode() for k, v in pictures(found).items()})
 
     hand_over(found, lambda: shown(found), as_json, out, write)

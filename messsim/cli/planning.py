@@ -9,6 +9,8 @@ from messsim.errors import OutputError
 
 from .base import (
     AsJson,
+    On,
+    RayAddress,
     Requests,
     Requires,
     ScenarioFile,
@@ -23,7 +25,7 @@ from .base import (
     stderr,
 )
 from .outputs import hand_over, tell_leftovers
-from .sweeping import On, RayAddress, as_given
+from .sweeping import as_given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +51,7 @@ def plan_fleets(
     from messsim.study.fleets import fleets
 
     names = [name.strip() for name in policies.split(",") if name.strip()]
-    with runs_bar(stderr, said.name) as progress:
+    with runs_bar(stderr, said.name) as on_progress:
         return fleets(
             said,
             names,
@@ -59,7 +61,7 @@ def plan_fleets(
             seeds=seeds,
             kept_share=kept,
             workers=workers,
-            progress=progress,
+            on_progress=on_progress,
         )
 
 
@@ -121,7 +123,7 @@ def plan(
             raise typer.Exit(1)
         return
     tell_leftovers(out)
-    with runs_bar(stderr, said.name) as progress:
+    with runs_bar(stderr, said.name) as on_progress:
         found = find(
             said,
             axes,
@@ -131,7 +133,7 @@ def plan(
             kept_share=kept,
             out=out,
             workers=workers_on(on, workers, ray_address),
-            progress=progress,
+            on_progress=on_progress,
         )
     if as_json:
         print_json(found)

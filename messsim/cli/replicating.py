@@ -7,6 +7,8 @@ import typer
 
 from .base import (
     AsJson,
+    On,
+    RayAddress,
     Requests,
     ScenarioFile,
     Seed,
@@ -16,7 +18,7 @@ from .base import (
     load,
     stderr,
 )
-from .outputs import check_out, hand_over
+from .outputs import hand_over, tell_leftovers
 
 __all__ = ["replicate"]
 
@@ -41,30 +43,27 @@ def replicate(
     requests: Requests = None,
     seed: Seed = None,
     sets: Sets = None,
+    on: On = "local",
+    ray_address: RayAddress = None,
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write results.parquet, replications.json and a CSV to a new directory."),
+        typer.Option(metavar="DIR", help="Write runs, replications.json and a CSV; one that stopped goes on there."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Replicate a scenario and print mean and 95 % interval of its figures; exit 1 if a precision is not reached."""
     from messsim.report.progress import runs_bar
     from messsim.report.replications import replication_table
-    from messsim.study.replicate import plan_of, write_replications
+    from messsim.study.replicate import plan_of
     from messsim.study.replicate import replicate as run_all
+    from messsim.study.workers import workers_on
 
-    check_out(out)
+    tell_leftovers(out)
     plan = plan_of(seeds, precision, of, most)
     said = load(scenario, sets, requests=requests, seed=seed)
-    with runs_bar(stderr, said.name) as told:
-        found, rows = run_all(said, plan, workers=workers, told=told)
-    hand_over(
-        found,
-        lambda: replication_table(found),
-        as_json,
-        out,
-        lambda target: write_replications(target, said, found, rows),
-    )
+    with runs_bar(stderr, said.name) as on_progress:
+        found, _ = run_all(said, plan, out=out, workers=workers_on(on, workers, ray_address), on_progress=on_progress)
+    hand_over(found, lambda: replication_table(found), as_json, out)
     if found["precise"] is False:
         raise typer.Exit(1)

@@ -1,12 +1,14 @@
 """``sweep``: one scenario at many points."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from .base import (
     AsJson,
+    On,
+    RayAddress,
     Requests,
     ScenarioFile,
     Seed,
@@ -21,13 +23,7 @@ from .base import (
 )
 from .outputs import tell_leftovers
 
-__all__ = ["On", "RayAddress", "as_given", "sweep"]
-
-On = Annotated[Literal["local", "ray"], typer.Option(help="Processes of this machine, or a Ray cluster.")]
-RayAddress = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS", help="Of a running Ray cluster; none: RAY_ADDRESS, or a Ray of this machine."),
-]
+__all__ = ["as_given", "sweep"]
 
 
 def as_given(file: Path, sets: list[str] | None, requests: int | None, seed: int | None) -> list[str]:
@@ -74,7 +70,7 @@ def sweep(
     said = load(scenario, sets, requests=requests, seed=seed)
     chosen = points_of(grid or [], points)
     tell_leftovers(out)
-    with runs_bar(stderr, said.name) as progress:
+    with runs_bar(stderr, said.name) as on_progress:
         found = run_all(
             said,
             chosen,
@@ -82,7 +78,7 @@ def sweep(
             shown=show or SHOWN,
             out=out,
             workers=workers_on(on, workers, ray_address),
-            progress=progress,
+            on_progress=on_progress,
         )
     if as_json:
         print_json(found)

@@ -144,6 +144,7 @@ class _Run:
             "uniforms": setup.policy.kernel.uniforms,
             "learns_every_answer": setup.policy.learns_every_answer,
             "raters_err": s.feedback.raters_err,
+            "one_sided": s.feedback.one_sided,
             "keeps_delays": s.feedback.delay.kind != "immediate",
             "max_waiting": s.cluster.admission.max_waiting if s.cluster.admission else -1,
             "feedback_probability": s.feedback.probability,

@@ -21,7 +21,8 @@ class Labels:
         Labels under way.
     """
 
-    def __init__(self, instances: Instances, calendar: Calendar, horizon_s: float) -> None:
+    def __init__(self, instances: Instances, calendar: Calendar, horizon_s: float, one_sided: bool = False) -> None:
+        self.one_sided = one_sided
         self.instances = instances
         self.calendar = calendar
         self.horizon_s = horizon_s
@@ -30,7 +31,7 @@ class Labels:
     def send(self, opened: OpenRequest, model: int) -> None:
         """The label of a complete copy sets off."""
         time_s = self.calendar.now + (opened.delays[model] if opened.delays is not None else 0.0)
-        if opened.rated and model == opened.seen and time_s <= self.horizon_s:
+        if opened.heard_of(model) and time_s <= self.horizon_s:
             opened.feedback_s = time_s
         self.to_come += 1
         self.calendar.call_at(lambda _: self._deliver(opened, model), time_s, (LABEL, opened.request, model))
@@ -44,9 +45,9 @@ class Labels:
         label = opened.ratings[model]
         if model == opened.seen:
             self.instances.delivered[opened.tenant].rate(opened.satisfied[model])
-            if opened.rated:
+            if opened.heard_of(model):
                 self._brain(opened).rate(opened.request, model, opened.tenant, label)
-        if opened.labels is not None:
+        if opened.labels is not None and (model == opened.seen or not self.one_sided):
             opened.labels[model] = label
         self.miss(opened)
 

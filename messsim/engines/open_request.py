@@ -133,6 +133,10 @@ class OpenRequest:
         """Its labels are in before the next request is routed. A chain's answer is not known by then."""
         return self.delays is None and not self.decision.plan & PLAN_CHAIN
 
+    def heard_of(self, model: int) -> bool:
+        """Whether the router hears what the user says of this copy: the one they saw, if they say anything."""
+        return self.rated and model == self.seen and not math.isnan(self.ratings[model])
+
     def begins_again(self, decision: Decision, seen: int, explored: bool) -> OpenRequest:
         """The next attempt; this one counts as a copy of it."""
         heir = OpenRequest(

@@ -108,7 +108,7 @@ class _Simulation:
         self.models = len(s.models)
         self.reference = s.reference
         self.horizon_s = math.inf if s.horizon_s is None else s.horizon_s
-        self.labels = Labels(self.instances, self.calendar, self.horizon_s)
+        self.labels = Labels(self.instances, self.calendar, self.horizon_s, setup.scenario.feedback.one_sided)
         self.scores = setup.policy.predictor is not None
         self.needs_loads = setup.needs_loads
         self.loads = np.zeros(self.models)
@@ -345,7 +345,7 @@ class _Simulation:
             opened.answer(job)
         if not opened.labelled_at_once:
             self.labels.send(opened, model)
-        elif opened.rated and model == opened.seen:
+        elif opened.heard_of(model):
             opened.feedback_s = opened.arrival_s
         if model == opened.seen:
             self.clients.release(opened)
@@ -393,7 +393,7 @@ class _Simulation:
         if model == opened.seen:
             opened.saw(job)
             self.clients.get_none(opened, REJECTED if rejected else LOST)
-            if not rejected and opened.rated and opened.labelled_at_once:
+            if not rejected and opened.heard_of(model) and opened.labelled_at_once:
                 self.labels_of_lost += 1
         if rejected or not opened.labelled_at_once:
             self.labels.miss(opened)

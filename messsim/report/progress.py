@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from messsim.wording import percent, visible
 
@@ -22,6 +21,8 @@ def progress_bar(console: Console, name: str) -> Iterator["Callable[[RunProgress
     if not console.is_terminal:
         yield None
         return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -57,6 +58,8 @@ def runs_bar(console: Console, name: str) -> Iterator[Callable[[int, int], None]
     if not console.is_terminal:
         yield None
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("runs,"))
     left = (TimeRemainingColumn(), TextColumn("left"))
     with Progress(*columns, *left, console=console, transient=True) as bar:

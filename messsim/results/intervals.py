@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from messsim.quantiles import student_quantile
+
 __all__ = [
     "LEVEL",
     "Interval",
@@ -63,9 +65,7 @@ class Interval:
 
 def student_t(level: float, freedom: float) -> float:
     """The t with which a two-sided interval of a level reaches, for so many degrees of freedom."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 0.5 + level / 2.0))
+    return student_quantile((1.0 - level) / 2.0, freedom)
 
 
 def replication_interval(values: Sequence[float], level: float = LEVEL) -> Interval:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -27,8 +29,6 @@ class Result:
     ----------
     summary
         The object that ``--json`` prints.
-    timeline
-        At most 4,096 rows in request order (Polars).
     notes
         What the run deserved to be told about its scenario.
     directory
@@ -36,10 +36,15 @@ class Result:
     """
 
     summary: dict[str, Any]
-    timeline: pl.DataFrame = field(repr=False)
+    _timeline: Callable[[], pl.DataFrame] = field(repr=False)
     notes: list[str] = field(default_factory=list)
     directory: Path | None = None
     _records: pl.DataFrame | None = field(default=None, repr=False)
+
+    @cached_property
+    def timeline(self) -> pl.DataFrame:
+        """At most 4,096 rows in request order (Polars)."""
+        return self._timeline()
 
     @property
     def requests(self) -> pl.LazyFrame:
@@ -78,7 +83,7 @@ class Result:
             raise OutputError(f"{path}: expected a directory that `messsim run --out` wrote ({error})") from None
         if not isinstance(summary, dict):
             raise OutputError(f"{path}/summary.json: expected an object; it is damaged")
-        return cls(summary, timeline, directory=path)
+        return cls(summary, lambda: timeline, directory=path)
 
 
 def _scanned(folder: Path) -> pl.LazyFrame:

@@ -13,11 +13,15 @@ from . import (
     best_single,
     cascade,
     educated_guess,
+    length_only,
     linucb,
     load_aware,
     mess_plus,
+    multi_factor,
     oracle,
+    pareto_floor,
     primal_dual,
+    route_balance,
     simple,
     static_mix,
     thompson,
@@ -65,6 +69,10 @@ POLICIES: dict[str, Build] = {
     "primal-dual": primal_dual.build,
     "linucb": linucb.build,
     "thompson": thompson.build,
+    "length-only": length_only.build,
+    "route-balance": route_balance.build,
+    "multi-factor": multi_factor.build,
+    "pareto-floor": pareto_floor.build,
 }
 # Policies that learn nothing from labels: where requests go has a law that does not change as they run.
 FIXED_ROUTING = frozenset({"best-single", "static-mix", "random", "cheapest", "largest", "cascade"})

@@ -5,7 +5,8 @@ on it that sends a wanted share of the requests to the strong one. Here the prob
 with the predictor's odds, s (1 - w) / (s (1 - w) + w (1 - s)), and the share is the one whose mix of mean satisfactions
 is alpha. A first share of the requests calibrates it: half of them go to every model and train the predictor; on the
 other half, routed at random by that share, win probabilities are gathered. After that nothing is learnt any more, and
-the promise is kept only as well as the calibration was: nobody watches it.
+the promise is kept only as well as the calibration was: nobody watches it. A stated threshold (``router.threshold``)
+takes the place of the one that the second half finds, as RouteLLM's users state one, and is used from the training on.
 """
 
 from messsim.errors import ScenarioError
@@ -17,14 +18,15 @@ from .plugin import compile_policy
 
 __all__ = ["build"]
 
-OPTIONS = frozenset({"calibration", "predictor", "reference"})
+OPTIONS = frozenset({"calibration", "predictor", "reference", "threshold"})
 BINS = 4096  # of win probabilities
 WITHOUT_END = 2_000  # requests of calibration where nobody knows how many will come
 
 
 def decide(step, tenant, scores, uniforms, params, state):  # type: ignore[no-untyped-def]
-    """params: weak, strong, requests of training and of all calibration, then the strong one's share by tenant.
+    """params: weak, strong, requests of training and of all calibration, the stated threshold or -1, shares by tenant.
 
+    A share is of requests for the strong one.
     state[k]: calibration requests with a win probability in bin k; from then on, in bins above k.
     """
     weak, strong, training, calibration = int(params[0]), int(params[1]), params[2], params[3]
@@ -33,8 +35,11 @@ def decide(step, tenant, scores, uniforms, params, state):  # type: ignore[no-un
     w, s = scores[weak], scores[strong]
     wins = s * (1.0 - w)
     odds = wins + w * (1.0 - s)
-    k = min(BINS - 1, int(BINS * (wins / odds if odds > 0.0 else 0.5)))
-    share = params[4 + tenant]
+    probability = wins / odds if odds > 0.0 else 0.5
+    if params[4] >= 0.0:
+        return strong if probability >= params[4] else weak
+    k = min(BINS - 1, int(BINS * probability))
+    share = params[5 + tenant]
     if step > calibration:
         return strong if state[k] < share * (calibration - training) else weak
     state[k] += 1.0
@@ -54,7 +59,8 @@ def build(options: Router, models: int, features: int) -> Policy:
         calibration = max(2, round(options.calibration * known.requests)) if known.requests else WITHOUT_END
         weak, strong = _pair(known)
         shares = [_share(known, weak, strong, alpha) for alpha in known.alphas]
-        kernel.replace([weak, strong, calibration // 2, calibration, *shares], [0.0] * BINS)
+        stated = -1.0 if options.threshold is None else options.threshold
+        kernel.replace([weak, strong, calibration // 2, calibration, stated, *shares], [0.0] * BINS)
 
     if models < 2:
         raise ScenarioError("router.policy = 'threshold': chooses between two models; the scenario has one")

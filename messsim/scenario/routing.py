@@ -11,7 +11,7 @@ from messsim.errors import ScenarioError
 from .base import Count, Fraction, NonNegative, Part, Positive, Share
 from .laws import DelayLaw, Immediate
 
-__all__ = ["Feedback", "Predictor", "Router", "Sla", "Slo", "Tenant"]
+__all__ = ["Feedback", "Predictor", "Router", "Sla", "Slo", "Tenant", "Weights"]
 
 
 class Sla(Part):
@@ -95,6 +95,26 @@ PositiveOrAuto = Annotated[
 ]
 
 
+class Weights(Part):
+    """What a sum of several factors is made of; those that are used are scaled to add up to 1."""
+
+    quality: NonNegative = Field(1.0, description="of predicted or known satisfaction")
+    latency: NonNegative = Field(1.0, description="of how long a request is expected to take")
+    cost: NonNegative = Field(1.0, description="of what it is expected to cost")
+    load: NonNegative = Field(1.0, description="multi-factor: of unfinished requests per place")
+
+    @model_validator(mode="after")
+    def _some(self) -> "Weights":
+        if self.quality + self.latency + self.cost <= 0:
+            raise ValueError("quality, latency and cost are all 0; expected one above 0")
+        return self
+
+    def of(self, *names: str) -> list[float]:
+        """The weights so named, adding up to 1."""
+        given = [float(getattr(self, name)) for name in names]
+        return [w / sum(given) for w in given]
+
+
 class Router(Part):
     """The policy and its options; a policy ignores the options it does not know."""
 
@@ -103,7 +123,8 @@ class Router(Part):
     policy: str = Field(
         "mess+",
         description="mess+, load-aware, oracle, statistical-oracle, best-single, static-mix, random, cheapest, "
-        "largest, educated-guess, threshold, cascade, primal-dual, linucb, thompson, or a Python file of your own, "
+        "largest, educated-guess, threshold, cascade, primal-dual, linucb, thompson, length-only, route-balance, "
+        "multi-factor, pareto-floor, or a Python file of your own, "
         "relative to the scenario's folder",
     )
     V: PositiveOrAuto = Field(
@@ -148,17 +169,37 @@ class Router(Part):
         "means; none: never",
     )
     gain: float = Field(0.01, gt=0, lt=1, description="how fast V is steered, per rating")
-    eta: Positive = Field(0.5, description="step of the price of satisfaction: primal-dual, linucb, thompson")
-    width: NonNegative = Field(
-        1.0, description="of the confidence bound of linucb, of the beliefs of thompson, in standard deviations"
+    eta: Positive = Field(
+        0.5, description="step of the price of satisfaction: primal-dual, linucb, thompson, length-only"
     )
-    ridge: Positive = Field(1.0, description="of the regression of linucb and thompson")
+    width: NonNegative = Field(
+        1.0,
+        description="of the confidence bound of linucb, of the beliefs of thompson, in standard deviations; "
+        "pareto-floor: 0.05 where none is given",
+    )
+    ridge: Positive = Field(1.0, description="of the regression of linucb, thompson and pareto-floor")
+    forgetting: float = Field(
+        0.997, gt=0, le=1, description="pareto-floor: what a lesson is worth a request later; 1: as much as before"
+    )
+    weights: Weights = Field(Weights(), description="route-balance, multi-factor: weights of what they add up")
+    mix: list[NonNegative] | None = Field(
+        None,
+        description="static-mix: share of requests of each model, in order, relative to each other; none: the cheapest "
+        "mix that keeps the promise on average",
+    )
+    threshold: Fraction | None = Field(
+        None,
+        description="threshold: the strong model answers where it beats the weak one at least with this probability; "
+        "none: found by the calibration",
+    )
     delay_weight: NonNegative | None = Field(
         None,
         description="load-aware: what a second of expected queueing costs, in cost.unit; "
         "none: as much as a request on the dearest model",
     )
-    calibration: float = Field(0.05, gt=0, lt=1, description="threshold: share of requests that calibrate it")
+    calibration: float = Field(
+        0.05, gt=0, lt=1, description="threshold, route-balance: share of requests that calibrate it"
+    )
     scorer: NonNegative = Field(
         3.0,
         description="cascade: how well its scorer tells good answers from bad ones, as the logit between their scores; "
@@ -203,6 +244,12 @@ class Router(Part):
         return rest | {"overrides": rest.get("overrides", {}) | tables} if tables else rest
 
     @model_validator(mode="after")
+    def _mixes_something(self) -> "Router":
+        if self.mix is not None and not sum(self.mix) > 0:
+            raise ValueError(f"mix = {self.mix}: expected a share above 0 for one model at least")
+        return self
+
+    @model_validator(mode="after")
     def _one_memory(self) -> "Router":
         if self.window is not None and self.discount < 1:
             raise ValueError("both window and discount are given; expected one of them")
@@ -224,6 +271,14 @@ class Feedback(Part):
     false_negative: Fraction = Field(
         0.0, description="probability that an answer that satisfied is rated as if it had not"
     )
+    satisfied_rate: Fraction = Field(
+        1.0,
+        description="of the users who would rate, the share of satisfied ones who do; 0: only complaints are heard",
+    )
+    one_sided: bool = Field(
+        False,
+        description="where several models answer to explore, only the answer that the user sees is rated",
+    )
     delay: DelayLaw = Field(
         Immediate(),
         description='"immediate", seconds after the answer is complete, or a law such as '
@@ -232,5 +287,5 @@ class Feedback(Part):
 
     @property
     def raters_err(self) -> bool:
-        """Whether a label may be wrong."""
-        return self.false_positive > 0 or self.false_negative > 0
+        """Whether ratings may differ from satisfaction: labels may be wrong, or come from the dissatisfied alone."""
+        return self.false_positive > 0 or self.false_negative > 0 or self.satisfied_rate < 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ from messsim.results.verdict import falls_short
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["CURVES", "SHARES", "aligned", "halved"]
+__all__ = ["CURVES", "SHARES", "aligned", "from_columns", "halved"]
 
 MOST = 512  # rows of a timeline that a process hands back
 CURVES = {
@@ -33,6 +33,13 @@ def halved(timeline: pl.DataFrame) -> pl.DataFrame:
     while len(timeline) > MOST:
         timeline = timeline.gather_every(2)
     return timeline.select(columns)
+
+
+def from_columns(columns: Mapping[str, Sequence[float | None]]) -> pl.DataFrame:
+    """A timeline that `halved` left and that was kept as JSON."""
+    import polars as pl
+
+    return pl.DataFrame(columns, schema={c: pl.Int64 if c == "request" else pl.Float64 for c in columns})
 
 
 def aligned(timelines: Sequence[pl.DataFrame], since: Sequence[int | None]) -> pl.DataFrame:

@@ -1,21 +1,26 @@
 """Policies on the same requests: figures with intervals over replications, and paired differences."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from messsim.errors import MesssimError, ScenarioError
+from messsim.errors import ScenarioError
 from messsim.results.figures import figures
 from messsim.results.intervals import Interval, paired_difference, replication_interval
 from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.routing import find
 from messsim.scenario import Scenario
 
+from .identity import contents
+from .journal import Key
 from .oracles import oracles_beside
-from .processes import Workers, in_processes, local_workers, summary_of
+from .points import Point
+from .processes import Summary, summary_of
 from .rows import Row, row_of
+from .runs import GivenWorkers, Matrix, OnProgress, Runs, Task, Workers, every, runs_of, workers_from
 
-__all__ = ["FIGURES", "ORACLES", "check_policies", "compare", "frontier", "with_policy"]
+__all__ = ["FIGURES", "ORACLES", "check_policies", "compare", "frontier", "ratio_to", "with_policy"]
 
 ORACLES = ("oracle", "statistical-oracle")
 CLOSE = 2e-3  # a clairvoyant who satisfies this much less than asked could not do what was asked
@@ -47,8 +52,9 @@ def compare(
     policies: Sequence[str],
     seeds: int,
     *,
-    workers: int | None = None,
-    told: Callable[[int, int], None] | None = None,
+    out: Path | None = None,
+    workers: GivenWorkers = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[dict[str, Any], list[Row]]:
     """Runs every policy on the same replications of a scenario.
 
@@ -64,9 +70,11 @@ def compare(
         As in ``router.policy``; the first is what the others are compared with.
     seeds
         Replications 0 ... seeds - 1 of the scenario's seed.
+    out
+        A directory for ``results.parquet``; one that the same comparison began is gone on with.
     workers
-        Processes; none: one a core.
-    told
+        Who runs, or how many processes; none: this machine, as it pays.
+    on_progress
         Called with how many runs are done, and of how many.
 
     Returns
@@ -82,20 +90,23 @@ def compare(
         If a run cannot go on.
     """
     check_policies(policies, seeds)
-    tasks = [
-        (with_policy(scenario, p).changed(replication=r), p not in ORACLES) for r in range(seeds) for p in policies
-    ]
-    done: dict[int, dict[str, Any]] = {}
-    with local_workers(workers) as many:
-        for i, found in many.each(_measured, tasks):
-            if isinstance(found, MesssimError):
-                raise found
-            done[i] = found
-            if told is not None:
-                told(len(done), len(tasks))
-        _add_oracles([(task[0], done[i]) for i, task in enumerate(tasks)], many)
-    rows = [row_of(task[0], done[i]) for i, task in enumerate(tasks)]
-    flat = [figures(done[i]) for i in range(len(tasks))]
+    base = scenario.changed(replication=0)
+    points: list[Point] = [{"router.policy": policy} for policy in policies]
+    scenarios = [with_policy(base, policy) for policy in policies]
+    keys = [(i, r) for r in range(seeds) for i in range(len(policies))]
+    matrix = Matrix(base, points, scenarios.__getitem__, _measured)
+    with runs_of(
+        matrix,
+        out=out,
+        identity=lambda: contents("compare", base, points, scenarios),
+        table=lambda runs: _rows(matrix, runs, keys),
+        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        workers=workers,
+        on_progress=on_progress,
+    ) as runs:
+        summaries = runs.all(keys)
+        _add_oracles([(matrix.scenario(key), runs.values[key]) for key in keys], runs.workers)
+    flat = [figures(summary) for summary in summaries]
     by_policy = {p: flat[k :: len(policies)] for k, p in enumerate(policies)}
     names = [m.name for m in scenario.models]
     paths = [*FIGURES, *(f"models.{name}.share" for name in names)]
@@ -118,12 +129,17 @@ def compare(
             }
             for policy, runs in by_policy.items()
         ],
-    }, rows
+    }, _rows(matrix, runs, keys)
 
 
-def _add_oracles(runs: Sequence[tuple[Scenario, dict[str, Any]]], many: Workers) -> None:
+def _rows(matrix: Matrix[Summary], runs: Runs[Summary], keys: Sequence[Key]) -> list[Row]:
+    """A row for each policy and replication that came to its end."""
+    return [row_of(matrix.scenario(key), runs.values[key]) for key in keys if key in runs.values]
+
+
+def _add_oracles(runs: Sequence[tuple[Scenario, Summary]], many: Workers) -> None:
     """Puts all three oracles of known cost into the summaries, by one pass for runs of the same requests."""
-    groups: dict[tuple[int, int], list[tuple[Scenario, dict[str, Any]]]] = {}
+    groups: dict[tuple[int, int], list[tuple[Scenario, Summary]]] = {}
     for scenario, summary in runs:
         groups.setdefault((scenario.replication, summary["requests"]["arrived"]), []).append((scenario, summary))
     alike = list(groups.values())
@@ -131,10 +147,8 @@ def _add_oracles(runs: Sequence[tuple[Scenario, dict[str, Any]]], many: Workers)
         (same[0][0], same[0][1]["requests"]["arrived"], [[t["satisfaction"] for t in s["tenants"]] for _, s in same])
         for same in alike
     ]
-    for i, found in many.each(oracles_beside, tasks):
-        if isinstance(found, MesssimError):
-            raise found
-        for (_, summary), costs in zip(alike[i], found, strict=True):
+    for same, found in zip(alike, every(many, oracles_beside, tasks, frees_gil=True), strict=True):
+        for (_, summary), costs in zip(same, found, strict=True):
             summary["cost"]["oracle"] = {name: costs[name] for name in summary["cost"]["oracle"]}
 
 
@@ -156,20 +170,21 @@ def check_policies(policies: Sequence[str], seeds: int) -> None:
         raise ScenarioError(f"--seeds {seeds}: expected at least 1")
 
 
-def _measured(task: tuple[Scenario, bool]) -> dict[str, Any]:
+def _measured(task: Task) -> Summary:
     """A run's summary with its cost beside those of the oracles."""
-    scenario, beside_oracles = task
+    scenario, _ = task
+    beside_oracles = scenario.router.policy not in ORACLES
     summary = summary_of(scenario)
     cost, answered = summary["cost"], sum(m["answered"] for m in summary["models"])
     cost["per_request_without_exploration"] = (cost["total"] - cost["exploration"]) / answered if answered else None
     clairvoyant, statistical = ORACLES
-    cost["ratio_to_simulated_oracle"] = _ratio(scenario, summary, clairvoyant) if beside_oracles else None
+    cost["ratio_to_simulated_oracle"] = ratio_to(scenario, summary, clairvoyant) if beside_oracles else None
     knows_law = beside_oracles and scenario.satisfaction.kind == "irt"
-    cost["ratio_to_statistical_oracle"] = _ratio(scenario, summary, statistical) if knows_law else None
+    cost["ratio_to_statistical_oracle"] = ratio_to(scenario, summary, statistical) if knows_law else None
     return summary
 
 
-def _ratio(scenario: Scenario, summary: dict[str, Any], oracle: str) -> float | None:
+def ratio_to(scenario: Scenario, summary: Summary, oracle: str) -> float | None:
     """Cost per request over that of an oracle that satisfies each tenant as much; None where it cannot."""
     own = [t["satisfaction"] for t in summary["tenants"]]
     if None in own or summary["cost"]["per_request"] is None:
@@ -212,7 +227,7 @@ def _told(interval: Interval) -> dict[str, Any]:
 
 
 def frontier(
-    scenario: Scenario, comparison: dict[str, Any], *, workers: int | None = None
+    scenario: Scenario, comparison: dict[str, Any], *, workers: GivenWorkers = None
 ) -> list[dict[str, float | str]]:
     """What the oracles pay in this cluster for satisfaction around that of the policies, on the first replication.
 
@@ -231,13 +246,12 @@ def frontier(
 
 
 def _points(
-    scenario: Scenario, asked: Sequence[tuple[str, float]], workers: int | None
+    scenario: Scenario, asked: Sequence[tuple[str, float]], workers: GivenWorkers
 ) -> Iterator[dict[str, float | str]]:
     tenants = len(scenario.promises)
     tasks = [promising(with_policy(scenario, o), [level] * tenants).changed(replication=0) for o, level in asked]
-    for i, found in in_processes(summary_of, tasks, workers=workers):
-        if isinstance(found, MesssimError):
-            raise found
-        oracle, level = asked[i]
+    with workers_from(workers) as many:
+        summaries = every(many, summary_of, tasks, frees_gil=scenario.engine == "compiled")
+    for (oracle, level), found in zip(asked, summaries, strict=True):
         if all(_reached(t, level, oracle) for t in found["tenants"]):
             yield {"oracle": oracle, "satisfaction": found["sla"]["satisfaction"], "cost": found["cost"]["per_request"]}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from messsim.errors import MesssimError, ScenarioError
+from messsim.errors import ScenarioError
 from messsim.results.intervals import LEVEL, replication_interval, share_interval
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
-from .aligned import SHARES, aligned, halved
-from .processes import in_processes
+from .aligned import SHARES, aligned, from_columns, halved
+from .identity import contents
+from .journal import Key
+from .processes import Summary
 from .rows import Row, frame_of, row_of
+from .runs import GivenWorkers, Matrix, OnProgress, Runs, Task, runs_of
 from .single import run
 
 if TYPE_CHECKING:
@@ -53,8 +57,9 @@ def converge(
     scenario: Scenario,
     seeds: int,
     *,
-    workers: int | None = None,
-    told: Callable[[int, int], None] | None = None,
+    out: Path | None = None,
+    workers: GivenWorkers = None,
+    on_progress: OnProgress | None = None,
 ) -> Convergence:
     """Runs replications 0 ... seeds - 1 and lays their curves over one another by request number.
 
@@ -67,9 +72,11 @@ def converge(
         Its replication is not looked at.
     seeds
         How many replications.
+    out
+        A directory for ``results.parquet``; one that the same study began is gone on with.
     workers
-        Processes; none: one a core.
-    told
+        Who runs, or how many processes; none: this machine, as it pays.
+    on_progress
         Called with how many runs are done, and of how many.
 
     Raises
@@ -81,27 +88,42 @@ def converge(
     """
     if seeds < 2:
         raise ScenarioError(f"--seeds {seeds}: expected at least 2: one run says nothing of chance")
-    tasks = [scenario.changed(replication=r) for r in range(seeds)]
-    done: dict[int, tuple[dict[str, Any], pl.DataFrame]] = {}
-    for i, found in in_processes(_replication, tasks, workers=workers):
-        if isinstance(found, MesssimError):
-            raise found
-        done[i] = found
-        if told is not None:
-            told(len(done), seeds)
-    summaries = [done[i][0] for i in range(seeds)]
+    base = scenario.changed(replication=0)
+    matrix = Matrix(base, [{}], lambda i: base, _replication)
+    keys = [(0, r) for r in range(seeds)]
+    with runs_of(
+        matrix,
+        out=out,
+        identity=lambda: contents("converge", base, [{}], [base]),
+        table=lambda runs: _rows(matrix, runs, keys),
+        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {seeds}",
+        workers=workers,
+        on_progress=on_progress,
+    ) as runs:
+        replications = runs.all(keys)
+    summaries = [found["summary"] for found in replications]
     since = [s["sla"]["time_to_compliance"] for s in summaries]
-    rows: list[Row] = [row_of(task, summary) for task, summary in zip(tasks, summaries, strict=True)]
-    curves = aligned([done[i][1] for i in range(seeds)], since)
-    return Convergence(_summary(scenario, summaries, since), curves, frame_of(rows))
+    curves = aligned([from_columns(found["timeline"]) for found in replications], since)
+    return Convergence(_summary(scenario, summaries, since), curves, frame_of(_rows(matrix, runs, keys)))
 
 
-def _replication(scenario: Scenario) -> tuple[dict[str, Any], pl.DataFrame]:
-    result = run(scenario, keep_records=False, pipelined=False)
-    return result.summary, halved(result.timeline)
+class _Replication(TypedDict):
+    version: str
+    summary: Summary
+    timeline: dict[str, list[float | None]]  # by column, as `halved` leaves it
 
 
-def _summary(scenario: Scenario, summaries: Sequence[dict[str, Any]], since: Sequence[int | None]) -> dict[str, Any]:
+def _replication(task: Task) -> _Replication:
+    result = run(task[0], keep_records=False, pipelined=False)
+    timeline = halved(result.timeline).to_dict(as_series=False)
+    return {"version": __version__, "summary": result.summary, "timeline": timeline}
+
+
+def _rows(matrix: Matrix[_Replication], runs: Runs[_Replication], keys: Sequence[Key]) -> list[Row]:
+    return [row_of(matrix.scenario(key), runs.values[key]["summary"]) for key in keys if key in runs.values]
+
+
+def _summary(scenario: Scenario, summaries: Sequence[Summary], since: Sequence[int | None]) -> dict[str, Any]:
     kept = [s["sla"]["kept"] is True for s in summaries]
     low, high = share_interval(sum(kept), len(kept))
     return {

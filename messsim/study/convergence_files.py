@@ -13,7 +13,7 @@ from messsim.files import read_json
 from messsim.plot.figure import library
 from messsim.report.convergence import convergence_page
 from messsim.report.page import Page, html
-from messsim.results import complete_or_absent, write_parquet, writing
+from messsim.results import whole_or_absent, write_file, write_parquet
 from messsim.scenario import Scenario, dump, notes_of
 from messsim.workload.blocks import whole
 
@@ -31,10 +31,10 @@ CONVERGENCE, CURVES, RESULTS, REPORT = "convergence.json", "curves.parquet", "re
 
 
 def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> list[str]:
-    """Writes a directory, whole or not at all, and then its report.
+    """Writes what came of a study into its directory, and its report.
 
-    ``convergence.json`` is what ``--json`` prints, ``curves.parquet`` a row a request number, ``results.parquet`` a row
-    a replication, ``report.html`` the page; without the extra `plot` there is no page.
+    ``convergence.json`` is what ``--json`` prints, ``curves.parquet`` a row a request number, ``report.html`` the
+    page; without the extra `plot` there is no page.
 
     Returns
     -------
@@ -44,13 +44,11 @@ def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> list
     Raises
     ------
     OutputError
-        If it exists already or cannot be written.
+        If it cannot be written.
     """
-    with complete_or_absent(out) as beside, writing(out):
-        (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
-        (beside / CONVERGENCE).write_text(json.dumps(found.summary, indent=2) + "\n", encoding="utf-8")
-        write_parquet(found.curves, beside / CURVES)
-        write_parquet(found.rows, beside / RESULTS)
+    with whole_or_absent(out / CURVES) as beside:
+        write_parquet(found.curves, beside)
+    write_file(out / CONVERGENCE, (json.dumps(found.summary, indent=2) + "\n").encode())
     return add_pictures(out, REPORT, lambda: _report(found, scenario))
 
 

@@ -9,8 +9,7 @@ from messsim.scenario import Scenario
 from .candidates import Axis
 from .compare import check_policies, with_policy
 from .plan import plan
-from .plan_runs import Told
-from .processes import Workers, local_workers
+from .runs import OnProgress, Workers, local_workers
 from .verdicts import KEPT_SHARE
 
 __all__ = ["fleets"]
@@ -26,7 +25,7 @@ def fleets(
     seeds: int = 5,
     kept_share: float = KEPT_SHARE,
     workers: Callable[[], AbstractContextManager[Workers]] = local_workers,
-    progress: Told | None = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Plans a fleet for each policy: see `messsim.study.plan.plan`, whose parameters these are.
 
@@ -62,7 +61,7 @@ def fleets(
                 seeds=seeds,
                 kept_share=kept_share,
                 workers=workers(),
-                progress=progress,
+                on_progress=on_progress,
             ),
         }
         for policy in policies

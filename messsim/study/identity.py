@@ -21,32 +21,44 @@ DATA_FILES = "data files"
 MOST_NAMED = 3
 
 
-def contents(base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenario]) -> Contents:
+def contents(
+    study: str, base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenario], *, several: bool = False
+) -> Contents:
     """Hashes of all that decides a study's results.
 
     Parameters
     ----------
+    study
+        The command.
     base
         What the points change.
     points
         Values by key path.
     scenarios
         The base at each point; or the base alone, where points change nothing that is read from files.
+    several
+        Whether points change more of the base than their values by key path say.
 
     Returns
     -------
     dict
-        The version, and hashes of scenario and points; of each data file under the key that names it and its name,
-        modules that a policy imports among them; and, where a point names a profile of one's own, of its figures.
+        The command and the version, and hashes of scenario and points; of each data file under the key that names it
+        and its name, modules that a policy imports among them; and, where a point names a profile of one's own, of its
+        figures.
     """
     sha = cache(_sha)
     files = {f"{key} = {name}": sha(s.path(name)) for s in scenarios for key, name in files_of(s)}
     return {
+        "command": study,
         "messsim": __version__,
-        "scenario": hashed(base.model_dump(mode="json", by_alias=True)),
+        "scenario": hashed([_whole(s) for s in scenarios] if several else _whole(base)),
         "points": hashed(list(points)),
         DATA_FILES: files | _own_figures(base, points, scenarios),
     }
+
+
+def _whole(scenario: Scenario) -> Any:
+    return scenario.model_dump(mode="json", by_alias=True)
 
 
 def _own_figures(base: Scenario, points: Sequence[Point], scenarios: Sequence[Scenario]) -> dict[str, str]:

@@ -8,30 +8,42 @@ that a damaged line, or one of another study, is never taken for a run.
 import contextlib
 import fcntl
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from messsim.errors import MesssimError, OutputError, SimulationError
-from messsim.results import complete_or_absent, leftovers, whole_or_absent, writing
+from messsim.errors import MesssimError, OutputError, ScenarioError, SimulationError
+from messsim.results import complete_or_absent, leftovers, whole_or_absent, write_parquet, writing
 from messsim.scenario import Scenario, dump
 
 from .identity import Contents, difference, hashed
-from .plan_files import PLAN
 from .points import Point
 from .rows import Row, frame_of
 
-__all__ = ["Journal", "journal", "keeping"]
+__all__ = ["Journal", "Key", "journal", "keeping"]
 
 ROWS, STUDY, RESULTS = "rows.jsonl", "study.json", "results.parquet"
+FILES = (  # all that studies write in place of what was there
+    RESULTS,
+    "plan.json",
+    "replications.json",
+    "replications.csv",
+    "comparison.json",
+    "comparison.csv",
+    "convergence.json",
+    "curves.parquet",
+    "report.html",
+)
 KEPT = "its finished runs are kept"
 
 Key = tuple[int, int]  # point, replication
+Value = TypeVar("Value")  # what is kept of a run, as JSON: its row, or more
 
 
-class Journal:
-    """The rows of finished runs in an open directory.
+class Journal(Generic[Value]):
+    """What is kept of finished runs in an open directory.
 
     Attributes
     ----------
@@ -42,13 +54,13 @@ class Journal:
     def __init__(self, directory: Path, opened: FileIO, parts: Contents, points: int) -> None:
         self.directory = directory
         self._opened = opened
-        self._lines = _Lines(directory / ROWS, hashed(parts), points)
+        self._lines: _Lines[Value] = _Lines(directory / ROWS, hashed(parts), points)
         self.rows, size = self._lines.read(opened.readall())
         with writing(directory, KEPT):
             opened.truncate(size)
             opened.seek(size)
 
-    def add(self, key: Key, row: Row) -> None:
+    def add(self, key: Key, row: Value) -> None:
         """Keeps a row: it is in the file when this returns.
 
         Raises
@@ -78,7 +90,7 @@ class Journal:
         """
         if rows:
             with writing(self.directory / RESULTS, KEPT), whole_or_absent(self.directory / RESULTS) as beside:
-                frame_of(rows).write_parquet(beside)
+                write_parquet(frame_of(rows), beside)
 
 
 def _write(opened: FileIO, line: bytes) -> None:
@@ -87,18 +99,18 @@ def _write(opened: FileIO, line: bytes) -> None:
         line = line[opened.write(line) :]
 
 
-class _Lines:
+class _Lines(Generic[Value]):
     """The lines of ``rows.jsonl``."""
 
     def __init__(self, path: Path, study: str, points: int) -> None:
         self._path, self._study, self._points = path, study, points
 
-    def line(self, key: Key, row: Row) -> bytes:
+    def line(self, key: Key, row: Value) -> bytes:
         """The line of a finished run."""
         entry = {"point": key[0], "replication": key[1], "row": row}
         return (json.dumps(entry | {"check": self._check(entry)}) + "\n").encode()
 
-    def read(self, content: bytes) -> tuple[dict[Key, Row], int]:
+    def read(self, content: bytes) -> tuple[dict[Key, Value], int]:
         """The rows, and how many bytes they take: half a line at the end, which a kill may leave, is left out.
 
         Raises
@@ -107,7 +119,7 @@ class _Lines:
             For a line that is damaged, of another study, or there twice.
         """
         whole = content[: content.rfind(b"\n") + 1]
-        rows: dict[Key, Row] = {}
+        rows: dict[Key, Value] = {}
         for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
             entry = self._entry(number, line)
             key = entry["point"], entry["replication"]
@@ -140,7 +152,7 @@ class _Lines:
 
 
 @contextlib.contextmanager
-def journal(directory: Path, base: Scenario, parts: Contents, points: Sequence[Point]) -> Iterator[Journal]:
+def journal(directory: Path, base: Scenario, parts: Contents, points: Sequence[Point]) -> Iterator[Journal[Any]]:
     """Opens the directory of a study, a new one or one that the same study began.
 
     Raises
@@ -148,7 +160,8 @@ def journal(directory: Path, base: Scenario, parts: Contents, points: Sequence[P
     OutputError
         If it is something else's, another study's, damaged, or being filled by somebody else.
     """
-    if directory.exists():
+    is_new = not directory.exists()
+    if not is_new:
         _same(directory, parts)
     else:
         with complete_or_absent(directory) as beside, writing(directory):
@@ -166,9 +179,15 @@ def journal(directory: Path, base: Scenario, parts: Contents, points: Sequence[P
             if not isinstance(error.__cause__, BlockingIOError):
                 raise
             raise OutputError(f"{directory}: another process is filling it; expected to be alone") from None
-        for left in [*leftovers(directory / RESULTS), *leftovers(directory / PLAN)]:
+        for left in (left for name in FILES for left in leftovers(directory / name)):
             left.unlink(missing_ok=True)  # of one that was killed: nobody else writes here
-        yield Journal(directory, opened, parts, len(points))
+        kept: Journal[Any] = Journal(directory, opened, parts, len(points))
+        try:
+            yield kept
+        except ScenarioError:
+            if is_new and not kept.rows:  # what cannot be run leaves nothing behind
+                shutil.rmtree(directory, ignore_errors=True)
+            raise
 
 
 def _same(directory: Path, parts: Contents) -> None:
@@ -186,7 +205,7 @@ def _same(directory: Path, parts: Contents) -> None:
 
 
 @contextlib.contextmanager
-def keeping(kept: Journal | None, table: Callable[[], Sequence[Row]], done: Callable[[], str]) -> Iterator[None]:
+def keeping(kept: Journal[Any] | None, table: Callable[[], Sequence[Row]], done: Callable[[], str]) -> Iterator[None]:
     """Writes the table at the end of a study, also where something stops it, which then tells how much is kept.
 
     Parameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ from messsim.scenario import Scenario, with_values
 from .candidates import Axis, Candidate, candidates_of, usd_per_hour
 from .carrying import Carrying
 from .identity import contents
-from .journal import journal, keeping
 from .plan_files import write_plan
-from .plan_runs import Runs, Told
+from .plan_runs import CandidateRuns, row_at
 from .plan_told import ENERGY, plan_told
-from .processes import Workers, local_workers
 from .requirements import GPUS, RENT, known_figures, requirements_of
 from .rows import Row
+from .runs import GivenWorkers, Matrix, OnProgress, runs_of
 from .search import Evaluation, Search
 from .verdicts import KEPT_SHARE, MET, overall, values_of, verdict_of
 
@@ -49,8 +47,8 @@ def plan(
     seeds: int = 5,
     kept_share: float = KEPT_SHARE,
     out: Path | None = None,
-    workers: AbstractContextManager[Workers] | None = None,
-    progress: Told | None = None,
+    workers: GivenWorkers = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Finds the cheapest numbers of replicas, and kinds of GPU, that meet all requirements.
 
@@ -78,9 +76,9 @@ def plan(
         A directory for ``results.parquet``, a row a run, and ``plan.json``, what is returned; one that the same plan
         began is gone on with.
     workers
-        Who runs; none: a process a core.
-    progress
-        Told how many runs are done, and of how many at most.
+        Who runs, or how many processes; none: this machine, as it pays.
+    on_progress
+        Called with how many runs are done, and of how many at most.
 
     Returns
     -------
@@ -104,11 +102,18 @@ def plan(
     candidates = _affordable(base, axes, candidates_of(axes), wanted)
     prices = _prices(base, axes, candidates) if objective == "usd" else None
     points = [c.values(axes) for c in candidates]
-    book = nullcontext() if out is None else journal(out, base, contents(base, points, [base]), points)
-    with book as kept, workers or local_workers() as many:
-        runs = Runs(base, axes, candidates, seeds, many, kept, progress)
-        with keeping(kept, runs.kept, lambda: str(len(runs.kept()))):
-            search = _search(base, axes, candidates, prices, wanted, runs, kept_share)
+    matrix = Matrix(base, points, lambda i: with_values(base, points[i]), row_at)
+    with runs_of(
+        matrix,
+        out=out,
+        identity=lambda: contents("plan", base, points, [base]),
+        table=lambda made: [made.values[key] for key in sorted(made.values)],
+        done=lambda made: str(len(made.values)),
+        workers=workers,
+        on_progress=on_progress,
+    ) as made:
+        runs = CandidateRuns(matrix, made, seeds)
+        search = _search(base, axes, candidates, prices, wanted, runs, kept_share)
     told = plan_told(base, axes, search, runs, wanted, objective, kept_share)
     if out is not None:
         write_plan(out, told)
@@ -157,7 +162,7 @@ def _search(
     candidates: Sequence[Candidate],
     prices: Sequence[float] | None,
     wanted: Sequence[Requirement],
-    runs: Runs,
+    runs: CandidateRuns,
     kept_share: float,
 ) -> Search:
     carrying: dict[Any, Carrying] = {}

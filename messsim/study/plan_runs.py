@@ -1,66 +1,31 @@
 """Replications of a plan's candidates, each run once."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 from messsim.errors import MesssimError
-from messsim.scenario import Scenario, with_values
 
-from .candidates import Axis, Candidate
-from .journal import Journal
-from .processes import Workers, summary_of
-from .rows import Row, check_version, row_of
+from .processes import summary_of
+from .rows import Row, row_of
+from .runs import Matrix, Runs, Task
 
-__all__ = ["Runs", "Told"]
-
-Told = Callable[[int, int], None]
+__all__ = ["CandidateRuns", "row_at"]
 
 
-def _row(task: tuple[Scenario, dict[str, Any]]) -> Row:
+def row_at(task: Task) -> Row:
+    """The row of a run of a study."""
     scenario, point = task
     return row_of(scenario, summary_of(scenario), point)
 
 
-class Runs:
-    """Replications of candidates, each run once."""
+class CandidateRuns:
+    """Replications 0 ... seeds - 1 of each candidate, made when they are asked for."""
 
-    def __init__(
-        self,
-        base: Scenario,
-        axes: Sequence[Axis],
-        candidates: Sequence[Candidate],
-        seeds: int,
-        workers: Workers,
-        kept: Journal | None,
-        progress: Told | None,
-    ) -> None:
-        self._base, self._axes, self._candidates = base, axes, candidates
-        self.seeds, self._workers, self._kept = seeds, workers, kept
-        self._tell = progress or (lambda done, total: None)
-        self._rows: dict[tuple[int, int], Row | MesssimError] = {}
-        if kept is not None:
-            self._rows |= kept.rows
-
-    def kept(self) -> list[Row]:
-        """The rows of finished runs, by candidate and replication."""
-        return [] if self._kept is None else [self._kept.rows[key] for key in sorted(self._kept.rows)]
-
-    def scenario(self, i: int) -> Scenario:
-        """The scenario of a candidate."""
-        return with_values(self._base, self._candidates[i].values(self._axes))
+    def __init__(self, matrix: Matrix[Row], runs: Runs[Row], seeds: int) -> None:
+        self._runs = runs
+        self.seeds = seeds
+        self.scenario = matrix.scenario_at
 
     def of(self, i: int, seeds: int, left: int = 0) -> list[Row | MesssimError]:
         """Replications 0 ... seeds - 1 of a candidate; `left` candidates may come after it."""
-        todo = [r for r in range(seeds) if (i, r) not in self._rows]
-        if todo:
-            point = self._candidates[i].values(self._axes)
-            said = self.scenario(i)
-            tasks = [(said.changed(replication=r), point) for r in todo]
-            for k, value in self._workers.each(_row, tasks):
-                self._rows[i, todo[k]] = value
-                if not isinstance(value, MesssimError):
-                    check_version(value)
-                    if self._kept is not None:
-                        self._kept.add((i, todo[k]), value)
-                self._tell(len(self._rows), len(self._rows) + len(todo) - k - 1 + left * self.seeds)
-        return [self._rows[i, r] for r in range(seeds)]
+        keys = [(i, r) for r in range(seeds)]
+        for _ in self._runs.each(keys, later=left * self.seeds):
+            pass
+        return [self._runs.values[key] if key in self._runs.values else self._runs.failed[key] for key in keys]

@@ -10,7 +10,7 @@ from messsim.scenario import Scenario
 from messsim.version import __version__
 
 from .candidates import Axis
-from .plan_runs import Runs
+from .plan_runs import CandidateRuns
 from .search import MOST_CHECKS, Search
 from .verdicts import FAILED, MET, is_promise, overall, values_of, verdict_of
 
@@ -24,7 +24,7 @@ def plan_told(
     base: Scenario,
     axes: Sequence[Axis],
     search: Search,
-    runs: Runs,
+    runs: CandidateRuns,
     wanted: Sequence[Requirement],
     objective: str,
     kept_share: float,
@@ -87,7 +87,7 @@ def _more_seeds(
 
 
 def _candidate(
-    axes: Sequence[Axis], search: Search, runs: Runs, wanted: Sequence[Requirement], i: int, kept_share: float
+    axes: Sequence[Axis], search: Search, runs: CandidateRuns, wanted: Sequence[Requirement], i: int, kept_share: float
 ) -> dict[str, Any]:
     rows, c = runs.of(i, runs.seeds), search.candidates[i]
     verdicts = [verdict_of(r, rows, kept_share) for r in wanted]

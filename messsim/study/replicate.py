@@ -1,7 +1,7 @@
 """One scenario, replicated: every figure with its interval, for a number of replications or until one is precise."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +9,18 @@ from typing import Any
 
 from messsim.errors import ScenarioError
 from messsim.report.replications import replication_csv
-from messsim.results import write_parquet
-from messsim.results.directory import complete_or_absent, writing
+from messsim.results.directory import write_file
 from messsim.results.figures import Figure, check_path, figures, look_up
 from messsim.results.intervals import Interval, is_precise, replication_interval
-from messsim.scenario import Scenario, dump
+from messsim.scenario import Scenario
 
-from .processes import in_order, in_processes, summary_of
+from .identity import contents
+from .processes import summary_at
 from .requirements import known_figures
-from .rows import LEFT_OUT, Row, frame_of, row_of
+from .rows import LEFT_OUT, Row, row_of
+from .runs import GivenWorkers, Matrix, OnProgress, runs_of
 
-__all__ = ["Plan", "plan_of", "replicate", "write_replications"]
+__all__ = ["Plan", "plan_of", "replicate"]
 
 SEEDS = 10
 FIRST = 10  # replications before an interval is believed to be as wide as it says (Law, section 9.4.1)
@@ -27,8 +28,7 @@ MOST = 1_000
 DEFAULT = ("sla.satisfaction",)
 NO_FIGURES = (*LEFT_OUT, "scenario", "engine", "seed", "replication", "version")
 
-Told = Callable[[int, int], None]
-Runs = list[dict[str, Figure]]
+Replications = list[dict[str, Figure]]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,12 @@ def _share(text: str) -> float:
 
 
 def replicate(
-    scenario: Scenario, plan: Plan = Plan(), *, workers: int | None = None, told: Told | None = None
+    scenario: Scenario,
+    plan: Plan = Plan(),
+    *,
+    out: Path | None = None,
+    workers: GivenWorkers = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[dict[str, Any], list[Row]]:
     """Runs replications 0, 1, ... of a scenario's seed.
 
@@ -93,9 +98,11 @@ def replicate(
     ----------
     plan
         How many.
+    out
+        A directory for ``results.parquet`` and the intervals; one that the same replications began is gone on with.
     workers
-        Processes; none: one a core.
-    told
+        Who runs, or how many processes; none: this machine, as it pays.
+    on_progress
         Called with how many runs are done, and of how many (at most).
 
     Returns
@@ -115,62 +122,61 @@ def replicate(
         known = known_figures(scenario)
         for path in plan.of:
             check_path(path, known)
-    runs: Runs = []
+    base = scenario.changed(replication=0)
+    figures_of: Replications = []
     rows: list[Row] = []
     precise = None if plan.precision is None else False
-    asked = (scenario.changed(replication=r) for r in range(plan.most))
-    with closing(in_order(in_processes(summary_of, asked, workers=workers))) as found:
-        for number, summary in enumerate(found):
-            runs.append(figures({k: v for k, v in summary.items() if k not in NO_FIGURES}))
-            rows.append(row_of(scenario.changed(replication=number), summary))
-            if told is not None:
-                told(len(runs), plan.most)
-            if plan.precision is not None and len(runs) >= FIRST and _all_precise(runs, plan.of, plan.precision):
-                precise = True
-                break
-    return {
+    with runs_of(
+        Matrix(base, [{}], lambda i: base, summary_at),
+        out=out,
+        identity=lambda: contents("replicate", base, [{}], [base]),
+        table=lambda runs: rows,
+        done=lambda runs: str(len(runs.values)),
+        workers=workers,
+        on_progress=on_progress,
+    ) as runs:
+        keys = [(0, r) for r in range(plan.most)]
+        with closing(runs.in_order(keys, surely=plan.precision is None)) as summaries:
+            for number, summary in enumerate(summaries):
+                figures_of.append(figures({k: v for k, v in summary.items() if k not in NO_FIGURES}))
+                rows.append(row_of(base.changed(replication=number), summary))
+                if plan.precision is None or len(rows) < FIRST:
+                    continue
+                if _all_precise(figures_of, plan.of, plan.precision):
+                    precise = True
+                    break
+    found: dict[str, Any] = {
         "scenario": scenario.name,
         "seed": scenario.seed,
         "cost_unit": scenario.cost.unit,
-        "replications": len(runs),
+        "replications": len(rows),
         "precision": plan.precision,
         "of": list(plan.of) if plan.precision is not None else None,
         "precise": precise,
-        "figures": _figures(runs),
-    }, rows
+        "figures": _figures(figures_of),
+    }
+    if out is not None:
+        write_file(out / "replications.json", (json.dumps(found, indent=2) + "\n").encode())
+        write_file(out / "replications.csv", replication_csv(found).encode())
+    return found, rows
 
 
-def _all_precise(runs: Runs, of: Sequence[str], precision: float) -> bool:
+def _all_precise(runs: Replications, of: Sequence[str], precision: float) -> bool:
     """A figure that some replications lack is not: they would be left out of its mean."""
     return all(None not in v and is_precise(_interval(v), precision) for v in (_values(runs, path) for path in of))
 
 
-def _figures(runs: Runs) -> dict[str, dict[str, Any] | None]:
+def _figures(runs: Replications) -> dict[str, dict[str, Any] | None]:
     """Those that are numbers in some replication, or null in all, in the summary's order."""
     texts = {path for run in runs for path, value in run.items() if isinstance(value, (str, bool))}
     found = {path: _values(runs, path) for path in runs[0] if path not in texts}
     return {path: None if set(v) == {None} else _interval(v).summary() for path, v in found.items()}
 
 
-def _values(runs: Runs, path: str) -> list[float | None]:
+def _values(runs: Replications, path: str) -> list[float | None]:
     return [look_up(path, run) for run in runs]
 
 
 def _interval(values: list[float | None]) -> Interval:
     """Over the replications that have the figure."""
     return replication_interval([v for v in values if v is not None])
-
-
-def write_replications(out: Path, scenario: Scenario, found: dict[str, Any], rows: Sequence[Row]) -> None:
-    """Writes a directory, whole or not at all: ``results.parquet`` with a row a replication, and the intervals.
-
-    Raises
-    ------
-    OutputError
-        If it exists already or cannot be written.
-    """
-    with complete_or_absent(out) as beside, writing(out):
-        (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
-        (beside / "replications.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        (beside / "replications.csv").write_text(replication_csv(found), encoding="utf-8")
-        write_parquet(frame_of(rows), beside / "results.parquet")

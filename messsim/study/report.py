@@ -9,6 +9,7 @@ from messsim.engines import prepare
 from messsim.errors import MesssimError, OutputError, ScenarioError
 from messsim.plot.figure import library
 from messsim.plot.marks import Marks, PhaseMark
+from messsim.report.challenge import challenge_page
 from messsim.report.page import Page, html
 from messsim.report.plan_page import plan_page
 from messsim.report.run_page import run_page
@@ -16,6 +17,7 @@ from messsim.report.study_page import study_page
 from messsim.results import Result, check_whole, reading_records, write_file
 from messsim.scenario import Scenario, dump, load, notes_of
 
+from .challenge_files import CHALLENGE, read_challenge
 from .convergence_files import CONVERGENCE, page_of, read_convergence
 from .grouped import grouped
 from .outages import outages
@@ -32,7 +34,7 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
     Parameters
     ----------
     directory
-        What the ``--out`` of run, converge, compare, sweep or plan wrote.
+        What the ``--out`` of run, converge, compare, challenge, sweep or plan wrote.
     out
         An ``.html`` file; none: ``report.html`` in the directory. A file that is there already is replaced.
 
@@ -51,6 +53,8 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
 
 
 def _page(path: Path) -> Page:
+    if (path / CHALLENGE).exists():
+        return challenge_page(read_challenge(path))
     if (path / CONVERGENCE).exists():
         return page_of(read_convergence(path), _scenario(path))
     if (path / PLAN).exists():
@@ -58,7 +62,7 @@ def _page(path: Path) -> Page:
     if (path / RESULTS).exists():
         return _study_page(path)
     if not (path / "summary.json").exists():
-        expected = "what the --out of run, converge, compare, sweep or plan wrote"
+        expected = "what the --out of run, converge, compare, challenge, sweep or plan wrote"
         raise OutputError(f"{path}: holds no run and no study; expected {expected}")
     return _run_page(path)
 

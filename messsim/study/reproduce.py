@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from messsim.errors import MesssimError, ScenarioError
+from messsim.errors import ScenarioError
 from messsim.results.intervals import replication_interval
 from messsim.scenario import parse
 from messsim.version import __version__
 
 from .captures import captured
+from .identity import contents
 from .paper import BENCHMARKS, MODELS, PUBLISHED_COST_MJ, RIVALS_COST_MJ, Benchmark
-from .processes import summaries
+from .points import Point
+from .processes import Summary, summary_at
+from .rows import row_of
+from .runs import GivenWorkers, Matrix, OnProgress, runs_of
 
 __all__ = ["EXPLORATION", "reproduce_paper"]
 
 EXPLORATION = (0.01, 0.1, 1.0)  # c
-Summary = dict[str, Any]
 
 
 def reproduce_paper(
@@ -30,8 +33,9 @@ def reproduce_paper(
     exploration: Sequence[float] = EXPLORATION,
     seed: int | None = None,
     sets: list[str] | None = None,
-    workers: int | None = None,
-    told: Callable[[int, int], None] | None = None,
+    out: Path | None = None,
+    workers: GivenWorkers = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Runs every benchmark at every rate of exploration, in replications 0 ... seeds - 1.
 
@@ -45,9 +49,11 @@ def reproduce_paper(
         Values of ``router.c``.
     seed, sets
         Of all scenarios.
+    out
+        A directory for ``results.parquet``; one that the same study began is gone on with.
     workers
-        Processes; none: one a core.
-    told
+        Who runs, or how many processes; none: this machine, as it pays.
+    on_progress
         Called with how many runs are done, and of how many.
 
     Returns
@@ -67,22 +73,25 @@ def reproduce_paper(
     if any(s.split("=")[0].strip() == "router.c" for s in sets or []):
         raise ScenarioError("--set router.c: expected --c, once for each value")
     known = captured(data) if data is not None else [(b, b.scenario()) for b in BENCHMARKS]
-    tasks = [
-        (b, c, parse(_at(said, c), sets, seed=seed).changed(replication=r))
-        for b, said in known
-        for c in exploration
-        for r in range(seeds)
-    ]
-    done: dict[int, Summary] = {}
-    for i, found in summaries([scenario for *_, scenario in tasks], workers=workers):
-        if isinstance(found, MesssimError):
-            raise found
-        done[i] = found
-        if told is not None:
-            told(len(done), len(tasks))
+    points: list[Point] = [{"benchmark": b.name, "router.c": c} for b, _ in known for c in exploration]
+    scenarios = [parse(_at(said, c), sets, seed=seed) for _, said in known for c in exploration]
+    keys = [(i, r) for i in range(len(points)) for r in range(seeds)]
+    matrix = Matrix(scenarios[0], points, scenarios.__getitem__, summary_at)
+    with runs_of(
+        matrix,
+        out=out,
+        identity=lambda: contents("reproduce paper", scenarios[0], points, scenarios, several=True),
+        table=lambda runs: [
+            row_of(matrix.scenario(key), runs.values[key], points[key[0]]) for key in keys if key in runs.values
+        ],
+        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        workers=workers,
+        on_progress=on_progress,
+    ) as runs:
+        done = runs.all(keys)
     groups: dict[tuple[str, float], list[Summary]] = {}
-    for i, (benchmark, c, _) in enumerate(tasks):
-        groups.setdefault((benchmark.name, c), []).append(done[i])
+    for (i, _), summary in zip(keys, done, strict=True):
+        groups.setdefault((points[i]["benchmark"], points[i]["router.c"]), []).append(summary)
     told_of = [_benchmark(b, said, {c: groups[b.name, c] for c in exploration}) for b, said in known]
     return {
         "version": __version__,

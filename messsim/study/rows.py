@@ -48,8 +48,8 @@ def failed_row(scenario: Scenario, error: MesssimError, point: Mapping[str, Any]
     return _head(scenario, point, str(error)) | {"scenario": scenario.name, "engine": scenario.engine}
 
 
-def check_version(row: Row) -> None:
-    """Raises for a row that another version made, on a cluster whose nodes differ.
+def check_version(row: Mapping[str, Any]) -> None:
+    """Raises for a row, or a summary, that another version made, on a cluster whose nodes differ.
 
     Raises
     ------

@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,11 +108,11 @@ def run(
         started = time.perf_counter()
         outcome = _simulated(setup, records, progress)
         summary = summarise(setup.scenario, outcome, records.tally, time.perf_counter() - started)
-        timeline = timeline_frame(setup.scenario, outcome, records.tally.running)
+        timeline = cache(partial(timeline_frame, setup.scenario, outcome, records.tally.running))
         if beside is not None:
             summary["cost"]["without_router"] = beside(scenario)
         if folder is not None and target is not None:
-            _write(setup.scenario, summary, timeline, folder, target)
+            _write(setup.scenario, summary, timeline(), folder, target)
     notes = [*setup.notes, *warmup_note(setup.scenario.warmup, summary["intervals"]["refused"]), *_clock_note(outcome)]
     return Result(summary, timeline, notes, target, records.kept())
 

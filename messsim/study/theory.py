@@ -7,21 +7,24 @@ more (signal 0.8), and runs long enough for orders to show.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
+from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from messsim.errors import MesssimError, ScenarioError
+from messsim.errors import ScenarioError
 from messsim.results.intervals import replication_interval
 from messsim.routing.oracle_dual import Optimum
 from messsim.scenario import Scenario, parse
 from messsim.version import __version__
 
+from .identity import contents
 from .oracles import Oracles
 from .paper import BENCHMARKS
-from .processes import in_processes
+from .points import Point as Values
+from .runs import GivenWorkers, Matrix, OnProgress, Task, every, runs_of
 from .single import run
 
 __all__ = ["reproduce_theory"]
@@ -34,8 +37,8 @@ C, V = 0.1, 1e-2  # of the runs that vary the other
 FIRST, POINTS = 1000, 28  # of the grid of T
 SWEPT = ("router.V", "router.c", "requests", "horizon_s", "replication")
 
-Value = TypeVar("Value")
 Point = dict[str, float]
+Measured = dict[str, Any]
 
 
 def reproduce_theory(
@@ -44,8 +47,9 @@ def reproduce_theory(
     seeds: int = 8,
     seed: int | None = None,
     sets: list[str] | None = None,
-    workers: int | None = None,
-    told: Callable[[int, int], None] | None = None,
+    out: Path | None = None,
+    workers: GivenWorkers = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Measures the four orders, each with what the paper predicts.
 
@@ -57,9 +61,11 @@ def reproduce_theory(
         Replications of each run; all figures are means over them.
     seed, sets
         Of all scenarios; what is swept cannot be set.
+    out
+        A directory that keeps each finished run; one that the same study began is gone on with.
     workers
-        Processes; none: one a core.
-    told
+        Who runs, or how many processes; none: this machine, as it pays.
+    on_progress
         Called with how many runs are done, and of how many.
 
     Returns
@@ -81,15 +87,25 @@ def reproduce_theory(
             )
     length = requests or REQUESTS
     wanted = [(v, C) for v in WEIGHTS] + [(V, c) for c in RATES if c != C]
-    tasks = [
-        (v, c, _scenario(v, c, length, sets, seed).changed(replication=r)) for v, c in wanted for r in range(seeds)
-    ]
-    found = _all(_measured, [s for *_, s in tasks], workers, told)
-    optima = _all(_optimum, [_scenario(V, C, length, sets, seed).changed(replication=r) for r in range(seeds)], workers)
-    runs: dict[tuple[float, float], list[dict[str, Any]]] = {}
-    for (v, c, _), one in zip(tasks, found, strict=True):
-        runs.setdefault((v, c), []).append(one)
-    said, price = tasks[0][2], fmean((o.low + o.high) / 2.0 for o in optima)
+    points: list[Values] = [{"router.V": v, "router.c": c} for v, c in wanted]
+    scenarios = [_scenario(v, c, length, sets, seed) for v, c in wanted]
+    keys = [(i, r) for i in range(len(points)) for r in range(seeds)]
+    with runs_of(
+        Matrix(scenarios[0], points, scenarios.__getitem__, _measured),
+        out=out,
+        identity=lambda: contents("reproduce theory", scenarios[0], points, scenarios),
+        table=lambda made: [],
+        done=lambda made: f"{sum(key in made.values for key in keys)} of {len(keys)}",
+        workers=workers,
+        on_progress=on_progress,
+    ) as made:
+        found = made.all(keys)
+        usual = _scenario(V, C, length, sets, seed)
+        optima = every(made.workers, _optimum, [usual.changed(replication=r) for r in range(seeds)], frees_gil=True)
+    runs: dict[tuple[float, float], list[Measured]] = {}
+    for (i, _), one in zip(keys, found, strict=True):
+        runs.setdefault(wanted[i], []).append(one)
+    said, price = scenarios[0], fmean((o.low + o.high) / 2.0 for o in optima)
     return {
         "version": __version__,
         "requests": length,
@@ -110,22 +126,6 @@ def _scenario(v: float, c: float, requests: int, sets: list[str] | None, seed: i
     return parse(base | changes | {"router": {"policy": "mess+", "V": v, "c": c}}, sets, seed=seed)
 
 
-def _all(
-    function: Callable[[Scenario], Value],
-    scenarios: Sequence[Scenario],
-    workers: int | None,
-    told: Callable[[int, int], None] | None = None,
-) -> list[Value]:
-    done: dict[int, Value] = {}
-    for i, found in in_processes(function, scenarios, workers=workers):
-        if isinstance(found, MesssimError):
-            raise found
-        done[i] = found
-        if told is not None:
-            told(len(done), len(scenarios))
-    return [done[i] for i in range(len(scenarios))]
-
-
 def _optimum(scenario: Scenario) -> Optimum:
     """The cheapest way to keep the promise for whoever knows what the features tell."""
     frontier = Oracles(scenario).frontiers["feature"]
@@ -135,8 +135,9 @@ def _optimum(scenario: Scenario) -> Optimum:
     return found
 
 
-def _measured(scenario: Scenario) -> dict[str, Any]:
+def _measured(task: Task) -> Measured:
     """What the four figures need of one run."""
+    scenario, _ = task
     result = run(scenario, keep_records=False, pipelined=False)
     s, timeline = result.summary, result.timeline
     arrived, explored, cost = s["requests"]["arrived"], s["requests"]["explored"], s["cost"]
@@ -146,6 +147,7 @@ def _measured(scenario: Scenario) -> dict[str, Any]:
     at = np.unique(np.searchsorted(seen, grid, side="right") - 1)
     at = at[at >= 0]
     return {
+        "version": __version__,
         "exploit_j": exploit,
         "all_models_j": sum(m.cost_per_request or 0.0 for m in scenario.models),
         "overhead_j": cost["total"] / arrived - exploit,
@@ -156,7 +158,7 @@ def _measured(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _shortfall(runs: dict[float, list[dict[str, Any]]], price: float, alpha: float) -> dict[str, Any]:
+def _shortfall(runs: dict[float, list[Measured]], price: float, alpha: float) -> dict[str, Any]:
     """E max(0, alpha - satisfaction) against T. The queue settles at V lambda, and shortfall is at most Q / T."""
     points, slopes = [], []
     for v, ones in runs.items():
@@ -174,7 +176,7 @@ def _shortfall(runs: dict[float, list[dict[str, Any]]], price: float, alpha: flo
 SETTLED = 20.0  # times the requests that a queue of V lambda takes to grow at least
 
 
-def _gap(runs: dict[float, list[dict[str, Any]]], optima: list[Optimum], price: float, requests: int) -> dict[str, Any]:
+def _gap(runs: dict[float, list[Measured]], optima: list[Optimum], price: float, requests: int) -> dict[str, Any]:
     """Cost of exploiting steps beyond the feature oracle's, pair by pair, against V.
 
     The oracle keeps the promise. A run that falls short of it by V lambda / T saves lambda times that: where this
@@ -202,7 +204,7 @@ def _through_middle(points: list[Point]) -> list[Point]:
     return [{"V": v, "predicted": level / v} for v in WEIGHTS]
 
 
-def _overhead(runs: dict[float, list[dict[str, Any]]], kappa: float, requests: int) -> dict[str, Any]:
+def _overhead(runs: dict[float, list[Measured]], kappa: float, requests: int) -> dict[str, Any]:
     """Cost of exploring beyond exploiting, against c; and at c = 1 against T."""
     points = []
     for c, ones in runs.items():
@@ -222,7 +224,7 @@ def _overhead(runs: dict[float, list[dict[str, Any]]], kappa: float, requests: i
     return {"slopes": slopes, "points": points, "by_t": by_t}
 
 
-def _queue(runs: dict[float, list[dict[str, Any]]], price: float) -> dict[str, Any]:
+def _queue(runs: dict[float, list[Measured]], price: float) -> dict[str, Any]:
     """Mean queue of the second half against V, beside V lambda, at which the two best choices cost the same."""
     points = [{"V": v, "predicted": v * price} | _spread([r["queue"] for r in ones]) for v, ones in runs.items()]
     large = [p for p in points if p["predicted"] > 3.0]

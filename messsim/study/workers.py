@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 from messsim.errors import ScenarioError
 
-from .processes import Workers, local_workers
+from .runs import Workers, local_workers
 
 __all__ = ["workers_on"]
 
@@ -21,6 +21,6 @@ def workers_on(place: str, count: int | None, ray_address: str | None) -> Abstra
         if ray_address is not None:
             raise ScenarioError(f"--ray-address {ray_address}: expected --on ray with it")
         return local_workers(count)
-    from .ray_cluster import RayWorkers
+    from .runs.ray_cluster import RayWorkers
 
     return RayWorkers(ray_address, count)

@@ -31,7 +31,7 @@ class Chunk:
     satisfied : float64 [models, n]
         Whether (0 or 1, or in between) each model's answer would satisfy: hidden from the router.
     labels : float64 [models, n] or None
-        What a rater says of each model's answer; None where raters do not err.
+        What a rater says of each model's answer, NaN where its user says nothing; None where all rate rightly.
     costs : float64 [models, n] or None
         Known cost of each model where the scenario or a table states it, else NaN; None: nowhere.
     available : bool [models, n] or None

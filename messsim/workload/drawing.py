@@ -172,7 +172,10 @@ class Drawing:
         out /= said.grades - 1
 
     def _labels(self, satisfied: Floats, first: int) -> Floats | None:
-        """An answer of satisfaction s is rated 1 - s with probability s false_negative + (1 - s) false_positive."""
+        """An answer of satisfaction s is rated 1 - s with probability s false_negative + (1 - s) false_positive.
+
+        With probability s (1 - satisfied_rate) its user says nothing: the label is NaN.
+        """
         said = self._scenario.feedback
         if not said.raters_err:
             return None
@@ -181,6 +184,9 @@ class Drawing:
             u = self._chance.choice(self._chance.column("rater", model.name), first, len(s))
             wrong = u < s * said.false_negative + (1.0 - s) * said.false_positive
             label[:] = np.where(wrong, 1.0 - s, s)
+            if said.satisfied_rate < 1.0:
+                u = self._chance.choice(self._chance.column("silent", model.name), first, len(s))
+                label[u < s * (1.0 - said.satisfied_rate)] = np.nan
         return labels
 
     def _costs(self, stage: Stage, n: int, row: Rows | None) -> Floats | None:

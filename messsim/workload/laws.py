@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from messsim import _core
+from messsim.quantiles import normal_cdf
 from messsim.scenario import laws as said
 
 from .chance import Chance
@@ -78,8 +79,6 @@ def _geometric(mean: float, most: int, chance: Chance, column: int) -> TokenSamp
 
 
 def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler:
-    from scipy.special import ndtr
-
     mu, sigma = lognormal_parameters(law.mean, law.cv)
 
     def draw(first: int, n: int) -> Ints:
@@ -87,7 +86,7 @@ def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler
 
     most = max(min(law.max, round(math.exp(mu + 8.3 * sigma)) + 1), 1)  # z is 8.2 at most
     k = np.arange(1, most)
-    above = ndtr((mu - np.log(k + 0.5)) / sigma)  # P(N > k)
+    above = np.array(normal_cdf((mu - np.log(k + 0.5)) / sigma))  # P(N > k)
     return TokenSampler(draw, 1.0 + float(above.sum()), 1.0 + float((2.0 * k + 1.0) @ above), most)
 
 

@@ -1,7 +1,7 @@
 """The same on a Ray cluster: one core a run, on this machine or on many."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from itertools import islice
 from types import TracebackType
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from messsim.engines.pipeline import cores
 from messsim.errors import MesssimError, ScenarioError, SimulationError
 
-from .processes import AHEAD, WAIT_S, guarded
+from .workers import AHEAD, WAIT_S, guarded
 
 __all__ = ["RayWorkers"]
 
@@ -18,7 +18,7 @@ Value = TypeVar("Value")
 
 
 class RayWorkers:
-    """Ray workers, as a context; see `messsim.study.processes.Workers`.
+    """Ray workers, as a context; see `messsim.study.runs.Workers`.
 
     messsim, in this version, and the data files, under these paths, are expected on every node.
 
@@ -67,9 +67,14 @@ class RayWorkers:
             self._ray.shutdown()
 
     def each(
-        self, function: Callable[[Item], Value], items: Iterable[Item]
-    ) -> Iterator[tuple[int, Value | MesssimError]]:
-        """See `messsim.study.processes.Workers.each`."""
+        self,
+        function: Callable[[Item], Value],
+        items: Iterable[Item],
+        *,
+        count: int | None = None,
+        frees_gil: bool = False,
+    ) -> Generator[tuple[int, Value | MesssimError], None, None]:
+        """See `messsim.study.runs.Workers.each`."""
         call = self._ray.remote(guarded)
         most = AHEAD * (self._count or int(self._ray.cluster_resources().get("CPU", 1)))
         numbered = enumerate(items)

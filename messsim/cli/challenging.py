@@ -1,0 +1,61 @@
+"""``challenge``: any router under hard conditions, beside all others."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .base import AsJson, Requests, Seed, Workers, command, console, print_written, stderr
+from .outputs import check_out, print_notes
+
+__all__ = ["challenge"]
+
+QUICK = 300  # requests
+
+
+@command
+def challenge(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE.py", help="A policy of your own, beside the others.")
+    ] = None,
+    policies: Annotated[
+        str | None, typer.Option(metavar="P1,P2,...", help="Policies; ranks are compared with the first.")
+    ] = None,
+    conditions: Annotated[str | None, typer.Option(metavar="C1,C2,...", help="Conditions; none: all.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Replications, the same for all.")] = 5,
+    requests: Requests = None,
+    seed: Seed = None,
+    quick: Annotated[bool, typer.Option("--quick", help=f"{QUICK} requests and one replication: does it run?")] = False,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write challenge.json, results.parquet and report.html to a new directory."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Challenge routers: drift, late, few, false and poisoned ratings, overload, failures; one table."""
+    from messsim.report.challenge import challenge_tables
+    from messsim.report.progress import runs_bar
+    from messsim.study.challenge import CONDITIONS, POLICIES
+    from messsim.study.challenge import challenge as run_all
+    from messsim.study.challenge import conditions as read
+    from messsim.study.challenge_files import challenge_json, write_challenge
+
+    check_out(out)
+    scenarios = read(_names(conditions) or CONDITIONS, requests=requests or (QUICK if quick else None), seed=seed)
+    named = [str(file.resolve())] if file is not None else []
+    named += [str(Path(p).resolve()) if p.endswith(".py") else p for p in _names(policies) or POLICIES]
+    with runs_bar(stderr, "challenge") as told:
+        found, rows = run_all(scenarios, named, 1 if quick else seeds, workers=workers, told=told)
+    notes = write_challenge(out, scenarios, found, rows) if out is not None else []
+    if as_json:
+        typer.echo(challenge_json(found), nl=False)
+    else:
+        console.print(challenge_tables(found))
+    print_notes(notes)
+    if not as_json:
+        print_written(out)
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]

@@ -1,0 +1,201 @@
+"""`challenge`: its conditions, the table that it makes of runs, and the command."""
+
+import io
+import json
+
+import polars as pl
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from messsim.cli import app
+from messsim.errors import OutputError, ScenarioError
+from messsim.report.challenge import challenge_page, challenge_tables
+from messsim.report.challenge_facts import quote
+from messsim.results.intervals import paired_difference
+from messsim.scenario import load
+from messsim.study import challenge as study
+from messsim.study import run
+from messsim.study.challenge import CONDITIONS, challenge, conditions, conditions_folder, table_of
+from messsim.study.challenge_files import read_challenge, write_challenge
+from messsim.study.compare import with_policy
+from messsim.study.report import report
+
+POLICIES = ["length-only", "cheapest", "largest"]
+
+
+@pytest.fixture(scope="module")
+def scenarios():
+    return conditions(["stationary", "complaints-only"], requests=200)
+
+
+@pytest.fixture(scope="module")
+def found(scenarios):
+    return challenge(scenarios, POLICIES, 2, workers=1)
+
+
+def row(cost=1.0, kept=True, margin=0.1, error=None, **more):
+    figures = {"cost_per_request": cost, "sla_kept": kept, "sla_margin": margin, "error": error}
+    return figures | {"requests_completed": 10, "requests_arrived": 10} | more
+
+
+# ---- conditions -------------------------------------------------------------------------------------------
+
+
+def test_every_scenario_of_the_folder_is_a_condition():
+    files = {p.stem: load(p) for p in conditions_folder().glob("*.toml")}
+    assert set(files) == set(CONDITIONS)
+    assert {s.name for s in files.values()} == set(files)
+    assert len({s.sla.alpha for s in files.values()}) == 1
+
+
+def test_phases_move_with_the_number_of_requests():
+    drift = conditions(["gradual-drift"], requests=400)["gradual-drift"]
+    assert (drift.requests, drift.phases[0].from_request, drift.phases[0].over_requests) == (400, 150, 200)
+    short = conditions(["cold-start"], requests=9_000)["cold-start"]
+    assert short.requests == 500  # which it is about
+    assert conditions(["cold-start"], requests=100)["cold-start"].requests == 100
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [(["lat"], "'lat': expected any of stationary, "), (["late", "late"], "late is named twice")],
+)
+def test_conditions_are_named_rightly(names, message):
+    with pytest.raises(ScenarioError, match=message):
+        conditions(names)
+
+
+@pytest.mark.parametrize(
+    ("policies", "seeds", "message"),
+    [
+        (["mess"], 1, "did you mean 'mess\\+'"),
+        (["random", "random"], 1, "random is named twice"),
+        (["random"], 0, "--seeds 0: expected at least 1"),
+        (["none.py"], 1, "none.py: there is no such file"),
+        ([], 1, "expected a policy"),
+    ],
+)
+def test_policies_are_named_rightly(scenarios, policies, seeds, message):
+    with pytest.raises(ScenarioError, match=message):
+        challenge(scenarios, policies, seeds)
+
+
+# ---- the table --------------------------------------------------------------------------------------------
+
+
+def test_figures_are_those_of_single_runs(scenarios, found):
+    table, rows = found
+    cell = next(c for c in table.cells if (c.condition, c.policy) == ("complaints-only", "largest"))
+    runs = [run(with_policy(scenarios["complaints-only"], "largest").changed(replication=r)).summary for r in (0, 1)]
+    assert cell.kept == sum(s["sla"]["kept"] for s in runs)
+    assert cell.cost == pytest.approx(sum(s["cost"]["per_request"] for s in runs) / 2, rel=1e-12)
+    assert cell.e2e_p95_s == pytest.approx(sum(s["latency_s"]["e2e"]["p95"] for s in runs) / 2, rel=1e-12)
+    assert cell.x_oracle > 1.0  # prices of tokens are what they are, whoever is asked
+    assert len(rows) == 2 * 3 * 2
+
+
+def test_who_keeps_the_promise_comes_before_who_does_not():
+    rows = [row(9.0), row(2.0), row(1.0, False, -0.2), row(1.0, False, -0.1), row(error="gone"), row(2.0)]
+    assert study._ranks(rows) == [3.0, 1.5, 5.0, 4.0, 6.0, 1.5]
+
+
+def test_standings_are_means_over_conditions_with_paired_intervals(scenarios):
+    kept = {"stationary": [[1, 2], [2, 1], [3, 3]], "complaints-only": [[2, 2], [1, 1], [3, 3]]}
+    rows = [row(float(cost)) for c in scenarios for policy in kept[c] for cost in policy]
+    table = table_of(scenarios, POLICIES, 2, rows)
+    by = {s.policy: s for s in table.standings}
+    assert [s.policy for s in table.standings] == ["cheapest", "length-only", "largest"]
+    assert (by["length-only"].rank, by["cheapest"].rank, by["largest"].rank) == (1.75, 1.25, 3.0)
+    expected = paired_difference([1.5, 1.0], [1.5, 2.0])
+    assert (by["cheapest"].difference, by["cheapest"].low) == (expected.mean, expected.low)
+    assert by["length-only"].difference is None
+
+
+def test_a_run_that_fails_is_told_and_ranks_last(scenarios):
+    bad = {"condition": "x", "error": "it divides by zero"}
+    rows = [row() if (i // 2) % 3 else dict(bad) for i in range(12)]
+    table = table_of(scenarios, POLICIES, 2, rows)
+    assert table.standings[-1].policy == "length-only"
+    assert next(c for c in table.cells if c.policy == "length-only").error == "it divides by zero"
+    assert printed(table).count("length-only failed: it divides by zero") == 2
+
+
+# ---- what makes it quotable -----------------------------------------------------------------------------------
+
+
+def test_the_hash_is_of_the_scenarios_and_of_nothing_else(scenarios, found):
+    table, rows = found
+    assert table_of(scenarios, POLICIES, 2, rows).scenarios_sha256 == table.scenarios_sha256
+    other = conditions(list(scenarios), requests=201)
+    assert table_of(other, POLICIES, 2, rows).scenarios_sha256 != table.scenarios_sha256
+    assert table.scenarios_sha256[:12] in quote(table)
+    assert "replications 0 to 1 of seed 1" in quote(table)
+
+
+def printed(table, width=120):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(challenge_tables(table))
+    return console.export_text()
+
+
+def test_tables_and_page_say_the_same(found):
+    table, _ = found
+    text, page = printed(table), challenge_page(table)
+    assert [t.caption for t in page.sections[1].tables] == [
+        "stationary: 64.0 % promised",
+        "complaints-only: 64.0 % promised",
+    ]
+    for shown in page.sections[0].tables + page.sections[1].tables:
+        for cells in shown.rows:
+            assert all(cell in text for cell in cells)
+
+
+# ---- files and the command --------------------------------------------------------------------------------
+
+
+def test_what_is_written_is_read_again(scenarios, found, tmp_path):
+    table, rows = found
+    out = tmp_path / "out"
+    write_challenge(out, scenarios, table, rows)
+    assert read_challenge(out) == table
+    frame = pl.read_parquet(out / "results.parquet")
+    assert frame["condition"].unique(maintain_order=True).to_list() == list(scenarios)
+    assert load(out / "scenarios" / "complaints-only.toml").feedback.satisfied_rate == 0.0
+    before = (out / "report.html").read_bytes()
+    (out / "report.html").unlink()
+    assert report(out).read_bytes() == before
+    (out / "challenge.json").write_text('{"version": 1}')
+    with pytest.raises(OutputError, match="damaged, or of another version"):
+        report(out)
+
+
+def test_the_command_takes_a_policy_of_ones_own(tmp_path):
+    own = tmp_path / "always.py"
+    own.write_text(
+        "from messsim.routing.plugin import compile_policy\n\n\n"
+        "def decide(models):\n    return models - 1\n\n\n"
+        "def build(options, models, features):\n    return compile_policy('always', decide)\n"
+    )
+    args = [str(own), "--quick", "--policies", "largest,cheapest", "--conditions", "one-sided", "--workers", "1"]
+    done = CliRunner().invoke(app, ["challenge", *args, "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["policies"] == ["always.py", "largest", "cheapest"]
+    assert len(told["policies_sha256"]["always.py"]) == 64
+    always, largest = told["cells"][:2]
+    assert (always["cost"], always["satisfaction"]) == (largest["cost"], largest["satisfaction"])
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--conditions", "nothing"], "expected any of stationary"),
+        (["none.py"], "there is no such file"),
+        (["--policies", "mess"], "did you mean"),
+    ],
+)
+def test_wrong_input_is_refused_with_code_2(args, message):
+    done = CliRunner().invoke(app, ["challenge", *args, "--quick"])
+    assert done.exit_code == 2
+    assert message in " ".join(done.stderr.split())

@@ -1,0 +1,106 @@
+"""Where the runs of a study happen: in threads of this process while they are short, in processes where those pay."""
+
+import os
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from messsim.errors import ScenarioError
+from messsim.study.runs import every, local_workers
+from messsim.study.runs import local as here
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch):
+    monkeypatch.setattr(here, "cores", lambda: 2)
+
+
+def spin(cpu_s: float) -> int:
+    """Takes so much CPU time and tells which process took it."""
+    if cpu_s < 0:
+        raise ScenarioError("below 0")
+    began_s = time.thread_time()
+    while time.thread_time() - began_s < cpu_s:
+        pass
+    return os.getpid()
+
+
+def test_short_runs_stay_in_this_process():
+    with local_workers() as workers:
+        assert set(every(workers, spin, [0.001] * 20)) == {os.getpid()}
+
+
+def test_long_runs_are_made_in_processes_and_these_are_started_once(monkeypatch):
+    monkeypatch.setattr(here, "START_S", 0.02)
+    with local_workers() as workers:
+        first, second = every(workers, spin, [0.01] * 20), every(workers, spin, [0.001] * 4)
+    assert first[0] == os.getpid()
+    others = {*first[1:], *second} - {os.getpid()}
+    assert 1 <= len(others) <= 2
+    assert os.getpid() not in second
+
+
+def test_one_long_run_is_not_waited_for(monkeypatch):
+    """The first is still under way when it is plain that the others are many."""
+    monkeypatch.setattr(here, "START_S", 0.05)
+    with local_workers() as workers:
+        order = [i for i, _ in workers.each(spin, [8.0, 0.0, 0.0], count=3)]
+    assert order[-1] == 0
+
+
+def test_an_unknown_number_of_runs_is_as_many_as_there_were(monkeypatch):
+    monkeypatch.setattr(here, "START_S", 0.1)
+    with local_workers() as workers:
+        made = dict(workers.each(spin, iter([0.02] * 40)))
+    assert [made[i] for i in range(8)] == [os.getpid()] * 8
+    assert made[39] != os.getpid()
+
+
+def test_runs_that_free_the_lock_are_made_side_by_side():
+    meeting = threading.Barrier(2, timeout=20)
+    with local_workers() as workers:
+        assert len(every(workers, lambda _: meeting.wait(), [0, 1], frees_gil=True)) == 2
+
+
+def test_an_error_is_the_value_of_its_run():
+    with local_workers() as workers:
+        made = dict(workers.each(spin, [0.0, -1.0, 0.0], count=3))
+    assert str(made.pop(1)) == "below 0"
+    assert made == {0: os.getpid(), 2: os.getpid()}
+
+
+def test_what_is_interrupted_ends_soon():
+    def interrupted():
+        with local_workers() as workers, closing(workers.each(spin, [0.0, 60.0, 60.0], frees_gil=True)) as made:
+            next(made)
+            raise KeyboardInterrupt
+
+    began_s = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time.monotonic() - began_s < 20
+    assert not [t for t in threading.enumerate() if t.name.startswith("messsim-run")]
+
+
+@pytest.mark.parametrize(
+    ("left_s", "count", "frees_gil", "expected"),
+    [
+        (2.1, 2, False, False),
+        (2.3, 2, False, True),
+        (7.0, 2, True, False),
+        (7.5, 2, True, True),
+        (1.3, 16, False, True),
+    ],
+)
+def test_when_processes_pay(left_s, count, frees_gil, expected):
+    assert here.pays(left_s, count, frees_gil) is expected
+
+
+def test_a_script_that_no_process_could_import_runs_in_this_one(monkeypatch):
+    monkeypatch.setattr(here, "START_S", 0.0)
+    monkeypatch.setattr("__main__.__file__", "<stdin>", raising=False)
+    monkeypatch.setattr("__main__.__spec__", None)
+    with local_workers() as workers:
+        assert set(every(workers, spin, [0.01] * 5)) == {os.getpid()}
