@@ -1,5 +1,6 @@
 """What `messsim check` found, as tables."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -83,7 +84,7 @@ def _pools(found: dict[str, Any]) -> RenderableType:
     return table
 
 
-def _worth(found: dict[str, Any]) -> list[RenderableType]:
+def _worth(found: Mapping[str, Any]) -> list[RenderableType]:
     """Can a router pay here?"""
     table = Fitting(("who chooses", f"at least, {found['cost_unit']}/request"))
     for row in bounds_of(found["worth"]):

@@ -1,5 +1,6 @@
 """A fleet for each policy, side by side."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,7 +13,7 @@ from .tables import Fitting, number, percent
 __all__ = ["fleet_tables"]
 
 
-def fleet_tables(found: dict[str, Any]) -> RenderableType:
+def fleet_tables(found: Mapping[str, Any]) -> RenderableType:
     """What each policy's cheapest fleet is, costs and gives; then the fleets in words."""
     n = found["replications"]
     head = f"{found['scenario']}: for each policy the cheapest fleet with {', '.join(found['requirements'])}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def run_page(
     policy: str,
     marks: Marks,
     notes: list[str],
-    worth: dict[str, Any] | None = None,
+    worth: Mapping[str, Any] | None = None,
 ) -> Page:
     """The report of a run.
 
@@ -78,7 +79,7 @@ def _since(run: Run) -> str:
     return f"{so_far} keeps the promise for good from request {first:,} on, {time_s / size:.3g} {unit} into the run."
 
 
-def _sections(run: Run, scenario: str, marks: Marks, worth: dict[str, Any] | None) -> list[Section]:
+def _sections(run: Run, scenario: str, marks: Marks, worth: Mapping[str, Any] | None) -> list[Section]:
     summary = run.summary
     sections = [
         Section(

@@ -1,5 +1,6 @@
 """Summaries as Rich tables."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -95,7 +96,7 @@ def _windows(windows: dict[str, Any]) -> str:
     )
 
 
-def _rent(summary: dict[str, Any]) -> str:
+def _rent(summary: Mapping[str, Any]) -> str:
     cost = summary["cost"]
     gpus = sum(p["gpus_per_replica"] * p["replicas"] for p in summary["pools"])
     fixed = ", whatever the router does: only another fleet costs less" if cost["fixed"] else ""
@@ -124,7 +125,7 @@ def _without_router(cost: dict[str, Any]) -> str:
     return f"{single['model'] or 'each tenant its model'} alone {_rival(single, unit)}, {best}"
 
 
-def _rival(found: dict[str, Any], unit: str) -> str:
+def _rival(found: Mapping[str, Any], unit: str) -> str:
     missed = f" ({percent(found['satisfaction'], 2)} satisfied: missed)" if found["kept"] is False else ""
     return f"{number(found['per_request'], unit)}{missed}"
 

@@ -1,5 +1,6 @@
 """The figures of a run that are read at a glance."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from messsim.wording import number, percent, seconds, unanswered
@@ -45,7 +46,7 @@ def tiles_of(summary: dict[str, Any]) -> list[Tile]:
     return tiles
 
 
-def _without_router(cost: dict[str, Any]) -> list[Tile]:
+def _without_router(cost: Mapping[str, Any]) -> list[Tile]:
     """What the same requests cost by choices made beforehand, as far as it was simulated."""
     found, unit = cost.get("without_router") or {}, cost["unit"]
     tiles = []
@@ -57,7 +58,7 @@ def _without_router(cost: dict[str, Any]) -> list[Tile]:
     return tiles
 
 
-def _share(found: dict[str, Any]) -> str:
+def _share(found: Mapping[str, Any]) -> str:
     missed = ", missed" if found["kept"] is False else ""
     return f"{percent(found['satisfaction'], 2)} satisfied{missed}; simulated"
 

@@ -1,5 +1,6 @@
 """Can a router pay here? In sentences and a table."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from messsim.wording import number, percent
@@ -7,7 +8,7 @@ from messsim.wording import number, percent
 __all__ = ["bounds_of", "sentences_of"]
 
 
-def bounds_of(found: dict[str, Any]) -> list[list[str]]:
+def bounds_of(found: Mapping[str, Any]) -> list[list[str]]:
     """Who chooses, and what an answer costs at least; all by expected costs."""
     single, unit = found["best_single"], found["unit"]
     rows = [
@@ -20,7 +21,7 @@ def bounds_of(found: dict[str, Any]) -> list[list[str]]:
     return [[who, number(cost, unit)] for who, cost in rows]
 
 
-def sentences_of(found: dict[str, Any], pools: list[dict[str, Any]]) -> list[str]:
+def sentences_of(found: Mapping[str, Any], pools: Sequence[Mapping[str, Any]]) -> list[str]:
     """What routing can save, what is in its way, and the cheapest change that would help."""
     told = [_savings(found)]
     told += [
@@ -37,7 +38,7 @@ def sentences_of(found: dict[str, Any], pools: list[dict[str, Any]]) -> list[str
     return told
 
 
-def _savings(found: dict[str, Any]) -> str:
+def _savings(found: Mapping[str, Any]) -> str:
     most = found["can_save"]
     if most is None:
         return "routing cannot be judged by cost: no fixed choice of models keeps the promise"
@@ -51,7 +52,7 @@ def _savings(found: dict[str, Any]) -> str:
     )
 
 
-def _change(found: dict[str, Any], thin: list[dict[str, Any]]) -> str | None:
+def _change(found: Mapping[str, Any], thin: Sequence[Mapping[str, Any]]) -> str | None:
     most, features = found["can_save"], found["features_save"]
     dominated = {d["model"] for d in found["dominated"]}
     if (idle := next((p for p in thin if p["model"] in dominated), None)) is not None:

@@ -4,8 +4,10 @@ from typing import Any, TypeGuard
 
 __all__ = ["without_empty_pools"]
 
+Table = dict[str, Any]  # of TOML
 
-def without_empty_pools(data: dict[str, Any]) -> dict[str, Any]:
+
+def without_empty_pools(data: Table) -> Table:
     """A scenario's data without pools of no replicas, models that then have none, and what is said of those."""
     models, pools = data.get("models", []), data.get("pools", [])
     if not _tables(models) or not _tables(pools):
@@ -26,15 +28,15 @@ def without_empty_pools(data: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _tables(value: Any) -> TypeGuard[list[dict[str, Any]]]:
+def _tables(value: Any) -> TypeGuard[list[Table]]:
     return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
 
 
-def _empty(serving: dict[str, Any]) -> bool:
+def _empty(serving: Table) -> bool:
     return serving.get("replicas") == 0 and not isinstance(serving["replicas"], bool)
 
 
-def _router(router: dict[str, Any], stays: list[bool], gone: set[Any]) -> dict[str, Any]:
+def _router(router: Table, stays: list[bool], gone: set[Any]) -> Table:
     found = {k: v for k, v in router.items() if not (k == "reference" and v in gone)}
     predictor = router.get("predictor")
     if isinstance(predictor, dict) and isinstance(means := predictor.get("means"), list) and len(means) == len(stays):
@@ -42,7 +44,7 @@ def _router(router: dict[str, Any], stays: list[bool], gone: set[Any]) -> dict[s
     return found
 
 
-def _phase(phase: dict[str, Any], gone: set[Any]) -> dict[str, Any]:
+def _phase(phase: Table, gone: set[Any]) -> Table:
     found = dict(phase)
     if isinstance(names := phase.get("withdrawn"), list):
         found["withdrawn"] = [n for n in names if n not in gone]

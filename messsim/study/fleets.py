@@ -50,7 +50,7 @@ def fleets(
         If a policy is unknown or named twice, or as `plan` does.
     """
     check_policies(policies, seeds)
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "policy": policy,
             "plan": plan(
