@@ -5,7 +5,7 @@
 
 #include "error.h"
 
-enum { MS_BLOCK_LEAST = 32 };
+enum { MS_BLOCK_LEAST = 32, MS_SINGLES = 4 };
 
 int ms_brain_init(ms_brain *self, int32_t models, int32_t tenants, int32_t dimensions, const double *alphas,
                   double discount, int64_t window, int64_t block_most)
@@ -75,36 +75,52 @@ static int stands(const ms_brain *self, int32_t model, int64_t i)
     return i >= scored->first && i < scored->end && scored->version == self->predictor->versions[model];
 }
 
-/* The next block of a head's: one request after a step, since it may well take another at once; else longer and longer. */
+/* How many requests the next block of a head takes: one by one while steps come quickly, else longer and longer. A block
+ * costs about as much as MS_SINGLES requests one by one, of the same bits. */
+static int64_t block_length(const ms_scored *scored, int64_t i, int learnt)
+{
+    if (scored->length >= MS_BLOCK_LEAST && !learnt) {
+        return 2 * scored->length;
+    }
+    const int64_t singles = learnt ? 2 * MS_SINGLES : MS_SINGLES;
+    return scored->length > 0 && i - scored->since < singles ? 1 : MS_BLOCK_LEAST;
+}
+
 static void begin_block(ms_brain *self, int32_t model, int64_t i, int64_t n)
 {
     ms_scored *scored = &self->scored[model];
-    int64_t length = 1;
-    if (scored->version == self->predictor->versions[model]) {
-        length = scored->length < MS_BLOCK_LEAST ? MS_BLOCK_LEAST : 2 * scored->length;
-    }
+    const int64_t version = self->predictor->versions[model];
+    const int learnt = scored->version != version;
+    int64_t length = block_length(scored, i, learnt);
     length = length < self->block_most ? length : self->block_most;
-    *scored = (ms_scored){i, n - i < length ? n : i + length, self->predictor->versions[model], length};
+    *scored = (ms_scored){.first = i,
+                          .end = n - i < length ? n : i + length,
+                          .version = version,
+                          .length = length,
+                          .since = learnt ? i : scored->since,
+                          .stale = 1};
 }
 
 /* Scores from request i on, by the heads for whom what is there was made elsewhere or by other weights. Neighbours
  * whose blocks are alike go together. */
 static void score_from(ms_brain *self, const ms_page_view *page, int64_t i)
 {
-    uint64_t stale = 0;
+    ms_scored *scored = self->scored;
+    int any = 0;
     for (int32_t m = 0; m < self->models; m++) {
+        scored[m].stale = 0;
         if (!stands(self, m, i)) {
             begin_block(self, m, i, page->n);
-            stale |= (uint64_t)1 << m;
+            any = 1;
         }
     }
-    for (int32_t m = 0; m < self->models; m++) {
-        if (!(stale >> m & 1)) {
+    for (int32_t m = 0; m < self->models && any; m++) {
+        if (!scored[m].stale) {
             continue;
         }
         const int32_t first = m;
-        const int64_t end = self->scored[m].end;
-        while (m + 1 < self->models && (stale >> (m + 1) & 1) && self->scored[m + 1].end == end) {
+        const int64_t end = scored[m].end;
+        while (m + 1 < self->models && scored[m + 1].stale && scored[m + 1].end == end) {
             m++;
         }
         ms_predictor_score(self->predictor, first, m + 1, page->features + i, page->n, end - i,

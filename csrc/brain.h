@@ -23,6 +23,8 @@ typedef struct ms_scored {
     int64_t end;
     int64_t version;
     int64_t length; /* of the block; grows while nothing is learnt */
+    int64_t since;  /* the first request that this version scored */
+    int32_t stale;  /* scratch: its block begins at the present request */
 } ms_scored;
 
 typedef struct ms_brain {

@@ -1,4 +1,4 @@
-/* Clients who do not wait forever: they give up an attempt, and may ask again.
+/* Clients who do not wait forever, and may ask again.
  *
  * An attempt that is turned away, lost or given up leaves no answer. Its client asks again after a pause, while
  * retries last: the request is routed anew, and what the attempts before have cost is part of its record. A record
@@ -6,16 +6,18 @@
 #ifndef MS_CLIENTS_H
 #define MS_CLIENTS_H
 
-#include "loop.h"
+#include "run.h"
+
+/* A client of a closed loop will ask its next question at time_s. */
+int ms_clients_ask_at(ms_run *run, int64_t client, double time_s);
 
 /* The client of a new attempt begins to wait. */
-int ms_clients_wait(ms_loop *loop, ms_open *open);
+int ms_clients_wait(ms_run *run, ms_open *open);
+
+/* Nothing more comes for the client who waits: a closed loop's asks its next question after a pause. */
+int ms_clients_release(ms_run *run, ms_open *open);
 
 /* There will be no answer: the client asks again later, or is left with `status`. */
-int ms_clients_get_none(ms_loop *loop, ms_open *open, enum ms_status status);
-
-/* The errands: the client has waited long enough; the pause is over. */
-int ms_clients_give_up(ms_loop *loop, ms_open *open);
-int ms_clients_try_again(ms_loop *loop, ms_open *open);
+int ms_clients_no_answer(ms_run *run, ms_open *open, enum ms_status status);
 
 #endif

@@ -232,3 +232,10 @@ double ms_draw_one(const ms_stream *stream, int odd, uint64_t request)
     ms_philox_block(key, counter, words);
     return odd ? ms_uniform52(words[2], words[3]) : ms_uniform52(words[0], words[1]);
 }
+
+double ms_draw_one_exponential(const ms_stream *stream, int64_t index)
+{
+    double x;
+    ms_draw_exponential(stream, 0, (uint64_t)index, 1, &x);
+    return x;
+}

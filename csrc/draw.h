@@ -59,4 +59,7 @@ void ms_log_many(const double *x, int64_t n, double *out);
 /* One u of 52 bits: what ms_draw_uniform gives for one request. */
 double ms_draw_one(const ms_stream *stream, int odd, uint64_t request);
 
+/* The exponential variate of one index, of mean 1. */
+double ms_draw_one_exponential(const ms_stream *stream, int64_t index);
+
 #endif

@@ -38,4 +38,13 @@ const char *ms_error_exception(int code);
 /* The i-th code of the list, or 0 past its end: for tests that walk all of them. */
 int ms_error_code(int i);
 
+/* Returns from the function that stands here if a call fails. */
+#define MS_TRY(call)               \
+    do {                           \
+        const int error_ = (call); \
+        if (error_ < 0) {          \
+            return error_;         \
+        }                          \
+    } while (0)
+
 #endif

@@ -38,7 +38,8 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
         self->pool_of[first + i] = number;
         const int error =
             plan->is_api ? 0
-                         : ms_replica_init(&self->replica[first + i], first + i, &plan->coefficients, &plan->limits, shared);
+                         : ms_replica_init(&self->replica[first + i], first + i, &pool->plan.coefficients,
+                                           &plan->limits, shared);
         if (error) {
             return error;
         }
@@ -134,19 +135,14 @@ void ms_fleet_free(ms_fleet *self)
 
 /* ---- moments and loads ------------------------------------------------------------------------------ */
 
-static ms_pool *pool_of(const ms_fleet *self, int32_t replica)
-{
-    return &self->pool[self->pool_of[replica]];
-}
-
 int ms_fleet_is_api(const ms_fleet *self, int32_t replica)
 {
-    return pool_of(self, replica)->plan.is_api;
+    return ms_fleet_pool_of(self, replica)->plan.is_api;
 }
 
 static ms_servers *servers_for(const ms_fleet *self, int32_t replica)
 {
-    return &self->servers[pool_of(self, replica)->plan.model];
+    return &self->servers[ms_fleet_pool_of(self, replica)->plan.model];
 }
 
 static void await_boundary(ms_fleet *self, int32_t replica)
@@ -154,7 +150,7 @@ static void await_boundary(ms_fleet *self, int32_t replica)
     ms_tournament_set(&self->moments, replica, self->replica[replica].boundary_s, ms_order(MS_ENDS, replica));
 }
 
-static void act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s)
+void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s)
 {
     if (notice == MS_WAKE) {
         ms_tournament_set(&self->moments, replica, t_s, ms_order(MS_STARTS, replica));
@@ -163,7 +159,13 @@ static void act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t
     }
 }
 
-static void note_load(ms_fleet *self, int32_t replica)
+int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
+{
+    const ms_pool *pool = ms_fleet_pool_of(self, replica);
+    return pool->plan.is_api ? pool->unfinished : ms_replica_unfinished(&self->replica[replica]);
+}
+
+void ms_fleet_note_load(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = servers_for(self, replica);
     if (servers->replicas <= MS_SCAN_MOST) {
@@ -172,8 +174,7 @@ static void note_load(ms_fleet *self, int32_t replica)
     const int32_t place = self->place_of[replica];
     double load = INFINITY;
     if (self->failures[replica] == 0) {
-        const ms_pool *pool = pool_of(self, replica);
-        load = (double)(pool->plan.is_api ? pool->unfinished : ms_replica_unfinished(&self->replica[replica]));
+        load = (double)ms_fleet_unfinished(self, replica);
     }
     ms_tournament_set(&servers->loads, place, load, (uint64_t)place);
 }
@@ -202,7 +203,7 @@ static void refresh_up(ms_fleet *self, int32_t replica)
         memmove(here, here + 1, (after - 1) * sizeof *here);
         servers->up--;
     }
-    note_load(self, replica);
+    ms_fleet_note_load(self, replica);
 }
 
 /* ---- the shared queue of a pool ----------------------------------------------------------------------- */
@@ -212,7 +213,7 @@ static int is_idle(const ms_fleet *self, int32_t replica)
     return self->failures[replica] == 0 && self->replica[replica].state == MS_IDLE;
 }
 
-static int32_t first_idle(const ms_fleet *self, const ms_pool *pool)
+int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool)
 {
     for (int32_t i = pool->first; i < pool->first + pool->plan.replicas; i++) {
         if (is_idle(self, i)) {
@@ -222,189 +223,30 @@ static int32_t first_idle(const ms_fleet *self, const ms_pool *pool)
     return -1;
 }
 
-/* The head of the shared queue is new: an idle replica takes it, or whoever first has room. */
-static void offer(ms_fleet *self, ms_pool *pool, double t_s)
+void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s)
 {
     if (self->dispatch != MS_SHARED_QUEUE || pool->shared.length == 0) {
         return;
     }
-    const int32_t idle = first_idle(self, pool);
+    const int32_t idle = ms_fleet_first_idle(self, pool);
     if (idle >= 0) {
-        act(self, idle, ms_replica_notify(&self->replica[idle], t_s), t_s);
+        ms_fleet_act(self, idle, ms_replica_notify(&self->replica[idle], t_s), t_s);
         return;
     }
     for (int32_t i = pool->first; i < pool->first + pool->plan.replicas; i++) {
         if (self->failures[i] == 0) {
-            act(self, i, ms_replica_notify(&self->replica[i], t_s), t_s);
+            ms_fleet_act(self, i, ms_replica_notify(&self->replica[i], t_s), t_s);
         }
     }
-}
-
-/* ---- dispatch ------------------------------------------------------------------------------------------- */
-
-/* Whether a pool takes nobody more: it has as many as admission lets in, or is an API that is down. */
-static int is_closed(const ms_pool *pool, int64_t max_waiting)
-{
-    if (pool->plan.is_api) {
-        return pool->up == 0;
-    }
-    const int64_t places = (int64_t)pool->up * pool->plan.limits.max_num_seqs;
-    return max_waiting >= 0 && pool->unfinished >= places + max_waiting;
-}
-
-static int place_shared(ms_fleet *self, const ms_servers *servers, ms_job *job, int64_t max_waiting, double t_s)
-{
-    ms_pool *best = NULL;
-    double least = INFINITY;
-    for (int32_t k = 0; k < servers->pools; k++) {
-        ms_pool *pool = &self->pool[servers->pool[k]];
-        const double crowd = pool->up > 0 ? (double)pool->unfinished / (double)pool->up : INFINITY;
-        if (!pool->plan.is_api && !is_closed(pool, max_waiting) && (best == NULL || crowd < least)) {
-            least = crowd;
-            best = pool;
-        }
-    }
-    const int error = ms_replica_fits(&self->replica[best->first], job);
-    if (error) {
-        return error;
-    }
-    best->unfinished++;
-    job->pool = (int32_t)(best - self->pool);
-    job->server = -1;
-    ms_queue_push_tail(&best->shared, job);
-    if (best->shared.length == 1 || first_idle(self, best) >= 0) {
-        offer(self, best, t_s);
-    }
-    return MS_PLACED;
-}
-
-static int64_t unfinished_of(const ms_fleet *self, int32_t replica)
-{
-    const ms_pool *pool = pool_of(self, replica);
-    return pool->plan.is_api ? pool->unfinished : ms_replica_unfinished(&self->replica[replica]);
-}
-
-static int32_t least_of(const ms_fleet *self, const int32_t *up, int32_t n)
-{
-    int32_t best = up[0];
-    for (int32_t i = 1; i < n; i++) {
-        if (unfinished_of(self, up[i]) < unfinished_of(self, best)) {
-            best = up[i];
-        }
-    }
-    return best;
-}
-
-static int32_t least_of_two(const ms_fleet *self, const ms_servers *servers, const ms_job *job,
-                            const int32_t *up, int32_t n)
-{
-    ms_stream stream = servers->stream;
-    stream.sub = (uint32_t)job->attempt;
-    const double first = ms_draw_one(&stream, 0, (uint64_t)job->request);
-    const double second = ms_draw_one(&stream, 1, (uint64_t)job->request);
-    int32_t a = (int32_t)(first * (double)n);
-    int32_t b = (int32_t)(second * (double)(n - 1));
-    a = a < n ? a : n - 1;
-    b = b < n - 1 ? b : n - 2;
-    b += b >= a;
-    const int32_t pair[2] = {up[a < b ? a : b], up[a < b ? b : a]};
-    return least_of(self, pair, 2);
-}
-
-static int32_t pick(const ms_fleet *self, ms_servers *servers, const ms_job *job, const int32_t *up, int32_t n)
-{
-    if (n == 1) {
-        return up[0];
-    }
-    if (self->dispatch == MS_ROUND_ROBIN) {
-        return up[servers->turn++ % n];
-    }
-    if (self->dispatch == MS_POWER_OF_TWO) {
-        return least_of_two(self, servers, job, up, n);
-    }
-    if (up == servers->up_replica && servers->replicas > MS_SCAN_MOST) {
-        return servers->replica[ms_tournament_best(&servers->loads)];
-    }
-    return least_of(self, up, n);
-}
-
-static int send(ms_fleet *self, int32_t replica, ms_job *job, double t_s)
-{
-    ms_pool *pool = pool_of(self, replica);
-    pool->unfinished++;
-    job->pool = self->pool_of[replica];
-    job->server = replica;
-    if (pool->plan.is_api) {
-        job->replica = replica;
-        const double first_token_s = t_s + pool->plan.latency_s;
-        job->finish_s = first_token_s + pool->plan.tpot_s * (double)(job->output_tokens - 1);
-        if (job->start_s != job->start_s) { /* else a replica that failed had begun, and set it once and for all */
-            job->start_s = t_s;
-        }
-        if (job->first_token_s != job->first_token_s) {
-            job->first_token_s = first_token_s;
-        }
-        note_load(self, replica);
-        return MS_CALLS_API;
-    }
-    ms_replica *server = &self->replica[replica];
-    const int error = ms_replica_fits(server, job);
-    if (error) {
-        return error;
-    }
-    ms_queue_push_tail(&server->own_queue, job);
-    if (server->own_queue.length == 1) {
-        act(self, replica, ms_replica_notify(server, t_s), t_s);
-    }
-    note_load(self, replica);
-    return MS_PLACED;
-}
-
-int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s)
-{
-    ms_servers *servers = &self->servers[job->model];
-    int32_t open = 0, first_open = -1, own = 0;
-    for (int32_t k = 0; k < servers->pools; k++) {
-        const ms_pool *pool = &self->pool[servers->pool[k]];
-        if (!is_closed(pool, max_waiting)) {
-            first_open = open++ == 0 ? servers->pool[k] : first_open;
-            own += !pool->plan.is_api;
-        }
-    }
-    if (open == 0) {
-        return MS_TURNED_AWAY;
-    }
-    if (self->dispatch == MS_SHARED_QUEUE && own > 0) {
-        return place_shared(self, servers, job, max_waiting, t_s);
-    }
-    const int32_t *up = servers->up_replica;
-    int32_t n = servers->up;
-    if (open < servers->pools) {
-        up = self->scratch;
-        n = 0;
-        for (int32_t i = 0; i < servers->up; i++) {
-            if (!is_closed(pool_of(self, servers->up_replica[i]), max_waiting)) {
-                self->scratch[n++] = servers->up_replica[i];
-            }
-        }
-    }
-    if (n == 0) {
-        self->pool[first_open].unfinished++;
-        job->pool = first_open;
-        job->server = -1;
-        ms_queue_push_tail(&servers->held, job);
-        return MS_PLACED;
-    }
-    return send(self, pick(self, servers, job, up, n), job, t_s);
-}
-
-void ms_fleet_finish_api(ms_fleet *self, const ms_job *job)
-{
-    pool_of(self, job->replica)->unfinished--;
-    note_load(self, job->replica);
 }
 
 /* ---- what replicas do -------------------------------------------------------------------------------- */
+
+void ms_fleet_finish_api(ms_fleet *self, const ms_job *job)
+{
+    ms_fleet_pool_of(self, job->replica)->unfinished--;
+    ms_fleet_note_load(self, job->replica);
+}
 
 int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done)
 {
@@ -413,7 +255,7 @@ int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done)
         return error;
     }
     if (done->length > 0) {
-        note_load(self, replica);
+        ms_fleet_note_load(self, replica);
     }
     return 0;
 }
@@ -434,7 +276,7 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
     }
     await_boundary(self, replica);
     if (self->dispatch == MS_SHARED_QUEUE && (pulled > 0 || server->preemptions > preemptions)) {
-        offer(self, pool_of(self, replica), t_s);
+        ms_fleet_offer(self, ms_fleet_pool_of(self, replica), t_s);
     }
     return 0;
 }
@@ -450,7 +292,7 @@ static void leave_queue(ms_fleet *self, ms_job *job, double t_s)
     const int was_head = pool->shared.head == job;
     ms_queue_remove(&pool->shared, job);
     if (was_head) {
-        offer(self, pool, t_s);
+        ms_fleet_offer(self, pool, t_s);
     }
 }
 
@@ -462,14 +304,14 @@ void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
         return;
     }
     if (replica >= 0) {
-        act(self, replica, ms_replica_abort(&self->replica[replica], job, t_s, left), t_s);
+        ms_fleet_act(self, replica, ms_replica_abort(&self->replica[replica], job, t_s, left), t_s);
     } else {
         *left = 1;
         leave_queue(self, job, t_s);
     }
     self->pool[job->pool].unfinished -= *left;
     if (*left && replica >= 0) {
-        note_load(self, replica);
+        ms_fleet_note_load(self, replica);
     }
 }
 
@@ -478,7 +320,7 @@ void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicte
     if (self->failures[replica]++ > 0) {
         return;
     }
-    pool_of(self, replica)->up--;
+    ms_fleet_pool_of(self, replica)->up--;
     self->down_since_s[replica] = t_s;
     if (!ms_fleet_is_api(self, replica)) {
         ms_replica_evict(&self->replica[replica], t_s, evicted);
@@ -492,7 +334,7 @@ void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held
     if (--self->failures[replica] > 0) {
         return;
     }
-    ms_pool *pool = pool_of(self, replica);
+    ms_pool *pool = ms_fleet_pool_of(self, replica);
     ms_servers *servers = servers_for(self, replica);
     pool->up++;
     self->down_s[replica] += t_s - self->down_since_s[replica];
@@ -500,7 +342,7 @@ void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held
         ms_replica_repair(&self->replica[replica]);
     }
     refresh_up(self, replica);
-    offer(self, pool, t_s);
+    ms_fleet_offer(self, pool, t_s);
     for (ms_job *job = ms_queue_pop(&servers->held); job != NULL; job = ms_queue_pop(&servers->held)) {
         self->pool[job->pool].unfinished--;
         ms_queue_push_tail(held, job);
@@ -512,7 +354,7 @@ void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs
     const ms_servers *servers = &self->servers[model];
     for (int32_t i = 0; i < servers->replicas; i++) {
         const int32_t replica = servers->replica[i];
-        if (self->failures[replica] == 0 && !pool_of(self, replica)->plan.is_api) {
+        if (self->failures[replica] == 0 && !ms_fleet_pool_of(self, replica)->plan.is_api) {
             ms_replica_evict(&self->replica[replica], t_s, jobs);
         }
     }
@@ -563,7 +405,7 @@ static double meter_of(const ms_fleet *self, int32_t replica, double t_s)
 
 static double energy_of(const ms_fleet *self, int32_t replica, double t_s)
 {
-    const double idle_w = pool_of(self, replica)->plan.coefficients.p_idle_w;
+    const double idle_w = ms_fleet_pool_of(self, replica)->plan.coefficients.p_idle_w;
     return meter_of(self, replica, t_s) + idle_w * idle_of(self, replica, t_s);
 }
 

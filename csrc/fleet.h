@@ -69,12 +69,6 @@ int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int3
                   const ms_stream *streams);
 void ms_fleet_free(ms_fleet *self);
 
-enum ms_placed { MS_TURNED_AWAY, MS_PLACED, MS_CALLS_API };
-
-/* Sends a job to a replica of its model at t_s; `max_waiting` < 0: nobody is turned away but
- * by APIs that are down. Returns an ms_placed (an API's job is for the caller to finish, job->replica being set), or an error. */
-int ms_fleet_place(ms_fleet *self, ms_job *job, int64_t max_waiting, double t_s);
-
 int ms_fleet_is_api(const ms_fleet *self, int32_t replica);
 
 /* An API's job is done. */
@@ -109,5 +103,27 @@ double ms_fleet_meter_j(const ms_fleet *self, int32_t pool, double t_s); /* iter
 
 /* Energy of a pool until t_s, idle power included. */
 double ms_fleet_energy_j(const ms_fleet *self, int32_t pool, double t_s);
+
+/* ---- for dispatch.c ------------------------------------------------------------------------------------ */
+
+static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)
+{
+    return &self->pool[self->pool_of[replica]];
+}
+
+/* What a replica says of a new job becomes its next moment. */
+void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s);
+
+/* The load of a replica has changed. */
+void ms_fleet_note_load(ms_fleet *self, int32_t replica);
+
+/* Unfinished jobs of a replica, or of the API that stands as one. */
+int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica);
+
+/* The first idle replica of a pool; -1: none is. */
+int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool);
+
+/* The head of the shared queue is new: an idle replica takes it, or whoever first has room. */
+void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s);
 
 #endif

@@ -2,20 +2,70 @@
 
 #include <math.h>
 
-ms_series ms_iteration_seconds(const ms_coefficients *c, const ms_batch *batch)
+const ms_field *ms_iteration_coefficient(int i)
+{
+#define MS_COEFFICIENT(name) {#name, MS_FIELD_TYPE(double), offsetof(ms_coefficients, name)},
+    static const ms_field coefficients[] = {MS_COEFFICIENTS(MS_COEFFICIENT)};
+#undef MS_COEFFICIENT
+    return i < (int)(sizeof coefficients / sizeof *coefficients) ? &coefficients[i] : NULL;
+}
+
+static ms_series gpu_seconds(const ms_coefficients *c, const ms_batch *batch)
 {
     const double p = batch->prompt_tokens, decoders = batch->decoders;
-    ms_series tau = {ms_batch_seconds(c, p + decoders), 0.0};
+    ms_series gpu = {ms_batch_seconds(c, p + decoders), 0.0};
     if (decoders > 0.0) {
-        const double per_context = c->ak_s_per_token + (p > 0.0 ? c->akm_s_per_token : 0.0);
-        tau.first += c->ab_s_per_sequence * decoders + per_context * batch->context;
-        tau.slope += per_context * decoders;
+        double per_context = c->ak_s_per_token;
+        if (p > 0.0) {
+            per_context += c->akm_s_per_token + c->akx_s_per_token / decoders + c->abk_s_per_token * decoders;
+        }
+        gpu.first += c->ab_s_per_sequence * decoders + per_context * batch->context;
+        gpu.slope += per_context * decoders;
     }
     if (p > 0.0) {
-        tau.first += c->aq_s_per_token2 * batch->prompt_work;
-        tau.slope += c->aq_s_per_token2 * p * p;
+        gpu.first += c->a1_s + c->ac_s_per_token * batch->prompt_prior + c->aq_s_per_token2 * batch->prompt_work;
+        gpu.slope += c->ac_s_per_token * p + c->aq_s_per_token2 * p * p;
     }
-    return tau;
+    return gpu;
+}
+
+/* The iterations of a rising series that lie below `level`, 0 if none does; infinite if all do. */
+static double below(ms_series series, double level)
+{
+    if (!(series.first < level)) {
+        return 0.0;
+    }
+    if (!(series.slope > 0.0)) {
+        return INFINITY;
+    }
+    double n = floor((level - series.first) / series.slope) + 1.0;
+    while (n > 1.0 && !(series.first + (n - 1.0) * series.slope < level)) {
+        n -= 1.0;
+    }
+    while (series.first + n * series.slope < level) {
+        n += 1.0;
+    }
+    return n;
+}
+
+ms_durations ms_iteration_durations(const ms_coefficients *c, const ms_batch *batch)
+{
+    const double host_s = ms_host_s(c, batch->decoders + batch->prompts);
+    ms_durations d = {.gpu = gpu_seconds(c, batch)};
+    d.busy = d.gpu;
+    if (c->host_kind == MS_HOST_SUM) {
+        d.busy.first += host_s;
+    } else {
+        d.busy.first += c->after_s;
+        d.floor_s = c->after_s + host_s;
+        d.floored = below(d.gpu, host_s);
+    }
+    return d;
+}
+
+double ms_duration_s(const ms_durations *d, double j)
+{
+    return j < d->floored ? d->floor_s : d->busy.first + j * d->busy.slope;
 }
 
 static double series_range(ms_series series, double from, double to)
@@ -39,16 +89,12 @@ static double sign_change(ms_series gap, double n)
     return j;
 }
 
-double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, double n)
-{
-    return ms_iteration_joules_of(c, batch, ms_iteration_seconds(c, batch), n);
-}
-
-double ms_iteration_joules_of(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n)
+/* Of n iterations of these durations, `context` tokens being cached before the first. */
+static double series_joules(const ms_coefficients *c, const ms_batch *batch, double context, ms_series tau, double n)
 {
     const ms_series capped = {c->p_cap_w * tau.first, c->p_cap_w * tau.slope};
     const ms_series drawn = {c->p0_w * tau.first + c->e_j_per_token * (batch->prompt_tokens + batch->decoders) +
-                                 c->ek_j_per_token * batch->context,
+                                 c->ek_j_per_token * context,
                              c->p0_w * tau.slope + c->ek_j_per_token * batch->decoders};
     const ms_series gap = {capped.first - drawn.first, capped.slope - drawn.slope};
     const int cap_first = gap.first < 0.0;
@@ -60,32 +106,50 @@ double ms_iteration_joules_of(const ms_coefficients *c, const ms_batch *batch, m
     return ms_series_sum(cap_first ? capped : drawn, split) + series_range(cap_last ? capped : drawn, split, n);
 }
 
+double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n)
+{
+    if (d->floored == 0.0) {
+        return series_joules(c, batch, batch->context, d->busy, n);
+    }
+    const ms_series floor_s = {d->floor_s, 0.0};
+    if (n <= d->floored) {
+        return series_joules(c, batch, batch->context, floor_s, n);
+    }
+    const ms_series rest = {ms_duration_s(d, d->floored), d->busy.slope};
+    return series_joules(c, batch, batch->context, floor_s, d->floored) +
+           series_joules(c, batch, batch->context + d->floored * batch->decoders, rest, n - d->floored);
+}
+
 static ms_batch decode_part(const ms_batch *batch)
 {
     return (ms_batch){.decoders = batch->decoders, .context = batch->context};
 }
 
+/* Where more tokens are quicker than fewer, as tiled kernels can be, prompts add nothing. */
 static ms_shares split(double decode, double all)
 {
-    return (ms_shares){decode, all - decode};
+    const double least = decode < all ? decode : all;
+    return (ms_shares){least, all - least};
 }
 
-ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n)
+ms_shares ms_iteration_joule_shares(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n)
 {
-    const double all = ms_iteration_joules_of(c, batch, tau, n);
+    const double all = ms_iteration_joules(c, batch, d, n);
     if (batch->decoders == 0.0 || batch->prompt_tokens == 0.0) {
         return split(batch->decoders == 0.0 ? 0.0 : all, all);
     }
     const ms_batch decode = decode_part(batch);
-    return split(ms_iteration_joules(c, &decode, n), all);
+    const ms_durations alone = ms_iteration_durations(c, &decode);
+    return split(ms_iteration_joules(c, &decode, &alone, n), all);
 }
 
-ms_shares ms_iteration_second_shares(const ms_coefficients *c, const ms_batch *batch, ms_series tau, double n)
+ms_shares ms_iteration_second_shares(const ms_coefficients *c, const ms_batch *batch, const ms_durations *d, double n)
 {
-    const double all = ms_series_sum(tau, n);
+    const double all = ms_durations_sum(d, n);
     if (batch->decoders == 0.0 || batch->prompt_tokens == 0.0) {
         return split(batch->decoders == 0.0 ? 0.0 : all, all);
     }
     const ms_batch decode = decode_part(batch);
-    return split(ms_series_sum(ms_iteration_seconds(c, &decode), n), all);
+    const ms_durations alone = ms_iteration_durations(c, &decode);
+    return split(ms_durations_sum(&alone, n), all);
 }

@@ -6,40 +6,29 @@
 #ifndef MS_LABELS_H
 #define MS_LABELS_H
 
-#include "loop.h"
+#include "run.h"
 
 /* Keeps what must outlive the page: where labels come late, and for chains. */
-void ms_labels_keep(const ms_loop *loop, ms_open *open);
+void ms_labels_keep(const ms_run *run, ms_open *open);
 
 /* The predictor will take a step on this request when its labels are in. */
-int ms_labels_begin_lesson(ms_loop *loop, ms_open *open);
-void ms_labels_end_lesson(const ms_loop *loop, ms_open *open);
+int ms_labels_begin_lesson(ms_run *run, ms_open *open);
+void ms_labels_end_lesson(const ms_run *run, ms_open *open);
 
 /* Whether the router hears what the user says of a copy: the one they saw, if they say anything. */
-int ms_labels_hears(const ms_loop *loop, ms_open *open, int32_t model);
+int ms_labels_hears(const ms_run *run, ms_open *open, int32_t model);
 
 /* The label of a copy is in (unrated requests have one too, which only the simulator sees). */
-int ms_labels_give(ms_loop *loop, ms_open *open, int32_t model);
+int ms_labels_give(ms_run *run, ms_open *open, int32_t model);
 
 /* A user who had no answer says that this did not satisfy, if the request is rated. */
-int ms_labels_complain(ms_loop *loop, const ms_open *open);
+int ms_labels_complain(ms_run *run, const ms_open *open);
 
 /* A copy has no label: it was turned away, or is lost. */
-int ms_labels_miss(ms_loop *loop, ms_open *open);
+int ms_labels_miss(ms_run *run, ms_open *open);
 
 /* The label of a complete copy sets off, and arrives. */
-int ms_labels_send(ms_loop *loop, ms_open *open, int32_t model);
-int ms_labels_deliver(ms_loop *loop, ms_open *open, int32_t model);
-
-/* ---- requests that are over at once: without servers, with immediate labels and nobody who loses patience ----
- *
- * Their copies need no job, no place in the list of open requests and no errand; what is summed up, and in which
- * order, is the same. */
-
-/* Whether a request that is decided is over at once. */
-int ms_labels_end_at_once(const ms_loop *loop, const ms_open *open);
-
-/* Answers it by models `first` to `last`, those that can be had, and gives its memory back. */
-int ms_labels_answer_at_once(ms_loop *loop, ms_open *open, int32_t first, int32_t last);
+int ms_labels_send(ms_run *run, ms_open *open, int32_t model);
+int ms_labels_deliver(ms_run *run, ms_open *open, int32_t model);
 
 #endif

@@ -11,7 +11,8 @@ static double added(const ms_known_cost *self, const ms_batch *with, const ms_ba
     if (without->decoders > 0.0) {
         less = ms_batch_cost(self, without, iterations);
     } else if (!(self->usd_per_s > 0.0)) {
-        less = self->coefficients.p_idle_w * ms_series_sum(ms_iteration_seconds(&self->coefficients, with), iterations);
+        const ms_durations tau = ms_iteration_durations(&self->coefficients, with);
+        less = self->coefficients.p_idle_w * ms_durations_sum(&tau, iterations);
     }
     const double more = ms_batch_cost(self, with, iterations) - less;
     return more > 0.0 ? more : 0.0;
@@ -33,11 +34,14 @@ static double prompt_adds(const ms_known_cost *self, double prompt, double runni
     if (whole_chunks > 0.0) {
         with.prompt_tokens = most;
         with.prompt_work = most * (most / 2.0);
+        with.prompts = 1.0;
         cost += added(self, &with, &without, whole_chunks);
     }
     if (rest > 0.0) {
         with.prompt_tokens = rest;
-        with.prompt_work = rest * (prompt - rest + rest / 2.0);
+        with.prompt_prior = prompt - rest;
+        with.prompt_work = rest * (with.prompt_prior + rest / 2.0);
+        with.prompts = 1.0;
         cost += added(self, &with, &without, 1.0);
     }
     return cost;

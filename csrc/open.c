@@ -40,29 +40,22 @@ void ms_open_pass_on(ms_open *self)
     self->closed = 1;
 }
 
+const ms_field *ms_open_column(int i)
+{
+#define MS_COLUMN(type, name, value) {#name, MS_FIELD_TYPE(type), offsetof(ms_page, record.name)},
+    static const ms_field columns[] = {MS_RECORD_COLUMNS(MS_COLUMN)};
+#undef MS_COLUMN
+    return i < (int)(sizeof columns / sizeof *columns) ? &columns[i] : NULL;
+}
+
 void ms_open_put_down(ms_open *self)
 {
     ms_page *page = self->page;
     const int64_t i = self->i, answer = self->seen * page->n + i;
     const int completed = self->status == MS_COMPLETED;
-    page->record_arrival_s[i] = self->arrival_s;
-    page->explored[i] = self->explored || self->explored_before;
-    page->model[i] = self->seen;
-    page->replica[i] = self->replica;
-    page->record_output_tokens[i] = page->output_tokens != NULL ? page->output_tokens[answer] : 0;
-    page->queue[i] = self->queue;
-    page->score[i] = self->score;
-    page->record_satisfied[i] = completed ? page->satisfied[answer] : NAN;
-    page->feedback_s[i] = completed ? self->feedback_s : NAN;
-    page->start_s[i] = self->start_s;
-    page->first_token_s[i] = self->first_token_s;
-    page->finish_s[i] = self->finish_s;
-    page->preemptions[i] = self->preemptions;
-    page->attempts[i] = self->attempt + 1;
-    page->energy_j[i] = self->energy_j;
-    page->cost[i] = self->cost;
-    page->exploration_cost[i] = self->exploration_cost;
-    page->status[i] = self->status;
+#define MS_COLUMN(type, name, value) page->record.name[i] = (type)(value);
+    MS_RECORD_COLUMNS(MS_COLUMN)
+#undef MS_COLUMN
     page->open--;
     self->closed = 1;
 }

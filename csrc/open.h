@@ -6,10 +6,40 @@
 #include <stdint.h>
 
 #include "brain.h"
+#include "fields.h"
 #include "job.h"
 #include "store.h"
 
 enum ms_status { MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT };
+
+/* The columns of a record: X(type, name, value), the value by `self`, an ms_open that is over, its `page`, the place
+ * `answer` of what the user saw in columns by model, and whether it is `completed`. A column more is a line more. */
+#define MS_RECORD_COLUMNS(X)                                                                     \
+    X(double, arrival_s, self->arrival_s)                                                        \
+    X(uint8_t, explored, self->explored || self->explored_before)                                \
+    X(int32_t, model, self->seen)                                                                \
+    X(int32_t, replica, self->replica)                                                           \
+    X(int32_t, output_tokens, page->output_tokens != NULL ? page->output_tokens[answer] : 0)     \
+    X(double, queue, self->queue)                                                                \
+    X(double, score, self->score)                                                                \
+    X(double, satisfied, completed ? page->satisfied[answer] : NAN)                              \
+    X(double, feedback_s, completed ? self->feedback_s : NAN)                                    \
+    X(double, start_s, self->start_s)                                                            \
+    X(double, first_token_s, self->first_token_s)                                                \
+    X(double, finish_s, self->finish_s)                                                          \
+    X(int32_t, preemptions, self->preemptions)                                                   \
+    X(int32_t, attempts, self->attempt + 1)                                                      \
+    X(double, energy_j, self->energy_j)                                                          \
+    X(double, cost, self->cost)                                                                  \
+    X(double, exploration_cost, self->exploration_cost)                                          \
+    X(int8_t, status, self->status)
+
+/* Columns [n] of records, which the caller owns. */
+typedef struct ms_record_columns {
+#define MS_COLUMN(type, name, value) type *name;
+    MS_RECORD_COLUMNS(MS_COLUMN)
+#undef MS_COLUMN
+} ms_record_columns;
 
 /* Requests first ... first + n - 1. Columns by model are model-major, [models][n]. */
 typedef struct ms_page {
@@ -26,25 +56,7 @@ typedef struct ms_page {
     const double *labels;  /* what raters say of it, where they err */
     const double *feedback_uniform; /* NULL: feedback is certain */
     const double *delay_s; /* NULL: labels are immediate */
-    /* records, [n] each */
-    double *record_arrival_s;
-    uint8_t *explored;
-    int32_t *model;
-    int32_t *replica;
-    int32_t *record_output_tokens;
-    double *queue;
-    double *score;
-    double *record_satisfied;
-    double *feedback_s;
-    double *start_s;
-    double *first_token_s;
-    double *finish_s;
-    int32_t *preemptions;
-    int32_t *attempts;
-    double *energy_j;
-    double *cost;
-    double *exploration_cost;
-    int8_t *status;
+    ms_record_columns record;
 } ms_page;
 
 /* One attempt of a request; the last one writes the record. */
@@ -138,6 +150,9 @@ void ms_open_drop(ms_open *self, ms_job *job);
 
 /* What an attempt without an answer has cost goes to the next. */
 void ms_open_pass_on(ms_open *self);
+
+/* The i-th of MS_RECORD_COLUMNS, its offset within ms_page; NULL past the last. */
+const ms_field *ms_open_column(int i);
 
 /* Writes the record. */
 void ms_open_put_down(ms_open *self);

@@ -12,31 +12,13 @@
  *     ms_replica_finish(r, done)  the boundary that it announced is reached: jobs that are done
  *     ms_replica_start(r, t)      the next iteration starts, after all arrivals of that instant
  *
- * and, where clients give up, a fourth: ms_replica_abort(r, job, t).
- *
- * Invariants: jobs[0 .. decoders) decode and jobs[decoders .. running) are prefilled by the present
- * iteration, both in order of admission; only the last of these may be left unfinished by it, and it
- * stays the tail. context_tokens is the sum of the decoders' cached tokens at `done_iterations`. */
+ * and, where clients give up, a fourth: ms_replica_abort(r, job, t). */
 #ifndef MS_REPLICA_H
 #define MS_REPLICA_H
 
 #include <stdint.h>
 
-#include "iteration.h"
-#include "job.h"
-
-enum ms_kv_policy {
-    MS_KV_RECOMPUTE, /* admit while the prompt fits; preempt the youngest when memory runs out (vLLM) */
-    MS_KV_RESERVE    /* admit when the whole answer fits: no preemption ever */
-};
-
-typedef struct ms_limits {
-    int32_t max_num_seqs;
-    int32_t max_batched_tokens;  /* >= max_num_seqs */
-    int64_t kv_capacity_tokens;
-    int32_t kv_policy;           /* enum ms_kv_policy */
-    int32_t track_usage;         /* whether jobs collect usage_s */
-} ms_limits;
+#include "sequences.h"
 
 enum ms_replica_state {
     MS_IDLE,     /* nothing to do */
@@ -46,42 +28,26 @@ enum ms_replica_state {
 };
 
 typedef struct ms_replica {
-    ms_coefficients coefficients;
+    const ms_coefficients *coefficients;
     ms_limits limits;
     int32_t index;
     int32_t state;
     ms_queue *queue; /* its own, or one shared by the pool */
     ms_queue own_queue;
 
-    int32_t running;
-    int32_t decoders;
-    int32_t room;           /* length of the arrays below; grows up to max_num_seqs */
-    ms_job **jobs;
-    int64_t *ends;          /* decoders: the clock at which the last token is out */
-    int64_t *cached;        /* decoders: cached tokens minus clock; prompts: cached tokens */
-    int64_t *chunk;         /* prompts: tokens of one iteration */
-    double *energy_j;       /* since admission; goes to the job when it leaves */
-    double *usage_s;
-    int64_t clock;          /* decoding iterations executed, ever */
-    int64_t context_tokens; /* K */
-    int64_t reserved_tokens;
-
-    double base_s;           /* the present jump starts here ... */
-    ms_batch batch;          /* ... with this composition ... */
-    ms_series tau;           /* ... of these durations; */
+    ms_sequences sequences;  /* in the batch */
+    double base_s;           /* the jump of the present composition starts here; */
     int64_t limit_iterations;  /* it changes by itself after so many, */
     int64_t target_iterations; /* and the next boundary to stop at comes after so many */
     double boundary_s;       /* infinite unless running */
-    int32_t aborted;         /* jobs that leave the batch there */
 
     double busy_since_s;
     double busy_s;
-    double meter_j;          /* energy of all iterations accrued so far, idle power excluded */
     int64_t jumps;
     int64_t preemptions;
 } ms_replica;
 
-/* `shared` is the pool's queue, or NULL for a queue of the replica's own. */
+/* `coefficients` must outlive the replica; `shared` is the pool's queue, or NULL for a queue of the replica's own. */
 int ms_replica_init(ms_replica *self, int32_t index, const ms_coefficients *coefficients,
                     const ms_limits *limits, ms_queue *shared);
 void ms_replica_free(ms_replica *self);

@@ -142,35 +142,36 @@ cdef extern from "policy.h" nogil:
     void ms_policy_argmin_block(int64_t models, int64_t n, int64_t stride, double v, double alpha, double queue,
                                 const double *scores, const double *costs, int32_t *chosen)
 
+cdef extern from "fields.h" nogil:
+    ctypedef struct ms_field:
+        const char *name
+        const char *type
+        size_t offset
+
 cdef extern from "iteration.h" nogil:
+    enum:
+        MS_MOST_KNOTS
+        MS_HOST_SUM
+        MS_HOST_OVERLAP
     ctypedef struct ms_coefficients:
-        double a0_s
-        double c1_s_per_token
-        double nstar_tokens
-        double ae_s
-        double se
-        double experts
-        double top_k
-        double ab_s_per_sequence
-        double ak_s_per_token
-        double akm_s_per_token
-        double aq_s_per_token2
-        double p0_w
-        double e_j_per_token
-        double ek_j_per_token
-        double p_cap_w
+        int32_t host_kind
+        int32_t knots
+        double *knot_tokens
+        double *knot_s
         double p_idle_w
+    const ms_field *ms_iteration_coefficient(int i)
     ctypedef struct ms_batch:
         double decoders
         double context
         double prompt_tokens
         double prompt_work
-    ctypedef struct ms_series:
-        double first
-        double slope
-    ms_series ms_iteration_seconds(const ms_coefficients *, const ms_batch *)
-    double ms_series_sum(ms_series, double n)
-    double ms_iteration_joules(const ms_coefficients *, const ms_batch *, double n)
+        double prompt_prior
+        double prompts
+    ctypedef struct ms_durations:
+        double floored
+    ms_durations ms_iteration_durations(const ms_coefficients *, const ms_batch *)
+    double ms_durations_sum(const ms_durations *, double n)
+    double ms_iteration_joules(const ms_coefficients *, const ms_batch *, const ms_durations *, double n)
 
 cdef extern from "cost.h" nogil:
     ctypedef struct ms_known_cost:
@@ -213,10 +214,23 @@ cdef extern from "job.h" nogil:
     ms_job *ms_queue_pop(ms_queue *)
     void ms_queue_remove(ms_queue *, ms_job *)
 
-cdef extern from "replica.h" nogil:
+cdef extern from "sequences.h" nogil:
     enum:
         MS_KV_RECOMPUTE
         MS_KV_RESERVE
+    ctypedef struct ms_limits:
+        int32_t max_num_seqs
+        int32_t max_batched_tokens
+        int64_t kv_capacity_tokens
+        int32_t kv_policy
+        int32_t track_usage
+    ctypedef struct ms_sequences:
+        int32_t running
+        int32_t decoders
+        ms_job **jobs
+
+cdef extern from "replica.h" nogil:
+    enum:
         MS_NOTHING
         MS_WAKE
         MS_RESCHEDULE
@@ -224,19 +238,11 @@ cdef extern from "replica.h" nogil:
         MS_BOUNDARY
         MS_RUNNING
         MS_DOWN
-    ctypedef struct ms_limits:
-        int32_t max_num_seqs
-        int32_t max_batched_tokens
-        int64_t kv_capacity_tokens
-        int32_t kv_policy
-        int32_t track_usage
     ctypedef struct ms_replica:
         int32_t index
         int32_t state
         ms_queue own_queue
-        int32_t running
-        int32_t decoders
-        ms_job **jobs
+        ms_sequences sequences
         double boundary_s
         int64_t jumps
         int64_t preemptions
@@ -352,31 +358,17 @@ cdef extern from "open.h" nogil:
         const double *labels
         const double *feedback_uniform
         const double *delay_s
-        double *record_arrival_s
-        uint8_t *explored
-        int32_t *model
-        int32_t *replica
-        int32_t *record_output_tokens
-        double *queue
-        double *score
-        double *record_satisfied
-        double *feedback_s
-        double *start_s
-        double *first_token_s
-        double *finish_s
-        int32_t *preemptions
-        int32_t *attempts
-        double *energy_j
-        double *cost
-        double *exploration_cost
-        int8_t *status
+    const ms_field *ms_open_column(int i)
+
+cdef extern from "failures.h" nogil:
+    enum:
+        MS_MOST_FAILURES_IN_VAIN
 
 cdef extern from "loop.h" nogil:
     enum:
         MS_LOOP_PAUSED
         MS_LOOP_NEEDS_PAGE
         MS_LOOP_OVER
-        MS_MOST_FAILURES_IN_VAIN
     enum:
         MS_WAITS_FOREVER
         MS_WAITS_CONSTANT
@@ -397,7 +389,7 @@ cdef extern from "loop.h" nogil:
         ms_wait backoff
         double backoff_growth
         ms_stream uniforms
-    ctypedef struct ms_loop_config:
+    ctypedef struct ms_run_config:
         int32_t models
         int32_t tenants
         int32_t features
@@ -431,8 +423,8 @@ cdef extern from "loop.h" nogil:
         ms_stream mends
         double time_s
         double for_s
-    ctypedef struct ms_loop:
-        ms_loop_config config
+    ctypedef struct ms_run:
+        ms_run_config config
         ms_instances instances
         ms_fleet fleet
         ms_timeline timeline
@@ -452,15 +444,15 @@ cdef extern from "loop.h" nogil:
         ms_breakdown *breakdowns
         int64_t error_request
         int64_t error_plan
-    int ms_loop_init(ms_loop *, const ms_loop_config *, const double *alphas, double discount, int64_t window,
+    int ms_run_init(ms_run *, const ms_run_config *, const double *alphas, double discount, int64_t window,
                      int32_t pools, const ms_pool_plan *, int32_t dispatch, const ms_stream *)
-    void ms_loop_free(ms_loop *)
-    int ms_loop_plan_breakdowns(ms_loop *, int32_t n)
-    int ms_loop_begin(ms_loop *)
-    void ms_loop_turn_page(ms_loop *, ms_page *)
-    void ms_loop_no_more(ms_loop *)
-    int ms_loop_run(ms_loop *, int64_t budget)
-    void ms_loop_cut(ms_loop *)
+    void ms_run_free(ms_run *)
+    int ms_run_plan_breakdowns(ms_run *, int32_t n)
+    int ms_loop_begin(ms_run *)
+    void ms_loop_turn_page(ms_run *, ms_page *)
+    void ms_loop_no_more(ms_run *)
+    int ms_loop_run(ms_run *, int64_t budget)
+    void ms_loop_cut(ms_run *)
 
 cdef extern from "histogram.h" nogil:
     ctypedef struct ms_log_histogram:

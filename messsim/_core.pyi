@@ -3,7 +3,7 @@
 Arrays are C-contiguous and of exactly these types: anything else is refused, never copied.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, final
 
 import numpy as np
@@ -44,6 +44,8 @@ DISPATCH: Final[dict[str, int]]
 ESTIMATES: Final[dict[str, int]]
 OPTIMIZERS: Final[dict[str, int]]
 KEPT_TOLERANCE: Final[float]
+MOST_KNOTS: Final[int]
+HOST_KINDS: Final[dict[str, int]]
 RECORD_COLUMNS: Final[dict[str, Any]]
 
 # why a loop returns
@@ -234,8 +236,8 @@ def reconcile(ledgers: list[Ledger]) -> None:
 def total(ledgers: list[Ledger]) -> Ledger:
     """One ledger of all their ratings: its queue is the sum of theirs."""
 
-def illegal(status: int, request: int, code: int, models: int) -> PolicyError:
-    """The error for what a policy returned: a decision, a next model, an answer to a label."""
+def illegal(status: int, request: int, code: int, models: int, failure: str | None = None) -> PolicyError:
+    """The error for what a policy returned: a decision, a next model, an answer to a label; or what it raised."""
 
 @final
 class Policy:
@@ -305,17 +307,20 @@ def argmin_block(v: float, alpha: float, queue: float, scores: _Floats, costs: _
 # ---- servers ----------------------------------------------------------------------------------------------
 
 def iteration(
-    coefficients: dict[str, float],
+    coefficients: Mapping[str, object],
     decoders: float,
     context: float,
     prompt_tokens: float,
     prompt_work: float,
     n: float = 1.0,
+    *,
+    prompt_prior: float = 0.0,
+    prompts: float = 1.0,
 ) -> tuple[float, float]:
     """Seconds and joules of n iterations."""
 
 def known_costs(
-    coefficients: dict[str, float],
+    coefficients: Mapping[str, object],
     *,
     usd_per_s: float,
     max_batched_tokens: float,
@@ -390,7 +395,7 @@ class Replica:
     def __init__(
         self,
         index: int,
-        coefficients: dict[str, float],
+        coefficients: Mapping[str, object],
         *,
         max_num_seqs: int,
         max_batched_tokens: int,
@@ -470,6 +475,8 @@ class Loop:
     def run(self, budget: int) -> int:
         """LOOP_PAUSED after `budget` events, LOOP_NEEDS_PAGE or LOOP_OVER."""
     def cut(self) -> None: ...
+    def failure(self) -> str | None:
+        """What a policy raised last, if one did."""
     def left(self) -> list[Page]: ...
     @property
     def counts(self) -> dict[str, int]: ...

@@ -18,6 +18,8 @@ FRONTIER_BINS, FRONTIER_SUMS = MS_FRONTIER_BINS, MS_FRONTIER_SUMS
 MODELS_MOST = MS_FRONTIER_MODELS
 KEPT_TOLERANCE = MS_KEPT_TOLERANCE
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
+HOST_KINDS = {"sum": MS_HOST_SUM, "overlap": MS_HOST_OVERLAP}
+MOST_KNOTS = MS_MOST_KNOTS
 
 ms_memory_keep()
 
@@ -753,25 +755,46 @@ def argmin_block(double v, double alpha, double queue, const double[:, ::1] scor
 
 # ---- servers --------------------------------------------------------------------------------------------
 
+cdef dict fields_of(const ms_field *(*field)(int) noexcept nogil):
+    """Type and offset by name, in the order of a table in C."""
+    fields, i = {}, 0
+    while field(i) != NULL:
+        fields[field(i).name.decode()] = (field(i).type.decode(), field(i).offset)
+        i += 1
+    return fields
+
+
+cdef dict COEFFICIENTS = fields_of(ms_iteration_coefficient)
+
+
 cdef ms_coefficients coefficients_of(dict values) except *:
     cdef ms_coefficients c
-    c.a0_s, c.c1_s_per_token, c.nstar_tokens = values["a0_s"], values["c1_s_per_token"], values["nstar_tokens"]
-    c.ae_s, c.se, c.experts, c.top_k = values["ae_s"], values["se"], values["experts"], values["top_k"]
-    c.ab_s_per_sequence, c.ak_s_per_token = values["ab_s_per_sequence"], values["ak_s_per_token"]
-    c.akm_s_per_token, c.aq_s_per_token2 = values["akm_s_per_token"], values["aq_s_per_token2"]
-    c.p0_w, c.e_j_per_token, c.ek_j_per_token = values["p0_w"], values["e_j_per_token"], values["ek_j_per_token"]
-    c.p_cap_w, c.p_idle_w = values["p_cap_w"], values["p_idle_w"]
+    cdef size_t offset
+    for name, (_, offset) in COEFFICIENTS.items():
+        (<double *>(<char *>&c + offset))[0] = values[name]
+    c.host_kind = HOST_KINDS[values["host_kind"]]
+    cdef tuple knots = values["knots"]
+    check_shape(len(knots) != 1 and len(knots) <= MS_MOST_KNOTS, f"knots are none or 2 to {MS_MOST_KNOTS}")
+    c.knots = len(knots)
+    for k, (tokens, seconds) in enumerate(knots):
+        c.knot_tokens[k], c.knot_s[k] = tokens, seconds
     return c
 
 
 def iteration(dict coefficients, double decoders, double context, double prompt_tokens, double prompt_work,
-              double n=1):
-    """Seconds and joules of n iterations that start with this composition: (seconds, joules)."""
+              double n=1, *, double prompt_prior=0, double prompts=1):
+    """Seconds and joules of n iterations that start with this composition: (seconds, joules).
+
+    `prompt_prior` and `prompts` are read where there are prompt tokens.
+    """
     cdef ms_coefficients c = coefficients_of(coefficients)
     cdef ms_batch batch
     batch.decoders, batch.context, batch.prompt_tokens, batch.prompt_work = (
         decoders, context, prompt_tokens, prompt_work)
-    return ms_series_sum(ms_iteration_seconds(&c, &batch), n), ms_iteration_joules(&c, &batch, n)
+    batch.prompt_prior = prompt_prior if prompt_tokens > 0 else 0.0
+    batch.prompts = prompts if prompt_tokens > 0 else 0.0
+    cdef ms_durations tau = ms_iteration_durations(&c, &batch)
+    return ms_durations_sum(&tau, n), ms_iteration_joules(&c, &batch, &tau, n)
 
 
 cdef ms_known_cost known_cost_of(dict coefficients, double usd_per_s, double max_batched_tokens, double nominal_batch,
@@ -965,21 +988,22 @@ cdef class Replica:
     """A batching GPU server (csrc/replica.h)."""
 
     cdef ms_replica c
+    cdef ms_coefficients coefficients
     cdef Queue shared
 
     def __init__(self, int index, dict coefficients, *, int max_num_seqs, int max_batched_tokens,
                  int64_t kv_capacity_tokens, str kv_policy="recompute", bint track_usage=False, Queue shared=None):
-        cdef ms_coefficients coefficients_ = coefficients_of(coefficients)
         cdef ms_limits limits
+        self.coefficients = coefficients_of(coefficients)
         limits.max_num_seqs, limits.max_batched_tokens = max_num_seqs, max_batched_tokens
         limits.kv_capacity_tokens, limits.kv_policy = kv_capacity_tokens, KV_POLICIES[kv_policy]
         limits.track_usage = track_usage
         self.shared = shared
-        check(ms_replica_init(&self.c, index, &coefficients_, &limits, &shared.c if shared is not None else NULL))
+        check(ms_replica_init(&self.c, index, &self.coefficients, &limits, &shared.c if shared is not None else NULL))
 
     def __dealloc__(self):
         cdef ms_queue left = empty_queue()
-        if self.c.state == MS_RUNNING or self.c.running or self.c.own_queue.length:
+        if self.c.state == MS_RUNNING or self.c.sequences.running or self.c.own_queue.length:
             ms_replica_evict(&self.c, self.c.boundary_s, &left)
             taken(&left)
         ms_replica_free(&self.c)
@@ -1037,8 +1061,8 @@ cdef class Replica:
 
     def batch(self):
         """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
-        jobs = [<object>self.c.jobs[i].owner for i in range(self.c.running)]
-        return jobs[:self.c.decoders], jobs[self.c.decoders:]
+        jobs = [<object>self.c.sequences.jobs[i].owner for i in range(self.c.sequences.running)]
+        return jobs[:self.c.sequences.decoders], jobs[self.c.sequences.decoders:]
 
     def start(self, double t_s):
         """The next iteration starts; returns how many jobs it took from its queue."""
@@ -1083,12 +1107,8 @@ ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explore
              "marginal": MS_ESTIMATE_MARGINAL}
 
 
-RECORD_COLUMNS = {
-    "arrival_s": np.float64, "explored": np.uint8, "model": np.int32, "replica": np.int32, "output_tokens": np.int32,
-    "queue": np.float64, "score": np.float64, "satisfied": np.float64, "feedback_s": np.float64, "start_s": np.float64,
-    "first_token_s": np.float64, "finish_s": np.float64, "preemptions": np.int32, "attempts": np.int32,
-    "energy_j": np.float64, "cost": np.float64, "exploration_cost": np.float64, "status": np.int8,
-}
+cdef dict RECORD_FIELDS = fields_of(ms_open_column)
+RECORD_COLUMNS = {name: np.dtype(kind) for name, (kind, _) in RECORD_FIELDS.items()}
 
 
 cdef class Page:
@@ -1173,28 +1193,10 @@ cdef class Page:
         return 0
 
     cdef int point_to_records(self) except -1:
-        records = self.records
-        cdef double[::1] f
-        cdef int32_t[::1] i
-        cdef uint8_t[::1] explored = records["explored"]
-        cdef int8_t[::1] status = records["status"]
-        self.c.explored, self.c.status = &explored[0], &status[0]
-        f = records["arrival_s"]; self.c.record_arrival_s = &f[0]
-        f = records["queue"]; self.c.queue = &f[0]
-        f = records["score"]; self.c.score = &f[0]
-        f = records["satisfied"]; self.c.record_satisfied = &f[0]
-        f = records["feedback_s"]; self.c.feedback_s = &f[0]
-        f = records["start_s"]; self.c.start_s = &f[0]
-        f = records["first_token_s"]; self.c.first_token_s = &f[0]
-        f = records["finish_s"]; self.c.finish_s = &f[0]
-        f = records["energy_j"]; self.c.energy_j = &f[0]
-        f = records["cost"]; self.c.cost = &f[0]
-        f = records["exploration_cost"]; self.c.exploration_cost = &f[0]
-        i = records["model"]; self.c.model = &i[0]
-        i = records["replica"]; self.c.replica = &i[0]
-        i = records["output_tokens"]; self.c.record_output_tokens = &i[0]
-        i = records["preemptions"]; self.c.preemptions = &i[0]
-        i = records["attempts"]; self.c.attempts = &i[0]
+        cdef size_t offset, data
+        for name, (_, offset) in RECORD_FIELDS.items():
+            data = self.records[name].ctypes.data
+            (<void **>(<char *>&self.c + offset))[0] = <void *>data
         return 0
 
     @property
@@ -1251,7 +1253,7 @@ cdef class Loop:
     Parameters
     ----------
     config
-        Fields of ms_loop_config by name; `patience` holds those of ms_patience, and its waits those of ms_wait.
+        Fields of ms_run_config by name; `patience` holds those of ms_patience, and its waits those of ms_wait.
     alphas, discount, window
         Of the tenants' virtual queues.
     pools
@@ -1268,7 +1270,7 @@ cdef class Loop:
         Dicts with replica, random, fails, mends (streams), time_s, for_s.
     """
 
-    cdef ms_loop c
+    cdef ms_run c
     cdef object policies, predictors, pages, marginal
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
@@ -1276,7 +1278,7 @@ cdef class Loop:
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
                  str dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
                  double prior, MarginalCosts marginal not None, list breakdowns):
-        cdef ms_loop_config c
+        cdef ms_run_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
         plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
         streams_bytes = np.zeros(models * sizeof(ms_stream), np.uint8)
@@ -1304,11 +1306,11 @@ cdef class Loop:
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
         self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
         self.ready = True
-        check(ms_loop_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
+        check(ms_run_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
         for i in range(c.instances):
             self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
             self.c.instances.brain[i].servers, self.c.instances.brain[i].n_servers = marginal.c, marginal.n
-        check(ms_loop_plan_breakdowns(&self.c, len(breakdowns)))
+        check(ms_run_plan_breakdowns(&self.c, len(breakdowns)))
         for k, said in enumerate(breakdowns):
             self.c.breakdowns[k].replica, self.c.breakdowns[k].random = said["replica"], said["random"]
             self.c.breakdowns[k].fails = stream_from(said["fails"])
@@ -1323,7 +1325,7 @@ cdef class Loop:
 
     def __dealloc__(self):
         if self.ready:
-            ms_loop_free(&self.c)
+            ms_run_free(&self.c)
 
     def turn_page(self, Page page not None):
         """The next requests. The page is kept alive until `release`."""

@@ -25,11 +25,22 @@ def token_laws(draw, mean: int, most: int) -> dict[str, Any]:
 
 
 @st.composite
-def coefficients(draw) -> dict[str, float]:
+def coefficients(draw) -> dict[str, Any]:
     if draw(st.booleans()):
         return {"a0_s": 0.25, "p0_w_per_gpu": 100.0, "p_idle_w_per_gpu": 10.0}
+    knots = [[1, 0.02], [8, 0.03], [9, 0.06], [64, 0.05], [200, 0.3]]
+    host = {
+        "kind": draw(st.sampled_from(["sum", "overlap"])),
+        "h0_s": 0.03,
+        "h1_s_per_sequence": 0.002,
+        "after_s": 1e-3,
+    }
+    prompts = {"a1_s": 0.01, "ac_s_per_token": 1e-4, "akx_s_per_token": 2e-4, "abk_s_per_token": 1e-5}
     return {
         "a0_s": draw(st.sampled_from([0.01, 0.05, 0.3])),
+        **draw(st.sampled_from([{}, {"c0_s_per_token": 1e-3}, {"knots": knots}])),
+        **draw(st.sampled_from([{}, prompts])),
+        **draw(st.sampled_from([{}, {"host": host}])),
         "c1_s_per_token": draw(st.sampled_from([0.0, 1e-3])),
         "nstar_tokens": 16.0,
         "ab_s_per_sequence": draw(st.sampled_from([0.0, 1e-3])),

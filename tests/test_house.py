@@ -180,7 +180,7 @@ def test_fewer_dictionaries_of_anything():
 
 CSRC = ROOT / "csrc"
 INCLUDE = re.compile(r'^#include "(\w+)\.h"', re.MULTILINE)
-C_RINGS = {frozenset({"loop", "clients", "labels"})}  # to be undone by splitting loop.c; no other may come
+MOST_LINES_OF_A_C_FUNCTION = 60
 
 
 def includes(folder: Path) -> dict[str, set[str]]:
@@ -205,8 +205,32 @@ def rings(graph: dict[str, set[str]]) -> set[frozenset[str]]:
     return {frozenset(b for b in reach[a] if a in reach[b]) for a in graph if a in reach[a]}
 
 
-def test_c_files_include_each_other_in_no_new_ring():
-    assert rings(includes(CSRC)) == C_RINGS
+def lengths(source: Path) -> dict[int, int]:
+    """By the line where the body of each function begins, how many lines it has, both braces included."""
+    begins, found = 0, {}
+    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
+        if line == "{":
+            begins = number
+        elif line == "}" and begins:
+            found[begins] = number - begins + 1
+            begins = 0
+    return found
+
+
+def test_c_files_include_each_other_in_no_ring():
+    assert rings(includes(CSRC)) == set()
+
+
+@pytest.mark.parametrize("source", sorted([*CSRC.glob("*.c"), *CSRC.glob("*.h")]), ids=lambda p: p.name)
+def test_no_c_file_and_no_function_is_long(source):
+    assert len(source.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+    assert {n: lines for n, lines in lengths(source).items() if lines > MOST_LINES_OF_A_C_FUNCTION} == {}
+
+
+def test_a_long_c_function_is_noticed(tmp_path):
+    source = tmp_path / "a.c"
+    source.write_text("int f(void)\n{\n" + "    g();\n" * 59 + "}\n\nint h(void)\n{\n}\n")
+    assert lengths(source) == {2: 61, 65: 2}
 
 
 def test_a_ring_of_c_files_is_noticed(tmp_path):

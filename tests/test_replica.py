@@ -28,11 +28,21 @@ NAMES = {  # the reference's symbols and the kernel's names with units
     "e": "e_j_per_token",
     "ek": "ek_j_per_token",
     "p_cap": "p_cap_w",
+    "c0": "c0_s_per_token",
+    "a1": "a1_s",
+    "ac": "ac_s_per_token",
+    "akx": "akx_s_per_token",
+    "abk": "abk_s_per_token",
+    "h0": "host_s",
+    "h1": "host_s_per_sequence",
+    "after": "after_s",
 }
 
 
-def kernel_coefficients(c: Coefficients) -> dict[str, float]:
-    return {NAMES[k]: float(v) for k, v in asdict(c).items()} | {"p_idle_w": 0.0}
+def kernel_coefficients(c: Coefficients) -> dict[str, object]:
+    numbers = {NAMES[k]: float(v) for k, v in asdict(c).items() if k in NAMES}
+    knots = tuple((float(n), float(s)) for n, s in c.knots)
+    return numbers | {"p_idle_w": 0.0, "knots": knots, "host_kind": "overlap" if c.overlaps else "sum"}
 
 
 def kernel_replica(coefficients, limits: Limits, **kwargs) -> _core.Replica:
@@ -88,7 +98,27 @@ def coefficients(draw):
         e=draw(number),
         ek=draw(number),
         p_cap=p0 + draw(st.integers(0, 4)),
+        **(draw(prompts_and_host()) if draw(st.booleans()) else {}),
     )
+
+
+@st.composite
+def prompts_and_host(draw):
+    """What prompts add (akx for up to 6 decoders: divided exactly), the host's time, and knots a power of 2 apart."""
+    knots = ((1, draw(st.integers(1, 9))), (3, draw(st.integers(1, 9))), (7, draw(st.integers(1, 9))))
+    last = (15, knots[-1][1] + draw(small))
+    return {
+        "c0": draw(small),
+        "a1": draw(small),
+        "ac": draw(small),
+        "akx": 60 * draw(small),
+        "abk": draw(small),
+        "h0": draw(st.integers(0, 80)),
+        "h1": draw(small),
+        "after": draw(small),
+        "overlaps": draw(st.booleans()),
+        "knots": draw(st.sampled_from([(), (*knots, last)])),
+    }
 
 
 INTEGERS = coefficients()

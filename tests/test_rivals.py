@@ -18,7 +18,7 @@ SATISFACTION, COSTS = [0.4, 0.6, 0.5, 0.8], [1.0, 3.0, 4.0, 10.0]
 
 
 def built(name, *, models=4, features=0, alphas=(0.7,), requests=1000.0, prepare=True, **options):
-    policy = POLICIES[name](Router(**options), models, features)
+    policy = POLICIES[name](Router(**{"V": 1e-4} | options), models, features)
     known = Knowledge(
         alphas=list(alphas),
         requests=requests,

@@ -233,15 +233,20 @@ def test_text_statistics_by_hand() -> None:
     )
 
 
+DRAWN = "mmlu_pro_outcomes.parquet: 19,366 requests are drawn from its 12,032 rows; about 48 % of them "
+    "are taken more than once"
+
+
 def test_exploring_with_a_model_that_is_not_the_best_is_noted() -> None:
     import messsim
     from messsim.engines import prepare
 
     path = Path(__file__).parents[1] / "scenarios" / "when-routing-does-not-pay.toml"
-    assert prepare(messsim.load(path)).notes == []
+    assert prepare(messsim.load(path)).notes == [DRAWN]
     notes = prepare(messsim.load(path, ['router.reference="mixtral-8x7b"'])).notes
     assert notes == [
-        "router.reference: mixtral-8x7b answers the user when exploring, but llama-3.1-70b is more satisfying"
+        "router.reference: mixtral-8x7b answers the user when exploring, but llama-3.1-70b is more satisfying",
+        DRAWN,
     ]
 
 
@@ -253,5 +258,6 @@ def test_a_promise_above_the_best_model_is_noted() -> None:
     notes = prepare(messsim.load(path, ["sla.alpha=0.7"])).notes
     assert notes == [
         "alpha = 0.7 is above the best model's mean satisfaction 0.628: it can only be met as far as the router "
-        "predicts which model is right"
+        "predicts which model is right",
+        DRAWN,
     ]

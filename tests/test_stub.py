@@ -98,7 +98,7 @@ def test_a_constant_has_the_type_of_its_stub(name):
     annotation = ast.unparse(NAMES[name].annotation)
     value = getattr(_core, name)
     dicts = ("Final[dict[str, int]]", "Final[dict[str, Any]]")
-    types = {"Final[int]": int} | dict.fromkeys(dicts, dict)
+    types = {"Final[int]": int, "Final[float]": float} | dict.fromkeys(dicts, dict)
     assert type(value) is types[annotation]
 
 

@@ -65,7 +65,7 @@ def write(path: Path, rows: list[dict]) -> None:
 @pytest.fixture
 def data(tmp_path) -> Path:
     write(tmp_path / SERVED_FILE, [SERVED, SERVED | {"batch": 8, "output_len": 64}, SERVED | {"tp": 8}])
-    write(tmp_path / ENERGY_FILE, [ENERGY, ENERGY | {"weight_precision": "fp8"}, ENERGY | {"gpu_model": "B200"}])
+    write(tmp_path / ENERGY_FILE, [ENERGY, ENERGY | {"weight_precision": "int4"}, ENERGY | {"gpu_model": "GH200"}])
     write(tmp_path / LENGTHS_FILE, LENGTHS)
     return tmp_path
 
@@ -105,8 +105,8 @@ def test_rows_without_a_profile_are_counted_not_predicted(data):
     (unknown,) = found["served"]["without_profile"]
     assert (unknown["gpus"], unknown["rows"]) == (8, 1)
     assert {(u["gpu"], u["precision"]) for u in found["energy"]["without_profile"]} == {
-        ("H100", "fp8"),
-        ("B200", "bfloat16"),
+        ("H100", "int4"),
+        ("GH200", "bfloat16"),
     }
     assert [len(found[t]["rows"]) for t in ("served", "energy")] == [2, 1]
 
@@ -220,7 +220,7 @@ def test_the_page_says_what_the_command_finds():
     pytest.importorskip("altair")
     pytest.importorskip("vl_convert")
     build = runpy.run_path(str(ROOT / "tools" / "build_accuracy.py"))
-    texts, _ = build["tables"](MEASURED)
+    texts, *_ = build["tables"](MEASURED)
     for page in build["PAGES"]:
         said = page.read_text(encoding="utf-8")
         assert build["spliced"](said, texts) == said, f"{page.name} is out of date: python tools/build_accuracy.py"

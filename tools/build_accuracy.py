@@ -24,7 +24,6 @@ from messsim.study.measured import SERVED_FILE
 from messsim.study.measurements import READINGS, ServedPoints, read_measurements
 from messsim.study.served_fit import PointFit
 from messsim.study.validate import validate
-from messsim.zoo import select_profiles
 from messsim.zoo.fitting import DURATION
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -41,6 +40,7 @@ ITERATIONS = [
     ("mixed_rtxpro6000_llama31_8b", {}, (0, 0), "composed, mixed attention measured"),
     ("splitwise_iterations", {"model": "llama2-70b", "gpu": "H100-80GB", "tp": "4"}, (0, 0), "measured"),
 ]
+CAPACITIES = {"mixed_rtxpro6000_llama31_8b": 530_000}  # cached tokens: rows beyond are what no server runs
 REGIONS = [f"decode, batch {b} 32" for b in ("up to", "above")] + ["prefill"]
 REGIONS += [f"mixed, batch {b} 32" for b in ("up to", "above")]
 # Served points: engine, checkpoint, tp, what is fitted, the built-in profile to start from.
@@ -50,18 +50,19 @@ SERVED = [
     ("sglang", "Qwen/Qwen3-32B", 2, "e2e_s", "Qwen3-32B/H100/tp2"),
 ]
 HELD_OUT = 2048  # prompt tokens of the points that are not fitted
+KNEE = "nstar_tokens=150"  # which means of a server do not tell
 
 
-def tables(data: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the tables of the pages as Markdown, and the pictures as SVG, by name."""
+def tables(data: Path) -> tuple[dict[str, str], dict[str, str], list[dict[str, Any]]]:
+    """Return the tables of the pages as Markdown, and the pictures as SVG, by name; and the served rows."""
     found = validate(data)
     texts = {}
     for name, part in found.items():
         texts[f"{name}-summary"] = summary_table(part)
         texts[f"{name}-groups"] = group_table(part)
-        texts[f"{name}-rows"] = row_table(part, readings=name == "served")
-        texts[f"{name}-unknown"] = unknown_table(part)
-    return texts, accuracy_svg(found)
+        texts[f"{name}-rows"] = row_table(part, readings=name in ("served", "bursts"))
+        texts[f"{name}-unknown"] = unknown_table(part) if part["without_profile"] else ""
+    return texts, accuracy_svg(found), found["served"]["rows"]
 
 
 def iteration_fits(data: Path) -> str:
@@ -74,7 +75,7 @@ def iteration_fits(data: Path) -> str:
         found = calibrate(
             data / "profiles" / f"{file}.csv",
             [f"{k}={v}" for k, v in whose.items()],
-            Options(experts=experts, top_k=top_k),
+            Options(experts=experts, top_k=top_k, kv_capacity_tokens=CAPACITIES.get(file)),
         )
         by_region = {e["region"]: e["duration"] for e in found["errors"]}
         cells = [_percents(by_region[r]) if r in by_region else "-" for r in REGIONS]
@@ -88,8 +89,8 @@ def _percents(sizes: dict[str, float]) -> str:
     return f"{100 * sizes['mape']:.1f} / {100 * sizes['worst']:.0f}"
 
 
-def served_fits(data: Path) -> str:
-    """Return errors on points that were not fitted, before and after calibrating, as Markdown."""
+def served_fits(data: Path, rows: list[dict[str, Any]]) -> str:
+    """Return errors on points that were not fitted, of the built-in profile (`rows`) and calibrated, as Markdown."""
     lines = ["| model, GPUs, engine | fitted to | points | held out | TTFT | TPOT | end to end | fitted coefficients |"]
     lines.append("|---" * 8 + "|")
     table = pl.read_csv(data / SERVED_FILE).select(
@@ -104,10 +105,17 @@ def served_fits(data: Path) -> str:
         e2e_s=(pl.col("ttft_ms") + (pl.col("output_len") - 1) * pl.col("tpot_ms")) / 1e3,
     )
     for engine, model, tp, reading, base in SERVED:
-        rows = table.filter(backend=engine, model=model, tp=tp).drop("backend")
-        errors, fitted, counts = _held_out(rows, tp, reading, base)
+        mine = table.filter(backend=engine, model=model, tp=tp).drop("backend")
+        before = [
+            r["error"]
+            for r in rows
+            if (r["model"], r["gpus"], r["prompt_tokens"]) == (model, tp, HELD_OUT) and r["engine"].startswith(engine)
+        ]
+        after, fitted, counts = _held_out(mine, tp, reading, base)
         name = f"{model.split('/')[-1].removesuffix('-Instruct')}, {tp} H100, {engine}"
-        cells = [f"{100 * before:.1f} → {100 * after:.1f} %" for before, after in errors]
+        cells = [
+            f"{100 * float(np.mean([abs(e[n]) for e in before])):.1f} → {100 * after[n]:.1f} %" for n in READINGS[:3]
+        ]
         what = {"tpot_s": "TPOT", "e2e_s": "end to end"}[reading]
         lines.append(f"| {name} | {what} | {counts[0]} | {counts[1]} | {' | '.join(cells)} | {', '.join(fitted)} |")
     return "\n".join(lines)
@@ -115,24 +123,20 @@ def served_fits(data: Path) -> str:
 
 def _held_out(
     rows: pl.DataFrame, tp: int, reading: str, base: str
-) -> tuple[list[tuple[float, float]], list[str], tuple[int, int]]:
-    """Mean errors of TTFT, TPOT and end to end by the base and by the fit, what was fitted, and counts of points."""
+) -> tuple[dict[str, float], list[str], tuple[int, int]]:
+    """Mean errors of TTFT, TPOT and end to end by the fit, what was fitted, and counts of points."""
     fitted, held = (rows.filter((pl.col("prompt_tokens") == HELD_OUT) == out) for out in (False, True))
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ("fitted.csv", "held.csv")]
         fitted.drop([r for r in ("ttft_s", "tpot_s", "e2e_s") if r != reading]).write_csv(files[0])
         held.write_csv(files[1])
-        found = calibrate(files[0], options=Options(base=base))["coefficients"]
+        found = calibrate(files[0], options=Options(base=base, given=[KNEE]))["coefficients"]
         points = read_measurements(files[1], {}).rows
     assert isinstance(points, ServedPoints)
-    before = {n: getattr(select_profiles(base)[0].duration, n) for n in DURATION}
-    told: list[Any] = [
-        PointFit(points, tp, (0, 0), {}, []).simulated(figures)
-        for figures in (before, {n: found[n]["value"] for n in DURATION})
-    ]
-    errors = [tuple(float(np.abs(t[name] / held[name].to_numpy() - 1).mean()) for t in told) for name in READINGS[:3]]
+    told = PointFit(points, tp, (0, 0), {}, []).simulated({n: found[n]["value"] or 0.0 for n in DURATION})
+    errors = {n: float(np.abs(told[n] / held[n].to_numpy() - 1).mean()) for n in READINGS[:3]}
     names = [n.split("_")[0] for n in DURATION if found[n]["how"] == "fitted"]
-    return [(a, b) for a, b in errors], names, (fitted.height, held.height)
+    return errors, names, (fitted.height, held.height)
 
 
 def spliced(page: str, texts: dict[str, str]) -> str:
@@ -145,8 +149,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the tables and pictures of docs/accuracy.md.")
     parser.add_argument("data", nargs="?", type=Path, default=REPOSITORY.parent / "shared" / "data")
     data = parser.parse_args().data
-    texts, pictures = tables(data)
-    texts |= {"iteration-fits": iteration_fits(data), "served-fits": served_fits(data)}
+    texts, pictures, rows = tables(data)
+    texts |= {"iteration-fits": iteration_fits(data), "served-fits": served_fits(data, rows)}
     for page in PAGES:
         page.write_text(spliced(page.read_text(encoding="utf-8"), texts), encoding="utf-8")
     for name, svg in pictures.items():

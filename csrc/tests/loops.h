@@ -58,24 +58,24 @@ static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
                         .output_tokens = s->outputs,
                         .satisfied = s->satisfied_in,
                         .feedback_uniform = s->feedback,
-                        .record_arrival_s = s->arrival,
-                        .explored = s->explored,
-                        .model = s->model,
-                        .replica = s->replica,
-                        .record_output_tokens = s->tokens,
-                        .queue = s->queue,
-                        .score = s->score,
-                        .record_satisfied = s->satisfied,
-                        .feedback_s = s->feedback_s,
-                        .start_s = s->start,
-                        .first_token_s = s->first_token,
-                        .finish_s = s->finish,
-                        .preemptions = s->preemptions,
-                        .attempts = s->attempts,
-                        .energy_j = s->energy,
-                        .cost = s->cost,
-                        .exploration_cost = s->exploration,
-                        .status = s->status};
+                        .record = {.arrival_s = s->arrival,
+                                   .explored = s->explored,
+                                   .model = s->model,
+                                   .replica = s->replica,
+                                   .output_tokens = s->tokens,
+                                   .queue = s->queue,
+                                   .score = s->score,
+                                   .satisfied = s->satisfied,
+                                   .feedback_s = s->feedback_s,
+                                   .start_s = s->start,
+                                   .first_token_s = s->first_token,
+                                   .finish_s = s->finish,
+                                   .preemptions = s->preemptions,
+                                   .attempts = s->attempts,
+                                   .energy_j = s->energy,
+                                   .cost = s->cost,
+                                   .exploration_cost = s->exploration,
+                                   .status = s->status}};
 }
 
 /* ---- policies ---------------------------------------------------------------------------------------- */
@@ -135,7 +135,7 @@ static const ms_policy lists = {
 
 /* ---- a loop -------------------------------------------------------------------------------------------- */
 
-static const ms_loop_config plain = {.models = MODELS,
+static const ms_run_config plain = {.models = MODELS,
                                      .uniforms = 2,
                                      .tenants = 2,
                                      .features = 2,
@@ -159,7 +159,7 @@ static inline ms_pool_plan pool_of(int32_t model, int32_t replicas)
         .usd_per_s = 0.01};
 }
 
-static inline void make(ms_loop *loop, const ms_loop_config *config, int servers, int32_t dispatch)
+static inline void make(ms_run *loop, const ms_run_config *config, int servers, int32_t dispatch)
 {
     ms_pool_plan plans[] = {pool_of(0, 2), pool_of(1, 1)};
     if (servers == 2) {
@@ -172,12 +172,12 @@ static inline void make(ms_loop *loop, const ms_loop_config *config, int servers
                                   .usd_per_million_prompt_tokens = 1.0,
                                   .usd_per_million_output_tokens = 2.0};
     }
-    CHECK(ms_loop_init(loop, config, alphas, 1.0, 0, servers ? 2 : 0, plans, dispatch, streams) == 0);
+    CHECK(ms_run_init(loop, config, alphas, 1.0, 0, servers ? 2 : 0, plans, dispatch, streams) == 0);
     loop->instances.brain[0].policy = lists;
 }
 
 /* Runs over sheets[0 .. count) in steps of `budget` events. Returns MS_LOOP_OVER, or an error. */
-static inline int run(ms_loop *loop, sheet *sheets, int count, int64_t budget)
+static inline int run(ms_run *loop, sheet *sheets, int count, int64_t budget)
 {
     int turned = 0;
     for (;;) {
@@ -224,16 +224,16 @@ static inline double sum_of(const double *x, int64_t n)
     return sum;
 }
 
-static inline double meters_of(const ms_loop *loop)
+static inline double meters_of(const ms_run *loop)
 {
     return ms_fleet_meter_j(&loop->fleet, 0, loop->now_s) + ms_fleet_meter_j(&loop->fleet, 1, loop->now_s);
 }
 
 static sheet sheets[3];
 
-static inline void break_down(ms_loop *loop, int32_t replica, double at_s, double for_s)
+static inline void break_down(ms_run *loop, int32_t replica, double at_s, double for_s)
 {
-    CHECK(ms_loop_plan_breakdowns(loop, 1) == 0);
+    CHECK(ms_run_plan_breakdowns(loop, 1) == 0);
     loop->breakdowns[0].replica = replica;
     loop->breakdowns[0].time_s = at_s;
     loop->breakdowns[0].for_s = for_s;

@@ -1,5 +1,7 @@
 #include "brain.h"
 
+#include <string.h>
+
 #include "check.h"
 
 enum { MODELS = 5, FEATURES = 3, REQUESTS = 4000 };
@@ -143,6 +145,49 @@ static void a_score_does_not_depend_on_its_block(void)
     score_all(97, 30, MS_BLOCK);
     score_all(1, 3, MS_BLOCK);
     score_all(97, 30, 1);
+}
+
+static int64_t first_of_all(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                            double alpha, double queue, const double *scores, const double *costs,
+                            const double *loads, const double *facts, const double *x, const double *u,
+                            const double *params, double *state)
+{
+    (void)request, (void)step, (void)tenant, (void)models, (void)dimensions, (void)alpha, (void)queue, (void)scores;
+    (void)costs, (void)loads, (void)facts, (void)x, (void)u, (void)params, (void)state;
+    return 0;
+}
+
+/* More heads than a word has bits, one of which learns now and then: only its own scores are made again. */
+static void every_one_of_many_heads_keeps_its_own_scores(void)
+{
+    enum { HEADS = 130, N = 600 };
+    static double x[FEATURES * N], costs[HEADS * N], none[2 * N], labels[HEADS], loads[HEADS];
+    const double one[FEATURES] = {0.5, -0.25, 1.0};
+    lcg chance = {7};
+    fill(x, FEATURES * N, 3);
+    ms_predictor predictor;
+    ms_brain brain;
+    CHECK(ms_predictor_init(&predictor, HEADS, FEATURES) == 0);
+    CHECK(ms_brain_init(&brain, HEADS, 1, 0, alphas, 1.0, 0, MS_BLOCK) == 0);
+    predictor.learning_rate = 0.5;
+    brain.predictor = &predictor;
+    brain.policy.decide = first_of_all;
+    const ms_page_view view = {N, x, costs, NULL, none, NULL};
+    for (int64_t i = 0; i < N; i++) {
+        double expected[HEADS];
+        CHECK(ms_brain_decide(&brain, &view, i, i, 0, loads) == 0);
+        ms_predictor_score(&predictor, 0, HEADS, x + i, N, 1, expected, 1);
+        CHECK(memcmp(expected, brain.scores, sizeof expected) == 0);
+        if (lcg_between(&chance, 0, 5) == 0) {
+            for (int m = 0; m < HEADS; m++) {
+                labels[m] = NAN;
+            }
+            labels[lcg_between(&chance, 0, HEADS - 1)] = 1.0;
+            ms_predictor_learn(&predictor, one, labels);
+        }
+    }
+    ms_brain_free(&brain);
+    ms_predictor_free(&predictor);
 }
 
 static void without_a_predictor_every_score_is_a_half(void)
@@ -347,6 +392,7 @@ static void tenants_have_the_ledgers_that_were_asked_for(void)
 int main(void)
 {
     RUN(a_score_does_not_depend_on_its_block);
+    RUN(every_one_of_many_heads_keeps_its_own_scores);
     RUN(without_a_predictor_every_score_is_a_half);
     RUN(a_policy_sees_its_request);
     RUN(known_costs_are_not_learnt);

@@ -83,6 +83,36 @@ static void many_are_as_one(void)
     CHECK(costs[100] == -1.0);
 }
 
+/* Knots, all terms of prompts, and both kinds of host: chunk by chunk and step by step what iterations cost. */
+static void knots_terms_and_hosts_cost_what_iterations_do(void)
+{
+    for (int i = 0; i < 8; i++) {
+        ms_known_cost known = seconds;
+        ms_coefficients *c = &known.coefficients;
+        c->c0_s_per_token = 0.25, c->a1_s = 1.0, c->ac_s_per_token = 0.5, c->p_idle_w = 0.5, c->e_j_per_token = 0.25;
+        c->akm_s_per_token = 0.0, c->host_s = 3.0, c->host_s_per_sequence = 1.0, c->after_s = 0.5;
+        c->host_kind = i & 1 ? MS_HOST_OVERLAP : MS_HOST_SUM;
+        if (i & 2) {
+            c->knots = 3;
+            c->knot_tokens[0] = 1.0, c->knot_tokens[1] = 4.0, c->knot_tokens[2] = 8.0;
+            c->knot_s[0] = 2.0, c->knot_s[1] = 5.0, c->knot_s[2] = 4.0;
+        }
+        known.usd_per_s = i & 4 ? 0.5 : 0.0;
+        for (int32_t prompt = 1; prompt < 30; prompt++) {
+            double cost = 0.0;
+            for (double prior = 0.0; prior < prompt; prior += known.max_batched_tokens) {
+                const double left = prompt - prior;
+                const double p = left < known.max_batched_tokens ? left : known.max_batched_tokens;
+                const ms_batch chunk = {
+                    .prompt_tokens = p, .prompt_work = p * (prior + p / 2.0), .prompt_prior = prior, .prompts = 1.0};
+                cost += ms_batch_cost(&known, &chunk, 1.0);
+            }
+            const ms_batch decode = {.decoders = 4.0, .context = 4.0 * (prompt + 5.0)};
+            CHECK(cost_of(&known, prompt) == cost + 9.0 * ms_batch_cost(&known, &decode, 1.0) / 4.0);
+        }
+    }
+}
+
 int main(void)
 {
     RUN(a_prompt_is_prefilled_in_chunks);
@@ -90,5 +120,6 @@ int main(void)
     RUN(money_is_seconds_times_a_price);
     RUN(joules_count_tokens_and_the_cap);
     RUN(many_are_as_one);
+    RUN(knots_terms_and_hosts_cost_what_iterations_do);
     return report();
 }

@@ -1,4 +1,4 @@
-#include "fleet.h"
+#include "dispatch.h"
 
 #include <stdlib.h>
 
@@ -38,11 +38,11 @@ static void make(ms_fleet *fleet, int32_t pools, const ms_pool_plan *plans, int3
     CHECK(ms_fleet_init(fleet, pools, plans, MODELS_MOST, dispatch, streams) == 0);
 }
 
-/* Places a new job; returns what ms_fleet_place did. */
+/* Places a new job; returns what ms_dispatch_place did. */
 static int place(ms_fleet *fleet, int32_t request, int32_t model, int64_t max_waiting, double t_s)
 {
     jobs[request] = ms_job_new(request, model, 4, 3 + request % 5);
-    return ms_fleet_place(fleet, &jobs[request], max_waiting, t_s);
+    return ms_dispatch_place(fleet, &jobs[request], max_waiting, t_s);
 }
 
 /* Repairs a replica and places what was held. */
@@ -51,7 +51,7 @@ static void repair(ms_fleet *fleet, int32_t replica, double t_s)
     ms_queue held = {0};
     ms_fleet_repair(fleet, replica, t_s, &held);
     for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
-        CHECK(ms_fleet_place(fleet, job, -1, t_s) == MS_PLACED);
+        CHECK(ms_dispatch_place(fleet, job, -1, t_s) == MS_PLACED);
     }
 }
 
@@ -186,7 +186,7 @@ static void power_of_two_compares_the_two_that_were_drawn(void)
         const int32_t expected = of_a != of_b ? (of_a < of_b ? a : b) : (a < b ? a : b);
         jobs[i] = ms_job_new(i, 1, 4, 2);
         jobs[i].attempt = attempt;
-        CHECK(ms_fleet_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED);
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED);
         CHECK(where(&fleet, i) == expected);
         met[expected]++;
     }
@@ -206,7 +206,7 @@ static void a_shared_queue_feeds_whoever_has_room(void)
     make(&fleet, 1, plans, MS_SHARED_QUEUE);
     for (int32_t i = 0; i < 4; i++) {
         jobs[i] = ms_job_new(i, 0, 4, i == 0 ? 10 : 2);
-        CHECK(ms_fleet_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED);
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED);
     }
     CHECK(fleet.pool[0].shared.length == 4 && fleet.pool[0].unfinished == 4);
     while (step(&fleet, &done) < INFINITY) {
@@ -263,7 +263,7 @@ static void a_failed_replica_leaves_the_shared_queue_to_the_others(void)
     make(&fleet, 1, plans, MS_SHARED_QUEUE);
     for (int32_t i = 0; i < 4; i++) {
         jobs[i] = ms_job_new(i, 0, 4, 5);
-        ms_fleet_place(&fleet, &jobs[i], -1, 0.0);
+        ms_dispatch_place(&fleet, &jobs[i], -1, 0.0);
     }
     step(&fleet, &done);
     step(&fleet, &done); /* both have started */
@@ -309,7 +309,7 @@ static void who_could_not_take_the_head_is_asked_again(void)
             step(&fleet, &done);
         }
         jobs[i] = ms_job_new(i, 0, prompts[i], answers[i]);
-        CHECK(ms_fleet_place(&fleet, &jobs[i], -1, times_s[i]) == MS_PLACED);
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, times_s[i]) == MS_PLACED);
     }
     CHECK(run_out(&fleet) == 4);
     CHECK(jobs[0].replica == 0 && jobs[1].replica == 1);
@@ -329,7 +329,7 @@ static void who_is_preempted_goes_to_a_replica_that_is_idle(void)
     const int32_t answers[] = {20, 12};
     for (int32_t i = 0; i < 2; i++) {
         jobs[i] = ms_job_new(i, 0, 8, answers[i]);
-        CHECK(ms_fleet_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED);
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED);
     }
     while (step(&fleet, &done) < INFINITY) {
     }
@@ -392,9 +392,9 @@ static void what_never_fits_is_an_error(void)
         ms_fleet fleet;
         make(&fleet, 1, plans, rules[k]);
         jobs[0] = ms_job_new(0, 0, 900, 200);
-        CHECK(ms_fleet_place(&fleet, &jobs[0], -1, 0.0) == MS_ERR_TOO_LARGE);
+        CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_ERR_TOO_LARGE);
         jobs[0] = ms_job_new(0, 0, 0, 200);
-        CHECK(ms_fleet_place(&fleet, &jobs[0], -1, 0.0) == MS_ERR_NO_TOKENS);
+        CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_ERR_NO_TOKENS);
         ms_fleet_free(&fleet);
     }
     ms_pool_plan wrong = pool_of(0, 2, 100); /* more sequences than tokens of a batch */
@@ -465,7 +465,7 @@ static void time_is_busy_idle_or_down(void)
     ms_queue evicted = {0};
     make(&fleet, 2, plans, MS_LEAST_LOADED);
     jobs[0] = ms_job_new(0, 0, 4, 3);
-    ms_fleet_place(&fleet, &jobs[0], -1, 10.0);
+    ms_dispatch_place(&fleet, &jobs[0], -1, 10.0);
     CHECK(run_out(&fleet) == 1);
     CHECK(ms_fleet_busy_s(&fleet, 0, 20.0) == 3.0 && ms_fleet_idle_s(&fleet, 0, 20.0) == 17.0);
     ms_fleet_fail(&fleet, 0, 20.0, &evicted);
@@ -583,7 +583,7 @@ static void an_api_that_is_down_turns_away(void)
     ms_queue held = {0};
     ms_fleet_repair(&fleet, 1, 4.0, &held);
     CHECK(held.length == 1 && held.head == &jobs[5] && fleet.pool[2].unfinished == 0);
-    CHECK(ms_fleet_place(&fleet, &jobs[5], -1, 4.0) == MS_CALLS_API && jobs[5].start_s == 4.0);
+    CHECK(ms_dispatch_place(&fleet, &jobs[5], -1, 4.0) == MS_CALLS_API && jobs[5].start_s == 4.0);
     ms_fleet_repair(&fleet, 0, 4.0, &held);
     ms_fleet_repair(&fleet, 23, 4.0, &held);
     CHECK(place(&fleet, 6, 0, -1, 5.0) == MS_CALLS_API && place(&fleet, 7, 2, -1, 5.0) == MS_CALLS_API);
@@ -641,7 +641,7 @@ static void no_job_is_lost_in_any_use(void)
                 for (ms_job *job = ms_queue_pop(&evicted); job != NULL; job = ms_queue_pop(&evicted)) {
                     job->generated_tokens = 0;
                     job->attempt++;
-                    CHECK(ms_fleet_place(&fleet, job, -1, t_s) == MS_PLACED);
+                    CHECK(ms_dispatch_place(&fleet, job, -1, t_s) == MS_PLACED);
                 }
             } else if (what < 30 && fleet.failures[r] > 0) {
                 repair(&fleet, r, t_s);

@@ -8,7 +8,7 @@
 
 static void without_servers_an_answer_is_there_at_once(void)
 {
-    ms_loop loop;
+    ms_run loop;
     fill(&sheets[0], 0, 10, 1.0);
     plans_are(0, MS_PLAN_ALL, 1, MS_PLAN_EXPLORE | 0);
     make(&loop, &plain, 0, MS_LEAST_LOADED);
@@ -34,14 +34,14 @@ static void without_servers_an_answer_is_there_at_once(void)
     CHECK(loop.instances.brain[0].tracked[0].rated + loop.instances.brain[0].tracked[1].rated == rated);
     CHECK_NEAR(loop.paid_j, sum_of(s->energy, 10), 1e-15);
     CHECK(loop.timeline.length == 10 && loop.last_arrival_s == 9.0 && loop.now_s == 9.0);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
     CHECK(loop.loads == NULL);
 }
 
 /* The queue that a request finds is that of its tenant's ratings so far. */
 static void a_record_tells_the_queue_that_it_found(void)
 {
-    ms_loop loop;
+    ms_run loop;
     ms_ledger ledgers[2];
     fill(&sheets[0], 0, 400, 1.0);
     plans_are(0, 1, 0, 1);
@@ -59,16 +59,16 @@ static void a_record_tells_the_queue_that_it_found(void)
             ms_ledger_rate(ledger, s->satisfied[i]);
         }
     }
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* The predictor steps once for every rated request whose labels it is to learn. */
 static void lessons_are_learnt_in_order(void)
 {
-    ms_loop loop;
+    ms_run loop;
     ms_predictor predictor, expected;
     for (int every_answer = 0; every_answer < 2; every_answer++) {
-        ms_loop_config config = plain;
+        ms_run_config config = plain;
         config.learns_every_answer = every_answer;
         fill(&sheets[0], 0, 300, 1.0);
         plans_are(0, MS_PLAN_ALL, 1, 1);
@@ -96,7 +96,7 @@ static void lessons_are_learnt_in_order(void)
         CHECK(predictor.version == expected.version && expected.version > 20);
         CHECK(memcmp(predictor.weights, expected.weights, 4 * sizeof(double)) == 0);
         CHECK(memcmp(predictor.bias, expected.bias, MODELS * sizeof(double)) == 0);
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
         ms_predictor_free(&predictor);
         ms_predictor_free(&expected);
     }
@@ -106,7 +106,7 @@ static void lessons_are_learnt_in_order(void)
 
 static void one_request_by_hand(void)
 {
-    ms_loop loop;
+    ms_run loop;
     fill(&sheets[0], 0, 1, 1.0);
     plans_are(0, 0, 0, 0);
     sheets[0].prompt[0] = 4;
@@ -122,16 +122,16 @@ static void one_request_by_hand(void)
     CHECK(s->energy[0] == (2.0 + 4.0) + 2.0 * (2.0 + 1.0) && s->cost[0] == s->energy[0]);
     CHECK(s->replica[0] == 0 && s->feedback_s[0] == 2.0); /* labels are immediate */
     CHECK(loop.now_s == 5.0 && loop.in_system == 0 && loop.in_system_integral == 3.0 && loop.paid_j == 12.0);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* All dispatch rules, kinds of plans, labels, budgets and servers: every request gets its record. */
 static void every_request_gets_one_record(void)
 {
     for (int c = 0; c < 64; c++) {
-        ms_loop loop;
+        ms_run loop;
         ms_predictor predictor;
-        ms_loop_config config = plain;
+        ms_run_config config = plain;
         config.keeps_delays = c / 4 % 2;
         config.learns_every_answer = c / 8 % 2;
         config.in_usd = c / 16 % 2;
@@ -165,7 +165,7 @@ static void every_request_gets_one_record(void)
         for (int p = 0; p < 2; p++) {
             CHECK(loop.fleet.pool[p].unfinished == 0);
         }
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
         ms_predictor_free(&predictor);
     }
 }
@@ -176,7 +176,7 @@ static void a_budget_does_not_show(void)
     static sheet others[2];
     const int64_t budgets[] = {1000000, 1};
     for (int k = 0; k < 2; k++) {
-        ms_loop loop;
+        ms_run loop;
         sheet *s = k == 0 ? sheets : others;
         fill(&s[0], 0, 200, 1.5);
         fill(&s[1], 200, 200, 1.5);
@@ -184,7 +184,7 @@ static void a_budget_does_not_show(void)
         make(&loop, &plain, 1, MS_SHARED_QUEUE);
         CHECK(ms_loop_begin(&loop) == 0);
         CHECK(run(&loop, s, 2, budgets[k]) == MS_LOOP_OVER);
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
     for (int k = 0; k < 2; k++) {
         CHECK(memcmp(sheets[k].finish, others[k].finish, sizeof others[k].finish) == 0);
@@ -195,7 +195,7 @@ static void a_budget_does_not_show(void)
 
 static void a_chain_is_charged_for_what_came_before(void)
 {
-    ms_loop loop;
+    ms_run loop;
     fill(&sheets[0], 0, 40, 50.0);
     plans_are(MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0);
     make(&loop, &plain, 0, MS_LEAST_LOADED);
@@ -210,13 +210,13 @@ static void a_chain_is_charged_for_what_came_before(void)
         CHECK(s->cost[i] == s->known[i] + (both ? s->known[40 + i] : 0.0));
     }
     CHECK(loop.instances.delivered[0].rated + loop.instances.delivered[1].rated == 40); /* one label each */
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* A chain starts with its first model, and its answer is the last one's. */
 static void a_chain_on_servers_keeps_its_first_start(void)
 {
-    ms_loop loop;
+    ms_run loop;
     fill(&sheets[0], 0, 40, 100.0); /* nobody waits for anybody */
     plans_are(MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0);
     make(&loop, &plain, 1, MS_LEAST_LOADED);
@@ -232,13 +232,13 @@ static void a_chain_on_servers_keeps_its_first_start(void)
         CHECK(s->first_token[i] == s->arrival[i] + first_s + prefill_s);
         CHECK(s->finish[i] == s->first_token[i] + s->tokens[i] - 1);
     }
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 static void a_late_label_moves_the_queue_late(void)
 {
-    ms_loop loop;
-    ms_loop_config config = plain;
+    ms_run loop;
+    ms_run_config config = plain;
     config.keeps_delays = 1;
     config.feedback_probability = 1.0;
     fill(&sheets[0], 0, 100, 1.0);
@@ -258,15 +258,15 @@ static void a_late_label_moves_the_queue_late(void)
         CHECK(known > 0 || s->queue[i] == 0.0);
     }
     CHECK(loop.now_s > 99.0 && loop.last_arrival_s == 99.0); /* it waits for the last label */
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* ---- closed loop ------------------------------------------------------------------------------------------- */
 
 static void clients_wait_for_their_answers(void)
 {
-    ms_loop loop;
-    ms_loop_config config = plain;
+    ms_run loop;
+    ms_run_config config = plain;
     config.clients = 4;
     config.length = 120;
     config.think_s = 2.0;
@@ -287,14 +287,14 @@ static void clients_wait_for_their_answers(void)
         }
         CHECK(waiting <= 3);
     }
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* ---- failures ------------------------------------------------------------------------------------------------ */
 
 static void what_a_failure_hits_begins_again(void)
 {
-    ms_loop loop;
+    ms_run loop;
     fill(&sheets[0], 0, 1, 1.0);
     plans_are(1, 1, 1, 1);
     sheets[0].prompt[0] = 4;
@@ -308,14 +308,14 @@ static void what_a_failure_hits_begins_again(void)
     CHECK(s->start[0] == 0.0 && s->first_token[0] == 1.0 && s->finish[0] == 10.0); /* 2 s, and 3 s from 7 */
     CHECK(s->energy[0] == 9.0 + 12.0);
     CHECK(loop.fleet.down_s[2] == 5.0);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 static void what_a_failure_hits_may_be_lost(void)
 {
     for (int late = 0; late < 2; late++) {
-        ms_loop loop;
-        ms_loop_config config = plain;
+        ms_run loop;
+        ms_run_config config = plain;
         config.lose_on_failure = 1;
         config.keeps_delays = late;
         config.learns_every_answer = 1;
@@ -332,15 +332,15 @@ static void what_a_failure_hits_may_be_lost(void)
         CHECK(loop.labels_of_lost == (late ? 0 : lost));
         CHECK(loop.instances.delivered[0].rated + loop.instances.delivered[1].rated == (late ? 60 - lost : 60));
         CHECK(loop.labels_to_come == 0 && loop.open_count == 0);
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
 }
 
 static void failures_at_random_go_on_until_all_is_done(void)
 {
     for (int c = 0; c < 16; c++) {
-        ms_loop loop;
-        ms_loop_config config = plain;
+        ms_run loop;
+        ms_run_config config = plain;
         config.mtbf_s = 30.0;
         config.mttr_s = 10.0;
         config.lose_on_failure = c / 4 % 2;
@@ -349,7 +349,7 @@ static void failures_at_random_go_on_until_all_is_done(void)
         sheets[0].page.delay_s = config.keeps_delays ? sheets[0].delay : NULL;
         plans_are(MS_PLAN_ALL, 0, MS_PLAN_CHAIN | 0, 1);
         make(&loop, &config, 1, c % 4);
-        CHECK(ms_loop_plan_breakdowns(&loop, 3) == 0);
+        CHECK(ms_run_plan_breakdowns(&loop, 3) == 0);
         for (int32_t r = 0; r < 3; r++) {
             const uint32_t sub = (uint32_t)r;
             loop.breakdowns[r] = (ms_breakdown){r, 1, {1, 20, 0, sub}, {1, 21, 0, sub}, 0, 0.0, 0.0};
@@ -360,7 +360,7 @@ static void failures_at_random_go_on_until_all_is_done(void)
         CHECK(lost + check_records(&sheets[0], MS_COMPLETED) == 300 && (lost > 0) == config.lose_on_failure);
         CHECK(loop.in_system == 0 && loop.labels_to_come == 0);
         CHECK_NEAR(sum_of(sheets[0].energy, 300), loop.paid_j, 1e-12);
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
 }
 
@@ -368,7 +368,7 @@ static void failures_at_random_go_on_until_all_is_done(void)
 
 static void run_into(int64_t bad_plan, int error, int servers)
 {
-    ms_loop loop;
+    ms_run loop;
     fill(&sheets[0], 0, 20, 1.0);
     plans_are(0, 1, bad_plan, 0);
     make(&loop, &plain, servers, MS_LEAST_LOADED);
@@ -376,7 +376,7 @@ static void run_into(int64_t bad_plan, int error, int servers)
     CHECK(ms_loop_begin(&loop) == 0);
     CHECK(run(&loop, sheets, 1, 1000) == error);
     CHECK(loop.error_request == 2 && loop.error_plan == bad_plan);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 static void an_illegal_plan_is_an_error(void)
@@ -398,7 +398,7 @@ static void a_chain_that_names_no_model_is_an_error(void)
 {
     const double wrong[] = {MODELS + 1, -1, 77};
     for (int k = 0; k < 6; k++) {
-        ms_loop loop;
+        ms_run loop;
         fill(&sheets[0], 0, 20, 1.0);
         plans_are(MS_PLAN_CHAIN, MS_PLAN_CHAIN, 1, 1);
         params[7] = wrong[k % 3];
@@ -406,7 +406,7 @@ static void a_chain_that_names_no_model_is_an_error(void)
         CHECK(ms_loop_begin(&loop) == 0);
         CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_NEXT);
         CHECK(loop.error_request == 5 && loop.error_plan == (int64_t)wrong[k % 3]);
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
 }
 
@@ -414,8 +414,8 @@ static void a_chain_that_names_no_model_is_an_error(void)
 static void a_policy_may_refuse_a_label(void)
 {
     for (int c = 0; c < 32; c++) {
-        ms_loop loop;
-        ms_loop_config config = plain;
+        ms_run loop;
+        ms_run_config config = plain;
         config.keeps_delays = c % 2;
         config.feedback_probability = 1.0;
         config.learns_every_answer = 1;
@@ -429,20 +429,20 @@ static void a_policy_may_refuse_a_label(void)
         CHECK(ms_loop_begin(&loop) == 0);
         CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_LABEL);
         CHECK(loop.error_request == 17 && loop.error_plan == (c / 16 ? -43 : -42));
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
 }
 
 static void a_request_that_never_fits_is_an_error(void)
 {
-    ms_loop loop;
+    ms_run loop;
     fill(&sheets[0], 0, 20, 1.0);
     sheets[0].prompt[7] = 500;
     plans_are(MS_PLAN_ALL, MS_PLAN_ALL, MS_PLAN_ALL, MS_PLAN_ALL);
     make(&loop, &plain, 1, MS_ROUND_ROBIN);
     CHECK(ms_loop_begin(&loop) == 0);
     CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_TOO_LARGE);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* ---- the horizon ----------------------------------------------------------------------------------------- */
@@ -450,8 +450,8 @@ static void a_request_that_never_fits_is_an_error(void)
 static void the_horizon_leaves_requests_in_flight(void)
 {
     for (int c = 0; c < 32; c++) {
-        ms_loop loop;
-        ms_loop_config config = plain;
+        ms_run loop;
+        ms_run_config config = plain;
         config.horizon_s = 60.3;
         config.keeps_delays = c / 4 % 2;
         config.learns_every_answer = c / 8 % 2;
@@ -473,14 +473,14 @@ static void the_horizon_leaves_requests_in_flight(void)
         /* what is under way is charged for what it used */
         CHECK_NEAR(sum_of(s->energy, 120), meters_of(&loop), 1e-12);
         CHECK_NEAR(loop.paid_j, meters_of(&loop), 1e-12);
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
 }
 
 static void a_horizon_before_everything_is_an_empty_run(void)
 {
-    ms_loop loop;
-    ms_loop_config config = plain;
+    ms_run loop;
+    ms_run_config config = plain;
     config.horizon_s = 5.0;
     fill(&sheets[0], 100, 20, 1.0);
     plans_are(0, 0, 0, 0);
@@ -489,7 +489,7 @@ static void a_horizon_before_everything_is_an_empty_run(void)
     CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
     ms_loop_cut(&loop);
     CHECK(loop.issued == 0 && loop.events == 0 && sheets[0].page.open == 20 && sheets[0].status[0] == NO_STATUS);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* ---- leaving in the middle -------------------------------------------------------------------------------- */
@@ -499,9 +499,9 @@ static void a_loop_may_be_freed_at_any_moment(void)
 {
     for (int c = 0; c < 32; c++) {
         for (int64_t events = 0; events < 400; events += 1 + events / 8) {
-            ms_loop loop;
+            ms_run loop;
             ms_predictor predictor;
-            ms_loop_config config = plain;
+            ms_run_config config = plain;
             config.keeps_delays = c % 2;
             config.learns_every_answer = c / 2 % 2;
             config.feedback_probability = 0.9;
@@ -518,7 +518,7 @@ static void a_loop_may_be_freed_at_any_moment(void)
             CHECK(ms_loop_begin(&loop) == 0);
             ms_loop_turn_page(&loop, &sheets[0].page);
             CHECK(ms_loop_run(&loop, events) >= 0);
-            ms_loop_free(&loop);
+            ms_run_free(&loop);
             ms_predictor_free(&predictor);
         }
     }
@@ -526,14 +526,14 @@ static void a_loop_may_be_freed_at_any_moment(void)
 
 static void a_loop_that_never_began_may_be_freed(void)
 {
-    ms_loop loop;
+    ms_run loop;
     make(&loop, &plain, 1, MS_LEAST_LOADED);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
     make(&loop, &plain, 0, MS_LEAST_LOADED);
     CHECK(ms_loop_run(&loop, 10) == MS_LOOP_NEEDS_PAGE);
     ms_loop_no_more(&loop);
     CHECK(ms_loop_run(&loop, 10) == MS_LOOP_OVER);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 int main(void)

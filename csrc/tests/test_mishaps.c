@@ -2,12 +2,13 @@
 
 #include "draw.h"
 #include "error.h"
+#include "failures.h"
 
 /* One model on these pools; the other model has a replica that nobody asks. */
-static void serve(ms_loop *loop, const ms_loop_config *config, int32_t n, ms_pool_plan *plans, int32_t dispatch)
+static void serve(ms_run *loop, const ms_run_config *config, int32_t n, ms_pool_plan *plans, int32_t dispatch)
 {
     plans[n] = pool_of(1, 1);
-    CHECK(ms_loop_init(loop, config, alphas, 1.0, 0, n + 1, plans, dispatch, streams) == 0);
+    CHECK(ms_run_init(loop, config, alphas, 1.0, 0, n + 1, plans, dispatch, streams) == 0);
     loop->instances.brain[0].policy = lists;
 }
 
@@ -27,7 +28,7 @@ static ms_wait seconds(double s)
     return (ms_wait){.law = MS_WAITS_CONSTANT, .mean_s = s};
 }
 
-static void go(ms_loop *loop, int pages)
+static void go(ms_run *loop, int pages)
 {
     CHECK(ms_loop_begin(loop) == 0);
     CHECK(run(loop, sheets, pages, 1000) == MS_LOOP_OVER);
@@ -53,8 +54,8 @@ static void ask(int64_t n, double gap_s, int32_t prompt, int32_t output)
 static void pauses_grow_from_try_to_try(void)
 {
     for (int says_so = 0; says_so < 2; says_so++) {
-        ms_loop loop;
-        ms_loop_config config = plain;
+        ms_run loop;
+        ms_run_config config = plain;
         ms_pool_plan plans[2] = {pool_of(0, 1)};
         config.keeps_delays = 1;
         config.patience = (ms_patience){.wait = seconds(1.25),
@@ -74,15 +75,15 @@ static void pauses_grow_from_try_to_try(void)
         CHECK(loop.attempts == 3 && loop.issued == 1 && loop.rated == 1);
         CHECK(loop.instances.brain[0].tracked[s->tenant[0]].rated == says_so);
         CHECK(loop.instances.delivered[s->tenant[0]].rated == 0);
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
 }
 
 /* Each try draws its own pair of replicas, other ones than what begins again after a failure. */
 static void a_retry_draws_its_replicas_anew(void)
 {
-    ms_loop loop;
-    ms_loop_config config = plain;
+    ms_run loop;
+    ms_run_config config = plain;
     ms_pool_plan plans[2] = {pool_of(0, 4)};
     config.keeps_delays = 1;
     config.patience = (ms_patience){
@@ -109,14 +110,14 @@ static void a_retry_draws_its_replicas_anew(void)
         differs += least[0] != least[1] && least[0] != least[2];
     }
     CHECK(differs > 10);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* A request that was explored once is counted once, whatever its later tries are. */
 static void tries_are_counted_apart_from_requests(void)
 {
-    ms_loop loop;
-    ms_loop_config config = plain;
+    ms_run loop;
+    ms_run_config config = plain;
     ms_pool_plan plans[2] = {pool_of(0, 1)};
     config.keeps_delays = 1;
     config.patience = (ms_patience){
@@ -131,15 +132,15 @@ static void tries_are_counted_apart_from_requests(void)
     for (int64_t i = 0; i < 8; i++) {
         CHECK(sheets[0].attempts[i] == 4 && sheets[0].explored[i] == (i % 4 < 2));
     }
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* Who has seen a first token stays; who waits for the whole answer goes. */
 static void a_first_token_may_be_enough(void)
 {
     for (int until_first = 0; until_first < 2; until_first++) {
-        ms_loop loop;
-        ms_loop_config config = plain;
+        ms_run loop;
+        ms_run_config config = plain;
         ms_pool_plan plans[2] = {pool_of(0, 1)};
         config.keeps_delays = 1;
         config.patience = (ms_patience){.wait = seconds(1.0), .until_first_token = until_first, .aborts = 1};
@@ -148,15 +149,15 @@ static void a_first_token_may_be_enough(void)
         serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
         go(&loop, 1);
         CHECK(sheets[0].status[0] == (until_first ? MS_COMPLETED : MS_TIMED_OUT)); /* the token is there at 1 s */
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
 }
 
 /* Two who are turned away keep nothing open: the second try of each finds room. */
 static void who_is_turned_away_may_ask_again(void)
 {
-    ms_loop loop;
-    ms_loop_config config = plain;
+    ms_run loop;
+    ms_run_config config = plain;
     ms_pool_plan plans[2] = {pool_of(0, 1)};
     plans[0].limits.max_num_seqs = 1;
     config.keeps_delays = 1;
@@ -170,7 +171,7 @@ static void who_is_turned_away_may_ask_again(void)
     const sheet *s = &sheets[0];
     CHECK(s->status[0] == MS_COMPLETED && s->status[1] == MS_REJECTED && s->status[2] == MS_COMPLETED);
     CHECK(s->attempts[1] == 2 && s->replica[1] == -1 && isnan(s->start[1]) && s->cost[1] == 0.0);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* ---- raters who err ------------------------------------------------------------------------------------------ */
@@ -180,10 +181,10 @@ static void raters_may_err(void)
 {
     static double said[MODELS * REQUESTS_MOST];
     for (int late = 0; late < 2; late++) {
-        ms_loop loop;
+        ms_run loop;
         ms_ledger told, truth;
         ms_predictor predictor, expected;
-        ms_loop_config config = plain;
+        ms_run_config config = plain;
         config.raters_err = 1;
         config.keeps_delays = late;
         config.learns_every_answer = 1;
@@ -221,7 +222,7 @@ static void raters_may_err(void)
         CHECK(same_bits(loop.instances.brain[0].tracked[0].queue, told.queue) && told.queue != truth.queue);
         CHECK(same_bits(loop.instances.delivered[0].queue, truth.queue));
         CHECK(memcmp(predictor.weights, expected.weights, 4 * sizeof(double)) == 0);
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
         ms_predictor_free(&predictor);
         ms_predictor_free(&expected);
     }
@@ -233,8 +234,8 @@ static void raters_may_err(void)
 static void an_api_takes_over_from_a_replica_that_fails(void)
 {
     for (int usd = 0; usd < 2; usd++) {
-        ms_loop loop;
-        ms_loop_config config = plain;
+        ms_run loop;
+        ms_run_config config = plain;
         ms_pool_plan plans[3] = {pool_of(0, 1), api(0)};
         config.in_usd = usd;
         ask(1, 1.0, 4, 5);
@@ -255,7 +256,7 @@ static void an_api_takes_over_from_a_replica_that_fails(void)
         CHECK(s->start[0] == 0.0 && s->first_token[0] == 1.0 && s->finish[0] == 2.5 + 0.5 + 4 * 0.25);
         CHECK(s->energy[0] == 10.5 && s->cost[0] == (usd ? 5.0 : 0.0));
         CHECK(loop.fleet.pool[0].unfinished == 0 && loop.fleet.pool[1].unfinished == 0);
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
 }
 
@@ -263,8 +264,8 @@ static void an_api_takes_over_from_a_replica_that_fails(void)
 static void an_outage_ends_calls_and_turns_away(void)
 {
     for (int c = 0; c < 4; c++) {
-        ms_loop loop;
-        ms_loop_config config = plain;
+        ms_run loop;
+        ms_run_config config = plain;
         ms_pool_plan plans[2] = {api(0)};
         config.in_usd = 1;
         config.lose_on_failure = c % 2;
@@ -285,18 +286,18 @@ static void an_outage_ends_calls_and_turns_away(void)
         CHECK(loop.labels_of_lost == (config.keeps_delays ? 0 : 1));
         CHECK(loop.fleet.pool[0].unfinished == 0 && loop.fleet.pool[0].up == 1);
         CHECK(loop.instances.delivered[0].rated + loop.instances.delivered[1].rated == (config.keeps_delays ? 14 : 15));
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
 }
 
 /* Both are down: what the replica had drawn by 0.5 s is held, and paid as the API is back and is called. */
 static void an_api_that_is_back_takes_what_was_held(void)
 {
-    ms_loop loop;
+    ms_run loop;
     ms_pool_plan plans[3] = {pool_of(0, 1), api(0)};
     ask(1, 1.0, 4, 3);
     serve(&loop, &plain, 2, plans, MS_LEAST_LOADED);
-    CHECK(ms_loop_plan_breakdowns(&loop, 2) == 0);
+    CHECK(ms_run_plan_breakdowns(&loop, 2) == 0);
     loop.breakdowns[0] = (ms_breakdown){.replica = 1, .time_s = 0.25, .for_s = 3.75};
     loop.breakdowns[1] = (ms_breakdown){.replica = 0, .time_s = 0.5, .for_s = 50.0};
     go(&loop, 1);
@@ -305,14 +306,14 @@ static void an_api_that_is_back_takes_what_was_held(void)
     CHECK(s->start[0] == 0.0 && s->first_token[0] == 4.5 && s->finish[0] == 5.0);
     CHECK(s->energy[0] == 3.0 && loop.paid_j == 3.0);
     CHECK(loop.fleet.pool[0].unfinished == 0 && loop.fleet.pool[1].unfinished == 0);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* An API's outage sends what it was asked to a replica, which keeps the first times that had come. */
 static void a_replica_takes_over_from_an_api_that_fails(void)
 {
-    ms_loop loop;
-    ms_loop_config config = plain;
+    ms_run loop;
+    ms_run_config config = plain;
     ms_pool_plan plans[3] = {api(0), pool_of(0, 1)};
     config.in_usd = 1;
     ask(2, 0.5, 4, 3);
@@ -324,14 +325,14 @@ static void a_replica_takes_over_from_an_api_that_fails(void)
     CHECK(s->start[0] == 0.0 && s->first_token[0] == 0.5);
     CHECK(s->start[1] == 0.5 && s->finish[1] == 3.5 && s->finish[0] == 4.5); /* it joins at the boundary of 1.5 s */
     CHECK(s->cost[0] > 0.0 && s->cost[0] < 0.03);                            /* its share of the replica alone */
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* Whom nobody waits for is not asked for again. */
 static void an_outage_ends_what_nobody_waits_for(void)
 {
-    ms_loop loop;
-    ms_loop_config config = plain;
+    ms_run loop;
+    ms_run_config config = plain;
     ms_pool_plan plans[3] = {api(0), pool_of(0, 1)};
     config.in_usd = 1;
     config.keeps_delays = 1;
@@ -343,7 +344,7 @@ static void an_outage_ends_what_nobody_waits_for(void)
     go(&loop, 1);
     CHECK(sheets[0].status[0] == MS_TIMED_OUT && sheets[0].replica[0] == 0 && sheets[0].cost[0] == 0.0);
     CHECK(loop.now_s == 0.75);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* ---- chains that fail in the middle ------------------------------------------------------------------------------ */
@@ -352,13 +353,13 @@ static void an_outage_ends_what_nobody_waits_for(void)
 static void a_chain_may_end_without_an_answer(void)
 {
     for (int c = 0; c < 2; c++) {
-        ms_loop loop;
-        ms_loop_config config = plain;
+        ms_run loop;
+        ms_run_config config = plain;
         const ms_pool_plan plans[2] = {pool_of(0, 1), api(1)};
         config.lose_on_failure = 1;
         ask(1, 1.0, 4, 2);
         plans_are(MS_PLAN_CHAIN | 0, 0, 0, 0);
-        CHECK(ms_loop_init(&loop, &config, alphas, 1.0, 0, 2, plans, MS_LEAST_LOADED, streams) == 0);
+        CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, MS_LEAST_LOADED, streams) == 0);
         loop.instances.brain[0].policy = lists;
         break_down(&loop, 1, c ? 1.0 : 2.25, 50.0);
         go(&loop, 1);
@@ -367,7 +368,7 @@ static void a_chain_may_end_without_an_answer(void)
         CHECK(s->start[0] == 0.0 && s->energy[0] == 9.0 && s->exploration[0] == 9.0);
         CHECK(loop.instances.delivered[s->tenant[0]].rated == 0);
         CHECK(loop.instances.brain[0].tracked[s->tenant[0]].rated == 0);
-        ms_loop_free(&loop);
+        ms_run_free(&loop);
     }
 }
 
@@ -376,20 +377,20 @@ static void a_chain_may_end_without_an_answer(void)
 /* More failures after the last arrival than end a run in vain, but answers come in between. */
 static void failures_are_not_in_vain_while_answers_come(void)
 {
-    ms_loop loop;
-    ms_loop_config config = plain;
+    ms_run loop;
+    ms_run_config config = plain;
     ms_pool_plan plans[2] = {pool_of(0, 1)};
     plans[0].limits.max_num_seqs = 1;
     config.mtbf_s = 0.18; /* an answer takes a second: one of 260 lives is long enough */
     config.mttr_s = 0.001;
     ask(600, 0.0, 4, 1);
     serve(&loop, &config, 1, plans, MS_SHARED_QUEUE); /* who waits is not touched */
-    CHECK(ms_loop_plan_breakdowns(&loop, 1) == 0);
+    CHECK(ms_run_plan_breakdowns(&loop, 1) == 0);
     loop.breakdowns[0] = (ms_breakdown){0, 1, {1, 20, 0, 0}, {1, 21, 0, 0}, 0, 0.0, 0.0};
     go(&loop, 1);
     CHECK(check_records(&sheets[0], MS_COMPLETED) == 600);
     CHECK(loop.breakdowns[0].count > MS_MOST_FAILURES_IN_VAIN + 1000);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* ---- at one instant -------------------------------------------------------------------------------------------------- */
@@ -398,8 +399,8 @@ static void failures_are_not_in_vain_while_answers_come(void)
  * joins the iteration that the first starts. */
 static void nobody_starts_before_anothers_end_at_the_same_instant(void)
 {
-    ms_loop loop;
-    ms_loop_config config = plain;
+    ms_run loop;
+    ms_run_config config = plain;
     ms_pool_plan plans[2] = {pool_of(0, 2)};
     config.clients = 2;
     config.length = 3;
@@ -411,13 +412,13 @@ static void nobody_starts_before_anothers_end_at_the_same_instant(void)
     const sheet *s = &sheets[0];
     CHECK(s->finish[1] == 1.0 && s->arrival[2] == 1.0 && s->replica[2] == 0);
     CHECK(s->start[2] == 1.0 && s->finish[2] == 2.0 && s->finish[0] == 2.0);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 /* Busy and idle seconds are those until the last arrival, whatever is served later. */
 static void clocks_are_read_at_the_last_arrival(void)
 {
-    ms_loop loop;
+    ms_run loop;
     ms_pool_plan plans[2] = {pool_of(0, 2)};
     ask(2, 10.0, 4, 5); /* 5 s on one replica, and then as long after the last arrival */
     serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
@@ -425,7 +426,7 @@ static void clocks_are_read_at_the_last_arrival(void)
     CHECK(loop.last_arrival_s == 10.0 && loop.now_s == 15.0);
     CHECK(loop.busy_s[0] == 5.0 && loop.idle_s[0] == 15.0);
     CHECK(loop.busy_s[1] == 0.0 && loop.idle_s[1] == 10.0);
-    ms_loop_free(&loop);
+    ms_run_free(&loop);
 }
 
 int main(void)

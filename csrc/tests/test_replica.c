@@ -213,11 +213,11 @@ static void reserving_the_whole_answer_never_preempts(void)
     submit(&r, &old, 0.0);
     submit(&r, &young, 0.0);
     CHECK(start(&r, 0.0) == 1);
-    CHECK(r.reserved_tokens == 9);
+    CHECK(r.sequences.reserved_tokens == 9);
     run_out(&r);
     CHECK(times_are(&old, 0.0, 1.0, 6.0));
     CHECK(times_are(&young, 6.0, 7.0, 12.0));
-    CHECK(r.preemptions == 0 && r.reserved_tokens == 0);
+    CHECK(r.preemptions == 0 && r.sequences.reserved_tokens == 0);
     ms_replica_free(&r);
 }
 
@@ -304,10 +304,10 @@ static void a_failure_during_a_prefill_frees_what_was_reserved(void)
     ms_job job = ms_job_new(0, 0, 40, 10); /* 16 + 16 + 8 */
     submit(&r, &job, 0.0);
     start(&r, 0.0);
-    CHECK(r.reserved_tokens == 49);
+    CHECK(r.sequences.reserved_tokens == 49);
     ms_replica_evict(&r, 1.5, &evicted);
     CHECK(job.energy_j == 1.5 * (2.0 + 16.0));
-    CHECK(r.reserved_tokens == 0 && r.context_tokens == 0 && isnan(job.first_token_s));
+    CHECK(r.sequences.reserved_tokens == 0 && r.sequences.context_tokens == 0 && isnan(job.first_token_s));
     ms_replica_free(&r);
 }
 
@@ -322,7 +322,7 @@ static void reading_the_meter_changes_nothing(void)
         const ms_replica before = r;
         CHECK(ms_replica_meter_j(&r, t_s) == 6.0 * t_s);
         CHECK(ms_replica_busy_s(&r, t_s) == t_s);
-        CHECK(r.boundary_s == before.boundary_s && r.meter_j == before.meter_j && r.jumps == before.jumps);
+        CHECK(r.boundary_s == before.boundary_s && r.sequences.meter_j == before.sequences.meter_j && r.jumps == before.jumps);
     }
     ms_replica_free(&r);
 }
@@ -339,7 +339,7 @@ static void the_batch_grows_past_its_first_room(void)
             jobs[i] = ms_job_new(i, 0, 2, 3 + i);
             submit(&r, &jobs[i], 0.0);
         }
-        CHECK(start(&r, 0.0) == seqs && r.running == seqs && r.room == seqs);
+        CHECK(start(&r, 0.0) == seqs && r.sequences.running == seqs && r.sequences.room == seqs);
         while (r.state == MS_RUNNING) {
             const double t_s = r.boundary_s;
             CHECK(ms_replica_finish(&r, &done) == 0);
@@ -438,27 +438,27 @@ static void the_books_balance(const world *w, double t_s)
     const ms_replica *r = &w->r;
     int64_t context = 0, partial = 0, reserved = 0;
     double joules = 0.0;
-    for (int32_t i = 0; i < r->running; i++) {
-        joules += r->energy_j[i];
-        reserved += r->jobs[i]->prompt_tokens + r->jobs[i]->output_tokens - 1;
-        if (i < r->decoders) {
-            context += r->cached[i] + r->clock;
-            CHECK(r->ends[i] > r->clock || r->state == MS_RUNNING);
+    for (int32_t i = 0; i < r->sequences.running; i++) {
+        joules += r->sequences.energy_j[i];
+        reserved += r->sequences.jobs[i]->prompt_tokens + r->sequences.jobs[i]->output_tokens - 1;
+        if (i < r->sequences.decoders) {
+            context += r->sequences.cached[i] + r->sequences.clock;
+            CHECK(r->sequences.ends[i] > r->sequences.clock || r->state == MS_RUNNING);
         } else {
-            partial += r->cached[i];
+            partial += r->sequences.cached[i];
         }
     }
     for (int i = 0; i < w->issued; i++) {
         joules += w->jobs[i].energy_j;
     }
-    CHECK(r->context_tokens == context);
-    CHECK(context + partial <= r->limits.kv_capacity_tokens);
-    CHECK(r->running <= r->limits.max_num_seqs && r->decoders <= r->running && r->running <= r->room);
-    CHECK(r->limits.kv_policy == MS_KV_RESERVE ? r->reserved_tokens == reserved && r->preemptions == 0
-                                               : r->reserved_tokens == 0);
+    CHECK(r->sequences.context_tokens == context);
+    CHECK(context + partial <= r->sequences.limits.kv_capacity_tokens);
+    CHECK(r->sequences.running <= r->sequences.limits.max_num_seqs && r->sequences.decoders <= r->sequences.running && r->sequences.running <= r->sequences.room);
+    CHECK(r->sequences.limits.kv_policy == MS_KV_RESERVE ? r->sequences.reserved_tokens == reserved && r->preemptions == 0
+                                               : r->sequences.reserved_tokens == 0);
     CHECK(w->done + ms_replica_unfinished(r) == w->issued);
-    CHECK_NEAR(r->meter_j, joules, 1e-12); /* what was paid is what was drawn */
-    CHECK(ms_replica_meter_j(r, t_s) >= r->meter_j);
+    CHECK_NEAR(r->sequences.meter_j, joules, 1e-12); /* what was paid is what was drawn */
+    CHECK(ms_replica_meter_j(r, t_s) >= r->sequences.meter_j);
 }
 
 static void collect(world *w, ms_queue *done)
@@ -468,7 +468,7 @@ static void collect(world *w, ms_queue *done)
         CHECK(job->generated_tokens == job->output_tokens);
         CHECK(w->arrival_s[job->request] <= job->start_s && job->start_s < job->first_token_s);
         CHECK(job->finish_s - job->first_token_s >=
-              (job->output_tokens - 1) * w->r.coefficients.a0_s * (job->attempt == 0));
+              (job->output_tokens - 1) * w->r.sequences.coefficients->a0_s * (job->attempt == 0));
     }
 }
 
@@ -491,7 +491,7 @@ static void fail(world *w, double t_s, int *due)
     const double drawn = ms_replica_meter_j(&w->r, t_s);
     ms_replica_evict(&w->r, t_s, &evicted);
     CHECK(evicted.length == unfinished && ms_replica_unfinished(&w->r) == 0);
-    CHECK_NEAR(w->r.meter_j, drawn, 1e-12);
+    CHECK_NEAR(w->r.sequences.meter_j, drawn, 1e-12);
     ms_replica_repair(&w->r);
     ms_job *back[JOBS] = {NULL};
     for (ms_job *job = ms_queue_pop(&evicted); job != NULL; job = ms_queue_pop(&evicted)) {
@@ -550,7 +550,7 @@ static int64_t play(uint64_t seed, int with_failures)
         CHECK(i == 0 || with_failures || w.jobs[i].start_s >= w.jobs[i - 1].start_s);
     }
     CHECK_NEAR(usage_s, ms_replica_busy_s(&w.r, last_s), 1e-12);
-    CHECK(w.r.state == MS_IDLE && w.r.context_tokens == 0);
+    CHECK(w.r.state == MS_IDLE && w.r.sequences.context_tokens == 0);
     ms_replica_free(&w.r);
     return w.r.preemptions;
 }

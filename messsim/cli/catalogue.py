@@ -11,23 +11,27 @@ __all__ = ["profiles", "schema"]
 
 @command
 def profiles(
-    name: Annotated[str | None, typer.Argument(help="A model, or MODEL/GPU/tpN; none: list all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A model, a part of its name, or MODEL/GPU/tpN; none: list all.")
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(help="Only on this GPU.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Only with these weights: bf16, fp8, nvfp4 or mxfp4.")] = None,
+    tp: Annotated[int | None, typer.Option(min=1, help="Only on so many GPUs.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The built-in models and GPUs, with the source of each figure."""
+    """The built-in models and GPUs; of one profile every figure with its source."""
     from messsim.report.profiles import profile_details, profile_list
     from messsim.zoo import select_profiles
 
-    found = select_profiles(name)
+    found = select_profiles(name, gpu=gpu, weights=weights, tp=tp)
     if as_json:
         from dataclasses import asdict
 
         print_json([{"name": p.name} | asdict(p) for p in found])
-    elif name is None:
-        console.print(profile_list(found))
+    elif len(found) == 1:
+        console.print(profile_details(found[0]))
     else:
-        for profile in found:
-            console.print(profile_details(profile))
+        console.print(profile_list(found))
 
 
 @command

@@ -1,10 +1,14 @@
 """How many requests a second a replica can sustain: its saturation throughput in closed form."""
 
+from collections.abc import Iterator
+
 from messsim import _core
 
 from .cluster import PoolPlan
 
 __all__ = ["saturation_rps"]
+
+MOST_PROMPTS = 8  # started in one iteration that are told apart; more are taken together
 
 
 def saturation_rps(
@@ -22,8 +26,8 @@ def saturation_rps(
     in which it reads p, p + 1, ..., p + o - 2 cached tokens; long answers hold it longer, hence the mean square.
 
     The mean iteration is a mixture of those that compute prompts and those that do not. It is exact where duration is
-    linear (`akm` = 0, `nstar` = 0, dense), memory does not run out and prompts fit into one chunk; prompts and answers
-    are taken as independent.
+    linear in what it depends on (no knots, `nstar` = 0, dense, of the terms of prompts `a1` alone, a host that adds),
+    memory does not run out and prompts fit into one chunk; prompts and answers are taken as independent.
 
     Parameters
     ----------
@@ -43,9 +47,16 @@ def saturation_rps(
     context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0)
     batch = (started * (o - 1.0), context)
     with_prompts = _share_with_prompts(started, p, places, held, budget - batch[0])
-    seconds = with_prompts * _seconds(pool, *batch, started * p / with_prompts, started * pp / 2.0 / with_prompts)
-    if with_prompts < 1.0:
-        seconds += (1.0 - with_prompts) * _seconds(pool, *batch, 0.0, 0.0)
+    seconds = (1.0 - with_prompts) * _seconds(pool, *batch, 0.0, 0.0) if with_prompts < 1.0 else 0.0
+    for share, prompts in _prompts(started, with_prompts, p, places, held, budget - batch[0]):
+        seconds += share * _seconds(
+            pool,
+            *batch,
+            prompts * p,
+            prompts * pp / 2.0,
+            prompt_prior=prompts * p * (chunks - 1.0) / 2.0,
+            prompts=prompts * chunks,
+        )
     return started / seconds
 
 
@@ -63,6 +74,27 @@ def _share_with_prompts(started: float, p: float, places: float, held: float, le
     return min(max(by_ends, by_tokens), 1.0)
 
 
-def _seconds(pool: PoolPlan, decoders: float, context: float, prompt_tokens: float, prompt_work: float) -> float:
-    seconds: float = _core.iteration(pool.coefficients, decoders, context, prompt_tokens, prompt_work)[0]
+def _prompts(
+    started: float, with_prompts: float, p: float, places: float, held: float, left: float
+) -> Iterator[tuple[float, float]]:
+    """Shares of iterations that compute prompts, and how many: as many as places come free, or the mean of it."""
+    ends = 1.0 / held
+    share = max(1.0 - ends, 0.0) ** places  # that none does
+    likely = with_prompts <= 1.0 - share and MOST_PROMPTS * p <= left and 0.0 < ends < 1.0 and places >= 1.0
+    if not likely:
+        yield with_prompts, started / with_prompts
+        return
+    rest, rest_prompts = with_prompts, started
+    for k in range(1, min(MOST_PROMPTS, int(places))):
+        share *= (places - k + 1.0) / k * ends / (1.0 - ends)
+        rest, rest_prompts = rest - share, rest_prompts - k * share
+        yield share, float(k)
+    if rest > 0.0 and rest_prompts > 0.0:
+        yield rest, rest_prompts / rest
+
+
+def _seconds(
+    pool: PoolPlan, decoders: float, context: float, prompt_tokens: float, prompt_work: float, **more: float
+) -> float:
+    seconds: float = _core.iteration(pool.coefficients, decoders, context, prompt_tokens, prompt_work, **more)[0]
     return seconds

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from messsim.errors import ScenarioError
 from messsim.scenario import Scenario
-from messsim.scenario.fleet import Coefficients, Model, Pool, Serving
+from messsim.scenario.fleet import Coefficients, Host, Model, Pool, Serving
 from messsim.zoo import Profile, UnknownProfile, find_profile
 
 __all__ = ["UNLIMITED_TOKENS", "PoolPlan", "plan_pools", "serving_plan"]
@@ -41,7 +41,7 @@ class PoolPlan:
     gpus: int
     replicas: int
     first_replica: int
-    coefficients: dict[str, float] = field(repr=False)
+    coefficients: dict[str, object] = field(repr=False)
     kv_capacity_tokens: int
     usd_per_s: float
     owned_usd_per_s: float
@@ -62,7 +62,9 @@ class PoolPlan:
     @property
     def idle_w(self) -> float:
         """Power of one replica with nothing to do, W."""
-        return self.coefficients.get("p_idle_w", 0.0)
+        idle_w = self.coefficients.get("p_idle_w", 0.0)
+        assert isinstance(idle_w, float)
+        return idle_w
 
 
 def plan_pools(scenario: Scenario) -> list[PoolPlan]:
@@ -116,7 +118,7 @@ def _profile(said: Serving) -> Profile | None:
     if said.gpu is None:
         raise ScenarioError(f"gpu: missing for profile {said.profile!r}; expected one such as 'H100'")
     try:
-        return find_profile(said.profile, said.gpu, said.tp)
+        return find_profile(said.profile, said.gpu, said.tp, said.weights)
     except UnknownProfile as error:
         raise ScenarioError(f"profile = {said.profile!r}: {error}") from None
 
@@ -126,29 +128,40 @@ def _capacity(said: Serving, profile: Profile | None) -> int:
         return said.kv_capacity_tokens
     if profile is None:
         return UNLIMITED_TOKENS
-    if profile.memory.kv_capacity_tokens is None:
-        raise ScenarioError(f"profile = {profile.name!r}: its weights do not fit; expected a larger tp")
     return profile.memory.kv_capacity_tokens
 
 
 def _coefficients(said: Serving, profile: Profile | None) -> Coefficients | None:
-    if profile is None:
-        return said.coefficients
+    figures = said.coefficients if profile is None else _of_profile(profile)
+    if figures is None or said.host is None:
+        return figures
+    return figures.model_copy(update={"host": said.host})
+
+
+def _of_profile(profile: Profile) -> Coefficients:
     names = Coefficients.model_fields
     figures = {n: getattr(part, n) for part in (profile.duration, profile.energy) for n in names if hasattr(part, n)}
-    return Coefficients(**figures)
+    host = {n: getattr(profile.host, n) for n in Host.model_fields}
+    return Coefficients(**figures | {"knots": list(profile.duration.knots), "host": Host(**host)})
 
 
-def _of_replica(figures: Coefficients, gpus: int) -> dict[str, float]:
-    """Powers of all GPUs of a replica together; the rest is per replica already."""
-    per_gpu = {name: getattr(figures, name) for name in Coefficients.model_fields if name.endswith("_per_gpu")}
-    whole = {name: float(v) for name, v in figures if not name.endswith("_per_gpu") and name != "energy_measured"}
-    whole["ek_j_per_token"] = whole.pop("ek_j_per_cached_token")
-    cap = per_gpu["p_cap_w_per_gpu"]
-    whole["p0_w"] = per_gpu["p0_w_per_gpu"] * gpus
-    whole["p_cap_w"] = (NO_CAP_W if cap is None else cap) * gpus
-    whole["p_idle_w"] = per_gpu["p_idle_w_per_gpu"] * gpus
-    return whole
+def _of_replica(figures: Coefficients, gpus: int) -> dict[str, object]:
+    """By the names of csrc/iteration.h: powers of all GPUs of a replica together; the rest is per replica already."""
+    gpu_powers = {"p0_w_per_gpu", "p_cap_w_per_gpu", "p_idle_w_per_gpu"}
+    others = {"energy_measured", "knots", "host", "ek_j_per_cached_token"}
+    whole: dict[str, object] = {name: float(v) for name, v in figures if name not in gpu_powers | others}
+    cap = figures.p_cap_w_per_gpu
+    return whole | {
+        "ek_j_per_token": figures.ek_j_per_cached_token,
+        "p0_w": figures.p0_w_per_gpu * gpus,
+        "p_cap_w": (NO_CAP_W if cap is None else cap) * gpus,
+        "p_idle_w": figures.p_idle_w_per_gpu * gpus,
+        "knots": tuple(figures.knots or ()),
+        "host_kind": figures.host.kind,
+        "host_s": figures.host.h0_s,
+        "host_s_per_sequence": figures.host.h1_s_per_sequence,
+        "after_s": figures.host.after_s,
+    }
 
 
 def pools_of(plans: list[PoolPlan], model: int) -> Iterator[PoolPlan]:

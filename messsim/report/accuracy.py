@@ -14,12 +14,16 @@ QUANTITIES = {
     "ttft_s": "TTFT",
     "tpot_s": "TPOT",
     "e2e_s": "end to end",
+    "duration_s": "duration",
     "tokens_per_s": "tokens/s",
     "power_w": "power",
     "j_per_token": "J/token",
 }
+PICTURED = ("served", "energy")
 TITLES = {
     "served": "Mean latencies at a fixed concurrency: predicted against measured",
+    "bursts": "Many requests at once: predicted against measured",
+    "requests": "Requests that arrive one by one, each by itself: predicted against measured",
     "energy": "Throughput, GPU power and energy in steady state: predicted against measured",
 }
 
@@ -28,16 +32,21 @@ def accuracy(found: dict[str, Any]) -> RenderableType:
     """Errors of each group of rows, and how many rows no built-in profile speaks of."""
     parts: list[RenderableType] = []
     for table, title in TITLES.items():
-        groups = found[table]["groups"]
+        groups = found[table]["groups"] if table in found else []
+        if not groups:
+            continue
         names = [n for n in QUANTITIES if n in groups[0]]
         shown = Fitting(["served", "rows", *(QUANTITIES[n] for n in names)], spare=["power", "rows"])
         for g in groups:
-            errors = [f"{100 * g[n]['mape']:.1f} / {_signed(g[n]['bias'])} %" for n in names]
+            errors = [f"{100 * g[n]['mape']:.1f}/{_signed(g[n]['bias'])}/{100 * g[n]['worst']:.0f}" for n in names]
             shown.add_row(_label(g), str(g["rows"]), *errors)
         unknown = sum(g["rows"] for g in found[table]["without_profile"])
         many = f"{len(found[table]['rows'])} rows; {unknown} more are of models or GPUs without a built-in profile"
         parts += [Text(title, style="bold"), shown, Text(many + "\n", style="dim")]
-    hint = "mean absolute error / mean error with its sign; *: energy coefficients were fitted on these very rows"
+    hint = (
+        "percent: mean absolute error/mean error with its sign/worst; *: the host's time (latencies) or energy "
+        "coefficients were fitted to these very rows"
+    )
     return Group(*parts, Text(hint, style="dim"))
 
 
@@ -45,9 +54,13 @@ def accuracy_page(found: dict[str, Any]) -> str:
     """All tables as one Markdown page."""
     parts = ["# Predicted against measured"]
     for table, title in TITLES.items():
-        parts += [f"## {title}", f"![{title}]({table}.svg)", summary_table(found[table]), group_table(found[table])]
+        if table not in found or not found[table]["rows"]:
+            continue
+        picture = [f"![{title}]({table}.svg)"] if table in PICTURED else []
+        parts += [f"## {title}", *picture, summary_table(found[table]), group_table(found[table])]
         parts += ["### Row by row", row_table(found[table], readings=True)]
-        parts += ["### Without a built-in profile", unknown_table(found[table])]
+        if found[table]["without_profile"]:
+            parts += ["### Without a built-in profile", unknown_table(found[table])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -80,7 +93,12 @@ def row_table(found: dict[str, Any], *, readings: bool) -> str:
         heads += [f"{QUANTITIES[name]} measured", "predicted", "error"] if readings else [f"{QUANTITIES[name]} error"]
     rows = []
     for r in found["rows"]:
-        cells = [_label(r), f"{r['prompt_tokens']:,}", f"{r['output_tokens']:,.0f}", str(r["clients"])]
+        cells = [
+            _label(r),
+            f"{r['prompt_tokens']:,}",
+            f"{r['output_tokens']:,.0f}",
+            "-" if r["clients"] is None else str(r["clients"]),
+        ]
         for name in names:
             figures = [_figure(name, r[what][name]) for what in ("measured", "predicted")]
             cells += [*(figures if readings else []), f"{_signed(r['error'][name])} %"]
@@ -107,7 +125,7 @@ def _sizes(group: dict[str, float]) -> str:
 
 def _summed_up(group: dict[str, Any]) -> str:
     if "engine" in group:
-        return str(group["engine"])
+        return f"{group['engine']}, {group['gpu']}" if "gpu" in group else str(group["engine"])
     return f"{'fitted' if group['in_sample'] else 'not fitted'}, {group['load']}"
 
 
@@ -119,8 +137,9 @@ def _label(facts: dict[str, Any]) -> str:
     """Whose rows: model, GPUs, and engine or task; * where the energy coefficients were fitted to them."""
     model = facts["model"].split("/")[-1].removesuffix("-2507").removesuffix("-Instruct")
     weights = f" {facts['precision']}" if facts.get("precision") not in (None, "bfloat16") else ""
-    gpu = facts["gpu"].split("-")[0]
-    return f"{model}{'*' * facts['in_sample']}, {facts['gpus']} {gpu}{weights}, {facts[_kind(facts)]}"
+    gpu = facts["gpu"].removesuffix("-80GB-SXM")
+    load = f", {facts['load']}" if "engine" in facts and "load" in facts else ""
+    return f"{model}{'*' * facts['in_sample']}, {facts['gpus']} {gpu}{weights}, {facts[_kind(facts)]}{load}"
 
 
 def _signed(error: float) -> str:
@@ -128,7 +147,13 @@ def _signed(error: float) -> str:
 
 
 def _figure(name: str, value: float) -> str:
-    return f"{1e3 * value:,.1f} ms" if name in ("ttft_s", "tpot_s", "e2e_s") else f"{value:.4g}"
+    return (
+        f"{1e3 * value:,.1f} ms"
+        if name in ("ttft_s", "tpot_s", "e2e_s")
+        else f"{value:.1f} s"
+        if name == "duration_s"
+        else f"{value:.4g}"
+    )
 
 
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

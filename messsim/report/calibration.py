@@ -33,6 +33,14 @@ def calibration(found: dict[str, Any]) -> RenderableType:
     )
     parts: list[RenderableType] = [Text(head, style="bold"), Text(f"measured up to {reach}", style="dim")]
     parts += [_coefficients(found), Text(), _errors(found)]
+    if found["left_out"]:
+        parts.append(
+            Text(
+                f"\n{found['left_out']:,} rows left out: they need more than {found['kv_capacity_tokens']:,} cached "
+                "tokens, which the memory does not hold",
+                style="yellow",
+            )
+        )
     if found["kv_capacity_tokens"] is None:
         parts.append(Text("\nKV capacity not given: memory has no limit (--kv-capacity-tokens N)", style="yellow"))
     if found["coefficients"]["p0_w_per_gpu"]["how"] == "not measured":

@@ -85,6 +85,7 @@ class Tally(Sums):
         self._scenario = scenario
         self._blocks = Blocks(BLOCK, self._count)
         self._alphas = np.array([t.alpha or 0.0 for t in scenario.promises])
+        self._alike: Floats = np.empty(0)
         tenants, models = len(self._alphas), len(scenario.models)
         super().__init__(len(STATUS), models, tenants)
         self.arrived = 0
@@ -112,12 +113,20 @@ class Tally(Sums):
         c, records = block.columns, _core.Records(block.columns)
         self.arrived += len(block)
         self.add_records(records)
-        self.running.add(c["id"], c["satisfied"], self._alphas[c["tenant"]], c["cost"])
+        self.running.add(c["id"], c["satisfied"], self._alphas_of(c["tenant"]), c["cost"])
         self._add_windows(c)
         self.scores.add(c["score"], c["satisfied"])
         if self._scenario.cluster.mode != "none":  # there answers come at once: no latency to speak of
             self._add_latencies(c, records)
         self.frontier.add(block.satisfied, block.known_costs, c["tenant"])
+
+    def _alphas_of(self, tenants: NDArray[np.int32]) -> Floats:
+        """What each request was promised; of one tenant always the same array, as long as the longest block so far."""
+        if len(self._alphas) > 1:
+            return self._alphas[tenants]
+        if len(self._alike) < len(tenants):
+            self._alike = np.full(len(tenants), self._alphas[0])
+        return self._alike[: len(tenants)]
 
     def _add_windows(self, c: dict[str, Any]) -> None:
         if self.windows is None:
@@ -128,7 +137,7 @@ class Tally(Sums):
         parts = zip(tenants.tolist(), np.split(by_tenant, starts[1:]), strict=True) if len(tenants) else ()
         for windows, where in [(self.windows, done), *((self.tenant_windows[k], part) for k, part in parts)]:
             if windows is not None:
-                windows.add(c["arrival_s"][where], c["satisfied"][where], self._alphas[c["tenant"][where]])
+                windows.add(c["arrival_s"][where], c["satisfied"][where], self._alphas_of(c["tenant"][where]))
 
     def _add_latencies(self, c: dict[str, Any], records: _core.Records) -> None:
         self.latencies.add(records)

@@ -1,21 +1,51 @@
 """Models, pools of replicas, and the cluster they form."""
 
-from typing import Literal, Self
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
 from .laws import TokenLaw
 
-__all__ = ["MOST_REPLICAS", "Admission", "Cluster", "Coefficients", "Cost", "Failures", "Model", "Outage", "Pool"]
+__all__ = [
+    "MOST_REPLICAS",
+    "Admission",
+    "Cluster",
+    "Coefficients",
+    "Cost",
+    "Failures",
+    "Host",
+    "Model",
+    "Outage",
+    "Pool",
+]
 
+MOST_KNOTS = 32  # MS_MOST_KNOTS of csrc/iteration.h
 MOST_REPLICAS = 100_000  # of a pool and of all pools: each is simulated
+
+
+class Host(Part):
+    """What the engine's own processes add to an iteration on the GPU."""
+
+    kind: Literal["sum", "overlap"] = Field(
+        "overlap",
+        description="sum: the GPU waits while the host prepares an iteration (vLLM up to 0.13); overlap: the host "
+        "prepares the next one meanwhile (later vLLM, SGLang, TensorRT-LLM)",
+    )
+    h0_s: NonNegative = Field(0.0, description="time of the host for an iteration, s")
+    h1_s_per_sequence: NonNegative = Field(0.0, description="and for each sequence in it, prompts too, s")
+    after_s: NonNegative = Field(0.0, description="overlap: what the host adds to each iteration all the same, s")
+
+
+Knot = Annotated[tuple[Positive, Positive], Field(strict=False)]  # a list in TOML and JSON
 
 
 class Coefficients(Part):
     """Duration and energy of an iteration (formulas: docs, the GPU server), of one replica."""
 
-    a0_s: Positive = Field(description="fixed time of an iteration, s")
+    a0_s: NonNegative = Field(0.0, description="fixed time of an iteration, s")
+    c0_s_per_token: NonNegative = Field(0.0, description="time of each new token, s")
     c1_s_per_token: NonNegative = Field(0.0, description="time of each new token above nstar_tokens, s")
     nstar_tokens: NonNegative = Field(0.0, description="new tokens up to which they cost no time")
     ae_s: NonNegative = Field(0.0, description="mixture of experts: time when all experts are read, s")
@@ -26,6 +56,21 @@ class Coefficients(Part):
     ak_s_per_token: NonNegative = Field(0.0, description="time of each cached token of those, s")
     akm_s_per_token: NonNegative = Field(0.0, description="added to ak when prompts run too, s")
     aq_s_per_token2: NonNegative = Field(0.0, description="attention of prompts, s per pair of tokens")
+    a1_s: NonNegative = Field(0.0, description="added where prompts run, s")
+    ac_s_per_token: NonNegative = Field(0.0, description="time of each token of the prompts that is cached already, s")
+    akx_s_per_token: NonNegative = Field(
+        0.0, description="added where prompts run too, for each cached token of the mean decoding sequence, s"
+    )
+    abk_s_per_token: NonNegative = Field(
+        0.0, description="added to ak where prompts run too, for each decoding sequence, s"
+    )
+    knots: list[Knot] | None = Field(
+        None,
+        max_length=MOST_KNOTS,
+        description="[[new tokens, s], ...]: time that the new tokens of an iteration take, linear in between, "
+        "in place of a0, c0, c1, nstar and ae",
+    )
+    host: Host = Field(default_factory=Host, description="time outside the GPU")
     p0_w_per_gpu: NonNegative = Field(0.0, description="power while an iteration runs, W per GPU")
     e_j_per_token: NonNegative = Field(0.0, description="energy of each new token, J")
     ek_j_per_cached_token: NonNegative = Field(0.0, description="energy of each cached token read, J")
@@ -37,6 +82,14 @@ class Coefficients(Part):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
+        if self.knots is None and self.a0_s == 0.0:
+            raise ValueError("a0_s: missing; expected fixed time of an iteration, s, or knots")
+        if self.knots is not None:
+            tokens = [n for n, _ in self.knots]
+            if len(tokens) < 2 or any(a >= b for a, b in pairwise(tokens)):
+                raise ValueError("knots: expected at least two, in rising order of tokens")
+            if self.knots[-1][1] < self.knots[-2][1]:
+                raise ValueError("knots: the last is quicker than the one before; expected no less, for longer batches")
         if self.p_cap_w_per_gpu is not None and self.p_cap_w_per_gpu < self.p0_w_per_gpu:
             raise ValueError(f"p_cap_w_per_gpu = {self.p_cap_w_per_gpu} is below p0_w_per_gpu = {self.p0_w_per_gpu}")
         if self.ae_s > 0 and not 0 < self.top_k < self.experts:
@@ -52,6 +105,10 @@ class Serving(Part):
     )
     gpu: str | None = Field(None, description="a GPU of the profile, or a name of your own")
     tp: Count = Field(1, description="GPUs of one replica (tensor parallel)")
+    weights: Literal["bf16", "fp8", "nvfp4", "mxfp4"] | None = Field(
+        None, description="kind of the profile's weights; none: bf16, or the only kind that there is"
+    )
+    host: Host | None = Field(None, description="time outside the GPU; none: the profile's or the coefficients'")
     coefficients: Coefficients | None = Field(None, description="your own figures instead of a profile's")
     replicas: Count = Field(1, le=MOST_REPLICAS, description="number of replicas")
     max_num_seqs: Count = Field(256, description="most sequences that a replica runs at once")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from messsim.errors import DataError
 from messsim.zoo.fitting import NO_CAP_W, Estimate, Iterations
 
 from .calibration_fits import fit_iterations, fit_points, unmeasured
@@ -39,8 +40,9 @@ def calibrate(
     -------
     dict
         `coefficients`: `value` (None where the measurements do not determine it), `standard_error`, `how` and `why`,
-        by name. `not_determined`: names. `errors`: relative errors of the fit on its own rows, by region. `up_to`: the
-        greatest prompt, batch and so on of the rows.
+        by name. `not_determined`: names. `left_out`: rows of iterations that the memory cannot hold, beyond
+        `kv_capacity_tokens`: no server runs them, and they would bend the fit. `errors`: relative errors of the fit
+        on its own rows, by region. `up_to`: the greatest prompt, batch and so on of the rows.
 
     Raises
     ------
@@ -53,18 +55,22 @@ def calibrate(
     whose = whose_of(measured.whose, options, path)
     mixture = mixture_of(options, base)
     given = given_by(options.given, dense=not mixture[0])
+    capacity = options.kv_capacity_tokens or base.kv_capacity_tokens
+    left_out = 0
     if isinstance(measured.rows, ServedPoints):
         fit = PointFit(measured.rows, whose["tp"], mixture, base.figures, sets or [])
         estimates, errors = fit_points(fit, given, base.figures)
     else:
         rows = dataclasses.replace(measured.rows, gpus=whose["tp"], experts=mixture[0], top_k=mixture[1])
+        rows, left_out = _within(rows, capacity, path)
+        measured = dataclasses.replace(measured, rows=rows)
         estimates, errors = fit_iterations(rows, given, base.figures)
     estimates[IDLE] = _idle(measured, whose["tp"], given, base.figures)
-    capacity = options.kv_capacity_tokens or base.kv_capacity_tokens
     return {
         "file": str(path),
         "kind": "served" if isinstance(measured.rows, ServedPoints) else "iterations",
         "rows": len(measured.rows),
+        "left_out": left_out,
         **whose,
         "experts": mixture[0],
         "top_k": mixture[1],
@@ -75,6 +81,16 @@ def calibrate(
         "not_determined": [n for n in NAMES if n in estimates and estimates[n].how == "not determined"],
         "errors": errors,
     }
+
+
+def _within(rows: Iterations, capacity: int | None, path: Path) -> tuple[Iterations, int]:
+    """The iterations that fit into memory, and how many do not."""
+    if capacity is None:
+        return rows, 0
+    fits = rows.cached_tokens + rows.prompt_prior + rows.prompt_tokens <= capacity
+    if not fits.any():
+        raise DataError(f"no row fits into {capacity} cached tokens; expected another --kv-capacity-tokens", str(path))
+    return rows.only(fits), int((~fits).sum())
 
 
 def _greatest(rows: Iterations | ServedPoints) -> dict[str, float]:

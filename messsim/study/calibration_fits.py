@@ -27,10 +27,15 @@ __all__ = ["fit_iterations", "fit_points", "unmeasured"]
 
 # Which of several coefficients that cannot be told apart is taken from the base profile first.
 FIRST_FROM_BASE = [
+    "abk_s_per_token",
+    "akx_s_per_token",
+    "ac_s_per_token",
+    "a1_s",
     "akm_s_per_token",
     "aq_s_per_token2",
     "nstar_tokens",
     "c1_s_per_token",
+    "c0_s_per_token",
     "ak_s_per_token",
     "se",
     "ae_s",
@@ -40,6 +45,10 @@ FIRST_FROM_BASE = [
     "a0_s",
     "p0_w_per_gpu",
 ]
+
+# What means of a server do not tell from the rest.
+HIDDEN = ("c0_s_per_token", "a1_s", "ac_s_per_token", "akx_s_per_token", "abk_s_per_token")
+UNSEEN = "means of a server do not show it"
 
 
 def fit_iterations(
@@ -60,7 +69,9 @@ def fit_points(
     fit: PointFit, given: dict[str, float], base: dict[str, float]
 ) -> tuple[dict[str, Estimate], list[dict[str, Any]]]:
     """The same of a server's points, regions being numbers of clients."""
-    seconds, estimates = _determined(fit.duration, _only(given, DURATION), base)
+    hidden = {n: base.get(n, 0.0) for n in HIDDEN if n not in given}
+    seconds, estimates = _determined(fit.duration, _only(given, DURATION) | hidden, base)
+    estimates |= {n: Estimate(v, None, "base" if n in base else "given", UNSEEN) for n, v in hidden.items()}
     joules: dict[str, float] = {}
     if fit.points.j_per_token is not None:
         joules, more = _determined(lambda held: fit.energy(seconds, held), _only(given, ENERGY), base)

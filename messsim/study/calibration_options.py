@@ -9,14 +9,16 @@ from typing import Any
 
 from messsim.errors import ScenarioError
 from messsim.scenario.own import read_own_profile
-from messsim.zoo import select_profiles
+from messsim.zoo import load_models, select_profiles
 from messsim.zoo.fitting import DURATION, ENERGY, NO_CAP_W
 
-__all__ = ["IDLE", "MIXTURE", "NAMES", "Base", "Options", "given_by", "mixture_of", "pair", "whose_of"]
+__all__ = ["IDLE", "MIXTURE", "NAMES", "WITHOUT_KNOTS", "Base", "Options", "given_by", "mixture_of", "pair", "whose_of"]
 
 IDLE = "p_idle_w_per_gpu"
 NAMES = [*DURATION, *ENERGY, IDLE]
 MIXTURE = ("ae_s", "se")  # coefficients that only a mixture of experts has
+# What a base with knots does not give: its knots stand for all of these, and cannot be mixed with them.
+WITHOUT_KNOTS = ("a0_s", "c0_s_per_token", "c1_s_per_token", "nstar_tokens", *MIXTURE)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Options:
     given
         Coefficients that are not to be fitted, as ``NAME=VALUE``.
     base
-        A profile, as MODEL/GPU/tpN or a file, from which whatever the measurements do not determine is taken.
+        A profile, as MODEL/GPU/tpN or a file, from which whatever the measurements do not determine is taken: of one
+        with knots the terms of attention and the energy.
     """
 
     model: str | None = None
@@ -63,7 +66,7 @@ class Base:
         if name.endswith(".toml"):
             own = read_own_profile(Path(name))
             c = own.coefficients
-            figures = {n: getattr(c, n) for n in NAMES}
+            figures = {n: getattr(c, n) for n in NAMES if c.knots is None or n not in WITHOUT_KNOTS}
             figures["p_cap_w_per_gpu"] = c.p_cap_w_per_gpu or NO_CAP_W
             return cls(figures, (c.experts, c.top_k), own.kv_capacity_tokens)
         found = select_profiles(name)
@@ -71,8 +74,9 @@ class Base:
             names = ", ".join(p.name for p in found)
             raise ScenarioError(f"--base {name}: {len(found)} profiles; expected one of {names}")
         d, e = found[0].duration, found[0].energy
-        figures = {n: getattr(d if n in DURATION else e, n) for n in NAMES}
-        return cls(figures, (d.experts, d.top_k), found[0].memory.kv_capacity_tokens)
+        figures = {n: getattr(d if n in DURATION else e, n) for n in NAMES if n not in WITHOUT_KNOTS}
+        facts = load_models()[found[0].model]
+        return cls(figures, (facts.experts, facts.top_k), found[0].memory.kv_capacity_tokens)
 
 
 def pair(text: str, option: str) -> tuple[str, str]:

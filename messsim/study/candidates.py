@@ -166,7 +166,7 @@ def _kind(pool: Pool, text: str) -> Kind:
     if pool.profile is None:
         raise ScenarioError(f"{where}: {pool.name} has figures of its own; expected a pool with a profile")
     try:
-        profile = find_profile(pool.profile, found[1], int(found[2] or pool.tp))
+        profile = find_profile(pool.profile, found[1], int(found[2] or pool.tp), pool.weights)
     except UnknownProfile as error:
         raise ScenarioError(f"{where}: {error}") from None
     return Kind(profile.gpu, profile.tp)

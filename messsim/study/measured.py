@@ -5,6 +5,7 @@ The tables, their sources and their doubts are described in the READMEs of the d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,26 @@ from typing import TYPE_CHECKING, Any
 from messsim.errors import DataError
 from messsim.scenario import Scenario, parse
 from messsim.workload.readers import numbers, read
-from messsim.zoo import Profile, UnknownProfile, find_profile
+from messsim.zoo import Profile, UnknownProfile, find_profile, load_gpus, load_hosts
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ENERGY_FILE", "LENGTHS_FILE", "LOADS", "SERVED_FILE", "Point", "energy_points", "served_points"]
+__all__ = [
+    "ENERGY_FILE",
+    "HOSTS",
+    "LENGTHS_FILE",
+    "LOADS",
+    "SERVED_FILE",
+    "Point",
+    "closed_loop",
+    "energy_points",
+    "host_of",
+    "one_server",
+    "profile_of",
+    "served_points",
+    "table",
+]
 
 SERVED_FILE = "profiles/served_h100.csv"
 ENERGY_FILE = "energy/mlenergy_v3_llm.csv"
@@ -28,13 +43,31 @@ SHAPES = {
     "meta-llama/Llama-3.1-8B-Instruct": "Llama-3.1-8B",
     "meta-llama/Llama-3.1-70B-Instruct": "Llama-3.1-70B",
     "meta-llama/Llama-3.3-70B-Instruct": "Llama-3.1-70B",
+    "meta-llama/Llama-3.1-405B-Instruct": "Llama-3.1-405B",
+    "meta-llama/Llama-3.1-405B-Instruct-FP8": "Llama-3.1-405B",
+    "meta-llama/Llama-4-Scout-17B-16E-Instruct": "Llama-4-Scout",
     "Qwen/Qwen3-8B": "Qwen3-8B",
     "Qwen/Qwen3-14B": "Qwen3-14B",
+    "Qwen/Qwen3-14B-FP8": "Qwen3-14B",
     "Qwen/Qwen3-32B": "Qwen3-32B",
     "Qwen/Qwen3-30B-A3B-Instruct-2507": "Qwen3-30B-A3B",
     "Qwen/Qwen3-30B-A3B-Thinking-2507": "Qwen3-30B-A3B",
     "Qwen/Qwen3-Coder-30B-A3B-Instruct": "Qwen3-30B-A3B",
+    "Qwen/Qwen3-235B-A22B-Instruct-2507": "Qwen3-235B-A22B",
+    "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8": "Qwen3-235B-A22B",
+    "Qwen/Qwen3-235B-A22B-Thinking-2507": "Qwen3-235B-A22B",
+    "Qwen/Qwen3-235B-A22B-Thinking-2507-FP8": "Qwen3-235B-A22B",
+    "google/gemma-3-12b-it": "Gemma-3-12B",
+    "google/gemma-3-27b-it": "Gemma-3-27B",
+    "openai/gpt-oss-20b": "gpt-oss-20b",
+    "openai/gpt-oss-120b": "gpt-oss-120b",
+    "deepseek-ai/DeepSeek-V3.1": "DeepSeek-V3",
+    "deepseek-ai/DeepSeek-R1-0528": "DeepSeek-V3",
 }
+WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
+# What an engine's own processes take, by the engine: see the hosts of the zoo. ML.ENERGY served with vLLM 0.11.
+FITTED = ("vllm 0.12.0", "trtllm 1.0.0rc3", "sglang 0.5.1.post1")  # to whose TPOT the hosts' times were fitted
+HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
 # The table has no prompt lengths; these are assumed, as they were when the energy coefficients were fitted.
 PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
 LOADS = {"up to 64 clients": 64, "65 to 255 clients": 255, "256 clients or more": 2**31}  # to sum rows up by
@@ -56,12 +89,12 @@ class Point:
     Attributes
     ----------
     table
-        "served" or "energy".
+        "served", "energy", "bursts" or "requests".
     facts
         What was measured: model, gpu, gpus, engine or task, lengths in tokens, clients, and whether the profile was
         fitted to this very row (`in_sample`).
     measured
-        Readings: seconds, tokens per second, joules per output token, watts.
+        Readings: seconds, tokens per second, joules per output token, watts; of "requests" one of each request.
     scenario
         None if no built-in profile has this model on these GPUs.
     window
@@ -70,7 +103,7 @@ class Point:
 
     table: str
     facts: dict[str, Any]
-    measured: dict[str, float]
+    measured: dict[str, float] | dict[str, list[float]]
     scenario: Scenario | None
     window: tuple[int, int]
 
@@ -88,10 +121,10 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
     path = data / SERVED_FILE
     whole = ["tp", "prompt_len", "output_len", "batch"]
     names = ["model", "gpu", "backend", "backend_version"]
-    frame = _read(path, names, whole, ["ttft_ms", "tpot_ms"])
+    frame = table(path, names, whole, ["ttft_ms", "tpot_ms"])
     points = []
     for row in frame.iter_rows(named=True):
-        profile = _profile(row["model"], row["gpu"], row["tp"])
+        profile = profile_of(row["model"], row["gpu"], row["tp"], "bf16")
         facts = {
             "model": row["model"],
             "gpu": row["gpu"],
@@ -100,11 +133,13 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
             "prompt_tokens": row["prompt_len"],
             "output_tokens": row["output_len"],
             "clients": row["batch"],
-            "in_sample": False,
+            "in_sample": f"{row['backend']} {row['backend_version']}" in FITTED,
         }
         requests = REQUESTS_A_CLIENT * row["batch"]
         lengths = {"prompt": row["prompt_len"], "output": row["output_len"]}
-        scenario = None if profile is None else _closed_loop(profile, row["batch"], requests, lengths, sets, seed)
+        scenario = None
+        if profile is not None:
+            scenario = closed_loop(profile, HOSTS[row["backend"]], row["batch"], requests, lengths, sets, seed)
         ttft_s, tpot_s = row["ttft_ms"] / 1e3, row["tpot_ms"] / 1e3
         # every answer has as many tokens, so these means make up the mean of the whole
         measured = {"ttft_s": ttft_s, "tpot_s": tpot_s, "e2e_s": ttft_s + (row["output_len"] - 1) * tpot_s}
@@ -117,12 +152,12 @@ def energy_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
     path = data / ENERGY_FILE
     whole = ["num_gpus", "tensor_parallel", "max_num_seqs"]
     readings = ["output_throughput_tokens_per_sec", "avg_power_watts", "energy_per_token_joules"]
-    frame = _read(path, ["task", "gpu_model", "model_id", "weight_precision"], whole, [*readings, "avg_output_len"])
+    frame = table(path, ["task", "gpu_model", "model_id", "weight_precision"], whole, [*readings, "avg_output_len"])
     lengths = _Lengths(data / LENGTHS_FILE)
     points = []
     for row in frame.iter_rows(named=True):
-        as_fitted = row["weight_precision"] == "bfloat16"
-        profile = _profile(row["model_id"], row["gpu_model"], row["num_gpus"]) if as_fitted else None
+        weights = WEIGHTS.get(row["weight_precision"])
+        profile = profile_of(row["model_id"], row["gpu_model"], row["num_gpus"], weights) if weights else None
         clients = row["max_num_seqs"]
         facts = {
             "model": row["model_id"],
@@ -140,13 +175,13 @@ def energy_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
         requests = max((RAMP + REQUESTS_A_CLIENT + 1) * clients, STEADY_REQUESTS)
         scenario = None
         if profile is not None:
-            scenario = _closed_loop(profile, clients, requests, lengths.of(row), sets, seed)
+            scenario = closed_loop(profile, HOSTS["vllm"], clients, requests, lengths.of(row), sets, seed)
         measured = dict(zip(("tokens_per_s", "power_w", "j_per_token"), (row[r] for r in readings), strict=True))
         points.append(Point("energy", facts, measured, scenario, (RAMP * clients, requests - clients)))
     return points
 
 
-def _read(path: Path, names: list[str], whole: list[str], readings: list[str]) -> pl.DataFrame:
+def table(path: Path, names: list[str], whole: list[str], readings: list[str]) -> pl.DataFrame:
     """A table, every number of it above 0."""
     import polars as pl
 
@@ -156,11 +191,13 @@ def _read(path: Path, names: list[str], whole: list[str], readings: list[str]) -
     return frame.with_columns(checked)
 
 
-def _profile(checkpoint: str, gpu: str, gpus: int) -> Profile | None:
+def profile_of(checkpoint: str, gpu: str, gpus: int, weights: str) -> Profile | None:
+    """The built-in profile of a checkpoint, if there is one; GPUs by short or full name."""
     if checkpoint not in SHAPES:
         return None
+    short = next((name for name, facts in load_gpus().items() if gpu in (name, facts.name)), gpu.split("-")[0])
     try:
-        return find_profile(SHAPES[checkpoint], gpu.split("-")[0], gpus)
+        return find_profile(SHAPES[checkpoint], short, gpus, weights)
     except UnknownProfile:
         return None
 
@@ -175,7 +212,7 @@ class _Lengths:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._frame = _read(path, ["task", "model_id"], ["count"], ["out_tokens_lo", "out_tokens_hi"])
+        self._frame = table(path, ["task", "model_id"], ["count"], ["out_tokens_lo", "out_tokens_hi"])
 
     def of(self, row: dict[str, Any]) -> dict[str, Any]:
         """Prompt and answer laws of a row: the histogram's shape, stretched to the row's own mean."""
@@ -190,28 +227,56 @@ class _Lengths:
         return {"prompt": PROMPT_TOKENS[row["task"]], "output": answers}
 
 
-def _closed_loop(
-    profile: Profile, clients: int, requests: int, lengths: dict[str, Any], sets: list[str] | None, seed: int | None
+def closed_loop(
+    profile: Profile,
+    host: str,
+    clients: int,
+    requests: int,
+    lengths: Mapping[str, object],
+    sets: list[str] | None,
+    seed: int | None,
+    **limits: int | str,
 ) -> Scenario:
     """A fixed number of clients at one replica; nobody is promised anything and nothing is routed."""
     model = {
         "name": profile.model,
-        "satisfaction": 0.5,
         "profile": profile.model,
         "gpu": profile.gpu,
         "tp": profile.tp,
+        "weights": profile.weights,
+        "host": host_of(host),
         "max_num_seqs": MAX_NUM_SEQS,
         "max_batched_tokens": MAX_BATCHED_TOKENS,
+        **limits,
     }
+    return one_server(profile.name, model, {"kind": "closed", "clients": clients}, requests, lengths, sets, seed)
+
+
+def host_of(name: str) -> dict[str, str | float]:
+    """A host of the zoo, as a scenario says it."""
+    host = load_hosts()[name]
+    return {key: getattr(host, key) for key in ("kind", "h0_s", "h1_s_per_sequence", "after_s")}
+
+
+def one_server(
+    name: str,
+    model: Mapping[str, object],
+    arrivals: Mapping[str, object],
+    requests: int,
+    lengths: Mapping[str, object],
+    sets: list[str] | None,
+    seed: int | None,
+) -> Scenario:
+    """One replica of one model, and nothing to route."""
     said = {
-        "name": profile.name,
+        "name": name,
         "requests": requests,
         "sla": {"alpha": 0.0},
-        "arrivals": {"kind": "closed", "clients": clients},
+        "arrivals": arrivals,
         "tokens": lengths,
         "satisfaction": {"kind": "irt"},
         "features": {"kind": "none"},
         "router": {"policy": "cheapest"},
-        "models": [model],
+        "models": [{**model, "satisfaction": 0.5}],
     }
     return parse(said, sets, seed=seed)

@@ -140,8 +140,11 @@ def _iterations(frame: pl.DataFrame, path: Path) -> tuple[Iterations, float | No
     joules = _optional(frame, "energy_j", path, least=LEAST)
     prior = _optional(frame, "prompt_prior", path, least=0)
     pairs = _optional(frame, "prompt_pairs", path, least=0)
+    if prior is None:
+        prior = np.zeros(len(prompts))
     if pairs is None:
-        pairs = prompts * ((prior if prior is not None else 0.0) + prompts / 2)
+        pairs = prompts * (prior + prompts / 2)
+    _together(prior > 0, prompts > 0, "prompt_prior", prior, "prompt_tokens", path)
     _together(cached > 0, batch > 0, "cached_tokens", cached, "batch", path)
     _together(pairs > 0, prompts > 0, "prompt_pairs", pairs, "prompt_tokens", path)
     works = prompts + batch > 0
@@ -155,7 +158,8 @@ def _iterations(frame: pl.DataFrame, path: Path) -> tuple[Iterations, float | No
     idle_w = None if works.all() or joules is None else float(joules[~works].sum() / seconds[~works].sum())
     if joules is not None:
         joules = joules[works]
-    return Iterations(prompts[works], pairs[works], batch[works], cached[works], seconds[works], joules), idle_w
+    prompts, pairs, prior, batch, cached, seconds = (c[works] for c in (prompts, pairs, prior, batch, cached, seconds))
+    return Iterations(prompts, pairs, prior, batch, cached, seconds, joules), idle_w
 
 
 def _together(has: Any, needs: Any, column: str, values: Floats, other: str, path: Path) -> None:

@@ -8,11 +8,12 @@ from messsim.errors import OutputError
 from messsim.scenario.base import SMALLEST
 from messsim.zoo.fitting import ENERGY, NO_CAP_W
 
-from .calibration_options import MIXTURE
+from .calibration_options import MIXTURE, WITHOUT_KNOTS
 
 __all__ = ["not_tiny", "profile_text"]
 
 HOW = {"given": "given", "base": "from_base", "not measured": "not_measured"}  # and the keys that list them
+KNOTS = "; a base with knots, as all built-in profiles, gives terms of attention and energy alone"
 
 
 def not_tiny(value: float) -> float:
@@ -32,9 +33,10 @@ def profile_text(found: dict[str, Any]) -> str:
 
     missing = [f"{n} ({found['coefficients'][n]['why']})" for n in found["not_determined"]]
     if missing:
+        knots = "" if found["base"] is None or not set(WITHOUT_KNOTS) & set(found["not_determined"]) else KNOTS
         raise OutputError(
             f"no profile to write: {found['file']} does not determine {'; '.join(missing)}. Expected such "
-            "measurements, or --fix NAME=VALUE, or --base PROFILE"
+            f"measurements, or --fix NAME=VALUE, or --base PROFILE{knots}"
         )
     told = found["coefficients"]
     figures: dict[str, Any] = {n: c["value"] for n, c in told.items() if c["value"] is not None}
@@ -46,7 +48,7 @@ def profile_text(found: dict[str, Any]) -> str:
     head = {k: found[k] for k in ("model", "gpu", "tp", "kv_capacity_tokens") if found[k] is not None}
     shown = {n: c for n, c in told.items() if found["experts"] or n not in MIXTURE}
     taken = {how: [n for n, c in shown.items() if c["how"] == how] for how in HOW}
-    fit = {k: found[k] for k in ("file", "kind", "rows", "base", "up_to")}
+    fit = {k: found[k] for k in ("file", "kind", "rows", "left_out", "base", "up_to")}
     fit |= {key: taken[how] for how, key in HOW.items() if taken[how]}
     fit["errors"] = [_flat(e) for e in found["errors"]]
     fit = {k: v for k, v in fit.items() if v is not None}

@@ -164,7 +164,7 @@ class PointFit:
         """What was found last, or the base's; without one, what whole answers suggest, for several nstar."""
         if self._found is not None:
             return [self._found]
-        if self._base:
+        if self._base.keys() >= set(DURATION):
             return [{n: self._base[n] for n in DURATION}]
         from scipy.optimize import nnls
 
@@ -192,6 +192,7 @@ class PointFit:
         start = dict.fromkeys(DURATION, 0.0) | dict(zip(columns, map(float, found / size), strict=True))
         if self._mixture[0]:
             start |= {"ae_s": start["a0_s"] / 2, "a0_s": start["a0_s"] / 2, "se": 0.5}
+        start |= {n: v for n, v in self._base.items() if n in DURATION}
         return [start | {"nstar_tokens": nstar} for nstar in NSTAR_STARTS]
 
     def _floor(self, name: str) -> float:
@@ -207,6 +208,11 @@ class PointFit:
             "ab_s_per_sequence": 0.1 * step_s / float(np.mean(p.clients)),
             "c1_s_per_token": step_s / float(np.mean(p.prompt_tokens)),
             "ak_s_per_token": 0.1 * step_s / tokens,
+            "c0_s_per_token": 0.1 * step_s / float(np.mean(p.prompt_tokens)),
+            "a1_s": 0.1 * step_s,
+            "ac_s_per_token": 0.1 * step_s / tokens,
             "akm_s_per_token": 0.1 * step_s / tokens,
+            "akx_s_per_token": 0.1 * step_s / float(np.mean(p.prompt_tokens)),
+            "abk_s_per_token": 0.1 * step_s / (tokens * float(np.mean(p.clients))),
             "aq_s_per_token2": 0.1 * step_s / float(np.mean(p.prompt_tokens)) ** 2,
         }[name]

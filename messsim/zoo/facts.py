@@ -7,15 +7,18 @@ __all__ = ["Gpu", "Model", "Source"]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The public facts of a model; the weights themselves are under `licence` and no part of messsim."""
+    """The public facts of a model; the weights themselves are under `licence` and no part of messsim.
+
+    `alike` names models of the same shape, which share its profiles.
+    """
 
     parameters: int
     active_parameters: int
-    layers: int
-    kv_heads: int
-    head_dim: int
+    experts: int
+    top_k: int
     source: str
     licence: str
+    alike: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

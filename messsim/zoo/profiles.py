@@ -10,12 +10,13 @@ from typing import Any
 
 from messsim.errors import MesssimError
 from messsim.zoo.facts import Gpu, Model, Source
-from messsim.zoo.records import Duration, DurationError, Energy, Memory, Profile
+from messsim.zoo.records import Duration, DurationError, Energy, Host, Memory, Profile
 
 __all__ = [
     "UnknownProfile",
     "find_profile",
     "load_gpus",
+    "load_hosts",
     "load_models",
     "load_profiles",
     "load_sources",
@@ -23,44 +24,88 @@ __all__ = [
 ]
 
 
+Key = tuple[str, str, int, str]  # model, GPU, tp, weights
+Row = dict[str, Any]  # of profiles.json
+
+
 class UnknownProfile(MesssimError, LookupError):
     """No built-in profile has this model, GPU and tp; the message says what there is."""
 
 
 @cache
-def _tables() -> dict[str, Any]:
+def _tables() -> Row:
     text = files("messsim.zoo").joinpath("profiles.json").read_text(encoding="utf-8")
-    tables: dict[str, Any] = json.loads(text)
+    tables: Row = json.loads(text)
     return tables
 
 
-def _block(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a block's fields with its list as a tuple: a frozen record holds nothing that can change."""
-    return {**block, "assumed": tuple(block["assumed"])}
+@cache
+def _rows() -> dict[Key, Row]:
+    """Return the table's rows by model, GPU, tp and weights, those of models of one shape under each name."""
+    models = _tables()["models"]
+    rows: dict[Key, Row] = {}
+    for row in _tables()["profiles"]:
+        for name in (row["model"], *models[row["model"]]["alike"]):
+            rows[name, row["gpu"], row["tp"], row["weights"]] = row
+    return dict(sorted(rows.items()))
+
+
+@cache
+def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
+    row = _rows()[model, gpu, tp, weights]
+    tables = _tables()
+    return Profile(
+        model=model,
+        gpu=gpu,
+        gpu_name=tables["gpus"][gpu]["name"],
+        tp=tp,
+        weights=weights,
+        duration=Duration(
+            knots=tuple(zip(tables["knots"], row["knots_s"], strict=True)),
+            **dict(zip(tables["terms"], row["terms"], strict=True)),
+            source=row["source"],
+            assumed=tuple(tables["assumed_terms"].get(gpu, ())),
+        ),
+        duration_error=DurationError(*row["error"]),
+        host=load_hosts()[row["host"]],
+        energy=_energy(row["energy"], tables["gpus"][gpu], tables["rules"][weights]),
+        memory=Memory(
+            gpu_memory_bytes=tables["gpus"][gpu]["memory_bytes"],
+            **row["memory"],
+            source="assumed",
+            assumed=("kv_capacity_tokens",),
+        ),
+    )
+
+
+def _energy(figures: Mapping[str, Any], gpu: Mapping[str, Any], rule: str) -> Energy:
+    """Return metered or assumed coefficients, with what is assumed of every GPU."""
+    measured = "note" in figures
+    always = ("p_cap_w_per_gpu", "p_idle_w_per_gpu")
+    return Energy(
+        **{"note": rule, "mape_percent": None, **figures},
+        p_cap_w_per_gpu=max(gpu["tdp_w"], figures["p0_w_per_gpu"]),
+        p_idle_w_per_gpu=gpu["idle_w"],
+        measured=measured,
+        source="mlenergy-v3" if measured else "assumed",
+        assumed=always if measured else ("p0_w_per_gpu", "e_j_per_token", "ek_j_per_cached_token", *always),
+    )
 
 
 @cache
 def load_profiles() -> tuple[Profile, ...]:
-    """Return every built-in profile, sorted by model, GPU and tp."""
-    return tuple(
-        Profile(
-            model=row["model"],
-            gpu=row["gpu"],
-            gpu_name=row["gpu_name"],
-            tp=row["tp"],
-            duration=Duration(**_block(row["duration"])),
-            duration_error=DurationError(**row["duration_error"]),
-            energy=Energy(**_block(row["energy"])),
-            memory=Memory(**_block(row["memory"])),
-        )
-        for row in _tables()["profiles"]
-    )
+    """Return every built-in profile, sorted by model, GPU, tp and weights."""
+    return tuple(_profile(*key) for key in _rows())
 
 
 @cache
 def load_models() -> Mapping[str, Model]:
     """Return the public facts of every built-in model by name."""
-    return MappingProxyType({name: Model(**row) for name, row in _tables()["models"].items()})
+    models: dict[str, Model] = {}
+    for name, row in _tables()["models"].items():
+        for each in (name, *row["alike"]):
+            models[each] = Model(**{**row, "alike": tuple(row["alike"])})
+    return MappingProxyType(models)
 
 
 @cache
@@ -70,58 +115,111 @@ def load_gpus() -> Mapping[str, Gpu]:
 
 
 @cache
+def load_hosts() -> Mapping[str, Host]:
+    """Return what the host of each kind of engine adds to an iteration, by the name of the kind."""
+    return MappingProxyType(
+        {name: Host(**{**row, "assumed": tuple(row["assumed"])}) for name, row in _tables()["hosts"].items()}
+    )
+
+
+@cache
 def load_sources() -> Mapping[str, Source]:
     """Return where the figures come from by the key that the `source` of a block names."""
     return MappingProxyType({name: Source(**row) for name, row in _tables()["sources"].items()})
 
 
-def find_profile(model: str, gpu: str, tp: int) -> Profile:
+def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> Profile:
     """Return the profile of a model on `tp` GPUs of one kind; upper and lower case are the same.
+
+    Parameters
+    ----------
+    weights
+        Kind of the weights; none: bf16, or the only kind that there is.
 
     Raises
     ------
     UnknownProfile
-        With the nearest models, or with the GPUs and tp that the model has.
+        With the nearest models, or with the GPUs, tp and weights that the model has.
     """
-    of_model = [profile for profile in load_profiles() if profile.model.lower() == model.lower()]
+    of_model = [key for key in _rows() if key[0].lower() == model.lower()]
     if not of_model:
         raise UnknownProfile(_unknown_model(model))
-    for profile in of_model:
-        if profile.gpu.lower() == gpu.lower() and profile.tp == tp:
-            return profile
-    wanted = f"{of_model[0].model} on {gpu} with tp {tp}"
+    alike = [key for key in of_model if key[1].lower() == gpu.lower() and key[2] == tp]
+    kinds = [key[3] for key in alike]
+    kind = weights or ("bf16" if "bf16" in kinds or len(kinds) != 1 else kinds[0])
+    if kind in kinds:
+        return _profile(*alike[kinds.index(kind)])
+    wanted = f"{of_model[0][0]} on {gpu} with tp {tp}" + (f" and {kind} weights" if kinds else "")
     raise UnknownProfile(f"no built-in profile of {wanted}; there are: {_combinations(of_model)}")
 
 
-def select_profiles(name: str | None) -> list[Profile]:
-    """Return the profiles of a model, the one named "MODEL/GPU/tpN", or all without a name.
+def select_profiles(
+    name: str | None = None, *, gpu: str | None = None, weights: str | None = None, tp: int | None = None
+) -> list[Profile]:
+    """Return the profiles that have all that is asked for; upper and lower case are the same.
+
+    Parameters
+    ----------
+    name
+        A model, its profile as "MODEL/GPU/tpN" or "MODEL/GPU/tpN/WEIGHTS", or a part of models' names.
+    gpu, weights, tp
+        Of the profile; none: any.
 
     Raises
     ------
     UnknownProfile
-        As `find_profile`.
+        As `find_profile`; if there is no such GPU or kind of weights.
     """
+    _known("GPU", gpu, [key[1] for key in _rows()])
+    _known("weights", weights, [key[3] for key in _rows()])
+    wanted = {1: gpu, 2: tp, 3: weights}
+    of_name = _named(name)
+    found = [
+        key for key in of_name if all(v is None or str(v).lower() == str(key[i]).lower() for i, v in wanted.items())
+    ]
+    if not found:
+        what = " ".join(str(v) for v in (name or "any model", gpu, tp and f"tp {tp}", weights) if v)
+        raise UnknownProfile(f"no built-in profile of {what}; there are: {_combinations(of_name)}")
+    return [_profile(*key) for key in found]
+
+
+def _named(name: str | None) -> list[Key]:
     if name is None:
-        return list(load_profiles())
-    model, *rest = name.split("/")
-    found = [p for p in load_profiles() if p.name.lower().split("/")[: 1 + len(rest)] == name.lower().split("/")]
+        return list(_rows())
+    parts = name.lower().split("/")
+    of_model = [key for key in _rows() if key[0].lower() == parts[0]]
+    if of_model:
+        found = [key for key in of_model if _parts(key)[: len(parts)] == parts]
+        # the profile in bf16 has no kind of weights in its name
+        found = [k for k in found if k[3] == "bf16" or len(parts) != 3] or found
+        if found:
+            return found
+        raise UnknownProfile(f"no built-in profile {name!r}; there are: {_combinations(of_model)}")
+    found = [key for key in _rows() if name.lower() in key[0].lower()]
     if found:
         return found
-    of_model = [p for p in load_profiles() if p.model.lower() == model.lower()]
-    if of_model:
-        raise UnknownProfile(f"no built-in profile {name!r}; there are: {', '.join(p.name for p in of_model)}")
-    raise UnknownProfile(_unknown_model(model))
+    raise UnknownProfile(_unknown_model(parts[0]))
+
+
+def _parts(key: Key) -> list[str]:
+    model, gpu, tp, weights = key
+    return [model.lower(), gpu.lower(), f"tp{tp}", weights]
+
+
+def _known(what: str, asked: str | None, known: list[str]) -> None:
+    if asked is not None and asked.lower() not in (k.lower() for k in known):
+        raise UnknownProfile(f"no built-in profile of {what} {asked!r}; there are: {', '.join(dict.fromkeys(known))}")
 
 
 def _unknown_model(model: str) -> str:
-    known = {profile.model.lower(): profile.model for profile in load_profiles()}
+    known = {key[0].lower(): key[0] for key in _rows()}
     nearest = [known[name] for name in get_close_matches(model.lower(), known, n=3)]
     offer = f"nearest: {', '.join(nearest)}" if nearest else f"there are: {', '.join(known.values())}"
     return f"no built-in profile of model {model!r}; {offer}"
 
 
-def _combinations(profiles: list[Profile]) -> str:
+def _combinations(keys: list[Key]) -> str:
     by_gpu: dict[str, list[str]] = {}
-    for profile in profiles:
-        by_gpu.setdefault(profile.gpu, []).append(str(profile.tp))
+    for _, gpu, tp, weights in keys:
+        by_gpu.setdefault(gpu, []).append(str(tp) if weights == "bf16" else f"{tp} ({weights})")
     return "; ".join(f"{gpu} with tp {', '.join(degrees)}" for gpu, degrees in by_gpu.items())

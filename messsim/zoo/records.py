@@ -5,61 +5,74 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Duration", "DurationError", "Energy", "Memory", "Profile"]
+__all__ = ["Duration", "DurationError", "Energy", "Host", "Memory", "Profile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What an engine's own processes add to an iteration; `iteration_seconds` has the formula.
+
+    Attributes
+    ----------
+    kind : str
+        "sum": the GPU waits while the host prepares an iteration; "overlap": the host prepares the next one meanwhile.
+    h0_s, h1_s_per_sequence : float
+        Time of the host for an iteration, and for each sequence in it, prompts too, s.
+    after_s : float
+        What it adds to each iteration where it overlaps, s.
+    """
+
+    kind: str
+    h0_s: float
+    h1_s_per_sequence: float
+    after_s: float
+    source: str
+    assumed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """The coefficients of an iteration's duration; `iteration_seconds` has the formula.
+    """Time of an iteration on the GPU; `iteration_seconds` has the formula.
 
     Attributes
     ----------
-    a0_s : float
-        Fixed time of an iteration, host included, s.
-    c1_s_per_token : float
-        Time of each new token beyond `nstar_tokens`, s.
-    nstar_tokens : float
-        New tokens up to which reading the weights hides the arithmetic.
-    ae_s, se : float
-        Time to read all experts, s, and how fast a token's choices cover them; 0 in a dense model.
-    experts, top_k : int
-        Experts a layer and experts a token uses; 0 in a dense model.
+    knots : tuple of (float, float)
+        New tokens of an iteration and the time that they take together, s, linear in between: all but attention.
     ab_s_per_sequence : float
-        Time of each decoding sequence, host included, s.
+        Time of each decoding sequence, s.
     ak_s_per_token : float
         Time of each cached token of the decoding sequences, s.
-    akm_s_per_token : float
-        What an iteration that also carries prompt tokens adds to `ak_s_per_token`, s; assumed, 1.5 times it.
     aq_s_per_token2 : float
         Attention of prompt tokens over each other and over what is cached of their prompt, s a token pair.
+    a1_s, ac_s_per_token, akm_s_per_token, akx_s_per_token, abk_s_per_token : float
+        Added where prompts run: once; for each token of them that is cached already; for each cached token of the
+        decoding sequences; for each of the mean sequence; for each pair of cached token and decoding sequence, s.
     """
 
-    a0_s: float
-    c1_s_per_token: float
-    nstar_tokens: float
-    ae_s: float
-    se: float
-    experts: int
-    top_k: int
+    knots: tuple[tuple[float, float], ...]
     ab_s_per_sequence: float
     ak_s_per_token: float
-    akm_s_per_token: float
     aq_s_per_token2: float
+    a1_s: float
+    ac_s_per_token: float
+    akm_s_per_token: float
+    akx_s_per_token: float
+    abk_s_per_token: float
     source: str
     assumed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DurationError:
-    """How far the form is from the iterations it was fitted to: mean absolute error by kind, percent.
+    """How far the form is from the iterations it was fitted to: mean absolute error by kind, percent, and the worst.
 
-    Not an error against served hardware: there (H100, time per output token) the means are 2 to 12 %, 20 %
-    for code completion, and the worst reading is off by 47 %.
+    Not an error against served hardware: `messsim validate` has those.
     """
 
     decode: float
     prefill: float
     mixed: float
+    worst: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,35 +116,37 @@ class Memory:
     gpu_memory_bytes : int
         Memory of one GPU.
     weights_bytes : int
-        bfloat16 weights of the whole model, over all GPUs.
+        Weights of the whole model, over all GPUs.
     kv_bytes_per_token : int
-        Keys and values of one cached token, over all GPUs.
-    kv_capacity_tokens : int or None
-        Cached tokens that fit into what the weights leave of 90 % of the memory; None if nothing is left.
+        What one cached token takes, over all GPUs.
+    kv_capacity_tokens : int
+        Cached tokens that fit into what weights and engine leave of 90 % of the memory.
     """
 
     gpu_memory_bytes: int
     weights_bytes: int
     kv_bytes_per_token: int
-    kv_capacity_tokens: int | None
+    kv_capacity_tokens: int
     source: str
     assumed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One model on one tensor-parallel group of `tp` GPUs (G in the formulas)."""
+    """One model, with weights of one kind, on one tensor-parallel group of `tp` GPUs (G in the formulas)."""
 
     model: str
     gpu: str
     gpu_name: str
     tp: int
+    weights: str
     duration: Duration
     duration_error: DurationError
+    host: Host
     energy: Energy
     memory: Memory
 
     @property
     def name(self) -> str:
-        """The profile's name, such as "Llama-3.1-8B/H100/tp1"."""
-        return f"{self.model}/{self.gpu}/tp{self.tp}"
+        """The profile's name, such as "Llama-3.1-8B/H100/tp1", or "Llama-3.1-8B/H100/tp1/fp8"."""
+        return f"{self.model}/{self.gpu}/tp{self.tp}" + ("" if self.weights == "bf16" else f"/{self.weights}")

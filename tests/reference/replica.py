@@ -47,6 +47,16 @@ class Coefficients:
         Watts of the whole replica (already times its number of GPUs): floor while busy, and power cap.
     e, ek
         Joules a token computed; joules a cached token read by a decoding sequence.
+    c0
+        Seconds a token.
+    a1, ac, akx, abk
+        Only where prompts run: seconds; seconds a token of them that is cached already; a cached token of the mean
+        decoding sequence; a pair of cached token and decoding sequence.
+    h0, h1, after, overlaps
+        Host: seconds an iteration and a sequence in it, which the GPU waits for, or, where it `overlaps`, which
+        hide behind the GPU's work, `after` seconds but.
+    knots
+        (tokens, seconds) in rising order: in place of a0, c0, c1, nstar and the experts.
     """
 
     a0: Number
@@ -64,6 +74,16 @@ class Coefficients:
     e: Number
     ek: Number
     p_cap: Number
+    c0: Number = 0
+    a1: Number = 0
+    ac: Number = 0
+    akx: Number = 0
+    abk: Number = 0
+    h0: Number = 0
+    h1: Number = 0
+    after: Number = 0
+    overlaps: bool = False
+    knots: tuple[tuple[Number, Number], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,20 +178,35 @@ class _Request:
 # Physics ----------------------------------------------------------------------------------------------------
 
 
-def iteration_time(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
-    """Seconds of one iteration with prompts (p_i, c_i), B = `decoders` and K = `context`."""
+def token_time(c: Coefficients, n: int) -> Number:
+    """Seconds that n new tokens take, whatever they are."""
+    if not c.knots:
+        tau: Number = c.a0 + c.c0 * n + c.c1 * max(0, n - c.nstar)
+        return tau + (c.ae * (1 - (1 - c.top_k / c.experts) ** (c.se * n)) if c.ae != 0 else 0)
+    below = [k for k in range(len(c.knots) - 1) if c.knots[k][0] < n] or [0]
+    (n0, t0), (n1, t1) = c.knots[below[-1]], c.knots[below[-1] + 1]
+    return t0 + (t1 - t0) / (n1 - n0) * max(0, n - n0)
+
+
+def gpu_time(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
+    """Seconds of one iteration on the GPU with prompts (p_i, c_i), B = `decoders` and K = `context`."""
     p = sum(tokens for tokens, _ in prompts)
-    n = p + decoders
-    tau: Number = c.a0 + c.c1 * max(0, n - c.nstar)
-    if c.ae != 0:
-        tau += c.ae * (1 - (1 - c.top_k / c.experts) ** (c.se * n))
+    tau = token_time(c, p + decoders)
     if decoders > 0:
         tau += c.ab * decoders + c.ak * context
         if p > 0:
-            tau += c.akm * context
+            tau += c.akm * context + c.akx / decoders * context + c.abk * decoders * context
+    if p > 0:
+        tau += c.a1
     for tokens, cached in prompts:
-        tau += c.aq * tokens * (cached + Fraction(tokens, 2))
+        tau += c.ac * cached + c.aq * tokens * (cached + Fraction(tokens, 2))
     return tau
+
+
+def iteration_time(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
+    """The same with the host."""
+    gpu, host = gpu_time(c, prompts, decoders, context), c.h0 + c.h1 * (decoders + len(prompts))
+    return c.after + max(gpu, host) if c.overlaps else gpu + host
 
 
 def iteration_energy(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
@@ -182,9 +217,6 @@ def iteration_energy(c: Coefficients, prompts: Prompts, decoders: int, context: 
     tau = iteration_time(c, prompts, decoders, context)
     context_j = c.ek * context if decoders > 0 else 0
     return min(c.p_cap * tau, c.p0 * tau + c.e * (p + decoders) + context_j)
-
-
-# Scheduling -------------------------------------------------------------------------------------------------
 
 
 def _assign_tokens(running: list[_Request], limits: Limits) -> None:
@@ -248,7 +280,7 @@ def _step(running: list[_Request], c: Coefficients, now: Number) -> Step:
     prompts = [(r.takes, r.cached) for r in prefills]
     p, b, k = sum(r.takes for r in prefills), len(decoders), sum(r.cached for r in decoders)
     energy = iteration_energy(c, prompts, b, k)
-    decode_energy = iteration_energy(c, [], b, k)
+    decode_energy = min(iteration_energy(c, [], b, k), energy) if prompts and b else energy * (b > 0)
     for r in decoders:
         r.energy_j += decode_energy / b
     for r in prefills:
@@ -372,20 +404,22 @@ def _one_number_type(
     """Coefficients, arrivals and times of giving up, all as Fraction, or all as float if one of them is a float."""
     if c.ae == 0:
         c = replace(c, se=0, experts=1, top_k=1)  # dense: never read, may be NaN
-    values = {field.name: getattr(c, field.name) for field in fields(c)}
+    values = {f.name: getattr(c, f.name) for f in fields(c) if f.name not in ("knots", "overlaps")}
     times, gives_up = [a.time for a in arrivals], [a.gives_up for a in arrivals]
     number: type[float] | type[Fraction] = Fraction
-    if any(isinstance(value, float) for value in [*values.values(), *times, *gives_up]):
+    if any(isinstance(value, float) for value in [*values.values(), *times, *gives_up, *sum(c.knots, ())]):
         number = float
     elif Fraction(c.se).denominator != 1:
         raise ValueError(f"se = {c.se}: an exact run needs an integer exponent; pass floats otherwise")
-    exact = Coefficients(**{name: number(x) for name, x in values.items()})
+    knots = tuple((number(n), number(s)) for n, s in c.knots)
+    exact = Coefficients(**{name: number(x) for name, x in values.items()}, knots=knots, overlaps=c.overlaps)
     return exact, [number(t) for t in times], [None if t is None else number(t) for t in gives_up]
 
 
 def _validate(c: Coefficients, limits: Limits, arrivals: Sequence[Arrival]) -> None:
     """Refuse what the rules do not cover."""
-    names = [field.name for field in fields(c) if c.ae != 0 or field.name not in ("se", "experts", "top_k")]
+    numbers = [field for field in fields(c) if field.name not in ("knots", "overlaps")]
+    names = [field.name for field in numbers if c.ae != 0 or field.name not in ("se", "experts", "top_k")]
     for name in names:
         if not getattr(c, name) >= 0:
             raise ValueError(f"{name} = {getattr(c, name)}: expected a number >= 0")

@@ -1,6 +1,6 @@
 """What is verified: scenarios, what theory says of them, and how far off a scenario is from its theory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,15 +153,16 @@ def _one_at_a_time() -> Experiment:
     return Experiment(scenario, 350_000, (Case("M/G/1, Llama-3.1-8B one at a time, wait", WAIT, wait_s),))
 
 
-def _service_s(c: dict[str, float], prompt: int, output: int) -> float:
-    """Seconds of a request alone on a dense model: its prompt in one chunk, then a token an iteration."""
-
-    def fixed(tokens: int) -> float:
-        return c["a0_s"] + c["c1_s_per_token"] * max(0.0, tokens - c["nstar_tokens"])
-
-    read = sum(range(prompt, prompt + output - 1))  # cached tokens, over all iterations
-    decode = (output - 1) * (fixed(1) + c["ab_s_per_sequence"]) + c["ak_s_per_token"] * read
-    return fixed(prompt) + c["aq_s_per_token2"] * prompt**2 / 2.0 + decode
+def _service_s(c: Mapping[str, Any], prompt: int, output: int) -> float:
+    """Seconds of a request alone on a model with knots: its prompt in one chunk, then a token an iteration."""
+    knots_at, knots_s = np.array(c["knots"]).T
+    host_s = c["host_s"] + c["host_s_per_sequence"]
+    cached = np.arange(prompt, prompt + output - 1)  # before each decode iteration
+    decode_s = np.interp(1, knots_at, knots_s) + c["ab_s_per_sequence"] + c["ak_s_per_token"] * cached
+    prefill_s = np.interp(prompt, knots_at, knots_s) + c["a1_s"] + c["aq_s_per_token2"] * prompt**2 / 2.0
+    gpu_s = np.append(decode_s, prefill_s)
+    assert c["host_kind"] == "overlap"
+    return float(np.sum(c["after_s"] + np.maximum(gpu_s, host_s)))
 
 
 def _profile(name: str, gpu: str) -> dict[str, Any]:
@@ -170,8 +171,11 @@ def _profile(name: str, gpu: str) -> dict[str, Any]:
     plan = prepare(probe).pools[0]
     names = {"p0_w": "p0_w_per_gpu", "p_cap_w": "p_cap_w_per_gpu", "p_idle_w": "p_idle_w_per_gpu"}
     names |= {"ek_j_per_token": "ek_j_per_cached_token"}
-    figures = {names.get(k, k): v for k, v in plan.coefficients.items()}
+    host = {"host_kind": "kind", "host_s": "h0_s", "host_s_per_sequence": "h1_s_per_sequence", "after_s": "after_s"}
+    figures: dict[str, Any] = {names.get(k, k): v for k, v in plan.coefficients.items() if k not in host}
     figures |= {"experts": int(figures["experts"]), "top_k": int(figures["top_k"])}
+    figures["knots"] = [list(knot) for knot in figures["knots"]]
+    figures["host"] = {key: plan.coefficients[name] for name, key in host.items()}
     return {"coefficients": figures, "kv_capacity_tokens": plan.kv_capacity_tokens}
 
 

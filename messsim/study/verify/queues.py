@@ -8,6 +8,7 @@ service: the formula of M/M/1 is off by 1/(2 m). Unless said otherwise a mean se
 from typing import Any
 
 from messsim.scenario import Scenario, parse
+from messsim.scenario.fleet import Coefficients, Host
 
 __all__ = ["EXPONENTIAL", "SERVICE_S", "TOKENS", "cluster_of", "exponential", "queue", "slower"]
 
@@ -89,6 +90,14 @@ def slower(scenario: Scenario, factor: float) -> Scenario:
     models = []
     for model in scenario.models:
         assert model.coefficients is not None, f"{scenario.name}: {model.name} has no coefficients to multiply"
-        times = {name: value * factor for name, value in model.coefficients if name.split("_")[1:2] == ["s"]}
-        models.append(model.model_copy(update={"coefficients": model.coefficients.model_copy(update=times)}))
+        c = model.coefficients
+        times: dict[str, object] = _times(c, factor) | {"host": c.host.model_copy(update=_times(c.host, factor))}
+        if c.knots is not None:
+            times["knots"] = [(tokens, seconds * factor) for tokens, seconds in c.knots]
+        models.append(model.model_copy(update={"coefficients": c.model_copy(update=times)}))
     return scenario.changed(models=models)
+
+
+def _times(part: Coefficients | Host, factor: float) -> dict[str, object]:
+    """The times of a part, multiplied."""
+    return {name: value * factor for name, value in part if name.split("_")[1:2] == ["s"]}

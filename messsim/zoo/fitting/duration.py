@@ -14,24 +14,29 @@ from collections.abc import Mapping
 import numpy as np
 
 from .determined import Estimate, judged
-from .iterations import Floats, Iterations, by_kind, predicted_seconds
+from .iterations import Floats, Iterations, by_kind, linear_columns, predicted_seconds
 
 __all__ = ["DURATION", "fit_duration", "kind_weights"]
 
 DURATION = [
     "a0_s",
+    "c0_s_per_token",
     "c1_s_per_token",
     "nstar_tokens",
     "ae_s",
     "se",
     "ab_s_per_sequence",
     "ak_s_per_token",
-    "akm_s_per_token",
     "aq_s_per_token2",
+    "a1_s",
+    "ac_s_per_token",
+    "akm_s_per_token",
+    "akx_s_per_token",
+    "abk_s_per_token",
 ]
 SE_GRID = np.geomspace(0.05, 20.0, 24)
 MOST_SEGMENTS = 40
-FAR = ("c1_s_per_token",)  # without prompts in the rows, those of a scenario are far beyond them
+FAR = ("c0_s_per_token", "c1_s_per_token")  # without prompts in the rows, those of a scenario are far beyond them
 UNSEEN = 1e-9  # greatest relative share of c1 in any row, below which it is not there
 SEEN = Estimate(0.0, None, "given")
 LEAST_A0_S = 1e-9
@@ -79,8 +84,10 @@ def fit_duration(rows: Iterations, given: Mapping[str, float]) -> tuple[dict[str
     values = np.array([figures[n] for n in shown])
     misfit = predicted_seconds(figures, rows) / rows.seconds - 1.0
     estimates = judged(shown, values, _slopes(figures, shown, rows), weights, misfit, far=FAR) | notes
-    if "nstar_tokens" in free and estimates.get("c1_s_per_token", SEEN).value is None:
-        estimates["nstar_tokens"] = Estimate(None, None, "not determined", "c1_s_per_token is not")
+    for name, needs in (("c1_s_per_token", "c0_s_per_token"), ("nstar_tokens", "c1_s_per_token")):
+        knee = name == "nstar_tokens" or name in notes  # a knee that no row shows, if c0 itself is known
+        if name in free and knee and estimates.get(needs, SEEN).value is None:
+            estimates[name] = Estimate(None, None, "not determined", f"{needs} is not")
     return figures, estimates
 
 
@@ -141,7 +148,7 @@ def _linear(
     from scipy.optimize import nnls
 
     figures = dict.fromkeys(DURATION, 0.0) | dict(held)
-    columns = _columns(rows, figures["se"], figures["nstar_tokens"])
+    columns = linear_columns(rows, figures["se"], figures["nstar_tokens"])
     if edge is not None:
         above = rows.new_tokens > edge
         columns["c1_s_per_token"] = rows.new_tokens * above
@@ -161,28 +168,13 @@ def _linear(
     return _cost(figures, rows, weights), figures
 
 
-def _columns(rows: Iterations, se: float, nstar: float) -> dict[str, Floats]:
-    """What each linear coefficient is multiplied by."""
-    columns = {
-        "a0_s": np.ones(len(rows)),
-        "c1_s_per_token": np.maximum(0.0, rows.new_tokens - nstar),
-        "ab_s_per_sequence": rows.batch,
-        "ak_s_per_token": rows.cached_tokens,
-        "akm_s_per_token": rows.cached_tokens * (rows.prompt_tokens > 0),
-        "aq_s_per_token2": rows.prompt_pairs,
-    }
-    if rows.experts:
-        columns["ae_s"] = 1.0 - rows.uncovered(se)
-    return columns
-
-
 def _cost(figures: Mapping[str, float], rows: Iterations, weights: Floats) -> float:
     return float(np.sum((weights * (predicted_seconds(figures, rows) / rows.seconds - 1.0)) ** 2))
 
 
 def _scale(free: list[str], rows: Iterations) -> Floats:
     """A size for each coefficient below which it hardly matters: a thousandth of the mean row."""
-    columns = _columns(rows, 1.0, 0.0)
+    columns = linear_columns(rows, 1.0, 0.0)
     mean = float(rows.seconds.mean())
     own = {"nstar_tokens": 1.0, "se": 0.01}
     return np.array([own[n] if n in own else 1e-3 * mean / max(columns[n].mean(), 1e-12) for n in free])
@@ -191,26 +183,38 @@ def _scale(free: list[str], rows: Iterations) -> Floats:
 def _settled(
     figures: dict[str, float], free: list[str], rows: Iterations
 ) -> tuple[dict[str, float], dict[str, Estimate]]:
-    """The same fit where nstar shows in no row: it is then 0, and a0 holds what it made of it."""
+    """The same fit where nstar shows in no row: it is then 0, and a0 and c0 hold what it made of them."""
     if "nstar_tokens" not in free:
         return figures, {}
     least, most = rows.new_tokens.min(), rows.new_tokens.max()
-    c1, nstar = figures["c1_s_per_token"], figures["nstar_tokens"]
+    c0, c1, nstar = (figures[n] for n in ("c0_s_per_token", "c1_s_per_token", "nstar_tokens"))
     a0 = figures["a0_s"] - c1 * nstar
-    share = float((c1 * np.maximum(0.0, rows.new_tokens - nstar) / rows.seconds).max())
-    if share <= UNSEEN:
+    knee = [n for n in ("c1_s_per_token", "nstar_tokens") if n in free]
+    if _most_share(c1 * np.maximum(0.0, rows.new_tokens - nstar), rows) <= UNSEEN:
+        if "c0_s_per_token" in free and _most_share(c0 * rows.new_tokens, rows) > UNSEEN:
+            return figures | dict.fromkeys(knee, 0.0), dict.fromkeys(knee, _no_knee(least, most))
         unseen = Estimate(None, None, "not determined", f"new tokens cost no time up to {most:g}, the most of a row")
-        names = [n for n in ("c1_s_per_token", "nstar_tokens") if n in free]
-        return figures, dict.fromkeys(names, unseen)
+        return figures, dict.fromkeys(knee, unseen)
     if nstar <= least and a0 > 0 and "a0_s" in free:
+        if "c0_s_per_token" in free and "c1_s_per_token" in free:
+            merged = {"a0_s": a0, "c0_s_per_token": c0 + c1, "c1_s_per_token": 0.0, "nstar_tokens": 0.0}
+            return figures | merged, dict.fromkeys(knee, _no_knee(least, most))
         why = f"any value up to {least:g}, the fewest new tokens of a row, does as well"
         return figures | {"nstar_tokens": 0.0, "a0_s": a0}, {"nstar_tokens": Estimate(0.0, 0.0, "fitted", why)}
     return figures, {}
 
 
+def _most_share(seconds: Floats, rows: Iterations) -> float:
+    return float((seconds / rows.seconds).max())
+
+
+def _no_knee(least: float, most: float) -> Estimate:
+    return Estimate(0.0, 0.0, "fitted", f"each new token takes as long, from {least:g} to {most:g}")
+
+
 def _slopes(figures: Mapping[str, float], names: list[str], rows: Iterations) -> Floats:
     """[rows, names]: relative change of each row by each coefficient."""
-    columns = _columns(rows, figures["se"], figures["nstar_tokens"])
+    columns = linear_columns(rows, figures["se"], figures["nstar_tokens"])
     above = (rows.new_tokens > figures["nstar_tokens"]).astype(np.float64)
     columns["nstar_tokens"] = -figures["c1_s_per_token"] * above
     if rows.experts:

@@ -1,0 +1,14 @@
+/* Attempts: a request is routed, answered at once or sent to servers; its client may have it routed again. */
+#ifndef MS_ATTEMPTS_H
+#define MS_ATTEMPTS_H
+
+#include "run.h"
+
+/* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */
+int ms_attempts_route(ms_run *run, int32_t client);
+
+/* The errands: the client has waited long enough; the pause is over. */
+int ms_attempts_give_up(ms_run *run, ms_open *open);
+int ms_attempts_try_again(ms_run *run, ms_open *before);
+
+#endif

@@ -1,0 +1,290 @@
+#include "copies.h"
+
+#include <math.h>
+
+#include "clients.h"
+#include "dispatch.h"
+#include "error.h"
+#include "labels.h"
+
+/* No copy is under way any more: the record stands, or what it cost goes to the next attempt. */
+static void put_down(ms_run *run, ms_open *open)
+{
+    ms_open *heir = open->heir;
+    ms_run_unlink(run, open);
+    if (heir == NULL) {
+        ms_open_put_down(open);
+    } else {
+        ms_open_pass_on(open);
+    }
+    ms_run_forget_when_done(run, open);
+    if (heir != NULL) {
+        ms_copies_drop(run, heir);
+    }
+}
+
+void ms_copies_drop(ms_run *run, ms_open *open)
+{
+    open->copies--;
+    if (open->copies == 0) {
+        put_down(run, open);
+    }
+}
+
+static double price(const ms_run *run, const ms_job *job)
+{
+    if (job->replica < 0) {
+        return 0.0;
+    }
+    const ms_pool_plan *plan = &run->fleet.pool[run->fleet.pool_of[job->replica]].plan;
+    if (!plan->is_api) {
+        return job->usage_s * plan->usd_per_s;
+    }
+    if (job->finish_s != job->finish_s) {
+        return 0.0; /* an outage ended it: providers charge for answers */
+    }
+    const double prompt = plan->usd_per_million_prompt_tokens * (double)job->prompt_tokens;
+    return (prompt + plan->usd_per_million_output_tokens * (double)job->output_tokens) / 1e6;
+}
+
+/* Charges a copy for what it has used; returns its cost. */
+static double charge(ms_run *run, ms_open *open, const ms_job *job)
+{
+    double energy_j = job->energy_j, cost;
+    if (!ms_run_has_servers(run)) {
+        cost = open->page->view.known_costs[job->model * open->page->n + open->i];
+        energy_j = run->config.in_usd ? 0.0 : cost;
+    } else {
+        cost = run->config.in_usd ? price(run, job) : energy_j;
+    }
+    run->paid_j += energy_j;
+    ms_open_pay(open, job->model, energy_j, cost);
+    return cost;
+}
+
+static void saw(ms_open *open, const ms_job *job)
+{
+    ms_open_saw(open, job->replica, job->preemptions, job->start_s, job->first_token_s);
+}
+
+/* A copy has left its server. */
+static void leave(ms_run *run, ms_job *job)
+{
+    ms_open *open = job->owner;
+    ms_open_drop(open, job);
+    ms_store_give(&run->jobs, job);
+    ms_copies_drop(run, open);
+}
+
+int ms_copies_abandon(ms_run *run, ms_job *job)
+{
+    ms_open *open = job->owner;
+    charge(run, open, job);
+    ms_run_count(run, -1);
+    if (job->model == open->seen) {
+        saw(open, job);
+    }
+    MS_TRY(ms_labels_miss(run, open));
+    leave(run, job);
+    return 0;
+}
+
+/* Chains: asks the next model, if there is one. Only the last answer is the user's. */
+static int goes_on(ms_run *run, ms_open *open, const ms_job *job, int *on)
+{
+    const int32_t models = run->config.models;
+    const ms_policy *policy = &open->brain->policy;
+    *on = 0;
+    int64_t following =
+        policy->finish(open->request, open->stage, open->tenant, job->model, models, ms_open_scores(open, models),
+                       ms_open_costs(open, models), ms_open_facts(open, models), ms_open_uniforms(open, models),
+                       policy->params, policy->state);
+    if (following < 0 || following > models) {
+        return ms_run_illegal(run, open->request, following, MS_ERR_NEXT);
+    }
+    if (following < models && open->stage + 1 >= MS_CHAIN_MOST) {
+        return ms_run_illegal(run, open->request, following, MS_ERR_CHAIN);
+    }
+    following = ms_brain_substitute(following, models, ms_open_costs(open, models));
+    *on = following != models;
+    if (!*on) {
+        return 0;
+    }
+    saw(open, job);
+    open->exploration_cost = open->cost;
+    open->unlabelled--;
+    open->stage++;
+    open->seen = (int32_t)following;
+    open->score = open->brain->predictor != NULL ? ms_open_scores(open, models)[following] : NAN;
+    return ms_run_put(run, run->now_s, ms_order(MS_RETRIES, open->request), (uint64_t)following, MS_DO_CHAIN, open,
+               (int32_t)following);
+}
+
+/* A copy is complete. */
+int ms_copies_finish(ms_run *run, ms_job *job)
+{
+    ms_open *open = job->owner;
+    const int32_t model = job->model;
+    if (open->gone) {
+        return ms_copies_abandon(run, job);
+    }
+    const double cost = charge(run, open, job);
+    ms_brain_learn_cost(open->brain, model, cost, open->explored);
+    if (ms_run_has_servers(run)) {
+        ms_run_count(run, -1);
+    }
+    if (open->plan & MS_PLAN_CHAIN) {
+        int on;
+        MS_TRY(goes_on(run, open, job, &on));
+        if (on) {
+            ms_open_drop(open, job);
+            ms_store_give(&run->jobs, job);
+            return 0;
+        }
+    }
+    if (model == open->seen) {
+        open->status = MS_COMPLETED;
+        saw(open, job);
+        open->finish_s = job->finish_s;
+    }
+    if (!open->at_once) {
+        MS_TRY(ms_labels_send(run, open, model));
+    } else if (ms_labels_hears(run, open, model)) {
+        open->feedback_s = open->arrival_s;
+    }
+    if (model == open->seen) {
+        MS_TRY(ms_clients_release(run, open));
+    }
+    leave(run, job);
+    return 0;
+}
+
+/* A copy is turned away, or lost with its replica. */
+int ms_copies_lose(ms_run *run, ms_job *job, int rejected)
+{
+    ms_open *open = job->owner;
+    const int32_t model = job->model;
+    if (open->gone) {
+        return ms_copies_abandon(run, job);
+    }
+    charge(run, open, job);
+    ms_run_count(run, -1);
+    if (model == open->seen) {
+        saw(open, job);
+        MS_TRY(ms_clients_no_answer(run, open, rejected ? MS_REJECTED : MS_LOST));
+        run->labels_of_lost += !rejected && open->at_once && ms_labels_hears(run, open, model);
+    }
+    if (rejected || !open->at_once) {
+        MS_TRY(ms_labels_miss(run, open));
+    }
+    leave(run, job);
+    return 0;
+}
+
+static int call_api(ms_run *run, ms_job *job)
+{
+    const uint64_t suborder = 3 + (uint64_t)job->request;
+    return ms_run_put(run, job->finish_s, ms_order(MS_ENDS, job->replica), suborder, MS_DO_API, job, 0);
+}
+
+/* Where an API takes over, what the failed replica drew is paid at once: no server could tell when the run is cut. If the
+ * model's APIs are down and it has no replicas, the copy is lost. */
+int ms_copies_retry(ms_run *run, ms_job *job)
+{
+    const int how = ms_dispatch_place(&run->fleet, job, -1, run->now_s);
+    if (how == MS_TURNED_AWAY) {
+        return ms_copies_lose(run, job, 0);
+    }
+    if (how != MS_CALLS_API) {
+        return how;
+    }
+    run->paid_j += job->energy_j;
+    ms_open_pay(job->owner, job->model, job->energy_j, 0.0);
+    job->energy_j = 0.0;
+    return call_api(run, job);
+}
+
+/* Sends a copy to its model's servers. */
+static int place(ms_run *run, ms_open *open, int32_t model, int *placed)
+{
+    const ms_page *page = open->page;
+    ms_job *job = ms_store_take(&run->jobs);
+    if (job == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    ms_job_init(job, open->request, model, page->prompt_tokens[open->i],
+                page->output_tokens != NULL ? page->output_tokens[model * page->n + open->i] : 0);
+    job->attempt = open->attempt << 16; /* leaves room for failures */
+    job->owner = open;
+    job->sibling = open->jobs;
+    open->jobs = job;
+    *placed = 1;
+    if (!ms_run_has_servers(run)) {
+        job->start_s = job->first_token_s = job->finish_s = run->now_s;
+        return ms_copies_finish(run, job);
+    }
+    ms_run_count(run, 1);
+    const int how = ms_dispatch_place(&run->fleet, job, run->config.max_waiting, run->now_s);
+    MS_TRY(how);
+    if (how == MS_CALLS_API) {
+        return call_api(run, job);
+    }
+    *placed = how != MS_TURNED_AWAY;
+    return *placed ? 0 : ms_copies_lose(run, job, 1);
+}
+
+/* Places copies from model `first` to `last`, those that can be had; where labels are immediate, they are in before
+ * anyone else is routed. */
+int ms_copies_send(ms_run *run, ms_open *open, int32_t first, int32_t last)
+{
+    uint8_t *sent = run->sent;
+    for (int32_t m = first; m <= last; m++) {
+        sent[m] = first == last || ms_brain_can_have(open->brain, m);
+        open->copies += sent[m];
+        open->unlabelled += sent[m];
+    }
+    open->copies++; /* one more keeps the record open until all copies are placed */
+    for (int32_t m = first; m <= last; m++) {
+        int placed = 0;
+        if (sent[m]) {
+            MS_TRY(place(run, open, m, &placed));
+        }
+        sent[m] = (uint8_t)placed;
+    }
+    for (int32_t m = first; m <= last && open->at_once; m++) {
+        if (sent[m]) {
+            MS_TRY(ms_labels_give(run, open, m));
+        }
+    }
+    ms_copies_drop(run, open);
+    return 0;
+}
+
+/* What is under way on the servers of a model, or waits for them. */
+static void withdraw(ms_run *run, int32_t model)
+{
+    ms_queue jobs = {0};
+    ms_fleet_withdraw(&run->fleet, model, run->now_s, &jobs);
+    for (ms_job *job = ms_queue_pop(&jobs); job != NULL; job = ms_queue_pop(&jobs)) {
+        ms_open *open = job->owner;
+        charge(run, open, job);
+        if (job->model == open->seen) {
+            saw(open, job);
+        }
+    }
+}
+
+void ms_copies_cut(ms_run *run)
+{
+    for (int32_t m = 0; m < run->config.models && ms_run_has_servers(run); m++) {
+        withdraw(run, m);
+    }
+    ms_run_count(run, -run->in_system);
+    while (run->oldest != NULL) {
+        ms_open *open = run->oldest;
+        if (open->lesson != NULL && open->labels_under_way == 0) {
+            ms_labels_end_lesson(run, open);
+        }
+        put_down(run, open);
+    }
+}

@@ -1,0 +1,13 @@
+/* Dispatch: which replica of its model a copy goes to, and where it waits. */
+#ifndef MS_DISPATCH_H
+#define MS_DISPATCH_H
+
+#include "fleet.h"
+
+enum ms_placed { MS_TURNED_AWAY, MS_PLACED, MS_CALLS_API };
+
+/* Sends a job to a replica of its model at t_s; `max_waiting` < 0: nobody is turned away but by APIs that are down.
+ * Returns an ms_placed (an API's job is for the caller to finish, job->replica being set), or an error. */
+int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t_s);
+
+#endif

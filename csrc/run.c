@@ -1,0 +1,121 @@
+#include "run.h"
+
+#include <stdlib.h>
+
+#include "error.h"
+
+int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas, double discount,
+                 int64_t window, int32_t pools, const ms_pool_plan *plans, int32_t dispatch,
+                 const ms_stream *dispatch_streams)
+{
+    *self = (ms_run){.config = *config, .error_request = -1};
+    const size_t m = (size_t)config->models;
+    ms_store_init(&self->opens, ms_open_bytes(config->models, config->uniforms, config->raters_err));
+    ms_store_init(&self->jobs, sizeof(ms_job));
+    self->loads = calloc(m, sizeof(double));
+    self->lesson = calloc((size_t)config->features + m, sizeof(double));
+    self->sent = calloc(m, 1);
+    self->uniforms = calloc((size_t)config->uniforms + 1, sizeof(double));
+    self->busy_s = calloc((size_t)pools + 1, sizeof(double));
+    self->idle_s = calloc((size_t)pools + 1, sizeof(double));
+    if (self->loads == NULL || self->lesson == NULL || self->sent == NULL || self->uniforms == NULL ||
+        self->busy_s == NULL || self->idle_s == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    MS_TRY(ms_timeline_init(&self->timeline, pools, config->length));
+    MS_TRY(ms_instances_init(&self->instances, config->instances, config->models, config->tenants,
+                          config->needs_features ? config->features : 0, alphas, discount, window));
+    return ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams);
+}
+
+void ms_run_free(ms_run *self)
+{
+    for (ms_open *open = self->oldest; open != NULL; open = open->next) {
+        if (open->lesson != self->lesson) {
+            free(open->lesson);
+        }
+    }
+    for (int64_t i = 0; i < self->heap.length; i++) { /* lessons of requests whose record stands already */
+        ms_open *open = self->heap.events[i].errand == MS_DO_LABEL ? self->heap.events[i].subject : NULL;
+        if (open != NULL && open->closed && --open->labels_under_way == 0) {
+            free(open->lesson);
+        }
+    }
+    ms_instances_free(&self->instances);
+    ms_fleet_free(&self->fleet);
+    ms_heap_free(&self->heap);
+    ms_timeline_free(&self->timeline);
+    ms_store_free(&self->opens);
+    ms_store_free(&self->jobs);
+    free(self->loads);
+    free(self->lesson);
+    free(self->sent);
+    free(self->uniforms);
+    free(self->busy_s);
+    free(self->idle_s);
+    free(self->breakdowns);
+    *self = (ms_run){0};
+}
+
+int ms_run_plan_breakdowns(ms_run *self, int32_t n)
+{
+    self->breakdowns = calloc((size_t)n + 1, sizeof *self->breakdowns);
+    self->n_breakdowns = n;
+    return self->breakdowns != NULL ? 0 : MS_ERR_MEMORY;
+}
+
+int ms_run_put(ms_run *self, double time_s, uint64_t order, uint64_t suborder, enum ms_errand errand,
+                void *subject, int32_t detail)
+{
+    const ms_event event = {{time_s, order, suborder}, subject, (int32_t)errand, detail};
+    return ms_heap_push(&self->heap, &event);
+}
+
+int ms_run_illegal(ms_run *self, int64_t request, int64_t plan, int error)
+{
+    self->error_request = request;
+    self->error_plan = plan;
+    return error;
+}
+
+void ms_run_count(ms_run *self, int64_t change)
+{
+    self->in_system_integral += (double)self->in_system * (self->now_s - self->in_system_since_s);
+    self->in_system_since_s = self->now_s;
+    self->in_system += change;
+}
+
+void ms_run_link(ms_run *self, ms_open *open)
+{
+    open->previous = self->newest;
+    open->next = NULL;
+    if (self->newest != NULL) {
+        self->newest->next = open;
+    } else {
+        self->oldest = open;
+    }
+    self->newest = open;
+    self->open_count++;
+}
+
+void ms_run_unlink(ms_run *self, ms_open *open)
+{
+    if (open->previous != NULL) {
+        open->previous->next = open->next;
+    } else {
+        self->oldest = open->next;
+    }
+    if (open->next != NULL) {
+        open->next->previous = open->previous;
+    } else {
+        self->newest = open->previous;
+    }
+    self->open_count--;
+}
+
+void ms_run_forget_when_done(ms_run *self, ms_open *open)
+{
+    if (open->closed && open->labels_under_way == 0 && open->errands == 0) {
+        ms_store_give(&self->opens, open);
+    }
+}

@@ -1,0 +1,137 @@
+/* The state of a run: its configuration, the cluster, the instances of the router, the calendar and the requests in the
+ * system.
+ *
+ * The files above it each decide one thing: clients (how long they wait), labels (what the router learns of answers),
+ * copies (their way through the servers), attempts (routing), failures, and loop (what happens next). */
+#ifndef MS_RUN_H
+#define MS_RUN_H
+
+#include <stdint.h>
+
+#include "calendar.h"
+#include "fleet.h"
+#include "instances.h"
+#include "open.h"
+#include "store.h"
+#include "timeline.h"
+#include "wait.h"
+
+/* How long clients wait, and whether they ask again. */
+typedef struct ms_patience {
+    ms_wait wait;              /* until an attempt is given up */
+    int32_t until_first_token; /* who sees a first token stays */
+    int32_t aborts;            /* servers stop what nobody waits for */
+    int32_t rates_giving_up;   /* who is left without an answer says so */
+    int32_t retries;
+    ms_wait backoff;           /* the pause before the first retry; the k-th is backoff_growth^k times as long */
+    double backoff_growth;
+    ms_stream uniforms;        /* the policy's, for later attempts; sub is not used */
+} ms_patience;
+
+typedef struct ms_run_config {
+    int32_t models;
+    int32_t tenants;
+    int32_t features;
+    int32_t reference;           /* whose answer the user gets when every model is asked */
+    int32_t in_usd;              /* costs are USD; else joules */
+    int32_t needs_loads;
+    int32_t needs_features;
+    int32_t uniforms;            /* of the policy, per request */
+    int32_t learns_every_answer;
+    int32_t keeps_delays;        /* labels come late */
+    int32_t raters_err;          /* labels are not the satisfaction; NaN: the user says nothing */
+    int32_t one_sided;           /* only the answer that the user sees is rated */
+    int64_t max_waiting;         /* < 0: nobody is turned away */
+    double feedback_probability;
+    double horizon_s;            /* infinite: run until all is done */
+    int64_t length;              /* requests that arrive; < 0: until the horizon */
+    int64_t clients;             /* > 0: closed loop */
+    double think_s;
+    int32_t think_is_exponential;
+    ms_stream think;             /* sub is not used */
+    double mtbf_s;               /* > 0: replicas fail at random */
+    double mttr_s;
+    int32_t lose_on_failure;
+    ms_patience patience;
+    int32_t instances;           /* of the router */
+    double reconcile_s;          /* between two reconciliations of theirs; infinite: never */
+} ms_run_config;
+
+/* Failures of one replica: a planned one, or one after another at random. */
+typedef struct ms_breakdown {
+    int32_t replica;
+    int32_t random;
+    ms_stream fails;  /* sub is the replica's number within its pool */
+    ms_stream mends;
+    int64_t count;    /* k-th failure */
+    double time_s;    /* of the last failure or repair */
+    double for_s;     /* planned: how long it is down */
+} ms_breakdown;
+
+typedef struct ms_run {
+    ms_run_config config;
+    ms_instances instances;
+    ms_fleet fleet;
+    ms_heap heap;
+    ms_timeline timeline;
+    ms_store opens;
+    ms_store jobs;
+    ms_open *oldest, *newest; /* requests whose record does not stand yet */
+    ms_page *page;
+    int64_t next;             /* its next request */
+    double now_s;
+    int32_t arrivals_over;
+    int64_t open_count;
+    int64_t labels_to_come;
+    int64_t issued, attempts, explored, rated, labels_of_lost;
+    int64_t events;
+    double last_arrival_s;
+    double paid_j;
+    int64_t in_system;
+    double in_system_since_s;
+    double in_system_integral;
+    double *loads;            /* [models] */
+    double *uniforms;         /* scratch: of a later attempt */
+    double *lesson;           /* scratch: features and labels of a lesson that is over at once */
+    uint8_t *sent;            /* scratch, [models]: where copies of the present request are */
+    double *busy_s;           /* [pools] at the last arrival */
+    double *idle_s;
+    ms_breakdown *breakdowns;
+    int32_t n_breakdowns;
+    int64_t progress_seen;    /* rises whenever a request arrives or ends */
+    int64_t failures_in_vain; /* since it rose */
+    int64_t error_request;
+    int64_t error_plan;
+} ms_run;
+
+/* Makes the instances and the fleet; policies and predictors are then set by the caller. */
+int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas, double discount, int64_t window,
+                int32_t pools, const ms_pool_plan *plans, int32_t dispatch, const ms_stream *dispatch_streams);
+void ms_run_free(ms_run *self);
+
+/* Room for n breakdowns, to be filled in by the caller before ms_loop_begin. */
+int ms_run_plan_breakdowns(ms_run *self, int32_t n);
+
+/* Puts an errand into the heap. */
+int ms_run_put(ms_run *self, double time_s, uint64_t order, uint64_t suborder, enum ms_errand errand, void *subject,
+               int32_t detail);
+
+/* Notes what a policy did that it must not, for the error's text; returns the error. */
+int ms_run_illegal(ms_run *self, int64_t request, int64_t plan, int error);
+
+/* So many requests more (or fewer) are in the system from now on. */
+void ms_run_count(ms_run *self, int64_t change);
+
+/* Puts a request at the end of the list of open requests, and takes it out. */
+void ms_run_link(ms_run *self, ms_open *open);
+void ms_run_unlink(ms_run *self, ms_open *open);
+
+/* Gives a request's memory back when its record stands and nothing in the heap leads to it. */
+void ms_run_forget_when_done(ms_run *self, ms_open *open);
+
+static inline int ms_run_has_servers(const ms_run *self)
+{
+    return self->fleet.pools > 0;
+}
+
+#endif

@@ -1,0 +1,321 @@
+#include "sequences.h"
+
+#include <stdlib.h>
+
+#include "error.h"
+
+void ms_sequences_free(ms_sequences *self)
+{
+    free(self->jobs);
+    free(self->ends);
+    free(self->cached);
+    free(self->chunk);
+    free(self->energy_j);
+    free(self->usage_s);
+    self->room = 0;
+}
+
+static double prompt_share(const ms_sequences *self, int32_t i)
+{
+    return (double)self->chunk[i] / self->batch.prompt_tokens;
+}
+
+static void pay(const ms_sequences *self, ms_shares shares, double *accounts)
+{
+    const double each = self->decoders > 0 ? shares.decode / (double)self->decoders : 0.0;
+    for (int32_t i = 0; i < self->decoders; i++) {
+        accounts[i] += each;
+    }
+    for (int32_t i = self->decoders; i < self->running; i++) {
+        accounts[i] += shares.prompt * prompt_share(self, i);
+    }
+}
+
+static ms_shares blend(ms_shares whole, ms_shares next, double fraction)
+{
+    return (ms_shares){whole.decode + fraction * (next.decode - whole.decode),
+                       whole.prompt + fraction * (next.prompt - whole.prompt)};
+}
+
+typedef ms_shares (*shares_fn)(const ms_coefficients *, const ms_batch *, const ms_durations *, double);
+
+/* Shares of n iterations and a fraction of the next. */
+static ms_shares shares_until(const ms_sequences *self, shares_fn shares, int64_t n, double fraction)
+{
+    const ms_coefficients *c = self->coefficients;
+    const ms_shares whole = n > 0 ? shares(c, &self->batch, &self->tau, (double)n) : (ms_shares){0.0, 0.0};
+    if (fraction == 0.0) {
+        return whole;
+    }
+    return blend(whole, shares(c, &self->batch, &self->tau, (double)(n + 1)), fraction);
+}
+
+double ms_sequences_joules(const ms_sequences *self, int64_t n, double fraction)
+{
+    const ms_shares joules = shares_until(self, ms_iteration_joule_shares, n, fraction);
+    return joules.decode + joules.prompt;
+}
+
+void ms_sequences_accrue(ms_sequences *self, int64_t n, double fraction)
+{
+    const ms_shares joules = shares_until(self, ms_iteration_joule_shares, n, fraction);
+    pay(self, joules, self->energy_j);
+    self->meter_j += joules.decode + joules.prompt;
+    if (self->limits.track_usage) {
+        pay(self, shares_until(self, ms_iteration_second_shares, n, fraction), self->usage_s);
+    }
+}
+
+static int grow(ms_sequences *self)
+{
+    const int32_t most = self->limits.max_num_seqs;
+    const int32_t room = self->room == 0 ? (most < 16 ? most : 16) : (self->room > most / 2 ? most : 2 * self->room);
+    const size_t n = (size_t)room;
+    ms_job **jobs = realloc(self->jobs, n * sizeof *jobs);
+    self->jobs = jobs != NULL ? jobs : self->jobs;
+    int64_t *ends = realloc(self->ends, n * sizeof *ends);
+    self->ends = ends != NULL ? ends : self->ends;
+    int64_t *cached = realloc(self->cached, n * sizeof *cached);
+    self->cached = cached != NULL ? cached : self->cached;
+    int64_t *chunk = realloc(self->chunk, n * sizeof *chunk);
+    self->chunk = chunk != NULL ? chunk : self->chunk;
+    double *energy_j = realloc(self->energy_j, n * sizeof *energy_j);
+    self->energy_j = energy_j != NULL ? energy_j : self->energy_j;
+    double *usage_s = realloc(self->usage_s, n * sizeof *usage_s);
+    self->usage_s = usage_s != NULL ? usage_s : self->usage_s;
+    if (jobs == NULL || ends == NULL || cached == NULL || chunk == NULL || energy_j == NULL || usage_s == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    self->room = room;
+    return 0;
+}
+
+/* Takes the account of place i into its job. */
+ms_job *ms_sequences_settle(ms_sequences *self, int32_t i)
+{
+    ms_job *job = self->jobs[i];
+    job->place = MS_NOWHERE;
+    job->energy_j += self->energy_j[i];
+    job->usage_s += self->usage_s[i];
+    if (self->limits.kv_policy == MS_KV_RESERVE) {
+        self->reserved_tokens -= ms_sequences_peak_tokens(job);
+    }
+    return job;
+}
+
+static void become_decoder(ms_sequences *self, int32_t i)
+{
+    const ms_job *job = self->jobs[i];
+    self->context_tokens += self->cached[i];
+    self->ends[i] = self->clock + job->output_tokens - job->generated_tokens;
+    self->cached[i] -= self->clock;
+}
+
+static void move(ms_sequences *self, int32_t from, int32_t to)
+{
+    self->jobs[to] = self->jobs[from];
+    self->ends[to] = self->ends[from];
+    self->cached[to] = self->cached[from];
+    self->chunk[to] = self->chunk[from];
+    self->energy_j[to] = self->energy_j[from];
+    self->usage_s[to] = self->usage_s[from];
+}
+
+static void complete(ms_sequences *self, int32_t i, double t_s, ms_queue *done)
+{
+    ms_job *job = ms_sequences_settle(self, i);
+    job->generated_tokens = job->output_tokens;
+    job->finish_s = t_s;
+    ms_queue_push_tail(done, job);
+}
+
+/* Prompt i has ended its last chunk: it emits a token, and decodes from the next iteration on. Returns
+ * whether that token was the answer's last. */
+static int emit_first(ms_sequences *self, int32_t i, double t_s)
+{
+    ms_job *job = self->jobs[i];
+    job->generated_tokens++;
+    if (job->first_token_s != job->first_token_s) {
+        job->first_token_s = t_s;
+    }
+    return job->generated_tokens == job->output_tokens;
+}
+
+/* Carries out n iterations of the present composition. */
+void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *done)
+{
+    ms_sequences_accrue(self, n, 0.0);
+    if (self->decoders > 0) {
+        self->clock += n;
+        self->context_tokens += n * self->decoders;
+    }
+    int32_t kept = 0;
+    int32_t i = 0;
+    for (; i < self->decoders; i++) {
+        if (self->ends[i] == self->clock) {
+            self->context_tokens -= self->cached[i] + self->clock;
+            complete(self, i, t_s, done);
+        } else if (kept++ != i) {
+            move(self, i, kept - 1);
+        }
+    }
+    int32_t decoders = kept;
+    for (; i < self->running; i++) {
+        self->cached[i] += n * self->chunk[i];
+        if (self->cached[i] < ms_sequences_whole_prompt(self->jobs[i])) {
+            move(self, i, kept++); /* the partial prefill: the tail */
+        } else if (emit_first(self, i, t_s)) {
+            complete(self, i, t_s, done);
+        } else {
+            become_decoder(self, i);
+            move(self, i, kept++);
+            decoders++;
+        }
+    }
+    self->running = kept;
+    self->decoders = decoders;
+}
+
+/* Takes the sequence at place i out of the batch, between two iterations. */
+ms_job *ms_sequences_leave(ms_sequences *self, int32_t i)
+{
+    ms_job *job = ms_sequences_settle(self, i);
+    if (i < self->decoders) {
+        self->context_tokens -= self->cached[i] + self->clock;
+        self->decoders--;
+    }
+    self->running--;
+    for (int32_t k = i; k < self->running; k++) {
+        move(self, k + 1, k);
+    }
+    return job;
+}
+
+void ms_sequences_leave_aborted(ms_sequences *self, ms_queue *done)
+{
+    for (int32_t i = 0; i < self->running;) {
+        if (self->jobs[i]->aborted) {
+            ms_queue_push_tail(done, ms_sequences_leave(self, i));
+        } else {
+            i++;
+        }
+    }
+    self->aborted = 0;
+}
+
+int32_t ms_sequences_place_of(const ms_sequences *self, const ms_job *job)
+{
+    int32_t i = 0;
+    while (self->jobs[i] != job) {
+        i++;
+    }
+    return i;
+}
+
+ms_job *ms_sequences_preempt(ms_sequences *self)
+{
+    const int32_t i = self->running - 1;
+    ms_job *job = ms_sequences_settle(self, i);
+    if (ms_sequences_has_partial(self)) {
+        self->running--;
+    } else {
+        job->generated_tokens = (int32_t)(job->output_tokens - (self->ends[i] - self->clock));
+        self->context_tokens -= self->cached[i] + self->clock;
+        self->running--;
+        self->decoders--;
+    }
+    job->preemptions++;
+    return job;
+}
+
+/* Tokens that the next iteration takes from the partial prefill, if there is one. */
+int64_t ms_sequences_partial_chunk(const ms_sequences *self)
+{
+    if (!ms_sequences_has_partial(self)) {
+        return 0;
+    }
+    const int32_t i = self->running - 1;
+    const int64_t left = ms_sequences_whole_prompt(self->jobs[i]) - self->cached[i];
+    const int64_t budget = self->limits.max_batched_tokens - self->decoders;
+    return left < budget ? left : budget;
+}
+
+/* Whether the head of the queue fits, with `scheduled` prompt tokens in the iteration before it. */
+int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t cached, int64_t scheduled)
+{
+    const int64_t capacity = self->limits.kv_capacity_tokens;
+    if (self->limits.kv_policy == MS_KV_RESERVE) {
+        return self->reserved_tokens + ms_sequences_peak_tokens(head) <= capacity;
+    }
+    return cached + self->decoders + scheduled + ms_sequences_whole_prompt(head) <= capacity;
+}
+
+int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t chunk)
+{
+    if (self->running == self->room) {
+        const int error = grow(self);
+        if (error) {
+            return error;
+        }
+    }
+    const int32_t i = self->running++;
+    self->jobs[i] = job;
+    self->cached[i] = 0;
+    self->chunk[i] = chunk;
+    self->energy_j[i] = 0.0;
+    self->usage_s[i] = 0.0;
+    if (self->limits.kv_policy == MS_KV_RESERVE) {
+        self->reserved_tokens += ms_sequences_peak_tokens(job);
+    }
+    job->place = MS_RUNS;
+    if (job->start_s != job->start_s) {
+        job->start_s = t_s;
+    }
+    return 0;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many iterations the composition stands if nobody comes. */
+int64_t ms_sequences_last(const ms_sequences *self, int64_t cached)
+{
+    int64_t n = INT64_MAX;
+    for (int32_t i = 0; i < self->decoders; i++) {
+        n = least(n, self->ends[i] - self->clock);
+    }
+    const int32_t prompts = self->running - self->decoders;
+    if (prompts == 1) {
+        const int32_t i = self->running - 1;
+        const int64_t left = ms_sequences_whole_prompt(self->jobs[i]) - self->cached[i];
+        n = least(n, left / self->chunk[i]);
+    } else if (prompts > 1) {
+        n = 1;
+    }
+    if (self->limits.kv_policy == MS_KV_RECOMPUTE) {
+        const int64_t growth = self->decoders + (int64_t)self->batch.prompt_tokens;
+        n = least(n, (self->limits.kv_capacity_tokens - cached) / growth);
+    }
+    return n;
+}
+
+void ms_sequences_compose(ms_sequences *self)
+{
+    int64_t tokens = 0, prior = 0;
+    double work = 0.0;
+    for (int32_t i = self->decoders; i < self->running; i++) {
+        const double p = (double)self->chunk[i];
+        tokens += self->chunk[i];
+        prior += self->cached[i];
+        work += p * ((double)self->cached[i] + p / 2.0);
+    }
+    self->batch = (ms_batch){.decoders = (double)self->decoders,
+                             .context = (double)self->context_tokens,
+                             .prompt_tokens = (double)tokens,
+                             .prompt_work = work,
+                             .prompt_prior = (double)prior,
+                             .prompts = (double)(self->running - self->decoders)};
+    self->tau = ms_iteration_durations(self->coefficients, &self->batch);
+}
