@@ -24,7 +24,6 @@ core = Extension(
 )
 
 
-
 class WithChallenge(build_py):
     """What is built has the scenarios of ``messsim challenge`` too, which an installed package looks for."""
 
@@ -44,5 +43,5 @@ setup(
         [core],
         language_level=3,
         compiler_directives={"boundscheck": False, "wraparound": False, "cdivision": True},
-    )
+    ),
 )

@@ -103,7 +103,7 @@ WHOLE = {
     "cluster": ("synthetic", 1_000_000, []),
     "no servers": ("synthetic", 1_000_000, ["cluster.mode=none"]),
     "cluster, simpy engine": ("synthetic", 50_000, ["engine=simpy"]),
-    "quickstart": ("quickstart", 19_366, []),
+    "when-routing-does-not-pay": ("when-routing-does-not-pay", 19_366, []),
     "peer workload, 1 replica": ("peer-workload", 1_000_000, []),
     "peer workload, 8 replicas": ("peer-workload", 1_000_000, ["models.0.replicas=8", "arrivals.rate_rps=48.0"]),
 }

@@ -28,6 +28,7 @@ from messsim.cli import app
 from messsim.engines.records import COLUMNS
 from messsim.routing.plugin import ARGUMENTS
 from messsim.scenario import schema
+from messsim.study.without_router import without_router
 
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -197,7 +198,7 @@ def a_summary() -> dict[str, Any]:
 def a_run() -> messsim.Result:
     """With everything on that adds fields."""
     said = ["sla.window_requests=50", "slo.ttft_s=1.0"]
-    return messsim.run(messsim.load(ROOT / "scenarios" / "quickstart.toml", said, requests=100))
+    return messsim.run(messsim.load(ROOT / "scenarios" / "quickstart.toml", said, requests=100), beside=without_router)
 
 
 def fields_of(value: Any, above: str = "") -> list[str]:

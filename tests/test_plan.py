@@ -59,8 +59,8 @@ def test_pools_go_by_their_names_or_their_models():
     [
         ([], [], "nothing to choose; expected --replicas POOL=1..8"),
         (["own"], [], "--replicas own: expected POOL=LEAST..MOST"),
-        (["own=0..2"], [], "--replicas own=0..2: expected LEAST..MOST with 1 <= LEAST <= MOST"),
-        (["own=3..2"], [], "--replicas own=3..2: expected LEAST..MOST with 1 <= LEAST <= MOST"),
+        (["own=0"], [], "--replicas own=0: expected LEAST..MOST with LEAST <= MOST"),
+        (["own=3..2"], [], "--replicas own=3..2: expected LEAST..MOST with LEAST <= MOST"),
         (["onw=1..2"], [], "--replicas onw=1..2: unknown pool 'onw'; did you mean 'own'?"),
         (["8b=1..2"], [], "--replicas 8b=1..2: 8b has several pools; expected one of 8b-1, more"),
         (["own=1..2", "own=3"], [], "--replicas own=3: own is given twice"),

@@ -2,7 +2,6 @@
 
 import io
 import math
-import re
 
 import pytest
 from builders import ALWAYS, COEFFICIENTS, NEVER, model, run, scenario, trace
@@ -87,7 +86,6 @@ def test_a_promise_kept_and_one_missed():
     assert missed.startswith("SLA missed: 0.00 % of answers satisfy, 50.00 % promised (-50.00 points)\n")
     assert "kept for good     never" in missed
     assert "certificate       vacuous: the queue is longer than the promise" in missed
-    assert "no model, and no fixed mix of them, keeps the promise" in missed
 
 
 def test_with_tenants_the_worst_margin_counts():
@@ -98,7 +96,7 @@ def test_with_tenants_the_worst_margin_counts():
 
 
 def test_cost_is_shown_against_the_oracle():
-    assert re.search(r"cost vs oracle    oracle [\d.]+ J at equal satisfaction \(expected costs\)\n", told())
+    assert "oracle" not in told()  # with servers it would be an expected cost beside a realised one
     alone = [
         {"name": n, "satisfaction": s, "cost_per_request": c} for n, s, c in [("a", NEVER, 1.0), ("b", ALWAYS, 5.0)]
     ]
@@ -109,7 +107,6 @@ def test_cost_is_shown_against_the_oracle():
 def test_nobody_was_answered(tmp_path):
     text = told(requests=None, horizon_s=1e-9)
     assert text.startswith("SLA: nobody was answered")
-    assert "cost vs oracle    none: " in text
     text = told(feedback={"probability": 0.0})
     assert "certificate       none: no answer was rated" in text
 

@@ -246,7 +246,7 @@ TREE: dict[str, Any] = {
     )
     | {"oracle": {"clairvoyant": dict.fromkeys(["at_alpha", "at_own"]), "statistical": None, "feature": None}}
     | {"best_single": dict.fromkeys(["model", "per_request"])}
-    | dict.fromkeys(["static_mix_per_request", "usd_per_million_tokens"]),
+    | dict.fromkeys(["static_mix_per_request", "usd_per_million_tokens", "rent_usd_per_hour", "fixed", "gpus"]),
     "energy": dict.fromkeys(["total_j", "idle_j", "j_per_output_token", "measured"]),
     "models": [
         dict.fromkeys(

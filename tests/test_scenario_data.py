@@ -108,6 +108,44 @@ def test_features_tell_difficulty(outcomes: pl.DataFrame) -> None:
         assert (rank[yes].sum() - n1 * (n1 + 1) / 2) / (n1 * n0) > least, column
 
 
+# Thirteen tasks
+
+TASK_MODELS = ["mistral-7b-instruct-v0.3", "qwen2.5-7b-instruct", "llama-3.1-8b-instruct"]
+TASK_MODELS += ["llama-3.1-nemotron-51b-instruct"]
+HALVES = {
+    "thirteen_tasks_tuning": (2_801, [0.381, 0.570, 0.613, 0.662]),
+    "thirteen_tasks": (2_809, [0.385, 0.554, 0.594, 0.655]),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_a_half_of_the_tasks_holds_numbers_with_the_known_means(name: str) -> None:
+    table = pl.read_parquet(FOLDER / f"{name}.parquet")
+    rows, means = HALVES[name]
+    assert table.schema == (
+        {"prompt_id": pl.Int32, "task": pl.String}
+        | dict.fromkeys((f"ok__{m}" for m in TASK_MODELS), pl.UInt8)
+        | {"prompt_tokens": pl.UInt16}
+        | dict.fromkeys((f"feature__{j:02d}" for j in range(32)), pl.Float32)
+    )
+    assert (table.height, table["task"].n_unique(), sum(table.null_count().row(0))) == (rows, 13, 0)
+    right = table.select(f"ok__{m}" for m in TASK_MODELS).to_numpy()
+    assert set(np.unique(right)) == {0, 1}
+    assert right.mean(axis=0) == pytest.approx(means, abs=5e-4)
+
+
+def test_no_prompt_is_in_both_halves_and_the_quickstart_starts_at_means_of_the_other() -> None:
+    import messsim
+
+    tuning, reported = (pl.read_parquet(FOLDER / f"{name}.parquet")["prompt_id"] for name in HALVES)
+    assert tuning.n_unique() + reported.n_unique() == 5_610
+    assert not set(tuning) & set(reported)
+    scenario = messsim.load(REPOSITORY / "scenarios" / "quickstart.toml")
+    told = dict(zip([str(m.column) for m in scenario.models], scenario.router.predictor.means or [], strict=True))
+    known = pl.read_parquet(FOLDER / "thirteen_tasks_tuning.parquet")
+    assert told == pytest.approx({c: known[c].cast(pl.Float64).mean() for c in told}, abs=5e-4)
+
+
 # Trace
 
 
@@ -160,6 +198,8 @@ def test_the_tool_rebuilds_what_is_shipped(tmp_path: Path, outcomes: pl.DataFram
     load_tool().build(DATA, tmp_path)
     name = "azure_llm_2023_conv.csv.gz"
     assert gzip.decompress((tmp_path / name).read_bytes()) == gzip.decompress((FOLDER / name).read_bytes())
+    for half in HALVES:
+        assert pl.read_parquet(tmp_path / f"{half}.parquet").equals(pl.read_parquet(FOLDER / f"{half}.parquet"))
     rebuilt = pl.read_parquet(tmp_path / "mmlu_pro_outcomes.parquet")
     assert rebuilt.drop(FEATURES).equals(outcomes.drop(FEATURES))
     # The last digit may turn with another release of BLAS.
@@ -193,15 +233,20 @@ def test_text_statistics_by_hand() -> None:
     )
 
 
+DRAWN = "mmlu_pro_outcomes.parquet: 19,366 requests are drawn from its 12,032 rows; about 48 % of them "
+    "are taken more than once"
+
+
 def test_exploring_with_a_model_that_is_not_the_best_is_noted() -> None:
     import messsim
     from messsim.engines import prepare
 
-    path = Path(__file__).parents[1] / "scenarios" / "quickstart.toml"
-    assert prepare(messsim.load(path)).notes == []
+    path = Path(__file__).parents[1] / "scenarios" / "when-routing-does-not-pay.toml"
+    assert prepare(messsim.load(path)).notes == [DRAWN]
     notes = prepare(messsim.load(path, ['router.reference="mixtral-8x7b"'])).notes
     assert notes == [
-        "router.reference: mixtral-8x7b answers the user when exploring, but llama-3.1-70b is more satisfying"
+        "router.reference: mixtral-8x7b answers the user when exploring, but llama-3.1-70b is more satisfying",
+        DRAWN,
     ]
 
 
@@ -209,9 +254,10 @@ def test_a_promise_above_the_best_model_is_noted() -> None:
     import messsim
     from messsim.engines import prepare
 
-    path = Path(__file__).parents[1] / "scenarios" / "quickstart.toml"
+    path = Path(__file__).parents[1] / "scenarios" / "when-routing-does-not-pay.toml"
     notes = prepare(messsim.load(path, ["sla.alpha=0.7"])).notes
     assert notes == [
         "alpha = 0.7 is above the best model's mean satisfaction 0.628: it can only be met as far as the router "
-        "predicts which model is right"
+        "predicts which model is right",
+        DRAWN,
     ]

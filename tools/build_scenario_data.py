@@ -7,9 +7,11 @@ DATA is by default ../shared/data beside the repository.
 
 azure_llm_2023_conv.csv.gz is copied byte for byte. mmlu_pro_outcomes.parquet keeps, for four of the 26 models
 of DATA/routing/routing_outcomes_mmlu_pro.parquet, whether the answer is right and an estimate of its tokens,
-and replaces each prompt by a few numbers. No prompt, no answer and no key is written.
+and replaces each prompt by a few numbers. No prompt, no answer and no key is written. thirteen_tasks.parquet and
+thirteen_tasks_tuning.parquet are two random halves of DATA/routing/routing_features_llmrouter9.parquet, for four of its
+nine models; their features are that table's own.
 
-Features. From the text of a prompt alone: 18 statistics (`text_statistics`) and 16 latent topics (TF-IDF of
+Features of MMLU-Pro. From the text of a prompt alone: 18 statistics (`text_statistics`) and 16 latent topics (TF-IDF of
 words and pairs of words, truncated SVD). Each of the 34 is standardised, clipped at 3 standard deviations and
 standardised again. Their leading principal axes, scaled and clipped alike, are the features. Neither outcomes
 nor the subject enter; only the number of axes, `FEATURES`, was chosen by looking at `--measure`.
@@ -46,6 +48,14 @@ MODELS = {
     "Mixtral-8x7B-Instruct-v0.1": 0.425,
     "Meta-Llama-3.1-70B-Instruct": 0.628,
 }
+TASKS = "thirteen_tasks"
+TASK_MODELS = (
+    "mistral-7b-instruct-v0.3",
+    "qwen2.5-7b-instruct",
+    "llama-3.1-8b-instruct",
+    "llama-3.1-nemotron-51b-instruct",
+)
+TASK_ROWS = 5_610
 ANY_RIGHT = 0.758
 ROWS = 12_032
 
@@ -157,13 +167,42 @@ def read_source(data: Path) -> pl.DataFrame:
 
 
 def build(data: Path, target: Path) -> None:
-    """Write both files into `target`."""
+    """Write all files into `target`."""
     source = read_source(data)
     table = outcome_table(source, leading_axes(describe(source["prompt"].to_list()), FEATURES))
     check(table)
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(data / "traces" / TRACE, target / TRACE)
-    table.write_parquet(target / OUTCOMES, compression="zstd", compression_level=19, statistics=False)
+    _write(table, target / OUTCOMES)
+    tuning, reported = halves(read_tasks(data))
+    _write(tuning, target / f"{TASKS}_tuning.parquet")
+    _write(reported, target / f"{TASKS}.parquet")
+
+
+def _write(table: pl.DataFrame, file: Path) -> None:
+    table.write_parquet(file, compression="zstd", compression_level=19, statistics=False)
+
+
+def read_tasks(data: Path) -> pl.DataFrame:
+    """Read the outcomes of four models on 13 tasks, with features and no text."""
+    source = pl.read_parquet(data / "routing" / "routing_features_llmrouter9.parquet")
+    table = source.select(
+        "prompt_id",
+        "task",
+        *(pl.col(f"ok__{model}").cast(pl.UInt8) for model in TASK_MODELS),
+        pl.col("prompt_tokens_estimate").alias("prompt_tokens"),
+    ).hstack(source.select(pl.col("^feature__.*$").cast(pl.Float32)))
+    if table.height != TASK_ROWS or sum(table.null_count().row(0)) or table["task"].n_unique() != 13:
+        raise ValueError(
+            f"unexpected tasks: {table.height} rows, {table['task'].n_unique()} tasks, or a value is missing"
+        )
+    return table
+
+
+def halves(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split the prompts at random: settings are chosen on the first part, results are told of the second."""
+    first = pl.Series(np.random.default_rng(0).random(table.height) < 0.5)
+    return table.filter(first), table.filter(~first)
 
 
 # What the features are worth. Draws are with replacement, as a scenario draws them.

@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from messsim.errors import OutputError
+
 from .base import (
     AsJson,
     On,
     RayAddress,
     Requests,
+    Requires,
     ScenarioFile,
     Seed,
     Sets,
@@ -20,6 +23,7 @@ from .base import (
     stderr,
 )
 from .outputs import hand_over, tell_leftovers
+from .planning import plan_fleets
 
 __all__ = ["compare"]
 
@@ -33,6 +37,14 @@ def compare(
         str, typer.Option(metavar="P1,P2,...", help="Policies; the others are compared with the first.")
     ] = EVERY,
     seeds: Annotated[int, typer.Option(min=1, help="Replications, the same for all.")] = 5,
+    fleets: Annotated[
+        bool,
+        typer.Option("--fleets", help="A fleet for each policy, the cheapest that keeps --require, as plan finds it."),
+    ] = False,
+    replicas: Annotated[
+        list[str] | None, typer.Option(metavar="POOL=0..8", help="With --fleets: replicas to choose from; repeatable.")
+    ] = None,
+    require: Requires = None,
     requests: Requests = None,
     seed: Seed = None,
     sets: Sets = None,
@@ -50,13 +62,27 @@ def compare(
 ) -> None:
     """Compare policies on the same requests: promise, cost, latency, with intervals and paired differences."""
     from messsim.report.comparison import comparison_tables
+    from messsim.report.fleets import fleet_tables
     from messsim.report.progress import runs_bar
+    from messsim.study.candidates import axes_of
     from messsim.study.compare import compare as run_all
     from messsim.study.comparison_files import write_comparison
+    from messsim.study.verdicts import KEPT_SHARE
     from messsim.study.workers import workers_on
 
     tell_leftovers(out)
     said = load(scenario, sets, requests=requests, seed=seed)
+    if fleets:
+        if out is not None:
+            raise OutputError(f"--out {out}: holds a comparison on one fleet; expected it without --fleets, or --json")
+        axes = axes_of(said, replicas or [], [])
+        planned = plan_fleets(
+            said, policies, axes, require or [], "usd", seeds, KEPT_SHARE, lambda: workers_on(on, workers, ray_address)
+        )
+        hand_over(planned, lambda: fleet_tables(planned), as_json)
+        return
+    if replicas or require:
+        raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")
     names = [name.strip() for name in policies.split(",") if name.strip()]
     with workers_on(on, workers, ray_address) as many:
         with runs_bar(stderr, said.name) as on_progress:

@@ -1,9 +1,11 @@
 """``plan``: the cheapest cluster that keeps a set of requirements."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from messsim.errors import OutputError
 
 from .base import (
     AsJson,
@@ -22,10 +24,45 @@ from .base import (
     print_written,
     stderr,
 )
-from .outputs import tell_leftovers
+from .outputs import hand_over, tell_leftovers
 from .sweeping import as_given
 
-__all__ = ["plan"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from messsim.scenario import Scenario
+    from messsim.study.candidates import Axis
+
+__all__ = ["plan", "plan_fleets"]
+
+
+def plan_fleets(
+    said: "Scenario",
+    policies: str,
+    axes: "Sequence[Axis]",
+    require: list[str],
+    objective: str,
+    seeds: int,
+    kept: float,
+    workers: "Callable[[], Any]",
+) -> dict[str, Any]:
+    """A fleet for each policy, with a bar of progress."""
+    from messsim.report.progress import runs_bar
+    from messsim.study.fleets import fleets
+
+    names = [name.strip() for name in policies.split(",") if name.strip()]
+    with runs_bar(stderr, said.name) as on_progress:
+        return fleets(
+            said,
+            names,
+            axes,
+            require,
+            objective=objective,
+            seeds=seeds,
+            kept_share=kept,
+            workers=workers,
+            on_progress=on_progress,
+        )
 
 
 @command
@@ -33,7 +70,10 @@ def plan(
     scenario: ScenarioFile,
     replicas: Annotated[
         list[str] | None,
-        typer.Option(metavar="POOL=1..8", help="Replicas that a pool, or a model's only pool, may have; repeatable."),
+        typer.Option(
+            metavar="POOL=1..8",
+            help="Replicas that a pool, or a model's only pool, may have; 0 leaves it out; repeatable.",
+        ),
     ] = None,
     gpus: Annotated[
         list[str] | None,
@@ -43,6 +83,12 @@ def plan(
     objective: Annotated[
         Literal["usd", "energy"], typer.Option(help="What is least: price of all GPUs by the hour, or joules of a run.")
     ] = "usd",
+    policies: Annotated[
+        str | None, typer.Option(metavar="P1,P2,...", help="Plan for each of these policies; none: the scenario's.")
+    ] = None,
+    kept: Annotated[
+        float, typer.Option(help="Share of the replications in which a requirement on satisfaction must hold.")
+    ] = 0.9,
     seeds: Annotated[int, typer.Option(help="Replications of each cluster, the same for all.")] = 5,
     requests: Requests = None,
     seed: Seed = None,
@@ -57,6 +103,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Find the cheapest numbers of replicas, and kinds of GPU, that keep all requirements; exit 1 if none do."""
+    from messsim.report.fleets import fleet_tables
     from messsim.report.planning import plan_command, plan_tables
     from messsim.report.progress import runs_bar
     from messsim.study.candidates import axes_of
@@ -65,6 +112,16 @@ def plan(
 
     said = load(scenario, sets, requests=requests, seed=seed)
     axes = axes_of(said, replicas or [], gpus or [])
+    if policies is not None:
+        if out is not None:
+            raise OutputError(f"--out {out}: holds one plan; expected it without --policies")
+        found = plan_fleets(
+            said, policies, axes, require or [], objective, seeds, kept, lambda: workers_on(on, workers, ray_address)
+        )
+        hand_over(found, lambda: fleet_tables(found), as_json)
+        if found["best"] is None:
+            raise typer.Exit(1)
+        return
     tell_leftovers(out)
     with runs_bar(stderr, said.name) as on_progress:
         found = find(
@@ -73,6 +130,7 @@ def plan(
             require or [],
             objective=objective,
             seeds=seeds,
+            kept_share=kept,
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,

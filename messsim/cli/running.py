@@ -62,6 +62,7 @@ def run(
     from messsim.report.terminal import run_summary
     from messsim.study import tracing
     from messsim.study.requirements import judged, known_figures, requirements_of
+    from messsim.study.without_router import without_router
 
     check_out(out)
     check_file(trace)
@@ -73,7 +74,7 @@ def run(
         raise OutputError(f"--trace-window {trace_window}: expected --trace FILE with it")
     window_s = tracing.parse_window(trace_window or "0..60")
     with progress_bar(stderr, said.name) as progress:
-        result = study.run(said, out=out, keep_records=False, progress=progress)
+        result = study.run(said, out=out, keep_records=False, progress=progress, beside=without_router)
     verdicts = judged(requirements, result.summary)
     try:
         if trace is not None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["cost"]
 
 ORACLES = {"clairvoyant": "clairvoyant oracle", "statistical": "statistical oracle", "feature": "feature oracle"}
-EXPECTED = "expected"
-PARTS = ["answers", "exploring", "lost", "idle", EXPECTED]
+RIVAL = "rival"
+PARTS = ["answers", "exploring", "lost", "idle", RIVAL]
 
 
 def cost(run: Run, marks: Marks = NOTHING) -> Figure:
@@ -27,7 +27,7 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
     alt = library()
     told = run.summary["cost"]
     unit = told["unit"]
-    bars = [*_spent(run.summary), *_rivals(told)]
+    bars = [*_spent(run.summary), *_rivals(run.summary)]
     kinds = list(dict.fromkeys(b["kind"] for b in bars))
     frame = pl.DataFrame(bars, schema={"kind": pl.String, "part": pl.String, "cost": pl.Float64})
     parts = [p for p in PARTS[:-1] if (frame["part"] == p).any()]
@@ -47,23 +47,23 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
     axis = alt.Axis(grid=True, tickCount=4)
     x = alt.X("cost:Q", title=f"{unit} per answer", stack="zero", scale=room, axis=axis)
     tips = ["kind:N", "part:N", alt.Tooltip("shown:N", title=tip_title(unit))]
-    spent, expected = frame.filter(pl.col("part") != EXPECTED), frame.filter(pl.col("part") == EXPECTED)
+    spent, beside = frame.filter(pl.col("part") != RIVAL), frame.filter(pl.col("part") == RIVAL)
     color = alt.Color("part:N", title=None, scale=alt.Scale(domain=parts), legend=SQUARES)
     thick = {"band": 0.6}
     text = alt.Chart(rows(totals)).mark_text(style="value-label", align="left", dx=5)
     chart = layered(
         alt.Chart(rows(spent)).mark_bar(height=thick).encode(x=x, y=y, color=color, order="order:Q", tooltip=tips),
-        alt.Chart(rows(expected)).mark_bar(height=thick, style="reference").encode(x=x, y=y, tooltip=tips),
+        alt.Chart(rows(beside)).mark_bar(height=thick, style="reference").encode(x=x, y=y, tooltip=tips),
         text.encode(x="cost:Q", y=y, text="shown:N"),
     )
-    rivals = "; ".join(f"{b['kind']} {number(b['cost'], unit)}" for b in bars if b["part"] == EXPECTED)
+    rivals = "; ".join(f"{b['kind']} {number(b['cost'], unit)}" for b in bars if b["part"] == RIVAL)
     return Figure(
         "Cost of an answer",
         chart,
         f"An answer of this run costs {number(told['per_request'], unit)} in all"
-        + (f". Expected: {rivals}." if rivals else "."),
-        "This run: what was really spent. Grey: expected, the cost that the router reckons with before queues and "
-        "batches, of choices made beforehand and of oracles that know the outcomes.",
+        + (f". Beside it: {rivals}." if rivals else "."),
+        "This run: what was really spent. Grey: the same requests in the same cluster by choices made beforehand, "
+        "simulated; without servers also oracles that know the outcomes.",
         _table(run.summary),
         height=44 * len(kinds) + 30,
     )
@@ -78,12 +78,17 @@ def _spent(summary: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"kind": "this run", "part": k, "cost": v / answered} for k, v in parts.items() if v > 0 or k == "answers"]
 
 
-def _rivals(told: dict[str, Any]) -> list[dict[str, Any]]:
-    single = told["best_single"]
-    named = {f"{single['model']} alone": single["per_request"], "best fixed mix": told["static_mix_per_request"]}
-    oracles = told["oracle"] or {}
-    named |= {name: (oracles.get(kind) or {}).get("at_own") for kind, name in ORACLES.items()}
-    return [{"kind": k, "part": EXPECTED, "cost": v} for k, v in named.items() if v is not None]
+def _rivals(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Simulated where they were; oracles without servers only, where a cost is known before and nothing is realised."""
+    told = summary["cost"]
+    found = told.get("without_router") or {}
+    single, mix = found.get("best_single"), found.get("static_mix")
+    named = {f"{single['model'] or 'one model'} alone": single["per_request"]} if single else {}
+    named |= {"best fixed mix": mix["per_request"]} if mix else {}
+    if not summary["pools"]:
+        oracles = told["oracle"] or {}
+        named |= {name: (oracles.get(kind) or {}).get("at_own") for kind, name in ORACLES.items()}
+    return [{"kind": k, "part": RIVAL, "cost": v} for k, v in named.items() if v is not None]
 
 
 def _table(summary: dict[str, Any]) -> pl.DataFrame:
@@ -93,7 +98,7 @@ def _table(summary: dict[str, Any]) -> pl.DataFrame:
     unit = told["unit"]
     spent = {"total": told["total"], "exploring": told["exploration"], "lost work": told["lost"], "idle": told["idle"]}
     table = [{"cost": k, "in all": number(v, unit), "per answer": _each(v, summary)} for k, v in spent.items()]
-    table += [{"cost": b["kind"], "in all": "-", "per answer": number(b["cost"], unit)} for b in _rivals(told)]
+    table += [{"cost": b["kind"], "in all": "-", "per answer": number(b["cost"], unit)} for b in _rivals(summary)]
     return pl.DataFrame(table)
 
 

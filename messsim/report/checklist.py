@@ -1,11 +1,13 @@
 """What `messsim check` found, as tables."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 
 from .screen import Text
 from .tables import Fitting, number, percent, seconds
+from .worth import bounds_of, sentences_of
 
 __all__ = ["checklist"]
 
@@ -15,10 +17,14 @@ def checklist(found: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [_headline(found)]
     parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
     parts += [_promise(p, len(found["promises"]) > 1) for p in found["promises"]]
+    if found["rent_usd_per_hour"] is not None:
+        fixed = ", whatever the router does: only another fleet costs less" if found["cost_fixed"] else ""
+        parts.append(Text(f"rent: {number(found['rent_usd_per_hour'], 'USD')} an hour{fixed}"))
     parts += [Text(), _models(found)]
     if found["pools"]:
         parts += [Text(), _pools(found)]
         parts += [_stability(p) for p in found["pools"] if p["peak_load"] is not None and p["peak_load"] >= 0.9]
+    parts += [Text(), *_worth(found)]
     expect = found["expect"]
     if expect["wall_s"] is not None:
         parts.append(
@@ -76,6 +82,15 @@ def _pools(found: dict[str, Any]) -> RenderableType:
             "measured" if p["energy_measured"] else "assumed",
         )
     return table
+
+
+def _worth(found: Mapping[str, Any]) -> list[RenderableType]:
+    """Can a router pay here?"""
+    table = Fitting(("who chooses", f"at least, {found['cost_unit']}/request"))
+    for row in bounds_of(found["worth"]):
+        table.add_row(*row)
+    first, *rest = sentences_of(found["worth"], found["pools"])
+    return [Text(first, style="bold"), table, *(Text(sentence) for sentence in rest)]
 
 
 def _stability(pool: dict[str, Any]) -> Text:

@@ -22,7 +22,12 @@ def comparison_tables(found: dict[str, Any]) -> RenderableType:
     head = (
         f"{found['scenario']}: {len(policies)} policies on the same {n} replication{'s' * (n > 1)}, {promised} promised"
     )
-    parts: list[RenderableType] = [Text(head, style="bold"), Text(""), _promise(policies, unit, n), Text("")]
+    if found["rent_usd_per_hour"] is not None:
+        head += f", on {found['gpus']} GPUs at {number(found['rent_usd_per_hour'], 'USD')} an hour"
+    parts: list[RenderableType] = [Text(head, style="bold")]
+    if found["cost_fixed"]:
+        parts.append(Text("the rent is the cost, whatever the router does: only another fleet costs less"))
+    parts += [Text(""), _promise(policies, unit, n), Text("")]
     parts += [_latency(policies), Text(""), _shares(policies, found["models"])]
     if len(policies) > 1:
         parts += [Text(""), _differences(policies, unit)]

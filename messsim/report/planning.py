@@ -55,6 +55,8 @@ def cluster(candidate: dict[str, Any]) -> str:
 
 
 def _kind(pool: dict[str, Any]) -> str:
+    if not pool["replicas"]:
+        return "left out"
     gpus = f"{pool['gpu'] or 'GPU'}" + (f"/tp{pool['tp']}" if pool["tp"] > 1 else "")
     return f"{pool['replicas']} x {gpus}"
 
@@ -87,7 +89,8 @@ def _counts(found: dict[str, Any]) -> Text:
     lines = [
         f"{c['simulated']:,} of {c['candidates']:,} clusters simulated, {found['replications']} replications each on "
         f"the same requests{rest}",
-        f"a requirement is met only if its whole {100 * found['level']:.0f} % interval keeps to it",
+        f"a requirement on satisfaction is met where {found['kept_share']:.0%} of the replications keep to it, "
+        f"any other only if its whole {100 * found['level']:.0f} % interval does",
     ]
     return Text("\n".join(lines), style="dim")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,22 @@ from messsim.wording import seconds
 from .page import Page, Section, Table
 from .tiles import tiles_of
 from .verdict import verdict
+from .worth import bounds_of, sentences_of
 
 __all__ = ["run_page"]
 
 MOST_EVENTS = 50
 
 
-def run_page(run: Run, *, scenario: str, policy: str, marks: Marks, notes: list[str]) -> Page:
+def run_page(
+    run: Run,
+    *,
+    scenario: str,
+    policy: str,
+    marks: Marks,
+    notes: list[str],
+    worth: Mapping[str, Any] | None = None,
+) -> Page:
     """The report of a run.
 
     Parameters
@@ -37,6 +47,8 @@ def run_page(run: Run, *, scenario: str, policy: str, marks: Marks, notes: list[
         Phases and failures.
     notes
         What the scenario deserved to be told.
+    worth
+        What routing can save (`messsim.study.worth`); None where it is not known any more.
     """
     summary = run.summary
     found = verdict(summary)
@@ -50,7 +62,7 @@ def run_page(run: Run, *, scenario: str, policy: str, marks: Marks, notes: list[
         verdict=f"{found.text[0].upper()}{found.text[1:]}. {_since(run)}",
         tiles=tiles_of(summary),
         notes=notes,
-        sections=_sections(run, scenario, marks),
+        sections=_sections(run, scenario, marks, worth),
         footer=_footer(summary),
     )
 
@@ -67,7 +79,7 @@ def _since(run: Run) -> str:
     return f"{so_far} keeps the promise for good from request {first:,} on, {time_s / size:.3g} {unit} into the run."
 
 
-def _sections(run: Run, scenario: str, marks: Marks) -> list[Section]:
+def _sections(run: Run, scenario: str, marks: Marks, worth: Mapping[str, Any] | None) -> list[Section]:
     summary = run.summary
     sections = [
         Section(
@@ -80,6 +92,12 @@ def _sections(run: Run, scenario: str, marks: Marks) -> list[Section]:
         Section("cost", "What does it cost?", figures=[FIGURES["cost"](run, marks)]),
         Section("answers", "Who answered?", figures=[FIGURES["answers"](run, marks)]),
     ]
+    if worth is not None:
+        bounds = Table(
+            "Least cost of an answer, by what whoever chooses knows", ["who chooses", "at least"], bounds_of(worth)
+        )
+        told = ". ".join(_capital(s) for s in sentences_of(worth, [])) + "."
+        sections.append(Section("worth", "Can routing pay here?", told, tables=[bounds]))
     if len(summary["tenants"]) > 1:
         sections.append(Section("tenants", "Each tenant", figures=[FIGURES["tenants"](run, marks)]))
     if summary["latency_s"]["ttft"]["mean"] is not None:
@@ -91,6 +109,10 @@ def _sections(run: Run, scenario: str, marks: Marks) -> list[Section]:
         sections.append(Section("events", "Phases and failures", tables=_events(marks)))
     sections.append(Section("scenario", "The scenario", tables=_provenance(summary), verbatim=scenario))
     return sections
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
 
 
 def _load(run: Run, marks: Marks) -> list[Figure]:

@@ -1,5 +1,6 @@
 """Summaries as Rich tables."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -54,8 +55,12 @@ def _figures(summary: dict[str, Any]) -> Table:
     parts += [f"{number(cost['lost'], unit)} lost"] if cost["lost"] else []
     figures.add_row("cost", f"{number(cost['total'], unit)} ({', '.join(parts)})")
     figures.add_row("cost per request", number(cost["per_request"], unit))
-    figures.add_row("cost vs oracle", _oracle(cost))
-    figures.add_row("without router", _without_router(cost))
+    if cost["rent_usd_per_hour"] is not None:
+        figures.add_row("rent", _rent(summary))
+    if cost["ratio_to_oracle"] is not None or not summary["pools"]:
+        figures.add_row("cost vs oracle", _oracle(cost))
+    if "without_router" in cost:
+        figures.add_row("without router", _without_router(cost))
     energy = summary["energy"]
     if energy["j_per_output_token"]:
         tag = "" if energy["measured"] else "; energy of some pools is assumed, not measured"
@@ -91,25 +96,38 @@ def _windows(windows: dict[str, Any]) -> str:
     )
 
 
+def _rent(summary: Mapping[str, Any]) -> str:
+    cost = summary["cost"]
+    gpus = sum(p["gpus_per_replica"] * p["replicas"] for p in summary["pools"])
+    fixed = ", whatever the router does: only another fleet costs less" if cost["fixed"] else ""
+    return f"{number(cost['rent_usd_per_hour'], 'USD')} an hour for {gpus} GPUs{fixed}"
+
+
 def _oracle(cost: dict[str, Any]) -> str:
     """What as much satisfaction costs the clairvoyant oracle, a router that always knows who is right."""
     least, ratio = cost["oracle_per_request"], cost["ratio_to_oracle"]
-    if least is None:
+    if least is None or ratio is None:
         return "none: nobody was answered, or more were satisfied than any router could of all arrivals"
-    if ratio is None:  # with servers: realised cost hangs on what the cluster does, which no oracle routed
-        return f"oracle {number(least, cost['unit'])} at equal satisfaction (expected costs)"
     return f"{number(ratio)} times the oracle's {number(least, cost['unit'])} at equal satisfaction"
 
 
 def _without_router(cost: dict[str, Any]) -> str:
-    """What the promise would cost by choices made beforehand."""
-    single, mix = cost["best_single"], cost["static_mix_per_request"]
+    """What the same requests cost in the same cluster, by choices made beforehand."""
+    found, unit = cost["without_router"], cost["unit"]
+    if found["left_out"] is not None:
+        return f"not simulated: {found['left_out']}"
+    single, mix = found["best_single"], found["static_mix"]
     if mix is None:
         return "no model, and no fixed mix of them, keeps the promise"
-    best = f"best fixed mix {number(mix, cost['unit'])}"
-    if single["model"] is None:
-        return f"{best}; no model alone keeps the promise (expected costs)"
-    return f"{single['model']} alone {number(single['per_request'], cost['unit'])}, {best} (expected costs)"
+    best = f"best fixed mix {_rival(mix, unit)}"
+    if single is None:
+        return f"{best}; no model alone keeps the promise"
+    return f"{single['model'] or 'each tenant its model'} alone {_rival(single, unit)}, {best}"
+
+
+def _rival(found: Mapping[str, Any], unit: str) -> str:
+    missed = f" ({percent(found['satisfaction'], 2)} satisfied: missed)" if found["kept"] is False else ""
+    return f"{number(found['per_request'], unit)}{missed}"
 
 
 def _models(summary: dict[str, Any]) -> RenderableType:

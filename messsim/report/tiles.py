@@ -1,5 +1,6 @@
 """The figures of a run that are read at a glance."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from messsim.wording import number, percent, seconds, unanswered
@@ -19,6 +20,10 @@ def tiles_of(summary: dict[str, Any]) -> list[Tile]:
         _certificate(sla),
         Tile("Cost of an answer", number(cost["per_request"], cost["unit"]), "exploring and idle included"),
     ]
+    tiles += _without_router(cost)
+    if cost.get("rent_usd_per_hour") is not None:
+        note = "whatever the router does" if cost["fixed"] else "of all priced GPUs"
+        tiles.append(Tile("Rent of an hour", number(cost["rent_usd_per_hour"], "USD"), note))
     windows = sla["windows"]
     if windows is not None and windows["count"]:
         note = f"of {windows['count']:,}; {percent(windows['worst'])} satisfied in the worst"
@@ -39,6 +44,23 @@ def tiles_of(summary: dict[str, Any]) -> list[Tile]:
     if left:
         tiles.append(Tile("Not answered", percent(left / requests["arrived"], 2), ", ".join(unanswered(requests))))
     return tiles
+
+
+def _without_router(cost: Mapping[str, Any]) -> list[Tile]:
+    """What the same requests cost by choices made beforehand, as far as it was simulated."""
+    found, unit = cost.get("without_router") or {}, cost["unit"]
+    tiles = []
+    if (single := found.get("best_single")) is not None:
+        name = single["model"] or "Each tenant its model"
+        tiles.append(Tile(f"{name} alone", number(single["per_request"], unit), _share(single)))
+    if (mix := found.get("static_mix")) is not None:
+        tiles.append(Tile("Best fixed mix", number(mix["per_request"], unit), _share(mix)))
+    return tiles
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    missed = ", missed" if found["kept"] is False else ""
+    return f"{percent(found['satisfaction'], 2)} satisfied{missed}; simulated"
 
 
 def _satisfied(sla: dict[str, Any], tenants: list[dict[str, Any]]) -> list[Tile]:

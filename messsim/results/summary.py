@@ -12,6 +12,7 @@ from messsim.version import __version__
 from .baselines import best_static
 from .histogram import LogHistogram, ScoreHistogram
 from .oracle import Oracle, oracle_of
+from .rent import fixed_cost, rent_usd_per_hour
 from .stationary import latency_intervals
 from .tally import Tally
 from .verdict import Verdict, mean_alpha, verdict_of, verdict_of_all
@@ -155,6 +156,9 @@ def _cost(scenario: Scenario, outcome: Outcome, tally: Tally, oracle: Oracle) ->
         },
         "static_mix_per_request": mix,
         "usd_per_million_tokens": _usd_per_million(scenario, outcome, total, tally.output_tokens + tally.prompt_tokens),
+        "rent_usd_per_hour": rent_usd_per_hour(scenario),
+        "fixed": fixed_cost(scenario),
+        "gpus": sum(p.gpus * p.replicas for p in outcome.pools) if outcome.pools else None,
     }
 
 

@@ -11,6 +11,7 @@ from messsim.errors import ScenarioError
 from messsim.files import is_utf8
 
 from .checks import keys_without_effect
+from .left_out import without_empty_pools
 from .overrides import override, parse_override, split_path
 from .own import with_own_profiles
 from .problems import describe
@@ -28,7 +29,8 @@ def load(path: str | Path, sets: list[str] | None = None, **flags: Any) -> Scena
     path
         The TOML file.
     sets
-        Overrides as ``key.path=value``, the value in TOML; applied in order.
+        Overrides as ``key.path=value``, the value in TOML; applied in order. A pool whose replicas become 0 is left
+        out, and so is a model whose only pool it was.
     flags
         Top-level keys that replace the file's and the overrides' (None: leave alone).
 
@@ -62,6 +64,7 @@ def parse(
         data = data | given
         if "requests" in given:
             data.pop("horizon_s", None)
+        data = without_empty_pools(data)
     scenario = _validate(with_own_profiles(data, folder or Path.cwd(), file), file)
     assert scenario is not None
     return scenario.placed_in(folder or Path.cwd())
@@ -90,7 +93,7 @@ def with_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
         data = override(data, keys, value)
         if keys[-1] == "profile":  # a file's figures already stand there, in place of its name
             data = override(data, [*keys[:-1], "coefficients"], None)
-    return parse(data, folder=scenario.folder)
+    return parse(without_empty_pools(data), folder=scenario.folder)
 
 
 MENDABLE = ("missing", "value_error", "union_tag_not_found")

@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from messsim.errors import ScenarioError
+from messsim.results.rent import rent_usd_per_hour
 from messsim.scenario import Scenario
 from messsim.scenario.fleet import Pool
 from messsim.zoo import UnknownProfile, find_profile
@@ -42,7 +43,7 @@ class Axis:
     kinds
         The GPUs that it may have.
     least, most
-        Replicas.
+        Replicas; 0 leaves the pool out, and the model whose only pool it is.
     """
 
     pool: str
@@ -60,8 +61,9 @@ class Candidate:
     replicas: tuple[int, ...]
 
     def within(self, other: "Candidate") -> bool:
-        """Whether it has the same GPUs as another and nowhere more replicas."""
-        return self.kinds == other.kinds and all(a <= b for a, b in zip(self.replicas, other.replicas, strict=True))
+        """Whether it has the same GPUs as another, the same models, and nowhere more replicas."""
+        pairs = list(zip(self.replicas, other.replicas, strict=True))
+        return self.kinds == other.kinds and all(a <= b and (a > 0) == (b > 0) for a, b in pairs)
 
     @property
     def gpus(self) -> int:
@@ -73,7 +75,7 @@ class Candidate:
         found: dict[str, Any] = {}
         for axis, kind, replicas in zip(axes, self.kinds, self.replicas, strict=True):
             found[f"{axis.path}.replicas"] = replicas
-            if len(axis.kinds) > 1:
+            if len(axis.kinds) > 1 and replicas:
                 found |= {f"{axis.path}.gpu": kind.gpu, f"{axis.path}.tp": kind.tp}
         return found
 
@@ -148,8 +150,11 @@ def _axis(scenario: Scenario, k: int, replicas: str | None, gpus: str | None) ->
 def _range(pool: str, text: str) -> tuple[int, int]:
     found = _RANGE.fullmatch(text)
     least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not 1 <= least <= most:
-        raise ScenarioError(f"--replicas {pool}={text}: expected LEAST..MOST with 1 <= LEAST <= MOST, such as 1..8")
+    if not found or not 0 <= least <= most or most == 0:
+        raise ScenarioError(
+            f"--replicas {pool}={text}: expected LEAST..MOST with LEAST <= MOST, such as 1..8, or 0..8 where the model "
+            "may be left out"
+        )
     return least, most
 
 
@@ -196,7 +201,6 @@ def usd_per_hour(scenario: Scenario) -> float:
         If the price of a GPU is missing, or a pool is an API.
     """
     prices = scenario.cost.usd_per_gpu_hour
-    total = 0.0
     for pool in scenario.fleet:
         gpu = pool.gpu or "GPU"
         if pool.kind == "api":
@@ -206,5 +210,4 @@ def usd_per_hour(scenario: Scenario) -> float:
                 f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPUs of pool {pool.name}, "
                 f"such as --set cost.usd_per_gpu_hour.{gpu}=2.5, or --objective energy"
             )
-        total += prices[gpu] * pool.tp * pool.replicas
-    return total
+    return rent_usd_per_hour(scenario) or 0.0

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from messsim.engines import Setup, prepare
+from messsim.engines import Outcome, Setup, prepare
 from messsim.engines.capacity import saturation_rps
 from messsim.engines.cluster import UNLIMITED_TOKENS, PoolPlan
+from messsim.engines.records import RecordChunk
 from messsim.results import Tally, summarise
+from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.results.summary import peak_rss_mib
 from messsim.results.verdict import falls_short
 from messsim.routing.mixing import best_single
@@ -16,6 +18,7 @@ from messsim.scenario import Scenario
 from messsim.workload.expectations import Rates
 
 from .single import ENGINES
+from .worth import FEW, worth
 
 __all__ = ["check", "sustained_rps"]
 
@@ -34,18 +37,22 @@ def check(scenario: Scenario) -> dict[str, Any]:
         All means are over the requests that the run will have, phases and repetitions of files included.
         `models`: mean satisfaction and known cost. `promises`: alpha against the best model and against a
         router that always knows who is right. `pools`: requests a second that each can sustain, and its load: on
-        average and, as `peak_load`, in the busiest minute. `problems`: why the study cannot work, promises out of reach
-        and pools whose load is over 1. `expect`: wall seconds and peak MiB.
+        average and, as `peak_load`, in the busiest minute; `batch`, how many sequences it runs at once while it is
+        busy, and `thin`, whether these are fewer than 8. `worth`: what routing can save (`messsim.study.worth`).
+        `problems`: why the study cannot work, promises out of reach and pools whose load is over 1. `expect`: wall
+        seconds and peak MiB.
     """
     setup = prepare(scenario)
     scenario = setup.scenario
-    probe, wall_s = _probe(setup)
+    probe, wall_s, batches = _probe(setup)
     rates, total = setup.workload.rates(), setup.workload.expected_requests
-    promises, pools = _promises(setup), [_pool(setup, p, probe, rates) for p in setup.pools]
+    promises, pools = _promises(setup), [_pool(setup, p, probe, rates, batches) for p in setup.pools]
     return {
         "scenario": scenario.name,
         "policy": setup.policy.name,
         "cost_unit": scenario.cost.unit,
+        "rent_usd_per_hour": rent_usd_per_hour(scenario),
+        "cost_fixed": fixed_cost(scenario),
         "requests": total,
         "rate_rps": rates and rates.mean_rps,
         "peak_rate_rps": rates and rates.peak_rps,
@@ -53,6 +60,7 @@ def check(scenario: Scenario) -> dict[str, Any]:
         "models": _models(setup),
         "promises": promises,
         "pools": pools,
+        "worth": worth(setup),
         "problems": [*_broken_promises(promises), *_overloaded(pools)],
         "expect": {
             "wall_s": total / probe["performance"]["requests_per_s"] if total else None,
@@ -64,16 +72,37 @@ def check(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _probe(setup: Setup) -> tuple[dict[str, Any], float]:
+def _probe(setup: Setup) -> tuple[dict[str, Any], float, list[float | None]]:
+    """The first requests, simulated: their summary, how long it took, and each model's mean batch while it is busy."""
     said = setup.scenario
     length = setup.workload.length
     few = min(PROBE_REQUESTS, length) if length else PROBE_REQUESTS
     probed = prepare(said.changed(requests=few, horizon_s=None, warmup=0))
     tally = Tally(probed.scenario)
+    served: list[RecordChunk] = []
+
+    def add(chunk: RecordChunk) -> None:
+        served.append(chunk)
+        tally.add(chunk)
+
     started = time.perf_counter()
-    outcome = ENGINES[said.engine](probed, tally.add, None)
+    outcome = ENGINES[said.engine](probed, add, None)
     wall_s = time.perf_counter() - started
-    return summarise(probed.scenario, outcome, tally, wall_s), wall_s
+    batches = [_batch(served, outcome, m) for m in range(len(said.models))]
+    return summarise(probed.scenario, outcome, tally, wall_s), wall_s, batches
+
+
+def _batch(served: list[RecordChunk], outcome: Outcome, model: int) -> float | None:
+    """Sequences that a busy replica of a model runs at once, in the mean until the last arrival, if any is busy."""
+    until_s = outcome.last_arrival_s
+    pools = [p for p in outcome.pools if p.model == model]
+    busy_s = sum((p.utilization or 0.0) * p.replicas * until_s for p in pools)
+    served_s = 0.0
+    for chunk in served:
+        c = chunk.columns
+        mine = (c["model"] == model) & np.isfinite(c["finish_s"]) & np.isfinite(c["start_s"])
+        served_s += float(np.maximum(np.minimum(c["finish_s"][mine], until_s) - c["start_s"][mine], 0.0).sum())
+    return served_s / busy_s if busy_s > 0 else None
 
 
 def _models(setup: Setup) -> list[dict[str, Any]]:
@@ -109,7 +138,9 @@ def _promises(setup: Setup) -> list[dict[str, Any]]:
     ]
 
 
-def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rates: Rates | None) -> dict[str, Any]:
+def _pool(
+    setup: Setup, pool: PoolPlan, probe: dict[str, Any], rates: Rates | None, batches: list[float | None]
+) -> dict[str, Any]:
     model = probe["models"][pool.model]
     explored = probe["requests"]["explored"] / max(probe["requests"]["arrived"], 1)
     # shares are of answers: exploring requests also go, unseen, to every model but the reference
@@ -122,6 +153,7 @@ def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rates: Rates | No
     peak = None if rates is None else rates.peak_rps * share * part
     return {
         "name": pool.name,
+        "model": setup.scenario.model_names[pool.model],
         "gpu": pool.gpu,
         "gpus": pool.gpus * pool.replicas,
         "replicas": pool.replicas,
@@ -131,6 +163,9 @@ def _pool(setup: Setup, pool: PoolPlan, probe: dict[str, Any], rates: Rates | No
         "load": offered / capacity if offered is not None and capacity else None,
         "peak_load": peak / capacity if peak is not None and capacity else None,
         "utilization_in_probe": model["utilization"],
+        "batch": None if pool.is_api else batches[pool.model],
+        "few": FEW,
+        "thin": not pool.is_api and (batches[pool.model] or FEW) < FEW,
         "energy_measured": pool.energy_measured,
     }
 

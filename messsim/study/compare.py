@@ -8,6 +8,7 @@ from typing import Any
 from messsim.errors import ScenarioError
 from messsim.results.figures import figures
 from messsim.results.intervals import Interval, paired_difference, replication_interval
+from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.routing import find
 from messsim.scenario import Scenario
 
@@ -19,7 +20,7 @@ from .processes import Summary, summary_of
 from .rows import Row, row_of
 from .runs import GivenWorkers, Matrix, OnProgress, Runs, Task, Workers, every, runs_of, workers_from
 
-__all__ = ["FIGURES", "ORACLES", "compare", "frontier", "ratio_to", "with_policy"]
+__all__ = ["FIGURES", "ORACLES", "check_policies", "compare", "frontier", "ratio_to", "with_policy"]
 
 ORACLES = ("oracle", "statistical-oracle")
 CLOSE = 2e-3  # a clairvoyant who satisfies this much less than asked could not do what was asked
@@ -88,7 +89,7 @@ def compare(
     SimulationError
         If a run cannot go on.
     """
-    _check(policies, seeds)
+    check_policies(policies, seeds)
     base = scenario.changed(replication=0)
     points: list[Point] = [{"router.policy": policy} for policy in policies]
     scenarios = [with_policy(base, policy) for policy in policies]
@@ -114,6 +115,9 @@ def compare(
         "scenario": scenario.name,
         "alpha": flat[0]["sla.alpha"],
         "cost_unit": scenario.cost.unit,
+        "rent_usd_per_hour": rent_usd_per_hour(scenario),
+        "cost_fixed": fixed_cost(scenario),
+        "gpus": sum(p.tp * p.replicas for p in scenario.fleet if p.kind == "gpu"),
         "seed": scenario.seed,
         "replications": seeds,
         "models": names,
@@ -153,7 +157,8 @@ def with_policy(scenario: Scenario, policy: str) -> Scenario:
     return scenario.changed(router=scenario.router.model_copy(update={"policy": policy}))
 
 
-def _check(policies: Sequence[str], seeds: int) -> None:
+def check_policies(policies: Sequence[str], seeds: int) -> None:
+    """Raises a ScenarioError for policies that are unknown or named twice, or too few replications."""
     if not policies:
         raise ScenarioError("--policies: names no policy; expected some, separated by commas")
     for policy in policies:

@@ -16,11 +16,11 @@ from .identity import contents
 from .plan_files import write_plan
 from .plan_runs import CandidateRuns, row_at
 from .plan_told import ENERGY, plan_told
-from .requirements import known_figures, requirements_of
+from .requirements import GPUS, RENT, known_figures, requirements_of
 from .rows import Row
 from .runs import GivenWorkers, Matrix, OnProgress, runs_of
 from .search import Evaluation, Search
-from .verdicts import MET, overall, values_of, verdict_of
+from .verdicts import KEPT_SHARE, MET, overall, values_of, verdict_of
 
 __all__ = ["plan"]
 
@@ -45,15 +45,18 @@ def plan(
     *,
     objective: str = "usd",
     seeds: int = 5,
+    kept_share: float = KEPT_SHARE,
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Finds the cheapest numbers of replicas, and kinds of GPU, that meet all requirements.
 
-    Every candidate faces the same requests (common random numbers). A requirement is met only if the whole 95 %
-    interval over replications keeps to it, failed only if the whole interval does not, and uncertain otherwise; each
-    requirement is judged by itself. How evaluations are spared, and how that is checked: `messsim.study.search`.
+    Every candidate faces the same requests (common random numbers). A requirement on satisfaction is met where it holds
+    in a share of the replications, by default 0.9: what a router keeps it keeps barely, and an interval of the mean
+    would straddle the promise for ever. Any other is met only if the whole 95 % interval over replications keeps to
+    it, failed only if the whole interval does not, and uncertain otherwise; each requirement is judged by itself. How
+    evaluations are spared, and how that is checked: `messsim.study.search`.
 
     Parameters
     ----------
@@ -67,6 +70,8 @@ def plan(
         "usd": price of all GPUs by the hour; "energy": joules of a whole run, idle energy included.
     seeds
         Replications of each candidate, at least 2.
+    kept_share
+        The share of replications in which a requirement on satisfaction must hold.
     out
         A directory for ``results.parquet``, a row a run, and ``plan.json``, what is returned; one that the same plan
         began is gone on with.
@@ -91,9 +96,11 @@ def plan(
     if seeds < 2:
         raise ScenarioError(f"--seeds {seeds}: expected at least 2: one replication has no interval")
     base = scenario.changed(replication=0)
-    candidates = candidates_of(axes)
-    prices = _prices(base, axes, candidates) if objective == "usd" else None
+    if not 0.0 < kept_share <= 1.0:
+        raise ScenarioError(f"--kept {kept_share:g}: expected a share of replications, above 0 and at most 1")
     wanted = requirements_of(requirements, known_figures(base))
+    candidates = _affordable(base, axes, candidates_of(axes), wanted)
+    prices = _prices(base, axes, candidates) if objective == "usd" else None
     points = [c.values(axes) for c in candidates]
     matrix = Matrix(base, points, lambda i: with_values(base, points[i]), row_at)
     with runs_of(
@@ -106,11 +113,31 @@ def plan(
         on_progress=on_progress,
     ) as made:
         runs = CandidateRuns(matrix, made, seeds)
-        search = _search(base, axes, candidates, prices, wanted, runs)
-    told = plan_told(base, axes, search, runs, wanted, objective)
+        search = _search(base, axes, candidates, prices, wanted, runs, kept_share)
+    told = plan_told(base, axes, search, runs, wanted, objective, kept_share)
     if out is not None:
         write_plan(out, told)
     return told
+
+
+def _affordable(
+    base: Scenario, axes: Sequence[Axis], candidates: list[Candidate], wanted: Sequence[Requirement]
+) -> list[Candidate]:
+    """Those that keep to requirements on what is known before any run: GPUs and rent."""
+    bounds = [r for r in wanted if r.path in (GPUS, RENT)]
+    if not bounds:
+        return candidates
+    named = {a.pool for a in axes}
+    fixed = sum(p.tp * p.replicas for p in base.fleet if p.kind == "gpu" and p.name not in named)
+    rents = _prices(base, axes, candidates) if any(r.path == RENT for r in bounds) else [0.0] * len(candidates)
+    found = [
+        c
+        for c, rent in zip(candidates, rents, strict=True)
+        if all(r.met_by(rent if r.path == RENT else float(c.gpus + fixed)) for r in bounds)
+    ]
+    if not found:
+        raise ScenarioError(f"--require {' and '.join(map(str, bounds))}: no cluster of these keeps to it")
+    return found
 
 
 def _prices(base: Scenario, axes: Sequence[Axis], candidates: Sequence[Candidate]) -> list[float]:
@@ -136,14 +163,15 @@ def _search(
     prices: Sequence[float] | None,
     wanted: Sequence[Requirement],
     runs: CandidateRuns,
+    kept_share: float,
 ) -> Search:
     carrying: dict[Any, Carrying] = {}
 
     def evaluate(i: int) -> Evaluation:
         rows = runs.of(i, runs.seeds, left=sum(search.open(j) for j in range(len(candidates))))
-        verdicts = [verdict_of(r, rows) for r in wanted]
+        verdicts = [verdict_of(r, rows, kept_share) for r in wanted]
         fine = [row for row in rows if not isinstance(row, MesssimError)]
-        if len(fine) == len(rows) and candidates[i].kinds not in carrying:
+        if len(fine) == len(rows) and candidates[i].kinds not in carrying and 0 not in candidates[i].replicas:
             carrying[candidates[i].kinds] = Carrying(runs.scenario(i), fine, wanted)
         unmet = [r for r, v in zip(wanted, verdicts, strict=True) if v["verdict"] != MET]
         helped = len(fine) < len(rows) or all(_helped(r) for r in unmet)
@@ -167,6 +195,8 @@ def _search(
 
     def carries(i: int) -> bool:
         known = carrying.get(candidates[i].kinds)
+        if 0 in candidates[i].replicas:  # whose traffic goes elsewhere
+            return True
         return known is None or known.enough(_replicas(base, axes, candidates[i]))
 
     search = Search(candidates, prices, evaluate, promising, carries)

@@ -5,18 +5,19 @@ from typing import Any
 
 from messsim.errors import MesssimError
 from messsim.results.figures import Requirement
-from messsim.results.intervals import LEVEL, replication_interval
+from messsim.results.intervals import LEVEL, replication_interval, share_interval
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
 from .candidates import Axis
 from .plan_runs import CandidateRuns
 from .search import MOST_CHECKS, Search
-from .verdicts import FAILED, MET, overall, values_of, verdict_of
+from .verdicts import FAILED, MET, is_promise, overall, values_of, verdict_of
 
 __all__ = ["ENERGY", "plan_told"]
 
 ENERGY = "energy.total_j"
+FIGURES = ("sla.satisfaction", "cost.per_request", "latency_s.ttft.p95", "latency_s.e2e.p95")
 
 
 def plan_told(
@@ -26,9 +27,10 @@ def plan_told(
     runs: CandidateRuns,
     wanted: Sequence[Requirement],
     objective: str,
+    kept_share: float,
 ) -> dict[str, Any]:
     """The object that ``plan --json`` prints: see `messsim.study.plan.plan`."""
-    told = {i: _candidate(axes, search, runs, wanted, i) for i in search.found}
+    told = {i: _candidate(axes, search, runs, wanted, i, kept_share) for i in search.found}
     order = sorted(told, key=lambda i: (told[i]["objective"] is None, told[i]["objective"] or 0.0, i))
     uncertain = any(c["verdict"] != FAILED for c in told.values())
     costlier = sum(
@@ -58,16 +60,39 @@ def plan_told(
             "unchecked": search.unchecked,
         },
         "violation": None if search.violation is None else told[search.violation],
-        "assumptions": _assumptions(search),
+        "kept_share": kept_share,
+        "assumptions": [*_assumptions(search), *_more_seeds(search, told, wanted, runs.seeds, kept_share)],
     }
 
 
+def _interval(values: list[float]) -> dict[str, Any] | None:
+    return replication_interval(values).summary() if values else None
+
+
+def _more_seeds(
+    search: Search, told: dict[int, dict[str, Any]], wanted: Sequence[Requirement], seeds: int, kept_share: float
+) -> list[str]:
+    """What more seeds could tell, and what they could not."""
+    promises = [k for k, r in enumerate(wanted) if is_promise(r)]
+    if search.best is None or not promises:
+        return []
+    kept = min(told[search.best]["requirements"][k].get("kept", 0) for k in promises)
+    low, _ = share_interval(kept, seeds)
+    needed = next((n for n in range(seeds, 2_000) if share_interval(n, n)[0] >= kept_share), None)
+    sure = f"; {needed} seeds that all keep it would say so of {kept_share:.0%}" if low < kept_share and needed else ""
+    return [
+        f"the promise is kept in {kept} of {seeds} replications, so in {low:.0%} of all or more (95 %){sure}",
+        "no number of seeds moves the mean away from alpha: a router pays for no more than it promised",
+    ]
+
+
 def _candidate(
-    axes: Sequence[Axis], search: Search, runs: CandidateRuns, wanted: Sequence[Requirement], i: int
+    axes: Sequence[Axis], search: Search, runs: CandidateRuns, wanted: Sequence[Requirement], i: int, kept_share: float
 ) -> dict[str, Any]:
     rows, c = runs.of(i, runs.seeds), search.candidates[i]
-    verdicts = [verdict_of(r, rows) for r in wanted]
-    energy = values_of(ENERGY, [row for row in rows if not isinstance(row, MesssimError)])
+    verdicts = [verdict_of(r, rows, kept_share) for r in wanted]
+    fine = [row for row in rows if not isinstance(row, MesssimError)]
+    energy = values_of(ENERGY, fine)
     return {
         "pools": [
             {"pool": a.pool, "gpu": k.gpu, "tp": k.tp, "replicas": r}
@@ -77,6 +102,8 @@ def _candidate(
         "gpus": sum(p.tp * p.replicas for p in runs.scenario(i).fleet if p.kind == "gpu"),
         "objective": search.found[i].value,
         "energy_j": replication_interval(energy).summary() if energy else None,
+        "figures": {path: _interval(values_of(path, fine)) for path in FIGURES},
+        "kept": sum(row.get("sla_kept") is True for row in fine),
         "verdict": overall(verdicts),
         "requirements": verdicts,
     }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from messsim.errors import OutputError, ScenarioError
+from messsim.engines import prepare
+from messsim.errors import MesssimError, OutputError, ScenarioError
 from messsim.plot.figure import library
 from messsim.plot.marks import Marks, PhaseMark
 from messsim.report.challenge import challenge_page
@@ -21,6 +23,7 @@ from .grouped import grouped
 from .outages import outages
 from .plan_files import PLAN, read_plan
 from .study_files import RESULTS, read_study
+from .worth import worth
 
 __all__ = ["report"]
 
@@ -102,7 +105,17 @@ def _run_page(path: Path) -> Page:
             policy=scenario.router.policy_name,
             marks=_marks(scenario, result),
             notes=notes_of(scenario),
+            worth=_worth(scenario),
         )
+
+
+def _worth(scenario: Scenario) -> dict[str, Any] | None:
+    """What routing can save; None where the scenario's files are gone."""
+    router = scenario.router.model_copy(update={"policy": "random"})  # no policy of a file is run for this
+    try:
+        return worth(prepare(scenario.changed(router=router)))
+    except MesssimError:
+        return None
 
 
 def _scenario(path: Path) -> Scenario:

@@ -8,7 +8,10 @@ from messsim.scenario import Scenario
 
 from .processes import summary_of
 
-__all__ = ["judged", "known_figures", "requirements_of"]
+__all__ = ["GPUS", "RENT", "judged", "known_figures", "requirements_of"]
+
+GPUS, RENT = "cost.gpus", "cost.rent_usd_per_hour"
+SHORT = {"gpus": GPUS, "usd_per_hour": RENT}  # names that are asked for often
 
 
 def known_figures(scenario: Scenario) -> dict[str, Figure]:
@@ -31,6 +34,7 @@ def requirements_of(texts: Sequence[str], known: dict[str, Figure]) -> list[Requ
         If one is none, or its path leads nowhere.
     """
     found = [Requirement.parse(text) for text in texts]
+    found = [Requirement(SHORT.get(r.path, r.path), r.operator, r.bound) for r in found]
     for requirement in found:
         check_path(requirement.path, known)
     return found

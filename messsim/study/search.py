@@ -102,6 +102,7 @@ class Search:
         more = [
             Candidate(candidate.kinds, (*candidate.replicas[:k], r + 1, *candidate.replicas[k + 1 :]))
             for k, r in enumerate(candidate.replicas)
+            if r > 0  # another zoo is another matter
         ]
         return [c for c in more if c in self._positions]
 

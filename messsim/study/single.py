@@ -63,6 +63,7 @@ def run(
     keep_records: bool = True,
     progress: Callable[[Progress], None] | None = None,
     pipelined: bool | None = None,
+    beside: Callable[[Scenario], dict[str, Any]] | None = None,
 ) -> Result:
     """Simulates a scenario.
 
@@ -79,6 +80,9 @@ def run(
     pipelined
         Whether drawing, simulating and writing overlap in three threads; none: if there is more than one core and
         more than a few chunks. No result depends on it.
+    beside
+        Told after the run what it was of; what it returns is `cost.without_router` of the summary
+        (`messsim.study.without_router`).
 
     Returns
     -------
@@ -99,14 +103,16 @@ def run(
         pipelined = cores() > 1 and (length is None or length > 2 * setup.workload.chunk_size)
     setup = dataclasses.replace(setup, pipelined=pipelined)
     with contextlib.ExitStack() as stack:
-        beside = stack.enter_context(complete_or_absent(target)) if target is not None else None
-        records = _Records(setup.scenario, beside, target, keep_records)
+        folder = stack.enter_context(complete_or_absent(target)) if target is not None else None
+        records = _Records(setup.scenario, folder, target, keep_records)
         started = time.perf_counter()
         outcome = _simulated(setup, records, progress)
         summary = summarise(setup.scenario, outcome, records.tally, time.perf_counter() - started)
         timeline = cache(partial(timeline_frame, setup.scenario, outcome, records.tally.running))
-        if beside is not None and target is not None:
-            _write(setup.scenario, summary, timeline(), beside, target)
+        if beside is not None:
+            summary["cost"]["without_router"] = beside(scenario)
+        if folder is not None and target is not None:
+            _write(setup.scenario, summary, timeline(), folder, target)
     notes = [*setup.notes, *warmup_note(setup.scenario.warmup, summary["intervals"]["refused"]), *_clock_note(outcome)]
     return Result(summary, timeline, notes, target, records.kept())
 

@@ -9,13 +9,26 @@ from messsim.results.intervals import replication_interval
 
 from .rows import Row, column_of
 
-__all__ = ["FAILED", "MET", "UNCERTAIN", "overall", "values_of", "verdict_of"]
+__all__ = ["FAILED", "KEPT_SHARE", "MET", "UNCERTAIN", "is_promise", "overall", "values_of", "verdict_of"]
 
 MET, UNCERTAIN, FAILED = "met", "uncertain", "failed"
+KEPT_SHARE = 0.9  # of replications that must keep a promise
 
 
-def verdict_of(requirement: Requirement, rows: Sequence[Row | MesssimError]) -> dict[str, Any]:
-    """`mean`, `low` and `high` of the figure over replications; whether it is surely met, surely not, or neither."""
+def is_promise(requirement: Requirement) -> bool:
+    """Whether it bounds satisfaction from below: what a router steers to its promise, and no further."""
+    of_tenant = requirement.path.startswith("tenants.") and requirement.path.endswith((".satisfaction", ".margin"))
+    return not requirement.from_above and (requirement.path in ("sla.satisfaction", "sla.margin") or of_tenant)
+
+
+def verdict_of(
+    requirement: Requirement, rows: Sequence[Row | MesssimError], kept_share: float = KEPT_SHARE
+) -> dict[str, Any]:
+    """`mean`, `low` and `high` of the figure over replications; whether it is surely met, surely not, or neither.
+
+    A bound from below on satisfaction is met where it holds in `kept_share` of the replications; `kept` says in how
+    many.
+    """
     told: dict[str, Any] = {
         "requirement": str(requirement),
         "path": requirement.path,
@@ -36,6 +49,10 @@ def verdict_of(requirement: Requirement, rows: Sequence[Row | MesssimError]) -> 
     told |= {"mean": interval.mean, "low": low, "high": high}
     if low is None or high is None:
         return told | {"verdict": UNCERTAIN, "reason": "one replication has no interval"}
+    if is_promise(requirement):
+        kept = sum(requirement.met_by(v) for v in values)
+        enough = kept >= kept_share * len(values)
+        return told | {"verdict": MET if enough else FAILED, "reason": None, "kept": kept}
     if requirement.operator == "==":
         surely, never = low == high == requirement.bound, not low <= requirement.bound <= high
     else:

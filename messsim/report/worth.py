@@ -1,0 +1,70 @@
+"""Can a router pay here? In sentences and a table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from messsim.wording import number, percent
+
+__all__ = ["bounds_of", "sentences_of"]
+
+
+def bounds_of(found: Mapping[str, Any]) -> list[list[str]]:
+    """Who chooses, and what an answer costs at least; all by expected costs."""
+    single, unit = found["best_single"], found["unit"]
+    rows = [
+        ("best single model" + (f", {single['model']}" if single["model"] else ""), single["per_request"]),
+        ("best fixed mix", found["static_mix"]),
+        ("knows each request's cost", found["own_cost"]),
+        ("knows what features tell", found["features"]),
+        ("knows every outcome", found["clairvoyant"]),
+    ]
+    return [[who, number(cost, unit)] for who, cost in rows]
+
+
+def sentences_of(found: Mapping[str, Any], pools: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What routing can save, what is in its way, and the cheapest change that would help."""
+    told = [_savings(found)]
+    told += [
+        f"{d['model']} is dominated: {d['by']} satisfies no less often, at no more cost" for d in found["dominated"]
+    ]
+    thin = [p for p in pools if p["thin"]]
+    told += [
+        f"pool {p['name']} runs {p['batch']:.2g} sequences at once where it is busy: below {p['few']:g} a request pays "
+        "mostly for itself being alone"
+        for p in thin
+    ]
+    if (change := _change(found, thin)) is not None:
+        told.append(f"what would help most: {change}")
+    return told
+
+
+def _savings(found: Mapping[str, Any]) -> str:
+    most = found["can_save"]
+    if most is None:
+        return "routing cannot be judged by cost: no fixed choice of models keeps the promise"
+    of_which = (
+        f"of which features {percent(found['features_save'], 0)}"
+        if found["features_save"] is not None
+        else f"what features would save is not known: {found['no_features'] or 'they do not reach the promise'}"
+    )
+    return (
+        f"routing can save at most {percent(most, 0)} of the best choice made beforehand, {of_which} (expected costs)"
+    )
+
+
+def _change(found: Mapping[str, Any], thin: Sequence[Mapping[str, Any]]) -> str | None:
+    most, features = found["can_save"], found["features_save"]
+    dominated = {d["model"] for d in found["dominated"]}
+    if (idle := next((p for p in thin if p["model"] in dominated), None)) is not None:
+        return f"a zoo without {idle['model']}, whose replicas serve few at once and which another model dominates"
+    spare = [p for p in thin if p["replicas"] > 1]
+    if spare:
+        p = min(spare, key=lambda p: float(p["batch"]))
+        return f"fewer replicas of {p['name']} ({p['replicas'] - 1} instead of {p['replicas']}), which then batch"
+    if thin:
+        return f"more traffic, or a zoo without {thin[0]['name']}: its replica idles or serves few at once"
+    if most is not None and most < 0.1:
+        return "a promise further from what one model keeps alone, or models further apart in cost"
+    if features is not None and most is not None and features < 0.25 * most:
+        return "features that tell more of who will be right"
+    return None

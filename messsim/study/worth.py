@@ -1,0 +1,143 @@
+"""Can a router pay here? Bounds on what routing can save, before anything is simulated."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messsim.engines import Setup
+from messsim.results.baselines import best_static
+from messsim.results.oracle import oracle_of
+from messsim.routing.oracle_dual import Frontier
+from messsim.scenario import Scenario
+
+__all__ = ["FEW", "SAMPLE", "worth"]
+
+SAMPLE = 6_000  # requests of the run that bounds are taken of
+MOST_VALUES = 4_000_000  # features times requests that a fit takes a second or two for
+FOLDS = 5
+FEW = 8.0  # sequences: a replica that runs fewer at once pays mostly for its weights being read
+
+Floats = NDArray[np.float64]
+
+
+def worth(setup: Setup) -> dict[str, Any]:
+    """What keeping the promises costs at least, by how much whoever chooses knows of a request.
+
+    All costs are expected ones, those that a router reckons with, of up to 6,000 requests of the run and in the
+    scenario's unit: they compare with each other, not with what a cluster realises.
+
+    Returns
+    -------
+    dict
+        `best_single`, `static_mix`: choices made beforehand. `own_cost`: knows each request's cost with each model, and
+        the models' mean satisfactions. `features`: knows also what a logistic regression tells of satisfaction out of
+        fold (five folds, equal features in one); None without features or scikit-learn, and `no_features` says why.
+        `clairvoyant`: knows every outcome. Each None where the promises are out of reach.
+        `can_save`, `features_save`, `own_cost_saves`: shares of the cheapest choice made beforehand.
+        `dominated`: models that another beats in satisfaction at no more cost.
+    """
+    alphas = [t.alpha or 0.0 for t in setup.scenario.promises]
+    satisfied, costs, tenant, features = _sampled(setup)
+    frontier = _frontier(satisfied, costs, tenant, len(alphas))
+    model, single, mix = best_static(frontier, alphas)
+    predicted, why = _predicted(satisfied, features, setup.scenario)
+    bounds = {
+        "own_cost": _least(_means(satisfied, tenant), costs, tenant, alphas),
+        "features": None if predicted is None else _least(predicted, costs, tenant, alphas),
+        "clairvoyant": oracle_of(frontier, alphas, [None] * len(alphas)).at_alpha,
+    }
+    beforehand = min((c for c in (single, mix) if c is not None), default=None)
+    return {
+        "unit": setup.scenario.cost.unit,
+        "best_single": {"model": None if model is None else setup.scenario.model_names[model], "per_request": single},
+        "static_mix": mix,
+        **bounds,
+        "no_features": why,
+        "can_save": _saved(bounds["clairvoyant"], beforehand),
+        "features_save": _saved(bounds["features"], beforehand),
+        "own_cost_saves": _saved(bounds["own_cost"], beforehand),
+        "dominated": list(_dominated(setup.scenario, satisfied.mean(axis=1), costs.mean(axis=1))),
+    }
+
+
+def _sampled(setup: Setup) -> tuple[Floats, Floats, NDArray[np.int32], Floats]:
+    """Outcomes and expected costs [models, n], tenants [n] and features [d, n]."""
+    chunks = [chunk for _, chunk in setup.workload.sample(SAMPLE) if len(chunk)]
+    return (
+        np.concatenate([c.satisfied for c in chunks], axis=1),
+        np.concatenate([setup.costs.of_chunk_when_available(c) for c in chunks], axis=1),
+        np.concatenate([c.tenant for c in chunks]),
+        np.concatenate([c.features for c in chunks], axis=1),
+    )
+
+
+def _frontier(satisfied: Floats, costs: Floats, tenant: NDArray[np.int32], tenants: int) -> Frontier:
+    frontier = Frontier(len(satisfied), tenants)
+    frontier.add(np.ascontiguousarray(satisfied), np.ascontiguousarray(costs), tenant)
+    return frontier
+
+
+def _least(predicted: Floats, costs: Floats, tenant: NDArray[np.int32], alphas: list[float]) -> float | None:
+    """Least expected cost of mean predicted satisfactions of at least alpha, by a linear program over all requests."""
+    return oracle_of(_frontier(predicted, costs, tenant, len(alphas)), alphas, [None] * len(alphas)).at_alpha
+
+
+def _means(satisfied: Floats, tenant: NDArray[np.int32]) -> Floats:
+    """Each model's mean satisfaction of a request's tenant, for each request."""
+    found = np.empty(satisfied.shape)
+    for k in np.unique(tenant):
+        mine = tenant == k
+        found[:, mine] = satisfied[:, mine].mean(axis=1, keepdims=True)
+    return found
+
+
+def _predicted(satisfied: Floats, features: Floats, scenario: Scenario) -> tuple[Floats | None, str | None]:
+    """P(satisfied) of each model by a logistic regression on other requests; None, and why."""
+    if not len(features):
+        return None, "the router sees no features"
+    if features.size > MOST_VALUES:
+        return None, f"{len(features):,} features are too many to fit here"
+    try:
+        from sklearn.model_selection import GroupKFold
+    except ImportError:
+        return None, "scikit-learn is not installed: `pip install 'messsim[text]'`"
+    x = ((features - features.mean(axis=1, keepdims=True)) / (features.std(axis=1, keepdims=True) + 1e-12)).T
+    groups = np.unique([hash(row.tobytes()) for row in features.T.copy()], return_inverse=True)[1]
+    if len(np.unique(groups)) < FOLDS:
+        return None, f"fewer than {FOLDS} different requests"
+    predicted = np.empty(satisfied.shape)
+    for train, test in GroupKFold(FOLDS, shuffle=True, random_state=0).split(x, groups=groups):
+        for m, outcome in enumerate(satisfied):
+            predicted[m, test] = _fit(x[train], outcome[train], x[test])
+    return predicted, None
+
+
+def _fit(x: Floats, outcome: Floats, unseen: Floats) -> Floats:
+    """A logistic regression; an outcome between 0 and 1 counts as so much of each."""
+    from sklearn.linear_model import LogisticRegression
+
+    if outcome.min() == outcome.max():
+        return np.full(len(unseen), outcome[0])
+    weights = np.concatenate([outcome, 1.0 - outcome])
+    used = weights > 0.0
+    labels = np.repeat([1, 0], len(outcome))
+    fit = LogisticRegression(max_iter=200).fit(np.vstack([x, x])[used], labels[used], sample_weight=weights[used])
+    return np.asarray(fit.predict_proba(unseen)[:, 1])
+
+
+def _saved(least: float | None, beforehand: float | None) -> float | None:
+    """The share of a cost that is saved, at least 0: whoever knows more can do what was decided before."""
+    if least is None or not beforehand:
+        return None
+    return max(0.0, 1.0 - least / beforehand)
+
+
+def _dominated(scenario: Scenario, satisfaction: Floats, costs: Floats) -> Iterator[dict[str, str]]:
+    for m, name in enumerate(scenario.model_names):
+        for k, other in enumerate(scenario.model_names):
+            no_worse = satisfaction[k] >= satisfaction[m] and costs[k] <= costs[m]
+            if no_worse and (satisfaction[k] > satisfaction[m] or costs[k] < costs[m]):
+                yield {"model": name, "by": other}
+                break

@@ -1,0 +1,157 @@
+"""What the promise costs without a router, the rent, and whether routing can pay."""
+
+import contextlib
+import io
+import json
+from itertools import pairwise
+
+import pytest
+import tomli_w
+from builders import model, scenario
+
+from messsim.cli import app
+from messsim.engines import prepare
+from messsim.errors import ScenarioError
+from messsim.results.figures import Requirement
+from messsim.scenario import parse, with_values
+from messsim.study import run
+from messsim.study.candidates import axes_of
+from messsim.study.check import check
+from messsim.study.fleets import fleets
+from messsim.study.plan import plan
+from messsim.study.runs import local_workers
+from messsim.study.verdicts import verdict_of
+from messsim.study.without_router import MOST_REQUESTS, without_router
+from messsim.study.worth import worth
+
+MODELS = [model("small", 0.5), model("large", 0.8)]
+PRICED = [m | {"cost_per_request": c} for m, c in zip(MODELS, (10.0, 100.0), strict=True)]
+
+
+def printed(*args) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        app([str(a) for a in args], prog_name="messsim")
+    return out.getvalue()
+
+
+def shipped(**more):
+    return parse(scenario(**({"models": MODELS, "requests": 2_000, "sla": {"alpha": 0.65}} | more)))
+
+
+def under(said, policy):
+    return run(with_values(said, {"router.policy": policy}), keep_records=False).summary
+
+
+def test_without_a_router_is_what_a_run_of_the_baseline_costs():
+    said = shipped()
+    found = without_router(said)
+    for name, policy in (("best_single", "best-single"), ("static_mix", "static-mix")):
+        theirs = under(said, policy)
+        assert found[name]["per_request"] == theirs["cost"]["per_request"]
+        assert found[name]["satisfaction"] == theirs["sla"]["satisfaction"]
+    assert found["best_single"]["model"] == "large"
+    assert found["left_out"] is None
+    assert run(said, keep_records=False, beside=without_router).summary["cost"]["without_router"] == found
+
+
+def test_what_is_not_simulated_says_why():
+    many = without_router(shipped(requests=MOST_REQUESTS + 1))
+    assert many["best_single"] is many["static_mix"] is None
+    assert many["left_out"].startswith("1,000,001 requests: `messsim compare")
+    out = without_router(shipped(sla={"alpha": 0.9}))
+    assert out == {"best_single": None, "static_mix": None, "left_out": None}
+
+
+def test_the_terminal_shows_realised_costs_only(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text(tomli_w.dumps(scenario(models=MODELS, requests=500, sla={"alpha": 0.65})))
+    told = printed("run", file)
+    line = next(x for x in told.splitlines() if x.startswith("without router"))
+    theirs = without_router(shipped(requests=500))
+    assert f"large alone {theirs['best_single']['per_request']:.4g} J" in line
+    assert "expected" not in told
+    assert json.loads(printed("run", file, "--json"))["cost"]["without_router"] == theirs
+
+
+def test_rent_is_stated_and_fixed_where_all_is_rented():
+    rented = shipped(cost={"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}})
+    cost = run(rented, keep_records=False).summary["cost"]
+    assert (cost["rent_usd_per_hour"], cost["fixed"], cost["gpus"]) == (6.0, True, 2)
+    under_another = under(rented, "largest")["cost"]
+    assert under_another["total"] == pytest.approx(cost["total"], rel=0.02)  # all but the tail after the last arrival
+    found = check(rented)
+    assert (found["rent_usd_per_hour"], found["cost_fixed"]) == (6.0, True)
+    free = run(shipped(), keep_records=False).summary["cost"]
+    assert (free["rent_usd_per_hour"], free["fixed"]) == (None, False)
+
+
+# ---- can routing pay? -----------------------------------------------------------------------------------
+
+
+def test_bounds_fall_with_what_is_known():
+    pytest.importorskip("sklearn")
+    found = worth(prepare(shipped(requests=6_000, models=PRICED)))
+    order = [found["best_single"]["per_request"], found["static_mix"], found["own_cost"], found["features"]]
+    order += [found["clairvoyant"]]
+    assert None not in order
+    assert all(b <= a * 1.02 for a, b in pairwise(order)), order
+    assert 0.0 < found["features_save"] <= found["can_save"] < 1.0
+
+
+def test_features_without_signal_save_no_more_than_costs_do():
+    pytest.importorskip("sklearn")
+    blind = worth(prepare(shipped(requests=6_000, models=PRICED, features={"signal": 0.0})))
+    seeing = worth(prepare(shipped(requests=6_000, models=PRICED, features={"signal": 1.0})))
+    assert blind["features_save"] < blind["own_cost_saves"] + 0.05
+    assert seeing["features_save"] > blind["features_save"] + 0.1
+
+
+def test_dominated_models_are_named():
+    three = [model("small", 0.5), {**model("worse", 0.4), "cost_per_request": 500.0}, model("large", 0.8)]
+    found = worth(prepare(shipped(models=three)))
+    assert {"model": "worse", "by": "small"} in found["dominated"]
+
+
+def test_batch_is_how_many_a_busy_replica_runs_at_once():
+    arrivals = {"kind": "poisson", "rate_rps": 0.01}
+    calm = check(shipped(arrivals=arrivals, requests=200, router={"policy": "random"}))
+    for pool in calm["pools"]:
+        assert pool["batch"] == pytest.approx(1.0, abs=0.05)
+        assert pool["thin"]
+
+
+# ---- fleets ---------------------------------------------------------------------------------------------
+
+
+def test_a_pool_of_no_replicas_is_left_out_with_its_model():
+    three = [model("small", 0.5), model("middle", 0.6), model("large", 0.8)]
+    said = shipped(models=three, router={"predictor": {"start": "means", "means": [0.5, 0.6, 0.8]}})
+    less = with_values(said, {"models.middle.replicas": 0})
+    assert less.model_names == ["small", "large"]
+    assert less.router.predictor.means == [0.5, 0.8]
+    with pytest.raises(ScenarioError):
+        with_values(said, {f"models.{name}.replicas": 0 for name in said.model_names})
+
+
+@pytest.mark.parametrize(("kept", "verdict"), [(10, "met"), (9, "met"), (8, "failed")])
+def test_a_promise_is_judged_by_how_often_it_is_kept(kept, verdict):
+    rows = [{"sla_satisfaction": 0.61}] * kept + [{"sla_satisfaction": 0.59}] * (10 - kept)
+    found = verdict_of(Requirement.parse("sla.satisfaction>=0.6"), rows)
+    assert (found["verdict"], found["kept"]) == (verdict, kept)
+    assert verdict_of(Requirement.parse("sla.satisfaction>=0.6"), rows, 0.8)["verdict"] == "met"
+
+
+def test_each_policy_gets_its_cheapest_fleet():
+    said = shipped(requests=300, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
+    axes = axes_of(said, ["small=0..2", "large=1..2"], [])
+    found = fleets(
+        said, ["mess+", "largest"], axes, ["requests.lost<=0", "gpus<=3"], seeds=2, workers=lambda: local_workers(1)
+    )
+    largest = found["policies"][1]["plan"]
+    assert [p["replicas"] for p in largest["best"]["pools"]] == [0, 1]
+    assert largest["best"]["gpus"] == 1
+    assert largest["counts"]["candidates"] == 5  # of 6, less two of each
+    assert found["best"] == "mess+"
+    with pytest.raises(ScenarioError, match=r"no cluster of these keeps to it"):
+        plan(said, axes, ["usd_per_hour<1"], seeds=2, workers=local_workers(1))
