@@ -76,13 +76,13 @@ def test_requests_share_the_time_of_their_iterations(engine, tmp_path):
 
 
 def test_an_api_costs_its_tokens(engine):
-    said = model(
-        "api",
-        coefficients=None,
-        kind="api",
-        usd_per_million_prompt_tokens=2.0,
-        usd_per_million_output_tokens=10.0,
-    )
+    said = {
+        "name": "api",
+        "satisfaction": 0.6,
+        "kind": "api",
+        "usd_per_million_prompt_tokens": 2.0,
+        "usd_per_million_output_tokens": 10.0,
+    }
     data = scenario(
         requests=5,
         models=[said],
