@@ -233,8 +233,10 @@ def test_text_statistics_by_hand() -> None:
     )
 
 
-DRAWN = "mmlu_pro_outcomes.parquet: 19,366 requests are drawn from its 12,032 rows; about 48 % of them "
-    "are taken more than once"
+DRAWN = (
+    "mmlu_pro_outcomes.parquet: 19,366 requests are drawn from its 12,032 rows; about 48 % of them are taken more than "
+    "once"
+)
 
 
 def test_exploring_with_a_model_that_is_not_the_best_is_noted() -> None:
