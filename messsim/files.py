@@ -7,14 +7,19 @@ it, and cannot take one that is not UTF-8.
 import hashlib
 import json
 import os
+import shutil
 import stat
+import sys
+import tempfile
+from functools import cache
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MOST_JSON", "NotAFile", "is_utf8", "open_file", "read_bytes", "read_json", "sha256", "why"]
+__all__ = ["MOST_JSON", "STDIN", "NotAFile", "is_utf8", "open_file", "read_bytes", "read_json", "sha256", "why"]
 
 MOST_JSON = 1 << 30  # bytes
+STDIN = Path("-")  # what stands for standard input
 
 KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -37,6 +42,8 @@ def open_file(path: Path) -> BufferedReader:
     OSError
         Of which `why` makes a sentence.
     """
+    if path == STDIN:
+        return Path(f"/dev/fd/{_standard_input()}").open("rb")
     try:
         mode = path.stat().st_mode
     except ValueError:  # a name with a zero byte
@@ -45,6 +52,15 @@ def open_file(path: Path) -> BufferedReader:
         if is_one(mode):
             raise NotAFile(kind)
     return path.open("rb")
+
+
+@cache
+def _standard_input() -> int:
+    """A file without a name that holds all of standard input, so that it can be read twice; its descriptor."""
+    kept = tempfile.TemporaryFile()  # noqa: SIM115  read until the process ends
+    shutil.copyfileobj(sys.stdin.buffer, kept)
+    kept.flush()
+    return os.dup(kept.fileno())
 
 
 def why(error: OSError, expected: str = "a file") -> str:

@@ -1,6 +1,6 @@
 """Figures as people read them; imports nothing."""
 
-__all__ = ["half_width", "number", "percent", "seconds", "unanswered", "visible"]
+__all__ = ["half_width", "number", "percent", "seconds", "shown", "unanswered", "visible"]
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -28,6 +28,11 @@ def seconds(value: float | None) -> str:
     if value < 0.9995:  # which three digits would round to 1000 ms
         return f"{1000 * value:.3g} ms"
     return f"{value:.3g} s" if value < 999.5 else f"{value:,.0f} s"
+
+
+def shown(name: str) -> str:
+    """A name as it is, or with what cannot be printed written out: an error has one line a problem."""
+    return name if name.isprintable() and name.strip() else repr(name)
 
 
 def unanswered(requests: dict[str, int]) -> list[str]:

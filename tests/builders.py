@@ -18,10 +18,12 @@ import numpy as np
 from messsim import _core
 from messsim.engines import Outcome, RecordChunk, Setup, prepare
 from messsim.engines.records import COLUMNS, STATUS
+from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.results import Tally, summarise
 from messsim.routing import Policy
 from messsim.scenario import parse
 from messsim.study.single import ENGINES
+from messsim.workload.choosing import Chooser
 
 # Mean satisfactions so near the ends that no draw of a test falls on the other side.
 ALWAYS, NEVER = 1 - 1e-12, 1e-12
@@ -186,3 +188,14 @@ class OwnPolicy:
     def _heard(self, request, tenant, model, alpha, satisfaction, queue, *_):
         self._rated(request, model, satisfaction, queue)
         return 0
+
+
+def imported_log(file, columns=None, *, kind="log", skip=False):
+    """The trace of a log."""
+    reading = plan_reading(file, columns or TraceColumns(), None, Chooser(tokens=("",) if skip else ()), kind)
+    return read_requests(file, reading)
+
+
+def imported_vllm(file):
+    """The trace of a benchmark."""
+    return imported_log(file, kind="vllm")

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
-from builders import pool, scenario
+from builders import imported_log, pool, scenario
 
 from messsim.errors import SimulationError
+from messsim.logs.traces import TraceColumns
 from messsim.results.summary import _mean_utilization
 from messsim.scenario import parse
 from messsim.study import sweep as sweeping
@@ -15,7 +16,6 @@ from messsim.study.candidates import axes_of
 from messsim.study.carrying import Carrying, quantiles_of
 from messsim.study.check import check
 from messsim.study.convergence import _quantiles
-from messsim.study.importing import LogColumns, from_log
 from messsim.study.plan import plan
 from messsim.study.processes import local_workers, summary_of
 from messsim.study.replicate import _all_precise
@@ -34,8 +34,8 @@ def test_a_tenant_stays_with_its_row_where_failed_rows_are_skipped(tmp_path):
         "0,,,failed too\n"
         "2,20,2,b\n"
     )  # fmt: skip
-    columns = LogColumns("arrival_s", "prompt_tokens", "output_tokens", "who", "auto")
-    frame = from_log(log, columns, skip_failed=True).frame
+    columns = TraceColumns("arrival_s", "prompt_tokens", "output_tokens", "who")
+    frame = imported_log(log, columns, skip=True).frame
     assert frame.rows() == [(0.0, 20, 2, "b"), (1.0, 30, 3, "c"), (3.0, 50, 5, "e")]
 
 

@@ -420,7 +420,7 @@ SERVED = "clients,prompt_tokens,output_tokens,tpot_s\n4,100,10,0.01\n"
             "row 2 has neither prompt_tokens nor batch; expected work, or energy_j of a pause",
         ),
         (GOOD.replace("0,4,100", "0,0,0").replace("64,", "0,"), "has no iteration with prompt_tokens or batch"),
-        (SERVED.replace("tpot_s", "tpot_ms"), "has none of the columns ttft_s, tpot_s, e2e_s, tokens_per_s"),
+        (SERVED.replace("tpot_s", "tpot_x"), "has none of the columns ttft_s, tpot_s, e2e_s, tokens_per_s"),
         (SERVED.replace(",10,", ",1,"), "column 'output_tokens' has 1 in row 1, where tpot_s has no meaning"),
         (SERVED.replace("4,", "0,"), "column 'clients' has 0 in row 1; expected a number, at least 1"),
     ],

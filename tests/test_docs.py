@@ -262,7 +262,7 @@ def test_the_scenario_reference_has_every_key():
     assert page.count("## Token laws") == page.count("## Delay laws") == 1
 
 
-@pytest.mark.parametrize("name", ["scenario.md", "cli.md"])
+@pytest.mark.parametrize("name", ["scenario.md", "cli.md", "formats.md"])
 def test_the_references_in_the_repository_are_current(name):
     kept = (REFERENCE / name).read_text(encoding="utf-8")
     if name == "cli.md" and f"Typer {typer.__version__} " not in kept:

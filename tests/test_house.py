@@ -17,7 +17,7 @@ FLOORS = {
     **dict.fromkeys(["workload", "zoo", "routing"], 2),
     **dict.fromkeys(["engines", "plot"], 3),
     **dict.fromkeys(["results", "report"], 4),
-    "study": 5,
+    **dict.fromkeys(["logs", "study"], 5),
     **dict.fromkeys(["cli", "__init__"], 6),
 }
 MOST_LINES = 500

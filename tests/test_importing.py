@@ -11,9 +11,11 @@ from builders import scenario
 
 from messsim.cli import app
 from messsim.errors import DataError, OutputError
+from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
 from messsim.scenario import parse
-from messsim.study.importing import LogColumns, from_log, from_vllm, write_trace
 from messsim.workload import Workload
+from messsim.workload.choosing import Chooser, conditions
+from messsim.workload.times import TimeForm
 
 BENCH = {
     "date": "20260101-000000",
@@ -46,6 +48,15 @@ def rows(trace):
     return [tuple(row) for row in trace.frame.iter_rows()]
 
 
+def from_log(file, columns=None, *, skip_failed=False, form=None, select=(), unique=None, kind="log"):
+    chooser = Chooser(conditions(select), ("",) if skip_failed else (), unique)
+    return read_requests(file, plan_reading(file, columns or TraceColumns(), form, chooser, kind))
+
+
+def from_vllm(file):
+    return from_log(file, kind="vllm")
+
+
 # ---- vLLM -----------------------------------------------------------------------------------------------
 
 
@@ -53,26 +64,29 @@ def test_a_benchmark_of_vllm_becomes_a_trace(tmp_path):
     trace = from_vllm(bench(tmp_path))
     assert trace.frame.columns == ["arrival_s", "prompt_tokens", "output_tokens"]
     assert rows(trace) == [(0.0, 30, 7), (0.5, 10, 5), (2.0, 40, 8)]
-    assert trace.notes == ("requests that failed are left out: 1",)
+    assert trace.notes == (
+        "read as vllm bench serve, with --save-result --save-detailed",
+        "requests that failed are left out: 1",
+        "rows are not in order of time (1 are earlier than the row before); they are sorted",
+    )
 
 
 def test_a_limit_on_concurrency_is_noted(tmp_path):
-    (note,) = from_vllm(bench(tmp_path, max_concurrency=8, output_lens=[5, 6, 7, 8], errors=[""] * 4)).notes
+    *_, note = from_vllm(bench(tmp_path, max_concurrency=8, output_lens=[5, 6, 7, 8], errors=[""] * 4)).notes
     assert note.startswith("at most 8 requests ran at once")
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"input_lens": "gone"}, "is not vllm bench serve, with --save-result --save-detailed: it lacks input_lens"),
         (
-            {"start_times": "gone"},
-            "has no start_times; expected a benchmark run with --save-result --save-detailed by a v",
+            {"start_times": [1.0]},
+            "cannot be read: its lists differ in length: start_times 1, input_lens 4, output_lens",
         ),
-        ({"input_lens": "gone"}, "has no input_lens; expected a benchmark run with --save-result --save-detailed"),
-        ({"start_times": [1.0]}, "its lists differ in length: start_times 1, input_lens 4, output_lens 4, errors 4"),
         ({"errors": ["x"] * 4}, "no request of it was answered"),
         ({"output_lens": [5, 0, 0, 8]}, "column 'output_lens' has 0 in row 3; expected a number, at least 1"),
-        ({"input_lens": [1, 2, "x", 3]}, "its lists do not hold numbers alone"),
+        ({"input_lens": [1, 2, "x", 3]}, "column 'input_lens' has 'x' in row 3; expected a number"),
     ],
 )
 def test_what_is_no_detailed_benchmark_is_told(tmp_path, changes, said):
@@ -81,19 +95,36 @@ def test_what_is_no_detailed_benchmark_is_told(tmp_path, changes, said):
     assert str(error.value).startswith(f"{tmp_path / 'bench.json'}: {said}")
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{}\n{}", "\xff"])
-def test_what_is_no_json_object_is_told(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "cannot be read: empty CSV"),
+        ("[1]", "cannot be read: row 1 is no JSON object"),
+        ("{}\n{}", "is not vllm bench serve, with --save-result --save-detailed: it lacks input_lens, output_lens"),
+        ('{"input_lens": [1', "cannot be read: row 1 is no JSON object: Expecting"),
+    ],
+)
+def test_what_is_no_json_object_is_told(tmp_path, text, said):
     file = tmp_path / "bench.json"
     file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(DataError, match="JSON object"):
+    with pytest.raises(DataError) as error:
         from_vllm(file)
+    assert str(error.value).startswith(f"{file}: {said}")
     with pytest.raises(DataError, match="no such file"):
         from_vllm(tmp_path / "none.json")
 
 
+def test_a_benchmark_without_times_gives_lengths(tmp_path):
+    trace = from_log(bench(tmp_path, start_times="gone", request_throughput=4.0), kind="auto")
+    assert rows(trace) == [(10, 5), (30, 7), (40, 8)]
+    assert trace.summary()["duration_s"] is None
+    assert trace.rate_rps == 4.0
+    assert "the file does not say when requests came: only their lengths are read" in trace.notes
+
+
 # ---- logs -----------------------------------------------------------------------------------------------
 
-NAMES = LogColumns("t", "in", "out")
+NAMES = TraceColumns("t", "in", "out")
 
 
 @pytest.mark.parametrize(
@@ -114,8 +145,8 @@ def test_times_come_in_several_forms(tmp_path, form, times, kind):
         table = table.with_columns(pl.col("t").cast(pl.Float64))
     file = tmp_path / f"log.{kind}"
     file.write_text(table.write_csv() if kind == "csv" else table.write_ndjson())
-    columns = LogColumns("t", "in", "out", time_format=form)
-    assert rows(from_log(file, columns)) == [(0.0, 1, 4), (1.5, 2, 5), (3.0, 3, 6)]
+    columns = TraceColumns("t", "in", "out")
+    assert rows(from_log(file, columns, form=TimeForm(form))) == [(0.0, 1, 4), (1.5, 2, 5), (3.0, 3, 6)]
 
 
 @pytest.mark.parametrize(
@@ -129,14 +160,14 @@ def test_times_come_in_several_forms(tmp_path, form, times, kind):
         ("t,in,out\n1,2,3\n2,0,3\n", NAMES, "column 'in' has 0 in row 2; expected a number, at least 1"),
         ("t,in,out\n1,2,3\n2,2,\n", NAMES, "column 'out' has no value in row 2"),
         (
-            "t,in,out\n2023-11-14T22:13:20Z,2,3\n14/11/2023,2,3\n",
+            "t,in,out\n2023-11-14T22:13:20Z,2,3\n14/14/2023,2,3\n",
             NAMES,
-            "column 't' has '14/11/2023' in row 2; expected a d",
+            "column 't' has '14/14/2023' in row 2; expected a d",
         ),
         ("t,in,out\n1,2,x\n", NAMES, "column 'out' has 'x' in row 1"),
         ("when,in,out\n1,2,3\n", NAMES, "column 't' is missing; "),
-        ("time,in,out\n1,2,3\n", LogColumns("tme", "in", "out"), "column 'tme' is missing; did you mean 'time'?"),
-        ("t,in,out\n1,2,3\n", LogColumns("t", "in", "out", "user"), "column 'user' is missing"),
+        ("time,in,out\n1,2,3\n", TraceColumns("tme", "in", "out"), "column 'tme' is missing; did you mean 'time'?"),
+        ("t,in,out\n1,2,3\n", TraceColumns("t", "in", "out", "user"), "column 'user' is missing"),
         ("t,in,out\n", NAMES, "has no rows"),
     ],
 )
@@ -153,8 +184,8 @@ def test_rows_without_tokens_may_be_left_out(tmp_path):
     assert trace.notes == ("rows without tokens are left out: 2",)
     with pytest.raises(DataError, match="column 'in' has -6 in row 3"):
         from_log(log(tmp_path, "t,in,out\n1,2,3\n2,5,0\n4,-6,7\n"), NAMES, skip_failed=True)
-    with pytest.raises(DataError, match="column 'out' has 'x' in row 2"):
-        from_log(log(tmp_path, "t,in,out\n1,0,3\n4,6,x\n"), NAMES, skip_failed=True)
+    file = log(tmp_path, 't,in,out\n1,-,3\n4,6,x\n5,6,7\n6,8,"312"\n')
+    assert rows(from_log(file, NAMES, skip_failed=True)) == [(0.0, 6, 7), (1.0, 8, 312)]
     with pytest.raises(DataError, match="no request of it was answered"):
         from_log(log(tmp_path, "t,in,out\n1,0,3\n"), NAMES, skip_failed=True)
 
@@ -165,7 +196,7 @@ def test_rows_without_tokens_may_be_left_out(tmp_path):
 @pytest.mark.parametrize("name", ["trace.csv", "trace.csv.gz", "trace.jsonl", "trace.parquet"])
 def test_a_trace_is_what_a_scenario_reads(tmp_path, name):
     file = log(tmp_path, "t,in,out,who\n0,2,3,b\n0.1,4,5,a\n0.7,6,7,b\n")
-    trace = from_log(file, LogColumns("t", "in", "out", "who"))
+    trace = from_log(file, TraceColumns("t", "in", "out", "who"))
     write_trace(trace, tmp_path / name)
     tokens = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
     arrivals = {"kind": "trace", "file": name, "repeat": False}
@@ -199,7 +230,7 @@ def test_the_command_says_how_a_scenario_uses_the_trace(tmp_path):
     code, out, err = here(*args, "--out", tmp_path / "t.csv")
     assert (code, err) == (0, "")
     toml = tomllib.loads(out.split("beside it:\n\n")[1])
-    assert toml["arrivals"] == {"kind": "trace", "file": "t.csv"}
+    assert toml["arrivals"] == {"kind": "trace", "file": "t.csv", "columns": {"tenant": "tenant"}}
     assert toml["tenants"] == [{"name": "a", "share": 0.75}, {"name": 'b "x"', "share": 0.25}]
     assert parse(scenario(**toml), folder=tmp_path).tenants[0].share == 0.75
     code, out, err = here("import", bench(tmp_path), "--out", tmp_path / "v.csv", "--json")

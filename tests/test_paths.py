@@ -9,15 +9,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from builders import scenario
+from builders import imported_log, imported_vllm, scenario
 
 import messsim
 from messsim.engines import prepare
 from messsim.errors import DataError, MesssimError, OutputError, ScenarioError
+from messsim.logs.traces import TraceColumns, write_trace
 from messsim.results import Result, tally
 from messsim.scenario import dump, load, parse
 from messsim.study.explain import explain
-from messsim.study.importing import LogColumns, from_log, from_vllm, write_trace
 from messsim.study.points import read_points
 from messsim.study.report import report
 from messsim.study.single import ENGINES
@@ -59,7 +59,7 @@ def test_the_named_file_is_read_and_no_other(tmp_path, name, kind):
     trace = Workload(parse(traced(f"{name}{kind}"), folder=tmp_path)).trace
     assert trace.prompt_tokens.tolist() == [10, 10]
     assert read(tmp_path / f"{name}{kind}")["prompt_tokens"].to_list() == [10, 10]
-    imported = from_log(tmp_path / f"{name}{kind}", LogColumns())
+    imported = imported_log(tmp_path / f"{name}{kind}")
     assert imported.frame["prompt_tokens"].to_list() == [10, 10]
     out = tmp_path / f"{name} again{kind}"
     if kind != ".jsonl.gz":
@@ -113,7 +113,7 @@ def test_values_that_are_not_utf8_are_refused(tmp_path):
 @pytest.mark.parametrize("length", [256, 300, 5000])
 def test_names_that_are_too_long_are_told(tmp_path, length):
     name = "x" * length
-    for reader in (lambda p: read(p.with_suffix(".csv")), load, read_points, from_vllm, Result.read):
+    for reader in (lambda p: read(p.with_suffix(".csv")), load, read_points, imported_vllm, Result.read):
         with pytest.raises(MesssimError, match="File name too long"):
             reader(tmp_path / name)
 
@@ -140,7 +140,7 @@ def other(request, tmp_path):
 
 def test_what_is_no_plain_file_is_refused_by_its_kind(other):
     path, kind = other
-    for reader in (read, from_vllm, read_points, lambda p: from_log(p, LogColumns())):
+    for reader in (read, imported_vllm, read_points, imported_log):
         with pytest.raises(DataError) as told:
             reader(path)
         assert str(told.value) == f"{path}: is {kind}; expected a file"
@@ -205,7 +205,7 @@ BENCH = {"start_times": [1.0, 2.0], "input_lens": [1, 2], "output_lens": [3, 4]}
     [
         (DEEP, "nested too deeply"),
         (json.dumps(BENCH | {"errors": 5}), "errors: expected a list"),
-        (json.dumps(BENCH | {"start_times": [10**400, 1]}), "do not hold numbers alone"),
+        (json.dumps(BENCH | {"start_times": [10**400, 1]}), "cannot be read: InvalidNumber"),
         ('{"start_times": [' + "1" * 5000 + "]}", "is no JSON object"),
     ],
     ids=["deep", "errors", "400 digits", "5000 digits"],
@@ -213,7 +213,7 @@ BENCH = {"start_times": [1.0, 2.0], "input_lens": [1, 2], "output_lens": [3, 4]}
 def test_odd_benchmarks_are_told(tmp_path, text, line):
     (tmp_path / "b.json").write_text(text)
     with pytest.raises(DataError, match=line):
-        from_vllm(tmp_path / "b.json")
+        imported_vllm(tmp_path / "b.json")
 
 
 # ---- block by block -------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_the_size_of_blocks_changes_nothing(tmp_path, kind, small_blocks):
     assert trace.time_s.tolist() == LONG["arrival_s"].to_list()
     assert trace.prompt_tokens.tolist() == LONG["prompt_tokens"].to_list()
     assert trace.output_tokens.tolist() == LONG["output_tokens"].to_list()
-    imported = from_log(tmp_path / f"t{kind}", LogColumns(tenant="user")).frame
+    imported = imported_log(tmp_path / f"t{kind}", TraceColumns(tenant="user")).frame
     assert imported["tenant"].to_list() == LONG["user"].to_list()
     assert len(list(blocks.blocks(tmp_path / f"t{kind}", ["user"]))) > 10
 
@@ -262,7 +262,7 @@ def test_a_bad_value_in_a_later_block_names_its_row(tmp_path, kind, small_blocks
         write(tmp_path / f"t{kind}", frame)
     for reader in (
         lambda: Workload(parse(traced(f"t{kind}"), folder=tmp_path)),
-        lambda: from_log(tmp_path / f"t{kind}", LogColumns()),
+        lambda: imported_log(tmp_path / f"t{kind}"),
     ):
         with pytest.raises(DataError, match=r"'prompt_tokens' has 0 in row 151; expected"):
             reader()

@@ -10,8 +10,8 @@ import pytest
 from builders import model, run, scenario
 
 from messsim.errors import DataError
-from messsim.study.decision_log import read_log
-from messsim.study.replay import replay
+from messsim.logs.decisions import read_log
+from messsim.logs.replay import replay
 
 N = 600
 COSTS = {"s": 1.0, "m": 4.0, "l": 9.0}

@@ -234,8 +234,8 @@ def test_text_statistics_by_hand() -> None:
 
 
 DRAWN = (
-    "mmlu_pro_outcomes.parquet: 19,366 requests are drawn from its 12,032 rows; about 48 % of them are taken more than "
-    "once"
+    "mmlu_pro_outcomes.parquet: 19,366 requests are drawn from its 12,032 rows; "
+    "about 48 % of them are taken more than once"
 )
 
 

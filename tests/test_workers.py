@@ -86,13 +86,7 @@ def test_what_is_interrupted_ends_soon():
 
 @pytest.mark.parametrize(
     ("left_s", "count", "frees_gil", "expected"),
-    [
-        (2.1, 2, False, False),
-        (2.3, 2, False, True),
-        (7.0, 2, True, False),
-        (7.5, 2, True, True),
-        (1.3, 16, False, True),
-    ],
+    [(4.3, 2, False, False), (4.5, 2, False, True), (14.0, 2, True, False), (15.0, 2, True, True)],
 )
 def test_when_processes_pay(left_s, count, frees_gil, expected):
     assert here.pays(left_s, count, frees_gil) is expected

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["REFERENCE", "cli_page", "pages", "scenario_page"]
+__all__ = ["REFERENCE", "cli_page", "formats_page", "pages", "scenario_page"]
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -26,6 +26,14 @@ Values can be changed on the command line: `--set router.V=1e-3`, `--set models.
 `--set models.small.replicas=2`.
 """
 
+FORMATS = """\
+# Files of other tools
+
+`messsim import FILE` knows these files by their columns, in this order; `--from NAME` insists on one, and `--from log`
+on none. This page is made from the table that it reads. Options such as `--time` and `--prompt-tokens` go before it.
+Where several names stand in a cell, versions of the tool differ, and the first that is there counts.
+"""
+
 # Laws that stand in several places are described once, under the name that their most telling member has here.
 LAWS = {"FromTrace": "Token laws", "ExponentialDelay": "Delay laws"}
 
@@ -38,13 +46,36 @@ def pages() -> dict[str, str]:
     """The content of each generated file of `REFERENCE`."""
     from messsim.scenario import schema
 
-    return {"scenario.md": scenario_page(schema()), "cli.md": cli_page()}
+    return {"scenario.md": scenario_page(schema()), "cli.md": cli_page(), "formats.md": formats_page()}
 
 
 def main() -> None:
     """Writes the files."""
     for name, text in pages().items():
         (REFERENCE / name).write_text(text, encoding="utf-8")
+
+
+def formats_page() -> str:
+    """The files of other tools that `messsim import` knows by their columns."""
+    from messsim.logs.presets import PRESETS
+
+    lines = [FORMATS.rstrip(), "", "| `--from` | file | times | prompt tokens | answer tokens | known by |"]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for p in PRESETS:
+        title = f"[{p.title}]({p.source})" if p.source.startswith("http") else p.title
+        unit = f" ({p.unit})" if p.unit != "auto" else ""
+        if p.lacks:
+            cells = [f"refused: it does not say {p.lacks}", "", ""]
+        else:
+            cells = [f"{_named(p.time)}{unit}" if p.time else "none: lengths alone", _named(p.prompt), _named(p.output)]
+        lines.append(f"| `{p.name}` | {title} | {' | '.join(cells)} | {_named(tuple(p.tell), ' and ')} |")
+    return "\n".join(lines) + "\n"
+
+
+def _named(columns: tuple[str, ...], between: str = ", ") -> str:
+    """At most three names; of those that stand for each other the first."""
+    shown = [f"`{c.split('|')[0]}`" for c in columns[:3]]
+    return between.join(shown) + (", ..." if len(columns) > 3 else "")
 
 
 def cli_page() -> str:
@@ -128,7 +159,7 @@ def _rows(table: Schema, path: str, schema: Schema, laws: dict[str, Schema]) -> 
 def _value(field: Schema, schema: Schema, laws: dict[str, Schema]) -> str:
     """What may be written, in a few words."""
     if "anyOf" in field or ("oneOf" in field and "discriminator" not in field):
-        forms = [f for f in field.get("anyOf", field.get("oneOf")) if f.get("type") != "null"]
+        forms = [f for f in field.get("anyOf") or field["oneOf"] if f.get("type") != "null"]
         return ", or ".join(dict.fromkeys(_value(f, schema, laws) for f in forms))
     if "discriminator" in field:
         return _law(field, laws)
@@ -138,6 +169,8 @@ def _value(field: Schema, schema: Schema, laws: dict[str, Schema]) -> str:
         return f"`{json.dumps(field['const'])}`"
     if "enum" in field:
         return ", ".join(f"`{json.dumps(word)}`" for word in field["enum"])
+    if "prefixItems" in field:
+        return f"[{', '.join(_value(f, schema, laws) for f in field['prefixItems'])}]"
     if field.get("type") == "array":
         return f"list: {_value(field['items'], schema, laws)}"
     if field.get("type") == "object":

@@ -1,55 +1,115 @@
-"""``import``: a trace from what others wrote down."""
+"""``import``: a trace, or a table of outcomes, from what others wrote down."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from .base import AsJson, command, console, print_json
 from .outputs import check_out
 
-__all__ = ["import_"]
+__all__ = ["Select", "import_"]
+
+TimeFormat = Annotated[
+    str,
+    typer.Option(
+        metavar="FORMAT",
+        help="Times: s, ms, us, ns, iso, or a pattern such as '%d/%m/%Y %H:%M:%S'; auto: by the column's suffix (_ms), "
+        "by the size of seconds since 1970, or dates in any common form.",
+    ),
+]
+TimeZone = Annotated[
+    str | None,
+    typer.Option(metavar="ZONE", help="Time zone of dates that name none, such as Europe/Berlin; none: UTC."),
+]
+Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="COLUMN=VALUE", help="Only such rows (also != < <= > >=); may be repeated."),
+]
 
 
 @command
 def import_(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Benchmark result (JSON), or log (CSV, JSONL, Parquet).")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Log, trace or benchmark result (CSV, JSON, JSONL, Parquet, .gz, .zst); - for stdin.",
+        ),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="TRACE", help="The trace: a new .csv, .csv.gz, .jsonl or .parquet file.")
+        Path, typer.Option(metavar="FILE", help="What is written: a new .csv, .csv.gz, .jsonl or .parquet file.")
     ],
     kind: Annotated[
-        Literal["vllm", "log"] | None,
-        typer.Option("--from", help="vllm: `vllm bench serve` with --save-detailed; none: vllm for .json, else log."),
-    ] = None,
-    time: Annotated[str, typer.Option(metavar="COLUMN", help="Column of times of a log.")] = "arrival_s",
-    time_format: Annotated[
-        Literal["auto", "s", "ms", "iso"],
-        typer.Option(help="Seconds, milliseconds, or ISO 8601; auto: ISO 8601 where it is text, else seconds."),
+        str,
+        typer.Option(
+            "--from",
+            metavar="TOOL",
+            help="Whose file it is (docs: reference/formats.md); log: none; auto: by its columns.",
+        ),
     ] = "auto",
+    time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of times; none: lengths alone.", show_default=False)
+    ] = None,
+    time_format: TimeFormat = "auto",
+    time_zone: TimeZone = None,
     prompt_tokens: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of prompt token counts.")
-    ] = "prompt_tokens",
-    output_tokens: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of answer token counts.")
-    ] = "output_tokens",
+        str | None, typer.Option(metavar="COLUMN", help="Column of prompt token counts; a.b for a field of a struct.")
+    ] = None,
+    output_tokens: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of answer token counts.")] = None,
     tenant: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of who asked; none: not imported.")
     ] = None,
-    skip_failed: Annotated[bool, typer.Option("--skip-failed", help="Leave out rows of a log without tokens.")] = False,
+    tenants: Annotated[int, typer.Option(min=1, help="At most so many tenants; the rest are 'others'.")] = 20,
+    select: Select = None,
+    skip_failed: Annotated[
+        bool, typer.Option("--skip-failed", help="Leave out rows whose token counts are missing, 0, or no numbers.")
+    ] = False,
+    unique: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
+    ] = None,
+    outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="Make a table of outcomes of models; a FILE may be MODEL=FILE.")
+    ] = False,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Of outcomes: the column that tells prompts apart.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of outcomes: the column of models.")] = None,
+    score: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of outcomes: the column of scores.")] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="VALUE=SATISFACTION", help="What scores mean: 'pass=1,fail=0'; or grades: 1..5."),
+    ] = None,
+    filter_: Annotated[
+        str | None, typer.Option("--filter", metavar="NAME", help="Which filter of lm-evaluation-harness counts.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a trace from a benchmark of vLLM or a gateway's log, and say how a scenario uses it."""
+    """Make a trace from a log, a benchmark or a public trace, or a table of outcomes; say how a scenario uses it."""
+    from messsim.errors import OutputError
+    from messsim.logs.presets import PRESETS
+    from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
     from messsim.report.importing import import_summary, import_toml
-    from messsim.study.importing import LogColumns, from_log, from_vllm, write_trace
+    from messsim.workload.choosing import Chooser, conditions
+    from messsim.workload.times import TimeForm, check_form
 
     check_out(out, "file")
-    columns = LogColumns(time, prompt_tokens, output_tokens, tenant, time_format)
-    if (kind or ("vllm" if file.suffix.lower() == ".json" else "log")) == "vllm":
-        trace = from_vllm(file)
-    else:
-        trace = from_log(file, columns, skip_failed=skip_failed)
+    of_outcomes = {"--prompt": prompt, "--model": model, "--score": score, "--map": map_, "--filter": filter_}
+    if outcomes:
+        _outcomes(file, out, prompt, model, score, map_ or [], filter_, as_json)
+        return
+    if given := [name for name, value in of_outcomes.items() if value]:
+        raise OutputError(f"{given[0]}: is of outcomes; expected --outcomes with it")
+    known = ["auto", "log", *(p.name for p in PRESETS)]
+    if kind not in known:
+        raise OutputError(f"--from {kind}: expected one of {', '.join(known)}")
+    if len(file) > 1:
+        raise OutputError(f"{len(file)} files: expected one; --outcomes joins several")
+    form = TimeForm(time_format, time_zone)
+    check_form(form)
+    chooser = Chooser(conditions(select or []), ("",) if skip_failed else (), unique)
+    columns = TraceColumns(time, prompt_tokens, output_tokens, tenant)
+    trace = read_requests(file[0], plan_reading(file[0], columns, form, chooser, kind), most_tenants=tenants)
     write_trace(trace, out)
     found = trace.summary()
     if as_json:
@@ -57,3 +117,32 @@ def import_(
     else:
         console.print(import_summary(found))
         console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(found, Path(out.name))}")
+
+
+def _outcomes(
+    files: list[Path],
+    out: Path,
+    prompt: str | None,
+    model: str | None,
+    score: str | None,
+    maps: list[str],
+    filter_: str | None,
+    as_json: bool,
+) -> None:
+    from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes, write_outcomes
+    from messsim.report.importing import outcomes_summary, outcomes_toml
+
+    values, grades = parse_map(maps)
+    paths: list[Path | tuple[str, Path]] = []
+    for file in files:
+        name, equals, path = str(file).partition("=")
+        paths.append((name, Path(path)) if equals and not file.exists() else file)
+    found = read_outcomes(paths, OutcomeOptions(prompt, model, score, values, grades, filter_))
+    write_outcomes(found, out)
+    means = {m: float(found.frame[m].mean()) for m in found.models}  # type: ignore[arg-type]
+    if as_json:
+        print_json({"file": str(out), "prompts": found.frame.height, "satisfaction": means, "notes": list(found.notes)})
+    else:
+        console.print(outcomes_summary(found.frame.height, means, found.notes))
+        toml = outcomes_toml(found.models, Path(out.name), costs=found.has_costs, tokens=found.has_tokens)
+        console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{toml}")

@@ -13,6 +13,8 @@ __all__ = ["replayed"]
 KINDS = {
     "all outcomes": "the log has the outcome of every model: what MESS+ would have done is known exactly",
     "random": "the log's router chose at random: the requests on which MESS+ agrees are a fair sample",
+    "propensities": "the log's router chose at random with known probabilities: rows are accepted by them, and those "
+    "on which MESS+ agrees are a fair sample",
     "one outcome": "the log has one outcome a request: MESS+ in shadow, its own outcomes unknown",
 }
 
@@ -60,6 +62,12 @@ def _shadow(shadow: dict[str, Any]) -> RenderableType:
     table.add_row("agreement", percent(shadow["agreement"]))
     table.add_row("cost of its choices", f"{number(shadow['cost_per_request'])} a request, by expected costs")
     table.add_row("queue Q at the end", number(shadow["queue_final"]) + ", from the answers that users got")
+    if (ips := shadow.get("ips")) is not None:
+        error = percent(ips["standard_error"], 2)
+        table.add_row(
+            "satisfied, by inverse propensity",
+            f"{percent(ips['satisfaction'], 2)}, error {error}, worth {ips['effective_sample_size']:,.0f} requests",
+        )
     table.add_row("predictor", f"log loss {number(shadow['log_loss'])}, AUC {number(shadow['auc'])}")
     return table
 

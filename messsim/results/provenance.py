@@ -35,6 +35,8 @@ def files_of(scenario: Scenario) -> list[tuple[str, str]]:
     """
     parts = (("arrivals.file", scenario.arrivals), ("satisfaction.file", scenario.satisfaction))
     files = [(key, part.file) for key, part in parts if part.kind in ("trace", "table")]
+    if scenario.tokens.file is not None:
+        files.append(("tokens.file", scenario.tokens.file))
     policy = scenario.router.policy
     if policy.endswith(".py"):
         files.append(("router.policy", policy))

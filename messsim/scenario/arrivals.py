@@ -53,9 +53,18 @@ class Diurnal(Part):
 class Columns(Part):
     """Which columns of the file mean what."""
 
-    time: str = Field("arrival_s", description="column of arrival times: seconds, or ISO date and time")
+    time: str = Field("arrival_s", description="column of arrival times: numbers, or dates and times")
+    time_format: str = Field(
+        "auto",
+        description="s, ms, us, ns, iso, or a pattern of strftime; auto: by the column's suffix (_ms), by the size of "
+        "seconds since 1970, or dates in any common form",
+    )
+    time_zone: str | None = Field(None, description="time zone of dates that name none (IANA name); none: UTC")
     prompt_tokens: str = Field("prompt_tokens", description="column of prompt token counts")
     output_tokens: str = Field("output_tokens", description="column of answer token counts")
+    tenant: str | None = Field(
+        None, description="column of who asks, by the names in tenants; none: drawn by tenants.share"
+    )
 
 
 class Trace(Part):

@@ -92,6 +92,7 @@ def problems_of(scenario: Parts) -> list[str]:
         *_names(scenario),
         *_outcomes(scenario),
         *_lengths_of_text(scenario),
+        *_files_of_lengths(scenario),
         *_serving(scenario),
         *_keys_without_effect(scenario),
         *_clients(scenario),
@@ -188,10 +189,24 @@ def _lengths_of_text(s: Parts) -> Iterator[str]:
     laws += [(f"phases.{i}.prompt", p.prompt) for i, p in enumerate(s.phases) if p.prompt]
     laws += [(f"phases.{i}.output", p.output) for i, p in enumerate(s.phases) if p.output]
     for key, law in laws:
-        if law.kind == "trace" and s.arrivals.kind != "trace":
-            yield f"{key}.kind = 'trace': expected arrivals.kind = 'trace', not {s.arrivals.kind!r}"
+        if law.kind == "trace" and s.arrivals.kind != "trace" and s.tokens.file is None:
+            yield (
+                f"{key}.kind = 'trace': expected arrivals.kind = 'trace', not {s.arrivals.kind!r}, or tokens.file, "
+                "a file of lengths"
+            )
         if law.kind == "table" and s.satisfaction.kind != "table":
             yield f"{key}.kind = 'table': expected satisfaction.kind = 'table', not {s.satisfaction.kind!r}"
+
+
+def _files_of_lengths(s: Parts) -> Iterator[str]:
+    laws = [s.tokens.prompt, s.tokens.output, *(m.output for m in s.models), *(p.prompt for p in s.phases)]
+    laws += [p.output for p in s.phases]
+    if s.tokens.file is not None and not any(law is not None and law.kind == "trace" for law in laws):
+        yield (
+            f"tokens.file = {s.tokens.file!r}: no law reads it; expected tokens.prompt = {{kind = 'trace'}}, or output"
+        )
+    if s.arrivals.kind == "trace" and s.arrivals.columns.tenant is not None and not s.tenants:
+        yield f"arrivals.columns.tenant = {s.arrivals.columns.tenant!r}: expected [[tenants]] with the names in it"
 
 
 def _keys_without_effect(s: Parts) -> Iterator[str]:

@@ -52,7 +52,7 @@ class Empirical(Part):
 
 
 class FromTrace(Part):
-    """The count that the trace has for the same request."""
+    """The count that a row of the trace has: of arrivals, for the same request, or of tokens.file."""
 
     kind: Literal["trace"] = Field("trace", description="trace: as long as in the trace")
 
@@ -125,8 +125,24 @@ WaitLaw = Annotated[
 ]
 
 
+class LengthColumns(Part):
+    """Which columns of a file of lengths mean what."""
+
+    prompt_tokens: str = Field("prompt_tokens", description="column of prompt token counts")
+    output_tokens: str = Field("output_tokens", description="column of answer token counts")
+
+
 class Tokens(Part):
     """How long prompts and answers are."""
 
+    file: str | None = Field(
+        None,
+        description="file of lengths for laws of kind 'trace', relative to the scenario's folder; none: the trace of "
+        "arrivals",
+    )
+    columns: LengthColumns = Field(LengthColumns(), description="names of its columns")
+    order: Literal["random", "file"] = Field(
+        "random", description="which row of it a request takes: random, or in the file's order"
+    )
     prompt: TokenLaw = Field(Constant(tokens=500), description="law of prompt tokens")
     output: TokenLaw = Field(Constant(tokens=150), description="law of answer tokens, where a model has none")

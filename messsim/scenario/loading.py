@@ -116,7 +116,7 @@ def dump(scenario: Scenario) -> str:
     for serving in (*data["models"], *data["pools"]):
         for key in keys_without_effect(serving["kind"]):
             serving.pop(key, None)
-    for table in (data["arrivals"], data["satisfaction"]):
+    for table in (data["arrivals"], data["satisfaction"], data["tokens"]):
         if "file" in table:
             table["file"] = _absolute(scenario, table["file"])
     if scenario.router.policy.endswith(".py"):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from messsim.errors import DataError
+from messsim.workload.choosing import Condition
 from messsim.workload.chunk import Floats
-from messsim.workload.readers import numbers, read, require
+from messsim.workload.readers import numbers, read, require, resolved
+from messsim.workload.times import UNITS
 from messsim.zoo.fitting import Iterations
 
 if TYPE_CHECKING:
@@ -21,9 +23,10 @@ __all__ = ["READINGS", "Measurements", "ServedPoints", "read_measurements"]
 WHOSE = ("model", "gpu", "tp")  # columns that say whose measurements a row has
 ENGINE = ("backend", "backend_version")  # columns of which a file may hold one value only
 SAMPLED = {"prompt_len": "prompt_tokens", "output_len": "output_tokens", "batch": "clients"}  # AIConfigurator's names
-SAMPLED_MS = {"ttft_ms": "ttft_s", "tpot_ms": "tpot_s"}
+PARETO = {"isl": "prompt_tokens", "osl": "output_tokens", "concurrency": "clients"}  # what its command line writes
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED = 8  # values of a column that an error names
+LONGEST_S = {"ttft_s": 600.0, "tpot_s": 2.0}  # medians above these are in another unit
 LEAST = 1e-9  # of what must be above 0
 
 
@@ -97,10 +100,10 @@ def read_measurements(path: Path, select: dict[str, str]) -> Measurements:
 def _selected(frame: pl.DataFrame, select: dict[str, str], path: Path) -> pl.DataFrame:
     import polars as pl
 
-    require(frame.columns, list(select), path)
+    frame = resolved(frame, list(select), path)
     for column, value in select.items():
         known = frame[column].cast(pl.String)
-        frame = frame.filter(known == value)
+        frame = frame.filter(Condition(column, "=", value).holds(frame))
         if frame.height == 0:
             there = ", ".join(map(str, known.unique().sort()[:MOST_NAMED]))
             raise DataError(f"no row has {column} = {value}; there are: {there}", str(path))
@@ -108,15 +111,29 @@ def _selected(frame: pl.DataFrame, select: dict[str, str], path: Path) -> pl.Dat
 
 
 def _named(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """AIConfigurator's samples under our names, in seconds; any other table as it is."""
+    """AIConfigurator's tables under our names, in seconds; any other table as it is."""
+    frame = _in_seconds(frame, path)
+    ours = {*SAMPLED.values()}
+    for names in (SAMPLED, PARETO):
+        if set(names) <= set(frame.columns) and not ours & set(frame.columns):
+            return frame.rename(names)
+    return frame
+
+
+def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Readings whose name says another unit, or that AIConfigurator writes in milliseconds, as seconds beside it."""
     import polars as pl
 
-    ours = {*SAMPLED.values(), *SAMPLED_MS.values()}
-    if not set(SAMPLED) <= set(frame.columns) or ours & set(frame.columns):
-        return frame
-    times = [c for c in SAMPLED_MS if c in frame.columns and frame[c].null_count() < frame.height]
-    seconds = [pl.Series(SAMPLED_MS[c], numbers(frame, c, path, least=LEAST) / 1e3) for c in times]
-    return frame.rename(SAMPLED).with_columns(seconds)
+    found = {}
+    for reading in ("ttft", "tpot", "e2e"):
+        for unit, per_second in UNITS.items():
+            column = f"{reading}_{unit}"
+            there = column in frame.columns and frame[column].null_count() < frame.height
+            if unit != "s" and there and f"{reading}_s" not in frame.columns:
+                found[f"{reading}_s"] = numbers(frame, column, path, least=LEAST) / per_second
+        if reading in frame.columns and set(PARETO) <= set(frame.columns):
+            found[f"{reading}_s"] = numbers(frame, reading, path, least=LEAST) / 1e3
+    return frame.with_columns(pl.Series(name, values) for name, values in found.items())
 
 
 def _whose(frame: pl.DataFrame, path: Path) -> dict[str, Any]:
@@ -177,11 +194,25 @@ def _optional(frame: pl.DataFrame, column: str, path: Path, *, least: float) -> 
     return numbers(frame, column, path, least=least)
 
 
+def _doubt_seconds(readings: dict[str, Floats], path: Path) -> None:
+    """Raises where times are longer than any server's, and would be right in milliseconds."""
+    for column, most in LONGEST_S.items():
+        if column in readings and float(np.median(readings[column])) > most:
+            row = int(np.argmax(readings[column] > most))
+            value, ours = readings[column][row], column.removesuffix("_s")
+            raise DataError(
+                f"column {column!r} has {value:.10g} in row {row + 1}: no server takes so many seconds, at most "
+                f"{most:g}; are these milliseconds? Then name the column {ours}_ms",
+                str(path),
+            )
+
+
 def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
     require(frame.columns, ["prompt_tokens", "output_tokens"], path)
     readings = {c: found for c in READINGS if (found := _optional(frame, c, path, least=LEAST)) is not None}
     if not readings:
         raise DataError(f"has none of the columns {', '.join(READINGS)}", str(path))
+    _doubt_seconds(readings, path)
     columns = ("clients", "prompt_tokens", "output_tokens")
     clients, prompts, outputs = ([round(v) for v in numbers(frame, c, path, least=1, most=1e7)] for c in columns)
     if "tpot_s" in readings and min(outputs) < 2:

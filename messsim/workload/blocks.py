@@ -9,35 +9,46 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
-from difflib import get_close_matches
+from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from messsim import files
 from messsim.errors import DataError
 
+from .dialect import Dialect
+from .documents import Documents, is_wrapped, rows_of
+from .nested import column_of, pick
 from .parquet import check_layout
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["blocks", "opened", "require", "shown", "whole"]
+__all__ = ["blocks", "opened", "schema_of", "whole"]
 
-KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, these two also with .gz"
+KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, all but Parquet also with .gz or .zst"
+GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+BY_CONTENT = (".json", ".log", ".txt", ".tsv", "-")  # names that do not tell what is within
 BLOCK_BYTES = 16 << 20  # of text
 LONGEST_LINE = 64 << 20  # bytes
 MOST_UNPACKED = 1 << 30  # bytes that a packed file may hold where all of it must be in memory
 BLOCK_ROWS = 1 << 20  # of a Parquet file
 MOST_ROWS = 200_000_000  # in memory 16 bytes each
 FIRST_ROWS = 1000  # that types are guessed from
-MOST_NAMED = 12  # columns of a file that an error names
+PEEK = 1 << 20  # bytes from which the kind of a file is told
+MOST_NOISE = 50  # lines before the first row
+WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def blocks(path: Path, columns: list[str]) -> Iterator[tuple[int, pl.DataFrame]]:
+def blocks(path: Path, columns: list[str] | None, notes: list[str] | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
     """Some columns of a file, block by block in its order; each with how many rows came before it.
+
+    Columns may be dotted paths; None: all there are. What deserves a word is added to `notes`.
 
     Raises
     ------
@@ -45,16 +56,50 @@ def blocks(path: Path, columns: list[str]) -> Iterator[tuple[int, pl.DataFrame]]
         If the file is missing, unreadable, damaged, of another kind, without one of the columns, or empty; or if it
         has more rows than `MOST_ROWS`, or a line longer than `LONGEST_LINE`.
     """
-    rows, wanted = 0, list(dict.fromkeys(columns))
+    rows, wanted = 0, None if columns is None else list(dict.fromkeys(columns))
+    notes = [] if notes is None else notes
     with opened(path) as (kind, file):
-        reader = {"csv": _csv_blocks, "jsonl": _jsonl_blocks, "parquet": _parquet_blocks}[kind]
-        for frame in reader(file, wanted, path):
+        reader = {
+            "csv": _csv_blocks,
+            "jsonl": _jsonl_blocks,
+            "json": _json_blocks,
+            "parquet": _parquet_blocks,
+        }[kind]
+        for frame in reader(file, wanted, path, notes):
             yield rows, frame
             rows += frame.height
             if rows > MOST_ROWS:
                 raise DataError(f"has more than {MOST_ROWS:,} rows; expected a part of it", str(path))
     if rows == 0:
         raise DataError("has no rows", str(path))
+
+
+def schema_of(path: Path) -> dict[str, pl.DataType]:
+    """The columns of a file and their types, by its first rows.
+
+    Raises
+    ------
+    DataError
+        As `blocks`.
+    """
+    import polars as pl
+
+    with opened(path) as (kind, file):
+        if kind == "parquet":
+            check_layout(file)
+            return dict(pl.scan_parquet(file).collect_schema())
+        if kind == "json":
+            return dict(_json(_unpacked(file, path)).schema)
+        text = file.read(PEEK).removeprefix(BYTE_ORDER_MARK)
+        lines = text.rstrip(b"\r\n").split(b"\n")
+        if len(text) == PEEK and len(lines) > 1:
+            lines.pop()  # that may go on
+        if kind == "jsonl":
+            return dict(_jsonl(b"\n".join(lines[:FIRST_ROWS]), 0, []).schema)
+        dialect = Dialect.of(text)
+        header, rest = _header_of(dialect.without_comments(text))
+        some = b"\n".join(rest.split(b"\n")[:FIRST_ROWS]) if b'"' not in rest else b""
+        return dict(dialect.named(_csv(header + some if len(text) < PEEK else header, dialect)).schema)
 
 
 def whole(path: Path) -> pl.DataFrame:
@@ -71,12 +116,19 @@ def whole(path: Path) -> pl.DataFrame:
         if kind == "parquet":
             check_layout(file)
             return pl.read_parquet(file)
-        text = _unpacked(file, path) if isinstance(file, gzip.GzipFile) else file.read()
+        text = _unpacked(file, path)
+        if kind == "json":
+            return _json(text)
         text = text.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
-        return _csv(text) if kind == "csv" else _jsonl(text, 0)
+        if kind == "jsonl":
+            return _jsonl(text, 0, [])
+        dialect = Dialect.of(text)
+        return dialect.named(_csv(dialect.cleaned(text), dialect))
 
 
-def _unpacked(file: gzip.GzipFile, path: Path) -> bytes:
+def _unpacked(file: IO[bytes], path: Path) -> bytes:
+    if isinstance(file, BufferedReader):
+        return file.read()
     pieces, length = [], 0
     while piece := file.read(BLOCK_BYTES):
         pieces.append(piece)
@@ -97,9 +149,12 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     try:
         with files.open_file(path) as file:
             kind = _kind(path)
-            packed = kind != "parquet" and file.read(2) == b"\x1f\x8b"
+            start = file.read(4)
             file.seek(0)
-            yield kind, cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
+            if kind == "parquet" or (kind == "any" and start == b"PAR1"):
+                yield "parquet", file
+                return
+            yield _kind_within(kind, _decoded(file, start)), _decoded(file, start)
     except pl.exceptions.PanicException:  # its text is about the reader's insides
         raise DataError("cannot be read: it is damaged, or of a kind that Polars does not know", str(path)) from None
     except OSError as error:
@@ -109,40 +164,63 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         raise DataError(f"cannot be read: {reason}", str(path)) from None
 
 
+def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
+    """The file from its beginning, unpacked if it is packed."""
+    file.seek(0)
+    if start.startswith(GZIP):
+        return cast(IO[bytes], gzip.GzipFile(fileobj=file))
+    if start != ZSTANDARD:
+        return file
+    try:
+        import zstandard
+    except ImportError:
+        raise ValueError("it is packed with Zstandard; expected `pip install messsim[zstd]`, or it unpacked") from None
+    return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False))
+
+
 def _kind(path: Path) -> str:
+    """What the name says: "csv", "jsonl", "parquet", or "any" for one that may be either."""
     name = path.name.lower()
-    plain = name.removesuffix(".gz")
+    plain = name.removesuffix(".gz").removesuffix(".zst")
     if name.endswith(".parquet"):
         return "parquet"
     if plain.endswith(".csv"):
         return "csv"
     if plain.endswith((".jsonl", ".ndjson")):
         return "jsonl"
+    if plain.endswith(BY_CONTENT):
+        return "any"
     raise DataError(f"cannot tell its kind by its name; expected {KINDS}", str(path))
 
 
-def require(have: list[str], wanted: list[str], path: Path) -> None:
-    """Raises for columns that are not there, with the nearest name."""
-    problems = []
-    for column in dict.fromkeys(wanted):
-        if column not in have:
-            near = get_close_matches(column, have, n=1, cutoff=0.5)
-            more = ", ..." if len(have) > MOST_NAMED else ""
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(shown, have[:MOST_NAMED]))}{more}"
-            problems.append(f"column {column!r} is missing; {hint}")
-    if problems:
-        raise DataError(problems, str(path))
-
-
-def shown(name: str) -> str:
-    """A name as it is, or with what cannot be printed written out: an error has one line a problem."""
-    return name if name.isprintable() and name.strip() else repr(name)
+def _kind_within(kind: str, file: IO[bytes]) -> str:
+    """What the first bytes say: "json" is what must be read as a whole."""
+    if kind == "csv":
+        return kind
+    start = file.read(PEEK).removeprefix(BYTE_ORDER_MARK).lstrip()
+    first = start.split(b"\n", 1)[0]
+    if (
+        kind == "any"
+        and start[:1] not in (b"{", b"[")
+        and not any(line.lstrip().startswith(b"{") for line in start.splitlines()[1:MOST_NOISE])
+    ):
+        return "csv"
+    if start.startswith(b"[") and kind == "any":
+        return "json"
+    if not start.startswith(b"{") or (len(first) == len(start) == PEEK):
+        return "json" if start.startswith(b"[{") or WRAPPERS.search(first) else "jsonl"
+    try:
+        return "json" if is_wrapped(json.loads(first)) else "jsonl"
+    except (ValueError, RecursionError):
+        return "json" if first.strip() == b"{" or b"}{" in first or WRAPPERS.search(first) else "jsonl"
 
 
 # ---- Parquet --------------------------------------------------------------------------------------------
 
 
-def _parquet_blocks(file: IO[bytes], columns: list[str], path: Path) -> Iterator[pl.DataFrame]:
+def _parquet_blocks(
+    file: IO[bytes], columns: list[str] | None, path: Path, _notes: list[str]
+) -> Iterator[pl.DataFrame]:
     """Whole row groups, as many as make a block."""
     import polars as pl
 
@@ -150,44 +228,76 @@ def _parquet_blocks(file: IO[bytes], columns: list[str], path: Path) -> Iterator
     if sum(groups) > MOST_ROWS:
         raise DataError(f"has {sum(groups):,} rows; expected at most {MOST_ROWS:,}", str(path))
     lazy = pl.scan_parquet(file)
-    require(lazy.collect_schema().names(), columns, path)
+    schema = lazy.collect_schema()
+    lazy = lazy.select(pick(schema, list(schema) if columns is None else columns, path))
     start = end = 0
     for i, rows in enumerate(groups):
         end += rows
         if end > start and (end - start >= BLOCK_ROWS or i == len(groups) - 1):
-            yield lazy.select(columns).slice(start, end - start).collect()
+            yield lazy.slice(start, end - start).collect()
             start = end
 
 
 # ---- text -----------------------------------------------------------------------------------------------
 
 
-def _csv_blocks(file: IO[bytes], columns: list[str], path: Path) -> Iterator[pl.DataFrame]:
+def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, _notes: list[str]) -> Iterator[pl.DataFrame]:
     header = b""
+    dialect = Dialect()
     for piece in _pieces(file, quoted=True):
         if not header:
-            header, piece = _header_of(piece)
-            names = _csv(header).columns
-        frame = _csv(header + piece, [c for c in columns if c in names])
-        require(names, columns, path)
+            dialect = Dialect.of(piece)
+            header, piece = _header_of(dialect.without_comments(piece))
+            names = dialect.named(_csv(header, dialect))
+            wanted = names.columns if columns is None else columns
+        read = dialect.original(_csv(header, dialect).columns, wanted)
+        frame = dialect.named(_csv(header + dialect.cleaned(piece), dialect, read))
+        chosen = pick(dict(names.schema) | dict(frame.schema), wanted, path)
         if frame.height:
-            yield frame.select(columns)
+            yield frame.select(chosen)
     if not header:
-        _csv(header)  # raises: it is empty
+        _csv(header, dialect)  # raises: it is empty
 
 
-def _jsonl_blocks(file: IO[bytes], columns: list[str], path: Path) -> Iterator[pl.DataFrame]:
+def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
     """A key that a block has nowhere, but the first had, has no values in it."""
     import polars as pl
 
-    rows = 0
+    rows, noise = 0, [0]
     for piece in filter(bytes.strip, _pieces(file, quoted=False)):
-        frame = _jsonl(piece, rows)
+        frame = _jsonl(piece, rows, noise)
+        columns = frame.columns if columns is None else columns
         if rows == 0:
-            require(frame.columns, columns, path)
+            pick(frame.schema, columns, path)
         rows += frame.height
-        missing = [pl.lit(None).alias(c) for c in columns if c not in frame.columns]
-        yield frame.with_columns(missing).select(columns)
+        found = {c: column_of(frame.schema, c) for c in columns}
+        yield frame.select([pl.lit(None).alias(c) if e is None else e for c, e in found.items()])
+    _note_noise(sum(noise), notes)
+
+
+def _json_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
+    frame = _json(_unpacked(file, path), notes)
+    wanted = frame.columns if columns is None else columns
+    yield frame.select(pick(frame.schema, wanted, path))
+
+
+def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
+    if len(text) > files.MOST_JSON:
+        raise ValueError(f"it is longer than {files.MOST_JSON >> 20} MiB")
+    documents = Documents.read(text.removeprefix(BYTE_ORDER_MARK).decode())
+    rows = rows_of(documents.values)
+    if notes is not None:
+        _note_noise(documents.noise, notes)
+        if len(documents.values) > 1 and is_wrapped(documents.values[0]):
+            notes.append(f"it holds {len(documents.values):,} results one after the other, all of which are read")
+    if not rows:
+        raise ValueError("it has no rows")
+    return _jsonl(b"\n".join(json.dumps(row, allow_nan=False).encode() for row in rows), 0, [])
+
+
+def _note_noise(lines: int, notes: list[str]) -> None:
+    if lines:
+        notes.append(f"lines that are no JSON object are left out: {lines:,}")
 
 
 def _pieces(file: IO[bytes], *, quoted: bool) -> Iterator[bytes]:
@@ -232,31 +342,39 @@ def _header_of(text: bytes) -> tuple[bytes, bytes]:
     return (text[:end], text[end:]) if end else (text + b"\n", b"")
 
 
-def _csv(text: bytes, columns: list[str] | None = None) -> pl.DataFrame:
+def _csv(text: bytes, dialect: Dialect, columns: list[str] | None = None) -> pl.DataFrame:
     """Types are those of all rows; to look at the first rows alone takes a tenth of the time and mostly gives them."""
     import polars as pl
 
+    form = partial(pl.read_csv, text, columns=columns, separator=dialect.separator, decimal_comma=dialect.decimal_comma)
     try:
-        frame = pl.read_csv(text, columns=columns, infer_schema_length=FIRST_ROWS)
+        frame = form(infer_schema_length=FIRST_ROWS)
         first = frame.head(FIRST_ROWS).select(pl.all().is_null().all())
         if frame.height <= FIRST_ROWS or not any(first.row(0)):
             return frame
     except pl.exceptions.ComputeError:
         pass
-    return pl.read_csv(text, columns=columns, infer_schema_length=None)
+    return form(infer_schema_length=None)
 
 
-def _jsonl(text: bytes, rows: int) -> pl.DataFrame:
-    """The objects of some lines; `rows` are before them."""
+def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:
+    """The objects of some lines; `rows` are before them. Lines that begin as none are counted in `noise`."""
     import polars as pl
 
     try:
         return pl.read_ndjson(text, infer_schema_length=None)
     except pl.exceptions.PolarsError:
-        for i, line in enumerate(filter(bytes.strip, text.splitlines())):
-            if problem := _no_object(line):
-                raise ValueError(f"row {rows + i + 1} {problem}") from None
-        raise
+        lines = [line for line in text.splitlines() if line.strip()]
+    objects = [line for line in lines if line.lstrip().startswith(b"{")]
+    if 2 * len(objects) < len(lines) or len(objects) == len(lines):
+        objects, noise_here = lines, 0
+    else:
+        noise_here = len(lines) - len(objects)
+    for i, line in enumerate(objects):
+        if problem := _no_object(line):
+            raise ValueError(f"row {rows + i + 1} {problem}")
+    noise.append(noise_here)
+    return pl.read_ndjson(b"\n".join(objects), infer_schema_length=None)
 
 
 def _no_object(line: bytes) -> str | None:

@@ -14,6 +14,7 @@ from .laws import delay_sampler
 from .stages import Stage
 from .table import OutcomeTable, Rows
 from .tokens import TokenCounts
+from .trace import TraceRows
 
 __all__ = ["Drawing"]
 
@@ -29,11 +30,19 @@ class Drawing:
         "outcomes" or "difficulty": what the policy may know that is hidden.
     """
 
-    def __init__(self, scenario: Scenario, chance: Chance, table: OutcomeTable | None, tokens: TokenCounts) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        chance: Chance,
+        table: OutcomeTable | None,
+        tokens: TokenCounts,
+        trace: TraceRows | None = None,
+    ) -> None:
         self._scenario = scenario
         self._chance = chance
         self._table = table
         self._tokens = tokens
+        self._tenant_of_row = None if trace is None else trace.tenant
         shares = np.array([t.share for t in scenario.promises])
         self._tenant_edges = np.cumsum(shares / shares.sum())
         phases = scenario.phases
@@ -89,6 +98,8 @@ class Drawing:
         count = len(self._tenant_edges)
         if count == 1:
             return np.zeros(n, np.int32)
+        if self._tenant_of_row is not None:
+            return self._tenant_of_row[np.arange(first, first + n) % len(self._tenant_of_row)]
         u = self._chance.choice(self._chance.column("tenant"), first, n)
         return np.minimum(np.searchsorted(self._tenant_edges, u, side="right"), count - 1).astype(np.int32)
 

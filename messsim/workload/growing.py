@@ -28,6 +28,10 @@ class Growing:
         self._values[self._length : end] = values
         self._length = end
 
+    def copy(self) -> NDArray[Any]:
+        """Those that are there, apart."""
+        return self._values[: self._length].copy()
+
     def array(self) -> NDArray[Any]:
         """All of them. Nothing can be added after this."""
         self._values.resize(self._length, refcheck=False)

@@ -9,14 +9,16 @@ import numpy as np
 
 from messsim.errors import DataError
 from messsim.scenario.base import MOST_TOKENS
+from messsim.wording import shown
 
-from .blocks import require, shown, whole
+from .blocks import whole
 from .chunk import Floats, Ints
+from .nested import require, resolved
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["first_bad", "numbers", "read", "require", "shown", "texts", "token_counts"]
+__all__ = ["as_numbers", "first_bad", "numbers", "read", "require", "resolved", "shown", "texts", "token_counts"]
 
 
 def read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
@@ -29,8 +31,7 @@ def read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """
     frame = whole(path)
     if columns is not None:
-        require(frame.columns, columns, path)
-        frame = frame.select(list(dict.fromkeys(columns)))
+        frame = resolved(frame, columns, path).select(list(dict.fromkeys(columns)))
     if frame.height == 0:
         raise DataError("has no rows", str(path))
     return frame
@@ -56,7 +57,7 @@ def numbers(
     if series.null_count():
         raise first_bad(column, series.is_null(), "no value", expected, path, before)
     if series.dtype == pl.String:
-        number = series.str.strip_chars().cast(pl.Float64, strict=False)
+        number = as_numbers(series)
         if number.null_count():
             raise first_bad(column, number.is_null(), series, expected, path, before)
         series = number
@@ -82,6 +83,20 @@ def texts(frame: pl.DataFrame, column: str, path: Path) -> list[str]:
     if series.dtype.is_nested() or series.dtype == pl.Binary:
         raise DataError(f"column {column!r} is of type {series.dtype}; expected text or numbers", str(path))
     return [str(value) for value in series.cast(pl.String).fill_null("")]
+
+
+def as_numbers(text: pl.Series) -> pl.Series:
+    """Text as whole numbers if all of it is, else as numbers, with or without commas between thousands; null: none."""
+    import polars as pl
+
+    bare = text.str.strip_chars()
+    grouped = bare.str.contains(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$").fill_null(False)
+    if grouped.any():
+        bare = bare.str.replace_all(",", "").zip_with(grouped, bare)
+    whole_numbers = bare.cast(pl.Int64, strict=False)
+    if whole_numbers.null_count() == bare.null_count():
+        return whole_numbers
+    return bare.cast(pl.Float64, strict=False)
 
 
 def first_bad(

@@ -3,9 +3,9 @@
 from messsim.scenario import Scenario
 
 from .table import OutcomeTable, read_table
-from .trace import TraceRows, read_trace
+from .trace import Lengths, TraceRows, read_lengths, read_trace
 
-__all__ = ["table_of", "trace_of"]
+__all__ = ["lengths_of", "table_of", "trace_of"]
 
 
 def trace_of(scenario: Scenario) -> TraceRows | None:
@@ -14,7 +14,19 @@ def trace_of(scenario: Scenario) -> TraceRows | None:
     if law.kind != "trace":
         return None
     prompt, output = _asked(scenario, "trace")
-    return read_trace(law, scenario.path(law.file), prompt=prompt, output=output)
+    if scenario.tokens.file is not None:
+        prompt = output = False
+    tenants = [t.name for t in scenario.tenants]
+    return read_trace(law, scenario.path(law.file), prompt=prompt, output=output, tenants=tenants)
+
+
+def lengths_of(scenario: Scenario) -> Lengths | None:
+    """The file of lengths without times, if the scenario names one; likewise."""
+    said = scenario.tokens
+    if said.file is None:
+        return None
+    prompt, output = _asked(scenario, "trace")
+    return read_lengths(said, scenario.path(said.file), prompt=prompt, output=output)
 
 
 def table_of(scenario: Scenario) -> OutcomeTable | None:

@@ -14,7 +14,7 @@ from messsim.scenario import Scenario
 from messsim.scenario.quality import Table
 
 from .chunk import Floats, Ints
-from .readers import numbers, read, require, shown, texts, token_counts
+from .readers import numbers, read, require, resolved, shown, texts, token_counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -73,7 +73,7 @@ def read_table(scenario: Scenario, said: Table, *, prompt: bool, output: bool) -
     wanted += [said.prompt_tokens] * prompt
     wanted += [_of(said.output_tokens, c) for c in columns] * output
     wanted += [said.group] if said.group else []
-    require(frame.columns, wanted, path)
+    frame = resolved(frame, wanted, path)
     return OutcomeTable(
         satisfied={c: numbers(frame, _of(label, c), path, least=0, most=1) for c in columns},
         costs={c: numbers(frame, _of(cost, c), path, least=0) for c in columns} if cost else {},

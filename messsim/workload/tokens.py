@@ -11,7 +11,7 @@ from .laws import TokenSampler, token_sampler
 from .spans import Span, mean_of_rows
 from .stages import Stage
 from .table import OutcomeTable, Rows
-from .trace import TraceRows
+from .trace import Lengths, TraceRows
 
 __all__ = ["TokenCounts"]
 
@@ -19,9 +19,12 @@ __all__ = ["TokenCounts"]
 class TokenCounts:
     """Token counts of a stage's prompts (model None) or of a model's answers."""
 
-    def __init__(self, scenario: Scenario, trace: TraceRows | None, table: OutcomeTable | None, chance: Chance) -> None:
+    def __init__(
+        self, scenario: Scenario, trace: TraceRows | Lengths | None, table: OutcomeTable | None, chance: Chance
+    ) -> None:
         self._names = scenario.model_names
         self._trace = trace
+        self._by_chance = isinstance(trace, Lengths) and not trace.in_order
         self._table = table
         self._chance = chance
         self._in_order = scenario.satisfaction.kind == "table" and scenario.satisfaction.order == "file"
@@ -32,8 +35,15 @@ class TokenCounts:
         given = self._given(stage, model)
         if given is None:
             return self._sampler(stage, model).draw(first, n)
-        at = row if _law(stage, model).kind == "table" else np.arange(first, first + n) % len(given)
+        at = row if _law(stage, model).kind == "table" else self._rows(first, n, len(given))
         return np.asarray(given[at])
+
+    def _rows(self, first: int, n: int, count: int) -> Rows:
+        """Rows of the trace or the file of lengths, of `count`: the same for a prompt and its answers."""
+        if not self._by_chance:
+            return np.arange(first, first + n) % count
+        u = self._chance.uniform(self._chance.column("lengths"), first, n)
+        return np.minimum((u * count).astype(np.int64), count - 1)
 
     def can_wait(self, stage: Stage) -> bool:
         """Whether answers can be drawn after it is known which model's a user gets: `answers` does that."""
@@ -62,7 +72,7 @@ class TokenCounts:
 
     def _mean_of(self, span: Span, model: int | None, given: Ints | Floats) -> float:
         if _law(span.stage, model).kind == "trace":
-            return mean_of_rows(given, span, in_order=True)
+            return mean_of_rows(given, span, in_order=not self._by_chance)
         return mean_of_rows(given if span.stage.rows is None else given[span.stage.rows], span, self._in_order)
 
     def usual(self, stage: Stage, model: int | None) -> float:

@@ -10,19 +10,23 @@ import numpy as np
 
 from messsim.errors import DataError
 from messsim.scenario import arrivals as said
+from messsim.scenario.laws import Tokens
 
 from .blocks import blocks
 from .chunk import Floats, Ints
 from .growing import Growing
-from .readers import first_bad, numbers, token_counts
+from .readers import texts, token_counts
+from .times import TimeForm, Times, doubts
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["TraceRows", "read_trace"]
+__all__ = ["Lengths", "TraceRows", "read_lengths", "read_trace"]
 
-EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
-TIME = {"least": 0.0, "most": 1e12}  # seconds
+OTHERS = "others"  # the tenant that stands for all who are none
+TENANT = "tenant\0"  # no column of a file
+MOST_NAMED = 8  # tenants that an error names
+AT_ONCE_S = 1.0  # for the rate of a trace whose requests all come at one time, and that is not repeated
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class TraceRows:
     """The trace's rows in order of time, from 0 s on.
 
     `period_s` is what a repetition adds: the span and one mean gap. Token columns are None unless asked.
-    `file` names it, `file_rows` are all its rows, and `first_row` is the first of them in order of time that is here;
+    `tenant` is who asks, by place in the scenario's tenants, where the trace says so. `file` names it, `file_rows` are
+    all its rows, and `first_row` is the first of them in order of time that is here;
     `file_rate_rps` is the mean rate of all of them, stretched as these are.
     """
 
@@ -43,6 +48,7 @@ class TraceRows:
     file_rows: int = 0
     first_row: int = 0
     file_rate_rps: float | None = None
+    tenant: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.time_s)
@@ -64,25 +70,87 @@ class TraceRows:
         return (requests - 1) / span_s if span_s > 0 else len(self) / self.period_s
 
 
-def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> TraceRows:
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths of prompts and answers, row by row; None unless asked.
+
+    `in_order`: requests take the rows one after the other; else any by chance, a prompt with its answer.
+    """
+
+    prompt_tokens: Ints | None
+    output_tokens: Ints | None
+    in_order: bool
+
+
+def read_lengths(law: Tokens, path: Path, *, prompt: bool, output: bool) -> Lengths:
+    """Reads a file of lengths without times."""
+    names = law.columns
+    tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
+    for before, frame in blocks(path, list(tokens)):
+        for column, counts in tokens.items():
+            counts.add(token_counts(frame, column, path, before))
+    found = {column: counts.array() for column, counts in tokens.items()}
+    return Lengths(
+        found[names.prompt_tokens] if prompt else None,
+        found[names.output_tokens] if output else None,
+        law.order == "file",
+    )
+
+
+class _Tenants:
+    """A column of who asks, as places in the scenario's list of tenants."""
+
+    def __init__(self, column: str | None, tenants: list[str], path: Path) -> None:
+        self.columns = [] if column is None else [column]
+        self._places = {name: i for i, name in enumerate(tenants)}
+        self._path = path
+        self.found = Growing(np.int32)
+
+    def add(self, frame: pl.DataFrame, before: int) -> None:
+        """The next rows; whoever is no tenant is OTHERS, where there is such a tenant."""
+        for column in self.columns:
+            names = texts(frame, column, self._path)
+            places = [self._places.get(name, self._places.get(OTHERS, -1)) for name in names]
+            if min(places, default=0) < 0:
+                row = places.index(-1)
+                known = ", ".join(list(self._places)[:MOST_NAMED])
+                raise DataError(
+                    f"column {column!r} has {names[row]!r} in row {before + row + 1}, which is no tenant; expected one "
+                    f"of {known}, or a tenant named {OTHERS!r} for all that are none",
+                    str(self._path),
+                )
+            self.found.add(np.array(places, np.int32))
+
+
+def read_trace(
+    law: said.Trace, path: Path, *, prompt: bool, output: bool, tenants: list[str] | None = None
+) -> TraceRows:
     """Reads, sorts (stably, with a note), cuts to the window, starts at 0 and stretches to the rate.
 
     Memory is that of the arrays: 8 bytes a time and 4 a token count, whatever else the file holds.
     """
     names = law.columns
-    times = _Times(names.time, path)
+    form = TimeForm(names.time_format, names.time_zone, "arrivals.columns.time_format")
+    times = Times(names.time, path, form, least=0.0)
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
-    for before, frame in blocks(path, [names.time, *tokens]):
+    who = _Tenants(names.tenant, tenants or [], path)
+    read: list[str] = []
+    for before, frame in blocks(path, [names.time, *tokens, *who.columns], read):
         times.add(frame, before)
+        who.add(frame, before)
         for column, counts in tokens.items():
             counts.add(token_counts(frame, column, path, before))
-    time_s, notes = times.seconds(), []
-    found = {column: counts.array() for column, counts in tokens.items()}
+    time_s = times.seconds()
+    notes = [f"{path.name}: {note}" for note in (*read, *times.notes)]
+    found: dict[str, Ints] = {column: counts.array() for column, counts in tokens.items()}
+    if who.columns:
+        found[TENANT] = who.found.array()
     if (time_s[1:] < time_s[:-1]).any():
         notes.append(f"{path.name}: arrivals are not in order of time; they are sorted")
         order = np.argsort(time_s, kind="stable")
         time_s, found = time_s[order], {column: counts[order] for column, counts in found.items()}
     time_s -= time_s[0]
+    notes += [f"{path.name}: {note}" for note in doubts(time_s, form, dates=times.are_dates)]
     rows, first_row, file_period_s = len(time_s), 0, _period_s(time_s)
     if law.window_s is not None:
         inside = slice(*np.searchsorted(time_s, law.window_s, side="left"))
@@ -91,7 +159,7 @@ def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> Tr
         if len(time_s) == 0:
             raise DataError(f"has no rows in window_s = {law.window_s} s", str(path))
     as_recorded_s = _period_s(time_s)
-    time_s, period_s = _stretched(time_s, law.rate_rps, path)
+    time_s, period_s = _stretched(time_s, law.rate_rps, path, repeat=law.repeat)
     stretched = period_s / as_recorded_s if as_recorded_s else 1.0
     return TraceRows(
         time_s,
@@ -103,60 +171,8 @@ def read_trace(law: said.Trace, path: Path, *, prompt: bool, output: bool) -> Tr
         rows,
         first_row,
         rows / (file_period_s * stretched) if file_period_s else None,
+        found.get(TENANT),
     )
-
-
-class _Times:
-    """A column of times, block by block: numbers are seconds, dates are kept as whole microseconds."""
-
-    def __init__(self, column: str, path: Path) -> None:
-        self._column, self._path = column, path
-        self._found: Growing | None = None
-        self._dates = False
-
-    def add(self, frame: pl.DataFrame, before: int) -> None:
-        """The next rows of the file; so many came before."""
-        import polars as pl
-
-        series, path = frame[self._column], self._path
-        if series.null_count():
-            raise first_bad(series.name, series.is_null(), "no value", EXPECTED, path, before)
-        if series.dtype == pl.String:
-            series = _dates(series, path, before)
-        dates = isinstance(series.dtype, pl.Datetime)
-        values = series.dt.epoch("us").to_numpy() if dates else numbers(frame, series.name, path, before=before, **TIME)
-        if self._found is None:
-            self._found, self._dates = Growing(np.int64 if dates else np.float64), dates
-        if dates != self._dates:
-            kinds = "a date and time", "a number"
-            expected = f"{kinds[dates]} as in the rows before"
-            raise first_bad(series.name, frame[series.name].is_not_null(), frame[series.name], expected, path, before)
-        self._found.add(values)
-
-    def seconds(self) -> Floats:
-        """Seconds: as they are, or since the first date."""
-        assert self._found is not None
-        values = self._found.array()
-        if not self._dates:
-            return values
-        values -= values.min()
-        return values * 1e-6
-
-
-def _dates(series: pl.Series, path: Path, before: int) -> pl.Series:
-    """ISO 8601 only: a day and a month in any other order may be mistaken for each other."""
-    import polars as pl
-
-    iso = series.str.contains(r"^\s*\d{4}-\d{2}-\d{2}")
-    if not iso.all():
-        raise first_bad(series.name, ~iso, series, EXPECTED, path, before)
-    try:
-        dates = series.str.to_datetime(strict=False)
-    except pl.exceptions.PolarsError:
-        dates = pl.Series([None] * len(series))  # not even the first is a date
-    if dates.null_count():
-        raise first_bad(series.name, dates.is_null(), series, EXPECTED, path, before)
-    return dates
 
 
 def _period_s(time_s: Floats) -> float:
@@ -165,11 +181,14 @@ def _period_s(time_s: Floats) -> float:
     return span_s + span_s / (len(time_s) - 1) if span_s > 0 else 0.0
 
 
-def _stretched(time_s: Floats, rate_rps: float | None, path: Path) -> tuple[Floats, float]:
+def _stretched(time_s: Floats, rate_rps: float | None, path: Path, *, repeat: bool) -> tuple[Floats, float]:
     period_s = _period_s(time_s)
     if period_s <= 0 and rate_rps is None:
+        if not repeat:
+            return time_s, AT_ONCE_S
         raise DataError(
-            f"all {len(time_s)} arrivals are at one time, so there is no rate; expected arrivals.rate_rps",
+            f"all {len(time_s)} arrivals are at one time, so there is no rate; expected arrivals.rate_rps, or "
+            "arrivals.repeat = false",
             str(path),
         )
     if period_s <= 0 and rate_rps is not None:

@@ -13,7 +13,7 @@ from .chance import Chance
 from .chunk import Chunk, Floats, Ints, joined
 from .drawing import Drawing
 from .expectations import Rates
-from .sources import table_of, trace_of
+from .sources import lengths_of, table_of, trace_of
 from .spans import Span, mean_over, spans_of
 from .stages import Stage, stages_of
 from .tokens import TokenCounts
@@ -53,8 +53,9 @@ class Workload:
         self.features = self._dimensions()
         self.stages = stages_of(scenario, self.table, self.chance)
         self.length = self._length()
-        self._tokens = TokenCounts(scenario, self.trace, self.table, self.chance)
-        self._drawing = Drawing(scenario, self.chance, self.table, self._tokens)
+        self._lengths = lengths_of(scenario)
+        self._tokens = TokenCounts(scenario, self._lengths or self.trace, self.table, self.chance)
+        self._drawing = Drawing(scenario, self.chance, self.table, self._tokens, self.trace)
 
     def _dimensions(self) -> int:
         said = self.scenario.features
@@ -203,7 +204,8 @@ class Workload:
         """Whether what a request is follows from its place in a file."""
         satisfaction = self.scenario.satisfaction
         ordered = satisfaction.kind == "table" and satisfaction.order == "file"
-        return ordered or (self.trace is not None and self.trace.has_tokens)
+        lengths = self._lengths is not None and self._lengths.in_order
+        return ordered or lengths or (self.trace is not None and self.trace.has_tokens)
 
     # ---- drawing --------------------------------------------------------------------------------------------
 

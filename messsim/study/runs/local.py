@@ -30,7 +30,7 @@ GivenWorkers = int | AbstractContextManager[Workers] | None
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-START_S = 1.1  # CPU time that a process takes before it can make its first run
+START_S = 2.2  # CPU time that a process takes before its first run, twice over: a busy machine takes longer
 LOCKED = 0.3  # share of a run's time that holds Python's global lock, where the engine frees it
 GRACE_S = 2.0  # for a run to end where its study is stopped
 MOST_THREADS = 4  # more gain next to nothing beside that share

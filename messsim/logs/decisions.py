@@ -9,10 +9,13 @@ Columns of a CSV, Parquet or JSONL file, a row a request in the order of routing
 ``cost__MODEL``       expected cost of the request on every model; or
 ``cost``              what the answer has cost: its mean by model then stands for the expectation
 ``propensity``        with which probability the logging router chose that model, where it chose at random
+
+Those without a name in them may be called otherwise: `DecisionColumns` says how.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,17 +24,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messsim.errors import DataError
-from messsim.workload.readers import numbers, read, require, texts
+from messsim.workload.choosing import Chooser
+from messsim.workload.nested import name_missing, names_in
+from messsim.workload.readers import first_bad, numbers, read, require, resolved, texts
+
+from .outcomes import OutcomeOptions, satisfaction
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DecisionLog", "read_log"]
+__all__ = ["DecisionColumns", "DecisionLog", "read_log"]
 
 Floats = NDArray[np.float64]
 
 FEATURE, SATISFIED, COST = "feature__", "satisfied__", "cost__"
 EVEN = 1e-6  # how near 1 / models a propensity must be
+
+
+@dataclass(frozen=True)
+class DecisionColumns:
+    """What a log calls its columns; dotted paths too.
+
+    Attributes
+    ----------
+    values
+        Satisfaction by what the column of ratings holds, where that is no number from 0 to 1.
+    grades
+        Lowest and highest grade, which become 0 and 1.
+    """
+
+    model: str = "model"
+    satisfied: str = "satisfied"
+    cost: str = "cost"
+    propensity: str = "propensity"
+    values: Mapping[str, float] | None = None
+    grades: tuple[float, float] | None = None
+
+    def options(self) -> dict[str, str]:
+        """Those that are not called as we do: ours, and theirs."""
+        ours = ("model", "satisfied", "cost", "propensity")
+        return {name: theirs for name in ours if (theirs := getattr(self, name)) != name}
 
 
 @dataclass(frozen=True)
@@ -51,8 +83,11 @@ class DecisionLog:
     outcomes : float64 [models, n] or None
         Of every model's answer.
     propensity : float64 [n] or None
+        Above 0.
     unanswered
         Rows that name no model, and are left out: calls that failed.
+    notes
+        What else deserves a word.
     """
 
     models: list[str]
@@ -63,6 +98,7 @@ class DecisionLog:
     outcomes: Floats | None
     propensity: Floats | None
     unanswered: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.costs.shape[1])
@@ -74,7 +110,7 @@ class DecisionLog:
         return self.propensity is not None and bool((np.abs(self.propensity - even) < EVEN).all())
 
 
-def read_log(path: Path) -> DecisionLog:
+def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Chooser | None = None) -> DecisionLog:
     """Reads and checks a log.
 
     Raises
@@ -82,10 +118,17 @@ def read_log(path: Path) -> DecisionLog:
     DataError
         Naming file, column, row and what was expected.
     """
-    frame = read(path)
+    columns, chooser = columns or DecisionColumns(), chooser or Chooser()
+    frame = _named(read(path), columns, chooser, path)
+    frame = frame.filter(chooser.keep(frame))
+    chooser.check(path)
     judged = [c.removeprefix(SATISFIED) for c in frame.columns if c.startswith(SATISFIED)]
     if not judged:
-        require(frame.columns, ["model", "satisfied"], path)
+        _require(frame, path)
+    if "satisfied" in frame.columns and (columns.values or columns.grades):
+        options = OutcomeOptions(values=columns.values, grades=columns.grades)
+        rated = satisfaction(frame["satisfied"], columns.satisfied, path, options)
+        frame = frame.with_columns(rated.alias("satisfied"))
     unanswered = 0
     if "model" in frame.columns and not judged:
         frame, unanswered = _answered(frame, path)
@@ -104,9 +147,36 @@ def read_log(path: Path) -> DecisionLog:
         chosen=None if answered is None else _chosen(answered, models, path),
         satisfied=_ratings(frame, path) if rates else None,
         outcomes=np.stack([numbers(frame, SATISFIED + m, path, least=0, most=1) for m in models]) if judged else None,
-        propensity=numbers(frame, "propensity", path, least=0, most=1) if "propensity" in frame.columns else None,
+        propensity=_propensity(frame, path) if "propensity" in frame.columns else None,
         unanswered=unanswered,
+        notes=tuple(chooser.notes()),
     )
+
+
+def _named(frame: pl.DataFrame, columns: DecisionColumns, chooser: Chooser, path: Path) -> pl.DataFrame:
+    """The columns under our names, and what rows are chosen by."""
+    theirs = columns.options()
+    frame = resolved(frame, [*theirs.values(), *chooser.columns], path)
+    return frame.with_columns(frame[name].alias(ours) for ours, name in theirs.items())
+
+
+def _require(frame: pl.DataFrame, path: Path) -> None:
+    """Raises where nobody is named who answered, or no rating; with the options that name columns."""
+    missing = [c for c in ("model", "satisfied") if c not in frame.columns]
+    if missing:
+        lines = name_missing(frame.columns, list(names_in(frame.schema)), missing)
+        raise DataError([f"{line}; --{c} COLUMN names it" for c, line in zip(missing, lines, strict=True)], str(path))
+
+
+def _propensity(frame: pl.DataFrame, path: Path) -> Floats:
+    import polars as pl
+
+    values = numbers(frame, "propensity", path, least=0, most=1)
+    if (values == 0).any():
+        raise first_bad(
+            "propensity", pl.Series(values == 0), "0", "a probability above 0 of what was chosen after all", path
+        )
+    return values
 
 
 def _answered(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, int]:

@@ -13,7 +13,7 @@ from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.routing.oracle_dual import Frontier
 from messsim.routing.tradeoff import automatic_v
 
-from .decision_log import DecisionLog
+from .decisions import DecisionLog
 
 __all__ = ["replay"]
 
@@ -26,7 +26,7 @@ ONE_OUTCOME = (
 )
 NOT_RANDOM = (
     "requests on which both agree are not a sample of all requests: the logging router chose them. A column "
-    "propensity of 1/models in every row, from a router that chose at random, would make them one (Li et al., "
+    "propensity, from a router that chose at random with known probabilities, would make them one (Li et al., "
     "WSDM 2011)"
 )
 NO_COPIES = "asks every model, and the log has one answer; exploring steps ask one random model instead"
@@ -40,6 +40,10 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
       the log agrees count and teach. Then `mess_plus` is what MESS+ would have met on so many requests drawn from the
       same traffic (Li, Chu, Langford and Wang, "Unbiased Offline Evaluation of Contextual-bandit-based News Article
       Recommendation Algorithms", WSDM 2011).
+    - One outcome, with known probabilities: a row counts with probability min(propensity) / propensity (rejection
+      sampling), after which every model is chosen equally often, and the same holds. `shadow` has the estimate by
+      inverse propensities too, of all rows (Hajek's, weights normalised), with its effective sample size
+      (sum w)^2 / sum w^2 (Kish, "Survey Sampling", 1965).
     - One outcome: MESS+ learns from the log's answers and says what it would have done at each; what that would have
       led to is refused.
 
@@ -55,9 +59,9 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
     Returns
     -------
     dict
-        `kind` (``"all outcomes"``, ``"random"`` or ``"one outcome"``), `logged` (the router that wrote it),
-        `mess_plus`, `shadow` (what MESS+ would have decided), `refused` (what is asked in vain, and why),
-        `unanswered` (rows without a model, left out), `notes`.
+        `kind` (``"all outcomes"``, ``"random"``, ``"propensities"``, ``"one outcome"``), `logged` (the router that
+        wrote it), `mess_plus`, `shadow` (what MESS+ would have decided), `refused` (what is asked in vain,
+        and why), `unanswered` (rows without a model, left out), `notes`.
     """
     if options.get("V", "auto") == "auto":
         options |= {"V": automatic_v(log.costs.mean(axis=1).tolist())}
@@ -73,6 +77,11 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
         router = MessPlus(log.models, len(log.features), alpha, seed=seed, **alone)
         return found | {"kind": "random", "shadow": None, "refused": refused} | _matched(log, router, alpha)
     router = MessPlus(log.models, len(log.features), alpha, seed=seed, **(alone | {"c": 0.0}))
+    if log.propensity is not None:
+        accepted = np.random.default_rng(seed).random(len(log)) * log.propensity < log.propensity.min()
+        fair = MessPlus(log.models, len(log.features), alpha, seed=seed, **alone)
+        found |= {"kind": "propensities", "refused": refused}
+        return found | _matched(log, fair, alpha, accepted) | _shadow(log, router)
     refused += [
         {"what": "satisfaction, shortfall and time to compliance under MESS+", "why": ONE_OUTCOME},
         {"what": "satisfaction where both agree, as an estimate", "why": NOT_RANDOM},
@@ -81,7 +90,7 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
 
 
 def _notes(log: DecisionLog) -> list[str]:
-    notes = []
+    notes = list(log.notes)
     if log.unanswered:
         notes.append(f"{log.unanswered:,} rows name no model, as of calls that failed: they are left out")
     if len(log.models) == 1:
@@ -163,11 +172,16 @@ def _exactly(log: DecisionLog, outcomes: Floats, router: MessPlus, alpha: float)
     }
 
 
-def _matched(log: DecisionLog, router: MessPlus, alpha: float) -> dict[str, Any]:
+def _matched(
+    log: DecisionLog, router: MessPlus, alpha: float, accepted: NDArray[np.bool_] | None = None
+) -> dict[str, Any]:
+    """Of the rows that are accepted, those on which MESS+ agrees count and teach."""
     assert log.chosen is not None
     assert log.satisfied is not None
     tally, explored = _Tally(len(log.models), alpha), 0
     for t, m in enumerate(log.chosen.tolist()):
+        if accepted is not None and not accepted[t]:
+            continue
         x, costs = log.features[:, t], log.costs[:, t].tolist()
         if router.preview(x, costs).answer_from != log.models[m]:
             continue
@@ -188,12 +202,14 @@ def _shadow(log: DecisionLog, router: MessPlus) -> dict[str, Any]:
     shares = np.zeros(len(log.models))
     place = {m: i for i, m in enumerate(log.models)}
     scores, labels = [], []
+    agrees = np.zeros(len(log), bool)
     for t, m in enumerate(log.chosen.tolist()):
         route, satisfied = router.route(log.features[:, t], log.costs[:, t].tolist()), float(log.satisfied[t])
         router.forget(route.request)
         seen = place[route.answer_from]
         shares[seen] += 1
         agreed += seen == m
+        agrees[t] = seen == m
         cost += float(log.costs[seen, t])
         if not math.isnan(satisfied):
             scores.append(route.scores[log.models[m]])
@@ -209,8 +225,23 @@ def _shadow(log: DecisionLog, router: MessPlus) -> dict[str, Any]:
             "certificate_of_logged": _known(router.certificate),
             "log_loss": histogram.log_loss,
             "auc": histogram.auc,
+            "ips": _by_inverse_propensity(log, agrees),
         }
     }
+
+
+def _by_inverse_propensity(log: DecisionLog, agrees: NDArray[np.bool_]) -> dict[str, float] | None:
+    """Satisfaction of the decisions in shadow, by rated rows on which both agree, each weighted by 1 / propensity."""
+    if log.propensity is None or log.satisfied is None:
+        return None
+    rated = agrees & ~np.isnan(log.satisfied)
+    if not rated.any():
+        return None
+    weights, satisfied = 1.0 / log.propensity[rated], log.satisfied[rated]
+    mean = float((weights * satisfied).sum() / weights.sum())
+    error = float(np.sqrt((weights**2 * (satisfied - mean) ** 2).sum()) / weights.sum())
+    effective = float(weights.sum() ** 2 / (weights**2).sum())
+    return {"satisfaction": mean, "standard_error": error, "effective_sample_size": effective}
 
 
 def _known(x: float) -> float | None:

@@ -1,0 +1,408 @@
+"""Tables of outcomes from what evaluations wrote down: files of one model each, long tables, wide ones.
+
+Whatever the kind, it becomes rows of a prompt, a model and a score, with the cost and tokens of the answer where they
+are known; these are then one row a prompt with columns by model, which ``satisfaction.kind = "table"`` reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from messsim import files
+from messsim.errors import DataError, OutputError
+from messsim.results import check_free, whole_or_absent
+from messsim.workload.blocks import whole
+from messsim.workload.nested import column_of, name_missing, names_in
+from messsim.workload.readers import as_numbers, first_bad
+
+from .presets import first_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["OutcomeOptions", "Outcomes", "parse_map", "read_outcomes", "satisfaction", "write_outcomes"]
+
+PROMPT = ("doc_id", "prompt_id", "question_id", "sample_id", "instance_id", "query_id", "global index", "global_index",
+          "key", "id", "prompt", "query", "question")  # fmt: skip
+MODEL = ("model", "model_name", "model_id", "llm")
+SCORE = (
+    "score",
+    "label",
+    "performance",
+    "accuracy",
+    "correct",
+    "is_correct",
+    "resolved",
+    "rating",
+    "acc",
+    "exact_match",
+)
+COST = ("cost", "total_cost", "spend", "cost_usd")
+PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "num_input_tokens", "token_usage.input_tokens", "usage.prompt_tokens")
+OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "num_output_tokens", "token_usage.output_tokens",
+                 "usage.completion_tokens", "response_tokens")  # fmt: skip
+COSTS_OF = ("{model}|total_cost", "cost__{model}", "{model}.cost", "{model}_cost")
+WORDS = {"true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0, "passed": 1.0, "failed": 0.0, "correct": 1.0,
+         "incorrect": 0.0, "yes": 1.0, "no": 0.0, "up": 1.0, "down": 0.0, "👍": 1.0, "👎": 0.0}  # fmt: skip
+GRADES = re.compile(r"(\d+)\.\.(\d+)")
+NOT_IN_A_NAME = re.compile(
+    r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$"
+)
+
+
+@dataclass(frozen=True)
+class OutcomeOptions:
+    """What the user says of files of outcomes.
+
+    Attributes
+    ----------
+    prompt, model, score
+        Columns of what was asked, of whom, and how well it was answered; None: by the usual names.
+    values
+        Satisfaction by what the score column holds.
+    grades
+        Lowest and highest grade, which become 0 and 1.
+    filter
+        The filter of lm-evaluation-harness that counts.
+    """
+
+    prompt: str | None = None
+    model: str | None = None
+    score: str | None = None
+    values: Mapping[str, float] | None = None
+    grades: tuple[float, float] | None = None
+    filter: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """One row a prompt."""
+
+    frame: pl.DataFrame
+    models: tuple[str, ...]
+    has_costs: bool
+    has_tokens: bool
+    notes: tuple[str, ...] = ()
+
+
+def parse_map(texts: Sequence[str]) -> tuple[dict[str, float] | None, tuple[float, float] | None]:
+    """``pass=1,fail=0`` as values, and ``1..5`` as grades.
+
+    Raises
+    ------
+    DataError
+        For what is neither, or a satisfaction outside of [0, 1].
+    """
+    values: dict[str, float] = {}
+    grades = None
+    for text in texts:
+        if match := GRADES.fullmatch(text.strip()):
+            low, high = float(match[1]), float(match[2])
+            if low >= high:
+                raise DataError(f"--map {text}: expected LOWEST..HIGHEST")
+            grades = low, high
+            continue
+        for part in text.split(","):
+            name, equals, value = part.rpartition("=")
+            try:
+                satisfaction = float(value)
+            except ValueError:
+                satisfaction = -1.0
+            if not equals or not 0 <= satisfaction <= 1:
+                raise DataError(f"--map {text!r}: expected VALUE=SATISFACTION, from 0 to 1, or grades such as 1..5")
+            values[name.strip().lower()] = satisfaction
+    return values or None, grades
+
+
+def read_outcomes(paths: Sequence[Path | tuple[str, Path]], options: OutcomeOptions) -> Outcomes:
+    """Reads files of outcomes, and joins them by prompt.
+
+    Parameters
+    ----------
+    paths
+        Files; with the model's name where a file is of one.
+
+    Raises
+    ------
+    DataError
+        That names file, column, row and value, and the option that would help.
+    """
+    import polars as pl
+
+    parts, notes = [], []
+    for path in paths:
+        name, file = path if isinstance(path, tuple) else (None, path)
+        long, said = _long(file, name, options)
+        parts.append(long)
+        notes += said
+    long = pl.concat(parts, how="diagonal_relaxed")
+    twice = long.filter(pl.struct("prompt", "model").is_duplicated())
+    if twice.height:
+        prompt, model = twice["prompt"][0], twice["model"][0]
+        hint = (
+            "name the models, MODEL=FILE"
+            if len(paths) > 1 and long["model"].n_unique() < len(paths)
+            else "--prompt COLUMN"
+        )
+        raise DataError(f"prompt {prompt!r} has {twice.height:,} answers of {model!r}; expected one each: {hint}")
+    return _joined(long, options, notes)
+
+
+def _joined(long: pl.DataFrame, options: OutcomeOptions, notes: list[str]) -> Outcomes:
+    import polars as pl
+
+    models = long["model"].unique(maintain_order=True).to_list()
+    order = long.select("prompt").unique(maintain_order=True)
+    frame = order
+    for model in models:
+        own = long.filter(pl.col("model") == model)
+        columns = [pl.col("prompt"), pl.col("score").alias(model)]
+        for kind, prefix in (("cost", "cost__"), ("output_tokens", "output_tokens__")):
+            if kind in own.columns and own[kind].null_count() == 0:
+                columns.append(pl.col(kind).alias(f"{prefix}{model}"))
+        frame = frame.join(own.select(columns), on="prompt", how="left", maintain_order="left")
+    for column in ("prompt_tokens", "text"):
+        if column in long.columns:
+            first = long.drop_nulls(column).unique("prompt", keep="first").select("prompt", column)
+            frame = frame.join(first, on="prompt", how="left", maintain_order="left")
+    whole_rows = frame.drop_nulls(models)
+    if whole_rows.height < frame.height:
+        missing = frame.height - whole_rows.height
+        notes.append(f"prompts without an answer of every model are left out: {missing:,} of {frame.height:,}")
+    if whole_rows.height == 0:
+        raise DataError(
+            f"no prompt was answered by all of {', '.join(models)}; --prompt names the column that joins them"
+        )
+    if "prompt_tokens" in whole_rows.columns and whole_rows["prompt_tokens"].null_count():
+        whole_rows = whole_rows.drop("prompt_tokens")
+    costs = all(f"cost__{m}" in whole_rows.columns for m in models)
+    tokens = "prompt_tokens" in whole_rows.columns and all(f"output_tokens__{m}" in whole_rows.columns for m in models)
+    mean = {m: whole_rows[f"cost__{m}" if costs else m].mean() for m in models}
+    ranked = tuple(sorted(models, key=lambda m: float(mean[m])))  # type: ignore[arg-type]
+    return Outcomes(whole_rows, ranked, costs, tokens, tuple(dict.fromkeys(notes)))
+
+
+# ---- kinds of files -------------------------------------------------------------------------------------
+
+
+def _long(path: Path, name: str | None, options: OutcomeOptions) -> tuple[pl.DataFrame, list[str]]:
+    """Rows of prompt, model, score and what else is known."""
+    report = _swe_bench(path)
+    if report is not None:
+        return _of_one(report, "resolved", path, name, options), []
+    frame = whole(path)
+    if frame.height == 0:
+        raise DataError("has no rows", str(path))
+    notes: list[str] = []
+    columns = set(frame.columns)
+    if {"stats", "instance_id"} <= columns:
+        return _of_one(*_helm(frame, path, options), path, name, options), notes
+    if {"sample_id", "type", "data"} <= columns:
+        return _of_one(*_openai_evals(frame, path), path, name, options), notes
+    if {"doc_id", "filter"} <= columns:
+        return _of_one(*_harness(frame, path, options, notes), path, name, options), notes
+    model = options.model or (None if name else first_of(frame.schema, MODEL))
+    score = options.score or first_of(frame.schema, SCORE)
+    if model is not None and score is not None:
+        return _rows(frame, path, model, score, options), notes
+    models = _wide_models(frame)
+    if models and name is None:
+        return _wide(frame, path, models, options), notes
+    return _of_one(frame, score, path, name, options), notes
+
+
+def _of_one(
+    frame: pl.DataFrame, score: str | None, path: Path, name: str | None, options: OutcomeOptions
+) -> pl.DataFrame:
+    import polars as pl
+
+    own = name or _name_of(path, frame)
+    if score is None:
+        raise DataError(f"has no column of scores ({', '.join(SCORE[:5])}, ...); say --score COLUMN", str(path))
+    return _rows(frame.with_columns(pl.lit(own).alias("\0model")), path, "\0model", score, options)
+
+
+def _name_of(path: Path, frame: pl.DataFrame) -> str:
+    column = first_of(frame.schema, MODEL)
+    if column is not None and frame[column].n_unique() == 1:
+        return str(frame[column][0])
+    stem = path.name.split(".json")[0].removesuffix(".csv").removesuffix(".parquet")
+    bare = NOT_IN_A_NAME.sub("", NOT_IN_A_NAME.sub("", stem))
+    return path.resolve().parent.name if stem in ("per_instance_stats", "samples", "report") else bare or stem
+
+
+def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: OutcomeOptions) -> pl.DataFrame:
+    import polars as pl
+
+    prompt = options.prompt or first_of(frame.schema, PROMPT)
+    if prompt is None:
+        raise DataError(f"has no column of prompts ({', '.join(PROMPT[:5])}, ...); say --prompt COLUMN", str(path))
+    wanted: dict[str, str] = {"prompt": prompt, "model": model, "score": score}
+    for key, names in (("cost", COST), ("prompt_tokens", PROMPT_TOKENS), ("output_tokens", OUTPUT_TOKENS)):
+        if (found := first_of(frame.schema, names)) is not None:
+            wanted[key] = found
+    if (text := first_of(frame.schema, ("prompt", "query", "question", "doc.question"))) and text != prompt:
+        wanted["text"] = text
+    expressions = {key: column_of(frame.schema, name) for key, name in wanted.items()}
+    if missing := [wanted[key] for key, e in expressions.items() if e is None]:
+        raise DataError(name_missing(frame.columns, list(names_in(frame.schema)), missing), str(path))
+    long = frame.select(e.alias(key) for key, e in expressions.items() if e is not None)
+    scores = satisfaction(long["score"], score, path, options)
+    long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
+    numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
+    return long.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in numeric).drop_nulls("score")
+
+
+def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOptions) -> pl.Series:
+    """Scores as satisfaction from 0 to 1: numbers, words such as pass and fail, grades, or as the options map them.
+
+    Raises
+    ------
+    DataError
+        That names the first row whose score is none of these.
+    """
+    import polars as pl
+
+    text = series.cast(pl.String).str.strip_chars().str.to_lowercase() if not series.dtype.is_nested() else None
+    if text is None:
+        raise DataError(f"column {column!r} is of type {series.dtype}; expected scores: --score COLUMN", str(path))
+    values = as_numbers(text).cast(pl.Float64) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)
+    if options.grades is not None:
+        low, high = options.grades
+        values = (values - low) / (high - low)
+    words = WORDS | dict(options.values or {})
+    by_word = text.replace_strict(words, default=None, return_dtype=pl.Float64)
+    values = by_word.fill_null(values) if options.values else values.fill_null(by_word)
+    bad = (values.is_null() & series.is_not_null()) | (values < 0).fill_null(False) | (values > 1).fill_null(False)
+    bad = bad | values.is_nan().fill_null(False)
+    if bad.any():
+        expected = "a satisfaction from 0 to 1; --map 'pass=1,fail=0' says what values mean, --map 1..5 what grades"
+        raise first_bad(column, bad, series, expected, path)
+    return values.alias("score")
+
+
+def _harness(
+    frame: pl.DataFrame, path: Path, options: OutcomeOptions, notes: list[str]
+) -> tuple[pl.DataFrame, str | None]:
+    """Samples of lm-evaluation-harness: every one once a filter."""
+    import polars as pl
+
+    filters = frame["filter"].cast(pl.String).unique(maintain_order=True).to_list()
+    chosen = options.filter or filters[0]
+    if chosen not in filters:
+        raise DataError(f"has no filter {chosen!r}; expected --filter {' or '.join(map(str, filters))}", str(path))
+    if len(filters) > 1 and options.filter is None:
+        notes.append(
+            f"every sample stands once a filter ({', '.join(filters)}): {chosen} is taken; --filter says another"
+        )
+    frame = frame.filter(pl.col("filter") == chosen)
+    metrics = frame["metrics"][0].to_list() if "metrics" in frame.columns and frame["metrics"].dtype == pl.List else []
+    score = options.score or next((m for m in metrics if m in frame.columns), None) or first_of(frame.schema, SCORE)
+    return frame, score
+
+
+def _helm(frame: pl.DataFrame, path: Path, options: OutcomeOptions) -> tuple[pl.DataFrame, str]:
+    """HELM: a list of statistics an instance."""
+    import polars as pl
+
+    rows = []
+    for instance, stats in zip(frame["instance_id"].to_list(), frame["stats"].to_list(), strict=True):
+        named = {s["name"]["name"]: s.get("mean", s.get("sum")) for s in stats or []}
+        rows.append({"instance_id": instance, **named})
+    table = pl.DataFrame(rows, infer_schema_length=None)
+    wanted = options.score or first_of(table.schema, (*SCORE, "quasi_exact_match", "prefix_exact_match", "f1_score"))
+    if wanted is None or wanted not in table.columns:
+        raise DataError(
+            f"has no statistic {wanted or 'of scores'}; it has {', '.join(table.columns[1:13])}: --score NAME",
+            str(path),
+        )
+    tokens = {"num_prompt_tokens": "prompt_tokens", "num_output_tokens": "output_tokens"}
+    return table.rename({k: v for k, v in tokens.items() if k in table.columns}), wanted
+
+
+def _openai_evals(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, str]:
+    """OpenAI evals: events, of which those with a verdict count."""
+    for verdict in ("data.correct", "data.score", "data.choice", "data.accuracy"):
+        column = column_of(frame.schema, verdict)
+        if column is not None:
+            found = frame.with_columns(column.alias("verdict")).drop_nulls(["sample_id", "verdict"])
+            return found.select("sample_id", "verdict"), "verdict"
+    raise DataError("has events, but none with data.correct, data.score or data.choice", str(path))
+
+
+def _swe_bench(path: Path) -> pl.DataFrame | None:
+    """SWE-bench: lists of instances that were resolved, or not; None if it is no such report."""
+    import polars as pl
+
+    if path.suffix.lower() != ".json":
+        return None
+    try:
+        report = files.read_json(path)
+    except (OSError, ValueError):
+        return None  # which the reader of tables says better
+    if not isinstance(report, dict):
+        return None
+    resolved = report.get("resolved_ids", report.get("resolved"))
+    if isinstance(resolved, list):
+        every = [
+            i
+            for k, v in report.items()
+            if isinstance(v, list) and k.endswith(("_ids", "resolved", "generated"))
+            for i in v
+        ]
+        names = list(dict.fromkeys([*resolved, *every]))
+        return pl.DataFrame({"instance_id": names, "resolved": [n in set(resolved) for n in names]})
+    if report and all(isinstance(v, dict) and "resolved" in v for v in report.values()):
+        return pl.DataFrame({"instance_id": list(report), "resolved": [bool(v["resolved"]) for v in report.values()]})
+    return None
+
+
+def _wide_models(frame: pl.DataFrame) -> list[str]:
+    """Models of a wide table: with costs beside their scores, or structs with a score."""
+    import polars as pl
+
+    beside = [c for c in frame.columns if any(t.format(model=c) in frame.columns for t in COSTS_OF)]
+    structs = [c for c, t in frame.schema.items() if isinstance(t, pl.Struct) and "score" in {f.name for f in t.fields}]
+    return beside or structs
+
+
+def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOptions) -> pl.DataFrame:
+    import polars as pl
+
+    prompt = options.prompt or first_of(frame.schema, ("sample_id", *PROMPT)) or ""
+    parts = []
+    for model in models:
+        own: dict[str, str] = {"score": f"{model}.score" if f"{model}.score" in names_in(frame.schema) else model}
+        kinds = {"cost": tuple(t.format(model=model) for t in COSTS_OF), "question": ("prompt", "query", "question")}
+        kinds |= {"prompt_tokens": tuple(f"{model}.{n}" for n in PROMPT_TOKENS)}
+        kinds |= {"output_tokens": tuple(f"{model}.{n}" for n in OUTPUT_TOKENS)}
+        for kind, names in kinds.items():
+            if (found := first_of(frame.schema, names)) is not None:
+                own[kind] = found
+        columns = [c.alias(kind) for kind, n in own.items() if (c := column_of(frame.schema, n)) is not None]
+        key = column_of(frame.schema, prompt) if prompt else pl.int_range(pl.len()).cast(pl.String)
+        if key is None:
+            raise DataError(name_missing(frame.columns, frame.columns, [prompt]), str(path))
+        part = frame.select(key.alias("prompt_id"), *columns).with_columns(pl.lit(model).alias("model"))
+        said = OutcomeOptions("prompt_id", values=options.values, grades=options.grades)
+        parts.append(_rows(part, path, "model", "score", said))
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
+def write_outcomes(found: Outcomes, target: Path) -> None:
+    """Writes the table whole, or nothing.
+
+    Raises
+    ------
+    OutputError
+        If the file exists, is no .parquet, or cannot be written.
+    """
+    if target.suffix.lower() != ".parquet":
+        raise OutputError(f"{target}: a table of outcomes is a Parquet file; expected a name that ends with .parquet")
+    check_free(target, "file")
+    with whole_or_absent(target) as beside, beside.open("wb") as file:
+        found.frame.write_parquet(file)

@@ -1,0 +1,198 @@
+"""The files of other tools that are known by their columns: what each calls times and tokens. One row a tool."""
+
+# ruff: noqa: E501  a table, whose rows are read across
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from messsim.workload.choosing import Condition
+from messsim.workload.nested import column_of
+
+__all__ = ["PRESETS", "Preset", "first_of", "nearest", "recognised"]
+
+Names = tuple[str, ...]  # of one column, by version of the tool: the first that is there counts
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One tool's file.
+
+    Attributes
+    ----------
+    tell
+        Columns by which it is known: all of these; `a|b` is either.
+    time, prompt, output, tenant, identity
+        Where those stand. No time: its file says lengths alone. `identity` differs between requests.
+    unit
+        Of times that are numbers; "auto": by their size.
+    select
+        Rows that count, others being no requests that were answered.
+    skip_failed
+        Whether its rows without tokens are failures.
+    clients
+        Column of a limit on how many requests ran at once.
+    lacks
+        What such a file never says, and what to write or take instead: it is known, but of no use.
+    source
+        Where its columns are described.
+    """
+
+    name: str
+    title: str
+    tell: Names
+    time: Names = ()
+    prompt: Names = ()
+    output: Names = ()
+    unit: str = "auto"
+    tenant: Names = ()
+    identity: Names = ()
+    select: tuple[Condition, ...] = ()
+    skip_failed: bool = False
+    clients: str = ""
+    rate: str = ""
+    lacks: str = ""
+    source: str = ""
+
+
+def _failed(column: str, operator: str, value: str, what: str = "requests that failed") -> tuple[Condition, ...]:
+    return (Condition(column, operator, value, what),)
+
+
+_OTEL_IN = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
+_OTEL_OUT = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
+_OTEL_NESTED = tuple(f"{a}.{n}" for a in ("attributes", "Attributes", "SpanAttributes") for n in _OTEL_IN)
+_OTEL_NESTED_OUT = tuple(f"{a}.{n}" for a in ("attributes", "Attributes", "SpanAttributes") for n in _OTEL_OUT)
+
+PRESETS = (
+    Preset("messsim", "a trace of messsim", ("arrival_s", "prompt_tokens", "output_tokens"),
+           ("arrival_s",), ("prompt_tokens",), ("output_tokens",), source="docs/how-to/own-trace.md"),
+    Preset("sglang", "SGLang bench_serving, with --output-details",
+           ("input_lens", "output_lens", "total_output_tokens_retokenized"),
+           ("start_times",), ("input_lens",), ("output_lens",), "s", select=_failed("errors", "=", ""),
+           clients="max_concurrency", rate="request_throughput",
+           source="https://docs.sglang.io/developer_guide/bench_serving.html"),
+    Preset("vllm", "vllm bench serve, with --save-result --save-detailed", ("input_lens", "output_lens"),
+           ("start_times",), ("input_lens",), ("output_lens",), "s", select=_failed("errors", "=", ""),
+           clients="max_concurrency", rate="request_throughput",
+           source="https://docs.vllm.ai/en/latest/benchmarking/cli/"),
+    Preset("sglang-summary", "SGLang bench_serving without details", ("total_output_tokens_retokenized",),
+           lacks="its requests one by one; expected a run with --output-details (calibrate reads summaries)"),
+    Preset("vllm-summary", "vllm bench serve without details", ("total_input_tokens", "request_throughput"),
+           lacks="its requests one by one; expected a benchmark run with --save-result --save-detailed "
+                 "(calibrate reads summaries)"),
+    Preset("aiperf", "AIPerf profile_export.jsonl",
+           ("metadata.request_start_ns", "metrics.input_sequence_length.value"),
+           ("metadata.request_start_ns",), ("metrics.input_sequence_length.value",),
+           ("metrics.output_sequence_length.value", "metrics.output_token_count.value"), "ns",
+           identity=("metadata.x_request_id",),
+           select=(Condition("metadata.was_cancelled", "!=", "true", "requests that were cancelled"),
+                   Condition("metadata.benchmark_phase", "!=", "warmup", "requests of the warm-up"),
+                   Condition("error", "=", "", "requests that failed")),
+           source="https://github.com/ai-dynamo/aiperf/blob/main/docs/tutorials/working-with-profile-exports.md"),
+    Preset("aiperf-summary", "AIPerf or GenAI-Perf summary (CSV)", ("Metric", "avg", "p50|p99"),
+           lacks="its requests one by one; AIPerf writes them to profile_export.jsonl"),
+    Preset("genai-perf", "GenAI-Perf profile_export.json", ("timestamp", "response_timestamps"),
+           lacks="token counts; AIPerf, its successor, writes them to profile_export.jsonl"),
+    Preset("guidellm", "GuideLLM benchmarks.json",
+           ("request_id", "prompt_tokens|prompt_metrics.text_tokens", "start_time|request_start_time|info.timings.request_start",
+            "output_tokens|output_metrics.text_tokens", "request_latency|end_time|scheduler_info|info"),
+           ("request_start_time", "start_time", "scheduler_info.request_timings.request_start",
+            "info.timings.request_start"),
+           ("prompt_tokens", "prompt_metrics.text_tokens"), ("output_tokens", "output_metrics.text_tokens"),
+           identity=("request_id",), source="https://github.com/vllm-project/guidellm"),
+    Preset("inference-perf", "inference-perf per_request_lifecycle_metrics.json",
+           ("start_time", "info.input_tokens", "info.output_tokens"),
+           ("start_time",), ("info.input_tokens",), ("info.output_tokens",), "s",
+           select=_failed("error", "=", ""), source="https://github.com/kubernetes-sigs/inference-perf"),
+    Preset("litellm", "LiteLLM spend logs", ("startTime", "prompt_tokens", "completion_tokens", "spend|call_type"),
+           ("startTime",), ("prompt_tokens",), ("completion_tokens",), tenant=("end_user", "user", "team_id"),
+           identity=("request_id",), select=_failed("status", "!=", "failure"), skip_failed=True,
+           source="https://docs.litellm.ai/docs/proxy/spend_logs_deletion"),
+    Preset("langfuse", "Langfuse export of observations",
+           ("startTime|start_time", "traceId|trace_id|traceName",
+            "promptTokens|inputUsage|usage.input|usageDetails.input|usage_details.input|usage.promptTokens"),
+           ("startTime", "start_time"),
+           ("promptTokens", "inputUsage", "usage.input", "usageDetails.input", "usage_details.input", "usage.promptTokens"),
+           ("completionTokens", "outputUsage", "usage.output", "usageDetails.output", "usage_details.output",
+            "usage.completionTokens"),
+           tenant=("userId", "user_id"), identity=("id",), select=_failed("level", "!=", "ERROR"), skip_failed=True,
+           source="https://langfuse.com/docs/api-and-data-platform/features/export-from-ui"),
+    Preset("helicone", "Helicone export",
+           ("request_created_at|created_at|createdAt", "prompt_tokens|promptTokens", "completion_tokens|completionTokens",
+            "request_id|response_id|requestId", "response_status|status|request_user_id|delay_ms"),
+           ("request_created_at", "created_at", "createdAt"), ("prompt_tokens", "promptTokens"),
+           ("completion_tokens", "completionTokens"), tenant=("request_user_id", "user_id", "userId"),
+           identity=("request_id", "requestId"), skip_failed=True,
+           source="https://docs.helicone.ai/rest/request/post-v1requestquery-clickhouse"),
+    Preset("openrouter", "OpenRouter activity", ("created_at", "tokens_prompt", "tokens_completion"),
+           ("created_at",), ("tokens_prompt",), ("tokens_completion",), tenant=("user", "app_name", "api_key_name"),
+           identity=("generation_id",), select=_failed("cancelled", "!=", "true", "requests that were cancelled"),
+           skip_failed=True, source="https://openrouter.ai/docs/use-cases/usage-accounting"),
+    Preset("otel", "OpenTelemetry spans of GenAI (OTLP/JSON or flat)",
+           ("|".join(_OTEL_NESTED), "startTimeUnixNano|start_time_unix_nano|start_time|startTime|Timestamp|timestamp"),
+           ("startTimeUnixNano", "start_time_unix_nano", "start_time", "startTime", "Timestamp", "timestamp"),
+           _OTEL_NESTED, _OTEL_NESTED_OUT, identity=("spanId", "span_id", "SpanId"), skip_failed=True,
+           source="https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/"),
+    Preset("envoy", "Envoy AI Gateway access log", ("|".join(_OTEL_IN), "|".join(_OTEL_OUT), "start_time|timestamp"),
+           ("start_time", "timestamp"), _OTEL_IN, _OTEL_OUT, identity=("x-request-id", "request_id"),
+           select=_failed("response_code", "<", "400"), skip_failed=True,
+           source="https://aigateway.envoyproxy.io/docs/capabilities/observability/accesslogs"),
+    Preset("azure-gateway", "Azure API Management and Azure OpenAI logs",
+           ("TimeGenerated [UTC]|timestamp [UTC]|TimeGenerated|timestamp", "PromptTokens|promptTokens|input_tokens|prompt_tokens",
+            "CompletionTokens|completionTokens|output_tokens|completion_tokens", "TotalTokens|totalTokens|total_tokens"),
+           ("TimeGenerated [UTC]", "timestamp [UTC]", "TimeGenerated", "timestamp"),
+           ("PromptTokens", "promptTokens", "input_tokens", "prompt_tokens"),
+           ("CompletionTokens", "completionTokens", "output_tokens", "completion_tokens"),
+           skip_failed=True,
+           source="https://learn.microsoft.com/azure/azure-monitor/reference/tables/apimanagementgatewayllmlog"),
+    Preset("burstgpt", "BurstGPT", ("Timestamp", "Request tokens", "Response tokens"),
+           ("Timestamp",), ("Request tokens",), ("Response tokens",), "s", skip_failed=True,
+           source="https://github.com/HPMLL/BurstGPT"),
+    Preset("azure-trace", "Azure LLM inference traces 2023 and 2024", ("TIMESTAMP", "ContextTokens", "GeneratedTokens"),
+           ("TIMESTAMP",), ("ContextTokens",), ("GeneratedTokens",),
+           source="https://github.com/Azure/AzurePublicDataset"),
+    Preset("qwen-bailian", "Qwen-Bailian", ("chat_id", "timestamp", "input_length", "output_length"),
+           ("timestamp",), ("input_length",), ("output_length",), "s",
+           source="https://github.com/alibaba-edu/qwen-bailian-usagetraces-anon"),
+    Preset("mooncake", "Mooncake, also NVIDIA Dynamo's", ("timestamp", "input_length", "output_length"),
+           ("timestamp",), ("input_length",), ("output_length",), "ms",
+           source="https://github.com/kvcache-ai/Mooncake"),
+    Preset("vidur", "Vidur", ("arrived_at", "num_prefill_tokens|request_num_prefill_tokens"),
+           ("arrived_at", "request_arrived_at"), ("num_prefill_tokens", "request_num_prefill_tokens"),
+           ("num_decode_tokens", "request_num_decode_tokens"), "s", source="https://github.com/microsoft/vidur"),
+    Preset("vidur-lengths", "Vidur, lengths alone", ("num_prefill_tokens", "num_decode_tokens"),
+           (), ("num_prefill_tokens",), ("num_decode_tokens",), source="https://github.com/microsoft/vidur"),
+    Preset("blis", "BLIS (inference-sim)", ("arrival_time_us", "input_tokens", "output_tokens"),
+           ("arrival_time_us",), ("input_tokens",), ("output_tokens",), "us", identity=("request_id",),
+           source="https://github.com/inference-sim/inference-sim"),
+    Preset("llmservingsim", "LLMServingSim", ("arrival_time_ns", "input_toks|input_length", "output_toks|output_length"),
+           ("arrival_time_ns",), ("input_toks", "input_length"), ("output_toks", "output_length"), "ns",
+           source="https://github.com/casys-kaist/LLMServingSim"),
+    Preset("splitwise", "splitwise-sim", ("arrival_timestamp", "prompt_size", "token_size"),
+           ("arrival_timestamp",), ("prompt_size",), ("token_size",), "s",
+           source="https://github.com/Mutinifni/splitwise-sim"),
+)  # fmt: skip
+
+
+def first_of(schema: Mapping[str, Any], names: Names) -> str | None:
+    """The first of some names or paths that the columns have."""
+    return next((name for name in names if column_of(schema, name, in_text=False) is not None), None)
+
+
+def recognised(schema: Mapping[str, Any]) -> Preset | None:
+    """The tool whose file has these columns."""
+    return next((p for p in PRESETS if all(first_of(schema, tuple(t.split("|"))) for t in p.tell)), None)
+
+
+def nearest(schema: Mapping[str, Any]) -> tuple[Preset, list[str]] | None:
+    """The tool that it is most like, and what it lacks of it; None if it has less than half."""
+    best: tuple[float, Preset, list[str]] | None = None
+    for preset in PRESETS:
+        missing = [t.split("|")[0] for t in preset.tell if not first_of(schema, tuple(t.split("|")))]
+        share = 1.0 - len(missing) / len(preset.tell)
+        if share >= 0.5 and (best is None or share > best[0]):
+            best = share, preset, missing
+    return None if best is None else best[1:]

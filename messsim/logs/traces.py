@@ -1,0 +1,395 @@
+"""Traces from what others wrote down: logs of gateways, results of benchmarks, public traces.
+
+A trace is what ``arrivals.kind = "trace"`` reads: `arrival_s` (seconds since the first request), `prompt_tokens`,
+`output_tokens`, and `tenant` where one was asked for. A file without times gives lengths alone.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messsim.errors import DataError, OutputError
+from messsim.results import check_free, whole_or_absent
+from messsim.workload.blocks import blocks, schema_of
+from messsim.workload.choosing import Chooser
+from messsim.workload.growing import Growing
+from messsim.workload.nested import column_of, name_missing, names_in
+from messsim.workload.readers import texts, token_counts
+from messsim.workload.times import TimeForm, Times, doubts
+
+from .presets import PRESETS, Preset, first_of, nearest, recognised
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["KINDS", "OTHERS", "Reading", "Trace", "TraceColumns", "plan_reading", "read_requests", "write_trace"]
+
+KINDS = (".csv", ".csv.gz", ".parquet", ".jsonl")
+BLOCK_ROWS = 1 << 20
+MOST_TENANTS = 20
+OTHERS, NOBODY = "others", "(none)"
+NO_TIMES = "none"  # what --time says where times are not wanted
+DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
+OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens": "--output-tokens"}
+UNUSED = (
+    (
+        "cached tokens",
+        re.compile(r"cached?_?(tokens|hit|read|creation)|tokens_cached|hash_ids|prefix_(hash|len)", re.I),
+    ),
+    ("sessions and turns", re.compile(r"session|conversation|chat_id|turn(_|$)|turn_index", re.I)),
+    ("priorities", re.compile(r"priority", re.I)),
+    ("reasoning tokens", re.compile(r"reasoning", re.I)),
+)  # what a file may say that no part of messsim uses
+
+
+@dataclass(frozen=True)
+class TraceColumns:
+    """Which columns of a file mean what, as far as the user says; None: as the tool that wrote it calls them.
+
+    Attributes
+    ----------
+    tenant
+        Column of who asked; None: left out.
+    """
+
+    time: str | None = None
+    prompt_tokens: str | None = None
+    output_tokens: str | None = None
+    tenant: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read: whose it is, its columns, and how it writes times."""
+
+    preset: Preset | None
+    time: str | None
+    prompt_tokens: str
+    output_tokens: str
+    tenant: str | None
+    form: TimeForm
+    chooser: Chooser
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Requests in order of time, and what deserves to be said of them.
+
+    Attributes
+    ----------
+    rate_rps
+        That of a benchmark whose file says no times, where it says so, requests per second.
+    """
+
+    frame: pl.DataFrame
+    notes: tuple[str, ...] = ()
+    source: str | None = None
+    rate_rps: float | None = None
+
+    @property
+    def has_times(self) -> bool:
+        """Whether it says when requests came."""
+        return "arrival_s" in self.frame.columns
+
+    def summary(self) -> dict[str, Any]:
+        """How many there are, how fast they come, how long they are, who asks."""
+        span_s = float(self.frame["arrival_s"][-1]) if self.has_times else None
+        count = self.frame.height
+        told: dict[str, Any] = {
+            "requests": count,
+            "format": self.source,
+            "duration_s": span_s,
+            "rate_rps": (count - 1) / span_s if span_s else self.rate_rps,
+        }
+        for column in ("prompt_tokens", "output_tokens"):
+            values = self.frame[column].to_numpy()
+            p50, p99 = np.quantile(values, [0.5, 0.99])
+            told[column] = {"mean": values.mean(), "p50": p50, "p99": p99, "max": values.max()}
+            told[column] = {k: float(v) for k, v in told[column].items()}
+        told["tenants"] = []
+        if "tenant" in self.frame.columns:
+            shares = self.frame["tenant"].value_counts().sort("count", "tenant", descending=[True, False])
+            told["tenants"] = [{"name": name, "share": n / count} for name, n in shares.iter_rows()]
+        return told | {"notes": list(self.notes)}
+
+
+# ---- whose file it is -----------------------------------------------------------------------------------
+
+
+def plan_reading(
+    path: Path, columns: TraceColumns, form: TimeForm | None = None, chooser: Chooser | None = None, kind: str = "auto"
+) -> Reading:
+    """Finds out how to read a file: what the user says goes before what its tool is known to write.
+
+    Parameters
+    ----------
+    kind
+        "auto": known by its columns; "log": no tool that is known; or the name of a preset.
+
+    Raises
+    ------
+    DataError
+        If a column is missing: with what the file looks like, and the options that name columns.
+    """
+    schema = schema_of(path)
+    preset = _preset(schema, kind, path)
+    said = {"time": columns.time, "prompt_tokens": columns.prompt_tokens, "output_tokens": columns.output_tokens}
+    if preset is not None and preset.lacks and not all(said.values()):
+        raise DataError(f"looks like {preset.title}, which does not say {preset.lacks}", str(path))
+    by_preset: dict[str, str | None] = dict.fromkeys(said)
+    if preset is not None:
+        by_preset = {
+            "time": first_of(schema, preset.time),
+            "prompt_tokens": first_of(schema, preset.prompt),
+            "output_tokens": first_of(schema, preset.output),
+        }
+    names = {key: said[key] or by_preset[key] for key in said}
+    without_times = said["time"] == NO_TIMES or (preset is not None and names["time"] is None and not said["time"])
+    for key, default in DEFAULTS.items():
+        names[key] = names[key] or (default if preset is None else None)
+    if without_times:
+        names["time"] = None
+    wanted = [n for k, n in names.items() if n is not None]
+    missing = [n for n in wanted if column_of(schema, n) is None]
+    unnamed = [k for k, n in names.items() if n is None and not (k == "time" and without_times)]
+    if missing or unnamed:
+        raise DataError(_what_is_missing(schema, preset, missing, unnamed), str(path))
+    form = form or TimeForm()
+    chooser = chooser or Chooser()
+    notes = []
+    if preset is not None:
+        if form.format == "auto" and names["time"] == by_preset["time"] and preset.unit != "auto":
+            form = replace(form, format=preset.unit)
+        select = tuple(c for c in preset.select if column_of(schema, c.column, in_text=False) is not None)
+        chooser = replace(chooser.with_select(select), unique=chooser.unique or first_of(schema, preset.identity))
+        if preset.skip_failed and not chooser.tokens:
+            chooser = replace(chooser, tokens=("",))
+        if names["time"] is None and said["time"] is None:
+            notes.append("the file does not say when requests came: only their lengths are read")
+        if preset.name != "messsim":
+            notes.append(f"read as {preset.title}")
+    if chooser.tokens:
+        chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
+    if told := _unused(schema, {*wanted, columns.tenant}):
+        notes.append(told)
+    return Reading(
+        preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
+        tuple(notes),
+    )  # fmt: skip
+
+
+def _preset(schema: Mapping[str, Any], kind: str, path: Path) -> Preset | None:
+    if kind == "log":
+        return None
+    if kind == "auto":
+        return recognised(schema)
+    preset = next(p for p in PRESETS if p.name == kind)
+    lacking = [t.replace("|", " or ") for t in preset.tell if first_of(schema, tuple(t.split("|"))) is None]
+    if lacking and not preset.lacks:
+        summary = recognised(schema)
+        if summary is not None and summary.name == f"{kind}-summary":
+            return summary
+        looks = f"; it looks like {summary.title}: --from {summary.name}" if summary is not None else ""
+        raise DataError(f"is not {preset.title}: it lacks {', '.join(lacking)}{looks}", str(path))
+    return preset
+
+
+def _what_is_missing(
+    schema: Mapping[str, Any], preset: Preset | None, missing: list[str], unnamed: list[str]
+) -> list[str]:
+    problems = name_missing(list(schema), list(names_in(schema)), missing)
+    problems += [f"has no column of {key.replace('_', ' ')}; say {OPTIONS[key]} COLUMN" for key in unnamed]
+    if preset is None and (near := nearest(schema)) is not None:
+        tool, lacks = near
+        problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(lacks)}"
+    return problems
+
+
+def _unused(schema: Mapping[str, Any], used: set[str | None]) -> str:
+    found = []
+    for what, pattern in UNUSED:
+        columns = [n for n in names_in(schema) if pattern.search(n.rsplit(".", 1)[-1]) and n not in used]
+        if columns:
+            found.append(f"{what} ({columns[0]})")
+    return f"the file also has {', '.join(found)}, which messsim does not use" if found else ""
+
+
+# ---- its requests ---------------------------------------------------------------------------------------
+
+
+def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENANTS) -> Trace:
+    """The requests of a file, in order of time.
+
+    Raises
+    ------
+    DataError
+        That names the first bad row, from 1, and its value.
+    """
+    rows, notes, extra = _Rows(reading, path), list(reading.notes), _Extra(reading)
+    wanted = [*filter(None, [reading.time]), reading.prompt_tokens, reading.output_tokens, *reading.chooser.columns]
+    wanted += [reading.tenant] if reading.tenant else []
+    schema = schema_of(path)
+    wanted += [c for c in extra.columns if c in schema]
+    for before, frame in blocks(path, wanted, notes):
+        extra.add(frame)
+        rows.add(frame, reading.chooser.keep(frame), before)
+    reading.chooser.check(path)
+    frame, more = rows.frame(most_tenants)
+    notes += [*reading.chooser.notes(), *more, *extra.notes()]
+    return Trace(frame, tuple(notes), None if reading.preset is None else reading.preset.name, extra.rate_rps)
+
+
+@dataclass
+class _Extra:
+    """What a benchmark's file says of itself in every row."""
+
+    reading: Reading
+    clients: set[int] = field(default_factory=set)
+    rates: set[float] = field(default_factory=set)
+
+    @property
+    def columns(self) -> list[str]:
+        preset = self.reading.preset
+        return [] if preset is None else [c for c in (preset.clients, preset.rate) if c]
+
+    def add(self, frame: pl.DataFrame) -> None:
+        preset = self.reading.preset
+        if preset is None:
+            return
+        for column, values in ((preset.clients, self.clients), (preset.rate, self.rates)):
+            if column in frame.columns and frame[column].dtype.is_numeric():
+                values |= set(frame[column].drop_nulls().unique().to_list())
+
+    @property
+    def rate_rps(self) -> float | None:
+        return float(next(iter(self.rates))) if len(self.rates) == 1 else None
+
+    def notes(self) -> list[str]:
+        if not any(self.clients):
+            return []
+        return [
+            f"at most {max(self.clients)} requests ran at once (--max-concurrency): times are when one was sent, not "
+            "when it would have come; arrivals.kind = 'closed' is that benchmark"
+        ]
+
+
+class _Rows:
+    """The requests of a file, block by block: of all rows, so that an error names the row of the file.
+
+    Those that do not count are then left out. Memory is that of the arrays: 16 bytes a request, 20 with tenants.
+    """
+
+    def __init__(self, reading: Reading, path: Path) -> None:
+        self._reading, self._path = reading, path
+        self._times = None if reading.time is None else Times(reading.time, path, reading.form)
+        self._tokens = [Growing(np.int32), Growing(np.int32)]
+        self._tenants = Growing(np.int32)
+        self._names: dict[str, int] = {}
+
+    def add(self, frame: pl.DataFrame, keep: NDArray[np.bool_], before: int) -> None:
+        """Takes the next rows of the file; so many came before."""
+        import polars as pl
+
+        reading, path = self._reading, self._path
+        if self._times is not None:
+            self._times.add(frame, before, keep)
+        columns = (reading.prompt_tokens, reading.output_tokens)
+        ones = [pl.when(pl.Series(keep)).then(pl.col(c)).otherwise(pl.lit(1)).alias(c) for c in dict.fromkeys(columns)]
+        filled = frame if keep.all() else frame.with_columns(ones)
+        for counts, column in zip(self._tokens, columns, strict=True):
+            try:
+                counts.add(token_counts(filled, column, path, before)[keep])
+            except DataError as error:
+                hint = "" if reading.chooser.tokens else "; --skip-failed leaves out rows without tokens"
+                raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
+        if reading.tenant is not None:
+            numbered = [
+                self._names.setdefault(t.strip() or NOBODY, len(self._names))
+                for t in texts(frame, reading.tenant, path)
+            ]
+            self._tenants.add(np.array(numbered, np.int32)[keep])
+
+    def frame(self, most_tenants: int) -> tuple[pl.DataFrame, list[str]]:
+        """All of them, in order of time, and notes."""
+        import polars as pl
+
+        found: dict[str, NDArray[Any]] = {}
+        notes: list[str] = []
+        if self._times is not None:
+            time_s = self._times.seconds()
+            found["arrival_s"] = time_s - time_s.min()
+            notes += self._times.notes
+        names = ("prompt_tokens", "output_tokens")
+        found |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}
+        if self._reading.tenant is not None:
+            found["tenant"] = self._tenants.array()
+        if self._times is not None:
+            behind = int((np.diff(found["arrival_s"]) < 0).sum())
+            if behind:
+                notes.append(
+                    f"rows are not in order of time ({behind:,} are earlier than the row before); they are sorted"
+                )
+                order = np.argsort(found["arrival_s"], kind="stable")
+                found = {name: values[order] for name, values in found.items()}
+            notes += doubts(found["arrival_s"], self._reading.form, dates=self._times.are_dates)
+        frame = pl.DataFrame(found)
+        if self._reading.tenant is not None:
+            tenants, note = _named_tenants(found["tenant"], list(self._names), most_tenants)
+            frame = frame.with_columns(tenant=tenants)
+            notes += note
+        return frame, notes
+
+
+def _named_tenants(rows: NDArray[np.int32], names: list[str], most: int) -> tuple[pl.Series, list[str]]:
+    """Who asked, by name: those with the most requests, and all others as one."""
+    import polars as pl
+
+    counts = np.bincount(rows, minlength=len(names))
+    asked = int((counts > 0).sum())
+    if asked <= most:
+        return pl.Series(names, dtype=pl.String).gather(rows), []
+    kept = set(np.argsort(-counts, kind="stable")[:most].tolist())
+    others = OTHERS
+    while others in names:
+        others += "_"
+    shown = [name if i in kept else others for i, name in enumerate(names)]
+    share = 1.0 - counts[list(kept)].sum() / len(rows)
+    note = (
+        f"{asked:,} tenants: the {most} with the most requests are kept, the rest ({100 * share:.3g} %) are {others!r}"
+    )
+    return pl.Series(shown, dtype=pl.String).gather(rows), [f"{note}; --tenants says how many"]
+
+
+def write_trace(trace: Trace, target: Path) -> None:
+    """Writes a trace whole, or nothing: CSV, CSV.gz, JSONL or Parquet, by the file's name.
+
+    Raises
+    ------
+    OutputError
+        If the file exists, is of another kind, or cannot be written.
+    """
+    kind = next((k for k in sorted(KINDS, key=len, reverse=True) if target.name.lower().endswith(k)), None)
+    if kind is None:
+        raise OutputError(f"{target}: cannot tell its kind by its name; expected {', '.join(KINDS)}")
+    check_free(target, "file")
+    with whole_or_absent(target) as beside, beside.open("wb") as file:
+        if kind == ".parquet":
+            trace.frame.write_parquet(file)
+        elif kind == ".csv":
+            trace.frame.write_csv(file)
+        elif kind == ".jsonl":
+            trace.frame.write_ndjson(file)
+        else:
+            with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+                for start in range(0, trace.frame.height, BLOCK_ROWS):
+                    part = trace.frame.slice(start, BLOCK_ROWS)
+                    packed.write(part.write_csv(include_header=start == 0).encode())

@@ -1,0 +1,202 @@
+"""Which rows of a file count: by the values of columns, without failed requests, each request once."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messsim.errors import DataError
+
+from .readers import as_numbers
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Chooser", "Condition", "conditions"]
+
+Mask = NDArray[np.bool_]
+
+CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<operator>!=|>=|<=|=|>|<)\s*(?P<value>.*)", re.DOTALL)
+NOTHING = ("", "null", "none")  # values that stand for a missing one
+MOST_NAMED = 8  # values of a column that an error names
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a row must fulfil: a column, one of = != < <= > >=, and a value.
+
+    Attributes
+    ----------
+    what
+        What rows that do not fulfil it are called; none: by the condition.
+    """
+
+    column: str
+    operator: str
+    value: str
+    what: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.column}{self.operator}{self.value}"
+
+    def holds(self, frame: pl.DataFrame) -> Mask:
+        """Which rows fulfil it. Numbers compare as numbers, whatever their type; text by its letters."""
+        series = frame[self.column]
+        if self.operator in ("=", "!="):
+            same = self._same(series)
+            return same if self.operator == "=" else ~same
+        values = _numbers(series)
+        bound = float(self.value)
+        with np.errstate(invalid="ignore"):
+            found = {"<": values < bound, "<=": values <= bound, ">": values > bound, ">=": values >= bound}
+        holds: Mask = found[self.operator]
+        return holds
+
+    def _same(self, series: pl.Series) -> Mask:
+        import polars as pl
+
+        if series.dtype.is_nested() or self.value.lower() in NOTHING:
+            none = series.is_null().to_numpy()
+            if series.dtype == pl.String:
+                none = (
+                    none | series.str.strip_chars().str.to_lowercase().is_in(list(NOTHING)).fill_null(True).to_numpy()
+                )
+            return none if self.value.lower() in NOTHING else np.zeros(len(series), bool)
+        text = series.cast(pl.String).str.strip_chars()
+        if series.dtype == pl.Boolean or self.value.lower() in ("true", "false"):
+            return (text.str.to_lowercase() == self.value.lower()).fill_null(False).to_numpy()
+        same: Mask = (text == self.value).fill_null(False).to_numpy()
+        with contextlib.suppress(ValueError):  # a value that is no number
+            same |= _numbers(series) == float(self.value)
+        return same
+
+
+def conditions(texts: Sequence[str], option: str = "--select") -> tuple[Condition, ...]:
+    """Conditions as a user writes them: ``status=200``, ``latency_ms<5000``, ``error=`` (none).
+
+    Raises
+    ------
+    DataError
+        For one that is none.
+    """
+    found = []
+    for text in texts:
+        match = CONDITION.fullmatch(text.strip())
+        if match is None:
+            raise DataError(f"{option} {text!r}: expected COLUMN=VALUE, or another of != < <= > >=")
+        condition = Condition(match["column"], match["operator"], match["value"].strip())
+        if condition.operator not in ("=", "!="):
+            try:
+                float(condition.value)
+            except ValueError:
+                raise DataError(f"{option} {text!r}: expected a number behind {condition.operator}") from None
+        found.append(condition)
+    return tuple(found)
+
+
+@dataclass
+class Chooser:
+    """Chooses rows, block by block, and counts those that are left out, by the reason.
+
+    Attributes
+    ----------
+    select
+        All of these must hold.
+    tokens
+        Columns that must hold a number other than 0: requests that failed have none.
+    unique
+        Column of which every value counts once, at its first row; rows without a value all count.
+    """
+
+    select: tuple[Condition, ...] = ()
+    tokens: tuple[str, ...] = ()
+    unique: str | None = None
+
+    def __post_init__(self) -> None:
+        self.kept = 0
+        self._left_out: dict[str, int] = {}
+        self._seen: set[int] = set()
+        self._values: dict[str, set[str]] = {}
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it looks at."""
+        return [*(c.column for c in self.select), *self.tokens, *([self.unique] if self.unique else [])]
+
+    def with_select(self, more: tuple[Condition, ...]) -> Chooser:
+        """A new one that asks for more."""
+        return replace(self, select=(*self.select, *more))
+
+    def keep(self, frame: pl.DataFrame) -> Mask:
+        """Which rows of the next block count."""
+        keep = np.ones(frame.height, bool)
+        for condition in self.select:
+            self._note_values(frame, condition)
+            what = condition.what or f"rows without {condition}"
+            keep &= self._count(what, keep, condition.holds(frame))
+        if self.tokens:
+            there = np.logical_and.reduce([_has_number(frame[c]) for c in self.tokens])
+            keep &= self._count("rows without tokens", keep, there)
+        if self.unique is not None:
+            keep &= self._count(f"rows whose {self.unique} came before", keep, self._first(frame[self.unique], keep))
+        self.kept += int(keep.sum())
+        return keep
+
+    def _count(self, what: str, before: Mask, holds: Mask) -> Mask:
+        self._left_out[what] = self._left_out.get(what, 0) + int((before & ~holds).sum())
+        return holds
+
+    def _first(self, series: pl.Series, keep: Mask) -> Mask:
+        first = np.ones(len(series), bool)
+        hashes, there = series.hash(), series.is_not_null().to_numpy()
+        for i in np.flatnonzero(keep & there):
+            value = hashes[int(i)]
+            first[i] = value not in self._seen
+            self._seen.add(value)
+        return first
+
+    def _note_values(self, frame: pl.DataFrame, condition: Condition) -> None:
+        import polars as pl
+
+        known = self._values.setdefault(condition.column, set())
+        if len(known) <= MOST_NAMED and not frame[condition.column].dtype.is_nested():
+            known |= {str(v) for v in frame[condition.column].cast(pl.String).unique()[: MOST_NAMED + 1]}
+
+    def notes(self) -> list[str]:
+        """How many rows are left out, a line a reason."""
+        return [f"{what} are left out: {count:,}" for what, count in self._left_out.items() if count]
+
+    def check(self, path: Path) -> None:
+        """Raises DataError where no row is left."""
+        if self.kept:
+            return
+        for condition in self.select:
+            if condition.what == "" and (known := sorted(self._values.get(condition.column, ()))):
+                there = ", ".join(known[:MOST_NAMED]) + (", ..." if len(known) > MOST_NAMED else "")
+                raise DataError(f"no row has {condition}; {condition.column} is: {there}", str(path))
+        reasons = "; ".join(self.notes())
+        raise DataError(f"no request of it was answered{f' ({reasons})' if reasons else ''}; expected some", str(path))
+
+
+def _numbers(series: pl.Series) -> NDArray[np.float64]:
+    """Numbers, NaN where there is none."""
+    import polars as pl
+
+    if series.dtype == pl.String:
+        series = as_numbers(series)
+    if series.dtype.is_nested() or series.dtype.is_temporal():
+        return np.full(len(series), np.nan)
+    return series.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+
+
+def _has_number(series: pl.Series) -> Mask:
+    values = _numbers(series)
+    there: Mask = ~np.isnan(values) & (values != 0.0)
+    return there

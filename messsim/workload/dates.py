@@ -1,0 +1,181 @@
+"""Dates and times as logs write them, a column at a time: nanoseconds since 1970."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Dates", "local_to_utc", "parse_dates"]
+
+Nanos = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+SECOND_NS, DAY_S = 1_000_000_000, 86_400
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # nanoseconds of later years do not fit into 64 bits
+
+CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\.?)?"
+ZONE = r"(?:\s*(?P<z>[+-]\d{2}:?\d{2}|[+-]\d{2}|[A-Za-z][\w+-]*(?:/[\w+-]+)*))?(?:\s+\(?[A-Z]{1,5}\)?|\[[\w/+-]+\])?"
+END = r"(?:\s+m=[+-][\d.]+)?\s*\]?\s*$"  # Go adds its monotonic clock, Apache a bracket
+AFTER = rf"(?:(?:\s*[T,:_-]\s*|\s+){CLOCK})?{ZONE}{END}"
+MONTH = r"(?P<mon>[A-Za-z]{3})[a-z]*\.?"
+FORMS = (
+    rf"^\s*\[?(?P<y>\d{{4}})[-/.](?P<m>\d{{1,2}})[-/.](?P<d>\d{{1,2}}){AFTER}",
+    rf"^\s*(?P<y>\d{{4}})(?P<m>\d{{2}})(?P<d>\d{{2}})[T _-](?P<H>\d{{2}})(?P<M>\d{{2}})(?P<S>\d{{2}})"
+    rf"(?:[.,](?P<f>\d{{1,9}})\d*)?{ZONE}{END}",
+    rf"^\s*\[?(?P<m>\d{{1,2}})(?P<sep>[/.-])(?P<d>\d{{1,2}})[/.-](?P<y>\d{{4}}){AFTER}",
+    rf"^\s*\[?(?:[A-Za-z]{{3,9}},?\s+)?(?P<d>\d{{1,2}})[-/ ]{MONTH}[-/ ](?P<y>\d{{4}}){AFTER}",
+    rf"^\s*(?:[A-Za-z]{{3,9}},?\s+)?{MONTH}\s+(?P<d>\d{{1,2}}),?\s+(?P<y>\d{{4}}){AFTER}",
+    rf"^\s*(?:[A-Za-z]{{3}}\s+)?{MONTH}\s+(?P<d>\d{{1,2}})\s+{CLOCK}{ZONE}\s+(?P<y>\d{{4}}){END}",
+)
+EITHER_ORDER = 2  # of FORMS: the month first, or the day
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# Names that mean one offset everywhere they are used (IANA time zone database); CST, IST and BST do not.
+NAMED_H = {"z": 0, "utc": 0, "gmt": 0, "ut": 0, "est": -5, "edt": -4, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8}
+NAMED_H |= {"pdt": -7, "wet": 0, "west": 1, "cet": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9, "kst": 9}
+
+
+@dataclass(frozen=True)
+class Dates:
+    """A block of dates.
+
+    Attributes
+    ----------
+    ns : int64 [n]
+        Nanoseconds since 1970, of local time where `local`; the month first where either order may be.
+    day_first_ns : int64 [n] or None
+        With the day first, where any row leaves the order open.
+    bad, bad_day_first : bool [n]
+        What is no date; and what is none with the day first.
+    local : bool [n]
+        Rows that name no zone.
+    twelve_hours
+        Whether any row says AM or PM, as where the month comes first.
+    dots
+        Whether dots part the numbers, as where the day comes first.
+    """
+
+    ns: Nanos
+    day_first_ns: Nanos | None
+    bad: Mask
+    bad_day_first: Mask
+    local: Mask
+    twelve_hours: bool = False
+    dots: bool = False
+
+
+def parse_dates(series: pl.Series) -> Dates:
+    """Reads a column of text in any of `FORMS`, each row by the first that fits."""
+    import polars as pl
+
+    n = len(series)
+    ns, day_first = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    bad, bad_day_first, local = np.ones(n, bool), np.ones(n, bool), np.zeros(n, bool)
+    either = twelve = dots = False
+    rest = np.arange(n)
+    for number, form in enumerate(FORMS):
+        groups = series.gather(rest).str.extract_groups(form).struct.unnest()
+        fits = groups["y"].is_not_null().to_numpy()
+        if not fits.any():
+            continue
+        at, rows = rest[fits], groups.filter(pl.Series(fits))
+        ns[at], bad[at], local[at] = _nanos(rows)
+        if number == EITHER_ORDER:
+            either = True
+            swapped = rows.rename({"m": "d", "d": "m"})
+            day_first[at], bad_day_first[at], _ = _nanos(swapped)
+            dots |= bool((rows["sep"] == ".").any())
+        else:
+            day_first[at], bad_day_first[at] = ns[at], bad[at]
+        twelve |= "p" in rows.columns and rows["p"].null_count() < rows.height
+        rest = rest[~fits]
+        if not len(rest):
+            break
+    return Dates(ns, day_first if either else None, bad, bad_day_first, local, twelve, dots)
+
+
+def _nanos(rows: pl.DataFrame) -> tuple[Nanos, Mask, Mask]:
+    """Nanoseconds, what is none, and what names no zone."""
+    import polars as pl
+
+    def whole(name: str) -> Nanos:
+        if name not in rows.columns:
+            return np.zeros(rows.height, np.int64)
+        return rows[name].cast(pl.Int64, strict=False).fill_null(0).to_numpy()
+
+    year, day, hour, minute, second = (whole(c) for c in "ydHMS")
+    month = whole("m") if "m" in rows.columns else _months(rows["mon"])
+    if "p" in rows.columns:
+        half = rows["p"].str.to_lowercase()
+        twelve = half.is_not_null().to_numpy()
+        bad = twelve & ((hour < 1) | (hour > 12))
+        hour = np.where(twelve, hour % 12, hour) + 12 * (half == "p").fill_null(False).to_numpy()
+    else:
+        bad = np.zeros(rows.height, bool)
+    bad |= (year < FIRST_YEAR) | (year > LAST_YEAR) | (month < 1) | (month > 12) | (day < 1)
+    bad |= (hour > 23) | (minute > 59) | (second > 60)  # 60: a leap second
+    year, month = np.where(bad, FIRST_YEAR, year), np.where(bad, 1, month)
+    first = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month - 1)
+    length = ((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.int64)
+    bad |= day > length
+    days = first.astype("datetime64[D]").astype(np.int64) + day - 1
+    fraction = rows["f"].str.pad_end(9, "0").cast(pl.Int64).fill_null(0).to_numpy() if "f" in rows.columns else 0
+    offset, unknown, local = _offsets(rows["z"])
+    seconds = days * DAY_S + hour * 3600 + minute * 60 + second - offset
+    return seconds * SECOND_NS + fraction, bad | unknown, local
+
+
+def _months(names: pl.Series) -> Nanos:
+    """1 to 12; 0: no month."""
+    table = {name: i + 1 for i, name in enumerate(MONTHS)}
+    return np.array([table.get((name or "").lower(), 0) for name in names], np.int64)
+
+
+def _offsets(zones: pl.Series) -> tuple[Nanos, Mask, Mask]:
+    """Seconds east of Greenwich, zones that nobody knows, and rows without one."""
+    names = zones.unique().to_list()
+    known = {name: _offset_s(name) for name in names if name is not None}
+    local = zones.is_null().to_numpy()
+    values = zones.replace_strict(known, default=None) if known else zones
+    unknown = values.is_null().to_numpy() & ~local
+    return values.cast(int, strict=False).fill_null(0).to_numpy(), unknown, local
+
+
+@cache
+def _offset_s(zone: str) -> int | None:
+    if match := re.fullmatch(r"([+-])(\d{2}):?(\d{2})?", zone):
+        sign, hours, minutes = match.groups()
+        seconds = int(hours) * 3600 + int(minutes or 0) * 60
+        return (-seconds if sign == "-" else seconds) if int(hours) < 24 and int(minutes or 0) < 60 else None
+    hours_east = NAMED_H.get(zone.lower())
+    return None if hours_east is None else hours_east * 3600
+
+
+def local_to_utc(ns: Nanos, zone: str, before_ns: int | None) -> tuple[Nanos, Mask, Mask]:
+    """Local times of a zone in UTC, which of them come twice (daylight saving ends), and which never come.
+
+    Of the two times that may be meant it is the first until the clock goes back; `before_ns` is the local time of the
+    row before.
+    """
+    import polars as pl
+
+    naive = pl.Series(ns).cast(pl.Datetime("ns"))
+    early, late = (
+        naive.dt.replace_time_zone(zone, ambiguous=which, non_existent="null").dt.epoch("ns")
+        for which in ("earliest", "latest")
+    )
+    never = early.is_null().to_numpy()
+    first, second = early.fill_null(0).to_numpy(), late.fill_null(0).to_numpy()
+    twice = first != second
+    if not twice.any():
+        return first, twice, never
+    steps = np.diff(ns, prepend=ns[0] if before_ns is None else before_ns)
+    gone_back = np.logical_or.accumulate(twice & (steps < 0))
+    return np.where(twice & gone_back, second, first), twice, never

@@ -1,0 +1,129 @@
+"""Columns by dotted path: fields of structs, elements of lists, and JSON in a column of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from messsim.errors import DataError
+from messsim.wording import shown
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["column_of", "name_missing", "names_in", "pick", "require", "resolved"]
+
+MOST_NAMED = 12  # columns of a file that an error names
+DEEPEST = 4  # structs within structs whose fields an error may suggest
+
+
+def column_of(schema: Mapping[str, Any], name: str, *, in_text: bool = True) -> pl.Expr | None:
+    """The column of this name, else what its dotted path leads to; None: nothing. `in_text`: also into JSON as text.
+
+    A name that holds dots itself goes before a path, and a longer name before a shorter.
+    """
+    import polars as pl
+
+    found = _walk(schema, name)
+    if found is None:
+        return None
+    head, steps = found
+    if not in_text and any(kind == "json" for kind, _ in steps):
+        return None
+    column = pl.col(head)
+    for kind, step in steps:
+        if kind == "field":
+            column = column.struct.field(step)
+        elif kind == "element":
+            column = column.list.get(int(step), null_on_oob=True)
+        else:
+            column = column.str.json_path_match(step)
+    return column.alias(name)
+
+
+def _walk(fields: Mapping[str, Any], path: str) -> tuple[str, list[tuple[str, str]]] | None:
+    """The column and the steps that a path takes from it."""
+    for head, rest in _splits(path):
+        if head in fields:
+            steps = _steps(fields[head], rest) if rest else []
+            if steps is not None:
+                return head, steps
+    return None
+
+
+def _splits(path: str) -> Iterator[tuple[str, str]]:
+    yield path, ""
+    parts = path.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        yield ".".join(parts[:end]), ".".join(parts[end:])
+
+
+def _steps(dtype: Any, path: str) -> list[tuple[str, str]] | None:
+    import polars as pl
+
+    if isinstance(dtype, pl.Struct):
+        found = _walk({f.name: f.dtype for f in dtype.fields}, path)
+        return None if found is None else [("field", found[0]), *found[1]]
+    if isinstance(dtype, pl.List):
+        head, _, rest = path.partition(".")
+        if not head.isdecimal():
+            return None
+        more = _steps(dtype.inner, rest) if rest else []
+        return None if more is None else [("element", head), *more]
+    if dtype == pl.String:
+        return [("json", "$" + "".join(f"[{part}]" if part.isdecimal() else f"['{part}']" for part in path.split(".")))]
+    return None
+
+
+def names_in(schema: Mapping[str, Any], deep: int = DEEPEST) -> Iterator[str]:
+    """Every column, and the dotted path of every field of structs."""
+    import polars as pl
+
+    for name, dtype in schema.items():
+        yield name
+        if deep and isinstance(dtype, pl.Struct):
+            for inner in names_in({f.name: f.dtype for f in dtype.fields}, deep - 1):
+                yield f"{name}.{inner}"
+
+
+def pick(schema: Mapping[str, Any], wanted: list[str], path: Path) -> list[pl.Expr]:
+    """The columns of these names or dotted paths.
+
+    Raises
+    ------
+    DataError
+        For those that are not there, with the nearest name.
+    """
+    names = list(dict.fromkeys(wanted))
+    found = {name: column_of(schema, name) for name in names}
+    if missing := [name for name in names if found[name] is None]:
+        raise DataError(name_missing(list(schema), list(names_in(schema)), missing), str(path))
+    return [column for column in found.values() if column is not None]
+
+
+def resolved(frame: pl.DataFrame, wanted: list[str], path: Path) -> pl.DataFrame:
+    """The frame, and beside its columns what dotted paths among `wanted` lead to."""
+    nested = [c for c in dict.fromkeys(wanted) if c not in frame.columns]
+    return frame.with_columns(pick(frame.schema, nested, path)) if nested else frame
+
+
+def require(have: list[str], wanted: list[str], path: Path) -> None:
+    """Raises for columns that are not there, with the nearest name."""
+    missing = [c for c in dict.fromkeys(wanted) if c not in have]
+    if missing:
+        raise DataError(name_missing(have, have, missing), str(path))
+
+
+def name_missing(columns: list[str], names: list[str], missing: list[str]) -> list[str]:
+    """A line for each column that is missing, with the nearest of the names that there are."""
+    problems = []
+    more = ", ..." if len(columns) > MOST_NAMED else ""
+    for name in missing:
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        if not near:
+            near = [n for n in names if "." in n and n.rsplit(".", 1)[-1] == name][:1]
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(shown, columns[:MOST_NAMED]))}{more}"
+        problems.append(f"column {name!r} is missing; {hint}")
+    return problems

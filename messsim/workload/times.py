@@ -1,0 +1,427 @@
+"""A column of times, whatever its kind: numbers in a unit, or dates. One notion of it for every file with times."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messsim.errors import DataError
+from messsim.wording import number
+
+from .chunk import Floats
+from .dates import Dates, local_to_utc, parse_dates
+from .growing import Growing
+from .readers import as_numbers, first_bad
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["UNITS", "TimeForm", "Times", "check_form", "doubts", "unit_of"]
+
+UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # how many are a second
+NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+SUFFIX = re.compile(
+    r"(?:[_\s.(-]|unix|^)(?P<low>ns|us|µs|ms|s|nanos?|nanoseconds|micros|microseconds|millis|milliseconds|secs?|seconds)\)?$"
+    r"|(?<=[a-z])(?P<camel>Ns|Us|Ms|Nanos?|Micros|Millis|Nanoseconds|Microseconds|Milliseconds|Seconds)$"
+)
+STARTS = {"n": "ns", "u": "us", "µ": "us", "micro": "us", "m": "ms", "s": "s"}  # the longer first
+EPOCH_S = (1e9, 4.1e9)  # 2001 to 2099
+LATEST_S = 1e11  # the year 5138
+MOST = 1e12
+EXPECTED = "seconds, or a date and time such as 2023-11-16T18:15:46"
+SECOND_NS, DAY_S = UNITS["ns"], 86_400.0
+EXACT = 1 << 53  # whole numbers up to this are exact as float64
+SLOWEST_RPS, LIKELY_RPS, FASTEST_RPS = 0.01, 0.05, 1e6
+LONGEST_GAP_S = 6 * 3600.0
+
+
+@dataclass(frozen=True)
+class TimeForm:
+    """How a file writes times.
+
+    Attributes
+    ----------
+    format
+        "s", "ms", "us" or "ns" since any start, "iso" or "date" (dates in any common form), a pattern of ``strftime``
+        such as ``"%d.%m.%Y %H:%M:%S"``, or "auto": by the column's suffix, by the size of seconds since 1970, else
+        seconds.
+    zone
+        Time zone of dates that name none, by its IANA name; none: UTC.
+    option
+        What the user calls `format`, for notes and errors.
+    """
+
+    format: str = "auto"
+    zone: str | None = None
+    option: str = "--time-format"
+
+    @property
+    def zone_option(self) -> str:
+        """What the user calls `zone`."""
+        return self.option.replace("format", "zone")
+
+
+def check_form(form: TimeForm) -> None:
+    """Raises DataError for a format or a zone that there is not."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    if form.format not in ("auto", "iso", "date", *UNITS) and "%" not in form.format:
+        raise DataError(
+            f"{form.option} = {form.format!r}: expected auto, s, ms, us, ns, iso, or a pattern such as "
+            "'%d/%m/%Y %H:%M:%S'"
+        )
+    if form.zone is not None:
+        try:
+            ZoneInfo(form.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise DataError(
+                f"{form.zone_option} = {form.zone!r}: unknown time zone; expected a name such as 'Europe/Berlin'"
+            ) from None
+
+
+@cache
+def unit_of(column: str) -> str | None:
+    """The unit that a column's name ends with, if any."""
+    match = SUFFIX.search(column.strip())
+    if match is None:
+        return None
+    name = (match["low"] or match["camel"]).lower()
+    return next(unit for start, unit in STARTS.items() if name.startswith(start))
+
+
+class Times:
+    """A column of times, block by block. Memory: 8 bytes a row, 16 where day and month may be either way round.
+
+    Attributes
+    ----------
+    notes
+        What deserves to be said of them; complete after `seconds`.
+    """
+
+    def __init__(self, column: str, path: Path, form: TimeForm | None = None, *, least: float = -np.inf) -> None:
+        self._column, self._path, self._form, self._least = column, path, form or TimeForm(), least
+        self._values: Growing | None = None
+        self._day_first: Growing | None = None
+        self._dates: bool | None = None
+        self._per_second, self._unit_from = 1, ""
+        self._origin = 0
+        self._last_local: int | None = None
+        self._twice = 0
+        self._local = self._twelve_hours = self._dots = False
+        self._month_first_ok = self._day_first_ok = True
+        self.notes: list[str] = []
+        check_form(self._form)
+
+    def add(self, frame: pl.DataFrame, before: int, keep: NDArray[np.bool_] | None = None) -> None:
+        """The next rows of the file, of which those in `keep` count; so many came before."""
+        import polars as pl
+
+        series, path = frame[self._column], self._path
+        if keep is not None and not keep.all():
+            if not keep.any():
+                return
+            series = series.gather(pl.arg_where(pl.Series(keep), eager=True))
+            rows = np.flatnonzero(keep) + before
+        else:
+            rows = np.arange(before, before + len(series))
+        missing = series.is_null()
+        if missing.any():
+            raise _bad(series.name, missing, "no value", EXPECTED, path, rows)
+        dates = self._are_dates(series)
+        if self._dates is None:
+            self._dates = dates
+        if dates != self._dates:
+            expected = f"{('a date and time', 'a number')[dates]} as in the rows before"
+            raise _bad(series.name, series.is_not_null(), series, expected, path, rows)
+        if dates:
+            self._add_dates(series, rows)
+        else:
+            self._add_numbers(series, rows)
+
+    @property
+    def are_dates(self) -> bool:
+        """Whether they are dates, not numbers."""
+        return bool(self._dates)
+
+    def _are_dates(self, series: pl.Series) -> bool:
+        import polars as pl
+
+        if series.dtype in (pl.Date, pl.Datetime):
+            return True
+        if self._form.format in UNITS:
+            return False
+        if self._form.format != "auto":
+            return True
+        if series.dtype != pl.String:
+            return False
+        return bool(as_numbers(series[:1]).null_count())
+
+    # ---- numbers ----------------------------------------------------------------------------------------
+
+    def _add_numbers(self, series: pl.Series, rows: NDArray[np.int64]) -> None:
+        import polars as pl
+
+        path, name = self._path, series.name
+        if series.dtype == pl.String:
+            text, series = series, as_numbers(series)
+            if series.null_count():
+                raise _bad(name, series.is_null(), text, EXPECTED, path, rows)
+        whole = series.dtype.is_integer()
+        if not series.dtype.is_numeric():
+            expected = f"{self._range()}, or a date and time" if series.dtype.is_nested() else self._range()
+            raise DataError(f"column {name!r} is of type {series.dtype}; expected {expected}", str(path))
+        if self._values is None:
+            self._values = Growing(np.float64)
+            self._choose_unit(series)
+            start = series[0]
+            self._origin = int(start) if whole and start is not None and abs(start) > EXACT else 0
+        values = series.cast(pl.Float64).to_numpy()
+        bad = self._impossible(values)
+        if bad.any():
+            raise self._refused(series, bad, rows)
+        if self._origin and whole:
+            values = (series - self._origin).cast(pl.Float64).to_numpy()
+        elif self._origin:
+            values = values - self._origin
+        self._values.add(values)
+
+    def _impossible(self, values: Floats) -> NDArray[np.bool_]:
+        """No number, before the start, or later than any time: in a finer unit it would often be one of our days."""
+        seconds = values / self._per_second
+        bad = ~np.isfinite(values) | (values < self._least) | (seconds > MOST)
+        for per_second in UNITS.values():
+            if per_second > self._per_second:
+                day = values / per_second
+                bad |= (seconds > LATEST_S) & (day >= EPOCH_S[0]) & (day <= EPOCH_S[1])
+        return bad
+
+    def _range(self) -> str:
+        low = f"at least {self._least:g} and " if np.isfinite(self._least) else ""
+        return f"a number, {low}at most {MOST * self._per_second:g}"
+
+    def _refused(self, series: pl.Series, bad: NDArray[np.bool_], rows: NDArray[np.int64]) -> DataError:
+        import polars as pl
+
+        value = float(series[int(np.argmax(bad))])
+        unit = next(u for u, n in UNITS.items() if n == self._per_second)
+        finer = next((u for u, n in UNITS.items() if n > 1 and EPOCH_S[0] <= value / n <= EPOCH_S[1]), None)
+        expected = self._range()
+        if value / self._per_second > LATEST_S and finer is not None and finer != unit:
+            expected = f"{NAMES[unit]}; {self._form.option} {finer} for {NAMES[finer]}"
+        shown = series if series.dtype.is_integer() else series.cast(pl.Float64)
+        return _bad(series.name, pl.Series(bad), shown, expected, self._path, rows)
+
+    def _choose_unit(self, series: pl.Series) -> None:
+        form = self._form
+        if form.format in UNITS:
+            self._per_second, self._unit_from = UNITS[form.format], "option"
+            return
+        by_name = unit_of(self._column)
+        if by_name is not None:
+            self._per_second, self._unit_from = UNITS[by_name], "name"
+            return
+        low, high = series.min(), series.max()
+        for unit, per_second in UNITS.items():
+            if EPOCH_S[0] <= float(low) / per_second and float(high) / per_second <= EPOCH_S[1]:  # type: ignore[arg-type]
+                self._per_second, self._unit_from = per_second, "size"
+                if unit != "s":
+                    self.notes.append(
+                        f"column {self._column!r} is read as {NAMES[unit]} since 1970, by its size; "
+                        f"{form.option} says otherwise"
+                    )
+                return
+
+    # ---- dates ------------------------------------------------------------------------------------------
+
+    def _add_dates(self, series: pl.Series, rows: NDArray[np.int64]) -> None:
+        import polars as pl
+
+        dates = self._parsed(series)
+        if self._values is None:
+            self._values = Growing(np.int64)
+        self._month_first_ok &= not dates.bad.any()
+        self._day_first_ok &= not dates.bad_day_first.any()
+        bad = dates.bad & dates.bad_day_first if dates.day_first_ns is not None else dates.bad
+        if not bad.any() and not (self._month_first_ok or self._day_first_ok):
+            bad = dates.bad if dates.bad.any() else dates.bad_day_first
+        if bad.any():
+            raise _bad(series.name, pl.Series(bad), series, self._expected(series, bad), self._path, rows)
+        self._twelve_hours |= dates.twelve_hours
+        self._dots |= dates.dots
+        if dates.day_first_ns is not None or self._day_first is not None:
+            if self._day_first is None:
+                self._day_first = Growing(np.int64)
+                if len(self._values):
+                    self._day_first.add(self._values.copy())
+            other = dates.ns if dates.day_first_ns is None else dates.day_first_ns
+            self._day_first.add(self._in_utc(series, other, dates, rows))
+        self._values.add(self._in_utc(series, dates.ns, dates, rows))
+        self._local |= bool(dates.local.any())
+        self._last_local = int(dates.ns[-1])
+
+    def _expected(self, series: pl.Series, bad: NDArray[np.bool_]) -> str:
+        value = str(series[int(np.argmax(bad))])
+        if re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*", value):
+            return "a date too, not a time of day alone"
+        if re.search(r"\d\s*(CST|IST|BST)\b", value):
+            return f"an offset such as +0100: this name stands for several; {self._form.zone_option} says which"
+        if "%" in self._form.format:
+            return f"what {self._form.option} {self._form.format!r} describes"
+        return f"a date and time such as 2023-11-16T18:15:46, or another with {self._form.option} PATTERN"
+
+    def _parsed(self, series: pl.Series) -> Dates:
+        import polars as pl
+
+        n, none = len(series), np.zeros(len(series), bool)
+        if series.dtype in (pl.Date, pl.Datetime):
+            zone = series.dtype.time_zone if isinstance(series.dtype, pl.Datetime) else None
+            ns = series.cast(pl.Datetime("ns", zone)).dt.epoch("ns").to_numpy()
+            return Dates(ns, None, none, none, np.full(n, zone is None))
+        series = series.cast(pl.String)
+        if "%" not in self._form.format:
+            dates = parse_dates(series)
+            if self._form.zone is not None and dates.bad.any():  # a name that stands for several zones
+                bare = series.str.replace(r"\s*(CST|IST|BST)\s*$", "")
+                dates = parse_dates(bare)
+            return dates
+        pattern = self._form.format.replace(".%f", "%.f").replace(",%f", ",%f")
+        try:
+            found = series.str.strip_chars().str.to_datetime(
+                pattern, strict=False, time_unit="ns", ambiguous="earliest"
+            )
+        except pl.exceptions.PolarsError as error:
+            raise DataError(
+                f"{self._form.option} = {self._form.format!r}: cannot be used: {str(error).splitlines()[0]}",
+                str(self._path),
+            ) from None
+        bad = found.is_null().to_numpy()
+        zoned = isinstance(found.dtype, pl.Datetime) and found.dtype.time_zone is not None
+        return Dates(found.dt.epoch("ns").fill_null(0).to_numpy(), None, bad, bad, np.full(n, not zoned))
+
+    def _in_utc(
+        self, series: pl.Series, ns: NDArray[np.int64], dates: Dates, rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        import polars as pl
+
+        zone = self._form.zone
+        if zone is None or not dates.local.any():
+            return ns
+        converted, twice, never = local_to_utc(ns, zone, self._last_local)
+        if (never & dates.local).any():
+            expected = f"a time that the clocks of {zone} show: they go forward over it"
+            raise _bad(series.name, pl.Series(never & dates.local), series, expected, self._path, rows)
+        self._twice += int((twice & dates.local).sum())
+        return np.where(dates.local, converted, ns)
+
+    # ---- the end ----------------------------------------------------------------------------------------
+
+    def seconds(self) -> Floats:
+        """Seconds, in the order of the file: dates since the first of them, numbers as they are in their unit."""
+        assert self._values is not None
+        values = self._values.array()
+        if not self._dates:
+            seconds: Floats = values if self._per_second == 1 else values / self._per_second
+            if self._unit_from == "name" and self._per_second > 1 and len(values) > 1:
+                self._doubt_the_name(values)
+            return seconds
+        values = self._in_order_of_month(values)
+        values = values - values.min()
+        seconds = values / SECOND_NS
+        self._note_clock(seconds)
+        return seconds
+
+    def _doubt_the_name(self, values: Floats) -> None:
+        low, high = values.min() + self._origin, values.max() + self._origin
+        if EPOCH_S[0] <= low and high <= EPOCH_S[1] and high - low < 0.1 * low:
+            unit = next(u for u, n in UNITS.items() if n == self._per_second)
+            self.notes.append(
+                f"column {self._column!r} is read as {NAMES[unit]} by its name, but looks like seconds since 1970: "
+                f"{self._form.option} s"
+            )
+
+    def _in_order_of_month(self, month_first: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self._day_first is None:
+            return month_first
+        day_first = self._day_first.array()
+        if not self._month_first_ok:
+            return day_first
+        if not self._day_first_ok or self._twelve_hours:
+            return month_first
+        disorder = [int((np.diff(v) < 0).sum()) for v in (month_first, day_first)]
+        by_day = self._dots or disorder[1] < disorder[0]
+        if not np.array_equal(month_first - month_first[0], day_first - day_first[0]):
+            order, pattern = ("day/month", "%m/%d/%Y") if by_day else ("month/day", "%d/%m/%Y")
+            self.notes.append(
+                f"column {self._column!r} is read as {order}/year, though it may be the other way round: "
+                f"{self._form.option} '{pattern} %H:%M:%S'"
+            )
+        return day_first if by_day else month_first
+
+    def _note_clock(self, seconds: Floats) -> None:
+        if self._twice and self._form.zone:
+            self.notes.append(
+                f"{self._twice:,} times come twice in {self._form.zone}, where daylight saving ends: the first is "
+                "meant until the clock goes back"
+            )
+        if not self._local or self._form.zone is not None or len(seconds) < 2:
+            return
+        steps = np.diff(seconds)
+        back = int(np.argmin(steps))
+        if -3660 <= steps[back] <= -1800:
+            self.notes.append(
+                f"column {self._column!r} goes back by {-steps[back]:,.0f} s behind row {back + 1}: if daylight saving "
+                "ended, "
+                f"{self._form.zone_option} such as Europe/Berlin puts it right"
+            )
+
+
+def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
+    """Notes on times in order that no server has: too far apart, or too close, for their unit."""
+    n = len(time_s)
+    span_s = float(time_s[-1] - time_s[0]) if n else 0.0
+    if n < 2 or span_s <= 0:
+        return []
+    rate = (n - 1) / span_s
+    notes = []
+    longest_s = float(np.diff(time_s).max())
+    if rate < SLOWEST_RPS and not dates:
+        finer = next((u for u, k in UNITS.items() if k > 1 and rate * k >= LIKELY_RPS), None)
+        if finer is not None:
+            notes.append(
+                f"{number(rate)} requests/s over {_long(span_s)} is slow for a server; if times are {NAMES[finer]}, it "
+                "is "
+                f"{number(rate * UNITS[finer])}/s: {form.option} {finer}"
+            )
+    elif rate > FASTEST_RPS and not dates:
+        notes.append(
+            f"{number(rate)} requests/s is more than any server takes; {form.option} says the unit: s, ms, us or ns"
+        )
+    if not notes and longest_s > LONGEST_GAP_S:
+        notes.append(
+            f"the longest time between two requests is {_long(longest_s)}; where that is wrong, {form.option} says how "
+            "times are written"
+        )
+    return notes
+
+
+def _long(seconds: float) -> str:
+    for unit, length in (("years", 365.25 * DAY_S), ("days", DAY_S), ("hours", 3600.0)):
+        if seconds >= 2 * length:
+            return f"{number(seconds / length)} {unit}"
+    return f"{number(seconds)} s"
+
+
+def _bad(
+    column: str, bad: pl.Series, shown: pl.Series | str, expected: str, path: Path, rows: NDArray[np.int64]
+) -> DataError:
+    at = int(bad.arg_max() or 0)
+    one = bad[at : at + 1]
+    return first_bad(
+        column, one, shown if isinstance(shown, str) else shown[at : at + 1], expected, path, int(rows[at])
+    )

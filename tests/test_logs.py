@@ -1,0 +1,446 @@
+"""Files as people hold them: times, wrapped data, other tools' columns, rows chosen, outcomes, propensities."""
+
+import contextlib
+import gzip
+import io
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from builders import run, scenario
+
+from messsim.cli import app
+from messsim.errors import DataError
+from messsim.logs.decisions import DecisionColumns, read_log
+from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes
+from messsim.logs.replay import replay
+from messsim.logs.traces import TraceColumns, plan_reading, read_requests
+from messsim.scenario import parse
+from messsim.study.measurements import read_measurements
+from messsim.workload import Workload
+from messsim.workload.choosing import Chooser, conditions
+from messsim.workload.times import TimeForm, Times, doubts, unit_of
+
+NAMES = TraceColumns("t", "in", "out")
+
+
+def seconds(values, column="t", **form):
+    times = Times(column, Path("f.csv"), TimeForm(**form))
+    times.add(pl.DataFrame({column: values}), 0)
+    return times.seconds().tolist(), times.notes
+
+
+def read(file, columns=None, *, kind="auto", form=None, select=(), skip=False, unique=None, most=20):
+    chooser = Chooser(conditions(select), ("",) if skip else (), unique)
+    return read_requests(file, plan_reading(file, columns or TraceColumns(), form, chooser, kind), most_tenants=most)
+
+
+def here(*args):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+        app(list(map(str, args)), prog_name="messsim")
+    return left.value.code, out.getvalue(), err.getvalue()
+
+
+# ---- times ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["8/18/2025, 12:00:38.5 AM", "8/18/2025, 12:00:40.5 AM"],
+        ["18/08/2025 00:00:38", "18/08/2025 00:00:40"],
+        ["18.08.2025 00:00:38", "18.08.2025 00:00:40"],
+        ["2025/08/18 00:00:38", "2025/08/18 00:00:40"],
+        ["[18/Aug/2025:00:00:38 +0000]", "[18/Aug/2025:02:00:40 +0200]"],
+        ["2025-08-18 00:00:38.123 UTC", "2025-08-18 00:00:40.123 UTC"],
+        ["2025-08-18 00:00:38.123 +0000", "2025-08-17 19:00:40.123 -0500"],
+        ["2025-08-18 00:00:38,123", "2025-08-18 00:00:40,123"],
+        ["2025-08-18T00:00:38.123456789Z", "2025-08-18T00:00:40.123456789Z"],
+        ["2025-08-18 00:00:38 +0000 UTC m=+0.1", "2025-08-18 00:00:40 +0000 UTC m=+2.1"],
+        ["Mon, 18 Aug 2025 00:00:38 GMT", "Mon, 18 Aug 2025 00:00:40 GMT"],
+        ["Aug 18, 2025 12:00:38 PM", "Aug 18, 2025 12:00:40 PM"],
+        ["2025-08-18 00:00:38 PDT", "2025-08-18 07:00:40 UTC"],
+        ["20250818T000038Z", "20250818T000040Z"],
+        ["2016-12-31T23:59:59Z", "2017-01-01T00:00:01Z"],
+    ],
+    ids=lambda v: v[0],
+)
+def test_dates_in_any_common_form(values):
+    assert seconds(values) == ([0.0, 2.0], [])
+
+
+def test_a_clock_that_goes_back():
+    local = ["2025-10-26 02:58:00", "2025-10-26 02:59:30", "2025-10-26 02:00:10", "2025-10-26 02:01:00"]
+    assert seconds(local, zone="Europe/Berlin")[0] == [0.0, 90.0, 130.0, 180.0]
+    found, (note,) = seconds(local)
+    assert found == [3470.0, 3560.0, 0.0, 50.0]
+    assert "--time-zone such as Europe/Berlin" in note
+    with pytest.raises(DataError, match="go forward over it"):
+        seconds(["2025-03-30 02:30:00"], zone="Europe/Berlin")
+
+
+def test_a_day_and_a_month_that_may_be_either():
+    found, (note,) = seconds(["02/11/2023 18:15:00", "03/11/2023 18:15:00"])
+    assert found[1] == 28 * 86400
+    assert "'%d/%m/%Y %H:%M:%S'" in note
+    assert seconds(["02/11/2023 18:15:00", "03/11/2023 18:15:00"], format="%d/%m/%Y %H:%M:%S") == ([0.0, 86400.0], [])
+    assert seconds(["30/11/2023 18:15:00", "01/12/2023 18:15:00"]) == ([0.0, 86400.0], [])
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("request_start_ns", [1759813207532900363, 1759813207782900363]),
+        ("t", [1759813207532900363, 1759813207782900363]),
+        ("ts_us", [0, 250_000]),
+        ("startTimeMs", [0, 250]),
+        ("t", [1759813207500, 1759813207750]),
+        ("t", ["1,000", "1,000.25"]),
+    ],
+)
+def test_units_by_suffix_and_by_size(column, values):
+    found, _ = seconds(values, column)
+    assert found[1] - found[0] == 0.25
+
+
+def test_units_that_are_doubted():
+    with pytest.raises(DataError, match="expected seconds; --time-format ms for milliseconds"):
+        seconds([1759813207500, 1759813208500], "arrival_s")
+    with pytest.raises(DataError, match="--time-format ns for nanoseconds"):
+        seconds([1759813207532900363], "t", format="ms")
+    (note,) = doubts(np.arange(100) * 330.0, TimeForm())
+    assert "--time-format ms" in note
+    assert doubts(np.arange(100) * 0.33, TimeForm()) == []
+    assert [unit_of(c) for c in ("tokens", "status", "time_s", "Timestamp(ms)")] == [None, None, "s", "ms"]
+    with pytest.raises(DataError, match="unknown time zone"):
+        seconds(["2025-08-18"], zone="Mars")
+    with pytest.raises(DataError, match="expected a date too"):
+        seconds(["09:00:01"])
+
+
+def test_a_scenario_says_the_unit_too(tmp_path):
+    (tmp_path / "t.csv").write_text("t,prompt_tokens,output_tokens\n0,1,1\n250,1,1\n")
+    law = {"kind": "trace", "file": "t.csv", "columns": {"time": "t", "time_format": "ms"}}
+    w = Workload(parse(scenario(requests=2, arrivals=law), folder=tmp_path))
+    assert w.trace.time_s.tolist() == [0.0, 0.25]
+
+
+# ---- wrapped data ---------------------------------------------------------------------------------------
+
+ROWS = [{"t": i, "use": {"in": 10 + i, "out": 5}, "ok": True} for i in range(3)]
+NESTED = TraceColumns("t", "use.in", "use.out")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", json.dumps(ROWS, indent=1)),
+        ("b.json", json.dumps({"data": ROWS})),
+        ("c.json", "".join(map(json.dumps, ROWS))),
+        ("d.jsonl", "INFO starting\n" + "\n".join(map(json.dumps, ROWS)) + "\n\n"),
+        ("e.log", "\n".join(map(json.dumps, ROWS))),
+    ],
+)
+def test_json_of_any_shape(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    found = read(tmp_path / name, NESTED)
+    assert found.frame.rows() == [(0.0, 10, 5), (1.0, 11, 5), (2.0, 12, 5)]
+    assert ("lines that are no JSON object are left out: 1" in found.notes) == (name == "d.jsonl")
+    with pytest.raises(DataError, match=r"'in' is missing; did you mean 'use\.in'"):
+        read(tmp_path / name, TraceColumns("t", "in", "use.out"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "t;in;out\n0,5;10;5\n1,5;11;5\n"),
+        ("b.tsv", "t\tin\tout\n0\t10\t5\n1\t11\t5\n"),
+        ("c.csv", "# by a tool\nt,in,out\n0,10,5\n1,11,5\n"),
+        ("d.csv", "t,in,out\n0,10,5\n\n1,11,5\n\n  \n"),
+        ("e.csv", "t, in , out\n0, 10, 5\n1, 11, 5\n"),
+        ("f.csv", 't,in,out\n0,"10","5"\n1,"11","5"\n'),
+    ],
+)
+def test_csv_in_any_dialect(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert read(tmp_path / name, NAMES).frame.rows() == [(0.0, 10, 5), (1.0, 11, 5)]
+    with gzip.open(tmp_path / f"{name}.gz", "wt") as file:
+        file.write(text)
+    assert read(tmp_path / f"{name}.gz", NAMES).frame.height == 2
+
+
+def test_zstandard_without_its_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "zstandard", None)
+    (tmp_path / "t.csv.zst").write_bytes(b"\x28\xb5\x2f\xfd00")
+    with pytest.raises(DataError, match=r"pip install messsim\[zstd\]"):
+        read(tmp_path / "t.csv.zst", NAMES)
+
+
+# ---- whose file it is -----------------------------------------------------------------------------------
+
+SPAN = {
+    "startTimeUnixNano": "1759813207532900363",
+    "spanId": "1",
+    "attributes": [
+        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "7"}},
+        {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "3"}},
+    ],
+}
+GUIDE = {"request_id": "a", "prompt_tokens": 7, "output_tokens": 3, "start_time": 1.76e9, "end_time": 1.76e9}
+AIPERF = {
+    "metadata": {"request_start_ns": 1759813207532900363, "was_cancelled": False, "benchmark_phase": "profiling"},
+    "metrics": {"input_sequence_length": {"value": 7}, "output_sequence_length": {"value": 3}},
+    "error": None,
+}
+FILES = {
+    "vllm": {"input_lens": [7], "output_lens": [3], "start_times": [1.5], "errors": [""]},
+    "sglang": {"input_lens": [7], "output_lens": [3], "errors": [""], "total_output_tokens_retokenized": 3},
+    "aiperf": AIPERF,
+    "guidellm": {"benchmarks": [{"requests": {"successful": [GUIDE], "errored": [], "incomplete": []}}]},
+    "inference-perf": [{"start_time": 1.0, "end_time": 2.0, "info": {"input_tokens": 7, "output_tokens": 3}, "error": None}],  # noqa: E501
+    "litellm": [{"request_id": "a", "startTime": "2026-03-01 09:00:00", "prompt_tokens": 7, "completion_tokens": 3, "spend": 1}],  # noqa: E501
+    "langfuse": [{"id": "a", "traceId": "b", "startTime": "2026-03-01T09:00:00Z", "usageDetails": {"input": 7, "output": 3}}],  # noqa: E501
+    "helicone": [
+        {"request_id": "a", "request_created_at": "2026-03-01T09:00:00Z", "response_status": 200, "prompt_tokens": 7,
+         "completion_tokens": 3}
+    ],
+    "openrouter": [{"generation_id": "a", "created_at": "2026-03-01 09:00:00", "tokens_prompt": 7, "tokens_completion": 3}],  # noqa: E501
+    "envoy": [
+        {"start_time": "2025-08-28T13:25:36Z", "response_code": 200, "gen_ai.usage.input_tokens": "7",
+         "gen_ai.usage.output_tokens": 3}
+    ],
+    "azure-gateway": [
+        {"TimeGenerated [UTC]": "8/18/2025, 1:00:41.9 PM", "PromptTokens": 7, "CompletionTokens": 3, "TotalTokens": 10}
+    ],
+    "otel": {"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]},
+    "burstgpt": [{"Timestamp": 5, "Session ID": None, "Request tokens": 7, "Response tokens": 3, "Total tokens": 10}],
+    "azure-trace": [{"TIMESTAMP": "2023-11-16 18:15:46.6805900", "ContextTokens": 7, "GeneratedTokens": 3}],
+    "mooncake": [{"timestamp": 0, "input_length": 7, "output_length": 3, "hash_ids": [1]}],
+    "qwen-bailian": [{"chat_id": 1, "parent_chat_id": -1, "timestamp": 0.1, "input_length": 7, "output_length": 3}],
+    "vidur": [{"arrived_at": 0.0, "num_prefill_tokens": 7, "num_decode_tokens": 3}],
+    "blis": [{"request_id": 0, "arrival_time_us": 0, "input_tokens": 7, "output_tokens": 3}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tool", FILES)
+def test_files_of_other_tools_are_known(tmp_path, tool):
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps(FILES[tool]))
+    found = read(file)
+    assert found.source == tool
+    assert found.frame.select("prompt_tokens", "output_tokens").rows() == [(7, 3)]
+    assert found.has_times == (tool != "sglang")
+    assert any(note.startswith("read as ") for note in found.notes)
+
+
+def test_what_is_of_no_use_or_unknown_is_told(tmp_path):
+    file = tmp_path / "x.jsonl"
+    file.write_text('{"total_input_tokens": 600, "request_throughput": 9.6}\n')
+    with pytest.raises(DataError, match=r"looks like vllm bench serve without details.*--save-detailed"):
+        read(file)
+    file.write_text('{"timestamp": 0, "input_length": 5, "outputs": 5}\n')
+    with pytest.raises(DataError, match=r"looks most like Mooncake.*lacks output_length"):
+        read(file)
+
+
+def test_units_of_a_tool(tmp_path):
+    rows = [{"timestamp": 330 * i, "input_length": 7, "output_length": 3, "hash_ids": [1]} for i in range(9)]
+    file = tmp_path / "x.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    found = read(file)
+    assert found.frame["arrival_s"].to_list() == pytest.approx([0.33 * i for i in range(9)])
+    assert sum("which messsim does not use" in note for note in found.notes) == 1
+
+
+# ---- rows -----------------------------------------------------------------------------------------------
+
+
+def test_rows_are_chosen_and_counted(tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text("id,t,status,in,out\na,0,200,9,2\na,1,200,9,2\nb,2,499,9,2\nc,3,200,9,-\nd,4,200,9,5\n")
+    found = read(file, NAMES, select=["status=200", "t<9"], skip=True, unique="id")
+    assert found.frame.rows() == [(0.0, 9, 2), (4.0, 9, 5)]
+    assert found.notes == (
+        "rows without status=200 are left out: 1",
+        "rows without tokens are left out: 1",
+        "rows whose id came before are left out: 1",
+    )
+    with pytest.raises(DataError, match=r"no row has status=201; status is: 200, 499"):
+        read(file, NAMES, select=["status=201"])
+    with pytest.raises(DataError, match=r"'out' has '-' in row 4; .*--skip-failed"):
+        read(file, NAMES)
+    with pytest.raises(DataError, match="expected COLUMN=VALUE"):
+        conditions(["status"])
+
+
+# ---- what import prints runs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("arrival_s,prompt_tokens,output_tokens\n" + "5,9,2\n" * 20, []),
+        ("prompt_tokens,output_tokens\n" + "9,2\n8,3\n" * 10, ["--time", "none"]),
+        (
+            "arrival_s,prompt_tokens,output_tokens,user\n" + "".join(f"{i},9,2,u{i % 300}\n" for i in range(900)),
+            ["--tenant", "user", "--tenants", "5"],
+        ),
+        ('arrival_s,prompt_tokens,output_tokens,user\n0,9,2,\n1,9,2,"a ""b"" é"\n', ["--tenant", "user"]),
+    ],
+    ids=["at once", "no times", "many tenants", "no name"],
+)
+def test_what_import_prints_runs(tmp_path, text, more):
+    (tmp_path / "log.csv").write_text(text)
+    code, out, err = here("import", tmp_path / "log.csv", "--out", tmp_path / "t.csv", *more)
+    assert (code, err) == (0, "")
+    toml = tomllib.loads(out.split("beside it:\n\n")[1])
+    assert len(toml.get("tenants", [])) <= 6
+    assert run(scenario(requests=20) | with_paths(toml, tmp_path)).summary
+
+
+def with_paths(toml, folder):
+    for table in ("arrivals", "tokens"):
+        if "file" in toml[table]:
+            toml[table]["file"] = str(folder / toml[table]["file"])
+    return toml
+
+
+def test_a_tenant_stays_with_its_row(tmp_path):
+    (tmp_path / "t.csv").write_text("arrival_s,prompt_tokens,output_tokens,tenant\n0,9,2,b\n1,8,2,a\n2,7,2,b\n")
+    law = {"kind": "trace", "file": "t.csv", "columns": {"tenant": "tenant"}}
+    names = [{"name": "a"}, {"name": "b"}]
+    w = Workload(parse(scenario(requests=6, arrivals=law, tenants=names), folder=tmp_path))
+    (chunk,) = w.chunks(64)
+    assert chunk.tenant.tolist() == [1, 0, 1, 1, 0, 1]
+    with pytest.raises(
+        DataError, match="'a' in row 2, which is no tenant; expected one of b, or a tenant named 'others'"
+    ):
+        Workload(parse(scenario(requests=6, arrivals=law, tenants=[{"name": "b"}]), folder=tmp_path))
+
+
+def test_lengths_are_drawn_jointly(tmp_path):
+    (tmp_path / "l.csv").write_text("prompt_tokens,output_tokens\n10,1\n20,2\n30,3\n")
+    tokens = {"file": "l.csv", "prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    w = Workload(parse(scenario(requests=500, tokens=tokens), folder=tmp_path))
+    chunk = next(w.chunks(500))
+    assert (chunk.prompt_tokens == 10 * chunk.output_tokens[0]).all()
+    assert set(chunk.prompt_tokens.tolist()) == {10, 20, 30}
+    assert w.mean_prompt_tokens() == 20
+
+
+# ---- outcomes -------------------------------------------------------------------------------------------
+
+
+def test_samples_of_one_model_each_are_joined(tmp_path):
+    for name, right in (("small", 0), ("large", 1)):
+        rows = [
+            {"doc_id": i, "filter": f, "metrics": ["exact_match"], "exact_match": float(right if f == "strict" else 1)}
+            for i in range(4)
+            for f in ("strict", "flexible")
+        ]
+        (tmp_path / f"samples_{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    paths = [tmp_path / "samples_small.jsonl", tmp_path / "samples_large.jsonl"]
+    found = read_outcomes(paths, OutcomeOptions())
+    assert found.frame.select("small", "large").rows() == [(0.0, 1.0)] * 4
+    assert "strict is taken" in found.notes[0]
+    assert read_outcomes(paths, OutcomeOptions(filter="flexible")).frame["small"].to_list() == [1.0] * 4
+    with pytest.raises(DataError, match="no filter 'x'; expected --filter strict or flexible"):
+        read_outcomes(paths, OutcomeOptions(filter="x"))
+    with pytest.raises(DataError, match="MODEL=FILE"):
+        read_outcomes([paths[0], paths[0]], OutcomeOptions())
+
+
+def test_long_tables_are_turned_and_values_mapped(tmp_path):
+    file = tmp_path / "long.csv"
+    file.write_text("prompt_id,model_name,label,cost\n1,a,👍,1\n1,b,👎,2\n2,a,👎,1\n2,b,👍,2\n3,a,👍,1\n")
+    found = read_outcomes([file], OutcomeOptions())
+    assert found.frame.select("a", "b", "cost__b").rows() == [(1.0, 0.0, 2.0), (0.0, 1.0, 2.0)]
+    assert found.models == ("a", "b")
+    assert found.has_costs
+    file.write_text("prompt_id,model_name,stars\n1,a,1\n1,b,5\n")
+    values, grades = parse_map(["1..5"])
+    found = read_outcomes([file], OutcomeOptions(score="stars", values=values, grades=grades))
+    assert found.frame.select("a", "b").rows() == [(0.0, 1.0)]
+    with pytest.raises(DataError, match=r"'stars' has 5 in row 2; .*--map"):
+        read_outcomes([file], OutcomeOptions(score="stars"))
+
+
+def test_other_kinds_of_outcomes(tmp_path):
+    (tmp_path / "gpt.json").write_text('{"resolved_ids": ["a"], "unresolved_ids": ["b"]}')
+    (tmp_path / "helm.json").write_text(
+        json.dumps([{"instance_id": i, "stats": [{"name": {"name": "exact_match"}, "mean": 1.0}]} for i in "ab"])
+    )
+    events = [{"sample_id": i, "type": "match", "data": {"correct": i == "b"}} for i in "ab"]
+    (tmp_path / "evals.jsonl").write_text("\n".join(map(json.dumps, events)))
+    found = read_outcomes(
+        [tmp_path / "gpt.json", ("h", tmp_path / "helm.json"), tmp_path / "evals.jsonl"], OutcomeOptions()
+    )
+    assert found.frame.sort("prompt").select("gpt", "h", "evals").rows() == [(1.0, 1.0, 0.0), (0.0, 1.0, 1.0)]
+    wide = [{"key": i, "m": {"score": 1.0, "num_input_tokens": 9, "num_output_tokens": 2}} for i in "ab"]
+    (tmp_path / "wide.json").write_text(json.dumps(wide))
+    found = read_outcomes([tmp_path / "wide.json"], OutcomeOptions())
+    assert found.has_tokens
+    code, out, err = here("import", "--outcomes", tmp_path / "wide.json", "--out", tmp_path / "o.parquet")
+    assert (code, err) == (0, "")
+    assert tomllib.loads(out.split("beside it:\n\n")[1])["models"][0]["name"] == "m"
+
+
+# ---- decisions ------------------------------------------------------------------------------------------
+
+
+def test_a_log_with_known_propensities(tmp_path):
+    chance = np.random.default_rng(1)
+    rows = []
+    for _ in range(6000):
+        cheap = bool(chance.random() < 0.8)
+        rows.append(
+            {
+                "who": "8b" if cheap else "70b",
+                "thumb": "up" if chance.random() < (0.5 if cheap else 0.9) else "down",
+                "p": 0.8 if cheap else 0.2,
+                "cost__8b": 1.0,
+                "cost__70b": 5.0,
+                "status": 200,
+            }
+        )
+    rows += [{**rows[0], "who": None}, {**rows[0], "status": 500}]
+    file = tmp_path / "log.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    columns = DecisionColumns("who", "thumb", "cost", "p", {"up": 1.0, "down": 0.0})
+    log = read_log(file, columns, Chooser(conditions(["status=200"])))
+    assert (len(log), log.unanswered) == (6000, 1)
+    found = replay(log, 0.7, seed=2)
+    assert found["kind"] == "propensities"
+    shares = found["mess_plus"]["shares"]
+    expected = 0.5 * shares[0] + 0.9 * shares[1]  # what the models it chose would satisfy
+    assert found["mess_plus"]["satisfaction"] == pytest.approx(expected, abs=0.04)
+    ips = found["shadow"]["ips"]
+    in_shadow = 0.5 * found["shadow"]["shares"][0] + 0.9 * found["shadow"]["shares"][1]
+    assert abs(ips["satisfaction"] - in_shadow) < 4 * ips["standard_error"] + 0.01
+    assert ips["effective_sample_size"] < 6000
+    assert "rows without status=200 are left out: 1" in found["notes"]
+    code, out, err = here(
+        "replay", file, "--alpha", "0.7", "--model", "who", "--satisfied", "thumb", "--propensity", "p", "--json",
+        "--map", "up=1,down=0",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert json.loads(out)["kind"] == "propensities"
+    code, _, err = here("replay", file, "--alpha", "0.7")
+    assert code == 2
+    assert "--model COLUMN names it" in err
+
+
+# ---- measurements ---------------------------------------------------------------------------------------
+
+
+def test_seconds_that_are_milliseconds_are_refused(tmp_path):
+    file = tmp_path / "m.csv"
+    file.write_text("clients,prompt_tokens,output_tokens,ttft_s\n1,128,64,12000\n2,128,64,13000\n")
+    with pytest.raises(DataError, match=r"'ttft_s' has 12000 in row 1.*name the column ttft_ms"):
+        read_measurements(file, {})
+    file.write_text("isl,osl,concurrency,ttft,tpot\n128,64,1,12,12\n1024,64,1,41,12\n")
+    assert read_measurements(file, {}).rows.readings["ttft_s"].tolist() == [0.012, 0.041]
