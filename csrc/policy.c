@@ -134,3 +134,19 @@ int64_t ms_policy_largest(int64_t request, int64_t step, int64_t tenant, int64_t
     (void)step, (void)alpha, (void)queue, (void)scores, (void)costs, (void)uniforms, (void)params, (void)state;
     return models - 1;
 }
+
+/* params[2 tenant models ...]: models, then for each the probability of it or one before it. */
+int64_t ms_policy_mix(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                      double alpha, double queue, const double *scores, const double *costs, const double *loads,
+                      const double *facts, const double *features, const double *uniforms, const double *params,
+                      double *state)
+{
+    (void)request, (void)step, (void)dimensions, (void)alpha, (void)queue, (void)scores, (void)costs, (void)loads,
+        (void)facts, (void)features, (void)state;
+    const double *chosen = params + 2 * tenant * models, *up_to = chosen + models;
+    int64_t k = 0;
+    while (k < models - 1 && !(uniforms[1] < up_to[k])) {
+        k++;
+    }
+    return (int64_t)chosen[k];
+}

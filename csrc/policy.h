@@ -1,4 +1,4 @@
-/* The contract of a routing policy, and the four policies that are written in C.
+/* The contract of a routing policy, and the five policies that are written in C.
  *
  * A policy is three functions over one array of parameters and one array of state. Both engines call
  * the same pointers; a policy of the user's own is compiled by Numba (`numba.cfunc`) to the same
@@ -112,6 +112,13 @@ int64_t ms_policy_largest(int64_t request, int64_t step, int64_t tenant, int64_t
                           double alpha, double queue, const double *scores, const double *costs,
                           const double *loads, const double *facts, const double *features,
                           const double *uniforms, const double *params, double *state);
+
+/* Models at random with fixed probabilities, which are the tenant's: params hold, tenant by tenant, [models] indices of
+ * models and [models] probabilities of that one or one before it, the last 1. */
+int64_t ms_policy_mix(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+                      double alpha, double queue, const double *scores, const double *costs, const double *loads,
+                      const double *facts, const double *features, const double *uniforms, const double *params,
+                      double *state);
 
 /* argmin_m V costs[m] + queue (alpha - scores[m]), the lowest m of equals. */
 int64_t ms_policy_argmin(int64_t models, double v, double alpha, double queue, const double *scores,

@@ -138,6 +138,9 @@ cdef extern from "policy.h" nogil:
     int64_t ms_policy_largest(int64_t, int64_t, int64_t, int64_t, int64_t, double, double, const double *,
                          const double *, const double *, const double *, const double *, const double *,
                          const double *, double *)
+    int64_t ms_policy_mix(int64_t, int64_t, int64_t, int64_t, int64_t, double, double, const double *,
+                         const double *, const double *, const double *, const double *, const double *,
+                         const double *, double *)
     int64_t ms_policy_mess_rated(int64_t, int64_t, int64_t, double, double, double, const double *, double *)
     void ms_policy_argmin_block(int64_t models, int64_t n, int64_t stride, double v, double alpha, double queue,
                                 const double *scores, const double *costs, int32_t *chosen)

@@ -624,6 +624,8 @@ cdef class Policy:
             self.c.decide = ms_policy_cheapest
         elif decide == "largest":
             self.c.decide = ms_policy_largest
+        elif decide == "mix":  # params: for each tenant, as many models as their probabilities (csrc/policy.h)
+            self.c.decide = ms_policy_mix
         else:
             self.c.decide = <ms_decide_fn><size_t>int(decide)
             check_shape(self.c.decide != NULL, "decide is a built-in's name or the address of a function")

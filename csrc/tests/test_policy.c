@@ -154,8 +154,23 @@ static void nobody_chooses_what_cannot_be_had(void)
     }
 }
 
+/* Two tenants: the first mixes models 2 and 0 at 0.25 and 0.75, the second has model 1 alone. */
+static void a_mix_draws_by_its_tenants_probabilities(void)
+{
+    enum { THREE = 3 };
+    const double params[] = {2.0, 0.0, 0.0, 0.25, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0};
+    const double u[] = {0.0, 0.24, 0.25, 0.99, 1.0};
+    const int64_t first[] = {2, 2, 0, 0, 0};
+    for (int i = 0; i < 5; i++) {
+        const double uniforms[] = {0.5, u[i]};
+        CHECK(ms_policy_mix(0, 1, 0, THREE, 0, 0.5, 0.0, NULL, NULL, NULL, NULL, NULL, uniforms, params, NULL) == first[i]);
+        CHECK(ms_policy_mix(0, 1, 1, THREE, 0, 0.5, 0.0, NULL, NULL, NULL, NULL, NULL, uniforms, params, NULL) == 1);
+    }
+}
+
 int main(void)
 {
+    RUN(a_mix_draws_by_its_tenants_probabilities);
     RUN(argmin_weighs_cost_against_the_queue);
     RUN(ties_go_to_the_lowest_model);
     RUN(a_block_decides_as_one);

@@ -49,6 +49,6 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         from messsim.version import __version__
 
-        print(f"messsim {__version__}")
+        print(f"messsim {__version__}", flush=True)  # a full disk shows before Python ends
         return
     __getattr__("app")(prog_name="messsim")

@@ -4,7 +4,7 @@ from itertools import combinations
 
 from messsim import _core
 
-__all__ = ["best_single", "cheapest_able", "cheapest_mix", "educated_guess", "scale"]
+__all__ = ["best_single", "cheapest_able", "cheapest_mix", "educated_guess", "mix_params", "scale"]
 
 NEARLY_NONE = 1e-9
 
@@ -55,6 +55,19 @@ def educated_guess(satisfaction: list[float], alpha: float) -> list[float]:
         grown = [x * (1.01 if s > mean else 0.99) for x, s in zip(p, satisfaction, strict=True)]
         p = [x / sum(grown) for x in grown]
     return p
+
+
+def mix_params(mix: list[tuple[int, float]], models: int) -> list[float]:
+    """A tenant's part of the parameters of `ms_policy_mix` (csrc/policy.h).
+
+    Models with a share, the last one repeated, and their cumulative probabilities.
+    """
+    chosen = [(m, share) for m, share in mix if share > 0]
+    total = sum(share for _, share in chosen)
+    order = [float(m) for m, _ in chosen]
+    edges = [sum(share for _, share in chosen[: k + 1]) / total for k in range(len(chosen))]
+    missing = models - len(chosen)
+    return [*order, *[order[-1]] * missing, *edges, *[1.0] * missing]
 
 
 def scale(costs: list[float]) -> float:

@@ -198,7 +198,7 @@ def _named(name: str | None) -> list[Key]:
     found = [key for key in _rows() if name.lower() in key[0].lower()]
     if found:
         return found
-    raise UnknownProfile(_unknown_model(parts[0]))
+    raise UnknownProfile(_unknown_model(name.split("/")[0]))
 
 
 def _parts(key: Key) -> list[str]:
