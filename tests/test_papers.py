@@ -236,6 +236,9 @@ def test_a_promise_beyond_the_features_is_refused():
 # ---- the command ----------------------------------------------------------------------------------------
 
 
+JOURNAL = ("study.json", "scenario.toml", "rows.jsonl")  # of a study that may go on
+
+
 def cli(*arguments: str):
     return CliRunner().invoke(app, ["reproduce", *arguments, "--workers", "1"])
 
@@ -245,7 +248,8 @@ def test_the_command_prints_json_and_writes_files(tmp_path):
     assert done.exit_code == 0
     found = json.loads(done.stdout)
     assert [r["c"] for b in found["benchmarks"] for r in b["runs"]] == [1.0] * 8
-    assert {f.name for f in (tmp_path / "out").iterdir()} == {"paper.json", "paper.md", "paper.csv"}
+    written = {f.name for f in (tmp_path / "out").iterdir()}
+    assert written == {"paper.json", "paper.md", "paper.csv", "results.parquet", *JOURNAL}
     assert json.loads((tmp_path / "out" / "paper.json").read_text()) == found
     assert cli("paper", "--out", str(tmp_path / "out")).exit_code == 2
 
@@ -256,7 +260,7 @@ def test_theory_is_drawn(tmp_path):
     assert done.exit_code == 0, done.stderr
     assert "exponent measured" in done.stdout
     files = {f.name: f.read_text() for f in (tmp_path / "out").iterdir()}
-    assert set(files) == {"theory.json", "theory.md", *(f"{name}.svg" for name in PICTURES)}
+    assert set(files) == {"theory.json", "theory.md", *(f"{name}.svg" for name in PICTURES), *JOURNAL}
     assert all(files[f"{name}.svg"].startswith("<svg") for name in PICTURES)
     assert all(f"({name}.svg)" in files["theory.md"] for name in PICTURES)
 
