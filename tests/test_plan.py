@@ -65,7 +65,7 @@ def test_pools_go_by_their_names_or_their_models():
         (["8b=1..2"], [], "--replicas 8b=1..2: 8b has several pools; expected one of 8b-1, more"),
         (["own=1..2", "own=3"], [], "--replicas own=3: own is given twice"),
         (["own=1..2"], ["own=H100,A100"], "--gpus own=H100: own has figures of its own"),
-        (["70b=1..2"], ["70b=H100,H200"], "--gpus 70b=H200: no built-in profile of Llama-3.1-70B on H200 with tp 4"),
+        (["70b=1..2"], ["70b=H100,A10"], "--gpus 70b=A10: no built-in profile of Llama-3.1-70B on A10 with tp 4"),
         (["70b=1..2"], ["70b=A100"], "--gpus 70b=A100: only one kind"),
         (["70b=1..2"], ["70b=H100,H100/tp4"], "--gpus 70b=H100,H100/tp4: a kind is given twice"),
     ],

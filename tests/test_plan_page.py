@@ -1,6 +1,7 @@
 """Reports of plans: the answer, what each cluster misses, and the file they are read from."""
 
 import json
+import sys
 
 import pytest
 from builders import model, scenario
@@ -9,12 +10,12 @@ from test_page import Elements
 
 from messsim.errors import OutputError
 from messsim.scenario import parse
-from messsim.study import plan_runs
 from messsim.study.candidates import axes_of
 from messsim.study.plan import plan
 from messsim.study.processes import local_workers
 from messsim.study.report import report
 
+PLAN = sys.modules["messsim.study.plan"]  # which the package names as its function
 FAST, KEPT = "latency_s.ttft.p95<1", "sla.satisfaction>=0.45"
 
 
@@ -85,12 +86,12 @@ def test_where_no_cluster_will_do_the_page_says_so(tmp_path):
 
 
 def test_the_plan_of_an_interrupted_command_is_absent_and_of_a_later_one_replaced(tmp_path, monkeypatch):
-    row = plan_runs._row
-    monkeypatch.setattr(plan_runs, "_row", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    row_at = PLAN.row_at
+    monkeypatch.setattr(PLAN, "row_at", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         planned(tmp_path / "o", seeds=2)
     assert not list((tmp_path / "o").glob("*plan.json*"))
-    monkeypatch.setattr(plan_runs, "_row", row)
+    monkeypatch.setattr(PLAN, "row_at", row_at)
     for wanted in ([KEPT], ["sla.satisfaction>=0.1"]):
         planned(tmp_path / "o", wanted=wanted, seeds=2)
         assert json.loads((tmp_path / "o" / "plan.json").read_text())["requirements"] == wanted
