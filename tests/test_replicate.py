@@ -61,7 +61,8 @@ def test_figures_that_some_replications_lack_are_averaged_over_the_others():
 
 def test_it_stops_when_all_that_is_asked_is_precise():
     seen = []
-    plan = Plan(100, 0.025, ("sla.satisfaction", "cost.per_request"))
+    precision = 0.02
+    plan = Plan(100, precision, ("sla.satisfaction", "cost.per_request"))
     found, rows = replicate(SMALL, plan, on_progress=lambda done, most: seen.append((done, most)))
     n = found["replications"]
     assert found["precise"] is True
@@ -70,7 +71,7 @@ def test_it_stops_when_all_that_is_asked_is_precise():
 
     def precise(k: int) -> bool:
         intervals = [replication_interval([r[c] for r in rows[:k]]) for c in ("sla_satisfaction", "cost_per_request")]
-        return all(i.half_width <= 0.025 / 1.025 * i.mean for i in intervals)
+        return all(i.half_width <= precision / (1 + precision) * i.mean for i in intervals)
 
     assert [precise(k) for k in range(10, n + 1)] == [False] * (n - 10) + [True]
 

@@ -126,7 +126,7 @@ def test_energy_that_is_assumed_is_called_so(tmp_path):
 
 
 def test_an_api_has_no_energy_to_speak_of(tmp_path):
-    api = model("api", coefficients=None, kind="api", usd_per_million_output_tokens=9.0)
+    api = {"name": "api", "satisfaction": 0.6, "kind": "api", "usd_per_million_output_tokens": 9.0}
     text = told(models=[api], cost={"unit": "USD"}, arrivals=trace(tmp_path, [0, 1]), requests=None)
     assert "per output token" not in text
     assert "assumed" not in text

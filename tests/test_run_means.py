@@ -37,6 +37,7 @@ PHASES = {
     "cut off in its steps": [{"from_request": 10_000, "over_requests": 20_000, "satisfaction": {"a": 0.9}}],
     "by time": [{"from_s": 3_000.0, "satisfaction": {"b": 0.1}}],
     "by time, in steps": [{"from_s": 1_000.0, "over_s": 6_000.0, "satisfaction": {"b": 0.1}}],
+    "by time, cut off in its steps": [{"from_s": 5_000.0, "over_s": 10_000.0, "satisfaction": {"b": 0.1}}],
     "from 0 s": [{"from_s": 0.0, "difficulty": 2.0}],
     "after the end": [{"from_request": 10**6, "satisfaction": {"a": 0.9}}],
 }

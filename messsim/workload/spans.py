@@ -53,11 +53,12 @@ def spans_of(stages: Sequence[Stage], total: int, arrivals: Callable[[], Arrival
     times = [t for s in stages if s.phase and s.phase.from_s is not None for t in (s.phase.start, _end_of(s))]
     by_time = dict(zip(times, _requests_before(times, total, arrivals()), strict=True)) if times else {}
 
-    def request_at(stage: Stage, start: float) -> int:
+    def request_at(stage: Stage, at: float) -> int:
+        """The request at that time or number; beyond the run, where it is cut off, the one that would come then."""
         assert stage.phase is not None
-        return int(min(by_time[start] if stage.phase.from_s is not None else start, total))
+        return int(by_time[at] if stage.phase.from_s is not None else at)
 
-    starts = [0 if s.phase is None else request_at(s, s.phase.start) for s in stages]
+    starts = [0 if s.phase is None else min(request_at(s, s.phase.start), total) for s in stages]
     spans: list[Span] = []
     for stage, first, last in zip(stages, starts, [*starts[1:], total], strict=True):
         end = request_at(stage, _end_of(stage)) if stage.before is not None else first
@@ -75,16 +76,19 @@ def _end_of(stage: Stage) -> float:
 
 
 def _requests_before(times_s: Sequence[float], total: int, source: ArrivalSource | None) -> list[int]:
-    """How many of the first `total` requests come before each time."""
+    """How many requests come before each time; of times beyond the first `total`, by their mean rate."""
     counts = [0] * len(times_s)
-    seen, until_s = 0, max(times_s)
+    seen, until_s, last_s = 0, max(times_s), 0.0
     while source is not None and seen < total:
         block = source.next_times(min(BLOCK, total - seen))
         seen += len(block)
         counts = [c + int(block.searchsorted(t, side="left")) for c, t in zip(counts, times_s, strict=True)]
-        if block[-1] >= until_s:
-            break
-    return counts
+        last_s = float(block[-1])
+        if last_s >= until_s:
+            return counts
+    if last_s <= 0.0:
+        return counts
+    return [round(seen * t / last_s) if t > last_s else c for c, t in zip(counts, times_s, strict=True)]
 
 
 def mean_over(spans: Sequence[Span], value: Callable[[Span], float]) -> float:
