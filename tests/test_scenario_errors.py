@@ -178,7 +178,11 @@ def test_a_client_who_is_turned_away_must_pause():
             {"kind": "empirical", "tokens": [3, 4], "weights": [0, 0]},
             "tokens.prompt: the weights sum to 0; expected at least one above it",
         ),
-        ({"kind": "trace"}, "tokens.prompt.kind = 'trace': expected arrivals.kind = 'trace', not 'poisson'"),
+        (
+            {"kind": "trace"},
+            "tokens.prompt.kind = 'trace': expected arrivals.kind = 'trace', not 'poisson', or tokens.file, a file "
+            "of lengths",
+        ),
         ({"kind": "table"}, "tokens.prompt.kind = 'table': expected satisfaction.kind = 'table', not 'irt'"),
     ],
     ids=lambda x: str(x)[:50],
@@ -234,7 +238,8 @@ def test_delays(delay, line):
         ),
         (
             {"router": {"predictor": {"lr": 1}}},
-            "router.predictor.lr: unknown key; expected one of clip, learning_rate, momentum, weight_decay",
+            "router.predictor.lr: unknown key; expected one of clip, learning_rate, means, momentum, optimizer, "
+            "standardize, start, warm_start, weight_decay",
         ),
         ({"router": {"polcy": "random"}}, "router.polcy: unknown key; did you mean 'policy'?"),
         ({"phases": [{"from_request": 1, "difficulti": 1}]}, "phases.0.difficulti: unknown key; did you mean 'diff"),
@@ -560,7 +565,7 @@ def test_several_errors_are_all_told_in_one():
         "sla.alpha = 2: expected at most 1",
         "models.0.tp = 0: expected at least 1",
         "models.0.nam: unknown key; did you mean 'name'?",
-        "router.V = 'x': expected a number",
+        "router.V = 'x': expected a number, or 'auto'",
     ]
     assert str(caught.value).splitlines() == [f"some.toml: {p}" for p in caught.value.problems]
 
@@ -577,9 +582,9 @@ def test_several_errors_are_all_told_in_one():
         ("router..V=5", "--set router..V=5: expected key.path=value"),
         (".V=5", "--set .V=5: expected key.path=value"),
         ('router."V=5', '--set router."V=5: expected key.path=value'),
-        ("router.V=five", "router.V = 'five': expected a number"),
-        ("router.V=", "router.V = '': expected a number"),
-        ("router.V=1\nseed=2", "router.V = '1\\nseed=2': expected a number"),
+        ("router.V=five", "router.V = 'five': expected a number, or 'auto'"),
+        ("router.V=", "router.V = '': expected a number, or 'auto'"),
+        ("router.V=1\nseed=2", "router.V = '1\\nseed=2': expected a number, or 'auto'"),
         ("seed.x=3", "seed = {'x': 3}: expected a whole number"),
         ("models.0=3", "models.0 = 3: expected a table"),
         (

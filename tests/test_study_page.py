@@ -28,7 +28,11 @@ TWO = [{"name": "a", "alpha": 0.45}, {"name": "b", "alpha": 0.55}]
 def said():
     return parse(
         scenario(
-            name=EVIL, requests=120, tenants=TWO, models=[model("m.1", 0.4), model("[2]", 0.6), model("policy", 0.8)]
+            name=EVIL,
+            requests=120,
+            tenants=TWO,
+            models=[model("m.1", 0.4), model("[2]", 0.6), model("policy", 0.8)],
+            router={"learn": "explored", "V": 1e-3},  # so that a promise is missed too
         )
     )
 

@@ -1,11 +1,12 @@
 """``challenge``: any router under hard conditions, beside all others."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .base import AsJson, Requests, Seed, Workers, command, console, print_written, stderr
+from .base import AsJson, Requests, Seed, Workers, command, console, print_json, print_written, stderr
 from .outputs import check_out, print_notes
 
 __all__ = ["challenge"]
@@ -49,7 +50,7 @@ def challenge(
         found, rows = run_all(scenarios, named, 1 if quick else seeds, workers=workers, told=told)
     notes = write_challenge(out, scenarios, found, rows) if out is not None else []
     if as_json:
-        typer.echo(challenge_json(found), nl=False)
+        print_json(json.loads(challenge_json(found)))
     else:
         console.print(challenge_tables(found))
     print_notes(notes)

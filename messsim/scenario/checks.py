@@ -24,6 +24,8 @@ GPU_KEYS = (
     "profile",
     "gpu",
     "tp",
+    "weights",
+    "host",
     "coefficients",
     "replicas",
     "max_num_seqs",

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from .routing import AUTO_TAGS
 from .scenario import Scenario
 
 __all__ = ["describe"]
@@ -59,6 +60,8 @@ def _lines(error: dict[str, Any], data: dict[str, Any], root: type[BaseModel]) -
         return [f"{key}.kind = {_shown(given)}: expected one of {', '.join(kinds)}{_near(given, kinds)}"]
     if kind == "literal_error":
         words = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        if error["loc"][-1] == AUTO_TAGS[1]:
+            return [f"{key} = {_shown(value)}: expected a number, or {words[0]!r}"]
         return [f"{key} = {_shown(value)}: expected one of {', '.join(words)}{_near(value, words)}"]
     expected = _EXPECTED[kind](context) if kind in _EXPECTED else error["msg"]
     if kind == "list_type" and _models_at(root, path, []) and path:
@@ -95,7 +98,7 @@ def _path(loc: Sequence[Any], data: Any) -> tuple[list[str], list[str]]:
         if isinstance(data, dict) and part not in data and part == data.get("kind"):
             tags.append(str(part))
             continue
-        if not isinstance(data, (dict, list)) and path:
+        if path and (not isinstance(data, (dict, list)) or (isinstance(data, list) and isinstance(part, str))):
             tags.append(str(part))  # inside a table that a bare value stands for
             continue
         path.append(str(part))

@@ -34,11 +34,11 @@ class Dialect:
     def of(cls, text: bytes) -> Dialect:
         """That of a text from its beginning."""
         comments = text.lstrip().startswith(b"#")
-        lines = [line for line in text[: 1 << 16].splitlines() if line.strip() and not line.startswith(b"#")]
+        plain = QUOTED.sub(b"", text[: 1 << 16])  # what is quoted may hold separators and ends of lines
+        lines = [line for line in plain.splitlines() if line.strip() and not line.startswith(b"#")]
         if not lines:
             return cls(comments=comments)
-        header = QUOTED.sub(b"", lines[0])
-        counts = {chr(s): header.count(bytes([s])) for s in SEPARATORS}
+        counts = {chr(s): lines[0].count(bytes([s])) for s in SEPARATORS}
         best = max(counts, key=lambda s: counts[s])
         separator = best if counts[best] > 0 else ","
         return cls(separator, separator == ";", comments)
