@@ -1,13 +1,13 @@
 """``challenge``: any router under hard conditions, beside all others."""
 
-import json
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .base import AsJson, Requests, Seed, Workers, command, console, print_json, print_written, stderr
-from .outputs import check_out, print_notes
+from .base import AsJson, Requests, Seed, Workers, command, stderr
+from .outputs import check_out, hand_over
 
 __all__ = ["challenge"]
 
@@ -40,7 +40,7 @@ def challenge(
     from messsim.study.challenge import CONDITIONS, POLICIES
     from messsim.study.challenge import challenge as run_all
     from messsim.study.challenge import conditions as read
-    from messsim.study.challenge_files import challenge_json, write_challenge
+    from messsim.study.challenge_files import write_challenge
 
     check_out(out)
     scenarios = read(_names(conditions) or CONDITIONS, requests=requests or (QUICK if quick else None), seed=seed)
@@ -48,14 +48,13 @@ def challenge(
     named += [str(Path(p).resolve()) if p.endswith(".py") else p for p in _names(policies) or POLICIES]
     with runs_bar(stderr, "challenge") as told:
         found, rows = run_all(scenarios, named, 1 if quick else seeds, workers=workers, told=told)
-    notes = write_challenge(out, scenarios, found, rows) if out is not None else []
-    if as_json:
-        print_json(json.loads(challenge_json(found)))
-    else:
-        console.print(challenge_tables(found))
-    print_notes(notes)
-    if not as_json:
-        print_written(out)
+    hand_over(
+        dataclasses.asdict(found),
+        lambda: challenge_tables(found),
+        as_json,
+        out,
+        lambda target: write_challenge(target, scenarios, found, rows),
+    )
 
 
 def _names(text: str | None) -> list[str]:

@@ -21,12 +21,12 @@ from messsim.scenario import Scenario, dump
 
 from .rows import Row, frame_of
 
-__all__ = ["CHALLENGE", "challenge_json", "read_challenge", "write_challenge"]
+__all__ = ["CHALLENGE", "read_challenge", "write_challenge"]
 
 CHALLENGE = "challenge.json"
 
 
-def challenge_json(found: Challenge) -> str:
+def _challenge_json(found: Challenge) -> str:
     """What ``--json`` prints."""
     return json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False) + "\n"
 
@@ -52,7 +52,7 @@ def write_challenge(out: Path, scenarios: Mapping[str, Scenario], found: Challen
         (beside / "scenarios").mkdir()
         for name, scenario in scenarios.items():
             (beside / "scenarios" / f"{name}.toml").write_text(dump(scenario), encoding="utf-8")
-        (beside / CHALLENGE).write_text(challenge_json(found), encoding="utf-8")
+        (beside / CHALLENGE).write_text(_challenge_json(found), encoding="utf-8")
         write_parquet(frame_of(rows), beside / "results.parquet")
         try:
             library()
