@@ -180,7 +180,8 @@ def scenarios(draw):
         for k in range(draw(st.sampled_from([1, 1, 2]))):
             pools.append({"model": model["name"], "name": f"{model['name']}.{k}"} | draw(serving(usd)))
     said_of_cluster = {"mode": "none"} if none else draw(cluster(pools))
-    if closed and "admission" in said_of_cluster:  # without a pause, who is turned away asks again at the same instant
+    # Full pools and APIs that are down turn clients away; without a pause they would ask again at the same instant.
+    if closed and not said_of_cluster.keys().isdisjoint({"admission", "failures"}):
         law_of_arrivals["think_s"] = max(law_of_arrivals["think_s"], 0.25)
     data = {
         "seed": draw(st.integers(0, 5)),
