@@ -22,7 +22,7 @@ from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.results import Tally, summarise
 from messsim.routing import Policy
 from messsim.scenario import parse
-from messsim.study.single import ENGINES
+from messsim.study.simulation.single import ENGINES
 from messsim.workload.choosing import Chooser
 
 # Mean satisfactions so near the ends that no draw of a test falls on the other side.

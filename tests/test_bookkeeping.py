@@ -12,13 +12,13 @@ from messsim.logs.traces import TraceColumns
 from messsim.results.summary import _mean_utilization
 from messsim.scenario import parse
 from messsim.study import sweep as sweeping
-from messsim.study.candidates import axes_of
-from messsim.study.carrying import Carrying, quantiles_of
-from messsim.study.check import check
-from messsim.study.convergence import _quantiles
-from messsim.study.plan import plan
-from messsim.study.processes import local_workers, summary_of
+from messsim.study.converge.convergence import _quantiles
+from messsim.study.plan.candidates import axes_of
+from messsim.study.plan.capacity import Carrying, quantiles_of
+from messsim.study.plan.cheapest import plan
 from messsim.study.replicate import _all_precise
+from messsim.study.runs.summaries import local_workers, summary_of
+from messsim.study.simulation.check import check
 from messsim.study.sweep import sweep
 
 # ---- rows that failed -----------------------------------------------------------------------------------

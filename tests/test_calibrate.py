@@ -21,12 +21,12 @@ from messsim import _core
 from messsim.cli import app
 from messsim.errors import DataError, OutputError, ScenarioError
 from messsim.scenario import dump, load, parse, with_values
-from messsim.study.calibrate import calibrate
-from messsim.study.calibration_options import NAMES, Options
-from messsim.study.measurements import ServedPoints, read_measurements
-from messsim.study.processes import summary_of
-from messsim.study.profile_file import profile_text
-from messsim.study.served_fit import PointFit
+from messsim.study.calibrate.fitting import calibrate
+from messsim.study.calibrate.measurements import ServedPoints, read_measurements
+from messsim.study.calibrate.options import NAMES, Options
+from messsim.study.calibrate.profile_file import profile_text
+from messsim.study.calibrate.served_fit import PointFit
+from messsim.study.runs.summaries import summary_of
 from messsim.zoo import find_profile
 from messsim.zoo.fitting import (
     DURATION,

@@ -10,16 +10,16 @@ from typer.testing import CliRunner
 
 from messsim.cli import app
 from messsim.errors import OutputError, ScenarioError
-from messsim.report.challenge import challenge_page, challenge_tables
-from messsim.report.challenge_facts import quote
+from messsim.report.challenge.facts import quote
+from messsim.report.challenge.tables import challenge_page, challenge_tables
 from messsim.results.intervals import paired_difference
 from messsim.scenario import load
-from messsim.study import challenge as study
 from messsim.study import run
-from messsim.study.challenge import CONDITIONS, challenge, conditions, conditions_folder, table_of
-from messsim.study.challenge_files import read_challenge, write_challenge
-from messsim.study.compare import with_policy
-from messsim.study.report import report
+from messsim.study.challenge import conditions as study
+from messsim.study.challenge.conditions import CONDITIONS, challenge, conditions, conditions_folder, table_of
+from messsim.study.challenge.files import read_challenge, write_challenge
+from messsim.study.compare.policies import with_policy
+from messsim.study.pages.report import report
 
 POLICIES = ["length-only", "cheapest", "largest"]
 

@@ -14,15 +14,15 @@ from builders import COEFFICIENTS, model, scenario
 from numpy.testing import assert_allclose
 from rich.console import Console
 
-import messsim.study.compare as compare_module
+import messsim.study.compare.policies as compare_module
 from messsim.errors import PolicyError, ScenarioError
-from messsim.report.comparison import comparison_csv, comparison_tables
+from messsim.report.compare.comparison import comparison_csv, comparison_tables
 from messsim.results.intervals import paired_difference, replication_interval
 from messsim.scenario import dump, parse
 from messsim.study import run
-from messsim.study.compare import compare, frontier, with_policy
-from messsim.study.comparison_files import write_comparison
-from messsim.study.oracles import Oracles
+from messsim.study.compare.files import write_comparison
+from messsim.study.compare.policies import compare, frontier, with_policy
+from messsim.study.simulation.oracles import Oracles
 
 POLICIES = ["best-single", "mess+", "random"]
 

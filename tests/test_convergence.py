@@ -14,11 +14,11 @@ from messsim.errors import OutputError, ScenarioError
 from messsim.results.intervals import share_interval
 from messsim.scenario import parse
 from messsim.study import run
-from messsim.study.aligned import CURVES, aligned, halved
-from messsim.study.convergence import converge
-from messsim.study.convergence_files import read_convergence, write_convergence
-from messsim.study.plots import plot
-from messsim.study.report import report
+from messsim.study.converge.aligned import CURVES, aligned, halved
+from messsim.study.converge.convergence import converge
+from messsim.study.converge.files import read_convergence, write_convergence
+from messsim.study.pages.plots import plot
+from messsim.study.pages.report import report
 
 SMALL = {"requests": 300, "router": {"policy": "random"}, "sla": {"alpha": 0.6}}  # kept by about half of the runs
 

@@ -98,7 +98,7 @@ def test_what_is_right_is_read(tmp_path):
         ("t.parquet", {k: [] for k in TRACE}, "t.parquet: has no rows"),
         ("t.csv", "arrival_s,prompt_tokens,output_tokens\n1,2\n3,4,5,6,7\n", "t.csv: cannot be read: "),
         ("t.csv", b"arrival_s\n\xff\xfe\n", "t.csv: "),
-        ("t.csv.gz", gzip.compress(b"arrival_s\n1\n" * 500)[:-20], "t.csv.gz: cannot be read: "),
+        ("t.csv.gz", gzip.compress(b"arrival_s\n1\n" * 500, mtime=0)[:-20], "t.csv.gz: cannot be read: "),
         ("t.parquet", b"PAR1 and nothing more", "t.parquet: cannot be read: "),
         ("t.jsonl", '{"arrival_s": 1}\n{"arrival_s"', "t.jsonl: cannot be read: "),
         ("t.jsonl", "[1, 2]\n", "t.jsonl: "),

@@ -28,7 +28,7 @@ from messsim.cli import app
 from messsim.engines.records import COLUMNS
 from messsim.routing.plugin import ARGUMENTS
 from messsim.scenario import schema
-from messsim.study.without_router import without_router
+from messsim.study.simulation.without_router import without_router
 
 sys.path.insert(0, str(ROOT / "tools"))
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from messsim.errors import ScenarioError, SimulationError
 from messsim.results.figures import Requirement, figures, look_up
 from messsim.scenario import parse
-from messsim.study.processes import summary_of
-from messsim.study.rows import column_of, failed_row, frame_of, row_of
+from messsim.study.runs.rows import column_of, failed_row, frame_of, row_of
+from messsim.study.runs.summaries import summary_of
 from messsim.wording import half_width
 
 SUMMARY = {

@@ -21,6 +21,7 @@ FLOORS = {
     **dict.fromkeys(["cli", "__init__"], 6),
 }
 MOST_LINES = 500
+MOST_ENTRIES = 14  # at the top of a room of many parts
 
 # What a module may import when it is loaded; the rest is imported where it is used.
 AT_ONCE = {"numpy", "pydantic", "pydantic_core", "typer", "rich"}
@@ -143,6 +144,12 @@ def test_what_is_slow_to_load_is_loaded_where_it_is_used(module):
 @pytest.mark.parametrize("module", SOURCES)
 def test_no_file_is_long(module):
     assert len(SOURCES[module].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("name", ["study", "report"])
+def test_a_room_is_seen_at_a_glance(name):
+    """Every command's parts stand together, in a package of their own where they are several."""
+    assert len([p for p in (PACKAGE / name).iterdir() if p.name != "__pycache__"]) <= MOST_ENTRIES
 
 
 def test_the_core_imports_only_errors():

@@ -16,11 +16,11 @@ import messsim
 from messsim import _core, routing
 from messsim.engines import prepare
 from messsim.errors import ScenarioError
-from messsim.report.explanation import explanation
+from messsim.report.run.explanation import explanation
 from messsim.routing import Policy
 from messsim.scenario import parse
-from messsim.study.explain import explain
-from messsim.study.tracing import trace as trace_of
+from messsim.study.simulation.explain import explain
+from messsim.study.simulation.tracing import trace as trace_of
 from messsim.workload import Workload
 
 

@@ -19,7 +19,7 @@ from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes
 from messsim.logs.replay import replay
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
-from messsim.study.measurements import read_measurements
+from messsim.study.calibrate.measurements import read_measurements
 from messsim.workload import Workload
 from messsim.workload.choosing import Chooser, conditions
 from messsim.workload.times import TimeForm, Times, doubts, unit_of

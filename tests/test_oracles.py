@@ -16,7 +16,7 @@ from messsim.results.baselines import best_static
 from messsim.results.oracle import oracle_of
 from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import parse
-from messsim.study.oracles import Oracles, oracles
+from messsim.study.simulation.oracles import Oracles, oracles
 from messsim.workload import Workload
 from messsim.workload.irt import sigmoid
 from messsim.workload.knowledge import probabilities

@@ -6,8 +6,8 @@ from builders import model, scenario
 from messsim.engines import prepare
 from messsim.engines.breakdowns import Breakdowns
 from messsim.scenario import parse
-from messsim.study.outages import outages
-from messsim.study.single import ENGINES
+from messsim.study.simulation.outages import outages
+from messsim.study.simulation.single import ENGINES
 
 
 def told(**failures):

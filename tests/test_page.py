@@ -13,7 +13,7 @@ from runs import EVIL, eventful, made
 from test_plot import contrast
 
 from messsim.errors import OutputError
-from messsim.study.report import report
+from messsim.study.pages.report import report
 
 
 @pytest.fixture(scope="module")

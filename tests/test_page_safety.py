@@ -10,7 +10,7 @@ from builders import model, scenario
 from test_cli import here
 
 from messsim.plot import FIGURES
-from messsim.report.page import Page, Section, Tile, chart_html, html
+from messsim.report.base.page import Page, Section, Tile, chart_html, html
 from messsim.results import Result
 
 RUNS = "document.title = 'owned'"

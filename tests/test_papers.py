@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 import messsim
 from messsim.cli import app
 from messsim.errors import DataError, ScenarioError
-from messsim.report.paper import paper_csv, paper_page, paper_table, provider_table
-from messsim.report.theory import PICTURES, slope_table
+from messsim.report.reproduce.paper import paper_csv, paper_page, paper_table, provider_table
+from messsim.report.reproduce.theory import PICTURES, slope_table
 from messsim.scenario import parse
-from messsim.study.captures import captured
-from messsim.study.paper import BENCHMARKS, MODELS
-from messsim.study.reproduce import reproduce_paper
-from messsim.study.theory import _slope, reproduce_theory
+from messsim.study.reproduce.benchmarks import reproduce_paper
+from messsim.study.reproduce.captures import captured
+from messsim.study.reproduce.paper import BENCHMARKS, MODELS
+from messsim.study.reproduce.theory import _slope, reproduce_theory
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios" / "paper"
 

@@ -17,10 +17,10 @@ from messsim.errors import DataError, MesssimError, OutputError, ScenarioError
 from messsim.logs.traces import TraceColumns, write_trace
 from messsim.results import Result, tally
 from messsim.scenario import dump, load, parse
-from messsim.study.explain import explain
-from messsim.study.points import read_points
-from messsim.study.report import report
-from messsim.study.single import ENGINES
+from messsim.study.pages.report import report
+from messsim.study.runs.points import read_points
+from messsim.study.simulation.explain import explain
+from messsim.study.simulation.single import ENGINES
 from messsim.workload import Workload, blocks
 from messsim.workload.readers import read
 

@@ -16,14 +16,14 @@ from messsim.cli import app
 from messsim.errors import ScenarioError, SimulationError
 from messsim.results.figures import Requirement
 from messsim.scenario import parse, with_values
-from messsim.study import plan_runs
-from messsim.study.candidates import Candidate, Kind, axes_of, candidates_of, usd_per_hour
-from messsim.study.carrying import Carrying, quantiles_of
-from messsim.study.plan import plan
-from messsim.study.processes import local_workers, summary_of
-from messsim.study.rows import row_of
-from messsim.study.search import Evaluation, Search
-from messsim.study.verdicts import overall, verdict_of
+from messsim.study.plan import candidate_runs as plan_runs
+from messsim.study.plan.candidates import Candidate, Kind, axes_of, candidates_of, usd_per_hour
+from messsim.study.plan.capacity import Carrying, quantiles_of
+from messsim.study.plan.cheapest import plan
+from messsim.study.plan.search import Evaluation, Search
+from messsim.study.runs.rows import row_of
+from messsim.study.runs.summaries import local_workers, summary_of
+from messsim.study.runs.verdicts import overall, verdict_of
 
 # ---- what may be chosen ---------------------------------------------------------------------------------
 
@@ -305,7 +305,7 @@ def test_a_plan_goes_on_where_it_stopped(tmp_path, monkeypatch):
     first = planned(out=tmp_path / "o")
     rows = pl.read_parquet(tmp_path / "o" / "results.parquet")
     assert {'models."small".replicas', "latency_s_ttft_p95"} <= set(rows.columns)
-    monkeypatch.setattr("messsim.study.plan.row_at", None)
+    monkeypatch.setattr("messsim.study.plan.cheapest.row_at", None)
     assert planned(out=tmp_path / "o") == first
 
 
@@ -318,11 +318,11 @@ def test_an_interrupted_plan_keeps_its_runs(tmp_path, monkeypatch):
         done.append(task)
         return row(task)
 
-    monkeypatch.setattr("messsim.study.plan.row_at", stop)
+    monkeypatch.setattr("messsim.study.plan.cheapest.row_at", stop)
     with pytest.raises(KeyboardInterrupt, match=r"^interrupted; 4 runs are kept"):
         planned(out=tmp_path / "o")
     assert pl.read_parquet(tmp_path / "o" / "results.parquet").height == 4
-    monkeypatch.setattr("messsim.study.plan.row_at", row)
+    monkeypatch.setattr("messsim.study.plan.cheapest.row_at", row)
     assert planned(out=tmp_path / "o") == planned()
 
 

@@ -10,12 +10,12 @@ from test_page import Elements
 
 from messsim.errors import OutputError
 from messsim.scenario import parse
-from messsim.study.candidates import axes_of
-from messsim.study.plan import plan
-from messsim.study.processes import local_workers
-from messsim.study.report import report
+from messsim.study.pages.report import report
+from messsim.study.plan.candidates import axes_of
+from messsim.study.plan.cheapest import plan
+from messsim.study.runs.summaries import local_workers
 
-PLAN = sys.modules["messsim.study.plan"]  # which the package names as its function
+PLAN = sys.modules["messsim.study.plan.cheapest"]  # which the package names as its function
 FAST, KEPT = "latency_s.ttft.p95<1", "sla.satisfaction>=0.45"
 
 

@@ -20,7 +20,7 @@ from messsim.plot.files import as_bytes
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.parts import SECONDS, folded, time_unit
 from messsim.plot.theme import DARK, LIGHT
-from messsim.report.page import chart_html
+from messsim.report.base.page import chart_html
 
 SHOWN = ("promise", "reference", "met", "uncertain", "failed")
 MOST_ROWS = 5000  # what Altair takes at most, of each data set

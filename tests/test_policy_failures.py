@@ -212,7 +212,7 @@ FOREVER = (
 RUN = """
 import sys, messsim
 from messsim.routing import interruptible
-import messsim.study.single as single
+import messsim.study.simulation.single as single
 real = single.interruptible
 def telling(*args):
     print("runs", flush=True)
@@ -250,9 +250,9 @@ def test_ctrl_c_ends_a_policy_that_never_returns(tmp_path, engine):
 
 
 def test_nothing_but_explain_runs_a_policy_and_that_only_when_asked(tmp_path):
-    from messsim.study.explain import explain
-    from messsim.study.plots import plot
-    from messsim.study.report import report
+    from messsim.study.pages.plots import plot
+    from messsim.study.pages.report import report
+    from messsim.study.simulation.explain import explain
 
     ran = tmp_path / "ran"
     note = f"import pathlib\npathlib.Path({str(ran)!r}).touch()\n"

@@ -7,7 +7,7 @@ from builders import scenario
 
 from messsim.errors import ScenarioError, SimulationError
 from messsim.scenario import parse
-from messsim.study.processes import in_processes, summaries, summary_of
+from messsim.study.runs.summaries import in_processes, summaries, summary_of
 
 
 def squared(x: int) -> int:

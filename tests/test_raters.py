@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from builders import ALWAYS, NEVER, model, run, scenario
 
-from messsim.report.terminal import run_summary
+from messsim.report.run.summary import run_summary
 from messsim.results import timeline_frame
 
 

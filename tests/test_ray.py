@@ -10,9 +10,9 @@ from builders import scenario, trace
 
 from messsim.errors import ScenarioError, SimulationError
 from messsim.scenario import load
-from messsim.study.processes import local_workers
+from messsim.study.runs.places import workers_on
+from messsim.study.runs.summaries import local_workers
 from messsim.study.sweep import sweep
-from messsim.study.workers import workers_on
 
 pytestmark = pytest.mark.slow
 

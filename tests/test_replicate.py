@@ -10,8 +10,8 @@ from test_cli import here, refused, write
 from messsim.errors import ScenarioError
 from messsim.results import replication_interval
 from messsim.scenario import parse
-from messsim.study.processes import in_order, in_processes, summary_at, summary_of
 from messsim.study.replicate import Plan, plan_of, replicate
+from messsim.study.runs.summaries import in_order, in_processes, summary_at, summary_of
 
 
 @pytest.fixture(autouse=True)

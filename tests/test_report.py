@@ -8,9 +8,9 @@ from builders import ALWAYS, COEFFICIENTS, NEVER, model, run, scenario, trace
 from rich.console import Console
 
 from messsim.engines import Progress
-from messsim.report.progress import progress_bar
-from messsim.report.tables import Fitting, number, percent, seconds
-from messsim.report.terminal import run_summary
+from messsim.report.base.progress import progress_bar
+from messsim.report.base.tables import Fitting, number, percent, seconds
+from messsim.report.run.summary import run_summary
 
 
 def shown(renderable, width: int = 80) -> str:

@@ -351,7 +351,7 @@ def test_what_exists_is_refused_before_the_run(tmp_path, kind, monkeypatch):
     if kind == "full directory":
         (out / "mine").write_text("mine")
     before = left_in(tmp_path)
-    monkeypatch.setattr("messsim.study.single.prepare", lambda _: pytest.fail("it ran"))
+    monkeypatch.setattr("messsim.study.simulation.single.prepare", lambda _: pytest.fail("it ran"))
     with pytest.raises(OutputError, match="out: exists already"):
         simulate(scenario(), out)
     assert left_in(tmp_path) == before

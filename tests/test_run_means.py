@@ -9,7 +9,7 @@ from builders import model, scenario
 from messsim.engines import prepare
 from messsim.scenario import parse
 from messsim.study import run
-from messsim.study.check import check
+from messsim.study.simulation.check import check
 from messsim.workload import Workload
 
 FREE = {"mode": "none"}

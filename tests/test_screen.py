@@ -15,7 +15,7 @@ from rich.console import Console
 from test_cli import here
 from test_house import PACKAGE, SOURCES, imports, names, tree_of
 
-from messsim.report.screen import Screen
+from messsim.report.base.screen import Screen
 from messsim.scenario.overrides import format_value, parse_value
 from messsim.wording import visible
 

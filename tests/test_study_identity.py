@@ -11,10 +11,10 @@ from builders import scenario
 from messsim.errors import OutputError
 from messsim.routing.imports import modules_beside
 from messsim.scenario import load, parse
-from messsim.study import journal as journals
-from messsim.study.identity import contents
-from messsim.study.pictures import add_pictures
-from messsim.study.processes import local_workers
+from messsim.study.runs import journal as journals
+from messsim.study.runs.identity import contents
+from messsim.study.runs.pictures import add_pictures
+from messsim.study.runs.summaries import local_workers
 from messsim.study.sweep import sweep
 
 V = [{"router.V": 1e-3}, {"router.V": 1e-1}]
@@ -216,7 +216,7 @@ sys.exit(os.waitpid(child, 0)[1] != 0)
 SCRIPT = """
 import messsim
 from messsim.study.sweep import sweep
-from messsim.study.processes import local_workers
+from messsim.study.runs.summaries import local_workers
 said = messsim.load({file!r})
 {guard}sweep(said, [{{"router.V": 1.0}}], seeds=2, workers=local_workers(2))
 """

@@ -12,13 +12,13 @@ from test_page import Elements
 from messsim.errors import OutputError, SimulationError
 from messsim.results.intervals import replication_interval
 from messsim.scenario import dump, parse
-from messsim.study.compare import compare
-from messsim.study.comparison_files import write_comparison
-from messsim.study.grouped import grouped
-from messsim.study.points import points_of
-from messsim.study.processes import local_workers
-from messsim.study.report import report
-from messsim.study.rows import failed_row, frame_of
+from messsim.study.compare.files import write_comparison
+from messsim.study.compare.policies import compare
+from messsim.study.pages.grouped import grouped
+from messsim.study.pages.report import report
+from messsim.study.runs.points import points_of
+from messsim.study.runs.rows import failed_row, frame_of
+from messsim.study.runs.summaries import local_workers
 from messsim.study.sweep import sweep
 
 TWO = [{"name": "a", "alpha": 0.45}, {"name": "b", "alpha": 0.55}]

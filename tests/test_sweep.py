@@ -18,8 +18,8 @@ from messsim.results.intervals import replication_interval
 from messsim.scenario import load, parse, with_values
 from messsim.scenario.overrides import format_value, parse_value
 from messsim.study import sweep as sweeping
-from messsim.study.points import points_of
-from messsim.study.processes import local_workers, summary_of
+from messsim.study.runs.points import points_of
+from messsim.study.runs.summaries import local_workers, summary_of
 from messsim.study.sweep import sweep
 
 V = [{"router.V": 1e-3}, {"router.V": 1e-1}]
@@ -287,7 +287,7 @@ def test_two_studies_are_never_mixed(tmp_path, monkeypatch, change, part):
     if "trace" in change:
         file.write_text(change["trace"])
     if "version" in change:
-        monkeypatch.setattr("messsim.study.identity.__version__", change["version"])
+        monkeypatch.setattr("messsim.study.runs.identity.__version__", change["version"])
     values = {k: v for k, v in change.items() if k in ("seed", "requests")}
     with pytest.raises(OutputError) as error:
         run(with_values(said, values), change.get("points", V), out=tmp_path / "o")

@@ -14,8 +14,15 @@ from builders import scenario
 from messsim.cli import app
 from messsim.errors import DataError, ScenarioError
 from messsim.scenario import parse
-from messsim.study.measured import ENERGY_FILE, LENGTHS_FILE, SERVED_FILE, Point, energy_points, served_points
-from messsim.study.validate import predict, validate
+from messsim.study.calibrate.measured import (
+    ENERGY_FILE,
+    LENGTHS_FILE,
+    SERVED_FILE,
+    Point,
+    energy_points,
+    served_points,
+)
+from messsim.study.validate.against_hardware import predict, validate
 
 SERVED = {
     "model": "meta-llama/Llama-3.1-8B-Instruct",

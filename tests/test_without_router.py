@@ -15,14 +15,14 @@ from messsim.errors import ScenarioError
 from messsim.results.figures import Requirement
 from messsim.scenario import parse, with_values
 from messsim.study import run
-from messsim.study.candidates import axes_of
-from messsim.study.check import check
-from messsim.study.fleets import fleets
-from messsim.study.plan import plan
+from messsim.study.compare.fleets import fleets
+from messsim.study.plan.candidates import axes_of
+from messsim.study.plan.cheapest import plan
 from messsim.study.runs import local_workers
-from messsim.study.verdicts import verdict_of
-from messsim.study.without_router import MOST_REQUESTS, without_router
-from messsim.study.worth import worth
+from messsim.study.runs.verdicts import verdict_of
+from messsim.study.simulation.check import check
+from messsim.study.simulation.without_router import MOST_REQUESTS, without_router
+from messsim.study.simulation.worth import worth
 
 MODELS = [model("small", 0.5), model("large", 0.8)]
 PRICED = [m | {"cost_per_request": c} for m, c in zip(MODELS, (10.0, 100.0), strict=True)]

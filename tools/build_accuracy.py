@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from messsim.report.accuracy import group_table, row_table, summary_table, unknown_table
-from messsim.report.accuracy_plots import accuracy_svg
-from messsim.study.calibrate import calibrate
-from messsim.study.calibration_options import Options
-from messsim.study.measured import SERVED_FILE
-from messsim.study.measurements import READINGS, ServedPoints, read_measurements
-from messsim.study.served_fit import PointFit
-from messsim.study.validate import validate
+from messsim.report.hardware.accuracy import group_table, row_table, summary_table, unknown_table
+from messsim.report.hardware.accuracy_plots import accuracy_svg
+from messsim.study.calibrate.fitting import calibrate
+from messsim.study.calibrate.measured import SERVED_FILE
+from messsim.study.calibrate.measurements import READINGS, ServedPoints, read_measurements
+from messsim.study.calibrate.options import Options
+from messsim.study.calibrate.served_fit import PointFit
+from messsim.study.validate.against_hardware import validate
 from messsim.zoo.fitting import DURATION
 
 REPOSITORY = Path(__file__).resolve().parents[1]

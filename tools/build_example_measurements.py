@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from messsim.study.measurements import ServedPoints
-from messsim.study.served_fit import PointFit
+from messsim.study.calibrate.measurements import ServedPoints
+from messsim.study.calibrate.served_fit import PointFit
 from messsim.zoo.fitting import Iterations, predicted_joules, predicted_seconds
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios" / "data"

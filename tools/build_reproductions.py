@@ -7,11 +7,11 @@ What stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` is replaced; t
 
 from build_accuracy import DOCS, spliced
 
-from messsim.report.paper import cost_table, paper_table, provider_table
-from messsim.report.theory import slope_table
-from messsim.report.theory_plots import theory_svg
-from messsim.study.reproduce import reproduce_paper
-from messsim.study.theory import reproduce_theory
+from messsim.report.reproduce.paper import cost_table, paper_table, provider_table
+from messsim.report.reproduce.theory import slope_table
+from messsim.report.reproduce.theory_plots import theory_svg
+from messsim.study.reproduce.benchmarks import reproduce_paper
+from messsim.study.reproduce.theory import reproduce_theory
 
 
 def main() -> None:

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 MODULES = (
-    "running",
-    "replicating",
-    "comparing",
-    "challenging",
-    "convergence",
-    "sweeping",
-    "planning",
-    "replaying",
-    "pages",
+    "run",
+    "replicate",
+    "compare",
+    "challenge",
+    "converge",
+    "sweep",
+    "plan",
+    "replay",
+    "report",
     "importing",
     "catalogue",
     "hardware",
-    "trust",
-    "papers",
+    "verify",
+    "reproduce",
 )
 
 

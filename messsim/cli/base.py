@@ -14,7 +14,7 @@ import typer
 import typer.core
 
 from messsim.errors import MesssimError, OutputError, SimulationError
-from messsim.report.screen import Screen
+from messsim.report.base.screen import Screen
 from messsim.wording import visible
 
 from .signals import exit_code

@@ -20,7 +20,7 @@ def profiles(
     as_json: AsJson = False,
 ) -> None:
     """The built-in models and GPUs; of one profile every figure with its source."""
-    from messsim.report.profiles import profile_details, profile_list
+    from messsim.report.hardware.profiles import profile_details, profile_list
     from messsim.zoo import select_profiles
 
     found = select_profiles(name, gpu=gpu, weights=weights, tp=tp)

@@ -23,11 +23,11 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Predicted against measured: latencies and energy of served models, row by row."""
-    from messsim.report.accuracy import accuracy
-    from messsim.report.accuracy_plots import accuracy_svg
+    from messsim.report.hardware.accuracy import accuracy
+    from messsim.report.hardware.accuracy_plots import accuracy_svg
     from messsim.results.directory import write_texts
-    from messsim.study.pictures import add_pictures
-    from messsim.study.validate import validate as compare
+    from messsim.study.runs.pictures import add_pictures
+    from messsim.study.validate.against_hardware import validate as compare
 
     check_out(out)
     found = compare(data, sets, seed=seed)
@@ -42,7 +42,7 @@ def validate(
 
 
 def _files(found: dict[str, Any]) -> dict[str, str]:
-    from messsim.report.accuracy import accuracy_page, rows_csv
+    from messsim.report.hardware.accuracy import accuracy_page, rows_csv
 
     files = {"accuracy.md": accuracy_page(found), "accuracy.json": json.dumps(found, indent=2) + "\n"}
     return files | {f"{table}.csv": rows_csv(found[table]) for table in found}
@@ -76,12 +76,12 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Fit a profile of your own to measurements, for a scenario to use."""
-    from messsim.report.calibration import calibration
+    from messsim.report.hardware.calibration import calibration
     from messsim.results.directory import write_file
     from messsim.scenario.overrides import format_value
-    from messsim.study.calibrate import calibrate as fit
-    from messsim.study.calibration_options import Options
-    from messsim.study.profile_file import profile_text
+    from messsim.study.calibrate.fitting import calibrate as fit
+    from messsim.study.calibrate.options import Options
+    from messsim.study.calibrate.profile_file import profile_text
 
     check_out(out, "file")
     options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base)

@@ -89,7 +89,7 @@ def import_(
     from messsim.errors import OutputError
     from messsim.logs.presets import PRESETS
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
-    from messsim.report.importing import import_summary, import_toml
+    from messsim.report.logs.importing import import_summary, import_toml
     from messsim.workload.choosing import Chooser, conditions
     from messsim.workload.times import TimeForm, check_form
 
@@ -130,7 +130,7 @@ def _outcomes(
     as_json: bool,
 ) -> None:
     from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes, write_outcomes
-    from messsim.report.importing import outcomes_summary, outcomes_toml
+    from messsim.report.logs.importing import outcomes_summary, outcomes_toml
 
     values, grades = parse_map(maps)
     paths: list[Path | tuple[str, Path]] = []

@@ -1,6 +1,6 @@
 """Many replications of a scenario: bands of their curves, and how likely the promise is kept by when.
 
-`curves` is the table of `messsim.study.aligned.aligned`, `summary` what ``messsim converge --json`` prints.
+`curves` is the table of `messsim.study.converge.aligned.aligned`, `summary` what ``messsim converge --json`` prints.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from messsim.plot.replications import charts_of
 from messsim.wording import half_width, number, percent
 
-from .page import Page, Section, Table, Tile
-from .screen import Text
-from .tables import Fitting, grid
+from .base.page import Page, Section, Table, Tile
+from .base.screen import Text
+from .base.tables import Fitting, grid
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,7 +81,7 @@ def convergence_page(found: dict[str, Any], curves: pl.DataFrame, scenario: str,
     found
         What ``--json`` prints.
     curves
-        From `messsim.study.aligned`.
+        From `messsim.study.converge.aligned`.
     scenario
         As TOML.
     notes

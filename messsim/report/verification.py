@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from .screen import Text
-from .tables import Fitting
+from .base.screen import Text
+from .base.tables import Fitting
 
 __all__ = ["verification", "verification_page"]
 

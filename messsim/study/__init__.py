@@ -1,5 +1,5 @@
 """Whole runs, repeated: a run is a pure function of its scenario and its seed."""
 
-from .single import run
+from .simulation.single import run
 
 __all__ = ["run"]

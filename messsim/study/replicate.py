@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from messsim.errors import ScenarioError
-from messsim.report.replications import replication_csv
+from messsim.report.study.replications import replication_csv
 from messsim.results.directory import write_file
 from messsim.results.figures import Figure, check_path, figures, look_up
 from messsim.results.intervals import Interval, is_precise, replication_interval
 from messsim.scenario import Scenario
 
-from .identity import contents
-from .processes import summary_at
-from .requirements import known_figures
-from .rows import LEFT_OUT, Row, row_of
 from .runs import GivenWorkers, Matrix, OnProgress, runs_of
+from .runs.identity import contents
+from .runs.requirements import known_figures
+from .runs.rows import LEFT_OUT, Row, row_of
+from .runs.summaries import summary_at
 
 __all__ = ["Plan", "plan_of", "replicate"]
 

@@ -12,13 +12,13 @@ from messsim.results.intervals import replication_interval
 from messsim.scenario import Scenario, with_values
 from messsim.version import __version__
 
-from .identity import contents
-from .points import Point, told
-from .processes import summary_of
-from .requirements import known_figures
-from .rows import Row, failed_row, row_of
 from .runs import GivenWorkers, Matrix, OnProgress, Runs, Task, runs_of
-from .verdicts import values_of
+from .runs.identity import contents
+from .runs.points import Point, told
+from .runs.requirements import known_figures
+from .runs.rows import Row, failed_row, row_of
+from .runs.summaries import summary_of
+from .runs.verdicts import values_of
 
 __all__ = ["SHOWN", "sweep"]
 
@@ -45,7 +45,7 @@ def sweep(
     scenario
         What the points change.
     points
-        From `messsim.study.points.points_of`.
+        From `messsim.study.runs.points.points_of`.
     seeds
         Replications of each point.
     shown

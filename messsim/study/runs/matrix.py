@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from messsim.errors import MesssimError
 from messsim.scenario import Scenario
 
-from ..journal import Key, journal, keeping
-from ..points import Point
-from ..rows import Row, check_version
+from .journal import Key, journal, keeping
 from .local import GivenWorkers, workers_from
+from .points import Point
+from .rows import Row, check_version
 from .workers import OnProgress, Workers
 
 if TYPE_CHECKING:
-    from ..identity import Contents
-    from ..journal import Journal
+    from .identity import Contents
+    from .journal import Journal
 
 __all__ = ["Matrix", "Runs", "Task", "runs_of"]
 
@@ -182,7 +182,7 @@ def runs_of(
     out
         A directory that is filled run by run; one that the same study began is gone on with; none: nothing is kept.
     identity
-        What the results depend on: see `messsim.study.identity.contents`.
+        What the results depend on: see `messsim.study.runs.identity.contents`.
     table
         The rows of ``results.parquet``, written however the study ends.
     done

@@ -12,7 +12,7 @@ from messsim.results import Tally, summarise
 from messsim.results.figures import figures, look_up
 from messsim.scenario import Scenario
 
-from ..single import ENGINES
+from ..simulation.single import ENGINES
 
 __all__ = ["Figure", "Observed", "observe"]
 

@@ -9,7 +9,7 @@ from messsim.errors import ScenarioError
 from messsim.results.intervals import Interval, replication_interval
 from messsim.scenario import Scenario
 
-from ..processes import in_order, in_processes
+from ..runs.summaries import in_order, in_processes
 from .cases import Case, Experiment, experiments
 from .measures import observe
 from .queues import slower

@@ -1,0 +1,61 @@
+"""``challenge``: any router under hard conditions, beside all others."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .base import AsJson, Requests, Seed, Workers, command, stderr
+from .outputs import check_out, hand_over
+
+__all__ = ["challenge"]
+
+QUICK = 300  # requests
+
+
+@command
+def challenge(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE.py", help="A policy of your own, beside the others.")
+    ] = None,
+    policies: Annotated[
+        str | None, typer.Option(metavar="P1,P2,...", help="Policies; ranks are compared with the first.")
+    ] = None,
+    conditions: Annotated[str | None, typer.Option(metavar="C1,C2,...", help="Conditions; none: all.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Replications, the same for all.")] = 5,
+    requests: Requests = None,
+    seed: Seed = None,
+    quick: Annotated[bool, typer.Option("--quick", help=f"{QUICK} requests and one replication: does it run?")] = False,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write challenge.json, results.parquet and report.html to a new directory."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Challenge routers: drift, late, few, false and poisoned ratings, overload, failures; one table."""
+    from messsim.report.base.progress import runs_bar
+    from messsim.report.challenge.tables import challenge_tables
+    from messsim.study.challenge.conditions import CONDITIONS, POLICIES
+    from messsim.study.challenge.conditions import challenge as run_all
+    from messsim.study.challenge.conditions import conditions as read
+    from messsim.study.challenge.files import write_challenge
+
+    check_out(out)
+    scenarios = read(_names(conditions) or CONDITIONS, requests=requests or (QUICK if quick else None), seed=seed)
+    named = [str(file.resolve())] if file is not None else []
+    named += [str(Path(p).resolve()) if p.endswith(".py") else p for p in _names(policies) or POLICIES]
+    with runs_bar(stderr, "challenge") as told:
+        found, rows = run_all(scenarios, named, 1 if quick else seeds, workers=workers, told=told)
+    hand_over(
+        dataclasses.asdict(found),
+        lambda: challenge_tables(found),
+        as_json,
+        out,
+        lambda target: write_challenge(target, scenarios, found, rows),
+    )
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]

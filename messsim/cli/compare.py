@@ -1,0 +1,83 @@
+"""``compare``: policies on the same requests."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from messsim.errors import OutputError
+
+from .base import AsJson, On, RayAddress, Requests, Requires, ScenarioFile, Seed, Sets, Workers, command, load, stderr
+from .outputs import hand_over, tell_leftovers
+from .plan import plan_fleets
+
+__all__ = ["compare"]
+
+EVERY = "mess+,load-aware,best-single,static-mix,random,threshold,cascade,primal-dual,linucb,oracle"
+
+
+@command
+def compare(
+    scenario: ScenarioFile,
+    policies: Annotated[
+        str, typer.Option(metavar="P1,P2,...", help="Policies; the others are compared with the first.")
+    ] = EVERY,
+    seeds: Annotated[int, typer.Option(min=1, help="Replications, the same for all.")] = 5,
+    fleets: Annotated[
+        bool,
+        typer.Option("--fleets", help="A fleet for each policy, the cheapest that keeps --require, as plan finds it."),
+    ] = False,
+    replicas: Annotated[
+        list[str] | None, typer.Option(metavar="POOL=0..8", help="With --fleets: replicas to choose from; repeatable.")
+    ] = None,
+    require: Requires = None,
+    requests: Requests = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    on: On = "local",
+    ray_address: RayAddress = None,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write runs, comparison.json, a CSV and a picture; one that stopped goes on there.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare policies on the same requests: promise, cost, latency, with intervals and paired differences."""
+    from messsim.report.base.progress import runs_bar
+    from messsim.report.compare.comparison import comparison_tables
+    from messsim.report.compare.fleets import fleet_tables
+    from messsim.study.compare.files import write_comparison
+    from messsim.study.compare.policies import compare as run_all
+    from messsim.study.plan.candidates import axes_of
+    from messsim.study.runs.places import workers_on
+    from messsim.study.runs.verdicts import KEPT_SHARE
+
+    tell_leftovers(out)
+    said = load(scenario, sets, requests=requests, seed=seed)
+    if fleets:
+        if out is not None:
+            raise OutputError(f"--out {out}: holds a comparison on one fleet; expected it without --fleets, or --json")
+        axes = axes_of(said, replicas or [], [])
+        planned = plan_fleets(
+            said, policies, axes, require or [], "usd", seeds, KEPT_SHARE, lambda: workers_on(on, workers, ray_address)
+        )
+        hand_over(planned, lambda: fleet_tables(planned), as_json)
+        return
+    if replicas or require:
+        raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")
+    names = [name.strip() for name in policies.split(",") if name.strip()]
+    with workers_on(on, workers, ray_address) as many:
+        with runs_bar(stderr, said.name) as on_progress:
+            found, _ = run_all(said, names, seeds, out=out, workers=nullcontext(many), on_progress=on_progress)
+        hand_over(
+            found,
+            lambda: comparison_tables(found),
+            as_json,
+            out,
+            lambda target: write_comparison(target, said, found, workers=nullcontext(many)),
+        )

@@ -1,0 +1,47 @@
+"""``converge``: how surely, and how soon, the promise is kept."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .base import AsJson, On, RayAddress, Requests, ScenarioFile, Seed, Sets, Workers, command, load, stderr
+from .outputs import hand_over, tell_leftovers
+
+__all__ = ["converge"]
+
+
+@command
+def converge(
+    scenario: ScenarioFile,
+    seeds: Annotated[int, typer.Option(help="Replications.")] = 20,
+    requests: Requests = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    on: On = "local",
+    ray_address: RayAddress = None,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write runs, curves and a report; one that stopped goes on there."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replicate a scenario: when, how often and how surely is the promise kept?"""
+    from messsim.report.base.progress import runs_bar
+    from messsim.report.convergence import convergence_table
+    from messsim.study.converge.convergence import converge as run_all
+    from messsim.study.converge.files import write_convergence
+    from messsim.study.runs.places import workers_on
+
+    tell_leftovers(out)
+    said = load(scenario, sets, requests=requests, seed=seed)
+    with runs_bar(stderr, said.name) as on_progress:
+        found = run_all(said, seeds, out=out, workers=workers_on(on, workers, ray_address), on_progress=on_progress)
+    hand_over(
+        found.summary,
+        lambda: convergence_table(found.summary),
+        as_json,
+        out,
+        lambda target: write_convergence(target, said, found),
+    )

@@ -1,0 +1,146 @@
+"""``plan``: the cheapest cluster that keeps a set of requirements."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from messsim.errors import OutputError
+
+from .base import (
+    AsJson,
+    On,
+    RayAddress,
+    Requests,
+    Requires,
+    ScenarioFile,
+    Seed,
+    Sets,
+    Workers,
+    command,
+    console,
+    load,
+    print_json,
+    print_written,
+    stderr,
+)
+from .outputs import hand_over, tell_leftovers
+from .sweep import as_given
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from messsim.scenario import Scenario
+    from messsim.study.plan.candidates import Axis
+
+__all__ = ["plan", "plan_fleets"]
+
+
+def plan_fleets(
+    said: "Scenario",
+    policies: str,
+    axes: "Sequence[Axis]",
+    require: list[str],
+    objective: str,
+    seeds: int,
+    kept: float,
+    workers: "Callable[[], Any]",
+) -> dict[str, Any]:
+    """A fleet for each policy, with a bar of progress."""
+    from messsim.report.base.progress import runs_bar
+    from messsim.study.compare.fleets import fleets
+
+    names = [name.strip() for name in policies.split(",") if name.strip()]
+    with runs_bar(stderr, said.name) as on_progress:
+        return fleets(
+            said,
+            names,
+            axes,
+            require,
+            objective=objective,
+            seeds=seeds,
+            kept_share=kept,
+            workers=workers,
+            on_progress=on_progress,
+        )
+
+
+@command
+def plan(
+    scenario: ScenarioFile,
+    replicas: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="POOL=1..8",
+            help="Replicas that a pool, or a model's only pool, may have; 0 leaves it out; repeatable.",
+        ),
+    ] = None,
+    gpus: Annotated[
+        list[str] | None,
+        typer.Option(metavar="POOL=H100,A100/tp2", help="GPUs that a pool may have; may be repeated."),
+    ] = None,
+    require: Requires = None,
+    objective: Annotated[
+        Literal["usd", "energy"], typer.Option(help="What is least: price of all GPUs by the hour, or joules of a run.")
+    ] = "usd",
+    policies: Annotated[
+        str | None, typer.Option(metavar="P1,P2,...", help="Plan for each of these policies; none: the scenario's.")
+    ] = None,
+    kept: Annotated[
+        float, typer.Option(help="Share of the replications in which a requirement on satisfaction must hold.")
+    ] = 0.9,
+    seeds: Annotated[int, typer.Option(help="Replications of each cluster, the same for all.")] = 5,
+    requests: Requests = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    on: On = "local",
+    ray_address: RayAddress = None,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write runs and answer to a directory; a plan that stopped goes on there."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the cheapest numbers of replicas, and kinds of GPU, that keep all requirements; exit 1 if none do."""
+    from messsim.report.base.progress import runs_bar
+    from messsim.report.compare.fleets import fleet_tables
+    from messsim.report.plan.answer import plan_command, plan_tables
+    from messsim.study.plan.candidates import axes_of
+    from messsim.study.plan.cheapest import plan as find
+    from messsim.study.runs.places import workers_on
+
+    said = load(scenario, sets, requests=requests, seed=seed)
+    axes = axes_of(said, replicas or [], gpus or [])
+    if policies is not None:
+        if out is not None:
+            raise OutputError(f"--out {out}: holds one plan; expected it without --policies")
+        found = plan_fleets(
+            said, policies, axes, require or [], objective, seeds, kept, lambda: workers_on(on, workers, ray_address)
+        )
+        hand_over(found, lambda: fleet_tables(found), as_json)
+        if found["best"] is None:
+            raise typer.Exit(1)
+        return
+    tell_leftovers(out)
+    with runs_bar(stderr, said.name) as on_progress:
+        found = find(
+            said,
+            axes,
+            require or [],
+            objective=objective,
+            seeds=seeds,
+            kept_share=kept,
+            out=out,
+            workers=workers_on(on, workers, ray_address),
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json(found)
+    else:
+        console.print(plan_tables(found))
+        if found["best"] is not None:
+            console.print_plain("\n" + plan_command(found["best"], as_given(scenario, sets, requests, seed)))
+        print_written(out)
+    if found["best"] is None:
+        raise typer.Exit(1)

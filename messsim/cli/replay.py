@@ -1,0 +1,67 @@
+"""``replay``: MESS+ in shadow on a log of real decisions."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .base import AsJson, Seed, command
+from .importing import Select
+from .outputs import check_out, hand_over
+
+__all__ = ["replay"]
+
+
+@command
+def replay(
+    log: Annotated[
+        Path,
+        typer.Argument(metavar="LOG", help="CSV, Parquet or JSONL, a row a request (docs: how-to/gateway.md)."),
+    ],
+    alpha: Annotated[float, typer.Option(help="The promise: fraction of answers that satisfies.")],
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the router, such as V=1e-4.")
+    ] = None,
+    model: Annotated[str, typer.Option(metavar="COLUMN", help="Column of who answered.")] = "model",
+    satisfied: Annotated[str, typer.Option(metavar="COLUMN", help="Column of ratings.")] = "satisfied",
+    cost: Annotated[str, typer.Option(metavar="COLUMN", help="Column of what an answer has cost.")] = "cost",
+    propensity: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of the probability with which that model was chosen.")
+    ] = "propensity",
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="VALUE=SATISFACTION", help="What ratings mean: 'up=1,down=0'; or grades: 1..5."),
+    ] = None,
+    select: Select = None,
+    skip_failed: Annotated[
+        bool, typer.Option("--skip-failed", help="Leave out rows whose cost is missing, 0, or no number.")
+    ] = False,
+    unique: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
+    ] = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON object to a new file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run MESS+ in shadow on a log of real decisions; what the log cannot tell is refused, with the reason."""
+    from messsim.logs.decisions import DecisionColumns, read_log
+    from messsim.logs.outcomes import parse_map
+    from messsim.logs.replay import replay as run
+    from messsim.report.logs.replay import replayed
+    from messsim.results.directory import write_file
+    from messsim.scenario.overrides import router_options
+    from messsim.workload.choosing import Chooser, conditions
+
+    check_out(out, "file")
+    values, grades = parse_map(map_ or [])
+    columns = DecisionColumns(model, satisfied, cost, propensity, values, grades)
+    chooser = Chooser(conditions(select or []), (cost,) if skip_failed else (), unique)
+    found = run(read_log(log, columns, chooser), alpha, seed=seed or 0, **router_options(sets or []))
+    hand_over(
+        found,
+        lambda: replayed(found),
+        as_json,
+        out,
+        lambda target: write_file(target, (json.dumps(found, indent=2) + "\n").encode()),
+    )

@@ -1,0 +1,89 @@
+"""``sweep``: one scenario at many points."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .base import (
+    AsJson,
+    On,
+    RayAddress,
+    Requests,
+    ScenarioFile,
+    Seed,
+    Sets,
+    Workers,
+    command,
+    console,
+    load,
+    print_json,
+    print_written,
+    stderr,
+)
+from .outputs import tell_leftovers
+
+__all__ = ["as_given", "sweep"]
+
+
+def as_given(file: Path, sets: list[str] | None, requests: int | None, seed: int | None) -> list[str]:
+    """The command that runs a scenario as it was given to a study."""
+    words = ["messsim", "run", str(file), *(word for text in sets or [] for word in ("--set", text))]
+    words += [] if requests is None else ["--requests", str(requests)]
+    return words + ([] if seed is None else ["--seed", str(seed)])
+
+
+@command
+def sweep(
+    scenario: ScenarioFile,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY.PATH=V1,V2,...", help="Values of a key; several grids are combined."),
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Points, a line each; the columns are key paths.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Replications of each point, the same for all.")] = 5,
+    show: Annotated[
+        list[str] | None, typer.Option(metavar="FIGURE", help="Figures to show, by path; may be repeated.")
+    ] = None,
+    requests: Requests = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    on: On = "local",
+    ray_address: RayAddress = None,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write results.parquet to a directory; a sweep that stopped goes on there."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a scenario at many points and print mean and interval of each."""
+    from messsim.report.base.progress import runs_bar
+    from messsim.report.study.points import sweep_table
+    from messsim.study.runs.places import workers_on
+    from messsim.study.runs.points import points_of
+    from messsim.study.sweep import SHOWN
+    from messsim.study.sweep import sweep as run_all
+
+    said = load(scenario, sets, requests=requests, seed=seed)
+    chosen = points_of(grid or [], points)
+    tell_leftovers(out)
+    with runs_bar(stderr, said.name) as on_progress:
+        found = run_all(
+            said,
+            chosen,
+            seeds=seeds,
+            shown=show or SHOWN,
+            out=out,
+            workers=workers_on(on, workers, ray_address),
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json(found)
+    else:
+        console.print(sweep_table(found, as_given(scenario, sets, requests, seed)), crop=False)
+        print_written(out)
+    if found["failures"]:
+        raise typer.Exit(1)

@@ -1,0 +1,49 @@
+"""``verify``: the simulator against queueing theory."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .base import AsJson, Seed, Workers, command, stderr
+from .outputs import check_out, hand_over
+
+__all__ = ["verify"]
+
+
+@command
+def verify(
+    engine: Annotated[str, typer.Option(help="Which engine simulates: compiled or simpy.")] = "compiled",
+    size: Annotated[
+        float | None,
+        typer.Option(help="Share of the requests of a full verification.", show_default="1; simpy: 0.01"),
+    ] = None,
+    slow_server: Annotated[
+        float, typer.Option(metavar="FACTOR", help="Make every server slower than theory is told: a test of the test.")
+    ] = 1.0,
+    seed: Seed = None,
+    workers: Workers = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the table to a new directory.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The simulator against queueing theory: every case with its interval and verdict; exit 1 if one fails."""
+    from messsim.report.base.progress import runs_bar
+    from messsim.report.verification import verification
+    from messsim.results.directory import write_texts
+    from messsim.study.verify import verify as compare
+
+    check_out(out)
+    with runs_bar(stderr, "verifying") as progress:
+        found = compare(
+            engine=engine, size=size, seed=seed, slow_server=slow_server, workers=workers, progress=progress
+        )
+    hand_over(found, lambda: verification(found), as_json, out, lambda target: write_texts(target, _files(found)))
+    if not found["passed"]:
+        raise typer.Exit(1)
+
+
+def _files(found: dict[str, Any]) -> dict[str, str]:
+    from messsim.report.verification import verification_page
+
+    return {"verification.json": json.dumps(found, indent=2) + "\n", "verification.md": verification_page(found)}

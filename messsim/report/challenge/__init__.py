@@ -1,0 +1,1 @@
+"""A challenge, for people."""

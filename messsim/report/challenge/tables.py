@@ -1,0 +1,128 @@
+"""A challenge as tables of a terminal, and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from messsim.wording import number, percent, seconds
+
+from .facts import Cell, Challenge, Standing, quote
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ..base.page import Page
+
+__all__ = ["challenge_page", "challenge_tables"]
+
+COLUMNS: dict[str, Callable[[Cell], str]] = {
+    "kept": lambda c: f"{c.kept} of {c.runs}",
+    "kept from": lambda c: compliance(c),
+    "satisfied": lambda c: percent(c.satisfaction),
+    "answered": lambda c: percent(c.answered),
+    "cost": lambda c: number(c.cost),
+    "x oracle": lambda c: number(c.x_oracle),
+    "e2e p95": lambda c: seconds(c.e2e_p95_s),
+    "rank": lambda c: f"{c.rank:.1f}",
+}
+HOW = (
+    "Ranks: who keeps the promise before who does not, the former by cost of an answer, the latter by how much is "
+    "missing; a run that fails is last. x oracle: cost over that of an oracle that satisfies as much on the same "
+    "requests in the same cluster."
+)
+
+
+def compliance(cell: Cell) -> str:
+    """The mean request from which the promise holds, and in how many replications where not in all."""
+    if cell.compliant_from is None:
+        return "never"
+    often = "" if cell.compliant == cell.runs else f" ({cell.compliant} of {cell.runs})"
+    return f"{cell.compliant_from:,.0f}{often}"
+
+
+def _standing(s: Standing, first: str) -> list[str]:
+    rank = f"{s.rank:.2f}" if s.rank_high is None else f"{s.rank:.2f} ± {s.rank_high - s.rank:.2f}"
+    if s.difference is None:
+        against = "-"
+    elif s.high is None:
+        against = f"{s.difference:+.2f}"
+    else:
+        against = f"{s.difference:+.2f} ± {s.high - s.difference:.2f}"
+    return [s.policy, rank, against, f"{s.kept} of {s.runs}", number(s.x_oracle)]
+
+
+def _heads(found: Challenge) -> list[str]:
+    return ["policy", "mean rank", f"against {found.policies[0]}", "promise kept", "x oracle"]
+
+
+def _of(found: Challenge, condition: str) -> list[Cell]:
+    return sorted((c for c in found.cells if c.condition == condition), key=lambda c: c.rank)
+
+
+def _columns(cells: Sequence[Cell], unit: str) -> dict[str, Callable[[Cell], str]]:
+    """Without the share of answers where every request is answered."""
+    everybody = all(c.answered == 1.0 for c in cells if c.answered is not None)
+    shown = {name: told for name, told in COLUMNS.items() if not (everybody and name == "answered")}
+    return {f"cost, {unit}" if name == "cost" else name: told for name, told in shown.items()}
+
+
+def challenge_tables(found: Challenge) -> RenderableType:
+    """Where the policies stand, then every condition."""
+    from rich.console import Group
+
+    from ..base.screen import Text
+    from ..base.tables import Fitting
+
+    total = Fitting(_heads(found))
+    for standing in found.standings:
+        total.add_row(*_standing(standing, found.policies[0]))
+    parts: list[RenderableType] = [Text(quote(found), style="bold"), Text(""), total]
+    for condition in found.conditions:
+        cells = _of(found, condition)
+        columns = _columns(cells, found.cost_units[condition])
+        table = Fitting(
+            [f"{condition}, {percent(found.alphas[condition])}", *columns], spare=["satisfied", "kept from"]
+        )
+        for cell in cells:
+            table.add_row(cell.policy, *(told(cell) for told in columns.values()))
+        parts += [Text(""), table]
+        parts += [Text(f"{c.policy} failed: {c.error}", style="yellow") for c in cells if c.error]
+    parts += [Text(""), Text(HOW, style="dim")]
+    if found.replications > 1:
+        parts.append(Text(f"± is half of a 95 % interval over {found.replications} replications", style="dim"))
+    return Group(*parts)
+
+
+def challenge_page(found: Challenge) -> Page:
+    """The report of a challenge."""
+    from ..base.page import Page, Section, Table, Tile
+
+    best = found.standings[0]
+    all_kept = [s.policy for s in found.standings if s.kept == s.runs]
+    tables = [
+        Table(
+            f"{condition}: {percent(found.alphas[condition])} promised",
+            ["policy", *(columns := _columns(cells, found.cost_units[condition]))],
+            [[cell.policy, *(told(cell) for told in columns.values())] for cell in cells],
+        )
+        for condition in found.conditions
+        if (cells := _of(found, condition))
+    ]
+    standings = Table("All conditions", _heads(found), [_standing(s, found.policies[0]) for s in found.standings])
+    failed = [f"{c.policy} failed under {c.condition}: {c.error}" for c in found.cells if c.error]
+    return Page(
+        title="Challenge",
+        subtitle=quote(found),
+        kept=None,
+        headline=f"{best.policy} has the best mean rank, {best.rank:.2f} of {len(found.policies)}",
+        verdict=f"{len(all_kept)} of {len(found.policies)} policies keep the promise in every run"
+        + (f": {', '.join(all_kept)}." if all_kept else "."),
+        tiles=[Tile(s.policy, f"{s.rank:.2f}", f"kept in {s.kept} of {s.runs} runs") for s in found.standings[:4]],
+        notes=failed,
+        sections=[
+            Section("standings", "Where do they stand?", HOW, tables=[standings]),
+            Section("conditions", "Condition by condition", tables=tables),
+        ],
+        footer=f"{quote(found)}. Scenarios SHA-256 {found.scenarios_sha256}.",
+    )

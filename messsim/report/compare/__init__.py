@@ -1,0 +1,1 @@
+"""Policies beside one another, for people."""

@@ -1,0 +1,178 @@
+"""A comparison of policies, as tables and as a picture."""
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+
+from ..base.screen import Text
+from ..base.tables import Fitting, half_width, number, percent, seconds
+
+if TYPE_CHECKING:
+    import altair as alt
+
+__all__ = ["comparison_csv", "comparison_tables", "cost_picture"]
+
+LATENCIES = ("p50", "p95", "p99")
+
+
+def comparison_tables(found: dict[str, Any]) -> RenderableType:
+    """Promise and cost, then latency and who answered, then differences to the first policy."""
+    policies, unit, n = found["policies"], found["cost_unit"], found["replications"]
+    promised = percent(found["alpha"], 2)
+    head = (
+        f"{found['scenario']}: {len(policies)} policies on the same {n} replication{'s' * (n > 1)}, {promised} promised"
+    )
+    if found["rent_usd_per_hour"] is not None:
+        head += f", on {found['gpus']} GPUs at {number(found['rent_usd_per_hour'], 'USD')} an hour"
+    parts: list[RenderableType] = [Text(head, style="bold")]
+    if found["cost_fixed"]:
+        parts.append(Text("the rent is the cost, whatever the router does: only another fleet costs less"))
+    parts += [Text(""), _promise(policies, unit, n), Text("")]
+    parts += [_latency(policies), Text(""), _shares(policies, found["models"])]
+    if len(policies) > 1:
+        parts += [Text(""), _differences(policies, unit)]
+    if n > 1:
+        parts.append(Text(f"± is half of a 95 % interval over {n} replications", style="dim"))
+    else:
+        parts.append(Text("one replication says nothing of chance: --seeds 5 gives intervals", style="dim"))
+    return Group(*parts)
+
+
+def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fitting:
+    partly = any(_unanswered(policy["figures"]) for policy in policies)  # else it is what is satisfied of the answers
+    columns = ["policy", "satisfied", *["of arrivals"] * partly, "short by", "worst window", "kept from"]
+    columns += [f"cost, {unit}", "unexplored", "x oracle", "x statistical"]
+    table = Fitting(columns, spare=["unexplored", "worst window", "x statistical", "short by"])
+    for policy in policies:
+        f = policy["figures"]
+        table.add_row(
+            policy["name"],
+            _spread(f["sla.satisfaction"], _points),
+            *[_mean(f["sla.satisfaction_per_arrived"], percent)] * partly,
+            _mean(f["sla.shortfall"], lambda x: percent(x, 2)),
+            _mean(f["sla.windows.worst"], percent),
+            _kept(f["sla.time_to_compliance"], replications),
+            _spread(f["cost.per_request"], number),
+            _mean(f["cost.per_request_without_exploration"], number),
+            _mean(f["cost.ratio_to_simulated_oracle"], number),
+            _mean(f["cost.ratio_to_statistical_oracle"], number),
+        )
+    return table
+
+
+def _unanswered(figures: dict[str, Any]) -> bool:
+    """Whether requests were turned away, lost, or left by clients who gave up."""
+    return any(figures[f"requests.{how}"]["mean"] > 0 for how in ("rejected", "lost", "timed_out"))
+
+
+def _kept(interval: dict[str, Any] | None, replications: int) -> str:
+    if interval is None:
+        return "never"
+    often = "" if interval["count"] == replications else f" ({interval['count']} of {replications})"
+    return f"{interval['mean']:,.0f}{often}"
+
+
+def _latency(policies: list[dict[str, Any]]) -> Fitting:
+    columns = ["policy", *(f"{kind} {at}" for kind in ("TTFT", "end-to-end") for at in LATENCIES), "energy"]
+    table = Fitting(columns, spare=["energy", "TTFT p50", "end-to-end p50", "TTFT p99", "end-to-end p99"])
+    for policy in policies:
+        f = policy["figures"]
+        cells = [_mean(f[f"latency_s.{kind}.{at}"], seconds) for kind in ("ttft", "e2e") for at in LATENCIES]
+        table.add_row(policy["name"], *cells, _mean(f["energy.total_j"], lambda x: number(x / 1e6, "MJ")))
+    return table
+
+
+def _shares(policies: list[dict[str, Any]], models: list[str]) -> Fitting:
+    table = Fitting(["policy", *models], spare=models[-1:3:-1])
+    for policy in policies:
+        cells = [_mean(policy["figures"][f"models.{name}.share"], percent) for name in models]
+        table.add_row(policy["name"], *cells)
+    return table
+
+
+def _differences(policies: list[dict[str, Any]], unit: str) -> Fitting:
+    columns = [f"against {policies[0]['name']}", "satisfied", f"cost, {unit}", "TTFT p95", "end-to-end p95"]
+    table = Fitting(columns, spare=["end-to-end p95", "TTFT p95"])
+    for policy in policies[1:]:
+        f = policy["difference"]
+        table.add_row(
+            policy["name"],
+            _spread(f["sla.satisfaction"], _signed_points),
+            _spread(f["cost.per_request"], lambda x: ("+" if x > 0 else "") + number(x)),
+            _spread(f["latency_s.ttft.p95"], lambda x: f"{x:+.3g} s"),
+            _spread(f["latency_s.e2e.p95"], lambda x: f"{x:+.3g} s"),
+        )
+    return table
+
+
+def _points(share: float) -> str:
+    return percent(share, 2)
+
+
+def _signed_points(share: float) -> str:
+    return f"{100 * share:+.2f} points"
+
+
+def _mean(interval: dict[str, Any] | None, told: Any) -> str:
+    return "-" if interval is None else str(told(interval["mean"]))
+
+
+def _spread(interval: dict[str, Any] | None, told: Any) -> str:
+    """Mean ± half width, the latter without a unit."""
+    if interval is None or interval["high"] is None:
+        return _mean(interval, told)
+    half = interval["high"] - interval["mean"]
+    scaled = 100.0 * half if told in (_points, _signed_points) else half
+    return f"{told(interval['mean'])} ± {half_width(scaled)}"
+
+
+def comparison_csv(found: dict[str, Any]) -> str:
+    """A line for each policy and figure: mean, interval and replications, then the same of the difference."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    ends = ("mean", "low", "high", "count")
+    writer.writerow(["policy", "figure", *ends, *(f"difference_{end}" for end in ends)])
+    for policy in found["policies"]:
+        for path, interval in policy["figures"].items():
+            difference = (policy["difference"] or {}).get(path)
+            cells = [None if of is None else of[end] for of in (interval, difference) for end in ends]
+            writer.writerow([policy["name"], path, *cells])
+    return text.getvalue()
+
+
+def cost_picture(found: dict[str, Any]) -> "alt.LayerChart | alt.FacetChart":
+    """Cost against satisfaction: the policies with their intervals, the oracles' frontier, the promise."""
+    import altair as alt
+    import polars as pl
+
+    points = pl.DataFrame([_point(p) for p in found["policies"] if p["figures"]["cost.per_request"]])
+    x = alt.X("satisfaction:Q", title="answers that satisfy", scale=alt.Scale(zero=False), axis=alt.Axis(format="%"))
+    y = alt.Y("cost:Q", title=f"cost of an answer, {found['cost_unit']}", scale=alt.Scale(zero=True))
+    base = alt.Chart(points).encode(x=x, y=y, color=alt.Color("policy:N", scale=alt.Scale(scheme="tableau20")))
+    promise = alt.Chart(pl.DataFrame({"alpha": [found["alpha"]]})).mark_rule(strokeDash=[4, 4], color="#888")
+    layers = [
+        promise.encode(x="alpha:Q"),
+        base.mark_rule().encode(x="satisfaction_low:Q", x2="satisfaction_high:Q"),
+        base.mark_rule().encode(y="cost_low:Q", y2="cost_high:Q"),
+        base.mark_point(filled=True, size=80, opacity=1.0).encode(
+            shape=alt.Shape("policy:N"), tooltip=["policy", "satisfaction", "cost"]
+        ),
+    ]
+    if found["frontier"]:
+        curve = alt.Chart(pl.DataFrame(found["frontier"])).mark_line(color="#555")
+        layers.insert(1, curve.encode(x=x, y=y, strokeDash=alt.StrokeDash("oracle:N", title="least cost of the")))
+    title = f"{found['scenario']}: cost against satisfaction, {percent(found['alpha'], 1)} promised (dashed)"
+    return alt.layer(*layers).properties(width=560, height=360, title=title, background="white")
+
+
+def _point(policy: dict[str, Any]) -> dict[str, Any]:
+    satisfaction, cost = policy["figures"]["sla.satisfaction"], policy["figures"]["cost.per_request"]
+    spans = {
+        f"{name}_{end}": interval["mean"] if interval[end] is None else interval[end]
+        for name, interval in (("satisfaction", satisfaction), ("cost", cost))
+        for end in ("low", "high")
+    }
+    return {"policy": policy["name"], "satisfaction": satisfaction["mean"], "cost": cost["mean"]} | spans

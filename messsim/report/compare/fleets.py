@@ -1,0 +1,59 @@
+"""A fleet for each policy, side by side."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from ..base.screen import Text
+from ..base.tables import Fitting, number, percent
+from ..plan.answer import answer, cluster
+from ..study.points import spread
+
+__all__ = ["fleet_tables"]
+
+
+def fleet_tables(found: Mapping[str, Any]) -> RenderableType:
+    """What each policy's cheapest fleet is, costs and gives; then the fleets in words."""
+    n = found["replications"]
+    head = f"{found['scenario']}: for each policy the cheapest fleet with {', '.join(found['requirements'])}"
+    columns = [
+        "policy",
+        "GPUs",
+        found["unit"],
+        "satisfied",
+        "kept",
+        f"{found['cost_unit']}/request",
+        "end-to-end p95, s",
+    ]
+    table = Fitting(columns, spare=["kept"])
+    words = []
+    for entry in found["policies"]:
+        plan = entry["plan"]
+        if (best := plan["best"]) is None:
+            table.add_row(entry["policy"], *["-"] * (len(columns) - 1))
+            words.append(f"{entry['policy']}: {answer(plan)}")
+            continue
+        f = best["figures"]
+        satisfied = f["sla.satisfaction"]
+        table.add_row(
+            entry["policy"],
+            f"{best['gpus']:,}",
+            number(best["objective"]),
+            percent(satisfied["mean"], 2) if satisfied else "-",
+            f"{best['kept']} of {n}",
+            spread(f["cost.per_request"]),
+            spread(f["latency_s.e2e.p95"]),
+        )
+        words.append(f"{entry['policy']}: {cluster(best)}")
+    notes = [f"± is half of a 95 % interval over {n} replications, the same requests for all"]
+    notes += dict.fromkeys(a for e in found["policies"] for a in e["plan"]["assumptions"] if "checked" not in a)
+    return Group(
+        Text(head, style="bold"),
+        Text(),
+        table,
+        Text(),
+        *map(Text, words),
+        Text(),
+        *(Text(t, style="dim") for t in notes),
+    )

@@ -1,0 +1,1 @@
+"""Profiles, and how far they are from hardware, for people."""

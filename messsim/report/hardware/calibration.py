@@ -1,0 +1,75 @@
+"""What `messsim calibrate` found, as tables."""
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from ..base.screen import Text
+from ..base.tables import Fitting
+
+__all__ = ["calibration"]
+
+READINGS = {
+    "duration": "duration",
+    "energy": "energy",
+    "ttft_s": "TTFT",
+    "tpot_s": "TPOT",
+    "e2e_s": "end to end",
+    "tokens_per_s": "tokens/s",
+    "j_per_token": "J/token",
+}
+
+WORDS = {"batch": "sequences"}
+
+
+def calibration(found: dict[str, Any]) -> RenderableType:
+    """Coefficients with their standard errors, and how far the fit is from the rows."""
+    what = "iterations" if found["kind"] == "iterations" else "points of a server"
+    whose = " on ".join(str(found[k]) for k in ("model", "gpu") if found[k] is not None)
+    experts = f", {found['top_k']} of {found['experts']} experts" if found["experts"] else ""
+    head = f"{found['rows']:,} {what}" + (f" of {whose}" if whose else "") + f", tp {found['tp']}{experts}"
+    reach = ", ".join(
+        f"{value:,.0f} {WORDS.get(name, name.replace('_', ' '))}" for name, value in found["up_to"].items()
+    )
+    parts: list[RenderableType] = [Text(head, style="bold"), Text(f"measured up to {reach}", style="dim")]
+    parts += [_coefficients(found), Text(), _errors(found)]
+    if found["left_out"]:
+        parts.append(
+            Text(
+                f"\n{found['left_out']:,} rows left out: they need more than {found['kv_capacity_tokens']:,} cached "
+                "tokens, which the memory does not hold",
+                style="yellow",
+            )
+        )
+    if found["kv_capacity_tokens"] is None:
+        parts.append(Text("\nKV capacity not given: memory has no limit (--kv-capacity-tokens N)", style="yellow"))
+    if found["coefficients"]["p0_w_per_gpu"]["how"] == "not measured":
+        parts.append(
+            Text("\nno energy readings: every request will cost 0 J (--base PROFILE, or --fix)", style="yellow")
+        )
+    if found["not_determined"]:
+        names = ", ".join(found["not_determined"])
+        parts.append(Text(f"\nnot determined by these measurements: {names}", style="bold yellow"))
+    return Group(*parts)
+
+
+def _coefficients(found: dict[str, Any]) -> RenderableType:
+    table = Fitting(("coefficient", "how", "value", "± error"), spare=("± error",), left=2)
+    for name, c in found["coefficients"].items():
+        if not found["experts"] and name in ("ae_s", "se"):
+            continue
+        value = "-" if c["value"] is None else f"{c['value']:.5g}"
+        error = "" if c["standard_error"] is None else f"{c['standard_error']:.2g}"
+        said = f"{c['how']}: {c['why']}" if c["why"] else c["how"]
+        style = "yellow" if c["how"] == "not determined" else "dim" if c["how"] != "fitted" else ""
+        table.add_row(name, said, value, error, style=style)
+    return table
+
+
+def _errors(found: dict[str, Any]) -> RenderableType:
+    names = [n for n in READINGS if n in found["errors"][0]]
+    table = Fitting(["error, % (mean / worst)", "rows", *(READINGS[n] for n in names)])
+    for e in found["errors"]:
+        cells = [f"{100 * e[n]['mape']:.1f} / {100 * e[n]['worst']:.1f}" for n in names]
+        table.add_row(e["region"], f"{e['rows']:,}", *cells)
+    return table

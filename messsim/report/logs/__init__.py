@@ -1,0 +1,1 @@
+"""Files of others, imported and replayed, for people."""

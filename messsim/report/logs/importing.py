@@ -1,0 +1,77 @@
+"""What was imported, and what a scenario says to use it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from messsim.scenario.overrides import format_value
+
+from ..base.screen import Text
+from ..base.tables import grid, number, percent, seconds
+
+__all__ = ["import_summary", "import_toml", "outcomes_summary", "outcomes_toml"]
+
+
+def import_summary(found: dict[str, Any]) -> RenderableType:
+    """Counts, rate and lengths."""
+    figures = grid()
+    count, rate = f"{found['requests']:,}", found["rate_rps"]
+    if found["duration_s"] is None:
+        figures.add_row("requests", f"{count}, without times")
+    elif rate is None:
+        figures.add_row("requests", f"{count}, all at one time")
+    else:
+        figures.add_row("requests", f"{count} in {seconds(found['duration_s'])}, {number(rate)} requests/s")
+    for name, key in (("prompt tokens", "prompt_tokens"), ("output tokens", "output_tokens")):
+        t = found[key]
+        figures.add_row(
+            name, f"mean {number(t['mean'])}, p50 {t['p50']:,.0f}, p99 {t['p99']:,.0f}, max {t['max']:,.0f}"
+        )
+    notes = [Text(f"note: {note}", style="yellow") for note in found["notes"]]
+    return Group(figures, *notes)
+
+
+def import_toml(found: dict[str, Any], file: Path) -> str:
+    """The tables of a scenario beside the file that replays it, each tenant with the rows that are theirs."""
+    name = format_value(str(file))
+    lines = []
+    if found["duration_s"] is None:
+        rate = f"{found['rate_rps']:.6g}" if found["rate_rps"] else "1.0 # requests per second: the file does not say"
+        lines += ["[arrivals]", 'kind = "poisson"', f"rate_rps = {rate}", "", "[tokens]", f"file = {name}"]
+    else:
+        lines += ["[arrivals]", 'kind = "trace"', f"file = {name}"]
+        if found["rate_rps"] is None:
+            lines += ["repeat = false"]
+        if found["tenants"]:
+            lines += ['columns = { tenant = "tenant" }']
+        lines += ["", "[tokens]"]
+    lines += ['prompt = { kind = "trace" }', 'output = { kind = "trace" }']
+    for tenant in found["tenants"]:
+        lines += ["", "[[tenants]]", f"name = {format_value(tenant['name'])}", f"share = {tenant['share']:.6g}"]
+    return "\n".join(lines)
+
+
+def outcomes_summary(prompts: int, means: Mapping[str, float], notes: Sequence[str]) -> RenderableType:
+    """How many prompts, and how satisfying each model is."""
+    figures = grid()
+    figures.add_row("prompts", f"{prompts:,}")
+    for model, mean in means.items():
+        figures.add_row(model, f"satisfies {percent(mean)}")
+    return Group(figures, *(Text(f"note: {note}", style="yellow") for note in notes))
+
+
+def outcomes_toml(models: Sequence[str], file: Path, *, costs: bool, tokens: bool) -> str:
+    """The tables of a scenario beside the file that draws its outcomes from it, models by rising cost."""
+    lines = ["[satisfaction]", 'kind = "table"', f"file = {format_value(str(file))}"]
+    if costs:
+        lines += ['costs = "cost__{column}"']
+    lines += ["", "[features]", 'kind = "none"', "", "[cluster]", 'mode = "none"', "", "[cost]", 'unit = "USD"']
+    if tokens:
+        lines += ["", "[tokens]", 'prompt = { kind = "table" }', 'output = { kind = "table" }']
+    for place, model in enumerate(models):
+        lines += ["", "[[models]]", f"name = {format_value(model)}"]
+        if not costs:
+            lines += [f"cost_per_request = {10.0**place:g} # the file does not say: put in what a request costs, USD"]
+    return "\n".join(lines)

@@ -1,0 +1,101 @@
+"""What a plan found: the cheapest cluster, and what a cheaper or a dearer one gives."""
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from messsim.scenario.overrides import format_value
+
+from ..base.screen import Text
+from ..base.tables import Fitting, number
+from ..study.points import spread
+
+__all__ = ["answer", "cluster", "left_out", "plan_command", "plan_tables"]
+
+MOST_LINES = 12
+STYLES = {"met": "green", "uncertain": "yellow", "failed": ""}
+ANSWERS = {"met": "bold green", "uncertain": "bold yellow", "failed": "bold red"}
+
+
+def plan_tables(found: dict[str, Any]) -> RenderableType:
+    """The answer, the frontier around it, and what the answer rests on."""
+    parts: list[RenderableType] = [
+        Text(answer(found), style=ANSWERS[found["status"]]),
+        Text(),
+        _frontier(found),
+        Text(),
+        _counts(found),
+    ]
+    parts += [Text(f"- {text}", style="dim") for text in found["assumptions"]]
+    return Group(*parts)
+
+
+def plan_command(best: dict[str, Any], command: Sequence[str]) -> str:
+    """The command that runs the best cluster; `command` runs the scenario as it was given."""
+    sets = [word for path, v in best["overrides"].items() for word in ("--set", f"{path}={format_value(v)}")]
+    return shlex.join([*command, *sets])
+
+
+def answer(found: dict[str, Any]) -> str:
+    """The answer of a plan in a sentence."""
+    best = found["best"]
+    if best is not None:
+        price = number(best["objective"], found["unit"])
+        return f"cheapest cluster that keeps every requirement: {cluster(best)}; {price}"
+    if found["status"] == "uncertain":
+        return "no cluster surely keeps every requirement, some may: more --seeds would tell"
+    return "no cluster of these keeps every requirement"
+
+
+def cluster(candidate: dict[str, Any]) -> str:
+    """What a cluster consists of."""
+    return ", ".join(f"{p['pool']} {_kind(p)}" for p in candidate["pools"])
+
+
+def _kind(pool: dict[str, Any]) -> str:
+    if not pool["replicas"]:
+        return "left out"
+    gpus = f"{pool['gpu'] or 'GPU'}" + (f"/tp{pool['tp']}" if pool["tp"] > 1 else "")
+    return f"{pool['replicas']} x {gpus}"
+
+
+def _frontier(found: dict[str, Any]) -> RenderableType:
+    shown = _around(found["frontier"], found["best"])
+    if not shown:
+        return Text("every cluster that was simulated stopped with an error", style="yellow")
+    pools = [p["pool"] for p in shown[0]["pools"]]
+    columns = [*pools, "GPUs", found["unit"], *found["requirements"], "verdict"]
+    table = Fitting(columns, spare=["GPUs", *found["requirements"][:0:-1]], left=len(pools))
+    for c in shown:
+        figures = [spread(v if v["mean"] is not None else None) for v in c["requirements"]]
+        bold = "bold " if c == found["best"] else ""
+        cells = [*map(_kind, c["pools"]), f"{c['gpus']:,}", number(c["objective"]), *figures, c["verdict"]]
+        table.add_row(*cells, style=f"{bold}{STYLES[c['verdict']]}".strip())
+    return table
+
+
+def _around(frontier: list[dict[str, Any]], best: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """A window of the frontier around the best; without one, its dearest end, which fails least."""
+    at = len(frontier) - 1 if best is None else frontier.index(best)
+    first = max(min(at - MOST_LINES // 2, len(frontier) - MOST_LINES), 0)
+    return frontier[first : first + MOST_LINES]
+
+
+def _counts(found: dict[str, Any]) -> Text:
+    c = found["counts"]
+    rest = f"; left out: {left_out(c)}" if left_out(c) else ""
+    lines = [
+        f"{c['simulated']:,} of {c['candidates']:,} clusters simulated, {found['replications']} replications each on "
+        f"the same requests{rest}",
+        f"a requirement on satisfaction is met where {found['kept_share']:.0%} of the replications keep to it, "
+        f"any other only if its whole {100 * found['level']:.0f} % interval does",
+    ]
+    return Text("\n".join(lines), style="dim")
+
+
+def left_out(counts: dict[str, int]) -> str:
+    """How many clusters were not simulated, and why."""
+    why = {"costlier": "cost no less", "too_small": "too small for the load", "assumed": "by assumption"}
+    return ", ".join(f"{counts[key]:,} {what}" for key, what in why.items() if counts[key])

@@ -1,0 +1,1 @@
+"""The paper's experiments beside what it published, for people."""

@@ -1,0 +1,54 @@
+"""Measured orders beside the paper's, for the terminal and for a page."""
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from ..base.screen import Text
+from ..base.tables import Fitting
+
+__all__ = ["PICTURES", "slope_table", "theory_page", "theory_tables"]
+
+HEADS = ("quantity", "grows or falls with", "exponent predicted", "exponent measured")
+PICTURES = {
+    "shortfall": "Shortfall of the promise against the number of requests",
+    "gap": "Cost beyond the oracle's against V",
+    "overhead": "Cost of exploring against c",
+    "queue": "Virtual queue against V",
+}
+
+
+def theory_tables(found: dict[str, Any]) -> RenderableType:
+    """Exponents, and what else the theory is measured by."""
+    table = Fitting(HEADS)
+    for cells in _rows(found):
+        table.add_row(*cells)
+    return Group(table, Text(_facts(found), style="dim"))
+
+
+def slope_table(found: dict[str, Any]) -> str:
+    """The exponents as Markdown."""
+    rule = ["---", "---", "---:", "---:"]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [HEADS, rule, *_rows(found)])
+
+
+def theory_page(found: dict[str, Any]) -> str:
+    """Exponents and pictures as one Markdown page."""
+    pictures = [f"## {title}\n\n![{title}]({name}.svg)" for name, title in PICTURES.items()]
+    return "\n\n".join(["# The orders of MESS+", slope_table(found), _facts(found), *pictures]) + "\n"
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (s["of"], s["against"], s["predicted"], "-" if s["measured"] is None else f"{s['measured']:.2f}")
+        for name in PICTURES
+        for s in found[name]["slopes"]
+    ]
+
+
+def _facts(found: dict[str, Any]) -> str:
+    return (
+        f"{found['requests']:,} requests, {found['replications']} replications; alpha {found['alpha']:g}; the feature "
+        f"oracle pays {found['optimum']:.4g} J a request, and lambda = {found['price']:.4g} J for one more satisfied "
+        f"answer; the cost gap comes down to {found['gap']['floor_j']:.3g} J"
+    )

@@ -1,0 +1,105 @@
+"""What `messsim check` found, as tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from ..base.screen import Text
+from ..base.tables import Fitting, number, percent, seconds
+from .worth import bounds_of, sentences_of
+
+__all__ = ["checklist"]
+
+
+def checklist(found: dict[str, Any]) -> RenderableType:
+    """Promises, models, pools, and what to expect."""
+    parts: list[RenderableType] = [_headline(found)]
+    parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
+    parts += [_promise(p, len(found["promises"]) > 1) for p in found["promises"]]
+    if found["rent_usd_per_hour"] is not None:
+        fixed = ", whatever the router does: only another fleet costs less" if found["cost_fixed"] else ""
+        parts.append(Text(f"rent: {number(found['rent_usd_per_hour'], 'USD')} an hour{fixed}"))
+    parts += [Text(), _models(found)]
+    if found["pools"]:
+        parts += [Text(), _pools(found)]
+        parts += [_stability(p) for p in found["pools"] if p["peak_load"] is not None and p["peak_load"] >= 0.9]
+    parts += [Text(), *_worth(found)]
+    expect = found["expect"]
+    if expect["wall_s"] is not None:
+        parts.append(
+            Text(
+                f"\nexpect about {seconds(expect['wall_s'])} and {expect['peak_rss_mib']:.0f} MiB "
+                f"(from the first {expect['probe_requests']:,} requests, simulated here)",
+                style="dim",
+            )
+        )
+    return Group(*parts)
+
+
+def _headline(found: dict[str, Any]) -> Text:
+    rate = "as clients ask" if found["rate_rps"] is None else f"{found['rate_rps']:.4g} requests/s"
+    if found["rate_rps"] is not None and found["peak_rate_rps"] > found["rate_rps"]:
+        rate += f", {found['peak_rate_rps']:.4g} in the busiest minute"
+    many = "" if found["requests"] is None else f"{found['requests']:,.0f} requests, "
+    return Text(f"{found['scenario']}: {many}{rate}, policy {found['policy']}", style="bold")
+
+
+def _promise(promise: dict[str, Any], several: bool) -> Text:
+    alone = promise["single_model"]
+    alpha = f"alpha = {promise['alpha']}" + (f" for {promise['tenant']}" if several else "")
+    if not promise["reachable"]:
+        most = percent(promise["any_model"])
+        return Text(f"{alpha} cannot be kept: on {most} of requests is any model right, no more", style="bold red")
+    if alone is not None:
+        return Text(f"{alpha}: {alone} alone would keep it", style="green")
+    return Text(
+        f"{alpha}: the best model reaches {percent(promise['best_model'])}, all together "
+        f"{percent(promise['any_model'])}: it depends on how well the router predicts",
+        style="yellow",
+    )
+
+
+def _models(found: dict[str, Any]) -> RenderableType:
+    columns = ("model", "satisfies", f"expected {found['cost_unit']}/request", "output tokens")
+    table = Fitting(columns, spare=("output tokens",))
+    for m in found["models"]:
+        table.add_row(m["name"], percent(m["satisfaction"]), number(m["known_cost"]), number(m["mean_output_tokens"]))
+    return table
+
+
+def _pools(found: dict[str, Any]) -> RenderableType:
+    columns = ("pool", "GPUs", "KV tokens", "sustains", "gets", "load", "energy")
+    table = Fitting(columns, spare=("energy", "KV tokens", "GPUs"))
+    for p in found["pools"]:
+        table.add_row(
+            p["name"],
+            f"{p['gpus']} x {p['gpu']}",
+            "no limit" if p["kv_capacity_tokens"] is None else f"{p['kv_capacity_tokens']:,}",
+            "-" if p["capacity_rps"] is None else f"{p['capacity_rps']:.4g}/s",
+            "-" if p["offered_rps"] is None else f"{p['offered_rps']:.4g}/s",
+            percent(p["load"], 0),
+            "measured" if p["energy_measured"] else "assumed",
+        )
+    return table
+
+
+def _worth(found: Mapping[str, Any]) -> list[RenderableType]:
+    """Can a router pay here?"""
+    table = Fitting(("who chooses", f"at least, {found['cost_unit']}/request"))
+    for row in bounds_of(found["worth"]):
+        table.add_row(*row)
+    first, *rest = sentences_of(found["worth"], found["pools"])
+    return [Text(first, style="bold"), table, *(Text(sentence) for sentence in rest)]
+
+
+def _stability(pool: dict[str, Any]) -> Text:
+    if pool["load"] >= 1:
+        return Text(f"pool {pool['name']} gets more than it can sustain: its queue grows", style="bold red")
+    if pool["peak_load"] >= 1:
+        return Text(
+            f"pool {pool['name']} gets more than it can sustain in its busiest minute "
+            f"(load {percent(pool['peak_load'], 0)}): expect a queue then",
+            style="yellow",
+        )
+    return Text(f"pool {pool['name']} is near saturation: expect long queues", style="yellow")

@@ -1,0 +1,160 @@
+"""What the report of one run says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from messsim.plot import FIGURES
+from messsim.plot.figure import Figure, Run
+from messsim.plot.latency import NAMES, latency, latency_in_time
+from messsim.plot.marks import Marks
+from messsim.plot.parts import time_unit
+from messsim.wording import seconds
+
+from ..base.page import Page, Section, Table
+from .tiles import tiles_of
+from .verdict import verdict
+from .worth import bounds_of, sentences_of
+
+__all__ = ["run_page"]
+
+MOST_EVENTS = 50
+
+
+def run_page(
+    run: Run,
+    *,
+    scenario: str,
+    policy: str,
+    marks: Marks,
+    notes: list[str],
+    worth: Mapping[str, Any] | None = None,
+) -> Page:
+    """The report of a run.
+
+    Parameters
+    ----------
+    run
+        Its results.
+    scenario
+        The resolved scenario, as TOML.
+    policy
+        Name of the router's policy.
+    marks
+        Phases and failures.
+    notes
+        What the scenario deserved to be told.
+    worth
+        What routing can save (`messsim.study.simulation.worth`); None where it is not known any more.
+    """
+    summary = run.summary
+    found = verdict(summary)
+    replication = f", replication {summary['replication']}" if summary["replication"] else ""
+    return Page(
+        title=summary["scenario"],
+        subtitle=f"Report of one run: {summary['requests']['arrived']:,} requests, policy {policy}, "
+        f"seed {summary['seed']}{replication}",
+        kept=found.kept,
+        headline={True: "Promise kept", False: "Promise missed", None: "No answers"}[found.kept],
+        verdict=f"{found.text[0].upper()}{found.text[1:]}. {_since(run)}",
+        tiles=tiles_of(summary),
+        notes=notes,
+        sections=_sections(run, scenario, marks, worth),
+        footer=_footer(summary),
+    )
+
+
+def _since(run: Run) -> str:
+    first = run.summary["sla"]["time_to_compliance"]
+    so_far = "Satisfaction so far" + (", of all tenants together," if len(run.summary["tenants"]) > 1 else "")
+    if first is None:
+        return f"{so_far} was below the promise to the end."
+    if first == 0:
+        return f"{so_far} was never below the promise."
+    time_s = float(np.interp(first, run.timeline["request"].to_numpy(), run.timeline["time_s"].to_numpy()))
+    unit, size = time_unit(time_s)
+    return f"{so_far} keeps the promise for good from request {first:,} on, {time_s / size:.3g} {unit} into the run."
+
+
+def _sections(run: Run, scenario: str, marks: Marks, worth: Mapping[str, Any] | None) -> list[Section]:
+    summary = run.summary
+    sections = [
+        Section(
+            "convergence",
+            "Does the promise hold?",
+            "Satisfaction so far against the promise, the bound that no traffic can break, and what is owed.",
+            [FIGURES["satisfaction"](run, marks), FIGURES["queue"](run, marks)],
+            wide=True,
+        ),
+        Section("cost", "What does it cost?", figures=[FIGURES["cost"](run, marks)]),
+        Section("answers", "Who answered?", figures=[FIGURES["answers"](run, marks)]),
+    ]
+    if worth is not None:
+        bounds = Table(
+            "Least cost of an answer, by what whoever chooses knows", ["who chooses", "at least"], bounds_of(worth)
+        )
+        told = ". ".join(_capital(s) for s in sentences_of(worth, [])) + "."
+        sections.append(Section("worth", "Can routing pay here?", told, tables=[bounds]))
+    if len(summary["tenants"]) > 1:
+        sections.append(Section("tenants", "Each tenant", figures=[FIGURES["tenants"](run, marks)]))
+    if summary["latency_s"]["ttft"]["mean"] is not None:
+        charts = [latency(run, which=which) for which in NAMES] + [latency_in_time(run, marks)]
+        sections.append(Section("latency", "How long do answers take?", figures=charts))
+    if summary["pools"]:
+        sections.append(Section("load", "Load and energy", figures=_load(run, marks)))
+    if marks.phases or marks.outages:
+        sections.append(Section("events", "Phases and failures", tables=_events(marks)))
+    sections.append(Section("scenario", "The scenario", tables=_provenance(summary), verbatim=scenario))
+    return sections
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
+
+
+def _load(run: Run, marks: Marks) -> list[Figure]:
+    draws = any(p["energy_j"] or p["idle_energy_j"] for p in run.summary["pools"])
+    return [FIGURES[name](run, marks) for name in (["load", "power"] if draws else ["load"])]
+
+
+def _events(marks: Marks) -> list[Table]:
+    tables = []
+    if marks.phases:
+        rows = [
+            [p.name, "-" if p.request is None else f"{p.request:,}", "-" if p.time_s is None else seconds(p.time_s)]
+            for p in marks.phases
+        ]
+        tables.append(Table("Phases", ["phase", "from request", "from time"], rows))
+    if marks.outages:
+        down = [
+            [f"{o.pool}, {o.replica}", seconds(o.from_s), seconds(o.to_s - o.from_s), "plan" if o.planned else "chance"]
+            for o in marks.outages[:MOST_EVENTS]
+        ]
+        more = len(marks.outages) - len(down)
+        caption = f"Replicas that were down (the first {len(down)} of {len(marks.outages)})" if more else (
+            "Replicas that were down"
+        )  # fmt: skip
+        tables.append(Table(caption, ["replica", "from", "for", "by"], down))
+    return tables
+
+
+def _provenance(summary: dict[str, Any]) -> list[Table]:
+    said = summary.get("provenance")
+    if not said:
+        return []
+    rows = [["messsim", said["messsim"]], ["Python", said["python"]]]
+    rows += [[name, version] for name, version in said["packages"].items()]
+    rows += [["machine", f"{said['platform']}, {said['cpus']} CPUs"]]
+    rows += [[file, f"SHA-256 {digest}"] for file, digest in said["data"].items()]
+    return [Table("Made with", ["what", "which"], rows, words=True)]
+
+
+def _footer(summary: dict[str, Any]) -> str:
+    spent = summary["performance"]
+    return (
+        f"messsim {summary['version']}, {summary['engine']} engine: {summary['requests']['arrived']:,} requests "
+        f"simulated in {seconds(spent['wall_s'])}. The same scenario, seed and version give the same figures."
+    )

@@ -1,0 +1,197 @@
+"""Summaries as Rich tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from messsim.wording import unanswered
+
+from ..base.screen import Text
+from ..base.tables import Fitting, grid, number, percent, seconds
+from .verdict import verdict
+
+__all__ = ["run_summary"]
+
+
+def run_summary(summary: dict[str, Any], notes: list[str]) -> RenderableType:
+    """Verdict first, then cost, who answered, and how long it took."""
+    parts: list[RenderableType] = [_verdict(summary)]
+    parts += [Text(f"note: {note}", style="yellow") for note in notes]
+    parts += [Text(), _figures(summary), Text(), _models(summary)]
+    if summary["pools"]:
+        parts += [Text(), _latencies(summary)]
+    if len(summary["tenants"]) > 1:
+        parts += [Text(), _tenants(summary)]
+    parts.append(_performance(summary))
+    return Group(*parts)
+
+
+def _verdict(summary: dict[str, Any]) -> Text:
+    found = verdict(summary)
+    if found.kept is None:
+        return Text(f"SLA: {found.text}", style="bold yellow")
+    style = "bold green" if found.kept else "bold red"
+    return Text(f"SLA {'kept' if found.kept else 'missed'}: {found.text}", style=style)
+
+
+def _figures(summary: dict[str, Any]) -> Table:
+    figures, sla, cost, requests = grid(), summary["sla"], summary["cost"], summary["requests"]
+    arrived = f"{requests['arrived']:,} arrived, {requests['completed']:,} completed"
+    rest = unanswered(requests)
+    if requests["attempts"] > requests["arrived"]:
+        rest.append(f"{requests['attempts']:,} attempts")
+    figures.add_row("requests", ", ".join([arrived, *rest, f"{requests['explored']:,} explored"]))
+    figures.add_row("certificate", _certificate(sla))
+    since = sla["time_to_compliance"]
+    figures.add_row("kept for good", "never" if since is None else f"from request {since:,} on")
+    if sla["windows"] is not None:
+        figures.add_row("windows", _windows(sla["windows"]))
+    figures.add_row("virtual queue", f"{sla['queue_final']:.4g} at the end, {sla['queue_max']:.4g} at most")
+    unit = cost["unit"]
+    parts = [f"{number(cost['exploration'], unit)} exploring"]
+    parts += [f"{number(cost['idle'], unit)} idle"] if cost["idle"] is not None else []
+    parts += [f"{number(cost['lost'], unit)} lost"] if cost["lost"] else []
+    figures.add_row("cost", f"{number(cost['total'], unit)} ({', '.join(parts)})")
+    figures.add_row("cost per request", number(cost["per_request"], unit))
+    if cost["rent_usd_per_hour"] is not None:
+        figures.add_row("rent", _rent(summary))
+    if cost["ratio_to_oracle"] is not None or not summary["pools"]:
+        figures.add_row("cost vs oracle", _oracle(cost))
+    if "without_router" in cost:
+        figures.add_row("without router", _without_router(cost))
+    energy = summary["energy"]
+    if energy["j_per_output_token"]:
+        tag = "" if energy["measured"] else "; energy of some pools is assumed, not measured"
+        figures.add_row("energy", f"{number(energy['j_per_output_token'], 'J')} per output token{tag}")
+    if cost["usd_per_million_tokens"] is not None:
+        figures.add_row("price", f"{number(cost['usd_per_million_tokens'], 'USD')} per million tokens")
+    slo = summary["slo"]
+    if slo["attainment"] is not None:
+        figures.add_row("SLO", f"{percent(slo['attainment'])} within, goodput {number(slo['goodput_rps'])} requests/s")
+    return figures
+
+
+def _certificate(sla: dict[str, Any]) -> str:
+    bound = sla["certificate"]
+    if not sla["rated"]:
+        return "none: no answer was rated"
+    if bound is None:
+        return f"none: raters err; they say that {percent(sla['satisfaction_rated'], 2)} of {sla['rated']:,} satisfied"
+    if bound <= 0:
+        return "vacuous: the queue is longer than the promise"
+    return f"at least {percent(bound, 2)} of the {sla['rated']:,} rated answers, on this very path"
+
+
+def _windows(windows: dict[str, Any]) -> str:
+    """How often the promise was missed for a while."""
+    length, count = windows["window_s"], windows["count"]
+    kind = f"periods of {seconds(length)}" if length else f"stretches of {windows['window_requests']:,} answers"
+    if not count:
+        return f"none: the run is shorter than {kind}"
+    return (
+        f"{windows['violated']:,} of {count:,} {kind} miss the promise ({percent(windows['violation_rate'])}), "
+        f"{percent(windows['worst'], 2)} satisfied in the worst"
+    )
+
+
+def _rent(summary: Mapping[str, Any]) -> str:
+    cost = summary["cost"]
+    gpus = sum(p["gpus_per_replica"] * p["replicas"] for p in summary["pools"])
+    fixed = ", whatever the router does: only another fleet costs less" if cost["fixed"] else ""
+    return f"{number(cost['rent_usd_per_hour'], 'USD')} an hour for {gpus} GPUs{fixed}"
+
+
+def _oracle(cost: dict[str, Any]) -> str:
+    """What as much satisfaction costs the clairvoyant oracle, a router that always knows who is right."""
+    least, ratio = cost["oracle_per_request"], cost["ratio_to_oracle"]
+    if least is None or ratio is None:
+        return "none: nobody was answered, or more were satisfied than any router could of all arrivals"
+    return f"{number(ratio)} times the oracle's {number(least, cost['unit'])} at equal satisfaction"
+
+
+def _without_router(cost: dict[str, Any]) -> str:
+    """What the same requests cost in the same cluster, by choices made beforehand."""
+    found, unit = cost["without_router"], cost["unit"]
+    if found["left_out"] is not None:
+        return f"not simulated: {found['left_out']}"
+    single, mix = found["best_single"], found["static_mix"]
+    if mix is None:
+        return "no model, and no fixed mix of them, keeps the promise"
+    best = f"best fixed mix {_rival(mix, unit)}"
+    if single is None:
+        return f"{best}; no model alone keeps the promise"
+    return f"{single['model'] or 'each tenant its model'} alone {_rival(single, unit)}, {best}"
+
+
+def _rival(found: Mapping[str, Any], unit: str) -> str:
+    missed = f" ({percent(found['satisfaction'], 2)} satisfied: missed)" if found["kept"] is False else ""
+    return f"{number(found['per_request'], unit)}{missed}"
+
+
+def _models(summary: dict[str, Any]) -> RenderableType:
+    unit = summary["cost"]["unit"]
+    assumed = {p["model"] for p in summary["pools"] if not p["energy_measured"]}
+    served = ("utilisation", "energy") if summary["pools"] else ()
+    columns = ("model", "answered", "share", "satisfied", f"{unit}/request", *served)
+    table = Fitting(columns, spare=[*reversed(served), "answered"])
+    for m in summary["models"]:
+        cells = [m["name"], f"{m['answered']:,}", percent(m["share"]), percent(m["satisfaction"])]
+        cells.append(number(m["cost_per_request"]))
+        if served:
+            draws = m["energy_j"] or m["idle_energy_j"]
+            cells += [
+                percent(m["utilization"]),
+                "-" if not draws else "assumed" if m["name"] in assumed else "measured",
+            ]
+        table.add_row(*cells)
+    return table
+
+
+def _latencies(summary: dict[str, Any]) -> RenderableType:
+    """Latencies; means with half of their interval, where they have a long run."""
+    intervals = summary["intervals"]["latency_s"]
+    width = ("± 95 %",) if intervals else ()
+    table = Fitting(("latency", "mean", *width, "p50", "p90", "p95", "p99"), spare=("p90", "p50"))
+    names = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end", "queueing": "queueing"}
+    for key, name in names.items():
+        values = summary["latency_s"][key]
+        cells = [seconds(values[k]) for k in ("mean", "p50", "p90", "p95", "p99")]
+        if intervals:
+            cells.insert(1, _half_width(intervals[key]))
+        table.add_row(name, *cells)
+    warnings: dict[str, list[str]] = {}
+    for key, interval in (intervals or {}).items():
+        if interval and interval["warning"]:
+            warnings.setdefault(interval["warning"], []).append(names[key])
+    notes = [Text(f"note: {', '.join(of)}: {warning}", style="yellow") for warning, of in warnings.items()]
+    return Group(table, *notes)
+
+
+def _half_width(interval: dict[str, Any] | None) -> str:
+    return "-" if interval is None else seconds((interval["high"] - interval["low"]) / 2.0)
+
+
+def _tenants(summary: dict[str, Any]) -> RenderableType:
+    columns = ("tenant", "answered", "promised", "satisfied", "certificate", "TTFT p95")
+    table = Fitting(columns, spare=("TTFT p95", "answered", "certificate"))
+    for t in summary["tenants"]:
+        table.add_row(
+            t["name"],
+            f"{t['answered']:,}",
+            percent(t["alpha"]),
+            percent(t["satisfaction"]),
+            percent(t["certificate"]),
+            seconds(t["latency_s"]["ttft"]["p95"]),
+        )
+    return table
+
+
+def _performance(summary: dict[str, Any]) -> Text:
+    p = summary["performance"]
+    return Text(
+        f"\n{summary['engine']} engine: {number(p['requests_per_s'])} requests/s, {seconds(p['wall_s'])}, "
+        f"{p['peak_rss_mib']:.0f} MiB",
+        style="dim",
+    )

@@ -1,0 +1,86 @@
+"""The figures of a run that are read at a glance."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from messsim.wording import number, percent, seconds, unanswered
+
+from ..base.page import Tile
+from .verdict import least_margin
+
+__all__ = ["tiles_of"]
+
+
+def tiles_of(summary: dict[str, Any]) -> list[Tile]:
+    """Of a summary; what does not apply is left out."""
+    sla, cost, requests = summary["sla"], summary["cost"], summary["requests"]
+    energy, latency_s, slo = summary["energy"], summary["latency_s"], summary["slo"]
+    tiles = [
+        *_satisfied(sla, summary["tenants"]),
+        _certificate(sla),
+        Tile("Cost of an answer", number(cost["per_request"], cost["unit"]), "exploring and idle included"),
+    ]
+    tiles += _without_router(cost)
+    if cost.get("rent_usd_per_hour") is not None:
+        note = "whatever the router does" if cost["fixed"] else "of all priced GPUs"
+        tiles.append(Tile("Rent of an hour", number(cost["rent_usd_per_hour"], "USD"), note))
+    windows = sla["windows"]
+    if windows is not None and windows["count"]:
+        note = f"of {windows['count']:,}; {percent(windows['worst'])} satisfied in the worst"
+        tiles.append(Tile("Windows that miss", percent(windows["violation_rate"]), note))
+    if cost["ratio_to_oracle"] is not None:
+        tiles.append(Tile("Cost to oracle's", f"{cost['ratio_to_oracle']:.2f} times", "at equal satisfaction"))
+    tiles.append(Tile("Explored", percent(requests["explored"] / max(requests["arrived"], 1), 2), "of all requests"))
+    if latency_s["ttft"]["mean"] is not None:
+        e2e = f"end to end p95 {seconds(latency_s['e2e']['p95'])}"
+        tiles.append(Tile("TTFT p95", seconds(latency_s["ttft"]["p95"]), e2e))
+    if energy["j_per_output_token"]:
+        measured = "measured" if energy["measured"] else "partly assumed"
+        tiles.append(Tile("Energy of a token", number(energy["j_per_output_token"], "J"), measured))
+    if slo["attainment"] is not None:
+        goodput = f"goodput {number(slo['goodput_rps'])} requests/s"
+        tiles.append(Tile("Within the SLO", percent(slo["attainment"]), goodput))
+    left = requests["arrived"] - requests["completed"]
+    if left:
+        tiles.append(Tile("Not answered", percent(left / requests["arrived"], 2), ", ".join(unanswered(requests))))
+    return tiles
+
+
+def _without_router(cost: Mapping[str, Any]) -> list[Tile]:
+    """What the same requests cost by choices made beforehand, as far as it was simulated."""
+    found, unit = cost.get("without_router") or {}, cost["unit"]
+    tiles = []
+    if (single := found.get("best_single")) is not None:
+        name = single["model"] or "Each tenant its model"
+        tiles.append(Tile(f"{name} alone", number(single["per_request"], unit), _share(single)))
+    if (mix := found.get("static_mix")) is not None:
+        tiles.append(Tile("Best fixed mix", number(mix["per_request"], unit), _share(mix)))
+    return tiles
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    missed = ", missed" if found["kept"] is False else ""
+    return f"{percent(found['satisfaction'], 2)} satisfied{missed}; simulated"
+
+
+def _satisfied(sla: dict[str, Any], tenants: list[dict[str, Any]]) -> list[Tile]:
+    """Of all answers; with several tenants also of the one with the least margin, by whom the run is judged."""
+    share, promised = percent(sla["satisfaction"], 2), f"promised {percent(sla['alpha'], 2)}"
+    if len(tenants) == 1:
+        return [Tile("Satisfied", share, promised)]
+    tiles = [Tile("Satisfied", share, f"of all tenants' answers; {promised} on average")]
+    if (worst := least_margin(tenants)) is not None:
+        note = f"the least margin; promised {percent(worst['alpha'], 2)}"
+        tiles.append(Tile(f"Satisfied, {worst['name']}", percent(worst["satisfaction"], 2), note))
+    return tiles
+
+
+def _certificate(sla: dict[str, Any]) -> Tile:
+    bound = sla["certificate"]
+    if not sla["rated"]:
+        return Tile("Certificate", "none", "no answer was rated")
+    if bound is None:
+        return Tile("Certificate", "none", f"raters err; they say {percent(sla['satisfaction_rated'], 2)}")
+    if bound <= 0:
+        return Tile("Certificate", "vacuous", "the queue is longer than the promise")
+    return Tile("Certificate", f"≥ {percent(bound, 2)}", f"of {sla['rated']:,} rated answers")

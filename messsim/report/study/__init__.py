@@ -1,0 +1,1 @@
+"""Points and replications of a study, for people."""

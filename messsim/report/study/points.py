@@ -1,0 +1,73 @@
+"""What a sweep found, as a table: a line a point."""
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from messsim.scenario.overrides import format_value
+
+from ..base.screen import Text
+from ..base.tables import Fitting, half_width, number
+
+__all__ = ["spread", "sweep_table"]
+
+MOST_FAILURES = 10
+
+
+def sweep_table(found: dict[str, Any], command: Sequence[str]) -> RenderableType:
+    """A line a point: each figure's mean and 95 % interval; then what failed, with the command that shows it.
+
+    `command` is the run of the scenario as it was given, without the point.
+    """
+    paths = list(dict.fromkeys(path for p in found["points"] for path in p["point"]))
+    shown = list(found["points"][0]["figures"])
+    table = Fitting([*paths, "runs", *shown], spare=[*reversed(shown[1:]), "runs"], left=len(paths))
+    for p in found["points"]:
+        values = [_cell(p["point"], path) for path in paths]
+        table.add_row(*values, str(p["replications"]), *[spread(p["figures"][path]) for path in shown])
+    parts: list[RenderableType] = [_headline(found), Text(), table, Text()]
+    parts += [Text(_how_sure(found["replications"]), style="dim")]
+    for failure in found["failures"][:MOST_FAILURES]:
+        parts += [Text(f"failed: {failure['error']}", style="bold red"), _again(failure, command)]
+    if len(found["failures"]) > MOST_FAILURES:
+        parts.append(Text(f"... and {len(found['failures']) - MOST_FAILURES} more failed", style="bold red"))
+    return Group(*parts)
+
+
+def spread(interval: dict[str, Any] | None) -> str:
+    """A mean with half the width of its interval."""
+    if interval is None:
+        return "-"
+    if interval["low"] is None:
+        return number(interval["mean"])
+    return f"{number(interval['mean'])} ± {half_width((interval['high'] - interval['low']) / 2)}"
+
+
+def _headline(found: dict[str, Any]) -> Text:
+    points = len(found["points"])
+    resumed = f", {found['resumed']:,} of them from before" if found["resumed"] else ""
+    runs = found["computed"] + found["resumed"]
+    return Text(f"{found['scenario']}: {_many(points, 'point')}, {_many(runs, 'run')}{resumed}", style="bold")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _cell(point: dict[str, Any], path: str) -> str:
+    return format_value(point[path]) if path in point else "-"
+
+
+def _how_sure(replications: int) -> str:
+    if replications == 1:
+        return "one replication: no interval; --seeds 5 gives one"
+    return f"mean ± half of the 95 % interval over {replications} replications, the same at every point"
+
+
+def _again(failure: dict[str, Any], command: Sequence[str]) -> Text:
+    """The command that shows a failure, on one line however long, to be copied; print it with crop=False."""
+    sets = [part for path, v in failure["point"].items() for part in ("--set", f"{path}={format_value(v)}")]
+    words = shlex.join([*command, *sets, "--replication", str(failure["replication"])])
+    return Text(f"  {words}", no_wrap=True, overflow="ignore")

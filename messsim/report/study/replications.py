@@ -1,0 +1,86 @@
+"""What `messsim replicate` found: mean and interval of the main figures, and a CSV of all of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from ..base.screen import Text
+from ..base.tables import Fitting, number, percent
+
+__all__ = ["replication_csv", "replication_table"]
+
+MAIN = (
+    "sla.satisfaction",
+    "sla.satisfaction_time_mean",
+    "sla.shortfall",
+    "sla.certificate",
+    "sla.queue_final",
+    "sla.time_to_compliance",
+    "sla.windows.violation_rate",
+    "cost.total",
+    "cost.per_request",
+    "cost.ratio_to_oracle",
+    "energy.j_per_output_token",
+    "slo.attainment",
+    "requests.explored",
+    "requests.rejected",
+    "requests.lost",
+    "requests.timed_out",
+    "latency_s.ttft.mean",
+    "latency_s.ttft.p95",
+    "latency_s.e2e.mean",
+    "latency_s.e2e.p95",
+)
+
+
+def replication_table(found: dict[str, Any]) -> RenderableType:
+    """The main figures, and whether the precision asked for is reached."""
+    n, figures = found["replications"], found["figures"]
+    table = Fitting(("figure", "mean", "from", "to", "±", "runs"), spare=("runs", "±"))
+    for path in _shown(found):
+        table.add_row(*_cells(path, figures[path]))
+    head = f"{found['scenario']}: {n} replication{'s' * (n > 1)} of seed {found['seed']}, costs in {found['cost_unit']}"
+    parts: list[RenderableType] = [Text(head, style="bold"), Text(), table, Text()]
+    if found["precision"] is not None:
+        parts.append(_precision(found))
+    how = "95 % intervals over replications (Student)" if n > 1 else "one replication says nothing of chance"
+    return Group(*parts, Text(f"{how}; all figures: --json", style="dim"))
+
+
+def _shown(found: dict[str, Any]) -> Iterator[str]:
+    """The main figures that there are, each model's share, and what was asked to be precise."""
+    figures = found["figures"]
+    asked = [path.replace('"', "") for path in found["of"] or []]
+    shares = [path for path in figures if path.startswith("models.") and path.endswith(".share")]
+    for path in dict.fromkeys([*asked, *MAIN, *shares]):
+        interval = figures.get(path)
+        if interval is not None and (interval["mean"] or not path.startswith("requests.")):
+            yield path
+
+
+def _cells(path: str, interval: dict[str, Any]) -> tuple[str, ...]:
+    mean, low, high = interval["mean"], interval["low"], interval["high"]
+    relative = percent((high - low) / 2.0 / abs(mean), 2) if low is not None and mean else None
+    return (path, number(mean), number(low), number(high), relative or "-", str(interval["count"]))
+
+
+def _precision(found: dict[str, Any]) -> Text:
+    asked, figures = f"{100 * found['precision']:g} %", ", ".join(found["of"])
+    if found["precise"]:
+        return Text(f"{figures} known to {asked}", style="green")
+    return Text(f"{figures} not known to {asked} after {found['replications']} replications", style="bold red")
+
+
+def replication_csv(found: dict[str, Any]) -> str:
+    """A line a figure."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    ends = ("mean", "low", "high", "count")
+    writer.writerow(["figure", *ends])
+    for path, interval in found["figures"].items():
+        writer.writerow([path, *(None if interval is None else interval[end] for end in ends)])
+    return text.getvalue()

@@ -1,0 +1,75 @@
+"""The tables of a study's report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from messsim.plot.points import AXES
+from messsim.wording import half_width, number, seconds
+
+from ..base.page import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["differences_table", "failures_table", "has", "points_table", "with_half"]
+
+MOST_ROWS = 200
+
+
+def has(points: pl.DataFrame, name: str) -> bool:
+    """Whether any point has the figure."""
+    return f"{name}_mean" in points.columns and bool(points[f"{name}_mean"].is_not_null().any())
+
+
+def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
+    """Every point, or the first of many."""
+    names = [n for n in AXES if has(points, n)]
+    header = [*keys, "kept", *(f"{AXES[n][0]}{f', {unit}' if n == 'cost' else ''}" for n in names)]
+    told = [
+        [*(str(row[k]) for k in keys), f"{row['kept']} of {row['replications']}", *(with_half(row, n) for n in names)]
+        for row in points.head(MOST_ROWS).iter_rows(named=True)
+    ]
+    left = f" (the first {MOST_ROWS} of {len(points):,})" if len(points) > MOST_ROWS else ""
+    return Table(f"Means ± half of their 95 % intervals{left}", header, told)
+
+
+def with_half(row: dict[str, Any], name: str, unit: str = "") -> str:
+    """A mean, and half of its interval where it has one: of shares in points, of times with their unit."""
+    mean, high = row[f"{name}_mean"], row[f"{name}_high"]
+    told = number(mean, unit) if name == "cost" else AXES[name][2](mean)
+    if mean is None or high is None:
+        return told
+    half = high - mean
+    if name in ("satisfaction", "margin"):
+        return f"{told} ± {half_width(100 * half)}"
+    return f"{told} ± {seconds(half) if name.endswith('_p95') else half_width(half)}"
+
+
+def differences_table(comparison: dict[str, Any]) -> Table:
+    """Paired differences to the first policy."""
+    unit = comparison["cost_unit"]
+    paths = {"sla.satisfaction": ("satisfied, points", 100.0), "cost.per_request": (f"cost, {unit}", 1.0)}
+    paths |= {f"latency_s.{k}.p95": (f"{name} p95, s", 1.0) for k, name in (("ttft", "TTFT"), ("e2e", "end to end"))}
+    told = [
+        [p["name"], *(_difference((p["difference"] or {}).get(path), scale) for path, (_, scale) in paths.items())]
+        for p in comparison["policies"][1:]
+    ]
+    first = comparison["policies"][0]["name"]
+    header = ["policy", *(title for title, _ in paths.values())]
+    return Table(f"Less {first}, on the same requests (paired)", header, told)
+
+
+def _difference(spread: dict[str, Any] | None, scale: float) -> str:
+    if spread is None:
+        return "-"
+    half = "" if spread["high"] is None else f" ± {half_width(scale * (spread['high'] - spread['mean']))}"
+    return f"{scale * spread['mean']:+.3g}{half}"
+
+
+def failures_table(failures: pl.DataFrame) -> Table:
+    """Runs that did not come to their end."""
+    left = f" (the first {MOST_ROWS} of {len(failures):,})" if len(failures) > MOST_ROWS else ""
+    told = [[str(v) for v in row] for row in failures.head(MOST_ROWS).iter_rows()]
+    return Table(f"Runs that failed{left}", ["point", "replication", "error"], told, words=True)

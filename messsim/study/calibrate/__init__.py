@@ -1,0 +1,5 @@
+"""Profiles from measurements."""
+
+from .fitting import calibrate
+
+__all__ = ["calibrate"]

@@ -1,0 +1,112 @@
+"""Fitting the coefficients of a profile to measurements."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from messsim.errors import DataError
+from messsim.zoo.fitting import NO_CAP_W, Estimate, Iterations
+
+from .fits import fit_iterations, fit_points, unmeasured
+from .measurements import Measurements, ServedPoints, read_measurements
+from .options import IDLE, NAMES, Base, Options, given_by, mixture_of, pair, whose_of
+from .profile_file import not_tiny
+from .served_fit import PointFit
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    file: str | Path, select: list[str] | None = None, options: Options | None = None, sets: list[str] | None = None
+) -> dict[str, Any]:
+    """Fits a profile to a file of measurements.
+
+    Parameters
+    ----------
+    file
+        Measured iterations, or means of a server at fixed concurrencies (docs: your own GPU).
+    select
+        Which rows count, as ``COLUMN=VALUE``.
+    options
+        What the measurements do not say.
+    sets
+        Overrides of the closed-loop scenarios that points of a server are compared with.
+
+    Returns
+    -------
+    dict
+        `coefficients`: `value` (None where the measurements do not determine it), `standard_error`, `how` and `why`,
+        by name. `not_determined`: names. `left_out`: rows of iterations that the memory cannot hold, beyond
+        `kv_capacity_tokens`: no server runs them, and they would bend the fit. `errors`: relative errors of the fit
+        on its own rows, by region. `up_to`: the greatest prompt, batch and so on of the rows.
+
+    Raises
+    ------
+    DataError, ScenarioError
+        If the file or an option is not what it should be.
+    """
+    path, options = Path(file), options or Options()
+    measured = read_measurements(path, dict(pair(s, "--select") for s in select or []))
+    base = Base.of(options.base)
+    whose = whose_of(measured.whose, options, path)
+    mixture = mixture_of(options, base)
+    given = given_by(options.given, dense=not mixture[0])
+    capacity = options.kv_capacity_tokens or base.kv_capacity_tokens
+    left_out = 0
+    if isinstance(measured.rows, ServedPoints):
+        fit = PointFit(measured.rows, whose["tp"], mixture, base.figures, sets or [])
+        estimates, errors = fit_points(fit, given, base.figures)
+    else:
+        rows = dataclasses.replace(measured.rows, gpus=whose["tp"], experts=mixture[0], top_k=mixture[1])
+        rows, left_out = _within(rows, capacity, path)
+        measured = dataclasses.replace(measured, rows=rows)
+        estimates, errors = fit_iterations(rows, given, base.figures)
+    estimates[IDLE] = _idle(measured, whose["tp"], given, base.figures)
+    return {
+        "file": str(path),
+        "kind": "served" if isinstance(measured.rows, ServedPoints) else "iterations",
+        "rows": len(measured.rows),
+        "left_out": left_out,
+        **whose,
+        "experts": mixture[0],
+        "top_k": mixture[1],
+        "kv_capacity_tokens": capacity,
+        "base": options.base,
+        "up_to": _greatest(measured.rows),
+        "coefficients": {n: _told(estimates[n]) for n in NAMES if n in estimates},
+        "not_determined": [n for n in NAMES if n in estimates and estimates[n].how == "not determined"],
+        "errors": errors,
+    }
+
+
+def _within(rows: Iterations, capacity: int | None, path: Path) -> tuple[Iterations, int]:
+    """The iterations that fit into memory, and how many do not."""
+    if capacity is None:
+        return rows, 0
+    fits = rows.cached_tokens + rows.prompt_prior + rows.prompt_tokens <= capacity
+    if not fits.any():
+        raise DataError(f"no row fits into {capacity} cached tokens; expected another --kv-capacity-tokens", str(path))
+    return rows.only(fits), int((~fits).sum())
+
+
+def _greatest(rows: Iterations | ServedPoints) -> dict[str, float]:
+    """How far the measurements go: beyond, a profile extrapolates."""
+    names = ("prompt_tokens", "batch", "cached_tokens")
+    if isinstance(rows, ServedPoints):
+        names = ("clients", "prompt_tokens", "output_tokens")
+    return {n: float(np.max(getattr(rows, n))) for n in names}
+
+
+def _idle(measured: Measurements, gpus: int, given: dict[str, float], base: dict[str, float]) -> Estimate:
+    if IDLE not in given and measured.idle_w is not None:
+        return Estimate(measured.idle_w / gpus, None, "fitted")
+    return unmeasured(IDLE, given, base)
+
+
+def _told(estimate: Estimate) -> dict[str, Any]:
+    value = None if estimate.value is None or estimate.value >= NO_CAP_W else not_tiny(estimate.value)
+    return {"value": value, "standard_error": estimate.error, "how": estimate.how, "why": estimate.why}

@@ -1,0 +1,1 @@
+"""Routers under hard conditions, beside one another."""

@@ -1,0 +1,5 @@
+"""Policies on the same requests."""
+
+from .policies import compare
+
+__all__ = ["compare"]

@@ -1,0 +1,139 @@
+"""What ``converge --out`` writes, and its report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from messsim.errors import DataError, OutputError
+from messsim.files import read_json
+from messsim.plot.figure import library
+from messsim.report.base.page import Page, html
+from messsim.report.convergence import convergence_page
+from messsim.results import whole_or_absent, write_file, write_parquet
+from messsim.scenario import Scenario, dump, notes_of
+from messsim.workload.blocks import whole
+
+from ..runs.pictures import add_pictures
+from .aligned import CURVES as CURVE_NAMES
+from .aligned import SHARES
+from .convergence import Convergence
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["CONVERGENCE", "page_of", "read_convergence", "write_convergence"]
+
+CONVERGENCE, CURVES, RESULTS, REPORT = "convergence.json", "curves.parquet", "results.parquet", "report.html"
+
+
+def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> list[str]:
+    """Writes what came of a study into its directory, and its report.
+
+    ``convergence.json`` is what ``--json`` prints, ``curves.parquet`` a row a request number, ``report.html`` the
+    page; without the extra `plot` there is no page.
+
+    Returns
+    -------
+    list of str
+        Why there is no page, where there is none.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    with whole_or_absent(out / CURVES) as beside:
+        write_parquet(found.curves, beside)
+    write_file(out / CONVERGENCE, (json.dumps(found.summary, indent=2) + "\n").encode())
+    return add_pictures(out, REPORT, lambda: _report(found, scenario))
+
+
+def _report(found: Convergence, scenario: Scenario) -> dict[str, bytes]:
+    library()
+    return {REPORT: html(page_of(found, scenario))}
+
+
+def page_of(found: Convergence, scenario: Scenario) -> Page:
+    """The report of a study that was made or read."""
+    return convergence_page(found.summary, found.curves, dump(scenario), notes_of(scenario))
+
+
+def read_convergence(directory: Path) -> Convergence:
+    """The study that a directory holds.
+
+    Raises
+    ------
+    OutputError
+        If it is damaged, or another version wrote it.
+    """
+    try:
+        summary = read_json(directory / CONVERGENCE)
+        curves, rows = (whole(directory / name) for name in (CURVES, RESULTS))
+        _check(summary, curves)
+    except (OSError, ValueError, DataError) as error:
+        raise OutputError(f"{directory}: expected a directory that `messsim converge --out` wrote ({error})") from None
+    return Convergence(summary, curves, rows)
+
+
+def _check(summary: Any, curves: pl.DataFrame) -> None:
+    """Raises a ValueError (pydantic's is one) unless everything is there that the page is made of."""
+    _Summary.model_validate(summary)
+    expected = ["request", "runs", "below", "below_low", "below_high", "settled"]
+    expected += [f"{name}_{key}" for name in CURVE_NAMES for key in ("mean", *SHARES)]
+    for name in expected:
+        if name not in curves.columns or not curves[name].dtype.is_numeric():
+            raise ValueError(f"{CURVES}: {name}: expected a column of numbers")
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Kept(_Shape):
+    runs: int
+    share: float
+    low: float
+    high: float
+
+
+class _Quantiles(_Shape):
+    p05: float | None
+    p25: float | None
+    p50: float | None
+    p75: float | None
+    p95: float | None
+
+
+class _Since(_Quantiles):
+    never: int
+
+
+class _Spread(_Quantiles):
+    mean: float
+    low: float | None
+    high: float | None
+
+
+class _End(_Shape):
+    satisfaction: _Spread | None
+    certificate: _Spread | None
+    queue: _Spread
+    cost_per_request: _Spread | None
+
+
+class _Summary(_Shape):
+    scenario: str
+    policy: str
+    version: str
+    seed: int
+    replications: int
+    requests: int
+    alpha: float
+    cost_unit: str
+    kept: _Kept
+    time_to_compliance: _Since
+    end: _End

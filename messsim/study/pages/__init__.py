@@ -1,0 +1,1 @@
+"""Directories of results as pages and charts."""

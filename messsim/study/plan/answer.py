@@ -1,0 +1,148 @@
+"""What a plan has to say: the answer, the frontier around it, and what it rests on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from messsim.errors import MesssimError
+from messsim.results.figures import Requirement
+from messsim.results.intervals import LEVEL, replication_interval, share_interval
+from messsim.scenario import Scenario
+from messsim.version import __version__
+
+from ..runs.verdicts import FAILED, MET, is_promise, overall, values_of, verdict_of
+from .candidate_runs import CandidateRuns
+from .candidates import Axis
+from .search import MOST_CHECKS, Search
+
+__all__ = ["ENERGY", "plan_told"]
+
+ENERGY = "energy.total_j"
+FIGURES = ("sla.satisfaction", "cost.per_request", "latency_s.ttft.p95", "latency_s.e2e.p95")
+
+
+def plan_told(
+    base: Scenario,
+    axes: Sequence[Axis],
+    search: Search,
+    runs: CandidateRuns,
+    wanted: Sequence[Requirement],
+    objective: str,
+    kept_share: float,
+) -> dict[str, Any]:
+    """The object that ``plan --json`` prints: see `messsim.study.plan.cheapest.plan`."""
+    told = {i: _candidate(axes, search, runs, wanted, i, kept_share) for i in search.found}
+    order = sorted(told, key=lambda i: (told[i]["objective"] is None, told[i]["objective"] or 0.0, i))
+    uncertain = any(c["verdict"] != FAILED for c in told.values())
+    costlier = sum(
+        search.costlier(i) and i not in search.found and i not in search.too_small and i not in search.assumed
+        for i in range(len(search.candidates))
+    )
+    return {
+        "scenario": base.name,
+        "version": __version__,
+        "objective": objective,
+        "unit": "USD/h" if objective == "usd" else "J",
+        "requirements": [str(r) for r in wanted],
+        "seed": base.seed,
+        "replications": runs.seeds,
+        "level": LEVEL,
+        "status": MET if search.best is not None else "uncertain" if uncertain else FAILED,
+        "best": None if search.best is None else told[search.best],
+        "frontier": [told[i] for i in _frontier(order, told, wanted, search.best)],
+        "clusters": [told[i] for i in order],
+        "counts": {
+            "candidates": len(search.candidates),
+            "simulated": len(search.found),
+            "costlier": costlier,
+            "too_small": len(search.too_small - set(search.found)),
+            "assumed": len((search.assumed - search.too_small) - set(search.found)),
+            "checked": len(search.checked),
+            "unchecked": search.unchecked,
+        },
+        "violation": None if search.violation is None else told[search.violation],
+        "kept_share": kept_share,
+        "assumptions": [*_assumptions(search), *_more_seeds(search, told, wanted, runs.seeds, kept_share)],
+    }
+
+
+def _interval(values: list[float]) -> dict[str, Any] | None:
+    return replication_interval(values).summary() if values else None
+
+
+def _more_seeds(
+    search: Search, told: dict[int, dict[str, Any]], wanted: Sequence[Requirement], seeds: int, kept_share: float
+) -> list[str]:
+    """What more seeds could tell, and what they could not."""
+    promises = [k for k, r in enumerate(wanted) if is_promise(r)]
+    if search.best is None or not promises:
+        return []
+    kept = min(told[search.best]["requirements"][k].get("kept", 0) for k in promises)
+    low, _ = share_interval(kept, seeds)
+    needed = next((n for n in range(seeds, 2_000) if share_interval(n, n)[0] >= kept_share), None)
+    sure = f"; {needed} seeds that all keep it would say so of {kept_share:.0%}" if low < kept_share and needed else ""
+    return [
+        f"the promise is kept in {kept} of {seeds} replications, so in {low:.0%} of all or more (95 %){sure}",
+        "no number of seeds moves the mean away from alpha: a router pays for no more than it promised",
+    ]
+
+
+def _candidate(
+    axes: Sequence[Axis], search: Search, runs: CandidateRuns, wanted: Sequence[Requirement], i: int, kept_share: float
+) -> dict[str, Any]:
+    rows, c = runs.of(i, runs.seeds), search.candidates[i]
+    verdicts = [verdict_of(r, rows, kept_share) for r in wanted]
+    fine = [row for row in rows if not isinstance(row, MesssimError)]
+    energy = values_of(ENERGY, fine)
+    return {
+        "pools": [
+            {"pool": a.pool, "gpu": k.gpu, "tp": k.tp, "replicas": r}
+            for a, k, r in zip(axes, c.kinds, c.replicas, strict=True)
+        ],
+        "overrides": c.values(axes),
+        "gpus": sum(p.tp * p.replicas for p in runs.scenario(i).fleet if p.kind == "gpu"),
+        "objective": search.found[i].value,
+        "energy_j": replication_interval(energy).summary() if energy else None,
+        "figures": {path: _interval(values_of(path, fine)) for path in FIGURES},
+        "kept": sum(row.get("sla_kept") is True for row in fine),
+        "verdict": overall(verdicts),
+        "requirements": verdicts,
+    }
+
+
+def _frontier(
+    order: Sequence[int], told: dict[int, dict[str, Any]], wanted: Sequence[Requirement], best: int | None
+) -> list[int]:
+    """The best, and candidates that no other beats in objective and in all requirements' margins; cheapest first."""
+
+    def margins(i: int) -> list[float] | None:
+        means = [v["mean"] for v in told[i]["requirements"]]
+        if told[i]["objective"] is None or None in means:
+            return None
+        return [-told[i]["objective"], *(r.margin(m) for r, m in zip(wanted, means, strict=True))]
+
+    known = {i: m for i in order if (m := margins(i)) is not None}
+
+    def beaten(i: int) -> bool:
+        mine = known[i]
+        return any(m != mine and all(a >= b for a, b in zip(m, mine, strict=True)) for m in known.values())
+
+    return [i for i in known if i == best or not beaten(i)]
+
+
+def _assumptions(search: Search) -> list[str]:
+    """What the answer rests on beyond its replications, in sentences."""
+    if search.violation is not None:
+        return [
+            "a smaller cluster met what a larger one did not: nothing was assumed any more, and every cheaper cluster "
+            "was simulated"
+        ]
+    found = []
+    if search.assumed - search.too_small - set(search.found):
+        more = "" if search.prices is not None else ", and a larger one than one that is met draws more energy"
+        found.append(f"a cluster within one that is not met, with the same GPUs, is not met either{more}")
+    if search.too_small - set(search.found):
+        found.append("a cluster whose load is above 1.25 times what the closed form sustains cannot keep its latencies")
+    if search.checked:
+        rest = f" ({search.unchecked} more were not: at most {MOST_CHECKS} are)" if search.unchecked else ""
+        found.append(f"checked: {len(search.checked)} of the largest clusters so left out fail in a run{rest}")
+    return found

@@ -1,0 +1,213 @@
+"""The cheapest cluster that keeps a set of requirements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from messsim.errors import MesssimError, ScenarioError
+from messsim.results.figures import Requirement
+from messsim.scenario import Scenario, with_values
+
+from ..runs import GivenWorkers, Matrix, OnProgress, runs_of
+from ..runs.identity import contents
+from ..runs.requirements import GPUS, RENT, known_figures, requirements_of
+from ..runs.rows import Row
+from ..runs.verdicts import KEPT_SHARE, MET, overall, values_of, verdict_of
+from .answer import ENERGY, plan_told
+from .candidate_runs import CandidateRuns, row_at
+from .candidates import Axis, Candidate, candidates_of, usd_per_hour
+from .capacity import Carrying
+from .files import write_plan
+from .search import Evaluation, Search
+
+__all__ = ["plan"]
+
+# Requirements that more replicas are assumed to help, by the start of their path and whether less is better.
+HELPED = (
+    ("latency_s.", True),
+    ("requests.rejected", True),
+    ("requests.lost", True),
+    ("requests.timed_out", True),
+    ("requests.attempts", True),
+    ("requests.in_flight", True),
+    ("slo.", False),
+    ("sla.satisfaction", False),
+    ("sla.shortfall", True),
+)
+
+
+def plan(
+    scenario: Scenario,
+    axes: Sequence[Axis],
+    requirements: Sequence[str],
+    *,
+    objective: str = "usd",
+    seeds: int = 5,
+    kept_share: float = KEPT_SHARE,
+    out: Path | None = None,
+    workers: GivenWorkers = None,
+    on_progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Finds the cheapest numbers of replicas, and kinds of GPU, that meet all requirements.
+
+    Every candidate faces the same requests (common random numbers). A requirement on satisfaction is met where it holds
+    in a share of the replications, by default 0.9: what a router keeps it keeps barely, and an interval of the mean
+    would straddle the promise for ever. Any other is met only if the whole 95 % interval over replications keeps to
+    it, failed only if the whole interval does not, and uncertain otherwise; each requirement is judged by itself. How
+    evaluations are spared, and how that is checked: `messsim.study.plan.search`.
+
+    Parameters
+    ----------
+    scenario
+        What the candidates change.
+    axes
+        From `messsim.study.plan.candidates.axes_of`.
+    requirements
+        Such as ``latency_s.ttft.p95<2``.
+    objective
+        "usd": price of all GPUs by the hour; "energy": joules of a whole run, idle energy included.
+    seeds
+        Replications of each candidate, at least 2.
+    kept_share
+        The share of replications in which a requirement on satisfaction must hold.
+    out
+        A directory for ``results.parquet``, a row a run, and ``plan.json``, what is returned; one that the same plan
+        began is gone on with.
+    workers
+        Who runs, or how many processes; none: this machine, as it pays.
+    on_progress
+        Called with how many runs are done, and of how many at most.
+
+    Returns
+    -------
+    dict
+        `status` ("met", "uncertain" or "failed"), `best`, `frontier`, `clusters` (all that were simulated, cheapest
+        first), `counts` of candidates, `assumptions`.
+
+    Raises
+    ------
+    ScenarioError
+        If a requirement is none, a price is missing, or a candidate cannot be run as it stands.
+    """
+    if not requirements:
+        raise ScenarioError("no requirements; expected --require, such as 'latency_s.ttft.p95<2'")
+    if seeds < 2:
+        raise ScenarioError(f"--seeds {seeds}: expected at least 2: one replication has no interval")
+    base = scenario.changed(replication=0)
+    if not 0.0 < kept_share <= 1.0:
+        raise ScenarioError(f"--kept {kept_share:g}: expected a share of replications, above 0 and at most 1")
+    wanted = requirements_of(requirements, known_figures(base))
+    candidates = _affordable(base, axes, candidates_of(axes), wanted)
+    prices = _prices(base, axes, candidates) if objective == "usd" else None
+    points = [c.values(axes) for c in candidates]
+    matrix = Matrix(base, points, lambda i: with_values(base, points[i]), row_at)
+    with runs_of(
+        matrix,
+        out=out,
+        identity=lambda: contents("plan", base, points, [base]),
+        table=lambda made: [made.values[key] for key in sorted(made.values)],
+        done=lambda made: str(len(made.values)),
+        workers=workers,
+        on_progress=on_progress,
+    ) as made:
+        runs = CandidateRuns(matrix, made, seeds)
+        search = _search(base, axes, candidates, prices, wanted, runs, kept_share)
+    told = plan_told(base, axes, search, runs, wanted, objective, kept_share)
+    if out is not None:
+        write_plan(out, told)
+    return told
+
+
+def _affordable(
+    base: Scenario, axes: Sequence[Axis], candidates: list[Candidate], wanted: Sequence[Requirement]
+) -> list[Candidate]:
+    """Those that keep to requirements on what is known before any run: GPUs and rent."""
+    bounds = [r for r in wanted if r.path in (GPUS, RENT)]
+    if not bounds:
+        return candidates
+    named = {a.pool for a in axes}
+    fixed = sum(p.tp * p.replicas for p in base.fleet if p.kind == "gpu" and p.name not in named)
+    rents = _prices(base, axes, candidates) if any(r.path == RENT for r in bounds) else [0.0] * len(candidates)
+    found = [
+        c
+        for c, rent in zip(candidates, rents, strict=True)
+        if all(r.met_by(rent if r.path == RENT else float(c.gpus + fixed)) for r in bounds)
+    ]
+    if not found:
+        raise ScenarioError(f"--require {' and '.join(map(str, bounds))}: no cluster of these keeps to it")
+    return found
+
+
+def _prices(base: Scenario, axes: Sequence[Axis], candidates: Sequence[Candidate]) -> list[float]:
+    """USD per hour of each candidate; of one with `k` replicas more, so much more."""
+    found: dict[tuple[Any, ...], list[float]] = {}
+    for c in candidates:
+        if c.kinds not in found:
+            ones = [1] * len(axes)
+            least = usd_per_hour(with_values(base, Candidate(c.kinds, tuple(ones)).values(axes)))
+            more = [tuple(2 if k == j else 1 for k in range(len(axes))) for j in range(len(axes))]
+            each = [usd_per_hour(with_values(base, Candidate(c.kinds, r).values(axes))) - least for r in more]
+            found[c.kinds] = [least - sum(each), *each]
+    return [
+        round(found[c.kinds][0] + sum(p * r for p, r in zip(found[c.kinds][1:], c.replicas, strict=True)), 9)
+        for c in candidates
+    ]
+
+
+def _search(
+    base: Scenario,
+    axes: Sequence[Axis],
+    candidates: Sequence[Candidate],
+    prices: Sequence[float] | None,
+    wanted: Sequence[Requirement],
+    runs: CandidateRuns,
+    kept_share: float,
+) -> Search:
+    carrying: dict[Any, Carrying] = {}
+
+    def evaluate(i: int) -> Evaluation:
+        rows = runs.of(i, runs.seeds, left=sum(search.open(j) for j in range(len(candidates))))
+        verdicts = [verdict_of(r, rows, kept_share) for r in wanted]
+        fine = [row for row in rows if not isinstance(row, MesssimError)]
+        if len(fine) == len(rows) and candidates[i].kinds not in carrying and 0 not in candidates[i].replicas:
+            carrying[candidates[i].kinds] = Carrying(runs.scenario(i), fine, wanted)
+        unmet = [r for r, v in zip(wanted, verdicts, strict=True) if v["verdict"] != MET]
+        helped = len(fine) < len(rows) or all(_helped(r) for r in unmet)
+        return Evaluation(overall(verdicts) == MET, helped, _value(i, rows))
+
+    def _value(i: int, rows: Sequence[Row | MesssimError]) -> float | None:
+        if prices is not None:
+            return prices[i]
+        values = values_of(ENERGY, [row for row in rows if not isinstance(row, MesssimError)])
+        return sum(values) / len(values) if values else None
+
+    def promising(i: int, best: int | None) -> bool:
+        rows = runs.of(i, 1)
+        if isinstance(rows[0], MesssimError):
+            return False
+        met = all((v := values_of(r.path, [rows[0]])) and r.met_by(v[0]) for r in wanted)
+        if not met or prices is not None or best is None:
+            return met
+        here, there = _value(i, rows), _value(best, runs.of(best, 1))
+        return here is not None and there is not None and here < there
+
+    def carries(i: int) -> bool:
+        known = carrying.get(candidates[i].kinds)
+        if 0 in candidates[i].replicas:  # whose traffic goes elsewhere
+            return True
+        return known is None or known.enough(_replicas(base, axes, candidates[i]))
+
+    search = Search(candidates, prices, evaluate, promising, carries)
+    search.run()
+    return search
+
+
+def _helped(requirement: Requirement) -> bool:
+    return any(requirement.path.startswith(start) and requirement.from_above == less for start, less in HELPED)
+
+
+def _replicas(base: Scenario, axes: Sequence[Axis], candidate: Candidate) -> dict[str, int]:
+    fixed = {str(p.name): p.replicas for p in base.fleet}
+    return fixed | {axis.pool: r for axis, r in zip(axes, candidate.replicas, strict=True)}

@@ -1,0 +1,1 @@
+"""The experiments of the MESS+ paper, and its theory, once more."""

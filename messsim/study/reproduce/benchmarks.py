@@ -1,0 +1,175 @@
+"""The paper's eight benchmarks once more, in both accountings, beside what it published."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from messsim.errors import ScenarioError
+from messsim.results.intervals import replication_interval
+from messsim.scenario import parse
+from messsim.version import __version__
+
+from ..runs import GivenWorkers, Matrix, OnProgress, runs_of
+from ..runs.identity import contents
+from ..runs.points import Point
+from ..runs.rows import row_of
+from ..runs.summaries import Summary, summary_at
+from .captures import captured
+from .paper import BENCHMARKS, MODELS, PUBLISHED_COST_MJ, RIVALS_COST_MJ, Benchmark
+
+__all__ = ["EXPLORATION", "reproduce_paper"]
+
+EXPLORATION = (0.01, 0.1, 1.0)  # c
+
+
+def reproduce_paper(
+    data: Path | None = None,
+    *,
+    seeds: int = 20,
+    exploration: Sequence[float] = EXPLORATION,
+    seed: int | None = None,
+    sets: list[str] | None = None,
+    out: Path | None = None,
+    workers: GivenWorkers = None,
+    on_progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Runs every benchmark at every rate of exploration, in replications 0 ... seeds - 1.
+
+    Parameters
+    ----------
+    data
+        A directory with the authors' capture files; none: the scenarios of ``scenarios/paper``.
+    seeds
+        Replications.
+    exploration
+        Values of ``router.c``.
+    seed, sets
+        Of all scenarios.
+    out
+        A directory for ``results.parquet``; one that the same study began is gone on with.
+    workers
+        Who runs, or how many processes; none: this machine, as it pays.
+    on_progress
+        Called with how many runs are done, and of how many.
+
+    Returns
+    -------
+    dict
+        `benchmarks`: a list with what was published of each, what needs no router (`best_single`,
+        `static_mix_mj`), and `runs`, one for each c. A run's `paper` is the paper's accounting (mean over steps of
+        the satisfaction so far; energy of exploiting steps only), `whole` the provider's (satisfaction at the end;
+        energy with exploration): each ``{"satisfaction", "cost_mj"}`` with intervals over replications. `mean_cost`:
+        over the benchmarks, for each c, beside the published. Costs are megajoules for all requests of a benchmark.
+
+    Raises
+    ------
+    DataError, ScenarioError
+        If the capture files or the overrides are wrong.
+    """
+    if any(s.split("=")[0].strip() == "router.c" for s in sets or []):
+        raise ScenarioError("--set router.c: expected --c, once for each value")
+    known = captured(data) if data is not None else [(b, b.scenario()) for b in BENCHMARKS]
+    points: list[Point] = [{"benchmark": b.name, "router.c": c} for b, _ in known for c in exploration]
+    scenarios = [parse(_at(said, c), sets, seed=seed) for _, said in known for c in exploration]
+    keys = [(i, r) for i in range(len(points)) for r in range(seeds)]
+    matrix = Matrix(scenarios[0], points, scenarios.__getitem__, summary_at)
+    with runs_of(
+        matrix,
+        out=out,
+        identity=lambda: contents("reproduce paper", scenarios[0], points, scenarios, several=True),
+        table=lambda runs: [
+            row_of(matrix.scenario(key), runs.values[key], points[key[0]]) for key in keys if key in runs.values
+        ],
+        done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
+        workers=workers,
+        on_progress=on_progress,
+    ) as runs:
+        done = runs.all(keys)
+    groups: dict[tuple[str, float], list[Summary]] = {}
+    for (i, _), summary in zip(keys, done, strict=True):
+        groups.setdefault((points[i]["benchmark"], points[i]["router.c"]), []).append(summary)
+    told_of = [_benchmark(b, said, {c: groups[b.name, c] for c in exploration}) for b, said in known]
+    return {
+        "version": __version__,
+        "data": "scenarios" if data is None else str(data),
+        "replications": seeds,
+        "missing": [b.name for b in BENCHMARKS if b.name not in {k.name for k, _ in known}],
+        "benchmarks": told_of,
+        "mean_cost": _mean_costs(told_of, exploration),
+    }
+
+
+def _at(said: dict[str, Any], c: float) -> dict[str, Any]:
+    return said | {"router": said["router"] | {"c": c}}
+
+
+def _benchmark(benchmark: Benchmark, said: dict[str, Any], runs: dict[float, list[Summary]]) -> dict[str, Any]:
+    names = [m["name"] for m in said["models"]]
+    first = next(iter(runs.values()))  # what needs no router does not hang on c
+    comparable = names == list(MODELS)
+    return {
+        "name": benchmark.name,
+        "title": benchmark.title,
+        "alpha": first[0]["sla"]["alpha"],
+        "requests": first[0]["requests"]["arrived"],
+        "published": {
+            "satisfaction": benchmark.satisfaction,
+            "shares": dict(zip(MODELS, benchmark.shares, strict=True)) if comparable else None,
+        },
+        "best_single": _best_single(first),
+        "static_mix_mj": _mean([_all(s, s["cost"]["static_mix_per_request"]) for s in first]),
+        "runs": [_run(c, summaries, benchmark) for c, summaries in runs.items()],
+    }
+
+
+def _run(c: float, runs: list[Summary], benchmark: Benchmark) -> dict[str, Any]:
+    paper = [r["sla"]["satisfaction_time_mean"] for r in runs]
+    return {
+        "c": c,
+        "paper": {
+            "satisfaction": replication_interval(paper).summary(),
+            "cost_mj": replication_interval([r["cost"]["paper"] / 1e6 for r in runs]).summary(),
+        },
+        "whole": {
+            "satisfaction": replication_interval([r["sla"]["satisfaction"] for r in runs]).summary(),
+            "cost_mj": replication_interval([r["cost"]["total"] / 1e6 for r in runs]).summary(),
+        },
+        "shares": {m["name"]: fmean(r["models"][k]["share"] for r in runs) for k, m in enumerate(runs[0]["models"])},
+        "explored": fmean(r["requests"]["explored"] / r["requests"]["arrived"] for r in runs),
+        "kept": sum(r["sla"]["kept"] is True for r in runs),
+        "less_than_published": benchmark.satisfaction - fmean(paper),
+        "ratio_to_oracle": _mean([r["cost"]["ratio_to_oracle"] for r in runs]),
+    }
+
+
+def _best_single(runs: list[Summary]) -> dict[str, Any]:
+    """The model that is most often the cheapest to keep the promise alone, and its cost where it is."""
+    best = [r["cost"]["best_single"] for r in runs]
+    model, _ = Counter(b["model"] for b in best).most_common(1)[0]
+    costs = [_all(r, b["per_request"]) for r, b in zip(runs, best, strict=True) if b["model"] == model]
+    return {"model": model, "cost_mj": _mean(costs)}
+
+
+def _all(run: Summary, per_request: float | None) -> float | None:
+    return None if per_request is None else per_request * run["requests"]["arrived"] / 1e6
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return fmean(known) if known else None
+
+
+def _mean_costs(benchmarks: list[dict[str, Any]], exploration: Sequence[float]) -> dict[str, Any]:
+    ours = [
+        {
+            "c": c,
+            "paper_mj": fmean(b["runs"][k]["paper"]["cost_mj"]["mean"] for b in benchmarks),
+            "whole_mj": fmean(b["runs"][k]["whole"]["cost_mj"]["mean"] for b in benchmarks),
+        }
+        for k, c in enumerate(exploration)
+    ]
+    return {"ours": ours, "published_mj": PUBLISHED_COST_MJ, "rivals_mj": list(RIVALS_COST_MJ)}

@@ -1,0 +1,1 @@
+"""One run: before it, during it and after it."""

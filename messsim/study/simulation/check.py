@@ -1,0 +1,199 @@
+"""What can be said of a scenario before it runs."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from messsim.engines import Outcome, Setup, prepare
+from messsim.engines.capacity import saturation_rps
+from messsim.engines.cluster import UNLIMITED_TOKENS, PoolPlan
+from messsim.engines.records import RecordChunk
+from messsim.results import Tally, summarise
+from messsim.results.rent import fixed_cost, rent_usd_per_hour
+from messsim.results.summary import peak_rss_mib
+from messsim.results.verdict import falls_short
+from messsim.routing.mixing import best_single
+from messsim.scenario import Scenario
+from messsim.workload.expectations import Rates
+
+from .single import ENGINES
+from .worth import FEW, worth
+
+__all__ = ["check", "sustained_rps"]
+
+PROBE_REQUESTS = 2_000
+
+
+def check(scenario: Scenario) -> dict[str, Any]:
+    """Load, stability, reach of the promise, and the time and memory to expect.
+
+    The first 2,000 requests are simulated to see who they go to and how long they take: chance is drawn
+    before routing, so they are the very first requests of the run itself.
+
+    Returns
+    -------
+    dict
+        All means are over the requests that the run will have, phases and repetitions of files included.
+        `models`: mean satisfaction and known cost. `promises`: alpha against the best model and against a
+        router that always knows who is right. `pools`: requests a second that each can sustain, and its load: on
+        average and, as `peak_load`, in the busiest minute; `batch`, how many sequences it runs at once while it is
+        busy, and `thin`, whether these are fewer than 8. `worth`: what routing can save (`study.simulation.worth`).
+        `problems`: why the study cannot work, promises out of reach and pools whose load is over 1. `expect`: wall
+        seconds and peak MiB.
+    """
+    setup = prepare(scenario)
+    scenario = setup.scenario
+    probe, wall_s, batches = _probe(setup)
+    rates, total = setup.workload.rates(), setup.workload.expected_requests
+    promises, pools = _promises(setup), [_pool(setup, p, probe, rates, batches) for p in setup.pools]
+    return {
+        "scenario": scenario.name,
+        "policy": setup.policy.name,
+        "cost_unit": scenario.cost.unit,
+        "rent_usd_per_hour": rent_usd_per_hour(scenario),
+        "cost_fixed": fixed_cost(scenario),
+        "requests": total,
+        "rate_rps": rates and rates.mean_rps,
+        "peak_rate_rps": rates and rates.peak_rps,
+        "mean_prompt_tokens": setup.workload.mean_prompt_tokens(),
+        "models": _models(setup),
+        "promises": promises,
+        "pools": pools,
+        "worth": worth(setup),
+        "problems": [*_broken_promises(promises), *_overloaded(pools)],
+        "expect": {
+            "wall_s": total / probe["performance"]["requests_per_s"] if total else None,
+            "probe_requests": probe["requests"]["arrived"],
+            "probe_wall_s": wall_s,
+            "peak_rss_mib": peak_rss_mib(),
+        },
+        "notes": setup.notes,
+    }
+
+
+def _probe(setup: Setup) -> tuple[dict[str, Any], float, list[float | None]]:
+    """The first requests, simulated: their summary, how long it took, and each model's mean batch while it is busy."""
+    said = setup.scenario
+    length = setup.workload.length
+    few = min(PROBE_REQUESTS, length) if length else PROBE_REQUESTS
+    probed = prepare(said.changed(requests=few, horizon_s=None, warmup=0))
+    tally = Tally(probed.scenario)
+    served: list[RecordChunk] = []
+
+    def add(chunk: RecordChunk) -> None:
+        served.append(chunk)
+        tally.add(chunk)
+
+    started = time.perf_counter()
+    outcome = ENGINES[said.engine](probed, add, None)
+    wall_s = time.perf_counter() - started
+    batches = [_batch(served, outcome, m) for m in range(len(said.models))]
+    return summarise(probed.scenario, outcome, tally, wall_s), wall_s, batches
+
+
+def _batch(served: list[RecordChunk], outcome: Outcome, model: int) -> float | None:
+    """Sequences that a busy replica of a model runs at once, in the mean until the last arrival, if any is busy."""
+    until_s = outcome.last_arrival_s
+    pools = [p for p in outcome.pools if p.model == model]
+    busy_s = sum((p.utilization or 0.0) * p.replicas * until_s for p in pools)
+    served_s = 0.0
+    for chunk in served:
+        c = chunk.columns
+        mine = (c["model"] == model) & np.isfinite(c["finish_s"]) & np.isfinite(c["start_s"])
+        served_s += float(np.maximum(np.minimum(c["finish_s"][mine], until_s) - c["start_s"][mine], 0.0).sum())
+    return served_s / busy_s if busy_s > 0 else None
+
+
+def _models(setup: Setup) -> list[dict[str, Any]]:
+    w = setup.workload
+    costs = setup.costs.mean(w)
+    return [
+        {
+            "name": name,
+            "satisfaction": satisfaction,
+            "known_cost": None if np.isnan(cost) else cost,
+            "mean_output_tokens": w.mean_output_tokens(m),
+        }
+        for m, (name, satisfaction, cost) in enumerate(
+            zip(setup.scenario.model_names, w.mean_satisfaction(), costs, strict=True)
+        )
+    ]
+
+
+def _promises(setup: Setup) -> list[dict[str, Any]]:
+    w, s = setup.workload, setup.scenario
+    means, most, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.mean(w)
+    single = [best_single(means, costs, t.alpha or 0.0) for t in s.promises]
+    return [
+        {
+            "tenant": t.name,
+            "alpha": t.alpha,
+            "best_model": max(means),
+            "any_model": most,
+            "single_model": None if m is None else s.model_names[m],
+            "reachable": not falls_short(most, t.alpha or 0.0),
+        }
+        for t, m in zip(s.promises, single, strict=True)
+    ]
+
+
+def _pool(
+    setup: Setup, pool: PoolPlan, probe: dict[str, Any], rates: Rates | None, batches: list[float | None]
+) -> dict[str, Any]:
+    model = probe["models"][pool.model]
+    explored = probe["requests"]["explored"] / max(probe["requests"]["arrived"], 1)
+    # shares are of answers: exploring requests also go, unseen, to every model but the reference
+    unseen = setup.scenario.router.explore == "all" and pool.model != setup.scenario.reference
+    share = (model["share"] or 0.0) + (explored if unseen else 0.0)
+    capacity = None if pool.is_api else pool.replicas * sustained_rps(setup, pool)
+    siblings = [p for p in setup.pools if p.model == pool.model]
+    part = pool.replicas / sum(p.replicas for p in siblings)
+    offered = None if rates is None else rates.mean_rps * share * part
+    peak = None if rates is None else rates.peak_rps * share * part
+    return {
+        "name": pool.name,
+        "model": setup.scenario.model_names[pool.model],
+        "gpu": pool.gpu,
+        "gpus": pool.gpus * pool.replicas,
+        "replicas": pool.replicas,
+        "kv_capacity_tokens": pool.kv_capacity_tokens if pool.kv_capacity_tokens < UNLIMITED_TOKENS else None,
+        "capacity_rps": capacity,
+        "offered_rps": offered,
+        "load": offered / capacity if offered is not None and capacity else None,
+        "peak_load": peak / capacity if peak is not None and capacity else None,
+        "utilization_in_probe": model["utilization"],
+        "batch": None if pool.is_api else batches[pool.model],
+        "few": FEW,
+        "thin": not pool.is_api and (batches[pool.model] or FEW) < FEW,
+        "energy_measured": pool.energy_measured,
+    }
+
+
+def _broken_promises(promises: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"sla.alpha = {p['alpha']:g}{'' if len(promises) == 1 else ' of tenant ' + p['tenant']}: out of reach: all "
+        f"models together satisfy {p['any_model']:.2%}"
+        for p in promises
+        if not p["reachable"]
+    ]
+
+
+def _overloaded(pools: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"pool {p['name']}: gets {p['offered_rps']:.4g} requests/s and sustains {p['capacity_rps']:.4g}"
+        for p in pools
+        if p["load"] is not None and p["load"] > 1.0
+    ]
+
+
+def sustained_rps(setup: Setup, pool: PoolPlan) -> float:
+    """Requests a second of one replica at saturation."""
+    w = setup.workload
+    return saturation_rps(
+        pool,
+        w.mean_prompt_tokens(),
+        w.mean_output_tokens(pool.model),
+        prompt_square=w.mean_square_prompt_tokens(),
+        output_square=w.mean_square_output_tokens(pool.model),
+    )

@@ -1,0 +1,175 @@
+"""The simulator against hardware: what was measured, what it predicts, and how far apart they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from messsim.errors import MesssimError
+
+from ..calibrate.measured import LOADS, Point, energy_points, served_points
+from ..runs.summaries import in_processes
+from ..simulation.single import run
+from .measured_loads import burst_points, request_points
+
+__all__ = ["predict", "validate"]
+
+Row = dict[str, Any]  # facts of a measured row, or errors of a group of them, by name
+GROUPED_BY = {
+    "served": ("model", "gpu", "gpus", "engine"),
+    "bursts": ("model", "gpu", "gpus", "engine", "load"),
+    "requests": ("model", "gpu", "gpus", "engine", "load"),
+    "energy": ("model", "gpu", "gpus", "precision", "task"),
+}
+SUMMED_UP_BY = {
+    "served": ("engine",),
+    "bursts": ("engine", "gpu"),
+    "requests": ("engine", "gpu"),
+    "energy": ("in_sample", "load"),
+}
+
+
+def validate(
+    data: str | Path,
+    sets: list[str] | None = None,
+    *,
+    seed: int | None = None,
+    workers: int | None = None,
+) -> Row:
+    """Predicts every measured row of a data directory that a built-in profile can speak of.
+
+    Parameters
+    ----------
+    data
+        The directory, with `served_h100.csv` in `profiles/` and the ML.ENERGY tables in `energy/`; whole loads in
+        `served/` are read if they are there.
+    sets
+        Overrides of all scenarios, such as ``models.0.max_batched_tokens=2048``.
+    seed
+        Of all scenarios; only the lengths of answers hang on it.
+    workers
+        Processes; none: one a core.
+
+    Returns
+    -------
+    dict
+        For each table `rows`: the facts of each predicted row, `measured`, `predicted` and `error` (relative:
+        0.1 is 10 % too much) by quantity. `groups`: the same rows summed up by model, GPUs and engine or task;
+        `summary`: by engine and GPU, or by whether the profile was fitted to them and by load. `without_profile`: how
+        many rows no built-in profile speaks of, by the same keys as `groups`.
+
+    Raises
+    ------
+    DataError, ScenarioError
+        If a table is missing or wrong, or the overrides are.
+    """
+    folder = Path(data)
+    readers = (served_points, burst_points, request_points, energy_points)
+    points = [point for read in readers for point in read(folder, sets, seed)]
+    known = [p for p in points if p.scenario is not None]
+    predicted: dict[int, Row] = {}
+    for i, found in in_processes(predict, known, workers=workers):
+        if isinstance(found, MesssimError):
+            raise found
+        predicted[i] = found
+    rows = [row for i, p in enumerate(known) for row in _rows(p, predicted[i])]
+    there = {p.table for p in points}
+    return {table: _told(table, points, rows) for table in GROUPED_BY if table in there}
+
+
+def predict(point: Point) -> Row:
+    """What the simulator says of one row: the quantities that were measured; of "requests" those of each."""
+    import polars as pl
+
+    assert point.scenario is not None
+    first, last = point.window
+    requests = run(point.scenario, pipelined=False).requests.filter(pl.col("id").is_between(first, last, closed="left"))
+    several = pl.col("output_tokens") > 1
+    tpot = (pl.col("finish_s") - pl.col("first_token_s")) / (pl.col("output_tokens") - 1)
+    ttft, e2e = (pl.col(column) - pl.col("arrival_s") for column in ("first_token_s", "finish_s"))
+    if point.table == "requests":
+        each = requests.sort("id").select(ttft_s=ttft, tpot_s=tpot, e2e_s=e2e).collect()
+        return {name: each[name].to_list() for name in point.measured}
+    found = requests.select(
+        ttft_s=ttft.mean(),
+        tpot_s=tpot.filter(several).mean(),
+        tokens=pl.col("output_tokens").sum(),
+        e2e_s=e2e.mean(),
+        duration_s=pl.col("finish_s").max() - pl.col("arrival_s").min(),
+        requests=pl.len(),
+        energy_j=pl.col("energy_j").sum(),
+    ).collect()
+    s = found.row(0, named=True)
+    # Little's law: every client always has a request under way
+    tokens_per_s = point.facts["clients"] / s["e2e_s"] * s["tokens"] / s["requests"]
+    j_per_token = s["energy_j"] / s["tokens"]
+    figures = {
+        "ttft_s": s["ttft_s"],
+        "tpot_s": s["tpot_s"],
+        "e2e_s": s["e2e_s"],
+        "duration_s": s["duration_s"],
+        "tokens_per_s": tokens_per_s,
+        "j_per_token": j_per_token,
+        "power_w": j_per_token * tokens_per_s,
+    }
+    return {name: figures[name] for name in point.measured}
+
+
+def _rows(point: Point, predicted: Row) -> Iterator[Row]:
+    """The row of a point, or one of each of its requests."""
+    readings: Row = dict(point.measured)
+    if point.table != "requests":
+        yield _row(point.table, point.facts, readings, predicted)
+        return
+    listed = {name for name, value in point.facts.items() if isinstance(value, list)}
+    for i in range(len(next(iter(predicted.values())))):
+        facts = {name: value[i] if name in listed else value for name, value in point.facts.items()}
+        measured, told = ({name: v[i] for name, v in each.items()} for each in (readings, predicted))
+        yield _row(point.table, facts, measured, told)
+
+
+def _row(table: str, facts: Row, measured: dict[str, float], predicted: dict[str, float]) -> Row:
+    error = {name: predicted[name] / value - 1 for name, value in measured.items()}
+    return {"table": table, **facts, "measured": measured, "predicted": predicted, "error": error}
+
+
+def _told(table: str, points: list[Point], rows: list[Row]) -> Row:
+    mine = [r for r in rows if r["table"] == table]
+    unknown = [p.facts for p in points if p.table == table and p.scenario is None]
+
+    def told(some: list[Row], keys: tuple[str, ...]) -> list[Row]:
+        groups = _grouped(some, keys)
+        return [{**dict(zip(keys, key, strict=True)), "rows": len(g), **_errors(g)} for key, g in groups]
+
+    return {
+        "rows": [{k: v for k, v in r.items() if k != "table"} for r in mine],
+        "groups": told(mine, GROUPED_BY[table]),
+        "summary": told(mine, SUMMED_UP_BY[table]),
+        "without_profile": told(unknown, GROUPED_BY[table]),
+    }
+
+
+def _grouped(rows: Iterable[Row], keys: tuple[str, ...]) -> list[tuple[tuple[Any, ...], list[Any]]]:
+    groups: dict[tuple[Any, ...], list[Any]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[k] for k in keys), []).append(row)
+    return sorted(groups.items(), key=lambda group: tuple(map(_rank, group[0])))
+
+
+def _rank(key: Any) -> Any:
+    """Fitted rows before others, loads from light to heavy, the rest as it is."""
+    return not key if isinstance(key, bool) else list(LOADS).index(key) if key in LOADS else key
+
+
+def _errors(rows: list[Row]) -> Row:
+    """Of one group, by quantity: mean, median and greatest absolute relative error, and mean error with its sign."""
+    if "error" not in rows[0]:
+        return {}
+    told: Row = {"in_sample": rows[0]["in_sample"]}
+    for name in rows[0]["error"]:
+        errors = [r["error"][name] for r in rows]
+        sizes = [abs(e) for e in errors]
+        told[name] = {"mape": mean(sizes), "median": median(sizes), "worst": max(sizes), "bias": mean(errors)}
+    return told

@@ -1,0 +1,132 @@
+"""Whole loads that a server was given: many requests at once, and requests that arrive one by one.
+
+The tables and their sources are described in the README of ``served/`` in the data directory. They may be missing.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from messsim.scenario.base import SMALLEST
+
+from ..calibrate.fitting import calibrate
+from ..calibrate.measured import HOSTS, Point, closed_loop, host_of, one_server, profile_of, table
+from ..calibrate.options import Options
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["BURSTS_FILE", "ITERATIONS_FILE", "REQUESTS_FILE", "burst_points", "request_points"]
+
+BURSTS_FILE = "served/gpustack_qwen3_14b.csv"
+REQUESTS_FILE = "served/vllm019_rtx4090_llama31_8b_requests.csv"
+ITERATIONS_FILE = "served/iterations_rtx4090_llama31_8b.csv"  # of the same server: what its profile is fitted to
+
+# What the commands leave at the engines' defaults, by engine and GPU (documents of vLLM, SGLang and TensorRT-LLM).
+LIMITS: dict[tuple[str, str], dict[str, int | str]] = {
+    ("vllm", "H100"): {"max_num_seqs": 1024, "max_batched_tokens": 8192},
+    ("vllm", "A100"): {"max_num_seqs": 256, "max_batched_tokens": 2048},
+    ("sglang", "H100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192},
+    ("sglang", "A100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192},
+    ("tensorrt-llm", "H100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192, "kv_policy": "reserve"},
+    ("tensorrt-llm", "A100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192, "kv_policy": "reserve"},
+}
+_TOKENS = re.compile(r"--max_num_tokens=(\d+)")
+_READINGS = {"duration_s": 1.0, "ttft_mean_ms": 1e-3, "tpot_mean_ms": 1e-3}
+
+# The server of the requests: vLLM 0.19 on one RTX 4090, Llama-3.1-8B in bf16.
+RTX_4090 = {"max_num_seqs": 256, "max_batched_tokens": 2048, "kv_capacity_tokens": 41_408}
+
+
+def burst_points(data: Path, sets: list[str] | None, seed: int | None) -> list[Point]:
+    """Requests that are all sent at once, one point a row; raises as `served_points`.
+
+    Fixed lengths are as the row says. Those of ShareGPT, of which a row has the totals alone, have the shape of the
+    lengths in the table of requests, stretched to the row's means.
+    """
+    path = data / BURSTS_FILE
+    if not path.exists():
+        return []
+    whole = ["requests", "prompt_tokens_total", "output_tokens_total"]
+    frame = table(path, ["engine", "gpu", "model", "command", "load"], whole, list(_READINGS))
+    shape = table(data / REQUESTS_FILE, [], ["prompt_tokens", "output_tokens"], [])
+    points = []
+    for row in frame.iter_rows(named=True):
+        weights = "fp8" if row["model"].endswith("-FP8") else "bf16"
+        profile = profile_of(row["model"], row["gpu"], 1, weights)
+        clients = row["requests"]
+        facts = {
+            "model": row["model"],
+            "gpu": row["gpu"],
+            "gpus": 1,
+            "engine": row["engine"],
+            "load": row["load"],
+            "prompt_tokens": round(row["prompt_tokens_total"] / clients),
+            "output_tokens": round(row["output_tokens_total"] / clients),
+            "clients": clients,
+            "in_sample": False,
+        }
+        scenario = None
+        if profile is not None:
+            limits = dict(LIMITS[row["engine"], row["gpu"]])
+            if tokens := _TOKENS.search(row["command"]):
+                limits["max_batched_tokens"] = int(tokens[1])
+            means = {"prompt": row["prompt_tokens_total"] / clients, "output": row["output_tokens_total"] / clients}
+            lengths = _lengths(means, shape if row["load"] == "sharegpt" else None)
+            scenario = closed_loop(profile, HOSTS[row["engine"]], clients, clients, lengths, sets, seed, **limits)
+        measured = {
+            name: row[column] * factor
+            for name, (column, factor) in zip(("duration_s", "ttft_s", "tpot_s"), _READINGS.items(), strict=True)
+        }
+        points.append(Point("bursts", facts, measured, scenario, (0, clients)))
+    return points
+
+
+def _lengths(means: dict[str, float], shape: pl.DataFrame | None) -> dict[str, object]:
+    """Laws of the lengths: constant, or those of a table stretched to the means."""
+    if shape is None:
+        return {name: round(mean) for name, mean in means.items()}
+    laws: dict[str, object] = {}
+    for name, mean in means.items():
+        tokens = shape[f"{name}_tokens"].to_numpy()
+        stretched = tokens * (mean / tokens.mean())
+        laws[name] = {"kind": "empirical", "tokens": [max(1, round(t)) for t in stretched.tolist()]}
+    return laws
+
+
+def request_points(data: Path, sets: list[str] | None, seed: int | None) -> list[Point]:
+    """Requests of one server as they arrived, all of them one point; raises as `served_points`.
+
+    The profile is fitted to single iterations of the same GPU alone: none of the requests is in it.
+    """
+    path = data / REQUESTS_FILE
+    if not path.exists():
+        return []
+    readings = ["ttft_s", "tpot_s", "e2e_s"]
+    frame = table(path, [], ["prompt_tokens", "output_tokens"], readings)
+    fit = calibrate(data / ITERATIONS_FILE, options=Options(kv_capacity_tokens=RTX_4090["kv_capacity_tokens"]))
+    told = {name: c["value"] for name, c in fit["coefficients"].items() if c["value"] is not None}
+    coefficients = {name: value for name, value in told.items() if value >= SMALLEST}
+    model: dict[str, object] = {
+        "name": "Llama-3.1-8B",
+        "gpu": "RTX-4090",
+        "coefficients": coefficients,
+        "host": host_of("overlap"),
+    }
+    facts = {
+        "model": "Llama-3.1-8B",
+        "gpu": "RTX-4090",
+        "gpus": 1,
+        "engine": "vllm 0.19",
+        "load": "ShareGPT, one by one",
+        "clients": None,
+        "in_sample": False,
+    }
+    arrivals = {"kind": "trace", "file": str(path.resolve()), "repeat": False}
+    lengths = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    scenario = one_server("RTX 4090 requests", model | RTX_4090, arrivals, frame.height, lengths, sets, seed)
+    measured = {name: frame[name].to_list() for name in readings}
+    lengths_of = {name: frame[name].to_list() for name in ("prompt_tokens", "output_tokens")}
+    return [Point("requests", facts | lengths_of, measured, scenario, (0, frame.height))]
