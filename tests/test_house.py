@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "messsim"
 
 FLOORS = {
-    **dict.fromkeys(["errors", "files", "quantiles", "version", "wording"], 0),
+    **dict.fromkeys(["amounts", "errors", "files", "quantiles", "version", "wording"], 0),
     **dict.fromkeys(["_core", "scenario"], 1),
     **dict.fromkeys(["workload", "zoo", "routing"], 2),
     **dict.fromkeys(["engines", "plot"], 3),
