@@ -144,7 +144,9 @@ def test_requests_and_requirements(file):
 def test_wrong_amounts_are_refused(file):
     done = here("run", file, "--requests", "1.5")
     assert done.returncode == 2
-    assert "'1.5' is no whole number; expected one such as 50000, 50k or 1e6" in " ".join(done.stderr.replace("│", "").split())
+    assert "'1.5' is no whole number; expected one such as 50000, 50k or 1e6" in " ".join(
+        done.stderr.replace("│", "").split()
+    )
     assert "is no time" in refused(here("run", file, "--require", "sla.satisfaction>=2s"))
 
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 import rich.text
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from messsim.wording import visible
 
 __all__ = ["Screen", "Text"]
+
+ANY_WIDTH = 10_000  # characters of a line that no terminal breaks
 
 
 class Text(rich.text.Text):
@@ -20,6 +22,8 @@ class Text(rich.text.Text):
 class Screen(Console):
     """Rich's console that shows every string as it is: neither markup, nor emoji codes, nor control characters act.
 
+    Where it is no terminal, nothing is broken or moved to fit one.
+
     Parameters
     ----------
     stderr
@@ -28,6 +32,17 @@ class Screen(Console):
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """The terminal's, or what COLUMNS says; a pipe or a file has lines of any length."""
+        if self.is_terminal or self._environ.get("COLUMNS", "").isdigit():
+            return super().size
+        return ConsoleDimensions(ANY_WIDTH, super().size.height)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
 
     def render_str(self, text: str, **options: Any) -> rich.text.Text:
         """Rich calls this for every string that it prints or measures, cells and headings of tables too."""

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
+from messsim.wording import cost_heading, request_unit
+
 from ..base.screen import Text
 from ..base.tables import Fitting, half_width, number, percent, seconds
 
@@ -41,7 +43,7 @@ def comparison_tables(found: dict[str, Any]) -> RenderableType:
 def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fitting:
     partly = any(_unanswered(policy["figures"]) for policy in policies)  # else it is what is satisfied of the answers
     columns = ["policy", "satisfied", *["of arrivals"] * partly, "short by", "worst window", "kept from"]
-    columns += [f"cost, {unit}", "unexplored", "x oracle", "x statistical"]
+    columns += [cost_heading(unit), "unexplored", "x oracle", "x statistical"]
     table = Fitting(columns, spare=["unexplored", "worst window", "x statistical", "short by"])
     for policy in policies:
         f = policy["figures"]
@@ -52,8 +54,8 @@ def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fi
             _mean(f["sla.shortfall"], lambda x: percent(x, 2)),
             _mean(f["sla.windows.worst"], percent),
             _kept(f["sla.time_to_compliance"], replications),
-            _spread(f["cost.per_request"], number),
-            _mean(f["cost.per_request_without_exploration"], number),
+            _spread(_of_requests(f["cost.per_request"], unit), number),
+            _mean(_of_requests(f["cost.per_request_without_exploration"], unit), number),
             _mean(f["cost.ratio_to_simulated_oracle"], number),
             _mean(f["cost.ratio_to_statistical_oracle"], number),
         )
@@ -91,18 +93,24 @@ def _shares(policies: list[dict[str, Any]], models: list[str]) -> Fitting:
 
 
 def _differences(policies: list[dict[str, Any]], unit: str) -> Fitting:
-    columns = [f"against {policies[0]['name']}", "satisfied", f"cost, {unit}", "TTFT p95", "end-to-end p95"]
+    columns = [f"against {policies[0]['name']}", "satisfied", cost_heading(unit), "TTFT p95", "end-to-end p95"]
     table = Fitting(columns, spare=["end-to-end p95", "TTFT p95"])
     for policy in policies[1:]:
         f = policy["difference"]
         table.add_row(
             policy["name"],
             _spread(f["sla.satisfaction"], _signed_points),
-            _spread(f["cost.per_request"], lambda x: ("+" if x > 0 else "") + number(x)),
+            _spread(_of_requests(f["cost.per_request"], unit), lambda x: ("+" if x > 0 else "") + number(x)),
             _spread(f["latency_s.ttft.p95"], lambda x: f"{x:+.3g} s"),
             _spread(f["latency_s.e2e.p95"], lambda x: f"{x:+.3g} s"),
         )
     return table
+
+
+def _of_requests(interval: dict[str, Any] | None, unit: str) -> dict[str, Any] | None:
+    """The interval of a cost of a request, as `request_unit` scales it."""
+    scale = request_unit(unit)[0]
+    return interval and {k: v if v is None or k == "count" else scale * v for k, v in interval.items()}
 
 
 def _points(share: float) -> str:
