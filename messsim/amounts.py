@@ -37,9 +37,8 @@ def amount(text: str) -> tuple[float, str | None]:
     if unit == "%":
         return value / 100.0, SHARE
     if unit not in _MULTIPLES:
-        raise ValueError(
-            f"{text!r} has the unit {unit!r}; known are %, {', '.join(_SECONDS)}, and k, M, G for thousands"
-        )
+        known = ", ".join(["%", *_SECONDS, "k", "M", "G"])
+        raise ValueError(f"{text!r} has the unit {unit!r}; known are {known}")
     return value * _MULTIPLES[unit], None
 
 

@@ -84,7 +84,7 @@ def test_columns_go_below_in_their_order_with_the_name():
 
 def test_where_no_column_fits_beside_the_name_the_table_is_turned():
     lines = shown(table(), 16).splitlines()
-    assert lines == ["name    a-long-", "        name", "first   1", "second  22", "third   333"]
+    assert lines == ["name    a-long-n", "        ame", "first   1", "second  22", "third   333"]
 
 
 @pytest.mark.parametrize("width", [8, 12, 20, 30, 60, 200])
