@@ -1,5 +1,6 @@
 """A comparison of policies, as tables and as a picture."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["comparison_csv", "comparison_tables", "cost_picture"]
 
+Spread = Mapping[str, Any]  # mean, low, high and count
 LATENCIES = ("p50", "p95", "p99")
 
 
@@ -67,7 +69,7 @@ def _unanswered(figures: dict[str, Any]) -> bool:
     return any(figures[f"requests.{how}"]["mean"] > 0 for how in ("rejected", "lost", "timed_out"))
 
 
-def _kept(interval: dict[str, Any] | None, replications: int) -> str:
+def _kept(interval: Spread | None, replications: int) -> str:
     if interval is None:
         return "never"
     often = "" if interval["count"] == replications else f" ({interval['count']} of {replications})"
@@ -107,7 +109,7 @@ def _differences(policies: list[dict[str, Any]], unit: str) -> Fitting:
     return table
 
 
-def _of_requests(interval: dict[str, Any] | None, unit: str) -> dict[str, Any] | None:
+def _of_requests(interval: Spread | None, unit: str) -> Spread | None:
     """The interval of a cost of a request, as `request_unit` scales it."""
     scale = request_unit(unit)[0]
     return interval and {k: v if v is None or k == "count" else scale * v for k, v in interval.items()}
@@ -121,11 +123,11 @@ def _signed_points(share: float) -> str:
     return f"{100 * share:+.2f} points"
 
 
-def _mean(interval: dict[str, Any] | None, told: Any) -> str:
+def _mean(interval: Spread | None, told: Any) -> str:
     return "-" if interval is None else str(told(interval["mean"]))
 
 
-def _spread(interval: dict[str, Any] | None, told: Any) -> str:
+def _spread(interval: Spread | None, told: Any) -> str:
     """Mean ± half width, the latter without a unit."""
     if interval is None or interval["high"] is None:
         return _mean(interval, told)
