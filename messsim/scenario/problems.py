@@ -133,7 +133,8 @@ def _near(word: Any, names: Sequence[str]) -> str:
 
 def _did_you_mean(root: type[BaseModel], path: list[str], tags: list[str]) -> str:
     names = sorted({name for model in _models_at(root, path[:-1], tags) for name in _fields(model)})
-    if path[-1] not in names and len(elsewhere := paths_to(path[-1], root)) == 1:
+    elsewhere = [p for p in paths_to(path[-1], root) if not p.startswith(f"{path[0]}.")]
+    if path[-1] not in names and len(elsewhere) == 1:
         return f"; did you mean {elsewhere[0]!r}?"
     leaves = {leaf: where[0] for leaf in _leaves(root) if len(where := paths_to(leaf, root)) == 1}
     if len(path) == 1 and (nearest := get_close_matches(path[-1], [*names, *leaves], n=1, cutoff=0.7)):
