@@ -18,7 +18,8 @@ FLOORS = {
     **dict.fromkeys(["engines", "plot"], 3),
     **dict.fromkeys(["results", "report"], 4),
     **dict.fromkeys(["logs", "study"], 5),
-    **dict.fromkeys(["cli", "__init__"], 6),
+    "api": 6,
+    **dict.fromkeys(["cli", "__init__"], 7),
 }
 MOST_LINES = 500
 MOST_ENTRIES = 14  # at the top of a room of many parts

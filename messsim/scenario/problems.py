@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from messsim.errors import ScenarioError
 
-__all__ = ["AUTO_TAGS", "checked", "describe", "paths_to"]
+__all__ = ["AUTO_TAGS", "checked", "describe", "near", "paths_to"]
 
 AUTO_TAGS = ("number", "word")  # of a union of numbers and "auto", which pydantic puts into the path of an error
 LONGEST_SHOWN = 60  # characters of a value
@@ -74,12 +74,12 @@ def _lines(error: Mapping[str, Any], data: Mapping[str, Any], root: type[BaseMod
         return [f"{key}.kind: missing; expected one of {', '.join(_kinds(root, path))}"]
     if kind == "union_tag_invalid":
         kinds, given = _kinds(root, path), value["kind"]
-        return [f"{key}.kind = {_shown(given)}: expected one of {', '.join(kinds)}{_near(given, kinds)}"]
+        return [f"{key}.kind = {_shown(given)}: expected one of {', '.join(kinds)}{near(given, kinds)}"]
     if kind == "literal_error":
         words = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         if error["loc"][-1] == AUTO_TAGS[1]:
             return [f"{key} = {_shown(value)}: expected a number, or {words[0]!r}"]
-        return [f"{key} = {_shown(value)}: expected one of {', '.join(words)}{_near(value, words)}"]
+        return [f"{key} = {_shown(value)}: expected one of {', '.join(words)}{near(value, words)}"]
     expected = _EXPECTED[kind](context) if kind in _EXPECTED else error["msg"]
     if kind == "list_type" and _models_at(root, path, []) and path:
         expected = f"a list of tables, [[{key}]]"
@@ -126,7 +126,8 @@ def _path(loc: Sequence[Any], data: Any) -> tuple[list[str], list[str]]:
     return path, tags
 
 
-def _near(word: Any, names: Sequence[str]) -> str:
+def near(word: Any, names: Sequence[str]) -> str:
+    """The nearest of some names as a question, or nothing."""
     found = get_close_matches(word, names, n=1, cutoff=0.5) if isinstance(word, str) else []
     return f"; did you mean {found[0]!r}?" if found else ""
 
@@ -139,7 +140,7 @@ def _did_you_mean(root: type[BaseModel], path: list[str], tags: list[str]) -> st
     leaves = {leaf: where[0] for leaf in _leaves(root) if len(where := paths_to(leaf, root)) == 1}
     if len(path) == 1 and (nearest := get_close_matches(path[-1], [*names, *leaves], n=1, cutoff=0.7)):
         return f"; did you mean {leaves.get(nearest[0], nearest[0])!r}?"
-    return _near(path[-1], names) or (f"; expected one of {', '.join(names)}" if names else "")
+    return near(path[-1], names) or (f"; expected one of {', '.join(names)}" if names else "")
 
 
 def paths_to(key: str, root: type[BaseModel]) -> list[str]:

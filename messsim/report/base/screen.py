@@ -1,6 +1,6 @@
 """The terminal: everything that people read is printed here, and no name or file can command their terminal."""
 
-from typing import Any
+from typing import IO, Any
 
 import rich.text
 from rich.console import Console, ConsoleDimensions
@@ -28,15 +28,21 @@ class Screen(Console):
     ----------
     stderr
         Whether it writes to standard error.
+    file, width
+        Where else it writes, and how wide that is.
+    record
+        Whether what is printed can be exported.
     """
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, markup=False, emoji=False)
+    def __init__(
+        self, *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None, record: bool = False
+    ) -> None:
+        super().__init__(stderr=stderr, file=file, width=width, record=record, markup=False, emoji=False)
 
     @property
     def size(self) -> ConsoleDimensions:
         """The terminal's, or what COLUMNS says; a pipe or a file has lines of any length."""
-        if self.is_terminal or self._environ.get("COLUMNS", "").isdigit():
+        if self._width is not None or self.is_terminal or self._environ.get("COLUMNS", "").isdigit():
             return super().size
         return ConsoleDimensions(ANY_WIDTH, super().size.height)
 

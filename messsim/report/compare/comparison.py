@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
-from messsim.wording import cost_heading, request_unit
+from messsim.wording import cost, cost_heading, request_unit
 
 from ..base.screen import Text
 from ..base.tables import Fitting, half_width, number, percent, seconds
@@ -82,7 +82,7 @@ def _latency(policies: list[dict[str, Any]]) -> Fitting:
     for policy in policies:
         f = policy["figures"]
         cells = [_mean(f[f"latency_s.{kind}.{at}"], seconds) for kind in ("ttft", "e2e") for at in LATENCIES]
-        table.add_row(policy["name"], *cells, _mean(f["energy.total_j"], lambda x: number(x / 1e6, "MJ")))
+        table.add_row(policy["name"], *cells, _mean(f["energy.total_j"], lambda x: cost(x, "J")))
     return table
 
 
