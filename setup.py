@@ -24,21 +24,21 @@ core = Extension(
 )
 
 
-class WithChallenge(build_py):
-    """What is built has the scenarios of ``messsim challenge`` too, which an installed package looks for."""
+class WithScenarios(build_py):
+    """What is built has the scenarios and their data too, for ``messsim init`` and ``messsim challenge``."""
 
     def run(self) -> None:
         """Builds the package, then lays the scenarios beside it."""
         super().run()
         if not self.editable_mode:
-            target = Path(self.build_lib) / "messsim" / "challenge"
-            self.mkpath(str(target))
-            for scenario in sorted(Path("scenarios/challenge").glob("*.toml")):
-                self.copy_file(str(scenario), str(target / scenario.name))
+            for file in sorted(p for p in Path("scenarios").rglob("*") if p.is_file() and p.suffix != ".pyc"):
+                target = Path(self.build_lib) / "messsim" / "shipped" / file.relative_to("scenarios")
+                self.mkpath(str(target.parent))
+                self.copy_file(str(file), str(target))
 
 
 setup(
-    cmdclass={"build_py": WithChallenge},
+    cmdclass={"build_py": WithScenarios},
     ext_modules=cythonize(
         [core],
         language_level=3,

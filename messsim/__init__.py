@@ -1,8 +1,19 @@
 """messsim: a fast, exact simulator of LLM inference clusters whose router promises satisfaction.
 
 >>> import messsim
->>> result = messsim.run(messsim.load("scenarios/quickstart.toml"))  # doctest: +SKIP
->>> result.summary["sla"]["satisfaction"]  # doctest: +SKIP
+>>> scenario = messsim.Scenario(
+...     requests=2000,
+...     sla=messsim.Sla(alpha=0.6),
+...     arrivals=messsim.Poisson(rate_rps=4),
+...     satisfaction=messsim.Irt(),
+...     models=[
+...         messsim.Model(name="small", satisfaction=0.55, profile="Llama-3.1-8B", gpu="H100"),
+...         messsim.Model(name="large", satisfaction=0.74, profile="Llama-3.1-70B", gpu="H100", tp=4),
+...     ],
+... )
+>>> result = messsim.run(scenario)
+>>> result.summary["sla"]["kept"], messsim.run(scenario.changed(policy="cheapest")).summary["sla"]["kept"]
+(True, False)
 """
 
 from __future__ import annotations
@@ -11,24 +22,81 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from messsim import plot
-    from messsim.results import Result
+    from messsim.api.shown import Result, StudyResult
+    from messsim.api.studies import challenge, check, compare, converge, plan, replicate, run, sweep, verify
     from messsim.routing import MessPlus
     from messsim.scenario import Scenario, load, parse
-    from messsim.study import run
+    from messsim.scenario.arrivals import Closed, Diurnal, Gamma, Mmpp, Poisson, Trace
+    from messsim.scenario.clients import Clients
+    from messsim.scenario.fleet import Cluster, Cost, Model, Pool
+    from messsim.scenario.laws import Constant, Empirical, Geometric, Lognormal, Tokens
+    from messsim.scenario.phases import Phase
+    from messsim.scenario.quality import Features, Irt, Table, Task
+    from messsim.scenario.routing import Feedback, Router, Sla, Slo, Tenant
     from messsim.version import __version__
 
-__all__ = ["MessPlus", "Result", "Scenario", "__version__", "load", "parse", "plot", "run"]
+__all__ = [
+    "Clients",
+    "Closed",
+    "Cluster",
+    "Constant",
+    "Cost",
+    "Diurnal",
+    "Empirical",
+    "Features",
+    "Feedback",
+    "Gamma",
+    "Geometric",
+    "Irt",
+    "Lognormal",
+    "MessPlus",
+    "Mmpp",
+    "Model",
+    "Phase",
+    "Poisson",
+    "Pool",
+    "Result",
+    "Router",
+    "Scenario",
+    "Sla",
+    "Slo",
+    "StudyResult",
+    "Table",
+    "Task",
+    "Tenant",
+    "Tokens",
+    "Trace",
+    "__version__",
+    "challenge",
+    "check",
+    "compare",
+    "converge",
+    "load",
+    "parse",
+    "plan",
+    "plot",
+    "replicate",
+    "run",
+    "sweep",
+    "verify",
+]
 
-_HOMES = {
-    "MessPlus": "messsim.routing",
-    "Result": "messsim.results",
-    "Scenario": "messsim.scenario",
-    "__version__": "messsim.version",
-    "load": "messsim.scenario",
-    "parse": "messsim.scenario",
-    "plot": "messsim.plot",
-    "run": "messsim.study",
+_NAMES = {  # by the module that they are in
+    "messsim.api.studies": "challenge check compare converge plan replicate run sweep verify",
+    "messsim.api.shown": "Result StudyResult",
+    "messsim.routing": "MessPlus",
+    "messsim.scenario": "Scenario load parse",
+    "messsim.scenario.arrivals": "Closed Diurnal Gamma Mmpp Poisson Trace",
+    "messsim.scenario.clients": "Clients",
+    "messsim.scenario.fleet": "Cluster Cost Model Pool",
+    "messsim.scenario.laws": "Constant Empirical Geometric Lognormal Tokens",
+    "messsim.scenario.phases": "Phase",
+    "messsim.scenario.quality": "Features Irt Table Task",
+    "messsim.scenario.routing": "Feedback Router Sla Slo Tenant",
+    "messsim.version": "__version__",
+    "messsim.plot": "plot",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

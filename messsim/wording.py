@@ -1,6 +1,30 @@
 """Figures as people read them; imports nothing."""
 
-__all__ = ["half_width", "number", "percent", "seconds", "shown", "unanswered", "visible"]
+__all__ = [
+    "cost",
+    "cost_heading",
+    "half_width",
+    "number",
+    "per_request",
+    "percent",
+    "request_unit",
+    "seconds",
+    "shown",
+    "unanswered",
+    "visible",
+]
+
+ROUNDING = 1e-12  # what sums of floats leave where exact ones would leave nothing
+MOST_IN_FULL = 1e15
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k"))
+# Seconds of the unit, and from how many seconds on it is used: the ends are where three digits would round up.
+_TIMES = (
+    (86_400.0, 172_800.0, "days"),
+    (3600.0, 7200.0, "h"),
+    (60.0, 599.5, "min"),
+    (1.0, 0.9995, "s"),
+    (1e-3, 0.9995e-3, "ms"),
+)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -9,25 +33,59 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def number(value: float | None, unit: str = "") -> str:
-    """Four significant digits, thousands set apart."""
+    """Four significant digits, thousands set apart; what is below any unit's reach is 0."""
     if value is None:
         return "-"
-    digits = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if abs(value) >= 1000:
+        digits = f"{value:,.0f}" if abs(value) < MOST_IN_FULL else f"{value:.4g}"
+    else:
+        digits = "0" if abs(value) < ROUNDING else f"{value:.4g}"
     return f"{digits} {unit}".strip()
+
+
+def cost(value: float | None, unit: str) -> str:
+    """A sum of money or energy: a large one of joules in kJ, MJ, GJ or TJ."""
+    if value is None or unit != "J":
+        return number(value, unit)
+    scale, prefix = next(((s, p) for s, p in _PREFIXES if abs(value) >= s), (1.0, ""))
+    return number(value / scale, f"{prefix}J")
+
+
+def per_request(value: float | None, unit: str) -> str:
+    """The cost of a request: of money that of 1,000 of them."""
+    scale, name = request_unit(unit)
+    return number(None if value is None else scale * value, f"{name} per 1,000 requests" if scale > 1 else name)
+
+
+def request_unit(unit: str) -> tuple[float, str]:
+    """By what to multiply the cost of a request, and its unit then: of money for 1,000 requests."""
+    return (1000.0, unit) if unit == "USD" else (1.0, unit)
+
+
+def cost_heading(unit: str) -> str:
+    """The heading of a column of what `request_unit` scaled."""
+    return f"{unit}/1,000 requests" if request_unit(unit)[0] > 1 else f"{unit}/request"
 
 
 def half_width(value: float) -> str:
     """What stands after a ±: two significant digits, and from 100 on whole numbers."""
+    if abs(value) < ROUNDING:
+        return "0"
     return f"{value:,.0f}" if abs(value) >= 99.5 else f"{value:.2g}"
 
 
 def seconds(value: float | None) -> str:
-    """Milliseconds below a second."""
+    """Three significant digits, in µs, ms, s, min, h or days."""
     if value is None:
         return "-"
-    if value < 0.9995:  # which three digits would round to 1000 ms
-        return f"{1000 * value:.3g} ms"
-    return f"{value:.3g} s" if value < 999.5 else f"{value:,.0f} s"
+    if value < 0.0:
+        return f"-{seconds(-value)}"
+    if value < ROUNDING:
+        return "0 ms"
+    for scale, least, unit in _TIMES:
+        if value >= least:
+            return f"{value / scale:,.0f} {unit}" if value >= 999.5 * scale else f"{value / scale:.3g} {unit}"
+    return f"{1e6 * value:.3g} µs"
 
 
 def shown(name: str) -> str:

@@ -12,13 +12,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "messsim"
 
 FLOORS = {
-    **dict.fromkeys(["errors", "files", "quantiles", "version", "wording"], 0),
+    **dict.fromkeys(["amounts", "errors", "files", "quantiles", "version", "wording"], 0),
     **dict.fromkeys(["_core", "scenario"], 1),
     **dict.fromkeys(["workload", "zoo", "routing"], 2),
     **dict.fromkeys(["engines", "plot"], 3),
     **dict.fromkeys(["results", "report"], 4),
     **dict.fromkeys(["logs", "study"], 5),
-    **dict.fromkeys(["cli", "__init__"], 6),
+    "api": 6,
+    **dict.fromkeys(["cli", "__init__"], 7),
 }
 MOST_LINES = 500
 MOST_ENTRIES = 14  # at the top of a room of many parts

@@ -9,8 +9,10 @@ from rich.console import Console
 
 from messsim.engines import Progress
 from messsim.report.base.progress import progress_bar
+from messsim.report.base.screen import Screen
 from messsim.report.base.tables import Fitting, number, percent, seconds
 from messsim.report.run.summary import run_summary
+from messsim.wording import cost, cost_heading, half_width, per_request
 
 
 def shown(renderable, width: int = 80) -> str:
@@ -34,8 +36,23 @@ def test_numbers_have_four_digits(value, text):
 def test_shares_and_times():
     assert [percent(None), percent(0.1234), percent(0.1239, 2), percent(1.0, 0)] == ["-", "12.3 %", "12.39 %", "100 %"]
     times = [None, 0.0, 0.0123, 0.9994, 0.9996, 1.0, 61.234, 999.7, 12345.6]
-    texts = ["-", "0 ms", "12.3 ms", "999 ms", "1 s", "1 s", "61.2 s", "1,000 s", "12,346 s"]
+    texts = ["-", "0 ms", "12.3 ms", "999 ms", "1 s", "1 s", "61.2 s", "16.7 min", "3.43 h"]
     assert [seconds(t) for t in times] == texts
+    assert [seconds(t) for t in (35_164, 259_200, 9e8, 1.25e-5, 5.6e-17, -2)] == [
+        *("9.77 h", "3 days", "10,417 days", "12.5 µs", "0 ms", "-2 s")
+    ]
+
+
+def test_what_rounding_leaves_is_nothing():
+    assert [number(5.6e-17, "J"), number(-1e-13), half_width(3e-17), number(1e-9)] == ["0 J", "0", "0", "1e-09"]
+
+
+def test_costs_have_units_that_people_use():
+    assert [cost(2e6, "J"), cost(9999, "J"), cost(3.2e10, "J"), cost(None, "J")] == ["2 MJ", "9,999 J", "32 GJ", "-"]
+    assert [per_request(0.0123, "USD"), per_request(195.2, "J")] == ["12.3 USD per 1,000 requests", "195.2 J"]
+    assert [cost(0.5, "USD"), cost_heading("USD"), cost_heading("J")] == [
+        *("0.5 USD", "USD/1,000 requests", "J/request")
+    ]
 
 
 # ---- tables ---------------------------------------------------------------------------------------------
@@ -54,20 +71,38 @@ def test_a_wide_terminal_shows_all():
     assert shown(table(), 40) == WIDE
 
 
-def test_columns_go_in_their_order_and_are_named():
-    lines = shown(table(), 31).splitlines()
-    assert lines[:2] == ["name         first  second", "a-long-name      1      22"]
-    assert " ".join(lines[2:]) == "(a wider terminal also shows: third)"
-    lines = shown(table(), 24).splitlines()
-    assert lines[:2] == ["name         second", "a-long-name      22"]
-    assert " ".join(lines[2:]) == "(a wider terminal also shows: first, third)"
+def test_columns_go_below_in_their_order_with_the_name():
+    first = ["name         first  second", "a-long-name      1      22"]
+    second = ["name         third", "a-long-name    333"]
+    assert shown(table(), 31).splitlines() == [*first, "", *second]
+    assert shown(table(), 24).splitlines() == [
+        *("name         second", "a-long-name      22", ""),
+        *("name         first", "a-long-name      1", ""),
+        *("name         third", "a-long-name    333"),
+    ]
 
 
-def test_what_must_stay_is_folded_never_cut():
-    text = shown(table(), 16)
-    assert "…" not in text
-    assert "".join(line[:6].strip() for line in text.splitlines()[1:4]).startswith("a-long-name"[:6])
-    assert "22" in text
+def test_where_no_column_fits_beside_the_name_the_table_is_turned():
+    lines = shown(table(), 16).splitlines()
+    assert lines == ["name    a-long-n", "        ame", "first   1", "second  22", "third   333"]
+
+
+@pytest.mark.parametrize("width", [20, 30, 60, 200])
+def test_nothing_is_lost_at_any_width(width):
+    made = Fitting(["name", *(f"column {i}" for i in range(12))], spare=["column 3"])
+    made.add_row("x", *(f"cell-{i}" for i in range(12)))
+    printed = "".join(shown(made, width).split())
+    assert all(f"cell-{i}" in printed for i in range(12))
+
+
+def test_a_pipe_gets_every_column_in_one_line(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    screen = Screen(stderr=True)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    made = Fitting(["name", *(f"column {i}" for i in range(40))])
+    made.add_row("x", *(f"cell-{i}" for i in range(40)))
+    screen.print(made)
+    assert len(screen.file.getvalue().splitlines()) == 2
 
 
 # ---- the summary ----------------------------------------------------------------------------------------

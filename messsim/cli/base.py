@@ -17,6 +17,7 @@ from messsim.errors import MesssimError, OutputError, SimulationError
 from messsim.report.base.screen import Screen
 from messsim.wording import visible
 
+from .amounts import whole_number
 from .signals import exit_code
 
 if TYPE_CHECKING:
@@ -91,13 +92,18 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a key of the scenario; may be repeated."),
 ]
-Requests = Annotated[int | None, typer.Option(help="How many requests arrive.")]
+Requests = Annotated[
+    int | None,
+    typer.Option(parser=whole_number, metavar="COUNT", help="How many requests arrive, such as 50000, 50k or 1e6."),
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of all chance.")]
 Replication = Annotated[int | None, typer.Option(help="Which replication of the seed.")]
 Requires = Annotated[
     list[str] | None,
     typer.Option(
-        "--require", metavar="FIGURE>=BOUND", help="A bound on a figure of the summary, by path; may be repeated."
+        "--require",
+        metavar="FIGURE>=BOUND",
+        help="A bound on a figure of the summary, such as 'ttft.p95<2s' or 'sla.satisfaction>=60%'; may be repeated.",
     ),
 ]
 Workers = Annotated[

@@ -7,6 +7,7 @@ import typer
 
 from messsim.errors import OutputError
 
+from .amounts import fraction
 from .base import (
     AsJson,
     On,
@@ -87,7 +88,12 @@ def plan(
         str | None, typer.Option(metavar="P1,P2,...", help="Plan for each of these policies; none: the scenario's.")
     ] = None,
     kept: Annotated[
-        float, typer.Option(help="Share of the replications in which a requirement on satisfaction must hold.")
+        float,
+        typer.Option(
+            parser=fraction,
+            metavar="SHARE",
+            help="Share of the replications in which a requirement on satisfaction must hold, such as 90%.",
+        ),
     ] = 0.9,
     seeds: Annotated[int, typer.Option(help="Replications of each cluster, the same for all.")] = 5,
     requests: Requests = None,

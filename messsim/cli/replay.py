@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .amounts import fraction
 from .base import AsJson, Seed, command
 from .importing import Select
 from .outputs import check_out, hand_over
@@ -19,7 +20,12 @@ def replay(
         Path,
         typer.Argument(metavar="LOG", help="CSV, Parquet or JSONL, a row a request (docs: how-to/gateway.md)."),
     ],
-    alpha: Annotated[float, typer.Option(help="The promise: fraction of answers that satisfies.")],
+    alpha: Annotated[
+        float,
+        typer.Option(
+            parser=fraction, metavar="SHARE", help="The promise: share of answers that satisfies, such as 0.6 or 60%."
+        ),
+    ],
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the router, such as V=1e-4.")
     ] = None,

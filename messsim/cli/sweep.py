@@ -38,7 +38,11 @@ def sweep(
     scenario: ScenarioFile,
     grid: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY.PATH=V1,V2,...", help="Values of a key; several grids are combined."),
+        typer.Option(
+            metavar="KEY.PATH=V1,V2,...",
+            help="Values of a key; several grids are combined. 1e-5..1e-3:5 are five values, each the same multiple of "
+            "the one before; 0.5..0.7:5:linear five at equal distances; 1..8 all whole numbers.",
+        ),
     ] = None,
     points: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Points, a line each; the columns are key paths.")

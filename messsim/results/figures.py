@@ -4,20 +4,25 @@ A path names keys from the outside in; an entry of a list goes by its name: ``mo
 ``pools."llama-3.1-70b".utilization``. The quotes may be left out.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from messsim.amounts import SHARE, TIME, amount
 from messsim.errors import ScenarioError
 
-__all__ = ["Figure", "Requirement", "check_path", "figures", "look_up", "plain"]
+__all__ = ["Figure", "Requirement", "check_path", "figures", "full_path", "look_up", "plain"]
 
 Figure = float | int | str | bool | None
 
-_REQUIREMENT = re.compile(r"\s*([^\s<>=][^<>=]*?)\s*(<=|>=|==|<|>)\s*([^\s<>=]+)\s*")
+_REQUIREMENT = re.compile(r"\s*([^\s<>=≤≥][^<>=≤≥]*?)\s*(<=|>=|==|<|>|≤|≥)\s*([^<>=≤≥]*?[^\s<>=≤≥])\s*")
+_SIGNS = {"≤": "<=", "≥": ">="}
+
+# Names that are asked for often, and the tables whose figures may be named without them: ``ttft.p95``.
+SHORT = {"gpus": "cost.gpus", "usd_per_hour": "cost.rent_usd_per_hour"}
+_TABLES = ("latency_s", "sla", "slo", "cost", "energy", "requests")
 
 
 def figures(summary: Mapping[str, Any]) -> dict[str, Figure]:
@@ -41,6 +46,24 @@ def _entries(value: Any) -> Iterator[tuple[str, Any]]:
                 yield str(entry["name"]), {k: v for k, v in entry.items() if k != "name"}
             else:
                 yield str(i), entry
+
+
+def full_path(path: str, known: Mapping[str, Figure]) -> str:
+    """A path in full, of what may be one without its table: ``ttft.p95`` is ``latency_s.ttft.p95``.
+
+    Raises
+    ------
+    ScenarioError
+        As `check_path`.
+    """
+    short = plain(path)
+    short = SHORT.get(short, short)
+    found = [short, *(f"{table}.{short}" for table in _TABLES)]
+    full = next((name for name in found if name in known), None)
+    if full is None or isinstance(known[full], str):
+        check_path(path, known)
+        return plain(path)
+    return path if full == plain(path) else full
 
 
 def check_path(path: str, known: Mapping[str, Figure]) -> None:
@@ -105,13 +128,18 @@ class Requirement:
     bound: float
 
     @classmethod
-    def parse(cls, text: str) -> "Requirement":
-        """From ``latency_s.ttft.p95<2``.
+    def parse(cls, text: str, known: Mapping[str, Figure] | None = None) -> "Requirement":
+        """From ``latency_s.ttft.p95<2``, and with `known` also from ``ttft.p95 < 500 ms``.
+
+        Parameters
+        ----------
+        known
+            The figures that there are; with them, the path may be short and must lead to one.
 
         Raises
         ------
         ScenarioError
-            If it is not a path, an operator and a finite number.
+            If it is not a path, an operator and a finite number, or the number's unit is not the figure's.
         """
         found = _REQUIREMENT.fullmatch(text)
         example = "such as 'sla.satisfaction>=0.6'"
@@ -120,12 +148,12 @@ class Requirement:
                 f"requirement {text!r}: expected a figure, one of < <= > >= ==, and a number, {example}"
             )
         try:
-            bound = float(found[3])
-        except ValueError:
-            bound = math.nan
-        if not math.isfinite(bound):
-            raise ScenarioError(f"requirement {text!r}: {found[3]!r} is no finite number; expected one, {example}")
-        return cls(plain(found[1]), found[2], bound)
+            bound, unit = amount(found[3])
+        except ValueError as error:
+            raise ScenarioError(f"requirement {text!r}: {error}; expected one, {example}") from None
+        path = plain(found[1]) if known is None else plain(full_path(found[1], known))
+        _check_unit(text, path, unit, None if known is None else known[path])
+        return cls(path, _SIGNS.get(found[2], found[2]), bound)
 
     def __str__(self) -> str:
         return f"{self.path}{self.operator}{self.bound:.10g}"
@@ -171,3 +199,13 @@ class Requirement:
         share = f" ({100 * missing / abs(self.bound):.2g} %)" if self.bound else ""
         side = "off" if self.operator == "==" else "too much" if self.from_above else "too little"
         return f"is {value:.6g}, {missing:.4g}{share} {side}"
+
+
+def _check_unit(text: str, path: str, unit: str | None, value: Figure) -> None:
+    """Raises where a bound's unit is not the figure's: a latency is in seconds, a count is no share."""
+    seconds = path.startswith("latency_s.") or path.endswith("_s")
+    if unit == TIME and not seconds:
+        raise ScenarioError(f"requirement {text!r}: {path} is no time; expected a number without a unit of time")
+    if unit == SHARE and (seconds or (isinstance(value, int) and not isinstance(value, bool))):
+        what = "in seconds" if seconds else "a count"
+        raise ScenarioError(f"requirement {text!r}: {path} is {what}; expected a number without %")

@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from messsim.errors import ScenarioError
-from messsim.scenario.routing import AUTO_TAGS, Router
+from messsim.scenario.problems import AUTO_TAGS
+from messsim.scenario.routing import Router
 
 from . import (
     best_single,

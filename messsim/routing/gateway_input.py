@@ -4,15 +4,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from messsim.errors import ScenarioError
 from messsim.scenario.base import Count, Fraction, Number, Part
-from messsim.scenario.problems import describe
+from messsim.scenario.problems import checked
 from messsim.scenario.routing import Router
 
 from .contract import PLAN_ALL, PLAN_EXPLORE
@@ -24,7 +24,6 @@ MOST_PENDING = 100_000  # by default
 MOST_FEATURES = 4096  # as features.dimensions of a scenario
 
 Floats = NDArray[np.float64]
-Table = TypeVar("Table", bound=BaseModel)
 
 
 class Door(Part):
@@ -119,14 +118,7 @@ def router_of(options: Mapping[str, Any], known: frozenset[str], models: Sequenc
     predictor = options.get("predictor")
     if isinstance(predictor, Mapping) and predictor.get("warm_start") is not None:
         raise ScenarioError("predictor.warm_start: a file is read by a scenario's run; expected learn_from(), later")
-    return _checked(Router, dict(options))
-
-
-def _checked(table: type[Table], data: dict[str, object]) -> Table:
-    try:
-        return table.model_validate(data)
-    except ValidationError as error:
-        raise ScenarioError(describe(error.errors(), data, table)) from None
+    return checked(Router, options)
 
 
 def numbers(name: str, values: ArrayLike, count: int, least: float = -math.inf) -> Floats:
@@ -172,7 +164,7 @@ def read_saved(path: Path, expected_format: int) -> Saved:
     whole["pending"] = _tuples(whole.get("pending"))
     try:
         problems = [*_not_finite(whole, ""), *_no_numbers(whole.get("predictor"), "predictor")]
-        saved = _checked(Saved, whole)
+        saved = checked(Saved, whole)
     except ScenarioError as error:
         raise ScenarioError(error.problems, str(path)) from None
     except RecursionError:

@@ -1,9 +1,13 @@
 """What all tables of a scenario have in common."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
+
+from messsim.errors import ScenarioError
+
+from .problems import describe
 
 __all__ = [
     "MOST_TOKENS",
@@ -43,7 +47,28 @@ Number = Annotated[int, Field(ge=0, le=2**53)]  # of a request, or of things tha
 TokenCount = Annotated[int, Field(ge=1, le=MOST_TOKENS)]
 
 
-class Part(BaseModel):
+if TYPE_CHECKING:
+    _Built = BaseModel
+else:
+
+    class _Building(type(BaseModel)):
+        """What a call such as ``Poisson(rate_rps=4)`` goes through, and reading a file does not."""
+
+        def __call__(cls, *args: Any, **values: Any) -> Any:
+            try:
+                built = super().__call__(*args, **values)
+                built.model_fields_set.update(
+                    {"kind"} & cls.model_fields.keys()
+                )  # without it no table can be read back
+                return built
+            except ValidationError as error:
+                raise ScenarioError(describe(error.errors(), values, cls), cls.__name__) from None
+
+    class _Built(BaseModel, metaclass=_Building):
+        """A table whose errors, where it is built in Python, are those of a file."""
+
+
+class Part(_Built):
     """A table: frozen, without unknown keys, without silent conversions, NaN or infinity."""
 
     model_config = ConfigDict(

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from messsim.errors import ScenarioError
 from messsim.files import is_utf8
 
+from .changing import changed_at
 from .checks import keys_without_effect
 from .left_out import without_empty_pools
-from .overrides import override, parse_override, split_path
+from .overrides import override, parse_override
 from .own import with_own_profiles
 from .problems import describe
 from .scenario import Scenario
@@ -85,15 +86,7 @@ def with_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     ScenarioError
         If a path leads nowhere, or the scenario cannot be run with the value.
     """
-    data = scenario.model_dump(by_alias=True, exclude_unset=True)
-    for path, value in values.items():
-        keys = split_path(path)
-        if keys is None:
-            raise ScenarioError(f"{path!r}: expected a key path such as router.V")
-        data = override(data, keys, value)
-        if keys[-1] == "profile":  # a file's figures already stand there, in place of its name
-            data = override(data, [*keys[:-1], "coefficients"], None)
-    return parse(without_empty_pools(data), folder=scenario.folder)
+    return changed_at(scenario, values)
 
 
 MENDABLE = ("missing", "value_error", "union_tag_not_found")
@@ -106,7 +99,7 @@ def _validate(data: dict[str, Any], file: str | None, *, passing: tuple[str, ...
     except ValidationError as error:
         found = [e for e in error.errors() if e["type"] not in passing]
         if found:
-            raise ScenarioError(describe(found, data), file) from None
+            raise ScenarioError(describe(found, data, Scenario), file) from None
         return None
 
 

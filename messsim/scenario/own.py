@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from messsim.errors import ScenarioError
 
 from .base import Count, Part
 from .fleet import Coefficients
-from .problems import describe
+from .problems import checked
 from .toml import read_toml
 
 __all__ = ["OwnProfile", "read_own_profile", "with_own_profiles"]
@@ -37,10 +37,7 @@ def read_own_profile(file: Path) -> OwnProfile:
         With one line a problem.
     """
     data = read_toml(file, "a profile that `messsim calibrate` wrote,")
-    try:
-        return OwnProfile.model_validate(data)
-    except ValidationError as error:
-        raise ScenarioError(describe(error.errors(), data, OwnProfile), str(file)) from None
+    return checked(OwnProfile, data, str(file))
 
 
 def with_own_profiles(data: dict[str, Any], folder: Path, file: str | None) -> dict[str, Any]:

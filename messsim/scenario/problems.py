@@ -1,18 +1,18 @@
 """pydantic's errors in the words of a scenario: key, value, what was expected, the nearest valid name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from .routing import AUTO_TAGS
-from .scenario import Scenario
+from messsim.errors import ScenarioError
 
-__all__ = ["describe"]
+__all__ = ["AUTO_TAGS", "checked", "describe", "near", "paths_to"]
 
+AUTO_TAGS = ("number", "word")  # of a union of numbers and "auto", which pydantic puts into the path of an error
 LONGEST_SHOWN = 60  # characters of a value
 
 # What was expected, by the type of pydantic's error and its context.
@@ -36,12 +36,29 @@ _EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-def describe(errors: Sequence[Any], data: dict[str, Any], root: type[BaseModel] = Scenario) -> list[str]:
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def checked(root: type[Model], data: Mapping[str, Any], file: str | None = None) -> Model:
+    """What some data say, as a table of a scenario.
+
+    Raises
+    ------
+    ScenarioError
+        With one line a problem.
+    """
+    try:
+        return root.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError(describe(error.errors(), data, root), file) from None
+
+
+def describe(errors: Sequence[Any], data: Mapping[str, Any], root: type[BaseModel]) -> list[str]:
     """One line an error, in the order of the file's keys as pydantic visits them; `root` is what the file should be."""
     return list(dict.fromkeys(line for error in errors for line in _lines(error, data, root)))
 
 
-def _lines(error: dict[str, Any], data: dict[str, Any], root: type[BaseModel]) -> list[str]:
+def _lines(error: Mapping[str, Any], data: Mapping[str, Any], root: type[BaseModel]) -> list[str]:
     path, tags = _path(error["loc"], data)
     key = ".".join(path)
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
@@ -57,12 +74,12 @@ def _lines(error: dict[str, Any], data: dict[str, Any], root: type[BaseModel]) -
         return [f"{key}.kind: missing; expected one of {', '.join(_kinds(root, path))}"]
     if kind == "union_tag_invalid":
         kinds, given = _kinds(root, path), value["kind"]
-        return [f"{key}.kind = {_shown(given)}: expected one of {', '.join(kinds)}{_near(given, kinds)}"]
+        return [f"{key}.kind = {_shown(given)}: expected one of {', '.join(kinds)}{near(given, kinds)}"]
     if kind == "literal_error":
         words = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         if error["loc"][-1] == AUTO_TAGS[1]:
             return [f"{key} = {_shown(value)}: expected a number, or {words[0]!r}"]
-        return [f"{key} = {_shown(value)}: expected one of {', '.join(words)}{_near(value, words)}"]
+        return [f"{key} = {_shown(value)}: expected one of {', '.join(words)}{near(value, words)}"]
     expected = _EXPECTED[kind](context) if kind in _EXPECTED else error["msg"]
     if kind == "list_type" and _models_at(root, path, []) and path:
         expected = f"a list of tables, [[{key}]]"
@@ -109,14 +126,40 @@ def _path(loc: Sequence[Any], data: Any) -> tuple[list[str], list[str]]:
     return path, tags
 
 
-def _near(word: Any, names: Sequence[str]) -> str:
+def near(word: Any, names: Sequence[str]) -> str:
+    """The nearest of some names as a question, or nothing."""
     found = get_close_matches(word, names, n=1, cutoff=0.5) if isinstance(word, str) else []
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def _did_you_mean(root: type[BaseModel], path: list[str], tags: list[str]) -> str:
     names = sorted({name for model in _models_at(root, path[:-1], tags) for name in _fields(model)})
-    return _near(path[-1], names) or (f"; expected one of {', '.join(names)}" if names else "")
+    elsewhere = [p for p in paths_to(path[-1], root) if not p.startswith(f"{path[0]}.")]
+    if path[-1] not in names and len(elsewhere) == 1:
+        return f"; did you mean {elsewhere[0]!r}?"
+    leaves = {leaf: where[0] for leaf in _leaves(root) if len(where := paths_to(leaf, root)) == 1}
+    if len(path) == 1 and (nearest := get_close_matches(path[-1], [*names, *leaves], n=1, cutoff=0.7)):
+        return f"; did you mean {leaves.get(nearest[0], nearest[0])!r}?"
+    return near(path[-1], names) or (f"; expected one of {', '.join(names)}" if names else "")
+
+
+def paths_to(key: str, root: type[BaseModel]) -> list[str]:
+    """Where a key stands in the tables of a scenario, one below the other: ``alpha`` is ``sla.alpha``.
+
+    Tables of which there are several, such as ``[[models]]``, are left out: their keys need a name before them.
+    """
+    found = []
+    for table, field in _fields(root).items():
+        if get_origin(field.annotation) is list:
+            continue
+        found += [f"{table}.{key}" for model in _models_in(field.annotation) if key in _fields(model)]
+    return list(dict.fromkeys(found))
+
+
+def _leaves(root: type[BaseModel]) -> list[str]:
+    """The keys of a scenario's tables."""
+    tables = [f.annotation for f in _fields(root).values() if get_origin(f.annotation) is not list]
+    return sorted({key for table in tables for model in _models_in(table) for key in _fields(model)})
 
 
 def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:

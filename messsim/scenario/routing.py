@@ -88,7 +88,6 @@ class Predictor(Part):
 
 
 # A number, or the word that leaves it to messsim; tagged, so that an error is about one of them.
-AUTO_TAGS = ("number", "word")
 PositiveOrAuto = Annotated[
     Annotated[Positive, Tag("number")] | Annotated[Literal["auto"], Tag("word")],
     Discriminator(lambda value: "word" if isinstance(value, str) else "number"),

@@ -7,6 +7,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from .arrivals import Arrivals
 from .base import Count, Number, Part, Positive
+from .changing import changed_at, full_path, value_of
 from .checks import problems_of
 from .clients import Clients
 from .fleet import Cluster, Cost, Model, Pool, Serving
@@ -73,13 +74,13 @@ class Scenario(Part):
     @classmethod
     def _features_follow_satisfaction(cls, data: Any) -> Any:
         """Without a kind of their own, features come from where the outcomes come from."""
-        if not isinstance(data, dict) or not isinstance(data.get("satisfaction"), dict):
+        if not isinstance(data, dict) or not isinstance(satisfaction := data.get("satisfaction"), (dict, Part)):
             return data
         features = data.get("features", {})
         if not isinstance(features, dict):
             return data
-        kind = "table" if data["satisfaction"].get("kind") == "table" else "difficulty"
-        return data | {"features": {"kind": kind} | features}
+        outcomes = satisfaction.get("kind") if isinstance(satisfaction, dict) else getattr(satisfaction, "kind", None)
+        return data | {"features": {"kind": "table" if outcomes == "table" else "difficulty"} | features}
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -88,9 +89,25 @@ class Scenario(Part):
             raise ValueError("\n".join(problems))
         return self
 
-    def changed(self, **fields: Any) -> Self:
-        """The same scenario with other values of whole fields, which are taken as they are."""
-        return self.model_copy(update=fields).placed_in(self._folder)
+    def changed(self, **values: Any) -> Self:
+        """The same scenario with other values.
+
+        Parameters
+        ----------
+        values
+            By field of the scenario (``requests=1000``, ``sla=Sla(alpha=0.7)``); by a key of one of its tables, where
+            only one has it (``alpha=0.7``, ``V=1e-3``); or by key path (``**{"models.small.replicas": 2}``).
+
+        Raises
+        ------
+        ScenarioError
+            If there is no such key, or a value cannot be.
+        """
+        fields = {key: value for key, value in values.items() if key in type(self).model_fields}
+        copy = self.model_copy(update={k: value_of(type(self), k, v) for k, v in fields.items()})
+        copy = copy.placed_in(self._folder)
+        others = {full_path(type(self), key): value for key, value in values.items() if key not in fields}
+        return changed_at(copy, others) if others else copy
 
     @property
     def folder(self) -> Path:

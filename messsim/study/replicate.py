@@ -3,14 +3,15 @@
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from messsim.amounts import TIME, amount
 from messsim.errors import ScenarioError
 from messsim.report.study.replications import replication_csv
 from messsim.results.directory import write_file
-from messsim.results.figures import Figure, check_path, figures, look_up
+from messsim.results.figures import Figure, figures, full_path, look_up
 from messsim.results.intervals import Interval, is_precise, replication_interval
 from messsim.scenario import Scenario
 
@@ -73,10 +74,10 @@ def plan_of(seeds: int | None, precision: str | None, of: Sequence[str] | None, 
 
 def _share(text: str) -> float:
     try:
-        value = float(text.strip().removesuffix("%")) / (100.0 if text.strip().endswith("%") else 1.0)
+        value, unit = amount(text)
     except ValueError:
-        value = 0.0
-    if not 0.0 < value < 1.0:
+        value, unit = 0.0, None
+    if not 0.0 < value < 1.0 or unit == TIME:
         raise ScenarioError(f"--precision {text}: expected a share above 0 and below 1, such as 1% or 0.01")
     return value
 
@@ -120,8 +121,7 @@ def replicate(
     """
     if plan.precision is not None:
         known = known_figures(scenario)
-        for path in plan.of:
-            check_path(path, known)
+        plan = replace(plan, of=tuple(full_path(path, known) for path in plan.of))
     base = scenario.changed(replication=0)
     figures_of: Replications = []
     rows: list[Row] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from messsim.errors import MesssimError, ScenarioError
-from messsim.results.figures import Figure, check_path
+from messsim.results.figures import Figure, full_path
 from messsim.results.intervals import replication_interval
 from messsim.scenario import Scenario, with_values
 from messsim.version import __version__
@@ -75,8 +75,7 @@ def sweep(
     base = scenario.changed(replication=0)
     scenarios = [_at(base, point) for point in points]
     known = _first_figures(scenarios)
-    for path in shown:
-        check_path(path, known)
+    shown = [full_path(path, known) for path in shown]
     keys = [(i, r) for r in range(seeds) for i in range(len(points))]
     matrix = Matrix(base, points, scenarios.__getitem__, _row)
     with runs_of(

@@ -1,13 +1,15 @@
 """The terminal: everything that people read is printed here, and no name or file can command their terminal."""
 
-from typing import Any
+from typing import IO, Any
 
 import rich.text
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from messsim.wording import visible
 
 __all__ = ["Screen", "Text"]
+
+ANY_WIDTH = 10_000  # characters of a line that no terminal breaks
 
 
 class Text(rich.text.Text):
@@ -20,14 +22,33 @@ class Text(rich.text.Text):
 class Screen(Console):
     """Rich's console that shows every string as it is: neither markup, nor emoji codes, nor control characters act.
 
+    Where it is no terminal, nothing is broken or moved to fit one.
+
     Parameters
     ----------
     stderr
         Whether it writes to standard error.
+    file, width
+        Where else it writes, and how wide that is.
+    record
+        Whether what is printed can be exported.
     """
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, markup=False, emoji=False)
+    def __init__(
+        self, *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None, record: bool = False
+    ) -> None:
+        super().__init__(stderr=stderr, file=file, width=width, record=record, markup=False, emoji=False)
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """The terminal's, or what COLUMNS says; a pipe or a file has lines of any length."""
+        if self._width is not None or self.is_terminal or self._environ.get("COLUMNS", "").isdigit():
+            return super().size
+        return ConsoleDimensions(ANY_WIDTH, super().size.height)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
 
     def render_str(self, text: str, **options: Any) -> rich.text.Text:
         """Rich calls this for every string that it prints or measures, cells and headings of tables too."""

@@ -1,8 +1,11 @@
 """A comparison of policies, as tables and as a picture."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+
+from messsim.wording import cost, cost_heading, request_unit
 
 from ..base.screen import Text
 from ..base.tables import Fitting, half_width, number, percent, seconds
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["comparison_csv", "comparison_tables", "cost_picture"]
 
+Spread = Mapping[str, Any]  # mean, low, high and count
 LATENCIES = ("p50", "p95", "p99")
 
 
@@ -41,7 +45,7 @@ def comparison_tables(found: dict[str, Any]) -> RenderableType:
 def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fitting:
     partly = any(_unanswered(policy["figures"]) for policy in policies)  # else it is what is satisfied of the answers
     columns = ["policy", "satisfied", *["of arrivals"] * partly, "short by", "worst window", "kept from"]
-    columns += [f"cost, {unit}", "unexplored", "x oracle", "x statistical"]
+    columns += [cost_heading(unit), "unexplored", "x oracle", "x statistical"]
     table = Fitting(columns, spare=["unexplored", "worst window", "x statistical", "short by"])
     for policy in policies:
         f = policy["figures"]
@@ -52,8 +56,8 @@ def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fi
             _mean(f["sla.shortfall"], lambda x: percent(x, 2)),
             _mean(f["sla.windows.worst"], percent),
             _kept(f["sla.time_to_compliance"], replications),
-            _spread(f["cost.per_request"], number),
-            _mean(f["cost.per_request_without_exploration"], number),
+            _spread(_of_requests(f["cost.per_request"], unit), number),
+            _mean(_of_requests(f["cost.per_request_without_exploration"], unit), number),
             _mean(f["cost.ratio_to_simulated_oracle"], number),
             _mean(f["cost.ratio_to_statistical_oracle"], number),
         )
@@ -65,7 +69,7 @@ def _unanswered(figures: dict[str, Any]) -> bool:
     return any(figures[f"requests.{how}"]["mean"] > 0 for how in ("rejected", "lost", "timed_out"))
 
 
-def _kept(interval: dict[str, Any] | None, replications: int) -> str:
+def _kept(interval: Spread | None, replications: int) -> str:
     if interval is None:
         return "never"
     often = "" if interval["count"] == replications else f" ({interval['count']} of {replications})"
@@ -78,7 +82,7 @@ def _latency(policies: list[dict[str, Any]]) -> Fitting:
     for policy in policies:
         f = policy["figures"]
         cells = [_mean(f[f"latency_s.{kind}.{at}"], seconds) for kind in ("ttft", "e2e") for at in LATENCIES]
-        table.add_row(policy["name"], *cells, _mean(f["energy.total_j"], lambda x: number(x / 1e6, "MJ")))
+        table.add_row(policy["name"], *cells, _mean(f["energy.total_j"], lambda x: cost(x, "J")))
     return table
 
 
@@ -91,18 +95,24 @@ def _shares(policies: list[dict[str, Any]], models: list[str]) -> Fitting:
 
 
 def _differences(policies: list[dict[str, Any]], unit: str) -> Fitting:
-    columns = [f"against {policies[0]['name']}", "satisfied", f"cost, {unit}", "TTFT p95", "end-to-end p95"]
+    columns = [f"against {policies[0]['name']}", "satisfied", cost_heading(unit), "TTFT p95", "end-to-end p95"]
     table = Fitting(columns, spare=["end-to-end p95", "TTFT p95"])
     for policy in policies[1:]:
         f = policy["difference"]
         table.add_row(
             policy["name"],
             _spread(f["sla.satisfaction"], _signed_points),
-            _spread(f["cost.per_request"], lambda x: ("+" if x > 0 else "") + number(x)),
+            _spread(_of_requests(f["cost.per_request"], unit), lambda x: ("+" if x > 0 else "") + number(x)),
             _spread(f["latency_s.ttft.p95"], lambda x: f"{x:+.3g} s"),
             _spread(f["latency_s.e2e.p95"], lambda x: f"{x:+.3g} s"),
         )
     return table
+
+
+def _of_requests(interval: Spread | None, unit: str) -> Spread | None:
+    """The interval of a cost of a request, as `request_unit` scales it."""
+    scale = request_unit(unit)[0]
+    return interval and {k: v if v is None or k == "count" else scale * v for k, v in interval.items()}
 
 
 def _points(share: float) -> str:
@@ -113,11 +123,11 @@ def _signed_points(share: float) -> str:
     return f"{100 * share:+.2f} points"
 
 
-def _mean(interval: dict[str, Any] | None, told: Any) -> str:
+def _mean(interval: Spread | None, told: Any) -> str:
     return "-" if interval is None else str(told(interval["mean"]))
 
 
-def _spread(interval: dict[str, Any] | None, told: Any) -> str:
+def _spread(interval: Spread | None, told: Any) -> str:
     """Mean ± half width, the latter without a unit."""
     if interval is None or interval["high"] is None:
         return _mean(interval, told)

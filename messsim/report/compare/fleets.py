@@ -5,6 +5,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
+from messsim.wording import cost_heading, request_unit
+
 from ..base.screen import Text
 from ..base.tables import Fitting, number, percent
 from ..plan.answer import answer, cluster
@@ -23,7 +25,7 @@ def fleet_tables(found: Mapping[str, Any]) -> RenderableType:
         found["unit"],
         "satisfied",
         "kept",
-        f"{found['cost_unit']}/request",
+        cost_heading(found["cost_unit"]),
         "end-to-end p95, s",
     ]
     table = Fitting(columns, spare=["kept"])
@@ -42,7 +44,7 @@ def fleet_tables(found: Mapping[str, Any]) -> RenderableType:
             number(best["objective"]),
             percent(satisfied["mean"], 2) if satisfied else "-",
             f"{best['kept']} of {n}",
-            spread(f["cost.per_request"]),
+            spread(f["cost.per_request"], request_unit(found["cost_unit"])[0]),
             spread(f["latency_s.e2e.p95"]),
         )
         words.append(f"{entry['policy']}: {cluster(best)}")

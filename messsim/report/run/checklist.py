@@ -5,6 +5,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
+from messsim.wording import cost_heading, request_unit
+
 from ..base.screen import Text
 from ..base.tables import Fitting, number, percent, seconds
 from .worth import bounds_of, sentences_of
@@ -61,10 +63,11 @@ def _promise(promise: dict[str, Any], several: bool) -> Text:
 
 
 def _models(found: dict[str, Any]) -> RenderableType:
-    columns = ("model", "satisfies", f"expected {found['cost_unit']}/request", "output tokens")
-    table = Fitting(columns, spare=("output tokens",))
+    columns = ("model", "satisfies", f"expected {cost_heading(found['cost_unit'])}", "output tokens")
+    table, scale = Fitting(columns, spare=("output tokens",)), request_unit(found["cost_unit"])[0]
     for m in found["models"]:
-        table.add_row(m["name"], percent(m["satisfaction"]), number(m["known_cost"]), number(m["mean_output_tokens"]))
+        cost = None if m["known_cost"] is None else scale * m["known_cost"]
+        table.add_row(m["name"], percent(m["satisfaction"]), number(cost), number(m["mean_output_tokens"]))
     return table
 
 
@@ -86,7 +89,7 @@ def _pools(found: dict[str, Any]) -> RenderableType:
 
 def _worth(found: Mapping[str, Any]) -> list[RenderableType]:
     """Can a router pay here?"""
-    table = Fitting(("who chooses", f"at least, {found['cost_unit']}/request"))
+    table = Fitting(("who chooses", "an answer costs at least"))
     for row in bounds_of(found["worth"]):
         table.add_row(*row)
     first, *rest = sentences_of(found["worth"], found["pools"])

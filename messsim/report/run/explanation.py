@@ -4,6 +4,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
+from messsim.wording import cost
+
 from ..base.screen import Text
 from ..base.tables import Fitting, number, seconds
 
@@ -50,5 +52,5 @@ def _fate(record: dict[str, Any]) -> Text:
     return Text(
         f"{record['model']}{where}: {record['prompt_tokens']:,} prompt and {record['output_tokens']:,} output tokens, "
         f"first token after {seconds(record['first_token_s'] - record['arrival_s'])}, done after "
-        f"{seconds(record['finish_s'] - record['arrival_s'])}, {number(record['energy_j'])} J; it {good}"
+        f"{seconds(record['finish_s'] - record['arrival_s'])}, {cost(record['energy_j'], 'J')}; it {good}"
     )

@@ -6,7 +6,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from messsim.wording import unanswered
+from messsim.wording import cost as amount
+from messsim.wording import cost_heading, per_request, request_unit, unanswered
 
 from ..base.screen import Text
 from ..base.tables import Fitting, grid, number, percent, seconds
@@ -48,13 +49,13 @@ def _figures(summary: dict[str, Any]) -> Table:
     figures.add_row("kept for good", "never" if since is None else f"from request {since:,} on")
     if sla["windows"] is not None:
         figures.add_row("windows", _windows(sla["windows"]))
-    figures.add_row("virtual queue", f"{sla['queue_final']:.4g} at the end, {sla['queue_max']:.4g} at most")
+    figures.add_row("virtual queue", f"{number(sla['queue_final'])} at the end, {number(sla['queue_max'])} at most")
     unit = cost["unit"]
-    parts = [f"{number(cost['exploration'], unit)} exploring"]
-    parts += [f"{number(cost['idle'], unit)} idle"] if cost["idle"] is not None else []
-    parts += [f"{number(cost['lost'], unit)} lost"] if cost["lost"] else []
-    figures.add_row("cost", f"{number(cost['total'], unit)} ({', '.join(parts)})")
-    figures.add_row("cost per request", number(cost["per_request"], unit))
+    parts = [f"{amount(cost['exploration'], unit)} exploring"]
+    parts += [f"{amount(cost['idle'], unit)} idle"] if cost["idle"] is not None else []
+    parts += [f"{amount(cost['lost'], unit)} lost"] if cost["lost"] else []
+    figures.add_row("cost", f"{amount(cost['total'], unit)} ({', '.join(parts)})")
+    figures.add_row("cost per request", per_request(cost["per_request"], unit))
     if cost["rent_usd_per_hour"] is not None:
         figures.add_row("rent", _rent(summary))
     if cost["ratio_to_oracle"] is not None or not summary["pools"]:
@@ -108,7 +109,7 @@ def _oracle(cost: dict[str, Any]) -> str:
     least, ratio = cost["oracle_per_request"], cost["ratio_to_oracle"]
     if least is None or ratio is None:
         return "none: nobody was answered, or more were satisfied than any router could of all arrivals"
-    return f"{number(ratio)} times the oracle's {number(least, cost['unit'])} at equal satisfaction"
+    return f"{number(ratio)} times the oracle's {per_request(least, cost['unit'])} at equal satisfaction"
 
 
 def _without_router(cost: dict[str, Any]) -> str:
@@ -127,18 +128,19 @@ def _without_router(cost: dict[str, Any]) -> str:
 
 def _rival(found: Mapping[str, Any], unit: str) -> str:
     missed = f" ({percent(found['satisfaction'], 2)} satisfied: missed)" if found["kept"] is False else ""
-    return f"{number(found['per_request'], unit)}{missed}"
+    return f"{per_request(found['per_request'], unit)}{missed}"
 
 
 def _models(summary: dict[str, Any]) -> RenderableType:
     unit = summary["cost"]["unit"]
+    scale, _ = request_unit(unit)
     assumed = {p["model"] for p in summary["pools"] if not p["energy_measured"]}
     served = ("utilisation", "energy") if summary["pools"] else ()
-    columns = ("model", "answered", "share", "satisfied", f"{unit}/request", *served)
+    columns = ("model", "answered", "share", "satisfied", cost_heading(unit), *served)
     table = Fitting(columns, spare=[*reversed(served), "answered"])
     for m in summary["models"]:
         cells = [m["name"], f"{m['answered']:,}", percent(m["share"]), percent(m["satisfaction"])]
-        cells.append(number(m["cost_per_request"]))
+        cells.append(number(None if m["cost_per_request"] is None else scale * m["cost_per_request"]))
         if served:
             draws = m["energy_j"] or m["idle_energy_j"]
             cells += [

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from messsim.wording import number, percent
+from messsim.wording import per_request, percent
 
 __all__ = ["bounds_of", "sentences_of"]
 
@@ -18,7 +18,7 @@ def bounds_of(found: Mapping[str, Any]) -> list[list[str]]:
         ("knows what features tell", found["features"]),
         ("knows every outcome", found["clairvoyant"]),
     ]
-    return [[who, number(cost, unit)] for who, cost in rows]
+    return [[who, per_request(cost, unit)] for who, cost in rows]
 
 
 def sentences_of(found: Mapping[str, Any], pools: Sequence[Mapping[str, Any]]) -> list[str]:

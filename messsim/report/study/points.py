@@ -1,7 +1,7 @@
 """What a sweep found, as a table: a line a point."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -36,13 +36,14 @@ def sweep_table(found: dict[str, Any], command: Sequence[str]) -> RenderableType
     return Group(*parts)
 
 
-def spread(interval: dict[str, Any] | None) -> str:
-    """A mean with half the width of its interval."""
+def spread(interval: Mapping[str, Any] | None, scale: float = 1.0) -> str:
+    """A mean with half the width of its interval, both times `scale`."""
     if interval is None:
         return "-"
+    mean = number(scale * interval["mean"])
     if interval["low"] is None:
-        return number(interval["mean"])
-    return f"{number(interval['mean'])} ± {half_width((interval['high'] - interval['low']) / 2)}"
+        return mean
+    return f"{mean} ± {half_width(scale * (interval['high'] - interval['low']) / 2)}"
 
 
 def _headline(found: dict[str, Any]) -> Text:

@@ -13,6 +13,7 @@ from messsim.report.challenge.facts import Cell, Challenge, Standing
 from messsim.results.intervals import paired_difference, replication_interval
 from messsim.routing import find
 from messsim.scenario import Scenario, dump, load
+from messsim.scenario.shipped import shipped_folder
 from messsim.version import __version__
 
 from ..compare.policies import ORACLES, ratio_to, with_policy
@@ -34,18 +35,8 @@ Cells = Mapping[tuple[str, str], Sequence[Row]]  # rows of a condition and a pol
 
 
 def conditions_folder() -> Path:
-    """Where the scenarios of the challenge are: in an installed package, or in the source tree.
-
-    Raises
-    ------
-    ScenarioError
-        If they are in neither.
-    """
-    package = Path(__file__).resolve().parents[2]
-    for folder in (package / "challenge", package.parent / "scenarios" / "challenge"):
-        if (folder / "stationary.toml").exists():
-            return folder
-    raise ScenarioError("the scenarios of the challenge are missing; expected scenarios/challenge beside the package")
+    """Where the scenarios of the challenge are."""
+    return shipped_folder() / "challenge"
 
 
 def conditions(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from messsim.amounts import spaced
 from messsim.errors import DataError, ScenarioError
 from messsim.files import read_bytes, why
 from messsim.scenario.overrides import parse_value, split_path
@@ -27,7 +28,7 @@ def points_of(grids: Sequence[str], file: Path | None = None) -> list[Point]:
     Parameters
     ----------
     grids
-        Each ``router.V=1e-5,1e-4``: values in TOML, or plain words.
+        Each ``router.V=1e-5,1e-4``: values in TOML, plain words, or ranges as `messsim.amounts.spaced` reads them.
     file
         CSV whose columns are key paths; see `read_points`.
 
@@ -54,15 +55,20 @@ def _grid(text: str) -> tuple[str, list[Any]]:
     path, equals, values = text.partition("=")
     if not equals or not values.strip():
         raise ScenarioError(f"--grid {text}: expected KEY.PATH=VALUE,VALUE,..., such as router.V=1e-5,1e-4")
-    return _path(path, f"--grid {text}"), _values(values)
+    key = _path(path, f"--grid {text}")
+    try:
+        return key, _values(values)
+    except ValueError as error:
+        raise ScenarioError(f"--grid {text}: {error}") from None
 
 
 def _values(text: str) -> list[Any]:
-    """Values in TOML, parted by commas; where that is no TOML, each by itself and else a plain word."""
+    """Values in TOML, parted by commas; where that is no TOML, each by itself: a range, or else a plain word."""
     try:
         parsed = tomllib.loads(f"values = [{text}]")
     except ValueError:
-        return [parse_value(part) for part in text.split(",")]
+        ranges = [(part, spaced(part)) for part in text.split(",")]
+        return [v for part, values in ranges for v in ([parse_value(part)] if values is None else values)]
     return list(parsed["values"])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from messsim.results.figures import Figure, Requirement, check_path, figures
+from messsim.results.figures import Figure, Requirement, figures
 from messsim.scenario import Scenario
 
 from .summaries import summary_of
@@ -11,7 +11,6 @@ from .summaries import summary_of
 __all__ = ["GPUS", "RENT", "judged", "known_figures", "requirements_of"]
 
 GPUS, RENT = "cost.gpus", "cost.rent_usd_per_hour"
-SHORT = {"gpus": GPUS, "usd_per_hour": RENT}  # names that are asked for often
 
 
 def known_figures(scenario: Scenario) -> dict[str, Figure]:
@@ -26,18 +25,14 @@ def known_figures(scenario: Scenario) -> dict[str, Figure]:
 
 
 def requirements_of(texts: Sequence[str], known: dict[str, Figure]) -> list[Requirement]:
-    """Requirements such as ``sla.satisfaction>=0.6``, on figures that there are.
+    """Requirements such as ``sla.satisfaction>=0.6`` or ``ttft.p95 < 500 ms``, on figures that there are.
 
     Raises
     ------
     ScenarioError
         If one is none, or its path leads nowhere.
     """
-    found = [Requirement.parse(text) for text in texts]
-    found = [Requirement(SHORT.get(r.path, r.path), r.operator, r.bound) for r in found]
-    for requirement in found:
-        check_path(requirement.path, known)
-    return found
+    return [Requirement.parse(text, known) for text in texts]
 
 
 def judged(requirements: Sequence[Requirement], summary: dict[str, Any]) -> list[dict[str, Any]]:

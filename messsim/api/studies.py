@@ -1,0 +1,347 @@
+"""Every study as a function: what the command of the same name does, without a command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from messsim.amounts import spaced
+from messsim.errors import ScenarioError
+from messsim.results.directory import write_texts
+from messsim.scenario import Scenario
+
+from .progress import RunProgress, StudyProgress, run_progress, study_progress
+from .shown import Result, StudyResult
+from .tables import clusters_table, flat_table, points_table
+
+if TYPE_CHECKING:
+    from messsim.study.runs import GivenWorkers
+
+__all__ = ["EVERY", "challenge", "check", "compare", "converge", "plan", "replicate", "run", "sweep", "verify"]
+
+EVERY = (
+    *("mess+", "load-aware", "best-single", "static-mix", "random", "threshold", "cascade", "primal-dual", "linucb"),
+    "oracle",
+)
+Given = str | Path
+Axis = str | Sequence[Any]
+
+
+def run(
+    scenario: Scenario,
+    *,
+    out: Given | None = None,
+    keep_records: bool = True,
+    progress: RunProgress | None = None,
+    **options: Any,
+) -> Result:
+    """Simulates a scenario.
+
+    Parameters
+    ----------
+    scenario
+        From `messsim.load`, or built in Python.
+    out
+        A directory to write, which must not exist: it appears whole when the run is over, or not at all.
+    keep_records
+        Whether ``Result.requests`` is held in memory where there is no `out` (130 bytes a request).
+    progress
+        Called now and then with how far the run is; none: a line in a notebook, and silence elsewhere.
+    options
+        Of `messsim.study.simulation.single.run`: `pipelined` and `beside`.
+
+    Raises
+    ------
+    ScenarioError, OutputError, SimulationError
+        Before the run, if it cannot be run or written; during it, if it cannot go on.
+    """
+    from messsim import study
+
+    with run_progress(progress) as told:
+        found = study.run(scenario, out=out, keep_records=keep_records, progress=told, **options)
+    return Result(**{f.name: getattr(found, f.name) for f in dataclasses.fields(found)})
+
+
+def check(scenario: Scenario) -> StudyResult:
+    """Load of each pool, reach of the promise, what routing can save, time and memory to expect; a row a model."""
+    from messsim.report.run.checklist import checklist
+    from messsim.study.simulation.check import check as examine
+
+    found = examine(scenario)
+    return StudyResult(found, lambda: flat_table(found["models"]), lambda: checklist(found), "check")
+
+
+def compare(
+    scenario: Scenario,
+    policies: Sequence[str] = EVERY,
+    *,
+    seeds: int = 5,
+    out: Given | None = None,
+    workers: GivenWorkers = None,
+    progress: StudyProgress | None = None,
+) -> StudyResult:
+    """Runs policies on the same requests: promise, cost and latency, paired differences to the first; a row a run.
+
+    Parameters
+    ----------
+    policies
+        As in ``router.policy``; the others are compared with the first.
+    seeds
+        Replications, the same for all.
+    out
+        A directory for everything that the command writes; a comparison that stopped goes on there.
+    workers
+        Runs at once; none: as it pays.
+    progress
+        Called with how many runs are done, and of how many; none: a line in a notebook.
+    """
+    from messsim.report.compare.comparison import comparison_tables
+    from messsim.study.compare.files import write_comparison
+    from messsim.study.compare.policies import compare as run_all
+    from messsim.study.runs.rows import frame_of
+
+    with study_progress(progress) as told:
+        found, rows = run_all(scenario, policies, seeds, out=_path(out), workers=workers, on_progress=told)
+    if out is not None:
+        write_comparison(Path(out), scenario, found)
+    return StudyResult(found, lambda: frame_of(rows), lambda: comparison_tables(found), "comparison")
+
+
+def sweep(
+    scenario: Scenario,
+    grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]],
+    *,
+    seeds: int = 5,
+    show: Sequence[str] | None = None,
+    out: Given | None = None,
+    workers: GivenWorkers = None,
+    progress: StudyProgress | None = None,
+) -> StudyResult:
+    """Runs a scenario at many points; a row a point.
+
+    Parameters
+    ----------
+    grid
+        Values by key path, combined: ``{"router.V": "1e-5..1e-3:5", "alpha": [0.5, 0.6]}``; or points, each values
+        by key path. A key that only one table has stands for its path.
+    show
+        Paths of figures; none: satisfaction, cost per request and p95 TTFT.
+    seeds, out, workers, progress
+        As in `compare`.
+    """
+    from messsim.report.study.points import sweep_table
+    from messsim.study.sweep import SHOWN
+    from messsim.study.sweep import sweep as run_all
+
+    points = list(_points(grid))
+    with study_progress(progress) as told:
+        found = run_all(
+            *(scenario, points),
+            seeds=seeds,
+            shown=show or SHOWN,
+            out=_path(out),
+            workers=workers,
+            on_progress=told,
+        )
+    command = ["messsim", "run", f"{scenario.name}.toml"]
+    return StudyResult(found, lambda: points_table(found["points"]), lambda: sweep_table(found, command), "sweep")
+
+
+def _points(grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    from messsim.scenario.changing import full_path
+
+    if isinstance(grid, Mapping):
+        axes = [[(full_path(Scenario, key), v) for v in _values(key, axis)] for key, axis in grid.items()]
+        yield from map(dict, itertools.product(*axes))
+        return
+    for point in grid:
+        yield {full_path(Scenario, key): value for key, value in point.items()}
+
+
+def _values(key: str, axis: Axis) -> Sequence[Any]:
+    try:
+        found = spaced(axis) if isinstance(axis, str) else axis
+    except ValueError as error:
+        raise ScenarioError(f"{key} = {axis!r}: {error}") from None
+    if found is None or not isinstance(found, Sequence) or not found:
+        raise ScenarioError(f"{key} = {axis!r}: expected a list of values, or a range such as '1e-5..1e-3:5'")
+    return found
+
+
+def replicate(
+    scenario: Scenario,
+    seeds: int | None = None,
+    *,
+    precision: float | str | None = None,
+    of: Sequence[str] | None = None,
+    most: int | None = None,
+    out: Given | None = None,
+    workers: GivenWorkers = None,
+    progress: StudyProgress | None = None,
+) -> StudyResult:
+    """Replicates a scenario: mean and interval of every figure; a row a replication.
+
+    Parameters
+    ----------
+    seeds
+        How many replications; none: 10.
+    precision
+        Instead: until the 95 % intervals of the figures `of` are this narrow, such as 0.01, after `most` at most.
+    out, workers, progress
+        As in `compare`.
+    """
+    from messsim.report.study.replications import replication_table
+    from messsim.study.replicate import plan_of
+    from messsim.study.replicate import replicate as run_all
+    from messsim.study.runs.rows import frame_of
+
+    wanted = plan_of(seeds, None if precision is None else str(precision), of, most)
+    with study_progress(progress) as told:
+        found, rows = run_all(scenario, wanted, out=_path(out), workers=workers, on_progress=told)
+    return StudyResult(found, lambda: frame_of(rows), lambda: replication_table(found), "replications")
+
+
+def converge(
+    scenario: Scenario,
+    seeds: int = 20,
+    *,
+    out: Given | None = None,
+    workers: GivenWorkers = None,
+    progress: StudyProgress | None = None,
+) -> StudyResult:
+    """Replicates a scenario: when, how often and how surely is the promise kept? A row a replication.
+
+    Parameters
+    ----------
+    seeds
+        Replications, at least 2.
+    out, workers, progress
+        As in `compare`.
+    """
+    from messsim.report.convergence import convergence_table
+    from messsim.study.converge.convergence import converge as run_all
+    from messsim.study.converge.files import write_convergence
+
+    with study_progress(progress) as told:
+        found = run_all(scenario, seeds, out=_path(out), workers=workers, on_progress=told)
+    if out is not None:
+        write_convergence(Path(out), scenario, found)
+    return StudyResult(found.summary, lambda: found.rows, lambda: convergence_table(found.summary), "convergence")
+
+
+def plan(
+    scenario: Scenario,
+    require: Sequence[str],
+    *,
+    replicas: Mapping[str, tuple[int, int] | str],
+    gpus: Mapping[str, str] | None = None,
+    objective: str = "usd",
+    kept: float = 0.9,
+    seeds: int = 5,
+    out: Given | None = None,
+    workers: GivenWorkers = None,
+    progress: StudyProgress | None = None,
+) -> StudyResult:
+    """Finds the cheapest numbers of replicas, and kinds of GPU, that keep all requirements; a row a cluster.
+
+    Parameters
+    ----------
+    require
+        Such as ``"ttft.p95 < 2s"``.
+    replicas
+        By pool, or by a model with one pool: ``(1, 8)`` or ``"1..8"``.
+    gpus
+        By pool: ``"H100,A100/tp2"``.
+    objective
+        ``"usd"``: price of all GPUs by the hour; ``"energy"``: joules of a run.
+    kept
+        Share of the replications in which a requirement on satisfaction must hold.
+    seeds, out, workers, progress
+        As in `compare`.
+    """
+    from messsim.report.plan.answer import plan_tables
+    from messsim.study.plan.candidates import axes_of
+    from messsim.study.plan.cheapest import plan as find
+
+    ranges = [f"{pool}={r if isinstance(r, str) else '..'.join(map(str, r))}" for pool, r in replicas.items()]
+    axes = axes_of(scenario, ranges, [f"{pool}={kinds}" for pool, kinds in (gpus or {}).items()])
+    options: dict[str, Any] = {"objective": objective, "seeds": seeds, "kept_share": kept}
+    with study_progress(progress) as told:
+        found = find(scenario, axes, require, out=_path(out), workers=workers, on_progress=told, **options)
+    return StudyResult(found, lambda: clusters_table(found["clusters"]), lambda: plan_tables(found), "plan")
+
+
+def challenge(
+    policies: Sequence[str] | None = None,
+    *,
+    conditions: Sequence[str] | None = None,
+    seeds: int = 5,
+    requests: int | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    progress: StudyProgress | None = None,
+) -> StudyResult:
+    """Challenges routers under hard conditions; a row a condition, policy and replication.
+
+    Parameters
+    ----------
+    policies
+        As in ``router.policy``, or files; ranks are compared with the first. None: all.
+    conditions
+        None: all.
+    requests, seed
+        Instead of the conditions' own.
+    seeds, workers, progress
+        As in `compare`.
+    """
+    from messsim.report.challenge.tables import challenge_tables
+    from messsim.study.challenge.conditions import CONDITIONS, POLICIES
+    from messsim.study.challenge.conditions import challenge as run_all
+    from messsim.study.challenge.conditions import conditions as read
+    from messsim.study.runs.rows import frame_of
+
+    scenarios = read(conditions or CONDITIONS, requests=requests, seed=seed)
+    named = [str(Path(p).resolve()) if p.endswith(".py") else p for p in policies or POLICIES]
+    with study_progress(progress) as told:
+        found, rows = run_all(scenarios, named, seeds, workers=workers, told=told)
+    summary = dataclasses.asdict(found)
+    return StudyResult(summary, lambda: frame_of(rows), lambda: challenge_tables(found), "challenge")
+
+
+def verify(
+    *,
+    engine: str = "compiled",
+    size: float | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    out: Given | None = None,
+    progress: StudyProgress | None = None,
+) -> StudyResult:
+    """Compares the simulator with queueing theory; a row a case.
+
+    Parameters
+    ----------
+    engine
+        ``"compiled"`` or ``"simpy"``.
+    size
+        Share of the requests of a full verification; none: 1, and 0.01 by the SimPy engine.
+    out
+        A new directory for the table.
+    seed, workers, progress
+        As in `challenge`.
+    """
+    from messsim.report.verification import verification, verification_page
+    from messsim.study.verify import verify as compare_all
+
+    with study_progress(progress) as told:
+        found = compare_all(engine=engine, size=size, seed=seed, workers=workers, progress=told)
+    if out is not None:
+        write_texts(Path(out), {"verification.md": verification_page(found)})
+    return StudyResult(found, lambda: flat_table(found["cases"]), lambda: verification(found), "verification")
+
+
+def _path(out: Given | None) -> Path | None:
+    return None if out is None else Path(out)

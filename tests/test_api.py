@@ -1,0 +1,192 @@
+"""The Python face: studies as functions, results that show themselves, scenarios built in code."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+from builders import scenario as data_of
+
+import messsim
+from messsim.api import progress as shown_progress
+from messsim.errors import OutputError, ScenarioError
+
+
+def built(**values) -> messsim.Scenario:
+    """What `README` shows, smaller."""
+    return messsim.Scenario(
+        **{
+            "requests": 120,
+            "sla": messsim.Sla(alpha=0.6),
+            "arrivals": messsim.Poisson(rate_rps=4),
+            "satisfaction": messsim.Irt(),
+            "models": [
+                messsim.Model(name="small", satisfaction=0.55, profile="Llama-3.1-8B", gpu="H100"),
+                messsim.Model(name="large", satisfaction=0.74, profile="Llama-3.1-70B", gpu="H100", tp=4),
+            ],
+        }
+        | values
+    )
+
+
+SMALL = messsim.parse(data_of(requests=60))
+
+
+# ---- names ----------------------------------------------------------------------------------------------
+
+
+def test_every_name_is_there_and_importing_costs_nothing():
+    assert [name for name in messsim.__all__ if getattr(messsim, name) is None] == []
+    heavy = "polars,scipy,numba,altair,simpy,pydantic,rich,typer".split(",")
+    code = f"import messsim, sys; dir(messsim); print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+# ---- scenarios ------------------------------------------------------------------------------------------
+
+
+def test_a_scenario_built_is_the_one_that_is_read():
+    read = messsim.parse(
+        {
+            "requests": 120,
+            "sla": {"alpha": 0.6},
+            "arrivals": {"kind": "poisson", "rate_rps": 4},
+            "satisfaction": {"kind": "irt"},
+            "models": [
+                {"name": "small", "satisfaction": 0.55, "profile": "Llama-3.1-8B", "gpu": "H100"},
+                {"name": "large", "satisfaction": 0.74, "profile": "Llama-3.1-70B", "gpu": "H100", "tp": 4},
+            ],
+        }
+    )
+    assert built() == read
+    assert built().changed(alpha=0.7) == read.changed(alpha=0.7)
+
+
+def test_features_of_a_table_follow_it():
+    assert built(satisfaction=messsim.Table(file="x.parquet")).features.kind == "table"
+
+
+def test_changes_by_field_by_key_and_by_path():
+    s = built()
+    assert s.changed(requests=7).requests == 7
+    changed = s.changed(alpha=0.7, V=1e-3, policy="random", rate_rps=9, **{"models.small.replicas": 2})
+    assert (changed.sla.alpha, changed.router.V, changed.router.policy) == (0.7, 1e-3, "random")
+    assert (changed.arrivals.rate_rps, changed.models[0].replicas, s.sla.alpha) == (9, 2, 0.6)
+    assert s.changed(sla={"alpha": 0.1}).sla == s.changed(sla=messsim.Sla(alpha=0.1)).sla == messsim.Sla(alpha=0.1)
+    assert s.changed(**{"arrivals": messsim.Closed(clients=3), "think_s": 2.0}).arrivals.think_s == 2.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: messsim.Poisson(rate=4), "Poisson: rate: unknown key; did you mean 'rate_rps'?"),
+        (lambda: messsim.Sla(alpha=2), "Sla: alpha = 2: expected at most 1"),
+        (lambda: built(arrivals=3), "Scenario: arrivals = 3: expected a table"),
+        (lambda: built(models=[]), "Scenario: models = []: expected at least 1 entry"),
+        (lambda: SMALL.changed(alpha=2), "sla.alpha = 2: expected at most 1"),
+        (lambda: SMALL.changed(alpa=0.5), "alpa: unknown key; did you mean 'sla.alpha'?"),
+        (lambda: SMALL.changed(requests=-1), "requests = -1: expected at least 1"),
+        (lambda: SMALL.changed(requests="7"), "requests = '7': expected a whole number"),
+        (lambda: SMALL.changed(sla={"alpha": 2}), "sla.alpha = 2: expected at most 1"),
+        (lambda: SMALL.changed(kind="x"), "kind: is a key of several tables; expected one of arrivals.kind"),
+        (lambda: SMALL.changed(**{"models.tiny.tp": 2}), "models.tiny.tp: models has no entry 'tiny'"),
+    ],
+)
+def test_mistakes_are_told_as_a_files_are(wrong, said):
+    with pytest.raises(ScenarioError) as error:
+        wrong()
+    assert said in str(error.value)
+
+
+# ---- studies --------------------------------------------------------------------------------------------
+
+STUDIES = {
+    "check": (lambda: messsim.check(SMALL), ["name", "satisfaction"], 2, "alpha = "),
+    "compare": (lambda: messsim.compare(SMALL, ["mess+", "random"], seeds=2), ["policy", "replication"], 4, "x oracle"),
+    "sweep": (lambda: messsim.sweep(SMALL, {"V": "1e-3..1e-1:3", "alpha": [0.3]}, seeds=2), ["router.V"], 3, "points"),
+    "replicate": (lambda: messsim.replicate(SMALL, 2), ["replication"], 2, "replications of seed"),
+    "converge": (lambda: messsim.converge(SMALL, 2), ["replication"], 2, "kept in"),
+    "plan": (
+        lambda: messsim.plan(SMALL, ["satisfaction>=1%"], replicas={"large": (1, 2)}, objective="energy", seeds=2),
+        ["large.replicas", "verdict", "sla.satisfaction mean"],
+        2,
+        "cheapest cluster",
+    ),
+    "challenge": (
+        lambda: messsim.challenge(["cheapest", "random"], conditions=["stationary"], seeds=1, requests=64, workers=1),
+        ["condition", "policy"],
+        2,
+        "mean rank",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_is_a_function_whose_result_is_a_table(name):
+    study, columns, rows, shown = STUDIES[name]
+    found = study()
+    frame = pl.DataFrame(found)  # by Arrow
+    assert frame.equals(found.table)
+    assert set(columns) <= set(frame.columns)
+    assert frame.height == rows
+    assert shown in str(found)
+    assert found._repr_html_().startswith("<pre style=")
+    assert all(found[key] == value for key, value in found.summary.items())
+    assert repr(found).startswith("<messsim ")
+
+
+def test_a_run_shows_itself_and_is_a_table_of_its_requests():
+    found = messsim.run(SMALL)
+    assert isinstance(found, messsim.Result)
+    assert str(found).startswith(("SLA kept: ", "SLA missed: "))
+    assert pl.DataFrame(found).height == 60
+    evil = messsim.run(messsim.parse(data_of(requests=20, tenants=[{"name": "<b>x</b>"}, {"name": "y"}])))
+    assert "<b>" not in evil._repr_html_()
+
+
+def test_results_are_written_where_they_are_wanted(tmp_path):
+    messsim.compare(SMALL, ["random", "cheapest"], seeds=1, out=tmp_path / "c")
+    assert {"results.parquet", "comparison.json"} <= {p.name for p in (tmp_path / "c").iterdir()}
+    assert messsim.Result.read(messsim.run(SMALL, out=tmp_path / "r").directory).summary["scenario"] == "scenario"
+
+
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        ({"V": "1e-3"}, "V = '1e-3': expected a list of values, or a range"),
+        ({"V": []}, "V = []: expected a list of values"),
+        ({"V": "0..1:3"}, "V = '0..1:3': 0..1:3: starts at 0; expected above 0"),
+        ([{"v": 1}], "v: unknown key; did you mean 'router.V'?"),
+    ],
+)
+def test_a_grid_that_is_none(grid, said):
+    with pytest.raises(ScenarioError) as error:
+        messsim.sweep(SMALL, grid)
+    assert said in str(error.value)
+
+
+def test_without_pandas_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(OutputError, match=r"pip install 'messsim\[pandas\]'"):
+        messsim.check(SMALL).to_pandas()
+
+
+def test_progress_in_a_notebook_is_a_line_that_goes_away(monkeypatch):
+    written: list[str] = []
+    handle = SimpleNamespace(update=lambda data, raw: written.append(data["text/plain"]))
+    monkeypatch.setattr(shown_progress, "_display", lambda: handle)
+    monkeypatch.setattr(shown_progress, "FIRST_S", 0.0)
+    monkeypatch.setattr(shown_progress, "EVERY_S", 0.0)
+    messsim.replicate(SMALL, 2)
+    assert written[0] == "0 of 2 runs"
+    assert written[-2:] == ["2 of 2 runs", ""]
+    written.clear()
+    messsim.run(SMALL)
+    assert written[-1] == ""
+
+
+def test_progress_of_ones_own():
+    told: list[tuple[int, int]] = []
+    messsim.replicate(SMALL, 2, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (2, 2)
