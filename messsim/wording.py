@@ -1,6 +1,6 @@
 """Figures as people read them; imports nothing."""
 
-__all__ = ["half_width", "number", "percent", "seconds", "shown", "unanswered", "visible"]
+__all__ = ["half_width", "number", "percent", "seconds", "shown", "visible"]
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -33,12 +33,6 @@ def seconds(value: float | None) -> str:
 def shown(name: str) -> str:
     """A name as it is, or with what cannot be printed written out: an error has one line a problem."""
     return name if name.isprintable() and name.strip() else repr(name)
-
-
-def unanswered(requests: dict[str, int]) -> list[str]:
-    """How requests ended without an answer, by the counts of a summary: ``["3 rejected", "2 timed out"]``."""
-    kinds = ("rejected", "lost", "timed_out", "in_flight")
-    return [f"{requests[kind]:,} {kind.replace('_', ' ')}" for kind in kinds if requests[kind]]
 
 
 # C0 except line ends and tabs, DEL and C1, bidirectional controls (they reorder a line), line and paragraph separators.
