@@ -10,7 +10,6 @@ __all__ = [
     "request_unit",
     "seconds",
     "shown",
-    "unanswered",
     "visible",
 ]
 
@@ -91,12 +90,6 @@ def seconds(value: float | None) -> str:
 def shown(name: str) -> str:
     """A name as it is, or with what cannot be printed written out: an error has one line a problem."""
     return name if name.isprintable() and name.strip() else repr(name)
-
-
-def unanswered(requests: dict[str, int]) -> list[str]:
-    """How requests ended without an answer, by the counts of a summary: ``["3 rejected", "2 timed out"]``."""
-    kinds = ("rejected", "lost", "timed_out", "in_flight")
-    return [f"{requests[kind]:,} {kind.replace('_', ' ')}" for kind in kinds if requests[kind]]
 
 
 # C0 except line ends and tabs, DEL and C1, bidirectional controls (they reorder a line), line and paragraph separators.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import stat
@@ -224,6 +225,13 @@ def test_every_scenario_key_exists(page):
 
 
 FILES = ROOT / "docs" / "files.md"
+
+
+def test_the_tables_of_the_summary_are_current():
+    page = FILES.read_text(encoding="utf-8")
+    assert runpy.run_path(str(ROOT / "tools" / "summary_tables.py"))["spliced"](page) == page, (
+        "docs/files.md is out of date: python tools/summary_tables.py"
+    )
 
 
 def test_every_field_of_the_files_is_explained():

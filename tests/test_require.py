@@ -59,6 +59,15 @@ def test_a_figure_that_the_run_does_not_have_fails_with_a_reason(file):
     ("requirement", "said"),
     [
         ("latency.ttft.p95<2", "latency.ttft.p95: no such figure; did you mean 'latency_s.ttft.p95'?"),
+        (
+            "sla.windows.worst>0",
+            "sla.windows.worst: a run of this scenario has no such figure (satisfaction in the worst); "
+            "sla.windows is null in it",
+        ),
+        (
+            "cost.ratio_to_simulated_oracle<2",
+            "cost.ratio_to_simulated_oracle: a run of this scenario has no such figure (`compare` only: ",
+        ),
         ("models.70b.share>0", "models.70b.share: no such figure; did you mean 'models."),
         ("cost.unit>0", "cost.unit: is the text 'J'; expected a figure"),
         ("sla.satisfaction=0.5", "requirement 'sla.satisfaction=0.5': expected a figure"),

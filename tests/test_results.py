@@ -1,7 +1,7 @@
 """From records to figures: histograms, running curves, baselines, and the summary against Polars."""
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -9,13 +9,17 @@ import pytest
 from builders import COEFFICIENTS, model, pool, run, scenario, trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.optimize import linprog
 from sklearn.metrics import log_loss, roc_auc_score
+from typing_extensions import get_type_hints, is_typeddict
 
 from messsim.results import record_frame, running, tally, timeline_frame
+from messsim.results.fields import fields_of
 from messsim.results.histogram import LogHistogram, ScoreHistogram
 from messsim.results.running import Running
 from messsim.routing.mixing import best_single, cheapest_mix
+from messsim.summary import Summary
 from messsim.workload.chance import Chance
 
 quick = settings(derandomize=True, deadline=None, max_examples=200)
@@ -221,92 +225,25 @@ def test_of_equally_cheap_models_the_first_is_named():
 LATENCY = dict.fromkeys(["mean", "p50", "p90", "p95", "p99"])
 LATENCIES = dict.fromkeys(["ttft", "tpot", "e2e", "queueing"], LATENCY)
 
-# Every key of docs/files.md.
-TREE: dict[str, Any] = {
-    **dict.fromkeys(["scenario", "engine", "seed", "replication", "version"]),
-    "requests": dict.fromkeys(
-        [
-            *["arrived", "completed", "rejected", "lost", "timed_out", "in_flight", "attempts"],
-            *["explored", "with_feedback", "labels_of_lost"],
-        ]
-    ),
-    "sla": dict.fromkeys(
-        [
-            *["alpha", "satisfaction", "satisfaction_time_mean", "satisfaction_per_arrived", "shortfall"],
-            *["kept", "margin", "queue_plain_final"],
-            *["queue_final", "queue_max", "queue_tracked_final", "rated", "satisfaction_rated"],
-            *["certificate", "time_to_compliance", "windows"],
-        ]
-    ),
-    "cost": dict.fromkeys(
-        [
-            *["unit", "total", "exploration", "lost", "idle", "paper", "per_request"],
-            *["oracle", "oracle_per_request", "ratio_to_oracle"],
-        ]
-    )
-    | {"oracle": {"clairvoyant": dict.fromkeys(["at_alpha", "at_own"]), "statistical": None, "feature": None}}
-    | {"best_single": dict.fromkeys(["model", "per_request"])}
-    | dict.fromkeys(["static_mix_per_request", "usd_per_million_tokens", "rent_usd_per_hour", "fixed", "gpus"]),
-    "energy": dict.fromkeys(["total_j", "idle_j", "j_per_output_token", "measured"]),
-    "models": [
-        dict.fromkeys(
-            [
-                *["name", "share", "answered", "satisfaction", "cost_per_request"],
-                *["utilization", "energy_j", "idle_energy_j"],
-            ]
-        )
-    ],
-    "pools": [
-        dict.fromkeys(
-            [
-                *["name", "model", "gpu", "gpus_per_replica", "replicas", "utilization"],
-                *["energy_j", "idle_energy_j", "energy_measured", "preemptions"],
-            ]
-        )
-    ],
-    "tenants": [
-        dict.fromkeys(
-            [
-                "name",
-                "alpha",
-                "satisfaction",
-                "kept",
-                "margin",
-                "answered",
-                "queue_final",
-                "certificate",
-                "rated",
-                "windows",
-            ]
-        )
-        | {"latency_s": LATENCIES}
-    ],
-    "latency_s": LATENCIES,
-    "intervals": dict.fromkeys(["level", "refused", "latency_s"]),
-    "slo": dict.fromkeys(["ttft_s", "tpot_s", "attainment", "goodput_rps"]),
-    "predictor": dict.fromkeys(["log_loss", "auc", "updates"]),
-    "accuracy": dict.fromkeys(
-        [
-            "percentile_relative_error",
-            "auc_bins",
-            "in_flight_left_out_of_latencies",
-            "oracle_relative_error",
-            "warmup_left_out_of_latencies",
-        ]
-    ),
-    "performance": dict.fromkeys(["wall_s", "requests_per_s", "events", "events_per_s", "peak_rss_mib"]),
-}
+
+class Exact(BaseModel):
+    """A summary of just the fields, and the types, of `messsim.summary`."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
+
+    summary: Summary
 
 
-def tree_of(value: Any) -> Any:
-    """Its keys, in order; of a list, those of every entry, which must agree."""
-    if isinstance(value, dict):
-        return {k: tree_of(v) for k, v in value.items()}
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        trees = [tree_of(v) for v in value]
-        assert all(t == trees[0] for t in trees)
-        return trees[:1]
-    return [] if isinstance(value, list) else None
+def disordered(value: Any, hint: Any, path: str = "") -> list[str]:
+    """Tables of a summary whose fields are not in the order of their types."""
+    if isinstance(value, list):
+        return [p for entry in value for p in disordered(entry, get_args(hint)[0], f"{path}[]")]
+    tables = [part for part in (hint, *get_args(hint)) if is_typeddict(part)]
+    if not isinstance(value, dict) or not tables:
+        return []
+    hints = get_type_hints(tables[0])
+    found = [path] if list(value) != [key for key in hints if key in value] else []
+    return found + [p for key, entry in value.items() for p in disordered(entry, hints.get(key), f"{path}.{key}")]
 
 
 LENGTHS = {"kind": "geometric", "mean": 8.0, "max": 60}
@@ -347,9 +284,33 @@ def made(name: str, **more: Any):
 @pytest.mark.parametrize("name", CASES)
 def test_every_field_is_there(name):
     summary = made(name).summary
-    expected = TREE | ({"pools": []} if name == "no servers" else {})
-    assert tree_of(summary) == expected
-    assert list(summary) == list(TREE)
+    Exact(summary=summary)
+    assert disordered(summary, Summary) == []
+
+
+@pytest.mark.parametrize("broken", ["missing", "unknown", "text", "order"])
+def test_a_summary_of_other_fields_is_seen(broken):
+    summary = made("plain").summary
+    sla = summary["sla"]
+    changed = {
+        "missing": {k: v for k, v in sla.items() if k != "margin"},
+        "unknown": sla | {"margins": 0.0},
+        "text": sla | {"margin": "0.1"},
+        "order": dict(reversed(sla.items())),
+    }
+    changed_summary: Any = summary | {"sla": changed[broken]}
+    if broken == "order":
+        assert disordered(changed_summary, Summary) == [".sla"]
+        return
+    with pytest.raises(ValidationError, match=r"summary\.sla\.margin"):
+        Exact(summary=changed_summary)
+
+
+def test_every_field_is_explained_once():
+    fields = list(fields_of())
+    assert len({f.path for f in fields}) == len(fields)
+    assert {f.path.split(".")[0] for f in fields} == get_type_hints(Summary).keys() - {"provenance"}
+    assert all(f.meaning and "|" not in f.meaning for f in fields)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -512,8 +473,8 @@ def test_a_run_without_a_request_has_a_summary():
     r = run(scenario(requests=None, horizon_s=1e-9))
     assert len(r) == 0
     summary = r.summary
-    assert tree_of(summary) == TREE
-    assert summary["requests"] == dict.fromkeys(TREE["requests"], 0)
+    Exact(summary=summary)
+    assert summary["requests"] == dict.fromkeys(summary["requests"], 0)
     assert summary["sla"]["satisfaction"] is summary["sla"]["certificate"] is summary["cost"]["per_request"] is None
     assert summary["sla"]["time_to_compliance"] is None
 

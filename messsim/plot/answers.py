@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from messsim.summary import Summary, TenantSummary
 from messsim.wording import number, percent, seconds
 
 from .digest import by_request
@@ -64,7 +65,7 @@ def _complete(long: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     return grid.join(long, on=["request", "model", "order"], how="left").with_columns(pl.col("share").fill_null(0.0))
 
 
-def _models(summary: dict[str, Any]) -> pl.DataFrame:
+def _models(summary: Summary) -> pl.DataFrame:
     import polars as pl
 
     unit = summary["cost"]["unit"]
@@ -95,8 +96,7 @@ def tenants(run: Run, marks: Marks = NOTHING) -> Figure:
     margin = pl.col("satisfied") / pl.col("answered") - pl.col("tenant").replace_strict(alphas, return_dtype=pl.Float64)
     ends = pl.col("request").shift(-1).over("tenant").fill_null(int(run.summary["requests"]["arrived"]))
     so_far = counted.with_columns(*sums).with_columns(margin=margin, request=ends)
-    answered = [t for t in told if t["satisfaction"] is not None]
-    shown = sorted(answered, key=lambda t: t["satisfaction"] - t["alpha"])[:8]
+    shown = sorted((t for t in told if t["margin"] is not None), key=lambda t: t["margin"] or 0.0)[:8]
     names = [t["name"] for t in told if t in shown]
     long = so_far.filter(pl.col("tenant").is_in(names))
     x = requests_axis(run.summary["requests"]["arrived"])
@@ -106,11 +106,7 @@ def tenants(run: Run, marks: Marks = NOTHING) -> Figure:
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(style="promise").encode(y="zero:Q")
     behind, before = marks.layers(run.timeline, "request")
     worst = shown[0] if shown else None
-    said = (
-        ""
-        if worst is None
-        else f"; least for {worst['name']}, {100 * (worst['satisfaction'] - worst['alpha']):+.2f} points"
-    )
+    said = "" if worst is None else f"; least for {worst['name']}, {100 * (worst['margin'] or 0.0):+.2f} points"
     few = "" if len(told) <= len(names) else f" The {len(names)} tenants with the least margin."
     return Figure(
         "Margin of each tenant",
@@ -123,7 +119,7 @@ def tenants(run: Run, marks: Marks = NOTHING) -> Figure:
     )  # fmt: skip
 
 
-def _tenants(told: list[dict[str, Any]]) -> pl.DataFrame:
+def _tenants(told: list[TenantSummary]) -> pl.DataFrame:
     import polars as pl
 
     return pl.DataFrame(

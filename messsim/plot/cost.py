@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from messsim.summary import OracleName, Summary
 from messsim.wording import number
 
 from .figure import Figure, Run, library
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["cost"]
 
-ORACLES = {"clairvoyant": "clairvoyant oracle", "statistical": "statistical oracle", "feature": "feature oracle"}
+ORACLES: dict[OracleName, str] = {
+    "clairvoyant": "clairvoyant oracle",
+    "statistical": "statistical oracle",
+    "feature": "feature oracle",
+}
 RIVAL = "rival"
 PARTS = ["answers", "exploring", "lost", "idle", RIVAL]
 
@@ -69,7 +74,7 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
     )
 
 
-def _spent(summary: dict[str, Any]) -> list[dict[str, Any]]:
+def _spent(summary: Summary) -> list[dict[str, Any]]:
     told, answered = summary["cost"], summary["requests"]["completed"]
     if not answered:
         return []
@@ -78,20 +83,20 @@ def _spent(summary: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"kind": "this run", "part": k, "cost": v / answered} for k, v in parts.items() if v > 0 or k == "answers"]
 
 
-def _rivals(summary: dict[str, Any]) -> list[dict[str, Any]]:
+def _rivals(summary: Summary) -> list[dict[str, Any]]:
     """Simulated where they were; oracles without servers only, where a cost is known before and nothing is realised."""
     told = summary["cost"]
-    found = told.get("without_router") or {}
-    single, mix = found.get("best_single"), found.get("static_mix")
+    found = told.get("without_router")
+    single, mix = (found["best_single"], found["static_mix"]) if found else (None, None)
     named = {f"{single['model'] or 'one model'} alone": single["per_request"]} if single else {}
     named |= {"best fixed mix": mix["per_request"]} if mix else {}
     if not summary["pools"]:
-        oracles = told["oracle"] or {}
-        named |= {name: (oracles.get(kind) or {}).get("at_own") for kind, name in ORACLES.items()}
+        oracles = ((name, told["oracle"][kind]) for kind, name in ORACLES.items())
+        named |= {name: oracle["at_own"] for name, oracle in oracles if oracle is not None}
     return [{"kind": k, "part": RIVAL, "cost": v} for k, v in named.items() if v is not None]
 
 
-def _table(summary: dict[str, Any]) -> pl.DataFrame:
+def _table(summary: Summary) -> pl.DataFrame:
     import polars as pl
 
     told = summary["cost"]
@@ -102,6 +107,6 @@ def _table(summary: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(table)
 
 
-def _each(value: float | None, summary: dict[str, Any]) -> str:
+def _each(value: float | None, summary: Summary) -> str:
     answered = summary["requests"]["completed"]
     return number(value / answered if value is not None and answered else None, summary["cost"]["unit"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from messsim.summary import LatencyName
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -16,7 +18,7 @@ SLICES = 120  # of a run, where something is counted in each
 LEAST_S = 2.0**-20  # a latency below a microsecond is none
 BINS_PER_OCTAVE = 4  # of a histogram
 FINE_BINS_PER_OCTAVE = 16  # where percentiles are read off
-LATENCIES = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end", "queueing": "queueing"}
+LATENCIES: dict[LatencyName, str] = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end", "queueing": "queueing"}
 
 
 def thinned(frame: pl.DataFrame, most: int = MOST_POINTS) -> pl.DataFrame:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from messsim.summary import LatencyName
+
 from . import answers as _answers
 from . import cost as _cost
 from . import latency as _latency
@@ -61,7 +63,7 @@ def tenants(result: Run) -> Any:
     return themed(_answers.tenants(result))
 
 
-def latency(result: Run, which: str = "ttft") -> Any:
+def latency(result: Run, which: LatencyName = "ttft") -> Any:
     """The distribution of one latency, by model: ttft, tpot, e2e or queueing."""
     return themed(_latency.latency(result, which=which))
 
@@ -100,6 +102,6 @@ class Plots:
         """How far above or below their promise tenants are, along the run."""
         return tenants(self._result)
 
-    def latency(self, which: str = "ttft") -> Any:
+    def latency(self, which: LatencyName = "ttft") -> Any:
         """The distribution of one latency, by model: ttft, tpot, e2e or queueing."""
         return latency(self._result, which)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from messsim.errors import OutputError
+from messsim.summary import Summary
 
 from .theme import LIGHT
 
@@ -21,7 +22,7 @@ class Run(Protocol):
     """What figures are made of: a `messsim.Result`, or anything like it."""
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Summary:
         """The object that ``--json`` prints."""
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from messsim.errors import OutputError
+from messsim.summary import PERCENTILES, LatencyName, Percentile, Percentiles, Summary
 from messsim.wording import seconds
 
 from .digest import LATENCIES, latency_bins, latency_by_time
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["latency", "latency_in_time"]
 
-SHARES = {"p50": "median", "p95": "95th percentile", "p99": "99th percentile"}
-NAMES = {
+SHARES: dict[Percentile, str] = {"p50": "median", "p95": "95th percentile", "p99": "99th percentile"}
+NAMES: dict[LatencyName, str] = {
     "ttft": "Time to first token (TTFT)",
     "tpot": "Time per output token (TPOT)",
     "e2e": "End-to-end latency",
@@ -26,7 +27,7 @@ NAMES = {
 }
 
 
-def latency(run: Run, marks: Marks = NOTHING, which: str = "ttft") -> Figure:
+def latency(run: Run, marks: Marks = NOTHING, which: LatencyName = "ttft") -> Figure:
     """The distribution of one latency, by the model that answered."""
     import polars as pl
 
@@ -77,8 +78,8 @@ def latency(run: Run, marks: Marks = NOTHING, which: str = "ttft") -> Figure:
     )
 
 
-def _told(run: Run, which: str) -> dict[str, Any]:
-    told: dict[str, Any] = run.summary["latency_s"][which]
+def _told(run: Run, which: LatencyName) -> Percentiles:
+    told = run.summary["latency_s"][which]
     if told["mean"] is None:
         raise OutputError("no answer of the run had a latency: there is nothing to draw")
     return told
@@ -105,7 +106,7 @@ def _most(column: pl.Series) -> float:
     return most if isinstance(most, float) else 1.0
 
 
-def _percentiles(told: dict[str, float | None]) -> list[Any]:
+def _percentiles(told: Percentiles) -> list[Any]:
     alt = library()
     layers = []
     for line, share in enumerate(SHARES):
@@ -121,13 +122,16 @@ def _percentiles(told: dict[str, float | None]) -> list[Any]:
     return layers
 
 
-def _table(summary: dict[str, Any]) -> pl.DataFrame:
+def _table(summary: Summary) -> pl.DataFrame:
     import polars as pl
 
-    percentiles = ("mean", "p50", "p90", "p95", "p99")
-    told = summary["latency_s"]
+    latencies = summary["latency_s"]
     return pl.DataFrame(
-        [{"latency": name} | {p: seconds(told[key][p]) for p in percentiles} for key, name in LATENCIES.items()]
+        [
+            {"latency": name, "mean": seconds(latencies[key]["mean"])}
+            | {p: seconds(latencies[key][p]) for p in PERCENTILES}
+            for key, name in LATENCIES.items()
+        ]
     )
 
 

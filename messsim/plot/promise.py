@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from messsim.summary import Sla
 from messsim.wording import number, percent
 
 from .digest import thinned
@@ -96,11 +97,11 @@ def _domain(wide: pl.DataFrame, alpha: float) -> tuple[float, float]:
     return max(0.0, min(known) - room), min(1.0, max(known) + room)
 
 
-def _told(sla: dict[str, Any]) -> str:
+def _told(sla: Sla) -> str:
     said = f"Running share of satisfying answers, {percent(sla['satisfaction'], 2)} at the end"
     since = sla["time_to_compliance"]
-    since = "never for good" if since is None else f"for good from request {since:,} on"
-    return f"{said}, against the promised {percent(sla['alpha'])}, which is kept {since}."
+    when = "never for good" if since is None else f"for good from request {since:,} on"
+    return f"{said}, against the promised {percent(sla['alpha'])}, which is kept {when}."
 
 
 def queue(run: Run, marks: Marks = NOTHING) -> Figure:

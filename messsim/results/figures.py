@@ -13,7 +13,10 @@ from typing import Any
 from messsim.amounts import SHARE, TIME, amount
 from messsim.errors import ScenarioError
 
+from .fields import fields_of
+
 __all__ = ["Figure", "Requirement", "check_path", "figures", "full_path", "look_up", "plain"]
+
 
 Figure = float | int | str | bool | None
 
@@ -76,6 +79,11 @@ def check_path(path: str, known: Mapping[str, Figure]) -> None:
     """
     key = plain(path)
     if key not in known:
+        explained = next((f.meaning for f in fields_of() if f.path == key), None)
+        if explained is not None:
+            raise ScenarioError(
+                f"{path}: a run of this scenario has no such figure ({explained}){_null_table(key, known)}"
+            )
         raise ScenarioError(f"{path}: no such figure; {_nearest(key, known)}")
     if isinstance(known[key], str):
         raise ScenarioError(f"{path}: is the text {known[key]!r}; expected a figure")
@@ -97,6 +105,13 @@ def look_up(path: str, known: Mapping[str, Figure]) -> float | None:
 def plain(path: str) -> str:
     """A path without quotes."""
     return path.strip().replace('"', "")
+
+
+def _null_table(path: str, known: Mapping[str, Figure]) -> str:
+    """Which of the tables around a figure is null."""
+    keys = path.split(".")
+    tables = (".".join(keys[:n]) for n in range(1, len(keys)))
+    return next((f"; {table} is null in it" for table in tables if table in known), "")
 
 
 def _nearest(path: str, known: Mapping[str, Figure]) -> str:

@@ -1,9 +1,12 @@
 """Percentiles of a stream in bounded memory: a histogram on a logarithmic grid."""
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from messsim import _core
+from messsim.summary import PERCENTILES, Percentiles
 from messsim.workload.chunk import Floats
 
 __all__ = ["BINS_PER_OCTAVE", "LEAST", "LogHistogram", "LogHistograms", "ScoreHistogram"]
@@ -13,7 +16,6 @@ LEAST, OCTAVES = 2.0**-20, 60  # from a microsecond to 2^40 s, as long as a trac
 
 BINS = BINS_PER_OCTAVE * OCTAVES
 LN_2 = 0.6931471805599453
-SHARES = [0.5, 0.9, 0.95, 0.99]
 
 Counts = NDArray[np.int64]
 
@@ -64,10 +66,9 @@ class LogHistogram:
         bins = np.flatnonzero(self._counts[0])
         return _quantiles(bins, self._counts[0][bins], int(self._zeros[0]), shares)
 
-    def summary(self) -> dict[str, float | None]:
-        """Mean, p50, p90, p95, p99."""
-        p50, p90, p95, p99 = self.quantiles(SHARES)
-        return {"mean": self.mean, "p50": p50, "p90": p90, "p95": p95, "p99": p99}
+    def summary(self) -> Percentiles:
+        """Mean and percentiles."""
+        return _percentiles(self.mean, self.quantiles([*PERCENTILES.values()]))
 
 
 class LogHistograms:
@@ -99,16 +100,20 @@ class LogHistograms:
         np.add.at(merged, place, np.concatenate([self._counts, counts]))
         self._counts, self._pending = merged, []
 
-    def summary(self, which: int) -> dict[str, float | None]:
-        """Mean, p50, p90, p95, p99 of one of them."""
+    def summary(self, which: int) -> Percentiles:
+        """Mean and percentiles of one of them."""
         if self._pending:
             self._merge()
         start, end = np.searchsorted(self._keys, [which * BINS, (which + 1) * BINS])
         zeros, counts = int(self._zeros[which]), self._counts[start:end]
         count = zeros + int(counts.sum())
         mean = float(self._sums[which]) / count if count else None
-        p50, p90, p95, p99 = _quantiles(self._keys[start:end] - which * BINS, counts, zeros, SHARES)
-        return {"mean": mean, "p50": p50, "p90": p90, "p95": p95, "p99": p99}
+        shares = [*PERCENTILES.values()]
+        return _percentiles(mean, _quantiles(self._keys[start:end] - which * BINS, counts, zeros, shares))
+
+
+def _percentiles(mean: float | None, values: list[float | None]) -> Percentiles:
+    return cast("Percentiles", {"mean": mean, **dict(zip(PERCENTILES, values, strict=True))})
 
 
 def _quantiles(bins: Counts, counts: Counts, zeros: int, shares: list[float]) -> list[float | None]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from messsim.routing.oracle_dual import Frontier
+from messsim.summary import OracleCosts
 
 __all__ = ["Oracle", "oracle_of"]
 
@@ -26,7 +27,7 @@ class Oracle:
     relative_error: float
 
     @property
-    def costs(self) -> dict[str, float | None]:
+    def costs(self) -> OracleCosts:
         """As ``cost.oracle`` shows them."""
         return {"at_alpha": self.at_alpha, "at_own": self.at_own}
 

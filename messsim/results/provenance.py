@@ -4,17 +4,17 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from messsim.files import sha256
 from messsim.routing.imports import modules_beside
 from messsim.scenario import Scenario
+from messsim.summary import Provenance
 from messsim.version import __version__
 
 __all__ = ["files_of", "provenance"]
 
 
-def provenance(scenario: Scenario) -> dict[str, Any]:
+def provenance(scenario: Scenario) -> Provenance:
     """Versions of what the numbers depend on, the machine, and SHA-256 of every file read."""
     return {
         "messsim": __version__,

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, cast
 
 from messsim import files
 from messsim.errors import DataError, OutputError
 from messsim.plot import Plots
+from messsim.summary import Summary
 from messsim.workload.blocks import whole
 from messsim.workload.parquet import check_layout
 
@@ -28,14 +29,14 @@ class Result:
     Attributes
     ----------
     summary
-        The object that ``--json`` prints.
+        The object that ``--json`` prints: `messsim.summary` has its fields with units and meanings.
     notes
         What the run deserved to be told about its scenario.
     directory
         Where it was written, if it was.
     """
 
-    summary: dict[str, Any]
+    summary: Summary
     _timeline: Callable[[], pl.DataFrame] = field(repr=False)
     notes: list[str] = field(default_factory=list)
     directory: Path | None = None
@@ -83,7 +84,7 @@ class Result:
             raise OutputError(f"{path}: expected a directory that `messsim run --out` wrote ({error})") from None
         if not isinstance(summary, dict):
             raise OutputError(f"{path}/summary.json: expected an object; it is damaged")
-        return cls(summary, lambda: timeline, directory=path)
+        return cls(cast("Summary", summary), lambda: timeline, directory=path)
 
 
 def _scanned(folder: Path) -> pl.LazyFrame:

@@ -1,9 +1,8 @@
 """Intervals for the mean latencies of one run, where they have a long run; else the reason why not."""
 
-from typing import Any
-
 from messsim.engines import Outcome
 from messsim.scenario import Scenario
+from messsim.summary import Intervals, LatencyName, LongRun
 
 from .applicability import refusal, refusal_of_run
 from .intervals import LEVEL
@@ -12,7 +11,7 @@ from .steady import Batches, steady_state
 __all__ = ["latency_intervals", "warmup_note"]
 
 
-def latency_intervals(scenario: Scenario, outcome: Outcome, series: dict[str, Batches]) -> dict[str, Any]:
+def latency_intervals(scenario: Scenario, outcome: Outcome, series: dict[LatencyName, Batches]) -> Intervals:
     """Batch-means intervals of the mean latencies in the long run, seconds.
 
     Parameters
@@ -24,10 +23,8 @@ def latency_intervals(scenario: Scenario, outcome: Outcome, series: dict[str, Ba
 
     Returns
     -------
-    dict
-        `level`, `refused` (why there are none; else null), and `latency_s` (null if refused): by name the mean with
-        `low`, `high`, `batches`, `batch_size`, `warmup` (values left out: the scenario's, else by MSER-5) and
-        `warning`; null without 100 values.
+    Intervals
+        A latency without 100 values has none.
     """
     refused = refusal(scenario, "latency") or _refused_at_the_end(outcome)
     found = {name: _interval(batches, scenario.warmup) for name, batches in series.items()}
@@ -48,6 +45,16 @@ def _refused_at_the_end(outcome: Outcome) -> str | None:
     return refusal_of_run(last.request, sum(last.in_system))
 
 
-def _interval(batches: Batches, warmup: int) -> dict[str, Any] | None:
-    found = steady_state(batches, find_warmup=warmup == 0)
-    return None if found is None else found.summary() | {"warmup": warmup or found.warmup}
+def _interval(batches: Batches, warmup: int) -> LongRun | None:
+    steady = steady_state(batches, find_warmup=warmup == 0)
+    if steady is None:
+        return None
+    return {
+        "mean": steady.interval.mean,
+        "low": steady.interval.low,
+        "high": steady.interval.high,
+        "batches": steady.interval.count,
+        "batch_size": steady.batch_size,
+        "warmup": warmup or steady.warmup,
+        "warning": steady.warning,
+    }

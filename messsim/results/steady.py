@@ -5,7 +5,6 @@ They hold for stationary quantities only: `applicability` says of which scenario
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -99,16 +98,6 @@ class SteadyState:
     warmup: int
     batch_size: int
     warning: str | None
-
-    def summary(self) -> dict[str, Any]:
-        """For JSON."""
-        said = {"mean": self.interval.mean, "low": self.interval.low, "high": self.interval.high}
-        return said | {
-            "batches": self.interval.count,
-            "batch_size": self.batch_size,
-            "warmup": self.warmup,
-            "warning": self.warning,
-        }
 
 
 def steady_state(batches: Batches, level: float = LEVEL, find_warmup: bool = True) -> SteadyState | None:

@@ -2,11 +2,12 @@
 
 import resource
 import sys
-from typing import Any
 
 from messsim.engines import Outcome
 from messsim.engines.outcome import PoolOutcome
 from messsim.scenario import Scenario
+from messsim.summary import Cost, Energy, ModelSummary, PoolSummary, Requests, Sla, Slo, Summary, TenantSummary
+from messsim.summary import Windows as WindowsSummary
 from messsim.version import __version__
 
 from .baselines import best_static
@@ -21,11 +22,8 @@ from .windows import Windows
 __all__ = ["peak_rss_mib", "summarise"]
 
 
-def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float) -> dict[str, Any]:
-    """All figures of a run; what does not apply is None.
-
-    Costs are in ``cost.unit``, times in seconds, energies in joules.
-    """
+def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float) -> Summary:
+    """All figures of a run, as `messsim.summary` explains them; what does not apply is None."""
     tally.close()
     oracle = _clairvoyant(scenario, tally)
     return {
@@ -72,7 +70,7 @@ def peak_rss_mib() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
-def _requests(outcome: Outcome, tally: Tally) -> dict[str, Any]:
+def _requests(outcome: Outcome, tally: Tally) -> Requests:
     return {
         "arrived": tally.arrived,
         "completed": tally.count("completed"),
@@ -87,7 +85,7 @@ def _requests(outcome: Outcome, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
+def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> Sla:
     running, tenants = tally.running, outcome.tenants
     rated = sum(t.rated for t in tenants)
     promised = sum(t.alpha * t.rated - t.queue_plain for t in tenants)
@@ -116,13 +114,20 @@ def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _windows(scenario: Scenario, outcome: Outcome, windows: Windows | None) -> dict[str, Any] | None:
+def _windows(scenario: Scenario, outcome: Outcome, windows: Windows | None) -> WindowsSummary | None:
     """The promise in each window that was over before traffic ended."""
     if windows is None:
         return None
     until_s = outcome.last_arrival_s if scenario.horizon_s is None else scenario.horizon_s
-    said = {"window_s": scenario.sla.window_s, "window_requests": scenario.sla.window_requests}
-    return said | windows.summary(until_s)
+    judged = windows.close(until_s)
+    return {
+        "window_s": scenario.sla.window_s,
+        "window_requests": scenario.sla.window_requests,
+        "count": judged.count,
+        "violated": judged.violated,
+        "violation_rate": judged.violation_rate,
+        "worst": judged.worst,
+    }
 
 
 def _clairvoyant(scenario: Scenario, tally: Tally) -> Oracle:
@@ -134,7 +139,7 @@ def _alphas(scenario: Scenario) -> list[float]:
     return [t.alpha or 0.0 for t in scenario.promises]
 
 
-def _cost(scenario: Scenario, outcome: Outcome, tally: Tally, oracle: Oracle) -> dict[str, Any]:
+def _cost(scenario: Scenario, outcome: Outcome, tally: Tally, oracle: Oracle) -> Cost:
     idle = sum(p.idle_cost for p in outcome.pools) if outcome.pools else None
     total = tally.cost + (idle or 0.0)
     single, single_cost, mix = best_static(tally.frontier, _alphas(scenario))
@@ -178,7 +183,7 @@ def _usd_per_million(scenario: Scenario, outcome: Outcome, total: float, tokens:
     return usd / tokens * 1e6 if usd > 0 and tokens else None
 
 
-def _energy(outcome: Outcome, tally: Tally) -> dict[str, Any]:
+def _energy(outcome: Outcome, tally: Tally) -> Energy:
     if not outcome.pools:
         return {"total_j": None, "idle_j": None, "j_per_output_token": None, "measured": None}
     idle_j = sum(p.idle_energy_j for p in outcome.pools)
@@ -191,7 +196,7 @@ def _energy(outcome: Outcome, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _model(scenario: Scenario, outcome: Outcome, tally: Tally, m: int) -> dict[str, Any]:
+def _model(scenario: Scenario, outcome: Outcome, tally: Tally, m: int) -> ModelSummary:
     answered, total = int(tally.answered[m]), int(tally.answered.sum())
     pools = [p for p in outcome.pools if p.model == m]
     return {
@@ -211,7 +216,7 @@ def _mean_utilization(pools: list[PoolOutcome]) -> float | None:
     return sum(u * r for u, r in busy) / sum(r for _, r in busy) if busy else None
 
 
-def _pool(scenario: Scenario, pool: PoolOutcome) -> dict[str, Any]:
+def _pool(scenario: Scenario, pool: PoolOutcome) -> PoolSummary:
     return {
         "name": pool.name,
         "model": scenario.model_names[pool.model],
@@ -235,7 +240,7 @@ def _satisfaction_of_tenant(tally: Tally, k: int) -> float | None:
     return float(tally.tenant_satisfied[k]) / answered if answered else None
 
 
-def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> dict[str, Any]:
+def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> TenantSummary:
     tenant, judged = outcome.tenants[k], _verdict(outcome, tally, k)
     return {
         "name": tenant.name,
@@ -252,7 +257,7 @@ def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> dict[
     }
 
 
-def _slo(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
+def _slo(scenario: Scenario, outcome: Outcome, tally: Tally) -> Slo:
     slo = scenario.slo
     stated = (slo.ttft_s is not None or slo.tpot_s is not None) and bool(outcome.pools)
     return {

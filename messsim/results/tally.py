@@ -1,7 +1,7 @@
 """Everything that is summed over the records of a run, a block at a time."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from messsim.engines import RecordChunk
 from messsim.engines.records import COMPLETED, STATUS
 from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
+from messsim.summary import LATENCIES
+from messsim.summary import Latencies as LatenciesSummary
 from messsim.workload.chunk import Floats
 
 from .applicability import refusal
@@ -30,19 +32,18 @@ BLOCK = 65_536  # requests that are summed at once: the size of a chunk by defau
 class Latencies:
     """Histograms of the four latencies of one tenant or all, seconds."""
 
-    NAMES = ("ttft", "tpot", "e2e", "queueing")  # in the order of csrc/tally.h
-
     def __init__(self, warmup: int, tenant: int | None = None) -> None:
         self._warmup, self._tenant = warmup, -1 if tenant is None else tenant
-        self.histograms, self._arrays = LogHistogram.several(len(self.NAMES))
+        self.histograms, self._arrays = LogHistogram.several(len(LATENCIES))
 
     def add(self, records: _core.Records) -> None:
         """Counts answered requests after the warm-up."""
         records.add_latencies(*self._arrays, LEAST, BINS_PER_OCTAVE, self._warmup, self._tenant)
 
-    def summary(self) -> dict[str, dict[str, float | None]]:
+    def summary(self) -> LatenciesSummary:
         """Mean and percentiles of each."""
-        return {name: h.summary() for name, h in zip(self.NAMES, self.histograms, strict=True)}
+        found = {name: h.summary() for name, h in zip(LATENCIES, self.histograms, strict=True)}
+        return cast("LatenciesSummary", found)
 
 
 class ManyLatencies:
@@ -50,7 +51,7 @@ class ManyLatencies:
 
     def __init__(self, warmup: int, tenants: int) -> None:
         self._warmup = warmup
-        self._histograms = {name: LogHistograms(tenants) for name in Latencies.NAMES}
+        self._histograms = {name: LogHistograms(tenants) for name in LATENCIES}
 
     def add(self, columns: dict[str, NDArray[Any]]) -> None:
         """Counts answered requests after the warm-up."""
@@ -59,9 +60,10 @@ class ManyLatencies:
         for name, histograms in self._histograms.items():
             histograms.add(tenant, values[name][counted])
 
-    def summary(self, tenant: int) -> dict[str, dict[str, float | None]]:
+    def summary(self, tenant: int) -> LatenciesSummary:
         """Mean and percentiles of each, of one tenant."""
-        return {name: histograms.summary(tenant) for name, histograms in self._histograms.items()}
+        found = {name: histograms.summary(tenant) for name, histograms in self._histograms.items()}
+        return cast("LatenciesSummary", found)
 
 
 def latencies_of(columns: dict[str, Any]) -> dict[str, Floats]:
@@ -94,7 +96,7 @@ class Tally(Sums):
         self.tenant_windows = [windows_of(scenario.sla) for _ in range(tenants)]
         self.scores = ScoreHistogram()
         self.latencies = Latencies(scenario.warmup)
-        self.series = {n: Batches() for n in Latencies.NAMES} if refusal(scenario, "latency") is None else {}
+        self.series = {n: Batches() for n in LATENCIES} if refusal(scenario, "latency") is None else {}
         few = 1 < tenants <= FEW_TENANTS
         self.by_tenant = [Latencies(scenario.warmup, k) for k in range(tenants)] if few else []
         self.of_many = ManyLatencies(scenario.warmup, tenants) if tenants > FEW_TENANTS else None
@@ -154,7 +156,7 @@ class Tally(Sums):
         ttft_s, tpot_s = (math.inf if s is None else s for s in (slo.ttft_s, slo.tpot_s))
         self.attained += records.attained(ttft_s, tpot_s)
 
-    def latencies_of_tenant(self, k: int) -> dict[str, dict[str, float | None]]:
+    def latencies_of_tenant(self, k: int) -> LatenciesSummary:
         """Mean and percentiles of the latencies of a tenant, seconds."""
         if self.of_many is not None:
             return self.of_many.summary(k)

@@ -9,10 +9,10 @@ from messsim.workload.chunk import Floats
 
 from .verdict import falls_short
 
-__all__ = ["LastAnswers", "Periods", "Windows", "windows_of"]
+__all__ = ["Judged", "LastAnswers", "Periods", "Windows", "windows_of"]
 
 
-class _Judged:
+class Judged:
     """Windows that are over: how many, how many fell short, and the least satisfied of them."""
 
     def __init__(self) -> None:
@@ -28,13 +28,10 @@ class _Judged:
         least = float((satisfied / answered).min())
         self.worst = least if self.worst is None else min(self.worst, least)
 
-    def summary(self) -> dict[str, Any]:
-        return {
-            "count": self.count,
-            "violated": self.violated,
-            "violation_rate": self.violated / self.count if self.count else None,
-            "worst": self.worst,
-        }
+    @property
+    def violation_rate(self) -> float | None:
+        """Fraction that fell short."""
+        return self.violated / self.count if self.count else None
 
 
 class Periods:
@@ -45,7 +42,7 @@ class Periods:
 
     def __init__(self, length_s: float) -> None:
         self._length_s = length_s
-        self._judged = _Judged()
+        self._judged = Judged()
         self._number = -1.0  # the window that is not over yet, and its sums
         self._sums = np.zeros(3)  # answered, satisfied, promised
 
@@ -62,12 +59,12 @@ class Periods:
         self._judged.judge(*sums[:, :-1])
         self._number, self._sums = float(numbers[-1]), sums[:, -1]
 
-    def summary(self, until_s: float) -> dict[str, Any]:
+    def close(self, until_s: float) -> Judged:
         """What became of all windows that were over at `until_s`."""
         if self._sums[0] and (self._number + 1.0) * self._length_s <= until_s:
             self._judged.judge(*self._sums[:, None])
             self._sums = np.zeros(3)
-        return self._judged.summary()
+        return self._judged
 
 
 class LastAnswers:
@@ -75,7 +72,7 @@ class LastAnswers:
 
     def __init__(self, length: int) -> None:
         self._length = length
-        self._judged = _Judged()
+        self._judged = Judged()
         self._last = np.empty((2, 0))  # satisfied and alpha of fewer than `length` answers
 
     def add(self, arrival_s: Floats, satisfied: Floats, alphas: Floats) -> None:
@@ -86,9 +83,9 @@ class LastAnswers:
         self._judged.judge(float(self._length), *sums)
         self._last = values[:, max(0, values.shape[1] - self._length + 1) :]
 
-    def summary(self, until_s: float) -> dict[str, Any]:
+    def close(self, until_s: float) -> Judged:
         """What became of all windows."""
-        return self._judged.summary()
+        return self._judged
 
 
 Windows = Periods | LastAnswers

@@ -12,6 +12,7 @@ from messsim.plot.figure import Figure, Run
 from messsim.plot.latency import NAMES, latency, latency_in_time
 from messsim.plot.marks import Marks
 from messsim.plot.parts import time_unit
+from messsim.summary import Summary
 from messsim.wording import seconds
 
 from ..base.page import Page, Section, Table
@@ -141,7 +142,7 @@ def _events(marks: Marks) -> list[Table]:
     return tables
 
 
-def _provenance(summary: dict[str, Any]) -> list[Table]:
+def _provenance(summary: Summary) -> list[Table]:
     said = summary.get("provenance")
     if not said:
         return []
@@ -152,7 +153,7 @@ def _provenance(summary: dict[str, Any]) -> list[Table]:
     return [Table("Made with", ["what", "which"], rows, words=True)]
 
 
-def _footer(summary: dict[str, Any]) -> str:
+def _footer(summary: Summary) -> str:
     spent = summary["performance"]
     return (
         f"messsim {summary['version']}, {summary['engine']} engine: {summary['requests']['arrived']:,} requests "

@@ -1,22 +1,20 @@
 """Summaries as Rich tables."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from messsim.summary import PERCENTILES, Cost, LatencyName, LongRun, Sla, StaticChoice, Summary, Windows
 from messsim.wording import cost as amount
-from messsim.wording import cost_heading, per_request, request_unit, unanswered
+from messsim.wording import cost_heading, per_request, request_unit
 
 from ..base.screen import Text
 from ..base.tables import Fitting, grid, number, percent, seconds
-from .verdict import verdict
+from .verdict import unanswered, verdict
 
 __all__ = ["run_summary"]
 
 
-def run_summary(summary: dict[str, Any], notes: list[str]) -> RenderableType:
+def run_summary(summary: Summary, notes: list[str]) -> RenderableType:
     """Verdict first, then cost, who answered, and how long it took."""
     parts: list[RenderableType] = [_verdict(summary)]
     parts += [Text(f"note: {note}", style="yellow") for note in notes]
@@ -29,7 +27,7 @@ def run_summary(summary: dict[str, Any], notes: list[str]) -> RenderableType:
     return Group(*parts)
 
 
-def _verdict(summary: dict[str, Any]) -> Text:
+def _verdict(summary: Summary) -> Text:
     found = verdict(summary)
     if found.kept is None:
         return Text(f"SLA: {found.text}", style="bold yellow")
@@ -37,7 +35,7 @@ def _verdict(summary: dict[str, Any]) -> Text:
     return Text(f"SLA {'kept' if found.kept else 'missed'}: {found.text}", style=style)
 
 
-def _figures(summary: dict[str, Any]) -> Table:
+def _figures(summary: Summary) -> Table:
     figures, sla, cost, requests = grid(), summary["sla"], summary["cost"], summary["requests"]
     arrived = f"{requests['arrived']:,} arrived, {requests['completed']:,} completed"
     rest = unanswered(requests)
@@ -74,7 +72,7 @@ def _figures(summary: dict[str, Any]) -> Table:
     return figures
 
 
-def _certificate(sla: dict[str, Any]) -> str:
+def _certificate(sla: Sla) -> str:
     bound = sla["certificate"]
     if not sla["rated"]:
         return "none: no answer was rated"
@@ -85,7 +83,7 @@ def _certificate(sla: dict[str, Any]) -> str:
     return f"at least {percent(bound, 2)} of the {sla['rated']:,} rated answers, on this very path"
 
 
-def _windows(windows: dict[str, Any]) -> str:
+def _windows(windows: Windows) -> str:
     """How often the promise was missed for a while."""
     length, count = windows["window_s"], windows["count"]
     kind = f"periods of {seconds(length)}" if length else f"stretches of {windows['window_requests']:,} answers"
@@ -97,14 +95,14 @@ def _windows(windows: dict[str, Any]) -> str:
     )
 
 
-def _rent(summary: Mapping[str, Any]) -> str:
+def _rent(summary: Summary) -> str:
     cost = summary["cost"]
     gpus = sum(p["gpus_per_replica"] * p["replicas"] for p in summary["pools"])
     fixed = ", whatever the router does: only another fleet costs less" if cost["fixed"] else ""
     return f"{number(cost['rent_usd_per_hour'], 'USD')} an hour for {gpus} GPUs{fixed}"
 
 
-def _oracle(cost: dict[str, Any]) -> str:
+def _oracle(cost: Cost) -> str:
     """What as much satisfaction costs the clairvoyant oracle, a router that always knows who is right."""
     least, ratio = cost["oracle_per_request"], cost["ratio_to_oracle"]
     if least is None or ratio is None:
@@ -112,7 +110,7 @@ def _oracle(cost: dict[str, Any]) -> str:
     return f"{number(ratio)} times the oracle's {per_request(least, cost['unit'])} at equal satisfaction"
 
 
-def _without_router(cost: dict[str, Any]) -> str:
+def _without_router(cost: Cost) -> str:
     """What the same requests cost in the same cluster, by choices made beforehand."""
     found, unit = cost["without_router"], cost["unit"]
     if found["left_out"] is not None:
@@ -126,12 +124,12 @@ def _without_router(cost: dict[str, Any]) -> str:
     return f"{single['model'] or 'each tenant its model'} alone {_rival(single, unit)}, {best}"
 
 
-def _rival(found: Mapping[str, Any], unit: str) -> str:
+def _rival(found: StaticChoice, unit: str) -> str:
     missed = f" ({percent(found['satisfaction'], 2)} satisfied: missed)" if found["kept"] is False else ""
     return f"{per_request(found['per_request'], unit)}{missed}"
 
 
-def _models(summary: dict[str, Any]) -> RenderableType:
+def _models(summary: Summary) -> RenderableType:
     unit = summary["cost"]["unit"]
     scale, _ = request_unit(unit)
     assumed = {p["model"] for p in summary["pools"] if not p["energy_measured"]}
@@ -151,15 +149,15 @@ def _models(summary: dict[str, Any]) -> RenderableType:
     return table
 
 
-def _latencies(summary: dict[str, Any]) -> RenderableType:
+def _latencies(summary: Summary) -> RenderableType:
     """Latencies; means with half of their interval, where they have a long run."""
     intervals = summary["intervals"]["latency_s"]
     width = ("± 95 %",) if intervals else ()
-    table = Fitting(("latency", "mean", *width, "p50", "p90", "p95", "p99"), spare=("p90", "p50"))
-    names = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end", "queueing": "queueing"}
+    table = Fitting(("latency", "mean", *width, *PERCENTILES), spare=("p90", "p50"))
+    names: dict[LatencyName, str] = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end", "queueing": "queueing"}
     for key, name in names.items():
         values = summary["latency_s"][key]
-        cells = [seconds(values[k]) for k in ("mean", "p50", "p90", "p95", "p99")]
+        cells = [seconds(values["mean"]), *(seconds(values[p]) for p in PERCENTILES)]
         if intervals:
             cells.insert(1, _half_width(intervals[key]))
         table.add_row(name, *cells)
@@ -171,11 +169,13 @@ def _latencies(summary: dict[str, Any]) -> RenderableType:
     return Group(table, *notes)
 
 
-def _half_width(interval: dict[str, Any] | None) -> str:
-    return "-" if interval is None else seconds((interval["high"] - interval["low"]) / 2.0)
+def _half_width(interval: LongRun | None) -> str:
+    if interval is None or interval["low"] is None or interval["high"] is None:
+        return "-"
+    return seconds((interval["high"] - interval["low"]) / 2.0)
 
 
-def _tenants(summary: dict[str, Any]) -> RenderableType:
+def _tenants(summary: Summary) -> RenderableType:
     columns = ("tenant", "answered", "promised", "satisfied", "certificate", "TTFT p95")
     table = Fitting(columns, spare=("TTFT p95", "answered", "certificate"))
     for t in summary["tenants"]:
@@ -190,7 +190,7 @@ def _tenants(summary: dict[str, Any]) -> RenderableType:
     return table
 
 
-def _performance(summary: dict[str, Any]) -> Text:
+def _performance(summary: Summary) -> Text:
     p = summary["performance"]
     return Text(
         f"\n{summary['engine']} engine: {number(p['requests_per_s'])} requests/s, {seconds(p['wall_s'])}, "

@@ -1,17 +1,15 @@
 """The figures of a run that are read at a glance."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from messsim.wording import number, percent, seconds, unanswered
+from messsim.summary import Cost, Sla, StaticChoice, Summary, TenantSummary
+from messsim.wording import number, percent, seconds
 
 from ..base.page import Tile
-from .verdict import least_margin
+from .verdict import least_margin, unanswered
 
 __all__ = ["tiles_of"]
 
 
-def tiles_of(summary: dict[str, Any]) -> list[Tile]:
+def tiles_of(summary: Summary) -> list[Tile]:
     """Of a summary; what does not apply is left out."""
     sla, cost, requests = summary["sla"], summary["cost"], summary["requests"]
     energy, latency_s, slo = summary["energy"], summary["latency_s"], summary["slo"]
@@ -46,24 +44,26 @@ def tiles_of(summary: dict[str, Any]) -> list[Tile]:
     return tiles
 
 
-def _without_router(cost: Mapping[str, Any]) -> list[Tile]:
+def _without_router(cost: Cost) -> list[Tile]:
     """What the same requests cost by choices made beforehand, as far as it was simulated."""
-    found, unit = cost.get("without_router") or {}, cost["unit"]
+    found, unit = cost.get("without_router"), cost["unit"]
+    if found is None:
+        return []
     tiles = []
-    if (single := found.get("best_single")) is not None:
+    if (single := found["best_single"]) is not None:
         name = single["model"] or "Each tenant its model"
         tiles.append(Tile(f"{name} alone", number(single["per_request"], unit), _share(single)))
-    if (mix := found.get("static_mix")) is not None:
+    if (mix := found["static_mix"]) is not None:
         tiles.append(Tile("Best fixed mix", number(mix["per_request"], unit), _share(mix)))
     return tiles
 
 
-def _share(found: Mapping[str, Any]) -> str:
+def _share(found: StaticChoice) -> str:
     missed = ", missed" if found["kept"] is False else ""
     return f"{percent(found['satisfaction'], 2)} satisfied{missed}; simulated"
 
 
-def _satisfied(sla: dict[str, Any], tenants: list[dict[str, Any]]) -> list[Tile]:
+def _satisfied(sla: Sla, tenants: list[TenantSummary]) -> list[Tile]:
     """Of all answers; with several tenants also of the one with the least margin, by whom the run is judged."""
     share, promised = percent(sla["satisfaction"], 2), f"promised {percent(sla['alpha'], 2)}"
     if len(tenants) == 1:
@@ -75,7 +75,7 @@ def _satisfied(sla: dict[str, Any], tenants: list[dict[str, Any]]) -> list[Tile]
     return tiles
 
 
-def _certificate(sla: dict[str, Any]) -> Tile:
+def _certificate(sla: Sla) -> Tile:
     bound = sla["certificate"]
     if not sla["rated"]:
         return Tile("Certificate", "none", "no answer was rated")

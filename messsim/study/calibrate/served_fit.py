@@ -124,11 +124,10 @@ class PointFit:
         told = []
         for clients, output, scenario in self._closed_loops({**durations, **(energy or {})}):
             summary = summary_of(scenario)
-            latency = {name: summary["latency_s"][name]["mean"] for name in ("ttft", "tpot", "e2e")}
-            j_per_token = summary["energy"]["j_per_output_token"]
-            told.append(
-                (latency["ttft"], latency["tpot"], latency["e2e"], clients * output / latency["e2e"], j_per_token)
-            )
+            latency = summary["latency_s"]
+            ttft, tpot, e2e = latency["ttft"]["mean"], latency["tpot"]["mean"], latency["e2e"]["mean"]
+            tokens_per_s = clients * output / e2e if e2e else None
+            told.append((ttft, tpot, e2e, tokens_per_s, summary["energy"]["j_per_output_token"]))
         names = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s", "j_per_token")
         return {
             name: np.array(column, dtype=np.float64)

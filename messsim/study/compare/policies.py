@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from messsim.errors import ScenarioError
 from messsim.results.figures import figures
@@ -11,6 +11,7 @@ from messsim.results.intervals import Interval, paired_difference, replication_i
 from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.routing import find
 from messsim.scenario import Scenario
+from messsim.summary import TenantSummary
 
 from ..runs import GivenWorkers, Matrix, OnProgress, Runs, Task, Workers, every, runs_of, workers_from
 from ..runs.identity import contents
@@ -149,7 +150,11 @@ def _add_oracles(runs: Sequence[tuple[Scenario, Summary]], many: Workers) -> Non
     ]
     for same, found in zip(alike, every(many, oracles_beside, tasks, frees_gil=True), strict=True):
         for (_, summary), costs in zip(same, found, strict=True):
-            summary["cost"]["oracle"] = {name: costs[name] for name in summary["cost"]["oracle"]}
+            summary["cost"]["oracle"] = {
+                "clairvoyant": costs["clairvoyant"],
+                "statistical": costs["statistical"],
+                "feature": costs["feature"],
+            }
 
 
 def with_policy(scenario: Scenario, policy: str) -> Scenario:
@@ -186,18 +191,18 @@ def _measured(task: Task) -> Summary:
 
 def ratio_to(scenario: Scenario, summary: Summary, oracle: str) -> float | None:
     """Cost per request over that of an oracle that satisfies each tenant as much; None where it cannot."""
-    own = [t["satisfaction"] for t in summary["tenants"]]
-    if None in own or summary["cost"]["per_request"] is None:
+    own = [s for t in summary["tenants"] if (s := t["satisfaction"]) is not None]
+    if len(own) < len(summary["tenants"]) or summary["cost"]["per_request"] is None:
         return None
     found = summary_of(promising(with_policy(scenario, oracle), own))
     if not found["cost"]["per_request"] or not all(
         _reached(t, s, oracle) for t, s in zip(found["tenants"], own, strict=True)
     ):
         return None
-    return float(summary["cost"]["per_request"] / found["cost"]["per_request"])
+    return summary["cost"]["per_request"] / found["cost"]["per_request"]
 
 
-def _reached(tenant: dict[str, Any], asked: float, oracle: str) -> bool:
+def _reached(tenant: TenantSummary, asked: float, oracle: str) -> bool:
     """Whether an oracle did what it was asked; the statistical one is right on average only, to four deviations."""
     slack = CLOSE if oracle == ORACLES[0] else 2.0 / math.sqrt(max(tenant["answered"], 1))
     return tenant["satisfaction"] is not None and tenant["satisfaction"] >= asked - slack
@@ -226,15 +231,21 @@ def _told(interval: Interval) -> dict[str, Any]:
     return {"mean": interval.mean, "low": interval.low, "high": interval.high, "count": interval.count}
 
 
-def frontier(
-    scenario: Scenario, comparison: dict[str, Any], *, workers: GivenWorkers = None
-) -> list[dict[str, float | str]]:
+class OraclePoint(TypedDict):
+    """What an oracle pays for an answer, where so many satisfy."""
+
+    oracle: str
+    satisfaction: float | None
+    cost: float | None
+
+
+def frontier(scenario: Scenario, comparison: dict[str, Any], *, workers: GivenWorkers = None) -> list[OraclePoint]:
     """What the oracles pay in this cluster for satisfaction around that of the policies, on the first replication.
 
     Returns
     -------
-    list of dict
-        `oracle`, `satisfaction` that it reached, `cost` per answered request; levels out of reach are left out.
+    list of OraclePoint
+        Levels out of reach are left out.
     """
     reached = [
         p["figures"]["sla.satisfaction"]["mean"] for p in comparison["policies"] if p["figures"]["sla.satisfaction"]
@@ -242,12 +253,10 @@ def frontier(
     low, high = max(0.0, min(reached, default=0.0) - 0.05), min(1.0, max(reached, default=1.0) + 0.05)
     levels = [low + (high - low) * k / (LEVELS - 1) for k in range(LEVELS)]
     asked = [(o, level) for o in ORACLES for level in levels if o == ORACLES[0] or scenario.satisfaction.kind == "irt"]
-    return sorted(_points(scenario, asked, workers), key=lambda p: (p["oracle"], p["satisfaction"]))
+    return sorted(_points(scenario, asked, workers), key=lambda p: (p["oracle"], p["satisfaction"] or 0.0))
 
 
-def _points(
-    scenario: Scenario, asked: Sequence[tuple[str, float]], workers: GivenWorkers
-) -> Iterator[dict[str, float | str]]:
+def _points(scenario: Scenario, asked: Sequence[tuple[str, float]], workers: GivenWorkers) -> Iterator[OraclePoint]:
     tenants = len(scenario.promises)
     tasks = [promising(with_policy(scenario, o), [level] * tenants).changed(replication=0) for o, level in asked]
     with workers_from(workers) as many:

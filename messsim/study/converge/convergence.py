@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from messsim.errors import ScenarioError
+from messsim.results.figures import figures, look_up
 from messsim.results.intervals import LEVEL, replication_interval, share_interval
 from messsim.scenario import Scenario
 from messsim.version import __version__
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Convergence", "converge"]
 
-AT_THE_END = {  # key of the summary: of what
-    "satisfaction": ("sla", "satisfaction"),
-    "certificate": ("sla", "certificate"),
-    "queue": ("sla", "queue_final"),
-    "cost_per_request": ("cost", "per_request"),
+AT_THE_END = {  # by path
+    "satisfaction": "sla.satisfaction",
+    "certificate": "sla.certificate",
+    "queue": "sla.queue_final",
+    "cost_per_request": "cost.per_request",
 }
 
 
@@ -126,6 +127,7 @@ def _rows(matrix: Matrix[_Replication], runs: Runs[_Replication], keys: Sequence
 def _summary(scenario: Scenario, summaries: Sequence[Summary], since: Sequence[int | None]) -> dict[str, Any]:
     kept = [s["sla"]["kept"] is True for s in summaries]
     low, high = share_interval(sum(kept), len(kept))
+    flat = [figures(s) for s in summaries]
     return {
         "scenario": scenario.name,
         "policy": scenario.router.policy_name,
@@ -138,7 +140,7 @@ def _summary(scenario: Scenario, summaries: Sequence[Summary], since: Sequence[i
         "level": LEVEL,
         "kept": {"runs": sum(kept), "share": sum(kept) / len(kept), "low": low, "high": high},
         "time_to_compliance": {"never": sum(t is None for t in since)} | _quantiles([_or_never(t) for t in since]),
-        "end": {name: _spread([s[table][key] for s in summaries]) for name, (table, key) in AT_THE_END.items()},
+        "end": {name: _spread([look_up(path, f) for f in flat]) for name, path in AT_THE_END.items()},
     }
 
 

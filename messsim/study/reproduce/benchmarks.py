@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -127,7 +127,7 @@ def _benchmark(benchmark: Benchmark, said: dict[str, Any], runs: dict[float, lis
 
 
 def _run(c: float, runs: list[Summary], benchmark: Benchmark) -> dict[str, Any]:
-    paper = [r["sla"]["satisfaction_time_mean"] for r in runs]
+    paper = _known(r["sla"]["satisfaction_time_mean"] for r in runs)
     return {
         "c": c,
         "paper": {
@@ -135,10 +135,12 @@ def _run(c: float, runs: list[Summary], benchmark: Benchmark) -> dict[str, Any]:
             "cost_mj": replication_interval([r["cost"]["paper"] / 1e6 for r in runs]).summary(),
         },
         "whole": {
-            "satisfaction": replication_interval([r["sla"]["satisfaction"] for r in runs]).summary(),
+            "satisfaction": replication_interval(_known(r["sla"]["satisfaction"] for r in runs)).summary(),
             "cost_mj": replication_interval([r["cost"]["total"] / 1e6 for r in runs]).summary(),
         },
-        "shares": {m["name"]: fmean(r["models"][k]["share"] for r in runs) for k, m in enumerate(runs[0]["models"])},
+        "shares": {
+            m["name"]: fmean(_known(r["models"][k]["share"] for r in runs)) for k, m in enumerate(runs[0]["models"])
+        },
         "explored": fmean(r["requests"]["explored"] / r["requests"]["arrived"] for r in runs),
         "kept": sum(r["sla"]["kept"] is True for r in runs),
         "less_than_published": benchmark.satisfaction - fmean(paper),
@@ -158,8 +160,12 @@ def _all(run: Summary, per_request: float | None) -> float | None:
     return None if per_request is None else per_request * run["requests"]["arrived"] / 1e6
 
 
-def _mean(values: list[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [v for v in values if v is not None]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = _known(values)
     return fmean(known) if known else None
 
 

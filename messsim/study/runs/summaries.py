@@ -2,10 +2,11 @@
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from messsim.errors import MesssimError
 from messsim.scenario import Scenario
+from messsim.summary import Summary
 
 from ..simulation.single import run
 from . import Task, local_workers
@@ -20,7 +21,6 @@ __all__ = [
     "summary_of",
 ]
 
-Summary = dict[str, Any]
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 

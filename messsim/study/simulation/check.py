@@ -15,6 +15,7 @@ from messsim.results.summary import peak_rss_mib
 from messsim.results.verdict import falls_short
 from messsim.routing.mixing import best_single
 from messsim.scenario import Scenario
+from messsim.summary import Summary
 from messsim.workload.expectations import Rates
 
 from .single import ENGINES
@@ -45,6 +46,7 @@ def check(scenario: Scenario) -> dict[str, Any]:
     setup = prepare(scenario)
     scenario = setup.scenario
     probe, wall_s, batches = _probe(setup)
+    speed_rps = probe["performance"]["requests_per_s"]
     rates, total = setup.workload.rates(), setup.workload.expected_requests
     promises, pools = _promises(setup), [_pool(setup, p, probe, rates, batches) for p in setup.pools]
     return {
@@ -63,7 +65,7 @@ def check(scenario: Scenario) -> dict[str, Any]:
         "worth": worth(setup),
         "problems": [*_broken_promises(promises), *_overloaded(pools)],
         "expect": {
-            "wall_s": total / probe["performance"]["requests_per_s"] if total else None,
+            "wall_s": total / speed_rps if total and speed_rps else None,
             "probe_requests": probe["requests"]["arrived"],
             "probe_wall_s": wall_s,
             "peak_rss_mib": peak_rss_mib(),
@@ -72,7 +74,7 @@ def check(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _probe(setup: Setup) -> tuple[dict[str, Any], float, list[float | None]]:
+def _probe(setup: Setup) -> tuple[Summary, float, list[float | None]]:
     """The first requests, simulated: their summary, how long it took, and each model's mean batch while it is busy."""
     said = setup.scenario
     length = setup.workload.length
@@ -139,7 +141,7 @@ def _promises(setup: Setup) -> list[dict[str, Any]]:
 
 
 def _pool(
-    setup: Setup, pool: PoolPlan, probe: dict[str, Any], rates: Rates | None, batches: list[float | None]
+    setup: Setup, pool: PoolPlan, probe: Summary, rates: Rates | None, batches: list[float | None]
 ) -> dict[str, Any]:
     model = probe["models"][pool.model]
     explored = probe["requests"]["explored"] / max(probe["requests"]["arrived"], 1)

@@ -1,7 +1,7 @@
 """The three oracles of a scenario: what its promises cost at least, for whoever knows how much."""
 
 from itertools import islice
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -9,11 +9,18 @@ from messsim.engines import prepare
 from messsim.results.oracle import oracle_of
 from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
+from messsim.summary import CostOracles
 from messsim.workload.knowledge import Knowledge, probabilities
 
 __all__ = ["Oracles", "oracles", "oracles_beside"]
 
 KNOWLEDGE: dict[str, Knowledge | None] = {"clairvoyant": None, "statistical": "difficulty", "feature": "features"}
+
+
+class CostOraclesWithError(CostOracles):
+    """``cost.oracle``, and by how much the true least may be lower."""
+
+    relative_error: float
 
 
 class Oracles:
@@ -63,7 +70,7 @@ class Oracles:
                 if frontier is not None and satisfied is not None:
                     frontier.add(np.ascontiguousarray(satisfied[:, :n]), costs, chunk.tenant[:n])
 
-    def costs(self, own: list[float | None]) -> dict[str, Any]:
+    def costs(self, own: list[float | None]) -> CostOraclesWithError:
         """Least known cost per request, over all arrivals.
 
         Parameters
@@ -74,22 +81,22 @@ class Oracles:
 
         Returns
         -------
-        dict
-            `clairvoyant`, `statistical`, `feature`: each ``{"at_alpha", "at_own"}``, as ``cost.oracle`` of
-            ``--json``, None where the promise is out of reach; the last two are None with a table, which has
-            no law to know. `relative_error`: by how much the true least may be lower.
+        CostOraclesWithError
+            As ``cost.oracle`` of ``--json``; the statistical and the feature oracle are None with a table, which has
+            no law to know.
         """
         found = {name: f and oracle_of(f, self._alphas, own) for name, f in self.frontiers.items()}
         errors = [oracle.relative_error for oracle in found.values() if oracle]
-        return {name: oracle and oracle.costs for name, oracle in found.items()} | {"relative_error": max(errors)}
+        costs = {name: oracle and oracle.costs for name, oracle in found.items()}
+        return cast("CostOraclesWithError", costs | {"relative_error": max(errors)})
 
 
-def oracles(scenario: Scenario, own: list[float | None], arrived: int | None = None) -> dict[str, Any]:
+def oracles(scenario: Scenario, own: list[float | None], arrived: int | None = None) -> CostOraclesWithError:
     """The three oracles beside one policy: see `Oracles`, which serves many policies with one pass."""
     return Oracles(scenario, arrived).costs(own)
 
 
-def oracles_beside(task: tuple[Scenario, int, list[list[float | None]]]) -> list[dict[str, Any]]:
+def oracles_beside(task: tuple[Scenario, int, list[list[float | None]]]) -> list[CostOraclesWithError]:
     """The three oracles beside several policies: of a scenario, how many requests arrived, and each policy's own."""
     scenario, arrived, policies = task
     passed = Oracles(scenario, arrived)

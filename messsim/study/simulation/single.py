@@ -32,6 +32,7 @@ from messsim.results import (
 from messsim.results.histogram import LEAST
 from messsim.routing import interruptible
 from messsim.scenario import Scenario, dump
+from messsim.summary import Summary, WithoutRouter
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,7 +64,7 @@ def run(
     keep_records: bool = True,
     progress: Callable[[Progress], None] | None = None,
     pipelined: bool | None = None,
-    beside: Callable[[Scenario], dict[str, Any]] | None = None,
+    beside: Callable[[Scenario], WithoutRouter] | None = None,
 ) -> Result:
     """Simulates a scenario.
 
@@ -172,7 +173,7 @@ def simulated(
     return engine(setup, sink, progress)
 
 
-def _write(scenario: Scenario, summary: dict[str, Any], timeline: pl.DataFrame, beside: Path, target: Path) -> None:
+def _write(scenario: Scenario, summary: Summary, timeline: pl.DataFrame, beside: Path, target: Path) -> None:
     with writing(target):
         (beside / "scenario.toml").write_text(dump(scenario), encoding="utf-8")
         whole = summary | {"provenance": provenance(scenario)}

@@ -1,12 +1,11 @@
 """What the promise costs without a router: the same requests in the same cluster, with choices made beforehand."""
 
-from typing import Any
-
 from messsim.engines import prepare
 from messsim.errors import MesssimError
 from messsim.results import Tally, summarise
 from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.scenario import Scenario
+from messsim.summary import StaticChoice, WithoutRouter
 
 from .single import simulated
 
@@ -15,7 +14,7 @@ __all__ = ["MOST_REQUESTS", "without_router"]
 MOST_REQUESTS = 1_000_000  # a second or two each; beyond that nobody asked for two more runs
 
 
-def without_router(scenario: Scenario) -> dict[str, Any]:
+def without_router(scenario: Scenario) -> WithoutRouter:
     """Simulates the best single model and the best fixed mix in place of a scenario's router.
 
     Both are chosen by the models' mean satisfactions and expected costs, as whoever evaluated the models before
@@ -28,7 +27,7 @@ def without_router(scenario: Scenario) -> dict[str, Any]:
         `static_mix`: the same without `model`; None where there is none. `left_out`: why nothing was simulated, else
         None.
     """
-    nothing: dict[str, Any] = {"best_single": None, "static_mix": None, "left_out": None}
+    nothing: WithoutRouter = {"best_single": None, "static_mix": None, "left_out": None}
     if scenario.horizon_s is not None and scenario.requests is None and scenario.arrivals.kind == "closed":
         return nothing | {"left_out": "closed loop with horizon_s: with another router other requests arrive"}
     try:
@@ -41,13 +40,13 @@ def without_router(scenario: Scenario) -> dict[str, Any]:
         means, costs = known.workload.mean_satisfaction(), known.costs.mean(known.workload)
         alphas = [t.alpha or 0.0 for t in scenario.promises]
         singles = [best_single(means, costs, alpha) for alpha in alphas]
-        found = nothing
+        found = nothing.copy()
         if None not in singles:
             names = {scenario.model_names[m] for m in singles if m is not None}
             model = names.pop() if len(names) == 1 else None
-            found = found | {"best_single": {"model": model} | _realised(_under(scenario, "best-single"))}
+            found["best_single"] = {"model": model, **_realised(_under(scenario, "best-single"))}
         if all(cheapest_mix(means, costs, alpha) is not None for alpha in alphas):
-            found = found | {"static_mix": _realised(_under(scenario, "static-mix"))}
+            found["static_mix"] = _realised(_under(scenario, "static-mix"))
         return found
     except MesssimError as error:  # a model that is not there all the time, say
         return nothing | {"left_out": str(error).splitlines()[0]}
@@ -58,10 +57,14 @@ def _under(scenario: Scenario, policy: str) -> Scenario:
     return scenario.changed(router=router, engine="compiled")
 
 
-def _realised(scenario: Scenario) -> dict[str, Any]:
+def _realised(scenario: Scenario) -> StaticChoice:
     setup = prepare(scenario)
     tally = Tally(setup.scenario)
     summary = summarise(setup.scenario, simulated(setup, tally.add, None), tally, 0.0)
     sla = summary["sla"]
-    found = {"satisfaction": sla["satisfaction"], "kept": sla["kept"], "e2e_p95_s": summary["latency_s"]["e2e"]["p95"]}
-    return {"per_request": summary["cost"]["per_request"]} | found
+    return {
+        "per_request": summary["cost"]["per_request"],
+        "satisfaction": sla["satisfaction"],
+        "kept": sla["kept"],
+        "e2e_p95_s": summary["latency_s"]["e2e"]["p95"],
+    }

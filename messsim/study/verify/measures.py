@@ -11,6 +11,7 @@ from messsim.engines.records import IN_FLIGHT
 from messsim.results import Tally, summarise
 from messsim.results.figures import figures, look_up
 from messsim.scenario import Scenario
+from messsim.summary import Summary
 
 from ..simulation.single import ENGINES
 
@@ -21,7 +22,7 @@ __all__ = ["Figure", "Observed", "observe"]
 class Observed:
     """A run: its summary, its end, and those columns of its records that were asked for."""
 
-    summary: dict[str, Any]
+    summary: Summary
     outcome: Outcome
     records: dict[str, NDArray[Any]]
 
@@ -82,7 +83,7 @@ def waited(run: Observed) -> float:
 
 def joules_per_request(run: Observed) -> float:
     """Energy of the servers, idle energy included, by request."""
-    return float(run.summary["energy"]["total_j"] / run.summary["requests"]["arrived"])
+    return (run.summary["energy"]["total_j"] or 0.0) / run.summary["requests"]["arrived"]
 
 
 def gaps_scv(run: Observed) -> float:
