@@ -76,7 +76,7 @@ OPERATORS = (
     (r"\bINFINITY\b", ("0.0",)),
 )
 CONDITION = re.compile(r"^(\s*(?:\} else )?(?:if|while) )\((.*)\) \{$")
-NO_STATEMENT = r"return\b|break\b|continue\b|const\b|static\b|goto\b|case\b|default\b|else\b"
+NO_STATEMENT = r"\(void\)|return\b|break\b|continue\b|const\b|static\b|goto\b|case\b|default\b|else\b"
 LEAKS = r"\w*free\("  # the sanitizers' business: nothing else shows
 STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT}|{LEAKS})[^={{}}#]*[^{{}}#]*;$")
 DECLARATION = re.compile(
