@@ -7,6 +7,8 @@ it, and cannot take one that is not UTF-8.
 import hashlib
 import json
 import os
+import re
+import secrets
 import shutil
 import stat
 import sys
@@ -16,9 +18,22 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MOST_JSON", "STDIN", "NotAFile", "is_utf8", "open_file", "read_bytes", "read_json", "sha256", "why"]
+__all__ = [
+    "MOST_JSON",
+    "STDIN",
+    "NotAFile",
+    "is_utf8",
+    "open_file",
+    "partial_name",
+    "partial_names",
+    "read_bytes",
+    "read_json",
+    "sha256",
+    "why",
+]
 
 MOST_JSON = 1 << 30  # bytes
+MOST_CHARACTERS = 50  # of a name, in the name of its partial results: four bytes each at most
 STDIN = Path("-")  # what stands for standard input
 
 KINDS = (
@@ -113,3 +128,17 @@ def is_utf8(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def partial_name(target: Path) -> Path:
+    """A path that no other process or thread has, for what is yet to become the target."""
+    return target.absolute().with_name(f"{_stem(target)}{secrets.token_hex(8)}.partial")
+
+
+def partial_names(target: Path) -> re.Pattern[str]:
+    """What the last parts of all such paths match."""
+    return re.compile(re.escape(_stem(target)) + r"[0-9a-f]+\.partial")
+
+
+def _stem(target: Path) -> str:
+    return f".{target.name[:MOST_CHARACTERS]}."

@@ -373,6 +373,22 @@ def test_a_search_that_ends_at_almost_nothing_ends_at_nothing(tmp_path):
     assert found["coefficients"]["akm_s_per_token"]["value"] == 0.0
 
 
+@pytest.mark.parametrize("e2e", ["mean_e2el_ms", "mean_e2e_latency_ms"], ids=["vllm", "sglang"])
+def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
+    (theirs := tmp_path / "theirs.jsonl").write_text("".join(json.dumps({
+        "backend": "x", "max_concurrency": n, "completed": 4, "total_input_tokens": 400, "total_output_tokens": 40,
+        "output_throughput": 9.5, "mean_ttft_ms": 250, "mean_tpot_ms": 12.5, e2e: 375,
+    }) + "\n" for n in (1, 8)))  # fmt: skip
+    (ours := tmp_path / "ours.csv").write_text(
+        "clients,prompt_tokens,output_tokens,ttft_s,tpot_s,e2e_s,tokens_per_s\n"
+        "1,100,10,0.25,0.0125,0.375,9.5\n8,100,10,0.25,0.0125,0.375,9.5\n"
+    )
+    assert repr(read_measurements(theirs, {})) == repr(read_measurements(ours, {}))
+    theirs.write_text(theirs.read_text().replace('"max_concurrency": 8', '"max_concurrency": null'))
+    with pytest.raises(DataError, match="column 'max_concurrency' has no value in row 2"):
+        read_measurements(theirs, {})
+
+
 def test_points_may_be_samples_of_aiconfigurator(tmp_path):
     ours, theirs = tmp_path / "ours.csv", tmp_path / "theirs.csv"
     ours.write_text("model,clients,prompt_tokens,output_tokens,ttft_s,tpot_s\nx,4,100,10,0.25,0.0125\n")

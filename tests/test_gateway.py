@@ -1,6 +1,7 @@
 """MESS+ outside the simulator: the same decisions, and nothing lost between save and load."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -272,3 +273,19 @@ def test_a_damaged_file_is_refused_or_a_router_that_works(saved, data, which, re
 def test_no_json_of_ours_is_told(tmp_path, text):
     (tmp_path / "x.json").write_bytes(text.encode(errors="surrogateescape"))
     refuse("x.json: ", lambda: MessPlus.load(tmp_path / "x.json"))
+
+
+def test_two_that_save_to_one_file_at_once_both_succeed(tmp_path, monkeypatch):
+    """Threads of one process, or containers whose processes have one id; one is whole in the end."""
+    ours, other, file = MessPlus(["a", "b"], 2, 0.7), MessPlus(["a", "b"], 2, 0.9), tmp_path / ("r" * 250)
+    replace = Path.replace
+
+    def meanwhile(self, target):
+        monkeypatch.setattr(Path, "replace", replace)
+        other.save(file)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    ours.save(file)
+    assert MessPlus.load(file).alpha == 0.7
+    assert list(tmp_path.iterdir()) == [file]

@@ -417,6 +417,13 @@ def test_what_a_killed_process_left_is_known_and_what_is_in_use_is_not(tmp_path)
     assert leftovers(tmp_path / "nowhere" / "out") == []
 
 
+def test_a_run_names_what_a_killed_one_left(tmp_path):
+    (left := tmp_path / ".the out.0a.partial").mkdir()
+    notes = simulate(scenario(requests=3), tmp_path / "the out").notes
+    assert notes[0] == f"{left} is left of a command that was killed; to remove it: rm -r '{left}'"
+    assert not any("is left" in note for note in simulate(scenario(requests=3), tmp_path / "o").notes)
+
+
 @pytest.mark.parametrize("check", [check_free, check_replaceable])
 def test_what_can_be_known_is_refused_at_the_start(tmp_path, check):
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")

@@ -1,15 +1,18 @@
 """Where the runs of a study happen: in threads of this process while they are short, in processes where those pay."""
 
 import os
+import sys
 import threading
 import time
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
-from messsim.errors import ScenarioError
+from messsim.errors import ScenarioError, SimulationError
 from messsim.study.runs import every, local_workers
 from messsim.study.runs import local as here
+from messsim.study.runs.ray_cluster import RayWorkers
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +101,14 @@ def test_a_script_that_no_process_could_import_runs_in_this_one(monkeypatch):
     monkeypatch.setattr("__main__.__spec__", None)
     with local_workers() as workers:
         assert set(every(workers, spin, [0.01] * 5)) == {os.getpid()}
+
+
+def test_a_ray_that_does_not_start_is_no_bug(monkeypatch):
+    def init(**_):
+        raise Exception("The current node timed out during startup.\nThis could happen because")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    ray = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: None)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(SimulationError, match=r"^no Ray cluster at this machine: The current node timed out"):
+        RayWorkers().__enter__()

@@ -26,26 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
-CORE = [
-    "calendar",
-    "clients",
-    "cost",
-    "fleet",
-    "frontier",
-    "histogram",
-    "instances",
-    "iteration",
-    "job",
-    "labels",
-    "ledger",
-    "loop",
-    "open",
-    "policy",
-    "predictor",
-    "replica",
-    "tally",
-    "timeline",
-]
+CORE = sorted(path.stem for path in (HERE / "csrc").glob("*.c"))
 COMPILER = [os.environ.get("CC", "cc"), "-std=c11", "-O1", "-ffp-contract=off", "-fPIC", "-w"]
 PYTHON_TESTS = [
     "test_engine_failures",
@@ -95,9 +76,9 @@ OPERATORS = (
     (r"\bINFINITY\b", ("0.0",)),
 )
 CONDITION = re.compile(r"^(\s*(?:\} else )?(?:if|while) )\((.*)\) \{$")
-NO_STATEMENT = r"return\b|break\b|continue\b|const\b|static\b|goto\b|case\b|default\b|else\b"
-LEAKS = r"free\("  # the sanitizers' business: nothing else shows
-STATEMENT = re.compile(rf"^\s+(?!{NO_STATEMENT}|{LEAKS})[^={{}}#]*[^{{}}#]*;$")
+NO_STATEMENT = r"\(void\)|return\b|break\b|continue\b|const\b|static\b|goto\b|case\b|default\b|else\b"
+LEAKS = r"\w*free\("  # the sanitizers' business: nothing else shows
+STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT}|{LEAKS})[^={{}}#]*[^{{}}#]*;$")
 DECLARATION = re.compile(
     r"^\s+(?:const |static |struct |enum |unsigned )?[a-z_0-9]+(?: const)? [*a-z_]+[^(]*(?: =|;|,|\[)"
 )

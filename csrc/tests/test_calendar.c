@@ -230,8 +230,29 @@ static void events_may_be_withdrawn(void)
     }
 }
 
+/* Whichever it is, the rest is a heap again. */
+static void one_alone_may_be_withdrawn(void)
+{
+    for (int which = 0; which < 60; which++) {
+        ms_heap heap = {0};
+        for (int i = 0; i < 60; i++) {
+            const ms_event event = {{(double)(i * 7 % 60), 0, 0}, NULL, i == which ? MS_DO_API : MS_DO_FAIL, 0};
+            CHECK(ms_heap_push(&heap, &event) == 0);
+        }
+        CHECK(ms_heap_withdraw(&heap, MS_DO_API, 0, -1.0) == 1);
+        for (int time_s = 0; time_s < 60; time_s++) {
+            if (time_s != which * 7 % 60) {
+                CHECK(heap.length > 0 && heap.events[0].when.time_s == time_s);
+                ms_heap_pop(&heap);
+            }
+        }
+        ms_heap_free(&heap);
+    }
+}
+
 int main(void)
 {
+    RUN(one_alone_may_be_withdrawn);
     RUN(events_may_be_withdrawn);
     RUN(an_order_holds_its_kind_and_whom);
     RUN(moments_are_ordered_by_time_order_and_suborder);

@@ -168,6 +168,26 @@ static void the_least_loaded_is_found(void)
     }
 }
 
+/* Who is given up makes room where it waited. */
+static void the_least_loaded_knows_of_those_that_left(void)
+{
+    const int32_t sizes[] = {2, 20};
+    for (int k = 0; k < 2; k++) {
+        const ms_pool_plan plans[] = {pool_of(0, sizes[k], 3)};
+        ms_fleet fleet;
+        int left = 0;
+        make(&fleet, 1, plans, MS_LEAST_LOADED);
+        for (int32_t i = 0; i < 2 * sizes[k]; i++) {
+            CHECK(place(&fleet, i, 0, -1, 0.0) == MS_PLACED);
+        }
+        ms_fleet_abort(&fleet, &jobs[2 * sizes[k] - 1], 0.0, &left);
+        CHECK(left == 1 && fleet.pool[0].unfinished == 2 * sizes[k] - 1);
+        CHECK(place(&fleet, 2 * sizes[k], 0, -1, 0.0) == MS_PLACED && where(&fleet, 2 * sizes[k]) == sizes[k] - 1);
+        CHECK(run_out(&fleet) == 2 * sizes[k]);
+        ms_fleet_free(&fleet);
+    }
+}
+
 static void power_of_two_compares_the_two_that_were_drawn(void)
 {
     const ms_pool_plan plans[] = {pool_of(1, 5, 4)};
@@ -476,6 +496,9 @@ static void time_is_busy_idle_or_down(void)
     CHECK(ms_fleet_energy_j(&fleet, 0, 35.0) == jobs[0].energy_j + 3.0 * 22.0);
     CHECK(ms_fleet_busy_s(&fleet, 1, 35.0) == 0.0 && ms_fleet_idle_s(&fleet, 1, 35.0) == 105.0);
     CHECK(ms_fleet_energy_j(&fleet, 1, 35.0) == 315.0 && ms_fleet_meter_j(&fleet, 1, 35.0) == 0.0);
+    ms_fleet_fail(&fleet, 0, 40.0, &evicted);
+    repair(&fleet, 0, 42.0);
+    CHECK(fleet.down_s[0] == 12.0 && ms_fleet_idle_s(&fleet, 0, 45.0) == 30.0);
     ms_fleet_free(&fleet);
 }
 
@@ -692,6 +715,7 @@ int main(void)
 {
     RUN(round_robin_takes_turns_among_those_that_are_up);
     RUN(the_least_loaded_is_found);
+    RUN(the_least_loaded_knows_of_those_that_left);
     RUN(power_of_two_compares_the_two_that_were_drawn);
     RUN(a_shared_queue_feeds_whoever_has_room);
     RUN(a_shared_queue_is_served_in_order);

@@ -202,6 +202,40 @@ static void the_youngest_is_preempted_and_computed_again(void)
     ms_replica_free(&r);
 }
 
+static void prompts_fit_to_the_last_token(void)
+{
+    for (int64_t capacity = 7; capacity <= 8; capacity++) {
+        ms_replica r;
+        make(&r, (ms_limits){.max_num_seqs = 2, .max_batched_tokens = 16, .kv_capacity_tokens = capacity});
+        ms_job one = ms_job_new(0, 0, 4, 2), other = ms_job_new(1, 0, 4, 2);
+        submit(&r, &one, 0.0);
+        submit(&r, &other, 0.0);
+        CHECK(start(&r, 0.0) == capacity - 6);
+        CHECK(run_out(&r) == 2);
+        ms_replica_free(&r);
+    }
+}
+
+/* Between two iterations, the other goes on as if alone from there. */
+static void each_of_a_batch_may_be_given_up_at_a_boundary(void)
+{
+    for (int which = 0; which < 2; which++) {
+        ms_replica r;
+        make(&r, wide);
+        ms_job pair[] = {ms_job_new(0, 0, 4, 5), ms_job_new(1, 0, 4, 5)};
+        ms_queue done = {0};
+        int left = 0;
+        submit(&r, &pair[0], 0.0);
+        submit(&r, &pair[1], 0.0);
+        CHECK(start(&r, 0.0) == 2 && ms_replica_finish(&r, &done) == 0);
+        CHECK(ms_replica_abort(&r, &pair[which], 1.0, &left) == MS_NOTHING);
+        CHECK(left == 1 && r.sequences.running == 1 && r.sequences.jobs[0] == &pair[1 - which]);
+        start(&r, 1.0);
+        CHECK(run_out(&r) == 1 && times_are(&pair[1 - which], 0.0, 1.0, 5.0));
+        ms_replica_free(&r);
+    }
+}
+
 static void reserving_the_whole_answer_never_preempts(void)
 {
     ms_replica r;
@@ -581,6 +615,8 @@ int main(void)
     RUN(a_partial_prefill_shares_the_budget_with_decoders);
     RUN(an_interruption_in_vain_changes_nothing);
     RUN(the_youngest_is_preempted_and_computed_again);
+    RUN(prompts_fit_to_the_last_token);
+    RUN(each_of_a_batch_may_be_given_up_at_a_boundary);
     RUN(reserving_the_whole_answer_never_preempts);
     RUN(a_shared_queue_feeds_whoever_has_room);
     RUN(a_replica_woken_in_vain_sleeps_again);

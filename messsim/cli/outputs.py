@@ -1,6 +1,5 @@
 """Where commands write: looked at before anything is computed, written before anything is printed."""
 
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,20 @@ from .base import console, print_json, print_written, stderr
 __all__ = ["check_file", "check_out", "hand_over", "print_notes", "tell_leftovers"]
 
 
-def check_out(out: Path | None, kind: str = "directory") -> None:
-    """Refuses at the start what could not be written at the end: see `messsim.results.check_free`."""
+def check_out(out: Path | None, kind: str = "directory") -> list[str]:
+    """Refuses at the start what could not be written at the end: see `messsim.results.check_free`.
+
+    Returns
+    -------
+    list of str
+        What it noted: see `tell_leftovers`.
+    """
     from messsim.results.targets import check_free
 
-    if out is not None:
-        check_free(out, kind)
-        tell_leftovers(out)
+    if out is None:
+        return []
+    check_free(out, kind)
+    return tell_leftovers(out)
 
 
 def check_file(out: Path | None) -> None:
@@ -28,15 +34,13 @@ def check_file(out: Path | None) -> None:
         tell_leftovers(out)
 
 
-def tell_leftovers(out: Path | None) -> None:
-    """Names what a killed command left beside a place, and how to be rid of it."""
-    from messsim.results.directory import leftovers
+def tell_leftovers(out: Path | None) -> list[str]:
+    """Names what a killed command left beside a place, and how to be rid of it; the lines that it prints."""
+    from messsim.results.directory import leftover_notes
 
-    if out is not None:
-        print_notes(
-            f"{path} is left of a command that was killed; to remove it: rm -r {shlex.quote(str(path))}"
-            for path in leftovers(out)
-        )
+    notes = [] if out is None else leftover_notes(out)
+    print_notes(notes)
+    return notes
 
 
 def print_notes(notes: Iterable[str]) -> None:

@@ -64,7 +64,7 @@ def run(
     from messsim.study.simulation import tracing
     from messsim.study.simulation.without_router import without_router
 
-    check_out(out)
+    noted = check_out(out)
     check_file(trace)
     if out is not None and trace is not None and out.absolute() == trace.absolute():
         raise OutputError(f"{out}: is given to both --out and --trace; expected two names")
@@ -83,7 +83,7 @@ def run(
         if as_json:
             print_json(result.summary | ({"requirements": verdicts} if verdicts else {}))
         else:
-            console.print(run_summary(result.summary, result.notes))
+            console.print(run_summary(result.summary, [note for note in result.notes if note not in noted]))
             if verdicts:
                 console.print(requirement_table(verdicts))
             print_written(out)

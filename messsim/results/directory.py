@@ -4,18 +4,26 @@ import contextlib
 import fcntl
 import os
 import re
-import secrets
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from messsim.errors import OutputError
+from messsim.files import partial_name, partial_names
 
 from .targets import check_free, check_replaceable
 
-__all__ = ["complete_or_absent", "leftovers", "whole_or_absent", "write_file", "write_texts", "writing"]
+__all__ = [
+    "complete_or_absent",
+    "leftover_notes",
+    "leftovers",
+    "whole_or_absent",
+    "write_file",
+    "write_texts",
+    "writing",
+]
 
-MOST_CHARACTERS = 50  # of a name, in the name of its partial results: four bytes each at most
 NOTHING_LEFT = "nothing is left of it"
 
 
@@ -30,7 +38,7 @@ def complete_or_absent(target: Path) -> Iterator[Path]:
         error tells under which name.
     """
     check_free(target)
-    beside = _beside(target)
+    beside = partial_name(target)
     made = [parent for parent in beside.parents if not parent.exists()]
     with contextlib.ExitStack() as held:
         try:
@@ -102,7 +110,7 @@ def whole_or_absent(target: Path) -> Iterator[Path]:
     """
     check_replaceable(target)
     place = target.resolve() if target.is_symlink() else target
-    beside = _beside(place)
+    beside = partial_name(place)
     with writing(target):
         try:
             beside.parent.mkdir(parents=True, exist_ok=True)
@@ -112,15 +120,6 @@ def whole_or_absent(target: Path) -> Iterator[Path]:
                 beside.replace(place)
         finally:
             beside.unlink(missing_ok=True)
-
-
-def _beside(target: Path) -> Path:
-    """A name that no other process or thread has, for what is yet to become the target."""
-    return target.absolute().with_name(f"{_stem(target)}{secrets.token_hex(8)}.partial")
-
-
-def _stem(target: Path) -> str:
-    return f".{target.name[:MOST_CHARACTERS]}."
 
 
 @contextlib.contextmanager
@@ -137,12 +136,20 @@ def _locked(path: Path) -> Iterator[None]:
 
 def leftovers(target: Path) -> list[Path]:
     """Partial results for a target whose process was killed: those that nobody writes any more."""
-    pattern = re.compile(re.escape(_stem(target)) + r"[0-9a-f]+\.partial")
+    pattern = partial_names(target)
     try:
         names = sorted(path.name for path in target.absolute().parent.iterdir() if pattern.fullmatch(path.name))
     except OSError:
         return []
     return [path for name in names if _abandoned(path := target.with_name(name))]
+
+
+def leftover_notes(target: Path) -> list[str]:
+    """A line for each of them, with how to be rid of it."""
+    return [
+        f"{path} is left of a command that was killed; to remove it: rm -r {shlex.quote(str(path))}"
+        for path in leftovers(target)
+    ]
 
 
 def _abandoned(path: Path) -> bool:

@@ -8,8 +8,8 @@
 The kernels are the simulator's: the same requests and ratings in the same order give the same decisions, bit for bit.
 """
 
+import contextlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from messsim import _core
+from messsim import _core, files
 from messsim.errors import KernelError, OutputError, ScenarioError
 from messsim.scenario.routing import Router
 from messsim.scenario.seeds import column_id
@@ -338,13 +338,15 @@ class MessPlus:
             "pending": [[request, plan, features] for request, (plan, features) in self._pending.items()],
         }
         target = Path(path)
-        beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        beside = files.partial_name(target)
         try:
             beside.write_text(json.dumps(whole) + "\n", encoding="utf-8")
             beside.replace(target)
         except OSError as error:
-            beside.unlink(missing_ok=True)
             raise OutputError(f"{target}: cannot be written: {error.strerror}") from None
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

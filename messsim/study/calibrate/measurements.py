@@ -24,6 +24,15 @@ WHOSE = ("model", "gpu", "tp")  # columns that say whose measurements a row has
 ENGINE = ("backend", "backend_version")  # columns of which a file may hold one value only
 SAMPLED = {"prompt_len": "prompt_tokens", "output_len": "output_tokens", "batch": "clients"}  # AIConfigurator's names
 PARETO = {"isl": "prompt_tokens", "osl": "output_tokens", "concurrency": "clients"}  # what its command line writes
+BENCHMARKS = {  # what a benchmark of vLLM or SGLang sums up
+    "max_concurrency": "clients",
+    "output_throughput": "tokens_per_s",
+    "mean_ttft_ms": "ttft_ms",
+    "mean_tpot_ms": "tpot_ms",
+    "mean_e2el_ms": "e2e_ms",
+    "mean_e2e_latency_ms": "e2e_ms",
+}
+TOTALS = {"total_input_tokens": "prompt_tokens", "total_output_tokens": "output_tokens"}  # of all that completed
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED = 8  # values of a column that an error names
 LONGEST_S = {"ttft_s": 600.0, "tpot_s": 2.0}  # medians above these are in another unit
@@ -79,7 +88,8 @@ def read_measurements(path: Path, select: dict[str, str]) -> Measurements:
     Parameters
     ----------
     path
-        CSV, CSV.gz, Parquet or JSONL. Points may also be in the columns of AIConfigurator's measured samples.
+        CSV, CSV.gz, Parquet, JSONL or JSON. Points may also be in the columns of AIConfigurator's measured samples, or
+        be results of ``vllm bench serve`` or of SGLang's bench_serving.
     select
         Values of columns that a row must have to count.
 
@@ -111,13 +121,27 @@ def _selected(frame: pl.DataFrame, select: dict[str, str], path: Path) -> pl.Dat
 
 
 def _named(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """AIConfigurator's tables under our names, in seconds; any other table as it is."""
-    frame = _in_seconds(frame, path)
+    """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
+    frame = _in_seconds(_benchmarked(frame, path), path)
     ours = {*SAMPLED.values()}
     for names in (SAMPLED, PARETO):
         if set(names) <= set(frame.columns) and not ours & set(frame.columns):
             return frame.rename(names)
     return frame
+
+
+def _benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Runs of ``vllm bench serve`` or SGLang's bench_serving as points, their lengths the means; others as they are."""
+    import polars as pl
+
+    if not {"completed", "max_concurrency", *TOTALS} <= set(frame.columns):
+        return frame
+    completed = numbers(frame, "completed", path, least=1)
+    found = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
+    found |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
+    return frame.select(c for c in ENGINE if c in frame.columns).with_columns(
+        pl.Series(name, values) for name, values in found.items()
+    )
 
 
 def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:

@@ -56,7 +56,7 @@ class RayWorkers:
                 quiet |= {"include_dashboard": False}
             try:
                 self._ray.init(**where, **quiet)
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except Exception as error:  # Ray raises the class itself where it starts too slowly
                 reason = str(error).strip().split("\n")[0]
                 raise SimulationError(f"no Ray cluster at {self._address or 'this machine'}: {reason}") from None
             self._ours = True

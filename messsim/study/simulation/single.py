@@ -21,6 +21,7 @@ from messsim.results import (
     check_free,
     complete_or_absent,
     joined,
+    leftover_notes,
     provenance,
     record_frame,
     summarise,
@@ -73,7 +74,8 @@ def run(
     scenario
         From `messsim.load`, or built in Python.
     out
-        A directory to write, which must not exist: it appears whole when the run is over, or not at all.
+        A directory to write, which must not exist: it appears whole when the run is over, or not at all. What a run
+        that was killed left beside it is named in ``Result.notes``.
     keep_records
         Whether ``Result.requests`` is held in memory where there is no `out` (130 bytes a request).
     progress
@@ -95,8 +97,10 @@ def run(
         Before the run, if it cannot be run or written; during it, if it cannot go on.
     """
     target = Path(out) if out is not None else None
+    notes: list[str] = []
     if target is not None:
         check_free(target)
+        notes += leftover_notes(target)
         dump(scenario)  # which is refused now rather than after the run
     setup = prepare(scenario)
     length = setup.workload.length
@@ -114,7 +118,7 @@ def run(
             summary["cost"]["without_router"] = beside(scenario)
         if folder is not None and target is not None:
             _write(setup.scenario, summary, timeline(), folder, target)
-    notes = [*setup.notes, *warmup_note(setup.scenario.warmup, summary["intervals"]["refused"]), *_clock_note(outcome)]
+    notes += [*setup.notes, *warmup_note(setup.scenario.warmup, summary["intervals"]["refused"]), *_clock_note(outcome)]
     return Result(summary, timeline, notes, target, records.kept())
 
 
