@@ -283,5 +283,5 @@ def test_text_and_marks_stand_out(theme):
     surface = theme["background"]
     texts = [theme["axis"]["labelColor"], theme["legend"]["labelColor"], theme["style"]["promise-label"]["color"]]
     assert min(contrast(c, surface) for c in texts) >= 4.5
-    marks = [*theme["range"]["category"], *(theme["style"][s]["color"] for s in SHOWN)]
+    marks = [*theme["range"]["category"], *theme["range"]["ordinal"], *(theme["style"][s]["color"] for s in SHOWN)]
     assert min(contrast(c, surface) for c in marks) >= 2.6

@@ -10,6 +10,7 @@ from runs import EVIL
 from test_page import Elements
 
 from messsim.errors import OutputError, SimulationError
+from messsim.report.study.verdict import cheapest
 from messsim.results.intervals import replication_interval
 from messsim.scenario import dump, parse
 from messsim.study.compare.files import write_comparison
@@ -110,15 +111,70 @@ def test_what_are_no_rows_of_a_study(said):
         grouped(pl.DataFrame({"policy": ["a"], "replication": [0]}), said)
 
 
+def study_of(margins, costs, policies=("a", "b", "c")):
+    """Rows of policies with these margins and costs, one each a replication."""
+    return pl.DataFrame(
+        [
+            {"policy": p, "replication": r, "error": None, "sla_kept": m >= 0, "sla_margin": m, "sla_alpha": 0.6}
+            | {"cost_per_request": c}
+            for p, ms, cs in zip(policies, margins, costs, strict=True)
+            for r, (m, c) in enumerate(zip(ms, cs, strict=True))
+        ],
+        schema_overrides={"error": pl.String},
+    )
+
+
+@pytest.mark.parametrize(
+    ("margins", "standing"),
+    [
+        ([0.01, 0.011, 0.012], "kept"),
+        ([0.0, 0.0, 0.0], "kept"),
+        ([0.001, 0.05, 0.002], "undecided"),  # always kept, by a mean whose interval reaches below 0
+        ([-0.01, 0.02, 0.01], "undecided"),
+        ([-0.001, -0.05, -0.002], "undecided"),
+        ([-0.01, -0.011, -0.012], "missed"),
+        ([0.001], "kept"),
+        ([-0.001], "missed"),
+    ],
+)
+def test_a_point_is_undecided_where_its_replications_do_not_decide(said, margins, standing):
+    found = grouped(study_of([margins], [[1.0] * len(margins)], ["a"]), said)
+    assert found.points["standing"].to_list() == [standing]
+    assert found.points["alpha"].to_list() == [0.6]
+
+
+def test_the_cheapest_is_named_only_where_the_paired_differences_tell(said):
+    good = [[0.01, 0.011, 0.012]] * 3
+    apart = [[10.0, 20.0, 30.0], [8.0, 18.0, 28.1], [15.0, 25.0, 36.0]]  # they spread, yet each pair is alike
+    found = grouped(study_of(good, apart), said)
+    assert [d["point"] for d in found.dearer] == ["b", "a", "c"]
+    assert found.dearer[1]["mean"] == pytest.approx((2 + 2 + 1.9) / 3)
+    kept = found.points.filter(standing="kept")
+    assert cheapest(kept, found.dearer, "J", "policies").startswith("The cheapest of them is b: 18.03 J")
+    assert "the next, a, costs 1.967 J ± 0.14 more on the same requests (paired)" in cheapest(
+        kept, found.dearer, "J", "policies"
+    )
+    noisy = grouped(study_of(good, [[10.0, 20.0, 30.0], [12.0, 17.0, 30.0], [15.0, 25.0, 36.0]]), said)
+    told = cheapest(noisy.points, noisy.dearer, "J", "policies")
+    assert told.startswith("b and a cost about the same: 0.3333 J ± 6.3 more than b")
+    assert "cheapest" not in told
+    oracle = grouped(study_of(good, apart, ["a", "oracle", "c"]), said)
+    assert [d["point"] for d in oracle.dearer] == ["a", "c"]
+
+
 # ---- pages ----------------------------------------------------------------------------------------------
 
 
 def test_a_comparison_says_who_keeps_the_promise_at_what_cost(said, compared):
     points = grouped(pl.read_parquet(compared / "results.parquet"), said).points
-    kept = points.filter((pl.col("kept") == 3) & (pl.col("policy") != "oracle")).sort("cost_mean")
+    rivals = points.filter(pl.col("policy") != "oracle")
+    kept, opened_ = (rivals.filter(standing=s).sort("cost_mean") for s in ("kept", "undecided"))
+    assert (len(kept), len(opened_)) == (1, 2)
     words = words_of(compared)
-    assert f"{len(kept)} of 3 policies keep the promise in every replication" in words
-    assert f"The cheapest of them is {kept['policy'][0]}:" in words
+    assert "Comparison of 3 policies and 1 oracle, 3 replications each" in words
+    assert "1 of 3 policies keep the promise, 2 undecided" in words
+    assert f"{kept['policy'][0]} does: {kept['cost_mean'][0]:.4g}" in words
+    assert f"Whether {opened_['policy'][0]} and" in words or f"and {opened_['policy'][0]} keep it" in words
     assert "Less mess+, on the same requests (paired)" in words
     assert EVIL in words
 

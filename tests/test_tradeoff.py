@@ -59,7 +59,7 @@ def names(figure):
 
 def test_every_point_of_a_small_study_is_named_at_every_width():
     rows = [((1e-5,), 3.0, 0.7), ((1e-4,), 2.0, 0.6), ((1e-3,), 1.0, 0.5)]
-    found = names(tradeoff(points(rows, ["router.V"]), ["router.V"], "J", 0.6))
+    found = names(tradeoff(points(rows, ["router.V"]), ["router.V"], "J", [0.6]))
     assert len(found) == len(WIDTHS)
     for seen in found.values():
         assert seen == {"V = 1e-05": (3, 0.7), "V = 0.0001": (2, 0.6), "V = 0.001": (1, 0.5)}
@@ -68,24 +68,24 @@ def test_every_point_of_a_small_study_is_named_at_every_width():
 def test_points_of_several_keys_are_named_by_their_values():
     keys = ['models."llama-3.1-8b".replicas', "policy"]
     rows = [((1, "mess+"), 1.0, 0.5), ((2, None), 2.0, 0.6)]
-    figure = tradeoff(points(rows, keys), keys, "J", None)
+    figure = tradeoff(points(rows, keys), keys, "J", [])
     assert set(next(iter(names(figure).values()))) == {"1, mess+", "2, none"}
     assert f"Names: the values of {keys[0]}, policy." in figure.note
 
 
 def test_where_room_is_scarce_points_that_no_other_beats_are_named():
     rows = [((f"worse {k}",), 5.0, 0.5) for k in range(300)] + [(("best",), 5.0, 0.5001)]
-    for seen in names(tradeoff(points(rows, ["policy"]), ["policy"], "J", 0.5)).values():
+    for seen in names(tradeoff(points(rows, ["policy"]), ["policy"], "J", [0.5])).values():
         assert "best" in seen
         assert len(seen) < 20
 
 
 def test_a_study_without_costs_has_nothing_to_draw():
     nothing = points([(("a",), 1.0, 0.5)], ["policy"]).with_columns(cost_mean=pl.lit(None, pl.Float64))
-    assert tradeoff(nothing, ["policy"], "J", 0.5).chart is None
+    assert tradeoff(nothing, ["policy"], "J", [0.5]).chart is None
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0])
 def test_one_point_is_drawn(value):
-    figure = tradeoff(points([(("a",), value, value / 10)], ["policy"]), ["policy"], "J", None)
+    figure = tradeoff(points([(("a",), value, value / 10)], ["policy"]), ["policy"], "J", [])
     assert all(seen == {"a": (value, value / 10)} for seen in names(figure).values())

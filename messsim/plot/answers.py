@@ -24,7 +24,8 @@ def answers(run: Run, marks: Marks = NOTHING) -> Figure:
 
     alt = library()
     models = run.summary["models"]
-    counted, names = folded(by_request(run, "model"), "model", [m["name"] for m in models], "answered")
+    counted, names = folded(by_request(run, "model"), "model", [m["name"] for m in models], "answered",
+                            {m["name"]: m["answered"] for m in models})  # fmt: skip
     share = pl.col("answered") / pl.col("answered").sum().over("request")
     order = pl.col("model").replace_strict(names, list(range(len(names))), return_dtype=pl.Int32)
     long = counted.group_by("request", "model").agg(pl.col("answered").sum()).with_columns(share=share, order=order)
@@ -51,7 +52,7 @@ def answers(run: Run, marks: Marks = NOTHING) -> Figure:
         "Who answered",
         layered(area, *behind, *before, crosshair(wide, x, tips)),
         f"Share of answers by model along the run; {most['name']} gave most, {percent(most['share'])}.",
-        "Stacked from the first model of the scenario up, in slices of the run.",
+        f"Stacked from the first model of the scenario up, in slices of the run.{marks.note(filled=True)}",
         _models(run.summary),
     )
 
@@ -113,7 +114,7 @@ def tenants(run: Run, marks: Marks = NOTHING) -> Figure:
         layered(*behind, zero, lines(long, x, y, series="tenant", names=names), *before,
                 crosshair(wide, x, tips)),
         f"Satisfaction so far minus the promise, by tenant{said}.",
-        f"Above the dashed line the promise is kept.{few}",
+        f"Above the dashed line the promise is kept.{few}{marks.note()}",
         _tenants(told),
         height=240,
     )  # fmt: skip

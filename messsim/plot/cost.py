@@ -9,7 +9,7 @@ from messsim.wording import number
 
 from .figure import Figure, Run, library
 from .marks import NOTHING, Marks
-from .parts import SQUARES, layered, rows, tip_title
+from .parts import SQUARES, TONES, layered, rows, tip_title
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,7 +53,7 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
     x = alt.X("cost:Q", title=f"{unit} per answer", stack="zero", scale=room, axis=axis)
     tips = ["kind:N", "part:N", alt.Tooltip("shown:N", title=tip_title(unit))]
     spent, beside = frame.filter(pl.col("part") != RIVAL), frame.filter(pl.col("part") == RIVAL)
-    color = alt.Color("part:N", title=None, scale=alt.Scale(domain=parts), legend=SQUARES)
+    color = alt.Color("part:N", title=None, scale=alt.Scale(domain=parts, range=TONES), legend=SQUARES)
     thick = {"band": 0.6}
     text = alt.Chart(rows(totals)).mark_text(style="value-label", align="left", dx=5)
     chart = layered(
@@ -67,7 +67,7 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
         chart,
         f"An answer of this run costs {number(told['per_request'], unit)} in all"
         + (f". Beside it: {rivals}." if rivals else "."),
-        "This run: what was really spent. Grey: the same requests in the same cluster by choices made beforehand, "
+        "This run: what was really spent. Outlined: the same requests in the same cluster by choices made beforehand, "
         "simulated; without servers also oracles that know the outcomes.",
         _table(run.summary),
         height=44 * len(kinds) + 30,

@@ -37,8 +37,8 @@ def latency(run: Run, marks: Marks = NOTHING, which: LatencyName = "ttft") -> Fi
     told = _told(run, which)
     bins = latency_bins(run, which)
     zeros = int(bins.filter(pl.col("from_s").is_null())["count"].sum())
-    bins, names = folded(bins.drop_nulls(), "model", [m["name"] for m in run.summary["models"]], "count")
-    names = [n for n in names if n in set(bins["model"])]
+    bins, names = folded(bins.drop_nulls(), "model", [m["name"] for m in run.summary["models"]], "count",
+                         {m["name"]: m["answered"] for m in run.summary["models"]})  # fmt: skip
     total = int(bins["count"].sum()) + zeros
     x = alt.X(
         "from_s:Q",
@@ -165,6 +165,6 @@ def latency_in_time(run: Run, marks: Marks = NOTHING) -> Figure:
         layered(*behind, lines(long.drop_nulls(), x, y, series="curve", names=list(curves.values())), *before,
                 crosshair(wide, x, tips)),
         f"Median and 95th percentile of the time to first token, by arrival{told}.",
-        "Each point is a slice of the run." + (" Red: a replica is down." if marks.outages else ""),
+        f"Each point is a slice of the run.{marks.note()}",
         height=220,
     )  # fmt: skip

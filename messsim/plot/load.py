@@ -10,21 +10,20 @@ from messsim.wording import number, percent
 from .digest import sliced
 from .figure import Figure, Run, library
 from .marks import NOTHING, Marks
-from .parts import SQUARES, WHOLE, crosshair, folded, layered, lines, rows, side_by_side, time_axis, time_unit
+from .parts import SQUARES, TONES, WHOLE, crosshair, folded, layered, lines, rows, side_by_side, time_axis, time_unit
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["load", "power"]
 
-DOWN = " Red: a replica is down."
-
 
 def load(run: Run, marks: Marks = NOTHING) -> Figure:
     """Requests in each pool, waiting or running."""
     alt = library()
     long, unit, size, names = _pools(run, "in_system_")
-    long, names = folded(long, "pool", names, "value")
+    models = _are_models(run, names)
+    long, names = folded(long, "pool", names, "value", _answered(run) if models else None)
     long = _summed(long)
     x = time_axis(unit)
     y = alt.Y("value:Q", title="requests in the pool")
@@ -34,11 +33,12 @@ def load(run: Run, marks: Marks = NOTHING) -> Figure:
     busiest = max(run.summary["pools"], key=lambda p: p["utilization"] or 0.0)
     return Figure(
         "Load",
-        layered(*behind, lines(long, x, y, series="pool", names=names), *before, crosshair(wide, x, tips)),
+        layered(
+            *behind, lines(long, x, y, series="pool", names=names, models=models), *before, crosshair(wide, x, tips)
+        ),
         f"Requests in each pool along the run; {busiest['name']} is busiest, {percent(busiest['utilization'])} of the "
         "time.",
-        "Running and waiting requests as an arriving one finds them, mean of each slice of the run."
-        + (DOWN if marks.outages else ""),
+        "Running and waiting requests as an arriving one finds them, mean of each slice of the run." + marks.note(),
         _table(run),
         height=240,
     )
@@ -50,9 +50,11 @@ def power(run: Run, marks: Marks = NOTHING) -> Figure:
 
     alt = library()
     long, unit, size, names = _pools(run, "power_w_")
-    long, names = folded(long, "pool", names, "value")
+    models = _are_models(run, names)
+    long, names = folded(long, "pool", names, "value", _answered(run) if models else None)
     order = pl.col("pool").replace_strict(names, list(range(len(names))), return_dtype=pl.Int32)
     long = _summed(long).with_columns(order=order).sort("order", "time")
+    colours = alt.Scale(domain=names) if models else alt.Scale(domain=names, range=TONES)
     x = time_axis(unit)
     area = (
         alt.Chart(rows(long))
@@ -60,7 +62,7 @@ def power(run: Run, marks: Marks = NOTHING) -> Figure:
         .encode(
             x=x,
             y=alt.Y("value:Q", title="power (W)", stack="zero", axis=alt.Axis(labelExpr=WHOLE)),
-            color=alt.Color("pool:N", title=None, scale=alt.Scale(domain=names), legend=SQUARES),
+            color=alt.Color("pool:N", title=None, scale=colours, legend=SQUARES),
             order="order:Q",
         )
     )
@@ -74,7 +76,7 @@ def power(run: Run, marks: Marks = NOTHING) -> Figure:
         layered(area, *behind, *before, crosshair(wide, x, tips)),
         f"Power of each pool along the run; {number(energy['total_j'], 'J')} in all, of which "
         f"{number(energy['idle_j'], 'J')} idle.",
-        f"Stacked; mean of each slice of the run.{assumed}{DOWN if marks.outages else ''}",
+        f"Stacked; mean of each slice of the run.{assumed}{marks.note(filled=True)}",
         _table(run),
         height=240,
     )
@@ -94,6 +96,15 @@ def _pools(run: Run, prefix: str) -> tuple[pl.DataFrame, str, float, list[str]]:
     wide = frame.select(middle, *[pl.col(prefix + n).cast(pl.Float64) for n in names])
     long = wide.unpivot(index="time", variable_name="pool", value_name="value").drop_nulls()
     return long.with_columns(pl.col("pool").str.strip_prefix(prefix)), unit, size, names
+
+
+def _are_models(run: Run, names: list[str]) -> bool:
+    """Whether pools are named as the models are, and so have their colours."""
+    return names == [m["name"] for m in run.summary["models"]]
+
+
+def _answered(run: Run) -> dict[str, float]:
+    return {m["name"]: m["answered"] for m in run.summary["models"]}
 
 
 def _summed(long: pl.DataFrame) -> pl.DataFrame:

@@ -77,6 +77,14 @@ class Marks:
             ]
         return behind, before
 
+    def note(self, *, filled: bool = False) -> str:
+        """What the layers mean, to be put behind the words to a chart."""
+        red = "Red, along the top" if filled else "Red bands"
+        told = [" Dotted lines: a phase begins."] * bool(self.phases) + [f" {red}: a replica is down."] * bool(
+            self.outages
+        )
+        return "".join(told)
+
     def _shades(self, timeline: pl.DataFrame, axis: str, scale: float) -> list[dict[str, Any]]:
         until_s = timeline["time_s"].max() if len(timeline) else 0.0  # a repair may come after the run
         assert isinstance(until_s, (int, float))

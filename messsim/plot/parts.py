@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .figure import library
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SQUARES",
+    "TONES",
     "WHOLE",
     "crosshair",
     "folded",
@@ -26,10 +28,13 @@ __all__ = [
     "time_axis",
     "time_unit",
     "tip_title",
+    "told_apart",
 ]
 
 MOST_SERIES = 8
 OTHERS = "others"
+TONES = "ordinal"  # the range of greys in the theme
+DASHES = [[1, 0], [8, 3], [4, 3], [2, 2]]
 SQUARES = {"symbolType": "square"}  # in the legend of areas and bars
 TICKS = {"expr": "width / 90"}
 WHOLE = "datum.value < 1e6 ? format(datum.value, ',') : format(datum.value / 1e6, '~r') + ' M'"
@@ -90,11 +95,24 @@ def seconds_axis(least: float, most: float, **options: Any) -> Any:
     return library().Axis(labelExpr=SECONDS, values=values, labelOverlap="greedy", labelSeparation=8, **options)
 
 
-def lines(long: pl.DataFrame, x: Any, y: Any, *, series: str, names: list[str], **mark: Any) -> Any:
-    """One line for each name, coloured in their order."""
+def lines(
+    long: pl.DataFrame, x: Any, y: Any, *, series: str, names: list[str], models: bool = False, **mark: Any
+) -> Any:
+    """One line for each name in their order: in the colours of models, or in greys, dashed where they are many."""
+    drawn = library().Chart(rows(long)).mark_line(clip=True, **mark)
+    return drawn.encode(x=x, y=y, **told_apart(series, names, models=models))
+
+
+def told_apart(series: str, names: list[str], *, models: bool = False) -> dict[str, Any]:
+    """The channels that tell lines apart: colours are for models alone."""
     alt = library()
-    color = alt.Color(f"{series}:N", title=None, scale=alt.Scale(domain=names))
-    return alt.Chart(rows(long)).mark_line(clip=True, **mark).encode(x=x, y=y, color=color)
+    if models:
+        return {"color": alt.Color(f"{series}:N", title=None, scale=alt.Scale(domain=names))}
+    color = alt.Color(f"{series}:N", title=None, scale=alt.Scale(domain=names, range=TONES))
+    if len(names) <= 2:
+        return {"color": color}
+    dashes = alt.Scale(domain=names, range=[DASHES[k // 2 % len(DASHES)] for k in range(len(names))])
+    return {"color": color, "strokeDash": alt.StrokeDash(f"{series}:N", title=None, scale=dashes)}
 
 
 def crosshair(wide: pl.DataFrame, x: Any, tooltips: list[Any]) -> Any:
@@ -142,16 +160,19 @@ def layered(*layers: Any) -> Any:
     return library().layer(*there) if there else None
 
 
-def folded(frame: pl.DataFrame, column: str, order: list[str], weight: str) -> tuple[pl.DataFrame, list[str]]:
+def folded(
+    frame: pl.DataFrame, column: str, order: list[str], weight: str, weights: Mapping[str, float] | None = None
+) -> tuple[pl.DataFrame, list[str]]:
     """At most eight names, the weightiest in their given order; the rest become ``others``.
 
-    Rows keep their values: sum over what is now the same name.
+    Rows keep their values: sum over what is now the same name. `weights` are used in place of the sums of `weight`, so
+    that several charts have the same names in the same colours.
     """
     import polars as pl
 
     if len(order) <= MOST_SERIES:
         return frame, order
-    weights = dict(frame.group_by(column).agg(pl.col(weight).sum()).iter_rows())
+    weights = weights or dict(frame.group_by(column).agg(pl.col(weight).sum()).iter_rows())
     kept = sorted(order, key=lambda n: -(weights.get(n) or 0))[: MOST_SERIES - 1]
     name = pl.when(pl.col(column).is_in(kept)).then(pl.col(column)).otherwise(pl.lit(OTHERS)).alias(column)
     return frame.with_columns(name), [*(n for n in order if n in kept), OTHERS]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from messsim.wording import number, percent, seconds
 
 from .figure import Figure, library
-from .parts import SECONDS, SQUARES, folded, layered, rows, tip_title
+from .parts import SECONDS, SQUARES, folded, layered, rows, tip_title, told_apart
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["AXES", "BETWEEN", "along", "forest", "in_words", "shares"]
+__all__ = ["AXES", "BETWEEN", "along", "forest", "in_words", "possible", "shares"]
 
 MOST_NAMED = 40  # points that are told by name
 MOST_DRAWN = 1000
@@ -33,6 +33,19 @@ AXES: dict[str, tuple[str, str, Callable[[float | None], str]]] = {  # title, fo
     "ttft_p95": ("TTFT, 95th percentile", "", seconds),
     "e2e_p95": ("end to end, 95th percentile", "", seconds),
 }
+
+
+def possible(points: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Points whose intervals hold what there can be: no time or cost below 0, no share beyond 0 and 1.
+
+    Student's interval of a few replications does not know that.
+    """
+    import polars as pl
+
+    if name == "margin":
+        return points
+    most = 1.0 if name == "satisfaction" else None
+    return points.with_columns(pl.col(f"{name}_{end}").clip(0.0, most) for end in ("low", "high"))
 
 
 def in_words(name: str) -> pl.Expr:
@@ -53,13 +66,15 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     alt = library()
     title, form, _ = AXES[name]
     title = f"{title}, {unit}" if unit else title
-    drawn = points.drop_nulls(f"{name}_mean").head(MOST_NAMED)
+    drawn = possible(points, name).drop_nulls(f"{name}_mean").head(MOST_NAMED)
     drawn = drawn.select("point", *(f"{name}_{p}" for p in ("mean", "low", "high")), in_words(name).alias("told"))
     order = drawn["point"].to_list()
     axis = alt.Axis(labelExpr=SECONDS, tickCount=5) if not form else alt.Axis(format=form, tickCount=5)
 
     def x(column: str) -> Any:
-        return alt.X(f"{column}:Q", title=title, scale=alt.Scale(zero=False, padding=12), axis=axis)
+        return alt.X(
+            f"{column}:Q", title=title, scale=_from_zero(drawn, name) or alt.Scale(zero=False, padding=12), axis=axis
+        )
 
     y = alt.Y("point:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=_named(grid=True))
     base = alt.Chart(rows(drawn))
@@ -85,6 +100,14 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
         note + (f" The first {len(drawn)} of {len(points)} points." if left else ""),
         height=_height(order),
     )
+
+
+def _from_zero(drawn: pl.DataFrame, name: str) -> Any:
+    """The scale of a cost or a time, whose axis begins at 0; None for shares."""
+    if name in ("satisfaction", "margin"):
+        return None
+    ends = [v for part in ("mean", "high") for v in drawn[f"{name}_{part}"].drop_nulls()]
+    return library().Scale(domain=[0.0, 1.05 * max(ends, default=0.0) or 1.0], nice=False)
 
 
 def _named(**options: Any) -> Any:
@@ -116,8 +139,11 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
     others = [pl.format("{} = {}", pl.lit(k), pl.col(k).cast(pl.String)) for k in keys if k != key]
     series = pl.concat_str(others, separator=", ") if others else pl.lit(EVERY_SERIES)
     columns = [f"{name}_{p}" for p in ("mean", "low", "high")]
-    drawn = points.drop_nulls([key, columns[0]]).head(MOST_DRAWN)
-    drawn = drawn.select(pl.col(key).alias("value"), series.alias("series"), *columns, in_words(name).alias("told"))
+    drawn = possible(points, name).drop_nulls([key, columns[0]]).head(MOST_DRAWN)
+    shown = pl.col("alpha") if "alpha" in points.columns else pl.lit(None, pl.Float64).alias("alpha")
+    drawn = drawn.select(
+        pl.col(key).alias("value"), series.alias("series"), *columns, in_words(name).alias("told"), shown
+    )
     names = drawn["series"].unique(maintain_order=True).to_list()
     lines = len(names) <= MOST_SERIES
     values = drawn["value"].cast(pl.Float64)
@@ -128,9 +154,12 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
     x = alt.X("value:Q", title=key, scale=scale, axis=alt.Axis(format="~g", tickCount=5))
 
     def y(column: str) -> Any:
-        return alt.Y(f"{column}:Q", title=title, scale=alt.Scale(zero=False, padding=8), axis=axis)
+        return alt.Y(
+            f"{column}:Q", title=title, scale=_from_zero(drawn, name) or alt.Scale(zero=False, padding=8), axis=axis
+        )
 
-    color = alt.Color("series:N", title=None, scale=alt.Scale(domain=names)) if lines and others else alt.Undefined
+    apart = told_apart("series", names) if lines and others else {}
+    color = apart.get("color", alt.Undefined)
     base = alt.Chart(rows(drawn))
     tips = [
         alt.Tooltip("value:Q", title=tip_title(key), format="~g"),
@@ -139,12 +168,15 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
     ]
     dots = base.mark_point(style="dot", filled=True, size=50).encode(x=x, y=y(columns[0]), color=color, tooltip=tips)
     whiskers = base.mark_rule(style="whisker").encode(x=x, y=y(columns[1]), y2=f"{columns[2]}:Q", color=color)
-    curves = base.mark_line(style="median").encode(x=x, y=y(columns[0]), color=color) if lines else None
+    curves = base.mark_line(style="median").encode(x=x, y=y(columns[0]), **apart) if lines else None
+    promised = drawn.drop_nulls("alpha").select("value", "series", "alpha") if name == "satisfaction" else drawn.clear()
+    promise = alt.Chart(rows(promised)).mark_line(style="promise").encode(x=x, y=y("alpha"), detail="series:N")
     return Figure(
         f"{title[0].upper()}{title[1:]} along {key}",
-        layered(whiskers, curves, dots),
+        layered(promise, whiskers, curves, dots),
         f"{title[0].upper()}{title[1:]} at {drawn['value'].n_unique()} values of {key}.",
         "Means over the replications with their 95 % intervals"
+        + (", dashed: what is promised" if len(promised) else "")
         + ("." if lines else "; the other keys, of too many settings for colours, by pointing."),
         height=240,
     )

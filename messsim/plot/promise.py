@@ -67,7 +67,8 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
                     * several
                 ),
             ]
-        ),
+        )
+        + marks.note(),
         _table(run.timeline, curves | ({PROMISE: "promised so far"} if several else {}), percent),
     )
 
@@ -126,7 +127,7 @@ def queue(run: Run, marks: Marks = NOTHING) -> Figure:
         chart,
         f"Virtual queue Q: {number(sla['queue_final'])} at the end, {number(sla['queue_max'])} at most.",
         "Q grows by α for each answer and shrinks by 1 for each that satisfies: the satisfying answers that are still "
-        "owed. The longer it is, the more the router pays for good answers.",
+        "owed. The longer it is, the more the router pays for good answers." + marks.note(),
         _table(run.timeline, shown, number),
         height=180,
     )

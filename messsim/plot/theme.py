@@ -8,15 +8,18 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans'
 
 
 def _theme(
-    surface: str, ink: str, quiet: str, grid: str, promise: str, reference: str, series: list[str]
+    surface: str, ink: str, quiet: str, grid: str, promise: str, tones: list[str], series: list[str]
 ) -> dict[str, Any]:
-    """Vega-Lite's `config`; marks take their colours from the named styles."""
+    """Vega-Lite's `config`; marks take their colours from the named styles.
+
+    A colour of `series` means a model wherever it stands; all else is drawn in `tones` of grey, the promise in red.
+    """
     line = {"color": promise, "strokeDash": [6, 4], "strokeWidth": 1.5}
     return {
         "background": surface,
         "font": FONT,
         "view": {"stroke": None},
-        "range": {"category": series},
+        "range": {"category": series, "ordinal": tones},
         "axis": {
             "domainColor": grid,
             "gridColor": grid,
@@ -56,12 +59,12 @@ def _theme(
             "strip": {"color": promise, "opacity": 0.7, "strokeWidth": 0},
             "value-label": {"color": ink, "fontSize": 12},
             "halo": {"color": surface, "stroke": surface, "strokeWidth": 4, "fontSize": 12},
-            "owed": {"color": series[0], "strokeWidth": 0},
-            "band": {"color": series[0], "opacity": 0.2, "strokeWidth": 0},
-            "median": {"color": series[0]},
-            "dot": {"color": series[0], "opacity": 1},
+            "owed": {"color": tones[1], "strokeWidth": 0},
+            "band": {"color": tones[1], "opacity": 0.25, "strokeWidth": 0},
+            "median": {"color": tones[0]},
+            "dot": {"color": tones[0], "opacity": 1},
             "whisker": {"color": quiet, "strokeWidth": 1.5},
-            "reference": {"color": reference},
+            "reference": {"color": quiet, "fill": surface, "stroke": quiet, "strokeWidth": 1.5},
             "crosshair": {"color": quiet},
             "met": {"color": series[1], "opacity": 1},
             "uncertain": {"color": series[2], "opacity": 1},
@@ -76,7 +79,7 @@ LIGHT = _theme(
     "#565b66",
     "#dfe2e8",
     "#c0263a",
-    "#8d93a0",
+    ["#2b3242", "#858da0", "#5d4a8a", "#9b8f7a"],
     ["#2a6fdb", "#0f9d76", "#e08a00", "#7b52c7", "#d1437f", "#5b8c2a", "#0b8fa8", "#a0562f"],
 )
 DARK = _theme(
@@ -85,6 +88,6 @@ DARK = _theme(
     "#a3a9b6",
     "#2d323c",
     "#ff7a85",
-    "#737b8a",
+    ["#dfe3ec", "#8a93a6", "#b9a8e8", "#c9b999"],
     ["#6aa5ff", "#35c79d", "#f2b046", "#b096f5", "#f284b4", "#9ac963", "#4cc4dc", "#d68f66"],
 )

@@ -10,7 +10,7 @@ from messsim.wording import percent
 from .figure import Figure, library
 from .labels import PLACES, placed
 from .parts import layered, rows, tip_title
-from .points import in_words
+from .points import in_words, possible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +19,7 @@ __all__ = ["tradeoff"]
 
 MOST_DRAWN = 1000
 MOST_LABELLED = 40
+MOST_PROMISES = 4  # lines of promises, where points have several
 HEIGHT, PADDING = 360, 24
 WIDTHS = (260.0, 480.0, 760.0)  # pixels of plots that names are placed for: those of a wider one are too close in it
 FIGURES = ("satisfaction", "cost")
@@ -28,7 +29,7 @@ def tradeoff(
     points: pl.DataFrame,
     keys: Sequence[str],
     unit: str,
-    alpha: float | None,
+    alphas: Sequence[float],
     frontier: Sequence[dict[str, Any]] = (),
 ) -> Figure:
     """Cost against satisfaction, with the promise and what oracles pay for as much.
@@ -39,10 +40,14 @@ def tradeoff(
     import polars as pl
 
     alt = library()
-    drawn = points.drop_nulls(["satisfaction_mean", "cost_mean"]).head(MOST_DRAWN)
+    promised = sorted(set(alphas))[:MOST_PROMISES]
+    drawn = possible(possible(points, "satisfaction"), "cost")
+    drawn = drawn.drop_nulls(["satisfaction_mean", "cost_mean"]).head(MOST_DRAWN)
     drawn = drawn.with_columns(in_words(n).alias(f"{n} told") for n in FIGURES)
     drawn = drawn.with_columns(pl.Series("label", _labels(drawn, keys), pl.String))
-    lows, highs = _domain(drawn, [p["cost"] for p in frontier], [alpha, *(p["satisfaction"] for p in frontier)])
+    lows, highs = _domain(
+        drawn, [0.0, *(p["cost"] for p in frontier)], [*promised, *(p["satisfaction"] for p in frontier)]
+    )
     scales = [alt.Scale(domain=[lo, hi], nice=False, padding=PADDING) for lo, hi in (lows, highs)]
 
     def x(column: str) -> Any:
@@ -77,25 +82,27 @@ def tradeoff(
         layers.insert(0, curve.encode(x=x("cost"), y=y("satisfaction"), order="satisfaction:Q", tooltip=["oracle:N"]))
         name = alt.Chart(rows(line.tail(1))).mark_text(style="mark-label", align="left", dx=5, dy=-5)
         layers.append(name.encode(x=x("cost"), y=y("satisfaction"), text="oracle:N"))
-    if alpha is not None:
-        promise = alt.Chart(alt.Data(values=[{"alpha": alpha}]))
+    for alpha in promised:
+        promise = alt.Chart(alt.Data(values=[{"alpha": alpha, "text": f"promised {percent(alpha)}"}]))
         layers.insert(0, promise.mark_rule(style="promise").encode(y=y("alpha")))
+        name = promise.mark_text(style="promise-label", align="right", baseline="top", dx=-4, dy=4, x={"expr": "width"})
+        layers.insert(1, name.encode(y=y("alpha"), text="text:N"))
     return Figure(
         "Cost against satisfaction",
         layered(*layers) if len(drawn) else None,
         f"{len(drawn)} points by cost and share of satisfying answers"
-        + ("." if alpha is None else f", {percent(alpha)} promised."),
-        _note(keys, alpha, bool(frontier)),
+        + (f", {', '.join(percent(a) for a in promised)} promised." if promised else "."),
+        _note(keys, bool(promised), bool(frontier)),
         height=HEIGHT,
     )
 
 
-def _note(keys: Sequence[str], alpha: float | None, oracles: bool) -> str:
+def _note(keys: Sequence[str], promised: bool, oracles: bool) -> str:
     said = ["Up and to the left is better. Whiskers: 95 % intervals over the replications."]
     if len(keys) > 1:
         said.append(f"Names: the values of {', '.join(keys)}.")
     said.append("Points without a name, for want of room, tell theirs by pointing.")
-    if alpha is not None:
+    if promised:
         said.append("Dashed: the promise.")
     if oracles:
         said.append("Dotted: what oracles, which know more than a router can, pay for as much.")
@@ -111,12 +118,12 @@ def _labels(drawn: pl.DataFrame, keys: Sequence[str]) -> list[str]:
     return [", ".join(values) for values in zip(*columns, strict=True)]
 
 
-def _domain(drawn: pl.DataFrame, costs: list[float], shares: list[float | None]) -> list[tuple[float, float]]:
+def _domain(drawn: pl.DataFrame, costs: list[float], shares: list[float]) -> list[tuple[float, float]]:
     """What both axes have to hold."""
     found = []
     for name, more in (("cost", costs), ("satisfaction", shares)):
         values = [v for part in ("mean", "low", "high") for v in drawn[f"{name}_{part}"].drop_nulls()]
-        values += [v for v in more if v is not None] or ([] if values else [0.0])
+        values += more or ([] if values else [0.0])
         room = 0.0 if min(values) < max(values) else 0.01 * (abs(max(values)) or 1.0)
         found.append((min(values) - room, max(values) + room))
     return found

@@ -11,7 +11,8 @@ from messsim.plot.tradeoff import tradeoff
 from messsim.wording import number, percent
 
 from ..base.page import Page, Section, Tile
-from .tables import differences_table, failures_table, has, points_table, with_half
+from .tables import differences_table, failures_table, has, points_table
+from .verdict import cheapest, level_with_first, undecided
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["study_page"]
 
 LEAST_VALUES = 3  # of a key, for a chart along it
-ORACLES = ("oracle", "statistical-oracle")  # they know what no router can
 
 
 def study_page(
@@ -29,6 +29,7 @@ def study_page(
     facts: dict[str, Any],
     models: Sequence[str],
     comparison: dict[str, Any] | None,
+    dearer: Sequence[dict[str, Any]],
     failures: pl.DataFrame,
     scenario: str,
 ) -> Page:
@@ -36,7 +37,7 @@ def study_page(
 
     Parameters
     ----------
-    points, keys, failures
+    points, keys, dearer, failures
         See `messsim.study.pages.grouped.Grouped`.
     facts
         `name`, `seed` and `cost_unit` of the scenario, and `alpha`, its promise where it is the same at all points.
@@ -49,26 +50,33 @@ def study_page(
     """
     policies = list(keys) == ["policy"]
     what = "policies" if policies else "points"
-    kept = points.filter((points["kept"] == points["replications"]) & ~_is_oracle(points, policies))
-    rivals = points.filter(~_is_oracle(points, policies))
-    best = kept.sort("cost_mean", nulls_last=True).head(1)
+    rivals = points.filter(~points["oracle"]) if policies else points
+    kept = rivals.filter(rivals["standing"] == "kept")
+    open_ = rivals.filter(rivals["standing"] == "undecided")
     most = int(points["replications"].max() or 0)  # type: ignore[arg-type]
+    unit = facts["cost_unit"]
     return Page(
         title=facts["name"],
-        subtitle=f"{'Comparison of' if policies else 'Study of'} {len(points)} {what}, {most} replication"
+        subtitle=f"{_what(len(rivals), len(points) - len(rivals), policies)}, {most} replication"
         f"{'' if most == 1 else 's'} each, seed {facts['seed']}{_promised(facts['alpha'])}",
-        kept=None if not len(points) else bool(len(kept)),
-        headline=f"{len(kept)} of {len(rivals)} {what} keep the promise in every replication",
-        verdict=_verdict(best, facts["cost_unit"], policies),
-        tiles=_tiles(best, facts["cost_unit"]),
+        kept=True if len(kept) else None if len(open_) or not len(points) else False,
+        headline=f"{len(kept)} of {len(rivals)} {what} keep the promise"
+        + (f", {len(open_)} undecided" * bool(len(open_))),
+        verdict=" ".join([cheapest(kept, dearer, unit, what), *undecided(open_, most)]),
+        tiles=_tiles(kept, dearer, unit),
         notes=[f"{len(failures)} runs did not come to their end: see below."] if len(failures) else [],
         sections=_sections(points, keys, facts, models, comparison, failures, scenario),
-        footer="Means are over replications, intervals are Student's of 95 %.",
+        footer="Means are over replications, intervals are Student's of 95 %. A point keeps the promise if it did in "
+        "every replication and the interval of its margin is not below 0, misses it if the whole interval is, and is "
+        "undecided otherwise.",
     )
 
 
-def _is_oracle(points: pl.DataFrame, policies: bool) -> pl.Series:
-    return points["point"].is_in(ORACLES) if policies else points["point"].is_in([])
+def _what(rivals: int, oracles: int, policies: bool) -> str:
+    if not policies:
+        return f"Study of {rivals} point{'s' * (rivals != 1)}"
+    beside = f" and {oracles} oracle{'s' * (oracles > 1)}" if oracles else ""
+    return f"Comparison of {rivals} polic{'y' if rivals == 1 else 'ies'}{beside}"
 
 
 def _promised(alpha: float | None) -> str:
@@ -76,17 +84,12 @@ def _promised(alpha: float | None) -> str:
     return "" if alpha is None else f", {percent(alpha, 2)} promised"
 
 
-def _verdict(best: pl.DataFrame, unit: str, policies: bool) -> str:
-    if best.is_empty():
-        return f"No {'policy' if policies else 'point'} kept the promise to every tenant in every replication."
-    row = best.row(0, named=True)
-    return f"The cheapest of them is {row['point']}: {with_half(row, 'cost', unit)} for an answer."
-
-
-def _tiles(best: pl.DataFrame, unit: str) -> list[Tile]:
-    if best.is_empty():
+def _tiles(kept: pl.DataFrame, dearer: Sequence[dict[str, Any]], unit: str) -> list[Tile]:
+    """Of the cheapest; none where chance hides which it is."""
+    first = [d["point"] for d in dearer][:1]
+    if not first or len(level_with_first(dearer)) > 1:
         return []
-    row = best.row(0, named=True)
+    row = kept.filter(kept["point"] == first[0]).row(0, named=True)
     tiles = [
         Tile("Its cost of an answer", number(row["cost_mean"], unit)),
         Tile("Its satisfaction", percent(row["satisfaction_mean"], 2)),
@@ -109,7 +112,8 @@ def _sections(
     unit = facts["cost_unit"]
     sections = []
     if len(points):
-        paid = tradeoff(points, keys, unit, facts["alpha"], (comparison or {}).get("frontier", []))
+        alphas = [] if "alpha" not in points.columns else points["alpha"].drop_nulls().to_list()
+        paid = tradeoff(points, keys, unit, alphas, (comparison or {}).get("frontier", []))
         compared = [forest(points, "margin"), forest(points, "cost", unit)]
         compared += [forest(points, n) for n in ("ttft_p95", "e2e_p95") if has(points, n)]
         told = [points_table(points, keys, unit), *([] if comparison is None else [differences_table(comparison)])]

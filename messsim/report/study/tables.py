@@ -26,9 +26,14 @@ def has(points: pl.DataFrame, name: str) -> bool:
 def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
     """Every point, or the first of many."""
     names = [n for n in AXES if has(points, n)]
-    header = [*keys, "kept", *(f"{AXES[n][0]}{f', {unit}' if n == 'cost' else ''}" for n in names)]
+    header = [*keys, "promise", "kept in", *(f"{AXES[n][0]}{f', {unit}' if n == 'cost' else ''}" for n in names)]
     told = [
-        [*(str(row[k]) for k in keys), f"{row['kept']} of {row['replications']}", *(with_half(row, n) for n in names)]
+        [
+            *(str(row[k]) for k in keys),
+            row["standing"],
+            f"{row['kept']} of {row['replications']}",
+            *(with_half(row, n) for n in names),
+        ]
         for row in points.head(MOST_ROWS).iter_rows(named=True)
     ]
     left = f" (the first {MOST_ROWS} of {len(points):,})" if len(points) > MOST_ROWS else ""
@@ -42,6 +47,8 @@ def with_half(row: dict[str, Any], name: str, unit: str = "") -> str:
     if mean is None or high is None:
         return told
     half = high - mean
+    if name != "margin" and half > mean:  # Student's interval does not know that none is below 0
+        return f"{told} (0 to {AXES[name][2](high)})"
     if name in ("satisfaction", "margin"):
         return f"{told} ± {half_width(100 * half)}"
     return f"{told} ± {seconds(half) if name.endswith('_p95') else half_width(half)}"
@@ -53,11 +60,15 @@ def differences_table(comparison: dict[str, Any]) -> Table:
     paths = {"sla.satisfaction": ("satisfied, points", 100.0), "cost.per_request": (f"cost, {unit}", 1.0)}
     paths |= {f"latency_s.{k}.p95": (f"{name} p95, s", 1.0) for k, name in (("ttft", "TTFT"), ("e2e", "end to end"))}
     told = [
-        [p["name"], *(_difference((p["difference"] or {}).get(path), scale) for path, (_, scale) in paths.items())]
+        [
+            p["name"],
+            *(_difference((p["difference"] or {}).get(path), scale) for path, (_, scale) in paths.items()),
+            _tested((p["difference"] or {}).get("cost.per_request")),
+        ]
         for p in comparison["policies"][1:]
     ]
     first = comparison["policies"][0]["name"]
-    header = ["policy", *(title for title, _ in paths.values())]
+    header = ["policy", *(title for title, _ in paths.values()), "by the paired test"]
     return Table(f"Less {first}, on the same requests (paired)", header, told)
 
 
@@ -66,6 +77,14 @@ def _difference(spread: dict[str, Any] | None, scale: float) -> str:
         return "-"
     half = "" if spread["high"] is None else f" ± {half_width(scale * (spread['high'] - spread['mean']))}"
     return f"{scale * spread['mean']:+.3g}{half}"
+
+
+def _tested(spread: dict[str, Any] | None) -> str:
+    """Whether a policy costs more or less, as far as the interval of the difference tells."""
+    if spread is None or spread["high"] is None:
+        return "undecided"
+    high, low = spread["high"], 2 * spread["mean"] - spread["high"]
+    return "cheaper" if high < 0 else "dearer" if low > 0 else "undecided"
 
 
 def failures_table(failures: pl.DataFrame) -> Table:

@@ -12,6 +12,7 @@ from messsim.results.intervals import LEVEL
 from messsim.scenario.overrides import split_path
 
 from ..runs.rows import column_of
+from .paired import dearer_by, standing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from messsim.scenario import Scenario
 
 __all__ = ["FIGURES", "Grouped", "grouped"]
+
+ORACLES = ("oracle", "statistical-oracle")  # they know what no router can
 
 FIGURES = {
     "satisfaction": "sla_satisfaction",
@@ -39,13 +42,17 @@ class Grouped:
     points
         A row a point, in order: the keys, `point` (all of them in words), `replications`, `kept` (runs that kept the
         promise, to every tenant), and ``NAME_mean``, ``NAME_low``, ``NAME_high`` of `FIGURES`, of `margin`
-        (satisfaction less promise, of the tenant with the least), and of ``share MODEL``: 95 % intervals.
+        (satisfaction less promise, of the tenant with the least), and of ``share MODEL``: 95 % intervals; `alpha`, the
+        promise where all its runs have the same; `standing`, see `standing`; `oracle`, whether it is an oracle's.
+    dearer
+        Of the points that keep the promise, oracles aside: see `dearer_by`.
     failures
         `point`, `replication`, `error` of runs that did not come to their end.
     """
 
     keys: list[str]
     points: pl.DataFrame
+    dearer: list[dict[str, Any]]
     failures: pl.DataFrame
 
 
@@ -79,7 +86,7 @@ def grouped(rows: pl.DataFrame, scenario: Scenario) -> Grouped:
     shares = {f"share {m}": column_of(f"models.{m}.share") for m in scenario.model_names}
     figures = {"margin": "sla_margin"} | FIGURES | shares
     done = done.with_columns(
-        pl.lit(None, pl.Float64).alias(c) for c in [*figures.values(), "sla_kept"] if c not in done.columns
+        pl.lit(None, pl.Float64).alias(c) for c in [*figures.values(), "sla_kept", "sla_alpha"] if c not in done.columns
     )
     points = (
         done.group_by("point", maintain_order=True)
@@ -87,12 +94,21 @@ def grouped(rows: pl.DataFrame, scenario: Scenario) -> Grouped:
             *[pl.col(k).first() for k in keys],
             pl.len().alias("replications"),
             pl.col("sla_kept").cast(pl.Boolean).sum().alias("kept"),
+            pl.when(pl.col("sla_alpha").n_unique() == 1).then(pl.col("sla_alpha").first()).alias("alpha"),
+            pl.col("policy").first().is_in(ORACLES).alias("oracle"),
             *[e for name, column in figures.items() for e in _moments(name, column)],
         )
         .with_columns(e for name in figures for e in _interval(name))
         .drop(f"{name}_{part}" for name in figures for part in ("sd", "n"))
+        .with_columns(standing().alias("standing"))
     )
-    return Grouped(keys, points, words.filter(pl.col("error").is_not_null()).select("point", "replication", "error"))
+    kept = points.filter((pl.col("standing") == "kept") & ~pl.col("oracle"))["point"].to_list()
+    return Grouped(
+        keys,
+        points,
+        dearer_by(done, kept),
+        words.filter(pl.col("error").is_not_null()).select("point", "replication", "error"),
+    )
 
 
 def _in_words(keys: Sequence[str]) -> pl.Expr:

@@ -89,6 +89,7 @@ def _study_page(path: Path) -> Page:
         },
         models=scenario.model_names,
         comparison=comparison,
+        dearer=study.dearer,
         failures=study.failures,
         scenario=dump(scenario),
     )

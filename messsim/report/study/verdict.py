@@ -1,0 +1,71 @@
+"""Which point of a study is cheapest, as far as the paired differences tell, and which are undecided: in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from messsim.wording import half_width, number
+
+from .tables import with_half
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["cheapest", "level_with_first", "undecided"]
+
+MOST_NAMED = 4
+
+
+def level_with_first(dearer: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cheapest point, and those whose difference to it may be chance.
+
+    `dearer` is what `messsim.study.pages.paired.dearer_by` found.
+    """
+    return [d for k, d in enumerate(dearer) if not k or d["low"] is None or d["low"] <= 0.0]
+
+
+def cheapest(kept: pl.DataFrame, dearer: Sequence[dict[str, Any]], unit: str, what: str) -> str:
+    """The cheapest of the points that keep the promise, or those that share the place."""
+    if kept.is_empty():
+        return f"None of the {what} surely kept the promise to every tenant."
+    if not dearer:
+        return "None of them has a cost."
+    level = level_with_first(dearer)
+    row = kept.filter(kept["point"] == dearer[0]["point"]).row(0, named=True)
+    paid = f"{with_half(row, 'cost', unit)} for an answer"
+    if len(kept) == 1:
+        return f"{row['point']} does: {paid}."
+    if len(level) > 1:
+        names = _named([d["point"] for d in level])
+        if level[1]["low"] is None:
+            return (
+                f"{row['point']} was the cheapest of them in the one replication: {paid}; more seeds would tell chance."
+            )
+        apart = _difference(level[1], unit)
+        return (
+            f"{names} cost about the same: {apart} more than {row['point']} ({paid}) is within the noise of these "
+            "replications, on the same requests."
+        )
+    return (
+        f"The cheapest of them is {row['point']}: {paid}; the next, {dearer[1]['point']}, costs "
+        f"{_difference(dearer[1], unit)} more on the same requests (paired)."
+    )
+
+
+def undecided(points: pl.DataFrame, replications: int) -> list[str]:
+    """A sentence on the points of which the replications do not tell, or none."""
+    if points.is_empty():
+        return []
+    names = points["point"].to_list()
+    return [f"Whether {_named(names)} keep{'s' * (len(names) == 1)} it, {replications} replications do not decide."]
+
+
+def _named(names: Sequence[str]) -> str:
+    more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    told = [*names[:MOST_NAMED], *more]
+    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+
+
+def _difference(d: dict[str, Any], unit: str) -> str:
+    return f"{number(d['mean'], unit)} ± {half_width(d['high'] - d['mean'])}"
