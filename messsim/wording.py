@@ -37,7 +37,7 @@ def shown(name: str) -> str:
 
 def unanswered(requests: dict[str, int]) -> list[str]:
     """How requests ended without an answer, by the counts of a summary: ``["3 rejected", "2 timed out"]``."""
-    kinds = ("rejected", "lost", "timed_out", "in_flight")
+    kinds = ("rejected", "too_long", "lost", "timed_out", "in_flight")
     return [f"{requests[kind]:,} {kind.replace('_', ' ')}" for kind in kinds if requests[kind]]
 
 

@@ -220,13 +220,14 @@ def test_of_equally_cheap_models_the_first_is_named():
 
 LATENCY = dict.fromkeys(["mean", "p50", "p90", "p95", "p99"])
 LATENCIES = dict.fromkeys(["ttft", "tpot", "e2e", "queueing"], LATENCY)
+SLO = dict.fromkeys(["ttft_s", "tpot_s", "e2e_s", "attainment", "goodput_rps"])
 
 # Every key of docs/files.md.
 TREE: dict[str, Any] = {
     **dict.fromkeys(["scenario", "engine", "seed", "replication", "version"]),
     "requests": dict.fromkeys(
         [
-            *["arrived", "completed", "rejected", "lost", "timed_out", "in_flight", "attempts"],
+            *["arrived", "completed", "rejected", "too_long", "lost", "timed_out", "in_flight", "attempts"],
             *["explored", "with_feedback", "labels_of_lost"],
         ]
     ),
@@ -256,6 +257,7 @@ TREE: dict[str, Any] = {
             ]
         )
     ],
+    "router": dict.fromkeys(["wait_s", "decision_s", "utilization"]),
     "pools": [
         dict.fromkeys(
             [
@@ -279,11 +281,11 @@ TREE: dict[str, Any] = {
                 "windows",
             ]
         )
-        | {"latency_s": LATENCIES}
+        | {"latency_s": LATENCIES, "slo": SLO}
     ],
     "latency_s": LATENCIES,
     "intervals": dict.fromkeys(["level", "refused", "latency_s"]),
-    "slo": dict.fromkeys(["ttft_s", "tpot_s", "attainment", "goodput_rps"]),
+    "slo": SLO,
     "predictor": dict.fromkeys(["log_loss", "auc", "updates"]),
     "accuracy": dict.fromkeys(
         [

@@ -7,6 +7,7 @@ from typing import Any
 from messsim.engines import Outcome
 from messsim.engines.outcome import PoolOutcome
 from messsim.scenario import Scenario
+from messsim.scenario.routing import Slo
 from messsim.version import __version__
 
 from .baselines import best_static
@@ -39,6 +40,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "cost": _cost(scenario, outcome, tally, oracle),
         "energy": _energy(outcome, tally),
         "models": [_model(scenario, outcome, tally, m) for m in range(len(scenario.models))],
+        "router": _router(scenario, outcome),
         "pools": [_pool(scenario, p) for p in outcome.pools],
         "tenants": [_tenant(scenario, outcome, tally, k) for k in range(len(outcome.tenants))],
         "latency_s": tally.latencies.summary(),
@@ -77,6 +79,7 @@ def _requests(outcome: Outcome, tally: Tally) -> dict[str, Any]:
         "arrived": tally.arrived,
         "completed": tally.count("completed"),
         "rejected": tally.count("rejected"),
+        "too_long": tally.count("too_long"),
         "lost": tally.count("lost"),
         "timed_out": tally.count("timed_out"),
         "in_flight": tally.count("in_flight"),
@@ -211,6 +214,18 @@ def _mean_utilization(pools: list[PoolOutcome]) -> float | None:
     return sum(u * r for u, r in busy) / sum(r for _, r in busy) if busy else None
 
 
+def _router(scenario: Scenario, outcome: Outcome) -> dict[str, Any]:
+    """Time that decisions take and wait for, where they take any; utilisation until the last arrival or the horizon."""
+    said, router = scenario.router, outcome.router
+    begun = router.begun if said.decision_s is not None else 0
+    until_s = outcome.end_s * said.workers * said.instances
+    return {
+        "wait_s": router.wait_s / begun if begun else None,
+        "decision_s": router.busy_s / begun if begun else None,
+        "utilization": min(1.0, router.busy_s / until_s) if begun and until_s > 0 else None,
+    }
+
+
 def _pool(scenario: Scenario, pool: PoolOutcome) -> dict[str, Any]:
     return {
         "name": pool.name,
@@ -249,15 +264,23 @@ def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> dict[
         "rated": tenant.rated,
         "windows": _windows(scenario, outcome, tally.tenant_windows[k]),
         "latency_s": tally.latencies_of_tenant(k),
+        "slo": _attained(scenario, outcome, scenario.promises[k].objectives or scenario.slo, tally, [k]),
     }
 
 
 def _slo(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
-    slo = scenario.slo
-    stated = (slo.ttft_s is not None or slo.tpot_s is not None) and bool(outcome.pools)
-    return {
-        "ttft_s": slo.ttft_s,
-        "tpot_s": slo.tpot_s,
-        "attainment": tally.attained / tally.arrived if stated and tally.arrived else None,
-        "goodput_rps": tally.attained / outcome.end_s if stated and outcome.end_s > 0 else None,
+    """Of all requests, each by the objectives of its tenant."""
+    promises = scenario.promises
+    stated = next((t.objectives for t in promises if t.objectives is not None and t.objectives.stated), scenario.slo)
+    found = _attained(scenario, outcome, stated, tally, list(range(len(promises))))
+    return found | scenario.slo.model_dump()
+
+
+def _attained(scenario: Scenario, outcome: Outcome, slo: Slo, tally: Tally, tenants: list[int]) -> dict[str, Any]:
+    """Share and rate of requests of some tenants that were answered within all objectives, where there are any."""
+    arrived, attained = (int(counts[tenants].sum()) for counts in (tally.tenant_arrived, tally.tenant_attained))
+    stated = slo.stated and bool(outcome.pools)
+    return slo.model_dump() | {
+        "attainment": attained / arrived if stated and arrived else None,
+        "goodput_rps": attained / outcome.end_s if stated and outcome.end_s > 0 else None,
     }

@@ -27,6 +27,7 @@ class _Requests(_Shape):
     arrived: int
     completed: int
     rejected: int
+    too_long: int
     lost: int
     timed_out: int
     in_flight: int
