@@ -6,7 +6,9 @@
 #include "copies.h"
 #include "draw.h"
 #include "error.h"
+#include "fronts.h"
 #include "labels.h"
+#include "workers.h"
 
 /* ---- deciding ------------------------------------------------------------------------------------------- */
 
@@ -97,91 +99,186 @@ static int answer_by(ms_run *run, ms_open *open, int32_t first, int32_t last)
 /* ---- beginning ------------------------------------------------------------------------------------------ */
 
 /* Copied and then filled in where it stays, as a new job is (job.c). */
-static const ms_open BEGUN = {
-    .replica = -1, .status = MS_IN_FLIGHT, .feedback_s = NAN, .start_s = NAN, .first_token_s = NAN, .finish_s = NAN};
+static const ms_open BEGUN = {.seen = -1,
+                              .replica = -1,
+                              .status = MS_IN_FLIGHT,
+                              .queue = NAN,
+                              .score = NAN,
+                              .feedback_s = NAN,
+                              .start_s = NAN,
+                              .first_token_s = NAN,
+                              .finish_s = NAN};
 
-/* A new attempt of the i-th request of a page, whose plan is made: its copies set off. `before` is the attempt before,
- * or NULL; `client` waits for the answer, -1: nobody. */
-static int begin(ms_run *run, ms_brain *brain, ms_page *page, int64_t i, int64_t plan, double queue, ms_open *before,
-                 int32_t client)
+/* A new attempt of the i-th request of a page, undecided. `before` is the attempt before, or NULL; `client` waits for
+ * the answer, -1: nobody. Returns NULL without memory. */
+static ms_open *arrive(ms_run *run, ms_brain *brain, ms_page *page, int64_t i, ms_open *before, int32_t client)
 {
-    const int64_t request = page->first + i;
-    MS_TRY(check_plan(run, brain, request, plan));
-    plan = ms_brain_destined(plan, run->config.models, brain->costs);
     ms_open *open = ms_store_take(&run->opens);
     if (open == NULL) {
-        return MS_ERR_MEMORY;
+        return NULL;
     }
-    const int everyone = plan == MS_PLAN_ALL;
-    const int32_t seen = (int32_t)(everyone ? ms_brain_destined(run->config.reference, run->config.models, brain->costs)
-                                            : plan & MS_PLAN_MODEL);
     *open = BEGUN;
-    open->request = request;
+    open->request = page->first + i;
     open->i = i;
     open->page = page;
     open->brain = brain;
-    open->plan = plan;
     open->tenant = page->tenant[i];
-    open->seen = seen;
     open->attempt = before != NULL ? before->attempt + 1 : 0;
     open->copies = before != NULL;
     open->client = client;
-    open->explored = (plan & (MS_PLAN_ALL | MS_PLAN_EXPLORE)) != 0;
     open->explored_before = before != NULL && (before->explored || before->explored_before);
     open->rated = page->feedback_uniform == NULL || page->feedback_uniform[i] < run->config.feedback_probability;
-    open->at_once = !run->config.keeps_delays && !(plan & MS_PLAN_CHAIN);
-    open->silent = open->at_once && run->config.raters_err && isnan(page->labels[seen * page->n + i]);
     open->arrival_s = before != NULL ? before->arrival_s : run->now_s;
+    if (before != NULL) {
+        before->heir = open;
+    }
+    return open;
+}
+
+/* What was decided for an attempt, by its brain just now. */
+static int decided(ms_run *run, ms_open *open, int64_t plan, double queue)
+{
+    const ms_page *page = open->page;
+    const ms_brain *brain = open->brain;
+    MS_TRY(check_plan(run, brain, open->request, plan));
+    plan = ms_brain_destined(plan, run->config.models, brain->costs);
+    const int everyone = plan == MS_PLAN_ALL;
+    const int32_t seen = (int32_t)(everyone ? ms_brain_destined(run->config.reference, run->config.models, brain->costs)
+                                            : plan & MS_PLAN_MODEL);
+    open->plan = plan;
+    open->seen = seen;
+    open->explored = (plan & (MS_PLAN_ALL | MS_PLAN_EXPLORE)) != 0;
+    open->at_once = !run->config.keeps_delays && !(plan & MS_PLAN_CHAIN);
+    open->silent = open->at_once && run->config.raters_err && isnan(page->labels[seen * page->n + open->i]);
+    open->decided_s = run->now_s;
     open->queue = queue;
     open->score = brain->predictor != NULL ? brain->scores[seen] : NAN;
     run->attempts++;
     run->explored += open->explored && !open->explored_before;
-    run->rated += open->rated && before == NULL;
+    run->rated += open->rated && open->attempt == 0;
     if (!open->at_once) {
         ms_labels_keep(run, open);
     }
     if (open->rated && (open->explored || run->config.learns_every_answer)) {
         MS_TRY(ms_labels_begin_lesson(run, open));
     }
-    if (before != NULL) {
-        before->heir = open;
-    }
-    const int32_t first = everyone ? 0 : seen, last = everyone ? run->config.models - 1 : seen;
+    return 0;
+}
+
+static int send(ms_run *run, ms_open *open)
+{
+    const int everyone = open->plan == MS_PLAN_ALL;
+    return ms_copies_send(run, open, everyone ? 0 : open->seen, everyone ? run->config.models - 1 : open->seen);
+}
+
+/* The router takes no time: an attempt that was decided as it came is on its way. */
+static int set_off(ms_run *run, ms_open *open)
+{
     if (ends_at_once(run, open)) {
-        return answer_by(run, open, first, last);
+        const int everyone = open->plan == MS_PLAN_ALL;
+        return answer_by(run, open, everyone ? 0 : open->seen, everyone ? run->config.models - 1 : open->seen);
     }
     ms_run_link(run, open);
     MS_TRY(ms_clients_wait(run, open));
-    return ms_copies_send(run, open, first, last);
+    return send(run, open);
 }
 
-/* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */
+/* The router takes its time: an attempt comes to its workers. */
+static int await_decision(ms_run *run, ms_open *open)
+{
+    ms_run_link(run, open);
+    open->copies++; /* keeps it alive until it is decided */
+    ms_run_count(run, 1);
+    MS_TRY(ms_clients_wait(run, open));
+    return ms_workers_enter(run, open);
+}
+
+static int can_be_served(const ms_run *run, const ms_page *page, int64_t i)
+{
+    int32_t m = 0;
+    while (m < run->config.models && !(page->view.known_costs[m * page->n + i] < INFINITY)) {
+        m++;
+    }
+    return m < run->config.models;
+}
+
+/* No model takes so long a request: it is turned away before anybody decides. */
+static int turn_away(ms_run *run, ms_open *open)
+{
+    open->status = MS_TOO_LONG;
+    MS_TRY(ms_clients_release(run, open));
+    ms_open_put_down(open);
+    ms_store_give(&run->opens, open);
+    return 0;
+}
+
+/* The next request of the page arrives. `client` waits for its answer; -1: nobody. */
 int ms_attempts_route(ms_run *run, int32_t client)
 {
     ms_page *page = run->page;
     const int64_t i = run->next++, request = page->first + i;
-    const int32_t tenant = page->tenant[i];
     run->issued++;
     run->last_arrival_s = run->now_s;
     if (ms_timeline_due(&run->timeline, request)) {
         sample(run, request);
     }
-    look_at_loads(run);
     ms_brain *brain = &run->instances.brain[page->instance != NULL ? page->instance[i] : 0];
-    const double queue = brain->tracked[tenant].queue;
-    const int64_t plan = ms_brain_decide(brain, &page->view, i, request, tenant, run->loads);
-    return begin(run, brain, page, i, plan, queue, NULL, client);
+    ms_open *open = arrive(run, brain, page, i, NULL, client);
+    if (open == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    if (!can_be_served(run, page, i)) {
+        return turn_away(run, open);
+    }
+    if (ms_workers_take_time(run)) {
+        return await_decision(run, open);
+    }
+    look_at_loads(run);
+    const double queue = brain->tracked[open->tenant].queue;
+    MS_TRY(decided(run, open, ms_brain_decide(brain, &page->view, i, request, open->tenant, run->loads), queue));
+    return set_off(run, open);
 }
 
-static int route_again(ms_run *run, ms_open *before, const double *uniforms)
+/* Uniforms of a later attempt: pair k is the block of copy attempt * pairs + k. */
+static void draw_uniforms(const ms_run *run, int64_t request, int32_t attempt, double *uniforms)
 {
-    ms_page *page = before->page;
+    ms_stream stream = run->config.patience.uniforms;
+    const int32_t pairs = run->config.uniforms / 2;
+    for (int32_t k = 0; k < pairs; k++) {
+        stream.sub = (uint32_t)(attempt * pairs + k);
+        ms_draw_uniform_pair(&stream, (uint64_t)request, 1, uniforms + 2 * k);
+    }
+}
+
+/* An attempt whose page may have been turned since. */
+static int decide_alone(ms_run *run, ms_open *open)
+{
+    const ms_page *page = open->page;
+    ms_brain *brain = open->brain;
+    const double *uniforms = run->uniforms;
+    if (open->attempt == 0) {
+        uniforms = page->view.uniforms + run->config.uniforms * open->i;
+    } else {
+        draw_uniforms(run, open->request, open->attempt, run->uniforms);
+    }
     look_at_loads(run);
-    ms_brain *brain = before->brain;
-    const double queue = brain->tracked[before->tenant].queue;
-    const int64_t plan = ms_brain_decide_again(brain, &page->view, before->i, before->request, before->tenant,
-                                               run->loads, uniforms);
-    return begin(run, brain, page, before->i, plan, queue, before, before->client);
+    const double queue = brain->tracked[open->tenant].queue;
+    const int64_t plan =
+        ms_brain_decide_again(brain, &page->view, open->i, open->request, open->tenant, run->loads, uniforms);
+    return decided(run, open, plan, queue);
+}
+
+/* Nobody decides for a client who has given up. */
+int ms_attempts_decide(ms_run *run, ms_open *open)
+{
+    ms_run_count(run, -1);
+    if (!open->gone) {
+        MS_TRY(decide_alone(run, open));
+        MS_TRY(send(run, open));
+    }
+    MS_TRY(ms_workers_done(run, open));
+    ms_copies_drop(run, open);
+    return 0;
 }
 
 /* ---- giving up, and asking again -------------------------------------------------------------------------- */
@@ -206,7 +303,11 @@ static int abort_copies(ms_run *run, const ms_open *open)
     for (ms_job *job = open->jobs; job != NULL; job = next) {
         int left;
         next = job->sibling;
-        ms_fleet_abort(&run->fleet, job, run->now_s, &left);
+        if (ms_fronts_have(job)) {
+            ms_fronts_abort(run, job, &left);
+        } else {
+            ms_fleet_abort(&run->fleet, job, run->now_s, &left);
+        }
         if (left) {
             MS_TRY(ms_copies_abandon(run, job));
         }
@@ -227,6 +328,11 @@ int ms_attempts_give_up(ms_run *run, ms_open *open)
         MS_TRY(ms_labels_complain(run, open));
     }
     open->copies++; /* keeps it alive while its copies go */
+    if (open->waits) {
+        ms_workers_leave(run, open);
+        ms_run_count(run, -1);
+        ms_copies_drop(run, open);
+    }
     if (run->config.patience.aborts) {
         MS_TRY(abort_copies(run, open));
     }
@@ -234,22 +340,19 @@ int ms_attempts_give_up(ms_run *run, ms_open *open)
     return 0;
 }
 
-/* Uniforms of a later attempt: pair k is the block of copy attempt * pairs + k. */
-static void draw_uniforms(const ms_run *run, int64_t request, int32_t attempt, double *uniforms)
-{
-    ms_stream stream = run->config.patience.uniforms;
-    const int32_t pairs = run->config.uniforms / 2;
-    for (int32_t k = 0; k < pairs; k++) {
-        stream.sub = (uint32_t)(attempt * pairs + k);
-        ms_draw_uniform_pair(&stream, (uint64_t)request, 1, uniforms + 2 * k);
-    }
-}
-
 int ms_attempts_try_again(ms_run *run, ms_open *before)
 {
     before->errands--;
-    draw_uniforms(run, before->request, before->attempt + 1, run->uniforms);
-    MS_TRY(route_again(run, before, run->uniforms));
+    ms_open *open = arrive(run, before->brain, before->page, before->i, before, before->client);
+    if (open == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    if (ms_workers_take_time(run)) {
+        MS_TRY(await_decision(run, open));
+    } else {
+        MS_TRY(decide_alone(run, open));
+        MS_TRY(set_off(run, open));
+    }
     ms_copies_drop(run, before);
     return 0;
 }

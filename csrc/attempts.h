@@ -4,8 +4,12 @@
 
 #include "run.h"
 
-/* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */
+/* The next request of the page arrives: it is decided and its copies set off, or it comes to the router's workers.
+ * `client` waits for the answer; -1: nobody. */
 int ms_attempts_route(ms_run *run, int32_t client);
+
+/* The errand: a worker of the router is done with it. */
+int ms_attempts_decide(ms_run *run, ms_open *open);
 
 /* The errands: the client has waited long enough; the pause is over. */
 int ms_attempts_give_up(ms_run *run, ms_open *open);

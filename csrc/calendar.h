@@ -75,7 +75,10 @@ enum ms_errand {
     MS_DO_REPAIR,
     MS_DO_API,
     MS_DO_CLIENT,
-    MS_DO_RECONCILE
+    MS_DO_RECONCILE,
+    MS_DO_DECIDE,
+    MS_DO_FRONT_END,
+    MS_DO_DETOKENIZED
 };
 
 typedef struct ms_event {

@@ -5,6 +5,7 @@
 #include "clients.h"
 #include "dispatch.h"
 #include "error.h"
+#include "fronts.h"
 #include "labels.h"
 
 /* No copy is under way any more: the record stands, or what it cost goes to the next attempt. */
@@ -150,7 +151,7 @@ int ms_copies_finish(ms_run *run, ms_job *job)
     if (!open->at_once) {
         MS_TRY(ms_labels_send(run, open, model));
     } else if (ms_labels_hears(run, open, model)) {
-        open->feedback_s = open->arrival_s;
+        open->feedback_s = open->decided_s;
     }
     if (model == open->seen) {
         MS_TRY(ms_clients_release(run, open));
@@ -195,6 +196,9 @@ int ms_copies_retry(ms_run *run, ms_job *job)
     if (how == MS_TURNED_AWAY) {
         return ms_copies_lose(run, job, 0);
     }
+    if (how == MS_TO_FRONT_END) {
+        return ms_fronts_enter(run, job);
+    }
     if (how != MS_CALLS_API) {
         return how;
     }
@@ -228,6 +232,9 @@ static int place(ms_run *run, ms_open *open, int32_t model, int *placed)
     MS_TRY(how);
     if (how == MS_CALLS_API) {
         return call_api(run, job);
+    }
+    if (how == MS_TO_FRONT_END) {
+        return ms_fronts_enter(run, job);
     }
     *placed = how != MS_TURNED_AWAY;
     return *placed ? 0 : ms_copies_lose(run, job, 1);
@@ -265,6 +272,7 @@ static void withdraw(ms_run *run, int32_t model)
 {
     ms_queue jobs = {0};
     ms_fleet_withdraw(&run->fleet, model, run->now_s, &jobs);
+    ms_fronts_withdraw(run, model, &jobs);
     for (ms_job *job = ms_queue_pop(&jobs); job != NULL; job = ms_queue_pop(&jobs)) {
         ms_open *open = job->owner;
         charge(run, open, job);

@@ -5,14 +5,46 @@
 #include "draw.h"
 #include "error.h"
 
-/* Whether a pool takes nobody more: it has as many as admission lets in, or is an API that is down. */
-static int is_closed(const ms_pool *pool, int64_t max_waiting)
+/* Whether a pool does not take a job: it is too long, as many are there as admission lets in, or the API is down. */
+static int is_closed(const ms_pool *pool, const ms_job *job, int64_t max_waiting)
 {
+    if (!ms_pool_takes(pool, job)) {
+        return 1;
+    }
     if (pool->plan.is_api) {
         return pool->up == 0;
     }
     const int64_t places = (int64_t)pool->up * pool->plan.limits.max_num_seqs;
     return max_waiting >= 0 && pool->unfinished >= places + max_waiting;
+}
+
+void ms_dispatch_queue(ms_fleet *fleet, ms_job *job, double t_s)
+{
+    ms_pool *pool = &fleet->pool[job->pool];
+    if (job->server < 0) {
+        ms_queue_push_tail(&pool->shared, job);
+        if (pool->shared.length == 1 || ms_fleet_first_idle(fleet, pool) >= 0) {
+            ms_fleet_offer(fleet, pool, t_s);
+        }
+        return;
+    }
+    ms_replica *server = &fleet->replica[job->server];
+    ms_queue_push_tail(&server->own_queue, job);
+    if (server->own_queue.length == 1) {
+        ms_fleet_act(fleet, job->server, ms_replica_notify(server, t_s), t_s);
+    }
+}
+
+static int enter(ms_fleet *fleet, ms_job *job, double t_s)
+{
+    if (fleet->pool[job->pool].plan.front_end.law != MS_WAITS_FOREVER) {
+        return MS_TO_FRONT_END;
+    }
+    ms_dispatch_queue(fleet, job, t_s);
+    if (job->server >= 0) {
+        ms_fleet_note_load(fleet, job->server);
+    }
+    return MS_PLACED;
 }
 
 static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job, int64_t max_waiting, double t_s)
@@ -22,7 +54,7 @@ static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job,
     for (int32_t k = 0; k < servers->pools; k++) {
         ms_pool *pool = &fleet->pool[servers->pool[k]];
         const double crowd = pool->up > 0 ? (double)pool->unfinished / (double)pool->up : INFINITY;
-        if (!pool->plan.is_api && !is_closed(pool, max_waiting) && (best == NULL || crowd < least)) {
+        if (!pool->plan.is_api && !is_closed(pool, job, max_waiting) && (best == NULL || crowd < least)) {
             least = crowd;
             best = pool;
         }
@@ -34,11 +66,7 @@ static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job,
     best->unfinished++;
     job->pool = (int32_t)(best - fleet->pool);
     job->server = -1;
-    ms_queue_push_tail(&best->shared, job);
-    if (best->shared.length == 1 || ms_fleet_first_idle(fleet, best) >= 0) {
-        ms_fleet_offer(fleet, best, t_s);
-    }
-    return MS_PLACED;
+    return enter(fleet, job, t_s);
 }
 
 static int32_t least_of(const ms_fleet *fleet, const int32_t *up, int32_t n)
@@ -109,25 +137,16 @@ static int send(ms_fleet *fleet, int32_t replica, ms_job *job, double t_s)
         ms_fleet_note_load(fleet, replica);
         return MS_CALLS_API;
     }
-    ms_replica *server = &fleet->replica[replica];
-    const int error = ms_replica_fits(server, job);
-    if (error) {
-        return error;
-    }
-    ms_queue_push_tail(&server->own_queue, job);
-    if (server->own_queue.length == 1) {
-        ms_fleet_act(fleet, replica, ms_replica_notify(server, t_s), t_s);
-    }
-    ms_fleet_note_load(fleet, replica);
-    return MS_PLACED;
+    const int error = ms_replica_fits(&fleet->replica[replica], job);
+    return error ? error : enter(fleet, job, t_s);
 }
 
-/* Puts replicas that are up and whose pool takes more into the scratch list; returns how many. */
-static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, int64_t max_waiting)
+/* Puts replicas that are up and whose pool takes the job into the scratch list; returns how many. */
+static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting)
 {
     int32_t n = 0;
     for (int32_t i = 0; i < servers->up; i++) {
-        if (!is_closed(ms_fleet_pool_of(fleet, servers->up_replica[i]), max_waiting)) {
+        if (!is_closed(ms_fleet_pool_of(fleet, servers->up_replica[i]), job, max_waiting)) {
             fleet->scratch[n++] = servers->up_replica[i];
         }
     }
@@ -140,7 +159,7 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
     int32_t open = 0, first_open = -1, own = 0;
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &fleet->pool[servers->pool[k]];
-        if (!is_closed(pool, max_waiting)) {
+        if (!is_closed(pool, job, max_waiting)) {
             first_open = open++ == 0 ? servers->pool[k] : first_open;
             own += !pool->plan.is_api;
         }
@@ -154,7 +173,7 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
     const int32_t *up = servers->up_replica;
     int32_t n = servers->up;
     if (open < servers->pools) {
-        n = gather_open(fleet, servers, max_waiting);
+        n = gather_open(fleet, servers, job, max_waiting);
         up = fleet->scratch;
     }
     if (n == 0) {

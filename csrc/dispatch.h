@@ -4,10 +4,14 @@
 
 #include "fleet.h"
 
-enum ms_placed { MS_TURNED_AWAY, MS_PLACED, MS_CALLS_API };
+enum ms_placed { MS_TURNED_AWAY, MS_PLACED, MS_CALLS_API, MS_TO_FRONT_END };
 
 /* Sends a job to a replica of its model at t_s; `max_waiting` < 0: nobody is turned away but by APIs that are down.
- * Returns an ms_placed (an API's job is for the caller to finish, job->replica being set), or an error. */
+ * Returns an ms_placed (an API's job is for the caller to finish, job->replica being set, and one that goes to a front
+ * end for the caller to see through it), or an error. */
 int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t_s);
+
+/* A job that has a place comes to the queue there. */
+void ms_dispatch_queue(ms_fleet *fleet, ms_job *job, double t_s);
 
 #endif

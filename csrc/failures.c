@@ -5,6 +5,7 @@
 #include "copies.h"
 #include "draw.h"
 #include "error.h"
+#include "fronts.h"
 
 int ms_failures_await(ms_run *run, ms_breakdown *breakdown)
 {
@@ -67,6 +68,7 @@ int ms_failures_begin(ms_run *run, ms_breakdown *breakdown)
         cut_calls(run, breakdown->replica, &evicted);
     }
     ms_fleet_fail(&run->fleet, breakdown->replica, run->now_s, &evicted);
+    ms_fronts_evict(run, breakdown->replica, &evicted);
     const int64_t n = evicted.length;
     ms_job **jobs = malloc((size_t)(n + 1) * sizeof *jobs);
     if (jobs == NULL) {

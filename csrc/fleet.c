@@ -15,6 +15,7 @@ static int allocate(ms_fleet *self)
     self->pool = calloc(pools + 1, sizeof *self->pool);
     self->servers = calloc(models, sizeof *self->servers);
     self->replica = calloc(n + 1, sizeof *self->replica);
+    self->front = calloc(n + pools + 1, sizeof *self->front);
     self->pool_of = calloc(n + 1, sizeof(int32_t));
     self->place_of = calloc(n + 1, sizeof(int32_t));
     self->failures = calloc(n + 1, sizeof(int32_t));
@@ -23,7 +24,7 @@ static int allocate(ms_fleet *self)
     self->scratch = calloc(n + 1, sizeof(int32_t));
     if (self->pool == NULL || self->servers == NULL || self->replica == NULL || self->pool_of == NULL ||
         self->place_of == NULL || self->failures == NULL || self->down_s == NULL || self->down_since_s == NULL ||
-        self->scratch == NULL) {
+        self->scratch == NULL || self->front == NULL) {
         return MS_ERR_MEMORY;
     }
     return ms_tournament_init(&self->moments, self->replicas);
@@ -122,6 +123,7 @@ void ms_fleet_free(ms_fleet *self)
     }
     free(self->pool);
     free(self->servers);
+    free(self->front);
     free(self->replica);
     free(self->pool_of);
     free(self->place_of);
@@ -162,7 +164,12 @@ void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double
 int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
 {
     const ms_pool *pool = ms_fleet_pool_of(self, replica);
-    return pool->plan.is_api ? pool->unfinished : ms_replica_unfinished(&self->replica[replica]);
+    if (pool->plan.is_api) {
+        return pool->unfinished;
+    }
+    const ms_front *front = &self->front[replica];
+    const int64_t outside = front->waiting.length + front->served.length + front->detokenizing.length;
+    return ms_replica_unfinished(&self->replica[replica]) + outside;
 }
 
 void ms_fleet_note_load(ms_fleet *self, int32_t replica)

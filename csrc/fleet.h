@@ -9,6 +9,7 @@
 #include "calendar.h"
 #include "philox.h"
 #include "replica.h"
+#include "wait.h"
 
 enum ms_dispatch { MS_LEAST_LOADED, MS_ROUND_ROBIN, MS_POWER_OF_TWO, MS_SHARED_QUEUE };
 
@@ -18,6 +19,10 @@ typedef struct ms_pool_plan {
     int32_t is_api;
     ms_coefficients coefficients;
     ms_limits limits;
+    int64_t most_tokens;       /* longer requests, prompt and answer, it does not take; 0: no such limit */
+    ms_wait front_end;         /* of law MS_WAITS_FOREVER: it has none */
+    int32_t front_end_workers; /* of each replica; 0: as many as are needed */
+    double detokenize_s;
     double usd_per_s;       /* of one replica */
     double latency_s;       /* of an API */
     double tpot_s;
@@ -29,9 +34,16 @@ typedef struct ms_pool {
     ms_pool_plan plan;
     int32_t first;      /* its first replica */
     int32_t up;
-    int64_t unfinished; /* running, waiting or held */
+    int64_t unfinished; /* running, waiting or held, in a front end or being detokenized */
     ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
 } ms_pool;
+
+/* The jobs of one replica, or of a pool with a shared queue, that are outside its GPUs. */
+typedef struct ms_front {
+    ms_queue waiting;      /* for a worker */
+    ms_queue served;       /* by a worker */
+    ms_queue detokenizing;
+} ms_front;
 
 /* All pools of one model. */
 typedef struct ms_servers {
@@ -54,6 +66,7 @@ typedef struct ms_fleet {
     int32_t dispatch;
     ms_pool *pool;           /* [pools] */
     ms_servers *servers;     /* [models] */
+    ms_front *front;         /* [replicas + pools]; of pools with a shared queue after those of replicas */
     ms_replica *replica;     /* [replicas]; an API stands as one, whose ms_replica is never used */
     int32_t *pool_of;        /* [replicas] */
     int32_t *place_of;       /* [replicas] place in its model's `replica` */
@@ -104,7 +117,20 @@ double ms_fleet_meter_j(const ms_fleet *self, int32_t pool, double t_s); /* iter
 /* Energy of a pool until t_s, idle power included. */
 double ms_fleet_energy_j(const ms_fleet *self, int32_t pool, double t_s);
 
-/* ---- for dispatch.c ------------------------------------------------------------------------------------ */
+/* ---- for dispatch.c and fronts.c ----------------------------------------------------------------------- */
+
+/* Where in `front` a job of this pool and server stands; server -1: in that of the pool. */
+static inline int32_t ms_fleet_front_of(const ms_fleet *self, int32_t pool, int32_t server)
+{
+    return server >= 0 ? server : self->replicas + pool;
+}
+
+/* Whether a pool can ever take so long a request. */
+static inline int ms_pool_takes(const ms_pool *self, const ms_job *job)
+{
+    const int64_t tokens = (int64_t)job->prompt_tokens + job->output_tokens;
+    return self->plan.most_tokens == 0 || tokens <= self->plan.most_tokens;
+}
 
 static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)
 {
@@ -117,7 +143,7 @@ void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double
 /* The load of a replica has changed. */
 void ms_fleet_note_load(ms_fleet *self, int32_t replica);
 
-/* Unfinished jobs of a replica, or of the API that stands as one. */
+/* Unfinished jobs of a replica, those outside its GPUs included, or of the API that stands as one. */
 int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica);
 
 /* The first idle replica of a pool; -1: none is. */

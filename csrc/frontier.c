@@ -61,6 +61,11 @@ static void add_one(ms_frontier *self, int32_t tenant, const double *satisfied, 
         const int is_better = costs[m] < c || (costs[m] == c && satisfied[m] > s);
         s = is_better ? satisfied[m] : s;
         c = is_better ? costs[m] : c;
+    }
+    if (c == INFINITY) {
+        return; /* no model can take it, whoever chooses */
+    }
+    for (int64_t m = 0; m < models; m++) {
         satisfied_sums[m] += satisfied[m];
         cost_sums[m] += costs[m];
     }

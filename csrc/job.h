@@ -4,7 +4,14 @@
 
 #include <stdint.h>
 
-enum ms_place { MS_NOWHERE, MS_QUEUED, MS_RUNS };
+enum ms_place {
+    MS_NOWHERE,
+    MS_QUEUED,
+    MS_RUNS,
+    MS_AWAITS_FRONT_END, /* one of its workers */
+    MS_IN_FRONT_END,
+    MS_DETOKENIZES
+};
 
 typedef struct ms_job {
     int64_t request;

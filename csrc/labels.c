@@ -117,6 +117,10 @@ int ms_labels_complain(ms_run *run, const ms_open *open)
     if (!open->rated) {
         return 0;
     }
+    if (open->seen < 0) { /* given up before a model was chosen: no policy is told of none */
+        ms_ledger_rate(&open->brain->tracked[open->tenant], 0.0);
+        return 0;
+    }
     const int64_t code = ms_brain_rate(open->brain, open->request, open->seen, open->tenant, 0.0);
     return code < 0 ? ms_run_illegal(run, open->request, code, MS_ERR_LABEL) : 0;
 }

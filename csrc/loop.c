@@ -7,6 +7,7 @@
 #include "copies.h"
 #include "error.h"
 #include "failures.h"
+#include "fronts.h"
 #include "labels.h"
 
 enum source { FROM_REPLICAS, FROM_HEAP, FROM_PAGE };
@@ -84,8 +85,7 @@ static int boundary(ms_run *run, int32_t replica)
     ms_queue done = {0};
     MS_TRY(ms_fleet_finish(&run->fleet, replica, &done));
     for (ms_job *job = ms_queue_pop(&done); job != NULL; job = ms_queue_pop(&done)) {
-        run->fleet.pool[run->fleet.pool_of[replica]].unfinished--;
-        MS_TRY(ms_copies_finish(run, job));
+        MS_TRY(ms_fronts_generated(run, job));
     }
     if (something_else_happens_now(run, replica)) {
         ms_fleet_start_later(&run->fleet, replica, run->now_s);
@@ -170,6 +170,12 @@ static int run_errand(ms_run *run, const ms_event *event)
         return client_asks(run, event->detail);
     case MS_DO_RECONCILE:
         return reconcile(run);
+    case MS_DO_DECIDE:
+        return ms_attempts_decide(run, event->subject);
+    case MS_DO_FRONT_END:
+        return ms_fronts_pass(run, event->subject);
+    case MS_DO_DETOKENIZED:
+        return ms_fronts_detokenized(run, event->subject);
     }
     return MS_ERR_TIME;
 }

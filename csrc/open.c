@@ -51,7 +51,7 @@ const ms_field *ms_open_column(int i)
 void ms_open_put_down(ms_open *self)
 {
     ms_page *page = self->page;
-    const int64_t i = self->i, answer = self->seen * page->n + i;
+    const int64_t i = self->i, answer = self->seen >= 0 ? self->seen * page->n + i : -1;
     const int completed = self->status == MS_COMPLETED;
 #define MS_COLUMN(type, name, value) page->record.name[i] = (type)(value);
     MS_RECORD_COLUMNS(MS_COLUMN)

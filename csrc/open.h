@@ -10,16 +10,17 @@
 #include "job.h"
 #include "store.h"
 
-enum ms_status { MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT };
+enum ms_status { MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT, MS_TOO_LONG };
 
 /* The columns of a record: X(type, name, value), the value by `self`, an ms_open that is over, its `page`, the place
- * `answer` of what the user saw in columns by model, and whether it is `completed`. A column more is a line more. */
+ * `answer` of what the user saw in columns by model, below 0 where no model was chosen, and whether it is `completed`. A
+ * column more is a line more. */
 #define MS_RECORD_COLUMNS(X)                                                                     \
     X(double, arrival_s, self->arrival_s)                                                        \
     X(uint8_t, explored, self->explored || self->explored_before)                                \
     X(int32_t, model, self->seen)                                                                \
     X(int32_t, replica, self->replica)                                                           \
-    X(int32_t, output_tokens, page->output_tokens != NULL ? page->output_tokens[answer] : 0)     \
+    X(int32_t, output_tokens, answer >= 0 && page->output_tokens != NULL ? page->output_tokens[answer] : 0) \
     X(double, queue, self->queue)                                                                \
     X(double, score, self->score)                                                                \
     X(double, satisfied, completed ? page->satisfied[answer] : NAN)                              \
@@ -68,9 +69,10 @@ typedef struct ms_open {
     struct ms_open *previous, *next; /* all open requests, oldest first */
     int64_t plan;
     int32_t tenant;
-    int32_t seen;       /* the model whose answer the user gets */
+    int32_t seen;       /* the model whose answer the user gets; -1 before it is chosen */
     int32_t attempt;    /* 0 is the first */
     struct ms_open *heir; /* the next attempt, if there is one */
+    struct ms_open *before, *behind; /* in the queue of the router's workers */
     int32_t copies;     /* under way; one more for what else keeps the record open */
     ms_job *jobs;       /* these copies, the last placed first */
     int32_t unlabelled; /* copies whose label is still to come */
@@ -89,7 +91,9 @@ typedef struct ms_open {
     uint8_t gone;       /* its client has given up */
     uint8_t answered;   /* its client does not wait any more */
     uint8_t closed;     /* its record stands */
+    uint8_t waits;      /* for one of the router's workers */
     double arrival_s;
+    double decided_s;
     double queue;
     double score;
     double feedback_s;

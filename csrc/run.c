@@ -12,6 +12,7 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
     const size_t m = (size_t)config->models;
     ms_store_init(&self->opens, ms_open_bytes(config->models, config->uniforms, config->raters_err));
     ms_store_init(&self->jobs, sizeof(ms_job));
+    self->desks = calloc((size_t)config->instances + 1, sizeof *self->desks);
     self->loads = calloc(m, sizeof(double));
     self->lesson = calloc((size_t)config->features + m, sizeof(double));
     self->sent = calloc(m, 1);
@@ -19,7 +20,7 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
     self->busy_s = calloc((size_t)pools + 1, sizeof(double));
     self->idle_s = calloc((size_t)pools + 1, sizeof(double));
     if (self->loads == NULL || self->lesson == NULL || self->sent == NULL || self->uniforms == NULL ||
-        self->busy_s == NULL || self->idle_s == NULL) {
+        self->busy_s == NULL || self->idle_s == NULL || self->desks == NULL) {
         return MS_ERR_MEMORY;
     }
     MS_TRY(ms_timeline_init(&self->timeline, pools, config->length));
@@ -47,6 +48,7 @@ void ms_run_free(ms_run *self)
     ms_timeline_free(&self->timeline);
     ms_store_free(&self->opens);
     ms_store_free(&self->jobs);
+    free(self->desks);
     free(self->loads);
     free(self->lesson);
     free(self->sent);

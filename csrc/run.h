@@ -54,6 +54,8 @@ typedef struct ms_run_config {
     int32_t lose_on_failure;
     ms_patience patience;
     int32_t instances;           /* of the router */
+    ms_wait decision;            /* how long a decision takes; of law MS_WAITS_FOREVER: no time at all */
+    int32_t router_workers;      /* of each instance, that decide at once; 0: as many as are needed */
     double reconcile_s;          /* between two reconciliations of theirs; infinite: never */
 } ms_run_config;
 
@@ -68,11 +70,18 @@ typedef struct ms_breakdown {
     double for_s;     /* planned: how long it is down */
 } ms_breakdown;
 
+/* The workers of one instance of the router. */
+typedef struct ms_desk {
+    int64_t busy;
+    ms_open *first, *last;  /* who waits for one */
+} ms_desk;
+
 typedef struct ms_run {
     ms_run_config config;
     ms_instances instances;
     ms_fleet fleet;
     ms_heap heap;
+    ms_desk *desks;           /* [instances] */
     ms_timeline timeline;
     ms_store opens;
     ms_store jobs;
@@ -90,6 +99,9 @@ typedef struct ms_run {
     int64_t in_system;
     double in_system_since_s;
     double in_system_integral;
+    int64_t router_begun;     /* where decisions take time: how many were begun, */
+    double router_wait_s;     /* how long requests waited for a worker */
+    double router_busy_s;     /* and how long these decisions take */
     double *loads;            /* [models] */
     double *uniforms;         /* scratch: of a later attempt */
     double *lesson;           /* scratch: features and labels of a lesson that is over at once */

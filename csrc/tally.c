@@ -129,15 +129,18 @@ void ms_latencies_add(ms_log_histogram histograms[MS_LATENCIES], const ms_record
     }
 }
 
-int64_t ms_attained(const ms_records *r, double ttft_s, double tpot_s)
+void ms_attained(const ms_records *r, const ms_objectives *objectives, int64_t *arrived, int64_t *attained)
 {
-    int64_t attained = 0;
     for (int64_t i = 0; i < r->n; i++) {
+        const int32_t k = r->tenant[i];
         const double further = (double)(r->output_tokens[i] - 1);
-        const int is_late = further > 0.0 && (r->finish_s[i] - r->first_token_s[i]) / further > tpot_s;
-        attained += r->status[i] == MS_COMPLETED && r->first_token_s[i] - r->arrival_s[i] <= ttft_s && !is_late;
+        const double first_s = r->first_token_s[i], finish_s = r->finish_s[i];
+        const int is_slow = further > 0.0 && (finish_s - first_s) / further > objectives->tpot_s[k];
+        const int is_late = !(first_s - r->arrival_s[i] <= objectives->ttft_s[k]) ||
+                            !(finish_s - r->arrival_s[i] <= objectives->e2e_s[k]);
+        arrived[k]++;
+        attained[k] += r->status[i] == MS_COMPLETED && !is_late && !is_slow;
     }
-    return attained;
 }
 
 /* Cross-entropy of each prediction, 0 where there is none. */

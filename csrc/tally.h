@@ -96,8 +96,15 @@ enum ms_latency { MS_TTFT, MS_TPOT, MS_E2E, MS_QUEUEING, MS_LATENCIES };
 void ms_latencies_add(ms_log_histogram histograms[MS_LATENCIES], const ms_records *records, int64_t warmup,
                       int32_t tenant);
 
-/* Answered requests within both objectives; an infinite one is none. */
-int64_t ms_attained(const ms_records *records, double ttft_s, double tpot_s);
+/* Latency objectives of each tenant [tenants], seconds; an infinite one is none. */
+typedef struct ms_objectives {
+    const double *ttft_s;
+    const double *tpot_s;
+    const double *e2e_s;
+} ms_objectives;
+
+/* Counts requests by tenant, and of them those that were answered within all objectives of their tenant. */
+void ms_attained(const ms_records *records, const ms_objectives *objectives, int64_t *arrived, int64_t *attained);
 
 /* ---- predictions ------------------------------------------------------------------------------------------ */
 

@@ -311,12 +311,22 @@ cdef extern from "fleet.h" nogil:
         MS_ROUND_ROBIN
         MS_POWER_OF_TWO
         MS_SHARED_QUEUE
+    ctypedef struct ms_wait:
+        int32_t law
+        double mean_s
+        double mu
+        double sigma
+        ms_stream stream
     ctypedef struct ms_pool_plan:
         int32_t model
         int32_t replicas
         int32_t is_api
         ms_coefficients coefficients
         ms_limits limits
+        int64_t most_tokens
+        ms_wait front_end
+        int32_t front_end_workers
+        double detokenize_s
         double usd_per_s
         double latency_s
         double tpot_s
@@ -377,12 +387,6 @@ cdef extern from "loop.h" nogil:
         MS_WAITS_CONSTANT
         MS_WAITS_EXPONENTIAL
         MS_WAITS_LOGNORMAL
-    ctypedef struct ms_wait:
-        int32_t law
-        double mean_s
-        double mu
-        double sigma
-        ms_stream stream
     ctypedef struct ms_patience:
         ms_wait wait
         int32_t until_first_token
@@ -418,6 +422,8 @@ cdef extern from "loop.h" nogil:
         int32_t lose_on_failure
         ms_patience patience
         int32_t instances
+        ms_wait decision
+        int32_t router_workers
         double reconcile_s
     ctypedef struct ms_breakdown:
         int32_t replica
@@ -442,6 +448,9 @@ cdef extern from "loop.h" nogil:
         double last_arrival_s
         double paid_j
         double in_system_integral
+        int64_t router_begun
+        double router_wait_s
+        double router_busy_s
         double *busy_s
         double *idle_s
         ms_breakdown *breakdowns
@@ -516,7 +525,11 @@ cdef extern from "tally.h" nogil:
                            const double *cost, int64_t stride, int64_t *sample_id, double *sample_satisfied,
                            double *sample_promised, double *sample_cost)
     void ms_latencies_add(ms_log_histogram *, const ms_records *, int64_t warmup, int32_t tenant)
-    int64_t ms_attained(const ms_records *, double ttft_s, double tpot_s)
+    ctypedef struct ms_objectives:
+        const double *ttft_s
+        const double *tpot_s
+        const double *e2e_s
+    void ms_attained(const ms_records *, const ms_objectives *, int64_t *arrived, int64_t *attained)
     double ms_scores_add(double *good, double *bad, int64_t bins, int64_t n, const double *scores,
                          const double *satisfied)
 

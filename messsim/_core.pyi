@@ -156,7 +156,9 @@ class Records:
         tenant: int,
     ) -> None:
         """Counts TTFT, TPOT, end-to-end and queueing time, seconds, into histograms [4, bins]."""
-    def attained(self, ttft_s: float, tpot_s: float) -> int:
+    def attained(
+        self, objectives: NDArray[np.float64], arrived: NDArray[np.int64], attained: NDArray[np.int64]
+    ) -> None:
         """Answered requests within both objectives; an infinite one is none."""
 
 def running_add(
@@ -343,6 +345,7 @@ class Job:
         self, request: int, model: int, prompt_tokens: int, output_tokens: int, tag: object = None, attempt: int = 0
     ) -> None: ...
     def served_elsewhere(self, replica: int, start_s: float, first_token_s: float, finish_s: float) -> None: ...
+    def reaches_user(self, now_s: float) -> None: ...
     def cut_off(self, now_s: float) -> None: ...
     def restart(self) -> None: ...
     def take_energy_j(self) -> float:

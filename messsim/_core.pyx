@@ -312,9 +312,15 @@ cdef class Records:
         for k in range(MS_LATENCIES):
             zeros[k], sums[k] = histograms[k].zeros, histograms[k].sum
 
-    def attained(self, double ttft_s, double tpot_s):
-        """Answered requests within both objectives; an infinite one is none."""
-        return ms_attained(&self.c, ttft_s, tpot_s)
+    def attained(self, const double[:, ::1] objectives not None, int64_t[::1] arrived not None,
+                 int64_t[::1] attained not None):
+        """Counts requests, and those answered within all objectives of their tenant; objectives [3, tenants] are TTFT,
+        TPOT and end to end, seconds, an infinite one is none. `add_to` has checked the tenants."""
+        cdef ms_objectives c
+        check_shape(objectives.shape[0] == 3 and objectives.shape[1] == arrived.shape[0] == attained.shape[0],
+                    "objectives are [3, tenants]")
+        c.ttft_s, c.tpot_s, c.e2e_s = &objectives[0, 0], &objectives[1, 0], &objectives[2, 0]
+        ms_attained(&self.c, &c, &arrived[0], &attained[0])
 
 
 def running_add(double[::1] state not None, const int64_t[::1] ids not None, const double[::1] satisfied not None,
@@ -872,6 +878,10 @@ cdef class Job:
         if self.c.first_token_s != self.c.first_token_s:
             self.c.first_token_s = first_token_s
 
+    def reaches_user(self, double now_s):
+        """The answer is detokenized, which takes time: its end at the user."""
+        self.c.finish_s = now_s
+
     def cut_off(self, double now_s):
         """The API that it called fails: what it had promised for later will not happen."""
         ms_job_cut_off(&self.c, now_s)
@@ -1243,6 +1253,8 @@ cdef ms_pool_plan pool_plan_of(dict plan) except *:
     c.limits.max_num_seqs, c.limits.max_batched_tokens = plan["max_num_seqs"], plan["max_batched_tokens"]
     c.limits.kv_capacity_tokens = plan["kv_capacity_tokens"]
     c.limits.kv_policy, c.limits.track_usage = KV_POLICIES[plan["kv_policy"]], plan["track_usage"]
+    c.most_tokens, c.front_end = plan["most_tokens"], wait_of(plan["front_end"])
+    c.front_end_workers, c.detokenize_s = plan["front_end_workers"], plan["detokenize_s"]
     c.usd_per_s, c.latency_s, c.tpot_s = plan["usd_per_s"], plan["latency_s"], plan["tpot_s"]
     c.usd_per_million_prompt_tokens = plan["usd_per_million_prompt_tokens"]
     c.usd_per_million_output_tokens = plan["usd_per_million_output_tokens"]
@@ -1255,7 +1267,7 @@ cdef class Loop:
     Parameters
     ----------
     config
-        Fields of ms_run_config by name; `patience` holds those of ms_patience, and its waits those of ms_wait.
+        Fields of ms_run_config by name; `patience` holds those of ms_patience, and waits those of ms_wait.
     alphas, discount, window
         Of the tenants' virtual queues.
     pools
@@ -1303,6 +1315,7 @@ cdef class Loop:
         c.mtbf_s, c.mttr_s, c.lose_on_failure = config["mtbf_s"], config["mttr_s"], config["lose_on_failure"]
         c.patience = patience_of(config["patience"])
         c.instances, c.reconcile_s = len(policies), config["reconcile_s"]
+        c.decision, c.router_workers = wait_of(config["decision"]), config["router_workers"]
         check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models,
                     "alphas are [tenants] and dispatch_streams [models]")
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
@@ -1374,14 +1387,14 @@ cdef class Loop:
 
     @property
     def counts(self):
-        """issued, attempts, explored, rated, labels_of_lost, events, open."""
-        return {"issued": self.c.issued, "attempts": self.c.attempts, "explored": self.c.explored, "rated": self.c.rated,
+        """issued, attempts, explored, rated, labels_of_lost, events, open, router_begun."""
+        return {"router_begun": self.c.router_begun, "issued": self.c.issued, "attempts": self.c.attempts, "explored": self.c.explored, "rated": self.c.rated,
                 "labels_of_lost": self.c.labels_of_lost, "events": self.c.events, "open": self.c.open_count}
 
     @property
     def sums(self):
-        """now_s, last_arrival_s, paid_j, in_system_integral."""
-        return {"now_s": self.c.now_s, "last_arrival_s": self.c.last_arrival_s, "paid_j": self.c.paid_j,
+        """now_s, last_arrival_s, paid_j, in_system_integral, router_wait_s, router_busy_s."""
+        return {"router_wait_s": self.c.router_wait_s, "router_busy_s": self.c.router_busy_s, "now_s": self.c.now_s, "last_arrival_s": self.c.last_arrival_s, "paid_j": self.c.paid_j,
                 "in_system_integral": self.c.in_system_integral}
 
     def ledger(self, int tenant, bint tracked):

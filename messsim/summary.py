@@ -32,6 +32,7 @@ __all__ = [
     "Predictor",
     "Provenance",
     "Requests",
+    "RouterTimes",
     "Sla",
     "Slo",
     "StaticChoice",
@@ -46,16 +47,17 @@ LATENCIES: tuple[LatencyName, ...] = ("ttft", "tpot", "e2e", "queueing")  # in t
 Percentile = Literal["p50", "p90", "p95", "p99"]
 PERCENTILES: dict[Percentile, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
-Unanswered = Literal["rejected", "lost", "timed_out", "in_flight"]
-UNANSWERED: tuple[Unanswered, ...] = ("rejected", "lost", "timed_out", "in_flight")
+Unanswered = Literal["rejected", "too_long", "lost", "timed_out", "in_flight"]
+UNANSWERED: tuple[Unanswered, ...] = ("rejected", "too_long", "lost", "timed_out", "in_flight")
 
 
 class Requests(TypedDict):
     """How many requests came, and what became of them."""
 
-    arrived: Annotated[int, "requests", "sum of the five below"]
+    arrived: Annotated[int, "requests", "sum of the six below"]
     completed: Annotated[int, "requests", "answered in full"]
     rejected: Annotated[int, "requests", "turned away by admission, or by an API that was down"]
+    too_long: Annotated[int, "requests", "longer than any model takes"]
     lost: Annotated[int, "requests", "lost to a failure"]
     timed_out: Annotated[int, "requests", "given up by their clients"]
     in_flight: Annotated[int, "requests", "unfinished when the run was cut at `horizon_s`"]
@@ -281,6 +283,14 @@ class ModelSummary(TypedDict):
     idle_energy_j: Annotated[float | None, "J", "of its replicas with nothing to do"]
 
 
+class RouterTimes(TypedDict):
+    """The router's own time; None where decisions take none."""
+
+    wait_s: Annotated[float | None, "s", "mean wait of a request for a worker of the router"]
+    decision_s: Annotated[float | None, "s", "mean time of a decision"]
+    utilization: Annotated[float | None, "0 to 1", "fraction of the workers' time in decisions, until the run's end"]
+
+
 class PoolSummary(TypedDict):
     """A pool's part."""
 
@@ -329,6 +339,7 @@ class TenantSummary(TypedDict):
     rated: Annotated[int, "answers", "their rated answers"]
     windows: Annotated[Windows | None, "", "as `sla.windows`, of their requests"]
     latency_s: Annotated[Latencies, "s", "as `latency_s`, of their requests"]
+    slo: Annotated[Slo, "", "as `slo`, of their requests, by their objectives"]
 
 
 class LongRun(TypedDict):
@@ -366,6 +377,7 @@ class Slo(TypedDict):
 
     ttft_s: Annotated[float | None, "s", "the scenario's objective"]
     tpot_s: Annotated[float | None, "s", "the scenario's objective"]
+    e2e_s: Annotated[float | None, "s", "the scenario's objective"]
     attainment: Annotated[float | None, "0 to 1", "arrived requests that were completed within all stated objectives"]
     goodput_rps: Annotated[float | None, "requests/s", "the same per second of the run"]
 
@@ -434,6 +446,7 @@ class Summary(TypedDict):
     cost: Cost
     energy: Energy
     models: list[ModelSummary]
+    router: RouterTimes
     pools: list[PoolSummary]
     tenants: list[TenantSummary]
     latency_s: Annotated[

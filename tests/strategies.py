@@ -81,6 +81,9 @@ def servings(draw, usd: bool) -> dict[str, Any]:
         "max_batched_tokens": seqs + draw(st.sampled_from([0, 8, 500])),
         "kv_capacity_tokens": draw(st.sampled_from([160, 200, 160, 100_000])),
         "kv_policy": draw(st.sampled_from(["recompute", "recompute", "reserve"])),
+        **draw(st.sampled_from([{}, {}, {"max_model_len": 60}])),
+        **draw(st.sampled_from([{}, {"front_end_s": 0.25}, {"front_end_s": {"kind": "exponential", "mean_s": 0.3}}])),
+        **draw(st.sampled_from([{}, {"front_end_workers": 1}, {"detokenize_s": 0.25}])),
     }
 
 
@@ -160,6 +163,8 @@ def routers(draw, names: list[str], has_servers: bool) -> dict[str, Any]:
     }
     more = [{}, {"window": 5}, {"discount": 0.8}, {"target_queue": 2.0, "gain": 0.1}, {"cost_prior": 1.0}]
     several = {"instances": draw(st.sampled_from([2, 9])), "reconcile_s": draw(st.sampled_from([0.25, 7.0]))}
+    slow = {"decision_s": draw(st.sampled_from([0.0, 0.25, {"kind": "exponential", "mean_s": 0.2}]))}
+    said |= draw(st.sampled_from([{}, slow, slow | {"workers": draw(st.sampled_from([0, 2]))}]))
     return said | draw(st.sampled_from([*more, several, several | {"discount": 0.8}]))
 
 
@@ -205,8 +210,12 @@ def scenarios(draw, folder) -> dict[str, Any]:
         "phases": draw(phases(closed, names)),
         "record": {"chunk": draw(st.sampled_from([64, 100, 65_536]))},
     }
+    for pool in pools:
+        if data["cluster"].get("dispatch") == "shared_queue":
+            pool.pop("front_end_workers", None)
     if draw(st.booleans()):
-        data["tenants"] = [{"name": "x", "alpha": draw(share)}, {"name": "y", "share": 3.0}]
+        objectives = {"ttft_s": 2.0, "tpot_s": 0.5, "e2e_s": 9.0}
+        data["tenants"] = [{"name": "x", "alpha": draw(share), "objectives": objectives}, {"name": "y", "share": 3.0}]
     if draw(st.integers(0, 3)) == 0 and law.get("rate_rps", 0) <= 10 and not (closed and law["think_s"] < 1):
         data["horizon_s"] = draw(st.sampled_from([0.5, 6.25, 20.0]))
     else:

@@ -224,6 +224,7 @@ def test_of_equally_cheap_models_the_first_is_named():
 
 LATENCY = dict.fromkeys(["mean", "p50", "p90", "p95", "p99"])
 LATENCIES = dict.fromkeys(["ttft", "tpot", "e2e", "queueing"], LATENCY)
+SLO = dict.fromkeys(["ttft_s", "tpot_s", "e2e_s", "attainment", "goodput_rps"])
 
 
 class Exact(BaseModel):

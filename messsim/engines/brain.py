@@ -116,8 +116,8 @@ class Brain:
         columns = self._columns
         return self._ask(columns, request, i, tenant, self._score(i), columns.chunk.policy_uniforms[i], loads)
 
-    def decide_again(self, columns: Columns, request: int, tenant: int, uniforms: Floats, loads: Floats) -> Decision:
-        """Another decision on a request of this chunk or an earlier one, with uniforms of its own."""
+    def decide_alone(self, columns: Columns, request: int, tenant: int, uniforms: Floats, loads: Floats) -> Decision:
+        """A decision on a request of this chunk or an earlier one, with uniforms of its own."""
         i, scores = request - columns.chunk.first, np.full((self._models, 1), 0.5)
         if self.policy.predictor is not None:
             self.policy.predictor.score(np.ascontiguousarray(columns.chunk.features[:, i : i + 1]), scores, 0, 1)
@@ -179,6 +179,8 @@ class Brain:
         """A label of the user's answer is in, right or wrong, or the user says that there was none."""
         ledger = self.tracked[tenant]
         ledger.rate(label)
+        if model < 0:  # given up before a model was chosen: no policy is told of none
+            return
         self.policy.kernel.rated(request, model, ledger.alpha, label, ledger.queue, tenant)
 
     def learn(self, request: int, tenant: int, features: Floats, labels: Floats) -> None:

@@ -27,8 +27,8 @@ AFTER_ALL_MODELS = 2**32  # at one instant a request's failures and chain stages
 class Clients:
     """Lets clients give up and ask again.
 
-    `abandon` takes a copy that has left its server for good, `ask_again` an attempt whose client asks again, and
-    `drop` an attempt that one thing fewer keeps open.
+    `abandon` takes a copy that has left its server for good, `ask_again` an attempt whose client asks again,
+    `leave_router` one that gives up and may wait for a decision, and `drop` an attempt that one thing fewer keeps open.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Clients:
         *,
         abandon: Callable[[Any], None],
         ask_again: Callable[[OpenRequest], None],
+        leave_router: Callable[[OpenRequest], None],
         drop: Callable[[OpenRequest], None],
     ) -> None:
         self.said = setup.scenario.clients
@@ -51,6 +52,7 @@ class Clients:
         self.backoff = wait_of(self.said.backoff_s, self.chance, "backoff")
         self.abandon = abandon
         self.ask_again = ask_again
+        self.leave_router = leave_router
         self.drop = drop
 
     def wait(self, opened: OpenRequest) -> None:
@@ -96,6 +98,7 @@ class Clients:
         if opened.status == TIMED_OUT and self.said.rate_giving_up:
             self.labels.complain(opened)
         opened.copies += 1  # keeps it open while its copies go
+        self.leave_router(opened)
         if self.said.abort:
             for job in reversed(tuple(opened.jobs)):
                 if self.service.abort(job):
@@ -107,6 +110,6 @@ class Clients:
 
         Of a chain nobody sees anything before the last answer is complete.
         """
-        if self.said.until != "first_token" or opened.decision.plan & PLAN_CHAIN:
+        if opened.decision is None or self.said.until != "first_token" or opened.decision.plan & PLAN_CHAIN:
             return False
         return any(job.model == opened.seen and job.first_token_s <= self.calendar.now for job in opened.jobs)

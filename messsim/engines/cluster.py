@@ -30,6 +30,9 @@ class PoolPlan:
         Price of one replica, USD per second; 0 where costs are joules.
     owned_usd_per_s
         The same where costs are joules too: what owning its GPUs costs; 0 where no price is given.
+    most_tokens
+        Prompt and answer together of the longest request that it takes, tokens: its context, and what its KV memory
+        holds, where the last token of an answer is never cached.
     energy_measured
         Whether the energy figures were fitted to readings of this model on these GPUs.
     """
@@ -43,6 +46,7 @@ class PoolPlan:
     first_replica: int
     coefficients: dict[str, object] = field(repr=False)
     kv_capacity_tokens: int
+    most_tokens: int
     usd_per_s: float
     owned_usd_per_s: float
     profile: Profile | None = field(repr=False)
@@ -95,6 +99,7 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
     profile = _profile(said)
     gpu = profile.gpu if profile else said.gpu or "GPU"
     figures = _coefficients(said, profile)
+    capacity = _capacity(said, profile)
     owned = scenario.cost.usd_per_gpu_hour.get(gpu, 0.0) * said.tp / 3600.0
     return PoolPlan(
         name=name,
@@ -105,7 +110,8 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
         replicas=said.replicas,
         first_replica=first,
         coefficients=_of_replica(figures, said.tp) if figures else {},
-        kv_capacity_tokens=_capacity(said, profile),
+        kv_capacity_tokens=capacity,
+        most_tokens=min(said.max_model_len or scenario.models[model].max_model_len or UNLIMITED_TOKENS, capacity + 1),
         usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,
         owned_usd_per_s=owned,
         profile=profile,

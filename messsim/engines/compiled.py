@@ -21,6 +21,7 @@ from .outcome import (
     Outcome,
     PoolOutcome,
     Progress,
+    RouterOutcome,
     TenantOutcome,
     assert_certified,
     assert_none_open,
@@ -61,7 +62,8 @@ class _Run:
         unread = set()
         if self.scenario.feedback.probability >= 1.0:
             unread.add("feedback_uniform")
-        if not self.setup.pools and self.setup.workload.answers_can_wait:
+        waits = self.setup.workload.answers_can_wait and self.scenario.router.decision_s is None
+        if not self.setup.pools and waits and not self.setup.costs.limited:
             unread.add("output_tokens")
         return frozenset(unread)
 
@@ -159,6 +161,8 @@ class _Run:
             "patience": self._patience(),
             "lose_on_failure": failures is not None and failures.on_failure == "lose",
             "reconcile_s": s.router.reconciled_s,
+            "decision": self._wait(wait_of(s.router.decision_s, setup.workload.chance, "decision")),
+            "router_workers": s.router.workers,
         }
         said = s.router
         return _core.Loop(
@@ -210,6 +214,10 @@ class _Run:
             "max_batched_tokens": said.max_batched_tokens,
             "kv_capacity_tokens": plan.kv_capacity_tokens,
             "kv_policy": said.kv_policy,
+            "most_tokens": plan.most_tokens,
+            "front_end": self._wait(wait_of(said.front_end_s, self.setup.workload.chance, "front-end", plan.name)),
+            "front_end_workers": said.front_end_workers,
+            "detokenize_s": said.detokenize_s,
             "track_usage": self.scenario.cost.unit == "USD",
             "usd_per_s": plan.usd_per_s,
             "latency_s": said.latency_s,
@@ -287,6 +295,7 @@ class _Run:
             pools=pools,
             timeline=self._timeline(),
             in_system_integral=sums["in_system_integral"],
+            router=RouterOutcome(counts["router_begun"], sums["router_wait_s"], sums["router_busy_s"]),
         )
 
     def _tenant_outcome(self, k: int, name: str) -> TenantOutcome:

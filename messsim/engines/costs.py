@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messsim import _core
 from messsim.scenario import Scenario
@@ -25,6 +26,7 @@ class KnownCosts:
 
     def __init__(self, scenario: Scenario, workload: Workload, pools: list[PoolPlan]) -> None:
         self._scenario = scenario
+        self._workload = workload
         self._outputs = [workload.usual_output_tokens(m) for m in range(len(scenario.models))]
         self._pools: list[list[PoolPlan]] = []
         for m, model in enumerate(scenario.models):
@@ -32,14 +34,42 @@ class KnownCosts:
             if not own and (model.profile or model.coefficients or model.kind == "api"):
                 own = [serving_plan(scenario, model, model.name, m, 0)]
             self._pools.append(own)
+        self._most = [self._most_tokens(m, pools) for m in range(len(scenario.models))]
         self._tables: list[Floats] = [np.empty(0)] * len(scenario.models)
 
+    @property
+    def limited(self) -> bool:
+        """Whether a request may be too long for a model."""
+        return any(most is not None for most in self._most)
+
+    @property
+    def longest(self) -> int:
+        """Prompt and answer together of the longest request that any model takes, where there is a limit; tokens."""
+        return max(most for most in self._most if most is not None)
+
+    def _most_tokens(self, model: int, pools: list[PoolPlan]) -> int | None:
+        """Of prompt and answer together, the longest that some server of a model takes; None: none is ever too long."""
+        servers = [p.most_tokens for p in pools if p.model == model]
+        most = max(servers) if servers else self._scenario.models[model].max_model_len
+        longest = self._workload.longest_prompt_tokens() + self._workload.longest_output_tokens(model)
+        return None if most is None or longest <= most else most
+
     def of_chunk(self, chunk: Chunk) -> Floats:
-        """Known costs [models, n] of a chunk's requests; infinite where a model cannot be had."""
+        """Known costs [models, n] of a chunk's requests; infinite where a model cannot be had, or takes less tokens."""
         costs = self.of_chunk_when_available(chunk)
         if chunk.available is not None:
             costs[~chunk.available] = np.inf
+        for m, is_too_long in self.too_long(chunk).items():
+            costs[m, is_too_long] = np.inf
         return costs
+
+    def too_long(self, chunk: Chunk) -> dict[int, NDArray[np.bool_]]:
+        """Which of a chunk's requests [n] are too long for a model, of those for which some may be."""
+        if chunk.output_tokens is None:
+            return {}
+        tokens = chunk.output_tokens
+        limits = [(m, most) for m, most in enumerate(self._most) if most is not None]
+        return {m: chunk.prompt_tokens + tokens[m] > most for m, most in limits}
 
     def of_chunk_when_available(self, chunk: Chunk) -> Floats:
         """The same, as if every model could be had."""

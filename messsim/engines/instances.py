@@ -13,7 +13,7 @@ from messsim.workload.chunk import Floats
 from .brain import Brain, Columns, Decision
 from .calendar import RECONCILES, Calendar
 from .open_request import OpenRequest
-from .outcome import assert_certified
+from .outcome import TenantOutcome, assert_certified
 from .sums import in_order
 
 __all__ = ["Instances", "certificate"]
@@ -47,14 +47,18 @@ class Instances:
         self._who = chunk.instance.tolist() if chunk.instance is not None else None
         return columns
 
-    def decide(self, request: int, i: int, tenant: int, loads: Floats) -> Decision:
-        """The decision on request `request`, the i-th of the chunk, by the instance that it comes to."""
-        return self.brains[self._who[i] if self._who else 0].decide(request, i, tenant, loads)
+    def of(self, i: int) -> int:
+        """The instance that the i-th request of the chunk comes to."""
+        return self._who[i] if self._who else 0
 
-    def decide_again(self, opened: OpenRequest, uniforms: Floats, loads: Floats) -> Decision:
-        """Another decision on a request that had no answer, by the same instance."""
-        brain = self.brains[opened.decision.instance]
-        return brain.decide_again(opened.columns, opened.request, opened.tenant, uniforms, loads)
+    def decide(self, opened: OpenRequest, i: int, loads: Floats) -> Decision:
+        """The decision on the i-th request of the chunk, by the instance that it comes to."""
+        return self.brains[opened.instance].decide(opened.request, i, opened.tenant, loads)
+
+    def decide_alone(self, opened: OpenRequest, uniforms: Floats, loads: Floats) -> Decision:
+        """A decision on a request of this chunk or an earlier one, by the same instance."""
+        brain = self.brains[opened.instance]
+        return brain.decide_alone(opened.columns, opened.request, opened.tenant, uniforms, loads)
 
     # ---- reconciliation -----------------------------------------------------------------------------------
 
@@ -97,6 +101,22 @@ class Instances:
     def totals(self) -> list[_core.Ledger]:
         """The same for every tenant."""
         return [self.tracked(k) for k in range(len(self.delivered))]
+
+    def outcome(self, tenant: int, name: str) -> TenantOutcome:
+        """The promise to a tenant at the end."""
+        delivered, tracked = self.delivered[tenant], self.tracked(tenant)
+        return TenantOutcome(
+            name=name,
+            alpha=delivered.alpha,
+            delivered=delivered.rated,
+            queue_delivered=delivered.plain,
+            queue_delivered_max=delivered.plain_max,
+            rated=tracked.rated,
+            rated_satisfied=tracked.satisfied,
+            queue_tracked=tracked.queue,
+            queue_plain=tracked.plain,
+            certificate=tracked.certificate,
+        )
 
     @property
     def updates(self) -> int:

@@ -66,4 +66,4 @@ class Labels:
             opened.labels = opened.features = None
 
     def _brain(self, opened: OpenRequest) -> Brain:
-        return self.instances.brains[opened.decision.instance]
+        return self.instances.brains[opened.instance]

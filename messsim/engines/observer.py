@@ -19,6 +19,10 @@ class Observer(Protocol):
         """The router has decided; the copies are not placed yet."""
         ...
 
+    def too_long(self, time_s: float, request: OpenRequest) -> None:
+        """A request that no model can take is turned away."""
+        ...
+
     def batch_starts(
         self, time_s: float, replica: int, decoding: list[Job], prefilling: list[Job], waiting: int
     ) -> None:

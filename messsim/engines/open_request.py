@@ -27,8 +27,12 @@ class OpenRequest:
         How many attempts came before this one.
     heir
         The next attempt, if there is one.
-    seen
-        Index of the model whose answer the user gets.
+    instance
+        Of the router, that decides.
+    decision, seen
+        What was decided, and the index of the model whose answer the user gets; None and -1 before.
+    decided_s
+        When the router decided; before, since when the attempt waits for that.
     ratings
         What a user would say of each model's answer: `satisfied`, unless raters err.
     copies
@@ -48,6 +52,7 @@ class OpenRequest:
         "columns",
         "copies",
         "cost",
+        "decided_s",
         "decision",
         "delays",
         "energy_j",
@@ -60,6 +65,7 @@ class OpenRequest:
         "first_token_s",
         "gone",
         "heir",
+        "instance",
         "jobs",
         "labels",
         "outputs",
@@ -91,9 +97,7 @@ class OpenRequest:
         ratings: tuple[float, ...],
         delays: tuple[float, ...] | None,
         rated: bool,
-        decision: Decision,
-        seen: int,
-        explored: bool,
+        instance: int,
         scored: bool,
         columns: Columns,
     ) -> None:
@@ -106,11 +110,13 @@ class OpenRequest:
         self.ratings = ratings
         self.delays = delays
         self.rated = rated
-        self.decision = decision
-        self.seen = seen
-        self.explored = explored
+        self.instance = instance
         self.scored = scored
         self.columns = columns
+        self.decision: Any = None  # a Decision
+        self.seen = -1
+        self.explored = False
+        self.decided_s = NAN
         self.copies = 0
         self.unlabelled = 0
         self.stage = 0
@@ -128,6 +134,10 @@ class OpenRequest:
         self.start_s = self.first_token_s = self.finish_s = self.feedback_s = NAN
         self.energy_j = self.cost = self.exploration_cost = 0.0
 
+    def decides(self, decision: Decision, seen: int, explored: bool, now: float) -> None:
+        """The router has chosen."""
+        self.decision, self.seen, self.explored, self.decided_s = decision, seen, explored, now
+
     @property
     def labelled_at_once(self) -> bool:
         """Its labels are in before the next request is routed. A chain's answer is not known by then."""
@@ -137,8 +147,8 @@ class OpenRequest:
         """Whether the router hears what the user says of this copy: the one they saw, if they say anything."""
         return self.rated and model == self.seen and not math.isnan(self.ratings[model])
 
-    def begins_again(self, decision: Decision, seen: int, explored: bool) -> OpenRequest:
-        """The next attempt; this one counts as a copy of it."""
+    def begins_again(self) -> OpenRequest:
+        """The next attempt, undecided; this one counts as a copy of it."""
         heir = OpenRequest(
             self.request,
             self.tenant,
@@ -149,9 +159,7 @@ class OpenRequest:
             self.ratings,
             self.delays,
             self.rated,
-            decision,
-            seen,
-            explored,
+            self.instance,
             self.scored,
             self.columns,
         )
@@ -201,15 +209,15 @@ class OpenRequest:
         return (
             self.request,
             self.tenant,
-            self.decision.instance,
+            self.instance,
             self.arrival_s,
             self.explored or self.explored_before,
             self.seen,
             self.replica,
             self.prompt,
-            self.outputs[self.seen],
-            self.decision.queue,
-            self.decision.scores[self.seen] if self.scored else NAN,
+            self.outputs[self.seen] if self.seen >= 0 else 0,
+            self.decision.queue if self.decision is not None else NAN,
+            self.decision.scores[self.seen] if self.decision is not None and self.scored else NAN,
             self.satisfied[self.seen] if completed else NAN,
             self.feedback_s if completed else NAN,
             self.start_s,

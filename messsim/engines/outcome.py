@@ -11,6 +11,7 @@ __all__ = [
     "Outcome",
     "PoolOutcome",
     "Progress",
+    "RouterOutcome",
     "TenantOutcome",
     "assert_certified",
     "assert_none_open",
@@ -55,6 +56,15 @@ class TenantOutcome:
     queue_tracked: float
     queue_plain: float
     certificate: float
+
+
+@dataclass(frozen=True)
+class RouterOutcome:
+    """Decisions that were begun where they take time, seconds that requests waited for one, and that these take."""
+
+    begun: int
+    wait_s: float
+    busy_s: float
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,10 @@ class Outcome:
     last_arrival_s, end_s
         Seconds.
     in_system_integral
-        Integral of the number of requests in the servers over time, request-seconds: Little's law's side.
+        Integral of the number of requests in the servers over time, request-seconds: Little's law's side. Those that
+        wait for a decision which takes time are among them.
+    router
+        Where decisions take time: how many, and for how long.
     """
 
     issued: int
@@ -143,6 +156,7 @@ class Outcome:
     pools: list[PoolOutcome]
     timeline: Timeline
     in_system_integral: float
+    router: RouterOutcome
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from messsim.workload.chunk import Floats
 
 __all__ = ["COLUMNS", "STATUS", "RecordBook", "RecordChunk", "Sample", "Timeline", "too_many_open"]
 
-COMPLETED, REJECTED, LOST, IN_FLIGHT, TIMED_OUT = range(5)
-STATUS = ("completed", "rejected", "lost", "in_flight", "timed_out")
+COMPLETED, REJECTED, LOST, IN_FLIGHT, TIMED_OUT, TOO_LONG = range(6)
+STATUS = ("completed", "rejected", "lost", "in_flight", "timed_out", "too_long")
 
 # Times are NaN where they did not happen, model and replica -1 where there was none.
 COLUMNS: dict[str, Any] = {
@@ -75,7 +75,8 @@ def too_many_open(most: int, oldest: int) -> SimulationError:
     """The error of a run in which one request is left behind while millions pass it."""
     return SimulationError(
         f"more than record.max_open = {most} requests lie between request {oldest}, still unfinished, and the newest: "
-        "a pool is far beyond its capacity; expected more replicas, cluster.admission, or a lower rate"
+        "a pool, or a router whose decisions take time, is far beyond its capacity; expected more replicas, more "
+        "router.workers, cluster.admission, or a lower rate"
     )
 
 

@@ -17,6 +17,7 @@ from messsim.workload import Chance
 
 from .calendar import ENDS, STARTS, Calendar
 from .cluster import PoolPlan
+from .fronts import Front
 from .observer import Observer
 
 __all__ = ["ModelServers", "ServerPool"]
@@ -46,6 +47,7 @@ class _GpuServer:
             track_usage=track_usage,
             shared=pool.queue,
         )
+        self.front = Front(calendar, pool.plan, pool.chance, index, self._queue, pool.leave)
         self._next: Any = None  # the event of the boundary that counts; older ones are forgotten
 
     @property
@@ -54,13 +56,16 @@ class _GpuServer:
 
     @property
     def unfinished(self) -> int:
-        return self.replica.unfinished
+        return self.replica.unfinished + self.front.unfinished
 
     @property
     def is_idle(self) -> bool:
         return self.replica.state == _core.IDLE
 
     def submit(self, job: Job) -> None:
+        self.front.enter(job)
+
+    def _queue(self, job: Job) -> None:
         self.act(self.replica.submit(job, self.calendar.now))
 
     def abort(self, job: Job) -> bool:
@@ -120,7 +125,7 @@ class _GpuServer:
         self._next = None
         self.down_since_s = self.calendar.now
         self.pool.refresh()
-        return self.replica.evict(self.calendar.now)
+        return self.replica.evict(self.calendar.now) + self.front.evict()
 
     def repair(self) -> bool:
         """One cause is mended; returns whether it is up again."""
@@ -200,8 +205,12 @@ class ServerPool:
         shared: bool,
         track_usage: bool,
         done: Done,
+        chance: Chance,
+        front: int,
         observer: Observer | None = None,
     ) -> None:
+        self.chance = chance
+        self.front = Front(calendar, plan, chance, front, self._queue, self.leave)  # of a shared queue
         self.plan = plan
         self.observer = observer
         self.queue = _core.Queue() if shared and not plan.is_api else None
@@ -216,21 +225,39 @@ class ServerPool:
         """A replica went down or came up."""
         self.up = [s for s in self.servers if s.is_up]
 
-    def is_closed(self, max_waiting: int | None) -> bool:
-        """Whether it takes nobody more: it has as many as admission lets in, or is an API that is down."""
+    def is_closed(self, job: Job, max_waiting: int | None) -> bool:
+        """Whether it does not take a job: it is too long, the pool is full, or the API is down."""
+        if job.prompt_tokens + job.output_tokens > self.plan.most_tokens:
+            return True
         if self.plan.is_api:
             return not self.up
         places = len(self.up) * self.plan.said.max_num_seqs
         return max_waiting is not None and self.unfinished >= places + max_waiting
 
     def finished(self, job: Job) -> None:
-        """A job of this pool is complete."""
+        """The last token of a job of this pool is there, or nobody wants it and it has left its batch."""
+        front = self._server_of(job).front if not self.plan.is_api else None
+        if front is None or front.detokenize_s == 0.0 or job.tag.gone:
+            self.leave(job)
+            return
+        if self.observer is not None:
+            self.observer.finished(front.calendar.now, job)
+        front.detokenize(job)
+
+    def leave(self, job: Job) -> None:
+        """A job has left this pool."""
         self.unfinished -= 1
         self._done(job)
+
+    def _server_of(self, job: Job) -> _GpuServer:
+        return self.replicas[job.replica - self.plan.first_replica]
 
     def abort(self, job: Job) -> bool:
         """Nobody waits for a job any more; returns whether it has left by now. An API answers what it was asked."""
         first = self.plan.first_replica
+        for front in (self.front, *(s.front for s in self.replicas)):
+            if (left := front.abort(job)) is not None:
+                return left
         if job.runs:
             return self.replicas[job.replica - first].abort(job)
         if not job.waits:
@@ -242,7 +269,10 @@ class ServerPool:
         return True
 
     def share(self, job: Job) -> None:
-        """Puts a job at the tail of the shared queue."""
+        """A job goes to the shared queue."""
+        self.front.enter(job)
+
+    def _queue(self, job: Job) -> None:
         assert self.queue is not None
         self.queue.push(job)
         if len(self.queue) == 1 or any(s.is_idle for s in self.up):
@@ -273,7 +303,7 @@ class ModelServers:
 
     def place(self, job: Job, max_waiting: int | None = None) -> bool:
         """Sends a job to a replica; False if it is turned away."""
-        pools = [p for p in self.pools if not p.is_closed(max_waiting)]
+        pools = [p for p in self.pools if not p.is_closed(job, max_waiting)]
         if not pools:
             return False
         own = [p for p in pools if not p.plan.is_api] if self._dispatch == "shared_queue" else []
@@ -337,6 +367,8 @@ class ModelServers:
         """Cuts everything off: all jobs under way or waiting."""
         jobs = [job for p in self.pools for r in p.replicas if r.is_up for job in r.replica.evict(now)]
         jobs += [job for p in self.pools if p.queue is not None for job in p.queue.drain()]
+        fronts = [front for p in self.pools for front in (p.front, *(r.front for r in p.replicas))]
+        jobs += [job for front in fronts for job in front.withdraw()]
         return [*jobs, *self._held]
 
     def load(self) -> float:

@@ -38,7 +38,11 @@ class Service:
         self.in_usd = s.cost.unit == "USD"
         self.max_waiting = s.cluster.admission.max_waiting if s.cluster.admission else None
         shared, dispatch = s.cluster.dispatch == "shared_queue", s.cluster.dispatch
-        self.pools = [ServerPool(calendar, plan, shared, self.in_usd, done, observer) for plan in setup.pools]
+        chance, replicas = setup.workload.chance, sum(plan.replicas for plan in setup.pools)
+        self.pools = [
+            ServerPool(calendar, plan, shared, self.in_usd, done, chance, replicas + k, observer)
+            for k, plan in enumerate(setup.pools)
+        ]
         self.servers = [
             ModelServers([p for p in self.pools if p.plan.model == m], dispatch, setup.workload.chance, name)
             for m, name in enumerate(s.model_names)
@@ -75,10 +79,18 @@ class Service:
         servers: ModelServers = self.servers[job.model]
         return servers.abort(job)
 
+    def detokenizes(self, job: Any) -> bool:
+        """Whether a job's answer takes time after its last token."""
+        return bool(job.replica >= 0 and self._plan_of[job.replica].said.detokenize_s > 0.0)
+
     def leave(self) -> None:
         """A copy is complete, turned away or lost."""
         if self.pools:
             self._count(-1, self.calendar.now)
+
+    def count(self, change: int) -> None:
+        """So many requests more are in the system, before any server has them."""
+        self._count(change, self.calendar.now)
 
     def _count(self, change: int, now: float) -> None:
         self.in_system_integral += self._in_system * (now - self._in_system_since_s)

@@ -22,6 +22,9 @@ from .pipeline import ahead
 __all__ = ["Setup", "prepare"]
 
 
+FIRST = 1_000  # requests of which one at least must be short enough
+
+
 @dataclass(frozen=True)
 class Setup:
     """A scenario with its data read, its pools figured out and its policy built.
@@ -63,8 +66,8 @@ def prepare(scenario: Scenario) -> Setup:
     Raises
     ------
     ScenarioError
-        If a data file does not hold what the scenario says, a profile or a policy is unknown, or a request
-        may come that never fits a replica's memory.
+        If a data file does not hold what the scenario says, a profile or a policy is unknown, or all requests are too
+        long for every model.
     SimulationError
         If this process was forked from one that had simulated before.
     """
@@ -75,7 +78,7 @@ def prepare(scenario: Scenario) -> Setup:
     costs = KnownCosts(asked, workload, pools)
     scenario = resolved(asked, workload, costs)
     policy = build(scenario.router, len(scenario.models), workload.features, scenario.folder)
-    problems = [*_too_long(workload, pools), *_unknowable(scenario, policy), *_unserved(scenario, policy, pools)]
+    problems = [*_all_too_long(workload, costs), *_unknowable(scenario, policy), *_unserved(scenario, policy, pools)]
     if problems:
         raise ScenarioError(problems)
     _warm(scenario, policy, workload.features)
@@ -95,17 +98,20 @@ def _warm(scenario: Scenario, policy: Policy, features: int) -> None:
         warm_start(policy.predictor, *read_labelled(scenario.path(file), scenario.model_names, features))
 
 
-def _too_long(workload: Workload, pools: list[PoolPlan]) -> list[str]:
-    problems = []
-    longest_prompt = workload.longest_prompt_tokens()
-    for pool in pools:
-        peak = longest_prompt + workload.longest_output_tokens(pool.model) - 1
-        if not pool.is_api and peak > pool.kv_capacity_tokens:
-            problems.append(
-                f"pool {pool.name}: kv_capacity_tokens = {pool.kv_capacity_tokens}: expected at least {peak:.0f}, "
-                "the longest prompt and answer; raise it, or cut tokens with max"
-            )
-    return problems
+def _all_too_long(workload: Workload, costs: KnownCosts) -> list[str]:
+    """One long request is turned away; where none is short enough, the scenario says what it does not mean."""
+    if not costs.limited:
+        return []
+    first = workload.columns(0, min(workload.length or FIRST, FIRST))
+    assert first.output_tokens is not None
+    needed = first.prompt_tokens + first.output_tokens
+    if (costs.of_chunk(first) < math.inf).any():
+        return []
+    return [
+        f"models: all of the first {len(first):,} requests are too long for every model; the shortest has "
+        f"{needed.min():,} tokens with its answer and the most that any takes are {costs.longest:,}: raise "
+        "kv_capacity_tokens or max_model_len, or cut tokens with max"
+    ]
 
 
 def _unknowable(scenario: Scenario, policy: Policy) -> list[str]:

@@ -3,7 +3,8 @@
 Arrivals, clients and failures (breakdowns.py) are SimPy processes; replicas are servers of the calendar
 (servers.py); labels are events. What happens to request t, in order:
 
-1. `route`: the router decides by its scores, costs and virtual queue; one copy, or one for every model.
+1. `route`: the router decides by its scores, costs and virtual queue (decisions.py), if that takes time when one of its
+   workers is done (workers.py); one copy, or one for every model.
 2. `place`: each copy goes to a replica of its model, or is turned away. Clients may give up (clients.py).
 3. `finished`: a copy is complete; its cost is known; its label sets off, to arrive after a delay.
 4. `labels.give`: the virtual queue moves by the label of the answer that the user saw; when all labels of an
@@ -21,27 +22,27 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any
 
-import numpy as np
-
 from messsim import _core
 from messsim.errors import SimulationError
-from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
+from messsim.routing import PLAN_ALL, PLAN_CHAIN
 from messsim.scenario.arrivals import Closed
 
-from .brain import Decision, destined, substitute
+from .brain import substitute
 from .breakdowns import Breakdowns
 from .calendar import ARRIVES, RETRIES, Calendar, Moment
 from .clients import Clients
+from .decisions import Decisions
 from .instances import Instances, certificate
 from .labels import Labels
 from .observer import Observer
 from .open_request import OpenRequest
-from .outcome import Outcome, Progress, TenantOutcome, assert_none_open
-from .records import LOST, REJECTED, RecordBook, RecordChunk, Sample, Sink, Timeline
+from .outcome import Outcome, Progress, assert_none_open
+from .records import LOST, REJECTED, TOO_LONG, RecordBook, RecordChunk, Sample, Sink, Timeline
 from .rows import Rows
 from .service import Service
 from .setup import Setup
 from .sums import in_order
+from .workers import Workers
 
 __all__ = ["simulate", "watch"]
 
@@ -84,11 +85,6 @@ def _nowhere(_: RecordChunk) -> None:
     """Records that nobody wants."""
 
 
-def explores(decision: Decision) -> bool:
-    """Whether a decision is made to learn from."""
-    return bool(decision.plan & (PLAN_ALL | PLAN_EXPLORE))
-
-
 class _Simulation:
     def __init__(
         self,
@@ -106,20 +102,19 @@ class _Simulation:
         self.timeline = Timeline(setup.workload.length)
         self.progress = progress
         self.models = len(s.models)
-        self.reference = s.reference
         self.horizon_s = math.inf if s.horizon_s is None else s.horizon_s
         self.labels = Labels(self.instances, self.calendar, self.horizon_s, setup.scenario.feedback.one_sided)
         self.scores = setup.policy.predictor is not None
-        self.needs_loads = setup.needs_loads
-        self.loads = np.zeros(self.models)
         self.draws = setup.draws()
         self.rows: Any = None
         self.columns: Any = None
         self.open: set[OpenRequest] = set()
-        self.issued = self.attempts = self.explored = self.rated = self.labels_of_lost = 0
+        self.issued = self.labels_of_lost = 0
         self.arrivals_over = False
         self.last_arrival_s = 0.0
         self.service = Service(setup, self.calendar, self.finished, observer)
+        self.decisions = Decisions(setup, self.calendar, self.instances, self.service, observer)
+        self.workers = Workers(setup, self.calendar, self.decide_late)
         self.clients = Clients(
             setup,
             self.calendar,
@@ -127,6 +122,7 @@ class _Simulation:
             self.labels,
             abandon=self.abandon,
             ask_again=self.route_again,
+            leave_router=self.leave_router,
             drop=self.drop_copy,
         )
 
@@ -240,16 +236,13 @@ class _Simulation:
     # ---- routing ------------------------------------------------------------------------------------
 
     def route(self, request: int, i: int) -> OpenRequest:
-        """Decides request `request`, the i-th of its chunk, and sends its copies off."""
+        """Request `request`, the i-th of its chunk, arrives: it is decided, or comes to the router's workers."""
         rows, now = self.rows, self.calendar.now
         tenant = rows.tenant[i]
         self.issued += 1
         self.last_arrival_s = now
         if self.timeline.due(request):
             self.sample(request, now)
-        if self.needs_loads:
-            self.loads = self.service.loads()
-        decision = self.instances.decide(request, i, tenant, self.loads)
         opened = OpenRequest(
             request,
             tenant,
@@ -260,44 +253,67 @@ class _Simulation:
             rows.labels[i],
             None if rows.delays is None else rows.delays[i],
             rows.rated[i],
-            decision,
-            self.seen(decision),
-            explores(decision),
+            self.instances.of(i),
             self.scores,
             self.columns,
         )
-        self.rated += opened.rated
-        self.begin(opened)
+        if not (self.columns.known[i] < math.inf).any():
+            self.turn_away(opened)
+        elif self.workers.take_time:
+            self.await_decision(opened)
+        else:
+            self.decisions.at_once(opened, i)
+            self.open.add(opened)
+            self.clients.wait(opened)
+            self.set_off(opened)
         if self.progress is not None and self.issued % PROGRESS_EVERY == 0:
             self.tell(self.progress)
         return opened
 
     def route_again(self, before: OpenRequest) -> None:
-        """Decides a request that had no answer again, and sends its copies off."""
-        if self.needs_loads:
-            self.loads = self.service.loads()
-        uniforms = self.setup.workload.uniforms_of_attempt(before.request, before.attempt + 1)
-        decision = self.instances.decide_again(before, uniforms, self.loads)
-        self.begin(before.begins_again(decision, self.seen(decision), explores(decision)))
-
-    def seen(self, decision: Decision) -> int:
-        """Index of the model whose answer the user gets."""
-        if decision.plan == PLAN_ALL:
-            return destined(self.reference, decision.costs)
-        return decision.plan & PLAN_MODEL
-
-    def begin(self, opened: OpenRequest) -> None:
-        """A new attempt, whose plan is made: its copies set off."""
-        everyone = opened.decision.plan == PLAN_ALL
-        self.attempts += 1
-        self.explored += opened.explored and not opened.explored_before
-        if opened.rated and (opened.explored or self.setup.policy.learns_every_answer):
-            chunk = opened.columns.chunk
-            opened.will_learn(chunk.features[:, opened.request - chunk.first])
+        """A request that had no answer arrives again."""
+        opened = before.begins_again()
+        if self.workers.take_time:
+            self.await_decision(opened)
+            return
+        self.decisions.alone(opened)
         self.open.add(opened)
-        if self.observer is not None:
-            self.observer.decided(self.calendar.now, opened)
         self.clients.wait(opened)
+        self.set_off(opened)
+
+    def turn_away(self, opened: OpenRequest) -> None:
+        """No model takes so long a request: it is turned away before anybody decides."""
+        opened.status = TOO_LONG
+        if self.observer is not None:
+            self.observer.too_long(self.calendar.now, opened)
+        self.clients.release(opened)
+        self.book.put(opened.request, opened.row())
+
+    def await_decision(self, opened: OpenRequest) -> None:
+        """The router takes its time: an attempt comes to its workers."""
+        self.open.add(opened)
+        opened.copies += 1  # keeps it open until it is decided
+        self.service.count(1)
+        self.clients.wait(opened)
+        self.workers.enter(opened)
+
+    def decide_late(self, opened: OpenRequest) -> None:
+        """A worker of the router is done. Nobody decides for a client who has given up."""
+        self.service.count(-1)
+        if not opened.gone:
+            self.decisions.alone(opened)
+            self.set_off(opened)
+        self.drop_copy(opened)
+
+    def leave_router(self, opened: OpenRequest) -> None:
+        """Who gives up waits for no decision."""
+        if self.workers.leave(opened):
+            self.service.count(-1)
+            self.drop_copy(opened)
+
+    def set_off(self, opened: OpenRequest) -> None:
+        """The copies of an attempt that is decided."""
+        everyone = opened.decision.plan == PLAN_ALL
         everybody = [m for m in range(self.models) if opened.decision.known[m] < math.inf]
         self.send(opened, everybody if everyone else (opened.seen,))
 
@@ -333,10 +349,10 @@ class _Simulation:
         if opened.gone:
             self.abandon(job)
             return
-        if self.observer is not None:
+        if self.observer is not None and not self.service.detokenizes(job):  # else it has heard already
             self.observer.finished(self.calendar.now, job)
         cost = self.service.charge(opened, job)
-        self.instances.brains[opened.decision.instance].learn_cost(model, cost, opened.explored)
+        self.instances.brains[opened.instance].learn_cost(model, cost, opened.explored)
         self.service.leave()
         if opened.decision.plan & PLAN_CHAIN and self.goes_on(opened, job):
             opened.jobs.remove(job)
@@ -346,7 +362,7 @@ class _Simulation:
         if not opened.labelled_at_once:
             self.labels.send(opened, model)
         elif opened.heard_of(model):
-            opened.feedback_s = opened.arrival_s
+            opened.feedback_s = opened.decided_s
         if model == opened.seen:
             self.clients.release(opened)
         self.leave(job)
@@ -442,7 +458,7 @@ class _Simulation:
                 in_order(k.queue for k in self.instances.delivered),
                 in_order(k.queue for k in totals),
                 certificate(totals),
-                self.explored,
+                self.decisions.explored,
                 self.service.unfinished(),
                 self.service.energy_j(),
             )
@@ -466,31 +482,17 @@ class _Simulation:
         end_s = self.calendar.now if self.horizon_s == math.inf else self.horizon_s
         return Outcome(
             issued=self.issued,
-            attempts=self.attempts,
-            explored=self.explored,
-            rated=self.rated,
+            attempts=self.decisions.attempts,
+            explored=self.decisions.explored,
+            rated=self.decisions.rated,
             labels_of_lost=self.labels_of_lost,
             last_arrival_s=self.last_arrival_s,
             end_s=end_s,
             events=events,
             updates=self.instances.updates,
-            tenants=[self.tenant_outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
+            tenants=[self.instances.outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
             pools=self.service.outcomes(self.last_arrival_s, end_s),
             timeline=self.timeline,
             in_system_integral=self.service.in_system_integral,
-        )
-
-    def tenant_outcome(self, k: int, name: str) -> TenantOutcome:
-        delivered, tracked = self.instances.delivered[k], self.instances.tracked(k)
-        return TenantOutcome(
-            name=name,
-            alpha=delivered.alpha,
-            delivered=delivered.rated,
-            queue_delivered=delivered.plain,
-            queue_delivered_max=delivered.plain_max,
-            rated=tracked.rated,
-            rated_satisfied=tracked.satisfied,
-            queue_tracked=tracked.queue,
-            queue_plain=tracked.plain,
-            certificate=tracked.certificate,
+            router=self.workers.outcome,
         )

@@ -70,7 +70,8 @@ def joined(scenario: Scenario, frames: list[pl.DataFrame]) -> pl.DataFrame:
 def _named(column: str, names: list[str]) -> Any:
     import polars as pl
 
-    return pl.col(column).replace_strict(list(range(len(names))), names, return_dtype=pl.Enum(names))
+    known = {-1: None} | dict(enumerate(names))  # -1: there is none
+    return pl.col(column).replace_strict(list(known), list(known.values()), return_dtype=pl.Enum(names))
 
 
 def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl.DataFrame:

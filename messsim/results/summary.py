@@ -6,7 +6,19 @@ import sys
 from messsim.engines import Outcome
 from messsim.engines.outcome import PoolOutcome
 from messsim.scenario import Scenario
-from messsim.summary import Cost, Energy, ModelSummary, PoolSummary, Requests, Sla, Slo, Summary, TenantSummary
+from messsim.scenario.routing import Slo as Objectives
+from messsim.summary import (
+    Cost,
+    Energy,
+    ModelSummary,
+    PoolSummary,
+    Requests,
+    RouterTimes,
+    Sla,
+    Slo,
+    Summary,
+    TenantSummary,
+)
 from messsim.summary import Windows as WindowsSummary
 from messsim.version import __version__
 
@@ -37,6 +49,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "cost": _cost(scenario, outcome, tally, oracle),
         "energy": _energy(outcome, tally),
         "models": [_model(scenario, outcome, tally, m) for m in range(len(scenario.models))],
+        "router": _router(scenario, outcome),
         "pools": [_pool(scenario, p) for p in outcome.pools],
         "tenants": [_tenant(scenario, outcome, tally, k) for k in range(len(outcome.tenants))],
         "latency_s": tally.latencies.summary(),
@@ -75,6 +88,7 @@ def _requests(outcome: Outcome, tally: Tally) -> Requests:
         "arrived": tally.arrived,
         "completed": tally.count("completed"),
         "rejected": tally.count("rejected"),
+        "too_long": tally.count("too_long"),
         "lost": tally.count("lost"),
         "timed_out": tally.count("timed_out"),
         "in_flight": tally.count("in_flight"),
@@ -216,6 +230,18 @@ def _mean_utilization(pools: list[PoolOutcome]) -> float | None:
     return sum(u * r for u, r in busy) / sum(r for _, r in busy) if busy else None
 
 
+def _router(scenario: Scenario, outcome: Outcome) -> RouterTimes:
+    """Time that decisions take and wait for, where they take any; utilisation until the last arrival or the horizon."""
+    said, router = scenario.router, outcome.router
+    begun = router.begun if said.decision_s is not None else 0
+    until_s = outcome.end_s * said.workers * said.instances
+    return {
+        "wait_s": router.wait_s / begun if begun else None,
+        "decision_s": router.busy_s / begun if begun else None,
+        "utilization": min(1.0, router.busy_s / until_s) if begun and until_s > 0 else None,
+    }
+
+
 def _pool(scenario: Scenario, pool: PoolOutcome) -> PoolSummary:
     return {
         "name": pool.name,
@@ -254,15 +280,27 @@ def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> Tenan
         "rated": tenant.rated,
         "windows": _windows(scenario, outcome, tally.tenant_windows[k]),
         "latency_s": tally.latencies_of_tenant(k),
+        "slo": _attained(scenario, outcome, scenario.promises[k].objectives or scenario.slo, tally, [k]),
     }
 
 
 def _slo(scenario: Scenario, outcome: Outcome, tally: Tally) -> Slo:
+    """Of all requests, each by the objectives of its tenant."""
+    promises = scenario.promises
+    stated = next((t.objectives for t in promises if t.objectives is not None and t.objectives.stated), scenario.slo)
+    attained = _attained(scenario, outcome, stated, tally, list(range(len(promises))))
     slo = scenario.slo
-    stated = (slo.ttft_s is not None or slo.tpot_s is not None) and bool(outcome.pools)
+    return {**attained, "ttft_s": slo.ttft_s, "tpot_s": slo.tpot_s, "e2e_s": slo.e2e_s}
+
+
+def _attained(scenario: Scenario, outcome: Outcome, slo: Objectives, tally: Tally, tenants: list[int]) -> Slo:
+    """Share and rate of requests of some tenants that were answered within all objectives, where there are any."""
+    arrived, attained = (int(counts[tenants].sum()) for counts in (tally.tenant_arrived, tally.tenant_attained))
+    stated = slo.stated and bool(outcome.pools)
     return {
         "ttft_s": slo.ttft_s,
         "tpot_s": slo.tpot_s,
-        "attainment": tally.attained / tally.arrived if stated and tally.arrived else None,
-        "goodput_rps": tally.attained / outcome.end_s if stated and outcome.end_s > 0 else None,
+        "e2e_s": slo.e2e_s,
+        "attainment": attained / arrived if stated and arrived else None,
+        "goodput_rps": attained / outcome.end_s if stated and outcome.end_s > 0 else None,
     }

@@ -11,6 +11,7 @@ from messsim.engines import RecordChunk
 from messsim.engines.records import COMPLETED, STATUS
 from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
+from messsim.scenario.routing import Slo
 from messsim.summary import LATENCIES
 from messsim.summary import Latencies as LatenciesSummary
 from messsim.workload.chunk import Floats
@@ -80,6 +81,11 @@ def latencies_of(columns: dict[str, Any]) -> dict[str, Floats]:
     }
 
 
+def _objectives(slo: Slo) -> list[float]:
+    """TTFT, TPOT and end to end, seconds; infinite where there is none."""
+    return [math.inf if s is None else s for s in (slo.ttft_s, slo.tpot_s, slo.e2e_s)]
+
+
 class Tally(Sums):
     """Sums over records; `add` is the sink of an engine, and after `close` the sums are those of all records."""
 
@@ -100,7 +106,8 @@ class Tally(Sums):
         few = 1 < tenants <= FEW_TENANTS
         self.by_tenant = [Latencies(scenario.warmup, k) for k in range(tenants)] if few else []
         self.of_many = ManyLatencies(scenario.warmup, tenants) if tenants > FEW_TENANTS else None
-        self.attained = 0
+        self._objectives = np.array([_objectives(t.objectives or scenario.slo) for t in scenario.promises]).T.copy()
+        self.tenant_arrived, self.tenant_attained = np.zeros((2, tenants), np.int64)
         self.frontier = Frontier(models, tenants)  # what other choices would have given on the same requests
 
     def add(self, chunk: RecordChunk) -> None:
@@ -152,9 +159,7 @@ class Tally(Sums):
             latencies.add(records)
         if self.of_many is not None:
             self.of_many.add(c)
-        slo = self._scenario.slo
-        ttft_s, tpot_s = (math.inf if s is None else s for s in (slo.ttft_s, slo.tpot_s))
-        self.attained += records.attained(ttft_s, tpot_s)
+        records.attained(self._objectives, self.tenant_arrived, self.tenant_attained)
 
     def latencies_of_tenant(self, k: int) -> LatenciesSummary:
         """Mean and percentiles of the latencies of a tenant, seconds."""

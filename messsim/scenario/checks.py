@@ -19,6 +19,7 @@ __all__ = ["keys_without_effect", "notes_of", "problems_of"]
 # Drawing steps through the slots of a diurnal day, or the sojourns of an mmpp, one by one.
 LEAST_REQUESTS_A_SLOT = 1e-3
 LEAST_PAUSE_S = 1e-6
+MOST_OUTSIDE_S = 1e6
 
 GPU_KEYS = (
     "profile",
@@ -32,6 +33,9 @@ GPU_KEYS = (
     "max_batched_tokens",
     "kv_capacity_tokens",
     "kv_policy",
+    "front_end_s",
+    "front_end_workers",
+    "detokenize_s",
 )
 API_KEYS = ("latency_s", "tpot_s", "usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
 
@@ -86,6 +90,16 @@ class Parts(Protocol):
     def fleet(self) -> list[Pool]: ...
 
 
+def _brief(s: Parts) -> Iterator[str]:
+    """Times outside the GPU that no server takes, and that no clock would hold."""
+    laws = [("router.decision_s", s.router.decision_s)]
+    for table, servings in (("models", s.models), ("pools", s.pools)):
+        laws += [(f"{table}.{i}.front_end_s", said.front_end_s) for i, said in enumerate(servings)]
+    for key, law in laws:
+        if law is not None and law.mean_s > MOST_OUTSIDE_S:
+            yield f"{key}: {law.mean_s:g} seconds; expected at most {MOST_OUTSIDE_S:g}"
+
+
 def problems_of(scenario: Parts) -> list[str]:
     """One line for each pair of keys that do not fit: ``key = value: what was expected``."""
     return [
@@ -98,6 +112,7 @@ def problems_of(scenario: Parts) -> list[str]:
         *_serving(scenario),
         *_keys_without_effect(scenario),
         *_clients(scenario),
+        *_brief(scenario),
         *_phases(scenario),
         *_prices(scenario),
     ]
@@ -111,7 +126,16 @@ def notes_of(scenario: Parts, means: list[float] | None = None) -> list[str]:
     if means is None and scenario.satisfaction.kind == "irt":
         means = [m.satisfaction or 0.0 for m in scenario.models]
     said = [] if means is None else [*_reach(scenario, means), *_reference(scenario, means)]
-    return [*said, *_reconciliation(scenario)]
+    return [*said, *_reconciliation(scenario), *_workers_of_no_work(scenario)]
+
+
+def _workers_of_no_work(s: Parts) -> Iterator[str]:
+    if s.router.decision_s is None and "workers" in s.router.model_fields_set:
+        yield "router.workers: ignored without router.decision_s"
+    for table, servings in (("models", s.models), ("pools", s.pools)):
+        for i, said in enumerate(servings):
+            if said.front_end_workers and said.front_end_s is None:
+                yield f"{table}.{i}.front_end_workers: ignored without front_end_s"
 
 
 def _length(s: Parts) -> Iterator[str]:
@@ -196,6 +220,8 @@ def _lengths_of_text(s: Parts) -> Iterator[str]:
                 f"{key}.kind = 'trace': expected arrivals.kind = 'trace', not {s.arrivals.kind!r}, or tokens.file, "
                 "a file of lengths"
             )
+        if law.kind == "builtin" and key.endswith("prompt"):
+            yield f"{key}.kind = 'builtin': lengths of answers are built in, of prompts none; expected another law"
         if law.kind == "table" and s.satisfaction.kind != "table":
             yield f"{key}.kind = 'table': expected satisfaction.kind = 'table', not {s.satisfaction.kind!r}"
 
@@ -239,6 +265,15 @@ def _serving(s: Parts) -> Iterator[str]:
     for i, pool in enumerate(s.pools):
         if not _described(pool):
             yield f"pools.{i}.profile: missing; expected a profile or coefficients"
+    if s.cluster.dispatch == "shared_queue":
+        for table, servings in (("models", s.models), ("pools", s.pools)):
+            for i, said in enumerate(servings):
+                if said.front_end_workers:
+                    yield (
+                        f"{table}.{i}.front_end_workers = {said.front_end_workers}: with cluster.dispatch = "
+                        "'shared_queue' requests queue before a replica is chosen, and with it its front end; expected "
+                        "0, or another dispatch"
+                    )
     replicas = sum(p.replicas for p in s.fleet if p.kind == "gpu") if not _unknown_pools(s) else 0
     if replicas > MOST_REPLICAS:
         yield f"pools: {replicas} replicas in all; expected at most {MOST_REPLICAS}"

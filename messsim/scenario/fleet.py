@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
-from .laws import TokenLaw
+from .laws import TokenLaw, WaitLaw
 
 __all__ = [
     "MOST_REPLICAS",
@@ -120,6 +120,24 @@ class Serving(Part):
         "recompute",
         description="when memory runs out: preempt the youngest and recompute it later (vLLM), or admit only "
         "what has room for its whole answer",
+    )
+    max_model_len: Count | None = Field(
+        None,
+        description="most tokens of prompt and answer together: longer requests are not sent to it; none: what its KV "
+        "memory holds",
+    )
+    front_end_s: WaitLaw | None = Field(
+        None,
+        description="time of a replica's front end (tokenising, HTTP) before a request queues there: seconds, or a law "
+        'such as {kind = "exponential", mean_s = 0.01}; none: no time',
+    )
+    front_end_workers: Number = Field(
+        0,
+        le=MOST_REPLICAS,
+        description="requests that a replica's front end works on at once; 0: as many as come, none waits for it",
+    )
+    detokenize_s: NonNegative = Field(
+        0.0, le=1e6, description="time between the last token and the answer's end at the user, seconds"
     )
     kind: Literal["gpu", "api"] = Field(
         "gpu", description="your GPUs, or somebody's API, which has no limits but may fail"

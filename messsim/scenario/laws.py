@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from .base import MOST_TOKENS, NonNegative, Part, Positive, TokenCount, Weight, expanding
 
-__all__ = ["DelayLaw", "Empirical", "TokenLaw", "Tokens", "WaitLaw"]
+__all__ = ["Builtin", "DelayLaw", "Empirical", "TokenLaw", "Tokens", "WaitLaw"]
 
 Cv = Annotated[float, Field(ge=1e-3, le=100)]
 
@@ -63,8 +63,21 @@ class FromTable(Part):
     kind: Literal["table"] = Field("table", description="table: as long as in the outcome table")
 
 
+class Builtin(Part):
+    """Lengths of real answers to a task, thinking included: of the ML.ENERGY Benchmark, version 3."""
+
+    kind: Literal["builtin"] = Field("builtin", description="builtin: as long as a real model's answers to a task")
+    task: str = Field(
+        description="gpqa (questions with long thinking), lm-arena-chat (conversation) or sourcegraph-fim (code)"
+    )
+    model: str | None = Field(
+        None,
+        description="whose answers, such as 'openai/gpt-oss-120b'; none: those of the model by its name or profile",
+    )
+
+
 _TokenTable = Annotated[
-    Constant | Geometric | Lognormal | Empirical | FromTrace | FromTable, Field(discriminator="kind")
+    Constant | Geometric | Lognormal | Empirical | FromTrace | FromTable | Builtin, Field(discriminator="kind")
 ]
 TokenLaw = Annotated[
     _TokenTable,

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from messsim.errors import ScenarioError
 
-from .base import Count, Fraction, NonNegative, Part, Positive, Share
-from .laws import DelayLaw, Immediate
+from .base import Count, Fraction, NonNegative, Number, Part, Positive, Share
+from .laws import DelayLaw, Immediate, WaitLaw
 
 __all__ = ["Feedback", "Predictor", "Router", "Sla", "Slo", "Tenant", "Weights"]
 
@@ -39,6 +39,12 @@ class Slo(Part):
 
     ttft_s: Positive | None = Field(None, description="most time to first token, seconds")
     tpot_s: Positive | None = Field(None, description="most time per output token, seconds")
+    e2e_s: Positive | None = Field(None, description="most time to the end of the answer, seconds")
+
+    @property
+    def stated(self) -> bool:
+        """Whether there is an objective."""
+        return any(s is not None for s in (self.ttft_s, self.tpot_s, self.e2e_s))
 
 
 class Tenant(Part):
@@ -47,6 +53,9 @@ class Tenant(Part):
     name: str = Field(min_length=1, description="the tenant's name")
     share: Share = Field(1.0, description="share of requests, relative to the other tenants")
     alpha: Fraction | None = Field(None, description="their promise; none: sla.alpha")
+    objectives: Slo | None = Field(
+        None, description="their latency objectives, such as {ttft_s = 0.5, e2e_s = 20}; none: those of slo"
+    )
 
 
 class Predictor(Part):
@@ -166,6 +175,17 @@ class Router(Part):
         ge=1e-3,
         description="seconds between two reconciliations, at which the instances' queues and predictors become their "
         "means; none: never",
+    )
+    decision_s: WaitLaw | None = Field(
+        None,
+        description="how long a decision keeps one of the router's workers busy: seconds, or a law such as "
+        '{kind = "exponential", mean_s = 0.02}; it looks at queues and servers at its end; none: no time',
+    )
+    workers: Number = Field(
+        1,
+        le=100_000,
+        description="decisions that each instance of the router makes at once, others wait first in, first out; 0: as "
+        "many as come",
     )
     gain: float = Field(0.01, gt=0, lt=1, description="how fast V is steered, per rating")
     eta: Positive = Field(

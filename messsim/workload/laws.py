@@ -13,7 +13,7 @@ from messsim.scenario import laws as said
 from .chance import Chance
 from .chunk import Floats, Ints
 
-__all__ = ["TokenSampler", "delay_sampler", "lognormal_parameters", "token_sampler"]
+__all__ = ["TokenSampler", "delay_sampler", "histogram_sampler", "lognormal_parameters", "token_sampler"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def token_sampler(law: said.TokenLaw, chance: Chance, column: int) -> TokenSampl
         return _lognormal(law, chance, column)
     if law.kind == "empirical":
         return _empirical(law, chance, column)
-    raise AssertionError(law.kind)  # the workload resolves "trace" and "table" itself
+    raise AssertionError(law.kind)  # the workload resolves "trace", "table" and "builtin" itself
 
 
 def _geometric(mean: float, most: int, chance: Chance, column: int) -> TokenSampler:
@@ -92,7 +92,12 @@ def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler
 
 def _empirical(law: said.Empirical, chance: Chance, column: int) -> TokenSampler:
     weights = np.ones(len(law.tokens)) if law.weights is None else np.array(law.weights)
-    tokens, weights = np.array(law.tokens, np.int32)[weights > 0], weights[weights > 0]
+    return histogram_sampler(np.array(law.tokens, np.int32), weights, chance, column)
+
+
+def histogram_sampler(tokens: Ints, weights: Floats, chance: Chance, column: int) -> TokenSampler:
+    """The sampler of token counts [n] with a weight each."""
+    tokens, weights = tokens[weights > 0], weights[weights > 0]
     cumulative = np.cumsum(weights / weights.sum())
 
     def draw(first: int, n: int) -> Ints:

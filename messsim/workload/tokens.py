@@ -5,9 +5,10 @@ import numpy as np
 from messsim.scenario import Scenario
 from messsim.scenario.laws import TokenLaw
 
+from .answers import answers_of, names_of
 from .chance import Chance
 from .chunk import Floats, Ints
-from .laws import TokenSampler, token_sampler
+from .laws import TokenSampler, histogram_sampler, token_sampler
 from .spans import Span, mean_of_rows
 from .stages import Stage
 from .table import OutcomeTable, Rows
@@ -23,6 +24,7 @@ class TokenCounts:
         self, scenario: Scenario, trace: TraceRows | Lengths | None, table: OutcomeTable | None, chance: Chance
     ) -> None:
         self._names = scenario.model_names
+        self._known_as = [names_of(scenario, m) for m in range(len(scenario.models))]
         self._trace = trace
         self._by_chance = isinstance(trace, Lengths) and not trace.in_order
         self._table = table
@@ -99,7 +101,12 @@ class TokenCounts:
         family, name = ("prompt", "") if model is None else ("output", self._names[model])
         key = (f"{family}/{name}", law.model_dump_json())
         if key not in self._samplers:
-            self._samplers[key] = token_sampler(law, self._chance, self._chance.column(family, name))
+            column = self._chance.column(family, name)
+            if law.kind == "builtin" and model is not None:
+                known = answers_of(law, self._known_as[model])
+                self._samplers[key] = histogram_sampler(known.tokens, known.weights, self._chance, column)
+            else:
+                self._samplers[key] = token_sampler(law, self._chance, column)
         return self._samplers[key]
 
 

@@ -41,9 +41,9 @@ class Wait:
         return self.mean_s
 
 
-def wait_of(law: said.WaitLaw | None, chance: Chance, family: str) -> Wait:
+def wait_of(law: said.WaitLaw | None, chance: Chance, family: str, name: str = "") -> Wait:
     """The law with its column; none: forever."""
-    column = chance.column(family)
+    column = chance.column(family, name)
     if law is None:
         return Wait("forever", float("inf"), 0.0, 0.0, column)
     mu, sigma = lognormal_parameters(law.mean_s, law.cv) if law.kind == "lognormal" else (0.0, 0.0)

@@ -5,9 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
+from messsim.errors import ScenarioError
 from messsim.scenario import Scenario
 
 from . import expectations
+from .answers import problems_of_answers
 from .arrivals import ArrivalSource, TraceArrivals, rate_arrivals
 from .chance import Chance
 from .chunk import Chunk, Floats, Ints, joined
@@ -46,6 +48,9 @@ class Workload:
     """
 
     def __init__(self, scenario: Scenario) -> None:
+        problems = problems_of_answers(scenario)
+        if problems:
+            raise ScenarioError(problems)
         self.scenario = scenario
         self.chance = Chance(scenario.seed, scenario.replication)
         self.trace = trace_of(scenario)

@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from messsim.summary import PERCENTILES, Cost, LatencyName, LongRun, Sla, StaticChoice, Summary, Windows
+from messsim.summary import PERCENTILES, Cost, LatencyName, LongRun, RouterTimes, Sla, StaticChoice, Summary, Windows
 from messsim.wording import cost as amount
 from messsim.wording import cost_heading, per_request, request_unit
 
@@ -42,6 +42,8 @@ def _figures(summary: Summary) -> Table:
     if requests["attempts"] > requests["arrived"]:
         rest.append(f"{requests['attempts']:,} attempts")
     figures.add_row("requests", ", ".join([arrived, *rest, f"{requests['explored']:,} explored"]))
+    if summary["router"]["utilization"] is not None:
+        figures.add_row("router", _router(summary["router"]))
     figures.add_row("certificate", _certificate(sla))
     since = sla["time_to_compliance"]
     figures.add_row("kept for good", "never" if since is None else f"from request {since:,} on")
@@ -70,6 +72,13 @@ def _figures(summary: Summary) -> Table:
     if slo["attainment"] is not None:
         figures.add_row("SLO", f"{percent(slo['attainment'])} within, goodput {number(slo['goodput_rps'])} requests/s")
     return figures
+
+
+def _router(router: RouterTimes) -> str:
+    return (
+        f"busy {percent(router['utilization'])} of the time, {seconds(router['decision_s'])} a decision, waits "
+        f"{seconds(router['wait_s'])} in the mean"
+    )
 
 
 def _certificate(sla: Sla) -> str:
@@ -176,9 +185,11 @@ def _half_width(interval: LongRun | None) -> str:
 
 
 def _tenants(summary: Summary) -> RenderableType:
-    columns = ("tenant", "answered", "promised", "satisfied", "certificate", "TTFT p95")
+    within = ("in time", "goodput") if any(t["slo"]["attainment"] is not None for t in summary["tenants"]) else ()
+    columns = ("tenant", "answered", "promised", "satisfied", "certificate", "TTFT p95", *within)
     table = Fitting(columns, spare=("TTFT p95", "answered", "certificate"))
     for t in summary["tenants"]:
+        slo = (percent(t["slo"]["attainment"]), f"{number(t['slo']['goodput_rps'])}/s") if within else ()
         table.add_row(
             t["name"],
             f"{t['answered']:,}",
@@ -186,6 +197,7 @@ def _tenants(summary: Summary) -> RenderableType:
             percent(t["satisfaction"]),
             percent(t["certificate"]),
             seconds(t["latency_s"]["ttft"]["p95"]),
+            *slo,
         )
     return table
 

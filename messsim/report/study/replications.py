@@ -25,6 +25,7 @@ MAIN = (
     "slo.attainment",
     "requests.explored",
     "requests.rejected",
+    "requests.too_long",
     "requests.lost",
     "requests.timed_out",
     "latency_s.ttft.mean",

@@ -91,6 +91,10 @@ class Tracks:
         self._file.counter(ROUTER, "virtual queue", time_s, self._queues)
         self._file.counter(ROUTER, "decisions", time_s, self._decisions)
 
+    def too_long(self, time_s: float, request: OpenRequest) -> None:
+        """A request that no model can take."""
+        self._file.instant(ROUTER, 1, f"too long {request.request}", "rejection", time_s, request=request.request)
+
     # ---- replicas ---------------------------------------------------------------------------------------
 
     def batch_starts(

@@ -1,5 +1,6 @@
 """What can be said of a scenario before it runs."""
 
+import math
 import time
 from typing import Any
 
@@ -63,15 +64,32 @@ def check(scenario: Scenario) -> dict[str, Any]:
         "promises": promises,
         "pools": pools,
         "worth": worth(setup),
-        "problems": [*_broken_promises(promises), *_overloaded(pools)],
+        "problems": [*_broken_promises(promises), *_overloaded(pools), *_overloaded_workers(setup, pools, rates)],
         "expect": {
             "wall_s": total / speed_rps if total and speed_rps else None,
             "probe_requests": probe["requests"]["arrived"],
             "probe_wall_s": wall_s,
             "peak_rss_mib": peak_rss_mib(),
         },
-        "notes": setup.notes,
+        "notes": [*setup.notes, *_too_long(setup)],
     }
+
+
+def _too_long(setup: Setup) -> list[str]:
+    """How many of the first requests are too long, for every model and for some."""
+    if not setup.costs.limited:
+        return []
+    length = setup.workload.length
+    first = setup.workload.columns(0, min(PROBE_REQUESTS, length) if length else PROBE_REQUESTS)
+    nobody = np.isinf(setup.costs.of_chunk(first)).all(axis=0)
+    of, said = f"of the first {len(first):,} requests", []
+    if nobody.any():
+        said.append(f"too long: {nobody.sum():,} {of} for every model, and turned away")
+    for m, is_too_long in setup.costs.too_long(first).items():
+        elsewhere, name = (is_too_long & ~nobody).sum(), setup.scenario.model_names[m]
+        if elsewhere:
+            said.append(f"too long: {is_too_long.sum():,} {of} for {name}, {elsewhere:,} of which go to other models")
+    return said
 
 
 def _probe(setup: Setup) -> tuple[Summary, float, list[float | None]]:
@@ -187,6 +205,28 @@ def _overloaded(pools: list[dict[str, Any]]) -> list[str]:
         for p in pools
         if p["load"] is not None and p["load"] > 1.0
     ]
+
+
+def _overloaded_workers(setup: Setup, pools: list[dict[str, Any]], rates: Rates | None) -> list[str]:
+    """Routers and front ends that get more than their workers can do."""
+    router, said = setup.scenario.router, []
+    if rates is not None and router.decision_s is not None and router.workers:
+        decides_rps = _rate(router.workers * router.instances, router.decision_s.mean_s)
+        if rates.mean_rps > decides_rps:
+            said.append(f"router: gets {rates.mean_rps:.4g} requests/s and decides {decides_rps:.4g}")
+    for plan, pool in zip(setup.pools, pools, strict=True):
+        law, workers = plan.said.front_end_s, plan.said.front_end_workers
+        if law is None or not workers or pool["offered_rps"] is None:
+            continue
+        passes_rps = _rate(workers * plan.replicas, law.mean_s)
+        if pool["offered_rps"] > passes_rps:
+            gets = pool["offered_rps"]
+            said.append(f"pool {plan.name}: gets {gets:.4g} requests/s and its front ends pass {passes_rps:.4g}")
+    return said
+
+
+def _rate(workers: int, mean_s: float) -> float:
+    return workers / mean_s if mean_s > 0.0 else math.inf
 
 
 def sustained_rps(setup: Setup, pool: PoolPlan) -> float:

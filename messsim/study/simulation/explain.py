@@ -98,8 +98,15 @@ def explain(
         )
     record = _record(result, path, request)
     scenario = scenario.changed(engine="simpy")
-    # a closed loop's later requests hang on earlier answers only, and a later attempt on requests in between
-    if scenario.arrivals.kind != "closed" and record["attempts"] == 1:
+    if record["model"] is None:
+        raise OutputError(
+            f"{path}: request {request} was never decided: "
+            + ("it is too long for every model" if record["status"] == "too_long" else "it waited for the router")
+        )
+    # a closed loop's later requests hang on earlier answers only, and a later attempt on requests in between, as does a
+    # decision that takes time
+    at_once = record["attempts"] == 1 and scenario.router.decision_s is None
+    if scenario.arrivals.kind != "closed" and at_once:
         scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
     setup = prepare(scenario)
     seen: dict[str, Any] = {}

@@ -75,7 +75,15 @@ class Experiment:
 
 def experiments() -> list[Experiment]:
     """All of them."""
-    return [*_one_server(), *_several_servers(), *_limited(), *_batching(), *_identities(), *_impatient()]
+    return [
+        *_one_server(),
+        *_several_servers(),
+        *_limited(),
+        *_batching(),
+        *_identities(),
+        *_impatient(),
+        *_router_workers(),
+    ]
 
 
 def _one_server() -> Iterator[Experiment]:
@@ -311,6 +319,24 @@ def _impatient() -> Iterator[Experiment]:
         (
             Case("M/M/1/1 with retrials, attempts", seen.attempts, asked, "", STEP),
             Case("M/M/1/1 with retrials, wait", WAIT, theory.retrial_wait_s(0.5, SERVICE_S, 2.0), bias=STEP),
+        ),
+    )
+
+
+def _router_workers() -> Iterator[Experiment]:
+    """Decisions that take time are served as requests are: a queue of their own in front of servers that take none."""
+    workers, offered = 2, 1.2
+    router = {"decision_s": {"kind": "exponential", "mean_s": SERVICE_S}, "workers": workers}
+    at_once = {"a0_s": 1e-9}
+    yield Experiment(
+        queue("router", offered, 1, router=router, coefficients=at_once),
+        480_000,
+        (
+            Case(
+                "router of 2 workers, wait (M/M/2)",
+                Figure("router.wait_s"),
+                theory.mmc_wait_s(workers, offered, SERVICE_S),
+            ),
         ),
     )
 

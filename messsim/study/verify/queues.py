@@ -37,6 +37,7 @@ def queue(
     dispatch: str = "shared_queue",
     max_waiting: int | None = None,
     clients: dict[str, Any] | None = None,
+    router: dict[str, Any] | None = None,
     **serving: Any,
 ) -> Scenario:
     """Servers of one model in front of one stream of requests.
@@ -53,6 +54,8 @@ def queue(
         Replicas, each of one place.
     clients
         Their patience and retries; none: they wait as long as it takes.
+    router
+        How long its decisions take; none: no time.
     serving
         Keys of the pool in place of these.
     """
@@ -70,7 +73,7 @@ def queue(
         arrivals=said,
         tokens={"prompt": prompt, "output": output},
         cluster={"dispatch": dispatch} | admission,
-        router={"policy": "largest"},
+        router={"policy": "largest"} | (router or {}),
         features={"kind": "none"},
         **waits,
     )
@@ -83,7 +86,7 @@ def cluster_of(name: str, models: list[dict[str, Any]], **tables: Any) -> Scenar
 
 
 def slower(scenario: Scenario, factor: float) -> Scenario:
-    """The same scenario with every time of every server multiplied: what a verification must notice.
+    """The same scenario with every time of every server and of the router multiplied: what a verification must notice.
 
     All servers must be given by coefficients.
     """
@@ -95,7 +98,10 @@ def slower(scenario: Scenario, factor: float) -> Scenario:
         if c.knots is not None:
             times["knots"] = [(tokens, seconds * factor) for tokens, seconds in c.knots]
         models.append(model.model_copy(update={"coefficients": c.model_copy(update=times)}))
-    return scenario.changed(models=models)
+    router, law = scenario.router, scenario.router.decision_s
+    if law is not None:
+        router = router.model_copy(update={"decision_s": law.model_copy(update={"mean_s": law.mean_s * factor})})
+    return scenario.changed(models=models, router=router)
 
 
 def _times(part: Coefficients | Host, factor: float) -> dict[str, object]:

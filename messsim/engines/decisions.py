@@ -1,0 +1,76 @@
+"""What the router decides for attempts, and how many decisions explored."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from messsim.routing import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL
+
+from .brain import Decision, destined
+from .calendar import Calendar
+from .instances import Instances
+from .observer import Observer
+from .open_request import OpenRequest
+from .service import Service
+from .setup import Setup
+
+__all__ = ["Decisions"]
+
+
+class Decisions:
+    """Has attempts decided by the instance of the router that they come to.
+
+    Attributes
+    ----------
+    attempts, explored, rated
+        Decisions; requests that explored; requests that are rated if their user says anything.
+    """
+
+    def __init__(
+        self, setup: Setup, calendar: Calendar, instances: Instances, service: Service, observer: Observer | None
+    ) -> None:
+        self.calendar = calendar
+        self.instances = instances
+        self.service = service
+        self.observer = observer
+        self.workload = setup.workload
+        self.reference = setup.scenario.reference
+        self.learns_every_answer = setup.policy.learns_every_answer
+        self.needs_loads = setup.needs_loads
+        self.loads = np.zeros(len(setup.scenario.models))
+        self.attempts = self.explored = self.rated = 0
+
+    def at_once(self, opened: OpenRequest, i: int) -> None:
+        """Decides the i-th request of the present chunk as it arrives."""
+        self._look_at_loads()
+        self._decided(opened, self.instances.decide(opened, i, self.loads))
+
+    def alone(self, opened: OpenRequest) -> None:
+        """Decides an attempt whose chunk may be over."""
+        uniforms = opened.columns.chunk.policy_uniforms[opened.request - opened.columns.chunk.first]
+        if opened.attempt:
+            uniforms = self.workload.uniforms_of_attempt(opened.request, opened.attempt)
+        self._look_at_loads()
+        self._decided(opened, self.instances.decide_alone(opened, uniforms, self.loads))
+
+    def _look_at_loads(self) -> None:
+        if self.needs_loads:
+            self.loads = self.service.loads()
+
+    def _seen(self, decision: Decision) -> int:
+        """Index of the model whose answer the user gets."""
+        if decision.plan == PLAN_ALL:
+            return destined(self.reference, decision.costs)
+        return decision.plan & PLAN_MODEL
+
+    def _decided(self, opened: OpenRequest, decision: Decision) -> None:
+        explores = bool(decision.plan & (PLAN_ALL | PLAN_EXPLORE))
+        opened.decides(decision, self._seen(decision), explores, self.calendar.now)
+        self.attempts += 1
+        self.rated += opened.rated and opened.attempt == 0
+        self.explored += opened.explored and not opened.explored_before
+        if opened.rated and (opened.explored or self.learns_every_answer):
+            chunk = opened.columns.chunk
+            opened.will_learn(chunk.features[:, opened.request - chunk.first])
+        if self.observer is not None:
+            self.observer.decided(self.calendar.now, opened)
