@@ -155,22 +155,44 @@ static int begin(ms_run *run, ms_brain *brain, ms_page *page, int64_t i, int64_t
     return ms_copies_send(run, open, first, last);
 }
 
+/* A request comes; returns the instance of the router that it comes to. */
+static ms_brain *arrive(ms_run *run, const ms_page *page, int64_t i)
+{
+    const int64_t before = run->issued++;
+    run->last_arrival_s = run->now_s;
+    if (ms_timeline_due(&run->timeline, before)) {
+        sample(run, before);
+    }
+    look_at_loads(run);
+    return &run->instances.brain[page->instance != NULL ? page->instance[i] : 0];
+}
+
 /* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */
 int ms_attempts_route(ms_run *run, int32_t client)
 {
     ms_page *page = run->page;
-    const int64_t i = run->next++, request = page->first + i;
+    const int64_t i = ms_page_comes(page, run->next++);
     const int32_t tenant = page->tenant[i];
-    run->issued++;
-    run->last_arrival_s = run->now_s;
-    if (ms_timeline_due(&run->timeline, request)) {
-        sample(run, request);
-    }
-    look_at_loads(run);
-    ms_brain *brain = &run->instances.brain[page->instance != NULL ? page->instance[i] : 0];
+    ms_brain *brain = arrive(run, page, i);
     const double queue = brain->tracked[tenant].queue;
-    const int64_t plan = ms_brain_decide(brain, &page->view, i, request, tenant, run->loads);
+    const int64_t plan = ms_brain_decide(brain, &page->view, i, page->first + i, tenant, run->loads);
     return begin(run, brain, page, i, plan, queue, NULL, client);
+}
+
+int ms_attempts_route_turn(ms_run *run, ms_page *page, int64_t i)
+{
+    const int32_t tenant = page->tenant[i];
+    run->turns_to_come--;
+    ms_brain *brain = arrive(run, page, i);
+    const double queue = brain->tracked[tenant].queue;
+    const double *uniforms = page->view.uniforms + brain->policy.uniforms * i;
+    const int64_t plan =
+        ms_brain_decide_again(brain, &page->view, i, page->first + i, tenant, run->loads, uniforms);
+    MS_TRY(begin(run, brain, page, i, plan, queue, NULL, -1));
+    if (run->arrivals_over) {
+        ms_run_measure(run);
+    }
+    return 0;
 }
 
 static int route_again(ms_run *run, ms_open *before, const double *uniforms)

@@ -7,6 +7,9 @@
 /* Decides the next request of the page, and sends its copies off. `client` waits for it; -1: nobody. */
 int ms_attempts_route(ms_run *run, int32_t client);
 
+/* The i-th of a page is a turn of a session, whose time has come. */
+int ms_attempts_route_turn(ms_run *run, ms_page *page, int64_t i);
+
 /* The errands: the client has waited long enough; the pause is over. */
 int ms_attempts_give_up(ms_run *run, ms_open *open);
 int ms_attempts_try_again(ms_run *run, ms_open *before);

@@ -75,7 +75,8 @@ enum ms_errand {
     MS_DO_REPAIR,
     MS_DO_API,
     MS_DO_CLIENT,
-    MS_DO_RECONCILE
+    MS_DO_RECONCILE,
+    MS_DO_TURN
 };
 
 typedef struct ms_event {

@@ -10,7 +10,7 @@
 #include "job.h"
 #include "store.h"
 
-enum ms_status { MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT };
+enum ms_status { MS_NOT_SENT = -1, MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT };
 
 /* The columns of a record: X(type, name, value), the value by `self`, an ms_open that is over, its `page`, the place
  * `answer` of what the user saw in columns by model, and whether it is `completed`. A column more is a line more. */
@@ -41,6 +41,16 @@ typedef struct ms_record_columns {
 #undef MS_COLUMN
 } ms_record_columns;
 
+/* Turns of sessions (turns.h). Who waits for an answer is in the page of the request that it is the answer to. */
+typedef struct ms_page_turns {
+    const int32_t *roots; /* [n_roots] rows that come at times of their own; NULL: all of the page do */
+    int64_t n_roots;
+    const int32_t *first_child; /* [n] the first that waits for each answer; -1: none */
+    int32_t *next_child;        /* [n] the next that waits for the same one */
+    const double *wait_s;       /* [n] from that answer on; not before its own time, arrival_s */
+    const int32_t *new_tokens;  /* [n] what a turn adds to the prompt and the answer before; NULL: prompts are given */
+} ms_page_turns;
+
 /* Requests first ... first + n - 1. Columns by model are model-major, [models][n]. */
 typedef struct ms_page {
     int64_t first;
@@ -50,14 +60,26 @@ typedef struct ms_page {
     const double *arrival_s; /* NULL in a closed loop */
     const int32_t *tenant;
     const int32_t *instance; /* of the router, whom the request comes to; NULL: there is one */
-    const int32_t *prompt_tokens;
+    int32_t *prompt_tokens; /* of a later turn written when it is known */
     const int32_t *output_tokens; /* NULL without servers, where the caller draws that of the record afterwards */
     const double *satisfied;
     const double *labels;  /* what raters say of it, where they err */
     const double *feedback_uniform; /* NULL: feedback is certain */
     const double *delay_s; /* NULL: labels are immediate */
+    ms_page_turns turns;
     ms_record_columns record;
 } ms_page;
+
+/* How many of its requests come at times of their own, and the k-th of these. */
+static inline int64_t ms_page_coming(const ms_page *self)
+{
+    return self->turns.roots != NULL ? self->turns.n_roots : self->n;
+}
+
+static inline int64_t ms_page_comes(const ms_page *self, int64_t k)
+{
+    return self->turns.roots != NULL ? self->turns.roots[k] : k;
+}
 
 /* One attempt of a request; the last one writes the record. */
 typedef struct ms_open {

@@ -183,7 +183,15 @@ cdef extern from "cost.h" nogil:
         double max_batched_tokens
         double nominal_batch
         double mean_output_tokens
+    ctypedef struct ms_prompt_cost:
+        int32_t model
+        int32_t is_api
+        double share
+        double usd_per_million_prompt_tokens
+        double usd_per_million_output_tokens
+        ms_known_cost known
     void ms_known_costs(const ms_known_cost *, const int32_t *prompt_tokens, int64_t n, double *costs)
+    void ms_prompt_costs(const ms_prompt_cost *, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
 
 cdef extern from "job.h" nogil:
     enum:
@@ -293,7 +301,7 @@ cdef extern from "brain.h" nogil:
     ctypedef struct ms_page_view:
         int64_t n
         const double *features
-        const double *known_costs
+        double *known_costs
         const double *facts
         const double *uniforms
         const int32_t *prompt_tokens
@@ -347,6 +355,15 @@ cdef extern from "timeline.h" nogil:
         double *energy_j
 
 cdef extern from "open.h" nogil:
+    enum:
+        MS_NOT_SENT
+    ctypedef struct ms_page_turns:
+        const int32_t *roots
+        int64_t n_roots
+        const int32_t *first_child
+        int32_t *next_child
+        const double *wait_s
+        const int32_t *new_tokens
     ctypedef struct ms_page:
         int64_t first
         int64_t n
@@ -355,12 +372,13 @@ cdef extern from "open.h" nogil:
         const double *arrival_s
         const int32_t *tenant
         const int32_t *instance
-        const int32_t *prompt_tokens
+        int32_t *prompt_tokens
         const int32_t *output_tokens
         const double *satisfied
         const double *labels
         const double *feedback_uniform
         const double *delay_s
+        ms_page_turns turns
     const ms_field *ms_open_column(int i)
 
 cdef extern from "failures.h" nogil:
@@ -433,6 +451,10 @@ cdef extern from "loop.h" nogil:
         ms_timeline timeline
         double now_s
         int64_t open_count
+        int64_t turns_to_come
+        int64_t turns_not_sent
+        const ms_prompt_cost *prompt_costs
+        int32_t n_prompt_costs
         int64_t issued
         int64_t attempts
         int64_t explored

@@ -52,6 +52,7 @@ RECORD_COLUMNS: Final[dict[str, Any]]
 LOOP_PAUSED: Final[int]
 LOOP_NEEDS_PAGE: Final[int]
 LOOP_OVER: Final[int]
+NOT_SENT: Final[int]
 
 def error_codes() -> list[tuple[int, str, str]]:
     """Every code of the core: its number, its exception class, its text."""
@@ -336,6 +337,11 @@ class MarginalCosts:
     def of(self, prompt_tokens: float, known: _Floats, loads: _Floats) -> _Floats: ...
 
 @final
+class PromptCosts:
+    def __init__(self, pools: list[dict[str, Any]]) -> None: ...
+    def write(self, prompt_tokens: int, costs: _Floats, i: int) -> None: ...
+
+@final
 class Job:
     tag: Any
     pool: Any
@@ -467,6 +473,7 @@ class Loop:
         prior: float,
         marginal: MarginalCosts,
         breakdowns: list[dict[str, Any]],
+        prompt_costs: PromptCosts | None = None,
     ) -> None: ...
     def turn_page(self, page: Page) -> None:
         """The page is kept alive until `release`."""

@@ -848,6 +848,40 @@ cdef class MarginalCosts:
         return np.asarray(costs)
 
 
+cdef class PromptCosts:
+    """Known costs of prompts whose length follows from the run: see csrc/cost.h.
+
+    `pools` are dicts, those of one model together: model, share, is_api, usd_per_million_prompt_tokens and
+    usd_per_million_output_tokens of an API, and of its known cost coefficients (None of an API), usd_per_s,
+    max_batched_tokens, nominal_batch, mean_output_tokens.
+    """
+
+    cdef object memory
+    cdef const ms_prompt_cost *c
+    cdef int32_t n
+
+    def __init__(self, list pools not None):
+        self.memory = np.zeros(max(len(pools), 1) * sizeof(ms_prompt_cost), np.uint8)
+        cdef uint8_t[::1] view = self.memory
+        cdef ms_prompt_cost *c = <ms_prompt_cost *>&view[0]
+        for k, said in enumerate(pools):
+            c[k].model, c[k].share, c[k].is_api = said["model"], said["share"], said["is_api"]
+            c[k].usd_per_million_prompt_tokens = said["usd_per_million_prompt_tokens"]
+            c[k].usd_per_million_output_tokens = said["usd_per_million_output_tokens"]
+            c[k].known.mean_output_tokens = said["mean_output_tokens"]
+            if not said["is_api"]:
+                c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
+                                           said["nominal_batch"], said["mean_output_tokens"])
+        self.c, self.n = c, len(pools)
+
+    def write(self, int32_t prompt_tokens, double[:, ::1] costs not None, int64_t i):
+        """Sets costs[:, i] of the models of these pools to those of a prompt; infinite ones stay so."""
+        check_shape(0 <= i < costs.shape[1], "i is a column of costs")
+        for k in range(self.n):
+            check_shape(self.c[k].model < costs.shape[0], "costs are [models, n]")
+        ms_prompt_costs(self.c, self.n, prompt_tokens, &costs[0, i], costs.shape[1])
+
+
 cdef class Job:
     """One copy of one request on its way through a server; times are NaN until they happen."""
 
@@ -1113,6 +1147,10 @@ cdef dict RECORD_FIELDS = fields_of(ms_open_column)
 RECORD_COLUMNS = {name: np.dtype(kind) for name, (kind, _) in RECORD_FIELDS.items()}
 
 
+cdef int32_t NO_ROWS = 0
+NOT_SENT = MS_NOT_SENT
+
+
 cdef class Page:
     """A stretch of requests on its way through a Loop, with the records that it leaves.
 
@@ -1124,7 +1162,8 @@ cdef class Page:
         Columns by name: arrival_s (or None), tenant, instance (or None: there is one), prompt_tokens, output_tokens
         [models, n] (or None without servers: the record's is then to be filled in), features [d, n], known_costs,
         satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms [n, k],
-        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None).
+        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None); turns (or None, or left out),
+        whose prompts and known costs are written when they are known. The status of one that is not sent is NOT_SENT.
 
     Attributes
     ----------
@@ -1142,6 +1181,8 @@ cdef class Page:
         self.c.first, self.c.n, self.c.open = first, n, n
         self.records = {name: np.empty(n, dtype) for name, dtype in RECORD_COLUMNS.items()}
         self.point_to_drawn(n)
+        if drawn.get("turns") is not None:
+            self.point_to_turns(drawn["turns"])
         self.point_to_records()
 
     cdef int point_to_drawn(self, int64_t n) except -1:
@@ -1157,14 +1198,14 @@ cdef class Page:
         check_shape(n > 0 and by_model.shape[1] == n == known.shape[1] == features.shape[1] == uniforms.shape[0]
                     == prompt.shape[0] and by_model.shape[0] == known.shape[0], "the columns of a page have one length")
         self.drawn = dict(drawn, features=np.asarray(features))
-        self.c.satisfied, self.c.view.known_costs = &by_model[0, 0], &known[0, 0]
+        self.c.satisfied, self.c.view.known_costs = &by_model[0, 0], <double *>&known[0, 0]
         self.c.view.n, self.c.view.features, self.c.view.uniforms = n, &features[0, 0], &uniforms[0, 0]
         self.c.view.facts = NULL
         if drawn["facts"] is not None:
             facts = drawn["facts"]
             check_shape(facts.shape[0] == by_model.shape[0] and facts.shape[1] == n, "facts is [models, n]")
             self.c.view.facts = &facts[0, 0]
-        self.c.tenant, self.c.prompt_tokens = &tenant[0], &prompt[0]
+        self.c.tenant, self.c.prompt_tokens = &tenant[0], <int32_t *>&prompt[0]
         self.c.view.prompt_tokens = &prompt[0]
         self.c.output_tokens, self.c.feedback_uniform, self.c.instance = NULL, NULL, NULL
         if drawn["output_tokens"] is not None:
@@ -1192,6 +1233,23 @@ cdef class Page:
             delay = drawn["delay_s"]
             check_shape(delay.shape[0] == by_model.shape[0] and delay.shape[1] == n, "delay_s is [models, n]")
             self.c.delay_s = &delay[0, 0]
+        return 0
+
+    cdef int point_to_turns(self, object turns) except -1:
+        cdef int64_t n = self.c.n
+        cdef const int32_t[::1] roots = turns.roots, first = turns.first_child, new_tokens
+        cdef int32_t[::1] following = turns.next_child
+        cdef const double[::1] wait = turns.wait_s
+        check_shape(first.shape[0] == n == following.shape[0] == wait.shape[0], "the turns of a page have its length")
+        check_shape(self.c.arrival_s != NULL, "turns want arrival times")
+        self.c.turns.roots = <const int32_t *>&roots[0] if roots.shape[0] else &NO_ROWS
+        self.c.turns.n_roots = roots.shape[0]
+        self.c.turns.first_child, self.c.turns.next_child, self.c.turns.wait_s = &first[0], &following[0], &wait[0]
+        if turns.new_tokens is not None:
+            new_tokens = turns.new_tokens
+            check_shape(new_tokens.shape[0] == n and self.c.output_tokens != NULL, "new_tokens is [n], with answers")
+            self.c.turns.new_tokens = &new_tokens[0]
+        self.records["status"][:] = MS_NOT_SENT
         return 0
 
     cdef int point_to_records(self) except -1:
@@ -1268,18 +1326,20 @@ cdef class Loop:
         What the estimate of that name knows of servers.
     policies, predictors
         Of the router's instances, one of each for each of them; None for an instance without a predictor.
+    prompt_costs
+        Where prompts grow; None where all are given.
     breakdowns
         Dicts with replica, random, fails, mends (streams), time_s, for_s.
     """
 
     cdef ms_run c
-    cdef object policies, predictors, pages, marginal
+    cdef object policies, predictors, pages, marginal, prompt_costs
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
 
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
                  str dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
-                 double prior, MarginalCosts marginal not None, list breakdowns):
+                 double prior, MarginalCosts marginal not None, list breakdowns, PromptCosts prompt_costs=None):
         cdef ms_run_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
         plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
@@ -1312,6 +1372,9 @@ cdef class Loop:
         for i in range(c.instances):
             self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
             self.c.instances.brain[i].servers, self.c.instances.brain[i].n_servers = marginal.c, marginal.n
+        self.prompt_costs = prompt_costs
+        if prompt_costs is not None:
+            self.c.prompt_costs, self.c.n_prompt_costs = prompt_costs.c, prompt_costs.n
         check(ms_run_plan_breakdowns(&self.c, len(breakdowns)))
         for k, said in enumerate(breakdowns):
             self.c.breakdowns[k].replica, self.c.breakdowns[k].random = said["replica"], said["random"]
@@ -1374,9 +1437,10 @@ cdef class Loop:
 
     @property
     def counts(self):
-        """issued, attempts, explored, rated, labels_of_lost, events, open."""
+        """issued, attempts, explored, rated, labels_of_lost, events, open, turns_not_sent."""
         return {"issued": self.c.issued, "attempts": self.c.attempts, "explored": self.c.explored, "rated": self.c.rated,
-                "labels_of_lost": self.c.labels_of_lost, "events": self.c.events, "open": self.c.open_count}
+                "labels_of_lost": self.c.labels_of_lost, "events": self.c.events, "open": self.c.open_count,
+                "turns_not_sent": self.c.turns_not_sent}
 
     @property
     def sums(self):

@@ -28,7 +28,7 @@ class Clients:
     """Lets clients give up and ask again.
 
     `abandon` takes a copy that has left its server for good, `ask_again` an attempt whose client asks again, and
-    `drop` an attempt that one thing fewer keeps open.
+    `drop` an attempt that one thing fewer keeps open; `follow` hears that nothing more comes for the client of one.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Clients:
         abandon: Callable[[Any], None],
         ask_again: Callable[[OpenRequest], None],
         drop: Callable[[OpenRequest], None],
+        follow: Callable[[OpenRequest], None],
     ) -> None:
         self.said = setup.scenario.clients
         self.calendar = calendar
@@ -52,6 +53,7 @@ class Clients:
         self.abandon = abandon
         self.ask_again = ask_again
         self.drop = drop
+        self.follow = follow
 
     def wait(self, opened: OpenRequest) -> None:
         """The client of a new attempt begins to wait."""
@@ -68,6 +70,7 @@ class Clients:
         if waiting is not None:
             asks_again, pause_s, order = waiting
             self.calendar.schedule_at(asks_again, self.calendar.now + pause_s, order)
+        self.follow(opened)
 
     def get_none(self, opened: OpenRequest, status: int) -> None:
         """There will be no answer: the client asks again later, or is left with a status."""

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messsim import _core
 from messsim.errors import SimulationError
@@ -26,7 +27,7 @@ from .outcome import (
     assert_none_open,
     assert_paid,
 )
-from .records import COLUMNS, RecordChunk, Sample, Sink, Timeline, too_many_open
+from .records import COLUMNS, RecordChunk, Sample, Sink, Timeline, of_turns, too_many_open
 from .setup import Setup
 
 __all__ = ["simulate"]
@@ -112,6 +113,7 @@ class _Run:
             "uniforms": np.ascontiguousarray(chunk.policy_uniforms),
             "feedback_uniform": chunk.feedback_uniform,
             "delay_s": None if chunk.delay_s is None else np.ascontiguousarray(chunk.delay_s),
+            "turns": chunk.turns,
         }
         page = _core.Page(chunk.first, drawn)
         self.pages[chunk.first] = (chunk, known)
@@ -120,12 +122,17 @@ class _Run:
     def _hand_on(self, pages: list[Any]) -> None:
         for page in pages:
             chunk, known = self.pages.pop(page.first)
+            if chunk.turns is not None:
+                sent = np.flatnonzero(page.records["status"] != _core.NOT_SENT)
+                if len(sent):
+                    self.sink(of_turns(_columns(page, chunk, sent), chunk, known, sent))
+                continue
             count = min(len(chunk), self.loop.counts["issued"] - chunk.first)
             if count > 0:
                 if chunk.output_tokens is None:
                     tokens = self.setup.workload.answer_tokens(chunk.first, page.records["model"][:count])
                     page.records["output_tokens"][:count] = tokens
-                self.sink(RecordChunk(_columns(page, chunk, count), chunk, known))
+                self.sink(RecordChunk(_columns(page, chunk, slice(count)), chunk, known))
 
     # ---- what the loop is told ----------------------------------------------------------------------------
 
@@ -175,6 +182,7 @@ class _Run:
             math.nan if said.cost_prior is None else said.cost_prior,
             setup.costs.marginal(),
             self._breakdowns(),
+            setup.costs.of_prompts() if s.sessions is not None else None,
         )
 
     def _patience(self) -> dict[str, Any]:
@@ -286,6 +294,7 @@ class _Run:
             tenants=[self._tenant_outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
             pools=pools,
             timeline=self._timeline(),
+            turns_not_sent=counts["turns_not_sent"],
             in_system_integral=sums["in_system_integral"],
         )
 
@@ -318,17 +327,18 @@ class _Run:
         return timeline
 
 
-def _columns(page: Any, chunk: Chunk, count: int) -> dict[str, Any]:
-    """The columns of COLUMNS, in their order and types."""
+def _columns(page: Any, chunk: Chunk, rows: slice | NDArray[np.intp]) -> dict[str, Any]:
+    """The columns of COLUMNS, in their order and types, of some requests of a chunk."""
+    tenant = chunk.tenant[rows]
     given = {
-        "id": np.arange(chunk.first, chunk.first + count),
-        "tenant": chunk.tenant[:count],
-        "instance": chunk.instance[:count] if chunk.instance is not None else np.zeros(count, np.int32),
-        "explored": page.records["explored"][:count].view(np.bool_),
-        "prompt_tokens": chunk.prompt_tokens[:count],
+        "id": np.arange(chunk.first, chunk.first + len(chunk))[rows],
+        "tenant": tenant,
+        "instance": chunk.instance[rows] if chunk.instance is not None else np.zeros(len(tenant), np.int32),
+        "explored": page.records["explored"][rows].view(np.bool_),
+        "prompt_tokens": chunk.prompt_tokens[rows],
     }
     records = page.records
     return {
-        name: given[name] if name in given else records[name][:count].astype(dtype, copy=False)
+        name: given[name] if name in given else records[name][rows].astype(dtype, copy=False)
         for name, dtype in COLUMNS.items()
     }

@@ -67,8 +67,7 @@ class KnownCosts:
 
     def marginal(self) -> _core.MarginalCosts:
         """What a request adds where it goes, by the loads of that moment; else its known cost."""
-        said = self._scenario.satisfaction
-        if said.kind == "table" and (said.costs or said.format == "capture"):
+        if self._has_table_costs:
             return _core.MarginalCosts([])
         servers = []
         for m, (model, pools) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
@@ -76,6 +75,26 @@ class KnownCosts:
                 replicas = sum(p.replicas for p in pools)
                 servers += [self._figures(p, m) | {"model": m, "share": p.replicas / replicas} for p in pools]
         return _core.MarginalCosts(servers)
+
+    def of_prompts(self) -> _core.PromptCosts:
+        """The same by a prompt's length, for those that are known when the answer before is; not of stated costs."""
+        pools = []
+        for m, (model, own) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
+            replicas = sum(p.replicas for p in own)
+            if model.cost_per_request is None and not self._has_table_costs:
+                pools += [self._by_prompt(p, m) | {"model": m, "share": p.replicas / replicas} for p in own]
+        return _core.PromptCosts(pools)
+
+    def _by_prompt(self, pool: PoolPlan, model: int) -> dict[str, Any]:
+        said = pool.said
+        prices = ("usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
+        figures = {"mean_output_tokens": self._outputs[model]} if pool.is_api else self._figures(pool, model)
+        return figures | {"is_api": pool.is_api} | {key: getattr(said, key) for key in prices}
+
+    @property
+    def _has_table_costs(self) -> bool:
+        said = self._scenario.satisfaction
+        return said.kind == "table" and bool(said.costs or said.format == "capture")
 
     def _of_model(self, model: int, prompt_tokens: Ints) -> Floats:
         total = np.zeros(len(prompt_tokens))

@@ -51,6 +51,12 @@ class Instances:
         """The decision on request `request`, the i-th of the chunk, by the instance that it comes to."""
         return self.brains[self._who[i] if self._who else 0].decide(request, i, tenant, loads)
 
+    def decide_turn(self, columns: Columns, request: int, i: int, tenant: int, loads: Floats) -> Decision:
+        """The decision on a turn of a session, the i-th request of a chunk that others may have followed."""
+        chunk = columns.chunk
+        brain = self.brains[0 if chunk.instance is None else int(chunk.instance[i])]
+        return brain.decide_again(columns, request, tenant, chunk.policy_uniforms[i], loads)
+
     def decide_again(self, opened: OpenRequest, uniforms: Floats, loads: Floats) -> Decision:
         """Another decision on a request that had no answer, by the same instance."""
         brain = self.brains[opened.decision.instance]

@@ -12,6 +12,7 @@ from messsim.workload.chunk import Floats
 
 from .brain import Columns, Decision
 from .records import COMPLETED, IN_FLIGHT, Row
+from .rows import Rows
 
 __all__ = ["OpenRequest"]
 
@@ -31,6 +32,8 @@ class OpenRequest:
         Index of the model whose answer the user gets.
     ratings
         What a user would say of each model's answer: `satisfied`, unless raters err.
+    rows
+        The chunk that it is of.
     copies
         Copies under way, and one for whatever else keeps the record open.
     jobs
@@ -70,6 +73,7 @@ class OpenRequest:
         "ratings",
         "replica",
         "request",
+        "rows",
         "satisfied",
         "scored",
         "seen",
@@ -96,8 +100,10 @@ class OpenRequest:
         explored: bool,
         scored: bool,
         columns: Columns,
+        rows: Rows,
     ) -> None:
         self.request = request
+        self.rows = rows
         self.tenant = tenant
         self.arrival_s = arrival_s
         self.prompt = prompt
@@ -129,6 +135,11 @@ class OpenRequest:
         self.energy_j = self.cost = self.exploration_cost = 0.0
 
     @property
+    def completed(self) -> bool:
+        """Whether its user has the answer."""
+        return self.status == COMPLETED
+
+    @property
     def labelled_at_once(self) -> bool:
         """Its labels are in before the next request is routed. A chain's answer is not known by then."""
         return self.delays is None and not self.decision.plan & PLAN_CHAIN
@@ -154,6 +165,7 @@ class OpenRequest:
             explored,
             self.scored,
             self.columns,
+            self.rows,
         )
         heir.attempt = self.attempt + 1
         heir.explored_before = self.explored or self.explored_before
@@ -197,7 +209,7 @@ class OpenRequest:
 
     def row(self) -> Row:
         """Its record, in the order of COLUMNS."""
-        completed = self.status == COMPLETED
+        completed = self.completed
         return (
             self.request,
             self.tenant,

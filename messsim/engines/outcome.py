@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from messsim import _core
+
 from .cluster import PoolPlan
 from .records import Timeline
 
@@ -55,6 +57,22 @@ class TenantOutcome:
     queue_tracked: float
     queue_plain: float
     certificate: float
+
+    @classmethod
+    def of(cls, name: str, delivered: _core.Ledger, tracked: _core.Ledger) -> "TenantOutcome":
+        """From the ledgers of what was delivered, and of what the router knows."""
+        return cls(
+            name=name,
+            alpha=delivered.alpha,
+            delivered=delivered.rated,
+            queue_delivered=delivered.plain,
+            queue_delivered_max=delivered.plain_max,
+            rated=tracked.rated,
+            rated_satisfied=tracked.satisfied,
+            queue_tracked=tracked.queue,
+            queue_plain=tracked.plain,
+            certificate=tracked.certificate,
+        )
 
 
 @dataclass(frozen=True)
@@ -122,6 +140,8 @@ class Outcome:
         Requests that arrived.
     attempts
         Routing decisions: more than requests where clients ask again.
+    turns_not_sent
+        Turns of sessions that were not sent since there was no answer to the turn before.
     labels_of_lost
         Requests whose label was used before they were lost.
     last_arrival_s, end_s
@@ -143,6 +163,7 @@ class Outcome:
     pools: list[PoolOutcome]
     timeline: Timeline
     in_system_integral: float
+    turns_not_sent: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,35 @@
 """A chunk of requests as plain Python numbers, for an engine that handles them one by one."""
 
 from messsim.workload import Chunk
+from messsim.workload.chunk import Floats
 
 __all__ = ["Rows"]
 
 
 class Rows:
-    """A chunk's columns as Python numbers: element by element, lists are several times faster than arrays."""
+    """A chunk's columns as Python numbers: element by element, lists are several times faster than arrays.
 
-    def __init__(self, chunk: Chunk, feedback_probability: float) -> None:
+    Attributes
+    ----------
+    coming
+        Places of the requests that come at times of their own.
+    children
+        Of each request, the places of those that wait for its answer; None: nobody waits for one.
+    """
+
+    def __init__(self, chunk: Chunk, known_costs: Floats, feedback_probability: float) -> None:
         assert chunk.output_tokens is not None
         assert chunk.feedback_uniform is not None
         self.chunk = chunk
+        self.known_costs = known_costs
+        self.coming = range(len(chunk)) if chunk.turns is None else chunk.turns.roots.tolist()
+        self.children: list[list[int]] | None = None
+        if chunk.turns is not None:
+            self.wait_s = chunk.turns.wait_s.tolist()
+            self.children = [[] for _ in range(len(chunk))]
+            for i, parent in enumerate(chunk.turns.parent.tolist()):
+                if parent >= 0:
+                    self.children[parent].append(i)
         self.arrival_s = chunk.arrival_s.tolist() if chunk.arrival_s is not None else None
         self.tenant = chunk.tenant.tolist()
         self.prompt = chunk.prompt_tokens.tolist()

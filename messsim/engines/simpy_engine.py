@@ -28,7 +28,7 @@ from messsim.errors import SimulationError
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
 from messsim.scenario.arrivals import Closed
 
-from .brain import Decision, destined, substitute
+from .brain import Columns, Decision, destined, substitute
 from .breakdowns import Breakdowns
 from .calendar import ARRIVES, RETRIES, Calendar, Moment
 from .clients import Clients
@@ -42,6 +42,7 @@ from .rows import Rows
 from .service import Service
 from .setup import Setup
 from .sums import in_order
+from .turns import Followups
 
 __all__ = ["simulate", "watch"]
 
@@ -128,7 +129,10 @@ class _Simulation:
             abandon=self.abandon,
             ask_again=self.route_again,
             drop=self.drop_copy,
+            follow=self.follow,
         )
+        prompt_costs = setup.costs.of_prompts() if s.sessions is not None else None
+        self.turns = Followups(self.calendar, prompt_costs, self.turn_comes, self.book.leave_out)
 
     # ---- the run ------------------------------------------------------------------------------------
 
@@ -171,7 +175,7 @@ class _Simulation:
         return 2 * self.issued - len(self.open)
 
     def is_over(self) -> bool:
-        return self.arrivals_over and not self.open and not self.labels.to_come
+        return self.arrivals_over and not self.open and not self.labels.to_come and not self.turns.to_come
 
     def cut(self) -> None:
         """At the horizon: what is under way is charged for what it has used, and recorded as in flight."""
@@ -197,16 +201,17 @@ class _Simulation:
         chunk, known = drawn
         self.book.begin(chunk, known)
         self.columns = self.instances.begin(chunk, known)
-        self.rows = Rows(chunk, self.scenario.feedback.probability)
+        self.rows = Rows(chunk, known, self.scenario.feedback.probability)
+        self.turns.expect(self.rows)
         return True
 
     def requests_arrive(self) -> Process:
         """SimPy process: requests come at their times."""
         at = self.calendar.at
         while self.next_rows():
-            first = self.rows.chunk.first
-            for i, arrival_s in enumerate(self.rows.arrival_s):
-                yield at(arrival_s, (ARRIVES, first + i, 0))
+            first, arrival_s = self.rows.chunk.first, self.rows.arrival_s
+            for i in self.rows.coming:
+                yield at(arrival_s[i], (ARRIVES, first + i, 0))
                 self.route(first + i, i)
         self.end_arrivals(self.calendar.now)  # at the time of the last arrival
 
@@ -240,20 +245,38 @@ class _Simulation:
     # ---- routing ------------------------------------------------------------------------------------
 
     def route(self, request: int, i: int) -> OpenRequest:
-        """Decides request `request`, the i-th of its chunk, and sends its copies off."""
-        rows, now = self.rows, self.calendar.now
-        tenant = rows.tenant[i]
+        """Decides request `request`, the i-th of the present chunk, and sends its copies off."""
+        self.arrive()
+        decision = self.instances.decide(request, i, self.rows.tenant[i], self.loads)
+        return self.begin_first(self.rows, self.columns, i, decision)
+
+    def follow(self, opened: OpenRequest) -> None:
+        """Nothing more comes for the client of a request."""
+        self.turns.follow(opened)
+
+    def turn_comes(self, rows: Rows, columns: Columns, i: int) -> None:
+        """Decides the i-th request of a chunk, a turn of a session whose time has come, and sends its copies off."""
+        self.arrive()
+        decision = self.instances.decide_turn(columns, rows.chunk.first + i, i, rows.tenant[i], self.loads)
+        self.begin_first(rows, columns, i, decision)
+        if self.arrivals_over:
+            self.service.measure(self.calendar.now)
+
+    def arrive(self) -> None:
+        """A request comes."""
+        if self.timeline.due(self.issued):
+            self.sample(self.issued, self.calendar.now)
         self.issued += 1
-        self.last_arrival_s = now
-        if self.timeline.due(request):
-            self.sample(request, now)
+        self.last_arrival_s = self.calendar.now
         if self.needs_loads:
             self.loads = self.service.loads()
-        decision = self.instances.decide(request, i, tenant, self.loads)
+
+    def begin_first(self, rows: Rows, columns: Columns, i: int, decision: Decision) -> OpenRequest:
+        """The first attempt of the i-th request of a chunk."""
         opened = OpenRequest(
-            request,
-            tenant,
-            now,
+            rows.chunk.first + i,
+            rows.tenant[i],
+            self.calendar.now,
             rows.prompt[i],
             rows.outputs[i],
             rows.satisfied[i],
@@ -264,7 +287,8 @@ class _Simulation:
             self.seen(decision),
             explores(decision),
             self.scores,
-            self.columns,
+            columns,
+            rows,
         )
         self.rated += opened.rated
         self.begin(opened)
@@ -474,23 +498,12 @@ class _Simulation:
             end_s=end_s,
             events=events,
             updates=self.instances.updates,
-            tenants=[self.tenant_outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
+            tenants=[
+                TenantOutcome.of(t.name, self.instances.delivered[k], self.instances.tracked(k))
+                for k, t in enumerate(self.scenario.promises)
+            ],
             pools=self.service.outcomes(self.last_arrival_s, end_s),
             timeline=self.timeline,
+            turns_not_sent=self.turns.not_sent,
             in_system_integral=self.service.in_system_integral,
-        )
-
-    def tenant_outcome(self, k: int, name: str) -> TenantOutcome:
-        delivered, tracked = self.instances.delivered[k], self.instances.tracked(k)
-        return TenantOutcome(
-            name=name,
-            alpha=delivered.alpha,
-            delivered=delivered.rated,
-            queue_delivered=delivered.plain,
-            queue_delivered_max=delivered.plain_max,
-            rated=tracked.rated,
-            rated_satisfied=tracked.satisfied,
-            queue_tracked=tracked.queue,
-            queue_plain=tracked.plain,
-            certificate=tracked.certificate,
         )

@@ -35,6 +35,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "replication": scenario.replication,
         "version": __version__,
         "requests": _requests(outcome, tally),
+        "sessions": _sessions(scenario, outcome, tally),
         "sla": _sla(scenario, outcome, tally),
         "cost": _cost(scenario, outcome, tally, oracle),
         "energy": _energy(outcome, tally),
@@ -85,6 +86,12 @@ def _requests(outcome: Outcome, tally: Tally) -> dict[str, Any]:
         "with_feedback": tally.with_feedback,
         "labels_of_lost": outcome.labels_of_lost,
     }
+
+
+def _sessions(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any] | None:
+    if not scenario.has_sessions:
+        return None
+    return {"begun": tally.sessions, "turns": tally.arrived, "turns_not_sent": outcome.turns_not_sent}
 
 
 def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:

@@ -98,8 +98,9 @@ def explain(
         )
     record = _record(result, path, request)
     scenario = scenario.changed(engine="simpy")
-    # a closed loop's later requests hang on earlier answers only, and a later attempt on requests in between
-    if scenario.arrivals.kind != "closed" and record["attempts"] == 1:
+    # a closed loop's later requests hang on earlier answers only, a later attempt on requests in between, and a turn of
+    # a session on both
+    if scenario.arrivals.kind != "closed" and not scenario.has_sessions and record["attempts"] == 1:
         scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
     setup = prepare(scenario)
     seen: dict[str, Any] = {}
