@@ -62,11 +62,6 @@ static double charge(ms_run *run, ms_open *open, const ms_job *job)
     return cost;
 }
 
-static void saw(ms_open *open, const ms_job *job)
-{
-    ms_open_saw(open, job->replica, job->preemptions, job->start_s, job->first_token_s);
-}
-
 /* A copy has left its server. */
 static void leave(ms_run *run, ms_job *job)
 {
@@ -82,7 +77,7 @@ int ms_copies_abandon(ms_run *run, ms_job *job)
     charge(run, open, job);
     ms_run_count(run, -1);
     if (job->model == open->seen) {
-        saw(open, job);
+        ms_open_saw(open, job);
     }
     MS_TRY(ms_labels_miss(run, open));
     leave(run, job);
@@ -110,7 +105,7 @@ static int goes_on(ms_run *run, ms_open *open, const ms_job *job, int *on)
     if (!*on) {
         return 0;
     }
-    saw(open, job);
+    ms_open_saw(open, job);
     open->exploration_cost = open->cost;
     open->unlabelled--;
     open->stage++;
@@ -144,7 +139,7 @@ int ms_copies_finish(ms_run *run, ms_job *job)
     }
     if (model == open->seen) {
         open->status = MS_COMPLETED;
-        saw(open, job);
+        ms_open_saw(open, job);
         open->finish_s = job->finish_s;
     }
     if (!open->at_once) {
@@ -170,7 +165,7 @@ int ms_copies_lose(ms_run *run, ms_job *job, int rejected)
     charge(run, open, job);
     ms_run_count(run, -1);
     if (model == open->seen) {
-        saw(open, job);
+        ms_open_saw(open, job);
         MS_TRY(ms_clients_no_answer(run, open, rejected ? MS_REJECTED : MS_LOST));
         run->labels_of_lost += !rejected && open->at_once && ms_labels_hears(run, open, model);
     }
@@ -269,7 +264,7 @@ static void withdraw(ms_run *run, int32_t model)
         ms_open *open = job->owner;
         charge(run, open, job);
         if (job->model == open->seen) {
-            saw(open, job);
+            ms_open_saw(open, job);
         }
     }
 }

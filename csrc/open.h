@@ -28,6 +28,8 @@ enum ms_status { MS_NOT_SENT = -1, MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLI
     X(double, first_token_s, self->first_token_s)                                                \
     X(double, finish_s, self->finish_s)                                                          \
     X(int32_t, preemptions, self->preemptions)                                                   \
+    X(int32_t, cached_prompt_tokens, self->cached_prompt_tokens)                                 \
+    X(int64_t, cached_recompute_tokens, self->cached_recompute_tokens)                           \
     X(int32_t, attempts, self->attempt + 1)                                                      \
     X(double, energy_j, self->energy_j)                                                          \
     X(double, cost, self->cost)                                                                  \
@@ -102,6 +104,8 @@ typedef struct ms_open {
     int32_t client;     /* who waits for the answer; -1 for nobody */
     int32_t replica;
     int32_t preemptions;
+    int32_t cached_prompt_tokens;
+    int64_t cached_recompute_tokens;
     int8_t status;
     uint8_t explored;
     uint8_t rated;
@@ -180,7 +184,7 @@ const ms_field *ms_open_column(int i);
 void ms_open_put_down(ms_open *self);
 
 /* Takes over what has happened so far to the copy that the user sees. */
-void ms_open_saw(ms_open *self, int32_t replica, int32_t preemptions, double start_s, double first_token_s);
+void ms_open_saw(ms_open *self, const ms_job *job);
 
 /* Charges a copy that is complete or lost. */
 void ms_open_pay(ms_open *self, int32_t model, double energy_j, double cost);

@@ -198,6 +198,9 @@ cdef extern from "job.h" nogil:
         MS_NOWHERE
         MS_QUEUED
         MS_RUNS
+    ctypedef struct ms_node_of_path:
+        int64_t id
+        int32_t end_tokens
     ctypedef struct ms_job:
         int64_t request
         int32_t model
@@ -209,6 +212,11 @@ cdef extern from "job.h" nogil:
         int32_t replica
         int32_t server
         int8_t place
+        const ms_node_of_path *path
+        int32_t path_length
+        int32_t cached_prompt_tokens
+        int64_t cached_recompute_tokens
+        int64_t answer_node
         double start_s
         double first_token_s
         double finish_s

@@ -346,7 +346,15 @@ class Job:
     tag: Any
     pool: Any
     def __init__(
-        self, request: int, model: int, prompt_tokens: int, output_tokens: int, tag: object = None, attempt: int = 0
+        self,
+        request: int,
+        model: int,
+        prompt_tokens: int,
+        output_tokens: int,
+        tag: object = None,
+        attempt: int = 0,
+        path: Sequence[tuple[int, int]] = (),
+        answer_node: int | None = None,
     ) -> None: ...
     def served_elsewhere(self, replica: int, start_s: float, first_token_s: float, finish_s: float) -> None: ...
     def cut_off(self, now_s: float) -> None: ...
@@ -375,6 +383,18 @@ class Job:
         """Whether it is in the queue of a replica or of a pool."""
     @property
     def preemptions(self) -> int: ...
+    @property
+    def path(self) -> list[tuple[int, int]]:
+        """The nodes (id, end_tokens) that its prompt begins with."""
+    @property
+    def answer_node(self) -> int | None:
+        """The last of them, if the answer is to continue it."""
+    @property
+    def cached_prompt_tokens(self) -> int:
+        """Tokens that its first admission found in a prefix cache."""
+    @property
+    def cached_recompute_tokens(self) -> int:
+        """Tokens that later admissions found."""
     @property
     def attempt(self) -> int: ...
     @property

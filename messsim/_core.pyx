@@ -8,6 +8,7 @@
 import numpy as np
 
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdlib cimport free, malloc
 
 from messsim import errors
 
@@ -883,20 +884,46 @@ cdef class PromptCosts:
 
 
 cdef class Job:
-    """One copy of one request on its way through a server; times are NaN until they happen."""
+    """One copy of one request on its way through a server; times are NaN until they happen.
+
+    `path` are the nodes (id, end_tokens) that its prompt begins with (csrc/job.h); `answer_node` is the id of the last
+    one, if the answer is to continue it.
+    """
 
     cdef ms_job c
+    cdef ms_node_of_path *nodes
     cdef readonly int64_t request
     cdef readonly int32_t model
     cdef public object tag
     cdef public object pool
 
     def __init__(self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens, tag=None,
-                 int32_t attempt=0):
+                 int32_t attempt=0, path=(), answer_node=None):
         ms_job_init(&self.c, request, model, prompt_tokens, output_tokens)
         self.c.attempt = attempt
         self.c.owner = <void *>self
         self.request, self.model, self.tag = request, model, tag
+        if path:
+            self.set_path(path, answer_node)
+
+    cdef int set_path(self, path, answer_node) except -1:
+        cdef int32_t end = 0
+        self.nodes = <ms_node_of_path *>malloc(len(path) * sizeof(ms_node_of_path))
+        if self.nodes == NULL:
+            raise MemoryError
+        for k, (node, end_tokens) in enumerate(path):
+            check_shape(node >= 0 and end < end_tokens <= self.c.prompt_tokens,
+                        f"path {path}: expected ids from 0 and rising ends up to {self.c.prompt_tokens}")
+            self.nodes[k].id, self.nodes[k].end_tokens = node, end_tokens
+            end = end_tokens
+        check_shape(answer_node is None or (node == answer_node and end == self.c.prompt_tokens),
+                    f"answer_node = {answer_node}: expected the last node, which ends with the prompt")
+        self.c.path, self.c.path_length = self.nodes, len(path)
+        self.c.answer_node = -1 if answer_node is None else answer_node
+        return 0
+
+    def __dealloc__(self):
+        free(self.nodes)
 
     def served_elsewhere(self, int replica, double start_s, double first_token_s, double finish_s):
         """Sets its times where no Replica serves it, an API or no servers at all; a retry keeps the first ones."""
@@ -950,6 +977,23 @@ cdef class Job:
     @property
     def preemptions(self):
         return self.c.preemptions
+
+    @property
+    def path(self):
+        """The nodes (id, end_tokens) that its prompt begins with."""
+        return [(self.nodes[k].id, self.nodes[k].end_tokens) for k in range(self.c.path_length)]
+
+    @property
+    def answer_node(self):
+        return None if self.c.answer_node < 0 else self.c.answer_node
+
+    @property
+    def cached_prompt_tokens(self):
+        return self.c.cached_prompt_tokens
+
+    @property
+    def cached_recompute_tokens(self):
+        return self.c.cached_recompute_tokens
 
     @property
     def attempt(self):

@@ -375,3 +375,28 @@ def test_at_a_boundary_who_gives_up_leaves_at_once():
     assert replica.batch() == ([jobs[1]], [jobs[2]])
     # the prompts, and two iterations of decoding
     assert jobs[0].energy_j == pytest.approx((2 + 8) / 2 + 2 * (2 + 2) / 2)
+
+
+def test_a_job_carries_what_its_prompt_begins_with():
+    """A group's prompt of 40 tokens, then the session's text up to the end at 100, which the answer continues."""
+    job = _core.Job(0, 0, 100, 5, path=[(7, 40), (2**40, 100)], answer_node=2**40)
+    assert job.path == [(7, 40), (2**40, 100)]
+    assert job.answer_node == 2**40
+    assert (job.cached_prompt_tokens, job.cached_recompute_tokens) == (0, 0)
+    assert (_core.Job(0, 0, 100, 5).path, _core.Job(0, 0, 100, 5).answer_node) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer_node", "text"),
+    [
+        ([(-1, 10)], None, "ids from 0"),
+        ([(1, 0)], None, "rising ends"),
+        ([(1, 10), (2, 10)], None, "rising ends"),
+        ([(1, 101)], None, "up to 100"),
+        ([(1, 40), (2, 100)], 1, "answer_node = 1"),
+        ([(1, 40)], 1, "ends with the prompt"),
+    ],
+)
+def test_a_path_that_cannot_be_is_refused(path, answer_node, text):
+    with pytest.raises(KernelError, match=text):
+        _core.Job(0, 0, 100, 5, path=path, answer_node=answer_node)

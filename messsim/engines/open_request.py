@@ -48,6 +48,8 @@ class OpenRequest:
         "answered",
         "arrival_s",
         "attempt",
+        "cached_prompt_tokens",
+        "cached_recompute_tokens",
         "columns",
         "copies",
         "cost",
@@ -130,7 +132,7 @@ class OpenRequest:
         self.heir: OpenRequest | None = None
         self.status = IN_FLIGHT
         self.replica = -1
-        self.preemptions = 0
+        self.preemptions = self.cached_prompt_tokens = self.cached_recompute_tokens = 0
         self.start_s = self.first_token_s = self.finish_s = self.feedback_s = NAN
         self.energy_j = self.cost = self.exploration_cost = 0.0
 
@@ -180,6 +182,7 @@ class OpenRequest:
         heir.cost += self.cost
         heir.exploration_cost += self.exploration_cost
         heir.preemptions += self.preemptions
+        heir.cached_recompute_tokens += self.cached_recompute_tokens
 
     def will_learn(self, features: Floats) -> None:
         """The predictor will take a step on this request when its labels are in."""
@@ -203,6 +206,8 @@ class OpenRequest:
         """Takes over what has happened so far to the copy that the user sees."""
         self.replica = job.replica
         self.preemptions += job.preemptions
+        self.cached_prompt_tokens = job.cached_prompt_tokens
+        self.cached_recompute_tokens += job.cached_recompute_tokens
         if self.stage == 0:
             self.start_s = job.start_s
         self.first_token_s = job.first_token_s
@@ -228,6 +233,8 @@ class OpenRequest:
             self.first_token_s,
             self.finish_s,
             self.preemptions,
+            self.cached_prompt_tokens,
+            self.cached_recompute_tokens,
             self.attempt + 1,
             self.energy_j,
             self.cost,

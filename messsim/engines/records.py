@@ -46,6 +46,8 @@ COLUMNS: dict[str, Any] = {
     "first_token_s": np.float64,
     "finish_s": np.float64,
     "preemptions": np.int32,
+    "cached_prompt_tokens": np.int32,  # that its admission found in the replica's prefix cache
+    "cached_recompute_tokens": np.int64,  # that it found there when it was computed again
     "attempts": np.int32,  # how often its client asked
     "energy_j": np.float64,  # of all copies
     "cost": np.float64,  # of all copies, in the scenario's unit
