@@ -199,6 +199,21 @@ int ms_copies_retry(ms_run *run, ms_job *job)
     return call_api(run, job);
 }
 
+/* What the prompt of a copy is made of. An answer that the user sees goes on where the prompt of a session ends; of a
+ * chain nobody knows yet whether they do. */
+static void compose(const ms_open *open, ms_job *job)
+{
+    const ms_page *page = open->page;
+    if (page->path_start == NULL) {
+        return;
+    }
+    const int64_t first = page->path_start[open->i], end = page->path_start[open->i + 1];
+    const int is_seen = job->model == open->seen && !(open->plan & MS_PLAN_CHAIN);
+    job->path = page->path + first;
+    job->path_length = (int32_t)(end - first);
+    job->answer_node = is_seen && page->turns.new_tokens != NULL ? page->path[end - 1].id : -1;
+}
+
 /* Sends a copy to its model's servers. */
 static int place(ms_run *run, ms_open *open, int32_t model, int *placed)
 {
@@ -210,6 +225,7 @@ static int place(ms_run *run, ms_open *open, int32_t model, int *placed)
     ms_job_init(job, open->request, model, page->prompt_tokens[open->i],
                 page->output_tokens != NULL ? page->output_tokens[model * page->n + open->i] : 0);
     job->attempt = open->attempt << 16; /* leaves room for failures */
+    compose(open, job);
     job->owner = open;
     job->sibling = open->jobs;
     open->jobs = job;

@@ -387,6 +387,8 @@ cdef extern from "open.h" nogil:
         const double *feedback_uniform
         const double *delay_s
         ms_page_turns turns
+        const int64_t *path_start
+        ms_node_of_path *path
     const ms_field *ms_open_column(int i)
 
 cdef extern from "failures.h" nogil:

@@ -1206,8 +1206,9 @@ cdef class Page:
         Columns by name: arrival_s (or None), tenant, instance (or None: there is one), prompt_tokens, output_tokens
         [models, n] (or None without servers: the record's is then to be filled in), features [d, n], known_costs,
         satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms [n, k],
-        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None); turns (or None, or left out),
-        whose prompts and known costs are written when they are known. The status of one that is not sent is NOT_SENT.
+        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None); paths (or None, or left out);
+        turns likewise, whose prompts, ends of paths and known costs are written when they are known. The status of one
+        that is not sent is NOT_SENT.
 
     Attributes
     ----------
@@ -1227,6 +1228,8 @@ cdef class Page:
         self.point_to_drawn(n)
         if drawn.get("turns") is not None:
             self.point_to_turns(drawn["turns"])
+        if drawn.get("paths") is not None:
+            self.point_to_paths(drawn["paths"])
         self.point_to_records()
 
     cdef int point_to_drawn(self, int64_t n) except -1:
@@ -1277,6 +1280,15 @@ cdef class Page:
             delay = drawn["delay_s"]
             check_shape(delay.shape[0] == by_model.shape[0] and delay.shape[1] == n, "delay_s is [models, n]")
             self.c.delay_s = &delay[0, 0]
+        return 0
+
+    cdef int point_to_paths(self, object paths) except -1:
+        cdef const int64_t[::1] start = paths.start
+        cdef uint8_t[::1] nodes = paths.nodes.view(np.uint8)
+        check_shape(paths.nodes.itemsize == sizeof(ms_node_of_path), "a node of a path has the size that it has in C")
+        check_shape(start.shape[0] == self.c.n + 1 and start[self.c.n] == len(paths.nodes), "start is [n + 1]")
+        self.c.path_start = &start[0]
+        self.c.path = <ms_node_of_path *>&nodes[0] if nodes.shape[0] else NULL
         return 0
 
     cdef int point_to_turns(self, object turns) except -1:

@@ -212,3 +212,32 @@ def scenarios(draw, folder) -> dict[str, Any]:
     else:
         data["requests"] = draw(st.one_of(st.just(200), st.integers(1, 200)))
     return data
+
+
+@st.composite
+def prompts(draw, data: dict[str, Any], room: int) -> dict[str, Any]:
+    """A scenario with shared system prompts, sessions or both, where its arrivals allow; pools get `room` for them."""
+    said = dict(data)
+    if draw(st.booleans()):
+        tokens = draw(st.sampled_from([4, 10, {"kind": "empirical", "tokens": [1, 10]}]))
+        by_tenant = {"choice": "tenant", "tokens": tokens}
+        said["prefixes"] = draw(st.sampled_from([by_tenant, {"groups": 4, "exponent": 1.5, "tokens": tokens}]))
+    alone = data["arrivals"]["kind"] in ("trace", "closed") or data["cluster"].get("mode") == "none"
+    if not alone:
+        said["phases"] = [p for p in data["phases"] if "from_s" not in p]
+        thinking = [
+            0.0,
+            0.25,
+            2.0,
+            {"kind": "exponential", "mean_s": 1.0},
+            {"kind": "lognormal", "mean_s": 2.0, "cv": 1.0},
+        ]
+        said["sessions"] = {
+            "turns": draw(st.sampled_from([1, 3, {"kind": "geometric", "mean": 2.0, "max": 3}])),
+            "think_s": draw(st.sampled_from(thinking)),
+        } | draw(st.sampled_from([{}, {"followup": 5}, {"followup": {"kind": "geometric", "mean": 4.0, "max": 20}}]))
+    pools = [dict(p) for p in data["pools"]]
+    for p in pools:
+        if p.get("kv_capacity_tokens", 10_000) < 10_000:
+            p["kv_capacity_tokens"] += room
+    return said | {"pools": pools}

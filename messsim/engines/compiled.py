@@ -114,6 +114,7 @@ class _Run:
             "feedback_uniform": chunk.feedback_uniform,
             "delay_s": None if chunk.delay_s is None else np.ascontiguousarray(chunk.delay_s),
             "turns": chunk.turns,
+            "paths": chunk.paths,
         }
         page = _core.Page(chunk.first, drawn)
         self.pages[chunk.first] = (chunk, known)

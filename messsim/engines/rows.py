@@ -15,6 +15,8 @@ class Rows:
         Places of the requests that come at times of their own.
     children
         Of each request, the places of those that wait for its answer; None: nobody waits for one.
+    grows
+        Whether the prompt of a later turn goes on where the answer before ends.
     """
 
     def __init__(self, chunk: Chunk, known_costs: Floats, feedback_probability: float) -> None:
@@ -24,6 +26,7 @@ class Rows:
         self.known_costs = known_costs
         self.coming = range(len(chunk)) if chunk.turns is None else chunk.turns.roots.tolist()
         self.children: list[list[int]] | None = None
+        self.grows = chunk.turns is not None and chunk.turns.new_tokens is not None
         if chunk.turns is not None:
             self.wait_s = chunk.turns.wait_s.tolist()
             self.children = [[] for _ in range(len(chunk))]
@@ -38,3 +41,8 @@ class Rows:
         self.labels = self.satisfied if chunk.labels is None else list(zip(*chunk.labels.tolist(), strict=True))
         self.rated = (chunk.feedback_uniform < feedback_probability).tolist()
         self.delays = None if chunk.delay_s is None else list(zip(*chunk.delay_s.tolist(), strict=True))
+
+    def path(self, request: int) -> list[tuple[int, int]]:
+        """The nodes (id, end_tokens) of a request's prompt."""
+        paths, i = self.chunk.paths, request - self.chunk.first
+        return [] if paths is None else paths.nodes[paths.start[i] : paths.start[i + 1]].tolist()

@@ -121,6 +121,8 @@ class _Simulation:
         self.arrivals_over = False
         self.last_arrival_s = 0.0
         self.service = Service(setup, self.calendar, self.finished, observer)
+        prompt_costs = setup.costs.of_prompts() if s.sessions is not None else None
+        self.turns = Followups(self.calendar, prompt_costs, self.turn_comes, self.book.leave_out)
         self.clients = Clients(
             setup,
             self.calendar,
@@ -129,10 +131,8 @@ class _Simulation:
             abandon=self.abandon,
             ask_again=self.route_again,
             drop=self.drop_copy,
-            follow=self.follow,
+            follow=self.turns.follow,
         )
-        prompt_costs = setup.costs.of_prompts() if s.sessions is not None else None
-        self.turns = Followups(self.calendar, prompt_costs, self.turn_comes, self.book.leave_out)
 
     # ---- the run ------------------------------------------------------------------------------------
 
@@ -250,10 +250,6 @@ class _Simulation:
         decision = self.instances.decide(request, i, self.rows.tenant[i], self.loads)
         return self.begin_first(self.rows, self.columns, i, decision)
 
-    def follow(self, opened: OpenRequest) -> None:
-        """Nothing more comes for the client of a request."""
-        self.turns.follow(opened)
-
     def turn_comes(self, rows: Rows, columns: Columns, i: int) -> None:
         """Decides the i-th request of a chunk, a turn of a session whose time has come, and sends its copies off."""
         self.arrive()
@@ -337,8 +333,11 @@ class _Simulation:
 
     def place(self, opened: OpenRequest, model: int) -> bool:
         """Sends a copy to its model's servers; False if it is turned away."""
-        attempt = opened.attempt << 16  # leaves room for failures
-        job = _core.Job(opened.request, model, opened.prompt, opened.outputs[model], opened, attempt)
+        attempt, path = opened.attempt << 16, opened.rows.path(opened.request)  # leaves room for failures
+        # the answer that the user sees goes on where the prompt ends; of a chain nobody knows yet whether they do
+        goes_on = opened.rows.grows and model == opened.seen and not opened.decision.plan & PLAN_CHAIN
+        node = path[-1][0] if goes_on else None
+        job = _core.Job(opened.request, model, opened.prompt, opened.outputs[model], opened, attempt, path, node)
         opened.jobs.append(job)
         if not self.service.pools:
             job.served_elsewhere(-1, self.calendar.now, self.calendar.now, self.calendar.now)

@@ -7,6 +7,7 @@ of their own. Without an answer they are not sent, nor are those that wait for t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from messsim import _core
 
@@ -54,6 +55,7 @@ class Followups:
         rows = opened.rows
         if rows.children is None:
             return
+        assert rows.arrival_s is not None
         first = rows.chunk.first
         waiting = list(rows.children[opened.request - first])
         if not opened.completed:
@@ -63,9 +65,10 @@ class Followups:
             self._grow(opened, i)
             thought_s = self._calendar.now + rows.wait_s[i]
             order = (RETRIES, first + i, 0)
-            self._calendar.call_at(lambda _, i=i: self._go(opened, i), max(thought_s, rows.arrival_s[i]), order)  # type: ignore[misc]
+            goes = partial(self._go, opened, i)
+            self._calendar.call_at(goes, max(thought_s, rows.arrival_s[i]), order)
 
-    def _go(self, before: OpenRequest, i: int) -> None:
+    def _go(self, before: OpenRequest, i: int, _: object) -> None:
         self.to_come -= 1
         self._send(before.rows, before.columns, i)
 
@@ -86,6 +89,8 @@ class Followups:
             return
         tokens = before.prompt + before.outputs[before.seen] + int(chunk.turns.new_tokens[i])
         chunk.prompt_tokens[i] = rows.prompt[i] = tokens
+        if chunk.paths is not None:
+            chunk.paths.nodes["end_tokens"][chunk.paths.start[i + 1] - 1] = tokens
         if self._prompt_costs is not None:
             self._prompt_costs.write(tokens, rows.known_costs, i)
             before.columns.known[i] = rows.known_costs[:, i]

@@ -68,7 +68,7 @@ class Composing:
             numbers = np.arange(first, first + n)
             group = self.prefixes.group_of(numbers, chunk.tenant)
             if group is not None:
-                chunk.prompt_tokens = _cut(chunk.prompt_tokens + self.prefixes.tokens[group].astype(np.int64))
+                chunk.prompt_tokens = _cut(chunk.prompt_tokens.astype(np.int64) + self.prefixes.tokens[group])
             chunk.paths = self.prefixes.paths(numbers, group, chunk.prompt_tokens)
         elif self._trace is not None:
             chunk.turns, chunk.paths = self._trace.made_of(first, n, chunk.prompt_tokens)
