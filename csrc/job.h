@@ -32,6 +32,8 @@ typedef struct ms_job {
     int32_t cached_prompt_tokens;    /* of the prompt, that its first admission found in a prefix cache */
     int64_t cached_recompute_tokens; /* that later admissions found */
     int64_t answer_node;      /* the last node of the path, which the answer continues once it is complete; -1: none */
+    int64_t text;             /* number of what it generates, in a prefix cache */
+    struct ms_hold *holds;    /* blocks of the cache that it uses, the deepest first; NULL outside of a batch */
     double start_s;           /* NaN until it happens; set once, never by a recompute or a retry */
     double first_token_s;
     double finish_s;

@@ -233,20 +233,39 @@ cdef extern from "job.h" nogil:
     ms_job *ms_queue_pop(ms_queue *)
     void ms_queue_remove(ms_queue *, ms_job *)
 
+cdef extern from "cache.h" nogil:
+    ctypedef struct ms_cache:
+        int64_t cached
+        int64_t twice
+        int64_t evicted
+        int64_t nodes
+
 cdef extern from "sequences.h" nogil:
     enum:
         MS_KV_RECOMPUTE
         MS_KV_RESERVE
+        MS_SCHEDULE_VLLM
+        MS_SCHEDULE_SGLANG
+        MS_SCHEDULE_TENSORRT_LLM
     ctypedef struct ms_limits:
         int32_t max_num_seqs
         int32_t max_batched_tokens
         int64_t kv_capacity_tokens
         int32_t kv_policy
+        int32_t kv_block_tokens
+        int32_t prefix_cache
+        int32_t schedule
+        int32_t max_new_tokens
+        int32_t whole_prompts
         int32_t track_usage
     ctypedef struct ms_sequences:
+        int64_t capacity_blocks
+        ms_cache cache
         int32_t running
         int32_t decoders
         ms_job **jobs
+
+    int64_t ms_sequences_blocks(const ms_sequences *, int64_t n)
 
 cdef extern from "replica.h" nogil:
     enum:

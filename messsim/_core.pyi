@@ -40,6 +40,7 @@ CHAIN_MOST: Final[int]
 POLICY_RAISED: Final[int]
 
 KV_POLICIES: Final[dict[str, int]]
+SCHEDULES: Final[dict[str, int]]
 DISPATCH: Final[dict[str, int]]
 ESTIMATES: Final[dict[str, int]]
 OPTIMIZERS: Final[dict[str, int]]
@@ -427,6 +428,11 @@ class Replica:
         max_batched_tokens: int,
         kv_capacity_tokens: int,
         kv_policy: str = "recompute",
+        kv_block_tokens: int = 1,
+        prefix_cache: bool = False,
+        schedule: str = "vllm",
+        max_new_tokens: int = 0,
+        whole_prompts: bool = False,
         track_usage: bool = False,
         shared: Queue | None = None,
     ) -> None: ...
@@ -443,6 +449,11 @@ class Replica:
     def jumps(self) -> int: ...
     @property
     def preemptions(self) -> int: ...
+    @property
+    def evicted_blocks(self) -> int:
+        """Blocks that its prefix cache has evicted, ever."""
+    def memory(self) -> tuple[int, int, int]:
+        """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all."""
     def fits(self, job: Job) -> None:
         """Raises SimulationError if the job can never run here."""
     def submit(self, job: Job, t_s: float) -> int: ...

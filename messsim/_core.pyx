@@ -19,6 +19,7 @@ FRONTIER_BINS, FRONTIER_SUMS = MS_FRONTIER_BINS, MS_FRONTIER_SUMS
 MODELS_MOST = MS_FRONTIER_MODELS
 KEPT_TOLERANCE = MS_KEPT_TOLERANCE
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
+SCHEDULES = {"vllm": MS_SCHEDULE_VLLM, "sglang": MS_SCHEDULE_SGLANG, "tensorrt-llm": MS_SCHEDULE_TENSORRT_LLM}
 HOST_KINDS = {"sum": MS_HOST_SUM, "overlap": MS_HOST_OVERLAP}
 MOST_KNOTS = MS_MOST_KNOTS
 
@@ -1064,6 +1065,22 @@ cdef class Queue:
         return taken(&self.c)
 
 
+cdef dict LIMITS = {"kv_policy": "recompute", "kv_block_tokens": 1, "prefix_cache": False, "schedule": "vllm",
+                    "max_new_tokens": 0, "whole_prompts": False}  # beside those that have no default
+
+
+cdef ms_limits limits_of(dict given, bint track_usage) except *:
+    cdef ms_limits c
+    limits = LIMITS | given
+    check_shape(len(limits) == len(LIMITS) + 3, f"a replica has no limits but {', '.join(LIMITS)}")
+    c.max_num_seqs, c.max_batched_tokens = limits["max_num_seqs"], limits["max_batched_tokens"]
+    c.kv_capacity_tokens, c.kv_policy = limits["kv_capacity_tokens"], KV_POLICIES[limits["kv_policy"]]
+    c.kv_block_tokens, c.prefix_cache = limits["kv_block_tokens"], limits["prefix_cache"]
+    c.schedule, c.max_new_tokens = SCHEDULES[limits["schedule"]], limits["max_new_tokens"]
+    c.whole_prompts, c.track_usage = limits["whole_prompts"], track_usage
+    return c
+
+
 cdef class Replica:
     """A batching GPU server (csrc/replica.h)."""
 
@@ -1071,13 +1088,9 @@ cdef class Replica:
     cdef ms_coefficients coefficients
     cdef Queue shared
 
-    def __init__(self, int index, dict coefficients, *, int max_num_seqs, int max_batched_tokens,
-                 int64_t kv_capacity_tokens, str kv_policy="recompute", bint track_usage=False, Queue shared=None):
-        cdef ms_limits limits
+    def __init__(self, int index, dict coefficients, *, bint track_usage=False, Queue shared=None, **given):
+        cdef ms_limits limits = limits_of(given, track_usage)
         self.coefficients = coefficients_of(coefficients)
-        limits.max_num_seqs, limits.max_batched_tokens = max_num_seqs, max_batched_tokens
-        limits.kv_capacity_tokens, limits.kv_policy = kv_capacity_tokens, KV_POLICIES[kv_policy]
-        limits.track_usage = track_usage
         self.shared = shared
         check(ms_replica_init(&self.c, index, &self.coefficients, &limits, &shared.c if shared is not None else NULL))
 
@@ -1114,6 +1127,11 @@ cdef class Replica:
     def preemptions(self):
         return self.c.preemptions
 
+    @property
+    def evicted_blocks(self):
+        """Blocks that its prefix cache has evicted, ever."""
+        return self.c.sequences.cache.evicted
+
     def fits(self, Job job not None):
         """Raises if the job can never run here."""
         check(ms_replica_fits(&self.c, &job.c))
@@ -1143,6 +1161,11 @@ cdef class Replica:
         """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
         jobs = [<object>self.c.sequences.jobs[i].owner for i in range(self.c.sequences.running)]
         return jobs[:self.c.sequences.decoders], jobs[self.c.sequences.decoders:]
+
+    def memory(self):
+        """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all blocks."""
+        return (ms_sequences_blocks(&self.c.sequences, 1), self.c.sequences.cache.cached,
+                self.c.sequences.capacity_blocks)
 
     def start(self, double t_s):
         """The next iteration starts; returns how many jobs it took from its queue."""
@@ -1354,9 +1377,7 @@ cdef ms_pool_plan pool_plan_of(dict plan) except *:
         c.coefficients = coefficients_of(plan["coefficients"])
     else:
         c.coefficients.p_idle_w = 0.0
-    c.limits.max_num_seqs, c.limits.max_batched_tokens = plan["max_num_seqs"], plan["max_batched_tokens"]
-    c.limits.kv_capacity_tokens = plan["kv_capacity_tokens"]
-    c.limits.kv_policy, c.limits.track_usage = KV_POLICIES[plan["kv_policy"]], plan["track_usage"]
+    c.limits = limits_of(plan["limits"], plan["track_usage"])
     c.usd_per_s, c.latency_s, c.tpot_s = plan["usd_per_s"], plan["latency_s"], plan["tpot_s"]
     c.usd_per_million_prompt_tokens = plan["usd_per_million_prompt_tokens"]
     c.usd_per_million_output_tokens = plan["usd_per_million_output_tokens"]

@@ -2,16 +2,31 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from messsim.errors import ScenarioError
 from messsim.scenario import Scenario
 from messsim.scenario.fleet import Coefficients, Host, Model, Pool, Serving
 from messsim.zoo import Profile, UnknownProfile, find_profile
 
-__all__ = ["UNLIMITED_TOKENS", "PoolPlan", "plan_pools", "serving_plan"]
+__all__ = ["UNLIMITED_TOKENS", "Limits", "PoolPlan", "plan_pools", "serving_plan"]
 
 UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say nothing of memory
 NO_CAP_W = 1e12
+
+
+class Limits(TypedDict):
+    """Limits of one replica, by the names of csrc/sequences.h."""
+
+    max_num_seqs: int
+    max_batched_tokens: int
+    kv_capacity_tokens: int
+    kv_policy: str
+    kv_block_tokens: int
+    prefix_cache: bool
+    schedule: str
+    max_new_tokens: int
+    whole_prompts: bool
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,22 @@ class PoolPlan:
     def is_api(self) -> bool:
         """Somebody else's servers, without limits."""
         return self.said.kind == "api"
+
+    @property
+    def limits(self) -> Limits:
+        """Of one replica."""
+        said = self.said
+        return Limits(
+            max_num_seqs=said.max_num_seqs,
+            max_batched_tokens=said.max_batched_tokens,
+            kv_capacity_tokens=self.kv_capacity_tokens,
+            kv_policy=said.kv_policy,
+            kv_block_tokens=said.kv_block_tokens,
+            prefix_cache=said.prefix_cache,
+            schedule=said.schedule,
+            max_new_tokens=said.max_new_tokens or 0,
+            whole_prompts=not said.chunked_prefill,
+        )
 
     @property
     def energy_measured(self) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from messsim import _core
-from messsim.scenario.fleet import Serving
 from messsim.workload import Chance
 
 from .calendar import ENDS, STARTS, Calendar
@@ -29,7 +28,6 @@ class _GpuServer:
     """One replica and its place in the calendar."""
 
     def __init__(self, calendar: Calendar, pool: ServerPool, index: int, track_usage: bool) -> None:
-        said: Serving = pool.plan.said
         self.calendar = calendar
         self.pool = pool
         self.index = index
@@ -39,12 +37,9 @@ class _GpuServer:
         self.replica = _core.Replica(
             index,
             pool.plan.coefficients,
-            max_num_seqs=said.max_num_seqs,
-            max_batched_tokens=said.max_batched_tokens,
-            kv_capacity_tokens=pool.plan.kv_capacity_tokens,
-            kv_policy=said.kv_policy,
             track_usage=track_usage,
             shared=pool.queue,
+            **pool.plan.limits,
         )
         self._next: Any = None  # the event of the boundary that counts; older ones are forgotten
 

@@ -33,6 +33,11 @@ GPU_KEYS = (
     "max_batched_tokens",
     "kv_capacity_tokens",
     "kv_policy",
+    "kv_block_tokens",
+    "prefix_cache",
+    "schedule",
+    "chunked_prefill",
+    "max_new_tokens",
 )
 API_KEYS = ("latency_s", "tpot_s", "usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
 

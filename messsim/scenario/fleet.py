@@ -1,7 +1,7 @@
 """Models, pools of replicas, and the cluster they form."""
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -97,6 +97,9 @@ class Coefficients(Part):
         return self
 
 
+Schedule = Literal["vllm", "sglang", "tensorrt-llm"]
+
+
 class Serving(Part):
     """How a model is served: keys that stand in `[[pools]]`, or in `[[models]]` for a single pool."""
 
@@ -112,14 +115,37 @@ class Serving(Part):
     coefficients: Coefficients | None = Field(None, description="your own figures instead of a profile's")
     replicas: Count = Field(1, le=MOST_REPLICAS, description="number of replicas")
     max_num_seqs: Count = Field(256, description="most sequences that a replica runs at once")
-    max_batched_tokens: Count = Field(2048, description="most new tokens of one iteration")
+    schedule: Schedule = Field(
+        "vllm",
+        description="what goes into the next iteration, by the rules of vLLM 0.32, SGLang 0.5.23 or TensorRT-LLM 1.2",
+    )
+    max_batched_tokens: Count = Field(
+        2048,
+        description="most new tokens of one iteration (vLLM: max_num_batched_tokens, TensorRT-LLM: max_num_tokens); "
+        "sglang: of one that prefills (chunked_prefill_size)",
+    )
+    chunked_prefill: bool = Field(
+        True, description="whether a prompt may be cut to fit into an iteration; tensorrt-llm: false by default"
+    )
+    max_new_tokens: Count | None = Field(
+        None,
+        description="sglang, tensorrt-llm: the longest answer that clients allow, for which memory is kept free; none: "
+        "each answer's own length",
+    )
     kv_capacity_tokens: Count | None = Field(
         None, description="cached tokens that a replica holds; none: the profile's"
     )
     kv_policy: Literal["recompute", "reserve"] = Field(
         "recompute",
-        description="when memory runs out: preempt the youngest and recompute it later (vLLM), or admit only "
-        "what has room for its whole answer",
+        description="when memory runs out: preempt one and recompute it later (vLLM, SGLang, TensorRT-LLM's "
+        "MAX_UTILIZATION), or admit only what has room for its whole answer (GUARANTEED_NO_EVICT, the default of "
+        "tensorrt-llm)",
+    )
+    kv_block_tokens: Count = Field(
+        1, description="memory is given out in blocks of so many tokens: vLLM 16, TensorRT-LLM 32, SGLang 1"
+    )
+    prefix_cache: bool = Field(
+        False, description="whether blocks are kept, as long as there is room, for prompts that begin alike"
     )
     kind: Literal["gpu", "api"] = Field(
         "gpu", description="your GPUs, or somebody's API, which has no limits but may fail"
@@ -133,9 +159,34 @@ class Serving(Part):
         0.0, description="price of an API, USD per million output tokens"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_schedule(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("schedule") == "tensorrt-llm":
+            return {"kv_policy": "reserve", "chunked_prefill": False} | given
+        return given
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        if self.schedule == "sglang" and self.kv_policy == "reserve":
+            raise ValueError('kv_policy = "reserve": schedule = "sglang" retracts; expected recompute')
+        if self.schedule == "vllm" and self.max_new_tokens is not None:
+            raise ValueError(
+                f'max_new_tokens = {self.max_new_tokens}: schedule = "vllm" does not look at it; expected none, or '
+                'schedule = "sglang" or "tensorrt-llm"'
+            )
+        if self.schedule != "tensorrt-llm" and not self.chunked_prefill:
+            raise ValueError(f'chunked_prefill = false: schedule = "{self.schedule}" cuts prompts; expected true')
+        if self.kv_capacity_tokens is not None and self.kv_capacity_tokens < self.kv_block_tokens:
+            raise ValueError(
+                f"kv_block_tokens = {self.kv_block_tokens} does not fit into kv_capacity_tokens = "
+                f"{self.kv_capacity_tokens}; expected at least one block"
+            )
+        return self
+
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:
-        if self.max_batched_tokens < self.max_num_seqs:
+        if self.schedule != "sglang" and self.max_batched_tokens < self.max_num_seqs:
             raise ValueError(
                 f"max_batched_tokens = {self.max_batched_tokens} is below max_num_seqs = {self.max_num_seqs}; "
                 "expected at least one token for each sequence"
