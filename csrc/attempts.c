@@ -186,8 +186,11 @@ int ms_attempts_route_turn(ms_run *run, ms_page *page, int64_t i)
     ms_brain *brain = arrive(run, page, i);
     const double queue = brain->tracked[tenant].queue;
     const double *uniforms = page->view.uniforms + brain->policy.uniforms * i;
-    const int64_t plan =
-        ms_brain_decide_again(brain, &page->view, i, page->first + i, tenant, run->loads, uniforms);
+    int64_t plan = ms_brain_decide_again(brain, &page->view, i, page->first + i, tenant, run->loads, uniforms);
+    const int32_t model = page->turns.model[i];
+    if (run->config.keeps_session_model && plan >= 0 && ms_brain_can_have(brain, model)) {
+        plan = model;
+    }
     MS_TRY(begin(run, brain, page, i, plan, queue, NULL, -1));
     if (run->arrivals_over) {
         ms_run_measure(run);

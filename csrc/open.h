@@ -50,6 +50,7 @@ typedef struct ms_page_turns {
     const int32_t *first_child; /* [n] the first that waits for each answer; -1: none */
     int32_t *next_child;        /* [n] the next that waits for the same one */
     const double *wait_s;       /* [n] from that answer on; not before its own time, arrival_s */
+    int32_t *model;             /* [n] whose answer it follows; -1 before that is there */
     const int32_t *new_tokens;  /* [n] what a turn adds to the prompt and the answer before; NULL: prompts are given */
 } ms_page_turns;
 

@@ -48,6 +48,7 @@ int ms_turns_follow(ms_run *run, const ms_open *open)
         return 0;
     }
     for (int32_t i = turns->first_child[open->i]; i >= 0; i = turns->next_child[i]) {
+        turns->model[i] = open->seen;
         if (turns->new_tokens != NULL) {
             grow(run, open, i);
         }

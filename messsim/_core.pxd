@@ -390,6 +390,7 @@ cdef extern from "open.h" nogil:
         const int32_t *first_child
         int32_t *next_child
         const double *wait_s
+        int32_t *model
         const int32_t *new_tokens
     ctypedef struct ms_page:
         int64_t first
@@ -446,6 +447,7 @@ cdef extern from "loop.h" nogil:
         int32_t reference
         int32_t in_usd
         int32_t needs_loads
+        int32_t keeps_session_model
         int32_t needs_features
         int32_t uniforms
         int32_t learns_every_answer

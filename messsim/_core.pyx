@@ -1241,7 +1241,7 @@ cdef class Page:
 
     cdef ms_page c
     cdef readonly object records
-    cdef object drawn
+    cdef object drawn, models_before
 
     def __init__(self, int64_t first, dict drawn):
         cdef int64_t n = len(drawn["tenant"])
@@ -1317,7 +1317,7 @@ cdef class Page:
     cdef int point_to_turns(self, object turns) except -1:
         cdef int64_t n = self.c.n
         cdef const int32_t[::1] roots = turns.roots, first = turns.first_child, new_tokens
-        cdef int32_t[::1] following = turns.next_child
+        cdef int32_t[::1] following = turns.next_child, model = np.full(n, -1, np.int32)
         cdef const double[::1] wait = turns.wait_s
         check_shape(first.shape[0] == n == following.shape[0] == wait.shape[0], "the turns of a page have its length")
         check_shape(self.c.arrival_s != NULL, "turns want arrival times")
@@ -1328,6 +1328,8 @@ cdef class Page:
             new_tokens = turns.new_tokens
             check_shape(new_tokens.shape[0] == n and self.c.output_tokens != NULL, "new_tokens is [n], with answers")
             self.c.turns.new_tokens = &new_tokens[0]
+        self.models_before = np.asarray(model)
+        self.c.turns.model = &model[0]
         self.records["status"][:] = MS_NOT_SENT
         return 0
 
@@ -1430,6 +1432,7 @@ cdef class Loop:
             streams[k] = stream_from(dispatch_streams[k])
         c.models, c.tenants, c.features = models, config["tenants"], config["features"]
         c.reference, c.in_usd, c.needs_loads = config["reference"], config["in_usd"], config["needs_loads"]
+        c.keeps_session_model = config.get("keeps_session_model", False)
         c.needs_features, c.uniforms = config["needs_features"], config["uniforms"]
         c.learns_every_answer, c.keeps_delays = config["learns_every_answer"], config["keeps_delays"]
         c.raters_err, c.one_sided = config["raters_err"], config["one_sided"]

@@ -236,8 +236,12 @@ def prompts(draw, data: dict[str, Any], room: int) -> dict[str, Any]:
             "turns": draw(st.sampled_from([1, 3, {"kind": "geometric", "mean": 2.0, "max": 3}])),
             "think_s": draw(st.sampled_from(thinking)),
         } | draw(st.sampled_from([{}, {"followup": 5}, {"followup": {"kind": "geometric", "mean": 4.0, "max": 20}}]))
+        said["router"] = data["router"] | {"keep_session_model": draw(st.booleans())}
     pools = [dict(p) for p in data["pools"]]
     for p in pools:
+        if p.get("kind") != "api":
+            blocks = draw(st.sampled_from([0, 1, 4, 16]))
+            p |= {"prefix_cache": True, "kv_block_tokens": blocks} if blocks else {}
         if p.get("kv_capacity_tokens", 10_000) < 10_000:
             p["kv_capacity_tokens"] += room
     return said | {"pools": pools}

@@ -116,6 +116,38 @@ def test_a_prompt_goes_through_the_node_of_its_group_and_that_of_its_session(eng
     assert chunk.paths.nodes["id"][1::2].tolist() == [7, 7, 7, 8, 8, 8]
 
 
+@engines
+def test_a_session_stays_with_its_model(engine):
+    models = [model("a", 0.5), model("b", 0.6), model("c", 0.7)]
+    router = {"policy": "random", "keep_session_model": True}
+    c = run(sessions(requests=60, models=models, router=router), engine).records
+    assert len(set(c.model[c.turn == 0].tolist())) == 3
+    assert (c.model[1:] == c.model[:-1])[c.turn[1:] > 0].all()
+
+
+@engines
+def test_the_next_turn_finds_its_prompt_and_the_answer_in_the_cache_of_the_model_that_gave_it(engine):
+    """Blocks of 4: a prompt of 10 and an answer of 3, whose last token is never kept, leave floor(12 / 4) of them."""
+    cached = {"prefix_cache": True, "kv_block_tokens": 4, "kv_capacity_tokens": 4000}
+    r = run(sessions(prefixes={"tokens": 8}, models=[model("only", 0.6, **cached)]), engine)
+    c = r.records
+    assert c.prompt_tokens.tolist() == [18, 26, 34]
+    assert c.cached_prompt_tokens.tolist() == [0, 20, 28]  # of 18 + 2 and 26 + 2 tokens
+
+
+@engines
+def test_a_session_that_changes_its_model_leaves_its_cache_behind(engine):
+    cached = {"prefix_cache": True, "kv_block_tokens": 1, "kv_capacity_tokens": 4000}
+    models = [model("a", 0.5, **cached), model("b", 0.6, **cached)]
+    c = run(sessions(turns=4, requests=80, models=models, router={"policy": "random"}), engine).records
+    for i in np.flatnonzero(c.turn > 0):
+        if c.model[i] == c.model[i - 1]:
+            assert c.cached_prompt_tokens[i] == c.prompt_tokens[i] - 5 - 1  # all but the new text and one token
+        else:
+            earlier = [j for j in range(i - c.turn[i], i) if c.model[j] == c.model[i]]
+            assert c.cached_prompt_tokens[i] == (c.prompt_tokens[earlier[-1]] + 2 if earlier else 0)
+
+
 # ---- chance ---------------------------------------------------------------------------------------------
 
 
@@ -216,6 +248,7 @@ def test_every_run_of_sessions_is_sound(folder, data):
         ({"phases": [{"from_s": 3.0, "difficulty": 1.0}]}, "phases.0.from_s: with sessions"),
         ({"prefixes": {"choice": "tenant", "groups": 3}}, "groups with choice = 'tenant'"),
         ({"prefixes": {"tokens": {"kind": "table"}}}, "prefixes.tokens.kind = 'table'"),
+        ({"sessions": None, "router": {"keep_session_model": True}}, "router.keep_session_model: there are no"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, said):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from messsim import _core
-from messsim.routing import PLAN_ALL, PLAN_MODEL, Policy
+from messsim.routing import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL, Policy
 from messsim.scenario import Scenario
 from messsim.workload import Chunk
 from messsim.workload.chunk import Floats
@@ -29,6 +29,11 @@ class Decision:
     known: Floats = field(repr=False)
     uniforms: Floats = field(repr=False)
     facts: Floats | None = field(repr=False)
+
+    @property
+    def explores(self) -> bool:
+        """Whether it is made to learn from."""
+        return bool(self.plan & (PLAN_ALL | PLAN_EXPLORE))
 
 
 def substitute(model: int, costs: Floats | list[float]) -> int:

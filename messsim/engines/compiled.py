@@ -148,6 +148,7 @@ class _Run:
             "reference": s.reference,
             "in_usd": s.cost.unit == "USD",
             "needs_loads": setup.needs_loads,
+            "keeps_session_model": s.router.keep_session_model,
             "needs_features": "features" in setup.policy.needs,
             "uniforms": setup.policy.kernel.uniforms,
             "learns_every_answer": setup.policy.learns_every_answer,

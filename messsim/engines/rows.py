@@ -15,6 +15,8 @@ class Rows:
         Places of the requests that come at times of their own.
     children
         Of each request, the places of those that wait for its answer; None: nobody waits for one.
+    model_before
+        Of each turn whose time is known, the model whose answer it follows.
     grows
         Whether the prompt of a later turn goes on where the answer before ends.
     """
@@ -27,6 +29,7 @@ class Rows:
         self.coming = range(len(chunk)) if chunk.turns is None else chunk.turns.roots.tolist()
         self.children: list[list[int]] | None = None
         self.grows = chunk.turns is not None and chunk.turns.new_tokens is not None
+        self.model_before: dict[int, int] = {}
         if chunk.turns is not None:
             self.wait_s = chunk.turns.wait_s.tolist()
             self.children = [[] for _ in range(len(chunk))]

@@ -25,7 +25,7 @@ import numpy as np
 
 from messsim import _core
 from messsim.errors import SimulationError
-from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
+from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_MODEL
 from messsim.scenario.arrivals import Closed
 
 from .brain import Columns, Decision, destined, substitute
@@ -83,11 +83,6 @@ def watch(setup: Setup, observer: Observer, until_s: float, progress: Callable[[
 
 def _nowhere(_: RecordChunk) -> None:
     """Records that nobody wants."""
-
-
-def explores(decision: Decision) -> bool:
-    """Whether a decision is made to learn from."""
-    return bool(decision.plan & (PLAN_ALL | PLAN_EXPLORE))
 
 
 class _Simulation:
@@ -254,6 +249,9 @@ class _Simulation:
         """Decides the i-th request of a chunk, a turn of a session whose time has come, and sends its copies off."""
         self.arrive()
         decision = self.instances.decide_turn(columns, rows.chunk.first + i, i, rows.tenant[i], self.loads)
+        model = rows.model_before[i]
+        if self.scenario.router.keep_session_model and decision.known[model] < math.inf:
+            decision.plan = model
         self.begin_first(rows, columns, i, decision)
         if self.arrivals_over:
             self.service.measure(self.calendar.now)
@@ -281,7 +279,7 @@ class _Simulation:
             rows.rated[i],
             decision,
             self.seen(decision),
-            explores(decision),
+            decision.explores,
             self.scores,
             columns,
             rows,
@@ -298,7 +296,7 @@ class _Simulation:
             self.loads = self.service.loads()
         uniforms = self.setup.workload.uniforms_of_attempt(before.request, before.attempt + 1)
         decision = self.instances.decide_again(before, uniforms, self.loads)
-        self.begin(before.begins_again(decision, self.seen(decision), explores(decision)))
+        self.begin(before.begins_again(decision, self.seen(decision), decision.explores))
 
     def seen(self, decision: Decision) -> int:
         """Index of the model whose answer the user gets."""
@@ -474,16 +472,10 @@ class _Simulation:
     def tell(self, progress: Callable[[Progress], None]) -> None:
         rated = sum(k.rated for k in self.instances.delivered)
         satisfied = sum(k.satisfied for k in self.instances.delivered)
-        progress(
-            Progress(
-                self.issued,
-                self.setup.workload.length,
-                self.calendar.now,
-                self.scenario.horizon_s,
-                satisfied / rated if rated else math.nan,
-                sum(k.queue for k in self.instances.totals()),
-            )
-        )
+        queue = sum(k.queue for k in self.instances.totals())
+        length, horizon_s, now = self.setup.workload.length, self.scenario.horizon_s, self.calendar.now
+        mean = satisfied / rated if rated else math.nan
+        progress(Progress(self.issued, length, now, horizon_s, mean, queue))
 
     def outcome(self, events: int) -> Outcome:
         end_s = self.calendar.now if self.horizon_s == math.inf else self.horizon_s

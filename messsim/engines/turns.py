@@ -62,6 +62,7 @@ class Followups:
             self._cancel(rows, waiting)
             return
         for i in waiting:
+            rows.model_before[i] = opened.seen
             self._grow(opened, i)
             thought_s = self._calendar.now + rows.wait_s[i]
             order = (RETRIES, first + i, 0)

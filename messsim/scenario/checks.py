@@ -299,6 +299,9 @@ def _clients(s: Parts) -> Iterator[str]:
 
 
 def _sessions(s: Parts) -> Iterator[str]:
+    has_sessions = s.sessions is not None or (s.arrivals.kind == "trace" and s.arrivals.names.has_sessions)
+    if s.router.keep_session_model and not has_sessions:
+        yield "router.keep_session_model: there are no sessions; expected [sessions], or a trace that names them"
     if s.prefixes is not None and s.prefixes.tokens.kind in ("trace", "table"):
         yield f"prefixes.tokens.kind = {s.prefixes.tokens.kind!r}: expected a law of its own"
     if s.prefixes is not None and s.arrivals.kind == "trace" and s.arrivals.names.hash_ids is not None:

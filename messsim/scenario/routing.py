@@ -168,6 +168,11 @@ class Router(Part):
         description="seconds between two reconciliations, at which the instances' queues and predictors become their "
         "means; none: never",
     )
+    keep_session_model: bool = Field(
+        False,
+        description="a turn of a session goes to the model that answered the one before, where its prompt may be "
+        "cached; the policy decides about first turns",
+    )
     gain: float = Field(0.01, gt=0, lt=1, description="how fast V is steered, per rating")
     eta: Positive = Field(
         0.5, description="step of the price of satisfaction: primal-dual, linucb, thompson, length-only"

@@ -179,9 +179,9 @@ def read_trace(
         who.add(frame, before)
         links.add(frame, before)
         for column, counts in tokens.items():
-            counts.add(token_counts(frame, column, path, before))
-        if hashes.columns:
-            hashes.add(frame, tokens[names.prompt_tokens].copy()[before:], before)
+            counts.add(here := token_counts(frame, column, path, before))
+            if column == names.prompt_tokens:
+                hashes.add(frame, here, before)
     time_s = times.seconds()
     notes = [f"{path.name}: {note}" for note in (*read, *times.notes)]
     if names.hash_ids is not None and not prompt:
