@@ -70,7 +70,8 @@ typedef struct ms_page_view {
     double *known_costs;       /* [models][n] */
     const double *facts;       /* [models][n], for a policy that declares it needs them; else NULL */
     const double *uniforms;    /* [n][policy.uniforms] */
-    const int32_t *prompt_tokens; /* for marginal costs */
+    const int32_t *prompt_tokens; /* for marginal costs, as the next */
+    const int32_t *believed_cached; /* [models][n] tokens of them; NULL: none */
 } ms_page_view;
 
 /* A new page begins, or the predictor is another: nothing is scored. */

@@ -307,8 +307,9 @@ cdef extern from "marginal.h" nogil:
         double share
         double places
         ms_known_cost known
-    void ms_marginal_costs(const ms_server_cost *, int32_t n, int32_t models, double prompt, const double *known,
-                           const double *loads, double *costs)
+        int32_t keeps_prefixes
+    void ms_marginal_costs(const ms_server_cost *, int32_t n, int32_t models, double prompt, const int32_t *cached,
+                           int64_t stride, const double *known, const double *loads, double *costs)
 
 cdef extern from "brain.h" nogil:
     enum:
@@ -332,6 +333,7 @@ cdef extern from "brain.h" nogil:
         const double *facts
         const double *uniforms
         const int32_t *prompt_tokens
+        const int32_t *believed_cached
 
 cdef extern from "instances.h" nogil:
     ctypedef struct ms_instances:
@@ -391,6 +393,7 @@ cdef extern from "open.h" nogil:
         int32_t *next_child
         const double *wait_s
         int32_t *model
+        int32_t *believed_cached
         const int32_t *new_tokens
     ctypedef struct ms_page:
         int64_t first

@@ -335,7 +335,9 @@ def known_costs(
 @final
 class MarginalCosts:
     def __init__(self, servers: list[dict[str, Any]]) -> None: ...
-    def of(self, prompt_tokens: float, known: _Floats, loads: _Floats) -> _Floats: ...
+    def of(
+        self, prompt_tokens: float, known: _Floats, loads: _Floats, cached: NDArray[np.int32] | None = None
+    ) -> _Floats: ...
 
 @final
 class PromptCosts:

@@ -824,8 +824,8 @@ def known_costs(dict coefficients, *, double usd_per_s, double max_batched_token
 cdef class MarginalCosts:
     """What a request adds where it goes: see csrc/marginal.h.
 
-    `servers` are dicts, one a pool, those of one model together: model, share, places, and of its known cost
-    coefficients, usd_per_s, max_batched_tokens, nominal_batch, mean_output_tokens.
+    `servers` are dicts, one a pool, those of one model together: model, share, places, keeps_prefixes, and of its known
+    cost coefficients, usd_per_s, max_batched_tokens, nominal_batch, mean_output_tokens.
     """
 
     cdef object memory
@@ -838,15 +838,22 @@ cdef class MarginalCosts:
         cdef ms_server_cost *c = <ms_server_cost *>&view[0]
         for k, said in enumerate(servers):
             c[k].model, c[k].share, c[k].places = said["model"], said["share"], said["places"]
+            c[k].keeps_prefixes = said["keeps_prefixes"]
             c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
                                        said["nominal_batch"], said["mean_output_tokens"])
         self.c, self.n = c, len(servers)
 
-    def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None):
-        """Costs [models] of a request, whose known costs stand where no server of a model is known."""
+    def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None,
+           const int32_t[::1] cached=None):
+        """Costs [models] of a request, whose known costs stand where no server of a model is known.
+
+        `cached` [models] tokens of the prompt are believed to be in the caches of each.
+        """
         cdef double[::1] costs = np.empty(known.shape[0])
         check_shape(known.shape[0] == loads.shape[0] and known.shape[0] > 0, "known and loads are [models]")
-        ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, &known[0], &loads[0], &costs[0])
+        check_shape(cached is None or cached.shape[0] == known.shape[0], "cached is [models]")
+        cdef const int32_t *there = NULL if cached is None else &cached[0]
+        ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, there, 1, &known[0], &loads[0], &costs[0])
         return np.asarray(costs)
 
 
@@ -1241,7 +1248,7 @@ cdef class Page:
 
     cdef ms_page c
     cdef readonly object records
-    cdef object drawn, models_before
+    cdef object drawn, models_before, believed_cached
 
     def __init__(self, int64_t first, dict drawn):
         cdef int64_t n = len(drawn["tenant"])
@@ -1317,6 +1324,7 @@ cdef class Page:
     cdef int point_to_turns(self, object turns) except -1:
         cdef int64_t n = self.c.n
         cdef const int32_t[::1] roots = turns.roots, first = turns.first_child, new_tokens
+        cdef int32_t[:, ::1] believed
         cdef int32_t[::1] following = turns.next_child, model = np.full(n, -1, np.int32)
         cdef const double[::1] wait = turns.wait_s
         check_shape(first.shape[0] == n == following.shape[0] == wait.shape[0], "the turns of a page have its length")
@@ -1328,6 +1336,10 @@ cdef class Page:
             new_tokens = turns.new_tokens
             check_shape(new_tokens.shape[0] == n and self.c.output_tokens != NULL, "new_tokens is [n], with answers")
             self.c.turns.new_tokens = &new_tokens[0]
+            self.believed_cached = np.zeros((len(self.drawn["satisfied"]), n), np.int32)
+            believed = self.believed_cached
+            self.c.turns.believed_cached = &believed[0, 0]
+            self.c.view.believed_cached = &believed[0, 0]
         self.models_before = np.asarray(model)
         self.c.turns.model = &model[0]
         self.records["status"][:] = MS_NOT_SENT

@@ -110,7 +110,7 @@ class KnownCosts:
                 (said.usd_per_million_prompt_tokens * prompt_tokens + said.usd_per_million_output_tokens * output) / 1e6
             )
         costs, figures = np.empty(len(prompt_tokens)), self._figures(pool, model)
-        del figures["places"]
+        del figures["places"], figures["keeps_prefixes"]
         _core.known_costs(**figures, prompt_tokens=prompt_tokens, costs=costs)
         return costs
 
@@ -123,4 +123,5 @@ class KnownCosts:
             "nominal_batch": self._scenario.cluster.nominal_batch or min(32, said.max_num_seqs),
             "mean_output_tokens": self._outputs[model],
             "places": said.max_num_seqs,
+            "keeps_prefixes": said.prefix_cache,
         }
