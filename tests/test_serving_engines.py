@@ -3,6 +3,7 @@
 import pytest
 from builders import model
 
+from messsim.engines import prepare
 from messsim.errors import ScenarioError
 from messsim.scenario import dump, parse
 from messsim.scenario.engines import GPU_MEMORY_GB, defaults_of
@@ -98,4 +99,25 @@ def test_a_schedule_alone_changes_only_what_belongs_to_it():
 def test_what_does_not_fit_is_refused(serving, text):
     with pytest.raises(ScenarioError) as error:
         scenario(**serving)
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("serving", "text"),
+    [
+        ({"kv_capacity_tokens": 31, "kv_block_tokens": 16}, "expected at least 19, in blocks of 16"),
+        (
+            {"kv_capacity_tokens": 40, "schedule": "tensorrt-llm", "max_new_tokens": 40, "max_num_seqs": 4},
+            "expected at least 49",
+        ),
+        (
+            {"schedule": "tensorrt-llm", "max_num_seqs": 4, "max_batched_tokens": 9},
+            "which chunked_prefill = false takes",
+        ),
+    ],
+)
+def test_what_never_fits_is_refused_before_the_run(serving, text):
+    """Prompts and answers of ten tokens, of which 19 are cached at most."""
+    with pytest.raises(ScenarioError) as error:
+        prepare(scenario(**serving))
     assert text in str(error.value)
