@@ -73,15 +73,32 @@ def servings(draw, usd: bool) -> dict[str, Any]:
     if usd and draw(st.integers(0, 3)) == 0:
         return draw(apis())
     seqs = draw(st.sampled_from([8, 8, 2, 1]))
+    budget = seqs + draw(st.sampled_from([0, 8, 500]))
     return {
         "coefficients": draw(coefficients()),
         "replicas": draw(st.integers(1, 3)),
         "tp": draw(st.sampled_from([1, 2])),
         "max_num_seqs": seqs,
-        "max_batched_tokens": seqs + draw(st.sampled_from([0, 8, 500])),
+        "max_batched_tokens": budget,
         "kv_capacity_tokens": draw(st.sampled_from([160, 200, 160, 100_000])),
         "kv_policy": draw(st.sampled_from(["recompute", "recompute", "reserve"])),
+        **draw(engines(budget)),
     }
+
+
+@st.composite
+def engines(draw, budget: int) -> dict[str, Any]:
+    """Blocks, a prefix cache and a schedule; nothing of it half of the time."""
+    if draw(st.booleans()):
+        return {}
+    memory = {"kv_block_tokens": draw(st.sampled_from([1, 3, 16])), "prefix_cache": draw(st.booleans())}
+    schedule = draw(st.sampled_from(["vllm", "sglang", "tensorrt-llm"]))
+    if schedule == "vllm":
+        return memory
+    allowed = draw(st.sampled_from([{}, {"max_new_tokens": 40}]))
+    if schedule == "sglang":
+        return memory | allowed | {"schedule": schedule, "kv_policy": "recompute"}
+    return memory | allowed | {"schedule": schedule, "chunked_prefill": budget < 500}
 
 
 @st.composite

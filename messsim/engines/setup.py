@@ -99,11 +99,24 @@ def _too_long(workload: Workload, pools: list[PoolPlan]) -> list[str]:
     problems = []
     longest_prompt = workload.longest_prompt_tokens()
     for pool in pools:
-        peak = longest_prompt + workload.longest_output_tokens(pool.model) - 1
-        if not pool.is_api and peak > pool.kv_capacity_tokens:
+        said = pool.said
+        if pool.is_api:
+            continue
+        answer = workload.longest_output_tokens(pool.model)
+        if said.kv_policy == "reserve":
+            answer = max(answer, said.max_new_tokens or 0)
+        peak = longest_prompt + answer - 1
+        if peak > pool.kv_capacity_tokens // said.kv_block_tokens * said.kv_block_tokens:
+            blocks = "" if said.kv_block_tokens == 1 else f", in blocks of {said.kv_block_tokens}"
             problems.append(
-                f"pool {pool.name}: kv_capacity_tokens = {pool.kv_capacity_tokens}: expected at least {peak:.0f}, "
-                "the longest prompt and answer; raise it, or cut tokens with max"
+                f"pool {pool.name}: kv_capacity_tokens = {pool.kv_capacity_tokens}: expected at least {peak:.0f}"
+                f"{blocks}, the longest prompt and answer; raise it, or cut tokens with max"
+            )
+        if not said.chunked_prefill and longest_prompt > said.max_batched_tokens:
+            problems.append(
+                f"pool {pool.name}: max_batched_tokens = {said.max_batched_tokens}: expected at least "
+                f"{longest_prompt:.0f}, the longest prompt, which chunked_prefill = false takes whole; raise it, "
+                "or set chunked_prefill = true"
             )
     return problems
 

@@ -33,6 +33,7 @@ GPU_KEYS = (
     "max_batched_tokens",
     "kv_capacity_tokens",
     "kv_policy",
+    "engine",
     "kv_block_tokens",
     "prefix_cache",
     "schedule",

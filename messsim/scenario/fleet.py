@@ -1,11 +1,12 @@
 """Models, pools of replicas, and the cluster they form."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
+from .engines import Engine, defaults_of
 from .laws import TokenLaw
 
 __all__ = [
@@ -97,9 +98,6 @@ class Coefficients(Part):
         return self
 
 
-Schedule = Literal["vllm", "sglang", "tensorrt-llm"]
-
-
 class Serving(Part):
     """How a model is served: keys that stand in `[[pools]]`, or in `[[models]]` for a single pool."""
 
@@ -115,7 +113,12 @@ class Serving(Part):
     coefficients: Coefficients | None = Field(None, description="your own figures instead of a profile's")
     replicas: Count = Field(1, le=MOST_REPLICAS, description="number of replicas")
     max_num_seqs: Count = Field(256, description="most sequences that a replica runs at once")
-    schedule: Schedule = Field(
+    engine: Engine | None = Field(
+        None,
+        description="the serving engine whose schedule and defaults for this `gpu` hold where the scenario says "
+        "nothing; none: the defaults below",
+    )
+    schedule: Engine = Field(
         "vllm",
         description="what goes into the next iteration, by the rules of vLLM 0.32, SGLang 0.5.23 or TensorRT-LLM 1.2",
     )
@@ -159,12 +162,16 @@ class Serving(Part):
         0.0, description="price of an API, USD per million output tokens"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _by_schedule(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("schedule") == "tensorrt-llm":
-            return {"kv_policy": "reserve", "chunked_prefill": False} | given
-        return given
+    @model_validator(mode="after")
+    def _by_engine(self) -> Self:
+        """Fills in what the engine does; it does not count as set, so that another engine or GPU may change it."""
+        defaults: dict[str, object] = {}
+        if self.engine is not None:
+            defaults = {**defaults_of(self.engine, self.gpu or "")}
+        elif self.schedule == "tensorrt-llm":
+            defaults = {"kv_policy": "reserve", "chunked_prefill": False}
+        self.__dict__.update({name: value for name, value in defaults.items() if name not in self.model_fields_set})
+        return self
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
