@@ -212,18 +212,23 @@ static int turn_away(ms_run *run, ms_open *open)
     return 0;
 }
 
+/* The i-th of a page comes for the first time. Returns NULL without memory. */
+static ms_open *come(ms_run *run, ms_page *page, int64_t i, int32_t client)
+{
+    const int64_t before = run->issued++;
+    run->last_arrival_s = run->now_s;
+    if (ms_timeline_due(&run->timeline, before)) {
+        sample(run, before);
+    }
+    return arrive(run, &run->instances.brain[page->instance != NULL ? page->instance[i] : 0], page, i, NULL, client);
+}
+
 /* The next request of the page arrives. `client` waits for its answer; -1: nobody. */
 int ms_attempts_route(ms_run *run, int32_t client)
 {
     ms_page *page = run->page;
-    const int64_t i = run->next++, request = page->first + i;
-    run->issued++;
-    run->last_arrival_s = run->now_s;
-    if (ms_timeline_due(&run->timeline, request)) {
-        sample(run, request);
-    }
-    ms_brain *brain = &run->instances.brain[page->instance != NULL ? page->instance[i] : 0];
-    ms_open *open = arrive(run, brain, page, i, NULL, client);
+    const int64_t i = ms_page_comes(page, run->next++);
+    ms_open *open = come(run, page, i, client);
     if (open == NULL) {
         return MS_ERR_MEMORY;
     }
@@ -234,8 +239,9 @@ int ms_attempts_route(ms_run *run, int32_t client)
         return await_decision(run, open);
     }
     look_at_loads(run);
+    ms_brain *brain = open->brain;
     const double queue = brain->tracked[open->tenant].queue;
-    MS_TRY(decided(run, open, ms_brain_decide(brain, &page->view, i, request, open->tenant, run->loads), queue));
+    MS_TRY(decided(run, open, ms_brain_decide(brain, &page->view, i, open->request, open->tenant, run->loads), queue));
     return set_off(run, open);
 }
 
@@ -248,6 +254,17 @@ static void draw_uniforms(const ms_run *run, int64_t request, int32_t attempt, d
         stream.sub = (uint32_t)(attempt * pairs + k);
         ms_draw_uniform_pair(&stream, (uint64_t)request, 1, uniforms + 2 * k);
     }
+}
+
+/* A plan, or the model that answered the turn before, where sessions keep theirs and it can be had. */
+static int64_t kept_model(const ms_run *run, const ms_open *open, int64_t plan)
+{
+    const ms_page_turns *turns = &open->page->turns;
+    if (!run->config.keeps_session_model || open->attempt > 0 || plan < 0 || turns->model == NULL) {
+        return plan;
+    }
+    const int32_t model = turns->model[open->i];
+    return model >= 0 && ms_brain_can_have(open->brain, model) ? model : plan;
 }
 
 /* An attempt whose page may have been turned since. */
@@ -265,7 +282,28 @@ static int decide_alone(ms_run *run, ms_open *open)
     const double queue = brain->tracked[open->tenant].queue;
     const int64_t plan =
         ms_brain_decide_again(brain, &page->view, open->i, open->request, open->tenant, run->loads, uniforms);
-    return decided(run, open, plan, queue);
+    return decided(run, open, kept_model(run, open, plan), queue);
+}
+
+int ms_attempts_route_turn(ms_run *run, ms_page *page, int64_t i)
+{
+    run->turns_to_come--;
+    ms_open *open = come(run, page, i, -1);
+    if (open == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    if (!can_be_served(run, page, i)) {
+        MS_TRY(turn_away(run, open));
+    } else if (ms_workers_take_time(run)) {
+        MS_TRY(await_decision(run, open));
+    } else {
+        MS_TRY(decide_alone(run, open));
+        MS_TRY(set_off(run, open));
+    }
+    if (run->arrivals_over) {
+        ms_run_measure(run);
+    }
+    return 0;
 }
 
 /* Nobody decides for a client who has given up. */

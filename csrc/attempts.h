@@ -10,6 +10,8 @@ int ms_attempts_route(ms_run *run, int32_t client);
 
 /* The errand: a worker of the router is done with it. */
 int ms_attempts_decide(ms_run *run, ms_open *open);
+/* The i-th of a page is a turn of a session, whose time has come. */
+int ms_attempts_route_turn(ms_run *run, ms_page *page, int64_t i);
 
 /* The errands: the client has waited long enough; the pause is over. */
 int ms_attempts_give_up(ms_run *run, ms_open *open);

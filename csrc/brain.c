@@ -150,8 +150,9 @@ static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i, 
         self->costs[m] = observes && known < INFINITY ? observed(self, m, known) : known;
     }
     if (self->estimate == MS_ESTIMATE_MARGINAL) {
-        ms_marginal_costs(self->servers, self->n_servers, self->models, (double)page->prompt_tokens[i], self->known,
-                          loads, self->costs);
+        const int32_t *cached = page->believed_cached != NULL ? page->believed_cached + i : NULL;
+        ms_marginal_costs(self->servers, self->n_servers, self->models, (double)page->prompt_tokens[i], cached, page->n,
+                          self->known, loads, self->costs);
     }
 }
 

@@ -67,10 +67,11 @@ void ms_brain_free(ms_brain *self);
 typedef struct ms_page_view {
     int64_t n;
     const double *features;    /* [features][n] */
-    const double *known_costs; /* [models][n] */
+    double *known_costs;       /* [models][n] */
     const double *facts;       /* [models][n], for a policy that declares it needs them; else NULL */
     const double *uniforms;    /* [n][policy.uniforms] */
-    const int32_t *prompt_tokens; /* for marginal costs */
+    const int32_t *prompt_tokens; /* for marginal costs, as the next */
+    const int32_t *believed_cached; /* [models][n] tokens of them; NULL: none */
 } ms_page_view;
 
 /* A new page begins, or the predictor is another: nothing is scored. */

@@ -78,7 +78,8 @@ enum ms_errand {
     MS_DO_RECONCILE,
     MS_DO_DECIDE,
     MS_DO_FRONT_END,
-    MS_DO_DETOKENIZED
+    MS_DO_DETOKENIZED,
+    MS_DO_TURN
 };
 
 typedef struct ms_event {

@@ -2,6 +2,7 @@
 
 #include "draw.h"
 #include "error.h"
+#include "turns.h"
 
 int ms_clients_ask_at(ms_run *run, int64_t client, double time_s)
 {
@@ -34,7 +35,7 @@ int ms_clients_release(ms_run *run, ms_open *open)
 {
     open->answered = 1;
     if (open->client < 0) {
-        return 0;
+        return ms_turns_follow(run, open);
     }
     double pause_s = run->config.think_s;
     if (run->config.think_is_exponential) {

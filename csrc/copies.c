@@ -63,11 +63,6 @@ static double charge(ms_run *run, ms_open *open, const ms_job *job)
     return cost;
 }
 
-static void saw(ms_open *open, const ms_job *job)
-{
-    ms_open_saw(open, job->replica, job->preemptions, job->start_s, job->first_token_s);
-}
-
 /* A copy has left its server. */
 static void leave(ms_run *run, ms_job *job)
 {
@@ -83,7 +78,7 @@ int ms_copies_abandon(ms_run *run, ms_job *job)
     charge(run, open, job);
     ms_run_count(run, -1);
     if (job->model == open->seen) {
-        saw(open, job);
+        ms_open_saw(open, job);
     }
     MS_TRY(ms_labels_miss(run, open));
     leave(run, job);
@@ -111,7 +106,7 @@ static int goes_on(ms_run *run, ms_open *open, const ms_job *job, int *on)
     if (!*on) {
         return 0;
     }
-    saw(open, job);
+    ms_open_saw(open, job);
     open->exploration_cost = open->cost;
     open->unlabelled--;
     open->stage++;
@@ -145,7 +140,7 @@ int ms_copies_finish(ms_run *run, ms_job *job)
     }
     if (model == open->seen) {
         open->status = MS_COMPLETED;
-        saw(open, job);
+        ms_open_saw(open, job);
         open->finish_s = job->finish_s;
     }
     if (!open->at_once) {
@@ -171,7 +166,7 @@ int ms_copies_lose(ms_run *run, ms_job *job, int rejected)
     charge(run, open, job);
     ms_run_count(run, -1);
     if (model == open->seen) {
-        saw(open, job);
+        ms_open_saw(open, job);
         MS_TRY(ms_clients_no_answer(run, open, rejected ? MS_REJECTED : MS_LOST));
         run->labels_of_lost += !rejected && open->at_once && ms_labels_hears(run, open, model);
     }
@@ -208,6 +203,21 @@ int ms_copies_retry(ms_run *run, ms_job *job)
     return call_api(run, job);
 }
 
+/* What the prompt of a copy is made of. An answer that the user sees goes on where the prompt of a session ends; of a
+ * chain nobody knows yet whether they do. */
+static void compose(const ms_open *open, ms_job *job)
+{
+    const ms_page *page = open->page;
+    if (page->path_start == NULL) {
+        return;
+    }
+    const int64_t first = page->path_start[open->i], end = page->path_start[open->i + 1];
+    const int is_seen = job->model == open->seen && !(open->plan & MS_PLAN_CHAIN);
+    job->path = page->path + first;
+    job->path_length = (int32_t)(end - first);
+    job->answer_node = is_seen && page->turns.new_tokens != NULL ? page->path[end - 1].id : -1;
+}
+
 /* Sends a copy to its model's servers. */
 static int place(ms_run *run, ms_open *open, int32_t model, int *placed)
 {
@@ -219,6 +229,7 @@ static int place(ms_run *run, ms_open *open, int32_t model, int *placed)
     ms_job_init(job, open->request, model, page->prompt_tokens[open->i],
                 page->output_tokens != NULL ? page->output_tokens[model * page->n + open->i] : 0);
     job->attempt = open->attempt << 16; /* leaves room for failures */
+    compose(open, job);
     job->owner = open;
     job->sibling = open->jobs;
     open->jobs = job;
@@ -277,7 +288,7 @@ static void withdraw(ms_run *run, int32_t model)
         ms_open *open = job->owner;
         charge(run, open, job);
         if (job->model == open->seen) {
-            saw(open, job);
+            ms_open_saw(open, job);
         }
     }
 }

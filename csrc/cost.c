@@ -1,5 +1,7 @@
 #include "cost.h"
 
+#include <math.h>
+
 #include "clones.h"
 #include "maths.h"
 
@@ -89,5 +91,30 @@ void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int
         double products_s[LANES];
         products_seconds(&self->coefficients, rest, length, products_s);
         add_rest_and_answer(self, prompt, rest, products_s, length, costs + start);
+    }
+}
+
+static double cost_of_prompt(const ms_prompt_cost *pool, int32_t prompt_tokens)
+{
+    if (pool->is_api) {
+        const double prompt = pool->usd_per_million_prompt_tokens * (double)prompt_tokens;
+        return (prompt + pool->usd_per_million_output_tokens * pool->known.mean_output_tokens) / 1e6;
+    }
+    double cost;
+    ms_known_costs(&pool->known, &prompt_tokens, 1, &cost);
+    return cost;
+}
+
+void ms_prompt_costs(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
+{
+    for (int32_t k = 0; k < n; k++) {
+        double *cost = &costs[pools[k].model * stride];
+        if (!(*cost < INFINITY)) {
+            continue;
+        }
+        if (k == 0 || pools[k - 1].model != pools[k].model) {
+            *cost = 0.0;
+        }
+        *cost += cost_of_prompt(&pools[k], prompt_tokens) * pools[k].share;
     }
 }

@@ -24,4 +24,17 @@ double ms_batch_cost(const ms_known_cost *self, const ms_batch *batch, double it
 /* costs[i] of prompts of prompt_tokens[i], joules or USD. */
 void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs);
 
+/* One pool of a model, for costs of prompts whose length follows from the run; those of one model stand together. */
+typedef struct ms_prompt_cost {
+    int32_t model;
+    int32_t is_api;
+    double share; /* of the model's replicas */
+    double usd_per_million_prompt_tokens; /* of an API, as the next */
+    double usd_per_million_output_tokens;
+    ms_known_cost known; /* of an API only mean_output_tokens */
+} ms_prompt_cost;
+
+/* Known costs of a prompt by the models of these pools into costs[model * stride]; where it is infinite it stays so. */
+void ms_prompt_costs(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride);
+
 #endif

@@ -8,7 +8,7 @@
 /* Whether a pool does not take a job: it is too long, as many are there as admission lets in, or the API is down. */
 static int is_closed(const ms_pool *pool, const ms_job *job, int64_t max_waiting)
 {
-    if (!ms_pool_takes(pool, job)) {
+    if (!ms_pool_takes(pool, job->prompt_tokens, job->output_tokens)) {
         return 1;
     }
     if (pool->plan.is_api) {

@@ -20,6 +20,7 @@ typedef struct ms_pool_plan {
     ms_coefficients coefficients;
     ms_limits limits;
     int64_t most_tokens;       /* longer requests, prompt and answer, it does not take; 0: no such limit */
+    int64_t most_prompt_tokens; /* nor longer prompts; 0: no such limit */
     ms_wait front_end;         /* of law MS_WAITS_FOREVER: it has none */
     int32_t front_end_workers; /* of each replica; 0: as many as are needed */
     double detokenize_s;
@@ -126,10 +127,21 @@ static inline int32_t ms_fleet_front_of(const ms_fleet *self, int32_t pool, int3
 }
 
 /* Whether a pool can ever take so long a request. */
-static inline int ms_pool_takes(const ms_pool *self, const ms_job *job)
+static inline int ms_pool_takes(const ms_pool *self, int32_t prompt_tokens, int32_t output_tokens)
 {
-    const int64_t tokens = (int64_t)job->prompt_tokens + job->output_tokens;
-    return self->plan.most_tokens == 0 || tokens <= self->plan.most_tokens;
+    const int64_t prompt = prompt_tokens, most = self->plan.most_tokens, most_prompt = self->plan.most_prompt_tokens;
+    return (most == 0 || prompt + output_tokens <= most) && (most_prompt == 0 || prompt <= most_prompt);
+}
+
+/* Whether some pool of a model can. */
+static inline int ms_fleet_takes(const ms_fleet *self, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
+{
+    int32_t k = 0;
+    while (k < self->pools && !(self->pool[k].plan.model == model &&
+                                ms_pool_takes(&self->pool[k], prompt_tokens, output_tokens))) {
+        k++;
+    }
+    return k < self->pools;
 }
 
 static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)

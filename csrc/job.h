@@ -13,6 +13,13 @@ enum ms_place {
     MS_DETOKENIZES
 };
 
+/* A stretch of text that prompts share: where its id is the same, so is all text up to its end. It has one parent, and
+ * begins where that ends. */
+typedef struct ms_node_of_path {
+    int64_t id;         /* at least 0 */
+    int32_t end_tokens; /* of the prompt, from its start; rising along a path, at most prompt_tokens */
+} ms_node_of_path;
+
 typedef struct ms_job {
     int64_t request;
     int32_t model;
@@ -26,6 +33,14 @@ typedef struct ms_job {
     int32_t server;           /* the replica that it was sent to; -1: whoever takes it from a queue of all */
     int8_t place;             /* enum ms_place */
     int8_t aborted;           /* it leaves its batch at the next boundary */
+    /* What the prompt begins with; it must outlive the job. What lies beyond its last node is the request's own text. */
+    const ms_node_of_path *path;
+    int32_t path_length;
+    int32_t cached_prompt_tokens;    /* of the prompt, that its first admission found in a prefix cache */
+    int64_t cached_recompute_tokens; /* that later admissions found */
+    int64_t answer_node;      /* the last node of the path, which the answer continues once it is complete; -1: none */
+    int64_t text;             /* number of what it generates, in a prefix cache */
+    struct ms_hold *holds;    /* blocks of the cache that it uses, the deepest first; NULL outside of a batch */
     double start_s;           /* NaN until it happens; set once, never by a recompute or a retry */
     double first_token_s;
     double finish_s;

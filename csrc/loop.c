@@ -9,6 +9,7 @@
 #include "failures.h"
 #include "fronts.h"
 #include "labels.h"
+#include "turns.h"
 
 enum source { FROM_REPLICAS, FROM_HEAP, FROM_PAGE };
 
@@ -33,26 +34,29 @@ int ms_loop_begin(ms_run *run)
     return 0;
 }
 
-/* Utilisation and idle energy are measured to the last arrival. */
 void ms_loop_no_more(ms_run *run)
 {
     run->arrivals_over = 1;
-    for (int32_t p = 0; p < run->fleet.pools; p++) {
-        run->busy_s[p] = ms_fleet_busy_s(&run->fleet, p, run->now_s);
-        run->idle_s[p] = ms_fleet_idle_s(&run->fleet, p, run->now_s);
-    }
+    ms_run_measure(run);
 }
 
 void ms_loop_turn_page(ms_run *run, ms_page *page)
 {
     run->page = page;
     run->next = 0;
+    ms_turns_expect(run, page);
     ms_instances_turn_page(&run->instances);
 }
 
 static int page_is_over(const ms_run *run)
 {
-    return run->page == NULL || run->next == run->page->n;
+    return run->page == NULL || run->next == ms_page_coming(run->page);
+}
+
+/* The next request that comes at a time of its own. */
+static int64_t coming(const ms_run *run)
+{
+    return ms_page_comes(run->page, run->next);
 }
 
 static int client_asks(ms_run *run, int32_t client)
@@ -74,7 +78,7 @@ static int something_else_happens_now(const ms_run *run, int32_t replica)
     if (run->heap.length > 0 && run->heap.events[0].when.time_s <= now_s) {
         return 1;
     }
-    if (run->page->arrival_s != NULL && (page_is_over(run) || run->page->arrival_s[run->next] <= now_s)) {
+    if (run->page->arrival_s != NULL && (page_is_over(run) || run->page->arrival_s[coming(run)] <= now_s)) {
         return 1; /* the next page may begin with an arrival at this very instant */
     }
     return ms_tournament_rival(&run->fleet.moments, replica) <= now_s;
@@ -96,7 +100,7 @@ static int boundary(ms_run *run, int32_t replica)
 
 static int is_over(const ms_run *run)
 {
-    return run->arrivals_over && run->open_count == 0 && run->labels_to_come == 0;
+    return run->arrivals_over && run->open_count == 0 && run->labels_to_come == 0 && run->turns_to_come == 0;
 }
 
 /* Which of the three comes first, and when. An infinite time: nothing is left. */
@@ -111,8 +115,8 @@ static enum source first_of(const ms_run *run, ms_moment *when)
         source = FROM_HEAP;
     }
     if (!page_is_over(run) && run->page->arrival_s != NULL) {
-        const ms_moment arrival = {run->page->arrival_s[run->next],
-                                   ms_order(MS_ARRIVES, run->page->first + run->next), 0};
+        const int64_t i = coming(run);
+        const ms_moment arrival = {run->page->arrival_s[i], ms_order(MS_ARRIVES, run->page->first + i), 0};
         if (ms_before(&arrival, when)) {
             *when = arrival;
             source = FROM_PAGE;
@@ -176,6 +180,8 @@ static int run_errand(ms_run *run, const ms_event *event)
         return ms_fronts_pass(run, event->subject);
     case MS_DO_DETOKENIZED:
         return ms_fronts_detokenized(run, event->subject);
+    case MS_DO_TURN:
+        return ms_attempts_route_turn(run, event->subject, event->detail);
     }
     return MS_ERR_TIME;
 }

@@ -1,5 +1,7 @@
 #include "marginal.h"
 
+#include <stddef.h>
+
 #include "maths.h"
 
 static const double ROUNDING = 1e-9; /* of unfinished requests per replica, which is a quotient */
@@ -23,17 +25,18 @@ static ms_batch decoding(const ms_known_cost *self, double prompt, double decode
     return (ms_batch){.decoders = decoders, .context = decoders * (prompt + self->mean_output_tokens / 2.0)};
 }
 
-static double prompt_adds(const ms_known_cost *self, double prompt, double running)
+static double prompt_adds(const ms_known_cost *self, double prompt, double cached, double running)
 {
     const ms_batch without = decoding(self, prompt, running);
     const double most = self->max_batched_tokens - running;
-    const double whole_chunks = floor(prompt / most);
-    const double rest = prompt - whole_chunks * most;
+    const double whole_chunks = floor((prompt - cached) / most);
+    const double rest = (prompt - cached) - whole_chunks * most;
     double cost = 0.0;
     ms_batch with = without;
     if (whole_chunks > 0.0) {
         with.prompt_tokens = most;
-        with.prompt_work = most * (most / 2.0);
+        with.prompt_prior = cached;
+        with.prompt_work = most * (cached + most / 2.0);
         with.prompts = 1.0;
         cost += added(self, &with, &without, whole_chunks);
     }
@@ -47,7 +50,7 @@ static double prompt_adds(const ms_known_cost *self, double prompt, double runni
     return cost;
 }
 
-double ms_marginal_cost(const ms_server_cost *server, double prompt, double running)
+double ms_marginal_cost(const ms_server_cost *server, double prompt, double cached, double running)
 {
     ms_known_cost known = server->known;
     if (running >= server->places) {
@@ -58,7 +61,7 @@ double ms_marginal_cost(const ms_server_cost *server, double prompt, double runn
         return cost;
     }
     const double iterations = known.mean_output_tokens - 1.0;
-    double cost = prompt_adds(&known, prompt, running);
+    double cost = prompt_adds(&known, prompt, cached, running);
     if (iterations > 0.0) {
         const ms_batch with = decoding(&known, prompt, running + 1.0), without = decoding(&known, prompt, running);
         cost += iterations * added(&known, &with, &without, 1.0);
@@ -66,8 +69,8 @@ double ms_marginal_cost(const ms_server_cost *server, double prompt, double runn
     return cost;
 }
 
-void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt, const double *known,
-                       const double *loads, double *costs)
+void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt, const int32_t *cached,
+                       int64_t stride, const double *known, const double *loads, double *costs)
 {
     for (int32_t m = 0; m < models; m++) {
         costs[m] = known[m];
@@ -82,6 +85,7 @@ void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models,
             costs[m] = 0.0;
         }
         const double running = floor(loads[m] * server->places + ROUNDING);
-        costs[m] += server->share * ms_marginal_cost(server, prompt, running);
+        const double there = cached != NULL && server->keeps_prefixes ? (double)cached[m * stride] : 0.0;
+        costs[m] += server->share * ms_marginal_cost(server, prompt, there, running);
     }
 }

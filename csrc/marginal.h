@@ -22,14 +22,17 @@ typedef struct ms_server_cost {
     double share;         /* of the model's replicas */
     double places;        /* max_num_seqs of one replica */
     ms_known_cost known;
+    int32_t keeps_prefixes; /* its replicas have a prefix cache */
 } ms_server_cost;
 
-/* Joules or USD of a request on a replica with b running requests, b a whole number. */
-double ms_marginal_cost(const ms_server_cost *server, double prompt, double running);
+/* Joules or USD of a request, so many of whose prompt's tokens are in the cache, on a replica with b running requests,
+ * b a whole number. */
+double ms_marginal_cost(const ms_server_cost *server, double prompt, double cached, double running);
 
 /* costs[models]: marginal where a model has servers here, the known cost elsewhere; infinite stays infinite. `loads`
- * are unfinished requests per place. */
-void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt, const double *known,
-                       const double *loads, double *costs);
+ * are unfinished requests per place; cached[m * stride] tokens of the prompt are believed to be in the caches of model m,
+ * NULL: none. */
+void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt, const int32_t *cached,
+                       int64_t stride, const double *known, const double *loads, double *costs);
 
 #endif

@@ -2,14 +2,16 @@
 
 #include <math.h>
 
-void ms_open_saw(ms_open *self, int32_t replica, int32_t preemptions, double start_s, double first_token_s)
+void ms_open_saw(ms_open *self, const ms_job *job)
 {
-    self->replica = replica;
-    self->preemptions += preemptions;
+    self->replica = job->replica;
+    self->preemptions += job->preemptions;
+    self->cached_prompt_tokens = job->cached_prompt_tokens;
+    self->cached_recompute_tokens += job->cached_recompute_tokens;
     if (self->stage == 0) {
-        self->start_s = start_s;
+        self->start_s = job->start_s;
     }
-    self->first_token_s = first_token_s;
+    self->first_token_s = job->first_token_s;
 }
 
 void ms_open_pay(ms_open *self, int32_t model, double energy_j, double cost)
@@ -37,6 +39,7 @@ void ms_open_pass_on(ms_open *self)
     heir->cost += self->cost;
     heir->exploration_cost += self->exploration_cost;
     heir->preemptions += self->preemptions;
+    heir->cached_recompute_tokens += self->cached_recompute_tokens;
     self->closed = 1;
 }
 

@@ -10,7 +10,7 @@
 #include "job.h"
 #include "store.h"
 
-enum ms_status { MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT, MS_TOO_LONG };
+enum ms_status { MS_NOT_SENT = -1, MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT, MS_TOO_LONG };
 
 /* The columns of a record: X(type, name, value), the value by `self`, an ms_open that is over, its `page`, the place
  * `answer` of what the user saw in columns by model, below 0 where no model was chosen, and whether it is `completed`. A
@@ -29,6 +29,8 @@ enum ms_status { MS_COMPLETED, MS_REJECTED, MS_LOST, MS_IN_FLIGHT, MS_TIMED_OUT,
     X(double, first_token_s, self->first_token_s)                                                \
     X(double, finish_s, self->finish_s)                                                          \
     X(int32_t, preemptions, self->preemptions)                                                   \
+    X(int32_t, cached_prompt_tokens, self->cached_prompt_tokens)                                 \
+    X(int64_t, cached_recompute_tokens, self->cached_recompute_tokens)                           \
     X(int32_t, attempts, self->attempt + 1)                                                      \
     X(double, energy_j, self->energy_j)                                                          \
     X(double, cost, self->cost)                                                                  \
@@ -42,6 +44,18 @@ typedef struct ms_record_columns {
 #undef MS_COLUMN
 } ms_record_columns;
 
+/* Turns of sessions (turns.h). Who waits for an answer is in the page of the request that it is the answer to. */
+typedef struct ms_page_turns {
+    const int32_t *roots; /* [n_roots] rows that come at times of their own; NULL: all of the page do */
+    int64_t n_roots;
+    const int32_t *first_child; /* [n] the first that waits for each answer; -1: none */
+    int32_t *next_child;        /* [n] the next that waits for the same one */
+    const double *wait_s;       /* [n] from that answer on; not before its own time, arrival_s */
+    int32_t *model;             /* [n] whose answer it follows; -1 before that is there */
+    int32_t *believed_cached;   /* [models][n] tokens of a prompt that grows, that each model has computed before */
+    const int32_t *new_tokens;  /* [n] what a turn adds to the prompt and the answer before; NULL: prompts are given */
+} ms_page_turns;
+
 /* Requests first ... first + n - 1. Columns by model are model-major, [models][n]. */
 typedef struct ms_page {
     int64_t first;
@@ -51,14 +65,28 @@ typedef struct ms_page {
     const double *arrival_s; /* NULL in a closed loop */
     const int32_t *tenant;
     const int32_t *instance; /* of the router, whom the request comes to; NULL: there is one */
-    const int32_t *prompt_tokens;
+    int32_t *prompt_tokens; /* of a later turn written when it is known */
     const int32_t *output_tokens; /* NULL without servers, where the caller draws that of the record afterwards */
     const double *satisfied;
     const double *labels;  /* what raters say of it, where they err */
     const double *feedback_uniform; /* NULL: feedback is certain */
     const double *delay_s; /* NULL: labels are immediate */
+    ms_page_turns turns;
+    const int64_t *path_start; /* [n + 1] what prompts are made of (job.h); NULL: they share nothing */
+    ms_node_of_path *path;     /* [path_start[n]] the last end of a later turn is written when it is known */
     ms_record_columns record;
 } ms_page;
+
+/* How many of its requests come at times of their own, and the k-th of these. */
+static inline int64_t ms_page_coming(const ms_page *self)
+{
+    return self->turns.roots != NULL ? self->turns.n_roots : self->n;
+}
+
+static inline int64_t ms_page_comes(const ms_page *self, int64_t k)
+{
+    return self->turns.roots != NULL ? self->turns.roots[k] : k;
+}
 
 /* One attempt of a request; the last one writes the record. */
 typedef struct ms_open {
@@ -82,6 +110,8 @@ typedef struct ms_open {
     int32_t client;     /* who waits for the answer; -1 for nobody */
     int32_t replica;
     int32_t preemptions;
+    int32_t cached_prompt_tokens;
+    int64_t cached_recompute_tokens;
     int8_t status;
     uint8_t explored;
     uint8_t rated;
@@ -162,7 +192,7 @@ const ms_field *ms_open_column(int i);
 void ms_open_put_down(ms_open *self);
 
 /* Takes over what has happened so far to the copy that the user sees. */
-void ms_open_saw(ms_open *self, int32_t replica, int32_t preemptions, double start_s, double first_token_s);
+void ms_open_saw(ms_open *self, const ms_job *job);
 
 /* Charges a copy that is complete or lost. */
 void ms_open_pay(ms_open *self, int32_t model, double energy_j, double cost);

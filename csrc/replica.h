@@ -1,7 +1,6 @@
-/* A replica: one tensor-parallel group of GPUs that does continuous batching as vLLM v1 does.
+/* A replica: one tensor-parallel group of GPUs that does continuous batching by the rules of an engine (schedule.h).
  *
- * In every iteration each decoding sequence gets one token and up to max_batched_tokens - B prompt
- * tokens are prefilled, oldest first. Between two changes of the batch nothing but counters moves, so
+ * In every iteration prompts are prefilled, or decoding sequences get one token each, or both. Between two changes of the batch nothing but counters moves, so
  * the replica jumps straight to the next change: the first completion, the last chunk of a prompt, the
  * iteration where KV memory runs out, or the first iteration boundary at or after an arrival that
  * could join. The result equals stepping every iteration.
@@ -18,34 +17,7 @@
 
 #include <stdint.h>
 
-#include "sequences.h"
-
-enum ms_replica_state {
-    MS_IDLE,     /* nothing to do */
-    MS_BOUNDARY, /* between two iterations: ms_replica_start is due at this instant */
-    MS_RUNNING,  /* in a jump that ends at boundary_s */
-    MS_DOWN      /* failed */
-};
-
-typedef struct ms_replica {
-    const ms_coefficients *coefficients;
-    ms_limits limits;
-    int32_t index;
-    int32_t state;
-    ms_queue *queue; /* its own, or one shared by the pool */
-    ms_queue own_queue;
-
-    ms_sequences sequences;  /* in the batch */
-    double base_s;           /* the jump of the present composition starts here; */
-    int64_t limit_iterations;  /* it changes by itself after so many, */
-    int64_t target_iterations; /* and the next boundary to stop at comes after so many */
-    double boundary_s;       /* infinite unless running */
-
-    double busy_since_s;
-    double busy_s;
-    int64_t jumps;
-    int64_t preemptions;
-} ms_replica;
+#include "jump.h"
 
 /* `coefficients` must outlive the replica; `shared` is the pool's queue, or NULL for a queue of the replica's own. */
 int ms_replica_init(ms_replica *self, int32_t index, const ms_coefficients *coefficients,

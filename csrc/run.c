@@ -80,6 +80,14 @@ int ms_run_illegal(ms_run *self, int64_t request, int64_t plan, int error)
     return error;
 }
 
+void ms_run_measure(ms_run *self)
+{
+    for (int32_t p = 0; p < self->fleet.pools; p++) {
+        self->busy_s[p] = ms_fleet_busy_s(&self->fleet, p, self->now_s);
+        self->idle_s[p] = ms_fleet_idle_s(&self->fleet, p, self->now_s);
+    }
+}
+
 void ms_run_count(ms_run *self, int64_t change)
 {
     self->in_system_integral += (double)self->in_system * (self->now_s - self->in_system_since_s);

@@ -35,6 +35,7 @@ typedef struct ms_run_config {
     int32_t reference;           /* whose answer the user gets when every model is asked */
     int32_t in_usd;              /* costs are USD; else joules */
     int32_t needs_loads;
+    int32_t keeps_session_model; /* a turn goes to the model whose answer it follows */
     int32_t needs_features;
     int32_t uniforms;            /* of the policy, per request */
     int32_t learns_every_answer;
@@ -92,6 +93,10 @@ typedef struct ms_run {
     int32_t arrivals_over;
     int64_t open_count;
     int64_t labels_to_come;
+    int64_t turns_to_come;    /* of the pages so far, that wait for an answer or are on their way */
+    int64_t turns_not_sent;
+    const ms_prompt_cost *prompt_costs; /* [n_prompt_costs] where prompts grow; the caller's memory */
+    int32_t n_prompt_costs;
     int64_t issued, attempts, explored, rated, labels_of_lost;
     int64_t events;
     double last_arrival_s;
@@ -130,6 +135,9 @@ int ms_run_put(ms_run *self, double time_s, uint64_t order, uint64_t suborder, e
 
 /* Notes what a policy did that it must not, for the error's text; returns the error. */
 int ms_run_illegal(ms_run *self, int64_t request, int64_t plan, int error);
+
+/* Utilisation and idle energy are measured to the last arrival, which may be this. */
+void ms_run_measure(ms_run *self);
 
 /* So many requests more (or fewer) are in the system from now on. */
 void ms_run_count(ms_run *self, int64_t change);

@@ -4,8 +4,17 @@
 
 #include "error.h"
 
+void ms_sequences_init(ms_sequences *self, const ms_coefficients *coefficients, const ms_limits *limits)
+{
+    *self = (ms_sequences){.coefficients = coefficients, .limits = *limits};
+    self->block_tokens = limits->kv_block_tokens > 1 ? limits->kv_block_tokens : 1;
+    self->capacity_blocks = limits->kv_capacity_tokens / self->block_tokens;
+    ms_cache_init(&self->cache, self->block_tokens);
+}
+
 void ms_sequences_free(ms_sequences *self)
 {
+    ms_cache_free(&self->cache);
     free(self->jobs);
     free(self->ends);
     free(self->cached);
@@ -98,9 +107,22 @@ ms_job *ms_sequences_settle(ms_sequences *self, int32_t i)
     job->energy_j += self->energy_j[i];
     job->usage_s += self->usage_s[i];
     if (self->limits.kv_policy == MS_KV_RESERVE) {
-        self->reserved_tokens -= ms_sequences_peak_tokens(job);
+        self->reserved_blocks -= ms_sequences_peak_blocks(self, job);
     }
     return job;
+}
+
+static int64_t cached_tokens(const ms_sequences *self, int32_t i)
+{
+    return self->cached[i] + (i < self->decoders ? self->clock : 0);
+}
+
+/* Place i gives its blocks back. */
+static void give_back(ms_sequences *self, int32_t i, int64_t tokens, int keeps_generated, int is_answered)
+{
+    if (self->limits.prefix_cache) {
+        ms_cache_leave(&self->cache, self->jobs[i], tokens, keeps_generated, is_answered);
+    }
 }
 
 static void become_decoder(ms_sequences *self, int32_t i)
@@ -121,8 +143,9 @@ static void move(ms_sequences *self, int32_t from, int32_t to)
     self->usage_s[to] = self->usage_s[from];
 }
 
-static void complete(ms_sequences *self, int32_t i, double t_s, ms_queue *done)
+static void complete(ms_sequences *self, int32_t i, int64_t tokens, double t_s, ms_queue *done)
 {
+    give_back(self, i, tokens, 1, 1);
     ms_job *job = ms_sequences_settle(self, i);
     job->generated_tokens = job->output_tokens;
     job->finish_s = t_s;
@@ -145,7 +168,11 @@ static int emit_first(ms_sequences *self, int32_t i, double t_s)
 void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *done)
 {
     ms_sequences_accrue(self, n, 0.0);
-    if (self->decoders > 0) {
+    if (self->limits.prefix_cache) {
+        ms_sequences_make_room(self, ms_sequences_blocks(self, n));
+        ms_sequences_share(self, n);
+    }
+    if (self->decoders > 0 && !self->paused) {
         self->clock += n;
         self->context_tokens += n * self->decoders;
     }
@@ -153,8 +180,9 @@ void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *don
     int32_t i = 0;
     for (; i < self->decoders; i++) {
         if (self->ends[i] == self->clock) {
-            self->context_tokens -= self->cached[i] + self->clock;
-            complete(self, i, t_s, done);
+            const int64_t tokens = self->cached[i] + self->clock;
+            self->context_tokens -= tokens;
+            complete(self, i, tokens, t_s, done);
         } else if (kept++ != i) {
             move(self, i, kept - 1);
         }
@@ -165,7 +193,7 @@ void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *don
         if (self->cached[i] < ms_sequences_whole_prompt(self->jobs[i])) {
             move(self, i, kept++); /* the partial prefill: the tail */
         } else if (emit_first(self, i, t_s)) {
-            complete(self, i, t_s, done);
+            complete(self, i, self->cached[i], t_s, done);
         } else {
             become_decoder(self, i);
             move(self, i, kept++);
@@ -176,8 +204,7 @@ void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *don
     self->decoders = decoders;
 }
 
-/* Takes the sequence at place i out of the batch, between two iterations. */
-ms_job *ms_sequences_leave(ms_sequences *self, int32_t i)
+static ms_job *take_out(ms_sequences *self, int32_t i)
 {
     ms_job *job = ms_sequences_settle(self, i);
     if (i < self->decoders) {
@@ -191,6 +218,11 @@ ms_job *ms_sequences_leave(ms_sequences *self, int32_t i)
     return job;
 }
 
+ms_job *ms_sequences_leave(ms_sequences *self, int32_t i)
+{
+    give_back(self, i, cached_tokens(self, i), 1, 0);
+    return take_out(self, i);
+}
 void ms_sequences_leave_aborted(ms_sequences *self, ms_queue *done)
 {
     for (int32_t i = 0; i < self->running;) {
@@ -212,45 +244,111 @@ int32_t ms_sequences_place_of(const ms_sequences *self, const ms_job *job)
     return i;
 }
 
-ms_job *ms_sequences_preempt(ms_sequences *self)
+ms_job *ms_sequences_preempt(ms_sequences *self, int32_t i, int keeps_generated)
 {
-    const int32_t i = self->running - 1;
-    ms_job *job = ms_sequences_settle(self, i);
-    if (ms_sequences_has_partial(self)) {
-        self->running--;
-    } else {
-        job->generated_tokens = (int32_t)(job->output_tokens - (self->ends[i] - self->clock));
-        self->context_tokens -= self->cached[i] + self->clock;
-        self->running--;
-        self->decoders--;
+    ms_job *job = self->jobs[i];
+    if (i < self->decoders) {
+        job->generated_tokens = (int32_t)ms_sequences_generated(self, i);
     }
+    give_back(self, i, cached_tokens(self, i), keeps_generated, 0);
     job->preemptions++;
-    return job;
+    return take_out(self, i);
 }
 
-/* Tokens that the next iteration takes from the partial prefill, if there is one. */
-int64_t ms_sequences_partial_chunk(const ms_sequences *self)
+/* ---- memory --------------------------------------------------------------------------------------------- */
+
+int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job)
+{
+    const int32_t reserves = self->limits.kv_policy == MS_KV_RESERVE;
+    const int64_t answer = reserves ? ms_sequences_max_new(self, job) : job->output_tokens;
+    return ms_sequences_blocks_of(self, job->prompt_tokens + answer - 1);
+}
+
+int64_t ms_sequences_blocks(const ms_sequences *self, int64_t n)
+{
+    const int64_t decoded = self->paused ? 0 : n;
+    int64_t blocks = 0;
+    if (self->block_tokens == 1) {
+        blocks = self->context_tokens + decoded * self->decoders;
+    } else {
+        const int64_t more = self->clock + decoded;
+        for (int32_t i = 0; i < self->decoders; i++) {
+            blocks += ms_sequences_blocks_of(self, self->cached[i] + more);
+        }
+    }
+    for (int32_t i = self->decoders; i < self->running; i++) {
+        blocks += ms_sequences_blocks_of(self, self->cached[i] + n * self->chunk[i]);
+    }
+    return blocks - self->cache.twice;
+}
+
+void ms_sequences_make_room(ms_sequences *self, int64_t used)
+{
+    const int64_t beyond = used + self->cache.cached - self->capacity_blocks;
+    if (beyond > 0) {
+        ms_cache_evict(&self->cache, beyond);
+    }
+}
+
+void ms_sequences_share(ms_sequences *self, int64_t n)
+{
+    for (int32_t i = self->decoders; i < self->running; i++) {
+        ms_cache_extend(&self->cache, self->jobs[i], self->cached[i] + n * self->chunk[i]);
+    }
+}
+
+/* Tokens of `present` blocks that need not be computed: the last token always is, if need be into a block that is there. */
+static int64_t hit_tokens(const ms_sequences *self, const ms_job *job, int64_t present)
+{
+    const int64_t most = (ms_sequences_whole_prompt(job) - 1) / self->block_tokens;
+    return (present < most ? present : most) * self->block_tokens;
+}
+
+int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used, int64_t budget)
+{
+    const int64_t whole = ms_sequences_whole_prompt(head), most = self->limits.max_batched_tokens;
+    const int reserves = self->limits.kv_policy == MS_KV_RESERVE;
+    const ms_hits hits =
+        self->limits.prefix_cache ? ms_cache_find(&self->cache, head, whole) : (ms_hits){.present = 0, .held = 0};
+    if (self->limits.whole_prompts && (whole <= most || reserves) && whole - hit_tokens(self, head, hits.present) > budget) {
+        return 0;
+    }
+    if (reserves) {
+        const int64_t reserved = self->reserved_blocks + ms_sequences_peak_blocks(self, head);
+        return reserved - self->cache.twice - hits.held <= self->capacity_blocks;
+    }
+    return used + ms_sequences_blocks_of(self, whole) - hits.held <= self->capacity_blocks;
+}
+
+/* ---- the next iteration --------------------------------------------------------------------------------- */
+
+int64_t ms_sequences_partial_chunk(const ms_sequences *self, int64_t budget)
 {
     if (!ms_sequences_has_partial(self)) {
         return 0;
     }
     const int32_t i = self->running - 1;
     const int64_t left = ms_sequences_whole_prompt(self->jobs[i]) - self->cached[i];
-    const int64_t budget = self->limits.max_batched_tokens - self->decoders;
     return left < budget ? left : budget;
 }
 
-/* Whether the head of the queue fits, with `scheduled` prompt tokens in the iteration before it. */
-int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t cached, int64_t scheduled)
+/* Takes what the prefix cache has of it; returns the tokens that it need not compute. */
+static int64_t look_up(ms_sequences *self, ms_job *job, int32_t replica)
 {
-    const int64_t capacity = self->limits.kv_capacity_tokens;
-    if (self->limits.kv_policy == MS_KV_RESERVE) {
-        return self->reserved_tokens + ms_sequences_peak_tokens(head) <= capacity;
+    if (!self->limits.prefix_cache) {
+        return 0;
     }
-    return cached + self->decoders + scheduled + ms_sequences_whole_prompt(head) <= capacity;
+    const int64_t present = ms_cache_admit(&self->cache, job, ms_sequences_whole_prompt(job), replica);
+    const int64_t tokens = hit_tokens(self, job, present);
+    if (job->start_s != job->start_s) {
+        job->cached_prompt_tokens = (int32_t)tokens;
+    } else {
+        job->cached_recompute_tokens += tokens;
+    }
+    return tokens;
 }
 
-int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t chunk)
+int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budget, int32_t replica)
 {
     if (self->running == self->room) {
         const int error = grow(self);
@@ -258,20 +356,21 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t chun
             return error;
         }
     }
+    const int64_t hit = look_up(self, job, replica), left = ms_sequences_whole_prompt(job) - hit;
     const int32_t i = self->running++;
     self->jobs[i] = job;
-    self->cached[i] = 0;
-    self->chunk[i] = chunk;
+    self->cached[i] = hit;
+    self->chunk[i] = left < budget ? left : budget;
     self->energy_j[i] = 0.0;
     self->usage_s[i] = 0.0;
     if (self->limits.kv_policy == MS_KV_RESERVE) {
-        self->reserved_tokens += ms_sequences_peak_tokens(job);
+        self->reserved_blocks += ms_sequences_peak_blocks(self, job);
     }
     job->place = MS_RUNS;
     if (job->start_s != job->start_s) {
         job->start_s = t_s;
     }
-    return 0;
+    return self->cache.error;
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -279,26 +378,39 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* The most iterations, of at most n, that fit into memory; the first one does. */
+static int64_t that_fit(const ms_sequences *self, int64_t n)
+{
+    if (self->block_tokens == 1) {
+        const int64_t growth = (self->paused ? 0 : self->decoders) + (int64_t)self->batch.prompt_tokens;
+        return least(n, (self->capacity_blocks - ms_sequences_blocks(self, 0)) / growth);
+    }
+    int64_t fits = ms_sequences_blocks(self, n) <= self->capacity_blocks ? n : 1, beyond = n;
+    while (beyond - fits > 1) {
+        const int64_t middle = fits + (beyond - fits) / 2;
+        *(ms_sequences_blocks(self, middle) <= self->capacity_blocks ? &fits : &beyond) = middle;
+    }
+    return fits;
+}
+
 /* How many iterations the composition stands if nobody comes. */
-int64_t ms_sequences_last(const ms_sequences *self, int64_t cached)
+int64_t ms_sequences_last(const ms_sequences *self)
 {
     int64_t n = INT64_MAX;
-    for (int32_t i = 0; i < self->decoders; i++) {
+    for (int32_t i = 0; i < self->decoders && !self->paused; i++) {
         n = least(n, self->ends[i] - self->clock);
     }
     const int32_t prompts = self->running - self->decoders;
     if (prompts == 1) {
         const int32_t i = self->running - 1;
         const int64_t left = ms_sequences_whole_prompt(self->jobs[i]) - self->cached[i];
-        n = least(n, left / self->chunk[i]);
+        /* what is ahead need not be there twice: each iteration frees what it computes again */
+        const int is_ahead = self->limits.prefix_cache && ms_cache_is_ahead(self->jobs[i]);
+        n = least(n, is_ahead ? 1 : left / self->chunk[i]);
     } else if (prompts > 1) {
         n = 1;
     }
-    if (self->limits.kv_policy == MS_KV_RECOMPUTE) {
-        const int64_t growth = self->decoders + (int64_t)self->batch.prompt_tokens;
-        n = least(n, (self->limits.kv_capacity_tokens - cached) / growth);
-    }
-    return n;
+    return self->limits.kv_policy == MS_KV_RECOMPUTE ? that_fit(self, n) : n;
 }
 
 void ms_sequences_compose(ms_sequences *self)
@@ -311,8 +423,8 @@ void ms_sequences_compose(ms_sequences *self)
         prior += self->cached[i];
         work += p * ((double)self->cached[i] + p / 2.0);
     }
-    self->batch = (ms_batch){.decoders = (double)self->decoders,
-                             .context = (double)self->context_tokens,
+    self->batch = (ms_batch){.decoders = self->paused ? 0.0 : (double)self->decoders,
+                             .context = self->paused ? 0.0 : (double)self->context_tokens,
                              .prompt_tokens = (double)tokens,
                              .prompt_work = work,
                              .prompt_prior = (double)prior,

@@ -8,19 +8,27 @@
 
 #include <stdint.h>
 
+#include "cache.h"
 #include "iteration.h"
 #include "job.h"
 
 enum ms_kv_policy {
-    MS_KV_RECOMPUTE, /* admit while the prompt fits; preempt the youngest when memory runs out (vLLM) */
-    MS_KV_RESERVE    /* admit when the whole answer fits: no preemption ever */
+    MS_KV_RECOMPUTE, /* admit while the prompt fits; preempt when memory runs out */
+    MS_KV_RESERVE    /* admit when the longest answer that the client lets it give fits: no preemption ever */
 };
+
+enum ms_schedule_kind { MS_SCHEDULE_VLLM, MS_SCHEDULE_SGLANG, MS_SCHEDULE_TENSORRT_LLM };
 
 typedef struct ms_limits {
     int32_t max_num_seqs;
-    int32_t max_batched_tokens;  /* >= max_num_seqs */
+    int32_t max_batched_tokens;  /* >= max_num_seqs, but under sglang, where it is of prefills alone */
     int64_t kv_capacity_tokens;
-    int32_t kv_policy;           /* enum ms_kv_policy */
+    int32_t kv_policy;           /* enum ms_kv_policy; MS_KV_RECOMPUTE under sglang */
+    int32_t kv_block_tokens;     /* memory is given out in blocks of so many; 0 counts as 1 */
+    int32_t prefix_cache;        /* whether blocks are kept for prompts that begin alike */
+    int32_t schedule;            /* enum ms_schedule_kind */
+    int32_t max_new_tokens;      /* the longest answer that clients allow; an answer that is longer counts as it is */
+    int32_t whole_prompts;       /* whether a prompt waits until all of it fits into an iteration */
     int32_t track_usage;         /* whether jobs collect usage_s */
 } ms_limits;
 
@@ -39,7 +47,11 @@ typedef struct ms_sequences {
     double *usage_s;
     int64_t clock;          /* decoding iterations executed, ever */
     int64_t context_tokens; /* K */
-    int64_t reserved_tokens;
+    int64_t block_tokens;
+    int64_t capacity_blocks;
+    int64_t reserved_blocks;
+    int32_t paused;         /* whether the decoders take no part in the present iteration */
+    ms_cache cache;         /* if limits.prefix_cache */
     ms_batch batch;         /* the present composition, and the durations of its iterations */
     ms_durations tau;
     double meter_j;         /* energy of all iterations accrued so far, idle power excluded */
@@ -47,10 +59,7 @@ typedef struct ms_sequences {
 
 void ms_sequences_free(ms_sequences *self);
 
-static inline int64_t ms_sequences_peak_tokens(const ms_job *job)
-{
-    return (int64_t)job->prompt_tokens + job->output_tokens - 1; /* the last token is never cached */
-}
+void ms_sequences_init(ms_sequences *self, const ms_coefficients *coefficients, const ms_limits *limits);
 
 static inline int64_t ms_sequences_whole_prompt(const ms_job *job)
 {
@@ -62,15 +71,29 @@ static inline int ms_sequences_has_partial(const ms_sequences *self)
     return self->running > self->decoders;
 }
 
-/* Cached tokens of all running sequences. */
-static inline int64_t ms_sequences_cached_tokens(const ms_sequences *self)
+static inline int64_t ms_sequences_blocks_of(const ms_sequences *self, int64_t tokens)
 {
-    int64_t cached = self->context_tokens;
-    for (int32_t i = self->decoders; i < self->running; i++) {
-        cached += self->cached[i];
-    }
-    return cached;
+    return self->block_tokens == 1 ? tokens : (tokens + self->block_tokens - 1) / self->block_tokens;
 }
+
+static inline int64_t ms_sequences_generated(const ms_sequences *self, int32_t decoder)
+{
+    return self->jobs[decoder]->output_tokens - (self->ends[decoder] - self->clock);
+}
+
+/* The longest answer that a client allows. */
+static inline int64_t ms_sequences_max_new(const ms_sequences *self, const ms_job *job)
+{
+    const int32_t allowed = self->limits.max_new_tokens;
+    return allowed > job->output_tokens ? allowed : job->output_tokens;
+}
+
+/* Most blocks that a job ever needs, as far as it matters to the policy; the last token is never cached. */
+int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job);
+
+/* Blocks that the batch holds, each counted once, during the n-th iteration of the present composition; with n = 0
+ * before the first. */
+int64_t ms_sequences_blocks(const ms_sequences *self, int64_t n);
 
 /* Pays for n iterations and a fraction of the next. */
 void ms_sequences_accrue(ms_sequences *self, int64_t n, double fraction);
@@ -90,22 +113,30 @@ int32_t ms_sequences_place_of(const ms_sequences *self, const ms_job *job);
 ms_job *ms_sequences_leave(ms_sequences *self, int32_t i);
 void ms_sequences_leave_aborted(ms_sequences *self, ms_queue *done);
 
-/* Takes out the tail, which computes its tokens again later. */
-ms_job *ms_sequences_preempt(ms_sequences *self);
+/* Takes out the sequence at place i, which computes its tokens again later; what it has generated stays in the prefix
+ * cache, if asked. */
+ms_job *ms_sequences_preempt(ms_sequences *self, int32_t i, int keeps_generated);
 
-/* Tokens that the next iteration takes from the partial prefill, if there is one. */
-int64_t ms_sequences_partial_chunk(const ms_sequences *self);
+/* Tokens that the next iteration takes from the partial prefill, if there is one, within the budget. */
+int64_t ms_sequences_partial_chunk(const ms_sequences *self, int64_t budget);
 
-/* Whether the head of the queue fits, with `scheduled` prompt tokens in the iteration before it. */
-int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t cached, int64_t scheduled);
+/* Whether the batch, which holds `used` blocks with those of its next iteration, has memory for the head of a queue,
+ * and so many tokens of the budget are enough for it. */
+int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used, int64_t budget);
 
-/* A job joins at t_s, with so many prompt tokens in the next iteration. Returns 0 or an error. */
-int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t chunk);
+/* A job joins at t_s, with at most `budget` prompt tokens in the next iteration. Returns 0 or an error. */
+int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budget, int32_t replica);
+
+/* Evicts what is cached beyond `used` blocks. */
+void ms_sequences_make_room(ms_sequences *self, int64_t used);
+
+/* What prompts have computed after n iterations of the present composition is there for others from now on. */
+void ms_sequences_share(ms_sequences *self, int64_t n);
 
 /* Works out the composition and its durations. */
 void ms_sequences_compose(ms_sequences *self);
 
 /* How many iterations the composition stands if nobody comes. */
-int64_t ms_sequences_last(const ms_sequences *self, int64_t cached);
+int64_t ms_sequences_last(const ms_sequences *self);
 
 #endif

@@ -183,13 +183,24 @@ cdef extern from "cost.h" nogil:
         double max_batched_tokens
         double nominal_batch
         double mean_output_tokens
+    ctypedef struct ms_prompt_cost:
+        int32_t model
+        int32_t is_api
+        double share
+        double usd_per_million_prompt_tokens
+        double usd_per_million_output_tokens
+        ms_known_cost known
     void ms_known_costs(const ms_known_cost *, const int32_t *prompt_tokens, int64_t n, double *costs)
+    void ms_prompt_costs(const ms_prompt_cost *, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
 
 cdef extern from "job.h" nogil:
     enum:
         MS_NOWHERE
         MS_QUEUED
         MS_RUNS
+    ctypedef struct ms_node_of_path:
+        int64_t id
+        int32_t end_tokens
     ctypedef struct ms_job:
         int64_t request
         int32_t model
@@ -201,6 +212,11 @@ cdef extern from "job.h" nogil:
         int32_t replica
         int32_t server
         int8_t place
+        const ms_node_of_path *path
+        int32_t path_length
+        int32_t cached_prompt_tokens
+        int64_t cached_recompute_tokens
+        int64_t answer_node
         double start_s
         double first_token_s
         double finish_s
@@ -217,20 +233,39 @@ cdef extern from "job.h" nogil:
     ms_job *ms_queue_pop(ms_queue *)
     void ms_queue_remove(ms_queue *, ms_job *)
 
+cdef extern from "cache.h" nogil:
+    ctypedef struct ms_cache:
+        int64_t cached
+        int64_t twice
+        int64_t evicted
+        int64_t nodes
+
 cdef extern from "sequences.h" nogil:
     enum:
         MS_KV_RECOMPUTE
         MS_KV_RESERVE
+        MS_SCHEDULE_VLLM
+        MS_SCHEDULE_SGLANG
+        MS_SCHEDULE_TENSORRT_LLM
     ctypedef struct ms_limits:
         int32_t max_num_seqs
         int32_t max_batched_tokens
         int64_t kv_capacity_tokens
         int32_t kv_policy
+        int32_t kv_block_tokens
+        int32_t prefix_cache
+        int32_t schedule
+        int32_t max_new_tokens
+        int32_t whole_prompts
         int32_t track_usage
     ctypedef struct ms_sequences:
+        int64_t capacity_blocks
+        ms_cache cache
         int32_t running
         int32_t decoders
         ms_job **jobs
+
+    int64_t ms_sequences_blocks(const ms_sequences *, int64_t n)
 
 cdef extern from "replica.h" nogil:
     enum:
@@ -272,8 +307,9 @@ cdef extern from "marginal.h" nogil:
         double share
         double places
         ms_known_cost known
-    void ms_marginal_costs(const ms_server_cost *, int32_t n, int32_t models, double prompt, const double *known,
-                           const double *loads, double *costs)
+        int32_t keeps_prefixes
+    void ms_marginal_costs(const ms_server_cost *, int32_t n, int32_t models, double prompt, const int32_t *cached,
+                           int64_t stride, const double *known, const double *loads, double *costs)
 
 cdef extern from "brain.h" nogil:
     enum:
@@ -293,10 +329,11 @@ cdef extern from "brain.h" nogil:
     ctypedef struct ms_page_view:
         int64_t n
         const double *features
-        const double *known_costs
+        double *known_costs
         const double *facts
         const double *uniforms
         const int32_t *prompt_tokens
+        const int32_t *believed_cached
 
 cdef extern from "instances.h" nogil:
     ctypedef struct ms_instances:
@@ -324,6 +361,7 @@ cdef extern from "fleet.h" nogil:
         ms_coefficients coefficients
         ms_limits limits
         int64_t most_tokens
+        int64_t most_prompt_tokens
         ms_wait front_end
         int32_t front_end_workers
         double detokenize_s
@@ -357,6 +395,17 @@ cdef extern from "timeline.h" nogil:
         double *energy_j
 
 cdef extern from "open.h" nogil:
+    enum:
+        MS_NOT_SENT
+    ctypedef struct ms_page_turns:
+        const int32_t *roots
+        int64_t n_roots
+        const int32_t *first_child
+        int32_t *next_child
+        const double *wait_s
+        int32_t *model
+        int32_t *believed_cached
+        const int32_t *new_tokens
     ctypedef struct ms_page:
         int64_t first
         int64_t n
@@ -365,12 +414,15 @@ cdef extern from "open.h" nogil:
         const double *arrival_s
         const int32_t *tenant
         const int32_t *instance
-        const int32_t *prompt_tokens
+        int32_t *prompt_tokens
         const int32_t *output_tokens
         const double *satisfied
         const double *labels
         const double *feedback_uniform
         const double *delay_s
+        ms_page_turns turns
+        const int64_t *path_start
+        ms_node_of_path *path
     const ms_field *ms_open_column(int i)
 
 cdef extern from "failures.h" nogil:
@@ -403,6 +455,7 @@ cdef extern from "loop.h" nogil:
         int32_t reference
         int32_t in_usd
         int32_t needs_loads
+        int32_t keeps_session_model
         int32_t needs_features
         int32_t uniforms
         int32_t learns_every_answer
@@ -439,6 +492,10 @@ cdef extern from "loop.h" nogil:
         ms_timeline timeline
         double now_s
         int64_t open_count
+        int64_t turns_to_come
+        int64_t turns_not_sent
+        const ms_prompt_cost *prompt_costs
+        int32_t n_prompt_costs
         int64_t issued
         int64_t attempts
         int64_t explored

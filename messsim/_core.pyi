@@ -40,6 +40,7 @@ CHAIN_MOST: Final[int]
 POLICY_RAISED: Final[int]
 
 KV_POLICIES: Final[dict[str, int]]
+SCHEDULES: Final[dict[str, int]]
 DISPATCH: Final[dict[str, int]]
 ESTIMATES: Final[dict[str, int]]
 OPTIMIZERS: Final[dict[str, int]]
@@ -52,6 +53,7 @@ RECORD_COLUMNS: Final[dict[str, Any]]
 LOOP_PAUSED: Final[int]
 LOOP_NEEDS_PAGE: Final[int]
 LOOP_OVER: Final[int]
+NOT_SENT: Final[int]
 
 def error_codes() -> list[tuple[int, str, str]]:
     """Every code of the core: its number, its exception class, its text."""
@@ -335,14 +337,29 @@ def known_costs(
 @final
 class MarginalCosts:
     def __init__(self, servers: list[dict[str, Any]]) -> None: ...
-    def of(self, prompt_tokens: float, known: _Floats, loads: _Floats) -> _Floats: ...
+    def of(
+        self, prompt_tokens: float, known: _Floats, loads: _Floats, cached: NDArray[np.int32] | None = None
+    ) -> _Floats: ...
+
+@final
+class PromptCosts:
+    def __init__(self, pools: list[dict[str, Any]]) -> None: ...
+    def write(self, prompt_tokens: int, costs: _Floats, i: int) -> None: ...
 
 @final
 class Job:
     tag: Any
     pool: Any
     def __init__(
-        self, request: int, model: int, prompt_tokens: int, output_tokens: int, tag: object = None, attempt: int = 0
+        self,
+        request: int,
+        model: int,
+        prompt_tokens: int,
+        output_tokens: int,
+        tag: object = None,
+        attempt: int = 0,
+        path: Sequence[tuple[int, int]] = (),
+        answer_node: int | None = None,
     ) -> None: ...
     def served_elsewhere(self, replica: int, start_s: float, first_token_s: float, finish_s: float) -> None: ...
     def reaches_user(self, now_s: float) -> None: ...
@@ -372,6 +389,18 @@ class Job:
         """Whether it is in the queue of a replica or of a pool."""
     @property
     def preemptions(self) -> int: ...
+    @property
+    def path(self) -> list[tuple[int, int]]:
+        """The nodes (id, end_tokens) that its prompt begins with."""
+    @property
+    def answer_node(self) -> int | None:
+        """The last of them, if the answer is to continue it."""
+    @property
+    def cached_prompt_tokens(self) -> int:
+        """Tokens that its first admission found in a prefix cache."""
+    @property
+    def cached_recompute_tokens(self) -> int:
+        """Tokens that later admissions found."""
     @property
     def attempt(self) -> int: ...
     @property
@@ -404,6 +433,11 @@ class Replica:
         max_batched_tokens: int,
         kv_capacity_tokens: int,
         kv_policy: str = "recompute",
+        kv_block_tokens: int = 1,
+        prefix_cache: bool = False,
+        schedule: str = "vllm",
+        max_new_tokens: int = 0,
+        whole_prompts: bool = False,
         track_usage: bool = False,
         shared: Queue | None = None,
     ) -> None: ...
@@ -420,6 +454,11 @@ class Replica:
     def jumps(self) -> int: ...
     @property
     def preemptions(self) -> int: ...
+    @property
+    def evicted_blocks(self) -> int:
+        """Blocks that its prefix cache has evicted, ever."""
+    def memory(self) -> tuple[int, int, int]:
+        """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all."""
     def fits(self, job: Job) -> None:
         """Raises SimulationError if the job can never run here."""
     def submit(self, job: Job, t_s: float) -> int: ...
@@ -470,6 +509,7 @@ class Loop:
         prior: float,
         marginal: MarginalCosts,
         breakdowns: list[dict[str, Any]],
+        prompt_costs: PromptCosts | None = None,
     ) -> None: ...
     def turn_page(self, page: Page) -> None:
         """The page is kept alive until `release`."""

@@ -8,6 +8,7 @@
 import numpy as np
 
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdlib cimport free, malloc
 
 from messsim import errors
 
@@ -18,6 +19,7 @@ FRONTIER_BINS, FRONTIER_SUMS = MS_FRONTIER_BINS, MS_FRONTIER_SUMS
 MODELS_MOST = MS_FRONTIER_MODELS
 KEPT_TOLERANCE = MS_KEPT_TOLERANCE
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
+SCHEDULES = {"vllm": MS_SCHEDULE_VLLM, "sglang": MS_SCHEDULE_SGLANG, "tensorrt-llm": MS_SCHEDULE_TENSORRT_LLM}
 HOST_KINDS = {"sum": MS_HOST_SUM, "overlap": MS_HOST_OVERLAP}
 MOST_KNOTS = MS_MOST_KNOTS
 
@@ -828,8 +830,8 @@ def known_costs(dict coefficients, *, double usd_per_s, double max_batched_token
 cdef class MarginalCosts:
     """What a request adds where it goes: see csrc/marginal.h.
 
-    `servers` are dicts, one a pool, those of one model together: model, share, places, and of its known cost
-    coefficients, usd_per_s, max_batched_tokens, nominal_batch, mean_output_tokens.
+    `servers` are dicts, one a pool, those of one model together: model, share, places, keeps_prefixes, and of its known
+    cost coefficients, usd_per_s, max_batched_tokens, nominal_batch, mean_output_tokens.
     """
 
     cdef object memory
@@ -842,33 +844,100 @@ cdef class MarginalCosts:
         cdef ms_server_cost *c = <ms_server_cost *>&view[0]
         for k, said in enumerate(servers):
             c[k].model, c[k].share, c[k].places = said["model"], said["share"], said["places"]
+            c[k].keeps_prefixes = said["keeps_prefixes"]
             c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
                                        said["nominal_batch"], said["mean_output_tokens"])
         self.c, self.n = c, len(servers)
 
-    def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None):
-        """Costs [models] of a request, whose known costs stand where no server of a model is known."""
+    def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None,
+           const int32_t[::1] cached=None):
+        """Costs [models] of a request, whose known costs stand where no server of a model is known.
+
+        `cached` [models] tokens of the prompt are believed to be in the caches of each.
+        """
         cdef double[::1] costs = np.empty(known.shape[0])
         check_shape(known.shape[0] == loads.shape[0] and known.shape[0] > 0, "known and loads are [models]")
-        ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, &known[0], &loads[0], &costs[0])
+        check_shape(cached is None or cached.shape[0] == known.shape[0], "cached is [models]")
+        cdef const int32_t *there = NULL if cached is None else &cached[0]
+        ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, there, 1, &known[0], &loads[0], &costs[0])
         return np.asarray(costs)
 
 
+cdef class PromptCosts:
+    """Known costs of prompts whose length follows from the run: see csrc/cost.h.
+
+    `pools` are dicts, those of one model together: model, share, is_api, usd_per_million_prompt_tokens and
+    usd_per_million_output_tokens of an API, and of its known cost coefficients (None of an API), usd_per_s,
+    max_batched_tokens, nominal_batch, mean_output_tokens.
+    """
+
+    cdef object memory
+    cdef const ms_prompt_cost *c
+    cdef int32_t n
+
+    def __init__(self, list pools not None):
+        self.memory = np.zeros(max(len(pools), 1) * sizeof(ms_prompt_cost), np.uint8)
+        cdef uint8_t[::1] view = self.memory
+        cdef ms_prompt_cost *c = <ms_prompt_cost *>&view[0]
+        for k, said in enumerate(pools):
+            c[k].model, c[k].share, c[k].is_api = said["model"], said["share"], said["is_api"]
+            c[k].usd_per_million_prompt_tokens = said["usd_per_million_prompt_tokens"]
+            c[k].usd_per_million_output_tokens = said["usd_per_million_output_tokens"]
+            c[k].known.mean_output_tokens = said["mean_output_tokens"]
+            if not said["is_api"]:
+                c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
+                                           said["nominal_batch"], said["mean_output_tokens"])
+        self.c, self.n = c, len(pools)
+
+    def write(self, int32_t prompt_tokens, double[:, ::1] costs not None, int64_t i):
+        """Sets costs[:, i] of the models of these pools to those of a prompt; infinite ones stay so."""
+        check_shape(0 <= i < costs.shape[1], "i is a column of costs")
+        for k in range(self.n):
+            check_shape(self.c[k].model < costs.shape[0], "costs are [models, n]")
+        ms_prompt_costs(self.c, self.n, prompt_tokens, &costs[0, i], costs.shape[1])
+
+
 cdef class Job:
-    """One copy of one request on its way through a server; times are NaN until they happen."""
+    """One copy of one request on its way through a server; times are NaN until they happen.
+
+    `path` are the nodes (id, end_tokens) that its prompt begins with (csrc/job.h); `answer_node` is the id of the last
+    one, if the answer is to continue it.
+    """
 
     cdef ms_job c
+    cdef ms_node_of_path *nodes
     cdef readonly int64_t request
     cdef readonly int32_t model
     cdef public object tag
     cdef public object pool
 
     def __init__(self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens, tag=None,
-                 int32_t attempt=0):
+                 int32_t attempt=0, path=(), answer_node=None):
         ms_job_init(&self.c, request, model, prompt_tokens, output_tokens)
         self.c.attempt = attempt
         self.c.owner = <void *>self
         self.request, self.model, self.tag = request, model, tag
+        if path:
+            self.set_path(path, answer_node)
+
+    cdef int set_path(self, path, answer_node) except -1:
+        cdef int32_t end = 0
+        self.nodes = <ms_node_of_path *>malloc(len(path) * sizeof(ms_node_of_path))
+        if self.nodes == NULL:
+            raise MemoryError
+        for k, (node, end_tokens) in enumerate(path):
+            check_shape(node >= 0 and end < end_tokens <= self.c.prompt_tokens,
+                        f"path {path}: expected ids from 0 and rising ends up to {self.c.prompt_tokens}")
+            self.nodes[k].id, self.nodes[k].end_tokens = node, end_tokens
+            end = end_tokens
+        check_shape(answer_node is None or (node == answer_node and end == self.c.prompt_tokens),
+                    f"answer_node = {answer_node}: expected the last node, which ends with the prompt")
+        self.c.path, self.c.path_length = self.nodes, len(path)
+        self.c.answer_node = -1 if answer_node is None else answer_node
+        return 0
+
+    def __dealloc__(self):
+        free(self.nodes)
 
     def served_elsewhere(self, int replica, double start_s, double first_token_s, double finish_s):
         """Sets its times where no Replica serves it, an API or no servers at all; a retry keeps the first ones."""
@@ -926,6 +995,23 @@ cdef class Job:
     @property
     def preemptions(self):
         return self.c.preemptions
+
+    @property
+    def path(self):
+        """The nodes (id, end_tokens) that its prompt begins with."""
+        return [(self.nodes[k].id, self.nodes[k].end_tokens) for k in range(self.c.path_length)]
+
+    @property
+    def answer_node(self):
+        return None if self.c.answer_node < 0 else self.c.answer_node
+
+    @property
+    def cached_prompt_tokens(self):
+        return self.c.cached_prompt_tokens
+
+    @property
+    def cached_recompute_tokens(self):
+        return self.c.cached_recompute_tokens
 
     @property
     def attempt(self):
@@ -996,6 +1082,22 @@ cdef class Queue:
         return taken(&self.c)
 
 
+cdef dict LIMITS = {"kv_policy": "recompute", "kv_block_tokens": 1, "prefix_cache": False, "schedule": "vllm",
+                    "max_new_tokens": 0, "whole_prompts": False}  # beside those that have no default
+
+
+cdef ms_limits limits_of(dict given, bint track_usage) except *:
+    cdef ms_limits c
+    limits = LIMITS | given
+    check_shape(len(limits) == len(LIMITS) + 3, f"a replica has no limits but {', '.join(LIMITS)}")
+    c.max_num_seqs, c.max_batched_tokens = limits["max_num_seqs"], limits["max_batched_tokens"]
+    c.kv_capacity_tokens, c.kv_policy = limits["kv_capacity_tokens"], KV_POLICIES[limits["kv_policy"]]
+    c.kv_block_tokens, c.prefix_cache = limits["kv_block_tokens"], limits["prefix_cache"]
+    c.schedule, c.max_new_tokens = SCHEDULES[limits["schedule"]], limits["max_new_tokens"]
+    c.whole_prompts, c.track_usage = limits["whole_prompts"], track_usage
+    return c
+
+
 cdef class Replica:
     """A batching GPU server (csrc/replica.h)."""
 
@@ -1003,13 +1105,9 @@ cdef class Replica:
     cdef ms_coefficients coefficients
     cdef Queue shared
 
-    def __init__(self, int index, dict coefficients, *, int max_num_seqs, int max_batched_tokens,
-                 int64_t kv_capacity_tokens, str kv_policy="recompute", bint track_usage=False, Queue shared=None):
-        cdef ms_limits limits
+    def __init__(self, int index, dict coefficients, *, bint track_usage=False, Queue shared=None, **given):
+        cdef ms_limits limits = limits_of(given, track_usage)
         self.coefficients = coefficients_of(coefficients)
-        limits.max_num_seqs, limits.max_batched_tokens = max_num_seqs, max_batched_tokens
-        limits.kv_capacity_tokens, limits.kv_policy = kv_capacity_tokens, KV_POLICIES[kv_policy]
-        limits.track_usage = track_usage
         self.shared = shared
         check(ms_replica_init(&self.c, index, &self.coefficients, &limits, &shared.c if shared is not None else NULL))
 
@@ -1046,6 +1144,11 @@ cdef class Replica:
     def preemptions(self):
         return self.c.preemptions
 
+    @property
+    def evicted_blocks(self):
+        """Blocks that its prefix cache has evicted, ever."""
+        return self.c.sequences.cache.evicted
+
     def fits(self, Job job not None):
         """Raises if the job can never run here."""
         check(ms_replica_fits(&self.c, &job.c))
@@ -1075,6 +1178,11 @@ cdef class Replica:
         """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
         jobs = [<object>self.c.sequences.jobs[i].owner for i in range(self.c.sequences.running)]
         return jobs[:self.c.sequences.decoders], jobs[self.c.sequences.decoders:]
+
+    def memory(self):
+        """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all blocks."""
+        return (ms_sequences_blocks(&self.c.sequences, 1), self.c.sequences.cache.cached,
+                self.c.sequences.capacity_blocks)
 
     def start(self, double t_s):
         """The next iteration starts; returns how many jobs it took from its queue."""
@@ -1123,6 +1231,10 @@ cdef dict RECORD_FIELDS = fields_of(ms_open_column)
 RECORD_COLUMNS = {name: np.dtype(kind) for name, (kind, _) in RECORD_FIELDS.items()}
 
 
+cdef int32_t NO_ROWS = 0
+NOT_SENT = MS_NOT_SENT
+
+
 cdef class Page:
     """A stretch of requests on its way through a Loop, with the records that it leaves.
 
@@ -1134,7 +1246,9 @@ cdef class Page:
         Columns by name: arrival_s (or None), tenant, instance (or None: there is one), prompt_tokens, output_tokens
         [models, n] (or None without servers: the record's is then to be filled in), features [d, n], known_costs,
         satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms [n, k],
-        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None).
+        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None); paths (or None, or left out);
+        turns likewise, whose prompts, ends of paths and known costs are written when they are known. The status of one
+        that is not sent is NOT_SENT.
 
     Attributes
     ----------
@@ -1144,7 +1258,7 @@ cdef class Page:
 
     cdef ms_page c
     cdef readonly object records
-    cdef object drawn
+    cdef object drawn, models_before, believed_cached
 
     def __init__(self, int64_t first, dict drawn):
         cdef int64_t n = len(drawn["tenant"])
@@ -1152,6 +1266,10 @@ cdef class Page:
         self.c.first, self.c.n, self.c.open = first, n, n
         self.records = {name: np.empty(n, dtype) for name, dtype in RECORD_COLUMNS.items()}
         self.point_to_drawn(n)
+        if drawn.get("turns") is not None:
+            self.point_to_turns(drawn["turns"])
+        if drawn.get("paths") is not None:
+            self.point_to_paths(drawn["paths"])
         self.point_to_records()
 
     cdef int point_to_drawn(self, int64_t n) except -1:
@@ -1167,14 +1285,14 @@ cdef class Page:
         check_shape(n > 0 and by_model.shape[1] == n == known.shape[1] == features.shape[1] == uniforms.shape[0]
                     == prompt.shape[0] and by_model.shape[0] == known.shape[0], "the columns of a page have one length")
         self.drawn = dict(drawn, features=np.asarray(features))
-        self.c.satisfied, self.c.view.known_costs = &by_model[0, 0], &known[0, 0]
+        self.c.satisfied, self.c.view.known_costs = &by_model[0, 0], <double *>&known[0, 0]
         self.c.view.n, self.c.view.features, self.c.view.uniforms = n, &features[0, 0], &uniforms[0, 0]
         self.c.view.facts = NULL
         if drawn["facts"] is not None:
             facts = drawn["facts"]
             check_shape(facts.shape[0] == by_model.shape[0] and facts.shape[1] == n, "facts is [models, n]")
             self.c.view.facts = &facts[0, 0]
-        self.c.tenant, self.c.prompt_tokens = &tenant[0], &prompt[0]
+        self.c.tenant, self.c.prompt_tokens = &tenant[0], <int32_t *>&prompt[0]
         self.c.view.prompt_tokens = &prompt[0]
         self.c.output_tokens, self.c.feedback_uniform, self.c.instance = NULL, NULL, NULL
         if drawn["output_tokens"] is not None:
@@ -1202,6 +1320,39 @@ cdef class Page:
             delay = drawn["delay_s"]
             check_shape(delay.shape[0] == by_model.shape[0] and delay.shape[1] == n, "delay_s is [models, n]")
             self.c.delay_s = &delay[0, 0]
+        return 0
+
+    cdef int point_to_paths(self, object paths) except -1:
+        cdef const int64_t[::1] start = paths.start
+        cdef uint8_t[::1] nodes = paths.nodes.view(np.uint8)
+        check_shape(paths.nodes.itemsize == sizeof(ms_node_of_path), "a node of a path has the size that it has in C")
+        check_shape(start.shape[0] == self.c.n + 1 and start[self.c.n] == len(paths.nodes), "start is [n + 1]")
+        self.c.path_start = &start[0]
+        self.c.path = <ms_node_of_path *>&nodes[0] if nodes.shape[0] else NULL
+        return 0
+
+    cdef int point_to_turns(self, object turns) except -1:
+        cdef int64_t n = self.c.n
+        cdef const int32_t[::1] roots = turns.roots, first = turns.first_child, new_tokens
+        cdef int32_t[:, ::1] believed
+        cdef int32_t[::1] following = turns.next_child, model = np.full(n, -1, np.int32)
+        cdef const double[::1] wait = turns.wait_s
+        check_shape(first.shape[0] == n == following.shape[0] == wait.shape[0], "the turns of a page have its length")
+        check_shape(self.c.arrival_s != NULL, "turns want arrival times")
+        self.c.turns.roots = <const int32_t *>&roots[0] if roots.shape[0] else &NO_ROWS
+        self.c.turns.n_roots = roots.shape[0]
+        self.c.turns.first_child, self.c.turns.next_child, self.c.turns.wait_s = &first[0], &following[0], &wait[0]
+        if turns.new_tokens is not None:
+            new_tokens = turns.new_tokens
+            check_shape(new_tokens.shape[0] == n and self.c.output_tokens != NULL, "new_tokens is [n], with answers")
+            self.c.turns.new_tokens = &new_tokens[0]
+            self.believed_cached = np.zeros((len(self.drawn["satisfied"]), n), np.int32)
+            believed = self.believed_cached
+            self.c.turns.believed_cached = &believed[0, 0]
+            self.c.view.believed_cached = &believed[0, 0]
+        self.models_before = np.asarray(model)
+        self.c.turns.model = &model[0]
+        self.records["status"][:] = MS_NOT_SENT
         return 0
 
     cdef int point_to_records(self) except -1:
@@ -1250,10 +1401,9 @@ cdef ms_pool_plan pool_plan_of(dict plan) except *:
         c.coefficients = coefficients_of(plan["coefficients"])
     else:
         c.coefficients.p_idle_w = 0.0
-    c.limits.max_num_seqs, c.limits.max_batched_tokens = plan["max_num_seqs"], plan["max_batched_tokens"]
-    c.limits.kv_capacity_tokens = plan["kv_capacity_tokens"]
-    c.limits.kv_policy, c.limits.track_usage = KV_POLICIES[plan["kv_policy"]], plan["track_usage"]
-    c.most_tokens, c.front_end = plan["most_tokens"], wait_of(plan["front_end"])
+    c.limits = limits_of(plan["limits"], plan["track_usage"])
+    c.most_tokens, c.most_prompt_tokens = plan["most_tokens"], plan["most_prompt_tokens"]
+    c.front_end = wait_of(plan["front_end"])
     c.front_end_workers, c.detokenize_s = plan["front_end_workers"], plan["detokenize_s"]
     c.usd_per_s, c.latency_s, c.tpot_s = plan["usd_per_s"], plan["latency_s"], plan["tpot_s"]
     c.usd_per_million_prompt_tokens = plan["usd_per_million_prompt_tokens"]
@@ -1280,18 +1430,20 @@ cdef class Loop:
         What the estimate of that name knows of servers.
     policies, predictors
         Of the router's instances, one of each for each of them; None for an instance without a predictor.
+    prompt_costs
+        Where prompts grow; None where all are given.
     breakdowns
         Dicts with replica, random, fails, mends (streams), time_s, for_s.
     """
 
     cdef ms_run c
-    cdef object policies, predictors, pages, marginal
+    cdef object policies, predictors, pages, marginal, prompt_costs
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
 
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
                  str dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
-                 double prior, MarginalCosts marginal not None, list breakdowns):
+                 double prior, MarginalCosts marginal not None, list breakdowns, PromptCosts prompt_costs=None):
         cdef ms_run_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
         plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
@@ -1305,6 +1457,7 @@ cdef class Loop:
             streams[k] = stream_from(dispatch_streams[k])
         c.models, c.tenants, c.features = models, config["tenants"], config["features"]
         c.reference, c.in_usd, c.needs_loads = config["reference"], config["in_usd"], config["needs_loads"]
+        c.keeps_session_model = config.get("keeps_session_model", False)
         c.needs_features, c.uniforms = config["needs_features"], config["uniforms"]
         c.learns_every_answer, c.keeps_delays = config["learns_every_answer"], config["keeps_delays"]
         c.raters_err, c.one_sided = config["raters_err"], config["one_sided"]
@@ -1325,6 +1478,9 @@ cdef class Loop:
         for i in range(c.instances):
             self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
             self.c.instances.brain[i].servers, self.c.instances.brain[i].n_servers = marginal.c, marginal.n
+        self.prompt_costs = prompt_costs
+        if prompt_costs is not None:
+            self.c.prompt_costs, self.c.n_prompt_costs = prompt_costs.c, prompt_costs.n
         check(ms_run_plan_breakdowns(&self.c, len(breakdowns)))
         for k, said in enumerate(breakdowns):
             self.c.breakdowns[k].replica, self.c.breakdowns[k].random = said["replica"], said["random"]
@@ -1387,9 +1543,10 @@ cdef class Loop:
 
     @property
     def counts(self):
-        """issued, attempts, explored, rated, labels_of_lost, events, open, router_begun."""
-        return {"router_begun": self.c.router_begun, "issued": self.c.issued, "attempts": self.c.attempts, "explored": self.c.explored, "rated": self.c.rated,
-                "labels_of_lost": self.c.labels_of_lost, "events": self.c.events, "open": self.c.open_count}
+        """issued, attempts, explored, rated, labels_of_lost, events, open, router_begun, turns_not_sent."""
+        return {"issued": self.c.issued, "attempts": self.c.attempts, "explored": self.c.explored, "rated": self.c.rated,
+                "labels_of_lost": self.c.labels_of_lost, "events": self.c.events, "open": self.c.open_count,
+                "router_begun": self.c.router_begun, "turns_not_sent": self.c.turns_not_sent}
 
     @property
     def sums(self):

@@ -33,6 +33,7 @@ __all__ = [
     "Provenance",
     "Requests",
     "RouterTimes",
+    "Sessions",
     "Sla",
     "Slo",
     "StaticChoice",
@@ -65,6 +66,16 @@ class Requests(TypedDict):
     explored: Annotated[int, "requests", "those with an exploring decision"]
     with_feedback: Annotated[int, "requests", "those whose rating reached the router"]
     labels_of_lost: Annotated[int, "requests", "lost requests one of whose labels was used before"]
+
+
+class Sessions(TypedDict):
+    """Requests as turns of sessions."""
+
+    begun: Annotated[int, "sessions", "those whose first turn was sent"]
+    turns: Annotated[int, "requests", "turns that were sent: `requests.arrived`"]
+    turns_not_sent: Annotated[
+        int, "requests", "turns of sessions that ended with one that was rejected, too long, lost or given up"
+    ]
 
 
 class Windows(TypedDict):
@@ -442,6 +453,7 @@ class Summary(TypedDict):
     replication: Annotated[int, "", "replication of the seed"]
     version: Annotated[str, "", "version of messsim"]
     requests: Requests
+    sessions: Annotated[Sessions | None, "", "null where requests are no turns of sessions"]
     sla: Sla
     cost: Cost
     energy: Energy

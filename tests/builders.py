@@ -129,7 +129,7 @@ def run(data: dict[str, Any], engine: str = "simpy") -> Run:
         setup,
         outcome,
         chunks,
-        SimpleNamespace(**{n: joined(lambda c, n=n: c.columns[n]) for n in COLUMNS}),
+        SimpleNamespace(**{n: joined(lambda c, n=n: c.columns[n]) for n in (chunks[0].columns if chunks else COLUMNS)}),
         joined(lambda c: c.drawn.satisfied[:, : len(c)]),
         joined(lambda c: (c.drawn.satisfied if c.drawn.labels is None else c.drawn.labels)[:, : len(c)]),
         joined(lambda c: c.known_costs[:, : len(c)]),

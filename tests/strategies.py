@@ -73,18 +73,35 @@ def servings(draw, usd: bool) -> dict[str, Any]:
     if usd and draw(st.integers(0, 3)) == 0:
         return draw(apis())
     seqs = draw(st.sampled_from([8, 8, 2, 1]))
+    budget = seqs + draw(st.sampled_from([0, 8, 500]))
     return {
         "coefficients": draw(coefficients()),
         "replicas": draw(st.integers(1, 3)),
         "tp": draw(st.sampled_from([1, 2])),
         "max_num_seqs": seqs,
-        "max_batched_tokens": seqs + draw(st.sampled_from([0, 8, 500])),
+        "max_batched_tokens": budget,
         "kv_capacity_tokens": draw(st.sampled_from([160, 200, 160, 100_000])),
         "kv_policy": draw(st.sampled_from(["recompute", "recompute", "reserve"])),
         **draw(st.sampled_from([{}, {}, {"max_model_len": 60}])),
         **draw(st.sampled_from([{}, {"front_end_s": 0.25}, {"front_end_s": {"kind": "exponential", "mean_s": 0.3}}])),
         **draw(st.sampled_from([{}, {"front_end_workers": 1}, {"detokenize_s": 0.25}])),
+        **draw(engines(budget)),
     }
+
+
+@st.composite
+def engines(draw, budget: int) -> dict[str, Any]:
+    """Blocks, a prefix cache and a schedule; nothing of it half of the time."""
+    if draw(st.booleans()):
+        return {}
+    memory = {"kv_block_tokens": draw(st.sampled_from([1, 3, 16])), "prefix_cache": draw(st.booleans())}
+    schedule = draw(st.sampled_from(["vllm", "sglang", "tensorrt-llm"]))
+    if schedule == "vllm":
+        return memory
+    allowed = draw(st.sampled_from([{}, {"max_new_tokens": 40}]))
+    if schedule == "sglang":
+        return memory | allowed | {"schedule": schedule, "kv_policy": "recompute"}
+    return memory | allowed | {"schedule": schedule, "chunked_prefill": budget < 500}
 
 
 @st.composite
@@ -221,3 +238,36 @@ def scenarios(draw, folder) -> dict[str, Any]:
     else:
         data["requests"] = draw(st.one_of(st.just(200), st.integers(1, 200)))
     return data
+
+
+@st.composite
+def prompts(draw, data: dict[str, Any], room: int) -> dict[str, Any]:
+    """A scenario with shared system prompts, sessions or both, where its arrivals allow; pools get `room` for them."""
+    said = dict(data)
+    if draw(st.booleans()):
+        tokens = draw(st.sampled_from([4, 10, {"kind": "empirical", "tokens": [1, 10]}]))
+        by_tenant = {"choice": "tenant", "tokens": tokens}
+        said["prefixes"] = draw(st.sampled_from([by_tenant, {"groups": 4, "exponent": 1.5, "tokens": tokens}]))
+    alone = data["arrivals"]["kind"] in ("trace", "closed") or data["cluster"].get("mode") == "none"
+    if not alone:
+        said["phases"] = [p for p in data["phases"] if "from_s" not in p]
+        thinking = [
+            0.0,
+            0.25,
+            2.0,
+            {"kind": "exponential", "mean_s": 1.0},
+            {"kind": "lognormal", "mean_s": 2.0, "cv": 1.0},
+        ]
+        said["sessions"] = {
+            "turns": draw(st.sampled_from([1, 3, {"kind": "geometric", "mean": 2.0, "max": 3}])),
+            "think_s": draw(st.sampled_from(thinking)),
+        } | draw(st.sampled_from([{}, {"followup": 5}, {"followup": {"kind": "geometric", "mean": 4.0, "max": 20}}]))
+        said["router"] = data["router"] | {"keep_session_model": draw(st.booleans())}
+    pools = [dict(p) for p in data["pools"]]
+    for p in pools:
+        if p.get("kind") != "api":
+            blocks = draw(st.sampled_from([0, 1, 4, 16]))
+            p |= {"prefix_cache": True, "kv_block_tokens": blocks} if blocks else {}
+        if p.get("kv_capacity_tokens", 10_000) < 10_000:
+            p["kv_capacity_tokens"] += room
+    return said | {"pools": pools}

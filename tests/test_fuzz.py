@@ -135,7 +135,8 @@ def clean(error: MesssimError) -> str:
 
 ALWAYS = (
     *("id", "tenant", "instance", "arrival_s", "explored", "model", "prompt_tokens", "output_tokens", "queue"),
-    *("preemptions", "energy_j", "cost", "exploration_cost", "status"),
+    *("preemptions", "cached_prompt_tokens", "cached_recompute_tokens", "energy_j", "cost", "exploration_cost"),
+    "status",
 )
 WHEN_COMPLETED = ("satisfied", "start_s", "first_token_s", "finish_s")
 

@@ -51,11 +51,14 @@ def kernel_replica(coefficients, limits: Limits, **kwargs) -> _core.Replica:
 
 def drive(replica: _core.Replica, arrivals: list[Arrival]) -> list[_core.Job]:
     """One replica alone in the world: boundaries, clients who give up, arrivals and starts, in this order."""
-    jobs = [_core.Job(i, 0, a.prompt_tokens, a.output_tokens) for i, a in enumerate(arrivals)]
+    jobs = [
+        _core.Job(i, 0, a.prompt_tokens, a.output_tokens, path=a.path, answer_node=a.answer_node)
+        for i, a in enumerate(arrivals)
+    ]
     waiting = list(zip(jobs, arrivals, strict=True))[::-1]
     patient = sorted(
         ((float(a.gives_up), job) for job, a in zip(jobs, arrivals, strict=True) if a.gives_up is not None),
-        key=lambda pair: -pair[0],
+        key=lambda pair: (-pair[0], -pair[1].request),
     )
     while waiting or replica.unfinished:
         coming = [float(waiting[-1][1].time)] if waiting else []
@@ -135,14 +138,19 @@ def instances(draw, coefficients=INTEGERS):
         now += gap
         patience = draw(st.one_of(st.none(), st.integers(1, 60)))
         arrivals.append(Arrival(now, prompt, output, None if patience is None else now + patience))
+    return draw(coefficients), draw(limits_for(arrivals, seqs)), arrivals
+
+
+@st.composite
+def limits_for(draw, arrivals, seqs):
+    """Memory that is often only just enough for the largest request."""
     peak = max(a.prompt_tokens + a.output_tokens - 1 for a in arrivals)
-    limits = Limits(
+    return Limits(
         max_num_seqs=seqs,
         max_batched_tokens=draw(st.integers(seqs, seqs + 8)),
         kv_capacity_tokens=peak + draw(st.sampled_from([0, 1, 3, 10, 40, 1000])),
         kv_policy=draw(st.sampled_from(["recompute", "recompute", "reserve"])),
     )
-    return draw(coefficients), limits, arrivals
 
 
 def moments(job, outcome):
@@ -375,3 +383,28 @@ def test_at_a_boundary_who_gives_up_leaves_at_once():
     assert replica.batch() == ([jobs[1]], [jobs[2]])
     # the prompts, and two iterations of decoding
     assert jobs[0].energy_j == pytest.approx((2 + 8) / 2 + 2 * (2 + 2) / 2)
+
+
+def test_a_job_carries_what_its_prompt_begins_with():
+    """A group's prompt of 40 tokens, then the session's text up to the end at 100, which the answer continues."""
+    job = _core.Job(0, 0, 100, 5, path=[(7, 40), (2**40, 100)], answer_node=2**40)
+    assert job.path == [(7, 40), (2**40, 100)]
+    assert job.answer_node == 2**40
+    assert (job.cached_prompt_tokens, job.cached_recompute_tokens) == (0, 0)
+    assert (_core.Job(0, 0, 100, 5).path, _core.Job(0, 0, 100, 5).answer_node) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer_node", "text"),
+    [
+        ([(-1, 10)], None, "ids from 0"),
+        ([(1, 0)], None, "rising ends"),
+        ([(1, 10), (2, 10)], None, "rising ends"),
+        ([(1, 101)], None, "up to 100"),
+        ([(1, 40), (2, 100)], 1, "answer_node = 1"),
+        ([(1, 40)], 1, "ends with the prompt"),
+    ],
+)
+def test_a_path_that_cannot_be_is_refused(path, answer_node, text):
+    with pytest.raises(KernelError, match=text):
+        _core.Job(0, 0, 100, 5, path=path, answer_node=answer_node)

@@ -64,6 +64,8 @@ SCHEMA = {
     "first_token_s": pl.Float64,
     "finish_s": pl.Float64,
     "preemptions": pl.Int32,
+    "cached_prompt_tokens": pl.Int32,
+    "cached_recompute_tokens": pl.Int64,
     "attempts": pl.Int32,
     "energy_j": pl.Float64,
     "cost": pl.Float64,

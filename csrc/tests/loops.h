@@ -23,6 +23,8 @@ typedef struct sheet {
     double energy[REQUESTS_MOST], cost[REQUESTS_MOST], exploration[REQUESTS_MOST];
     uint8_t explored[REQUESTS_MOST];
     int32_t model[REQUESTS_MOST], replica[REQUESTS_MOST], tokens[REQUESTS_MOST], preemptions[REQUESTS_MOST], attempts[REQUESTS_MOST];
+    int32_t cached_prompt[REQUESTS_MOST];
+    int64_t cached_recompute[REQUESTS_MOST];
     int8_t status[REQUESTS_MOST];
 } sheet;
 
@@ -71,6 +73,8 @@ static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
                                    .first_token_s = s->first_token,
                                    .finish_s = s->finish,
                                    .preemptions = s->preemptions,
+                                   .cached_prompt_tokens = s->cached_prompt,
+                                   .cached_recompute_tokens = s->cached_recompute,
                                    .attempts = s->attempts,
                                    .energy_j = s->energy,
                                    .cost = s->cost,

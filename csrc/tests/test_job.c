@@ -12,6 +12,7 @@ static void a_new_job_has_not_started(void)
     CHECK(isnan(job.start_s) && isnan(job.first_token_s) && isnan(job.finish_s));
     CHECK(job.energy_j == 0.0 && job.usage_s == 0.0);
     CHECK(job.next == NULL && job.owner == NULL);
+    CHECK(job.path == NULL && job.path_length == 0 && job.answer_node == -1 && job.cached_prompt_tokens == 0);
 }
 
 static void a_queue_is_first_in_first_out(void)

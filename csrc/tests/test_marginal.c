@@ -30,17 +30,17 @@ static void it_pays_what_it_adds(void)
     for (double b = 1; b < 4; b++) {
         const double prompt = seconds_of(b, 5, 5) - seconds_of(b, 5, 0);
         const double answer = 10.0 * (seconds_of(b + 1, 5, 0) - seconds_of(b, 5, 0));
-        CHECK_NEAR(ms_marginal_cost(&server, 5, b), prompt + answer, 1e-12);
+        CHECK_NEAR(ms_marginal_cost(&server, 5, 0, b), prompt + answer, 1e-12);
     }
 }
 
 static void waking_a_replica_costs_the_base_less_idling(void)
 {
     const double busy = seconds_of(0, 5, 5) + 10.0 * seconds_of(1, 5, 0);
-    CHECK_NEAR(ms_marginal_cost(&server, 5, 0), 0.75 * busy, 1e-12);
+    CHECK_NEAR(ms_marginal_cost(&server, 5, 0, 0), 0.75 * busy, 1e-12);
     ms_server_cost rented = server;
     rented.known.usd_per_s = 0.5; /* idling costs a tenant nothing here */
-    CHECK_NEAR(ms_marginal_cost(&rented, 5, 0), 0.5 * busy, 1e-12);
+    CHECK_NEAR(ms_marginal_cost(&rented, 5, 0, 0), 0.5 * busy, 1e-12);
 }
 
 /* Beside 2 decoders a chunk has 6 tokens: a prompt of 15 takes 6, 6 and 3. */
@@ -48,7 +48,7 @@ static void chunks_leave_room_for_those_who_decode(void)
 {
     const double prompt = 2.0 * (seconds_of(2, 15, 6) - seconds_of(2, 15, 0)) + seconds_of(2, 15, 3) - seconds_of(2, 15, 0);
     const double answer = 10.0 * (seconds_of(3, 15, 0) - seconds_of(2, 15, 0));
-    CHECK_NEAR(ms_marginal_cost(&server, 15, 2), prompt + answer, 1e-12);
+    CHECK_NEAR(ms_marginal_cost(&server, 15, 0, 2), prompt + answer, 1e-12);
 }
 
 static void without_a_place_it_pays_its_share(void)
@@ -58,7 +58,7 @@ static void without_a_place_it_pays_its_share(void)
     const int32_t prompt = 5;
     double expected;
     ms_known_costs(&full, &prompt, 1, &expected);
-    CHECK(ms_marginal_cost(&server, 5, 4) == expected && ms_marginal_cost(&server, 5, 40) == expected);
+    CHECK(ms_marginal_cost(&server, 5, 0, 4) == expected && ms_marginal_cost(&server, 5, 0, 40) == expected);
 }
 
 static void loads_are_batches(void)
@@ -68,16 +68,16 @@ static void loads_are_batches(void)
     two[1].model = 1, two[1].share = 0.25, two[1].places = 8.0;
     const double known[3] = {7.0, 9.0, 11.0}, loads[3] = {0.1, 0.5, 0.2};
     double costs[3];
-    ms_marginal_costs(two, 2, 3, 5, known, loads, costs);
+    ms_marginal_costs(two, 2, 3, 5, NULL, 0, known, loads, costs);
     CHECK(costs[0] == 7.0 && costs[2] == 11.0);
-    CHECK(costs[1] == 0.75 * ms_marginal_cost(&two[0], 5, 2) + 0.25 * ms_marginal_cost(&two[1], 5, 4));
+    CHECK(costs[1] == 0.75 * ms_marginal_cost(&two[0], 5, 0, 2) + 0.25 * ms_marginal_cost(&two[1], 5, 0, 4));
     for (int64_t up = 1; up < 50; up++) { /* as fleet.c divides */
         const double load[3] = {0, (double)(3 * up) / (double)(up * 4), 0};
-        ms_marginal_costs(two, 1, 3, 5, known, load, costs);
-        CHECK(costs[1] == 0.75 * ms_marginal_cost(&two[0], 5, 3));
+        ms_marginal_costs(two, 1, 3, 5, NULL, 0, known, load, costs);
+        CHECK(costs[1] == 0.75 * ms_marginal_cost(&two[0], 5, 0, 3));
     }
     const double withdrawn[3] = {7.0, INFINITY, 11.0};
-    ms_marginal_costs(two, 2, 3, 5, withdrawn, loads, costs);
+    ms_marginal_costs(two, 2, 3, 5, NULL, 0, withdrawn, loads, costs);
     CHECK(costs[1] == INFINITY);
 }
 

@@ -247,11 +247,11 @@ static void reserving_the_whole_answer_never_preempts(void)
     submit(&r, &old, 0.0);
     submit(&r, &young, 0.0);
     CHECK(start(&r, 0.0) == 1);
-    CHECK(r.sequences.reserved_tokens == 9);
+    CHECK(r.sequences.reserved_blocks == 9);
     run_out(&r);
     CHECK(times_are(&old, 0.0, 1.0, 6.0));
     CHECK(times_are(&young, 6.0, 7.0, 12.0));
-    CHECK(r.preemptions == 0 && r.sequences.reserved_tokens == 0);
+    CHECK(r.preemptions == 0 && r.sequences.reserved_blocks == 0);
     ms_replica_free(&r);
 }
 
@@ -338,10 +338,10 @@ static void a_failure_during_a_prefill_frees_what_was_reserved(void)
     ms_job job = ms_job_new(0, 0, 40, 10); /* 16 + 16 + 8 */
     submit(&r, &job, 0.0);
     start(&r, 0.0);
-    CHECK(r.sequences.reserved_tokens == 49);
+    CHECK(r.sequences.reserved_blocks == 49);
     ms_replica_evict(&r, 1.5, &evicted);
     CHECK(job.energy_j == 1.5 * (2.0 + 16.0));
-    CHECK(r.sequences.reserved_tokens == 0 && r.sequences.context_tokens == 0 && isnan(job.first_token_s));
+    CHECK(r.sequences.reserved_blocks == 0 && r.sequences.context_tokens == 0 && isnan(job.first_token_s));
     ms_replica_free(&r);
 }
 
@@ -488,8 +488,8 @@ static void the_books_balance(const world *w, double t_s)
     CHECK(r->sequences.context_tokens == context);
     CHECK(context + partial <= r->sequences.limits.kv_capacity_tokens);
     CHECK(r->sequences.running <= r->sequences.limits.max_num_seqs && r->sequences.decoders <= r->sequences.running && r->sequences.running <= r->sequences.room);
-    CHECK(r->sequences.limits.kv_policy == MS_KV_RESERVE ? r->sequences.reserved_tokens == reserved && r->preemptions == 0
-                                               : r->sequences.reserved_tokens == 0);
+    CHECK(r->sequences.limits.kv_policy == MS_KV_RESERVE ? r->sequences.reserved_blocks == reserved && r->preemptions == 0
+                                               : r->sequences.reserved_blocks == 0);
     CHECK(w->done + ms_replica_unfinished(r) == w->issued);
     CHECK_NEAR(r->sequences.meter_j, joules, 1e-12); /* what was paid is what was drawn */
     CHECK(ms_replica_meter_j(r, t_s) >= r->sequences.meter_j);

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from messsim import _core
-from messsim.routing import PLAN_ALL, PLAN_MODEL, Policy
+from messsim.routing import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL, Policy
 from messsim.scenario import Scenario
 from messsim.workload import Chunk
-from messsim.workload.chunk import Floats
+from messsim.workload.chunk import Floats, Ints
 
 __all__ = ["Brain", "Columns", "Decision", "destined", "substitute"]
 
@@ -30,6 +30,11 @@ class Decision:
     uniforms: Floats = field(repr=False)
     facts: Floats | None = field(repr=False)
 
+    @property
+    def explores(self) -> bool:
+        """Whether it is made to learn from."""
+        return bool(self.plan & (PLAN_ALL | PLAN_EXPLORE))
+
 
 def substitute(model: int, costs: Floats | list[float]) -> int:
     """The model that takes a request in the place of one that cannot be had, whose cost is infinite.
@@ -50,7 +55,10 @@ def destined(plan: int, costs: Floats | list[float]) -> int:
 
 
 class Columns:
-    """A chunk's columns as decisions read them, request by request; `scores` is room for them."""
+    """A chunk's columns as decisions read them, request by request; `scores` is room for them.
+
+    `believed_cached` [n, models] says how much of a prompt that grows the router has sent to each model before.
+    """
 
     def __init__(self, chunk: Chunk, known_costs: Floats, tells_features: bool) -> None:
         self.chunk = chunk
@@ -58,6 +66,8 @@ class Columns:
         self.scores = np.empty_like(known_costs)
         self.facts = None if chunk.facts is None else np.ascontiguousarray(chunk.facts.T)
         self.features = np.ascontiguousarray(chunk.features.T) if tells_features else None
+        grows = chunk.turns is not None and chunk.turns.new_tokens is not None
+        self.believed_cached = np.zeros(self.known.shape, np.int32) if grows else None
 
 
 class Brain:
@@ -129,7 +139,8 @@ class Brain:
         self.step += 1
         queue = self.tracked[tenant].queue
         known = columns.known[i]
-        costs = self._costs(known, int(columns.chunk.prompt_tokens[i]), loads)
+        cached = columns.believed_cached[i] if columns.believed_cached is not None else None
+        costs = self._costs(known, int(columns.chunk.prompt_tokens[i]), loads, cached)
         facts = columns.facts[i] if columns.facts is not None else None
         features = columns.features[i] if columns.features is not None else None
         plan = self.policy.kernel.decide(
@@ -151,11 +162,11 @@ class Brain:
         scores: Floats = self._scores[i - self._scored_from]
         return scores
 
-    def _costs(self, known: Floats, prompt_tokens: int, loads: Floats) -> Floats:
+    def _costs(self, known: Floats, prompt_tokens: int, loads: Floats, cached: Ints | None) -> Floats:
         if self._estimate == "known":
             return known
         if self._estimate == "marginal":
-            return self._marginal.of(prompt_tokens, known, loads)
+            return self._marginal.of(prompt_tokens, known, loads, cached)
         costs = known.copy() if self._prior is None else np.full(self._models, self._prior)
         for m in range(self._models):
             if known[m] == np.inf:

@@ -28,7 +28,8 @@ class Clients:
     """Lets clients give up and ask again.
 
     `abandon` takes a copy that has left its server for good, `ask_again` an attempt whose client asks again,
-    `leave_router` one that gives up and may wait for a decision, and `drop` an attempt that one thing fewer keeps open.
+    `leave_router` one that gives up and may wait for a decision, and `drop` an attempt that one thing fewer keeps open;
+    `follow` hears that nothing more comes for the client of one.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Clients:
         ask_again: Callable[[OpenRequest], None],
         leave_router: Callable[[OpenRequest], None],
         drop: Callable[[OpenRequest], None],
+        follow: Callable[[OpenRequest], None],
     ) -> None:
         self.said = setup.scenario.clients
         self.calendar = calendar
@@ -54,6 +56,7 @@ class Clients:
         self.ask_again = ask_again
         self.leave_router = leave_router
         self.drop = drop
+        self.follow = follow
 
     def wait(self, opened: OpenRequest) -> None:
         """The client of a new attempt begins to wait."""
@@ -70,6 +73,7 @@ class Clients:
         if waiting is not None:
             asks_again, pause_s, order = waiting
             self.calendar.schedule_at(asks_again, self.calendar.now + pause_s, order)
+        self.follow(opened)
 
     def get_none(self, opened: OpenRequest, status: int) -> None:
         """There will be no answer: the client asks again later, or is left with a status."""

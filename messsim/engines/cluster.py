@@ -2,16 +2,31 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from messsim.errors import ScenarioError
 from messsim.scenario import Scenario
 from messsim.scenario.fleet import Coefficients, Host, Model, Pool, Serving
 from messsim.zoo import Profile, UnknownProfile, find_profile
 
-__all__ = ["UNLIMITED_TOKENS", "PoolPlan", "plan_pools", "serving_plan"]
+__all__ = ["UNLIMITED_TOKENS", "Limits", "PoolPlan", "plan_pools", "serving_plan"]
 
 UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say nothing of memory
 NO_CAP_W = 1e12
+
+
+class Limits(TypedDict):
+    """Limits of one replica, by the names of csrc/sequences.h."""
+
+    max_num_seqs: int
+    max_batched_tokens: int
+    kv_capacity_tokens: int
+    kv_policy: str
+    kv_block_tokens: int
+    prefix_cache: bool
+    schedule: str
+    max_new_tokens: int
+    whole_prompts: bool
 
 
 @dataclass(frozen=True)
@@ -31,8 +46,11 @@ class PoolPlan:
     owned_usd_per_s
         The same where costs are joules too: what owning its GPUs costs; 0 where no price is given.
     most_tokens
-        Prompt and answer together of the longest request that it takes, tokens: its context, and what its KV memory
-        holds, where the last token of an answer is never cached.
+        Prompt and answer together of the longest request that it takes, tokens: its context, and what the blocks of
+        its KV memory hold, where the last token of an answer is never cached.
+    most_prompt_tokens
+        The longest prompt that it takes, tokens: one iteration where prompts are never cut, and what its memory holds
+        beside the longest answer that clients allow, where memory is kept free for it.
     energy_measured
         Whether the energy figures were fitted to readings of this model on these GPUs.
     """
@@ -47,6 +65,7 @@ class PoolPlan:
     coefficients: dict[str, object] = field(repr=False)
     kv_capacity_tokens: int
     most_tokens: int
+    most_prompt_tokens: int
     usd_per_s: float
     owned_usd_per_s: float
     profile: Profile | None = field(repr=False)
@@ -55,6 +74,26 @@ class PoolPlan:
     def is_api(self) -> bool:
         """Somebody else's servers, without limits."""
         return self.said.kind == "api"
+
+    def takes(self, prompt_tokens: int, output_tokens: int) -> bool:
+        """Whether it ever takes so long a request."""
+        return prompt_tokens + output_tokens <= self.most_tokens and prompt_tokens <= self.most_prompt_tokens
+
+    @property
+    def limits(self) -> Limits:
+        """Of one replica."""
+        said = self.said
+        return Limits(
+            max_num_seqs=said.max_num_seqs,
+            max_batched_tokens=said.max_batched_tokens,
+            kv_capacity_tokens=self.kv_capacity_tokens,
+            kv_policy=said.kv_policy,
+            kv_block_tokens=said.kv_block_tokens,
+            prefix_cache=said.prefix_cache,
+            schedule=said.schedule,
+            max_new_tokens=said.max_new_tokens or 0,
+            whole_prompts=not said.chunked_prefill,
+        )
 
     @property
     def energy_measured(self) -> bool:
@@ -100,6 +139,7 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
     gpu = profile.gpu if profile else said.gpu or "GPU"
     figures = _coefficients(said, profile)
     capacity = _capacity(said, profile)
+    holds = capacity // said.kv_block_tokens * said.kv_block_tokens + 1
     owned = scenario.cost.usd_per_gpu_hour.get(gpu, 0.0) * said.tp / 3600.0
     return PoolPlan(
         name=name,
@@ -111,7 +151,11 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
         first_replica=first,
         coefficients=_of_replica(figures, said.tp) if figures else {},
         kv_capacity_tokens=capacity,
-        most_tokens=min(said.max_model_len or scenario.models[model].max_model_len or UNLIMITED_TOKENS, capacity + 1),
+        most_tokens=min(said.max_model_len or scenario.models[model].max_model_len or UNLIMITED_TOKENS, holds),
+        most_prompt_tokens=min(
+            UNLIMITED_TOKENS if said.chunked_prefill else said.max_batched_tokens,
+            holds - (said.max_new_tokens or 0) if said.kv_policy == "reserve" else UNLIMITED_TOKENS,
+        ),
         usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,
         owned_usd_per_s=owned,
         profile=profile,

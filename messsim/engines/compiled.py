@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messsim import _core
 from messsim.errors import SimulationError
@@ -27,7 +28,7 @@ from .outcome import (
     assert_none_open,
     assert_paid,
 )
-from .records import COLUMNS, RecordChunk, Sample, Sink, Timeline, too_many_open
+from .records import COLUMNS, RecordChunk, Sample, Sink, Timeline, of_turns, too_many_open
 from .setup import Setup
 
 __all__ = ["simulate"]
@@ -114,6 +115,8 @@ class _Run:
             "uniforms": np.ascontiguousarray(chunk.policy_uniforms),
             "feedback_uniform": chunk.feedback_uniform,
             "delay_s": None if chunk.delay_s is None else np.ascontiguousarray(chunk.delay_s),
+            "turns": chunk.turns,
+            "paths": chunk.paths,
         }
         page = _core.Page(chunk.first, drawn)
         self.pages[chunk.first] = (chunk, known)
@@ -122,12 +125,17 @@ class _Run:
     def _hand_on(self, pages: list[Any]) -> None:
         for page in pages:
             chunk, known = self.pages.pop(page.first)
+            if chunk.turns is not None:
+                sent = np.flatnonzero(page.records["status"] != _core.NOT_SENT)
+                if len(sent):
+                    self.sink(of_turns(_columns(page, chunk, sent), chunk, known, sent))
+                continue
             count = min(len(chunk), self.loop.counts["issued"] - chunk.first)
             if count > 0:
                 if chunk.output_tokens is None:
                     tokens = self.setup.workload.answer_tokens(chunk.first, page.records["model"][:count])
                     page.records["output_tokens"][:count] = tokens
-                self.sink(RecordChunk(_columns(page, chunk, count), chunk, known))
+                self.sink(RecordChunk(_columns(page, chunk, slice(count)), chunk, known))
 
     # ---- what the loop is told ----------------------------------------------------------------------------
 
@@ -142,6 +150,7 @@ class _Run:
             "reference": s.reference,
             "in_usd": s.cost.unit == "USD",
             "needs_loads": setup.needs_loads,
+            "keeps_session_model": s.router.keep_session_model,
             "needs_features": "features" in setup.policy.needs,
             "uniforms": setup.policy.kernel.uniforms,
             "learns_every_answer": setup.policy.learns_every_answer,
@@ -179,6 +188,7 @@ class _Run:
             math.nan if said.cost_prior is None else said.cost_prior,
             setup.costs.marginal(),
             self._breakdowns(),
+            setup.costs.of_prompts() if s.sessions is not None else None,
         )
 
     def _patience(self) -> dict[str, Any]:
@@ -210,11 +220,9 @@ class _Run:
             "replicas": plan.replicas,
             "is_api": plan.is_api,
             "coefficients": plan.coefficients,
-            "max_num_seqs": said.max_num_seqs,
-            "max_batched_tokens": said.max_batched_tokens,
-            "kv_capacity_tokens": plan.kv_capacity_tokens,
-            "kv_policy": said.kv_policy,
+            "limits": plan.limits,
             "most_tokens": plan.most_tokens,
+            "most_prompt_tokens": plan.most_prompt_tokens,
             "front_end": self._wait(wait_of(said.front_end_s, self.setup.workload.chance, "front-end", plan.name)),
             "front_end_workers": said.front_end_workers,
             "detokenize_s": said.detokenize_s,
@@ -294,6 +302,7 @@ class _Run:
             tenants=[self._tenant_outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
             pools=pools,
             timeline=self._timeline(),
+            turns_not_sent=counts["turns_not_sent"],
             in_system_integral=sums["in_system_integral"],
             router=RouterOutcome(counts["router_begun"], sums["router_wait_s"], sums["router_busy_s"]),
         )
@@ -327,17 +336,18 @@ class _Run:
         return timeline
 
 
-def _columns(page: Any, chunk: Chunk, count: int) -> dict[str, Any]:
-    """The columns of COLUMNS, in their order and types."""
+def _columns(page: Any, chunk: Chunk, rows: slice | NDArray[np.intp]) -> dict[str, Any]:
+    """The columns of COLUMNS, in their order and types, of some requests of a chunk."""
+    tenant = chunk.tenant[rows]
     given = {
-        "id": np.arange(chunk.first, chunk.first + count),
-        "tenant": chunk.tenant[:count],
-        "instance": chunk.instance[:count] if chunk.instance is not None else np.zeros(count, np.int32),
-        "explored": page.records["explored"][:count].view(np.bool_),
-        "prompt_tokens": chunk.prompt_tokens[:count],
+        "id": np.arange(chunk.first, chunk.first + len(chunk))[rows],
+        "tenant": tenant,
+        "instance": chunk.instance[rows] if chunk.instance is not None else np.zeros(len(tenant), np.int32),
+        "explored": page.records["explored"][rows].view(np.bool_),
+        "prompt_tokens": chunk.prompt_tokens[rows],
     }
     records = page.records
     return {
-        name: given[name] if name in given else records[name][:count].astype(dtype, copy=False)
+        name: given[name] if name in given else records[name][rows].astype(dtype, copy=False)
         for name, dtype in COLUMNS.items()
     }

@@ -45,14 +45,18 @@ class KnownCosts:
     @property
     def longest(self) -> int:
         """Prompt and answer together of the longest request that any model takes, where there is a limit; tokens."""
-        return max(most for most in self._most if most is not None)
+        return max(most for limits in self._most if limits is not None for most, _ in limits)
 
-    def _most_tokens(self, model: int, pools: list[PoolPlan]) -> int | None:
-        """Of prompt and answer together, the longest that some server of a model takes; None: none is ever too long."""
-        servers = [p.most_tokens for p in pools if p.model == model]
-        most = max(servers) if servers else self._scenario.models[model].max_model_len
-        longest = self._workload.longest_prompt_tokens() + self._workload.longest_output_tokens(model)
-        return None if most is None or longest <= most else most
+    def _most_tokens(self, model: int, pools: list[PoolPlan]) -> list[tuple[int, int]] | None:
+        """Most tokens of a request, and of its prompt, for each server of a model; None: none is ever too long."""
+        limits = [(p.most_tokens, p.most_prompt_tokens) for p in pools if p.model == model]
+        if not limits:
+            most = self._scenario.models[model].max_model_len
+            limits = [] if most is None else [(most, most)]
+        prompt = self._workload.longest_prompt_tokens()
+        longest = prompt + self._workload.longest_output_tokens(model)
+        never = not limits or any(longest <= most and prompt <= most_prompt for most, most_prompt in limits)
+        return None if never else limits
 
     def of_chunk(self, chunk: Chunk) -> Floats:
         """Known costs [models, n] of a chunk's requests; infinite where a model cannot be had, or takes less tokens."""
@@ -67,9 +71,13 @@ class KnownCosts:
         """Which of a chunk's requests [n] are too long for a model, of those for which some may be."""
         if chunk.output_tokens is None:
             return {}
-        tokens = chunk.output_tokens
-        limits = [(m, most) for m, most in enumerate(self._most) if most is not None]
-        return {m: chunk.prompt_tokens + tokens[m] > most for m, most in limits}
+        prompt = chunk.prompt_tokens
+        found = {}
+        for m, limits in enumerate(self._most):
+            if limits is not None:
+                tokens = prompt + chunk.output_tokens[m]
+                found[m] = np.all([(tokens > most) | (prompt > most_prompt) for most, most_prompt in limits], axis=0)
+        return found
 
     def of_chunk_when_available(self, chunk: Chunk) -> Floats:
         """The same, as if every model could be had."""
@@ -97,8 +105,7 @@ class KnownCosts:
 
     def marginal(self) -> _core.MarginalCosts:
         """What a request adds where it goes, by the loads of that moment; else its known cost."""
-        said = self._scenario.satisfaction
-        if said.kind == "table" and (said.costs or said.format == "capture"):
+        if self._has_table_costs:
             return _core.MarginalCosts([])
         servers = []
         for m, (model, pools) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
@@ -106,6 +113,26 @@ class KnownCosts:
                 replicas = sum(p.replicas for p in pools)
                 servers += [self._figures(p, m) | {"model": m, "share": p.replicas / replicas} for p in pools]
         return _core.MarginalCosts(servers)
+
+    def of_prompts(self) -> _core.PromptCosts:
+        """The same by a prompt's length, for those that are known when the answer before is; not of stated costs."""
+        pools = []
+        for m, (model, own) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
+            replicas = sum(p.replicas for p in own)
+            if model.cost_per_request is None and not self._has_table_costs:
+                pools += [self._by_prompt(p, m) | {"model": m, "share": p.replicas / replicas} for p in own]
+        return _core.PromptCosts(pools)
+
+    def _by_prompt(self, pool: PoolPlan, model: int) -> dict[str, Any]:
+        said = pool.said
+        prices = ("usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
+        figures = {"mean_output_tokens": self._outputs[model]} if pool.is_api else self._figures(pool, model)
+        return figures | {"is_api": pool.is_api} | {key: getattr(said, key) for key in prices}
+
+    @property
+    def _has_table_costs(self) -> bool:
+        said = self._scenario.satisfaction
+        return said.kind == "table" and bool(said.costs or said.format == "capture")
 
     def _of_model(self, model: int, prompt_tokens: Ints) -> Floats:
         total = np.zeros(len(prompt_tokens))
@@ -121,7 +148,7 @@ class KnownCosts:
                 (said.usd_per_million_prompt_tokens * prompt_tokens + said.usd_per_million_output_tokens * output) / 1e6
             )
         costs, figures = np.empty(len(prompt_tokens)), self._figures(pool, model)
-        del figures["places"]
+        del figures["places"], figures["keeps_prefixes"]
         _core.known_costs(**figures, prompt_tokens=prompt_tokens, costs=costs)
         return costs
 
@@ -134,4 +161,5 @@ class KnownCosts:
             "nominal_batch": self._scenario.cluster.nominal_batch or min(32, said.max_num_seqs),
             "mean_output_tokens": self._outputs[model],
             "places": said.max_num_seqs,
+            "keeps_prefixes": said.prefix_cache,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from messsim.routing import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL
+from messsim.routing import PLAN_ALL, PLAN_MODEL
 
 from .brain import Decision, destined
 from .calendar import Calendar
@@ -37,6 +37,7 @@ class Decisions:
         self.reference = setup.scenario.reference
         self.learns_every_answer = setup.policy.learns_every_answer
         self.needs_loads = setup.needs_loads
+        self.keeps_session_model = setup.scenario.router.keep_session_model
         self.loads = np.zeros(len(setup.scenario.models))
         self.attempts = self.explored = self.rated = 0
 
@@ -51,7 +52,12 @@ class Decisions:
         if opened.attempt:
             uniforms = self.workload.uniforms_of_attempt(opened.request, opened.attempt)
         self._look_at_loads()
-        self._decided(opened, self.instances.decide_alone(opened, uniforms, self.loads))
+        decision = self.instances.decide_alone(opened, uniforms, self.loads)
+        if self.keeps_session_model and opened.attempt == 0:
+            model = opened.rows.model_before.get(opened.request - opened.columns.chunk.first)
+            if model is not None and decision.known[model] < np.inf:
+                decision.plan = model
+        self._decided(opened, decision)
 
     def _look_at_loads(self) -> None:
         if self.needs_loads:
@@ -64,8 +70,7 @@ class Decisions:
         return decision.plan & PLAN_MODEL
 
     def _decided(self, opened: OpenRequest, decision: Decision) -> None:
-        explores = bool(decision.plan & (PLAN_ALL | PLAN_EXPLORE))
-        opened.decides(decision, self._seen(decision), explores, self.calendar.now)
+        opened.decides(decision, self._seen(decision), decision.explores, self.calendar.now)
         self.attempts += 1
         self.rated += opened.rated and opened.attempt == 0
         self.explored += opened.explored and not opened.explored_before

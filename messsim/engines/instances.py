@@ -44,12 +44,12 @@ class Instances:
         columns = Columns(chunk, known_costs, self._tells_features)
         for brain in self.brains:
             brain.begin(columns)
-        self._who = chunk.instance.tolist() if chunk.instance is not None else None
         return columns
 
-    def of(self, i: int) -> int:
-        """The instance that the i-th request of the chunk comes to."""
-        return self._who[i] if self._who else 0
+    def of(self, columns: Columns, i: int) -> int:
+        """The instance that the i-th request of a chunk comes to."""
+        who = columns.chunk.instance
+        return 0 if who is None else int(who[i])
 
     def decide(self, opened: OpenRequest, i: int, loads: Floats) -> Decision:
         """The decision on the i-th request of the chunk, by the instance that it comes to."""

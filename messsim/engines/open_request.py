@@ -12,6 +12,7 @@ from messsim.workload.chunk import Floats
 
 from .brain import Columns, Decision
 from .records import COMPLETED, IN_FLIGHT, Row
+from .rows import Rows
 
 __all__ = ["OpenRequest"]
 
@@ -35,6 +36,8 @@ class OpenRequest:
         When the router decided; before, since when the attempt waits for that.
     ratings
         What a user would say of each model's answer: `satisfied`, unless raters err.
+    rows
+        The chunk that it is of.
     copies
         Copies under way, and one for whatever else keeps the record open.
     jobs
@@ -49,6 +52,8 @@ class OpenRequest:
         "answered",
         "arrival_s",
         "attempt",
+        "cached_prompt_tokens",
+        "cached_recompute_tokens",
         "columns",
         "copies",
         "cost",
@@ -76,6 +81,7 @@ class OpenRequest:
         "ratings",
         "replica",
         "request",
+        "rows",
         "satisfied",
         "scored",
         "seen",
@@ -100,8 +106,10 @@ class OpenRequest:
         instance: int,
         scored: bool,
         columns: Columns,
+        rows: Rows,
     ) -> None:
         self.request = request
+        self.rows = rows
         self.tenant = tenant
         self.arrival_s = arrival_s
         self.prompt = prompt
@@ -130,13 +138,18 @@ class OpenRequest:
         self.heir: OpenRequest | None = None
         self.status = IN_FLIGHT
         self.replica = -1
-        self.preemptions = 0
+        self.preemptions = self.cached_prompt_tokens = self.cached_recompute_tokens = 0
         self.start_s = self.first_token_s = self.finish_s = self.feedback_s = NAN
         self.energy_j = self.cost = self.exploration_cost = 0.0
 
     def decides(self, decision: Decision, seen: int, explored: bool, now: float) -> None:
         """The router has chosen."""
         self.decision, self.seen, self.explored, self.decided_s = decision, seen, explored, now
+
+    @property
+    def completed(self) -> bool:
+        """Whether its user has the answer."""
+        return self.status == COMPLETED
 
     @property
     def labelled_at_once(self) -> bool:
@@ -162,6 +175,7 @@ class OpenRequest:
             self.instance,
             self.scored,
             self.columns,
+            self.rows,
         )
         heir.attempt = self.attempt + 1
         heir.explored_before = self.explored or self.explored_before
@@ -176,6 +190,7 @@ class OpenRequest:
         heir.cost += self.cost
         heir.exploration_cost += self.exploration_cost
         heir.preemptions += self.preemptions
+        heir.cached_recompute_tokens += self.cached_recompute_tokens
 
     def will_learn(self, features: Floats) -> None:
         """The predictor will take a step on this request when its labels are in."""
@@ -199,13 +214,15 @@ class OpenRequest:
         """Takes over what has happened so far to the copy that the user sees."""
         self.replica = job.replica
         self.preemptions += job.preemptions
+        self.cached_prompt_tokens = job.cached_prompt_tokens
+        self.cached_recompute_tokens += job.cached_recompute_tokens
         if self.stage == 0:
             self.start_s = job.start_s
         self.first_token_s = job.first_token_s
 
     def row(self) -> Row:
         """Its record, in the order of COLUMNS."""
-        completed = self.status == COMPLETED
+        completed = self.completed
         return (
             self.request,
             self.tenant,
@@ -224,6 +241,8 @@ class OpenRequest:
             self.first_token_s,
             self.finish_s,
             self.preemptions,
+            self.cached_prompt_tokens,
+            self.cached_recompute_tokens,
             self.attempt + 1,
             self.energy_j,
             self.cost,

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from messsim import _core
+
 from .cluster import PoolPlan
 from .records import Timeline
 
@@ -132,6 +134,8 @@ class Outcome:
         Requests that arrived.
     attempts
         Routing decisions: more than requests where clients ask again.
+    turns_not_sent
+        Turns of sessions that were not sent since there was no answer to the turn before.
     labels_of_lost
         Requests whose label was used before they were lost.
     last_arrival_s, end_s
@@ -157,6 +161,7 @@ class Outcome:
     timeline: Timeline
     in_system_integral: float
     router: RouterOutcome
+    turns_not_sent: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What an engine leaves behind: one row a request, in id order, and a few thousand samples on the way."""
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,19 @@ from numpy.typing import NDArray
 
 from messsim.errors import SimulationError
 from messsim.workload import Chunk
-from messsim.workload.chunk import Floats
+from messsim.workload.chunk import Floats, selected
 
-__all__ = ["COLUMNS", "STATUS", "RecordBook", "RecordChunk", "Sample", "Timeline", "too_many_open"]
+__all__ = [
+    "COLUMNS",
+    "OF_TURNS",
+    "STATUS",
+    "RecordBook",
+    "RecordChunk",
+    "Sample",
+    "Timeline",
+    "of_turns",
+    "too_many_open",
+]
 
 COMPLETED, REJECTED, LOST, IN_FLIGHT, TIMED_OUT, TOO_LONG = range(6)
 STATUS = ("completed", "rejected", "lost", "in_flight", "timed_out", "too_long")
@@ -35,17 +46,23 @@ COLUMNS: dict[str, Any] = {
     "first_token_s": np.float64,
     "finish_s": np.float64,
     "preemptions": np.int32,
+    "cached_prompt_tokens": np.int32,  # that its admission found in the replica's prefix cache
+    "cached_recompute_tokens": np.int64,  # that it found there when it was computed again
     "attempts": np.int32,  # how often its client asked
     "energy_j": np.float64,  # of all copies
     "cost": np.float64,  # of all copies, in the scenario's unit
     "exploration_cost": np.float64,  # of the copies that the user did not see
     "status": np.int8,
 }
+OF_TURNS: dict[str, Any] = {"session": np.int64, "turn": np.int32}  # where requests are turns of sessions
 
 
 @dataclass(frozen=True)
 class RecordChunk:
-    """Records of requests first ... first + n - 1, with the draws and known costs [models, n] behind them."""
+    """Records of neighbouring requests, with the draws and known costs [models, n] behind them.
+
+    Turns of sessions that were not sent have none.
+    """
 
     columns: dict[str, NDArray[Any]]
     drawn: Chunk
@@ -53,6 +70,15 @@ class RecordChunk:
 
     def __len__(self) -> int:
         return len(self.columns["id"])
+
+
+def of_turns(
+    columns: dict[str, NDArray[Any]], drawn: Chunk, known_costs: Floats, sent: NDArray[np.intp]
+) -> RecordChunk:
+    """Records of turns of sessions; `columns` are those of the requests that were sent, at these places of it."""
+    assert drawn.turns is not None
+    columns = columns | {"session": drawn.turns.session[sent], "turn": drawn.turns.turn[sent]}
+    return RecordChunk(columns, selected(drawn, sent), np.ascontiguousarray(known_costs[:, sent]))
 
 
 Sink = Callable[[RecordChunk], None]
@@ -90,46 +116,62 @@ class RecordBook:
         self._sink = sink
         self._max_open = max_open
         self._size = size
-        self._pages: dict[int, _Page] = {}
-        self._oldest = 0
+        self._pages: dict[int, _Page] = {}  # by their first request, which rises
+        self._firsts: list[int] = []
+        self._next = 0  # page to be handed on
 
     def begin(self, drawn: Chunk, known_costs: Floats) -> None:
         """A new chunk of requests is about to arrive."""
-        number = drawn.first // self._size
-        self._pages[number] = _Page(drawn, known_costs)
+        self._pages[drawn.first] = _Page(drawn, known_costs)
+        self._firsts.append(drawn.first)
         if len(self._pages) * self._size > self._max_open + 2 * self._size:
-            raise too_many_open(self._max_open, self._oldest * self._size)
+            raise too_many_open(self._max_open, self._firsts[self._next])
 
     def put(self, request: int, row: Row) -> None:
         """The row of a request whose copies are all done, in the order of COLUMNS."""
-        number, i = divmod(request, self._size)
-        page = self._pages[number]
-        page.rows[i] = row
+        first = self._first_of(request)
+        self._pages[first].rows[request - first] = row
+        self._count(first)
+
+    def leave_out(self, request: int) -> None:
+        """A turn of a session is not sent."""
+        self._count(self._first_of(request))
+
+    def _first_of(self, request: int) -> int:
+        return self._firsts[bisect_right(self._firsts, request, self._next) - 1]
+
+    def _count(self, first: int) -> None:
+        page = self._pages[first]
         page.open -= 1
         if page.open == 0:
             self._hand_on()
 
     def close(self, issued: int) -> None:
         """Hands on what is left, cut to the requests that were issued."""
-        for number in sorted(self._pages):
-            page = self._pages.pop(number)
-            count = min(max(issued - number * self._size, 0), len(page.rows))
-            if count:
-                self._sink(_record_chunk(page, count))
+        for first in sorted(self._pages):
+            page = self._pages.pop(first)
+            count = min(max(issued - first, 0), len(page.rows)) if page.drawn.turns is None else len(page.rows)
+            self._give(page, count)
 
     def _hand_on(self) -> None:
-        while self._oldest in self._pages and self._pages[self._oldest].open == 0:
-            page = self._pages.pop(self._oldest)
-            self._oldest += 1
-            self._sink(_record_chunk(page, len(page.rows)))
+        while self._next < len(self._firsts) and self._pages[self._firsts[self._next]].open == 0:
+            page = self._pages.pop(self._firsts[self._next])
+            self._next += 1
+            self._give(page, len(page.rows))
 
-
-def _record_chunk(page: _Page, count: int) -> RecordChunk:
-    values = zip(*page.rows[:count], strict=True)
-    columns = {
-        name: np.array(column, dtype=dtype) for (name, dtype), column in zip(COLUMNS.items(), values, strict=True)
-    }
-    return RecordChunk(columns, page.drawn, page.known_costs)
+    def _give(self, page: _Page, count: int) -> None:
+        rows = [row for row in page.rows[:count] if row is not None]
+        if not rows:
+            return
+        sent = np.array([row[0] for row in rows]) - page.drawn.first
+        columns = {
+            name: np.array(column, dtype=dtype)
+            for (name, dtype), column in zip(COLUMNS.items(), zip(*rows, strict=True), strict=True)
+        }
+        if page.drawn.turns is None:
+            self._sink(RecordChunk(columns, page.drawn, page.known_costs))
+        else:
+            self._sink(of_turns(columns, page.drawn, page.known_costs, sent))
 
 
 @dataclass(frozen=True, slots=True)

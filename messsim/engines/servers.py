@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from messsim import _core
-from messsim.scenario.fleet import Serving
 from messsim.workload import Chance
 
 from .calendar import ENDS, STARTS, Calendar
@@ -30,7 +29,6 @@ class _GpuServer:
     """One replica and its place in the calendar."""
 
     def __init__(self, calendar: Calendar, pool: ServerPool, index: int, track_usage: bool) -> None:
-        said: Serving = pool.plan.said
         self.calendar = calendar
         self.pool = pool
         self.index = index
@@ -40,12 +38,9 @@ class _GpuServer:
         self.replica = _core.Replica(
             index,
             pool.plan.coefficients,
-            max_num_seqs=said.max_num_seqs,
-            max_batched_tokens=said.max_batched_tokens,
-            kv_capacity_tokens=pool.plan.kv_capacity_tokens,
-            kv_policy=said.kv_policy,
             track_usage=track_usage,
             shared=pool.queue,
+            **pool.plan.limits,
         )
         self.front = Front(calendar, pool.plan, pool.chance, index, self._queue, pool.leave)
         self._next: Any = None  # the event of the boundary that counts; older ones are forgotten
@@ -227,7 +222,7 @@ class ServerPool:
 
     def is_closed(self, job: Job, max_waiting: int | None) -> bool:
         """Whether it does not take a job: it is too long, the pool is full, or the API is down."""
-        if job.prompt_tokens + job.output_tokens > self.plan.most_tokens:
+        if not self.plan.takes(job.prompt_tokens, job.output_tokens):
             return True
         if self.plan.is_api:
             return not self.up

@@ -27,7 +27,7 @@ from messsim.errors import SimulationError
 from messsim.routing import PLAN_ALL, PLAN_CHAIN
 from messsim.scenario.arrivals import Closed
 
-from .brain import substitute
+from .brain import Columns, substitute
 from .breakdowns import Breakdowns
 from .calendar import ARRIVES, RETRIES, Calendar, Moment
 from .clients import Clients
@@ -42,6 +42,7 @@ from .rows import Rows
 from .service import Service
 from .setup import Setup
 from .sums import in_order
+from .turns import Followups
 from .workers import Workers
 
 __all__ = ["simulate", "watch"]
@@ -115,6 +116,8 @@ class _Simulation:
         self.service = Service(setup, self.calendar, self.finished, observer)
         self.decisions = Decisions(setup, self.calendar, self.instances, self.service, observer)
         self.workers = Workers(setup, self.calendar, self.decide_late)
+        prompt_costs = setup.costs.of_prompts() if s.sessions is not None else None
+        self.turns = Followups(self.calendar, setup.pools, prompt_costs, self.turn_comes, self.book.leave_out)
         self.clients = Clients(
             setup,
             self.calendar,
@@ -124,6 +127,7 @@ class _Simulation:
             ask_again=self.route_again,
             leave_router=self.leave_router,
             drop=self.drop_copy,
+            follow=self.turns.follow,
         )
 
     # ---- the run ------------------------------------------------------------------------------------
@@ -167,7 +171,7 @@ class _Simulation:
         return 2 * self.issued - len(self.open)
 
     def is_over(self) -> bool:
-        return self.arrivals_over and not self.open and not self.labels.to_come
+        return self.arrivals_over and not self.open and not self.labels.to_come and not self.turns.to_come
 
     def cut(self) -> None:
         """At the horizon: what is under way is charged for what it has used, and recorded as in flight."""
@@ -193,16 +197,17 @@ class _Simulation:
         chunk, known = drawn
         self.book.begin(chunk, known)
         self.columns = self.instances.begin(chunk, known)
-        self.rows = Rows(chunk, self.scenario.feedback.probability)
+        self.rows = Rows(chunk, known, self.scenario.feedback.probability)
+        self.turns.expect(self.rows)
         return True
 
     def requests_arrive(self) -> Process:
         """SimPy process: requests come at their times."""
         at = self.calendar.at
         while self.next_rows():
-            first = self.rows.chunk.first
-            for i, arrival_s in enumerate(self.rows.arrival_s):
-                yield at(arrival_s, (ARRIVES, first + i, 0))
+            first, arrival_s = self.rows.chunk.first, self.rows.arrival_s
+            for i in self.rows.coming:
+                yield at(arrival_s[i], (ARRIVES, first + i, 0))
                 self.route(first + i, i)
         self.end_arrivals(self.calendar.now)  # at the time of the last arrival
 
@@ -237,38 +242,54 @@ class _Simulation:
 
     def route(self, request: int, i: int) -> OpenRequest:
         """Request `request`, the i-th of its chunk, arrives: it is decided, or comes to the router's workers."""
-        rows, now = self.rows, self.calendar.now
-        tenant = rows.tenant[i]
+        opened = self.arrive(self.rows, self.columns, i)
+        if not self.is_kept_back(opened):
+            self.decisions.at_once(opened, i)
+            self.begin(opened)
+        return opened
+
+    def turn_comes(self, rows: Rows, columns: Columns, i: int) -> None:
+        """The time of the i-th request of a chunk has come, a turn of a session."""
+        opened = self.arrive(rows, columns, i)
+        if not self.is_kept_back(opened):
+            self.decisions.alone(opened)
+            self.begin(opened)
+        if self.arrivals_over:
+            self.service.measure(self.calendar.now)
+
+    def arrive(self, rows: Rows, columns: Columns, i: int) -> OpenRequest:
+        """The first attempt of the i-th request of a chunk, undecided."""
+        if self.timeline.due(self.issued):
+            self.sample(self.issued, self.calendar.now)
         self.issued += 1
-        self.last_arrival_s = now
-        if self.timeline.due(request):
-            self.sample(request, now)
-        opened = OpenRequest(
-            request,
-            tenant,
-            now,
+        self.last_arrival_s = self.calendar.now
+        if self.progress is not None and self.issued % PROGRESS_EVERY == 0:
+            self.tell(self.progress)
+        return OpenRequest(
+            rows.chunk.first + i,
+            rows.tenant[i],
+            self.calendar.now,
             rows.prompt[i],
             rows.outputs[i],
             rows.satisfied[i],
             rows.labels[i],
             None if rows.delays is None else rows.delays[i],
             rows.rated[i],
-            self.instances.of(i),
+            self.instances.of(columns, i),
             self.scores,
-            self.columns,
+            columns,
+            rows,
         )
-        if not (self.columns.known[i] < math.inf).any():
+
+    def is_kept_back(self, opened: OpenRequest) -> bool:
+        """Whether a request that comes is turned away, or has to wait for a decision."""
+        if not (opened.columns.known[opened.request - opened.columns.chunk.first] < math.inf).any():
             self.turn_away(opened)
         elif self.workers.take_time:
             self.await_decision(opened)
         else:
-            self.decisions.at_once(opened, i)
-            self.open.add(opened)
-            self.clients.wait(opened)
-            self.set_off(opened)
-        if self.progress is not None and self.issued % PROGRESS_EVERY == 0:
-            self.tell(self.progress)
-        return opened
+            return False
+        return True
 
     def route_again(self, before: OpenRequest) -> None:
         """A request that had no answer arrives again."""
@@ -277,6 +298,10 @@ class _Simulation:
             self.await_decision(opened)
             return
         self.decisions.alone(opened)
+        self.begin(opened)
+
+    def begin(self, opened: OpenRequest) -> None:
+        """An attempt that was decided as it came is on its way."""
         self.open.add(opened)
         self.clients.wait(opened)
         self.set_off(opened)
@@ -329,8 +354,11 @@ class _Simulation:
 
     def place(self, opened: OpenRequest, model: int) -> bool:
         """Sends a copy to its model's servers; False if it is turned away."""
-        attempt = opened.attempt << 16  # leaves room for failures
-        job = _core.Job(opened.request, model, opened.prompt, opened.outputs[model], opened, attempt)
+        attempt, path = opened.attempt << 16, opened.rows.path(opened.request)  # leaves room for failures
+        # the answer that the user sees goes on where the prompt ends; of a chain nobody knows yet whether they do
+        goes_on = opened.rows.grows and model == opened.seen and not opened.decision.plan & PLAN_CHAIN
+        node = path[-1][0] if goes_on else None
+        job = _core.Job(opened.request, model, opened.prompt, opened.outputs[model], opened, attempt, path, node)
         opened.jobs.append(job)
         if not self.service.pools:
             job.served_elsewhere(-1, self.calendar.now, self.calendar.now, self.calendar.now)
@@ -467,16 +495,10 @@ class _Simulation:
     def tell(self, progress: Callable[[Progress], None]) -> None:
         rated = sum(k.rated for k in self.instances.delivered)
         satisfied = sum(k.satisfied for k in self.instances.delivered)
-        progress(
-            Progress(
-                self.issued,
-                self.setup.workload.length,
-                self.calendar.now,
-                self.scenario.horizon_s,
-                satisfied / rated if rated else math.nan,
-                sum(k.queue for k in self.instances.totals()),
-            )
-        )
+        queue = sum(k.queue for k in self.instances.totals())
+        length, horizon_s, now = self.setup.workload.length, self.scenario.horizon_s, self.calendar.now
+        mean = satisfied / rated if rated else math.nan
+        progress(Progress(self.issued, length, now, horizon_s, mean, queue))
 
     def outcome(self, events: int) -> Outcome:
         end_s = self.calendar.now if self.horizon_s == math.inf else self.horizon_s
@@ -493,6 +515,7 @@ class _Simulation:
             tenants=[self.instances.outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
             pools=self.service.outcomes(self.last_arrival_s, end_s),
             timeline=self.timeline,
+            turns_not_sent=self.turns.not_sent,
             in_system_integral=self.service.in_system_integral,
             router=self.workers.outcome,
         )

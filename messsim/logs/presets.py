@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from messsim.workload.choosing import Condition
@@ -34,6 +34,12 @@ class Preset:
         Whether its rows without tokens are failures.
     clients
         Column of a limit on how many requests ran at once.
+    prompts
+        What its prompts are made of: columns by the keys of arrivals.columns that they are, those that are there.
+    block_tokens
+        Tokens of a block that hash_ids names.
+    delay_format
+        Unit of delays.
     lacks
         What such a file never says, and what to write or take instead: it is known, but of no use.
     source
@@ -53,6 +59,9 @@ class Preset:
     skip_failed: bool = False
     clients: str = ""
     rate: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    block_tokens: int | None = None
+    delay_format: str = "s"
     lacks: str = ""
     source: str = ""
 
@@ -155,10 +164,12 @@ PRESETS = (
            ("TIMESTAMP",), ("ContextTokens",), ("GeneratedTokens",),
            source="https://github.com/Azure/AzurePublicDataset"),
     Preset("qwen-bailian", "Qwen-Bailian", ("chat_id", "timestamp", "input_length", "output_length"),
-           ("timestamp",), ("input_length",), ("output_length",), "s",
+           ("timestamp",), ("input_length",), ("output_length",), "s", block_tokens=16,
+           prompts={"hash_ids": "hash_ids", "chat": "chat_id", "parent": "parent_chat_id", "turn": "turn"},
            source="https://github.com/alibaba-edu/qwen-bailian-usagetraces-anon"),
     Preset("mooncake", "Mooncake, also NVIDIA Dynamo's", ("timestamp", "input_length", "output_length"),
-           ("timestamp",), ("input_length",), ("output_length",), "ms",
+           ("timestamp",), ("input_length",), ("output_length",), "ms", block_tokens=512, delay_format="ms",
+           prompts={"hash_ids": "hash_ids", "session": "session_id", "delay": "delay"},
            source="https://github.com/kvcache-ai/Mooncake"),
     Preset("vidur", "Vidur", ("arrived_at", "num_prefill_tokens|request_num_prefill_tokens"),
            ("arrived_at", "request_arrived_at"), ("num_prefill_tokens", "request_num_prefill_tokens"),

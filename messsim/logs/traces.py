@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
+from messsim.scenario.arrivals import Columns
 from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.choosing import Chooser
 from messsim.workload.growing import Growing
@@ -25,6 +26,7 @@ from messsim.workload.nested import column_of, name_missing, names_in
 from messsim.workload.readers import texts, token_counts
 from messsim.workload.times import TimeForm, Times, doubts
 
+from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
 from .presets import PRESETS, Preset, first_of, nearest, recognised
 
 if TYPE_CHECKING:
@@ -78,6 +80,12 @@ class Reading:
     form: TimeForm
     chooser: Chooser
     notes: tuple[str, ...] = ()
+    made_of: Columns = field(default_factory=Columns)  # what prompts are made of: hashes and sessions
+
+    @property
+    def block_tokens(self) -> int:
+        """Tokens of a block that hashes name."""
+        return (self.preset.block_tokens if self.preset is not None else None) or BLOCK_TOKENS
 
 
 @dataclass(frozen=True)
@@ -88,12 +96,18 @@ class Trace:
     ----------
     rate_rps
         That of a benchmark whose file says no times, where it says so, requests per second.
+    columns
+        What prompts are made of: columns by the keys of arrivals.columns that they are.
+    block_tokens
+        Tokens of a block that hashes name; None without any.
     """
 
     frame: pl.DataFrame
     notes: tuple[str, ...] = ()
     source: str | None = None
     rate_rps: float | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    block_tokens: int | None = None
 
     @property
     def has_times(self) -> bool:
@@ -119,6 +133,7 @@ class Trace:
         if "tenant" in self.frame.columns:
             shares = self.frame["tenant"].value_counts().sort("count", "tenant", descending=[True, False])
             told["tenants"] = [{"name": name, "share": n / count} for name, n in shares.iter_rows()]
+        told |= {"columns": dict(self.columns), "block_tokens": self.block_tokens}
         return told | {"notes": list(self.notes)}
 
 
@@ -179,12 +194,24 @@ def plan_reading(
             notes.append(f"read as {preset.title}")
     if chooser.tokens:
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
-    if told := _unused(schema, {*wanted, columns.tenant}):
+    made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
+    if told := _unused(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
         notes.append(told)
     return Reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
-        tuple(notes),
+        tuple(notes), made_of,
     )  # fmt: skip
+
+
+def _made_of(schema: Mapping[str, Any], preset: Preset) -> Columns:
+    """What its prompts are made of, as far as the file says: of sessions all columns or none."""
+    there = {key: name for key, name in preset.prompts.items() if name in schema}
+    for whole in (("session", "delay"), ("chat", "parent")):
+        if not all(key in there for key in whole):
+            there = {key: name for key, name in there.items() if key not in whole}
+    if "parent" not in there:
+        there.pop("turn", None)
+    return Columns(**there, delay_format=preset.delay_format)
 
 
 def _preset(schema: Mapping[str, Any], kind: str, path: Path) -> Preset | None:
@@ -237,6 +264,7 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     rows, notes, extra = _Rows(reading, path), list(reading.notes), _Extra(reading)
     wanted = [*filter(None, [reading.time]), reading.prompt_tokens, reading.output_tokens, *reading.chooser.columns]
     wanted += [reading.tenant] if reading.tenant else []
+    wanted += columns_of(reading.made_of).values()
     schema = schema_of(path)
     wanted += [c for c in extra.columns if c in schema]
     for before, frame in blocks(path, wanted, notes):
@@ -245,7 +273,10 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     reading.chooser.check(path)
     frame, more = rows.frame(most_tenants)
     notes += [*reading.chooser.notes(), *more, *extra.notes()]
-    return Trace(frame, tuple(notes), None if reading.preset is None else reading.preset.name, extra.rate_rps)
+    columns = {key: WRITTEN[key] for key in columns_of(reading.made_of)}
+    block_tokens = reading.block_tokens if "hash_ids" in columns else None
+    source = None if reading.preset is None else reading.preset.name
+    return Trace(frame, tuple(notes), source, extra.rate_rps, columns, block_tokens)
 
 
 @dataclass
@@ -294,6 +325,7 @@ class _Rows:
         self._tokens = [Growing(np.int32), Growing(np.int32)]
         self._tenants = Growing(np.int32)
         self._names: dict[str, int] = {}
+        self._made_of = MadeOf(reading.made_of, path, reading.block_tokens)
 
     def add(self, frame: pl.DataFrame, keep: NDArray[np.bool_], before: int) -> None:
         """Takes the next rows of the file; so many came before."""
@@ -301,13 +333,15 @@ class _Rows:
 
         reading, path = self._reading, self._path
         if self._times is not None:
-            self._times.add(frame, before, keep)
+            self._times.add(self._made_of.with_times(frame, str(reading.time)), before, keep)
         columns = (reading.prompt_tokens, reading.output_tokens)
         ones = [pl.when(pl.Series(keep)).then(pl.col(c)).otherwise(pl.lit(1)).alias(c) for c in dict.fromkeys(columns)]
         filled = frame if keep.all() else frame.with_columns(ones)
         for counts, column in zip(self._tokens, columns, strict=True):
             try:
-                counts.add(token_counts(filled, column, path, before)[keep])
+                counts.add(here := token_counts(filled, column, path, before)[keep])
+                if counts is self._tokens[0]:
+                    self._made_of.add(frame, keep, here, before)
             except DataError as error:
                 hint = "" if reading.chooser.tokens else "; --skip-failed leaves out rows without tokens"
                 raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
@@ -332,7 +366,9 @@ class _Rows:
         found |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}
         if self._reading.tenant is not None:
             found["tenant"] = self._tenants.array()
+        order = None
         if self._times is not None:
+            self._made_of.check(found["arrival_s"], found["prompt_tokens"])
             behind = int((np.diff(found["arrival_s"]) < 0).sum())
             if behind:
                 notes.append(
@@ -341,7 +377,7 @@ class _Rows:
                 order = np.argsort(found["arrival_s"], kind="stable")
                 found = {name: values[order] for name, values in found.items()}
             notes += doubts(found["arrival_s"], self._reading.form, dates=self._times.are_dates)
-        frame = pl.DataFrame(found)
+        frame = self._made_of.beside(pl.DataFrame(found), order)
         if self._reading.tenant is not None:
             tenants, note = _named_tenants(found["tenant"], list(self._names), most_tenants)
             frame = frame.with_columns(tenant=tenants)
@@ -385,11 +421,11 @@ def write_trace(trace: Trace, target: Path) -> None:
         if kind == ".parquet":
             trace.frame.write_parquet(file)
         elif kind == ".csv":
-            trace.frame.write_csv(file)
+            as_text(trace.frame).write_csv(file)
         elif kind == ".jsonl":
             trace.frame.write_ndjson(file)
         else:
             with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
                 for start in range(0, trace.frame.height, BLOCK_ROWS):
-                    part = trace.frame.slice(start, BLOCK_ROWS)
+                    part = as_text(trace.frame.slice(start, BLOCK_ROWS))
                     packed.write(part.write_csv(include_header=start == 0).encode())

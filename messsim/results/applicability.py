@@ -29,6 +29,8 @@ def _reasons(scenario: Scenario, quantity: Quantity) -> Iterator[str]:
         yield "arrivals.kind = 'diurnal': the rate changes with the hour"
     if scenario.arrivals.kind == "trace":
         yield "arrivals.kind = 'trace': a trace happened once, and its rate changes"
+    if scenario.sessions is not None:
+        yield "sessions: requests are in order of sessions, whose later turns come when earlier answers do"
     if scenario.phases:
         yield "phases: what holds before a change does not hold after it"
     if scenario.cluster.failures is not None and scenario.cluster.failures.schedule:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from messsim.engines import Outcome, RecordChunk
-from messsim.engines.records import COLUMNS, STATUS
+from messsim.engines.records import COLUMNS, OF_TURNS, STATUS
 from messsim.scenario import Scenario
 
 from .running import Running
@@ -36,9 +36,9 @@ def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:
     """
     import polars as pl
 
+    types = COLUMNS | (OF_TURNS if scenario.has_sessions else {})
     columns = {
-        name: np.concatenate([np.empty(0, dtype), *(c.columns[name] for c in chunks)])
-        for name, dtype in COLUMNS.items()
+        name: np.concatenate([np.empty(0, dtype), *(c.columns[name] for c in chunks)]) for name, dtype in types.items()
     }
     frame = pl.DataFrame(columns)
     floats = [name for name, dtype in COLUMNS.items() if dtype is np.float64]

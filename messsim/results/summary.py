@@ -14,6 +14,7 @@ from messsim.summary import (
     PoolSummary,
     Requests,
     RouterTimes,
+    Sessions,
     Sla,
     Slo,
     Summary,
@@ -45,6 +46,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "replication": scenario.replication,
         "version": __version__,
         "requests": _requests(outcome, tally),
+        "sessions": _sessions(scenario, outcome, tally),
         "sla": _sla(scenario, outcome, tally),
         "cost": _cost(scenario, outcome, tally, oracle),
         "energy": _energy(outcome, tally),
@@ -97,6 +99,12 @@ def _requests(outcome: Outcome, tally: Tally) -> Requests:
         "with_feedback": tally.with_feedback,
         "labels_of_lost": outcome.labels_of_lost,
     }
+
+
+def _sessions(scenario: Scenario, outcome: Outcome, tally: Tally) -> Sessions | None:
+    if not scenario.has_sessions:
+        return None
+    return {"begun": tally.sessions, "turns": tally.arrived, "turns_not_sent": outcome.turns_not_sent}
 
 
 def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> Sla:

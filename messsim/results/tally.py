@@ -97,6 +97,7 @@ class Tally(Sums):
         tenants, models = len(self._alphas), len(scenario.models)
         super().__init__(len(STATUS), models, tenants)
         self.arrived = 0
+        self.sessions = 0
         self.running = Running()
         self.windows = windows_of(scenario.sla)
         self.tenant_windows = [windows_of(scenario.sla) for _ in range(tenants)]
@@ -121,6 +122,7 @@ class Tally(Sums):
     def _count(self, block: Block) -> None:
         c, records = block.columns, _core.Records(block.columns)
         self.arrived += len(block)
+        self.sessions += int((c["turn"] == 0).sum()) if "turn" in c else 0
         self.add_records(records)
         self.running.add(c["id"], c["satisfied"], self._alphas_of(c["tenant"]), c["cost"])
         self._add_windows(c)

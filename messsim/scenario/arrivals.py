@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Count, NonNegative, Part, Positive
+from .base import Count, NonNegative, Part, Positive, TokenCount
 
 __all__ = ["Arrivals", "Closed", "Diurnal", "Gamma", "Mmpp", "Poisson", "Trace"]
 
@@ -65,6 +65,44 @@ class Columns(Part):
     tenant: str | None = Field(
         None, description="column of who asks, by the names in tenants; none: drawn by tenants.share"
     )
+    hash_ids: str | None = Field(
+        None, description="column of the ids of a prompt's blocks, a list for each; none: prompts share nothing"
+    )
+    session: str | None = Field(
+        None, description="column of the session, whose rows are its turns in order (with delay); none: single requests"
+    )
+    delay: str | None = Field(
+        None, description="column of the time from the answer to the turn before until this one is sent"
+    )
+    delay_format: Literal["s", "ms"] = Field("s", description="unit of delay")
+    chat: str | None = Field(None, description="column that names a request, for parent")
+    parent: str | None = Field(
+        None, description="column of the request whose answer this turn follows, as chat names it; -1 or nothing: none"
+    )
+    turn: str | None = Field(
+        None, description="column of the number of the turn, which rises from a parent to those who follow it"
+    )
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether rows are turns of sessions."""
+        return self.session is not None or self.parent is not None
+
+
+_LENGTHS = {"prompt_tokens": "input_length", "output_tokens": "output_length", "hash_ids": "hash_ids"}
+_MOONCAKE = {"time": "timestamp", "time_format": "ms"} | _LENGTHS
+
+# (columns, tokens of a block) of traces as their authors publish them
+FORMATS: dict[str, tuple[dict[str, str], int]] = {
+    "columns": ({}, 512),
+    "mooncake": (_MOONCAKE, 512),
+    "dynamo": (_MOONCAKE | {"session": "session_id", "delay": "delay", "delay_format": "ms"}, 512),
+    "qwen-bailian": (
+        {"time": "timestamp", "time_format": "s", "chat": "chat_id", "parent": "parent_chat_id", "turn": "turn"}
+        | _LENGTHS,
+        16,
+    ),
+}
 
 
 class Trace(Part):
@@ -72,7 +110,15 @@ class Trace(Part):
 
     kind: Literal["trace"] = Field("trace", description="trace: from a file")
     file: str = Field(description="path, relative to the scenario's folder")
+    format: Literal["columns", "mooncake", "dynamo", "qwen-bailian"] = Field(
+        "columns",
+        description="whose columns the file has, where columns does not say: messsim's, Mooncake's, NVIDIA Dynamo's "
+        "(Mooncake's with session_id and delay) or Qwen-Bailian's",
+    )
     columns: Columns = Field(Columns(), description="names of the columns")
+    block_tokens: TokenCount | None = Field(
+        None, description="tokens of a block that hash_ids names; none: 16 with format qwen-bailian, else 512"
+    )
     rate_rps: Positive | None = Field(
         None, description="stretch time so that the mean rate is this, requests per second"
     )
@@ -83,6 +129,30 @@ class Trace(Part):
         description="use only this window [from, to) of the trace, seconds since its first request, before stretching",
     )
     repeat: bool = Field(True, description="begin again when the trace ends before the run")
+
+    @property
+    def names(self) -> Columns:
+        """The columns: those of the format, but for what `columns` says."""
+        said = {key: getattr(self.columns, key) for key in self.columns.model_fields_set}
+        return Columns(**{**FORMATS[self.format][0], **said})
+
+    @property
+    def tokens_of_block(self) -> int:
+        """Tokens of a block that `hash_ids` names; the last one of a prompt may have fewer."""
+        return self.block_tokens or FORMATS[self.format][1]
+
+    @model_validator(mode="after")
+    def _sessions_are_whole(self) -> Self:
+        names = self.names
+        if (names.session is None) != (names.delay is None):
+            raise ValueError("columns.session and columns.delay: expected both of them, or none")
+        if (names.chat is None) != (names.parent is None):
+            raise ValueError("columns.chat and columns.parent: expected both of them, or none")
+        if names.session is not None and names.parent is not None:
+            raise ValueError("columns.session and columns.parent: expected only one of them to tell sessions")
+        if names.turn is not None and names.parent is None:
+            raise ValueError("columns.turn: expected columns.parent, which it is checked against")
+        return self
 
     @model_validator(mode="after")
     def _window_has_length(self) -> Self:

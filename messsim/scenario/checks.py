@@ -13,6 +13,7 @@ from .laws import Tokens
 from .phases import Phase
 from .quality import Features, Satisfaction
 from .routing import Feedback, Router, Tenant
+from .sessions import Prefixes, Sessions
 
 __all__ = ["keys_without_effect", "notes_of", "problems_of"]
 
@@ -36,6 +37,12 @@ GPU_KEYS = (
     "front_end_s",
     "front_end_workers",
     "detokenize_s",
+    "engine",
+    "kv_block_tokens",
+    "prefix_cache",
+    "schedule",
+    "chunked_prefill",
+    "max_new_tokens",
 )
 API_KEYS = ("latency_s", "tpot_s", "usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
 
@@ -60,6 +67,10 @@ class Parts(Protocol):
     def arrivals(self) -> Arrivals: ...
     @property
     def tokens(self) -> Tokens: ...
+    @property
+    def prefixes(self) -> Prefixes | None: ...
+    @property
+    def sessions(self) -> Sessions | None: ...
     @property
     def satisfaction(self) -> Satisfaction: ...
     @property
@@ -113,6 +124,7 @@ def problems_of(scenario: Parts) -> list[str]:
         *_keys_without_effect(scenario),
         *_clients(scenario),
         *_brief(scenario),
+        *_sessions(scenario),
         *_phases(scenario),
         *_prices(scenario),
     ]
@@ -233,8 +245,8 @@ def _files_of_lengths(s: Parts) -> Iterator[str]:
         yield (
             f"tokens.file = {s.tokens.file!r}: no law reads it; expected tokens.prompt = {{kind = 'trace'}}, or output"
         )
-    if s.arrivals.kind == "trace" and s.arrivals.columns.tenant is not None and not s.tenants:
-        yield f"arrivals.columns.tenant = {s.arrivals.columns.tenant!r}: expected [[tenants]] with the names in it"
+    if s.arrivals.kind == "trace" and s.arrivals.names.tenant is not None and not s.tenants:
+        yield f"arrivals.columns.tenant = {s.arrivals.names.tenant!r}: expected [[tenants]] with the names in it"
 
 
 def _keys_without_effect(s: Parts) -> Iterator[str]:
@@ -320,6 +332,34 @@ def _clients(s: Parts) -> Iterator[str]:
             f"clients.retries = {said.retries}: every request has its answer in time; expected clients.patience_s, "
             "cluster.admission, or cluster.failures.on_failure = 'lose'"
         )
+
+
+def _sessions(s: Parts) -> Iterator[str]:
+    has_sessions = s.sessions is not None or (s.arrivals.kind == "trace" and s.arrivals.names.has_sessions)
+    if s.router.keep_session_model and not has_sessions:
+        yield "router.keep_session_model: there are no sessions; expected [sessions], or a trace that names them"
+    if s.prefixes is not None and s.prefixes.tokens.kind in ("trace", "table"):
+        yield f"prefixes.tokens.kind = {s.prefixes.tokens.kind!r}: expected a law of its own"
+    if s.prefixes is not None and s.arrivals.kind == "trace" and s.arrivals.names.hash_ids is not None:
+        yield "prefixes: the hashes of the trace say already what prompts share; expected only one of them"
+    if s.arrivals.kind == "trace" and s.arrivals.names.has_sessions and s.cluster.mode == "none":
+        yield "arrivals: the sessions of a trace want cluster.mode = 'servers': each turn waits for the answer before"
+    if s.sessions is None:
+        return
+    if s.arrivals.kind in ("trace", "closed"):
+        yield (
+            f"sessions: with arrivals.kind = {s.arrivals.kind!r}; expected poisson, gamma, mmpp or diurnal, by which "
+            "sessions begin" + (" (a trace names its own sessions)" if s.arrivals.kind == "trace" else "")
+        )
+    if s.cluster.mode == "none":
+        yield "sessions: expected cluster.mode = 'servers': each turn waits for the answer before"
+    for key, law in (("tokens.prompt", s.tokens.prompt), ("sessions.followup", s.sessions.followup)):
+        if law is not None and law.kind in ("trace", "table"):
+            yield f"{key}.kind = {law.kind!r}: with sessions, expected a law of its own"
+    for i, phase in enumerate(s.phases):
+        if phase.from_s is not None or phase.rate_factor is not None:
+            key = "from_s" if phase.from_s is not None else "rate_factor"
+            yield f"phases.{i}.{key}: with sessions, whose turns come when answers do; expected from_request alone"
 
 
 def _apis_fail(s: Parts) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
+from .engines import Engine, defaults_of
 from .laws import TokenLaw, WaitLaw
 
 __all__ = [
@@ -112,14 +113,42 @@ class Serving(Part):
     coefficients: Coefficients | None = Field(None, description="your own figures instead of a profile's")
     replicas: Count = Field(1, le=MOST_REPLICAS, description="number of replicas")
     max_num_seqs: Count = Field(256, description="most sequences that a replica runs at once")
-    max_batched_tokens: Count = Field(2048, description="most new tokens of one iteration")
+    engine: Engine | None = Field(
+        None,
+        description="the serving engine whose schedule and defaults for this `gpu` hold where the scenario says "
+        "nothing; none: the defaults below",
+    )
+    schedule: Engine = Field(
+        "vllm",
+        description="what goes into the next iteration, by the rules of vLLM 0.32, SGLang 0.5.23 or TensorRT-LLM 1.2",
+    )
+    max_batched_tokens: Count = Field(
+        2048,
+        description="most new tokens of one iteration (vLLM: max_num_batched_tokens, TensorRT-LLM: max_num_tokens); "
+        "sglang: of one that prefills (chunked_prefill_size)",
+    )
+    chunked_prefill: bool = Field(
+        True, description="whether a prompt may be cut to fit into an iteration; tensorrt-llm: false by default"
+    )
+    max_new_tokens: Count | None = Field(
+        None,
+        description="sglang, tensorrt-llm: the longest answer that clients allow, for which memory is kept free; none: "
+        "each answer's own length",
+    )
     kv_capacity_tokens: Count | None = Field(
         None, description="cached tokens that a replica holds; none: the profile's"
     )
     kv_policy: Literal["recompute", "reserve"] = Field(
         "recompute",
-        description="when memory runs out: preempt the youngest and recompute it later (vLLM), or admit only "
-        "what has room for its whole answer",
+        description="when memory runs out: preempt one and recompute it later (vLLM, SGLang, TensorRT-LLM's "
+        "MAX_UTILIZATION), or admit only what has room for its whole answer (GUARANTEED_NO_EVICT, the default of "
+        "tensorrt-llm)",
+    )
+    kv_block_tokens: Count = Field(
+        1, description="memory is given out in blocks of so many tokens: vLLM 16, TensorRT-LLM 32, SGLang 1"
+    )
+    prefix_cache: bool = Field(
+        False, description="whether blocks are kept, as long as there is room, for prompts that begin alike"
     )
     max_model_len: Count | None = Field(
         None,
@@ -152,8 +181,37 @@ class Serving(Part):
     )
 
     @model_validator(mode="after")
+    def _by_engine(self) -> Self:
+        """Fills in what the engine does; it does not count as set, so that another engine or GPU may change it."""
+        defaults: dict[str, object] = {}
+        if self.engine is not None:
+            defaults = {**defaults_of(self.engine, self.gpu or "")}
+        elif self.schedule == "tensorrt-llm":
+            defaults = {"kv_policy": "reserve", "chunked_prefill": False}
+        self.__dict__.update({name: value for name, value in defaults.items() if name not in self.model_fields_set})
+        return self
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        if self.schedule == "sglang" and self.kv_policy == "reserve":
+            raise ValueError('kv_policy = "reserve": schedule = "sglang" retracts; expected recompute')
+        if self.schedule == "vllm" and self.max_new_tokens is not None:
+            raise ValueError(
+                f'max_new_tokens = {self.max_new_tokens}: schedule = "vllm" does not look at it; expected none, or '
+                'schedule = "sglang" or "tensorrt-llm"'
+            )
+        if self.schedule != "tensorrt-llm" and not self.chunked_prefill:
+            raise ValueError(f'chunked_prefill = false: schedule = "{self.schedule}" cuts prompts; expected true')
+        if self.kv_capacity_tokens is not None and self.kv_capacity_tokens < self.kv_block_tokens:
+            raise ValueError(
+                f"kv_block_tokens = {self.kv_block_tokens} does not fit into kv_capacity_tokens = "
+                f"{self.kv_capacity_tokens}; expected at least one block"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _limits_fit(self) -> Self:
-        if self.max_batched_tokens < self.max_num_seqs:
+        if self.schedule != "sglang" and self.max_batched_tokens < self.max_num_seqs:
             raise ValueError(
                 f"max_batched_tokens = {self.max_batched_tokens} is below max_num_seqs = {self.max_num_seqs}; "
                 "expected at least one token for each sequence"

@@ -153,7 +153,8 @@ class Router(Part):
     cost_estimate: Literal["known", "mean", "last_explored", "marginal"] = Field(
         "known",
         description="the expected cost of this request on the model; the mean of what it has cost so far; "
-        "what the last explored request cost; what this request adds to the batch under way, by the servers' loads",
+        "what the last explored request cost; what this request adds to the batch under way, by the servers' loads, "
+        "less what earlier turns of its session have left in the prefix cache of a model",
     )
     cost_prior: NonNegative | None = Field(
         None, description="estimate before any observation, in cost.unit; none: the known cost"
@@ -175,6 +176,11 @@ class Router(Part):
         ge=1e-3,
         description="seconds between two reconciliations, at which the instances' queues and predictors become their "
         "means; none: never",
+    )
+    keep_session_model: bool = Field(
+        False,
+        description="a turn of a session goes to the model that answered the one before, where its prompt may be "
+        "cached; the policy decides about first turns",
     )
     decision_s: WaitLaw | None = Field(
         None,

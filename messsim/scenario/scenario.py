@@ -15,6 +15,7 @@ from .laws import Tokens
 from .phases import Phase
 from .quality import Features, Satisfaction
 from .routing import Feedback, Router, Sla, Slo, Tenant
+from .sessions import Prefixes, Sessions
 
 __all__ = ["Record", "Scenario", "Tokens"]
 
@@ -56,6 +57,8 @@ class Scenario(Part):
     )
     arrivals: Arrivals = Field(description="when requests come")
     tokens: Tokens = Field(Tokens(), description="how long prompts and answers are")
+    prefixes: Prefixes | None = Field(None, description="system prompts that requests share; none: nothing is shared")
+    sessions: Sessions | None = Field(None, description="conversations of several turns; none: single requests")
     satisfaction: Satisfaction = Field(description="what satisfies a user")
     features: Features = Field(Features(), description="what the router sees of a request")
     models: list[Model] = Field(min_length=1, max_length=256, description="the zoo, in rising order of cost")
@@ -132,6 +135,12 @@ class Scenario(Part):
     def reference(self) -> int:
         """Index of the model whose answer the user gets when exploring."""
         return self.model_names.index(self.router.reference) if self.router.reference else len(self.models) - 1
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether requests are turns of sessions, drawn by laws or named by a trace."""
+        law = self.arrivals
+        return self.sessions is not None or (law.kind == "trace" and law.names.has_sessions)
 
     @property
     def promises(self) -> list[Tenant]:

@@ -1,14 +1,21 @@
 """A stretch of requests as columns: their whole fate, drawn before anyone decides."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Chunk", "Floats", "Ints", "joined"]
+if TYPE_CHECKING:
+    from .prompts import Paths, Turns
+
+__all__ = ["Chunk", "Floats", "Ints", "Numbers", "joined", "selected"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
+Numbers = NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -18,12 +25,14 @@ class Chunk:
     Attributes
     ----------
     arrival_s : float64 [n] or None
-        Arrival times, seconds, never falling; None in a closed loop, where they follow from the run.
+        Arrival times, seconds, never falling; None in a closed loop, where they follow from the run. Of a turn that
+        waits for an answer, before which time it is not sent.
     tenant : int32 [n]
         Index of the tenant.
     instance : int32 [n] or None
         The instance of the router that it comes to; None where there is one.
     prompt_tokens : int32 [n]
+        Of a later turn of a session that is drawn by laws, what is expected: its engine writes what it becomes.
     output_tokens : int32 [models, n] or None
         Tokens of each model's answer; None where they are unread (`Workload.answer_tokens` has them).
     features : float64 [d, n]
@@ -46,6 +55,10 @@ class Chunk:
         Below the feedback probability: the request is rated. None where it is unread, since all or none are.
     delay_s : float64 [models, n] or None
         Seconds from each copy's answer to its label; None where labels are immediate.
+    turns
+        Which of them are turns of sessions; None: none are.
+    paths
+        What their prompts are made of; None: they share nothing.
     """
 
     first: int
@@ -64,20 +77,38 @@ class Chunk:
     policy_uniforms: Floats
     feedback_uniform: Floats | None
     delay_s: Floats | None
+    turns: Turns | None = None
+    paths: Paths | None = None
 
     def __len__(self) -> int:
         return len(self.tenant)
 
 
 def joined(parts: list[Chunk]) -> Chunk:
-    """One chunk of neighbours, in order."""
+    """One chunk of neighbours, in order, without turns and paths."""
     if len(parts) == 1:
         return parts[0]
 
-    def join(name: str) -> Floats | None:
+    def join(name: str) -> Any:
         pieces = [getattr(p, name) for p in parts]
-        axis = 0 if name == "policy_uniforms" else -1
-        return None if pieces[0] is None else np.concatenate(pieces, axis=axis)
+        return None if pieces[0] is None else np.concatenate(pieces, axis=_axis(name))
 
-    fields = {name: join(name) for name in Chunk.__slots__ if name != "first"}
-    return Chunk(first=parts[0].first, **fields)  # type: ignore[arg-type]
+    return Chunk(parts[0].first, **{name: join(name) for name in _columns()})
+
+
+def selected(chunk: Chunk, rows: NDArray[np.intp]) -> Chunk:
+    """Some of its requests, without turns and paths."""
+
+    def select(name: str) -> Any:
+        column = getattr(chunk, name)
+        return None if column is None else np.take(column, rows, axis=_axis(name))
+
+    return replace(chunk, turns=None, paths=None, **{name: select(name) for name in _columns()})
+
+
+def _columns() -> list[str]:
+    return [name for name in Chunk.__slots__ if name not in ("first", "turns", "paths")]
+
+
+def _axis(name: str) -> int:
+    return 0 if name == "policy_uniforms" else -1

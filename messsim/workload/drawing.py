@@ -74,7 +74,7 @@ class Drawing:
         return Chunk(
             first=first,
             arrival_s=None,
-            tenant=self._tenants(first, n),
+            tenant=self.tenants(first, n),
             instance=self._instances(first, n),
             prompt_tokens=self._tokens.draw(stage, None, first, n, row),
             output_tokens=None
@@ -94,7 +94,8 @@ class Drawing:
             delay_s=self._delays(first, n),
         )
 
-    def _tenants(self, first: int, n: int) -> Ints:
+    def tenants(self, first: int, n: int) -> Ints:
+        """Index of the tenant of n requests, or sessions, from `first` on."""
         count = len(self._tenant_edges)
         if count == 1:
             return np.zeros(n, np.int32)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messsim.errors import DataError
 from messsim.scenario import arrivals as said
@@ -15,6 +16,9 @@ from messsim.scenario.laws import Tokens
 from .blocks import blocks
 from .chunk import Floats, Ints
 from .growing import Growing
+from .hashes import HashIds, Runs
+from .links import Links, TraceTurns
+from .prompts import Paths, Turns
 from .readers import texts, token_counts
 from .times import TimeForm, Times, doubts
 
@@ -31,12 +35,14 @@ AT_ONCE_S = 1.0  # for the rate of a trace whose requests all come at one time, 
 
 @dataclass(frozen=True)
 class TraceRows:
-    """The trace's rows in order of time, from 0 s on.
+    """The trace's rows in order of time, from 0 s on; of sessions in order of their first turns.
 
     `period_s` is what a repetition adds: the span and one mean gap. Token columns are None unless asked.
     `tenant` is who asks, by place in the scenario's tenants, where the trace says so. `file` names it, `file_rows` are
     all its rows, and `first_row` is the first of them in order of time that is here;
     `file_rate_rps` is the mean rate of all of them, stretched as these are.
+    `turns` says which rows are turns of sessions, whose `time_s` is the one before which they are not sent, and `runs`
+    what prompts share.
     """
 
     time_s: Floats
@@ -49,6 +55,8 @@ class TraceRows:
     first_row: int = 0
     file_rate_rps: float | None = None
     tenant: Ints | None = None
+    turns: TraceTurns | None = None
+    runs: Runs | None = None
 
     def __len__(self) -> int:
         return len(self.time_s)
@@ -61,13 +69,43 @@ class TraceRows:
     def requests_before(self, horizon_s: float, *, repeat: bool) -> int:
         """How many requests come before a deadline."""
         turns = int(horizon_s // self.period_s) if repeat else 0
+        if self.turns is not None:
+            late = np.flatnonzero((self.time_s + turns * self.period_s >= horizon_s) & self.turns.begins)
+            return turns * len(self) + (int(late[0]) if late.size else len(self))
         rest = int(np.searchsorted(self.time_s + turns * self.period_s, horizon_s, side="left"))
         return turns * len(self) + rest
 
     def rate_rps(self, requests: int) -> float:
         """Mean rate of the first `requests`, requests per second; of the whole trace where all its rows are taken."""
-        span_s = float(self.time_s[requests - 1]) if requests < len(self) else 0.0
+        span_s = float(self.time_s[:requests].max()) if requests < len(self) else 0.0
         return (requests - 1) / span_s if span_s > 0 else len(self) / self.period_s
+
+    # ---- sessions, and what prompts share ---------------------------------------------------------------
+
+    def begins(self, first: int, n: int) -> NDArray[np.bool_]:
+        """Whether each of n requests begins a session."""
+        assert self.turns is not None
+        return self.turns.begins[np.arange(first, first + n) % len(self)]
+
+    def stretch(self, first: int, least: int) -> int:
+        """How many requests from one on make whole sessions, at least so many unless the trace begins again before."""
+        assert self.turns is not None
+        row = first % len(self)
+        following = np.flatnonzero(self.turns.begins[row + least :])
+        return least + int(following[0]) if following.size else len(self) - row
+
+    def made_of(self, first: int, n: int, prompt_tokens: Ints) -> tuple[Turns | None, Paths | None]:
+        """Turns and paths of n requests from `first` on; no turns where they do not begin with a session."""
+        again, rows = np.divmod(np.arange(first, first + n), len(self))
+        paths = None if self.runs is None else self.runs.paths(rows, again, first, prompt_tokens)
+        told = self.turns
+        if told is None:
+            return None, paths
+        parent = np.where(told.parent[rows] >= 0, told.parent[rows] - rows + np.arange(n), -1)
+        if ((parent < 0) & (told.parent[rows] >= 0)).any():
+            return None, paths
+        session = told.session[rows] + again * (int(told.session[-1]) + 1)
+        return Turns(session, told.turn[rows], parent.astype(np.int32), told.wait_s[rows]), paths
 
 
 @dataclass(frozen=True)
@@ -129,55 +167,72 @@ def read_trace(
 
     Memory is that of the arrays: 8 bytes a time and 4 a token count, whatever else the file holds.
     """
-    names = law.columns
+    names = law.names
     form = TimeForm(names.time_format, names.time_zone, "arrivals.columns.time_format")
     times = Times(names.time, path, form, least=0.0)
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
     who = _Tenants(names.tenant, tenants or [], path)
+    links, hashes = Links(names, path), HashIds(names.hash_ids if prompt else None, path, law.tokens_of_block)
     read: list[str] = []
-    for before, frame in blocks(path, [names.time, *tokens, *who.columns], read):
-        times.add(frame, before)
+    for before, frame in blocks(path, [names.time, *tokens, *who.columns, *links.columns, *hashes.columns], read):
+        times.add(links.with_times(frame, names.time), before)
         who.add(frame, before)
+        links.add(frame, before)
         for column, counts in tokens.items():
-            counts.add(token_counts(frame, column, path, before))
+            counts.add(here := token_counts(frame, column, path, before))
+            if column == names.prompt_tokens:
+                hashes.add(frame, here, before)
     time_s = times.seconds()
     notes = [f"{path.name}: {note}" for note in (*read, *times.notes)]
+    if names.hash_ids is not None and not prompt:
+        notes.append(f"{path.name}: {names.hash_ids} is left out: no prompt is as long as the trace says")
     found: dict[str, Ints] = {column: counts.array() for column, counts in tokens.items()}
     if who.columns:
         found[TENANT] = who.found.array()
-    if (time_s[1:] < time_s[:-1]).any():
+    runs = hashes.runs(found[names.prompt_tokens]) if hashes.columns else None
+    told = links.turns(time_s)
+    if told is None and (time_s[1:] < time_s[:-1]).any():
         notes.append(f"{path.name}: arrivals are not in order of time; they are sorted")
-        order = np.argsort(time_s, kind="stable")
-        time_s, found = time_s[order], {column: counts[order] for column, counts in found.items()}
-    time_s -= time_s[0]
-    notes += [f"{path.name}: {note}" for note in doubts(time_s, form, dates=times.are_dates)]
-    rows, first_row, file_period_s = len(time_s), 0, _period_s(time_s)
+    turns, order = None, np.argsort(time_s, kind="stable")
+    if told is not None:
+        turns, time_s, more = told
+        order = turns.order
+        notes += [f"{path.name}: {note}" for note in more]
+    rows, time_s = len(time_s), time_s[order] - time_s.min()
+    notes += [f"{path.name}: {note}" for note in doubts(np.sort(time_s), form, dates=times.are_dates)]
+    first_row, file_period_s = 0, _period_s(time_s)
     if law.window_s is not None:
-        inside = slice(*np.searchsorted(time_s, law.window_s, side="left"))
+        begins_s = time_s if turns is None else time_s[turns.first]
+        inside = slice(*np.searchsorted(begins_s, law.window_s, side="left"))
         first_row = int(inside.start)
-        time_s, found = time_s[inside] - law.window_s[0], {column: counts[inside] for column, counts in found.items()}
+        time_s, order = time_s[inside] - law.window_s[0], order[inside]
+        turns = None if turns is None else turns.within(inside)
         if len(time_s) == 0:
             raise DataError(f"has no rows in window_s = {law.window_s} s", str(path))
     as_recorded_s = _period_s(time_s)
     time_s, period_s = _stretched(time_s, law.rate_rps, path, repeat=law.repeat)
     stretched = period_s / as_recorded_s if as_recorded_s else 1.0
+    if turns is not None and law.rate_rps is not None and turns.wait_s.any():
+        notes.append(f"{path.name}: time is stretched, but {names.delay} is as recorded")
     return TraceRows(
         time_s,
         period_s,
-        found[names.prompt_tokens] if prompt else None,
-        found[names.output_tokens] if output else None,
+        found[names.prompt_tokens][order] if prompt else None,
+        found[names.output_tokens][order] if output else None,
         tuple(notes),
         path.name,
         rows,
         first_row,
         rows / (file_period_s * stretched) if file_period_s else None,
-        found.get(TENANT),
+        found[TENANT][order] if who.columns else None,
+        turns,
+        None if runs is None else runs.taken(order),
     )
 
 
 def _period_s(time_s: Floats) -> float:
     """Span and one mean gap, seconds; 0 where all are at one time."""
-    span_s = float(time_s[-1] - time_s[0])
+    span_s = float(time_s.max() - time_s.min())
     return span_s + span_s / (len(time_s) - 1) if span_s > 0 else 0.0
 
 
@@ -192,7 +247,7 @@ def _stretched(time_s: Floats, rate_rps: float | None, path: Path, *, repeat: bo
             str(path),
         )
     if period_s <= 0 and rate_rps is not None:
-        return time_s - time_s[0], len(time_s) / rate_rps
+        return time_s - time_s.min(), len(time_s) / rate_rps
     if rate_rps is None:
         return time_s, period_s
     factor = len(time_s) / period_s / rate_rps

@@ -13,6 +13,7 @@ from .answers import problems_of_answers
 from .arrivals import ArrivalSource, TraceArrivals, rate_arrivals
 from .chance import Chance
 from .chunk import Chunk, Floats, Ints, joined
+from .composing import Composing
 from .drawing import Drawing
 from .expectations import Rates
 from .sources import lengths_of, table_of, trace_of
@@ -24,6 +25,7 @@ from .usage import usage_notes
 __all__ = ["Workload"]
 
 WITHOUT_END = 100_000  # requests that stand for a run of which nobody knows how many will come: a closed loop in time
+PROMPTS = 4096  # whose mean length stands for that of all where prompts grow with the turns of a session
 SAMPLE_BLOCKS = 16  # a sample of a file in its order is taken from so many places of it
 
 
@@ -61,6 +63,7 @@ class Workload:
         self._lengths = lengths_of(scenario)
         self._tokens = TokenCounts(scenario, self._lengths or self.trace, self.table, self.chance)
         self._drawing = Drawing(scenario, self.chance, self.table, self._tokens, self.trace)
+        self._composing = Composing(scenario, self.chance, self._drawing, self._tokens, self.trace)
 
     def _dimensions(self) -> int:
         said = self.scenario.features
@@ -116,7 +119,7 @@ class Workload:
             return self.trace.requests_before(horizon_s, repeat=not self._ends_with_the_trace())
         if any(p.rate_factor for p in self.scenario.phases):
             return expectations.rates(source, None, horizon_s).requests if (source := self._arrivals()) else None
-        rate_rps = expectations.law_rate_rps(self.scenario)
+        rate_rps = self.mean_rate_rps()
         return rate_rps * horizon_s if rate_rps is not None else None
 
     @cached_property
@@ -127,7 +130,15 @@ class Workload:
 
     def mean_prompt_tokens(self) -> float:
         """Mean length of prompts, tokens."""
+        if self._composing.changes:
+            return float(self._prompts.mean())
         return mean_over(self.spans, lambda s: self._tokens.mean(s, None))
+
+    @cached_property
+    def _prompts(self) -> Floats:
+        """Lengths of the prompts of the first requests, where no law tells their mean."""
+        expected = self.expected_requests or PROMPTS
+        return self.columns(0, max(1, min(PROMPTS, round(expected)))).prompt_tokens.astype(np.float64)
 
     def mean_output_tokens(self, model: int) -> float:
         """Mean length of a model's answers, tokens."""
@@ -135,6 +146,8 @@ class Workload:
 
     def mean_square_prompt_tokens(self) -> float:
         """Mean square of the length of prompts, tokens^2."""
+        if self._composing.changes:
+            return float((self._prompts**2).mean())
         return mean_over(self.spans, lambda s: self._tokens.mean_square(s, None))
 
     def mean_square_output_tokens(self, model: int) -> float:
@@ -150,7 +163,8 @@ class Workload:
 
     def longest_prompt_tokens(self) -> float:
         """Longest prompt that may come in any phase, tokens."""
-        return max(self._tokens.longest(stage, None) for stage in self.stages)
+        outputs = max(self.longest_output_tokens(m) for m in range(len(self.scenario.models)))
+        return self._composing.longest(max(self._tokens.longest(stage, None) for stage in self.stages), outputs)
 
     def longest_output_tokens(self, model: int) -> float:
         """Longest answer of a model that may come in any phase, tokens."""
@@ -171,7 +185,8 @@ class Workload:
         """
         if self.trace is not None:
             return self.trace.rate_rps(max(1, round(self.expected_requests or 1)))
-        return expectations.law_rate_rps(self.scenario)
+        rate_rps, sessions = expectations.law_rate_rps(self.scenario), self._composing.sessions
+        return rate_rps if sessions is None or rate_rps is None else rate_rps * sessions.turns.mean
 
     def rates(self) -> Rates | None:
         """Mean rate of the run's own arrivals and that of its busiest minute; None in a closed loop."""
@@ -183,6 +198,9 @@ class Workload:
             assert mean_rps is not None
             return Rates(round(self.expected_requests or 1), mean_rps, mean_rps)
         drawn = expectations.rates(source, self._most(), self.scenario.horizon_s)
+        if (sessions := self._composing.sessions) is not None and mean_rps is not None:
+            peak_rps = drawn.peak_rps * sessions.turns.mean
+            return Rates(round(self.expected_requests or 1), mean_rps, max(mean_rps, peak_rps))
         if self.trace is None or mean_rps is None:
             return drawn
         return Rates(drawn.requests, mean_rps, max(mean_rps, drawn.peak_rps))
@@ -200,10 +218,8 @@ class Workload:
             n = wanted // blocks
             for k in range(blocks):
                 skipped = span.count * k // blocks
-                yield (
-                    share / blocks,
-                    self._drawing.draw(span.stage, span.first + skipped, n, span.progress_of(skipped, n)),
-                )
+                drawn = self._drawing.draw(span.stage, span.first + skipped, n, span.progress_of(skipped, n))
+                yield share / blocks, self._composing.complete(drawn, span.stage) if n else drawn
 
     def _in_order(self) -> bool:
         """Whether what a request is follows from its place in a file."""
@@ -233,24 +249,41 @@ class Workload:
         return self._tokens.answers(self.stages[0], first, model)
 
     def chunks(self, size: int, unread: frozenset[str] = frozenset()) -> Iterator[Chunk]:
-        """All requests in order, `size` at a time; the last chunk may be shorter.
+        """All requests in order, `size` at a time; the last chunk may be shorter. Of sessions only whole ones.
 
         Columns that are `unread` (`Drawing.draw`) are None.
         """
         source = self._arrivals()
         first, horizon_s = 0, self.scenario.horizon_s
         most = self._most()
+        whole = self._composing.keeps_sessions_whole
         while most is None or first < most:
-            n = size if most is None else min(size, most - first)
-            arrival_s = source.next_times(n) if source else None
+            drawn = self._composing.stretch(first, size) if whole else size
+            n = drawn if most is None else min(drawn, most - first)
+            arrival_s = None if source is None else self._times(source, first, drawn if whole else n)[:n]
             if horizon_s is not None and arrival_s is not None:
-                n = int(np.searchsorted(arrival_s, horizon_s, side="left"))
+                n = self._before(horizon_s, first, arrival_s)
                 if n < len(arrival_s):
                     if n:
                         yield self._join(first, n, arrival_s[:n], unread)
                     return
             yield self._join(first, n, arrival_s, unread)
             first += n
+
+    def _times(self, source: ArrivalSource, first: int, n: int) -> Floats:
+        """Arrival times of the next n requests; of a later turn of a session that laws draw, that of the first."""
+        if self._composing.sessions is None:
+            return source.next_times(n)
+        session, _ = self._composing.sessions.of(first, n)
+        times: Floats = source.next_times(int(session[-1] - session[0]) + 1)[session - session[0]]
+        return times
+
+    def _before(self, horizon_s: float, first: int, arrival_s: Floats) -> int:
+        """How many requests come before a deadline, or are turns of sessions that begin before it."""
+        if self.trace is None or self.trace.turns is None:
+            return int(np.searchsorted(arrival_s, horizon_s, side="left"))
+        late = np.flatnonzero((arrival_s >= horizon_s) & self.trace.begins(first, len(arrival_s)))
+        return int(late[0]) if len(late) else len(arrival_s)
 
     def _most(self) -> int | None:
         """No more requests come than this; None where time alone decides."""
@@ -280,7 +313,7 @@ class Workload:
         ]
         chunk = joined(drawn)
         chunk.arrival_s = arrival_s
-        return chunk
+        return self._composing.complete(chunk, parts[0][0])
 
     def stretches(self, first: int, n: int, arrival_s: Floats | None) -> list[tuple[Stage, slice, Floats | None]]:
         """Requests first ... first + n - 1 between phase boundaries.

@@ -2,7 +2,7 @@
 
 This module shares no code with the C kernel, and no cleverness: where the kernel jumps over many iterations
 in closed form, this server plays each of them, recomputes every sum from its list of sequences and adds
-``t += tau``. The rules are those of docs/conventions.md, B (vLLM v1's scheduler).
+``t += tau``. The rules of memory and of the engines' schedules stand beside it.
 
 The arithmetic is generic. If every coefficient and every arrival time is an ``int`` or a ``Fraction``, all
 results are exact ``Fraction``; if one of them is a ``float``, all are turned into floats, results included.
@@ -19,11 +19,13 @@ K
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Literal, NamedTuple, TypeAlias
+
+from .memory import Memory
+from .schedules import FIRST_RATIO, Server, plan
 
 Number: TypeAlias = int | Fraction | float
 Prompts: TypeAlias = Sequence[tuple[int, int]]  # (p_i, c_i)
@@ -94,6 +96,11 @@ class Limits:
     max_batched_tokens: int
     kv_capacity_tokens: int
     kv_policy: Literal["recompute", "reserve"]
+    kv_block_tokens: int = 1
+    prefix_cache: bool = False
+    schedule: Literal["vllm", "sglang", "tensorrt-llm"] = "vllm"
+    max_new_tokens: int = 0
+    whole_prompts: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,12 +108,16 @@ class Arrival:
     """A request; its id is its position in the list of arrivals, which is sorted by time.
 
     Its client may give up: the server stops working on it, at the next end of an iteration where it runs.
+    `path` are the nodes (id, end_tokens) that its prompt begins with, `answer_node` the last one if the answer is to
+    continue it.
     """
 
     time: Number
     prompt_tokens: int
     output_tokens: int
     gives_up: Number | None = None
+    path: tuple[tuple[int, int], ...] = ()
+    answer_node: int | None = None
 
 
 @dataclass
@@ -118,6 +129,8 @@ class Outcome:
     finish_s: Number | None
     preemptions: int
     energy_j: Number
+    cached_prompt_tokens: int = 0
+    cached_recompute_tokens: int = 0
 
 
 class Step(NamedTuple):
@@ -143,10 +156,11 @@ class Run:
     busy_s: Number
     iterations: int
     trace: list[Step] | None = None
+    evicted_blocks: int = 0
 
 
 @dataclass
-class _Request:
+class Request:
     """A request inside the server.
 
     `decoding` is a flag of its own: a recompute one token short of its end has the same counts as a decoder.
@@ -155,6 +169,8 @@ class _Request:
     number: int
     prompt_tokens: int
     output_tokens: int
+    path: tuple[tuple[int, int], ...] = ()
+    answer_node: int | None = None
     generated: int = 0
     cached: int = 0
     decoding: bool = False
@@ -162,17 +178,14 @@ class _Request:
     start_s: Number | None = None
     first_token_s: Number | None = None
     preemptions: int = 0
+    cached_prompt_tokens: int = 0
+    cached_recompute_tokens: int = 0
     energy_j: Number = 0
 
     @property
     def to_prefill(self) -> int:
         """Tokens of a (re)prefill: the prompt and all that was generated before a preemption."""
         return self.prompt_tokens + self.generated
-
-    @property
-    def peak_tokens(self) -> int:
-        """Most tokens it ever caches: the last token of the answer is never cached."""
-        return self.prompt_tokens + self.output_tokens - 1
 
 
 # Physics ----------------------------------------------------------------------------------------------------
@@ -219,63 +232,12 @@ def iteration_energy(c: Coefficients, prompts: Prompts, decoders: int, context: 
     return min(c.p_cap * tau, c.p0 * tau + c.e * (p + decoders) + context_j)
 
 
-def _assign_tokens(running: list[_Request], limits: Limits) -> None:
-    """One token to each decoder; to the partial prefill the rest of its prompt, as far as the budget goes."""
-    budget = limits.max_batched_tokens - sum(r.decoding for r in running)
-    for position, r in enumerate(running):
-        assert r.decoding or position == len(running) - 1, "only the tail may be a partial prefill"
-        r.takes = 1 if r.decoding else min(r.to_prefill - r.cached, budget)
-        assert r.takes > 0, "every running sequence advances"
-
-
-def _memory_after(running: list[_Request]) -> int:
-    """Tokens cached once the iteration has run (nothing is freed before its end)."""
-    return sum(r.cached + r.takes for r in running)
-
-
-def _preempt(running: list[_Request], waiting: deque[_Request], limits: Limits) -> list[int]:
-    """Send the tail back to the head of the queue until the iteration fits; return who went, in order."""
-    preempted = []
-    while _memory_after(running) > limits.kv_capacity_tokens:
-        tail = running.pop()
-        tail.cached = tail.takes = 0
-        tail.decoding = False
-        tail.preemptions += 1
-        waiting.appendleft(tail)
-        preempted.append(tail.number)
-        _assign_tokens(running, limits)
-    return preempted
-
-
-def _fits(head: _Request, running: list[_Request], limits: Limits) -> bool:
-    """Whether memory has room for the whole prefill of `head`, or, reserved, for its whole answer."""
-    if limits.kv_policy == "reserve":
-        return sum(r.peak_tokens for r in running) + head.peak_tokens <= limits.kv_capacity_tokens
-    return _memory_after(running) + head.to_prefill <= limits.kv_capacity_tokens
-
-
-def _admit(running: list[_Request], waiting: deque[_Request], limits: Limits, now: Number) -> list[int]:
-    """Admit first-in first-out; a head that does not fit blocks all behind it."""
-    admitted = []
-    while waiting and len(running) < limits.max_num_seqs:
-        budget = limits.max_batched_tokens - sum(r.takes for r in running)
-        if budget == 0 or not _fits(waiting[0], running, limits):
-            break
-        head = waiting.popleft()
-        head.takes = min(head.to_prefill, budget)
-        if head.start_s is None:
-            head.start_s = now
-        running.append(head)
-        admitted.append(head.number)
-    return admitted
-
-
 # One iteration and the whole run ----------------------------------------------------------------------------
 
 
-def _step(running: list[_Request], c: Coefficients, now: Number) -> Step:
+def _step(running: list[Request], c: Coefficients, now: Number) -> Step:
     """Measure the iteration that `running` is about to do, and charge its energy to the requests in it."""
-    decoders = [r for r in running if r.decoding]
+    decoders = [r for r in running if r.decoding and r.takes]
     prefills = [r for r in running if not r.decoding]
     prompts = [(r.takes, r.cached) for r in prefills]
     p, b, k = sum(r.takes for r in prefills), len(decoders), sum(r.cached for r in decoders)
@@ -285,34 +247,43 @@ def _step(running: list[_Request], c: Coefficients, now: Number) -> Step:
         r.energy_j += decode_energy / b
     for r in prefills:
         r.energy_j += (energy - decode_energy) * r.takes / p
-    takes = tuple((r.number, r.takes) for r in running)
+    takes = tuple((r.number, r.takes) for r in running if r.takes)
     return Step(now, iteration_time(c, prompts, b, k), energy, p, b, k, takes, (), ())
 
 
-def _emit(running: list[_Request], end: Number) -> list[_Request]:
+def _emit(server: Server, end: Number) -> list[Request]:
     """End the iteration at `end`: cache its tokens, emit new ones; remove and return who finished."""
-    for r in running:
+    for r in server.running:
         r.cached += r.takes
-        if r.decoding or r.cached == r.to_prefill:
+        if not r.decoding:
+            server.memory.share(r, r.cached)
+        if r.takes and (r.decoding or r.cached == r.to_prefill):
             r.decoding = True
             r.generated += 1
             if r.first_token_s is None:
                 r.first_token_s = end
-    finished = [r for r in running if r.generated == r.output_tokens]
-    running[:] = [r for r in running if r.generated < r.output_tokens]
+    finished = [r for r in server.running if r.generated == r.output_tokens]
+    for r in finished:
+        server.leave(r, answered=True)
     return finished
 
 
-def _give_up(requests: list[_Request] | deque[_Request], gives_up: list[Number | None], now: Number) -> list[_Request]:
-    """Remove and return those whose client has given up by now."""
-    gone = [r for r in requests if (end := gives_up[r.number]) is not None and end <= now]
+def _give_up(server: Server, gives_up: list[Number | None], now: Number) -> list[Request]:
+    """Remove and return those whose client has given up by now: during the iteration, and at this very instant."""
+    requests = [*server.running, *server.waiting]
+    gone = [r for r in requests if (end := gives_up[r.number]) is not None and end < now]
+    gone += sorted((r for r in requests if gives_up[r.number] == now), key=lambda r: r.number)
     for r in gone:
-        requests.remove(r)
+        if r in server.running:
+            server.leave(r)
+        else:
+            server.waiting.remove(r)
     return gone
 
 
-def _outcome(r: _Request, finish: Number | None) -> Outcome:
-    return Outcome(r.start_s, r.first_token_s, finish, r.preemptions, r.energy_j)
+def _outcome(r: Request, finish: Number | None) -> Outcome:
+    hits = r.cached_prompt_tokens, r.cached_recompute_tokens
+    return Outcome(r.start_s, r.first_token_s, finish, r.preemptions, r.energy_j, *hits)
 
 
 def most_iterations(limits: Limits, arrivals: Sequence[Arrival]) -> int:
@@ -321,6 +292,8 @@ def most_iterations(limits: Limits, arrivals: Sequence[Arrival]) -> int:
     The head of the running list is never preempted, for alone it fits. In each iteration it either emits a
     token, or prefills without coming to the end; it then runs alone and takes `max_batched_tokens`.
     """
+    if limits.schedule == "sglang":  # no such proof: who was retracted waits behind all others
+        return 100 * sum(a.prompt_tokens + a.output_tokens for a in arrivals) ** 2
     longest_prefills = [a.prompt_tokens + a.output_tokens - 1 for a in arrivals]
     unfinished_chunks = sum((tokens - 1) // limits.max_batched_tokens for tokens in longest_prefills)
     return sum(a.output_tokens for a in arrivals) + unfinished_chunks
@@ -357,8 +330,8 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
     zero = c.a0 * 0
     now, meter, busy, iterations = zero, zero, zero, 0
     steps: list[Step] = []
-    waiting: deque[_Request] = deque()
-    running: list[_Request] = []
+    server = Server(limits, Memory(limits.kv_block_tokens, limits.kv_capacity_tokens, limits.prefix_cache))
+    running, waiting = server.running, server.waiting
     outcomes: dict[int, Outcome] = {}
     arrived = 0
     bound = most_iterations(limits, arrivals)
@@ -367,18 +340,17 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
             now = max(now, times[arrived])  # idle until the next arrival
         while arrived < len(arrivals) and times[arrived] <= now:
             a = arrivals[arrived]
-            waiting.append(_Request(arrived, a.prompt_tokens, a.output_tokens, energy_j=zero))
+            waiting.append(Request(arrived, a.prompt_tokens, a.output_tokens, a.path, a.answer_node, energy_j=zero))
             arrived += 1
-        for r in _give_up(running, gives_up, now) + _give_up(waiting, gives_up, now):
+        for r in _give_up(server, gives_up, now):
             outcomes[r.number] = _outcome(r, None)
         if not waiting and not running:
+            server.ratio = FIRST_RATIO
             continue
 
-        _assign_tokens(running, limits)
-        preempted = _preempt(running, waiting, limits)
-        admitted = [] if preempted else _admit(running, waiting, limits, now)
-        assert running, "an iteration has work"
-        assert _memory_after(running) <= limits.kv_capacity_tokens
+        preempted, admitted = plan(server, now)
+        assert any(r.takes for r in running), "an iteration has work"
+        server.memory.check()
 
         step = _step(running, c, now)._replace(preempted=tuple(preempted), admitted=tuple(admitted))
         now += step.tau_s
@@ -387,12 +359,12 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
         iterations += 1
         if trace:
             steps.append(step)
-        for r in _emit(running, now):
+        for r in _emit(server, now):
             outcomes[r.number] = _outcome(r, now)
         if iterations > bound:
             raise RuntimeError(f"livelock: more than {bound} iterations")
     in_order = [outcomes[number] for number in range(len(arrivals))]
-    return Run(in_order, meter, busy, iterations, steps if trace else None)
+    return Run(in_order, meter, busy, iterations, steps if trace else None, server.memory.evicted)
 
 
 # Inputs -----------------------------------------------------------------------------------------------------
@@ -427,7 +399,7 @@ def _validate(c: Coefficients, limits: Limits, arrivals: Sequence[Arrival]) -> N
         raise ValueError(f"p_cap = {c.p_cap}: expected at least p0 = {c.p0}")
     if c.ae != 0 and not 0 < c.top_k <= c.experts:
         raise ValueError(f"top_k = {c.top_k}: expected between 1 and experts = {c.experts}")
-    if not 1 <= limits.max_num_seqs <= limits.max_batched_tokens:
+    if not 1 <= limits.max_num_seqs <= limits.max_batched_tokens and limits.schedule != "sglang":
         raise ValueError(f"{limits}: expected 1 <= max_num_seqs <= max_batched_tokens")
     if limits.kv_policy not in ("recompute", "reserve"):
         raise ValueError(f"kv_policy = {limits.kv_policy!r}: expected 'recompute' or 'reserve'")
@@ -439,6 +411,8 @@ def _validate(c: Coefficients, limits: Limits, arrivals: Sequence[Arrival]) -> N
             raise ValueError(f"request {number}: time = {a.time}: expected sorted times >= 0")
         if a.prompt_tokens < 1 or a.output_tokens < 1:
             raise ValueError(f"request {number}: expected at least one prompt and one output token")
-        if a.prompt_tokens + a.output_tokens - 1 > limits.kv_capacity_tokens:
+        longest = max(a.output_tokens, limits.max_new_tokens if limits.kv_policy == "reserve" else 0)
+        blocks = -(-(a.prompt_tokens + longest - 1) // limits.kv_block_tokens)
+        if blocks > limits.kv_capacity_tokens // limits.kv_block_tokens:
             raise ValueError(f"request {number} alone exceeds {limits.kv_capacity_tokens} tokens of memory")
         previous = a.time

@@ -44,8 +44,12 @@ def import_toml(found: dict[str, Any], file: Path) -> str:
         lines += ["[arrivals]", 'kind = "trace"', f"file = {name}"]
         if found["rate_rps"] is None:
             lines += ["repeat = false"]
-        if found["tenants"]:
-            lines += ['columns = { tenant = "tenant" }']
+        columns = {"tenant": "tenant"} if found["tenants"] else {}
+        if columns | found["columns"]:
+            told = ", ".join(f"{key} = {format_value(name)}" for key, name in (columns | found["columns"]).items())
+            lines += [f"columns = {{ {told} }}"]
+        if found["block_tokens"]:
+            lines += [f"block_tokens = {found['block_tokens']}"]
         lines += ["", "[tokens]"]
     lines += ['prompt = { kind = "trace" }', 'output = { kind = "trace" }']
     for tenant in found["tenants"]:

@@ -103,19 +103,21 @@ def explain(
             f"{path}: request {request} was never decided: "
             + ("it is too long for every model" if record["status"] == "too_long" else "it waited for the router")
         )
-    # a closed loop's later requests hang on earlier answers only, and a later attempt on requests in between, as does a
-    # decision that takes time
+    # a closed loop's later requests hang on earlier answers only, a later attempt on requests in between, as does a
+    # decision that takes time, and a turn of a session on both
     at_once = record["attempts"] == 1 and scenario.router.decision_s is None
-    if scenario.arrivals.kind != "closed" and at_once:
+    if scenario.arrivals.kind != "closed" and not scenario.has_sessions and at_once:
         scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
     setup = prepare(scenario)
     seen: dict[str, Any] = {}
     watched = dataclasses.replace(setup.policy, kernel=_Watch(setup.policy.kernel, request, seen))  # type: ignore[arg-type]
     simulated(dataclasses.replace(setup, policy=watched), _nowhere, progress)
-    _compare(path, record, seen, scenario.model_names, scenario.reference)
+    kept = scenario.router.keep_session_model and record.get("turn", 0) > 0
+    _compare(path, record, seen, scenario.model_names, scenario.reference, kept)
     who = setup.workload.columns(request, 1).instance
     instance = {"instance": None if who is None else int(who[0]), "instances": setup.scenario.router.instances}
-    return _told(scenario.model_names, seen, record, setup.policy.name) | instance
+    told = _told(scenario.model_names, seen, record, setup.policy.name) | instance
+    return told | ({"how": f"{record['model']} is kept, which answered the turn before"} if kept else {})
 
 
 def _record(result: Result, path: Path, request: int) -> dict[str, Any]:
@@ -134,13 +136,15 @@ def _nowhere(_: RecordChunk) -> None:
     """Records of the replay are not needed."""
 
 
-def _compare(path: Path, record: dict[str, Any], seen: dict[str, Any], names: list[str], reference: int) -> None:
-    """Whether the record says what the replay saw."""
+def _compare(
+    path: Path, record: dict[str, Any], seen: dict[str, Any], names: list[str], reference: int, kept: bool
+) -> None:
+    """Whether the record says what the replay saw; `kept`: the model is that of the turn before."""
     plan = seen["plan"]
     found: dict[str, Any] = {"queue": seen["queue"]}
-    if record["attempts"] == 1:
+    if record["attempts"] == 1 and not kept:
         found["explored"] = bool(plan & (PLAN_ALL | PLAN_EXPLORE))
-    if not plan & PLAN_CHAIN:  # of a chain, the record names who answered in the end
+    if not plan & PLAN_CHAIN and not kept:  # of a chain, the record names who answered in the end
         model = destined(reference if plan == PLAN_ALL else plan & PLAN_MODEL, seen["costs"])
         found["model"] = names[model]
         if record["score"] is not None:

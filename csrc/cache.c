@@ -1,0 +1,400 @@
+#include "cache.h"
+
+#include <stdlib.h>
+
+#include "error.h"
+
+/* Blocks are counted from the start of the text: a node has those from `first` on. */
+typedef struct ms_node {
+    uint64_t key;
+    struct ms_node *next; /* in its bucket */
+    int64_t first;
+    int64_t present;
+    int64_t held;
+    struct ms_hold *holds;
+    struct ms_stretch *shallowest; /* released last: the others are deeper and older */
+} ms_node;
+
+/* Blocks from ... to - 1 of a node, released at once. */
+struct ms_stretch {
+    ms_node *node;
+    int64_t from;
+    int64_t to;
+    struct ms_stretch *older;
+    struct ms_stretch *newer;
+    struct ms_stretch *deeper; /* of the same node */
+    struct ms_stretch *shallower;
+};
+
+/* A job uses the blocks of a node up to `to`, and may use them up to `end`. */
+struct ms_hold {
+    ms_node *node;
+    int64_t to;
+    int64_t end;
+    struct ms_hold *above;    /* of the same job, nearer to the start */
+    struct ms_hold *previous; /* of the same node */
+    struct ms_hold *next;
+};
+
+typedef struct ms_stretch ms_stretch;
+typedef struct ms_hold ms_hold;
+
+enum kind { SHARED, OWN, GENERATED };
+enum { FIRST_BUCKETS = 64 };
+
+/* A node of a text, as a job comes by. */
+typedef struct text_part {
+    uint64_t key;
+    int64_t first;
+    int64_t end;
+} text_part;
+
+void ms_cache_init(ms_cache *self, int64_t block_tokens)
+{
+    *self = (ms_cache){.block_tokens = block_tokens};
+    ms_store_init(&self->node_store, sizeof(ms_node));
+    ms_store_init(&self->stretch_store, sizeof(ms_stretch));
+    ms_store_init(&self->hold_store, sizeof(ms_hold));
+}
+
+void ms_cache_free(ms_cache *self)
+{
+    free(self->bucket);
+    self->bucket = NULL;
+    self->buckets = 0;
+    ms_store_free(&self->node_store);
+    ms_store_free(&self->stretch_store);
+    ms_store_free(&self->hold_store);
+}
+
+void ms_cache_clear(ms_cache *self)
+{
+    const int64_t evicted = self->evicted, texts = self->texts;
+    ms_cache_free(self);
+    ms_cache_init(self, self->block_tokens);
+    self->evicted = evicted;
+    self->texts = texts;
+}
+
+/* ---- texts ---------------------------------------------------------------------------------------------- */
+
+static uint64_t key_of(enum kind kind, int64_t id)
+{
+    return (uint64_t)id << 2 | (uint64_t)kind;
+}
+
+static int64_t min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The i-th part of the first `tokens` of a job's text; 0 past the last. */
+static int part_of(const ms_cache *self, const ms_job *job, int64_t tokens, int32_t i, text_part *part)
+{
+    const int32_t length = job->path_length;
+    const int64_t shared = length > 0 ? job->path[length - 1].end_tokens : 0;
+    int64_t from, to;
+    if (i < length) {
+        from = i > 0 ? job->path[i - 1].end_tokens : 0;
+        to = job->path[i].end_tokens;
+        part->key = key_of(SHARED, job->path[i].id);
+    } else if (i == length && shared < job->prompt_tokens) {
+        from = shared;
+        to = job->prompt_tokens;
+        part->key = key_of(OWN, job->request);
+    } else {
+        from = job->prompt_tokens;
+        to = i == length + (shared < job->prompt_tokens) ? tokens : from;
+        part->key = key_of(GENERATED, job->text);
+    }
+    part->first = from / self->block_tokens;
+    part->end = min(to, tokens) / self->block_tokens;
+    return from < min(to, tokens);
+}
+
+/* ---- nodes ---------------------------------------------------------------------------------------------- */
+
+static int64_t bucket_of(const ms_cache *self, uint64_t key)
+{
+    const uint64_t mixed = key * 0x9E3779B97F4A7C15u;
+    return (int64_t)((mixed ^ mixed >> 32) & (uint64_t)(self->buckets - 1));
+}
+
+static ms_node *find(const ms_cache *self, uint64_t key)
+{
+    ms_node *node = self->buckets > 0 ? self->bucket[bucket_of(self, key)] : NULL;
+    while (node != NULL && node->key != key) {
+        node = node->next;
+    }
+    return node;
+}
+
+static int widen(ms_cache *self)
+{
+    ms_node **before = self->bucket;
+    const int64_t buckets = self->buckets;
+    ms_node **bucket = calloc((size_t)(buckets > 0 ? 2 * buckets : FIRST_BUCKETS), sizeof(ms_node *));
+    if (bucket == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    self->bucket = bucket;
+    self->buckets = buckets > 0 ? 2 * buckets : FIRST_BUCKETS;
+    for (int64_t i = 0; i < buckets; i++) {
+        for (ms_node *node = before[i], *next; node != NULL; node = next) {
+            next = node->next;
+            ms_node **at = &bucket[bucket_of(self, node->key)];
+            node->next = *at;
+            *at = node;
+        }
+    }
+    free(before);
+    return 0;
+}
+
+static ms_node *find_or_make(ms_cache *self, uint64_t key, int64_t first)
+{
+    ms_node *node = find(self, key);
+    if (node != NULL) {
+        return node;
+    }
+    if (self->nodes == self->buckets && widen(self) != 0) {
+        return NULL;
+    }
+    node = ms_store_take(&self->node_store);
+    if (node != NULL) {
+        ms_node **at = &self->bucket[bucket_of(self, key)];
+        *node = (ms_node){.key = key, .next = *at, .first = first, .present = first, .held = first};
+        *at = node;
+        self->nodes++;
+    }
+    return node;
+}
+
+static void forget_if_empty(ms_cache *self, ms_node *node)
+{
+    if (node->holds != NULL || node->present > node->first) {
+        return;
+    }
+    ms_node **at = &self->bucket[bucket_of(self, node->key)];
+    while (*at != node) {
+        at = &(*at)->next;
+    }
+    *at = node->next;
+    self->nodes--;
+    ms_store_give(&self->node_store, node);
+}
+
+/* ---- stretches ------------------------------------------------------------------------------------------- */
+
+static void drop_stretch(ms_cache *self, ms_stretch *stretch)
+{
+    *(stretch->older != NULL ? &stretch->older->newer : &self->oldest) = stretch->newer;
+    *(stretch->newer != NULL ? &stretch->newer->older : &self->newest) = stretch->older;
+    *(stretch->shallower != NULL ? &stretch->shallower->deeper : &stretch->node->shallowest) = stretch->deeper;
+    if (stretch->deeper != NULL) {
+        stretch->deeper->shallower = stretch->shallower;
+    }
+    ms_store_give(&self->stretch_store, stretch);
+}
+
+static void add_stretch(ms_cache *self, ms_node *node, int64_t from, int64_t to)
+{
+    ms_stretch *stretch = ms_store_take(&self->stretch_store);
+    if (stretch == NULL) {
+        self->error = MS_ERR_MEMORY;
+        return;
+    }
+    *stretch = (ms_stretch){.node = node, .from = from, .to = to, .older = self->newest, .deeper = node->shallowest};
+    *(self->newest != NULL ? &self->newest->newer : &self->oldest) = stretch;
+    self->newest = stretch;
+    if (node->shallowest != NULL) {
+        node->shallowest->shallower = stretch;
+    }
+    node->shallowest = stretch;
+    self->cached += to - from;
+}
+
+/* Blocks of the node before `to` are used: they leave the list. */
+static void take_from_list(ms_cache *self, ms_node *node, int64_t to)
+{
+    for (ms_stretch *s = node->shallowest; s != NULL && s->from < to; s = node->shallowest) {
+        const int64_t end = min(s->to, to);
+        self->cached -= end - s->from;
+        s->from = end;
+        if (s->from < s->to) {
+            return;
+        }
+        drop_stretch(self, s);
+    }
+}
+
+void ms_cache_evict(ms_cache *self, int64_t blocks)
+{
+    self->evicted += blocks;
+    self->cached -= blocks;
+    while (blocks > 0 && self->oldest != NULL) {
+        ms_stretch *stretch = self->oldest;
+        ms_node *node = stretch->node;
+        const int64_t some = min(blocks, stretch->to - stretch->from);
+        blocks -= some;
+        stretch->to -= some;
+        node->present = stretch->to;
+        if (stretch->from == stretch->to) {
+            drop_stretch(self, stretch);
+            forget_if_empty(self, node);
+        }
+    }
+}
+
+/* ---- holds ----------------------------------------------------------------------------------------------- */
+
+static ms_hold *add_hold(ms_cache *self, ms_job *job, const text_part *part)
+{
+    ms_node *node = find_or_make(self, part->key, part->first);
+    ms_hold *hold = node != NULL ? ms_store_take(&self->hold_store) : NULL;
+    if (hold != NULL) {
+        *hold = (ms_hold){.node = node, .to = part->first, .end = part->end, .above = job->holds, .next = node->holds};
+        if (node->holds != NULL) {
+            node->holds->previous = hold;
+        }
+        node->holds = hold;
+        job->holds = hold;
+    } else {
+        self->error = MS_ERR_MEMORY;
+    }
+    return hold;
+}
+
+/* The job uses the blocks of a node before `to`, whether they were there or not. */
+static void raise_hold(ms_cache *self, ms_hold *hold, int64_t to)
+{
+    ms_node *node = hold->node;
+    if (to <= hold->to) {
+        return;
+    }
+    take_from_list(self, node, to);
+    self->twice += to - hold->to;
+    hold->to = to;
+    if (to > node->held) {
+        self->twice -= to - node->held;
+        node->held = to;
+    }
+    node->present = node->present > to ? node->present : to;
+}
+
+/* The deepest use of a job ends; what nobody else uses becomes the newest stretch. */
+static void end_hold(ms_cache *self, ms_job *job)
+{
+    ms_hold *hold = job->holds;
+    ms_node *node = hold->node;
+    const int64_t held = node->held, to = hold->to;
+    job->holds = hold->above;
+    *(hold->previous != NULL ? &hold->previous->next : &node->holds) = hold->next;
+    if (hold->next != NULL) {
+        hold->next->previous = hold->previous;
+    }
+    ms_store_give(&self->hold_store, hold);
+    node->held = node->first;
+    for (ms_hold *other = node->holds; other != NULL && node->held < held; other = other->next) {
+        node->held = other->to > node->held ? other->to : node->held;
+    }
+    self->twice -= (to - node->first) - (held - node->held);
+    if (node->held < held) {
+        add_stretch(self, node, node->held, held);
+    }
+    forget_if_empty(self, node);
+}
+
+/* ---- what jobs do ---------------------------------------------------------------------------------------- */
+
+ms_hits ms_cache_find(const ms_cache *self, const ms_job *job, int64_t tokens)
+{
+    ms_hits hits = {0, 0};
+    int is_held = 1;
+    text_part part;
+    for (int32_t i = 0; part_of(self, job, tokens, i, &part); i++) {
+        const ms_node *node = find(self, part.key);
+        const int64_t held = node != NULL ? min(node->held, part.end) : part.first;
+        const int64_t present = node != NULL ? min(node->present, part.end) : part.first;
+        hits.held = is_held ? held : hits.held;
+        hits.present = present;
+        is_held = is_held && held == part.end;
+        if (present < part.end) {
+            break;
+        }
+    }
+    return hits;
+}
+
+int64_t ms_cache_admit(ms_cache *self, ms_job *job, int64_t tokens, int32_t replica)
+{
+    const ms_hits hits = ms_cache_find(self, job, tokens);
+    text_part part;
+    job->holds = NULL;
+    if (job->generated_tokens == 0) {
+        job->text = (int64_t)replica << 40 | self->texts++;
+    }
+    for (int32_t i = 0; part_of(self, job, tokens, i, &part); i++) {
+        ms_hold *hold = add_hold(self, job, &part);
+        if (hold == NULL) {
+            break;
+        }
+        raise_hold(self, hold, min(hits.present, part.end));
+    }
+    return hits.present;
+}
+
+/* Whether the uses above this one need no look: it is complete, and not for having no blocks. */
+static int is_complete(const ms_hold *hold)
+{
+    return hold->to == hold->end && hold->end > hold->node->first;
+}
+
+void ms_cache_extend(ms_cache *self, ms_job *job, int64_t tokens)
+{
+    const int64_t blocks = tokens / self->block_tokens;
+    for (ms_hold *hold = job->holds; hold != NULL && !is_complete(hold); hold = hold->above) {
+        raise_hold(self, hold, min(blocks, hold->end));
+    }
+}
+
+int ms_cache_is_ahead(const ms_job *job)
+{
+    for (const ms_hold *hold = job->holds; hold != NULL && !is_complete(hold); hold = hold->above) {
+        if (hold->to < hold->end && hold->node->present > hold->to) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* What was generated becomes the job's, in the node of its own or the one that it continues. */
+static void join_generated(ms_cache *self, ms_job *job, int64_t tokens, int is_answered)
+{
+    const text_part generated = {.key = key_of(GENERATED, job->text),
+                                 .first = job->prompt_tokens / self->block_tokens,
+                                 .end = tokens / self->block_tokens};
+    const int continues = is_answered && job->answer_node >= 0;
+    ms_hold *deepest = job->holds;
+    if (tokens <= job->prompt_tokens || deepest == NULL) {
+        return;
+    }
+    const int is_apart = deepest->node->key == generated.key;
+    if (is_apart && continues) { /* computed again after a preemption: its blocks are the job's alone */
+        deepest->node->present = deepest->node->held = deepest->to = deepest->node->first;
+        end_hold(self, job);
+    } else if (!is_apart && !continues && add_hold(self, job, &generated) == NULL) {
+        return;
+    }
+    raise_hold(self, job->holds, generated.end);
+}
+
+void ms_cache_leave(ms_cache *self, ms_job *job, int64_t tokens, int keeps_generated, int is_answered)
+{
+    if (keeps_generated) {
+        join_generated(self, job, tokens, is_answered);
+    }
+    while (job->holds != NULL) {
+        end_hold(self, job);
+    }
+}

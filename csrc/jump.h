@@ -1,0 +1,61 @@
+/* The state of a replica, and a jump of it: n iterations of one composition, which end at a boundary. */
+#ifndef MS_JUMP_H
+#define MS_JUMP_H
+
+#include <stdint.h>
+
+#include "sequences.h"
+
+enum ms_replica_state {
+    MS_IDLE,     /* nothing to do */
+    MS_BOUNDARY, /* between two iterations: ms_replica_start is due at this instant */
+    MS_RUNNING,  /* in a jump that ends at boundary_s */
+    MS_DOWN      /* failed */
+};
+
+typedef struct ms_replica {
+    const ms_coefficients *coefficients;
+    const struct ms_schedule *schedule;
+    int32_t index;
+    int32_t state;
+    ms_queue *queue; /* its own, or one shared by the pool */
+    ms_queue own_queue;
+
+    ms_sequences sequences;  /* in the batch */
+    double base_s;           /* the jump of the present composition starts here; */
+    int64_t limit_iterations;  /* it changes by itself after so many, */
+    int64_t target_iterations; /* and the next boundary to stop at comes after so many */
+    double boundary_s;       /* infinite unless running */
+
+    int32_t full;            /* sglang: the head of the queue is not looked at until somebody leaves */
+    double ratio;            /* sglang: part of the answers under way for which memory is kept free, as set last */
+    int64_t ratio_clock;     /* and from when on it falls */
+
+    double busy_since_s;
+    double busy_s;
+    int64_t jumps;
+    int64_t preemptions;
+} ms_replica;
+
+/* When n iterations of the present composition end. */
+double ms_jump_end_s(const ms_replica *self, int64_t n);
+
+/* The fewest iterations, at least 1, whose end is at or after t_s. */
+int64_t ms_jump_until(const ms_replica *self, double t_s);
+
+/* It runs, and stops after n iterations. */
+void ms_jump_aim(ms_replica *self, int64_t n);
+
+/* ---- for schedules -------------------------------------------------------------------------------------- */
+
+/* The head of the queue joins with at most `budget` tokens. `*used` are the blocks of the next iteration. Returns 0 or
+ * an error. */
+int ms_jump_admit(ms_replica *self, double t_s, int64_t budget, int64_t *used, int32_t *pulled);
+
+/* Takes the sequence at place i out of the batch; the caller puts it back into the queue. */
+ms_job *ms_jump_preempt(ms_replica *self, int32_t i, int keeps_generated);
+
+/* A jump of what is in the batch begins, of at most so many iterations; if nobody is, the replica is idle. */
+int ms_jump_begin(ms_replica *self, double t_s, int64_t most);
+
+#endif

@@ -1,0 +1,63 @@
+/* vllm and tensorrt-llm: prompts and decoders share iterations. */
+#include "schedule.h"
+
+/* Those in the batch take their part of the next iteration, the youngest being preempted while memory does not
+ * suffice. Returns the blocks that they hold then. */
+static int64_t keep(ms_replica *self, int *preempted)
+{
+    ms_sequences *sequences = &self->sequences;
+    const int preempts = sequences->limits.kv_policy == MS_KV_RECOMPUTE;
+    for (;;) {
+        const int64_t budget = sequences->limits.max_batched_tokens - sequences->decoders;
+        if (ms_sequences_has_partial(sequences)) {
+            sequences->chunk[sequences->running - 1] = ms_sequences_partial_chunk(sequences, budget);
+        }
+        const int64_t used = ms_sequences_blocks(sequences, 1);
+        if (!preempts || used <= sequences->capacity_blocks) {
+            return used;
+        }
+        ms_queue_push_head(self->queue, ms_jump_preempt(self, sequences->running - 1, 1));
+        *preempted = 1;
+    }
+}
+
+static int plan(ms_replica *self, double t_s, int32_t *pulled)
+{
+    ms_sequences *sequences = &self->sequences;
+    int preempted = 0;
+    int64_t used = keep(self, &preempted);
+    if (sequences->limits.prefix_cache) {
+        ms_sequences_make_room(sequences, used);
+        ms_sequences_share(sequences, 1);
+    }
+    int64_t budget = sequences->limits.max_batched_tokens - sequences->decoders;
+    budget -= ms_sequences_has_partial(sequences) ? sequences->chunk[sequences->running - 1] : 0;
+    while (!preempted && budget > 0 && sequences->running < sequences->limits.max_num_seqs && self->queue->head != NULL &&
+           ms_sequences_fit(sequences, self->queue->head, used, budget)) {
+        const int error = ms_jump_admit(self, t_s, budget, &used, pulled);
+        if (error) {
+            return error;
+        }
+        budget -= sequences->chunk[sequences->running - 1];
+    }
+    return ms_jump_begin(self, t_s, preempted ? 1 : INT64_MAX);
+}
+
+static void rest(ms_replica *self)
+{
+    (void)self; /* it remembers nothing */
+}
+
+static int could_admit(ms_replica *self)
+{
+    const ms_sequences *sequences = &self->sequences;
+    const ms_job *head = self->queue->head;
+    const int64_t budget = sequences->limits.max_batched_tokens - sequences->decoders;
+    if (head == NULL || sequences->running >= sequences->limits.max_num_seqs || ms_sequences_has_partial(sequences) ||
+        budget <= 0) {
+        return 0;
+    }
+    return ms_sequences_fit(sequences, head, ms_sequences_blocks(sequences, self->target_iterations + 1), budget);
+}
+
+const ms_schedule ms_schedule_vllm = {plan, rest, could_admit};

@@ -1,0 +1,174 @@
+#include "cache.h"
+
+#include "check.h"
+#include "jobs.h"
+
+enum { REPLICA = 0 };
+
+static ms_job with_path(int64_t request, int32_t prompt_tokens, const ms_node_of_path *path, int32_t length)
+{
+    ms_job job = ms_job_new(request, 0, prompt_tokens, 9);
+    job.path = path;
+    job.path_length = length;
+    return job;
+}
+
+/* A job comes, computes all of its prompt and goes. Returns the blocks that it found. */
+static int64_t pass_by(ms_cache *cache, ms_job *job)
+{
+    const int64_t found = ms_cache_admit(cache, job, job->prompt_tokens, REPLICA);
+    ms_cache_extend(cache, job, job->prompt_tokens);
+    ms_cache_leave(cache, job, job->prompt_tokens, 1, 0);
+    return found;
+}
+
+/* Blocks of 4 tokens: [0, 10) are of the group, which has two full ones; the third belongs to whoever fills it. */
+static void a_block_belongs_to_the_node_of_its_last_token(void)
+{
+    const ms_node_of_path path[] = {{1, 10}, {2, 20}};
+    ms_cache cache;
+    ms_cache_init(&cache, 4);
+    ms_job whole = with_path(0, 20, path, 2), group = with_path(1, 12, path, 1);
+    CHECK(pass_by(&cache, &whole) == 0 && cache.cached == 5 && cache.nodes == 2);
+    CHECK(ms_cache_find(&cache, &group, 12).present == 2);
+    CHECK(pass_by(&cache, &group) == 2 && cache.cached == 6); /* its own third block is another */
+    CHECK(ms_cache_find(&cache, &whole, 20).present == 5);
+    CHECK(ms_cache_find(&cache, &whole, 19).present == 4);
+    ms_cache_free(&cache);
+}
+
+static void blocks_that_two_use_count_once(void)
+{
+    const ms_node_of_path path[] = {{1, 8}};
+    ms_cache cache;
+    ms_cache_init(&cache, 4);
+    ms_job first = with_path(0, 8, path, 1), second = with_path(1, 8, path, 1), shorter = with_path(2, 7, path, 0);
+    const ms_node_of_path start[] = {{1, 7}};
+    shorter.path = start;
+    shorter.path_length = 1;
+    CHECK(ms_cache_admit(&cache, &first, 8, REPLICA) == 0);
+    ms_cache_extend(&cache, &first, 5);
+    const ms_hits hits = ms_cache_find(&cache, &second, 8);
+    CHECK(hits.present == 1 && hits.held == 1);
+    ms_cache_extend(&cache, &first, 8);
+    CHECK(ms_cache_admit(&cache, &second, 8, REPLICA) == 2 && cache.twice == 2);
+    CHECK(ms_cache_admit(&cache, &shorter, 7, REPLICA) == 1 && cache.twice == 3 && cache.cached == 0);
+    ms_cache_leave(&cache, &first, 8, 1, 0);
+    CHECK(cache.twice == 1 && cache.cached == 0);
+    ms_cache_leave(&cache, &second, 8, 1, 0); /* the shorter one goes on using the first block */
+    CHECK(cache.twice == 0 && cache.cached == 1);
+    CHECK(ms_cache_find(&cache, &second, 8).held == 1);
+    ms_cache_leave(&cache, &shorter, 7, 1, 0);
+    CHECK(cache.twice == 0 && cache.cached == 2);
+    ms_cache_free(&cache);
+}
+
+static void the_oldest_goes_first_and_the_deepest_of_it(void)
+{
+    const ms_node_of_path a[] = {{1, 12}}, b[] = {{2, 12}};
+    ms_cache cache;
+    ms_cache_init(&cache, 4);
+    ms_job first = with_path(0, 12, a, 1), second = with_path(1, 12, b, 1);
+    pass_by(&cache, &first);
+    pass_by(&cache, &second);
+    ms_cache_evict(&cache, 2);
+    CHECK(ms_cache_find(&cache, &first, 12).present == 1 && ms_cache_find(&cache, &second, 12).present == 3);
+    CHECK(pass_by(&cache, &first) == 1); /* it is the newest now */
+    ms_cache_evict(&cache, 4);
+    CHECK(ms_cache_find(&cache, &first, 12).present == 2 && ms_cache_find(&cache, &second, 12).present == 0);
+    CHECK(cache.nodes == 1 && cache.cached == 2 && cache.evicted == 6);
+    ms_cache_free(&cache);
+}
+
+/* Ten tokens and an answer of which six are cached: four blocks of the session, if it is complete. */
+static void an_answer_continues_its_session(void)
+{
+    const ms_node_of_path now[] = {{7, 10}}, next[] = {{7, 21}};
+    for (int is_answered = 0; is_answered < 2; is_answered++) {
+        ms_cache cache;
+        ms_cache_init(&cache, 4);
+        ms_job turn = with_path(0, 10, now, 1), following = with_path(1, 21, next, 1);
+        turn.answer_node = 7;
+        ms_cache_admit(&cache, &turn, 10, REPLICA);
+        ms_cache_extend(&cache, &turn, 10);
+        ms_cache_leave(&cache, &turn, 14, 1, 0); /* preempted with 5 tokens, of which it finds all but the last later */
+        turn.generated_tokens = 5;
+        CHECK(ms_cache_admit(&cache, &turn, 15, REPLICA) == 3 && cache.cached == 0);
+        ms_cache_extend(&cache, &turn, 15);
+        ms_cache_leave(&cache, &turn, 16, 1, is_answered);
+        CHECK(ms_cache_find(&cache, &following, 21).present == (is_answered ? 4 : 2));
+        CHECK(cache.cached == 4 && cache.twice == 0 && cache.nodes == (is_answered ? 1 : 2));
+        ms_cache_free(&cache);
+    }
+}
+
+/* ---- random use, against a list of blocks ---------------------------------------------------------------- */
+
+enum { JOBS = 12, NODES = 40, ROUNDS = 400 };
+
+/* Whatever happens, every block is counted once, and a text's blocks are there from its start or not at all. */
+static void every_block_is_accounted_for(void)
+{
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        lcg chance = {seed};
+        ms_cache cache;
+        const int64_t b = lcg_between(&chance, 1, 4), capacity = lcg_between(&chance, 40, 90);
+        ms_cache_init(&cache, b);
+        ms_node_of_path path[JOBS][2];
+        ms_job jobs[JOBS];
+        int64_t computed[JOBS], uses = 0;
+        int runs[JOBS] = {0};
+        for (int round = 0; round < ROUNDS; round++) {
+            const int64_t i = lcg_between(&chance, 0, JOBS - 1);
+            ms_job *job = &jobs[i];
+            if (!runs[i]) {
+                const int64_t group = lcg_between(&chance, 0, 3), prompt = lcg_between(&chance, 1, 20);
+                const int64_t end = prompt < 5 + group ? prompt : 5 + group;
+                path[i][0] = (ms_node_of_path){group, (int32_t)end};
+                path[i][1] = (ms_node_of_path){10 * (group + 1) + lcg_between(&chance, 0, NODES / 10), (int32_t)prompt};
+                *job = with_path(round, (int32_t)prompt, path[i], prompt > end ? 2 : 1);
+                const ms_hits hits = ms_cache_find(&cache, job, prompt);
+                CHECK(hits.held <= hits.present && hits.present <= prompt / b);
+                CHECK(ms_cache_admit(&cache, job, prompt, REPLICA) == hits.present);
+                computed[i] = hits.present * b;
+                uses += hits.present;
+                runs[i] = 1;
+            } else if (computed[i] < job->prompt_tokens) {
+                const int64_t before = computed[i] / b;
+                computed[i] += lcg_between(&chance, 1, job->prompt_tokens - computed[i]);
+                ms_cache_extend(&cache, job, computed[i]);
+                uses += computed[i] / b - before;
+            } else {
+                uses -= computed[i] / b;
+                ms_cache_leave(&cache, job, computed[i], 0, 0);
+                CHECK(job->holds == NULL);
+                runs[i] = 0;
+            }
+            const int64_t used = uses - cache.twice, beyond = used + cache.cached - capacity;
+            CHECK(used >= 0 && cache.twice >= 0 && cache.cached >= 0 && cache.error == 0);
+            if (beyond > 0 && beyond <= cache.cached) {
+                ms_cache_evict(&cache, beyond);
+                CHECK(used + cache.cached == capacity);
+            }
+        }
+        for (int i = 0; i < JOBS; i++) {
+            if (runs[i]) {
+                ms_cache_leave(&cache, &jobs[i], computed[i], 0, 0);
+            }
+        }
+        CHECK(cache.twice == 0);
+        ms_cache_evict(&cache, cache.cached);
+        CHECK(cache.nodes == 0 && cache.cached == 0 && cache.oldest == NULL && cache.newest == NULL);
+        ms_cache_free(&cache);
+    }
+}
+
+int main(void)
+{
+    RUN(a_block_belongs_to_the_node_of_its_last_token);
+    RUN(blocks_that_two_use_count_once);
+    RUN(the_oldest_goes_first_and_the_deepest_of_it);
+    RUN(an_answer_continues_its_session);
+    RUN(every_block_is_accounted_for);
+    return report();
+}

@@ -1,0 +1,81 @@
+#include "turns.h"
+
+#include <math.h>
+
+#include "error.h"
+
+void ms_turns_expect(ms_run *run, const ms_page *page)
+{
+    run->turns_to_come += page->n - ms_page_coming(page);
+}
+
+/* The list of turns that are not sent grows at its end by those that wait for one of them. */
+static void cancel(ms_run *run, ms_page *page, int64_t before)
+{
+    const ms_page_turns *turns = &page->turns;
+    int32_t tail = turns->first_child[before];
+    for (int32_t i = tail; i >= 0; i = turns->next_child[i]) {
+        while (turns->next_child[tail] >= 0) {
+            tail = turns->next_child[tail];
+        }
+        turns->next_child[tail] = turns->first_child[i];
+        page->record.status[i] = MS_NOT_SENT;
+        page->open--;
+        run->turns_to_come--;
+        run->turns_not_sent++;
+    }
+}
+
+/* What the router knows to be in the caches of each model, if it is there still: the text up to the last turn that it
+ * sent there, and the answer where the user saw it. */
+static void remember(const ms_run *run, const ms_open *before, int32_t i)
+{
+    const ms_page *page = before->page;
+    int32_t *cached = page->turns.believed_cached;
+    for (int32_t m = 0; m < run->config.models; m++) {
+        const int64_t at = m * page->n;
+        cached[at + i] = cached[at + before->i];
+        if (m == before->seen) {
+            cached[at + i] = page->prompt_tokens[before->i] + page->output_tokens[at + before->i] - 1;
+        }
+    }
+}
+
+/* The prompt of a turn, and what it costs by its length. */
+static void grow(const ms_run *run, const ms_open *before, int32_t i)
+{
+    ms_page *page = before->page;
+    const int32_t answer = page->output_tokens[before->seen * page->n + before->i];
+    page->prompt_tokens[i] = page->prompt_tokens[before->i] + answer + page->turns.new_tokens[i];
+    page->path[page->path_start[i + 1] - 1].end_tokens = page->prompt_tokens[i];
+    ms_prompt_costs(run->prompt_costs, run->n_prompt_costs, page->prompt_tokens[i], page->view.known_costs + i, page->n);
+    for (int32_t m = 0; m < run->config.models; m++) {
+        if (!ms_fleet_takes(&run->fleet, m, page->prompt_tokens[i], page->output_tokens[m * page->n + i])) {
+            page->view.known_costs[m * page->n + i] = INFINITY;
+        }
+    }
+}
+
+int ms_turns_follow(ms_run *run, const ms_open *open)
+{
+    ms_page *page = open->page;
+    const ms_page_turns *turns = &page->turns;
+    if (turns->first_child == NULL) {
+        return 0;
+    }
+    if (open->status != MS_COMPLETED) {
+        cancel(run, page, open->i);
+        return 0;
+    }
+    for (int32_t i = turns->first_child[open->i]; i >= 0; i = turns->next_child[i]) {
+        turns->model[i] = open->seen;
+        if (turns->new_tokens != NULL) {
+            grow(run, open, i);
+            remember(run, open, i);
+        }
+        const double thought_s = run->now_s + turns->wait_s[i], own_s = page->arrival_s[i];
+        MS_TRY(ms_run_put(run, thought_s > own_s ? thought_s : own_s, ms_order(MS_RETRIES, page->first + i), 0,
+                          MS_DO_TURN, page, i));
+    }
+    return 0;
+}

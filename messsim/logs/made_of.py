@@ -1,0 +1,92 @@
+"""What prompts of a trace are made of, from one file to another: the hashes of their blocks, and sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messsim.scenario.arrivals import Columns
+from messsim.workload.chunk import Floats, Ints
+from messsim.workload.hashes import HashIds
+from messsim.workload.links import Links
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["BLOCK_TOKENS", "WRITTEN", "MadeOf", "as_text", "columns_of"]
+
+BLOCK_TOKENS = 512
+# What each column is called in a trace of messsim, by its key in arrivals.columns.
+WRITTEN = {
+    "hash_ids": "hash_ids",
+    "session": "session",
+    "delay": "delay_s",
+    "chat": "chat",
+    "parent": "parent",
+    "turn": "turn",
+}
+
+
+def columns_of(names: Columns) -> dict[str, str]:
+    """The columns that there are, by their keys."""
+    return {key: getattr(names, key) for key in WRITTEN if getattr(names, key) is not None}
+
+
+class MadeOf:
+    """These columns of a file, block by block; whole files are checked as a run would."""
+
+    def __init__(self, names: Columns, path: Path, block_tokens: int) -> None:
+        self._columns = columns_of(names)
+        self._per_second = 1e3 if names.delay_format == "ms" else 1.0
+        self._links: Links | None = Links(names, path)
+        self._reader = Links(names, path)
+        self._hashes = HashIds(names.hash_ids, path, block_tokens)
+        self._parts: list[pl.DataFrame] = []
+
+    def with_times(self, frame: pl.DataFrame, time: str) -> pl.DataFrame:
+        """The frame, where turns that have a delay need no time."""
+        return self._reader.with_times(frame, time)
+
+    def add(self, frame: pl.DataFrame, keep: NDArray[np.bool_], prompt_tokens: Ints, before: int) -> None:
+        """The next rows, of which those in `keep` count, whose prompts are so long; so many came before."""
+        import polars as pl
+
+        if not self._columns:
+            return
+        self._parts.append(frame.select(list(self._columns.values())).filter(pl.Series(keep)))
+        if not keep.all():
+            self._links = None
+        if self._links is not None:
+            self._links.add(frame, before)
+            self._hashes.add(frame, prompt_tokens, before)
+
+    def check(self, time_s: Floats, prompt_tokens: Ints) -> None:
+        """Raises DataError, as a run would, if rows contradict each other; not where rows were left out."""
+        if self._links is not None and self._columns:
+            self._links.turns(time_s)
+            self._hashes.runs(prompt_tokens)
+
+    def beside(self, frame: pl.DataFrame, order: NDArray[np.intp] | None) -> pl.DataFrame:
+        """The frame, whose rows are in this order of the file's, with these columns."""
+        import polars as pl
+
+        if not self._columns:
+            return frame
+        whole = pl.concat(self._parts, how="vertical_relaxed")
+        if order is not None:
+            whole = whole[order]
+        named = {WRITTEN[key]: whole[column] for key, column in self._columns.items()}
+        if "delay_s" in named:
+            named["delay_s"] = named["delay_s"].cast(pl.Float64) / self._per_second
+        return frame.with_columns(**named)
+
+
+def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lists as text, numbers with spaces between them: for files that know no lists."""
+    import polars as pl
+
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    return frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(" ") for name in lists)

@@ -1,0 +1,82 @@
+"""Serving engines: what each does where nobody says otherwise, by the memory of the GPU."""
+
+from typing import Literal, TypedDict
+
+__all__ = ["GPU_MEMORY_GB", "Engine", "Limits", "defaults_of"]
+
+Engine = Literal["vllm", "sglang", "tensorrt-llm"]
+
+# Memory of the zoo's GPUs, 10^9 bytes: of the defaults, all that matters is between which steps it lies.
+GPU_MEMORY_GB = {
+    "A100": 85.9,
+    "H100": 85.9,
+    "H200": 151.4,
+    "B200": 193.3,
+    "B300": 288.4,
+    "GB200": 198.7,
+    "L40S": 48.0,
+    "RTX-PRO-6000": 102.6,
+}
+GIB = 1.073741824  # 10^9 bytes
+
+
+class Limits(TypedDict):
+    """Keys of a pool that an engine has defaults for."""
+
+    schedule: Engine
+    max_num_seqs: int
+    max_batched_tokens: int
+    chunked_prefill: bool
+    kv_policy: Literal["recompute", "reserve"]
+    kv_block_tokens: int
+    prefix_cache: bool
+
+
+def defaults_of(engine: Engine, gpu: str) -> Limits:
+    """What an engine does on a GPU if it is only told the model.
+
+    Parameters
+    ----------
+    engine
+        vLLM 0.32 and its API server (vllm/engine/arg_utils.py, vllm/config/cache.py), SGLang 0.5.23
+        (srt/arg_groups/memory_hook.py) or TensorRT-LLM 1.2 (tensorrt_llm/llmapi/llm_args.py).
+    gpu
+        A key of GPU_MEMORY_GB.
+
+    Raises
+    ------
+    ValueError
+        If the memory of the GPU is not known.
+    """
+    if gpu not in GPU_MEMORY_GB:
+        raise ValueError(
+            f"gpu = {gpu!r}: the defaults of {engine} go by the GPU's memory; "
+            f"expected one of {', '.join(GPU_MEMORY_GB)}, "
+            "or no engine but schedule, max_num_seqs, max_batched_tokens, kv_block_tokens and prefix_cache"
+        )
+    memory_gib = GPU_MEMORY_GB[gpu] / GIB
+    if engine == "vllm":
+        return _limits("vllm", *_of_vllm(gpu, memory_gib), 16)
+    if engine == "sglang":
+        tokens = next((t for below, t in ((20, 2048), (60, 4096), (160, 8192)) if memory_gib < below), 16384)
+        return _limits("sglang", 2048, tokens, 1)
+    return _limits("tensorrt-llm", 2048, 8192, 32)
+
+
+def _of_vllm(gpu: str, memory_gib: float) -> tuple[int, int]:
+    if memory_gib >= 160:
+        return 1024, 16384
+    return (1024, 8192) if memory_gib >= 70 and gpu != "A100" else (256, 2048)
+
+
+def _limits(engine: Engine, sequences: int, tokens: int, block_tokens: int) -> Limits:
+    is_tensorrt = engine == "tensorrt-llm"
+    return Limits(
+        schedule=engine,
+        max_num_seqs=sequences,
+        max_batched_tokens=tokens,
+        chunked_prefill=not is_tensorrt,
+        kv_policy="reserve" if is_tensorrt else "recompute",
+        kv_block_tokens=block_tokens,
+        prefix_cache=True,
+    )

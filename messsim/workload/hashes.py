@@ -1,0 +1,211 @@
+"""What prompts of a trace share, by the ids of their blocks: each id stands for its block and all text before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messsim.errors import DataError
+
+from .chunk import Ints, Numbers
+from .growing import Growing
+from .prompts import NODE, Paths
+from .readers import as_numbers, first_bad
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["HashIds", "Runs"]
+
+PRIVATE = 1 << 62  # ids of what a single request has to itself begin here
+EXPECTED = "a list of whole numbers"
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The nodes of each row's prompt: the longest runs of blocks that no prompt enters or leaves in the middle.
+
+    Attributes
+    ----------
+    start : int64 [rows + 1]
+    node : int64 [start[rows]]
+        Numbers from 0 to `count` - 1.
+    end_tokens : int32 [start[rows]]
+    """
+
+    start: Numbers
+    node: Numbers
+    end_tokens: Ints
+    count: int
+
+    def taken(self, rows: NDArray[np.intp]) -> Runs:
+        """Those of some rows, in another order."""
+        at, start = _places(self.start, rows)
+        return Runs(start, self.node[at], self.end_tokens[at], self.count)
+
+    def paths(self, rows: NDArray[np.intp], turn: Numbers, first: int, prompt_tokens: Ints) -> Paths:
+        """Those of requests `first`, first + 1, ..., which are these rows in the turn-th repetition of the trace.
+
+        What no hash names is a request's own. Each repetition is other text: else all of it would be cached.
+        """
+        at, start = _places(self.start, rows)
+        counts = np.diff(start)
+        ends = np.zeros(len(rows), np.int64)
+        some = counts > 0
+        ends[some] = self.end_tokens[at[start[1:][some] - 1]]
+        own = ends < prompt_tokens
+        whole = np.concatenate([[0], np.cumsum(counts + own)])
+        nodes = np.empty(int(whole[-1]), NODE)
+        owner = np.repeat(np.arange(len(rows)), counts)
+        place = np.arange(len(at)) - start[owner] + whole[owner]
+        nodes["id"][place] = self.node[at] + turn[owner] * self.count
+        nodes["end_tokens"][place] = self.end_tokens[at]
+        last = whole[1:][own] - 1
+        nodes["id"][last] = PRIVATE + first + np.flatnonzero(own)
+        nodes["end_tokens"][last] = prompt_tokens[own]
+        return Paths(whole, nodes)
+
+
+def _places(start: Numbers, rows: NDArray[np.intp]) -> tuple[Numbers, Numbers]:
+    """Where the entries of some rows are, one after the other, and where each row's begin among these."""
+    counts = start[rows + 1] - start[rows]
+    begin = np.concatenate([[0], np.cumsum(counts)])
+    owner = np.repeat(np.arange(len(rows)), counts)
+    return np.arange(int(begin[-1])) - begin[owner] + start[rows][owner], begin
+
+
+class HashIds:
+    """A column of lists of ids, block by block of the file."""
+
+    def __init__(self, column: str | None, path: Path, block_tokens: int) -> None:
+        self.columns = [] if column is None else [column]
+        self._path = path
+        self._block = block_tokens
+        self._ids = Growing(np.int64)
+        self._counts = Growing(np.int64)
+
+    def add(self, frame: pl.DataFrame, prompt_tokens: Ints, before: int) -> None:
+        """The next rows, whose prompts are so long; so many came before."""
+        for column in self.columns:
+            lists = _lists(frame, column, self._path)
+            counts = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
+            most = -(-prompt_tokens.astype(np.int64) // self._block)
+            if (bad := np.flatnonzero(counts > most)).size:
+                row = int(bad[0])
+                raise DataError(
+                    f"column {column!r} has {counts[row]} ids in row {before + row + 1}, whose prompt has "
+                    f"{prompt_tokens[row]} tokens; expected at most {most[row]} of {self._block} tokens each "
+                    "(block_tokens says how many)",
+                    str(self._path),
+                )
+            ids = lists.explode().drop_nulls()
+            if len(ids) != int(counts.sum()):
+                holes = lists.list.eval(_is_null()).list.any().fill_null(False)
+                raise first_bad(column, holes, lists.cast(str, strict=False), EXPECTED, self._path, before)
+            self._counts.add(counts)
+            self._ids.add(_as_int64(ids))
+
+    def runs(self, prompt_tokens: Ints) -> Runs | None:
+        """The nodes of all rows, in the order of the file.
+
+        Raises
+        ------
+        DataError
+            If an id follows two others, or stands for blocks of two lengths of which one goes on.
+        """
+        if not self.columns:
+            return None
+        ids, counts = self._ids.array(), self._counts.array()
+        start = np.concatenate([[0], np.cumsum(counts)])
+        names, number = np.unique(ids, return_inverse=True)
+        owner = np.repeat(np.arange(len(counts)), counts)
+        depth = np.arange(len(ids)) - start[owner]
+        parent = np.where(depth > 0, np.concatenate([[-1], number[:-1]]), -1)[: len(ids)]
+        self._check_parents(names, number, parent, owner)
+        self._check_lengths(names, number, depth, owner, counts, prompt_tokens)
+        uses = np.bincount(number, minlength=len(names))
+        goes_on = (depth > 0) & (uses[number] == uses[parent])
+        heads = np.ones(len(names), bool)
+        heads[number[goes_on]] = False
+        run_of = np.cumsum(heads) - 1
+        begins = np.flatnonzero(~goes_on)
+        ends = np.minimum((depth + 1) * self._block, prompt_tokens[owner])
+        last = np.concatenate([begins[1:], [len(ids)]]) - 1 if len(begins) else begins
+        per_row = np.bincount(owner[begins], minlength=len(counts))
+        return Runs(
+            np.concatenate([[0], np.cumsum(per_row)]),
+            run_of[number[begins]],
+            ends[last].astype(np.int32),
+            int(heads.sum()),
+        )
+
+    def _check_parents(self, names: Numbers, number: Numbers, parent: Numbers, owner: Numbers) -> None:
+        first = np.full(len(names), -1, np.int64)
+        first[number[::-1]] = np.arange(len(number))[::-1]
+        bad = np.flatnonzero(parent != parent[first[number]])
+        if bad.size:
+            at = int(bad[0])
+
+            def told(place: int) -> str:
+                where = f"follows {names[parent[place]]}" if parent[place] >= 0 else "is the first of its prompt"
+                return f"{where} in row {owner[place] + 1}"
+
+            raise DataError(
+                f"column {self.columns[0]!r}: id {names[number[at]]} {told(at)}, but {told(int(first[number[at]]))}; "
+                "expected one and the same before it: an id names its block and all text before it",
+                str(self._path),
+            )
+
+    def _check_lengths(
+        self, names: Numbers, number: Numbers, depth: Numbers, owner: Numbers, counts: Numbers, prompt_tokens: Ints
+    ) -> None:
+        length = np.minimum(self._block, prompt_tokens[owner] - depth * self._block)
+        goes_on = np.zeros(len(names), bool)
+        goes_on[number[depth < counts[owner] - 1]] = True
+        bad = np.flatnonzero((length < self._block) & goes_on[number])
+        if bad.size:
+            at = int(bad[0])
+            raise DataError(
+                f"column {self.columns[0]!r}: id {names[number[at]]} stands for {length[at]} tokens in row "
+                f"{owner[at] + 1}, where the prompt ends, but goes on elsewhere; expected {self._block} tokens",
+                str(self._path),
+            )
+
+
+def _is_null() -> pl.Expr:
+    import polars as pl
+
+    return pl.element().is_null()
+
+
+def _lists(frame: pl.DataFrame, column: str, path: Path) -> pl.Series:
+    """Lists; text such as "[1, 2, 3]" or "1 2 3" is one too."""
+    import polars as pl
+
+    series = frame[column]
+    if series.dtype == pl.String:
+        inner = series.str.strip_chars(" []")
+        series = inner.str.replace_all(r"[,;\s]+", " ").str.split(" ")
+        series = series.list.eval(pl.element().filter(pl.element() != ""))
+        numbers = as_numbers(series.explode().drop_nulls())
+        if numbers.null_count() or numbers.dtype == pl.Float64:
+            bad = series.list.eval(pl.element().cast(pl.Int64, strict=False).is_null()).list.any().fill_null(False)
+            raise first_bad(column, bad, frame[column], EXPECTED, path)
+        return series.cast(pl.List(pl.Int64))
+    if series.dtype == pl.Null:
+        return series.cast(pl.List(pl.Int64))
+    if not isinstance(series.dtype, pl.List) or not (series.dtype.inner.is_integer() or series.dtype.inner == pl.Null):
+        raise DataError(f"column {column!r} is of type {series.dtype}; expected {EXPECTED} in each row", str(path))
+    return series
+
+
+def _as_int64(ids: pl.Series) -> Numbers:
+    import polars as pl
+
+    if ids.dtype == pl.UInt64:
+        return ids.to_numpy().view(np.int64)
+    return ids.cast(pl.Int64).to_numpy()

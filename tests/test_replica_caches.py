@@ -1,0 +1,226 @@
+"""Blocks, prefix caches and the engines' schedules: jumps against the reference that steps every iteration."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from reference.replica import Arrival, Limits, simulate
+from test_replica import INTEGERS, UNIT, drive, kernel_replica, moments
+
+SCHEDULES = {
+    "vllm": {"schedule": "vllm"},
+    "vllm, reserve": {"schedule": "vllm", "kv_policy": "reserve"},
+    "sglang": {"schedule": "sglang"},
+    "tensorrt-llm": {"schedule": "tensorrt-llm", "kv_policy": "reserve", "whole_prompts": True},
+    "tensorrt-llm, max_utilization": {"schedule": "tensorrt-llm", "whole_prompts": True},
+    "tensorrt-llm, chunked": {"schedule": "tensorrt-llm", "kv_policy": "reserve"},
+}
+
+
+@st.composite
+def texts(draw, prompt):
+    """What a prompt begins with: one of two groups, then a child of its or a session, whose answers are kept.
+
+    Groups are 0 and 1, of lengths 7 and 12; their children 10 ... 13, from there to 15 tokens; sessions 20 ... 23.
+    """
+    group = draw(st.integers(0, 2))
+    if group == 2:
+        return (), None
+    path = [(group, min((7, 12)[group], prompt))]
+    if prompt <= path[0][1]:
+        return tuple(path), None
+    kind = draw(st.sampled_from(["child", "session", "private"]))
+    if kind == "child":
+        path.append((10 + 2 * group + draw(st.integers(0, 1)), min(15, prompt)))
+    elif kind == "session":
+        node = 20 + 2 * group + draw(st.integers(0, 1))
+        path.append((node, prompt))
+        return tuple(path), draw(st.sampled_from([node, None]))
+    return tuple(path), None
+
+
+@st.composite
+def instances(draw, schedule, block_tokens, with_paths=True):
+    requests = draw(
+        st.lists(st.tuples(st.integers(0, 40), st.integers(1, 24), st.integers(1, 15)), min_size=1, max_size=16)
+    )
+    arrivals, now = [], 0
+    for gap, prompt, output in requests:
+        now += gap
+        patience = draw(st.one_of(st.none(), st.none(), st.integers(1, 60)))
+        path, answer_node = draw(texts(prompt)) if with_paths else ((), None)
+        arrivals.append(Arrival(now, prompt, output, None if patience is None else now + patience, path, answer_node))
+    chosen = SCHEDULES[schedule]
+    seqs = draw(st.integers(1, 6))
+    budget = draw(st.integers(seqs, seqs + 12))
+    if chosen.get("whole_prompts"):
+        budget = max(budget, *(a.prompt_tokens for a in arrivals), 0)
+    max_new = 0 if chosen["schedule"] == "vllm" else draw(st.sampled_from([0, 0, 6, 20]))
+    longest = max(a.prompt_tokens + max(a.output_tokens, max_new) - 1 for a in arrivals)
+    blocks = -(-longest // block_tokens) + draw(st.sampled_from([0, 1, 2, 5, 20, 400]))
+    limits = Limits(
+        max_num_seqs=seqs,
+        max_batched_tokens=budget,
+        kv_capacity_tokens=blocks * block_tokens + draw(st.integers(0, block_tokens - 1)),
+        kv_policy=chosen.get("kv_policy", "recompute"),
+        kv_block_tokens=block_tokens,
+        prefix_cache=with_paths,
+        schedule=chosen["schedule"],
+        max_new_tokens=max_new,
+        whole_prompts=chosen.get("whole_prompts", False),
+    )
+    return draw(INTEGERS), limits, arrivals
+
+
+def jumps_equal_steps(instance):
+    c, limits, arrivals = instance
+    truth = simulate(c, limits, arrivals, trace=True)
+    replica = kernel_replica(c, limits)
+    jobs = drive(replica, arrivals)
+    for job, outcome in zip(jobs, truth.outcomes, strict=True):
+        for mine, theirs in moments(job, outcome):
+            assert math.isnan(mine) if theirs is None else Fraction(mine) == theirs
+        assert job.preemptions == outcome.preemptions
+        assert job.cached_prompt_tokens == outcome.cached_prompt_tokens <= job.prompt_tokens - 1
+        assert job.cached_recompute_tokens == outcome.cached_recompute_tokens
+        assert job.energy_j == pytest.approx(float(outcome.energy_j), rel=1e-12, abs=1e-9)
+    assert replica.evicted_blocks == truth.evicted_blocks
+    used, cached, capacity = replica.memory()
+    assert (used, capacity) == (0, limits.kv_capacity_tokens // limits.kv_block_tokens)
+    assert 0 <= cached <= capacity
+    return truth
+
+
+@settings(deadline=None, derandomize=True, max_examples=400, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_jumping_equals_stepping(data):
+    schedule = data.draw(st.sampled_from(list(SCHEDULES)))
+    jumps_equal_steps(
+        data.draw(instances(schedule, data.draw(st.sampled_from([1, 2, 3, 16])), data.draw(st.booleans())))
+    )
+
+
+# By hand: every iteration takes a second ---------------------------------------------------------------------
+
+ROOMY = Limits(
+    max_num_seqs=4,
+    max_batched_tokens=64,
+    kv_capacity_tokens=400,
+    kv_policy="recompute",
+    kv_block_tokens=4,
+    prefix_cache=True,
+)
+
+
+def served(limits: Limits, *arrivals: Arrival):
+    """The jobs of the kernel, and that the reference says the same of them."""
+    truth = jumps_equal_steps((UNIT, limits, list(arrivals)))
+    return truth.outcomes
+
+
+def times(outcomes):
+    return [(o.start_s, o.first_token_s, o.finish_s) for o in outcomes]
+
+
+def hits(outcomes):
+    return [o.cached_prompt_tokens for o in outcomes]
+
+
+def test_a_block_more_than_there_is_preempts():
+    """Four blocks of 4: prompts of 5 and 6 take two each.
+
+    At 3 they have cached 7 and 8 tokens; the ninth token of request 1 would open a fifth block. It goes, with three
+    tokens, and computes 6 + 3 again when request 0 has ended.
+    """
+    limits = replace(ROOMY, kv_capacity_tokens=19, prefix_cache=False)
+    outcomes = served(limits, Arrival(0, 5, 8), Arrival(0, 6, 5))
+    assert times(outcomes) == [(0, 1, 8), (0, 1, 10)]
+    assert [o.preemptions for o in outcomes] == [0, 1]
+
+
+@pytest.mark.parametrize(("answer_node", "hit"), [(5, 16), (None, 8)])
+def test_a_session_finds_its_prompt_and_its_answer(answer_node, hit):
+    """Turn 1 caches 10 + 7 - 1 = 16 tokens: four blocks if the answer is the session's, else the two of the prompt."""
+    turns = Arrival(0, 10, 7, None, ((5, 10),), answer_node), Arrival(20, 21, 2, None, ((5, 21),), 5)
+    assert hits(served(ROOMY, *turns)) == [0, hit]
+
+
+def test_the_last_token_is_always_computed():
+    """Sixteen tokens, all of them there: the last block is computed again, into the block that is there."""
+    first, again = Arrival(0, 16, 1, None, ((5, 16),)), Arrival(9, 16, 1, None, ((5, 16),))
+    assert hits(served(ROOMY, first, again)) == [0, 12]
+
+
+def test_what_was_released_first_goes_first_and_the_deepest_block_before_its_parent():
+    """Room for four blocks: nodes 1 and 2 fill it.
+
+    Node 3 needs one: the second block of node 1 goes. Then node 1 finds its first block, and its second one takes the
+    place of the second of node 2, which finds its first too.
+    """
+    limits = replace(ROOMY, kv_capacity_tokens=16)
+    prompts = [(1, 8), (2, 8), (3, 4), (1, 8), (2, 8)]
+    outcomes = served(limits, *(Arrival(10 * i, p, 1, None, ((node, p),)) for i, (node, p) in enumerate(prompts)))
+    assert hits(outcomes) == [0, 0, 0, 4, 4]
+
+
+@pytest.mark.parametrize(("schedule", "hit", "first_token"), [("vllm", 8, 2), ("sglang", 6, 3)])
+def test_chunks_are_found_by_who_comes_meanwhile(schedule, hit, first_token):
+    """Blocks of 2, six tokens an iteration, a shared beginning of 8.
+
+    At 1 request 0 has computed 6 of 9 tokens and takes the last three; three are left. vllm finds what this iteration
+    computes (8 tokens, 2 to go), sglang what is computed (6 tokens, 4 to go).
+    """
+    limits = replace(ROOMY, kv_block_tokens=2, max_batched_tokens=6, schedule=schedule)
+    outcomes = served(limits, Arrival(0, 9, 1, None, ((1, 8),)), Arrival(Fraction(1, 2), 10, 1, None, ((1, 8),)))
+    assert hits(outcomes) == [0, hit]
+    assert times(outcomes) == [(0, 1 + 1, 2), (1, first_token, first_token)]
+
+
+def test_a_preempted_request_finds_its_own_blocks_again():
+    """Five blocks of 2: two prompts of 3 take two each.
+
+    At 2 both have cached 4 tokens, and the fifth of each would make six blocks. Request 1 goes with two tokens and
+    leaves two full blocks; request 0 takes the free one for its fifth token. It ends at 3, and of 3 + 2 tokens request
+    1 finds four.
+    """
+    limits = replace(ROOMY, kv_block_tokens=2, kv_capacity_tokens=10)
+    outcomes = served(limits, Arrival(0, 3, 3), Arrival(0, 3, 4))
+    assert times(outcomes) == [(0, 1, 3), (0, 1, 5)]
+    assert [o.cached_recompute_tokens for o in outcomes] == [0, 4]
+
+
+def test_sglang_prefills_alone():
+    """Request 1 comes while request 0 decodes: its prompt takes the iteration from 3 to 4 by itself."""
+    arrivals = Arrival(0, 4, 5), Arrival(Fraction(5, 2), 4, 2)
+    assert times(served(replace(ROOMY, schedule="sglang"), *arrivals)) == [(0, 1, 6), (3, 4, 5)]
+    assert times(served(ROOMY, *arrivals)) == [(0, 1, 5), (3, 4, 5)]
+
+
+@pytest.mark.parametrize(("capacity", "start"), [(42, 1), (41, 20)])
+def test_sglang_keeps_memory_free_for_part_of_the_answers(capacity, start):
+    """At 1 request 0 has cached 4 tokens, and 19 of its 20 are to come, of which 0.7 are reckoned with: 13.3.
+
+    Request 1 brings 10 + 13: (4 + 1) + 10 + 13 + 13.3 < 42. With a token less the replica is full until request 0 has
+    gone.
+    """
+    limits = replace(ROOMY, schedule="sglang", kv_block_tokens=1, kv_capacity_tokens=capacity, prefix_cache=False)
+    outcomes = served(limits, Arrival(0, 4, 20), Arrival(Fraction(1, 2), 10, 13))
+    assert outcomes[1].start_s == start
+
+
+@pytest.mark.parametrize(("max_new", "start"), [(10, 2), (6, 0)])
+def test_tensorrt_llm_reserves_the_longest_answer_that_clients_allow(max_new, start):
+    """Twenty tokens: 5 + 10 - 1 = 14 for each is too much for two, 5 + 6 - 1 = 10 is not; both answers are of 2."""
+    limits = replace(ROOMY, kv_block_tokens=1, kv_capacity_tokens=20, kv_policy="reserve", prefix_cache=False)
+    limits = replace(limits, schedule="tensorrt-llm", max_new_tokens=max_new, whole_prompts=True)
+    assert served(limits, Arrival(0, 5, 2), Arrival(0, 5, 2))[1].start_s == start
+
+
+@pytest.mark.parametrize(("whole", "start"), [(True, 4), (False, 1)])
+def test_tensorrt_llm_takes_prompts_whole(whole, start):
+    """Eight tokens an iteration, of which the decoder takes one until 4: a prompt of 8 waits, or is cut."""
+    limits = replace(ROOMY, max_batched_tokens=8, kv_policy="reserve", schedule="tensorrt-llm", whole_prompts=whole)
+    assert served(limits, Arrival(0, 4, 4), Arrival(Fraction(1, 2), 8, 1))[1].start_s == start

@@ -1,0 +1,123 @@
+"""The defaults of serving engines, and keys of theirs that do not fit."""
+
+import pytest
+from builders import model
+
+from messsim.engines import prepare
+from messsim.errors import ScenarioError
+from messsim.scenario import dump, parse
+from messsim.scenario.engines import GPU_MEMORY_GB, defaults_of
+from messsim.scenario.toml import read_toml
+from messsim.zoo import load_gpus
+
+
+def test_memories_are_those_of_the_zoo():
+    zoo = {name: round(gpu.memory_bytes / 1e9, 1) for name, gpu in load_gpus().items()}
+    assert zoo == GPU_MEMORY_GB
+
+
+@pytest.mark.parametrize(
+    ("engine", "gpu", "sequences", "tokens", "block"),
+    [
+        # vllm/engine/arg_utils.py of 0.32, API server: at least 160 GiB; at least 70 GiB and no A100; all others
+        ("vllm", "B200", 1024, 16384, 16),
+        ("vllm", "H100", 1024, 8192, 16),
+        ("vllm", "H200", 1024, 8192, 16),
+        ("vllm", "A100", 256, 2048, 16),
+        ("vllm", "L40S", 256, 2048, 16),
+        # sglang 0.5.23, chunked_prefill_size: below 60 GB, below 160 GB, more
+        ("sglang", "L40S", 2048, 4096, 1),
+        ("sglang", "A100", 2048, 8192, 1),
+        ("sglang", "B200", 2048, 16384, 1),
+        # tensorrt_llm/llmapi/llm_args.py
+        ("tensorrt-llm", "H100", 2048, 8192, 32),
+    ],
+)
+def test_defaults_by_engine_and_gpu(engine, gpu, sequences, tokens, block):
+    limits = defaults_of(engine, gpu)
+    assert (limits["max_num_seqs"], limits["max_batched_tokens"], limits["kv_block_tokens"]) == (
+        sequences,
+        tokens,
+        block,
+    )
+    assert limits["prefix_cache"]
+    assert limits["schedule"] == engine
+    assert (limits["kv_policy"] == "reserve") == (engine == "tensorrt-llm") == (not limits["chunked_prefill"])
+
+
+def scenario(**serving):
+    served = {k: v for k, v in model("m").items() if k != "max_num_seqs"} | serving
+    return parse(
+        {
+            "name": "engines",
+            "requests": 10,
+            "models": [served],
+            "sla": {"alpha": 0.5},
+            "satisfaction": {"kind": "irt"},
+            "arrivals": {"kind": "poisson", "rate_rps": 1.0},
+            "tokens": {"prompt": 10, "output": 10},
+            "router": {"policy": "cheapest"},
+        }
+    )
+
+
+def test_nothing_changes_where_no_engine_is_named():
+    pool = scenario(gpu="H100").fleet[0]
+    assert (pool.schedule, pool.max_num_seqs, pool.max_batched_tokens) == ("vllm", 256, 2048)
+    assert (pool.kv_block_tokens, pool.prefix_cache, pool.kv_policy) == (1, False, "recompute")
+
+
+def test_a_scenario_names_the_engine_and_may_change_each_default(tmp_path):
+    s = scenario(engine="tensorrt-llm", gpu="H100", max_num_seqs=32)
+    pool = s.fleet[0]
+    assert (pool.schedule, pool.max_num_seqs, pool.max_batched_tokens) == ("tensorrt-llm", 32, 8192)
+    assert (pool.kv_policy, pool.chunked_prefill) == ("reserve", False)
+    (tmp_path / "again.toml").write_text(dump(s), encoding="utf-8")
+    assert parse(read_toml(tmp_path / "again.toml", "a scenario")).fleet == s.fleet
+
+
+def test_a_schedule_alone_changes_only_what_belongs_to_it():
+    pool = scenario(schedule="tensorrt-llm").fleet[0]
+    assert (pool.kv_policy, pool.chunked_prefill, pool.max_num_seqs) == ("reserve", False, 256)
+    assert scenario(schedule="sglang", max_num_seqs=64, max_batched_tokens=32).fleet[0].max_batched_tokens == 32
+
+
+@pytest.mark.parametrize(
+    ("serving", "text"),
+    [
+        ({"engine": "vllm"}, "go by the GPU's memory; expected one of A100"),
+        ({"engine": "vllm", "gpu": "TPU"}, "gpu = 'TPU'"),
+        ({"engine": "trt"}, "engine"),
+        ({"schedule": "sglang", "kv_policy": "reserve"}, "retracts; expected recompute"),
+        ({"max_new_tokens": 9}, 'schedule = "vllm" does not look at it'),
+        ({"chunked_prefill": False}, 'schedule = "vllm" cuts prompts'),
+        ({"kv_block_tokens": 0}, "kv_block_tokens"),
+        ({"kv_block_tokens": 16, "kv_capacity_tokens": 15}, "expected at least one block"),
+        ({"kind": "api", "coefficients": None, "prefix_cache": True}, "prefix_cache"),
+    ],
+)
+def test_what_does_not_fit_is_refused(serving, text):
+    with pytest.raises(ScenarioError) as error:
+        scenario(**serving)
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("serving", "text"),
+    [
+        ({"kv_capacity_tokens": 31, "kv_block_tokens": 16}, "expected at least 19, in blocks of 16"),
+        (
+            {"kv_capacity_tokens": 40, "schedule": "tensorrt-llm", "max_new_tokens": 40, "max_num_seqs": 4},
+            "expected at least 49",
+        ),
+        (
+            {"schedule": "tensorrt-llm", "max_num_seqs": 4, "max_batched_tokens": 9},
+            "which chunked_prefill = false takes",
+        ),
+    ],
+)
+def test_what_never_fits_is_refused_before_the_run(serving, text):
+    """Prompts and answers of ten tokens, of which 19 are cached at most."""
+    with pytest.raises(ScenarioError) as error:
+        prepare(scenario(**serving))
+    assert text in str(error.value)
