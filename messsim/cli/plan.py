@@ -92,6 +92,7 @@ def plan(
         typer.Option(
             parser=fraction,
             metavar="SHARE",
+            show_default="90%",
             help="Share of the replications in which a requirement on satisfaction must hold, such as 90%.",
         ),
     ] = 0.9,
