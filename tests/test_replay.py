@@ -176,7 +176,7 @@ def test_a_log_is_put_in_the_order_of_its_times(tmp_path):
     path = written(tmp_path, rows | {"at": ["2025-01-01 00:00:03", "2025-01-01 00:00:01", "2025-01-01 00:00:02"]})
     log = read_log(path, DecisionColumns(time="at"))
     assert log.features.tolist() == [[2.0, 3.0, 1.0]]
-    assert log.notes == ("1 rows are earlier than the row above them: all are put in order of time",)
+    assert log.notes == ("1 times a row is earlier than the row above it: all are put in order of time",)
     assert read_log(path).features.tolist() == [[1.0, 2.0, 3.0]]
     with pytest.raises(DataError, match="row 1"):
         read_log(path, DecisionColumns(time="at", form=TimeForm("%d/%m/%Y")))

@@ -1,6 +1,7 @@
 """``compare``: policies on the same requests."""
 
 from contextlib import nullcontext
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -48,8 +49,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare policies on the same requests: promise, cost, latency, with intervals and paired differences."""
-    from messsim.report.base.progress import runs_bar
-    from messsim.report.compare.comparison import comparison_tables
+    from messsim.report.base.progress import known_bar
+    from messsim.report.compare.comparison import comparison_so_far, comparison_tables
     from messsim.report.compare.fleets import fleet_tables
     from messsim.study.compare.files import write_comparison
     from messsim.study.compare.policies import compare as run_all
@@ -72,8 +73,15 @@ def compare(
         raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")
     names = [name.strip() for name in policies.split(",") if name.strip()]
     with workers_on(on, workers, ray_address) as many:
-        with runs_bar(stderr, said.name) as on_progress:
-            found, _ = run_all(said, names, seeds, out=out, workers=nullcontext(many), on_progress=on_progress)
+        with known_bar(stderr, said.name) as (on_progress, show):
+            found, _ = run_all(
+                *(said, names, seeds),
+                out=out,
+                workers=nullcontext(many),
+                on_progress=on_progress,
+                on_known=on_progress
+                and (lambda known: show(comparison_so_far([astuple(p) for p in known], said.cost.unit))),
+            )
         hand_over(
             found,
             lambda: comparison_tables(found),

@@ -167,7 +167,7 @@ def _in_order(frame: pl.DataFrame, columns: DecisionColumns, path: Path) -> tupl
     seconds = times.seconds()
     order = np.argsort(seconds, kind="stable")
     late = int((np.diff(seconds) < 0).sum())
-    unsorted = [f"{late:,} rows are earlier than the row above them: all are put in order of time"] if late else []
+    unsorted = [f"{late:,} times a row is earlier than the row above it: all are put in order of time"] if late else []
     return frame[order], [*times.notes, *unsorted]
 
 
