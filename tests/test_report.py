@@ -55,7 +55,10 @@ def test_what_rounding_leaves_is_nothing():
 
 
 def test_costs_have_units_that_people_use():
-    assert [cost(2e6, "J"), cost(9999, "J"), cost(3.2e10, "J"), cost(None, "J")] == ["2 MJ", "9,999 J", "32 GJ", "-"]
+    assert [cost(2e6, "J"), cost(9999, "J"), cost(12_600, "J"), cost(None, "J")] == [
+        *("2 MJ", "9,999 J", "12.6 kJ", "-")
+    ]
+    assert [cost(3.2e10, "J"), cost(-126_000, "J"), cost(5e12, "J")] == ["32 GJ", "-126 kJ", "5 TJ"]
     assert [per_request(0.0123, "USD"), per_request(195.2, "J")] == ["12.3 USD per 1,000 requests", "195.2 J"]
     assert [cost(0.5, "USD"), cost_heading("USD"), cost_heading("J")] == [
         *("0.5 USD", "USD/1,000 requests", "J/request")
