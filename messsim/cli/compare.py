@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from messsim.api import EVERY
 from messsim.errors import OutputError
 
 from .base import AsJson, On, RayAddress, Requests, Requires, ScenarioFile, Seed, Sets, Workers, command, load, stderr
@@ -15,15 +16,13 @@ from .plan import plan_fleets
 
 __all__ = ["compare"]
 
-EVERY = "mess+,load-aware,best-single,static-mix,random,threshold,cascade,primal-dual,linucb,oracle"
-
 
 @command
 def compare(
     scenario: ScenarioFile,
     policies: Annotated[
         str, typer.Option(metavar="P1,P2,...", help="Policies; the others are compared with the first.")
-    ] = EVERY,
+    ] = ",".join(EVERY),
     seeds: Annotated[int, typer.Option(min=1, help="Replications, the same for all.")] = 5,
     fleets: Annotated[
         bool,
