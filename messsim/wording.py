@@ -15,7 +15,8 @@ __all__ = [
 
 ROUNDING = 1e-12  # what sums of floats leave where exact ones would leave nothing
 MOST_IN_FULL = 1e15
-_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k"))
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+LEAST_PREFIXED = 1e4  # J: below, four digits say it
 # Seconds of the unit, and from how many seconds on it is used: the ends are where three digits would round up.
 _TIMES = (
     (86_400.0, 172_800.0, "days"),
@@ -46,7 +47,8 @@ def cost(value: float | None, unit: str) -> str:
     """A sum of money or energy: a large one of joules in kJ, MJ, GJ or TJ."""
     if value is None or unit != "J":
         return number(value, unit)
-    scale, prefix = next(((s, p) for s, p in _PREFIXES if abs(value) >= s), (1.0, ""))
+    prefixed = _PREFIXES if abs(value) >= LEAST_PREFIXED else ()
+    scale, prefix = next(((s, p) for s, p in prefixed if abs(value) >= s), (1.0, ""))
     return number(value / scale, f"{prefix}J")
 
 

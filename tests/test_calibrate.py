@@ -673,3 +673,14 @@ def test_the_shipped_examples_are_what_the_tool_makes_and_give_its_figures_back(
         if name not in ("ae_s", "se"):
             assert found["coefficients"][name]["value"] == pytest.approx(value, rel=0.1), name
     assert found["not_determined"] == []
+
+
+@pytest.mark.parametrize(("name", "unit", "factor"), [("ttft", "ms", 1e3), ("ttft_s", "us", 1e6), ("ttft_ms", "s", 1)])
+def test_the_unit_of_all_times_can_be_said(tmp_path, name, unit, factor):
+    file = tmp_path / "served.csv"
+    file.write_text(f"clients,prompt_tokens,output_tokens,{name}\n1,100,10,{0.25 * factor}\n2,100,10,{0.5 * factor}\n")
+    rows = read_measurements(file, {}, unit).rows
+    assert isinstance(rows, ServedPoints)
+    assert rows.readings["ttft_s"].tolist() == [0.25, 0.5]
+    with pytest.raises(DataError, match="the times are durations; expected auto, s, ms, us, ns"):
+        read_measurements(file, {}, "iso")

@@ -8,10 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 from builders import model, run, scenario
+from test_cli import here
 
 from messsim.errors import DataError
-from messsim.logs.decisions import read_log
+from messsim.logs.decisions import DecisionColumns, read_log
 from messsim.logs.replay import replay
+from messsim.workload.times import TimeForm
 
 N = 600
 COSTS = {"s": 1.0, "m": 4.0, "l": 9.0}
@@ -167,3 +169,17 @@ def test_rows_without_a_model_are_left_out_and_counted(tmp_path):
 def test_a_log_of_one_model_says_so(tmp_path):
     log = read_log(written(tmp_path, {"model": ["a", "a"], "satisfied": [1, 0], "cost": [1.0, 1.0]}))
     assert replay(log, 0.5)["notes"] == ["the log knows one model, a: there is nothing to decide"]
+
+
+def test_a_log_is_put_in_the_order_of_its_times(tmp_path):
+    rows = {"model": ["a", "b", "a"], "satisfied": [1, 0, 1], "cost": [1.0, 2.0, 1.0], "feature__x": [1.0, 2.0, 3.0]}
+    path = written(tmp_path, rows | {"at": ["2025-01-01 00:00:03", "2025-01-01 00:00:01", "2025-01-01 00:00:02"]})
+    log = read_log(path, DecisionColumns(time="at"))
+    assert log.features.tolist() == [[2.0, 3.0, 1.0]]
+    assert log.notes == ("1 times a row is earlier than the row above it: all are put in order of time",)
+    assert read_log(path).features.tolist() == [[1.0, 2.0, 3.0]]
+    with pytest.raises(DataError, match="row 1"):
+        read_log(path, DecisionColumns(time="at", form=TimeForm("%d/%m/%Y")))
+    arguments = ["replay", path, "--alpha", "50%", "--time", "at", "--time-format", "%Y-%m-%d %H:%M:%S", "--json"]
+    assert here(*arguments).returncode == 0
+    assert "expected --time COLUMN with them" in here("replay", path, "--alpha", "0.5", "--time-zone", "UTC").stderr

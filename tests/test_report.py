@@ -8,10 +8,17 @@ from builders import ALWAYS, COEFFICIENTS, NEVER, model, run, scenario, trace
 from rich.console import Console
 
 from messsim.engines import Progress
-from messsim.report.base.progress import progress_bar
+from messsim.report.base import progress
+from messsim.report.base.progress import curve, known_bar, progress_bar
 from messsim.report.base.screen import Screen
 from messsim.report.base.tables import Fitting, number, percent, seconds
+from messsim.report.compare.comparison import comparison_so_far
+from messsim.report.plan.answer import best_so_far
 from messsim.report.run.summary import run_summary
+from messsim.scenario import parse
+from messsim.study.compare.policies import compare as compare_all
+from messsim.study.plan.candidates import axes_of
+from messsim.study.plan.cheapest import plan
 from messsim.wording import cost, cost_heading, half_width, per_request
 
 
@@ -48,7 +55,10 @@ def test_what_rounding_leaves_is_nothing():
 
 
 def test_costs_have_units_that_people_use():
-    assert [cost(2e6, "J"), cost(9999, "J"), cost(3.2e10, "J"), cost(None, "J")] == ["2 MJ", "9,999 J", "32 GJ", "-"]
+    assert [cost(2e6, "J"), cost(9999, "J"), cost(12_600, "J"), cost(None, "J")] == [
+        *("2 MJ", "9,999 J", "12.6 kJ", "-")
+    ]
+    assert [cost(3.2e10, "J"), cost(-126_000, "J"), cost(5e12, "J")] == ["32 GJ", "-126 kJ", "5 TJ"]
     assert [per_request(0.0123, "USD"), per_request(195.2, "J")] == ["12.3 USD per 1,000 requests", "195.2 J"]
     assert [cost(0.5, "USD"), cost_heading("USD"), cost_heading("J")] == [
         *("0.5 USD", "USD/1,000 requests", "J/request")
@@ -206,6 +216,46 @@ def test_a_bar_of_a_horizon_goes_by_time_and_knows_what_it_does_not_know():
     assert "50 %" in text
     assert "satisfied -" in text
     assert "nan" not in text
+
+
+def test_a_long_run_shows_how_satisfaction_went_beside_the_promise(monkeypatch):
+    monkeypatch.setattr(progress, "SHOW_CURVE_S", -1.0)
+    console = Console(width=100, file=io.StringIO(), force_terminal=True)
+    with progress_bar(console, "my run", 0.6) as tell:
+        for share in (0.5, 0.6, 0.7):
+            tell(at(50, share))
+    assert "satisfied so far |▁▄█| middle: 60.0 % promised" in console.file.getvalue()
+
+
+def test_a_curve_is_never_wider_than_its_place():
+    assert curve([0.6] * 1000, 0.6) == "▄" * 40
+    assert len(curve([k / 999 for k in range(999)], 0.5)) <= 40
+    assert curve([], 0.6) == ""
+
+
+def test_what_is_known_so_far_stands_below_the_bar():
+    console = Console(width=100, file=io.StringIO(), force_terminal=True)
+    with known_bar(console, "study") as (on_progress, show):
+        on_progress(1, 4)
+        show(comparison_so_far([("mess+", 2, 1, 0.61, 0.0123), ("random", 0, 0, None, None)], "USD"))
+        show(best_so_far({"large": 2, "small": 0}, 7.5, 3, "USD per hour"))
+    text = console.file.getvalue()
+    assert "best so far: 2 x large, no small; 7.5 USD per hour; 3 clusters simulated" in text
+    printed = shown(comparison_so_far([("mess+", 2, 1, 0.61, 0.0123), ("random", 0, 0, None, None)], "USD"))
+    assert printed.splitlines()[1].split() == ["mess+", "2", "1", "61.00", "%", "12.3"]
+    assert str(best_so_far(None, None, 1, "J")) == "best so far: none keeps every requirement; 1 cluster simulated"
+
+
+def test_studies_tell_what_they_know_so_far():
+    known: list[object] = []
+    small = parse(scenario(requests=40))
+    compare_all(small, ["random", "cheapest"], 2, workers=1, on_known=known.append)
+    assert [p.runs for p in known[-1]] == [2, 2]
+    assert known[0][0].satisfaction is None
+    known.clear()
+    axes = axes_of(small, ["large=1..2"], [])
+    found = plan(small, axes, ["sla.satisfaction>=0.01"], objective="energy", seeds=2, workers=1, on_known=known.append)
+    assert known[-1].replicas == {p["pool"]: p["replicas"] for p in found["best"]["pools"] if p["pool"] == "large"}
 
 
 def test_nobody_watches_a_pipe():

@@ -13,6 +13,7 @@ from messsim.errors import ScenarioError
 from messsim.results.directory import write_texts
 from messsim.scenario import Scenario
 
+from . import EVERY
 from .progress import RunProgress, StudyProgress, run_progress, study_progress
 from .shown import Result, StudyResult
 from .tables import clusters_table, flat_table, points_table
@@ -20,12 +21,8 @@ from .tables import clusters_table, flat_table, points_table
 if TYPE_CHECKING:
     from messsim.study.runs import GivenWorkers
 
-__all__ = ["EVERY", "challenge", "check", "compare", "converge", "plan", "replicate", "run", "sweep", "verify"]
+__all__ = ["challenge", "check", "compare", "converge", "plan", "replicate", "run", "sweep", "verify"]
 
-EVERY = (
-    *("mess+", "load-aware", "best-single", "static-mix", "random", "threshold", "cascade", "primal-dual", "linucb"),
-    "oracle",
-)
 Given = str | Path
 Axis = str | Sequence[Any]
 

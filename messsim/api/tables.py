@@ -42,4 +42,4 @@ def clusters_table(clusters: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
 
 
 def _ends(intervals: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Figure]:
-    return {f"{path} {end}": i[end] if i else None for path, i in intervals.items() for end in ENDS}
+    return {f"{path} {end}": None if i is None else i[end] for path, i in intervals.items() for end in ENDS}

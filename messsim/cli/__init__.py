@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 MODULES = (
+    "init",
     "run",
     "replicate",
     "compare",

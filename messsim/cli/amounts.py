@@ -4,7 +4,7 @@ import typer
 
 from messsim.amounts import TIME, amount, count
 
-__all__ = ["fraction", "whole_number"]
+__all__ = ["fraction", "rate_of", "whole_number"]
 
 
 def whole_number(text: str | int) -> int:
@@ -13,6 +13,17 @@ def whole_number(text: str | int) -> int:
         return count(str(text))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no whole number; expected one such as 50000, 50k or 1e6") from None
+
+
+def rate_of(text: str | float) -> float:
+    """For Typer: requests per second, such as ``4`` or ``1.5k``."""
+    try:
+        value, unit = amount(str(text))
+    except ValueError:
+        value, unit = 0.0, TIME
+    if unit is not None or value <= 0.0:
+        raise typer.BadParameter(f"{text!r} is no rate; expected requests per second, such as 4")
+    return value
 
 
 def fraction(text: str | float) -> float:

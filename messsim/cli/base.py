@@ -18,6 +18,7 @@ from messsim.report.base.screen import Screen
 from messsim.wording import visible
 
 from .amounts import whole_number
+from .help import HELP, meant
 from .signals import exit_code
 
 if TYPE_CHECKING:
@@ -52,9 +53,17 @@ def _visible_usage() -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        message = visible(error.format_message())  # type: ignore[attr-defined]
+        message = visible(_usage(error))
         error.format_message = lambda: message  # type: ignore[attr-defined]
         raise
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with a command line, and what was meant."""
+    option = getattr(error, "option_name", None)
+    if option is None or error.ctx is None or (instead := meant(option, error.ctx.command)) is None:
+        return str(error.format_message())
+    return f"No such option: {option}; did you mean {instead}?"
 
 
 class Commands(typer.core.TyperGroup):
@@ -140,7 +149,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise _failed(f"{error.filename or 'the system'}: {error.strerror or error}{more}") from None
 
     name = function.__name__.strip("_").replace("_", "-")  # a word of Python's own has _ behind it
-    return app.command(name)(wrapped)
+    about = HELP.get(name)
+    if about is None:
+        return app.command(name)(wrapped)
+    return app.command(name, rich_help_panel=about.group, epilog=about.epilog)(wrapped)
 
 
 def _failed(reason: str) -> typer.Exit:

@@ -1,11 +1,13 @@
 """``compare``: policies on the same requests."""
 
 from contextlib import nullcontext
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from messsim.api import EVERY
 from messsim.errors import OutputError
 
 from .base import AsJson, On, RayAddress, Requests, Requires, ScenarioFile, Seed, Sets, Workers, command, load, stderr
@@ -14,15 +16,13 @@ from .plan import plan_fleets
 
 __all__ = ["compare"]
 
-EVERY = "mess+,load-aware,best-single,static-mix,random,threshold,cascade,primal-dual,linucb,oracle"
-
 
 @command
 def compare(
     scenario: ScenarioFile,
     policies: Annotated[
         str, typer.Option(metavar="P1,P2,...", help="Policies; the others are compared with the first.")
-    ] = EVERY,
+    ] = ",".join(EVERY),
     seeds: Annotated[int, typer.Option(min=1, help="Replications, the same for all.")] = 5,
     fleets: Annotated[
         bool,
@@ -48,8 +48,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare policies on the same requests: promise, cost, latency, with intervals and paired differences."""
-    from messsim.report.base.progress import runs_bar
-    from messsim.report.compare.comparison import comparison_tables
+    from messsim.report.base.progress import known_bar
+    from messsim.report.compare.comparison import comparison_so_far, comparison_tables
     from messsim.report.compare.fleets import fleet_tables
     from messsim.study.compare.files import write_comparison
     from messsim.study.compare.policies import compare as run_all
@@ -72,8 +72,15 @@ def compare(
         raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")
     names = [name.strip() for name in policies.split(",") if name.strip()]
     with workers_on(on, workers, ray_address) as many:
-        with runs_bar(stderr, said.name) as on_progress:
-            found, _ = run_all(said, names, seeds, out=out, workers=nullcontext(many), on_progress=on_progress)
+        with known_bar(stderr, said.name) as (on_progress, show):
+            found, _ = run_all(
+                *(said, names, seeds),
+                out=out,
+                workers=nullcontext(many),
+                on_progress=on_progress,
+                on_known=on_progress
+                and (lambda known: show(comparison_so_far([astuple(p) for p in known], said.cost.unit))),
+            )
         hand_over(
             found,
             lambda: comparison_tables(found),

@@ -56,6 +56,10 @@ def calibrate(
     select: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only rows that have it; may be repeated.")
     ] = None,
+    time_format: Annotated[
+        str,
+        typer.Option(metavar="UNIT", help="Unit of all times: s, ms, us or ns; auto: by the columns' suffixes (_ms)."),
+    ] = "auto",
     model: Annotated[str | None, typer.Option(help="Name of the model, for people to read.")] = None,
     gpu: Annotated[str | None, typer.Option(help="Name of the GPU.")] = None,
     tp: Annotated[int | None, typer.Option(min=1, help="GPUs of the replica (tensor parallel).")] = None,
@@ -86,7 +90,7 @@ def calibrate(
     check_out(out, "file")
     options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base)
     with stderr.status("fitting"):
-        found = fit(measurements, select, options, sets)
+        found = fit(measurements, select, options, sets, unit=time_format)
     if as_json:
         print_json(found)
     else:

@@ -8,7 +8,7 @@ import typer
 from .base import AsJson, command, console, print_json
 from .outputs import check_out
 
-__all__ = ["Select", "import_"]
+__all__ = ["Select", "TimeFormat", "TimeZone", "import_"]
 
 TimeFormat = Annotated[
     str,

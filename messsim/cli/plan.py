@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plan", "plan_fleets"]
 
+UNITS = {"usd": "USD per hour", "energy": "J a run"}  # of an objective
+
 
 def plan_fleets(
     said: "Scenario",
@@ -92,6 +94,7 @@ def plan(
         typer.Option(
             parser=fraction,
             metavar="SHARE",
+            show_default="90%",
             help="Share of the replications in which a requirement on satisfaction must hold, such as 90%.",
         ),
     ] = 0.9,
@@ -109,9 +112,9 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Find the cheapest numbers of replicas, and kinds of GPU, that keep all requirements; exit 1 if none do."""
-    from messsim.report.base.progress import runs_bar
+    from messsim.report.base.progress import known_bar
     from messsim.report.compare.fleets import fleet_tables
-    from messsim.report.plan.answer import plan_command, plan_tables
+    from messsim.report.plan.answer import best_so_far, plan_command, plan_tables
     from messsim.study.plan.candidates import axes_of
     from messsim.study.plan.cheapest import plan as find
     from messsim.study.runs.places import workers_on
@@ -129,7 +132,7 @@ def plan(
             raise typer.Exit(1)
         return
     tell_leftovers(out)
-    with runs_bar(stderr, said.name) as on_progress:
+    with known_bar(stderr, said.name) as (on_progress, show):
         found = find(
             said,
             axes,
@@ -140,6 +143,8 @@ def plan(
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,
+            on_known=on_progress
+            and (lambda best: show(best_so_far(best.replicas, best.value, best.simulated, UNITS[objective]))),
         )
     if as_json:
         print_json(found)

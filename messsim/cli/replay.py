@@ -8,7 +8,7 @@ import typer
 
 from .amounts import fraction
 from .base import AsJson, Seed, command
-from .importing import Select
+from .importing import Select, TimeFormat, TimeZone
 from .outputs import check_out, hand_over
 
 __all__ = ["replay"]
@@ -35,6 +35,12 @@ def replay(
     propensity: Annotated[
         str, typer.Option(metavar="COLUMN", help="Column of the probability with which that model was chosen.")
     ] = "propensity",
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of times, by which rows are put in order; none: as they stand."),
+    ] = None,
+    time_format: TimeFormat = "auto",
+    time_zone: TimeZone = None,
     map_: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="VALUE=SATISFACTION", help="What ratings mean: 'up=1,down=0'; or grades: 1..5."),
@@ -51,6 +57,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Run MESS+ in shadow on a log of real decisions; what the log cannot tell is refused, with the reason."""
+    from messsim.errors import OutputError
     from messsim.logs.decisions import DecisionColumns, read_log
     from messsim.logs.outcomes import parse_map
     from messsim.logs.replay import replay as run
@@ -58,10 +65,15 @@ def replay(
     from messsim.results.directory import write_file
     from messsim.scenario.overrides import router_options
     from messsim.workload.choosing import Chooser, conditions
+    from messsim.workload.times import TimeForm, check_form
 
     check_out(out, "file")
     values, grades = parse_map(map_ or [])
-    columns = DecisionColumns(model, satisfied, cost, propensity, values, grades)
+    form = TimeForm(time_format, time_zone)
+    check_form(form)
+    if time is None and form != TimeForm():
+        raise OutputError("--time-format and --time-zone: say how --time is written; expected --time COLUMN with them")
+    columns = DecisionColumns(model, satisfied, cost, propensity, values, grades, time, form)
     chooser = Chooser(conditions(select or []), (cost,) if skip_failed else (), unique)
     found = run(read_log(log, columns, chooser), alpha, seed=seed or 0, **router_options(sets or []))
     hand_over(

@@ -26,7 +26,7 @@ def replicate(
         ),
     ] = None,
     most: Annotated[
-        int | None, typer.Option(min=1, help="Replications after which to give up.", show_default="1000")
+        int | None, typer.Option(min=1, help="Replications after which to give up.", show_default="1,000")
     ] = None,
     requests: Requests = None,
     seed: Seed = None,

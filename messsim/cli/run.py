@@ -73,7 +73,7 @@ def run(
     if trace_window is not None and trace is None:
         raise OutputError(f"--trace-window {trace_window}: expected --trace FILE with it")
     window_s = tracing.parse_window(trace_window or "0..60")
-    with progress_bar(stderr, said.name) as progress:
+    with progress_bar(stderr, said.name, _one_alpha(said)) as progress:
         result = study.run(said, out=out, keep_records=False, progress=progress, beside=without_router)
     verdicts = judged(requirements, result.summary)
     try:
@@ -94,6 +94,12 @@ def run(
         stderr.print(requirement_line(verdict), soft_wrap=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _one_alpha(scenario: "Scenario") -> float | None:
+    """The promise; None where tenants have different ones."""
+    alphas = {t.alpha for t in scenario.promises}
+    return alphas.pop() if len(alphas) == 1 else None
 
 
 def _trace(scenario: "Scenario", file: Path, window_s: tuple[float, float]) -> None:

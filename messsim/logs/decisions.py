@@ -27,6 +27,7 @@ from messsim.errors import DataError
 from messsim.workload.choosing import Chooser
 from messsim.workload.nested import name_missing, names_in
 from messsim.workload.readers import first_bad, numbers, read, require, resolved, texts
+from messsim.workload.times import TimeForm, Times
 
 from .outcomes import OutcomeOptions, satisfaction
 
@@ -59,6 +60,8 @@ class DecisionColumns:
     propensity: str = "propensity"
     values: Mapping[str, float] | None = None
     grades: tuple[float, float] | None = None
+    time: str | None = None
+    form: TimeForm | None = None
 
     def options(self) -> dict[str, str]:
         """Those that are not called as we do: ours, and theirs."""
@@ -122,6 +125,7 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
     frame = _named(read(path), columns, chooser, path)
     frame = frame.filter(chooser.keep(frame))
     chooser.check(path)
+    frame, notes = _in_order(frame, columns, path)
     judged = [c.removeprefix(SATISFIED) for c in frame.columns if c.startswith(SATISFIED)]
     if not judged:
         _require(frame, path)
@@ -149,14 +153,29 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
         outcomes=np.stack([numbers(frame, SATISFIED + m, path, least=0, most=1) for m in models]) if judged else None,
         propensity=_propensity(frame, path) if "propensity" in frame.columns else None,
         unanswered=unanswered,
-        notes=tuple(chooser.notes()),
+        notes=(*chooser.notes(), *notes),
     )
+
+
+def _in_order(frame: pl.DataFrame, columns: DecisionColumns, path: Path) -> tuple[pl.DataFrame, list[str]]:
+    """The rows by time, and what deserves to be said of it; as they stand where no column of times is named."""
+    if columns.time is None:
+        return frame, []
+    require(frame.columns, [columns.time], path)
+    times = Times(columns.time, path, columns.form)
+    times.add(frame, 0)
+    seconds = times.seconds()
+    order = np.argsort(seconds, kind="stable")
+    late = int((np.diff(seconds) < 0).sum())
+    unsorted = [f"{late:,} times a row is earlier than the row above it: all are put in order of time"] if late else []
+    return frame[order], [*times.notes, *unsorted]
 
 
 def _named(frame: pl.DataFrame, columns: DecisionColumns, chooser: Chooser, path: Path) -> pl.DataFrame:
     """The columns under our names, and what rows are chosen by."""
     theirs = columns.options()
-    frame = resolved(frame, [*theirs.values(), *chooser.columns], path)
+    of_time = [columns.time] if columns.time is not None else []
+    frame = resolved(frame, [*theirs.values(), *of_time, *chooser.columns], path)
     return frame.with_columns(frame[name].alias(ours) for ours, name in theirs.items())
 
 

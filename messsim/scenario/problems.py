@@ -134,9 +134,10 @@ def near(word: Any, names: Sequence[str]) -> str:
 
 def _did_you_mean(root: type[BaseModel], path: list[str], tags: list[str]) -> str:
     names = sorted({name for model in _models_at(root, path[:-1], tags) for name in _fields(model)})
-    elsewhere = [p for p in paths_to(path[-1], root) if not p.startswith(f"{path[0]}.")]
+    alike = [k for k in (path[-1], *_leaves(root)) if k.lower() == path[-1].lower()]
+    elsewhere = {p for key in alike for p in paths_to(key, root) if not p.startswith(f"{path[0]}.")}
     if path[-1] not in names and len(elsewhere) == 1:
-        return f"; did you mean {elsewhere[0]!r}?"
+        return f"; did you mean {elsewhere.pop()!r}?"
     leaves = {leaf: where[0] for leaf in _leaves(root) if len(where := paths_to(leaf, root)) == 1}
     if len(path) == 1 and (nearest := get_close_matches(path[-1], [*names, *leaves], n=1, cutoff=0.7)):
         return f"; did you mean {leaves.get(nearest[0], nearest[0])!r}?"

@@ -1,6 +1,6 @@
 """A comparison of policies, as tables and as a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -13,7 +13,7 @@ from ..base.tables import Fitting, half_width, number, percent, seconds
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["comparison_csv", "comparison_tables", "cost_picture"]
+__all__ = ["comparison_csv", "comparison_so_far", "comparison_tables", "cost_picture"]
 
 Spread = Mapping[str, Any]  # mean, low, high and count
 LATENCIES = ("p50", "p95", "p99")
@@ -40,6 +40,16 @@ def comparison_tables(found: dict[str, Any]) -> RenderableType:
     else:
         parts.append(Text("one replication says nothing of chance: --seeds 5 gives intervals", style="dim"))
     return Group(*parts)
+
+
+def comparison_so_far(known: Sequence[tuple[str, int, int, float | None, float | None]], unit: str) -> RenderableType:
+    """What is known while a comparison goes on: policy, runs, kept in, mean satisfaction and mean cost of a request."""
+    scale, _ = request_unit(unit)
+    table = Fitting(["so far", "runs", "kept in", "satisfied", cost_heading(unit)])
+    for policy, runs, kept, satisfaction, mean_cost in known:
+        shown = None if mean_cost is None else scale * mean_cost
+        table.add_row(policy, str(runs), str(kept), percent(satisfaction, 2), number(shown))
+    return table
 
 
 def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fitting:

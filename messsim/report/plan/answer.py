@@ -1,7 +1,7 @@
 """What a plan found: the cheapest cluster, and what a cheaper or a dearer one gives."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,7 +12,7 @@ from ..base.screen import Text
 from ..base.tables import Fitting, number
 from ..study.points import spread
 
-__all__ = ["answer", "cluster", "left_out", "plan_command", "plan_tables"]
+__all__ = ["answer", "best_so_far", "cluster", "left_out", "plan_command", "plan_tables"]
 
 MOST_LINES = 12
 STYLES = {"met": "green", "uncertain": "yellow", "failed": ""}
@@ -30,6 +30,15 @@ def plan_tables(found: dict[str, Any]) -> RenderableType:
     ]
     parts += [Text(f"- {text}", style="dim") for text in found["assumptions"]]
     return Group(*parts)
+
+
+def best_so_far(replicas: Mapping[str, int] | None, value: float | None, simulated: int, unit: str) -> Text:
+    """The best cluster while a plan goes on."""
+    many = f"{simulated:,} cluster{'s' * (simulated != 1)} simulated"
+    if replicas is None:
+        return Text(f"best so far: none keeps every requirement; {many}")
+    names = ", ".join(f"{count} x {pool}" if count else f"no {pool}" for pool, count in replicas.items())
+    return Text(f"best so far: {names}; {number(value, unit)}; {many}")
 
 
 def plan_command(best: dict[str, Any], command: Sequence[str]) -> str:

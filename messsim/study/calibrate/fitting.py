@@ -21,7 +21,12 @@ __all__ = ["calibrate"]
 
 
 def calibrate(
-    file: str | Path, select: list[str] | None = None, options: Options | None = None, sets: list[str] | None = None
+    file: str | Path,
+    select: list[str] | None = None,
+    options: Options | None = None,
+    sets: list[str] | None = None,
+    *,
+    unit: str = "auto",
 ) -> dict[str, Any]:
     """Fits a profile to a file of measurements.
 
@@ -35,6 +40,8 @@ def calibrate(
         What the measurements do not say.
     sets
         Overrides of the closed-loop scenarios that points of a server are compared with.
+    unit
+        Of all times in the file: "s", "ms", "us" or "ns"; "auto": as its columns' names say, else seconds.
 
     Returns
     -------
@@ -50,7 +57,7 @@ def calibrate(
         If the file or an option is not what it should be.
     """
     path, options = Path(file), options or Options()
-    measured = read_measurements(path, dict(pair(s, "--select") for s in select or []))
+    measured = read_measurements(path, dict(pair(s, "--select") for s in select or []), unit)
     base = Base.of(options.base)
     whose = whose_of(measured.whose, options, path)
     mixture = mixture_of(options, base)

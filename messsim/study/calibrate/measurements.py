@@ -82,7 +82,7 @@ class Measurements:
     idle_w: float | None = None
 
 
-def read_measurements(path: Path, select: dict[str, str]) -> Measurements:
+def read_measurements(path: Path, select: dict[str, str], unit: str = "auto") -> Measurements:
     """Reads a file of measurements.
 
     Parameters
@@ -92,6 +92,8 @@ def read_measurements(path: Path, select: dict[str, str]) -> Measurements:
         be results of ``vllm bench serve`` or of SGLang's bench_serving.
     select
         Values of columns that a row must have to count.
+    unit
+        Of all times: "s", "ms", "us" or "ns"; "auto": as the columns' names say, else seconds.
 
     Raises
     ------
@@ -99,7 +101,9 @@ def read_measurements(path: Path, select: dict[str, str]) -> Measurements:
         With file, column, row and value, if a column is missing or a value is not what it should be; if the file
         holds more than one model, GPU, tp or engine.
     """
-    frame = _named(_selected(read(path), select, path), path)
+    if unit not in ("auto", *UNITS):
+        raise DataError(f"--time-format {unit}: the times are durations; expected auto, {', '.join(UNITS)}", str(path))
+    frame = _named(_selected(read(path), select, path), path, unit)
     whose = _whose(frame, path)
     if "clients" in frame.columns:
         return Measurements(whose, _points(frame, path))
@@ -120,9 +124,10 @@ def _selected(frame: pl.DataFrame, select: dict[str, str], path: Path) -> pl.Dat
     return frame
 
 
-def _named(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
-    frame = _in_seconds(_benchmarked(frame, path), path)
+    frame = _benchmarked(frame, path)
+    frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
     ours = {*SAMPLED.values()}
     for names in (SAMPLED, PARETO):
         if set(names) <= set(frame.columns) and not ours & set(frame.columns):
@@ -157,6 +162,18 @@ def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
                 found[f"{reading}_s"] = numbers(frame, column, path, least=LEAST) / per_second
         if reading in frame.columns and set(PARETO) <= set(frame.columns):
             found[f"{reading}_s"] = numbers(frame, reading, path, least=LEAST) / 1e3
+    return frame.with_columns(pl.Series(name, values) for name, values in found.items())
+
+
+def _all_in(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
+    """All readings are in one unit, whatever their columns are called."""
+    import polars as pl
+
+    found = {}
+    for reading in ("ttft", "tpot", "e2e", "duration"):
+        for column in (reading, *(f"{reading}_{u}" for u in UNITS)):
+            if column in frame.columns and frame[column].null_count() < frame.height:
+                found[f"{reading}_s"] = numbers(frame, column, path, least=LEAST) / UNITS[unit]
     return frame.with_columns(pl.Series(name, values) for name, values in found.items())
 
 
@@ -226,7 +243,7 @@ def _doubt_seconds(readings: dict[str, Floats], path: Path) -> None:
             value, ours = readings[column][row], column.removesuffix("_s")
             raise DataError(
                 f"column {column!r} has {value:.10g} in row {row + 1}: no server takes so many seconds, at most "
-                f"{most:g}; are these milliseconds? Then name the column {ours}_ms",
+                f"{most:g}; are these milliseconds? Then --time-format ms, or name the column {ours}_ms",
                 str(path),
             )
 

@@ -1,7 +1,8 @@
 """Policies on the same requests: figures with intervals over replications, and paired differences."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -21,7 +22,7 @@ from ..runs.rows import Row, row_of
 from ..runs.summaries import Summary, summary_of
 from ..simulation.oracles import oracles_beside
 
-__all__ = ["FIGURES", "ORACLES", "check_policies", "compare", "frontier", "ratio_to", "with_policy"]
+__all__ = ["FIGURES", "ORACLES", "PolicySoFar", "check_policies", "compare", "frontier", "ratio_to", "with_policy"]
 
 ORACLES = ("oracle", "statistical-oracle")
 CLOSE = 2e-3  # a clairvoyant who satisfies this much less than asked could not do what was asked
@@ -48,6 +49,17 @@ FIGURES = (
 )
 
 
+@dataclass(frozen=True)
+class PolicySoFar:
+    """Means over those replications of a policy that are done."""
+
+    policy: str
+    runs: int
+    kept: int
+    satisfaction: float | None
+    cost_per_request: float | None
+
+
 def compare(
     scenario: Scenario,
     policies: Sequence[str],
@@ -56,6 +68,7 @@ def compare(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
+    on_known: Callable[[list[PolicySoFar]], None] | None = None,
 ) -> tuple[dict[str, Any], list[Row]]:
     """Runs every policy on the same replications of a scenario.
 
@@ -77,6 +90,8 @@ def compare(
         Who runs, or how many processes; none: this machine, as it pays.
     on_progress
         Called with how many runs are done, and of how many.
+    on_known
+        Called after each run with what is known of each policy so far.
 
     Returns
     -------
@@ -96,6 +111,13 @@ def compare(
     scenarios = [with_policy(base, policy) for policy in policies]
     keys = [(i, r) for r in range(seeds) for i in range(len(policies))]
     matrix = Matrix(base, points, scenarios.__getitem__, _measured)
+
+    def progress(done: int, total: int) -> None:
+        if on_progress is not None:
+            on_progress(done, total)
+        if on_known is not None:
+            on_known([_so_far(p, [s for (i, _), s in runs.values.items() if i == k]) for k, p in enumerate(policies)])
+
     with runs_of(
         matrix,
         out=out,
@@ -103,7 +125,7 @@ def compare(
         table=lambda runs: _rows(matrix, runs, keys),
         done=lambda runs: f"{sum(key in runs.values for key in keys)} of {len(keys)}",
         workers=workers,
-        on_progress=on_progress,
+        on_progress=progress,
     ) as runs:
         summaries = runs.all(keys)
         _add_oracles([(matrix.scenario(key), runs.values[key]) for key in keys], runs.workers)
@@ -131,6 +153,20 @@ def compare(
             for policy, runs in by_policy.items()
         ],
     }, _rows(matrix, runs, keys)
+
+
+def _so_far(policy: str, summaries: Sequence[Summary]) -> PolicySoFar:
+    def mean(values: list[float | None]) -> float | None:
+        known = [v for v in values if v is not None]
+        return math.fsum(known) / len(known) if known else None
+
+    return PolicySoFar(
+        policy,
+        len(summaries),
+        sum(s["sla"]["kept"] is True for s in summaries),
+        mean([s["sla"]["satisfaction"] for s in summaries]),
+        mean([s["cost"]["per_request"] for s in summaries]),
+    )
 
 
 def _rows(matrix: Matrix[Summary], runs: Runs[Summary], keys: Sequence[Key]) -> list[Row]:

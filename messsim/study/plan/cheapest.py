@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .capacity import Carrying
 from .files import write_plan
 from .search import Evaluation, Search
 
-__all__ = ["plan"]
+__all__ = ["BestSoFar", "plan"]
 
 # Requirements that more replicas are assumed to help, by the start of their path and whether less is better.
 HELPED = (
@@ -38,6 +39,25 @@ HELPED = (
 )
 
 
+@dataclass(frozen=True)
+class BestSoFar:
+    """The cheapest cluster of those that were simulated so far and meet everything.
+
+    Attributes
+    ----------
+    replicas
+        By pool; None while none meets everything.
+    value
+        The objective: USD per hour, or joules of a run.
+    simulated
+        Clusters.
+    """
+
+    replicas: dict[str, int] | None
+    value: float | None
+    simulated: int
+
+
 def plan(
     scenario: Scenario,
     axes: Sequence[Axis],
@@ -49,6 +69,7 @@ def plan(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
+    on_known: Callable[[BestSoFar], None] | None = None,
 ) -> dict[str, Any]:
     """Finds the cheapest numbers of replicas, and kinds of GPU, that meet all requirements.
 
@@ -79,6 +100,8 @@ def plan(
         Who runs, or how many processes; none: this machine, as it pays.
     on_progress
         Called with how many runs are done, and of how many at most.
+    on_known
+        Called with the best cluster so far, after each that was simulated.
 
     Returns
     -------
@@ -113,7 +136,7 @@ def plan(
         on_progress=on_progress,
     ) as made:
         runs = CandidateRuns(matrix, made, seeds)
-        search = _search(base, axes, candidates, prices, wanted, runs, kept_share)
+        search = _search(base, axes, candidates, prices, wanted, runs, kept_share, on_known)
     told = plan_told(base, axes, search, runs, wanted, objective, kept_share)
     if out is not None:
         write_plan(out, told)
@@ -164,6 +187,7 @@ def _search(
     wanted: Sequence[Requirement],
     runs: CandidateRuns,
     kept_share: float,
+    on_known: Callable[[BestSoFar], None] | None,
 ) -> Search:
     carrying: dict[Any, Carrying] = {}
 
@@ -199,7 +223,15 @@ def _search(
             return True
         return known is None or known.enough(_replicas(base, axes, candidates[i]))
 
-    search = Search(candidates, prices, evaluate, promising, carries)
+    def evaluated() -> None:
+        best = search.best
+        if on_known is not None:
+            replicas = (
+                None if best is None else {a.pool: r for a, r in zip(axes, candidates[best].replicas, strict=True)}
+            )
+            on_known(BestSoFar(replicas, None if best is None else search.found[best].value, len(search.found)))
+
+    search = Search(candidates, prices, evaluate, promising, carries, evaluated)
     search.run()
     return search
 

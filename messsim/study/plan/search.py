@@ -58,6 +58,8 @@ class Search:
         One replication of it: whether it seems to meet everything, at less cost than the best so far, if there is one.
     carries
         Whether it may carry its traffic; asked once the largest candidate of its GPUs is evaluated.
+    on_evaluated
+        Called after each evaluation.
     """
 
     candidates: Sequence[Candidate]
@@ -65,6 +67,7 @@ class Search:
     evaluate: Callable[[int], Evaluation]
     promising: Callable[[int, int | None], bool]
     carries: Callable[[int], bool]
+    on_evaluated: Callable[[], None] = lambda: None
     found: dict[int, Evaluation] = field(default_factory=dict)
     too_small: set[int] = field(default_factory=set)
     assumed: set[int] = field(default_factory=set)
@@ -123,6 +126,7 @@ class Search:
         self.found[i] = self.evaluate(i)
         if self.found[i].met and (self.best is None or self._rank(i) < self._rank(self.best)):
             self.best = i
+        self.on_evaluated()
 
     def _rank(self, i: int) -> tuple[float, int, int]:
         """Cheapest first; of what was evaluated, ties to fewer GPUs."""

@@ -1,0 +1,105 @@
+"""What help says of a command beside its options: its group, an example, a page; and what a wrong option meant."""
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["HELP", "Help", "meant"]
+
+SITE = "https://github.com/messsim/messsim/blob/main/docs/"
+STUDY, DATA, TRUST = "Study a cluster and its router", "Data and profiles", "Trust: is the simulator right?"
+
+
+@dataclass(frozen=True)
+class Help:
+    """Group of a command, a command line that shows it, and the page that explains it."""
+
+    group: str
+    example: str
+    page: str
+
+    @property
+    def epilog(self) -> str:
+        """For Typer."""
+        return f"Example: {self.example}\n\nMore: {SITE}{self.page}"
+
+
+HELP = {
+    "init": Help(STUDY, "messsim init --models Llama-3.1-8B,Llama-3.1-70B --alpha 60%", "tutorial.md"),
+    "run": Help(STUDY, "messsim run scenario.toml --requests 50k --require 'ttft.p95<2s' --out first", "tutorial.md"),
+    "check": Help(STUDY, "messsim check scenario.toml", "tutorial.md"),
+    "explain": Help(STUDY, "messsim explain first --request 10000", "tutorial.md"),
+    "show": Help(STUDY, "messsim show first", "files.md"),
+    "replicate": Help(STUDY, "messsim replicate scenario.toml --precision 1%", "intervals.md"),
+    "compare": Help(STUDY, "messsim compare scenario.toml --policies mess+,largest,random", "rivals.md"),
+    "challenge": Help(STUDY, "messsim challenge my_router.py --quick", "challenge.md"),
+    "converge": Help(STUDY, "messsim converge scenario.toml --seeds 40", "how-to/convergence.md"),
+    "sweep": Help(STUDY, "messsim sweep scenario.toml --grid router.V=1e-5..1e-3:5", "how-to/sweep.md"),
+    "plan": Help(
+        STUDY,
+        "messsim plan scenario.toml --replicas large=1..4 --require 'ttft.p95<2s'",
+        "how-to/capacity-plan.md",
+    ),
+    "report": Help(STUDY, "messsim report first", "how-to/report.md"),
+    "plot": Help(STUDY, "messsim plot first latency --out latency.svg", "how-to/report.md"),
+    "replay": Help(DATA, "messsim replay decisions.csv --alpha 60%", "how-to/gateway.md"),
+    "import": Help(DATA, "messsim import log.csv --time created_ms --out trace.csv", "how-to/own-trace.md"),
+    "profiles": Help(DATA, "messsim profiles llama --gpu H100", "profiles.md"),
+    "schema": Help(DATA, "messsim schema", "reference/scenario.md"),
+    "calibrate": Help(DATA, "messsim calibrate measured.csv --out mine.toml", "how-to/own-gpu.md"),
+    "validate": Help(TRUST, "messsim validate DATA_DIR", "accuracy.md"),
+    "verify": Help(TRUST, "messsim verify --size 0.1", "verification.md"),
+    "reproduce": Help(TRUST, "messsim reproduce paper --seeds 5", "paper.md"),
+}
+
+# Options that other tools have, and what they are called here; those that a command does not have are left out.
+MEANT = {
+    "--total-tokens": "--prompt-tokens",
+    "--input-tokens": "--prompt-tokens",
+    "--completion-tokens": "--output-tokens",
+    "--timestamp": "--time",
+    "--timezone": "--time-zone",
+    "--format": "--time-format",
+    "--replications": "--seeds",
+    "--repeats": "--seeds",
+    "--num-requests": "--requests",
+    "--num-prompts": "--requests",
+    "--random-seed": "--seed",
+    "--output": "--out",
+    "--output-dir": "--out",
+    "--jobs": "--workers",
+    "--param": "--set",
+    "--slo": "--require",
+    "--figure": "--show",
+}
+KEYS = {"--policy": "router.policy", "--rate": "arrivals.rate_rps", "--rps": "arrivals.rate_rps"}
+KEYS |= {"--qps": "arrivals.rate_rps", "--request-rate": "arrivals.rate_rps", "--concurrency": "arrivals.clients"}
+
+
+def meant(option: str, command: Any) -> str | None:
+    """What was meant by an option that a command does not have: another one, or a key of the scenario.
+
+    Parameters
+    ----------
+    option
+        Such as ``--alpha``.
+    command
+        Click's, whose options are looked at.
+    """
+    has = {name for param in command.params for name in param.opts}
+    name = option.split("=")[0].replace("_", "-")
+    if MEANT.get(name) in has:
+        return MEANT[name]
+    if name in has:
+        return name
+    if "--set" not in has or "scenario" not in {param.name for param in command.params}:
+        return None
+    if name in KEYS:
+        return f"--set {KEYS[name]}=VALUE"
+    from messsim.scenario import Scenario
+    from messsim.scenario.problems import paths_to
+
+    key = name.removeprefix("--").replace("-", "_")
+    paths = paths_to(key, Scenario) or [path for k in (key.upper(),) if len(key) == 1 for path in paths_to(k, Scenario)]
+    if not paths and key in Scenario.model_fields:
+        paths = [key]
+    return f"--set {paths[0]}=VALUE" if len(paths) == 1 else None

@@ -1,0 +1,115 @@
+"""``init``: a scenario to begin from."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .amounts import fraction, rate_of
+from .base import command, console
+from .outputs import print_notes
+
+if TYPE_CHECKING:
+    from messsim.logs.traces import Trace
+
+__all__ = ["init"]
+
+NAME = "scenario.toml"
+
+
+@command
+def init(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="What is written.", show_default="scenario.toml")
+    ] = None,
+    example: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Copy this scenario that comes with messsim, and its data.")
+    ] = None,
+    examples: Annotated[bool, typer.Option("--examples", help="List the scenarios that come with messsim.")] = False,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="TRACE", help="Your traffic: a file that `messsim import` reads as it is."),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            metavar="M1,M2,...",
+            help="Models of `messsim profiles`, or profiles such as Llama-3.1-70B/H100/tp4.",
+            show_default="Llama-3.1-8B,Llama-3.1-70B",
+        ),
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            parser=fraction,
+            metavar="SHARE",
+            help="The promise, such as 0.6 or 60%.",
+            show_default="halfway between the two best models",
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(parser=rate_of, metavar="RATE", help="Requests per second, without --from.", show_default="4"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
+) -> None:
+    """Write a commented scenario to begin from, for models and traffic of your own, or a shipped example.
+
+    On a terminal it asks for what no option says.
+    """
+    from messsim.errors import OutputError
+    from messsim.logs.starting import copy_example, write_beginning
+    from messsim.logs.starting import examples as known
+    from messsim.report.base.tables import grid
+
+    if examples:
+        table = grid()
+        for name, question in known().items():
+            table.add_row(name, question)
+        console.print(table)
+        return
+    if example is not None:
+        given = {"--from": trace, "--models": models, "--alpha": alpha, "--rate": rate}
+        if mixed := [name for name, value in given.items() if value is not None]:
+            raise OutputError(f"{mixed[0]}: an example is copied as it is; expected it without --example")
+        written = copy_example(example, file, overwrite=overwrite)
+    else:
+        target = file or Path(NAME)
+        text, traffic = _text(target, trace, models, alpha, rate, overwrite)
+        written = write_beginning(target, text, traffic, overwrite=overwrite)
+    for path in written:
+        console.print_plain(f"written to {path}", "dim")
+    console.print_plain(f"\nnext: messsim check {written[0]}\n      messsim run {written[0]}")
+
+
+def _text(
+    target: Path, trace: Path | None, models: str | None, alpha: float | None, rate: float | None, overwrite: bool
+) -> tuple[str, "tuple[Path, Trace] | None"]:
+    """The scenario, and the trace to write beside it."""
+    from messsim.errors import OutputError
+    from messsim.logs.starting import DEFAULT_MODELS, beginning, check_place, profiles_of, traffic_of
+    from messsim.logs.traces import TraceColumns, plan_reading, read_requests
+
+    check_place(target, overwrite)
+    if trace is not None and rate is not None:
+        raise OutputError("--rate: --from says how fast requests come; expected one of them")
+    names = models or _asked("Models", ",".join(DEFAULT_MODELS))
+    profiles = profiles_of([name.strip() for name in names.split(",") if name.strip()])
+    if rate is None and trace is None:
+        rate = rate_of(_asked("Requests per second", "4"))
+    if trace is None:
+        return beginning(target.stem, profiles, alpha=alpha, rate_rps=rate or 0.0), None
+    place = target.with_name(f"{target.stem}-trace.csv")
+    check_place(place, overwrite)
+    found = read_requests(trace, plan_reading(trace, TraceColumns()))
+    print_notes(found.notes)
+    traffic = traffic_of(found.summary(), Path(place.name))
+    return beginning(target.stem, profiles, alpha=alpha, rate_rps=0.0, traffic=traffic), (place, found)
+
+
+def _asked(what: str, default: str) -> str:
+    """What the user types, on a terminal; elsewhere the default."""
+    if not (sys.stdin is not None and sys.stdin.isatty() and console.is_terminal):
+        return default
+    return str(typer.prompt(what, default=default, err=True))

@@ -1,0 +1,103 @@
+"""``messsim init``: what it writes runs, and it overwrites nothing unasked."""
+
+import tomllib
+
+import polars as pl
+import pytest
+from test_cli import here, refused
+
+import messsim
+from messsim.logs import starting
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def test_a_scenario_to_begin_from_runs(desk):
+    done = here("init")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "next: messsim check scenario.toml" in done.stdout
+    text = (desk / "scenario.toml").read_text()
+    assert text.count("#") > 8
+    assert [m.name for m in messsim.load("scenario.toml").models] == ["llama-3.1-8b", "llama-3.1-70b"]
+    assert here("run", "scenario.toml", "--requests", "100").returncode == 0
+    assert here("check", "scenario.toml", "--requests", "100").returncode == 0
+
+
+def test_models_promise_and_rate_are_options(desk):
+    models = "llama-3.1-70b/H100/tp4,qwen2.5-7b,Llama-3.1-8B/A100"
+    assert here("init", "s.toml", "--models", models, "--alpha", "62%", "--rate", "7").returncode == 0
+    found = messsim.load("s.toml")
+    assert [(m.profile, m.gpu, m.tp) for m in found.models] == [
+        *(("Qwen2.5-7B", "H100", 1), ("Llama-3.1-8B", "A100", 1), ("Llama-3.1-70B", "H100", 4))
+    ]
+    assert (found.sla.alpha, found.arrivals.rate_rps) == (0.62, 7.0)
+    assert set(found.cost.usd_per_gpu_hour) == {"H100", "A100"}
+
+
+@pytest.mark.parametrize("name", ["Llama-3.1-8B", "gpt-oss-20b", "DeepSeek-R1"])
+def test_any_model_of_the_zoo_will_do(name):
+    assert here("init", "--models", name).returncode == 0
+    assert here("run", "scenario.toml", "--requests", "20").returncode == 0
+
+
+def test_traffic_of_ones_own(desk):
+    log = pl.DataFrame({"arrival_s": [0.0, 1.0, 2.5], "prompt_tokens": [5, 6, 7], "output_tokens": [1, 2, 3]})
+    log.write_csv("log.csv")
+    assert here("init", "--from", "log.csv").returncode == 0
+    assert tomllib.loads((desk / "scenario.toml").read_text())["arrivals"]["file"] == "scenario-trace.csv"
+    assert messsim.run(messsim.load("scenario.toml", requests=3)).requests.collect()["prompt_tokens"].to_list() == [
+        5,
+        6,
+        7,
+    ]
+    pl.DataFrame({"a": [1]}).write_csv("odd.csv")
+    refused(here("init", "odd.toml", "--from", "odd.csv"))
+    assert not (desk / "odd.toml").exists()
+
+
+def test_nothing_is_overwritten_unasked(desk):
+    (desk / "scenario.toml").write_text("mine")
+    assert "scenario.toml: exists already; expected another name, or --overwrite" in refused(here("init"))
+    assert (desk / "scenario.toml").read_text() == "mine"
+    assert here("init", "--overwrite").returncode == 0
+    (desk / "burst.toml").write_text("mine")
+    assert "burst.toml: exists already" in refused(here("init", "--example", "burst"))
+
+
+@pytest.mark.parametrize("name", starting.examples())
+def test_every_example_runs_where_it_is_copied(name, desk):
+    assert here("init", "new/mine.toml", "--example", name).returncode == 0
+    found = messsim.load("new/mine.toml", requests=200) if name != "own-policy" else messsim.load("new/mine.toml")
+    assert found.folder == desk / "new"
+    assert name == "own-policy" or messsim.run(found.changed(phases=[], warmup=0)).summary["requests"]["arrived"]
+    assert here("init", "new/other.toml", "--example", name).returncode == 0  # the same data may lie there
+
+
+def test_examples_are_listed_with_their_questions():
+    printed = here("init", "--examples").stdout
+    assert all(name in printed for name in starting.examples())
+    assert "how fast is the simulator?" in printed
+    error = refused(here("init", "--example", "burts"))
+    assert "did you mean 'burst'?" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--models", "llama"], "--models llama: could be Llama-2-70B"),
+        (["--models", "Llama-3.1-8B,llama-3.1-8b/A100"], "--models: Llama-3.1-8B is named twice"),
+        (["--models", "nonsense"], "no built-in profile of model 'nonsense'"),
+        (["--alpha", "200%"], "sla.alpha = 2: expected at most 1"),
+        (["--example", "burst", "--rate", "3"], "--rate: an example is copied as it is"),
+        (["--from", "x.csv", "--rate", "3"], "--rate: --from says how fast requests come"),
+        (["--from", "x.csv"], "x.csv: no such file"),
+    ],
+)
+def test_what_is_refused_leaves_nothing(options, said, desk):
+    assert said in refused(here("init", *options))
+    assert list(desk.iterdir()) == []
