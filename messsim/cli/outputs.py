@@ -1,7 +1,7 @@
 """Where commands write: looked at before anything is computed, written before anything is printed."""
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def hand_over(
-    found: dict[str, Any],
+    found: Mapping[str, Any],
     tables: Callable[[], Any],
     as_json: bool,
     out: Path | None = None,

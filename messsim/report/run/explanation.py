@@ -4,13 +4,15 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
+from messsim.shapes.checks import Explanation
+
 from ..base.screen import Text
 from ..base.tables import Fitting, number, seconds
 
 __all__ = ["explanation"]
 
 
-def explanation(found: dict[str, Any]) -> RenderableType:
+def explanation(found: Explanation) -> RenderableType:
     """What `study.explain` found."""
     record = found["record"]
     whose = "" if found["instance"] is None else f" of instance {found['instance']:,} (of {found['instances']:,})"
@@ -26,11 +28,11 @@ def explanation(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _models(found: dict[str, Any]) -> RenderableType:
+def _models(found: Explanation) -> RenderableType:
     columns = ("", "model", "score", "cost", "V cost", "Q (alpha - score)", "sum")
     table = Fitting(columns, spare=("Q (alpha - score)", "V cost"), left=2)
     for model in found["models"]:
-        terms = [model[k] for k in ("v_cost", "q_shortfall", "total")]
+        terms = (model["v_cost"], model["q_shortfall"], model["total"])
         table.add_row(
             ">" if model["chosen"] else "",
             model["name"],

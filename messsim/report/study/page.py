@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from messsim.plot.figure import Figure
 from messsim.plot.points import AXES, along, forest, shares
 from messsim.plot.tradeoff import tradeoff
+from messsim.shapes.studies import ComparisonWithFrontier
 from messsim.wording import number, percent
 
 from ..base.page import Page, Section, Tile
@@ -28,7 +29,7 @@ def study_page(
     *,
     facts: dict[str, Any],
     models: Sequence[str],
-    comparison: dict[str, Any] | None,
+    comparison: ComparisonWithFrontier | None,
     failures: pl.DataFrame,
     scenario: str,
 ) -> Page:
@@ -102,14 +103,14 @@ def _sections(
     keys: Sequence[str],
     facts: dict[str, Any],
     models: Sequence[str],
-    comparison: dict[str, Any] | None,
+    comparison: ComparisonWithFrontier | None,
     failures: pl.DataFrame,
     scenario: str,
 ) -> list[Section]:
     unit = facts["cost_unit"]
     sections = []
     if len(points):
-        paid = tradeoff(points, keys, unit, facts["alpha"], (comparison or {}).get("frontier", []))
+        paid = tradeoff(points, keys, unit, facts["alpha"], comparison["frontier"] if comparison is not None else [])
         compared = [forest(points, "margin"), forest(points, "cost", unit)]
         compared += [forest(points, n) for n in ("ttft_p95", "e2e_p95") if has(points, n)]
         told = [points_table(points, keys, unit), *([] if comparison is None else [differences_table(comparison)])]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from messsim.plot.points import AXES
+from messsim.shapes.studies import Comparison, Spread
 from messsim.wording import half_width, number, seconds
 
 from ..base.page import Table
@@ -47,7 +48,7 @@ def with_half(row: dict[str, Any], name: str, unit: str = "") -> str:
     return f"{told} ± {seconds(half) if name.endswith('_p95') else half_width(half)}"
 
 
-def differences_table(comparison: dict[str, Any]) -> Table:
+def differences_table(comparison: Comparison) -> Table:
     """Paired differences to the first policy."""
     unit = comparison["cost_unit"]
     paths = {"sla.satisfaction": ("satisfied, points", 100.0), "cost.per_request": (f"cost, {unit}", 1.0)}
@@ -61,7 +62,7 @@ def differences_table(comparison: dict[str, Any]) -> Table:
     return Table(f"Less {first}, on the same requests (paired)", header, told)
 
 
-def _difference(spread: dict[str, Any] | None, scale: float) -> str:
+def _difference(spread: Spread | None, scale: float) -> str:
     if spread is None:
         return "-"
     half = "" if spread["high"] is None else f" ± {half_width(scale * (spread['high'] - spread['mean']))}"

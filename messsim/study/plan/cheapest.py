@@ -9,6 +9,7 @@ from typing import Any
 from messsim.errors import MesssimError, ScenarioError
 from messsim.results.figures import Requirement
 from messsim.scenario import Scenario, with_values
+from messsim.shapes.studies import PlanSummary
 
 from ..runs import GivenWorkers, Matrix, OnProgress, runs_of
 from ..runs.identity import contents
@@ -49,7 +50,7 @@ def plan(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
-) -> dict[str, Any]:
+) -> PlanSummary:
     """Finds the cheapest numbers of replicas, and kinds of GPU, that meet all requirements.
 
     Every candidate faces the same requests (common random numbers). A requirement on satisfaction is met where it holds

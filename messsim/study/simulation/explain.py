@@ -12,6 +12,7 @@ from messsim.errors import OutputError, ScenarioError
 from messsim.results import Result, check_whole, reading_records
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, is_file
 from messsim.scenario import load
+from messsim.shapes.checks import Explanation
 
 from .single import simulated
 
@@ -58,7 +59,7 @@ def explain(
     progress: Callable[[Progress], None] | None = None,
     *,
     run_policy: bool = False,
-) -> dict[str, Any]:
+) -> Explanation:
     """Replays a run up to one request and returns what its decision was made of: that on the last attempt.
 
     The replay is the run itself: chance is drawn before routing. It is the SimPy engine's, which can be watched
@@ -107,8 +108,8 @@ def explain(
     simulated(dataclasses.replace(setup, policy=watched), _nowhere, progress)
     _compare(path, record, seen, scenario.model_names, scenario.reference)
     who = setup.workload.columns(request, 1).instance
-    instance = {"instance": None if who is None else int(who[0]), "instances": setup.scenario.router.instances}
-    return _told(scenario.model_names, seen, record, setup.policy.name) | instance
+    instance = None if who is None else int(who[0])
+    return _told(scenario.model_names, seen, record, setup.policy.name, instance, setup.scenario.router.instances)
 
 
 def _record(result: Result, path: Path, request: int) -> dict[str, Any]:
@@ -146,7 +147,14 @@ def _compare(path: Path, record: dict[str, Any], seen: dict[str, Any], names: li
             )
 
 
-def _told(names: list[str], seen: dict[str, Any], record: dict[str, Any], policy: str) -> dict[str, Any]:
+def _told(
+    names: list[str],
+    seen: dict[str, Any],
+    record: dict[str, Any],
+    policy: str,
+    instance: int | None,
+    instances: int,
+) -> Explanation:
     plan = seen["plan"]
     how = {
         PLAN_ALL: "explored: every model got a copy",
@@ -179,4 +187,6 @@ def _told(names: list[str], seen: dict[str, Any], record: dict[str, Any], policy
             for can_be_had in [cost < math.inf]
         ],
         "record": {k: str(v) if k in ("tenant", "model", "status") else v for k, v in record.items()},
+        "instance": instance,
+        "instances": instances,
     }
