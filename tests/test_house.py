@@ -152,6 +152,13 @@ def test_a_room_is_seen_at_a_glance(name):
     assert len([p for p in (PACKAGE / name).iterdir() if p.name != "__pycache__"]) <= MOST_ENTRIES
 
 
+def test_the_page_on_architecture_has_every_room_on_its_floor():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| (.+?) \|", page, re.MULTILINE)
+    told = {name: int(floor) for floor, names in rows for name in re.findall(r"`(\w+)(?:\.pyx|/)?`", names)}
+    assert {name: floor for name, floor in told.items() if name != "csrc"} == FLOORS
+
+
 def test_the_core_imports_only_errors():
     text = (PACKAGE / "_core.pyx").read_text(encoding="utf-8")
     imported = [line for line in text.splitlines() if "import" in line.split("#")[0].split() and "messsim" in line]
