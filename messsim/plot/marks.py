@@ -77,7 +77,7 @@ class Marks:
             ]
         return behind, before
 
-    def _shades(self, timeline: pl.DataFrame, axis: str, scale: float) -> list[dict[str, Any]]:
+    def _shades(self, timeline: pl.DataFrame, axis: str, scale: float) -> list[dict[str, str | float]]:
         until_s = timeline["time_s"].max() if len(timeline) else 0.0  # a repair may come after the run
         assert isinstance(until_s, (int, float))
 
@@ -94,8 +94,8 @@ class Marks:
             for o in self.outages[:MOST_SHADES]
         ]
 
-    def _lines(self, timeline: pl.DataFrame, axis: str, scale: float) -> list[dict[str, Any]]:
-        lines = []
+    def _lines(self, timeline: pl.DataFrame, axis: str, scale: float) -> list[dict[str, str | float]]:
+        lines: list[dict[str, str | float]] = []
         for phase in self.phases:
             known = "request" if phase.request is not None else "time_s"
             at = float(phase.request if phase.request is not None else phase.time_s or 0.0)

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from .routing import AUTO_TAGS
 from .scenario import Scenario
+from .toml import Table
 
 __all__ = ["describe"]
 
@@ -36,12 +37,12 @@ _EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-def describe(errors: Sequence[Any], data: dict[str, Any], root: type[BaseModel] = Scenario) -> list[str]:
+def describe(errors: Sequence[Any], data: Table, root: type[BaseModel] = Scenario) -> list[str]:
     """One line an error, in the order of the file's keys as pydantic visits them; `root` is what the file should be."""
     return list(dict.fromkeys(line for error in errors for line in _lines(error, data, root)))
 
 
-def _lines(error: dict[str, Any], data: dict[str, Any], root: type[BaseModel]) -> list[str]:
+def _lines(error: dict[str, Any], data: Table, root: type[BaseModel]) -> list[str]:
     path, tags = _path(error["loc"], data)
     key = ".".join(path)
     kind, value, context = error["type"], error["input"], error.get("ctx", {})

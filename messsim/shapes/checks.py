@@ -17,6 +17,7 @@ __all__ = [
     "Expectation",
     "ExplainedModel",
     "Explanation",
+    "Record",
     "Worth",
 ]
 
@@ -114,6 +115,9 @@ class Checklist(TypedDict):
     notes: list[str]
 
 
+Record = dict[str, Any]  # a row of requests/*.parquet, by column
+
+
 class ExplainedModel(TypedDict):
     """What a decision reckoned with for a model; the terms of the minimum are those of mess+ alone."""
 
@@ -138,6 +142,6 @@ class Explanation(TypedDict):
     V: float | None
     uniforms: list[float]
     models: list[ExplainedModel]
-    record: dict[str, Any]
+    record: Record
     instance: int | None
     instances: int

@@ -4,7 +4,7 @@ import math
 from typing import Any, TypedDict
 
 from messsim.plot.files import svg_of
-from messsim.plot.theme import LIGHT
+from messsim.plot.theme import LIGHT, Specification
 from messsim.shapes.evidence import TheoryPoint, TheorySummary
 
 from ..base.pictures import needs_altair
@@ -114,7 +114,7 @@ def _lines(alt: Any, rows: list[Dot], x: str, y: str, spans: list[TheoryPoint] |
     return alt.layer(*parts).properties(width=WIDTH, height=HEIGHT)
 
 
-def _powers(values: list[float]) -> dict[str, Any]:
+def _powers(values: list[float]) -> Specification:
     """Ticks at powers of ten, or at 1, 2 and 5 times them where those would be few."""
     least, most = min(values), max(values)
     tens = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)

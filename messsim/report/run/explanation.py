@@ -1,10 +1,8 @@
 """One decision as a table."""
 
-from typing import Any
-
 from rich.console import Group, RenderableType
 
-from messsim.shapes.checks import Explanation
+from messsim.shapes.checks import Explanation, Record
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number, seconds
@@ -44,7 +42,7 @@ def _models(found: Explanation) -> RenderableType:
     return table
 
 
-def _fate(record: dict[str, Any]) -> Text:
+def _fate(record: Record) -> Text:
     if record["status"] != "completed":
         return Text(f"{record['status'].replace('_', ' ')} at {record['model']}")
     good = "satisfied" if record["satisfied"] >= 0.5 else "did not satisfy"

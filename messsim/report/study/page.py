@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from messsim.plot.figure import Figure
 from messsim.plot.points import AXES, along, forest, shares
@@ -23,11 +23,20 @@ LEAST_VALUES = 3  # of a key, for a chart along it
 ORACLES = ("oracle", "statistical-oracle")  # they know what no router can
 
 
+class StudyFacts(TypedDict):
+    """Of the scenario: `alpha` is its promise where it is the same at all points."""
+
+    name: str
+    seed: int
+    cost_unit: str
+    alpha: float | None
+
+
 def study_page(
     points: pl.DataFrame,
     keys: Sequence[str],
     *,
-    facts: dict[str, Any],
+    facts: StudyFacts,
     models: Sequence[str],
     comparison: ComparisonWithFrontier | None,
     failures: pl.DataFrame,
@@ -40,7 +49,7 @@ def study_page(
     points, keys, failures
         See `messsim.study.pages.grouped.Grouped`.
     facts
-        `name`, `seed` and `cost_unit` of the scenario, and `alpha`, its promise where it is the same at all points.
+        Of the scenario.
     models
         Names.
     comparison
@@ -101,7 +110,7 @@ def _tiles(best: pl.DataFrame, unit: str) -> list[Tile]:
 def _sections(
     points: pl.DataFrame,
     keys: Sequence[str],
-    facts: dict[str, Any],
+    facts: StudyFacts,
     models: Sequence[str],
     comparison: ComparisonWithFrontier | None,
     failures: pl.DataFrame,

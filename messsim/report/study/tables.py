@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from messsim.plot.points import AXES
 from messsim.shapes.studies import Comparison, Spread
@@ -36,7 +36,7 @@ def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
     return Table(f"Means ± half of their 95 % intervals{left}", header, told)
 
 
-def with_half(row: dict[str, Any], name: str, unit: str = "") -> str:
+def with_half(row: Mapping[str, float | None], name: str, unit: str = "") -> str:
     """A mean, and half of its interval where it has one: of shares in points, of times with their unit."""
     mean, high = row[f"{name}_mean"], row[f"{name}_high"]
     told = number(mean, unit) if name == "cost" else AXES[name][2](mean)

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from messsim.errors import ScenarioError
 from messsim.results.intervals import replication_interval
 from messsim.scenario import parse
+from messsim.scenario.toml import Table
 from messsim.shapes.evidence import BestSingleOfPaper, MeanCost, MeanCosts, PaperBenchmark, PaperRun, PaperSummary
 from messsim.version import __version__
 
@@ -104,11 +104,11 @@ def reproduce_paper(
     }
 
 
-def _at(said: dict[str, Any], c: float) -> dict[str, Any]:
+def _at(said: Table, c: float) -> Table:
     return said | {"router": said["router"] | {"c": c}}
 
 
-def _benchmark(benchmark: Benchmark, said: dict[str, Any], runs: dict[float, list[Summary]]) -> PaperBenchmark:
+def _benchmark(benchmark: Benchmark, said: Table, runs: dict[float, list[Summary]]) -> PaperBenchmark:
     names = [m["name"] for m in said["models"]]
     first = next(iter(runs.values()))  # what needs no router does not hang on c
     comparable = names == list(MODELS)
