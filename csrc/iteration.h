@@ -72,8 +72,10 @@ typedef struct ms_series {
 MS_INLINE double ms_knot_seconds(const ms_coefficients *c, double tokens)
 {
     int32_t k = 1;
-    while (k < c->knots - 1 && c->knot_tokens[k] < tokens) {
-        k++;
+    for (int32_t left = c->knots - 2; left > 0;) { /* of the knots from k on that may lie below; no branch depends on tokens */
+        const int32_t half = (left + 1) / 2;
+        k += c->knot_tokens[k + half - 1] < tokens ? half : 0;
+        left -= half;
     }
     const double from = c->knot_tokens[k - 1], past = tokens - from;
     const double slope = (c->knot_s[k] - c->knot_s[k - 1]) / (c->knot_tokens[k] - from);

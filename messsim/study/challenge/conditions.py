@@ -41,7 +41,7 @@ def conditions_folder() -> Path:
     ScenarioError
         If they are in neither.
     """
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     for folder in (package / "challenge", package.parent / "scenarios" / "challenge"):
         if (folder / "stationary.toml").exists():
             return folder
