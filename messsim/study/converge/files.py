@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, RootModel
-
 from messsim.errors import DataError, OutputError
 from messsim.files import read_json
 from messsim.plot.figure import library
 from messsim.report.base.page import Page, html
 from messsim.report.convergence import convergence_page
 from messsim.results import whole_or_absent, write_file, write_parquet
+from messsim.results.reading import Whole
 from messsim.scenario import Scenario, dump, notes_of
 from messsim.shapes.evidence import ConvergenceSummary
 from messsim.workload.blocks import whole
@@ -82,15 +81,9 @@ def read_convergence(directory: Path) -> Convergence:
 
 def _check(summary: Any, curves: pl.DataFrame) -> None:
     """Raises a ValueError (pydantic's is one) unless everything is there that the page is made of."""
-    _Whole.model_validate(summary)
+    Whole[ConvergenceSummary].model_validate(summary)
     expected = ["request", "runs", "below", "below_low", "below_high", "settled"]
     expected += [f"{name}_{key}" for name in CURVE_NAMES for key in ("mean", *SHARES)]
     for name in expected:
         if name not in curves.columns or not curves[name].dtype.is_numeric():
             raise ValueError(f"{CURVES}: {name}: expected a column of numbers")
-
-
-class _Whole(RootModel[ConvergenceSummary]):
-    """convergence.json; it may hold more."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, defer_build=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ConfigDict, RootModel, ValidationError
-
 from messsim.errors import DataError, OutputError
-from messsim.files import MOST_JSON, read_bytes
+from messsim.results.reading import read_whole
 from messsim.shapes.studies import ComparisonWithFrontier
 from messsim.workload.blocks import whole
 
@@ -30,22 +28,7 @@ def read_study(directory: Path) -> tuple[pl.DataFrame, ComparisonWithFrontier | 
     """
     try:
         rows = whole(directory / RESULTS)
-        said = directory / COMPARISON
-        found = None
-        if said.exists():
-            found = _Comparison.model_validate_json(read_bytes(said, MOST_JSON)).root
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "all of it"
-        raise OutputError(
-            f"{directory / COMPARISON}: {key}: {first['msg']}; it is damaged, or of another version"
-        ) from None
     except (OSError, DataError) as error:
         raise OutputError(f"{directory}: its results cannot be read: {error}") from None
-    return rows, found
-
-
-class _Comparison(RootModel[ComparisonWithFrontier]):
-    """comparison.json; it may hold more."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, defer_build=True)
+    comparison = directory / COMPARISON
+    return rows, read_whole(comparison, ComparisonWithFrontier) if comparison.exists() else None
