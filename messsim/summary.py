@@ -16,6 +16,7 @@ __all__ = [
     "LATENCIES",
     "PERCENTILES",
     "UNANSWERED",
+    "BestSingle",
     "Cost",
     "CostOracles",
     "Energy",

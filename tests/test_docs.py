@@ -27,6 +27,7 @@ from pages import ROOT, Block, blocks, commands, inline
 import messsim
 from messsim.cli import app
 from messsim.engines.records import COLUMNS
+from messsim.results.fields import fields_of as explained
 from messsim.routing.plugin import ARGUMENTS
 from messsim.scenario import schema
 from messsim.study.simulation.without_router import without_router
@@ -219,7 +220,7 @@ def test_every_scenario_key_exists(page):
     unknown = [".".join(path) for table in tables for path in keys_of(table) if not is_key(path)]
     dotted = [c for c in inline(text) if re.fullmatch(r"[a-z]+(\.[A-Za-z_]+)+", c) and not c.endswith(ENDINGS)]
     heads = [*SCHEMA["properties"], *a_summary()]
-    fields = fields_of(a_summary())
+    fields = {*fields_of(a_summary()), *(field.path for field in explained())}
     unknown += [d for d in dotted if d.split(".")[0] in heads and not is_key(d.split(".")) and d not in fields]
     assert unknown == []
 

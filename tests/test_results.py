@@ -19,7 +19,7 @@ from messsim.results.fields import fields_of
 from messsim.results.histogram import LogHistogram, ScoreHistogram
 from messsim.results.running import Running
 from messsim.routing.mixing import best_single, cheapest_mix
-from messsim.summary import Summary
+from messsim.summary import PERCENTILES, Percentile, Percentiles, Summary
 from messsim.workload.chance import Chance
 
 quick = settings(derandomize=True, deadline=None, max_examples=200)
@@ -38,15 +38,15 @@ def test_percentiles_are_as_near_as_stated(spread):
     values = chance.lognormal(chance.column("values"), 0, 20_001, 0.0, spread)
     histogram = LogHistogram()
     histogram.add(values)
-    shares = [0.0, 0.001, 0.25, 0.5, 0.9, 0.95, 0.99, 1.0]
+    shares = [0.0, 0.001, 0.25, *PERCENTILES.values(), 1.0]
     exact = np.quantile(values, shares, method="inverted_cdf")
     found = np.array(histogram.quantiles(shares))
     assert np.abs(found / exact - 1).max() <= LogHistogram.RELATIVE_ERROR * (1 + 1e-9)
     assert LogHistogram.RELATIVE_ERROR < 3.5e-4
     assert histogram.mean == pytest.approx(values.mean(), rel=1e-12)
     summary = histogram.summary()
-    assert list(summary) == ["mean", "p50", "p90", "p95", "p99"]
-    assert [summary[k] for k in ("p50", "p90", "p95", "p99")] == found[3:7].tolist()
+    assert list(summary) == ["mean", *PERCENTILES]
+    assert [summary[name] for name in PERCENTILES] == found[3:-1].tolist()
 
 
 @quick
@@ -222,7 +222,7 @@ def test_of_equally_cheap_models_the_first_is_named():
 
 # ---- the summary ----------------------------------------------------------------------------------------
 
-LATENCY = dict.fromkeys(["mean", "p50", "p90", "p95", "p99"])
+LATENCY = dict.fromkeys(["mean", *PERCENTILES])
 LATENCIES = dict.fromkeys(["ttft", "tpot", "e2e", "queueing"], LATENCY)
 SLO = dict.fromkeys(["ttft_s", "tpot_s", "e2e_s", "attainment", "goodput_rps"])
 
@@ -305,6 +305,11 @@ def test_a_summary_of_other_fields_is_seen(broken):
         return
     with pytest.raises(ValidationError, match=r"summary\.sla\.margin"):
         Exact(summary=changed_summary)
+
+
+def test_percentiles_are_named_by_their_shares():
+    assert {name: float(f"0.{name[1:]}") for name in PERCENTILES} == PERCENTILES
+    assert get_type_hints(Percentiles).keys() - {"mean"} == PERCENTILES.keys() == {*get_args(Percentile)}
 
 
 def test_every_field_is_explained_once():
@@ -429,7 +434,7 @@ def check_latencies(found, said, done) -> None:
     for name in LATENCIES:
         column = values[name].drop_nulls().to_numpy()
         assert found[name]["mean"] == pytest.approx(column.mean(), rel=1e-9)
-        exact = np.quantile(column, [0.5, 0.9, 0.95, 0.99], method="inverted_cdf")
+        exact = np.quantile(column, [*PERCENTILES.values()], method="inverted_cdf")
         np.testing.assert_allclose(list(found[name].values())[1:], exact, rtol=3.5e-4, atol=1e-12)
 
 

@@ -45,7 +45,7 @@ def test_curves_windows_and_baselines_have_the_same_tolerance(short):
     assert (running.last_short == n - 1) is missed
     for windows in (Periods(5.0), LastAnswers(5)):
         windows.add(np.arange(n, dtype=float), satisfied, alphas)
-        assert (windows.summary(10.0)["violated"] > 0) is missed
+        assert (windows.close(10.0).violated > 0) is missed
     assert (best_single([satisfied[0]], [1.0], alpha) is None) is missed
     assert (cheapest_mix([satisfied[0]], [1.0], alpha) is None) is missed
     assert verdict_of(satisfied[0], alpha).kept is not missed

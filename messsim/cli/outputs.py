@@ -1,6 +1,6 @@
 """Where commands write: looked at before anything is computed, written before anything is printed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def hand_over(
-    found: dict[str, Any],
+    found: Mapping[str, Any],
     tables: Callable[[], Any],
     as_json: bool,
     out: Path | None = None,

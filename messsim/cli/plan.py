@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from messsim.scenario import Scenario
+    from messsim.shapes.studies import Fleets
     from messsim.study.plan.candidates import Axis
 
 __all__ = ["plan", "plan_fleets"]
@@ -48,7 +49,7 @@ def plan_fleets(
     seeds: int,
     kept: float,
     workers: "Callable[[], Any]",
-) -> dict[str, Any]:
+) -> "Fleets":
     """A fleet for each policy, with a bar of progress."""
     from messsim.report.base.progress import runs_bar
     from messsim.study.compare.fleets import fleets
@@ -124,11 +125,11 @@ def plan(
     if policies is not None:
         if out is not None:
             raise OutputError(f"--out {out}: holds one plan; expected it without --policies")
-        found = plan_fleets(
+        planned = plan_fleets(
             said, policies, axes, require or [], objective, seeds, kept, lambda: workers_on(on, workers, ray_address)
         )
-        hand_over(found, lambda: fleet_tables(found), as_json)
-        if found["best"] is None:
+        hand_over(planned, lambda: fleet_tables(planned), as_json)
+        if planned["best"] is None:
             raise typer.Exit(1)
         return
     tell_leftovers(out)

@@ -1,6 +1,7 @@
 """``reproduce``: the paper's experiments, and its theory."""
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,7 +70,7 @@ def reproduce(
     hand_over(found, lambda: shown(found), as_json, out, write)
 
 
-def _paper(data: Path | None, c: list[float] | None, given: dict[str, Any]) -> tuple[dict[str, Any], Any, Any, Any]:
+def _paper(data: Path | None, c: list[float] | None, given: dict[str, Any]) -> tuple[Mapping[str, Any], Any, Any, Any]:
     from messsim.report.reproduce.paper import paper_csv, paper_page, paper_tables
     from messsim.study.reproduce.benchmarks import EXPLORATION, reproduce_paper
 
@@ -77,7 +78,7 @@ def _paper(data: Path | None, c: list[float] | None, given: dict[str, Any]) -> t
     return found, paper_tables, lambda f: {"paper.md": paper_page(f), "paper.csv": paper_csv(f)}, lambda f: {}
 
 
-def _theory(requests: int | None, given: dict[str, Any]) -> tuple[dict[str, Any], Any, Any, Any]:
+def _theory(requests: int | None, given: dict[str, Any]) -> tuple[Mapping[str, Any], Any, Any, Any]:
     from messsim.report.reproduce.theory import theory_page, theory_tables
     from messsim.report.reproduce.theory_plots import theory_svg
     from messsim.study.reproduce.theory import reproduce_theory

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .base import AsJson, Seed, Workers, command, stderr
 from .outputs import check_out, hand_over
+
+if TYPE_CHECKING:
+    from messsim.shapes.evidence import Verification
 
 __all__ = ["verify"]
 
@@ -43,7 +46,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _files(found: dict[str, Any]) -> dict[str, str]:
+def _files(found: "Verification") -> dict[str, str]:
     from messsim.report.verification import verification_page
 
     return {"verification.json": json.dumps(found, indent=2) + "\n", "verification.md": verification_page(found)}

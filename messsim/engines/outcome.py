@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from messsim import _core
-
 from .cluster import PoolPlan
 from .records import Timeline
 

@@ -12,6 +12,16 @@ from messsim.routing import MessPlus
 from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.routing.oracle_dual import Frontier
 from messsim.routing.tradeoff import automatic_v
+from messsim.shapes.logs import (
+    Exactly,
+    InversePropensity,
+    LogHead,
+    Refusal,
+    Replay,
+    ReplayFigures,
+    RouterFigures,
+    Shadow,
+)
 
 from .decisions import DecisionLog
 
@@ -32,7 +42,7 @@ NOT_RANDOM = (
 NO_COPIES = "asks every model, and the log has one answer; exploring steps ask one random model instead"
 
 
-def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> dict[str, Any]:
+def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> Replay:
     """Runs MESS+ beside the router that wrote the log.
 
     - Outcomes of every model: MESS+ decides, explores and learns as it would have; `mess_plus` is exact for this log.
@@ -58,35 +68,46 @@ def replay(log: DecisionLog, alpha: float, *, seed: int = 0, **options: Any) -> 
 
     Returns
     -------
-    dict
+    Replay
         `kind` (``"all outcomes"``, ``"random"``, ``"propensities"``, ``"one outcome"``), `logged` (the router that
         wrote it), `mess_plus`, `shadow` (what MESS+ would have decided), `refused` (what is asked in vain,
         and why), `unanswered` (rows without a model, left out), `notes`.
     """
     if options.get("V", "auto") == "auto":
         options |= {"V": automatic_v(log.costs.mean(axis=1).tolist())}
-    found: dict[str, Any] = {"requests": len(log), "alpha": alpha, "V": options["V"], "models": log.models}
-    found |= {"logged": _logged(log, alpha), "unanswered": log.unanswered, "notes": _notes(log)}
+    head: LogHead = {
+        "requests": len(log),
+        "alpha": alpha,
+        "V": options["V"],
+        "models": log.models,
+        "logged": _logged(log, alpha),
+        "unanswered": log.unanswered,
+        "notes": _notes(log),
+    }
     if log.outcomes is not None:
         router = MessPlus(log.models, len(log.features), alpha, seed=seed, **options)
-        told: dict[str, Any] = {"kind": "all outcomes", "shadow": None, "refused": []}
-        return found | told | _exactly(log, log.outcomes, router, alpha)
+        exact = _exactly(log, log.outcomes, router, alpha)
+        return {**head, "kind": "all outcomes", "shadow": None, "refused": [], **exact}
     alone = options | {"explore": "chosen"}
-    refused = [] if options.get("explore") == "chosen" else [{"what": "explore = 'all'", "why": NO_COPIES}]
+    copies: Refusal = {"what": "explore = 'all'", "why": NO_COPIES}
+    refused = [] if options.get("explore") == "chosen" else [copies]
     if log.is_random:
         router = MessPlus(log.models, len(log.features), alpha, seed=seed, **alone)
-        return found | {"kind": "random", "shadow": None, "refused": refused} | _matched(log, router, alpha)
+        matched = _matched(log, router, alpha)
+        return {**head, "kind": "random", "shadow": None, "refused": refused, "mess_plus": matched}
     router = MessPlus(log.models, len(log.features), alpha, seed=seed, **(alone | {"c": 0.0}))
     if log.propensity is not None:
         accepted = np.random.default_rng(seed).random(len(log)) * log.propensity < log.propensity.min()
         fair = MessPlus(log.models, len(log.features), alpha, seed=seed, **alone)
-        found |= {"kind": "propensities", "refused": refused}
-        return found | _matched(log, fair, alpha, accepted) | _shadow(log, router)
+        matched = _matched(log, fair, alpha, accepted)
+        shadow = _shadow(log, router)
+        return {**head, "kind": "propensities", "refused": refused, "mess_plus": matched, "shadow": shadow}
     refused += [
         {"what": "satisfaction, shortfall and time to compliance under MESS+", "why": ONE_OUTCOME},
         {"what": "satisfaction where both agree, as an estimate", "why": NOT_RANDOM},
     ]
-    return found | {"kind": "one outcome", "mess_plus": None, "refused": refused} | _shadow(log, router)
+    shadow = _shadow(log, router)
+    return {**head, "kind": "one outcome", "mess_plus": None, "refused": refused, "shadow": shadow}
 
 
 def _notes(log: DecisionLog) -> list[str]:
@@ -112,7 +133,7 @@ class _Tally:
         self.exploration += exploration
         self.rows.append((satisfied, cost))
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> ReplayFigures:
         n = len(self.rows)
         satisfied, costs = np.array(self.rows).reshape(-1, 2).T
         self.running.add(np.arange(n), satisfied, np.full(n, self.alpha), costs)
@@ -130,7 +151,7 @@ class _Tally:
         }
 
 
-def _logged(log: DecisionLog, alpha: float) -> dict[str, Any] | None:
+def _logged(log: DecisionLog, alpha: float) -> ReplayFigures | None:
     if log.chosen is None:
         return None
     tally = _Tally(len(log.models), alpha)
@@ -143,7 +164,7 @@ def _logged(log: DecisionLog, alpha: float) -> dict[str, Any] | None:
     return tally.figures()
 
 
-def _exactly(log: DecisionLog, outcomes: Floats, router: MessPlus, alpha: float) -> dict[str, Any]:
+def _exactly(log: DecisionLog, outcomes: Floats, router: MessPlus, alpha: float) -> Exactly:
     tally, explored = _Tally(len(log.models), alpha), 0
     place = {m: i for i, m in enumerate(log.models)}
     for t in range(len(log)):
@@ -158,23 +179,24 @@ def _exactly(log: DecisionLog, outcomes: Floats, router: MessPlus, alpha: float)
     means, costs = outcomes.mean(axis=1).tolist(), log.costs.mean(axis=1).tolist()
     single, mix = best_single(means, costs, alpha), cheapest_mix(means, costs, alpha)
     figures = tally.figures()
-    oracle, own = frontier.optimum(alpha), frontier.optimum(figures["satisfaction"])
+    satisfaction, paid_each = figures["satisfaction"], figures["cost_per_request"]
+    oracle, own = frontier.optimum(alpha), None if satisfaction is None else frontier.optimum(satisfaction)
     return {
-        "mess_plus": figures | {"explored": explored, "certificate": router.certificate},
+        "mess_plus": {**figures, "explored": explored, "certificate": router.certificate},
         "baselines": {
             "best_single": None if single is None else {"model": log.models[single], "cost_per_request": costs[single]},
             "static_mix_per_request": None if mix is None else mix[0],
             "oracle_per_request": None if oracle is None else oracle.per_request,
             "ratio_to_oracle": None
-            if not own or not own.per_request
-            else figures["cost_per_request"] / own.per_request,
+            if not own or not own.per_request or paid_each is None
+            else paid_each / own.per_request,
         },
     }
 
 
 def _matched(
     log: DecisionLog, router: MessPlus, alpha: float, accepted: NDArray[np.bool_] | None = None
-) -> dict[str, Any]:
+) -> RouterFigures:
     """Of the rows that are accepted, those on which MESS+ agrees count and teach."""
     assert log.chosen is not None
     assert log.satisfied is not None
@@ -192,10 +214,10 @@ def _matched(
             router.forget(route.request)
         else:
             router.feedback(route.request, satisfied)
-    return {"mess_plus": tally.figures() | {"explored": explored, "certificate": _known(router.certificate)}}
+    return {**tally.figures(), "explored": explored, "certificate": _known(router.certificate)}
 
 
-def _shadow(log: DecisionLog, router: MessPlus) -> dict[str, Any]:
+def _shadow(log: DecisionLog, router: MessPlus) -> Shadow:
     assert log.chosen is not None
     assert log.satisfied is not None
     histogram, agreed, cost = ScoreHistogram(), 0, 0.0
@@ -217,20 +239,18 @@ def _shadow(log: DecisionLog, router: MessPlus) -> dict[str, Any]:
             router.observe(log.features[:, t], log.models[m], satisfied)
     histogram.add(np.array(scores), np.array(labels))
     return {
-        "shadow": {
-            "agreement": agreed / len(log),
-            "shares": (shares / len(log)).tolist(),
-            "cost_per_request": cost / len(log),
-            "queue_final": router.queue,
-            "certificate_of_logged": _known(router.certificate),
-            "log_loss": histogram.log_loss,
-            "auc": histogram.auc,
-            "ips": _by_inverse_propensity(log, agrees),
-        }
+        "agreement": agreed / len(log),
+        "shares": (shares / len(log)).tolist(),
+        "cost_per_request": cost / len(log),
+        "queue_final": router.queue,
+        "certificate_of_logged": _known(router.certificate),
+        "log_loss": histogram.log_loss,
+        "auc": histogram.auc,
+        "ips": _by_inverse_propensity(log, agrees),
     }
 
 
-def _by_inverse_propensity(log: DecisionLog, agrees: NDArray[np.bool_]) -> dict[str, float] | None:
+def _by_inverse_propensity(log: DecisionLog, agrees: NDArray[np.bool_]) -> InversePropensity | None:
     """Satisfaction of the decisions in shadow, by rated rows on which both agree, each weighted by 1 / propensity."""
     if log.propensity is None or log.satisfied is None:
         return None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import filecmp
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from messsim.errors import OutputError, ScenarioError
 from messsim.files import read_bytes
@@ -17,6 +16,7 @@ from messsim.results.targets import check_replaceable
 from messsim.scenario import parse
 from messsim.scenario.overrides import format_value
 from messsim.scenario.shipped import files_of, shipped, shipped_folder
+from messsim.shapes.logs import ImportedTrace
 from messsim.zoo import Profile, select_profiles
 from messsim.zoo.profiles import load_models
 
@@ -140,7 +140,7 @@ def _model(profile: Profile, satisfied: float) -> str:
     return "\n".join([*lines, "replicas = 1", ""])
 
 
-def traffic_of(found: Mapping[str, Any], file: Path) -> str:
+def traffic_of(found: ImportedTrace, file: Path) -> str:
     """The tables of an imported trace, tenants left out: they need promises."""
     return import_toml({**found, "tenants": []}, file) + "\n"
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
 from messsim.scenario.arrivals import Columns
+from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
 from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.choosing import Chooser
 from messsim.workload.growing import Growing
@@ -114,27 +115,31 @@ class Trace:
         """Whether it says when requests came."""
         return "arrival_s" in self.frame.columns
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> ImportedTrace:
         """How many there are, how fast they come, how long they are, who asks."""
         span_s = float(self.frame["arrival_s"][-1]) if self.has_times else None
         count = self.frame.height
-        told: dict[str, Any] = {
+        tenants: list[TenantShare] = []
+        if "tenant" in self.frame.columns:
+            shares = self.frame["tenant"].value_counts().sort("count", "tenant", descending=[True, False])
+            tenants = [{"name": name, "share": n / count} for name, n in shares.iter_rows()]
+        return {
             "requests": count,
             "format": self.source,
             "duration_s": span_s,
             "rate_rps": (count - 1) / span_s if span_s else self.rate_rps,
+            "prompt_tokens": _counts(self.frame["prompt_tokens"].to_numpy()),
+            "output_tokens": _counts(self.frame["output_tokens"].to_numpy()),
+            "tenants": tenants,
+            "columns": dict(self.columns),
+            "block_tokens": self.block_tokens,
+            "notes": list(self.notes),
         }
-        for column in ("prompt_tokens", "output_tokens"):
-            values = self.frame[column].to_numpy()
-            p50, p99 = np.quantile(values, [0.5, 0.99])
-            told[column] = {"mean": values.mean(), "p50": p50, "p99": p99, "max": values.max()}
-            told[column] = {k: float(v) for k, v in told[column].items()}
-        told["tenants"] = []
-        if "tenant" in self.frame.columns:
-            shares = self.frame["tenant"].value_counts().sort("count", "tenant", descending=[True, False])
-            told["tenants"] = [{"name": name, "share": n / count} for name, n in shares.iter_rows()]
-        told |= {"columns": dict(self.columns), "block_tokens": self.block_tokens}
-        return told | {"notes": list(self.notes)}
+
+
+def _counts(tokens: NDArray[Any]) -> TokenCounts:
+    p50, p99 = np.quantile(tokens, [0.5, 0.99])
+    return {"mean": float(tokens.mean()), "p50": float(p50), "p99": float(p99), "max": float(tokens.max())}
 
 
 # ---- whose file it is -----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from messsim.summary import OracleName, Summary
 from messsim.wording import number
@@ -74,7 +74,15 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
     )
 
 
-def _spent(summary: Summary) -> list[dict[str, Any]]:
+class Bar(TypedDict):
+    """A part of a bar, in the unit per answer."""
+
+    kind: str
+    part: str
+    cost: float
+
+
+def _spent(summary: Summary) -> list[Bar]:
     told, answered = summary["cost"], summary["requests"]["completed"]
     if not answered:
         return []
@@ -83,7 +91,7 @@ def _spent(summary: Summary) -> list[dict[str, Any]]:
     return [{"kind": "this run", "part": k, "cost": v / answered} for k, v in parts.items() if v > 0 or k == "answers"]
 
 
-def _rivals(summary: Summary) -> list[dict[str, Any]]:
+def _rivals(summary: Summary) -> list[Bar]:
     """Simulated where they were; oracles without servers only, where a cost is known before and nothing is realised."""
     told = summary["cost"]
     found = told.get("without_router")

@@ -11,6 +11,8 @@ from typing import Any
 
 from messsim.errors import OutputError
 
+from .theme import Specification
+
 __all__ = ["FORMATS", "as_bytes", "svg_of"]
 
 FORMATS = ("svg", "png")
@@ -55,7 +57,7 @@ def svg_of(chart: Any) -> str:
     return _drawn(chart.to_dict(), "svg").decode("utf-8")
 
 
-def _drawn(chart: dict[str, Any], kind: str) -> bytes:
+def _drawn(chart: Specification, kind: str) -> bytes:
     """Drawn by a process of its own: what the renderer cannot take ends that process, and not a study."""
     import altair
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 __all__ = ["PLACES", "Place", "placed"]
 
@@ -22,7 +21,7 @@ class Place:
     dy: float
 
     @property
-    def mark(self) -> dict[str, Any]:
+    def mark(self) -> dict[str, str | float]:
         """As options of a text mark."""
         return {"align": self.align, "dx": self.dx, "dy": self.dy}
 

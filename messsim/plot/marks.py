@@ -80,12 +80,10 @@ class Marks:
     def note(self, *, filled: bool = False) -> str:
         """What the layers mean, to be put behind the words to a chart."""
         red = "Red, along the top" if filled else "Red bands"
-        told = [" Dotted lines: a phase begins."] * bool(self.phases) + [f" {red}: a replica is down."] * bool(
-            self.outages
-        )
-        return "".join(told)
+        phases = " Dotted lines: a phase begins." if self.phases else ""
+        return phases + (f" {red}: a replica is down." if self.outages else "")
 
-    def _shades(self, timeline: pl.DataFrame, axis: str, scale: float) -> list[dict[str, Any]]:
+    def _shades(self, timeline: pl.DataFrame, axis: str, scale: float) -> list[dict[str, str | float]]:
         until_s = timeline["time_s"].max() if len(timeline) else 0.0  # a repair may come after the run
         assert isinstance(until_s, (int, float))
 
@@ -102,8 +100,8 @@ class Marks:
             for o in self.outages[:MOST_SHADES]
         ]
 
-    def _lines(self, timeline: pl.DataFrame, axis: str, scale: float) -> list[dict[str, Any]]:
-        lines = []
+    def _lines(self, timeline: pl.DataFrame, axis: str, scale: float) -> list[dict[str, str | float]]:
+        lines: list[dict[str, str | float]] = []
         for phase in self.phases:
             known = "request" if phase.request is not None else "time_s"
             at = float(phase.request if phase.request is not None else phase.time_s or 0.0)

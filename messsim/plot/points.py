@@ -54,7 +54,7 @@ def in_words(name: str) -> pl.Expr:
 
     told = AXES[name][2]
 
-    def row(values: dict[str, Any]) -> str:
+    def row(values: dict[str, float | None]) -> str:
         mean, low, high = (values[f"{name}_{p}"] for p in ("mean", "low", "high"))
         return told(mean) if low is None else f"{told(mean)} ({told(low)} to {told(high)})"
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from messsim.shapes.evidence import ConvergenceSummary, Quantile
 from messsim.wording import number, percent
 
 from .digest import thinned
@@ -27,7 +28,7 @@ NAMES = {"satisfaction": "satisfied so far", "certificate": "certificate"}
 Axis = Callable[[str], Any]  # the y axis of a column
 
 
-def satisfaction_bands(curves: pl.DataFrame, summary: dict[str, Any]) -> Figure:
+def satisfaction_bands(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
     """Satisfaction so far, the certificate, and the promise."""
     import polars as pl
 
@@ -71,7 +72,7 @@ def _domain(thin: pl.DataFrame, columns: list[str], alpha: float) -> list[float]
     return [max(0.0, min(known) - room), min(1.0, max(known) + room)]
 
 
-def probability(curves: pl.DataFrame, summary: dict[str, Any]) -> Figure:
+def probability(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
     """How likely satisfaction so far is below the promise at a request, and at that or any later one."""
     import polars as pl
 
@@ -112,23 +113,24 @@ def _from(request: float | None) -> str:
     return "never" if request is None else f"from request {request:,.0f} on"
 
 
-def _compliance(summary: dict[str, Any]) -> pl.DataFrame:
+def _compliance(summary: ConvergenceSummary) -> pl.DataFrame:
     import polars as pl
 
     since = summary["time_to_compliance"]
-    shares = {"p05": "5 %", "p25": "25 %", "p50": "50 %", "p75": "75 %", "p95": "95 %"}
+    shares: dict[Quantile, str] = {"p05": "5 %", "p25": "25 %", "p50": "50 %", "p75": "75 %", "p95": "95 %"}
     told = [{"share of runs": s, "keep the promise for good": _from(since[p])} for p, s in shares.items()]
     return pl.DataFrame(told)
 
 
-def queue_bands(curves: pl.DataFrame, summary: dict[str, Any]) -> Figure:
+def queue_bands(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
     """The virtual queue."""
     end = summary["end"]["queue"]
-    said = f"Virtual queue Q: in the middle run {number(end['p50'])} at the end, in 95 % at most {number(end['p95'])}."
-    return _banded(curves, summary, "queue", ("Virtual queue", "answers owed"), said)
+    middle, most = (None, None) if end is None else (end["p50"], end["p95"])
+    described = f"Virtual queue Q: in the middle run {number(middle)} at the end, in 95 % at most {number(most)}."
+    return _banded(curves, summary, "queue", ("Virtual queue", "answers owed"), described)
 
 
-def cost_bands(curves: pl.DataFrame, summary: dict[str, Any]) -> Figure:
+def cost_bands(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
     """Cost of an answer so far, without what idle replicas cost."""
     unit, end = summary["cost_unit"], summary["end"]["cost_per_request"]
     said = "" if end is None else f"; with idle replicas {number(end['mean'], unit)} on average at the end"
@@ -138,7 +140,7 @@ def cost_bands(curves: pl.DataFrame, summary: dict[str, Any]) -> Figure:
 
 
 def _banded(
-    curves: pl.DataFrame, summary: dict[str, Any], name: str, titles: tuple[str, str], description: str
+    curves: pl.DataFrame, summary: ConvergenceSummary, name: str, titles: tuple[str, str], description: str
 ) -> Figure:
     alt = library()
     thin, x = thinned(curves), requests_axis(summary["requests"])
@@ -154,7 +156,7 @@ def _banded(
     )
 
 
-def certified_gap(curves: pl.DataFrame, summary: dict[str, Any]) -> Figure:
+def certified_gap(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
     """The distance of the certificate from the promise, beside the shapes that theory has for it."""
     import polars as pl
 
@@ -194,9 +196,17 @@ def certified_gap(curves: pl.DataFrame, summary: dict[str, Any]) -> Figure:
     )
 
 
-def charts_of(curves: pl.DataFrame) -> dict[str, Callable[[pl.DataFrame, dict[str, Any]], Figure]]:
+Draw = Callable[["pl.DataFrame", ConvergenceSummary], Figure]
+
+
+def charts_of(curves: pl.DataFrame) -> dict[str, Draw]:
     """The charts by name, as far as there is anything to draw: there is no certificate where raters err."""
-    charts = {"satisfaction": satisfaction_bands, "probability": probability, "queue": queue_bands, "cost": cost_bands}
+    charts: dict[str, Draw] = {
+        "satisfaction": satisfaction_bands,
+        "probability": probability,
+        "queue": queue_bands,
+        "cost": cost_bands,
+    }
     certified = bool(curves["certificate_mean"].is_not_null().any())
     return charts | ({"gap": certified_gap} if certified else {})
 
@@ -233,7 +243,7 @@ def _first(thin: pl.DataFrame) -> int:
     return int(thin["request"][0]) if len(thin) else 1
 
 
-def _how_to_read(summary: dict[str, Any]) -> str:
+def _how_to_read(summary: ConvergenceSummary) -> str:
     few = " With so few runs, the outer band is little less than all of them." if summary["replications"] < FEW else ""
     return f"Line: the median of the runs. Bands: half of them, and 90 %, at each request by itself.{few}"
 

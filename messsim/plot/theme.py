@@ -2,14 +2,16 @@
 
 from typing import Any
 
-__all__ = ["DARK", "LIGHT"]
+__all__ = ["DARK", "LIGHT", "Specification"]
+
+Specification = dict[str, Any]  # of Vega-Lite, whose schema is its own
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 
 
 def _theme(
     surface: str, ink: str, quiet: str, grid: str, promise: str, tones: list[str], series: list[str]
-) -> dict[str, Any]:
+) -> Specification:
     """Vega-Lite's `config`; marks take their colours from the named styles.
 
     A colour of `series` means a model wherever it stands; all else is drawn in `tones` of grey, the promise in red.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from messsim.shapes.studies import OraclePoint
 from messsim.wording import percent
 
 from .figure import Figure, library
@@ -30,7 +31,7 @@ def tradeoff(
     keys: Sequence[str],
     unit: str,
     alphas: Sequence[float],
-    frontier: Sequence[dict[str, Any]] = (),
+    frontier: Sequence[OraclePoint] = (),
 ) -> Figure:
     """Cost against satisfaction, with the promise and what oracles pay for as much.
 

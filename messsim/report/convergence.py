@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
 from messsim.plot.replications import charts_of
+from messsim.shapes.evidence import ConvergenceSummary, Quantile, Quantity
 from messsim.wording import half_width, number, percent
 
 from .base.page import Page, Section, Table, Tile
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["convergence_page", "convergence_table"]
 
-QUANTITIES = {
+QUANTITIES: dict[Quantity, str] = {
     "satisfaction": "satisfied",
     "certificate": "certificate",
     "queue": "virtual queue",
     "cost_per_request": "cost of an answer",
 }
-QUANTILES = {"p05": "5 %", "p25": "25 %", "p50": "50 %", "p75": "75 %", "p95": "95 %"}
+QUANTILES: dict[Quantile, str] = {"p05": "5 %", "p25": "25 %", "p50": "50 %", "p75": "75 %", "p95": "95 %"}
 
 
-def convergence_table(found: dict[str, Any]) -> RenderableType:
+def convergence_table(found: ConvergenceSummary) -> RenderableType:
     """How often the promise was kept, since when, and how the runs ended."""
     kept = found["kept"]
     style = "bold green" if kept["share"] == 1 else "bold red" if kept["share"] == 0 else "bold yellow"
@@ -46,18 +47,18 @@ def convergence_table(found: dict[str, Any]) -> RenderableType:
     )
 
 
-def _share(found: dict[str, Any]) -> str:
+def _share(found: ConvergenceSummary) -> str:
     return f"{found['kept']['runs']} of {found['replications']} runs"
 
 
-def _since(found: dict[str, Any]) -> str:
+def _since(found: ConvergenceSummary) -> str:
     since = found["time_to_compliance"]
     told = [f"{share} of runs from request {since[p]:,.0f}" for p, share in QUANTILES.items() if since[p] is not None]
     never = f"{since['never']} never" if since["never"] else ""
     return ", ".join(filter(None, [*told[::2], never])) or "never"
 
 
-def _ends(found: dict[str, Any]) -> list[list[str]]:
+def _ends(found: ConvergenceSummary) -> list[list[str]]:
     rows = []
     for key, name in QUANTITIES.items():
         spread = found["end"][key]
@@ -65,7 +66,8 @@ def _ends(found: dict[str, Any]) -> list[list[str]]:
             continue
         unit = found["cost_unit"] if key == "cost_per_request" else ""
         share = key in ("satisfaction", "certificate")
-        told = [percent(spread[p], 2) if share else number(spread[p], unit) for p in ("mean", *QUANTILES)]
+        values = [spread["mean"], *(spread[p] for p in QUANTILES)]
+        told = [percent(v, 2) if share else number(v, unit) for v in values]
         half = spread["high"] - spread["mean"] if spread["high"] is not None else None
         if half is not None:
             told[0] += f" ± {half_width(100 * half if share else half)}"
@@ -73,7 +75,7 @@ def _ends(found: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def convergence_page(found: dict[str, Any], curves: pl.DataFrame, scenario: str, notes: list[str]) -> Page:
+def convergence_page(found: ConvergenceSummary, curves: pl.DataFrame, scenario: str, notes: list[str]) -> Page:
     """The report of ``converge``.
 
     Parameters
@@ -112,17 +114,19 @@ def convergence_page(found: dict[str, Any], curves: pl.DataFrame, scenario: str,
     )
 
 
-def _tiles(found: dict[str, Any]) -> list[Tile]:
+def _tiles(found: ConvergenceSummary) -> list[Tile]:
     since, end = found["time_to_compliance"], found["end"]
+    shares: tuple[tuple[str, Quantile], ...] = (("Half", "p50"), ("95 %", "p95"))
     tiles = [
         Tile(f"{share} keep it from request", "never" if since[p] is None else f"{since[p]:,.0f}", "on, to their end")
-        for share, p in (("Half", "p50"), ("95 %", "p95"))
+        for share, p in shares
     ]
     if (satisfied := end["satisfaction"]) is not None:
         note = f"90 % of runs: {percent(satisfied['p05'], 2)} to {percent(satisfied['p95'], 2)}"
         tiles.append(Tile("Satisfied at the end", percent(satisfied["mean"], 2), note))
-    note = f"95 % of runs: {number(end['queue']['p95'])} at most"
-    tiles.append(Tile("Virtual queue at the end", number(end["queue"]["mean"]), note))
+    if (queue := end["queue"]) is not None:
+        note = f"95 % of runs: {number(queue['p95'])} at most"
+        tiles.append(Tile("Virtual queue at the end", number(queue["mean"]), note))
     if end["cost_per_request"] is not None:
         spread, unit = end["cost_per_request"], found["cost_unit"]
         note = f"90 % of runs: {number(spread['p05'])} to {number(spread['p95'])}"

@@ -1,17 +1,17 @@
 """What `messsim verify` found: a table for the terminal and the same for a page."""
 
 from collections.abc import Callable
-from typing import Any
 
 from rich.console import Group, RenderableType
+
+from messsim.shapes.evidence import Verification, VerifiedCase
 
 from .base.screen import Text
 from .base.tables import Fitting
 
 __all__ = ["verification", "verification_page"]
 
-Case = dict[str, Any]
-COLUMNS: dict[str, Callable[[Case], str]] = {
+COLUMNS: dict[str, Callable[[VerifiedCase], str]] = {
     "case": lambda c: f"{c['name']}, {c['unit']}" if c["unit"] else str(c["name"]),
     "theory": lambda c: f"{c['theory']:.6g}",
     "simulated": lambda c: f"{c['simulated']:.6g}",
@@ -24,7 +24,7 @@ COLUMNS: dict[str, Callable[[Case], str]] = {
 }
 
 
-def verification(found: dict[str, Any]) -> RenderableType:
+def verification(found: Verification) -> RenderableType:
     """Every case, and whether all passed."""
     table = Fitting(list(COLUMNS), spare=("bias", "half-width", "from", "to"))
     for case in found["cases"]:
@@ -40,7 +40,7 @@ def verification(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def verification_page(found: dict[str, Any]) -> str:
+def verification_page(found: Verification) -> str:
     """The table in Markdown."""
     rows = [list(COLUMNS), ["---", *["--:"] * (len(COLUMNS) - 2), "---"]]
     rows += [[cell(case) for cell in COLUMNS.values()] for case in found["cases"]]
@@ -48,7 +48,7 @@ def verification_page(found: dict[str, Any]) -> str:
     return f"# The simulator against theory\n\n{table}\n\n{_method(found)}\n"
 
 
-def _slowed(found: dict[str, Any]) -> str:
+def _slowed(found: Verification) -> str:
     timing = [c for c in found["cases"] if c["timing"]]
     missed = [c["name"] for c in timing if c["agrees"]]
     tail = f"; not by: {', '.join(missed)}" if missed else ""
@@ -58,7 +58,7 @@ def _slowed(found: dict[str, Any]) -> str:
     )
 
 
-def _method(found: dict[str, Any]) -> str:
+def _method(found: Verification) -> str:
     return (
         f"{found['engine']} engine, seed {found['seed']}: {found['replications']} replications of each scenario, "
         f"{found['requests']:,} requests in all. Intervals cover all theories at once with probability "

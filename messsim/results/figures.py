@@ -12,6 +12,7 @@ from typing import Any
 
 from messsim.amounts import SHARE, TIME, amount
 from messsim.errors import ScenarioError
+from messsim.shapes.studies import Judged
 
 from .fields import fields_of
 
@@ -189,7 +190,7 @@ class Requirement:
         margin = self.margin(value)
         return margin > 0 or (margin == 0 and "=" in self.operator)
 
-    def judge(self, known: Mapping[str, Figure]) -> dict[str, Any]:
+    def judge(self, known: Mapping[str, Figure]) -> Judged:
         """The verdict on one run: `value`, `met`, `margin`, and a `reason` where it is not met."""
         value = look_up(self.path, known)
         met = value is not None and self.met_by(value)

@@ -6,9 +6,9 @@ Values of one run are autocorrelated and do not belong here: see `steady`.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from messsim.quantiles import student_quantile
+from messsim.shapes.studies import IntervalSummary
 
 __all__ = [
     "LEVEL",
@@ -58,7 +58,7 @@ class Interval:
         """Whether a value lies in it, widened on either side by `slack`; never without a width."""
         return self.half_width is not None and abs(value - self.mean) <= self.half_width + slack
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> IntervalSummary:
         """For JSON."""
         return {"mean": self.mean, "low": self.low, "high": self.high, "level": self.level, "count": self.count}
 

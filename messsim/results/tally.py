@@ -26,6 +26,8 @@ from .windows import windows_of
 
 __all__ = ["Latencies", "Tally"]
 
+Columns = dict[str, NDArray[Any]]  # of records
+
 FEW_TENANTS = 64  # for whom a whole histogram each is the faster way
 BLOCK = 65_536  # requests that are summed at once: the size of a chunk by default, so that nothing is copied
 
@@ -54,7 +56,7 @@ class ManyLatencies:
         self._warmup = warmup
         self._histograms = {name: LogHistograms(tenants) for name in LATENCIES}
 
-    def add(self, columns: dict[str, NDArray[Any]]) -> None:
+    def add(self, columns: Columns) -> None:
         """Counts answered requests after the warm-up."""
         counted = (columns["status"] == COMPLETED) & (columns["id"] >= self._warmup)
         tenant, values = columns["tenant"][counted].astype(np.int64), latencies_of(columns)
@@ -67,7 +69,7 @@ class ManyLatencies:
         return cast("LatenciesSummary", found)
 
 
-def latencies_of(columns: dict[str, Any]) -> dict[str, Floats]:
+def latencies_of(columns: Columns) -> dict[str, Floats]:
     """TTFT, TPOT (NaN for answers of one token), end-to-end and queueing time of each request, seconds."""
     arrival, first, finish = columns["arrival_s"], columns["first_token_s"], columns["finish_s"]
     further = columns["output_tokens"] - 1
@@ -139,7 +141,7 @@ class Tally(Sums):
             self._alike = np.full(len(tenants), self._alphas[0])
         return self._alike[: len(tenants)]
 
-    def _add_windows(self, c: dict[str, Any]) -> None:
+    def _add_windows(self, c: Columns) -> None:
         if self.windows is None:
             return
         done = np.flatnonzero(c["status"] == COMPLETED)
@@ -150,7 +152,7 @@ class Tally(Sums):
             if windows is not None:
                 windows.add(c["arrival_s"][where], c["satisfied"][where], self._alphas_of(c["tenant"][where]))
 
-    def _add_latencies(self, c: dict[str, Any], records: _core.Records) -> None:
+    def _add_latencies(self, c: Columns, records: _core.Records) -> None:
         self.latencies.add(records)
         if self.series:
             values = latencies_of(c)

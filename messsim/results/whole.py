@@ -7,23 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ConfigDict, RootModel, ValidationError
+from pydantic import ValidationError
 
 from messsim.errors import OutputError
 from messsim.summary import Summary
 
+from .reading import Whole
 from .result import Result
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["check_whole", "reading_records"]
-
-
-class _Whole(RootModel[Summary]):
-    """What charts and reports read of a summary; it may hold more."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, defer_build=True)
 
 
 TIMELINE = ("request", "time_s", "satisfaction_running", "queue", "queue_tracked", "certificate", "cost_running")
@@ -43,7 +38,7 @@ def check_whole(result: Result) -> None:
     """
     path = result.directory or Path()
     try:
-        _Whole.model_validate(result.summary)
+        Whole[Summary].model_validate(result.summary)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "all of it"

@@ -2,9 +2,9 @@
 
 from typing import Any, TypeGuard
 
-__all__ = ["without_empty_pools"]
+from .toml import Table
 
-Table = dict[str, Any]  # of TOML
+__all__ = ["without_empty_pools"]
 
 
 def without_empty_pools(data: Table) -> Table:

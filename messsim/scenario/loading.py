@@ -17,7 +17,7 @@ from .overrides import override, parse_override
 from .own import with_own_profiles
 from .problems import describe
 from .scenario import Scenario
-from .toml import read_toml
+from .toml import Table, read_toml
 
 __all__ = ["dump", "load", "parse", "with_values"]
 
@@ -45,7 +45,7 @@ def load(path: str | Path, sets: list[str] | None = None, **flags: Any) -> Scena
 
 
 def parse(
-    data: dict[str, Any],
+    data: Table,
     sets: list[str] | None = None,
     *,
     file: str | None = None,
@@ -92,7 +92,7 @@ def with_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
 MENDABLE = ("missing", "value_error", "union_tag_not_found")
 
 
-def _validate(data: dict[str, Any], file: str | None, *, passing: tuple[str, ...] = ()) -> Scenario | None:
+def _validate(data: Table, file: str | None, *, passing: tuple[str, ...] = ()) -> Scenario | None:
     """The scenario, or None if all that is wrong with it are errors of the kinds that pass."""
     try:
         return Scenario.model_validate(data)

@@ -9,6 +9,8 @@ from typing import Any
 
 from messsim.errors import ScenarioError
 
+from .toml import Table
+
 __all__ = ["format_value", "override", "parse_override", "parse_value", "router_options", "split_path"]
 
 _KEY = r'(?:"[^"]*"|[^."=\s]+)'
@@ -70,9 +72,9 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def router_options(sets: list[str]) -> dict[str, Any]:
+def router_options(sets: list[str]) -> Table:
     """Options of ``[router]`` from ``V=1e-4``, or ``router.V=1e-4``."""
-    options: dict[str, Any] = {}
+    options: Table = {}
     for text in sets:
         keys, value = parse_override(text)
         options = override(options, keys[1:] if keys[0] == "router" and len(keys) > 1 else keys, value)

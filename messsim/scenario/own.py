@@ -10,7 +10,7 @@ from messsim.errors import ScenarioError
 from .base import Count, Part
 from .fleet import Coefficients
 from .problems import checked
-from .toml import read_toml
+from .toml import Table, read_toml
 
 __all__ = ["OwnProfile", "read_own_profile", "with_own_profiles"]
 
@@ -25,7 +25,7 @@ class OwnProfile(Part):
     tp: Count = Field(1, description="GPUs of one replica (tensor parallel)")
     kv_capacity_tokens: Count | None = Field(None, description="cached tokens that a replica holds; none: no limit")
     coefficients: Coefficients = Field(description="duration and energy of an iteration")
-    fit: dict[str, Any] = Field(default_factory=dict, description="how it was fitted, and how well")
+    fit: Table = Field(default_factory=dict, description="how it was fitted, and how well")
 
 
 def read_own_profile(file: Path) -> OwnProfile:
@@ -40,7 +40,7 @@ def read_own_profile(file: Path) -> OwnProfile:
     return checked(OwnProfile, data, str(file))
 
 
-def with_own_profiles(data: dict[str, Any], folder: Path, file: str | None) -> dict[str, Any]:
+def with_own_profiles(data: Table, folder: Path, file: str | None) -> Table:
     """What a scenario file holds, each profile file replaced by what stands in it.
 
     A key that stands in the scenario too goes before the file's, except for the GPUs that the figures hold of.

@@ -10,6 +10,7 @@ from messsim.errors import ScenarioError
 
 from .base import Count, Fraction, NonNegative, Number, Part, Positive, Share
 from .laws import DelayLaw, Immediate, WaitLaw
+from .toml import Table
 
 __all__ = ["Feedback", "Predictor", "Router", "Sla", "Slo", "Tenant", "Weights"]
 
@@ -231,7 +232,7 @@ class Router(Part):
         "0: not at all",
     )
     training: Count = Field(2_000, description="cascade: labelled requests that its chain is chosen on")
-    overrides: dict[str, dict[str, Any]] = Field(
+    overrides: dict[str, Table] = Field(
         default_factory=dict, description="options of one policy, as [router.NAME] tables"
     )
 

@@ -7,12 +7,14 @@ from typing import Any
 from messsim.errors import ScenarioError
 from messsim.files import read_bytes, why
 
-__all__ = ["read_toml"]
+__all__ = ["Table", "read_toml"]
+
+Table = dict[str, Any]  # of TOML: whatever a file holds, before it is validated
 
 MOST_BYTES = 256 << 20
 
 
-def read_toml(file: Path, what: str) -> dict[str, Any]:
+def read_toml(file: Path, what: str) -> Table:
     """What a TOML file holds; `what` it was expected to be is told where there is no such file.
 
     Raises

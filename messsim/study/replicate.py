@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from messsim.amounts import TIME, amount
 from messsim.errors import ScenarioError
@@ -14,6 +13,7 @@ from messsim.results.directory import write_file
 from messsim.results.figures import Figure, figures, full_path, look_up
 from messsim.results.intervals import Interval, is_precise, replication_interval
 from messsim.scenario import Scenario
+from messsim.shapes.studies import IntervalSummary, Replications
 
 from .runs import GivenWorkers, Matrix, OnProgress, runs_of
 from .runs.identity import contents
@@ -29,7 +29,7 @@ MOST = 1_000
 DEFAULT = ("sla.satisfaction",)
 NO_FIGURES = (*LEFT_OUT, "scenario", "engine", "seed", "replication", "version")
 
-Replications = list[dict[str, Figure]]
+Figures = list[dict[str, Figure]]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def replicate(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
-) -> tuple[dict[str, Any], list[Row]]:
+) -> tuple[Replications, list[Row]]:
     """Runs replications 0, 1, ... of a scenario's seed.
 
     Where a router learns, or rates change, an interval can come from replications only. When to stop depends on
@@ -123,7 +123,7 @@ def replicate(
         known = known_figures(scenario)
         plan = replace(plan, of=tuple(full_path(path, known) for path in plan.of))
     base = scenario.changed(replication=0)
-    figures_of: Replications = []
+    figures_of: Figures = []
     rows: list[Row] = []
     precise = None if plan.precision is None else False
     with runs_of(
@@ -145,7 +145,7 @@ def replicate(
                 if _all_precise(figures_of, plan.of, plan.precision):
                     precise = True
                     break
-    found: dict[str, Any] = {
+    found: Replications = {
         "scenario": scenario.name,
         "seed": scenario.seed,
         "cost_unit": scenario.cost.unit,
@@ -161,19 +161,19 @@ def replicate(
     return found, rows
 
 
-def _all_precise(runs: Replications, of: Sequence[str], precision: float) -> bool:
+def _all_precise(runs: Figures, of: Sequence[str], precision: float) -> bool:
     """A figure that some replications lack is not: they would be left out of its mean."""
     return all(None not in v and is_precise(_interval(v), precision) for v in (_values(runs, path) for path in of))
 
 
-def _figures(runs: Replications) -> dict[str, dict[str, Any] | None]:
+def _figures(runs: Figures) -> dict[str, IntervalSummary | None]:
     """Those that are numbers in some replication, or null in all, in the summary's order."""
     texts = {path for run in runs for path, value in run.items() if isinstance(value, (str, bool))}
     found = {path: _values(runs, path) for path in runs[0] if path not in texts}
     return {path: None if set(v) == {None} else _interval(v).summary() for path, v in found.items()}
 
 
-def _values(runs: Replications, path: str) -> list[float | None]:
+def _values(runs: Figures, path: str) -> list[float | None]:
     return [look_up(path, run) for run in runs]
 
 

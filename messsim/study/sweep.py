@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from messsim.errors import MesssimError, ScenarioError
 from messsim.results.figures import Figure, full_path
 from messsim.results.intervals import replication_interval
 from messsim.scenario import Scenario, with_values
+from messsim.shapes.studies import IntervalSummary, Sweep, SweepPoint
 from messsim.version import __version__
 
 from .runs import GivenWorkers, Matrix, OnProgress, Runs, Task, runs_of
@@ -34,7 +34,7 @@ def sweep(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
-) -> dict[str, Any]:
+) -> Sweep:
     """Runs every point with replications 0 ... seeds - 1.
 
     Chance is drawn before routing, so replication k sees the same requests at every point, as far as the point
@@ -145,7 +145,7 @@ def _table(matrix: Matrix[Row], runs: Runs[Row]) -> list[Row]:
     return [rows[key] for key in sorted(rows)]
 
 
-def _point(point: Point, scenario: Scenario, rows: Sequence[Row], shown: Sequence[str]) -> dict[str, Any]:
+def _point(point: Point, scenario: Scenario, rows: Sequence[Row], shown: Sequence[str]) -> SweepPoint:
     return {
         "point": point,
         "policy": scenario.router.policy_name,
@@ -154,7 +154,7 @@ def _point(point: Point, scenario: Scenario, rows: Sequence[Row], shown: Sequenc
     }
 
 
-def _interval(path: str, rows: Sequence[Row]) -> dict[str, Any] | None:
+def _interval(path: str, rows: Sequence[Row]) -> IntervalSummary | None:
     """Mean and interval over the replications that have the figure; None where none has."""
     values = values_of(path, rows)
     return replication_interval(values).summary() if values else None

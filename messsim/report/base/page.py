@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.plot.figure import Figure, drawable, library
-from messsim.plot.theme import DARK, LIGHT
+from messsim.plot.theme import DARK, LIGHT, Specification
 
 if TYPE_CHECKING:
     import polars as pl
@@ -157,16 +157,16 @@ def _policy(scripts: list[str]) -> str:
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def _specification(figure: Figure) -> dict[str, Any]:
+def _specification(figure: Figure) -> Specification:
     """The chart as Vega-Lite, as wide as its place on the page; it says how long its legend's longest name is."""
     chart = figure.chart.properties(width="container", height=figure.height)
-    specification: dict[str, Any] = json.loads(chart.to_json(validate=False))
+    specification: Specification = json.loads(chart.to_json(validate=False))
     specification.pop("config", None)
     names = [n for layer in specification["layer"] for n in _colour_names(layer)]
     legend = {"longest": max(map(len, names), default=0)}
     return specification | {"autosize": {"type": "fit-x", "contains": "padding"}, "usermeta": legend}
 
 
-def _colour_names(layer: dict[str, Any]) -> list[str]:
+def _colour_names(layer: Specification) -> list[str]:
     color = layer["encoding"].get("color", {})
     return list(color.get("scale", {}).get("domain", []))

@@ -5,21 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
+from messsim.shapes.studies import Comparison, ComparisonWithFrontier, PolicyFigures, Spread
 from messsim.wording import cost, cost_heading, request_unit
 
 from ..base.screen import Text
-from ..base.tables import Fitting, half_width, number, percent, seconds
+from ..base.tables import Fitting, end_values, half_width, number, percent, seconds
 
 if TYPE_CHECKING:
     import altair as alt
 
 __all__ = ["comparison_csv", "comparison_so_far", "comparison_tables", "cost_picture"]
 
-Spread = Mapping[str, Any]  # mean, low, high and count
 LATENCIES = ("p50", "p95", "p99")
+Figures = Mapping[str, Spread | None]
 
 
-def comparison_tables(found: dict[str, Any]) -> RenderableType:
+def comparison_tables(found: Comparison) -> RenderableType:
     """Promise and cost, then latency and who answered, then differences to the first policy."""
     policies, unit, n = found["policies"], found["cost_unit"], found["replications"]
     promised = percent(found["alpha"], 2)
@@ -52,7 +53,7 @@ def comparison_so_far(known: Sequence[tuple[str, int, int, float | None, float |
     return table
 
 
-def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fitting:
+def _promise(policies: list[PolicyFigures], unit: str, replications: int) -> Fitting:
     partly = any(_unanswered(policy["figures"]) for policy in policies)  # else it is what is satisfied of the answers
     columns = ["policy", "satisfied", *["of arrivals"] * partly, "short by", "worst window", "kept from"]
     columns += [cost_heading(unit), "unexplored", "x oracle", "x statistical"]
@@ -74,9 +75,10 @@ def _promise(policies: list[dict[str, Any]], unit: str, replications: int) -> Fi
     return table
 
 
-def _unanswered(figures: dict[str, Any]) -> bool:
+def _unanswered(figures: Figures) -> bool:
     """Whether requests were turned away, lost, or left by clients who gave up."""
-    return any(figures[f"requests.{how}"]["mean"] > 0 for how in ("rejected", "lost", "timed_out"))
+    counts = [figures[f"requests.{how}"] for how in ("rejected", "lost", "timed_out")]
+    return any(count is not None and count["mean"] > 0 for count in counts)
 
 
 def _kept(interval: Spread | None, replications: int) -> str:
@@ -86,7 +88,7 @@ def _kept(interval: Spread | None, replications: int) -> str:
     return f"{interval['mean']:,.0f}{often}"
 
 
-def _latency(policies: list[dict[str, Any]]) -> Fitting:
+def _latency(policies: list[PolicyFigures]) -> Fitting:
     columns = ["policy", *(f"{kind} {at}" for kind in ("TTFT", "end-to-end") for at in LATENCIES), "energy"]
     table = Fitting(columns, spare=["energy", "TTFT p50", "end-to-end p50", "TTFT p99", "end-to-end p99"])
     for policy in policies:
@@ -96,7 +98,7 @@ def _latency(policies: list[dict[str, Any]]) -> Fitting:
     return table
 
 
-def _shares(policies: list[dict[str, Any]], models: list[str]) -> Fitting:
+def _shares(policies: list[PolicyFigures], models: list[str]) -> Fitting:
     table = Fitting(["policy", *models], spare=models[-1:3:-1])
     for policy in policies:
         cells = [_mean(policy["figures"][f"models.{name}.share"], percent) for name in models]
@@ -104,11 +106,11 @@ def _shares(policies: list[dict[str, Any]], models: list[str]) -> Fitting:
     return table
 
 
-def _differences(policies: list[dict[str, Any]], unit: str) -> Fitting:
+def _differences(policies: list[PolicyFigures], unit: str) -> Fitting:
     columns = [f"against {policies[0]['name']}", "satisfied", cost_heading(unit), "TTFT p95", "end-to-end p95"]
     table = Fitting(columns, spare=["end-to-end p95", "TTFT p95"])
     for policy in policies[1:]:
-        f = policy["difference"]
+        f = policy["difference"] or {}
         table.add_row(
             policy["name"],
             _spread(f["sla.satisfaction"], _signed_points),
@@ -122,7 +124,10 @@ def _differences(policies: list[dict[str, Any]], unit: str) -> Fitting:
 def _of_requests(interval: Spread | None, unit: str) -> Spread | None:
     """The interval of a cost of a request, as `request_unit` scales it."""
     scale = request_unit(unit)[0]
-    return interval and {k: v if v is None or k == "count" else scale * v for k, v in interval.items()}
+    if interval is None:
+        return None
+    low, high = (None if end is None else scale * end for end in (interval["low"], interval["high"]))
+    return {"mean": scale * interval["mean"], "low": low, "high": high, "count": interval["count"]}
 
 
 def _points(share: float) -> str:
@@ -146,7 +151,7 @@ def _spread(interval: Spread | None, told: Any) -> str:
     return f"{told(interval['mean'])} ± {half_width(scaled)}"
 
 
-def comparison_csv(found: dict[str, Any]) -> str:
+def comparison_csv(found: Comparison) -> str:
     """A line for each policy and figure: mean, interval and replications, then the same of the difference."""
     import csv
     import io
@@ -158,17 +163,16 @@ def comparison_csv(found: dict[str, Any]) -> str:
     for policy in found["policies"]:
         for path, interval in policy["figures"].items():
             difference = (policy["difference"] or {}).get(path)
-            cells = [None if of is None else of[end] for of in (interval, difference) for end in ends]
-            writer.writerow([policy["name"], path, *cells])
+            writer.writerow([policy["name"], path, *end_values(interval), *end_values(difference)])
     return text.getvalue()
 
 
-def cost_picture(found: dict[str, Any]) -> "alt.LayerChart | alt.FacetChart":
+def cost_picture(found: ComparisonWithFrontier) -> "alt.LayerChart | alt.FacetChart":
     """Cost against satisfaction: the policies with their intervals, the oracles' frontier, the promise."""
     import altair as alt
     import polars as pl
 
-    points = pl.DataFrame([_point(p) for p in found["policies"] if p["figures"]["cost.per_request"]])
+    points = pl.DataFrame([point for p in found["policies"] if (point := _point(p)) is not None])
     x = alt.X("satisfaction:Q", title="answers that satisfy", scale=alt.Scale(zero=False), axis=alt.Axis(format="%"))
     y = alt.Y("cost:Q", title=f"cost of an answer, {found['cost_unit']}", scale=alt.Scale(zero=True))
     base = alt.Chart(points).encode(x=x, y=y, color=alt.Color("policy:N", scale=alt.Scale(scheme="tableau20")))
@@ -188,11 +192,13 @@ def cost_picture(found: dict[str, Any]) -> "alt.LayerChart | alt.FacetChart":
     return alt.layer(*layers).properties(width=560, height=360, title=title, background="white")
 
 
-def _point(policy: dict[str, Any]) -> dict[str, Any]:
+def _point(policy: PolicyFigures) -> dict[str, str | float] | None:
     satisfaction, cost = policy["figures"]["sla.satisfaction"], policy["figures"]["cost.per_request"]
-    spans = {
-        f"{name}_{end}": interval["mean"] if interval[end] is None else interval[end]
-        for name, interval in (("satisfaction", satisfaction), ("cost", cost))
-        for end in ("low", "high")
-    }
-    return {"policy": policy["name"], "satisfaction": satisfaction["mean"], "cost": cost["mean"]} | spans
+    if satisfaction is None or cost is None:
+        return None
+    point: dict[str, str | float] = {"policy": policy["name"]}
+    for name, spread in (("satisfaction", satisfaction), ("cost", cost)):
+        point[name] = spread["mean"]
+        point[f"{name}_low"] = spread["mean"] if spread["low"] is None else spread["low"]
+        point[f"{name}_high"] = spread["mean"] if spread["high"] is None else spread["high"]
+    return point

@@ -1,10 +1,8 @@
 """A fleet for each policy, side by side."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.console import Group, RenderableType
 
+from messsim.shapes.studies import Fleets
 from messsim.wording import cost_heading, request_unit
 
 from ..base.screen import Text
@@ -15,7 +13,7 @@ from ..study.points import spread
 __all__ = ["fleet_tables"]
 
 
-def fleet_tables(found: Mapping[str, Any]) -> RenderableType:
+def fleet_tables(found: Fleets) -> RenderableType:
     """What each policy's cheapest fleet is, costs and gives; then the fleets in words."""
     n = found["replications"]
     head = f"{found['scenario']}: for each policy the cheapest fleet with {', '.join(found['requirements'])}"

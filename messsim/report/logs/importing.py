@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Group, RenderableType
 
 from messsim.scenario.overrides import format_value
+from messsim.shapes.logs import ImportedTrace
 
 from ..base.screen import Text
 from ..base.tables import grid, number, percent, seconds
@@ -14,7 +14,7 @@ from ..base.tables import grid, number, percent, seconds
 __all__ = ["import_summary", "import_toml", "outcomes_summary", "outcomes_toml"]
 
 
-def import_summary(found: dict[str, Any]) -> RenderableType:
+def import_summary(found: ImportedTrace) -> RenderableType:
     """Counts, rate and lengths."""
     figures = grid()
     count, rate = f"{found['requests']:,}", found["rate_rps"]
@@ -24,8 +24,7 @@ def import_summary(found: dict[str, Any]) -> RenderableType:
         figures.add_row("requests", f"{count}, all at one time")
     else:
         figures.add_row("requests", f"{count} in {seconds(found['duration_s'])}, {number(rate)} requests/s")
-    for name, key in (("prompt tokens", "prompt_tokens"), ("output tokens", "output_tokens")):
-        t = found[key]
+    for name, t in (("prompt tokens", found["prompt_tokens"]), ("output tokens", found["output_tokens"])):
         figures.add_row(
             name, f"mean {number(t['mean'])}, p50 {t['p50']:,.0f}, p99 {t['p99']:,.0f}, max {t['max']:,.0f}"
         )
@@ -33,7 +32,7 @@ def import_summary(found: dict[str, Any]) -> RenderableType:
     return Group(figures, *notes)
 
 
-def import_toml(found: dict[str, Any], file: Path) -> str:
+def import_toml(found: ImportedTrace, file: Path) -> str:
     """The tables of a scenario beside the file that replays it, each tenant with the rows that are theirs."""
     name = format_value(str(file))
     lines = []

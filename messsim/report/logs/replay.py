@@ -1,9 +1,9 @@
 """MESS+ in shadow on a log, as tables."""
 
-from typing import Any
-
 from rich.console import Group, RenderableType
 from rich.padding import Padding
+
+from messsim.shapes.logs import Baselines, Replay, ReplayFigures, Shadow
 
 from ..base.screen import Text
 from ..base.tables import Fitting, grid, number, percent
@@ -19,17 +19,18 @@ KINDS = {
 }
 
 
-def replayed(found: dict[str, Any]) -> RenderableType:
+def replayed(found: Replay) -> RenderableType:
     """What the log supports, then what it cannot."""
     promise = f"{percent(found['alpha'], 2)} promised, V = {found['V']:g}"
     head = f"{found['requests']:,} requests, {promise}: {KINDS[found['kind']]}"
     parts: list[RenderableType] = [Text(head, style="bold"), Text("")]
-    routers = [(name, found[key]) for name, key in (("logged", "logged"), ("mess+", "mess_plus")) if found[key]]
+    known: tuple[tuple[str, ReplayFigures | None], ...] = (("logged", found["logged"]), ("mess+", found["mess_plus"]))
+    routers = [(name, figures) for name, figures in known if figures is not None]
     parts += [_routers(routers), Text("")]
     if found["shadow"] is not None:
         parts += [_shadow(found["shadow"]), Text("")]
     parts.append(_shares(found, routers))
-    if found.get("baselines"):
+    if "baselines" in found:
         parts += [Text(""), _baselines(found["baselines"])]
     parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
     for refusal in found["refused"]:
@@ -38,7 +39,7 @@ def replayed(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _routers(routers: list[tuple[str, dict[str, Any]]]) -> Fitting:
+def _routers(routers: list[tuple[str, ReplayFigures]]) -> Fitting:
     columns = ["router", "requests", "rated", "satisfied", "short by", "kept from"]
     columns += ["cost a request", "cost of exploring"]
     table = Fitting(columns, spare=["cost of exploring", "rated"])
@@ -57,12 +58,12 @@ def _routers(routers: list[tuple[str, dict[str, Any]]]) -> Fitting:
     return table
 
 
-def _shadow(shadow: dict[str, Any]) -> RenderableType:
+def _shadow(shadow: Shadow) -> RenderableType:
     table = grid()
     table.add_row("agreement", percent(shadow["agreement"]))
     table.add_row("cost of its choices", f"{number(shadow['cost_per_request'])} a request, by expected costs")
     table.add_row("queue Q at the end", number(shadow["queue_final"]) + ", from the answers that users got")
-    if (ips := shadow.get("ips")) is not None:
+    if (ips := shadow["ips"]) is not None:
         error = percent(ips["standard_error"], 2)
         table.add_row(
             "satisfied, by inverse propensity",
@@ -72,15 +73,16 @@ def _shadow(shadow: dict[str, Any]) -> RenderableType:
     return table
 
 
-def _shares(found: dict[str, Any], routers: list[tuple[str, dict[str, Any]]]) -> Fitting:
+def _shares(found: Replay, routers: list[tuple[str, ReplayFigures]]) -> Fitting:
     table = Fitting(["who answers", *found["models"]])
-    rows = routers + ([("mess+ in shadow", found["shadow"])] if found["shadow"] else [])
-    for name, figures in rows:
-        table.add_row(name, *map(percent, figures["shares"]))
+    rows = [(name, figures["shares"]) for name, figures in routers]
+    rows += [("mess+ in shadow", found["shadow"]["shares"])] if found["shadow"] else []
+    for name, shares in rows:
+        table.add_row(name, *map(percent, shares))
     return table
 
 
-def _baselines(baselines: dict[str, Any]) -> RenderableType:
+def _baselines(baselines: Baselines) -> RenderableType:
     table, single = grid(), baselines["best_single"]
     alone = (
         "no model keeps the promise alone"

@@ -2,11 +2,11 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rich.console import Group, RenderableType
 
 from messsim.scenario.overrides import format_value
+from messsim.shapes.studies import Cluster, PlanCounts, PlanSummary, PoolChoice
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number
@@ -19,7 +19,7 @@ STYLES = {"met": "green", "uncertain": "yellow", "failed": ""}
 ANSWERS = {"met": "bold green", "uncertain": "bold yellow", "failed": "bold red"}
 
 
-def plan_tables(found: dict[str, Any]) -> RenderableType:
+def plan_tables(found: PlanSummary) -> RenderableType:
     """The answer, the frontier around it, and what the answer rests on."""
     parts: list[RenderableType] = [
         Text(answer(found), style=ANSWERS[found["status"]]),
@@ -41,13 +41,13 @@ def best_so_far(replicas: Mapping[str, int] | None, value: float | None, simulat
     return Text(f"best so far: {names}; {number(value, unit)}; {many}")
 
 
-def plan_command(best: dict[str, Any], command: Sequence[str]) -> str:
+def plan_command(best: Cluster, command: Sequence[str]) -> str:
     """The command that runs the best cluster; `command` runs the scenario as it was given."""
     sets = [word for path, v in best["overrides"].items() for word in ("--set", f"{path}={format_value(v)}")]
     return shlex.join([*command, *sets])
 
 
-def answer(found: dict[str, Any]) -> str:
+def answer(found: PlanSummary) -> str:
     """The answer of a plan in a sentence."""
     best = found["best"]
     if best is not None:
@@ -58,19 +58,19 @@ def answer(found: dict[str, Any]) -> str:
     return "no cluster of these keeps every requirement"
 
 
-def cluster(candidate: dict[str, Any]) -> str:
+def cluster(candidate: Cluster) -> str:
     """What a cluster consists of."""
     return ", ".join(f"{p['pool']} {_kind(p)}" for p in candidate["pools"])
 
 
-def _kind(pool: dict[str, Any]) -> str:
+def _kind(pool: PoolChoice) -> str:
     if not pool["replicas"]:
         return "left out"
     gpus = f"{pool['gpu'] or 'GPU'}" + (f"/tp{pool['tp']}" if pool["tp"] > 1 else "")
     return f"{pool['replicas']} x {gpus}"
 
 
-def _frontier(found: dict[str, Any]) -> RenderableType:
+def _frontier(found: PlanSummary) -> RenderableType:
     shown = _around(found["frontier"], found["best"])
     if not shown:
         return Text("every cluster that was simulated stopped with an error", style="yellow")
@@ -78,21 +78,21 @@ def _frontier(found: dict[str, Any]) -> RenderableType:
     columns = [*pools, "GPUs", found["unit"], *found["requirements"], "verdict"]
     table = Fitting(columns, spare=["GPUs", *found["requirements"][:0:-1]], left=len(pools))
     for c in shown:
-        figures = [spread(v if v["mean"] is not None else None) for v in c["requirements"]]
+        figures = [spread(v) for v in c["requirements"]]
         bold = "bold " if c == found["best"] else ""
         cells = [*map(_kind, c["pools"]), f"{c['gpus']:,}", number(c["objective"]), *figures, c["verdict"]]
         table.add_row(*cells, style=f"{bold}{STYLES[c['verdict']]}".strip())
     return table
 
 
-def _around(frontier: list[dict[str, Any]], best: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _around(frontier: list[Cluster], best: Cluster | None) -> list[Cluster]:
     """A window of the frontier around the best; without one, its dearest end, which fails least."""
     at = len(frontier) - 1 if best is None else frontier.index(best)
     first = max(min(at - MOST_LINES // 2, len(frontier) - MOST_LINES), 0)
     return frontier[first : first + MOST_LINES]
 
 
-def _counts(found: dict[str, Any]) -> Text:
+def _counts(found: PlanSummary) -> Text:
     c = found["counts"]
     rest = f"; left out: {left_out(c)}" if left_out(c) else ""
     lines = [
@@ -104,7 +104,11 @@ def _counts(found: dict[str, Any]) -> Text:
     return Text("\n".join(lines), style="dim")
 
 
-def left_out(counts: dict[str, int]) -> str:
+def left_out(counts: PlanCounts) -> str:
     """How many clusters were not simulated, and why."""
-    why = {"costlier": "cost no less", "too_small": "too small for the load", "assumed": "by assumption"}
-    return ", ".join(f"{counts[key]:,} {what}" for key, what in why.items() if counts[key])
+    why = {
+        "cost no less": counts["costlier"],
+        "too small for the load": counts["too_small"],
+        "by assumption": counts["assumed"],
+    }
+    return ", ".join(f"{count:,} {reason}" for reason, count in why.items() if count)

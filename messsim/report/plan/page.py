@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from messsim.plot.clusters import against_price
 from messsim.plot.figure import Figure
+from messsim.shapes.studies import Cluster, PlanSummary
 from messsim.wording import number
 
 from ..base.page import Page, Section, Table, Tile
@@ -19,7 +18,7 @@ PRICES = {"usd": "price of all GPUs", "energy": "energy of a run"}
 KEPT = {"met": True, "uncertain": None, "failed": False}
 
 
-def plan_page(found: dict[str, Any], *, name: str, scenario: str) -> Page:
+def plan_page(found: PlanSummary, *, name: str, scenario: str) -> Page:
     """The report of a plan.
 
     Parameters
@@ -51,7 +50,7 @@ def plan_page(found: dict[str, Any], *, name: str, scenario: str) -> Page:
     )
 
 
-def _tiles(found: dict[str, Any]) -> list[Tile]:
+def _tiles(found: PlanSummary) -> list[Tile]:
     best = found["best"]
     if best is None:
         return [Tile("Required", text) for text in found["requirements"]]
@@ -62,7 +61,7 @@ def _tiles(found: dict[str, Any]) -> list[Tile]:
     return [price, Tile("GPUs", f"{best['gpus']:,}"), *kept]
 
 
-def _figures(found: dict[str, Any]) -> list[Figure]:
+def _figures(found: PlanSummary) -> list[Figure]:
     import polars as pl
 
     names = {"cluster": pl.String, "objective": pl.Float64, "answer": pl.Boolean}
@@ -78,14 +77,14 @@ def _figures(found: dict[str, Any]) -> list[Figure]:
     return figures
 
 
-def _how_judged(found: dict[str, Any]) -> str:
+def _how_judged(found: PlanSummary) -> str:
     return (
         f"A requirement is met only if its whole {100 * found['level']:.0f} % interval keeps to it, missed only if the "
         "whole interval does not, and uncertain otherwise."
     )
 
 
-def _clusters(found: dict[str, Any]) -> Table:
+def _clusters(found: PlanSummary) -> Table:
     """Every cluster that was simulated, cheapest first."""
     shown = found["clusters"][:MOST_ROWS]
     told = [
@@ -93,7 +92,7 @@ def _clusters(found: dict[str, Any]) -> Table:
             cluster(c) + (" (the answer)" if c == found["best"] else ""),
             number(c["objective"]),
             _misses(c),
-            *(spread(r if r["mean"] is not None else None) for r in c["requirements"]),
+            *(spread(r) for r in c["requirements"]),
         ]
         for c in shown
     ]
@@ -102,17 +101,17 @@ def _clusters(found: dict[str, Any]) -> Table:
     return Table(f"Clusters that were simulated, cheapest first{left}", header, told)
 
 
-def _misses(candidate: dict[str, Any]) -> str:
+def _misses(candidate: Cluster) -> str:
     """The requirements that it does not surely keep."""
     judged = candidate["requirements"]
-    reasons = {r["reason"] for r in judged if r["verdict"] == "failed" and r["mean"] is None}
+    reasons = {r["reason"] or "" for r in judged if r["verdict"] == "failed" and r["mean"] is None}
     missed = [r["requirement"] for r in judged if r["verdict"] == "failed"]
     perhaps = [f"perhaps {r['requirement']}" for r in judged if r["verdict"] == "uncertain"]
     why = f" ({'; '.join(sorted(reasons))})" if reasons else ""
     return ", ".join([*missed, *perhaps]) + why or "nothing"
 
 
-def _rest(found: dict[str, Any]) -> str:
+def _rest(found: PlanSummary) -> str:
     counts = found["counts"]
     said = f"{counts['simulated']:,} of {counts['candidates']:,} clusters were simulated"
     said += f"; left out: {left_out(counts)}." if left_out(counts) else "."

@@ -1,9 +1,11 @@
 """The paper's benchmarks beside what it published, for the terminal and for a page."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Group, RenderableType
+
+from messsim.shapes.evidence import MeanCost, PaperBenchmark, PaperRun, PaperSummary
+from messsim.shapes.studies import IntervalSummary
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number, percent
@@ -24,7 +26,7 @@ HINT = (
 )
 
 
-def paper_tables(found: dict[str, Any]) -> RenderableType:
+def paper_tables(found: PaperSummary) -> RenderableType:
     """All benchmarks at all rates of exploration, and the mean cost."""
     table = Fitting(HEADS, spare=SPARE)
     for cells in _rows(found):
@@ -40,18 +42,18 @@ def paper_tables(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def paper_table(found: dict[str, Any]) -> str:
+def paper_table(found: PaperSummary) -> str:
     """In the paper's accounting, beside what was published, as Markdown."""
     return _markdown(HEADS[:PAPERS], [row[:PAPERS] for row in _rows(found)])
 
 
-def provider_table(found: dict[str, Any]) -> str:
+def provider_table(found: PaperSummary) -> str:
     """What a provider sees, as Markdown."""
     kept = (0, 2, *range(PAPERS, len(HEADS)))
     return _markdown([HEADS[i] for i in kept], [[row[i] for i in kept] for row in _rows(found)])
 
 
-def cost_table(found: dict[str, Any]) -> str:
+def cost_table(found: PaperSummary) -> str:
     """Mean cost of the benchmarks as Markdown."""
     costs = found["mean_cost"]
     rows = [[f"here, c = {o['c']:g}", f"{o['paper_mj']:.2f}", f"{o['whole_mj']:.2f}"] for o in costs["ours"]]
@@ -60,14 +62,14 @@ def cost_table(found: dict[str, Any]) -> str:
     return _markdown(["mean of a benchmark", "MJ without exploring", "MJ with exploring"], rows)
 
 
-def paper_page(found: dict[str, Any]) -> str:
+def paper_page(found: PaperSummary) -> str:
     """All tables as one Markdown page."""
     hint = HINT.format(n=found["replications"])
     parts = ["# The MESS+ paper's benchmarks", hint, paper_table(found), provider_table(found), cost_table(found)]
     return "\n\n".join(parts) + "\n"
 
 
-def paper_csv(found: dict[str, Any]) -> str:
+def paper_csv(found: PaperSummary) -> str:
     """A row for each benchmark and rate of exploration, figures as they are."""
     import polars as pl
 
@@ -87,11 +89,11 @@ def paper_csv(found: dict[str, Any]) -> str:
     return pl.DataFrame(rows).write_csv()
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
+def _rows(found: PaperSummary) -> list[tuple[str, ...]]:
     return [_row(b, r, found["replications"]) for b in found["benchmarks"] for r in b["runs"]]
 
 
-def _row(b: dict[str, Any], r: dict[str, Any], replications: int) -> tuple[str, ...]:
+def _row(b: PaperBenchmark, r: PaperRun, replications: int) -> tuple[str, ...]:
     published = b["published"]
     single = b["best_single"]
     alone = "none" if single["model"] is None else f"{number(single['cost_mj'])} ({single['model']})"
@@ -117,19 +119,19 @@ def _calls(shares: dict[str, float]) -> str:
     return "/".join(f"{100 * share:.0f}" for share in reversed(shares.values()))
 
 
-def _percent(interval: dict[str, Any]) -> str:
+def _percent(interval: IntervalSummary) -> str:
     return f"{100 * interval['mean']:.2f}{_half(interval, 100.0)} %"
 
 
-def _mj(interval: dict[str, Any]) -> str:
+def _mj(interval: IntervalSummary) -> str:
     return f"{interval['mean']:.2f}{_half(interval, 1.0)}"
 
 
-def _half(interval: dict[str, Any], factor: float) -> str:
+def _half(interval: IntervalSummary, factor: float) -> str:
     return "" if interval["high"] is None else f" ± {factor * (interval['high'] - interval['mean']):.2f}"
 
 
-def _mean_cost(ours: dict[str, Any]) -> str:
+def _mean_cost(ours: MeanCost) -> str:
     return f"c = {ours['c']:g}: {ours['paper_mj']:.2f} MJ without exploring, {ours['whole_mj']:.2f} with"
 
 

@@ -1,8 +1,10 @@
 """Measured orders beside the paper's, for the terminal and for a page."""
 
-from typing import Any
+from typing import Literal
 
 from rich.console import Group, RenderableType
+
+from messsim.shapes.evidence import TheorySummary
 
 from ..base.screen import Text
 from ..base.tables import Fitting
@@ -10,7 +12,8 @@ from ..base.tables import Fitting
 __all__ = ["PICTURES", "slope_table", "theory_page", "theory_tables"]
 
 HEADS = ("quantity", "grows or falls with", "exponent predicted", "exponent measured")
-PICTURES = {
+OrderName = Literal["shortfall", "gap", "overhead", "queue"]
+PICTURES: dict[OrderName, str] = {
     "shortfall": "Shortfall of the promise against the number of requests",
     "gap": "Cost beyond the oracle's against V",
     "overhead": "Cost of exploring against c",
@@ -18,7 +21,7 @@ PICTURES = {
 }
 
 
-def theory_tables(found: dict[str, Any]) -> RenderableType:
+def theory_tables(found: TheorySummary) -> RenderableType:
     """Exponents, and what else the theory is measured by."""
     table = Fitting(HEADS)
     for cells in _rows(found):
@@ -26,19 +29,19 @@ def theory_tables(found: dict[str, Any]) -> RenderableType:
     return Group(table, Text(_facts(found), style="dim"))
 
 
-def slope_table(found: dict[str, Any]) -> str:
+def slope_table(found: TheorySummary) -> str:
     """The exponents as Markdown."""
     rule = ["---", "---", "---:", "---:"]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [HEADS, rule, *_rows(found)])
 
 
-def theory_page(found: dict[str, Any]) -> str:
+def theory_page(found: TheorySummary) -> str:
     """Exponents and pictures as one Markdown page."""
     pictures = [f"## {title}\n\n![{title}]({name}.svg)" for name, title in PICTURES.items()]
     return "\n\n".join(["# The orders of MESS+", slope_table(found), _facts(found), *pictures]) + "\n"
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
+def _rows(found: TheorySummary) -> list[tuple[str, ...]]:
     return [
         (s["of"], s["against"], s["predicted"], "-" if s["measured"] is None else f"{s['measured']:.2f}")
         for name in PICTURES
@@ -46,7 +49,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
-def _facts(found: dict[str, Any]) -> str:
+def _facts(found: TheorySummary) -> str:
     return (
         f"{found['requests']:,} requests, {found['replications']} replications; alpha {found['alpha']:g}; the feature "
         f"oracle pays {found['optimum']:.4g} J a request, and lambda = {found['price']:.4g} J for one more satisfied "

@@ -1,22 +1,31 @@
 """Pictures of the orders that the paper proves, each beside what was measured (extra `plot`)."""
 
 import math
-from typing import Any
+from typing import Any, TypedDict
 
 from messsim.plot.files import svg_of
-from messsim.plot.theme import LIGHT
+from messsim.plot.theme import LIGHT, Specification
+from messsim.shapes.evidence import TheoryPoint, TheorySummary
 
 from ..base.pictures import needs_altair
-from .theory import PICTURES
+from .theory import PICTURES, OrderName
 
 __all__ = ["theory_svg"]
 
 WIDTH, NARROW, HEIGHT = 460, 260, 300  # NARROW: one of two side by side
 MEASURED = "measured"
-Point = dict[str, float]
 
 
-def theory_svg(found: dict[str, Any]) -> dict[str, str]:
+class Dot(TypedDict):
+    """A point of a picture: of which law, and of which series."""
+
+    x: float
+    y: float
+    law: str
+    series: str
+
+
+def theory_svg(found: TheorySummary) -> dict[str, str]:
     """Four SVG pictures by name: `shortfall`, `gap`, `overhead`, `queue`.
 
     Raises
@@ -27,7 +36,7 @@ def theory_svg(found: dict[str, Any]) -> dict[str, str]:
     needs_altair()
     import altair as alt
 
-    charts = {
+    charts: dict[OrderName, Any] = {
         "shortfall": _shortfall(alt, found),
         "gap": _gap(alt, found),
         "overhead": alt.hconcat(
@@ -38,7 +47,7 @@ def theory_svg(found: dict[str, Any]) -> dict[str, str]:
     return {name: svg_of(chart.properties(title=PICTURES[name]).configure(**LIGHT)) for name, chart in charts.items()}
 
 
-def _shortfall(alt: Any, found: dict[str, Any]) -> Any:
+def _shortfall(alt: Any, found: TheorySummary) -> Any:
     points = [p for p in found["shortfall"]["points"] if p["measured"] > 0]
     least, most = min(p["measured"] for p in points), max(p["t"] for p in points)
     rows = [_row(p["t"], p["measured"], MEASURED, f"V = {p['V']:g}") for p in points]
@@ -49,7 +58,7 @@ def _shortfall(alt: Any, found: dict[str, Any]) -> Any:
     return _lines(alt, rows, "T, requests", "mean shortfall, share of answers")
 
 
-def _gap(alt: Any, found: dict[str, Any]) -> Any:
+def _gap(alt: Any, found: TheorySummary) -> Any:
     points = found["gap"]["points"]
     floor, top = found["gap"]["floor_j"], max(p["measured"] for p in points)
     rows = [_row(p["V"], p["measured"], MEASURED, MEASURED) for p in points if p["measured"] > 0]
@@ -59,7 +68,7 @@ def _gap(alt: Any, found: dict[str, Any]) -> Any:
     return _lines(alt, rows, "V, 1/J", "cost beyond the feature oracle's, J per request", points, "V")
 
 
-def _overhead_by_c(alt: Any, found: dict[str, Any]) -> Any:
+def _overhead_by_c(alt: Any, found: TheorySummary) -> Any:
     points = found["overhead"]["points"]
     law = "c T^(-κ) / (1 - κ) · (ΣE - E)"
     rows = [_row(p["c"], p["measured"], MEASURED, MEASURED) for p in points]
@@ -67,7 +76,7 @@ def _overhead_by_c(alt: Any, found: dict[str, Any]) -> Any:
     return _lines(alt, rows, "c", "cost of exploring, J per request", points, "c")
 
 
-def _overhead_by_t(alt: Any, found: dict[str, Any]) -> Any:
+def _overhead_by_t(alt: Any, found: TheorySummary) -> Any:
     law = "c T^(-κ) / (1 - κ) · (ΣE - E)"
     points = found["overhead"]["by_t"]
     rows = [_row(p["t"], p["measured"], MEASURED, MEASURED) for p in points]
@@ -75,7 +84,7 @@ def _overhead_by_t(alt: Any, found: dict[str, Any]) -> Any:
     return _lines(alt, rows, "T, requests (c = 1)", "cost of exploring, J per request")
 
 
-def _queue(alt: Any, found: dict[str, Any]) -> Any:
+def _queue(alt: Any, found: TheorySummary) -> Any:
     points = found["queue"]["points"]
     rows = [_row(p["V"], p["measured"], MEASURED, MEASURED) for p in points]
     shown = [p for p in points if p["predicted"] > 0.1]
@@ -83,11 +92,11 @@ def _queue(alt: Any, found: dict[str, Any]) -> Any:
     return _lines(alt, rows, "V, 1/J", "mean queue, second half", points, "V")
 
 
-def _row(x: float, y: float, law: str, series: str) -> dict[str, Any]:
+def _row(x: float, y: float, law: str, series: str) -> Dot:
     return {"x": x, "y": y, "law": law, "series": series}
 
 
-def _lines(alt: Any, rows: list[dict[str, Any]], x: str, y: str, spans: list[Point] | None = None, at: str = "") -> Any:
+def _lines(alt: Any, rows: list[Dot], x: str, y: str, spans: list[TheoryPoint] | None = None, at: str = "") -> Any:
     """Logarithmic both ways: measured with points and a full line, predicted dashed; intervals where there are any."""
     laws = list(dict.fromkeys(r["law"] for r in rows))
     series = list(dict.fromkeys(r["series"] for r in rows))
@@ -105,7 +114,7 @@ def _lines(alt: Any, rows: list[dict[str, Any]], x: str, y: str, spans: list[Poi
     return alt.layer(*parts).properties(width=WIDTH, height=HEIGHT)
 
 
-def _powers(values: list[float]) -> dict[str, Any]:
+def _powers(values: list[float]) -> Specification:
     """Ticks at powers of ten, or at 1, 2 and 5 times them where those would be few."""
     least, most = min(values), max(values)
     tens = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)

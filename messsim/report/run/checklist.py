@@ -1,10 +1,8 @@
 """What `messsim check` found, as tables."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.console import Group, RenderableType
 
+from messsim.shapes.checks import CheckedPool, CheckedPromise, Checklist
 from messsim.wording import cost_heading, request_unit
 
 from ..base.screen import Text
@@ -14,7 +12,7 @@ from .worth import bounds_of, sentences_of
 __all__ = ["checklist"]
 
 
-def checklist(found: dict[str, Any]) -> RenderableType:
+def checklist(found: Checklist) -> RenderableType:
     """Promises, models, pools, and what to expect."""
     parts: list[RenderableType] = [_headline(found)]
     parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
@@ -39,15 +37,16 @@ def checklist(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _headline(found: dict[str, Any]) -> Text:
-    rate = "as clients ask" if found["rate_rps"] is None else f"{found['rate_rps']:.4g} requests/s"
-    if found["rate_rps"] is not None and found["peak_rate_rps"] > found["rate_rps"]:
-        rate += f", {found['peak_rate_rps']:.4g} in the busiest minute"
+def _headline(found: Checklist) -> Text:
+    mean_rps, peak_rps = found["rate_rps"], found["peak_rate_rps"]
+    rate = "as clients ask" if mean_rps is None else f"{mean_rps:.4g} requests/s"
+    if mean_rps is not None and peak_rps is not None and peak_rps > mean_rps:
+        rate += f", {peak_rps:.4g} in the busiest minute"
     many = "" if found["requests"] is None else f"{found['requests']:,.0f} requests, "
     return Text(f"{found['scenario']}: {many}{rate}, policy {found['policy']}", style="bold")
 
 
-def _promise(promise: dict[str, Any], several: bool) -> Text:
+def _promise(promise: CheckedPromise, several: bool) -> Text:
     alone = promise["single_model"]
     alpha = f"alpha = {promise['alpha']}" + (f" for {promise['tenant']}" if several else "")
     if not promise["reachable"]:
@@ -62,7 +61,7 @@ def _promise(promise: dict[str, Any], several: bool) -> Text:
     )
 
 
-def _models(found: dict[str, Any]) -> RenderableType:
+def _models(found: Checklist) -> RenderableType:
     columns = ("model", "satisfies", f"expected {cost_heading(found['cost_unit'])}", "output tokens")
     table, scale = Fitting(columns, spare=("output tokens",)), request_unit(found["cost_unit"])[0]
     for m in found["models"]:
@@ -71,7 +70,7 @@ def _models(found: dict[str, Any]) -> RenderableType:
     return table
 
 
-def _pools(found: dict[str, Any]) -> RenderableType:
+def _pools(found: Checklist) -> RenderableType:
     columns = ("pool", "GPUs", "KV tokens", "sustains", "gets", "load", "energy")
     table = Fitting(columns, spare=("energy", "KV tokens", "GPUs"))
     for p in found["pools"]:
@@ -87,7 +86,7 @@ def _pools(found: dict[str, Any]) -> RenderableType:
     return table
 
 
-def _worth(found: Mapping[str, Any]) -> list[RenderableType]:
+def _worth(found: Checklist) -> list[RenderableType]:
     """Can a router pay here?"""
     table = Fitting(("who chooses", "an answer costs at least"))
     for row in bounds_of(found["worth"]):
@@ -96,10 +95,10 @@ def _worth(found: Mapping[str, Any]) -> list[RenderableType]:
     return [Text(first, style="bold"), table, *(Text(sentence) for sentence in rest)]
 
 
-def _stability(pool: dict[str, Any]) -> Text:
-    if pool["load"] >= 1:
+def _stability(pool: CheckedPool) -> Text:
+    if (pool["load"] or 0.0) >= 1:
         return Text(f"pool {pool['name']} gets more than it can sustain: its queue grows", style="bold red")
-    if pool["peak_load"] >= 1:
+    if (pool["peak_load"] or 0.0) >= 1:
         return Text(
             f"pool {pool['name']} gets more than it can sustain in its busiest minute "
             f"(load {percent(pool['peak_load'], 0)}): expect a queue then",

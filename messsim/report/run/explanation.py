@@ -1,9 +1,8 @@
 """One decision as a table."""
 
-from typing import Any
-
 from rich.console import Group, RenderableType
 
+from messsim.shapes.checks import Explanation, Record
 from messsim.wording import cost
 
 from ..base.screen import Text
@@ -12,7 +11,7 @@ from ..base.tables import Fitting, number, seconds
 __all__ = ["explanation"]
 
 
-def explanation(found: dict[str, Any]) -> RenderableType:
+def explanation(found: Explanation) -> RenderableType:
     """What `study.explain` found."""
     record = found["record"]
     whose = "" if found["instance"] is None else f" of instance {found['instance']:,} (of {found['instances']:,})"
@@ -28,11 +27,11 @@ def explanation(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _models(found: dict[str, Any]) -> RenderableType:
+def _models(found: Explanation) -> RenderableType:
     columns = ("", "model", "score", "cost", "V cost", "Q (alpha - score)", "sum")
     table = Fitting(columns, spare=("Q (alpha - score)", "V cost"), left=2)
     for model in found["models"]:
-        terms = [model[k] for k in ("v_cost", "q_shortfall", "total")]
+        terms = (model["v_cost"], model["q_shortfall"], model["total"])
         table.add_row(
             ">" if model["chosen"] else "",
             model["name"],
@@ -44,7 +43,7 @@ def _models(found: dict[str, Any]) -> RenderableType:
     return table
 
 
-def _fate(record: dict[str, Any]) -> Text:
+def _fate(record: Record) -> Text:
     if record["status"] != "completed":
         return Text(f"{record['status'].replace('_', ' ')} at {record['model']}")
     good = "satisfied" if record["satisfied"] >= 0.5 else "did not satisfy"

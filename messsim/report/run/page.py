@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from messsim.plot import FIGURES
@@ -12,6 +9,7 @@ from messsim.plot.figure import Figure, Run
 from messsim.plot.latency import NAMES, latency, latency_in_time
 from messsim.plot.marks import Marks
 from messsim.plot.parts import time_unit
+from messsim.shapes.checks import Worth
 from messsim.summary import Summary
 from messsim.wording import seconds
 
@@ -32,7 +30,7 @@ def run_page(
     policy: str,
     marks: Marks,
     notes: list[str],
-    worth: Mapping[str, Any] | None = None,
+    worth: Worth | None = None,
 ) -> Page:
     """The report of a run.
 
@@ -80,7 +78,7 @@ def _since(run: Run) -> str:
     return f"{so_far} keeps the promise for good from request {first:,} on, {time_s / size:.3g} {unit} into the run."
 
 
-def _sections(run: Run, scenario: str, marks: Marks, worth: Mapping[str, Any] | None) -> list[Section]:
+def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> list[Section]:
     summary = run.summary
     sections = [
         Section(

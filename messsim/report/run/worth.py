@@ -1,14 +1,14 @@
 """Can a router pay here? In sentences and a table."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from messsim.shapes.checks import CheckedPool, Worth
 from messsim.wording import per_request, percent
 
 __all__ = ["bounds_of", "sentences_of"]
 
 
-def bounds_of(found: Mapping[str, Any]) -> list[list[str]]:
+def bounds_of(found: Worth) -> list[list[str]]:
     """Who chooses, and what an answer costs at least; all by expected costs."""
     single, unit = found["best_single"], found["unit"]
     rows = [
@@ -21,7 +21,7 @@ def bounds_of(found: Mapping[str, Any]) -> list[list[str]]:
     return [[who, per_request(cost, unit)] for who, cost in rows]
 
 
-def sentences_of(found: Mapping[str, Any], pools: Sequence[Mapping[str, Any]]) -> list[str]:
+def sentences_of(found: Worth, pools: Sequence[CheckedPool]) -> list[str]:
     """What routing can save, what is in its way, and the cheapest change that would help."""
     told = [_savings(found)]
     told += [
@@ -38,7 +38,7 @@ def sentences_of(found: Mapping[str, Any], pools: Sequence[Mapping[str, Any]]) -
     return told
 
 
-def _savings(found: Mapping[str, Any]) -> str:
+def _savings(found: Worth) -> str:
     most = found["can_save"]
     if most is None:
         return "routing cannot be judged by cost: no fixed choice of models keeps the promise"
@@ -52,14 +52,14 @@ def _savings(found: Mapping[str, Any]) -> str:
     )
 
 
-def _change(found: Mapping[str, Any], thin: Sequence[Mapping[str, Any]]) -> str | None:
+def _change(found: Worth, thin: Sequence[CheckedPool]) -> str | None:
     most, features = found["can_save"], found["features_save"]
     dominated = {d["model"] for d in found["dominated"]}
     if (idle := next((p for p in thin if p["model"] in dominated), None)) is not None:
         return f"a zoo without {idle['model']}, whose replicas serve few at once and which another model dominates"
     spare = [p for p in thin if p["replicas"] > 1]
     if spare:
-        p = min(spare, key=lambda p: float(p["batch"]))
+        p = min(spare, key=lambda p: p["batch"] or 0.0)
         return f"fewer replicas of {p['name']} ({p['replicas'] - 1} instead of {p['replicas']}), which then batch"
     if thin:
         return f"more traffic, or a zoo without {thin[0]['name']}: its replica idles or serves few at once"

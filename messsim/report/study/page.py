@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from messsim.plot.figure import Figure
 from messsim.plot.points import AXES, along, forest, shares
 from messsim.plot.tradeoff import tradeoff
+from messsim.shapes.studies import ComparisonWithFrontier, Dearer
 from messsim.wording import number, percent
 
 from ..base.page import Page, Section, Tile
@@ -22,14 +23,23 @@ __all__ = ["study_page"]
 LEAST_VALUES = 3  # of a key, for a chart along it
 
 
+class StudyFacts(TypedDict):
+    """Of the scenario: `alpha` is its promise where it is the same at all points."""
+
+    name: str
+    seed: int
+    cost_unit: str
+    alpha: float | None
+
+
 def study_page(
     points: pl.DataFrame,
     keys: Sequence[str],
     *,
-    facts: dict[str, Any],
+    facts: StudyFacts,
     models: Sequence[str],
-    comparison: dict[str, Any] | None,
-    dearer: Sequence[dict[str, Any]],
+    comparison: ComparisonWithFrontier | None,
+    dearer: Sequence[Dearer],
     failures: pl.DataFrame,
     scenario: str,
 ) -> Page:
@@ -40,7 +50,7 @@ def study_page(
     points, keys, dearer, failures
         See `messsim.study.pages.grouped.Grouped`.
     facts
-        `name`, `seed` and `cost_unit` of the scenario, and `alpha`, its promise where it is the same at all points.
+        Of the scenario.
     models
         Names.
     comparison
@@ -84,7 +94,7 @@ def _promised(alpha: float | None) -> str:
     return "" if alpha is None else f", {percent(alpha, 2)} promised"
 
 
-def _tiles(kept: pl.DataFrame, dearer: Sequence[dict[str, Any]], unit: str) -> list[Tile]:
+def _tiles(kept: pl.DataFrame, dearer: Sequence[Dearer], unit: str) -> list[Tile]:
     """Of the cheapest; none where chance hides which it is."""
     first = [d["point"] for d in dearer][:1]
     if not first or len(level_with_first(dearer)) > 1:
@@ -103,9 +113,9 @@ def _tiles(kept: pl.DataFrame, dearer: Sequence[dict[str, Any]], unit: str) -> l
 def _sections(
     points: pl.DataFrame,
     keys: Sequence[str],
-    facts: dict[str, Any],
+    facts: StudyFacts,
     models: Sequence[str],
-    comparison: dict[str, Any] | None,
+    comparison: ComparisonWithFrontier | None,
     failures: pl.DataFrame,
     scenario: str,
 ) -> list[Section]:
@@ -113,7 +123,7 @@ def _sections(
     sections = []
     if len(points):
         alphas = [] if "alpha" not in points.columns else points["alpha"].drop_nulls().to_list()
-        paid = tradeoff(points, keys, unit, alphas, (comparison or {}).get("frontier", []))
+        paid = tradeoff(points, keys, unit, alphas, comparison["frontier"] if comparison is not None else [])
         compared = [forest(points, "margin"), forest(points, "cost", unit)]
         compared += [forest(points, n) for n in ("ttft_p95", "e2e_p95") if has(points, n)]
         told = [points_table(points, keys, unit), *([] if comparison is None else [differences_table(comparison)])]

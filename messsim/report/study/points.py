@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 
 from messsim.scenario.overrides import format_value
+from messsim.shapes.studies import Span, Sweep, SweepFailure
 
 from ..base.screen import Text
 from ..base.tables import Fitting, half_width, number
@@ -16,7 +17,7 @@ __all__ = ["spread", "sweep_table"]
 MOST_FAILURES = 10
 
 
-def sweep_table(found: dict[str, Any], command: Sequence[str]) -> RenderableType:
+def sweep_table(found: Sweep, command: Sequence[str]) -> RenderableType:
     """A line a point: each figure's mean and 95 % interval; then what failed, with the command that shows it.
 
     `command` is the run of the scenario as it was given, without the point.
@@ -36,17 +37,17 @@ def sweep_table(found: dict[str, Any], command: Sequence[str]) -> RenderableType
     return Group(*parts)
 
 
-def spread(interval: Mapping[str, Any] | None, scale: float = 1.0) -> str:
+def spread(interval: Span | None, scale: float = 1.0) -> str:
     """A mean with half the width of its interval, both times `scale`."""
-    if interval is None:
+    if interval is None or interval["mean"] is None:
         return "-"
     mean = number(scale * interval["mean"])
-    if interval["low"] is None:
+    if interval["low"] is None or interval["high"] is None:
         return mean
     return f"{mean} ± {half_width(scale * (interval['high'] - interval['low']) / 2)}"
 
 
-def _headline(found: dict[str, Any]) -> Text:
+def _headline(found: Sweep) -> Text:
     points = len(found["points"])
     resumed = f", {found['resumed']:,} of them from before" if found["resumed"] else ""
     runs = found["computed"] + found["resumed"]
@@ -57,7 +58,7 @@ def _many(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
-def _cell(point: dict[str, Any], path: str) -> str:
+def _cell(point: Mapping[str, Any], path: str) -> str:
     return format_value(point[path]) if path in point else "-"
 
 
@@ -67,7 +68,7 @@ def _how_sure(replications: int) -> str:
     return f"mean ± half of the 95 % interval over {replications} replications, the same at every point"
 
 
-def _again(failure: dict[str, Any], command: Sequence[str]) -> Text:
+def _again(failure: SweepFailure, command: Sequence[str]) -> Text:
     """The command that shows a failure, on one line however long, to be copied; print it with crop=False."""
     sets = [part for path, v in failure["point"].items() for part in ("--set", f"{path}={format_value(v)}")]
     words = shlex.join([*command, *sets, "--replication", str(failure["replication"])])

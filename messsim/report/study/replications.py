@@ -1,12 +1,13 @@
 """What `messsim replicate` found: mean and interval of the main figures, and a CSV of all of them."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.console import Group, RenderableType
 
+from messsim.shapes.studies import IntervalSummary, Replications
+
 from ..base.screen import Text
-from ..base.tables import Fitting, number, percent
+from ..base.tables import Fitting, end_values, number, percent
 
 __all__ = ["replication_csv", "replication_table"]
 
@@ -35,7 +36,7 @@ MAIN = (
 )
 
 
-def replication_table(found: dict[str, Any]) -> RenderableType:
+def replication_table(found: Replications) -> RenderableType:
     """The main figures, and whether the precision asked for is reached."""
     n, figures = found["replications"], found["figures"]
     table = Fitting(("figure", "mean", "from", "to", "±", "runs"), spare=("runs", "±"))
@@ -49,7 +50,7 @@ def replication_table(found: dict[str, Any]) -> RenderableType:
     return Group(*parts, Text(f"{how}; all figures: --json", style="dim"))
 
 
-def _shown(found: dict[str, Any]) -> Iterator[str]:
+def _shown(found: Replications) -> Iterator[str]:
     """The main figures that there are, each model's share, and what was asked to be precise."""
     figures = found["figures"]
     asked = [path.replace('"', "") for path in found["of"] or []]
@@ -60,28 +61,30 @@ def _shown(found: dict[str, Any]) -> Iterator[str]:
             yield path
 
 
-def _cells(path: str, interval: dict[str, Any]) -> tuple[str, ...]:
+def _cells(path: str, interval: IntervalSummary | None) -> tuple[str, ...]:
+    if interval is None:
+        return (path, *["-"] * 5)
     mean, low, high = interval["mean"], interval["low"], interval["high"]
-    relative = percent((high - low) / 2.0 / abs(mean), 2) if low is not None and mean else None
+    relative = percent((high - low) / 2.0 / abs(mean), 2) if low is not None and high is not None and mean else None
     return (path, number(mean), number(low), number(high), relative or "-", str(interval["count"]))
 
 
-def _precision(found: dict[str, Any]) -> Text:
-    asked, figures = f"{100 * found['precision']:g} %", ", ".join(found["of"])
+def _precision(found: Replications) -> Text:
+    asked, figures = f"{100 * (found['precision'] or 0.0):g} %", ", ".join(found["of"] or [])
     if found["precise"]:
         return Text(f"{figures} known to {asked}", style="green")
     return Text(f"{figures} not known to {asked} after {found['replications']} replications", style="bold red")
 
 
-def replication_csv(found: dict[str, Any]) -> str:
+def replication_csv(found: Replications) -> str:
     """A line a figure."""
     import csv
     import io
 
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     ends = ("mean", "low", "high", "count")
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["figure", *ends])
     for path, interval in found["figures"].items():
-        writer.writerow([path, *(None if interval is None else interval[end] for end in ends)])
+        writer.writerow([path, *end_values(interval)])
     return text.getvalue()

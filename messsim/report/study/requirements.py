@@ -1,8 +1,10 @@
 """Verdicts on requirements, as people read them."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
+
+from messsim.shapes.studies import Judged
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number
@@ -10,7 +12,7 @@ from ..base.tables import Fitting, number
 __all__ = ["requirement_line", "requirement_table"]
 
 
-def requirement_table(verdicts: list[dict[str, Any]]) -> RenderableType:
+def requirement_table(verdicts: Sequence[Judged]) -> RenderableType:
     """A line a requirement: the figure, and what is to spare or missing."""
     table = Fitting(("requirement", "figure", "to spare", "verdict"), spare=("to spare",))
     for v in verdicts:
@@ -25,6 +27,6 @@ def requirement_table(verdicts: list[dict[str, Any]]) -> RenderableType:
     return Group(Text(), table)
 
 
-def requirement_line(verdict: dict[str, Any]) -> Text:
+def requirement_line(verdict: Judged) -> Text:
     """A requirement that failed, and by how much."""
     return Text(f"failed: {verdict['requirement']}: {verdict['reason']}", style="bold red")

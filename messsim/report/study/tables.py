@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from messsim.plot.points import AXES
+from messsim.shapes.studies import Comparison, Spread
 from messsim.wording import half_width, number, seconds
 
 from ..base.page import Table
@@ -40,7 +41,7 @@ def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
     return Table(f"Means ± half of their 95 % intervals{left}", header, told)
 
 
-def with_half(row: dict[str, Any], name: str, unit: str = "") -> str:
+def with_half(row: Mapping[str, float | None], name: str, unit: str = "") -> str:
     """A mean, and half of its interval where it has one: of shares in points, of times with their unit."""
     mean, high = row[f"{name}_mean"], row[f"{name}_high"]
     told = number(mean, unit) if name == "cost" else AXES[name][2](mean)
@@ -54,7 +55,7 @@ def with_half(row: dict[str, Any], name: str, unit: str = "") -> str:
     return f"{told} ± {seconds(half) if name.endswith('_p95') else half_width(half)}"
 
 
-def differences_table(comparison: dict[str, Any]) -> Table:
+def differences_table(comparison: Comparison) -> Table:
     """Paired differences to the first policy."""
     unit = comparison["cost_unit"]
     paths = {"sla.satisfaction": ("satisfied, points", 100.0), "cost.per_request": (f"cost, {unit}", 1.0)}
@@ -72,14 +73,14 @@ def differences_table(comparison: dict[str, Any]) -> Table:
     return Table(f"Less {first}, on the same requests (paired)", header, told)
 
 
-def _difference(spread: dict[str, Any] | None, scale: float) -> str:
+def _difference(spread: Spread | None, scale: float) -> str:
     if spread is None:
         return "-"
     half = "" if spread["high"] is None else f" ± {half_width(scale * (spread['high'] - spread['mean']))}"
     return f"{scale * spread['mean']:+.3g}{half}"
 
 
-def _tested(spread: dict[str, Any] | None) -> str:
+def _tested(spread: Spread | None) -> str:
     """Whether a policy costs more or less, as far as the interval of the difference tells."""
     if spread is None or spread["high"] is None:
         return "undecided"

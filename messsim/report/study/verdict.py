@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from messsim.shapes.studies import Dearer
 from messsim.wording import half_width, number
 
 from .tables import with_half
@@ -17,7 +18,7 @@ __all__ = ["cheapest", "level_with_first", "undecided"]
 MOST_NAMED = 4
 
 
-def level_with_first(dearer: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def level_with_first(dearer: Sequence[Dearer]) -> list[dict[str, Any]]:
     """The cheapest point, and those whose difference to it may be chance.
 
     `dearer` is what `messsim.study.pages.paired.dearer_by` found.
@@ -25,7 +26,7 @@ def level_with_first(dearer: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [d for k, d in enumerate(dearer) if not k or d["low"] is None or d["low"] <= 0.0]
 
 
-def cheapest(kept: pl.DataFrame, dearer: Sequence[dict[str, Any]], unit: str, what: str) -> str:
+def cheapest(kept: pl.DataFrame, dearer: Sequence[Dearer], unit: str, what: str) -> str:
     """The cheapest of the points that keep the promise, or those that share the place."""
     if kept.is_empty():
         return f"None of the {what} surely kept the promise to every tenant."

@@ -7,16 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from messsim.errors import OutputError
-from messsim.files import MOST_JSON, read_bytes, why
 from messsim.plot.figure import library
 from messsim.report.base.page import html
 from messsim.report.challenge.facts import Challenge
 from messsim.report.challenge.tables import challenge_page
 from messsim.results import write_parquet
 from messsim.results.directory import complete_or_absent, writing
+from messsim.results.reading import read_whole
 from messsim.scenario import Scenario, dump
 
 from ..runs.rows import Row, frame_of
@@ -71,12 +69,4 @@ def read_challenge(directory: Path) -> Challenge:
     OutputError
         If it is damaged, or another version wrote it.
     """
-    path = directory / CHALLENGE
-    try:
-        return TypeAdapter(Challenge).validate_json(read_bytes(path, MOST_JSON))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "all of it"
-        raise OutputError(f"{path}: {key}: {first['msg']}; it is damaged, or of another version") from None
-    except OSError as error:
-        raise OutputError(f"{path}: {why(error)}") from None
+    return read_whole(directory / CHALLENGE, Challenge)

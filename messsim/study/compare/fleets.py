@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 from messsim.scenario import Scenario
+from messsim.shapes.studies import Fleets, PolicyPlan
 
 from ..plan.candidates import Axis
 from ..plan.cheapest import plan
@@ -26,7 +26,7 @@ def fleets(
     kept_share: float = KEPT_SHARE,
     workers: Callable[[], AbstractContextManager[Workers]] = local_workers,
     on_progress: OnProgress | None = None,
-) -> dict[str, Any]:
+) -> Fleets:
     """Plans a fleet for each policy: see `messsim.study.plan.cheapest.plan`, whose parameters these are.
 
     All policies and all fleets face the same requests.
@@ -40,7 +40,7 @@ def fleets(
 
     Returns
     -------
-    dict
+    Fleets
         `policies`: for each its `policy` and its `plan`; `best`: the policy whose fleet is cheapest, None where no
         fleet keeps all requirements.
 
@@ -50,7 +50,7 @@ def fleets(
         If a policy is unknown or named twice, or as `plan` does.
     """
     check_policies(policies, seeds)
-    found: list[dict[str, Any]] = [
+    found: list[PolicyPlan] = [
         {
             "policy": policy,
             "plan": plan(
@@ -66,8 +66,7 @@ def fleets(
         }
         for policy in policies
     ]
-    met = [f for f in found if f["plan"]["best"] is not None]
-    best = min(met, key=lambda f: f["plan"]["best"]["objective"], default=None)
+    prices = {f["policy"]: best["objective"] or 0.0 for f in found if (best := f["plan"]["best"]) is not None}
     return {
         "scenario": scenario.name,
         "alpha": scenario.sla.alpha,
@@ -76,5 +75,5 @@ def fleets(
         "unit": found[0]["plan"]["unit"],
         "replications": seeds,
         "policies": found,
-        "best": None if best is None else best["policy"],
+        "best": min(prices, key=prices.__getitem__, default=None),
     }

@@ -1,17 +1,18 @@
 """Policies on the same requests: figures with intervals over replications, and paired differences."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from messsim.errors import ScenarioError
-from messsim.results.figures import figures
+from messsim.results.figures import Figure, figures
 from messsim.results.intervals import Interval, paired_difference, replication_interval
 from messsim.results.rent import fixed_cost, rent_usd_per_hour
 from messsim.routing import find
 from messsim.scenario import Scenario
+from messsim.shapes.studies import Comparison, OraclePoint, Spread
 from messsim.summary import TenantSummary
 
 from ..runs import GivenWorkers, Matrix, OnProgress, Runs, Task, Workers, every, runs_of, workers_from
@@ -69,7 +70,7 @@ def compare(
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
     on_known: Callable[[list[PolicySoFar]], None] | None = None,
-) -> tuple[dict[str, Any], list[Row]]:
+) -> tuple[Comparison, list[Row]]:
     """Runs every policy on the same replications of a scenario.
 
     Chance is drawn before routing, so that a replication is the same requests for all of them. The ratios to the
@@ -136,7 +137,7 @@ def compare(
     first = by_policy[policies[0]]
     return {
         "scenario": scenario.name,
-        "alpha": flat[0]["sla.alpha"],
+        "alpha": summaries[0]["sla"]["alpha"],
         "cost_unit": scenario.cost.unit,
         "rent_usd_per_hour": rent_usd_per_hour(scenario),
         "cost_fixed": fixed_cost(scenario),
@@ -252,30 +253,23 @@ def promising(scenario: Scenario, alphas: Sequence[float]) -> Scenario:
     return scenario.changed(tenants=tenants)
 
 
-def _interval(values: Sequence[Any]) -> dict[str, Any] | None:
+def _interval(values: Sequence[Any]) -> Spread | None:
     """Of the replications that have the figure; `count` says how many they are."""
     known = [float(v) for v in values if v is not None]
     return _told(replication_interval(known)) if known else None
 
 
-def _paired(runs: Sequence[dict[str, Any]], first: Sequence[dict[str, Any]], path: str) -> dict[str, Any] | None:
-    pairs = [(a[path], b[path]) for a, b in zip(runs, first, strict=True) if None not in (a.get(path), b.get(path))]
+def _paired(runs: Sequence[Mapping[str, Figure]], first: Sequence[Mapping[str, Figure]], path: str) -> Spread | None:
+    found = ((a.get(path), b.get(path)) for a, b in zip(runs, first, strict=True))
+    pairs = [(float(a), float(b)) for a, b in found if a is not None and b is not None]
     return _told(paired_difference([a for a, _ in pairs], [b for _, b in pairs])) if pairs else None
 
 
-def _told(interval: Interval) -> dict[str, Any]:
+def _told(interval: Interval) -> Spread:
     return {"mean": interval.mean, "low": interval.low, "high": interval.high, "count": interval.count}
 
 
-class OraclePoint(TypedDict):
-    """What an oracle pays for an answer, where so many satisfy."""
-
-    oracle: str
-    satisfaction: float | None
-    cost: float | None
-
-
-def frontier(scenario: Scenario, comparison: dict[str, Any], *, workers: GivenWorkers = None) -> list[OraclePoint]:
+def frontier(scenario: Scenario, comparison: Comparison, *, workers: GivenWorkers = None) -> list[OraclePoint]:
     """What the oracles pay in this cluster for satisfaction around that of the policies, on the first replication.
 
     Returns
@@ -289,7 +283,7 @@ def frontier(scenario: Scenario, comparison: dict[str, Any], *, workers: GivenWo
     low, high = max(0.0, min(reached, default=0.0) - 0.05), min(1.0, max(reached, default=1.0) + 0.05)
     levels = [low + (high - low) * k / (LEVELS - 1) for k in range(LEVELS)]
     asked = [(o, level) for o in ORACLES for level in levels if o == ORACLES[0] or scenario.satisfaction.kind == "irt"]
-    return sorted(_points(scenario, asked, workers), key=lambda p: (p["oracle"], p["satisfaction"] or 0.0))
+    return sorted(_points(scenario, asked, workers), key=lambda p: (p["oracle"], p["satisfaction"]))
 
 
 def _points(scenario: Scenario, asked: Sequence[tuple[str, float]], workers: GivenWorkers) -> Iterator[OraclePoint]:
@@ -298,5 +292,8 @@ def _points(scenario: Scenario, asked: Sequence[tuple[str, float]], workers: Giv
     with workers_from(workers) as many:
         summaries = every(many, summary_of, tasks, frees_gil=scenario.engine == "compiled")
     for (oracle, level), found in zip(asked, summaries, strict=True):
+        satisfaction, cost = found["sla"]["satisfaction"], found["cost"]["per_request"]
+        if satisfaction is None or cost is None:
+            continue
         if all(_reached(t, level, oracle) for t in found["tenants"]):
-            yield {"oracle": oracle, "satisfaction": found["sla"]["satisfaction"], "cost": found["cost"]["per_request"]}
+            yield {"oracle": oracle, "satisfaction": satisfaction, "cost": cost}

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from messsim.errors import ScenarioError
-from messsim.results.figures import figures, look_up
 from messsim.results.intervals import LEVEL, replication_interval, share_interval
 from messsim.scenario import Scenario
+from messsim.shapes.evidence import ConvergenceSummary, Quantiles, SpreadWithQuantiles
 from messsim.version import __version__
 
 from ..runs import GivenWorkers, Matrix, OnProgress, Runs, Task, runs_of
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Convergence", "converge"]
-
-AT_THE_END = {  # by path
-    "satisfaction": "sla.satisfaction",
-    "certificate": "sla.certificate",
-    "queue": "sla.queue_final",
-    "cost_per_request": "cost.per_request",
-}
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,7 @@ class Convergence:
         A row a replication, as in every study.
     """
 
-    summary: dict[str, Any]
+    summary: ConvergenceSummary
     curves: pl.DataFrame
     rows: pl.DataFrame
 
@@ -124,10 +117,9 @@ def _rows(matrix: Matrix[_Replication], runs: Runs[_Replication], keys: Sequence
     return [row_of(matrix.scenario(key), runs.values[key]["summary"]) for key in keys if key in runs.values]
 
 
-def _summary(scenario: Scenario, summaries: Sequence[Summary], since: Sequence[int | None]) -> dict[str, Any]:
+def _summary(scenario: Scenario, summaries: Sequence[Summary], since: Sequence[int | None]) -> ConvergenceSummary:
     kept = [s["sla"]["kept"] is True for s in summaries]
     low, high = share_interval(sum(kept), len(kept))
-    flat = [figures(s) for s in summaries]
     return {
         "scenario": scenario.name,
         "policy": scenario.router.policy_name,
@@ -139,8 +131,13 @@ def _summary(scenario: Scenario, summaries: Sequence[Summary], since: Sequence[i
         "cost_unit": scenario.cost.unit,
         "level": LEVEL,
         "kept": {"runs": sum(kept), "share": sum(kept) / len(kept), "low": low, "high": high},
-        "time_to_compliance": {"never": sum(t is None for t in since)} | _quantiles([_or_never(t) for t in since]),
-        "end": {name: _spread([look_up(path, f) for f in flat]) for name, path in AT_THE_END.items()},
+        "time_to_compliance": {"never": sum(t is None for t in since), **_quantiles([_or_never(t) for t in since])},
+        "end": {
+            "satisfaction": _spread([s["sla"]["satisfaction"] for s in summaries]),
+            "certificate": _spread([s["sla"]["certificate"] for s in summaries]),
+            "queue": _spread([s["sla"]["queue_final"] for s in summaries]),
+            "cost_per_request": _spread([s["cost"]["per_request"] for s in summaries]),
+        },
     }
 
 
@@ -148,18 +145,23 @@ def _or_never(request: int | None) -> float:
     return math.inf if request is None else float(request)
 
 
-def _quantiles(values: Sequence[float]) -> dict[str, float | None]:
+def _quantiles(values: Sequence[float]) -> Quantiles:
     """The smallest value with at least the share at or below it; None where that is never."""
     ordered = sorted(values)
     found = {name: ordered[max(math.ceil(share * len(ordered)), 1) - 1] for name, share in SHARES.items()}
-    return {name: None if math.isinf(v) else v for name, v in found.items()}
+    return cast("Quantiles", {name: None if math.isinf(v) else v for name, v in found.items()})
 
 
-def _spread(values: Sequence[float | None]) -> dict[str, Any] | None:
+def _spread(values: Sequence[float | None]) -> SpreadWithQuantiles | None:
     """Mean with its interval, and quantiles, over the replications that have the figure."""
     known = [float(v) for v in values if v is not None]
     if not known:
         return None
     interval = replication_interval(known)
-    mean = {"mean": interval.mean, "low": interval.low, "high": interval.high, "count": interval.count}
-    return mean | _quantiles(known)
+    return {
+        "mean": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "count": interval.count,
+        **_quantiles(known),
+    }

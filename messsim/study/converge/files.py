@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from messsim.errors import DataError, OutputError
 from messsim.files import read_json
 from messsim.plot.figure import library
 from messsim.report.base.page import Page, html
 from messsim.report.convergence import convergence_page
 from messsim.results import whole_or_absent, write_file, write_parquet
+from messsim.results.reading import Whole
 from messsim.scenario import Scenario, dump, notes_of
+from messsim.shapes.evidence import ConvergenceSummary
 from messsim.workload.blocks import whole
 
 from ..runs.pictures import add_pictures
@@ -81,59 +81,9 @@ def read_convergence(directory: Path) -> Convergence:
 
 def _check(summary: Any, curves: pl.DataFrame) -> None:
     """Raises a ValueError (pydantic's is one) unless everything is there that the page is made of."""
-    _Summary.model_validate(summary)
+    Whole[ConvergenceSummary].model_validate(summary)
     expected = ["request", "runs", "below", "below_low", "below_high", "settled"]
     expected += [f"{name}_{key}" for name in CURVE_NAMES for key in ("mean", *SHARES)]
     for name in expected:
         if name not in curves.columns or not curves[name].dtype.is_numeric():
             raise ValueError(f"{CURVES}: {name}: expected a column of numbers")
-
-
-class _Shape(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-
-class _Kept(_Shape):
-    runs: int
-    share: float
-    low: float
-    high: float
-
-
-class _Quantiles(_Shape):
-    p05: float | None
-    p25: float | None
-    p50: float | None
-    p75: float | None
-    p95: float | None
-
-
-class _Since(_Quantiles):
-    never: int
-
-
-class _Spread(_Quantiles):
-    mean: float
-    low: float | None
-    high: float | None
-
-
-class _End(_Shape):
-    satisfaction: _Spread | None
-    certificate: _Spread | None
-    queue: _Spread
-    cost_per_request: _Spread | None
-
-
-class _Summary(_Shape):
-    scenario: str
-    policy: str
-    version: str
-    seed: int
-    replications: int
-    requests: int
-    alpha: float
-    cost_unit: str
-    kept: _Kept
-    time_to_compliance: _Since
-    end: _End

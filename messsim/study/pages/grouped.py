@@ -10,6 +10,7 @@ from messsim.errors import OutputError
 from messsim.plot.points import BETWEEN
 from messsim.results.intervals import LEVEL
 from messsim.scenario.overrides import split_path
+from messsim.shapes.studies import Dearer
 
 from ..runs.rows import column_of
 from .paired import dearer_by, standing
@@ -52,7 +53,7 @@ class Grouped:
 
     keys: list[str]
     points: pl.DataFrame
-    dearer: list[dict[str, Any]]
+    dearer: list[Dearer]
     failures: pl.DataFrame
 
 

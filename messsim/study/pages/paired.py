@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from messsim.results.intervals import paired_difference
 from messsim.results.verdict import TOLERANCE
+from messsim.shapes.studies import Dearer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +29,7 @@ def standing() -> pl.Expr:
     return pl.when(kept).then(pl.lit("kept")).when(missed).then(pl.lit("missed")).otherwise(pl.lit("undecided"))
 
 
-def dearer_by(rows: pl.DataFrame, points: list[str]) -> list[dict[str, Any]]:
+def dearer_by(rows: pl.DataFrame, points: list[str]) -> list[Dearer]:
     """How much more an answer of other points costs than one of the cheapest, on the same requests.
 
     Parameters
@@ -51,7 +52,7 @@ def dearer_by(rows: pl.DataFrame, points: list[str]) -> list[dict[str, Any]]:
     costs = {
         p: dict(known.filter(point=p).select("replication", "cost_per_request").iter_rows()) for p in means["point"]
     }
-    found: list[dict[str, Any]] = []
+    found: list[Dearer] = []
     for point, mine in costs.items():
         best = costs[means["point"][0]]
         if both := sorted(mine.keys() & best.keys()):

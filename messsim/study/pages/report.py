@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from messsim.engines import prepare
 from messsim.errors import MesssimError, OutputError, ScenarioError
@@ -16,6 +15,7 @@ from messsim.report.run.page import run_page
 from messsim.report.study.page import study_page
 from messsim.results import Result, check_whole, reading_records, write_file
 from messsim.scenario import Scenario, dump, load, notes_of
+from messsim.shapes.checks import Worth
 
 from ..challenge.files import CHALLENGE, read_challenge
 from ..converge.files import CONVERGENCE, page_of, read_convergence
@@ -110,7 +110,7 @@ def _run_page(path: Path) -> Page:
         )
 
 
-def _worth(scenario: Scenario) -> dict[str, Any] | None:
+def _worth(scenario: Scenario) -> Worth | None:
     """What routing can save; None where the scenario's files are gone."""
     router = scenario.router.model_copy(update={"policy": "random"})  # no policy of a file is run for this
     try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import TYPE_CHECKING
 
 from messsim.errors import DataError, OutputError
-from messsim.files import MOST_JSON, read_bytes
+from messsim.results.reading import read_whole
+from messsim.shapes.studies import ComparisonWithFrontier
 from messsim.workload.blocks import whole
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ __all__ = ["RESULTS", "read_study"]
 RESULTS, COMPARISON = "results.parquet", "comparison.json"
 
 
-def read_study(directory: Path) -> tuple[pl.DataFrame, dict[str, Any] | None]:
+def read_study(directory: Path) -> tuple[pl.DataFrame, ComparisonWithFrontier | None]:
     """The rows of a study, and what ``compare`` said of them, where it did.
 
     Raises
@@ -29,44 +28,7 @@ def read_study(directory: Path) -> tuple[pl.DataFrame, dict[str, Any] | None]:
     """
     try:
         rows = whole(directory / RESULTS)
-        said = directory / COMPARISON
-        found = None
-        if said.exists():
-            found = _Comparison.model_validate_json(read_bytes(said, MOST_JSON)).model_dump(by_alias=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "all of it"
-        raise OutputError(
-            f"{directory / COMPARISON}: {key}: {first['msg']}; it is damaged, or of another version"
-        ) from None
     except (OSError, DataError) as error:
         raise OutputError(f"{directory}: its results cannot be read: {error}") from None
-    return rows, found
-
-
-class _Shape(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-
-class _Spread(_Shape):
-    mean: float
-    high: float | None
-
-
-class _Policy(_Shape):
-    name: str
-    difference: dict[str, _Spread | None] | None
-
-
-class _Paid(_Shape):
-    oracle: str
-    satisfaction: float
-    cost: float
-
-
-class _Comparison(_Shape):
-    """What a report reads of comparison.json; it may hold more."""
-
-    cost_unit: str
-    policies: list[_Policy]
-    frontier: list[_Paid]
+    comparison = directory / COMPARISON
+    return rows, read_whole(comparison, ComparisonWithFrontier) if comparison.exists() else None

@@ -1,15 +1,15 @@
 """What a plan has to say: the answer, the frontier around it, and what it rests on."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from messsim.errors import MesssimError
 from messsim.results.figures import Requirement
 from messsim.results.intervals import LEVEL, replication_interval, share_interval
 from messsim.scenario import Scenario
+from messsim.shapes.studies import Cluster, IntervalSummary, PlanSummary
 from messsim.version import __version__
 
-from ..runs.verdicts import FAILED, MET, is_promise, overall, values_of, verdict_of
+from ..runs.verdicts import FAILED, MET, UNCERTAIN, is_promise, overall, values_of, verdict_of
 from .candidate_runs import CandidateRuns
 from .candidates import Axis
 from .search import MOST_CHECKS, Search
@@ -28,7 +28,7 @@ def plan_told(
     wanted: Sequence[Requirement],
     objective: str,
     kept_share: float,
-) -> dict[str, Any]:
+) -> PlanSummary:
     """The object that ``plan --json`` prints: see `messsim.study.plan.cheapest.plan`."""
     told = {i: _candidate(axes, search, runs, wanted, i, kept_share) for i in search.found}
     order = sorted(told, key=lambda i: (told[i]["objective"] is None, told[i]["objective"] or 0.0, i))
@@ -46,7 +46,7 @@ def plan_told(
         "seed": base.seed,
         "replications": runs.seeds,
         "level": LEVEL,
-        "status": MET if search.best is not None else "uncertain" if uncertain else FAILED,
+        "status": MET if search.best is not None else UNCERTAIN if uncertain else FAILED,
         "best": None if search.best is None else told[search.best],
         "frontier": [told[i] for i in _frontier(order, told, wanted, search.best)],
         "clusters": [told[i] for i in order],
@@ -65,12 +65,12 @@ def plan_told(
     }
 
 
-def _interval(values: list[float]) -> dict[str, Any] | None:
+def _interval(values: list[float]) -> IntervalSummary | None:
     return replication_interval(values).summary() if values else None
 
 
 def _more_seeds(
-    search: Search, told: dict[int, dict[str, Any]], wanted: Sequence[Requirement], seeds: int, kept_share: float
+    search: Search, told: Mapping[int, Cluster], wanted: Sequence[Requirement], seeds: int, kept_share: float
 ) -> list[str]:
     """What more seeds could tell, and what they could not."""
     promises = [k for k, r in enumerate(wanted) if is_promise(r)]
@@ -88,7 +88,7 @@ def _more_seeds(
 
 def _candidate(
     axes: Sequence[Axis], search: Search, runs: CandidateRuns, wanted: Sequence[Requirement], i: int, kept_share: float
-) -> dict[str, Any]:
+) -> Cluster:
     rows, c = runs.of(i, runs.seeds), search.candidates[i]
     verdicts = [verdict_of(r, rows, kept_share) for r in wanted]
     fine = [row for row in rows if not isinstance(row, MesssimError)]
@@ -101,7 +101,7 @@ def _candidate(
         "overrides": c.values(axes),
         "gpus": sum(p.tp * p.replicas for p in runs.scenario(i).fleet if p.kind == "gpu"),
         "objective": search.found[i].value,
-        "energy_j": replication_interval(energy).summary() if energy else None,
+        "energy_j": _interval(energy),
         "figures": {path: _interval(values_of(path, fine)) for path in FIGURES},
         "kept": sum(row.get("sla_kept") is True for row in fine),
         "verdict": overall(verdicts),
@@ -110,15 +110,16 @@ def _candidate(
 
 
 def _frontier(
-    order: Sequence[int], told: dict[int, dict[str, Any]], wanted: Sequence[Requirement], best: int | None
+    order: Sequence[int], told: Mapping[int, Cluster], wanted: Sequence[Requirement], best: int | None
 ) -> list[int]:
     """The best, and candidates that no other beats in objective and in all requirements' margins; cheapest first."""
 
     def margins(i: int) -> list[float] | None:
-        means = [v["mean"] for v in told[i]["requirements"]]
-        if told[i]["objective"] is None or None in means:
+        means = [mean for v in told[i]["requirements"] if (mean := v["mean"]) is not None]
+        objective = told[i]["objective"]
+        if objective is None or len(means) < len(wanted):
             return None
-        return [-told[i]["objective"], *(r.margin(m) for r, m in zip(wanted, means, strict=True))]
+        return [-objective, *(r.margin(m) for r, m in zip(wanted, means, strict=True))]
 
     known = {i: m for i in order if (m := margins(i)) is not None}
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import prod
-from typing import Any
 
 from messsim.errors import ScenarioError
 from messsim.results.rent import rent_usd_per_hour
 from messsim.scenario import Scenario
 from messsim.scenario.fleet import Pool
 from messsim.zoo import UnknownProfile, find_profile
+
+from ..runs.points import Point
 
 __all__ = ["Axis", "Candidate", "Kind", "axes_of", "candidates_of", "usd_per_hour"]
 
@@ -70,9 +71,9 @@ class Candidate:
         """GPUs of all axes together."""
         return sum(k.tp * r for k, r in zip(self.kinds, self.replicas, strict=True))
 
-    def values(self, axes: Sequence[Axis]) -> dict[str, Any]:
+    def values(self, axes: Sequence[Axis]) -> Point:
         """What it changes of the scenario: values by key path."""
-        found: dict[str, Any] = {}
+        found: Point = {}
         for axis, kind, replicas in zip(axes, self.kinds, self.replicas, strict=True):
             found[f"{axis.path}.replicas"] = replicas
             if len(axis.kinds) > 1 and replicas:

@@ -10,6 +10,7 @@ from typing import Any
 from messsim.errors import MesssimError, ScenarioError
 from messsim.results.figures import Requirement
 from messsim.scenario import Scenario, with_values
+from messsim.shapes.studies import PlanSummary
 
 from ..runs import GivenWorkers, Matrix, OnProgress, runs_of
 from ..runs.identity import contents
@@ -70,7 +71,7 @@ def plan(
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
     on_known: Callable[[BestSoFar], None] | None = None,
-) -> dict[str, Any]:
+) -> PlanSummary:
     """Finds the cheapest numbers of replicas, and kinds of GPU, that meet all requirements.
 
     Every candidate faces the same requests (common random numbers). A requirement on satisfaction is met where it holds

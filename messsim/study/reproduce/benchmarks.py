@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from messsim.errors import ScenarioError
 from messsim.results.intervals import replication_interval
 from messsim.scenario import parse
+from messsim.scenario.toml import Table
+from messsim.shapes.evidence import BestSingleOfPaper, MeanCost, MeanCosts, PaperBenchmark, PaperRun, PaperSummary
 from messsim.version import __version__
 
 from ..runs import GivenWorkers, Matrix, OnProgress, runs_of
@@ -36,7 +37,7 @@ def reproduce_paper(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
-) -> dict[str, Any]:
+) -> PaperSummary:
     """Runs every benchmark at every rate of exploration, in replications 0 ... seeds - 1.
 
     Parameters
@@ -58,7 +59,7 @@ def reproduce_paper(
 
     Returns
     -------
-    dict
+    PaperSummary
         `benchmarks`: a list with what was published of each, what needs no router (`best_single`,
         `static_mix_mj`), and `runs`, one for each c. A run's `paper` is the paper's accounting (mean over steps of
         the satisfaction so far; energy of exploiting steps only), `whole` the provider's (satisfaction at the end;
@@ -103,11 +104,11 @@ def reproduce_paper(
     }
 
 
-def _at(said: dict[str, Any], c: float) -> dict[str, Any]:
+def _at(said: Table, c: float) -> Table:
     return said | {"router": said["router"] | {"c": c}}
 
 
-def _benchmark(benchmark: Benchmark, said: dict[str, Any], runs: dict[float, list[Summary]]) -> dict[str, Any]:
+def _benchmark(benchmark: Benchmark, said: Table, runs: dict[float, list[Summary]]) -> PaperBenchmark:
     names = [m["name"] for m in said["models"]]
     first = next(iter(runs.values()))  # what needs no router does not hang on c
     comparable = names == list(MODELS)
@@ -126,7 +127,7 @@ def _benchmark(benchmark: Benchmark, said: dict[str, Any], runs: dict[float, lis
     }
 
 
-def _run(c: float, runs: list[Summary], benchmark: Benchmark) -> dict[str, Any]:
+def _run(c: float, runs: list[Summary], benchmark: Benchmark) -> PaperRun:
     paper = _known(r["sla"]["satisfaction_time_mean"] for r in runs)
     return {
         "c": c,
@@ -148,7 +149,7 @@ def _run(c: float, runs: list[Summary], benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
-def _best_single(runs: list[Summary]) -> dict[str, Any]:
+def _best_single(runs: list[Summary]) -> BestSingleOfPaper:
     """The model that is most often the cheapest to keep the promise alone, and its cost where it is."""
     best = [r["cost"]["best_single"] for r in runs]
     model, _ = Counter(b["model"] for b in best).most_common(1)[0]
@@ -169,8 +170,8 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _mean_costs(benchmarks: list[dict[str, Any]], exploration: Sequence[float]) -> dict[str, Any]:
-    ours = [
+def _mean_costs(benchmarks: list[PaperBenchmark], exploration: Sequence[float]) -> MeanCosts:
+    ours: list[MeanCost] = [
         {
             "c": c,
             "paper_mj": fmean(b["runs"][k]["paper"]["cost_mj"]["mean"] for b in benchmarks),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from messsim.errors import DataError
+from messsim.scenario.toml import Table
 from messsim.workload.readers import numbers, read, require
 
 from .paper import BENCHMARKS, MODELS, Benchmark
@@ -20,7 +21,7 @@ LABEL, COST, GROUP, TEXT = "label_", "energy_consumption_", "benchmark_name", "i
 DIMENSIONS = 16
 
 
-def captured(folder: Path) -> list[tuple[Benchmark, dict[str, Any]]]:
+def captured(folder: Path) -> list[tuple[Benchmark, Table]]:
     """The paper's benchmarks that the capture files of a directory hold, each with a scenario as a dictionary.
 
     Outcomes and joules are the file's, row by row in its order; features are hashed from its texts (extra `text`).
@@ -52,7 +53,7 @@ def captured(folder: Path) -> list[tuple[Benchmark, dict[str, Any]]]:
     return [(b, _scenario(b, *found[b.capture])) for b in known]
 
 
-def _scenario(benchmark: Benchmark, file: Path, rows: pl.DataFrame) -> dict[str, Any]:
+def _scenario(benchmark: Benchmark, file: Path, rows: pl.DataFrame) -> Table:
     sizes = [c.removeprefix(LABEL) for c in rows.columns if c.startswith(LABEL)]
     if not sizes:
         raise DataError(f"no column starts with {LABEL!r}; expected one a model", str(file))

@@ -7,7 +7,8 @@ so are the published rows. The slope is ours: the one at which some model is rig
 """
 
 from dataclasses import dataclass
-from typing import Any
+
+from messsim.scenario.toml import Table
 
 __all__ = ["BENCHMARKS", "MODELS", "PUBLISHED_COST_MJ", "RIVALS_COST_MJ", "Benchmark"]
 
@@ -48,7 +49,7 @@ class Benchmark:
     satisfaction: float
     shares: tuple[float, ...]
 
-    def scenario(self) -> dict[str, Any]:
+    def scenario(self) -> Table:
         """As in ``scenarios/paper``: outcomes by item response theory, and synthetic features."""
         models = zip(MODELS, self.accuracy, self.cost_j, strict=True)
         return self.setting() | {
@@ -58,7 +59,7 @@ class Benchmark:
             "models": [{"name": n, "satisfaction": s, "cost_per_request": c} for n, s, c in models],
         }
 
-    def setting(self) -> dict[str, Any]:
+    def setting(self) -> Table:
         """What the paper's runs have in common: no servers, labels at once, V = 1e-4 per joule."""
         return {
             "name": f"paper/{self.name}",

@@ -18,6 +18,7 @@ from messsim.errors import ScenarioError
 from messsim.results.intervals import replication_interval
 from messsim.routing.oracle_dual import Optimum
 from messsim.scenario import Scenario, parse
+from messsim.shapes.evidence import Gap, Order, Overhead, Slope, TheoryPoint, TheorySummary
 from messsim.version import __version__
 
 from ..runs import GivenWorkers, Matrix, OnProgress, Task, every, runs_of
@@ -37,7 +38,6 @@ C, V = 0.1, 1e-2  # of the runs that vary the other
 FIRST, POINTS = 1000, 28  # of the grid of T
 SWEPT = ("router.V", "router.c", "requests", "horizon_s", "replication")
 
-Point = dict[str, float]
 Measured = dict[str, Any]
 
 
@@ -50,7 +50,7 @@ def reproduce_theory(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
-) -> dict[str, Any]:
+) -> TheorySummary:
     """Measures the four orders, each with what the paper predicts.
 
     Parameters
@@ -70,7 +70,7 @@ def reproduce_theory(
 
     Returns
     -------
-    dict
+    TheorySummary
         `shortfall`, `gap`, `overhead`, `queue`: each with `slopes` (a list of ``{"of", "against", "predicted",
         "measured"}``, exponents of power laws fitted by least squares on log axes) and `points`. `price`: lambda, the
         feature oracle's price of satisfaction, J; `optimum`: its cost, J per request.
@@ -158,9 +158,10 @@ def _measured(task: Task) -> Measured:
     }
 
 
-def _shortfall(runs: dict[float, list[Measured]], price: float, alpha: float) -> dict[str, Any]:
+def _shortfall(runs: dict[float, list[Measured]], price: float, alpha: float) -> Order:
     """E max(0, alpha - satisfaction) against T. The queue settles at V lambda, and shortfall is at most Q / T."""
-    points, slopes = [], []
+    points: list[TheoryPoint] = []
+    slopes: list[Slope] = []
     for v, ones in runs.items():
         short = np.maximum(alpha - np.array([r["satisfaction"] for r in ones]), 0.0).mean(axis=0)
         curve = [
@@ -176,13 +177,13 @@ def _shortfall(runs: dict[float, list[Measured]], price: float, alpha: float) ->
 SETTLED = 20.0  # times the requests that a queue of V lambda takes to grow at least
 
 
-def _gap(runs: dict[float, list[Measured]], optima: list[Optimum], price: float, requests: int) -> dict[str, Any]:
+def _gap(runs: dict[float, list[Measured]], optima: list[Optimum], price: float, requests: int) -> Gap:
     """Cost of exploiting steps beyond the feature oracle's, pair by pair, against V.
 
     The oracle keeps the promise. A run that falls short of it by V lambda / T saves lambda times that: where this
     passes OWED of the optimum, T is too short for V, and there is no point.
     """
-    points = []
+    points: list[TheoryPoint] = []
     for v, ones in runs.items():
         if v * price * price / requests <= OWED * fmean(o.per_request for o in optima):
             gaps = [r["exploit_j"] - o.per_request for r, o in zip(ones, optima, strict=True)]
@@ -196,7 +197,7 @@ def _gap(runs: dict[float, list[Measured]], optima: list[Optimum], price: float,
 OWED = 0.01
 
 
-def _through_middle(points: list[Point]) -> list[Point]:
+def _through_middle(points: list[TheoryPoint]) -> list[TheoryPoint]:
     """The line of slope -1 through the logarithmic middle of points."""
     if not points:
         return []
@@ -204,9 +205,9 @@ def _through_middle(points: list[Point]) -> list[Point]:
     return [{"V": v, "predicted": level / v} for v in WEIGHTS]
 
 
-def _overhead(runs: dict[float, list[Measured]], kappa: float, requests: int) -> dict[str, Any]:
+def _overhead(runs: dict[float, list[Measured]], kappa: float, requests: int) -> Overhead:
     """Cost of exploring beyond exploiting, against c; and at c = 1 against T."""
-    points = []
+    points: list[TheoryPoint] = []
     for c, ones in runs.items():
         more = fmean(r["all_models_j"] - r["exploit_j"] for r in ones)
         predicted = c / (1.0 - kappa) * requests**-kappa * more
@@ -224,20 +225,20 @@ def _overhead(runs: dict[float, list[Measured]], kappa: float, requests: int) ->
     return {"slopes": slopes, "points": points, "by_t": by_t}
 
 
-def _queue(runs: dict[float, list[Measured]], price: float) -> dict[str, Any]:
+def _queue(runs: dict[float, list[Measured]], price: float) -> Order:
     """Mean queue of the second half against V, beside V lambda, at which the two best choices cost the same."""
     points = [{"V": v, "predicted": v * price} | _spread([r["queue"] for r in ones]) for v, ones in runs.items()]
     large = [p for p in points if p["predicted"] > 3.0]
     return {"slopes": [_slope("queue, where V lambda > 3", "V", "1", large, "V", "measured")], "points": points}
 
 
-def _spread(values: list[float]) -> Point:
+def _spread(values: list[float]) -> TheoryPoint:
     found = replication_interval(values)
     half = found.half_width or 0.0
     return {"measured": found.mean, "low": found.mean - half, "high": found.mean + half}
 
 
-def _slope(of: str, against: str, predicted: str, points: Iterable[Point], x: str, y: str) -> dict[str, Any]:
+def _slope(of: str, against: str, predicted: str, points: Iterable[TheoryPoint], x: str, y: str) -> Slope:
     """The exponent of a power law through the points that are positive; None of fewer than three."""
     positive = np.log([(p[x], p[y]) for p in points if p[y] > 0])
     fitted = float(np.polyfit(positive[:, 0], positive[:, 1], 1)[0]) if len(positive) > 2 else None

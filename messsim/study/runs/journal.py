@@ -9,10 +9,10 @@ import contextlib
 import fcntl
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from messsim.errors import MesssimError, OutputError, ScenarioError, SimulationError
 from messsim.results import complete_or_absent, leftovers, whole_or_absent, write_parquet, writing
@@ -40,6 +40,14 @@ KEPT = "its finished runs are kept"
 
 Key = tuple[int, int]  # point, replication
 Value = TypeVar("Value")  # what is kept of a run, as JSON: its row, or more
+
+
+class Entry(TypedDict):
+    """A line without its check sum."""
+
+    point: int
+    replication: int
+    row: Any
 
 
 class Journal(Generic[Value]):
@@ -128,7 +136,7 @@ class _Lines(Generic[Value]):
             rows[key] = entry["row"]
         return rows, len(whole)
 
-    def _entry(self, number: int, line: bytes) -> dict[str, Any]:
+    def _entry(self, number: int, line: bytes) -> Entry:
         try:
             entry = json.loads(line.decode("utf-8"))
             check = entry.pop("check")
@@ -138,10 +146,9 @@ class _Lines(Generic[Value]):
             raise self._error(number, "is damaged, or of another study")
         if not 0 <= entry["point"] < self._points:
             raise self._error(number, f"is of point {entry['point']}, of {self._points} from 0")
-        checked: dict[str, Any] = entry
-        return checked
+        return cast("Entry", entry)
 
-    def _check(self, entry: dict[str, Any]) -> str:
+    def _check(self, entry: Mapping[str, Any]) -> str:
         return hashed([self._study, entry])[:16]
 
     def _error(self, number: int, what: str) -> OutputError:

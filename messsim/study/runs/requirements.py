@@ -1,10 +1,10 @@
 """Requirements on a scenario's figures, checked before a run and judged after it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from messsim.results.figures import Figure, Requirement, figures
 from messsim.scenario import Scenario
+from messsim.shapes.studies import Judged
 from messsim.summary import Summary
 
 from .summaries import summary_of
@@ -36,7 +36,7 @@ def requirements_of(texts: Sequence[str], known: dict[str, Figure]) -> list[Requ
     return [Requirement.parse(text, known) for text in texts]
 
 
-def judged(requirements: Sequence[Requirement], summary: Summary) -> list[dict[str, Any]]:
+def judged(requirements: Sequence[Requirement], summary: Summary) -> list[Judged]:
     """The verdict on each requirement: see `Requirement.judge`."""
     known = figures(summary)
     return [requirement.judge(known) for requirement in requirements]

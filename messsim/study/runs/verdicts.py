@@ -1,17 +1,19 @@
 """Requirements judged on replications: met or failed only where the whole interval says so."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from messsim.errors import MesssimError
 from messsim.results.figures import Requirement
 from messsim.results.intervals import replication_interval
+from messsim.shapes.studies import Level, Verdict
 
 from .rows import Row, column_of
 
 __all__ = ["FAILED", "KEPT_SHARE", "MET", "UNCERTAIN", "is_promise", "overall", "values_of", "verdict_of"]
 
-MET, UNCERTAIN, FAILED = "met", "uncertain", "failed"
+MET: Level = "met"
+UNCERTAIN: Level = "uncertain"
+FAILED: Level = "failed"
 KEPT_SHARE = 0.9  # of replications that must keep a promise
 
 
@@ -21,15 +23,13 @@ def is_promise(requirement: Requirement) -> bool:
     return not requirement.from_above and (requirement.path in ("sla.satisfaction", "sla.margin") or of_tenant)
 
 
-def verdict_of(
-    requirement: Requirement, rows: Sequence[Row | MesssimError], kept_share: float = KEPT_SHARE
-) -> dict[str, Any]:
+def verdict_of(requirement: Requirement, rows: Sequence[Row | MesssimError], kept_share: float = KEPT_SHARE) -> Verdict:
     """`mean`, `low` and `high` of the figure over replications; whether it is surely met, surely not, or neither.
 
     A bound from below on satisfaction is met where it holds in `kept_share` of the replications; `kept` says in how
     many.
     """
-    told: dict[str, Any] = {
+    verdict: Verdict = {
         "requirement": str(requirement),
         "path": requirement.path,
         "operator": requirement.operator,
@@ -37,31 +37,33 @@ def verdict_of(
         "mean": None,
         "low": None,
         "high": None,
+        "verdict": FAILED,
+        "reason": None,
     }
     errors = [row for row in rows if isinstance(row, MesssimError)]
     if errors:
-        return told | {"verdict": FAILED, "reason": str(errors[0])}
+        return verdict | {"reason": str(errors[0])}
     values = values_of(requirement.path, [row for row in rows if not isinstance(row, MesssimError)])
     if len(values) < len(rows):
-        return told | {"verdict": FAILED, "reason": "a run has no such figure (null)"}
+        return verdict | {"reason": "a run has no such figure (null)"}
     interval = replication_interval(values)
     low, high = interval.low, interval.high
-    told |= {"mean": interval.mean, "low": low, "high": high}
+    verdict |= {"mean": interval.mean, "low": low, "high": high}
     if low is None or high is None:
-        return told | {"verdict": UNCERTAIN, "reason": "one replication has no interval"}
+        return verdict | {"verdict": UNCERTAIN, "reason": "one replication has no interval"}
     if is_promise(requirement):
         kept = sum(requirement.met_by(v) for v in values)
         enough = kept >= kept_share * len(values)
-        return told | {"verdict": MET if enough else FAILED, "reason": None, "kept": kept}
+        return verdict | {"verdict": MET if enough else FAILED, "kept": kept}
     if requirement.operator == "==":
         surely, never = low == high == requirement.bound, not low <= requirement.bound <= high
     else:
         worst, best = (high, low) if requirement.from_above else (low, high)
         surely, never = requirement.met_by(worst), not requirement.met_by(best)
-    return told | {"verdict": MET if surely else FAILED if never else UNCERTAIN, "reason": None}
+    return verdict | {"verdict": MET if surely else FAILED if never else UNCERTAIN}
 
 
-def overall(verdicts: Sequence[dict[str, Any]]) -> str:
+def overall(verdicts: Sequence[Verdict]) -> Level:
     """Met if all are; failed if one is."""
     found = {v["verdict"] for v in verdicts}
     return FAILED if FAILED in found else UNCERTAIN if UNCERTAIN in found else MET

@@ -2,7 +2,6 @@
 
 import math
 import time
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from messsim.results.summary import peak_rss_mib
 from messsim.results.verdict import falls_short
 from messsim.routing.mixing import best_single
 from messsim.scenario import Scenario
+from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, Checklist
 from messsim.summary import Summary
 from messsim.workload.expectations import Rates
 
@@ -27,7 +27,7 @@ __all__ = ["check", "sustained_rps"]
 PROBE_REQUESTS = 2_000
 
 
-def check(scenario: Scenario) -> dict[str, Any]:
+def check(scenario: Scenario) -> Checklist:
     """Load, stability, reach of the promise, and the time and memory to expect.
 
     The first 2,000 requests are simulated to see who they go to and how long they take: chance is drawn
@@ -35,7 +35,7 @@ def check(scenario: Scenario) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    Checklist
         All means are over the requests that the run will have, phases and repetitions of files included.
         `models`: mean satisfaction and known cost. `promises`: alpha against the best model and against a
         router that always knows who is right. `pools`: requests a second that each can sustain, and its load: on
@@ -57,8 +57,8 @@ def check(scenario: Scenario) -> dict[str, Any]:
         "rent_usd_per_hour": rent_usd_per_hour(scenario),
         "cost_fixed": fixed_cost(scenario),
         "requests": total,
-        "rate_rps": rates and rates.mean_rps,
-        "peak_rate_rps": rates and rates.peak_rps,
+        "rate_rps": None if rates is None else rates.mean_rps,
+        "peak_rate_rps": None if rates is None else rates.peak_rps,
         "mean_prompt_tokens": setup.workload.mean_prompt_tokens(),
         "models": _models(setup),
         "promises": promises,
@@ -125,7 +125,7 @@ def _batch(served: list[RecordChunk], outcome: Outcome, model: int) -> float | N
     return served_s / busy_s if busy_s > 0 else None
 
 
-def _models(setup: Setup) -> list[dict[str, Any]]:
+def _models(setup: Setup) -> list[CheckedModel]:
     w = setup.workload
     costs = setup.costs.mean(w)
     return [
@@ -141,7 +141,7 @@ def _models(setup: Setup) -> list[dict[str, Any]]:
     ]
 
 
-def _promises(setup: Setup) -> list[dict[str, Any]]:
+def _promises(setup: Setup) -> list[CheckedPromise]:
     w, s = setup.workload, setup.scenario
     means, most, costs = w.mean_satisfaction(), w.any_satisfied(), setup.costs.mean(w)
     single = [best_single(means, costs, t.alpha or 0.0) for t in s.promises]
@@ -160,7 +160,7 @@ def _promises(setup: Setup) -> list[dict[str, Any]]:
 
 def _pool(
     setup: Setup, pool: PoolPlan, probe: Summary, rates: Rates | None, batches: list[float | None]
-) -> dict[str, Any]:
+) -> CheckedPool:
     model = probe["models"][pool.model]
     explored = probe["requests"]["explored"] / max(probe["requests"]["arrived"], 1)
     # shares are of answers: exploring requests also go, unseen, to every model but the reference
@@ -190,7 +190,7 @@ def _pool(
     }
 
 
-def _broken_promises(promises: list[dict[str, Any]]) -> list[str]:
+def _broken_promises(promises: list[CheckedPromise]) -> list[str]:
     return [
         f"sla.alpha = {p['alpha']:g}{'' if len(promises) == 1 else ' of tenant ' + p['tenant']}: out of reach: all "
         f"models together satisfy {p['any_model']:.2%}"
@@ -199,7 +199,7 @@ def _broken_promises(promises: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _overloaded(pools: list[dict[str, Any]]) -> list[str]:
+def _overloaded(pools: list[CheckedPool]) -> list[str]:
     return [
         f"pool {p['name']}: gets {p['offered_rps']:.4g} requests/s and sustains {p['capacity_rps']:.4g}"
         for p in pools
@@ -207,7 +207,7 @@ def _overloaded(pools: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _overloaded_workers(setup: Setup, pools: list[dict[str, Any]], rates: Rates | None) -> list[str]:
+def _overloaded_workers(setup: Setup, pools: list[CheckedPool], rates: Rates | None) -> list[str]:
     """Routers and front ends that get more than their workers can do."""
     router, said = setup.scenario.router, []
     if rates is not None and router.decision_s is not None and router.workers:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from messsim.engines import Progress, RecordChunk, prepare
 from messsim.engines.brain import destined
@@ -12,16 +12,31 @@ from messsim.errors import OutputError, ScenarioError
 from messsim.results import Result, check_whole, reading_records
 from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, is_file
 from messsim.scenario import load
+from messsim.shapes.checks import Explanation, Record
 
 from .single import simulated
 
 __all__ = ["explain"]
 
 
+class Seen(TypedDict):
+    """What a decision was made of: lists by model."""
+
+    step: int
+    alpha: float
+    queue: float
+    V: float
+    scores: list[float]
+    costs: list[float]
+    loads: list[float]
+    uniforms: list[float]
+    plan: int
+
+
 class _Watch:
     """A policy's kernel that notes what one decision was made of, whichever instance of the router makes it."""
 
-    def __init__(self, kernel: Any, request: int, seen: dict[str, Any]) -> None:
+    def __init__(self, kernel: Any, request: int, seen: list[Seen]) -> None:
         self._kernel = kernel
         self._request = request
         self._seen = seen
@@ -35,17 +50,19 @@ class _Watch:
         plan = int(self._kernel.decide(request, step, alpha, queue, *facts))
         if request == self._request:
             scores, costs, loads, uniforms = (list(map(float, f)) for f in facts[:4])
-            self._seen |= {
-                "step": step,
-                "alpha": alpha,
-                "queue": queue,
-                "V": v,
-                "scores": scores,
-                "costs": costs,
-                "loads": loads,
-                "uniforms": uniforms,
-                "plan": plan,
-            }
+            self._seen.append(
+                {
+                    "step": step,
+                    "alpha": alpha,
+                    "queue": queue,
+                    "V": v,
+                    "scores": scores,
+                    "costs": costs,
+                    "loads": loads,
+                    "uniforms": uniforms,
+                    "plan": plan,
+                }
+            )
         return plan
 
     def __getattr__(self, name: str) -> Any:
@@ -58,7 +75,7 @@ def explain(
     progress: Callable[[Progress], None] | None = None,
     *,
     run_policy: bool = False,
-) -> dict[str, Any]:
+) -> Explanation:
     """Replays a run up to one request and returns what its decision was made of: that on the last attempt.
 
     The replay is the run itself: chance is drawn before routing. It is the SimPy engine's, which can be watched
@@ -109,18 +126,21 @@ def explain(
     if scenario.arrivals.kind != "closed" and not scenario.has_sessions and at_once:
         scenario = scenario.changed(requests=request + 1, horizon_s=None, warmup=0)
     setup = prepare(scenario)
-    seen: dict[str, Any] = {}
-    watched = dataclasses.replace(setup.policy, kernel=_Watch(setup.policy.kernel, request, seen))  # type: ignore[arg-type]
+    decisions: list[Seen] = []
+    watched = dataclasses.replace(setup.policy, kernel=_Watch(setup.policy.kernel, request, decisions))  # type: ignore[arg-type]
     simulated(dataclasses.replace(setup, policy=watched), _nowhere, progress)
+    seen = decisions[-1]  # that on the last attempt
     kept = scenario.router.keep_session_model and record.get("turn", 0) > 0
     _compare(path, record, seen, scenario.model_names, scenario.reference, kept)
     who = setup.workload.columns(request, 1).instance
-    instance = {"instance": None if who is None else int(who[0]), "instances": setup.scenario.router.instances}
-    told = _told(scenario.model_names, seen, record, setup.policy.name) | instance
-    return told | ({"how": f"{record['model']} is kept, which answered the turn before"} if kept else {})
+    instance = None if who is None else int(who[0])
+    told = _told(scenario.model_names, seen, record, setup.policy.name, instance, setup.scenario.router.instances)
+    if kept:
+        told["how"] = f"{record['model']} is kept, which answered the turn before"
+    return told
 
 
-def _record(result: Result, path: Path, request: int) -> dict[str, Any]:
+def _record(result: Result, path: Path, request: int) -> Record:
     with reading_records(path):
         rows = result.requests.filter(id=request).collect()
     if rows.height != 1:
@@ -136,12 +156,10 @@ def _nowhere(_: RecordChunk) -> None:
     """Records of the replay are not needed."""
 
 
-def _compare(
-    path: Path, record: dict[str, Any], seen: dict[str, Any], names: list[str], reference: int, kept: bool
-) -> None:
+def _compare(path: Path, record: Record, seen: Seen, names: list[str], reference: int, kept: bool) -> None:
     """Whether the record says what the replay saw; `kept`: the model is that of the turn before."""
     plan = seen["plan"]
-    found: dict[str, Any] = {"queue": seen["queue"]}
+    found: Record = {"queue": seen["queue"]}
     if record["attempts"] == 1 and not kept:
         found["explored"] = bool(plan & (PLAN_ALL | PLAN_EXPLORE))
     if not plan & PLAN_CHAIN and not kept:  # of a chain, the record names who answered in the end
@@ -157,7 +175,14 @@ def _compare(
             )
 
 
-def _told(names: list[str], seen: dict[str, Any], record: dict[str, Any], policy: str) -> dict[str, Any]:
+def _told(
+    names: list[str],
+    seen: Seen,
+    record: Record,
+    policy: str,
+    instance: int | None,
+    instances: int,
+) -> Explanation:
     plan = seen["plan"]
     how = {
         PLAN_ALL: "explored: every model got a copy",
@@ -190,4 +215,6 @@ def _told(names: list[str], seen: dict[str, Any], record: dict[str, Any], policy
             for can_be_had in [cost < math.inf]
         ],
         "record": {k: str(v) if k in ("tenant", "model", "status") else v for k, v in record.items()},
+        "instance": instance,
+        "instances": instances,
     }

@@ -1,7 +1,6 @@
 """Can a router pay here? Bounds on what routing can save, before anything is simulated."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from messsim.results.baselines import best_static
 from messsim.results.oracle import oracle_of
 from messsim.routing.oracle_dual import Frontier
 from messsim.scenario import Scenario
+from messsim.shapes.checks import Dominated, Worth
 
 __all__ = ["FEW", "SAMPLE", "worth"]
 
@@ -22,7 +22,7 @@ FEW = 8.0  # sequences: a replica that runs fewer at once pays mostly for its we
 Floats = NDArray[np.float64]
 
 
-def worth(setup: Setup) -> dict[str, Any]:
+def worth(setup: Setup) -> Worth:
     """What keeping the promises costs at least, by how much whoever chooses knows of a request.
 
     All costs are expected ones, those that a router reckons with, of up to 6,000 requests of the run and in the
@@ -30,7 +30,7 @@ def worth(setup: Setup) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    Worth
         `best_single`, `static_mix`: choices made beforehand. `own_cost`: knows each request's cost with each model, and
         the models' mean satisfactions. `features`: knows also what a logistic regression tells of satisfaction out of
         fold (five folds, equal features in one); None without features or scikit-learn, and `no_features` says why.
@@ -43,21 +43,21 @@ def worth(setup: Setup) -> dict[str, Any]:
     frontier = _frontier(satisfied, costs, tenant, len(alphas))
     model, single, mix = best_static(frontier, alphas)
     predicted, why = _predicted(satisfied, features, setup.scenario)
-    bounds = {
-        "own_cost": _least(_means(satisfied, tenant), costs, tenant, alphas),
-        "features": None if predicted is None else _least(predicted, costs, tenant, alphas),
-        "clairvoyant": oracle_of(frontier, alphas, [None] * len(alphas)).at_alpha,
-    }
+    own_cost = _least(_means(satisfied, tenant), costs, tenant, alphas)
+    by_features = None if predicted is None else _least(predicted, costs, tenant, alphas)
+    clairvoyant = oracle_of(frontier, alphas, [None] * len(alphas)).at_alpha
     beforehand = min((c for c in (single, mix) if c is not None), default=None)
     return {
         "unit": setup.scenario.cost.unit,
         "best_single": {"model": None if model is None else setup.scenario.model_names[model], "per_request": single},
         "static_mix": mix,
-        **bounds,
+        "own_cost": own_cost,
+        "features": by_features,
+        "clairvoyant": clairvoyant,
         "no_features": why,
-        "can_save": _saved(bounds["clairvoyant"], beforehand),
-        "features_save": _saved(bounds["features"], beforehand),
-        "own_cost_saves": _saved(bounds["own_cost"], beforehand),
+        "can_save": _saved(clairvoyant, beforehand),
+        "features_save": _saved(by_features, beforehand),
+        "own_cost_saves": _saved(own_cost, beforehand),
         "dominated": list(_dominated(setup.scenario, satisfied.mean(axis=1), costs.mean(axis=1))),
     }
 
@@ -134,7 +134,7 @@ def _saved(least: float | None, beforehand: float | None) -> float | None:
     return max(0.0, 1.0 - least / beforehand)
 
 
-def _dominated(scenario: Scenario, satisfaction: Floats, costs: Floats) -> Iterator[dict[str, str]]:
+def _dominated(scenario: Scenario, satisfaction: Floats, costs: Floats) -> Iterator[Dominated]:
     for m, name in enumerate(scenario.model_names):
         for k, other in enumerate(scenario.model_names):
             no_worse = satisfaction[k] >= satisfaction[m] and costs[k] <= costs[m]

@@ -10,6 +10,7 @@ from messsim.engines import prepare
 from messsim.engines.capacity import saturation_rps
 from messsim.results.histogram import LogHistogram
 from messsim.scenario import Scenario
+from messsim.scenario.toml import Table
 
 from . import measures as seen
 from . import theory
@@ -173,14 +174,14 @@ def _service_s(c: Mapping[str, Any], prompt: int, output: int) -> float:
     return float(np.sum(c["after_s"] + np.maximum(gpu_s, host_s)))
 
 
-def _profile(name: str, gpu: str) -> dict[str, Any]:
+def _profile(name: str, gpu: str) -> Table:
     """A built-in profile as coefficients of one's own, which `slower` can multiply."""
     probe = cluster_of("profile", [{"name": name, "satisfaction": 0.5, "profile": name, "gpu": gpu}], arrivals=_ONE)
     plan = prepare(probe).pools[0]
     names = {"p0_w": "p0_w_per_gpu", "p_cap_w": "p_cap_w_per_gpu", "p_idle_w": "p_idle_w_per_gpu"}
     names |= {"ek_j_per_token": "ek_j_per_cached_token"}
     host = {"host_kind": "kind", "host_s": "h0_s", "host_s_per_sequence": "h1_s_per_sequence", "after_s": "after_s"}
-    figures: dict[str, Any] = {names.get(k, k): v for k, v in plan.coefficients.items() if k not in host}
+    figures: Table = {names.get(k, k): v for k, v in plan.coefficients.items() if k not in host}
     figures |= {"experts": int(figures["experts"]), "top_k": int(figures["top_k"])}
     figures["knots"] = [list(knot) for knot in figures["knots"]]
     figures["host"] = {key: plan.coefficients[name] for name, key in host.items()}
@@ -261,10 +262,10 @@ def _batching() -> Iterator[Experiment]:
     yield _saturated("Llama-3.1-8B, saturation", 0.01, _profile("Llama-3.1-8B", "H100"))
 
 
-def _saturated(name: str, bias: float, serving: dict[str, Any]) -> Experiment:
+def _saturated(name: str, bias: float, serving: Table) -> Experiment:
     """A server at which more clients ask than it has places for."""
     prompt, output = 300, exponential(60)
-    limits: dict[str, Any] = {"max_num_seqs": 64, "max_batched_tokens": 4_096}
+    limits: Table = {"max_num_seqs": 64, "max_batched_tokens": 4_096}
     clients = {"kind": "closed", "clients": 192}
     scenario = queue(name, clients, output, prompt=prompt, **limits, **serving)
     setup = prepare(scenario)

@@ -9,6 +9,7 @@ from typing import Any
 
 from messsim.scenario import Scenario, parse
 from messsim.scenario.fleet import Coefficients, Host
+from messsim.scenario.toml import Table
 
 __all__ = ["EXPONENTIAL", "SERVICE_S", "TOKENS", "cluster_of", "exponential", "queue", "slower"]
 
@@ -18,7 +19,7 @@ POWER_W = 400.0
 IDLE_W = 50.0
 
 
-def exponential(tokens: float) -> dict[str, Any]:
+def exponential(tokens: float) -> Table:
     """The law of answers that makes service memoryless, up to steps of 1 / tokens."""
     return {"kind": "geometric", "mean": float(tokens)}
 
@@ -28,16 +29,16 @@ EXPONENTIAL = exponential(TOKENS)
 
 def queue(
     name: str,
-    arrivals: dict[str, Any] | float,
-    output: dict[str, Any] | int = EXPONENTIAL,
+    arrivals: Table | float,
+    output: Table | int = EXPONENTIAL,
     *,
     tokens: float = TOKENS,
-    prompt: dict[str, Any] | int = 1,
+    prompt: Table | int = 1,
     servers: int = 1,
     dispatch: str = "shared_queue",
     max_waiting: int | None = None,
-    clients: dict[str, Any] | None = None,
-    router: dict[str, Any] | None = None,
+    clients: Table | None = None,
+    router: Table | None = None,
     **serving: Any,
 ) -> Scenario:
     """Servers of one model in front of one stream of requests.
@@ -79,7 +80,7 @@ def queue(
     )
 
 
-def cluster_of(name: str, models: list[dict[str, Any]], **tables: Any) -> Scenario:
+def cluster_of(name: str, models: list[Table], **tables: Any) -> Scenario:
     """A scenario of these models; how many requests come is decided later."""
     said = {"sla": {"alpha": 0.5}, "satisfaction": {"kind": "irt"}}
     return parse({"name": name, "requests": 1, "models": models} | said | tables)

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from messsim.errors import ScenarioError
 from messsim.results.intervals import Interval, replication_interval
 from messsim.scenario import Scenario
+from messsim.shapes.evidence import Verification, VerifiedCase
 
 from ..runs.summaries import in_order, in_processes
 from .cases import Case, Experiment, experiments
@@ -44,7 +44,7 @@ def verify(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     chosen: Sequence[Experiment] | None = None,
-) -> dict[str, Any]:
+) -> Verification:
     """Compares simulated queues with theory.
 
     Every case is an average of 32 independent replications with Student's interval at the level 1 - 0.01 / cases:
@@ -72,7 +72,7 @@ def verify(
 
     Returns
     -------
-    dict
+    Verification
         `cases`, each with name, theory, simulated, ci_low, ci_high, bias, passed and more; `passed` if all did.
 
     Raises
@@ -140,7 +140,7 @@ def _observed(task: _Task) -> list[Pair]:
     return [(c.theory if isinstance(c.theory, float) else c.theory(run), c.measure(run)) for c in task.experiment.cases]
 
 
-def _verdict(case: Case, pairs: list[Pair], level: float, widest: float) -> dict[str, Any]:
+def _verdict(case: Case, pairs: list[Pair], level: float, widest: float) -> VerifiedCase:
     """Theory that was read off the runs themselves differs from one to the next: what counts is the difference."""
     theory = replication_interval([t for t, _ in pairs]).mean
     difference = replication_interval([s - t for t, s in pairs], level)
