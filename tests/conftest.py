@@ -1,8 +1,13 @@
-"""A real browser, for tests of pages."""
+"""How Hypothesis draws, and a real browser for tests of pages."""
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, however slow the machine is: what fails in CI fails here.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 CHROMIUM = Path("/usr/bin/chromium")
 

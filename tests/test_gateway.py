@@ -90,6 +90,8 @@ def test_what_is_wrong_is_told():
     refuse("request 9: does not wait", lambda: ours.feedback(9, 1.0))
     refuse("'b' was not asked", lambda: ours.feedback(0, {"a": 1.0, "b": 1.0}))
     refuse("'a' has 2.0; expected a number from 0 to 1", lambda: ours.feedback(0, 2.0))
+    refuse("'a' has 1.0000000000000002; expected", lambda: ours.feedback(0, 1.0 + 2**-52))
+    refuse("'a' has -5e-324; expected", lambda: ours.feedback(0, -5e-324))
     refuse("'a' has nan", lambda: ours.feedback(0, float("nan")))
     refuse("'a' has 'yes'; expected a number from 0 to 1", lambda: ours.feedback(0, "yes"))
     refuse("'a' has None; expected", lambda: ours.feedback(0, {"a": None}))

@@ -360,7 +360,8 @@ def test_route_balance_adds_up_quality_latency_and_cost():
     assert [decide(policy, step=t) for t in (1, 100)] == [PLAN_ALL, PLAN_ALL]
     chance, chosen = np.random.default_rng(7), set()
     for _ in range(300):
-        scores, loads, costs = chance.random(4), chance.exponential(1.5, 4), chance.exponential(5.0, 4)
+        scores, loads = chance.random(4), chance.exponential(1.5, 4)
+        costs = chance.exponential(5.0, 4) * chance.choice([1e-6, 1.0])  # of any unit
         costs[chance.integers(4)] = math.inf
         there = np.isfinite(costs)
         latency = np.array([2.0, 3.0, 5.0, 7.0]) * np.maximum(1.0, loads)
@@ -520,3 +521,13 @@ def test_a_policy_is_told_only_what_it_declares():
         "threshold",
         "multi-factor",
     }
+
+
+@pytest.mark.parametrize("name", ["length-only", "linucb", "multi-factor", "primal-dual", "route-balance"])
+def test_of_models_that_are_alike_the_first_is_chosen(name):
+    policy = built(name, prepare=False)
+    if policy.prepare is not None:
+        same = {"mean_costs": [2.0] * 4, "mean_satisfaction": [0.5] * 4, "turnover_s": [1.0] * 4}
+        policy.prepare(policy.kernel, Knowledge([0.7], 1000.0, **same, sample=examples, facts=lambda: iter([])))
+    features = [] if name == "linucb" else None
+    assert decide(policy, queue=7.0, costs=[2.0] * 4, features=features) & ~PLAN_MODEL == 0

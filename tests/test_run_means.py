@@ -159,3 +159,7 @@ def test_rows_of_a_table_that_come_again_are_noted(table):
     ]
     (note,) = Workload(of_table(table, requests=100)).notes
     assert note == "t.csv: 100 requests are drawn from its 100 rows; about 26 % of them are taken more than once"
+    (note,) = Workload(of_table(table, requests=850)).notes
+    assert note == "t.csv: 850 requests are drawn from its 100 rows; about 99.8 % of them are taken more than once"
+    (note,) = Workload(of_table(table, order="file", requests=200)).notes
+    assert note == "t.csv: 200 requests repeat its 100 rows; 100 % of them are taken more than once"

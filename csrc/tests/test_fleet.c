@@ -239,6 +239,26 @@ static void a_shared_queue_feeds_whoever_has_room(void)
     ms_fleet_free(&fleet);
 }
 
+/* The queue is one shorter; if it was its head, the next has its turn. */
+static void whoever_waits_in_a_shared_queue_may_leave_it(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 1, 1)};
+    for (int32_t who = 1; who <= 3; who++) {
+        ms_fleet fleet;
+        ms_queue done = {0};
+        int left = 0;
+        make(&fleet, 1, plans, MS_SHARED_QUEUE);
+        for (int32_t i = 0; i < 4; i++) {
+            CHECK(place(&fleet, i, 0, -1, 0.0) == MS_PLACED);
+        }
+        step(&fleet, &done); /* the first starts */
+        ms_fleet_abort(&fleet, &jobs[who], 0.5, &left);
+        CHECK(left == 1 && fleet.pool[0].unfinished == 3 && fleet.pool[0].shared.length == 2);
+        CHECK(run_out(&fleet) + done.length == 3 && fleet.pool[0].unfinished == 0);
+        ms_fleet_free(&fleet);
+    }
+}
+
 static void a_shared_queue_is_served_in_order(void)
 {
     const ms_pool_plan plans[] = {pool_of(0, 3, 2)};
@@ -719,6 +739,7 @@ int main(void)
     RUN(power_of_two_compares_the_two_that_were_drawn);
     RUN(a_shared_queue_feeds_whoever_has_room);
     RUN(a_shared_queue_is_served_in_order);
+    RUN(whoever_waits_in_a_shared_queue_may_leave_it);
     RUN(the_emptier_of_two_shared_pools_is_chosen);
     RUN(a_failed_replica_leaves_the_shared_queue_to_the_others);
     RUN(a_repaired_replica_takes_what_waits_in_the_shared_queue);

@@ -17,9 +17,12 @@ static void without_servers_an_answer_is_there_at_once(void)
     const sheet *s = &sheets[0];
     CHECK(check_records(s, MS_COMPLETED) == 10);
     int64_t rated = 0;
+    double paid[MODELS] = {0.0, 0.0};
     for (int64_t i = 0; i < 10; i++) {
         const int kind = (int)(i % 4);
         const double a = s->known[i], b = s->known[10 + i];
+        paid[0] += kind == 2 ? 0.0 : a;
+        paid[1] += kind == 1 || kind == 2 ? b : 0.0;
         CHECK(s->model[i] == (kind == 1 || kind == 2) && s->explored[i] == (kind == 1 || kind == 3));
         CHECK(s->arrival[i] == (double)i && s->finish[i] == (double)i && s->start[i] == (double)i);
         CHECK(s->cost[i] == (kind == 1 ? a + b : (kind == 2 ? b : a)));
@@ -30,12 +33,35 @@ static void without_servers_an_answer_is_there_at_once(void)
         CHECK(is_rated ? s->feedback_s[i] == (double)i : isnan(s->feedback_s[i]));
     }
     CHECK(loop.issued == 10 && loop.explored == 5 && loop.rated == rated && loop.open_count == 0);
+    const ms_brain *brain = &loop.instances.brain[0];
+    CHECK(brain->cost_counts[0] == 8 && brain->cost_counts[1] == 5);
+    CHECK(brain->cost_sums[0] == paid[0] && brain->cost_sums[1] == paid[1]);
+    CHECK(brain->last_costs[0] == s->known[9] && brain->last_costs[1] == s->known[19]);
     CHECK(loop.instances.delivered[0].rated + loop.instances.delivered[1].rated == 10);
     CHECK(loop.instances.brain[0].tracked[0].rated + loop.instances.brain[0].tracked[1].rated == rated);
     CHECK_NEAR(loop.paid_j, sum_of(s->energy, 10), 1e-15);
     CHECK(loop.timeline.length == 10 && loop.last_arrival_s == 9.0 && loop.now_s == 9.0);
     ms_run_free(&loop);
     CHECK(loop.loads == NULL);
+}
+
+static void instances_meet_at_every_period(void)
+{
+    const double periods_s[] = {2.5, 9.5, INFINITY};
+    const int64_t meetings[] = {3, 0, 0}; /* at 2.5, 5 and 7.5 s; the last request comes at 9 s */
+    for (int k = 0; k < 3; k++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.reconcile_s = periods_s[k];
+        config.feedback_probability = 1.0;
+        fill(&sheets[0], 0, 10, 1.0);
+        plans_are(0, 1, 0, 1);
+        make(&loop, &config, 0, MS_LEAST_LOADED);
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+        CHECK(loop.instances.reconciliations == meetings[k]);
+        ms_run_free(&loop);
+    }
 }
 
 /* The queue that a request finds is that of its tenant's ratings so far. */
@@ -539,6 +565,7 @@ static void a_loop_that_never_began_may_be_freed(void)
 int main(void)
 {
     RUN(without_servers_an_answer_is_there_at_once);
+    RUN(instances_meet_at_every_period);
     RUN(a_record_tells_the_queue_that_it_found);
     RUN(lessons_are_learnt_in_order);
     RUN(one_request_by_hand);

@@ -153,6 +153,45 @@ static void a_first_token_may_be_enough(void)
     }
 }
 
+/* The first asks both models, has one answer at 3 s and gives up on the other at 5.25 s: that takes nothing from the
+ * second, whose only copy may have the memory of the one that is complete. */
+static void who_gives_up_takes_only_what_is_under_way(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, 1)};
+    config.keeps_delays = 1;
+    config.patience = (ms_patience){.wait = seconds(5.25), .aborts = 1};
+    ask(2, 4.0, 4, 3);
+    sheets[0].outputs[2] = 20; /* of the first by model 1 */
+    plans_are(MS_PLAN_ALL, 0, 0, 0);
+    sheets[0].page.delay_s = sheets[0].delay;
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    go(&loop, 1);
+    CHECK(sheets[0].status[0] == MS_TIMED_OUT && sheets[0].model[0] == 1);
+    CHECK(sheets[0].status[1] == MS_COMPLETED && sheets[0].finish[1] == 7.0);
+    ms_run_free(&loop);
+}
+
+/* What else was asked while exploring goes on, and is no reason to lose patience. */
+static void who_is_answered_waits_no_longer(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, 1)};
+    config.keeps_delays = 1;
+    config.patience = (ms_patience){.wait = seconds(5.25), .aborts = 1, .retries = 1, .backoff_growth = 1.0};
+    ask(1, 1.0, 4, 3);
+    sheets[0].outputs[0] = 20; /* by model 0 */
+    plans_are(MS_PLAN_ALL, 0, 0, 0);
+    sheets[0].page.delay_s = sheets[0].delay;
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    go(&loop, 1);
+    CHECK(sheets[0].status[0] == MS_COMPLETED && sheets[0].finish[0] == 3.0 && loop.attempts == 1);
+    CHECK(sheets[0].energy[0] == (6.0 + 2.0 * 3.0) + (6.0 + 19.0 * 3.0)); /* both answers to their ends */
+    ms_run_free(&loop);
+}
+
 /* Two who are turned away keep nothing open: the second try of each finds room. */
 static void who_is_turned_away_may_ask_again(void)
 {
@@ -436,6 +475,8 @@ int main(void)
     RUN(a_retry_draws_its_replicas_anew);
     RUN(tries_are_counted_apart_from_requests);
     RUN(a_first_token_may_be_enough);
+    RUN(who_gives_up_takes_only_what_is_under_way);
+    RUN(who_is_answered_waits_no_longer);
     RUN(who_is_turned_away_may_ask_again);
     RUN(raters_may_err);
     RUN(an_api_takes_over_from_a_replica_that_fails);

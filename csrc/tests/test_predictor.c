@@ -127,6 +127,35 @@ static void momentum_and_decay_are_pytorchs(void)
     ms_predictor_free(&p);
 }
 
+/* In the scale of its features a step takes no answer's logit further than its gradient can be wrong by. */
+static void a_step_in_scale_is_one_of_standardized_features(void)
+{
+    const double rates[] = {0.25, 4.0}, unknown[] = {NAN}, right[] = {1.0};
+    for (int k = 0; k < 2; k++) {
+        for (double momentum = 0.0; momentum <= 0.5; momentum += 0.5) {
+            ms_predictor p;
+            CHECK(ms_predictor_init(&p, 1, 1) == 0);
+            p.standardizes = 1, p.learning_rate = rates[k], p.momentum = momentum;
+            p.weights[0] = 0.5, p.bias[0] = -0.25;
+            for (int i = 0; i < 40; i++) {
+                const double x[] = {i % 2 == 0 ? 2.0 : 4.0};
+                ms_predictor_learn(&p, x, unknown);
+            }
+            CHECK(p.weights[0] == 0.5 && p.bias[0] == -0.25);
+            const double x[] = {5.0}, before = 0.5 * 5.0 - 0.25, g = ms_sigmoid(before) - 1.0;
+            ms_predictor_learn(&p, x, right);
+            const double z = p.scaler.standard[0], full = rates[k] * g * (1.0 + z * z);
+            const double most = 2.0 * fabs(g) / (1.0 - momentum), share = fabs(full) > most ? most / fabs(full) : 1.0;
+            CHECK((share < 1.0) == (k == 1) && z > 1.5);
+            CHECK_NEAR(p.weights[0] * 5.0 + p.bias[0] - before, -share * full, 1e-12);
+            CHECK_NEAR(p.weights[0], 0.5 - share * rates[k] * g * z * p.scaler.inverse[0], 1e-12);
+            CHECK_NEAR(p.velocity[0], g * z, 1e-12);
+            CHECK_NEAR(p.velocity[1], g, 1e-12);
+            ms_predictor_free(&p);
+        }
+    }
+}
+
 static double step_length(double clip)
 {
     ms_predictor p;
@@ -186,6 +215,7 @@ int main(void)
     RUN(a_step_goes_down_the_gradient);
     RUN(a_missing_label_takes_no_part);
     RUN(momentum_and_decay_are_pytorchs);
+    RUN(a_step_in_scale_is_one_of_standardized_features);
     RUN(a_long_gradient_is_clipped);
     RUN(too_large_a_predictor_is_refused);
     RUN(every_build_gives_the_same_bits);

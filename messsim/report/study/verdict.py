@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from messsim.shapes.studies import Dearer
 from messsim.wording import half_width, number
@@ -18,7 +18,7 @@ __all__ = ["cheapest", "level_with_first", "undecided"]
 MOST_NAMED = 4
 
 
-def level_with_first(dearer: Sequence[Dearer]) -> list[dict[str, Any]]:
+def level_with_first(dearer: Sequence[Dearer]) -> list[Dearer]:
     """The cheapest point, and those whose difference to it may be chance.
 
     `dearer` is what `messsim.study.pages.paired.dearer_by` found.
@@ -68,5 +68,5 @@ def _named(names: Sequence[str]) -> str:
     return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
 
 
-def _difference(d: dict[str, Any], unit: str) -> str:
+def _difference(d: Dearer, unit: str) -> str:
     return f"{number(d['mean'], unit)} ± {half_width(d['high'] - d['mean'])}"

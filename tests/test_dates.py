@@ -1,0 +1,58 @@
+"""Dates as text: each form against Python's own calendar, at the ends of every field."""
+
+import calendar
+from datetime import UTC, datetime, timedelta, timezone
+
+import polars as pl
+import pytest
+
+from messsim.workload.dates import parse_dates
+
+
+def ns_of(year, month=1, day=1, hour=0, minute=0, second=0, *, zone=UTC) -> int:
+    since = datetime(year, month, day, hour, minute, second, tzinfo=zone) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since // timedelta(seconds=1)) * 10**9
+
+
+def parsed(text: str) -> int | None:
+    """Nanoseconds since 1970 of one date; None where it is none."""
+    dates = parse_dates(pl.Series([text]))
+    return None if dates.bad[0] else int(dates.ns[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1969-12-31", "2201-01-01", "2024-00-10", "2024-13-10", "2024-01-00", "2024-04-31", "2023-02-29", "2100-02-29",
+     "2024-01-01T24:00:00", "2024-01-01T00:60:00", "2024-01-01T00:00:61", "2024-01-01T00:00:00+24:00",
+     "8/18/2025, 0:00:38 AM", "8/18/2025, 13:00:38 PM", "18/Nix/2025:00:00:38 +0000", "2024-01-01T00:00:00 XYZ"],
+)  # fmt: skip
+def test_what_is_on_no_calendar_is_none(text):
+    assert parsed(text) is None
+
+
+def test_the_first_and_last_of_every_field_are_dates():
+    for year in (1970, 2000, 2024, 2200):
+        for month in range(1, 13):
+            last = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC) - timedelta(days=1)
+            for day in (1, last.day):
+                assert parsed(f"{year}-{month:02d}-{day:02d}") == ns_of(year, month, day)
+    assert parsed("2024-05-06T23:59:59Z") == ns_of(2024, 5, 6, 23, 59, 59)
+    assert parsed("2016-12-31T23:59:60Z") == ns_of(2017)  # a leap second
+    assert parsed("2024-05-06T00:00:00.000000001Z") == ns_of(2024, 5, 6) + 1
+    assert (
+        parsed("2024-05-06T07:08:09.5-03:30")
+        == ns_of(2024, 5, 6, 7, 8, 9, zone=timezone(timedelta(hours=-3, minutes=-30))) + 5 * 10**8
+    )
+
+
+def test_months_have_names():
+    for month, name in enumerate(calendar.month_abbr[1:], 1):
+        assert parsed(f"18/{name}/2025:00:00:38 +0000") == ns_of(2025, month, 18, 0, 0, 38)
+
+
+@pytest.mark.parametrize(
+    ("hour", "half", "expected"),
+    [(12, "AM", 0), (1, "AM", 1), (11, "AM", 11), (12, "PM", 12), (1, "PM", 13), (11, "PM", 23)],
+)
+def test_the_day_has_two_halves(hour, half, expected):
+    assert parsed(f"8/18/2025, {hour}:00:38 {half}") == ns_of(2025, 8, 18, expected, 0, 38)
