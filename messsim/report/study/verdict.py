@@ -42,10 +42,9 @@ def cheapest(kept: pl.DataFrame, dearer: Sequence[dict[str, Any]], unit: str, wh
             return (
                 f"{row['point']} was the cheapest of them in the one replication: {paid}; more seeds would tell chance."
             )
-        apart = _difference(level[1], unit)
         return (
-            f"{names} cost about the same: {apart} more than {row['point']} ({paid}) is within the noise of these "
-            "replications, on the same requests."
+            f"{names} cost about the same, {paid} of {row['point']}: what {level[1]['point']} costs more on the same "
+            f"requests, {_difference(level[1], unit)} (paired), may be chance."
         )
     return (
         f"The cheapest of them is {row['point']}: {paid}; the next, {dearer[1]['point']}, costs "

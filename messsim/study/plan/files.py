@@ -71,6 +71,7 @@ class _Pool(_Shape):
 
 class _Cluster(_Shape):
     pools: list[_Pool]
+    overrides: dict[str, int | float | str | bool | None]
     gpus: int
     objective: float | None
     energy_j: _Interval | None
@@ -95,6 +96,7 @@ class _Plan(_Shape):
     seed: int
     replications: int
     level: float
+    kept_share: float
     status: Verdict
     best: _Cluster | None
     clusters: list[_Cluster]
