@@ -459,6 +459,7 @@ class _Simulation:
                 self.scenario.horizon_s,
                 satisfied / rated if rated else math.nan,
                 sum(k.queue for k in self.instances.totals()),
+                lambda: self.timeline,
             )
         )
 

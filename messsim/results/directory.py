@@ -13,7 +13,7 @@ from messsim.errors import OutputError
 
 from .targets import check_free, check_replaceable
 
-__all__ = ["complete_or_absent", "leftovers", "whole_or_absent", "write_file", "write_texts", "writing"]
+__all__ = ["complete_or_absent", "in_progress", "leftovers", "whole_or_absent", "write_file", "write_texts", "writing"]
 
 MOST_CHARACTERS = 50  # of a name, in the name of its partial results: four bytes each at most
 NOTHING_LEFT = "nothing is left of it"
@@ -137,12 +137,21 @@ def _locked(path: Path) -> Iterator[None]:
 
 def leftovers(target: Path) -> list[Path]:
     """Partial results for a target whose process was killed: those that nobody writes any more."""
+    return [path for path in _partial(target) if _abandoned(path)]
+
+
+def in_progress(target: Path) -> list[Path]:
+    """Partial results for a target that are being written."""
+    return [path for path in _partial(target) if path.is_dir() and not _abandoned(path)]
+
+
+def _partial(target: Path) -> list[Path]:
     pattern = re.compile(re.escape(_stem(target)) + r"[0-9a-f]+\.partial")
     try:
         names = sorted(path.name for path in target.absolute().parent.iterdir() if pattern.fullmatch(path.name))
     except OSError:
         return []
-    return [path for name in names if _abandoned(path := target.with_name(name))]
+    return [target.absolute().with_name(name) for name in names]
 
 
 def _abandoned(path: Path) -> bool:
