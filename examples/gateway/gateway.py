@@ -91,13 +91,16 @@ class Gateway:
         headers["x-messplus-asked"] = ",".join(route.models)
         try:
             answer = await self.ask(route.answer_from, body, request)
-            await asyncio.gather(*asked_beside)
         except httpx.HTTPError as error:
             for task in asked_beside:
                 task.cancel()
             self.router.forget(route.request)
             self.errors.labels(route.answer_from).inc()
             return problem(502, f"a model could not be asked: {type(error).__name__}")
+        beside = await asyncio.gather(*asked_beside, return_exceptions=True)
+        for other, told in zip(others, beside, strict=True):
+            if isinstance(told, BaseException):  # the user has an answer all the same
+                self.errors.labels(other).inc()
         self.answers.labels(route.answer_from).inc()
         self.cost.inc(sum(costs[m] for m in route.models))
         self.exploring.inc(sum(costs[m] for m in others))
@@ -114,6 +117,8 @@ class Gateway:
         key = {k: v for k, v in request.headers.items() if k == "authorization"}
         sent = self.client.build_request("POST", self.models[model]["url"], json=body | {"model": model}, headers=key)
         answer = await self.client.send(sent, stream=bool(body.get("stream")))
+        if answer.is_error:
+            await answer.aclose()  # a stream stays open until it is read or closed
         return answer.raise_for_status()
 
     async def feedback(self, request: Request) -> Response:

@@ -1,7 +1,7 @@
 """What a plan found: the cheapest cluster, and what a cheaper or a dearer one gives."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -32,7 +32,7 @@ def plan_tables(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def plan_command(best: dict[str, Any], command: Sequence[str]) -> str:
+def plan_command(best: Mapping[str, Any], command: Sequence[str]) -> str:
     """The command that runs the best cluster; `command` runs the scenario as it was given."""
     sets = [word for path, v in best["overrides"].items() for word in ("--set", f"{path}={format_value(v)}")]
     return shlex.join([*command, *sets])

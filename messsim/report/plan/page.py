@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from messsim.plot.clusters import against_price
@@ -13,6 +14,8 @@ from .answer import answer, cluster, left_out, plan_command
 from .words import bound_in_words, figure_in_words, name_of
 
 __all__ = ["plan_page"]
+
+Judged = Mapping[str, Any]  # a requirement, and the figure of a cluster by which it is judged
 
 MOST_ROWS = 200
 PRICES = {"usd": "price of all GPUs", "energy": "energy of a run"}
@@ -42,7 +45,7 @@ def plan_page(found: dict[str, Any], *, name: str, scenario: str) -> Page:
         tiles=_tiles(found),
         notes=[],
         sections=[
-            *_command(found),
+            *_command(best),
             Section("price", "What do clusters give for their price?", figures=_figures(found)),
             Section("clusters", "What does each cluster miss?", _how_judged(found), tables=[_clusters(found)]),
             Section("rest", "The clusters that were not simulated", _rest(found)),
@@ -70,17 +73,17 @@ def _tiles(found: dict[str, Any]) -> list[Tile]:
     return [price, Tile("GPUs", f"{best['gpus']:,}"), *kept]
 
 
-def _required(judged: dict[str, Any]) -> str:
+def _required(judged: Judged) -> str:
     """A requirement in words."""
     return f"{name_of(judged['path'])} {bound_in_words(judged['path'], judged['operator'], judged['bound'])}"
 
 
-def _command(found: dict[str, Any]) -> list[Section]:
+def _command(best: Mapping[str, Any] | None) -> list[Section]:
     """How to run the answer."""
-    if found["best"] is None:
+    if best is None:
         return []
     text = "In the plan's directory, which has the scenario as it was planned for:"
-    command = plan_command(found["best"], ["messsim", "run", "scenario.toml"])
+    command = plan_command(best, ["messsim", "run", "scenario.toml"])
     return [Section("run", "The command that runs the answer", text, verbatim=command, shown=True)]
 
 
@@ -130,7 +133,7 @@ def _clusters(found: dict[str, Any]) -> Table:
     return Table(f"Clusters that were simulated, cheapest first{left}", header, told)
 
 
-def _spread(judged: dict[str, Any]) -> str:
+def _spread(judged: Judged) -> str:
     """A figure with the ends of its interval, which is cut at 0."""
     path, low, high = judged["path"], judged["low"], judged["high"]
     mean = figure_in_words(path, judged["mean"])

@@ -12,7 +12,7 @@ from messsim.wording import number, percent
 
 from ..base.page import Page, Section, Tile
 from .tables import differences_table, failures_table, has, points_table
-from .verdict import cheapest, level_with_first, undecided
+from .verdict import Dearer, cheapest, level_with_first, undecided
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,7 +29,7 @@ def study_page(
     facts: dict[str, Any],
     models: Sequence[str],
     comparison: dict[str, Any] | None,
-    dearer: Sequence[dict[str, Any]],
+    dearer: Sequence[Dearer],
     failures: pl.DataFrame,
     scenario: str,
 ) -> Page:
@@ -84,12 +84,11 @@ def _promised(alpha: float | None) -> str:
     return "" if alpha is None else f", {percent(alpha, 2)} promised"
 
 
-def _tiles(kept: pl.DataFrame, dearer: Sequence[dict[str, Any]], unit: str) -> list[Tile]:
+def _tiles(kept: pl.DataFrame, dearer: Sequence[Dearer], unit: str) -> list[Tile]:
     """Of the cheapest; none where chance hides which it is."""
-    first = [d["point"] for d in dearer][:1]
-    if not first or len(level_with_first(dearer)) > 1:
+    if not dearer or len(level_with_first(dearer)) > 1:
         return []
-    row = kept.filter(kept["point"] == first[0]).row(0, named=True)
+    row = kept.filter(kept["point"] == dearer[0].point).row(0, named=True)
     tiles = [
         Tile("Its cost of an answer", number(row["cost_mean"], unit)),
         Tile("Its satisfaction", percent(row["satisfaction_mean"], 2)),

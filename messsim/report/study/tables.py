@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from messsim.plot.points import AXES
@@ -79,7 +79,7 @@ def _difference(spread: dict[str, Any] | None, scale: float) -> str:
     return f"{scale * spread['mean']:+.3g}{half}"
 
 
-def _tested(spread: dict[str, Any] | None) -> str:
+def _tested(spread: Mapping[str, Any] | None) -> str:
     """Whether a policy costs more or less, as far as the interval of the difference tells."""
     if spread is None or spread["high"] is None:
         return "undecided"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from messsim.wording import half_width, number
 
@@ -12,42 +13,54 @@ from .tables import with_half
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["cheapest", "level_with_first", "undecided"]
+__all__ = ["Dearer", "cheapest", "level_with_first", "undecided"]
 
 MOST_NAMED = 4
 
 
-def level_with_first(dearer: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Dearer:
+    """How much more an answer of a point costs than one of the cheapest, on the same requests, with a 95 % interval.
+
+    One replication has no interval: `low` is None.
+    """
+
+    point: str
+    mean: float
+    low: float | None
+
+
+def level_with_first(dearer: Sequence[Dearer]) -> list[Dearer]:
     """The cheapest point, and those whose difference to it may be chance.
 
     `dearer` is what `messsim.study.pages.paired.dearer_by` found.
     """
-    return [d for k, d in enumerate(dearer) if not k or d["low"] is None or d["low"] <= 0.0]
+    return [d for k, d in enumerate(dearer) if not k or d.low is None or d.low <= 0.0]
 
 
-def cheapest(kept: pl.DataFrame, dearer: Sequence[dict[str, Any]], unit: str, what: str) -> str:
+def cheapest(kept: pl.DataFrame, dearer: Sequence[Dearer], unit: str, what: str) -> str:
     """The cheapest of the points that keep the promise, or those that share the place."""
     if kept.is_empty():
         return f"None of the {what} surely kept the promise to every tenant."
     if not dearer:
         return "None of them has a cost."
     level = level_with_first(dearer)
-    row = kept.filter(kept["point"] == dearer[0]["point"]).row(0, named=True)
+    row = kept.filter(kept["point"] == dearer[0].point).row(0, named=True)
     paid = f"{with_half(row, 'cost', unit)} for an answer"
     if len(kept) == 1:
         return f"{row['point']} does: {paid}."
     if len(level) > 1:
-        names = _named([d["point"] for d in level])
-        if level[1]["low"] is None:
+        names = _named([d.point for d in level])
+        if level[1].low is None:
             return (
                 f"{row['point']} was the cheapest of them in the one replication: {paid}; more seeds would tell chance."
             )
         return (
-            f"{names} cost about the same, {paid} of {row['point']}: what {level[1]['point']} costs more on the same "
+            f"{names} cost about the same, {paid} of {row['point']}: what {level[1].point} costs more on the same "
             f"requests, {_difference(level[1], unit)} (paired), may be chance."
         )
     return (
-        f"The cheapest of them is {row['point']}: {paid}; the next, {dearer[1]['point']}, costs "
+        f"The cheapest of them is {row['point']}: {paid}; the next, {dearer[1].point}, costs "
         f"{_difference(dearer[1], unit)} more on the same requests (paired)."
     )
 
@@ -66,5 +79,6 @@ def _named(names: Sequence[str]) -> str:
     return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
 
 
-def _difference(d: dict[str, Any], unit: str) -> str:
-    return f"{number(d['mean'], unit)} ± {half_width(d['high'] - d['mean'])}"
+def _difference(d: Dearer, unit: str) -> str:
+    half = "" if d.low is None else f" ± {half_width(d.mean - d.low)}"
+    return f"{number(d.mean, unit)}{half}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from messsim.errors import OutputError
 from messsim.plot.points import BETWEEN
+from messsim.report.study.verdict import Dearer
 from messsim.results.intervals import LEVEL
 from messsim.scenario.overrides import split_path
 
@@ -52,7 +53,7 @@ class Grouped:
 
     keys: list[str]
     points: pl.DataFrame
-    dearer: list[dict[str, Any]]
+    dearer: list[Dearer]
     failures: pl.DataFrame
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from messsim.report.study.verdict import Dearer
 from messsim.results.intervals import paired_difference
 from messsim.results.verdict import TOLERANCE
 
@@ -28,7 +29,7 @@ def standing() -> pl.Expr:
     return pl.when(kept).then(pl.lit("kept")).when(missed).then(pl.lit("missed")).otherwise(pl.lit("undecided"))
 
 
-def dearer_by(rows: pl.DataFrame, points: list[str]) -> list[dict[str, Any]]:
+def dearer_by(rows: pl.DataFrame, points: list[str]) -> list[Dearer]:
     """How much more an answer of other points costs than one of the cheapest, on the same requests.
 
     Parameters
@@ -40,8 +41,8 @@ def dearer_by(rows: pl.DataFrame, points: list[str]) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of dict
-        `point`, and `mean`, `low`, `high` of the paired difference to the first; cheapest first. Points that share no
+    list
+        Paired differences to the first; cheapest first. Points that share no
         replication with it are left out, and all that have no cost.
     """
     import polars as pl
@@ -51,10 +52,10 @@ def dearer_by(rows: pl.DataFrame, points: list[str]) -> list[dict[str, Any]]:
     costs = {
         p: dict(known.filter(point=p).select("replication", "cost_per_request").iter_rows()) for p in means["point"]
     }
-    found: list[dict[str, Any]] = []
+    found: list[Dearer] = []
     for point, mine in costs.items():
         best = costs[means["point"][0]]
         if both := sorted(mine.keys() & best.keys()):
             d = paired_difference([mine[r] for r in both], [best[r] for r in both])
-            found.append({"point": point, "mean": d.mean, "low": d.low, "high": d.high})
+            found.append(Dearer(point, d.mean, d.low))
     return found

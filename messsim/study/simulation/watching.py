@@ -6,7 +6,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,7 @@ def _power(samples: Sequence[Any], pool: int) -> float | None:
     return (last.energy_j[pool] - before.energy_j[pool]) / lasts_s if lasts_s > 0.0 else None
 
 
-def _latencies(found: dict[str, Any]) -> list[LiveLatency]:
+def _latencies(found: Mapping[str, Mapping[str, float | None]]) -> list[LiveLatency]:
     return [
         LiveLatency(name=name, p50_s=found[key]["p50"], p95_s=found[key]["p95"])
         for key, name in LATENCIES.items()
