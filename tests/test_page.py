@@ -13,6 +13,7 @@ from runs import EVIL, eventful, made
 from test_plot import contrast
 
 from messsim.errors import OutputError
+from messsim.report.base.page import columns_of
 from messsim.study.pages.report import report
 
 
@@ -308,3 +309,21 @@ def test_pointing_tells_the_values_and_the_keyboard_gets_everywhere(opened, run_
     shown.page.keyboard.press("Tab")
     assert shown.page.evaluate("document.activeElement.hash") == "#convergence"
     assert shown.heard == []
+
+
+@pytest.mark.parametrize(
+    ("tiles", "most", "columns"), [(9, 6, 5), (7, 4, 4), (7, 6, 4), (4, 6, 4), (1, 4, 1), (0, 4, 1)]
+)
+def test_tiles_stand_in_even_rows(tiles, most, columns):
+    assert columns_of(tiles, most) == columns
+    assert tiles <= 1 or tiles % columns != 1
+
+
+def test_no_column_of_a_table_is_cut_at_any_width(opened, run_dir):
+    shown = opened(report(run_dir), width=1280)
+    shown.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    for width in (1280, 1000, 768, 390):
+        shown.page.set_viewport_size({"width": width, "height": 800})
+        cut = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
+        assert shown.page.evaluate(cut) == 0, width
+        assert shown.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), width

@@ -1,13 +1,17 @@
 """Reports of plans: the answer, what each cluster misses, and the file they are read from."""
 
 import json
+import re
+import shlex
 import sys
 
 import pytest
 from builders import model, scenario
 from runs import EVIL
 from test_page import Elements
+from typer.testing import CliRunner
 
+from messsim.cli import app
 from messsim.errors import OutputError
 from messsim.scenario import parse
 from messsim.study.pages.report import report
@@ -17,6 +21,7 @@ from messsim.study.runs.summaries import local_workers
 
 PLAN = sys.modules["messsim.study.plan.cheapest"]  # which the package names as its function
 FAST, KEPT = "latency_s.ttft.p95<1", "sla.satisfaction>=0.45"
+WORDS = {FAST: "TTFT, 95th percentile < 1 s", KEPT: "answers that satisfy ≥ 45.00 %"}
 
 
 def planned(out, wanted=(FAST, KEPT), **more):
@@ -65,12 +70,26 @@ def test_the_page_judges_by_the_requirements_and_not_by_the_promise(met):
     assert EVIL in words
 
 
+def test_requirements_have_units_and_the_answer_its_command(met, tmp_path, monkeypatch):
+    out, found = met
+    words = words_of(out)
+    assert "TTFT, 95th percentile" in words
+    assert "required < 1 s" in words
+    assert "required ≥ 45.00 %" in words
+    assert "latency_s.ttft" not in words.split("The scenario")[0]
+    command = re.search(r"messsim run scenario.toml --set .*?(?= What do clusters)", words)[0]
+    monkeypatch.chdir(out)
+    done = CliRunner().invoke(app, [*shlex.split(command)[1:], "--json"])
+    pools = {p["name"]: p["replicas"] for p in json.loads(done.stdout)["pools"]}
+    assert pools == {p["pool"]: p["replicas"] for p in found["best"]["pools"]}
+
+
 def test_each_cluster_says_what_it_misses(met):
     out, found = met
     rows = words_of(out).split("Clusters that were simulated", 1)[1].split("The clusters that were not", 1)[0]
     for c in found["clusters"]:
-        missed = [r["requirement"] for r in c["requirements"] if r["verdict"] == "failed"]
-        missed += [f"perhaps {r['requirement']}" for r in c["requirements"] if r["verdict"] == "uncertain"]
+        missed = [WORDS[r["requirement"]] for r in c["requirements"] if r["verdict"] == "failed"]
+        missed += [f"perhaps {WORDS[r['requirement']]}" for r in c["requirements"] if r["verdict"] == "uncertain"]
         pools = ", ".join(f"{p['pool']} {p['replicas']} x GPU" for p in c["pools"])
         answer = " (the answer)" if c == found["best"] else ""
         assert f"{pools}{answer} {c['objective']:g} {', '.join(missed) or 'nothing'} " in rows
@@ -81,7 +100,8 @@ def test_where_no_cluster_will_do_the_page_says_so(tmp_path):
     planned(tmp_path / "o", wanted=["latency_s.ttft.p95<0.001"], seeds=2)
     words = words_of(tmp_path / "o")
     assert "No cluster surely keeps every requirement" in words
-    assert "Required latency_s.ttft.p95<0.001" in words
+    assert "Required TTFT, 95th percentile < 1 ms" in words
+    assert "The command that runs the answer" not in words
     assert "Every requirement is kept" not in words
 
 

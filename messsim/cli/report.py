@@ -1,14 +1,19 @@
-"""``report`` and ``plot``: what a run looked like."""
+"""``show``, ``report`` and ``plot``: what a run looks like."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .base import command, print_written
+from messsim.errors import OutputError
+
+from .base import command, console, print_written
 from .outputs import check_file
 
-__all__ = ["plot", "report"]
+__all__ = ["plot", "report", "show"]
+
+AGAIN_S = 1.0
 
 
 @command
@@ -46,3 +51,29 @@ def plot(
     check_file(out)
     draw(directory, what, out)
     print_written(out)
+
+
+@command
+def show(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What the --out of run wrote, or is writing.")],
+) -> None:
+    """A run on the terminal: promise, queue, shares, latencies, replicas; while it runs, as they go."""
+    from messsim.report.run.live import dashboard, line_of
+    from messsim.study.simulation.watching import show as state_of
+
+    snapshot = state_of(directory)
+    if not console.is_terminal:
+        console.print(line_of(snapshot), highlight=False, soft_wrap=True)
+        return
+    if not snapshot.done:
+        from rich.live import Live
+
+        with Live(dashboard(snapshot), console=console, auto_refresh=False, transient=True) as live:
+            while not snapshot.done:
+                time.sleep(AGAIN_S)
+                try:
+                    snapshot = state_of(directory)
+                except OutputError:  # it was broken off: what it was at last stays
+                    break
+                live.update(dashboard(snapshot), refresh=True)
+    console.print(dashboard(snapshot))

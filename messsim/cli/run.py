@@ -53,11 +53,15 @@ def run(
     trace_window: Annotated[
         str | None, typer.Option(metavar="A..B", help="Window of --trace, seconds of simulated time; none: 0..60.")
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show promise, queue, shares, latencies and replicas as they go.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and print what came of it; with --require, exit 1 where a requirement fails."""
     from messsim import study
     from messsim.report.base.progress import progress_bar
+    from messsim.report.run.live import watching
     from messsim.report.run.summary import run_summary
     from messsim.report.study.requirements import requirement_line, requirement_table
     from messsim.study.runs.requirements import judged, known_figures, requirements_of
@@ -73,8 +77,12 @@ def run(
     if trace_window is not None and trace is None:
         raise OutputError(f"--trace-window {trace_window}: expected --trace FILE with it")
     window_s = tracing.parse_window(trace_window or "0..60")
-    with progress_bar(stderr, said.name, _one_alpha(said)) as progress:
-        result = study.run(said, out=out, keep_records=False, progress=progress, beside=without_router)
+    if watch:
+        with watching(stderr) as tell:
+            result = study.run(said, out=out, keep_records=False, watch=tell, beside=without_router)
+    else:
+        with progress_bar(stderr, said.name, _one_alpha(said)) as progress:
+            result = study.run(said, out=out, keep_records=False, progress=progress, beside=without_router)
     verdicts = judged(requirements, result.summary)
     try:
         if trace is not None:

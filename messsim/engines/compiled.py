@@ -280,6 +280,7 @@ class _Run:
                 self.scenario.horizon_s,
                 sum(k["satisfied"] for k in ledgers) / rated if rated else math.nan,
                 sum(loop.ledger(k, tracked=True)["queue"] for k in tenants),
+                self._timeline,
             )
         )
 

@@ -1,6 +1,6 @@
 """What a run amounts to beyond its records."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,7 +164,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is."""
+    """How far a run is; `timeline` gives its samples so far."""
 
     requests: int
     total: int | None
@@ -172,3 +172,4 @@ class Progress:
     horizon_s: float | None
     satisfaction: float
     queue: float
+    timeline: Callable[[], Timeline] = Timeline

@@ -498,7 +498,7 @@ class _Simulation:
         queue = sum(k.queue for k in self.instances.totals())
         length, horizon_s, now = self.setup.workload.length, self.scenario.horizon_s, self.calendar.now
         mean = satisfied / rated if rated else math.nan
-        progress(Progress(self.issued, length, now, horizon_s, mean, queue))
+        progress(Progress(self.issued, length, now, horizon_s, mean, queue, lambda: self.timeline))
 
     def outcome(self, events: int) -> Outcome:
         end_s = self.calendar.now if self.horizon_s == math.inf else self.horizon_s

@@ -19,7 +19,7 @@ SPREAD_OUT = 50.0  # times from least to most, where the axis is logarithmic
 MOST_DRAWN = 1000
 
 
-def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, price: str) -> Figure:
+def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, price: str, name: str = "") -> Figure:
     """The figure of a requirement, and its bound, along the price of each cluster.
 
     Parameters
@@ -31,28 +31,33 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
         The requirement's.
     unit, price
         The objective's, and what it is: "price", "energy of a run".
+    name
+        What the figure is called; none: its path.
     """
     import polars as pl
 
-    alt = library()
+    alt, name = library(), name or path
     drawn = clusters.drop_nulls(["objective", "mean"]).head(MOST_DRAWN)
     drawn = drawn.with_columns(pl.col("mean").map_elements(number, return_dtype=pl.String).alias("told"))
     least, most = min([bound, *drawn["mean"]]), max([bound, *drawn["mean"]])
     wide = least > 0 and most / least > SPREAD_OUT  # clusters too small: orders of magnitude
+    if not wide and least >= 0:
+        drawn = drawn.with_columns(pl.col("low").clip(0.0))  # Student's interval does not know that none is below
     if wide:
         drawn = drawn.with_columns(pl.col("low").clip(least / 2))  # a logarithm's axis has no end below
-    scale = alt.Scale(padding=12, **({"type": "log", "nice": False} if wide else {"zero": False}))
+    kind = {"type": "log", "nice": False} if wide else {"zero": path.startswith("latency_s.")}
+    scale = alt.Scale(padding=12, **kind)
     axis = _axis(path, least / 2 if wide else None, 2 * most)
     among = alt.Scale(zero=False, padding=20, nice=False)
     x = alt.X("objective:Q", title=f"{price}, {unit}", scale=among, axis=alt.Axis(tickCount=6))
 
     def y(column: str) -> Any:
-        return alt.Y(f"{column}:Q", title=path, scale=scale, axis=axis)
+        return alt.Y(f"{column}:Q", title=name, scale=scale, axis=axis)
 
     tips = [
         alt.Tooltip("cluster:N"),
         alt.Tooltip("objective:Q", title=tip_title(unit)),
-        alt.Tooltip("told:N", title=tip_title(path)),
+        alt.Tooltip("told:N", title=tip_title(name)),
     ]
     promise = alt.Chart(alt.Data(values=[{"bound": bound}])).mark_rule(style="promise").encode(y=y("bound"))
     whiskers = alt.Chart(rows(drawn.drop_nulls(["low", "high"]))).mark_rule(style="whisker", clip=True)
@@ -65,17 +70,19 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
     layers.append(answer.encode(x=x, y=y("mean"), text=alt.value("the answer")))
     counts = ", ".join(f"{n:,} {v}" for v in SHAPES if (n := drawn.filter(verdict=v).height))
     return Figure(
-        path,
+        name[0].upper() + name[1:],
         layered(*layers) if len(drawn) else None,
-        f"{path} of {len(drawn)} clusters along their {price}: {counts or 'none has it'}.",
-        "Dashed: the bound. Green dots keep to it with their whole interval, red crosses with no part of it, amber "
-        "diamonds with some of it.",
+        f"{name} of {len(drawn)} clusters along their {price}: {counts or 'none has it'}.",
+        "Dashed: the bound. Green dots: clusters that meet it; red crosses: that miss it; amber diamonds: uncertain. "
+        "Whiskers: 95 % intervals over the replications.",
         height=260,
     )
 
 
 def _axis(path: str, least: float | None, most: float) -> Any:
     """Of a figure; `least`: where a logarithmic axis begins."""
+    if path.endswith(("satisfaction", "attainment", ".share")):
+        return library().Axis(format=".1%", tickCount=5)
     if not path.startswith("latency_s."):
         return library().Axis(tickCount=5, labelOverlap="greedy")
     return library().Axis(labelExpr=SECONDS, tickCount=5) if least is None else seconds_axis(least, most)

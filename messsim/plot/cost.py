@@ -58,7 +58,9 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
     text = alt.Chart(rows(totals)).mark_text(style="value-label", align="left", dx=5)
     chart = layered(
         alt.Chart(rows(spent)).mark_bar(height=thick).encode(x=x, y=y, color=color, order="order:Q", tooltip=tips),
-        alt.Chart(rows(beside)).mark_bar(height=thick, style="reference").encode(x=x, y=y, tooltip=tips),
+        alt.Chart(rows(beside))
+        .mark_bar(height=thick, style="reference", filled=False, strokeWidth=1.5)
+        .encode(x=x, y=y, tooltip=tips),
         text.encode(x="cost:Q", y=y, text="shown:N"),
     )
     rivals = "; ".join(f"{b['kind']} {number(b['cost'], unit)}" for b in bars if b["part"] == RIVAL)

@@ -103,7 +103,7 @@ def lines(
     return drawn.encode(x=x, y=y, **told_apart(series, names, models=models))
 
 
-def told_apart(series: str, names: list[str], *, models: bool = False) -> dict[str, Any]:
+def told_apart(series: str, names: list[str], *, models: bool = False) -> dict[str, object]:
     """The channels that tell lines apart: colours are for models alone."""
     alt = library()
     if models:

@@ -66,7 +66,7 @@ def _theme(
             "median": {"color": tones[0]},
             "dot": {"color": tones[0], "opacity": 1},
             "whisker": {"color": quiet, "strokeWidth": 1.5},
-            "reference": {"color": quiet, "fill": surface, "stroke": quiet, "strokeWidth": 1.5},
+            "reference": {"color": quiet},
             "crosshair": {"color": quiet},
             "met": {"color": series[1], "opacity": 1},
             "uncertain": {"color": series[2], "opacity": 1},

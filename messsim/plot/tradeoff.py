@@ -86,7 +86,8 @@ def tradeoff(
     for alpha in promised:
         promise = alt.Chart(alt.Data(values=[{"alpha": alpha, "text": f"promised {percent(alpha)}"}]))
         layers.insert(0, promise.mark_rule(style="promise").encode(y=y("alpha")))
-        name = promise.mark_text(style="promise-label", align="right", baseline="top", dx=-4, dy=4, x={"expr": "width"})
+        name = promise.mark_text(style="promise-label", align="right", baseline="top", dx=-4, dy=4, x={"expr": "width"},
+                                 opacity={"expr": f"width < {WIDTHS[1]:g} ? 0 : 1"})  # fmt: skip
         layers.insert(1, name.encode(y=y("alpha"), text="text:N"))
     return Figure(
         "Cost against satisfaction",

@@ -1,6 +1,14 @@
 """From record columns to summary, frames and files; never calls back into an engine."""
 
-from .directory import complete_or_absent, leftover_notes, leftovers, whole_or_absent, write_file, writing
+from .directory import (
+    complete_or_absent,
+    in_progress,
+    leftover_notes,
+    leftovers,
+    whole_or_absent,
+    write_file,
+    writing,
+)
 from .frames import joined, record_frame, timeline_frame, write_parquet
 from .intervals import Interval, is_precise, paired_difference, replication_interval
 from .provenance import provenance
@@ -21,6 +29,7 @@ __all__ = [
     "check_replaceable",
     "check_whole",
     "complete_or_absent",
+    "in_progress",
     "is_precise",
     "joined",
     "leftover_notes",

@@ -16,6 +16,7 @@ from .targets import check_free, check_replaceable
 
 __all__ = [
     "complete_or_absent",
+    "in_progress",
     "leftover_notes",
     "leftovers",
     "whole_or_absent",
@@ -136,12 +137,21 @@ def _locked(path: Path) -> Iterator[None]:
 
 def leftovers(target: Path) -> list[Path]:
     """Partial results for a target whose process was killed: those that nobody writes any more."""
+    return [path for path in _partial(target) if _abandoned(path)]
+
+
+def in_progress(target: Path) -> list[Path]:
+    """Partial results for a target that are being written."""
+    return [path for path in _partial(target) if path.is_dir() and not _abandoned(path)]
+
+
+def _partial(target: Path) -> list[Path]:
     pattern = partial_names(target)
     try:
         names = sorted(path.name for path in target.absolute().parent.iterdir() if pattern.fullmatch(path.name))
     except OSError:
         return []
-    return [path for name in names if _abandoned(path := target.with_name(name))]
+    return [target.absolute().with_name(name) for name in names]
 
 
 def leftover_notes(target: Path) -> list[str]:

@@ -14,7 +14,6 @@ __all__ = [
     "Cluster",
     "Comparison",
     "ComparisonWithFrontier",
-    "Dearer",
     "Fleets",
     "IntervalSummary",
     "Judged",
@@ -243,12 +242,3 @@ class Replications(TypedDict):
     of: list[str] | None
     precise: bool | None
     figures: dict[str, IntervalSummary | None]
-
-
-class Dearer(TypedDict):
-    """How much more an answer of a point costs than one of the cheapest, paired by replication."""
-
-    point: str
-    mean: float
-    low: float | None
-    high: float | None

@@ -49,7 +49,7 @@ class Tile:
 class Section:
     """A part of the page: words, charts, tables, and text that is shown as it is, in this order.
 
-    `wide`: one chart a row.
+    `wide`: one chart a row; `shown`: the text as it is stands open.
     """
 
     id: str
@@ -59,6 +59,7 @@ class Section:
     tables: list[Table] = field(default_factory=list)
     verbatim: str = ""
     wide: bool = False
+    shown: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ class Page:
     notes: list[str]
     sections: list[Section]
     footer: str
+
+
+def columns_of(tiles: int, most: int) -> int:
+    """How many tiles stand in a row, at most so many: rows are alike, and none has a single tile where that can be."""
+    even = -(-tiles // -(-tiles // most)) if tiles else 1
+    return next((c for c in range(even, 1, -1) if tiles % c != 1), even)
 
 
 def html(page: Page) -> bytes:
@@ -127,6 +134,7 @@ def _rendered(template: str, figures: list[Figure], **values: Any) -> bytes:
         .render(
             values,
             table_of=Table.of,
+            columns_of=columns_of,
             style=Markup(_own("page.css")),
             scripts=[Markup(s) for s in scripts],
             policy=_policy(scripts),

@@ -94,11 +94,19 @@ def challenge_tables(found: Challenge) -> RenderableType:
     return Group(*parts)
 
 
+def _apart(best: Standing, other: Standing) -> bool:
+    """Whether the intervals of two mean ranks do not overlap; without intervals, whether the ranks differ."""
+    if best.rank_high is None or other.rank_low is None:
+        return best.rank < other.rank
+    return best.rank_high < other.rank_low
+
+
 def challenge_page(found: Challenge) -> Page:
     """The report of a challenge."""
     from ..base.page import Page, Section, Table, Tile
 
     best = found.standings[0]
+    first = [s.policy for s in found.standings if s is best or not _apart(best, s)]
     all_kept = [s.policy for s in found.standings if s.kept == s.runs]
     tables = [
         Table(
@@ -115,7 +123,8 @@ def challenge_page(found: Challenge) -> Page:
         title="Challenge",
         subtitle=quote(found),
         kept=None,
-        headline=f"{best.policy} has the best mean rank, {best.rank:.2f} of {len(found.policies)}",
+        headline=f"{', '.join(first)} {'has' if len(first) == 1 else 'share'} the best mean rank, {best.rank:.2f} of "
+        f"{len(found.policies)}",
         verdict=f"{len(all_kept)} of {len(found.policies)} policies keep the promise in every run"
         + (f": {', '.join(all_kept)}." if all_kept else "."),
         tiles=[Tile(s.policy, f"{s.rank:.2f}", f"kept in {s.kept} of {s.runs} runs") for s in found.standings[:4]],

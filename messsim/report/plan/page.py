@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from messsim.plot.clusters import against_price
 from messsim.plot.figure import Figure
-from messsim.shapes.studies import Cluster, PlanSummary
+from messsim.shapes.studies import Cluster, PlanSummary, Verdict
 from messsim.wording import number
 
 from ..base.page import Page, Section, Table, Tile
-from ..study.points import spread
-from .answer import answer, cluster, left_out
+from .answer import answer, cluster, left_out, plan_command
+from .words import bound_in_words, figure_in_words, name_of
 
 __all__ = ["plan_page"]
 
@@ -41,6 +41,7 @@ def plan_page(found: PlanSummary, *, name: str, scenario: str) -> Page:
         tiles=_tiles(found),
         notes=[],
         sections=[
+            *_command(best),
             Section("price", "What do clusters give for their price?", figures=_figures(found)),
             Section("clusters", "What does each cluster miss?", _how_judged(found), tables=[_clusters(found)]),
             Section("rest", "The clusters that were not simulated", _rest(found)),
@@ -53,12 +54,33 @@ def plan_page(found: PlanSummary, *, name: str, scenario: str) -> Page:
 def _tiles(found: PlanSummary) -> list[Tile]:
     best = found["best"]
     if best is None:
-        return [Tile("Required", text) for text in found["requirements"]]
+        return (
+            [Tile("Required", _required(r)) for r in found["clusters"][0]["requirements"]] if found["clusters"] else []
+        )
     price = Tile(_sentence(PRICES[found["objective"]]), number(best["objective"], found["unit"]))
     kept = [
-        Tile(r["path"], number(r["mean"]), f"required {r['operator']} {r['bound']:.10g}") for r in best["requirements"]
+        Tile(
+            _sentence(name_of(r["path"])),
+            figure_in_words(r["path"], r["mean"]),
+            f"required {bound_in_words(r['path'], r['operator'], r['bound'])}",
+        )
+        for r in best["requirements"]
     ]
     return [price, Tile("GPUs", f"{best['gpus']:,}"), *kept]
+
+
+def _required(judged: Verdict) -> str:
+    """A requirement in words."""
+    return f"{name_of(judged['path'])} {bound_in_words(judged['path'], judged['operator'], judged['bound'])}"
+
+
+def _command(best: Cluster | None) -> list[Section]:
+    """How to run the answer."""
+    if best is None:
+        return []
+    text = "In the plan's directory, which has the scenario as it was planned for:"
+    command = plan_command(best, ["messsim", "run", "scenario.toml"])
+    return [Section("run", "The command that runs the answer", text, verbatim=command, shown=True)]
 
 
 def _figures(found: PlanSummary) -> list[Figure]:
@@ -73,14 +95,19 @@ def _figures(found: PlanSummary) -> list[Figure]:
             for c in found["clusters"]
         ]
         frame = pl.DataFrame([{n: row[n] for n in names} for row in rows], schema=names)
-        figures.append(against_price(frame, said["path"], said["bound"], found["unit"], PRICES[found["objective"]]))
+        figures.append(
+            against_price(
+                frame, said["path"], said["bound"], found["unit"], PRICES[found["objective"]], name_of(said["path"])
+            )
+        )
     return figures
 
 
 def _how_judged(found: PlanSummary) -> str:
     return (
-        f"A requirement is met only if its whole {100 * found['level']:.0f} % interval keeps to it, missed only if the "
-        "whole interval does not, and uncertain otherwise."
+        f"A requirement on satisfaction is met where {found['kept_share']:.0%} of the replications keep to it; any "
+        f"other only if its whole {100 * found['level']:.0f} % interval keeps to it, missed only if the whole interval "
+        "does not, and uncertain otherwise."
     )
 
 
@@ -92,21 +119,32 @@ def _clusters(found: PlanSummary) -> Table:
             cluster(c) + (" (the answer)" if c == found["best"] else ""),
             number(c["objective"]),
             _misses(c),
-            *(spread(r) for r in c["requirements"]),
+            *(_spread(r) for r in c["requirements"]),
         ]
         for c in shown
     ]
     left = f" (the first {MOST_ROWS} of {len(found['clusters']):,})" if len(found["clusters"]) > len(shown) else ""
-    header = ["cluster", found["unit"], "misses", *found["requirements"]]
+    asked = [_required(r) for r in shown[0]["requirements"]] if shown else found["requirements"]
+    header = ["cluster", found["unit"], "misses", *asked]
     return Table(f"Clusters that were simulated, cheapest first{left}", header, told)
+
+
+def _spread(judged: Verdict) -> str:
+    """A figure with the ends of its interval, which is cut at 0."""
+    path, low, high = judged["path"], judged["low"], judged["high"]
+    mean = figure_in_words(path, judged["mean"])
+    if judged["mean"] is None or low is None or high is None:
+        return mean
+    low = max(low, 0.0) if judged["mean"] >= 0.0 else low
+    return f"{mean} ({figure_in_words(path, low)} to {figure_in_words(path, high)})"
 
 
 def _misses(candidate: Cluster) -> str:
     """The requirements that it does not surely keep."""
     judged = candidate["requirements"]
     reasons = {r["reason"] or "" for r in judged if r["verdict"] == "failed" and r["mean"] is None}
-    missed = [r["requirement"] for r in judged if r["verdict"] == "failed"]
-    perhaps = [f"perhaps {r['requirement']}" for r in judged if r["verdict"] == "uncertain"]
+    missed = [_required(r) for r in judged if r["verdict"] == "failed"]
+    perhaps = [f"perhaps {_required(r)}" for r in judged if r["verdict"] == "uncertain"]
     why = f" ({'; '.join(sorted(reasons))})" if reasons else ""
     return ", ".join([*missed, *perhaps]) + why or "nothing"
 

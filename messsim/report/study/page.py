@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypedDict
 from messsim.plot.figure import Figure
 from messsim.plot.points import AXES, along, forest, shares
 from messsim.plot.tradeoff import tradeoff
-from messsim.shapes.studies import ComparisonWithFrontier, Dearer
+from messsim.shapes.studies import ComparisonWithFrontier
 from messsim.wording import number, percent
 
 from ..base.page import Page, Section, Tile
 from .tables import differences_table, failures_table, has, points_table
-from .verdict import cheapest, level_with_first, undecided
+from .verdict import Dearer, cheapest, level_with_first, undecided
 
 if TYPE_CHECKING:
     import polars as pl
@@ -96,10 +96,9 @@ def _promised(alpha: float | None) -> str:
 
 def _tiles(kept: pl.DataFrame, dearer: Sequence[Dearer], unit: str) -> list[Tile]:
     """Of the cheapest; none where chance hides which it is."""
-    first = [d["point"] for d in dearer][:1]
-    if not first or len(level_with_first(dearer)) > 1:
+    if not dearer or len(level_with_first(dearer)) > 1:
         return []
-    row = kept.filter(kept["point"] == first[0]).row(0, named=True)
+    row = kept.filter(kept["point"] == dearer[0].point).row(0, named=True)
     tiles = [
         Tile("Its cost of an answer", number(row["cost_mean"], unit)),
         Tile("Its satisfaction", percent(row["satisfaction_mean"], 2)),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from messsim.shapes.studies import Dearer
 from messsim.wording import half_width, number
 
 from .tables import with_half
@@ -13,9 +13,21 @@ from .tables import with_half
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["cheapest", "level_with_first", "undecided"]
+__all__ = ["Dearer", "cheapest", "level_with_first", "undecided"]
 
 MOST_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Dearer:
+    """How much more an answer of a point costs than one of the cheapest, on the same requests, with a 95 % interval.
+
+    One replication has no interval: `low` is None.
+    """
+
+    point: str
+    mean: float
+    low: float | None
 
 
 def level_with_first(dearer: Sequence[Dearer]) -> list[Dearer]:
@@ -23,7 +35,7 @@ def level_with_first(dearer: Sequence[Dearer]) -> list[Dearer]:
 
     `dearer` is what `messsim.study.pages.paired.dearer_by` found.
     """
-    return [d for k, d in enumerate(dearer) if not k or d["low"] is None or d["low"] <= 0.0]
+    return [d for k, d in enumerate(dearer) if not k or d.low is None or d.low <= 0.0]
 
 
 def cheapest(kept: pl.DataFrame, dearer: Sequence[Dearer], unit: str, what: str) -> str:
@@ -33,23 +45,22 @@ def cheapest(kept: pl.DataFrame, dearer: Sequence[Dearer], unit: str, what: str)
     if not dearer:
         return "None of them has a cost."
     level = level_with_first(dearer)
-    row = kept.filter(kept["point"] == dearer[0]["point"]).row(0, named=True)
+    row = kept.filter(kept["point"] == dearer[0].point).row(0, named=True)
     paid = f"{with_half(row, 'cost', unit)} for an answer"
     if len(kept) == 1:
         return f"{row['point']} does: {paid}."
     if len(level) > 1:
-        names = _named([d["point"] for d in level])
-        if level[1]["low"] is None:
+        names = _named([d.point for d in level])
+        if level[1].low is None:
             return (
                 f"{row['point']} was the cheapest of them in the one replication: {paid}; more seeds would tell chance."
             )
-        apart = _difference(level[1], unit)
         return (
-            f"{names} cost about the same: {apart} more than {row['point']} ({paid}) is within the noise of these "
-            "replications, on the same requests."
+            f"{names} cost about the same, {paid} of {row['point']}: what {level[1].point} costs more on the same "
+            f"requests, {_difference(level[1], unit)} (paired), may be chance."
         )
     return (
-        f"The cheapest of them is {row['point']}: {paid}; the next, {dearer[1]['point']}, costs "
+        f"The cheapest of them is {row['point']}: {paid}; the next, {dearer[1].point}, costs "
         f"{_difference(dearer[1], unit)} more on the same requests (paired)."
     )
 
@@ -69,4 +80,5 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _difference(d: Dearer, unit: str) -> str:
-    return f"{number(d['mean'], unit)} ± {half_width(d['high'] - d['mean'])}"
+    half = "" if d.low is None else f" ± {half_width(d.mean - d.low)}"
+    return f"{number(d.mean, unit)}{half}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from messsim.report.study.verdict import Dearer
 from messsim.results.intervals import paired_difference
 from messsim.results.verdict import TOLERANCE
-from messsim.shapes.studies import Dearer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,8 +41,8 @@ def dearer_by(rows: pl.DataFrame, points: list[str]) -> list[Dearer]:
 
     Returns
     -------
-    list of dict
-        `point`, and `mean`, `low`, `high` of the paired difference to the first; cheapest first. Points that share no
+    list
+        Paired differences to the first; cheapest first. Points that share no
         replication with it are left out, and all that have no cost.
     """
     import polars as pl
@@ -57,5 +57,5 @@ def dearer_by(rows: pl.DataFrame, points: list[str]) -> list[Dearer]:
         best = costs[means["point"][0]]
         if both := sorted(mine.keys() & best.keys()):
             d = paired_difference([mine[r] for r in both], [best[r] for r in both])
-            found.append({"point": point, "mean": d.mean, "low": d.low, "high": d.high})
+            found.append(Dearer(point, d.mean, d.low))
     return found

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import threading
 import time
 from collections.abc import Callable
 from functools import cache, partial
@@ -35,8 +36,12 @@ from messsim.routing import interruptible
 from messsim.scenario import Scenario, dump
 from messsim.summary import Summary, WithoutRouter
 
+from .watching import Watcher
+
 if TYPE_CHECKING:
     import polars as pl
+
+    from messsim.report.run.live import Snapshot
 
 __all__ = ["ENGINES", "run", "simulated"]
 
@@ -66,6 +71,7 @@ def run(
     progress: Callable[[Progress], None] | None = None,
     pipelined: bool | None = None,
     beside: Callable[[Scenario], WithoutRouter] | None = None,
+    watch: Callable[[Snapshot], None] | None = None,
 ) -> Result:
     """Simulates a scenario.
 
@@ -86,6 +92,9 @@ def run(
     beside
         Told after the run what it was of; what it returns is `cost.without_router` of the summary
         (`messsim.study.simulation.without_router`).
+    watch
+        Called about twice a second with how the run stands (`messsim.report.run.live.Snapshot`). A run with `out` can
+        be watched from elsewhere too: see `messsim.study.simulation.watching.show`.
 
     Returns
     -------
@@ -111,7 +120,9 @@ def run(
         folder = stack.enter_context(complete_or_absent(target)) if target is not None else None
         records = _Records(setup.scenario, folder, target, keep_records)
         started = time.perf_counter()
-        outcome = _simulated(setup, records, progress)
+        watcher = Watcher(setup.scenario, records.tally, records.lock, folder, watch)
+        outcome = _simulated(setup, records, _both(watcher, progress))
+        watcher.close()
         summary = summarise(setup.scenario, outcome, records.tally, time.perf_counter() - started)
         timeline = cache(partial(timeline_frame, setup.scenario, outcome, records.tally.running))
         if beside is not None:
@@ -133,6 +144,18 @@ def _clock_note(outcome: Outcome) -> list[str]:
     ]
 
 
+def _both(watcher: Watcher, progress: Callable[[Progress], None] | None) -> Callable[[Progress], None]:
+    """Tells both."""
+    if progress is None:
+        return watcher
+
+    def tell(state: Progress) -> None:
+        progress(state)
+        watcher(state)
+
+    return tell
+
+
 class _Records:
     """Where records go: into the summary always, to files or into memory where asked."""
 
@@ -141,9 +164,11 @@ class _Records:
         self._writer = RecordWriter(scenario, beside, target) if beside is not None and target is not None else None
         self._frames: list[pl.DataFrame] | None = [] if keep and self._writer is None else None
         self.tally = Tally(scenario)
+        self.lock = threading.Lock()  # a snapshot of the tally is taken in the thread of the engine
 
     def add(self, chunk: RecordChunk) -> None:
-        self.tally.add(chunk)
+        with self.lock:
+            self.tally.add(chunk)
         if self._writer is not None:
             self._writer.add(chunk)
         if self._frames is not None:

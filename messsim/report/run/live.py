@@ -1,0 +1,182 @@
+"""A run as it goes, on a terminal or as plain lines: the promise, the queue, who answers, latencies, replicas."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+
+from messsim.wording import number, percent, seconds, visible
+
+from ..base.screen import Text
+from ..base.tables import Fitting, grid
+
+__all__ = ["LiveLatency", "LiveModel", "LivePool", "Snapshot", "dashboard", "line_of", "watching"]
+
+SPARKS = "▁▂▃▄▅▆▇█"
+BAR = 24  # characters of a whole bar
+LINE_EVERY_S = 5.0
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class LiveModel(_Shape):
+    """A model and how many answers it gave."""
+
+    name: str
+    answered: int
+
+
+class LivePool(_Shape):
+    """A pool: requests in it, waiting or running, and its power, watts."""
+
+    name: str
+    replicas: int
+    in_system: int
+    power_w: float | None
+
+
+class LiveLatency(_Shape):
+    """Percentiles of a latency, seconds."""
+
+    name: str
+    p50_s: float | None
+    p95_s: float | None
+
+
+class Snapshot(_Shape):
+    """How a run stands.
+
+    Attributes
+    ----------
+    requests, total
+        Arrived, and to come in all; None where the run lasts for a time (`horizon_s`).
+    satisfaction, promise
+        Of the answers so far; None before any. `promise` is the mean over them where tenants have several.
+    queue, certificate
+        The virtual queue, and the lower bound on satisfaction.
+    satisfaction_curve, queue_curve
+        Along the run so far.
+    done
+        Whether it is over.
+    """
+
+    scenario: str
+    policy: str
+    requests: int
+    total: int | None
+    time_s: float
+    horizon_s: float | None
+    satisfaction: float | None
+    promise: float | None
+    queue: float
+    certificate: float | None
+    explored: int
+    cost_per_request: float | None
+    cost_unit: str
+    models: list[LiveModel]
+    latencies: list[LiveLatency]
+    pools: list[LivePool]
+    satisfaction_curve: list[float]
+    queue_curve: list[float]
+    done: bool
+
+
+def line_of(s: Snapshot) -> str:
+    """A snapshot as one plain line."""
+    parts = [f"{s.requests:,}{_of_all(s)} requests", _promise(s), f"Q {s.queue:.3g}"]
+    parts += [f"{q.name} p95 {seconds(q.p95_s)}" for q in s.latencies[:1] if q.p95_s is not None]
+    return visible(f"{s.scenario}: {', '.join(parts)}")
+
+
+def dashboard(s: Snapshot) -> RenderableType:
+    """A snapshot for a terminal."""
+    state = "over" if s.done else "running"
+    head = f"{s.scenario}, {s.policy}: {s.requests:,}{_of_all(s)} requests, {seconds(s.time_s)} simulated, {state}"
+    rows = grid()
+    rows.add_row("promise", Text(_promise(s), style=_style(s)))
+    rows.add_row("", Text(sparks(s.satisfaction_curve), style=_style(s)))
+    rows.add_row("queue", Text(f"{number(s.queue)} answers owed"))
+    rows.add_row("", Text(sparks(s.queue_curve)))
+    if s.certificate is not None and s.certificate > 0.0:
+        rows.add_row("certificate", Text(f"at least {percent(s.certificate, 2)}, whatever the traffic does"))
+    cost = f"{number(s.cost_per_request, s.cost_unit)} a request, " if s.cost_per_request is not None else ""
+    rows.add_row("cost", Text(f"{cost}{percent(s.explored / max(s.requests, 1), 2)} of requests explored"))
+    for latency in s.latencies:
+        if latency.p50_s is not None:
+            rows.add_row(latency.name, Text(f"p50 {seconds(latency.p50_s)}, p95 {seconds(latency.p95_s)}"))
+    parts: list[RenderableType] = [Text(head, style="bold"), rows, Text(), _models(s)]
+    return Group(*parts, *([Text(), _pools(s)] if s.pools else []))
+
+
+def _of_all(s: Snapshot) -> str:
+    return "" if s.total is None or s.requests >= s.total else f" of {s.total:,}"
+
+
+def _promise(s: Snapshot) -> str:
+    if s.satisfaction is None or s.promise is None:
+        return "no answer yet"
+    return (
+        f"{percent(s.satisfaction, 2)} satisfied so far, {percent(s.promise, 2)} promised "
+        f"({100 * (s.satisfaction - s.promise):+.2f} points)"
+    )
+
+
+def _style(s: Snapshot) -> str:
+    if s.satisfaction is None or s.promise is None:
+        return ""
+    return "green" if s.satisfaction >= s.promise else "yellow"
+
+
+def sparks(values: Sequence[float]) -> str:
+    """Values as a line of blocks, from their least to their most."""
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    scale = (len(SPARKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(SPARKS[round((v - low) * scale)] for v in values)
+
+
+def _models(s: Snapshot) -> RenderableType:
+    answered = sum(m.answered for m in s.models)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for heading in ("model", "share", ""):
+        table.add_column(heading, justify="right" if heading == "share" else "left", overflow="fold")
+    for m in s.models:
+        share = m.answered / answered if answered else 0.0
+        table.add_row(m.name, percent(share), "█" * round(BAR * share))
+    return table
+
+
+def _pools(s: Snapshot) -> RenderableType:
+    table = Fitting(("pool", "replicas", "requests in it", "a replica", "power"), spare=("a replica",))
+    for p in s.pools:
+        power = number(p.power_w, "W")
+        table.add_row(p.name, str(p.replicas), f"{p.in_system:,}", f"{p.in_system / max(p.replicas, 1):.1f}", power)
+    return table
+
+
+@contextlib.contextmanager
+def watching(console: Console) -> Iterator[Callable[[Snapshot], None]]:
+    """Something to tell snapshots to: a picture that changes on a terminal, else a plain line every few seconds."""
+    if console.is_terminal:
+        from rich.live import Live
+
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            yield lambda snapshot: live.update(dashboard(snapshot), refresh=True)
+        return
+    last_s = time.monotonic()
+
+    def tell(snapshot: Snapshot) -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= LINE_EVERY_S:
+            last_s = time.monotonic()
+            console.print(line_of(snapshot), highlight=False, soft_wrap=True)
+
+    yield tell

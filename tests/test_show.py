@@ -1,0 +1,143 @@
+"""A run as it goes: snapshots of it, on a terminal and in a pipe, of a directory that is being written, and later."""
+
+import io
+import shutil
+
+import pytest
+from builders import model, scenario
+from rich.console import Console
+from typer.testing import CliRunner
+
+from messsim import study
+from messsim.cli import app
+from messsim.errors import OutputError
+from messsim.report.run import live
+from messsim.report.run.live import dashboard, line_of, sparks, watching
+from messsim.scenario import parse
+from messsim.study.simulation import watching as studied
+from messsim.study.simulation.watching import LIVE, show
+
+
+def small(**more):
+    models = [model("small", 0.5), model("large", 0.9)]
+    return parse(scenario(**{"requests": 3000, "models": models, "sla": {"alpha": 0.7}} | more))
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Snapshots as often as an engine tells of its progress."""
+    monkeypatch.setattr(studied, "EVERY_S", 0.0)
+
+
+def printed(snapshot, width=80):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(dashboard(snapshot))
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("engine", ["compiled", "simpy"])
+def test_a_run_is_watched_as_it_goes_and_is_the_same_run(engine, at_once, tmp_path):
+    seen = []
+    said = small(engine=engine, requests=150_000 if engine == "compiled" else 3000)
+    watched = study.run(said, keep_records=False, watch=seen.append).summary
+    assert [s.requests for s in seen] == sorted(s.requests for s in seen)
+    assert len(seen) >= 2
+    middle = seen[-1]
+    assert (middle.total, middle.promise, middle.done) == (said.requests, pytest.approx(0.7), False)
+    assert middle.satisfaction == pytest.approx(watched["sla"]["satisfaction"], abs=0.05)
+    assert [p.name for p in middle.pools] == ["small", "large"]
+    assert middle.queue_curve
+    unseen = study.run(said, keep_records=False).summary
+    assert {k: v for k, v in watched.items() if k != "performance"} == {
+        k: v for k, v in unseen.items() if k != "performance"
+    }
+
+
+def test_a_directory_is_shown_while_it_is_written_and_after(at_once, tmp_path):
+    out, seen = tmp_path / "out", []
+    study.run(small(engine="simpy"), out=out, watch=lambda _: seen.append(show(out)))
+    assert [s.done for s in seen] == [False] * len(seen)
+    assert 0 < seen[0].requests < 3000
+    after = show(out)
+    assert (after.done, after.requests, after.policy) == (True, 3000, "mess+")
+    assert sum(m.answered for m in after.models) == 3000
+    assert not list(tmp_path.rglob(LIVE))
+
+
+def test_a_directory_without_a_run_is_refused(tmp_path):
+    with pytest.raises(OutputError, match="holds no run, and none is being written there"):
+        show(tmp_path / "none")
+    done = CliRunner().invoke(app, ["show", str(tmp_path)])
+    assert done.exit_code != 0
+
+
+def test_a_damaged_directory_is_named(tmp_path):
+    study.run(small(requests=50), out=tmp_path / "out")
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "out", copy)
+    text = (copy / "summary.json").read_text()
+    (copy / "summary.json").write_text(text.replace('"certificate"', '"certified"'))
+    with pytest.raises(OutputError, match=rf"{copy}: is damaged, or of another version"):
+        show(copy)
+
+
+def test_the_picture_has_promise_queue_shares_latencies_and_replicas(tmp_path):
+    study.run(small(), out=tmp_path / "out")
+    snapshot = show(tmp_path / "out")
+    text = printed(snapshot)
+    assert "70.00 % promised (" in text
+    assert f"{100 * snapshot.satisfaction:.2f} % satisfied so far" in text
+    for word in (
+        "answers owed",
+        "at least",
+        "TTFT",
+        "end to end",
+        "small",
+        "large",
+        "replicas",
+        "requests in it",
+        "over",
+    ):
+        assert word in text
+    assert "▁" in text
+    assert "█" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert max(len(line) for line in printed(snapshot, 40).splitlines()) <= 40
+
+
+def test_a_run_without_servers_or_answers_is_shown(tmp_path):
+    study.run(small(cluster={"mode": "none"}), out=tmp_path / "none")
+    assert "replicas" not in printed(show(tmp_path / "none"))
+    study.run(small(requests=None, horizon_s=1e-9), out=tmp_path / "nothing")
+    assert "no answer yet" in printed(show(tmp_path / "nothing"))
+
+
+def test_a_pipe_has_plain_lines_and_a_terminal_a_picture(tmp_path, monkeypatch):
+    study.run(small(), out=tmp_path / "out")
+    snapshot = show(tmp_path / "out")
+    piped = CliRunner().invoke(app, ["show", str(tmp_path / "out")])
+    assert piped.stdout == line_of(snapshot) + "\n"
+    assert ": 3,000 requests, " in piped.stdout
+    for is_terminal in (False, True):
+        monkeypatch.setattr(live, "LINE_EVERY_S", 0.0)
+        console = Console(file=io.StringIO(), force_terminal=is_terminal, width=80)
+        with watching(console) as tell:
+            tell(snapshot)
+        text = console.file.getvalue()
+        assert ("\x1b[" in text) is is_terminal
+        assert ("requests in it" in text) is is_terminal
+        if not is_terminal:
+            assert text == line_of(snapshot) + "\n"
+
+
+def test_a_name_cannot_command_the_terminal(tmp_path):
+    study.run(small(name="evil\x1b[31m"), out=tmp_path / "out")
+    snapshot = show(tmp_path / "out")
+    assert "\x1b" not in line_of(snapshot)
+    assert "\x1b" not in printed(snapshot)
+
+
+def test_sparks_go_from_the_least_to_the_most():
+    assert sparks([]) == ""
+    assert sparks([1.0, 1.0]) == "▁▁"
+    assert sparks([0.0, 0.5, 1.0]) == "▁▅█"
