@@ -75,7 +75,7 @@ def _figures(summary: dict[str, Any]) -> Table:
     return figures
 
 
-def _router(router: dict[str, Any]) -> str:
+def _router(router: Mapping[str, Any]) -> str:
     return (
         f"busy {percent(router['utilization'])} of the time, {seconds(router['decision_s'])} a decision, waits "
         f"{seconds(router['wait_s'])} in the mean"

@@ -214,11 +214,11 @@ def _mean_utilization(pools: list[PoolOutcome]) -> float | None:
     return sum(u * r for u, r in busy) / sum(r for _, r in busy) if busy else None
 
 
-def _router(scenario: Scenario, outcome: Outcome) -> dict[str, Any]:
-    """Time that decisions take and wait for, where they take any; utilisation until the last arrival or the horizon."""
+def _router(scenario: Scenario, outcome: Outcome) -> dict[str, float | None]:
+    """Time that decisions take and wait for, where they take any; utilisation is measured to the last arrival."""
     said, router = scenario.router, outcome.router
     begun = router.begun if said.decision_s is not None else 0
-    until_s = outcome.end_s * said.workers * said.instances
+    until_s = outcome.last_arrival_s * said.workers * said.instances
     return {
         "wait_s": router.wait_s / begun if begun else None,
         "decision_s": router.busy_s / begun if begun else None,
@@ -276,7 +276,9 @@ def _slo(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any]:
     return found | scenario.slo.model_dump()
 
 
-def _attained(scenario: Scenario, outcome: Outcome, slo: Slo, tally: Tally, tenants: list[int]) -> dict[str, Any]:
+def _attained(
+    scenario: Scenario, outcome: Outcome, slo: Slo, tally: Tally, tenants: list[int]
+) -> dict[str, float | None]:
     """Share and rate of requests of some tenants that were answered within all objectives, where there are any."""
     arrived, attained = (int(counts[tenants].sum()) for counts in (tally.tenant_arrived, tally.tenant_attained))
     stated = slo.stated and bool(outcome.pools)

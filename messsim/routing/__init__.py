@@ -136,7 +136,8 @@ def is_file(router: Router) -> bool:
     return router.policy.endswith(".py")
 
 
-FOR_ALL = {"policy", "overrides", "instances", "reconcile_s"}  # keys that no policy reads, but every run does
+# Keys that no policy reads, but every run does.
+FOR_ALL = {"policy", "overrides", "instances", "reconcile_s", "decision_s", "workers"}
 
 
 def notes(router: Router, policy: Policy) -> list[str]:

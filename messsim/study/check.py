@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -205,7 +206,7 @@ def _overloaded(pools: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _overloaded_workers(setup: Setup, pools: list[dict[str, Any]], rates: Rates | None) -> list[str]:
+def _overloaded_workers(setup: Setup, pools: Sequence[Mapping[str, Any]], rates: Rates | None) -> list[str]:
     """Routers and front ends that get more than their workers can do."""
     router, said = setup.scenario.router, []
     if rates is not None and router.decision_s is not None and router.workers:

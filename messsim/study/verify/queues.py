@@ -37,7 +37,7 @@ def queue(
     dispatch: str = "shared_queue",
     max_waiting: int | None = None,
     clients: dict[str, Any] | None = None,
-    router: dict[str, Any] | None = None,
+    router: dict[str, object] | None = None,
     **serving: Any,
 ) -> Scenario:
     """Servers of one model in front of one stream of requests.
