@@ -187,7 +187,7 @@ def _tenants(summary: dict[str, Any]) -> RenderableType:
     columns = ("tenant", "answered", "promised", "satisfied", "certificate", "TTFT p95", *within)
     table = Fitting(columns, spare=("TTFT p95", "answered", "certificate"))
     for t in summary["tenants"]:
-        slo = (percent(t["slo"]["attainment"]), f"{number(t['slo']['goodput_rps'])}/s") if within else ()
+        slo = (percent(t["slo"]["attainment"]), number(t["slo"]["goodput_rps"], "/s")) if within else ()
         table.add_row(
             t["name"],
             f"{t['answered']:,}",

@@ -111,6 +111,14 @@ class _Latencies(_Shape):
     queueing: _Percentiles
 
 
+class _Slo(_Shape):
+    ttft_s: float | None
+    tpot_s: float | None
+    e2e_s: float | None
+    attainment: float | None
+    goodput_rps: float | None
+
+
 class _Tenant(_Shape):
     name: str
     alpha: float
@@ -121,11 +129,7 @@ class _Tenant(_Shape):
     queue_final: float
     certificate: float | None
     latency_s: _Latencies
-
-
-class _Slo(_Shape):
-    attainment: float | None
-    goodput_rps: float | None
+    slo: _Slo
 
 
 class _Accuracy(_Shape):
