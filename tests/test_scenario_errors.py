@@ -533,7 +533,10 @@ def test_gpus_are_not_paid_by_the_token(key):
 
 
 def test_every_key_of_how_a_model_is_served_belongs_to_a_kind():
-    """A key that is added later is asked for here: without effect on the other kind, or with one? A context is of both."""
+    """A key that is added later is asked for here: without effect on the other kind, or with one?
+
+    Both have a context.
+    """
     assert {*GPU_KEYS, *API_KEYS, "kind", "max_model_len"} == set(Serving.model_fields)
 
 
