@@ -2,7 +2,6 @@
 
 #include <math.h>
 
-#include "copies.h"
 #include "dispatch.h"
 #include "error.h"
 
@@ -51,7 +50,7 @@ int ms_fronts_enter(ms_run *run, ms_job *job)
     return error;
 }
 
-int ms_fronts_pass(ms_run *run, ms_job *job)
+int ms_fronts_pass(ms_run *run, ms_job *job, int *left)
 {
     ms_front *front = &run->fleet.front[place_of(run, job)];
     ms_queue_remove(&front->served, job);
@@ -59,25 +58,26 @@ int ms_fronts_pass(ms_run *run, ms_job *job)
     if (next != NULL) {
         MS_TRY(begin(run, next));
     }
-    if (job->aborted) {
+    *left = job->aborted;
+    if (*left) {
         run->fleet.pool[job->pool].unfinished--;
-        note_load(run, job);
-        return ms_copies_finish(run, job);
+    } else {
+        ms_dispatch_queue(&run->fleet, job, run->now_s);
     }
-    ms_dispatch_queue(&run->fleet, job, run->now_s);
     note_load(run, job);
     return 0;
 }
 
 /* ---- after the last token -------------------------------------------------------------------------------- */
 
-int ms_fronts_generated(ms_run *run, ms_job *job)
+int ms_fronts_generated(ms_run *run, ms_job *job, int *left)
 {
     ms_pool *pool = &run->fleet.pool[job->pool];
     const ms_open *open = job->owner;
-    if (pool->plan.detokenize_s == 0.0 || open->gone) {
+    *left = pool->plan.detokenize_s == 0.0 || open->gone;
+    if (*left) {
         pool->unfinished--;
-        return ms_copies_finish(run, job);
+        return 0;
     }
     const uint64_t order = ms_order(MS_ENDS, job->replica);
     job->server = job->replica; /* of a shared queue, too, it is this replica's now */
@@ -87,13 +87,12 @@ int ms_fronts_generated(ms_run *run, ms_job *job)
     return ms_run_put(run, run->now_s + pool->plan.detokenize_s, order, suborder(job), MS_DO_DETOKENIZED, job, 0);
 }
 
-int ms_fronts_detokenized(ms_run *run, ms_job *job)
+void ms_fronts_detokenized(ms_run *run, ms_job *job)
 {
     ms_queue_remove(&run->fleet.front[job->server].detokenizing, job);
     run->fleet.pool[job->pool].unfinished--;
     note_load(run, job);
     job->finish_s = run->now_s;
-    return ms_copies_finish(run, job);
 }
 
 /* ---- mishaps --------------------------------------------------------------------------------------------- */

@@ -9,14 +9,16 @@
 /* A job that was sent to a place comes to its front end. */
 int ms_fronts_enter(ms_run *run, ms_job *job);
 
-/* A worker is done with it: it comes to the queue, and the worker to the next job. */
-int ms_fronts_pass(ms_run *run, ms_job *job);
+/* A worker is done with it: it comes to the queue, and the worker to the next job. `*left`: nobody wants it any more, and
+ * it has left its server instead. */
+int ms_fronts_pass(ms_run *run, ms_job *job, int *left);
 
-/* The last token is there, or a job that nobody wants has left its batch. */
-int ms_fronts_generated(ms_run *run, ms_job *job);
+/* The last token is there, or a job that nobody wants has left its batch. `*left`: it has left its server; else it is
+ * being detokenized. */
+int ms_fronts_generated(ms_run *run, ms_job *job, int *left);
 
-/* The answer reaches the user. */
-int ms_fronts_detokenized(ms_run *run, ms_job *job);
+/* The answer reaches the user: it has left its server. */
+void ms_fronts_detokenized(ms_run *run, ms_job *job);
 
 /* Whether a job is in a front end or being detokenized, not at the replica itself. */
 int ms_fronts_have(const ms_job *job);

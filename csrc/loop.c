@@ -89,7 +89,11 @@ static int boundary(ms_run *run, int32_t replica)
     ms_queue done = {0};
     MS_TRY(ms_fleet_finish(&run->fleet, replica, &done));
     for (ms_job *job = ms_queue_pop(&done); job != NULL; job = ms_queue_pop(&done)) {
-        MS_TRY(ms_fronts_generated(run, job));
+        int left;
+        MS_TRY(ms_fronts_generated(run, job, &left));
+        if (left) {
+            MS_TRY(ms_copies_finish(run, job));
+        }
     }
     if (something_else_happens_now(run, replica)) {
         ms_fleet_start_later(&run->fleet, replica, run->now_s);
@@ -145,6 +149,13 @@ static int reconcile(ms_run *run)
     return await_reconciliation(run);
 }
 
+static int pass_front_end(ms_run *run, ms_job *job)
+{
+    int left;
+    MS_TRY(ms_fronts_pass(run, job, &left));
+    return left ? ms_copies_finish(run, job) : 0;
+}
+
 static int run_errand(ms_run *run, const ms_event *event)
 {
     switch ((enum ms_errand)event->errand) {
@@ -177,9 +188,10 @@ static int run_errand(ms_run *run, const ms_event *event)
     case MS_DO_DECIDE:
         return ms_attempts_decide(run, event->subject);
     case MS_DO_FRONT_END:
-        return ms_fronts_pass(run, event->subject);
+        return pass_front_end(run, event->subject);
     case MS_DO_DETOKENIZED:
-        return ms_fronts_detokenized(run, event->subject);
+        ms_fronts_detokenized(run, event->subject);
+        return ms_copies_finish(run, event->subject);
     case MS_DO_TURN:
         return ms_attempts_route_turn(run, event->subject, event->detail);
     }

@@ -300,7 +300,9 @@ class RouterTimes(TypedDict):
 
     wait_s: Annotated[float | None, "s", "mean wait of a request for a worker of the router"]
     decision_s: Annotated[float | None, "s", "mean time of a decision"]
-    utilization: Annotated[float | None, "0 to 1", "fraction of the workers' time in decisions, until the run's end"]
+    utilization: Annotated[
+        float | None, "0 to 1", "fraction of the workers' time that decisions take, until the last arrival"
+    ]
 
 
 class PoolSummary(TypedDict):

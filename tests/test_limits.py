@@ -4,11 +4,13 @@ import math
 
 import pytest
 from builders import ALWAYS, model, run, scenario, trace
-from messsim.study.check import check
 
+import messsim
 from messsim.engines import prepare
-from messsim.errors import ScenarioError
+from messsim.errors import OutputError, ScenarioError
 from messsim.scenario import parse
+from messsim.study.simulation.check import check
+from messsim.study.simulation.explain import explain
 
 ENGINES = ["simpy", "compiled"]
 
@@ -121,3 +123,12 @@ def test_check_counts_the_long_requests(tmp_path):
     notes = check(parse(of_lengths(tmp_path, [(7, 3), (50, 3), (90, 30)], models=models)))["notes"]
     assert "too long: 1 of the first 3 requests for every model, and turned away" in notes
     assert "too long: 2 of the first 3 requests for cheap, 1 of which go to other models" in notes
+
+
+def test_nobody_explains_what_was_never_decided(tmp_path):
+    said = of_lengths(tmp_path, [(7, 3), (8, 3)], models=[model("only", max_model_len=10)])
+    found = messsim.run(parse(said), out=tmp_path / "run")
+    assert found.requests.select("model", "status").collect().rows() == [("only", "completed"), (None, "too_long")]
+    assert explain(tmp_path / "run", 0)["record"]["model"] == "only"
+    with pytest.raises(OutputError, match="request 1 was never decided: it is too long for every model"):
+        explain(tmp_path / "run", 1)

@@ -329,7 +329,7 @@ def test_the_summary_is_polars_own(name):
     n = {row["status"]: row["len"] for row in f.group_by("status").len().iter_rows(named=True)}
     assert s["requests"] == {
         "arrived": len(f),
-        **{k: n.get(k, 0) for k in ("completed", "rejected", "lost", "timed_out", "in_flight")},
+        **{k: n.get(k, 0) for k in ("completed", "rejected", "too_long", "lost", "timed_out", "in_flight")},
         "attempts": f["attempts"].sum(),
         "explored": f["explored"].sum(),
         "with_feedback": len(f) - f["feedback_s"].null_count(),

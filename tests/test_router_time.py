@@ -7,7 +7,8 @@ import pytest
 from builders import ALWAYS, NEVER, POWER_W, STEP_S, model, run, scenario, trace
 
 from messsim.errors import ScenarioError
-from messsim.scenario import parse
+from messsim.scenario import notes_of, parse
+from messsim.study.simulation.check import check
 
 ENGINES = ["simpy", "compiled"]
 FREE = [{"name": "small", "satisfaction": NEVER, "cost_per_request": 1.0}]
@@ -131,3 +132,26 @@ def test_bad_times_are_refused():
     ]:
         with pytest.raises(ScenarioError, match=message):
             parse(scenario(router=router))
+
+
+def test_check_names_a_router_that_gets_too_much():
+    models = [model("only", ALWAYS, max_num_seqs=64, replicas=8, front_end_s=0.5, front_end_workers=1)]
+    said = scenario(models=models, arrivals={"kind": "poisson", "rate_rps": 20.0}, tokens={"output": 1}, requests=200)
+    found = check(parse(said | {"router": {"decision_s": 0.1, "workers": 1}}))["problems"]
+    assert "router: gets 20 requests/s and decides 10" in found
+    assert "pool only: gets 20 requests/s and its front ends pass 16" in found
+    enough = said | {"router": {"decision_s": 0.1, "workers": 1, "instances": 3}}
+    assert not any(problem.startswith("router") for problem in check(parse(enough))["problems"])
+
+
+def test_workers_without_work_are_noted():
+    said = parse(scenario(router={"workers": 3}, models=[model("a", front_end_workers=2)]))
+    notes = notes_of(said)
+    assert "router.workers: ignored without router.decision_s" in notes
+    assert "models.0.front_end_workers: ignored without front_end_s" in notes
+
+
+@pytest.mark.parametrize("router", [{"decision_s": 2e6}, {"decision_s": {"kind": "exponential", "mean_s": 1e9}}])
+def test_times_that_no_router_takes_are_refused(router):
+    with pytest.raises(ScenarioError, match=r"router.decision_s: .* seconds; expected at most 1e\+06"):
+        parse(scenario(router=router))

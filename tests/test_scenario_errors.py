@@ -13,7 +13,7 @@ from messsim.scenario.checks import API_KEYS, GPU_KEYS
 from messsim.scenario.fleet import Serving
 
 ARRIVALS = "poisson, gamma, mmpp, diurnal, trace, closed"
-LAWS = "constant, geometric, lognormal, empirical, trace, table"
+LAWS = "constant, geometric, lognormal, empirical, trace, table, builtin"
 A_LAW = "a number of tokens, or a law such as {kind = 'geometric', mean = 150}"
 A_DELAY = "'immediate', a number of seconds, or a law such as {kind = 'exponential', mean_s = 60}"
 TWO = [{"name": "small", "satisfaction": 0.4}, {"name": "large", "satisfaction": 0.8}]
@@ -533,8 +533,11 @@ def test_gpus_are_not_paid_by_the_token(key):
 
 
 def test_every_key_of_how_a_model_is_served_belongs_to_a_kind():
-    """A key that is added later is asked for here: without effect on the other kind, or with one?"""
-    assert {*GPU_KEYS, *API_KEYS, "kind"} == set(Serving.model_fields)
+    """A key that is added later is asked for here: without effect on the other kind, or with one?
+
+    Both have a context.
+    """
+    assert {*GPU_KEYS, *API_KEYS, "kind", "max_model_len"} == set(Serving.model_fields)
 
 
 def test_a_client_who_thinks_no_time_would_ask_an_api_that_is_down_for_ever():

@@ -138,7 +138,7 @@ def is_file(router: Router) -> bool:
 
 
 # Keys that no policy reads, but every run does.
-FOR_ALL = {"policy", "overrides", "instances", "reconcile_s", "keep_session_model"}
+FOR_ALL = {"policy", "overrides", "instances", "reconcile_s", "decision_s", "workers", "keep_session_model"}
 
 
 def notes(router: Router, policy: Policy) -> list[str]:

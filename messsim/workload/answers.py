@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -17,6 +17,14 @@ from .chunk import Floats, Ints
 __all__ = ["Answers", "answers_of", "names_of", "problems_of_answers"]
 
 
+class _Histogram(TypedDict):
+    """Counts of equal bins between the shortest and the longest answer, tokens."""
+
+    least: float
+    most: float
+    counts: list[int]
+
+
 @dataclass(frozen=True)
 class Answers:
     """A law of answer tokens: counts, with their weights. Within a bin of the histogram all counts are as likely."""
@@ -26,9 +34,9 @@ class Answers:
 
 
 @cache
-def _tasks() -> dict[str, dict[str, Any]]:
+def _tasks() -> dict[str, dict[str, _Histogram]]:
     text = files("messsim.workload").joinpath("answer_lengths.json").read_text(encoding="utf-8")
-    tasks: dict[str, dict[str, Any]] = json.loads(text)["tasks"]
+    tasks: dict[str, dict[str, _Histogram]] = json.loads(text)["tasks"]
     return tasks
 
 
@@ -50,7 +58,7 @@ def _answers(task: str, model: str) -> Answers:
     return Answers(np.arange(edges[0], edges[-1], dtype=np.int32), np.repeat(counts / sizes, sizes))
 
 
-def _entry(models: dict[str, Any], names: tuple[str, ...]) -> str | None:
+def _entry(models: dict[str, _Histogram], names: tuple[str, ...]) -> str | None:
     """The model so named: whole, without its maker, or by the beginning of its name; the shortest of several."""
     for name in names:
         asked = name.lower()

@@ -10,8 +10,8 @@ from messsim.plot.latency import NAMES, latency, latency_in_time
 from messsim.plot.marks import Marks
 from messsim.plot.parts import time_unit
 from messsim.shapes.checks import Worth
-from messsim.summary import Summary
-from messsim.wording import seconds
+from messsim.summary import Summary, TenantSummary
+from messsim.wording import number, percent, seconds
 
 from ..base.page import Page, Section, Table
 from .tiles import tiles_of
@@ -98,7 +98,8 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
         told = ". ".join(_capital(s) for s in sentences_of(worth, [])) + "."
         sections.append(Section("worth", "Can routing pay here?", told, tables=[bounds]))
     if len(summary["tenants"]) > 1:
-        sections.append(Section("tenants", "Each tenant", figures=[FIGURES["tenants"](run, marks)]))
+        charts = [FIGURES["tenants"](run, marks)]
+        sections.append(Section("tenants", "Each tenant", figures=charts, tables=_objectives(summary["tenants"])))
     if summary["latency_s"]["ttft"]["mean"] is not None:
         charts = [latency(run, which=which) for which in NAMES] + [latency_in_time(run, marks)]
         sections.append(Section("latency", "How long do answers take?", figures=charts))
@@ -108,6 +109,22 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
         sections.append(Section("events", "Phases and failures", tables=_events(marks)))
     sections.append(Section("scenario", "The scenario", tables=_provenance(summary), verbatim=scenario))
     return sections
+
+
+def _objectives(tenants: list[TenantSummary]) -> list[Table]:
+    """Goodput by tenant, where any has latency objectives."""
+    rows = [
+        [
+            t["name"],
+            *(seconds(slo[k]) for k in ("ttft_s", "tpot_s", "e2e_s")),
+            percent(slo["attainment"]),
+            number(slo["goodput_rps"]),
+        ]
+        for t in tenants
+        if (slo := t["slo"])["attainment"] is not None
+    ]
+    columns = ["tenant", "TTFT", "TPOT", "end to end", "kept all", "goodput, requests/s"]
+    return [Table("Requests that were answered within all objectives of their tenant", columns, rows)] if rows else []
 
 
 def _capital(sentence: str) -> str:

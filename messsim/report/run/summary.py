@@ -189,7 +189,7 @@ def _tenants(summary: Summary) -> RenderableType:
     columns = ("tenant", "answered", "promised", "satisfied", "certificate", "TTFT p95", *within)
     table = Fitting(columns, spare=("TTFT p95", "answered", "certificate"))
     for t in summary["tenants"]:
-        slo = (percent(t["slo"]["attainment"]), f"{number(t['slo']['goodput_rps'])}/s") if within else ()
+        slo = (percent(t["slo"]["attainment"]), number(t["slo"]["goodput_rps"], "/s")) if within else ()
         table.add_row(
             t["name"],
             f"{t['answered']:,}",
