@@ -85,7 +85,7 @@ def _frontier(satisfied: Floats, costs: Floats, tenant: NDArray[np.int32], tenan
 def _realised(
     predictions: Sequence[Floats], satisfied: Floats, costs: Floats, tenant: NDArray[np.int32], alphas: list[float]
 ) -> float | None:
-    """Least expected cost of what ``argmin_m c_m - price s_m`` really satisfies, s_m predicted, at any mix of two prices.
+    """Least cost of what ``argmin_m c_m - price s_m`` really satisfies, s_m predicted, at any mix of two prices.
 
     A choice of the best prediction satisfies less than was predicted, since it is also the luckiest: taken at its
     word, the predictor would look better than it is.
