@@ -12,12 +12,15 @@ from messsim.cli import app
 from messsim.errors import OutputError, ScenarioError
 from messsim.report.challenge.facts import quote
 from messsim.report.challenge.tables import challenge_page, challenge_tables
+from messsim.results.directory import _beside
 from messsim.results.intervals import paired_difference
 from messsim.scenario import load
 from messsim.study import run
-from messsim.study.challenge import conditions as study
-from messsim.study.challenge.conditions import CONDITIONS, challenge, conditions, conditions_folder, table_of
+from messsim.study.challenge import table as study
+from messsim.study.challenge.conditions import CONDITIONS, conditions, conditions_folder
 from messsim.study.challenge.files import read_challenge, write_challenge
+from messsim.study.challenge.routers import challenge
+from messsim.study.challenge.table import table_of
 from messsim.study.compare.policies import with_policy
 from messsim.study.pages.report import report
 
@@ -155,12 +158,15 @@ def test_tables_and_page_say_the_same(found):
 
 
 def test_what_is_written_is_read_again(scenarios, found, tmp_path):
-    table, rows = found
     out = tmp_path / "out"
-    write_challenge(out, scenarios, table, rows)
+    table, rows = challenge(scenarios, POLICIES, 2, out=out, workers=1)
+    assert (table, rows) == found
+    write_challenge(out, scenarios, table)
+    write_challenge(out, scenarios, table)  # as the same command does, gone on with
     assert read_challenge(out) == table
     frame = pl.read_parquet(out / "results.parquet")
     assert frame["condition"].unique(maintain_order=True).to_list() == list(scenarios)
+    assert frame["policy"].unique(maintain_order=True).to_list() == POLICIES
     assert load(out / "scenarios" / "complaints-only.toml").feedback.satisfied_rate == 0.0
     before = (out / "report.html").read_bytes()
     (out / "report.html").unlink()
@@ -168,6 +174,50 @@ def test_what_is_written_is_read_again(scenarios, found, tmp_path):
     (out / "challenge.json").write_text('{"version": 1}')
     with pytest.raises(OutputError, match="damaged, or of another version"):
         report(out)
+
+
+def test_one_that_stopped_goes_on_where_it_was(scenarios, found, tmp_path):
+    out = tmp_path / "out"
+
+    def stop(done, total):
+        assert total == 2 * 3 * 2
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="5 of 12 runs are kept"):
+        challenge(scenarios, POLICIES, 2, out=out, workers=1, on_progress=stop)
+    assert pl.read_parquet(out / "results.parquet").height == 5
+    left = _beside(out / "scenarios")  # of one that was killed while it wrote them
+    left.mkdir()
+    first = []
+    assert challenge(scenarios, POLICIES, 2, out=out, workers=1, on_progress=lambda n, of: first.append(n)) == found
+    assert first[0] == 5
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("other", ["scenarios", "policies"])
+def test_another_challenge_is_never_mixed_in(scenarios, tmp_path, other):
+    out = tmp_path / "out"
+    challenge(scenarios, ["cheapest"], 1, out=out, workers=1)
+    changed = {name: s.changed(requests=201) if name == "complaints-only" else s for name, s in scenarios.items()}
+    asked = (changed, ["cheapest"]) if other == "scenarios" else (scenarios, ["largest"])
+    with pytest.raises(OutputError, match="holds a study that differs in its"):
+        challenge(*asked, 1, out=out, workers=1)
+
+
+def test_a_run_that_fails_stops_no_other(scenarios, tmp_path):
+    own = tmp_path / "bad.py"
+    own.write_text(
+        "from messsim.routing.plugin import compile_policy\n\n\n"
+        "def decide(models):\n    return models\n\n\n"
+        "def build(options, models, features):\n    return compile_policy('bad', decide)\n"
+    )
+    out = tmp_path / "out"
+    table, rows = challenge({"stationary": scenarios["stationary"]}, ["cheapest", str(own)], 1, out=out, workers=1)
+    bad = next(c for c in table.cells if c.policy == "bad.py")
+    assert (bad.rank, bad.runs) == (2.0, 1)
+    assert bad.error == rows[1]["error"]
+    assert pl.read_parquet(out / "results.parquet")["error"].to_list() == [None, bad.error]
 
 
 def test_the_command_takes_a_policy_of_ones_own(tmp_path):

@@ -107,6 +107,13 @@ def test_features_without_signal_save_no_more_than_costs_do():
     assert seeing["features_save"] > blind["features_save"] + 0.1
 
 
+def test_features_are_judged_by_what_choices_satisfied_not_by_what_was_predicted():
+    pytest.importorskip("sklearn")
+    noise = shipped(requests=600, models=PRICED, features={"dimensions": 24, "signal": 0.0})
+    found = worth(prepare(noise))
+    assert found["features"] > 0.97 * found["own_cost"]
+
+
 def test_dominated_models_are_named():
     three = [model("small", 0.5), {**model("worse", 0.4), "cost_per_request": 500.0}, model("large", 0.8)]
     found = worth(prepare(shipped(models=three)))
@@ -155,3 +162,11 @@ def test_each_policy_gets_its_cheapest_fleet():
     assert found["best"] == "mess+"
     with pytest.raises(ScenarioError, match=r"no cluster of these keeps to it"):
         plan(said, axes, ["usd_per_hour<1"], seeds=2, workers=local_workers(1))
+
+
+def test_a_plan_that_may_leave_out_any_model_leaves_one():
+    said = shipped(requests=100, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
+    axes = axes_of(said, ["small=0..1", "large=0..1"], [])
+    found = plan(said, axes, ["requests.lost<=0"], seeds=2, workers=local_workers(1))
+    assert found["counts"]["candidates"] == 3
+    assert found["best"]["gpus"] == 1

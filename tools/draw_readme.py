@@ -58,7 +58,7 @@ def main() -> None:
     result = messsim.run(scenario, keep_records=False)
     charts = alt.vconcat(_curves(result.timeline, scenario.sla.alpha), _queue(result.timeline), spacing=8)
     title = alt.Title(
-        "Prompts of 13 tasks, four models on 14 H100s, MESS+ promising 62.5 %",
+        "Prompts of 13 tasks, four models on 13 H100s, MESS+ promising 62.5 %",
         subtitle=f"{result.summary['requests']['arrived']:,} requests; scenarios/quickstart.toml",
         anchor="start",
     )

@@ -278,6 +278,7 @@ def challenge(
     seeds: int = 5,
     requests: int | None = None,
     seed: int | None = None,
+    out: Given | None = None,
     workers: int | None = None,
     progress: StudyProgress | None = None,
 ) -> StudyResult:
@@ -291,19 +292,25 @@ def challenge(
         None: all.
     requests, seed
         Instead of the conditions' own.
+    out
+        A directory for its runs, challenge.json and report.html; one that the same challenge began is gone on with.
     seeds, workers, progress
         As in `compare`.
     """
     from messsim.report.challenge.tables import challenge_tables
-    from messsim.study.challenge.conditions import CONDITIONS, POLICIES
-    from messsim.study.challenge.conditions import challenge as run_all
+    from messsim.study.challenge.conditions import CONDITIONS
     from messsim.study.challenge.conditions import conditions as read
+    from messsim.study.challenge.files import write_challenge
+    from messsim.study.challenge.routers import POLICIES
+    from messsim.study.challenge.routers import challenge as run_all
     from messsim.study.runs.rows import frame_of
 
     scenarios = read(conditions or CONDITIONS, requests=requests, seed=seed)
     named = [str(Path(p).resolve()) if p.endswith(".py") else p for p in policies or POLICIES]
     with study_progress(progress) as told:
-        found, rows = run_all(scenarios, named, seeds, workers=workers, told=told)
+        found, rows = run_all(scenarios, named, seeds, out=_path(out), workers=workers, on_progress=told)
+    if out is not None:
+        write_challenge(Path(out), scenarios, found)
     summary = dataclasses.asdict(found)
     return StudyResult(summary, lambda: frame_of(rows), lambda: challenge_tables(found), "challenge")
 

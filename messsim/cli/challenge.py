@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .base import AsJson, Requests, Seed, Workers, command, stderr
-from .outputs import check_out, hand_over
+from .base import AsJson, On, RayAddress, Requests, Seed, Workers, command, stderr
+from .outputs import hand_over, tell_leftovers
 
 __all__ = ["challenge"]
 
@@ -27,33 +27,41 @@ def challenge(
     requests: Requests = None,
     seed: Seed = None,
     quick: Annotated[bool, typer.Option("--quick", help=f"{QUICK} requests and one replication: does it run?")] = False,
+    on: On = "local",
+    ray_address: RayAddress = None,
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write challenge.json, results.parquet and report.html to a new directory."),
+        typer.Option(
+            metavar="DIR",
+            help="Write runs, challenge.json and report.html to a directory; one that stopped goes on there.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Challenge routers: drift, late, few, false and poisoned ratings, overload, failures; one table."""
     from messsim.report.base.progress import runs_bar
     from messsim.report.challenge.tables import challenge_tables
-    from messsim.study.challenge.conditions import CONDITIONS, POLICIES
-    from messsim.study.challenge.conditions import challenge as run_all
+    from messsim.study.challenge.conditions import CONDITIONS
     from messsim.study.challenge.conditions import conditions as read
     from messsim.study.challenge.files import write_challenge
+    from messsim.study.challenge.routers import POLICIES
+    from messsim.study.challenge.routers import challenge as run_all
+    from messsim.study.runs.places import workers_on
 
-    check_out(out)
+    tell_leftovers(out)
     scenarios = read(_names(conditions) or CONDITIONS, requests=requests or (QUICK if quick else None), seed=seed)
     named = [str(file.resolve())] if file is not None else []
     named += [str(Path(p).resolve()) if p.endswith(".py") else p for p in _names(policies) or POLICIES]
-    with runs_bar(stderr, "challenge") as told:
-        found, rows = run_all(scenarios, named, 1 if quick else seeds, workers=workers, told=told)
+    many = workers_on(on, workers, ray_address)
+    with runs_bar(stderr, "challenge") as on_progress:
+        found, _ = run_all(scenarios, named, 1 if quick else seeds, out=out, workers=many, on_progress=on_progress)
     hand_over(
         dataclasses.asdict(found),
         lambda: challenge_tables(found),
         as_json,
         out,
-        lambda target: write_challenge(target, scenarios, found, rows),
+        lambda target: write_challenge(target, scenarios, found),
     )
 
 

@@ -123,7 +123,8 @@ def plan(
     if not 0.0 < kept_share <= 1.0:
         raise ScenarioError(f"--kept {kept_share:g}: expected a share of replications, above 0 and at most 1")
     wanted = requirements_of(requirements, known_figures(base))
-    candidates = _affordable(base, axes, candidates_of(axes), wanted)
+    nobody = len(axes) == len(base.fleet)  # is left where every axis is at 0
+    candidates = _affordable(base, axes, [c for c in candidates_of(axes) if any(c.replicas) or not nobody], wanted)
     prices = _prices(base, axes, candidates) if objective == "usd" else None
     points = [c.values(axes) for c in candidates]
     matrix = Matrix(base, points, lambda i: with_values(base, points[i]), row_at)

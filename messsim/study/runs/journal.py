@@ -25,7 +25,7 @@ from .rows import Row, frame_of
 __all__ = ["Journal", "Key", "journal", "keeping"]
 
 ROWS, STUDY, RESULTS = "rows.jsonl", "study.json", "results.parquet"
-FILES = (  # all that studies write in place of what was there
+FILES = (  # all that studies write beside their rows
     RESULTS,
     "plan.json",
     "replications.json",
@@ -33,6 +33,8 @@ FILES = (  # all that studies write in place of what was there
     "comparison.json",
     "comparison.csv",
     "convergence.json",
+    "challenge.json",
+    "scenarios",
     "curves.parquet",
     "report.html",
 )
@@ -187,7 +189,7 @@ def journal(directory: Path, base: Scenario, parts: Contents, points: Sequence[P
                 raise
             raise OutputError(f"{directory}: another process is filling it; expected to be alone") from None
         for left in (left for name in FILES for left in leftovers(directory / name)):
-            left.unlink(missing_ok=True)  # of one that was killed: nobody else writes here
+            _remove(left)  # of one that was killed: nobody else writes here
         kept: Journal[Any] = Journal(directory, opened, parts, len(points))
         try:
             yield kept
@@ -195,6 +197,13 @@ def journal(directory: Path, base: Scenario, parts: Contents, points: Sequence[P
             if is_new and not kept.rows:  # what cannot be run leaves nothing behind
                 shutil.rmtree(directory, ignore_errors=True)
             raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _same(directory: Path, parts: Contents) -> None:

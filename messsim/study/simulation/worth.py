@@ -1,6 +1,6 @@
 """Can a router pay here? Bounds on what routing can save, before anything is simulated."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ __all__ = ["FEW", "SAMPLE", "worth"]
 SAMPLE = 6_000  # requests of the run that bounds are taken of
 MOST_VALUES = 4_000_000  # features times requests that a fit takes a second or two for
 FOLDS = 5
+PRICES = 120  # at which choices by features are tried, evenly spaced in their logarithm
 FEW = 8.0  # sequences: a replica that runs fewer at once pays mostly for its weights being read
 
 Floats = NDArray[np.float64]
@@ -33,7 +34,8 @@ def worth(setup: Setup) -> Worth:
     Worth
         `best_single`, `static_mix`: choices made beforehand. `own_cost`: knows each request's cost with each model, and
         the models' mean satisfactions. `features`: knows also what a logistic regression tells of satisfaction out of
-        fold (five folds, equal features in one); None without features or scikit-learn, and `no_features` says why.
+        fold (five folds, equal features in one), and pays for what its choices then satisfied, not for what it had
+        predicted; None without features or scikit-learn, and `no_features` says why.
         `clairvoyant`: knows every outcome. Each None where the promises are out of reach.
         `can_save`, `features_save`, `own_cost_saves`: shares of the cheapest choice made beforehand.
         `dominated`: models that another beats in satisfaction at no more cost.
@@ -43,8 +45,9 @@ def worth(setup: Setup) -> Worth:
     frontier = _frontier(satisfied, costs, tenant, len(alphas))
     model, single, mix = best_static(frontier, alphas)
     predicted, why = _predicted(satisfied, features, setup.scenario)
-    own_cost = _least(_means(satisfied, tenant), costs, tenant, alphas)
-    by_features = None if predicted is None else _least(predicted, costs, tenant, alphas)
+    means = _means(satisfied, tenant)
+    own_cost = _realised((means,), satisfied, costs, tenant, alphas)
+    by_features = None if predicted is None else _realised((predicted, means), satisfied, costs, tenant, alphas)
     clairvoyant = oracle_of(frontier, alphas, [None] * len(alphas)).at_alpha
     beforehand = min((c for c in (single, mix) if c is not None), default=None)
     return {
@@ -79,9 +82,44 @@ def _frontier(satisfied: Floats, costs: Floats, tenant: NDArray[np.int32], tenan
     return frontier
 
 
-def _least(predicted: Floats, costs: Floats, tenant: NDArray[np.int32], alphas: list[float]) -> float | None:
-    """Least expected cost of mean predicted satisfactions of at least alpha, by a linear program over all requests."""
-    return oracle_of(_frontier(predicted, costs, tenant, len(alphas)), alphas, [None] * len(alphas)).at_alpha
+def _realised(
+    predictions: Sequence[Floats], satisfied: Floats, costs: Floats, tenant: NDArray[np.int32], alphas: list[float]
+) -> float | None:
+    """Least cost of what ``argmin_m c_m - price s_m`` really satisfies, s_m predicted, at any mix of two prices.
+
+    A choice of the best prediction satisfies less than was predicted, since it is also the luckiest: taken at its
+    word, the predictor would look better than it is.
+    """
+    total = 0.0
+    for k in np.unique(tenant):
+        mine = tenant == k
+        outcome, cost = satisfied[:, mine], costs[:, mine]
+        points = np.array([p for s in predictions for p in _at_prices(s[:, mine], outcome, cost)])
+        least = _cheapest_mix(points, alphas[k])
+        if least is None:
+            return None
+        total += float(mine.sum()) * least
+    return total / len(tenant)
+
+
+def _at_prices(predicted: Floats, satisfied: Floats, costs: Floats) -> Iterator[tuple[float, float]]:
+    """Mean satisfaction and cost of the choices at each of many prices of satisfaction, from free to beyond any gap."""
+    widest = max(float((costs.max(axis=0) - costs.min(axis=0)).max()), 1e-300)
+    every = np.arange(costs.shape[1])
+    for price in np.concatenate([[0.0], np.geomspace(widest * 1e-3, widest * 1e3, PRICES)]):
+        chosen = (costs - price * predicted).argmin(axis=0)
+        yield float(satisfied[chosen, every].mean()), float(costs[chosen, every].mean())
+
+
+def _cheapest_mix(points: Floats, alpha: float) -> float | None:
+    """Least cost of one point, or of two mixed, that satisfies alpha; None if no point does."""
+    enough = points[points[:, 0] >= alpha]
+    below = points[points[:, 0] < alpha]
+    if not len(enough):
+        return None
+    part = (alpha - below[:, :1]) / (enough[:, 0] - below[:, :1])
+    mixed = below[:, 1:] + part * (enough[:, 1] - below[:, 1:])
+    return float(min([enough[:, 1].min(), *mixed.ravel()]))
 
 
 def _means(satisfied: Floats, tenant: NDArray[np.int32]) -> Floats:
