@@ -246,6 +246,7 @@ def test_every_run_of_sessions_is_sound(folder, data):
         ({"sessions": {"turns": 0}}, "sessions.turns"),
         ({"sessions": {"turns": {"kind": "empirical", "turns": [1, 2], "weights": [1.0]}}}, "2 turns but 1 weights"),
         ({"phases": [{"from_s": 3.0, "difficulty": 1.0}]}, "phases.0.from_s: with sessions"),
+        ({"sla": {"window_s": 3.0}}, "sla.window_s: with sessions"),
         ({"prefixes": {"choice": "tenant", "groups": 3}}, "groups with choice = 'tenant'"),
         ({"prefixes": {"tokens": {"kind": "table"}}}, "prefixes.tokens.kind = 'table'"),
         ({"sessions": None, "router": {"keep_session_model": True}}, "router.keep_session_model: there are no"),

@@ -12,7 +12,7 @@ from .fleet import MOST_REPLICAS, Cluster, Cost, Model, Pool, Serving
 from .laws import Tokens
 from .phases import Phase
 from .quality import Features, Satisfaction
-from .routing import Feedback, Router, Tenant
+from .routing import Feedback, Router, Sla, Tenant
 from .sessions import Prefixes, Sessions
 
 __all__ = ["keys_without_effect", "notes_of", "problems_of"]
@@ -57,6 +57,8 @@ class Parts(Protocol):
     def horizon_s(self) -> float | None: ...
     @property
     def warmup(self) -> int: ...
+    @property
+    def sla(self) -> Sla: ...
     @property
     def tenants(self) -> list[Tenant]: ...
     @property
@@ -307,6 +309,9 @@ def _sessions(s: Parts) -> Iterator[str]:
         yield f"prefixes.tokens.kind = {s.prefixes.tokens.kind!r}: expected a law of its own"
     if s.prefixes is not None and s.arrivals.kind == "trace" and s.arrivals.names.hash_ids is not None:
         yield "prefixes: the hashes of the trace say already what prompts share; expected only one of them"
+    for key in ("window_s", "window_requests"):
+        if has_sessions and getattr(s.sla, key) is not None:
+            yield f"sla.{key}: with sessions, whose requests are not in order of time; expected none"
     if s.arrivals.kind == "trace" and s.arrivals.names.has_sessions and s.cluster.mode == "none":
         yield "arrivals: the sessions of a trace want cluster.mode = 'servers': each turn waits for the answer before"
     if s.sessions is None:
