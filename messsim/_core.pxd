@@ -191,7 +191,7 @@ cdef extern from "cost.h" nogil:
         double usd_per_million_output_tokens
         ms_known_cost known
     void ms_known_costs(const ms_known_cost *, const int32_t *prompt_tokens, int64_t n, double *costs)
-    void ms_prompt_costs(const ms_prompt_cost *, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
+    void ms_cost_of_prompt(const ms_prompt_cost *, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
 
 cdef extern from "job.h" nogil:
     enum:

@@ -888,7 +888,7 @@ cdef class PromptCosts:
         check_shape(0 <= i < costs.shape[1], "i is a column of costs")
         for k in range(self.n):
             check_shape(self.c[k].model < costs.shape[0], "costs are [models, n]")
-        ms_prompt_costs(self.c, self.n, prompt_tokens, &costs[0, i], costs.shape[1])
+        ms_cost_of_prompt(self.c, self.n, prompt_tokens, &costs[0, i], costs.shape[1])
 
 
 cdef class Job:

@@ -88,7 +88,7 @@ def _requests(outcome: Outcome, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _sessions(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, Any] | None:
+def _sessions(scenario: Scenario, outcome: Outcome, tally: Tally) -> dict[str, int] | None:
     if not scenario.has_sessions:
         return None
     return {"begun": tally.sessions, "turns": tally.arrived, "turns_not_sent": outcome.turns_not_sent}
