@@ -538,6 +538,8 @@ cdef extern from "tally.h" nogil:
         const uint8_t *explored
         const int32_t *prompt_tokens
         const int32_t *output_tokens
+        const int32_t *cached_prompt_tokens
+        const int64_t *cached_recompute_tokens
         const int32_t *preemptions
         const double *arrival_s
         const double *start_s

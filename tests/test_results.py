@@ -248,6 +248,7 @@ TREE: dict[str, Any] = {
     | {"best_single": dict.fromkeys(["model", "per_request"])}
     | dict.fromkeys(["static_mix_per_request", "usd_per_million_tokens", "rent_usd_per_hour", "fixed", "gpus"]),
     "energy": dict.fromkeys(["total_j", "idle_j", "j_per_output_token", "measured"]),
+    "cache": dict.fromkeys(["hit_rate", "cached_prompt_tokens", "cached_recompute_tokens"]),
     "models": [
         dict.fromkeys(
             [

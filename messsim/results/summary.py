@@ -39,6 +39,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "sla": _sla(scenario, outcome, tally),
         "cost": _cost(scenario, outcome, tally, oracle),
         "energy": _energy(outcome, tally),
+        "cache": _cache(scenario, tally),
         "models": [_model(scenario, outcome, tally, m) for m in range(len(scenario.models))],
         "pools": [_pool(scenario, p) for p in outcome.pools],
         "tenants": [_tenant(scenario, outcome, tally, k) for k in range(len(outcome.tenants))],
@@ -195,6 +196,18 @@ def _energy(outcome: Outcome, tally: Tally) -> dict[str, Any]:
         "idle_j": idle_j,
         "j_per_output_token": total_j / tally.output_tokens if tally.output_tokens else None,
         "measured": all(p.energy_measured for p in outcome.pools),
+    }
+
+
+def _cache(scenario: Scenario, tally: Tally) -> dict[str, float | None]:
+    """What prefix caches held of the prompts; null where no pool has one."""
+    if not any(pool.prefix_cache for pool in scenario.fleet):
+        return dict.fromkeys(("hit_rate", "cached_prompt_tokens", "cached_recompute_tokens"))
+    started = tally.started_prompt_tokens
+    return {
+        "hit_rate": tally.cached_prompt_tokens / started if started else None,
+        "cached_prompt_tokens": tally.cached_prompt_tokens,
+        "cached_recompute_tokens": tally.cached_recompute_tokens,
     }
 
 
