@@ -197,7 +197,7 @@ WRONG = [
     ("mooncake", [mooncake(0, 900, [1, 1])], f"id 1 follows 1 in row 1, but is the {A} 1"),
     ("mooncake", [mooncake(0, 900, [1, 2]), mooncake(1, 100, [1])], "id 1 stands for 100 tokens in row 2"),
     ("mooncake", [mooncake(0, 900, [1, 2, 3])], "3 ids in row 1, whose prompt has 900 tokens; expected at most 2"),
-    ("mooncake", [mooncake(0, 900, [1]), mooncake(1, 900, [1, None])], "'hash_ids' has '[1, None]' in row 2; expected a"),
+    ("mooncake", [mooncake(0, 900, [1]), mooncake(1, 900, [1, None])], "has '[1, None]' in row 2; expected a list"),
     ("mooncake", [mooncake(0, 900, "x y")], "'hash_ids' has 'x y' in row 1; expected a list of whole numbers"),
     ("dynamo", [dynamo("a", 9, 0), dynamo("a", 9, delay=-1)], "'delay' has -1 in row 2; expected a number, at least 0"),
     ("dynamo", [dynamo("a", 9, 5000), dynamo("a", 9, 1000)], "row 2 follows row 1, which comes later"),
