@@ -1,6 +1,7 @@
 """Traces with hashes and sessions: the forms of Mooncake, NVIDIA Dynamo and Qwen-Bailian, and what is wrong in them."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from test_engines_equal import assert_equal
 
 from messsim.errors import DataError, MesssimError
-from messsim.scenario import parse
+from messsim.scenario import dump, parse
 from messsim.workload import Workload
 
 engines = pytest.mark.parametrize("engine", ["simpy", "compiled"])
@@ -185,6 +186,15 @@ def test_the_engines_are_equal_over_sessions_of_a_trace_that_is_repeated_cut_and
         models = [model("a", 0.4), model("b", 0.7, max_num_seqs=1)]
         said = traced(tmp_path, rows, "qwen-bailian", arrivals=law, requests=requests, models=models)
         assert_equal(parse(said | {"record": {"chunk": 64}, "router": {"c": 1.0}}))
+
+
+@pytest.mark.parametrize("form", ["mooncake", "dynamo", "qwen-bailian"])
+def test_a_scenario_that_is_written_down_reads_its_trace_as_before(tmp_path, form):
+    said = parse(traced(tmp_path, [], form))
+    again = parse(tomllib.loads(dump(said)))
+    assert again.arrivals == said.arrivals
+    assert said.arrivals.block_tokens == (16 if form == "qwen-bailian" else 512)
+    assert parse(traced(tmp_path, [], form, arrivals={"columns": {"time": "t"}})).arrivals.columns.time == "t"
 
 
 # ---- what is wrong in a file ----------------------------------------------------------------------------
