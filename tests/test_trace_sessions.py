@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import STEP_S, model, run, scenario
+from builders import STEP_S, imported_log, model, run, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_engines_equal import assert_equal
 
 from messsim.errors import DataError, MesssimError
+from messsim.logs.traces import write_trace
 from messsim.scenario import dump, parse
 from messsim.workload import Workload
 
@@ -195,6 +196,36 @@ def test_a_scenario_that_is_written_down_reads_its_trace_as_before(tmp_path, for
     assert again.arrivals == said.arrivals
     assert said.arrivals.block_tokens == (16 if form == "qwen-bailian" else 512)
     assert parse(traced(tmp_path, [], form, arrivals={"columns": {"time": "t"}})).arrivals.columns.time == "t"
+
+
+# ---- import -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.parquet"])
+def test_what_is_imported_reads_as_the_file_that_it_was_made_of(tmp_path, name):
+    rows = [
+        dynamo("a", 1024, timestamp=0, ids=[1, 2]),
+        dynamo("b", 700, timestamp=1000, ids=[1, 3]),
+        dynamo("a", 1100, delay=2500, ids=[1, 2, 4]),
+    ]
+    rows[2].pop("timestamp")
+    data = traced(tmp_path, rows, "dynamo")
+    trace = imported_log(tmp_path / "trace.jsonl", kind="auto")
+    assert trace.columns == {"hash_ids": "hash_ids", "session": "session", "delay": "delay_s"}
+    assert trace.block_tokens == 512
+    write_trace(trace, tmp_path / name)
+    law = {"file": str(tmp_path / name), "format": "columns", "columns": dict(trace.columns), "block_tokens": 512}
+    imported = traced(tmp_path, rows, "dynamo", arrivals=law)
+    assert paths(imported, 3) == paths(data, 3)
+    a, b = (Workload(parse(d)).columns(0, 3).turns for d in (data, imported))
+    for column in ("session", "turn", "parent", "wait_s"):
+        assert getattr(a, column).tolist() == getattr(b, column).tolist(), column
+
+
+def test_an_import_refuses_what_a_run_would(tmp_path):
+    traced(tmp_path, [mooncake(0, 900, [1, 2]), mooncake(1, 900, [3, 2])])
+    with pytest.raises(DataError, match="id 2 follows 3 in row 2"):
+        imported_log(tmp_path / "trace.jsonl", kind="auto")
 
 
 # ---- what is wrong in a file ----------------------------------------------------------------------------
