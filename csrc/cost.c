@@ -94,7 +94,7 @@ void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int
     }
 }
 
-static double cost_of_prompt(const ms_prompt_cost *pool, int32_t prompt_tokens)
+static double cost_in_pool(const ms_prompt_cost *pool, int32_t prompt_tokens)
 {
     if (pool->is_api) {
         const double prompt = pool->usd_per_million_prompt_tokens * (double)prompt_tokens;
@@ -105,7 +105,7 @@ static double cost_of_prompt(const ms_prompt_cost *pool, int32_t prompt_tokens)
     return cost;
 }
 
-void ms_prompt_costs(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
+void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
 {
     for (int32_t k = 0; k < n; k++) {
         double *cost = &costs[pools[k].model * stride];
@@ -115,6 +115,6 @@ void ms_prompt_costs(const ms_prompt_cost *pools, int32_t n, int32_t prompt_toke
         if (k == 0 || pools[k - 1].model != pools[k].model) {
             *cost = 0.0;
         }
-        *cost += cost_of_prompt(&pools[k], prompt_tokens) * pools[k].share;
+        *cost += cost_in_pool(&pools[k], prompt_tokens) * pools[k].share;
     }
 }

@@ -35,6 +35,6 @@ typedef struct ms_prompt_cost {
 } ms_prompt_cost;
 
 /* Known costs of a prompt by the models of these pools into costs[model * stride]; where it is infinite it stays so. */
-void ms_prompt_costs(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride);
+void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride);
 
 #endif

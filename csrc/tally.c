@@ -40,6 +40,9 @@ int ms_tally_add(ms_tally *self, const ms_records *r)
         sums[MS_SUM_ENERGY_J] += r->energy_j[i];
         counts[MS_COUNT_WITH_FEEDBACK] += r->feedback_s[i] == r->feedback_s[i];
         counts[MS_COUNT_PREEMPTIONS] += r->preemptions[i];
+        counts[MS_COUNT_STARTED_PROMPT_TOKENS] += r->start_s[i] == r->start_s[i] ? r->prompt_tokens[i] : 0;
+        counts[MS_COUNT_CACHED_PROMPT_TOKENS] += r->cached_prompt_tokens[i];
+        counts[MS_COUNT_CACHED_RECOMPUTE_TOKENS] += r->cached_recompute_tokens[i];
         if (status != MS_COMPLETED) {
             sums[MS_SUM_LOST_COST] += status == MS_IN_FLIGHT ? 0.0 : cost;
             continue;

@@ -28,6 +28,8 @@ typedef struct ms_records {
     const double *energy_j;
     const double *cost;
     const double *exploration_cost;
+    const int32_t *cached_prompt_tokens;
+    const int64_t *cached_recompute_tokens;
 } ms_records;
 
 /* ---- sums -------------------------------------------------------------------------------------------- */
@@ -45,6 +47,9 @@ enum ms_tally_count {
     MS_COUNT_PREEMPTIONS,
     MS_COUNT_PROMPT_TOKENS, /* of answered requests, as the next */
     MS_COUNT_OUTPUT_TOKENS,
+    MS_COUNT_STARTED_PROMPT_TOKENS, /* of requests that a replica has started */
+    MS_COUNT_CACHED_PROMPT_TOKENS,
+    MS_COUNT_CACHED_RECOMPUTE_TOKENS,
     MS_TALLY_COUNTS
 };
 

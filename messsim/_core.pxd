@@ -191,7 +191,7 @@ cdef extern from "cost.h" nogil:
         double usd_per_million_output_tokens
         ms_known_cost known
     void ms_known_costs(const ms_known_cost *, const int32_t *prompt_tokens, int64_t n, double *costs)
-    void ms_prompt_costs(const ms_prompt_cost *, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
+    void ms_cost_of_prompt(const ms_prompt_cost *, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
 
 cdef extern from "job.h" nogil:
     enum:
@@ -548,6 +548,8 @@ cdef extern from "tally.h" nogil:
         const uint8_t *explored
         const int32_t *prompt_tokens
         const int32_t *output_tokens
+        const int32_t *cached_prompt_tokens
+        const int64_t *cached_recompute_tokens
         const int32_t *preemptions
         const double *arrival_s
         const double *start_s

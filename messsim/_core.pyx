@@ -272,6 +272,8 @@ cdef class Records:
         cdef const double[::1] satisfied = columns["satisfied"], feedback = columns["feedback_s"]
         cdef const double[::1] energy = columns["energy_j"], cost = columns["cost"]
         cdef const double[::1] exploration = columns["exploration_cost"]
+        cdef const int32_t[::1] hits = columns["cached_prompt_tokens"]
+        cdef const int64_t[::1] hits_again = columns["cached_recompute_tokens"]
         check_shape(n > 0 and all(len(column) == n for column in columns.values()), "the columns have one length, not 0")
         self.c.n = n
         self.c.id, self.c.tenant, self.c.model, self.c.status = &id_[0], &tenant[0], &model[0], &status[0]
@@ -280,6 +282,7 @@ cdef class Records:
         self.c.first_token_s, self.c.finish_s, self.c.satisfied = &first_token[0], &finish[0], &satisfied[0]
         self.c.feedback_s, self.c.energy_j, self.c.cost = &feedback[0], &energy[0], &cost[0]
         self.c.exploration_cost = &exploration[0]
+        self.c.cached_prompt_tokens, self.c.cached_recompute_tokens = &hits[0], &hits_again[0]
 
     def add_to(self, double[::1] sums not None, int64_t[::1] counts not None, int64_t[::1] by_status not None,
                int64_t[::1] answered not None, double[:, ::1] by_model not None,
@@ -894,7 +897,7 @@ cdef class PromptCosts:
         check_shape(0 <= i < costs.shape[1], "i is a column of costs")
         for k in range(self.n):
             check_shape(self.c[k].model < costs.shape[0], "costs are [models, n]")
-        ms_prompt_costs(self.c, self.n, prompt_tokens, &costs[0, i], costs.shape[1])
+        ms_cost_of_prompt(self.c, self.n, prompt_tokens, &costs[0, i], costs.shape[1])
 
 
 cdef class Job:

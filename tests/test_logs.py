@@ -248,12 +248,16 @@ def test_what_is_of_no_use_or_unknown_is_told(tmp_path):
 
 
 def test_units_of_a_tool(tmp_path):
-    rows = [{"timestamp": 330 * i, "input_length": 7, "output_length": 3, "hash_ids": [1]} for i in range(9)]
+    said = {"input_length": 7, "output_length": 3, "hash_ids": [1], "priority": 2}
+    rows = [{"timestamp": 330 * i} | said for i in range(9)]
     file = tmp_path / "x.jsonl"
     file.write_text("\n".join(map(json.dumps, rows)))
     found = read(file)
     assert found.frame["arrival_s"].to_list() == pytest.approx([0.33 * i for i in range(9)])
-    assert sum("which messsim does not use" in note for note in found.notes) == 1
+    assert [note for note in found.notes if "which messsim does not use" in note] == [
+        "the file also has priorities (priority), which messsim does not use"
+    ]
+    assert found.frame["hash_ids"].to_list() == [[1]] * 9
 
 
 # ---- rows -----------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Sessions and shared system prompts, against times and lengths worked out by hand, and in both engines."""
 
+import tomllib
+
 import numpy as np
 import pytest
 from builders import STEP_S, model, run, scenario
@@ -10,7 +12,7 @@ from test_engine_properties import check_counts, check_energy
 from test_engines_equal import assert_equal
 
 from messsim.errors import ScenarioError
-from messsim.scenario import parse
+from messsim.scenario import dump, parse
 from messsim.workload import Workload
 
 engines = pytest.mark.parametrize("engine", ["simpy", "compiled"])
@@ -246,6 +248,7 @@ def test_every_run_of_sessions_is_sound(folder, data):
         ({"sessions": {"turns": 0}}, "sessions.turns"),
         ({"sessions": {"turns": {"kind": "empirical", "turns": [1, 2], "weights": [1.0]}}}, "2 turns but 1 weights"),
         ({"phases": [{"from_s": 3.0, "difficulty": 1.0}]}, "phases.0.from_s: with sessions"),
+        ({"sla": {"window_s": 3.0}}, "sla.window_s: with sessions"),
         ({"prefixes": {"choice": "tenant", "groups": 3}}, "groups with choice = 'tenant'"),
         ({"prefixes": {"tokens": {"kind": "table"}}}, "prefixes.tokens.kind = 'table'"),
         ({"sessions": None, "router": {"keep_session_model": True}}, "router.keep_session_model: there are no"),
@@ -254,6 +257,14 @@ def test_every_run_of_sessions_is_sound(folder, data):
 def test_what_does_not_fit_is_refused(changes, said):
     with pytest.raises(ScenarioError, match=said.replace("(", "\\(")):
         parse(sessions(**changes))
+
+
+def test_a_scenario_that_is_written_down_has_the_same_sessions():
+    by_tenant = {"prefixes": {"choice": "tenant", "tokens": 7}, "tenants": [{"name": "a"}, {"name": "b"}]}
+    for said in (sessions(), sessions(prefixes={"groups": 3, "tokens": 7}), sessions(**by_tenant)):
+        once = parse(said)
+        again = parse(tomllib.loads(dump(once)))
+        assert (again.sessions, again.prefixes) == (once.sessions, once.prefixes)
 
 
 def test_sessions_want_servers():

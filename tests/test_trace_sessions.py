@@ -1,17 +1,19 @@
 """Traces with hashes and sessions: the forms of Mooncake, NVIDIA Dynamo and Qwen-Bailian, and what is wrong in them."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import STEP_S, model, run, scenario
+from builders import STEP_S, imported_log, model, run, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_engines_equal import assert_equal
 
 from messsim.errors import DataError, MesssimError
-from messsim.scenario import parse
+from messsim.logs.traces import write_trace
+from messsim.scenario import dump, parse
 from messsim.workload import Workload
 
 engines = pytest.mark.parametrize("engine", ["simpy", "compiled"])
@@ -177,16 +179,53 @@ def test_the_engines_are_equal_over_sessions_of_a_trace_that_is_repeated_cut_and
     chance = np.random.default_rng(1)
     rows: list[dict] = []
     for k in range(120):
-        parents = [row for row in rows[-30:] if chance.random() < 0.3]
-        parent = parents[-1] if parents else None
-        rows.append(
-            bailian(k, parent["chat_id"] if parent else -1, float(k // 3), (parent["turn"] if parent else 0) + 1)
-        )
+        parent = rows[-int(chance.integers(1, 20))] if k > 20 and chance.random() < 0.5 else None
+        chat, turn = (parent["chat_id"], parent["turn"] + 1) if parent is not None else (-1, 1)
+        rows.append(bailian(k, chat, float(k // 3), turn))
     for law in ({"repeat": True}, {"window_s": [5.0, 30.0]}, {"rate_rps": 50.0, "repeat": True}):
         requests = 300 if law.get("repeat") else None
         models = [model("a", 0.4), model("b", 0.7, max_num_seqs=1)]
         said = traced(tmp_path, rows, "qwen-bailian", arrivals=law, requests=requests, models=models)
         assert_equal(parse(said | {"record": {"chunk": 64}, "router": {"c": 1.0}}))
+
+
+@pytest.mark.parametrize("form", ["mooncake", "dynamo", "qwen-bailian"])
+def test_a_scenario_that_is_written_down_reads_its_trace_as_before(tmp_path, form):
+    said = parse(traced(tmp_path, [], form))
+    again = parse(tomllib.loads(dump(said)))
+    assert again.arrivals == said.arrivals
+    assert said.arrivals.block_tokens == (16 if form == "qwen-bailian" else 512)
+    assert parse(traced(tmp_path, [], form, arrivals={"columns": {"time": "t"}})).arrivals.columns.time == "t"
+
+
+# ---- import -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.parquet"])
+def test_what_is_imported_reads_as_the_file_that_it_was_made_of(tmp_path, name):
+    rows = [
+        dynamo("a", 1024, timestamp=0, ids=[1, 2]),
+        dynamo("b", 700, timestamp=1000, ids=[1, 3]),
+        dynamo("a", 1100, delay=2500, ids=[1, 2, 4]),
+    ]
+    rows[2].pop("timestamp")
+    data = traced(tmp_path, rows, "dynamo")
+    trace = imported_log(tmp_path / "trace.jsonl", kind="auto")
+    assert trace.columns == {"hash_ids": "hash_ids", "session": "session", "delay": "delay_s"}
+    assert trace.block_tokens == 512
+    write_trace(trace, tmp_path / name)
+    law = {"file": str(tmp_path / name), "format": "columns", "columns": dict(trace.columns), "block_tokens": 512}
+    imported = traced(tmp_path, rows, "dynamo", arrivals=law)
+    assert paths(imported, 3) == paths(data, 3)
+    a, b = (Workload(parse(d)).columns(0, 3).turns for d in (data, imported))
+    for column in ("session", "turn", "parent", "wait_s"):
+        assert getattr(a, column).tolist() == getattr(b, column).tolist(), column
+
+
+def test_an_import_refuses_what_a_run_would(tmp_path):
+    traced(tmp_path, [mooncake(0, 900, [1, 2]), mooncake(1, 900, [3, 2])])
+    with pytest.raises(DataError, match="id 2 follows 3 in row 2"):
+        imported_log(tmp_path / "trace.jsonl", kind="auto")
 
 
 # ---- what is wrong in a file ----------------------------------------------------------------------------
@@ -199,7 +238,7 @@ WRONG = [
     ("mooncake", [mooncake(0, 900, [1, 1])], f"id 1 follows 1 in row 1, but is the {A} 1"),
     ("mooncake", [mooncake(0, 900, [1, 2]), mooncake(1, 100, [1])], "id 1 stands for 100 tokens in row 2"),
     ("mooncake", [mooncake(0, 900, [1, 2, 3])], "3 ids in row 1, whose prompt has 900 tokens; expected at most 2"),
-    ("mooncake", [mooncake(0, 900, [1]), mooncake(1, 900, [1, None])], "'hash_ids' has [1, None] in row 2; expected a"),
+    ("mooncake", [mooncake(0, 900, [1]), mooncake(1, 900, [1, None])], "has '[1, None]' in row 2; expected a list"),
     ("mooncake", [mooncake(0, 900, "x y")], "'hash_ids' has 'x y' in row 1; expected a list of whole numbers"),
     ("dynamo", [dynamo("a", 9, 0), dynamo("a", 9, delay=-1)], "'delay' has -1 in row 2; expected a number, at least 0"),
     ("dynamo", [dynamo("a", 9, 5000), dynamo("a", 9, 1000)], "row 2 follows row 1, which comes later"),

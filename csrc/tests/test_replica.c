@@ -435,6 +435,8 @@ enum { JOBS = 40 };
 typedef struct world {
     ms_replica r;
     ms_job jobs[JOBS];
+    ms_node_of_path paths[JOBS][2];
+    int with_paths;
     double arrival_s[JOBS];
     int issued;
     int64_t done;
@@ -467,6 +469,36 @@ static ms_limits random_limits(lcg *chance)
                        .track_usage = 1};
 }
 
+/* The same in blocks, with a prefix cache or without, under any schedule. */
+static ms_limits random_engine(lcg *chance)
+{
+    ms_limits limits = random_limits(chance);
+    limits.kv_block_tokens = (int32_t)lcg_between(chance, 1, 6);
+    limits.kv_capacity_tokens += limits.kv_block_tokens;
+    limits.prefix_cache = lcg_between(chance, 0, 2) > 0;
+    limits.schedule = (int32_t)lcg_between(chance, MS_SCHEDULE_VLLM, MS_SCHEDULE_TENSORRT_LLM);
+    if (limits.schedule == MS_SCHEDULE_SGLANG) {
+        limits.kv_policy = MS_KV_RECOMPUTE;
+        limits.max_batched_tokens = (int32_t)lcg_between(chance, 1, 40);
+    } else if (limits.schedule == MS_SCHEDULE_TENSORRT_LLM && lcg_between(chance, 0, 1)) {
+        limits.whole_prompts = 1;
+        limits.max_batched_tokens = limits.max_num_seqs + 15; /* the longest prompt */
+    }
+    return limits;
+}
+
+/* Its prompt begins as those of two others do, and its answer may continue it. */
+static void give_path(ms_job *job, ms_node_of_path *path, lcg *chance)
+{
+    const int64_t group = lcg_between(chance, 0, 2);
+    const int32_t end = (int32_t)(3 + group);
+    path[0] = (ms_node_of_path){group, job->prompt_tokens < end ? job->prompt_tokens : end};
+    path[1] = (ms_node_of_path){10 + 3 * group + lcg_between(chance, 0, 2), job->prompt_tokens};
+    job->path = path;
+    job->path_length = job->prompt_tokens > end ? 2 : 1;
+    job->answer_node = job->path_length == 2 && lcg_between(chance, 0, 1) ? path[1].id : -1;
+}
+
 static void the_books_balance(const world *w, double t_s)
 {
     const ms_replica *r = &w->r;
@@ -474,7 +506,7 @@ static void the_books_balance(const world *w, double t_s)
     double joules = 0.0;
     for (int32_t i = 0; i < r->sequences.running; i++) {
         joules += r->sequences.energy_j[i];
-        reserved += r->sequences.jobs[i]->prompt_tokens + r->sequences.jobs[i]->output_tokens - 1;
+        reserved += ms_sequences_peak_blocks(&r->sequences, r->sequences.jobs[i]);
         if (i < r->sequences.decoders) {
             context += r->sequences.cached[i] + r->sequences.clock;
             CHECK(r->sequences.ends[i] > r->sequences.clock || r->state == MS_RUNNING);
@@ -486,7 +518,11 @@ static void the_books_balance(const world *w, double t_s)
         joules += w->jobs[i].energy_j;
     }
     CHECK(r->sequences.context_tokens == context);
-    CHECK(context + partial <= r->sequences.limits.kv_capacity_tokens);
+    CHECK(r->sequences.limits.prefix_cache || context + partial <= r->sequences.limits.kv_capacity_tokens);
+    const ms_cache *cache = &r->sequences.cache;
+    const int64_t used = ms_sequences_blocks(&r->sequences, 1); /* in the iteration under way */
+    CHECK(used >= 0 && cache->cached >= 0 && cache->twice >= 0 && used + cache->cached <= r->sequences.capacity_blocks);
+    CHECK(r->sequences.running > 0 || (used == 0 && cache->twice == 0));
     CHECK(r->sequences.running <= r->sequences.limits.max_num_seqs && r->sequences.decoders <= r->sequences.running && r->sequences.running <= r->sequences.room);
     CHECK(r->sequences.limits.kv_policy == MS_KV_RESERVE ? r->sequences.reserved_blocks == reserved && r->preemptions == 0
                                                : r->sequences.reserved_blocks == 0);
@@ -499,7 +535,8 @@ static void collect(world *w, ms_queue *done)
 {
     for (ms_job *job = ms_queue_pop(done); job != NULL; job = ms_queue_pop(done)) {
         w->done++;
-        CHECK(job->generated_tokens == job->output_tokens);
+        CHECK(job->generated_tokens == job->output_tokens && job->holds == NULL);
+        CHECK(job->cached_prompt_tokens < job->prompt_tokens);
         CHECK(w->arrival_s[job->request] <= job->start_s && job->start_s < job->first_token_s);
         CHECK(job->finish_s - job->first_token_s >=
               (job->output_tokens - 1) * w->r.sequences.coefficients->a0_s * (job->attempt == 0));
@@ -512,6 +549,9 @@ static void issue(world *w, double t_s, int *due)
     const int32_t prompt_tokens = (int32_t)lcg_between(&w->chance, 1, 15);
     const int32_t output_tokens = (int32_t)lcg_between(&w->chance, 1, 15);
     *job = ms_job_new(w->issued, 0, prompt_tokens, output_tokens);
+    if (w->with_paths) {
+        give_path(job, w->paths[w->issued], &w->chance);
+    }
     w->arrival_s[w->issued++] = t_s;
     CHECK(ms_replica_fits(&w->r, job) == 0);
     *due |= submit(&w->r, job, t_s) == MS_WAKE;
@@ -543,11 +583,11 @@ static void fail(world *w, double t_s, int *due)
 }
 
 /* One world until all jobs are done. Returns its preemptions. */
-static int64_t play(uint64_t seed, int with_failures)
+static int64_t play(uint64_t seed, int with_failures, int of_2026)
 {
-    world w = {.chance = {seed}};
+    world w = {.chance = {seed}, .with_paths = of_2026};
     const ms_coefficients c = random_coefficients(&w.chance);
-    const ms_limits limits = random_limits(&w.chance);
+    const ms_limits limits = of_2026 ? random_engine(&w.chance) : random_limits(&w.chance);
     const int64_t gap = lcg_between(&w.chance, 0, 40);
     CHECK(ms_replica_init(&w.r, 0, &c, &limits, NULL) == 0);
     double next_arrival_s = 0.0, last_s = 0.0;
@@ -593,7 +633,7 @@ static void everything_is_conserved_under_load(void)
 {
     int64_t preemptions = 0;
     for (uint64_t seed = 0; seed < 1500; seed++) {
-        preemptions += play(seed, 0);
+        preemptions += play(seed, 0, 0);
     }
     CHECK(preemptions > 3000); /* the worlds are hard enough to test what they should */
 }
@@ -601,8 +641,17 @@ static void everything_is_conserved_under_load(void)
 static void everything_is_conserved_through_failures(void)
 {
     for (uint64_t seed = 5000; seed < 6000; seed++) {
-        play(seed, 1);
+        play(seed, 1, 0);
     }
+}
+
+static void every_engine_conserves_blocks(void)
+{
+    int64_t preemptions = 0;
+    for (uint64_t seed = 10000; seed < 11500; seed++) {
+        preemptions += play(seed, seed % 3 == 0, 1);
+    }
+    CHECK(preemptions > 2000);
 }
 
 int main(void)
@@ -628,5 +677,6 @@ int main(void)
     RUN(a_duration_must_be_positive_and_finite);
     RUN(everything_is_conserved_under_load);
     RUN(everything_is_conserved_through_failures);
+    RUN(every_engine_conserves_blocks);
     return report();
 }

@@ -8,7 +8,8 @@
 enum { N = 700, MODELS = 3, TENANTS = 2, STATUSES = 4, BINS = 64 };
 
 static int64_t id[N];
-static int32_t tenant[N], model[N], prompt[N], output[N], preemptions[N];
+static int32_t tenant[N], model[N], prompt[N], output[N], preemptions[N], hits[N];
+static int64_t hits_again[N];
 static int8_t status[N];
 static uint8_t explored[N];
 static double arrival[N], begin[N], first[N], finish[N], satisfied[N], feedback[N], energy[N], cost[N], extra[N];
@@ -26,6 +27,8 @@ static ms_records made_up(uint64_t seed)
         prompt[i] = (int32_t)lcg_between(&chance, 1, 100);
         output[i] = (int32_t)lcg_between(&chance, 1, 4);
         preemptions[i] = (int32_t)lcg_between(&chance, 0, 2);
+        hits[i] = prompt[i] - 1;
+        hits_again[i] = preemptions[i] * (int64_t)prompt[i];
         arrival[i] = (double)i / 4.0;
         begin[i] = arrival[i] + (double)lcg_between(&chance, 0, 8) / 4.0;
         first[i] = begin[i] + (double)lcg_between(&chance, 1, 8) / 4.0;
@@ -36,8 +39,8 @@ static ms_records made_up(uint64_t seed)
         extra[i] = explored[i] ? (double)lcg_between(&chance, 1, 40) / 4.0 : 0.0;
         cost[i] = extra[i] + (double)lcg_between(&chance, 1, 40) / 4.0;
     }
-    return (ms_records){N,     id,    tenant, model,  status,    explored, prompt, output, preemptions,
-                        arrival, begin, first,  finish, satisfied, feedback, energy, cost,   extra};
+    return (ms_records){N,       id,    tenant, model,  status,    explored, prompt, output, preemptions, arrival,
+                        begin,   first, finish, satisfied, feedback, energy,   cost,   extra,  hits,        hits_again};
 }
 
 static int done(int i)
@@ -48,13 +51,14 @@ static int done(int i)
 static void sums_are_those_of_loops(void)
 {
     const ms_records records = made_up(1);
+    begin[0] = NAN; /* not started */
     double sums[MS_TALLY_SUMS] = {1.0}, by_model[2][MODELS] = {{0.0}}, by_tenant[TENANTS] = {0.0};
     int64_t counts[MS_TALLY_COUNTS] = {0}, by_status[STATUSES] = {0}, answered[MODELS] = {0}, answers[TENANTS] = {0};
     ms_tally tally = {STATUSES, MODELS,      TENANTS,     sums,    counts,   by_status,
                       answered, by_model[0], by_model[1], answers, by_tenant};
     CHECK(ms_tally_add(&tally, &records) == 0);
     double all = 1.0, lost = 0.0, paper = 0.0, of_model = 0.0, of_tenant = 0.0;
-    int64_t rated = 0, tokens = 0, rejected = 0, by_one = 0;
+    int64_t rated = 0, tokens = 0, rejected = 0, by_one = 0, prompts = 0, found = 0, found_again = 0;
     for (int i = 0; i < N; i++) {
         all += cost[i];
         lost += status[i] == MS_REJECTED || status[i] == MS_LOST ? cost[i] : 0.0;
@@ -62,12 +66,17 @@ static void sums_are_those_of_loops(void)
         rated += feedback[i] == feedback[i];
         tokens += done(i) ? output[i] : 0;
         rejected += status[i] == MS_REJECTED;
+        prompts += prompt[i];
+        found += hits[i];
+        found_again += hits_again[i];
         by_one += done(i) && model[i] == 1;
         of_model += done(i) && model[i] == 1 ? cost[i] - extra[i] : 0.0;
         of_tenant += done(i) && tenant[i] == 1 ? satisfied[i] : 0.0;
     }
     CHECK(sums[MS_SUM_COST] == all && sums[MS_SUM_LOST_COST] == lost && sums[MS_SUM_PAPER_COST] == paper);
     CHECK(counts[MS_COUNT_WITH_FEEDBACK] == rated && counts[MS_COUNT_OUTPUT_TOKENS] == tokens);
+    CHECK(counts[MS_COUNT_STARTED_PROMPT_TOKENS] == prompts - prompt[0] && counts[MS_COUNT_CACHED_PROMPT_TOKENS] == found);
+    CHECK(counts[MS_COUNT_CACHED_RECOMPUTE_TOKENS] == found_again);
     CHECK(by_status[MS_REJECTED] == rejected && answered[1] == by_one && by_model[1][1] == of_model);
     CHECK(by_tenant[1] == of_tenant);
 }

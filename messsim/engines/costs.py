@@ -123,10 +123,12 @@ class KnownCosts:
                 pools += [self._by_prompt(p, m) | {"model": m, "share": p.replicas / replicas} for p in own]
         return _core.PromptCosts(pools)
 
-    def _by_prompt(self, pool: PoolPlan, model: int) -> dict[str, Any]:
+    def _by_prompt(self, pool: PoolPlan, model: int) -> dict[str, object]:
         said = pool.said
         prices = ("usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
-        figures = {"mean_output_tokens": self._outputs[model]} if pool.is_api else self._figures(pool, model)
+        figures: dict[str, object] = {"mean_output_tokens": self._outputs[model]}
+        if not pool.is_api:
+            figures |= self._figures(pool, model)
         return figures | {"is_api": pool.is_api} | {key: getattr(said, key) for key in prices}
 
     @property

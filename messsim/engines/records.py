@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from messsim.errors import SimulationError
 from messsim.workload import Chunk
@@ -54,7 +54,7 @@ COLUMNS: dict[str, Any] = {
     "exploration_cost": np.float64,  # of the copies that the user did not see
     "status": np.int8,
 }
-OF_TURNS: dict[str, Any] = {"session": np.int64, "turn": np.int32}  # where requests are turns of sessions
+OF_TURNS: dict[str, DTypeLike] = {"session": np.int64, "turn": np.int32}  # where requests are turns of sessions
 
 
 @dataclass(frozen=True)

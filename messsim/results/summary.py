@@ -8,6 +8,7 @@ from messsim.engines.outcome import PoolOutcome
 from messsim.scenario import Scenario
 from messsim.scenario.routing import Slo as Objectives
 from messsim.summary import (
+    Cache,
     Cost,
     Energy,
     ModelSummary,
@@ -50,6 +51,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "sla": _sla(scenario, outcome, tally),
         "cost": _cost(scenario, outcome, tally, oracle),
         "energy": _energy(outcome, tally),
+        "cache": _cache(scenario, tally),
         "models": [_model(scenario, outcome, tally, m) for m in range(len(scenario.models))],
         "router": _router(scenario, outcome),
         "pools": [_pool(scenario, p) for p in outcome.pools],
@@ -215,6 +217,18 @@ def _energy(outcome: Outcome, tally: Tally) -> Energy:
         "idle_j": idle_j,
         "j_per_output_token": total_j / tally.output_tokens if tally.output_tokens else None,
         "measured": all(p.energy_measured for p in outcome.pools),
+    }
+
+
+def _cache(scenario: Scenario, tally: Tally) -> Cache:
+    """What prefix caches held of the prompts; null where no pool has one."""
+    if not any(pool.prefix_cache for pool in scenario.fleet):
+        return {"hit_rate": None, "cached_prompt_tokens": None, "cached_recompute_tokens": None}
+    started = tally.started_prompt_tokens
+    return {
+        "hit_rate": tally.cached_prompt_tokens / started if started else None,
+        "cached_prompt_tokens": tally.cached_prompt_tokens,
+        "cached_recompute_tokens": tally.cached_recompute_tokens,
     }
 
 

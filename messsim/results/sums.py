@@ -23,7 +23,7 @@ class Sums:
     """
 
     def __init__(self, statuses: int, models: int, tenants: int) -> None:
-        self._sums, self._counts = np.zeros(5), np.zeros(4, np.int64)
+        self._sums, self._counts = np.zeros(5), np.zeros(7, np.int64)
         self._by_model = np.zeros((2, models))
         self.by_status = np.zeros(statuses, np.int64)
         self.answered = np.zeros(models, np.int64)
@@ -87,3 +87,18 @@ class Sums:
     def output_tokens(self) -> int:
         """Of answered requests."""
         return int(self._counts[3])
+
+    @property
+    def started_prompt_tokens(self) -> int:
+        """Of requests that a replica has started."""
+        return int(self._counts[4])
+
+    @property
+    def cached_prompt_tokens(self) -> int:
+        """Of these, tokens that a prefix cache held."""
+        return int(self._counts[5])
+
+    @property
+    def cached_recompute_tokens(self) -> int:
+        """Tokens that a prefix cache held when a request was admitted again."""
+        return int(self._counts[6])

@@ -1,6 +1,6 @@
 """When requests come: the `[arrivals]` table."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -116,8 +116,8 @@ class Trace(Part):
         "(Mooncake's with session_id and delay) or Qwen-Bailian's",
     )
     columns: Columns = Field(Columns(), description="names of the columns")
-    block_tokens: TokenCount | None = Field(
-        None, description="tokens of a block that hash_ids names; none: 16 with format qwen-bailian, else 512"
+    block_tokens: TokenCount = Field(
+        512, description="tokens of a block that hash_ids names; with format qwen-bailian 16 by default"
     )
     rate_rps: Positive | None = Field(
         None, description="stretch time so that the mean rate is this, requests per second"
@@ -130,20 +130,21 @@ class Trace(Part):
     )
     repeat: bool = Field(True, description="begin again when the trace ends before the run")
 
-    @property
-    def names(self) -> Columns:
-        """The columns: those of the format, but for what `columns` says."""
-        said = {key: getattr(self.columns, key) for key in self.columns.model_fields_set}
-        return Columns(**{**FORMATS[self.format][0], **said})
-
-    @property
-    def tokens_of_block(self) -> int:
-        """Tokens of a block that `hash_ids` names; the last one of a prompt may have fewer."""
-        return self.block_tokens or FORMATS[self.format][1]
+    @model_validator(mode="before")
+    @classmethod
+    def _by_format(cls, given: Any) -> Any:
+        """Fills in the columns and blocks of the format, where the scenario says nothing of them."""
+        if not isinstance(given, dict) or given.get("format") not in FORMATS:
+            return given
+        columns, block_tokens = FORMATS[given["format"]]
+        said = given.get("columns", {})
+        if not isinstance(said, dict):
+            return given
+        return {"block_tokens": block_tokens} | given | {"columns": columns | said}
 
     @model_validator(mode="after")
     def _sessions_are_whole(self) -> Self:
-        names = self.names
+        names = self.columns
         if (names.session is None) != (names.delay is None):
             raise ValueError("columns.session and columns.delay: expected both of them, or none")
         if (names.chat is None) != (names.parent is None):

@@ -12,7 +12,7 @@ from .fleet import MOST_REPLICAS, Cluster, Cost, Model, Pool, Serving
 from .laws import Tokens
 from .phases import Phase
 from .quality import Features, Satisfaction
-from .routing import Feedback, Router, Tenant
+from .routing import Feedback, Router, Sla, Tenant
 from .sessions import Prefixes, Sessions
 
 __all__ = ["keys_without_effect", "notes_of", "problems_of"]
@@ -61,6 +61,8 @@ class Parts(Protocol):
     def horizon_s(self) -> float | None: ...
     @property
     def warmup(self) -> int: ...
+    @property
+    def sla(self) -> Sla: ...
     @property
     def tenants(self) -> list[Tenant]: ...
     @property
@@ -245,8 +247,8 @@ def _files_of_lengths(s: Parts) -> Iterator[str]:
         yield (
             f"tokens.file = {s.tokens.file!r}: no law reads it; expected tokens.prompt = {{kind = 'trace'}}, or output"
         )
-    if s.arrivals.kind == "trace" and s.arrivals.names.tenant is not None and not s.tenants:
-        yield f"arrivals.columns.tenant = {s.arrivals.names.tenant!r}: expected [[tenants]] with the names in it"
+    if s.arrivals.kind == "trace" and s.arrivals.columns.tenant is not None and not s.tenants:
+        yield f"arrivals.columns.tenant = {s.arrivals.columns.tenant!r}: expected [[tenants]] with the names in it"
 
 
 def _keys_without_effect(s: Parts) -> Iterator[str]:
@@ -335,14 +337,17 @@ def _clients(s: Parts) -> Iterator[str]:
 
 
 def _sessions(s: Parts) -> Iterator[str]:
-    has_sessions = s.sessions is not None or (s.arrivals.kind == "trace" and s.arrivals.names.has_sessions)
+    has_sessions = s.sessions is not None or (s.arrivals.kind == "trace" and s.arrivals.columns.has_sessions)
     if s.router.keep_session_model and not has_sessions:
         yield "router.keep_session_model: there are no sessions; expected [sessions], or a trace that names them"
     if s.prefixes is not None and s.prefixes.tokens.kind in ("trace", "table"):
         yield f"prefixes.tokens.kind = {s.prefixes.tokens.kind!r}: expected a law of its own"
-    if s.prefixes is not None and s.arrivals.kind == "trace" and s.arrivals.names.hash_ids is not None:
+    if s.prefixes is not None and s.arrivals.kind == "trace" and s.arrivals.columns.hash_ids is not None:
         yield "prefixes: the hashes of the trace say already what prompts share; expected only one of them"
-    if s.arrivals.kind == "trace" and s.arrivals.names.has_sessions and s.cluster.mode == "none":
+    for key in ("window_s", "window_requests"):
+        if has_sessions and getattr(s.sla, key) is not None:
+            yield f"sla.{key}: with sessions, whose requests are not in order of time; expected none"
+    if s.arrivals.kind == "trace" and s.arrivals.columns.has_sessions and s.cluster.mode == "none":
         yield "arrivals: the sessions of a trace want cluster.mode = 'servers': each turn waits for the answer before"
     if s.sessions is None:
         return

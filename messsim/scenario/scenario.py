@@ -140,7 +140,7 @@ class Scenario(Part):
     def has_sessions(self) -> bool:
         """Whether requests are turns of sessions, drawn by laws or named by a trace."""
         law = self.arrivals
-        return self.sessions is not None or (law.kind == "trace" and law.names.has_sessions)
+        return self.sessions is not None or (law.kind == "trace" and law.columns.has_sessions)
 
     @property
     def promises(self) -> list[Tenant]:

@@ -31,9 +31,9 @@ class Prefixes(Part):
 
     @model_validator(mode="after")
     def _tenants_are_groups(self) -> Self:
-        given = self.model_fields_set & {"groups", "exponent"}
+        given = [name for name in ("groups", "exponent") if getattr(self, name) != 1]
         if self.choice == "tenant" and given:
-            raise ValueError(f"{', '.join(sorted(given))} with choice = 'tenant': each tenant has a group of its own")
+            raise ValueError(f"{', '.join(given)} with choice = 'tenant': each tenant has a group of its own")
         return self
 
 

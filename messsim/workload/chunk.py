@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from .prompts import Paths, Turns
+from .arrays import Floats, Ints, Numbers
+from .prompts import Paths, Turns
 
 __all__ = ["Chunk", "Floats", "Ints", "Numbers", "joined", "selected"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int32]
-Numbers = NDArray[np.int64]
 
 
 @dataclass(slots=True)

@@ -105,7 +105,7 @@ class HashIds:
             ids = lists.explode().drop_nulls()
             if len(ids) != int(counts.sum()):
                 holes = lists.list.eval(_is_null()).list.any().fill_null(False)
-                raise first_bad(column, holes, lists.cast(str, strict=False), EXPECTED, self._path, before)
+                raise first_bad(column, holes, _told(lists), EXPECTED, self._path, before)
             self._counts.add(counts)
             self._ids.add(_as_int64(ids))
 
@@ -174,6 +174,12 @@ class HashIds:
                 f"{owner[at] + 1}, where the prompt ends, but goes on elsewhere; expected {self._block} tokens",
                 str(self._path),
             )
+
+
+def _told(lists: pl.Series) -> pl.Series:
+    import polars as pl
+
+    return pl.Series([str(value) for value in lists.to_list()])
 
 
 def _is_null() -> pl.Expr:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .chunk import Floats, Ints, Numbers
+from .arrays import Floats, Ints, Numbers
 
 __all__ = ["NODE", "Paths", "Turns"]
 

@@ -167,12 +167,12 @@ def read_trace(
 
     Memory is that of the arrays: 8 bytes a time and 4 a token count, whatever else the file holds.
     """
-    names = law.names
+    names = law.columns
     form = TimeForm(names.time_format, names.time_zone, "arrivals.columns.time_format")
     times = Times(names.time, path, form, least=0.0)
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
     who = _Tenants(names.tenant, tenants or [], path)
-    links, hashes = Links(names, path), HashIds(names.hash_ids if prompt else None, path, law.tokens_of_block)
+    links, hashes = Links(names, path), HashIds(names.hash_ids if prompt else None, path, law.block_tokens)
     read: list[str] = []
     for before, frame in blocks(path, [names.time, *tokens, *who.columns, *links.columns, *hashes.columns], read):
         times.add(links.with_times(frame, names.time), before)

@@ -1,0 +1,115 @@
+/* Turns of sessions: when they come, how their prompts grow, and that none follows a request without an answer. */
+#include "loops.h"
+
+enum { TURNS = 4, TOKENS = 3 };
+
+static int32_t roots[] = {0, 3}, first_child[TURNS], next_child[TURNS], model[TURNS], cached[MODELS * TURNS];
+static double wait_s[TURNS];
+static int32_t new_tokens[TURNS];
+static int64_t path_start[TURNS + 1];
+static ms_node_of_path path[TURNS];
+
+/* Requests 0, 1 and 2 are one session, 3 another. Prompts begin with a token, and answers have three. */
+static sheet *two_sessions(void)
+{
+    sheet *s = &sheets[0];
+    fill(s, 0, TURNS, 0.0);
+    s->arrival_in[3] = 100.0;
+    for (int32_t i = 0; i < TURNS; i++) {
+        s->prompt[i] = 1;
+        s->outputs[i] = s->outputs[TURNS + i] = TOKENS;
+        first_child[i] = i < 2 ? i + 1 : -1;
+        next_child[i] = -1;
+        model[i] = -1;
+        wait_s[i] = 5.0;
+        new_tokens[i] = 2;
+        path_start[i + 1] = i + 1;
+        path[i] = (ms_node_of_path){i == 3, 1};
+        cached[i] = cached[TURNS + i] = 0;
+    }
+    s->page.path_start = path_start;
+    s->page.path = path;
+    s->page.turns = (ms_page_turns){.roots = roots,
+                                    .n_roots = 2,
+                                    .first_child = first_child,
+                                    .next_child = next_child,
+                                    .wait_s = wait_s,
+                                    .model = model,
+                                    .believed_cached = cached,
+                                    .new_tokens = new_tokens};
+    return s;
+}
+
+static void a_turn_comes_a_think_time_after_the_answer_before(void)
+{
+    sheet *s = two_sessions();
+    ms_run loop;
+    plans_are(0, 1, 0, 1);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    CHECK(check_records(s, MS_COMPLETED) == TURNS && loop.turns_to_come == 0 && loop.turns_not_sent == 0);
+    CHECK(s->arrival[1] == s->finish[0] + 5.0 && s->arrival[2] == s->finish[1] + 5.0 && s->arrival[3] == 100.0);
+    CHECK(s->prompt[1] == 1 + TOKENS + 2 && s->prompt[2] == s->prompt[1] + TOKENS + 2);
+    CHECK(path[1].end_tokens == s->prompt[1] && path[2].end_tokens == s->prompt[2]);
+    CHECK(model[1] == 0 && model[2] == 1);
+    CHECK(cached[1] == TOKENS && cached[TURNS + 1] == 0); /* of the answer all but the last token */
+    CHECK(cached[2] == TOKENS && cached[TURNS + 2] == s->prompt[1] + TOKENS - 1);
+    CHECK(loop.last_arrival_s == 100.0);
+    ms_run_free(&loop);
+}
+
+static void a_turn_may_stay_with_its_model(void)
+{
+    sheet *s = two_sessions();
+    ms_run_config config = plain;
+    ms_run loop;
+    config.keeps_session_model = 1;
+    plans_are(1, 0, MS_PLAN_ALL, 0);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    CHECK(s->model[0] == 1 && s->model[1] == 1 && s->model[2] == 1 && s->model[3] == 0);
+    ms_run_free(&loop);
+}
+
+static void without_an_answer_no_turn_is_sent(void)
+{
+    sheet *s = two_sessions();
+    ms_run_config config = plain;
+    ms_run loop;
+    config.patience.wait = (ms_wait){.law = MS_WAITS_CONSTANT, .mean_s = 0.5};
+    config.keeps_delays = 1;
+    plans_are(0, 0, 0, 0);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    CHECK(s->status[0] == MS_TIMED_OUT && s->status[1] == MS_NOT_SENT && s->status[2] == MS_NOT_SENT);
+    CHECK(loop.turns_not_sent == 2 && loop.issued == 2 && s->page.open == 0);
+    ms_run_free(&loop);
+}
+
+static void a_prompt_that_grows_costs_what_its_length_does(void)
+{
+    const ms_known_cost known = {.coefficients = {.a0_s = 1.0, .p0_w = 2.0, .e_j_per_token = 1.0, .p_cap_w = 1000.0},
+                                 .max_batched_tokens = 16.0,
+                                 .nominal_batch = 2.0,
+                                 .mean_output_tokens = 5.0};
+    const ms_prompt_cost pools[] = {
+        {.model = 0, .share = 0.25, .known = known},
+        {.model = 0, .share = 0.75, .known = known},
+        {.model = 1, .share = 1.0, .is_api = 1, .usd_per_million_prompt_tokens = 2e6, .known = {.mean_output_tokens = 5.0}},
+        {.model = 2, .share = 1.0, .known = known}};
+    double costs[] = {7.0, 0.0, 7.0, 0.0, INFINITY, 0.0, 7.0, 0.0}, expected;
+    const int32_t prompt = 40;
+    ms_known_costs(&known, &prompt, 1, &expected);
+    ms_cost_of_prompt(pools, 4, prompt, costs, 2);
+    CHECK(costs[0] == expected && costs[2] == 80.0);
+    CHECK(costs[4] == INFINITY && costs[6] == 7.0); /* it cannot be had; none of its pools are known */
+}
+
+int main(void)
+{
+    RUN(a_turn_comes_a_think_time_after_the_answer_before);
+    RUN(a_turn_may_stay_with_its_model);
+    RUN(without_an_answer_no_turn_is_sent);
+    RUN(a_prompt_that_grows_costs_what_its_length_does);
+    return report();
+}
