@@ -252,3 +252,18 @@ def test_tensorrt_llm_takes_prompts_whole(whole, start):
     """Eight tokens an iteration, of which the decoder takes one until 4: a prompt of 8 waits, or is cut."""
     limits = replace(ROOMY, max_batched_tokens=8, kv_policy="reserve", schedule="tensorrt-llm", whole_prompts=whole)
     assert served(limits, Arrival(0, 4, 4), Arrival(Fraction(1, 2), 8, 1))[1].start_s == start
+
+
+def test_a_prompt_that_computes_what_another_has_computed_gives_its_copy_back():
+    """Ten tokens an iteration, room for 46, of which eleven are cached. Requests 1 and 2 begin with the same six.
+
+    From 10 to 11 request 1 computes them, and request 2 the first four of them, which are then one; the other two it
+    computes again by 12 and gives back: with the eleven they make 35 + 11 blocks in the end, and nothing is evicted.
+    """
+    limits = replace(ROOMY, schedule="sglang", max_batched_tokens=10, kv_block_tokens=1, kv_capacity_tokens=46)
+    shared = ((1, 6),)
+    truth = jumps_equal_steps(
+        (UNIT, limits, [Arrival(0, 11, 1), Arrival(10, 6, 1, None, shared), Arrival(10, 35, 1, None, shared)])
+    )
+    assert times(truth.outcomes) == [(0, 2, 2), (10, 11, 11), (10, 15, 15)]
+    assert truth.evicted_blocks == 0
