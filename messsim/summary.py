@@ -17,6 +17,7 @@ __all__ = [
     "PERCENTILES",
     "UNANSWERED",
     "BestSingle",
+    "Cache",
     "Cost",
     "CostOracles",
     "Energy",
@@ -282,6 +283,14 @@ class Energy(TypedDict):
     measured: Annotated[bool | None, "", "whether every pool's energy figures are measured ones"]
 
 
+class Cache(TypedDict):
+    """What prefix caches held of the prompts; null where no pool has one."""
+
+    hit_rate: Annotated[float | None, "0 to 1", "cached tokens of the prompts that were started, over their tokens"]
+    cached_prompt_tokens: Annotated[float | None, "tokens", "of prompts, found in caches when they were first admitted"]
+    cached_recompute_tokens: Annotated[float | None, "tokens", "found there when they were admitted again, preempted"]
+
+
 class ModelSummary(TypedDict):
     """A model's part."""
 
@@ -460,6 +469,7 @@ class Summary(TypedDict):
     sla: Sla
     cost: Cost
     energy: Energy
+    cache: Cache
     models: list[ModelSummary]
     router: RouterTimes
     pools: list[PoolSummary]

@@ -1,6 +1,7 @@
 """Blocks, prefix caches and the engines' schedules: jumps against the reference that steps every iteration."""
 
 import math
+import random
 from dataclasses import replace
 from fractions import Fraction
 
@@ -101,6 +102,33 @@ def test_jumping_equals_stepping(data):
     jumps_equal_steps(
         data.draw(instances(schedule, data.draw(st.sampled_from([1, 2, 3, 16])), data.draw(st.booleans())))
     )
+
+
+def long_runs(seed: int):
+    """One long answer keeps an sglang replica from resting until its ratio has fallen; then come more than fit."""
+    draw = random.Random(seed)
+    start, block_tokens, seqs = draw.randint(100, 650), draw.choice([1, 1, 2, 3]), draw.randint(4, 10)
+    arrivals, now = [Arrival(0, 1, start + draw.randint(20, 200))], start
+    for _ in range(draw.randint(8, 14)):
+        now += draw.choice([0, 0, draw.randint(0, 6), draw.randint(0, 60)])
+        prompt, output = draw.randint(1, draw.choice([4, 24])), draw.randint(20, 40)
+        gives_up = draw.choice([None, None, None, now + draw.randint(1, 160)])
+        path = ((0, min(7, prompt)), (20, prompt)) if prompt > 7 else ((0, prompt),)
+        arrivals.append(
+            Arrival(now, prompt, output, gives_up, path, draw.choice([path[-1][0], None]) if prompt > 7 else None)
+        )
+    peaks = [a.prompt_tokens + a.output_tokens for a in arrivals]
+    tokens = peaks[0] + int(draw.uniform(0.2, 0.7) * sum(sorted(peaks[1:])[1 - seqs :]))
+    budget = draw.choice([2, 3, 5, 9, 20])
+    caches = draw.random() < 0.6
+    return UNIT, Limits(seqs, budget, tokens, "recompute", block_tokens, caches, "sglang"), arrivals
+
+
+def test_retractions_of_sglang_are_those_of_the_reference():
+    retracted = 0
+    for seed in range(24):
+        retracted += sum(o.preemptions for o in jumps_equal_steps(long_runs(seed)).outcomes)
+    assert retracted >= 5
 
 
 # By hand: every iteration takes a second ---------------------------------------------------------------------
@@ -224,3 +252,18 @@ def test_tensorrt_llm_takes_prompts_whole(whole, start):
     """Eight tokens an iteration, of which the decoder takes one until 4: a prompt of 8 waits, or is cut."""
     limits = replace(ROOMY, max_batched_tokens=8, kv_policy="reserve", schedule="tensorrt-llm", whole_prompts=whole)
     assert served(limits, Arrival(0, 4, 4), Arrival(Fraction(1, 2), 8, 1))[1].start_s == start
+
+
+def test_a_prompt_that_computes_what_another_has_computed_gives_its_copy_back():
+    """Ten tokens an iteration, room for 46, of which eleven are cached. Requests 1 and 2 begin with the same six.
+
+    From 10 to 11 request 1 computes them, and request 2 the first four of them, which are then one; the other two it
+    computes again by 12 and gives back: with the eleven they make 35 + 11 blocks in the end, and nothing is evicted.
+    """
+    limits = replace(ROOMY, schedule="sglang", max_batched_tokens=10, kv_block_tokens=1, kv_capacity_tokens=46)
+    shared = ((1, 6),)
+    truth = jumps_equal_steps(
+        (UNIT, limits, [Arrival(0, 11, 1), Arrival(10, 6, 1, None, shared), Arrival(10, 35, 1, None, shared)])
+    )
+    assert times(truth.outcomes) == [(0, 2, 2), (10, 11, 11), (10, 15, 15)]
+    assert truth.evicted_blocks == 0

@@ -255,6 +255,36 @@ static void reserving_the_whole_answer_never_preempts(void)
     ms_replica_free(&r);
 }
 
+/* Room for 16 tokens. With no regard to what is under way, both come in: at 2 each has cached 4, at 6 each 8. The ninth
+ * of both does not fit. Both have five tokens and prompts of 4: the last admitted goes, to the tail of the queue. */
+static void sglang_retracts_the_last_of_equals(void)
+{
+    ms_replica r;
+    make(&r, (ms_limits){.max_num_seqs = 4,
+                         .max_batched_tokens = 16,
+                         .kv_capacity_tokens = 16,
+                         .schedule = MS_SCHEDULE_SGLANG});
+    CHECK(r.ratio == 0.7);
+    r.ratio = 0.0;
+    r.ratio_clock = 1000; /* it does not fall yet */
+    ms_job first = ms_job_new(0, 0, 4, 8), second = ms_job_new(1, 0, 4, 6);
+    ms_queue done = {0};
+    submit(&r, &first, 0.0);
+    start(&r, 0.0);
+    submit(&r, &second, 0.5);
+    while (second.preemptions == 0 && r.state == MS_RUNNING) {
+        const double t_s = r.boundary_s;
+        CHECK(ms_replica_finish(&r, &done) == 0);
+        start(&r, t_s);
+    }
+    CHECK(r.base_s == 6.0 && first.preemptions == 0 && second.generated_tokens == 5 && r.queue->head == &second);
+    CHECK(r.ratio == 1.0 && r.ratio_clock == r.sequences.clock + 1); /* (5 + 20) / (8 + 1), at most 1 */
+    run_out(&r);
+    CHECK(times_are(&first, 0.0, 1.0, 9.0));
+    CHECK(times_are(&second, 1.0, 2.0, 10.0)); /* it computes 4 + 5 tokens again, which gives its last */
+    ms_replica_free(&r);
+}
+
 static void a_shared_queue_feeds_whoever_has_room(void)
 {
     ms_queue shared = {0};
@@ -667,6 +697,7 @@ int main(void)
     RUN(prompts_fit_to_the_last_token);
     RUN(each_of_a_batch_may_be_given_up_at_a_boundary);
     RUN(reserving_the_whole_answer_never_preempts);
+    RUN(sglang_retracts_the_last_of_equals);
     RUN(a_shared_queue_feeds_whoever_has_room);
     RUN(a_replica_woken_in_vain_sleeps_again);
     RUN(a_failure_charges_the_iteration_under_way);

@@ -336,8 +336,9 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
     arrived = 0
     bound = most_iterations(limits, arrivals)
     while len(outcomes) < len(arrivals):
-        if not waiting and not running:
-            now = max(now, times[arrived])  # idle until the next arrival
+        if not waiting and not running and times[arrived] > now:
+            now = times[arrived]  # idle until the next arrival
+            server.ratio = FIRST_RATIO
         while arrived < len(arrivals) and times[arrived] <= now:
             a = arrivals[arrived]
             waiting.append(Request(arrived, a.prompt_tokens, a.output_tokens, a.path, a.answer_node, energy_j=zero))
