@@ -2,7 +2,8 @@
 
 #include "error.h"
 #include "maths.h"
-#include "schedule.h"
+#include "schedule_sglang.h"
+#include "schedule_vllm.h"
 
 int ms_replica_init(ms_replica *self, int32_t index, const ms_coefficients *coefficients,
                     const ms_limits *limits, ms_queue *shared)

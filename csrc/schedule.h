@@ -26,7 +26,4 @@ typedef struct ms_schedule {
     int (*could_admit)(ms_replica *self);
 } ms_schedule;
 
-extern const ms_schedule ms_schedule_vllm;
-extern const ms_schedule ms_schedule_sglang;
-
 #endif

@@ -1,5 +1,5 @@
 /* sglang: an iteration is of prompts alone, or of decoders alone. */
-#include "schedule.h"
+#include "schedule_sglang.h"
 
 /* Answers are reckoned with up to so many tokens: CLIP_MAX_NEW_TOKENS_ESTIMATION of sglang's schedule_policy.py. */
 enum { MOST_NEW_TOKENS = 4096 };

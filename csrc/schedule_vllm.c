@@ -1,5 +1,5 @@
 /* vllm and tensorrt-llm: prompts and decoders share iterations. */
-#include "schedule.h"
+#include "schedule_vllm.h"
 
 /* Those in the batch take their part of the next iteration, the youngest being preempted while memory does not
  * suffice. Returns the blocks that they hold then. */

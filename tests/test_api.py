@@ -74,7 +74,7 @@ def test_changes_by_field_by_key_and_by_path():
     assert (changed.sla.alpha, changed.router.V, changed.router.policy) == (0.7, 1e-3, "random")
     assert (changed.arrivals.rate_rps, changed.models[0].replicas, s.sla.alpha) == (9, 2, 0.6)
     assert s.changed(sla={"alpha": 0.1}).sla == s.changed(sla=messsim.Sla(alpha=0.1)).sla == messsim.Sla(alpha=0.1)
-    assert s.changed(arrivals=messsim.Closed(clients=3), think_s=2.0).arrivals.think_s == 2.0
+    assert s.changed(arrivals=messsim.Closed(clients=3), **{"arrivals.think_s": 2.0}).arrivals.think_s == 2.0
 
 
 @pytest.mark.parametrize(

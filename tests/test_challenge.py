@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from messsim.cli import app
 from messsim.errors import OutputError, ScenarioError
+from messsim.files import partial_name
 from messsim.report.challenge.facts import quote
 from messsim.report.challenge.tables import challenge_page, challenge_tables
-from messsim.results.directory import _beside
 from messsim.results.intervals import paired_difference
 from messsim.scenario import load
 from messsim.study import run
@@ -187,7 +187,7 @@ def test_one_that_stopped_goes_on_where_it_was(scenarios, found, tmp_path):
     with pytest.raises(KeyboardInterrupt, match="5 of 12 runs are kept"):
         challenge(scenarios, POLICIES, 2, out=out, workers=1, on_progress=stop)
     assert pl.read_parquet(out / "results.parquet").height == 5
-    left = _beside(out / "scenarios")  # of one that was killed while it wrote them
+    left = partial_name(out / "scenarios")  # of one that was killed while it wrote them
     left.mkdir()
     first = []
     assert challenge(scenarios, POLICIES, 2, out=out, workers=1, on_progress=lambda n, of: first.append(n)) == found

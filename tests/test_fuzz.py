@@ -134,10 +134,11 @@ def clean(error: MesssimError) -> str:
 
 
 ALWAYS = (
-    *("id", "tenant", "instance", "arrival_s", "explored", "model", "prompt_tokens", "output_tokens", "queue"),
+    *("id", "tenant", "instance", "arrival_s", "explored", "prompt_tokens"),
     *("preemptions", "cached_prompt_tokens", "cached_recompute_tokens", "energy_j", "cost", "exploration_cost"),
     "status",
 )
+WHEN_DECIDED = ("model", "output_tokens", "queue")
 WHEN_COMPLETED = ("satisfied", "start_s", "first_token_s", "finish_s")
 
 
@@ -146,6 +147,8 @@ def sound(result: messsim.Result) -> None:
     frame = result.requests.collect()
     assert frame["id"].to_list() == list(range(frame.height))
     assert frame.select(ALWAYS).null_count().row(0) == (0,) * len(ALWAYS)
+    decided = ~pl.col("status").is_in(["too_long", "timed_out", "in_flight"])  # the rest may wait for the router
+    assert frame.filter(decided).select(WHEN_DECIDED).null_count().row(0) == (0,) * 3
     assert frame.filter(pl.col("status") == "completed").select(WHEN_COMPLETED).null_count().row(0) == (0,) * 4
     for column in frame.select(pl.selectors.float()):
         assert column.is_finite().all(), f"{column.name} is not finite"

@@ -322,7 +322,7 @@ def test_a_static_mix_may_be_stated():
     assert "mean_satisfaction" not in policy.needs
     with pytest.raises(ScenarioError, match=r"router.mix = \[0.5, 0.5\]: expected 4 shares"):
         built("static-mix", mix=[0.5, 0.5])
-    with pytest.raises(ValueError, match="expected a share above 0"):
+    with pytest.raises(ScenarioError, match="expected a share above 0"):
         Router(mix=[0.0, 0.0])
 
 
@@ -395,7 +395,7 @@ def test_multi_factor_scales_each_factor_over_the_models():
 
 
 def test_a_weight_is_needed():
-    with pytest.raises(ValueError, match="expected one above 0"):
+    with pytest.raises(ScenarioError, match="expected one above 0"):
         Router(weights={"quality": 0.0, "latency": 0.0, "cost": 0.0})
 
 

@@ -73,5 +73,7 @@ def test_a_request_that_never_fits_is_refused_before_the_run():
         if fits:
             assert run(data).statuses == ["completed"] * 40
         else:
-            with pytest.raises(ScenarioError, match=r"pool only: kv_capacity_tokens = 158: expected at least 159"):
+            with pytest.raises(
+                ScenarioError, match="the shortest has 160 tokens with its answer and the most that any takes are 159"
+            ):
                 prepare(parse(data))

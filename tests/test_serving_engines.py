@@ -105,14 +105,17 @@ def test_what_does_not_fit_is_refused(serving, text):
 @pytest.mark.parametrize(
     ("serving", "text"),
     [
-        ({"kv_capacity_tokens": 31, "kv_block_tokens": 16}, "expected at least 19, in blocks of 16"),
+        (
+            {"kv_capacity_tokens": 31, "kv_block_tokens": 16},
+            "20 tokens with its answer and the most that any takes are 17: raise kv_capacity_tokens",
+        ),
         (
             {"kv_capacity_tokens": 40, "schedule": "tensorrt-llm", "max_new_tokens": 40, "max_num_seqs": 4},
-            "expected at least 49",
+            "the shortest prompt has 10 tokens and the longest that any takes 1: raise max_batched_tokens",
         ),
         (
             {"schedule": "tensorrt-llm", "max_num_seqs": 4, "max_batched_tokens": 9},
-            "which chunked_prefill = false takes",
+            "the longest that any takes 9: raise max_batched_tokens or set chunked_prefill = true",
         ),
     ],
 )

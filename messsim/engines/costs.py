@@ -43,9 +43,10 @@ class KnownCosts:
         return any(most is not None for most in self._most)
 
     @property
-    def longest(self) -> int:
-        """Prompt and answer together of the longest request that any model takes, where there is a limit; tokens."""
-        return max(most for limits in self._most if limits is not None for most, _ in limits)
+    def longest(self) -> tuple[int, int]:
+        """Tokens of the longest request that any model takes, where there is a limit, and of the longest prompt."""
+        limits = [limit for model in self._most if model is not None for limit in model]
+        return max(most for most, _ in limits), max(most_prompt for _, most_prompt in limits)
 
     def _most_tokens(self, model: int, pools: list[PoolPlan]) -> list[tuple[int, int]] | None:
         """Most tokens of a request, and of its prompt, for each server of a model; None: none is ever too long."""

@@ -10,7 +10,7 @@ from messsim.scenario import Scenario
 from messsim.workload import Chunk
 from messsim.workload.chunk import Floats
 
-from .brain import Brain, Columns, Decision
+from .brain import Brain, Columns, Decision, substitute
 from .calendar import RECONCILES, Calendar
 from .open_request import OpenRequest
 from .outcome import TenantOutcome, assert_certified
@@ -60,6 +60,13 @@ class Instances:
         brain = self.brains[opened.instance]
         return brain.decide_alone(opened.columns, opened.request, opened.tenant, uniforms, loads)
 
+    def following(self, opened: OpenRequest, model: int) -> int:
+        """The model that a chain asks next, after this one's answer; the number of models if there is none."""
+        d = opened.decision
+        kernel, tenant = self.brains[d.instance].policy.kernel, opened.tenant
+        plan = kernel.finish(opened.request, opened.stage, model, d.scores, d.costs, d.uniforms, d.facts, tenant)
+        return substitute(plan, d.costs)
+
     # ---- reconciliation -----------------------------------------------------------------------------------
 
     def reconcile_every(self, calendar: Calendar, period_s: float) -> Generator[Any, Any, None]:
@@ -101,6 +108,16 @@ class Instances:
     def totals(self) -> list[_core.Ledger]:
         """The same for every tenant."""
         return [self.tracked(k) for k in range(len(self.delivered))]
+
+    def queues(self) -> tuple[float, float, float]:
+        """Over all tenants the queue of what was delivered, that of what the routers know, and the certificate."""
+        totals = self.totals()
+        return in_order(k.queue for k in self.delivered), in_order(k.queue for k in totals), certificate(totals)
+
+    def standing(self) -> tuple[float, float]:
+        """Mean satisfaction of what was delivered, and the queue of what the routers know."""
+        rated, satisfied = (sum(getattr(k, name) for k in self.delivered) for name in ("rated", "satisfied"))
+        return satisfied / rated if rated else math.nan, sum(k.queue for k in self.totals())
 
     def outcome(self, tenant: int, name: str) -> TenantOutcome:
         """The promise to a tenant at the end."""

@@ -107,11 +107,19 @@ def _all_too_long(workload: Workload, costs: KnownCosts) -> list[str]:
     needed = first.prompt_tokens + first.output_tokens
     if (costs.of_chunk(first) < math.inf).any():
         return []
-    return [
-        f"models: all of the first {len(first):,} requests are too long for every model; the shortest has "
-        f"{needed.min():,} tokens with its answer and the most that any takes are {costs.longest:,}: raise "
-        "kv_capacity_tokens or max_model_len, or cut tokens with max"
-    ]
+    least, least_prompt = needed.min(), first.prompt_tokens.min()
+    most, most_prompt = costs.longest
+    if least_prompt > most_prompt:
+        what = (
+            f"the shortest prompt has {least_prompt:,} tokens and the longest that any takes {most_prompt:,}: raise "
+            "max_batched_tokens or set chunked_prefill = true, or lower max_new_tokens"
+        )
+    else:
+        what = (
+            f"the shortest has {least:,} tokens with its answer and the most that any takes are {most:,}: raise "
+            "kv_capacity_tokens or max_model_len, or cut tokens with max"
+        )
+    return [f"models: all of the first {len(first):,} requests are too long for every model; {what}"]
 
 
 def _unknowable(scenario: Scenario, policy: Policy) -> list[str]:

@@ -27,12 +27,12 @@ from messsim.errors import SimulationError
 from messsim.routing import PLAN_ALL, PLAN_CHAIN
 from messsim.scenario.arrivals import Closed
 
-from .brain import Columns, substitute
+from .brain import Columns
 from .breakdowns import Breakdowns
 from .calendar import ARRIVES, RETRIES, Calendar, Moment
 from .clients import Clients
 from .decisions import Decisions
-from .instances import Instances, certificate
+from .instances import Instances
 from .labels import Labels
 from .observer import Observer
 from .open_request import OpenRequest
@@ -41,7 +41,6 @@ from .records import LOST, REJECTED, TOO_LONG, RecordBook, RecordChunk, Sample, 
 from .rows import Rows
 from .service import Service
 from .setup import Setup
-from .sums import in_order
 from .turns import Followups
 from .workers import Workers
 
@@ -397,18 +396,7 @@ class _Simulation:
 
     def goes_on(self, opened: OpenRequest, job: Any) -> bool:
         """Chains: asks the next model, if there is one. Only the last answer is the user's."""
-        decision = opened.decision
-        following = self.instances.brains[decision.instance].policy.kernel.finish(
-            opened.request,
-            opened.stage,
-            job.model,
-            decision.scores,
-            decision.costs,
-            decision.uniforms,
-            decision.facts,
-            opened.tenant,
-        )
-        following = substitute(following, decision.costs)
+        following = self.instances.following(opened, job.model)
         if following == self.models:
             return False
         opened.saw(job)
@@ -478,26 +466,13 @@ class _Simulation:
     # ---- telling ------------------------------------------------------------------------------------
 
     def sample(self, request: int, now: float) -> None:
-        totals = self.instances.totals()
-        self.timeline.add(
-            Sample(
-                request,
-                now,
-                in_order(k.queue for k in self.instances.delivered),
-                in_order(k.queue for k in totals),
-                certificate(totals),
-                self.decisions.explored,
-                self.service.unfinished(),
-                self.service.energy_j(),
-            )
-        )
+        queues = self.instances.queues()
+        explored, service = self.decisions.explored, self.service
+        self.timeline.add(Sample(request, now, *queues, explored, service.unfinished(), service.energy_j()))
 
     def tell(self, progress: Callable[[Progress], None]) -> None:
-        rated = sum(k.rated for k in self.instances.delivered)
-        satisfied = sum(k.satisfied for k in self.instances.delivered)
-        queue = sum(k.queue for k in self.instances.totals())
         length, horizon_s, now = self.setup.workload.length, self.scenario.horizon_s, self.calendar.now
-        mean = satisfied / rated if rated else math.nan
+        mean, queue = self.instances.standing()
         progress(Progress(self.issued, length, now, horizon_s, mean, queue, lambda: self.timeline))
 
     def outcome(self, events: int) -> Outcome:

@@ -132,8 +132,8 @@ class Serving(Part):
     )
     max_new_tokens: Count | None = Field(
         None,
-        description="sglang, tensorrt-llm: the longest answer that clients allow, for which memory is kept free; none: "
-        "each answer's own length",
+        description="sglang, tensorrt-llm: the longest answer that clients allow, tokens, for which memory is kept "
+        "free; none: each answer's own length",
     )
     kv_capacity_tokens: Count | None = Field(
         None, description="cached tokens that a replica holds; none: the profile's"

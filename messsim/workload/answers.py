@@ -25,6 +25,14 @@ class _Histogram(TypedDict):
     counts: list[int]
 
 
+class Histogram(TypedDict):
+    """Counts of answers in bins of equal width from the shortest to the longest, tokens."""
+
+    least: float
+    most: float
+    counts: list[int]
+
+
 @dataclass(frozen=True)
 class Answers:
     """A law of answer tokens: counts, with their weights. Within a bin of the histogram all counts are as likely."""

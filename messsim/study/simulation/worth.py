@@ -142,7 +142,7 @@ def _predicted(satisfied: Floats, features: Floats, scenario: Scenario) -> tuple
     except ImportError:
         return None, "scikit-learn is not installed: `pip install 'messsim[text]'`"
     x = ((features - features.mean(axis=1, keepdims=True)) / (features.std(axis=1, keepdims=True) + 1e-12)).T
-    groups = np.unique([hash(row.tobytes()) for row in features.T.copy()], return_inverse=True)[1]
+    groups = np.unique(features.T, axis=0, return_inverse=True)[1].ravel()
     if len(np.unique(groups)) < FOLDS:
         return None, f"fewer than {FOLDS} different requests"
     predicted = np.empty(satisfied.shape)
