@@ -98,7 +98,7 @@ HOSTS: dict[str, Row] = {
         ("overlap", "overlap", 1.4e-3, 41e-6, 0.5e-3, "assumed"),
         ("vllm-0.12", "sum", 1.36e-3, 40.7e-6, 0.0, "aic-served"),
         ("trtllm-1.0", "overlap", 1.73e-3, 66.1e-6, 0.54e-3, "aic-served"),
-        ("sglang-0.5", "sum", 0.05e-3, 3.7e-6, 0.0, "aic-served"),
+        ("sglang-0.5", "sum", 0.8e-3, 16e-6, 0.0, "aic-served"),
     )
 }
 

@@ -68,6 +68,7 @@ WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
 # What an engine's own processes take, by the engine: see the hosts of the zoo. ML.ENERGY served with vLLM 0.11.
 FITTED = ("vllm 0.12.0", "trtllm 1.0.0rc3", "sglang 0.5.1.post1")  # to whose TPOT the hosts' times were fitted
 HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
+SCHEDULES = {"sglang": {"schedule": "sglang"}}  # by the engine; the others', to which hosts were fitted, is vllm
 # The table has no prompt lengths; these are assumed, as they were when the energy coefficients were fitted.
 PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
 LOADS = {"up to 64 clients": 64, "65 to 255 clients": 255, "256 clients or more": 2**31}  # to sum rows up by
@@ -139,7 +140,10 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
         lengths = {"prompt": row["prompt_len"], "output": row["output_len"]}
         scenario = None
         if profile is not None:
-            scenario = closed_loop(profile, HOSTS[row["backend"]], row["batch"], requests, lengths, sets, seed)
+            limits = SCHEDULES.get(row["backend"], {})
+            scenario = closed_loop(
+                profile, HOSTS[row["backend"]], row["batch"], requests, lengths, sets, seed, **limits
+            )
         ttft_s, tpot_s = row["ttft_ms"] / 1e3, row["tpot_ms"] / 1e3
         # every answer has as many tokens, so these means make up the mean of the whole
         measured = {"ttft_s": ttft_s, "tpot_s": tpot_s, "e2e_s": ttft_s + (row["output_len"] - 1) * tpot_s}

@@ -28,8 +28,8 @@ ITERATIONS_FILE = "served/iterations_rtx4090_llama31_8b.csv"  # of the same serv
 LIMITS: dict[tuple[str, str], dict[str, int | str]] = {
     ("vllm", "H100"): {"max_num_seqs": 1024, "max_batched_tokens": 8192},
     ("vllm", "A100"): {"max_num_seqs": 256, "max_batched_tokens": 2048},
-    ("sglang", "H100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192},
-    ("sglang", "A100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192},
+    ("sglang", "H100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192, "schedule": "sglang"},
+    ("sglang", "A100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192, "schedule": "sglang"},
     ("tensorrt-llm", "H100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192, "kv_policy": "reserve"},
     ("tensorrt-llm", "A100"): {"max_num_seqs": 2048, "max_batched_tokens": 8192, "kv_policy": "reserve"},
 }
