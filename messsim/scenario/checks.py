@@ -144,7 +144,7 @@ def notes_of(scenario: Parts, means: list[float] | None = None) -> list[str]:
 
 
 def _workers_of_no_work(s: Parts) -> Iterator[str]:
-    if s.router.decision_s is None and "workers" in s.router.model_fields_set:
+    if s.router.decision_s is None and s.router.workers != type(s.router).model_fields["workers"].default:
         yield "router.workers: ignored without router.decision_s"
     for table, servings in (("models", s.models), ("pools", s.pools)):
         for i, said in enumerate(servings):
