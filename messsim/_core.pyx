@@ -861,7 +861,9 @@ cdef class MarginalCosts:
         cdef double[::1] costs = np.empty(known.shape[0])
         check_shape(known.shape[0] == loads.shape[0] and known.shape[0] > 0, "known and loads are [models]")
         check_shape(cached is None or cached.shape[0] == known.shape[0], "cached is [models]")
-        cdef const int32_t *there = NULL if cached is None else &cached[0]
+        cdef const int32_t *there = NULL
+        if cached is not None:
+            there = &cached[0]
         ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, there, 1, &known[0], &loads[0], &costs[0])
         return np.asarray(costs)
 
