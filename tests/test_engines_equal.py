@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
+from sizes import cases
 from strategies import apis
 
 from messsim.engines import compiled, prepare, simpy_engine
@@ -310,7 +311,7 @@ def check_random(data: dict) -> None:
     assert_equal(scenario)
 
 
-quick = settings(deadline=None, derandomize=True, max_examples=300, suppress_health_check=list(HealthCheck))
+quick = settings(deadline=None, derandomize=True, max_examples=cases(300), suppress_health_check=list(HealthCheck))
 nightly = settings(quick, max_examples=2000)
 
 

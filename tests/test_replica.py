@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from reference.replica import Arrival, Coefficients, Limits, simulate
+from sizes import cases
 
 from messsim import _core
 from messsim.errors import KernelError, SimulationError
@@ -161,7 +162,7 @@ def moments(job, outcome):
     ]
 
 
-@settings(deadline=None, derandomize=True, max_examples=600, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, derandomize=True, max_examples=cases(600), suppress_health_check=[HealthCheck.too_slow])
 @given(instances())
 def test_jumping_equals_stepping_exactly(instance):
     c, limits, arrivals = instance
@@ -206,7 +207,7 @@ def near_a_boundary(truth, arrivals) -> bool:
     return any(abs(t - s) < 1e-9 for t in times for s in starts if s != t)
 
 
-@settings(deadline=None, derandomize=True, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, derandomize=True, max_examples=cases(300), suppress_health_check=[HealthCheck.too_slow])
 @given(instances(coefficients=real_coefficients), st.floats(0.001, 1.0))
 def test_jumping_equals_stepping_in_floating_point(instance, scale):
     c, limits, arrivals = instance

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference.replica import Arrival, Limits, simulate
+from sizes import cases
 from test_replica import INTEGERS, UNIT, drive, kernel_replica, moments
 
 SCHEDULES = {
@@ -95,7 +96,7 @@ def jumps_equal_steps(instance):
     return truth
 
 
-@settings(deadline=None, derandomize=True, max_examples=400, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, derandomize=True, max_examples=cases(400), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_jumping_equals_stepping(data):
     schedule = data.draw(st.sampled_from(list(SCHEDULES)))
