@@ -279,7 +279,7 @@ def challenge(
     requests: int | None = None,
     seed: int | None = None,
     out: Given | None = None,
-    workers: int | None = None,
+    workers: GivenWorkers = None,
     progress: StudyProgress | None = None,
 ) -> StudyResult:
     """Challenges routers under hard conditions; a row a condition, policy and replication.
@@ -306,9 +306,8 @@ def challenge(
     from messsim.study.runs.rows import frame_of
 
     scenarios = read(conditions or CONDITIONS, requests=requests, seed=seed)
-    named = [str(Path(p).resolve()) if p.endswith(".py") else p for p in policies or POLICIES]
     with study_progress(progress) as told:
-        found, rows = run_all(scenarios, named, seeds, out=_path(out), workers=workers, on_progress=told)
+        found, rows = run_all(scenarios, policies or POLICIES, seeds, out=_path(out), workers=workers, on_progress=told)
     if out is not None:
         write_challenge(Path(out), scenarios, found)
     summary = dataclasses.asdict(found)

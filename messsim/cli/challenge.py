@@ -51,8 +51,7 @@ def challenge(
 
     tell_leftovers(out)
     scenarios = read(_names(conditions) or CONDITIONS, requests=requests or (QUICK if quick else None), seed=seed)
-    named = [str(file.resolve())] if file is not None else []
-    named += [str(Path(p).resolve()) if p.endswith(".py") else p for p in _names(policies) or POLICIES]
+    named = [*([str(file.resolve())] if file is not None else []), *(_names(policies) or POLICIES)]
     many = workers_on(on, workers, ray_address)
     with runs_bar(stderr, "challenge") as on_progress:
         found, _ = run_all(scenarios, named, 1 if quick else seeds, out=out, workers=many, on_progress=on_progress)

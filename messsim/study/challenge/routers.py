@@ -43,7 +43,7 @@ def challenge(
     scenarios
         By condition; see `messsim.study.challenge.conditions.conditions`.
     policies
-        As in ``router.policy``; a file's path is absolute. Ranks are compared with the first.
+        As in ``router.policy``, files as seen from the working directory. Ranks are compared with the first.
     seeds
         Replications 0 ... seeds - 1 of each scenario's seed.
     out
@@ -67,6 +67,7 @@ def challenge(
     SimulationError
         If a worker dies. What is finished stays in the directory.
     """
+    policies = [str(Path(p).resolve()) if p.endswith(".py") else p for p in policies]
     _check(scenarios, policies, seeds)
     points: list[Point] = [{CONDITION: c, POLICY: p} for c in scenarios for p in policies]
     at_points = [with_policy(s, p).changed(replication=0) for s in scenarios.values() for p in policies]
