@@ -5,6 +5,7 @@ import io
 import json
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import tomli_w
 from builders import model, scenario
@@ -22,7 +23,7 @@ from messsim.study.runs import local_workers
 from messsim.study.runs.verdicts import verdict_of
 from messsim.study.simulation.check import check
 from messsim.study.simulation.without_router import MOST_REQUESTS, without_router
-from messsim.study.simulation.worth import worth
+from messsim.study.simulation.worth import _fit, worth
 
 MODELS = [model("small", 0.5), model("large", 0.8)]
 PRICED = [m | {"cost_per_request": c} for m, c in zip(MODELS, (10.0, 100.0), strict=True)]
@@ -90,7 +91,6 @@ def test_rent_is_stated_and_fixed_where_all_is_rented():
 
 
 def test_bounds_fall_with_what_is_known():
-    pytest.importorskip("sklearn")
     found = worth(prepare(shipped(requests=6_000, models=PRICED)))
     order = [found["best_single"]["per_request"], found["static_mix"], found["own_cost"], found["features"]]
     order += [found["clairvoyant"]]
@@ -100,7 +100,6 @@ def test_bounds_fall_with_what_is_known():
 
 
 def test_features_without_signal_save_no_more_than_costs_do():
-    pytest.importorskip("sklearn")
     blind = worth(prepare(shipped(requests=6_000, models=PRICED, features={"signal": 0.0})))
     seeing = worth(prepare(shipped(requests=6_000, models=PRICED, features={"signal": 1.0})))
     assert blind["features_save"] < blind["own_cost_saves"] + 0.05
@@ -108,10 +107,23 @@ def test_features_without_signal_save_no_more_than_costs_do():
 
 
 def test_features_are_judged_by_what_choices_satisfied_not_by_what_was_predicted():
-    pytest.importorskip("sklearn")
-    noise = shipped(requests=600, models=PRICED, features={"dimensions": 24, "signal": 0.0})
+    noise = shipped(requests=2_000, models=PRICED, features={"dimensions": 80, "signal": 0.0})
     found = worth(prepare(noise))
     assert found["features"] > 0.97 * found["own_cost"]
+
+
+def test_the_fit_is_that_of_scikit_learn():
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    chance = np.random.default_rng(1)
+    x = np.hstack([np.ones((500, 1)), chance.normal(size=(500, 3))])
+    outcomes = np.stack([chance.random(500) < 0.7, chance.random(500) < 1 / (1 + np.exp(-2 * x[:, 1]))]).astype(float)
+    outcomes[0, :100] = 0.25  # a grade counts as so much of each
+    for weights, outcome in zip(_fit(x, outcomes).T, outcomes, strict=True):
+        graded = np.concatenate([outcome, 1 - outcome])
+        fit = linear_model.LogisticRegression(tol=1e-9, max_iter=1000).fit(
+            np.vstack([x, x])[:, 1:], np.repeat([1, 0], 500), sample_weight=graded
+        )
+        assert weights == pytest.approx([fit.intercept_[0], *fit.coef_[0]], abs=0.01)
 
 
 def test_dominated_models_are_named():

@@ -17,6 +17,8 @@ __all__ = ["FEW", "SAMPLE", "worth"]
 SAMPLE = 6_000  # requests of the run that bounds are taken of
 MOST_VALUES = 4_000_000  # features times requests that a fit takes a second or two for
 FOLDS = 5
+STEPS = 200  # of a fit, at most
+PRECISION = 1e-3  # of a weight, where a fit ends: 3e-3 of a probability at worst
 PRICES = 120  # at which choices by features are tried, evenly spaced in their logarithm
 FEW = 8.0  # sequences: a replica that runs fewer at once pays mostly for its weights being read
 
@@ -35,7 +37,7 @@ def worth(setup: Setup) -> Worth:
         `best_single`, `static_mix`: choices made beforehand. `own_cost`: knows each request's cost with each model, and
         the models' mean satisfactions. `features`: knows also what a logistic regression tells of satisfaction out of
         fold (five folds, equal features in one), and pays for what its choices then satisfied, not for what it had
-        predicted; None without features or scikit-learn, and `no_features` says why.
+        predicted; None without features, and `no_features` says why.
         `clairvoyant`: knows every outcome. Each None where the promises are out of reach.
         `can_save`, `features_save`, `own_cost_saves`: shares of the cheapest choice made beforehand.
         `dominated`: models that another beats in satisfaction at no more cost.
@@ -44,7 +46,7 @@ def worth(setup: Setup) -> Worth:
     satisfied, costs, tenant, features = _sampled(setup)
     frontier = _frontier(satisfied, costs, tenant, len(alphas))
     model, single, mix = best_static(frontier, alphas)
-    predicted, why = _predicted(satisfied, features, setup.scenario)
+    predicted, why = _predicted(satisfied, features)
     means = _means(satisfied, tenant)
     own_cost = _realised((means,), satisfied, costs, tenant, alphas)
     by_features = None if predicted is None else _realised((predicted, means), satisfied, costs, tenant, alphas)
@@ -131,38 +133,45 @@ def _means(satisfied: Floats, tenant: NDArray[np.int32]) -> Floats:
     return found
 
 
-def _predicted(satisfied: Floats, features: Floats, scenario: Scenario) -> tuple[Floats | None, str | None]:
+def _predicted(satisfied: Floats, features: Floats) -> tuple[Floats | None, str | None]:
     """P(satisfied) of each model by a logistic regression on other requests; None, and why."""
     if not len(features):
         return None, "the router sees no features"
     if features.size > MOST_VALUES:
         return None, f"{len(features):,} features are too many to fit here"
-    try:
-        from sklearn.model_selection import GroupKFold
-    except ImportError:
-        return None, "scikit-learn is not installed: `pip install 'messsim[text]'`"
-    x = ((features - features.mean(axis=1, keepdims=True)) / (features.std(axis=1, keepdims=True) + 1e-12)).T
-    groups = np.unique(features.T, axis=0, return_inverse=True)[1].ravel()
-    if len(np.unique(groups)) < FOLDS:
+    scaled = (features - features.mean(axis=1, keepdims=True)) / (features.std(axis=1, keepdims=True) + 1e-12)
+    x = np.vstack([np.ones(features.shape[1]), scaled]).T
+    kinds = np.unique(features.T, axis=0, return_inverse=True)[1].ravel()
+    if kinds.max() + 1 < FOLDS:
         return None, f"fewer than {FOLDS} different requests"
+    fold = np.random.default_rng(0).permutation(kinds.max() + 1)[kinds] % FOLDS
     predicted = np.empty(satisfied.shape)
-    for train, test in GroupKFold(FOLDS, shuffle=True, random_state=0).split(x, groups=groups):
-        for m, outcome in enumerate(satisfied):
-            predicted[m, test] = _fit(x[train], outcome[train], x[test])
+    for k in range(FOLDS):
+        rest = fold != k
+        predicted[:, ~rest] = _chance(x[~rest] @ _fit(x[rest], satisfied[:, rest])).T
     return predicted, None
 
 
-def _fit(x: Floats, outcome: Floats, unseen: Floats) -> Floats:
-    """A logistic regression; an outcome between 0 and 1 counts as so much of each."""
-    from sklearn.linear_model import LogisticRegression
+def _fit(x: Floats, outcomes: Floats) -> Floats:
+    """Weights [1 + d, models] of logistic regressions of outcomes in [0, 1] on the same requests, x [n, 1 + d].
 
-    if outcome.min() == outcome.max():
-        return np.full(len(unseen), outcome[0])
-    weights = np.concatenate([outcome, 1.0 - outcome])
-    used = weights > 0.0
-    labels = np.repeat([1, 0], len(outcome))
-    fit = LogisticRegression(max_iter=200).fit(np.vstack([x, x])[used], labels[used], sample_weight=weights[used])
-    return np.asarray(fit.predict_proba(unseen)[:, 1])
+    Each maximises its log-likelihood less half the square of its weights, the bias free. A step solves with a bound of
+    the curvature, X'X / 4, which all models and steps share and under which no step overshoots (Böhning and Lindsay,
+    Monotonicity of quadratic-approximation algorithms, 1988, section 4).
+    """
+    penalty = np.append(1e-9, np.ones(x.shape[1] - 1))[:, np.newaxis]
+    solve = np.linalg.inv(0.25 * x.T @ x + np.diag(penalty[:, 0]))
+    weights = np.zeros((x.shape[1], len(outcomes)))
+    for _ in range(STEPS):
+        step = solve @ (x.T @ (outcomes.T - _chance(x @ weights)) - penalty * weights)
+        weights += step
+        if np.abs(step).max() < PRECISION:
+            break
+    return weights
+
+
+def _chance(logit: Floats) -> Floats:
+    return 1.0 / (1.0 + np.exp(-np.clip(logit, -500.0, 500.0)))
 
 
 def _saved(least: float | None, beforehand: float | None) -> float | None:
