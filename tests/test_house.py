@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,6 +146,16 @@ def test_what_is_slow_to_load_is_loaded_where_it_is_used(module):
 @pytest.mark.parametrize("module", SOURCES)
 def test_no_file_is_long(module):
     assert len(SOURCES[module].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_a_run_needs_no_report(tmp_path):
+    code = (
+        "import sys; sys.modules['messsim.report'] = None\n"
+        "from messsim.scenario import load; from messsim.study import run\n"
+        "run(load(sys.argv[1], [], requests=50), out=sys.argv[2])"
+    )
+    subprocess.run([sys.executable, "-c", code, ROOT / "scenarios/synthetic.toml", tmp_path / "run"], check=True)
+    assert (tmp_path / "run/summary.json").exists()
 
 
 @pytest.mark.parametrize("name", ["study", "report"])

@@ -41,7 +41,7 @@ from .watching import Watcher
 if TYPE_CHECKING:
     import polars as pl
 
-    from messsim.report.run.live import Snapshot
+    from messsim.shapes.live import Snapshot
 
 __all__ = ["ENGINES", "run", "simulated"]
 
@@ -93,7 +93,7 @@ def run(
         Told after the run what it was of; what it returns is `cost.without_router` of the summary
         (`messsim.study.simulation.without_router`).
     watch
-        Called about twice a second with how the run stands (`messsim.report.run.live.Snapshot`). A run with `out` can
+        Called about twice a second with how the run stands (`messsim.shapes.live.Snapshot`). A run with `out` can
         be watched from elsewhere too: see `messsim.study.simulation.watching.show`.
 
     Returns

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from messsim.engines import Progress
 from messsim.errors import MesssimError, OutputError
 from messsim.files import MOST_JSON, read_bytes
-from messsim.report.run.live import LiveLatency, LiveModel, LivePool, Snapshot
 from messsim.results import Result, in_progress, write_file
 from messsim.scenario import Scenario, load
+from messsim.shapes.live import LiveLatency, LiveModel, LivePool, Snapshot
 
 if TYPE_CHECKING:
     from messsim.results import Tally
