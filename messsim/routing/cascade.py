@@ -85,29 +85,36 @@ def _row(models: list[int], thresholds: list[float]) -> Floats:
 
 
 def cheapest_chain(examples: Facts, logits: Floats, alpha: float) -> Chain:
-    """The chain that satisfies at least alpha of the examples at the least cost; the most satisfying if none does."""
-    tried = list(_chains(examples.costs, examples.satisfaction, logits))
-    able = [t for t in tried if t[0] >= alpha]
-    _, _, models, thresholds = min(able, key=lambda t: t[1]) if able else max(tried, key=lambda t: (t[0], -t[1]))
-    return models, thresholds
+    """The chain that satisfies at least alpha of the examples at the least cost; the most satisfying if none does.
+
+    Of equals the one that is tried first, as `_chains` goes through them.
+    """
+    levels = np.quantile(logits, (np.arange(THRESHOLDS) + 0.5) / THRESHOLDS)
+    chains = list(_chains(examples.costs, examples.satisfaction, logits, levels))
+    satisfied = np.concatenate([s.ravel() for _, s, _ in chains])
+    costs = np.concatenate([e.ravel() for _, _, e in chains])
+    able = satisfied >= alpha
+    best = int(np.where(able if able.any() else satisfied == satisfied.max(), costs, np.inf).argmin())
+    for models, s, _ in chains:
+        if best < s.size:
+            return models, [float(levels[i]) for i in np.unravel_index(best, s.shape)]
+        best -= s.size
+    raise AssertionError("the best chain is one of them")
 
 
-def _chains(costs: Floats, satisfied: Floats, logits: Floats) -> Iterator[tuple[float, float, list[int], list[float]]]:
-    """Mean satisfaction and cost of every chain in rising order of mean cost, at every pair of thresholds."""
+def _chains(
+    costs: Floats, satisfied: Floats, logits: Floats, levels: Floats
+) -> Iterator[tuple[list[int], Floats, Floats]]:
+    """Mean satisfaction and cost of every chain in rising order of mean cost, [thresholds] of each model but the last."""
     n = costs.shape[1]
     order = np.argsort(costs.mean(axis=1), kind="stable").tolist()
-    levels = np.quantile(logits, (np.arange(THRESHOLDS) + 0.5) / THRESHOLDS)
     doubted = (logits[:, None, :] < levels[:, None]).astype(np.float64)  # [models, thresholds, n]
     for a in order:
-        yield float(satisfied[a].mean()), float(costs[a].mean()), [a], []
+        yield [a], np.array(satisfied[a].mean()), np.array(costs[a].mean())
     for a, b in combinations(order, 2):
         s = satisfied[a].mean() + doubted[a] @ (satisfied[b] - satisfied[a]) / n
         e = costs[a].mean() + doubted[a] @ costs[b] / n
-        for i in range(THRESHOLDS):
-            yield float(s[i]), float(e[i]), [a, b], [float(levels[i])]
+        yield [a, b], s, e
         for c in order[order.index(b) + 1 :]:
             more = s[:, None] + (doubted[a] * (satisfied[c] - satisfied[b])) @ doubted[b].T / n
-            dearer = e[:, None] + (doubted[a] * costs[c]) @ doubted[b].T / n
-            for i in range(THRESHOLDS):
-                for j in range(THRESHOLDS):
-                    yield float(more[i, j]), float(dearer[i, j]), [a, b, c], [float(levels[i]), float(levels[j])]
+            yield [a, b, c], more, e[:, None] + (doubted[a] * costs[c]) @ doubted[b].T / n
