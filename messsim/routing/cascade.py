@@ -105,7 +105,7 @@ def cheapest_chain(examples: Facts, logits: Floats, alpha: float) -> Chain:
 def _chains(
     costs: Floats, satisfied: Floats, logits: Floats, levels: Floats
 ) -> Iterator[tuple[list[int], Floats, Floats]]:
-    """Mean satisfaction and cost of every chain in rising order of mean cost, [thresholds] of each model but the last."""
+    """Mean satisfaction and cost of every chain of models in rising cost, by the threshold of each but the last."""
     n = costs.shape[1]
     order = np.argsort(costs.mean(axis=1), kind="stable").tolist()
     doubted = (logits[:, None, :] < levels[:, None]).astype(np.float64)  # [models, thresholds, n]
