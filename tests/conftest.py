@@ -1,5 +1,9 @@
 """How Hypothesis draws, and a real browser for tests of pages."""
 
+import atexit
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,11 @@ from hypothesis import settings
 # The same examples every time, however slow the machine is: what fails in CI fails here.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+# What policies compile to is kept for this session, by all its processes, and not in the user's cache.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="messsim-tests-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 CHROMIUM = Path("/usr/bin/chromium")
 

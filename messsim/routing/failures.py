@@ -5,22 +5,33 @@ code, and the callback returns `_core.POLICY_RAISED`; what it was is found by ca
 Python and on a copy of its state, so that a call that does not fail costs nothing.
 """
 
+import contextlib
 import ctypes
+import itertools
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from messsim import _core
 
+from .compiled import compiled_by, folder_of
+
 __all__ = ["Role", "reason"]
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 DULL = re.compile(r"Failed in |No implementation of function|During: |There are |>>> |$")
+_numbers = itertools.count(1)  # of roles that no other process shares
+_roles: WeakValueDictionary[int, "Role"] = WeakValueDictionary()
+_failures: dict[int, str] = {}  # what was raised, by the address of the state that the function was given
+_callbacks: list[Any] = []  # compiled code has their addresses
+
 WHERE = re.compile(r'File "([^"]+)", line (\d+)')
 
 
@@ -52,41 +63,49 @@ class Role:
         self.given = given
         self.lengths = lengths
         self.arguments = arguments
-        self.failures: dict[int, str] = {}
+        self.failures = _failures
 
     @property
     def address(self) -> int:
         """Of the machine code."""
-        assert self._callback.address is not None
-        return self._callback.address
+        address: int = self._callback.address
+        return address
 
-    def link(self, signature: Any) -> None:
+    def link(self, signature: Any, digest: str | None) -> None:
         """Compiles the wrapper: pointers become arrays, and an exception becomes a code.
 
-        Written as source, since Numba has no other way to pass on a choice of arguments.
+        Written as source, since Numba has no other way to pass on a choice of arguments; kept by `digest`.
         """
         import numba
 
-        pointer = ctypes.POINTER(ctypes.c_double)
-        kinds = {numba.int64: ctypes.c_int64, numba.float64: ctypes.c_double}
-        types: list[Any] = [kinds.get(kind, pointer) for kind in signature.args]
-        self._failed = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(self._note)
+        number = next(_numbers) if digest is None else int(digest[:15], 16)
+        _roles[number] = self
         every = ", ".join(self.arguments)
         source = (
             f"def {self.role}({every}):\n"
             "    try:\n"
             f"        return inner({', '.join(self._view(a) for a in self.given)})\n"
             "    except Exception:\n"
-            f"        return failed({every})\n"
+            f"        return failed({number}, {every})\n"
         )
-        space = {"inner": self.inner, "carray": vars(numba)["carray"], "failed": self._failed}
-        exec(source, space)
-        self._callback = numba.cfunc(signature)(space[self.role])
+        file = Path("<wrapper>")
+        if digest is not None:
+            file = folder_of(digest) / f"{self.role}.py"
+            with contextlib.suppress(OSError), file.open("x", encoding="utf-8") as out:  # Numba asks for its age
+                out.write(source)
+        space = {
+            "inner": self.inner,
+            "carray": vars(numba)["carray"],
+            "failed": _noting(self.role, signature),
+            "__name__": __name__,
+        }
+        exec(compile(source, str(file), "exec"), space)
+        self._callback = compiled_by(lambda cache: numba.cfunc(signature, cache=cache)(space[self.role]), digest)
 
     def _view(self, argument: str) -> str:
         return f"carray({argument}, ({self.lengths[argument]},))" if argument in self.lengths else argument
 
-    def _note(self, *values: Any) -> int:
+    def note(self, values: Sequence[Any]) -> int:
         """Called by the compiled code where it failed, with its arguments."""
         call = dict(zip(self.arguments, values, strict=True))
         key = ctypes.addressof(call["state"].contents)
@@ -123,6 +142,21 @@ class Role:
         file = self.inner.py_func.__code__.co_filename
         lines = [f.lineno for f in traceback.extract_tb(again.__traceback__) if f.filename == file]
         return f" ({Path(file).name}, line {lines[-1]})" if lines else ""
+
+
+@cache
+def _noting(role: str, signature: Any) -> Any:
+    """What compiled code calls where it failed: by name, since an address is of this process alone."""
+    import llvmlite.binding
+    import numba
+
+    pointer = ctypes.POINTER(ctypes.c_double)
+    kinds = {numba.int64: ctypes.c_int64, numba.float64: ctypes.c_double}
+    types: list[Any] = [ctypes.c_int64, *(kinds.get(kind, pointer) for kind in signature.args)]
+    callback = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(lambda number, *values: _roles[number].note(values))
+    _callbacks.append(callback)
+    llvmlite.binding.add_symbol(f"messsim_{role}_failed", ctypes.cast(callback, ctypes.c_void_p).value)
+    return numba.types.ExternalFunction(f"messsim_{role}_failed", numba.int64(numba.int64, *signature.args))
 
 
 def raised_by(function: Callable[..., Any], arguments: list[Any]) -> Exception | None:

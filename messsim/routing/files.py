@@ -6,6 +6,7 @@ Nothing in it may end messsim as if all were well: `sys.exit()` and `os._exit()`
 import hashlib
 import importlib.util
 import os
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def _loaded(path: Path, content: str) -> Build:
     spec = importlib.util.spec_from_file_location(f"messsim_policy_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # Numba asks for it by its name
     with _told(f"router.policy: {path} cannot be loaded", path):
         spec.loader.exec_module(module)
     found = getattr(module, "build", None)

@@ -24,6 +24,7 @@ from typing import Any
 from messsim import _core
 from messsim.errors import PolicyError
 
+from .compiled import compiled_by, digest_of
 from .contract import Policy, Prepare
 from .failures import Role, reason
 
@@ -130,15 +131,16 @@ def _compiled(role: str, function: Function, uniforms: int, boundscheck: bool) -
     if strange := [a for a in given if a not in ARGUMENTS[role]]:
         raise PolicyError(f"{role} takes {', '.join(strange)}; expected any of {', '.join(ARGUMENTS[role])}")
     types = tuple(_type(numba, a) for a in given)
-    alone: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    # only compiled code calls it: the wrappers for Python are half the work of the compiler
+    options: dict[str, Any] = {"boundscheck": boundscheck, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    digest = digest_of(function, role, str(uniforms), str(boundscheck))
     try:
-        # only compiled code calls it: the wrappers for Python are half the work of the compiler
-        inner = numba.njit(types, boundscheck=boundscheck, **alone)(function)
+        inner = compiled_by(lambda cache: numba.njit(types, cache=cache, **options)(function), digest)
     except numba.core.errors.NumbaError as error:
         raise PolicyError(f"{role} of {function.__module__} cannot be compiled: {reason(error)}") from None
     _check_return(numba, role, inner.nopython_signatures[0].return_type)
     compiled = Role(role, inner, ARGUMENTS[role], given, LENGTHS | {"uniforms": str(uniforms)})
-    compiled.link(_signature(numba, role))
+    compiled.link(_signature(numba, role), digest)
     return compiled
 
 

@@ -1,0 +1,133 @@
+"""Machine code of policies, kept from one process to the next."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numba
+import numpy as np
+import pytest
+import tomli_w
+from builders import scenario
+
+from messsim.routing.compiled import digest_of
+
+POLICY = """
+import numba
+from messsim.routing.plugin import compile_policy
+from helper import LIMIT, chosen
+
+def decide(request, models, costs, queue):
+    if request == {fails}:
+        return 1 // (models - models)
+    return chosen(models, request % LIMIT)
+
+def build(options, models, features):
+    return compile_policy("own", decide)
+"""
+HELPER = """
+import numba
+
+LIMIT = {limit}
+
+@numba.njit
+def chosen(models, wanted):
+    return min(wanted, models - 1)
+"""
+# Runs a scenario, and prints how many answers each model gave and how many functions Numba had to compile.
+PROGRAM = """
+import json, sys
+import numba.core.compiler as compiler
+compiled, whole = [], compiler.compile_extra
+def counted(*args, **options):
+    compiled.append(args)
+    return whole(*args, **options)
+compiler.compile_extra = counted
+import messsim
+result = messsim.run(messsim.load(sys.argv[1]))
+print(json.dumps([[m["answered"] for m in result.summary["models"]], len(compiled)]))
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Runs a policy of one's own in a process of its own."""
+
+    def run(limit=2, fails=-1, **environment):
+        (tmp_path / "own.py").write_text(POLICY.format(fails=fails))
+        (tmp_path / "helper.py").write_text(HELPER.format(limit=limit))
+        file = tmp_path / "own.toml"
+        file.write_text(tomli_w.dumps(scenario(requests=20, router={"policy": str(tmp_path / "own.py")})))
+        return subprocess.run(
+            [sys.executable, "-c", PROGRAM, file],
+            cwd=tmp_path,
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_policy_is_compiled_once_for_all_processes(own, tmp_path):
+    models, compiled = json.loads(own().stdout)
+    assert compiled > 0
+    assert json.loads(own().stdout) == [models, 0]
+    for file in (tmp_path / "cache").rglob("*.nbc"):  # one that is damaged is made anew
+        file.write_bytes(file.read_bytes()[:100])
+    again, compiled = json.loads(own().stdout)
+    assert again == models
+    assert compiled > 0
+
+
+def test_what_a_policy_imports_counts(own):
+    alone, _ = json.loads(own(limit=1).stdout)
+    both, compiled = json.loads(own(limit=2).stdout)
+    assert (alone, both) == ([20, 0], [10, 10])
+    assert compiled > 0
+
+
+def test_a_failure_is_explained_by_the_code_that_was_kept(own):
+    first, second = own(fails=7), own(fails=7)
+    assert first.returncode == second.returncode == 1
+    for shown in (first, second):
+        assert "decide raised ZeroDivisionError: integer division by zero (own.py, line 8)" in shown.stderr, shown.stderr
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(own, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    models, compiled = json.loads(own(XDG_CACHE_HOME=str(tmp_path / "file")).stdout)
+    assert sum(models) == 20
+    assert compiled > 0
+
+
+LIMIT, TABLE, ANYTHING = 3, np.array([1.0, 2.0]), object()
+
+
+@numba.njit
+def helper(x):
+    return x + LIMIT
+
+
+def test_everything_that_a_function_refers_to_is_in_its_digest(monkeypatch):
+    def decide(models, costs):
+        return helper(int(TABLE[0] + np.floor(costs[0])))
+
+    def unknown(models):
+        return ANYTHING
+
+    def inner(models):
+        return (lambda: models)()
+
+    first = digest_of(decide, "decide")
+    assert first is not None
+    assert first == digest_of(decide, "decide")
+    assert first != digest_of(decide, "finish")
+    monkeypatch.setattr("test_policy_cache.LIMIT", 4)
+    second = digest_of(decide, "decide")
+    monkeypatch.setattr("test_policy_cache.TABLE", np.array([1.0, 2.5]))
+    assert len({first, second, digest_of(decide, "decide")}) == 3
+    assert digest_of(unknown, "decide") is None
+    assert digest_of(inner, "decide") is None
