@@ -12,6 +12,7 @@ int ms_replica_init(ms_replica *self, int32_t index, const ms_coefficients *coef
     const int is_sglang = limits->schedule == MS_SCHEDULE_SGLANG;
     self->schedule = is_sglang ? &ms_schedule_sglang : &ms_schedule_vllm;
     self->queue = shared != NULL ? shared : &self->own_queue;
+    self->own_queue.order = limits->order;
     ms_sequences_init(&self->sequences, coefficients, limits);
     self->schedule->rest(self);
     const int has_budget = is_sglang ? limits->max_batched_tokens >= 1 : limits->max_batched_tokens >= limits->max_num_seqs;

@@ -1,7 +1,21 @@
 /* vllm and tensorrt-llm: prompts and decoders share iterations. */
 #include "schedule_vllm.h"
 
-/* Those in the batch take their part of the next iteration, the youngest being preempted while memory does not
+/* The place of who is preempted: the youngest, or the least urgent. */
+static int32_t victim(const ms_replica *self)
+{
+    const ms_sequences *sequences = &self->sequences;
+    const int32_t order = sequences->limits.order;
+    int32_t last = sequences->running - 1;
+    for (int32_t i = last - 1; i >= 0 && order != MS_ORDER_FCFS; i--) {
+        if (ms_job_precedes(order, sequences->jobs[last], sequences->jobs[i])) {
+            last = i;
+        }
+    }
+    return last;
+}
+
+/* Those in the batch take their part of the next iteration, one after the other being preempted while memory does not
  * suffice. Returns the blocks that they hold then. */
 static int64_t keep(ms_replica *self, int *preempted)
 {
@@ -16,7 +30,7 @@ static int64_t keep(ms_replica *self, int *preempted)
         if (!preempts || used <= sequences->capacity_blocks) {
             return used;
         }
-        ms_queue_push_head(self->queue, ms_jump_preempt(self, sequences->running - 1, 1));
+        ms_queue_push_head(self->queue, ms_jump_preempt(self, victim(self), 1));
         *preempted = 1;
     }
 }

@@ -342,6 +342,8 @@ static int64_t look_up(ms_sequences *self, ms_job *job, int32_t replica)
     const int64_t tokens = hit_tokens(self, job, present);
     if (job->start_s != job->start_s) {
         job->cached_prompt_tokens = (int32_t)tokens;
+        self->prompt_tokens += job->prompt_tokens;
+        self->cached_prompt_tokens += tokens;
     } else {
         job->cached_recompute_tokens += tokens;
     }

@@ -29,6 +29,7 @@ typedef struct ms_limits {
     int32_t schedule;            /* enum ms_schedule_kind */
     int32_t max_new_tokens;      /* the longest answer that clients allow; an answer that is longer counts as it is */
     int32_t whole_prompts;       /* whether a prompt waits until all of it fits into an iteration */
+    int32_t order;               /* of the queue, enum ms_queue_order; MS_ORDER_FCFS but under vllm */
     int32_t track_usage;         /* whether jobs collect usage_s */
 } ms_limits;
 
@@ -55,6 +56,8 @@ typedef struct ms_sequences {
     ms_batch batch;         /* the present composition, and the durations of its iterations */
     ms_durations tau;
     double meter_j;         /* energy of all iterations accrued so far, idle power excluded */
+    int64_t prompt_tokens;        /* if limits.prefix_cache: of jobs that started here, ever */
+    int64_t cached_prompt_tokens; /* and how many of them were there */
 } ms_sequences;
 
 void ms_sequences_free(ms_sequences *self);

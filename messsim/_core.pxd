@@ -216,6 +216,9 @@ cdef extern from "job.h" nogil:
         int32_t path_length
         int32_t cached_prompt_tokens
         int64_t cached_recompute_tokens
+        int32_t priority
+        double arrival_s
+        double deadline_s
         int64_t answer_node
         double start_s
         double first_token_s
@@ -227,6 +230,11 @@ cdef extern from "job.h" nogil:
         ms_job *head
         ms_job *tail
         int64_t length
+        int32_t order
+    enum:
+        MS_ORDER_FCFS
+        MS_ORDER_PRIORITY
+        MS_ORDER_EDF
     void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
     void ms_job_cut_off(ms_job *self, double t_s)
     void ms_queue_push_tail(ms_queue *, ms_job *)
@@ -257,8 +265,11 @@ cdef extern from "sequences.h" nogil:
         int32_t schedule
         int32_t max_new_tokens
         int32_t whole_prompts
+        int32_t order
         int32_t track_usage
     ctypedef struct ms_sequences:
+        int64_t prompt_tokens
+        int64_t cached_prompt_tokens
         int64_t capacity_blocks
         ms_cache cache
         int32_t running
@@ -393,6 +404,8 @@ cdef extern from "timeline.h" nogil:
         ms_sample *samples
         int64_t *in_system
         double *energy_j
+        int64_t *prompt_tokens
+        int64_t *cached_prompt_tokens
 
 cdef extern from "open.h" nogil:
     enum:
@@ -494,6 +507,8 @@ cdef extern from "loop.h" nogil:
         int64_t open_count
         int64_t turns_to_come
         int64_t turns_not_sent
+        const int32_t *priority
+        const double *ttft_objective_s
         const ms_prompt_cost *prompt_costs
         int32_t n_prompt_costs
         int64_t issued

@@ -20,6 +20,7 @@ MODELS_MOST = MS_FRONTIER_MODELS
 KEPT_TOLERANCE = MS_KEPT_TOLERANCE
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
 SCHEDULES = {"vllm": MS_SCHEDULE_VLLM, "sglang": MS_SCHEDULE_SGLANG, "tensorrt-llm": MS_SCHEDULE_TENSORRT_LLM}
+ORDERS = {"fcfs": MS_ORDER_FCFS, "priority": MS_ORDER_PRIORITY, "edf": MS_ORDER_EDF}
 HOST_KINDS = {"sum": MS_HOST_SUM, "overlap": MS_HOST_OVERLAP}
 MOST_KNOTS = MS_MOST_KNOTS
 
@@ -944,6 +945,10 @@ cdef class Job:
     def __dealloc__(self):
         free(self.nodes)
 
+    def hurry(self, int32_t priority, double arrival_s, double deadline_s):
+        """What orders queues that are not first in first out."""
+        self.c.priority, self.c.arrival_s, self.c.deadline_s = priority, arrival_s, deadline_s
+
     def served_elsewhere(self, int replica, double start_s, double first_token_s, double finish_s):
         """Sets its times where no Replica serves it, an API or no servers at all; a retry keeps the first ones."""
         self.c.replica, self.c.finish_s = replica, finish_s
@@ -1061,9 +1066,12 @@ cdef list taken(ms_queue *queue):
 
 
 cdef class Queue:
-    """A first-in first-out queue that the replicas of a pool share."""
+    """A queue that the replicas of a pool share, first in first out unless another order is named."""
 
     cdef ms_queue c
+
+    def __init__(self, str order="fcfs"):
+        self.c.order = ORDERS[order]
 
     def __dealloc__(self):
         taken(&self.c)
@@ -1072,8 +1080,10 @@ cdef class Queue:
         return self.c.length
 
     def push(self, Job job not None):
+        """Returns whether the job is the head now."""
         Py_INCREF(job)
         ms_queue_push_tail(&self.c, &job.c)
+        return self.c.head == &job.c
 
     def remove(self, Job job not None):
         """Takes out a job that waits here; returns whether it was the head."""
@@ -1088,7 +1098,7 @@ cdef class Queue:
 
 
 cdef dict LIMITS = {"kv_policy": "recompute", "kv_block_tokens": 1, "prefix_cache": False, "schedule": "vllm",
-                    "max_new_tokens": 0, "whole_prompts": False}  # beside those that have no default
+                    "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs"}  # beside those that have no default
 
 
 cdef ms_limits limits_of(dict given, bint track_usage) except *:
@@ -1099,7 +1109,7 @@ cdef ms_limits limits_of(dict given, bint track_usage) except *:
     c.kv_capacity_tokens, c.kv_policy = limits["kv_capacity_tokens"], KV_POLICIES[limits["kv_policy"]]
     c.kv_block_tokens, c.prefix_cache = limits["kv_block_tokens"], limits["prefix_cache"]
     c.schedule, c.max_new_tokens = SCHEDULES[limits["schedule"]], limits["max_new_tokens"]
-    c.whole_prompts, c.track_usage = limits["whole_prompts"], track_usage
+    c.whole_prompts, c.track_usage, c.order = limits["whole_prompts"], track_usage, ORDERS[limits["order"]]
     return c
 
 
@@ -1165,7 +1175,7 @@ cdef class Replica:
         Py_INCREF(job)
         job.c.server = self.c.index
         ms_queue_push_tail(&self.c.own_queue, &job.c)
-        if self.c.own_queue.length > 1:
+        if self.c.own_queue.head != &job.c:
             return MS_NOTHING
         return ms_replica_notify(&self.c, t_s)
 
@@ -1183,6 +1193,11 @@ cdef class Replica:
         """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
         jobs = [<object>self.c.sequences.jobs[i].owner for i in range(self.c.sequences.running)]
         return jobs[:self.c.sequences.decoders], jobs[self.c.sequences.decoders:]
+
+    @property
+    def prompt_tokens(self):
+        """Prompt tokens that it has started so far, if it has a prefix cache, and how many of them were there."""
+        return self.c.sequences.prompt_tokens, self.c.sequences.cached_prompt_tokens
 
     def memory(self):
         """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all blocks."""
@@ -1437,18 +1452,21 @@ cdef class Loop:
         Of the router's instances, one of each for each of them; None for an instance without a predictor.
     prompt_costs
         Where prompts grow; None where all are given.
+    priority, ttft_objective_s
+        Of tenants, which order the queues of servers; None where these are first come, first served.
     breakdowns
         Dicts with replica, random, fails, mends (streams), time_s, for_s.
     """
 
     cdef ms_run c
-    cdef object policies, predictors, pages, marginal, prompt_costs
+    cdef object policies, predictors, pages, marginal, prompt_costs, urgency
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
 
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
                  str dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
-                 double prior, MarginalCosts marginal not None, list breakdowns, PromptCosts prompt_costs=None):
+                 double prior, MarginalCosts marginal not None, list breakdowns, PromptCosts prompt_costs=None,
+                 const int32_t[::1] priority=None, const double[::1] ttft_objective_s=None):
         cdef ms_run_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
         plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
@@ -1483,6 +1501,10 @@ cdef class Loop:
         for i in range(c.instances):
             self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
             self.c.instances.brain[i].servers, self.c.instances.brain[i].n_servers = marginal.c, marginal.n
+        if priority is not None:
+            check_shape(priority.shape[0] == ttft_objective_s.shape[0] == c.tenants, "priorities and objectives are [tenants]")
+            self.urgency = priority, ttft_objective_s
+            self.c.priority, self.c.ttft_objective_s = &priority[0], &ttft_objective_s[0]
         self.prompt_costs = prompt_costs
         if prompt_costs is not None:
             self.c.prompt_costs, self.c.n_prompt_costs = prompt_costs.c, prompt_costs.n
@@ -1580,7 +1602,7 @@ cdef class Loop:
 
     def samples(self):
         """The timeline: one tuple a sample (request, time_s, queue, queue_tracked, certificate, explored,
-        in_system by pool, energy_j by pool), and the stride."""
+        in_system, energy_j, prompt_tokens and cached_prompt_tokens by pool), and the stride."""
         cdef ms_timeline *t = &self.c.timeline
         cdef ms_sample s
         rows = []
@@ -1588,5 +1610,7 @@ cdef class Loop:
             s = t.samples[i]
             rows.append((s.request, s.time_s, s.queue, s.queue_tracked, s.certificate, s.explored,
                          tuple([t.in_system[i * t.pools + p] for p in range(t.pools)]),
-                         tuple([t.energy_j[i * t.pools + p] for p in range(t.pools)])))
+                         tuple([t.energy_j[i * t.pools + p] for p in range(t.pools)]),
+                         tuple([t.prompt_tokens[i * t.pools + p] for p in range(t.pools)]),
+                         tuple([t.cached_prompt_tokens[i * t.pools + p] for p in range(t.pools)])))
         return rows, t.stride

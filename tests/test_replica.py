@@ -56,6 +56,8 @@ def drive(replica: _core.Replica, arrivals: list[Arrival]) -> list[_core.Job]:
         _core.Job(i, 0, a.prompt_tokens, a.output_tokens, path=a.path, answer_node=a.answer_node)
         for i, a in enumerate(arrivals)
     ]
+    for job, a in zip(jobs, arrivals, strict=True):
+        job.hurry(a.priority, float(a.time), math.inf if a.deadline is None else float(a.deadline))
     waiting = list(zip(jobs, arrivals, strict=True))[::-1]
     patient = sorted(
         ((float(a.gives_up), job) for job, a in zip(jobs, arrivals, strict=True) if a.gives_up is not None),

@@ -15,6 +15,8 @@ from test_replica import INTEGERS, UNIT, drive, kernel_replica, moments
 SCHEDULES = {
     "vllm": {"schedule": "vllm"},
     "vllm, reserve": {"schedule": "vllm", "kv_policy": "reserve"},
+    "vllm, priority": {"schedule": "vllm", "order": "priority"},
+    "vllm, edf": {"schedule": "vllm", "order": "edf"},
     "sglang": {"schedule": "sglang"},
     "tensorrt-llm": {"schedule": "tensorrt-llm", "kv_policy": "reserve", "whole_prompts": True},
     "tensorrt-llm, max_utilization": {"schedule": "tensorrt-llm", "whole_prompts": True},
@@ -54,7 +56,9 @@ def instances(draw, schedule, block_tokens, with_paths=True):
         now += gap
         patience = draw(st.one_of(st.none(), st.none(), st.integers(1, 60)))
         path, answer_node = draw(texts(prompt)) if with_paths else ((), None)
-        arrivals.append(Arrival(now, prompt, output, None if patience is None else now + patience, path, answer_node))
+        gives_up = None if patience is None else now + patience
+        priority, deadline = draw(st.integers(0, 2)), draw(st.sampled_from([None, now + 3, now + 20, now + 90]))
+        arrivals.append(Arrival(now, prompt, output, gives_up, path, answer_node, priority, deadline))
     chosen = SCHEDULES[schedule]
     seqs = draw(st.integers(1, 6))
     budget = draw(st.integers(seqs, seqs + 12))
@@ -73,6 +77,7 @@ def instances(draw, schedule, block_tokens, with_paths=True):
         schedule=chosen["schedule"],
         max_new_tokens=max_new,
         whole_prompts=chosen.get("whole_prompts", False),
+        order=chosen.get("order", "fcfs"),
     )
     return draw(INTEGERS), limits, arrivals
 
@@ -268,3 +273,26 @@ def test_a_prompt_that_computes_what_another_has_computed_gives_its_copy_back():
     )
     assert times(truth.outcomes) == [(0, 2, 2), (10, 11, 11), (10, 15, 15)]
     assert truth.evicted_blocks == 0
+
+
+@pytest.mark.parametrize(
+    ("order", "starts"), [("fcfs", [0, 4, 7, 9]), ("priority", [0, 6, 9, 4]), ("edf", [0, 8, 4, 6])]
+)
+def test_queues_are_first_come_first_served_or_by_urgency(order, starts):
+    """One place, which request 0 has until 4; requests 1, 2 and 3, of 3, 2 and 2 tokens, come meanwhile.
+
+    By priority (1, 1, 0) request 3 goes first, then 1, which came before 2; by deadline (none, 9, 30) 2, 3 and 1.
+    """
+    limits = replace(ROOMY, max_num_seqs=1, order=order)
+    more = [(3, 1, None), (2, 1, 9), (2, 0, 30)]
+    arrivals = [Arrival(k, 2, o, None, (), None, p, d) for k, (o, p, d) in enumerate(more, start=1)]
+    outcomes = served(limits, Arrival(0, 2, 4), *arrivals)
+    assert [o.start_s for o in outcomes] == starts
+
+
+@pytest.mark.parametrize(("priorities", "preemptions"), [((0, 1), [0, 1]), ((1, 0), [1, 0])])
+def test_who_is_least_urgent_is_preempted(priorities, preemptions):
+    """Memory of 8 as above: at 2 each has cached four tokens, and the less urgent one goes, not the last that came."""
+    limits = replace(ROOMY, kv_block_tokens=1, kv_capacity_tokens=8, order="priority", prefix_cache=False)
+    outcomes = served(limits, *(Arrival(0, 3, 4, None, (), None, priority) for priority in priorities))
+    assert [o.preemptions for o in outcomes] == preemptions

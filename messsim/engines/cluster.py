@@ -27,6 +27,7 @@ class Limits(TypedDict):
     schedule: str
     max_new_tokens: int
     whole_prompts: bool
+    order: str
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class PoolPlan:
             schedule=said.schedule,
             max_new_tokens=said.max_new_tokens or 0,
             whole_prompts=not said.chunked_prefill,
+            order=said.order,
         )
 
     @property

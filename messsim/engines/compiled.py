@@ -189,6 +189,7 @@ class _Run:
             setup.costs.marginal(),
             self._breakdowns(),
             setup.costs.of_prompts() if s.sessions is not None else None,
+            *(setup.urgency or ()),
         )
 
     def _patience(self) -> dict[str, Any]:

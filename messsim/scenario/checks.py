@@ -12,7 +12,7 @@ from .fleet import MOST_REPLICAS, Cluster, Cost, Model, Pool, Serving
 from .laws import Tokens
 from .phases import Phase
 from .quality import Features, Satisfaction
-from .routing import Feedback, Router, Sla, Tenant
+from .routing import Feedback, Router, Sla, Slo, Tenant
 from .sessions import Prefixes, Sessions
 
 __all__ = ["keys_without_effect", "notes_of", "problems_of"]
@@ -23,26 +23,9 @@ LEAST_PAUSE_S = 1e-6
 MOST_OUTSIDE_S = 1e6
 
 GPU_KEYS = (
-    "profile",
-    "gpu",
-    "tp",
-    "weights",
-    "host",
-    "coefficients",
-    "replicas",
-    "max_num_seqs",
-    "max_batched_tokens",
-    "kv_capacity_tokens",
-    "kv_policy",
-    "front_end_s",
-    "front_end_workers",
-    "detokenize_s",
-    "engine",
-    "kv_block_tokens",
-    "prefix_cache",
-    "schedule",
-    "chunked_prefill",
-    "max_new_tokens",
+    *("profile", "gpu", "tp", "weights", "host", "coefficients", "replicas", "max_num_seqs", "max_batched_tokens"),
+    *("kv_capacity_tokens", "kv_policy", "front_end_s", "front_end_workers", "detokenize_s", "engine", "order"),
+    *("kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens"),
 )
 API_KEYS = ("latency_s", "tpot_s", "usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
 
@@ -63,6 +46,8 @@ class Parts(Protocol):
     def warmup(self) -> int: ...
     @property
     def sla(self) -> Sla: ...
+    @property
+    def slo(self) -> Slo: ...
     @property
     def tenants(self) -> list[Tenant]: ...
     @property
@@ -123,6 +108,7 @@ def problems_of(scenario: Parts) -> list[str]:
         *_lengths_of_text(scenario),
         *_files_of_lengths(scenario),
         *_serving(scenario),
+        *_orders(scenario),
         *_keys_without_effect(scenario),
         *_clients(scenario),
         *_brief(scenario),
@@ -312,6 +298,17 @@ def _serving(s: Parts) -> Iterator[str]:
                 yield f"{key}.pool = {outage.pool!r}: unknown pool; expected one of {', '.join(map(str, names))}"
             elif names and outage.replica >= names[outage.pool].replicas:
                 yield f"{key}.replica = {outage.replica}: expected below {names[outage.pool].replicas}"
+
+
+def _orders(s: Parts) -> Iterator[str]:
+    """Queues in an order that nobody has stated."""
+    deadlines = any(o.ttft_s for o in (s.slo, *(t.objectives or s.slo for t in s.tenants)))
+    stated = {"fcfs": True, "priority": any(t.priority for t in s.tenants), "edf": deadlines}
+    keys = {"priority": "priority in tenants", "edf": "ttft_s in slo or in objectives of tenants"}
+    for table, servings in (("models", s.models), ("pools", s.pools)):
+        for i, said in enumerate(servings):
+            if not stated[said.order]:
+                yield f"{table}.{i}.order = {said.order!r}: nobody has one; expected {keys[said.order]}, or 'fcfs'"
 
 
 def _clients(s: Parts) -> Iterator[str]:

@@ -127,6 +127,12 @@ class Serving(Part):
         description="most new tokens of one iteration (vLLM: max_num_batched_tokens, TensorRT-LLM: max_num_tokens); "
         "sglang: of one that prefills (chunked_prefill_size)",
     )
+    order: Literal["fcfs", "priority", "edf"] = Field(
+        "fcfs",
+        description="who comes in first from a replica's queue, and who is preempted last: first come, first served; "
+        "by the priority of tenants, then by arrival; by deadline, arrival + ttft_s of the tenant; the latter two "
+        'under schedule = "vllm" alone',
+    )
     chunked_prefill: bool = Field(
         True, description="whether a prompt may be cut to fit into an iteration; tensorrt-llm: false by default"
     )
@@ -199,6 +205,11 @@ class Serving(Part):
             raise ValueError(
                 f'max_new_tokens = {self.max_new_tokens}: schedule = "vllm" does not look at it; expected none, or '
                 'schedule = "sglang" or "tensorrt-llm"'
+            )
+        if self.schedule != "vllm" and self.order != "fcfs":
+            raise ValueError(
+                f'order = "{self.order}": schedule = "{self.schedule}" serves first who comes first; expected "fcfs", '
+                'or schedule = "vllm"'
             )
         if self.schedule != "tensorrt-llm" and not self.chunked_prefill:
             raise ValueError(f'chunked_prefill = false: schedule = "{self.schedule}" cuts prompts; expected true')

@@ -19,6 +19,7 @@ K
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
@@ -101,6 +102,7 @@ class Limits:
     schedule: Literal["vllm", "sglang", "tensorrt-llm"] = "vllm"
     max_new_tokens: int = 0
     whole_prompts: bool = False
+    order: Literal["fcfs", "priority", "edf"] = "fcfs"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Arrival:
 
     Its client may give up: the server stops working on it, at the next end of an iteration where it runs.
     `path` are the nodes (id, end_tokens) that its prompt begins with, `answer_node` the last one if the answer is to
-    continue it.
+    continue it. Of `priority` lower comes first; `deadline` is when its first token is wanted, None: at no time.
     """
 
     time: Number
@@ -118,6 +120,8 @@ class Arrival:
     gives_up: Number | None = None
     path: tuple[tuple[int, int], ...] = ()
     answer_node: int | None = None
+    priority: int = 0
+    deadline: Number | None = None
 
 
 @dataclass
@@ -171,6 +175,7 @@ class Request:
     output_tokens: int
     path: tuple[tuple[int, int], ...] = ()
     answer_node: int | None = None
+    urgency: tuple[Number, ...] = ()  # lower comes first
     generated: int = 0
     cached: int = 0
     decoding: bool = False
@@ -281,6 +286,13 @@ def _give_up(server: Server, gives_up: list[Number | None], now: Number) -> list
     return gone
 
 
+def _urgency(order: str, a: Arrival, number: int) -> tuple[Number, ...]:
+    """What the queue is sorted by, and whom preemption takes last; of fcfs nothing."""
+    if order == "priority":
+        return a.priority, a.time, number
+    return () if order == "fcfs" else (math.inf if a.deadline is None else a.deadline, number)
+
+
 def _outcome(r: Request, finish: Number | None) -> Outcome:
     hits = r.cached_prompt_tokens, r.cached_recompute_tokens
     return Outcome(r.start_s, r.first_token_s, finish, r.preemptions, r.energy_j, *hits)
@@ -292,7 +304,7 @@ def most_iterations(limits: Limits, arrivals: Sequence[Arrival]) -> int:
     The head of the running list is never preempted, for alone it fits. In each iteration it either emits a
     token, or prefills without coming to the end; it then runs alone and takes `max_batched_tokens`.
     """
-    if limits.schedule == "sglang":  # no such proof: who was retracted waits behind all others
+    if limits.schedule == "sglang" or limits.order != "fcfs":  # no such proof: others may go before who was preempted
         return 100 * sum(a.prompt_tokens + a.output_tokens for a in arrivals) ** 2
     longest_prefills = [a.prompt_tokens + a.output_tokens - 1 for a in arrivals]
     unfinished_chunks = sum((tokens - 1) // limits.max_batched_tokens for tokens in longest_prefills)
@@ -341,7 +353,9 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
             server.ratio = FIRST_RATIO
         while arrived < len(arrivals) and times[arrived] <= now:
             a = arrivals[arrived]
-            waiting.append(Request(arrived, a.prompt_tokens, a.output_tokens, a.path, a.answer_node, energy_j=zero))
+            urgency = _urgency(limits.order, a, arrived)
+            new = Request(arrived, a.prompt_tokens, a.output_tokens, a.path, a.answer_node, urgency, energy_j=zero)
+            server.wait(new)
             arrived += 1
         for r in _give_up(server, gives_up, now):
             outcomes[r.number] = _outcome(r, None)

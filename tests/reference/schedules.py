@@ -36,6 +36,11 @@ class Server:
         self.running.remove(r)
         self.full = False
 
+    def wait(self, r: Request) -> None:
+        """A request joins the queue: behind all others, or before whoever is less urgent."""
+        behind = [k for k, other in enumerate(self.waiting) if r.urgency < other.urgency]
+        self.waiting.insert(behind[0] if behind else len(self.waiting), r)
+
     def max_new(self, r: Request) -> int:
         """The longest answer that its client allows."""
         return max(r.output_tokens, self.limits.max_new_tokens)
@@ -112,10 +117,13 @@ def _vllm(s: Server, now: Number) -> tuple[list[int], list[int]]:
     preempted: list[int] = []
     _assign_tokens(s)
     while s.limits.kv_policy == "recompute" and s.needed() > s.memory.capacity:
-        tail = s.running[-1]
-        s.preempt(tail, keeps=True)
-        s.waiting.appendleft(tail)
-        preempted.append(tail.number)
+        gone = s.running[-1] if s.limits.order == "fcfs" else max(s.running, key=lambda r: r.urgency)
+        s.preempt(gone, keeps=True)
+        if s.limits.order == "fcfs":
+            s.waiting.appendleft(gone)
+        else:
+            s.wait(gone)
+        preempted.append(gone.number)
         _assign_tokens(s)
     s.take(s.running)
     for r in s.running:
