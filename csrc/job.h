@@ -26,6 +26,7 @@ typedef struct ms_job {
     int32_t prompt_tokens;
     int32_t output_tokens;
     int32_t generated_tokens; /* kept through a preemption, lost with a failure */
+    int32_t decode_iterations; /* with drafts: those of its whole answer */
     int32_t preemptions;
     int32_t attempt;          /* counts failures that it survived */
     int32_t replica;          /* where it runs or ran last; -1 before */

@@ -22,7 +22,7 @@ static int64_t keep(ms_replica *self, int *preempted)
     ms_sequences *sequences = &self->sequences;
     const int preempts = sequences->limits.kv_policy == MS_KV_RECOMPUTE;
     for (;;) {
-        const int64_t budget = sequences->limits.max_batched_tokens - sequences->decoders;
+        const int64_t budget = ms_sequences_budget(sequences);
         if (ms_sequences_has_partial(sequences)) {
             sequences->chunk[sequences->running - 1] = ms_sequences_partial_chunk(sequences, budget);
         }
@@ -44,7 +44,7 @@ static int plan(ms_replica *self, double t_s, int32_t *pulled)
         ms_sequences_make_room(sequences, used);
         ms_sequences_share(sequences, 1);
     }
-    int64_t budget = sequences->limits.max_batched_tokens - sequences->decoders;
+    int64_t budget = ms_sequences_budget(sequences);
     budget -= ms_sequences_has_partial(sequences) ? sequences->chunk[sequences->running - 1] : 0;
     while (!preempted && budget > 0 && sequences->running < sequences->limits.max_num_seqs && self->queue->head != NULL &&
            ms_sequences_fit(sequences, self->queue->head, used, budget)) {
@@ -66,7 +66,7 @@ static int could_admit(ms_replica *self)
 {
     const ms_sequences *sequences = &self->sequences;
     const ms_job *head = self->queue->head;
-    const int64_t budget = sequences->limits.max_batched_tokens - sequences->decoders;
+    const int64_t budget = ms_sequences_budget(sequences);
     if (head == NULL || sequences->running >= sequences->limits.max_num_seqs || ms_sequences_has_partial(sequences) ||
         budget <= 0) {
         return 0;

@@ -170,6 +170,7 @@ cdef extern from "iteration.h" nogil:
         double prompt_work
         double prompt_prior
         double prompts
+        double ahead
     ctypedef struct ms_durations:
         double floored
     ms_durations ms_iteration_durations(const ms_coefficients *, const ms_batch *)
@@ -183,6 +184,7 @@ cdef extern from "cost.h" nogil:
         double max_batched_tokens
         double nominal_batch
         double mean_output_tokens
+        double mean_tokens
     ctypedef struct ms_prompt_cost:
         int32_t model
         int32_t is_api
@@ -248,6 +250,15 @@ cdef extern from "cache.h" nogil:
         int64_t evicted
         int64_t nodes
 
+cdef extern from "drafts.h" nogil:
+    enum:
+        MS_DRAFTS_MOST
+    ctypedef struct ms_drafts:
+        int32_t tokens
+        double mean_tokens
+    void ms_drafts_init(ms_drafts *, int32_t tokens, const double *accepted, const ms_stream *)
+    int64_t ms_drafts_iterations(const ms_drafts *, uint64_t request, int64_t tokens)
+
 cdef extern from "sequences.h" nogil:
     enum:
         MS_KV_RECOMPUTE
@@ -267,6 +278,7 @@ cdef extern from "sequences.h" nogil:
         int32_t whole_prompts
         int32_t order
         int32_t track_usage
+        const ms_drafts *drafts
     ctypedef struct ms_sequences:
         int64_t prompt_tokens
         int64_t cached_prompt_tokens

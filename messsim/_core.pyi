@@ -320,6 +320,7 @@ def iteration(
     *,
     prompt_prior: float = 0.0,
     prompts: float = 1.0,
+    ahead: float = 0.0,
 ) -> tuple[float, float]:
     """Seconds and joules of n iterations."""
 
@@ -332,6 +333,7 @@ def known_costs(
     mean_output_tokens: float,
     prompt_tokens: _Ints,
     costs: _Floats,
+    mean_tokens: float = 1.0,
 ) -> None: ...
 
 @final
@@ -427,6 +429,15 @@ class Queue:
     def drain(self) -> list[Job]: ...
 
 @final
+class Drafts:
+    def __init__(self, accepted: NDArray[np.float64], stream: tuple[int, int, int, int]) -> None: ...
+    @property
+    def mean_tokens(self) -> float:
+        """Of an iteration."""
+    def iterations(self, request: int, tokens: int) -> int:
+        """That a request takes for so many tokens."""
+
+@final
 class Replica:
     def __init__(
         self,
@@ -443,6 +454,7 @@ class Replica:
         max_new_tokens: int = 0,
         whole_prompts: bool = False,
         order: str = "fcfs",
+        drafts: Drafts | None = None,
         track_usage: bool = False,
         shared: Queue | None = None,
     ) -> None: ...

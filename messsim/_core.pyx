@@ -781,9 +781,13 @@ cdef dict fields_of(const ms_field *(*field)(int) noexcept nogil):
 cdef dict COEFFICIENTS = fields_of(ms_iteration_coefficient)
 
 
-cdef ms_coefficients coefficients_of(dict values) except *:
+cdef dict WITHOUT_DRAFTS = {"draft_tokens": 0.0, "draft_s": 0.0, "draft_s_per_sequence": 0.0}
+
+
+cdef ms_coefficients coefficients_of(dict given) except *:
     cdef ms_coefficients c
     cdef size_t offset
+    values = WITHOUT_DRAFTS | given
     for name, (_, offset) in COEFFICIENTS.items():
         (<double *>(<char *>&c + offset))[0] = values[name]
     c.host_kind = HOST_KINDS[values["host_kind"]]
@@ -796,10 +800,11 @@ cdef ms_coefficients coefficients_of(dict values) except *:
 
 
 def iteration(dict coefficients, double decoders, double context, double prompt_tokens, double prompt_work,
-              double n=1, *, double prompt_prior=0, double prompts=1):
+              double n=1, *, double prompt_prior=0, double prompts=1, double ahead=0):
     """Seconds and joules of n iterations that start with this composition: (seconds, joules).
 
-    `prompt_prior` and `prompts` are read where there are prompt tokens.
+    `prompt_prior` and `prompts` are read where there are prompt tokens; `ahead` are tokens that drafts add to the context in
+    each.
     """
     cdef ms_coefficients c = coefficients_of(coefficients)
     cdef ms_batch batch
@@ -807,24 +812,26 @@ def iteration(dict coefficients, double decoders, double context, double prompt_
         decoders, context, prompt_tokens, prompt_work)
     batch.prompt_prior = prompt_prior if prompt_tokens > 0 else 0.0
     batch.prompts = prompts if prompt_tokens > 0 else 0.0
+    batch.ahead = ahead
     cdef ms_durations tau = ms_iteration_durations(&c, &batch)
     return ms_durations_sum(&tau, n), ms_iteration_joules(&c, &batch, &tau, n)
 
 
 cdef ms_known_cost known_cost_of(dict coefficients, double usd_per_s, double max_batched_tokens, double nominal_batch,
-                                 double mean_output_tokens) except *:
+                                 double mean_output_tokens, double mean_tokens) except *:
     cdef ms_known_cost known
     known.coefficients, known.usd_per_s = coefficients_of(coefficients), usd_per_s
     known.max_batched_tokens, known.nominal_batch = max_batched_tokens, nominal_batch
-    known.mean_output_tokens = mean_output_tokens
+    known.mean_output_tokens, known.mean_tokens = mean_output_tokens, mean_tokens
     return known
 
 
 def known_costs(dict coefficients, *, double usd_per_s, double max_batched_tokens, double nominal_batch,
-                double mean_output_tokens, const int32_t[::1] prompt_tokens not None, double[::1] costs not None):
+                double mean_output_tokens, const int32_t[::1] prompt_tokens not None, double[::1] costs not None,
+                double mean_tokens=1):
     """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0."""
     cdef ms_known_cost known = known_cost_of(coefficients, usd_per_s, max_batched_tokens, nominal_batch,
-                                             mean_output_tokens)
+                                             mean_output_tokens, mean_tokens)
     check_shape(prompt_tokens.shape[0] == costs.shape[0], "prompt_tokens and costs have one length")
     if costs.shape[0]:
         with nogil:
@@ -850,7 +857,7 @@ cdef class MarginalCosts:
             c[k].model, c[k].share, c[k].places = said["model"], said["share"], said["places"]
             c[k].keeps_prefixes = said["keeps_prefixes"]
             c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
-                                       said["nominal_batch"], said["mean_output_tokens"])
+                                       said["nominal_batch"], said["mean_output_tokens"], said["mean_tokens"])
         self.c, self.n = c, len(servers)
 
     def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None,
@@ -892,7 +899,7 @@ cdef class PromptCosts:
             c[k].known.mean_output_tokens = said["mean_output_tokens"]
             if not said["is_api"]:
                 c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
-                                           said["nominal_batch"], said["mean_output_tokens"])
+                                           said["nominal_batch"], said["mean_output_tokens"], said["mean_tokens"])
         self.c, self.n = c, len(pools)
 
     def write(self, int32_t prompt_tokens, double[:, ::1] costs not None, int64_t i):
@@ -1097,8 +1104,29 @@ cdef class Queue:
         return taken(&self.c)
 
 
+cdef class Drafts:
+    """Speculative decoding (csrc/drafts.h): `accepted` [k] is how probably the j-th draft is right if those before it are,
+    `stream` (seed, column, replication, sub)."""
+
+    cdef ms_drafts c
+
+    def __init__(self, const double[::1] accepted not None, tuple stream not None):
+        cdef ms_stream s = stream_from(stream)
+        check_shape(0 < accepted.shape[0] <= MS_DRAFTS_MOST, f"1 to {MS_DRAFTS_MOST} drafts")
+        ms_drafts_init(&self.c, accepted.shape[0], &accepted[0], &s)
+
+    @property
+    def mean_tokens(self):
+        """Of an iteration."""
+        return self.c.mean_tokens
+
+    def iterations(self, uint64_t request, int64_t tokens):
+        """That a request takes for so many tokens."""
+        return ms_drafts_iterations(&self.c, request, tokens)
+
+
 cdef dict LIMITS = {"kv_policy": "recompute", "kv_block_tokens": 1, "prefix_cache": False, "schedule": "vllm",
-                    "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs"}  # beside those that have no default
+                    "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs", "drafts": None}  # beside those that have no default
 
 
 cdef ms_limits limits_of(dict given, bint track_usage) except *:
@@ -1110,6 +1138,7 @@ cdef ms_limits limits_of(dict given, bint track_usage) except *:
     c.kv_block_tokens, c.prefix_cache = limits["kv_block_tokens"], limits["prefix_cache"]
     c.schedule, c.max_new_tokens = SCHEDULES[limits["schedule"]], limits["max_new_tokens"]
     c.whole_prompts, c.track_usage, c.order = limits["whole_prompts"], track_usage, ORDERS[limits["order"]]
+    c.drafts = &(<Drafts?>limits["drafts"]).c if limits["drafts"] is not None else NULL
     return c
 
 
@@ -1119,11 +1148,12 @@ cdef class Replica:
     cdef ms_replica c
     cdef ms_coefficients coefficients
     cdef Queue shared
+    cdef object limits  # whose drafts it looks at
 
     def __init__(self, int index, dict coefficients, *, bint track_usage=False, Queue shared=None, **given):
         cdef ms_limits limits = limits_of(given, track_usage)
         self.coefficients = coefficients_of(coefficients)
-        self.shared = shared
+        self.shared, self.limits = shared, given
         check(ms_replica_init(&self.c, index, &self.coefficients, &limits, &shared.c if shared is not None else NULL))
 
     def __dealloc__(self):
@@ -1460,6 +1490,7 @@ cdef class Loop:
 
     cdef ms_run c
     cdef object policies, predictors, pages, marginal, prompt_costs, urgency
+    cdef object pools  # whose drafts it looks at
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
 
@@ -1496,6 +1527,7 @@ cdef class Loop:
                     "alphas are [tenants] and dispatch_streams [models]")
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
         self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
+        self.pools = pools
         self.ready = True
         check(ms_run_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
         for i in range(c.instances):

@@ -97,7 +97,9 @@ def engines(draw, budget: int) -> dict[str, Any]:
     memory = {"kv_block_tokens": draw(st.sampled_from([1, 3, 16])), "prefix_cache": draw(st.booleans())}
     schedule = draw(st.sampled_from(["vllm", "sglang", "tensorrt-llm"]))
     if schedule == "vllm":
-        return memory | {"order": draw(st.sampled_from(["fcfs", "priority", "edf"]))}
+        guesses = {"tokens": 2, "acceptance": [0.8, 0.5], "draft_s": 0.02, "draft_s_per_sequence": 0.001}
+        drafts = draw(st.sampled_from([{}, {"drafts": guesses}])) if budget > 500 else {}
+        return memory | {"order": draw(st.sampled_from(["fcfs", "priority", "edf"]))} | drafts
     allowed = draw(st.sampled_from([{}, {"max_new_tokens": 40}]))
     if schedule == "sglang":
         return memory | allowed | {"schedule": schedule, "kv_policy": "recompute"}
@@ -259,7 +261,6 @@ def prompts(draw, data: dict[str, Any], room: int) -> dict[str, Any]:
         said["prefixes"] = draw(st.sampled_from([by_tenant, {"groups": 4, "exponent": 1.5, "tokens": tokens}]))
     alone = data["arrivals"]["kind"] in ("trace", "closed") or data["cluster"].get("mode") == "none"
     if not alone:
-        said["phases"] = [p for p in data["phases"] if "from_s" not in p]
         thinking = [
             0.0,
             0.25,

@@ -18,6 +18,7 @@ from messsim.workload import Chunk, Wait, wait_of
 from messsim.workload.chunk import Floats
 
 from .cluster import PoolPlan
+from .drafts import drafts_of
 from .outcome import (
     Outcome,
     PoolOutcome,
@@ -221,7 +222,7 @@ class _Run:
             "replicas": plan.replicas,
             "is_api": plan.is_api,
             "coefficients": plan.coefficients,
-            "limits": plan.limits,
+            "limits": plan.limits | {"drafts": drafts_of(plan, self.setup.workload.chance)},
             "most_tokens": plan.most_tokens,
             "most_prompt_tokens": plan.most_prompt_tokens,
             "front_end": self._wait(wait_of(said.front_end_s, self.setup.workload.chance, "front-end", plan.name)),

@@ -163,6 +163,7 @@ class KnownCosts:
             "max_batched_tokens": said.max_batched_tokens,
             "nominal_batch": self._scenario.cluster.nominal_batch or min(32, said.max_num_seqs),
             "mean_output_tokens": self._outputs[model],
+            "mean_tokens": said.drafts.mean_tokens if said.drafts is not None else 1.0,
             "places": said.max_num_seqs,
             "keeps_prefixes": said.prefix_cache,
         }

@@ -16,6 +16,7 @@ from messsim.workload import Chance
 
 from .calendar import ENDS, STARTS, Calendar
 from .cluster import PoolPlan
+from .drafts import drafts_of
 from .fronts import Front
 from .observer import Observer
 
@@ -40,6 +41,7 @@ class _GpuServer:
             pool.plan.coefficients,
             track_usage=track_usage,
             shared=pool.queue,
+            drafts=pool.drafts,
             **pool.plan.limits,
         )
         self.front = Front(calendar, pool.plan, pool.chance, index, self._queue, pool.leave)
@@ -206,6 +208,7 @@ class ServerPool:
         observer: Observer | None = None,
     ) -> None:
         self.chance = chance
+        self.drafts = drafts_of(plan, chance)
         self.front = Front(calendar, plan, chance, front, self._queue, self.leave)  # of a shared queue
         self.plan = plan
         self.observer = observer

@@ -25,7 +25,7 @@ MOST_OUTSIDE_S = 1e6
 GPU_KEYS = (
     *("profile", "gpu", "tp", "weights", "host", "coefficients", "replicas", "max_num_seqs", "max_batched_tokens"),
     *("kv_capacity_tokens", "kv_policy", "front_end_s", "front_end_workers", "detokenize_s", "engine", "order"),
-    *("kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens"),
+    *("drafts", "kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens"),
 )
 API_KEYS = ("latency_s", "tpot_s", "usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
 
@@ -341,9 +341,6 @@ def _sessions(s: Parts) -> Iterator[str]:
         yield f"prefixes.tokens.kind = {s.prefixes.tokens.kind!r}: expected a law of its own"
     if s.prefixes is not None and s.arrivals.kind == "trace" and s.arrivals.columns.hash_ids is not None:
         yield "prefixes: the hashes of the trace say already what prompts share; expected only one of them"
-    for key in ("window_s", "window_requests"):
-        if has_sessions and getattr(s.sla, key) is not None:
-            yield f"sla.{key}: with sessions, whose requests are not in order of time; expected none"
     if s.arrivals.kind == "trace" and s.arrivals.columns.has_sessions and s.cluster.mode == "none":
         yield "arrivals: the sessions of a trace want cluster.mode = 'servers': each turn waits for the answer before"
     if s.sessions is None:
@@ -358,10 +355,6 @@ def _sessions(s: Parts) -> Iterator[str]:
     for key, law in (("tokens.prompt", s.tokens.prompt), ("sessions.followup", s.sessions.followup)):
         if law is not None and law.kind in ("trace", "table"):
             yield f"{key}.kind = {law.kind!r}: with sessions, expected a law of its own"
-    for i, phase in enumerate(s.phases):
-        if phase.from_s is not None or phase.rate_factor is not None:
-            key = "from_s" if phase.from_s is not None else "rate_factor"
-            yield f"phases.{i}.{key}: with sessions, whose turns come when answers do; expected from_request alone"
 
 
 def _apis_fail(s: Parts) -> bool:
