@@ -44,7 +44,7 @@ def sliced(run: Run) -> pl.DataFrame:
     mean = [pl.col(c).mean() if c.startswith("in_system_") else _mean(c, started.get(c, "lasts")) for c in names]
     width = _width(run)
     return (
-        timeline.with_columns(pl.col(*started.values()).diff().fill_null(0))
+        timeline.with_columns(pl.col(c).diff().fill_null(0) for c in started.values())
         .with_columns(lasts=pl.col("time_s").diff().fill_null(0.0), slice=_slice("time_s", width))
         .group_by("slice")
         .agg(*mean)

@@ -96,6 +96,13 @@ class OfTenant:
         return float(seconds[len(seconds) // 20 :].mean())
 
 
+def hit_rate(run: Observed) -> float:
+    """Share of the prompts' tokens that were cached, without the first twentieth of the requests."""
+    cached, prompts = run.records["cached_prompt_tokens"], run.records["prompt_tokens"]
+    first = len(cached) // 20
+    return float(cached[first:].sum() / prompts[first:].sum())
+
+
 def joules_per_request(run: Observed) -> float:
     """Energy of the servers, idle energy included, by request."""
     return (run.summary["energy"]["total_j"] or 0.0) / run.summary["requests"]["arrived"]

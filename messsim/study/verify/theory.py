@@ -82,7 +82,7 @@ def cached_share(items: int, exponent: float, places: int) -> float:
 
     The characteristic-time approximation: an item is there if it was asked for within the time t in which `places`
     different ones are, taken as fixed. Che, Tung and Wang 2002; its error vanishes as places grow (Fricker, Robert and
-    Roberts 2012), and below 1 in 1,000 here (tests/test_verify.py).
+    Roberts 2012).
     """
     weights = [k**-exponent for k in range(1, items + 1)]
     shares = [w / math.fsum(weights) for w in weights]
