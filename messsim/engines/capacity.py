@@ -41,12 +41,13 @@ def saturation_rps(
     oo = o * o if output_square is None else output_square
     places = _places(pool, p, o, oo)
     budget = pool.said.max_batched_tokens
-    drafts, mean_tokens = (pool.said.drafts.tokens, pool.said.drafts.mean_tokens) if pool.said.drafts else (0, 1.0)
+    said = pool.said.drafts
+    drafts, decodes = (0, o - 1.0) if said is None else (said.tokens, said.iterations(o - 1.0))  # decode iterations
     chunks = max(p / max(budget - (drafts + 1) * places, 1.0), 1.0)  # iterations that compute a prompt
-    decodes = (o - 1.0) / mean_tokens  # iterations
     held = decodes + chunks
     started = min(places / held, budget / (p + (drafts + 1) * decodes))  # requests that start, and end, in an iteration
-    context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) / mean_tokens
+    fewer = decodes / (o - 1.0) if said is not None and o > 1.0 else 1.0
+    context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) * fewer
     batch = (started * decodes, context)
     left = budget - (drafts + 1) * batch[0]
     with_prompts = _share_with_prompts(started, p, places, held, left)

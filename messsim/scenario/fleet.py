@@ -125,10 +125,12 @@ class Drafts(Part):
         """The probability of each draft."""
         return self.acceptance if isinstance(self.acceptance, list) else [self.acceptance] * self.tokens
 
-    @property
-    def mean_tokens(self) -> float:
-        """Tokens that an iteration gives on average."""
-        return 1.0 + sum(accumulate(self.accepted, mul))
+    def iterations(self, tokens: float) -> float:
+        """Mean iterations that many tokens take: those beyond the last one wanted count too (renewal theory)."""
+        reached = [1.0, *accumulate(self.accepted, mul)]  # P(X > x), X tokens of an iteration, x = 0, 1, ...
+        mean = sum(reached)
+        square = sum((2 * x + 1) * p for x, p in enumerate(reached))
+        return max(tokens + square / (2.0 * mean) - 0.5, 1.0) / mean if tokens > 0.0 else 0.0
 
 
 class Serving(Part):
