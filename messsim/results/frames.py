@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messsim.engines import Outcome, RecordChunk
 from messsim.engines.records import COLUMNS, OF_TURNS, STATUS
 from messsim.scenario import Scenario
+from messsim.workload.chunk import Floats
 
 from .running import Running
 
@@ -74,9 +76,9 @@ def _named(column: str, names: list[str]) -> Any:
     return pl.col(column).replace_strict(list(known), list(known.values()), return_dtype=pl.Enum(names))
 
 
-def _caches(scenario: Scenario, outcome: Outcome) -> dict[str, Any]:
+def _caches(scenario: Scenario, outcome: Outcome) -> dict[str, NDArray[np.int64] | Floats]:
     """Columns of the timeline about the prefix caches of pools that have one."""
-    columns = {}
+    columns: dict[str, NDArray[np.int64] | Floats] = {}
     for k, (keys, pool) in enumerate(zip(scenario.fleet, outcome.pools, strict=False)):  # without servers: no pools
         if keys.prefix_cache and keys.kind == "gpu":
             started = np.array([s.prompt_tokens[k] for s in outcome.timeline.samples], np.int64)
