@@ -27,6 +27,7 @@ static void sample(ms_run *run, int64_t request)
         const int32_t at = row * run->fleet.pools + p;
         run->timeline.in_system[at] = run->fleet.pool[p].unfinished;
         run->timeline.energy_j[at] = ms_fleet_energy_j(&run->fleet, p, run->now_s);
+        run->timeline.prompt_tokens[at] = ms_fleet_prompt_tokens(&run->fleet, p, &run->timeline.cached_prompt_tokens[at]);
     }
 }
 

@@ -218,6 +218,16 @@ static void compose(const ms_open *open, ms_job *job)
     job->answer_node = is_seen && page->turns.new_tokens != NULL ? page->path[end - 1].id : -1;
 }
 
+/* Where queues of servers are ordered by what its tenant wants. */
+static void hurry(const ms_run *run, const ms_open *open, ms_job *job)
+{
+    if (run->priority != NULL) {
+        job->priority = run->priority[open->tenant];
+        job->arrival_s = open->arrival_s;
+        job->deadline_s = open->arrival_s + run->ttft_objective_s[open->tenant];
+    }
+}
+
 /* Sends a copy to its model's servers. */
 static int place(ms_run *run, ms_open *open, int32_t model, int *placed)
 {
@@ -230,6 +240,7 @@ static int place(ms_run *run, ms_open *open, int32_t model, int *placed)
                 page->output_tokens != NULL ? page->output_tokens[model * page->n + open->i] : 0);
     job->attempt = open->attempt << 16; /* leaves room for failures */
     compose(open, job);
+    hurry(run, open, job);
     job->owner = open;
     job->sibling = open->jobs;
     open->jobs = job;

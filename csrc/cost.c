@@ -57,7 +57,11 @@ static MS_CLONES void add_rest_and_answer(const ms_known_cost *self, const doubl
 {
     const ms_coefficients *c = &self->coefficients;
     const double b = self->nominal_batch, output = self->mean_output_tokens;
-    const double decode_seconds = ms_batch_seconds(c, b);
+    const double decode_tokens = b + c->draft_tokens * b, iterations = ms_known_iterations(self);
+    double decode_seconds = ms_batch_seconds(c, decode_tokens);
+    if (c->draft_tokens > 0.0) {
+        decode_seconds += c->draft_s + c->draft_s_per_sequence * b;
+    }
     for (int64_t i = 0; i < n; i++) {
         const double prior = prompt[i] - rest[i];
         const double work = rest[i] * (prior + rest[i] / 2.0);
@@ -66,7 +70,7 @@ static MS_CLONES void add_rest_and_answer(const ms_known_cost *self, const doubl
         const double last = iteration_cost(self, prefill_seconds, 1.0, rest[i], 0.0);
         const double context = b * (prompt[i] + output / 2.0);
         const double seconds = decode_seconds + (c->ab_s_per_sequence * b + c->ak_s_per_token * context);
-        const double decode = (output - 1.0) * (iteration_cost(self, seconds, b, b, context) / b);
+        const double decode = iterations * (iteration_cost(self, seconds, b, decode_tokens, context) / b);
         costs[i] = (costs[i] + (rest[i] > 0.0 ? last : 0.0)) + (output > 1.0 ? decode : 0.0);
     }
 }

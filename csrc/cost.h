@@ -1,6 +1,6 @@
 /* The expected cost of a request on a replica, before it is served: what the router calls `known`.
  *
- * Its prompt prefilled alone, in chunks of max_batched_tokens, then mean_output - 1 decode iterations at
+ * Its prompt prefilled alone, in chunks of max_batched_tokens, then mean_output - 1 decode iterations (fewer with drafts) at
  * a nominal batch b of like requests, K = b (p + mean_output / 2), of which it pays 1/b. The request's
  * own answer length takes no part: nobody knows it yet. */
 #ifndef MS_COST_H
@@ -16,7 +16,14 @@ typedef struct ms_known_cost {
     double max_batched_tokens;
     double nominal_batch;      /* b >= 1 */
     double mean_output_tokens; /* of the model's law */
+    double mean_tokens;        /* of an answer, that a decode iteration gives on average; 0 counts as 1 */
 } ms_known_cost;
+
+/* Decode iterations of the mean answer. */
+static inline double ms_known_iterations(const ms_known_cost *self)
+{
+    return (self->mean_output_tokens - 1.0) / (self->mean_tokens > 0.0 ? self->mean_tokens : 1.0);
+}
 
 /* Of the first iterations of a batch, joules or USD. */
 double ms_batch_cost(const ms_known_cost *self, const ms_batch *batch, double iterations);

@@ -23,14 +23,14 @@ void ms_dispatch_queue(ms_fleet *fleet, ms_job *job, double t_s)
     ms_pool *pool = &fleet->pool[job->pool];
     if (job->server < 0) {
         ms_queue_push_tail(&pool->shared, job);
-        if (pool->shared.length == 1 || ms_fleet_first_idle(fleet, pool) >= 0) {
+        if (pool->shared.head == job || ms_fleet_first_idle(fleet, pool) >= 0) {
             ms_fleet_offer(fleet, pool, t_s);
         }
         return;
     }
     ms_replica *server = &fleet->replica[job->server];
     ms_queue_push_tail(&server->own_queue, job);
-    if (server->own_queue.length == 1) {
+    if (server->own_queue.head == job) {
         ms_fleet_act(fleet, job->server, ms_replica_notify(server, t_s), t_s);
     }
 }

@@ -35,6 +35,7 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
     ms_pool *pool = &self->pool[number];
     *pool = (ms_pool){.plan = *plan, .first = first, .up = plan->replicas};
     ms_queue *shared = self->dispatch == MS_SHARED_QUEUE ? &pool->shared : NULL;
+    pool->shared.order = pool->plan.limits.order;
     for (int32_t i = 0; i < plan->replicas; i++) {
         self->pool_of[first + i] = number;
         const int error =
@@ -444,4 +445,15 @@ double ms_fleet_meter_j(const ms_fleet *self, int32_t pool, double t_s)
 double ms_fleet_energy_j(const ms_fleet *self, int32_t pool, double t_s)
 {
     return sum_over(self, pool, t_s, energy_of);
+}
+
+int64_t ms_fleet_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cached)
+{
+    const ms_pool *p = &self->pool[pool];
+    int64_t tokens = *cached = 0;
+    for (int32_t i = p->first; i < p->first + p->plan.replicas && !p->plan.is_api; i++) {
+        tokens += self->replica[i].sequences.prompt_tokens;
+        *cached += self->replica[i].sequences.cached_prompt_tokens;
+    }
+    return tokens;
 }

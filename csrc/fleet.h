@@ -118,6 +118,9 @@ double ms_fleet_meter_j(const ms_fleet *self, int32_t pool, double t_s); /* iter
 /* Energy of a pool until t_s, idle power included. */
 double ms_fleet_energy_j(const ms_fleet *self, int32_t pool, double t_s);
 
+/* Prompt tokens that its replicas have started so far, where they have a prefix cache, and how many of them were there. */
+int64_t ms_fleet_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cached);
+
 /* ---- for dispatch.c and fronts.c ----------------------------------------------------------------------- */
 
 /* Where in `front` a job of this pool and server stands; server -1: in that of the pool. */

@@ -13,14 +13,18 @@ const ms_field *ms_iteration_coefficient(int i)
 static ms_series gpu_seconds(const ms_coefficients *c, const ms_batch *batch)
 {
     const double p = batch->prompt_tokens, decoders = batch->decoders;
-    ms_series gpu = {ms_batch_seconds(c, p + decoders), 0.0};
+    const double drafts = c->draft_tokens * decoders;
+    ms_series gpu = {ms_batch_seconds(c, p + decoders + drafts), 0.0};
     if (decoders > 0.0) {
         double per_context = c->ak_s_per_token;
         if (p > 0.0) {
             per_context += c->akm_s_per_token + c->akx_s_per_token / decoders + c->abk_s_per_token * decoders;
         }
         gpu.first += c->ab_s_per_sequence * decoders + per_context * batch->context;
-        gpu.slope += per_context * decoders;
+        gpu.slope += per_context * (decoders + batch->ahead);
+    }
+    if (drafts > 0.0) {
+        gpu.first += c->draft_s + c->draft_s_per_sequence * decoders;
     }
     if (p > 0.0) {
         gpu.first += c->a1_s + c->ac_s_per_token * batch->prompt_prior + c->aq_s_per_token2 * batch->prompt_work;
@@ -93,9 +97,10 @@ static double sign_change(ms_series gap, double n)
 static double series_joules(const ms_coefficients *c, const ms_batch *batch, double context, ms_series tau, double n)
 {
     const ms_series capped = {c->p_cap_w * tau.first, c->p_cap_w * tau.slope};
-    const ms_series drawn = {c->p0_w * tau.first + c->e_j_per_token * (batch->prompt_tokens + batch->decoders) +
+    const double tokens = batch->prompt_tokens + batch->decoders + c->draft_tokens * batch->decoders;
+    const ms_series drawn = {c->p0_w * tau.first + c->e_j_per_token * tokens +
                                  c->ek_j_per_token * context,
-                             c->p0_w * tau.slope + c->ek_j_per_token * batch->decoders};
+                             c->p0_w * tau.slope + c->ek_j_per_token * (batch->decoders + batch->ahead)};
     const ms_series gap = {capped.first - drawn.first, capped.slope - drawn.slope};
     const int cap_first = gap.first < 0.0;
     const int cap_last = gap.first + (n - 1.0) * gap.slope < 0.0;
@@ -117,12 +122,12 @@ double ms_iteration_joules(const ms_coefficients *c, const ms_batch *batch, cons
     }
     const ms_series rest = {ms_duration_s(d, d->floored), d->busy.slope};
     return series_joules(c, batch, batch->context, floor_s, d->floored) +
-           series_joules(c, batch, batch->context + d->floored * batch->decoders, rest, n - d->floored);
+           series_joules(c, batch, batch->context + d->floored * (batch->decoders + batch->ahead), rest, n - d->floored);
 }
 
 static ms_batch decode_part(const ms_batch *batch)
 {
-    return (ms_batch){.decoders = batch->decoders, .context = batch->context};
+    return (ms_batch){.decoders = batch->decoders, .context = batch->context, .ahead = batch->ahead};
 }
 
 /* Where more tokens are quicker than fewer, as tiled kernels can be, prompts add nothing. */

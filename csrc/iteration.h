@@ -1,16 +1,17 @@
 /* One iteration of a batching GPU server, and n of them at once.
  *
- *     gpu = g(p + B) + ab B + ak K + aq W + [p > 0] (a1 + ac C + akm K + akx K/B + abk B K)     seconds
+ *     gpu = g(p + (k + 1) B) + ab B + ak K + aq W + [p > 0] (a1 + ac C + akm K + akx K/B + abk B K) + [k B > 0] (d0 + d1 B)
  *     g(n) = a0 + c0 n + c1 max(0, n - n*) + aE (1 - (1 - top_k/E)^(sE n))         dense: aE = 0
  *            or, where knots are given, linear between them and beyond the last
  *     tau = gpu + host (sum)  or  after + max(gpu, host) (overlap),   host = h0 + h1 (B + prompts)
- *     eps = min( P_cap tau,  P0 tau + e (p + B) + ek K )                                        joules
+ *     eps = min( P_cap tau,  P0 tau + e (p + (k + 1) B) + ek K )            seconds, joules
  *
  * p prompt tokens, B decoding sequences, K their cached tokens, C = sum of c_i and W = sum of p_i (c_i + p_i/2)
  * over the prompts, c_i tokens of prompt i already cached. With B = 0 the terms of B and K vanish. Every
- * coefficient is at least 0.
+ * coefficient is at least 0. k drafts of each decoding sequence are checked beside its token, which a draft model makes in
+ * d0 + d1 B seconds; 0 without speculative decoding.
  *
- * While the composition of the batch stands, K grows by B and each c_i by p_i an iteration, so gpu
+ * While the composition of the batch stands, K grows by B, with drafts by more, and each c_i by p_i an iteration, so gpu
  * is linear in the iteration's number, tau is constant while the host binds and linear from then on, eps linear
  * in each part, and n of them sum in closed form. */
 #ifndef MS_ITERATION_H
@@ -30,12 +31,13 @@ enum ms_host_kind {
 
 /* The coefficients of a replica, X(name): powers are those of all its GPUs together. ae_s is 0 for a dense model; a1,
  * ac, akm, akx and abk are of iterations that carry prompts; host_s is h0, host_s_per_sequence h1, and after_s counts
- * with MS_HOST_OVERLAP only. */
+ * with MS_HOST_OVERLAP only. draft_tokens is k, draft_s d0, draft_s_per_sequence d1. */
 #define MS_COEFFICIENTS(X)                                                                    \
     X(a0_s) X(c0_s_per_token) X(c1_s_per_token) X(nstar_tokens)                               \
     X(ae_s) X(se) X(experts) X(top_k)                                                         \
     X(ab_s_per_sequence) X(ak_s_per_token) X(akm_s_per_token) X(aq_s_per_token2)              \
     X(a1_s) X(ac_s_per_token) X(akx_s_per_token) X(abk_s_per_token)                           \
+    X(draft_tokens) X(draft_s) X(draft_s_per_sequence)                                        \
     X(host_s) X(host_s_per_sequence) X(after_s)                                               \
     X(p0_w) X(e_j_per_token) X(ek_j_per_token) X(p_cap_w) X(p_idle_w)
 
@@ -60,6 +62,7 @@ typedef struct ms_batch {
     double prompt_work;   /* W, tokens^2 */
     double prompt_prior;  /* C, tokens */
     double prompts;       /* how many */
+    double ahead;         /* tokens an iteration by which K grows beyond B: right drafts */
 } ms_batch;
 
 /* A quantity that starts at `first` and grows by `slope` an iteration. */

@@ -26,6 +26,7 @@ typedef struct ms_job {
     int32_t prompt_tokens;
     int32_t output_tokens;
     int32_t generated_tokens; /* kept through a preemption, lost with a failure */
+    int32_t decode_iterations; /* with drafts: those of its whole answer */
     int32_t preemptions;
     int32_t attempt;          /* counts failures that it survived */
     int32_t replica;          /* where it runs or ran last; -1 before */
@@ -33,6 +34,9 @@ typedef struct ms_job {
     int32_t server;           /* the replica that it was sent to; -1: whoever takes it from a queue of all */
     int8_t place;             /* enum ms_place */
     int8_t aborted;           /* it leaves its batch at the next boundary */
+    int32_t priority;         /* where that orders queues: lower comes first */
+    double arrival_s;         /* of the request, where that orders queues */
+    double deadline_s;        /* at which its first token is wanted, likewise; infinite: at no time */
     /* What the prompt begins with; it must outlive the job. What lies beyond its last node is the request's own text. */
     const ms_node_of_path *path;
     int32_t path_length;
@@ -48,6 +52,7 @@ typedef struct ms_job {
     double usage_s;           /* its share of the replica's busy time, priced in USD */
     struct ms_job *next;      /* in its queue */
     struct ms_job *previous;
+    struct ms_job *child;     /* in a queue by urgency */
     struct ms_job *sibling;   /* the next copy of its owner; the servers never look at these two */
     void *owner;              /* whoever made it */
 } ms_job;
@@ -58,13 +63,25 @@ void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_to
 /* An API that was asked fails at t_s: what it had promised for later will not happen. */
 void ms_job_cut_off(ms_job *self, double t_s);
 
-/* First in, first out, but for preempted jobs, which return to the head. */
+enum ms_queue_order {
+    MS_ORDER_FCFS,     /* first in, first out, but for preempted jobs, which return to the head */
+    MS_ORDER_PRIORITY, /* by priority, then arrival, then request */
+    MS_ORDER_EDF       /* by deadline, then request */
+};
+
+/* First in, first out, or by urgency: then it is a pairing heap (Fredman, Sedgewick, Sleator and Tarjan 1986), whose
+ * `tail` is not used. */
 typedef struct ms_queue {
     ms_job *head;
     ms_job *tail;
     int64_t length;
+    int32_t order; /* enum ms_queue_order */
 } ms_queue;
 
+/* Whether a goes before b in an order by urgency. */
+int ms_job_precedes(int32_t order, const ms_job *a, const ms_job *b);
+
+/* By urgency it does not matter which. */
 void ms_queue_push_tail(ms_queue *self, ms_job *job);
 void ms_queue_push_head(ms_queue *self, ms_job *job);
 ms_job *ms_queue_pop(ms_queue *self); /* NULL when empty */

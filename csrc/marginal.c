@@ -28,7 +28,7 @@ static ms_batch decoding(const ms_known_cost *self, double prompt, double decode
 static double prompt_adds(const ms_known_cost *self, double prompt, double cached, double running)
 {
     const ms_batch without = decoding(self, prompt, running);
-    const double most = self->max_batched_tokens - running;
+    const double most = self->max_batched_tokens - (running + self->coefficients.draft_tokens * running);
     const double whole_chunks = floor((prompt - cached) / most);
     const double rest = (prompt - cached) - whole_chunks * most;
     double cost = 0.0;
@@ -60,7 +60,7 @@ double ms_marginal_cost(const ms_server_cost *server, double prompt, double cach
         ms_known_costs(&known, &tokens, 1, &cost);
         return cost;
     }
-    const double iterations = known.mean_output_tokens - 1.0;
+    const double iterations = ms_known_iterations(&known);
     double cost = prompt_adds(&known, prompt, cached, running);
     if (iterations > 0.0) {
         const ms_batch with = decoding(&known, prompt, running + 1.0), without = decoding(&known, prompt, running);

@@ -12,9 +12,11 @@ int ms_replica_init(ms_replica *self, int32_t index, const ms_coefficients *coef
     const int is_sglang = limits->schedule == MS_SCHEDULE_SGLANG;
     self->schedule = is_sglang ? &ms_schedule_sglang : &ms_schedule_vllm;
     self->queue = shared != NULL ? shared : &self->own_queue;
+    self->own_queue.order = limits->order;
     ms_sequences_init(&self->sequences, coefficients, limits);
     self->schedule->rest(self);
-    const int has_budget = is_sglang ? limits->max_batched_tokens >= 1 : limits->max_batched_tokens >= limits->max_num_seqs;
+    const int64_t least = (int64_t)(self->sequences.draft_tokens + 1) * limits->max_num_seqs;
+    const int has_budget = is_sglang ? limits->drafts == NULL && limits->max_batched_tokens >= 1 : limits->max_batched_tokens >= least;
     return limits->max_num_seqs >= 1 && has_budget ? 0 : MS_ERR_LIMITS;
 }
 
@@ -187,7 +189,7 @@ void ms_replica_evict(ms_replica *self, double t_s, ms_queue *evicted)
         ms_queue_push_tail(evicted, job);
     }
     self->sequences.running = self->sequences.decoders = self->sequences.aborted = 0;
-    self->sequences.context_tokens = 0;
+    self->sequences.context = self->sequences.growth = 0;
     self->schedule->rest(self);
     ms_cache_clear(&self->sequences.cache);
     self->state = MS_DOWN;

@@ -95,6 +95,8 @@ typedef struct ms_run {
     int64_t labels_to_come;
     int64_t turns_to_come;    /* of the pages so far, that wait for an answer or are on their way */
     int64_t turns_not_sent;
+    const int32_t *priority;        /* [tenants], lower comes first, the caller's memory as the next; NULL: FCFS alone */
+    const double *ttft_objective_s; /* [tenants], infinite for none */
     const ms_prompt_cost *prompt_costs; /* [n_prompt_costs] where prompts grow; the caller's memory */
     int32_t n_prompt_costs;
     int64_t issued, attempts, explored, rated, labels_of_lost;

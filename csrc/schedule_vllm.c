@@ -1,14 +1,28 @@
 /* vllm and tensorrt-llm: prompts and decoders share iterations. */
 #include "schedule_vllm.h"
 
-/* Those in the batch take their part of the next iteration, the youngest being preempted while memory does not
+/* The place of who is preempted: the youngest, or the least urgent. */
+static int32_t victim(const ms_replica *self)
+{
+    const ms_sequences *sequences = &self->sequences;
+    const int32_t order = sequences->limits.order;
+    int32_t last = sequences->running - 1;
+    for (int32_t i = last - 1; i >= 0 && order != MS_ORDER_FCFS; i--) {
+        if (ms_job_precedes(order, sequences->jobs[last], sequences->jobs[i])) {
+            last = i;
+        }
+    }
+    return last;
+}
+
+/* Those in the batch take their part of the next iteration, one after the other being preempted while memory does not
  * suffice. Returns the blocks that they hold then. */
 static int64_t keep(ms_replica *self, int *preempted)
 {
     ms_sequences *sequences = &self->sequences;
     const int preempts = sequences->limits.kv_policy == MS_KV_RECOMPUTE;
     for (;;) {
-        const int64_t budget = sequences->limits.max_batched_tokens - sequences->decoders;
+        const int64_t budget = ms_sequences_budget(sequences);
         if (ms_sequences_has_partial(sequences)) {
             sequences->chunk[sequences->running - 1] = ms_sequences_partial_chunk(sequences, budget);
         }
@@ -16,7 +30,7 @@ static int64_t keep(ms_replica *self, int *preempted)
         if (!preempts || used <= sequences->capacity_blocks) {
             return used;
         }
-        ms_queue_push_head(self->queue, ms_jump_preempt(self, sequences->running - 1, 1));
+        ms_queue_push_head(self->queue, ms_jump_preempt(self, victim(self), 1));
         *preempted = 1;
     }
 }
@@ -30,7 +44,7 @@ static int plan(ms_replica *self, double t_s, int32_t *pulled)
         ms_sequences_make_room(sequences, used);
         ms_sequences_share(sequences, 1);
     }
-    int64_t budget = sequences->limits.max_batched_tokens - sequences->decoders;
+    int64_t budget = ms_sequences_budget(sequences);
     budget -= ms_sequences_has_partial(sequences) ? sequences->chunk[sequences->running - 1] : 0;
     while (!preempted && budget > 0 && sequences->running < sequences->limits.max_num_seqs && self->queue->head != NULL &&
            ms_sequences_fit(sequences, self->queue->head, used, budget)) {
@@ -52,7 +66,7 @@ static int could_admit(ms_replica *self)
 {
     const ms_sequences *sequences = &self->sequences;
     const ms_job *head = self->queue->head;
-    const int64_t budget = sequences->limits.max_batched_tokens - sequences->decoders;
+    const int64_t budget = ms_sequences_budget(sequences);
     if (head == NULL || sequences->running >= sequences->limits.max_num_seqs || ms_sequences_has_partial(sequences) ||
         budget <= 0) {
         return 0;

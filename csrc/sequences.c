@@ -4,11 +4,15 @@
 
 #include "error.h"
 
+enum { SHIFT_OF_DRAFTS = 20 };
+
 void ms_sequences_init(ms_sequences *self, const ms_coefficients *coefficients, const ms_limits *limits)
 {
     *self = (ms_sequences){.coefficients = coefficients, .limits = *limits};
     self->block_tokens = limits->kv_block_tokens > 1 ? limits->kv_block_tokens : 1;
     self->capacity_blocks = limits->kv_capacity_tokens / self->block_tokens;
+    self->draft_tokens = limits->drafts != NULL ? limits->drafts->tokens : 0;
+    self->shift = limits->drafts != NULL ? SHIFT_OF_DRAFTS : 0;
     ms_cache_init(&self->cache, self->block_tokens);
 }
 
@@ -18,6 +22,7 @@ void ms_sequences_free(ms_sequences *self)
     free(self->jobs);
     free(self->ends);
     free(self->cached);
+    free(self->rate);
     free(self->chunk);
     free(self->energy_j);
     free(self->usage_s);
@@ -86,13 +91,16 @@ static int grow(ms_sequences *self)
     self->ends = ends != NULL ? ends : self->ends;
     int64_t *cached = realloc(self->cached, n * sizeof *cached);
     self->cached = cached != NULL ? cached : self->cached;
+    int64_t *rate = realloc(self->rate, n * sizeof *rate);
+    self->rate = rate != NULL ? rate : self->rate;
     int64_t *chunk = realloc(self->chunk, n * sizeof *chunk);
     self->chunk = chunk != NULL ? chunk : self->chunk;
     double *energy_j = realloc(self->energy_j, n * sizeof *energy_j);
     self->energy_j = energy_j != NULL ? energy_j : self->energy_j;
     double *usage_s = realloc(self->usage_s, n * sizeof *usage_s);
     self->usage_s = usage_s != NULL ? usage_s : self->usage_s;
-    if (jobs == NULL || ends == NULL || cached == NULL || chunk == NULL || energy_j == NULL || usage_s == NULL) {
+    if (jobs == NULL || ends == NULL || cached == NULL || rate == NULL || chunk == NULL || energy_j == NULL ||
+        usage_s == NULL) {
         return MS_ERR_MEMORY;
     }
     self->room = room;
@@ -112,9 +120,15 @@ ms_job *ms_sequences_settle(ms_sequences *self, int32_t i)
     return job;
 }
 
+/* What decoder i has cached, units. */
+static int64_t cached_units(const ms_sequences *self, int32_t i)
+{
+    return self->cached[i] + self->rate[i] * self->clock;
+}
+
 static int64_t cached_tokens(const ms_sequences *self, int32_t i)
 {
-    return self->cached[i] + (i < self->decoders ? self->clock : 0);
+    return i < self->decoders ? cached_units(self, i) >> self->shift : self->cached[i];
 }
 
 /* Place i gives its blocks back. */
@@ -125,12 +139,36 @@ static void give_back(ms_sequences *self, int32_t i, int64_t tokens, int keeps_g
     }
 }
 
+/* Iterations that give the `left` last tokens of an answer: after a preemption as many as before in proportion. */
+static int64_t iterations_of(const ms_sequences *self, ms_job *job, int64_t left)
+{
+    if (self->limits.drafts == NULL) {
+        return left;
+    }
+    const int64_t all = job->output_tokens - 1;
+    if (left == all) {
+        job->decode_iterations = (int32_t)ms_drafts_iterations(self->limits.drafts, (uint64_t)job->request, all);
+    }
+    return (left * job->decode_iterations + all - 1) / all;
+}
+
 static void become_decoder(ms_sequences *self, int32_t i)
 {
-    const ms_job *job = self->jobs[i];
-    self->context_tokens += self->cached[i];
-    self->ends[i] = self->clock + job->output_tokens - job->generated_tokens;
-    self->cached[i] -= self->clock;
+    ms_job *job = self->jobs[i];
+    const int64_t left = job->output_tokens - job->generated_tokens, iterations = iterations_of(self, job, left);
+    const int64_t units = self->cached[i] << self->shift;
+    self->rate[i] = (left << self->shift) / iterations;
+    self->ends[i] = self->clock + iterations;
+    self->cached[i] = units - self->rate[i] * self->clock;
+    self->context += units;
+    self->growth += self->rate[i];
+}
+
+/* Place i decodes no more. */
+static void end_decoding(ms_sequences *self, int32_t i)
+{
+    self->context -= cached_units(self, i);
+    self->growth -= self->rate[i];
 }
 
 static void move(ms_sequences *self, int32_t from, int32_t to)
@@ -138,14 +176,15 @@ static void move(ms_sequences *self, int32_t from, int32_t to)
     self->jobs[to] = self->jobs[from];
     self->ends[to] = self->ends[from];
     self->cached[to] = self->cached[from];
+    self->rate[to] = self->rate[from];
     self->chunk[to] = self->chunk[from];
     self->energy_j[to] = self->energy_j[from];
     self->usage_s[to] = self->usage_s[from];
 }
 
-static void complete(ms_sequences *self, int32_t i, int64_t tokens, double t_s, ms_queue *done)
+static void complete(ms_sequences *self, int32_t i, double t_s, ms_queue *done)
 {
-    give_back(self, i, tokens, 1, 1);
+    give_back(self, i, self->jobs[i]->prompt_tokens + self->jobs[i]->output_tokens - 1, 1, 1);
     ms_job *job = ms_sequences_settle(self, i);
     job->generated_tokens = job->output_tokens;
     job->finish_s = t_s;
@@ -174,15 +213,14 @@ void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *don
     }
     if (self->decoders > 0 && !self->paused) {
         self->clock += n;
-        self->context_tokens += n * self->decoders;
+        self->context += n * self->growth;
     }
     int32_t kept = 0;
     int32_t i = 0;
     for (; i < self->decoders; i++) {
         if (self->ends[i] == self->clock) {
-            const int64_t tokens = self->cached[i] + self->clock;
-            self->context_tokens -= tokens;
-            complete(self, i, tokens, t_s, done);
+            end_decoding(self, i);
+            complete(self, i, t_s, done);
         } else if (kept++ != i) {
             move(self, i, kept - 1);
         }
@@ -193,7 +231,7 @@ void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *don
         if (self->cached[i] < ms_sequences_whole_prompt(self->jobs[i])) {
             move(self, i, kept++); /* the partial prefill: the tail */
         } else if (emit_first(self, i, t_s)) {
-            complete(self, i, self->cached[i], t_s, done);
+            complete(self, i, t_s, done);
         } else {
             become_decoder(self, i);
             move(self, i, kept++);
@@ -208,7 +246,7 @@ static ms_job *take_out(ms_sequences *self, int32_t i)
 {
     ms_job *job = ms_sequences_settle(self, i);
     if (i < self->decoders) {
-        self->context_tokens -= self->cached[i] + self->clock;
+        end_decoding(self, i);
         self->decoders--;
     }
     self->running--;
@@ -261,19 +299,20 @@ int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job)
 {
     const int32_t reserves = self->limits.kv_policy == MS_KV_RESERVE;
     const int64_t answer = reserves ? ms_sequences_max_new(self, job) : job->output_tokens;
-    return ms_sequences_blocks_of(self, job->prompt_tokens + answer - 1);
+    return ms_sequences_blocks_of(self, job->prompt_tokens + answer - 1 + self->draft_tokens);
 }
 
 int64_t ms_sequences_blocks(const ms_sequences *self, int64_t n)
 {
     const int64_t decoded = self->paused ? 0 : n;
     int64_t blocks = 0;
-    if (self->block_tokens == 1) {
-        blocks = self->context_tokens + decoded * self->decoders;
-    } else {
-        const int64_t more = self->clock + decoded;
+    if (self->block_tokens == 1 && self->shift == 0) {
+        blocks = self->context + decoded * self->growth;
+    } else { /* with room for the drafts of the iteration under way and its token */
+        const int64_t done = self->clock + decoded - 1, room = (int64_t)(self->draft_tokens + 1) << self->shift;
+        const int64_t block = self->block_tokens << self->shift;
         for (int32_t i = 0; i < self->decoders; i++) {
-            blocks += ms_sequences_blocks_of(self, self->cached[i] + more);
+            blocks += (self->cached[i] + self->rate[i] * done + room + block - 1) / block;
         }
     }
     for (int32_t i = self->decoders; i < self->running; i++) {
@@ -342,6 +381,8 @@ static int64_t look_up(ms_sequences *self, ms_job *job, int32_t replica)
     const int64_t tokens = hit_tokens(self, job, present);
     if (job->start_s != job->start_s) {
         job->cached_prompt_tokens = (int32_t)tokens;
+        self->prompt_tokens += job->prompt_tokens;
+        self->cached_prompt_tokens += tokens;
     } else {
         job->cached_recompute_tokens += tokens;
     }
@@ -381,8 +422,8 @@ static int64_t least(int64_t a, int64_t b)
 /* The most iterations, of at most n, that fit into memory; the first one does. */
 static int64_t that_fit(const ms_sequences *self, int64_t n)
 {
-    if (self->block_tokens == 1) {
-        const int64_t growth = (self->paused ? 0 : self->decoders) + (int64_t)self->batch.prompt_tokens;
+    if (self->block_tokens == 1 && self->shift == 0) {
+        const int64_t growth = (self->paused ? 0 : self->growth) + (int64_t)self->batch.prompt_tokens;
         return least(n, (self->capacity_blocks - ms_sequences_blocks(self, 0)) / growth);
     }
     int64_t fits = ms_sequences_blocks(self, n) <= self->capacity_blocks ? n : 1, beyond = n;
@@ -423,8 +464,10 @@ void ms_sequences_compose(ms_sequences *self)
         prior += self->cached[i];
         work += p * ((double)self->cached[i] + p / 2.0);
     }
+    const double token = (double)((int64_t)1 << self->shift);
     self->batch = (ms_batch){.decoders = self->paused ? 0.0 : (double)self->decoders,
-                             .context = self->paused ? 0.0 : (double)self->context_tokens,
+                             .context = self->paused ? 0.0 : (double)self->context / token,
+                             .ahead = self->paused ? 0.0 : (double)self->growth / token - (double)self->decoders,
                              .prompt_tokens = (double)tokens,
                              .prompt_work = work,
                              .prompt_prior = (double)prior,

@@ -2,13 +2,18 @@
  *
  * Invariants: jobs[0 .. decoders) decode and jobs[decoders .. running) are prefilled by the present
  * iteration, both in order of admission; only the last of these may be left unfinished by it, and it
- * stays the tail. context_tokens is the sum of the decoders' cached tokens at the iterations done. */
+ * stays the tail. `context` is the sum of the decoders' cached tokens at the iterations done.
+ *
+ * With drafts (drafts.h) an answer of L tokens after the first that takes N iterations has m L / N of them after m: tokens of
+ * decoders are counted in units of 2^-20, rates rounded down, and the last iteration sets the exact end. Without drafts a
+ * unit is a token. */
 #ifndef MS_SEQUENCES_H
 #define MS_SEQUENCES_H
 
 #include <stdint.h>
 
 #include "cache.h"
+#include "drafts.h"
 #include "iteration.h"
 #include "job.h"
 
@@ -21,7 +26,7 @@ enum ms_schedule_kind { MS_SCHEDULE_VLLM, MS_SCHEDULE_SGLANG, MS_SCHEDULE_TENSOR
 
 typedef struct ms_limits {
     int32_t max_num_seqs;
-    int32_t max_batched_tokens;  /* >= max_num_seqs, but under sglang, where it is of prefills alone */
+    int32_t max_batched_tokens;  /* >= max_num_seqs, with k drafts (k + 1) times; under sglang of prefills alone */
     int64_t kv_capacity_tokens;
     int32_t kv_policy;           /* enum ms_kv_policy; MS_KV_RECOMPUTE under sglang */
     int32_t kv_block_tokens;     /* memory is given out in blocks of so many; 0 counts as 1 */
@@ -29,7 +34,9 @@ typedef struct ms_limits {
     int32_t schedule;            /* enum ms_schedule_kind */
     int32_t max_new_tokens;      /* the longest answer that clients allow; an answer that is longer counts as it is */
     int32_t whole_prompts;       /* whether a prompt waits until all of it fits into an iteration */
+    int32_t order;               /* of the queue, enum ms_queue_order; MS_ORDER_FCFS but under vllm */
     int32_t track_usage;         /* whether jobs collect usage_s */
+    const ms_drafts *drafts;     /* of speculative decoding, the caller's memory; NULL: none. Not under sglang */
 } ms_limits;
 
 typedef struct ms_sequences {
@@ -41,12 +48,16 @@ typedef struct ms_sequences {
     int32_t aborted;        /* jobs that leave the batch at its next boundary */
     ms_job **jobs;
     int64_t *ends;          /* decoders: the clock at which the last token is out */
-    int64_t *cached;        /* decoders: cached tokens minus clock; prompts: cached tokens */
+    int64_t *cached;        /* decoders: cached units minus rate times clock; prompts: cached tokens */
+    int64_t *rate;          /* decoders: units an iteration */
     int64_t *chunk;         /* prompts: tokens of one iteration */
     double *energy_j;       /* since admission; goes to the job when it leaves */
     double *usage_s;
     int64_t clock;          /* decoding iterations executed, ever */
-    int64_t context_tokens; /* K */
+    int64_t context;        /* K, units */
+    int64_t growth;         /* sum of rates */
+    int32_t shift;          /* a token has 2^shift units */
+    int32_t draft_tokens;   /* k, or 0 */
     int64_t block_tokens;
     int64_t capacity_blocks;
     int64_t reserved_blocks;
@@ -55,6 +66,8 @@ typedef struct ms_sequences {
     ms_batch batch;         /* the present composition, and the durations of its iterations */
     ms_durations tau;
     double meter_j;         /* energy of all iterations accrued so far, idle power excluded */
+    int64_t prompt_tokens;        /* if limits.prefix_cache: of jobs that started here, ever */
+    int64_t cached_prompt_tokens; /* and how many of them were there */
 } ms_sequences;
 
 void ms_sequences_free(ms_sequences *self);
@@ -76,9 +89,17 @@ static inline int64_t ms_sequences_blocks_of(const ms_sequences *self, int64_t t
     return self->block_tokens == 1 ? tokens : (tokens + self->block_tokens - 1) / self->block_tokens;
 }
 
+/* Tokens of the next iteration that decoders leave to prompts. */
+static inline int64_t ms_sequences_budget(const ms_sequences *self)
+{
+    return self->limits.max_batched_tokens - (int64_t)(self->draft_tokens + 1) * self->decoders;
+}
+
+/* All but the last that it has generated are cached. */
 static inline int64_t ms_sequences_generated(const ms_sequences *self, int32_t decoder)
 {
-    return self->jobs[decoder]->output_tokens - (self->ends[decoder] - self->clock);
+    const int64_t cached = (self->cached[decoder] + self->rate[decoder] * self->clock) >> self->shift;
+    return cached - self->jobs[decoder]->prompt_tokens + 1;
 }
 
 /* The longest answer that a client allows. */

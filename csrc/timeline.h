@@ -22,6 +22,8 @@ typedef struct ms_timeline {
     ms_sample *samples;
     int64_t *in_system; /* [samples][pools] */
     double *energy_j;   /* [samples][pools], idle energy included */
+    int64_t *prompt_tokens;        /* [samples][pools] that replicas with a prefix cache have started so far */
+    int64_t *cached_prompt_tokens; /* [samples][pools] of these, that were there */
 } ms_timeline;
 
 /* `requests`: how many will come, < 0 where nobody knows. Those who know take no sample that would go again. */
@@ -33,7 +35,7 @@ static inline int ms_timeline_due(const ms_timeline *self, int64_t request)
     return (request & (self->stride - 1)) == 0; /* the stride is a power of 2 */
 }
 
-/* Adds a sample; the caller fills in_system and energy_j of the row returned, before the next call. */
+/* Adds a sample; the caller fills the pools of the row returned, before the next call. */
 int32_t ms_timeline_add(ms_timeline *self, const ms_sample *sample);
 
 #endif

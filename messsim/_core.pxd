@@ -170,6 +170,7 @@ cdef extern from "iteration.h" nogil:
         double prompt_work
         double prompt_prior
         double prompts
+        double ahead
     ctypedef struct ms_durations:
         double floored
     ms_durations ms_iteration_durations(const ms_coefficients *, const ms_batch *)
@@ -183,6 +184,7 @@ cdef extern from "cost.h" nogil:
         double max_batched_tokens
         double nominal_batch
         double mean_output_tokens
+        double mean_tokens
     ctypedef struct ms_prompt_cost:
         int32_t model
         int32_t is_api
@@ -216,6 +218,9 @@ cdef extern from "job.h" nogil:
         int32_t path_length
         int32_t cached_prompt_tokens
         int64_t cached_recompute_tokens
+        int32_t priority
+        double arrival_s
+        double deadline_s
         int64_t answer_node
         double start_s
         double first_token_s
@@ -227,6 +232,11 @@ cdef extern from "job.h" nogil:
         ms_job *head
         ms_job *tail
         int64_t length
+        int32_t order
+    enum:
+        MS_ORDER_FCFS
+        MS_ORDER_PRIORITY
+        MS_ORDER_EDF
     void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
     void ms_job_cut_off(ms_job *self, double t_s)
     void ms_queue_push_tail(ms_queue *, ms_job *)
@@ -239,6 +249,15 @@ cdef extern from "cache.h" nogil:
         int64_t twice
         int64_t evicted
         int64_t nodes
+
+cdef extern from "drafts.h" nogil:
+    enum:
+        MS_DRAFTS_MOST
+    ctypedef struct ms_drafts:
+        int32_t tokens
+        double mean_tokens
+    void ms_drafts_init(ms_drafts *, int32_t tokens, const double *accepted, const ms_stream *)
+    int64_t ms_drafts_iterations(const ms_drafts *, uint64_t request, int64_t tokens)
 
 cdef extern from "sequences.h" nogil:
     enum:
@@ -257,8 +276,12 @@ cdef extern from "sequences.h" nogil:
         int32_t schedule
         int32_t max_new_tokens
         int32_t whole_prompts
+        int32_t order
         int32_t track_usage
+        const ms_drafts *drafts
     ctypedef struct ms_sequences:
+        int64_t prompt_tokens
+        int64_t cached_prompt_tokens
         int64_t capacity_blocks
         ms_cache cache
         int32_t running
@@ -393,6 +416,8 @@ cdef extern from "timeline.h" nogil:
         ms_sample *samples
         int64_t *in_system
         double *energy_j
+        int64_t *prompt_tokens
+        int64_t *cached_prompt_tokens
 
 cdef extern from "open.h" nogil:
     enum:
@@ -494,6 +519,8 @@ cdef extern from "loop.h" nogil:
         int64_t open_count
         int64_t turns_to_come
         int64_t turns_not_sent
+        const int32_t *priority
+        const double *ttft_objective_s
         const ms_prompt_cost *prompt_costs
         int32_t n_prompt_costs
         int64_t issued

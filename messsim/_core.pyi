@@ -320,6 +320,7 @@ def iteration(
     *,
     prompt_prior: float = 0.0,
     prompts: float = 1.0,
+    ahead: float = 0.0,
 ) -> tuple[float, float]:
     """Seconds and joules of n iterations."""
 
@@ -332,6 +333,7 @@ def known_costs(
     mean_output_tokens: float,
     prompt_tokens: _Ints,
     costs: _Floats,
+    mean_tokens: float = 1.0,
 ) -> None: ...
 
 @final
@@ -361,6 +363,8 @@ class Job:
         path: Sequence[tuple[int, int]] = (),
         answer_node: int | None = None,
     ) -> None: ...
+    def hurry(self, priority: int, arrival_s: float, deadline_s: float) -> None:
+        """What orders queues that are not first in first out."""
     def served_elsewhere(self, replica: int, start_s: float, first_token_s: float, finish_s: float) -> None: ...
     def reaches_user(self, now_s: float) -> None: ...
     def cut_off(self, now_s: float) -> None: ...
@@ -416,11 +420,22 @@ class Job:
 
 @final
 class Queue:
+    def __init__(self, order: str = "fcfs") -> None: ...
     def __len__(self) -> int: ...
-    def push(self, job: Job) -> None: ...
+    def push(self, job: Job) -> bool:
+        """Returns whether the job is the head now."""
     def remove(self, job: Job) -> bool:
         """Takes out a job that waits here; returns whether it was the head."""
     def drain(self) -> list[Job]: ...
+
+@final
+class Drafts:
+    def __init__(self, accepted: NDArray[np.float64], stream: tuple[int, int, int, int]) -> None: ...
+    @property
+    def mean_tokens(self) -> float:
+        """Of an iteration."""
+    def iterations(self, request: int, tokens: int) -> int:
+        """That a request takes for so many tokens."""
 
 @final
 class Replica:
@@ -438,6 +453,8 @@ class Replica:
         schedule: str = "vllm",
         max_new_tokens: int = 0,
         whole_prompts: bool = False,
+        order: str = "fcfs",
+        drafts: Drafts | None = None,
         track_usage: bool = False,
         shared: Queue | None = None,
     ) -> None: ...
@@ -457,6 +474,8 @@ class Replica:
     @property
     def evicted_blocks(self) -> int:
         """Blocks that its prefix cache has evicted, ever."""
+    @property
+    def prompt_tokens(self) -> tuple[int, int]: ...
     def memory(self) -> tuple[int, int, int]:
         """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all."""
     def fits(self, job: Job) -> None:
@@ -510,6 +529,8 @@ class Loop:
         marginal: MarginalCosts,
         breakdowns: list[dict[str, Any]],
         prompt_costs: PromptCosts | None = None,
+        priority: NDArray[np.int32] | None = None,
+        ttft_objective_s: NDArray[np.float64] | None = None,
     ) -> None: ...
     def turn_page(self, page: Page) -> None:
         """The page is kept alive until `release`."""

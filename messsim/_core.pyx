@@ -20,6 +20,7 @@ MODELS_MOST = MS_FRONTIER_MODELS
 KEPT_TOLERANCE = MS_KEPT_TOLERANCE
 KV_POLICIES = {"recompute": MS_KV_RECOMPUTE, "reserve": MS_KV_RESERVE}
 SCHEDULES = {"vllm": MS_SCHEDULE_VLLM, "sglang": MS_SCHEDULE_SGLANG, "tensorrt-llm": MS_SCHEDULE_TENSORRT_LLM}
+ORDERS = {"fcfs": MS_ORDER_FCFS, "priority": MS_ORDER_PRIORITY, "edf": MS_ORDER_EDF}
 HOST_KINDS = {"sum": MS_HOST_SUM, "overlap": MS_HOST_OVERLAP}
 MOST_KNOTS = MS_MOST_KNOTS
 
@@ -780,9 +781,13 @@ cdef dict fields_of(const ms_field *(*field)(int) noexcept nogil):
 cdef dict COEFFICIENTS = fields_of(ms_iteration_coefficient)
 
 
-cdef ms_coefficients coefficients_of(dict values) except *:
+cdef dict WITHOUT_DRAFTS = {"draft_tokens": 0.0, "draft_s": 0.0, "draft_s_per_sequence": 0.0}
+
+
+cdef ms_coefficients coefficients_of(dict given) except *:
     cdef ms_coefficients c
     cdef size_t offset
+    values = WITHOUT_DRAFTS | given
     for name, (_, offset) in COEFFICIENTS.items():
         (<double *>(<char *>&c + offset))[0] = values[name]
     c.host_kind = HOST_KINDS[values["host_kind"]]
@@ -795,10 +800,11 @@ cdef ms_coefficients coefficients_of(dict values) except *:
 
 
 def iteration(dict coefficients, double decoders, double context, double prompt_tokens, double prompt_work,
-              double n=1, *, double prompt_prior=0, double prompts=1):
+              double n=1, *, double prompt_prior=0, double prompts=1, double ahead=0):
     """Seconds and joules of n iterations that start with this composition: (seconds, joules).
 
-    `prompt_prior` and `prompts` are read where there are prompt tokens.
+    `prompt_prior` and `prompts` are read where there are prompt tokens; `ahead` are tokens that drafts add to the context in
+    each.
     """
     cdef ms_coefficients c = coefficients_of(coefficients)
     cdef ms_batch batch
@@ -806,24 +812,26 @@ def iteration(dict coefficients, double decoders, double context, double prompt_
         decoders, context, prompt_tokens, prompt_work)
     batch.prompt_prior = prompt_prior if prompt_tokens > 0 else 0.0
     batch.prompts = prompts if prompt_tokens > 0 else 0.0
+    batch.ahead = ahead
     cdef ms_durations tau = ms_iteration_durations(&c, &batch)
     return ms_durations_sum(&tau, n), ms_iteration_joules(&c, &batch, &tau, n)
 
 
 cdef ms_known_cost known_cost_of(dict coefficients, double usd_per_s, double max_batched_tokens, double nominal_batch,
-                                 double mean_output_tokens) except *:
+                                 double mean_output_tokens, double mean_tokens) except *:
     cdef ms_known_cost known
     known.coefficients, known.usd_per_s = coefficients_of(coefficients), usd_per_s
     known.max_batched_tokens, known.nominal_batch = max_batched_tokens, nominal_batch
-    known.mean_output_tokens = mean_output_tokens
+    known.mean_output_tokens, known.mean_tokens = mean_output_tokens, mean_tokens
     return known
 
 
 def known_costs(dict coefficients, *, double usd_per_s, double max_batched_tokens, double nominal_batch,
-                double mean_output_tokens, const int32_t[::1] prompt_tokens not None, double[::1] costs not None):
+                double mean_output_tokens, const int32_t[::1] prompt_tokens not None, double[::1] costs not None,
+                double mean_tokens=1):
     """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0."""
     cdef ms_known_cost known = known_cost_of(coefficients, usd_per_s, max_batched_tokens, nominal_batch,
-                                             mean_output_tokens)
+                                             mean_output_tokens, mean_tokens)
     check_shape(prompt_tokens.shape[0] == costs.shape[0], "prompt_tokens and costs have one length")
     if costs.shape[0]:
         with nogil:
@@ -849,7 +857,7 @@ cdef class MarginalCosts:
             c[k].model, c[k].share, c[k].places = said["model"], said["share"], said["places"]
             c[k].keeps_prefixes = said["keeps_prefixes"]
             c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
-                                       said["nominal_batch"], said["mean_output_tokens"])
+                                       said["nominal_batch"], said["mean_output_tokens"], said["mean_tokens"])
         self.c, self.n = c, len(servers)
 
     def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None,
@@ -891,7 +899,7 @@ cdef class PromptCosts:
             c[k].known.mean_output_tokens = said["mean_output_tokens"]
             if not said["is_api"]:
                 c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
-                                           said["nominal_batch"], said["mean_output_tokens"])
+                                           said["nominal_batch"], said["mean_output_tokens"], said["mean_tokens"])
         self.c, self.n = c, len(pools)
 
     def write(self, int32_t prompt_tokens, double[:, ::1] costs not None, int64_t i):
@@ -943,6 +951,10 @@ cdef class Job:
 
     def __dealloc__(self):
         free(self.nodes)
+
+    def hurry(self, int32_t priority, double arrival_s, double deadline_s):
+        """What orders queues that are not first in first out."""
+        self.c.priority, self.c.arrival_s, self.c.deadline_s = priority, arrival_s, deadline_s
 
     def served_elsewhere(self, int replica, double start_s, double first_token_s, double finish_s):
         """Sets its times where no Replica serves it, an API or no servers at all; a retry keeps the first ones."""
@@ -1061,9 +1073,12 @@ cdef list taken(ms_queue *queue):
 
 
 cdef class Queue:
-    """A first-in first-out queue that the replicas of a pool share."""
+    """A queue that the replicas of a pool share, first in first out unless another order is named."""
 
     cdef ms_queue c
+
+    def __init__(self, str order="fcfs"):
+        self.c.order = ORDERS[order]
 
     def __dealloc__(self):
         taken(&self.c)
@@ -1072,8 +1087,10 @@ cdef class Queue:
         return self.c.length
 
     def push(self, Job job not None):
+        """Returns whether the job is the head now."""
         Py_INCREF(job)
         ms_queue_push_tail(&self.c, &job.c)
+        return self.c.head == &job.c
 
     def remove(self, Job job not None):
         """Takes out a job that waits here; returns whether it was the head."""
@@ -1087,8 +1104,29 @@ cdef class Queue:
         return taken(&self.c)
 
 
+cdef class Drafts:
+    """Speculative decoding (csrc/drafts.h): `accepted` [k] is how probably the j-th draft is right if those before it are,
+    `stream` (seed, column, replication, sub)."""
+
+    cdef ms_drafts c
+
+    def __init__(self, const double[::1] accepted not None, tuple stream not None):
+        cdef ms_stream s = stream_from(stream)
+        check_shape(0 < accepted.shape[0] <= MS_DRAFTS_MOST, f"1 to {MS_DRAFTS_MOST} drafts")
+        ms_drafts_init(&self.c, accepted.shape[0], &accepted[0], &s)
+
+    @property
+    def mean_tokens(self):
+        """Of an iteration."""
+        return self.c.mean_tokens
+
+    def iterations(self, uint64_t request, int64_t tokens):
+        """That a request takes for so many tokens."""
+        return ms_drafts_iterations(&self.c, request, tokens)
+
+
 cdef dict LIMITS = {"kv_policy": "recompute", "kv_block_tokens": 1, "prefix_cache": False, "schedule": "vllm",
-                    "max_new_tokens": 0, "whole_prompts": False}  # beside those that have no default
+                    "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs", "drafts": None}  # beside those that have no default
 
 
 cdef ms_limits limits_of(dict given, bint track_usage) except *:
@@ -1099,7 +1137,8 @@ cdef ms_limits limits_of(dict given, bint track_usage) except *:
     c.kv_capacity_tokens, c.kv_policy = limits["kv_capacity_tokens"], KV_POLICIES[limits["kv_policy"]]
     c.kv_block_tokens, c.prefix_cache = limits["kv_block_tokens"], limits["prefix_cache"]
     c.schedule, c.max_new_tokens = SCHEDULES[limits["schedule"]], limits["max_new_tokens"]
-    c.whole_prompts, c.track_usage = limits["whole_prompts"], track_usage
+    c.whole_prompts, c.track_usage, c.order = limits["whole_prompts"], track_usage, ORDERS[limits["order"]]
+    c.drafts = &(<Drafts?>limits["drafts"]).c if limits["drafts"] is not None else NULL
     return c
 
 
@@ -1109,11 +1148,12 @@ cdef class Replica:
     cdef ms_replica c
     cdef ms_coefficients coefficients
     cdef Queue shared
+    cdef object limits  # whose drafts it looks at
 
     def __init__(self, int index, dict coefficients, *, bint track_usage=False, Queue shared=None, **given):
         cdef ms_limits limits = limits_of(given, track_usage)
         self.coefficients = coefficients_of(coefficients)
-        self.shared = shared
+        self.shared, self.limits = shared, given
         check(ms_replica_init(&self.c, index, &self.coefficients, &limits, &shared.c if shared is not None else NULL))
 
     def __dealloc__(self):
@@ -1165,7 +1205,7 @@ cdef class Replica:
         Py_INCREF(job)
         job.c.server = self.c.index
         ms_queue_push_tail(&self.c.own_queue, &job.c)
-        if self.c.own_queue.length > 1:
+        if self.c.own_queue.head != &job.c:
             return MS_NOTHING
         return ms_replica_notify(&self.c, t_s)
 
@@ -1183,6 +1223,11 @@ cdef class Replica:
         """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
         jobs = [<object>self.c.sequences.jobs[i].owner for i in range(self.c.sequences.running)]
         return jobs[:self.c.sequences.decoders], jobs[self.c.sequences.decoders:]
+
+    @property
+    def prompt_tokens(self):
+        """Prompt tokens that it has started so far, if it has a prefix cache, and how many of them were there."""
+        return self.c.sequences.prompt_tokens, self.c.sequences.cached_prompt_tokens
 
     def memory(self):
         """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all blocks."""
@@ -1437,18 +1482,22 @@ cdef class Loop:
         Of the router's instances, one of each for each of them; None for an instance without a predictor.
     prompt_costs
         Where prompts grow; None where all are given.
+    priority, ttft_objective_s
+        Of tenants, which order the queues of servers; None where these are first come, first served.
     breakdowns
         Dicts with replica, random, fails, mends (streams), time_s, for_s.
     """
 
     cdef ms_run c
-    cdef object policies, predictors, pages, marginal, prompt_costs
+    cdef object policies, predictors, pages, marginal, prompt_costs, urgency
+    cdef object pools  # whose drafts it looks at
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
 
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
                  str dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
-                 double prior, MarginalCosts marginal not None, list breakdowns, PromptCosts prompt_costs=None):
+                 double prior, MarginalCosts marginal not None, list breakdowns, PromptCosts prompt_costs=None,
+                 const int32_t[::1] priority=None, const double[::1] ttft_objective_s=None):
         cdef ms_run_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
         plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
@@ -1478,11 +1527,16 @@ cdef class Loop:
                     "alphas are [tenants] and dispatch_streams [models]")
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
         self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
+        self.pools = pools
         self.ready = True
         check(ms_run_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
         for i in range(c.instances):
             self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
             self.c.instances.brain[i].servers, self.c.instances.brain[i].n_servers = marginal.c, marginal.n
+        if priority is not None:
+            check_shape(priority.shape[0] == ttft_objective_s.shape[0] == c.tenants, "priorities and objectives are [tenants]")
+            self.urgency = priority, ttft_objective_s
+            self.c.priority, self.c.ttft_objective_s = &priority[0], &ttft_objective_s[0]
         self.prompt_costs = prompt_costs
         if prompt_costs is not None:
             self.c.prompt_costs, self.c.n_prompt_costs = prompt_costs.c, prompt_costs.n
@@ -1580,7 +1634,7 @@ cdef class Loop:
 
     def samples(self):
         """The timeline: one tuple a sample (request, time_s, queue, queue_tracked, certificate, explored,
-        in_system by pool, energy_j by pool), and the stride."""
+        in_system, energy_j, prompt_tokens and cached_prompt_tokens by pool), and the stride."""
         cdef ms_timeline *t = &self.c.timeline
         cdef ms_sample s
         rows = []
@@ -1588,5 +1642,7 @@ cdef class Loop:
             s = t.samples[i]
             rows.append((s.request, s.time_s, s.queue, s.queue_tracked, s.certificate, s.explored,
                          tuple([t.in_system[i * t.pools + p] for p in range(t.pools)]),
-                         tuple([t.energy_j[i * t.pools + p] for p in range(t.pools)])))
+                         tuple([t.energy_j[i * t.pools + p] for p in range(t.pools)]),
+                         tuple([t.prompt_tokens[i * t.pools + p] for p in range(t.pools)]),
+                         tuple([t.cached_prompt_tokens[i * t.pools + p] for p in range(t.pools)])))
         return rows, t.stride

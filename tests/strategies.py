@@ -97,7 +97,9 @@ def engines(draw, budget: int) -> dict[str, Any]:
     memory = {"kv_block_tokens": draw(st.sampled_from([1, 3, 16])), "prefix_cache": draw(st.booleans())}
     schedule = draw(st.sampled_from(["vllm", "sglang", "tensorrt-llm"]))
     if schedule == "vllm":
-        return memory
+        guesses = {"tokens": 2, "acceptance": [0.8, 0.5], "draft_s": 0.02, "draft_s_per_sequence": 0.001}
+        drafts = draw(st.sampled_from([{}, {"drafts": guesses}])) if budget > 500 else {}
+        return memory | {"order": draw(st.sampled_from(["fcfs", "priority", "edf"]))} | drafts
     allowed = draw(st.sampled_from([{}, {"max_new_tokens": 40}]))
     if schedule == "sglang":
         return memory | allowed | {"schedule": schedule, "kv_policy": "recompute"}
@@ -232,7 +234,16 @@ def scenarios(draw, folder) -> dict[str, Any]:
             pool.pop("front_end_workers", None)
     if draw(st.booleans()):
         objectives = {"ttft_s": 2.0, "tpot_s": 0.5, "e2e_s": 9.0}
-        data["tenants"] = [{"name": "x", "alpha": draw(share), "objectives": objectives}, {"name": "y", "share": 3.0}]
+        hurried = {
+            "name": "x",
+            "alpha": draw(share),
+            "objectives": objectives,
+            "priority": draw(st.sampled_from([-1, 1])),
+        }
+        data["tenants"] = [hurried, {"name": "y", "share": 3.0}]
+    else:
+        for pool in pools:
+            pool.pop("order", None)
     if draw(st.integers(0, 3)) == 0 and law.get("rate_rps", 0) <= 10 and not (closed and law["think_s"] < 1):
         data["horizon_s"] = draw(st.sampled_from([0.5, 6.25, 20.0]))
     else:
@@ -250,7 +261,6 @@ def prompts(draw, data: dict[str, Any], room: int) -> dict[str, Any]:
         said["prefixes"] = draw(st.sampled_from([by_tenant, {"groups": 4, "exponent": 1.5, "tokens": tokens}]))
     alone = data["arrivals"]["kind"] in ("trace", "closed") or data["cluster"].get("mode") == "none"
     if not alone:
-        said["phases"] = [p for p in data["phases"] if "from_s" not in p]
         thinking = [
             0.0,
             0.25,

@@ -79,6 +79,16 @@ def test_servers_sustain_what_is_said(prompt, output):
     assert found.covers(sustained_rps(data), slack=0.005 * found.mean)  # equal answers end 16 at a time: a coarse count
 
 
+def test_servers_with_drafts_sustain_what_is_said():
+    """The same with three drafts, which make iterations longer and fewer."""
+    drafts = {"tokens": 3, "acceptance": [0.8, 0.7, 0.5], "draft_s": 0.002, "draft_s_per_sequence": 1e-5}
+    data = saturated(300, GEOMETRIC, drafts=drafts)
+    found = replication_interval([simulated_rps(data, k) for k in range(8)], level=0.999)
+    assert found.half_width < 0.03 * found.mean
+    assert found.covers(sustained_rps(data), slack=0.01 * found.mean)
+    assert sustained_rps(data) > 1.3 * sustained_rps(saturated(300, GEOMETRIC))
+
+
 def test_iterations_without_prompts_are_faster():
     """Prompts in one iteration of 60: what they make slower must not be charged to all."""
     slow = LINEAR | {"akm_s_per_token": 1e-5}

@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -37,7 +38,10 @@ NAMES = {  # the reference's symbols and the kernel's names with units
     "h0": "host_s",
     "h1": "host_s_per_sequence",
     "after": "after_s",
+    "d0": "draft_s",
+    "d1": "draft_s_per_sequence",
 }
+ACCEPTED = [0.75, 0.5, 0.9]  # of up to three drafts
 
 
 def kernel_coefficients(c: Coefficients) -> dict[str, object]:
@@ -47,7 +51,22 @@ def kernel_coefficients(c: Coefficients) -> dict[str, object]:
 
 
 def kernel_replica(coefficients, limits: Limits, **kwargs) -> _core.Replica:
-    return _core.Replica(0, kernel_coefficients(coefficients), **asdict(limits), **kwargs)
+    said = asdict(limits)
+    figures = kernel_coefficients(coefficients) | {"draft_tokens": said.pop("draft_tokens")}
+    return _core.Replica(0, figures, **said, drafts=drafts_of(limits), **kwargs)
+
+
+def drafts_of(limits: Limits) -> _core.Drafts | None:
+    k = limits.draft_tokens
+    return _core.Drafts(np.array(ACCEPTED[:k]), (5, 6, 0, 0)) if k else None
+
+
+def with_iterations(limits: Limits, arrivals: list[Arrival]) -> list[Arrival]:
+    """With those that the kernel draws for each answer."""
+    drafts = drafts_of(limits)
+    if drafts is None:
+        return arrivals
+    return [replace(a, iterations=drafts.iterations(i, a.output_tokens - 1)) for i, a in enumerate(arrivals)]
 
 
 def drive(replica: _core.Replica, arrivals: list[Arrival]) -> list[_core.Job]:
@@ -56,6 +75,8 @@ def drive(replica: _core.Replica, arrivals: list[Arrival]) -> list[_core.Job]:
         _core.Job(i, 0, a.prompt_tokens, a.output_tokens, path=a.path, answer_node=a.answer_node)
         for i, a in enumerate(arrivals)
     ]
+    for job, a in zip(jobs, arrivals, strict=True):
+        job.hurry(a.priority, float(a.time), math.inf if a.deadline is None else float(a.deadline))
     waiting = list(zip(jobs, arrivals, strict=True))[::-1]
     patient = sorted(
         ((float(a.gives_up), job) for job, a in zip(jobs, arrivals, strict=True) if a.gives_up is not None),
@@ -122,6 +143,8 @@ def prompts_and_host(draw):
         "after": draw(small),
         "overlaps": draw(st.booleans()),
         "knots": draw(st.sampled_from([(), (*knots, last)])),
+        "d0": draw(small),
+        "d1": draw(small),
     }
 
 

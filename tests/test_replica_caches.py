@@ -5,17 +5,28 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference.replica import Arrival, Limits, simulate
 from sizes import cases
-from test_replica import INTEGERS, UNIT, drive, kernel_replica, moments
+from test_replica import ACCEPTED, INTEGERS, UNIT, drafts_of, drive, kernel_replica, moments, with_iterations
 
 SCHEDULES = {
     "vllm": {"schedule": "vllm"},
     "vllm, reserve": {"schedule": "vllm", "kv_policy": "reserve"},
+    "vllm, priority": {"schedule": "vllm", "order": "priority"},
+    "vllm, edf": {"schedule": "vllm", "order": "edf"},
     "sglang": {"schedule": "sglang"},
+    "vllm, drafts": {"schedule": "vllm", "draft_tokens": 2},
+    "vllm, one draft, priority": {"schedule": "vllm", "order": "priority", "draft_tokens": 1},
+    "tensorrt-llm, drafts": {
+        "schedule": "tensorrt-llm",
+        "kv_policy": "reserve",
+        "whole_prompts": True,
+        "draft_tokens": 3,
+    },
     "tensorrt-llm": {"schedule": "tensorrt-llm", "kv_policy": "reserve", "whole_prompts": True},
     "tensorrt-llm, max_utilization": {"schedule": "tensorrt-llm", "whole_prompts": True},
     "tensorrt-llm, chunked": {"schedule": "tensorrt-llm", "kv_policy": "reserve"},
@@ -54,14 +65,16 @@ def instances(draw, schedule, block_tokens, with_paths=True):
         now += gap
         patience = draw(st.one_of(st.none(), st.none(), st.integers(1, 60)))
         path, answer_node = draw(texts(prompt)) if with_paths else ((), None)
-        arrivals.append(Arrival(now, prompt, output, None if patience is None else now + patience, path, answer_node))
+        gives_up = None if patience is None else now + patience
+        priority, deadline = draw(st.integers(0, 2)), draw(st.sampled_from([None, now + 3, now + 20, now + 90]))
+        arrivals.append(Arrival(now, prompt, output, gives_up, path, answer_node, priority, deadline))
     chosen = SCHEDULES[schedule]
-    seqs = draw(st.integers(1, 6))
-    budget = draw(st.integers(seqs, seqs + 12))
+    seqs, drafts = draw(st.integers(1, 6)), chosen.get("draft_tokens", 0)
+    budget = draw(st.integers((drafts + 1) * seqs, (drafts + 1) * seqs + 12))
     if chosen.get("whole_prompts"):
         budget = max(budget, *(a.prompt_tokens for a in arrivals), 0)
     max_new = 0 if chosen["schedule"] == "vllm" else draw(st.sampled_from([0, 0, 6, 20]))
-    longest = max(a.prompt_tokens + max(a.output_tokens, max_new) - 1 for a in arrivals)
+    longest = max(a.prompt_tokens + max(a.output_tokens, max_new) - 1 + drafts for a in arrivals)
     blocks = -(-longest // block_tokens) + draw(st.sampled_from([0, 1, 2, 5, 20, 400]))
     limits = Limits(
         max_num_seqs=seqs,
@@ -73,12 +86,15 @@ def instances(draw, schedule, block_tokens, with_paths=True):
         schedule=chosen["schedule"],
         max_new_tokens=max_new,
         whole_prompts=chosen.get("whole_prompts", False),
+        order=chosen.get("order", "fcfs"),
+        draft_tokens=drafts,
     )
     return draw(INTEGERS), limits, arrivals
 
 
 def jumps_equal_steps(instance):
     c, limits, arrivals = instance
+    arrivals = with_iterations(limits, arrivals)
     truth = simulate(c, limits, arrivals, trace=True)
     replica = kernel_replica(c, limits)
     jobs = drive(replica, arrivals)
@@ -268,3 +284,79 @@ def test_a_prompt_that_computes_what_another_has_computed_gives_its_copy_back():
     )
     assert times(truth.outcomes) == [(0, 2, 2), (10, 11, 11), (10, 15, 15)]
     assert truth.evicted_blocks == 0
+
+
+@pytest.mark.parametrize(
+    ("order", "starts"), [("fcfs", [0, 4, 7, 9]), ("priority", [0, 6, 9, 4]), ("edf", [0, 8, 4, 6])]
+)
+def test_queues_are_first_come_first_served_or_by_urgency(order, starts):
+    """One place, which request 0 has until 4; requests 1, 2 and 3, of 3, 2 and 2 tokens, come meanwhile.
+
+    By priority (1, 1, 0) request 3 goes first, then 1, which came before 2; by deadline (none, 9, 30) 2, 3 and 1.
+    """
+    limits = replace(ROOMY, max_num_seqs=1, order=order)
+    more = [(3, 1, None), (2, 1, 9), (2, 0, 30)]
+    arrivals = [Arrival(k, 2, o, None, (), None, p, d) for k, (o, p, d) in enumerate(more, start=1)]
+    outcomes = served(limits, Arrival(0, 2, 4), *arrivals)
+    assert [o.start_s for o in outcomes] == starts
+
+
+@pytest.mark.parametrize(("priorities", "preemptions"), [((0, 1), [0, 1]), ((1, 0), [1, 0])])
+def test_who_is_least_urgent_is_preempted(priorities, preemptions):
+    """Memory of 8 as above: at 2 each has cached four tokens, and the less urgent one goes, not the last that came."""
+    limits = replace(ROOMY, kv_block_tokens=1, kv_capacity_tokens=8, order="priority", prefix_cache=False)
+    outcomes = served(limits, *(Arrival(0, 3, 4, None, (), None, priority) for priority in priorities))
+    assert [o.preemptions for o in outcomes] == preemptions
+
+
+# Speculative decoding ------------------------------------------------------------------------------------------
+
+
+def distribution(accepted: list[float], tokens: int) -> list[float]:
+    """P(N = n) of the iterations that so many tokens take, by adding up iterations one at a time."""
+    right = [math.prod(accepted[:j]) * (1 - a) for j, a in enumerate([*accepted, 0.0])]
+    there, shares = {0: 1.0}, [0.0]
+    while there:
+        following: dict[int, float] = {}
+        for at, p in there.items():
+            for x, q in enumerate(right, start=1):
+                following[at + x] = following.get(at + x, 0.0) + p * q
+        shares.append(sum(p for at, p in following.items() if at >= tokens))
+        there = {at: p for at, p in following.items() if at < tokens}
+    return shares
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 63, 64, 65, 150])
+def test_iterations_have_the_distribution_of_a_first_passage(tokens):
+    """20,000 requests: no share is off by 5 standard deviations, and neither is the mean."""
+    n, drafts = 20_000, drafts_of(replace(ROOMY, draft_tokens=3))
+    drawn = np.bincount([drafts.iterations(i, tokens) for i in range(n)])
+    shares = np.array(distribution(ACCEPTED, tokens))
+    assert len(drawn) <= len(shares)
+    off = np.abs(np.pad(drawn, (0, len(shares) - len(drawn))) - n * shares)
+    assert (off <= 5 * np.sqrt(n * shares * (1 - shares)) + 1e-6).all()
+    k = np.arange(len(shares))
+    mean, spread = k @ shares, math.sqrt(k**2 @ shares - (k @ shares) ** 2)
+    assert (k[: len(drawn)] @ drawn) / n == pytest.approx(mean, abs=5 * spread / math.sqrt(n) + 1e-9)
+    assert drafts.mean_tokens == pytest.approx(1 + 0.75 + 0.75 * 0.5 + 0.75 * 0.5 * 0.9)
+    assert drafts.iterations(0, 0) == 0
+
+
+def test_drafts_that_are_always_right_give_all_their_tokens(monkeypatch):
+    """Two drafts, none wrong: three tokens an iteration, so 1 + 7 take an iteration for the first and three more."""
+    monkeypatch.setattr("test_replica.ACCEPTED", [1.0, 1.0])
+    (outcome,) = served(replace(ROOMY, draft_tokens=2), Arrival(0, 5, 8))
+    assert (outcome.first_token_s, outcome.finish_s) == (1, 1 + 3)
+
+
+def test_room_for_drafts_is_kept(monkeypatch):
+    """Two drafts, all wrong, b = 1: a decoder with x cached tokens holds x + 3.
+
+    Prompts of 3: at 1 two of them would hold 6 + 6 of 10. Request 1 goes with one token, and computes 3 + 1 when
+    request 0, which gets a token an iteration, has ended at 4.
+    """
+    monkeypatch.setattr("test_replica.ACCEPTED", [0.0, 0.0])
+    limits = replace(ROOMY, draft_tokens=2, kv_block_tokens=1, kv_capacity_tokens=10, prefix_cache=False)
+    outcomes = served(limits, Arrival(0, 3, 4), Arrival(0, 3, 3))
+    assert times(outcomes) == [(0, 1, 4), (0, 1, 6)]
+    assert [o.preemptions for o in outcomes] == [0, 1]

@@ -150,6 +150,50 @@ def test_a_session_that_changes_its_model_leaves_its_cache_behind(engine):
             assert c.cached_prompt_tokens[i] == (c.prompt_tokens[earlier[-1]] + 2 if earlier else 0)
 
 
+@engines
+@pytest.mark.parametrize("window", [{"window_s": 20.0}, {"window_requests": 5}])
+def test_windows_of_a_promise_are_over_turns_in_order_of_time(engine, window):
+    """Turns come late, so records are in another order than time."""
+    r = run(sessions(requests=60, arrivals={"kind": "poisson", "rate_rps": 1.0}, sla={"alpha": 0.6} | window), engine)
+    order = np.argsort(r.records.arrival_s, kind="stable")
+    arrival_s, satisfied = r.records.arrival_s[order], r.records.satisfied[order]
+    assert (np.diff(r.records.arrival_s) < 0).any()
+    if "window_s" in window:
+        numbers = arrival_s // 20.0
+        over = [n for n in np.unique(numbers) if (n + 1) * 20.0 <= r.outcome.last_arrival_s]
+        means = [satisfied[numbers == n].mean() for n in over]
+    else:
+        means = [satisfied[k : k + 5].mean() for k in range(len(satisfied) - 4)]
+    found = r.summary["sla"]["windows"]
+    assert (found["count"], found["worst"]) == (len(means), min(means))
+    assert found["violated"] == sum(m < 0.6 - 1e-9 for m in means)
+
+
+@engines
+def test_a_session_belongs_to_the_phase_in_which_it_begins(engine):
+    """Texts of 10 tokens, of 40 in sessions that begin after 40 s, ten times as often; answers of 3."""
+    phases = [{"from_s": 40.0, "prompt": 40, "rate_factor": 10.0}]
+    said = sessions(requests=300, phases=phases, arrivals={"kind": "poisson", "rate_rps": 0.5}, turns=3)
+    del said["sessions"]["followup"]
+    c = run(said, engine).records
+    begin_s = c.arrival_s[c.turn == 0][c.session]
+    text = np.where(begin_s < 40.0, 10, 40)
+    assert (c.prompt_tokens == text + c.turn * (text + 3)).all()
+    assert ((begin_s < 40.0) & (c.arrival_s > 40.0)).any()
+    first_s = c.arrival_s[c.turn == 0]
+    assert 10 < (first_s < 40.0).sum() < 30
+    assert np.diff(first_s[first_s > 40.0]).mean() == pytest.approx(0.2, rel=0.3)
+
+
+@engines
+def test_a_phase_by_request_changes_the_rate_of_the_sessions_from_there_on(engine):
+    phases = [{"from_request": 31, "rate_factor": 100.0}]  # in the middle of session 10
+    c = run(sessions(requests=90, phases=phases, arrivals={"kind": "poisson", "rate_rps": 0.5}), engine).records
+    gaps = np.diff(c.arrival_s[c.turn == 0])
+    assert gaps[:10].mean() > 1.0
+    assert gaps[11:].mean() < 0.1
+
+
 # ---- chance ---------------------------------------------------------------------------------------------
 
 
@@ -247,8 +291,6 @@ def test_every_run_of_sessions_is_sound(folder, data):
         ({"sessions": {"think_s": -1.0}}, "sessions.think_s"),
         ({"sessions": {"turns": 0}}, "sessions.turns"),
         ({"sessions": {"turns": {"kind": "empirical", "turns": [1, 2], "weights": [1.0]}}}, "2 turns but 1 weights"),
-        ({"phases": [{"from_s": 3.0, "difficulty": 1.0}]}, "phases.0.from_s: with sessions"),
-        ({"sla": {"window_s": 3.0}}, "sla.window_s: with sessions"),
         ({"prefixes": {"choice": "tenant", "groups": 3}}, "groups with choice = 'tenant'"),
         ({"prefixes": {"tokens": {"kind": "table"}}}, "prefixes.tokens.kind = 'table'"),
         ({"sessions": None, "router": {"keep_session_model": True}}, "router.keep_session_model: there are no"),

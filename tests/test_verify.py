@@ -6,7 +6,9 @@ Small sizes here; the full verification, and the full one of servers 3 % slower,
 import dataclasses
 import json
 import math
+from collections import OrderedDict
 
+import numpy as np
 import pytest
 from pages import ROOT
 from scipy import stats
@@ -15,6 +17,7 @@ from test_cli import here, refused
 from messsim.errors import ScenarioError
 from messsim.report.verification import verification_page
 from messsim.study.verify import cases, queues, verification, verify
+from messsim.study.verify import theory as formulas
 from messsim.study.verify.cases import Case, Experiment, experiments
 
 M_M_1 = next(e for e in experiments() if e.scenario.name == "M/M/1")
@@ -50,8 +53,8 @@ def test_servers_agree_with_theory(few):
     """A false alarm in 100: fixed seeds."""
     found = verify(size=0.01)
     assert [c["name"] for c in found["cases"] if not c["agrees"]] == []
-    assert len(found["cases"]) == 34
-    assert len({c["name"] for c in found["cases"]}) == 34
+    assert len(found["cases"]) == 39
+    assert len({c["name"] for c in found["cases"]}) == 39
 
 
 def test_every_timing_case_notices_servers_that_are_slower(few):
@@ -172,6 +175,35 @@ def test_two_sizes_have_their_moments():
     square = sum(w * t * t for w, t in zip(weights, tokens, strict=True))
     assert mean == queues.TOKENS
     assert square / mean**2 - 1 == pytest.approx(cases.TWO_SIZES_SCV)
+
+
+def test_the_approximation_of_a_cache_is_as_good_as_is_stated():
+    """Against a cache that is played: 400,000 draws, of which 1 in 1,000 of the hits is a standard error."""
+    items, exponent, places, draws = 1_000, 0.8, 100, 400_000
+    shares = np.arange(1.0, items + 1) ** -exponent
+    asked = np.random.default_rng(5).choice(items, draws, p=shares / shares.sum()).tolist()
+    there: OrderedDict[int, None] = OrderedDict()
+    hits = 0
+    for n, item in enumerate(asked):
+        hits += item in there and n >= draws // 20
+        there[item] = None
+        there.move_to_end(item)
+        if len(there) > places:
+            there.popitem(last=False)
+    (experiment,) = cases._cached()
+    bias = experiment.cases[0].bias
+    assert hits / (draws * 0.95) == pytest.approx(formulas.cached_share(items, exponent, places), rel=bias + 0.003)
+    assert formulas.cached_share(10, 0.0, 4) == pytest.approx(0.4)
+    assert formulas.cached_share(10, 1.0, 9) > 0.95
+
+
+def test_priorities_of_one_class_are_none_and_the_first_knows_no_other():
+    assert formulas.mm1_priority_wait_s([0.7], 2.0) == [pytest.approx(formulas.mg1_wait_s(0.7, 2.0, 1.0))]
+    assert formulas.mm1_priority_response_s([0.7], 2.0) == [pytest.approx(2.0 / 0.3)]
+    first, _ = formulas.mm1_priority_response_s([0.3, 0.6], 2.0)
+    assert first == pytest.approx(2.0 / 0.7)
+    waits = formulas.mm1_priority_wait_s([0.3, 0.4], 2.0)  # which conserve the mean work of all, weighted by load
+    assert 0.3 * waits[0] + 0.4 * waits[1] == pytest.approx(0.7 * formulas.mg1_wait_s(0.7, 2.0, 1.0))
 
 
 def test_bias_is_no_wider_than_a_step():

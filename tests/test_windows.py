@@ -1,5 +1,7 @@
 """The promise in windows: by hand, against its definition, and through a run."""
 
+import copy
+
 import numpy as np
 import pytest
 from builders import ALWAYS, NEVER, model, run, scenario, trace
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messsim.errors import ScenarioError
-from messsim.results.windows import LastAnswers, Periods
+from messsim.results.windows import InOrder, LastAnswers, Periods
 from messsim.scenario import parse
 
 quick = settings(derandomize=True, deadline=None, max_examples=150)
@@ -58,6 +60,21 @@ def test_the_last_answers_are_their_definition(answers, size, length):
     pairs = [a[1:] for a in answers]
     groups = [pairs[k : k + length] for k in range(len(pairs) - length + 1)]
     assert told(LastAnswers(length), answers, size, 0.0) == pytest.approx(judged(groups), abs=1e-12)
+
+
+@quick
+@given(ANSWERS, st.integers(1, 40), st.randoms(use_true_random=False), st.sampled_from([Periods(3.5), LastAnswers(3)]))
+def test_answers_in_any_order_make_the_same_windows(answers, size, chance, windows):
+    arrival_s = np.cumsum([1.0 + a[0] for a in answers])
+    values = np.array([(t, s, alpha) for t, (_, s, alpha) in zip(arrival_s, answers, strict=True)]).reshape(-1, 3)
+    shuffled = list(range(len(values)))
+    chance.shuffle(shuffled)
+    mixed, sorted_ones = InOrder(copy.deepcopy(windows)), copy.deepcopy(windows)
+    for start in range(0, len(values), size):
+        mixed.add(*values[shuffled[start : start + size]].T)
+    sorted_ones.add(*values.T)
+    until_s = float(arrival_s[-1]) if len(values) else 0.0
+    assert vars(mixed.close(until_s)) == vars(sorted_ones.close(until_s))
 
 
 def test_a_promise_met_exactly_is_kept_in_a_window():

@@ -77,6 +77,53 @@ static void a_queue_keeps_order_under_any_use(void)
     }
 }
 
+static int goes_before(int32_t order, const ms_job *a, const ms_job *b)
+{
+    const double keys[][2] = {{order == MS_ORDER_EDF ? a->deadline_s : a->priority, order == MS_ORDER_EDF ? b->deadline_s : b->priority},
+                              {order == MS_ORDER_EDF ? 0.0 : a->arrival_s, order == MS_ORDER_EDF ? 0.0 : b->arrival_s},
+                              {(double)a->request, (double)b->request}};
+    int k = 0;
+    while (k < 2 && keys[k][0] == keys[k][1]) {
+        k++;
+    }
+    return keys[k][0] < keys[k][1];
+}
+
+/* Against a search among all that are there; some leave from anywhere. */
+static void a_queue_by_urgency_gives_the_most_urgent(void)
+{
+    enum { STEPS = 3000 };
+    static ms_job jobs[STEPS];
+    static ms_job *there[STEPS];
+    for (int32_t order = MS_ORDER_PRIORITY; order <= MS_ORDER_EDF; order++) {
+        ms_queue queue = {.order = order};
+        lcg chance = {(uint64_t)order};
+        int64_t n = 0;
+        for (int i = 0; i < STEPS; i++) {
+            jobs[i] = ms_job_new(i, 0, 1, 1);
+            jobs[i].priority = (int32_t)lcg_between(&chance, 0, 3);
+            jobs[i].arrival_s = (double)lcg_between(&chance, 0, 3);
+            jobs[i].deadline_s = lcg_between(&chance, 0, 3) ? (double)lcg_between(&chance, 0, 9) : INFINITY;
+            lcg_between(&chance, 0, 1) ? ms_queue_push_tail(&queue, &jobs[i]) : ms_queue_push_head(&queue, &jobs[i]);
+            there[n++] = &jobs[i];
+            for (int64_t gone = lcg_between(&chance, 0, i % 100 < 50 ? 1 : 3); gone > 0 && n > 0; gone--) {
+                int64_t at = lcg_between(&chance, 0, n - 1);
+                if (lcg_between(&chance, 0, 2) > 0) {
+                    for (int64_t k = at = 0; k < n; k++) {
+                        at = goes_before(order, there[k], there[at]) ? k : at;
+                    }
+                    CHECK(ms_queue_pop(&queue) == there[at]);
+                } else {
+                    ms_queue_remove(&queue, there[at]);
+                }
+                CHECK(there[at]->place == MS_NOWHERE && there[at]->child == NULL && there[at]->next == NULL);
+                there[at] = there[--n];
+            }
+            CHECK(queue.length == n && (queue.head == NULL) == (n == 0));
+        }
+    }
+}
+
 /* What has come stays, also at that very instant; what was to come later does not. */
 static void what_was_promised_for_later_is_cut_off(void)
 {
@@ -99,5 +146,6 @@ int main(void)
     RUN(a_queue_is_first_in_first_out);
     RUN(a_preempted_job_returns_to_the_head);
     RUN(a_queue_keeps_order_under_any_use);
+    RUN(a_queue_by_urgency_gives_the_most_urgent);
     return report();
 }

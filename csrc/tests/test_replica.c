@@ -371,7 +371,7 @@ static void a_failure_during_a_prefill_frees_what_was_reserved(void)
     CHECK(r.sequences.reserved_blocks == 49);
     ms_replica_evict(&r, 1.5, &evicted);
     CHECK(job.energy_j == 1.5 * (2.0 + 16.0));
-    CHECK(r.sequences.reserved_blocks == 0 && r.sequences.context_tokens == 0 && isnan(job.first_token_s));
+    CHECK(r.sequences.reserved_blocks == 0 && r.sequences.context == 0 && isnan(job.first_token_s));
     ms_replica_free(&r);
 }
 
@@ -547,7 +547,7 @@ static void the_books_balance(const world *w, double t_s)
     for (int i = 0; i < w->issued; i++) {
         joules += w->jobs[i].energy_j;
     }
-    CHECK(r->sequences.context_tokens == context);
+    CHECK(r->sequences.context == context);
     CHECK(r->sequences.limits.prefix_cache || context + partial <= r->sequences.limits.kv_capacity_tokens);
     const ms_cache *cache = &r->sequences.cache;
     const int64_t used = ms_sequences_blocks(&r->sequences, 1); /* in the iteration under way */
@@ -654,7 +654,7 @@ static int64_t play(uint64_t seed, int with_failures, int of_2026)
         CHECK(i == 0 || with_failures || w.jobs[i].start_s >= w.jobs[i - 1].start_s);
     }
     CHECK_NEAR(usage_s, ms_replica_busy_s(&w.r, last_s), 1e-12);
-    CHECK(w.r.state == MS_IDLE && w.r.sequences.context_tokens == 0);
+    CHECK(w.r.state == MS_IDLE && w.r.sequences.context == 0);
     ms_replica_free(&w.r);
     return w.r.preemptions;
 }

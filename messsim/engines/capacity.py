@@ -41,14 +41,18 @@ def saturation_rps(
     oo = o * o if output_square is None else output_square
     places = _places(pool, p, o, oo)
     budget = pool.said.max_batched_tokens
-    chunks = max(p / max(budget - places, 1.0), 1.0)  # iterations that compute a prompt
-    held = o - 1.0 + chunks  # iterations
-    started = min(places / held, budget / (p + o - 1.0))  # requests that start, and end, in an iteration
-    context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0)
-    batch = (started * (o - 1.0), context)
-    with_prompts = _share_with_prompts(started, p, places, held, budget - batch[0])
+    said = pool.said.drafts
+    drafts, decodes = (0, o - 1.0) if said is None else (said.tokens, said.iterations(o - 1.0))  # decode iterations
+    chunks = max(p / max(budget - (drafts + 1) * places, 1.0), 1.0)  # iterations that compute a prompt
+    held = decodes + chunks
+    started = min(places / held, budget / (p + (drafts + 1) * decodes))  # requests that start, and end, in an iteration
+    fewer = decodes / (o - 1.0) if said is not None and o > 1.0 else 1.0
+    context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) * fewer
+    batch = (started * decodes, context)
+    left = budget - (drafts + 1) * batch[0]
+    with_prompts = _share_with_prompts(started, p, places, held, left)
     seconds = (1.0 - with_prompts) * _seconds(pool, *batch, 0.0, 0.0) if with_prompts < 1.0 else 0.0
-    for share, prompts in _prompts(started, with_prompts, p, places, held, budget - batch[0]):
+    for share, prompts in _prompts(started, with_prompts, p, places, held, left):
         seconds += share * _seconds(
             pool,
             *batch,

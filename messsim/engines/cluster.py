@@ -27,6 +27,7 @@ class Limits(TypedDict):
     schedule: str
     max_new_tokens: int
     whole_prompts: bool
+    order: str
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class PoolPlan:
             schedule=said.schedule,
             max_new_tokens=said.max_new_tokens or 0,
             whole_prompts=not said.chunked_prefill,
+            order=said.order,
         )
 
     @property
@@ -139,7 +141,8 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
     gpu = profile.gpu if profile else said.gpu or "GPU"
     figures = _coefficients(said, profile)
     capacity = _capacity(said, profile)
-    holds = capacity // said.kv_block_tokens * said.kv_block_tokens + 1
+    drafts = said.drafts.tokens if said.drafts is not None else 0
+    holds = capacity // said.kv_block_tokens * said.kv_block_tokens + 1 - drafts
     owned = scenario.cost.usd_per_gpu_hour.get(gpu, 0.0) * said.tp / 3600.0
     return PoolPlan(
         name=name,
@@ -149,7 +152,7 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
         gpus=said.tp,
         replicas=said.replicas,
         first_replica=first,
-        coefficients=_of_replica(figures, said.tp) if figures else {},
+        coefficients=_of_replica(figures, said.tp) | _of_drafts(said) if figures else {},
         kv_capacity_tokens=capacity,
         most_tokens=min(said.max_model_len or scenario.models[model].max_model_len or UNLIMITED_TOKENS, holds),
         most_prompt_tokens=min(
@@ -212,6 +215,13 @@ def _of_replica(figures: Coefficients, gpus: int) -> dict[str, object]:
         "host_s_per_sequence": figures.host.h1_s_per_sequence,
         "after_s": figures.host.after_s,
     }
+
+
+def _of_drafts(said: Serving) -> dict[str, object]:
+    if said.drafts is None:
+        return {}
+    d = said.drafts
+    return {"draft_tokens": d.tokens, "draft_s": d.draft_s, "draft_s_per_sequence": d.draft_s_per_sequence}
 
 
 def pools_of(plans: list[PoolPlan], model: int) -> Iterator[PoolPlan]:

@@ -18,6 +18,7 @@ from messsim.workload import Chunk, Wait, wait_of
 from messsim.workload.chunk import Floats
 
 from .cluster import PoolPlan
+from .drafts import drafts_of
 from .outcome import (
     Outcome,
     PoolOutcome,
@@ -189,6 +190,7 @@ class _Run:
             setup.costs.marginal(),
             self._breakdowns(),
             setup.costs.of_prompts() if s.sessions is not None else None,
+            *(setup.urgency or ()),
         )
 
     def _patience(self) -> dict[str, Any]:
@@ -220,7 +222,7 @@ class _Run:
             "replicas": plan.replicas,
             "is_api": plan.is_api,
             "coefficients": plan.coefficients,
-            "limits": plan.limits,
+            "limits": plan.limits | {"drafts": drafts_of(plan, self.setup.workload.chance)},
             "most_tokens": plan.most_tokens,
             "most_prompt_tokens": plan.most_prompt_tokens,
             "front_end": self._wait(wait_of(said.front_end_s, self.setup.workload.chance, "front-end", plan.name)),

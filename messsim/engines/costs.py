@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from messsim import _core
 from messsim.scenario import Scenario
+from messsim.scenario.fleet import Serving
 from messsim.workload import Chunk, Workload
 from messsim.workload.chunk import Floats, Ints
 
@@ -15,6 +16,13 @@ from .cluster import PoolPlan, pools_of, serving_plan
 __all__ = ["KnownCosts"]
 
 SAMPLE = 4096  # requests whose mean known cost stands for the mean of all
+
+
+def _mean_tokens(said: Serving, output: float) -> float:
+    """Tokens that an iteration gives to the mean answer behind its first token."""
+    if said.drafts is None or output <= 1.0:
+        return 1.0
+    return (output - 1.0) / said.drafts.iterations(output - 1.0)
 
 
 class KnownCosts:
@@ -163,6 +171,7 @@ class KnownCosts:
             "max_batched_tokens": said.max_batched_tokens,
             "nominal_batch": self._scenario.cluster.nominal_batch or min(32, said.max_num_seqs),
             "mean_output_tokens": self._outputs[model],
+            "mean_tokens": _mean_tokens(said, self._outputs[model]),
             "places": said.max_num_seqs,
             "keeps_prefixes": said.prefix_cache,
         }

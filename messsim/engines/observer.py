@@ -24,12 +24,19 @@ class Observer(Protocol):
         ...
 
     def batch_starts(
-        self, time_s: float, replica: int, decoding: list[Job], prefilling: list[Job], waiting: int
+        self,
+        time_s: float,
+        replica: int,
+        decoding: list[Job],
+        prefilling: list[Job],
+        waiting: int,
+        prompt_tokens: tuple[int, int] | None,
     ) -> None:
         """An iteration starts with these jobs, and the same ones run until the next call: both empty if it idles.
 
         A job that was in the last batch and is in none now is finished, preempted or failed; who is preempted waits
-        again, and is prefilled again. `waiting` is the length of the queue that the replica takes from.
+        again, and is prefilled again. `waiting` is the length of the queue that the replica takes from, `prompt_tokens`
+        what it has started of prompts so far and how many of these were in its prefix cache; None without one.
         """
         ...
 

@@ -178,8 +178,8 @@ class RecordBook:
 class Sample:
     """The state of a run as one request arrives.
 
-    `queue` and `queue_tracked` are sums over tenants; `in_system` and `energy_j` (idle energy included) are by
-    pool.
+    `queue` and `queue_tracked` are sums over tenants; `in_system`, `energy_j` (idle energy included) and the tokens of
+    prompts that replicas with a prefix cache have started, of which some were cached, are by pool.
     """
 
     request: int
@@ -190,6 +190,8 @@ class Sample:
     explored: int
     in_system: tuple[int, ...]
     energy_j: tuple[float, ...]
+    prompt_tokens: tuple[int, ...]
+    cached_prompt_tokens: tuple[int, ...]
 
 
 class Timeline:

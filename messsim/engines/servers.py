@@ -16,6 +16,7 @@ from messsim.workload import Chance
 
 from .calendar import ENDS, STARTS, Calendar
 from .cluster import PoolPlan
+from .drafts import drafts_of
 from .fronts import Front
 from .observer import Observer
 
@@ -40,6 +41,7 @@ class _GpuServer:
             pool.plan.coefficients,
             track_usage=track_usage,
             shared=pool.queue,
+            drafts=pool.drafts,
             **pool.plan.limits,
         )
         self.front = Front(calendar, pool.plan, pool.chance, index, self._queue, pool.leave)
@@ -110,7 +112,8 @@ class _GpuServer:
         decoding, prefilling = self.replica.batch()
         queue, running = self.pool.queue, len(decoding) + len(prefilling)
         waiting = self.replica.unfinished - running if queue is None else len(queue)
-        observer.batch_starts(self.calendar.now, self.index, decoding, prefilling, waiting)
+        prompts = self.replica.prompt_tokens if self.pool.plan.said.prefix_cache else None
+        observer.batch_starts(self.calendar.now, self.index, decoding, prefilling, waiting, prompts)
 
     def fail(self) -> list[Job]:
         """It goes down; returns the jobs that it had."""
@@ -205,10 +208,11 @@ class ServerPool:
         observer: Observer | None = None,
     ) -> None:
         self.chance = chance
+        self.drafts = drafts_of(plan, chance)
         self.front = Front(calendar, plan, chance, front, self._queue, self.leave)  # of a shared queue
         self.plan = plan
         self.observer = observer
-        self.queue = _core.Queue() if shared and not plan.is_api else None
+        self.queue = _core.Queue(plan.said.order) if shared and not plan.is_api else None
         self.unfinished = 0
         self._done = done
         first, count = plan.first_replica, 0 if plan.is_api else plan.replicas
@@ -269,8 +273,7 @@ class ServerPool:
 
     def _queue(self, job: Job) -> None:
         assert self.queue is not None
-        self.queue.push(job)
-        if len(self.queue) == 1 or any(s.is_idle for s in self.up):
+        if self.queue.push(job) or any(s.is_idle for s in self.up):
             self.offer()
 
     def offer(self) -> None:

@@ -47,6 +47,7 @@ class Service:
             ModelServers([p for p in self.pools if p.plan.model == m], dispatch, setup.workload.chance, name)
             for m, name in enumerate(s.model_names)
         ]
+        self._urgency = setup.urgency
         self._plan_of = [plan for plan in setup.pools for _ in range(plan.replicas)]
         self.in_system_integral = 0.0
         self._in_system = 0
@@ -57,6 +58,10 @@ class Service:
     def place(self, job: Any) -> bool:
         """Sends a copy to its model's servers; False if it is turned away."""
         self._count(1, self.calendar.now)
+        if self._urgency is not None:
+            priorities, ttft_s = self._urgency
+            opened: OpenRequest = job.tag
+            job.hurry(priorities[opened.tenant], opened.arrival_s, opened.arrival_s + ttft_s[opened.tenant])
         servers: ModelServers = self.servers[job.model]
         return servers.place(job, self.max_waiting)
 
@@ -150,6 +155,12 @@ class Service:
         """Joules that each pool has drawn, idle power included."""
         now = self.calendar.now
         return tuple(in_order(s.energy_j(now) for s in p.replicas) for p in self.pools)
+
+    def prompt_tokens(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Prompt tokens that each pool's replicas with a prefix cache have started, and how many were cached."""
+        by_replica = [[r.replica.prompt_tokens for r in p.replicas] for p in self.pools]
+        started, cached = (tuple(sum(r[k] for r in replicas) for replicas in by_replica) for k in (0, 1))
+        return started, cached
 
     def outcomes(self, last_arrival_s: float, end_s: float) -> list[PoolOutcome]:
         """What each pool did, once all that the meters count is charged to somebody."""

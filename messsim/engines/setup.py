@@ -4,12 +4,14 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from messsim.errors import ScenarioError
 from messsim.routing import Policy, build, notes, options_for
 from messsim.routing.learning import warm_start
 from messsim.scenario import Scenario, notes_of
 from messsim.workload import Chunk, Workload
-from messsim.workload.chunk import Floats
+from messsim.workload.chunk import Floats, Ints
 from messsim.workload.labelled import read_labelled
 
 from .automatic import notes_on_options, resolved
@@ -46,6 +48,17 @@ class Setup:
         """Whether servers are looked at before each decision."""
         estimate = self.policy.cost_estimate(self.scenario.router)
         return "loads" in self.policy.needs or estimate == "marginal"
+
+    @property
+    def urgency(self) -> tuple[Ints, Floats] | None:
+        """Priority and TTFT objective (infinite: none) of each tenant; None where all queues are first in first out."""
+        if all(plan.said.order == "fcfs" for plan in self.pools):
+            return None
+        objectives = [(t.objectives or self.scenario.slo).ttft_s for t in self.scenario.promises]
+        return (
+            np.array([t.priority for t in self.scenario.promises], np.int32),
+            np.array([math.inf if ttft_s is None else ttft_s for ttft_s in objectives]),
+        )
 
     def draws(self, unread: frozenset[str] = frozenset()) -> Generator[tuple[Chunk, Floats], None, None]:
         """The chunks of requests with their known costs [models, n]; drawn ahead by a thread if pipelined.

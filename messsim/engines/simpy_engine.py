@@ -468,7 +468,8 @@ class _Simulation:
     def sample(self, request: int, now: float) -> None:
         queues = self.instances.queues()
         explored, service = self.decisions.explored, self.service
-        self.timeline.add(Sample(request, now, *queues, explored, service.unfinished(), service.energy_j()))
+        of_pools = service.unfinished(), service.energy_j(), *service.prompt_tokens()
+        self.timeline.add(Sample(request, now, *queues, explored, *of_pools))
 
     def tell(self, progress: Callable[[Progress], None]) -> None:
         length, horizon_s, now = self.setup.workload.length, self.scenario.horizon_s, self.calendar.now

@@ -33,32 +33,35 @@ def thinned(frame: pl.DataFrame, most: int = MOST_POINTS) -> pl.DataFrame:
 def sliced(run: Run) -> pl.DataFrame:
     """The timeline in slices of time.
 
-    Columns: `slice`, `from_s`, `to_s`, the mean of each ``in_system_POOL`` over the rows of the slice, and
-    ``power_w_POOL``, the mean over its time.
+    Columns: `slice`, `from_s`, `to_s`, the mean of each ``in_system_POOL`` over the rows of the slice,
+    ``power_w_POOL``, the mean over its time, and ``hit_rate_POOL``, the mean over the tokens of its prompts.
     """
     import polars as pl
 
     timeline = run.timeline
-    names = [c for c in timeline.columns if c.startswith(("in_system_", "power_w_"))]
-    lasts = pl.col("time_s").diff().fill_null(0.0)
-    known = {c: pl.col(c).is_not_null() & pl.col(c).is_finite() for c in names}
-    mean = [
-        pl.col(c).mean()
-        if c.startswith("in_system_")
-        else (
-            pl.when(known[c]).then(pl.col(c) * pl.col("lasts")).sum() / pl.when(known[c]).then(pl.col("lasts")).sum()
-        ).alias(c)
-        for c in names
-    ]
+    names = [c for c in timeline.columns if c.startswith(("in_system_", "power_w_", "hit_rate_"))]
+    started = {c: c.replace("hit_rate_", "started_prompt_tokens_", 1) for c in names if c.startswith("hit_rate_")}
+    mean = [pl.col(c).mean() if c.startswith("in_system_") else _mean(c, started.get(c, "lasts")) for c in names]
     width = _width(run)
     return (
-        timeline.with_columns(lasts=lasts, slice=_slice("time_s", width))
+        timeline.with_columns(pl.col(c).diff().fill_null(0) for c in started.values())
+        .with_columns(lasts=pl.col("time_s").diff().fill_null(0.0), slice=_slice("time_s", width))
         .group_by("slice")
         .agg(*mean)
         .sort("slice")
         .with_columns(from_s=pl.col("slice") * width, to_s=(pl.col("slice") + 1) * width)
         .with_columns(pl.col(c).fill_nan(None) for c in names)
     )
+
+
+def _mean(column: str, weight: str) -> pl.Expr:
+    """The mean of what is known of a column, by a weight."""
+    import polars as pl
+
+    known = pl.col(column).is_not_null() & pl.col(column).is_finite()
+    return (
+        pl.when(known).then(pl.col(column) * pl.col(weight)).sum() / pl.when(known).then(pl.col(weight)).sum()
+    ).alias(column)
 
 
 def _slice(column: str, width: float) -> pl.Expr:

@@ -14,7 +14,19 @@ from . import load as _load
 from . import promise as _promise
 from .figure import Figure, Run, themed
 
-__all__ = ["FIGURES", "Plots", "answers", "cost", "latency", "load", "power", "queue", "satisfaction", "tenants"]
+__all__ = [
+    "FIGURES",
+    "Plots",
+    "answers",
+    "cost",
+    "hits",
+    "latency",
+    "load",
+    "power",
+    "queue",
+    "satisfaction",
+    "tenants",
+]
 
 FIGURES: dict[str, Callable[..., Figure]] = {
     "satisfaction": _promise.satisfaction,
@@ -24,6 +36,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "latency": _latency.latency,
     "load": _load.load,
     "power": _load.power,
+    "hits": _load.hits,
     "tenants": _answers.tenants,
 }
 
@@ -56,6 +69,11 @@ def load(result: Run) -> Any:
 def power(result: Run) -> Any:
     """Power of each pool, along the run."""
     return themed(_load.power(result))
+
+
+def hits(result: Run) -> Any:
+    """Cached share of the prompts in each pool that has a prefix cache, along the run."""
+    return themed(_load.hits(result))
 
 
 def tenants(result: Run) -> Any:
@@ -97,6 +115,10 @@ class Plots:
     def power(self) -> Any:
         """Power of each pool, along the run."""
         return power(self._result)
+
+    def hits(self) -> Any:
+        """Cached share of the prompts in each pool that has a prefix cache, along the run."""
+        return hits(self._result)
 
     def tenants(self) -> Any:
         """How far above or below their promise tenants are, along the run."""

@@ -1,4 +1,4 @@
-"""What the pools do along the run: requests in them, and the power that they draw."""
+"""What the pools do along the run: requests in them, the power that they draw, and what their prefix caches hold."""
 
 from __future__ import annotations
 
@@ -10,12 +10,25 @@ from messsim.wording import number, percent
 from .digest import sliced
 from .figure import Figure, Run, library
 from .marks import NOTHING, Marks
-from .parts import SQUARES, TONES, WHOLE, crosshair, folded, layered, lines, rows, side_by_side, time_axis, time_unit
+from .parts import (
+    MOST_SERIES,
+    SQUARES,
+    TONES,
+    WHOLE,
+    crosshair,
+    folded,
+    layered,
+    lines,
+    rows,
+    side_by_side,
+    time_axis,
+    time_unit,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["load", "power"]
+__all__ = ["hits", "load", "power"]
 
 
 def load(run: Run, marks: Marks = NOTHING) -> Figure:
@@ -82,6 +95,32 @@ def power(run: Run, marks: Marks = NOTHING) -> Figure:
     )
 
 
+def hits(run: Run, marks: Marks = NOTHING) -> Figure:
+    """Cached share of the prompts in each pool that has a prefix cache."""
+    import polars as pl
+
+    alt = library()
+    long, unit, size, names = _pools(run, "hit_rate_")
+    if not names:
+        raise OutputError("no pool has a prefix cache: there is no hit rate to draw; expected prefix_cache = true")
+    names = names[:MOST_SERIES]
+    long = long.filter(pl.col("pool").is_in(names)).sort("time", "pool")
+    x = time_axis(unit)
+    y = alt.Y("value:Q", title="cached share of prompts", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
+    behind, before = marks.layers(run.timeline, "time_s", size)
+    drawn = lines(long, x, y, series="pool", names=names, models=_are_models(run, names))
+    wide, values = side_by_side(long, "time", "pool", "value", names, ".1%")
+    tips = [alt.Tooltip("time:Q", title=unit, format=".4~g"), *values]
+    return Figure(
+        "Prefix caches",
+        layered(*behind, drawn, *before, crosshair(wide, x, tips)),
+        f"Of the prompts' tokens {percent(run.summary['cache']['hit_rate'])} were in the prefix cache of the replica "
+        "that began them.",
+        "Cached share of the prompts begun in each slice of the run, by pool." + marks.note(),
+        height=240,
+    )
+
+
 def _pools(run: Run, prefix: str) -> tuple[pl.DataFrame, str, float, list[str]]:
     """One quantity by `time` and `pool` as `value`; the unit of time, its seconds, and the pools' names."""
     import polars as pl
@@ -93,6 +132,7 @@ def _pools(run: Run, prefix: str) -> tuple[pl.DataFrame, str, float, list[str]]:
     last_s = frame["to_s"].max()
     unit, size = time_unit(last_s if isinstance(last_s, float) else 0.0)
     middle = ((pl.col("from_s") + pl.col("to_s")) / 2 / size).alias("time")
+    names = [n for n in names if prefix + n in frame.columns]
     wide = frame.select(middle, *[pl.col(prefix + n).cast(pl.Float64) for n in names])
     long = wide.unpivot(index="time", variable_name="pool", value_name="value").drop_nulls()
     return long.with_columns(pl.col("pool").str.strip_prefix(prefix)), unit, size, names

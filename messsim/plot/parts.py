@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
+    "MOST_SERIES",
     "SQUARES",
     "TONES",
     "WHOLE",

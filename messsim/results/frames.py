@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messsim.engines import Outcome, RecordChunk
 from messsim.engines.records import COLUMNS, OF_TURNS, STATUS
 from messsim.scenario import Scenario
+from messsim.workload.chunk import Floats
 
 from .running import Running
 
@@ -74,10 +76,23 @@ def _named(column: str, names: list[str]) -> Any:
     return pl.col(column).replace_strict(list(known), list(known.values()), return_dtype=pl.Enum(names))
 
 
+def _caches(scenario: Scenario, outcome: Outcome) -> dict[str, NDArray[np.int64] | Floats]:
+    """Columns of the timeline about the prefix caches of pools that have one."""
+    columns: dict[str, NDArray[np.int64] | Floats] = {}
+    for k, (keys, pool) in enumerate(zip(scenario.fleet, outcome.pools, strict=False)):  # without servers: no pools
+        if keys.prefix_cache and keys.kind == "gpu":
+            started = np.array([s.prompt_tokens[k] for s in outcome.timeline.samples], np.int64)
+            cached = np.array([s.cached_prompt_tokens[k] for s in outcome.timeline.samples], np.int64)
+            columns[f"started_prompt_tokens_{pool.name}"] = started
+            columns[f"hit_rate_{pool.name}"] = np.diff(cached, prepend=0) / np.diff(started, prepend=0)
+    return columns
+
+
 def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl.DataFrame:
     """At most 4,096 rows in request order: what the engine saw as each request came, and the curves so far.
 
-    `power_w_POOL` is the mean power since the row before.
+    `power_w_POOL` is the mean power since the row before, `hit_rate_POOL` the share of cached tokens in the prompts
+    started since then; both columns of prompts are of pools with a prefix cache only.
     """
     import polars as pl
 
@@ -87,6 +102,7 @@ def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl
     energy = np.array([s.energy_j for s in samples]).reshape(len(samples), len(pools))
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.diff(energy, axis=0, prepend=energy[:1]) / np.diff(times, prepend=times[:1])[:, None]
+        caches = _caches(scenario, outcome)
     seen = pl.DataFrame(
         {
             "request": [s.request for s in samples],
@@ -97,6 +113,7 @@ def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl
             "explored": [s.explored for s in samples],
             **{f"in_system_{name}": [s.in_system[k] for s in samples] for k, name in enumerate(pools)},
             **{f"power_w_{name}": power[:, k] for k, name in enumerate(pools)},
+            **caches,
         },
         schema_overrides={"request": pl.Int64, "explored": pl.Int64}
         | dict.fromkeys(("queue", "queue_tracked", "certificate"), pl.Float64)

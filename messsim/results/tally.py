@@ -101,8 +101,9 @@ class Tally(Sums):
         self.arrived = 0
         self.sessions = 0
         self.running = Running()
-        self.windows = windows_of(scenario.sla)
-        self.tenant_windows = [windows_of(scenario.sla) for _ in range(tenants)]
+        has_sessions = scenario.has_sessions
+        self.windows = windows_of(scenario.sla, has_sessions)
+        self.tenant_windows = [windows_of(scenario.sla, has_sessions) for _ in range(tenants)]
         self.scores = ScoreHistogram()
         self.latencies = Latencies(scenario.warmup)
         self.series = {n: Batches() for n in LATENCIES} if refusal(scenario, "latency") is None else {}

@@ -12,7 +12,7 @@ from .fleet import MOST_REPLICAS, Cluster, Cost, Model, Pool, Serving
 from .laws import Tokens
 from .phases import Phase
 from .quality import Features, Satisfaction
-from .routing import Feedback, Router, Sla, Tenant
+from .routing import Feedback, Router, Sla, Slo, Tenant
 from .sessions import Prefixes, Sessions
 
 __all__ = ["keys_without_effect", "notes_of", "problems_of"]
@@ -23,26 +23,9 @@ LEAST_PAUSE_S = 1e-6
 MOST_OUTSIDE_S = 1e6
 
 GPU_KEYS = (
-    "profile",
-    "gpu",
-    "tp",
-    "weights",
-    "host",
-    "coefficients",
-    "replicas",
-    "max_num_seqs",
-    "max_batched_tokens",
-    "kv_capacity_tokens",
-    "kv_policy",
-    "front_end_s",
-    "front_end_workers",
-    "detokenize_s",
-    "engine",
-    "kv_block_tokens",
-    "prefix_cache",
-    "schedule",
-    "chunked_prefill",
-    "max_new_tokens",
+    *("profile", "gpu", "tp", "weights", "host", "coefficients", "replicas", "max_num_seqs", "max_batched_tokens"),
+    *("kv_capacity_tokens", "kv_policy", "front_end_s", "front_end_workers", "detokenize_s", "engine", "order"),
+    *("drafts", "kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens"),
 )
 API_KEYS = ("latency_s", "tpot_s", "usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
 
@@ -63,6 +46,8 @@ class Parts(Protocol):
     def warmup(self) -> int: ...
     @property
     def sla(self) -> Sla: ...
+    @property
+    def slo(self) -> Slo: ...
     @property
     def tenants(self) -> list[Tenant]: ...
     @property
@@ -123,6 +108,7 @@ def problems_of(scenario: Parts) -> list[str]:
         *_lengths_of_text(scenario),
         *_files_of_lengths(scenario),
         *_serving(scenario),
+        *_orders(scenario),
         *_keys_without_effect(scenario),
         *_clients(scenario),
         *_brief(scenario),
@@ -314,6 +300,17 @@ def _serving(s: Parts) -> Iterator[str]:
                 yield f"{key}.replica = {outage.replica}: expected below {names[outage.pool].replicas}"
 
 
+def _orders(s: Parts) -> Iterator[str]:
+    """Queues in an order that nobody has stated."""
+    deadlines = any(o.ttft_s for o in (s.slo, *(t.objectives or s.slo for t in s.tenants)))
+    stated = {"fcfs": True, "priority": any(t.priority for t in s.tenants), "edf": deadlines}
+    keys = {"priority": "priority in tenants", "edf": "ttft_s in slo or in objectives of tenants"}
+    for table, servings in (("models", s.models), ("pools", s.pools)):
+        for i, said in enumerate(servings):
+            if not stated[said.order]:
+                yield f"{table}.{i}.order = {said.order!r}: nobody has one; expected {keys[said.order]}, or 'fcfs'"
+
+
 def _clients(s: Parts) -> Iterator[str]:
     said = s.clients
     if said.patience_s is None and not said.retries:
@@ -344,9 +341,6 @@ def _sessions(s: Parts) -> Iterator[str]:
         yield f"prefixes.tokens.kind = {s.prefixes.tokens.kind!r}: expected a law of its own"
     if s.prefixes is not None and s.arrivals.kind == "trace" and s.arrivals.columns.hash_ids is not None:
         yield "prefixes: the hashes of the trace say already what prompts share; expected only one of them"
-    for key in ("window_s", "window_requests"):
-        if has_sessions and getattr(s.sla, key) is not None:
-            yield f"sla.{key}: with sessions, whose requests are not in order of time; expected none"
     if s.arrivals.kind == "trace" and s.arrivals.columns.has_sessions and s.cluster.mode == "none":
         yield "arrivals: the sessions of a trace want cluster.mode = 'servers': each turn waits for the answer before"
     if s.sessions is None:
@@ -361,10 +355,6 @@ def _sessions(s: Parts) -> Iterator[str]:
     for key, law in (("tokens.prompt", s.tokens.prompt), ("sessions.followup", s.sessions.followup)):
         if law is not None and law.kind in ("trace", "table"):
             yield f"{key}.kind = {law.kind!r}: with sessions, expected a law of its own"
-    for i, phase in enumerate(s.phases):
-        if phase.from_s is not None or phase.rate_factor is not None:
-            key = "from_s" if phase.from_s is not None else "rate_factor"
-            yield f"phases.{i}.{key}: with sessions, whose turns come when answers do; expected from_request alone"
 
 
 def _apis_fail(s: Parts) -> bool:

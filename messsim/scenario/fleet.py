@@ -1,6 +1,7 @@
 """Models, pools of replicas, and the cluster they form."""
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import mul
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,6 +16,7 @@ __all__ = [
     "Cluster",
     "Coefficients",
     "Cost",
+    "Drafts",
     "Failures",
     "Host",
     "Model",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 
 MOST_KNOTS = 32  # MS_MOST_KNOTS of csrc/iteration.h
+MOST_DRAFTS = 16  # MS_DRAFTS_MOST of csrc/drafts.h
 MOST_REPLICAS = 100_000  # of a pool and of all pools: each is simulated
 
 
@@ -98,6 +101,38 @@ class Coefficients(Part):
         return self
 
 
+class Drafts(Part):
+    """Speculative decoding: a draft model guesses tokens, which one iteration of the model checks at once."""
+
+    tokens: int = Field(ge=1, le=MOST_DRAFTS, description="drafts of each sequence that an iteration checks")
+    acceptance: Fraction | list[Fraction] = Field(
+        description="probability that a draft is right if those before it are: of all, or of each in order"
+    )
+    draft_s: NonNegative = Field(0.0, description="time that drafting adds to an iteration, s")
+    draft_s_per_sequence: NonNegative = Field(0.0, description="and for each decoding sequence, s")
+
+    @model_validator(mode="after")
+    def _one_for_each(self) -> Self:
+        if isinstance(self.acceptance, list) and len(self.acceptance) != self.tokens:
+            raise ValueError(
+                f"acceptance has {len(self.acceptance)} probabilities for tokens = {self.tokens}; expected one for "
+                "each, or one for all"
+            )
+        return self
+
+    @property
+    def accepted(self) -> list[float]:
+        """The probability of each draft."""
+        return self.acceptance if isinstance(self.acceptance, list) else [self.acceptance] * self.tokens
+
+    def iterations(self, tokens: float) -> float:
+        """Mean iterations that many tokens take: those beyond the last one wanted count too (renewal theory)."""
+        reached = [1.0, *accumulate(self.accepted, mul)]  # P(X > x), X tokens of an iteration, x = 0, 1, ...
+        mean = sum(reached)
+        square = sum((2 * x + 1) * p for x, p in enumerate(reached))
+        return max(tokens + square / (2.0 * mean) - 0.5, 1.0) / mean if tokens > 0.0 else 0.0
+
+
 class Serving(Part):
     """How a model is served: keys that stand in `[[pools]]`, or in `[[models]]` for a single pool."""
 
@@ -126,6 +161,17 @@ class Serving(Part):
         2048,
         description="most new tokens of one iteration (vLLM: max_num_batched_tokens, TensorRT-LLM: max_num_tokens); "
         "sglang: of one that prefills (chunked_prefill_size)",
+    )
+    drafts: Drafts | None = Field(
+        None,
+        description="speculative decoding, such as {tokens = 3, acceptance = 0.7, draft_s = 0.002}; none: an iteration "
+        "gives each sequence one token",
+    )
+    order: Literal["fcfs", "priority", "edf"] = Field(
+        "fcfs",
+        description="who comes in first from a replica's queue, and who is preempted last: first come, first served; "
+        "by the priority of tenants, then by arrival; by deadline, arrival + ttft_s of the tenant; the latter two "
+        'under schedule = "vllm" alone',
     )
     chunked_prefill: bool = Field(
         True, description="whether a prompt may be cut to fit into an iteration; tensorrt-llm: false by default"
@@ -200,6 +246,11 @@ class Serving(Part):
                 f'max_new_tokens = {self.max_new_tokens}: schedule = "vllm" does not look at it; expected none, or '
                 'schedule = "sglang" or "tensorrt-llm"'
             )
+        if self.schedule != "vllm" and self.order != "fcfs":
+            raise ValueError(
+                f'order = "{self.order}": schedule = "{self.schedule}" serves first who comes first; expected "fcfs", '
+                'or schedule = "vllm"'
+            )
         if self.schedule != "tensorrt-llm" and not self.chunked_prefill:
             raise ValueError(f'chunked_prefill = false: schedule = "{self.schedule}" cuts prompts; expected true')
         if self.kv_capacity_tokens is not None and self.kv_capacity_tokens < self.kv_block_tokens:
@@ -211,6 +262,15 @@ class Serving(Part):
 
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:
+        if self.drafts is not None:
+            if self.schedule == "sglang":
+                raise ValueError('drafts: schedule = "sglang" with drafts is not modelled; expected another schedule')
+            needed = (self.drafts.tokens + 1) * self.max_num_seqs
+            if self.max_batched_tokens < needed:
+                raise ValueError(
+                    f"max_batched_tokens = {self.max_batched_tokens}: {self.max_num_seqs} sequences (max_num_seqs) "
+                    f"with {self.drafts.tokens} drafts each take up to {needed} tokens; expected at least so many"
+                )
         if self.schedule != "sglang" and self.max_batched_tokens < self.max_num_seqs:
             raise ValueError(
                 f"max_batched_tokens = {self.max_batched_tokens} is below max_num_seqs = {self.max_num_seqs}; "

@@ -54,6 +54,12 @@ class Tenant(Part):
     name: str = Field(min_length=1, description="the tenant's name")
     share: Share = Field(1.0, description="share of requests, relative to the other tenants")
     alpha: Fraction | None = Field(None, description="their promise; none: sla.alpha")
+    priority: int = Field(
+        0,
+        ge=-1000,
+        le=1000,
+        description='where order = "priority": their requests go before those of tenants with a higher number',
+    )
     objectives: Slo | None = Field(
         None, description="their latency objectives, such as {ttft_s = 0.5, e2e_s = 20}; none: those of slo"
     )

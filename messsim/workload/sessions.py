@@ -16,12 +16,13 @@ from messsim.scenario import Scenario
 from messsim.scenario import laws as said
 from messsim.scenario import sessions as said_sessions
 
+from .arrivals import ArrivalSource
 from .chance import Chance
 from .chunk import Floats, Ints, Numbers
 from .laws import TokenSampler, delay_sampler, token_sampler
 from .prompts import NODE, Paths, Turns
 
-__all__ = ["Prefixes", "Sessions"]
+__all__ = ["BeginTimes", "Prefixes", "Sessions"]
 
 BLOCK = 1024  # sessions whose first request is remembered as one
 
@@ -70,6 +71,11 @@ class Sessions:
         counts = self.turns.draw((len(self._firsts) - 1) * BLOCK, BLOCK)
         self._firsts.append(self._firsts[-1] + int(counts.sum()))
 
+    def first_from(self, request: int) -> int:
+        """The first session that begins with this request or a later one."""
+        (session,), (turn,) = self.of(request, 1)
+        return int(session) + (turn > 0)
+
     def of(self, first: int, n: int) -> tuple[Numbers, Ints]:
         """Session and turn of requests first ... first + n - 1."""
         while self._firsts[-1] <= first + n:
@@ -98,6 +104,29 @@ class Sessions:
             np.where(turn > 0, self._think_s(first, len(turn)), 0.0),
             new_tokens,
         )
+
+
+class BeginTimes:
+    """When the sessions of requests begin, one request after the other (an ArrivalSource).
+
+    Parameters
+    ----------
+    source
+        When sessions begin.
+    """
+
+    def __init__(self, source: ArrivalSource, sessions: Sessions) -> None:
+        self._source = source
+        self._sessions = sessions
+        self._first, self._session, self._time_s = 0, -1, 0.0  # the next request, and the session before it
+
+    def next_times(self, n: int) -> Floats:
+        """Of the next n requests, seconds."""
+        session, _ = self._sessions.of(self._first, n)
+        begin_s = np.concatenate([[self._time_s], self._source.next_times(int(session[-1]) - self._session)])
+        times: Floats = begin_s[session - self._session]
+        self._first, self._session, self._time_s = self._first + n, int(session[-1]), float(times[-1])
+        return times
 
 
 class Prefixes:

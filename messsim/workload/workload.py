@@ -16,6 +16,7 @@ from .chunk import Chunk, Floats, Ints, joined
 from .composing import Composing
 from .drawing import Drawing
 from .expectations import Rates
+from .sessions import BeginTimes
 from .sources import lengths_of, table_of, trace_of
 from .spans import Span, mean_over, spans_of
 from .stages import Stage, stages_of
@@ -126,7 +127,7 @@ class Workload:
     def spans(self) -> list[Span]:
         """Which of the run's requests are drawn by which stage."""
         expected = WITHOUT_END if self.expected_requests is None else max(1, round(self.expected_requests))
-        return spans_of(self.stages, expected, self._arrivals)
+        return spans_of(self.stages, expected, self._begins)
 
     def mean_prompt_tokens(self) -> float:
         """Mean length of prompts, tokens."""
@@ -296,9 +297,17 @@ class Workload:
         if law.kind == "trace":
             assert self.trace is not None
             return TraceArrivals(self.trace)
-        by_request = [(float(p.from_request), p.rate_factor or 1.0) for p in phases if p.from_request is not None]
+        begins = [(p.from_request, p.rate_factor or 1.0) for p in phases if p.from_request is not None]
+        if (sessions := self._composing.sessions) is not None:  # which are what comes by this law
+            begins = [(sessions.first_from(request), factor) for request, factor in begins]
+        by_request = [(float(number), factor) for number, factor in begins]
         by_time = [(p.from_s, p.rate_factor or 1.0) for p in phases if p.from_s is not None]
         return rate_arrivals(law, self.chance, by_request, by_time)
+
+    def _begins(self) -> ArrivalSource | None:
+        """Times by which requests belong to phases: of a turn, that of its session's first."""
+        source, sessions = self._arrivals(), self._composing.sessions
+        return source if source is None or sessions is None else BeginTimes(source, sessions)
 
     def columns(self, first: int, n: int) -> Chunk:
         """Requests first ... first + n - 1 without arrival times (phases by time are not looked at)."""

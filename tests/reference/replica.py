@@ -19,6 +19,7 @@ K
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
@@ -59,6 +60,8 @@ class Coefficients:
         hide behind the GPU's work, `after` seconds but.
     knots
         (tokens, seconds) in rising order: in place of a0, c0, c1, nstar and the experts.
+    d0, d1
+        With drafts: seconds an iteration that decodes, and a decoding sequence of it.
     """
 
     a0: Number
@@ -86,6 +89,8 @@ class Coefficients:
     after: Number = 0
     overlaps: bool = False
     knots: tuple[tuple[Number, Number], ...] = ()
+    d0: Number = 0
+    d1: Number = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,8 @@ class Limits:
     schedule: Literal["vllm", "sglang", "tensorrt-llm"] = "vllm"
     max_new_tokens: int = 0
     whole_prompts: bool = False
+    order: Literal["fcfs", "priority", "edf"] = "fcfs"
+    draft_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,8 @@ class Arrival:
 
     Its client may give up: the server stops working on it, at the next end of an iteration where it runs.
     `path` are the nodes (id, end_tokens) that its prompt begins with, `answer_node` the last one if the answer is to
-    continue it.
+    continue it. With drafts `iterations` give its answer after the first token. Of `priority` lower comes first;
+    `deadline` is when its first token is wanted, None: at no time.
     """
 
     time: Number
@@ -118,6 +126,9 @@ class Arrival:
     gives_up: Number | None = None
     path: tuple[tuple[int, int], ...] = ()
     answer_node: int | None = None
+    priority: int = 0
+    deadline: Number | None = None
+    iterations: int | None = None
 
 
 @dataclass
@@ -171,8 +182,12 @@ class Request:
     output_tokens: int
     path: tuple[tuple[int, int], ...] = ()
     answer_node: int | None = None
+    urgency: tuple[Number, ...] = ()  # lower comes first
+    iterations: int | None = None
     generated: int = 0
-    cached: int = 0
+    cached: int | Fraction = 0
+    rate: int | Fraction = 1  # tokens of a decode iteration
+    left: int = 0  # decode iterations
     decoding: bool = False
     takes: int = 0  # tokens in the iteration at hand
     start_s: Number | None = None
@@ -201,10 +216,12 @@ def token_time(c: Coefficients, n: int) -> Number:
     return t0 + (t1 - t0) / (n1 - n0) * max(0, n - n0)
 
 
-def gpu_time(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
+def gpu_time(c: Coefficients, prompts: Prompts, decoders: int, context: Number, drafts: int) -> Number:
     """Seconds of one iteration on the GPU with prompts (p_i, c_i), B = `decoders` and K = `context`."""
     p = sum(tokens for tokens, _ in prompts)
-    tau = token_time(c, p + decoders)
+    tau = token_time(c, p + (drafts + 1) * decoders)
+    if drafts > 0 and decoders > 0:
+        tau += c.d0 + c.d1 * decoders
     if decoders > 0:
         tau += c.ab * decoders + c.ak * context
         if p > 0:
@@ -216,56 +233,75 @@ def gpu_time(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> 
     return tau
 
 
-def iteration_time(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
+def iteration_time(c: Coefficients, prompts: Prompts, decoders: int, context: Number, drafts: int = 0) -> Number:
     """The same with the host."""
-    gpu, host = gpu_time(c, prompts, decoders, context), c.h0 + c.h1 * (decoders + len(prompts))
+    gpu, host = gpu_time(c, prompts, decoders, context, drafts), c.h0 + c.h1 * (decoders + len(prompts))
     return c.after + max(gpu, host) if c.overlaps else gpu + host
 
 
-def iteration_energy(c: Coefficients, prompts: Prompts, decoders: int, context: int) -> Number:
+def iteration_energy(c: Coefficients, prompts: Prompts, decoders: int, context: Number, drafts: int = 0) -> Number:
     """Joules of one iteration, or what the power cap allows in its time; an empty one costs nothing."""
     p = sum(tokens for tokens, _ in prompts)
     if p + decoders == 0:
         return 0
-    tau = iteration_time(c, prompts, decoders, context)
+    tau = iteration_time(c, prompts, decoders, context, drafts)
     context_j = c.ek * context if decoders > 0 else 0
-    return min(c.p_cap * tau, c.p0 * tau + c.e * (p + decoders) + context_j)
+    return min(c.p_cap * tau, c.p0 * tau + c.e * (p + (drafts + 1) * decoders) + context_j)
 
 
 # One iteration and the whole run ----------------------------------------------------------------------------
 
 
-def _step(running: list[Request], c: Coefficients, now: Number) -> Step:
+def _step(running: list[Request], c: Coefficients, now: Number, drafts: int) -> Step:
     """Measure the iteration that `running` is about to do, and charge its energy to the requests in it."""
     decoders = [r for r in running if r.decoding and r.takes]
     prefills = [r for r in running if not r.decoding]
     prompts = [(r.takes, r.cached) for r in prefills]
     p, b, k = sum(r.takes for r in prefills), len(decoders), sum(r.cached for r in decoders)
-    energy = iteration_energy(c, prompts, b, k)
-    decode_energy = min(iteration_energy(c, [], b, k), energy) if prompts and b else energy * (b > 0)
+    energy = iteration_energy(c, prompts, b, k, drafts)
+    decode_energy = min(iteration_energy(c, [], b, k, drafts), energy) if prompts and b else energy * (b > 0)
     for r in decoders:
         r.energy_j += decode_energy / b
     for r in prefills:
         r.energy_j += (energy - decode_energy) * r.takes / p
     takes = tuple((r.number, r.takes) for r in running if r.takes)
-    return Step(now, iteration_time(c, prompts, b, k), energy, p, b, k, takes, (), ())
+    return Step(now, iteration_time(c, prompts, b, k, drafts), energy, p, b, k, takes, (), ())
 
 
 def _emit(server: Server, end: Number) -> list[Request]:
     """End the iteration at `end`: cache its tokens, emit new ones; remove and return who finished."""
     for r in server.running:
+        if r.decoding:
+            if r.takes:
+                _decode(r)
+            continue
         r.cached += r.takes
-        if not r.decoding:
-            server.memory.share(r, r.cached)
-        if r.takes and (r.decoding or r.cached == r.to_prefill):
-            r.decoding = True
+        server.memory.share(r, r.cached)
+        if r.takes and r.cached == r.to_prefill:
             r.generated += 1
+            _begin_to_decode(r)
             if r.first_token_s is None:
                 r.first_token_s = end
     finished = [r for r in server.running if r.generated == r.output_tokens]
     for r in finished:
         server.leave(r, answered=True)
     return finished
+
+
+def _begin_to_decode(r: Request) -> None:
+    """With drafts its `left` iterations give equal parts of the rest of the answer, to 2^-20 token."""
+    r.decoding = True
+    rest = r.output_tokens - r.generated
+    r.left, r.rate = rest, 1
+    if r.iterations is not None and rest > 0:
+        r.left = -(-rest * r.iterations // (r.output_tokens - 1))
+        r.rate = Fraction((rest << 20) // r.left, 1 << 20)
+
+
+def _decode(r: Request) -> None:
+    r.left -= 1
+    r.cached = r.cached + r.rate if r.left else r.prompt_tokens + r.output_tokens - 1
+    r.generated = r.output_tokens if r.left == 0 else int(r.cached) - r.prompt_tokens + 1
 
 
 def _give_up(server: Server, gives_up: list[Number | None], now: Number) -> list[Request]:
@@ -281,6 +317,13 @@ def _give_up(server: Server, gives_up: list[Number | None], now: Number) -> list
     return gone
 
 
+def _urgency(order: str, a: Arrival, number: int) -> tuple[Number, ...]:
+    """What the queue is sorted by, and whom preemption takes last; of fcfs nothing."""
+    if order == "priority":
+        return a.priority, a.time, number
+    return () if order == "fcfs" else (math.inf if a.deadline is None else a.deadline, number)
+
+
 def _outcome(r: Request, finish: Number | None) -> Outcome:
     hits = r.cached_prompt_tokens, r.cached_recompute_tokens
     return Outcome(r.start_s, r.first_token_s, finish, r.preemptions, r.energy_j, *hits)
@@ -292,7 +335,7 @@ def most_iterations(limits: Limits, arrivals: Sequence[Arrival]) -> int:
     The head of the running list is never preempted, for alone it fits. In each iteration it either emits a
     token, or prefills without coming to the end; it then runs alone and takes `max_batched_tokens`.
     """
-    if limits.schedule == "sglang":  # no such proof: who was retracted waits behind all others
+    if limits.schedule == "sglang" or limits.order != "fcfs":  # no such proof: others may go before who was preempted
         return 100 * sum(a.prompt_tokens + a.output_tokens for a in arrivals) ** 2
     longest_prefills = [a.prompt_tokens + a.output_tokens - 1 for a in arrivals]
     unfinished_chunks = sum((tokens - 1) // limits.max_batched_tokens for tokens in longest_prefills)
@@ -341,7 +384,9 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
             server.ratio = FIRST_RATIO
         while arrived < len(arrivals) and times[arrived] <= now:
             a = arrivals[arrived]
-            waiting.append(Request(arrived, a.prompt_tokens, a.output_tokens, a.path, a.answer_node, energy_j=zero))
+            urgency = _urgency(limits.order, a, arrived)
+            text = a.prompt_tokens, a.output_tokens, a.path, a.answer_node
+            server.wait(Request(arrived, *text, urgency, a.iterations, energy_j=zero))
             arrived += 1
         for r in _give_up(server, gives_up, now):
             outcomes[r.number] = _outcome(r, None)
@@ -353,7 +398,9 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
         assert any(r.takes for r in running), "an iteration has work"
         server.memory.check()
 
-        step = _step(running, c, now)._replace(preempted=tuple(preempted), admitted=tuple(admitted))
+        step = _step(running, c, now, limits.draft_tokens)._replace(
+            preempted=tuple(preempted), admitted=tuple(admitted)
+        )
         now += step.tau_s
         meter += step.energy_j
         busy += step.tau_s
@@ -400,7 +447,8 @@ def _validate(c: Coefficients, limits: Limits, arrivals: Sequence[Arrival]) -> N
         raise ValueError(f"p_cap = {c.p_cap}: expected at least p0 = {c.p0}")
     if c.ae != 0 and not 0 < c.top_k <= c.experts:
         raise ValueError(f"top_k = {c.top_k}: expected between 1 and experts = {c.experts}")
-    if not 1 <= limits.max_num_seqs <= limits.max_batched_tokens and limits.schedule != "sglang":
+    most = limits.max_num_seqs * (limits.draft_tokens + 1)
+    if not 1 <= most <= limits.max_batched_tokens and limits.schedule != "sglang":
         raise ValueError(f"{limits}: expected 1 <= max_num_seqs <= max_batched_tokens")
     if limits.kv_policy not in ("recompute", "reserve"):
         raise ValueError(f"kv_policy = {limits.kv_policy!r}: expected 'recompute' or 'reserve'")
@@ -413,7 +461,7 @@ def _validate(c: Coefficients, limits: Limits, arrivals: Sequence[Arrival]) -> N
         if a.prompt_tokens < 1 or a.output_tokens < 1:
             raise ValueError(f"request {number}: expected at least one prompt and one output token")
         longest = max(a.output_tokens, limits.max_new_tokens if limits.kv_policy == "reserve" else 0)
-        blocks = -(-(a.prompt_tokens + longest - 1) // limits.kv_block_tokens)
+        blocks = -(-(a.prompt_tokens + longest - 1 + limits.draft_tokens) // limits.kv_block_tokens)
         if blocks > limits.kv_capacity_tokens // limits.kv_block_tokens:
             raise ValueError(f"request {number} alone exceeds {limits.kv_capacity_tokens} tokens of memory")
         previous = a.time

@@ -31,10 +31,15 @@ class Server:
     def leave(self, r: Request, *, keeps: bool = True, answered: bool = False) -> None:
         """A request leaves the batch: `keeps` what it has generated, under the answer's name if it is complete."""
         if keeps:
-            self.memory.share(r, r.cached, renamed=answered)
+            self.memory.share(r, int(r.cached), renamed=answered)
         self.memory.leave(r)
         self.running.remove(r)
         self.full = False
+
+    def wait(self, r: Request) -> None:
+        """A request joins the queue: behind all others, or before whoever is less urgent."""
+        behind = [k for k, other in enumerate(self.waiting) if r.urgency < other.urgency]
+        self.waiting.insert(behind[0] if behind else len(self.waiting), r)
 
     def max_new(self, r: Request) -> int:
         """The longest answer that its client allows."""
@@ -43,7 +48,8 @@ class Server:
     def peak_blocks(self, r: Request) -> int:
         """Most blocks that a request may come to need."""
         reserves = self.limits.kv_policy == "reserve"
-        return self.memory.blocks(r.prompt_tokens + (self.max_new(r) if reserves else r.output_tokens) - 1)
+        answer = self.max_new(r) if reserves else r.output_tokens
+        return self.memory.blocks(r.prompt_tokens + answer - 1 + self.limits.draft_tokens)
 
     def needed(self) -> int:
         """Blocks of the batch when all have taken their part of the iteration at hand."""
@@ -86,11 +92,12 @@ def plan(server: Server, now: Number) -> tuple[list[int], list[int]]:
 
 
 def _assign_tokens(s: Server) -> None:
-    """One token to each decoder; to the partial prefill the rest of its prompt, as far as the budget goes."""
-    budget = s.limits.max_batched_tokens - sum(r.decoding for r in s.running)
+    """A token and drafts to each decoder; to the partial prefill the rest of its prompt, as far as the budget goes."""
+    each = 1 + s.limits.draft_tokens
+    budget = s.limits.max_batched_tokens - each * sum(r.decoding for r in s.running)
     for position, r in enumerate(s.running):
         assert r.decoding or position == len(s.running) - 1, "only the tail may be a partial prefill"
-        r.takes = 1 if r.decoding else min(r.to_prefill - r.cached, budget)
+        r.takes = each if r.decoding else min(r.to_prefill - r.cached, budget)
         assert r.takes > 0, "every running sequence advances"
 
 
@@ -112,10 +119,13 @@ def _vllm(s: Server, now: Number) -> tuple[list[int], list[int]]:
     preempted: list[int] = []
     _assign_tokens(s)
     while s.limits.kv_policy == "recompute" and s.needed() > s.memory.capacity:
-        tail = s.running[-1]
-        s.preempt(tail, keeps=True)
-        s.waiting.appendleft(tail)
-        preempted.append(tail.number)
+        gone = s.running[-1] if s.limits.order == "fcfs" else max(s.running, key=lambda r: r.urgency)
+        s.preempt(gone, keeps=True)
+        if s.limits.order == "fcfs":
+            s.waiting.appendleft(gone)
+        else:
+            s.wait(gone)
+        preempted.append(gone.number)
         _assign_tokens(s)
     s.take(s.running)
     for r in s.running:

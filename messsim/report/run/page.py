@@ -133,7 +133,9 @@ def _capital(sentence: str) -> str:
 
 def _load(run: Run, marks: Marks) -> list[Figure]:
     draws = any(p["energy_j"] or p["idle_energy_j"] for p in run.summary["pools"])
-    return [FIGURES[name](run, marks) for name in (["load", "power"] if draws else ["load"])]
+    caches = run.summary["cache"]["hit_rate"] is not None
+    names = ["load", *(["power"] if draws else []), *(["hits"] if caches else [])]
+    return [FIGURES[name](run, marks) for name in names]
 
 
 def _events(marks: Marks) -> list[Table]:

@@ -41,8 +41,8 @@ class Tracks:
     """Draws what it hears of a run into a trace file (messsim.engines.observer.Observer).
 
     A sequence is a span of prefill and one of decoding, again after a preemption or a failure; both names end in the
-    request's number. Counters: the virtual queue that each decision saw, decisions of the window by model, sequences of
-    each replica.
+    request's number. Counters: the virtual queue that each decision saw, decisions of the window by model, sequences
+    and hit rate of each replica.
     """
 
     def __init__(self, scenario: Scenario, pools: list[PoolPlan], file: TraceFile) -> None:
@@ -98,7 +98,13 @@ class Tracks:
     # ---- replicas ---------------------------------------------------------------------------------------
 
     def batch_starts(
-        self, time_s: float, replica: int, decoding: list[Job], prefilling: list[Job], waiting: int
+        self,
+        time_s: float,
+        replica: int,
+        decoding: list[Job],
+        prefilling: list[Job],
+        waiting: int,
+        prompt_tokens: tuple[int, int] | None,
     ) -> None:
         """Sequences that come, go on to decoding, or are preempted."""
         drawn = self._replica(replica)
@@ -118,6 +124,9 @@ class Tracks:
         counted = {"decoding": len(decoding), "prefilling": len(prefilling)}
         self._file.counter(FIRST_REPLICA + replica, "sequences", time_s, counted)
         self._file.counter(FIRST_REPLICA + replica, "waiting", time_s, {"requests": waiting})
+        if prompt_tokens is not None and prompt_tokens[0] > 0:
+            percent = 100.0 * prompt_tokens[1] / prompt_tokens[0]
+            self._file.counter(FIRST_REPLICA + replica, "cached of prompts so far (%)", time_s, {"hit rate": percent})
 
     def finished(self, time_s: float, job: Job) -> None:
         """The end of a sequence; an API's is drawn whole."""
@@ -181,6 +190,7 @@ class Tracks:
             request=job.request,
             copy="the user's" if job.model == job.tag.seen else "exploration",
             prompt_tokens=job.prompt_tokens,
+            cached_prompt_tokens=job.cached_prompt_tokens,
             output_tokens=job.output_tokens,
             preemptions=job.preemptions,
         )

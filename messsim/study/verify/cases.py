@@ -84,6 +84,8 @@ def experiments() -> list[Experiment]:
         *_identities(),
         *_impatient(),
         *_router_workers(),
+        *_urgent(),
+        *_cached(),
     ]
 
 
@@ -339,6 +341,44 @@ def _router_workers() -> Iterator[Experiment]:
                 theory.mmc_wait_s(workers, offered, SERVICE_S),
             ),
         ),
+    )
+
+
+def _urgent() -> Iterator[Experiment]:
+    """Two tenants at one server, one of whom goes first: it interrupts the other, or is next.
+
+    For the former a server has two places and memory of three blocks; a prompt fills one. Whoever decodes holds two, so
+    that a newcomer comes in, and in the next iteration the less urgent one of both is preempted; what it has generated
+    is computed again by the iteration that gives its next token. A newcomer's first token comes for nothing: a step.
+    """
+    loads = [0.3, 0.4]
+    said: Table = {"tables": {"tenants": [{"name": f"{k}", "share": x, "priority": k} for k, x in enumerate(loads)]}}
+    block = 65 * TOKENS  # no answer is as long
+    memory: Table = {"max_num_seqs": 2, "kv_block_tokens": block, "kv_capacity_tokens": 3 * block}
+    memory |= {"max_batched_tokens": 6 * block, "prompt": block}
+    for name, what, more, to, theories, bias in (
+        ("interrupted", "preemptive priority, class", memory, "finish_s", theory.mm1_priority_response_s, 3.0 * STEP),
+        ("next", "priority, wait of class", {}, "start_s", theory.mm1_priority_wait_s, STEP),
+    ):
+        cases = tuple(
+            Case(f"M/M/1, {what} {k}", seen.OfTenant(k, to), seconds, bias=bias)
+            for k, seconds in enumerate(theories(loads, SERVICE_S))
+        )
+        scenario = queue(name, sum(loads), order="priority", **more, **said)
+        yield Experiment(scenario, 480_000, cases, columns=("tenant", "arrival_s", to))
+
+
+def _cached() -> Iterator[Experiment]:
+    """System prompts of one block, by Zipf's law; one request at a time, which takes a block of its own."""
+    groups, exponent, places, block = 1_000, 0.8, 100, 16
+    memory: Table = {"kv_block_tokens": block, "kv_capacity_tokens": (places + 1) * block, "prefix_cache": True}
+    prefixes = {"groups": groups, "exponent": exponent, "tokens": block}
+    share = theory.cached_share(groups, exponent, places) * block / (block + 1)
+    yield Experiment(
+        queue("cache", 0.5, 2, tokens=2, tables={"prefixes": prefixes}, **memory),
+        60_000,
+        (Case("cache of 100 of 1,000 prompts, hit rate (Che)", seen.hit_rate, share, "", 8e-4, False),),
+        columns=("prompt_tokens", "cached_prompt_tokens"),
     )
 
 

@@ -81,6 +81,28 @@ def waited(run: Observed) -> float:
     return float(late[len(late) // 20 :].mean())
 
 
+@dataclass(frozen=True)
+class OfTenant:
+    """Mean seconds between two times of the records, of one tenant's requests without the first twentieth."""
+
+    tenant: int
+    to: str
+    since: str = "arrival_s"
+
+    def __call__(self, run: Observed) -> float:
+        """The mean."""
+        own = run.records["tenant"] == self.tenant
+        seconds = (run.records[self.to] - run.records[self.since])[own]
+        return float(seconds[len(seconds) // 20 :].mean())
+
+
+def hit_rate(run: Observed) -> float:
+    """Share of the prompts' tokens that were cached, without the first twentieth of the requests."""
+    cached, prompts = run.records["cached_prompt_tokens"], run.records["prompt_tokens"]
+    first = len(cached) // 20
+    return float(cached[first:].sum() / prompts[first:].sum())
+
+
 def joules_per_request(run: Observed) -> float:
     """Energy of the servers, idle energy included, by request."""
     return (run.summary["energy"]["total_j"] or 0.0) / run.summary["requests"]["arrived"]

@@ -39,6 +39,7 @@ def queue(
     max_waiting: int | None = None,
     clients: Table | None = None,
     router: Table | None = None,
+    tables: Table | None = None,
     **serving: Any,
 ) -> Scenario:
     """Servers of one model in front of one stream of requests.
@@ -57,6 +58,8 @@ def queue(
         Their patience and retries; none: they wait as long as it takes.
     router
         How long its decisions take; none: no time.
+    tables
+        Other tables of the scenario.
     serving
         Keys of the pool in place of these.
     """
@@ -77,6 +80,7 @@ def queue(
         router={"policy": "largest"} | (router or {}),
         features={"kind": "none"},
         **waits,
+        **(tables or {}),
     )
 
 

@@ -6,9 +6,10 @@ Formulas with servers are in Kendall's notation (arrivals / service / servers / 
 
 import math
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 __all__ = [
+    "cached_share",
     "departures_scv",
     "erlang_b",
     "erlang_c",
@@ -17,6 +18,8 @@ __all__ = [
     "gave_up_after",
     "machine_repair_response_s",
     "mg1_wait_s",
+    "mm1_priority_response_s",
+    "mm1_priority_wait_s",
     "mm1_response_quantile_s",
     "mmc_wait_s",
     "mmck",
@@ -56,6 +59,35 @@ def mg1_wait_s(rho: float, service_s: float, scv: float) -> float:
 def mm1_response_quantile_s(rho: float, service_s: float, share: float) -> float:
     """Quantile of the time in M/M/1 in seconds: it is exponential with mean service / (1 - rho)."""
     return -math.log1p(-share) * service_s / (1.0 - rho)
+
+
+def mm1_priority_response_s(loads: list[float], service_s: float) -> list[float]:
+    """Mean time of each class in M/M/1 in seconds, where whoever is more urgent interrupts the others (resumed later).
+
+    `loads` of the classes, the most urgent first, which all have the same mean service: s / ((1 - a)(1 - b)), with the
+    loads of those before (a) and of those up to the class (b). Kleinrock, Queueing Systems II, section 3.6.
+    """
+    up_to = [0.0, *accumulate(loads)]
+    return [service_s / ((1.0 - a) * (1.0 - b)) for a, b in pairwise(up_to)]
+
+
+def mm1_priority_wait_s(loads: list[float], service_s: float) -> list[float]:
+    """The same where nobody is interrupted, but the most urgent one goes next: the mean waits (Cobham)."""
+    up_to = [0.0, *accumulate(loads)]
+    return [up_to[-1] * service_s / ((1.0 - a) * (1.0 - b)) for a, b in pairwise(up_to)]
+
+
+def cached_share(items: int, exponent: float, places: int) -> float:
+    """Share of requests whose item is among the `places` used last, items being chosen by Zipf's law independently.
+
+    The characteristic-time approximation: an item is there if it was asked for within the time t in which `places`
+    different ones are, taken as fixed. Che, Tung and Wang 2002; its error vanishes as places grow (Fricker, Robert and
+    Roberts 2012).
+    """
+    weights = [k**-exponent for k in range(1, items + 1)]
+    shares = [w / math.fsum(weights) for w in weights]
+    t = _root(lambda x: places - math.fsum(-math.expm1(-q * x) for q in shares), 0.0, 1e9 * items)
+    return math.fsum(q * -math.expm1(-q * t) for q in shares)
 
 
 def departures_scv(rho: float, scv: float) -> float:
