@@ -5,7 +5,14 @@
 
 /* Copied and then filled in where it stays: a struct built on the stack would be read back before its stores are done. */
 static const ms_job UNPLACED = {
-    .replica = -1, .pool = -1, .server = -1, .answer_node = -1, .start_s = NAN, .first_token_s = NAN, .finish_s = NAN};
+    .replica = -1,
+    .pool = -1,
+    .server = -1,
+    .answer_node = -1,
+    .session = -1,
+    .start_s = NAN,
+    .first_token_s = NAN,
+    .finish_s = NAN};
 
 void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
 {

@@ -360,6 +360,7 @@ class Job:
         attempt: int = 0,
         path: Sequence[tuple[int, int]] = (),
         answer_node: int | None = None,
+        session: int = -1,
     ) -> None: ...
     def served_elsewhere(self, replica: int, start_s: float, first_token_s: float, finish_s: float) -> None: ...
     def reaches_user(self, now_s: float) -> None: ...
@@ -392,6 +393,8 @@ class Job:
     @property
     def path(self) -> list[tuple[int, int]]:
         """The nodes (id, end_tokens) that its prompt begins with."""
+    @property
+    def session(self) -> int: ...
     @property
     def answer_node(self) -> int | None:
         """The last of them, if the answer is to continue it."""
@@ -459,6 +462,10 @@ class Replica:
         """Blocks that its prefix cache has evicted, ever."""
     def memory(self) -> tuple[int, int, int]:
         """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all."""
+    @property
+    def waiting(self) -> int: ...
+    def kv_usage(self, t_s: float) -> float: ...
+    def cached_tokens(self, job: Job) -> int: ...
     def fits(self, job: Job) -> None:
         """Raises SimulationError if the job can never run here."""
     def submit(self, job: Job, t_s: float) -> int: ...
@@ -501,7 +508,7 @@ class Loop:
         discount: float,
         window: int,
         pools: list[dict[str, Any]],
-        dispatch: str,
+        dispatch: dict[str, Any],
         dispatch_streams: list[_Stream],
         policies: list[Policy],
         predictors: list[Predictor | None],
