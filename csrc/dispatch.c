@@ -18,6 +18,14 @@ static int is_closed(const ms_pool *pool, const ms_job *job, int64_t max_waiting
     return max_waiting >= 0 && pool->unfinished >= places + max_waiting;
 }
 
+/* Whether that can be told without asking each pool: none is an API, nor full, nor is the job too long for one. */
+static int are_all_open(const ms_servers *servers, const ms_job *job, int64_t max_waiting)
+{
+    const int64_t prompt = job->prompt_tokens;
+    return max_waiting < 0 && servers->pools > 0 && !servers->has_api && prompt <= servers->all_take_prompt &&
+           prompt + job->output_tokens <= servers->all_take;
+}
+
 void ms_dispatch_queue(ms_fleet *fleet, ms_job *job, double t_s)
 {
     ms_pool *pool = &fleet->pool[job->pool];
@@ -132,7 +140,11 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
 {
     ms_servers *servers = &fleet->servers[job->model];
     int32_t open = 0, first_open = -1, own = 0;
-    for (int32_t k = 0; k < servers->pools; k++) {
+    if (are_all_open(servers, job, max_waiting)) {
+        open = own = servers->pools;
+        first_open = servers->pool[0];
+    }
+    for (int32_t k = 0; k < servers->pools && own < servers->pools; k++) {
         const ms_pool *pool = &fleet->pool[servers->pool[k]];
         if (!is_closed(pool, job, max_waiting)) {
             first_open = open++ == 0 ? servers->pool[k] : first_open;

@@ -99,6 +99,23 @@ static int prepare_texts(ms_fleet *self, ms_servers *servers)
     return ms_texts_init(&servers->texts, servers->replicas, unit, is_scored ? plan->index_tokens : 0, is_scored);
 }
 
+static int64_t lesser_limit(int64_t a, int64_t b)
+{
+    return b > 0 && b < a ? b : a;
+}
+
+/* What every pool takes: of such a request none need be asked. */
+static void find_common_limits(const ms_fleet *self, ms_servers *servers)
+{
+    servers->all_take = servers->all_take_prompt = INT64_MAX;
+    for (int32_t k = 0; k < servers->pools; k++) {
+        const ms_pool_plan *plan = &self->pool[servers->pool[k]].plan;
+        servers->all_take = lesser_limit(servers->all_take, plan->most_tokens);
+        servers->all_take_prompt = lesser_limit(servers->all_take_prompt, plan->most_prompt_tokens);
+        servers->has_api |= plan->is_api;
+    }
+}
+
 static int build_servers(ms_fleet *self, int32_t model, const ms_stream *stream)
 {
     ms_servers *servers = &self->servers[model];
@@ -110,6 +127,7 @@ static int build_servers(ms_fleet *self, int32_t model, const ms_stream *stream)
         return MS_ERR_MEMORY;
     }
     gather(self, model, servers);
+    find_common_limits(self, servers);
     ms_bindings_init(&servers->sessions);
     MS_TRY(ms_ties_init(&servers->loads, servers->replicas));
     MS_TRY(ms_ties_init(&servers->heights, servers->replicas));

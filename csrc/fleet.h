@@ -63,6 +63,9 @@ typedef struct ms_servers {
     ms_bindings sessions;  /* session: where they are */
     ms_texts texts;        /* rules that know prompts: what went where, or of what caches have a part, by place */
     int32_t has_one_block_size;
+    int64_t all_take;        /* tokens of a request that every pool takes, */
+    int64_t all_take_prompt; /* and of a prompt */
+    int32_t has_api;
     int32_t is_ranked;     /* scored: `loads` are of the last look */
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */

@@ -43,7 +43,8 @@ int ms_looks_due(ms_looks *self, double t_s)
         return 0;
     }
     int64_t index = (int64_t)(t_s / self->delay_s);
-    index -= (double)index * self->delay_s > t_s; /* the quotient is rounded */
+    index += (double)(index + 1) * self->delay_s <= t_s; /* the quotient is rounded */
+    index -= (double)index * self->delay_s > t_s;
     if (index <= self->index) {
         return 0;
     }

@@ -223,6 +223,7 @@ void ms_texts_remove(ms_texts *self, int64_t id, int32_t replica)
     ms_text_node *node = self->node_buckets > 0 ? *node_at(self, id) : NULL;
     ms_text *text = node != NULL ? *text_at(self, node, replica) : NULL;
     if (text != NULL) {
+        self->list[replica].units -= text->to - text->from;
         drop(self, text);
     }
 }

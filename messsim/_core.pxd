@@ -186,6 +186,7 @@ cdef extern from "cost.h" nogil:
     ctypedef struct ms_prompt_cost:
         int32_t model
         int32_t is_api
+        int32_t as_before
         double share
         double usd_per_million_prompt_tokens
         double usd_per_million_output_tokens

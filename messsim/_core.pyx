@@ -886,6 +886,7 @@ cdef class PromptCosts:
         cdef ms_prompt_cost *c = <ms_prompt_cost *>&view[0]
         for k, said in enumerate(pools):
             c[k].model, c[k].share, c[k].is_api = said["model"], said["share"], said["is_api"]
+            c[k].as_before = k > 0 and said | {"share": 0} == pools[k - 1] | {"share": 0}
             c[k].usd_per_million_prompt_tokens = said["usd_per_million_prompt_tokens"]
             c[k].usd_per_million_output_tokens = said["usd_per_million_output_tokens"]
             c[k].known.mean_output_tokens = said["mean_output_tokens"]

@@ -29,7 +29,8 @@ class Looks:
         if not time_s < 2.0**62 * self.delay_s:
             return False
         index = int(time_s / self.delay_s)
-        index -= index * self.delay_s > time_s  # the quotient is rounded
+        index += (index + 1) * self.delay_s <= time_s  # the quotient is rounded
+        index -= index * self.delay_s > time_s
         is_due = index > self.index
         self.index = max(index, self.index)
         return is_due
