@@ -43,10 +43,17 @@ static int check_plan(ms_run *run, const ms_brain *brain, int64_t request, int64
     return legal ? 0 : ms_run_illegal(run, request, plan, MS_ERR_PLAN);
 }
 
-static void look_at_loads(ms_run *run)
+void ms_attempts_look(ms_run *run)
 {
     for (int32_t m = 0; m < run->config.models && run->config.needs_loads; m++) {
         run->loads[m] = ms_fleet_load(&run->fleet, m);
+    }
+}
+
+static void look_at_loads(ms_run *run)
+{
+    if (!(run->fleet.looks.delay_s > 0.0)) {
+        ms_attempts_look(run);
     }
 }
 

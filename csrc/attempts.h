@@ -10,6 +10,10 @@ int ms_attempts_route(ms_run *run, int32_t client);
 
 /* The errand: a worker of the router is done with it. */
 int ms_attempts_decide(ms_run *run, ms_open *open);
+
+/* The loads of all models are looked at, where routers see them as they were then. */
+void ms_attempts_look(ms_run *run);
+
 /* The i-th of a page is a turn of a session, whose time has come. */
 int ms_attempts_route_turn(ms_run *run, ms_page *page, int64_t i);
 

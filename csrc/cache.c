@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "texts.h"
 
 /* Blocks are counted from the start of the text: a node has those from `first` on. */
 typedef struct ms_node {
@@ -69,11 +70,18 @@ void ms_cache_free(ms_cache *self)
 
 void ms_cache_clear(ms_cache *self)
 {
-    const int64_t evicted = self->evicted, texts = self->texts;
+    const ms_cache before = *self;
+    for (int64_t i = 0; i < self->buckets && self->directory != NULL; i++) {
+        for (const ms_node *node = self->bucket[i]; node != NULL; node = node->next) {
+            ms_texts_remove(self->directory, (int64_t)node->key, self->place);
+        }
+    }
     ms_cache_free(self);
     ms_cache_init(self, self->block_tokens);
-    self->evicted = evicted;
-    self->texts = texts;
+    self->evicted = before.evicted;
+    self->texts = before.texts;
+    self->directory = before.directory;
+    self->place = before.place;
 }
 
 /* ---- texts ---------------------------------------------------------------------------------------------- */
@@ -110,6 +118,18 @@ static int part_of(const ms_cache *self, const ms_job *job, int64_t tokens, int3
     part->first = from / self->block_tokens;
     part->end = min(to, tokens) / self->block_tokens;
     return from < min(to, tokens);
+}
+
+int ms_cache_first_id(const ms_job *job, int64_t block_tokens, int64_t *id)
+{
+    const ms_cache blocks = {.block_tokens = block_tokens > 1 ? block_tokens : 1};
+    text_part part;
+    int32_t i = 0;
+    while (part_of(&blocks, job, job->prompt_tokens, i, &part) && part.first == part.end) {
+        i++;
+    }
+    *id = (int64_t)part.key;
+    return part.first < part.end;
 }
 
 /* ---- nodes ---------------------------------------------------------------------------------------------- */
@@ -166,6 +186,10 @@ static ms_node *find_or_make(ms_cache *self, uint64_t key, int64_t first)
         *node = (ms_node){.key = key, .next = *at, .first = first, .present = first, .held = first};
         *at = node;
         self->nodes++;
+        if (self->directory != NULL && (key & 3) != GENERATED &&
+            ms_texts_put(self->directory, (int64_t)key, self->place) != 0) {
+            self->error = MS_ERR_MEMORY;
+        }
     }
     return node;
 }
@@ -181,6 +205,9 @@ static void forget_if_empty(ms_cache *self, ms_node *node)
     }
     *at = node->next;
     self->nodes--;
+    if (self->directory != NULL) {
+        ms_texts_remove(self->directory, (int64_t)node->key, self->place);
+    }
     ms_store_give(&self->node_store, node);
 }
 

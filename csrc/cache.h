@@ -30,6 +30,8 @@ typedef struct ms_cache {
     ms_store node_store;
     ms_store stretch_store;
     ms_store hold_store;
+    struct ms_texts *directory; /* hears of which nodes of prompts there is something here; NULL: nobody does */
+    int32_t place;              /* by which number */
 } ms_cache;
 
 /* Blocks of a text that a look-up finds. */
@@ -43,6 +45,9 @@ void ms_cache_free(ms_cache *self);
 
 /* Forgets everything; jobs of the batch use nothing any more. */
 void ms_cache_clear(ms_cache *self);
+
+/* Under which id the directory has the first whole block of a prompt; 0: there is none. */
+int ms_cache_first_id(const ms_job *job, int64_t block_tokens, int64_t *id);
 
 /* What there is of the first `tokens` of a job's text; changes nothing. */
 ms_hits ms_cache_find(const ms_cache *self, const ms_job *job, int64_t tokens);

@@ -208,6 +208,7 @@ int ms_copies_retry(ms_run *run, ms_job *job)
 static void compose(const ms_open *open, ms_job *job)
 {
     const ms_page *page = open->page;
+    job->session = page->turns.session != NULL ? page->turns.session[open->i] : -1;
     if (page->path_start == NULL) {
         return;
     }

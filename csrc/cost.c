@@ -111,14 +111,16 @@ static double cost_in_pool(const ms_prompt_cost *pool, int32_t prompt_tokens)
 
 void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
 {
+    double in_pool = 0.0;
     for (int32_t k = 0; k < n; k++) {
         double *cost = &costs[pools[k].model * stride];
         if (!(*cost < INFINITY)) {
-            continue;
+            continue; /* of the whole model, as those after it that are alike */
         }
         if (k == 0 || pools[k - 1].model != pools[k].model) {
             *cost = 0.0;
         }
-        *cost += cost_in_pool(&pools[k], prompt_tokens) * pools[k].share;
+        in_pool = pools[k].as_before ? in_pool : cost_in_pool(&pools[k], prompt_tokens);
+        *cost += in_pool * pools[k].share;
     }
 }

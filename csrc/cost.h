@@ -35,6 +35,7 @@ void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int
 typedef struct ms_prompt_cost {
     int32_t model;
     int32_t is_api;
+    int32_t as_before; /* but for its share it is as the one before it */
     double share; /* of the model's replicas */
     double usd_per_million_prompt_tokens; /* of an API, as the next */
     double usd_per_million_output_tokens;

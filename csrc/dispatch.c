@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "draw.h"
+#include "dispatch_rules.h"
 #include "error.h"
 
 /* Whether a pool does not take a job: it is too long, as many are there as admission lets in, or the API is down. */
@@ -16,6 +16,14 @@ static int is_closed(const ms_pool *pool, const ms_job *job, int64_t max_waiting
     }
     const int64_t places = (int64_t)pool->up * pool->plan.limits.max_num_seqs;
     return max_waiting >= 0 && pool->unfinished >= places + max_waiting;
+}
+
+/* Whether that can be told without asking each pool: none is an API, nor full, nor is the job too long for one. */
+static int are_all_open(const ms_servers *servers, const ms_job *job, int64_t max_waiting)
+{
+    const int64_t prompt = job->prompt_tokens;
+    return max_waiting < 0 && servers->pools > 0 && !servers->has_api && prompt <= servers->all_take_prompt &&
+           prompt + job->output_tokens <= servers->all_take;
 }
 
 void ms_dispatch_queue(ms_fleet *fleet, ms_job *job, double t_s)
@@ -69,48 +77,23 @@ static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job,
     return enter(fleet, job, t_s);
 }
 
-static int32_t least_of(const ms_fleet *fleet, const int32_t *up, int32_t n)
-{
-    int32_t best = up[0];
-    for (int32_t i = 1; i < n; i++) {
-        if (ms_fleet_unfinished(fleet, up[i]) < ms_fleet_unfinished(fleet, best)) {
-            best = up[i];
-        }
-    }
-    return best;
-}
+static const ms_dispatch_rule *const rules[] = {
+    [MS_LEAST_LOADED] = &ms_least_loaded,
+    [MS_ROUND_ROBIN] = &ms_round_robin,
+    [MS_POWER_OF_TWO] = &ms_power_of_two,
+    [MS_SHARED_QUEUE] = &ms_least_loaded, /* among APIs, where no replicas of one's own are */
+    [MS_RANDOM] = &ms_random_rule,
+    [MS_SESSION] = &ms_session,
+    [MS_PREFIX_AFFINITY] = &ms_prefix_affinity,
+    [MS_KV_ROUTER] = &ms_kv_router,
+    [MS_SCORED] = &ms_scored,
+};
 
-static int32_t least_of_two(const ms_fleet *fleet, const ms_servers *servers, const ms_job *job,
-                            const int32_t *up, int32_t n)
+static int pick(const ms_choice *choice, int32_t *replica)
 {
-    ms_stream stream = servers->stream;
-    stream.sub = (uint32_t)job->attempt;
-    const double first = ms_draw_one(&stream, 0, (uint64_t)job->request);
-    const double second = ms_draw_one(&stream, 1, (uint64_t)job->request);
-    int32_t a = (int32_t)(first * (double)n);
-    int32_t b = (int32_t)(second * (double)(n - 1));
-    a = a < n ? a : n - 1;
-    b = b < n - 1 ? b : n - 2;
-    b += b >= a;
-    const int32_t pair[2] = {up[a < b ? a : b], up[a < b ? b : a]};
-    return least_of(fleet, pair, 2);
-}
-
-static int32_t pick(const ms_fleet *fleet, ms_servers *servers, const ms_job *job, const int32_t *up, int32_t n)
-{
-    if (n == 1) {
-        return up[0];
-    }
-    if (fleet->dispatch == MS_ROUND_ROBIN) {
-        return up[servers->turn++ % n];
-    }
-    if (fleet->dispatch == MS_POWER_OF_TWO) {
-        return least_of_two(fleet, servers, job, up, n);
-    }
-    if (up == servers->up_replica && servers->replicas > MS_SCAN_MOST) {
-        return servers->replica[ms_tournament_best(&servers->loads)];
-    }
-    return least_of(fleet, up, n);
+    const ms_dispatch_rule *rule = rules[choice->fleet->dispatch.rule];
+    *replica = choice->n == 1 ? choice->up[0] : rule->pick(choice);
+    return rule->sent != NULL ? rule->sent(choice, *replica) : 0;
 }
 
 static void call_api(const ms_pool *pool, int32_t replica, ms_job *job, double t_s)
@@ -157,7 +140,11 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
 {
     ms_servers *servers = &fleet->servers[job->model];
     int32_t open = 0, first_open = -1, own = 0;
-    for (int32_t k = 0; k < servers->pools; k++) {
+    if (are_all_open(servers, job, max_waiting)) {
+        open = own = servers->pools;
+        first_open = servers->pool[0];
+    }
+    for (int32_t k = 0; k < servers->pools && own < servers->pools; k++) {
         const ms_pool *pool = &fleet->pool[servers->pool[k]];
         if (!is_closed(pool, job, max_waiting)) {
             first_open = open++ == 0 ? servers->pool[k] : first_open;
@@ -167,7 +154,7 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
     if (open == 0) {
         return MS_TURNED_AWAY;
     }
-    if (fleet->dispatch == MS_SHARED_QUEUE && own > 0) {
+    if (fleet->dispatch.rule == MS_SHARED_QUEUE && own > 0) {
         return place_shared(fleet, servers, job, max_waiting, t_s);
     }
     const int32_t *up = servers->up_replica;
@@ -183,5 +170,8 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
         ms_queue_push_tail(&servers->held, job);
         return MS_PLACED;
     }
-    return send(fleet, pick(fleet, servers, job, up, n), job, t_s);
+    const ms_choice choice = {.fleet = fleet, .servers = servers, .job = job, .up = up, .n = n, .t_s = t_s};
+    int32_t replica;
+    MS_TRY(pick(&choice, &replica));
+    return send(fleet, replica, job, t_s);
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "accounts.h"
 #include "copies.h"
 #include "draw.h"
 #include "error.h"
@@ -76,6 +77,7 @@ int ms_failures_begin(ms_run *run, ms_breakdown *breakdown)
     }
     for (int64_t i = 0; i < n; i++) {
         jobs[i] = ms_queue_pop(&evicted);
+        ms_accounts_release(&run->fleet, jobs[i]);
     }
     qsort(jobs, (size_t)n, sizeof(ms_job *), job_order);
     run->fleet.pool[run->fleet.pool_of[breakdown->replica]].unfinished -= n;

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accounts.h"
 #include "draw.h"
 #include "error.h"
+#include "outlook.h"
 
 /* ---- building ------------------------------------------------------------------------------------- */
 
@@ -22,11 +24,19 @@ static int allocate(ms_fleet *self)
     self->down_s = calloc(n + 1, sizeof(double));
     self->down_since_s = calloc(n + 1, sizeof(double));
     self->scratch = calloc(n + 1, sizeof(int32_t));
+    self->matches = calloc(n + 1, sizeof(int32_t));
+    self->sticky = calloc(n + 1, sizeof(int32_t));
+    self->matched = calloc(n + 1, sizeof(int64_t));
+    self->costs = calloc(n + 1, sizeof(double));
+    self->prefill_tokens = calloc(n + 1, sizeof(int64_t));
+    self->held_tokens = calloc(n + 1, sizeof(int64_t));
     if (self->pool == NULL || self->servers == NULL || self->replica == NULL || self->pool_of == NULL ||
         self->place_of == NULL || self->failures == NULL || self->down_s == NULL || self->down_since_s == NULL ||
-        self->scratch == NULL || self->front == NULL) {
+        self->scratch == NULL || self->front == NULL || self->matches == NULL || self->sticky == NULL ||
+        self->matched == NULL || self->costs == NULL || self->prefill_tokens == NULL || self->held_tokens == NULL) {
         return MS_ERR_MEMORY;
     }
+    MS_TRY(ms_looks_init(&self->looks, self->dispatch.state_delay_s, self->replicas));
     return ms_tournament_init(&self->moments, self->replicas);
 }
 
@@ -34,7 +44,7 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
 {
     ms_pool *pool = &self->pool[number];
     *pool = (ms_pool){.plan = *plan, .first = first, .up = plan->replicas};
-    ms_queue *shared = self->dispatch == MS_SHARED_QUEUE ? &pool->shared : NULL;
+    ms_queue *shared = self->dispatch.rule == MS_SHARED_QUEUE ? &pool->shared : NULL;
     pool->shared.order = pool->plan.limits.order;
     for (int32_t i = 0; i < plan->replicas; i++) {
         self->pool_of[first + i] = number;
@@ -70,6 +80,43 @@ static void gather(ms_fleet *self, int32_t model, ms_servers *servers)
     }
 }
 
+/* What the rule knows of prompts; under kv_router, of which of them caches have a part. */
+static int prepare_texts(ms_fleet *self, ms_servers *servers)
+{
+    const ms_dispatch_plan *plan = &self->dispatch;
+    const int is_scored = plan->rule == MS_SCORED;
+    int64_t unit = is_scored && plan->index_block_tokens > 1 ? plan->index_block_tokens : 1;
+    servers->has_one_block_size = 1;
+    for (int32_t k = 0; k < servers->pools; k++) {
+        const int64_t block = self->pool[servers->pool[k]].plan.limits.kv_block_tokens;
+        servers->has_one_block_size &= block == self->pool[servers->pool[0]].plan.limits.kv_block_tokens;
+        unit = is_scored && k == 0 && block > unit ? block : unit;
+    }
+    for (int32_t i = 0; i < servers->replicas && plan->rule == MS_KV_ROUTER; i++) {
+        ms_cache *cache = &self->replica[servers->replica[i]].sequences.cache;
+        cache->directory = &servers->texts;
+        cache->place = i;
+    }
+    return ms_texts_init(&servers->texts, servers->replicas, unit, is_scored ? plan->index_tokens : 0, is_scored);
+}
+
+static int64_t lesser_limit(int64_t a, int64_t b)
+{
+    return b > 0 && b < a ? b : a;
+}
+
+/* What every pool takes: of such a request none need be asked. */
+static void find_common_limits(const ms_fleet *self, ms_servers *servers)
+{
+    servers->all_take = servers->all_take_prompt = INT64_MAX;
+    for (int32_t k = 0; k < servers->pools; k++) {
+        const ms_pool_plan *plan = &self->pool[servers->pool[k]].plan;
+        servers->all_take = lesser_limit(servers->all_take, plan->most_tokens);
+        servers->all_take_prompt = lesser_limit(servers->all_take_prompt, plan->most_prompt_tokens);
+        servers->has_api |= plan->is_api;
+    }
+}
+
 static int build_servers(ms_fleet *self, int32_t model, const ms_stream *stream)
 {
     ms_servers *servers = &self->servers[model];
@@ -81,21 +128,23 @@ static int build_servers(ms_fleet *self, int32_t model, const ms_stream *stream)
         return MS_ERR_MEMORY;
     }
     gather(self, model, servers);
-    const int error = ms_tournament_init(&servers->loads, servers->replicas);
-    if (error) {
-        return error;
-    }
+    find_common_limits(self, servers);
+    ms_bindings_init(&servers->sessions);
+    MS_TRY(ms_ties_init(&servers->loads, servers->replicas));
+    MS_TRY(ms_ties_init(&servers->heights, servers->replicas));
+    MS_TRY(prepare_texts(self, servers));
     for (int32_t i = 0; i < servers->replicas; i++) {
         servers->up_replica[servers->up++] = servers->replica[i];
-        ms_tournament_set(&servers->loads, i, 0.0, (uint64_t)i);
+        ms_ties_set(&servers->loads, i, 0.0);
+        ms_ties_set(&servers->heights, i, 0.0);
     }
     return 0;
 }
 
-int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int32_t models, int32_t dispatch,
-                  const ms_stream *streams)
+int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int32_t models,
+                  const ms_dispatch_plan *dispatch, const ms_stream *streams)
 {
-    *self = (ms_fleet){.pools = pools, .models = models, .dispatch = dispatch};
+    *self = (ms_fleet){.pools = pools, .models = models, .dispatch = *dispatch};
     for (int32_t p = 0; p < pools; p++) {
         self->replicas += plans[p].replicas;
     }
@@ -120,7 +169,10 @@ void ms_fleet_free(ms_fleet *self)
         free(self->servers[m].pool);
         free(self->servers[m].replica);
         free(self->servers[m].up_replica);
-        ms_tournament_free(&self->servers[m].loads);
+        ms_ties_free(&self->servers[m].loads);
+        ms_ties_free(&self->servers[m].heights);
+        ms_bindings_free(&self->servers[m].sessions);
+        ms_texts_free(&self->servers[m].texts);
     }
     free(self->pool);
     free(self->servers);
@@ -132,7 +184,14 @@ void ms_fleet_free(ms_fleet *self)
     free(self->down_s);
     free(self->down_since_s);
     free(self->scratch);
+    free(self->matches);
+    free(self->sticky);
+    free(self->matched);
+    free(self->costs);
+    free(self->prefill_tokens);
+    free(self->held_tokens);
     ms_tournament_free(&self->moments);
+    ms_looks_free(&self->looks);
     *self = (ms_fleet){0};
 }
 
@@ -175,16 +234,55 @@ int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
 
 void ms_fleet_note_load(ms_fleet *self, int32_t replica)
 {
+    if (self->looks.delay_s > 0.0) {
+        ms_looks_note(&self->looks, replica);
+    } else if (servers_for(self, replica)->replicas > MS_SCAN_MOST) {
+        ms_fleet_show_load(self, replica);
+    }
+}
+
+void ms_fleet_show_load(ms_fleet *self, int32_t replica)
+{
     ms_servers *servers = servers_for(self, replica);
-    if (servers->replicas <= MS_SCAN_MOST) {
-        return;
+    const int is_up = self->failures[replica] == 0;
+    const double load = (double)ms_fleet_unfinished(self, replica);
+    if (self->looks.delay_s > 0.0) {
+        self->looks.unfinished[replica] = (int64_t)load;
     }
-    const int32_t place = self->place_of[replica];
-    double load = INFINITY;
-    if (self->failures[replica] == 0) {
-        load = (double)ms_fleet_unfinished(self, replica);
+    if (self->dispatch.rule == MS_KV_ROUTER) {
+        ms_accounts_show(self, replica);
+    } else if (self->dispatch.rule != MS_SCORED) {
+        ms_ties_set(&servers->loads, self->place_of[replica], is_up ? load : INFINITY);
     }
-    ms_tournament_set(&servers->loads, place, load, (uint64_t)place);
+    if (self->dispatch.rule == MS_PREFIX_AFFINITY) {
+        ms_ties_set(&servers->heights, self->place_of[replica], is_up ? -load : INFINITY);
+    }
+}
+
+static void look_into_engines(ms_fleet *self)
+{
+    const double time_s = ms_looks_s(&self->looks);
+    for (int32_t i = 0; i < self->replicas; i++) {
+        self->looks.waiting[i] = self->replica[i].own_queue.length;
+        self->looks.usage[i] = ms_replica_kv_usage(&self->replica[i], time_s);
+    }
+    for (int32_t m = 0; m < self->models; m++) {
+        self->servers[m].is_ranked = 0;
+    }
+}
+
+int ms_fleet_look(ms_fleet *self, double t_s)
+{
+    if (!ms_looks_due(&self->looks, t_s)) {
+        return 0;
+    }
+    for (int32_t replica = ms_looks_next(&self->looks); replica >= 0; replica = ms_looks_next(&self->looks)) {
+        ms_fleet_show_load(self, replica);
+    }
+    if (self->dispatch.rule == MS_SCORED) {
+        look_into_engines(self);
+    }
+    return 1;
 }
 
 /* Puts a replica into the list of those that are up, or takes it out; they stand in order of place. */
@@ -211,7 +309,8 @@ static void refresh_up(ms_fleet *self, int32_t replica)
         memmove(here, here + 1, (after - 1) * sizeof *here);
         servers->up--;
     }
-    ms_fleet_note_load(self, replica);
+    ms_fleet_show_load(self, replica); /* that it is down, or up again, is seen at once */
+    servers->is_ranked = 0;
 }
 
 /* ---- the shared queue of a pool ----------------------------------------------------------------------- */
@@ -233,7 +332,7 @@ int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool)
 
 void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s)
 {
-    if (self->dispatch != MS_SHARED_QUEUE || pool->shared.length == 0) {
+    if (self->dispatch.rule != MS_SHARED_QUEUE || pool->shared.length == 0) {
         return;
     }
     const int32_t idle = ms_fleet_first_idle(self, pool);
@@ -250,8 +349,9 @@ void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s)
 
 /* ---- what replicas do -------------------------------------------------------------------------------- */
 
-void ms_fleet_finish_api(ms_fleet *self, const ms_job *job)
+void ms_fleet_finish_api(ms_fleet *self, ms_job *job)
 {
+    ms_accounts_release(self, job);
     ms_fleet_pool_of(self, job->replica)->unfinished--;
     ms_fleet_note_load(self, job->replica);
 }
@@ -262,6 +362,10 @@ int ms_fleet_finish(ms_fleet *self, int32_t replica, ms_queue *done)
     if (error) {
         return error;
     }
+    for (ms_job *job = done->head; job != NULL; job = job->next) {
+        ms_accounts_release(self, job);
+    }
+    ms_accounts_settle(self, replica, self->replica[replica].boundary_s);
     if (done->length > 0) {
         ms_fleet_note_load(self, replica);
     }
@@ -283,7 +387,7 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
         return error;
     }
     await_boundary(self, replica);
-    if (self->dispatch == MS_SHARED_QUEUE && (pulled > 0 || server->preemptions > preemptions)) {
+    if (self->dispatch.rule == MS_SHARED_QUEUE && (pulled > 0 || server->preemptions > preemptions)) {
         ms_fleet_offer(self, ms_fleet_pool_of(self, replica), t_s);
     }
     return 0;
@@ -293,7 +397,7 @@ int ms_fleet_start(ms_fleet *self, int32_t replica, double t_s)
 static void leave_queue(ms_fleet *self, ms_job *job, double t_s)
 {
     ms_pool *pool = &self->pool[job->pool];
-    if (self->dispatch != MS_SHARED_QUEUE) {
+    if (self->dispatch.rule != MS_SHARED_QUEUE) {
         ms_queue_remove(&self->servers[job->model].held, job);
         return;
     }
@@ -318,6 +422,9 @@ void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
         leave_queue(self, job, t_s);
     }
     self->pool[job->pool].unfinished -= *left;
+    if (*left) {
+        ms_accounts_release(self, job);
+    }
     if (*left && replica >= 0) {
         ms_fleet_note_load(self, replica);
     }
@@ -335,6 +442,7 @@ void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicte
         await_boundary(self, replica);
     }
     refresh_up(self, replica);
+    ms_texts_forget(&servers_for(self, replica)->texts, self->place_of[replica]);
 }
 
 void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held)

@@ -6,12 +6,15 @@
 
 #include <stdint.h>
 
+#include "bindings.h"
 #include "calendar.h"
+#include "dispatch_plan.h"
+#include "looks.h"
 #include "philox.h"
 #include "replica.h"
+#include "texts.h"
+#include "ties.h"
 #include "wait.h"
-
-enum ms_dispatch { MS_LEAST_LOADED, MS_ROUND_ROBIN, MS_POWER_OF_TWO, MS_SHARED_QUEUE };
 
 typedef struct ms_pool_plan {
     int32_t model;
@@ -54,17 +57,27 @@ typedef struct ms_servers {
     int32_t *replica;      /* [replicas] in order */
     int32_t up;
     int32_t *up_replica;   /* [up] in order */
-    ms_tournament loads;   /* unfinished jobs by place in `replica`; infinite while down; for many replicas */
+    ms_ties loads;         /* for many replicas: what the rule compares, by place in `replica`; infinite while down */
+    ms_ties heights;       /* prefix_affinity: what is least is minus that */
     int64_t turn;
+    ms_bindings sessions;  /* session: where they are */
+    ms_texts texts;        /* rules that know prompts: what went where, or of what caches have a part, by place */
+    int32_t has_one_block_size;
+    int64_t all_take;        /* tokens of a request that every pool takes, */
+    int64_t all_take_prompt; /* and of a prompt */
+    int32_t has_api;
+    int32_t is_ranked;     /* scored: `loads` are of the last look */
+    int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
-    ms_stream stream;      /* draws of power_of_two */
+    ms_stream stream;      /* draws of the rule */
 } ms_servers;
 
 typedef struct ms_fleet {
     int32_t pools;
     int32_t models;
     int32_t replicas;
-    int32_t dispatch;
+    ms_dispatch_plan dispatch;
+    ms_looks looks;          /* what dispatch sees, where that is not what is */
     ms_pool *pool;           /* [pools] */
     ms_servers *servers;     /* [models] */
     ms_front *front;         /* [replicas + pools]; of pools with a shared queue after those of replicas */
@@ -75,18 +88,24 @@ typedef struct ms_fleet {
     double *down_s;          /* [replicas] */
     double *down_since_s;
     ms_tournament moments;   /* the next moment of each replica */
-    int32_t *scratch;        /* [replicas] */
+    int64_t *prefill_tokens; /* [replicas] accounts.h */
+    int64_t *held_tokens;    /* [replicas] */
+    int32_t *scratch;        /* [replicas], and so are those that follow */
+    int32_t *matches;
+    int32_t *sticky;
+    int64_t *matched;        /* 0 between two choices */
+    double *costs;
 } ms_fleet;
 
-/* `streams[m]` draws the choices of power_of_two for model m. */
-int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int32_t models, int32_t dispatch,
-                  const ms_stream *streams);
+/* `streams[m]` draws what dispatch leaves to chance for model m. */
+int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int32_t models,
+                  const ms_dispatch_plan *dispatch, const ms_stream *streams);
 void ms_fleet_free(ms_fleet *self);
 
 int ms_fleet_is_api(const ms_fleet *self, int32_t replica);
 
 /* An API's job is done. */
-void ms_fleet_finish_api(ms_fleet *self, const ms_job *job);
+void ms_fleet_finish_api(ms_fleet *self, ms_job *job);
 
 /* The boundary of a replica is reached: its jobs that are done. It is due to start at the same instant, after
  * all else that happens then: the caller starts it, or leaves it to the calendar. */
@@ -160,6 +179,19 @@ void ms_fleet_note_load(ms_fleet *self, int32_t replica);
 
 /* Unfinished jobs of a replica, those outside its GPUs included, or of the API that stands as one. */
 int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica);
+
+/* The same as dispatch sees it. */
+static inline int64_t ms_fleet_seen(const ms_fleet *self, int32_t replica)
+{
+    return self->looks.delay_s > 0.0 ? self->looks.unfinished[replica] : ms_fleet_unfinished(self, replica);
+}
+
+/* Dispatch sees the load of a replica as it is. */
+void ms_fleet_show_load(ms_fleet *self, int32_t replica);
+
+/* Everything that comes at t_s or later sees the last look that is due by then, before anything of its instant. Returns
+ * whether there was one. */
+int ms_fleet_look(ms_fleet *self, double t_s);
 
 /* The first idle replica of a pool; -1: none is. */
 int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "accounts.h"
 #include "dispatch.h"
 #include "error.h"
 
@@ -60,6 +61,7 @@ int ms_fronts_pass(ms_run *run, ms_job *job, int *left)
     }
     *left = job->aborted;
     if (*left) {
+        ms_accounts_release(&run->fleet, job);
         run->fleet.pool[job->pool].unfinished--;
     } else {
         ms_dispatch_queue(&run->fleet, job, run->now_s);
@@ -110,6 +112,7 @@ void ms_fronts_abort(ms_run *run, ms_job *job, int *left)
         return;
     }
     ms_queue_remove(&run->fleet.front[place_of(run, job)].waiting, job);
+    ms_accounts_release(&run->fleet, job);
     run->fleet.pool[job->pool].unfinished--;
     note_load(run, job);
 }

@@ -9,6 +9,7 @@ static const ms_job UNPLACED = {.replica = -1,
                                 .server = -1,
                                 .deadline_s = INFINITY,
                                 .answer_node = -1,
+                                .session = -1,
                                 .start_s = NAN,
                                 .first_token_s = NAN,
                                 .finish_s = NAN};

@@ -240,6 +240,9 @@ int ms_loop_run(ms_run *run, int64_t budget)
         if (!(when.time_s <= run->config.horizon_s) || when.time_s == INFINITY) {
             return MS_LOOP_OVER;
         }
+        if (ms_fleet_look(&run->fleet, when.time_s)) {
+            ms_attempts_look(run);
+        }
         run->now_s = when.time_s;
         run->events++;
         MS_TRY(handle(run, source, &when));

@@ -52,6 +52,7 @@ typedef struct ms_page_turns {
     int32_t *next_child;        /* [n] the next that waits for the same one */
     const double *wait_s;       /* [n] from that answer on; not before its own time, arrival_s */
     int32_t *model;             /* [n] whose answer it follows; -1 before that is there */
+    const int64_t *session;     /* [n] */
     int32_t *believed_cached;   /* [models][n] tokens of a prompt that grows, that each model has computed before */
     const int32_t *new_tokens;  /* [n] what a turn adds to the prompt and the answer before; NULL: prompts are given */
 } ms_page_turns;

@@ -5,7 +5,7 @@
 #include "error.h"
 
 int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas, double discount,
-                 int64_t window, int32_t pools, const ms_pool_plan *plans, int32_t dispatch,
+                 int64_t window, int32_t pools, const ms_pool_plan *plans, const ms_dispatch_plan *dispatch,
                  const ms_stream *dispatch_streams)
 {
     *self = (ms_run){.config = *config, .error_request = -1};

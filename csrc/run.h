@@ -125,7 +125,8 @@ typedef struct ms_run {
 
 /* Makes the instances and the fleet; policies and predictors are then set by the caller. */
 int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas, double discount, int64_t window,
-                int32_t pools, const ms_pool_plan *plans, int32_t dispatch, const ms_stream *dispatch_streams);
+                int32_t pools, const ms_pool_plan *plans, const ms_dispatch_plan *dispatch,
+                const ms_stream *dispatch_streams);
 void ms_run_free(ms_run *self);
 
 /* Room for n breakdowns, to be filled in by the caller before ms_loop_begin. */

@@ -188,6 +188,7 @@ cdef extern from "cost.h" nogil:
     ctypedef struct ms_prompt_cost:
         int32_t model
         int32_t is_api
+        int32_t as_before
         double share
         double usd_per_million_prompt_tokens
         double usd_per_million_output_tokens
@@ -221,6 +222,7 @@ cdef extern from "job.h" nogil:
         int32_t priority
         double arrival_s
         double deadline_s
+        int64_t session
         int64_t answer_node
         double start_s
         double first_token_s
@@ -371,6 +373,39 @@ cdef extern from "fleet.h" nogil:
         MS_ROUND_ROBIN
         MS_POWER_OF_TWO
         MS_SHARED_QUEUE
+        MS_RANDOM
+        MS_SESSION
+        MS_PREFIX_AFFINITY
+        MS_KV_ROUTER
+        MS_SCORED
+        MS_OWN_RULE
+    ctypedef struct ms_score_weights:
+        double queue
+        double kv_cache
+        double prefix
+        double load
+        double token_load
+    ctypedef struct ms_dispatch_plan:
+        int32_t rule
+        int32_t random_ties
+        double state_delay_s
+        double session_ttl_s
+        double cache_threshold
+        int64_t balance_abs
+        double balance_rel
+        int64_t tree_tokens
+        double eviction_s
+        double prefill_load_scale
+        double overlap_credit
+        ms_score_weights weights
+        int64_t index_block_tokens
+        int64_t index_blocks
+        int64_t index_tokens
+        double most_load_tokens
+        int32_t is_sticky
+        double affinity
+        double most_penalty_s
+        double peak_prefill
     ctypedef struct ms_wait:
         int32_t law
         double mean_s
@@ -401,6 +436,10 @@ cdef extern from "fleet.h" nogil:
         ms_replica *replica
     double ms_fleet_meter_j(const ms_fleet *, int32_t pool, double t_s)
 
+cdef extern from "outlook.h" nogil:
+    double ms_replica_kv_usage(const ms_replica *, double t_s)
+    int64_t ms_replica_cached_tokens(const ms_replica *, const ms_job *)
+
 cdef extern from "timeline.h" nogil:
     ctypedef struct ms_sample:
         int64_t request
@@ -429,6 +468,7 @@ cdef extern from "open.h" nogil:
         int32_t *next_child
         const double *wait_s
         int32_t *model
+        const int64_t *session
         int32_t *believed_cached
         const int32_t *new_tokens
     ctypedef struct ms_page:
@@ -541,7 +581,7 @@ cdef extern from "loop.h" nogil:
         int64_t error_request
         int64_t error_plan
     int ms_run_init(ms_run *, const ms_run_config *, const double *alphas, double discount, int64_t window,
-                     int32_t pools, const ms_pool_plan *, int32_t dispatch, const ms_stream *)
+                     int32_t pools, const ms_pool_plan *, const ms_dispatch_plan *, const ms_stream *)
     void ms_run_free(ms_run *)
     int ms_run_plan_breakdowns(ms_run *, int32_t n)
     int ms_loop_begin(ms_run *)

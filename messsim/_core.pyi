@@ -362,6 +362,7 @@ class Job:
         attempt: int = 0,
         path: Sequence[tuple[int, int]] = (),
         answer_node: int | None = None,
+        session: int = -1,
     ) -> None: ...
     def hurry(self, priority: int, arrival_s: float, deadline_s: float) -> None:
         """What orders queues that are not first in first out."""
@@ -396,6 +397,8 @@ class Job:
     @property
     def path(self) -> list[tuple[int, int]]:
         """The nodes (id, end_tokens) that its prompt begins with."""
+    @property
+    def session(self) -> int: ...
     @property
     def answer_node(self) -> int | None:
         """The last of them, if the answer is to continue it."""
@@ -478,6 +481,10 @@ class Replica:
     def prompt_tokens(self) -> tuple[int, int]: ...
     def memory(self) -> tuple[int, int, int]:
         """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all."""
+    @property
+    def waiting(self) -> int: ...
+    def kv_usage(self, t_s: float) -> float: ...
+    def cached_tokens(self, job: Job) -> int: ...
     def fits(self, job: Job) -> None:
         """Raises SimulationError if the job can never run here."""
     def submit(self, job: Job, t_s: float) -> int: ...
@@ -520,7 +527,7 @@ class Loop:
         discount: float,
         window: int,
         pools: list[dict[str, Any]],
-        dispatch: str,
+        dispatch: dict[str, Any],
         dispatch_streams: list[_Stream],
         policies: list[Policy],
         predictors: list[Predictor | None],

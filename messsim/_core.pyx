@@ -894,6 +894,7 @@ cdef class PromptCosts:
         cdef ms_prompt_cost *c = <ms_prompt_cost *>&view[0]
         for k, said in enumerate(pools):
             c[k].model, c[k].share, c[k].is_api = said["model"], said["share"], said["is_api"]
+            c[k].as_before = k > 0 and said | {"share": 0} == pools[k - 1] | {"share": 0}
             c[k].usd_per_million_prompt_tokens = said["usd_per_million_prompt_tokens"]
             c[k].usd_per_million_output_tokens = said["usd_per_million_output_tokens"]
             c[k].known.mean_output_tokens = said["mean_output_tokens"]
@@ -914,7 +915,7 @@ cdef class Job:
     """One copy of one request on its way through a server; times are NaN until they happen.
 
     `path` are the nodes (id, end_tokens) that its prompt begins with (csrc/job.h); `answer_node` is the id of the last
-    one, if the answer is to continue it.
+    one, if the answer is to continue it. `session` is the one that it is a turn of; -1: none.
     """
 
     cdef ms_job c
@@ -925,8 +926,9 @@ cdef class Job:
     cdef public object pool
 
     def __init__(self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens, tag=None,
-                 int32_t attempt=0, path=(), answer_node=None):
+                 int32_t attempt=0, path=(), answer_node=None, int64_t session=-1):
         ms_job_init(&self.c, request, model, prompt_tokens, output_tokens)
+        self.c.session = session
         self.c.attempt = attempt
         self.c.owner = <void *>self
         self.request, self.model, self.tag = request, model, tag
@@ -1017,6 +1019,10 @@ cdef class Job:
     def path(self):
         """The nodes (id, end_tokens) that its prompt begins with."""
         return [(self.nodes[k].id, self.nodes[k].end_tokens) for k in range(self.c.path_length)]
+
+    @property
+    def session(self):
+        return self.c.session
 
     @property
     def answer_node(self):
@@ -1194,6 +1200,19 @@ cdef class Replica:
         """Blocks that its prefix cache has evicted, ever."""
         return self.c.sequences.cache.evicted
 
+    @property
+    def waiting(self):
+        """Jobs in a queue of its own."""
+        return self.c.own_queue.length
+
+    def kv_usage(self, double t_s):
+        """Share of its memory that the batch holds in the iteration under way at t_s."""
+        return ms_replica_kv_usage(&self.c, t_s)
+
+    def cached_tokens(self, Job job not None):
+        """Tokens of a job's prompt, in whole blocks, that its prefix cache holds since the last change of its batch."""
+        return ms_replica_cached_tokens(&self.c, &job.c)
+
     def fits(self, Job job not None):
         """Raises if the job can never run here."""
         check(ms_replica_fits(&self.c, &job.c))
@@ -1270,7 +1289,8 @@ cdef class Replica:
 
 LOOP_PAUSED, LOOP_NEEDS_PAGE, LOOP_OVER = MS_LOOP_PAUSED, MS_LOOP_NEEDS_PAGE, MS_LOOP_OVER
 DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
-            "shared_queue": MS_SHARED_QUEUE}
+            "shared_queue": MS_SHARED_QUEUE, "random": MS_RANDOM, "session": MS_SESSION,
+            "prefix_affinity": MS_PREFIX_AFFINITY, "kv_router": MS_KV_ROUTER, "scored": MS_SCORED, "own": MS_OWN_RULE}
 cdef dict WAITS = {"forever": MS_WAITS_FOREVER, "constant": MS_WAITS_CONSTANT, "exponential": MS_WAITS_EXPONENTIAL,
          "lognormal": MS_WAITS_LOGNORMAL}
 ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED,
@@ -1386,9 +1406,11 @@ cdef class Page:
         cdef const int32_t[::1] roots = turns.roots, first = turns.first_child, new_tokens
         cdef int32_t[:, ::1] believed
         cdef int32_t[::1] following = turns.next_child, model = np.full(n, -1, np.int32)
+        cdef const int64_t[::1] session = turns.session
         cdef const double[::1] wait = turns.wait_s
-        check_shape(first.shape[0] == n == following.shape[0] == wait.shape[0], "the turns of a page have its length")
+        check_shape(first.shape[0] == n == following.shape[0] == wait.shape[0] == session.shape[0], "the turns of a page have its length")
         check_shape(self.c.arrival_s != NULL, "turns want arrival times")
+        self.c.turns.session = &session[0]
         self.c.turns.roots = <const int32_t *>&roots[0] if roots.shape[0] else &NO_ROWS
         self.c.turns.n_roots = roots.shape[0]
         self.c.turns.first_child, self.c.turns.next_child, self.c.turns.wait_s = &first[0], &following[0], &wait[0]
@@ -1473,7 +1495,7 @@ cdef class Loop:
     pools
         Fields of ms_pool_plan by name, one dict a pool.
     dispatch, dispatch_streams
-        A key of DISPATCH, and (seed, column, replication, sub) for each model.
+        Fields of ms_dispatch_plan by name, `rule` being a key of DISPATCH, and (seed, column, replication, sub) for each model.
     estimate, prior
         A key of ESTIMATES; NaN for the known cost.
     marginal
@@ -1495,7 +1517,7 @@ cdef class Loop:
     cdef bint ready
 
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
-                 str dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
+                 dict dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
                  double prior, MarginalCosts marginal not None, list breakdowns, PromptCosts prompt_costs=None,
                  const int32_t[::1] priority=None, const double[::1] ttft_objective_s=None):
         cdef ms_run_config c
@@ -1505,6 +1527,7 @@ cdef class Loop:
         cdef uint8_t[::1] plans_view = plans_bytes, streams_view = streams_bytes
         cdef ms_pool_plan *plans = <ms_pool_plan *>&plans_view[0]
         cdef ms_stream *streams = <ms_stream *>&streams_view[0]
+        cdef ms_dispatch_plan dispatch_plan = dispatch | {"rule": DISPATCH[dispatch["rule"]]}
         for k in range(n_pools):
             plans[k] = pool_plan_of(pools[k])
         for k in range(models):
@@ -1529,7 +1552,7 @@ cdef class Loop:
         self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
         self.pools = pools
         self.ready = True
-        check(ms_run_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, DISPATCH[dispatch], streams))
+        check(ms_run_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, &dispatch_plan, streams))
         for i in range(c.instances):
             self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
             self.c.instances.brain[i].servers, self.c.instances.brain[i].n_servers = marginal.c, marginal.n

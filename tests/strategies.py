@@ -137,9 +137,29 @@ def failures(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 @st.composite
+def dispatches(draw) -> dict[str, Any]:
+    """A rule of dispatch with its options, and how old what it sees is."""
+    affinity = {"cache_threshold": 0.1, "balance_abs_threshold": 1, "max_tree_tokens": 40, "eviction_interval_s": 2}
+    weights = {"queue": 1.0, "kv_cache": 0.5, "prefix": 2.0, "load": 1.0, "token_load": 1.0}
+    scored = {"index_block_tokens": 3, "index_blocks": 7, "max_load_tokens": 50}
+    sticky = {"sticky_until_saturated": True, "affinity_threshold": 0.3, "peak_prefill_tokens_per_s": 40.0}
+    rules = [
+        *({"dispatch": d} for d in ("shared_queue", "least_loaded", "power_of_two", "round_robin", "random")),
+        {"dispatch": "least_loaded", "ties": "random"},
+        {"dispatch": "session", "session": {"ttl_s": draw(st.sampled_from([0.5, 300.0]))}},
+        {"dispatch": "prefix_affinity", "prefix_affinity": affinity},
+        {"dispatch": "kv_router", "kv_router": {"prefill_load_scale": draw(st.sampled_from([0.0, 0.5, 1.0]))}},
+        {"dispatch": "scored", "scored": scored | draw(st.sampled_from([{}, {"weights": weights}]))},
+        {"dispatch": "scored", "scored": scored | sticky | {"max_ttft_penalty_s": draw(st.sampled_from([0.0, 1.0]))}},
+    ]
+    return draw(st.sampled_from(rules)) | draw(
+        st.sampled_from([{}, {}, {"state_delay_s": 0.25}, {"state_delay_s": 0.7}])
+    )
+
+
+@st.composite
 def clusters(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
-    dispatch = ["shared_queue", "least_loaded", "power_of_two", "round_robin"]
-    said: dict[str, Any] = {"dispatch": draw(st.sampled_from(dispatch))}
+    said: dict[str, Any] = draw(dispatches())
     if draw(st.booleans()):
         said["admission"] = {"max_waiting": draw(st.sampled_from([0, 2, 6]))}
     if draw(st.booleans()):

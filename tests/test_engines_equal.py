@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 from sizes import cases
-from strategies import apis
+from strategies import apis, dispatches
 
 from messsim.engines import compiled, prepare, simpy_engine
 from messsim.errors import ScenarioError
@@ -144,7 +144,7 @@ def phases(draw, closed, models):
 
 @st.composite
 def cluster(draw, pools):
-    said = {"dispatch": draw(st.sampled_from(["least_loaded", "round_robin", "power_of_two", "shared_queue"]))}
+    said = draw(dispatches())
     if draw(st.booleans()):
         said["admission"] = {"max_waiting": draw(st.sampled_from([0, 1, 5]))}
     if draw(st.booleans()):

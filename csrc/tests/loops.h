@@ -176,7 +176,8 @@ static inline void make(ms_run *loop, const ms_run_config *config, int servers, 
                                   .usd_per_million_prompt_tokens = 1.0,
                                   .usd_per_million_output_tokens = 2.0};
     }
-    CHECK(ms_run_init(loop, config, alphas, 1.0, 0, servers ? 2 : 0, plans, dispatch, streams) == 0);
+    CHECK(ms_run_init(loop, config, alphas, 1.0, 0, servers ? 2 : 0, plans, &(ms_dispatch_plan){.rule = dispatch},
+                      streams) == 0);
     loop->instances.brain[0].policy = lists;
 }
 

@@ -35,7 +35,7 @@ static ms_pool_plan api_of(int32_t model)
 
 static void make(ms_fleet *fleet, int32_t pools, const ms_pool_plan *plans, int32_t dispatch)
 {
-    CHECK(ms_fleet_init(fleet, pools, plans, MODELS_MOST, dispatch, streams) == 0);
+    CHECK(ms_fleet_init(fleet, pools, plans, MODELS_MOST, &(ms_dispatch_plan){.rule = dispatch}, streams) == 0);
 }
 
 /* Places a new job; returns what ms_dispatch_place did. */
@@ -439,7 +439,7 @@ static void what_never_fits_is_an_error(void)
     }
     ms_pool_plan wrong = pool_of(0, 2, 100); /* more sequences than tokens of a batch */
     ms_fleet fleet;
-    CHECK(ms_fleet_init(&fleet, 1, &wrong, MODELS_MOST, MS_LEAST_LOADED, streams) == MS_ERR_LIMITS);
+    CHECK(ms_fleet_init(&fleet, 1, &wrong, MODELS_MOST, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == MS_ERR_LIMITS);
     ms_fleet_free(&fleet);
 }
 

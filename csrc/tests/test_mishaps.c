@@ -8,7 +8,8 @@
 static void serve(ms_run *loop, const ms_run_config *config, int32_t n, ms_pool_plan *plans, int32_t dispatch)
 {
     plans[n] = pool_of(1, 1);
-    CHECK(ms_run_init(loop, config, alphas, 1.0, 0, n + 1, plans, dispatch, streams) == 0);
+    CHECK(ms_run_init(loop, config, alphas, 1.0, 0, n + 1, plans, &(ms_dispatch_plan){.rule = dispatch},
+                      streams) == 0);
     loop->instances.brain[0].policy = lists;
 }
 
@@ -398,7 +399,7 @@ static void a_chain_may_end_without_an_answer(void)
         config.lose_on_failure = 1;
         ask(1, 1.0, 4, 2);
         plans_are(MS_PLAN_CHAIN | 0, 0, 0, 0);
-        CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, MS_LEAST_LOADED, streams) == 0);
+        CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == 0);
         loop.instances.brain[0].policy = lists;
         break_down(&loop, 1, c ? 1.0 : 2.25, 50.0);
         go(&loop, 1);

@@ -80,11 +80,14 @@ class Breakdowns:
     def fail(self, server: Any) -> None:
         """A replica fails, and what it had is lost or begins again."""
         self.expect_progress()
+        if server.is_up:
+            self.servers[server.pool.plan.model].forget(server)
         evicted = sorted(server.fail(), key=lambda j: (j.request, j.model, j.attempt))
         if self.observer is not None:
             self.observer.failed(self.calendar.now, server.index)
         for job in evicted:
             server.pool.unfinished -= 1
+            server.pool.rule.left(job)
             if self.said.on_failure == "lose" or job.tag.gone:
                 self.lose(job)
             else:

@@ -32,6 +32,14 @@ class Moment(simpy.Event):
 class Calendar(simpy.Environment):
     """An environment whose events are put at absolute times: now + (t - now) is not t for 2 % of pairs."""
 
+    before: Callable[[float], None] | None = None  # hears of the next moment before it comes
+
+    def step(self) -> None:
+        """Handles the next event."""
+        if self.before is not None:
+            self.before(self.peek())
+        super().step()
+
     def schedule_at(self, moment: simpy.Event, time_s: float, order: Order) -> None:
         """Puts an event at time_s; among the events of that instant by its order."""
         heappush(self._queue, (time_s, order, next(self._eid), moment))  # type: ignore[misc]

@@ -18,6 +18,7 @@ from messsim.workload import Chunk, Wait, wait_of
 from messsim.workload.chunk import Floats
 
 from .cluster import PoolPlan
+from .dispatch import plan_of
 from .drafts import drafts_of
 from .outcome import (
     Outcome,
@@ -181,7 +182,7 @@ class _Run:
             said.discount,
             said.window or 0,
             [self._pool(p) for p in setup.pools],
-            s.cluster.dispatch,
+            plan_of(s.cluster),
             [self._stream("dispatch", name) for name in s.model_names],
             [p.kernel for p in self.policies],
             [p.predictor for p in self.policies],

@@ -36,6 +36,7 @@ class Rows:
             for i, parent in enumerate(chunk.turns.parent.tolist()):
                 if parent >= 0:
                     self.children[parent].append(i)
+        self._session = None if chunk.turns is None else chunk.turns.session.tolist()
         self.arrival_s = chunk.arrival_s.tolist() if chunk.arrival_s is not None else None
         self.tenant = chunk.tenant.tolist()
         self.prompt = chunk.prompt_tokens.tolist()
@@ -44,6 +45,10 @@ class Rows:
         self.labels = self.satisfied if chunk.labels is None else list(zip(*chunk.labels.tolist(), strict=True))
         self.rated = (chunk.feedback_uniform < feedback_probability).tolist()
         self.delays = None if chunk.delay_s is None else list(zip(*chunk.delay_s.tolist(), strict=True))
+
+    def session(self, request: int) -> int:
+        """The session that a request is a turn of; -1: none."""
+        return -1 if self._session is None else self._session[request - self.chunk.first]
 
     def path(self, request: int) -> list[tuple[int, int]]:
         """The nodes (id, end_tokens) of a request's prompt."""

@@ -16,8 +16,10 @@ from messsim.workload import Chance
 
 from .calendar import ENDS, STARTS, Calendar
 from .cluster import PoolPlan
+from .dispatch import Rule
 from .drafts import drafts_of
 from .fronts import Front
+from .looks import Looks
 from .observer import Observer
 
 __all__ = ["ModelServers", "ServerPool"]
@@ -89,7 +91,11 @@ class _GpuServer:
         if event is not self._next:
             return
         now = self.calendar.now
-        for job in self.replica.finish():
+        jobs = self.replica.finish()
+        for job in jobs:
+            self.pool.rule.left(job)
+        self.pool.rule.boundary(self)
+        for job in jobs:
             self.pool.finished(job)
         if self.calendar.peek() > now:
             self._start(None)  # nothing else happens at this instant
@@ -122,7 +128,7 @@ class _GpuServer:
             return []
         self._next = None
         self.down_since_s = self.calendar.now
-        self.pool.refresh()
+        self.pool.refresh(self)
         return self.replica.evict(self.calendar.now) + self.front.evict()
 
     def repair(self) -> bool:
@@ -132,7 +138,7 @@ class _GpuServer:
             return False
         self.down_s += self.calendar.now - self.down_since_s
         self.replica.repair()
-        self.pool.refresh()
+        self.pool.refresh(self)
         return True
 
     def energy_j(self, now: float) -> float:
@@ -173,12 +179,13 @@ class _ApiServer:
     def _answer(self, job: Job, event: Any) -> None:
         if self._calls.get(job) is event:
             del self._calls[job]
+            self.pool.rule.left(job)
             self.pool.finished(job)
 
     def fail(self) -> list[Job]:
         """It goes down; returns the jobs that it leaves without an answer. What is complete at this instant is."""
         self.failures += 1
-        self.pool.refresh()
+        self.pool.refresh(self)
         now = self.calendar.now
         cut = [job for job in self._calls if job.finish_s > now]
         for job in cut:
@@ -189,7 +196,7 @@ class _ApiServer:
     def repair(self) -> bool:
         """One cause is mended; returns whether it is up again."""
         self.failures -= 1
-        self.pool.refresh()
+        self.pool.refresh(self)
         return self.is_up
 
 
@@ -205,24 +212,28 @@ class ServerPool:
         done: Done,
         chance: Chance,
         front: int,
+        looks: Looks,
         observer: Observer | None = None,
     ) -> None:
         self.chance = chance
         self.drafts = drafts_of(plan, chance)
         self.front = Front(calendar, plan, chance, front, self._queue, self.leave)  # of a shared queue
         self.plan = plan
+        self.looks = looks
         self.observer = observer
         self.queue = _core.Queue(plan.said.order) if shared and not plan.is_api else None
         self.unfinished = 0
+        self.rule: Any = None  # of dispatch, among all pools of the model
         self._done = done
         first, count = plan.first_replica, 0 if plan.is_api else plan.replicas
         self.replicas = [_GpuServer(calendar, self, first + k, track_usage) for k in range(count)]
         self.servers: list[Any] = [_ApiServer(calendar, self, first)] if plan.is_api else list(self.replicas)
         self.up: list[Any] = self.servers
 
-    def refresh(self) -> None:
-        """A replica went down or came up."""
+    def refresh(self, server: Any) -> None:
+        """A replica went down or came up, which is seen at once."""
         self.up = [s for s in self.servers if s.is_up]
+        self.looks.show([server])
 
     def is_closed(self, job: Job, max_waiting: int | None) -> bool:
         """Whether it does not take a job: it is too long, the pool is full, or the API is down."""
@@ -245,6 +256,7 @@ class ServerPool:
 
     def leave(self, job: Job) -> None:
         """A job has left this pool."""
+        self.rule.left(job)
         self.unfinished -= 1
         self._done(job)
 
@@ -291,12 +303,12 @@ class ServerPool:
 class ModelServers:
     """All pools of one model, and the choice among their replicas."""
 
-    def __init__(self, pools: list[ServerPool], dispatch: str, chance: Chance, model: str) -> None:
+    def __init__(self, pools: list[ServerPool], shared: bool, rule: Rule) -> None:
         self.pools = pools
-        self._dispatch = dispatch
-        self._chance = chance
-        self._column = chance.column("dispatch", model)
-        self._turn = 0
+        for pool in pools:
+            pool.rule = rule
+        self._shared = shared
+        self._rule = rule
         self._held: deque[Job] = deque()  # while no replica is up
 
     def place(self, job: Job, max_waiting: int | None = None) -> bool:
@@ -304,7 +316,7 @@ class ModelServers:
         pools = [p for p in self.pools if not p.is_closed(job, max_waiting)]
         if not pools:
             return False
-        own = [p for p in pools if not p.plan.is_api] if self._dispatch == "shared_queue" else []
+        own = [p for p in pools if not p.plan.is_api] if self._shared else []
         if own:  # an API has no queue to share: it is asked when all else is full
             pool = min(own, key=lambda p: p.unfinished / len(p.up) if p.up else math.inf)
             self._give(pool, job)
@@ -319,7 +331,8 @@ class ModelServers:
         return True
 
     def _send(self, job: Job, up: list[Any]) -> None:
-        server = up[0] if len(up) == 1 else self._pick(up, job)
+        server = up[0] if len(up) == 1 else self._rule.pick(up, job)
+        self._rule.sent(server, job)
         self._give(server.pool, job)
         server.submit(job)
 
@@ -328,19 +341,6 @@ class ModelServers:
         """A job is a pool's from now on."""
         job.pool = pool
         pool.unfinished += 1
-
-    def _pick(self, up: list[Any], job: Job) -> Any:
-        if self._dispatch == "round_robin":
-            self._turn += 1
-            return up[(self._turn - 1) % len(up)]
-        if self._dispatch == "power_of_two":
-            first = self._chance.one(self._column, job.request, job.attempt)
-            second = self._chance.one(self._column, job.request, job.attempt, odd=True)
-            a = min(int(first * len(up)), len(up) - 1)
-            b = min(int(second * (len(up) - 1)), len(up) - 2)
-            b += b >= a
-            up = [up[min(a, b)], up[max(a, b)]]
-        return min(up, key=_unfinished)
 
     def abort(self, job: Job) -> bool:
         """Nobody waits for a job any more; returns whether it has left by now. Else it comes finished."""
@@ -351,7 +351,13 @@ class ModelServers:
         else:
             left = pool.abort(job)
         pool.unfinished -= left
+        if left:
+            self._rule.left(job)
         return left
+
+    def forget(self, server: Any) -> None:
+        """A replica went down, and what it knew is gone."""
+        self._rule.forget(server)
 
     def resume(self, pool: ServerPool) -> list[Job]:
         """A replica of the pool is up again; returns what was held and is to be placed again."""
@@ -373,7 +379,3 @@ class ModelServers:
         """Unfinished requests per place."""
         places = sum(len(p.up) * p.plan.said.max_num_seqs for p in self.pools)
         return sum(p.unfinished for p in self.pools) / places if places else 0.0
-
-
-def _unfinished(server: Any) -> int:
-    return int(server.unfinished)

@@ -11,6 +11,8 @@ import numpy as np
 from messsim.workload.chunk import Floats
 
 from .calendar import Calendar
+from .dispatch import Draws, rule_of
+from .looks import Looks
 from .observer import Observer
 from .open_request import OpenRequest
 from .outcome import PoolOutcome, assert_paid
@@ -37,17 +39,30 @@ class Service:
         self.calendar = calendar
         self.in_usd = s.cost.unit == "USD"
         self.max_waiting = s.cluster.admission.max_waiting if s.cluster.admission else None
-        shared, dispatch = s.cluster.dispatch == "shared_queue", s.cluster.dispatch
+        shared = s.cluster.dispatch == "shared_queue"
+        self.looks = Looks(s.cluster.state_delay_s)
         chance, replicas = setup.workload.chance, sum(plan.replicas for plan in setup.pools)
         self.pools = [
-            ServerPool(calendar, plan, shared, self.in_usd, done, chance, replicas + k, observer)
+            ServerPool(calendar, plan, shared, self.in_usd, done, chance, replicas + k, self.looks, observer)
             for k, plan in enumerate(setup.pools)
         ]
         self.servers = [
-            ModelServers([p for p in self.pools if p.plan.model == m], dispatch, setup.workload.chance, name)
+            ModelServers(
+                [p for p in self.pools if p.plan.model == m],
+                shared,
+                rule_of(
+                    s.cluster,
+                    Draws(chance, chance.column("dispatch", name)),
+                    self.looks,
+                    [plan for plan in setup.pools if plan.model == m],
+                ),
+            )
             for m, name in enumerate(s.model_names)
         ]
         self._urgency = setup.urgency
+        if self.looks.delay_s > 0:
+            calendar.before = self._look
+            self._seen_loads = np.zeros(len(self.servers))
         self._plan_of = [plan for plan in setup.pools for _ in range(plan.replicas)]
         self.in_system_integral = 0.0
         self._in_system = 0
@@ -130,8 +145,17 @@ class Service:
         return float((prompt_usd + said.usd_per_million_output_tokens * job.output_tokens) / 1e6)
 
     def loads(self) -> Floats:
-        """Unfinished requests of each model per place."""
+        """Unfinished requests of each model per place, as the router sees them."""
+        return self._loads() if self.looks.delay_s == 0 else self._seen_loads
+
+    def _loads(self) -> Floats:
         return np.array([s.load() for s in self.servers])
+
+    def _look(self, time_s: float) -> None:
+        """Something is going to happen at a time: a look that is due by then comes before."""
+        if self.looks.due(time_s):
+            self.looks.look(server for pool in self.pools for server in pool.servers)
+            self._seen_loads = self._loads()
 
     def withdraw_all(self, now: float) -> list[Any]:
         """Cuts everything off at a time: all copies under way or waiting."""

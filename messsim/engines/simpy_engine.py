@@ -357,7 +357,10 @@ class _Simulation:
         # the answer that the user sees goes on where the prompt ends; of a chain nobody knows yet whether they do
         goes_on = opened.rows.grows and model == opened.seen and not opened.decision.plan & PLAN_CHAIN
         node = path[-1][0] if goes_on else None
-        job = _core.Job(opened.request, model, opened.prompt, opened.outputs[model], opened, attempt, path, node)
+        session = opened.rows.session(opened.request)
+        job = _core.Job(
+            opened.request, model, opened.prompt, opened.outputs[model], opened, attempt, path, node, session
+        )
         opened.jobs.append(job)
         if not self.service.pools:
             job.served_elsewhere(-1, self.calendar.now, self.calendar.now, self.calendar.now)

@@ -126,7 +126,7 @@ def notes_of(scenario: Parts, means: list[float] | None = None) -> list[str]:
     if means is None and scenario.satisfaction.kind == "irt":
         means = [m.satisfaction or 0.0 for m in scenario.models]
     said = [] if means is None else [*_reach(scenario, means), *_reference(scenario, means)]
-    return [*said, *_reconciliation(scenario), *_workers_of_no_work(scenario)]
+    return [*said, *_reconciliation(scenario), *_workers_of_no_work(scenario), *scenario.cluster.ignored]
 
 
 def _workers_of_no_work(s: Parts) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
+from .dispatch import Dispatch, KvRouter, PrefixAffinity, Scored, SessionAffinity
 from .engines import Engine, defaults_of
 from .laws import TokenLaw, WaitLaw
 
@@ -328,9 +329,6 @@ class Admission(Part):
     max_waiting: Number = Field(description="requests that may wait in a pool beyond what its replicas run at once")
 
 
-Dispatch = Literal["least_loaded", "round_robin", "power_of_two", "shared_queue"]
-
-
 class Cluster(Part):
     """How pools take requests."""
 
@@ -338,11 +336,32 @@ class Cluster(Part):
         "servers", description="none: the routing algorithm alone, each answer at once (the paper's setting)"
     )
     dispatch: Dispatch = Field("least_loaded", description="which replica of a model gets a request")
+    ties: Literal["first", "random"] = Field(
+        "first", description="least_loaded, session: of several replicas with the fewest requests, which one"
+    )
+    state_delay_s: NonNegative = Field(
+        0.0,
+        description="routing and dispatch see loads as they were when they were last polled, every so many seconds; "
+        "0: as they are",
+    )
+    session: SessionAffinity = Field(SessionAffinity(), description='dispatch = "session"')
+    prefix_affinity: PrefixAffinity = Field(PrefixAffinity(), description='dispatch = "prefix_affinity"')
+    kv_router: KvRouter = Field(KvRouter(), description='dispatch = "kv_router"')
+    scored: Scored = Field(Scored(), description='dispatch = "scored"')
     nominal_batch: Count | None = Field(
         None, description="batch at which the known cost is reckoned; none: min(32, max_num_seqs)"
     )
     admission: Admission | None = Field(None, description="turning requests away; none: never")
     failures: Failures | None = Field(None, description="failures and repairs; none: never")
+
+    @property
+    def ignored(self) -> list[str]:
+        """Options of rules of dispatch that are not the chosen one, one line each."""
+        tables = {"session", "prefix_affinity", "kv_router", "scored"} & self.model_fields_set
+        lines = [f"cluster.{name}: ignored with dispatch = {self.dispatch!r}" for name in sorted(tables - {self.dispatch})]
+        if self.ties == "random" and self.dispatch not in {"least_loaded", "session"}:
+            lines.append(f"cluster.ties: ignored with dispatch = {self.dispatch!r}")
+        return lines
 
 
 class Cost(Part):

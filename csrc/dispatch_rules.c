@@ -1,0 +1,54 @@
+#include "dispatch_rules.h"
+
+#include "draw.h"
+
+int ms_choice_has(const ms_choice *self, int32_t replica)
+{
+    if (ms_choice_is_of_all(self)) {
+        return self->fleet->failures[replica] == 0;
+    }
+    int32_t at = 0;
+    for (int32_t end = self->n; at < end;) {
+        const int32_t middle = at + (end - at) / 2;
+        if (self->fleet->place_of[self->up[middle]] < self->fleet->place_of[replica]) {
+            at = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return at < self->n && self->up[at] == replica;
+}
+
+int32_t ms_choice_draw(const ms_choice *self, int second, int32_t n)
+{
+    ms_stream stream = self->servers->stream;
+    stream.sub = (uint32_t)self->job->attempt;
+    const int32_t k = (int32_t)(ms_draw_one(&stream, second, (uint64_t)self->job->request) * (double)n);
+    return k < n ? k : n - 1;
+}
+
+int32_t ms_choice_cheapest(const ms_choice *self, const int32_t *replicas, const double *costs, int32_t n)
+{
+    double least = costs[0];
+    int32_t equal = 1;
+    for (int32_t i = 1; i < n; i++) {
+        equal = costs[i] < least ? 1 : equal + (costs[i] == least);
+        least = costs[i] < least ? costs[i] : least;
+    }
+    const int32_t *place_of = self->fleet->place_of;
+    int32_t left = ms_choice_draw(self, 0, equal), best = -1;
+    for (int32_t i = 0; i < n && replicas == self->up; i++) { /* they stand in order */
+        if (costs[i] == least && left-- == 0) {
+            return replicas[i];
+        }
+    }
+    do {
+        const int32_t after = best < 0 ? -1 : place_of[best];
+        best = -1;
+        for (int32_t i = 0; i < n; i++) {
+            const int is_next = costs[i] == least && place_of[replicas[i]] > after;
+            best = is_next && (best < 0 || place_of[replicas[i]] < place_of[best]) ? replicas[i] : best;
+        }
+    } while (left-- > 0);
+    return best;
+}

@@ -1,0 +1,49 @@
+/* What the rules of dispatch share. A rule is a file of its own, dispatch_NAME.c. */
+#ifndef MS_DISPATCH_RULES_H
+#define MS_DISPATCH_RULES_H
+
+#include "fleet.h"
+
+/* A copy that comes, and the replicas that it may go to. */
+typedef struct ms_choice {
+    ms_fleet *fleet;
+    ms_servers *servers;
+    ms_job *job;
+    const int32_t *up; /* [n] in order, n > 0 */
+    int32_t n;
+    double t_s;
+} ms_choice;
+
+typedef struct ms_dispatch_rule {
+    int32_t (*pick)(const ms_choice *);               /* one of at least two */
+    int (*sent)(const ms_choice *, int32_t replica);  /* where it goes, picked or the only one; returns 0 or an error */
+} ms_dispatch_rule;
+
+extern const ms_dispatch_rule ms_least_loaded;
+extern const ms_dispatch_rule ms_round_robin;
+extern const ms_dispatch_rule ms_power_of_two;
+extern const ms_dispatch_rule ms_random_rule;
+extern const ms_dispatch_rule ms_session;
+extern const ms_dispatch_rule ms_prefix_affinity;
+extern const ms_dispatch_rule ms_kv_router;
+extern const ms_dispatch_rule ms_scored;
+
+/* Whether the choice is among all replicas that are up: of these the fleet keeps indices. */
+static inline int ms_choice_is_of_all(const ms_choice *self)
+{
+    return self->up == self->servers->up_replica;
+}
+
+/* Whether a replica of the model is among those it may go to. */
+int ms_choice_has(const ms_choice *self, int32_t replica);
+
+/* A whole number below n, by one of the copy's two draws. */
+int32_t ms_choice_draw(const ms_choice *self, int second, int32_t n);
+
+/* The one of n replicas that costs least; any one of several. */
+int32_t ms_choice_cheapest(const ms_choice *self, const int32_t *replicas, const double *costs, int32_t n);
+
+/* The replica with the fewest unfinished requests, as far as is known; of several the first, or any one of them. */
+int32_t ms_choice_least_loaded(const ms_choice *self, int random_ties);
+
+#endif

@@ -1,0 +1,256 @@
+/* The best weighted sum of scores: llm-d's router (llm-d/llm-d-router@ebab6879; pkg/epp/config/loader/defaults.go for the
+ * weights, pkg/epp/framework/plugins for the rest). Of equals any one.
+ *
+ *     queue       (most - q) / (most - least), q the waiting requests of the engine; 1 if all are alike
+ *     kv_cache    1 - share of the memory that the batch holds
+ *     load        (1 - min(q, 128) / 128) / 2
+ *     prefix      share of the prompt's blocks that the router has sent there, by a list of blocks of its own
+ *     token_load  1 - min(1, tokens / 4,194,304), tokens those whose prefill is to come there, the new ones included
+ *
+ * "Sticky until saturated": of those to whom at least `affinity` of the prompt was sent, if there are any, unless the least
+ * of their prefills to come takes more than `most_penalty_s` longer, at `peak_prefill` tokens a second, than the least of
+ * all others'. */
+#include <math.h>
+
+#include "accounts.h"
+#include "dispatch_rules.h"
+#include "error.h"
+#include "outlook.h"
+#include "prompt.h"
+
+enum { LOAD_MOST = 128, UNKNOWN_BLOCKS = 31250 };
+
+static const int64_t MS_UNLIMITED_TOKENS = (int64_t)1 << 31; /* of a replica of whose memory nothing is said */
+
+static int64_t waiting_at(const ms_choice *self, int32_t replica)
+{
+    const ms_fleet *fleet = self->fleet;
+    if (ms_fleet_is_api(fleet, replica)) {
+        return 0;
+    }
+    return fleet->looks.delay_s > 0.0 ? fleet->looks.waiting[replica] : fleet->replica[replica].own_queue.length;
+}
+
+static double usage_at(const ms_choice *self, int32_t replica)
+{
+    const ms_fleet *fleet = self->fleet;
+    if (ms_fleet_is_api(fleet, replica)) {
+        return 0.0;
+    }
+    return fleet->looks.delay_s > 0.0 ? fleet->looks.usage[replica]
+                                      : ms_replica_kv_usage(&fleet->replica[replica], self->t_s);
+}
+
+/* ---- blocks of the prompt that the router has sent where ------------------------------------------------ */
+
+/* How far from `from` on there is somebody who has each unit. */
+static int64_t reach_of(const ms_text_node *node, int64_t from, int64_t to)
+{
+    int64_t reach = from, before = from - 1;
+    while (reach < to && reach > before) {
+        before = reach;
+        for (const ms_text *text = node->first; text != NULL; text = text->next) {
+            reach = text->from <= reach && text->to > reach ? text->to : reach;
+        }
+    }
+    return reach < to ? reach : to;
+}
+
+/* Blocks of the prompt by replica into `matched`, and who has any into `scratch`; returns how many they are. */
+static int32_t match(const ms_choice *self, int64_t *total)
+{
+    ms_fleet *fleet = self->fleet;
+    const ms_texts *texts = &self->servers->texts;
+    int32_t n = 0;
+    ms_part part;
+    int is_over = 0;
+    *total = 0;
+    for (int32_t i = 0; ms_prompt_part(self->job, i, &part); i++) {
+        const int64_t from = ms_texts_units(texts, part.from), to = ms_texts_units(texts, part.to);
+        const ms_text_node *node = ms_texts_find(texts, part.id);
+        *total = to;
+        if (from == to || is_over) {
+            continue;
+        }
+        const int64_t reach = node != NULL ? reach_of(node, from, to) : from;
+        for (const ms_text *text = reach > from ? node->first : NULL; text != NULL; text = text->next) {
+            const int32_t replica = self->servers->replica[text->replica];
+            const int64_t first = text->from > from ? text->from : from, last = text->to < reach ? text->to : reach;
+            if (last > first) {
+                fleet->matches[n] = replica;
+                n += fleet->matched[replica] == 0;
+                fleet->matched[replica] += last - first;
+            }
+        }
+        is_over = reach < to;
+    }
+    return n;
+}
+
+static void forget_matches(const ms_choice *self, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        self->fleet->matched[self->fleet->matches[i]] = 0;
+    }
+}
+
+/* ---- scores --------------------------------------------------------------------------------------------- */
+
+typedef struct ms_range {
+    int64_t least;
+    int64_t most;
+} ms_range;
+
+static double of_engine(const ms_choice *self, int32_t replica, ms_range queue)
+{
+    const ms_score_weights *weights = &self->fleet->dispatch.weights;
+    const int64_t q = waiting_at(self, replica);
+    const double shorter = queue.most > queue.least ? (double)(queue.most - q) / (double)(queue.most - queue.least) : 1.0;
+    const double load = 0.5 * (1.0 - (double)(q < LOAD_MOST ? q : LOAD_MOST) / LOAD_MOST);
+    return weights->queue * shorter + weights->kv_cache * (1.0 - usage_at(self, replica)) + weights->load * load;
+}
+
+static double of_prompt(const ms_choice *self, int32_t replica, int64_t total)
+{
+    const ms_dispatch_plan *plan = &self->fleet->dispatch;
+    const double matched = (double)self->fleet->matched[replica];
+    double score = total > 0 ? plan->weights.prefix * (matched / (double)total) : 0.0;
+    if (plan->weights.token_load > 0.0) {
+        const int64_t there = self->fleet->matched[replica] * self->servers->texts.unit_tokens;
+        const double tokens = (double)(self->fleet->prefill_tokens[replica] + self->job->prompt_tokens - there);
+        score += plan->weights.token_load * (1.0 - (tokens < plan->most_load_tokens ? tokens / plan->most_load_tokens : 1.0));
+    }
+    return score;
+}
+
+static ms_range range_of(const ms_choice *self)
+{
+    ms_range range = {INT64_MAX, INT64_MIN};
+    for (int32_t i = 0; i < self->n; i++) {
+        const int64_t q = waiting_at(self, self->up[i]);
+        range.least = q < range.least ? q : range.least;
+        range.most = q > range.most ? q : range.most;
+    }
+    return range;
+}
+
+/* ---- sticky until saturated ----------------------------------------------------------------------------- */
+
+static int is_sticky(const ms_choice *self, int32_t replica, int64_t total)
+{
+    return (double)self->fleet->matched[replica] / (double)total >= self->fleet->dispatch.affinity;
+}
+
+/* Puts those that are left into the scratch list; returns how many, all where stickiness is of no use. */
+static int32_t narrow(const ms_choice *self, int64_t total)
+{
+    const ms_dispatch_plan *plan = &self->fleet->dispatch;
+    double least_s[2] = {INFINITY, INFINITY};
+    int32_t n = 0;
+    for (int32_t i = 0; i < self->n && total > 0; i++) {
+        const int sticky = is_sticky(self, self->up[i], total);
+        const double time_s = (double)self->fleet->prefill_tokens[self->up[i]] / plan->peak_prefill;
+        least_s[sticky] = time_s < least_s[sticky] ? time_s : least_s[sticky];
+        n += sticky;
+    }
+    if (n == 0 || n == self->n || (plan->most_penalty_s > 0.0 && least_s[1] - least_s[0] > plan->most_penalty_s)) {
+        return self->n;
+    }
+    n = 0;
+    for (int32_t i = 0; i < self->n; i++) {
+        if (is_sticky(self, self->up[i], total)) {
+            self->fleet->sticky[n++] = self->up[i];
+        }
+    }
+    return n;
+}
+
+/* ---- picking -------------------------------------------------------------------------------------------- */
+
+static int32_t scan(const ms_choice *self, int64_t total)
+{
+    ms_choice left = *self;
+    if (self->fleet->dispatch.is_sticky) {
+        left.n = narrow(self, total);
+        left.up = left.n < self->n ? self->fleet->sticky : self->up;
+    }
+    const ms_range queue = range_of(&left);
+    for (int32_t i = 0; i < left.n; i++) {
+        left.fleet->costs[i] = -(of_engine(&left, left.up[i], queue) + of_prompt(&left, left.up[i], total));
+    }
+    return ms_choice_cheapest(&left, left.up, left.fleet->costs, left.n);
+}
+
+/* What engines tell changes with a look only: until then all are ranked by it. */
+static void rank(const ms_choice *self)
+{
+    ms_servers *servers = self->servers;
+    const ms_range queue = range_of(self);
+    for (int32_t i = 0; i < servers->replicas; i++) {
+        const int32_t replica = servers->replica[i];
+        self->fleet->costs[i] = self->fleet->failures[replica] == 0 ? -of_engine(self, replica, queue) : INFINITY;
+    }
+    ms_ties_fill(&servers->loads, self->fleet->costs);
+    servers->is_ranked = 1;
+}
+
+static int32_t by_index(const ms_choice *self, int32_t n, int64_t total)
+{
+    ms_fleet *fleet = self->fleet;
+    ms_servers *servers = self->servers;
+    if (!servers->is_ranked) {
+        rank(self);
+    }
+    const double least = ms_ties_least(&servers->loads);
+    double best = INFINITY;
+    for (int32_t i = 0; i < n; i++) {
+        const int32_t replica = fleet->matches[i];
+        const double engine = -ms_ties_value(&servers->loads, fleet->place_of[replica]);
+        fleet->costs[i] = fleet->failures[replica] == 0 ? -(engine + of_prompt(self, replica, total)) : INFINITY;
+        best = fleet->costs[i] < best ? fleet->costs[i] : best;
+    }
+    if (best < least) {
+        return ms_choice_cheapest(self, fleet->matches, fleet->costs, n);
+    }
+    if (best == least) {
+        return scan(self, total);
+    }
+    return servers->replica[ms_ties_pick(&servers->loads, ms_choice_draw(self, 0, ms_ties_count(&servers->loads)))];
+}
+
+static int32_t pick(const ms_choice *self)
+{
+    const ms_dispatch_plan *plan = &self->fleet->dispatch;
+    int64_t total;
+    const int32_t n = match(self, &total);
+    const int is_indexed = ms_choice_is_of_all(self) && self->servers->replicas > MS_SCAN_MOST &&
+                           self->fleet->looks.delay_s > 0.0 && !plan->is_sticky && !(plan->weights.token_load > 0.0);
+    const int32_t replica = is_indexed ? by_index(self, n, total) : scan(self, total);
+    forget_matches(self, n);
+    return replica;
+}
+
+/* Blocks that the replica's memory has, in as many as which the router keeps in mind what it sent there. */
+static int64_t most_units(const ms_choice *self, int32_t replica)
+{
+    const ms_limits *limits = &ms_fleet_pool_of(self->fleet, replica)->plan.limits;
+    const int64_t block = limits->kv_block_tokens > 1 ? limits->kv_block_tokens : 1;
+    const int64_t said = self->fleet->dispatch.index_blocks;
+    const int is_known = limits->kv_capacity_tokens > 0 && limits->kv_capacity_tokens < MS_UNLIMITED_TOKENS;
+    return said > 0 ? said : is_known ? limits->kv_capacity_tokens / block : UNKNOWN_BLOCKS;
+}
+
+static int sent(const ms_choice *self, int32_t replica)
+{
+    const int32_t place = self->fleet->place_of[replica];
+    int64_t total;
+    const int32_t n = match(self, &total);
+    const int64_t there = self->fleet->matched[replica] * self->servers->texts.unit_tokens;
+    forget_matches(self, n);
+    ms_accounts_charge(self->fleet, self->job, replica, self->job->prompt_tokens - there);
+    MS_TRY(ms_texts_add(&self->servers->texts, self->job, place));
+    ms_texts_trim(&self->servers->texts, place, most_units(self, replica));
+    return 0;
+}
+
+const ms_dispatch_rule ms_scored = {.pick = pick, .sent = sent};

@@ -1,0 +1,14 @@
+/* Keys of hash tables whose size is a power of two. */
+#ifndef MS_HASH_H
+#define MS_HASH_H
+
+#include <stdint.h>
+
+/* Its low bits depend on all bits of the key. */
+static inline uint64_t ms_hash(uint64_t key)
+{
+    const uint64_t mixed = key * 0x9E3779B97F4A7C15u;
+    return mixed ^ mixed >> 32;
+}
+
+#endif

@@ -1,0 +1,13 @@
+/* A look at a replica from outside: what its engine would tell a router. Changes nothing. */
+#ifndef MS_OUTLOOK_H
+#define MS_OUTLOOK_H
+
+#include "jump.h"
+
+/* Share of its memory that the batch holds in the iteration under way at t_s. */
+double ms_replica_kv_usage(const ms_replica *self, double t_s);
+
+/* Tokens of a job's prompt, in whole blocks, that its prefix cache holds since the last change of its batch. */
+int64_t ms_replica_cached_tokens(const ms_replica *self, const ms_job *job);
+
+#endif

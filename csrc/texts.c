@@ -1,0 +1,274 @@
+#include "texts.h"
+
+#include <stdlib.h>
+
+#include "error.h"
+#include "hash.h"
+#include "prompt.h"
+
+enum { FIRST_BUCKETS = 64 };
+
+int ms_texts_init(ms_texts *self, int32_t replicas, int64_t unit_tokens, int64_t most_tokens, int starts_go_first)
+{
+    *self = (ms_texts){.unit_tokens = unit_tokens,
+                       .most_tokens = most_tokens,
+                       .starts_go_first = starts_go_first,
+                       .replicas = replicas};
+    ms_store_init(&self->node_store, sizeof(ms_text_node));
+    ms_store_init(&self->text_store, sizeof(ms_text));
+    self->list = calloc((size_t)replicas + 1, sizeof *self->list);
+    return self->list != NULL ? 0 : MS_ERR_MEMORY;
+}
+
+void ms_texts_free(ms_texts *self)
+{
+    free(self->list);
+    free(self->node_bucket);
+    free(self->text_bucket);
+    ms_store_free(&self->node_store);
+    ms_store_free(&self->text_store);
+    *self = (ms_texts){0};
+}
+
+/* ---- finding ----------------------------------------------------------------------------------------- */
+
+static ms_text_node **node_at(const ms_texts *self, int64_t id)
+{
+    ms_text_node **at = &self->node_bucket[ms_hash((uint64_t)id) & (uint64_t)(self->node_buckets - 1)];
+    while (*at != NULL && (*at)->id != id) {
+        at = &(*at)->next_in_bucket;
+    }
+    return at;
+}
+
+static uint64_t text_hash(int64_t id, int32_t replica)
+{
+    return ms_hash(ms_hash((uint64_t)id) + (uint64_t)replica);
+}
+
+static ms_text **text_at(const ms_texts *self, const ms_text_node *node, int32_t replica)
+{
+    ms_text **at = &self->text_bucket[text_hash(node->id, replica) & (uint64_t)(self->text_buckets - 1)];
+    while (*at != NULL && ((*at)->node != node || (*at)->replica != replica)) {
+        at = &(*at)->next_in_bucket;
+    }
+    return at;
+}
+
+const ms_text_node *ms_texts_find(const ms_texts *self, int64_t id)
+{
+    return self->node_buckets > 0 && id >= 0 ? *node_at(self, id) : NULL;
+}
+
+static int widen_nodes(ms_texts *self)
+{
+    const int64_t before = self->node_buckets, buckets = before > 0 ? 2 * before : FIRST_BUCKETS;
+    ms_text_node **bucket = calloc((size_t)buckets, sizeof *bucket), **old = self->node_bucket;
+    if (bucket == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    self->node_bucket = bucket;
+    self->node_buckets = buckets;
+    for (int64_t i = 0; i < before; i++) {
+        for (ms_text_node *node = old[i], *next; node != NULL; node = next) {
+            next = node->next_in_bucket;
+            ms_text_node **at = &bucket[ms_hash((uint64_t)node->id) & (uint64_t)(buckets - 1)];
+            node->next_in_bucket = *at;
+            *at = node;
+        }
+    }
+    free(old);
+    return 0;
+}
+
+static int widen_texts(ms_texts *self)
+{
+    const int64_t before = self->text_buckets, buckets = before > 0 ? 2 * before : FIRST_BUCKETS;
+    ms_text **bucket = calloc((size_t)buckets, sizeof *bucket), **old = self->text_bucket;
+    if (bucket == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    self->text_bucket = bucket;
+    self->text_buckets = buckets;
+    for (int64_t i = 0; i < before; i++) {
+        for (ms_text *text = old[i], *next; text != NULL; text = next) {
+            next = text->next_in_bucket;
+            ms_text **at = &bucket[text_hash(text->node->id, text->replica) & (uint64_t)(buckets - 1)];
+            text->next_in_bucket = *at;
+            *at = text;
+        }
+    }
+    free(old);
+    return 0;
+}
+
+/* ---- the list of a replica --------------------------------------------------------------------------- */
+
+static void link_newest(ms_text_list *list, ms_text *text)
+{
+    text->older = list->newest;
+    text->newer = NULL;
+    *(list->newest != NULL ? &list->newest->newer : &list->oldest) = text;
+    list->newest = text;
+}
+
+static void unlink_text(ms_text_list *list, ms_text *text)
+{
+    *(text->older != NULL ? &text->older->newer : &list->oldest) = text->newer;
+    *(text->newer != NULL ? &text->newer->older : &list->newest) = text->older;
+}
+
+static void drop(ms_texts *self, ms_text *text)
+{
+    ms_text_node *node = text->node;
+    unlink_text(&self->list[text->replica], text);
+    if (node != NULL) {
+        *text_at(self, node, text->replica) = text->next_in_bucket;
+        self->n_texts--;
+        *(text->previous != NULL ? &text->previous->next : &node->first) = text->next;
+        *(text->next != NULL ? &text->next->previous : &node->last) = text->previous;
+        if (node->first == NULL) {
+            *node_at(self, node->id) = node->next_in_bucket;
+            self->n_nodes--;
+            ms_store_give(&self->node_store, node);
+        }
+    }
+    ms_store_give(&self->text_store, text);
+}
+
+void ms_texts_trim(ms_texts *self, int32_t replica, int64_t units)
+{
+    ms_text_list *list = &self->list[replica];
+    while (list->units > units) {
+        ms_text *text = list->oldest;
+        const int64_t excess = list->units - units, all = text->to - text->from, gone = excess < all ? excess : all;
+        list->units -= gone;
+        if (gone == all) {
+            drop(self, text);
+        } else if (self->starts_go_first) {
+            text->from += gone;
+        } else {
+            text->to -= gone;
+        }
+    }
+}
+
+void ms_texts_forget(ms_texts *self, int32_t replica)
+{
+    ms_texts_trim(self, replica, 0);
+}
+
+/* ---- what is sent ------------------------------------------------------------------------------------ */
+
+static ms_text_node *find_or_make_node(ms_texts *self, int64_t id)
+{
+    if (self->n_nodes == self->node_buckets && widen_nodes(self) != 0) {
+        return NULL;
+    }
+    ms_text_node **at = node_at(self, id);
+    if (*at == NULL) {
+        ms_text_node *node = ms_store_take(&self->node_store);
+        if (node != NULL) {
+            *node = (ms_text_node){.id = id};
+            *at = node;
+            self->n_nodes++;
+        }
+    }
+    return *at;
+}
+
+static ms_text *make_text(ms_texts *self, ms_text_node *node, int32_t replica, int64_t from)
+{
+    ms_text *text = ms_store_take(&self->text_store);
+    if (text == NULL) {
+        return NULL;
+    }
+    *text = (ms_text){.node = node, .replica = replica, .from = from, .to = from};
+    if (node != NULL) {
+        *text_at(self, node, replica) = text;
+        self->n_texts++;
+        text->previous = node->last;
+        *(node->last != NULL ? &node->last->next : &node->first) = text;
+        node->last = text;
+    }
+    return text;
+}
+
+/* The text of a node at a replica becomes its newest, and is made if there is none; NULL without memory. */
+static ms_text *renew(ms_texts *self, int64_t id, int32_t replica, int64_t from)
+{
+    if (self->n_texts == self->text_buckets && widen_texts(self) != 0) {
+        return NULL;
+    }
+    ms_text_node *node = find_or_make_node(self, id);
+    ms_text *text = node != NULL ? *text_at(self, node, replica) : NULL;
+    if (text != NULL) {
+        unlink_text(&self->list[replica], text);
+    } else {
+        text = node != NULL ? make_text(self, node, replica, from) : NULL;
+    }
+    if (text != NULL) {
+        link_newest(&self->list[replica], text);
+    }
+    return text;
+}
+
+int ms_texts_put(ms_texts *self, int64_t id, int32_t replica)
+{
+    return renew(self, id, replica, 0) != NULL ? 0 : MS_ERR_MEMORY;
+}
+
+void ms_texts_remove(ms_texts *self, int64_t id, int32_t replica)
+{
+    ms_text_node *node = self->node_buckets > 0 ? *node_at(self, id) : NULL;
+    ms_text *text = node != NULL ? *text_at(self, node, replica) : NULL;
+    if (text != NULL) {
+        self->list[replica].units -= text->to - text->from;
+        drop(self, text);
+    }
+}
+
+static int add_part(ms_texts *self, const ms_part *part, int32_t replica)
+{
+    ms_text_list *list = &self->list[replica];
+    const int64_t from = ms_texts_units(self, part->from), to = ms_texts_units(self, part->to);
+    if (from == to) {
+        return 0;
+    }
+    if (part->id < 0) {
+        ms_text *alone = list->newest != NULL && list->newest->node == NULL ? list->newest : NULL;
+        if (alone == NULL) {
+            alone = make_text(self, NULL, replica, 0);
+            if (alone == NULL) {
+                return MS_ERR_MEMORY;
+            }
+            link_newest(list, alone);
+        }
+        alone->to += to - from;
+        list->units += to - from;
+        return 0;
+    }
+    ms_text *text = renew(self, part->id, replica, from);
+    if (text == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    list->units -= text->to - text->from;
+    text->from = from;
+    text->to = text->to > to ? text->to : to;
+    list->units += text->to - text->from;
+    return 0;
+}
+
+int ms_texts_add(ms_texts *self, const ms_job *job, int32_t replica)
+{
+    ms_part part;
+    int32_t parts = 0;
+    while (ms_prompt_part(job, parts, &part)) {
+        parts++;
+    }
+    for (int32_t i = 0; i < parts; i++) {
+        ms_prompt_part(job, self->starts_go_first ? i : parts - 1 - i, &part);
+        MS_TRY(add_part(self, &part, replica));
+    }
+    return 0;
+}

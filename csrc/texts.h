@@ -1,0 +1,86 @@
+/* What a router believes to be in the caches of replicas: the prompts that it has sent there.
+ *
+ * Of each node of a path (job.h), the tokens `from` ... `to` - 1 are believed to be at a replica, counted in units of so
+ * many tokens. What goes first, where there is too much, is what was sent least recently. What a prompt alone says is
+ * counted, but not looked for. */
+#ifndef MS_TEXTS_H
+#define MS_TEXTS_H
+
+#include <stdint.h>
+
+#include "job.h"
+#include "store.h"
+
+typedef struct ms_text ms_text;
+
+/* Believed to be at a replica, of one node; or of no node, what prompts alone said. */
+struct ms_text {
+    struct ms_text_node *node;
+    int32_t replica;
+    int64_t from;
+    int64_t to;
+    ms_text *next_in_bucket;
+    ms_text *previous; /* of the same node, in the order in which replicas came by it */
+    ms_text *next;
+    ms_text *older; /* at the same replica */
+    ms_text *newer;
+};
+
+typedef struct ms_text_node {
+    int64_t id;
+    struct ms_text_node *next_in_bucket;
+    ms_text *first;
+    ms_text *last;
+} ms_text_node;
+
+/* At one replica. */
+typedef struct ms_text_list {
+    ms_text *oldest;
+    ms_text *newest;
+    int64_t units;
+} ms_text_list;
+
+typedef struct ms_texts {
+    int64_t unit_tokens;
+    int64_t most_tokens;
+    int32_t starts_go_first; /* of one prompt its start is the oldest; else its end */
+    int32_t replicas;
+    ms_text_list *list;      /* [replicas] */
+    int64_t n_nodes;
+    int64_t n_texts;
+    int64_t node_buckets;    /* a power of two; 0: there are none yet */
+    int64_t text_buckets;
+    ms_text_node **node_bucket;
+    ms_text **text_bucket;
+    ms_store node_store;
+    ms_store text_store;
+} ms_texts;
+
+/* Of a prompt only the first `most_tokens` count; 0: all. */
+int ms_texts_init(ms_texts *self, int32_t replicas, int64_t unit_tokens, int64_t most_tokens, int starts_go_first);
+void ms_texts_free(ms_texts *self);
+
+/* The prompt of a job is sent to a replica. Returns 0 or an error. */
+int ms_texts_add(ms_texts *self, const ms_job *job, int32_t replica);
+
+/* At a replica there is no more than `units`. */
+void ms_texts_trim(ms_texts *self, int32_t replica, int64_t units);
+
+/* A replica is gone, and its cache with it. */
+void ms_texts_forget(ms_texts *self, int32_t replica);
+
+/* Who has something of a node; NULL: nobody. */
+const ms_text_node *ms_texts_find(const ms_texts *self, int64_t id);
+
+/* So many tokens from the start of a prompt, in whole units. */
+static inline int64_t ms_texts_units(const ms_texts *self, int64_t tokens)
+{
+    return (self->most_tokens > 0 && tokens > self->most_tokens ? self->most_tokens : tokens) / self->unit_tokens;
+}
+
+/* For those who know what replicas have: one has something of a node, or has nothing of it any more. The first returns 0
+ * or an error. */
+int ms_texts_put(ms_texts *self, int64_t id, int32_t replica);
+void ms_texts_remove(ms_texts *self, int64_t id, int32_t replica);
+
+#endif

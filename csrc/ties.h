@@ -1,0 +1,41 @@
+/* The least of a fixed number of values, each of which changes often, and who has it: of equals, any one by its rank.
+ *
+ * A tree whose nodes hold the least value below them and how many have it. */
+#ifndef MS_TIES_H
+#define MS_TIES_H
+
+#include <stdint.h>
+
+typedef struct ms_ties {
+    int32_t players;
+    int32_t leaves;  /* a power of 2 */
+    double *values;  /* [2 leaves] node 1 is the root, node leaves + i player i; those beyond the players are infinite */
+    int32_t *counts; /* [2 leaves] players below a node that have its value */
+} ms_ties;
+
+int ms_ties_init(ms_ties *self, int32_t players); /* all infinite */
+void ms_ties_free(ms_ties *self);
+void ms_ties_set(ms_ties *self, int32_t player, double value);
+
+/* Sets all players at once. */
+void ms_ties_fill(ms_ties *self, const double *values);
+
+/* The k-th, from 0 on, of the ms_ties_count players that have the least value. */
+int32_t ms_ties_pick(const ms_ties *self, int32_t k);
+
+static inline double ms_ties_least(const ms_ties *self)
+{
+    return self->values[1];
+}
+
+static inline int32_t ms_ties_count(const ms_ties *self)
+{
+    return self->counts[1];
+}
+
+static inline double ms_ties_value(const ms_ties *self, int32_t player)
+{
+    return self->values[self->leaves + player];
+}
+
+#endif

@@ -1,0 +1,35 @@
+"""Which replica of its model a copy goes to: one file a rule."""
+
+from messsim.scenario.fleet import Cluster
+
+from ..cluster import PoolPlan
+from ..looks import Looks
+from .at_random import AtRandom
+from .kv_router import KvRouter
+from .least_loaded import LeastLoaded
+from .plan import plan_of
+from .power_of_two import PowerOfTwo
+from .prefix_affinity import PrefixAffinity
+from .round_robin import RoundRobin
+from .rule import Draws, Rule
+from .scored import Scored
+from .session import Session
+
+__all__ = ["RULES", "Draws", "Rule", "plan_of", "rule_of"]
+
+RULES: dict[str, type[Rule]] = {
+    "least_loaded": LeastLoaded,
+    "round_robin": RoundRobin,
+    "power_of_two": PowerOfTwo,
+    "shared_queue": LeastLoaded,  # among APIs, where no replicas of one's own are
+    "random": AtRandom,
+    "session": Session,
+    "prefix_affinity": PrefixAffinity,
+    "kv_router": KvRouter,
+    "scored": Scored,
+}
+
+
+def rule_of(cluster: Cluster, draws: Draws, looks: Looks, plans: list[PoolPlan]) -> Rule:
+    """The rule of a scenario, for one model and its pools."""
+    return RULES[cluster.dispatch](cluster, draws, looks, plans)

@@ -1,0 +1,109 @@
+"""Which replica of a model gets a request: the rules, and the options of each."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from .base import Count, Fraction, NonNegative, Number, Part, Positive
+
+__all__ = ["Dispatch", "KvRouter", "PrefixAffinity", "ScoreWeights", "Scored", "SessionAffinity"]
+
+Dispatch = Literal[
+    "least_loaded",
+    "round_robin",
+    "power_of_two",
+    "shared_queue",
+    "random",
+    "session",
+    "prefix_affinity",
+    "kv_router",
+    "scored",
+]
+
+
+class SessionAffinity(Part):
+    """Options of dispatch = "session"; defaults are llm-d's."""
+
+    ttl_s: Positive = Field(300.0, description="a session that is not heard of for longer is forgotten, seconds")
+
+
+class PrefixAffinity(Part):
+    """Options of dispatch = "prefix_affinity"; defaults are those of SGLang's router."""
+
+    cache_threshold: Fraction = Field(
+        0.3, description="share of a prompt that must have gone to a replica before, for it to get the request"
+    )
+    balance_abs_threshold: Number = Field(
+        64, description="loads are alike while the most and the least unfinished requests differ by at most so many,"
+    )
+    balance_rel_threshold: NonNegative = Field(1.5, description="or the most are at most so many times the least")
+    max_tree_tokens: Number = Field(
+        2**23,
+        description="what the router remembers of a replica, tokens (SGLang: 2^25 characters, taken as 4 a token)",
+    )
+    eviction_interval_s: Positive = Field(
+        120.0, ge=1e-3, description="between two times of forgetting the rest, seconds"
+    )
+
+
+class KvRouter(Part):
+    """Options of dispatch = "kv_router"; defaults are those of NVIDIA Dynamo's router."""
+
+    prefill_load_scale: NonNegative = Field(
+        1.0, le=1e6, description="weight of the prompt tokens to compute at a replica against those that it holds"
+    )
+    overlap_credit: NonNegative = Field(
+        1.0, le=1e6, description="of the prompt's tokens in a replica's prefix cache, how many need no computing"
+    )
+
+
+class ScoreWeights(Part):
+    """What a replica's score is made of (csrc/dispatch_scored.c); defaults are llm-d's."""
+
+    queue: NonNegative = Field(2.0, le=1e6, description="few waiting requests, relative to the other replicas")
+    kv_cache: NonNegative = Field(2.0, le=1e6, description="little memory in use")
+    prefix: NonNegative = Field(3.0, le=1e6, description="share of the prompt that was sent there before")
+    load: NonNegative = Field(0.0, le=1e6, description="few waiting requests, 128 being many")
+    token_load: NonNegative = Field(0.0, le=1e6, description="few prompt tokens that are still to be computed there")
+
+
+STICKY_WEIGHTS = {"queue": 0.0, "kv_cache": 0.0, "prefix": 0.0, "token_load": 1.0}
+
+
+class Scored(Part):
+    """Options of dispatch = "scored"; defaults are those of llm-d's router."""
+
+    weights: ScoreWeights = Field(
+        ScoreWeights(),
+        description="of the scores; with sticky_until_saturated, token_load = 1 alone where nothing is said",
+    )
+    index_block_tokens: Count = Field(
+        64, description="blocks in which the router remembers what it sent; no smaller than the first pool's own"
+    )
+    index_blocks: Count | None = Field(
+        None,
+        description="blocks that it remembers of a replica; none: as many as the replica's memory has, or 31,250 where "
+        "that is not known",
+    )
+    index_tokens: Number = Field(131_072, description="tokens of a prompt that it looks at; 0: all")
+    max_load_tokens: Positive = Field(4_194_304, description="token_load: tokens to compute that score 0")
+    sticky_until_saturated: bool = Field(
+        False, description="whether only replicas come into question to which most of the prompt was sent before"
+    )
+    affinity_threshold: Fraction = Field(0.8, description="sticky: the share that is most of a prompt")
+    max_ttft_penalty_s: NonNegative = Field(
+        18.0, description="sticky: how much longer than elsewhere a prefill may have to wait, seconds; 0: however long"
+    )
+    peak_prefill_tokens_per_s: Positive = Field(
+        15_928.0, description="sticky: prompt tokens that a replica computes in a second, by which that is reckoned"
+    )
+
+    @model_validator(mode="after")
+    def _sticky_weights(self) -> Self:
+        """Fills in what goes with the filter; it does not count as set."""
+        if self.sticky_until_saturated:
+            given = self.weights.model_dump(include=self.weights.model_fields_set)
+            self.__dict__["weights"] = ScoreWeights.model_construct(
+                _fields_set=set(given), **ScoreWeights().model_dump() | STICKY_WEIGHTS | given
+            )
+        return self
