@@ -105,7 +105,8 @@ static double cost_in_pool(const ms_prompt_cost *pool, int32_t prompt_tokens)
     return cost;
 }
 
-void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
+void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, const double *factors,
+                       double *costs, int64_t stride)
 {
     for (int32_t k = 0; k < n; k++) {
         double *cost = &costs[pools[k].model * stride];
@@ -115,6 +116,7 @@ void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_to
         if (k == 0 || pools[k - 1].model != pools[k].model) {
             *cost = 0.0;
         }
-        *cost += cost_in_pool(&pools[k], prompt_tokens) * pools[k].share;
+        const double factor = factors != NULL && pools[k].is_api ? factors[pools[k].model * stride] : 1.0;
+        *cost += cost_in_pool(&pools[k], prompt_tokens) * pools[k].share * factor;
     }
 }

@@ -100,7 +100,7 @@ static void a_prompt_that_grows_costs_what_its_length_does(void)
     double costs[] = {7.0, 0.0, 7.0, 0.0, INFINITY, 0.0, 7.0, 0.0}, expected;
     const int32_t prompt = 40;
     ms_known_costs(&known, &prompt, 1, &expected);
-    ms_cost_of_prompt(pools, 4, prompt, costs, 2);
+    ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2);
     CHECK(costs[0] == expected && costs[2] == 80.0);
     CHECK(costs[4] == INFINITY && costs[6] == 7.0); /* it cannot be had; none of its pools are known */
 }
