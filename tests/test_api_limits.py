@@ -42,7 +42,7 @@ def called(folder, times, *, models=None, **more) -> dict:
 
 
 def conforms(passed: list[tuple[Fraction, int]], at: Fraction, amount: int, per_s: Fraction, most: Fraction) -> bool:
-    """By definition: of all that passes from any time s to `at`, both included, there is at most most + per_s (at - s)."""
+    """By definition: of what passes from any time s to `at`, both included, there is at most most + per_s (at - s)."""
     taken = amount
     for time, tokens in reversed(passed):
         taken += tokens
@@ -58,7 +58,7 @@ def conforms(passed: list[tuple[Fraction, int]], at: Fraction, amount: int, per_
     st.sampled_from([1, 4, 60]),
 )
 def test_a_bucket_lets_in_what_its_definition_does(calls, per_minute, burst_s):
-    """In eighths of a second, so that nothing is rounded: equal, decision by decision, to the definition in fractions."""
+    """In eighths of a second, so that nothing is rounded: each decision is that of the definition in fractions."""
     limited = _core.Api(LIMITS | {"tokens_per_minute": float(per_minute), "burst_s": float(burst_s)}, NO_CACHE)
     per_s, at, passed = Fraction(per_minute, 60), Fraction(0), []
     for gap, tokens in calls:
@@ -98,7 +98,7 @@ def test_tokens_a_minute_are_of_prompt_and_answer(engine, tmp_path):
 
 
 def test_a_call_that_is_refused_takes_from_neither_bucket(engine, tmp_path):
-    """Tokens let one request in each four seconds; those refused meanwhile would have used up the bucket of requests."""
+    """Tokens let one request in each four seconds; those refused meanwhile would have used up that of requests."""
     limits = {"tokens_per_minute": 60.0, "requests_per_minute": 15.0, "burst_s": 4.0}
     times = [0.0, 1.0, 2.0, 3.0, 4.0]
     r = run(called(tmp_path, times, limits=limits), engine)
@@ -149,7 +149,10 @@ def test_the_next_model_serves_what_one_refuses(engine, tmp_path):
 
 
 def test_the_next_model_serves_during_an_outage_and_for_a_full_pool(engine, tmp_path):
-    models = [model("own", 0.4, max_num_seqs=1), {"name": "api", "satisfaction": 0.8} | api(usd_per_million_output_tokens=1e6)]
+    models = [
+        model("own", 0.4, max_num_seqs=1),
+        {"name": "api", "satisfaction": 0.8} | api(usd_per_million_output_tokens=1e6),
+    ]
     data = called(tmp_path, [0.0, 0.0, 5.0, 5.0], models=models)
     outage = {"pool": "api", "at_s": 4.0, "for_s": 3.0}
     data |= {
@@ -284,5 +287,5 @@ def test_what_does_not_fit_is_refused(tmp_path, change, message):
 
 def test_prices_of_gpus_do_not_change(tmp_path):
     data = scenario(phases=[{"from_s": 1.0, "price_factor": {"small": 2.0}}])
-    with pytest.raises(ScenarioError, match="price_factor.small: is not served by APIs alone"):
+    with pytest.raises(ScenarioError, match=r"price_factor\.small: is not served by APIs alone"):
         parse(data)

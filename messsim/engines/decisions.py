@@ -72,7 +72,7 @@ class Decisions:
 
     def _with_room(self, opened: OpenRequest, decision: Decision) -> int:
         """The plan, or another model where its own takes no more: a more capable one, or else the next less capable."""
-        plan = decision.plan
+        plan: int = decision.plan
         if not self.asks_next_model or plan & (PLAN_ALL | PLAN_CHAIN):
             return plan
         own = plan & PLAN_MODEL

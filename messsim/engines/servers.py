@@ -149,7 +149,7 @@ class _ApiServer:
         self.pool = pool
         self.index = index
         self.failures = 0  # causes that keep it down at present
-        self._meter = _core.Api(pool.plan.api_limits, pool.plan.prompt_cache)
+        self._meter = _core.Api({**pool.plan.api_limits}, {**pool.plan.prompt_cache})
         self._calls: dict[Job, Any] = {}  # under way, with the event of its end
 
     @property
