@@ -4,6 +4,7 @@
 
 #include "clients.h"
 #include "copies.h"
+#include "dispatch.h"
 #include "draw.h"
 #include "error.h"
 #include "fronts.h"
@@ -143,13 +144,42 @@ static ms_open *arrive(ms_run *run, ms_brain *brain, ms_page *page, int64_t i, m
     return open;
 }
 
+static int has_room(const ms_run *run, const ms_open *open, int64_t model)
+{
+    const ms_page *page = open->page;
+    return open->brain->costs[model] < INFINITY &&
+           ms_dispatch_takes(&run->fleet, (int32_t)model, page->prompt_tokens[open->i],
+                             page->output_tokens[model * page->n + open->i], run->config.max_waiting, run->now_s);
+}
+
+/* A plan for one model that takes no more goes to the next that does, a more capable one if there is one; it stays as it
+ * is if there is none. */
+static int64_t with_room(const ms_run *run, const ms_open *open, int64_t plan)
+{
+    const int64_t models = run->config.models, own = plan & MS_PLAN_MODEL;
+    if (!run->config.asks_next_model || plan & (MS_PLAN_ALL | MS_PLAN_CHAIN)) {
+        return plan;
+    }
+    for (int64_t model = own; model < models; model++) {
+        if (has_room(run, open, model)) {
+            return plan - own + model;
+        }
+    }
+    for (int64_t model = own - 1; model >= 0; model--) {
+        if (has_room(run, open, model)) {
+            return plan - own + model;
+        }
+    }
+    return plan;
+}
+
 /* What was decided for an attempt, by its brain just now. */
 static int decided(ms_run *run, ms_open *open, int64_t plan, double queue)
 {
     const ms_page *page = open->page;
     const ms_brain *brain = open->brain;
     MS_TRY(check_plan(run, brain, open->request, plan));
-    plan = ms_brain_destined(plan, run->config.models, brain->costs);
+    plan = with_room(run, open, ms_brain_destined(plan, run->config.models, brain->costs));
     const int everyone = plan == MS_PLAN_ALL;
     const int32_t seen = (int32_t)(everyone ? ms_brain_destined(run->config.reference, run->config.models, brain->costs)
                                             : plan & MS_PLAN_MODEL);

@@ -44,8 +44,13 @@ static double price(const ms_run *run, const ms_job *job)
     if (job->finish_s != job->finish_s) {
         return 0.0; /* an outage ended it: providers charge for answers */
     }
-    const double prompt = plan->usd_per_million_prompt_tokens * (double)job->prompt_tokens;
-    return (prompt + plan->usd_per_million_output_tokens * (double)job->output_tokens) / 1e6;
+    const ms_open *open = job->owner;
+    const double *factors = open->page->price_factor;
+    const double factor = factors != NULL ? factors[job->model * open->page->n + open->i] : 1.0;
+    const int32_t cached = plan->prompt_cache.keep_s > 0.0 ? job->cached_prompt_tokens : 0;
+    const double prompt = plan->usd_per_million_prompt_tokens * (double)(job->prompt_tokens - cached) +
+                          plan->usd_per_million_cached_prompt_tokens * (double)cached;
+    return (prompt + plan->usd_per_million_output_tokens * (double)job->output_tokens) / 1e6 * factor;
 }
 
 /* Charges a copy for what it has used; returns its cost. */

@@ -109,9 +109,11 @@ static double cost_in_pool(const ms_prompt_cost *pool, int32_t prompt_tokens)
     return cost;
 }
 
-void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
+void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, const double *factors,
+                       double *costs, int64_t stride)
 {
     double in_pool = 0.0;
+    int32_t of = -1; /* the pool whose cost that is */
     for (int32_t k = 0; k < n; k++) {
         double *cost = &costs[pools[k].model * stride];
         if (!(*cost < INFINITY)) {
@@ -120,7 +122,11 @@ void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_to
         if (k == 0 || pools[k - 1].model != pools[k].model) {
             *cost = 0.0;
         }
-        in_pool = pools[k].as_before ? in_pool : cost_in_pool(&pools[k], prompt_tokens);
-        *cost += in_pool * pools[k].share;
+        const double factor = factors != NULL && pools[k].is_api ? factors[pools[k].model * stride] : 1.0;
+        if (!pools[k].as_before || of != k - 1) {
+            in_pool = cost_in_pool(&pools[k], prompt_tokens);
+        }
+        of = k;
+        *cost += in_pool * pools[k].share * factor;
     }
 }

@@ -42,7 +42,9 @@ typedef struct ms_prompt_cost {
     ms_known_cost known; /* of an API only mean_output_tokens */
 } ms_prompt_cost;
 
-/* Known costs of a prompt by the models of these pools into costs[model * stride]; where it is infinite it stays so. */
-void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride);
+/* Known costs of a prompt by the models of these pools into costs[model * stride]; where it is infinite it stays so.
+ * `factors`, which multiply prices of APIs, stand likewise; NULL: they are 1. */
+void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, const double *factors,
+                       double *costs, int64_t stride);
 
 #endif

@@ -5,14 +5,16 @@
 #include "dispatch_rules.h"
 #include "error.h"
 
-/* Whether a pool does not take a job: it is too long, as many are there as admission lets in, or the API is down. */
-static int is_closed(const ms_pool *pool, const ms_job *job, int64_t max_waiting)
+/* Whether a pool does not take a request: it is too long, as many are there as admission lets in, or the API is down or
+ * has had as much as it takes. */
+static int is_closed(const ms_pool *pool, int32_t prompt_tokens, int32_t output_tokens, int64_t max_waiting, double t_s)
 {
-    if (!ms_pool_takes(pool, job->prompt_tokens, job->output_tokens)) {
+    if (!ms_pool_takes(pool, prompt_tokens, output_tokens)) {
         return 1;
     }
     if (pool->plan.is_api) {
-        return pool->up == 0;
+        const int64_t tokens = (int64_t)prompt_tokens + output_tokens;
+        return pool->up == 0 || !ms_api_limits_allow(&pool->api_limits, tokens, pool->unfinished, t_s);
     }
     const int64_t places = (int64_t)pool->up * pool->plan.limits.max_num_seqs;
     return max_waiting >= 0 && pool->unfinished >= places + max_waiting;
@@ -24,6 +26,23 @@ static int are_all_open(const ms_servers *servers, const ms_job *job, int64_t ma
     const int64_t prompt = job->prompt_tokens;
     return max_waiting < 0 && servers->pools > 0 && !servers->has_api && prompt <= servers->all_take_prompt &&
            prompt + job->output_tokens <= servers->all_take;
+}
+
+static int is_closed_to(const ms_pool *pool, const ms_job *job, int64_t max_waiting, double t_s)
+{
+    return is_closed(pool, job->prompt_tokens, job->output_tokens, max_waiting, t_s);
+}
+
+int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t output_tokens,
+                      int64_t max_waiting, double t_s)
+{
+    const ms_servers *servers = &fleet->servers[model];
+    int32_t k = 0;
+    while (k < servers->pools &&
+           is_closed(&fleet->pool[servers->pool[k]], prompt_tokens, output_tokens, max_waiting, t_s)) {
+        k++;
+    }
+    return k < servers->pools;
 }
 
 void ms_dispatch_queue(ms_fleet *fleet, ms_job *job, double t_s)
@@ -62,7 +81,7 @@ static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job,
     for (int32_t k = 0; k < servers->pools; k++) {
         ms_pool *pool = &fleet->pool[servers->pool[k]];
         const double crowd = pool->up > 0 ? (double)pool->unfinished / (double)pool->up : INFINITY;
-        if (!pool->plan.is_api && !is_closed(pool, job, max_waiting) && (best == NULL || crowd < least)) {
+        if (!pool->plan.is_api && !is_closed_to(pool, job, max_waiting, t_s) && (best == NULL || crowd < least)) {
             least = crowd;
             best = pool;
         }
@@ -96,7 +115,7 @@ static int pick(const ms_choice *choice, int32_t *replica)
     return rule->sent != NULL ? rule->sent(choice, *replica) : 0;
 }
 
-static void call_api(const ms_pool *pool, int32_t replica, ms_job *job, double t_s)
+static int call_api(ms_pool *pool, int32_t replica, ms_job *job, double t_s)
 {
     const double first_token_s = t_s + pool->plan.latency_s;
     job->replica = replica;
@@ -107,6 +126,8 @@ static void call_api(const ms_pool *pool, int32_t replica, ms_job *job, double t
     if (job->first_token_s != job->first_token_s) {
         job->first_token_s = first_token_s;
     }
+    ms_api_limits_take(&pool->api_limits, (int64_t)job->prompt_tokens + job->output_tokens, t_s);
+    return ms_prompt_cache_send(&pool->prompt_cache, job, t_s);
 }
 
 static int send(ms_fleet *fleet, int32_t replica, ms_job *job, double t_s)
@@ -116,7 +137,7 @@ static int send(ms_fleet *fleet, int32_t replica, ms_job *job, double t_s)
     job->pool = fleet->pool_of[replica];
     job->server = replica;
     if (pool->plan.is_api) {
-        call_api(pool, replica, job, t_s);
+        MS_TRY(call_api(pool, replica, job, t_s));
         ms_fleet_note_load(fleet, replica);
         return MS_CALLS_API;
     }
@@ -125,11 +146,12 @@ static int send(ms_fleet *fleet, int32_t replica, ms_job *job, double t_s)
 }
 
 /* Puts replicas that are up and whose pool takes the job into the scratch list; returns how many. */
-static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting)
+static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting,
+                           double t_s)
 {
     int32_t n = 0;
     for (int32_t i = 0; i < servers->up; i++) {
-        if (!is_closed(ms_fleet_pool_of(fleet, servers->up_replica[i]), job, max_waiting)) {
+        if (!is_closed_to(ms_fleet_pool_of(fleet, servers->up_replica[i]), job, max_waiting, t_s)) {
             fleet->scratch[n++] = servers->up_replica[i];
         }
     }
@@ -146,7 +168,7 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
     }
     for (int32_t k = 0; k < servers->pools && own < servers->pools; k++) {
         const ms_pool *pool = &fleet->pool[servers->pool[k]];
-        if (!is_closed(pool, job, max_waiting)) {
+        if (!is_closed_to(pool, job, max_waiting, t_s)) {
             first_open = open++ == 0 ? servers->pool[k] : first_open;
             own += !pool->plan.is_api;
         }
@@ -160,7 +182,7 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
     const int32_t *up = servers->up_replica;
     int32_t n = servers->up;
     if (open < servers->pools) {
-        n = gather_open(fleet, servers, job, max_waiting);
+        n = gather_open(fleet, servers, job, max_waiting, t_s);
         up = fleet->scratch;
     }
     if (n == 0) {

@@ -6,10 +6,15 @@
 
 enum ms_placed { MS_TURNED_AWAY, MS_PLACED, MS_CALLS_API, MS_TO_FRONT_END };
 
-/* Sends a job to a replica of its model at t_s; `max_waiting` < 0: nobody is turned away but by APIs that are down.
+/* Sends a job to a replica of its model at t_s; `max_waiting` < 0: nobody is turned away but by APIs that are down or
+ * have had as much as they take.
  * Returns an ms_placed (an API's job is for the caller to finish, job->replica being set, and one that goes to a front
  * end for the caller to see through it), or an error. */
 int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t_s);
+
+/* Whether some pool of a model takes such a request now. */
+int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t output_tokens,
+                      int64_t max_waiting, double t_s);
 
 /* A job that has a place comes to the queue there. */
 void ms_dispatch_queue(ms_fleet *fleet, ms_job *job, double t_s);

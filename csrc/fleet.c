@@ -44,6 +44,8 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
 {
     ms_pool *pool = &self->pool[number];
     *pool = (ms_pool){.plan = *plan, .first = first, .up = plan->replicas};
+    ms_api_limits_init(&pool->api_limits, &plan->api_limits);
+    ms_prompt_cache_init(&pool->prompt_cache, &plan->prompt_cache);
     ms_queue *shared = self->dispatch.rule == MS_SHARED_QUEUE ? &pool->shared : NULL;
     pool->shared.order = pool->plan.limits.order;
     for (int32_t i = 0; i < plan->replicas; i++) {
@@ -164,6 +166,9 @@ void ms_fleet_free(ms_fleet *self)
 {
     for (int32_t i = 0; i < self->replicas && self->replica != NULL; i++) {
         ms_replica_free(&self->replica[i]);
+    }
+    for (int32_t p = 0; p < self->pools && self->pool != NULL; p++) {
+        ms_prompt_cache_free(&self->pool[p].prompt_cache);
     }
     for (int32_t m = 0; m < self->models && self->servers != NULL; m++) {
         free(self->servers[m].pool);

@@ -6,11 +6,13 @@
 
 #include <stdint.h>
 
+#include "api_limits.h"
 #include "bindings.h"
 #include "calendar.h"
 #include "dispatch_plan.h"
 #include "looks.h"
 #include "philox.h"
+#include "prompt_cache.h"
 #include "replica.h"
 #include "texts.h"
 #include "ties.h"
@@ -32,6 +34,9 @@ typedef struct ms_pool_plan {
     double tpot_s;
     double usd_per_million_prompt_tokens;
     double usd_per_million_output_tokens;
+    double usd_per_million_cached_prompt_tokens;
+    ms_limits_plan api_limits;
+    ms_prompt_cache_plan prompt_cache;
 } ms_pool_plan;
 
 typedef struct ms_pool {
@@ -40,6 +45,8 @@ typedef struct ms_pool {
     int32_t up;
     int64_t unfinished; /* running, waiting or held, in a front end or being detokenized */
     ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
+    ms_api_limits api_limits;
+    ms_prompt_cache prompt_cache; /* of an API */
 } ms_pool;
 
 /* The jobs of one replica, or of a pool with a shared queue, that are outside its GPUs. */

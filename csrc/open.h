@@ -72,6 +72,7 @@ typedef struct ms_page {
     const double *labels;  /* what raters say of it, where they err */
     const double *feedback_uniform; /* NULL: feedback is certain */
     const double *delay_s; /* NULL: labels are immediate */
+    const double *price_factor; /* by model, multiplies prices of APIs; NULL: they are 1 */
     ms_page_turns turns;
     const int64_t *path_start; /* [n + 1] what prompts are made of (job.h); NULL: they share nothing */
     ms_node_of_path *path;     /* [path_start[n]] the last end of a later turn is written when it is known */

@@ -43,6 +43,7 @@ typedef struct ms_run_config {
     int32_t raters_err;          /* labels are not the satisfaction; NaN: the user says nothing */
     int32_t one_sided;           /* only the answer that the user sees is rated */
     int64_t max_waiting;         /* < 0: nobody is turned away */
+    int32_t asks_next_model;     /* where a model takes no more, the next that does serves the request */
     double feedback_probability;
     double horizon_s;            /* infinite: run until all is done */
     int64_t length;              /* requests that arrive; < 0: until the horizon */

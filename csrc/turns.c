@@ -48,7 +48,9 @@ static void grow(const ms_run *run, const ms_open *before, int32_t i)
     const int32_t answer = page->output_tokens[before->seen * page->n + before->i];
     page->prompt_tokens[i] = page->prompt_tokens[before->i] + answer + page->turns.new_tokens[i];
     page->path[page->path_start[i + 1] - 1].end_tokens = page->prompt_tokens[i];
-    ms_cost_of_prompt(run->prompt_costs, run->n_prompt_costs, page->prompt_tokens[i], page->view.known_costs + i, page->n);
+    const double *factors = page->price_factor != NULL ? page->price_factor + i : NULL;
+    ms_cost_of_prompt(run->prompt_costs, run->n_prompt_costs, page->prompt_tokens[i], factors,
+                      page->view.known_costs + i, page->n);
     for (int32_t m = 0; m < run->config.models; m++) {
         if (!ms_fleet_takes(&run->fleet, m, page->prompt_tokens[i], page->output_tokens[m * page->n + i])) {
             page->view.known_costs[m * page->n + i] = INFINITY;

@@ -194,7 +194,8 @@ cdef extern from "cost.h" nogil:
         double usd_per_million_output_tokens
         ms_known_cost known
     void ms_known_costs(const ms_known_cost *, const int32_t *prompt_tokens, int64_t n, double *costs)
-    void ms_cost_of_prompt(const ms_prompt_cost *, int32_t n, int32_t prompt_tokens, double *costs, int64_t stride)
+    void ms_cost_of_prompt(const ms_prompt_cost *, int32_t n, int32_t prompt_tokens, const double *factors,
+                           double *costs, int64_t stride)
 
 cdef extern from "job.h" nogil:
     enum:
@@ -244,6 +245,29 @@ cdef extern from "job.h" nogil:
     void ms_queue_push_tail(ms_queue *, ms_job *)
     ms_job *ms_queue_pop(ms_queue *)
     void ms_queue_remove(ms_queue *, ms_job *)
+
+cdef extern from "api_limits.h" nogil:
+    ctypedef struct ms_limits_plan:
+        double requests_per_minute
+        double tokens_per_minute
+        double burst_s
+        int64_t most_calls
+    ctypedef struct ms_api_limits:
+        pass
+    void ms_api_limits_init(ms_api_limits *, const ms_limits_plan *)
+    int ms_api_limits_allow(const ms_api_limits *, int64_t tokens, int64_t calls, double t_s)
+    void ms_api_limits_take(ms_api_limits *, int64_t tokens, double t_s)
+
+cdef extern from "prompt_cache.h" nogil:
+    ctypedef struct ms_prompt_cache_plan:
+        double keep_s
+        int32_t least_tokens
+        int32_t step_tokens
+    ctypedef struct ms_prompt_cache:
+        pass
+    void ms_prompt_cache_init(ms_prompt_cache *, const ms_prompt_cache_plan *)
+    void ms_prompt_cache_free(ms_prompt_cache *)
+    int ms_prompt_cache_send(ms_prompt_cache *, ms_job *, double t_s)
 
 cdef extern from "cache.h" nogil:
     ctypedef struct ms_cache:
@@ -428,6 +452,9 @@ cdef extern from "fleet.h" nogil:
         double tpot_s
         double usd_per_million_prompt_tokens
         double usd_per_million_output_tokens
+        double usd_per_million_cached_prompt_tokens
+        ms_limits_plan api_limits
+        ms_prompt_cache_plan prompt_cache
     ctypedef struct ms_pool:
         int32_t first
     ctypedef struct ms_fleet:
@@ -485,6 +512,7 @@ cdef extern from "open.h" nogil:
         const double *labels
         const double *feedback_uniform
         const double *delay_s
+        const double *price_factor
         ms_page_turns turns
         const int64_t *path_start
         ms_node_of_path *path
@@ -528,6 +556,7 @@ cdef extern from "loop.h" nogil:
         int32_t raters_err
         int32_t one_sided
         int64_t max_waiting
+        int32_t asks_next_model
         double feedback_probability
         double horizon_s
         int64_t length

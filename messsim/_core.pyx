@@ -903,12 +903,21 @@ cdef class PromptCosts:
                                            said["nominal_batch"], said["mean_output_tokens"], said["mean_tokens"])
         self.c, self.n = c, len(pools)
 
-    def write(self, int32_t prompt_tokens, double[:, ::1] costs not None, int64_t i):
-        """Sets costs[:, i] of the models of these pools to those of a prompt; infinite ones stay so."""
+    def write(self, int32_t prompt_tokens, double[:, ::1] costs not None, int64_t i,
+              const double[:, ::1] price_factor=None):
+        """Sets costs[:, i] of the models of these pools to those of a prompt; infinite ones stay so.
+
+        `price_factor` [models, n] multiplies prices of APIs; None: it is 1.
+        """
+        cdef const double *factors = NULL
         check_shape(0 <= i < costs.shape[1], "i is a column of costs")
         for k in range(self.n):
             check_shape(self.c[k].model < costs.shape[0], "costs are [models, n]")
-        ms_cost_of_prompt(self.c, self.n, prompt_tokens, &costs[0, i], costs.shape[1])
+        if price_factor is not None:
+            check_shape(price_factor.shape[0] == costs.shape[0] and price_factor.shape[1] == costs.shape[1],
+                        "price_factor is [models, n]")
+            factors = &price_factor[0, i]
+        ms_cost_of_prompt(self.c, self.n, prompt_tokens, factors, &costs[0, i], costs.shape[1])
 
 
 cdef class Job:
@@ -1059,6 +1068,48 @@ cdef class Job:
     @property
     def usage_s(self):
         return self.c.usage_s
+
+
+cdef ms_limits_plan limits_plan_of(dict said) except *:
+    cdef ms_limits_plan c
+    c.requests_per_minute, c.tokens_per_minute = said["requests_per_minute"], said["tokens_per_minute"]
+    c.burst_s, c.most_calls = said["burst_s"], said["most_calls"]
+    return c
+
+
+cdef ms_prompt_cache_plan prompt_cache_plan_of(dict said) except *:
+    cdef ms_prompt_cache_plan c
+    c.keep_s, c.least_tokens, c.step_tokens = said["keep_s"], said["least_tokens"], said["step_tokens"]
+    return c
+
+
+cdef class Api:
+    """What an API lets in (csrc/api_limits.h), and what it remembers of prompts (csrc/prompt_cache.h).
+
+    `limits` are requests_per_minute, tokens_per_minute, burst_s and most_calls, of which 0 is no limit; `prompt_cache`
+    keep_s, least_tokens and step_tokens.
+    """
+
+    cdef ms_api_limits limits
+    cdef ms_prompt_cache cache
+
+    def __cinit__(self, dict limits not None, dict prompt_cache not None):
+        cdef ms_limits_plan allowed = limits_plan_of(limits)
+        cdef ms_prompt_cache_plan kept = prompt_cache_plan_of(prompt_cache)
+        ms_api_limits_init(&self.limits, &allowed)
+        ms_prompt_cache_init(&self.cache, &kept)
+
+    def __dealloc__(self):
+        ms_prompt_cache_free(&self.cache)
+
+    def allows(self, int64_t tokens, int64_t calls, double now_s):
+        """Whether a call of so many tokens is let in, with `calls` under way."""
+        return bool(ms_api_limits_allow(&self.limits, tokens, calls, now_s))
+
+    def call(self, Job job not None, double now_s):
+        """It is called: takes what the job uses of its limits, and looks at its prompt."""
+        ms_api_limits_take(&self.limits, <int64_t>job.c.prompt_tokens + job.c.output_tokens, now_s)
+        check(ms_prompt_cache_send(&self.cache, &job.c, now_s))
 
 
 cdef ms_queue empty_queue() noexcept nogil:
@@ -1316,7 +1367,8 @@ cdef class Page:
         Columns by name: arrival_s (or None), tenant, instance (or None: there is one), prompt_tokens, output_tokens
         [models, n] (or None without servers: the record's is then to be filled in), features [d, n], known_costs,
         satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms [n, k],
-        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None); paths (or None, or left out);
+        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None); price_factor
+        likewise (or left out); paths (or None, or left out);
         turns likewise, whose prompts, ends of paths and known costs are written when they are known. The status of one
         that is not sent is NOT_SENT.
 
@@ -1351,7 +1403,7 @@ cdef class Page:
         cdef const int32_t[:, ::1] outputs
         cdef const int32_t[::1] tenant = drawn["tenant"], prompt = drawn["prompt_tokens"], instance
         cdef const double[::1] feedback, arrival
-        cdef const double[:, ::1] delay, facts, labels
+        cdef const double[:, ::1] delay, facts, labels, factors
         check_shape(n > 0 and by_model.shape[1] == n == known.shape[1] == features.shape[1] == uniforms.shape[0]
                     == prompt.shape[0] and by_model.shape[0] == known.shape[0], "the columns of a page have one length")
         self.drawn = dict(drawn, features=np.asarray(features))
@@ -1390,6 +1442,11 @@ cdef class Page:
             delay = drawn["delay_s"]
             check_shape(delay.shape[0] == by_model.shape[0] and delay.shape[1] == n, "delay_s is [models, n]")
             self.c.delay_s = &delay[0, 0]
+        self.c.price_factor = NULL
+        if drawn.get("price_factor") is not None:
+            factors = drawn["price_factor"]
+            check_shape(factors.shape[0] == by_model.shape[0] and factors.shape[1] == n, "price_factor is [models, n]")
+            self.c.price_factor = &factors[0, 0]
         return 0
 
     cdef int point_to_paths(self, object paths) except -1:
@@ -1480,6 +1537,8 @@ cdef ms_pool_plan pool_plan_of(dict plan) except *:
     c.usd_per_s, c.latency_s, c.tpot_s = plan["usd_per_s"], plan["latency_s"], plan["tpot_s"]
     c.usd_per_million_prompt_tokens = plan["usd_per_million_prompt_tokens"]
     c.usd_per_million_output_tokens = plan["usd_per_million_output_tokens"]
+    c.usd_per_million_cached_prompt_tokens = plan["usd_per_million_cached_prompt_tokens"]
+    c.api_limits, c.prompt_cache = limits_plan_of(plan["api_limits"]), prompt_cache_plan_of(plan["prompt_cache"])
     return c
 
 
@@ -1539,6 +1598,7 @@ cdef class Loop:
         c.learns_every_answer, c.keeps_delays = config["learns_every_answer"], config["keeps_delays"]
         c.raters_err, c.one_sided = config["raters_err"], config["one_sided"]
         c.max_waiting, c.feedback_probability = config["max_waiting"], config["feedback_probability"]
+        c.asks_next_model = config["asks_next_model"]
         c.horizon_s, c.length, c.clients = config["horizon_s"], config["length"], config["clients"]
         c.think_s, c.think_is_exponential = config["think_s"], config["think_is_exponential"]
         c.think = stream_from(config["think"])

@@ -55,6 +55,9 @@ def coefficients(draw) -> dict[str, Any]:
     }
 
 
+remembered = {"prompt_cache_s": 2.5, "prompt_cache_least_tokens": 4, "prompt_cache_step_tokens": 3}
+
+
 @st.composite
 def apis(draw) -> dict[str, Any]:
     """Every key that an API has."""
@@ -64,6 +67,9 @@ def apis(draw) -> dict[str, Any]:
         "tpot_s": draw(st.sampled_from([0.0, 0.05, 0.25])),
         "usd_per_million_prompt_tokens": draw(st.sampled_from([0.0, 1.0])),
         "usd_per_million_output_tokens": draw(st.sampled_from([0.0, 5.0])),
+        **draw(st.sampled_from([{}, {"requests_per_minute": 60.0, "burst_s": 2.5}, {"tokens_per_minute": 6000.0}])),
+        **draw(st.sampled_from([{}, {}, {"max_concurrent_requests": 2}])),
+        **draw(st.sampled_from([{}, {"usd_per_million_cached_prompt_tokens": 0.5} | remembered])),
     }
 
 

@@ -128,9 +128,10 @@ def arrivals(draw):
 
 
 @st.composite
-def phases(draw, closed, models):
+def phases(draw, closed, models, by_apis):
     if draw(st.booleans()):
         return []
+    prices = {"price_factor": {name: draw(st.sampled_from([0.0, 0.5, 3.0])) for name in by_apis}}
     key = "from_request" if closed or draw(st.booleans()) else "from_s"
     start = 30 if key == "from_request" else 5.0
     over = {"over_requests": 25} if key == "from_request" else {"over_s": 4.0}
@@ -138,7 +139,8 @@ def phases(draw, closed, models):
     return [
         {key: 0 if key == "from_request" else 0.0, "withdrawn": draw(gone)},
         {key: start, "difficulty": 0.5, "satisfaction": {models[0]: draw(share)}} | draw(st.sampled_from([{}, over])),
-        {key: 2 * start, "withdrawn": draw(gone), "prompt": 7, "output": {"kind": "geometric", "mean": 3.0, "max": 20}},
+        {key: 2 * start, "withdrawn": draw(gone), "prompt": 7, "output": {"kind": "geometric", "mean": 3.0, "max": 20}}
+        | prices,
     ]
 
 
@@ -147,6 +149,7 @@ def cluster(draw, pools):
     said = draw(dispatches())
     if draw(st.booleans()):
         said["admission"] = {"max_waiting": draw(st.sampled_from([0, 1, 5]))}
+        said["when_full"] = draw(st.sampled_from(["turn_away", "next_model"]))
     if draw(st.booleans()):
         failures = {"on_failure": draw(st.sampled_from(["retry", "lose"]))}
         if draw(st.booleans()):
@@ -158,6 +161,11 @@ def cluster(draw, pools):
             failures["schedule"] = [outage, outage | {"at_s": 1.0, "for_s": 4.0}][: draw(st.integers(1, 2))]
         said["failures"] = failures
     return said
+
+
+def by_apis_alone(pools):
+    own = {p["model"] for p in pools if p.get("kind") != "api"}
+    return sorted({p["model"] for p in pools} - own)
 
 
 @st.composite
@@ -200,8 +208,8 @@ def scenarios(draw):
         for k in range(draw(st.sampled_from([1, 1, 2]))):
             pools.append({"model": model["name"], "name": f"{model['name']}.{k}"} | draw(serving(usd)))
     said_of_cluster = {"mode": "none"} if none else draw(cluster(pools))
-    # Full pools and APIs that are down turn clients away; without a pause they would ask again at the same instant.
-    if closed and not said_of_cluster.keys().isdisjoint({"admission", "failures"}):
+    # Full pools, and APIs that are down or limited, turn clients away; without a pause they would ask again at once.
+    if closed and (by_apis_alone(pools) or not said_of_cluster.keys().isdisjoint({"admission", "failures"})):
         law_of_arrivals["think_s"] = max(law_of_arrivals["think_s"], 0.25)
     data = {
         "seed": draw(st.integers(0, 5)),
@@ -244,7 +252,7 @@ def scenarios(draw):
         | draw(raters),
         "cluster": said_of_cluster,
         "cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}} if usd else {},
-        "phases": draw(phases(closed, names)),
+        "phases": draw(phases(closed, names, by_apis_alone(pools))),
         "record": {"chunk": draw(st.sampled_from([64, 100, 65_536]))},
     }
     if data["router"].get("instances", 1) > 1:

@@ -527,8 +527,9 @@ def test_an_api_has_no_replicas_to_speak_of(table, key, value, shown):
 
 @pytest.mark.parametrize("key", API_KEYS)
 def test_gpus_are_not_paid_by_the_token(key):
-    assert problems(scenario(models=[model("a", **{key: 1.5})])) == [
-        f"models.0.{key} = 1.5: has no effect with kind = 'gpu'; expected kind = 'api', or no such key"
+    value = 200 if key.endswith(("_least_tokens", "_step_tokens", "_concurrent_requests")) else 200.5
+    assert problems(scenario(models=[model("a", **{key: value})])) == [
+        f"models.0.{key} = {value}: has no effect with kind = 'gpu'; expected kind = 'api', or no such key"
     ]
 
 

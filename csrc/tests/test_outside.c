@@ -52,7 +52,7 @@ static void a_pool_passes_over_what_it_cannot_take(void)
     fill(&sheets[0], 0, 20, 5.0);
     plans_are(0, 0, 0, 0);
     make(&loop, &plain, 1, MS_LEAST_LOADED);
-    loop.fleet.pool[0].plan.most_tokens = 20;
+    loop.fleet.pool[0].plan.most_tokens = loop.fleet.servers[0].all_take = 20;
     CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
     for (int i = 0; i < 20; i++) {
         const int fits = sheets[0].prompt[i] + sheets[0].outputs[i] <= 20;

@@ -100,9 +100,28 @@ static void a_prompt_that_grows_costs_what_its_length_does(void)
     double costs[] = {7.0, 0.0, 7.0, 0.0, INFINITY, 0.0, 7.0, 0.0}, expected;
     const int32_t prompt = 40;
     ms_known_costs(&known, &prompt, 1, &expected);
-    ms_cost_of_prompt(pools, 4, prompt, costs, 2);
+    ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2);
     CHECK(costs[0] == expected && costs[2] == 80.0);
     CHECK(costs[4] == INFINITY && costs[6] == 7.0); /* it cannot be had; none of its pools are known */
+}
+
+static void a_pool_like_one_that_was_passed_over_has_its_own_cost(void)
+{
+    const ms_known_cost cheap = {.coefficients = {.a0_s = 1.0, .p0_w = 1.0, .p_cap_w = 1000.0},
+                                 .max_batched_tokens = 16.0,
+                                 .nominal_batch = 2.0,
+                                 .mean_output_tokens = 5.0};
+    ms_known_cost dear = cheap;
+    dear.coefficients.p0_w = 10.0;
+    const ms_prompt_cost pools[] = {{.model = 0, .share = 1.0, .known = cheap},
+                                    {.model = 1, .share = 1.0, .known = dear},
+                                    {.model = 2, .share = 0.5, .known = dear, .as_before = 1},
+                                    {.model = 2, .share = 0.5, .known = dear, .as_before = 1}};
+    double costs[] = {0.0, INFINITY, 0.0}, expected;
+    const int32_t prompt = 8;
+    ms_known_costs(&dear, &prompt, 1, &expected);
+    ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 1);
+    CHECK(costs[1] == INFINITY && costs[2] == expected && costs[0] < costs[2]);
 }
 
 int main(void)
@@ -111,5 +130,6 @@ int main(void)
     RUN(a_turn_may_stay_with_its_model);
     RUN(without_an_answer_no_turn_is_sent);
     RUN(a_prompt_that_grows_costs_what_its_length_does);
+    RUN(a_pool_like_one_that_was_passed_over_has_its_own_cost);
     return report();
 }

@@ -9,7 +9,7 @@ from messsim.scenario import Scenario
 from messsim.scenario.fleet import Coefficients, Host, Model, Pool, Serving
 from messsim.zoo import Profile, UnknownProfile, find_profile
 
-__all__ = ["UNLIMITED_TOKENS", "Limits", "PoolPlan", "plan_pools", "serving_plan"]
+__all__ = ["UNLIMITED_TOKENS", "ApiLimits", "Limits", "PoolPlan", "plan_pools", "serving_plan"]
 
 UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say nothing of memory
 NO_CAP_W = 1e12
@@ -30,6 +30,23 @@ class Limits(TypedDict):
     order: str
 
 
+class ApiLimits(TypedDict):
+    """What an API lets in, by the names of csrc/api_limits.h; 0: no limit."""
+
+    requests_per_minute: float
+    tokens_per_minute: float
+    burst_s: float
+    most_calls: int
+
+
+class PromptCache(TypedDict):
+    """What an API remembers of prompts, by the names of csrc/prompt_cache.h; 0 s: nothing."""
+
+    keep_s: float
+    least_tokens: int
+    step_tokens: int
+
+
 @dataclass(frozen=True)
 class PoolPlan:
     """Replicas of one model.
@@ -48,7 +65,7 @@ class PoolPlan:
         The same where costs are joules too: what owning its GPUs costs; 0 where no price is given.
     most_tokens
         Prompt and answer together of the longest request that it takes, tokens: its context, and what the blocks of
-        its KV memory hold, where the last token of an answer is never cached.
+        its KV memory hold, where the last token of an answer is never cached; of an API what its bucket of tokens does.
     most_prompt_tokens
         The longest prompt that it takes, tokens: one iteration where prompts are never cut, and what its memory holds
         beside the longest answer that clients allow, where memory is kept free for it.
@@ -81,11 +98,37 @@ class PoolPlan:
         return prompt_tokens + output_tokens <= self.most_tokens and prompt_tokens <= self.most_prompt_tokens
 
     @property
+    def places(self) -> int:
+        """Requests that one replica, or the API, works on at once: what loads are measured by."""
+        return self.said.max_concurrent_requests or self.said.max_num_seqs
+
+    @property
+    def api_limits(self) -> ApiLimits:
+        """What it lets in, if it is an API."""
+        said = self.said
+        return ApiLimits(
+            requests_per_minute=said.requests_per_minute or 0.0,
+            tokens_per_minute=said.tokens_per_minute or 0.0,
+            burst_s=said.burst_s,
+            most_calls=said.max_concurrent_requests or 0,
+        )
+
+    @property
+    def prompt_cache(self) -> PromptCache:
+        """What it remembers of prompts, if it is an API that sells those cheaper."""
+        said = self.said
+        return PromptCache(
+            keep_s=0.0 if said.usd_per_million_cached_prompt_tokens is None else said.prompt_cache_s,
+            least_tokens=said.prompt_cache_least_tokens,
+            step_tokens=said.prompt_cache_step_tokens,
+        )
+
+    @property
     def limits(self) -> Limits:
         """Of one replica."""
         said = self.said
         return Limits(
-            max_num_seqs=said.max_num_seqs,
+            max_num_seqs=self.places,
             max_batched_tokens=said.max_batched_tokens,
             kv_capacity_tokens=self.kv_capacity_tokens,
             kv_policy=said.kv_policy,
@@ -143,6 +186,8 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
     capacity = _capacity(said, profile)
     drafts = said.drafts.tokens if said.drafts is not None else 0
     holds = capacity // said.kv_block_tokens * said.kv_block_tokens + 1 - drafts
+    if said.tokens_per_minute is not None:  # more than a full bucket is never let in
+        holds = min(holds, int(said.tokens_per_minute / 60.0 * said.burst_s))
     owned = scenario.cost.usd_per_gpu_hour.get(gpu, 0.0) * said.tp / 3600.0
     return PoolPlan(
         name=name,

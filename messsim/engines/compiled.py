@@ -117,6 +117,7 @@ class _Run:
             "uniforms": np.ascontiguousarray(chunk.policy_uniforms),
             "feedback_uniform": chunk.feedback_uniform,
             "delay_s": None if chunk.delay_s is None else np.ascontiguousarray(chunk.delay_s),
+            "price_factor": None if chunk.price_factor is None else np.ascontiguousarray(chunk.price_factor),
             "turns": chunk.turns,
             "paths": chunk.paths,
         }
@@ -160,6 +161,7 @@ class _Run:
             "one_sided": s.feedback.one_sided,
             "keeps_delays": s.feedback.delay.kind != "immediate",
             "max_waiting": s.cluster.admission.max_waiting if s.cluster.admission else -1,
+            "asks_next_model": s.cluster.when_full == "next_model",
             "feedback_probability": s.feedback.probability,
             "horizon_s": self.horizon_s,
             "length": -1 if setup.workload.length is None else setup.workload.length,
@@ -235,6 +237,9 @@ class _Run:
             "tpot_s": said.tpot_s,
             "usd_per_million_prompt_tokens": said.usd_per_million_prompt_tokens,
             "usd_per_million_output_tokens": said.usd_per_million_output_tokens,
+            "usd_per_million_cached_prompt_tokens": said.usd_per_million_cached_prompt_tokens or 0.0,
+            "api_limits": plan.api_limits,
+            "prompt_cache": plan.prompt_cache,
         }
 
     def _breakdowns(self) -> list[dict[str, Any]]:

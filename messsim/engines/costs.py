@@ -97,6 +97,8 @@ class KnownCosts:
                 np.take(self._table(m, int(chunk.prompt_tokens.max())), chunk.prompt_tokens, out=costs[m], mode="clip")
             if stated is not None:
                 np.copyto(costs[m], stated, where=~np.isnan(stated))
+            elif chunk.price_factor is not None:
+                costs[m] *= chunk.price_factor[m]
         return costs
 
     def _table(self, model: int, longest: int) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from messsim.routing import PLAN_ALL, PLAN_MODEL
+from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_MODEL
 
 from .brain import Decision, destined
 from .calendar import Calendar
@@ -37,6 +37,7 @@ class Decisions:
         self.reference = setup.scenario.reference
         self.learns_every_answer = setup.policy.learns_every_answer
         self.needs_loads = setup.needs_loads
+        self.asks_next_model = setup.scenario.cluster.when_full == "next_model"
         self.keeps_session_model = setup.scenario.router.keep_session_model
         self.loads = np.zeros(len(setup.scenario.models))
         self.attempts = self.explored = self.rated = 0
@@ -69,7 +70,19 @@ class Decisions:
             return destined(self.reference, decision.costs)
         return decision.plan & PLAN_MODEL
 
+    def _with_room(self, opened: OpenRequest, decision: Decision) -> int:
+        """The plan, or another model where its own takes no more: a more capable one, or else the next less capable."""
+        plan: int = decision.plan
+        if not self.asks_next_model or plan & (PLAN_ALL | PLAN_CHAIN):
+            return plan
+        own = plan & PLAN_MODEL
+        for m in (*range(own, len(decision.costs)), *range(own - 1, -1, -1)):
+            if decision.costs[m] < np.inf and self.service.takes(m, opened.prompt, opened.outputs[m]):
+                return plan & ~PLAN_MODEL | m
+        return plan
+
     def _decided(self, opened: OpenRequest, decision: Decision) -> None:
+        decision.plan = self._with_room(opened, decision)
         opened.decides(decision, self._seen(decision), decision.explores, self.calendar.now)
         self.attempts += 1
         self.rated += opened.rated and opened.attempt == 0

@@ -160,6 +160,11 @@ class OpenRequest:
         """Whether the router hears what the user says of this copy: the one they saw, if they say anything."""
         return self.rated and model == self.seen and not math.isnan(self.ratings[model])
 
+    def price_factor(self, model: int) -> float:
+        """What multiplies the prices of a model's APIs for this request."""
+        chunk = self.columns.chunk
+        return 1.0 if chunk.price_factor is None else float(chunk.price_factor[model, self.request - chunk.first])
+
     def begins_again(self) -> OpenRequest:
         """The next attempt, undecided; this one counts as a copy of it."""
         heir = OpenRequest(

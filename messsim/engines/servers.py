@@ -158,6 +158,7 @@ class _ApiServer:
         self.pool = pool
         self.index = index
         self.failures = 0  # causes that keep it down at present
+        self._meter = _core.Api({**pool.plan.api_limits}, {**pool.plan.prompt_cache})
         self._calls: dict[Job, Any] = {}  # under way, with the event of its end
 
     @property
@@ -168,8 +169,13 @@ class _ApiServer:
     def unfinished(self) -> int:
         return self.pool.unfinished
 
+    def allows(self, tokens: int) -> bool:
+        """Whether its limits let in a call of so many tokens now."""
+        return self._meter.allows(tokens, self.unfinished, self.calendar.now)
+
     def submit(self, job: Job) -> None:
         said, now = self.pool.plan.said, self.calendar.now
+        self._meter.call(job, now)
         first_token_s = now + said.latency_s
         finish_s = first_token_s + said.tpot_s * (job.output_tokens - 1)
         job.served_elsewhere(self.index, now, first_token_s, finish_s)
@@ -235,13 +241,16 @@ class ServerPool:
         self.up = [s for s in self.servers if s.is_up]
         self.looks.show([server])
 
-    def is_closed(self, job: Job, max_waiting: int | None) -> bool:
-        """Whether it does not take a job: it is too long, the pool is full, or the API is down."""
-        if not self.plan.takes(job.prompt_tokens, job.output_tokens):
+    def is_closed(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
+        """Whether it does not take a request.
+
+        It is too long, the pool is full, or the API is down or has had as much as it takes.
+        """
+        if not self.plan.takes(prompt_tokens, output_tokens):
             return True
         if self.plan.is_api:
-            return not self.up
-        places = len(self.up) * self.plan.said.max_num_seqs
+            return not self.up or not self.up[0].allows(prompt_tokens + output_tokens)
+        places = len(self.up) * self.plan.places
         return max_waiting is not None and self.unfinished >= places + max_waiting
 
     def finished(self, job: Job) -> None:
@@ -313,7 +322,7 @@ class ModelServers:
 
     def place(self, job: Job, max_waiting: int | None = None) -> bool:
         """Sends a job to a replica; False if it is turned away."""
-        pools = [p for p in self.pools if not p.is_closed(job, max_waiting)]
+        pools = self._open_to(job.prompt_tokens, job.output_tokens, max_waiting)
         if not pools:
             return False
         own = [p for p in pools if not p.plan.is_api] if self._shared else []
@@ -329,6 +338,13 @@ class ModelServers:
         else:
             self._send(job, up)
         return True
+
+    def takes(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
+        """Whether some pool takes such a request now."""
+        return bool(self._open_to(prompt_tokens, output_tokens, max_waiting))
+
+    def _open_to(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> list[ServerPool]:
+        return [p for p in self.pools if not p.is_closed(prompt_tokens, output_tokens, max_waiting)]
 
     def _send(self, job: Job, up: list[Any]) -> None:
         server = up[0] if len(up) == 1 else self._rule.pick(up, job)
@@ -377,5 +393,5 @@ class ModelServers:
 
     def load(self) -> float:
         """Unfinished requests per place."""
-        places = sum(len(p.up) * p.plan.said.max_num_seqs for p in self.pools)
+        places = sum(len(p.up) * p.plan.places for p in self.pools)
         return sum(p.unfinished for p in self.pools) / places if places else 0.0

@@ -80,6 +80,10 @@ class Service:
         servers: ModelServers = self.servers[job.model]
         return servers.place(job, self.max_waiting)
 
+    def takes(self, model: int, prompt_tokens: int, output_tokens: int) -> bool:
+        """Whether a model's servers take such a request now."""
+        return self.servers[model].takes(prompt_tokens, output_tokens, self.max_waiting)
+
     def retry(self, job: Any) -> bool:
         """Places a copy again that a failure hit; False if its model's APIs are down and it has no replicas.
 
@@ -141,8 +145,11 @@ class Service:
         if math.isnan(job.finish_s):  # an outage ended it: providers charge for answers
             return 0.0
         said = plan.said
-        prompt_usd = said.usd_per_million_prompt_tokens * job.prompt_tokens
-        return float((prompt_usd + said.usd_per_million_output_tokens * job.output_tokens) / 1e6)
+        cached = job.cached_prompt_tokens if plan.prompt_cache["keep_s"] > 0.0 else 0
+        prompt_usd = said.usd_per_million_prompt_tokens * (job.prompt_tokens - cached)
+        prompt_usd += (said.usd_per_million_cached_prompt_tokens or 0.0) * cached
+        factor = job.tag.price_factor(job.model)
+        return float((prompt_usd + said.usd_per_million_output_tokens * job.output_tokens) / 1e6 * factor)
 
     def loads(self) -> Floats:
         """Unfinished requests of each model per place, as the router sees them."""

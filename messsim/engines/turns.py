@@ -102,7 +102,7 @@ class Followups:
         if chunk.paths is not None:
             chunk.paths.nodes["end_tokens"][chunk.paths.start[i + 1] - 1] = tokens
         if self._prompt_costs is not None:
-            self._prompt_costs.write(tokens, rows.known_costs, i)
+            self._prompt_costs.write(tokens, rows.known_costs, i, chunk.price_factor)
         for m, answer in enumerate(before.rows.outputs[i]):
             if not any(p.takes(tokens, answer) for p in pools_of(self._pools, m)):
                 rows.known_costs[m, i] = np.inf

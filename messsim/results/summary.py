@@ -221,8 +221,8 @@ def _energy(outcome: Outcome, tally: Tally) -> Energy:
 
 
 def _cache(scenario: Scenario, tally: Tally) -> Cache:
-    """What prefix caches held of the prompts; null where no pool has one."""
-    if not any(pool.prefix_cache for pool in scenario.fleet):
+    """What prefix caches of replicas and prompt caches of APIs held of the prompts; null where no pool has one."""
+    if not any(p.prefix_cache or p.usd_per_million_cached_prompt_tokens is not None for p in scenario.fleet):
         return {"hit_rate": None, "cached_prompt_tokens": None, "cached_recompute_tokens": None}
     started = tally.started_prompt_tokens
     return {

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from .apis import API_KEYS, api_problems, what_refuses
 from .arrivals import Arrivals
 from .clients import Clients
 from .fleet import MOST_REPLICAS, Cluster, Cost, Model, Pool, Serving
@@ -27,7 +28,6 @@ GPU_KEYS = (
     *("kv_capacity_tokens", "kv_policy", "front_end_s", "front_end_workers", "detokenize_s", "engine", "order"),
     *("drafts", "kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens"),
 )
-API_KEYS = ("latency_s", "tpot_s", "usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
 
 
 def keys_without_effect(kind: str) -> tuple[str, ...]:
@@ -115,6 +115,7 @@ def problems_of(scenario: Parts) -> list[str]:
         *_sessions(scenario),
         *_phases(scenario),
         *_prices(scenario),
+        *api_problems(scenario),
     ]
 
 
@@ -278,7 +279,7 @@ def _serving(s: Parts) -> Iterator[str]:
     if replicas > MOST_REPLICAS:
         yield f"pools: {replicas} replicas in all; expected at most {MOST_REPLICAS}"
     with_servers = s.cluster.mode == "servers"
-    refuses = "cluster.admission" if s.cluster.admission else "outages of an API" if _apis_fail(s) else None
+    refuses = what_refuses(s)
     if with_servers and s.arrivals.kind == "closed" and refuses and s.arrivals.think_s < LEAST_PAUSE_S:
         yield (
             f"arrivals.think_s = {s.arrivals.think_s:g}: expected at least {LEAST_PAUSE_S:g} with {refuses}: a "
@@ -326,10 +327,10 @@ def _clients(s: Parts) -> Iterator[str]:
     if said.patience_s is not None and said.patience_s.mean_s == 0:
         yield "clients.patience_s = 0: expected more than 0 seconds"
     loses = s.cluster.failures is not None and s.cluster.failures.on_failure == "lose"
-    if said.patience_s is None and s.cluster.admission is None and not loses and not _apis_fail(s):
+    if said.patience_s is None and what_refuses(s) is None and not loses:
         yield (
             f"clients.retries = {said.retries}: every request has its answer in time; expected clients.patience_s, "
-            "cluster.admission, or cluster.failures.on_failure = 'lose'"
+            "cluster.admission, limits of an API, or cluster.failures.on_failure = 'lose'"
         )
 
 
@@ -355,14 +356,6 @@ def _sessions(s: Parts) -> Iterator[str]:
     for key, law in (("tokens.prompt", s.tokens.prompt), ("sessions.followup", s.sessions.followup)):
         if law is not None and law.kind in ("trace", "table"):
             yield f"{key}.kind = {law.kind!r}: with sessions, expected a law of its own"
-
-
-def _apis_fail(s: Parts) -> bool:
-    """Whether there are models that only APIs serve, and failures: while those are down they turn requests away."""
-    if s.cluster.failures is None or _unknown_pools(s):
-        return False
-    own = {p.serves for p in s.fleet if p.kind == "gpu"}
-    return any(p.serves not in own for p in s.fleet)
 
 
 def _described(said: Serving) -> bool:

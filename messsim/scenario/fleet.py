@@ -216,7 +216,7 @@ class Serving(Part):
         0.0, le=1e6, description="time between the last token and the answer's end at the user, seconds"
     )
     kind: Literal["gpu", "api"] = Field(
-        "gpu", description="your GPUs, or somebody's API, which has no limits but may fail"
+        "gpu", description="your GPUs, or somebody's API, which has the limits below and may fail"
     )
     latency_s: NonNegative = Field(0.5, description="time to the first token of an API, seconds")
     tpot_s: NonNegative = Field(0.02, description="time per further output token of an API, seconds")
@@ -225,6 +225,26 @@ class Serving(Part):
     )
     usd_per_million_output_tokens: NonNegative = Field(
         0.0, description="price of an API, USD per million output tokens"
+    )
+    usd_per_million_cached_prompt_tokens: NonNegative | None = Field(
+        None,
+        description="its price of prompt tokens that it remembers from earlier prompts (prompt caching); none: it "
+        "remembers nothing",
+    )
+    prompt_cache_s: Positive = Field(300.0, description="how long it remembers a prompt after its last use, seconds")
+    prompt_cache_least_tokens: Count = Field(1024, description="the least that counts as remembered, tokens")
+    prompt_cache_step_tokens: Count = Field(128, description="and the steps beyond that, tokens")
+    requests_per_minute: Positive | None = Field(
+        None, description="requests that an API lets in each minute (a token bucket); none: no limit"
+    )
+    tokens_per_minute: Positive | None = Field(
+        None, description="tokens of prompts and answers that it lets in each minute (a token bucket); none: no limit"
+    )
+    burst_s: Positive = Field(
+        60.0, description="the buckets hold what the limits of an API give in so many seconds: 60, the whole minute"
+    )
+    max_concurrent_requests: Count | None = Field(
+        None, description="requests that an API works on at once; none: no limit"
     )
 
     @model_validator(mode="after")
@@ -277,6 +297,13 @@ class Serving(Part):
                 f"max_batched_tokens = {self.max_batched_tokens} is below max_num_seqs = {self.max_num_seqs}; "
                 "expected at least one token for each sequence"
             )
+        for key in ("requests_per_minute", "tokens_per_minute"):
+            limit = getattr(self, key)
+            if limit is not None and limit * self.burst_s < 60.0:
+                raise ValueError(
+                    f"{key} = {limit:g} with burst_s = {self.burst_s:g}: the bucket holds less than one of them, so "
+                    f"that no request is ever let in; expected burst_s of at least {60.0 / limit:g}"
+                )
         if self.profile is not None and self.coefficients is not None:
             raise ValueError("both profile and coefficients are given; expected one of them")
         return self
@@ -352,6 +379,11 @@ class Cluster(Part):
         None, description="batch at which the known cost is reckoned; none: min(32, max_num_seqs)"
     )
     admission: Admission | None = Field(None, description="turning requests away; none: never")
+    when_full: Literal["turn_away", "next_model"] = Field(
+        "turn_away",
+        description="a request whose model takes no more (admission, or the limits or an outage of its API): it is "
+        "turned away, or goes to the next model that takes it, a more capable one if there is one",
+    )
     failures: Failures | None = Field(None, description="failures and repairs; none: never")
 
     @property

@@ -48,7 +48,7 @@ def _phase(phase: Table, gone: set[Any]) -> Table:
     found = dict(phase)
     if isinstance(names := phase.get("withdrawn"), list):
         found["withdrawn"] = [n for n in names if n not in gone]
-    for key in ("cost_per_request", "satisfaction", "columns"):
+    for key in ("cost_per_request", "price_factor", "satisfaction", "columns"):
         if isinstance(by_model := phase.get(key), dict):
             found[key] = {name: value for name, value in by_model.items() if name not in gone}
     return found

@@ -29,6 +29,9 @@ class Phase(Part):
     cost_per_request: dict[str, NonNegative] = Field(
         default_factory=dict, description="expected cost by model, in cost.unit (cluster.mode none)"
     )
+    price_factor: dict[str, NonNegative] = Field(
+        default_factory=dict, description="multiplies all prices of a model's API, by model; others stay as they are"
+    )
     rate_factor: Positive | None = Field(None, description="multiplies the arrival rate")
     satisfaction: dict[str, Fraction] = Field(default_factory=dict, description="mean satisfaction by model (irt)")
     columns: dict[str, str] = Field(default_factory=dict, description="outcome column by model (table)")

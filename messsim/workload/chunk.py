@@ -41,6 +41,8 @@ class Chunk:
         Known cost of each model where the scenario or a table states it, else NaN; None: nowhere.
     available : bool [models, n] or None
         Whether a request may go to the model; None: always.
+    price_factor : float64 [models, n] or None
+        What multiplies the prices of each model's APIs; None: 1 always.
     difficulty : float64 [n] or None
         Difficulty under IRT; None with a table.
     facts : float64 [models, n] or None
@@ -68,6 +70,7 @@ class Chunk:
     labels: Floats | None
     costs: Floats | None
     available: NDArray[np.bool_] | None
+    price_factor: Floats | None
     difficulty: Floats | None
     facts: Floats | None
     policy_uniforms: Floats

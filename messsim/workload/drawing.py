@@ -47,6 +47,7 @@ class Drawing:
         self._tenant_edges = np.cumsum(shares / shares.sum())
         phases = scenario.phases
         self._withdraws = any(p.withdrawn for p in phases)
+        self._reprices = any(p.price_factor for p in phases)
         self._states_costs = any(m.cost_per_request is not None for m in scenario.models)
         self._states_costs |= any(p.cost_per_request for p in phases)
         self.uniforms = 2
@@ -85,6 +86,7 @@ class Drawing:
             labels=self._labels(satisfied, first),
             costs=self._costs(stage, n, row),
             available=self._available(stage, n),
+            price_factor=np.repeat(np.array(stage.price_factors)[:, None], n, axis=1) if self._reprices else None,
             difficulty=difficulty,
             facts=self._facts(thetas, satisfied, difficulty),
             policy_uniforms=self.policy_uniforms(first, n),

@@ -39,6 +39,8 @@ class Stage:
         What each model costs, in the scenario's unit, where the scenario states it.
     available
         Whether each model takes requests.
+    price_factors
+        What multiplies the prices of each model's APIs.
     """
 
     phase: Phase | None
@@ -51,6 +53,7 @@ class Stage:
     before: Stage | None = field(default=None, repr=False)
     costs: list[float | None] = field(default_factory=list)
     available: list[bool] = field(default_factory=list)
+    price_factors: list[float] = field(default_factory=list)
 
     def shift_at(self, progress: Floats | None) -> float | Floats:
         """What is added to every difficulty (IRT); by request, where `progress` in [0, 1] says how far each is."""
@@ -85,7 +88,9 @@ def stages_of(scenario: Scenario, table: OutcomeTable | None, chance: Chance) ->
         before = stages[-1] if phase is not None and phase.gradual else None
         withdrawn = phase.withdrawn if phase is not None else []
         available = [m not in withdrawn for m in scenario.model_names]
-        stages.append(replace(stage, before=before, costs=_costs(scenario, phase), available=available))
+        factors = [1.0 if phase is None else phase.price_factor.get(m, 1.0) for m in scenario.model_names]
+        costs = _costs(scenario, phase)
+        stages.append(replace(stage, before=before, costs=costs, available=available, price_factors=factors))
     return stages
 
 

@@ -1,0 +1,46 @@
+#include "api_limits.h"
+
+#include <math.h>
+
+void ms_bucket_init(ms_bucket *self, double per_minute, double burst_s)
+{
+    const double per_s = per_minute / 60.0, most = per_minute > 0.0 ? per_s * burst_s : INFINITY;
+    *self = (ms_bucket){.per_s = per_s, .most = most, .level = most};
+}
+
+double ms_bucket_level(const ms_bucket *self, double t_s)
+{
+    const double level = self->level + (t_s - self->since_s) * self->per_s;
+    return level < self->most ? level : self->most;
+}
+
+int ms_bucket_has(const ms_bucket *self, double amount, double t_s)
+{
+    return amount <= ms_bucket_level(self, t_s) + self->most * MS_BUCKET_ROUNDING;
+}
+
+void ms_bucket_take(ms_bucket *self, double amount, double t_s)
+{
+    const double left = ms_bucket_level(self, t_s) - amount;
+    self->level = left > 0.0 ? left : 0.0;
+    self->since_s = t_s;
+}
+
+void ms_api_limits_init(ms_api_limits *self, const ms_limits_plan *plan)
+{
+    ms_bucket_init(&self->requests, plan->requests_per_minute, plan->burst_s);
+    ms_bucket_init(&self->tokens, plan->tokens_per_minute, plan->burst_s);
+    self->most_calls = plan->most_calls;
+}
+
+int ms_api_limits_allow(const ms_api_limits *self, int64_t tokens, int64_t calls, double t_s)
+{
+    return (self->most_calls == 0 || calls < self->most_calls) && ms_bucket_has(&self->requests, 1.0, t_s) &&
+           ms_bucket_has(&self->tokens, (double)tokens, t_s);
+}
+
+void ms_api_limits_take(ms_api_limits *self, int64_t tokens, double t_s)
+{
+    ms_bucket_take(&self->requests, 1.0, t_s);
+    ms_bucket_take(&self->tokens, (double)tokens, t_s);
+}

@@ -1,0 +1,96 @@
+"""Checks of APIs: their keys, what turns requests away, and prices that change."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from .fleet import Cluster, Pool, Serving
+from .phases import Phase
+
+__all__ = ["API_KEYS", "LIMITS", "api_problems", "what_refuses"]
+
+LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrent_requests")
+CACHE_KEYS = ("prompt_cache_s", "prompt_cache_least_tokens", "prompt_cache_step_tokens")
+API_KEYS = (
+    "latency_s",
+    "tpot_s",
+    "usd_per_million_prompt_tokens",
+    "usd_per_million_output_tokens",
+    "usd_per_million_cached_prompt_tokens",
+    *CACHE_KEYS,
+    *LIMITS,
+    "burst_s",
+)
+
+
+class Parts(Protocol):
+    """The parts of a scenario that say something of APIs."""
+
+    @property
+    def models(self) -> Sequence[Serving]: ...
+    @property
+    def pools(self) -> Sequence[Pool]: ...
+    @property
+    def fleet(self) -> list[Pool]: ...
+    @property
+    def model_names(self) -> list[str]: ...
+    @property
+    def cluster(self) -> Cluster: ...
+    @property
+    def phases(self) -> list[Phase]: ...
+
+
+def api_problems(s: Parts) -> Iterator[str]:
+    """One line for each key that does not fit."""
+    for table, servings in (("models", s.models), ("pools", s.pools)):
+        for i, said in enumerate(servings):
+            if said.kind == "api":
+                yield from _limits(s, f"{table}.{i}", said)
+                yield from _prompt_cache(f"{table}.{i}", said)
+    if s.cluster.when_full == "next_model" and what_refuses(s) is None:
+        yield (
+            "cluster.when_full = 'next_model': no model ever takes no more; expected cluster.admission, "
+            f"{' or '.join(LIMITS)} of an API, or cluster.failures of a model that APIs alone serve"
+        )
+    for i, phase in enumerate(s.phases):
+        for name in phase.price_factor:
+            if name not in s.model_names:
+                yield f"phases.{i}.price_factor.{name}: unknown model; expected one of {', '.join(s.model_names)}"
+            elif name not in _by_apis_alone(s):
+                yield f"phases.{i}.price_factor.{name}: is not served by APIs alone; expected a model that is"
+
+
+def _limits(s: Parts, key: str, said: Serving) -> Iterator[str]:
+    limits = [name for name in LIMITS if getattr(said, name) is not None]
+    if limits and s.cluster.mode == "none":
+        yield f"{key}.{limits[0]}: expected cluster.mode = 'servers': without servers nothing is under way or refused"
+    if "burst_s" in said.model_fields_set and said.requests_per_minute is None and said.tokens_per_minute is None:
+        yield f"{key}.burst_s = {said.burst_s:g}: expected requests_per_minute or tokens_per_minute with it"
+
+
+def _prompt_cache(key: str, said: Serving) -> Iterator[str]:
+    if said.usd_per_million_cached_prompt_tokens is not None:
+        return
+    for name in CACHE_KEYS:
+        if name in said.model_fields_set:
+            yield f"{key}.{name} = {getattr(said, name):g}: expected usd_per_million_cached_prompt_tokens with it"
+
+
+def what_refuses(s: Parts) -> str | None:
+    """What may turn requests away that a client could send again; None: nothing does."""
+    if s.cluster.admission is not None:
+        return "cluster.admission"
+    alone = _by_apis_alone(s)
+    if s.cluster.mode == "none" or not alone:
+        return None
+    if s.cluster.failures is not None:
+        return "outages of an API"
+    limited = any(p.serves in alone and getattr(p, name) is not None for p in s.fleet for name in LIMITS)
+    return "limits of an API" if limited else None
+
+
+def _by_apis_alone(s: Parts) -> set[str]:
+    """Models that no GPUs of this scenario serve."""
+    if any(p.serves not in s.model_names for p in s.pools):
+        return set()
+    own = {p.serves for p in s.fleet if p.kind == "gpu"}
+    return {p.serves for p in s.fleet if p.kind == "api"} - own
