@@ -146,9 +146,10 @@ def test_an_empty_pool_beside_another_is_left_out_alone():
     pools = [pool("two", name="near"), pool("two", name="far")]
     phase = {"from_request": 5, "satisfaction": {"two": 0.4, "one": 0.9}, "withdrawn": ["one"]}
     said = shipped(models=models, pools=pools, phases=[phase])
-    assert [p.name for p in with_values(said, {"pools.far.replicas": 0}).pools] == ["near", "one"]
+    near = with_values(said, {"pools.far.replicas": 0})
+    assert ([p.name for p in near.pools], near.model_names) == (["near"], ["two", "one"])
     less = with_values(said, {"models.one.replicas": 0})
-    assert [p.name for p in less.pools] == ["near", "far"]
+    assert ([p.name for p in less.pools], less.model_names) == (["near", "far"], ["two"])
     assert (less.phases[0].withdrawn, less.phases[0].satisfaction) == ([], {"two": 0.4})
 
 
