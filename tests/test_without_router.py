@@ -123,9 +123,9 @@ def test_dominated_models_are_named():
 def test_batch_is_how_many_a_busy_replica_runs_at_once():
     arrivals = {"kind": "poisson", "rate_rps": 0.01}
     calm = check(shipped(arrivals=arrivals, requests=200, router={"policy": "random"}))
-    for pool in calm["pools"]:
-        assert pool["batch"] == pytest.approx(1.0, abs=0.05)
-        assert pool["thin"]
+    for found in calm["pools"]:
+        assert found["batch"] == pytest.approx(1.0, abs=0.05)
+        assert found["thin"]
 
 
 # ---- fleets ---------------------------------------------------------------------------------------------
