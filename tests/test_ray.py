@@ -1,8 +1,11 @@
 """Sweeps on Ray: a real local cluster of two workers (extra `ray`)."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import tomli_w
@@ -45,6 +48,44 @@ def test_the_command_runs_on_ray(file):
     assert done.returncode == 0, done.stderr
     expected = sweep(load(file), [POINTS[0], POINTS[2]], seeds=1, workers=local_workers(1))
     assert json.loads(done.stdout) == expected
+
+
+def descendants(pid: int) -> list[int]:
+    below = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False).stdout
+    return [one for child in map(int, below.split()) for one in (child, *descendants(child))]
+
+
+def title(pid: int) -> str:
+    """Ray's workers have titles such as ``ray::guarded`` while they work; empty for who is gone, or is a zombie."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
+def test_workers_end_with_a_sweep_that_is_killed(tmp_path):
+    pytest.importorskip("ray")
+    (tmp_path / "long.toml").write_text(tomli_w.dumps(scenario(requests=200_000_000)))
+    args = ["sweep", tmp_path / "long.toml", "--grid", "router.V=1e-3,1e-1", "--on", "ray", "--workers", 2]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "messsim.cli", *map(str, args)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    busy: list[int] = []
+    deadline_s = time.monotonic() + 120.0
+    while len(busy) < 2 and process.poll() is None and time.monotonic() < deadline_s:
+        busy = [pid for pid in descendants(process.pid) if title(pid).startswith("ray::guarded")]
+        time.sleep(0.2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(busy) == 2
+    deadline_s = time.monotonic() + 30.0
+    while any(map(title, busy)) and time.monotonic() < deadline_s:
+        time.sleep(0.2)
+    assert not any(map(title, busy))
 
 
 def test_a_cluster_that_is_not_there_is_told(file):

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from builders import model, scenario
@@ -51,6 +52,13 @@ def test_a_run_is_watched_as_it_goes_and_is_the_same_run(engine, at_once, tmp_pa
     assert {k: v for k, v in watched.items() if k != "performance"} == {
         k: v for k, v in unseen.items() if k != "performance"
     }
+
+
+def test_power_is_the_mean_over_the_last_tenth():
+    samples = [SimpleNamespace(time_s=float(t), energy_j=[7.0, t**2 / 2.0]) for t in range(0, 60, 2)]
+    assert [studied._power(samples, k) for k in (0, 1)] == [0.0, (58.0 + 54.0) / 2.0]  # of the last 3 of 30
+    assert studied._power(samples[:5], 1) == (8.0 + 6.0) / 2.0  # there are always two
+    assert studied._power(samples[:1], 1) is None
 
 
 def test_a_directory_is_shown_while_it_is_written_and_after(at_once, tmp_path):

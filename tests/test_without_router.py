@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import tomli_w
-from builders import model, scenario
+from builders import model, pool, scenario
 
 from messsim.cli import app
 from messsim.engines import prepare
@@ -135,9 +135,9 @@ def test_dominated_models_are_named():
 def test_batch_is_how_many_a_busy_replica_runs_at_once():
     arrivals = {"kind": "poisson", "rate_rps": 0.01}
     calm = check(shipped(arrivals=arrivals, requests=200, router={"policy": "random"}))
-    for pool in calm["pools"]:
-        assert pool["batch"] == pytest.approx(1.0, abs=0.05)
-        assert pool["thin"]
+    for found in calm["pools"]:
+        assert found["batch"] == pytest.approx(1.0, abs=0.05)
+        assert found["thin"]
 
 
 # ---- fleets ---------------------------------------------------------------------------------------------
@@ -151,6 +151,18 @@ def test_a_pool_of_no_replicas_is_left_out_with_its_model():
     assert less.router.predictor.means == [0.5, 0.8]
     with pytest.raises(ScenarioError):
         with_values(said, {f"models.{name}.replicas": 0 for name in said.model_names})
+
+
+def test_an_empty_pool_beside_another_is_left_out_alone():
+    models = [{"name": "two", "satisfaction": 0.5}, model("one", 0.8)]
+    pools = [pool("two", name="near"), pool("two", name="far")]
+    phase = {"from_request": 5, "satisfaction": {"two": 0.4, "one": 0.9}, "withdrawn": ["one"]}
+    said = shipped(models=models, pools=pools, phases=[phase])
+    near = with_values(said, {"pools.far.replicas": 0})
+    assert ([p.name for p in near.pools], near.model_names) == (["near"], ["two", "one"])
+    less = with_values(said, {"models.one.replicas": 0})
+    assert ([p.name for p in less.pools], less.model_names) == (["near", "far"], ["two"])
+    assert (less.phases[0].withdrawn, less.phases[0].satisfaction) == ([], {"two": 0.4})
 
 
 @pytest.mark.parametrize(("kept", "verdict"), [(10, "met"), (9, "met"), (8, "failed")])

@@ -128,6 +128,19 @@ static void momentum_and_decay_are_pytorchs(void)
 }
 
 /* In the scale of its features a step takes no answer's logit further than its gradient can be wrong by. */
+/* AdaGrad divides by what it has seen so far: where that is nothing, the weight stays. */
+static void adagrad_leaves_what_it_has_seen_nothing_of(void)
+{
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 1, 2) == 0);
+    p.optimizer = MS_ADAGRAD;
+    p.learning_rate = 0.5;
+    const double x[] = {0.0, 2.0}, labels[] = {1.0};
+    ms_predictor_learn(&p, x, labels); /* the gradient is (0.5 - 1) x, and the sum of squares its square */
+    CHECK(p.weights[0] == 0.0 && p.weights[1] == 0.5 && p.bias[0] == 0.5);
+    ms_predictor_free(&p);
+}
+
 static void a_step_in_scale_is_one_of_standardized_features(void)
 {
     const double rates[] = {0.25, 4.0}, unknown[] = {NAN}, right[] = {1.0};
@@ -215,6 +228,7 @@ int main(void)
     RUN(a_step_goes_down_the_gradient);
     RUN(a_missing_label_takes_no_part);
     RUN(momentum_and_decay_are_pytorchs);
+    RUN(adagrad_leaves_what_it_has_seen_nothing_of);
     RUN(a_step_in_scale_is_one_of_standardized_features);
     RUN(a_long_gradient_is_clipped);
     RUN(too_large_a_predictor_is_refused);

@@ -58,6 +58,21 @@ static void a_turn_comes_a_think_time_after_the_answer_before(void)
     ms_run_free(&loop);
 }
 
+/* Two requests of the next page come while turns of the first wait. */
+static void turns_of_an_earlier_page_are_waited_for(void)
+{
+    sheet *s = two_sessions();
+    ms_run loop;
+    s->arrival_in[3] = 1.0;
+    fill(&sheets[1], TURNS, 2, 0.5);
+    plans_are(0, 0, 0, 0);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    CHECK(run(&loop, sheets, 2, 1000) == MS_LOOP_OVER);
+    CHECK(check_records(s, MS_COMPLETED) == TURNS && check_records(&sheets[1], MS_COMPLETED) == 2);
+    CHECK(loop.turns_to_come == 0 && loop.issued == TURNS + 2 && s->arrival[2] == s->finish[1] + 5.0);
+    ms_run_free(&loop);
+}
+
 static void a_turn_may_stay_with_its_model(void)
 {
     sheet *s = two_sessions();
@@ -127,6 +142,7 @@ static void a_pool_like_one_that_was_passed_over_has_its_own_cost(void)
 int main(void)
 {
     RUN(a_turn_comes_a_think_time_after_the_answer_before);
+    RUN(turns_of_an_earlier_page_are_waited_for);
     RUN(a_turn_may_stay_with_its_model);
     RUN(without_an_answer_no_turn_is_sent);
     RUN(a_prompt_that_grows_costs_what_its_length_does);

@@ -14,6 +14,7 @@ __all__ = ["Dialect"]
 SEPARATORS = b",;\t|"
 QUOTED = re.compile(rb'"[^"]*"')
 BLANK = re.compile(rb"(?:\n[ ]*\r?)+(?=\n|$)")
+MAY_BE_BLANK = (b"\n\n", b"\n\r", b"\n ")  # found much faster than the pattern, which stops at each line
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class Dialect:
         """Without comments, and without blank lines where these are no rows of one empty value."""
         text = self.without_comments(text)
         has_columns = self.separator.encode() in text[: 1 << 16]
-        return BLANK.sub(b"", text) if has_columns and b'"' not in text else text
+        if not has_columns or b'"' in text:
+            return text
+        return BLANK.sub(b"", text) if text.endswith(b"\n") or any(m in text for m in MAY_BE_BLANK) else text
 
     def named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame, its columns' names without spaces around them."""

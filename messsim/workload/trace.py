@@ -165,7 +165,8 @@ def read_trace(
 ) -> TraceRows:
     """Reads, sorts (stably, with a note), cuts to the window, starts at 0 and stretches to the rate.
 
-    Memory is that of the arrays: 8 bytes a time and 4 a token count, whatever else the file holds.
+    Memory is that of the arrays, 8 bytes a time and 4 a token count, whatever else the file holds, and half as much
+    again for a while; rows that are not in order of time are copied, and sorted by 8 bytes each.
     """
     names = law.columns
     form = TimeForm(names.time_format, names.time_zone, "arrivals.columns.time_format")
@@ -191,24 +192,30 @@ def read_trace(
         found[TENANT] = who.found.array()
     runs = hashes.runs(found[names.prompt_tokens]) if hashes.columns else None
     told = links.turns(time_s)
-    if told is None and (time_s[1:] < time_s[:-1]).any():
+    turns, order = None, _order(time_s)
+    if told is None and order is not None:
         notes.append(f"{path.name}: arrivals are not in order of time; they are sorted")
-    turns, order = None, np.argsort(time_s, kind="stable")
     if told is not None:
         turns, time_s, more = told
         order = turns.order
         notes += [f"{path.name}: {note}" for note in more]
-    rows, time_s = len(time_s), time_s[order] - time_s.min()
-    notes += [f"{path.name}: {note}" for note in doubts(np.sort(time_s), form, dates=times.are_dates)]
+    rows, time_s = len(time_s), time_s if order is None else time_s[order]
+    time_s -= time_s.min()
+    in_order = time_s if turns is None else np.sort(time_s)
+    notes += [f"{path.name}: {note}" for note in doubts(in_order, form, dates=times.are_dates)]
     first_row, file_period_s = 0, _period_s(time_s)
     if law.window_s is not None:
         begins_s = time_s if turns is None else time_s[turns.first]
         inside = slice(*np.searchsorted(begins_s, law.window_s, side="left"))
         first_row = int(inside.start)
-        time_s, order = time_s[inside] - law.window_s[0], order[inside]
+        time_s, order = time_s[inside] - law.window_s[0], np.arange(rows)[inside] if order is None else order[inside]
         turns = None if turns is None else turns.within(inside)
         if len(time_s) == 0:
             raise DataError(f"has no rows in window_s = {law.window_s} s", str(path))
+
+    def taken(values: Ints) -> Ints:
+        return values if order is None else values[order]
+
     as_recorded_s = _period_s(time_s)
     time_s, period_s = _stretched(time_s, law.rate_rps, path, repeat=law.repeat)
     stretched = period_s / as_recorded_s if as_recorded_s else 1.0
@@ -217,17 +224,23 @@ def read_trace(
     return TraceRows(
         time_s,
         period_s,
-        found[names.prompt_tokens][order] if prompt else None,
-        found[names.output_tokens][order] if output else None,
+        taken(found[names.prompt_tokens]) if prompt else None,
+        taken(found[names.output_tokens]) if output else None,
         tuple(notes),
         path.name,
         rows,
         first_row,
         rows / (file_period_s * stretched) if file_period_s else None,
-        found[TENANT][order] if who.columns else None,
+        taken(found[TENANT]) if who.columns else None,
         turns,
-        None if runs is None else runs.taken(order),
+        None if runs is None else runs.taken(np.arange(rows) if order is None else order),
     )
+
+
+def _order(time_s: Floats) -> NDArray[np.int64] | None:
+    """The rows in order of time, those of one time as they stand; None if they are: arrays then need no copy."""
+    in_order = (time_s[1:] >= time_s[:-1]).all()
+    return None if in_order else np.argsort(time_s, kind="stable")
 
 
 def _period_s(time_s: Floats) -> float:

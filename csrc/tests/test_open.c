@@ -1,0 +1,73 @@
+#include "open.h"
+
+#include "check.h"
+#include "jobs.h"
+
+static ms_job seen(int32_t replica, int32_t preemptions, int32_t prompt, int64_t again, double start_s, double token_s)
+{
+    ms_job job = ms_job_new(0, 0, 9, 3);
+    job.replica = replica;
+    job.preemptions = preemptions;
+    job.cached_prompt_tokens = prompt;
+    job.cached_recompute_tokens = again;
+    job.start_s = start_s;
+    job.first_token_s = token_s;
+    return job;
+}
+
+/* What is of the answer is that of the last copy that was seen; what the request took adds up; it starts once. */
+static void an_answer_that_is_seen_is_noted(void)
+{
+    ms_open open = {.request = 1};
+    const ms_job first = seen(3, 2, 5, 7, 1.0, 2.0), second = seen(4, 1, 6, 8, 3.0, 4.0);
+    ms_open_saw(&open, &first);
+    open.stage = 1;
+    ms_open_saw(&open, &second);
+    CHECK(open.replica == 4 && open.preemptions == 3);
+    CHECK(open.cached_prompt_tokens == 6 && open.cached_recompute_tokens == 15);
+    CHECK(open.start_s == 1.0 && open.first_token_s == 4.0);
+}
+
+static void all_but_the_answers_model_is_exploration(void)
+{
+    ms_open open = {.seen = 1};
+    ms_open_pay(&open, 0, 2.0, 3.0);
+    ms_open_pay(&open, 1, 4.0, 5.0);
+    ms_open_pay(&open, 2, 8.0, 7.0);
+    CHECK(open.energy_j == 14.0 && open.cost == 15.0 && open.exploration_cost == 10.0);
+}
+
+static void a_later_attempt_takes_over_what_the_first_has_spent(void)
+{
+    ms_open heir = {.energy_j = 1.0, .cost = 2.0, .exploration_cost = 3.0, .preemptions = 4, .cached_recompute_tokens = 5};
+    ms_open open = heir;
+    open.heir = &heir;
+    ms_open_pass_on(&open);
+    CHECK(open.closed && !heir.closed);
+    CHECK(heir.energy_j == 2.0 && heir.cost == 4.0 && heir.exploration_cost == 6.0);
+    CHECK(heir.preemptions == 8 && heir.cached_recompute_tokens == 10);
+}
+
+static void a_copy_is_dropped_from_among_the_others(void)
+{
+    for (int gone = 0; gone < 3; gone++) {
+        ms_job jobs[3];
+        ms_open open = {.jobs = &jobs[0]};
+        for (int k = 0; k < 3; k++) {
+            jobs[k] = ms_job_new(k, 0, 1, 1);
+            jobs[k].sibling = k < 2 ? &jobs[k + 1] : NULL;
+        }
+        ms_open_drop(&open, &jobs[gone]);
+        ms_job *const left[] = {&jobs[gone == 0], &jobs[gone == 2 ? 1 : 2]};
+        CHECK(open.jobs == left[0] && left[0]->sibling == left[1] && left[1]->sibling == NULL);
+    }
+}
+
+int main(void)
+{
+    RUN(an_answer_that_is_seen_is_noted);
+    RUN(all_but_the_answers_model_is_exploration);
+    RUN(a_later_attempt_takes_over_what_the_first_has_spent);
+    RUN(a_copy_is_dropped_from_among_the_others);
+    return report();
+}
