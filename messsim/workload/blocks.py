@@ -200,6 +200,9 @@ def _kind(path: Path) -> str:
         return "jsonl"
     if plain.endswith(BY_CONTENT):
         return "any"
+    if plain.endswith((".pkl", ".pickle")):
+        hint = "a table, such as pandas.read_pickle(FILE).to_parquet('outcomes.parquet')"
+        raise DataError(f"is a pickle, which is a program and is not read; expected {hint} of one you trust", str(path))
     raise DataError(f"cannot tell its kind by its name; expected {KINDS}", str(path))
 
 
@@ -306,6 +309,9 @@ def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
         _note_noise(documents.noise, notes)
         if len(documents.values) > 1 and is_wrapped(documents.values[0]):
             notes.append(f"it holds {len(documents.values):,} results one after the other, all of which are read")
+        for value in documents.values[:1]:
+            if isinstance(value, dict) and len(runs := value.get("benchmarks") or []) > 1:
+                notes.append(f"it holds {len(runs):,} benchmarks, one after the other, all of which are read")
     if not rows:
         raise ValueError("it has no rows")
     return _jsonl(b"\n".join(json.dumps(row, allow_nan=False).encode() for row in rows), 0, [])

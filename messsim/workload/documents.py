@@ -14,6 +14,8 @@ WRAPPED = (
     "benchmarks.*.requests.successful",
     "resourceSpans.*.scopeSpans.*.spans",
     "resource_spans.*.scope_spans.*.spans",
+    "batches.*.scopeSpans.*.spans",
+    "trace.resourceSpans.*.scopeSpans.*.spans",
     "experiments.*.requests",
     "hits.hits",
     "data",

@@ -27,9 +27,14 @@ MEANINGS = {
         r"(num_|n_|total_)?(output|completion|response)(s|_usage)?",
     ),
     "model": (r"model(_name|_id|_used)?|llm(_selected|_name)?|deployment(_name)?|request_model|response_model|engine",),
-    "satisfied": (r"satisfied|rating|score|thumbs?(_up)?|feedback(_score|_rating)?|label|correct|accepted|liked|grade|stars",),
+    "satisfied": (
+        r"satisfied|rating|score|thumbs?(_up)?|feedback(_score|_rating)?|label|correct|accepted|liked|grade|stars",
+    ),
     "cost": (r"(total_|request_)?(cost|spend|price|charge)(_usd|_total|_per_request)?|usd|energy(_j)?",),
-    "tenant": (r"tenant(_id)?|(end_|request_)?user(_id|_name)?|customer(_id)?|team(_id)?|api_key(_name|_alias)?|organi[sz]ation(_id)?",),
+    "tenant": (
+        r"tenant(_id)?|(end_|request_)?user(_id|_name)?|customer(_id)?|team(_id)?",
+        r"api_key(_name|_alias)?|organi[sz]ation(_id)?",
+    ),
     "status": (r"(http_|response_|request_)?(status|code)(_code)?|response_status",),
 }  # fmt: skip
 WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")

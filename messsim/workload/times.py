@@ -58,8 +58,8 @@ class TimeForm:
     ----------
     format
         "s", "ms", "us", "ns", "min", "h" or "d" since any start, "iso" or "date" (dates in any common form), a pattern
-        of ``strftime`` such as ``"%d.%m.%Y %H:%M:%S"``, or "auto": by the column's suffix, by the size of seconds since 1970, else
-        seconds.
+        of ``strftime`` such as ``"%d.%m.%Y %H:%M:%S"``, or "auto": by the column's suffix, by the size of seconds
+        since 1970, else seconds.
     zone
         Time zone of dates that name none, by its IANA name; none: UTC.
     option
@@ -256,7 +256,8 @@ class Times:
             self._per_second, self._unit_from = PER_SECOND[by_name], "name"
             if by_name in LONG:
                 self.notes.append(
-                    f"column {self._column!r} is read as {NAMES[by_name]}, by its name; {self._form.option} says otherwise"
+                    f"column {self._column!r} is read as {NAMES[by_name]}, by its name; "
+                    f"{self._form.option} says otherwise"
                 )
             return
         low, high = series.min(), series.max()
