@@ -1,4 +1,6 @@
-"""Figures as people read them; imports nothing."""
+"""Figures as people read them; imports nothing of messsim."""
+
+import math
 
 __all__ = [
     "cost",
@@ -7,6 +9,7 @@ __all__ = [
     "number",
     "per_request",
     "percent",
+    "plain",
     "request_unit",
     "seconds",
     "shown",
@@ -41,6 +44,16 @@ def number(value: float | None, unit: str = "") -> str:
     else:
         digits = "0" if abs(value) < ROUNDING else f"{value:.4g}"
     return f"{digits} {unit}".strip()
+
+
+def plain(value: object) -> str:
+    """The value of a key: a number in six digits, without an exponent as far as people read it (0.0000464159)."""
+    if value is None:
+        return "none"
+    if not isinstance(value, float) or not 1e-7 <= abs(value) < MOST_IN_FULL:
+        return str(value)
+    digits = f"{value:.{max(0, 5 - math.floor(math.log10(abs(value))))}f}"
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def cost(value: float | None, unit: str) -> str:

@@ -97,7 +97,11 @@ def test_what_is_right_is_read(tmp_path):
         ("t.csv", "arrival_s,prompt_tokens,output_tokens\n", "t.csv: has no rows"),
         ("t.parquet", {k: [] for k in TRACE}, "t.parquet: has no rows"),
         ("t.csv", "arrival_s,prompt_tokens,output_tokens\n1,2\n3,4,5,6,7\n", "t.csv: cannot be read: "),
-        ("t.csv", b"arrival_s\n\xff\xfe\n", "t.csv: "),
+        (
+            "t.csv",
+            b"arrival_s,prompt_tokens,output_tokens\n\xff\xfe,1,1\n",
+            "t.csv: column 'arrival_s' has 'ÿþ' in row 1",
+        ),
         ("t.csv.gz", gzip.compress(b"arrival_s\n1\n" * 500, mtime=0)[:-20], "t.csv.gz: cannot be read: "),
         ("t.parquet", b"PAR1 and nothing more", "t.parquet: cannot be read: "),
         ("t.jsonl", '{"arrival_s": 1}\n{"arrival_s"', "t.jsonl: cannot be read: "),
@@ -193,7 +197,7 @@ ONE_TIME = "arrivals are at one time, so there is no rate; expected arrivals.rat
     [
         ({"arrival_s": None}, {}, "column 'arrival_s' is missing; it has prompt_tokens, output_tokens"),
         ({"arrival_s": None, "arrivals": [1, 2, 3]}, {}, "column 'arrival_s' is missing; did you mean 'arrivals'?"),
-        ({}, {"columns": {"time": "TIME"}}, "column 'TIME' is missing; it has arrival_s, prompt_tokens, output_tokens"),
+        ({}, {"columns": {"time": "TIME"}}, "column 'TIME' is missing; did you mean 'arrival_s'?"),
         ({}, {"columns": {"prompt_tokens": "prompt"}}, "column 'prompt' is missing; did you mean 'prompt_tokens'?"),
         ({"arrival_s": [4.0, 4.0, 4.0]}, {}, f"all 3 {ONE_TIME}"),
         ({}, {"window_s": [1.5, 2.0]}, "has no rows in window_s = [1.5, 2.0] s"),

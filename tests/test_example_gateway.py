@@ -43,7 +43,8 @@ class Models(http.server.BaseHTTPRequestHandler):
         if body.get("stream"):
             answer, kind = f'data: {{"model": "{body["model"]}"}}\n\ndata: [DONE]\n\n'.encode(), "text/event-stream"
         else:
-            answer, kind = json.dumps({"model": body["model"], "choices": []}).encode(), "application/json"
+            said = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+            answer, kind = json.dumps({"model": body["model"], "choices": [said]}).encode(), "application/json"
         self.send_response(500 if broken else 200)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(answer)))
@@ -192,3 +193,31 @@ def test_it_stands_behind_litellm_as_a_custom_strategy(monkeypatch):
     assert strategy.router.queue == pytest.approx(0.7)
     with pytest.raises(KeyError):
         strategy.feedback("a1", 0.0)
+
+
+@pytest.mark.filterwarnings("ignore")  # LiteLLM's own
+def test_litellm_asks_the_strategy(url, monkeypatch):
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it asks the network for prices
+    litellm = pytest.importorskip("litellm")
+    monkeypatch.setitem(sys.modules, "gateway", gateway)
+    deployments = [
+        {
+            "model_name": n,
+            "litellm_params": {
+                "model": f"openai/{n}",
+                "api_base": url.removesuffix("/chat/completions"),
+                "api_key": "-",
+            },
+        }
+        for n in ("8b", "70b")
+    ]
+    strategy = loaded("litellm_strategy").MessPlusStrategy(deployments, {"8b": 3e-5, "70b": 3e-4}, 0.7, V=1e3)
+    router = litellm.Router(model_list=deployments, num_retries=0)
+    getattr(router, "register_plugin", getattr(router, "set_custom_routing_strategy", None))(strategy)
+    asked = {"model": "8b", "messages": [{"role": "user", "content": "Hi"}]}
+    answer = router.completion(**asked, metadata={"request_id": "a1"})
+    asyncio.run(router.acompletion(**asked, metadata={"request_id": "a2"}))
+    assert answer.choices[0].message.content == "Hi"
+    for request in ("a1", "a2"):
+        strategy.feedback(request, 0.0)
+    assert strategy.router.queue == pytest.approx(1.4)

@@ -16,10 +16,15 @@ from messsim.report.compare.comparison import comparison_so_far
 from messsim.report.plan.answer import best_so_far
 from messsim.report.run.summary import run_summary
 from messsim.scenario import parse
+from messsim.study.challenge.routers import challenge
 from messsim.study.compare.policies import compare as compare_all
+from messsim.study.converge.convergence import converge
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.cheapest import plan
-from messsim.wording import cost, cost_heading, half_width, per_request
+from messsim.study.replicate import Plan, replicate
+from messsim.study.runs.so_far import SoFar
+from messsim.study.sweep import sweep
+from messsim.wording import cost, cost_heading, half_width, per_request, plain
 
 
 def shown(renderable, width: int = 80) -> str:
@@ -256,6 +261,29 @@ def test_studies_tell_what_they_know_so_far():
     axes = axes_of(small, ["large=1..2"], [])
     found = plan(small, axes, ["sla.satisfaction>=0.01"], objective="energy", seeds=2, workers=1, on_known=known.append)
     assert known[-1].replicas == {p["pool"]: p["replicas"] for p in found["best"]["pools"] if p["pool"] == "large"}
+
+
+def test_every_study_of_replications_tells_what_it_knows():
+    small = parse(scenario(requests=40))
+    for run_all in (
+        lambda told: sweep(small, [{"router.V": 0.1}, {"router.V": 1.0}], seeds=2, workers=1, on_known=told),
+        lambda told: replicate(small, Plan(2), workers=1, on_known=told),
+        lambda told: converge(small, 2, workers=1, on_known=told),
+        lambda told: challenge({"plain": small}, ["random", "largest"], 2, workers=1, on_known=told),
+    ):
+        known: list[list[SoFar]] = []
+        run_all(known.append)
+        assert {point.runs for point in known[-1]} == {2}
+        assert all(0.0 <= point.satisfaction <= 1.0 and point.cost_per_request > 0.0 for point in known[-1])
+    assert [point.point for point in known[-1]] == ["random", "largest"]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(4.6415888e-05, "0.0000464159"), (1e-5, "0.00001"), (0.55, "0.55"), (1200.0, "1200"), (7, "7"), (None, "none")],
+)
+def test_values_of_keys_are_written_out(value, told):
+    assert plain(value) == told
 
 
 def test_nobody_watches_a_pipe():

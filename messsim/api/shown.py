@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 __all__ = ["Result", "StudyResult"]
 
 WIDTH = 110  # characters
+# Colours that are told apart on a white notebook and on a dark one; the rest is the notebook's own.
+COLOURS = [
+    (110, 118, 128),
+    (205, 70, 60),
+    (45, 150, 85),
+    (175, 125, 20),
+    (65, 125, 215),
+    (165, 90, 185),
+    (30, 145, 155),
+]
 STYLE = "font-family: ui-monospace, Menlo, Consolas, monospace; line-height: 1.25; white-space: pre; overflow-x: auto"
 
 
@@ -117,10 +127,13 @@ class StudyResult(Table):
 
 def _printed(renderable: RenderableType, *, html: bool = False) -> str:
     """What a terminal would show, as text or as HTML; names are escaped, and command nothing."""
+    from rich.terminal_theme import TerminalTheme
+
     from messsim.report.base.screen import Screen
 
     screen = Screen(file=io.StringIO(), width=WIDTH, record=html)
     screen.print(renderable)
     if not html:
         return str(screen.file.getvalue())  # type: ignore[attr-defined]
-    return screen.export_html(inline_styles=True, code_format=f'<pre style="{STYLE}">{{code}}</pre>')
+    theme = TerminalTheme((255, 255, 255), (0, 0, 0), [*COLOURS, COLOURS[0]])
+    return screen.export_html(theme=theme, inline_styles=True, code_format=f'<pre style="{STYLE}">{{code}}</pre>')

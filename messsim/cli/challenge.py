@@ -12,6 +12,7 @@ from .outputs import hand_over, tell_leftovers
 __all__ = ["challenge"]
 
 QUICK = 300  # requests
+SEEDS = 5
 
 
 @command
@@ -23,7 +24,9 @@ def challenge(
         str | None, typer.Option(metavar="P1,P2,...", help="Policies; ranks are compared with the first.")
     ] = None,
     conditions: Annotated[str | None, typer.Option(metavar="C1,C2,...", help="Conditions; none: all.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Replications, the same for all.")] = 5,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help=f"Replications, the same for all; none: {SEEDS}.", show_default=False)
+    ] = None,
     requests: Requests = None,
     seed: Seed = None,
     quick: Annotated[bool, typer.Option("--quick", help=f"{QUICK} requests and one replication: does it run?")] = False,
@@ -40,8 +43,9 @@ def challenge(
     as_json: AsJson = False,
 ) -> None:
     """Challenge routers: drift, late, few, false and poisoned ratings, overload, failures; one table."""
-    from messsim.report.base.progress import runs_bar
+    from messsim.report.base.progress import known_bar
     from messsim.report.challenge.tables import challenge_tables
+    from messsim.report.compare.comparison import comparison_so_far
     from messsim.study.challenge.conditions import CONDITIONS
     from messsim.study.challenge.conditions import conditions as read
     from messsim.study.challenge.files import write_challenge
@@ -53,8 +57,16 @@ def challenge(
     scenarios = read(_names(conditions) or CONDITIONS, requests=requests or (QUICK if quick else None), seed=seed)
     named = [*([str(file.resolve())] if file is not None else []), *(_names(policies) or POLICIES)]
     many = workers_on(on, workers, ray_address)
-    with runs_bar(stderr, "challenge") as on_progress:
-        found, _ = run_all(scenarios, named, 1 if quick else seeds, out=out, workers=many, on_progress=on_progress)
+    unit = next(iter(scenarios.values())).cost.unit
+    with known_bar(stderr, "challenge") as (on_progress, show):
+        found, _ = run_all(
+            *(scenarios, named, seeds or (1 if quick else SEEDS)),
+            out=out,
+            workers=many,
+            on_progress=on_progress,
+            on_known=on_progress
+            and (lambda known: show(comparison_so_far([dataclasses.astuple(p) for p in known], unit))),
+        )
     hand_over(
         dataclasses.asdict(found),
         lambda: challenge_tables(found),

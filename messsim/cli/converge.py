@@ -1,5 +1,6 @@
 """``converge``: how surely, and how soon, the promise is kept."""
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,8 @@ def converge(
     as_json: AsJson = False,
 ) -> None:
     """Replicate a scenario: when, how often and how surely is the promise kept?"""
-    from messsim.report.base.progress import runs_bar
+    from messsim.report.base.progress import known_bar
+    from messsim.report.compare.comparison import comparison_so_far
     from messsim.report.convergence import convergence_table
     from messsim.study.converge.convergence import converge as run_all
     from messsim.study.converge.files import write_convergence
@@ -36,8 +38,15 @@ def converge(
 
     tell_leftovers(out)
     said = load(scenario, sets, requests=requests, seed=seed)
-    with runs_bar(stderr, said.name) as on_progress:
-        found = run_all(said, seeds, out=out, workers=workers_on(on, workers, ray_address), on_progress=on_progress)
+    with known_bar(stderr, said.name) as (on_progress, show):
+        found = run_all(
+            *(said, seeds),
+            out=out,
+            workers=workers_on(on, workers, ray_address),
+            on_progress=on_progress,
+            on_known=on_progress
+            and (lambda known: show(comparison_so_far([astuple(p) for p in known], said.cost.unit))),
+        )
     hand_over(
         found.summary,
         lambda: convergence_table(found.summary),

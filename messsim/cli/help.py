@@ -71,8 +71,6 @@ MEANT = {
     "--slo": "--require",
     "--figure": "--show",
 }
-KEYS = {"--policy": "router.policy", "--rate": "arrivals.rate_rps", "--rps": "arrivals.rate_rps"}
-KEYS |= {"--qps": "arrivals.rate_rps", "--request-rate": "arrivals.rate_rps", "--concurrency": "arrivals.clients"}
 
 
 def meant(option: str, command: Any) -> str | None:
@@ -91,14 +89,18 @@ def meant(option: str, command: Any) -> str | None:
         return MEANT[name]
     if name in has:
         return name
+    from messsim.workload.meaning import by_meaning
+
+    if alike := by_meaning(name.removeprefix("--"), (option.removeprefix("--") for option in has)):
+        return f"--{alike}"
     if "--set" not in has or "scenario" not in {param.name for param in command.params}:
         return None
-    if name in KEYS:
-        return f"--set {KEYS[name]}=VALUE"
     from messsim.scenario import Scenario
-    from messsim.scenario.problems import paths_to
+    from messsim.scenario.problems import MEANT_KEYS, paths_to
 
     key = name.removeprefix("--").replace("-", "_")
+    if MEANT_KEYS.get(key, "").partition(".")[0] in Scenario.model_fields:
+        return f"--set {MEANT_KEYS[key]}=VALUE"
     paths = paths_to(key, Scenario) or [path for k in (key.upper(),) if len(key) == 1 for path in paths_to(k, Scenario)]
     if not paths and key in Scenario.model_fields:
         paths = [key]

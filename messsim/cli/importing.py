@@ -14,8 +14,8 @@ TimeFormat = Annotated[
     str,
     typer.Option(
         metavar="FORMAT",
-        help="Times: s, ms, us, ns, iso, or a pattern such as '%d/%m/%Y %H:%M:%S'; auto: by the column's suffix (_ms), "
-        "by the size of seconds since 1970, or dates in any common form.",
+        help="Times: s, ms, us, ns, min, h, d, iso, or a pattern such as '%d/%m/%Y %H:%M:%S'; auto: by the column's "
+        "suffix (_ms), by the size of seconds since 1970, or dates in any common form.",
     ),
 ]
 TimeZone = Annotated[

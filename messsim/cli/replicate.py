@@ -1,5 +1,6 @@
 """``replicate``: one scenario, many replications, an interval for every figure."""
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,8 @@ def replicate(
     as_json: AsJson = False,
 ) -> None:
     """Replicate a scenario and print mean and 95 % interval of its figures; exit 1 if a precision is not reached."""
-    from messsim.report.base.progress import runs_bar
+    from messsim.report.base.progress import known_bar
+    from messsim.report.compare.comparison import comparison_so_far
     from messsim.report.study.replications import replication_table
     from messsim.study.replicate import plan_of
     from messsim.study.replicate import replicate as run_all
@@ -50,8 +52,15 @@ def replicate(
     tell_leftovers(out)
     plan = plan_of(seeds, precision, of, most)
     said = load(scenario, sets, requests=requests, seed=seed)
-    with runs_bar(stderr, said.name) as on_progress:
-        found, _ = run_all(said, plan, out=out, workers=workers_on(on, workers, ray_address), on_progress=on_progress)
+    with known_bar(stderr, said.name) as (on_progress, show):
+        found, _ = run_all(
+            *(said, plan),
+            out=out,
+            workers=workers_on(on, workers, ray_address),
+            on_progress=on_progress,
+            on_known=on_progress
+            and (lambda known: show(comparison_so_far([astuple(p) for p in known], said.cost.unit))),
+        )
     hand_over(found, lambda: replication_table(found), as_json, out)
     if found["precise"] is False:
         raise typer.Exit(1)

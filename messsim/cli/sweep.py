@@ -1,5 +1,6 @@
 """``sweep``: one scenario at many points."""
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -64,7 +65,8 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario at many points and print mean and interval of each."""
-    from messsim.report.base.progress import runs_bar
+    from messsim.report.base.progress import known_bar
+    from messsim.report.compare.comparison import comparison_so_far
     from messsim.report.study.points import sweep_table
     from messsim.study.runs.places import workers_on
     from messsim.study.runs.points import points_of
@@ -74,7 +76,7 @@ def sweep(
     said = load(scenario, sets, requests=requests, seed=seed)
     chosen = points_of(grid or [], points)
     tell_leftovers(out)
-    with runs_bar(stderr, said.name) as on_progress:
+    with known_bar(stderr, said.name) as (on_progress, tell):
         found = run_all(
             said,
             chosen,
@@ -83,6 +85,8 @@ def sweep(
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,
+            on_known=on_progress
+            and (lambda known: tell(comparison_so_far([astuple(p) for p in known], said.cost.unit))),
         )
     if as_json:
         print_json(found)

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from messsim import files
 from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
+from messsim.workload.documents import Row
 from messsim.workload.nested import column_of, name_missing, names_in
 from messsim.workload.readers import as_numbers, first_bad
 
 from .presets import first_of
+from .swe_bench import read_report
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +29,7 @@ __all__ = ["OutcomeOptions", "Outcomes", "parse_map", "read_outcomes", "satisfac
 
 PROMPT = ("doc_id", "prompt_id", "question_id", "sample_id", "instance_id", "query_id", "global index", "global_index",
           "key", "id", "prompt", "query", "question")  # fmt: skip
-MODEL = ("model", "model_name", "model_id", "llm")
+MODEL = ("model", "model_name", "llm_selected", "model_id", "llm")
 SCORE = (
     "score",
     "label",
@@ -40,11 +41,23 @@ SCORE = (
     "rating",
     "acc",
     "exact_match",
+    "evaluation_result.score",
+    "satisfied",
+    "stars",
+    "feedback",
+    "thumbs",
+    "grade",
+    "verdict",
 )
-COST = ("cost", "total_cost", "spend", "cost_usd")
-PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "num_input_tokens", "token_usage.input_tokens", "usage.prompt_tokens")
+HELM_SCORES = ("quasi_exact_match", "final_num_exact_match", "math_equiv_chain_of_thought",
+               "chain_of_thought_correctness", "ifeval_strict_accuracy", "omni_math_accuracy",
+               "wildbench_score_rescaled", "prefix_exact_match", "f1_score")  # fmt: skip
+COST = ("cost", "total_cost", "spend", "cost_usd", "evaluation_result.inference_cost")
+PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "num_input_tokens", "token_usage.input_tokens", "usage.prompt_tokens",
+                 "generated_result.token_usage.input_tokens")  # fmt: skip
 OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "num_output_tokens", "token_usage.output_tokens",
-                 "usage.completion_tokens", "response_tokens")  # fmt: skip
+                 "usage.completion_tokens", "response_tokens",
+                 "generated_result.token_usage.output_tokens")  # fmt: skip
 COSTS_OF = ("{model}|total_cost", "cost__{model}", "{model}.cost", "{model}_cost")
 WORDS = {"true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0, "passed": 1.0, "failed": 0.0, "correct": 1.0,
          "incorrect": 0.0, "yes": 1.0, "no": 0.0, "up": 1.0, "down": 0.0, "👍": 1.0, "👎": 0.0}  # fmt: skip
@@ -52,6 +65,8 @@ GRADES = re.compile(r"(\d+)\.\.(\d+)")
 NOT_IN_A_NAME = re.compile(
     r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$"
 )
+IN_A_FOLDER = re.compile(r"model=([^,]+)")  # HELM's, of a run
+BY_FOLDER = ("per_instance_stats", "samples", "report", "results")  # names of files that say no model
 
 
 @dataclass(frozen=True)
@@ -134,9 +149,16 @@ def read_outcomes(paths: Sequence[Path | tuple[str, Path]], options: OutcomeOpti
     import polars as pl
 
     parts, notes = [], []
-    for path in paths:
-        name, file = path if isinstance(path, tuple) else (None, path)
-        long, said = _long(file, name, options)
+    named = [path if isinstance(path, tuple) else (None, path) for path in paths]
+    folders = _folders([file for name, file in named if name is None])
+    tasks = {_task(file) for _, file in named}
+    only_resolved = set()
+    for name, file in named:
+        long, said = _long(file, name or folders.get(file), options)
+        if (report := read_report(file)) is not None and report.only_resolved:
+            only_resolved |= set(long["model"])
+        if len(tasks) > 1 and (task := _task(file)):
+            long = long.with_columns(prompt=pl.lit(f"{task}/") + pl.col("prompt"))
         parts.append(long)
         notes += said
     long = pl.concat(parts, how="diagonal_relaxed")
@@ -149,7 +171,45 @@ def read_outcomes(paths: Sequence[Path | tuple[str, Path]], options: OutcomeOpti
             else "--prompt COLUMN"
         )
         raise DataError(f"prompt {prompt!r} has {twice.height:,} answers of {model!r}; expected one each: {hint}")
-    return _joined(long, options, notes)
+    return _joined(_with_failures(long, only_resolved), options, notes)
+
+
+def _with_failures(long: pl.DataFrame, models: set[str]) -> pl.DataFrame:
+    """With a score of 0 for what these models, which list what they resolved alone, do not list."""
+    import polars as pl
+
+    for model in models:
+        listed = long.filter(pl.col("model") == model)["prompt"]
+        rest = long.select("prompt").unique(maintain_order=True).filter(~pl.col("prompt").is_in(listed.implode()))
+        failed = rest.with_columns(model=pl.lit(model), score=pl.lit(0.0))
+        long = pl.concat([long, failed], how="diagonal_relaxed")
+    return long
+
+
+def _task(file: Path) -> str | None:
+    """The task of samples of lm-evaluation-harness, by the file's name."""
+    match = re.match(r"samples_(.+?)_\d{4}-\d{2}-\d{2}T", file.name)
+    return match[1] if match else None
+
+
+def _folders(files: Sequence[Path]) -> dict[Path, str]:
+    """Models by the folders that files stand in, where their own names do not tell them apart."""
+    bare = [_bare(file) for file in files]
+    folders = [file.resolve().parent.name for file in files]
+    samples = len(files) > 1 and all(_task(file) for file in files)
+    if (samples or len({*bare}) < len(bare)) and len({*folders}) > 1:
+        return dict(zip(files, (_of_folder(folder) for folder in folders), strict=True))
+    return {}
+
+
+def _of_folder(folder: str) -> str:
+    match = IN_A_FOLDER.search(folder)
+    return match[1] if match else folder
+
+
+def _bare(path: Path) -> str:
+    stem = path.name.split(".json")[0].removesuffix(".csv").removesuffix(".parquet")
+    return NOT_IN_A_NAME.sub("", NOT_IN_A_NAME.sub("", stem)) or stem
 
 
 def _joined(long: pl.DataFrame, options: OutcomeOptions, notes: list[str]) -> Outcomes:
@@ -191,9 +251,9 @@ def _joined(long: pl.DataFrame, options: OutcomeOptions, notes: list[str]) -> Ou
 
 def _long(path: Path, name: str | None, options: OutcomeOptions) -> tuple[pl.DataFrame, list[str]]:
     """Rows of prompt, model, score and what else is known."""
-    report = _swe_bench(path)
+    report = read_report(path)
     if report is not None:
-        return _of_one(report, "resolved", path, name, options), []
+        return _of_one(report.frame, "resolved", path, name or report.model, options), report.notes
     frame = whole(path)
     if frame.height == 0:
         raise DataError("has no rows", str(path))
@@ -202,10 +262,14 @@ def _long(path: Path, name: str | None, options: OutcomeOptions) -> tuple[pl.Dat
     if {"stats", "instance_id"} <= columns:
         return _of_one(*_helm(frame, path, options), path, name, options), notes
     if {"sample_id", "type", "data"} <= columns:
+        spec = column_of(frame.schema, "spec.completion_fns.0")
+        if name is None and spec is not None and (told := frame.select(spec).drop_nulls()).height:
+            name = str(told.item(0, 0))
         return _of_one(*_openai_evals(frame, path), path, name, options), notes
     if {"doc_id", "filter"} <= columns:
         return _of_one(*_harness(frame, path, options, notes), path, name, options), notes
-    model = options.model or (None if name else first_of(frame.schema, MODEL))
+    of_router_arena = "prediction" if {"global index", "prediction"} <= columns else None
+    model = options.model or (None if name else of_router_arena or first_of(frame.schema, MODEL))
     score = options.score or first_of(frame.schema, SCORE)
     if model is not None and score is not None:
         return _rows(frame, path, model, score, options), notes
@@ -231,8 +295,7 @@ def _name_of(path: Path, frame: pl.DataFrame) -> str:
     if column is not None and frame[column].n_unique() == 1:
         return str(frame[column][0])
     stem = path.name.split(".json")[0].removesuffix(".csv").removesuffix(".parquet")
-    bare = NOT_IN_A_NAME.sub("", NOT_IN_A_NAME.sub("", stem))
-    return path.resolve().parent.name if stem in ("per_instance_stats", "samples", "report") else bare or stem
+    return _of_folder(path.resolve().parent.name) if stem in BY_FOLDER else _bare(path)
 
 
 def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: OutcomeOptions) -> pl.DataFrame:
@@ -309,12 +372,15 @@ def _helm(frame: pl.DataFrame, path: Path, options: OutcomeOptions) -> tuple[pl.
     """HELM: a list of statistics an instance."""
     import polars as pl
 
-    rows = []
-    for instance, stats in zip(frame["instance_id"].to_list(), frame["stats"].to_list(), strict=True):
-        named = {s["name"]["name"]: s.get("mean", s.get("sum")) for s in stats or []}
-        rows.append({"instance_id": instance, **named})
+    found: dict[str, Row] = {}
+    for row in frame.iter_rows(named=True):
+        first_trial = not row.get("train_trial_index")
+        if row.get("perturbation") is None and first_trial:  # each metric has a row of its own for every instance
+            named = {s["name"]["name"]: s.get("mean", s.get("sum")) for s in row["stats"] or []}
+            found.setdefault(row["instance_id"], {"instance_id": row["instance_id"]}).update(named)
+    rows = list(found.values())
     table = pl.DataFrame(rows, infer_schema_length=None)
-    wanted = options.score or first_of(table.schema, (*SCORE, "quasi_exact_match", "prefix_exact_match", "f1_score"))
+    wanted = options.score or first_of(table.schema, (*SCORE, *HELM_SCORES))
     if wanted is None or wanted not in table.columns:
         raise DataError(
             f"has no statistic {wanted or 'of scores'}; it has {', '.join(table.columns[1:13])}: --score NAME",
@@ -328,37 +394,12 @@ def _openai_evals(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, str]:
     """OpenAI evals: events, of which those with a verdict count."""
     for verdict in ("data.correct", "data.score", "data.choice", "data.accuracy"):
         column = column_of(frame.schema, verdict)
-        if column is not None:
-            found = frame.with_columns(column.alias("verdict")).drop_nulls(["sample_id", "verdict"])
+        if column is None:
+            continue
+        found = frame.with_columns(column.alias("verdict")).drop_nulls(["sample_id", "verdict"])
+        if found.height:
             return found.select("sample_id", "verdict"), "verdict"
     raise DataError("has events, but none with data.correct, data.score or data.choice", str(path))
-
-
-def _swe_bench(path: Path) -> pl.DataFrame | None:
-    """SWE-bench: lists of instances that were resolved, or not; None if it is no such report."""
-    import polars as pl
-
-    if path.suffix.lower() != ".json":
-        return None
-    try:
-        report = files.read_json(path)
-    except (OSError, ValueError):
-        return None  # which the reader of tables says better
-    if not isinstance(report, dict):
-        return None
-    resolved = report.get("resolved_ids", report.get("resolved"))
-    if isinstance(resolved, list):
-        every = [
-            i
-            for k, v in report.items()
-            if isinstance(v, list) and k.endswith(("_ids", "resolved", "generated"))
-            for i in v
-        ]
-        names = list(dict.fromkeys([*resolved, *every]))
-        return pl.DataFrame({"instance_id": names, "resolved": [n in set(resolved) for n in names]})
-    if report and all(isinstance(v, dict) and "resolved" in v for v in report.values()):
-        return pl.DataFrame({"instance_id": list(report), "resolved": [bool(v["resolved"]) for v in report.values()]})
-    return None
 
 
 def _wide_models(frame: pl.DataFrame) -> list[str]:

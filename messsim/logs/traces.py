@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from messsim.shapes.logs import ImportedTrace, TenantShare, TokenCounts
 from messsim.workload.blocks import blocks, schema_of
 from messsim.workload.choosing import Chooser
 from messsim.workload.growing import Growing
+from messsim.workload.meaning import by_meaning
 from messsim.workload.nested import column_of, name_missing, names_in
 from messsim.workload.readers import texts, token_counts
 from messsim.workload.times import TimeForm, Times, doubts
@@ -42,6 +44,7 @@ OTHERS, NOBODY = "others", "(none)"
 NO_TIMES = "none"  # what --time says where times are not wanted
 DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
 OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens": "--output-tokens"}
+OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
 UNUSED = (
     (
         "cached tokens",
@@ -238,7 +241,11 @@ def _preset(schema: Mapping[str, Any], kind: str, path: Path) -> Preset | None:
 def _what_is_missing(
     schema: Mapping[str, Any], preset: Preset | None, missing: list[str], unnamed: list[str]
 ) -> list[str]:
-    problems = name_missing(list(schema), list(names_in(schema)), missing)
+    names = list(names_in(schema))
+    problems = name_missing(list(schema), names, missing)
+    meant = {option: by_meaning(key, names) for key, option in OPTIONS_BY_DEFAULT.items() if key in missing}
+    if meant and all(meant.values()):
+        problems[-1] += "; say " + " ".join(f"{option} {shlex.quote(str(name))}" for option, name in meant.items())
     problems += [f"has no column of {key.replace('_', ' ')}; say {OPTIONS[key]} COLUMN" for key in unnamed]
     if preset is None and (near := nearest(schema)) is not None:
         tool, lacks = near

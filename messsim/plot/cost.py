@@ -22,6 +22,7 @@ ORACLES: dict[OracleName, str] = {
     "feature": "feature oracle",
 }
 RIVAL = "rival"
+ROOM = 52  # pixels
 PARTS = ["answers", "exploring", "lost", "idle", RIVAL]
 
 
@@ -48,8 +49,9 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
         axis=alt.Axis(labelLimit=150, ticks=False, domain=False),
     )
     most = max(totals["cost"], default=0.0)
-    room = alt.Scale(domain=[0, 1.12 * most or 1.0], nice=False)  # for the figure at the bar's end
-    axis = alt.Axis(grid=True, tickCount=4)
+    # For the figure at the bar's end: pixels, whatever the width of the chart.
+    room = alt.Scale(domainMin=0, domainMax=alt.ExprRef(f"{most or 1.0} * width / (width - {ROOM})"), nice=False)
+    axis = alt.Axis(grid=True, tickCount=4, labelBound=True)
     x = alt.X("cost:Q", title=f"{unit} per answer", stack="zero", scale=room, axis=axis)
     tips = ["kind:N", "part:N", alt.Tooltip("shown:N", title=tip_title(unit))]
     spent, beside = frame.filter(pl.col("part") != RIVAL), frame.filter(pl.col("part") == RIVAL)

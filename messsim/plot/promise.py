@@ -86,7 +86,8 @@ def _promise(wide: pl.DataFrame, alpha: float, several: bool, x: Any, y: Any) ->
         line = so_far.mark_line(style="promise", clip=True).encode(x=x, y=y)
     else:
         line = end.mark_rule(style="promise").encode(y=y)
-    return [line, label.encode(y=y, text="text:N")]
+    halo = end.mark_text(style="promise-halo", align="right", baseline="top", dx=-4, dy=5, x={"expr": "width"})
+    return [line, halo.encode(y=y, text="text:N"), label.encode(y=y, text="text:N")]
 
 
 def _domain(wide: pl.DataFrame, alpha: float) -> tuple[float, float]:

@@ -55,6 +55,7 @@ def _theme(
         "style": {
             "promise": line,
             "promise-label": {"color": promise, "fontSize": 12, "fontWeight": 600},
+            "promise-halo": {"color": surface, "fontSize": 12, "fontWeight": 600, "stroke": surface, "strokeWidth": 4},
             "mark": {"color": quiet, "strokeDash": [2, 3]},
             "mark-label": {"color": quiet, "fontSize": 11},
             "outage": {"color": promise, "opacity": 0.14, "strokeWidth": 0},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from messsim.shapes.studies import OraclePoint
-from messsim.wording import percent
+from messsim.wording import percent, plain
 
 from .figure import Figure, library
 from .labels import PLACES, placed
@@ -86,9 +86,10 @@ def tradeoff(
     for alpha in promised:
         promise = alt.Chart(alt.Data(values=[{"alpha": alpha, "text": f"promised {percent(alpha)}"}]))
         layers.insert(0, promise.mark_rule(style="promise").encode(y=y("alpha")))
-        name = promise.mark_text(style="promise-label", align="right", baseline="top", dx=-4, dy=4, x={"expr": "width"},
-                                 opacity={"expr": f"width < {WIDTHS[1]:g} ? 0 : 1"})  # fmt: skip
-        layers.insert(1, name.encode(y=y("alpha"), text="text:N"))
+        for style in ("promise-label", "promise-halo"):  # the halo below
+            name = promise.mark_text(style=style, align="right", baseline="top", dx=-4, dy=4, x={"expr": "width"},
+                                     opacity={"expr": f"width < {WIDTHS[1]:g} ? 0 : 1"})  # fmt: skip
+            layers.insert(1, name.encode(y=y("alpha"), text="text:N"))
     return Figure(
         "Cost against satisfaction",
         layered(*layers) if len(drawn) else None,
@@ -113,7 +114,7 @@ def _note(keys: Sequence[str], promised: bool, oracles: bool) -> str:
 
 def _labels(drawn: pl.DataFrame, keys: Sequence[str]) -> list[str]:
     """Short names: the policy, ``V = 0.001``, or the values of several keys."""
-    columns = [["none" if v is None else str(v) for v in drawn[k]] for k in keys]
+    columns = [[plain(v) for v in drawn[k]] for k in keys]
     if len(keys) == 1 and keys[0] != "policy":
         last = keys[0].rpartition(".")[2].strip('"')
         return [f"{last} = {v}" for v in columns[0]]

@@ -56,8 +56,8 @@ class Columns(Part):
     time: str = Field("arrival_s", description="column of arrival times: numbers, or dates and times")
     time_format: str = Field(
         "auto",
-        description="s, ms, us, ns, iso, or a pattern of strftime; auto: by the column's suffix (_ms), by the size of "
-        "seconds since 1970, or dates in any common form",
+        description="s, ms, us, ns, min, h, d, iso, or a pattern of strftime; auto: by the column's suffix (_ms), "
+        "by the size of seconds since 1970, or dates in any common form",
     )
     time_zone: str | None = Field(None, description="time zone of dates that name none (IANA name); none: UTC")
     prompt_tokens: str = Field("prompt_tokens", description="column of prompt token counts")

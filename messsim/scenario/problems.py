@@ -126,6 +126,42 @@ def _path(loc: Sequence[Any], data: Any) -> tuple[list[str], list[str]]:
     return path, tags
 
 
+# What other tools call keys of a scenario: path of a table's key, or a key of models and pools.
+MEANT_KEYS = {
+    "policy": "router.policy",
+    "rate": "arrivals.rate_rps",
+    "rps": "arrivals.rate_rps",
+    "qps": "arrivals.rate_rps",
+    "request_rate": "arrivals.rate_rps",
+    "concurrency": "arrivals.clients",
+    "max_concurrency": "arrivals.clients",
+    "num_requests": "requests",
+    "num_prompts": "requests",
+    "random_seed": "seed",
+    "duration": "horizon_s",
+    "duration_s": "horizon_s",
+    "input_tokens": "tokens.prompt",
+    "prompt_tokens": "tokens.prompt",
+    "output_tokens": "tokens.output",
+    "quality": "satisfaction",
+    "accuracy": "satisfaction",
+    "batch_size": "max_num_seqs",
+    "max_batch_size": "max_num_seqs",
+    "num_replicas": "replicas",
+    "instances": "replicas",
+    "tensor_parallel": "tp",
+    "tensor_parallel_size": "tp",
+    "max_num_batched_tokens": "max_batched_tokens",
+    "enable_prefix_caching": "prefix_cache",
+    "enable_chunked_prefill": "chunked_prefill",
+    "max_tokens": "max_new_tokens",
+    "price": "cost_per_request",
+    "cost": "cost_per_request",
+    "input_price": "usd_per_million_prompt_tokens",
+    "output_price": "usd_per_million_output_tokens",
+}
+
+
 def near(word: Any, names: Sequence[str]) -> str:
     """The nearest of some names as a question, or nothing."""
     found = get_close_matches(word, names, n=1, cutoff=0.5) if isinstance(word, str) else []
@@ -133,7 +169,12 @@ def near(word: Any, names: Sequence[str]) -> str:
 
 
 def _did_you_mean(root: type[BaseModel], path: list[str], tags: list[str]) -> str:
+    meant = MEANT_KEYS.get(path[-1].lower().replace("-", "_"), "")
     names = sorted({name for model in _models_at(root, path[:-1], tags) for name in _fields(model)})
+    if (leaf := meant.rpartition(".")[2]) in names:
+        return f"; did you mean {leaf!r}?"
+    if meant.partition(".")[0] in root.model_fields:
+        return f"; did you mean {meant!r}?"
     alike = [k for k in (path[-1], *_leaves(root)) if k.lower() == path[-1].lower()]
     elsewhere = {p for key in alike for p in paths_to(key, root) if not p.startswith(f"{path[0]}.")}
     if path[-1] not in names and len(elsewhere) == 1:

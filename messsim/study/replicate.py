@@ -19,6 +19,7 @@ from .runs import GivenWorkers, Matrix, OnProgress, runs_of
 from .runs.identity import contents
 from .runs.requirements import known_figures
 from .runs.rows import LEFT_OUT, Row, row_of
+from .runs.so_far import OnKnown, so_far
 from .runs.summaries import summary_at
 
 __all__ = ["Plan", "plan_of", "replicate"]
@@ -89,6 +90,7 @@ def replicate(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
+    on_known: OnKnown | None = None,
 ) -> tuple[Replications, list[Row]]:
     """Runs replications 0, 1, ... of a scenario's seed.
 
@@ -105,6 +107,8 @@ def replicate(
         Who runs, or how many processes; none: this machine, as it pays.
     on_progress
         Called with how many runs are done, and of how many (at most).
+    on_known
+        Called after each replication with what is known so far.
 
     Returns
     -------
@@ -140,6 +144,8 @@ def replicate(
             for number, summary in enumerate(summaries):
                 figures_of.append(figures({k: v for k, v in summary.items() if k not in NO_FIGURES}))
                 rows.append(row_of(base.changed(replication=number), summary))
+                if on_known is not None:
+                    on_known(so_far([base.router.policy_name], {(0, r): row for r, row in enumerate(rows)}))
                 if plan.precision is None or len(rows) < FIRST:
                     continue
                 if _all_precise(figures_of, plan.of, plan.precision):

@@ -17,6 +17,7 @@ from .runs.identity import contents
 from .runs.points import Point, told
 from .runs.requirements import known_figures
 from .runs.rows import Row, failed_row, row_of
+from .runs.so_far import OnKnown, so_far
 from .runs.summaries import summary_of
 from .runs.verdicts import values_of
 
@@ -34,6 +35,7 @@ def sweep(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
+    on_known: OnKnown | None = None,
 ) -> Sweep:
     """Runs every point with replications 0 ... seeds - 1.
 
@@ -56,6 +58,8 @@ def sweep(
         Who runs, or how many processes; none: this machine, as it pays.
     on_progress
         Called with how many runs are done, out of how many.
+    on_known
+        Called after each run with what is known of each point so far.
 
     Returns
     -------
@@ -89,7 +93,8 @@ def sweep(
     ) as runs:
         resumed = sum(key in runs.values for key in keys)
         for _ in runs.each(keys):
-            pass
+            if on_known is not None:
+                on_known(so_far([told(point) for point in points], runs.values))
     return {
         "scenario": scenario.name,
         "version": __version__,

@@ -6,6 +6,7 @@ of the block: a column may hold whole numbers in one and others in the next.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
 import json
@@ -13,7 +14,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from functools import partial
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["blocks", "opened", "schema_of", "whole"]
 
 KINDS = ".csv, .csv.gz, .parquet, .jsonl or .ndjson, .json, .tsv, .txt or .log, all but Parquet also with .gz or .zst"
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BY_CONTENT = (".json", ".log", ".txt", ".tsv", "-")  # names that do not tell what is within
 BLOCK_BYTES = 16 << 20  # of text
@@ -42,6 +44,9 @@ FIRST_ROWS = 1000  # that types are guessed from
 PEEK = 1 << 20  # bytes from which the kind of a file is told
 MOST_NOISE = 50  # lines before the first row
 WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
+SPACE = b" \t\r\n\x1e"  # the last begins a text of application/json-seq
+NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
+PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -96,9 +101,11 @@ def schema_of(path: Path) -> dict[str, pl.DataType]:
             lines.pop()  # that may go on
         if kind == "jsonl":
             return dict(_jsonl(b"\n".join(lines[:FIRST_ROWS]), 0, []).schema)
+        text = _utf8(text, [])
         dialect = Dialect.of(text)
-        header, rest = _header_of(dialect.without_comments(text))
-        some = b"\n".join(rest.split(b"\n")[:FIRST_ROWS]) if b'"' not in rest else b""
+        header, rest = _header_of(dialect.beginning(text))
+        header = dialect.with_one_space(header)
+        some = dialect.cleaned(b"\n".join(rest.split(b"\n")[:FIRST_ROWS])) if b'"' not in rest else b""
         return dict(dialect.named(_csv(header + some if len(text) < PEEK else header, dialect)).schema)
 
 
@@ -122,8 +129,9 @@ def whole(path: Path) -> pl.DataFrame:
         text = text.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
         if kind == "jsonl":
             return _jsonl(text, 0, [])
+        text = _utf8(text, [])
         dialect = Dialect.of(text)
-        return dialect.named(_csv(dialect.cleaned(text), dialect))
+        return dialect.named(_csv(dialect.cleaned(dialect.beginning(text)), dialect))
 
 
 def _unpacked(file: IO[bytes], path: Path) -> bytes:
@@ -167,6 +175,8 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
     """The file from its beginning, unpacked if it is packed."""
     file.seek(0)
+    if start.startswith(UTF16):
+        return BytesIO(file.read(MOST_UNPACKED).decode("utf-16").encode())
     if start.startswith(GZIP):
         return cast(IO[bytes], gzip.GzipFile(fileobj=file))
     if start != ZSTANDARD:
@@ -190,6 +200,9 @@ def _kind(path: Path) -> str:
         return "jsonl"
     if plain.endswith(BY_CONTENT):
         return "any"
+    if plain.endswith((".pkl", ".pickle")):
+        hint = "a table, such as pandas.read_pickle(FILE).to_parquet('outcomes.parquet')"
+        raise DataError(f"is a pickle, which is a program and is not read; expected {hint} of one you trust", str(path))
     raise DataError(f"cannot tell its kind by its name; expected {KINDS}", str(path))
 
 
@@ -197,12 +210,16 @@ def _kind_within(kind: str, file: IO[bytes]) -> str:
     """What the first bytes say: "json" is what must be read as a whole."""
     if kind == "csv":
         return kind
-    start = file.read(PEEK).removeprefix(BYTE_ORDER_MARK).lstrip()
+    start = file.read(PEEK).removeprefix(BYTE_ORDER_MARK).lstrip(SPACE)
+    noise = NOISE_BEFORE_ARRAY.match(start)
+    if kind == "any" and noise is not None:
+        return "json"
     first = start.split(b"\n", 1)[0]
     if (
         kind == "any"
         and start[:1] not in (b"{", b"[")
-        and not any(line.lstrip().startswith(b"{") for line in start.splitlines()[1:MOST_NOISE])
+        and not any(line.lstrip(SPACE).startswith(b"{") for line in start.splitlines()[1:MOST_NOISE])
+        and not PREFIXED.match(first)
     ):
         return "csv"
     if start.startswith(b"[") and kind == "any":
@@ -210,7 +227,8 @@ def _kind_within(kind: str, file: IO[bytes]) -> str:
     if not start.startswith(b"{") or (len(first) == len(start) == PEEK):
         return "json" if start.startswith(b"[{") or WRAPPERS.search(first) else "jsonl"
     try:
-        return "json" if is_wrapped(json.loads(first)) else "jsonl"
+        alone = len(start.rstrip()) == len(first.rstrip())
+        return "json" if alone or is_wrapped(json.loads(first)) else "jsonl"
     except (ValueError, RecursionError):
         return "json" if first.strip() == b"{" or b"}{" in first or WRAPPERS.search(first) else "jsonl"
 
@@ -241,13 +259,14 @@ def _parquet_blocks(
 # ---- text -----------------------------------------------------------------------------------------------
 
 
-def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, _notes: list[str]) -> Iterator[pl.DataFrame]:
+def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: list[str]) -> Iterator[pl.DataFrame]:
     header = b""
     dialect = Dialect()
-    for piece in _pieces(file, quoted=True):
+    for piece in (_utf8(p, notes) for p in _pieces(file, quoted=True)):
         if not header:
             dialect = Dialect.of(piece)
-            header, piece = _header_of(dialect.without_comments(piece))
+            header, piece = _header_of(dialect.beginning(piece))
+            header = dialect.with_one_space(header)
             names = dialect.named(_csv(header, dialect))
             wanted = names.columns if columns is None else columns
         read = dialect.original(_csv(header, dialect).columns, wanted)
@@ -290,6 +309,9 @@ def _json(text: bytes, notes: list[str] | None = None) -> pl.DataFrame:
         _note_noise(documents.noise, notes)
         if len(documents.values) > 1 and is_wrapped(documents.values[0]):
             notes.append(f"it holds {len(documents.values):,} results one after the other, all of which are read")
+        for value in documents.values[:1]:
+            if isinstance(value, dict) and len(runs := value.get("benchmarks") or []) > 1:
+                notes.append(f"it holds {len(runs):,} benchmarks, one after the other, all of which are read")
     if not rows:
         raise ValueError("it has no rows")
     return _jsonl(b"\n".join(json.dumps(row, allow_nan=False).encode() for row in rows), 0, [])
@@ -333,6 +355,17 @@ def _end_of_rows(text: bytes, quoted: bool) -> int:
         end = text.rfind(b'"', 0, line_break) + 1
 
 
+def _utf8(text: bytes, notes: list[str]) -> bytes:
+    """The text in UTF-8; what is in no UTF-8 is taken for Windows-1252, with a note."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        note = "it is not in UTF-8: letters beyond ASCII are read as Windows-1252"
+        notes += [] if note in notes else [note]
+        return text.decode("cp1252", "replace").encode()
+    return text
+
+
 def _header_of(text: bytes) -> tuple[bytes, bytes]:
     """The first row with anything in it, and what follows."""
     text = text.lstrip(b"\r\n")
@@ -364,17 +397,22 @@ def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:
     try:
         return pl.read_ndjson(text, infer_schema_length=None)
     except pl.exceptions.PolarsError:
-        lines = [line for line in text.splitlines() if line.strip()]
-    objects = [line for line in lines if line.lstrip().startswith(b"{")]
-    if 2 * len(objects) < len(lines) or len(objects) == len(lines):
-        objects, noise_here = lines, 0
-    else:
-        noise_here = len(lines) - len(objects)
+        lines = [line.lstrip(SPACE) for line in text.splitlines() if line.strip(SPACE)]
+    objects = [line for line in lines if line.startswith(b"{")] or _messages(lines)
+    if 2 * len(objects) < len(lines):
+        objects = lines
+    noise_here = len(lines) - len(objects)
     for i, line in enumerate(objects):
         if problem := _no_object(line):
             raise ValueError(f"row {rows + i + 1} {problem}")
     noise.append(noise_here)
     return pl.read_ndjson(b"\n".join(objects), infer_schema_length=None)
+
+
+def _messages(lines: list[bytes]) -> list[bytes]:
+    """The JSON objects that lines of a log end with."""
+    ends = [line[line.find(b"{") :] for line in lines if PREFIXED.match(line)]
+    return [end for end in ends if _no_object(end) is None]
 
 
 def _no_object(line: bytes) -> str | None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+from zoneinfo import available_timezones
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,11 @@ Mask = NDArray[np.bool_]
 SECOND_NS, DAY_S = 1_000_000_000, 86_400
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # nanoseconds of later years do not fit into 64 bits
 
-CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\.?)?"
-ZONE = r"(?:\s*(?P<z>[+-]\d{2}:?\d{2}|[+-]\d{2}|[A-Za-z][\w+-]*(?:/[\w+-]+)*))?(?:\s+\(?[A-Z]{1,5}\)?|\[[\w/+-]+\])?"
+CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\b\.?)?"
+OFFSET = r"[+-]\d{2}:?\d{2}|[+-]\d{2}"
+# JavaScript puts GMT before an offset and its name behind it.
+ZONE = rf"(?:\s*(?P<z>(?:GMT|UTC)(?:{OFFSET})|{OFFSET}|[A-Za-z][\w+-]*(?:/[\w+-]+)*))?"
+ZONE += r"(?:\s+\(?[A-Z]{1,5}\)?|\s+\([A-Z][\w .'-]*\)|\[[\w/+-]+\])?"
 END = r"(?:\s+m=[+-][\d.]+)?\s*\]?\s*$"  # Go adds its monotonic clock, Apache a bracket
 AFTER = rf"(?:(?:\s*[T,:_-]\s*|\s+){CLOCK})?{ZONE}{END}"
 MONTH = r"(?P<mon>[A-Za-z]{3})[a-z]*\.?"
@@ -31,11 +35,12 @@ FORMS = (
     rf"^\s*(?P<y>\d{{4}})(?P<m>\d{{2}})(?P<d>\d{{2}})[T _-](?P<H>\d{{2}})(?P<M>\d{{2}})(?P<S>\d{{2}})"
     rf"(?:[.,](?P<f>\d{{1,9}})\d*)?{ZONE}{END}",
     rf"^\s*\[?(?P<m>\d{{1,2}})(?P<sep>[/.-])(?P<d>\d{{1,2}})[/.-](?P<y>\d{{4}}){AFTER}",
-    rf"^\s*\[?(?:[A-Za-z]{{3,9}},?\s+)?(?P<d>\d{{1,2}})[-/ ]{MONTH}[-/ ](?P<y>\d{{4}}){AFTER}",
+    rf"^\s*\[?(?P<m>\d{{1,2}})(?P<sep>[/.])(?P<d>\d{{1,2}})[/.](?P<y>\d{{2}}){AFTER}",
+    rf"^\s*\[?(?:[A-Za-z]{{3,9}},?\s+)?(?P<d>\d{{1,2}})(?:[-/ ]|\.\s?){MONTH}[-/ ](?P<y>\d{{4}}){AFTER}",
     rf"^\s*(?:[A-Za-z]{{3,9}},?\s+)?{MONTH}\s+(?P<d>\d{{1,2}}),?\s+(?P<y>\d{{4}}){AFTER}",
     rf"^\s*(?:[A-Za-z]{{3}}\s+)?{MONTH}\s+(?P<d>\d{{1,2}})\s+{CLOCK}{ZONE}\s+(?P<y>\d{{4}}){END}",
 )
-EITHER_ORDER = 2  # of FORMS: the month first, or the day
+EITHER_ORDER = (2, 3)  # of FORMS: the month first, or the day
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # Names that mean one offset everywhere they are used (IANA time zone database); CST, IST and BST do not.
 NAMED_H = {"z": 0, "utc": 0, "gmt": 0, "ut": 0, "est": -5, "edt": -4, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8}
@@ -87,7 +92,7 @@ def parse_dates(series: pl.Series) -> Dates:
             continue
         at, rows = rest[fits], groups.filter(pl.Series(fits))
         ns[at], bad[at], local[at] = _nanos(rows)
-        if number == EITHER_ORDER:
+        if number in EITHER_ORDER:
             either = True
             swapped = rows.rename({"m": "d", "d": "m"})
             day_first[at], bad_day_first[at], _ = _nanos(swapped)
@@ -111,6 +116,7 @@ def _nanos(rows: pl.DataFrame) -> tuple[Nanos, Mask, Mask]:
         return rows[name].cast(pl.Int64, strict=False).fill_null(0).to_numpy()
 
     year, day, hour, minute, second = (whole(c) for c in "ydHMS")
+    year = np.where(rows["y"].str.len_chars().to_numpy() == 2, year + 2000, year)
     month = whole("m") if "m" in rows.columns else _months(rows["mon"])
     if "p" in rows.columns:
         half = rows["p"].str.to_lowercase()
@@ -129,7 +135,18 @@ def _nanos(rows: pl.DataFrame) -> tuple[Nanos, Mask, Mask]:
     fraction = rows["f"].str.pad_end(9, "0").cast(pl.Int64).fill_null(0).to_numpy() if "f" in rows.columns else 0
     offset, unknown, local = _offsets(rows["z"])
     seconds = days * DAY_S + hour * 3600 + minute * 60 + second - offset
-    return seconds * SECOND_NS + fraction, bad | unknown, local
+    ns = seconds * SECOND_NS + fraction
+    for name in rows["z"].filter(pl.Series(unknown)).unique():
+        if name in _places():
+            here = (rows["z"] == name).fill_null(False).to_numpy()
+            ns[here], _, unknown[here] = local_to_utc(ns[here], name, None)
+    return ns, bad | unknown, local
+
+
+@cache
+def _places() -> frozenset[str]:
+    """Names such as Europe/Berlin."""
+    return frozenset(available_timezones())
 
 
 def _months(names: pl.Series) -> Nanos:
@@ -150,7 +167,7 @@ def _offsets(zones: pl.Series) -> tuple[Nanos, Mask, Mask]:
 
 @cache
 def _offset_s(zone: str) -> int | None:
-    if match := re.fullmatch(r"([+-])(\d{2}):?(\d{2})?", zone):
+    if match := re.fullmatch(r"(?:GMT|UTC)?([+-])(\d{2}):?(\d{2})?", zone):
         sign, hours, minutes = match.groups()
         seconds = int(hours) * 3600 + int(minutes or 0) * 60
         return (-seconds if sign == "-" else seconds) if int(hours) < 24 and int(minutes or 0) < 60 else None

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["Dialect"]
 
 SEPARATORS = b",;\t|"
+SPACES = re.compile(rb"[ \t]+")
+STATED = re.compile(rb'^\s*"?sep=(.)"?\s*?\n', re.I)  # how a spreadsheet is told of the separator
+LEAST_COLUMNS = 3  # of a table with a title, or with spaces between columns
+MOST_TITLES = 10  # lines before the header
 QUOTED = re.compile(rb'"[^"]*"')
 BLANK = re.compile(rb"(?:\n[ ]*\r?)+(?=\n|$)")
 MAY_BE_BLANK = (b"\n\n", b"\n\r", b"\n ")  # found much faster than the pattern, which stops at each line
@@ -35,12 +39,16 @@ class Dialect:
     def of(cls, text: bytes) -> Dialect:
         """That of a text from its beginning."""
         comments = text.lstrip().startswith(b"#")
-        plain = QUOTED.sub(b"", text[: 1 << 16])  # what is quoted may hold separators and ends of lines
+        text = text[: 1 << 16]
+        text = text[len(text) - len(without_titles(text)) :]
+        plain = QUOTED.sub(b"", text)  # what is quoted may hold separators and ends of lines
         lines = [line for line in plain.splitlines() if line.strip() and not line.startswith(b"#")]
         if not lines:
             return cls(comments=comments)
         counts = {chr(s): lines[0].count(bytes([s])) for s in SEPARATORS}
         best = max(counts, key=lambda s: counts[s])
+        if counts[best] == 0 and _in_columns(lines):
+            return cls(" ", False, comments)
         separator = best if counts[best] > 0 else ","
         return cls(separator, separator == ";", comments)
 
@@ -53,10 +61,22 @@ class Dialect:
     def cleaned(self, text: bytes) -> bytes:
         """Without comments, and without blank lines where these are no rows of one empty value."""
         text = self.without_comments(text)
+        text = self.with_one_space(text)
         has_columns = self.separator.encode() in text[: 1 << 16]
         if not has_columns or b'"' in text:
             return text
-        return BLANK.sub(b"", text) if text.endswith(b"\n") or any(m in text for m in MAY_BE_BLANK) else text
+        text = BLANK.sub(b"", text) if text.endswith(b"\n") or any(m in text for m in MAY_BE_BLANK) else text
+        return text.lstrip(b"\r\n")
+
+    def with_one_space(self, text: bytes) -> bytes:
+        """With one space between columns, where spaces part them."""
+        if self.separator != " ":
+            return text
+        return b"".join(SPACES.sub(b" ", line.strip()) + b"\n" for line in text.splitlines())
+
+    def beginning(self, text: bytes) -> bytes:
+        """The text from its header on, without what stands before it."""
+        return without_titles(self.without_comments(text))
 
     def named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame, its columns' names without spaces around them."""
@@ -66,3 +86,25 @@ class Dialect:
     def original(self, names: list[str], wanted: list[str]) -> list[str]:
         """The columns to read for those that are wanted by name or dotted path, as the file names them."""
         return [n for n in names if any(w == n.strip() or w == n or w.startswith(f"{n.strip()}.") for w in wanted)]
+
+
+def without_titles(text: bytes) -> bytes:
+    """Without a line that states the separator, and lines of a title above a table of at least three columns.
+
+    A title has one value, whatever separators stand behind it, and the header below it has a value in each column.
+    """
+    text = STATED.sub(b"", text, count=1)
+    lines = text.split(b"\n", MOST_TITLES + 1)
+    for separator in SEPARATORS:
+        values = [[v.strip(b' \r"') for v in line.split(bytes([separator]))] for line in lines[: MOST_TITLES + 1]]
+        filled = [sum(map(bool, v)) for v in values]
+        header = next((i for i, v in enumerate(values) if len(v) >= LEAST_COLUMNS and filled[i] == len(v)), None)
+        if header and all(n <= 1 for n in filled[:header]) and any(filled[:header]):
+            return b"\n".join(lines[header:])
+    return text
+
+
+def _in_columns(lines: list[bytes]) -> bool:
+    """Whether spaces part at least three columns, as many in every line."""
+    widths = {len(line.split()) for line in lines[:MOST_TITLES]}
+    return len(lines) > 1 and len(widths) == 1 and min(widths) >= LEAST_COLUMNS

@@ -14,6 +14,8 @@ WRAPPED = (
     "benchmarks.*.requests.successful",
     "resourceSpans.*.scopeSpans.*.spans",
     "resource_spans.*.scope_spans.*.spans",
+    "batches.*.scopeSpans.*.spans",
+    "trace.resourceSpans.*.scopeSpans.*.spans",
     "experiments.*.requests",
     "hits.hits",
     "data",
@@ -23,8 +25,10 @@ WRAPPED = (
     "records",
     "rows",
     "logs",
+    "entries",
     "value",
 )
+DEEPEST, LEAST_ROWS = 4, 2  # of objects within objects where rows are looked for; how many make a list of rows
 Row = dict[str, Any]
 LISTS = ("start_times", "input_lens", "output_lens", "errors", "ttfts")  # of benchmarks that write columns as lists
 
@@ -102,6 +106,8 @@ def rows_of(values: list[Any]) -> list[Row]:
     rows: list[Row] = []
     for value in values:
         rows += _rows(value)
+    if len(values) == 1 and rows == values:
+        rows = _table(rows[0]) or _lists(rows[0]) or _by_key(rows[0]) or _longest(rows[0]) or rows
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             raise ValueError(f"row {i + 1} is no JSON object; expected {{...}}")
@@ -125,6 +131,46 @@ def _unwrapped(value: Row) -> Iterator[list[Any]]:
         rows = list(_at(value, path.split(".")))
         if rows and all(isinstance(row, dict) for row in rows):
             yield rows
+
+
+def _table(value: Row) -> list[Row]:
+    """Rows of values below a list of columns, as pandas and Kusto write them."""
+    inner = [*value.values(), *(v[0] for v in value.values() if isinstance(v, list) and v)]
+    for table in (value, *(v for v in inner if isinstance(v, dict))):
+        columns, rows = table.get("columns"), table.get("rows", table.get("data"))
+        if isinstance(columns, list) and isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+            names = [c.get("name", c.get("ColumnName")) if isinstance(c, dict) else c for c in columns]
+            return [dict(zip(map(str, names), row, strict=False)) for row in rows]
+    return []
+
+
+def _lists(value: Row) -> list[Row]:
+    """Rows of an object of columns: lists of one length, or values by the number of their row."""
+    numbered = [v for v in value.values() if isinstance(v, dict) and v and all(k.isdecimal() for k in v)]
+    if len(numbered) == len(value) > 1 and all(v.keys() == numbered[0].keys() for v in numbered):
+        value = {name: list(column.values()) for name, column in value.items()}
+    columns = {k: v for k, v in value.items() if isinstance(v, list) and not any(isinstance(i, dict) for i in v)}
+    lengths = {len(v) for v in columns.values()}
+    if len(columns) < 2 or len(lengths) != 1 or lengths.pop() < LEAST_ROWS:
+        return []
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _by_key(value: Row) -> list[Row]:
+    """Rows by their names, alike in their keys."""
+    rows = list(value.values())
+    if len(rows) < LEAST_ROWS or not all(isinstance(row, dict) and row for row in rows):
+        return []
+    every = set().union(*rows)
+    return rows if all(2 * len(row) > len(every) for row in rows) else []
+
+
+def _longest(value: Row, deep: int = DEEPEST) -> list[Row]:
+    """The longest list of objects within objects, where one object is no request itself."""
+    lists = [v for v in value.values() if isinstance(v, list) and all(isinstance(row, dict) for row in v)]
+    lists += [_longest(v, deep - 1) for v in value.values() if isinstance(v, dict)] if deep else []
+    best = max(lists, key=len, default=[])
+    return best if len(best) >= LEAST_ROWS else []
 
 
 def _at(value: Any, path: list[str]) -> Iterator[Any]:

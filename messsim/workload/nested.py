@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from messsim.errors import DataError
 from messsim.wording import shown
 
+from .meaning import by_meaning, meaning_of
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -117,11 +119,14 @@ def require(have: list[str], wanted: list[str], path: Path) -> None:
 
 
 def name_missing(columns: list[str], names: list[str], missing: list[str]) -> list[str]:
-    """A line for each column that is missing, with the nearest of the names that there are."""
+    """A line for each column that is missing, with the name that means the same, else the nearest by its letters."""
     problems = []
     more = ", ..." if len(columns) > MOST_NAMED else ""
     for name in missing:
-        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        meant = by_meaning(name, names)
+        what = meaning_of(name)
+        others = names if what is None else [n for n in names if meaning_of(n) in (None, what)]
+        near = [meant] if meant else get_close_matches(name, others, n=1, cutoff=0.5)
         if not near:
             near = [n for n in names if "." in n and n.rsplit(".", 1)[-1] == name][:1]
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(shown, columns[:MOST_NAMED]))}{more}"

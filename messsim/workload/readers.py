@@ -18,6 +18,9 @@ from .nested import require, resolved
 if TYPE_CHECKING:
     import polars as pl
 
+DOTTED, DOTTED_OR_WHOLE = r"^\d{1,3}(\.\d{3})+$", r"^\d+$|^\d{1,3}(\.\d{3})+$"
+GROUPED = r"^[+-]?\d{1,3}(?:(?:,\d{3})+|(?:'\d{3})+|(?:[ \u{a0}\u{202f}]\d{3})+)(?:\.\d+)?$"
+
 __all__ = ["as_numbers", "first_bad", "numbers", "read", "require", "resolved", "shown", "texts", "token_counts"]
 
 
@@ -71,7 +74,13 @@ def numbers(
 
 
 def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0) -> Ints:
-    """A column of token counts, rounded to whole ones; `before` as in `numbers`."""
+    """A column of token counts, rounded to whole ones; `before` as in `numbers`. In text a point may part thousands."""
+    import polars as pl
+
+    if frame[column].dtype == pl.String:
+        text = frame[column].str.strip_chars()
+        if text.str.contains(DOTTED).any() and text.drop_nulls().str.contains(DOTTED_OR_WHOLE).all():
+            frame = frame.with_columns(text.str.replace_all(".", "", literal=True).alias(column))
     return np.round(numbers(frame, column, path, least=1, most=MOST_TOKENS, before=before)).astype(np.int32)
 
 
@@ -86,13 +95,21 @@ def texts(frame: pl.DataFrame, column: str, path: Path) -> list[str]:
 
 
 def as_numbers(text: pl.Series) -> pl.Series:
-    """Text as whole numbers if all of it is, else as numbers, with or without commas between thousands; null: none."""
+    """Text as whole numbers if all of it is, else as numbers; null: none.
+
+    Thousands may be parted by commas, apostrophes or spaces; a comma may stand for the decimal point where it does in
+    every value that has one.
+    """
     import polars as pl
 
     bare = text.str.strip_chars()
-    grouped = bare.str.contains(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$").fill_null(False)
-    if grouped.any():
-        bare = bare.str.replace_all(",", "").zip_with(grouped, bare)
+    if bare.str.contains(r"[,' \u{a0}\u{202f}]").any():
+        grouped = bare.str.contains(GROUPED).fill_null(False)
+        with_comma = bare.filter(bare.str.contains(",", literal=True))
+        if not with_comma.str.contains(GROUPED).all() and with_comma.str.contains(r"^[+-]?\d+,\d+$").all():
+            bare = bare.str.replace(",", ".", literal=True)
+        elif grouped.any():
+            bare = bare.str.replace_all(r"[,' \u{a0}\u{202f}]", "").zip_with(grouped, bare)
     whole_numbers = bare.cast(pl.Int64, strict=False)
     if whole_numbers.null_count() == bare.null_count():
         return whole_numbers

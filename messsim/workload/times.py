@@ -25,12 +25,21 @@ if TYPE_CHECKING:
 __all__ = ["UNITS", "TimeForm", "Times", "check_form", "doubts", "unit_of"]
 
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # how many are a second
+LONG = {"min": 1 / 60, "h": 1 / 3600, "d": 1 / 86_400}  # units that take more than one
+PER_SECOND: dict[str, float] = UNITS | LONG
 NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+NAMES |= {"min": "minutes", "h": "hours", "d": "days"}
 SUFFIX = re.compile(
-    r"(?:[_\s.(-]|unix|^)(?P<low>ns|us|µs|ms|s|nanos?|nanoseconds|micros|microseconds|millis|milliseconds|secs?|seconds)\)?$"
-    r"|(?<=[a-z])(?P<camel>Ns|Us|Ms|Nanos?|Micros|Millis|Nanoseconds|Microseconds|Milliseconds|Seconds)$"
+    r"(?:[_\s.(\[-]|unix|^)(?P<low>ns|us|µs|ms|s|[nuµm]secs?|nanos?|nanoseconds|micros|microseconds|millis|milliseconds"
+    r"|secs?|seconds|mins?|minutes|hrs?|hours|days)[)\]]?$"
+    r"|(?<=[a-z])(?P<camel>Ns|Us|Ms|Nanos?|Micros|Millis|Nanoseconds|Microseconds|Milliseconds|Seconds|Minutes|Hours)$"
 )
-STARTS = {"n": "ns", "u": "us", "µ": "us", "micro": "us", "m": "ms", "s": "s"}  # the longer first
+STARTS = {"n": "ns", "u": "us", "µ": "us", "micro": "us", "min": "min", "m": "ms", "s": "s", "h": "h", "d": "d"}
+DURATION = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|sec|min|m|h)\s*$")
+IN_TEXT = {"ns": 1e9, "us": 1e6, "µs": 1e6, "ms": 1e3, "s": 1.0, "sec": 1.0, "min": 1 / 60, "m": 1 / 60, "h": 1 / 3600}
+COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
+YEARLESS = re.compile(r"^\s*[A-Za-z]{3,9}\.? \s*\d{1,2},? \d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?$")
+SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
 EPOCH_S = (1e9, 4.1e9)  # 2001 to 2099
 LATEST_S = 1e11  # the year 5138
 MOST = 1e12
@@ -48,9 +57,9 @@ class TimeForm:
     Attributes
     ----------
     format
-        "s", "ms", "us" or "ns" since any start, "iso" or "date" (dates in any common form), a pattern of ``strftime``
-        such as ``"%d.%m.%Y %H:%M:%S"``, or "auto": by the column's suffix, by the size of seconds since 1970, else
-        seconds.
+        "s", "ms", "us", "ns", "min", "h" or "d" since any start, "iso" or "date" (dates in any common form), a pattern
+        of ``strftime`` such as ``"%d.%m.%Y %H:%M:%S"``, or "auto": by the column's suffix, by the size of seconds
+        since 1970, else seconds.
     zone
         Time zone of dates that name none, by its IANA name; none: UTC.
     option
@@ -71,9 +80,9 @@ def check_form(form: TimeForm) -> None:
     """Raises DataError for a format or a zone that there is not."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-    if form.format not in ("auto", "iso", "date", *UNITS) and "%" not in form.format:
+    if form.format not in ("auto", "iso", "date", *PER_SECOND) and "%" not in form.format:
         raise DataError(
-            f"{form.option} = {form.format!r}: expected auto, s, ms, us, ns, iso, or a pattern such as "
+            f"{form.option} = {form.format!r}: expected auto, s, ms, us, ns, min, h, d, iso, or a pattern such as "
             "'%d/%m/%Y %H:%M:%S'"
         )
     if form.zone is not None:
@@ -92,7 +101,7 @@ def unit_of(column: str) -> str | None:
     if match is None:
         return None
     name = (match["low"] or match["camel"]).lower()
-    return next(unit for start, unit in STARTS.items() if name.startswith(start))
+    return STARTS[max((start for start in STARTS if name.startswith(start)), key=len)]
 
 
 class Times:
@@ -109,7 +118,8 @@ class Times:
         self._values: Growing | None = None
         self._day_first: Growing | None = None
         self._dates: bool | None = None
-        self._per_second, self._unit_from = 1, ""
+        self._per_second: float = 1
+        self._unit_from = ""
         self._origin = 0
         self._last_local: int | None = None
         self._twice = 0
@@ -133,6 +143,7 @@ class Times:
         missing = series.is_null()
         if missing.any():
             raise _bad(series.name, missing, "no value", EXPECTED, path, rows)
+        series = self._plain(series)
         dates = self._are_dates(series)
         if self._dates is None:
             self._dates = dates
@@ -149,12 +160,30 @@ class Times:
         """Whether they are dates, not numbers."""
         return bool(self._dates)
 
+    def _plain(self, series: pl.Series) -> pl.Series:
+        """Durations as seconds, with or without their unit in the text (1.5s, 250ms); 14 digits as a date."""
+        import polars as pl
+
+        if isinstance(series.dtype, pl.Duration):
+            return series.cast(pl.Duration("ns")).cast(pl.Int64) / SECOND_NS
+        if self._form.format != "auto":
+            return series
+        if series.dtype.is_integer() and series.is_between(*COMPACT).all():
+            return series.cast(pl.String).str.replace(r"^(\d{8})", "${1}T")
+        if series.dtype != pl.String or not DURATION.match(str(series[0])):
+            return series
+        found = series.str.extract_groups(DURATION.pattern).struct.unnest()
+        if found["1"].null_count():
+            return series
+        per_second = found["2"].replace_strict(IN_TEXT, return_dtype=pl.Float64)
+        return found["1"].cast(pl.Float64).alias(series.name) / per_second
+
     def _are_dates(self, series: pl.Series) -> bool:
         import polars as pl
 
         if series.dtype in (pl.Date, pl.Datetime):
             return True
-        if self._form.format in UNITS:
+        if self._form.format in PER_SECOND:
             return False
         if self._form.format != "auto":
             return True
@@ -209,7 +238,7 @@ class Times:
         import polars as pl
 
         value = float(series[int(np.argmax(bad))])
-        unit = next(u for u, n in UNITS.items() if n == self._per_second)
+        unit = next(u for u, n in PER_SECOND.items() if n == self._per_second)
         finer = next((u for u, n in UNITS.items() if n > 1 and EPOCH_S[0] <= value / n <= EPOCH_S[1]), None)
         expected = self._range()
         if value / self._per_second > LATEST_S and finer is not None and finer != unit:
@@ -219,12 +248,17 @@ class Times:
 
     def _choose_unit(self, series: pl.Series) -> None:
         form = self._form
-        if form.format in UNITS:
-            self._per_second, self._unit_from = UNITS[form.format], "option"
+        if form.format in PER_SECOND:
+            self._per_second, self._unit_from = PER_SECOND[form.format], "option"
             return
         by_name = unit_of(self._column)
         if by_name is not None:
-            self._per_second, self._unit_from = UNITS[by_name], "name"
+            self._per_second, self._unit_from = PER_SECOND[by_name], "name"
+            if by_name in LONG:
+                self.notes.append(
+                    f"column {self._column!r} is read as {NAMES[by_name]}, by its name; "
+                    f"{self._form.option} says otherwise"
+                )
             return
         low, high = series.min(), series.max()
         for unit, per_second in UNITS.items():
@@ -236,6 +270,11 @@ class Times:
                         f"{form.option} says otherwise"
                     )
                 return
+        if series.dtype.is_float() and SHEET_DAYS[0] <= float(low) and float(high) <= SHEET_DAYS[1]:  # type: ignore[arg-type]
+            self.notes.append(
+                f"column {self._column!r} is read as seconds, but looks like the days of a spreadsheet: "
+                f"{self._form.option} d"
+            )
 
     # ---- dates ------------------------------------------------------------------------------------------
 
@@ -271,6 +310,8 @@ class Times:
             return "a date too, not a time of day alone"
         if re.search(r"\d\s*(CST|IST|BST)\b", value):
             return f"an offset such as +0100: this name stands for several; {self._form.zone_option} says which"
+        if YEARLESS.match(value):
+            return "a date with its year too"
         if "%" in self._form.format:
             return f"what {self._form.option} {self._form.format!r} describes"
         return f"a date and time such as 2023-11-16T18:15:46, or another with {self._form.option} PATTERN"
@@ -339,7 +380,7 @@ class Times:
     def _doubt_the_name(self, values: Floats) -> None:
         low, high = values.min() + self._origin, values.max() + self._origin
         if EPOCH_S[0] <= low and high <= EPOCH_S[1] and high - low < 0.1 * low:
-            unit = next(u for u, n in UNITS.items() if n == self._per_second)
+            unit = next(u for u, n in PER_SECOND.items() if n == self._per_second)
             self.notes.append(
                 f"column {self._column!r} is read as {NAMES[unit]} by its name, but looks like seconds since 1970: "
                 f"{self._form.option} s"

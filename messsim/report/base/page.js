@@ -15,7 +15,7 @@
   const columns = () =>
     places.map((place, i) => {
       const one = 7 * charts[i].usermeta.longest + 36;
-      return Math.max(1, Math.floor((place.clientWidth - 60) / one));
+      return Math.max(1, Math.floor((place.clientWidth - Math.max(60, charts[i].usermeta.aside + 16)) / one));
     });
   let drawn = [];
   let fitted = [];

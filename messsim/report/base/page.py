@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.plot.figure import Figure, drawable, library
+from messsim.plot.points import BETWEEN
 from messsim.plot.theme import DARK, LIGHT, Specification
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Page", "Section", "Table", "Tile", "chart_html", "html"]
 
 HERE = Path(__file__).parent
+LETTER = 6  # pixels of one beside an axis
 
 
 @dataclass(frozen=True)
@@ -166,15 +168,20 @@ def _policy(scripts: list[str]) -> str:
 
 
 def _specification(figure: Figure) -> Specification:
-    """The chart as Vega-Lite, as wide as its place on the page; it says how long its legend's longest name is."""
+    """The chart as Vega-Lite, as wide as its place on the page.
+
+    It says how many letters the longest name of its legend has, and how wide the names beside its rows are, pixels.
+    """
     chart = figure.chart.properties(width="container", height=figure.height)
     specification: Specification = json.loads(chart.to_json(validate=False))
     specification.pop("config", None)
-    names = [n for layer in specification["layer"] for n in _colour_names(layer)]
-    legend = {"longest": max(map(len, names), default=0)}
+    names, rows = ([n for layer in specification["layer"] for n in _names(layer, axis)] for axis in ("color", "y"))
+    lines = [line for name in rows for line in str(name).split(BETWEEN)]
+    legend = {"longest": max(map(len, names), default=0), "aside": min(190, LETTER * max(map(len, lines), default=0))}
     return specification | {"autosize": {"type": "fit-x", "contains": "padding"}, "usermeta": legend}
 
 
-def _colour_names(layer: Specification) -> list[str]:
-    color = layer["encoding"].get("color", {})
-    return list(color.get("scale", {}).get("domain", []))
+def _names(layer: Specification, axis: str) -> list[str]:
+    encoding = layer["encoding"].get(axis, {})
+    domain = (encoding.get("scale") or {}).get("domain") if encoding.get("type") == "nominal" else None
+    return domain if isinstance(domain, list) else []

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["comparison_csv", "comparison_so_far", "comparison_tables", "cost_picture"]
 
+MOST_SO_FAR = 12  # points that are shown while a study goes on
+
 LATENCIES = ("p50", "p95", "p99")
 Figures = Mapping[str, Spread | None]
 
@@ -44,9 +46,14 @@ def comparison_tables(found: Comparison) -> RenderableType:
 
 
 def comparison_so_far(known: Sequence[tuple[str, int, int, float | None, float | None]], unit: str) -> RenderableType:
-    """What is known while a comparison goes on: policy, runs, kept in, mean satisfaction and mean cost of a request."""
+    """What is known while a study goes on: policy or point, runs, kept in, mean satisfaction and cost of a request.
+
+    Of many points it is the last."""
     scale, _ = request_unit(unit)
-    table = Fitting(["so far", "runs", "kept in", "satisfied", cost_heading(unit)])
+    left, known = len(known) - MOST_SO_FAR, known[-MOST_SO_FAR:]
+    table = Fitting(
+        [f"so far ({left} more)" if left > 0 else "so far", "runs", "kept in", "satisfied", cost_heading(unit)]
+    )
     for policy, runs, kept, satisfaction, mean_cost in known:
         shown = None if mean_cost is None else scale * mean_cost
         table.add_row(policy, str(runs), str(kept), percent(satisfaction, 2), number(shown))

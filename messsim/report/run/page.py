@@ -167,7 +167,7 @@ def _provenance(summary: Summary) -> list[Table]:
     rows += [[name, version] for name, version in said["packages"].items()]
     rows += [["machine", f"{said['platform']}, {said['cpus']} CPUs"]]
     rows += [[file, f"SHA-256 {digest}"] for file, digest in said["data"].items()]
-    return [Table("Made with", ["what", "which"], rows, words=True)]
+    return [Table("Made with", ["made with", "version"], rows, words=True)]
 
 
 def _footer(summary: Summary) -> str:

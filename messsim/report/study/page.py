@@ -12,7 +12,7 @@ from messsim.shapes.studies import ComparisonWithFrontier
 from messsim.wording import number, percent
 
 from ..base.page import Page, Section, Tile
-from .tables import differences_table, failures_table, has, points_table
+from .tables import differences_table, failures_table, has, points_table, with_half
 from .verdict import Dearer, cheapest, level_with_first, undecided
 
 if TYPE_CHECKING:
@@ -65,21 +65,43 @@ def study_page(
     open_ = rivals.filter(rivals["standing"] == "undecided")
     most = int(points["replications"].max() or 0)  # type: ignore[arg-type]
     unit = facts["cost_unit"]
+    one = policies and len(points) == 1
     return Page(
         title=facts["name"],
-        subtitle=f"{_what(len(rivals), len(points) - len(rivals), policies)}, {most} replication"
+        subtitle=_replicated(points, facts)
+        if one
+        else f"{_what(len(rivals), len(points) - len(rivals), policies)}, {most} replication"
         f"{'' if most == 1 else 's'} each, seed {facts['seed']}{_promised(facts['alpha'])}",
         kept=True if len(kept) else None if len(open_) or not len(points) else False,
-        headline=f"{len(kept)} of {len(rivals)} {what} keep the promise"
-        + (f", {len(open_)} undecided" * bool(len(open_))),
-        verdict=" ".join([cheapest(kept, dearer, unit, what), *undecided(open_, most)]),
-        tiles=_tiles(kept, dearer, unit),
+        headline=_alone(points)
+        if one
+        else f"{len(kept)} of {len(rivals)} {what} keep the promise" + (f", {len(open_)} undecided" * bool(len(open_))),
+        verdict=_told(points, unit) if one else " ".join([cheapest(kept, dearer, unit, what), *undecided(open_, most)]),
+        tiles=[] if one else _tiles(kept, dearer, unit),
         notes=[f"{len(failures)} runs did not come to their end: see below."] if len(failures) else [],
         sections=_sections(points, keys, facts, models, comparison, failures, scenario),
         footer="Means are over replications, intervals are Student's of 95 %. A point keeps the promise if it did in "
         "every replication and the interval of its margin is not below 0, misses it if the whole interval is, and is "
         "undecided otherwise.",
     )
+
+
+def _replicated(points: pl.DataFrame, facts: StudyFacts) -> str:
+    """Of one scenario, replicated."""
+    row = points.row(0, named=True)
+    count = f"{row['replications']} replication{'s' * (row['replications'] != 1)}"
+    return f"{count}, policy {row['point']}, seed {facts['seed']}{_promised(facts['alpha'])}"
+
+
+def _alone(points: pl.DataFrame) -> str:
+    row = points.row(0, named=True)
+    unsure = ": undecided" if row["standing"] == "undecided" else ""
+    return f"Promise kept in {row['kept']} of {row['replications']} replications{unsure}"
+
+
+def _told(points: pl.DataFrame, unit: str) -> str:
+    row = points.row(0, named=True)
+    return f"{with_half(row, 'satisfaction')} of answers satisfy; an answer costs {with_half(row, 'cost', unit)}."
 
 
 def _what(rivals: int, oracles: int, policies: bool) -> str:
@@ -126,10 +148,11 @@ def _sections(
         compared = [forest(points, "margin"), forest(points, "cost", unit)]
         compared += [forest(points, n) for n in ("ttft_p95", "e2e_p95") if has(points, n)]
         told = [points_table(points, keys, unit), *([] if comparison is None else [differences_table(comparison)])]
-        sections.append(Section("tradeoff", "What does satisfaction cost?", figures=[paid], wide=True))
+        if len(points) > 1:
+            sections.append(Section("tradeoff", "What does satisfaction cost?", figures=[paid], wide=True))
         if curves := _curves(points, keys, unit):
             sections.append(Section("along", "Along each key", figures=curves))
-        sections.append(Section("compared", "Side by side", figures=compared))
+        sections.append(Section("compared", "Side by side" if len(points) > 1 else "How sure is it?", figures=compared))
         sections.append(Section("answers", "Who answered?", figures=[shares(points, models)], wide=True))
         sections.append(Section("figures", "In figures", tables=told))
     if len(failures):

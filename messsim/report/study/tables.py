@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from messsim.plot.points import AXES
 from messsim.shapes.studies import Comparison, Spread
-from messsim.wording import half_width, number, seconds
+from messsim.wording import half_width, number, plain, seconds
 
 from ..base.page import Table
 
@@ -30,7 +30,7 @@ def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
     header = [*keys, "promise", "kept in", *(f"{AXES[n][0]}{f', {unit}' if n == 'cost' else ''}" for n in names)]
     told = [
         [
-            *(str(row[k]) for k in keys),
+            *(plain(row[k]) for k in keys),
             row["standing"],
             f"{row['kept']} of {row['replications']}",
             *(with_half(row, n) for n in names),

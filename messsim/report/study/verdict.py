@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from messsim.plot.points import BETWEEN
 from messsim.wording import half_width, number
 
 from .tables import with_half
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dearer", "cheapest", "level_with_first", "undecided"]
 
-MOST_NAMED = 4
+MOST_NAMED, MOST_LONG = 4, 2  # points that a sentence names; of several keys
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def undecided(points: pl.DataFrame, replications: int) -> list[str]:
     if points.is_empty():
         return []
     names = points["point"].to_list()
+    if len(names) > MOST_LONG and any(BETWEEN in name for name in names):
+        return [f"Whether {len(names)} of them keep it, {replications} replications do not decide."]
     return [f"Whether {_named(names)} keep{'s' * (len(names) == 1)} it, {replications} replications do not decide."]
 
 

@@ -15,6 +15,7 @@ from ..runs.identity import contents
 from ..runs.journal import Key
 from ..runs.points import Point
 from ..runs.rows import Row, failed_row, row_of
+from ..runs.so_far import OnKnown, so_far
 from ..runs.summaries import summary_of
 from .table import table_of
 
@@ -35,6 +36,7 @@ def challenge(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
+    on_known: OnKnown | None = None,
 ) -> tuple[Challenge, list[Row]]:
     """Runs every policy under every condition.
 
@@ -52,6 +54,8 @@ def challenge(
         Who runs, or how many processes; none: this machine, as it pays.
     on_progress
         Called with how many runs are done, and of how many.
+    on_known
+        Called after each run with what is known of each policy so far, over all conditions.
 
     Returns
     -------
@@ -83,7 +87,8 @@ def challenge(
         on_progress=on_progress,
     ) as runs:
         for _ in runs.each(keys):
-            pass
+            if on_known is not None:
+                on_known(so_far([str(point[POLICY]) for point in points], runs.values))
     rows = _rows(matrix, runs, keys)
     return table_of(scenarios, policies, seeds, rows), rows
 

@@ -18,6 +18,7 @@ from ..runs import GivenWorkers, Matrix, OnProgress, Runs, Task, runs_of
 from ..runs.identity import contents
 from ..runs.journal import Key
 from ..runs.rows import Row, frame_of, row_of
+from ..runs.so_far import OnKnown, so_far
 from ..runs.summaries import Summary
 from ..simulation.single import run
 from .aligned import SHARES, aligned, from_columns, halved
@@ -54,6 +55,7 @@ def converge(
     out: Path | None = None,
     workers: GivenWorkers = None,
     on_progress: OnProgress | None = None,
+    on_known: OnKnown | None = None,
 ) -> Convergence:
     """Runs replications 0 ... seeds - 1 and lays their curves over one another by request number.
 
@@ -72,6 +74,8 @@ def converge(
         Who runs, or how many processes; none: this machine, as it pays.
     on_progress
         Called with how many runs are done, and of how many.
+    on_known
+        Called after each replication with what is known so far.
 
     Raises
     ------
@@ -94,6 +98,11 @@ def converge(
         workers=workers,
         on_progress=on_progress,
     ) as runs:
+        for _ in runs.each(keys):
+            if on_known is not None:
+                done = [key for key in keys if key in runs.values]
+                known = dict(zip(done, _rows(matrix, runs, done), strict=True))
+                on_known(so_far([base.router.policy_name], known))
         replications = runs.all(keys)
     summaries = [found["summary"] for found in replications]
     since = [s["sla"]["time_to_compliance"] for s in summaries]

@@ -1,0 +1,420 @@
+"""Files in the shapes that people hold: units, dates, separators, JSON, other tools' and evaluations' files."""
+
+import codecs
+import datetime as dt
+import json
+
+import polars as pl
+import pytest
+from test_logs import here
+
+from messsim.errors import DataError, ScenarioError
+from messsim.logs.outcomes import OutcomeOptions, read_outcomes
+from messsim.logs.traces import TraceColumns, plan_reading, read_requests
+from messsim.scenario import parse
+from messsim.scenario.problems import MEANT_KEYS
+from messsim.workload.meaning import by_meaning, meaning_of
+
+TIMES, PROMPT, ANSWER = [0.0, 1.5, 4.0], [10, 20, 30], [1, 2, 3]
+NAMES = TraceColumns("t", "p", "o")
+NESTED = TraceColumns("m.t", "m.u.p", "m.u.o")
+ROWS = [{"m": {"t": t, "u": {"p": p, "o": o}}} for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True)]
+
+
+def table(times, separator=",", head="t", quote=""):
+    lines = [separator.join((head, "p", "o"))]
+    lines += [
+        separator.join((f"{quote}{t}{quote}", str(p), str(o))) for t, p, o in zip(times, PROMPT, ANSWER, strict=True)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def requests(folder, name, content, columns=NAMES, kind="auto"):
+    file = folder / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_requests(file, plan_reading(file, columns, kind=kind))
+
+
+def check(trace, times=TIMES, prompt=PROMPT):
+    if times is not None:
+        assert trace.frame["arrival_s"].to_list() == pytest.approx(times, abs=1e-6)
+    assert trace.frame["prompt_tokens"].to_list() == prompt
+    assert trace.frame["output_tokens"].to_list() == ANSWER
+
+
+# ---- times ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "times"),
+    [
+        ("elapsed_msec", [0, 1500, 4000]),
+        ("time [ms]", [0, 1500, 4000]),
+        ("ts_usec", [0, 1_500_000, 4_000_000]),
+        ("t_minutes", [0, 0.025, 4 / 60]),
+        ("t", ["0s", "1.5s", "4s"]),
+        ("t", ["0ms", "1500ms", "4000 ms"]),
+        ("t", ["0s", "1500ms", "4s"]),
+        ("t", ["1.7E12", "1.7000000015E12", "1.700000004E12"]),
+        ("t", [f"2025-08-18 00:00:{s} Europe/Berlin" for s in ("00", "01.5", "04")]),
+        (
+            "t",
+            [
+                "2025-08-18 02:00:00 Europe/Berlin",
+                "2025-08-17 20:00:01.5 America/New_York",
+                "2025-08-18 00:00:04 UTC",
+            ],
+        ),
+        ("t", [f"8/18/25 12:00:{s} AM" for s in ("00", "01.5", "04")]),
+        ("t", [f"18.08.25 00:00:{s}" for s in ("00", "01.5", "04")]),
+        ("t", [f"18. Aug. 2025 00:00:{s}" for s in ("00", "01.5", "04")]),
+        ("t", [f"Mon Aug 18 2025 00:00:{s} GMT+0000 (Coordinated Universal Time)" for s in ("00", "01.5", "04")]),
+    ],
+)
+def test_times_in_odd_units_and_forms(tmp_path, head, times):
+    check(requests(tmp_path, "f.csv", table(times, head=head), TraceColumns(head, "p", "o")))
+
+
+def test_a_date_of_fourteen_digits(tmp_path):
+    check(requests(tmp_path, "f.csv", table([20250818000000, 20250818000001, 20250818000004])), [0, 1, 4])
+
+
+def test_the_clock_of_a_named_place_goes_forward(tmp_path):
+    times = [
+        "2025-03-09 01:59:59 America/New_York",
+        *(f"2025-03-09 03:00:{s} America/New_York" for s in ("00.5", "03")),
+    ]
+    check(requests(tmp_path, "f.csv", table(times)))
+    with pytest.raises(DataError, match="in row 2"):
+        requests(tmp_path, "g.csv", table([times[0], times[1].replace("03:00", "02:30"), times[2]]))
+
+
+def test_durations_of_parquet(tmp_path):
+    frame = pl.DataFrame({"t": [dt.timedelta(seconds=s) for s in TIMES], "p": PROMPT, "o": ANSWER})
+    frame.write_parquet(tmp_path / "f.parquet")
+    check(read_requests(tmp_path / "f.parquet", plan_reading(tmp_path / "f.parquet", NAMES)))
+
+
+def test_what_is_likely_wrong_with_times_is_told(tmp_path):
+    days = [45_000.0 + s / 86_400 for s in TIMES]
+    (note,) = requests(tmp_path, "f.csv", table(days)).notes
+    assert "days of a spreadsheet: --time-format d" in note
+    note, _ = requests(tmp_path, "g.csv", table([0, 1, 2], head="t_hours"), TraceColumns("t_hours", "p", "o")).notes
+    assert "read as hours, by its name" in note
+    with pytest.raises(DataError, match="expected a date with its year too"):
+        requests(tmp_path, "h.csv", table(["Aug 18 00:00:00", "Aug 18 00:00:01", "Aug 18 00:00:04"]))
+
+
+# ---- text -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("f.csv", table(["0,0", "1,5", "4,0"], quote='"')),
+        ("f.txt", "t  p   o\n0 10 1\n1.5   20 2\n4 30  3\n"),
+        ("f.csv", codecs.BOM_UTF16_LE + table(TIMES).encode("utf-16-le")),
+        ("f.csv", "t,p,o,name\n0,10,1,Müller\n1.5,20,2,a\n4,30,3,b\n".encode("latin-1")),
+        ("f.csv", "\n\n" + table(TIMES).replace("\n", "\n\n")),
+        ("f.csv", "sep=;\n" + table(TIMES, ";")),
+        ("f.csv", "Usage report,,\n,,\n" + table(TIMES)),
+        ("f.csv", "Usage report\n\n" + table(TIMES)),
+    ],
+)
+def test_text_as_spreadsheets_and_logs_write_it(tmp_path, name, text):
+    check(requests(tmp_path, name, text))
+
+
+@pytest.mark.parametrize("point", ["'", " ", "\u202f", ","])
+def test_thousands_may_be_parted(tmp_path, point):
+    rows = "".join(f'{t},"1{point}0{p}",{o}\n' for t, p, o in zip(TIMES, PROMPT, ANSWER, strict=True))
+    check(requests(tmp_path, "f.csv", "t,p,o\n" + rows), prompt=[1010, 1020, 1030])
+
+
+def test_a_point_parts_thousands_of_tokens_where_a_comma_is_decimal(tmp_path):
+    check(requests(tmp_path, "f.csv", "t;p;o\n0,0;1.010;1\n1,5;1.020;2\n4,0;1.030;3\n"), prompt=[1010, 1020, 1030])
+
+
+def test_letters_of_another_encoding_are_kept_with_a_note(tmp_path):
+    text = "t,p,o,name\n0,10,1,Müller\n1.5,20,2,a\n4,30,3,b\n".encode("latin-1")
+    trace = requests(tmp_path, "f.csv", text, TraceColumns("t", "p", "o", "name"))
+    assert trace.frame["tenant"][0] == "Müller"
+    assert any("not in UTF-8" in note for note in trace.notes)
+
+
+# ---- JSON -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("f.json", json.dumps({"response": {"data": {"items": ROWS}}})),
+        ("f.json", json.dumps({"count": 3, "entries": ROWS})),
+        ("f.json", json.dumps({f"req-{i}": row for i, row in enumerate(ROWS)})),
+        ("f.json", "// export of 2025\n" + json.dumps(ROWS)),
+        ("f.jsonl", "".join("\x1e" + json.dumps(row) + "\n" for row in ROWS)),
+        ("f.jsonl", "".join(f"2025-08-18T00:00:00Z INFO access {json.dumps(row)}\n" for row in ROWS)),
+        ("f.log", "".join(f"2025-08-18T00:00:00Z INFO access {json.dumps(row)}\n" for row in ROWS)),
+    ],
+)
+def test_rows_within_json(tmp_path, name, text):
+    check(requests(tmp_path, name, text, NESTED))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"t": TIMES, "p": PROMPT, "o": ANSWER},
+        {k: {str(i): v for i, v in enumerate(c)} for k, c in (("t", TIMES), ("p", PROMPT), ("o", ANSWER))},
+        {"columns": ["t", "p", "o"], "index": [0, 1, 2], "data": [[0.0, 10, 1], [1.5, 20, 2], [4.0, 30, 3]]},
+        {
+            "tables": [
+                {
+                    "name": "PrimaryResult",
+                    "columns": [{"name": n, "type": "real"} for n in "tpo"],
+                    "rows": [[0.0, 10, 1], [1.5, 20, 2], [4.0, 30, 3]],
+                }
+            ]
+        },
+    ],
+)
+def test_columns_within_json(tmp_path, value):
+    check(requests(tmp_path, "f.json", json.dumps(value)))
+
+
+# ---- other tools ----------------------------------------------------------------------------------------
+
+START = 1_759_813_207.5
+
+
+def lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def inference_perf(i, error=None):
+    answer = None if error else {"output_tokens": i + 1, "server_usage": None}
+    info = {"request_metrics": {"text": {"input_tokens": 10 * (i + 1)}}, "response_metrics": answer}
+    return {"start_time": 12345.5 + i, "end_time": 12350.0 + i, "request": "{}", "info": info, "error": error}
+
+
+def genai_perf(i):
+    usage = {"prompt_tokens": 10 * (i + 1), "completion_tokens": i + 1}
+    answer = {"response": json.dumps({"id": "x", "usage": usage})}
+    return {"timestamp": 1741134590669919999 + i * 10**9, "response_timestamps": [1], "response_outputs": [answer]}
+
+
+def span(i, operation="chat", tokens=True):
+    told = {"gen_ai.usage.input_tokens": 10 * (i + 1), "gen_ai.usage.output_tokens": i + 1} if tokens else {}
+    attributes = [{"key": k, "value": {"intValue": str(v)}} for k, v in told.items()]
+    attributes += [{"key": "gen_ai.operation.name", "value": {"stringValue": operation}}]
+    return {
+        "spanId": f"{i}{operation}",
+        "startTimeUnixNano": str(10**9 * (1_759_813_207 + i)),
+        "attributes": attributes,
+    }
+
+
+def spans(*some):
+    return {"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": list(some)}]}]}
+
+
+HELICONE = (
+    "response_id,response_created_at,response_status,request_created_at,model,prompt_tokens,completion_tokens,latency"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "source"),
+    [
+        (
+            "per_request_lifecycle_metrics.json",
+            json.dumps([*map(inference_perf, range(3)), inference_perf(3, {"error_type": "E", "error_msg": ""})]),
+            "inference-perf",
+        ),
+        (
+            "otlp.jsonl",
+            lines([spans(span(0), span(0, "http", tokens=False)), spans(span(1), span(2), span(2, "invoke_agent"))]),
+            "otel",
+        ),
+        (
+            "helicone.csv",
+            HELICONE
+            + "".join(
+                f'\n"{i}",,"200","2025-08-18T00:00:0{i}.000Z","m","{10 * (i + 1)}","{i + 1}",""' for i in range(3)
+            )
+            + '\n"9",,"500","2025-08-18T00:00:09.000Z","m","5","1",""\n',
+            "helicone",
+        ),
+    ],
+)
+def test_what_tools_really_write(tmp_path, name, text, source):
+    trace = requests(tmp_path, name, text, TraceColumns())
+    assert trace.source == source
+    check(trace, [0, 1, 2])
+
+
+def test_vidur_says_lengths_of_what_it_simulated(tmp_path):
+    head = "Request Id,request_e2e_time,request_num_prefill_tokens,request_num_decode_tokens\n"
+    trace = requests(tmp_path, "request_metrics.csv", head + "0,1,10,1\n1,1,20,2\n2,1,30,3\n", TraceColumns())
+    assert trace.source == "vidur-lengths"
+    check(trace, None)
+
+
+def test_genai_perf_says_tokens_within_its_answers(tmp_path):
+    text = json.dumps({"experiments": [{"experiment": {}, "requests": [genai_perf(i) for i in range(3)]}]})
+    with pytest.raises(DataError, match=r"--prompt-tokens response_outputs\.0\.response\.usage\.prompt_tokens"):
+        requests(tmp_path, "f.json", text, TraceColumns())
+    usage = "response_outputs.0.response.usage."
+    columns = TraceColumns("timestamp", f"{usage}prompt_tokens", f"{usage}completion_tokens")
+    check(requests(tmp_path, "g.json", text, columns), [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ({"data": [{"date": "2025-08-24", "model_permaslug": "x", "requests": 5, "prompt_tokens": 50}] * 2}, "by day"),
+        (
+            {"request_latency": {"avg": 1.0}, "request_count": {"avg": 9.0}, "input_config": {"endpoint": {}}},
+            "AIPerf's aggregates",
+        ),
+    ],
+)
+def test_sums_of_many_requests_are_told(tmp_path, text, said):
+    with pytest.raises(DataError, match=rf"{said}.*does not say its requests one by one"):
+        requests(tmp_path, "f.json", json.dumps(text), TraceColumns())
+
+
+# ---- hints ----------------------------------------------------------------------------------------------
+
+
+def test_a_missing_column_is_told_by_what_it_means(tmp_path):
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    with pytest.raises(DataError) as error:
+        requests(tmp_path, "f.jsonl", lines([{"created": 1_700_000_000, "usage": usage}]), TraceColumns())
+    said = str(error.value)
+    assert "--time created --prompt-tokens usage.prompt_tokens --output-tokens usage.completion_tokens" in said
+    assert "total_tokens" not in said
+    assert meaning_of("total_tokens") is None
+    assert by_meaning("prompt_tokens", ["output_tokens", "isl"]) == "isl"
+    assert by_meaning("whatever", ["output_tokens"]) is None
+
+
+def test_options_and_keys_are_told_by_what_they_mean(tmp_path):
+    code, _, err = here("import", tmp_path / "f.csv", "--input-length", "p", "--out", tmp_path / "o.csv")
+    assert code == 2
+    assert "did you mean --prompt-tokens?" in err
+    for key, hint in (("qps", "'arrivals.rate_rps'"), ("num_prompts", "'requests'")):
+        with pytest.raises(ScenarioError, match=rf"did you mean {hint}"):
+            parse({key: 3})
+    with pytest.raises(ScenarioError, match="did you mean 'max_num_seqs'"):
+        parse({"models": [{"name": "a", "batch_size": 8}]})
+    assert set(MEANT_KEYS) & set(MEANT_KEYS.values()) == set()
+
+
+# ---- outcomes -------------------------------------------------------------------------------------------
+
+MODELS = ("big", "small")
+
+
+def right(model, i):
+    return i % 4 != 0 if model == "big" else i % 2 == 0
+
+
+def put(folder, name, text):
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def harness(folder, model, task="gsm8k"):
+    rows = [
+        {"doc_id": i, "doc": {"question": f"q{i}"}, "filter": f, "metrics": ["exact_match"], "exact_match": score}
+        for f in ("strict", "flexible")
+        for i in range(8)
+        for score in [float(f == "flexible" and right(model, i))]
+    ]
+    return put(folder, f"org__{model}/samples_{task}_2025-06-01T12-00-00.123.jsonl", lines(rows))
+
+
+def openai_evals(folder, model):
+    rows = [{"spec": {"completion_fns": [model], "eval_name": "e"}}]
+    for i in range(8):
+        event = {"run_id": "r", "sample_id": f"s.{i}"}
+        prompt = [{"role": "user", "content": "q"}] if i % 2 else "q"
+        rows += [event | {"type": "sampling", "data": {"prompt": prompt, "sampled": ["3"]}}]
+        expected = "3" if i % 3 else ["3", "4"]
+        rows += [event | {"type": "match", "data": {"correct": right(model, i), "expected": expected}}]
+        rows += [event | {"type": "metrics", "data": {"accuracy": float(right(model, i)), "f1_score": 0.5}}]
+    return put(folder, f"250601{model}_x.jsonl", lines([*rows, {"final_report": {"accuracy": 0.5}}]))
+
+
+def helm(folder, model):
+    def row(i, more=None, **stats):
+        named = [{"name": {"name": n, "split": "test"}, "count": 1, "sum": v, "mean": v} for n, v in stats.items()]
+        return {"instance_id": f"id{i}", "train_trial_index": 0, "stats": named} | (more or {})
+
+    rows = [row(i, exact_match=float(right(model, i)), num_prompt_tokens=100, num_output_tokens=5) for i in range(8)]
+    rows += [row(i, {"perturbation": {"name": "typos"}}, exact_match=0.0) for i in range(8)]
+    rows += [row(i, max_prob=0.4) for i in range(8)]
+    return put(folder, f"runs/mmlu:subject=x,model=org_{model}/per_instance_stats.json", json.dumps(rows))
+
+
+def swe_bench(folder, model):
+    names = [f"django-{i}" for i in range(8)]
+    done = [name for i, name in enumerate(names) if right(model, i)]
+    report = {"submitted_ids": names, "completed_ids": names, "incomplete_ids": ["other"], "resolved_ids": done}
+    return put(folder, f"{model}.run.json", json.dumps(report | {"unresolved_ids": [], "schema_version": 2}))
+
+
+def leaderboard(folder, model):
+    done = [f"django-{i}" for i in range(8) if right(model, i)]
+    report = {"no_generation": ["django-0"] if model == "big" else [], "no_logs": [], "resolved": done}
+    return put(folder, f"{model}/results.json", json.dumps(report))
+
+
+def router_arena(folder, model):
+    rows = [
+        {
+            "global_index": f"AIME_{i}",
+            "question": f"q{i}",
+            "llm_selected": model,
+            "token_usage": {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120},
+            "success": True,
+            "evaluation_result": {"score": float(right(model, i)), "metric": "m", "inference_cost": 0.001},
+        }
+        for i in range(8)
+    ]
+    return put(folder, f"cached_results/{model}.jsonl", lines(rows))
+
+
+@pytest.mark.parametrize("write", [harness, openai_evals, helm, swe_bench, leaderboard, router_arena])
+def test_results_of_evaluations_as_they_are_written(tmp_path, write):
+    files = [write(tmp_path, model) for model in MODELS]
+    options = OutcomeOptions(filter="flexible" if write is harness else None)
+    found = read_outcomes(files, options)
+    assert {m.removeprefix("org_").lstrip("_") for m in found.models} == set(MODELS)
+    assert found.frame.height == 8
+    for model in found.models:
+        assert found.frame[model].mean() == (0.75 if "big" in model else 0.5)
+
+
+def test_a_router_of_router_arena_answers_with_several_models(tmp_path):
+    rows = [
+        {"global index": f"A_{i}", "prompt": f"q{i}", "prediction": m, "accuracy": float(right(m, i)), "cost": 0.1}
+        for i in range(8)
+        for m in MODELS
+    ]
+    found = read_outcomes([put(tmp_path, "router.json", json.dumps(rows))], OutcomeOptions())
+    assert set(found.models) == set(MODELS)
+    assert found.has_costs
+
+
+def test_tasks_of_the_harness_are_kept_apart(tmp_path):
+    files = [harness(tmp_path, model, task) for model in MODELS for task in ("gsm8k", "arc")]
+    assert read_outcomes(files, OutcomeOptions(filter="flexible")).frame.height == 16
+
+
+def test_a_pickle_is_not_read(tmp_path):
+    with pytest.raises(DataError, match=r"is a pickle, .*to_parquet"):
+        read_outcomes([put(tmp_path, "routerbench_0shot.pkl", "x")], OutcomeOptions())
