@@ -5,6 +5,7 @@ import json
 
 import polars as pl
 import pytest
+from pages import ROOT
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -134,6 +135,13 @@ def test_the_hash_is_of_the_scenarios_and_of_nothing_else(scenarios, found):
     assert table_of(other, POLICIES, 2, rows).scenarios_sha256 != table.scenarios_sha256
     assert table.scenarios_sha256[:12] in quote(table)
     assert "replications 0 to 1 of seed 1" in quote(table)
+
+
+def test_the_page_quotes_the_conditions_that_ship():
+    rows = [row() for _ in CONDITIONS]
+    digest = table_of(conditions(), ["mess+"], 1, rows).scenarios_sha256[:12]
+    page = (ROOT / "docs" / "challenge.md").read_text(encoding="utf-8")
+    assert f"challenge of {len(CONDITIONS)} conditions {digest}, " in page
 
 
 def printed(table, width=120):

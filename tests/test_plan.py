@@ -23,7 +23,7 @@ from messsim.study.plan.cheapest import plan
 from messsim.study.plan.search import Evaluation, Search
 from messsim.study.runs.rows import row_of
 from messsim.study.runs.summaries import local_workers, summary_of
-from messsim.study.runs.verdicts import overall, verdict_of
+from messsim.study.runs.verdicts import out_of_reach, overall, verdict_of
 
 # ---- what may be chosen ---------------------------------------------------------------------------------
 
@@ -107,6 +107,26 @@ def test_one_replication_decides_nothing_and_an_error_fails():
     assert (found["verdict"], found["reason"]) == ("failed", "it would not end")
     assert verdict_of(Requirement.parse("x.y==1"), [{"x_y": 1}] * 2)["verdict"] == "met"
     assert overall([{"verdict": "met"}, {"verdict": "uncertain"}]) == "uncertain"
+
+
+@given(st.lists(st.floats(0.0, 4.0), min_size=2, max_size=8), st.integers(1, 8), st.sampled_from(["<2", ">2", "<=2"]))
+@settings(deadline=None, derandomize=True, max_examples=300)
+def test_what_is_out_of_reach_is_not_met_whatever_comes(values, seen, bound):
+    rows = [{"x_y": v, "sla_satisfaction": v} for v in values]
+    for requirement in (Requirement.parse(f"x.y{bound}"), Requirement.parse("sla.satisfaction>=2")):
+        if out_of_reach(requirement, rows[:seen], len(rows)):
+            assert verdict_of(requirement, rows)["verdict"] != "met"
+
+
+def test_one_miss_decides_of_a_few_replications_and_two_of_five():
+    late = Requirement.parse("x.y<2")
+    missed, kept = {"x_y": 2.0}, {"x_y": 1.0}
+    assert [out_of_reach(late, [missed], seeds) for seeds in (2, 3, 4, 5)] == [True, True, True, False]
+    assert not out_of_reach(late, [kept], 3)
+    assert out_of_reach(late, [{"x_y": None}], 9)
+    promise = Requirement.parse("sla.satisfaction>=0.6")
+    assert out_of_reach(promise, [{"sla_satisfaction": 0.5}], 9)
+    assert not out_of_reach(promise, [{"sla_satisfaction": 0.5}], 10)
 
 
 # ---- the search -----------------------------------------------------------------------------------------

@@ -19,7 +19,9 @@ from messsim.study import run
 from messsim.study.compare.fleets import fleets
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.cheapest import plan
+from messsim.study.plan.files import read_plan
 from messsim.study.runs import local_workers
+from messsim.study.runs.points import points_of
 from messsim.study.runs.verdicts import verdict_of
 from messsim.study.simulation.check import check
 from messsim.study.simulation.without_router import MOST_REQUESTS, without_router
@@ -186,6 +188,19 @@ def test_each_policy_gets_its_cheapest_fleet():
     assert found["best"] == "mess+"
     with pytest.raises(ScenarioError, match=r"no cluster of these keeps to it"):
         plan(said, axes, ["usd_per_hour<1"], seeds=2, workers=local_workers(1))
+
+
+def test_fleets_are_kept_as_plans_and_as_points_of_a_sweep(tmp_path, monkeypatch):
+    said = shipped(requests=100, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
+    axes = axes_of(said, ["small=0..1", "large=1..2"], [])
+    asked = (said, ["mess+", "largest"], axes, ["requests.lost<=0"])
+    found = fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1))
+    assert json.loads((tmp_path / "o" / "fleets.json").read_text()) == found
+    assert read_plan(tmp_path / "o" / "largest") == found["policies"][1]["plan"]
+    points = points_of([], tmp_path / "o" / "fleets.csv")
+    assert points[1] == {"router.policy": "largest", 'models."small".replicas': 0, 'models."large".replicas': 1}
+    monkeypatch.setattr("messsim.study.plan.cheapest.row_at", None)
+    assert fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1)) == found
 
 
 def test_a_plan_that_may_leave_out_any_model_leaves_one():

@@ -42,7 +42,7 @@ def compare(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write runs, comparison.json, a CSV and a picture; one that stopped goes on there.",
+            help="Write runs, JSON, a CSV and a picture, or a plan for each policy; one that stopped goes on there.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -60,13 +60,12 @@ def compare(
     tell_leftovers(out)
     said = load(scenario, sets, requests=requests, seed=seed)
     if fleets:
-        if out is not None:
-            raise OutputError(f"--out {out}: holds a comparison on one fleet; expected it without --fleets, or --json")
         axes = axes_of(said, replicas or [], [])
         planned = plan_fleets(
-            said, policies, axes, require or [], "usd", seeds, KEPT_SHARE, lambda: workers_on(on, workers, ray_address)
+            *(said, policies, axes, require or [], "usd", seeds, KEPT_SHARE, out),
+            lambda: workers_on(on, workers, ray_address),
         )
-        hand_over(planned, lambda: fleet_tables(planned), as_json)
+        hand_over(planned, lambda: fleet_tables(planned), as_json, out)
         return
     if replicas or require:
         raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from messsim.errors import OutputError
-
 from .amounts import fraction
 from .base import (
     AsJson,
@@ -48,6 +46,7 @@ def plan_fleets(
     objective: str,
     seeds: int,
     kept: float,
+    out: Path | None,
     workers: "Callable[[], Any]",
 ) -> "Fleets":
     """A fleet for each policy, with a bar of progress."""
@@ -64,6 +63,7 @@ def plan_fleets(
             objective=objective,
             seeds=seeds,
             kept_share=kept,
+            out=out,
             workers=workers,
             on_progress=on_progress,
         )
@@ -120,19 +120,18 @@ def plan(
     from messsim.study.plan.cheapest import plan as find
     from messsim.study.runs.places import workers_on
 
+    tell_leftovers(out)
     said = load(scenario, sets, requests=requests, seed=seed)
     axes = axes_of(said, replicas or [], gpus or [])
     if policies is not None:
-        if out is not None:
-            raise OutputError(f"--out {out}: holds one plan; expected it without --policies")
         planned = plan_fleets(
-            said, policies, axes, require or [], objective, seeds, kept, lambda: workers_on(on, workers, ray_address)
+            *(said, policies, axes, require or [], objective, seeds, kept, out),
+            lambda: workers_on(on, workers, ray_address),
         )
-        hand_over(planned, lambda: fleet_tables(planned), as_json)
+        hand_over(planned, lambda: fleet_tables(planned), as_json, out)
         if planned["best"] is None:
             raise typer.Exit(1)
         return
-    tell_leftovers(out)
     with known_bar(stderr, said.name) as (on_progress, show):
         found = find(
             said,

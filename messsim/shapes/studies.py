@@ -106,6 +106,7 @@ class Cluster(TypedDict):
     objective: float | None
     energy_j: IntervalSummary | None
     figures: dict[str, IntervalSummary | None]
+    replications: int
     kept: int
     verdict: Level
     requirements: list[Verdict]

@@ -95,9 +95,11 @@ def _around(frontier: list[Cluster], best: Cluster | None) -> list[Cluster]:
 def _counts(found: PlanSummary) -> Text:
     c = found["counts"]
     rest = f"; left out: {left_out(c)}" if left_out(c) else ""
+    once = sum(cluster["replications"] < found["replications"] for cluster in found["clusters"])
+    least = f" ({once:,} of them 1: what they missed in it others cannot make up for)" if once else ""
     lines = [
         f"{c['simulated']:,} of {c['candidates']:,} clusters simulated, {found['replications']} replications each on "
-        f"the same requests{rest}",
+        f"the same requests{least}{rest}",
         f"a requirement on satisfaction is met where {found['kept_share']:.0%} of the replications keep to it, "
         f"any other only if its whole {100 * found['level']:.0f} % interval does",
     ]

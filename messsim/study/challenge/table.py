@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ from pathlib import Path
 from messsim.files import sha256
 from messsim.report.challenge.facts import Cell, Challenge, Standing
 from messsim.results.intervals import paired_difference, replication_interval
-from messsim.scenario import Scenario, dump
+from messsim.scenario import Scenario
 from messsim.version import __version__
 
 from ..compare.policies import with_policy
+from ..runs.identity import hashed
 from ..runs.rows import Row
 
 __all__ = ["table_of"]
@@ -40,7 +40,7 @@ def table_of(scenarios: Mapping[str, Scenario], policies: Sequence[str], seeds: 
     own_seeds = {s.seed for s in scenarios.values()}
     return Challenge(
         version=__version__,
-        scenarios_sha256=hashlib.sha256("\n".join(dump(s) for s in bare).encode()).hexdigest(),
+        scenarios_sha256=hashed([s.model_dump(mode="json", by_alias=True, exclude_defaults=True) for s in bare]),
         policies_sha256={Path(p).name: sha256(Path(p)) for p in policies if p.endswith(".py")},
         seed=own_seeds.pop() if len(own_seeds) == 1 else None,
         replications=seeds,

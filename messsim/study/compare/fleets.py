@@ -1,9 +1,16 @@
 """For each policy the cheapest fleet that keeps a set of requirements."""
 
+import csv
+import io
+import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
 
+from messsim.results import write_file
 from messsim.scenario import Scenario
+from messsim.scenario.overrides import format_value
 from messsim.shapes.studies import Fleets, PolicyPlan
 
 from ..plan.candidates import Axis
@@ -24,6 +31,7 @@ def fleets(
     objective: str = "usd",
     seeds: int = 5,
     kept_share: float = KEPT_SHARE,
+    out: Path | None = None,
     workers: Callable[[], AbstractContextManager[Workers]] = local_workers,
     on_progress: OnProgress | None = None,
 ) -> Fleets:
@@ -35,6 +43,9 @@ def fleets(
     ----------
     policies
         As in ``router.policy``.
+    out
+        A directory for a plan's directory of each policy, ``fleets.json``, what is returned, and ``fleets.csv``, the
+        fleets as points of a sweep; one that the same study began is gone on with.
     workers
         Makes who runs, once a policy.
 
@@ -60,6 +71,7 @@ def fleets(
                 objective=objective,
                 seeds=seeds,
                 kept_share=kept_share,
+                out=None if out is None else out / Path(policy).name,
                 workers=workers(),
                 on_progress=on_progress,
             ),
@@ -67,7 +79,7 @@ def fleets(
         for policy in policies
     ]
     prices = {f["policy"]: best["objective"] or 0.0 for f in found if (best := f["plan"]["best"]) is not None}
-    return {
+    fleets_of: Fleets = {
         "scenario": scenario.name,
         "alpha": scenario.sla.alpha,
         "cost_unit": scenario.cost.unit,
@@ -77,3 +89,22 @@ def fleets(
         "policies": found,
         "best": min(prices, key=prices.__getitem__, default=None),
     }
+    if out is not None:
+        write_file(out / "fleets.json", (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
+        write_file(out / "fleets.csv", _points(found).encode())
+    return fleets_of
+
+
+def _points(found: Sequence[PolicyPlan]) -> str:
+    """A CSV of the policies that have a fleet, for ``messsim sweep --points``."""
+    rows = [{"router.policy": f["policy"], **best["overrides"]} for f in found if (best := f["plan"]["best"])]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[_cell(row.get(key, "")) for key in columns] for row in rows])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else format_value(value)

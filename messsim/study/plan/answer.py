@@ -6,10 +6,11 @@ from messsim.errors import MesssimError
 from messsim.results.figures import Requirement
 from messsim.results.intervals import LEVEL, replication_interval, share_interval
 from messsim.scenario import Scenario
-from messsim.shapes.studies import Cluster, IntervalSummary, PlanSummary
+from messsim.shapes.studies import Cluster, IntervalSummary, PlanSummary, Verdict
 from messsim.version import __version__
 
-from ..runs.verdicts import FAILED, MET, UNCERTAIN, is_promise, overall, values_of, verdict_of
+from ..runs.rows import Row
+from ..runs.verdicts import FAILED, MET, UNCERTAIN, is_promise, out_of_reach, overall, values_of, verdict_of
 from .candidate_runs import CandidateRuns
 from .candidates import Axis
 from .search import MOST_CHECKS, Search
@@ -89,8 +90,8 @@ def _more_seeds(
 def _candidate(
     axes: Sequence[Axis], search: Search, runs: CandidateRuns, wanted: Sequence[Requirement], i: int, kept_share: float
 ) -> Cluster:
-    rows, c = runs.of(i, runs.seeds), search.candidates[i]
-    verdicts = [verdict_of(r, rows, kept_share) for r in wanted]
+    rows, c = runs.of(i, runs.made[i]), search.candidates[i]
+    verdicts = [_verdict(r, rows, runs.seeds, kept_share) for r in wanted]
     fine = [row for row in rows if not isinstance(row, MesssimError)]
     energy = values_of(ENERGY, fine)
     return {
@@ -103,10 +104,19 @@ def _candidate(
         "objective": search.found[i].value,
         "energy_j": _interval(energy),
         "figures": {path: _interval(values_of(path, fine)) for path in FIGURES},
+        "replications": len(rows),
         "kept": sum(row.get("sla_kept") is True for row in fine),
         "verdict": overall(verdicts),
         "requirements": verdicts,
     }
+
+
+def _verdict(requirement: Requirement, rows: Sequence[Row | MesssimError], seeds: int, kept_share: float) -> Verdict:
+    """Of all replications; or of the first, which decides where the others could not make up for it."""
+    verdict = verdict_of(requirement, rows, kept_share)
+    if len(rows) < seeds and out_of_reach(requirement, rows, seeds, kept_share):
+        return verdict | {"verdict": FAILED, "reason": "missed in the first replication: others cannot make up for it"}
+    return verdict
 
 
 def _frontier(

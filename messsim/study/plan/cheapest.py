@@ -16,7 +16,7 @@ from ..runs import GivenWorkers, Matrix, OnProgress, runs_of
 from ..runs.identity import contents
 from ..runs.requirements import GPUS, RENT, known_figures, requirements_of
 from ..runs.rows import Row
-from ..runs.verdicts import KEPT_SHARE, MET, overall, values_of, verdict_of
+from ..runs.verdicts import KEPT_SHARE, MET, out_of_reach, overall, values_of, verdict_of
 from .answer import ENERGY, plan_told
 from .candidate_runs import CandidateRuns, row_at
 from .candidates import Axis, Candidate, candidates_of, usd_per_hour
@@ -193,8 +193,14 @@ def _search(
 ) -> Search:
     carrying: dict[Any, Carrying] = {}
 
+    def missed(rows: Sequence[Row | MesssimError]) -> list[Requirement]:
+        return [r for r in wanted if out_of_reach(r, rows, runs.seeds, kept_share)]
+
     def evaluate(i: int) -> Evaluation:
-        rows = runs.of(i, runs.seeds, left=sum(search.open(j) for j in range(len(candidates))))
+        left = sum(search.open(j) for j in range(len(candidates)))
+        rows = runs.evaluation(i, lambda first: search.best is not None and bool(missed(first)), left)
+        if len(rows) < runs.seeds:
+            return Evaluation(False, any(map(_helped, missed(rows))), _value(i, rows))
         verdicts = [verdict_of(r, rows, kept_share) for r in wanted]
         fine = [row for row in rows if not isinstance(row, MesssimError)]
         if len(fine) == len(rows) and candidates[i].kinds not in carrying and 0 not in candidates[i].replicas:

@@ -1,15 +1,26 @@
 """Requirements judged on replications: met or failed only where the whole interval says so."""
 
+import math
 from collections.abc import Sequence
 
 from messsim.errors import MesssimError
 from messsim.results.figures import Requirement
-from messsim.results.intervals import replication_interval
+from messsim.results.intervals import LEVEL, replication_interval, student_t
 from messsim.shapes.studies import Level, Verdict
 
 from .rows import Row, column_of
 
-__all__ = ["FAILED", "KEPT_SHARE", "MET", "UNCERTAIN", "is_promise", "overall", "values_of", "verdict_of"]
+__all__ = [
+    "FAILED",
+    "KEPT_SHARE",
+    "MET",
+    "UNCERTAIN",
+    "is_promise",
+    "out_of_reach",
+    "overall",
+    "values_of",
+    "verdict_of",
+]
 
 MET: Level = "met"
 UNCERTAIN: Level = "uncertain"
@@ -61,6 +72,31 @@ def verdict_of(requirement: Requirement, rows: Sequence[Row | MesssimError], kep
         worst, best = (high, low) if requirement.from_above else (low, high)
         surely, never = requirement.met_by(worst), not requirement.met_by(best)
     return verdict | {"verdict": MET if surely else FAILED if never else UNCERTAIN}
+
+
+def out_of_reach(
+    requirement: Requirement, rows: Sequence[Row | MesssimError], seeds: int, kept_share: float = KEPT_SHARE
+) -> bool:
+    """Whether a requirement cannot be met any more by `seeds` replications, whatever those beyond `rows` give.
+
+    Exact: of n values of which k miss a bound, the interval's end is nearest to it where the k lie on the bound and
+    the others all on one value beyond it; the end is then past the bound where
+
+    ``k/n + t sqrt(k (n - k) / (n - 1)) / n >= 1``, with Student's t of n - 1 degrees of freedom.
+    """
+    fine = [row for row in rows if not isinstance(row, MesssimError)]
+    values = values_of(requirement.path, fine)
+    if len(values) < len(rows):
+        return True
+    missed = sum(not requirement.met_by(v) for v in values)
+    if is_promise(requirement):
+        return seeds - missed < kept_share * seeds
+    if requirement.operator == "==":
+        return missed > 0
+    if seeds < 2:
+        return False
+    end = missed + student_t(LEVEL, seeds - 1) * math.sqrt(missed * (seeds - missed) / (seeds - 1))
+    return missed > 0 and end >= seeds
 
 
 def overall(verdicts: Sequence[Verdict]) -> Level:
