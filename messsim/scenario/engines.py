@@ -1,8 +1,9 @@
 """Serving engines: what each does where nobody says otherwise, by the memory of the GPU."""
 
+import re
 from typing import Literal, TypedDict
 
-__all__ = ["GPU_MEMORY_GB", "Engine", "Limits", "defaults_of"]
+__all__ = ["GPU_MEMORY_GB", "Engine", "Limits", "defaults_of", "gpu_named"]
 
 Engine = Literal["vllm", "sglang", "tensorrt-llm"]
 
@@ -18,6 +19,30 @@ GPU_MEMORY_GB = {
     "RTX-PRO-6000": 102.6,
 }
 GIB = 1.073741824  # 10^9 bytes
+
+# Words beside a GPU's name that do not make it another one; PCIe and NVL cards, and other memory, do.
+_OF_ANY_GPU = {"nvidia", "tesla", "sxm", "sxm4", "sxm5", "sxm6", "hbm2e", "hbm3", "hbm3e"}
+_OF_ANY_GPU |= {"hopper", "blackwell", "server", "edition", "gpu"}
+_OF_ONE_GPU = {
+    "A100": {"80gb"},
+    "H100": {"80gb"},
+    "H200": {"141gb"},
+    "B200": {"180gb", "192gb"},
+    "B300": {"288gb"},
+    "GB200": {"186gb", "192gb"},
+    "L40S": {"48gb", "pcie"},
+    "RTX-PRO-6000": {"96gb"},
+}
+
+
+def gpu_named(text: str) -> str | None:
+    """The built-in GPU that a name means, such as "H100-SXM5-80GB", "NVIDIA H100 80GB HBM3" or "h100_sxm"; or none."""
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    for name, more in _OF_ONE_GPU.items():
+        rest = "".join(word for word in words if word not in _OF_ANY_GPU | more)
+        if rest == name.lower().replace("-", ""):
+            return name
+    return None
 
 
 class Limits(TypedDict):
@@ -41,22 +66,23 @@ def defaults_of(engine: Engine, gpu: str) -> Limits:
         vLLM 0.32 and its API server (vllm/engine/arg_utils.py, vllm/config/cache.py), SGLang 0.5.23
         (srt/arg_groups/memory_hook.py) or TensorRT-LLM 1.2 (tensorrt_llm/llmapi/llm_args.py).
     gpu
-        A key of GPU_MEMORY_GB.
+        A GPU as people name it: see `gpu_named`.
 
     Raises
     ------
     ValueError
         If the memory of the GPU is not known.
     """
-    if gpu not in GPU_MEMORY_GB:
+    known = gpu_named(gpu)
+    if known is None:
         raise ValueError(
             f"gpu = {gpu!r}: the defaults of {engine} go by the GPU's memory; "
             f"expected one of {', '.join(GPU_MEMORY_GB)}, "
             "or no engine but schedule, max_num_seqs, max_batched_tokens, kv_block_tokens and prefix_cache"
         )
-    memory_gib = GPU_MEMORY_GB[gpu] / GIB
+    memory_gib = GPU_MEMORY_GB[known] / GIB
     if engine == "vllm":
-        return _limits("vllm", *_of_vllm(gpu, memory_gib), 16)
+        return _limits("vllm", *_of_vllm(known, memory_gib), 16)
     if engine == "sglang":
         tokens = next((t for below, t in ((20, 2048), (60, 4096), (160, 8192)) if memory_gib < below), 16384)
         return _limits("sglang", 2048, tokens, 1)
