@@ -25,6 +25,9 @@ def test_memories_are_those_of_the_zoo():
         ("vllm", "H200", 1024, 8192, 16),
         ("vllm", "A100", 256, 2048, 16),
         ("vllm", "L40S", 256, 2048, 16),
+        # as people name them; a card of the same kind with less memory
+        ("vllm", "NVIDIA H100 80GB HBM3", 1024, 8192, 16),
+        ("sglang", "A100-40GB", 2048, 4096, 1),
         # sglang 0.5.23, chunked_prefill_size: below 60 GB, below 160 GB, more
         ("sglang", "L40S", 2048, 4096, 1),
         ("sglang", "A100", 2048, 8192, 1),

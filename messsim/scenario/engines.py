@@ -5,7 +5,7 @@ from typing import Literal, TypedDict
 
 from .laws import ConstantDelay
 
-__all__ = ["GPU_MEMORY_GB", "Engine", "Limits", "defaults_of", "gpu_named"]
+__all__ = ["GPU_MEMORY_GB", "Engine", "Limits", "defaults_of"]
 
 Engine = Literal["vllm", "sglang", "tensorrt-llm"]
 
@@ -27,30 +27,6 @@ GIB = 1.073741824  # 10^9 bytes
 # aiconfigurator-core 0.12.0), is 5 to 25 ms above the simulated one, 13 in the mean; rounded down. Assumed to be the
 # same of the other engines.
 FRONT_END_S = 0.01
-
-# Words beside a GPU's name that do not make it another one; PCIe and NVL cards, and other memory, do.
-_OF_ANY_GPU = {"nvidia", "tesla", "sxm", "sxm4", "sxm5", "sxm6", "hbm2e", "hbm3", "hbm3e"}
-_OF_ANY_GPU |= {"hopper", "blackwell", "server", "edition", "gpu"}
-_OF_ONE_GPU = {
-    "A100": {"80gb"},
-    "H100": {"80gb"},
-    "H200": {"141gb"},
-    "B200": {"180gb", "192gb"},
-    "B300": {"288gb"},
-    "GB200": {"186gb", "192gb"},
-    "L40S": {"48gb", "pcie"},
-    "RTX-PRO-6000": {"96gb"},
-}
-
-
-def gpu_named(text: str) -> str | None:
-    """The built-in GPU that a name means, such as "H100-SXM5-80GB", "NVIDIA H100 80GB HBM3" or "h100_sxm"; or none."""
-    words = re.findall(r"[a-z0-9]+", text.lower())
-    for name, more in _OF_ONE_GPU.items():
-        rest = "".join(word for word in words if word not in _OF_ANY_GPU | more)
-        if rest == name.lower().replace("-", ""):
-            return name
-    return None
 
 
 class Limits(TypedDict):
@@ -75,27 +51,34 @@ def defaults_of(engine: Engine, gpu: str) -> Limits:
         vLLM 0.32 and its API server (vllm/engine/arg_utils.py, vllm/config/cache.py), SGLang 0.5.23
         (srt/arg_groups/memory_hook.py) or TensorRT-LLM 1.2 (tensorrt_llm/llmapi/llm_args.py).
     gpu
-        A GPU as people name it: see `gpu_named`.
+        A key of GPU_MEMORY_GB, or a name that begins with one, such as "H100-SXM5" or "A100-40GB".
 
     Raises
     ------
     ValueError
         If the memory of the GPU is not known.
     """
-    known = gpu_named(gpu)
-    if known is None:
+    name, memory_gib = _known(gpu)
+    if name is None:
         raise ValueError(
             f"gpu = {gpu!r}: the defaults of {engine} go by the GPU's memory; "
             f"expected one of {', '.join(GPU_MEMORY_GB)}, "
             "or no engine but schedule, max_num_seqs, max_batched_tokens, kv_block_tokens and prefix_cache"
         )
-    memory_gib = GPU_MEMORY_GB[known] / GIB
     if engine == "vllm":
-        return _limits("vllm", *_of_vllm(known, memory_gib), 16)
+        return _limits("vllm", *_of_vllm(name, memory_gib), 16)
     if engine == "sglang":
         tokens = next((t for below, t in ((20, 2048), (60, 4096), (160, 8192)) if memory_gib < below), 16384)
         return _limits("sglang", 2048, tokens, 1)
     return _limits("tensorrt-llm", 2048, 8192, 32)
+
+
+def _known(gpu: str) -> tuple[str | None, float]:
+    """The GPU of the table that a name begins with, and its memory, GiB: what the name says, or the table's."""
+    plain = re.sub(r"[^a-z0-9]", "", gpu.lower()).removeprefix("nvidia")
+    name = next((n for n in GPU_MEMORY_GB if plain.startswith(n.lower().replace("-", ""))), None)
+    said = re.search(r"(\d+) ?gb", gpu.lower())
+    return name, float(said[1]) if said else GPU_MEMORY_GB.get(name or "", 0.0) / GIB
 
 
 def _of_vllm(gpu: str, memory_gib: float) -> tuple[int, int]:

@@ -9,9 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from messsim.errors import MesssimError
-from messsim.scenario.engines import gpu_named
 from messsim.zoo.facts import Gpu, Model, Source
-from messsim.zoo.names import model_named, weights_named
+from messsim.zoo.names import gpu_named, model_named, weights_named
 from messsim.zoo.records import Duration, DurationError, Energy, Host, Memory, Profile
 
 __all__ = [
@@ -150,7 +149,7 @@ def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> P
     of_model = [key for key in _rows() if key[0] == name]
     if not of_model:
         raise UnknownProfile(_unknown_model(model))
-    alike = [key for key in of_model if key[1] == gpu_named(gpu) and key[2] == tp]
+    alike = [key for key in of_model if key[1] == _gpu_named(gpu) and key[2] == tp]
     kinds = [key[3] for key in alike]
     published = next(w for w in ("bf16", "fp8", "mxfp4", "nvfp4") if any(key[3] == w for key in of_model))
     kind = weights or weights_named(model) or (kinds[0] if len(kinds) == 1 else published)
@@ -177,7 +176,7 @@ def select_profiles(
     UnknownProfile
         As `find_profile`; if there is no such GPU or kind of weights.
     """
-    gpu = gpu and (gpu_named(gpu) or gpu)
+    gpu = gpu and (_gpu_named(gpu) or gpu)
     _known("GPU", gpu, [key[1] for key in _rows()])
     _known("weights", weights, [key[3] for key in _rows()])
     wanted = {1: gpu, 2: tp, 3: weights}
@@ -189,6 +188,10 @@ def select_profiles(
         what = " ".join(str(v) for v in (name or "any model", gpu, tp and f"tp {tp}", weights) if v)
         raise UnknownProfile(f"no built-in profile of {what}; there are: {_combinations(of_name)}")
     return [_profile(*key) for key in found]
+
+
+def _gpu_named(name: str) -> str | None:
+    return gpu_named(name, {short: gpu.name for short, gpu in load_gpus().items()})
 
 
 def _named(name: str | None) -> list[Key]:

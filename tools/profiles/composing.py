@@ -17,7 +17,7 @@ import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,9 @@ class Composer:
         self._prompt_attention = [i for i, name in enumerate(context) if _is_attention(name)]
         self._decode_attention = [i for i, name in enumerate(decode) if _is_attention(name)]
         self._logits = [i for i, name in enumerate(decode) if "logits" in name]
+        self.tokens = cache(self._tokens)  # iterations share most of their parts
+        self.prompt = cache(self._prompt)
+        self.decoding = cache(self._decoding)
 
     @staticmethod
     def _names(evaluate: Any, arguments: dict[str, int]) -> list[str]:
@@ -83,17 +86,17 @@ class Composer:
                     return names
                 raise
 
-    def tokens(self, n: int, outputs: int) -> float:
+    def _tokens(self, n: int, outputs: int) -> float:
         """All new tokens together, `outputs` of which ask for a next token."""
         rest = self._engine.evaluate_context_ops(self._rest, batch_size=1, s=n, prefix=0, x=n)
         logits = self._engine.evaluate_generation_ops(self._logits, batch_size=max(outputs, 1), s=1024)
         return _sum(rest) + _sum(logits)
 
-    def prompt(self, p: int, prior: int) -> float:
+    def _prompt(self, p: int, prior: int) -> float:
         """Attention of p prompt tokens after `prior` cached ones."""
         return _sum(self._engine.evaluate_context_ops(self._prompt_attention, batch_size=1, s=p, prefix=prior))
 
-    def decoding(self, batch: int, context: int) -> float:
+    def _decoding(self, batch: int, context: int) -> float:
         """Attention of decoding sequences with `context` cached tokens each."""
         ops = self._decode_attention
         return _sum(self._engine.evaluate_generation_ops(ops, batch_size=batch, s=context + 1))
@@ -296,6 +299,9 @@ def main() -> None:
         for gpu, (more, missing) in zip(GPUS, pool.map(partial(composed, known=known), GPUS), strict=True):
             done |= more
             refused |= missing
+            # cells of GPUs that are still to come stay until they are composed: a run that is cut off loses nothing
+            rest = {name: cell for name, cell in known.items() if name not in done}
+            TARGET.write_text(json.dumps({"cells": rest | done, "refused": refused}, indent=0) + "\n", encoding="utf-8")
             print(f"{gpu}: {len(more)} composed, {len(missing)} without kernels", file=sys.stderr)
     TARGET.write_text(json.dumps({"cells": done, "refused": refused}, indent=0) + "\n", encoding="utf-8")
 

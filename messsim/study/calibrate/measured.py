@@ -78,6 +78,7 @@ LOADS = {"up to 64 clients": 64, "65 to 255 clients": 255, "256 clients or more"
 # (vllm/engine/arg_utils.py), and enough sequences for every client.
 MAX_BATCHED_TOKENS = 8192
 MAX_NUM_SEQS = 1024
+SGLANG_ALONE_TOKENS = 7_000
 
 REQUESTS_A_CLIENT = 10  # of a benchmark that starts at once and counts every request
 STEADY_REQUESTS = 4_000  # at least, of a reading in steady state: answers differ much in length
@@ -141,7 +142,7 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
         lengths = {"prompt": row["prompt_len"], "output": row["output_len"]}
         scenario = None
         if profile is not None:
-            limits = _settings(row["backend"], row["prompt_len"], row["batch"])
+            limits = _settings(row["backend"], row["tp"], row["prompt_len"], row["batch"])
             scenario = closed_loop(
                 profile, HOSTS[row["backend"]], row["batch"], requests, lengths, sets, seed, **limits
             )
@@ -152,14 +153,15 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
     return points
 
 
-def _settings(engine: str, prompt_tokens: int, clients: int) -> dict[str, int | str]:
+def _settings(engine: str, gpus: int, prompt_tokens: int, clients: int) -> dict[str, int | str]:
     """What the table does not say of the servers, as their mean TTFT tells it.
 
     vLLM took about four prompts an iteration: so say the rows of 4 GPUs. TensorRT-LLM took two, and had one place less
-    than there were clients, so that one of them always waited for a whole answer: so say the rows of one GPU.
+    than there were clients, so that one of them always waited for a whole answer: so say the rows of one GPU. SGLang
+    on one GPU, full of weights, had some 7,000 tokens left for its cache: so say the rows with prompts of 1,024 tokens.
     """
     if engine == "sglang":
-        return {"schedule": "sglang"}
+        return {"schedule": "sglang"} | ({"kv_capacity_tokens": SGLANG_ALONE_TOKENS} if gpus == 1 else {})
     if engine == "vllm":
         return {"max_batched_tokens": max(4 * prompt_tokens, MAX_NUM_SEQS)}
     seats = max(clients - 1, 1)
