@@ -8,7 +8,7 @@ from messsim.errors import ScenarioError
 from messsim.scenario import dump, parse
 from messsim.scenario.engines import GPU_MEMORY_GB, defaults_of
 from messsim.scenario.toml import read_toml
-from messsim.zoo import load_gpus
+from messsim.zoo import load_gpus, load_hosts
 
 
 def test_memories_are_those_of_the_zoo():
@@ -25,6 +25,9 @@ def test_memories_are_those_of_the_zoo():
         ("vllm", "H200", 1024, 8192, 16),
         ("vllm", "A100", 256, 2048, 16),
         ("vllm", "L40S", 256, 2048, 16),
+        # as people name them; a card of the same kind with less memory
+        ("vllm", "NVIDIA H100 80GB HBM3", 1024, 8192, 16),
+        ("sglang", "A100-40GB", 2048, 4096, 1),
         # sglang 0.5.23, chunked_prefill_size: below 60 GB, below 160 GB, more
         ("sglang", "L40S", 2048, 4096, 1),
         ("sglang", "A100", 2048, 8192, 1),
@@ -45,20 +48,21 @@ def test_defaults_by_engine_and_gpu(engine, gpu, sequences, tokens, block):
     assert (limits["kv_policy"] == "reserve") == (engine == "tensorrt-llm") == (not limits["chunked_prefill"])
 
 
+def said(served):
+    return {
+        "name": "engines",
+        "requests": 10,
+        "models": [served],
+        "sla": {"alpha": 0.5},
+        "satisfaction": {"kind": "irt"},
+        "arrivals": {"kind": "poisson", "rate_rps": 1.0},
+        "tokens": {"prompt": 10, "output": 10},
+        "router": {"policy": "cheapest"},
+    }
+
+
 def scenario(**serving):
-    served = {k: v for k, v in model("m").items() if k != "max_num_seqs"} | serving
-    return parse(
-        {
-            "name": "engines",
-            "requests": 10,
-            "models": [served],
-            "sla": {"alpha": 0.5},
-            "satisfaction": {"kind": "irt"},
-            "arrivals": {"kind": "poisson", "rate_rps": 1.0},
-            "tokens": {"prompt": 10, "output": 10},
-            "router": {"policy": "cheapest"},
-        }
-    )
+    return parse(said({k: v for k, v in model("m").items() if k != "max_num_seqs"} | serving))
 
 
 def test_nothing_changes_where_no_engine_is_named():
@@ -74,6 +78,23 @@ def test_a_scenario_names_the_engine_and_may_change_each_default(tmp_path):
     assert (pool.kv_policy, pool.chunked_prefill) == ("reserve", False)
     (tmp_path / "again.toml").write_text(dump(s), encoding="utf-8")
     assert parse(read_toml(tmp_path / "again.toml", "a scenario")).fleet == s.fleet
+
+
+@pytest.mark.parametrize(
+    ("engine", "host"), [("vllm", "overlap"), ("sglang", "sglang-0.5"), ("tensorrt-llm", "trtllm-1.0")]
+)
+def test_an_engine_brings_its_host_and_front_end(engine, host):
+    served = {"name": "m", "satisfaction": 0.5, "profile": "meta-llama/Llama-3.1-8B-Instruct", "gpu": "H100-SXM"}
+    pool = prepare(parse(said(served | {"engine": engine}))).pools[0]
+    expected = load_hosts()[host]
+    figures = pool.coefficients
+    assert (figures["host_kind"], figures["host_s"]) == (expected.kind, expected.h0_s)
+    assert (figures["host_s_per_sequence"], figures["after_s"]) == (expected.h1_s_per_sequence, expected.after_s)
+    assert pool.said.front_end_s.mean_s == 0.01
+    own = {"host": {"kind": "sum", "h0_s": 0.002}, "front_end_s": 0.5}
+    pool = prepare(parse(said(served | {"engine": engine} | own))).pools[0]
+    assert (pool.coefficients["host_kind"], pool.coefficients["host_s"]) == ("sum", 0.002)
+    assert pool.said.front_end_s.mean_s == 0.5
 
 
 def test_a_schedule_alone_changes_only_what_belongs_to_it():

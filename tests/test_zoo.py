@@ -27,6 +27,7 @@ from messsim.zoo import (
     load_sources,
     select_profiles,
 )
+from messsim.zoo.names import model_named
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY.parent / "shared" / "data" / "profiles"
@@ -204,7 +205,8 @@ def test_energies_that_were_metered() -> None:
 
 def test_sources_name_repository_and_licence() -> None:
     sources = load_sources()
-    assert {"aic-vllm", "aic-sglang", "aic-trtllm", "aic-served", "mlenergy-v3", "assumed"} == set(sources)
+    aic = {f"aic-{name}" for name in ("vllm", "sglang", "trtllm", "least", "served")}
+    assert aic | {"mlenergy-v3", "assumed"} == set(sources)
     for key, source in sources.items():
         if key == "assumed":
             assert source.repository is None
@@ -487,7 +489,7 @@ def test_models_of_one_shape_share_profiles() -> None:
             None,
             "no built-in profile of model 'llama-3.1-80b'; nearest: Llama-3.1-8B, Llama-3.1-70B, Llama-3.",
         ),
-        ("gpt", "H100", 1, None, "no built-in profile of model 'gpt'; there are: DeepSeek-R1, DeepSeek-V3, Gemma-2-"),
+        ("gpt", "H100", 1, None, "no built-in profile of model 'gpt'; there are: DeepSeek-R1, DeepSeek-R1-Distill-Llama-70B, "),
         (
             "llama-3.1-70b",
             "H100",
@@ -548,3 +550,55 @@ def test_the_zoo_imports_nothing_but_the_standard_library_and_the_errors() -> No
     foreign = {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
     assert foreign
     assert all(name.startswith("messsim.zoo.") or name == "messsim.errors" for name in foreign)
+
+
+# Names as people write them
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "tp", "name"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", "H100-SXM", 1, "Llama-3.1-8B/H100/tp1"),
+        ("meta-llama/Meta-Llama-3-70B-Instruct", "NVIDIA A100-SXM4-80GB", 4, "Llama-3-70B/A100/tp4"),
+        ("Qwen/Qwen3-32B-FP8", "NVIDIA H200 141GB HBM3e", 2, "Qwen3-32B/H200/tp2/fp8"),
+        ("RedHatAI/Llama-4-Scout-17B-16E-Instruct-FP8-dynamic", "h100_sxm", 2, "Llama-4-Scout/H100/tp2/fp8"),
+        ("nvidia/Llama-3.3-70B-Instruct-FP4", "B200-180GB-SXM", 2, "Llama-3.3-70B/B200/tp2/nvfp4"),
+        ("openai/gpt-oss-120b", "b200_sxm", 1, "gpt-oss-120b/B200/tp1/mxfp4"),
+        ("deepseek-ai/DeepSeek-R1-0528", "B200", 8, "DeepSeek-R1/B200/tp8/fp8"),
+        ("google/gemma-3-27b-it", "NVIDIA H100 80GB HBM3", 2, "Gemma-3-27B/H100/tp2"),
+        ("mistralai/Mixtral-8x7B-Instruct-v0.1", "A100-80GB", 2, "Mixtral-8x7B/A100/tp2"),
+        (
+            "Qwen/Qwen3-30B-A3B-Instruct-2507",
+            "RTX PRO 6000 Blackwell Server Edition",
+            1,
+            "Qwen3-30B-A3B/RTX-PRO-6000/tp1",
+        ),
+    ],
+)
+def test_checkpoints_and_gpus_by_the_names_that_people_write(model: str, gpu: str, tp: int, name: str) -> None:
+    assert find_profile(model, gpu, tp).name == name
+
+
+@pytest.mark.parametrize("gpu", ["H100-PCIe", "H100 NVL", "A100-40GB", "H20", "B100"])
+def test_other_cards_are_not_taken_for_those_that_were_measured(gpu: str) -> None:
+    with pytest.raises(UnknownProfile, match=f"on {gpu}"):
+        find_profile("Llama-3.1-8B", gpu, 1)
+
+
+@pytest.mark.parametrize("model", ["Qwen/Qwen2.5-7B-Instruct-AWQ", "Llama-3.1-9B", "Qwen/Qwen3-Coder-480B-A35B"])
+def test_other_shapes_and_kinds_of_weights_are_not_taken_for_those_that_there_are(model: str) -> None:
+    with pytest.raises(UnknownProfile, match="no built-in profile of model"):
+        find_profile(model, "H100", 1)
+
+
+def test_every_model_is_found_by_its_own_checkpoint() -> None:
+    for name, model in load_models().items():
+        checkpoint = model.source.removeprefix("config.json and model card of huggingface.co/")
+        found = model_named(checkpoint, load_models())
+        assert found is not None, checkpoint
+        assert load_models()[found].source == model.source, (name, found)
+
+
+def test_selecting_by_a_checkpoint_is_selecting_by_its_model_and_weights() -> None:
+    found = select_profiles("Qwen/Qwen3-32B-FP8", gpu="H100-SXM")
+    assert {(p.model, p.gpu, p.weights) for p in found} == {("Qwen3-32B", "H100", "fp8")}

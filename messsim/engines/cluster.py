@@ -6,13 +6,16 @@ from typing import TypedDict
 
 from messsim.errors import ScenarioError
 from messsim.scenario import Scenario
+from messsim.scenario.engines import Engine
 from messsim.scenario.fleet import Coefficients, Host, Model, Pool, Serving
-from messsim.zoo import Profile, UnknownProfile, find_profile
+from messsim.zoo import Profile, UnknownProfile, find_profile, load_hosts
 
 __all__ = ["UNLIMITED_TOKENS", "ApiLimits", "Limits", "PoolPlan", "plan_pools", "serving_plan"]
 
 UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say nothing of memory
 NO_CAP_W = 1e12
+# Whose measured or assumed host time (see `load_hosts`) an engine has where the scenario gives none.
+HOSTS: dict[Engine, str] = {"vllm": "overlap", "sglang": "sglang-0.5", "tensorrt-llm": "trtllm-1.0"}
 
 
 class Limits(TypedDict):
@@ -230,16 +233,16 @@ def _capacity(said: Serving, profile: Profile | None) -> int:
 
 
 def _coefficients(said: Serving, profile: Profile | None) -> Coefficients | None:
-    figures = said.coefficients if profile is None else _of_profile(profile)
+    figures = said.coefficients if profile is None else _of_profile(profile, said.engine)
     if figures is None or said.host is None:
         return figures
     return figures.model_copy(update={"host": said.host})
 
 
-def _of_profile(profile: Profile) -> Coefficients:
+def _of_profile(profile: Profile, engine: Engine | None) -> Coefficients:
     names = Coefficients.model_fields
     figures = {n: getattr(part, n) for part in (profile.duration, profile.energy) for n in names if hasattr(part, n)}
-    host = {n: getattr(profile.host, n) for n in Host.model_fields}
+    host = {n: getattr(load_hosts()[HOSTS[engine]] if engine else profile.host, n) for n in Host.model_fields}
     return Coefficients(**figures | {"knots": list(profile.duration.knots), "host": Host(**host)})
 
 

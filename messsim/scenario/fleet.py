@@ -145,7 +145,9 @@ class Serving(Part):
     weights: Literal["bf16", "fp8", "nvfp4", "mxfp4"] | None = Field(
         None, description="kind of the profile's weights; none: bf16, or the only kind that there is"
     )
-    host: Host | None = Field(None, description="time outside the GPU; none: the profile's or the coefficients'")
+    host: Host | None = Field(
+        None, description="time outside the GPU; none: that of the `engine`, or else the profile's or the coefficients'"
+    )
     coefficients: Coefficients | None = Field(None, description="your own figures instead of a profile's")
     replicas: Count = Field(1, le=MOST_REPLICAS, description="number of replicas")
     max_num_seqs: Count = Field(256, description="most sequences that a replica runs at once")
@@ -205,7 +207,7 @@ class Serving(Part):
     front_end_s: WaitLaw | None = Field(
         None,
         description="time of a replica's front end (tokenising, HTTP) before a request queues there: seconds, or a law "
-        'such as {kind = "exponential", mean_s = 0.01}; none: no time',
+        'such as {kind = "exponential", mean_s = 0.01}; none: no time, or 0.01 with an `engine`',
     )
     front_end_workers: Number = Field(
         0,

@@ -10,6 +10,7 @@ from typing import Any
 
 from messsim.errors import MesssimError
 from messsim.zoo.facts import Gpu, Model, Source
+from messsim.zoo.names import gpu_named, model_named, weights_named
 from messsim.zoo.records import Duration, DurationError, Energy, Host, Memory, Profile
 
 __all__ = [
@@ -129,24 +130,29 @@ def load_sources() -> Mapping[str, Source]:
 
 
 def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> Profile:
-    """Return the profile of a model on `tp` GPUs of one kind; upper and lower case are the same.
+    """Return the profile of a model on `tp` GPUs of one kind.
 
     Parameters
     ----------
+    model, gpu
+        As people name them: "Llama-3.1-8B" or "meta-llama/Llama-3.1-8B-Instruct", "H100" or "H100-80GB-SXM5".
     weights
-        Kind of the weights; none: bf16, or the only kind that there is.
+        Kind of the weights; none: what the name says ("Qwen/Qwen3-32B-FP8"), else as it is published, or
+        the only kind that there is.
 
     Raises
     ------
     UnknownProfile
         With the nearest models, or with the GPUs, tp and weights that the model has.
     """
-    of_model = [key for key in _rows() if key[0].lower() == model.lower()]
+    name = model_named(model, load_models())
+    of_model = [key for key in _rows() if key[0] == name]
     if not of_model:
         raise UnknownProfile(_unknown_model(model))
-    alike = [key for key in of_model if key[1].lower() == gpu.lower() and key[2] == tp]
+    alike = [key for key in of_model if key[1] == _gpu_named(gpu) and key[2] == tp]
     kinds = [key[3] for key in alike]
-    kind = weights or ("bf16" if "bf16" in kinds or len(kinds) != 1 else kinds[0])
+    published = next(w for w in ("bf16", "fp8", "mxfp4", "nvfp4") if any(key[3] == w for key in of_model))
+    kind = weights or weights_named(model) or (kinds[0] if len(kinds) == 1 else published)
     if kind in kinds:
         return _profile(*alike[kinds.index(kind)])
     wanted = f"{of_model[0][0]} on {gpu} with tp {tp}" + (f" and {kind} weights" if kinds else "")
@@ -170,6 +176,7 @@ def select_profiles(
     UnknownProfile
         As `find_profile`; if there is no such GPU or kind of weights.
     """
+    gpu = gpu and (_gpu_named(gpu) or gpu)
     _known("GPU", gpu, [key[1] for key in _rows()])
     _known("weights", weights, [key[3] for key in _rows()])
     wanted = {1: gpu, 2: tp, 3: weights}
@@ -181,6 +188,10 @@ def select_profiles(
         what = " ".join(str(v) for v in (name or "any model", gpu, tp and f"tp {tp}", weights) if v)
         raise UnknownProfile(f"no built-in profile of {what}; there are: {_combinations(of_name)}")
     return [_profile(*key) for key in found]
+
+
+def _gpu_named(name: str) -> str | None:
+    return gpu_named(name, {short: gpu.name for short, gpu in load_gpus().items()})
 
 
 def _named(name: str | None) -> list[Key]:
@@ -198,6 +209,10 @@ def _named(name: str | None) -> list[Key]:
     found = [key for key in _rows() if name.lower() in key[0].lower()]
     if found:
         return found
+    if checkpoint := model_named(name, load_models()):
+        kind = weights_named(name)
+        of_name = [key for key in _rows() if key[0] == checkpoint]
+        return [key for key in of_name if kind in (None, key[3])] or of_name
     raise UnknownProfile(_unknown_model(name.split("/")[0]))
 
 

@@ -1,7 +1,7 @@
 """Compose iterations from the kernel tables of aiconfigurator-core and fit the duration form to them.
 
     pip install aiconfigurator-core==0.12.0
-    python tools/profiles/composing.py        writes tools/profiles/durations.json
+    python tools/profiles/composing.py        writes tools/profiles/durations.json (--all: from nothing)
 
 An iteration is the sum of its kernels: matrix products of all new tokens, attention of the prompts, attention of the
 decoding sequences, and the output projection of each sequence. What all new tokens take together is read at 19
@@ -10,12 +10,14 @@ iteration by non-negative least squares, each kind of iteration (decode, prefill
 Only knots and coefficients are written, never a table's row.
 """
 
+import argparse
 import json
 import logging
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ TERMS = ("ab", "ak", "aq", "a1", "ac", "akm", "akx", "abk")
 # Mixed attention as the RTX PRO 6000 measured it, relative to ak; where attention is one call of FlashAttention for
 # prompts and decoding sequences together, no table has it (PROFILES of LLMServingSim's profiler, vLLM 0.19).
 MIXED = {"akm": 0.15, "abk": 0.009, "akx": 3.1, "ac": 6.1}
+LEAST = "least"  # of several engines' kernels
 ONE_CALL = ("a100_sxm", "l40s", "rtx_pro_6000_server")
 
 
@@ -68,6 +71,9 @@ class Composer:
         self._prompt_attention = [i for i, name in enumerate(context) if _is_attention(name)]
         self._decode_attention = [i for i, name in enumerate(decode) if _is_attention(name)]
         self._logits = [i for i, name in enumerate(decode) if "logits" in name]
+        self.tokens = cache(self._tokens)  # iterations share most of their parts
+        self.prompt = cache(self._prompt)
+        self.decoding = cache(self._decoding)
 
     @staticmethod
     def _names(evaluate: Any, arguments: dict[str, int]) -> list[str]:
@@ -80,20 +86,39 @@ class Composer:
                     return names
                 raise
 
-    def tokens(self, n: int, outputs: int) -> float:
+    def _tokens(self, n: int, outputs: int) -> float:
         """All new tokens together, `outputs` of which ask for a next token."""
         rest = self._engine.evaluate_context_ops(self._rest, batch_size=1, s=n, prefix=0, x=n)
         logits = self._engine.evaluate_generation_ops(self._logits, batch_size=max(outputs, 1), s=1024)
         return _sum(rest) + _sum(logits)
 
-    def prompt(self, p: int, prior: int) -> float:
+    def _prompt(self, p: int, prior: int) -> float:
         """Attention of p prompt tokens after `prior` cached ones."""
         return _sum(self._engine.evaluate_context_ops(self._prompt_attention, batch_size=1, s=p, prefix=prior))
 
-    def decoding(self, batch: int, context: int) -> float:
+    def _decoding(self, batch: int, context: int) -> float:
         """Attention of decoding sequences with `context` cached tokens each."""
         ops = self._decode_attention
         return _sum(self._engine.evaluate_generation_ops(ops, batch_size=batch, s=context + 1))
+
+
+class Least:
+    """The least of several engines' kernels, part by part: for tables where one engine's stand out."""
+
+    def __init__(self, composers: list[Composer]) -> None:
+        self._composers = composers
+
+    def tokens(self, n: int, outputs: int) -> float:
+        """As `Composer.tokens`."""
+        return min(c.tokens(n, outputs) for c in self._composers)
+
+    def prompt(self, p: int, prior: int) -> float:
+        """As `Composer.prompt`."""
+        return min(c.prompt(p, prior) for c in self._composers)
+
+    def decoding(self, batch: int, context: int) -> float:
+        """As `Composer.decoding`."""
+        return min(c.decoding(batch, context) for c in self._composers)
 
 
 def _is_attention(name: str) -> bool:
@@ -115,7 +140,7 @@ def grid(capacity: int) -> list[tuple[int, int, int, int]]:
     return [row for row in rows if row[0] + row[1] + row[2] * row[3] <= capacity]
 
 
-def fitted(composer: Composer, capacity: int, one_call: bool) -> dict[str, Any]:
+def fitted(composer: Composer | Least, capacity: int, one_call: bool) -> dict[str, Any]:
     """Knots and coefficients, seconds, and the errors of the form by region, percent."""
     rows = np.array(grid(capacity))
     p, prior, batch, context = rows.T.astype(float)
@@ -210,46 +235,75 @@ def configuration(shape: Shape, folder: Path) -> str:
     return str(own)
 
 
-def composed(gpu: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Compose every model on one kind of GPU: coefficients by cell, and why where no engine has the kernels."""
-    from cells import cells
+def composed(gpu: str, known: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Compose every model on one kind of GPU: coefficients by cell, and why where no engine has the kernels.
+
+    Cells that are known, of the kernels that are asked for first, stay as they are.
+    """
+    from cells import Cell, cells
 
     logging.disable(logging.WARNING)
     done: dict[str, Any] = {}
     refused: dict[str, str] = {}
+
+    def compose(cell: Cell, folder: Path) -> str:
+        """Add the cell to `done`; or say why no engine has the kernels."""
+        shape = MODELS[cell.model]
+        path = configuration(shape, folder)
+        why = ""
+        for choice in cell.kernels:
+            composers = []
+            for kernels in choice:
+                try:
+                    composers.append(Composer(path, kernels, cell.tp, shape.experts > 0))
+                except Exception as error:  # a table that this shape has no row in
+                    why += f"{kernels.backend}: {str(error).splitlines()[0][:160]}; "
+            try:
+                composer = composers[0] if len(composers) == 1 else Least(composers)
+                found = fitted(composer, cell.capacity, choice[0].system in ONE_CALL)
+            except Exception as error:  # the next choice's kernels
+                why += f"{backend_of(choice)}: {str(error).splitlines()[0][:160]}; "
+                continue
+            done[cell.name] = {"backend": backend_of(choice), "options": choice[0].options, **found}
+            return ""
+        return why
+
     with tempfile.TemporaryDirectory() as folder:
         for cell in cells():
             if cell.gpu != gpu:
                 continue
-            shape = MODELS[cell.model]
-            path = configuration(shape, Path(folder))
-            why = ""
-            for kernels in cell.kernels:
-                try:
-                    composer = Composer(path, kernels, cell.tp, shape.experts > 0)
-                    found = fitted(composer, cell.capacity, kernels.system in ONE_CALL)
-                except Exception as error:  # a table that this shape has no row in: the next engine's kernels
-                    why += f"{kernels.backend}: {str(error).splitlines()[0][:160]}; "
-                    continue
-                done[cell.name] = {"backend": kernels.backend, "options": kernels.options, **found}
-                break
-            else:
+            old = known.get(cell.name)
+            asked = cell.kernels[0]
+            if old is not None and (old["backend"], old["options"]) == (backend_of(asked), asked[0].options):
+                done[cell.name] = old
+            elif why := compose(cell, Path(folder)):
                 refused[cell.name] = why
     return done, refused
+
+
+def backend_of(choice: tuple[Kernels, ...]) -> str:
+    """Whose kernels: an engine's, or the least of several."""
+    return choice[0].backend if len(choice) == 1 else LEAST
 
 
 def main() -> None:
     """Compose every model on every GPU and write the coefficients."""
     from cells import GPUS
 
+    parser = argparse.ArgumentParser(description="Write durations.json from the tables of aiconfigurator-core.")
+    parser.add_argument("--all", action="store_true", help="compose what durations.json has already, too")
+    known = {} if parser.parse_args().all else json.loads(TARGET.read_text(encoding="utf-8"))["cells"]
     done: dict[str, Any] = {}
     refused: dict[str, str] = {}
     with ProcessPoolExecutor(PROCESSES) as pool:
-        for gpu, (more, missing) in zip(GPUS, pool.map(composed, GPUS), strict=True):
+        for gpu, (more, missing) in zip(GPUS, pool.map(partial(composed, known=known), GPUS), strict=True):
             done |= more
             refused |= missing
-            TARGET.write_text(json.dumps({"cells": done, "refused": refused}, indent=0) + "\n", encoding="utf-8")
+            # cells of GPUs that are still to come stay until they are composed: a run that is cut off loses nothing
+            rest = {name: cell for name, cell in known.items() if name not in done}
+            TARGET.write_text(json.dumps({"cells": rest | done, "refused": refused}, indent=0) + "\n", encoding="utf-8")
             print(f"{gpu}: {len(more)} composed, {len(missing)} without kernels", file=sys.stderr)
+    TARGET.write_text(json.dumps({"cells": done, "refused": refused}, indent=0) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

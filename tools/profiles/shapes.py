@@ -100,7 +100,7 @@ MODELS: dict[str, Shape] = {
     "DeepSeek-V3": Shape(
         "deepseek-ai/DeepSeek-V3", "DeepSeek License Agreement", 7168, 61, 128, 128, 128, 2048, 129_280,
         experts=256, top_k=8, stated=(671_026_419_200, 37_000_000_000), config="deepseek-ai/DeepSeek-V3", latent=576,
-        alike=("DeepSeek-R1",),
+        alike=("DeepSeek-R1", "DeepSeek-V3.1"),
     ),
     "Gemma-2-2B": Shape("google/gemma-2-2b", _GEMMA, 2304, 26, 8, 4, 256, 9216, 256_000, tied=True, norms=4),
     "Gemma-2-9B": Shape("google/gemma-2-9b", _GEMMA, 3584, 42, 16, 8, 256, 14_336, 256_000, tied=True, norms=4),
@@ -114,14 +114,17 @@ MODELS: dict[str, Shape] = {
     "Gemma-3-27B": Shape(
         "google/gemma-3-27b-it", _GEMMA, 5376, 62, 32, 16, 128, 21_504, 262_208, tied=True, norms=4, qk_norm=True
     ),
+    "Llama-2-7B": Shape("meta-llama/Llama-2-7b-hf", _LLAMA.format("2"), 4096, 32, 32, 32, 128, 11_008, 32_000),
+    "Llama-2-13B": Shape("meta-llama/Llama-2-13b-hf", _LLAMA.format("2"), 5120, 40, 40, 40, 128, 13_824, 32_000),
     "Llama-2-70B": Shape("meta-llama/Llama-2-70b-hf", _LLAMA.format("2"), 8192, 80, 64, 8, 128, 28_672, 32_000),
     "Llama-3.1-8B": _llama3(
         "3.1", "meta-llama/Llama-3.1-8B", hidden=4096, layers=32, heads=32, kv_heads=8, head_dim=128, inter=14_336,
-        config="meta-llama/Meta-Llama-3.1-8B",
+        config="meta-llama/Meta-Llama-3.1-8B", alike=("Llama-3-8B", "DeepSeek-R1-Distill-Llama-8B"),
     ),
     "Llama-3.1-70B": _llama3(
         "3.1", "meta-llama/Llama-3.1-70B", hidden=8192, layers=80, heads=64, kv_heads=8, head_dim=128, inter=28_672,
-        config="meta-llama/Meta-Llama-3.1-70B", alike=("Llama-3.3-70B",),
+        config="meta-llama/Meta-Llama-3.1-70B",
+        alike=("Llama-3-70B", "Llama-3.3-70B", "DeepSeek-R1-Distill-Llama-70B"),
     ),
     "Llama-3.1-405B": _llama3(
         "3.1", "meta-llama/Llama-3.1-405B", hidden=16_384, layers=126, heads=128, kv_heads=8, head_dim=128,
@@ -141,9 +144,16 @@ MODELS: dict[str, Shape] = {
         config="meta-llama/Llama-4-Scout-17B-16E-Instruct",
     ),
     "Mistral-7B": Shape("mistralai/Mistral-7B-v0.1", _APACHE, 4096, 32, 32, 8, 128, 14_336, 32_000),
+    "Mistral-Nemo-12B": Shape(
+        "mistralai/Mistral-Nemo-Base-2407", _APACHE, 5120, 40, 32, 8, 128, 14_336, 131_072, alike=("Mistral-Nemo",)
+    ),
     "Mistral-Small-24B": Shape(
         "mistralai/Mistral-Small-24B-Base-2501", _APACHE, 5120, 40, 32, 8, 128, 32_768, 131_072
     ),
+    "CodeLlama-34B": Shape(
+        "codellama/CodeLlama-34b-hf", _LLAMA.format("2"), 8192, 48, 64, 8, 128, 22_016, 32_000
+    ),
+    "Yi-34B": Shape("01-ai/Yi-34B", _APACHE, 7168, 60, 56, 8, 128, 20_480, 64_000),
     "Mixtral-8x7B": Shape(
         "mistralai/Mixtral-8x7B-v0.1", _APACHE, 4096, 32, 32, 8, 128, 14_336, 32_000, experts=8, top_k=2,
     ),
@@ -156,7 +166,9 @@ MODELS: dict[str, Shape] = {
         "Qwen/Qwen2.5-3B", "Qwen Research License Agreement", 2048, 36, 16, 2, 128, 11_008, 151_936, tied=True,
         **_QWEN25,
     ),
-    "Qwen2.5-7B": Shape("Qwen/Qwen2.5-7B", _APACHE, 3584, 28, 28, 4, 128, 18_944, 152_064, **_QWEN25),
+    "Qwen2.5-7B": Shape(
+        "Qwen/Qwen2.5-7B", _APACHE, 3584, 28, 28, 4, 128, 18_944, 152_064, alike=("Qwen2-7B",), **_QWEN25
+    ),
     "Qwen2.5-14B": Shape("Qwen/Qwen2.5-14B", _APACHE, 5120, 48, 40, 8, 128, 13_824, 152_064, **_QWEN25),
     "Qwen2.5-32B": Shape("Qwen/Qwen2.5-32B", _APACHE, 5120, 64, 40, 8, 128, 27_648, 152_064, **_QWEN25),
     "Qwen2.5-72B": Shape(

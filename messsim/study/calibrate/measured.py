@@ -66,9 +66,10 @@ SHAPES = {
 }
 WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
 # What an engine's own processes take, by the engine: see the hosts of the zoo. ML.ENERGY served with vLLM 0.11.
-FITTED = ("vllm 0.12.0", "trtllm 1.0.0rc3", "sglang 0.5.1.post1")  # to whose TPOT the hosts' times were fitted
 HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
-SCHEDULES = {"sglang": {"schedule": "sglang"}}  # by the engine; the others', to which hosts were fitted, is vllm
+# GPUs of the rows that something was fitted to: hosts' times to the TPOT of vLLM's and SGLang's, and of TensorRT-LLM's
+# on one GPU; what `_settings` says to the TTFT of vLLM's on 4 GPUs and TensorRT-LLM's on one.
+FITTED = {"vllm 0.12.0": (2, 4, 8), "trtllm 1.0.0rc3": (1,), "sglang 0.5.1.post1": (2, 4, 8)}
 # The table has no prompt lengths; these are assumed, as they were when the energy coefficients were fitted.
 PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
 LOADS = {"up to 64 clients": 64, "65 to 255 clients": 255, "256 clients or more": 2**31}  # to sum rows up by
@@ -77,6 +78,7 @@ LOADS = {"up to 64 clients": 64, "65 to 255 clients": 255, "256 clients or more"
 # (vllm/engine/arg_utils.py), and enough sequences for every client.
 MAX_BATCHED_TOKENS = 8192
 MAX_NUM_SEQS = 1024
+SGLANG_ALONE_TOKENS = 7_000
 
 REQUESTS_A_CLIENT = 10  # of a benchmark that starts at once and counts every request
 STEADY_REQUESTS = 4_000  # at least, of a reading in steady state: answers differ much in length
@@ -134,13 +136,13 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
             "prompt_tokens": row["prompt_len"],
             "output_tokens": row["output_len"],
             "clients": row["batch"],
-            "in_sample": f"{row['backend']} {row['backend_version']}" in FITTED,
+            "in_sample": row["tp"] in FITTED.get(f"{row['backend']} {row['backend_version']}", ()),
         }
         requests = REQUESTS_A_CLIENT * row["batch"]
         lengths = {"prompt": row["prompt_len"], "output": row["output_len"]}
         scenario = None
         if profile is not None:
-            limits = SCHEDULES.get(row["backend"], {})
+            limits = _settings(row["backend"], row["tp"], row["prompt_len"], row["batch"])
             scenario = closed_loop(
                 profile, HOSTS[row["backend"]], row["batch"], requests, lengths, sets, seed, **limits
             )
@@ -149,6 +151,21 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
         measured = {"ttft_s": ttft_s, "tpot_s": tpot_s, "e2e_s": ttft_s + (row["output_len"] - 1) * tpot_s}
         points.append(Point("served", facts, measured, scenario, (0, requests)))
     return points
+
+
+def _settings(engine: str, gpus: int, prompt_tokens: int, clients: int) -> dict[str, int | str]:
+    """What the table does not say of the servers, as their mean TTFT tells it.
+
+    vLLM took about four prompts an iteration: so say the rows of 4 GPUs. TensorRT-LLM took two, and had one place less
+    than there were clients, so that one of them always waited for a whole answer: so say the rows of one GPU. SGLang
+    on one GPU, full of weights, had some 7,000 tokens left for its cache: so say the rows with prompts of 1,024 tokens.
+    """
+    if engine == "sglang":
+        return {"schedule": "sglang"} | ({"kv_capacity_tokens": SGLANG_ALONE_TOKENS} if gpus == 1 else {})
+    if engine == "vllm":
+        return {"max_batched_tokens": max(4 * prompt_tokens, MAX_NUM_SEQS)}
+    seats = max(clients - 1, 1)
+    return {"max_num_seqs": seats, "max_batched_tokens": max(2 * prompt_tokens, seats)}
 
 
 def energy_points(data: Path, sets: list[str] | None, seed: int | None) -> list[Point]:
