@@ -93,7 +93,9 @@ def test_a_failure_is_explained_by_the_code_that_was_kept(own):
     first, second = own(fails=7), own(fails=7)
     assert first.returncode == second.returncode == 1
     for shown in (first, second):
-        assert "decide raised ZeroDivisionError: integer division by zero (own.py, line 8)" in shown.stderr, shown.stderr
+        assert "decide raised ZeroDivisionError: integer division by zero (own.py, line 8)" in shown.stderr, (
+            shown.stderr
+        )
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(own, tmp_path):

@@ -489,7 +489,13 @@ def test_models_of_one_shape_share_profiles() -> None:
             None,
             "no built-in profile of model 'llama-3.1-80b'; nearest: Llama-3.1-8B, Llama-3.1-70B, Llama-3.",
         ),
-        ("gpt", "H100", 1, None, "no built-in profile of model 'gpt'; there are: DeepSeek-R1, DeepSeek-R1-Distill-Llama-70B, "),
+        (
+            "gpt",
+            "H100",
+            1,
+            None,
+            "no built-in profile of model 'gpt'; there are: DeepSeek-R1, DeepSeek-R1-Distill-Llama-70B, ",
+        ),
         (
             "llama-3.1-70b",
             "H100",

@@ -471,8 +471,8 @@ class _Simulation:
     def sample(self, request: int, now: float) -> None:
         queues = self.instances.queues()
         explored, service = self.decisions.explored, self.service
-        of_pools = service.unfinished(), service.energy_j(), *service.prompt_tokens()
-        self.timeline.add(Sample(request, now, *queues, explored, *of_pools))
+        unfinished, energy_j, prompts = service.unfinished(), service.energy_j(), service.prompt_tokens()
+        self.timeline.add(Sample(request, now, *queues, explored, unfinished, energy_j, *prompts))
 
     def tell(self, progress: Callable[[Progress], None]) -> None:
         length, horizon_s, now = self.setup.workload.length, self.scenario.horizon_s, self.calendar.now
