@@ -1,71 +1,65 @@
-"""What a request costs by the rule of dispatch: 8 replicas of one pool, and 10,000 of 200 pools, under the same load each.
+"""What a request costs by the rule of dispatch: on 8 replicas of one pool, and on 10,000 of 200 pools under the same load.
 
-CPU time between runs of n and of 2 n requests, so that what a cluster costs to set up is left out; the fastest of three.
-`extra_info` has both and their ratio, which is to be at most 3.
+`dispatch.c` is the core without requests, routing and records: a fleet, and conversations sent to it. Where valgrind is
+there, what is counted are instructions, which other work on the machine does not change: of a request more, so that what
+a fleet costs to set up is left out. `extra_info` has both figures and their ratio, which is to be at most 3.
 """
 
-import time
-from typing import Any
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from messsim.engines import compiled, prepare
-from messsim.scenario import parse
-
-REQUESTS = 100_000
-RULES: dict[str, dict[str, Any]] = {
-    "least_loaded": {},
-    "least_loaded, ties at random": {"dispatch": "least_loaded", "ties": "random"},
-    "least_loaded, polled": {"dispatch": "least_loaded", "state_delay_s": 0.05},
-    "round_robin": {},
-    "power_of_two": {},
-    "random": {},
-    "session": {},
-    "prefix_affinity": {},
-    "kv_router": {},
-    "scored, polled": {"dispatch": "scored", "state_delay_s": 0.05},
+CSRC = Path(__file__).parent.parent / "csrc"
+FLAGS = ["-O2", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", f"-I{CSRC}"]
+COMPILER, VALGRIND = shutil.which("cc"), shutil.which("valgrind")
+FEW, MANY = ("8", "1", 20_000), ("10000", "200", 120_000)  # replicas, pools, requests
+RULES = {
+    "least_loaded": "0",
+    "least_loaded, polled": "0.05",
+    "round_robin": "0",
+    "power_of_two": "0",
+    "random": "0",
+    "session": "0",
+    "prefix_affinity": "0",
+    "kv_router": "0",
+    "scored, polled": "0.05",
 }
-CLUSTERS = {8: 1, 10_000: 200}  # replicas: pools
 
 
-def scenario(rule: str, replicas: int, requests: int) -> dict[str, Any]:
-    pools = CLUSTERS[replicas]
-    serving = {"model": "one", "profile": "llama-3.1-8b", "gpu": "H100", "replicas": replicas // pools}
-    memory = {"kv_block_tokens": 16, "prefix_cache": True}
-    return {
-        "requests": requests,
-        "sla": {"alpha": 0.5},
-        "arrivals": {"kind": "poisson", "rate_rps": 0.05 * replicas},
-        "sessions": {"turns": 4, "think_s": 1.0, "followup": 50},
-        "tokens": {"prompt": 200, "output": 100},
-        "satisfaction": {"kind": "irt"},
-        "features": {"dimensions": 1},
-        "models": [{"name": "one", "satisfaction": 0.6}],
-        "pools": [{"name": f"pool-{p}"} | serving | memory for p in range(pools)],
-        "router": {"policy": "cheapest"},
-        "cluster": {"dispatch": rule} | RULES[rule],
-    }
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """bench/dispatch.c with the core."""
+    if COMPILER is None or VALGRIND is None:
+        pytest.skip("needs a C compiler and valgrind")
+    made = tmp_path_factory.mktemp("dispatch") / "dispatch"
+    sources = [Path(__file__).with_name("dispatch.c"), *sorted(CSRC.glob("*.c"))]
+    subprocess.run([COMPILER, *FLAGS, *map(str, sources), "-lm", "-o", str(made)], check=True)
+    return made
 
 
-def cpu_s(rule: str, replicas: int, requests: int) -> float:
-    """Of one run, without what comes before it."""
-    setup = prepare(parse(scenario(rule, replicas, requests)))
-    started = time.process_time()
-    compiled.simulate(setup, lambda _: None)
-    return time.process_time() - started
+def instructions(program: Path, rule: str, replicas: str, pools: str, requests: int) -> int:
+    """Of a whole run."""
+    call = [str(program), rule.split(",")[0], replicas, pools, str(requests), RULES[rule]]
+    tool = [str(VALGRIND), "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    done = subprocess.run([*tool, *call], capture_output=True, text=True, check=True)
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    assert found is not None, done.stderr
+    return int(found[1])
 
 
-def a_request_us(rule: str, replicas: int) -> float:
-    """Microseconds of a request more."""
-    rounds = 3
-    longer = min(cpu_s(rule, replicas, 2 * REQUESTS) for _ in range(rounds))
-    shorter = min(cpu_s(rule, replicas, REQUESTS) for _ in range(rounds))
-    return (longer - shorter) / REQUESTS * 1e6
+def of_a_request(program: Path, rule: str, replicas: str, pools: str, requests: int) -> float:
+    """Of a request more."""
+    half = requests // 2
+    runs = [instructions(program, rule, replicas, pools, n) for n in (requests, half)]
+    return (runs[0] - runs[1]) / (requests - half)
 
 
 @pytest.mark.benchmark(group="dispatch among many replicas")
 @pytest.mark.parametrize("rule", RULES)
-def test_dispatch_among_many(benchmark: Any, rule: str) -> None:
-    few, many = benchmark.pedantic(lambda: [a_request_us(rule, n) for n in CLUSTERS], rounds=1)
-    benchmark.extra_info.update(few_us=round(few, 3), many_us=round(many, 3), ratio=round(many / few, 2))
+def test_dispatch_among_many(benchmark, program: Path, rule: str) -> None:
+    few, many = benchmark.pedantic(lambda: [of_a_request(program, rule, *c) for c in (FEW, MANY)], rounds=1)
+    benchmark.extra_info.update(instructions_few=round(few), instructions_many=round(many), ratio=round(many / few, 2))
     assert many < 3 * few

@@ -1,4 +1,4 @@
-#include "accounts.h"
+#include "fleet.h"
 
 #include <math.h>
 

@@ -11,7 +11,6 @@
  * GPU, and for a temperature, are left out; a block that several hold counts for each. */
 #include <stddef.h>
 
-#include "accounts.h"
 #include "dispatch_rules.h"
 #include "outlook.h"
 

@@ -12,7 +12,6 @@
  * all others'. */
 #include <math.h>
 
-#include "accounts.h"
 #include "dispatch_rules.h"
 #include "error.h"
 #include "outlook.h"

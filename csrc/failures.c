@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "accounts.h"
 #include "copies.h"
 #include "draw.h"
 #include "error.h"

@@ -4,10 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "accounts.h"
 #include "draw.h"
 #include "error.h"
-#include "outlook.h"
 
 /* ---- building ------------------------------------------------------------------------------------- */
 
@@ -82,43 +80,6 @@ static void gather(ms_fleet *self, int32_t model, ms_servers *servers)
     }
 }
 
-/* What the rule knows of prompts; under kv_router, of which of them caches have a part. */
-static int prepare_texts(ms_fleet *self, ms_servers *servers)
-{
-    const ms_dispatch_plan *plan = &self->dispatch;
-    const int is_scored = plan->rule == MS_SCORED;
-    int64_t unit = is_scored && plan->index_block_tokens > 1 ? plan->index_block_tokens : 1;
-    servers->has_one_block_size = 1;
-    for (int32_t k = 0; k < servers->pools; k++) {
-        const int64_t block = self->pool[servers->pool[k]].plan.limits.kv_block_tokens;
-        servers->has_one_block_size &= block == self->pool[servers->pool[0]].plan.limits.kv_block_tokens;
-        unit = is_scored && k == 0 && block > unit ? block : unit;
-    }
-    for (int32_t i = 0; i < servers->replicas && plan->rule == MS_KV_ROUTER; i++) {
-        ms_cache *cache = &self->replica[servers->replica[i]].sequences.cache;
-        cache->directory = &servers->texts;
-        cache->place = i;
-    }
-    return ms_texts_init(&servers->texts, servers->replicas, unit, is_scored ? plan->index_tokens : 0, is_scored);
-}
-
-static int64_t lesser_limit(int64_t a, int64_t b)
-{
-    return b > 0 && b < a ? b : a;
-}
-
-/* What every pool takes: of such a request none need be asked. */
-static void find_common_limits(const ms_fleet *self, ms_servers *servers)
-{
-    servers->all_take = servers->all_take_prompt = INT64_MAX;
-    for (int32_t k = 0; k < servers->pools; k++) {
-        const ms_pool_plan *plan = &self->pool[servers->pool[k]].plan;
-        servers->all_take = lesser_limit(servers->all_take, plan->most_tokens);
-        servers->all_take_prompt = lesser_limit(servers->all_take_prompt, plan->most_prompt_tokens);
-        servers->has_api |= plan->is_api;
-    }
-}
-
 static int build_servers(ms_fleet *self, int32_t model, const ms_stream *stream)
 {
     ms_servers *servers = &self->servers[model];
@@ -130,17 +91,10 @@ static int build_servers(ms_fleet *self, int32_t model, const ms_stream *stream)
         return MS_ERR_MEMORY;
     }
     gather(self, model, servers);
-    find_common_limits(self, servers);
-    ms_bindings_init(&servers->sessions);
-    MS_TRY(ms_ties_init(&servers->loads, servers->replicas));
-    MS_TRY(ms_ties_init(&servers->heights, servers->replicas));
-    MS_TRY(prepare_texts(self, servers));
     for (int32_t i = 0; i < servers->replicas; i++) {
         servers->up_replica[servers->up++] = servers->replica[i];
-        ms_ties_set(&servers->loads, i, 0.0);
-        ms_ties_set(&servers->heights, i, 0.0);
     }
-    return 0;
+    return ms_fleet_prepare_dispatch(self, servers);
 }
 
 int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int32_t models,
@@ -174,10 +128,7 @@ void ms_fleet_free(ms_fleet *self)
         free(self->servers[m].pool);
         free(self->servers[m].replica);
         free(self->servers[m].up_replica);
-        ms_ties_free(&self->servers[m].loads);
-        ms_ties_free(&self->servers[m].heights);
-        ms_bindings_free(&self->servers[m].sessions);
-        ms_texts_free(&self->servers[m].texts);
+        ms_fleet_end_dispatch(&self->servers[m]);
     }
     free(self->pool);
     free(self->servers);
@@ -235,59 +186,6 @@ int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
     const ms_front *front = &self->front[replica];
     const int64_t outside = front->waiting.length + front->served.length + front->detokenizing.length;
     return ms_replica_unfinished(&self->replica[replica]) + outside;
-}
-
-void ms_fleet_note_load(ms_fleet *self, int32_t replica)
-{
-    if (self->looks.delay_s > 0.0) {
-        ms_looks_note(&self->looks, replica);
-    } else if (servers_for(self, replica)->replicas > MS_SCAN_MOST) {
-        ms_fleet_show_load(self, replica);
-    }
-}
-
-void ms_fleet_show_load(ms_fleet *self, int32_t replica)
-{
-    ms_servers *servers = servers_for(self, replica);
-    const int is_up = self->failures[replica] == 0;
-    const double load = (double)ms_fleet_unfinished(self, replica);
-    if (self->looks.delay_s > 0.0) {
-        self->looks.unfinished[replica] = (int64_t)load;
-    }
-    if (self->dispatch.rule == MS_KV_ROUTER) {
-        ms_accounts_show(self, replica);
-    } else if (self->dispatch.rule != MS_SCORED) {
-        ms_ties_set(&servers->loads, self->place_of[replica], is_up ? load : INFINITY);
-    }
-    if (self->dispatch.rule == MS_PREFIX_AFFINITY) {
-        ms_ties_set(&servers->heights, self->place_of[replica], is_up ? -load : INFINITY);
-    }
-}
-
-static void look_into_engines(ms_fleet *self)
-{
-    const double time_s = ms_looks_s(&self->looks);
-    for (int32_t i = 0; i < self->replicas; i++) {
-        self->looks.waiting[i] = self->replica[i].own_queue.length;
-        self->looks.usage[i] = ms_replica_kv_usage(&self->replica[i], time_s);
-    }
-    for (int32_t m = 0; m < self->models; m++) {
-        self->servers[m].is_ranked = 0;
-    }
-}
-
-int ms_fleet_look(ms_fleet *self, double t_s)
-{
-    if (!ms_looks_due(&self->looks, t_s)) {
-        return 0;
-    }
-    for (int32_t replica = ms_looks_next(&self->looks); replica >= 0; replica = ms_looks_next(&self->looks)) {
-        ms_fleet_show_load(self, replica);
-    }
-    if (self->dispatch.rule == MS_SCORED) {
-        look_into_engines(self);
-    }
-    return 1;
 }
 
 /* Puts a replica into the list of those that are up, or takes it out; they stand in order of place. */

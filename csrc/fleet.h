@@ -95,7 +95,7 @@ typedef struct ms_fleet {
     double *down_s;          /* [replicas] */
     double *down_since_s;
     ms_tournament moments;   /* the next moment of each replica */
-    int64_t *prefill_tokens; /* [replicas] accounts.h */
+    int64_t *prefill_tokens; /* [replicas] accounts.c */
     int64_t *held_tokens;    /* [replicas] */
     int32_t *scratch;        /* [replicas], and so are those that follow */
     int32_t *matches;
@@ -181,6 +181,10 @@ static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)
 /* What a replica says of a new job becomes its next moment. */
 void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s);
 
+/* What dispatch keeps of a model's replicas, which are all up. Returns 0 or an error. */
+int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers);
+void ms_fleet_end_dispatch(ms_servers *servers);
+
 /* The load of a replica has changed. */
 void ms_fleet_note_load(ms_fleet *self, int32_t replica);
 
@@ -205,5 +209,28 @@ int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool);
 
 /* The head of the shared queue is new: an idle replica takes it, or whoever first has room. */
 void ms_fleet_offer(ms_fleet *self, ms_pool *pool, double t_s);
+
+/* ---- accounts (accounts.c): what a router knows by itself of what it has sent to each replica, ------------
+ *
+ * the prompt tokens whose prefill is still to come, and the memory of prompts whose answers are not complete. */
+
+/* A copy is sent to a replica, where so many tokens of its prompt are to be computed. */
+void ms_accounts_charge(ms_fleet *fleet, ms_job *job, int32_t replica, int64_t prefill_tokens);
+
+/* Its answer is complete, or nobody waits for it there any more. */
+void ms_accounts_release(ms_fleet *fleet, ms_job *job);
+
+/* A boundary of a replica was reached at t_s: who has a first token by now is not prefilled any more. */
+void ms_accounts_settle(ms_fleet *fleet, int32_t replica, double t_s);
+
+/* kv_router: the index of a replica is as its account is. */
+void ms_accounts_show(ms_fleet *fleet, int32_t replica);
+
+/* kv_router: what the load of a replica counts for, tokens. */
+static inline double ms_accounts_weight(const ms_fleet *fleet, int32_t replica)
+{
+    return fleet->dispatch.prefill_load_scale * (double)fleet->prefill_tokens[replica] +
+           (double)fleet->held_tokens[replica];
+}
 
 #endif

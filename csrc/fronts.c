@@ -2,7 +2,6 @@
 
 #include <math.h>
 
-#include "accounts.h"
 #include "dispatch.h"
 #include "error.h"
 

@@ -43,7 +43,7 @@ typedef struct ms_job {
     int32_t cached_prompt_tokens;    /* of the prompt, that its first admission found in a prefix cache */
     int64_t cached_recompute_tokens; /* that later admissions found */
     int64_t answer_node;      /* the last node of the path, which the answer continues once it is complete; -1: none */
-    int64_t charged_prefill_tokens; /* in the accounts of `charged_to` (accounts.h) */
+    int64_t charged_prefill_tokens; /* in the accounts of `charged_to` (accounts.c) */
     int64_t charged_held_tokens;
     int32_t charged_to;
     int64_t session;          /* that it is a turn of; -1: none */

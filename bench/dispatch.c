@@ -1,0 +1,142 @@
+/* What a request costs by the rule of dispatch: prints the CPU nanoseconds of one.
+ *
+ *     dispatch RULE REPLICAS POOLS REQUESTS [STATE_DELAY_S]
+ *
+ * Conversations of four turns, on replicas each of which gets one turn every two seconds and takes one to answer. What is
+ * timed is the second half: everything of the fleet, from the choice of a replica to the last token, but nothing of
+ * requests, routing and records. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "dispatch.h"
+
+enum { TURNS = 4 };
+
+typedef struct turn {
+    ms_job job;
+    ms_node_of_path path[1];
+} turn;
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "%s\n", what);
+    exit(1);
+}
+
+static int32_t number_of(const char *rule)
+{
+    static const char *const names[] = {"least_loaded", "round_robin",     "power_of_two", "shared_queue", "random",
+                                        "session",      "prefix_affinity", "kv_router",    "scored"};
+    for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof names[0]); i++) {
+        const char *a = names[i], *b = rule;
+        while (*a != '\0' && *a == *b) {
+            a++;
+            b++;
+        }
+        if (*a == *b) {
+            return i;
+        }
+    }
+    fail("no such rule");
+    return -1;
+}
+
+/* The k-th turn of a conversation sends 150 tokens more than the one before. */
+static turn *turn_of(int64_t request, int64_t active)
+{
+    turn *made = malloc(sizeof *made);
+    if (made == NULL) {
+        fail("memory ran out");
+    }
+    const int32_t k = (int32_t)(request / active % TURNS), tokens = 200 + 150 * k;
+    ms_job_init(&made->job, request, 0, tokens, 50);
+    made->path[0] = (ms_node_of_path){request % active + active * (request / (active * TURNS)), tokens};
+    made->job.path = made->path;
+    made->job.path_length = 1;
+    made->job.session = made->path[0].id;
+    return made;
+}
+
+static void advance(ms_fleet *fleet, double until_s)
+{
+    for (;;) {
+        const int32_t replica = ms_tournament_best(&fleet->moments);
+        const double time_s = fleet->moments.values[replica];
+        if (!(time_s <= until_s)) {
+            return;
+        }
+        ms_fleet_look(fleet, time_s);
+        if (ms_kind_of(fleet->moments.orders[replica]) == MS_ENDS) {
+            ms_queue done = {0};
+            if (ms_fleet_finish(fleet, replica, &done) != 0) {
+                fail("finish");
+            }
+            for (ms_job *job = ms_queue_pop(&done); job != NULL; job = ms_queue_pop(&done)) {
+                fleet->pool[job->pool].unfinished--;
+                free(job);
+            }
+        }
+        if (ms_fleet_start(fleet, replica, time_s) != 0) {
+            fail("start");
+        }
+    }
+}
+
+int main(int count, char **words)
+{
+    if (count < 5) {
+        fail("dispatch RULE REPLICAS POOLS REQUESTS [STATE_DELAY_S]");
+    }
+    const int32_t replicas = atoi(words[2]), pools = atoi(words[3]);
+    const int64_t requests = atoll(words[4]), active = 4 * (int64_t)replicas;
+    const ms_dispatch_plan plan = {.rule = number_of(words[1]),
+                                   .state_delay_s = count > 5 ? atof(words[5]) : 0.0,
+                                   .session_ttl_s = 300.0,
+                                   .cache_threshold = 0.3,
+                                   .balance_abs = 64,
+                                   .balance_rel = 1.5,
+                                   .tree_tokens = 1 << 23,
+                                   .eviction_s = 120.0,
+                                   .prefill_load_scale = 1.0,
+                                   .overlap_credit = 1.0,
+                                   .weights = {.queue = 2.0, .kv_cache = 2.0, .prefix = 3.0},
+                                   .index_block_tokens = 64,
+                                   .index_tokens = 131072,
+                                   .most_load_tokens = 4194304.0};
+    ms_pool_plan *plans = calloc((size_t)pools, sizeof *plans);
+    ms_fleet fleet;
+    const ms_stream stream = {1, 2, 0, 0};
+    if (plans == NULL) {
+        fail("memory ran out");
+    }
+    for (int32_t p = 0; p < pools; p++) {
+        plans[p] = (ms_pool_plan){.replicas = replicas / pools,
+                                  .coefficients = {.a0_s = 0.02, .p0_w = 100.0, .p_cap_w = 700.0, .ab_s_per_sequence = 1e-5},
+                                  .limits = {.max_num_seqs = 256,
+                                             .max_batched_tokens = 8192,
+                                             .kv_capacity_tokens = 50000,
+                                             .kv_block_tokens = 16,
+                                             .prefix_cache = 1}};
+        plans[p].front_end.law = MS_WAITS_FOREVER;
+    }
+    if (ms_fleet_init(&fleet, pools, plans, 1, &plan, &stream) != 0) {
+        fail("init");
+    }
+    const double gap_s = 2.0 / (double)replicas;
+    clock_t began = 0;
+    for (int64_t request = 0; request < requests; request++) {
+        const double time_s = (double)request * gap_s;
+        if (request == requests / 2) {
+            began = clock();
+        }
+        advance(&fleet, time_s);
+        ms_fleet_look(&fleet, time_s);
+        turn *made = turn_of(request, active);
+        if (ms_dispatch_place(&fleet, &made->job, -1, time_s) != MS_PLACED) {
+            fail("not placed");
+        }
+    }
+    printf("%.1f\n", (double)(clock() - began) / CLOCKS_PER_SEC * 1e9 / (double)(requests - requests / 2));
+    return 0;
+}

@@ -1,0 +1,117 @@
+/* What dispatch sees of replicas, and the indices that it keeps of them. */
+#include <math.h>
+
+#include "error.h"
+#include "fleet.h"
+#include "outlook.h"
+
+/* What the rule knows of prompts; under kv_router, of which of them caches have a part. */
+static int prepare_texts(ms_fleet *self, ms_servers *servers)
+{
+    const ms_dispatch_plan *plan = &self->dispatch;
+    const int is_scored = plan->rule == MS_SCORED;
+    int64_t unit = is_scored && plan->index_block_tokens > 1 ? plan->index_block_tokens : 1;
+    servers->has_one_block_size = 1;
+    for (int32_t k = 0; k < servers->pools; k++) {
+        const int64_t block = self->pool[servers->pool[k]].plan.limits.kv_block_tokens;
+        servers->has_one_block_size &= block == self->pool[servers->pool[0]].plan.limits.kv_block_tokens;
+        unit = is_scored && k == 0 && block > unit ? block : unit;
+    }
+    for (int32_t i = 0; i < servers->replicas && plan->rule == MS_KV_ROUTER; i++) {
+        ms_cache *cache = &self->replica[servers->replica[i]].sequences.cache;
+        cache->directory = &servers->texts;
+        cache->place = i;
+    }
+    return ms_texts_init(&servers->texts, servers->replicas, unit, is_scored ? plan->index_tokens : 0, is_scored);
+}
+
+static int64_t lesser_limit(int64_t a, int64_t b)
+{
+    return b > 0 && b < a ? b : a;
+}
+
+/* What every pool takes: of such a request none need be asked. */
+static void find_common_limits(const ms_fleet *self, ms_servers *servers)
+{
+    servers->all_take = servers->all_take_prompt = INT64_MAX;
+    for (int32_t k = 0; k < servers->pools; k++) {
+        const ms_pool_plan *plan = &self->pool[servers->pool[k]].plan;
+        servers->all_take = lesser_limit(servers->all_take, plan->most_tokens);
+        servers->all_take_prompt = lesser_limit(servers->all_take_prompt, plan->most_prompt_tokens);
+        servers->has_api |= plan->is_api;
+    }
+}
+
+int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers)
+{
+    find_common_limits(self, servers);
+    ms_bindings_init(&servers->sessions);
+    MS_TRY(ms_ties_init(&servers->loads, servers->replicas));
+    MS_TRY(ms_ties_init(&servers->heights, servers->replicas));
+    for (int32_t i = 0; i < servers->replicas; i++) {
+        ms_ties_set(&servers->loads, i, 0.0);
+        ms_ties_set(&servers->heights, i, 0.0);
+    }
+    return prepare_texts(self, servers);
+}
+
+void ms_fleet_end_dispatch(ms_servers *servers)
+{
+    ms_ties_free(&servers->loads);
+    ms_ties_free(&servers->heights);
+    ms_bindings_free(&servers->sessions);
+    ms_texts_free(&servers->texts);
+}
+
+void ms_fleet_note_load(ms_fleet *self, int32_t replica)
+{
+    if (self->looks.delay_s > 0.0) {
+        ms_looks_note(&self->looks, replica);
+    } else if (self->servers[ms_fleet_pool_of(self, replica)->plan.model].replicas > MS_SCAN_MOST) {
+        ms_fleet_show_load(self, replica);
+    }
+}
+
+void ms_fleet_show_load(ms_fleet *self, int32_t replica)
+{
+    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->plan.model];
+    const int is_up = self->failures[replica] == 0;
+    const double load = (double)ms_fleet_unfinished(self, replica);
+    if (self->looks.delay_s > 0.0) {
+        self->looks.unfinished[replica] = (int64_t)load;
+    }
+    if (self->dispatch.rule == MS_KV_ROUTER) {
+        ms_accounts_show(self, replica);
+    } else if (self->dispatch.rule != MS_SCORED) {
+        ms_ties_set(&servers->loads, self->place_of[replica], is_up ? load : INFINITY);
+    }
+    if (self->dispatch.rule == MS_PREFIX_AFFINITY) {
+        ms_ties_set(&servers->heights, self->place_of[replica], is_up ? -load : INFINITY);
+    }
+}
+
+static void look_into_engines(ms_fleet *self)
+{
+    const double time_s = ms_looks_s(&self->looks);
+    for (int32_t i = 0; i < self->replicas; i++) {
+        self->looks.waiting[i] = self->replica[i].own_queue.length;
+        self->looks.usage[i] = ms_replica_kv_usage(&self->replica[i], time_s);
+    }
+    for (int32_t m = 0; m < self->models; m++) {
+        self->servers[m].is_ranked = 0;
+    }
+}
+
+int ms_fleet_look(ms_fleet *self, double t_s)
+{
+    if (!ms_looks_due(&self->looks, t_s)) {
+        return 0;
+    }
+    for (int32_t replica = ms_looks_next(&self->looks); replica >= 0; replica = ms_looks_next(&self->looks)) {
+        ms_fleet_show_load(self, replica);
+    }
+    if (self->dispatch.rule == MS_SCORED) {
+        look_into_engines(self);
+    }
+    return 1;
+}
