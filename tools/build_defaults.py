@@ -3,10 +3,10 @@
     python tools/build_defaults.py SILICON_SAMPLE
 
 SILICON_SAMPLE is `aiconfigurator_core/systems/silicon_sample.csv` of the wheel aiconfigurator-core 0.12.0 (Apache-2.0).
-Of its rows those of InferenceMAX are read, of Llama-3.1-70B and gpt-oss-120b without expert parallelism: clients who each
-send the next request when the last is answered, prompts and answers uniform between 0.8 and 1 of the nominal length. Of
-each model, GPU, engine and number of GPUs at most `MOST` rows are simulated, every n-th. A scenario says the model, the
-GPU, the weights and the engine; everything else is messsim's default.
+Of its rows those of InferenceMAX are read, of Llama-3.1-70B and gpt-oss-120b without expert parallelism: clients who
+each send the next request when the last is answered, prompts and answers uniform between 0.8 and 1 of the nominal
+length. Of each model, GPU, engine and number of GPUs at most `MOST` rows are simulated, every n-th. A scenario says the
+model, the GPU, the weights and the engine; everything else is messsim's default.
 """
 
 import argparse

@@ -9,12 +9,13 @@ Host: values by kind of scheduler, assumed (see HOSTS).
 
 Energy, measured: fits to ML.ENERGY version 3's readings of the same weights on as many GPUs of the same kind, by
 non-negative least squares of relative errors, at the measured durations, host included. Where the readings cannot tell
-ek from e, ek is 0 and e contains it.
+ek from e, ek is 0 and e contains it. Where the profile's own durations are more than FAR_OFF from the measured ones in
+the mean, the fit is at its own: what an answer costs is then right where it was metered, and power as wrong as time.
 
-Energy, assumed (every other profile), one rule. Of the measured H100 fits in bf16 take those that tell P0, e and ek
-apart, and the median over them of three ratios: P0 / TDP, e / active parameters, ek / KV bytes per token. Multiply by
-the GPU's TDP, the model's active parameters and its KV bytes per token; e is taken to shrink with the bytes of a
-weight to the power that Llama, Qwen and gpt-oss checkpoints of both kinds show on one GPU (EIGHT_BITS, FOUR_BITS).
+Energy, assumed (every other profile), one rule. Of the H100 fits in bf16 at the measured durations take those that tell
+P0, e and ek apart, and the median over them of three ratios: P0 / TDP, e / active parameters, ek / KV bytes per token.
+Multiply by the GPU's TDP, the model's active parameters and its KV bytes per token; e is taken to shrink with the bytes
+of a weight to the power that Llama, Qwen and gpt-oss checkpoints of both kinds show on one GPU (EIGHT_BITS, FOUR_BITS).
 
 Power cap: the TDP. Memory: tools/profiles/cells.py.
 """
@@ -25,6 +26,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,9 @@ from composing import KNOTS, LEAST, MIXED, ONE_CALL, TERMS
 from composing import TARGET as DURATIONS
 from scipy.optimize import nnls
 from shapes import MODELS
+
+from messsim.zoo import gpu_seconds
+from messsim.zoo.records import Duration
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TARGET = REPOSITORY / "messsim" / "zoo" / "profiles.json"
@@ -130,6 +135,7 @@ METERED = {
 _WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
 PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
 LEAST_ROWS = 5
+FAR_OFF = 0.15  # mean relative error of durations from which energy is fitted at the profile's own
 
 UNITS = {"ab": "ab_s_per_sequence", "ak": "ak_s_per_token", "aq": "aq_s_per_token2", "a1": "a1_s"}
 UNITS |= {name: f"{name}_s_per_token" for name in ("ac", "akm", "akx", "abk")}
@@ -142,24 +148,48 @@ def rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def measured_energies(data: Path) -> dict[Key, Row]:
-    """Return the energy block of each profile with readings: P0, e and, where two tasks tell it from e, ek."""
+def measured_energies(data: Path, composed: dict[str, Row] | None) -> dict[Key, Row]:
+    """Return the energy block of each profile with readings: P0, e and, where two tasks tell it from e, ek.
+
+    `composed` has the durations of the profiles; none: the measured ones count.
+    """
     by_key: dict[Key, list[Row]] = {}
     with (data / "energy" / "mlenergy_v3_llm.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS:
                 key = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
                 by_key.setdefault((*key, _WEIGHTS[row["weight_precision"]]), []).append(row)
-    fits = {key: _energy_fit(rows, key[2]) for key, rows in by_key.items() if len(rows) >= LEAST_ROWS}
+    names = {key: f"{key[0]}/{key[1]}/tp{key[2]}" + ("" if key[3] == "bf16" else f"/{key[3]}") for key in by_key}
+    fits = {
+        key: _energy_fit(rows, key[2], composed and composed[names[key]])
+        for key, rows in by_key.items()
+        if len(rows) >= LEAST_ROWS and (composed is None or names[key] in composed)
+    }
     # where all energy is time's or tokens' alone, the readings tell nothing that holds at another load
     return {key: fit for key, fit in fits.items() if fit["p0_w_per_gpu"] > 0 and fit["e_j_per_token"] > 0}
 
 
-def _energy_fit(rows: list[Row], gpus: int) -> Row:
+def _seconds(cell: Row, batch: float, prompt: float, output: float) -> float:
+    """Mean time of an iteration of a server that is kept full, s: one in so many carries a prompt; vLLM 0.12's host."""
+    terms = {UNITS[name]: value for name, value in cell["terms"].items()}
+    knots = tuple(zip(KNOTS, cell["knots_s"], strict=True))
+    shown = SimpleNamespace(duration=Duration(knots=knots, **terms, source="", assumed=()))
+    cached = batch * (prompt + output / 2.0)
+    decoding = gpu_seconds(shown, 0, 0, batch, cached)  # type: ignore[arg-type]
+    prompts = batch / output
+    with_prompt = gpu_seconds(shown, prompt * max(1.0, prompts), 0, batch, cached)  # type: ignore[arg-type]
+    host = HOSTS["vllm-0.12"]
+    return decoding + min(prompts, 1.0) * (with_prompt - decoding) + host["h0_s"] + host["h1_s_per_sequence"] * batch
+
+
+def _energy_fit(rows: list[Row], gpus: int, cell: Row | None) -> Row:
     batch = np.array([float(r["avg_batch_size"]) for r in rows])
     output = np.array([float(r["avg_output_len"]) for r in rows])
     prompt = np.array([float(PROMPT_TOKENS[r["task"]]) for r in rows])
-    seconds = batch / np.array([float(r["output_throughput_tokens_per_sec"]) for r in rows])
+    measured = batch / np.array([float(r["output_throughput_tokens_per_sec"]) for r in rows])
+    seconds = measured
+    if cell is not None:
+        seconds = np.array([_seconds(cell, *each) for each in zip(batch, prompt, output, strict=True)])
     joules = batch * np.array([float(r["energy_per_token_joules"]) for r in rows])
     columns = [gpus * seconds, batch * (1.0 + prompt / output)]
     tasks = sorted({r["task"] for r in rows})
@@ -176,8 +206,9 @@ def _energy_fit(rows: list[Row], gpus: int) -> Row:
         "e_j_per_token": rounded(e),
         "ek_j_per_cached_token": rounded(ek),
         "mape_percent": rounded(float(errors.mean())),
+        "off": float(np.abs(seconds / measured - 1.0).mean()),
         "note": f"metered: {rows[0]['model_id']} on {gpus} {rows[0]['gpu_model']}, {len(rows)} readings of "
-        f"{', '.join(tasks)}; {apart}",
+        f"{', '.join(tasks)}{'' if cell is None else ', at its own durations'}; {apart}",
     }
 
 
@@ -226,8 +257,12 @@ def rules(ratios: tuple[float, float, float]) -> Row:
 def profiles(data: Path) -> tuple[list[Row], Row]:
     """Return every profile of the zoo, sorted by model, GPU, tp and weights, and the rule of assumed energies."""
     composed = json.loads(DURATIONS.read_text(encoding="utf-8"))["cells"]
-    fits = measured_energies(data)
-    ratios = median_ratios(fits)
+    at_measured = measured_energies(data, None)
+    at_own = {key: fit for key, fit in measured_energies(data, composed).items() if fit.pop("off") > FAR_OFF}
+    for fit in at_measured.values():
+        del fit["off"]
+    fits = at_measured | at_own
+    ratios = median_ratios(at_measured)
     zoo = []
     for cell in cells():
         if (found := composed.get(cell.name)) is None:
