@@ -45,11 +45,14 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
         drawn = drawn.with_columns(pl.col("low").clip(0.0))  # Student's interval does not know that none is below
     if wide:
         drawn = drawn.with_columns(pl.col("low").clip(least / 2))  # a logarithm's axis has no end below
-    kind = {"type": "log", "nice": False} if wide else {"zero": path.startswith("latency_s.")}
-    scale = alt.Scale(padding=12, **kind)
+    if path.startswith("latency_s.") and not wide:  # no time is below 0, nor is there room for it
+        top = max([most, *drawn["high"].drop_nulls()])
+        scale = alt.Scale(domain=[0.0, 1.06 * top], nice=False)
+    else:
+        scale = alt.Scale(padding=12, **({"type": "log", "nice": False} if wide else {"zero": False}))
     axis = _axis(path, least / 2 if wide else None, 2 * most)
     among = alt.Scale(zero=False, padding=20, nice=False)
-    x = alt.X("objective:Q", title=f"{price}, {unit}", scale=among, axis=alt.Axis(tickCount=6))
+    x = alt.X("objective:Q", title=f"{price}, {unit}", scale=among, axis=alt.Axis(tickCount=6, **_prefixed(unit)))
 
     def y(column: str) -> Any:
         return alt.Y(f"{column}:Q", title=name, scale=scale, axis=axis)
@@ -77,6 +80,11 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
         "Whiskers: 95 % intervals over the replications.",
         height=260,
     )
+
+
+def _prefixed(unit: str) -> dict[str, str]:
+    """Large energies with a prefix, 350k."""
+    return {"format": "~s"} if unit == "J" else {}
 
 
 def _axis(path: str, least: float | None, most: float) -> Any:

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 
 from messsim.scenario.overrides import format_value
 from messsim.shapes.studies import Cluster, PlanCounts, PlanSummary, PoolChoice
+from messsim.wording import cost
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number
@@ -38,7 +39,8 @@ def best_so_far(replicas: Mapping[str, int] | None, value: float | None, simulat
     if replicas is None:
         return Text(f"best so far: none keeps every requirement; {many}")
     names = ", ".join(f"{count} x {pool}" if count else f"no {pool}" for pool, count in replicas.items())
-    return Text(f"best so far: {names}; {number(value, unit)}; {many}")
+    price = f"{cost(value, 'J')} a run" if unit == "J a run" else number(value, unit)
+    return Text(f"best so far: {names}; {price}; {many}")
 
 
 def plan_command(best: Cluster, command: Sequence[str]) -> str:
@@ -51,7 +53,7 @@ def answer(found: PlanSummary) -> str:
     """The answer of a plan in a sentence."""
     best = found["best"]
     if best is not None:
-        price = number(best["objective"], found["unit"])
+        price = cost(best["objective"], found["unit"])
         return f"cheapest cluster that keeps every requirement: {cluster(best)}; {price}"
     if found["status"] == "uncertain":
         return "no cluster surely keeps every requirement, some may: more --seeds would tell"
@@ -75,14 +77,18 @@ def _frontier(found: PlanSummary) -> RenderableType:
     if not shown:
         return Text("every cluster that was simulated stopped with an error", style="yellow")
     pools = [p["pool"] for p in shown[0]["pools"]]
-    columns = [*pools, "GPUs", found["unit"], *found["requirements"], "verdict"]
+    columns = [*pools, "GPUs", "energy" if found["unit"] == "J" else found["unit"], *found["requirements"], "verdict"]
     table = Fitting(columns, spare=["GPUs", *found["requirements"][:0:-1]], left=len(pools))
     for c in shown:
         figures = [spread(v) for v in c["requirements"]]
         bold = "bold " if c == found["best"] else ""
-        cells = [*map(_kind, c["pools"]), f"{c['gpus']:,}", number(c["objective"]), *figures, c["verdict"]]
+        cells = [*map(_kind, c["pools"]), f"{c['gpus']:,}", _price(c, found["unit"]), *figures, c["verdict"]]
         table.add_row(*cells, style=f"{bold}{STYLES[c['verdict']]}".strip())
     return table
+
+
+def _price(candidate: Cluster, unit: str) -> str:
+    return cost(candidate["objective"], unit) if unit == "J" else number(candidate["objective"])
 
 
 def _around(frontier: list[Cluster], best: Cluster | None) -> list[Cluster]:

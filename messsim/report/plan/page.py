@@ -5,7 +5,7 @@ from __future__ import annotations
 from messsim.plot.clusters import against_price
 from messsim.plot.figure import Figure
 from messsim.shapes.studies import Cluster, PlanSummary, Verdict
-from messsim.wording import number
+from messsim.wording import cost, number
 
 from ..base.page import Page, Section, Table, Tile
 from .answer import answer, cluster, left_out, plan_command
@@ -57,7 +57,7 @@ def _tiles(found: PlanSummary) -> list[Tile]:
         return (
             [Tile("Required", _required(r)) for r in found["clusters"][0]["requirements"]] if found["clusters"] else []
         )
-    price = Tile(_sentence(PRICES[found["objective"]]), number(best["objective"], found["unit"]))
+    price = Tile(_sentence(PRICES[found["objective"]]), cost(best["objective"], found["unit"]))
     kept = [
         Tile(
             _sentence(name_of(r["path"])),
@@ -113,11 +113,11 @@ def _how_judged(found: PlanSummary) -> str:
 
 def _clusters(found: PlanSummary) -> Table:
     """Every cluster that was simulated, cheapest first."""
-    shown = found["clusters"][:MOST_ROWS]
+    shown, unit = found["clusters"][:MOST_ROWS], found["unit"]
     told = [
         [
             cluster(c) + (" (the answer)" if c == found["best"] else ""),
-            number(c["objective"]),
+            cost(c["objective"], unit) if unit == "J" else number(c["objective"]),
             _misses(c),
             *(_spread(r) for r in c["requirements"]),
         ]
@@ -125,7 +125,7 @@ def _clusters(found: PlanSummary) -> Table:
     ]
     left = f" (the first {MOST_ROWS} of {len(found['clusters']):,})" if len(found["clusters"]) > len(shown) else ""
     asked = [_required(r) for r in shown[0]["requirements"]] if shown else found["requirements"]
-    header = ["cluster", found["unit"], "misses", *asked]
+    header = ["cluster", PRICES["energy"] if unit == "J" else unit, "misses", *asked]
     return Table(f"Clusters that were simulated, cheapest first{left}", header, told)
 
 

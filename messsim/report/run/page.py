@@ -103,12 +103,32 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
     if summary["latency_s"]["ttft"]["mean"] is not None:
         charts = [latency(run, which=which) for which in NAMES] + [latency_in_time(run, marks)]
         sections.append(Section("latency", "How long do answers take?", figures=charts))
+    if tables := _conversations(summary):
+        sections.append(Section("sessions", "Conversations and caches", tables=tables))
     if summary["pools"]:
         sections.append(Section("load", "Load and energy", figures=_load(run, marks)))
     if marks.phases or marks.outages:
         sections.append(Section("events", "Phases and failures", tables=_events(marks)))
     sections.append(Section("scenario", "The scenario", tables=_provenance(summary), verbatim=scenario))
     return sections
+
+
+def _conversations(summary: Summary) -> list[Table]:
+    """Sessions, and what prefix caches held, where there are any."""
+    rows = []
+    if (sessions := summary.get("sessions")) is not None:
+        rows += [
+            ["conversations", f"{sessions['begun']:,}"],
+            ["turns that were sent", f"{sessions['turns']:,}"],
+            ["turns that were not, of conversations that ended before", f"{sessions['turns_not_sent']:,}"],
+        ]
+    cache = summary["cache"]
+    if cache["hit_rate"] is not None:
+        rows += [
+            ["prompt tokens that were in a cache", percent(cache["hit_rate"])],
+            ["their number", number(cache["cached_prompt_tokens"])],
+        ]
+    return [Table("What turns share", ["figure", "of this run"], rows)] if rows else []
 
 
 def _objectives(tenants: list[TenantSummary]) -> list[Table]:
