@@ -11,6 +11,7 @@ from scipy import integrate, stats
 from scipy.optimize import linprog
 
 from messsim import _core
+from messsim.engines import knowledge, prepare
 from messsim.errors import KernelError
 from messsim.results.baselines import best_static
 from messsim.results.oracle import oracle_of
@@ -322,3 +323,18 @@ def test_a_table_has_no_law_to_know(tmp_path):
     found = oracles(parse(data), [0.5])
     assert found["statistical"] is found["feature"] is None
     assert found["clairvoyant"]["at_alpha"] > 0
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_who_knows_the_answers_knows_those_of_all_chunks(monkeypatch, closed):
+    """Where nobody knows how many requests will come, those of enough whole chunks."""
+    monkeypatch.setattr(knowledge, "WITHOUT_END", 100)
+    data = scenario(requests=400, record={"chunk": 64}, router={"policy": "oracle"})
+    if closed:
+        del data["requests"]
+        data |= {"arrivals": {"kind": "closed", "users": 3}, "horizon_s": 1e6}
+    setup = prepare(parse(data))
+    facts = list(knowledge._all_facts(setup.workload, setup.costs))
+    assert [len(f.tenant) for f in facts] == ([64, 64] if closed else [64] * 6 + [16])
+    expected = setup.workload.columns(0, 128).facts
+    np.testing.assert_array_equal(np.concatenate([f.satisfaction for f in facts[:2]], axis=1), expected)
