@@ -99,9 +99,13 @@ def test_mm1(benchmark, how, simpy_rate):
     note_rate(benchmark, 100_000, simpy_rate)
 
 
+CACHES = [f"models.{m}.{key}" for m in range(4) for key in ("prefix_cache=true", "kv_block_tokens=16")]
+SYSTEM_PROMPTS = ["prefixes.groups=50", "prefixes.tokens=100"]
+SESSIONS = ["sessions.turns=8", "sessions.think_s=5.0", "sessions.followup=20", "arrivals.rate_rps=0.5"]
 WHOLE = {
     "cluster": ("synthetic", 1_000_000, []),
     "no servers": ("synthetic", 1_000_000, ["cluster.mode=none"]),
+    "sessions of 8 turns, prefix caches": ("synthetic", 400_000, [*SESSIONS, *CACHES, *SYSTEM_PROMPTS]),
     "cluster, simpy engine": ("synthetic", 50_000, ["engine=simpy"]),
     "when-routing-does-not-pay": ("when-routing-does-not-pay", 19_366, []),
     "peer workload, 1 replica": ("peer-workload", 1_000_000, []),
@@ -160,6 +164,17 @@ def test_growth_with_replicas(benchmark, times, simpy_rate):
     said = scenario("synthetic", 500_000, *sets, f"arrivals.rate_rps={4.0 * times}")
     benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=2)
     note_rate(benchmark, 500_000, simpy_rate)
+
+
+@pytest.mark.benchmark(group="growth with what a prefix cache holds")
+@pytest.mark.parametrize("nodes", [1_000, 10_000, 100_000])
+def test_growth_with_live_nodes(benchmark, nodes, simpy_rate):
+    """One replica whose cache holds the texts of so many requests, two blocks each; no prompt begins like another."""
+    sets = ["models.0.kv_block_tokens=16", "models.0.prefix_cache=true", f"models.0.kv_capacity_tokens={32 * nodes}"]
+    sets += ["tokens.prompt=40", "tokens.output=8", "arrivals.rate_rps=20.0"]
+    said = scenario("peer-workload", 400_000, *sets)
+    benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=2)
+    note_rate(benchmark, 400_000, simpy_rate)
 
 
 @pytest.mark.benchmark(group="growth with models")
