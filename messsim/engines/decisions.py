@@ -78,7 +78,7 @@ class Decisions:
         own = plan & PLAN_MODEL
         for m in (*range(own, len(decision.costs)), *range(own - 1, -1, -1)):
             if decision.costs[m] < np.inf and self.service.takes(m, opened.prompt, opened.outputs[m]):
-                return plan & ~PLAN_MODEL | m
+                return int(plan & ~PLAN_MODEL | m)
         return plan
 
     def _decided(self, opened: OpenRequest, decision: Decision) -> None:
