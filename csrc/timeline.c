@@ -22,7 +22,9 @@ int ms_timeline_init(ms_timeline *self, int32_t pools, int64_t requests)
     self->samples = calloc(rows, sizeof *self->samples);
     self->in_system = calloc(rows * width + 1, sizeof *self->in_system);
     self->energy_j = calloc(rows * width + 1, sizeof *self->energy_j);
-    const int whole = self->samples != NULL && self->in_system != NULL && self->energy_j != NULL;
+    self->replicas = calloc(3 * rows * width + 1, sizeof *self->replicas);
+    const int whole =
+        self->samples != NULL && self->in_system != NULL && self->energy_j != NULL && self->replicas != NULL;
     return whole ? 0 : MS_ERR_MEMORY;
 }
 
@@ -31,6 +33,7 @@ void ms_timeline_free(ms_timeline *self)
     free(self->samples);
     free(self->in_system);
     free(self->energy_j);
+    free(self->replicas);
     *self = (ms_timeline){0};
 }
 
@@ -43,6 +46,7 @@ static void thin(ms_timeline *self)
         self->samples[kept] = self->samples[i];
         memmove(self->in_system + to, self->in_system + from, width * sizeof *self->in_system);
         memmove(self->energy_j + to, self->energy_j + from, width * sizeof *self->energy_j);
+        memmove(self->replicas + 3 * to, self->replicas + 3 * from, 3 * width * sizeof *self->replicas);
     }
     self->length = kept;
     self->stride *= 2;

@@ -22,6 +22,7 @@ typedef struct ms_timeline {
     ms_sample *samples;
     int64_t *in_system; /* [samples][pools] */
     double *energy_j;   /* [samples][pools], idle energy included */
+    int32_t *replicas;  /* [samples][pools][3] up, loading, draining */
 } ms_timeline;
 
 /* `requests`: how many will come, < 0 where nobody knows. Those who know take no sample that would go again. */
@@ -33,7 +34,7 @@ static inline int ms_timeline_due(const ms_timeline *self, int64_t request)
     return (request & (self->stride - 1)) == 0; /* the stride is a power of 2 */
 }
 
-/* Adds a sample; the caller fills in_system and energy_j of the row returned, before the next call. */
+/* Adds a sample; the caller fills in_system, energy_j and replicas of the row returned, before the next call. */
 int32_t ms_timeline_add(ms_timeline *self, const ms_sample *sample);
 
 #endif

@@ -178,8 +178,8 @@ class RecordBook:
 class Sample:
     """The state of a run as one request arrives.
 
-    `queue` and `queue_tracked` are sums over tenants; `in_system` and `energy_j` (idle energy included) are by
-    pool.
+    `queue` and `queue_tracked` are sums over tenants; `in_system`, `energy_j` (idle energy included) and `replicas`
+    (up, loading, draining) are by pool.
     """
 
     request: int
@@ -190,6 +190,7 @@ class Sample:
     explored: int
     in_system: tuple[int, ...]
     energy_j: tuple[float, ...]
+    replicas: tuple[tuple[int, int, int], ...] = ()
 
 
 class Timeline:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from .apis import API_KEYS, api_problems, what_refuses
+from .apis import API_KEYS, api_problems, autoscale_problems, what_refuses
 from .arrivals import Arrivals
 from .clients import Clients
 from .fleet import MOST_REPLICAS, Cluster, Cost, Model, Pool, Serving
@@ -44,6 +44,7 @@ GPU_KEYS = (
     "schedule",
     "chunked_prefill",
     "max_new_tokens",
+    "autoscale",
 )
 
 
@@ -130,6 +131,7 @@ def problems_of(scenario: Parts) -> list[str]:
         *_phases(scenario),
         *_prices(scenario),
         *api_problems(scenario),
+        *autoscale_problems(scenario),
     ]
 
 
