@@ -33,18 +33,18 @@ def thinned(frame: pl.DataFrame, most: int = MOST_POINTS) -> pl.DataFrame:
 def sliced(run: Run) -> pl.DataFrame:
     """The timeline in slices of time.
 
-    Columns: `slice`, `from_s`, `to_s`, the mean of each ``in_system_POOL`` over the rows of the slice, and
+    Columns: `slice`, `from_s`, `to_s`, the mean of each ``in_system_POOL`` and ``replicas_PHASE_POOL`` over the rows of the slice, and
     ``power_w_POOL``, the mean over its time.
     """
     import polars as pl
 
     timeline = run.timeline
-    names = [c for c in timeline.columns if c.startswith(("in_system_", "power_w_"))]
+    names = [c for c in timeline.columns if c.startswith(("in_system_", "power_w_", "replicas_"))]
     lasts = pl.col("time_s").diff().fill_null(0.0)
     known = {c: pl.col(c).is_not_null() & pl.col(c).is_finite() for c in names}
     mean = [
         pl.col(c).mean()
-        if c.startswith("in_system_")
+        if not c.startswith("power_w_")
         else (
             pl.when(known[c]).then(pl.col(c) * pl.col("lasts")).sum() / pl.when(known[c]).then(pl.col("lasts")).sum()
         ).alias(c)

@@ -12,9 +12,22 @@ from . import cost as _cost
 from . import latency as _latency
 from . import load as _load
 from . import promise as _promise
+from . import replicas as _replicas
 from .figure import Figure, Run, themed
 
-__all__ = ["FIGURES", "Plots", "answers", "cost", "latency", "load", "power", "queue", "satisfaction", "tenants"]
+__all__ = [
+    "FIGURES",
+    "Plots",
+    "answers",
+    "cost",
+    "latency",
+    "load",
+    "power",
+    "queue",
+    "replicas",
+    "satisfaction",
+    "tenants",
+]
 
 FIGURES: dict[str, Callable[..., Figure]] = {
     "satisfaction": _promise.satisfaction,
@@ -24,6 +37,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "latency": _latency.latency,
     "load": _load.load,
     "power": _load.power,
+    "replicas": _replicas.replicas,
     "tenants": _answers.tenants,
 }
 
@@ -56,6 +70,11 @@ def load(result: Run) -> Any:
 def power(result: Run) -> Any:
     """Power of each pool, along the run."""
     return themed(_load.power(result))
+
+
+def replicas(result: Run) -> Any:
+    """Replicas up, loading and draining, of pools that change their size."""
+    return themed(_replicas.replicas(result))
 
 
 def tenants(result: Run) -> Any:
@@ -97,6 +116,10 @@ class Plots:
     def power(self) -> Any:
         """Power of each pool, along the run."""
         return power(self._result)
+
+    def replicas(self) -> Any:
+        """Replicas up, loading and draining, of pools that change their size."""
+        return replicas(self._result)
 
     def tenants(self) -> Any:
         """How far above or below their promise tenants are, along the run."""

@@ -9,6 +9,7 @@ from messsim.plot.figure import Figure, Run
 from messsim.plot.latency import NAMES, latency, latency_in_time
 from messsim.plot.marks import Marks
 from messsim.plot.parts import time_unit
+from messsim.plot.replicas import changes_size
 from messsim.shapes.checks import Worth
 from messsim.summary import Summary, TenantSummary
 from messsim.wording import number, percent, seconds
@@ -133,7 +134,8 @@ def _capital(sentence: str) -> str:
 
 def _load(run: Run, marks: Marks) -> list[Figure]:
     draws = any(p["energy_j"] or p["idle_energy_j"] for p in run.summary["pools"])
-    return [FIGURES[name](run, marks) for name in (["load", "power"] if draws else ["load"])]
+    names = ["load", *(["replicas"] if changes_size(run) else []), *(["power"] if draws else [])]
+    return [FIGURES[name](run, marks) for name in names]
 
 
 def _events(marks: Marks) -> list[Table]:

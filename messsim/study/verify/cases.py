@@ -218,7 +218,12 @@ def _several_servers() -> Iterator[Experiment]:
 def _setups() -> Iterator[Experiment]:
     """Replicas that go off when idle, and take an exponential time to start: decisions come every hundredth of it."""
     servers, offered, setup_s = 4, 2.0, 2.0
-    nothing = {"fixed_s": {"kind": "exponential", "mean_s": setup_s}, "weights_gb": 0.0, "compile_s": 0.0, "init_s": 0.0}
+    nothing = {
+        "fixed_s": {"kind": "exponential", "mean_s": setup_s},
+        "weights_gb": 0.0,
+        "compile_s": 0.0,
+        "init_s": 0.0,
+    }
     autoscale = {
         "rule": "target",
         "target": 1.0,

@@ -53,9 +53,9 @@ def mmc_setup_response_s(servers: int, offered: float, service_s: float, setup_s
     """Mean time in M/M/c/setup in seconds: servers go off when idle and take an exponential setup to come back.
 
     Whoever arrives while a server is off begins a setup; a setup goes on only while there are as many requests as
-    servers that are on or in setup. Model and results: Gandhi, Doroudi, Harchol-Balter, Scheller-Wolf, "Exact analysis of
-    the M/M/k/setup class of Markov chains via recursive renewal reward", SIGMETRICS 2013. Here its chain of (servers on,
-    requests) is solved as it is, cut at `longest` requests.
+    servers that are on or in setup. Model and results: Gandhi, Doroudi, Harchol-Balter, Scheller-Wolf, "Exact analysis
+    of the M/M/k/setup class of Markov chains via recursive renewal reward", SIGMETRICS 2013. Here its chain of (servers
+    on, requests) is solved as it is, cut at `longest` requests.
     """
     flows: list[tuple[tuple[int, int], tuple[int, int], float]] = []
     for n in range(longest + 1):
