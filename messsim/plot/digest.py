@@ -33,8 +33,8 @@ def thinned(frame: pl.DataFrame, most: int = MOST_POINTS) -> pl.DataFrame:
 def sliced(run: Run) -> pl.DataFrame:
     """The timeline in slices of time.
 
-    Columns: `slice`, `from_s`, `to_s`, the mean of each ``in_system_POOL`` and ``replicas_PHASE_POOL`` over the rows of the slice, and
-    ``power_w_POOL``, the mean over its time.
+    Columns: `slice`, `from_s`, `to_s`, the mean of each ``in_system_POOL`` and ``replicas_PHASE_POOL`` over the rows of
+    the slice, and ``power_w_POOL``, the mean over its time.
     """
     import polars as pl
 
