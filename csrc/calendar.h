@@ -79,7 +79,9 @@ enum ms_errand {
     MS_DO_DECIDE,
     MS_DO_FRONT_END,
     MS_DO_DETOKENIZED,
-    MS_DO_TURN
+    MS_DO_TURN,
+    MS_DO_SCALE,
+    MS_DO_READY
 };
 
 typedef struct ms_event {

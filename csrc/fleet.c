@@ -19,6 +19,9 @@ static int allocate(ms_fleet *self)
     self->pool_of = calloc(n + 1, sizeof(int32_t));
     self->place_of = calloc(n + 1, sizeof(int32_t));
     self->failures = calloc(n + 1, sizeof(int32_t));
+    self->phase = calloc(n + 1, sizeof(int8_t));
+    self->starts = calloc(n + 1, sizeof(int64_t));
+    self->ready_s = calloc(n + 1, sizeof(double));
     self->down_s = calloc(n + 1, sizeof(double));
     self->down_since_s = calloc(n + 1, sizeof(double));
     self->scratch = calloc(n + 1, sizeof(int32_t));
@@ -31,7 +34,8 @@ static int allocate(ms_fleet *self)
     if (self->pool == NULL || self->servers == NULL || self->replica == NULL || self->pool_of == NULL ||
         self->place_of == NULL || self->failures == NULL || self->down_s == NULL || self->down_since_s == NULL ||
         self->scratch == NULL || self->front == NULL || self->matches == NULL || self->sticky == NULL ||
-        self->matched == NULL || self->costs == NULL || self->prefill_tokens == NULL || self->held_tokens == NULL) {
+        self->matched == NULL || self->costs == NULL || self->prefill_tokens == NULL || self->held_tokens == NULL ||
+        self->phase == NULL || self->starts == NULL || self->ready_s == NULL) {
         return MS_ERR_MEMORY;
     }
     MS_TRY(ms_looks_init(&self->looks, self->dispatch.state_delay_s, self->replicas));
@@ -44,6 +48,7 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
     *pool = (ms_pool){.plan = *plan, .first = first, .up = plan->replicas};
     ms_api_limits_init(&pool->api_limits, &plan->api_limits);
     ms_prompt_cache_init(&pool->prompt_cache, &plan->prompt_cache);
+    MS_TRY(ms_autoscaler_init(&pool->autoscaler, &plan->autoscale));
     ms_queue *shared = self->dispatch.rule == MS_SHARED_QUEUE ? &pool->shared : NULL;
     pool->shared.order = pool->plan.limits.order;
     for (int32_t i = 0; i < plan->replicas; i++) {
@@ -123,6 +128,7 @@ void ms_fleet_free(ms_fleet *self)
     }
     for (int32_t p = 0; p < self->pools && self->pool != NULL; p++) {
         ms_prompt_cache_free(&self->pool[p].prompt_cache);
+        ms_autoscaler_free(&self->pool[p].autoscaler);
     }
     for (int32_t m = 0; m < self->models && self->servers != NULL; m++) {
         free(self->servers[m].pool);
@@ -137,6 +143,9 @@ void ms_fleet_free(ms_fleet *self)
     free(self->pool_of);
     free(self->place_of);
     free(self->failures);
+    free(self->phase);
+    free(self->starts);
+    free(self->ready_s);
     free(self->down_s);
     free(self->down_since_s);
     free(self->scratch);
@@ -168,6 +177,11 @@ static void await_boundary(ms_fleet *self, int32_t replica)
     ms_tournament_set(&self->moments, replica, self->replica[replica].boundary_s, ms_order(MS_ENDS, replica));
 }
 
+void ms_fleet_forget_moment(ms_fleet *self, int32_t replica)
+{
+    await_boundary(self, replica);
+}
+
 void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double t_s)
 {
     if (notice == MS_WAKE) {
@@ -189,7 +203,7 @@ int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
 }
 
 /* Puts a replica into the list of those that are up, or takes it out; they stand in order of place. */
-static void refresh_up(ms_fleet *self, int32_t replica)
+void ms_fleet_refresh(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = servers_for(self, replica);
     int32_t at = 0;
@@ -311,9 +325,23 @@ static void leave_queue(ms_fleet *self, ms_job *job, double t_s)
     }
 }
 
+/* Under a shared queue, who is preempted by a replica that drains waits there. */
+static int waits_where_it_ran(const ms_fleet *self, const ms_job *job)
+{
+    const ms_job *other = NULL;
+    if (job->server < 0 && job->replica >= 0 && self->phase[job->replica] == MS_DRAINING) {
+        other = self->replica[job->replica].own_queue.head;
+    }
+    while (other != NULL && other != job) {
+        other = other->next;
+    }
+    return other != NULL;
+}
+
 void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
 {
-    const int32_t replica = job->place == MS_RUNS ? job->replica : job->server;
+    const int32_t ran = job->place == MS_RUNS || waits_where_it_ran(self, job);
+    const int32_t replica = ran ? job->replica : job->server;
     *left = 0;
     if (job->place == MS_NOWHERE) {
         return;
@@ -344,7 +372,7 @@ void ms_fleet_fail(ms_fleet *self, int32_t replica, double t_s, ms_queue *evicte
         ms_replica_evict(&self->replica[replica], t_s, evicted);
         await_boundary(self, replica);
     }
-    refresh_up(self, replica);
+    ms_fleet_refresh(self, replica);
     ms_texts_forget(&servers_for(self, replica)->texts, self->place_of[replica]);
 }
 
@@ -360,7 +388,7 @@ void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held
     if (!pool->plan.is_api) {
         ms_replica_repair(&self->replica[replica]);
     }
-    refresh_up(self, replica);
+    ms_fleet_refresh(self, replica);
     ms_fleet_offer(self, pool, t_s);
     for (ms_job *job = ms_queue_pop(&servers->held); job != NULL; job = ms_queue_pop(&servers->held)) {
         self->pool[job->pool].unfinished--;
@@ -373,7 +401,8 @@ void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs
     const ms_servers *servers = &self->servers[model];
     for (int32_t i = 0; i < servers->replicas; i++) {
         const int32_t replica = servers->replica[i];
-        if (self->failures[replica] == 0 && !ms_fleet_pool_of(self, replica)->plan.is_api) {
+        const int serves = self->failures[replica] == 0 || self->phase[replica] == MS_DRAINING;
+        if (serves && !ms_fleet_pool_of(self, replica)->plan.is_api) {
             ms_replica_evict(&self->replica[replica], t_s, jobs);
         }
     }
@@ -403,9 +432,21 @@ double ms_fleet_load(const ms_fleet *self, int32_t model)
     return places > 0 ? (double)unfinished / (double)places : 0.0;
 }
 
+static double down_of(const ms_fleet *self, int32_t replica, double t_s)
+{
+    const int8_t phase = self->phase[replica];
+    const int is_down = self->failures[replica] > 0 && phase != MS_LOADING && phase != MS_DRAINING;
+    return self->down_s[replica] + (is_down ? t_s - self->down_since_s[replica] : 0.0);
+}
+
+static double rented_of(const ms_fleet *self, int32_t replica, double t_s)
+{
+    return t_s - down_of(self, replica, t_s);
+}
+
 static double idle_of(const ms_fleet *self, int32_t replica, double t_s)
 {
-    const double down_s = self->down_s[replica] + (self->failures[replica] > 0 ? t_s - self->down_since_s[replica] : 0.0);
+    const double down_s = down_of(self, replica, t_s);
     const double idle_s = t_s - ms_replica_busy_s(&self->replica[replica], t_s) - down_s;
     return idle_s > 0.0 ? idle_s : 0.0;
 }
@@ -446,6 +487,11 @@ double ms_fleet_busy_s(const ms_fleet *self, int32_t pool, double t_s)
 double ms_fleet_idle_s(const ms_fleet *self, int32_t pool, double t_s)
 {
     return sum_over(self, pool, t_s, idle_of);
+}
+
+double ms_fleet_rented_s(const ms_fleet *self, int32_t pool, double t_s)
+{
+    return sum_over(self, pool, t_s, rented_of);
 }
 
 double ms_fleet_meter_j(const ms_fleet *self, int32_t pool, double t_s)

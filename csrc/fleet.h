@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "api_limits.h"
+#include "autoscale.h"
 #include "bindings.h"
 #include "calendar.h"
 #include "dispatch_plan.h"
@@ -17,6 +18,9 @@
 #include "texts.h"
 #include "ties.h"
 #include "wait.h"
+
+/* Of a replica of a pool that an autoscaler changes; others are always ready, and may fail. */
+enum ms_phase { MS_READY, MS_LOADING, MS_DRAINING, MS_OFF };
 
 typedef struct ms_pool_plan {
     int32_t model;
@@ -37,12 +41,16 @@ typedef struct ms_pool_plan {
     double usd_per_million_cached_prompt_tokens;
     ms_limits_plan api_limits;
     ms_prompt_cache_plan prompt_cache;
+    ms_autoscale_plan autoscale;
 } ms_pool_plan;
 
 typedef struct ms_pool {
     ms_pool_plan plan;
     int32_t first;      /* its first replica */
     int32_t up;
+    int32_t loading;
+    int32_t draining;
+    ms_autoscaler autoscaler;
     int64_t unfinished; /* running, waiting or held, in a front end or being detokenized */
     ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
     ms_api_limits api_limits;
@@ -92,7 +100,11 @@ typedef struct ms_fleet {
     int32_t *pool_of;        /* [replicas] */
     int32_t *place_of;       /* [replicas] place in its model's `replica` */
     int32_t *failures;       /* [replicas] causes that keep it down */
-    double *down_s;          /* [replicas] */
+    int8_t *phase;           /* [replicas] enum ms_phase */
+    int64_t *starts;         /* [replicas] times that it began to load */
+    double *ready_s;         /* [replicas] when it has loaded */
+    int32_t draining;        /* of all pools */
+    double *down_s;          /* [replicas] failed, or off */
     double *down_since_s;
     ms_tournament moments;   /* the next moment of each replica */
     int64_t *prefill_tokens; /* [replicas] accounts.c */
@@ -147,7 +159,10 @@ double ms_fleet_energy_j(const ms_fleet *self, int32_t pool, double t_s);
 /* Prompt tokens that its replicas have started so far, where they have a prefix cache, and how many of them were there. */
 int64_t ms_fleet_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cached);
 
-/* ---- for dispatch.c and fronts.c ----------------------------------------------------------------------- */
+/* Replica-seconds until t_s that a pool of an autoscaler was not off. */
+double ms_fleet_rented_s(const ms_fleet *self, int32_t pool, double t_s);
+
+/* ---- for dispatch.c, fronts.c and scaling.c ----------------------------------------------------------------------- */
 
 /* Where in `front` a job of this pool and server stands; server -1: in that of the pool. */
 static inline int32_t ms_fleet_front_of(const ms_fleet *self, int32_t pool, int32_t server)
@@ -184,6 +199,12 @@ void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double
 /* What dispatch keeps of a model's replicas, which are all up. Returns 0 or an error. */
 int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers);
 void ms_fleet_end_dispatch(ms_servers *servers);
+
+/* A replica may take requests from now on, or may not any more. */
+void ms_fleet_refresh(ms_fleet *self, int32_t replica);
+
+/* A replica has nothing to do at any time. */
+void ms_fleet_forget_moment(ms_fleet *self, int32_t replica);
 
 /* The load of a replica has changed. */
 void ms_fleet_note_load(ms_fleet *self, int32_t replica);

@@ -9,6 +9,7 @@
 #include "failures.h"
 #include "fronts.h"
 #include "labels.h"
+#include "scaling.h"
 #include "turns.h"
 
 enum source { FROM_REPLICAS, FROM_HEAP, FROM_PAGE };
@@ -25,6 +26,7 @@ int ms_loop_begin(ms_run *run)
     if (run->config.reconcile_s < INFINITY) {
         MS_TRY(await_reconciliation(run));
     }
+    MS_TRY(ms_scaling_begin(run));
     for (int32_t i = 0; i < run->n_breakdowns; i++) {
         MS_TRY(ms_failures_await(run, &run->breakdowns[i]));
     }
@@ -194,6 +196,10 @@ static int run_errand(ms_run *run, const ms_event *event)
         return ms_copies_finish(run, event->subject);
     case MS_DO_TURN:
         return ms_attempts_route_turn(run, event->subject, event->detail);
+    case MS_DO_SCALE:
+        return ms_scaling_decide(run, event->detail);
+    case MS_DO_READY:
+        return ms_scaling_loaded(run, event->detail);
     }
     return MS_ERR_TIME;
 }
@@ -246,6 +252,7 @@ int ms_loop_run(ms_run *run, int64_t budget)
         run->now_s = when.time_s;
         run->events++;
         MS_TRY(handle(run, source, &when));
+        ms_scaling_settle(run);
     }
     return MS_LOOP_PAUSED;
 }

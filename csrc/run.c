@@ -19,8 +19,9 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
     self->uniforms = calloc((size_t)config->uniforms + 1, sizeof(double));
     self->busy_s = calloc((size_t)pools + 1, sizeof(double));
     self->idle_s = calloc((size_t)pools + 1, sizeof(double));
+    self->rented_s = calloc((size_t)pools + 1, sizeof(double));
     if (self->loads == NULL || self->lesson == NULL || self->sent == NULL || self->uniforms == NULL ||
-        self->busy_s == NULL || self->idle_s == NULL || self->desks == NULL) {
+        self->busy_s == NULL || self->idle_s == NULL || self->rented_s == NULL || self->desks == NULL) {
         return MS_ERR_MEMORY;
     }
     MS_TRY(ms_timeline_init(&self->timeline, pools, config->length));
@@ -55,6 +56,7 @@ void ms_run_free(ms_run *self)
     free(self->uniforms);
     free(self->busy_s);
     free(self->idle_s);
+    free(self->rented_s);
     free(self->breakdowns);
     *self = (ms_run){0};
 }
@@ -85,6 +87,7 @@ void ms_run_measure(ms_run *self)
     for (int32_t p = 0; p < self->fleet.pools; p++) {
         self->busy_s[p] = ms_fleet_busy_s(&self->fleet, p, self->now_s);
         self->idle_s[p] = ms_fleet_idle_s(&self->fleet, p, self->now_s);
+        self->rented_s[p] = ms_fleet_rented_s(&self->fleet, p, self->now_s);
     }
 }
 

@@ -116,6 +116,7 @@ typedef struct ms_run {
     uint8_t *sent;            /* scratch, [models]: where copies of the present request are */
     double *busy_s;           /* [pools] at the last arrival */
     double *idle_s;
+    double *rented_s;         /* [pools] likewise, of autoscaled ones */
     ms_breakdown *breakdowns;
     int32_t n_breakdowns;
     int64_t progress_seen;    /* rises whenever a request arrives or ends */

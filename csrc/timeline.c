@@ -24,8 +24,9 @@ int ms_timeline_init(ms_timeline *self, int32_t pools, int64_t requests)
     self->energy_j = calloc(rows * width + 1, sizeof *self->energy_j);
     self->prompt_tokens = calloc(rows * width + 1, sizeof *self->prompt_tokens);
     self->cached_prompt_tokens = calloc(rows * width + 1, sizeof *self->cached_prompt_tokens);
+    self->replicas = calloc(3 * rows * width + 1, sizeof *self->replicas);
     const int whole = self->samples != NULL && self->in_system != NULL && self->energy_j != NULL &&
-                      self->prompt_tokens != NULL && self->cached_prompt_tokens != NULL;
+                      self->prompt_tokens != NULL && self->cached_prompt_tokens != NULL && self->replicas != NULL;
     return whole ? 0 : MS_ERR_MEMORY;
 }
 
@@ -36,6 +37,7 @@ void ms_timeline_free(ms_timeline *self)
     free(self->energy_j);
     free(self->prompt_tokens);
     free(self->cached_prompt_tokens);
+    free(self->replicas);
     *self = (ms_timeline){0};
 }
 
@@ -51,6 +53,7 @@ static void thin(ms_timeline *self)
         memmove(self->prompt_tokens + to, self->prompt_tokens + from, width * sizeof *self->prompt_tokens);
         memmove(self->cached_prompt_tokens + to, self->cached_prompt_tokens + from,
                 width * sizeof *self->cached_prompt_tokens);
+        memmove(self->replicas + 3 * to, self->replicas + 3 * from, 3 * width * sizeof *self->replicas);
     }
     self->length = kept;
     self->stride *= 2;

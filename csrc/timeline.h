@@ -24,6 +24,7 @@ typedef struct ms_timeline {
     double *energy_j;   /* [samples][pools], idle energy included */
     int64_t *prompt_tokens;        /* [samples][pools] that replicas with a prefix cache have started so far */
     int64_t *cached_prompt_tokens; /* [samples][pools] of these, that were there */
+    int32_t *replicas;  /* [samples][pools][3] up, loading, draining */
 } ms_timeline;
 
 /* `requests`: how many will come, < 0 where nobody knows. Those who know take no sample that would go again. */

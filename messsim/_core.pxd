@@ -230,6 +230,7 @@ cdef extern from "job.h" nogil:
         double finish_s
         double energy_j
         double usage_s
+        ms_job *next
         void *owner
     ctypedef struct ms_queue:
         ms_job *head
@@ -328,6 +329,7 @@ cdef extern from "replica.h" nogil:
     ctypedef struct ms_replica:
         int32_t index
         int32_t state
+        ms_queue *queue
         ms_queue own_queue
         ms_sequences sequences
         double boundary_s
@@ -436,6 +438,28 @@ cdef extern from "fleet.h" nogil:
         double mu
         double sigma
         ms_stream stream
+    int MS_SCALES_BY_SCHEDULE, MS_SCALES_BY_TARGET, MS_SCALES_BY_CONCURRENCY, MS_COLD_PHASES
+    ctypedef struct ms_autoscale_plan:
+        int32_t rule
+        int32_t least
+        int32_t initial
+        double period_s
+        double zero_after_s
+        double target
+        double tolerance
+        double up_window_s
+        double down_window_s
+        double up_most_factor
+        int32_t up_most_replicas
+        double down_most_factor
+        double stable_window_s
+        double panic_window_s
+        double panic_threshold
+        int32_t steps
+        double day_s
+        double *step_s
+        int32_t *step_replicas
+        ms_wait *cold_start
     ctypedef struct ms_pool_plan:
         int32_t model
         int32_t replicas
@@ -455,6 +479,7 @@ cdef extern from "fleet.h" nogil:
         double usd_per_million_cached_prompt_tokens
         ms_limits_plan api_limits
         ms_prompt_cache_plan prompt_cache
+        ms_autoscale_plan autoscale
     ctypedef struct ms_pool:
         int32_t first
     ctypedef struct ms_fleet:
@@ -484,6 +509,7 @@ cdef extern from "timeline.h" nogil:
         double *energy_j
         int64_t *prompt_tokens
         int64_t *cached_prompt_tokens
+        int32_t *replicas
 
 cdef extern from "open.h" nogil:
     enum:
@@ -606,6 +632,7 @@ cdef extern from "loop.h" nogil:
         double router_busy_s
         double *busy_s
         double *idle_s
+        double *rented_s
         ms_breakdown *breakdowns
         int64_t error_request
         int64_t error_plan

@@ -9,6 +9,7 @@ import numpy as np
 
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 from messsim import errors
 
@@ -1279,6 +1280,20 @@ cdef class Replica:
             return MS_NOTHING
         return ms_replica_notify(&self.c, t_s)
 
+    def share(self, Queue queue):
+        """It takes from this queue from now on; None: from its own, which nobody fills."""
+        if queue is None:
+            self.c.queue = &self.c.own_queue
+        else:
+            self.shared, self.c.queue = queue, &queue.c
+
+    def queues(self, Job job not None):
+        """Whether a job waits in its own queue."""
+        cdef ms_job *other = self.c.own_queue.head
+        while other != NULL and other != &job.c:
+            other = other.next
+        return other != NULL
+
     def notify(self, double t_s):
         """The head of the shared queue is new at t_s; returns NOTHING, WAKE or RESCHEDULE."""
         return ms_replica_notify(&self.c, t_s)
@@ -1339,6 +1354,8 @@ cdef class Replica:
 # ---- the loop -------------------------------------------------------------------------------------------
 
 LOOP_PAUSED, LOOP_NEEDS_PAGE, LOOP_OVER = MS_LOOP_PAUSED, MS_LOOP_NEEDS_PAGE, MS_LOOP_OVER
+SCALING_RULES = {"schedule": MS_SCALES_BY_SCHEDULE, "target": MS_SCALES_BY_TARGET,
+                 "concurrency": MS_SCALES_BY_CONCURRENCY}
 DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
             "shared_queue": MS_SHARED_QUEUE, "random": MS_RANDOM, "session": MS_SESSION,
             "prefix_affinity": MS_PREFIX_AFFINITY, "kv_router": MS_KV_ROUTER, "scored": MS_SCORED, "own": MS_OWN_RULE}
@@ -1523,6 +1540,26 @@ cdef ms_patience patience_of(dict said) except *:
     return c
 
 
+cdef ms_autoscale_plan autoscale_plan_of(dict said) except *:
+    cdef ms_autoscale_plan c
+    memset(&c, 0, sizeof(c))
+    if said is None:
+        return c
+    c.rule, c.least, c.initial = SCALING_RULES[said["rule"]], said["least"], said["initial"]
+    c.period_s, c.zero_after_s = said["period_s"], said["zero_after_s"]
+    c.target, c.tolerance = said["target"], said["tolerance"]
+    c.up_window_s, c.down_window_s = said["up_window_s"], said["down_window_s"]
+    c.up_most_factor, c.up_most_replicas = said["up_most_factor"], said["up_most_replicas"]
+    c.down_most_factor, c.stable_window_s = said["down_most_factor"], said["stable_window_s"]
+    c.panic_window_s, c.panic_threshold = said["panic_window_s"], said["panic_threshold"]
+    c.steps, c.day_s = len(said["schedule"]), said["day_s"]
+    for k, (at_s, replicas) in enumerate(said["schedule"]):
+        c.step_s[k], c.step_replicas[k] = at_s, replicas
+    for k in range(MS_COLD_PHASES):
+        c.cold_start[k] = wait_of(said["cold_start"][k])
+    return c
+
+
 cdef ms_pool_plan pool_plan_of(dict plan) except *:
     cdef ms_pool_plan c
     c.model, c.replicas, c.is_api = plan["model"], plan["replicas"], plan["is_api"]
@@ -1539,6 +1576,7 @@ cdef ms_pool_plan pool_plan_of(dict plan) except *:
     c.usd_per_million_output_tokens = plan["usd_per_million_output_tokens"]
     c.usd_per_million_cached_prompt_tokens = plan["usd_per_million_cached_prompt_tokens"]
     c.api_limits, c.prompt_cache = limits_plan_of(plan["api_limits"]), prompt_cache_plan_of(plan["prompt_cache"])
+    c.autoscale = autoscale_plan_of(plan.get("autoscale"))
     return c
 
 
@@ -1706,18 +1744,18 @@ cdef class Loop:
                 "holds": bool(ms_ledger_holds(&ledger))}
 
     def pool(self, int k, int replicas, double end_s):
-        """busy_s and idle_s at the last arrival, meter_j at the end, preemptions and jumps of one pool."""
+        """busy_s, idle_s and rented_s at the last arrival, meter_j at the end, preemptions and jumps of one pool."""
         cdef int first = self.c.fleet.pool[k].first
         cdef int64_t preemptions = 0, jumps = 0
         for i in range(first, first + replicas):
             preemptions += self.c.fleet.replica[i].preemptions
             jumps += self.c.fleet.replica[i].jumps
-        return {"busy_s": self.c.busy_s[k], "idle_s": self.c.idle_s[k],
+        return {"busy_s": self.c.busy_s[k], "idle_s": self.c.idle_s[k], "rented_s": self.c.rented_s[k],
                 "meter_j": ms_fleet_meter_j(&self.c.fleet, k, end_s), "preemptions": preemptions, "jumps": jumps}
 
     def samples(self):
         """The timeline: one tuple a sample (request, time_s, queue, queue_tracked, certificate, explored,
-        in_system, energy_j, prompt_tokens and cached_prompt_tokens by pool), and the stride."""
+        in_system, energy_j, prompt_tokens, cached_prompt_tokens and replicas by pool), and the stride."""
         cdef ms_timeline *t = &self.c.timeline
         cdef ms_sample s
         rows = []
@@ -1727,5 +1765,7 @@ cdef class Loop:
                          tuple([t.in_system[i * t.pools + p] for p in range(t.pools)]),
                          tuple([t.energy_j[i * t.pools + p] for p in range(t.pools)]),
                          tuple([t.prompt_tokens[i * t.pools + p] for p in range(t.pools)]),
-                         tuple([t.cached_prompt_tokens[i * t.pools + p] for p in range(t.pools)])))
+                         tuple([t.cached_prompt_tokens[i * t.pools + p] for p in range(t.pools)]),
+                         tuple([tuple([t.replicas[3 * (i * t.pools + p) + q] for q in range(3)])
+                                for p in range(t.pools)])))
         return rows, t.stride

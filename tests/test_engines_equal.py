@@ -84,18 +84,44 @@ def coefficients(draw):
 
 
 @st.composite
+def autoscale(draw, replicas):
+    """Of a pool, or nothing: decisions and starts that tie with iterations, and none that last longer than a run."""
+    said = {
+        "rule": draw(st.sampled_from(["schedule", "target", "concurrency"])),
+        "min_replicas": draw(st.integers(0, replicas)),
+        "period_s": draw(st.sampled_from([0.25, 1.0, 0.7])),
+        "target": draw(st.sampled_from([0.5, 2.0])),
+        "down_window_s": draw(st.sampled_from([0.0, 2.0])),
+        "up_window_s": draw(st.sampled_from([0.0, 0.5])),
+        "up_most_replicas": draw(st.sampled_from([0, 1, 4])),
+        "stable_window_s": 3.0,
+        "panic_window_s": 0.75,
+        "zero_after_s": draw(st.sampled_from([0.0, 1.5])),
+        "day_s": 5.0,
+        "cold_start": {"fixed_s": draw(brief), "weights_gb": 0.0, "compile_s": draw(brief), "init_s": 0.0},
+    }
+    if said["rule"] == "schedule" or draw(st.booleans()):
+        said["schedule"] = [{"at_s": 0.5, "replicas": replicas}, {"at_s": 3.0, "replicas": draw(st.integers(0, 1))}]
+    return draw(st.sampled_from([{}, {}, {"autoscale": said}]))
+
+
+@st.composite
 def serving(draw, usd):
     if usd and draw(st.integers(0, 3)) == 0:
         return draw(apis())
-    seqs = draw(st.sampled_from([1, 2, 4, 16]))
-    return {
-        "coefficients": draw(coefficients()),
-        "replicas": draw(st.integers(1, 4)),
-        "max_num_seqs": seqs,
-        "max_batched_tokens": seqs + draw(st.sampled_from([0, 4, 32, 512])),
-        "kv_capacity_tokens": draw(st.sampled_from([60, 330, 400, 1000, 100_000])),
-        "kv_policy": draw(st.sampled_from(["recompute", "recompute", "reserve"])),
-    } | draw(outside_the_gpu())
+    seqs, replicas = draw(st.sampled_from([1, 2, 4, 16])), draw(st.integers(1, 4))
+    return (
+        {
+            "coefficients": draw(coefficients()),
+            "replicas": replicas,
+            "max_num_seqs": seqs,
+            "max_batched_tokens": seqs + draw(st.sampled_from([0, 4, 32, 512])),
+            "kv_capacity_tokens": draw(st.sampled_from([60, 330, 400, 1000, 100_000])),
+            "kv_policy": draw(st.sampled_from(["recompute", "recompute", "reserve"])),
+        }
+        | draw(outside_the_gpu())
+        | draw(autoscale(replicas))
+    )
 
 
 @st.composite
@@ -152,9 +178,10 @@ def cluster(draw, pools):
         said["when_full"] = draw(st.sampled_from(["turn_away", "next_model"]))
     if draw(st.booleans()):
         failures = {"on_failure": draw(st.sampled_from(["retry", "lose"]))}
-        if draw(st.booleans()):
+        scaled = [p for p in pools if "autoscale" in p]
+        if not scaled and draw(st.booleans()):
             failures |= {"mtbf_s": draw(st.sampled_from([5.0, 30.0])), "mttr_s": draw(st.sampled_from([1.0, 10.0]))}
-        if draw(st.booleans()):
+        if not scaled and draw(st.booleans()):
             hit = draw(st.sampled_from(pools))
             outage = {"pool": hit["name"], "at_s": draw(small_time), "for_s": 2.5}
             outage |= {"replica": draw(st.integers(0, hit.get("replicas", 1) - 1))}

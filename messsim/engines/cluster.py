@@ -106,6 +106,12 @@ class PoolPlan:
         return self.said.max_concurrent_requests or self.said.max_num_seqs
 
     @property
+    def autoscale_target(self) -> float:
+        """Unfinished requests that an autoscaler wants each replica to have."""
+        said = self.said.autoscale
+        return said.target if said is not None and said.target is not None else 0.7 * self.said.max_num_seqs
+
+    @property
     def api_limits(self) -> ApiLimits:
         """What it lets in, if it is an API."""
         said = self.said

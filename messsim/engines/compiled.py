@@ -31,6 +31,7 @@ from .outcome import (
     assert_paid,
 )
 from .records import COLUMNS, RecordChunk, Sample, Sink, Timeline, of_turns, too_many_open
+from .scaling import cold_phases
 from .setup import Setup
 
 __all__ = ["simulate"]
@@ -240,6 +241,23 @@ class _Run:
             "usd_per_million_cached_prompt_tokens": said.usd_per_million_cached_prompt_tokens or 0.0,
             "api_limits": plan.api_limits,
             "prompt_cache": plan.prompt_cache,
+            "autoscale": self._autoscale(plan),
+        }
+
+    def _autoscale(self, plan: PoolPlan) -> dict[str, Any] | None:
+        said = plan.said.autoscale
+        if said is None:
+            return None
+        same = [
+            *("rule", "period_s", "zero_after_s", "tolerance", "up_window_s", "down_window_s", "up_most_factor"),
+            *("up_most_replicas", "down_most_factor", "stable_window_s", "panic_window_s", "panic_threshold", "day_s"),
+        ]
+        return {key: getattr(said, key) for key in same} | {
+            "least": said.min_replicas,
+            "initial": said.first,
+            "target": plan.autoscale_target,
+            "schedule": [(step.at_s, step.replicas) for step in said.schedule],
+            "cold_start": [self._wait(phase) for phase in cold_phases(plan, self.setup.workload.chance)],
         }
 
     def _breakdowns(self) -> list[dict[str, Any]]:
@@ -336,7 +354,10 @@ class _Run:
         plan = self.setup.pools[k]
         found = self.loop.pool(k, 0 if plan.is_api else plan.replicas, end_s)
         span_s = 0.0 if plan.is_api else self.loop.sums["last_arrival_s"] * plan.replicas
-        return PoolOutcome.of(plan, found["busy_s"], found["idle_s"], span_s, found, self.scenario.cost.unit == "USD")
+        if plan.said.autoscale is not None:
+            span_s = found["rented_s"]
+        until_s, in_usd = self.loop.sums["last_arrival_s"], self.scenario.cost.unit == "USD"
+        return PoolOutcome.of(plan, found["busy_s"], found["idle_s"], span_s, until_s, found, in_usd)
 
     def _timeline(self) -> Timeline:
         timeline = Timeline()

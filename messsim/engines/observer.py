@@ -56,6 +56,10 @@ class Observer(Protocol):
         """A replica goes down; what it ran is lost, or placed again."""
         ...
 
+    def scaled(self, time_s: float, replica: int, phase: str) -> None:
+        """A replica of a pool that changes its size is from now on "ready", "loading", "draining" or "off"."""
+        ...
+
     def repaired(self, time_s: float, replica: int) -> None:
         """It is up again."""
         ...

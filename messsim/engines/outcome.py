@@ -73,6 +73,8 @@ class PoolOutcome:
 
     Attributes
     ----------
+    mean_replicas
+        Replicas that were not off, on average until the last arrival; of a pool of one size that.
     utilization
         Share of replica-time, failures left out of neither side, that iterations were running; None for an API.
     meter_j
@@ -90,6 +92,7 @@ class PoolOutcome:
     gpu: str
     gpus: int
     replicas: int
+    mean_replicas: float
     utilization: float | None
     meter_j: float
     idle_energy_j: float
@@ -101,16 +104,25 @@ class PoolOutcome:
 
     @classmethod
     def of(
-        cls, plan: PoolPlan, busy_s: float, idle_s: float, span_s: float, counted: Mapping[str, Any], in_usd: bool
+        cls,
+        plan: PoolPlan,
+        busy_s: float,
+        idle_s: float,
+        span_s: float,
+        until_s: float,
+        counted: Mapping[str, Any],
+        in_usd: bool,
     ) -> "PoolOutcome":
-        """From seconds busy and idle until the last arrival, `span_s` of replica-time, and what was counted."""
+        """From seconds busy and idle until the last arrival at `until_s`, `span_s` of replica-time, and counts."""
         idle_energy_j = plan.idle_w * idle_s
+        scaled = plan.said.autoscale is not None and until_s > 0
         return cls(
             name=plan.name,
             model=plan.model,
             gpu=plan.gpu,
             gpus=plan.gpus,
             replicas=plan.replicas,
+            mean_replicas=span_s / until_s if scaled else float(plan.replicas),
             utilization=busy_s / span_s if span_s > 0 else None,
             meter_j=counted["meter_j"],
             idle_energy_j=idle_energy_j,

@@ -178,8 +178,9 @@ class RecordBook:
 class Sample:
     """The state of a run as one request arrives.
 
-    `queue` and `queue_tracked` are sums over tenants; `in_system`, `energy_j` (idle energy included) and the tokens of
-    prompts that replicas with a prefix cache have started, of which some were cached, are by pool.
+    `queue` and `queue_tracked` are sums over tenants; `in_system`, `energy_j` (idle energy included), the tokens of
+    prompts that replicas with a prefix cache have started, of which some were cached, and `replicas` (up, loading,
+    draining) are by pool.
     """
 
     request: int
@@ -192,6 +193,7 @@ class Sample:
     energy_j: tuple[float, ...]
     prompt_tokens: tuple[int, ...]
     cached_prompt_tokens: tuple[int, ...]
+    replicas: tuple[tuple[int, int, int], ...] = ()
 
 
 class Timeline:

@@ -22,7 +22,10 @@ from .fronts import Front
 from .looks import Looks
 from .observer import Observer
 
-__all__ = ["ModelServers", "ServerPool"]
+__all__ = ["DRAINING", "LOADING", "OFF", "READY", "ModelServers", "ServerPool"]
+
+# of a replica of a pool that an autoscaler changes; others are always ready
+READY, LOADING, DRAINING, OFF = "ready", "loading", "draining", "off"
 
 Job = _core.Job
 Done = Callable[[Any], None]
@@ -36,7 +39,9 @@ class _GpuServer:
         self.pool = pool
         self.index = index
         self.failures = 0  # causes that keep it down at present
-        self.down_s = 0.0
+        self.phase = READY
+        self.ready_s = 0.0  # when it has loaded
+        self.down_s = 0.0  # failed, or off
         self.down_since_s = 0.0
         self.replica = _core.Replica(
             index,
@@ -52,6 +57,11 @@ class _GpuServer:
     @property
     def is_up(self) -> bool:
         return self.failures == 0
+
+    @property
+    def serves(self) -> bool:
+        """Whether it works on what it has."""
+        return self.is_up or self.phase == DRAINING
 
     @property
     def unfinished(self) -> int:
@@ -103,7 +113,7 @@ class _GpuServer:
             self.calendar.call_at(self._start, now, (STARTS, self.index, 0))
 
     def _start(self, _: Any) -> None:
-        if not self.is_up:
+        if not self.serves:
             return
         before = self.replica.preemptions
         pulled = self.replica.start(self.calendar.now)
@@ -141,13 +151,48 @@ class _GpuServer:
         self.pool.refresh(self)
         return True
 
+    def drain(self) -> None:
+        """It takes no more. What it has it serves to the end."""
+        self.failures = 1
+        self.phase = DRAINING
+        self.replica.share(None)
+        self.pool.refresh(self)
+
+    def turn_off(self, now: float) -> None:
+        """It has drained."""
+        self._next = None
+        self.replica.evict(now)
+        self.call_off(now)
+
+    def call_off(self, now: float) -> None:
+        """It does not load any more."""
+        self.phase, self.down_since_s = OFF, now
+
+    def load(self, now: float, ready_s: float) -> None:
+        """It begins to load."""
+        self.down_s += now - self.down_since_s
+        self.phase, self.ready_s = LOADING, ready_s
+
+    def be_ready(self, now: float) -> None:
+        """It has loaded."""
+        self.phase, self.down_since_s = READY, now
+        self.replica.share(self.pool.queue)
+        self.repair()
+
+    def rented_s(self, now: float) -> float:
+        """Seconds that it was not off, nor failed."""
+        return now - self._down_until(now)
+
+    def _down_until(self, now: float) -> float:
+        is_down = not self.is_up and self.phase not in (LOADING, DRAINING)
+        return self.down_s + (now - self.down_since_s if is_down else 0.0)
+
     def energy_j(self, now: float) -> float:
         """Joules drawn until now, idle power included."""
         return self.replica.meter_j(now) + self.pool.plan.idle_w * self.idle_s(now)
 
     def idle_s(self, now: float) -> float:
-        down_s = self.down_s + (0.0 if self.is_up else now - self.down_since_s)
-        return max(now - self.replica.busy_s(now) - down_s, 0.0)
+        return max(now - self.replica.busy_s(now) - self._down_until(now), 0.0)
 
 
 class _ApiServer:
@@ -241,6 +286,11 @@ class ServerPool:
         self.up = [s for s in self.servers if s.is_up]
         self.looks.show([server])
 
+    def counts(self) -> tuple[int, int, int]:
+        """Replicas that are up, loading and draining."""
+        phases = [r.phase for r in self.replicas]
+        return len(self.up), phases.count(LOADING), phases.count(DRAINING)
+
     def is_closed(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
         """Whether it does not take a request.
 
@@ -284,6 +334,8 @@ class ServerPool:
             return False
         if self.queue is None:
             return self.replicas[job.server - first].abort(job)
+        if job.replica >= 0 and self._server_of(job).replica.queues(job):  # preempted by one that drains
+            return self._server_of(job).abort(job)
         if self.queue.remove(job):
             self.offer()
         return True
@@ -385,7 +437,7 @@ class ModelServers:
 
     def withdraw_all(self, now: float) -> list[Job]:
         """Cuts everything off: all jobs under way or waiting."""
-        jobs = [job for p in self.pools for r in p.replicas if r.is_up for job in r.replica.evict(now)]
+        jobs = [job for p in self.pools for r in p.replicas if r.serves for job in r.replica.evict(now)]
         jobs += [job for p in self.pools if p.queue is not None for job in p.queue.drain()]
         fronts = [front for p in self.pools for front in (p.front, *(r.front for r in p.replicas))]
         jobs += [job for front in fronts for job in front.withdraw()]

@@ -68,7 +68,7 @@ class Service:
         self._in_system = 0
         self._in_system_since_s = 0.0
         self._paid_j = 0.0
-        self._measured: list[tuple[float, float]] | None = None  # (busy, idle) seconds by pool
+        self._measured: list[tuple[float, float, float]] | None = None  # (busy, idle, rented) seconds by pool
 
     def place(self, job: Any) -> bool:
         """Sends a copy to its model's servers; False if it is turned away."""
@@ -174,13 +174,21 @@ class Service:
     def measure(self, now: float) -> None:
         """The last request has come: utilisation and idle energy are measured to here."""
         self._measured = [
-            (in_order(r.replica.busy_s(now) for r in p.replicas), in_order(r.idle_s(now) for r in p.replicas))
+            (
+                in_order(r.replica.busy_s(now) for r in p.replicas),
+                in_order(r.idle_s(now) for r in p.replicas),
+                in_order(r.rented_s(now) for r in p.replicas),
+            )
             for p in self.pools
         ]
 
     def unfinished(self) -> tuple[int, ...]:
         """Requests of each pool that are running or waiting."""
         return tuple(p.unfinished for p in self.pools)
+
+    def replicas(self) -> tuple[tuple[int, int, int], ...]:
+        """Of each pool, those that are up, loading and draining."""
+        return tuple(p.counts() for p in self.pools)
 
     def energy_j(self) -> tuple[float, ...]:
         """Joules that each pool has drawn, idle power included."""
@@ -201,11 +209,11 @@ class Service:
 
     def _outcome(self, k: int, last_arrival_s: float, end_s: float) -> PoolOutcome:
         pool = self.pools[k]
-        busy_s, idle_s = self._measured[k] if self._measured else (0.0, 0.0)
-        span_s = last_arrival_s * len(pool.replicas)
+        busy_s, idle_s, rented_s = self._measured[k] if self._measured else (0.0, 0.0, 0.0)
+        span_s = last_arrival_s * len(pool.replicas) if pool.plan.said.autoscale is None else rented_s
         counted = {
             "meter_j": in_order(r.replica.meter_j(end_s) for r in pool.replicas),
             "preemptions": sum(r.replica.preemptions for r in pool.replicas),
             "jumps": sum(r.replica.jumps for r in pool.replicas),
         }
-        return PoolOutcome.of(pool.plan, busy_s, idle_s, span_s, counted, self.in_usd)
+        return PoolOutcome.of(pool.plan, busy_s, idle_s, span_s, last_arrival_s, counted, self.in_usd)

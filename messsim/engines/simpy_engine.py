@@ -39,6 +39,7 @@ from .open_request import OpenRequest
 from .outcome import Outcome, Progress, assert_none_open
 from .records import LOST, REJECTED, TOO_LONG, RecordBook, RecordChunk, Sample, Sink, Timeline
 from .rows import Rows
+from .scaling import Scaling
 from .service import Service
 from .setup import Setup
 from .turns import Followups
@@ -113,6 +114,14 @@ class _Simulation:
         self.arrivals_over = False
         self.last_arrival_s = 0.0
         self.service = Service(setup, self.calendar, self.finished, observer)
+        self.scaling = Scaling(
+            self.calendar,
+            setup.workload.chance,
+            self.service.pools,
+            self.service.servers,
+            self.place_again,
+            observer,
+        )
         self.decisions = Decisions(setup, self.calendar, self.instances, self.service, observer)
         self.workers = Workers(setup, self.calendar, self.decide_late)
         prompt_costs = setup.costs.of_prompts() if s.sessions is not None else None
@@ -148,6 +157,7 @@ class _Simulation:
                 self.calendar.process(self.client(law, number))
         else:
             self.calendar.process(self.requests_arrive())
+        self.scaling.begin()
         if self.scenario.cluster.failures is not None:
             chance, said = self.setup.workload.chance, self.scenario.cluster.failures
             progress = self.progress_made
@@ -160,6 +170,7 @@ class _Simulation:
         try:
             while not self.is_over() and calendar.peek() <= last_s:
                 calendar.step()
+                self.scaling.settle()
                 events += 1
         except SimulationError as error:
             raise type(error)(f"{error} (at {calendar.now:.6g} s, after {self.issued} requests)") from None
@@ -371,6 +382,11 @@ class _Simulation:
         self.lose(job, rejected=True)
         return False
 
+    def place_again(self, job: Any) -> None:
+        """What was held while no replica was up."""
+        if not self.service.retry(job):
+            self.lose(job)
+
     # ---- copies -------------------------------------------------------------------------------------
 
     def finished(self, job: Any) -> None:
@@ -472,7 +488,7 @@ class _Simulation:
         queues = self.instances.queues()
         explored, service = self.decisions.explored, self.service
         unfinished, energy_j, prompts = service.unfinished(), service.energy_j(), service.prompt_tokens()
-        self.timeline.add(Sample(request, now, *queues, explored, unfinished, energy_j, *prompts))
+        self.timeline.add(Sample(request, now, *queues, explored, unfinished, energy_j, *prompts, service.replicas()))
 
     def tell(self, progress: Callable[[Progress], None]) -> None:
         length, horizon_s, now = self.setup.workload.length, self.scenario.horizon_s, self.calendar.now

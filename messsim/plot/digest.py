@@ -33,15 +33,16 @@ def thinned(frame: pl.DataFrame, most: int = MOST_POINTS) -> pl.DataFrame:
 def sliced(run: Run) -> pl.DataFrame:
     """The timeline in slices of time.
 
-    Columns: `slice`, `from_s`, `to_s`, the mean of each ``in_system_POOL`` over the rows of the slice,
-    ``power_w_POOL``, the mean over its time, and ``hit_rate_POOL``, the mean over the tokens of its prompts.
+    Columns: `slice`, `from_s`, `to_s`, the mean of each ``in_system_POOL`` and ``replicas_PHASE_POOL`` over the rows of
+    the slice, ``power_w_POOL``, the mean over its time, and ``hit_rate_POOL``, the mean over the tokens of its prompts.
     """
     import polars as pl
 
     timeline = run.timeline
-    names = [c for c in timeline.columns if c.startswith(("in_system_", "power_w_", "hit_rate_"))]
+    names = [c for c in timeline.columns if c.startswith(("in_system_", "power_w_", "hit_rate_", "replicas_"))]
     started = {c: c.replace("hit_rate_", "started_prompt_tokens_", 1) for c in names if c.startswith("hit_rate_")}
-    mean = [pl.col(c).mean() if c.startswith("in_system_") else _mean(c, started.get(c, "lasts")) for c in names]
+    counts = ("in_system_", "replicas_")
+    mean = [pl.col(c).mean() if c.startswith(counts) else _mean(c, started.get(c, "lasts")) for c in names]
     width = _width(run)
     return (
         timeline.with_columns(pl.col(c).diff().fill_null(0) for c in started.values())

@@ -12,6 +12,7 @@ from . import cost as _cost
 from . import latency as _latency
 from . import load as _load
 from . import promise as _promise
+from . import replicas as _replicas
 from .figure import Figure, Run, themed
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "load",
     "power",
     "queue",
+    "replicas",
     "satisfaction",
     "tenants",
 ]
@@ -37,6 +39,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "load": _load.load,
     "power": _load.power,
     "hits": _load.hits,
+    "replicas": _replicas.replicas,
     "tenants": _answers.tenants,
 }
 
@@ -74,6 +77,11 @@ def power(result: Run) -> Any:
 def hits(result: Run) -> Any:
     """Cached share of the prompts in each pool that has a prefix cache, along the run."""
     return themed(_load.hits(result))
+
+
+def replicas(result: Run) -> Any:
+    """Replicas up, loading and draining, of pools that change their size."""
+    return themed(_replicas.replicas(result))
 
 
 def tenants(result: Run) -> Any:
@@ -119,6 +127,10 @@ class Plots:
     def hits(self) -> Any:
         """Cached share of the prompts in each pool that has a prefix cache, along the run."""
         return hits(self._result)
+
+    def replicas(self) -> Any:
+        """Replicas up, loading and draining, of pools that change their size."""
+        return replicas(self._result)
 
     def tenants(self) -> Any:
         """How far above or below their promise tenants are, along the run."""

@@ -98,6 +98,7 @@ def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl
 
     samples = outcome.timeline.samples
     pools = [p.name for p in outcome.pools]
+    scaled = {p.name for p in scenario.fleet if p.autoscale is not None} if pools else set()
     times = np.array([s.time_s for s in samples])
     energy = np.array([s.energy_j for s in samples]).reshape(len(samples), len(pools))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -114,10 +115,19 @@ def timeline_frame(scenario: Scenario, outcome: Outcome, running: Running) -> pl
             **{f"in_system_{name}": [s.in_system[k] for s in samples] for k, name in enumerate(pools)},
             **{f"power_w_{name}": power[:, k] for k, name in enumerate(pools)},
             **caches,
+            **{
+                f"replicas_{phase}_{name}": [s.replicas[k][at] for s in samples]
+                for k, name in enumerate(pools)
+                if name in scaled
+                for at, phase in enumerate(("up", "loading", "draining"))
+            },
         },
         schema_overrides={"request": pl.Int64, "explored": pl.Int64}
         | dict.fromkeys(("queue", "queue_tracked", "certificate"), pl.Float64)
-        | {f"in_system_{name}": pl.Int64 for name in pools},  # which a run of no requests would leave open
+        | {f"in_system_{name}": pl.Int64 for name in pools}
+        | {
+            f"replicas_{p}_{name}": pl.Int64 for name in pools if name in scaled for p in ("up", "loading", "draining")
+        },  # which a run of no requests would leave open
     )
     curves = pl.DataFrame(
         {

@@ -1,20 +1,30 @@
 """What a fleet of rented GPUs costs by the hour, whatever it does."""
 
+from collections.abc import Mapping
+
 from messsim.scenario import Scenario
 
 __all__ = ["fixed_cost", "rent_usd_per_hour"]
 
 
-def rent_usd_per_hour(scenario: Scenario) -> float | None:
-    """USD per hour of all GPUs that have a price in ``cost.usd_per_gpu_hour``; None where none has."""
+def rent_usd_per_hour(scenario: Scenario, mean_replicas: Mapping[str, float] | None = None) -> float | None:
+    """USD per hour of all GPUs that have a price in ``cost.usd_per_gpu_hour``; None where none has.
+
+    `mean_replicas` are those that pools which change their size have had in a run, by name of the pool; without, the
+    rent of such a fleet is not known, None.
+    """
     if scenario.cluster.mode == "none":
         return None
     prices = scenario.cost.usd_per_gpu_hour
     rented = [p for p in scenario.fleet if p.kind == "gpu" and (p.gpu or "GPU") in prices]
-    return sum(prices[p.gpu or "GPU"] * p.tp * p.replicas for p in rented) if rented else None
+    if not rented or (mean_replicas is None and any(p.autoscale is not None for p in rented)):
+        return None
+    known = mean_replicas or {}
+    replicas = [p.replicas if p.autoscale is None else known[str(p.name)] for p in rented]
+    return sum(prices[p.gpu or "GPU"] * p.tp * count for p, count in zip(rented, replicas, strict=True))
 
 
 def fixed_cost(scenario: Scenario) -> bool:
     """Whether no routing changes the cost: in USD, with nothing but GPUs that are paid by the hour."""
-    rented = bool(scenario.fleet) and all(p.kind == "gpu" for p in scenario.fleet)
+    rented = bool(scenario.fleet) and all(p.kind == "gpu" and p.autoscale is None for p in scenario.fleet)
     return scenario.cluster.mode != "none" and scenario.cost.unit == "USD" and rented

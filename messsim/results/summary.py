@@ -185,7 +185,7 @@ def _cost(scenario: Scenario, outcome: Outcome, tally: Tally, oracle: Oracle) ->
         },
         "static_mix_per_request": mix,
         "usd_per_million_tokens": _usd_per_million(scenario, outcome, total, tally.output_tokens + tally.prompt_tokens),
-        "rent_usd_per_hour": rent_usd_per_hour(scenario),
+        "rent_usd_per_hour": rent_usd_per_hour(scenario, {p.name: p.mean_replicas for p in outcome.pools}),
         "fixed": fixed_cost(scenario),
         "gpus": sum(p.gpus * p.replicas for p in outcome.pools) if outcome.pools else None,
     }
@@ -271,6 +271,7 @@ def _pool(scenario: Scenario, pool: PoolOutcome) -> PoolSummary:
         "gpu": pool.gpu,
         "gpus_per_replica": pool.gpus,
         "replicas": pool.replicas,
+        "mean_replicas": pool.mean_replicas,
         "utilization": pool.utilization,
         "energy_j": pool.meter_j,
         "idle_energy_j": pool.idle_energy_j,

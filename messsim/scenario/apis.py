@@ -6,7 +6,7 @@ from typing import Protocol
 from .fleet import Cluster, Pool, Serving
 from .phases import Phase
 
-__all__ = ["API_KEYS", "LIMITS", "api_problems", "what_refuses"]
+__all__ = ["API_KEYS", "LIMITS", "api_problems", "autoscale_problems", "what_refuses"]
 
 LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrent_requests")
 CACHE_KEYS = ("prompt_cache_s", "prompt_cache_least_tokens", "prompt_cache_step_tokens")
@@ -73,6 +73,29 @@ def _prompt_cache(key: str, said: Serving) -> Iterator[str]:
     for name in CACHE_KEYS:
         if name in said.model_fields_set:
             yield f"{key}.{name} = {getattr(said, name):g}: expected usd_per_million_cached_prompt_tokens with it"
+
+
+def autoscale_problems(s: Parts) -> Iterator[str]:
+    """Pools that change their size do so among servers, and do not fail."""
+    for table, servings in (("models", s.models), ("pools", s.pools)):
+        for i, said in enumerate(servings):
+            if said.autoscale is None:
+                continue
+            if s.cluster.mode == "none":
+                yield f"{table}.{i}.autoscale: expected cluster.mode = 'servers', since mode 'none' has no servers"
+            elif s.cluster.failures is not None and s.cluster.failures.mtbf_s is not None:
+                yield (
+                    f"{table}.{i}.autoscale: with cluster.failures.mtbf_s; expected only one of them: replicas that "
+                    "come and go do not fail at random (cluster.failures.schedule may hit other pools)"
+                )
+    if s.cluster.failures is not None:
+        scaled = {p.name for p in s.fleet if p.autoscale is not None} if s.pools or s.models else set()
+        for i, outage in enumerate(s.cluster.failures.schedule):
+            if outage.pool in scaled:
+                yield (
+                    f"cluster.failures.schedule.{i}.pool = {outage.pool!r}: has autoscale; expected a pool whose "
+                    "replicas do not come and go"
+                )
 
 
 def what_refuses(s: Parts) -> str | None:

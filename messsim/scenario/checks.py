@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from .apis import API_KEYS, api_problems, what_refuses
+from .apis import API_KEYS, api_problems, autoscale_problems, what_refuses
 from .arrivals import Arrivals
 from .clients import Clients
 from .fleet import MOST_REPLICAS, Cluster, Cost, Model, Pool, Serving
@@ -26,7 +26,7 @@ MOST_OUTSIDE_S = 1e6
 GPU_KEYS = (
     *("profile", "gpu", "tp", "weights", "host", "coefficients", "replicas", "max_num_seqs", "max_batched_tokens"),
     *("kv_capacity_tokens", "kv_policy", "front_end_s", "front_end_workers", "detokenize_s", "engine", "order"),
-    *("drafts", "kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens"),
+    *("drafts", "kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens", "autoscale"),
 )
 
 
@@ -116,6 +116,7 @@ def problems_of(scenario: Parts) -> list[str]:
         *_phases(scenario),
         *_prices(scenario),
         *api_problems(scenario),
+        *autoscale_problems(scenario),
     ]
 
 

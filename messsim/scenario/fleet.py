@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from .autoscale import Autoscale
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
 from .dispatch import Dispatch, KvRouter, PrefixAffinity, Scored, SessionAffinity
 from .engines import Engine, defaults_of
@@ -217,6 +218,9 @@ class Serving(Part):
     detokenize_s: NonNegative = Field(
         0.0, le=1e6, description="time between the last token and the answer's end at the user, seconds"
     )
+    autoscale: Autoscale | None = Field(
+        None, description="when the pool changes its size, up to `replicas`; none: it has `replicas` all the time"
+    )
     kind: Literal["gpu", "api"] = Field(
         "gpu", description="your GPUs, or somebody's API, which has the limits below and may fail"
     )
@@ -305,6 +309,14 @@ class Serving(Part):
                 raise ValueError(
                     f"{key} = {limit:g} with burst_s = {self.burst_s:g}: the bucket holds less than one of them, so "
                     f"that no request is ever let in; expected burst_s of at least {60.0 / limit:g}"
+                )
+        scaled = self.autoscale
+        if scaled is not None:
+            most = max([scaled.min_replicas, scaled.first, *(step.replicas for step in scaled.schedule)])
+            if most > self.replicas:
+                raise ValueError(
+                    f"autoscale: wants {most} replicas and replicas = {self.replicas} is the most that there are; "
+                    f"expected replicas = {most} or more"
                 )
         if self.profile is not None and self.coefficients is not None:
             raise ValueError("both profile and coefficients are given; expected one of them")

@@ -59,6 +59,12 @@ class Tracks:
             for plan in pools
             for k in range(plan.replicas)
         }
+        scaled = [plan for plan in pools if plan.said.autoscale is not None]
+        self._pool_of = {plan.first_replica + k: plan.name for plan in scaled for k in range(plan.replicas)}
+        self._phases: dict[str, dict[int, str]] = {
+            plan.name: dict.fromkeys(range(plan.first_replica, plan.first_replica + plan.replicas), "ready")
+            for plan in scaled
+        }
         self._apis = {plan.first_replica: plan.said for plan in pools if plan.is_api}
         self._api_tracks: dict[int, list[float]] = {}  # by replica: when each track is free again
         file.name(ROUTER, None, "router")
@@ -162,6 +168,16 @@ class Tracks:
         """It is up again."""
         self._replica(replica)
         self._file.instant(FIRST_REPLICA + replica, None, "repaired", "failure", time_s)
+
+    def scaled(self, time_s: float, replica: int, phase: str) -> None:
+        """A replica loads, is ready, drains or is off; counters of its pool."""
+        self._replica(replica)
+        self._file.instant(FIRST_REPLICA + replica, None, phase, "scaling", time_s)
+        pool = self._pool_of[replica]
+        counts = self._phases[pool]
+        counts[replica] = phase
+        shown = {p: sum(x == p for x in counts.values()) for p in ("ready", "loading", "draining")}
+        self._file.counter(ROUTER, f"replicas of {pool}", time_s, shown)
 
     def close(self, time_s: float) -> None:
         """What still runs at the end of the window is drawn up to it."""

@@ -206,6 +206,11 @@ def usd_per_hour(scenario: Scenario) -> float:
         gpu = pool.gpu or "GPU"
         if pool.kind == "api":
             raise ScenarioError(f"pool {pool.name}: is an API, paid by the token; a plan prices GPUs by the hour")
+        if pool.autoscale is not None:
+            raise ScenarioError(
+                f"pool {pool.name}: has autoscale, whose rent a run has to tell; a plan compares fleets of one size: "
+                "leave autoscale out, or try schedules and targets by messsim sweep --show cost.rent_usd_per_hour"
+            )
         if gpu not in prices:
             raise ScenarioError(
                 f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPUs of pool {pool.name}, "

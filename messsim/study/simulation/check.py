@@ -185,7 +185,7 @@ def _pool(
         "utilization_in_probe": model["utilization"],
         "batch": None if pool.is_api else batches[pool.model],
         "few": FEW,
-        "thin": not pool.is_api and (batches[pool.model] or FEW) < FEW,
+        "thin": not pool.is_api and pool.said.autoscale is None and (batches[pool.model] or FEW) < FEW,
         "energy_measured": pool.energy_measured,
     }
 

@@ -86,6 +86,7 @@ def experiments() -> list[Experiment]:
         *_router_workers(),
         *_urgent(),
         *_cached(),
+        *_setups(),
     ]
 
 
@@ -213,6 +214,34 @@ def _several_servers() -> Iterator[Experiment]:
         queue("turns", 1.2, servers=2, dispatch="round_robin"),
         320_000,
         (Case("two queues in turn (E2/M/1), wait", WAIT, theory.gamma_m1_wait_s(0.6, 0.5**0.5, SERVICE_S), bias=STEP),),
+    )
+
+
+def _setups() -> Iterator[Experiment]:
+    """Replicas that go off when idle, and take an exponential time to start: decisions come every hundredth of it."""
+    servers, offered, setup_s = 4, 2.0, 2.0
+    nothing = {
+        "fixed_s": {"kind": "exponential", "mean_s": setup_s},
+        "weights_gb": 0.0,
+        "compile_s": 0.0,
+        "init_s": 0.0,
+    }
+    autoscale = {
+        "rule": "target",
+        "target": 1.0,
+        "tolerance": 0.0,
+        "min_replicas": 0,
+        "period_s": setup_s / 100.0,
+        "down_window_s": 0.0,
+        "up_most_replicas": servers,
+        "zero_after_s": 0.0,
+        "cold_start": nothing,
+    }
+    response_s = theory.mmc_setup_response_s(servers, offered, SERVICE_S, setup_s)
+    yield Experiment(
+        queue("M/M/4 with setups", offered, servers=servers, autoscale=autoscale),
+        300_000,
+        (Case("M/M/4 with setup times, response", RESPONSE, response_s, bias=0.01),),
     )
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "mm1_priority_response_s",
     "mm1_priority_wait_s",
     "mm1_response_quantile_s",
+    "mmc_setup_response_s",
     "mmc_wait_s",
     "mmck",
     "ps_response_s",
@@ -49,6 +50,28 @@ def erlang_c(servers: int, offered: float) -> float:
 def mmc_wait_s(servers: int, offered: float, service_s: float) -> float:
     """Mean wait of M/M/c in seconds."""
     return erlang_c(servers, offered) * service_s / (servers - offered)
+
+
+def mmc_setup_response_s(servers: int, offered: float, service_s: float, setup_s: float, longest: int = 300) -> float:
+    """Mean time in M/M/c/setup in seconds: servers go off when idle and take an exponential setup to come back.
+
+    Whoever arrives while a server is off begins a setup; a setup goes on only while there are as many requests as
+    servers that are on or in setup. Model and results: Gandhi, Doroudi, Harchol-Balter, Scheller-Wolf, "Exact analysis
+    of the M/M/k/setup class of Markov chains via recursive renewal reward", SIGMETRICS 2013. Here its chain of (servers
+    on, requests) is solved as it is, cut at `longest` requests.
+    """
+    flows: list[tuple[tuple[int, int], tuple[int, int], float]] = []
+    for n in range(longest + 1):
+        for on in range(min(n, servers) + 1):
+            here = (on, n)
+            if n < longest:
+                flows.append((here, (on, n + 1), offered / service_s))
+            if on:
+                flows.append((here, (min(on, n - 1), n - 1), on / service_s))
+            if (setups := min(n, servers) - on) > 0:
+                flows.append((here, (on + 1, n), setups / setup_s))
+    probability = _stationary(flows)
+    return sum(n * p for (_, n), p in probability.items()) * service_s / offered
 
 
 def mg1_wait_s(rho: float, service_s: float, scv: float) -> float:
@@ -189,6 +212,29 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
         middle = (low + high) / 2.0
         low, high = (middle, high) if function(middle) > 0.0 else (low, middle)
     return (low + high) / 2.0
+
+
+def _stationary(flows: list[tuple[tuple[int, int], tuple[int, int], float]]) -> dict[tuple[int, int], float]:
+    """Stationary probabilities of a chain, from the rates between its states: (from, to, rate)."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.linalg import spsolve
+
+    index = {state: k for k, state in enumerate(sorted({state for flow in flows for state in flow[:2]}))}
+    size = len(index)
+    here = np.array([index[flow[0]] for flow in flows])
+    there = np.array([index[flow[1]] for flow in flows])
+    rate = np.array([flow[2] for flow in flows])
+    rows, columns = np.concatenate([there, here]), np.concatenate([here, here])
+    values = np.concatenate([rate, -rate])
+    kept = rows > 0  # the balance of state 0 follows from the others; in its place: probabilities sum to 1
+    rows = np.concatenate([rows[kept], np.zeros(size, int)])
+    columns = np.concatenate([columns[kept], np.arange(size)])
+    values = np.concatenate([values[kept], np.ones(size)])
+    right = np.zeros(size)
+    right[0] = 1.0
+    found = spsolve(coo_array((values, (rows, columns)), shape=(size, size)).tocsc(), right)
+    return dict(zip(index, found.tolist(), strict=True))
 
 
 def shortest_of_two_wait_s(rho: float, service_s: float, longest: int = 200) -> float:

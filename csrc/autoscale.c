@@ -1,0 +1,98 @@
+#include "autoscale.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "error.h"
+
+static double longest_window_s(const ms_autoscale_plan *plan)
+{
+    if (plan->rule == MS_SCALES_BY_CONCURRENCY) {
+        return plan->stable_window_s;
+    }
+    if (plan->rule == MS_SCALES_BY_TARGET) {
+        return plan->up_window_s > plan->down_window_s ? plan->up_window_s : plan->down_window_s;
+    }
+    return 0.0;
+}
+
+int ms_autoscaler_init(ms_autoscaler *self, const ms_autoscale_plan *plan)
+{
+    *self = (ms_autoscaler){.idle_since_s = INFINITY, .panic_s = -1.0};
+    if (plan->rule == MS_SCALES_NEVER) {
+        return 0;
+    }
+    self->recent.room = (int32_t)(longest_window_s(plan) / plan->period_s) + 2;
+    self->recent.time_s = calloc((size_t)self->recent.room, sizeof(double));
+    self->recent.value = calloc((size_t)self->recent.room, sizeof(double));
+    return self->recent.time_s != NULL && self->recent.value != NULL ? 0 : MS_ERR_MEMORY;
+}
+
+void ms_autoscaler_free(ms_autoscaler *self)
+{
+    free(self->recent.time_s);
+    free(self->recent.value);
+    self->recent = (ms_recent){0};
+}
+
+void ms_recent_add(ms_recent *self, double t_s, double value, double window_s)
+{
+    while (self->length > 0 && self->time_s[self->first] <= t_s - window_s) {
+        self->first = (self->first + 1) % self->room;
+        self->length--;
+    }
+    const int32_t at = (self->first + self->length) % self->room;
+    self->time_s[at] = t_s;
+    self->value[at] = value;
+    self->length++;
+}
+
+static double by_rule(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look)
+{
+    switch ((enum ms_autoscale_rule)plan->rule) {
+    case MS_SCALES_BY_TARGET:
+        return ms_autoscale_target(self, plan, look);
+    case MS_SCALES_BY_CONCURRENCY:
+        return ms_autoscale_concurrency(self, plan, look);
+    case MS_SCALES_BY_SCHEDULE:
+    case MS_SCALES_NEVER:
+        break;
+    }
+    return 0.0;
+}
+
+/* Not to zero before it has been idle for long enough, and away from there as soon as it is not. */
+static double awake(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look, double wanted)
+{
+    if (look->unfinished > 0) {
+        self->idle_since_s = INFINITY;
+        return wanted > 1.0 ? wanted : 1.0;
+    }
+    if (self->idle_since_s == INFINITY) {
+        self->idle_since_s = look->t_s;
+    }
+    const int is_up = look->ready + look->loading > 0;
+    return wanted < 1.0 && is_up && look->t_s - self->idle_since_s < plan->zero_after_s ? 1.0 : wanted;
+}
+
+int32_t ms_autoscale_wanted(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look,
+                            int32_t most)
+{
+    double wanted = by_rule(self, plan, look);
+    if (plan->rule != MS_SCALES_BY_SCHEDULE) {
+        wanted = awake(self, plan, look, wanted);
+    }
+    const double floor_of_day = ms_autoscale_schedule(plan, look->t_s);
+    wanted = wanted > floor_of_day ? wanted : floor_of_day;
+    wanted = wanted > (double)plan->least ? wanted : (double)plan->least;
+    return wanted < (double)most ? (int32_t)wanted : most;
+}
+
+double ms_cold_start_s(const ms_autoscale_plan *plan, int64_t k, int32_t replica)
+{
+    double seconds = 0.0;
+    for (int32_t phase = 0; phase < MS_COLD_PHASES; phase++) {
+        seconds += ms_wait_s(&plan->cold_start[phase], k, replica);
+    }
+    return seconds;
+}

@@ -1,0 +1,174 @@
+#include "scaling.h"
+
+#include "copies.h"
+#include "error.h"
+
+static int32_t last_of(const ms_pool *pool)
+{
+    return pool->first + pool->plan.replicas - 1;
+}
+
+/* ---- what becomes of one replica --------------------------------------------------------------------------- */
+
+static void turn_off(ms_fleet *fleet, int32_t replica, double t_s)
+{
+    fleet->phase[replica] = MS_OFF;
+    fleet->down_since_s[replica] = t_s;
+}
+
+/* It takes no more. What it has it serves to the end. */
+static void close_replica(ms_fleet *fleet, int32_t replica)
+{
+    ms_pool *pool = ms_fleet_pool_of(fleet, replica);
+    fleet->failures[replica] = 1;
+    pool->up--;
+    ms_fleet_refresh(fleet, replica);
+    ms_texts_forget(&fleet->servers[pool->plan.model].texts, fleet->place_of[replica]);
+    fleet->replica[replica].queue = &fleet->replica[replica].own_queue;
+    fleet->phase[replica] = MS_DRAINING;
+    pool->draining++;
+    fleet->draining++;
+}
+
+static void finish_draining(ms_fleet *fleet, int32_t replica, double t_s)
+{
+    ms_queue none = {0};
+    ms_replica_evict(&fleet->replica[replica], t_s, &none);
+    ms_fleet_forget_moment(fleet, replica);
+    ms_fleet_pool_of(fleet, replica)->draining--;
+    fleet->draining--;
+    turn_off(fleet, replica, t_s);
+}
+
+static int begin_loading(ms_run *run, int32_t replica)
+{
+    ms_fleet *fleet = &run->fleet;
+    ms_pool *pool = ms_fleet_pool_of(fleet, replica);
+    const int64_t k = fleet->starts[replica]++;
+    fleet->down_s[replica] += run->now_s - fleet->down_since_s[replica];
+    fleet->phase[replica] = MS_LOADING;
+    pool->loading++;
+    fleet->ready_s[replica] = run->now_s + ms_cold_start_s(&pool->plan.autoscale, k, replica - pool->first);
+    return ms_run_put(run, fleet->ready_s[replica], ms_order(MS_ENDS, replica), 2, MS_DO_READY, NULL, replica);
+}
+
+/* ---- which ones ---------------------------------------------------------------------------------------------- */
+
+static int32_t first_off(const ms_fleet *fleet, const ms_pool *pool)
+{
+    int32_t i = pool->first;
+    while (i <= last_of(pool) && fleet->phase[i] != MS_OFF) {
+        i++;
+    }
+    return i <= last_of(pool) ? i : -1;
+}
+
+/* Of those that load the last; else the one with the fewest unfinished requests, and the last of these. */
+static int32_t most_idle(const ms_fleet *fleet, const ms_pool *pool)
+{
+    int32_t best = -1;
+    for (int32_t i = last_of(pool); i >= pool->first; i--) {
+        if (fleet->phase[i] == MS_LOADING) {
+            return i;
+        }
+    }
+    for (int32_t i = last_of(pool); i >= pool->first; i--) {
+        const int better = best < 0 || ms_fleet_unfinished(fleet, i) < ms_fleet_unfinished(fleet, best);
+        if (fleet->phase[i] == MS_READY && better) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void remove_one(ms_run *run, ms_pool *pool)
+{
+    ms_fleet *fleet = &run->fleet;
+    const int32_t replica = most_idle(fleet, pool);
+    if (fleet->phase[replica] == MS_LOADING) {
+        pool->loading--;
+        turn_off(fleet, replica, run->now_s);
+    } else {
+        close_replica(fleet, replica);
+    }
+}
+
+/* ---- decisions ------------------------------------------------------------------------------------------------- */
+
+static int await_decision(ms_run *run, int32_t pool)
+{
+    ms_pool *own = &run->fleet.pool[pool];
+    const double time_s = (double)++own->autoscaler.looks * own->plan.autoscale.period_s;
+    return ms_run_put(run, time_s, ms_order(MS_RECONCILES, 1 + pool), 0, MS_DO_SCALE, NULL, pool);
+}
+
+int ms_scaling_begin(ms_run *run)
+{
+    ms_fleet *fleet = &run->fleet;
+    for (int32_t p = 0; p < fleet->pools; p++) {
+        ms_pool *pool = &fleet->pool[p];
+        if (pool->plan.autoscale.rule == MS_SCALES_NEVER) {
+            continue;
+        }
+        for (int32_t i = pool->first + pool->plan.autoscale.initial; i <= last_of(pool); i++) {
+            close_replica(fleet, i);
+            finish_draining(fleet, i, 0.0);
+        }
+        MS_TRY(await_decision(run, p));
+    }
+    return 0;
+}
+
+int ms_scaling_decide(ms_run *run, int32_t number)
+{
+    ms_pool *pool = &run->fleet.pool[number];
+    const ms_autoscale_look look = {run->now_s, pool->up, pool->loading, pool->unfinished};
+    const int32_t wanted =
+        ms_autoscale_wanted(&pool->autoscaler, &pool->plan.autoscale, &look, pool->plan.replicas);
+    while (pool->up + pool->loading > wanted) {
+        remove_one(run, pool);
+    }
+    while (pool->up + pool->loading < wanted) {
+        const int32_t next = first_off(&run->fleet, pool);
+        if (next < 0) {
+            break; /* the others drain still */
+        }
+        MS_TRY(begin_loading(run, next));
+    }
+    ms_scaling_settle(run);
+    return await_decision(run, number);
+}
+
+int ms_scaling_loaded(ms_run *run, int32_t replica)
+{
+    ms_fleet *fleet = &run->fleet;
+    ms_pool *pool = ms_fleet_pool_of(fleet, replica);
+    if (fleet->phase[replica] != MS_LOADING || fleet->ready_s[replica] != run->now_s) {
+        return 0; /* it was called off */
+    }
+    ms_queue held = {0};
+    fleet->phase[replica] = MS_READY;
+    pool->loading--;
+    if (fleet->dispatch == MS_SHARED_QUEUE) {
+        fleet->replica[replica].queue = &pool->shared;
+    }
+    fleet->down_since_s[replica] = run->now_s; /* what it was off for is counted already */
+    ms_fleet_repair(fleet, replica, run->now_s, &held);
+    for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
+        MS_TRY(ms_copies_retry(run, job));
+    }
+    return 0;
+}
+
+void ms_scaling_settle(ms_run *run)
+{
+    ms_fleet *fleet = &run->fleet;
+    for (int32_t p = 0; p < fleet->pools && fleet->draining > 0; p++) {
+        const ms_pool *pool = &fleet->pool[p];
+        for (int32_t i = pool->first; pool->draining > 0 && i <= last_of(pool); i++) {
+            if (fleet->phase[i] == MS_DRAINING && ms_fleet_unfinished(fleet, i) == 0) {
+                finish_draining(fleet, i, run->now_s);
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+"""The rules by which pools change their size, one a file as in csrc/autoscale*.c, and what they have in common."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from messsim.scenario.autoscale import Autoscale
+
+from .concurrency import Concurrency
+from .look import Look
+from .schedule import floor_of_day
+from .target import Target
+
+__all__ = ["Autoscaler", "Look"]
+
+
+class Autoscaler:
+    """Says how many replicas a pool is to have; `places` are those of one replica, `most` how many there are.
+
+    It is never less than `min_replicas`, nor than the schedule of the day says. To zero it goes only when nothing was
+    unfinished at any look for `zero_after_s`, and from zero as soon as something is.
+    """
+
+    def __init__(self, said: Autoscale, target: float, most: int) -> None:
+        self._said = said
+        self._most = most
+        self._idle_since_s = math.inf
+        self._rule: Target | Concurrency | None = None
+        if said.rule == "target":
+            self._rule = Target(said, target, deque())
+        elif said.rule == "concurrency":
+            self._rule = Concurrency(said, target, deque())
+
+    def wanted(self, look: Look) -> int:
+        """Replicas that are wanted now."""
+        wanted = 0.0
+        if self._rule is not None:
+            wanted = self._awake(look, self._rule.wanted(look))
+        wanted = max(wanted, floor_of_day(self._said, look.time_s), float(self._said.min_replicas))
+        return int(wanted) if wanted < self._most else self._most
+
+    def _awake(self, look: Look, wanted: float) -> float:
+        if look.unfinished > 0:
+            self._idle_since_s = math.inf
+            return max(wanted, 1.0)
+        if self._idle_since_s == math.inf:
+            self._idle_since_s = look.time_s
+        assert self._said.zero_after_s is not None
+        waits = look.time_s - self._idle_since_s < self._said.zero_after_s
+        return 1.0 if wanted < 1.0 and look.ready + look.loading > 0 and waits else wanted

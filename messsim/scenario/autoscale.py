@@ -1,0 +1,138 @@
+"""How a pool changes its size: the rule, its limits, and how long a replica takes to start."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from .base import NonNegative, Number, Part, Positive
+from .laws import ConstantDelay, WaitLaw
+
+__all__ = ["Autoscale", "ColdStart", "Step"]
+
+MOST_STEPS = 96  # MS_MOST_STEPS of csrc/autoscale.h
+MOST_LOOKS = 100_000  # that a window holds
+
+DEFAULTS: dict[str, dict[str, float]] = {
+    "schedule": {"period_s": 60.0, "zero_after_s": 0.0, "up_most_factor": 1.0},
+    "target": {"period_s": 15.0, "zero_after_s": 300.0, "up_most_factor": 2.0},
+    "concurrency": {"period_s": 2.0, "zero_after_s": 90.0, "up_most_factor": 1000.0},
+}
+
+
+class Step(Part):
+    """From a time of the day on."""
+
+    at_s: NonNegative = Field(description="time of the day, seconds from its start")
+    replicas: Number = Field(description="so many replicas, until the next step")
+
+
+class ColdStart(Part):
+    """How long a replica takes until it serves: phases one after another, seconds or laws, drawn anew for each start.
+
+    The defaults are what Llama-3.1-8B took on an L40S from nothing (Tensorfuse: download 61 s, weights 33, Dynamo 10,
+    compilation 42, graphs 54, init 94). With weights on a local disk and a compile cache: 0, 18, 10, 13, 7 and 34.
+    """
+
+    fixed_s: WaitLaw = Field(
+        ConstantDelay(mean_s=61.0), description="scheduling, and pulling the image and the weights, seconds, or a law"
+    )
+    weights_gb: NonNegative = Field(16.0, description="weights that are loaded into the GPUs, GB")
+    load_gb_per_s: Positive = Field(0.5, description="GB a second: a disk 1 to 3, the page cache about 7")
+    compile_s: WaitLaw = Field(
+        ConstantDelay(mean_s=106.0), description="compilation and CUDA graphs, seconds, or a law; little if cached"
+    )
+    init_s: WaitLaw = Field(ConstantDelay(mean_s=94.0), description="everything else that the engine does, likewise")
+
+    @property
+    def phases(self) -> tuple[WaitLaw, WaitLaw, WaitLaw, WaitLaw]:
+        """In order, with the laws of their seconds."""
+        load: WaitLaw = ConstantDelay(mean_s=self.weights_gb / self.load_gb_per_s)
+        return self.fixed_s, load, self.compile_s, self.init_s
+
+
+class Autoscale(Part):
+    """When a pool changes its size; `replicas` is the most that it ever has."""
+
+    rule: Literal["schedule", "target", "concurrency"] = Field(
+        description="schedule: by the time of day; target: so many unfinished requests a replica (KEDA and Kubernetes' "
+        "HPA); concurrency: the same by means over a stable and a panic window (Knative)"
+    )
+    min_replicas: Number = Field(1, description="the least, 0 allowed")
+    initial_replicas: Number | None = Field(
+        None, description="up as the run begins; none: the least, or what the schedule says"
+    )
+    period_s: Positive | None = Field(
+        None, ge=1e-6, description="between two decisions, seconds; none: schedule 60, target 15, concurrency 2"
+    )
+    target: Positive | None = Field(
+        None, description="unfinished requests that each replica is to have; none: 0.7 max_num_seqs"
+    )
+    tolerance: float = Field(0.1, ge=0, le=1, description="target: what the mean may be off by before anything happens")
+    up_window_s: NonNegative = Field(0.0, description="target: grows by the least advice of so many seconds")
+    down_window_s: NonNegative = Field(300.0, description="target: shrinks by the highest advice of so many seconds")
+    up_most_factor: float | None = Field(
+        None,
+        ge=1,
+        le=1e6,
+        description="grows in one decision to at most so many times its size; none: target 2, concurrency 1000",
+    )
+    up_most_replicas: Number = Field(4, description="target: or by so many, if that is more")
+    down_most_factor: float = Field(
+        2.0, ge=1, le=1e6, description="concurrency: shrinks in one decision to no less than one of so many"
+    )
+    stable_window_s: Positive = Field(60.0, description="concurrency: over which the mean is taken, seconds")
+    panic_window_s: Positive = Field(6.0, description="concurrency: in which a rush shows, seconds")
+    panic_threshold: Positive = Field(
+        2.0, description="concurrency: a rush wants so many times the replicas that are up"
+    )
+    zero_after_s: NonNegative | None = Field(
+        None, description="to zero after so many seconds with nothing to do; none: target 300, concurrency 90"
+    )
+    schedule: list[Step] = Field(
+        default_factory=list,
+        max_length=MOST_STEPS,
+        description="replicas by time of day: rule schedule has as many, the others at least as many",
+    )
+    day_s: Positive = Field(86_400.0, description="length of that day, seconds")
+    cold_start: ColdStart = Field(ColdStart(), description="how long a replica takes to start")
+
+    @model_validator(mode="after")
+    def _by_rule(self) -> Self:
+        """Fills in what the rule's origin does; it does not count as set."""
+        defaults = {k: v for k, v in DEFAULTS[self.rule].items() if getattr(self, k) is None}
+        self.__dict__.update(defaults)
+        return self
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        times = [step.at_s for step in self.schedule]
+        if self.rule == "schedule" and not self.schedule:
+            raise ValueError("schedule: missing; expected steps such as {at_s = 0, replicas = 2}")
+        if times != sorted(set(times)):
+            raise ValueError(f"schedule: at_s = {times}; expected rising times")
+        if times and times[-1] >= self.day_s:
+            raise ValueError(f"schedule: at_s = {times[-1]:g} is not within day_s = {self.day_s:g}")
+        if self.rule == "schedule" and self.min_replicas == 0 and not any(step.replicas for step in self.schedule):
+            raise ValueError("schedule: no step has replicas, and min_replicas = 0; expected one at least")
+        if self.panic_window_s > self.stable_window_s:
+            raise ValueError(
+                f"panic_window_s = {self.panic_window_s:g} is longer than stable_window_s = {self.stable_window_s:g}"
+            )
+        assert self.period_s is not None
+        longest = max(self.up_window_s, self.down_window_s, self.stable_window_s)
+        if longest > MOST_LOOKS * self.period_s:
+            raise ValueError(
+                f"period_s = {self.period_s:g}: windows of {longest:g} s hold more than {MOST_LOOKS} decisions; "
+                "expected a longer period or shorter windows"
+            )
+        return self
+
+    def floor_at(self, time_s: float) -> int:
+        """Replicas that the schedule says at a time; 0 without one."""
+        steps = [step for step in self.schedule if step.at_s <= time_s % self.day_s] or self.schedule[-1:]
+        return steps[-1].replicas if steps else 0
+
+    @property
+    def first(self) -> int:
+        """Replicas that are up as the run begins."""
+        return max(self.min_replicas, self.floor_at(0.0)) if self.initial_replicas is None else self.initial_replicas

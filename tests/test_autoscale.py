@@ -1,0 +1,234 @@
+"""Pools that change their size, in both engines, worked out by hand: an iteration lasts a quarter of a second."""
+
+import numpy as np
+import pytest
+from builders import IDLE_W, POWER_W, STEP_S, model, run, scenario, trace
+
+from messsim.engines.autoscale import Autoscaler, Look
+from messsim.errors import ScenarioError
+from messsim.scenario import parse
+from messsim.scenario.autoscale import Autoscale, ColdStart
+
+OUTPUT = 3
+USD_PER_S = 2.0  # of a replica
+LASTS_S = OUTPUT * STEP_S
+QUICK = {"fixed_s": 1.0, "weights_gb": 4.0, "load_gb_per_s": 4.0, "compile_s": 0.5, "init_s": 0.5}  # 3 s in all
+USD = {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3600.0 * USD_PER_S}}
+
+
+@pytest.fixture(params=["simpy", "compiled"])
+def engine(request) -> str:
+    return request.param
+
+
+def scaled(folder, times, *, replicas=2, seqs=1, more=None, **autoscale) -> dict:
+    said = {"cold_start": QUICK} | autoscale
+    return scenario(
+        arrivals=trace(folder, times),
+        requests=None,
+        models=[model("only", 0.5, replicas=replicas, max_num_seqs=seqs, autoscale=said)],
+        **(more or {}),
+    )
+
+
+NIGHT_AND_DAY = {
+    "rule": "schedule",
+    "period_s": 1.0,
+    "day_s": 20.0,
+    "min_replicas": 0,
+    "schedule": [{"at_s": 2.0, "replicas": 1}, {"at_s": 10.0, "replicas": 0}],
+}
+
+
+def test_a_schedule_wakes_a_pool_and_puts_it_to_sleep(engine, tmp_path):
+    """Off until 2, loads until 5: what came at 1 waits for it. What comes at 11 waits for the next day's 22 + 3."""
+    r = run(scaled(tmp_path, [0.0, 1.0, 6.0, 11.0], **NIGHT_AND_DAY), engine)
+    assert r.statuses == ["completed"] * 4
+    assert r.records.start_s.tolist() == [5.0, 5.0 + LASTS_S, 5.0 + 2 * LASTS_S, 25.0]
+    assert set(r.records.replica.tolist()) == {0}
+
+
+def test_energy_and_rent_are_those_of_what_is_not_off(engine, tmp_path):
+    """Until the last arrival at 11: on from 2 to 10, of which it runs for three answers."""
+    data = scaled(tmp_path, [0.0, 1.0, 6.0, 11.0], more={"cost": USD}, **NIGHT_AND_DAY)
+    r = run(data, engine)
+    pool = r.summary["pools"][0]
+    busy_s, rented_s = 3 * LASTS_S, 8.0
+    assert pool["mean_replicas"] == pytest.approx(rented_s / 11.0)
+    assert pool["utilization"] == pytest.approx(busy_s / rented_s)
+    assert pool["idle_energy_j"] == pytest.approx(IDLE_W * (rented_s - busy_s))
+    assert r.summary["cost"]["rent_usd_per_hour"] == pytest.approx(3600.0 * USD_PER_S * rented_s / 11.0)
+    answers_usd = 4 * LASTS_S * USD_PER_S  # the last is served after the measuring ends
+    assert r.summary["cost"]["total"] == pytest.approx(answers_usd + (rented_s - busy_s) * USD_PER_S)
+    assert r.outcome.pools[0].meter_j == pytest.approx(POWER_W * 4 * LASTS_S)
+
+
+def test_a_replica_that_is_removed_finishes_what_it_has(engine, tmp_path):
+    """Two up until 10; at 9.9 each gets an answer to make. The last is removed, drains, and takes nothing at 10.25."""
+    schedule = [{"at_s": 0.0, "replicas": 2}, {"at_s": 10.0, "replicas": 1}]
+    data = scaled(tmp_path, [0.0, 9.75, 9.75, 10.25], rule="schedule", period_s=1.0, day_s=100.0, schedule=schedule)
+    r = run(data, engine)
+    assert r.records.replica.tolist() == [0, 0, 1, 0]
+    assert r.records.finish_s.tolist() == [LASTS_S, 10.5, 10.5, 10.5 + LASTS_S]
+    rented_s = 10.25 + 10.25  # the second drains as the measuring ends
+    assert r.summary["pools"][0]["mean_replicas"] == pytest.approx(rented_s / 10.25)
+
+
+def test_demand_brings_replicas_and_quiet_takes_them(engine, tmp_path):
+    """Three at 0.5 on one replica; at 1 a second is wanted, up at 4. It takes nothing old; at 5 it is called off."""
+    times = [0.0, 0.5, 0.5, 0.5, 0.5, 4.25, 9.0]
+    autoscale = {"rule": "target", "target": 2.0, "tolerance": 0.0, "period_s": 1.0, "down_window_s": 0.0}
+    r = run(scaled(tmp_path, times, **autoscale), engine)
+    assert r.statuses == ["completed"] * 7
+    assert r.records.replica.tolist() == [0, 0, 0, 0, 0, 0, 0]
+    timeline = r.outcome.timeline.samples
+    assert [s.replicas[0] for s in timeline][-1] == (1, 0, 0)
+    # at 1: one of 0.5 runs and three wait, 2 wanted; at 2: three, 2; at 3: two, 1 wanted: the start is called off
+    assert r.summary["pools"][0]["mean_replicas"] == pytest.approx((9.0 + 2.0) / 9.0)
+
+
+def test_a_pool_that_sleeps_wakes_for_the_first_who_comes(engine, tmp_path):
+    autoscale = {"rule": "concurrency", "min_replicas": 0, "target": 1.0, "period_s": 2.0}
+    r = run(scaled(tmp_path, [0.0, 0.5], **autoscale), engine)
+    assert r.records.start_s.tolist() == [5.0, 5.0 + LASTS_S]  # seen at 2, up at 5
+
+
+def test_with_admission_a_pool_that_sleeps_turns_away_or_hands_on(engine, tmp_path):
+    data = scaled(tmp_path, [0.0, 0.5], rule="concurrency", min_replicas=0, period_s=2.0)
+    data["models"].append(model("other", 0.9))
+    data |= {"router": {"policy": "cheapest"}, "cluster": {"admission": {"max_waiting": 0}, "when_full": "next_model"}}
+    r = run(data, engine)
+    assert r.records.model.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("dispatch", ["least_loaded", "shared_queue", "round_robin", "power_of_two"])
+def test_energy_sums_to_the_meter_as_replicas_come_and_go(engine, dispatch):
+    autoscale = {"rule": "target", "target": 2.0, "period_s": 0.5, "down_window_s": 1.0, "min_replicas": 0}
+    autoscale |= {"zero_after_s": 0.5, "cold_start": QUICK}
+    models = [model(n, s, replicas=4, max_num_seqs=2, autoscale=autoscale) for n, s in (("a", 0.4), ("b", 0.8))]
+    law = {"kind": "mmpp", "rate_rps": 0.5, "burst_rate_rps": 20.0, "mean_calm_s": 10.0, "mean_burst_s": 2.0}
+    data = scenario(requests=300, arrivals=law, models=models, cluster={"dispatch": dispatch}, cost=USD)
+    r = run(data, engine)
+    assert set(r.statuses) == {"completed"}
+    assert r.records.energy_j.sum() == pytest.approx(sum(p.meter_j for p in r.outcome.pools))
+    seen = np.array([s.replicas for s in r.outcome.timeline.samples])
+    assert (seen.sum(axis=2) <= 4).all()
+    assert (seen[:, :, 1] > 0).any()
+    assert len(np.unique(seen[:, :, 0])) >= 3
+    # what requests pay and what idles is what is rented
+    until_s = r.outcome.last_arrival_s
+    rented_usd = sum(p.mean_replicas * until_s * USD_PER_S for p in r.outcome.pools)
+    late = r.records.finish_s > until_s
+    paid_early = r.records.cost[~late].sum() + sum(p.idle_cost for p in r.outcome.pools)
+    assert paid_early <= rented_usd + 1e-9
+    assert rented_usd <= paid_early + r.records.cost[late].sum() + 1e-9
+
+
+# ---- the rules by themselves -----------------------------------------------------------------------------------
+
+
+def autoscaler(rule: str, target: float, most: int = 100, **more) -> Autoscaler:
+    return Autoscaler(Autoscale(rule=rule, **more), target, most)
+
+
+def wanted(scaler: Autoscaler, time_s: float, ready: int, unfinished: int, loading: int = 0) -> int:
+    return scaler.wanted(Look(time_s, ready, loading, unfinished))
+
+
+def test_target_stays_within_its_tolerance():
+    s = autoscaler("target", 10.0, down_window_s=0.0)
+    assert wanted(s, 15.0, 10, 109) == 10
+    assert wanted(s, 30.0, 10, 111) == 12
+    assert wanted(s, 45.0, 10, 91) == 10
+    assert wanted(s, 60.0, 10, 89) == 9
+
+
+def test_target_grows_by_four_or_to_twice_its_size():
+    s = autoscaler("target", 1.0)
+    assert wanted(s, 15.0, 1, 1000) == 5
+    assert wanted(s, 30.0, 10, 1000) == 20
+    assert wanted(s, 45.0, 60, 1000) == 100  # the most that there are
+
+
+def test_target_shrinks_to_the_highest_advice_of_five_minutes():
+    s = autoscaler("target", 1.0)
+    for k, unfinished in enumerate([8, 3, 2, 1]):
+        assert wanted(s, 15.0 * (k + 1), 8, unfinished) == 8
+    for k in range(5, 21):
+        assert wanted(s, 15.0 * k, 8, 1) == 8
+    assert wanted(s, 15.0 * 21, 8, 1) == 3  # the eight of the first look are 300 s old
+
+
+def test_target_goes_to_zero_after_its_cooldown():
+    s = autoscaler("target", 1.0, min_replicas=0, down_window_s=0.0)
+    assert wanted(s, 15.0, 1, 1) == 1
+    assert wanted(s, 30.0, 1, 0) == 1
+    assert wanted(s, 315.0, 1, 0) == 1
+    assert wanted(s, 330.0, 1, 0) == 0
+    assert wanted(s, 345.0, 0, 1) == 1
+
+
+def test_concurrency_panics_and_then_only_grows():
+    """Target 10 a replica: the mean of the stable minute is slow, that of six seconds is not."""
+    s = autoscaler("concurrency", 10.0)
+    assert wanted(s, 2.0, 1, 5) == 1
+    for k in range(2, 30):
+        assert wanted(s, 2.0 * k, 1, 5) == 1
+    assert wanted(s, 60.0, 1, 60) == 3  # the last three looks: (5 + 5 + 60) / 3 wants 3, over twice 1
+    assert wanted(s, 62.0, 1, 60) == 5
+    assert wanted(s, 64.0, 6, 0) == 5  # in panic it does not shrink
+    assert wanted(s, 122.0, 6, 0) == 5  # the last rush was at 62: not for a minute after
+    assert wanted(s, 124.0, 6, 0) == 3  # then to no less than half of what is up
+
+
+def test_the_schedule_is_a_floor_of_the_other_rules():
+    steps = [{"at_s": 100.0, "replicas": 5}, {"at_s": 200.0, "replicas": 2}]
+    s = autoscaler("target", 1.0, schedule=steps, day_s=1000.0, down_window_s=0.0)
+    assert wanted(s, 15.0, 1, 1) == 2  # that of yesterday's evening
+    assert wanted(s, 150.0, 1, 1) == 5
+    assert wanted(s, 1199.0, 1, 1) == 5
+    assert wanted(s, 1200.0, 1, 1) == 2
+
+
+def test_a_cold_start_is_the_sum_of_its_phases():
+    phases = ColdStart(**{k: v for k, v in QUICK.items() if k.endswith(("_gb", "per_s"))}).phases
+    assert [law.mean_s for law in phases] == [61.0, 1.0, 106.0, 94.0]
+
+
+# ---- what does not fit --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("autoscale", "message"),
+    [
+        ({"rule": "schedule"}, "schedule: missing; expected steps"),
+        ({"rule": "target", "min_replicas": 3}, "wants 3 replicas and replicas = 2"),
+        ({"rule": "schedule", "schedule": [{"at_s": 0.0, "replicas": 9}]}, "expected replicas = 9 or more"),
+        ({"rule": "schedule", "schedule": [{"at_s": 9e9, "replicas": 1}]}, "is not within day_s = 86400"),
+        ({"rule": "schedule", "schedule": [{"at_s": 5.0, "replicas": 1}] * 2}, "expected rising times"),
+        ({"rule": "schedule", "min_replicas": 0, "schedule": [{"at_s": 0.0, "replicas": 0}]}, "no step has replicas"),
+        ({"rule": "concurrency", "panic_window_s": 99.0}, "panic_window_s = 99 is longer than stable_window_s = 60"),
+        ({"rule": "target", "period_s": 1e-4}, "expected a longer period or shorter windows"),
+        ({"rule": "nonsense"}, "rule = 'nonsense'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path, autoscale, message):
+    with pytest.raises(ScenarioError) as caught:
+        parse(scaled(tmp_path, [0.0], **autoscale))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "message"),
+    [
+        (
+            {"failures": {"mtbf_s": 100.0}},
+            "models.0.autoscale: with cluster.failures.mtbf_s; expected only one of them",
+        ),
+        ({"failures": {"schedule": [{"pool": "only", "at_s": 1.0, "for_s": 1.0}]}}, "'only': has autoscale"),
+    ],
+)
+def test_replicas_that_come_and_go_do_not_fail(tmp_path, cluster, message):
+    with pytest.raises(ScenarioError) as caught:
+        parse(scaled(tmp_path, [0.0], rule="target", more={"cluster": cluster}))
+    assert message in str(caught.value)
