@@ -149,7 +149,7 @@ int ms_scaling_loaded(ms_run *run, int32_t replica)
     ms_queue held = {0};
     fleet->phase[replica] = MS_READY;
     pool->loading--;
-    if (fleet->dispatch == MS_SHARED_QUEUE) {
+    if (fleet->dispatch.rule == MS_SHARED_QUEUE) {
         fleet->replica[replica].queue = &pool->shared;
     }
     fleet->down_since_s[replica] = run->now_s; /* what it was off for is counted already */
