@@ -53,7 +53,7 @@ static void what_a_decoder_has_computed_stays_when_it_leaves(void)
     admit(&s, &first, 64);
     apply(&s, 1);
     apply(&s, 5);
-    CHECK(ms_sequences_leave(&s, 0) == &first && s.running == 0 && s.context_tokens == 0);
+    CHECK(ms_sequences_leave(&s, 0) == &first && s.running == 0 && s.context == 0);
     CHECK(s.cache.cached == 3 && first.holds == NULL);
     /* what was answered in part is no text that another prompt goes on with */
     const ms_node_of_path longer[] = {{1, 20}};
