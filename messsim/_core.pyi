@@ -535,7 +535,7 @@ class Loop:
         discount: float,
         window: int,
         pools: list[dict[str, Any]],
-        dispatch: dict[str, Any],
+        dispatch: dict[str, object],
         dispatch_streams: list[_Stream],
         policies: list[Policy],
         predictors: list[Predictor | None],

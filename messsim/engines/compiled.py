@@ -244,7 +244,7 @@ class _Run:
             "autoscale": self._autoscale(plan),
         }
 
-    def _autoscale(self, plan: PoolPlan) -> dict[str, Any] | None:
+    def _autoscale(self, plan: PoolPlan) -> dict[str, object] | None:
         said = plan.said.autoscale
         if said is None:
             return None

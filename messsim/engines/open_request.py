@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from messsim import _core
 from messsim.routing import PLAN_CHAIN
 from messsim.workload.chunk import Floats
 
@@ -141,6 +142,36 @@ class OpenRequest:
         self.preemptions = self.cached_prompt_tokens = self.cached_recompute_tokens = 0
         self.start_s = self.first_token_s = self.finish_s = self.feedback_s = NAN
         self.energy_j = self.cost = self.exploration_cost = 0.0
+
+    @classmethod
+    def of(cls, rows: Rows, columns: Columns, i: int, now: float, instance: int, scored: bool) -> OpenRequest:
+        """The first attempt of the i-th request of a chunk, undecided."""
+        return cls(
+            rows.chunk.first + i,
+            rows.tenant[i],
+            now,
+            rows.prompt[i],
+            rows.outputs[i],
+            rows.satisfied[i],
+            rows.labels[i],
+            None if rows.delays is None else rows.delays[i],
+            rows.rated[i],
+            instance,
+            scored,
+            columns,
+            rows,
+        )
+
+    def copy(self, model: int) -> _core.Job:
+        """One more copy, for the servers of a model."""
+        attempt, path = self.attempt << 16, self.rows.path(self.request)  # leaves room for failures
+        # the answer that the user sees goes on where the prompt ends; of a chain nobody knows yet whether they do
+        goes_on = self.rows.grows and model == self.seen and not self.decision.plan & PLAN_CHAIN
+        node = path[-1][0] if goes_on else None
+        session = self.rows.session(self.request)
+        job = _core.Job(self.request, model, self.prompt, self.outputs[model], self, attempt, path, node, session)
+        self.jobs.append(job)
+        return job
 
     def decides(self, decision: Decision, seen: int, explored: bool, now: float) -> None:
         """The router has chosen."""

@@ -22,7 +22,6 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any
 
-from messsim import _core
 from messsim.errors import SimulationError
 from messsim.routing import PLAN_ALL, PLAN_CHAIN
 from messsim.scenario.arrivals import Closed
@@ -275,21 +274,7 @@ class _Simulation:
         self.last_arrival_s = self.calendar.now
         if self.progress is not None and self.issued % PROGRESS_EVERY == 0:
             self.tell(self.progress)
-        return OpenRequest(
-            rows.chunk.first + i,
-            rows.tenant[i],
-            self.calendar.now,
-            rows.prompt[i],
-            rows.outputs[i],
-            rows.satisfied[i],
-            rows.labels[i],
-            None if rows.delays is None else rows.delays[i],
-            rows.rated[i],
-            self.instances.of(columns, i),
-            self.scores,
-            columns,
-            rows,
-        )
+        return OpenRequest.of(rows, columns, i, self.calendar.now, self.instances.of(columns, i), self.scores)
 
     def is_kept_back(self, opened: OpenRequest) -> bool:
         """Whether a request that comes is turned away, or has to wait for a decision."""
@@ -364,15 +349,7 @@ class _Simulation:
 
     def place(self, opened: OpenRequest, model: int) -> bool:
         """Sends a copy to its model's servers; False if it is turned away."""
-        attempt, path = opened.attempt << 16, opened.rows.path(opened.request)  # leaves room for failures
-        # the answer that the user sees goes on where the prompt ends; of a chain nobody knows yet whether they do
-        goes_on = opened.rows.grows and model == opened.seen and not opened.decision.plan & PLAN_CHAIN
-        node = path[-1][0] if goes_on else None
-        session = opened.rows.session(opened.request)
-        job = _core.Job(
-            opened.request, model, opened.prompt, opened.outputs[model], opened, attempt, path, node, session
-        )
-        opened.jobs.append(job)
+        job = opened.copy(model)
         if not self.service.pools:
             job.served_elsewhere(-1, self.calendar.now, self.calendar.now, self.calendar.now)
             self.finished(job)

@@ -180,7 +180,7 @@ def _seconds(cell: Row, batch: float, prompt: float, output: float) -> float:
     with_prompt = gpu_seconds(shown, prompt * max(1.0, prompts), 0, batch, cached)  # type: ignore[arg-type]
     host = HOSTS["vllm-0.12"]
     seconds: float = decoding + min(prompts, 1.0) * (with_prompt - decoding)
-    return seconds + host["h0_s"] + host["h1_s_per_sequence"] * batch
+    return float(seconds + host["h0_s"] + host["h1_s_per_sequence"] * batch)
 
 
 def _energy_fit(rows: list[Row], gpus: int, cell: Row | None) -> Row:
