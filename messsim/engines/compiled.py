@@ -37,6 +37,7 @@ from .setup import Setup
 __all__ = ["simulate"]
 
 EVENTS_PER_CALL = 2**16
+NOT_COPIED = ("min_replicas", "initial_replicas", "target", "schedule", "cold_start")  # of an autoscaler, to C
 
 Stream = tuple[int, int, int, int]
 
@@ -248,11 +249,8 @@ class _Run:
         said = plan.said.autoscale
         if said is None:
             return None
-        same = [
-            *("rule", "period_s", "zero_after_s", "tolerance", "up_window_s", "down_window_s", "up_most_factor"),
-            *("up_most_replicas", "down_most_factor", "stable_window_s", "panic_window_s", "panic_threshold", "day_s"),
-        ]
-        return {key: getattr(said, key) for key in same} | {
+        copied = [name for name in type(said).model_fields if name not in NOT_COPIED]
+        return {key: getattr(said, key) for key in copied} | {
             "least": said.min_replicas,
             "initial": said.first,
             "target": plan.autoscale_target,

@@ -18,7 +18,9 @@ from .autoscale import Autoscaler, Look
 from .calendar import ENDS, RECONCILES, Calendar
 from .cluster import PoolPlan
 from .observer import Observer
-from .servers import DRAINING, LOADING, OFF, READY, ModelServers, ServerPool
+from .servers import DRAINING, LOADING, OFF, READY, ServerPool
+from .service import Service
+from .setup import Setup
 
 __all__ = ["Scaling", "cold_phases"]
 
@@ -45,24 +47,23 @@ class _Pool:
 
 
 class Scaling:
-    """Lets pools change their size; `place_again` takes what was held while no replica was up."""
+    """Lets pools change their size; `lose` takes what was held while no replica was up, and finds no place after."""
 
     def __init__(
         self,
+        setup: Setup,
         calendar: Calendar,
-        chance: Chance,
-        pools: list[ServerPool],
-        servers: list[ModelServers],
-        place_again: Callable[[Any], None],
+        service: Service,
+        lose: Callable[[Any], None],
         observer: Observer | None,
     ) -> None:
         self.calendar = calendar
-        self.chance = chance
-        self.servers = servers
-        self.place_again = place_again
+        self.chance = chance = setup.workload.chance
+        self.service = service
+        self.lose = lose
         self.observer = observer
         self.pools: list[_Pool] = []
-        for number, pool in enumerate(pools):
+        for number, pool in enumerate(service.pools):
             said = pool.plan.said.autoscale
             if said is not None:
                 scaler = Autoscaler(said, pool.plan.autoscale_target, pool.plan.replicas)
@@ -129,8 +130,9 @@ class Scaling:
             return  # it was called off
         server.be_ready(self.calendar.now)
         self._tell(server, READY)
-        for job in self.servers[server.pool.plan.model].resume(server.pool):
-            self.place_again(job)
+        for job in self.service.servers[server.pool.plan.model].resume(server.pool):
+            if not self.service.retry(job):
+                self.lose(job)
 
     def settle(self) -> None:
         """Replicas that have drained are off."""

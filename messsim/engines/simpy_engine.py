@@ -113,14 +113,7 @@ class _Simulation:
         self.arrivals_over = False
         self.last_arrival_s = 0.0
         self.service = Service(setup, self.calendar, self.finished, observer)
-        self.scaling = Scaling(
-            self.calendar,
-            setup.workload.chance,
-            self.service.pools,
-            self.service.servers,
-            self.place_again,
-            observer,
-        )
+        self.scaling = Scaling(setup, self.calendar, self.service, self.lose, observer)
         self.decisions = Decisions(setup, self.calendar, self.instances, self.service, observer)
         self.workers = Workers(setup, self.calendar, self.decide_late)
         prompt_costs = setup.costs.of_prompts() if s.sessions is not None else None
@@ -157,12 +150,10 @@ class _Simulation:
         else:
             self.calendar.process(self.requests_arrive())
         self.scaling.begin()
-        if self.scenario.cluster.failures is not None:
-            chance, said = self.setup.workload.chance, self.scenario.cluster.failures
-            progress = self.progress_made
-            pools, servers = self.service.pools, self.service.servers
-            retry = self.service.retry
-            Breakdowns(said, self.calendar, chance, pools, servers, self.lose, retry, progress, self.observer)
+        if (said := self.scenario.cluster.failures) is not None:
+            chance, service, made = self.setup.workload.chance, self.service, self.progress_made
+            pools, servers, retry = service.pools, service.servers, service.retry
+            Breakdowns(said, self.calendar, chance, pools, servers, self.lose, retry, made, self.observer)
         if (period_s := self.scenario.router.reconciled_s) < math.inf:
             self.calendar.process(self.instances.reconcile_every(self.calendar, period_s))
         calendar, events, last_s = self.calendar, 0, min(self.horizon_s, until_s)
@@ -358,11 +349,6 @@ class _Simulation:
             return True
         self.lose(job, rejected=True)
         return False
-
-    def place_again(self, job: Any) -> None:
-        """What was held while no replica was up."""
-        if not self.service.retry(job):
-            self.lose(job)
 
     # ---- copies -------------------------------------------------------------------------------------
 
