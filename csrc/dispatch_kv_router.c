@@ -40,9 +40,8 @@ static int32_t scan(const ms_choice *self)
 /* Replicas that may hold something of the prompt: a block is where its parent is, so these are who has the first. */
 static const ms_text_node *holders(const ms_choice *self)
 {
-    const int64_t block_tokens = ms_fleet_pool_of(self->fleet, self->up[0])->plan.limits.kv_block_tokens;
     int64_t id;
-    return ms_cache_first_id(self->job, block_tokens, &id) ? ms_texts_find(&self->servers->texts, id) : NULL;
+    return ms_cache_first_id(self->job, self->servers->block_tokens, &id) ? ms_texts_find(&self->servers->texts, id) : NULL;
 }
 
 /* The best of those that hold something of the prompt goes before the best of all, unless that costs less. */
@@ -78,7 +77,7 @@ static int32_t by_index(const ms_choice *self)
 static int32_t pick(const ms_choice *self)
 {
     const int is_indexed = ms_choice_is_of_all(self) && self->servers->replicas > MS_SCAN_MOST &&
-                           self->servers->has_one_block_size;
+                           self->servers->block_tokens > 0;
     return is_indexed ? by_index(self) : scan(self);
 }
 

@@ -77,7 +77,7 @@ typedef struct ms_servers {
     int64_t turn;
     ms_bindings sessions;  /* session: where they are */
     ms_texts texts;        /* rules that know prompts: what went where, or of what caches have a part, by place */
-    int32_t has_one_block_size;
+    int64_t block_tokens;  /* of all its replicas' memory; 0: they differ, or there are none */
     int64_t all_take;        /* tokens of a request that every pool takes, */
     int64_t all_take_prompt; /* and of a prompt */
     int32_t has_api;

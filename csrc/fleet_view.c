@@ -11,10 +11,12 @@ static int prepare_texts(ms_fleet *self, ms_servers *servers)
     const ms_dispatch_plan *plan = &self->dispatch;
     const int is_scored = plan->rule == MS_SCORED;
     int64_t unit = is_scored && plan->index_block_tokens > 1 ? plan->index_block_tokens : 1;
-    servers->has_one_block_size = 1;
+    int32_t own = 0;
     for (int32_t k = 0; k < servers->pools; k++) {
         const int64_t block = self->pool[servers->pool[k]].plan.limits.kv_block_tokens;
-        servers->has_one_block_size &= block == self->pool[servers->pool[0]].plan.limits.kv_block_tokens;
+        if (!self->pool[servers->pool[k]].plan.is_api) {
+            servers->block_tokens = own++ == 0 || block == servers->block_tokens ? block : 0;
+        }
         unit = is_scored && k == 0 && block > unit ? block : unit;
     }
     for (int32_t i = 0; i < servers->replicas && plan->rule == MS_KV_ROUTER; i++) {

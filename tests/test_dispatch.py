@@ -313,3 +313,12 @@ def test_an_index_says_what_looking_at_all_says(rule, delay_s):
         assert len(set(r.replica.tolist())) > 30
         assert (r.attempts > 1).any()
         assert (r.cached_prompt_tokens > 0).any()
+
+
+def test_a_replica_that_has_the_prompt_may_cost_what_an_idle_one_does():
+    """One prompt of 16 tokens is held there, and 8 in the cache count twice: 0, as where nothing is."""
+    cluster = {"dispatch": "kv_router", "kv_router": {"overlap_credit": 2.0}}
+    changes = {"prefixes": {"tokens": 8}, "sessions": None, "tokens": {"prompt": 8}, "cluster": cluster, "requests": 30}
+    for seed in range(20):
+        arrivals = {"kind": "poisson", "rate_rps": 2.0}
+        assert_equal(parse(many("kv_router", 0.0, seed=seed, arrivals=arrivals, **changes)))
