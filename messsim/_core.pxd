@@ -315,6 +315,7 @@ cdef extern from "replica.h" nogil:
     int ms_replica_finish(ms_replica *, ms_queue *done)
     int ms_replica_start(ms_replica *, double t_s, int32_t *pulled)
     int ms_replica_abort(ms_replica *, ms_job *, double t_s, int *left)
+    int64_t ms_replica_cached_tokens(ms_replica *, const ms_job *, double t_s)
     double ms_replica_meter_j(const ms_replica *, double t_s)
     double ms_replica_busy_s(const ms_replica *, double t_s)
     void ms_replica_evict(ms_replica *, double t_s, ms_queue *evicted)
@@ -356,7 +357,7 @@ cdef extern from "brain.h" nogil:
         const double *facts
         const double *uniforms
         const int32_t *prompt_tokens
-        const int32_t *believed_cached
+        const int32_t *cached
 
 cdef extern from "instances.h" nogil:
     ctypedef struct ms_instances:
@@ -429,7 +430,6 @@ cdef extern from "open.h" nogil:
         int32_t *next_child
         const double *wait_s
         int32_t *model
-        int32_t *believed_cached
         const int32_t *new_tokens
     ctypedef struct ms_page:
         int64_t first
@@ -448,6 +448,7 @@ cdef extern from "open.h" nogil:
         ms_page_turns turns
         const int64_t *path_start
         ms_node_of_path *path
+        int32_t *cached
     const ms_field *ms_open_column(int i)
 
 cdef extern from "failures.h" nogil:
@@ -480,6 +481,7 @@ cdef extern from "loop.h" nogil:
         int32_t reference
         int32_t in_usd
         int32_t needs_loads
+        int32_t needs_caches
         int32_t keeps_session_model
         int32_t needs_features
         int32_t uniforms

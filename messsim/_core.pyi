@@ -487,6 +487,8 @@ class Replica:
         """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
     def start(self, t_s: float) -> int:
         """How many jobs it took from its queue."""
+    def cached_tokens(self, job: Job, t_s: float) -> int:
+        """Tokens of a job's prompt that its prefix cache holds at t_s."""
     def abort(self, job: Job, t_s: float) -> tuple[int, bool]:
         """Nobody wants the answer of a job of its own any more: a notice as of `submit`, and whether it has left.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from messsim import _core
 from messsim.workload.chunk import Floats
 
 from .calendar import Calendar
@@ -132,6 +133,14 @@ class Service:
     def loads(self) -> Floats:
         """Unfinished requests of each model per place."""
         return np.array([s.load() for s in self.servers])
+
+    def cached_tokens(self, opened: OpenRequest) -> list[int]:
+        """Tokens of a request's prompt that the cache of each model holds where it would go."""
+        path, now = opened.rows.path(opened.request), self.calendar.now
+        return [
+            servers.cached_tokens(_core.Job(opened.request, m, opened.prompt, 1, path=path), now)
+            for m, servers in enumerate(self.servers)
+        ]
 
     def withdraw_all(self, now: float) -> list[Any]:
         """Cuts everything off at a time: all copies under way or waiting."""
