@@ -47,6 +47,7 @@ OPTIMIZERS: Final[dict[str, int]]
 KEPT_TOLERANCE: Final[float]
 MOST_KNOTS: Final[int]
 HOST_KINDS: Final[dict[str, int]]
+ORDERS: Final[dict[str, int]]
 RECORD_COLUMNS: Final[dict[str, Any]]
 
 # why a loop returns
