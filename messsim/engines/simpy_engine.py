@@ -468,8 +468,8 @@ class _Simulation:
     def sample(self, request: int, now: float) -> None:
         queues = self.instances.queues()
         explored, service = self.decisions.explored, self.service
-        of_pools = service.unfinished(), service.energy_j(), *service.prompt_tokens()
-        self.timeline.add(Sample(request, now, *queues, explored, *of_pools))
+        unfinished, energy_j, (started, cached) = service.unfinished(), service.energy_j(), service.prompt_tokens()
+        self.timeline.add(Sample(request, now, *queues, explored, unfinished, energy_j, started, cached))
 
     def tell(self, progress: Callable[[Progress], None]) -> None:
         length, horizon_s, now = self.setup.workload.length, self.scenario.horizon_s, self.calendar.now

@@ -74,7 +74,7 @@ class Sessions:
     def first_from(self, request: int) -> int:
         """The first session that begins with this request or a later one."""
         (session,), (turn,) = self.of(request, 1)
-        return int(session) + (turn > 0)
+        return int(session) + int(turn > 0)
 
     def of(self, first: int, n: int) -> tuple[Numbers, Ints]:
         """Session and turn of requests first ... first + n - 1."""
