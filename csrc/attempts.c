@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "cached.h"
 #include "clients.h"
 #include "copies.h"
 #include "dispatch.h"
@@ -54,10 +55,18 @@ void ms_attempts_look(ms_run *run)
     }
 }
 
-static void look_at_loads(ms_run *run)
+/* What a decision on the i-th request of a page sees of the servers. */
+static void look_at_servers(ms_run *run, const ms_page *page, int64_t i)
 {
     if (!(run->fleet.looks.delay_s > 0.0)) {
         ms_attempts_look(run);
+    }
+    for (int32_t m = 0; m < run->config.models && run->config.needs_caches && page->cached != NULL; m++) {
+        ms_job job;
+        ms_job_init(&job, page->first + i, m, page->prompt_tokens[i], 1);
+        job.path = page->path + page->path_start[i];
+        job.path_length = (int32_t)(page->path_start[i + 1] - page->path_start[i]);
+        page->cached[m * page->n + i] = (int32_t)ms_cached_tokens(&run->fleet, &job, run->now_s);
     }
 }
 
@@ -279,7 +288,7 @@ int ms_attempts_route(ms_run *run, int32_t client)
     if (ms_workers_take_time(run)) {
         return await_decision(run, open);
     }
-    look_at_loads(run);
+    look_at_servers(run, page, i);
     ms_brain *brain = open->brain;
     const double queue = brain->tracked[open->tenant].queue;
     MS_TRY(decided(run, open, ms_brain_decide(brain, &page->view, i, open->request, open->tenant, run->loads), queue));
@@ -319,7 +328,7 @@ static int decide_alone(ms_run *run, ms_open *open)
     } else {
         draw_uniforms(run, open->request, open->attempt, run->uniforms);
     }
-    look_at_loads(run);
+    look_at_servers(run, page, open->i);
     const double queue = brain->tracked[open->tenant].queue;
     const int64_t plan =
         ms_brain_decide_again(brain, &page->view, open->i, open->request, open->tenant, run->loads, uniforms);

@@ -150,7 +150,7 @@ static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i, 
         self->costs[m] = observes && known < INFINITY ? observed(self, m, known) : known;
     }
     if (self->estimate == MS_ESTIMATE_MARGINAL) {
-        const int32_t *cached = page->believed_cached != NULL ? page->believed_cached + i : NULL;
+        const int32_t *cached = page->cached != NULL ? page->cached + i : NULL;
         ms_marginal_costs(self->servers, self->n_servers, self->models, (double)page->prompt_tokens[i], cached, page->n,
                           self->known, loads, self->costs);
     }

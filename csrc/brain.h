@@ -71,7 +71,7 @@ typedef struct ms_page_view {
     const double *facts;       /* [models][n], for a policy that declares it needs them; else NULL */
     const double *uniforms;    /* [n][policy.uniforms] */
     const int32_t *prompt_tokens; /* for marginal costs, as the next */
-    const int32_t *believed_cached; /* [models][n] tokens of them; NULL: none */
+    const int32_t *cached;     /* [models][n] tokens of them that are in the cache where they would go; NULL: none */
 } ms_page_view;
 
 /* A new page begins, or the predictor is another: nothing is scored. */

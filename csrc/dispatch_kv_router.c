@@ -17,7 +17,7 @@
 static int64_t cached_tokens(const ms_choice *self, int32_t replica)
 {
     return ms_fleet_is_api(self->fleet, replica) ? 0
-                                                 : ms_replica_cached_tokens(&self->fleet->replica[replica], self->job);
+                                                 : ms_replica_settled_cached_tokens(&self->fleet->replica[replica], self->job);
 }
 
 /* The cost of a replica beyond what the new prompt costs everywhere. */

@@ -30,7 +30,7 @@ typedef struct ms_server_cost {
 double ms_marginal_cost(const ms_server_cost *server, double prompt, double cached, double running);
 
 /* costs[models]: marginal where a model has servers here, the known cost elsewhere; infinite stays infinite. `loads`
- * are unfinished requests per place; cached[m * stride] tokens of the prompt are believed to be in the caches of model m,
+ * are unfinished requests per place; cached[m * stride] tokens of the prompt are in the cache of model m where it would go,
  * NULL: none. */
 void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt, const int32_t *cached,
                        int64_t stride, const double *known, const double *loads, double *costs);

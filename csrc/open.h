@@ -53,7 +53,6 @@ typedef struct ms_page_turns {
     const double *wait_s;       /* [n] from that answer on; not before its own time, arrival_s */
     int32_t *model;             /* [n] whose answer it follows; -1 before that is there */
     const int64_t *session;     /* [n] */
-    int32_t *believed_cached;   /* [models][n] tokens of a prompt that grows, that each model has computed before */
     const int32_t *new_tokens;  /* [n] what a turn adds to the prompt and the answer before; NULL: prompts are given */
 } ms_page_turns;
 
@@ -76,6 +75,7 @@ typedef struct ms_page {
     ms_page_turns turns;
     const int64_t *path_start; /* [n + 1] what prompts are made of (job.h); NULL: they share nothing */
     ms_node_of_path *path;     /* [path_start[n]] the last end of a later turn is written when it is known */
+    int32_t *cached;           /* [models][n] tokens of them in caches, as decisions see it; NULL: nobody looks */
     ms_record_columns record;
 } ms_page;
 

@@ -11,7 +11,7 @@ double ms_replica_kv_usage(const ms_replica *self, double t_s)
     return (double)ms_sequences_blocks(sequences, n) / (double)sequences->capacity_blocks;
 }
 
-int64_t ms_replica_cached_tokens(const ms_replica *self, const ms_job *job)
+int64_t ms_replica_settled_cached_tokens(const ms_replica *self, const ms_job *job)
 {
     if (!self->sequences.limits.prefix_cache) {
         return 0;

@@ -8,6 +8,6 @@
 double ms_replica_kv_usage(const ms_replica *self, double t_s);
 
 /* Tokens of a job's prompt, in whole blocks, that its prefix cache holds since the last change of its batch. */
-int64_t ms_replica_cached_tokens(const ms_replica *self, const ms_job *job);
+int64_t ms_replica_settled_cached_tokens(const ms_replica *self, const ms_job *job);
 
 #endif

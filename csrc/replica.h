@@ -50,6 +50,10 @@ int ms_replica_start(ms_replica *self, double t_s, int32_t *pulled);
  * ms_replica_finish hands it over, complete or not. */
 enum ms_notice ms_replica_abort(ms_replica *self, ms_job *job, double t_s, int *left);
 
+/* Tokens of a job's prompt that its prefix cache holds at t_s: iterations that have begun by then have taken their memory.
+ * No result changes by looking. */
+int64_t ms_replica_cached_tokens(ms_replica *self, const ms_job *job, double t_s);
+
 /* Energy of iterations up to t_s, the share of one under way included; changes nothing. */
 double ms_replica_meter_j(const ms_replica *self, double t_s);
 double ms_replica_busy_s(const ms_replica *self, double t_s);

@@ -35,6 +35,7 @@ typedef struct ms_run_config {
     int32_t reference;           /* whose answer the user gets when every model is asked */
     int32_t in_usd;              /* costs are USD; else joules */
     int32_t needs_loads;
+    int32_t needs_caches;        /* decisions look at prefix caches */
     int32_t keeps_session_model; /* a turn goes to the model whose answer it follows */
     int32_t needs_features;
     int32_t uniforms;            /* of the policy, per request */

@@ -343,6 +343,14 @@ static int64_t hit_tokens(const ms_sequences *self, const ms_job *job, int64_t p
     return (present < most ? present : most) * self->block_tokens;
 }
 
+int64_t ms_sequences_cached_tokens(const ms_sequences *self, const ms_job *job)
+{
+    if (!self->limits.prefix_cache) {
+        return 0;
+    }
+    return hit_tokens(self, job, ms_cache_find(&self->cache, job, ms_sequences_whole_prompt(job)).present);
+}
+
 int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used, int64_t budget)
 {
     const int64_t whole = ms_sequences_whole_prompt(head), most = self->limits.max_batched_tokens;

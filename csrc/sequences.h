@@ -145,6 +145,9 @@ int64_t ms_sequences_partial_chunk(const ms_sequences *self, int64_t budget);
  * and so many tokens of the budget are enough for it. */
 int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used, int64_t budget);
 
+/* Tokens of a job's prompt that it would not have to compute if it joined now. */
+int64_t ms_sequences_cached_tokens(const ms_sequences *self, const ms_job *job);
+
 /* A job joins at t_s, with at most `budget` prompt tokens in the next iteration. Returns 0 or an error. */
 int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budget, int32_t replica);
 

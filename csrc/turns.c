@@ -26,21 +26,6 @@ static void cancel(ms_run *run, ms_page *page, int64_t before)
     }
 }
 
-/* What the router knows to be in the caches of each model, if it is there still: the text up to the last turn that it
- * sent there, and the answer where the user saw it. */
-static void remember(const ms_run *run, const ms_open *before, int32_t i)
-{
-    const ms_page *page = before->page;
-    int32_t *cached = page->turns.believed_cached;
-    for (int32_t m = 0; m < run->config.models; m++) {
-        const int64_t at = m * page->n;
-        cached[at + i] = cached[at + before->i];
-        if (m == before->seen) {
-            cached[at + i] = page->prompt_tokens[before->i] + page->output_tokens[at + before->i] - 1;
-        }
-    }
-}
-
 /* The prompt of a turn, and what it costs by its length. */
 static void grow(const ms_run *run, const ms_open *before, int32_t i)
 {
@@ -73,7 +58,6 @@ int ms_turns_follow(ms_run *run, const ms_open *open)
         turns->model[i] = open->seen;
         if (turns->new_tokens != NULL) {
             grow(run, open, i);
-            remember(run, open, i);
         }
         const double thought_s = run->now_s + turns->wait_s[i], own_s = page->arrival_s[i];
         MS_TRY(ms_run_put(run, thought_s > own_s ? thought_s : own_s, ms_order(MS_RETRIES, page->first + i), 0,

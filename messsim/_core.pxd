@@ -343,6 +343,7 @@ cdef extern from "replica.h" nogil:
     int ms_replica_finish(ms_replica *, ms_queue *done)
     int ms_replica_start(ms_replica *, double t_s, int32_t *pulled)
     int ms_replica_abort(ms_replica *, ms_job *, double t_s, int *left)
+    int64_t ms_replica_cached_tokens(ms_replica *, const ms_job *, double t_s)
     double ms_replica_meter_j(const ms_replica *, double t_s)
     double ms_replica_busy_s(const ms_replica *, double t_s)
     void ms_replica_evict(ms_replica *, double t_s, ms_queue *evicted)
@@ -384,7 +385,7 @@ cdef extern from "brain.h" nogil:
         const double *facts
         const double *uniforms
         const int32_t *prompt_tokens
-        const int32_t *believed_cached
+        const int32_t *cached
 
 cdef extern from "instances.h" nogil:
     ctypedef struct ms_instances:
@@ -490,7 +491,7 @@ cdef extern from "fleet.h" nogil:
 
 cdef extern from "outlook.h" nogil:
     double ms_replica_kv_usage(const ms_replica *, double t_s)
-    int64_t ms_replica_cached_tokens(const ms_replica *, const ms_job *)
+    int64_t ms_replica_settled_cached_tokens(const ms_replica *, const ms_job *)
 
 cdef extern from "timeline.h" nogil:
     ctypedef struct ms_sample:
@@ -522,7 +523,6 @@ cdef extern from "open.h" nogil:
         const double *wait_s
         int32_t *model
         const int64_t *session
-        int32_t *believed_cached
         const int32_t *new_tokens
     ctypedef struct ms_page:
         int64_t first
@@ -542,6 +542,7 @@ cdef extern from "open.h" nogil:
         ms_page_turns turns
         const int64_t *path_start
         ms_node_of_path *path
+        int32_t *cached
     const ms_field *ms_open_column(int i)
 
 cdef extern from "failures.h" nogil:
@@ -574,6 +575,7 @@ cdef extern from "loop.h" nogil:
         int32_t reference
         int32_t in_usd
         int32_t needs_loads
+        int32_t needs_caches
         int32_t keeps_session_model
         int32_t needs_features
         int32_t uniforms

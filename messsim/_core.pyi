@@ -47,6 +47,7 @@ OPTIMIZERS: Final[dict[str, int]]
 KEPT_TOLERANCE: Final[float]
 MOST_KNOTS: Final[int]
 HOST_KINDS: Final[dict[str, int]]
+ORDERS: Final[dict[str, int]]
 RECORD_COLUMNS: Final[dict[str, Any]]
 
 # why a loop returns
@@ -492,7 +493,7 @@ class Replica:
     @property
     def waiting(self) -> int: ...
     def kv_usage(self, t_s: float) -> float: ...
-    def cached_tokens(self, job: Job) -> int: ...
+    def settled_cached_tokens(self, job: Job) -> int: ...
     def fits(self, job: Job) -> None:
         """Raises SimulationError if the job can never run here."""
     def submit(self, job: Job, t_s: float) -> int: ...
@@ -502,6 +503,8 @@ class Replica:
         """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
     def start(self, t_s: float) -> int:
         """How many jobs it took from its queue."""
+    def cached_tokens(self, job: Job, t_s: float) -> int:
+        """Tokens of a job's prompt that its prefix cache holds at t_s."""
     def abort(self, job: Job, t_s: float) -> tuple[int, bool]:
         """Nobody wants the answer of a job of its own any more: a notice as of `submit`, and whether it has left.
 

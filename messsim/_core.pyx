@@ -865,7 +865,7 @@ cdef class MarginalCosts:
            const int32_t[::1] cached=None):
         """Costs [models] of a request, whose known costs stand where no server of a model is known.
 
-        `cached` [models] tokens of the prompt are believed to be in the caches of each.
+        `cached` [models] tokens of the prompt are in the cache of each where it would go.
         """
         cdef double[::1] costs = np.empty(known.shape[0])
         check_shape(known.shape[0] == loads.shape[0] and known.shape[0] > 0, "known and loads are [models]")
@@ -1261,9 +1261,9 @@ cdef class Replica:
         """Share of its memory that the batch holds in the iteration under way at t_s."""
         return ms_replica_kv_usage(&self.c, t_s)
 
-    def cached_tokens(self, Job job not None):
+    def settled_cached_tokens(self, Job job not None):
         """Tokens of a job's prompt, in whole blocks, that its prefix cache holds since the last change of its batch."""
-        return ms_replica_cached_tokens(&self.c, &job.c)
+        return ms_replica_settled_cached_tokens(&self.c, &job.c)
 
     def fits(self, Job job not None):
         """Raises if the job can never run here."""
@@ -1324,6 +1324,10 @@ cdef class Replica:
         cdef int32_t pulled
         check(ms_replica_start(&self.c, t_s, &pulled))
         return pulled
+
+    def cached_tokens(self, Job job not None, double t_s):
+        """Tokens of a job's prompt that its prefix cache holds at t_s."""
+        return ms_replica_cached_tokens(&self.c, &job.c, t_s)
 
     def abort(self, Job job not None, double t_s):
         """Nobody wants the answer of a job of its own any more: what this notices, and whether the job has left by
@@ -1397,7 +1401,7 @@ cdef class Page:
 
     cdef ms_page c
     cdef readonly object records
-    cdef object drawn, models_before, believed_cached
+    cdef object drawn, models_before, cached
 
     def __init__(self, int64_t first, dict drawn):
         cdef int64_t n = len(drawn["tenant"])
@@ -1472,13 +1476,16 @@ cdef class Page:
         check_shape(paths.nodes.itemsize == sizeof(ms_node_of_path), "a node of a path has the size that it has in C")
         check_shape(start.shape[0] == self.c.n + 1 and start[self.c.n] == len(paths.nodes), "start is [n + 1]")
         self.c.path_start = &start[0]
+        self.cached = np.zeros((len(self.drawn["satisfied"]), self.c.n), np.int32)
+        cdef int32_t[:, ::1] cached = self.cached
+        self.c.cached = &cached[0, 0]
+        self.c.view.cached = &cached[0, 0]
         self.c.path = <ms_node_of_path *>&nodes[0] if nodes.shape[0] else NULL
         return 0
 
     cdef int point_to_turns(self, object turns) except -1:
         cdef int64_t n = self.c.n
         cdef const int32_t[::1] roots = turns.roots, first = turns.first_child, new_tokens
-        cdef int32_t[:, ::1] believed
         cdef int32_t[::1] following = turns.next_child, model = np.full(n, -1, np.int32)
         cdef const int64_t[::1] session = turns.session
         cdef const double[::1] wait = turns.wait_s
@@ -1492,10 +1499,6 @@ cdef class Page:
             new_tokens = turns.new_tokens
             check_shape(new_tokens.shape[0] == n and self.c.output_tokens != NULL, "new_tokens is [n], with answers")
             self.c.turns.new_tokens = &new_tokens[0]
-            self.believed_cached = np.zeros((len(self.drawn["satisfied"]), n), np.int32)
-            believed = self.believed_cached
-            self.c.turns.believed_cached = &believed[0, 0]
-            self.c.view.believed_cached = &believed[0, 0]
         self.models_before = np.asarray(model)
         self.c.turns.model = &model[0]
         self.records["status"][:] = MS_NOT_SENT
@@ -1631,6 +1634,7 @@ cdef class Loop:
             streams[k] = stream_from(dispatch_streams[k])
         c.models, c.tenants, c.features = models, config["tenants"], config["features"]
         c.reference, c.in_usd, c.needs_loads = config["reference"], config["in_usd"], config["needs_loads"]
+        c.needs_caches = config.get("needs_caches", False)
         c.keeps_session_model = config.get("keeps_session_model", False)
         c.needs_features, c.uniforms = config["needs_features"], config["uniforms"]
         c.learns_every_answer, c.keeps_delays = config["learns_every_answer"], config["keeps_delays"]

@@ -69,8 +69,11 @@ def with_iterations(limits: Limits, arrivals: list[Arrival]) -> list[Arrival]:
     return [replace(a, iterations=drafts.iterations(i, a.output_tokens - 1)) for i, a in enumerate(arrivals)]
 
 
-def drive(replica: _core.Replica, arrivals: list[Arrival]) -> list[_core.Job]:
-    """One replica alone in the world: boundaries, clients who give up, arrivals and starts, in this order."""
+def drive(replica: _core.Replica, arrivals: list[Arrival], looks_for: _core.Job | None = None) -> list[_core.Job]:
+    """One replica alone in the world: boundaries, clients who give up, arrivals and starts, in this order.
+
+    Somebody may look what it has cached of a prompt, half-way between two events and at each before iterations start.
+    """
     jobs = [
         _core.Job(i, 0, a.prompt_tokens, a.output_tokens, path=a.path, answer_node=a.answer_node)
         for i, a in enumerate(arrivals)
@@ -82,9 +85,13 @@ def drive(replica: _core.Replica, arrivals: list[Arrival]) -> list[_core.Job]:
         ((float(a.gives_up), job) for job, a in zip(jobs, arrivals, strict=True) if a.gives_up is not None),
         key=lambda pair: (-pair[0], -pair[1].request),
     )
+    last = 0.0
     while waiting or replica.unfinished:
         coming = [float(waiting[-1][1].time)] if waiting else []
         now = min([replica.boundary_s, *coming, *(t for t, _ in patient[-1:])])
+        if looks_for is not None:
+            replica.cached_tokens(looks_for, (last + now) / 2)
+        last = now
         due = replica.boundary_s == now
         if due:
             replica.finish()
@@ -95,6 +102,8 @@ def drive(replica: _core.Replica, arrivals: list[Arrival]) -> list[_core.Job]:
         while waiting and float(waiting[-1][1].time) == now:
             job, _ = waiting.pop()
             due |= replica.submit(job, now) == _core.WAKE
+        if looks_for is not None:
+            replica.cached_tokens(looks_for, now)
         if due:
             replica.start(now)
     return jobs

@@ -13,6 +13,8 @@ from reference.replica import Arrival, Limits, simulate
 from sizes import cases
 from test_replica import ACCEPTED, INTEGERS, UNIT, drafts_of, drive, kernel_replica, moments, with_iterations
 
+from messsim import _core
+
 SCHEDULES = {
     "vllm": {"schedule": "vllm"},
     "vllm, reserve": {"schedule": "vllm", "kv_policy": "reserve"},
@@ -119,6 +121,22 @@ def test_jumping_equals_stepping(data):
     jumps_equal_steps(
         data.draw(instances(schedule, data.draw(st.sampled_from([1, 2, 3, 16])), data.draw(st.booleans())))
     )
+
+
+@settings(deadline=None, derandomize=True, max_examples=cases(100), suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_no_result_changes_by_looking(data):
+    schedule = data.draw(st.sampled_from(list(SCHEDULES)))
+    c, limits, arrivals = data.draw(instances(schedule, data.draw(st.sampled_from([1, 2, 3]))))
+    look = _core.Job(len(arrivals), 0, 20, 1, path=((0, 7), (10, 15)))
+    replicas = kernel_replica(c, limits), kernel_replica(c, limits)
+    seen, unseen = drive(replicas[0], arrivals, look), drive(replicas[1], arrivals)
+    names = ("start_s", "first_token_s", "finish_s", "preemptions", "cached_prompt_tokens", "cached_recompute_tokens")
+    for a, b in zip(seen, unseen, strict=True):
+        assert [str(getattr(a, n)) for n in names] == [str(getattr(b, n)) for n in names]
+        assert a.energy_j == b.energy_j
+    assert replicas[0].evicted_blocks == replicas[1].evicted_blocks
+    assert replicas[0].memory() == replicas[1].memory()
 
 
 def long_runs(seed: int):
@@ -360,3 +378,48 @@ def test_room_for_drafts_is_kept(monkeypatch):
     outcomes = served(limits, Arrival(0, 3, 4), Arrival(0, 3, 3))
     assert times(outcomes) == [(0, 1, 4), (0, 1, 6)]
     assert [o.preemptions for o in outcomes] == [0, 1]
+
+
+# What a router sees --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("schedule", "seen"), [("vllm", [6, 6, 8, 8]), ("sglang", [0, 6, 6, 8])])
+def test_a_look_finds_what_a_request_would(schedule, seen):
+    """Blocks of 2, six tokens an iteration: a prompt of 9 that begins with a text of 8 takes two.
+
+    At 1/2 vllm has scheduled three blocks and at 3/2 the fourth; sglang shows them when they are computed. Of them all
+    a prompt of that text alone has to compute its last one again.
+    """
+    limits = replace(ROOMY, kv_block_tokens=2, max_batched_tokens=6, schedule=schedule)
+    replica = kernel_replica(UNIT, limits)
+    replica.submit(_core.Job(0, 0, 9, 3, path=((1, 8),)), 0.0)
+    other, same = _core.Job(1, 0, 10, 1, path=((1, 8),)), _core.Job(2, 0, 8, 1, path=((1, 8),))
+    assert replica.cached_tokens(other, 0.0) == 0
+    replica.start(0.0)
+    found = [replica.cached_tokens(other, 0.5), replica.cached_tokens(other, 1.0)]
+    replica.finish()
+    replica.start(1.0)
+    found.append(replica.cached_tokens(other, 1.5))
+    replica.finish()
+    assert [*found, replica.cached_tokens(other, 2.0)] == seen
+    assert replica.cached_tokens(same, 2.0) == 6
+
+
+def test_a_look_sees_what_growth_has_evicted():
+    """Blocks of one, room for 10: a text of 4 is cached when a prompt of 2 begins to decode; 8 tokens fill the rest.
+
+    At 8.5 the iteration from 8 to 9 has begun, in which it holds 2 + 8 tokens: everything of the text has gone.
+    """
+    limits = replace(ROOMY, kv_block_tokens=1, kv_capacity_tokens=10)
+    replica = kernel_replica(UNIT, limits)
+    replica.submit(_core.Job(0, 0, 4, 1, path=((1, 4),)), 0.0)
+    replica.start(0.0)
+    replica.finish()
+    replica.start(1.0)
+    replica.submit(_core.Job(1, 0, 2, 9), 1.0)
+    replica.start(1.0)
+    replica.finish()
+    replica.start(2.0)
+    text = _core.Job(2, 0, 5, 1, path=((1, 4),))
+    # at 2 it has cached 2 tokens, and in the iteration from t to t + 1 it holds t + 1
+    assert [replica.cached_tokens(text, t) for t in (2.5, 5.5, 6.0, 6.5, 8.5, 9.0, 9.5)] == [4, 4, 4, 3, 1, 1, 0]

@@ -25,7 +25,6 @@ static sheet *two_sessions(void)
         new_tokens[i] = 2;
         path_start[i + 1] = i + 1;
         path[i] = (ms_node_of_path){i == 3, 1};
-        cached[i] = cached[TURNS + i] = 0;
     }
     s->page.path_start = path_start;
     s->page.path = path;
@@ -35,7 +34,6 @@ static sheet *two_sessions(void)
                                     .next_child = next_child,
                                     .wait_s = wait_s,
                                     .model = model,
-                                    .believed_cached = cached,
                                     .new_tokens = new_tokens};
     return s;
 }
@@ -52,8 +50,6 @@ static void a_turn_comes_a_think_time_after_the_answer_before(void)
     CHECK(s->prompt[1] == 1 + TOKENS + 2 && s->prompt[2] == s->prompt[1] + TOKENS + 2);
     CHECK(path[1].end_tokens == s->prompt[1] && path[2].end_tokens == s->prompt[2]);
     CHECK(model[1] == 0 && model[2] == 1);
-    CHECK(cached[1] == TOKENS && cached[TURNS + 1] == 0); /* of the answer all but the last token */
-    CHECK(cached[2] == TOKENS && cached[TURNS + 2] == s->prompt[1] + TOKENS - 1);
     CHECK(loop.last_arrival_s == 100.0);
     ms_run_free(&loop);
 }

@@ -57,7 +57,8 @@ def destined(plan: int, costs: Floats | list[float]) -> int:
 class Columns:
     """A chunk's columns as decisions read them, request by request; `scores` is room for them.
 
-    `believed_cached` [n, models] says how much of a prompt that grows the router has sent to each model before.
+    `cached` [n, models] tokens of prompts are in the cache of each model, as the decision sees it; None where prompts
+    share nothing.
     """
 
     def __init__(self, chunk: Chunk, known_costs: Floats, tells_features: bool) -> None:
@@ -66,8 +67,7 @@ class Columns:
         self.scores = np.empty_like(known_costs)
         self.facts = None if chunk.facts is None else np.ascontiguousarray(chunk.facts.T)
         self.features = np.ascontiguousarray(chunk.features.T) if tells_features else None
-        grows = chunk.turns is not None and chunk.turns.new_tokens is not None
-        self.believed_cached = np.zeros(self.known.shape, np.int32) if grows else None
+        self.cached = None if chunk.paths is None else np.zeros(self.known.shape, np.int32)
 
 
 class Brain:
@@ -139,7 +139,7 @@ class Brain:
         self.step += 1
         queue = self.tracked[tenant].queue
         known = columns.known[i]
-        cached = columns.believed_cached[i] if columns.believed_cached is not None else None
+        cached = columns.cached[i] if columns.cached is not None else None
         costs = self._costs(known, int(columns.chunk.prompt_tokens[i]), loads, cached)
         facts = columns.facts[i] if columns.facts is not None else None
         features = columns.features[i] if columns.features is not None else None

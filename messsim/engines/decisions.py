@@ -36,7 +36,7 @@ class Decisions:
         self.workload = setup.workload
         self.reference = setup.scenario.reference
         self.learns_every_answer = setup.policy.learns_every_answer
-        self.needs_loads = setup.needs_loads
+        self.needs_loads, self.needs_caches = setup.needs_loads, setup.needs_caches
         self.asks_next_model = setup.scenario.cluster.when_full == "next_model"
         self.keeps_session_model = setup.scenario.router.keep_session_model
         self.loads = np.zeros(len(setup.scenario.models))
@@ -44,7 +44,7 @@ class Decisions:
 
     def at_once(self, opened: OpenRequest, i: int) -> None:
         """Decides the i-th request of the present chunk as it arrives."""
-        self._look_at_loads()
+        self._look_at_servers(opened)
         self._decided(opened, self.instances.decide(opened, i, self.loads))
 
     def alone(self, opened: OpenRequest) -> None:
@@ -52,7 +52,7 @@ class Decisions:
         uniforms = opened.columns.chunk.policy_uniforms[opened.request - opened.columns.chunk.first]
         if opened.attempt:
             uniforms = self.workload.uniforms_of_attempt(opened.request, opened.attempt)
-        self._look_at_loads()
+        self._look_at_servers(opened)
         decision = self.instances.decide_alone(opened, uniforms, self.loads)
         if self.keeps_session_model and opened.attempt == 0:
             model = opened.rows.model_before.get(opened.request - opened.columns.chunk.first)
@@ -60,9 +60,11 @@ class Decisions:
                 decision.plan = model
         self._decided(opened, decision)
 
-    def _look_at_loads(self) -> None:
+    def _look_at_servers(self, opened: OpenRequest) -> None:
         if self.needs_loads:
             self.loads = self.service.loads()
+        if self.needs_caches and opened.columns.cached is not None:
+            opened.columns.cached[opened.request - opened.columns.chunk.first] = self.service.cached_tokens(opened)
 
     def _seen(self, decision: Decision) -> int:
         """Index of the model whose answer the user gets."""

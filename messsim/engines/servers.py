@@ -443,6 +443,11 @@ class ModelServers:
         jobs += [job for front in fronts for job in front.withdraw()]
         return [*jobs, *self._held]
 
+    def cached_tokens(self, job: Job, now: float) -> int:
+        """Tokens of a prompt that the replica with the fewest unfinished requests holds, of several the first."""
+        up = [s for p in self.pools if not p.plan.is_api for s in p.up]
+        return int(min(up, key=_unfinished).replica.cached_tokens(job, now)) if up else 0
+
     def load(self) -> float:
         """Unfinished requests per place."""
         places = sum(len(p.up) * p.plan.places for p in self.pools)

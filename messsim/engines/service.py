@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from messsim import _core
 from messsim.workload.chunk import Floats
 
 from .calendar import Calendar
@@ -163,6 +164,14 @@ class Service:
         if self.looks.due(time_s):
             self.looks.look(server for pool in self.pools for server in pool.servers)
             self._seen_loads = self._loads()
+
+    def cached_tokens(self, opened: OpenRequest) -> list[int]:
+        """Tokens of a request's prompt that the cache of each model holds where it would go."""
+        path, now = opened.rows.path(opened.request), self.calendar.now
+        return [
+            servers.cached_tokens(_core.Job(opened.request, m, opened.prompt, 1, path=path), now)
+            for m, servers in enumerate(self.servers)
+        ]
 
     def withdraw_all(self, now: float) -> list[Any]:
         """Cuts everything off at a time: all copies under way or waiting."""

@@ -50,6 +50,12 @@ class Setup:
         return "loads" in self.policy.needs or estimate == "marginal"
 
     @property
+    def needs_caches(self) -> bool:
+        """Whether prefix caches are looked at before each decision."""
+        estimate = self.policy.cost_estimate(self.scenario.router)
+        return estimate == "marginal" and any(plan.said.prefix_cache for plan in self.pools)
+
+    @property
     def urgency(self) -> tuple[Ints, Floats] | None:
         """Priority and TTFT objective (infinite: none) of each tenant; None where all queues are first in first out."""
         if all(plan.said.order == "fcfs" for plan in self.pools):

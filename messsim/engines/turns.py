@@ -95,10 +95,6 @@ class Followups:
             return
         tokens = before.prompt + before.outputs[before.seen] + int(chunk.turns.new_tokens[i])
         chunk.prompt_tokens[i] = rows.prompt[i] = tokens
-        cached = before.columns.believed_cached
-        assert cached is not None
-        cached[i] = cached[before.request - chunk.first]
-        cached[i, before.seen] = before.prompt + before.outputs[before.seen] - 1
         if chunk.paths is not None:
             chunk.paths.nodes["end_tokens"][chunk.paths.start[i + 1] - 1] = tokens
         if self._prompt_costs is not None:

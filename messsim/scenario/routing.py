@@ -161,7 +161,7 @@ class Router(Part):
         "known",
         description="the expected cost of this request on the model; the mean of what it has cost so far; "
         "what the last explored request cost; what this request adds to the batch under way, by the servers' loads, "
-        "less what earlier turns of its session have left in the prefix cache of a model",
+        "less what of its prompt is in the prefix cache of the replica with the fewest unfinished requests",
     )
     cost_prior: NonNegative | None = Field(
         None, description="estimate before any observation, in cost.unit; none: the known cost"

@@ -50,4 +50,4 @@ class KvRouter(Rule):
 
 
 def _cached(server: Any, job: Job) -> int:
-    return 0 if server.pool.plan.is_api else int(server.replica.cached_tokens(job))
+    return 0 if server.pool.plan.is_api else int(server.replica.settled_cached_tokens(job))
