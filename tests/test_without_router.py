@@ -130,6 +130,12 @@ def test_batch_is_how_many_a_busy_replica_runs_at_once():
         assert pool["thin"]
 
 
+def test_a_busy_replica_runs_one_sequence_at_least():
+    """Copies that only explore keep it busy too, and no record tells of them."""
+    busy = check(shipped(requests=60, router={"c": 10.0}, arrivals={"kind": "poisson", "rate_rps": 0.05}))["pools"]
+    assert all(pool["batch"] >= 1.0 for pool in busy)
+
+
 # ---- fleets ---------------------------------------------------------------------------------------------
 
 
