@@ -12,7 +12,7 @@ from builders import model, pool, scenario
 
 from messsim.cli import app
 from messsim.engines import prepare
-from messsim.errors import ScenarioError
+from messsim.errors import OutputError, ScenarioError
 from messsim.results.figures import Requirement
 from messsim.scenario import parse, with_values
 from messsim.study import run
@@ -142,6 +142,12 @@ def test_batch_is_how_many_a_busy_replica_runs_at_once():
         assert found["thin"]
 
 
+def test_a_busy_replica_runs_one_sequence_at_least():
+    """Copies that only explore keep it busy too, and no record tells of them."""
+    busy = check(shipped(requests=60, router={"c": 10.0}, arrivals={"kind": "poisson", "rate_rps": 0.05}))["pools"]
+    assert all(pool["batch"] >= 1.0 for pool in busy)
+
+
 # ---- fleets ---------------------------------------------------------------------------------------------
 
 
@@ -201,6 +207,9 @@ def test_fleets_are_kept_as_plans_and_as_points_of_a_sweep(tmp_path, monkeypatch
     assert points[1] == {"router.policy": "largest", 'models."small".replicas': 0, 'models."large".replicas': 1}
     monkeypatch.setattr("messsim.study.plan.cheapest.row_at", None)
     assert fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1)) == found
+    (tmp_path / "o" / "mine.txt").touch()
+    with pytest.raises(OutputError, match=r"holds mine\.txt, which is no plan"):
+        fleets(*asked, seeds=2, out=tmp_path / "o")
 
 
 def test_a_plan_that_may_leave_out_any_model_leaves_one():

@@ -60,7 +60,8 @@ def _change(found: Worth, thin: Sequence[CheckedPool]) -> str | None:
     spare = [p for p in thin if p["replicas"] > 1]
     if spare:
         p = min(spare, key=lambda p: p["batch"] or 0.0)
-        return f"fewer replicas of {p['name']} ({p['replicas'] - 1} instead of {p['replicas']}), which then batch"
+        fewer = f"{p['replicas'] - 1} instead of {p['replicas']}"
+        return f"fewer replicas of {p['name']} ({fewer}), which then run more at once"
     if thin:
         return f"more traffic, or a zoo without {thin[0]['name']}: its replica idles or serves few at once"
     if most is not None and most < 0.1:

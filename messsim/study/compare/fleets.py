@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from messsim.errors import OutputError
 from messsim.results import write_file
 from messsim.scenario import Scenario
 from messsim.scenario.overrides import format_value
@@ -20,6 +21,8 @@ from ..runs.verdicts import KEPT_SHARE
 from .policies import check_policies, with_policy
 
 __all__ = ["fleets"]
+
+JSON, POINTS = "fleets.json", "fleets.csv"
 
 
 def fleets(
@@ -59,8 +62,12 @@ def fleets(
     ------
     ScenarioError
         If a policy is unknown or named twice, or as `plan` does.
+    OutputError
+        If the directory is something else's, or cannot be written to.
     """
     check_policies(policies, seeds)
+    if out is not None:
+        _check_free(out)
     found: list[PolicyPlan] = [
         {
             "policy": policy,
@@ -90,9 +97,20 @@ def fleets(
         "best": min(prices, key=prices.__getitem__, default=None),
     }
     if out is not None:
-        write_file(out / "fleets.json", (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
-        write_file(out / "fleets.csv", _points(found).encode())
+        write_file(out / JSON, (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
+        write_file(out / POINTS, _points(found).encode())
     return fleets_of
+
+
+def _check_free(out: Path) -> None:
+    """What is in the directory is of a study like this one, or half of it, left by a process that was killed."""
+    for path in sorted(out.iterdir()) if out.is_dir() else []:
+        is_ours = path.name in (JSON, POINTS) or path.name.endswith(".partial") or (path / "study.json").is_file()
+        if not is_ours:
+            raise OutputError(
+                f"{out}: holds {path.name}, which is no plan; expected a directory that is yet to be made, or one that "
+                "compare --fleets began"
+            )
 
 
 def _points(found: Sequence[PolicyPlan]) -> str:

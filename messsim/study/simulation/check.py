@@ -113,7 +113,10 @@ def _probe(setup: Setup) -> tuple[Summary, float, list[float | None]]:
 
 
 def _batch(served: list[RecordChunk], outcome: Outcome, model: int) -> float | None:
-    """Sequences that a busy replica of a model runs at once, in the mean until the last arrival, if any is busy."""
+    """Sequences that a busy replica of a model runs at once, in the mean until the last arrival, if any is busy.
+
+    No record tells of copies that only explore, so that it may be more, and is one at least.
+    """
     until_s = outcome.last_arrival_s
     pools = [p for p in outcome.pools if p.model == model]
     busy_s = sum((p.utilization or 0.0) * p.replicas * until_s for p in pools)
@@ -122,7 +125,7 @@ def _batch(served: list[RecordChunk], outcome: Outcome, model: int) -> float | N
         c = chunk.columns
         mine = (c["model"] == model) & np.isfinite(c["finish_s"]) & np.isfinite(c["start_s"])
         served_s += float(np.maximum(np.minimum(c["finish_s"][mine], until_s) - c["start_s"][mine], 0.0).sum())
-    return served_s / busy_s if busy_s > 0 else None
+    return max(served_s / busy_s, 1.0) if busy_s > 0 else None
 
 
 def _models(setup: Setup) -> list[CheckedModel]:
