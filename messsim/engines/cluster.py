@@ -143,7 +143,7 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
     figures = _coefficients(said, profile)
     capacity = _capacity(said, profile)
     holds = capacity // said.kv_block_tokens * said.kv_block_tokens + 1
-    owned = scenario.cost.usd_per_gpu_hour.get(gpu, 0.0) * said.tp / 3600.0
+    owned = scenario.cost.usd_per_gpu_hour.get(said.gpu or gpu, 0.0) * said.tp / 3600.0  # by the scenario's own name
     return PoolPlan(
         name=name,
         model=model,
