@@ -554,6 +554,17 @@ def test_a_pool_may_use_it_and_keys_of_the_scenario_go_first(own):
     assert parse(said, folder=own).pools[0].coefficients.a0_s == pytest.approx(DENSE.duration.a0_s)
 
 
+def test_a_profile_file_may_say_engine_and_front_end(own):
+    profile = own / "mine.toml"
+    text = profile.read_text().replace('gpu = "RTX"', 'gpu = "L40S"')
+    profile.write_text('engine = "sglang"\nfront_end_s = 0.02\nfront_end_workers = 1\ndetokenize_s = 0.001\n' + text)
+    model = load(using(own)).models[0]
+    assert (model.engine, model.schedule, model.max_batched_tokens) == ("sglang", "sglang", 4096)
+    assert (model.front_end_s.mean_s, model.front_end_workers, model.detokenize_s) == (0.02, 1, 0.001)
+    assert load(using(own, front_end_s=0.5)).models[0].front_end_s.mean_s == 0.5
+    assert load(using(own, engine="vllm")).models[0].schedule == "vllm"
+
+
 def test_another_profile_in_its_place(own):
     first = load(using(own))
     text = (own / "mine.toml").read_text()

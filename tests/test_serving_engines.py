@@ -97,6 +97,14 @@ def test_an_engine_brings_its_host_and_front_end(engine, host):
     assert pool.said.front_end_s.mean_s == 0.5
 
 
+def test_a_price_is_of_the_gpu_as_the_scenario_names_it():
+    served = {"name": "m", "satisfaction": 0.5, "profile": "Llama-3.1-8B", "gpu": "NVIDIA H100 80GB HBM3"}
+    priced = said(served) | {"cost": {"unit": "USD", "usd_per_gpu_hour": {"NVIDIA H100 80GB HBM3": 3.6}}}
+    pool = prepare(parse(priced)).pools[0]
+    assert pool.usd_per_s == pytest.approx(0.001)
+    assert pool.gpu == "H100"
+
+
 def test_a_schedule_alone_changes_only_what_belongs_to_it():
     pool = scenario(schedule="tensorrt-llm").fleet[0]
     assert (pool.kv_policy, pool.chunked_prefill, pool.max_num_seqs) == ("reserve", False, 256)

@@ -273,7 +273,8 @@ COMPOSED = {
     "llama31-8b-bf16-b200-vllm": "Llama-3.1-8B/B200/tp1",
     "gpt-oss-120b-w4a8-b200-trtllm": "gpt-oss-120b/B200/tp1/mxfp4",
     "deepseek-r1-fp8block-h200-tp8-trtllm": "DeepSeek-R1/H200/tp8/fp8",
-    "qwen3-30b-a3b-fp8block-h200-sglang": "Qwen3-30B-A3B/H200/tp1/fp8",
+    "llama31-8b-fp8-h100-vllm": "Llama-3.1-8B/H100/tp1/fp8",
+    "llama33-70b-fp8-h200-tp2-vllm": "Llama-3.3-70B/H200/tp2/fp8",
     "qwen3-30b-a3b-bf16-h100-vllm": "Qwen3-30B-A3B/H100/tp1",
     "qwen3-32b-bf16-h100-tp2-vllm": "Qwen3-32B/H100/tp2",
 }
@@ -494,7 +495,7 @@ def test_models_of_one_shape_share_profiles() -> None:
             "H100",
             1,
             None,
-            "no built-in profile of model 'gpt'; there are: DeepSeek-R1, DeepSeek-R1-Distill-Llama-70B, ",
+            "no built-in profile of model 'gpt'; there are: CodeLlama-34B, DeepSeek-R1, DeepSeek-R1-Distill-",
         ),
         (
             "llama-3.1-70b",

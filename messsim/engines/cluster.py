@@ -197,7 +197,7 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
     holds = capacity // said.kv_block_tokens * said.kv_block_tokens + 1 - drafts
     if said.tokens_per_minute is not None:  # more than a full bucket is never let in
         holds = min(holds, int(said.tokens_per_minute / 60.0 * said.burst_s))
-    owned = scenario.cost.usd_per_gpu_hour.get(gpu, 0.0) * said.tp / 3600.0
+    owned = scenario.cost.usd_per_gpu_hour.get(said.gpu or gpu, 0.0) * said.tp / 3600.0  # by the scenario's own name
     return PoolPlan(
         name=name,
         model=model,

@@ -7,8 +7,10 @@ from pydantic import Field
 
 from messsim.errors import ScenarioError
 
-from .base import Count, Part
-from .fleet import Coefficients
+from .base import Count, NonNegative, Number, Part
+from .engines import Engine
+from .fleet import MOST_REPLICAS, Coefficients
+from .laws import WaitLaw
 from .problems import checked
 from .toml import Table, read_toml
 
@@ -24,7 +26,11 @@ class OwnProfile(Part):
     gpu: str | None = Field(None, description="name of the GPU")
     tp: Count = Field(1, description="GPUs of one replica (tensor parallel)")
     kv_capacity_tokens: Count | None = Field(None, description="cached tokens that a replica holds; none: no limit")
-    coefficients: Coefficients = Field(description="duration and energy of an iteration")
+    engine: Engine | None = Field(None, description="the serving engine that was measured; its defaults then hold")
+    front_end_s: WaitLaw | None = Field(None, description="time of its front end, seconds or a law")
+    front_end_workers: Number = Field(0, le=MOST_REPLICAS, description="requests that its front end works on at once")
+    detokenize_s: NonNegative = Field(0.0, le=1e6, description="time between the last token and the answer's end, s")
+    coefficients: Coefficients = Field(description="duration and energy of an iteration, the host's time included")
     fit: Table = Field(default_factory=dict, description="how it was fitted, and how well")
 
 
@@ -68,7 +74,8 @@ def _filled(key: str, entry: Any, folder: Path, file: str | None) -> Any:
             raise ScenarioError(f"{key}.{gpus} = {entry[gpus]!r}: expected {measured!r}, which {name} is of", file)
     figures = said.coefficients.model_dump(exclude_none=True)
     own = entry.get("coefficients")
-    taken = said.model_dump(include={"gpu", "tp", "kv_capacity_tokens"}, exclude_none=True)
+    about_file = {"model", "coefficients", "fit"}
+    taken = said.model_dump(exclude=about_file, exclude_none=True, exclude_unset=True) | {"tp": said.tp}
     rest = {k: v for k, v in entry.items() if k != "profile"}
     return (
         taken | rest | {"coefficients": own if own is not None and not isinstance(own, dict) else figures | (own or {})}

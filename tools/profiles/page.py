@@ -13,6 +13,7 @@ from messsim.zoo import Profile, load_gpus, load_profiles
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "profiles.md"
 _TABLE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 KINDS = ("bf16", "fp8", "nvfp4", "mxfp4")
+MOST = 5.0  # percent
 
 
 def cells() -> str:
@@ -44,9 +45,26 @@ def errors() -> str:
     return "\n".join(lines)
 
 
+def bounds() -> str:
+    """Return how many profiles have a region with a mean error above 5 %, and the worst, by weights, as Markdown."""
+    lines = ["| weights | profiles | beyond 5 % in a region | worst mean error of a region |", "|---" * 4 + "|"]
+    for kind in KINDS:
+        worst = {
+            p.name: max(p.duration_error.decode, p.duration_error.prefill, p.duration_error.mixed) for p in _of(kind)
+        }
+        name = max(worst, key=lambda n: worst[n])
+        beyond = sum(error > MOST for error in worst.values())
+        lines.append(f"| {kind} | {len(worst):,} | {beyond} | {worst[name]:.0f} %, {name} |")
+    return "\n".join(lines)
+
+
+def _of(kind: str) -> list[Profile]:
+    return [p for p in load_profiles() if p.weights == kind]
+
+
 def spliced(page: str) -> str:
     """Return the page with its tables as they are now."""
-    texts = {"cells": cells(), "errors": errors()}
+    texts = {"cells": cells(), "errors": errors(), "bounds": bounds()}
     return _TABLE.sub(lambda m: f"{m[1]}\n{texts[m['name']]}\n\n{m[3]}", page)
 
 

@@ -115,7 +115,6 @@ MODELS: dict[str, Shape] = {
         "google/gemma-3-27b-it", _GEMMA, 5376, 62, 32, 16, 128, 21_504, 262_208, tied=True, norms=4, qk_norm=True
     ),
     "Llama-2-7B": Shape("meta-llama/Llama-2-7b-hf", _LLAMA.format("2"), 4096, 32, 32, 32, 128, 11_008, 32_000),
-    "Llama-2-13B": Shape("meta-llama/Llama-2-13b-hf", _LLAMA.format("2"), 5120, 40, 40, 40, 128, 13_824, 32_000),
     "Llama-2-70B": Shape("meta-llama/Llama-2-70b-hf", _LLAMA.format("2"), 8192, 80, 64, 8, 128, 28_672, 32_000),
     "Llama-3.1-8B": _llama3(
         "3.1", "meta-llama/Llama-3.1-8B", hidden=4096, layers=32, heads=32, kv_heads=8, head_dim=128, inter=14_336,

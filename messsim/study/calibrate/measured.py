@@ -69,7 +69,12 @@ WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
 HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
 # GPUs of the rows that something was fitted to: hosts' times to the TPOT of vLLM's and SGLang's, and of TensorRT-LLM's
 # on one GPU; what `_settings` says to the TTFT of vLLM's on 4 GPUs and TensorRT-LLM's on one.
-FITTED = {"vllm 0.12.0": (2, 4, 8), "trtllm 1.0.0rc3": (1,), "sglang 0.5.1.post1": (2, 4, 8)}
+FITTED = {
+    "vllm 0.12.0": (2, 4, 8),
+    "trtllm 1.0.0rc3": (1,),
+    "sglang 0.5.1.post1": (2, 4, 8),
+    "sglang 0.5.8.post1": (1,),
+}
 # The table has no prompt lengths; these are assumed, as they were when the energy coefficients were fitted.
 PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
 LOADS = {"up to 64 clients": 64, "65 to 255 clients": 255, "256 clients or more": 2**31}  # to sum rows up by
