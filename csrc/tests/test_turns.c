@@ -55,6 +55,7 @@ static void a_turn_comes_a_think_time_after_the_answer_before(void)
     CHECK(cached[1] == TOKENS && cached[TURNS + 1] == 0); /* of the answer all but the last token */
     CHECK(cached[2] == TOKENS && cached[TURNS + 2] == s->prompt[1] + TOKENS - 1);
     CHECK(loop.last_arrival_s == 100.0);
+    CHECK(s->known[MODELS * TURNS + 1] == 0.0 && s->known[MODELS * TURNS + 2] == 0.0); /* of no model */
     ms_run_free(&loop);
 }
 
