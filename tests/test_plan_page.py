@@ -145,7 +145,8 @@ def test_a_browser_draws_every_requirement(opened, met):
 
 
 @pytest.mark.parametrize(
-    ("many", "best", "first"), [(30, None, 18), (30, 0, 0), (30, 10, 4), (30, 29, 18), (12, 11, 0), (5, 3, 0), (13, 9, 1)]
+    ("many", "best", "first"),
+    [(30, None, 18), (30, 0, 0), (30, 10, 4), (30, 29, 18), (12, 11, 0), (5, 3, 0), (13, 9, 1)],
 )
 def test_the_table_is_a_window_around_the_best(many, best, first):
     frontier = [{"objective": k} for k in range(many)]
