@@ -332,7 +332,7 @@ def test_who_knows_the_answers_knows_those_of_all_chunks(monkeypatch, closed):
     data = scenario(requests=400, record={"chunk": 64}, router={"policy": "oracle"})
     if closed:
         del data["requests"]
-        data |= {"arrivals": {"kind": "closed", "users": 3}, "horizon_s": 1e6}
+        data |= {"arrivals": {"kind": "closed", "clients": 3}, "horizon_s": 1e6}
     setup = prepare(parse(data))
     facts = list(knowledge._all_facts(setup.workload, setup.costs))
     assert [len(f.tenant) for f in facts] == ([64, 64] if closed else [64] * 6 + [16])

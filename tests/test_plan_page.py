@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from messsim.cli import app
 from messsim.errors import OutputError
+from messsim.report.plan import answer as answers
 from messsim.scenario import parse
 from messsim.study.pages.report import report
 from messsim.study.plan.candidates import axes_of
@@ -141,3 +142,13 @@ def test_a_browser_draws_every_requirement(opened, met):
     count = "c => c.querySelectorAll('.mark-symbol path').length"
     drawn = shown.page.evaluate(f"[...document.querySelectorAll('.chart')].map({count})")
     assert drawn == [len(found["clusters"])] * 2
+
+
+@pytest.mark.parametrize(
+    ("many", "best", "first"),
+    [(30, None, 18), (30, 0, 0), (30, 10, 4), (30, 29, 18), (12, 11, 0), (5, 3, 0), (13, 9, 1)],
+)
+def test_the_table_is_a_window_around_the_best(many, best, first):
+    frontier = [{"objective": k} for k in range(many)]
+    shown = answers._around(frontier, None if best is None else frontier[best])
+    assert [c["objective"] for c in shown] == list(range(first, min(first + 12, many)))
