@@ -106,7 +106,7 @@ def rows_of(values: list[Any]) -> list[Row]:
     rows: list[Row] = []
     for value in values:
         rows += _rows(value)
-    if len(values) == len(rows) == 1 and isinstance(rows[0], dict):
+    if len(rows) == 1 and rows in (values, *values) and isinstance(rows[0], dict):
         rows = _table(rows[0]) or _lists(rows[0]) or _by_key(rows[0]) or _longest(rows[0]) or rows
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
