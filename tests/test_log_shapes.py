@@ -67,6 +67,7 @@ def check(trace, times=TIMES, prompt=PROMPT):
         ),
         ("t", [f"8/18/25 12:00:{s} AM" for s in ("00", "01.5", "04")]),
         ("t", [f"18.08.25 00:00:{s}" for s in ("00", "01.5", "04")]),
+        ("t", [f"2025. 08. 18. 00:00:{s}" for s in ("00", "01.5", "04")]),
         ("t", [f"18. Aug. 2025 00:00:{s}" for s in ("00", "01.5", "04")]),
         ("t", [f"Mon Aug 18 2025 00:00:{s} GMT+0000 (Coordinated Universal Time)" for s in ("00", "01.5", "04")]),
     ],
@@ -119,6 +120,8 @@ def test_what_is_likely_wrong_with_times_is_told(tmp_path):
         ("f.csv", "sep=;\n" + table(TIMES, ";")),
         ("f.csv", "Usage report,,\n,,\n" + table(TIMES)),
         ("f.csv", "Usage report\n\n" + table(TIMES)),
+        ("f.csv", "t,p,o,text\n0,10,1,a;b;c\n1.5,20,2,d;e;f\n4,30,3,g\n"),
+        ("f.jsonl", '{"t":0,"p":10,"o":1,"x":NaN}\n{"t":1.5,"p":20,"o":2,"x":1}\n{"t":4,"p":30,"o":3,"x":-Infinity}\n'),
     ],
 )
 def test_text_as_spreadsheets_and_logs_write_it(tmp_path, name, text):
@@ -167,6 +170,13 @@ def test_rows_within_json(tmp_path, name, text):
         {"t": TIMES, "p": PROMPT, "o": ANSWER},
         {k: {str(i): v for i, v in enumerate(c)} for k, c in (("t", TIMES), ("p", PROMPT), ("o", ANSWER))},
         {"columns": ["t", "p", "o"], "index": [0, 1, 2], "data": [[0.0, 10, 1], [1.5, 20, 2], [4.0, 30, 3]]},
+        [
+            {
+                "TableName": "PrimaryResult",
+                "Columns": [{"ColumnName": n} for n in "tpo"],
+                "Rows": [[0.0, 10, 1], [1.5, 20, 2], [4.0, 30, 3]],
+            }
+        ],
         {
             "tables": [
                 {

@@ -14,6 +14,9 @@ from test_plot import contrast
 
 from messsim.errors import OutputError
 from messsim.report.base.page import columns_of
+from messsim.scenario import load as load_scenario
+from messsim.scenario.shipped import shipped
+from messsim.study import run
 from messsim.study.pages.report import report
 
 
@@ -327,3 +330,12 @@ def test_no_column_of_a_table_is_cut_at_any_width(opened, run_dir):
         cut = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
         assert shown.page.evaluate(cut) == 0, width
         assert shown.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), width
+
+
+def test_what_turns_share_is_told(tmp_path):
+    said = load_scenario(shipped("sessions")).changed(requests=60)
+    run(said, out=tmp_path / "o")
+    words = " ".join(Elements(report(tmp_path / "o").read_text(encoding="utf-8")).text.split())
+    assert "Conversations and caches" in words
+    assert "turns that were sent 60" in words
+    assert "prompt tokens that were in a cache" in words

@@ -248,6 +248,7 @@ def test_what_is_known_so_far_stands_below_the_bar():
     assert "best so far: 2 x large, no small; 7.5 USD per hour; 3 clusters simulated" in text
     printed = shown(comparison_so_far([("mess+", 2, 1, 0.61, 0.0123), ("random", 0, 0, None, None)], "USD"))
     assert printed.splitlines()[1].split() == ["mess+", "2", "1", "61.00", "%", "12.3"]
+    assert "; 359.2 kJ a run;" in str(best_so_far({"large": 1}, 359_192.0, 1, "J a run"))
     assert str(best_so_far(None, None, 1, "J")) == "best so far: none keeps every requirement; 1 cluster simulated"
 
 

@@ -1,6 +1,7 @@
 """Reports of comparisons and sweeps: what is grouped, and what is said of it."""
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from messsim.study.compare.files import write_comparison
 from messsim.study.compare.policies import compare
 from messsim.study.pages.grouped import grouped
 from messsim.study.pages.report import report
+from messsim.study.replicate import Plan, replicate
 from messsim.study.runs.points import points_of
 from messsim.study.runs.rows import failed_row, frame_of
 from messsim.study.runs.summaries import local_workers
@@ -192,6 +194,28 @@ def test_one_promise_is_told(tmp_path):
     said = parse(scenario(requests=40, sla={"alpha": 0.6}))
     sweep(said, [{"router.V": 1.0}], seeds=1, out=tmp_path / "o", workers=local_workers(1))
     assert f"seed {said.seed}, 60.00 % promised" in words_of(tmp_path / "o")
+
+
+def test_a_replicated_scenario_is_no_comparison(tmp_path):
+    said = parse(scenario(requests=40, sla={"alpha": 0.6}))
+    replicate(said, Plan(3), out=tmp_path / "o", workers=local_workers(1))
+    words = words_of(tmp_path / "o")
+    assert f"3 replications, policy {said.router.policy_name}, seed {said.seed}, 60.00 % promised" in words
+    assert "of 3 replications" in words
+    assert "policies" not in words.split("messsim", 1)[0]
+    assert "How sure is it?" in words
+    assert "What does satisfaction cost?" not in words
+
+
+def test_a_narrow_chart_knows_how_wide_its_names_are(swept):
+    page = report(swept).read_text(encoding="utf-8")
+    asides = [int(n) for n in re.findall(r'"aside": ?(\d+)', page)]
+    assert max(asides) == 6 * max(map(len, ("router.V = 0.0001", "router.policy = random")))
+
+
+def test_points_have_the_same_values_everywhere(said, tmp_path):
+    sweep(said, points_of(["router.V=1e-5..1e-3:4"]), seeds=1, out=tmp_path / "o", workers=local_workers(1))
+    assert "e-05" not in words_of(tmp_path / "o").split("The scenario")[0]
 
 
 def test_failed_runs_are_told(said, compared, tmp_path):

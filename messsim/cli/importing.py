@@ -90,6 +90,7 @@ def import_(
     from messsim.logs.presets import PRESETS
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
     from messsim.report.logs.importing import import_summary, import_toml
+    from messsim.scenario.problems import near
     from messsim.workload.choosing import Chooser, conditions
     from messsim.workload.times import TimeForm, check_form
 
@@ -102,7 +103,7 @@ def import_(
         raise OutputError(f"{given[0]}: is of outcomes; expected --outcomes with it")
     known = ["auto", "log", *(p.name for p in PRESETS)]
     if kind not in known:
-        raise OutputError(f"--from {kind}: expected one of {', '.join(known)}")
+        raise OutputError(f"--from {kind}: expected one of {', '.join(known)}{near(kind, known)}")
     if len(file) > 1:
         raise OutputError(f"{len(file)} files: expected one; --outcomes joins several")
     form = TimeForm(time_format, time_zone)

@@ -406,6 +406,8 @@ def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:
         if problem := _no_object(line):
             raise ValueError(f"row {rows + i + 1} {problem}")
     noise.append(noise_here)
+    if any(b"NaN" in line or b"Infinity" in line for line in objects):  # which JSON has not, but Python writes
+        objects = [json.dumps(json.loads(line, parse_constant=lambda _: None)).encode() for line in objects]
     return pl.read_ndjson(b"\n".join(objects), infer_schema_length=None)
 
 

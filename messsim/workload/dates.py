@@ -31,7 +31,7 @@ END = r"(?:\s+m=[+-][\d.]+)?\s*\]?\s*$"  # Go adds its monotonic clock, Apache a
 AFTER = rf"(?:(?:\s*[T,:_-]\s*|\s+){CLOCK})?{ZONE}{END}"
 MONTH = r"(?P<mon>[A-Za-z]{3})[a-z]*\.?"
 FORMS = (
-    rf"^\s*\[?(?P<y>\d{{4}})[-/.](?P<m>\d{{1,2}})[-/.](?P<d>\d{{1,2}}){AFTER}",
+    rf"^\s*\[?(?P<y>\d{{4}})[-/.] ?(?P<m>\d{{1,2}})[-/.] ?(?P<d>\d{{1,2}})\.?{AFTER}",
     rf"^\s*(?P<y>\d{{4}})(?P<m>\d{{2}})(?P<d>\d{{2}})[T _-](?P<H>\d{{2}})(?P<M>\d{{2}})(?P<S>\d{{2}})"
     rf"(?:[.,](?P<f>\d{{1,9}})\d*)?{ZONE}{END}",
     rf"^\s*\[?(?P<m>\d{{1,2}})(?P<sep>[/.-])(?P<d>\d{{1,2}})[/.-](?P<y>\d{{4}}){AFTER}",

@@ -91,17 +91,21 @@ class Dialect:
 def without_titles(text: bytes) -> bytes:
     """Without a line that states the separator, and lines of a title above a table of at least three columns.
 
-    A title has one value, whatever separators stand behind it, and the header below it has a value in each column.
+    A title has one value at most, whatever separators stand around it, and the header below a value in each column.
     """
     text = STATED.sub(b"", text, count=1)
     lines = text.split(b"\n", MOST_TITLES + 1)
-    for separator in SEPARATORS:
-        values = [[v.strip(b' \r"') for v in line.split(bytes([separator]))] for line in lines[: MOST_TITLES + 1]]
-        filled = [sum(map(bool, v)) for v in values]
-        header = next((i for i, v in enumerate(values) if len(v) >= LEAST_COLUMNS and filled[i] == len(v)), None)
-        if header and all(n <= 1 for n in filled[:header]) and any(filled[:header]):
-            return b"\n".join(lines[header:])
-    return text
+    titles = next((i for i, line in enumerate(lines) if any(_filled(line, s) > 1 for s in SEPARATORS)), 0)
+    if not any(_filled(line, s) for line in lines[:titles] for s in SEPARATORS):
+        return text
+    header = lines[titles]
+    whole = any(_filled(header, s) == header.count(s) + 1 >= LEAST_COLUMNS for s in SEPARATORS)
+    return b"\n".join(lines[titles:]) if whole else text
+
+
+def _filled(line: bytes, separator: int) -> int:
+    """How many values of a line are not empty."""
+    return sum(bool(value.strip(b' \r"')) for value in line.split(bytes([separator])))
 
 
 def _in_columns(lines: list[bytes]) -> bool:

@@ -106,7 +106,7 @@ def rows_of(values: list[Any]) -> list[Row]:
     rows: list[Row] = []
     for value in values:
         rows += _rows(value)
-    if len(values) == 1 and rows == values:
+    if len(rows) == 1 and rows in (values, *values) and isinstance(rows[0], dict):
         rows = _table(rows[0]) or _lists(rows[0]) or _by_key(rows[0]) or _longest(rows[0]) or rows
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
@@ -137,6 +137,7 @@ def _table(value: Row) -> list[Row]:
     """Rows of values below a list of columns, as pandas and Kusto write them."""
     inner = [*value.values(), *(v[0] for v in value.values() if isinstance(v, list) and v)]
     for table in (value, *(v for v in inner if isinstance(v, dict))):
+        table = {key.lower(): held for key, held in table.items()}
         columns, rows = table.get("columns"), table.get("rows", table.get("data"))
         if isinstance(columns, list) and isinstance(rows, list) and all(isinstance(row, list) for row in rows):
             names = [c.get("name", c.get("ColumnName")) if isinstance(c, dict) else c for c in columns]
