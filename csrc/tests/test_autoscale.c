@@ -80,7 +80,7 @@ static void a_run_starts_and_drains_replicas(void)
     for (int k = 0; k < MS_COLD_PHASES; k++) {
         plans[0].autoscale.cold_start[k] = (ms_wait){.law = MS_WAITS_CONSTANT, .mean_s = 0.25};
     }
-    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, MS_LEAST_LOADED, streams) == 0);
+    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == 0);
     CHECK(ms_loop_begin(&loop) == 0);
     CHECK(loop.fleet.phase[1] == MS_OFF && loop.fleet.pool[0].up == 1);
     loop.now_s = 2.0;

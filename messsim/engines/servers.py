@@ -446,7 +446,7 @@ class ModelServers:
     def cached_tokens(self, job: Job, now: float) -> int:
         """Tokens of a prompt that the replica with the fewest unfinished requests holds, of several the first."""
         up = [s for p in self.pools if not p.plan.is_api for s in p.up]
-        return int(min(up, key=_unfinished).replica.cached_tokens(job, now)) if up else 0
+        return int(min(up, key=lambda s: s.unfinished).replica.cached_tokens(job, now)) if up else 0
 
     def load(self) -> float:
         """Unfinished requests per place."""
