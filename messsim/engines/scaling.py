@@ -110,7 +110,7 @@ class Scaling:
             self._tell(loading[-1], OFF)
             return
         idlest = min((s for s in reversed(pool.replicas) if s.phase == READY), key=lambda s: s.unfinished)
-        self.servers[pool.plan.model].forget(idlest)
+        self.service.servers[pool.plan.model].forget(idlest)
         idlest.drain()
         self._tell(idlest, DRAINING)
 
