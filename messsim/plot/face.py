@@ -37,7 +37,6 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "latency": _latency.latency,
     "load": _load.load,
     "power": _load.power,
-    "replicas": _replicas.replicas,
     "tenants": _answers.tenants,
 }
 
