@@ -156,6 +156,18 @@ def test_every_chart_is_valid_and_bounded(result, name):
     assert "NaN" not in json.dumps(specification)
 
 
+def test_replicas_that_come_and_go_are_drawn_by_phase(result):
+    quick = {"fixed_s": 2.0, "weights_gb": 0.0, "compile_s": 0.0, "init_s": 0.0}
+    autoscale = {"rule": "target", "target": 1.0, "period_s": 1.0, "down_window_s": 0.0, "cold_start": quick}
+    models = [model("a", 0.5, replicas=3, autoscale=autoscale), model("b", 0.7)]
+    run = made(scenario(requests=200, arrivals={"kind": "poisson", "rate_rps": 8.0}, models=models))
+    series = {row["replicas"] for rows in datasets(run.plot.replicas().to_dict()) for row in rows if "replicas" in row}
+    assert {"a up", "a loading"} <= series
+    assert not any(name.startswith("b ") for name in series)
+    with pytest.raises(OutputError, match=r"no pool of the run changes its size"):
+        result.plot.replicas()
+
+
 def test_a_repair_after_the_run_does_not_stretch_its_charts():
     timeline = pl.DataFrame({"request": [0, 100], "time_s": [0.0, 60.0]})
     behind, _ = Marks(outages=[OutageMark("p", 0, 30.0, 900.0, False)]).layers(timeline, "time_s", 60.0)
