@@ -322,3 +322,12 @@ def test_a_replica_that_has_the_prompt_may_cost_what_an_idle_one_does():
     for seed in range(20):
         arrivals = {"kind": "poisson", "rate_rps": 2.0}
         assert_equal(parse(many("kv_router", 0.0, seed=seed, arrivals=arrivals, **changes)))
+
+
+def test_options_of_another_rule_are_noted():
+    said = parse(scenario(cluster={"dispatch": "random", "ties": "random", "scored": {"index_tokens": 9}})).cluster
+    assert said.ignored == [f"cluster.{name}: ignored with dispatch = 'random'" for name in ("scored", "ties")]
+    assert (
+        parse(scenario(cluster={"dispatch": "session", "ties": "random", "session": {"ttl_s": 9}})).cluster.ignored
+        == []
+    )

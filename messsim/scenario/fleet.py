@@ -404,12 +404,10 @@ class Cluster(Part):
     def ignored(self) -> list[str]:
         """Options of rules of dispatch that are not the chosen one, one line each."""
         tables = {"session", "prefix_affinity", "kv_router", "scored"} & self.model_fields_set
-        lines = [
-            f"cluster.{name}: ignored with dispatch = {self.dispatch!r}" for name in sorted(tables - {self.dispatch})
-        ]
+        names = sorted(tables - {self.dispatch})
         if self.ties == "random" and self.dispatch not in {"least_loaded", "session"}:
-            lines.append(f"cluster.ties: ignored with dispatch = {self.dispatch!r}")
-        return lines
+            names.append("ties")
+        return [f"cluster.{name}: ignored with dispatch = {self.dispatch!r}" for name in names]
 
 
 class Cost(Part):
