@@ -3,7 +3,7 @@
 
 enum { TURNS = 4, TOKENS = 3 };
 
-static int32_t roots[] = {0, 3}, first_child[TURNS], next_child[TURNS], model[TURNS], cached[MODELS * TURNS];
+static int32_t roots[] = {0, 3}, first_child[TURNS], next_child[TURNS], model[TURNS];
 static double wait_s[TURNS];
 static int32_t new_tokens[TURNS];
 static int64_t path_start[TURNS + 1];
