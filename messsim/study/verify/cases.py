@@ -380,7 +380,7 @@ def _urgent() -> Iterator[Experiment]:
     that a newcomer comes in, and in the next iteration the less urgent one of both is preempted; what it has generated
     is computed again by the iteration that gives its next token. A newcomer's first token comes for nothing: a step.
     """
-    loads = [0.3, 0.4]
+    loads = [0.3, 0.3]
     said: Table = {"tables": {"tenants": [{"name": f"{k}", "share": x, "priority": k} for k, x in enumerate(loads)]}}
     block = 65 * TOKENS  # no answer is as long
     memory: Table = {"max_num_seqs": 2, "kv_block_tokens": block, "kv_capacity_tokens": 3 * block}
