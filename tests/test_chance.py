@@ -65,7 +65,7 @@ RANDOM = scenario(
     tenants=[{"name": "x"}, {"name": "y"}],
     feedback={"delay": {"kind": "exponential", "mean_s": 3.0}},
 )
-ABSENT = {"available", "costs", "facts", "instance", "labels", "paths", "turns"}  # of this scenario
+ABSENT = {"available", "costs", "facts", "instance", "labels", "paths", "price_factor", "turns"}  # of this scenario
 ALL = [name for name in Chunk.__slots__ if name not in ABSENT | {"first"}]
 
 

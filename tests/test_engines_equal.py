@@ -346,7 +346,7 @@ def check_random(data: dict) -> None:
     assert_equal(scenario)
 
 
-quick = settings(deadline=None, derandomize=True, max_examples=cases(300), suppress_health_check=list(HealthCheck))
+quick = settings(deadline=None, derandomize=True, max_examples=cases(200), suppress_health_check=list(HealthCheck))
 nightly = settings(quick, max_examples=2000)
 
 

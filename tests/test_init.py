@@ -89,7 +89,7 @@ def test_examples_are_listed_with_their_questions():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--models", "llama"], "--models llama: could be Llama-2-70B"),
+        (["--models", "llama"], "--models llama: could be CodeLlama-34B"),
         (["--models", "Llama-3.1-8B,llama-3.1-8b/A100"], "--models: Llama-3.1-8B is named twice"),
         (["--models", "nonsense"], "no built-in profile of model 'nonsense'"),
         (["--alpha", "200%"], "sla.alpha = 2: expected at most 1"),

@@ -69,7 +69,7 @@ def sound(page) -> None:
     assert charts.count() == charts.filter(has=page.page.locator("svg")).count() > 0
 
 
-@pytest.mark.parametrize("what", FIGURES)
+@pytest.mark.parametrize("what", [name for name in FIGURES if name not in {"hits", "replicas"}])  # every run has
 def test_a_chart_of_hostile_names(opened, run_dir, tmp_path, what):
     out = tmp_path / "x.html"
     assert here("plot", run_dir, what, "--out", out).returncode == 0

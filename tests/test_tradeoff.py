@@ -62,7 +62,7 @@ def test_every_point_of_a_small_study_is_named_at_every_width():
     found = names(tradeoff(points(rows, ["router.V"]), ["router.V"], "J", [0.6]))
     assert len(found) == len(WIDTHS)
     for seen in found.values():
-        assert seen == {"V = 1e-05": (3, 0.7), "V = 0.0001": (2, 0.6), "V = 0.001": (1, 0.5)}
+        assert seen == {"V = 0.00001": (3, 0.7), "V = 0.0001": (2, 0.6), "V = 0.001": (1, 0.5)}
 
 
 def test_points_of_several_keys_are_named_by_their_values():

@@ -17,6 +17,7 @@ from messsim.errors import SimulationError
 from messsim.workload import Chunk, Wait, wait_of
 from messsim.workload.chunk import Floats
 
+from .autoscale import cold_phases
 from .cluster import PoolPlan
 from .dispatch import plan_of
 from .drafts import drafts_of
@@ -31,7 +32,6 @@ from .outcome import (
     assert_paid,
 )
 from .records import COLUMNS, RecordChunk, Sample, Sink, Timeline, of_turns, too_many_open
-from .scaling import cold_phases
 from .setup import Setup
 
 __all__ = ["simulate"]

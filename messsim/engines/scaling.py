@@ -12,26 +12,18 @@ from functools import partial
 from typing import Any
 
 from messsim.scenario.autoscale import Autoscale
-from messsim.workload import Chance, Wait, wait_of
+from messsim.workload import Wait
 
-from .autoscale import Autoscaler, Look
+from .autoscale import Autoscaler, Look, cold_phases
 from .calendar import ENDS, RECONCILES, Calendar
-from .cluster import PoolPlan
 from .observer import Observer
 from .servers import DRAINING, LOADING, OFF, READY, ServerPool
 from .service import Service
 from .setup import Setup
 
-__all__ = ["Scaling", "cold_phases"]
+__all__ = ["Scaling"]
 
 Process = Generator[Any, Any, None]
-
-
-def cold_phases(plan: PoolPlan, chance: Chance) -> list[Wait]:
-    """The laws of the phases of a pool's cold starts, with their columns of chance."""
-    assert plan.said.autoscale is not None
-    laws = zip(("fixed", "load", "compile", "init"), plan.said.autoscale.cold_start.phases, strict=True)
-    return [wait_of(law, chance, f"cold-start:{name}", plan.name) for name, law in laws]
 
 
 @dataclass

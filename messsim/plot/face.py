@@ -39,6 +39,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "load": _load.load,
     "power": _load.power,
     "hits": _load.hits,
+    "replicas": _replicas.replicas,
     "tenants": _answers.tenants,
 }
 

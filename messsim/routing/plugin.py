@@ -132,7 +132,7 @@ def _compiled(role: str, function: Function, uniforms: int, boundscheck: bool) -
         raise PolicyError(f"{role} takes {', '.join(strange)}; expected any of {', '.join(ARGUMENTS[role])}")
     types = tuple(_type(numba, a) for a in given)
     # only compiled code calls it: the wrappers for Python are half the work of the compiler
-    options: dict[str, Any] = {"boundscheck": boundscheck, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options: Any = {"boundscheck": boundscheck, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     digest = digest_of(function, role, str(uniforms), str(boundscheck))
     try:
         inner = compiled_by(lambda cache: numba.njit(types, cache=cache, **options)(function), digest)

@@ -37,11 +37,13 @@ class ColdStart(Part):
         ConstantDelay(mean_s=61.0), description="scheduling, and pulling the image and the weights, seconds, or a law"
     )
     weights_gb: NonNegative = Field(16.0, description="weights that are loaded into the GPUs, GB")
-    load_gb_per_s: Positive = Field(0.5, description="GB a second: a disk 1 to 3, the page cache about 7")
+    load_gb_per_s: Positive = Field(0.5, description="GB/s: a disk 1 to 3, the page cache about 7")
     compile_s: WaitLaw = Field(
         ConstantDelay(mean_s=106.0), description="compilation and CUDA graphs, seconds, or a law; little if cached"
     )
-    init_s: WaitLaw = Field(ConstantDelay(mean_s=94.0), description="everything else that the engine does, likewise")
+    init_s: WaitLaw = Field(
+        ConstantDelay(mean_s=94.0), description="everything else that the engine does, seconds, or a law"
+    )
 
     @property
     def phases(self) -> tuple[WaitLaw, WaitLaw, WaitLaw, WaitLaw]:

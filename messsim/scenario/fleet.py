@@ -403,8 +403,9 @@ class Cluster(Part):
     @property
     def ignored(self) -> list[str]:
         """Options of rules of dispatch that are not the chosen one, one line each."""
-        tables = {"session", "prefix_affinity", "kv_router", "scored"} & self.model_fields_set
-        names = sorted(tables - {self.dispatch})
+        tables = {"session", "prefix_affinity", "kv_router", "scored"} - {self.dispatch}
+        defaults = {name: type(self).model_fields[name].get_default(call_default_factory=True) for name in tables}
+        names = sorted(name for name, default in defaults.items() if getattr(self, name) != default)
         if self.ties == "random" and self.dispatch not in {"least_loaded", "session"}:
             names.append("ties")
         return [f"cluster.{name}: ignored with dispatch = {self.dispatch!r}" for name in names]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +69,11 @@ class Documents:
                 if text[at] in "{[" and error.pos > at + 1:
                     raise ValueError(f"row {len(found.values) + 1} is no JSON object: {error}") from None
                 value, end = None, _end_of_line(text, at)
+            except ValueError:  # Python reads no number of thousands of digits
+                most = f"{sys.get_int_max_str_digits():,}"
+                raise ValueError(
+                    f"row {len(found.values) + 1} is no JSON object: a number has over {most} digits"
+                ) from None
             if isinstance(value, (dict, list)):
                 found.values.append(value)
             else:

@@ -7,12 +7,13 @@ from collections import deque
 
 from messsim.scenario.autoscale import Autoscale
 
+from .cold_start import cold_phases
 from .concurrency import Concurrency
 from .look import Look
 from .schedule import floor_of_day
 from .target import Target
 
-__all__ = ["Autoscaler", "Look"]
+__all__ = ["Autoscaler", "Look", "cold_phases"]
 
 
 class Autoscaler:
