@@ -78,7 +78,8 @@ class Scored(Part):
         description="of the scores; with sticky_until_saturated, token_load = 1 alone where nothing is said",
     )
     index_block_tokens: Count = Field(
-        64, description="blocks in which the router remembers what it sent; no smaller than the first pool's own"
+        64,
+        description="tokens of a block in which the router remembers what it sent; no smaller than the first pool's own",
     )
     index_blocks: Count | None = Field(
         None,
@@ -95,7 +96,7 @@ class Scored(Part):
         18.0, description="sticky: how much longer than elsewhere a prefill may have to wait, seconds; 0: however long"
     )
     peak_prefill_tokens_per_s: Positive = Field(
-        15_928.0, description="sticky: prompt tokens that a replica computes in a second, by which that is reckoned"
+        15_928.0, description="sticky: prompt tokens/s that a replica computes, by which that is reckoned"
     )
 
     @model_validator(mode="after")

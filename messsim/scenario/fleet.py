@@ -106,7 +106,9 @@ class Coefficients(Part):
 class Drafts(Part):
     """Speculative decoding: a draft model guesses tokens, which one iteration of the model checks at once."""
 
-    tokens: int = Field(ge=1, le=MOST_DRAFTS, description="drafts of each sequence that an iteration checks")
+    tokens: int = Field(
+        ge=1, le=MOST_DRAFTS, description="tokens that are drafted for each sequence and that an iteration checks"
+    )
     acceptance: Fraction | list[Fraction] = Field(
         description="probability that a draft is right if those before it are: of all, or of each in order"
     )
