@@ -79,7 +79,7 @@ class Scored(Part):
     )
     index_block_tokens: Count = Field(
         64,
-        description="tokens of a block in which the router remembers what it sent; no smaller than the first pool's own",
+        description="tokens of a block in which the router remembers what it sent; at least the first pool's own",
     )
     index_blocks: Count | None = Field(
         None,
