@@ -63,7 +63,7 @@ def _limits(s: Parts, key: str, said: Serving) -> Iterator[str]:
     limits = [name for name in LIMITS if getattr(said, name) is not None]
     if limits and s.cluster.mode == "none":
         yield f"{key}.{limits[0]}: expected cluster.mode = 'servers': without servers nothing is under way or refused"
-    if _is_chosen(said, "burst_s") and said.requests_per_minute is None and said.tokens_per_minute is None:
+    if said.is_chosen("burst_s") and said.requests_per_minute is None and said.tokens_per_minute is None:
         yield f"{key}.burst_s = {said.burst_s:g}: expected requests_per_minute or tokens_per_minute with it"
 
 
@@ -71,13 +71,8 @@ def _prompt_cache(key: str, said: Serving) -> Iterator[str]:
     if said.usd_per_million_cached_prompt_tokens is not None:
         return
     for name in CACHE_KEYS:
-        if _is_chosen(said, name):
+        if said.is_chosen(name):
             yield f"{key}.{name} = {getattr(said, name):g}: expected usd_per_million_cached_prompt_tokens with it"
-
-
-def _is_chosen(said: Serving, key: str) -> bool:
-    """Whether a key has another value than its default, which a scenario that was written down has too."""
-    return bool(getattr(said, key) != type(said).model_fields[key].default)
 
 
 def autoscale_problems(s: Parts) -> Iterator[str]:

@@ -80,6 +80,10 @@ class Part(_Built):
         protected_namespaces=(),
     )
 
+    def is_chosen(self, key: str) -> bool:
+        """Whether a key has another value than its default, which a scenario that was written down states too."""
+        return bool(getattr(self, key) != type(self).model_fields[key].get_default(call_default_factory=True))
+
 
 def expanding(words: dict[str, Any], key: str, expected: str, schema: Any) -> BeforeValidator:
     """Lets a bare number or word stand for a table: ``prompt = 500`` for a constant law of 500 tokens.

@@ -406,8 +406,7 @@ class Cluster(Part):
     def ignored(self) -> list[str]:
         """Options of rules of dispatch that are not the chosen one, one line each."""
         tables = {"session", "prefix_affinity", "kv_router", "scored"} - {self.dispatch}
-        defaults = {name: type(self).model_fields[name].get_default(call_default_factory=True) for name in tables}
-        names = sorted(name for name, default in defaults.items() if getattr(self, name) != default)
+        names = sorted(name for name in tables if self.is_chosen(name))
         if self.ties == "random" and self.dispatch not in {"least_loaded", "session"}:
             names.append("ties")
         return [f"cluster.{name}: ignored with dispatch = {self.dispatch!r}" for name in names]

@@ -17,7 +17,7 @@ __all__ = ["Autoscaler", "Look", "cold_phases"]
 
 
 class Autoscaler:
-    """Says how many replicas a pool is to have; `places` are those of one replica, `most` how many there are.
+    """Says how many replicas a pool is to have, `target` unfinished requests each; `most` is how many there are.
 
     It is never less than `min_replicas`, nor than the schedule of the day says. To zero it goes only when nothing was
     unfinished at any look for `zero_after_s`, and from zero as soon as something is.

@@ -9,7 +9,7 @@ from messsim.plot.figure import Figure, Run
 from messsim.plot.latency import NAMES, latency, latency_in_time
 from messsim.plot.marks import Marks
 from messsim.plot.parts import time_unit
-from messsim.plot.replicas import changes_size, replicas
+from messsim.plot.replicas import changes_size
 from messsim.shapes.checks import Worth
 from messsim.summary import Summary, TenantSummary
 from messsim.wording import number, percent, seconds
@@ -155,10 +155,8 @@ def _capital(sentence: str) -> str:
 def _load(run: Run, marks: Marks) -> list[Figure]:
     draws = any(p["energy_j"] or p["idle_energy_j"] for p in run.summary["pools"])
     caches = run.summary["cache"]["hit_rate"] is not None
-    charts = [FIGURES["load"](run, marks)]
-    charts += [replicas(run, marks)] if changes_size(run) else []
-    charts += [FIGURES["power"](run, marks)] if draws else []
-    return [*charts, FIGURES["hits"](run, marks)] if caches else charts
+    wanted = {"load": True, "replicas": changes_size(run), "power": draws, "hits": caches}
+    return [FIGURES[name](run, marks) for name, shown in wanted.items() if shown]
 
 
 def _events(marks: Marks) -> list[Table]:
