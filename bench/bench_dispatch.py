@@ -45,9 +45,9 @@ def instructions(program: Path, rule: str, replicas: str, pools: str, requests: 
     call = [str(program), rule.split(",")[0], replicas, pools, str(requests), RULES[rule]]
     tool = [str(VALGRIND), "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     done = subprocess.run([*tool, *call], capture_output=True, text=True, check=True)
-    found = re.search(r"Collected : (\d+)", done.stderr)
-    assert found is not None, done.stderr
-    return int(found[1])
+    match = re.search(r"Collected : (\d+)", done.stderr)
+    assert match is not None, done.stderr
+    return int(match[1])
 
 
 def of_a_request(program: Path, rule: str, replicas: str, pools: str, requests: int) -> float:

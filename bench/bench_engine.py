@@ -77,13 +77,13 @@ def scenario(name: str, requests: int, *sets: str):
 
 def zoo(models: int, requests: int):
     """MESS+ over so many models of rising cost and satisfaction, 16 features, everything else as in `synthetic`."""
-    said = scenario("synthetic", requests)
-    first = said.models[1]
+    data = scenario("synthetic", requests)
+    first = data.models[1]
     rising = [
         first.model_copy(update={"name": f"model-{m}", "satisfaction": 0.4 + 0.3 * m / (models - 1), "replicas": 2})
         for m in range(models)
     ]
-    return said.changed(models=rising)
+    return data.changed(models=rising)
 
 
 def note_rate(benchmark, requests: int, simpy_rate: float) -> None:
@@ -117,16 +117,16 @@ WHOLE = {
 @pytest.mark.parametrize("case", WHOLE)
 def test_whole_run(benchmark, case, simpy_rate):
     name, requests, sets = WHOLE[case]
-    said = scenario(name, requests, *sets)
-    benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=3)
+    data = scenario(name, requests, *sets)
+    benchmark.pedantic(messsim.run, args=(data,), kwargs={"keep_records": False}, rounds=3)
     note_rate(benchmark, requests, simpy_rate)
 
 
 @pytest.mark.benchmark(group="whole runs with records")
 def test_records(benchmark, tmp_path, simpy_rate):
-    said = scenario("synthetic", 1_000_000)
+    data = scenario("synthetic", 1_000_000)
     turns = iter(range(100))
-    benchmark.pedantic(lambda: messsim.run(said, out=tmp_path / str(next(turns))), rounds=3)
+    benchmark.pedantic(lambda: messsim.run(data, out=tmp_path / str(next(turns))), rounds=3)
     note_rate(benchmark, 1_000_000, simpy_rate)
 
 
@@ -152,8 +152,8 @@ def test_engine_alone(benchmark, engine, requests, simpy_rate):
 @pytest.mark.benchmark(group="growth with requests")
 @pytest.mark.parametrize("requests", [100_000, 1_000_000, 4_000_000])
 def test_growth_with_requests(benchmark, requests, simpy_rate):
-    said = scenario("synthetic", requests)
-    benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=1)
+    data = scenario("synthetic", requests)
+    benchmark.pedantic(messsim.run, args=(data,), kwargs={"keep_records": False}, rounds=1)
     note_rate(benchmark, requests, simpy_rate)
 
 
@@ -161,8 +161,8 @@ def test_growth_with_requests(benchmark, requests, simpy_rate):
 @pytest.mark.parametrize("times", [1, 8, 64])
 def test_growth_with_replicas(benchmark, times, simpy_rate):
     sets = [f"models.{m}.replicas={times * r}" for m, r in enumerate((1, 1, 3, 3))]
-    said = scenario("synthetic", 500_000, *sets, f"arrivals.rate_rps={4.0 * times}")
-    benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=2)
+    data = scenario("synthetic", 500_000, *sets, f"arrivals.rate_rps={4.0 * times}")
+    benchmark.pedantic(messsim.run, args=(data,), kwargs={"keep_records": False}, rounds=2)
     note_rate(benchmark, 500_000, simpy_rate)
 
 
@@ -172,8 +172,8 @@ def test_growth_with_live_nodes(benchmark, nodes, simpy_rate):
     """One replica whose cache holds the texts of so many requests, two blocks each; no prompt begins like another."""
     sets = ["models.0.kv_block_tokens=16", "models.0.prefix_cache=true", f"models.0.kv_capacity_tokens={32 * nodes}"]
     sets += ["tokens.prompt=40", "tokens.output=8", "arrivals.rate_rps=20.0"]
-    said = scenario("peer-workload", 400_000, *sets)
-    benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=2)
+    data = scenario("peer-workload", 400_000, *sets)
+    benchmark.pedantic(messsim.run, args=(data,), kwargs={"keep_records": False}, rounds=2)
     note_rate(benchmark, 400_000, simpy_rate)
 
 
@@ -181,6 +181,6 @@ def test_growth_with_live_nodes(benchmark, nodes, simpy_rate):
 @pytest.mark.parametrize("models", [2, 4, 8, 16])
 def test_growth_with_models(benchmark, models, simpy_rate):
     """A zoo of one family on the same traffic; each model has replicas enough to explore and to exploit."""
-    said = zoo(models, 500_000)
-    benchmark.pedantic(messsim.run, args=(said,), kwargs={"keep_records": False}, rounds=2)
+    data = zoo(models, 500_000)
+    benchmark.pedantic(messsim.run, args=(data,), kwargs={"keep_records": False}, rounds=2)
     note_rate(benchmark, 500_000, simpy_rate)

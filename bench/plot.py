@@ -25,12 +25,12 @@ NAMES = {
 
 def rates(benchmarks: list[dict[str, Any]]) -> pl.DataFrame:
     """Requests (customers) a second of the runs in NAMES, those that were measured."""
-    found = {b["name"]: b["extra_info"]["requests_per_s"] for b in benchmarks if b["name"] in NAMES}
+    collected = {b["name"]: b["extra_info"]["requests_per_s"] for b in benchmarks if b["name"] in NAMES}
     return pl.DataFrame(
         {
-            "run": [NAMES[n] for n in NAMES if n in found],
-            "rate": [found[n] for n in NAMES if n in found],
-            "label": [f"{found[n] / 1e6:.2f} million/s" for n in NAMES if n in found],
+            "run": [NAMES[n] for n in NAMES if n in collected],
+            "rate": [collected[n] for n in NAMES if n in collected],
+            "label": [f"{collected[n] / 1e6:.2f} million/s" for n in NAMES if n in collected],
         }
     )
 

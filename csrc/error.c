@@ -28,14 +28,14 @@ static const struct entry *find(int code)
 
 const char *ms_error_text(int code)
 {
-    const struct entry *found = find(code);
-    return found != NULL ? found->text : "an unknown error code (a bug in messsim)";
+    const struct entry *result = find(code);
+    return result != NULL ? result->text : "an unknown error code (a bug in messsim)";
 }
 
 const char *ms_error_exception(int code)
 {
-    const struct entry *found = find(code);
-    return found != NULL ? found->exception : "KernelError";
+    const struct entry *result = find(code);
+    return result != NULL ? result->exception : "KernelError";
 }
 
 int ms_error_code(int i)

@@ -85,7 +85,7 @@ int ms_prompt_cache_send(ms_prompt_cache *self, ms_job *job, double t_s)
         return 0;
     }
     MS_TRY(make_room(self, job->path_length, t_s));
-    int32_t found = 0;
+    int32_t cached = 0;
     int is_whole = 1;
     for (int32_t k = 0; k < job->path_length; k++) {
         const ms_node_of_path *node = &job->path[k];
@@ -93,12 +93,12 @@ int ms_prompt_cache_send(ms_prompt_cache *self, ms_job *job, double t_s)
         const int is_there = is_kept(self, known, t_s);
         const int32_t end = is_there ? known->end_tokens : 0;
         if (is_whole && is_there) {
-            found = end < node->end_tokens ? end : node->end_tokens;
+            cached = end < node->end_tokens ? end : node->end_tokens;
         }
         is_whole = is_whole && end >= node->end_tokens;
         self->used += known->id < 0;
         *known = (ms_remembered){node->id, end > node->end_tokens ? end : node->end_tokens, t_s};
     }
-    job->cached_prompt_tokens = sold(&self->plan, found);
+    job->cached_prompt_tokens = sold(&self->plan, cached);
     return 0;
 }

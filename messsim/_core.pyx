@@ -675,9 +675,9 @@ cdef class Policy:
     def failure(self):
         """What the last of its functions that failed has raised, told once; None if none did."""
         for function in self.compiled or ():
-            told = function.failures.pop(<size_t>self.c.state, None)
-            if told is not None:
-                return told
+            raised = function.failures.pop(<size_t>self.c.state, None)
+            if raised is not None:
+                return raised
         return None
 
     @property
@@ -854,11 +854,11 @@ cdef class MarginalCosts:
         self.memory = np.zeros(max(len(servers), 1) * sizeof(ms_server_cost), np.uint8)
         cdef uint8_t[::1] view = self.memory
         cdef ms_server_cost *c = <ms_server_cost *>&view[0]
-        for k, said in enumerate(servers):
-            c[k].model, c[k].share, c[k].places = said["model"], said["share"], said["places"]
-            c[k].keeps_prefixes = said["keeps_prefixes"]
-            c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
-                                       said["nominal_batch"], said["mean_output_tokens"], said["mean_tokens"])
+        for k, server in enumerate(servers):
+            c[k].model, c[k].share, c[k].places = server["model"], server["share"], server["places"]
+            c[k].keeps_prefixes = server["keeps_prefixes"]
+            c[k].known = known_cost_of(server["coefficients"], server["usd_per_s"], server["max_batched_tokens"],
+                                       server["nominal_batch"], server["mean_output_tokens"], server["mean_tokens"])
         self.c, self.n = c, len(servers)
 
     def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None,
@@ -893,15 +893,15 @@ cdef class PromptCosts:
         self.memory = np.zeros(max(len(pools), 1) * sizeof(ms_prompt_cost), np.uint8)
         cdef uint8_t[::1] view = self.memory
         cdef ms_prompt_cost *c = <ms_prompt_cost *>&view[0]
-        for k, said in enumerate(pools):
-            c[k].model, c[k].share, c[k].is_api = said["model"], said["share"], said["is_api"]
-            c[k].as_before = k > 0 and said | {"share": 0} == pools[k - 1] | {"share": 0}
-            c[k].usd_per_million_prompt_tokens = said["usd_per_million_prompt_tokens"]
-            c[k].usd_per_million_output_tokens = said["usd_per_million_output_tokens"]
-            c[k].known.mean_output_tokens = said["mean_output_tokens"]
-            if not said["is_api"]:
-                c[k].known = known_cost_of(said["coefficients"], said["usd_per_s"], said["max_batched_tokens"],
-                                           said["nominal_batch"], said["mean_output_tokens"], said["mean_tokens"])
+        for k, pool in enumerate(pools):
+            c[k].model, c[k].share, c[k].is_api = pool["model"], pool["share"], pool["is_api"]
+            c[k].as_before = k > 0 and pool | {"share": 0} == pools[k - 1] | {"share": 0}
+            c[k].usd_per_million_prompt_tokens = pool["usd_per_million_prompt_tokens"]
+            c[k].usd_per_million_output_tokens = pool["usd_per_million_output_tokens"]
+            c[k].known.mean_output_tokens = pool["mean_output_tokens"]
+            if not pool["is_api"]:
+                c[k].known = known_cost_of(pool["coefficients"], pool["usd_per_s"], pool["max_batched_tokens"],
+                                           pool["nominal_batch"], pool["mean_output_tokens"], pool["mean_tokens"])
         self.c, self.n = c, len(pools)
 
     def write(self, int32_t prompt_tokens, double[:, ::1] costs not None, int64_t i,
@@ -1071,16 +1071,16 @@ cdef class Job:
         return self.c.usage_s
 
 
-cdef ms_limits_plan limits_plan_of(dict said) except *:
+cdef ms_limits_plan limits_plan_of(dict given) except *:
     cdef ms_limits_plan c
-    c.requests_per_minute, c.tokens_per_minute = said["requests_per_minute"], said["tokens_per_minute"]
-    c.burst_s, c.most_calls = said["burst_s"], said["most_calls"]
+    c.requests_per_minute, c.tokens_per_minute = given["requests_per_minute"], given["tokens_per_minute"]
+    c.burst_s, c.most_calls = given["burst_s"], given["most_calls"]
     return c
 
 
-cdef ms_prompt_cache_plan prompt_cache_plan_of(dict said) except *:
+cdef ms_prompt_cache_plan prompt_cache_plan_of(dict given) except *:
     cdef ms_prompt_cache_plan c
-    c.keep_s, c.least_tokens, c.step_tokens = said["keep_s"], said["least_tokens"], said["step_tokens"]
+    c.keep_s, c.least_tokens, c.step_tokens = given["keep_s"], given["least_tokens"], given["step_tokens"]
     return c
 
 
@@ -1534,32 +1534,32 @@ cdef ms_wait wait_of(dict law) except *:
     return c
 
 
-cdef ms_patience patience_of(dict said) except *:
+cdef ms_patience patience_of(dict given) except *:
     cdef ms_patience c
-    c.wait, c.backoff, c.backoff_growth = wait_of(said["wait"]), wait_of(said["backoff"]), said["backoff_growth"]
-    c.until_first_token, c.aborts = said["until_first_token"], said["aborts"]
-    c.rates_giving_up, c.retries = said["rates_giving_up"], said["retries"]
-    c.uniforms = stream_from(said["uniforms"])
+    c.wait, c.backoff, c.backoff_growth = wait_of(given["wait"]), wait_of(given["backoff"]), given["backoff_growth"]
+    c.until_first_token, c.aborts = given["until_first_token"], given["aborts"]
+    c.rates_giving_up, c.retries = given["rates_giving_up"], given["retries"]
+    c.uniforms = stream_from(given["uniforms"])
     return c
 
 
-cdef ms_autoscale_plan autoscale_plan_of(dict said) except *:
+cdef ms_autoscale_plan autoscale_plan_of(dict given) except *:
     cdef ms_autoscale_plan c
     memset(&c, 0, sizeof(c))
-    if said is None:
+    if given is None:
         return c
-    c.rule, c.least, c.initial = SCALING_RULES[said["rule"]], said["least"], said["initial"]
-    c.period_s, c.zero_after_s = said["period_s"], said["zero_after_s"]
-    c.target, c.tolerance = said["target"], said["tolerance"]
-    c.up_window_s, c.down_window_s = said["up_window_s"], said["down_window_s"]
-    c.up_most_factor, c.up_most_replicas = said["up_most_factor"], said["up_most_replicas"]
-    c.down_most_factor, c.stable_window_s = said["down_most_factor"], said["stable_window_s"]
-    c.panic_window_s, c.panic_threshold = said["panic_window_s"], said["panic_threshold"]
-    c.steps, c.day_s = len(said["schedule"]), said["day_s"]
-    for k, (at_s, replicas) in enumerate(said["schedule"]):
+    c.rule, c.least, c.initial = SCALING_RULES[given["rule"]], given["least"], given["initial"]
+    c.period_s, c.zero_after_s = given["period_s"], given["zero_after_s"]
+    c.target, c.tolerance = given["target"], given["tolerance"]
+    c.up_window_s, c.down_window_s = given["up_window_s"], given["down_window_s"]
+    c.up_most_factor, c.up_most_replicas = given["up_most_factor"], given["up_most_replicas"]
+    c.down_most_factor, c.stable_window_s = given["down_most_factor"], given["stable_window_s"]
+    c.panic_window_s, c.panic_threshold = given["panic_window_s"], given["panic_threshold"]
+    c.steps, c.day_s = len(given["schedule"]), given["day_s"]
+    for k, (at_s, replicas) in enumerate(given["schedule"]):
         c.step_s[k], c.step_replicas[k] = at_s, replicas
     for k in range(MS_COLD_PHASES):
-        c.cold_start[k] = wait_of(said["cold_start"][k])
+        c.cold_start[k] = wait_of(given["cold_start"][k])
     return c
 
 
@@ -1666,11 +1666,11 @@ cdef class Loop:
         if prompt_costs is not None:
             self.c.prompt_costs, self.c.n_prompt_costs = prompt_costs.c, prompt_costs.n
         check(ms_run_plan_breakdowns(&self.c, len(breakdowns)))
-        for k, said in enumerate(breakdowns):
-            self.c.breakdowns[k].replica, self.c.breakdowns[k].random = said["replica"], said["random"]
-            self.c.breakdowns[k].fails = stream_from(said["fails"])
-            self.c.breakdowns[k].mends = stream_from(said["mends"])
-            self.c.breakdowns[k].time_s, self.c.breakdowns[k].for_s = said["time_s"], said["for_s"]
+        for k, breakdown in enumerate(breakdowns):
+            self.c.breakdowns[k].replica, self.c.breakdowns[k].random = breakdown["replica"], breakdown["random"]
+            self.c.breakdowns[k].fails = stream_from(breakdown["fails"])
+            self.c.breakdowns[k].mends = stream_from(breakdown["mends"])
+            self.c.breakdowns[k].time_s, self.c.breakdowns[k].for_s = breakdown["time_s"], breakdown["for_s"]
         check(ms_loop_begin(&self.c))
 
     cdef void set_brain(self, ms_brain *brain, Policy policy, Predictor predictor, int32_t estimate, double prior):
@@ -1712,9 +1712,9 @@ cdef class Loop:
     def failure(self):
         """What a compiled function of one of its policies has raised; None if none did."""
         for policy in self.policies:
-            told = policy.failure()
-            if told is not None:
-                return told
+            raised = policy.failure()
+            if raised is not None:
+                return raised
         return None
 
     def cut(self):

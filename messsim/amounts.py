@@ -26,10 +26,10 @@ def amount(text: str) -> tuple[float, str | None]:
     ValueError
         If it is no such amount.
     """
-    found = _AMOUNT.fullmatch(_THOUSANDS.sub("", text))
-    if not found:
+    match = _AMOUNT.fullmatch(_THOUSANDS.sub("", text))
+    if not match:
         raise ValueError(f"{text!r} is no number")
-    value, unit = float(found[1]), found[2]
+    value, unit = float(match[1]), match[2]
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is no finite number")
     if unit in _SECONDS:
@@ -70,19 +70,19 @@ def spaced(text: str) -> list[float | int] | None:
     ValueError
         If the range is empty, or has too many values.
     """
-    found = re.fullmatch(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})\s*(?::\s*(\d+)\s*(?::\s*(\w+)\s*)?)?", text)
-    if not found:
+    match = re.fullmatch(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})\s*(?::\s*(\d+)\s*(?::\s*(\w+)\s*)?)?", text)
+    if not match:
         return None
-    low, high, whole = float(found[1]), float(found[2]), _is_whole(found[1]) and _is_whole(found[2])
+    low, high, whole = float(match[1]), float(match[2]), _is_whole(match[1]) and _is_whole(match[2])
     if low >= high:
         raise ValueError(f"{text.strip()} is empty; expected LOW..HIGH with LOW < HIGH")
-    if found[3] is None:
+    if match[3] is None:
         return _whole_numbers(text, low, high, whole)
-    many, spacing = int(found[3]), found[4] or "log"
+    many, spacing = int(match[3]), match[4] or "log"
     if not 2 <= many <= MOST_SPACED:
         raise ValueError(f"{text.strip()}: {many} values; expected 2 to {MOST_SPACED:,}")
     if spacing == "log" and low <= 0.0:
-        raise ValueError(f"{text.strip()}: starts at {found[1]}; expected above 0, or {text.strip()}:linear")
+        raise ValueError(f"{text.strip()}: starts at {match[1]}; expected above 0, or {text.strip()}:linear")
     if spacing not in ("log", "linear"):
         raise ValueError(f"{text.strip()}: {spacing!r} is no spacing; expected log or linear")
     inner = [_between(low, high, k / (many - 1), spacing) for k in range(1, many - 1)]

@@ -163,7 +163,7 @@ class OwnPolicy:
         self.asked: list[SimpleNamespace] = []
         self._on_finish = on_finish
         self._decide, self._finish, self._rated, self.policy = decide, finish, rated, policy
-        self._kept = [DECIDE(self._told), FINISH(self._ended), RATED(self._heard)]
+        self._kept = [DECIDE(self._decided), FINISH(self._ended), RATED(self._heard)]
 
     def build(self, options: Any, models: int, features: int) -> Policy:
         address = [ctypes.cast(f, ctypes.c_void_p).value for f in self._kept]
@@ -171,7 +171,7 @@ class OwnPolicy:
         kernel = _core.Policy(address[0], [], [], finish=finish, rated=rated)
         return Policy("own", kernel, **{"options": frozenset({"cost_estimate", "cost_prior"})} | self.policy)
 
-    def _told(self, request, step, tenant, models, dimensions, alpha, queue, *arrays):
+    def _decided(self, request, step, tenant, models, dimensions, alpha, queue, *arrays):
         scores, costs, loads, facts, features, uniforms, _, _ = arrays
         ask = SimpleNamespace(request=request, step=step, tenant=tenant, models=models, alpha=alpha, queue=queue)
         ask.features = features[:dimensions]

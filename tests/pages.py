@@ -50,13 +50,13 @@ class Block:
 
 def blocks(text: str) -> list[Block]:
     """The fenced blocks of a page, unindented."""
-    found = []
+    collected = []
     for match in FENCE.finditer(text):
         indent = len(match["indent"])
         body = "\n".join(line[indent:] for line in match["text"].split("\n"))
         line = text.count("\n", 0, match.start("text")) + 1
-        found.append(Block(match["language"], body, line, match["mark"] or ""))
-    return found
+        collected.append(Block(match["language"], body, line, match["mark"] or ""))
+    return collected
 
 
 def inline(text: str) -> list[str]:

@@ -14,7 +14,7 @@ EVIL = "<script>alert(1)</script>"
 
 def eventful(**changes: Any) -> dict[str, Any]:
     """Two tenants, three models with names that mean something to Vega-Lite or HTML, a phase, and failures."""
-    said: dict[str, Any] = {
+    data: dict[str, Any] = {
         "name": EVIL,
         "requests": 600,
         "arrivals": {"kind": "poisson", "rate_rps": 4.0},
@@ -34,7 +34,7 @@ def eventful(**changes: Any) -> dict[str, Any]:
             }
         },
     }
-    return scenario(**(said | changes))
+    return scenario(**(data | changes))
 
 
 def made(data: dict[str, Any], out: Path | None = None) -> Result:

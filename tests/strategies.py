@@ -132,14 +132,14 @@ def arrivals(draw, folder) -> dict[str, Any]:
 
 @st.composite
 def failures(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
-    said: dict[str, Any] = {"on_failure": draw(st.sampled_from(["lose", "retry"]))}
+    data: dict[str, Any] = {"on_failure": draw(st.sampled_from(["lose", "retry"]))}
     if draw(st.booleans()):
-        said |= {"mtbf_s": draw(st.sampled_from([10.0, 30.0])), "mttr_s": draw(st.sampled_from([0.5, 3.0]))}
+        data |= {"mtbf_s": draw(st.sampled_from([10.0, 30.0])), "mttr_s": draw(st.sampled_from([0.5, 3.0]))}
     if pools and draw(st.booleans()):
         first, other = draw(st.sampled_from(pools)), draw(st.sampled_from(pools))
         one = {"pool": first["name"], "replica": first.get("replicas", 1) - 1, "at_s": 0.25, "for_s": 2.5}
-        said["schedule"] = [one, one | {"at_s": 1.0, "for_s": 4.0}, {"pool": other["name"], "at_s": 5.0, "for_s": 2.5}]
-    return said
+        data["schedule"] = [one, one | {"at_s": 1.0, "for_s": 4.0}, {"pool": other["name"], "at_s": 5.0, "for_s": 2.5}]
+    return data
 
 
 @st.composite
@@ -165,12 +165,12 @@ def dispatches(draw) -> dict[str, Any]:
 
 @st.composite
 def clusters(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
-    said: dict[str, Any] = draw(dispatches())
+    drawn: dict[str, Any] = draw(dispatches())
     if draw(st.booleans()):
-        said["admission"] = {"max_waiting": draw(st.sampled_from([0, 2, 6]))}
+        drawn["admission"] = {"max_waiting": draw(st.sampled_from([0, 2, 6]))}
     if draw(st.booleans()):
-        said["failures"] = draw(failures(pools))
-    return said
+        drawn["failures"] = draw(failures(pools))
+    return drawn
 
 
 @st.composite
@@ -189,7 +189,7 @@ def phases(draw, closed: bool, names: list[str]) -> list[dict[str, Any]]:
 
 @st.composite
 def routers(draw, names: list[str], has_servers: bool) -> dict[str, Any]:
-    said = {
+    data = {
         "policy": draw(st.sampled_from(["mess+"] * 5 + ["random", "cheapest", "largest"])),
         "V": draw(st.sampled_from([1e-4, 1e-2, 1.0])),
         "c": draw(st.sampled_from([1.0, 1.0, 0.1, 0.0])),
@@ -209,8 +209,8 @@ def routers(draw, names: list[str], has_servers: bool) -> dict[str, Any]:
     more = [{}, {"window": 5}, {"discount": 0.8}, {"target_queue": 2.0, "gain": 0.1}, {"cost_prior": 1.0}]
     several = {"instances": draw(st.sampled_from([2, 9])), "reconcile_s": draw(st.sampled_from([0.25, 7.0]))}
     slow = {"decision_s": draw(st.sampled_from([0.0, 0.25, {"kind": "exponential", "mean_s": 0.2}]))}
-    said |= draw(st.sampled_from([{}, slow, slow | {"workers": draw(st.sampled_from([0, 2]))}]))
-    return said | draw(st.sampled_from([*more, several, several | {"discount": 0.8}]))
+    data |= draw(st.sampled_from([{}, slow, slow | {"workers": draw(st.sampled_from([0, 2]))}]))
+    return data | draw(st.sampled_from([*more, several, several | {"discount": 0.8}]))
 
 
 @st.composite
@@ -280,11 +280,11 @@ def scenarios(draw, folder) -> dict[str, Any]:
 @st.composite
 def prompts(draw, data: dict[str, Any], room: int) -> dict[str, Any]:
     """A scenario with shared system prompts, sessions or both, where its arrivals allow; pools get `room` for them."""
-    said = dict(data)
+    changed = dict(data)
     if draw(st.booleans()):
         tokens = draw(st.sampled_from([4, 10, {"kind": "empirical", "tokens": [1, 10]}]))
         by_tenant = {"choice": "tenant", "tokens": tokens}
-        said["prefixes"] = draw(st.sampled_from([by_tenant, {"groups": 4, "exponent": 1.5, "tokens": tokens}]))
+        changed["prefixes"] = draw(st.sampled_from([by_tenant, {"groups": 4, "exponent": 1.5, "tokens": tokens}]))
     alone = data["arrivals"]["kind"] in ("trace", "closed") or data["cluster"].get("mode") == "none"
     if not alone:
         thinking = [
@@ -294,11 +294,11 @@ def prompts(draw, data: dict[str, Any], room: int) -> dict[str, Any]:
             {"kind": "exponential", "mean_s": 1.0},
             {"kind": "lognormal", "mean_s": 2.0, "cv": 1.0},
         ]
-        said["sessions"] = {
+        changed["sessions"] = {
             "turns": draw(st.sampled_from([1, 3, {"kind": "geometric", "mean": 2.0, "max": 3}])),
             "think_s": draw(st.sampled_from(thinking)),
         } | draw(st.sampled_from([{}, {"followup": 5}, {"followup": {"kind": "geometric", "mean": 4.0, "max": 20}}]))
-        said["router"] = data["router"] | {"keep_session_model": draw(st.booleans())}
+        changed["router"] = data["router"] | {"keep_session_model": draw(st.booleans())}
     pools = [dict(p) for p in data["pools"]]
     for p in pools:
         if p.get("kind") != "api":
@@ -306,4 +306,4 @@ def prompts(draw, data: dict[str, Any], room: int) -> dict[str, Any]:
             p |= {"prefix_cache": True, "kv_block_tokens": blocks} if blocks else {}
         if p.get("kv_capacity_tokens", 10_000) < 10_000:
             p["kv_capacity_tokens"] += room
-    return said | {"pools": pools}
+    return changed | {"pools": pools}

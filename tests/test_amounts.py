@@ -65,13 +65,13 @@ def test_amounts_with_units(text, value, unit):
     ],
 )
 def test_ranges(text, values):
-    found = spaced(text)
-    assert found == values
-    assert [type(v) for v in found or []] == [type(v) for v in values or []]
+    points = spaced(text)
+    assert points == values
+    assert [type(v) for v in points or []] == [type(v) for v in values or []]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("3..1:4", "3..1:4 is empty; expected LOW..HIGH with LOW < HIGH"),
         ("0..1:4", "0..1:4: starts at 0; expected above 0, or 0..1:4:linear"),
@@ -81,10 +81,10 @@ def test_ranges(text, values):
         ("1..2:3:cubic", "1..2:3:cubic: 'cubic' is no spacing; expected log or linear"),
     ],
 )
-def test_ranges_that_are_none(text, said):
+def test_ranges_that_are_none(text, message):
     with pytest.raises(ScenarioError) as error:
         points_of([f"router.V={text}"])
-    assert str(error.value) == f"--grid router.V={text}: {said}"
+    assert str(error.value) == f"--grid router.V={text}: {message}"
 
 
 def test_a_grid_takes_ranges_and_values():
@@ -109,7 +109,7 @@ def test_requirements_as_people_write_them(text, path, operator, bound):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("ttft.p95<90%", "latency_s.ttft.p95 is in seconds; expected a number without %"),
         ("rejected<1%", "requests.rejected is a count; expected a number without %"),
@@ -118,8 +118,8 @@ def test_requirements_as_people_write_them(text, path, operator, bound):
         ("unit<2", "unit: no such figure"),
     ],
 )
-def test_units_that_do_not_fit_are_refused(text, said):
-    with pytest.raises(ScenarioError, match=said.replace("(", r"\(")):
+def test_units_that_do_not_fit_are_refused(text, message):
+    with pytest.raises(ScenarioError, match=message.replace("(", r"\(")):
         Requirement.parse(text, KNOWN)
 
 
@@ -136,9 +136,9 @@ def file(tmp_path):
 def test_requests_and_requirements(file):
     done = here("run", file, "--requests", "0.2k", "--require", "e2e.p95<1h", "--require", "satisfaction>1%", "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    found = json.loads(done.stdout)
-    assert found["requests"]["arrived"] == 200
-    assert [r["requirement"] for r in found["requirements"]] == ["latency_s.e2e.p95<3600", "sla.satisfaction>0.01"]
+    data = json.loads(done.stdout)
+    assert data["requests"]["arrived"] == 200
+    assert [r["requirement"] for r in data["requirements"]] == ["latency_s.e2e.p95<3600", "sla.satisfaction>0.01"]
 
 
 def test_wrong_amounts_are_refused(file):
@@ -151,6 +151,6 @@ def test_wrong_amounts_are_refused(file):
 
 def test_a_sweep_over_a_range(file):
     done = here("sweep", file, "--grid", "sla.alpha=0.2..0.4:3:linear", "--show", "e2e.p95", "--seeds", 1, "--json")
-    found = json.loads(done.stdout)
-    assert [p["point"]["sla.alpha"] for p in found["points"]] == [0.2, 0.3, 0.4]
-    assert list(found["points"][0]["figures"]) == ["latency_s.e2e.p95"]
+    data = json.loads(done.stdout)
+    assert [p["point"]["sla.alpha"] for p in data["points"]] == [0.2, 0.3, 0.4]
+    assert list(data["points"][0]["figures"]) == ["latency_s.e2e.p95"]

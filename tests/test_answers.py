@@ -39,7 +39,7 @@ def test_a_bin_is_even_and_the_last_one_closed():
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "expected"),
     [
         ("Qwen/Qwen3-8B", "Qwen/Qwen3-8B"),
         ("qwen3-8b", "Qwen/Qwen3-8B"),
@@ -47,8 +47,8 @@ def test_a_bin_is_even_and_the_last_one_closed():
         ("Qwen3-235B-A22B", "Qwen/Qwen3-235B-A22B-Thinking-2507"),  # the shorter of two
     ],
 )
-def test_models_are_known_by_several_names(name, found):
-    assert of("gpqa", name) is of("gpqa", found)
+def test_models_are_known_by_several_names(name, expected):
+    assert of("gpqa", name) is of("gpqa", expected)
 
 
 def test_draws_follow_the_histogram():

@@ -78,7 +78,7 @@ def test_changes_by_field_by_key_and_by_path():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         (lambda: messsim.Poisson(rate=4), "Poisson: rate: unknown key; did you mean 'rate_rps'?"),
         (lambda: messsim.Sla(alpha=2), "Sla: alpha = 2: expected at most 1"),
@@ -93,10 +93,10 @@ def test_changes_by_field_by_key_and_by_path():
         (lambda: SMALL.changed(**{"models.tiny.tp": 2}), "models.tiny.tp: models has no entry 'tiny'"),
     ],
 )
-def test_mistakes_are_told_as_a_files_are(wrong, said):
+def test_mistakes_are_told_as_a_files_are(wrong, message):
     with pytest.raises(ScenarioError) as error:
         wrong()
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 # ---- studies --------------------------------------------------------------------------------------------
@@ -125,22 +125,22 @@ STUDIES = {
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_is_a_function_whose_result_is_a_table(name):
     study, columns, rows, shown = STUDIES[name]
-    found = study()
-    frame = pl.DataFrame(found)  # by Arrow
-    assert frame.equals(found.table)
+    result = study()
+    frame = pl.DataFrame(result)  # by Arrow
+    assert frame.equals(result.table)
     assert set(columns) <= set(frame.columns)
     assert frame.height == rows
-    assert shown in str(found)
-    assert found._repr_html_().startswith("<pre style=")
-    assert all(found[key] == value for key, value in found.summary.items())
-    assert repr(found).startswith("<messsim ")
+    assert shown in str(result)
+    assert result._repr_html_().startswith("<pre style=")
+    assert all(result[key] == value for key, value in result.summary.items())
+    assert repr(result).startswith("<messsim ")
 
 
 def test_a_run_shows_itself_and_is_a_table_of_its_requests():
-    found = messsim.run(SMALL)
-    assert isinstance(found, messsim.Result)
-    assert str(found).startswith(("SLA kept: ", "SLA missed: "))
-    assert pl.DataFrame(found).height == 60
+    result = messsim.run(SMALL)
+    assert isinstance(result, messsim.Result)
+    assert str(result).startswith(("SLA kept: ", "SLA missed: "))
+    assert pl.DataFrame(result).height == 60
     evil = messsim.run(messsim.parse(data_of(requests=20, tenants=[{"name": "<b>x</b>"}, {"name": "y"}])))
     assert "<b>" not in evil._repr_html_()
 
@@ -152,7 +152,7 @@ def test_results_are_written_where_they_are_wanted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("grid", "said"),
+    ("grid", "message"),
     [
         ({"V": "1e-3"}, "V = '1e-3': expected a list of values, or a range"),
         ({"V": []}, "V = []: expected a list of values"),
@@ -160,17 +160,17 @@ def test_results_are_written_where_they_are_wanted(tmp_path):
         ([{"v": 1}], "v: unknown key; did you mean 'router.V'?"),
     ],
 )
-def test_a_grid_that_is_none(grid, said):
+def test_a_grid_that_is_none(grid, message):
     with pytest.raises(ScenarioError) as error:
         messsim.sweep(SMALL, grid)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_without_pandas_the_extra_is_named(monkeypatch):
-    found = messsim.check(SMALL)
+    checklist = messsim.check(SMALL)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(OutputError, match=r"pip install 'messsim\[pandas\]'"):
-        found.to_pandas()
+        checklist.to_pandas()
 
 
 def test_progress_in_a_notebook_is_a_line_that_goes_away(monkeypatch):
@@ -188,6 +188,6 @@ def test_progress_in_a_notebook_is_a_line_that_goes_away(monkeypatch):
 
 
 def test_progress_of_ones_own():
-    told: list[tuple[int, int]] = []
-    messsim.replicate(SMALL, 2, progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (2, 2)
+    rows: list[tuple[int, int]] = []
+    messsim.replicate(SMALL, 2, progress=lambda done, total: rows.append((done, total)))
+    assert rows[-1] == (2, 2)

@@ -108,12 +108,12 @@ def test_bursts_have_the_index_of_dispersion_of_theory(law):
     growth = 2 * r1 * r2 * (calm - burst) ** 2 / (s**2 * (calm * r2 + burst * r1))
     theory = 1 + growth * (1 - (1 - math.exp(-s * window_s)) / (s * window_s))
     assert theory > 5
-    found = []
+    collected = []
     for r in range(REPLICATIONS):
         t = times(law, horizon_s=4000.0, replication=r)
         counts = np.histogram(t, np.arange(100.0, 4000.1, window_s))[0]  # by 100 s it has forgotten its start
-        found.append(np.mean((counts - mean * window_s) ** 2) / (mean * window_s))
-    assert abs(t_value(found, theory)) < T_LIMIT
+        collected.append(np.mean((counts - mean * window_s) ** 2) / (mean * window_s))
+    assert abs(t_value(collected, theory)) < T_LIMIT
 
 
 def test_diurnal_counts_follow_the_rates():
@@ -172,8 +172,8 @@ def test_by_hand():
 
 
 def test_factors_change_the_rates_from_their_time_on():
-    said = list(changed_by(iter([(10.0, 1.0), (10.0, 2.0)]), [(0.0, 3.0), (5.0, 0.5), (10.0, 2.0), (15.0, 1.0)]))
-    assert said == [(5.0, 3.0), (5.0, 0.5), (5.0, 4.0), (5.0, 2.0)]
+    listed = list(changed_by(iter([(10.0, 1.0), (10.0, 2.0)]), [(0.0, 3.0), (5.0, 0.5), (10.0, 2.0), (15.0, 1.0)]))
+    assert listed == [(5.0, 3.0), (5.0, 0.5), (5.0, 4.0), (5.0, 2.0)]
     assert list(changed_by(iter([(10.0, 1.0)]), [])) == [(10.0, 1.0)]
 
 
@@ -210,8 +210,8 @@ def test_a_phase_multiplies_the_rate(law):
     factor = np.repeat([1.0, 4.0, 0.5], 100)
     np.testing.assert_allclose(times(law, 300, phases=phases), np.cumsum(plain / factor), rtol=1e-12)
     # The same by time: each phase starts from the scenario, not from the phase before.
-    said = [{"from_s": 10.0, "rate_factor": 4.0}, {"from_s": 20.0}, {"from_s": 30.0, "rate_factor": 0.5}]
-    changed = times(law, 300, phases=said)
+    lines = [{"from_s": 10.0, "rate_factor": 4.0}, {"from_s": 20.0}, {"from_s": 30.0, "rate_factor": 0.5}]
+    changed = times(law, 300, phases=lines)
     integral = np.interp(changed, [0, 10, 20, 30, 1e4], np.cumsum([0, 10, 40, 10, 0.5 * 9970]))
     np.testing.assert_allclose(integral, times(law, 300), rtol=1e-11)
 
@@ -273,9 +273,9 @@ def test_the_gamma_table_is_within_its_stated_error(cv):
     law = stats.gamma(1 / cv**2, scale=cv**2)
     exact = np.where(z < 0, law.ppf(special.ndtr(z)), law.isf(special.ndtr(-z)))
     seen = exact > 1e-290  # below it SciPy's quantile loses digits, or is 0
-    found = gaps(z)
-    np.testing.assert_allclose(found[seen], exact[seen], rtol=max(2 * gaps.error, 2e-12))
-    assert (found[~seen] < 1e-289).all()
+    result = gaps(z)
+    np.testing.assert_allclose(result[seen], exact[seen], rtol=max(2 * gaps.error, 2e-12))
+    assert (result[~seen] < 1e-289).all()
     assert (np.diff(gaps(np.linspace(-8.3, 8.3, 100_001))) >= 0).all()
 
 
@@ -344,8 +344,8 @@ def test_a_phase_may_take_its_tokens_from_the_trace(tmp_path):
         phases = [{"from_request": 2, key: {"kind": "trace"}}]
         w = workload(trace(tmp_path), tmp_path, requests=None, phases=phases, tokens={"prompt": 1, "output": 2})
         (chunk,) = w.chunks(100)
-        found, least = (chunk.prompt_tokens, 1) if key == "prompt" else (chunk.output_tokens[1], 2)
-        np.testing.assert_array_equal(found, [least, least, *ROWS[f"{key}_tokens"][2:]])
+        result, least = (chunk.prompt_tokens, 1) if key == "prompt" else (chunk.output_tokens[1], 2)
+        np.testing.assert_array_equal(result, [least, least, *ROWS[f"{key}_tokens"][2:]])
 
 
 def test_a_trace_is_stretched_to_a_rate(tmp_path):
@@ -414,12 +414,12 @@ def test_the_kind_of_file_changes_no_bit(tmp_path):
         "prompt_tokens": rng.integers(1, 5000, 300).tolist(),
         "output_tokens": rng.integers(1, 5000, 300).tolist(),
     }
-    found = []
+    collected = []
     for name in ("a.csv", "a.csv.gz", "a.parquet", "a.jsonl", "a.ndjson", "A.CSV"):
         w = workload(trace(tmp_path, rows, name.lower()), tmp_path, requests=500, tokens=FROM_TRACE)
         (chunk,) = w.chunks(500)
-        found.append((chunk.arrival_s.tobytes(), chunk.prompt_tokens.tobytes(), chunk.output_tokens.tobytes()))
-    assert len(set(found)) == 1
+        collected.append((chunk.arrival_s.tobytes(), chunk.prompt_tokens.tobytes(), chunk.output_tokens.tobytes()))
+    assert len(set(collected)) == 1
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])

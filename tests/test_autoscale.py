@@ -22,11 +22,11 @@ def engine(request) -> str:
 
 
 def scaled(folder, times, *, replicas=2, seqs=1, more=None, **autoscale) -> dict:
-    said = {"cold_start": QUICK} | autoscale
+    data = {"cold_start": QUICK} | autoscale
     return scenario(
         arrivals=trace(folder, times),
         requests=None,
-        models=[model("only", 0.5, replicas=replicas, max_num_seqs=seqs, autoscale=said)],
+        models=[model("only", 0.5, replicas=replicas, max_num_seqs=seqs, autoscale=data)],
         **(more or {}),
     )
 

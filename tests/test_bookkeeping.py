@@ -60,15 +60,15 @@ def failing(monkeypatch):
 
 
 def test_failed_runs_of_a_sweep_are_counted_once(failing, tmp_path):
-    points, told = [{"router.V": 1e-3}, {"router.V": 1e-1}], []
-    more = {"seeds": 3, "out": tmp_path / "o", "on_progress": lambda done, total: told.append((done, total))}
-    found = sweep(parse(scenario()), points, workers=local_workers(1), **more)
-    assert told == [(k, 6) for k in range(7)]
-    assert (found["computed"], found["resumed"], len(found["failures"])) == (5, 0, 1)
-    assert [p["replications"] for p in found["points"]] == [3, 2]
-    told.clear()
+    points, rows = [{"router.V": 1e-3}, {"router.V": 1e-1}], []
+    more = {"seeds": 3, "out": tmp_path / "o", "on_progress": lambda done, total: rows.append((done, total))}
+    swept = sweep(parse(scenario()), points, workers=local_workers(1), **more)
+    assert rows == [(k, 6) for k in range(7)]
+    assert (swept["computed"], swept["resumed"], len(swept["failures"])) == (5, 0, 1)
+    assert [p["replications"] for p in swept["points"]] == [3, 2]
+    rows.clear()
     again = sweep(parse(scenario()), points, workers=local_workers(1), **more)
-    assert told == [(5, 6), (6, 6)]
+    assert rows == [(5, 6), (6, 6)]
     assert (again["computed"], again["resumed"], len(again["failures"])) == (0, 5, 1)
 
 
@@ -81,8 +81,8 @@ def test_failed_runs_of_a_sweep_are_counted_once(failing, tmp_path):
 )
 def test_a_quantile_is_the_least_value_with_its_share_at_or_below(count, p25, p50, p75):
     values = list(np.random.default_rng(count).permutation(np.arange(1.0, count + 1)))
-    found = _quantiles(values)
-    assert (found["p25"], found["p50"], found["p75"]) == (p25, p50, p75)
+    result = _quantiles(values)
+    assert (result["p25"], result["p50"], result["p75"]) == (p25, p50, p75)
 
 
 # ---- pools of one model, of unequal size ----------------------------------------------------------------
@@ -100,17 +100,17 @@ def test_the_utilisation_of_a_model_weighs_its_pools_by_their_replicas():
 
 
 def test_the_utilisation_of_unequal_pools_in_a_run():
-    said = scenario(requests=400, router={"policy": "random"}, **TWO_POOLS)
-    found = summary_of(parse(said))
-    used = {p["name"]: (p["utilization"], p["replicas"]) for p in found["pools"]}
+    data = scenario(requests=400, router={"policy": "random"}, **TWO_POOLS)
+    summary = summary_of(parse(data))
+    used = {p["name"]: (p["utilization"], p["replicas"]) for p in summary["pools"]}
     (one, _), (three, _) = used["one"], used["three"]
     assert one != pytest.approx(three, rel=0.01)
-    assert found["models"][0]["utilization"] == pytest.approx((one + 3 * three) / 4)
+    assert summary["models"][0]["utilization"] == pytest.approx((one + 3 * three) / 4)
 
 
 def test_a_check_offers_unequal_pools_what_their_replicas_stand_for():
-    found = check(parse(scenario(requests=400, router={"policy": "random"}, **TWO_POOLS)))
-    offered = {p["name"]: p["offered_rps"] for p in found["pools"]}
+    checklist = check(parse(scenario(requests=400, router={"policy": "random"}, **TWO_POOLS)))
+    offered = {p["name"]: p["offered_rps"] for p in checklist["pools"]}
     assert offered["three"] == pytest.approx(3 * offered["one"])
     assert sum(offered.values()) == pytest.approx(2.0, rel=0.05)
 
@@ -119,12 +119,12 @@ def test_a_check_offers_unequal_pools_what_their_replicas_stand_for():
 
 
 def test_a_plan_assumes_nothing_where_more_replicas_do_not_help_all_that_is_unmet():
-    said = parse(scenario(requests=60))
-    axes = axes_of(said, ["large=1..4"], [])
+    parsed = parse(scenario(requests=60))
+    axes = axes_of(parsed, ["large=1..4"], [])
     options = {"objective": "energy", "seeds": 2, "workers": None}
 
     def counts(*wanted):
-        return plan(said, axes, wanted, **(options | {"workers": local_workers(1)}))["counts"]
+        return plan(parsed, axes, wanted, **(options | {"workers": local_workers(1)}))["counts"]
 
     slow, dear = "latency_s.e2e.mean<=1e-9", "cost.total<=1e-9"
     assert counts(slow)["assumed"] == 3
@@ -134,16 +134,16 @@ def test_a_plan_assumes_nothing_where_more_replicas_do_not_help_all_that_is_unme
 
 def carrying(bounds, capacity, shares, rate=1.0, length=100, places=0):
     """One with given figures: a pool of one replica for each model."""
-    found = object.__new__(Carrying)
-    found._bounds, found._rate, found._length, found._shares = bounds, rate, length, shares
-    found._sustained = {f"p{m}": (m, rps / 1.25) for m, rps in enumerate(capacity)}
-    found._places = {f"p{m}": places for m in range(len(capacity))}
-    return found
+    result = object.__new__(Carrying)
+    result._bounds, result._rate, result._length, result._shares = bounds, rate, length, shares
+    result._sustained = {f"p{m}": (m, rps / 1.25) for m, rps in enumerate(capacity)}
+    result._places = {f"p{m}": places for m in range(len(capacity))}
+    return result
 
 
 def enough(*arguments, **options):
-    found = carrying(*arguments, **options)
-    return found.enough(dict.fromkeys(found._sustained, 1))
+    result = carrying(*arguments, **options)
+    return result.enough(dict.fromkeys(result._sustained, 1))
 
 
 def test_what_can_just_be_carried_is_carried():

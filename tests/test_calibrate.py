@@ -119,8 +119,8 @@ def write(path: Path, rows: Iterations, work: list[tuple[int, ...]] = ALL, **mor
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *more])
-        for said, s, j in zip(work, rows.seconds.tolist(), rows.joules.tolist(), strict=True):
-            writer.writerow([*said, repr(s), repr(j), *more.values()])
+        for spec, s, j in zip(work, rows.seconds.tolist(), rows.joules.tolist(), strict=True):
+            writer.writerow([*spec, repr(s), repr(j), *more.values()])
     return path
 
 
@@ -135,9 +135,9 @@ def test_the_formulas_over_columns_are_those_of_the_core(profile):
     whole |= {"p0_w": e.p0_w_per_gpu * gpus, "p_cap_w": e.p_cap_w_per_gpu * gpus, "p_idle_w": 0.0}
     whole |= {"e_j_per_token": e.e_j_per_token, "ek_j_per_token": e.ek_j_per_cached_token}
     whole |= {"host_kind": "sum", "host_s": 0.0, "host_s_per_sequence": 0.0, "after_s": 0.0, "knots": ()}
-    told = [_core.iteration(whole, b, k, p, p * (c + p / 2), prompt_prior=c) for p, c, b, k in ALL]
-    assert rows.seconds == pytest.approx([t[0] for t in told], rel=1e-13)
-    assert rows.joules == pytest.approx([t[1] for t in told], rel=1e-13)
+    lines = [_core.iteration(whole, b, k, p, p * (c + p / 2), prompt_prior=c) for p, c, b, k in ALL]
+    assert rows.seconds == pytest.approx([t[0] for t in lines], rel=1e-13)
+    assert rows.joules == pytest.approx([t[1] for t in lines], rel=1e-13)
 
 
 # ---- recovery -------------------------------------------------------------------------------------------
@@ -146,15 +146,15 @@ def test_the_formulas_over_columns_are_those_of_the_core(profile):
 @pytest.mark.parametrize("profile", [DENSE, SPLIT, *MIXTURES], ids=lambda p: p.name)
 def test_exact_measurements_give_the_coefficients_back(profile):
     rows = measured(profile)
-    found, estimates = fit_duration(rows, {})
+    fitted, estimates = fit_duration(rows, {})
     for name, value in figures_of(profile, DURATION).items():
-        assert found[name] == pytest.approx(value, rel=1e-6, abs=1e-15), name
+        assert fitted[name] == pytest.approx(value, rel=1e-6, abs=1e-15), name
     assert {e.how for e in estimates.values()} == {"fitted"}
-    found, estimates = fit_energy(rows, {})
+    fitted, estimates = fit_energy(rows, {})
     capped = profile is not SPLIT and profile is not MIXTURES[1]
     assert estimates["p_cap_w_per_gpu"].how == ("fitted" if capped else "none")
     for name, value in figures_of(profile, ENERGY[: 4 if capped else 3]).items():
-        assert found[name] == pytest.approx(value, rel=1e-6, abs=1e-15), name
+        assert fitted[name] == pytest.approx(value, rel=1e-6, abs=1e-15), name
 
 
 @pytest.mark.parametrize("profile", [DENSE, *MIXTURES], ids=lambda p: p.name)
@@ -170,16 +170,16 @@ def test_noise_moves_them_by_no_more_than_their_standard_errors_say(profile):
 
 
 def test_noise_of_two_percent_is_an_error_of_two_percent(tmp_path):
-    found = calibrate(write(tmp_path / "m.csv", measured(DENSE, noise=0.02)))
-    overall = found["errors"][0]
+    fitted = calibrate(write(tmp_path / "m.csv", measured(DENSE, noise=0.02)))
+    overall = fitted["errors"][0]
     assert overall["region"] == "all"
     for name in ("duration", "energy"):
         assert (
             0.01 < overall[name]["mape"] < 0.02
         )  # the mean of |normal| is 0.8 standard deviations, less what is fitted
         assert abs(overall[name]["bias"]) < 0.01
-    assert [e["rows"] for e in found["errors"]] == [56, 15, 9, 14, 12, 6]
-    assert sum(e["rows"] for e in found["errors"][1:]) == 56
+    assert [e["rows"] for e in fitted["errors"]] == [56, 15, 9, 14, 12, 6]
+    assert sum(e["rows"] for e in fitted["errors"][1:]) == 56
 
 
 def test_each_kind_of_iteration_counts_the_same():
@@ -204,11 +204,11 @@ def open_(estimates) -> dict[str, str]:
 def test_without_prompts_nothing_is_said_of_prompts():
     few = [w for w in DECODE if w[2] <= 128]  # fewer than nstar
     _, estimates = fit_duration(measured(DENSE, few), {})
-    told = open_(estimates)
+    reported = open_(estimates)
     prompts = {"aq_s_per_token2", "a1_s", "ac_s_per_token", "akm_s_per_token", "akx_s_per_token", "abk_s_per_token"}
     # each sequence is a new token too
-    assert set(told) == {"c0_s_per_token", "c1_s_per_token", "nstar_tokens", "ab_s_per_sequence"} | prompts
-    assert told["c0_s_per_token"] == "cannot be told from ab_s_per_sequence"
+    assert set(reported) == {"c0_s_per_token", "c1_s_per_token", "nstar_tokens", "ab_s_per_sequence"} | prompts
+    assert reported["c0_s_per_token"] == "cannot be told from ab_s_per_sequence"
     assert estimates["a0_s"].value == pytest.approx(DENSE.duration.a0_s)
     assert estimates["ak_s_per_token"].value == pytest.approx(DENSE.duration.ak_s_per_token)
 
@@ -256,35 +256,35 @@ def test_noise_alone_makes_no_cap(seed):
 def test_a_cap_below_p0_is_refused(tmp_path):
     energy = dict.fromkeys(ENERGY, 0.0) | {"p0_w_per_gpu": 120.0, "p_cap_w_per_gpu": 100.0}
     given = [f"{n}={v}" for n, v in energy.items()]
-    found = calibrate(write(tmp_path / "m.csv", measured(DENSE)), options=Options(given=given))
+    fitted = calibrate(write(tmp_path / "m.csv", measured(DENSE)), options=Options(given=given))
     with pytest.raises(OutputError, match="p_cap_w_per_gpu = 100 is below p0_w_per_gpu = 120 by "):
-        profile_text(found)
+        profile_text(fitted)
 
 
 def test_what_is_given_stays_and_what_is_open_comes_from_the_base(tmp_path):
     file = write(tmp_path / "m.csv", measured(DENSE, DECODE + PREFILL), DECODE + PREFILL)
-    told = calibrate(file)["coefficients"]["akm_s_per_token"]
-    assert (told["value"], told["how"]) == (None, "not determined")
-    told = calibrate(file, options=Options(base=BASE.name, given=["aq_s_per_token2=1e-9"]))
-    coefficients = told["coefficients"]
+    akm_s_per_token = calibrate(file)["coefficients"]["akm_s_per_token"]
+    assert (akm_s_per_token["value"], akm_s_per_token["how"]) == (None, "not determined")
+    akm_s_per_token = calibrate(file, options=Options(base=BASE.name, given=["aq_s_per_token2=1e-9"]))
+    coefficients = akm_s_per_token["coefficients"]
     assert coefficients["akm_s_per_token"]["value"] == BASE.duration.akm_s_per_token
     assert coefficients["akm_s_per_token"]["how"] == "base"
     assert coefficients["aq_s_per_token2"] == {"value": 1e-9, "standard_error": None, "how": "given", "why": ""}
     assert coefficients["a0_s"]["how"] == "fitted"
     assert coefficients["p_idle_w_per_gpu"]["value"] == BASE.energy.p_idle_w_per_gpu
-    assert told["kv_capacity_tokens"] == BASE.memory.kv_capacity_tokens
+    assert akm_s_per_token["kv_capacity_tokens"] == BASE.memory.kv_capacity_tokens
 
 
 def test_rows_that_no_memory_holds_are_left_out_and_counted(tmp_path):
     rows = measured(DENSE)
     beyond = rows.cached_tokens > 100_000
     file = write(tmp_path / "m.csv", dataclasses.replace(rows, seconds=rows.seconds * np.where(beyond, 2.0, 1.0)))
-    found = calibrate(file, options=Options(kv_capacity_tokens=110_000))
-    assert (found["rows"], found["left_out"]) == (len(ALL) - beyond.sum(), beyond.sum())
-    assert found["coefficients"]["ak_s_per_token"]["value"] == pytest.approx(DENSE.duration.ak_s_per_token)
-    assert found["errors"][0]["duration"]["worst"] < 1e-9
-    said = here("calibrate", file, "--kv-capacity-tokens", 110_000).stdout.replace("\n", " ")
-    assert f"{beyond.sum()} rows left out: they need more than 110,000 cached tokens" in said
+    fitted = calibrate(file, options=Options(kv_capacity_tokens=110_000))
+    assert (fitted["rows"], fitted["left_out"]) == (len(ALL) - beyond.sum(), beyond.sum())
+    assert fitted["coefficients"]["ak_s_per_token"]["value"] == pytest.approx(DENSE.duration.ak_s_per_token)
+    assert fitted["errors"][0]["duration"]["worst"] < 1e-9
+    settings = here("calibrate", file, "--kv-capacity-tokens", 110_000).stdout.replace("\n", " ")
+    assert f"{beyond.sum()} rows left out: they need more than 110,000 cached tokens" in settings
     with pytest.raises(DataError, match="no row fits into 1 cached tokens"):
         calibrate(file, options=Options(kv_capacity_tokens=1))
 
@@ -293,10 +293,10 @@ def test_pauses_tell_the_idle_power_and_nothing_else(tmp_path):
     file = write(tmp_path / "m.csv", measured(SPLIT))
     with file.open("a") as more:
         more.write("0,0,0,0,2.0,600\n0,0,0,0,1.0,420\n")
-    found = calibrate(file, options=Options(tp=4))
-    assert found["coefficients"]["p_idle_w_per_gpu"]["value"] == pytest.approx((600 + 420) / 3 / 4)
-    assert found["rows"] == len(ALL)
-    assert found["coefficients"]["p0_w_per_gpu"]["value"] == pytest.approx(SPLIT.energy.p0_w_per_gpu)
+    fitted = calibrate(file, options=Options(tp=4))
+    assert fitted["coefficients"]["p_idle_w_per_gpu"]["value"] == pytest.approx((600 + 420) / 3 / 4)
+    assert fitted["rows"] == len(ALL)
+    assert fitted["coefficients"]["p0_w_per_gpu"]["value"] == pytest.approx(SPLIT.energy.p0_w_per_gpu)
 
 
 # ---- points of a server ---------------------------------------------------------------------------------
@@ -309,8 +309,8 @@ def served(profile: SimpleNamespace, folder: Path, points=POINTS, readings=("ttf
     clients, prompts, outputs = (list(c) for c in zip(*points, strict=True))
     mixture = (profile.duration.experts, profile.duration.top_k)
     fit = PointFit(ServedPoints(clients, prompts, outputs, {}, None), profile.tp, mixture, {}, [])
-    told = fit.simulated(figures_of(profile, DURATION), figures_of(profile, ENERGY[:3]))
-    rows = zip(*zip(*points, strict=True), *(told[r].tolist() for r in readings), strict=True)
+    predicted = fit.simulated(figures_of(profile, DURATION), figures_of(profile, ENERGY[:3]))
+    rows = zip(*zip(*points, strict=True), *(predicted[r].tolist() for r in readings), strict=True)
     text = "\n".join(",".join(map(repr, row)) for row in rows)
     file = folder / "points.csv"
     file.write_text(f"clients,prompt_tokens,output_tokens,{','.join(readings)}\n{text}\n")
@@ -323,24 +323,25 @@ def test_points_of_a_simulated_server_give_what_they_determine_back(tmp_path, pr
     start = find_profile("Qwen3-14B" if profile is DENSE else "Qwen3-30B-A3B", "A100", 1)
     hidden = ("c0_s_per_token", "a1_s", "ac_s_per_token", *MIXED_TERMS)
     held = [f"{n}={getattr(profile.duration, n)!r}" for n in (*hidden, *(() if profile is DENSE else ("se", "ae_s")))]
-    found = calibrate(file, options=Options(tp=profile.tp, base=start.name, given=held))
-    assert found["kind"] == "served"
-    assert found["errors"][0]["ttft_s"]["mape"] < 0.005
-    assert found["errors"][0]["tpot_s"]["mape"] < 0.005
-    assert found["errors"][0]["j_per_token"]["mape"] < 0.005
+    fitted = calibrate(file, options=Options(tp=profile.tp, base=start.name, given=held))
+    assert fitted["kind"] == "served"
+    assert fitted["errors"][0]["ttft_s"]["mape"] < 0.005
+    assert fitted["errors"][0]["tpot_s"]["mape"] < 0.005
+    assert fitted["errors"][0]["j_per_token"]["mape"] < 0.005
     for name in ("a0_s", "c1_s_per_token", "p0_w_per_gpu", "e_j_per_token"):
-        told = found["coefficients"][name]
-        assert (told["how"], told["value"]) == ("fitted", pytest.approx(figures_of(profile, [name])[name], rel=0.02)), (
-            name
-        )
+        reported = fitted["coefficients"][name]
+        assert (reported["how"], reported["value"]) == (
+            "fitted",
+            pytest.approx(figures_of(profile, [name])[name], rel=0.02),
+        ), name
 
 
 @pytest.mark.slow
 def test_points_of_a_simulated_server_without_a_start(tmp_path):
     points = [(c, p, o) for c in (1, 4, 16, 64, 128) for p in (128, 1024, 4096) for o in (32, 256)]
-    found = calibrate(served(DENSE, tmp_path, points))
+    fitted = calibrate(served(DENSE, tmp_path, points))
     for name, value in figures_of(DENSE, [*DURATION, *ENERGY[:3]]).items():
-        assert found["coefficients"][name]["value"] == pytest.approx(value, rel=1e-3, abs=1e-15), name
+        assert fitted["coefficients"][name]["value"] == pytest.approx(value, rel=1e-3, abs=1e-15), name
 
 
 def test_as_many_rows_as_coefficients_determine_none():
@@ -352,15 +353,15 @@ def test_as_many_rows_as_coefficients_determine_none():
 
 
 def test_one_point_determines_next_to_nothing(tmp_path):
-    found = calibrate(served(DENSE, tmp_path, POINTS[:1], ["tpot_s"]), options=Options(base=BASE.name))
-    by_how = {n: c["how"] for n, c in found["coefficients"].items()}
+    fitted = calibrate(served(DENSE, tmp_path, POINTS[:1], ["tpot_s"]), options=Options(base=BASE.name))
+    by_how = {n: c["how"] for n, c in fitted["coefficients"].items()}
     assert "fitted" not in by_how.values()
     assert by_how["c0_s_per_token"] == "given"
     # a base with knots gives terms of attention, not those that stand in the knots' place
     assert {n for n, how in by_how.items() if how == "base"} >= {"ak_s_per_token", "akm_s_per_token", "p0_w_per_gpu"}
-    assert found["not_determined"]
+    assert fitted["not_determined"]
     with pytest.raises(OutputError, match="a base with knots, as all built-in profiles, gives terms of attention"):
-        profile_text(found)
+        profile_text(fitted)
 
 
 def test_a_search_that_ends_at_almost_nothing_ends_at_nothing(tmp_path):
@@ -369,8 +370,8 @@ def test_a_search_that_ends_at_almost_nothing_ends_at_nothing(tmp_path):
     tiny, none = (fit.simulated(figures | {"akm_s_per_token": v}) for v in (1e-17, 0.0))
     assert tiny == none
     held = [f"{n}={figures[n]!r}" for n in DURATION if n not in ("ae_s", "se", "akm_s_per_token")]
-    found = calibrate(served(DENSE, tmp_path, POINTS[4:8]), options=Options(given=[*held, "akm_s_per_token=1e-17"]))
-    assert found["coefficients"]["akm_s_per_token"]["value"] == 0.0
+    fitted = calibrate(served(DENSE, tmp_path, POINTS[4:8]), options=Options(given=[*held, "akm_s_per_token=1e-17"]))
+    assert fitted["coefficients"]["akm_s_per_token"]["value"] == 0.0
 
 
 @pytest.mark.parametrize("e2e", ["mean_e2el_ms", "mean_e2e_latency_ms"], ids=["vllm", "sglang"])
@@ -395,8 +396,8 @@ def test_points_may_be_samples_of_aiconfigurator(tmp_path):
     theirs.write_text(
         "model,backend,prompt_len,output_len,batch,ttft_ms,tpot_ms\nx,vllm,100,10,4,250,12.5\nx,trtllm,1,2,3,4,5\n"
     )
-    told = read_measurements(theirs, {"backend": "vllm"})
-    assert told == read_measurements(ours, {})
+    reported = read_measurements(theirs, {"backend": "vllm"})
+    assert reported == read_measurements(ours, {})
     with pytest.raises(DataError, match=r"holds 2 values of backend \(trtllm, vllm\)"):
         read_measurements(theirs, {})
     theirs.write_text("prompt_len,output_len,batch,ttft_ms\n100,10,4,-1\n")
@@ -419,7 +420,7 @@ SERVED = "clients,prompt_tokens,output_tokens,tpot_s\n4,100,10,0.01\n"
 
 
 @pytest.mark.parametrize(
-    "text, said",
+    "text, message",
     [
         (GOOD.replace("duration_s", "duration"), "column 'duration_s' is missing; did you mean 'duration'?"),
         (GOOD.replace("0.02", "-0.02"), "column 'duration_s' has -0.02 in row 2; expected a number, at least 1e-09"),
@@ -441,16 +442,16 @@ SERVED = "clients,prompt_tokens,output_tokens,tpot_s\n4,100,10,0.01\n"
         (SERVED.replace("4,", "0,"), "column 'clients' has 0 in row 1; expected a number, at least 1"),
     ],
 )
-def test_bad_files_are_told_by_column_row_and_value(tmp_path, text, said):
+def test_bad_files_are_told_by_column_row_and_value(tmp_path, text, message):
     file = tmp_path / "m.csv"
     file.write_text(text)
     with pytest.raises(DataError) as raised:
         calibrate(file)
-    assert str(raised.value).startswith(f"{file}: {said}")
+    assert str(raised.value).startswith(f"{file}: {message}")
 
 
 @pytest.mark.parametrize(
-    "options, said",
+    "options, message",
     [
         (Options(given=["a0=1"]), "--fix a0=1: unknown coefficient 'a0'; did you mean 'a0_s'?"),
         (Options(given=["a0_s"]), "--fix a0_s: expected NAME=VALUE"),
@@ -463,12 +464,12 @@ def test_bad_files_are_told_by_column_row_and_value(tmp_path, text, said):
         (Options(base="Qwen3-8B/H100"), "--base Qwen3-8B/H100: 5 profiles; expected one of Qwen3-8B/H100/tp1, "),
     ],
 )
-def test_bad_options_are_told(tmp_path, options, said):
+def test_bad_options_are_told(tmp_path, options, message):
     file = tmp_path / "m.csv"
     file.write_text(GOOD)
     with pytest.raises(ScenarioError) as raised:
         calibrate(file, options=options)
-    assert str(raised.value).startswith(said)
+    assert str(raised.value).startswith(message)
 
 
 def test_a_file_of_several_models_wants_to_know_which(tmp_path):
@@ -490,8 +491,8 @@ def test_a_file_of_several_models_wants_to_know_which(tmp_path):
 @pytest.fixture
 def own(tmp_path) -> Path:
     """A profile file that was fitted to exact measurements of DENSE, and the scenario beside it."""
-    found = calibrate(write(tmp_path / "m.csv", measured(DENSE), model="mine", gpu="RTX", tp=1))
-    (tmp_path / "mine.toml").write_text(profile_text(found))
+    fitted = calibrate(write(tmp_path / "m.csv", measured(DENSE), model="mine", gpu="RTX", tp=1))
+    (tmp_path / "mine.toml").write_text(profile_text(fitted))
     return tmp_path
 
 
@@ -500,11 +501,11 @@ def coefficients_of(profile: SimpleNamespace) -> dict[str, float]:
 
 
 def using(folder: Path, **model: object) -> Path:
-    said = scenario(arrivals={"kind": "poisson", "rate_rps": 20.0}, tokens={"prompt": 300, "output": 20})
-    said["models"] = [{"name": "m", "satisfaction": 0.6, "profile": "mine.toml"} | model]
-    said["models"][0] = {k: v for k, v in said["models"][0].items() if v is not None}
+    data = scenario(arrivals={"kind": "poisson", "rate_rps": 20.0}, tokens={"prompt": 300, "output": 20})
+    data["models"] = [{"name": "m", "satisfaction": 0.6, "profile": "mine.toml"} | model]
+    data["models"][0] = {k: v for k, v in data["models"][0].items() if v is not None}
     file = folder / "scenario.toml"
-    file.write_text(tomli_w.dumps(said))
+    file.write_text(tomli_w.dumps(data))
     return file
 
 
@@ -527,8 +528,8 @@ def test_a_mixture_of_experts_runs_too(tmp_path):
     (tmp_path / "mine.toml").write_text(text)
     assert tomllib.loads(text)["model"] == "7"
     times = [
-        summary_of(load(using(tmp_path, **said)))["latency_s"]["e2e"]["mean"]
-        for said in ({}, {"profile": None, "gpu": "A100", "tp": 4, "coefficients": coefficients_of(profile)})
+        summary_of(load(using(tmp_path, **spec)))["latency_s"]["e2e"]["mean"]
+        for spec in ({}, {"profile": None, "gpu": "A100", "tp": 4, "coefficients": coefficients_of(profile)})
     ]
     assert times[0] == pytest.approx(times[1], rel=1e-6)
 
@@ -548,10 +549,10 @@ def test_a_pool_may_use_it_and_keys_of_the_scenario_go_first(own):
     assert model.coefficients.a0_s == pytest.approx(DENSE.duration.a0_s)
     changed = load(file, ["models.m.coefficients.p_idle_w_per_gpu=70.0"])
     assert changed.models[0].coefficients.p_idle_w_per_gpu == 70.0
-    said = tomllib.loads(file.read_text())
-    said["models"] = [{"name": "m", "satisfaction": 0.6}]
-    said["pools"] = [{"model": "m", "profile": "mine.toml", "replicas": 2}]
-    assert parse(said, folder=own).pools[0].coefficients.a0_s == pytest.approx(DENSE.duration.a0_s)
+    data = tomllib.loads(file.read_text())
+    data["models"] = [{"name": "m", "satisfaction": 0.6}]
+    data["pools"] = [{"model": "m", "profile": "mine.toml", "replicas": 2}]
+    assert parse(data, folder=own).pools[0].coefficients.a0_s == pytest.approx(DENSE.duration.a0_s)
 
 
 def test_a_profile_file_may_say_engine_and_front_end(own):
@@ -575,22 +576,22 @@ def test_another_profile_in_its_place(own):
 
 
 @pytest.mark.parametrize(
-    "change, said",
+    "change, message",
     [
         ({"tp": 2}, "{scenario}: models.0.tp = 2: expected 1, which mine.toml is of"),
         ({"gpu": "H100"}, "{scenario}: models.0.gpu = 'H100': expected 'RTX', which mine.toml is of"),
         ({"profile": "other.toml"}, "{folder}/other.toml: no such file; expected a profile that `messsim calibrate`"),
     ],
 )
-def test_a_profile_that_does_not_fit_is_told(own, change, said):
+def test_a_profile_that_does_not_fit_is_told(own, change, message):
     file = using(own, **change)
     with pytest.raises(ScenarioError) as raised:
         load(file)
-    assert str(raised.value).startswith(said.format(scenario=file, folder=own))
+    assert str(raised.value).startswith(message.format(scenario=file, folder=own))
 
 
 @pytest.mark.parametrize(
-    "old, new, said",
+    "old, new, message",
     [
         ("a0_s = ", "a0 = ", "coefficients.a0: unknown key"),
         ("a0_s = ", "a0_s = -", "expected at least 0"),
@@ -600,20 +601,20 @@ def test_a_profile_that_does_not_fit_is_told(own, change, said):
         ("tp = 1", "tp =", "not valid TOML"),
     ],
 )
-def test_a_broken_profile_file_is_told_by_its_own_name(own, old, new, said):
+def test_a_broken_profile_file_is_told_by_its_own_name(own, old, new, message):
     profile = own / "mine.toml"
     profile.write_text(profile.read_text().replace(old, new, 1))
     with pytest.raises(ScenarioError) as raised:
         load(using(own))
     lines = str(raised.value).split("\n")
     assert all(line.startswith(f"{profile}: ") for line in lines)
-    assert any(said in line for line in lines)
+    assert any(message in line for line in lines)
 
 
 def test_a_profile_may_not_guess(tmp_path):
-    found = calibrate(write(tmp_path / "m.csv", measured(DENSE, DECODE + PREFILL), DECODE + PREFILL))
+    fitted = calibrate(write(tmp_path / "m.csv", measured(DENSE, DECODE + PREFILL), DECODE + PREFILL))
     with pytest.raises(OutputError, match=r"does not determine akm_s_per_token \(no row depends on it\); akx"):
-        profile_text(found)
+        profile_text(fitted)
 
 
 # ---- the command ----------------------------------------------------------------------------------------
@@ -638,10 +639,10 @@ def test_the_command_prints_and_writes(tmp_path):
         "written to",
     ):
         assert word in done.stdout
-    said = tomllib.loads(out.read_text())
-    assert (said["gpu"], said["tp"], said["kv_capacity_tokens"]) == ("RTX", 1, 2_000_000)
-    assert said["coefficients"]["energy_measured"] is True
-    assert set(said["coefficients"]) <= {*NAMES, "energy_measured"}
+    data = tomllib.loads(out.read_text())
+    assert (data["gpu"], data["tp"], data["kv_capacity_tokens"]) == ("RTX", 1, 2_000_000)
+    assert data["coefficients"]["energy_measured"] is True
+    assert set(data["coefficients"]) <= {*NAMES, "energy_measured"}
     again = here("calibrate", file, "--out", out)
     assert (again.returncode, again.stdout) == (2, "")
     assert "exists already" in again.stderr
@@ -679,11 +680,11 @@ def test_the_shipped_examples_are_what_the_tool_makes_and_give_its_figures_back(
     for name in ("iterations", "served"):
         file = ROOT / "scenarios" / "data" / f"own-gpu-{name}.csv"
         assert file.read_text() == build[name if name == "iterations" else "points"](np.random.default_rng(7))
-    found = calibrate(ROOT / "scenarios" / "data" / "own-gpu-iterations.csv")
+    fitted = calibrate(ROOT / "scenarios" / "data" / "own-gpu-iterations.csv")
     for name, value in {**build["DURATION"], **build["ENERGY"], "p_idle_w_per_gpu": build["IDLE_W"]}.items():
         if name not in ("ae_s", "se"):
-            assert found["coefficients"][name]["value"] == pytest.approx(value, rel=0.1), name
-    assert found["not_determined"] == []
+            assert fitted["coefficients"][name]["value"] == pytest.approx(value, rel=0.1), name
+    assert fitted["not_determined"] == []
 
 
 @pytest.mark.parametrize(("name", "unit", "factor"), [("ttft", "ms", 1e3), ("ttft_s", "us", 1e6), ("ttft_ms", "s", 1)])

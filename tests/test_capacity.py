@@ -52,20 +52,20 @@ def test_one_place_by_hand():
     """Prefill of 30 tokens, then 4 iterations that read 30, 31, 32 and 33 cached tokens."""
     prefill = 0.01 + 30 * 2e-5 + 1e-8 * 30 * 15
     decode = 4 * (0.01 + 2e-5 + 1e-4) + 1e-6 * (30 + 31 + 32 + 33)
-    found = sustained_rps(saturated(30, 5, max_num_seqs=1))
-    assert found == pytest.approx(1 / (prefill + decode), rel=1e-12)
+    result = sustained_rps(saturated(30, 5, max_num_seqs=1))
+    assert result == pytest.approx(1 / (prefill + decode), rel=1e-12)
 
 
 def test_the_token_budget_limits():
     """3 prompts of 100 an iteration fill a budget of 300, whatever the places."""
-    found = sustained_rps(saturated(100, 1, max_num_seqs=200, max_batched_tokens=300, coefficients={"a0_s": 0.5}))
-    assert found == pytest.approx(3 / 0.5)
+    result = sustained_rps(saturated(100, 1, max_num_seqs=200, max_batched_tokens=300, coefficients={"a0_s": 0.5}))
+    assert result == pytest.approx(3 / 0.5)
 
 
 @pytest.mark.parametrize(("policy", "places"), [("recompute", 1000 / (100 + 49.5)), ("reserve", 1000 / 200)])
 def test_memory_limits(policy, places):
-    said = {"kv_capacity_tokens": 1000, "kv_policy": policy, "coefficients": {"a0_s": 0.5}}
-    assert sustained_rps(saturated(100, 100, **said)) == pytest.approx(places / 100 / 0.5)
+    data = {"kv_capacity_tokens": 1000, "kv_policy": policy, "coefficients": {"a0_s": 0.5}}
+    assert sustained_rps(saturated(100, 100, **data)) == pytest.approx(places / 100 / 0.5)
 
 
 @pytest.mark.parametrize(
@@ -74,18 +74,20 @@ def test_memory_limits(policy, places):
 def test_servers_sustain_what_is_said(prompt, output):
     """Within the 99.9 % interval of 8 replications, whose half-width is at most 3 %."""
     data = saturated(prompt, output)
-    found = replication_interval([simulated_rps(data, k) for k in range(8)], level=0.999)
-    assert found.half_width < 0.03 * found.mean
-    assert found.covers(sustained_rps(data), slack=0.005 * found.mean)  # equal answers end 16 at a time: a coarse count
+    interval = replication_interval([simulated_rps(data, k) for k in range(8)], level=0.999)
+    assert interval.half_width < 0.03 * interval.mean
+    assert interval.covers(
+        sustained_rps(data), slack=0.005 * interval.mean
+    )  # equal answers end 16 at a time: a coarse count
 
 
 def test_servers_with_drafts_sustain_what_is_said():
     """The same with three drafts, which make iterations longer and fewer."""
     drafts = {"tokens": 3, "acceptance": [0.8, 0.7, 0.5], "draft_s": 0.002, "draft_s_per_sequence": 1e-5}
     data = saturated(300, GEOMETRIC, drafts=drafts)
-    found = replication_interval([simulated_rps(data, k) for k in range(8)], level=0.999)
-    assert found.half_width < 0.03 * found.mean
-    assert found.covers(sustained_rps(data), slack=0.01 * found.mean)
+    interval = replication_interval([simulated_rps(data, k) for k in range(8)], level=0.999)
+    assert interval.half_width < 0.03 * interval.mean
+    assert interval.covers(sustained_rps(data), slack=0.01 * interval.mean)
     assert sustained_rps(data) > 1.3 * sustained_rps(saturated(300, GEOMETRIC))
 
 
@@ -93,10 +95,10 @@ def test_iterations_without_prompts_are_faster():
     """Prompts in one iteration of 60: what they make slower must not be charged to all."""
     slow = LINEAR | {"akm_s_per_token": 1e-5}
     data = saturated(2000, {"kind": "geometric", "mean": 400.0}, max_num_seqs=4, coefficients=slow)
-    found = replication_interval([simulated_rps(data, k) for k in range(8)], level=0.999)
-    assert found.half_width < 0.05 * found.mean
+    interval = replication_interval([simulated_rps(data, k) for k in range(8)], level=0.999)
+    assert interval.half_width < 0.05 * interval.mean
     # a prompt's own place decodes nothing: iterations with prompts are a little shorter than reckoned
-    assert found.covers(sustained_rps(data), slack=0.02 * found.mean)
+    assert interval.covers(sustained_rps(data), slack=0.02 * interval.mean)
 
 
 def test_prompts_are_computed_where_a_place_came_free_or_as_long_as_they_last():

@@ -34,7 +34,7 @@ def scenarios():
 
 
 @pytest.fixture(scope="module")
-def found(scenarios):
+def challenged(scenarios):
     return challenge(scenarios, POLICIES, 2, workers=1)
 
 
@@ -88,8 +88,8 @@ def test_policies_are_named_rightly(scenarios, policies, seeds, message):
 # ---- the table --------------------------------------------------------------------------------------------
 
 
-def test_figures_are_those_of_single_runs(scenarios, found):
-    table, rows = found
+def test_figures_are_those_of_single_runs(scenarios, challenged):
+    table, rows = challenged
     cell = next(c for c in table.cells if (c.condition, c.policy) == ("complaints-only", "largest"))
     runs = [run(with_policy(scenarios["complaints-only"], "largest").changed(replication=r)).summary for r in (0, 1)]
     assert cell.kept == sum(s["sla"]["kept"] for s in runs)
@@ -128,8 +128,8 @@ def test_a_run_that_fails_is_told_and_ranks_last(scenarios):
 # ---- what makes it quotable -----------------------------------------------------------------------------------
 
 
-def test_the_hash_is_of_the_scenarios_and_of_nothing_else(scenarios, found):
-    table, rows = found
+def test_the_hash_is_of_the_scenarios_and_of_nothing_else(scenarios, challenged):
+    table, rows = challenged
     assert table_of(scenarios, POLICIES, 2, rows).scenarios_sha256 == table.scenarios_sha256
     other = conditions(list(scenarios), requests=201)
     assert table_of(other, POLICIES, 2, rows).scenarios_sha256 != table.scenarios_sha256
@@ -150,8 +150,8 @@ def printed(table, width=120):
     return console.export_text()
 
 
-def test_tables_and_page_say_the_same(found):
-    table, _ = found
+def test_tables_and_page_say_the_same(challenged):
+    table, _ = challenged
     text, page = printed(table), challenge_page(table)
     assert [t.caption for t in page.sections[1].tables] == [
         "stationary: 64.0 % promised",
@@ -165,10 +165,10 @@ def test_tables_and_page_say_the_same(found):
 # ---- files and the command --------------------------------------------------------------------------------
 
 
-def test_what_is_written_is_read_again(scenarios, found, tmp_path):
+def test_what_is_written_is_read_again(scenarios, challenged, tmp_path):
     out = tmp_path / "out"
     table, rows = challenge(scenarios, POLICIES, 2, out=out, workers=1)
-    assert (table, rows) == found
+    assert (table, rows) == challenged
     write_challenge(out, scenarios, table)
     write_challenge(out, scenarios, table)  # as the same command does, gone on with
     assert read_challenge(out) == table
@@ -184,7 +184,7 @@ def test_what_is_written_is_read_again(scenarios, found, tmp_path):
         report(out)
 
 
-def test_one_that_stopped_goes_on_where_it_was(scenarios, found, tmp_path):
+def test_one_that_stopped_goes_on_where_it_was(scenarios, challenged, tmp_path):
     out = tmp_path / "out"
 
     def stop(done, total):
@@ -198,7 +198,9 @@ def test_one_that_stopped_goes_on_where_it_was(scenarios, found, tmp_path):
     left = partial_name(out / "scenarios")  # of one that was killed while it wrote them
     left.mkdir()
     first = []
-    assert challenge(scenarios, POLICIES, 2, out=out, workers=1, on_progress=lambda n, of: first.append(n)) == found
+    assert (
+        challenge(scenarios, POLICIES, 2, out=out, workers=1, on_progress=lambda n, of: first.append(n)) == challenged
+    )
     assert first[0] == 5
     assert not left.exists()
 
@@ -238,10 +240,10 @@ def test_the_command_takes_a_policy_of_ones_own(tmp_path):
     args = [str(own), "--quick", "--policies", "largest,cheapest", "--conditions", "one-sided", "--workers", "1"]
     done = CliRunner().invoke(app, ["challenge", *args, "--json"])
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    assert told["policies"] == ["always.py", "largest", "cheapest"]
-    assert len(told["policies_sha256"]["always.py"]) == 64
-    always, largest = told["cells"][:2]
+    data = json.loads(done.stdout)
+    assert data["policies"] == ["always.py", "largest", "cheapest"]
+    assert len(data["policies_sha256"]["always.py"]) == 64
+    always, largest = data["cells"][:2]
     assert (always["cost"], always["satisfaction"]) == (largest["cost"], largest["satisfaction"])
 
 

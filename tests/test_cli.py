@@ -267,13 +267,13 @@ def test_check_tells_load_and_reach(small):
     assert done.stdout.startswith("small: 200 requests, 2 requests/s, policy mess+\n")
     assert "alpha = 0.7 for gold: large alone would keep it" in done.stdout
     assert "alpha = 0.3 for basic: small alone would keep it" in done.stdout
-    found = json.loads(here("check", small, "--json").stdout)
-    assert [p["name"] for p in found["pools"]] == ["small", "large"]
+    data = json.loads(here("check", small, "--json").stdout)
+    assert [p["name"] for p in data["pools"]] == ["small", "large"]
     # one replica of 4 places, 3 iterations of a quarter of a second a request
-    assert found["pools"][0]["capacity_rps"] == pytest.approx(4 / (3 * 0.25))
-    assert found["requests"] == 200
-    assert found["expect"]["probe_requests"] == 200
-    assert 0 < found["pools"][1]["load"] < 2
+    assert data["pools"][0]["capacity_rps"] == pytest.approx(4 / (3 * 0.25))
+    assert data["requests"] == 200
+    assert data["expect"]["probe_requests"] == 200
+    assert 0 < data["pools"][1]["load"] < 2
 
 
 def test_check_warns_of_what_cannot_be(folder):
@@ -288,10 +288,10 @@ def test_check_warns_of_what_cannot_be(folder):
     assert done.returncode == 1
     assert "alpha = 0.99 cannot be kept: on 50.0 % of requests is any model right, no more" in text
     assert "pool only gets more than it can sustain: its queue grows" in text
-    found = json.loads(here("check", file, "--json").stdout)
-    assert found["promises"][0]["reachable"] is False
-    assert found["pools"][0]["load"] > 1
-    assert found["pools"][0]["kv_capacity_tokens"] is None
+    data = json.loads(here("check", file, "--json").stdout)
+    assert data["promises"][0]["reachable"] is False
+    assert data["pools"][0]["load"] > 1
+    assert data["pools"][0]["kv_capacity_tokens"] is None
     assert "no limit" in text
 
 
@@ -305,8 +305,8 @@ def test_check_of_clients_and_of_no_servers(folder):
         models=[{"name": "a", "satisfaction": 0.5, "cost_per_request": 1.0}],
         cluster={"mode": "none"},
     )
-    found = json.loads(here("check", horizon, "--json").stdout)
-    assert (found["pools"], found["requests"]) == ([], 200.0)
+    data = json.loads(here("check", horizon, "--json").stdout)
+    assert (data["pools"], data["requests"]) == ([], 200.0)
 
 
 # ---- explain --------------------------------------------------------------------------------------------
@@ -325,21 +325,21 @@ def rows(run_dir) -> list[dict]:
 
 @pytest.mark.parametrize("request_", [0, 1, 57, 199])
 def test_explain_agrees_with_the_record_bit_for_bit(run_dir, rows, request_):
-    found, row = explained(run_dir, request_), rows[request_]
-    assert found["request"] == row["id"] == request_
-    assert found["step"] == request_ + 1
-    assert found["queue"] == row["queue"]
-    assert found["alpha"] == {"gold": 0.7, "basic": 0.3}[row["tenant"]]
-    of = {m["name"]: m for m in found["models"]}
+    explanation, row = explained(run_dir, request_), rows[request_]
+    assert explanation["request"] == row["id"] == request_
+    assert explanation["step"] == request_ + 1
+    assert explanation["queue"] == row["queue"]
+    assert explanation["alpha"] == {"gold": 0.7, "basic": 0.3}[row["tenant"]]
+    of = {m["name"]: m for m in explanation["models"]}
     assert of[row["model"]]["score"] == row["score"]
     assert of[row["model"]]["chosen"]
-    assert found["record"] == row
-    assert found["how"].startswith("explored" if row["explored"] else "exploited")
-    for m in found["models"]:
-        assert m["total"] == found["V"] * m["cost"] + found["queue"] * (found["alpha"] - m["score"])
+    assert explanation["record"] == row
+    assert explanation["how"].startswith("explored" if row["explored"] else "exploited")
+    for m in explanation["models"]:
+        assert m["total"] == explanation["V"] * m["cost"] + explanation["queue"] * (explanation["alpha"] - m["score"])
     if not row["explored"]:
-        assert min(found["models"], key=lambda m: m["total"])["name"] == row["model"]
-        assert sum(m["chosen"] for m in found["models"]) == 1
+        assert min(explanation["models"], key=lambda m: m["total"])["name"] == row["model"]
+        assert sum(m["chosen"] for m in explanation["models"]) == 1
 
 
 def test_explain_tells_it_to_people(run_dir, rows):
@@ -365,9 +365,9 @@ def test_explain_replays_every_kind_of_run(folder, name):
     out = folder / f"run-{name}"
     messsim.run(messsim.parse(scenario(**data)), out=out)
     last = messsim.parse(scenario(**data)).requests or pl.read_parquet(out / "requests").height
-    found = explained(out, last - 1)
-    assert found["record"] == pl.read_parquet(out / "requests").filter(id=last - 1).row(0, named=True)
-    assert (found["V"] is None) == (name == "random")
+    explanation = explained(out, last - 1)
+    assert explanation["record"] == pl.read_parquet(out / "requests").filter(id=last - 1).row(0, named=True)
+    assert (explanation["V"] is None) == (name == "random")
 
 
 def test_explain_refuses_what_is_not_there(run_dir, tmp_path):

@@ -21,7 +21,7 @@ def engine(request) -> str:
 
 def impatient(folder, times, *, clients, **more) -> dict:
     """One model `only` with one replica, whose answers last two seconds."""
-    said = {k: more.pop(k) for k in ("cluster", "sla", "satisfaction", "router") if k in more}
+    data = {k: more.pop(k) for k in ("cluster", "sla", "satisfaction", "router") if k in more}
     feedback = {"delay": 0.0} | more.pop("feedback", {})
     models = more.pop("models", None) or [model("only", **{"satisfaction": ALWAYS} | more)]
     return scenario(
@@ -31,7 +31,7 @@ def impatient(folder, times, *, clients, **more) -> dict:
         feedback=feedback,
         clients=clients,
         models=models,
-        **said,
+        **data,
     )
 
 
@@ -231,9 +231,9 @@ def test_later_attempts_have_chance_of_their_own(engine):
     ],
 )
 def test_waits_follow_their_law(law, mean, deviation):
-    said = parse(scenario(clients={"patience_s": law, "retries": 1}, feedback={"delay": 0.0})).clients
+    clients = parse(scenario(clients={"patience_s": law, "retries": 1}, feedback={"delay": 0.0})).clients
     chance = Chance(1)
-    wait = wait_of(said.patience_s, chance, "patience")
+    wait = wait_of(clients.patience_s, chance, "patience")
     draws = np.array([wait.draw_s(chance, request, attempt) for request in range(2000) for attempt in range(2)])
     assert abs(draws.mean() - mean) <= 5 * deviation / math.sqrt(len(draws))
     assert abs(draws.std() - deviation) <= 0.15 * deviation
@@ -244,7 +244,7 @@ def test_waits_follow_their_law(law, mean, deviation):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"clients": {"patience_s": 0}}, "clients.patience_s = 0: expected more than 0"),
         ({"clients": {"patience_s": "long"}}, "clients.patience_s = 'long': expected a number of seconds, or a law"),
@@ -262,6 +262,6 @@ def test_waits_follow_their_law(law, mean, deviation):
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused(changes, said):
-    with pytest.raises(ScenarioError, match=said.replace("(", r"\(")):
+def test_what_makes_no_sense_is_refused(changes, message):
+    with pytest.raises(ScenarioError, match=message.replace("(", r"\(")):
         parse(scenario(**{"feedback": {"delay": 0.0}} | changes))

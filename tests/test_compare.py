@@ -27,7 +27,7 @@ from messsim.study.simulation.oracles import Oracles
 POLICIES = ["best-single", "mess+", "random"]
 
 
-def said(**changes):
+def priced(**changes):
     return parse(
         scenario(
             **{
@@ -42,22 +42,22 @@ def said(**changes):
 
 
 @pytest.fixture(scope="module")
-def found():
-    return compare(said(), POLICIES, 3, workers=1)
+def compared():
+    return compare(priced(), POLICIES, 3, workers=1)
 
 
 def alone(policy, replication):
-    return run(with_policy(said(), policy).changed(replication=replication)).summary
+    return run(with_policy(priced(), policy).changed(replication=replication)).summary
 
 
-def test_figures_are_those_of_single_runs(found):
-    comparison, rows = found
+def test_figures_are_those_of_single_runs(compared):
+    comparison, rows = compared
     runs = {p: [alone(p, r) for r in range(3)] for p in POLICIES}
     for policy in comparison["policies"]:
         values = [s["sla"]["satisfaction"] for s in runs[policy["name"]]]
         expected = replication_interval(values)
-        told = policy["figures"]["sla.satisfaction"]
-        assert (told["mean"], told["low"], told["high"]) == (expected.mean, expected.low, expected.high)
+        reported = policy["figures"]["sla.satisfaction"]
+        assert (reported["mean"], reported["low"], reported["high"]) == (expected.mean, expected.low, expected.high)
         without = [
             (s["cost"]["total"] - s["cost"]["exploration"]) / s["requests"]["completed"] for s in runs[policy["name"]]
         ]
@@ -66,22 +66,22 @@ def test_figures_are_those_of_single_runs(found):
     assert comparison["alpha"] == 0.6
 
 
-def test_differences_are_paired_with_the_first(found):
-    comparison, _ = found
+def test_differences_are_paired_with_the_first(compared):
+    comparison, _ = compared
     first, mess, _ = comparison["policies"]
     assert first["difference"] is None
     pairs = [
         (alone("mess+", r)["cost"]["per_request"], alone("best-single", r)["cost"]["per_request"]) for r in range(3)
     ]
     expected = paired_difference([a for a, _ in pairs], [b for _, b in pairs])
-    told = mess["difference"]["cost.per_request"]
-    assert (told["mean"], told["low"], told["high"]) == (expected.mean, expected.low, expected.high)
+    reported = mess["difference"]["cost.per_request"]
+    assert (reported["mean"], reported["low"], reported["high"]) == (expected.mean, expected.low, expected.high)
 
 
-def test_ratios_are_to_the_oracles_at_the_policys_own_satisfaction(found):
-    comparison, rows = found
+def test_ratios_are_to_the_oracles_at_the_policys_own_satisfaction(compared):
+    comparison, rows = compared
     for row in rows[:2]:
-        scene = said().changed(replication=0)
+        scene = priced().changed(replication=0)
         costs = Oracles(scene).costs([row["sla_satisfaction"]])
         expected = row["cost_per_request"] / costs["clairvoyant"]["at_own"]
         assert row["cost_ratio_to_simulated_oracle"] == pytest.approx(expected, rel=0.01)  # met by whole requests
@@ -89,23 +89,23 @@ def test_ratios_are_to_the_oracles_at_the_policys_own_satisfaction(found):
     assert comparison["policies"][0]["figures"]["cost.ratio_to_simulated_oracle"]["mean"] > 1.5
 
 
-def test_what_a_run_calls_its_ratio_is_the_same_figure_in_a_comparison(found):
-    comparison, rows = found
-    alone = run(with_policy(said(), "best-single").changed(replication=0)).summary["cost"]["ratio_to_oracle"]
+def test_what_a_run_calls_its_ratio_is_the_same_figure_in_a_comparison(compared):
+    comparison, rows = compared
+    alone = run(with_policy(priced(), "best-single").changed(replication=0)).summary["cost"]["ratio_to_oracle"]
     assert rows[0]["cost_ratio_to_oracle"] == alone
     assert "cost.ratio_to_oracle" not in comparison["policies"][0]["figures"]
 
 
-def test_all_three_oracles_of_known_cost_stand_beside_every_policy(found):
-    comparison, rows = found
-    passed = [Oracles(said().changed(replication=r)) for r in range(3)]
+def test_all_three_oracles_of_known_cost_stand_beside_every_policy(compared):
+    comparison, rows = compared
+    passed = [Oracles(priced().changed(replication=r)) for r in range(3)]
     for k, policy in enumerate(comparison["policies"]):
         costs = [passed[r].costs([rows[3 * r + k]["sla_satisfaction"]]) for r in range(3)]
         for who in ("clairvoyant", "statistical", "feature"):
             for at in ("at_alpha", "at_own"):
-                told = policy["figures"][f"cost.oracle.{who}.{at}"]
+                reported = policy["figures"][f"cost.oracle.{who}.{at}"]
                 values = [c[who][at] for c in costs if c[who][at] is not None]
-                assert (told["mean"], told["count"]) == (pytest.approx(np.mean(values), rel=1e-12), len(values))
+                assert (reported["mean"], reported["count"]) == (pytest.approx(np.mean(values), rel=1e-12), len(values))
                 assert rows[k][f"cost_oracle_{who}_{at}"] == costs[0][who][at]
 
 
@@ -121,30 +121,30 @@ def test_policies_that_met_unlike_many_requests_have_oracles_of_their_own():
 
 
 def test_tenants_are_each_satisfied_as_much_by_the_oracle():
-    scene = said(tenants=[{"name": "a", "alpha": 0.75}, {"name": "b", "alpha": 0.5}])
+    scene = priced(tenants=[{"name": "a", "alpha": 0.75}, {"name": "b", "alpha": 0.5}])
     comparison, _ = compare(scene, ["static-mix"], 1, workers=1)
     ratio = comparison["policies"][0]["figures"]["cost.ratio_to_simulated_oracle"]["mean"]
     assert 1.5 < ratio < 10
 
 
 def test_one_replication_has_no_interval():
-    comparison, _ = compare(said(), ["random", "cheapest"], 1, workers=1)
-    told = comparison["policies"][0]["figures"]["sla.satisfaction"]
-    assert told["low"] is told["high"] is None
-    assert told["count"] == 1
+    comparison, _ = compare(priced(), ["random", "cheapest"], 1, workers=1)
+    reported = comparison["policies"][0]["figures"]["sla.satisfaction"]
+    assert reported["low"] is reported["high"] is None
+    assert reported["count"] == 1
 
 
 def test_a_figure_counts_the_replications_that_have_it():
-    comparison, rows = compare(said(), ["static-mix"], 4, workers=1)
+    comparison, rows = compare(priced(), ["static-mix"], 4, workers=1)
     kept = [r["sla_time_to_compliance"] for r in rows]
     assert None in kept
-    told = comparison["policies"][0]["figures"]["sla.time_to_compliance"]
-    assert told["count"] == sum(k is not None for k in kept)
+    reported = comparison["policies"][0]["figures"]["sla.time_to_compliance"]
+    assert reported["count"] == sum(k is not None for k in kept)
 
 
-def test_the_frontier_rises_and_lies_below_all(found):
-    comparison, _ = found
-    curve = frontier(said(), comparison, workers=1)
+def test_the_frontier_rises_and_lies_below_all(compared):
+    comparison, _ = compared
+    curve = frontier(priced(), comparison, workers=1)
     clairvoyant = [p for p in curve if p["oracle"] == "oracle"]
     assert len(clairvoyant) >= 3
     assert [p["cost"] for p in clairvoyant] == sorted(p["cost"] for p in clairvoyant)
@@ -153,16 +153,16 @@ def test_the_frontier_rises_and_lies_below_all(found):
         assert np.interp(s, [p["satisfaction"] for p in clairvoyant], [p["cost"] for p in clairvoyant]) < c
 
 
-def test_processes_change_nothing(found):
-    again, rows = compare(said(), POLICIES, 3, workers=2)
-    assert json.dumps(again) == json.dumps(found[0])
-    assert rows == found[1]
+def test_processes_change_nothing(compared):
+    again, rows = compare(priced(), POLICIES, 3, workers=2)
+    assert json.dumps(again) == json.dumps(compared[0])
+    assert rows == compared[1]
 
 
-def test_files_are_whole_and_hold_the_same(found, tmp_path):
-    comparison, rows = found
-    assert compare(said(), POLICIES, 3, out=tmp_path / "out", workers=1) == found
-    write_comparison(tmp_path / "out", said(), comparison, workers=1)
+def test_files_are_whole_and_hold_the_same(compared, tmp_path):
+    comparison, rows = compared
+    assert compare(priced(), POLICIES, 3, out=tmp_path / "out", workers=1) == compared
+    write_comparison(tmp_path / "out", priced(), comparison, workers=1)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "comparison.csv",
         "comparison.json",
@@ -184,7 +184,7 @@ def test_files_are_whole_and_hold_the_same(found, tmp_path):
     assert "best-single" in svg
 
 
-def test_a_comparison_goes_on_where_it_stopped(found, tmp_path, monkeypatch):
+def test_a_comparison_goes_on_where_it_stopped(compared, tmp_path, monkeypatch):
     measured, made = compare_module._measured, []
 
     def stop(task):
@@ -195,23 +195,23 @@ def test_a_comparison_goes_on_where_it_stopped(found, tmp_path, monkeypatch):
 
     monkeypatch.setattr(compare_module, "_measured", stop)
     with pytest.raises(KeyboardInterrupt, match=r"^interrupted; 4 of \d+ runs are kept"):
-        compare(said(), POLICIES, 3, out=tmp_path / "out", workers=1)
+        compare(priced(), POLICIES, 3, out=tmp_path / "out", workers=1)
     assert pl.read_parquet(tmp_path / "out" / "results.parquet").height == 4
     monkeypatch.setattr(compare_module, "_measured", lambda task: made.append(task) or measured(task))
-    again, rows = compare(said(), POLICIES, 3, out=tmp_path / "out", workers=1)
-    assert json.dumps(again) == json.dumps(found[0])
-    assert rows == found[1]
+    again, rows = compare(priced(), POLICIES, 3, out=tmp_path / "out", workers=1)
+    assert json.dumps(again) == json.dumps(compared[0])
+    assert rows == compared[1]
     assert len(made) == 3 * len(POLICIES)
 
 
 def test_what_cannot_be_run_leaves_no_directory(tmp_path):
     with pytest.raises(ScenarioError, match=r"nobody\.py"):
-        compare(said(), ["nobody.py", "random"], 1, out=tmp_path / "out", workers=1)
+        compare(priced(), ["nobody.py", "random"], 1, out=tmp_path / "out", workers=1)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("policies", "seeds", "told"),
+    ("policies", "seeds", "expected"),
     [
         (["mess+", "mess+"], 1, "mess+ is named twice"),
         (["mess+", "cheapst"], 1, "did you mean 'cheapest'"),
@@ -219,10 +219,10 @@ def test_what_cannot_be_run_leaves_no_directory(tmp_path):
         (["mess+"], 0, "--seeds 0: expected at least 1"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(policies, seeds, told):
+def test_what_cannot_be_compared_is_refused(policies, seeds, expected):
     with pytest.raises(ScenarioError) as error:
-        compare(said(), policies, seeds, workers=1)
-    assert told in str(error.value)
+        compare(priced(), policies, seeds, workers=1)
+    assert expected in str(error.value)
 
 
 def test_a_policy_that_fails_stops_the_comparison(tmp_path):
@@ -231,37 +231,37 @@ def test_a_policy_that_fails_stops_the_comparison(tmp_path):
     text += "def build(options, models, features):\n    return compile_policy('own', decide)\n"
     (tmp_path / "own.py").write_text(text)
     with pytest.raises(PolicyError, match="its error code -3 at request 9"):
-        compare(said().placed_in(tmp_path), ["random", "own.py"], 1, workers=1)
+        compare(priced().placed_in(tmp_path), ["random", "own.py"], 1, workers=1)
 
 
 def test_the_command_prints_tables_or_one_object(tmp_path):
     file = tmp_path / "s.toml"
-    file.write_text(dump(said()))
+    file.write_text(dump(priced()))
     command = [sys.executable, "-m", "messsim.cli", "compare", str(file), "--policies", "mess+,random", "--seeds", "2"]
     done = subprocess.run([*command, "--workers", "1"], capture_output=True, text=True, check=True)
     assert "2 policies on the same 2 replications, 60.00 % promised" in done.stdout
     assert "against mess+" in done.stdout
-    found = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout)
-    assert [p["name"] for p in found["policies"]] == ["mess+", "random"]
+    data = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout)
+    assert [p["name"] for p in data["policies"]] == ["mess+", "random"]
     assert "of arrivals" not in done.stdout  # all were answered
     assert subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, check=False).returncode == 2
 
 
 def test_what_is_satisfied_of_arrivals_is_told_where_requests_stay_unanswered():
     """Satisfaction is of answers: a policy whose clients give up would look better than it is."""
-    impatient = said(
+    impatient = priced(
         cluster={"mode": "servers"},
         models=[model("small", 0.4, max_num_seqs=1), model("large", 0.8, max_num_seqs=1)],
         arrivals={"kind": "poisson", "rate_rps": 2.0},
         feedback={"delay": 1.0},
         clients={"patience_s": 2.0},
     )
-    found, _ = compare(impatient, ["random"], 1, workers=1)
-    figures = found["policies"][0]["figures"]
+    comparison, _ = compare(impatient, ["random"], 1, workers=1)
+    figures = comparison["policies"][0]["figures"]
     assert figures["requests.timed_out"]["mean"] > 0
-    told = f"{100 * figures['sla.satisfaction_per_arrived']['mean']:.1f} %"
+    text = f"{100 * figures['sla.satisfaction_per_arrived']['mean']:.1f} %"
     console = Console(width=80, file=io.StringIO())
-    console.print(comparison_tables(found))
+    console.print(comparison_tables(comparison))
     head, row = console.file.getvalue().splitlines()[2:4]
     assert re.split(r"  +", head)[:3] == ["policy", "satisfied", "of arrivals"]
-    assert re.split(r"  +", row)[2] == told
+    assert re.split(r"  +", row)[2] == text

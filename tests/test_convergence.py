@@ -24,18 +24,18 @@ SMALL = {"requests": 300, "router": {"policy": "random"}, "sla": {"alpha": 0.6}}
 
 
 @pytest.fixture(scope="module")
-def said():
+def small():
     return parse(scenario(**SMALL))
 
 
 @pytest.fixture(scope="module")
-def study(said):
-    return converge(said, 7, workers=1)
+def study(small):
+    return converge(small, 7, workers=1)
 
 
 @pytest.fixture(scope="module")
-def runs(said):
-    return [run(said.changed(replication=r)) for r in range(7)]
+def runs(small):
+    return [run(small.changed(replication=r)) for r in range(7)]
 
 
 # ---- intervals ------------------------------------------------------------------------------------------
@@ -110,8 +110,8 @@ def test_settled_is_never_below_again(study, runs):
 
 
 def test_tenants_promises_are_weighed_by_their_answers():
-    said = parse(scenario(requests=60, tenants=[{"name": "a", "alpha": 0.9}, {"name": "b", "alpha": 0.1}]))
-    result = run(said)
+    parsed = parse(scenario(requests=60, tenants=[{"name": "a", "alpha": 0.9}, {"name": "b", "alpha": 0.1}]))
+    result = run(parsed)
     alphas = result.requests.collect()["tenant"].cast(str).replace_strict({"a": 0.9, "b": 0.1}).to_numpy()
     assert result.timeline["promise_running"].to_numpy() == pytest.approx(np.cumsum(alphas) / np.arange(1, 61))
 
@@ -120,39 +120,39 @@ def test_tenants_promises_are_weighed_by_their_answers():
 
 
 def test_the_summary_says_what_the_runs_did(study, runs):
-    found = study.summary
+    summary = study.summary
     satisfaction = sorted(r.summary["sla"]["satisfaction"] for r in runs)
     kept = sum(s >= 0.6 - 1e-9 for s in satisfaction)
-    assert found["kept"]["runs"] == kept
-    assert (found["kept"]["low"], found["kept"]["high"]) == share_interval(kept, 7)
-    end = found["end"]["satisfaction"]
+    assert summary["kept"]["runs"] == kept
+    assert (summary["kept"]["low"], summary["kept"]["high"]) == share_interval(kept, 7)
+    end = summary["end"]["satisfaction"]
     assert end["mean"] == pytest.approx(np.mean(satisfaction))
     assert (end["p05"], end["p50"], end["p95"]) == (satisfaction[0], satisfaction[3], satisfaction[6])
     half = 2.4469118511 * np.std(satisfaction, ddof=1) / np.sqrt(7)  # Student's t, 6 degrees of freedom
     assert end["high"] - end["mean"] == pytest.approx(half)
     since = [r.summary["sla"]["time_to_compliance"] for r in runs]
-    assert found["time_to_compliance"]["never"] == since.count(None) > 0
-    assert found["time_to_compliance"]["p95"] is None
+    assert summary["time_to_compliance"]["never"] == since.count(None) > 0
+    assert summary["time_to_compliance"]["p95"] is None
     assert study.rows["replication"].to_list() == list(range(7))
     assert study.rows["sla_satisfaction"].to_list() == [r.summary["sla"]["satisfaction"] for r in runs]
 
 
-def test_processes_change_nothing(said, study):
-    told = []
-    again = converge(said, 7, workers=2, on_progress=lambda done, total: told.append((done, total)))
+def test_processes_change_nothing(small, study):
+    rows = []
+    again = converge(small, 7, workers=2, on_progress=lambda done, total: rows.append((done, total)))
     assert again.summary == study.summary
     assert again.curves.equals(study.curves)
     assert again.rows.equals(study.rows)
-    assert told == [(k, 7) for k in range(8)]
+    assert rows == [(k, 7) for k in range(8)]
 
 
 def test_runs_of_different_lengths(tmp_path):
-    said = parse(scenario(requests=None, horizon_s=30.0))
-    found = converge(said, 3, out=tmp_path / "out", workers=1)
-    runs = found.curves["runs"]
+    parsed = parse(scenario(requests=None, horizon_s=30.0))
+    convergence = converge(parsed, 3, out=tmp_path / "out", workers=1)
+    runs = convergence.curves["runs"]
     assert runs[0] == 3
     assert runs[-1] < 3
-    write_convergence(tmp_path / "out", said, found)
+    write_convergence(tmp_path / "out", parsed, convergence)
     assert report(tmp_path / "out", tmp_path / "a.html").exists()
 
 
@@ -168,24 +168,24 @@ def test_runs_of_different_lengths(tmp_path):
     ],
 )
 def test_scenarios_that_leave_something_out_have_a_page(tmp_path, changes):
-    said = parse(scenario(**changes))
-    assert write_convergence(tmp_path / "out", said, converge(said, 2, out=tmp_path / "out", workers=1)) == []
+    parsed = parse(scenario(**changes))
+    assert write_convergence(tmp_path / "out", parsed, converge(parsed, 2, out=tmp_path / "out", workers=1)) == []
     assert "Promise kept in" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
-def test_one_run_says_nothing_of_chance(said):
+def test_one_run_says_nothing_of_chance(small):
     with pytest.raises(ScenarioError, match="--seeds 1: expected at least 2"):
-        converge(said, 1)
+        converge(small, 1)
 
 
 # ---- files and page -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory, said, study):
+def directory(tmp_path_factory, small, study):
     out = tmp_path_factory.mktemp("converged") / "out"
-    assert converge(said, 7, out=out, workers=1).summary == study.summary
-    assert write_convergence(out, said, study) == []
+    assert converge(small, 7, out=out, workers=1).summary == study.summary
+    assert write_convergence(out, small, study) == []
     return out
 
 

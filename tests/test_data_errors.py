@@ -55,19 +55,19 @@ def with_trace(name: str, **law) -> dict:
     return scenario(arrivals={"kind": "trace", "file": name} | law, tokens=tokens)
 
 
-def with_table(name: str, phases=(), features=None, **said) -> dict:
+def with_table(name: str, phases=(), features=None, **spec) -> dict:
     satisfaction = {
         "kind": "table",
         "file": name,
         "group": "subject",
         "costs": "joules_{column}",
-    } | said
+    } | spec
     tokens = {"prompt": {"kind": "table"}, "output": {"kind": "table"}}
     data = scenario(satisfaction=None, features=None, tokens=tokens, phases=list(phases))
     return data | {"satisfaction": satisfaction, "features": features or {"kind": "table"}}
 
 
-def told(data: dict, folder: Path) -> str:
+def error_of(data: dict, folder: Path) -> str:
     """The error, its folder left out."""
     with pytest.raises(DataError) as caught:
         Workload(parse(data, folder=folder))
@@ -112,21 +112,21 @@ def test_what_is_right_is_read(tmp_path):
 def test_files(tmp_path, name, content, line):
     if content is not None:
         write(tmp_path / name, content)
-    found = told(with_trace(name), tmp_path)
-    assert found.startswith(line)
-    assert len(found.splitlines()) == 1
+    result = error_of(with_trace(name), tmp_path)
+    assert result.startswith(line)
+    assert len(result.splitlines()) == 1
 
 
 def test_names_that_cannot_be_printed_are_written_out(tmp_path):
     write(tmp_path / "t.parquet", {"a\nb": [1], "": [2], "plain": [3]})
-    assert told(with_trace("t.parquet"), tmp_path).splitlines()[0] == (
+    assert error_of(with_trace("t.parquet"), tmp_path).splitlines()[0] == (
         r"t.parquet: column 'arrival_s' is missing; it has 'a\nb', '', plain"
     )
 
 
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "t.csv").mkdir()
-    assert told(with_trace("t.csv"), tmp_path) == "t.csv: is a directory; expected a file"
+    assert error_of(with_trace("t.csv"), tmp_path) == "t.csv: is a directory; expected a file"
 
 
 def test_a_panic_of_the_parquet_reader_is_an_error_of_the_file(tmp_path, monkeypatch):
@@ -137,7 +137,7 @@ def test_a_panic_of_the_parquet_reader_is_an_error_of_the_file(tmp_path, monkeyp
         raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")
 
     monkeypatch.setattr(pl, "scan_parquet", panic)
-    assert told(with_trace("t.parquet"), tmp_path) == (
+    assert error_of(with_trace("t.parquet"), tmp_path) == (
         "t.parquet: cannot be read: it is damaged, or of a kind that Polars does not know"
     )
 
@@ -177,14 +177,14 @@ NAN, INF = float("nan"), float("inf")
 )
 def test_values_of_a_trace(tmp_path, name, column, values, has, expected):
     write(tmp_path / name, TRACE | {column: values})
-    assert told(with_trace(name), tmp_path) == f"{name}: column {column!r} {has}; expected {expected}"
+    assert error_of(with_trace(name), tmp_path) == f"{name}: column {column!r} {has}; expected {expected}"
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
 @pytest.mark.parametrize(("column", "expected"), [("arrival_s", TIME), ("prompt_tokens", COUNT)])
 def test_numbers_of_a_trace_are_finite(tmp_path, value, column, expected):
     write(tmp_path / "t.parquet", TRACE | {column: [1.0, value, 2.0]})
-    assert told(with_trace("t.parquet"), tmp_path) == (
+    assert error_of(with_trace("t.parquet"), tmp_path) == (
         f"t.parquet: column {column!r} has {value} in row 2; expected {expected}"
     )
 
@@ -207,12 +207,12 @@ ONE_TIME = "arrivals are at one time, so there is no rate; expected arrivals.rat
 )
 def test_traces(tmp_path, change, law, line):
     write(tmp_path / "t.csv", {k: v for k, v in (TRACE | change).items() if v is not None})
-    assert told(with_trace("t.csv", **law), tmp_path) == f"t.csv: {line}"
+    assert error_of(with_trace("t.csv", **law), tmp_path) == f"t.csv: {line}"
 
 
 def test_all_missing_columns_are_told(tmp_path):
     write(tmp_path / "t.csv", {"when": [1.0, 2.0]})
-    assert told(with_trace("t.csv"), tmp_path).splitlines() == [
+    assert error_of(with_trace("t.csv"), tmp_path).splitlines() == [
         f"t.csv: column {column!r} is missing; it has when" for column in TRACE
     ]
 
@@ -225,7 +225,7 @@ def test_columns_that_nobody_asks_for_may_be_anything(tmp_path):
 
 def test_a_column_of_lists_is_told(tmp_path):
     write(tmp_path / "t.parquet", TRACE | {"arrival_s": [[1], [2], [3]]})
-    assert told(with_trace("t.parquet"), tmp_path).startswith(
+    assert error_of(with_trace("t.parquet"), tmp_path).startswith(
         "t.parquet: column 'arrival_s' is of type List(Int64); expected a number"
     )
 
@@ -253,8 +253,8 @@ FINITE = "a finite number"
 )
 def test_values_of_a_table(tmp_path, column, values, has, expected):
     write(tmp_path / "t.parquet", TABLE | {column: values})
-    found = told(with_table("t.parquet"), tmp_path)
-    assert found == f"t.parquet: column {column!r} {has}; expected {expected}"
+    result = error_of(with_table("t.parquet"), tmp_path)
+    assert result == f"t.parquet: column {column!r} {has}; expected {expected}"
 
 
 def test_numbers_in_quotes_are_numbers(tmp_path):
@@ -265,7 +265,7 @@ def test_numbers_in_quotes_are_numbers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said", "line"),
+    ("change", "message", "line"),
     [
         ({"large": None, "larg": [1, 1, 0, 0]}, {}, "column 'large' is missing; did you mean 'larg'?"),
         ({"joules_small": None}, {}, "column 'joules_small' is missing; did you mean 'joules_large'?"),
@@ -280,16 +280,16 @@ def test_numbers_in_quotes_are_numbers(tmp_path):
     ],
     ids=lambda x: x[:60] if isinstance(x, str) else "",
 )
-def test_tables(tmp_path, change, said, line):
+def test_tables(tmp_path, change, message, line):
     write(tmp_path / "t.parquet", {k: v for k, v in (TABLE | change).items() if v is not None})
-    found = told(with_table("t.parquet", **said), tmp_path)
-    assert found.splitlines()[0].startswith(f"t.parquet: {line}")
+    result = error_of(with_table("t.parquet", **message), tmp_path)
+    assert result.splitlines()[0].startswith(f"t.parquet: {line}")
 
 
 def test_a_group_that_no_row_has(tmp_path):
     write(tmp_path / "t.parquet", TABLE)
     phases = [{"from_request": 1, "groups": ["a"]}, {"from_request": 2, "groups": ["b", "law"]}]
-    assert told(with_table("t.parquet", phases), tmp_path) == (
+    assert error_of(with_table("t.parquet", phases), tmp_path) == (
         "t.parquet: phases.1.groups: column 'subject' has no 'law'; it has a, b"
     )
 
@@ -297,17 +297,17 @@ def test_a_group_that_no_row_has(tmp_path):
 def test_a_phases_column_that_is_missing(tmp_path):
     write(tmp_path / "t.parquet", TABLE)
     phases = [{"from_request": 1, "columns": {"small": "smaller"}}]
-    assert "column 'smaller' is missing; did you mean 'small'?" in told(with_table("t.parquet", phases), tmp_path)
+    assert "column 'smaller' is missing; did you mean 'small'?" in error_of(with_table("t.parquet", phases), tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("said", "features"),
+    ("message", "features"),
     [({"group": "lists"}, None), ({}, {"kind": "text", "column": "lists"})],
     ids=["group", "text"],
 )
-def test_lists_are_no_text(tmp_path, said, features):
+def test_lists_are_no_text(tmp_path, message, features):
     write(tmp_path / "t.parquet", TABLE | {"lists": [[1], [2], [3], [4]]})
-    assert told(with_table("t.parquet", features=features, **said), tmp_path) == (
+    assert error_of(with_table("t.parquet", features=features, **message), tmp_path) == (
         "t.parquet: column 'lists' is of type List(Int64); expected text or numbers"
     )
 
@@ -315,7 +315,7 @@ def test_lists_are_no_text(tmp_path, said, features):
 def test_a_text_column_that_is_missing(tmp_path):
     write(tmp_path / "t.parquet", TABLE)
     features = {"kind": "text", "column": "promt", "dimensions": 2}
-    assert told(with_table("t.parquet", features=features), tmp_path) == (
+    assert error_of(with_table("t.parquet", features=features), tmp_path) == (
         "t.parquet: column 'promt' is missing; did you mean 'prompt'?"
     )
 
@@ -341,7 +341,7 @@ def test_text_needs_scikit_learn(tmp_path, monkeypatch):
 def test_a_models_column_is_named_by_its_column_key(tmp_path):
     write(tmp_path / "t.parquet", TABLE)
     data = with_table("t.parquet") | {"models": [model("small"), model("big", column="larger")]}
-    assert "column 'larger' is missing; did you mean 'large'?" in told(data, tmp_path)
+    assert "column 'larger' is missing; did you mean 'large'?" in error_of(data, tmp_path)
 
 
 # ---- any bytes at all -----------------------------------------------------------------------------------
@@ -371,7 +371,7 @@ def damaged(draw, whole: bytes) -> bytes:
 def test_any_damage_is_told(folder, draw, name, rows):
     whole = bytes_of(folder, name, rows)
     (folder / name).write_bytes(draw.draw(st.one_of(st.binary(max_size=60), damaged(whole))))
-    taken_or_told(folder, name)
+    taken_or_refused(folder, name)
 
 
 @settings(derandomize=True, deadline=None, max_examples=100)
@@ -380,10 +380,10 @@ def test_no_bytes_and_no_truncated_parquet_file_do_harm(folder, noise, end):
     whole = bytes_of(folder, "t.parquet", TABLE)
     for data in (noise, whole[: int(end * len(whole))], b"PAR1" + noise + b"PAR1"):
         (folder / "t.parquet").write_bytes(data)
-        taken_or_told(folder, "t.parquet")
+        taken_or_refused(folder, "t.parquet")
 
 
-def taken_or_told(folder: Path, name: str) -> None:
+def taken_or_refused(folder: Path, name: str) -> None:
     for data in (with_trace(name), with_table(name)):
         try:
             w = Workload(parse(data, folder=folder))

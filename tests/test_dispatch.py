@@ -50,14 +50,14 @@ def test_ties_of_the_least_loaded_are_broken_by_a_draw(tmp_path, engine):
 
 def sessions(**changes):
     """Three sessions of three turns, all within a tenth of a second, on two replicas."""
-    said = {
+    data = {
         "requests": 9,
         "sessions": {"turns": 3, "think_s": 0.25, "followup": 5},
         "tokens": {"prompt": 10, "output": 3},
         "models": [model("only", 0.6, replicas=2, prefix_cache=True)],
         "arrivals": {"kind": "poisson", "rate_rps": 50.0},
     }
-    return scenario(**(said | changes))
+    return scenario(**(data | changes))
 
 
 @engines
@@ -136,9 +136,9 @@ def test_what_the_tree_forgets_is_not_found(tmp_path, engine):
     )
     busy = [{"pool": "only", "replica": 0, "at_s": 50, "for_s": 1}]
     data["cluster"]["failures"] = {"schedule": busy}
-    found = run(data, engine).records.replica.tolist()
+    result = run(data, engine).records.replica.tolist()
     data["cluster"]["prefix_affinity"]["max_tree_tokens"] = 25
-    assert (found, run(data, engine).records.replica.tolist()) == ([0, 0], [0, 0])  # both are idle: the first
+    assert (result, run(data, engine).records.replica.tolist()) == ([0, 0], [0, 0])  # both are idle: the first
 
 
 @engines
@@ -249,7 +249,7 @@ def test_stickiness_ends_with_saturation(engine):
 
 
 @pytest.mark.parametrize(
-    ("cluster", "said"),
+    ("cluster", "message"),
     [
         ({"dispatch": "best"}, "cluster.dispatch"),
         ({"state_delay_s": -1}, "cluster.state_delay_s"),
@@ -259,8 +259,8 @@ def test_stickiness_ends_with_saturation(engine):
         ({"session": {"ttl_s": 0}}, "cluster.session.ttl_s"),
     ],
 )
-def test_what_is_wrong_is_named(cluster, said):
-    with pytest.raises(ScenarioError, match=said):
+def test_what_is_wrong_is_named(cluster, message):
+    with pytest.raises(ScenarioError, match=message):
         parse(scenario(cluster=cluster))
 
 
@@ -325,8 +325,8 @@ def test_a_replica_that_has_the_prompt_may_cost_what_an_idle_one_does():
 
 
 def test_options_of_another_rule_are_noted():
-    said = parse(scenario(cluster={"dispatch": "random", "ties": "random", "scored": {"index_tokens": 9}})).cluster
-    assert said.ignored == [f"cluster.{name}: ignored with dispatch = 'random'" for name in ("scored", "ties")]
+    cluster = parse(scenario(cluster={"dispatch": "random", "ties": "random", "scored": {"index_tokens": 9}})).cluster
+    assert cluster.ignored == [f"cluster.{name}: ignored with dispatch = 'random'" for name in ("scored", "ties")]
     assert (
         parse(scenario(cluster={"dispatch": "session", "ties": "random", "session": {"ttl_s": 9}})).cluster.ignored
         == []

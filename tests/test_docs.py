@@ -99,8 +99,8 @@ def test_the_code_of_a_page_runs(page, desk):
 
 def unprinted(shown: str, printed: str) -> list[str]:
     """Lines that a page shows and the commands did not print, whatever the spaces between words."""
-    said = {" ".join(line.split()) for line in printed.splitlines()}
-    return [line for line in shown.splitlines() if line.strip() and " ".join(line.split()) not in said]
+    names = {" ".join(line.split()) for line in printed.splitlines()}
+    return [line for line in shown.splitlines() if line.strip() and " ".join(line.split()) not in names]
 
 
 # ---- commands -------------------------------------------------------------------------------------------
@@ -110,8 +110,8 @@ def spoken(page: Path) -> list[str]:
     """Every `messsim ...` of a page: in shell blocks, run or not, and in the text."""
     text = page.read_text(encoding="utf-8")
     lines = [line for block in blocks(text) if block.language == "bash" for line in commands(block, OPTIONS)]
-    said = [re.sub(r"^.*\bbin/messsim ", "messsim ", line).strip() for line in [*lines, *inline(text)]]
-    return [re.split(r" [|>&;]", line)[0] for line in said if line.startswith("messsim ")]
+    texts = [re.sub(r"^.*\bbin/messsim ", "messsim ", line).strip() for line in [*lines, *inline(text)]]
+    return [re.split(r" [|>&;]", line)[0] for line in texts if line.startswith("messsim ")]
 
 
 def unknown_in(line: str) -> list[str]:
@@ -129,7 +129,7 @@ def unknown_in(line: str) -> list[str]:
 
 @pytest.mark.parametrize("page", [README, ROOT / "CONTRIBUTING.md", *PAGES], ids=name_of)
 def test_every_command_exists_with_its_options(page):
-    assert {line: found for line in spoken(page) if (found := unknown_in(line))} == {}
+    assert {line: result for line in spoken(page) if (result := unknown_in(line))} == {}
 
 
 def test_the_readme_names_every_command():
@@ -178,13 +178,13 @@ def is_key(path: list[str]) -> bool:
 
 
 def keys_of(table: dict[str, Any], above: tuple[str, ...] = ()) -> list[list[str]]:
-    found = []
+    collected = []
     for key, value in table.items():
         path = (*above, key)
         entries = value if isinstance(value, list) else [value]
         inner = [k for entry in entries if isinstance(entry, dict) for k in keys_of(entry, path)]
-        found += inner or [list(path)]
-    return found
+        collected += inner or [list(path)]
+    return collected
 
 
 ENDINGS = (".toml", ".py", ".pyx", ".c", ".h", ".json", ".parquet", ".csv", ".md", ".html")  # names of files
@@ -199,8 +199,8 @@ def a_summary() -> dict[str, Any]:
 @cache
 def a_run() -> messsim.Result:
     """With everything on that adds fields."""
-    said = ["sla.window_requests=50", "slo.ttft_s=1.0"]
-    return messsim.run(messsim.load(ROOT / "scenarios" / "quickstart.toml", said, requests=100), beside=without_router)
+    lines = ["sla.window_requests=50", "slo.ttft_s=1.0"]
+    return messsim.run(messsim.load(ROOT / "scenarios" / "quickstart.toml", lines, requests=100), beside=without_router)
 
 
 def fields_of(value: Any, above: str = "") -> list[str]:

@@ -160,8 +160,8 @@ def test_random_outages_are_those_of_its_columns(engine):
     """Requests come every few milliseconds: those that start in an outage are turned away, those before it are lost."""
     models = [{"name": "only", "satisfaction": 0.5} | api()]
     failures = {"mtbf_s": 20.0, "mttr_s": 5.0}
-    said = scenario(requests=3000, arrivals={"kind": "poisson", "rate_rps": 20.0}, models=models)
-    r = run(said | {"cost": {"unit": "USD"}, "cluster": {"failures": failures}}, engine)
+    data = scenario(requests=3000, arrivals={"kind": "poisson", "rate_rps": 20.0}, models=models)
+    r = run(data | {"cost": {"unit": "USD"}, "cluster": {"failures": failures}}, engine)
     chance, arrival_s = r.setup.workload.chance, r.records.arrival_s
     fails, mends = chance.column("failure", "only"), chance.column("repair", "only")
     time_s, expected = 0.0, np.full(3000, "completed", dtype=object)

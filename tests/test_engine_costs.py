@@ -19,7 +19,7 @@ def engine(request) -> str:
 
 
 @pytest.fixture
-def told(monkeypatch):
+def follow_plans(monkeypatch):
     """Runs a scenario under a policy that follows a script of plans; returns the run and what it was told."""
 
     def follow(data: dict, plans: list[int], engine: str, **policy):
@@ -54,12 +54,12 @@ def test_a_lone_request_costs_its_time_on_all_gpus_of_the_replica(engine, tmp_pa
 
 def test_requests_share_the_time_of_their_iterations(engine, tmp_path):
     """As energy: decoders alike, a prompt what it adds; here c1 makes a prompt of 8 tokens add 1 s."""
-    said = COEFFICIENTS | {"c1_s_per_token": 0.125}
+    coefficients = COEFFICIENTS | {"c1_s_per_token": 0.125}
     data = scenario(
         arrivals=trace(tmp_path, [0, STEP_S, 30]),
         requests=None,
         tokens={"prompt": 8, "output": 4},
-        models=[model("only", coefficients=said)],
+        models=[model("only", coefficients=coefficients)],
         cost=usd(),
     )
     r = run(data, engine).records
@@ -76,7 +76,7 @@ def test_requests_share_the_time_of_their_iterations(engine, tmp_path):
 
 
 def test_an_api_costs_its_tokens(engine):
-    said = {
+    spec = {
         "name": "api",
         "satisfaction": 0.6,
         "kind": "api",
@@ -85,7 +85,7 @@ def test_an_api_costs_its_tokens(engine):
     }
     data = scenario(
         requests=5,
-        models=[said],
+        models=[spec],
         cost={"unit": "USD"},
         tokens={"prompt": 300, "output": {"kind": "geometric", "mean": 50.0}},
     )
@@ -110,9 +110,9 @@ def test_a_gpu_without_a_price_of_its_own_is_refused():
 def test_the_known_cost_is_a_prompt_alone_and_a_share_of_a_nominal_batch(unit):
     """Prompt in chunks of the budget, then mean - 1 decode iterations at batch b, a 1/b share of each."""
     prompt, mean, b, budget = 10, 20.0, 8, 4
-    said = COEFFICIENTS | {"c1_s_per_token": 1 / 64, "ak_s_per_token": 1 / 4096}
-    said |= {"e_j_per_token": 2.0, "ek_j_per_cached_token": 0.5}
-    only = model("only", coefficients=said, max_batched_tokens=budget)
+    coefficients = COEFFICIENTS | {"c1_s_per_token": 1 / 64, "ak_s_per_token": 1 / 4096}
+    coefficients |= {"e_j_per_token": 2.0, "ek_j_per_cached_token": 0.5}
+    only = model("only", coefficients=coefficients, max_batched_tokens=budget)
     data = scenario(
         tokens={"prompt": prompt, "output": {"kind": "geometric", "mean": mean}},
         models=[only],
@@ -131,8 +131,10 @@ def test_the_known_cost_is_a_prompt_alone_and_a_share_of_a_nominal_batch(unit):
 
 @pytest.mark.parametrize(("places", "batch"), [(1, 1), (8, 8), (32, 32), (256, 32)])
 def test_the_nominal_batch_is_a_full_replica_or_32(places, batch):
-    said = COEFFICIENTS | {"p0_w_per_gpu": 0.0, "e_j_per_token": 1.0, "ek_j_per_cached_token": 1.0}
-    data = scenario(tokens={"prompt": 10, "output": 20}, models=[model("only", coefficients=said, max_num_seqs=places)])
+    coefficients = COEFFICIENTS | {"p0_w_per_gpu": 0.0, "e_j_per_token": 1.0, "ek_j_per_cached_token": 1.0}
+    data = scenario(
+        tokens={"prompt": 10, "output": 20}, models=[model("only", coefficients=coefficients, max_num_seqs=places)]
+    )
     step = batch + batch * (10 + 20 / 2)  # joules of an iteration: its tokens and what they look back on
     np.testing.assert_allclose(run(data).known, 10 + 19 * step / batch, rtol=1e-12)
     data["models"][0]["coefficients"] = COEFFICIENTS
@@ -178,16 +180,16 @@ def crowd(**router) -> dict:
     )
 
 
-def test_known_costs_are_told_as_they_are(engine, told):
-    r, asked = told(crowd(cost_estimate="known"), [0, 1], engine)
+def test_known_costs_are_told_as_they_are(engine, follow_plans):
+    r, asked = follow_plans(crowd(cost_estimate="known"), [0, 1], engine)
     assert [a.costs for a in asked] == r.known.T.tolist()
 
 
 @pytest.mark.parametrize("prior", [None, 1e-6])
-def test_the_mean_estimate_is_of_all_that_is_complete(engine, told, prior):
+def test_the_mean_estimate_is_of_all_that_is_complete(engine, follow_plans, prior):
     router = {"cost_estimate": "mean"} | ({} if prior is None else {"cost_prior": prior})
     plans = [0, 1, routing.PLAN_EXPLORE | 1, 0]
-    r, asked = told(crowd(**router), plans, engine)
+    r, asked = follow_plans(crowd(**router), plans, engine)
     records = r.records
     for i, ask in enumerate(asked):
         for m in range(2):
@@ -198,7 +200,7 @@ def test_the_mean_estimate_is_of_all_that_is_complete(engine, told, prior):
     assert asked[0].costs == ([prior] * 2 if prior is not None else r.known[:, 0].tolist())
 
 
-def test_the_mean_estimate_counts_each_copy_of_an_explored_request(engine, told, tmp_path):
+def test_the_mean_estimate_counts_each_copy_of_an_explored_request(engine, follow_plans, tmp_path):
     """The first request goes to both, alone: 3 and 5 tokens."""
     data = scenario(
         arrivals=trace(tmp_path, [0, 9]),
@@ -206,15 +208,15 @@ def test_the_mean_estimate_counts_each_copy_of_an_explored_request(engine, told,
         models=[model("a"), model("b", output={"kind": "constant", "tokens": 5})],
         router={"cost_estimate": "mean"},
     )
-    _, asked = told(data, [routing.PLAN_ALL, 0], engine)
+    _, asked = follow_plans(data, [routing.PLAN_ALL, 0], engine)
     assert asked[1].costs == [POWER_W * 3 * STEP_S, POWER_W * 5 * STEP_S]
 
 
 @pytest.mark.parametrize("prior", [None, 1.0])
-def test_the_last_explored_estimate_is_the_last_explored_copys_cost(engine, told, prior):
+def test_the_last_explored_estimate_is_the_last_explored_copys_cost(engine, follow_plans, prior):
     router = {"cost_estimate": "last_explored"} | ({} if prior is None else {"cost_prior": prior})
     plans = [0, routing.PLAN_EXPLORE | 0, 1, 1, routing.PLAN_EXPLORE | 1]
-    r, asked = told(crowd(**router), plans, engine)
+    r, asked = follow_plans(crowd(**router), plans, engine)
     records = r.records
     assert records.explored.tolist() == [k % 5 in (1, 4) for k in range(120)]
     for i, ask in enumerate(asked):
@@ -228,20 +230,20 @@ def test_the_last_explored_estimate_is_the_last_explored_copys_cost(engine, told
 # ---- what a policy is told ------------------------------------------------------------------------------
 
 
-def test_a_policy_is_told_what_it_needs_and_nothing_else(engine, told):
+def test_a_policy_is_told_what_it_needs_and_nothing_else(engine, follow_plans):
     data = crowd()
-    r, asked = told(data, [0, 1], engine)
+    r, asked = follow_plans(data, [0, 1], engine)
     assert not any(x for a in asked for x in a.facts or [])
     assert {x for a in asked for x in a.loads} == {0}
     assert {x for a in asked for x in a.scores} == {0.5}  # it has no predictor
     assert np.isnan(r.records.score).all()
     assert [a.step for a in asked] == list(range(1, 121))
     assert [a.uniforms for a in asked] == r.uniforms.tolist()
-    r, asked = told(data, [0, 1], engine, needs=frozenset({"outcomes"}))
+    r, asked = follow_plans(data, [0, 1], engine, needs=frozenset({"outcomes"}))
     assert [a.facts for a in asked] == r.satisfied.T.tolist()
 
 
-def test_loads_are_unfinished_requests_per_place_that_is_up(engine, told, tmp_path):
+def test_loads_are_unfinished_requests_per_place_that_is_up(engine, follow_plans, tmp_path):
     """Model b has two replicas of 4 places, one of which fails at 1."""
     outage = {"pool": "b", "replica": 1, "at_s": 1.0, "for_s": 50.0}
     data = scenario(
@@ -251,13 +253,13 @@ def test_loads_are_unfinished_requests_per_place_that_is_up(engine, told, tmp_pa
         models=[model("a", max_num_seqs=2), model("b", replicas=2)],
         cluster={"failures": {"schedule": [outage]}},
     )
-    _, asked = told(data, [0, 1, 1, 1, 0], engine, needs=frozenset({"loads"}))
+    _, asked = follow_plans(data, [0, 1, 1, 1, 0], engine, needs=frozenset({"loads"}))
     assert [a.loads for a in asked] == [[0, 0], [1 / 2, 0], [1 / 2, 1 / 8], [1 / 2, 2 / 4], [0, 0]]
 
 
 def test_a_policy_hears_each_rating_with_the_queue_that_it_made(engine, monkeypatch):
     heard = []
-    own = OwnPolicy(lambda ask: ask.request % 2, rated=lambda *told: heard.append(told))
+    own = OwnPolicy(lambda ask: ask.request % 2, rated=lambda *follow_plans: heard.append(follow_plans))
     monkeypatch.setitem(routing.POLICIES, "own", own.build)
     r = run(scenario(router={"policy": "own"}, feedback={"probability": 0.5}), engine)
     queue, expected = 0.0, []
@@ -268,11 +270,11 @@ def test_a_policy_hears_each_rating_with_the_queue_that_it_made(engine, monkeypa
 
 
 @pytest.mark.parametrize("plan", [-7, 2, routing.PLAN_ALL | routing.PLAN_EXPLORE, routing.PLAN_CHAIN])
-def test_an_unlawful_plan_stops_the_run_and_says_where(engine, told, plan):
+def test_an_unlawful_plan_stops_the_run_and_says_where(engine, follow_plans, plan):
     from messsim.errors import PolicyError
 
     with pytest.raises(PolicyError, match=rf"returned.* {plan} at request 3.*after 4 requests"):
-        told(crowd(), [0, 1, 0, plan], engine)
+        follow_plans(crowd(), [0, 1, 0, plan], engine)
 
 
 # ---- what adds up ---------------------------------------------------------------------------------------

@@ -160,8 +160,8 @@ def test_random_failures_have_the_times_of_their_columns(engine):
 
 def test_the_energy_of_a_failed_iteration_is_its_part_until_then(engine, tmp_path):
     """Prompt tokens cost 8 J each: a quarter of the iteration, a quarter of the joules."""
-    said = COEFFICIENTS | {"e_j_per_token": 8.0}
-    data = failing(tmp_path, [0, 9], (0, STEP_S / 4, 1.0), on_failure="lose", coefficients=said)
+    coefficients = COEFFICIENTS | {"e_j_per_token": 8.0}
+    data = failing(tmp_path, [0, 9], (0, STEP_S / 4, 1.0), on_failure="lose", coefficients=coefficients)
     whole = POWER_W * STEP_S + 8.0 * 1
     assert run(data, engine).records.energy_j[0] == pytest.approx(whole / 4, rel=1e-12)
 
@@ -197,18 +197,18 @@ def test_failures_that_nothing_outlives_end_the_run(engine):
     That the router's instances are reconciled all the while is no progress.
     """
     failures, router = {"mtbf_s": 0.002, "mttr_s": 0.001}, {"instances": 2, "reconcile_s": 0.01}
-    said = scenario(requests=1, tokens={"output": OUTPUT}, cluster={"failures": failures}, router=router, **lone())
+    data = scenario(requests=1, tokens={"output": OUTPUT}, cluster={"failures": failures}, router=router, **lone())
     with pytest.raises(
         SimulationError, match=r"replicas failed 100,000 times .* \(MS_ERR_IN_VAIN\) \(at .* s, after 1"
     ):
-        run(said, engine)
+        run(data, engine)
 
 
 def test_many_failures_do_no_harm_while_requests_end():
     """More than the limit in all, but not in a row."""
     failures = {"mtbf_s": 0.01, "mttr_s": 0.001}
-    said = scenario(requests=30, arrivals={"kind": "poisson", "rate_rps": 0.01}, tokens={"output": 1})
-    said |= {"cluster": {"failures": failures}} | lone(coefficients=COEFFICIENTS | {"a0_s": 0.01})
-    r = run(said, "compiled")
+    data = scenario(requests=30, arrivals={"kind": "poisson", "rate_rps": 0.01}, tokens={"output": 1})
+    data |= {"cluster": {"failures": failures}} | lone(coefficients=COEFFICIENTS | {"a0_s": 0.01})
+    r = run(data, "compiled")
     assert r.statuses == ["completed"] * 30
     assert r.outcome.events > 2 * 100_000

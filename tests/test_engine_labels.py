@@ -98,7 +98,7 @@ def test_the_router_is_mess_plus(engine, name):
     decisions = []
     for i, now in enumerate(records.arrival_s):
         d = twin.decide(i, records.tenant[i], now)
-        whole = d.explored and twin.said.explore == "all"
+        whole = d.explored and twin.options.explore == "all"
         twin.learn_cost(i, d.explored, everyone if whole else [d.model])
         decisions.append(d)
     assert records.explored.tolist() == [d.explored for d in decisions]

@@ -124,23 +124,23 @@ def check_counts(r: Run) -> None:
 
 def check_energy(r: Run) -> None:
     """Requests pay for what the replicas drew; money for the time that they were busy."""
-    said = r.setup.scenario
+    scenario = r.setup.scenario
     if not r.setup.pools:
         return
     metered = sum(p.meter_j for p in r.outcome.pools)
     assert math.isclose(r.records.energy_j.sum(), metered, rel_tol=1e-9, abs_tol=1e-9)
     assert all(p.idle_energy_j >= 0 for p in r.outcome.pools)
     assert all(p.utilization is None or 0 <= p.utilization <= 1 + 1e-9 for p in r.outcome.pools)
-    if said.cost.unit == "J":
+    if scenario.cost.unit == "J":
         assert r.records.cost.tolist() == r.records.energy_j.tolist()
 
 
 def delivered_labels(r: Run) -> list[tuple[float, int]]:
     """(when, request) of every label of an answer that a user saw, in the order in which they come."""
-    c, said = r.records, r.setup.scenario
+    c, scenario = r.records, r.setup.scenario
     if r.delays is None:
         return [(c.arrival_s[i], i) for i in range(len(r)) if c.status[i] not in (REJECTED, TOO_LONG)]
-    end_s = math.inf if said.horizon_s is None else said.horizon_s
+    end_s = math.inf if scenario.horizon_s is None else scenario.horizon_s
     due = [(c.finish_s[i] + r.delays[c.model[i], i], i) for i in range(len(r)) if c.status[i] == COMPLETED]
     return sorted(d for d in due if d[0] <= end_s)
 
@@ -158,18 +158,18 @@ def moments(r: Run) -> list[tuple[float, int, int]]:
 
 def check_queues(r: Run) -> None:
     """Every queue is the fold of its labels in order of delivery, and every certificate holds."""
-    c, said = r.records, r.setup.scenario
-    if said.router.decision_s is not None:
+    c, scenario = r.records, r.setup.scenario
+    if scenario.router.decision_s is not None:
         return  # the records do not tell when each decision was made
-    promises = [Queue(t.alpha, said.router.discount, said.router.window) for t in said.promises]
+    promises = [Queue(t.alpha, scenario.router.discount, scenario.router.window) for t in scenario.promises]
     tracked = [
-        [Queue(t.alpha, said.router.discount, said.router.window) for t in said.promises]
-        for _ in range(said.router.instances)
+        [Queue(t.alpha, scenario.router.discount, scenario.router.window) for t in scenario.promises]
+        for _ in range(scenario.router.instances)
     ]
     whose = [0] * len(r)
-    if said.router.instances > 1:
+    if scenario.router.instances > 1:
         whose = np.concatenate([chunk.drawn.instance[: len(chunk)] for chunk in r.chunks]).tolist()
-    rated = r.feedback < said.feedback.probability
+    rated = r.feedback < scenario.feedback.probability
     to_come, at, lost = moments(r), 0, 0
     for i, now in enumerate(c.arrival_s):
         while at < len(to_come) and to_come[at] < (now, ARRIVES, i):
@@ -216,14 +216,14 @@ def move(r: Run, promises, tracked, whose, rated, i: int) -> None:
 @some
 @given(st.data(), engines)
 def test_no_record_depends_on_the_chunk_nor_on_luck(folder, data, engine):
-    said = data.draw(scenarios(folder))
-    first = simulated(said, engine)
+    scenario = data.draw(scenarios(folder))
+    first = simulated(scenario, engine)
     assume(len(first) > 0)
     for chunk in (64, 100, 65_536):
-        assert same(first, run(said | {"record": {"chunk": chunk}}, engine))
-    other = run(said | {"seed": said["seed"] + 100}, engine)
+        assert same(first, run(scenario | {"record": {"chunk": chunk}}, engine))
+    other = run(scenario | {"seed": scenario["seed"] + 100}, engine)
     assert not np.array_equal(first.uniforms, other.uniforms[: len(first)])
-    replicated = run(said | {"replication": 1}, engine)
+    replicated = run(scenario | {"replication": 1}, engine)
     assert not np.array_equal(first.uniforms, replicated.uniforms[: len(first)])
 
 
@@ -231,18 +231,18 @@ def test_no_record_depends_on_the_chunk_nor_on_luck(folder, data, engine):
 @given(st.data(), engines)
 def test_littles_law_is_an_identity(folder, data, engine):
     """The integral of the number in the system is the sum of the times spent there."""
-    said = data.draw(scenarios(folder))
-    said["router"] |= {"c": 0.0}
-    said["cluster"].pop("admission", None)
-    if "failures" in said["cluster"]:
-        said["cluster"]["failures"]["on_failure"] = "retry"
-    r = simulated(said, engine)
+    scenario = data.draw(scenarios(folder))
+    scenario["router"] |= {"c": 0.0}
+    scenario["cluster"].pop("admission", None)
+    if "failures" in scenario["cluster"]:
+        scenario["cluster"]["failures"]["on_failure"] = "retry"
+    r = simulated(scenario, engine)
     assume(len(r) > 0)
     c, end_s = r.records, r.outcome.end_s
     assert not c.explored.any()
     left_s = np.where(c.status == IN_FLIGHT, end_s, c.finish_s)
     left_s = np.where(c.status == TOO_LONG, c.arrival_s, left_s)
-    if "decision_s" in said["router"]:
+    if "decision_s" in scenario["router"]:
         assume((c.status != REJECTED).all())  # the records do not tell when
     left_s = np.where(c.status == REJECTED, c.arrival_s, left_s)  # an API that is down turns away at once
     expected = (left_s - c.arrival_s).sum()
@@ -253,10 +253,10 @@ def test_littles_law_is_an_identity(folder, data, engine):
 @given(st.data(), engines)
 def test_requests_do_not_depend_on_who_routes_them(folder, data, engine):
     """Common random numbers: another policy faces the same requests."""
-    said = data.draw(scenarios(folder))
-    assume(said["arrivals"]["kind"] != "closed")
-    one = simulated(said | {"router": {"policy": "cheapest"}}, engine)
-    two = run(said | {"router": {"policy": "largest"}}, engine)
+    scenario = data.draw(scenarios(folder))
+    assume(scenario["arrivals"]["kind"] != "closed")
+    one = simulated(scenario | {"router": {"policy": "cheapest"}}, engine)
+    two = run(scenario | {"router": {"policy": "largest"}}, engine)
     for name in ("arrival_s", "tenant", "prompt_tokens"):
         assert getattr(one.records, name).tolist() == getattr(two.records, name).tolist()
     assert one.satisfied.tolist() == two.satisfied.tolist()

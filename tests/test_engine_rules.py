@@ -30,12 +30,12 @@ def lone(**more) -> dict:
 
 @pytest.mark.parametrize(("prompt", "chunks"), [(1, 1), (4, 1), (5, 2), (10, 3)])
 def test_a_lone_request_takes_its_chunks_and_its_tokens(engine, tmp_path, prompt, chunks):
-    said = COEFFICIENTS | {"e_j_per_token": 2.0}
+    coefficients = COEFFICIENTS | {"e_j_per_token": 2.0}
     data = scenario(
         arrivals=trace(tmp_path, [0, 10]),
         requests=None,
         tokens={"prompt": prompt, "output": 5},
-        **lone(coefficients=said, max_batched_tokens=4),
+        **lone(coefficients=coefficients, max_batched_tokens=4),
     )
     r = run(data, engine).records
     first_s = r.arrival_s + chunks * STEP_S
@@ -400,11 +400,11 @@ def test_clients_who_never_stop_are_measured_to_the_horizon(engine):
 
 
 def test_an_api_has_no_limits(engine, tmp_path):
-    said = {"name": "api", "satisfaction": 0.6} | api(tpot_s=0.125)
+    spec = {"name": "api", "satisfaction": 0.6} | api(tpot_s=0.125)
     data = scenario(
         arrivals=trace(tmp_path, [0] * 50 + [9]),
         requests=None,
-        models=[said],
+        models=[spec],
         cost={"unit": "USD"},
         cluster={"admission": {"max_waiting": 0}},
     )

@@ -40,10 +40,10 @@ brief = st.sampled_from([0.0, 0.25, 0.5, {"kind": "exponential", "mean_s": 0.3}]
 @st.composite
 def outside_the_gpu(draw):
     """Of a pool: its context, its front end, and the time after the last token."""
-    said = draw(st.sampled_from([{}, {}, {"max_model_len": 45}]))
+    drawn = draw(st.sampled_from([{}, {}, {"max_model_len": 45}]))
     if draw(st.booleans()):
-        said = said | {"front_end_s": draw(brief), "front_end_workers": draw(st.sampled_from([0, 1, 3]))}
-    return said | draw(st.sampled_from([{}, {"detokenize_s": 0.25}, {"detokenize_s": 0.03}]))
+        drawn = drawn | {"front_end_s": draw(brief), "front_end_workers": draw(st.sampled_from([0, 1, 3]))}
+    return drawn | draw(st.sampled_from([{}, {"detokenize_s": 0.25}, {"detokenize_s": 0.03}]))
 
 
 @st.composite
@@ -86,7 +86,7 @@ def coefficients(draw):
 @st.composite
 def autoscale(draw, replicas):
     """Of a pool, or nothing: decisions and starts that tie with iterations, and none that last longer than a run."""
-    said = {
+    data = {
         "rule": draw(st.sampled_from(["schedule", "target", "concurrency"])),
         "min_replicas": draw(st.integers(0, replicas)),
         "period_s": draw(st.sampled_from([0.25, 1.0, 0.7])),
@@ -100,9 +100,9 @@ def autoscale(draw, replicas):
         "day_s": 5.0,
         "cold_start": {"fixed_s": draw(brief), "weights_gb": 0.0, "compile_s": draw(brief), "init_s": 0.0},
     }
-    if said["rule"] == "schedule" or draw(st.booleans()):
-        said["schedule"] = [{"at_s": 0.5, "replicas": replicas}, {"at_s": 3.0, "replicas": draw(st.integers(0, 1))}]
-    return draw(st.sampled_from([{}, {}, {"autoscale": said}]))
+    if data["rule"] == "schedule" or draw(st.booleans()):
+        data["schedule"] = [{"at_s": 0.5, "replicas": replicas}, {"at_s": 3.0, "replicas": draw(st.integers(0, 1))}]
+    return draw(st.sampled_from([{}, {}, {"autoscale": data}]))
 
 
 @st.composite
@@ -172,10 +172,10 @@ def phases(draw, closed, models, by_apis):
 
 @st.composite
 def cluster(draw, pools):
-    said = draw(dispatches())
+    drawn = draw(dispatches())
     if draw(st.booleans()):
-        said["admission"] = {"max_waiting": draw(st.sampled_from([0, 1, 5]))}
-        said["when_full"] = draw(st.sampled_from(["turn_away", "next_model"]))
+        drawn["admission"] = {"max_waiting": draw(st.sampled_from([0, 1, 5]))}
+        drawn["when_full"] = draw(st.sampled_from(["turn_away", "next_model"]))
     if draw(st.booleans()):
         failures = {"on_failure": draw(st.sampled_from(["retry", "lose"]))}
         scaled = [p for p in pools if "autoscale" in p]
@@ -186,8 +186,8 @@ def cluster(draw, pools):
             outage = {"pool": hit["name"], "at_s": draw(small_time), "for_s": 2.5}
             outage |= {"replica": draw(st.integers(0, hit.get("replicas", 1) - 1))}
             failures["schedule"] = [outage, outage | {"at_s": 1.0, "for_s": 4.0}][: draw(st.integers(1, 2))]
-        said["failures"] = failures
-    return said
+        drawn["failures"] = failures
+    return drawn
 
 
 def by_apis_alone(pools):
@@ -201,7 +201,7 @@ def clients(draw, delay, loses):
     if delay == "immediate":
         return {}
     wait = st.sampled_from([0.25, 0.5, 1.0, {"kind": "exponential", "mean_s": 1.0}])
-    said = {
+    data = {
         "until": draw(st.sampled_from(["answer", "first_token"])),
         "abort": draw(st.booleans()),
         "backoff_s": draw(st.sampled_from([0.0, 0.25, {"kind": "lognormal", "mean_s": 1.0, "cv": 1.0}])),
@@ -209,10 +209,10 @@ def clients(draw, delay, loses):
         "rate_giving_up": draw(st.booleans()),
     }
     if draw(st.booleans()):
-        said["patience_s"] = draw(wait)
-    if loses or "patience_s" in said:
-        said["retries"] = draw(st.integers(0, 3))
-    return said
+        data["patience_s"] = draw(wait)
+    if loses or "patience_s" in data:
+        data["retries"] = draw(st.integers(0, 3))
+    return data
 
 
 @st.composite
@@ -234,9 +234,9 @@ def scenarios(draw):
             continue
         for k in range(draw(st.sampled_from([1, 1, 2]))):
             pools.append({"model": model["name"], "name": f"{model['name']}.{k}"} | draw(serving(usd)))
-    said_of_cluster = {"mode": "none"} if none else draw(cluster(pools))
+    cluster_spec = {"mode": "none"} if none else draw(cluster(pools))
     # Full pools, and APIs that are down or limited, turn clients away; without a pause they would ask again at once.
-    if closed and (by_apis_alone(pools) or not said_of_cluster.keys().isdisjoint({"admission", "failures"})):
+    if closed and (by_apis_alone(pools) or not cluster_spec.keys().isdisjoint({"admission", "failures"})):
         law_of_arrivals["think_s"] = max(law_of_arrivals["think_s"], 0.25)
     data = {
         "seed": draw(st.integers(0, 5)),
@@ -277,7 +277,7 @@ def scenarios(draw):
             ),
         }
         | draw(raters),
-        "cluster": said_of_cluster,
+        "cluster": cluster_spec,
         "cost": {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}} if usd else {},
         "phases": draw(phases(closed, names, by_apis_alone(pools))),
         "record": {"chunk": draw(st.sampled_from([64, 100, 65_536]))},
@@ -285,12 +285,12 @@ def scenarios(draw):
     if data["router"].get("instances", 1) > 1:
         data["router"].pop("window", None)
     if not none:
-        loses = said_of_cluster.get("failures", {}).get("on_failure") == "lose"
-        data["clients"] = draw(clients(data["feedback"]["delay"], loses or "admission" in said_of_cluster))
+        loses = cluster_spec.get("failures", {}).get("on_failure") == "lose"
+        data["clients"] = draw(clients(data["feedback"]["delay"], loses or "admission" in cluster_spec))
     if draw(st.booleans()):
         data["tenants"] = [{"name": "a", "alpha": 0.9}, {"name": "b", "share": 3.0}]
     for pool in pools:
-        if said_of_cluster.get("dispatch") == "shared_queue":
+        if cluster_spec.get("dispatch") == "shared_queue":
             pool.pop("front_end_workers", None)
     if not closed and law_of_arrivals.get("rate_rps", 99) <= 4 and draw(st.booleans()):
         data["horizon_s"] = draw(st.sampled_from([2.5, 20.0]))
@@ -309,14 +309,14 @@ def simulated(engine, scenario: Scenario):
 
 
 def assert_equal(scenario: Scenario) -> None:
-    by_simpy, told_by_simpy = simulated(simpy_engine, scenario)
-    by_loop, told_by_loop = simulated(compiled, scenario)
+    by_simpy, outcome_by_simpy = simulated(simpy_engine, scenario)
+    by_loop, outcome_by_loop = simulated(compiled, scenario)
     assert list(by_simpy) == list(by_loop)
     for name in by_simpy:
         assert by_simpy[name].dtype == by_loop[name].dtype, name
         assert by_simpy[name].tobytes() == by_loop[name].tobytes(), name
-    assert repr(told_by_simpy.tenants) == repr(told_by_loop.tenants)
-    assert [repr(s) for s in told_by_simpy.timeline.samples] == [repr(s) for s in told_by_loop.timeline.samples]
+    assert repr(outcome_by_simpy.tenants) == repr(outcome_by_loop.tenants)
+    assert [repr(s) for s in outcome_by_simpy.timeline.samples] == [repr(s) for s in outcome_by_loop.timeline.samples]
     counted = (
         "issued",
         "attempts",
@@ -329,10 +329,10 @@ def assert_equal(scenario: Scenario) -> None:
         "router",
     )
     for name in counted:
-        assert getattr(told_by_simpy, name) == getattr(told_by_loop, name), name
-    for mine, theirs in zip(told_by_simpy.pools, told_by_loop.pools, strict=True):
+        assert getattr(outcome_by_simpy, name) == getattr(outcome_by_loop, name), name
+    for mine, theirs in zip(outcome_by_simpy.pools, outcome_by_loop.pools, strict=True):
         assert repr(mine) == repr(theirs)
-    assert math.isclose(told_by_simpy.in_system_integral, told_by_loop.in_system_integral, rel_tol=1e-12)
+    assert math.isclose(outcome_by_simpy.in_system_integral, outcome_by_loop.in_system_integral, rel_tol=1e-12)
 
 
 def check_random(data: dict) -> None:

@@ -43,8 +43,8 @@ class Models(http.server.BaseHTTPRequestHandler):
         if body.get("stream"):
             answer, kind = f'data: {{"model": "{body["model"]}"}}\n\ndata: [DONE]\n\n'.encode(), "text/event-stream"
         else:
-            said = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
-            answer, kind = json.dumps({"model": body["model"], "choices": [said]}).encode(), "application/json"
+            data = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+            answer, kind = json.dumps({"model": body["model"], "choices": [data]}).encode(), "application/json"
         self.send_response(500 if broken else 200)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(answer)))
@@ -103,9 +103,9 @@ def test_costs_and_satisfaction_are_those_that_replay_simulates_on_its_log(confi
     assert len(rows) == 80
     log = tmp_path / "log.jsonl"
     log.write_text("".join(json.dumps(row | outcome) + "\n" for row, outcome in zip(rows, truth, strict=True)))
-    said = ["replay", str(log), "--alpha", str(ALPHA), "--set", f"V={V}", "--set", "c=1.0", "--json"]
-    found = json.loads(CliRunner().invoke(app, said).stdout)
-    ours = found["mess_plus"]
+    lines = ["replay", str(log), "--alpha", str(ALPHA), "--set", f"V={V}", "--set", "c=1.0", "--json"]
+    data = json.loads(CliRunner().invoke(app, lines).stdout)
+    ours = data["mess_plus"]
     assert ours["rated"] == seen["messplus_ratings_total"] == 80
     assert ours["satisfaction"] == pytest.approx(seen["messplus_satisfied_total"] / 80)
     assert ours["cost"] == pytest.approx(seen["messplus_expected_cost_usd_total"])
@@ -185,8 +185,8 @@ def test_it_stands_behind_litellm_as_a_custom_strategy(monkeypatch):
     deployments = [{"model_name": n, "litellm_params": {"model": f"openai/{n}"}} for n in ("8b", "70b")]
     strategy = strategy_of(deployments, {"8b": 1.0, "70b": 9.0}, 0.7, V=1e-3)
     assert isinstance(strategy, base)
-    said = {"messages": [{"role": "user", "content": "Hi"}], "request_kwargs": {"metadata": {"request_id": "a1"}}}
-    assert strategy.get_available_deployment("8b", **said) in deployments
+    data = {"messages": [{"role": "user", "content": "Hi"}], "request_kwargs": {"metadata": {"request_id": "a1"}}}
+    assert strategy.get_available_deployment("8b", **data) in deployments
     assert asyncio.run(strategy.async_get_available_deployment("8b", input="Hi")) in deployments
     assert strategy.router.pending == 1
     strategy.feedback("a1", 0.0)

@@ -42,7 +42,7 @@ def test_quotes_may_be_left_out(path):
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("latency.ttft.p95", "latency.ttft.p95: no such figure; did you mean 'latency_s.ttft.p95'?"),
         ("models.70b.share", "models.70b.share: no such figure; did you mean 'models.8b.share'?"),
@@ -51,10 +51,10 @@ def test_quotes_may_be_left_out(path):
         ("scenario", "scenario: is the text 'x'; expected a figure"),
     ],
 )
-def test_a_path_that_leads_nowhere_is_told_with_the_nearest(path, said):
+def test_a_path_that_leads_nowhere_is_told_with_the_nearest(path, message):
     with pytest.raises(ScenarioError) as error:
         look_up(path, figures(SUMMARY))
-    assert str(error.value) == said
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,11 @@ def test_a_requirement_says_by_how_much(text, met, margin, reason):
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(0.0, "0"), (0.01234, "0.012"), (99.4, "99"), (99.6, "100"), (137.2, "137"), (2345.6, "2,346")]
+    ("value", "expected"),
+    [(0.0, "0"), (0.01234, "0.012"), (99.4, "99"), (99.6, "100"), (137.2, "137"), (2345.6, "2,346")],
 )
-def test_half_of_an_interval_has_no_exponent(value, told):
-    assert half_width(value) == told
+def test_half_of_an_interval_has_no_exponent(value, expected):
+    assert half_width(value) == expected
 
 
 def test_no_figure_is_a_failure_with_a_reason():
@@ -109,9 +110,9 @@ def test_a_requirement_is_what_python_says(operator, value, bound):
 
 
 def test_a_row_has_the_point_and_every_figure():
-    said = parse(scenario(requests=30, seed=7, replication=2, models=[model("a.b", 0.4), model("c", 0.8)]))
-    summary = summary_of(said)
-    row = row_of(said, summary, {"router.V": 1e-3, "tokens.prompt": {"kind": "constant", "tokens": 5}})
+    parsed = parse(scenario(requests=30, seed=7, replication=2, models=[model("a.b", 0.4), model("c", 0.8)]))
+    summary = summary_of(parsed)
+    row = row_of(parsed, summary, {"router.V": 1e-3, "tokens.prompt": {"kind": "constant", "tokens": 5}})
     assert list(row)[:6] == ["router.V", "tokens.prompt", "policy", "seed", "replication", "error"]
     assert (row["router.V"], json.loads(row["tokens.prompt"])) == (1e-3, {"kind": "constant", "tokens": 5})
     assert (row["policy"], row["seed"], row["replication"], row["error"]) == ("mess+", 7, 2, None)
@@ -119,15 +120,17 @@ def test_a_row_has_the_point_and_every_figure():
     assert row["latency_s_ttft_p95"] == summary["latency_s"]["ttft"]["p95"]
     assert row[column_of("models.a.b.share")] == summary["models"][0]["share"]
     assert not [name for name in row if name.startswith(("performance", "accuracy"))]
-    assert row_of(said, summary_of(said)) == {k: v for k, v in row.items() if k not in ("router.V", "tokens.prompt")}
+    assert row_of(parsed, summary_of(parsed)) == {
+        k: v for k, v in row.items() if k not in ("router.V", "tokens.prompt")
+    }
 
 
 def test_a_frame_holds_rows_of_different_columns():
-    said = parse(scenario())
+    parsed = parse(scenario())
     rows = [
         {"k": 1, "kind": "x", "policy": "p", "error": None, "never": None, "big": 2**53},
         {"k": 0.5, "kind": 2, "policy": "p", "error": None, "never": None, "big": 1, "late": True},
-        failed_row(said, SimulationError("no"), {"k": 2}),
+        failed_row(parsed, SimulationError("no"), {"k": 2}),
     ]
     frame = frame_of(rows)
     assert frame["k"].to_list() == [1.0, 0.5, 2.0]

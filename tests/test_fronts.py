@@ -43,8 +43,8 @@ def test_who_is_outside_the_gpu_is_unfinished(tmp_path, engine):
     r = run(one_pool(tmp_path, [0, 0.25], {"front_end_s": 1.0, "replicas": 2}), engine)
     assert r.records.replica.tolist() == [0, 1]
     serving = {"detokenize_s": 2.0, "max_num_seqs": 1}
-    said = one_pool(tmp_path, [0, 2.25, 2.75], serving, cluster={"admission": {"max_waiting": 0}})
-    r = run(said, engine)
+    data = one_pool(tmp_path, [0, 2.25, 2.75], serving, cluster={"admission": {"max_waiting": 0}})
+    r = run(data, engine)
     assert r.statuses == ["completed", "rejected", "completed"]
     assert r.records.finish_s[0] == 2.5
 
@@ -69,29 +69,29 @@ def test_who_gives_up_leaves_the_front_end(tmp_path, engine):
 
     With a patience of 1 s nobody comes through.
     """
-    said = one_pool(
+    data = one_pool(
         tmp_path,
         [0, 0, 0, 3.0],
         {"front_end_s": 2.0, "front_end_workers": 1},
         feedback={"delay": 0.0},
         clients={"patience_s": 1.0},
     )
-    r = run(said | {"clients": {"patience_s": 3.75, "until": "first_token"}}, engine)
+    r = run(data | {"clients": {"patience_s": 3.75, "until": "first_token"}}, engine)
     assert r.statuses == ["completed", "timed_out", "timed_out", "completed"]
     assert r.records.start_s[3] == 4.0 + 2.0
-    r = run(said, engine)
+    r = run(data, engine)
     assert r.statuses == ["timed_out"] * 4
     assert r.records.energy_j.tolist() == [0.0] * 4
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_at_the_horizon_what_is_outside_is_paid_for(tmp_path, engine):
-    said = one_pool(tmp_path, [0, 0], {"front_end_s": 0.25, "front_end_workers": 1, "detokenize_s": 5.0})
-    del said["requests"]
-    r = run(said | {"horizon_s": 1.1}, engine)
+    data = one_pool(tmp_path, [0, 0], {"front_end_s": 0.25, "front_end_workers": 1, "detokenize_s": 5.0})
+    del data["requests"]
+    r = run(data | {"horizon_s": 1.1}, engine)
     assert r.statuses == ["in_flight", "in_flight"]
     assert r.records.energy_j.sum() == pytest.approx(3 * STEP_S * POWER_W)
-    r = run(said | {"horizon_s": 0.2}, engine)
+    r = run(data | {"horizon_s": 0.2}, engine)
     assert r.statuses == ["in_flight", "in_flight"]
     assert r.records.energy_j.sum() == 0.0
 

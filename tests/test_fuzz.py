@@ -84,15 +84,15 @@ def judge(data: Any, folder: Path, sets: list[str] | None = None) -> None:
     """A scenario as a dictionary, or a file of one."""
     with soon():
         try:
-            said = load(data, sets) if isinstance(data, Path) else parse(data, sets, folder=folder)
+            scenario = load(data, sets) if isinstance(data, Path) else parse(data, sets, folder=folder)
         except ScenarioError as error:
             clean(error)
             event("refused")
             return
-        note(dump(said))
-        few = sum(pool.replicas for pool in said.fleet) <= MOST_REPLICAS
-        first = simulated(shortened(said.changed(engine="compiled")))
-        second = simulated(shortened(said.changed(engine="simpy"))) if few else first
+        note(dump(scenario))
+        few = sum(pool.replicas for pool in scenario.fleet) <= MOST_REPLICAS
+        first = simulated(shortened(scenario.changed(engine="compiled")))
+        second = simulated(shortened(scenario.changed(engine="simpy"))) if few else first
     if isinstance(first, str):
         assert first == second
         event("told")
@@ -101,25 +101,25 @@ def judge(data: Any, folder: Path, sets: list[str] | None = None) -> None:
         event("ran")
 
 
-def simulated(said: Scenario) -> pl.DataFrame | str:
+def simulated(scenario: Scenario) -> pl.DataFrame | str:
     """The records of a run, or what it says against it."""
     try:
-        result = messsim.run(said, pipelined=False)
+        result = messsim.run(scenario, pipelined=False)
     except MesssimError as error:
         return clean(error)
     sound(result)
     return result.requests.collect()
 
 
-def shortened(said: Scenario) -> Scenario:
+def shortened(scenario: Scenario) -> Scenario:
     """The same scenario with few requests."""
-    if said.horizon_s is not None and said.arrivals.kind not in ("trace", "closed"):
-        rate_rps = Workload(said).mean_rate_rps()
-        most = max((p.rate_factor or 1.0 for p in said.phases), default=1.0)
-        if rate_rps is not None and rate_rps * max(most, 1.0) * said.horizon_s <= MOST_REQUESTS:
-            return said
-    requests = min(said.requests or MOST_REQUESTS, MOST_REQUESTS)
-    return said.changed(requests=requests, horizon_s=None, warmup=min(said.warmup, requests - 1))
+    if scenario.horizon_s is not None and scenario.arrivals.kind not in ("trace", "closed"):
+        rate_rps = Workload(scenario).mean_rate_rps()
+        most = max((p.rate_factor or 1.0 for p in scenario.phases), default=1.0)
+        if rate_rps is not None and rate_rps * max(most, 1.0) * scenario.horizon_s <= MOST_REQUESTS:
+            return scenario
+    requests = min(scenario.requests or MOST_REQUESTS, MOST_REQUESTS)
+    return scenario.changed(requests=requests, horizon_s=None, warmup=min(scenario.warmup, requests - 1))
 
 
 def clean(error: MesssimError) -> str:
@@ -227,19 +227,19 @@ def test_many_scenarios(folder, data):
 @st.composite
 def columns(draw, rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """A table with extreme values, other types, columns lost or too many."""
-    found = {name: list(column) for name, column in rows.items()}
+    collected = {name: list(column) for name, column in rows.items()}
     for _ in range(draw(st.integers(1, 3))):
         name = draw(st.sampled_from(sorted(rows)))
         how = draw(st.sampled_from(["one", "one", "all", "lose", "add"]))
         if how == "lose":
-            found.pop(name, None)
+            collected.pop(name, None)
         elif how == "add":
-            found[draw(words)] = draw(st.lists(cells, min_size=len(rows[name]), max_size=len(rows[name])))
-        elif name in found and how == "one":
-            found[name][draw(st.integers(0, len(found[name]) - 1))] = draw(cells)
-        elif name in found:
-            found[name] = draw(st.lists(cells, min_size=len(found[name]), max_size=len(found[name])))
-    return found
+            collected[draw(words)] = draw(st.lists(cells, min_size=len(rows[name]), max_size=len(rows[name])))
+        elif name in collected and how == "one":
+            collected[name][draw(st.integers(0, len(collected[name]) - 1))] = draw(cells)
+        elif name in collected:
+            collected[name] = draw(st.lists(cells, min_size=len(collected[name]), max_size=len(collected[name])))
+    return collected
 
 
 WHOLE = st.integers(-(2**63), 2**63 - 1)
@@ -256,9 +256,9 @@ def data_files(draw, folder: Path) -> dict[str, Any]:
     file = folder / name
     how = draw(st.sampled_from(["bytes", "columns", "columns", "noise"]))
     if how == "columns":
-        found = draw(columns(rows))
+        drawn = draw(columns(rows))
         try:
-            file.write_bytes(bytes_of(folder, name, found))
+            file.write_bytes(bytes_of(folder, name, drawn))
         except (pl.exceptions.PolarsError, UnicodeEncodeError, TypeError, OverflowError):
             file.write_bytes(b"")  # such a table cannot be written
     else:
@@ -287,9 +287,9 @@ def test_many_data_files(folder, data):
 key = st.one_of(st.sampled_from(KEYS), st.sampled_from(["0", "1", "-1", "small", "large", "9" * 30, "²"]), words)
 real = st.sampled_from([*paths(plain_scenario()), *(f"cluster.{k}" for k in ("dispatch", "mode", "nominal_batch"))])
 path = st.one_of(real, real, st.lists(key, min_size=1, max_size=4).map(".".join))
-told = st.one_of(st.sampled_from(LITERALS), numbers.map(repr), values.map(repr), words)
+reported = st.one_of(st.sampled_from(LITERALS), numbers.map(repr), values.map(repr), words)
 usual = st.sampled_from(EXTREMES).map(repr)
-overrides = st.one_of(*[st.tuples(real, usual).map("=".join)] * 2, st.tuples(path, told).map("=".join), words)
+overrides = st.one_of(*[st.tuples(real, usual).map("=".join)] * 2, st.tuples(path, reported).map("=".join), words)
 
 
 @inputs(80)

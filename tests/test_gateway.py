@@ -16,7 +16,7 @@ from messsim.routing import MessPlus
 
 def simulated(**router):
     router = router | {"predictor": {"standardize": True} | router.get("predictor", {})}  # as MessPlus does
-    said = scenario(
+    data = scenario(
         requests=400,
         seed=3,
         sla={"alpha": 0.65},
@@ -26,7 +26,7 @@ def simulated(**router):
         cluster={"mode": "none"},
         router={"V": 0.05, "c": 0.5} | router,
     )  # fmt: skip
-    return run(said, "compiled"), said["router"]
+    return run(data, "compiled"), data["router"]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def saved(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         (("ledger", "queue"), float("nan"), "ledger.queue = nan: expected a finite number"),
         (("ledger", "queue"), -1.0, "ledger.queue = -1.0: expected at least 0"),
@@ -218,7 +218,7 @@ def saved(tmp_path_factory):
         (("stranger",), 1, "stranger: unknown key"),
     ],
 )
-def test_a_file_that_somebody_changed_is_refused_by_its_key(saved, key, value, said):
+def test_a_file_that_somebody_changed_is_refused_by_its_key(saved, key, value, message):
     folder, texts = saved
     whole = json.loads(texts[0])
     inside = whole
@@ -226,7 +226,7 @@ def test_a_file_that_somebody_changed_is_refused_by_its_key(saved, key, value, s
         inside = inside[part]
     inside[key[-1]] = value
     (folder / "changed.json").write_text(json.dumps(whole))
-    refuse(said, lambda: MessPlus.load(folder / "changed.json"))
+    refuse(message, lambda: MessPlus.load(folder / "changed.json"))
     refuse("changed.json", lambda: MessPlus.load(folder / "changed.json"))
 
 
@@ -258,13 +258,13 @@ def test_a_damaged_file_is_refused_or_a_router_that_works(saved, data, which, re
     else:
         inside[path[-1]] = data.draw(NONSENSE)
     (folder / "damaged.json").write_text(json.dumps(whole))
-    told = ""
+    text = ""
     try:
         ours = MessPlus.load(folder / "damaged.json")
     except messsim.errors.MesssimError as error:
-        told = str(error)
-    if told:
-        assert "damaged.json" in told
+        text = str(error)
+    if text:
+        assert "damaged.json" in text
         return
     assert np.isfinite(ours.queue)
     route = ours.route([0.0] * ours.features, [1.0] * len(ours.models))

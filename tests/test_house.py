@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "messsim"
+CSRC = ROOT / "csrc"
 
 FLOORS = {
     **dict.fromkeys(["amounts", "errors", "files", "quantiles", "summary", "version", "wording"], 0),
@@ -93,8 +94,8 @@ def room(module: str) -> str:
 def ours(module: str) -> set[str]:
     """The modules of messsim that one imports, anywhere in it, if only for its type hints."""
     path = SOURCES[module]
-    found = {home(n) for node in imports(tree_of(path)) for n in names(path, node)}
-    return {m for m in found if m is not None and m != module}
+    present = {home(n) for node in imports(tree_of(path)) for n in names(path, node)}
+    return {m for m in present if m is not None and m != module}
 
 
 def uphill(module: str, imported: str) -> bool:
@@ -127,20 +128,20 @@ def ring_in(graph: dict[str, set[str]]) -> list[str]:
         if module in done:
             return []
         for following in sorted(graph[module]):
-            if found := walk(following, [*path, module]):
-                return found
+            if outcome := walk(following, [*path, module]):
+                return outcome
         done.add(module)
         return []
 
-    return next((found for module in sorted(graph) if (found := walk(module, []))), [])
+    return next((result for module in sorted(graph) if (result := walk(module, []))), [])
 
 
 @pytest.mark.parametrize("module", SOURCES)
 def test_what_is_slow_to_load_is_loaded_where_it_is_used(module):
     allowed = AT_ONCE | ELSEWHERE.get(module, set()) | {"messsim", "__future__"} | sys.stdlib_module_names
     path = SOURCES[module]
-    found = {n.split(".")[0] for node in imports(tree_of(path), deep=False) for n in names(path, node)}
-    assert found - allowed == set()
+    present = {n.split(".")[0] for node in imports(tree_of(path), deep=False) for n in names(path, node)}
+    assert present - allowed == set()
 
 
 @pytest.mark.parametrize("module", SOURCES)
@@ -167,8 +168,8 @@ def test_a_room_is_seen_at_a_glance(name):
 def test_the_page_on_architecture_has_every_room_on_its_floor():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d) \| (.+?) \|", page, re.MULTILINE)
-    told = {name: int(floor) for floor, names in rows for name in re.findall(r"`(\w+)(?:\.pyx|/)?`", names)}
-    assert {name: floor for name, floor in told.items() if name != "csrc"} == FLOORS
+    figures = {name: int(floor) for floor, names in rows for name in re.findall(r"`(\w+)(?:\.pyx|/)?`", names)}
+    assert {name: floor for name, floor in figures.items() if name != "csrc"} == FLOORS
 
 
 def test_the_core_imports_only_errors():
@@ -191,6 +192,39 @@ def test_no_page_is_cited_that_readers_do_not_have(name):
     assert [p for p in texts if p != compiled and cited.search(p.read_text(encoding="utf-8"))] == []
 
 
+# ---- words that say nothing -----------------------------------------------------------------------------
+
+BANNED = {"told", "said", "found"}  # as names, or as words of a name; functions of tests are sentences
+SPELLED = ("id", "attr", "arg", "name", "asname")  # where a node of a syntax tree keeps an identifier
+CODE = ["bench", "examples", "messsim", "tests", "tools"]
+NOT_CODE = re.compile(r'"""(?:\\.|[^\\])*?"""|/\*.*?\*/|(?://|#)[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+
+
+def banned_in(tree: ast.Module) -> set[str]:
+    """The identifiers of a Python file that are, or hold, a banned word."""
+    names = {v for node in ast.walk(tree) for key in SPELLED if isinstance(v := getattr(node, key, None), str)}
+    return {n for n in names if BANNED.intersection(n.split("_")) and not n.startswith("test_")}
+
+
+def banned_words(text: str) -> set[str]:
+    """The same of C or Cython, comments and strings left out; there only whole names."""
+    return BANNED.intersection(re.findall(r"[A-Za-z_]\w*", NOT_CODE.sub(" ", text)))
+
+
+def test_no_identifier_is_a_word_that_means_anything():
+    sources = [p for folder in CODE for p in sorted((ROOT / folder).rglob("*.py*")) if p.suffix in (".py", ".pyi")]
+    assert {p.relative_to(ROOT): n for p in sources if (n := banned_in(tree_of(p)))} == {}
+    compiled = [*sorted(CSRC.rglob("*.[ch]")), *sorted(PACKAGE.glob("_core.p[yx]*"))]
+    others = {p: banned_words(p.read_text(encoding="utf-8")) for p in compiled if p.suffix not in (".py", ".pyi")}
+    assert {p.name: n for p, n in others.items() if n} == {}
+
+
+def test_a_banned_identifier_is_noticed():
+    code = "def f(said, x_told):\n    'told'\n    return g.found, f'{said}'\n\n\ndef test_what_is_told(): pass\n"
+    assert banned_in(ast.parse(code)) == {"said", "x_told", "found"}
+    assert banned_words('int found; /* told */ // said\nchar *s = "told";') == {"found"}
+
+
 # ---- types that say nothing -----------------------------------------------------------------------------
 
 UNTYPED_AT_MOST = 71
@@ -198,13 +232,12 @@ UNTYPED_AT_MOST = 71
 
 def test_fewer_dictionaries_of_anything():
     """The number of `dict[str, Any]` may only fall: whoever removes some lowers the bound."""
-    found = sum(p.read_text(encoding="utf-8").count("dict[str, Any]") for p in PACKAGE.rglob("*.py"))
-    assert found <= UNTYPED_AT_MOST
+    total = sum(p.read_text(encoding="utf-8").count("dict[str, Any]") for p in PACKAGE.rglob("*.py"))
+    assert total <= UNTYPED_AT_MOST
 
 
 # ---- csrc ---------------------------------------------------------------------------------------------------
 
-CSRC = ROOT / "csrc"
 INCLUDE = re.compile(r'^#include "(\w+)\.h"', re.MULTILINE)
 MOST_LINES_OF_A_C_FUNCTION = 60
 
@@ -213,8 +246,8 @@ def includes(folder: Path) -> dict[str, set[str]]:
     """By file, what it and its header include of the others; both are one part."""
     graph: dict[str, set[str]] = {}
     for source in sorted([*folder.glob("*.c"), *folder.glob("*.h")]):
-        found = set(INCLUDE.findall(source.read_text(encoding="utf-8"))) - {source.stem}
-        graph.setdefault(source.stem, set()).update(found)
+        result = set(INCLUDE.findall(source.read_text(encoding="utf-8"))) - {source.stem}
+        graph.setdefault(source.stem, set()).update(result)
     return graph
 
 
@@ -233,14 +266,14 @@ def rings(graph: dict[str, set[str]]) -> set[frozenset[str]]:
 
 def lengths(source: Path) -> dict[int, int]:
     """By the line where the body of each function begins, how many lines it has, both braces included."""
-    begins, found = 0, {}
+    begins, collected = 0, {}
     for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
         if line == "{":
             begins = number
         elif line == "}" and begins:
-            found[begins] = number - begins + 1
+            collected[begins] = number - begins + 1
             begins = 0
-    return found
+    return collected
 
 
 def test_c_files_include_each_other_in_no_ring():

@@ -77,7 +77,7 @@ def test_a_limit_on_concurrency_is_noted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"input_lens": "gone"}, "is not vllm bench serve, with --save-result --save-detailed: it lacks input_lens"),
         (
@@ -89,14 +89,14 @@ def test_a_limit_on_concurrency_is_noted(tmp_path):
         ({"input_lens": [1, 2, "x", 3]}, "column 'input_lens' has 'x' in row 3; expected a number"),
     ],
 )
-def test_what_is_no_detailed_benchmark_is_told(tmp_path, changes, said):
+def test_what_is_no_detailed_benchmark_is_told(tmp_path, changes, message):
     with pytest.raises(DataError) as error:
         from_vllm(bench(tmp_path, **changes))
-    assert str(error.value).startswith(f"{tmp_path / 'bench.json'}: {said}")
+    assert str(error.value).startswith(f"{tmp_path / 'bench.json'}: {message}")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "cannot be read: empty CSV"),
         ("[1]", "cannot be read: row 1 is no JSON object"),
@@ -104,12 +104,12 @@ def test_what_is_no_detailed_benchmark_is_told(tmp_path, changes, said):
         ('{"input_lens": [1', "cannot be read: row 1 is no JSON object: Expecting"),
     ],
 )
-def test_what_is_no_json_object_is_told(tmp_path, text, said):
+def test_what_is_no_json_object_is_told(tmp_path, text, message):
     file = tmp_path / "bench.json"
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError) as error:
         from_vllm(file)
-    assert str(error.value).startswith(f"{file}: {said}")
+    assert str(error.value).startswith(f"{file}: {message}")
     with pytest.raises(DataError, match="no such file"):
         from_vllm(tmp_path / "none.json")
 
@@ -150,7 +150,7 @@ def test_times_come_in_several_forms(tmp_path, form, times, kind):
 
 
 @pytest.mark.parametrize(
-    ("text", "columns", "said"),
+    ("text", "columns", "message"),
     [
         (
             "t,in,out\n1,2,3\n1700000000000,2,3\n",
@@ -171,10 +171,10 @@ def test_times_come_in_several_forms(tmp_path, form, times, kind):
         ("t,in,out\n", NAMES, "has no rows"),
     ],
 )
-def test_what_is_wrong_with_a_log_is_told_with_row_and_value(tmp_path, text, columns, said):
+def test_what_is_wrong_with_a_log_is_told_with_row_and_value(tmp_path, text, columns, message):
     with pytest.raises(DataError) as error:
         from_log(log(tmp_path, text), columns)
-    assert str(error.value).startswith(f"{tmp_path / 'log.csv'}: {said}")
+    assert str(error.value).startswith(f"{tmp_path / 'log.csv'}: {message}")
 
 
 def test_rows_without_tokens_may_be_left_out(tmp_path):
@@ -200,8 +200,8 @@ def test_a_trace_is_what_a_scenario_reads(tmp_path, name):
     write_trace(trace, tmp_path / name)
     tokens = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
     arrivals = {"kind": "trace", "file": name, "repeat": False}
-    said = parse(scenario(requests=3, arrivals=arrivals, tokens=tokens), folder=tmp_path)
-    (chunk,) = Workload(said).chunks(64)
+    parsed = parse(scenario(requests=3, arrivals=arrivals, tokens=tokens), folder=tmp_path)
+    (chunk,) = Workload(parsed).chunks(64)
     assert chunk.arrival_s.tolist() == [0.0, 0.1, 0.7]
     assert chunk.prompt_tokens.tolist() == [2, 4, 6]
     assert trace.summary()["tenants"] == [{"name": "b", "share": 2 / 3}, {"name": "a", "share": 1 / 3}]

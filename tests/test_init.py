@@ -31,12 +31,12 @@ def test_a_scenario_to_begin_from_runs(desk):
 def test_models_promise_and_rate_are_options(desk):
     models = "llama-3.1-70b/H100/tp4,qwen2.5-7b,Llama-3.1-8B/A100"
     assert here("init", "s.toml", "--models", models, "--alpha", "62%", "--rate", "7").returncode == 0
-    found = messsim.load("s.toml")
-    assert [(m.profile, m.gpu, m.tp) for m in found.models] == [
+    scenario = messsim.load("s.toml")
+    assert [(m.profile, m.gpu, m.tp) for m in scenario.models] == [
         *(("Qwen2.5-7B", "H100", 1), ("Llama-3.1-8B", "A100", 1), ("Llama-3.1-70B", "H100", 4))
     ]
-    assert (found.sla.alpha, found.arrivals.rate_rps) == (0.62, 7.0)
-    assert set(found.cost.usd_per_gpu_hour) == {"H100", "A100"}
+    assert (scenario.sla.alpha, scenario.arrivals.rate_rps) == (0.62, 7.0)
+    assert set(scenario.cost.usd_per_gpu_hour) == {"H100", "A100"}
 
 
 @pytest.mark.parametrize("name", ["Llama-3.1-8B", "gpt-oss-20b", "DeepSeek-R1"])
@@ -72,9 +72,9 @@ def test_nothing_is_overwritten_unasked(desk):
 @pytest.mark.parametrize("name", starting.examples())
 def test_every_example_runs_where_it_is_copied(name, desk):
     assert here("init", "new/mine.toml", "--example", name).returncode == 0
-    found = messsim.load("new/mine.toml", requests=200) if name != "own-policy" else messsim.load("new/mine.toml")
-    assert found.folder == desk / "new"
-    assert name == "own-policy" or messsim.run(found.changed(phases=[], warmup=0)).summary["requests"]["arrived"]
+    scenario = messsim.load("new/mine.toml", requests=200) if name != "own-policy" else messsim.load("new/mine.toml")
+    assert scenario.folder == desk / "new"
+    assert name == "own-policy" or messsim.run(scenario.changed(phases=[], warmup=0)).summary["requests"]["arrived"]
     assert here("init", "new/other.toml", "--example", name).returncode == 0  # the same data may lie there
 
 
@@ -87,7 +87,7 @@ def test_examples_are_listed_with_their_questions():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--models", "llama"], "--models llama: could be CodeLlama-34B"),
         (["--models", "Llama-3.1-8B,llama-3.1-8b/A100"], "--models: Llama-3.1-8B is named twice"),
@@ -98,6 +98,6 @@ def test_examples_are_listed_with_their_questions():
         (["--from", "x.csv"], "x.csv: no such file"),
     ],
 )
-def test_what_is_refused_leaves_nothing(options, said, desk):
-    assert said in refused(here("init", *options))
+def test_what_is_refused_leaves_nothing(options, message, desk):
+    assert message in refused(here("init", *options))
     assert list(desk.iterdir()) == []

@@ -49,7 +49,7 @@ CASES = {
 
 
 def case(name: str, instances: int, reconcile_s: float | None) -> dict:
-    said = {
+    data = {
         "requests": 300,
         "sla": {"alpha": 0.65},
         "arrivals": {"kind": "poisson", "rate_rps": 1.0},
@@ -57,7 +57,7 @@ def case(name: str, instances: int, reconcile_s: float | None) -> dict:
         "models": [model(n, s, cost_per_request=e) for n, s, e in (("a", 0.3, 1.0), ("b", 0.6, 3.0), ("c", 0.8, 9.0))],
     } | {key: value for key, value in CASES[name].items() if key != "router"}
     router = {"V": 0.05, "c": 1.0, "predictor": {"learning_rate": 0.3}} | CASES[name].get("router", {})
-    return scenario(**said, router=router | {"instances": instances, "reconcile_s": reconcile_s})
+    return scenario(**data, router=router | {"instances": instances, "reconcile_s": reconcile_s})
 
 
 def mean(values: list) -> float:
@@ -153,8 +153,8 @@ def test_reconciliations_keep_no_run_alive(engine):
 def test_the_state_of_a_policy_is_one_for_each_instance(engine, monkeypatch):
     """A policy that counts its requests and answers with models in turn."""
 
-    def in_turn(*told):
-        state = told[-1]
+    def in_turn(*reported):
+        state = reported[-1]
         state[0] += 1.0
         return int(state[0]) % 2
 
@@ -204,12 +204,12 @@ def test_explain_shows_the_queue_of_the_instance_that_decided(tmp_path):
     out, who = tmp_path / "run", whom(run(data))
     messsim.run(parse(data), out=out)
     for request in (0, 60, 299):  # the replay compares queue, score and model with the record
-        found = explain(out, request)
-        assert (found["instance"], found["instances"]) == (who[request], 3)
-        assert found["step"] == who[: request + 1].count(who[request])
-        assert found["models"][0]["q_shortfall"] == found["queue"] * (0.65 - found["models"][0]["score"])
+        explained = explain(out, request)
+        assert (explained["instance"], explained["instances"]) == (who[request], 3)
+        assert explained["step"] == who[: request + 1].count(who[request])
+        assert explained["models"][0]["q_shortfall"] == explained["queue"] * (0.65 - explained["models"][0]["score"])
         console = Console(width=200, file=io.StringIO())
-        console.print(explanation(found))
+        console.print(explanation(explained))
         assert f"of instance {who[request]} (of 3)" in console.file.getvalue()
 
 
@@ -253,7 +253,7 @@ def test_one_instance_is_the_router_itself(engine):
 
 
 @pytest.mark.parametrize(
-    ("router", "said"),
+    ("router", "message"),
     [
         ({"instances": 0}, "router.instances = 0: expected at least 1"),
         ({"instances": 1001}, "router.instances = 1001: expected at most 1000"),
@@ -262,10 +262,10 @@ def test_one_instance_is_the_router_itself(engine):
         ({"instances": 2, "random": {"window": 10}, "policy": "random"}, "window = 10 and instances = 2"),
     ],
 )
-def test_what_has_no_meaning_is_refused(router, said):
+def test_what_has_no_meaning_is_refused(router, message):
     with pytest.raises(ScenarioError) as refused:
         prepare(parse(scenario(router=router)))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_reconciling_a_single_instance_deserves_a_word():
@@ -277,6 +277,6 @@ def test_reconciling_a_single_instance_deserves_a_word():
 
 def test_a_share_of_the_requests_calibrates_every_instance():
     """Knowledge.requests is what one instance may expect."""
-    said = {"policy": "threshold", "calibration": 0.5, "instances": 4}
-    data = scenario(requests=400, router=said, models=[model("a", NEVER), model("b", ALWAYS)])
+    spec = {"policy": "threshold", "calibration": 0.5, "instances": 4}
+    data = scenario(requests=400, router=spec, models=[model("a", NEVER), model("b", ALWAYS)])
     assert prepare(parse(data)).policy.kernel.params[3] == 50

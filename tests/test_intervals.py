@@ -15,40 +15,46 @@ values = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40)
 
 @settings(derandomize=True, deadline=None, max_examples=100)
 @given(values, st.sampled_from([0.8, 0.95, 0.99, 0.9999]))
-def test_a_replication_interval_is_scipys(found, level):
-    ours = replication_interval(found, level)
-    error = stats.sem(found)
-    assert ours.mean == pytest.approx(np.mean(found), rel=1e-9, abs=1e-6)
-    assert ours.half_width == pytest.approx(stats.t.ppf(0.5 + level / 2, len(found) - 1) * error, rel=1e-6, abs=1e-6)
-    assert ours.count == len(found)
+def test_a_replication_interval_is_scipys(result, level):
+    ours = replication_interval(result, level)
+    error = stats.sem(result)
+    assert ours.mean == pytest.approx(np.mean(result), rel=1e-9, abs=1e-6)
+    assert ours.half_width == pytest.approx(stats.t.ppf(0.5 + level / 2, len(result) - 1) * error, rel=1e-6, abs=1e-6)
+    assert ours.count == len(result)
     assert (ours.low, ours.high) == (ours.mean - ours.half_width, ours.mean + ours.half_width)
 
 
 def test_by_hand():
     # mean 3, variance 2.5, t(0.975, 4) = 2.776445: half-width 2.776445 sqrt(2.5 / 5)
-    found = replication_interval([1, 2, 3, 4, 5])
-    assert found.mean == 3.0
-    assert found.half_width == pytest.approx(1.963243, abs=1e-6)
-    assert found.summary() == {"mean": 3.0, "low": found.low, "high": found.high, "level": 0.95, "count": 5}
-    assert found.covers(1.04)
-    assert not found.covers(1.03)
-    assert found.covers(1.03, slack=0.01)
+    interval = replication_interval([1, 2, 3, 4, 5])
+    assert interval.mean == 3.0
+    assert interval.half_width == pytest.approx(1.963243, abs=1e-6)
+    assert interval.summary() == {"mean": 3.0, "low": interval.low, "high": interval.high, "level": 0.95, "count": 5}
+    assert interval.covers(1.04)
+    assert not interval.covers(1.03)
+    assert interval.covers(1.03, slack=0.01)
 
 
 def test_a_single_value_has_a_mean_and_no_interval():
-    found = replication_interval([2.5])
-    assert (found.mean, found.half_width, found.low, found.high, found.count) == (2.5, None, None, None, 1)
-    assert not found.covers(2.5)
-    assert not is_precise(found, 1.0)
+    interval = replication_interval([2.5])
+    assert (interval.mean, interval.half_width, interval.low, interval.high, interval.count) == (
+        2.5,
+        None,
+        None,
+        None,
+        1,
+    )
+    assert not interval.covers(2.5)
+    assert not is_precise(interval, 1.0)
     with pytest.raises(ValueError, match="no values"):
         replication_interval([])
 
 
 def test_pairs_take_out_what_they_share():
     shared = np.random.default_rng(1).normal(0, 100, 30)
-    found = paired_difference((shared + 1).tolist(), shared.tolist())
-    assert found.mean == pytest.approx(1.0)
-    assert found.half_width < 1e-9
+    difference = paired_difference((shared + 1).tolist(), shared.tolist())
+    assert difference.mean == pytest.approx(1.0)
+    assert difference.half_width < 1e-9
     apart = replication_interval(shared.tolist())
     assert apart.half_width > 20
     with pytest.raises(ValueError, match=r"zip\(\)"):

@@ -25,12 +25,12 @@ T_LIMIT = 4.6
 P_LIMIT = 1e-4
 
 
-def token_law(**said):
-    return TypeAdapter(TokenLaw).validate_python(said)
+def token_law(**spec):
+    return TypeAdapter(TokenLaw).validate_python(spec)
 
 
-def delay_law(**said):
-    return TypeAdapter(DelayLaw).validate_python(said)
+def delay_law(**spec):
+    return TypeAdapter(DelayLaw).validate_python(spec)
 
 
 def pmf(law, most: int) -> np.ndarray:

@@ -220,10 +220,10 @@ def test_a_gateways_automatic_v_follows_the_costs_it_has_seen(tmp_path):
 
 @pytest.mark.parametrize("value", ["'often'", "0", "-1.0", "true"])
 def test_a_weight_that_is_none_is_one_error(value):
-    found = CliRunner().invoke(app, ["run", "scenarios/synthetic.toml", "--set", f"router.V={value}"])
-    assert found.exit_code == 2
-    assert len([line for line in found.output.splitlines() if "router.V" in line]) == 1
-    assert "number" not in found.output.split("router.V", 1)[1].split("=")[0]
+    done = CliRunner().invoke(app, ["run", "scenarios/synthetic.toml", "--set", f"router.V={value}"])
+    assert done.exit_code == 2
+    assert len([line for line in done.output.splitlines() if "router.V" in line]) == 1
+    assert "number" not in done.output.split("router.V", 1)[1].split("=")[0]
 
 
 def test_a_weight_that_switches_cost_or_satisfaction_off_is_told():
@@ -243,8 +243,8 @@ def test_replay_finds_weight_in_the_logs_costs(tmp_path):
         {"satisfied__a": i % 2, "satisfied__b": 1, "cost__a": 100, "cost__b": 300, "feature__x": i} for i in range(50)
     ]
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    found = CliRunner().invoke(app, ["replay", str(tmp_path / "log.jsonl"), "--alpha", "0.6", "--json"])
-    assert json.loads(found.stdout)["V"] == 0.005
+    done = CliRunner().invoke(app, ["replay", str(tmp_path / "log.jsonl"), "--alpha", "0.6", "--json"])
+    assert json.loads(done.stdout)["V"] == 0.005
     shown = CliRunner().invoke(app, ["replay", str(tmp_path / "log.jsonl"), "--alpha", "0.6"])
     assert "V = 0.005" in shown.stdout
 

@@ -45,12 +45,12 @@ def test_a_model_that_cannot_take_a_request_is_no_choice_for_it(tmp_path, engine
     """The cheap model would answer all; the long request goes to the dear one, also where everybody is asked."""
     models = [model("cheap", ALWAYS, max_model_len=10), model("dear", ALWAYS, max_model_len=100)]
     lengths = [(7, 3), (50, 3), (90, 30)]
-    said = of_lengths(tmp_path, lengths, models=models, router={"policy": "cheapest"})
-    r = run(said, engine)
+    data = of_lengths(tmp_path, lengths, models=models, router={"policy": "cheapest"})
+    r = run(data, engine)
     assert r.statuses == ["completed", "completed", "too_long"]
     assert r.records.model.tolist() == [0, 1, -1]
     assert [math.isinf(cost) for cost in r.known[0]] == [False, True, True]
-    everyone = run(said | {"router": {"c": 1.0, "kappa": 0.0, "reference": "cheap"}}, engine)
+    everyone = run(data | {"router": {"c": 1.0, "kappa": 0.0, "reference": "cheap"}}, engine)
     assert everyone.records.model.tolist() == [0, 1, -1]
     assert everyone.records.exploration_cost[1] == 0.0
     assert everyone.records.exploration_cost[0] > 0.0
@@ -71,13 +71,13 @@ def test_a_pool_that_cannot_take_a_request_is_passed_over(tmp_path, engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_client_in_a_closed_loop_asks_again(tmp_path, engine):
-    said = scenario(
+    data = scenario(
         requests=20,
         arrivals={"kind": "closed", "clients": 1, "think_s": 0.5},
         tokens={"prompt": {"kind": "empirical", "tokens": [1, 50]}, "output": 2},
         models=[model("only", max_model_len=10)],
     )
-    r = run(said, engine)
+    r = run(data, engine)
     assert {"completed", "too_long"} == set(r.statuses)
     for i, status in enumerate(r.statuses[:-1]):
         ends_s = r.records.arrival_s[i] if status == "too_long" else r.records.finish_s[i]
@@ -87,17 +87,17 @@ def test_a_client_in_a_closed_loop_asks_again(tmp_path, engine):
 def test_a_law_without_a_maximum_runs():
     """The longest lognormal that may ever come has some hundred thousand tokens; those that come have not."""
     lognormal = {"kind": "lognormal", "mean": 20.0, "cv": 1.0}
-    said = scenario(tokens={"prompt": lognormal, "output": lognormal}, models=[model("a", kv_capacity_tokens=2_000)])
-    assert run(said, "compiled").statuses == ["completed"] * 40
+    data = scenario(tokens={"prompt": lognormal, "output": lognormal}, models=[model("a", kv_capacity_tokens=2_000)])
+    assert run(data, "compiled").statuses == ["completed"] * 40
 
 
 def test_without_servers_the_context_counts_too():
     models = [{"name": n, "satisfaction": 0.5, "cost_per_request": c} for n, c in (("a", 1.0), ("b", 2.0))]
     models[0]["max_model_len"] = 30
     tokens = {"prompt": 10, "output": {"kind": "geometric", "mean": 20.0}}
-    said = scenario(cluster={"mode": "none"}, models=models, tokens=tokens, router={"policy": "cheapest"})
+    data = scenario(cluster={"mode": "none"}, models=models, tokens=tokens, router={"policy": "cheapest"})
     for engine in ENGINES:
-        r = run(said, engine)
+        r = run(data, engine)
         longer = (r.chunks[0].drawn.output_tokens[0] if r.chunks[0].drawn.output_tokens is not None else None) > 20
         assert r.records.model.tolist() == longer.astype(int).tolist()
         assert 0 < longer.sum() < 40
@@ -126,9 +126,9 @@ def test_check_counts_the_long_requests(tmp_path):
 
 
 def test_nobody_explains_what_was_never_decided(tmp_path):
-    said = of_lengths(tmp_path, [(7, 3), (8, 3)], models=[model("only", max_model_len=10)])
-    found = messsim.run(parse(said), out=tmp_path / "run")
-    assert found.requests.select("model", "status").collect().rows() == [("only", "completed"), (None, "too_long")]
+    data = of_lengths(tmp_path, [(7, 3), (8, 3)], models=[model("only", max_model_len=10)])
+    result = messsim.run(parse(data), out=tmp_path / "run")
+    assert result.requests.select("model", "status").collect().rows() == [("only", "completed"), (None, "too_long")]
     assert explain(tmp_path / "run", 0)["record"]["model"] == "only"
     with pytest.raises(OutputError, match="request 1 was never decided: it is too long for every model"):
         explain(tmp_path / "run", 1)

@@ -214,8 +214,8 @@ def genai_perf(i):
 
 
 def span(i, operation="chat", tokens=True):
-    told = {"gen_ai.usage.input_tokens": 10 * (i + 1), "gen_ai.usage.output_tokens": i + 1} if tokens else {}
-    attributes = [{"key": k, "value": {"intValue": str(v)}} for k, v in told.items()]
+    figures = {"gen_ai.usage.input_tokens": 10 * (i + 1), "gen_ai.usage.output_tokens": i + 1} if tokens else {}
+    attributes = [{"key": k, "value": {"intValue": str(v)}} for k, v in figures.items()]
     attributes += [{"key": "gen_ai.operation.name", "value": {"stringValue": operation}}]
     return {
         "spanId": f"{i}{operation}",
@@ -280,7 +280,7 @@ def test_genai_perf_says_tokens_within_its_answers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ({"data": [{"date": "2025-08-24", "model_permaslug": "x", "requests": 5, "prompt_tokens": 50}] * 2}, "by day"),
         (
@@ -289,8 +289,8 @@ def test_genai_perf_says_tokens_within_its_answers(tmp_path):
         ),
     ],
 )
-def test_sums_of_many_requests_are_told(tmp_path, text, said):
-    with pytest.raises(DataError, match=rf"{said}.*does not say its requests one by one"):
+def test_sums_of_many_requests_are_told(tmp_path, text, message):
+    with pytest.raises(DataError, match=rf"{message}.*does not say its requests one by one"):
         requests(tmp_path, "f.json", json.dumps(text), TraceColumns())
 
 
@@ -301,9 +301,9 @@ def test_a_missing_column_is_told_by_what_it_means(tmp_path):
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     with pytest.raises(DataError) as error:
         requests(tmp_path, "f.jsonl", lines([{"created": 1_700_000_000, "usage": usage}]), TraceColumns())
-    said = str(error.value)
-    assert "--time created --prompt-tokens usage.prompt_tokens --output-tokens usage.completion_tokens" in said
-    assert "total_tokens" not in said
+    text = str(error.value)
+    assert "--time created --prompt-tokens usage.prompt_tokens --output-tokens usage.completion_tokens" in text
+    assert "total_tokens" not in text
     assert meaning_of("total_tokens") is None
     assert by_meaning("prompt_tokens", ["output_tokens", "isl"]) == "isl"
     assert by_meaning("whatever", ["output_tokens"]) is None
@@ -402,11 +402,11 @@ def router_arena(folder, model):
 def test_results_of_evaluations_as_they_are_written(tmp_path, write):
     files = [write(tmp_path, model) for model in MODELS]
     options = OutcomeOptions(filter="flexible" if write is harness else None)
-    found = read_outcomes(files, options)
-    assert {m.removeprefix("org_").lstrip("_") for m in found.models} == set(MODELS)
-    assert found.frame.height == 8
-    for model in found.models:
-        assert found.frame[model].mean() == (0.75 if "big" in model else 0.5)
+    outcomes = read_outcomes(files, options)
+    assert {m.removeprefix("org_").lstrip("_") for m in outcomes.models} == set(MODELS)
+    assert outcomes.frame.height == 8
+    for model in outcomes.models:
+        assert outcomes.frame[model].mean() == (0.75 if "big" in model else 0.5)
 
 
 def test_a_router_of_router_arena_answers_with_several_models(tmp_path):
@@ -415,9 +415,9 @@ def test_a_router_of_router_arena_answers_with_several_models(tmp_path):
         for i in range(8)
         for m in MODELS
     ]
-    found = read_outcomes([put(tmp_path, "router.json", json.dumps(rows))], OutcomeOptions())
-    assert set(found.models) == set(MODELS)
-    assert found.has_costs
+    outcomes = read_outcomes([put(tmp_path, "router.json", json.dumps(rows))], OutcomeOptions())
+    assert set(outcomes.models) == set(MODELS)
+    assert outcomes.has_costs
 
 
 def test_tasks_of_the_harness_are_kept_apart(tmp_path):

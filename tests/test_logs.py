@@ -76,16 +76,16 @@ def test_dates_in_any_common_form(values):
 def test_a_clock_that_goes_back():
     local = ["2025-10-26 02:58:00", "2025-10-26 02:59:30", "2025-10-26 02:00:10", "2025-10-26 02:01:00"]
     assert seconds(local, zone="Europe/Berlin")[0] == [0.0, 90.0, 130.0, 180.0]
-    found, (note,) = seconds(local)
-    assert found == [3470.0, 3560.0, 0.0, 50.0]
+    result, (note,) = seconds(local)
+    assert result == [3470.0, 3560.0, 0.0, 50.0]
     assert "--time-zone such as Europe/Berlin" in note
     with pytest.raises(DataError, match="go forward over it"):
         seconds(["2025-03-30 02:30:00"], zone="Europe/Berlin")
 
 
 def test_a_day_and_a_month_that_may_be_either():
-    found, (note,) = seconds(["02/11/2023 18:15:00", "03/11/2023 18:15:00"])
-    assert found[1] == 28 * 86400
+    result, (note,) = seconds(["02/11/2023 18:15:00", "03/11/2023 18:15:00"])
+    assert result[1] == 28 * 86400
     assert "'%d/%m/%Y %H:%M:%S'" in note
     assert seconds(["02/11/2023 18:15:00", "03/11/2023 18:15:00"], format="%d/%m/%Y %H:%M:%S") == ([0.0, 86400.0], [])
     assert seconds(["30/11/2023 18:15:00", "01/12/2023 18:15:00"]) == ([0.0, 86400.0], [])
@@ -103,8 +103,8 @@ def test_a_day_and_a_month_that_may_be_either():
     ],
 )
 def test_units_by_suffix_and_by_size(column, values):
-    found, _ = seconds(values, column)
-    assert found[1] - found[0] == 0.25
+    result, _ = seconds(values, column)
+    assert result[1] - result[0] == 0.25
 
 
 def test_units_that_are_doubted():
@@ -147,9 +147,9 @@ NESTED = TraceColumns("t", "use.in", "use.out")
 )
 def test_json_of_any_shape(tmp_path, name, text):
     (tmp_path / name).write_text(text)
-    found = read(tmp_path / name, NESTED)
-    assert found.frame.rows() == [(0.0, 10, 5), (1.0, 11, 5), (2.0, 12, 5)]
-    assert ("lines that are no JSON object are left out: 1" in found.notes) == (name == "d.jsonl")
+    result = read(tmp_path / name, NESTED)
+    assert result.frame.rows() == [(0.0, 10, 5), (1.0, 11, 5), (2.0, 12, 5)]
+    assert ("lines that are no JSON object are left out: 1" in result.notes) == (name == "d.jsonl")
     with pytest.raises(DataError, match=r"'in' is missing; did you mean 'use\.in'"):
         read(tmp_path / name, TraceColumns("t", "in", "use.out"))
 
@@ -230,11 +230,11 @@ FILES = {
 def test_files_of_other_tools_are_known(tmp_path, tool):
     file = tmp_path / "x.json"
     file.write_text(json.dumps(FILES[tool]))
-    found = read(file)
-    assert found.source == tool
-    assert found.frame.select("prompt_tokens", "output_tokens").rows() == [(7, 3)]
-    assert found.has_times == (tool != "sglang")
-    assert any(note.startswith("read as ") for note in found.notes)
+    result = read(file)
+    assert result.source == tool
+    assert result.frame.select("prompt_tokens", "output_tokens").rows() == [(7, 3)]
+    assert result.has_times == (tool != "sglang")
+    assert any(note.startswith("read as ") for note in result.notes)
 
 
 def test_what_is_of_no_use_or_unknown_is_told(tmp_path):
@@ -248,16 +248,16 @@ def test_what_is_of_no_use_or_unknown_is_told(tmp_path):
 
 
 def test_units_of_a_tool(tmp_path):
-    said = {"input_length": 7, "output_length": 3, "hash_ids": [1], "priority": 2}
-    rows = [{"timestamp": 330 * i} | said for i in range(9)]
+    data = {"input_length": 7, "output_length": 3, "hash_ids": [1], "priority": 2}
+    rows = [{"timestamp": 330 * i} | data for i in range(9)]
     file = tmp_path / "x.jsonl"
     file.write_text("\n".join(map(json.dumps, rows)))
-    found = read(file)
-    assert found.frame["arrival_s"].to_list() == pytest.approx([0.33 * i for i in range(9)])
-    assert [note for note in found.notes if "which messsim does not use" in note] == [
+    result = read(file)
+    assert result.frame["arrival_s"].to_list() == pytest.approx([0.33 * i for i in range(9)])
+    assert [note for note in result.notes if "which messsim does not use" in note] == [
         "the file also has priorities (priority), which messsim does not use"
     ]
-    assert found.frame["hash_ids"].to_list() == [[1]] * 9
+    assert result.frame["hash_ids"].to_list() == [[1]] * 9
 
 
 # ---- rows -----------------------------------------------------------------------------------------------
@@ -266,9 +266,9 @@ def test_units_of_a_tool(tmp_path):
 def test_rows_are_chosen_and_counted(tmp_path):
     file = tmp_path / "log.csv"
     file.write_text("id,t,status,in,out\na,0,200,9,2\na,1,200,9,2\nb,2,499,9,2\nc,3,200,9,-\nd,4,200,9,5\n")
-    found = read(file, NAMES, select=["status=200", "t<9"], skip=True, unique="id")
-    assert found.frame.rows() == [(0.0, 9, 2), (4.0, 9, 5)]
-    assert found.notes == (
+    result = read(file, NAMES, select=["status=200", "t<9"], skip=True, unique="id")
+    assert result.frame.rows() == [(0.0, 9, 2), (4.0, 9, 5)]
+    assert result.notes == (
         "rows without status=200 are left out: 1",
         "rows without tokens are left out: 1",
         "rows whose id came before are left out: 1",
@@ -348,9 +348,9 @@ def test_samples_of_one_model_each_are_joined(tmp_path):
         ]
         (tmp_path / f"samples_{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     paths = [tmp_path / "samples_small.jsonl", tmp_path / "samples_large.jsonl"]
-    found = read_outcomes(paths, OutcomeOptions())
-    assert found.frame.select("small", "large").rows() == [(0.0, 1.0)] * 4
-    assert "strict is taken" in found.notes[0]
+    outcomes = read_outcomes(paths, OutcomeOptions())
+    assert outcomes.frame.select("small", "large").rows() == [(0.0, 1.0)] * 4
+    assert "strict is taken" in outcomes.notes[0]
     assert read_outcomes(paths, OutcomeOptions(filter="flexible")).frame["small"].to_list() == [1.0] * 4
     with pytest.raises(DataError, match="no filter 'x'; expected --filter strict or flexible"):
         read_outcomes(paths, OutcomeOptions(filter="x"))
@@ -361,14 +361,14 @@ def test_samples_of_one_model_each_are_joined(tmp_path):
 def test_long_tables_are_turned_and_values_mapped(tmp_path):
     file = tmp_path / "long.csv"
     file.write_text("prompt_id,model_name,label,cost\n1,a,👍,1\n1,b,👎,2\n2,a,👎,1\n2,b,👍,2\n3,a,👍,1\n")
-    found = read_outcomes([file], OutcomeOptions())
-    assert found.frame.select("a", "b", "cost__b").rows() == [(1.0, 0.0, 2.0), (0.0, 1.0, 2.0)]
-    assert found.models == ("a", "b")
-    assert found.has_costs
+    outcomes = read_outcomes([file], OutcomeOptions())
+    assert outcomes.frame.select("a", "b", "cost__b").rows() == [(1.0, 0.0, 2.0), (0.0, 1.0, 2.0)]
+    assert outcomes.models == ("a", "b")
+    assert outcomes.has_costs
     file.write_text("prompt_id,model_name,stars\n1,a,1\n1,b,5\n")
     values, grades = parse_map(["1..5"])
-    found = read_outcomes([file], OutcomeOptions(score="stars", values=values, grades=grades))
-    assert found.frame.select("a", "b").rows() == [(0.0, 1.0)]
+    outcomes = read_outcomes([file], OutcomeOptions(score="stars", values=values, grades=grades))
+    assert outcomes.frame.select("a", "b").rows() == [(0.0, 1.0)]
     with pytest.raises(DataError, match=r"'stars' has 5 in row 2; .*--map"):
         read_outcomes([file], OutcomeOptions(score="stars"))
 
@@ -380,14 +380,14 @@ def test_other_kinds_of_outcomes(tmp_path):
     )
     events = [{"sample_id": i, "type": "match", "data": {"correct": i == "b"}} for i in "ab"]
     (tmp_path / "evals.jsonl").write_text("\n".join(map(json.dumps, events)))
-    found = read_outcomes(
+    outcomes = read_outcomes(
         [tmp_path / "gpt.json", ("h", tmp_path / "helm.json"), tmp_path / "evals.jsonl"], OutcomeOptions()
     )
-    assert found.frame.sort("prompt").select("gpt", "h", "evals").rows() == [(1.0, 1.0, 0.0), (0.0, 1.0, 1.0)]
+    assert outcomes.frame.sort("prompt").select("gpt", "h", "evals").rows() == [(1.0, 1.0, 0.0), (0.0, 1.0, 1.0)]
     wide = [{"key": i, "m": {"score": 1.0, "num_input_tokens": 9, "num_output_tokens": 2}} for i in "ab"]
     (tmp_path / "wide.json").write_text(json.dumps(wide))
-    found = read_outcomes([tmp_path / "wide.json"], OutcomeOptions())
-    assert found.has_tokens
+    outcomes = read_outcomes([tmp_path / "wide.json"], OutcomeOptions())
+    assert outcomes.has_tokens
     code, out, err = here("import", "--outcomes", tmp_path / "wide.json", "--out", tmp_path / "o.parquet")
     assert (code, err) == (0, "")
     assert tomllib.loads(out.split("beside it:\n\n")[1])["models"][0]["name"] == "m"
@@ -417,16 +417,16 @@ def test_a_log_with_known_propensities(tmp_path):
     columns = DecisionColumns("who", "thumb", "cost", "p", {"up": 1.0, "down": 0.0})
     log = read_log(file, columns, Chooser(conditions(["status=200"])))
     assert (len(log), log.unanswered) == (6000, 1)
-    found = replay(log, 0.7, seed=2)
-    assert found["kind"] == "propensities"
-    shares = found["mess_plus"]["shares"]
+    result = replay(log, 0.7, seed=2)
+    assert result["kind"] == "propensities"
+    shares = result["mess_plus"]["shares"]
     expected = 0.5 * shares[0] + 0.9 * shares[1]  # what the models it chose would satisfy
-    assert found["mess_plus"]["satisfaction"] == pytest.approx(expected, abs=0.04)
-    ips = found["shadow"]["ips"]
-    in_shadow = 0.5 * found["shadow"]["shares"][0] + 0.9 * found["shadow"]["shares"][1]
+    assert result["mess_plus"]["satisfaction"] == pytest.approx(expected, abs=0.04)
+    ips = result["shadow"]["ips"]
+    in_shadow = 0.5 * result["shadow"]["shares"][0] + 0.9 * result["shadow"]["shares"][1]
     assert abs(ips["satisfaction"] - in_shadow) < 4 * ips["standard_error"] + 0.01
     assert ips["effective_sample_size"] < 6000
-    assert "rows without status=200 are left out: 1" in found["notes"]
+    assert "rows without status=200 are left out: 1" in result["notes"]
     code, out, err = here(
         "replay", file, "--alpha", "0.7", "--model", "who", "--satisfied", "thumb", "--propensity", "p", "--json",
         "--map", "up=1,down=0",

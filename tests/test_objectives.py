@@ -20,13 +20,13 @@ def within(r, tenant, ttft_s=np.inf, tpot_s=np.inf, e2e_s=np.inf):
 @pytest.mark.parametrize("engine", ["simpy", "compiled"])
 def test_each_tenant_has_objectives_of_its_own(engine):
     strict = {"ttft_s": 0.5, "e2e_s": 1.2}
-    said = scenario(
+    data = scenario(
         requests=200,
         models=[model("only", max_num_seqs=2)],
         tenants=[{"name": "a", "objectives": strict}, {"name": "b"}, {"name": "c", "objectives": {}}],
         slo={"e2e_s": 5.0},
     )
-    r = run(said, engine)
+    r = run(data, engine)
     counts = [within(r, 0, **strict), within(r, 1, e2e_s=5.0), within(r, 2)]
     assert all(good > 0 for good, _ in counts[:2])
     assert counts[0][0] < counts[0][1]
@@ -44,14 +44,14 @@ def test_each_tenant_has_objectives_of_its_own(engine):
 
 def test_an_objective_is_kept_at_its_edge_and_an_answer_that_never_comes_keeps_none(tmp_path):
     """Three iterations of 0.25 s, one place: answers take 0.75 s and 1.5 s; who is turned away counts as missed."""
-    said = scenario(
+    data = scenario(
         requests=3,
         arrivals=trace(tmp_path, [0, 0, 0]),
         models=[model("only", max_num_seqs=1)],
         cluster={"admission": {"max_waiting": 1}},
     )
     for e2e_s, share in [(0.75, 1 / 3), (1.5, 2 / 3), (0.74, 0.0)]:
-        assert run(said | {"slo": {"e2e_s": e2e_s}}, "compiled").summary["slo"]["attainment"] == share
+        assert run(data | {"slo": {"e2e_s": e2e_s}}, "compiled").summary["slo"]["attainment"] == share
 
 
 def test_bad_objectives_are_refused():

@@ -29,10 +29,10 @@ def least_cost(satisfied: np.ndarray, costs: np.ndarray, alpha: float) -> float 
     """The linear program, mean cost of a request; None if infeasible."""
     models, n = satisfied.shape
     one_each = np.tile(np.eye(n), models)
-    found = linprog(
+    solution = linprog(
         costs.ravel(), A_ub=[-satisfied.ravel()], b_ub=[-alpha * n], A_eq=one_each, b_eq=np.ones(n), bounds=(0, 1)
     )
-    return found.fun / n if found.success else None
+    return solution.fun / n if solution.success else None
 
 
 def frontier_of(satisfied: np.ndarray, costs: np.ndarray) -> Frontier:
@@ -59,38 +59,38 @@ def programs(draw) -> tuple[np.ndarray, np.ndarray, float]:
 @given(programs())
 def test_the_optimum_is_the_linear_programs(program):
     satisfied, costs, alpha = program
-    found, best = frontier_of(*program[:2]).optimum(alpha), least_cost(*program)
+    optimum, best = frontier_of(*program[:2]).optimum(alpha), least_cost(*program)
     if best is None:
-        assert found is None
+        assert optimum is None
         return
-    assert -1e-7 <= found.per_request - best <= found.error + 1e-7
+    assert -1e-7 <= optimum.per_request - best <= optimum.error + 1e-7
     # and the prices reach it: argmin at the one or the other
-    taken = [(costs - price * satisfied).argmin(axis=0) for price in (found.low, found.high)]
+    taken = [(costs - price * satisfied).argmin(axis=0) for price in (optimum.low, optimum.high)]
     each = np.arange(satisfied.shape[1])
 
     def mixed(values: np.ndarray) -> float:
         low, high = (values[t, each].mean() for t in taken)
-        return (1 - found.share) * low + found.share * high
+        return (1 - optimum.share) * low + optimum.share * high
 
     assert mixed(satisfied) >= alpha - 1e-9
-    assert mixed(costs) == pytest.approx(found.per_request, rel=1e-9, abs=1e-9)
+    assert mixed(costs) == pytest.approx(optimum.per_request, rel=1e-9, abs=1e-9)
 
 
 def test_steps_that_share_a_bin_cost_no_more_than_the_stated_error():
     """1,000 slopes within one bin of 1/256: taken at their mean, the cheaper half seems dearer than it is."""
     rises = np.linspace(1.0, 1.0 + 1 / 257, 1000)
     frontier = frontier_of([np.zeros(1000), np.ones(1000)], [np.zeros(1000), rises])
-    found, exact = frontier.optimum(0.5), rises[:500].sum() / 1000
-    assert found.per_request - exact == pytest.approx(0.25 * (rises[750] - rises[250]), rel=0.01)
-    assert found.per_request - exact <= found.error <= 0.002 * exact
+    optimum, exact = frontier.optimum(0.5), rises[:500].sum() / 1000
+    assert optimum.per_request - exact == pytest.approx(0.25 * (rises[750] - rises[250]), rel=0.01)
+    assert optimum.per_request - exact <= optimum.error <= 0.002 * exact
     assert frontier.optimum(1.0).error == 0.0
 
 
 def test_costs_of_few_values_are_exact():
     satisfied = [np.tile([0.0, 1.0, 0.0, 0.0], 250), np.tile([1.0, 1.0, 0.0, 1.0], 250)]
-    found = frontier_of(satisfied, [np.full(1000, 2.0), np.full(1000, 7.0)]).optimum(0.5)
-    assert (found.per_request, found.error, found.share) == (2.0 + 0.25 * 5.0, 0.0, 0.5)
-    assert found.low < 5.0 < found.high
+    optimum = frontier_of(satisfied, [np.full(1000, 2.0), np.full(1000, 7.0)]).optimum(0.5)
+    assert (optimum.per_request, optimum.error, optimum.share) == (2.0 + 0.25 * 5.0, 0.0, 0.5)
+    assert optimum.low < 5.0 < optimum.high
 
 
 def test_what_nobody_satisfies_is_infeasible_but_for_rounding():
@@ -130,9 +130,9 @@ def two_tenants() -> Frontier:
 
 
 def test_every_tenant_has_a_constraint_of_its_own():
-    found = oracle_of(two_tenants(), [0.5, 0.5, 1.0], [0.75, 1.0, None])
-    assert found.at_alpha == (6 * 1.0 + 1 * 3.0 + 0) / 6
-    assert found.at_own == (6 * 1.0 + 2 * 3.0 + 1 * 3.0) / 6
+    optimal = oracle_of(two_tenants(), [0.5, 0.5, 1.0], [0.75, 1.0, None])
+    assert optimal.at_alpha == (6 * 1.0 + 1 * 3.0 + 0) / 6
+    assert optimal.at_own == (6 * 1.0 + 2 * 3.0 + 1 * 3.0) / 6
     assert oracle_of(two_tenants(), [0.9, 0.5, 1.0], [None, 1.0, 0.0]).costs == {"at_alpha": None, "at_own": None}
 
 
@@ -189,25 +189,25 @@ def by_bayes(workload: Workload, chunk, i: int, m: int) -> float:
 @pytest.mark.parametrize(("slope", "signal"), [(1.5, 0.8), (8.0, 0.4), (0.3, 0.95)])
 def test_what_features_tell_is_bayes(slope, signal):
     irt = {"slope": slope, "tasks": TASKS}
-    workload, chunk, found = known("features", satisfaction=irt, features={"signal": signal}, phases=[PHASE])
+    workload, chunk, result = known("features", satisfaction=irt, features={"signal": signal}, phases=[PHASE])
     for i in (0, 17, 59, 60, 61, 119):
         for m in (0, 1):
-            assert found[m, i] == pytest.approx(by_bayes(workload, chunk, i, m), abs=1e-7)
+            assert result[m, i] == pytest.approx(by_bayes(workload, chunk, i, m), abs=1e-7)
 
 
 def test_whoever_knows_the_difficulty_knows_the_probability():
-    workload, chunk, found = known("difficulty", satisfaction={"tasks": TASKS}, phases=[PHASE])
+    workload, chunk, result = known("difficulty", satisfaction={"tasks": TASKS}, phases=[PHASE])
     for m in (0, 1):
         theta = np.where(np.arange(120) < 60, workload.stages[0].thetas[m], workload.stages[1].thetas[m])
-        np.testing.assert_allclose(found[m], sigmoid(1.5 * (theta - chunk.difficulty)), rtol=1e-12)
+        np.testing.assert_allclose(result[m], sigmoid(1.5 * (theta - chunk.difficulty)), rtol=1e-12)
 
 
 def test_features_tell_all_at_signal_1_and_nothing_at_0():
     *_, certain = known("difficulty")
     np.testing.assert_allclose(known("features", features={"signal": 1.0})[2], certain, rtol=1e-9)
     for blind in ({"signal": 0.0}, {"kind": "none"}):
-        *_, found = known("features", features=blind)
-        np.testing.assert_allclose(found, np.array([[0.4], [0.8]]) * np.ones(120), rtol=1e-8)
+        *_, result = known("features", features=blind)
+        np.testing.assert_allclose(result, np.array([[0.4], [0.8]]) * np.ones(120), rtol=1e-8)
 
 
 # ---- runs, and passes of their own ----------------------------------------------------------------------
@@ -232,7 +232,7 @@ def own_of(summary) -> list[float | None]:
 )
 def test_a_runs_clairvoyant_oracle_is_the_linear_program(changes):
     r = run(scenario(requests=150, **changes))
-    found = r.summary["cost"]["oracle"]["clairvoyant"]
+    clairvoyant = r.summary["cost"]["oracle"]["clairvoyant"]
     for key in ("at_alpha", "at_own"):
         total = 0.0
         for k, tenant in enumerate(r.summary["tenants"]):
@@ -240,7 +240,7 @@ def test_a_runs_clairvoyant_oracle_is_the_linear_program(changes):
             wanted = tenant["alpha" if key == "at_alpha" else "satisfaction"]
             total += its.sum() * least_cost(r.satisfied[:, its], r.known[:, its], wanted)
         error = r.summary["accuracy"]["oracle_relative_error"]
-        assert total / 150 * (1 - 1e-7) <= found[key] <= total / 150 * (1 + error + 1e-7)
+        assert total / 150 * (1 - 1e-7) <= clairvoyant[key] <= total / 150 * (1 + error + 1e-7)
 
 
 @pytest.mark.parametrize("policy", ["mess+", "random", "cheapest", "largest"])
@@ -269,11 +269,11 @@ def test_a_promise_out_of_reach_has_no_cost():
 def test_a_pass_of_its_own_finds_the_runs_oracle(changes):
     data = scenario(**{"requests": 300} | changes)
     summary = run(data, "compiled").summary
-    found = oracles(parse(data), own_of(summary))
-    assert found["clairvoyant"] == summary["cost"]["oracle"]["clairvoyant"]
+    bounds = oracles(parse(data), own_of(summary))
+    assert bounds["clairvoyant"] == summary["cost"]["oracle"]["clairvoyant"]
     small = oracles(parse(data | {"record": {"chunk": 64}}), own_of(summary))
     for name in ("clairvoyant", "statistical", "feature"):
-        assert small[name] == pytest.approx(found[name], rel=1e-12)
+        assert small[name] == pytest.approx(bounds[name], rel=1e-12)
 
 
 def test_in_a_closed_loop_the_run_tells_how_many_came():
@@ -282,24 +282,24 @@ def test_in_a_closed_loop_the_run_tells_how_many_came():
     summary = run(data, "compiled").summary
     arrived = summary["requests"]["arrived"]
     assert arrived % 64
-    found = oracles(parse(data), own_of(summary), arrived)
-    assert found["clairvoyant"] == summary["cost"]["oracle"]["clairvoyant"]
+    bounds = oracles(parse(data), own_of(summary), arrived)
+    assert bounds["clairvoyant"] == summary["cost"]["oracle"]["clairvoyant"]
     with pytest.raises(ValueError, match="how many requests the run had"):
         oracles(parse(data), own_of(summary))
 
 
 def test_who_knows_less_pays_more():
-    found = Oracles(parse(scenario(requests=5_000, sla={"alpha": 0.65}, **NO_SERVERS))).costs([0.7])
+    result = Oracles(parse(scenario(requests=5_000, sla={"alpha": 0.65}, **NO_SERVERS))).costs([0.7])
     frontier = Frontier(3)
     workload = Workload(parse(scenario(requests=5_000, **NO_SERVERS)))
     (chunk,) = workload.chunks(5_000)
     frontier.add(chunk.satisfied, np.repeat([[1.0], [2.5], [9.0]], 5_000, axis=1))
     *_, mix = best_static(frontier, [0.65])
-    costs = [found[name]["at_alpha"] for name in ("clairvoyant", "statistical", "feature")]
+    costs = [result[name]["at_alpha"] for name in ("clairvoyant", "statistical", "feature")]
     assert costs == sorted(costs)
     assert costs[-1] < mix
-    assert all(found[name]["at_own"] > found[name]["at_alpha"] for name in ("clairvoyant", "statistical", "feature"))
-    assert found["relative_error"] < 1e-3
+    assert all(result[name]["at_own"] > result[name]["at_alpha"] for name in ("clairvoyant", "statistical", "feature"))
+    assert result["relative_error"] < 1e-3
 
 
 def test_a_statistical_oracle_is_the_linear_program_on_probabilities():
@@ -307,11 +307,11 @@ def test_a_statistical_oracle_is_the_linear_program_on_probabilities():
     workload = Workload(data)
     (chunk,) = workload.chunks(100)
     costs = np.repeat([[1.0], [2.5], [9.0]], 100, axis=1)
-    found = oracles(data, [0.75])
+    bounds = oracles(data, [0.75])
     for name, knows in (("statistical", "difficulty"), ("feature", "features")):
         for key, alpha in (("at_alpha", 0.5), ("at_own", 0.75)):
             best = least_cost(probabilities(workload, chunk, knows), costs, alpha)
-            assert best - 1e-6 <= found[name][key] <= best * (1 + found["relative_error"]) + 1e-6
+            assert best - 1e-6 <= bounds[name][key] <= best * (1 + bounds["relative_error"]) + 1e-6
 
 
 def test_a_table_has_no_law_to_know(tmp_path):
@@ -320,9 +320,9 @@ def test_a_table_has_no_law_to_know(tmp_path):
     models = [model("small", None), model("large", None)]
     data = scenario(satisfaction={"kind": "table", "file": str(file)}, features={"kind": "none"}, models=models)
     data["satisfaction"] = {"kind": "table", "file": str(file)}
-    found = oracles(parse(data), [0.5])
-    assert found["statistical"] is found["feature"] is None
-    assert found["clairvoyant"]["at_alpha"] > 0
+    bounds = oracles(parse(data), [0.5])
+    assert bounds["statistical"] is bounds["feature"] is None
+    assert bounds["clairvoyant"]["at_alpha"] > 0
 
 
 @pytest.mark.parametrize("closed", [False, True])

@@ -10,7 +10,7 @@ from messsim.study.simulation.outages import outages
 from messsim.study.simulation.single import ENGINES
 
 
-def told(**failures):
+def failing(**failures):
     return parse(
         scenario(
             requests=400,
@@ -23,7 +23,7 @@ def told(**failures):
 
 @pytest.mark.parametrize("replication", [0, 3])
 def test_they_are_those_of_the_run(monkeypatch, replication):
-    said = told(
+    settings = failing(
         mtbf_s=40.0, mttr_s=10.0, schedule=[{"pool": "large", "replica": 1, "at_s": 20.0, "for_s": 30.0}]
     ).changed(replication=replication)
     failed = []
@@ -34,16 +34,16 @@ def test_they_are_those_of_the_run(monkeypatch, replication):
         fail(self, server)
 
     monkeypatch.setattr(Breakdowns, "fail", watched)
-    outcome = ENGINES["simpy"](prepare(said), lambda _: None, None)
-    found = outages(said, outcome.last_arrival_s)
-    assert len(found) > 10
-    assert [(o.from_s, o.pool, o.replica) for o in found] == [
+    outcome = ENGINES["simpy"](prepare(settings), lambda _: None, None)
+    marks = outages(settings, outcome.last_arrival_s)
+    assert len(marks) > 10
+    assert [(o.from_s, o.pool, o.replica) for o in marks] == [
         f for f in sorted(failed) if f[0] < outcome.last_arrival_s
     ]
-    assert [o.planned for o in found].count(True) == 1
-    assert all(o.to_s > o.from_s for o in found)
+    assert [o.planned for o in marks].count(True) == 1
+    assert all(o.to_s > o.from_s for o in marks)
 
 
 def test_a_fleet_that_never_fails():
     assert outages(parse(scenario()), 1e9) == []
-    assert outages(told(schedule=[]), 1e9) == []
+    assert outages(failing(schedule=[]), 1e9) == []

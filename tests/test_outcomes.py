@@ -30,7 +30,7 @@ TWO = [Task(name="easy", mean=-1.0, deviation=0.5, weight=3.0), Task(name="hard"
 each_mixture = pytest.mark.parametrize("tasks", [ONE, TWO], ids=["one", "two"])
 
 
-def said_of(tasks: list[Task]) -> list[dict]:
+def spec_of(tasks: list[Task]) -> list[dict]:
     return [] if tasks is ONE else [t.model_dump() for t in tasks]
 
 
@@ -76,8 +76,8 @@ def test_abilities_give_the_means_exactly(tasks, slope):
     thetas = abilities(means, slope, tasks)
     assert thetas == sorted(thetas)
     for mean, theta in zip(means, thetas, strict=True):
-        found = expectation(lambda d, theta=theta: special.expit(slope * (theta - d)), tasks)
-        assert found == pytest.approx(mean, abs=1e-11)
+        result = expectation(lambda d, theta=theta: special.expit(slope * (theta - d)), tasks)
+        assert result == pytest.approx(mean, abs=1e-11)
         assert mean_satisfaction(theta, slope, tasks) == pytest.approx(mean, abs=1e-14)
 
 
@@ -134,7 +134,7 @@ def test_a_steep_slope_is_a_step():
 @each_mixture
 @pytest.mark.parametrize("slope", [0.5, 1.5, 6.0])
 def test_models_satisfy_as_often_as_said(tasks, slope):
-    data = scenario(satisfaction={"slope": slope, "tasks": said_of(tasks)}, models=[model("a", 0.3), model("b", 0.8)])
+    data = scenario(satisfaction={"slope": slope, "tasks": spec_of(tasks)}, models=[model("a", 0.3), model("b", 0.8)])
     means = np.array(replicated(data, lambda c: c.satisfied.mean(axis=1)))
     assert abs(t_value(means[:, 0], 0.3)) < T_LIMIT
     assert abs(t_value(means[:, 1], 0.8)) < T_LIMIT
@@ -147,17 +147,17 @@ def test_models_satisfy_as_often_as_said(tasks, slope):
 def test_how_often_any_model_satisfies(tasks, slope):
     means = [0.3, 0.5, 0.8]
     thetas = abilities(means, slope, tasks)
-    found = any_satisfied(thetas, slope, tasks)
+    result = any_satisfied(thetas, slope, tasks)
 
     def nobody(difficulty):
         return math.prod(1 - special.expit(slope * (theta - difficulty)) for theta in thetas)
 
-    assert found == pytest.approx(1 - expectation(nobody, tasks), abs=1e-11)
+    assert result == pytest.approx(1 - expectation(nobody, tasks), abs=1e-11)
     data = scenario(
-        satisfaction={"slope": slope, "tasks": said_of(tasks)},
+        satisfaction={"slope": slope, "tasks": spec_of(tasks)},
         models=[model(f"m{i}", mean) for i, mean in enumerate(means)],
     )
-    assert abs(t_value(replicated(data, lambda c: c.satisfied.max(axis=0).mean()), found)) < T_LIMIT
+    assert abs(t_value(replicated(data, lambda c: c.satisfied.max(axis=0).mean()), result)) < T_LIMIT
 
 
 @pytest.mark.parametrize("grades", [3, 6])
@@ -201,10 +201,10 @@ def test_given_the_difficulty_models_fail_independently():
 
 
 def test_difficulties_are_the_mixture():
-    data = scenario(satisfaction={"tasks": said_of(TWO)})
+    data = scenario(satisfaction={"tasks": spec_of(TWO)})
     law = [(stats.norm(t.mean, t.deviation), t.weight / 4.0) for t in TWO]
-    found = stats.kstest(drawn(data, 20_000).difficulty, lambda x: sum(w * d.cdf(x) for d, w in law))
-    assert found.pvalue > P_LIMIT
+    result = stats.kstest(drawn(data, 20_000).difficulty, lambda x: sum(w * d.cdf(x) for d, w in law))
+    assert result.pvalue > P_LIMIT
     assert moments(TWO) == pytest.approx(
         (-1 * 0.75 + 1.5 * 0.25, math.sqrt(0.75 * (0.25 + 1) + 0.25 * (4 + 2.25) - 0.375**2))
     )
@@ -217,20 +217,20 @@ def test_difficulties_are_the_mixture():
 @each_mixture
 @pytest.mark.parametrize("signal", [0.0, 0.6, 1.0])
 def test_feature_0_knows_the_difficulty_as_said_and_the_others_nothing(tasks, signal):
-    data = scenario(satisfaction={"tasks": said_of(tasks)}, features={"dimensions": 4, "signal": signal})
+    data = scenario(satisfaction={"tasks": spec_of(tasks)}, features={"dimensions": 4, "signal": signal})
     centre, spread = moments(tasks)
 
     def products(chunk):
         z = (chunk.difficulty - centre) / spread
         return [np.mean(z * x) for x in chunk.features]
 
-    found = np.array(replicated(data, products))
+    values = np.array(replicated(data, products))
     if signal == 1:
         np.testing.assert_allclose(drawn(data).features[0], (drawn(data).difficulty - centre) / spread, rtol=1e-15)
     else:
-        assert abs(t_value(found[:, 0], signal)) < T_LIMIT
+        assert abs(t_value(values[:, 0], signal)) < T_LIMIT
     for j in (1, 2, 3):
-        assert abs(t_value(found[:, j], 0.0)) < T_LIMIT
+        assert abs(t_value(values[:, j], 0.0)) < T_LIMIT
 
 
 def test_features_are_standard_normal_and_independent_of_each_other():
@@ -266,7 +266,7 @@ def test_no_features():
 
 # ---- phases ---------------------------------------------------------------------------------------------
 
-HALVES = scenario(satisfaction={"slope": 1.5, "tasks": said_of(TWO)}, models=[model("a", 0.3), model("b", 0.7)])
+HALVES = scenario(satisfaction={"slope": 1.5, "tasks": spec_of(TWO)}, models=[model("a", 0.3), model("b", 0.7)])
 
 
 def second_half(chunk: Chunk) -> np.ndarray:
@@ -276,11 +276,11 @@ def second_half(chunk: Chunk) -> np.ndarray:
 def test_harder_requests_lower_the_satisfaction():
     data = HALVES | {"phases": [{"from_request": 2000, "difficulty": 0.7}]}
     thetas = abilities([0.3, 0.7], 1.5, TWO)
-    found = np.array(replicated(data, second_half))
+    values = np.array(replicated(data, second_half))
     for m, theta in enumerate(thetas):
         lower = mean_satisfaction(theta - 0.7, 1.5, TWO)
         assert lower < [0.3, 0.7][m] - 0.08
-        assert abs(t_value(found[:, m], lower)) < T_LIMIT
+        assert abs(t_value(values[:, m], lower)) < T_LIMIT
     before, after = drawn(HALVES), drawn(data)
     np.testing.assert_array_equal(after.difficulty[:2000], before.difficulty[:2000])
     np.testing.assert_allclose(after.difficulty[2000:], before.difficulty[2000:] + 0.7, rtol=1e-12)
@@ -291,8 +291,8 @@ def test_harder_requests_lower_the_satisfaction():
 
 def test_another_satisfaction_is_another_ability():
     data = HALVES | {"phases": [{"from_request": 2000, "satisfaction": {"a": 0.9}}]}
-    found = np.array(replicated(data, second_half))
-    assert abs(t_value(found[:, 0], 0.9)) < T_LIMIT
+    values = np.array(replicated(data, second_half))
+    assert abs(t_value(values[:, 0], 0.9)) < T_LIMIT
     assert drawn(data).satisfied[1].tobytes() == drawn(HALVES).satisfied[1].tobytes()
     # A better model never loses what it had: the same uniforms decide.
     assert (drawn(data).satisfied[0] >= drawn(HALVES).satisfied[0]).all()
@@ -300,9 +300,9 @@ def test_another_satisfaction_is_another_ability():
 
 def test_other_weights_of_tasks():
     data = HALVES | {"phases": [{"from_request": 2000, "tasks": {"hard": 2.0}}]}
-    found = np.array(replicated(data, second_half))
+    values = np.array(replicated(data, second_half))
     for m, theta in enumerate(abilities([0.3, 0.7], 1.5, TWO)):
-        assert abs(t_value(found[:, m], mean_satisfaction(theta, 1.5, [TWO[1]]))) < T_LIMIT
+        assert abs(t_value(values[:, m], mean_satisfaction(theta, 1.5, [TWO[1]]))) < T_LIMIT
     law = stats.norm(1.5, 2.0)
     assert stats.kstest(drawn(data, 20_000).difficulty[2000:], law.cdf).pvalue > P_LIMIT
 
@@ -337,10 +337,10 @@ def test_a_phase_by_time_begins_with_the_first_arrival_at_or_after_it():
 
 def test_tenants_have_their_shares():
     tenants = [{"name": "a", "share": 1.0}, {"name": "b", "share": 0.001}, {"name": "c", "share": 5.0}]
-    found = drawn(scenario(tenants=tenants), 60_000).tenant
-    assert found.dtype == np.int32
+    tenant = drawn(scenario(tenants=tenants), 60_000).tenant
+    assert tenant.dtype == np.int32
     expected = np.array([1.0, 0.001, 5.0]) / 6.001 * 60_000
-    assert stats.chisquare(np.bincount(found, minlength=3), expected).pvalue > P_LIMIT
+    assert stats.chisquare(np.bincount(tenant, minlength=3), expected).pvalue > P_LIMIT
     assert set(drawn(scenario()).tenant) == {0}
 
 
@@ -381,14 +381,14 @@ def folder(tmp_path_factory):
 
 
 def table(**changes) -> dict:
-    said = {"kind": "table", "file": "t.parquet", "group": "subject", "costs": "usd_{column}"}
+    spec = {"kind": "table", "file": "t.parquet", "group": "subject", "costs": "usd_{column}"}
     data = scenario(
         satisfaction=None,
         features=None,
         tokens=FROM_TABLE,
         models=[model("a", column="ok_a"), model("ok_b")],
     )
-    return data | {"satisfaction": said | changes.pop("satisfaction", {})} | changes
+    return data | {"satisfaction": spec | changes.pop("satisfaction", {})} | changes
 
 
 def rows_of(chunk: Chunk) -> np.ndarray:
@@ -488,8 +488,8 @@ def capture(**changes) -> dict:
         "models": [{"name": f"llama-{size}", "column": size} for size in ("small", "medium", "large")],
         "features": {"kind": "none"},
     }
-    said = {"kind": "table", "file": "capture.csv", "format": "capture", "order": "file", "group": "benchmark_name"}
-    return data | {"satisfaction": said} | changes
+    spec = {"kind": "table", "file": "capture.csv", "format": "capture", "order": "file", "group": "benchmark_name"}
+    return data | {"satisfaction": spec} | changes
 
 
 def test_the_authors_capture_files_are_read_as_they_are(tmp_path):
@@ -561,7 +561,7 @@ BY_REQUEST = [
 BY_TIME = [{k: v for k, v in p.items() if k != "from_request"} | {"from_s": p["from_request"] / 2} for p in BY_REQUEST]
 STREAMS = {
     "irt": scenario(
-        satisfaction={"tasks": said_of(TWO)},
+        satisfaction={"tasks": spec_of(TWO)},
         tokens={"prompt": {"kind": "lognormal", "mean": 90, "cv": 1.0}, "output": {"kind": "geometric", "mean": 9}},
         tenants=[{"name": "x"}, {"name": "y"}],
         feedback={"delay": {"kind": "lognormal", "mean_s": 3.0, "cv": 1.0}},
@@ -575,13 +575,13 @@ each_stream = pytest.mark.parametrize("data", STREAMS.values(), ids=STREAMS)
 
 
 def bits(chunks: list[Chunk], arrivals=True) -> dict[str, bytes | None]:
-    found = {}
+    collected = {}
     for name in Chunk.__slots__:
         parts = [getattr(c, name) for c in chunks]
         if name == "first" or parts[0] is None or (name == "arrival_s" and not arrivals):
             continue
-        found[name] = np.concatenate(parts, axis=0 if name == "policy_uniforms" else -1).tobytes()
-    return found
+        collected[name] = np.concatenate(parts, axis=0 if name == "policy_uniforms" else -1).tobytes()
+    return collected
 
 
 @each_stream

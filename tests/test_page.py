@@ -92,8 +92,8 @@ def test_the_verdict_comes_first(elements, result):
 
 
 def test_the_tiles_name_the_tenant_by_whom_the_run_is_judged(elements, result):
-    told, sla = {t["name"]: t for t in result.summary["tenants"]}, result.summary["sla"]
-    worst = min(told.values(), key=lambda t: t["satisfaction"] - t["alpha"])
+    figures, sla = {t["name"]: t for t in result.summary["tenants"]}, result.summary["sla"]
+    worst = min(figures.values(), key=lambda t: t["satisfaction"] - t["alpha"])
     words = " ".join(elements.text.split())
     assert (
         f"Satisfied {100 * sla['satisfaction']:.2f} % of all tenants' answers; promised {100 * sla['alpha']:.2f} % on "
@@ -333,8 +333,8 @@ def test_no_column_of_a_table_is_cut_at_any_width(opened, run_dir):
 
 
 def test_what_turns_share_is_told(tmp_path):
-    said = load_scenario(shipped("sessions")).changed(requests=60)
-    run(said, out=tmp_path / "o")
+    settings = load_scenario(shipped("sessions")).changed(requests=60)
+    run(settings, out=tmp_path / "o")
     words = " ".join(Elements(report(tmp_path / "o").read_text(encoding="utf-8")).text.split())
     assert "Conversations and caches" in words
     assert "turns that were sent 60" in words

@@ -39,7 +39,7 @@ def all_of(kind: str) -> str:
 def hostile(tmp_path_factory) -> Path:
     """A scenario whose every name is hostile: of models, pools, tenants, phases and itself."""
     file = tmp_path_factory.mktemp("hostile") / "s.toml"
-    said = scenario(
+    data = scenario(
         name=all_of("scenario"),
         requests=80,
         models=[model(f"{k} {name}", 0.3 + 0.05 * k) for k, name in enumerate(HOSTILE)],
@@ -47,7 +47,7 @@ def hostile(tmp_path_factory) -> Path:
         phases=[{"name": all_of("phase"), "from_request": 30, "difficulty": 0.5}],
         cluster={"failures": {"schedule": [{"pool": f"0 {HOSTILE[0]}", "replica": 0, "at_s": 5.0, "for_s": 5.0}]}},
     )
-    file.write_text(tomli_w.dumps(said))
+    file.write_text(tomli_w.dumps(data))
     return file
 
 

@@ -49,22 +49,22 @@ def small() -> dict:
 
 def test_figures_are_those_of_the_runs(small):
     (boolq,) = (b for b in small["benchmarks"] if b["name"] == "boolq")
-    (told,) = (r for r in boolq["runs"] if r["c"] == 1.0)
+    (reported,) = (r for r in boolq["runs"] if r["c"] == 1.0)
     runs = [messsim.load(SCENARIOS / "boolq.toml", ["router.c=1.0"], replication=r) for r in range(2)]
-    found = [messsim.run(s, keep_records=False).summary for s in runs]
-    paper, whole = told["paper"], told["whole"]
+    collected = [messsim.run(s, keep_records=False).summary for s in runs]
+    paper, whole = reported["paper"], reported["whole"]
     for what, values in (
-        (paper["satisfaction"], [f["sla"]["satisfaction_time_mean"] for f in found]),
-        (paper["cost_mj"], [f["cost"]["paper"] / 1e6 for f in found]),
-        (whole["satisfaction"], [f["sla"]["satisfaction"] for f in found]),
-        (whole["cost_mj"], [f["cost"]["total"] / 1e6 for f in found]),
+        (paper["satisfaction"], [f["sla"]["satisfaction_time_mean"] for f in collected]),
+        (paper["cost_mj"], [f["cost"]["paper"] / 1e6 for f in collected]),
+        (whole["satisfaction"], [f["sla"]["satisfaction"] for f in collected]),
+        (whole["cost_mj"], [f["cost"]["total"] / 1e6 for f in collected]),
     ):
         assert what["mean"] == pytest.approx(np.mean(values), rel=1e-12)
         assert what["high"] - what["mean"] == pytest.approx(12.7062 * np.std(values, ddof=1) / math.sqrt(2), rel=1e-4)
     assert whole["cost_mj"]["mean"] > paper["cost_mj"]["mean"]
-    assert told["less_than_published"] == pytest.approx(0.8221 - paper["satisfaction"]["mean"])
-    assert told["shares"]["llama-3.1-8b"] == pytest.approx(np.mean([f["models"][1]["share"] for f in found]))
-    assert told["kept"] == sum(f["sla"]["satisfaction"] >= 0.8 for f in found)
+    assert reported["less_than_published"] == pytest.approx(0.8221 - paper["satisfaction"]["mean"])
+    assert reported["shares"]["llama-3.1-8b"] == pytest.approx(np.mean([f["models"][1]["share"] for f in collected]))
+    assert reported["kept"] == sum(f["sla"]["satisfaction"] >= 0.8 for f in collected)
     assert boolq["best_single"]["model"] == "llama-3.1-8b"
     assert boolq["best_single"]["cost_mj"] == pytest.approx(130.7 * 3270 / 1e6)
     assert boolq["published"] == {"satisfaction": 0.8221, "shares": dict(zip(MODELS, (0.25, 0.42, 0.34), strict=True))}
@@ -127,22 +127,24 @@ def test_benchmarks_are_found_in_the_authors_files(tmp_path):
     pytest.importorskip("sklearn")
     capture(tmp_path / "two.csv", ["boolq", "piqa"], ["xsmall", "medium", "large"])
     capture(tmp_path / "one.csv", ["arc_easy", "something_else"], ["small", "large"])
-    found = reproduce_paper(tmp_path, seeds=2, exploration=[0.5], workers=1)
-    assert {b["name"]: b["requests"] for b in found["benchmarks"]} == {"arc-easy": 30, "boolq": 30, "piqa": 30}
-    assert found["missing"] == ["arc-challenge", "logiqa", "sciq", "social-iqa", "winogrande"]
-    easy, boolq, _ = found["benchmarks"]
+    result = reproduce_paper(tmp_path, seeds=2, exploration=[0.5], workers=1)
+    assert {b["name"]: b["requests"] for b in result["benchmarks"]} == {"arc-easy": 30, "boolq": 30, "piqa": 30}
+    assert result["missing"] == ["arc-challenge", "logiqa", "sciq", "social-iqa", "winogrande"]
+    easy, boolq, _ = result["benchmarks"]
     assert list(boolq["runs"][0]["shares"]) == list(MODELS)
     assert list(easy["runs"][0]["shares"]) == ["small", "large"]  # two models are not the paper's three
     assert easy["published"]["shares"] is None
-    assert "| - |" in paper_table(found)
+    assert "| - |" in paper_table(result)
 
 
 def test_a_capture_is_run_row_by_row_cheapest_model_first(tmp_path):
     pytest.importorskip("sklearn")
     capture(tmp_path / "c.csv", ["boolq", "piqa"], ["tiny", "mid", "big"])
-    (_, said), _ = captured(tmp_path)
-    assert [(m["name"], m["column"]) for m in said["models"]] == list(zip(MODELS, ("tiny", "mid", "big"), strict=True))
-    result = messsim.run(parse(said | {"record": {"potential_outcomes": True}}))
+    (_, settings), _ = captured(tmp_path)
+    assert [(m["name"], m["column"]) for m in settings["models"]] == list(
+        zip(MODELS, ("tiny", "mid", "big"), strict=True)
+    )
+    result = messsim.run(parse(settings | {"record": {"potential_outcomes": True}}))
     table = list(csv.DictReader(io.StringIO((tmp_path / "c.csv").read_text())))[::2]
     costs = result.requests.collect()["known_cost_llama-3.3-70b"].to_list()
     assert costs == [float(row["energy_consumption_big"]) for row in table]
@@ -246,11 +248,11 @@ def cli(*arguments: str):
 def test_the_command_prints_json_and_writes_files(tmp_path):
     done = cli("paper", "--seeds", "1", "--c", "1", "--json", "--out", str(tmp_path / "out"))
     assert done.exit_code == 0
-    found = json.loads(done.stdout)
-    assert [r["c"] for b in found["benchmarks"] for r in b["runs"]] == [1.0] * 8
+    data = json.loads(done.stdout)
+    assert [r["c"] for b in data["benchmarks"] for r in b["runs"]] == [1.0] * 8
     written = {f.name for f in (tmp_path / "out").iterdir()}
     assert written == {"paper.json", "paper.md", "paper.csv", "results.parquet", *JOURNAL}
-    assert json.loads((tmp_path / "out" / "paper.json").read_text()) == found
+    assert json.loads((tmp_path / "out" / "paper.json").read_text()) == data
     assert cli("paper", "--out", str(tmp_path / "out")).exit_code == 2
 
 

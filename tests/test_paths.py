@@ -84,9 +84,9 @@ def test_a_run_is_read_from_its_own_directory(tmp_path, name):
     for decoy in DECOYS:
         messsim.run(parse(scenario(requests=70)), out=tmp_path / decoy / "r")
     messsim.run(parse(scenario(requests=30)), out=folder / "r")
-    found = Result.read(folder / "r")
-    assert found.requests.collect().height == 30
-    assert found.timeline.height == 30
+    result = Result.read(folder / "r")
+    assert result.requests.collect().height == 30
+    assert result.timeline.height == 30
     assert explain(folder / "r", 29)["request"] == 29
     report(folder / "r", folder / "page.html")
     (folder / "points.csv").write_text("router.V\n1e-3\n")
@@ -97,10 +97,10 @@ def test_a_scenario_that_cannot_be_written_down_is_refused_before_it_runs(tmp_pa
     folder = tmp_path / NOT_UTF8
     folder.mkdir()
     write(folder / "t.csv", table(10))
-    said = parse(traced("t.csv"), folder=folder)
-    assert messsim.run(said).summary["requests"]["arrived"] == 2
+    parsed = parse(traced("t.csv"), folder=folder)
+    assert messsim.run(parsed).summary["requests"]["arrived"] == 2
     with pytest.raises(ScenarioError, match=r"caf\\udce9/t.csv: is not UTF-8"):
-        messsim.run(said, out=tmp_path / "o")
+        messsim.run(parsed, out=tmp_path / "o")
     assert not (tmp_path / "o").exists()
 
 
@@ -141,12 +141,12 @@ def other(request, tmp_path):
 def test_what_is_no_plain_file_is_refused_by_its_kind(other):
     path, kind = other
     for reader in (read, imported_vllm, read_points, imported_log):
-        with pytest.raises(DataError) as told:
+        with pytest.raises(DataError) as reported:
             reader(path)
-        assert str(told.value) == f"{path}: is {kind}; expected a file"
-    with pytest.raises(ScenarioError) as told:
+        assert str(reported.value) == f"{path}: is {kind}; expected a file"
+    with pytest.raises(ScenarioError) as reported:
         load(path)
-    assert str(told.value) == f"{path}: is {kind}; expected a scenario in TOML"
+    assert str(reported.value) == f"{path}: is {kind}; expected a scenario in TOML"
     with pytest.raises(DataError, match=f"is {kind}"):
         Workload(parse(traced(path.name), folder=path.parent))
 
@@ -348,13 +348,13 @@ def test_requests_beyond_two_to_the_32nd_are_drawn_as_any_other():
 
 def test_many_tenants_have_the_latencies_of_few():
     """Beyond some tenants only bins that are not empty are held; the figures are the same to the last bit."""
-    said = parse(scenario(requests=400, tenants=[{"name": f"t{i}"} for i in range(70)]))
+    parsed = parse(scenario(requests=400, tenants=[{"name": f"t{i}"} for i in range(70)]))
     summaries = []
     for few in (tally.FEW_TENANTS, 1000):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tally, "FEW_TENANTS", few)
-            sums = tally.Tally(said)
-            ENGINES["compiled"](prepare(said), sums.add, None)
+            sums = tally.Tally(parsed)
+            ENGINES["compiled"](prepare(parsed), sums.add, None)
             sums.close()
         summaries.append([sums.latencies_of_tenant(k) for k in range(70)])
     assert summaries[0] == summaries[1]

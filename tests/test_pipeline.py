@@ -102,7 +102,7 @@ def test_an_error_in_front_drops_what_waits():
 
 @pytest.mark.parametrize("engine", ["compiled", "simpy"])
 def test_a_run_is_the_same_with_and_without(engine):
-    said = parse(
+    scenario = parse(
         {
             "requests": 1000,
             "engine": engine,
@@ -116,7 +116,7 @@ def test_a_run_is_the_same_with_and_without(engine):
             "record": {"chunk": 64},
         }
     )
-    plain, threaded = (messsim.run(said, pipelined=p) for p in (False, True))
+    plain, threaded = (messsim.run(scenario, pipelined=p) for p in (False, True))
     assert plain.requests.collect().equals(threaded.requests.collect())
     assert plain.timeline.equals(threaded.timeline)
     for summary in (plain.summary, threaded.summary):
@@ -128,7 +128,7 @@ def test_a_run_is_the_same_with_and_without(engine):
 @pytest.mark.parametrize("engine", ["compiled", "simpy"])
 def test_a_run_that_stops_leaves_no_thread(engine):
     """Not even while somebody still holds the error, with all that it refers to."""
-    said = parse(
+    scenario = parse(
         {
             "requests": 2000,
             "engine": engine,
@@ -147,6 +147,6 @@ def test_a_run_that_stops_leaves_no_thread(engine):
         }
     )
     with pytest.raises(SimulationError, match=r"record\.max_open = 64") as held:
-        messsim.run(said, pipelined=True)
+        messsim.run(scenario, pipelined=True)
     assert held.value.__traceback__ is not None
     assert ours() == []

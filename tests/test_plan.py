@@ -49,13 +49,13 @@ def test_pools_go_by_their_names_or_their_models():
     assert axes[0].kinds == (Kind("H100", 4), Kind("A100", 8))
     candidates = candidates_of(axes)
     assert len(candidates) == 6
-    said = with_values(served(), candidates[-1].values(axes))
-    found = {p.name: (p.gpu, p.tp, p.replicas) for p in said.fleet}
-    assert found == {"own": (None, 1, 1), "70b": ("A100", 8, 2), "8b-1": ("H100", 1, 1), "more": ("H100", 1, 3)}
+    spec = with_values(served(), candidates[-1].values(axes))
+    collected = {p.name: (p.gpu, p.tp, p.replicas) for p in spec.fleet}
+    assert collected == {"own": (None, 1, 1), "70b": ("A100", 8, 2), "8b-1": ("H100", 1, 1), "more": ("H100", 1, 3)}
 
 
 @pytest.mark.parametrize(
-    ("replicas", "gpus", "said"),
+    ("replicas", "gpus", "message"),
     [
         ([], [], "nothing to choose; expected --replicas POOL=1..8"),
         (["own"], [], "--replicas own: expected POOL=LEAST..MOST"),
@@ -70,10 +70,10 @@ def test_pools_go_by_their_names_or_their_models():
         (["70b=1..2"], ["70b=H100,H100/tp4"], "--gpus 70b=H100,H100/tp4: a kind is given twice"),
     ],
 )
-def test_choices_that_are_none(replicas, gpus, said):
+def test_choices_that_are_none(replicas, gpus, message):
     with pytest.raises(ScenarioError) as error:
         axes_of(served(), replicas, gpus)
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(message)
 
 
 def test_prices_are_of_all_gpus():
@@ -103,8 +103,8 @@ def test_one_replication_decides_nothing_and_an_error_fails():
     requirement = Requirement.parse("x.y<2")
     assert verdict_of(requirement, [{"x_y": 1.0}])["verdict"] == "uncertain"
     assert verdict_of(requirement, [{"x_y": 1.0}, {"x_y": None}])["verdict"] == "failed"
-    found = verdict_of(requirement, [{"x_y": 1.0}, SimulationError("it would not end")])
-    assert (found["verdict"], found["reason"]) == ("failed", "it would not end")
+    judged = verdict_of(requirement, [{"x_y": 1.0}, SimulationError("it would not end")])
+    assert (judged["verdict"], judged["reason"]) == ("failed", "it would not end")
     assert verdict_of(Requirement.parse("x.y==1"), [{"x_y": 1}] * 2)["verdict"] == "met"
     assert overall([{"verdict": "met"}, {"verdict": "uncertain"}]) == "uncertain"
 
@@ -177,7 +177,7 @@ def test_the_cheapest_is_found_where_more_replicas_help(minimal, priced):
     search = searched(met, [price(c) for c in BOX] if priced else None)
     assert cost(search.best) == cost(cheapest(met))
     assert search.violation is None
-    assert len(search.found) < len(BOX)
+    assert len(search.evaluated) < len(BOX)
 
 
 @given(st.sampled_from(BOX), st.sampled_from(BOX))
@@ -218,8 +218,8 @@ def overloaded(**more):
     )
 
 
-def carrying(said, requirement="latency_s.ttft.p95<1"):
-    return Carrying(said, [row_of(said, summary_of(said))], [Requirement.parse(requirement)])
+def carrying(spec, requirement="latency_s.ttft.p95<1"):
+    return Carrying(spec, [row_of(spec, summary_of(spec))], [Requirement.parse(requirement)])
 
 
 def test_a_cluster_below_its_load_does_not_carry_it():
@@ -241,8 +241,8 @@ def test_a_cluster_below_its_load_does_not_carry_it():
 )
 def test_nothing_is_said_of_the_load_where_the_bound_does_not_hold(more):
     data = scenario(requests=400, arrivals={"kind": "poisson", "rate_rps": 20.0}, router={"policy": "largest"})
-    said = parse({k: v for k, v in (data | more).items() if v is not None})
-    assert carrying(said).enough({"small": 1, "large": 1})
+    parsed = parse({k: v for k, v in (data | more).items() if v is not None})
+    assert carrying(parsed).enough({"small": 1, "large": 1})
 
 
 # ---- the whole ------------------------------------------------------------------------------------------
@@ -261,21 +261,21 @@ def traffic(**more):
     )
 
 
-def planned(said=None, replicas=("small=1..4", "large=1..4"), wanted=WANTED, **more):
-    said = said or traffic()
-    return plan(said, axes_of(said, replicas, []), wanted, **{"seeds": 3, "workers": local_workers(1)} | more)
+def planned(spec=None, replicas=("small=1..4", "large=1..4"), wanted=WANTED, **more):
+    spec = spec or traffic()
+    return plan(spec, axes_of(spec, replicas, []), wanted, **{"seeds": 3, "workers": local_workers(1)} | more)
 
 
 @pytest.fixture(scope="module")
 def everything():
     """All 16 clusters, three replications each: rows and the verdict."""
     requirements = [Requirement.parse(w) for w in WANTED]
-    found = {}
+    collected = {}
     for small, large in itertools.product(range(1, 5), range(1, 5)):
-        said = with_values(traffic(), {"models.small.replicas": small, "models.large.replicas": large})
-        rows = [row_of(said, summary_of(said.changed(replication=r))) for r in range(3)]
-        found[small, large] = rows, overall([verdict_of(r, rows) for r in requirements])
-    return found
+        spec = with_values(traffic(), {"models.small.replicas": small, "models.large.replicas": large})
+        rows = [row_of(spec, summary_of(spec.changed(replication=r))) for r in range(3)]
+        collected[small, large] = rows, overall([verdict_of(r, rows) for r in requirements])
+    return collected
 
 
 def test_a_plan_finds_what_trying_everything_finds(everything):
@@ -291,34 +291,34 @@ def test_a_plan_finds_what_trying_everything_finds(everything):
 
 
 def test_a_plan_says_how_sure_it_is_and_what_it_left_out(everything):
-    found = planned()
-    counts = found["counts"]
+    result = planned()
+    counts = result["counts"]
     assert counts["candidates"] == 16
     left_out = ("simulated", "costlier", "too_small", "assumed")
     assert sum(counts[k] for k in left_out) == 16
     assert counts["simulated"] < 16
     assert counts["too_small"] > 0
-    assert found["status"] == "met"
-    assert (found["replications"], found["level"]) == (3, 0.95)
-    assert [r["verdict"] for r in found["best"]["requirements"]] == ["met", "met"]
-    prices = [c["objective"] for c in found["frontier"]]
+    assert result["status"] == "met"
+    assert (result["replications"], result["level"]) == (3, 0.95)
+    assert [r["verdict"] for r in result["best"]["requirements"]] == ["met", "met"]
+    prices = [c["objective"] for c in result["frontier"]]
     assert prices == sorted(prices)
-    assert found["best"] in found["frontier"]
+    assert result["best"] in result["frontier"]
 
 
 def test_where_nothing_is_met_the_plan_says_so():
-    found = planned(wanted=["latency_s.ttft.p95<0.01"])
-    assert (found["status"], found["best"]) == ("failed", None)
-    assert found["counts"]["checked"] > 0
-    assert {c["verdict"] for c in found["frontier"]} == {"failed"}
+    result = planned(wanted=["latency_s.ttft.p95<0.01"])
+    assert (result["status"], result["best"]) == ("failed", None)
+    assert result["counts"]["checked"] > 0
+    assert {c["verdict"] for c in result["frontier"]} == {"failed"}
 
 
 def test_what_lies_within_the_interval_is_uncertain(everything):
     rows, _ = everything[2, 2]
     mean = sum(row["latency_s_ttft_mean"] for row in rows) / 3
-    found = planned(replicas=["small=2", "large=2"], wanted=[f"latency_s.ttft.mean<{mean}"])
-    assert (found["status"], found["best"]) == ("uncertain", None)
-    assert found["frontier"][0]["requirements"][0]["mean"] == pytest.approx(mean)
+    result = planned(replicas=["small=2", "large=2"], wanted=[f"latency_s.ttft.mean<{mean}"])
+    assert (result["status"], result["best"]) == ("uncertain", None)
+    assert result["frontier"][0]["requirements"][0]["mean"] == pytest.approx(mean)
 
 
 def test_a_plan_goes_on_where_it_stopped(tmp_path, monkeypatch):
@@ -347,7 +347,7 @@ def test_an_interrupted_plan_keeps_its_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"wanted": []}, "no requirements; expected --require"),
         ({"seeds": 1}, "--seeds 1: expected at least 2"),
@@ -356,27 +356,27 @@ def test_an_interrupted_plan_keeps_its_runs(tmp_path, monkeypatch):
         ({"replicas": ["small=1..1000", "large=1..1000"]}, "--replicas: 1,000,000 clusters to choose from"),
     ],
 )
-def test_a_plan_that_is_none(more, said):
+def test_a_plan_that_is_none(more, message):
     with pytest.raises(ScenarioError) as error:
         planned(**more)
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(message)
 
 
 def test_an_api_has_no_price_by_the_hour():
     models = [model("small", 0.4), {"name": "large", "satisfaction": 0.8, "kind": "api"}]
-    said = parse(scenario(models=models, cost={"unit": "USD", "usd_per_gpu_hour": {"GPU": 1.0}}))
+    parsed = parse(scenario(models=models, cost={"unit": "USD", "usd_per_gpu_hour": {"GPU": 1.0}}))
     with pytest.raises(ScenarioError, match="is an API, paid by the token"):
-        planned(said, replicas=["small=1..2"])
+        planned(parsed, replicas=["small=1..2"])
     with pytest.raises(ScenarioError, match="is an API, which has no replicas"):
-        planned(said, replicas=["large=1..2"])
+        planned(parsed, replicas=["large=1..2"])
 
 
 def test_pools_in_tables_of_their_own_are_planned_too():
     models = [{"name": "small", "satisfaction": 0.4}, model("large", 0.8)]
-    said = traffic(models=models, pools=[pool("small", name="p"), pool("small", name="q")])
-    found = planned(said, replicas=["q=1..3"], wanted=["sla.satisfaction>=0.1"])
-    assert found["best"]["overrides"] == {"pools.1.replicas": 1}
-    assert (found["best"]["gpus"], found["best"]["objective"]) == (3, 6.0)
+    spec = traffic(models=models, pools=[pool("small", name="p"), pool("small", name="q")])
+    result = planned(spec, replicas=["q=1..3"], wanted=["sla.satisfaction>=0.1"])
+    assert result["best"]["overrides"] == {"pools.1.replicas": 1}
+    assert (result["best"]["gpus"], result["best"]["objective"]) == (3, 6.0)
 
 
 # ---- as a command ---------------------------------------------------------------------------------------

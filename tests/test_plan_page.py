@@ -27,7 +27,7 @@ WORDS = {FAST: "TTFT, 95th percentile < 1 s", KEPT: "answers that satisfy ≥ 45
 
 def planned(out, wanted=(FAST, KEPT), **more):
     """Up to 16 clusters of two models whose promise, 0.9, none of them keeps."""
-    said = parse(
+    parsed = parse(
         scenario(
             name=EVIL,
             requests=300,
@@ -37,8 +37,8 @@ def planned(out, wanted=(FAST, KEPT), **more):
             cost={"usd_per_gpu_hour": {"GPU": 2.0}},
         )
     )
-    axes = axes_of(said, ["small=1..2", "large=1..4"], [])
-    return plan(said, axes, wanted, out=out, **{"seeds": 3, "workers": local_workers(1)} | more)
+    axes = axes_of(parsed, ["small=1..2", "large=1..4"], [])
+    return plan(parsed, axes, wanted, out=out, **{"seeds": 3, "workers": local_workers(1)} | more)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def words_of(directory) -> str:
 
 
 def test_a_plan_is_kept_with_its_requirements_and_answer(met):
-    out, found = met
+    out, result = met
     kept = json.loads((out / "plan.json").read_text())
-    assert kept == json.loads(json.dumps(found))
+    assert kept == json.loads(json.dumps(result))
     assert kept["requirements"] == [FAST, KEPT]
     assert kept["best"] in kept["clusters"]
     assert len(kept["clusters"]) == kept["counts"]["simulated"] > 1
@@ -62,17 +62,17 @@ def test_a_plan_is_kept_with_its_requirements_and_answer(met):
 
 
 def test_the_page_judges_by_the_requirements_and_not_by_the_promise(met):
-    out, found = met
+    out, result = met
     words = words_of(out)
     assert "Every requirement is kept" in words
-    pools = ", ".join(f"{p['pool']} {p['replicas']} x GPU" for p in found["best"]["pools"])
-    assert f"Cheapest cluster that keeps every requirement: {pools}; {found['best']['objective']:g} USD/h." in words
+    pools = ", ".join(f"{p['pool']} {p['replicas']} x GPU" for p in result["best"]["pools"])
+    assert f"Cheapest cluster that keeps every requirement: {pools}; {result['best']['objective']:g} USD/h." in words
     assert "keep the promise" not in words
     assert EVIL in words
 
 
 def test_requirements_have_units_and_the_answer_its_command(met, tmp_path, monkeypatch):
-    out, found = met
+    out, result = met
     words = words_of(out)
     assert "TTFT, 95th percentile" in words
     assert "required < 1 s" in words
@@ -82,19 +82,19 @@ def test_requirements_have_units_and_the_answer_its_command(met, tmp_path, monke
     monkeypatch.chdir(out)
     done = CliRunner().invoke(app, [*shlex.split(command)[1:], "--json"])
     pools = {p["name"]: p["replicas"] for p in json.loads(done.stdout)["pools"]}
-    assert pools == {p["pool"]: p["replicas"] for p in found["best"]["pools"]}
+    assert pools == {p["pool"]: p["replicas"] for p in result["best"]["pools"]}
 
 
 def test_each_cluster_says_what_it_misses(met):
-    out, found = met
+    out, result = met
     rows = words_of(out).split("Clusters that were simulated", 1)[1].split("The clusters that were not", 1)[0]
-    for c in found["clusters"]:
+    for c in result["clusters"]:
         missed = [WORDS[r["requirement"]] for r in c["requirements"] if r["verdict"] == "failed"]
         missed += [f"perhaps {WORDS[r['requirement']]}" for r in c["requirements"] if r["verdict"] == "uncertain"]
         pools = ", ".join(f"{p['pool']} {p['replicas']} x GPU" for p in c["pools"])
-        answer = " (the answer)" if c == found["best"] else ""
+        answer = " (the answer)" if c == result["best"] else ""
         assert f"{pools}{answer} {c['objective']:g} {', '.join(missed) or 'nothing'} " in rows
-    assert "failed" in {c["verdict"] for c in found["clusters"]}
+    assert "failed" in {c["verdict"] for c in result["clusters"]}
 
 
 def test_where_no_cluster_will_do_the_page_says_so(tmp_path):
@@ -119,29 +119,29 @@ def test_the_plan_of_an_interrupted_command_is_absent_and_of_a_later_one_replace
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda text: text[:100], "plan.json: all of it: .*it is damaged, or of another version"),
         (lambda text: text.replace('"clusters"', '"points"'), "plan.json: clusters: Field required; it is damaged"),
         (lambda text: text.replace('"verdict": "met"', '"verdict": "fine"'), r"plan.json: best\..*verdict: "),
     ],
 )
-def test_a_damaged_plan_is_named(met, tmp_path, damage, said):
+def test_a_damaged_plan_is_named(met, tmp_path, damage, message):
     out, _ = met
     (tmp_path / "scenario.toml").write_bytes((out / "scenario.toml").read_bytes())
     (tmp_path / "plan.json").write_text(damage((out / "plan.json").read_text()))
-    with pytest.raises(OutputError, match=said):
+    with pytest.raises(OutputError, match=message):
         report(tmp_path)
 
 
 def test_a_browser_draws_every_requirement(opened, met):
-    out, found = met
+    out, result = met
     shown = opened(report(out), width=390)
     assert shown.heard == []
     assert shown.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     count = "c => c.querySelectorAll('.mark-symbol path').length"
     drawn = shown.page.evaluate(f"[...document.querySelectorAll('.chart')].map({count})")
-    assert drawn == [len(found["clusters"])] * 2
+    assert drawn == [len(result["clusters"])] * 2
 
 
 @pytest.mark.parametrize(

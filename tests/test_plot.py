@@ -83,11 +83,11 @@ def test_latencies_leave_the_warmup_out():
 
 
 def test_percentiles_in_time_are_those_of_their_slice(result):
-    found = latency_by_time(result, "e2e", [0.5, 0.95])
+    outcome = latency_by_time(result, "e2e", [0.5, 0.95])
     records = result.requests.collect()
     values = latencies(records)["e2e"].to_numpy()
-    assert found["answers"].sum() == len(values)
-    for row in found.iter_rows(named=True):
+    assert outcome["answers"].sum() == len(values)
+    for row in outcome.iter_rows(named=True):
         inside = (records["arrival_s"] >= row["from_s"]) & (records["arrival_s"] < row["to_s"])
         if row["slice"] == 119:  # the last arrival is its end
             inside |= records["arrival_s"] >= row["to_s"]

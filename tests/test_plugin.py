@@ -64,10 +64,10 @@ def policy_file(folder: Path, body: str, arguments: str = ARGUMENTS) -> Path:
 
 def test_a_file_beside_the_scenario_is_a_policy(tmp_path):
     policy_file(tmp_path, "return request % models")
-    said = scenario("own.py", tmp_path)
-    models = messsim.run(said).requests.collect()["model"].to_list()
+    data = scenario("own.py", tmp_path)
+    models = messsim.run(data).requests.collect()["model"].to_list()
     assert models == [("a", "b", "c")[i % 3] for i in range(150)]
-    assert_equal(said)
+    assert_equal(data)
 
 
 def test_a_file_is_loaded_once_for_all_runs_until_it_changes(tmp_path):
@@ -113,7 +113,7 @@ def test_an_illegal_model_stops_the_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "said"),
+    ("text", "error", "message"),
     [
         ("x = 1\n", ScenarioError, "has no function build"),
         ("import no_such_module\n", ScenarioError, "cannot be loaded: ModuleNotFoundError"),
@@ -130,9 +130,9 @@ def test_an_illegal_model_stops_the_run(tmp_path):
         (f"{HEAD}def decide({ARGUMENTS}):\n    return open('x')\n{BUILD}", ScenarioError, "cannot be compiled"),
     ],
 )
-def test_a_file_that_is_no_policy_is_refused(tmp_path, text, error, said):
+def test_a_file_that_is_no_policy_is_refused(tmp_path, text, error, message):
     written(tmp_path, text)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         messsim.run(scenario("own.py", tmp_path))
 
 
@@ -172,7 +172,7 @@ def deaf(request):
 
 
 @pytest.mark.parametrize(
-    ("decide", "more", "said"),
+    ("decide", "more", "message"),
     [
         (too_far, {}, "decide: the policy returned 3 at request 3; expected a model from 0 to 2"),
         (gives_up, {}, "decide: the policy returned its error code -2"),
@@ -182,10 +182,10 @@ def deaf(request):
         (second, {"rated": deaf}, "rated: the policy returned its error code -3"),
     ],
 )
-def test_what_a_policy_breaks_is_told(decide, more, said):
+def test_what_a_policy_breaks_is_told(decide, more, message):
     problems = check_policy(compile_policy("own", decide, **more), 3)
     assert len(problems) == 1
-    assert problems[0].startswith(said)
+    assert problems[0].startswith(message)
 
 
 def test_chance_from_elsewhere_is_found():

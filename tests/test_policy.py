@@ -257,13 +257,13 @@ def returning(own: Own, plan: int, **kwargs) -> _core.Policy:
 
 
 def test_a_policy_is_told_all_that_the_contract_says(own):
-    told = {}
+    figures = {}
 
     def remember(request, step, tenant, models, dimensions, alpha, queue, *arrays):
         scores, costs, loads, facts, features, uniforms, params, state = arrays
-        told.update(request=request, step=step, tenant=tenant, alpha=alpha, queue=queue)
-        told["features"] = features[:dimensions]
-        told.update(
+        figures.update(request=request, step=step, tenant=tenant, alpha=alpha, queue=queue)
+        figures["features"] = features[:dimensions]
+        figures.update(
             scores=scores[:models],
             costs=costs[:models],
             loads=loads[:models],
@@ -277,7 +277,7 @@ def test_a_policy_is_told_all_that_the_contract_says(own):
     policy = own(remember, params=[1, 2, 3], state=[40])
     arrays = [np.array(a) for a in ([0.1, 0.2], [3.0, 4.0], [5.0, 6.0], [0.7, 0.8])]
     assert policy.decide(2**40, 9, 0.6, 2.5, *arrays) == 1
-    assert told == {
+    assert figures == {
         "request": 2**40,
         "step": 9,
         "tenant": 0,
@@ -292,8 +292,8 @@ def test_a_policy_is_told_all_that_the_contract_says(own):
         "features": [],
     }
     policy.decide(0, 1, 0.6, 2.5, *arrays, np.array([1.0, 0.0]), np.array([7.0, 8.0, 9.0]), 3)
-    assert told["facts"] == [1.0, 0.0]
-    assert (told["features"], told["tenant"]) == ([7.0, 8.0, 9.0], 3)
+    assert figures["facts"] == [1.0, 0.0]
+    assert (figures["features"], figures["tenant"]) == ([7.0, 8.0, 9.0], 3)
     assert policy.state[0] == 42.0
 
 

@@ -24,16 +24,16 @@ from messsim.routing.plugin import compile_policy
 ENGINES = ("simpy", "compiled")
 
 
-def stops(folder: Path, text: str, said: str, error: type[Exception] = PolicyError) -> None:
+def stops(folder: Path, text: str, message: str, error: type[Exception] = PolicyError) -> None:
     """Both engines refuse the same policy file in the same words."""
     written(folder, text)
     for engine in ENGINES:
-        with pytest.raises(error, match=said):
+        with pytest.raises(error, match=message):
             messsim.run(scenario("own.py", folder).changed(engine=engine))
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("x = 1.0 / (request - 41)", r"decide raised ZeroDivisionError: division by zero \(own.py, line 3\)"),
         ("x = 1 // (request - 41)", "decide raised ZeroDivisionError"),
@@ -46,9 +46,9 @@ def stops(folder: Path, text: str, said: str, error: type[Exception] = PolicyErr
         ("x = np.zeros(3)[3 + request - 41] if request == 41 else 0.0", "decide raised IndexError"),
     ],
 )
-def test_whatever_fails_in_decide_is_told_with_its_line(tmp_path, body, said):
+def test_whatever_fails_in_decide_is_told_with_its_line(tmp_path, body, message):
     text = f"{HEAD}def decide(request, models, costs, params, state):\n    {body}\n    return models - 1\n"
-    stops(tmp_path, f"{text}import numpy as np\n{BUILD}", f"{said}.* request 41 .*after 42 requests")
+    stops(tmp_path, f"{text}import numpy as np\n{BUILD}", f"{message}.* request 41 .*after 42 requests")
 
 
 @pytest.mark.parametrize("value", ["math.log(params[0] - 9.0)", "math.exp(params[0] * 1e3)"])
@@ -60,7 +60,7 @@ def test_no_number_is_no_model(tmp_path, value):
 
 
 @pytest.mark.parametrize(
-    ("role", "arguments", "body", "said"),
+    ("role", "arguments", "body", "message"),
     [
         ("rated", "request, models", "return 0", "rated takes models"),
         ("rated", "request, satisfaction", "return 0 // (request - 7)", "rated raised ZeroDivisionError.*request 7 "),
@@ -72,15 +72,15 @@ def test_no_number_is_no_model(tmp_path, value):
         ("finish", "model", "return model", "finish goes on after 1,000 answers to request"),
     ],
 )
-def test_whatever_fails_in_the_other_functions_is_told(tmp_path, role, arguments, body, said):
+def test_whatever_fails_in_the_other_functions_is_told(tmp_path, role, arguments, body, message):
     plan = "2097152" if role == "finish" else "1048576"  # PLAN_CHAIN, PLAN_ALL
     text = f"{HEAD}def decide(request):\n    return {plan}\n\ndef other({arguments}):\n    {body}\n\n"
-    error = PolicyError if "raised" in said or "goes on" in said else ScenarioError
-    stops(tmp_path, text + BUILD.replace("decide,", f"decide, {role}=other,"), said, error)
+    error = PolicyError if "raised" in message or "goes on" in message else ScenarioError
+    stops(tmp_path, text + BUILD.replace("decide,", f"decide, {role}=other,"), message, error)
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("return 0.7", "decide returns a float64; expected a plan, a whole number"),
         ("return scores[0] / 0.0", "decide returns a float64"),
@@ -92,8 +92,8 @@ def test_whatever_fails_in_the_other_functions_is_told(tmp_path, role, arguments
         ("return open('x')", r"cannot be compiled: .*open.* \(own.py, line 3\)"),
     ],
 )
-def test_what_can_be_seen_before_the_run_is_refused_before_it(tmp_path, body, said):
-    stops(tmp_path, f"{HEAD}def decide(models, scores, params):\n    {body}\n{BUILD}", said, ScenarioError)
+def test_what_can_be_seen_before_the_run_is_refused_before_it(tmp_path, body, message):
+    stops(tmp_path, f"{HEAD}def decide(models, scores, params):\n    {body}\n{BUILD}", message, ScenarioError)
 
 
 def test_a_number_of_any_kind_that_is_whole_is_a_model(tmp_path):
@@ -103,7 +103,7 @@ def test_a_number_of_any_kind_that_is_whole_is_a_model(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("import sys\nsys.exit(0)\n", r"cannot be loaded: it ends Python by sys.exit\(0\) \(line 2\)"),
         ("import os\nos._exit(0)\n", r"cannot be loaded: it ends Python by os._exit\(0\) \(line 2\)"),
@@ -127,9 +127,9 @@ def test_a_number_of_any_kind_that_is_whole_is_a_model(tmp_path):
         ),
     ],
 )
-def test_a_file_that_fails_before_the_run_never_passes_for_a_run(tmp_path, text, said):
+def test_a_file_that_fails_before_the_run_never_passes_for_a_run(tmp_path, text, message):
     before = os._exit
-    stops(tmp_path, text, said, ScenarioError)
+    stops(tmp_path, text, message, ScenarioError)
     assert os._exit is before
 
 
@@ -156,17 +156,17 @@ def second_state(costs, state):
 
 
 @pytest.mark.parametrize(
-    ("decide", "more", "said"),
+    ("decide", "more", "message"),
     [
         (divides, {}, "decide: the policy's decide raised ZeroDivisionError: division by zero"),
         (second_always, {}, "decide: where there is one model, the policy returned 1"),
         (second_state, {"state": [0.0]}, "decide: leaves a state that is not finite"),
     ],
 )
-def test_hostile_requests_find_what_ordinary_ones_do_not(decide, more, said):
+def test_hostile_requests_find_what_ordinary_ones_do_not(decide, more, message):
     problems = check_policy(compile_policy("own", decide, **more), 3)
     assert len(problems) == 1
-    assert problems[0].startswith(said)
+    assert problems[0].startswith(message)
 
 
 def test_arithmetic_that_only_python_refuses_is_found(tmp_path):
@@ -200,8 +200,8 @@ def test_instances_end_their_chains_by_their_own_state(tmp_path):
         "def finish(model, models, state):\n    return model + 1 if state[0] % 3 and model + 1 < models else models\n\n"
     )
     written(tmp_path, text + BUILD.replace("decide,", "decide, finish=finish,"))
-    said = scenario("own.py", tmp_path).changed(router=Router(policy="own.py", instances=3))
-    seen = [messsim.run(said.changed(engine=e)).requests.collect()["model"].to_list() for e in ENGINES]
+    settings = scenario("own.py", tmp_path).changed(router=Router(policy="own.py", instances=3))
+    seen = [messsim.run(settings.changed(engine=e)).requests.collect()["model"].to_list() for e in ENGINES]
     assert seen[0] == seen[1]
     assert len(set(seen[0])) > 1
 
@@ -239,11 +239,11 @@ def test_ctrl_c_ends_a_policy_that_never_returns(tmp_path, engine):
         assert process.stdout.readline() == "runs\n"
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=60)
+        reported, _ = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130
-    assert "a function of the policy did not return within 2 s" in told
+    assert "a function of the policy did not return within 2 s" in reported
 
 
 # ---- looking at a directory runs nothing ------------------------------------------------------------------

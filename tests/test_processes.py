@@ -24,15 +24,15 @@ def comparable(summary):
 
 def test_runs_in_processes_equal_runs_here():
     runs = [parse(scenario(requests=300, replication=r)) for r in range(3)]
-    found = dict(summaries(runs, workers=2))
-    assert {i: comparable(s) for i, s in found.items()} == {i: comparable(summary_of(r)) for i, r in enumerate(runs)}
+    data = dict(summaries(runs, workers=2))
+    assert {i: comparable(s) for i, s in data.items()} == {i: comparable(summary_of(r)) for i, r in enumerate(runs)}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_stops_no_other(workers):
-    found = dict(in_processes(squared, [1, 2, 3, 4], workers=workers))
-    assert str(found.pop(2)) == "three is too many"
-    assert found == {0: 1, 1: 4, 3: 16}
+    data = dict(in_processes(squared, [1, 2, 3, 4], workers=workers))
+    assert str(data.pop(2)) == "three is too many"
+    assert data == {0: 1, 1: 4, 3: 16}
 
 
 def test_items_are_read_as_they_are_needed():
@@ -43,10 +43,10 @@ def test_items_are_read_as_they_are_needed():
             read.append(i)
             yield i
 
-    found = in_processes(squared, items(), workers=2)
-    first = next(found)
+    result = in_processes(squared, items(), workers=2)
+    first = next(result)
     assert len(read) <= 8
-    assert sorted(v for _, v in [first, *found]) == [i * i for i in range(10, 110)]
+    assert sorted(v for _, v in [first, *result]) == [i * i for i in range(10, 110)]
 
 
 def test_a_process_that_dies_is_told():

@@ -62,9 +62,9 @@ def test_who_is_told_of_failures_buys_quality_that_nobody_misses(engine):
     models = [model("cheap", ALWAYS), model("dear", ALWAYS)]
     quiet = {"models": models, "router": {"c": 1.0, "kappa": 0.5}, "requests": 200}
     plain = run(scenario(**quiet), engine)
-    told = run(scenario(feedback={"false_negative": 1.0}, **quiet), engine)
-    assert told.records.queue[-1] > 50 > 1 > plain.records.queue[-1]
-    assert told.summary["sla"]["satisfaction"] == 1.0
+    reported = run(scenario(feedback={"false_negative": 1.0}, **quiet), engine)
+    assert reported.records.queue[-1] > 50 > 1 > plain.records.queue[-1]
+    assert reported.summary["sla"]["satisfaction"] == 1.0
 
 
 def test_there_is_no_certificate_where_raters_err(engine):
@@ -103,10 +103,10 @@ def test_only_complaints_are_heard(engine, delay):
 @pytest.mark.parametrize("delay", ["immediate", 1.0])
 def test_one_sided_ratings_teach_of_the_answer_that_was_seen_alone(engine, delay):
     """All requests explore and `large` is the reference: of `small` nothing is ever learnt."""
-    said = {"requests": 100, "router": {"c": 1.0, "kappa": 0.0}, "features": {"dimensions": 1}}
+    data = {"requests": 100, "router": {"c": 1.0, "kappa": 0.0}, "features": {"dimensions": 1}}
     seen = {}
     for one_sided in (False, True):
-        r = run(scenario(feedback={"one_sided": one_sided, "delay": delay}, **said), engine)
+        r = run(scenario(feedback={"one_sided": one_sided, "delay": delay}, **data), engine)
         assert r.summary["requests"]["explored"] == 100
         scores = np.empty((2, 1))
         r.setup.policy.predictor.score(np.zeros((1, 1)), scores, 0, 1)

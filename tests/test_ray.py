@@ -33,9 +33,9 @@ POINTS = [{"router.V": 1e-3}, {"router.policy": "nobody.py"}, {"router.V": 1e-1}
 
 def test_a_sweep_on_ray_is_the_sweep_here(file):
     pytest.importorskip("ray")
-    said = load(file)
-    here = sweep(said, POINTS, seeds=2, workers=local_workers(1))
-    assert sweep(said, POINTS, seeds=2, workers=workers_on("ray", 2, None)) == here
+    loaded = load(file)
+    here = sweep(loaded, POINTS, seeds=2, workers=local_workers(1))
+    assert sweep(loaded, POINTS, seeds=2, workers=workers_on("ray", 2, None)) == here
     assert len(here["failures"]) == 2
 
 

@@ -22,7 +22,7 @@ OPTIONS = {"V": 0.05, "c": 0.5}
 
 @pytest.fixture(scope="module")
 def simulated():
-    said = scenario(
+    data = scenario(
         requests=N,
         seed=3,
         sla={"alpha": 0.65},
@@ -31,7 +31,7 @@ def simulated():
         cluster={"mode": "none"},
         router=OPTIONS | {"predictor": {"standardize": True}},  # as replay does
     )
-    return run(said, "compiled")
+    return run(data, "compiled")
 
 
 def columns(simulated, n=N):
@@ -48,18 +48,18 @@ def written(folder, data, kind="csv"):
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
 def test_a_log_of_all_outcomes_is_replayed_exactly(simulated, tmp_path, kind):
     judged = {f"satisfied__{m}": simulated.satisfied[i] for i, m in enumerate("sml")}
-    found = replay(read_log(written(tmp_path, columns(simulated) | judged, kind)), 0.65, seed=3, **OPTIONS)
-    assert found["kind"] == "all outcomes"
-    assert found["refused"] == []
-    assert found["logged"] is None
-    ours, theirs = found["mess_plus"], simulated.summary
+    result = replay(read_log(written(tmp_path, columns(simulated) | judged, kind)), 0.65, seed=3, **OPTIONS)
+    assert result["kind"] == "all outcomes"
+    assert result["refused"] == []
+    assert result["logged"] is None
+    ours, theirs = result["mess_plus"], simulated.summary
     assert ours["satisfaction"] == theirs["sla"]["satisfaction"]
     assert ours["time_to_compliance"] == theirs["sla"]["time_to_compliance"]
     assert ours["explored"] == theirs["requests"]["explored"]
     assert ours["cost"] == pytest.approx(theirs["cost"]["total"])
     assert ours["exploration_cost"] == pytest.approx(theirs["cost"]["exploration"])
     assert ours["shares"] == pytest.approx([m["share"] for m in theirs["models"]])
-    base = found["baselines"]
+    base = result["baselines"]
     assert base["ratio_to_oracle"] == pytest.approx(theirs["cost"]["ratio_to_oracle"], rel=1e-9)
     assert base["static_mix_per_request"] == pytest.approx(theirs["cost"]["static_mix_per_request"])
     assert base["best_single"]["model"] == theirs["cost"]["best_single"]["model"]
@@ -73,43 +73,43 @@ def logged(simulated, chosen, **more):
 def test_a_random_routers_log_is_a_fair_sample(simulated, tmp_path):
     chosen = np.random.default_rng(1).integers(0, 3, N)
     path = written(tmp_path, logged(simulated, chosen, propensity=np.full(N, 1 / 3)))
-    found = replay(read_log(path), 0.65, seed=3, **OPTIONS)
-    assert found["kind"] == "random"
-    assert [r["what"] for r in found["refused"]] == ["explore = 'all'"]
-    ours = found["mess_plus"]
+    result = replay(read_log(path), 0.65, seed=3, **OPTIONS)
+    assert result["kind"] == "random"
+    assert [r["what"] for r in result["refused"]] == ["explore = 'all'"]
+    ours = result["mess_plus"]
     assert ours["requests"] == pytest.approx(N / 3, abs=4 * np.sqrt(N * 2 / 9))
     assert ours["satisfaction"] == pytest.approx(0.65, abs=0.1)
     assert 0 < ours["explored"] < ours["requests"]
-    assert found["logged"]["shares"] == pytest.approx(np.bincount(chosen) / N)
+    assert result["logged"]["shares"] == pytest.approx(np.bincount(chosen) / N)
 
 
 def test_one_outcome_a_request_supports_a_shadow_only(simulated, tmp_path):
     chosen = np.zeros(N, int)
     chosen[::3] = 2
     path = written(tmp_path, logged(simulated, chosen))
-    found = replay(read_log(path), 0.65, seed=3, **OPTIONS)
-    assert found["kind"] == "one outcome"
-    assert found["mess_plus"] is None
-    assert "nobody knows what the user would have said" in found["refused"][1]["why"]
+    result = replay(read_log(path), 0.65, seed=3, **OPTIONS)
+    assert result["kind"] == "one outcome"
+    assert result["mess_plus"] is None
+    assert "nobody knows what the user would have said" in result["refused"][1]["why"]
     satisfied = simulated.satisfied[chosen, np.arange(N)]
-    assert found["logged"]["satisfaction"] == satisfied.mean()
+    assert result["logged"]["satisfaction"] == satisfied.mean()
     queue = 0.0
     for s in satisfied:
         queue = max(0.0, queue + 0.65 - s)
-    assert found["shadow"]["queue_final"] == pytest.approx(queue)
-    assert found["shadow"]["certificate_of_logged"] == pytest.approx(0.65 - queue / N)
-    assert sum(found["shadow"]["shares"]) == pytest.approx(1.0)
-    assert found["shadow"]["cost_per_request"] == pytest.approx(np.dot(found["shadow"]["shares"], [1.0, 4.0, 9.0]))
-    assert found["shadow"]["auc"] > 0.6
+    assert result["shadow"]["queue_final"] == pytest.approx(queue)
+    assert result["shadow"]["certificate_of_logged"] == pytest.approx(0.65 - queue / N)
+    assert sum(result["shadow"]["shares"]) == pytest.approx(1.0)
+    assert result["shadow"]["cost_per_request"] == pytest.approx(np.dot(result["shadow"]["shares"], [1.0, 4.0, 9.0]))
+    assert result["shadow"]["auc"] > 0.6
 
 
 def test_answers_without_a_rating_teach_nothing(simulated, tmp_path):
     chosen = np.ones(N, int)
     data = logged(simulated, chosen)
     data["satisfied"] = [None if t % 2 else s for t, s in enumerate(data["satisfied"])]
-    found = replay(read_log(written(tmp_path, data)), 0.65)
-    assert found["logged"]["rated"] == N // 2
-    assert found["logged"]["satisfaction"] == simulated.satisfied[1, ::2].mean()
+    result = replay(read_log(written(tmp_path, data)), 0.65)
+    assert result["logged"]["rated"] == N // 2
+    assert result["logged"]["satisfaction"] == simulated.satisfied[1, ::2].mean()
 
 
 def test_without_expected_costs_their_means_stand_for_them(tmp_path):
@@ -122,7 +122,7 @@ def test_without_expected_costs_their_means_stand_for_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "expected"),
     [
         ({"model": ["a"], "cost": [1.0]}, "column 'satisfied' is missing"),
         ({"model": ["a"], "satisfied": [1]}, "tells no costs; expected cost__a, or model and cost"),
@@ -134,10 +134,10 @@ def test_without_expected_costs_their_means_stand_for_them(tmp_path):
         ({"satisfied__a": [1], "cost__a": [1.0], "feature__x": ["?"]}, "column 'feature__x' has '?' in row 1"),
     ],
 )
-def test_a_log_that_cannot_be_read_is_told(tmp_path, data, told):
+def test_a_log_that_cannot_be_read_is_told(tmp_path, data, expected):
     with pytest.raises(DataError) as error:
         read_log(written(tmp_path, data))
-    assert told in str(error.value)
+    assert expected in str(error.value)
 
 
 def test_the_command(simulated, tmp_path):
@@ -145,10 +145,10 @@ def test_the_command(simulated, tmp_path):
     command = [sys.executable, "-m", "messsim.cli", "replay", str(path), "--alpha", "0.65", "--set", "V=0.05"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=None)
     assert "refused: satisfaction, shortfall" in done.stdout
-    found = json.loads(
+    data = json.loads(
         subprocess.run([*command, "--json", "--out", str(tmp_path / "o.json")], capture_output=True, check=True).stdout
     )
-    assert json.loads((tmp_path / "o.json").read_text()) == found
+    assert json.loads((tmp_path / "o.json").read_text()) == data
     wrong = subprocess.run([*command, "--set", "Vee=1"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "Vee: no such option" in wrong.stderr
@@ -159,9 +159,9 @@ def test_rows_without_a_model_are_left_out_and_counted(tmp_path):
     for kind in ("csv", "parquet", "jsonl"):
         log = read_log(written(tmp_path, data, kind))
         assert (log.models, len(log), log.unanswered) == (["a", "b"], 3, 2)
-    found = replay(log, 0.5)
-    assert found["unanswered"] == 2
-    assert found["notes"] == ["2 rows name no model, as of calls that failed: they are left out"]
+    result = replay(log, 0.5)
+    assert result["unanswered"] == 2
+    assert result["notes"] == ["2 rows name no model, as of calls that failed: they are left out"]
     with pytest.raises(DataError, match="column 'model' is empty in every row; expected who answered"):
         read_log(written(tmp_path, {"model": ["", " "], "satisfied": [1, 0], "cost": [1.0, 1.0]}, "jsonl"))
 

@@ -51,9 +51,9 @@ def kernel_coefficients(c: Coefficients) -> dict[str, object]:
 
 
 def kernel_replica(coefficients, limits: Limits, **kwargs) -> _core.Replica:
-    said = asdict(limits)
-    figures = kernel_coefficients(coefficients) | {"draft_tokens": said.pop("draft_tokens")}
-    return _core.Replica(0, figures, **said, drafts=drafts_of(limits), **kwargs)
+    spec = asdict(limits)
+    figures = kernel_coefficients(coefficients) | {"draft_tokens": spec.pop("draft_tokens")}
+    return _core.Replica(0, figures, **spec, drafts=drafts_of(limits), **kwargs)
 
 
 def drafts_of(limits: Limits) -> _core.Drafts | None:

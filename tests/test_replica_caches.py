@@ -396,12 +396,12 @@ def test_a_look_finds_what_a_request_would(schedule, seen):
     other, same = _core.Job(1, 0, 10, 1, path=((1, 8),)), _core.Job(2, 0, 8, 1, path=((1, 8),))
     assert replica.cached_tokens(other, 0.0) == 0
     replica.start(0.0)
-    found = [replica.cached_tokens(other, 0.5), replica.cached_tokens(other, 1.0)]
+    collected = [replica.cached_tokens(other, 0.5), replica.cached_tokens(other, 1.0)]
     replica.finish()
     replica.start(1.0)
-    found.append(replica.cached_tokens(other, 1.5))
+    collected.append(replica.cached_tokens(other, 1.5))
     replica.finish()
-    assert [*found, replica.cached_tokens(other, 2.0)] == seen
+    assert [*collected, replica.cached_tokens(other, 2.0)] == seen
     assert replica.cached_tokens(same, 2.0) == 6
 
 

@@ -36,36 +36,36 @@ def test_values_in_order(workers):
 
 
 def test_figures_are_intervals_over_the_replications():
-    found, rows = replicate(SMALL, Plan(4))
+    result, rows = replicate(SMALL, Plan(4))
     runs = [summary_of(SMALL.changed(replication=r)) for r in range(4)]
     expected = replication_interval([r["sla"]["satisfaction"] for r in runs])
-    assert found["figures"]["sla.satisfaction"] == expected.summary()
-    assert found["figures"]["models.small.share"]["count"] == 4
-    assert found["figures"]["requests.arrived"]["low"] == found["figures"]["requests.arrived"]["high"] == 300
-    assert found["figures"]["cost.oracle.statistical"] is None
-    assert not any(p.split(".")[0] in ("performance", "accuracy", "intervals", "seed") for p in found["figures"])
-    assert (found["replications"], found["precision"], found["precise"], found["of"]) == (4, None, None, None)
+    assert result["figures"]["sla.satisfaction"] == expected.summary()
+    assert result["figures"]["models.small.share"]["count"] == 4
+    assert result["figures"]["requests.arrived"]["low"] == result["figures"]["requests.arrived"]["high"] == 300
+    assert result["figures"]["cost.oracle.statistical"] is None
+    assert not any(p.split(".")[0] in ("performance", "accuracy", "intervals", "seed") for p in result["figures"])
+    assert (result["replications"], result["precision"], result["precise"], result["of"]) == (4, None, None, None)
     assert [r["replication"] for r in rows] == [0, 1, 2, 3]
     assert [r["sla_satisfaction"] for r in rows] == [r["sla"]["satisfaction"] for r in runs]
-    json.dumps(found, allow_nan=False)
+    json.dumps(result, allow_nan=False)
 
 
 def test_figures_that_some_replications_lack_are_averaged_over_the_others():
     """A promise that some of them never keep for good has no time to compliance there."""
-    said = parse(scenario(requests=60, sla={"alpha": 0.6}))
-    found, rows = replicate(said, Plan(12))
+    parsed = parse(scenario(requests=60, sla={"alpha": 0.6}))
+    result, rows = replicate(parsed, Plan(12))
     known = [r["sla_time_to_compliance"] for r in rows if r["sla_time_to_compliance"] is not None]
     assert 0 < len(known) < 12
-    assert found["figures"]["sla.time_to_compliance"] == replication_interval(known).summary()
+    assert result["figures"]["sla.time_to_compliance"] == replication_interval(known).summary()
 
 
 def test_it_stops_when_all_that_is_asked_is_precise():
     seen = []
     precision = 0.02
     plan = Plan(100, precision, ("sla.satisfaction", "cost.per_request"))
-    found, rows = replicate(SMALL, plan, on_progress=lambda done, most: seen.append((done, most)))
-    n = found["replications"]
-    assert found["precise"] is True
+    result, rows = replicate(SMALL, plan, on_progress=lambda done, most: seen.append((done, most)))
+    n = result["replications"]
+    assert result["precise"] is True
     assert 10 < n < 100
     assert seen == [(k, 100) for k in range(n + 1)]
 
@@ -83,19 +83,19 @@ def test_when_it_stops_does_not_depend_on_the_processes():
 
 def test_ten_are_made_before_any_is_believed():
     always = parse(scenario(requests=50, models=[model("only", 1 - 1e-12)]))
-    found, _ = replicate(always, Plan(40, 0.01))
-    assert (found["replications"], found["precise"]) == (10, True)
+    result, _ = replicate(always, Plan(40, 0.01))
+    assert (result["replications"], result["precise"]) == (10, True)
 
 
 def test_it_gives_up():
-    found, _ = replicate(SMALL, Plan(12, 1e-6))
-    assert (found["replications"], found["precise"]) == (12, False)
+    result, _ = replicate(SMALL, Plan(12, 1e-6))
+    assert (result["replications"], result["precise"]) == (12, False)
 
 
 def test_a_figure_that_some_lack_is_never_precise():
-    said = parse(scenario(requests=60, sla={"alpha": 0.6}))
-    found, _ = replicate(said, Plan(12, 0.99, ("sla.time_to_compliance",)))
-    assert found["precise"] is False
+    parsed = parse(scenario(requests=60, sla={"alpha": 0.6}))
+    result, _ = replicate(parsed, Plan(12, 0.99, ("sla.time_to_compliance",)))
+    assert result["precise"] is False
 
 
 @pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("0.5 %", 0.005), ("0.02", 0.02)])
@@ -152,11 +152,11 @@ def test_the_command_stops_or_fails_by_precision(file):
 def test_the_command_in_json_and_to_a_directory(file, tmp_path):
     out = tmp_path / "out"
     done = here("replicate", file, "--seeds", "2", "--json", "--out", out)
-    found = json.loads(done.stdout)
-    assert found == json.loads((out / "replications.json").read_text())
+    data = json.loads(done.stdout)
+    assert data == json.loads((out / "replications.json").read_text())
     assert pl.read_parquet(out / "results.parquet")["replication"].to_list() == [0, 1]
     table = pl.read_csv(out / "replications.csv")
-    assert table.filter(figure="sla.satisfaction")["mean"].item() == found["figures"]["sla.satisfaction"]["mean"]
+    assert table.filter(figure="sla.satisfaction")["mean"].item() == data["figures"]["sla.satisfaction"]["mean"]
     assert (out / "scenario.toml").is_file()
     assert here("replicate", file, "--seeds", "3", "--out", out).returncode == 0
     assert pl.read_parquet(out / "results.parquet")["replication"].to_list() == [0, 1, 2]
@@ -184,5 +184,5 @@ def test_it_goes_on_where_it_stopped(tmp_path, monkeypatch):
 
 
 def test_an_unknown_figure_is_told_before_anything_runs(file):
-    told = refused(here("replicate", file, "--precision", "1%", "--of", "sla.satisfactoin"))
-    assert "sla.satisfactoin: no such figure; did you mean 'sla.satisfaction'?" in told
+    reported = refused(here("replicate", file, "--precision", "1%", "--of", "sla.satisfactoin"))
+    assert "sla.satisfactoin: no such figure; did you mean 'sla.satisfaction'?" in reported

@@ -123,16 +123,16 @@ def test_a_pipe_gets_every_column_in_one_line(monkeypatch):
 # ---- the summary ----------------------------------------------------------------------------------------
 
 
-def told(width: int = 100, **changes) -> str:
+def summary_shown(width: int = 100, **changes) -> str:
     r = run(scenario(**changes))
     return shown(run_summary(r.summary, r.setup.notes), width)
 
 
 def test_a_promise_kept_and_one_missed():
-    kept = told(models=[model("only", ALWAYS)])
+    kept = summary_shown(models=[model("only", ALWAYS)])
     assert kept.startswith("SLA kept: 100.00 % of answers satisfy, 50.00 % promised (+50.00 points)\n")
     assert "kept for good     from request 0 on" in kept
-    missed = told(models=[model("only", NEVER)])
+    missed = summary_shown(models=[model("only", NEVER)])
     assert missed.startswith("SLA missed: 0.00 % of answers satisfy, 50.00 % promised (-50.00 points)\n")
     assert "kept for good     never" in missed
     assert "certificate       vacuous: the queue is longer than the promise" in missed
@@ -140,36 +140,36 @@ def test_a_promise_kept_and_one_missed():
 
 def test_with_tenants_the_worst_margin_counts():
     tenants = [{"name": "easy", "alpha": 0.1}, {"name": "hard", "alpha": 1.0}]
-    text = told(tenants=tenants, models=[model("only", 0.6)])
+    text = summary_shown(tenants=tenants, models=[model("only", 0.6)])
     assert text.startswith("SLA missed: ")
     assert "100.00 % promised to hard (-" in text.splitlines()[0]
 
 
 def test_cost_is_shown_against_the_oracle():
-    assert "oracle" not in told()  # with servers it would be an expected cost beside a realised one
+    assert "oracle" not in summary_shown()  # with servers it would be an expected cost beside a realised one
     alone = [
         {"name": n, "satisfaction": s, "cost_per_request": c} for n, s, c in [("a", NEVER, 1.0), ("b", ALWAYS, 5.0)]
     ]
-    text = told(cluster={"mode": "none"}, models=alone, router={"policy": "largest"})
+    text = summary_shown(cluster={"mode": "none"}, models=alone, router={"policy": "largest"})
     assert "cost vs oracle    1 times the oracle's 5 J at equal satisfaction" in text
 
 
 def test_nobody_was_answered(tmp_path):
-    text = told(requests=None, horizon_s=1e-9)
+    text = summary_shown(requests=None, horizon_s=1e-9)
     assert text.startswith("SLA: nobody was answered")
-    text = told(feedback={"probability": 0.0})
+    text = summary_shown(feedback={"probability": 0.0})
     assert "certificate       none: no answer was rated" in text
 
 
 def test_what_did_not_end_is_said():
-    text = told(requests=None, horizon_s=0.8, arrivals={"kind": "poisson", "rate_rps": 40.0})
+    text = summary_shown(requests=None, horizon_s=0.8, arrivals={"kind": "poisson", "rate_rps": 40.0})
     assert " in flight, " in text
-    text = told(cluster={"admission": {"max_waiting": 0}}, models=[model("only", max_num_seqs=1)])
+    text = summary_shown(cluster={"admission": {"max_waiting": 0}}, models=[model("only", max_num_seqs=1)])
     assert " rejected, " in text
 
 
 def test_energy_that_is_assumed_is_called_so(tmp_path):
-    text = told(models=[model("own", coefficients=COEFFICIENTS)])
+    text = summary_shown(models=[model("own", coefficients=COEFFICIENTS)])
     assert "J per output token; energy of some pools is assumed, not measured" in text
     (row,) = (line for line in text.splitlines() if line.startswith("own "))
     assert row.endswith(" assumed")
@@ -177,19 +177,19 @@ def test_energy_that_is_assumed_is_called_so(tmp_path):
 
 def test_an_api_has_no_energy_to_speak_of(tmp_path):
     api = {"name": "api", "satisfaction": 0.6, "kind": "api", "usd_per_million_output_tokens": 9.0}
-    text = told(models=[api], cost={"unit": "USD"}, arrivals=trace(tmp_path, [0, 1]), requests=None)
+    text = summary_shown(models=[api], cost={"unit": "USD"}, arrivals=trace(tmp_path, [0, 1]), requests=None)
     assert "per output token" not in text
     assert "assumed" not in text
     assert "USD per million tokens" in text
 
 
 def test_objectives_are_told_where_they_are_stated():
-    assert "SLO               100.0 % within, goodput" in told(slo={"ttft_s": 1e6})
-    assert "SLO" not in told()
+    assert "SLO               100.0 % within, goodput" in summary_shown(slo={"ttft_s": 1e6})
+    assert "SLO" not in summary_shown()
 
 
 def test_notes_come_right_after_the_verdict():
-    assert told(sla={"alpha": 0.9}).splitlines()[1].startswith("note: alpha = 0.9 is above the best model's")
+    assert summary_shown(sla={"alpha": 0.9}).splitlines()[1].startswith("note: alpha = 0.9 is above the best model's")
 
 
 # ---- progress -------------------------------------------------------------------------------------------
@@ -260,17 +260,19 @@ def test_studies_tell_what_they_know_so_far():
     assert known[0][0].satisfaction is None
     known.clear()
     axes = axes_of(small, ["large=1..2"], [])
-    found = plan(small, axes, ["sla.satisfaction>=0.01"], objective="energy", seeds=2, workers=1, on_known=known.append)
-    assert known[-1].replicas == {p["pool"]: p["replicas"] for p in found["best"]["pools"] if p["pool"] == "large"}
+    result = plan(
+        small, axes, ["sla.satisfaction>=0.01"], objective="energy", seeds=2, workers=1, on_known=known.append
+    )
+    assert known[-1].replicas == {p["pool"]: p["replicas"] for p in result["best"]["pools"] if p["pool"] == "large"}
 
 
 def test_every_study_of_replications_tells_what_it_knows():
     small = parse(scenario(requests=40))
     for run_all in (
-        lambda told: sweep(small, [{"router.V": 0.1}, {"router.V": 1.0}], seeds=2, workers=1, on_known=told),
-        lambda told: replicate(small, Plan(2), workers=1, on_known=told),
-        lambda told: converge(small, 2, workers=1, on_known=told),
-        lambda told: challenge({"plain": small}, ["random", "largest"], 2, workers=1, on_known=told),
+        lambda reported: sweep(small, [{"router.V": 0.1}, {"router.V": 1.0}], seeds=2, workers=1, on_known=reported),
+        lambda reported: replicate(small, Plan(2), workers=1, on_known=reported),
+        lambda reported: converge(small, 2, workers=1, on_known=reported),
+        lambda reported: challenge({"plain": small}, ["random", "largest"], 2, workers=1, on_known=reported),
     ):
         known: list[list[SoFar]] = []
         run_all(known.append)
@@ -280,11 +282,11 @@ def test_every_study_of_replications_tells_what_it_knows():
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [(4.6415888e-05, "0.0000464159"), (1e-5, "0.00001"), (0.55, "0.55"), (1200.0, "1200"), (7, "7"), (None, "none")],
 )
-def test_values_of_keys_are_written_out(value, told):
-    assert plain(value) == told
+def test_values_of_keys_are_written_out(value, expected):
+    assert plain(value) == expected
 
 
 def test_nobody_watches_a_pipe():

@@ -56,7 +56,7 @@ def test_a_figure_that_the_run_does_not_have_fails_with_a_reason(file):
 
 
 @pytest.mark.parametrize(
-    ("requirement", "said"),
+    ("requirement", "message"),
     [
         ("latency.ttft.p95<2", "latency.ttft.p95: no such figure; did you mean 'latency_s.ttft.p95'?"),
         (
@@ -73,10 +73,10 @@ def test_a_figure_that_the_run_does_not_have_fails_with_a_reason(file):
         ("sla.satisfaction=0.5", "requirement 'sla.satisfaction=0.5': expected a figure"),
     ],
 )
-def test_what_is_no_requirement_is_told_before_the_run(file, tmp_path, requirement, said):
+def test_what_is_no_requirement_is_told_before_the_run(file, tmp_path, requirement, message):
     done = here("run", file, "--require", requirement, "--out", tmp_path / "o")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {said}")
+    assert done.stderr.startswith(f"error: {message}")
     assert not (tmp_path / "o").exists()
 
 

@@ -40,13 +40,13 @@ def test_percentiles_are_as_near_as_stated(spread):
     histogram.add(values)
     shares = [0.0, 0.001, 0.25, *PERCENTILES.values(), 1.0]
     exact = np.quantile(values, shares, method="inverted_cdf")
-    found = np.array(histogram.quantiles(shares))
-    assert np.abs(found / exact - 1).max() <= LogHistogram.RELATIVE_ERROR * (1 + 1e-9)
+    array = np.array(histogram.quantiles(shares))
+    assert np.abs(array / exact - 1).max() <= LogHistogram.RELATIVE_ERROR * (1 + 1e-9)
     assert LogHistogram.RELATIVE_ERROR < 3.5e-4
     assert histogram.mean == pytest.approx(values.mean(), rel=1e-12)
     summary = histogram.summary()
     assert list(summary) == ["mean", *PERCENTILES]
-    assert [summary[name] for name in PERCENTILES] == found[3:-1].tolist()
+    assert [summary[name] for name in PERCENTILES] == array[3:-1].tolist()
 
 
 @quick
@@ -118,25 +118,25 @@ def ran(satisfied, alpha: float, size: int, costs=None) -> Running:
     satisfied = np.array(satisfied, dtype=float)
     n = len(satisfied)
     costs = np.ones(n) if costs is None else costs
-    found = Running()
+    result = Running()
     for cut in cuts(n, size):
-        found.add(np.arange(n)[cut], satisfied[cut], np.full(n, alpha)[cut], costs[cut])
-    return found
+        result.add(np.arange(n)[cut], satisfied[cut], np.full(n, alpha)[cut], costs[cut])
+    return result
 
 
 @quick
 @given(answers, st.sampled_from([0.25, 0.5, 0.75, 1.0]), st.integers(1, 80))
 def test_running_curves_are_their_definitions(satisfied, alpha, size):
-    found = ran(satisfied, alpha, size)
+    result = ran(satisfied, alpha, size)
     known = [s for s in satisfied if not math.isnan(s)]
     if not known:
-        assert found.mean is found.time_mean is found.alpha is found.compliant_from(len(satisfied)) is None
+        assert result.mean is result.time_mean is result.alpha is result.compliant_from(len(satisfied)) is None
         return
     so_far = [sum(known[: k + 1]) / (k + 1) for k in range(len(known))]
-    assert found.mean == pytest.approx(so_far[-1])
-    assert found.time_mean == pytest.approx(sum(so_far) / len(so_far))
-    assert found.alpha == pytest.approx(alpha)
-    assert found.compliant_from(len(satisfied)) == compliant_from(satisfied, alpha)
+    assert result.mean == pytest.approx(so_far[-1])
+    assert result.time_mean == pytest.approx(sum(so_far) / len(so_far))
+    assert result.alpha == pytest.approx(alpha)
+    assert result.compliant_from(len(satisfied)) == compliant_from(satisfied, alpha)
 
 
 def compliant_from(satisfied: list[float], alpha: float) -> int | None:
@@ -180,9 +180,9 @@ def test_samples_are_thinned_alike_whatever_the_chunks(monkeypatch, n):
 
 
 def test_4096_samples_are_the_most():
-    found = ran(np.ones(10_000), 0.5, 1000)
-    assert found.ids == list(range(0, 10_000, 4))
-    assert len(found.ids) <= running.MOST == 4096
+    result = ran(np.ones(10_000), 0.5, 1000)
+    assert result.ids == list(range(0, 10_000, 4))
+    assert len(result.ids) <= running.MOST == 4096
 
 
 # ---- without a router -----------------------------------------------------------------------------------
@@ -191,27 +191,27 @@ zoos = st.lists(st.tuples(st.sampled_from([0.1, 0.3, 0.5, 0.5, 0.9]), st.floats(
 
 
 def mix_cost(satisfaction, costs, alpha):
-    found = cheapest_mix(satisfaction, costs, alpha)
-    return None if found is None else found[0]
+    mix = cheapest_mix(satisfaction, costs, alpha)
+    return None if mix is None else mix[0]
 
 
 @quick
 @given(zoos, st.sampled_from([0.0, 0.3, 0.4, 0.5, 0.8, 0.9, 0.95]))
 def test_the_static_mix_is_the_linear_programs(zoo, alpha):
     satisfaction, costs = (list(x) for x in zip(*zoo, strict=True))
-    found = mix_cost(satisfaction, costs, alpha)
+    cost = mix_cost(satisfaction, costs, alpha)
     best = linprog(
         costs, A_ub=[[-s for s in satisfaction]], b_ub=[-alpha], A_eq=[[1.0] * len(zoo)], b_eq=[1.0], bounds=(0, 1)
     )
     if not best.success:
-        assert found is None
+        assert cost is None
         assert best_single(satisfaction, costs, alpha) is None
         return
-    assert found == pytest.approx(best.fun, rel=1e-9, abs=1e-9)
+    assert cost == pytest.approx(best.fun, rel=1e-9, abs=1e-9)
     single = best_single(satisfaction, costs, alpha)
     if single is not None:
         able = [c for s, c in zip(satisfaction, costs, strict=True) if s >= alpha]
-        assert costs[single] == min(able) >= found - 1e-9
+        assert costs[single] == min(able) >= cost - 1e-9
 
 
 def test_of_equally_cheap_models_the_first_is_named():
@@ -243,8 +243,8 @@ def disordered(value: Any, hint: Any, path: str = "") -> list[str]:
     if not isinstance(value, dict) or not tables:
         return []
     hints = get_type_hints(tables[0])
-    found = [path] if list(value) != [key for key in hints if key in value] else []
-    return found + [p for key, entry in value.items() for p in disordered(entry, hints.get(key), f"{path}.{key}")]
+    collected = [path] if list(value) != [key for key in hints if key in value] else []
+    return collected + [p for key, entry in value.items() for p in disordered(entry, hints.get(key), f"{path}.{key}")]
 
 
 LENGTHS = {"kind": "geometric", "mean": 8.0, "max": 60}
@@ -322,10 +322,10 @@ def test_every_field_is_explained_once():
 @pytest.mark.parametrize("name", CASES)
 def test_the_summary_is_polars_own(name):
     r = made(name)
-    s, said = r.summary, r.setup.scenario
-    f = record_frame(said, r.chunks)
+    s, scenario_settings = r.summary, r.setup.scenario
+    f = record_frame(scenario_settings, r.chunks)
     done = f.filter(status="completed")
-    alphas = {t.name: t.alpha for t in said.promises}
+    alphas = {t.name: t.alpha for t in scenario_settings.promises}
     n = {row["status"]: row["len"] for row in f.group_by("status").len().iter_rows(named=True)}
     assert s["requests"] == {
         "arrived": len(f),
@@ -338,15 +338,15 @@ def test_the_summary_is_polars_own(name):
     check_sla(r, s, f, done, alphas)
     check_cost(r, s, f, done)
     check_groups(r, s, f, done)
-    check_latencies(s["latency_s"], said, done.filter(pl.col("id") >= said.warmup))
+    check_latencies(s["latency_s"], scenario_settings, done.filter(pl.col("id") >= scenario_settings.warmup))
     if len(alphas) > 1:
         for tenant in s["tenants"]:
-            check_latencies(tenant["latency_s"], said, done.filter(tenant=tenant["name"]))
-    check_slo(s, said, done, len(f), r.outcome.end_s)
+            check_latencies(tenant["latency_s"], scenario_settings, done.filter(tenant=tenant["name"]))
+    check_slo(s, scenario_settings, done, len(f), r.outcome.end_s)
 
 
-def near(found: float | None, expected: float | None) -> None:
-    assert found == expected if expected is None or found is None else pytest.approx(found, rel=1e-9) == expected
+def near(result: float | None, expected: float | None) -> None:
+    assert result == expected if expected is None or result is None else pytest.approx(result, rel=1e-9) == expected
 
 
 def check_sla(r, s, f, done, alphas) -> None:
@@ -420,9 +420,9 @@ def check_groups(r, s, f, done) -> None:
     assert s["predictor"]["updates"] == r.outcome.updates
 
 
-def check_latencies(found, said, done) -> None:
-    if said.cluster.mode == "none":
-        assert found == LATENCIES
+def check_latencies(result, spec, done) -> None:
+    if spec.cluster.mode == "none":
+        assert result == LATENCIES
         return
     tpot = (pl.col("finish_s") - pl.col("first_token_s")) / (pl.col("output_tokens") - 1)
     values = done.select(
@@ -433,13 +433,13 @@ def check_latencies(found, said, done) -> None:
     )
     for name in LATENCIES:
         column = values[name].drop_nulls().to_numpy()
-        assert found[name]["mean"] == pytest.approx(column.mean(), rel=1e-9)
+        assert result[name]["mean"] == pytest.approx(column.mean(), rel=1e-9)
         exact = np.quantile(column, [*PERCENTILES.values()], method="inverted_cdf")
-        np.testing.assert_allclose(list(found[name].values())[1:], exact, rtol=3.5e-4, atol=1e-12)
+        np.testing.assert_allclose(list(result[name].values())[1:], exact, rtol=3.5e-4, atol=1e-12)
 
 
-def check_slo(s, said, done, arrived, end_s) -> None:
-    slo = said.slo
+def check_slo(s, spec, done, arrived, end_s) -> None:
+    slo = spec.slo
     if slo.ttft_s is None and slo.tpot_s is None:
         assert s["slo"] == dict.fromkeys(s["slo"])
         return

@@ -127,12 +127,12 @@ def test_potential_outcomes_are_written_where_they_are_asked_for():
 def test_the_timeline_is_what_each_sampled_arrival_found(tmp_path):
     """Two requests a second, 1 s each: at every arrival one is in the system, and the power is what both draw."""
     n = 20
-    said = COEFFICIENTS | {"p_idle_w_per_gpu": 0.0}
+    coefficients = COEFFICIENTS | {"p_idle_w_per_gpu": 0.0}
     data = scenario(
         arrivals=trace(tmp_path, [k / 2 for k in range(n)]),
         requests=None,
         tokens={"output": 4},
-        models=[model("only", 1e-12, coefficients=said, max_num_seqs=1, replicas=2)],
+        models=[model("only", 1e-12, coefficients=coefficients, max_num_seqs=1, replicas=2)],
     )
     t = simulate(data).timeline
     assert t.columns == [
@@ -242,8 +242,8 @@ def test_a_directory_holds_what_a_run_was(tmp_path):
 
 def test_a_policy_in_a_file_is_found_again(tmp_path):
     (tmp_path / "own.py").write_text("from messsim.routing.simple import random as build")
-    said = parse(scenario(router={"policy": "own.py"}), folder=tmp_path)
-    result = messsim.run(said, out=tmp_path / "out")
+    parsed = parse(scenario(router={"policy": "own.py"}), folder=tmp_path)
+    result = messsim.run(parsed, out=tmp_path / "out")
     assert messsim.run(load(tmp_path / "out" / "scenario.toml")).requests.collect().equals(result.requests.collect())
     data = json.loads((tmp_path / "out" / "summary.json").read_text())["provenance"]["data"]
     assert data == {"own.py": hashlib.sha256((tmp_path / "own.py").read_bytes()).hexdigest()}
@@ -494,7 +494,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path, size):
 
 
 def test_records_without_chunks_have_no_rows_but_their_types():
-    said = parse(scenario())
-    frame = record_frame(said, [])
+    parsed = parse(scenario())
+    frame = record_frame(parsed, [])
     assert dict(frame.schema) == SCHEMA
     assert frame.height == 0

@@ -189,7 +189,7 @@ def test_thompson_draws_from_its_beliefs():
 @pytest.mark.parametrize("name", ["linucb", "thompson"])
 def test_bandits_learn_from_the_answers_that_users_rate(name):
     """By features that tell all, each learns who is right: far above what any model reaches alone."""
-    said = scenario(
+    data = scenario(
         requests=10_000,
         sla={"alpha": 0.72},
         features={"dimensions": 2, "signal": 1.0},
@@ -198,9 +198,9 @@ def test_bandits_learn_from_the_answers_that_users_rate(name):
         router={"policy": name, "eta": 0.5},
         cluster={"mode": "none"},
     )
-    for m in said["models"]:
+    for m in data["models"]:
         m["cost_per_request"] = 1.0 if m["name"] == "small" else 10.0
-    done = run(said, "compiled").summary
+    done = run(data, "compiled").summary
     assert done["sla"]["satisfaction"] > 0.71
     assert done["cost"]["per_request"] < 0.8 * done["cost"]["static_mix_per_request"]
     assert done["requests"]["explored"] == 0
@@ -254,55 +254,55 @@ def test_a_cascade_goes_on_where_the_scorer_doubts():
         facts, u = np.round(chance.random(4)), chance.random(4)
         for stage in range(2):
             asked = models[stage]
-            found = policy.kernel.finish(0, stage, asked, np.full(4, 0.5), np.array(COSTS), u, facts, 1)
+            result = policy.kernel.finish(0, stage, asked, np.full(4, 0.5), np.array(COSTS), u, facts, 1)
             doubted = scored(facts[asked], u[asked]) < cuts[stage]
-            assert found == (models[stage + 1] if doubted else 4)
+            assert result == (models[stage + 1] if doubted else 4)
             went_on += doubted
         assert policy.kernel.finish(0, 2, models[2], np.full(4, 0.5), np.array(COSTS), u, facts, 1) == 4
     assert 20 < went_on < 380
 
 
 def test_the_chain_is_the_cheapest_that_keeps_the_promise_on_the_examples():
-    said, chance = examples(300, 3), np.random.default_rng(9)
-    logits = 4.0 * (said.satisfaction - 0.5) + chance.logistic(size=said.satisfaction.shape)
+    settings, chance = examples(300, 3), np.random.default_rng(9)
+    logits = 4.0 * (settings.satisfaction - 0.5) + chance.logistic(size=settings.satisfaction.shape)
 
     def played(models, cuts):
         satisfied, cost = 0.0, 0.0
         for t in range(300):
             for stage, m in enumerate(models):
-                cost += said.costs[m, t]
+                cost += settings.costs[m, t]
                 if stage + 1 == len(models) or logits[m, t] >= cuts[stage]:
-                    satisfied += said.satisfaction[m, t]
+                    satisfied += settings.satisfaction[m, t]
                     break
         return satisfied / 300, cost / 300
 
-    models, cuts = cheapest_chain(said, logits, 0.65)
+    models, cuts = cheapest_chain(settings, logits, 0.65)
     reached, cost = played(models, cuts)
     assert reached >= 0.65 - 1e-12
     levels = np.quantile(logits, (np.arange(16) + 0.5) / 16)
     others = [played([0, 1], [c]) for c in levels] + [played([0, 1, 2], [a, b]) for a in levels for b in levels[::3]]
     assert min(c for s, c in others if s >= 0.65) >= cost - 1e-12
-    assert cheapest_chain(said, logits, 0.0) == ([0], [])
-    most = cheapest_chain(said, logits, 1.1)
+    assert cheapest_chain(settings, logits, 0.0) == ([0], [])
+    most = cheapest_chain(settings, logits, 1.1)
     assert played(*most)[0] >= max(s for s, _ in others) - 1e-12
 
 
 @pytest.mark.parametrize("engine", ["simpy", "compiled"])
 def test_a_doubted_answer_costs_its_time_and_its_place(engine):
     # Always doubted by a scorer that knows: never right, then always right.
-    said = scenario(
+    data = scenario(
         requests=20,
         sla={"alpha": 0.9},
         arrivals={"kind": "poisson", "rate_rps": 0.01},
         models=[model("small", 1e-12), model("large", 1 - 1e-12)],
         router={"policy": "cascade", "scorer": 200.0, "training": 50},
     )
-    for m in said["models"]:
+    for m in data["models"]:
         m["cost_per_request"] = {"small": 1.0, "large": 10.0}[m["name"]]
-    done = run(said, engine)
+    done = run(data, engine)
     assert set(done.records.model.tolist()) == {1}  # here the dearer one alone is cheaper than both
-    said["models"][0]["satisfaction"], said["sla"] = 0.5, {"alpha": 0.99}
-    done = run(said, engine)
+    data["models"][0]["satisfaction"], data["sla"] = 0.5, {"alpha": 0.99}
+    done = run(data, engine)
     asked_both = done.records.model == 1
     assert 0 < asked_both.sum() < 20
     assert done.satisfied[0][~asked_both].mean() > 0.9  # what was trusted deserved it
@@ -434,7 +434,7 @@ def test_pareto_floor_forgets_and_paces():
 
 
 def hidden(name, **changes):
-    said = scenario(
+    data = scenario(
         requests=3000,
         models=[
             model(f"m{k}", s, cost_per_request=c) for k, (s, c) in enumerate(zip(SATISFACTION, COSTS, strict=True))
@@ -443,7 +443,7 @@ def hidden(name, **changes):
         router={"policy": name, "cost_estimate": "mean"},  # which is not for an oracle
         **changes,
     )
-    return run(said, "compiled")
+    return run(data, "compiled")
 
 
 def test_the_clairvoyant_routes_at_the_least_cost_of_the_promise():
@@ -483,17 +483,17 @@ def test_the_statistical_oracle_knows_probabilities_only():
 
 def test_probabilities_of_a_table_are_nobodys(tmp_path):
     (tmp_path / "t.csv").write_text("a,b,feature__x\n1,0,0.5\n0,1,0.1\n")
-    said = scenario(
+    data = scenario(
         satisfaction={"kind": "table", "file": str(tmp_path / "t.csv")},
         features=None,
         models=[model("a", None, cost_per_request=1.0), model("b", None, cost_per_request=2.0)],
         cluster={"mode": "none"},
         router={"policy": "statistical-oracle"},
     )
-    for m in said["models"]:
+    for m in data["models"]:
         del m["satisfaction"]
     with pytest.raises(ScenarioError, match="a table of outcomes does not tell"):
-        run(said)
+        run(data)
 
 
 # ---- all of them ------------------------------------------------------------------------------------------

@@ -56,10 +56,10 @@ def test_instances_have_workers_of_their_own(tmp_path, engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_time_is_part_of_ttft_and_of_no_energy(tmp_path, engine):
-    said = scenario(
+    data = scenario(
         requests=1, arrivals=trace(tmp_path, [0]), models=[model("only", ALWAYS)], router={"decision_s": 0.5}
     )
-    r = run(said, engine)
+    r = run(data, engine)
     assert (r.records.start_s[0], r.records.first_token_s[0], r.records.finish_s[0]) == (0.5, 0.75, 1.25)
     assert r.summary["latency_s"]["ttft"]["mean"] == 0.75
     assert r.records.energy_j[0] == 3 * STEP_S * POWER_W
@@ -68,14 +68,14 @@ def test_the_time_is_part_of_ttft_and_of_no_energy(tmp_path, engine):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_who_gives_up_is_not_decided(tmp_path, engine):
     """Patience of 1 s and decisions of 2 s: the first gives up while it is decided, the second while it waits."""
-    said = scenario(
+    data = scenario(
         requests=3,
         arrivals=trace(tmp_path, [0, 0, 1.5]),
         router={"decision_s": 2.0},
         feedback={"delay": 0.0},
         clients={"patience_s": 1.0, "rate_giving_up": True},
     )
-    r = run(said, engine)
+    r = run(data, engine)
     assert r.statuses == ["timed_out"] * 3
     assert r.records.model.tolist() == [-1, -1, -1]
     assert r.outcome.attempts == 0
@@ -87,7 +87,7 @@ def test_who_gives_up_is_not_decided(tmp_path, engine):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_second_attempt_is_decided_anew(tmp_path, engine):
     """The client gives up at 1 s, asks again at 2 s and is decided from then on."""
-    said = scenario(
+    data = scenario(
         requests=1,
         arrivals=trace(tmp_path, [0]),
         models=[model("only", ALWAYS, coefficients={"a0_s": 0.25})],
@@ -96,7 +96,7 @@ def test_a_second_attempt_is_decided_anew(tmp_path, engine):
         feedback={"delay": 0.0},
         clients={"patience_s": 0.75, "retries": 30, "backoff_s": 0.5, "backoff_growth": 1.0},
     )
-    r = run(said, engine)
+    r = run(data, engine)
     assert r.statuses == ["completed"]
     k = r.records.attempts[0] - 1
     assert r.outcome.attempts == 1
@@ -105,9 +105,9 @@ def test_a_second_attempt_is_decided_anew(tmp_path, engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_at_the_horizon_the_undecided_are_in_flight(tmp_path, engine):
-    said = at(tmp_path, [0, 0, 0], {"decision_s": 2.0}) | {"horizon_s": 3.0}
-    del said["requests"]
-    r = run(said, engine)
+    data = at(tmp_path, [0, 0, 0], {"decision_s": 2.0}) | {"horizon_s": 3.0}
+    del data["requests"]
+    r = run(data, engine)
     assert r.statuses == ["completed", "in_flight", "in_flight"]
     assert r.records.model.tolist() == [0, -1, -1]
     assert math.isnan(r.records.queue[1])
@@ -117,9 +117,9 @@ def test_at_the_horizon_the_undecided_are_in_flight(tmp_path, engine):
 
 def test_a_router_that_takes_no_time_is_as_before(tmp_path):
     """Decisions of 0 s by as many workers as are needed change nothing."""
-    said = scenario(router={"decision_s": 0.0, "workers": 0})
+    data = scenario(router={"decision_s": 0.0, "workers": 0})
     for engine in ENGINES:
-        with_time, without = run(said, engine), run(scenario(), engine)
+        with_time, without = run(data, engine), run(scenario(), engine)
         for name, column in vars(without.records).items():
             assert getattr(with_time.records, name).tobytes() == column.tobytes(), name
 
@@ -136,17 +136,17 @@ def test_bad_times_are_refused():
 
 def test_check_names_a_router_that_gets_too_much():
     models = [model("only", ALWAYS, max_num_seqs=64, replicas=8, front_end_s=0.5, front_end_workers=1)]
-    said = scenario(models=models, arrivals={"kind": "poisson", "rate_rps": 20.0}, tokens={"output": 1}, requests=200)
-    found = check(parse(said | {"router": {"decision_s": 0.1, "workers": 1}}))["problems"]
-    assert "router: gets 20 requests/s and decides 10" in found
-    assert "pool only: gets 20 requests/s and its front ends pass 16" in found
-    enough = said | {"router": {"decision_s": 0.1, "workers": 1, "instances": 3}}
+    data = scenario(models=models, arrivals={"kind": "poisson", "rate_rps": 20.0}, tokens={"output": 1}, requests=200)
+    problems = check(parse(data | {"router": {"decision_s": 0.1, "workers": 1}}))["problems"]
+    assert "router: gets 20 requests/s and decides 10" in problems
+    assert "pool only: gets 20 requests/s and its front ends pass 16" in problems
+    enough = data | {"router": {"decision_s": 0.1, "workers": 1, "instances": 3}}
     assert not any(problem.startswith("router") for problem in check(parse(enough))["problems"])
 
 
 def test_workers_without_work_are_noted():
-    said = parse(scenario(router={"workers": 3}, models=[model("a", front_end_workers=2)]))
-    notes = notes_of(said)
+    parsed = parse(scenario(router={"workers": 3}, models=[model("a", front_end_workers=2)]))
+    notes = notes_of(parsed)
     assert "router.workers: ignored without router.decision_s" in notes
     assert "models.0.front_end_workers: ignored without front_end_s" in notes
 

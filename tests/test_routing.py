@@ -28,12 +28,12 @@ def test_an_unknown_policy_has_a_neighbour():
 
 
 def test_a_policys_own_table_goes_before_the_common_options():
-    said = {"V": 0.5, "c": 0.25, "mess+": {"V": 2.0}, "random": {"V": 3.0}}
-    setup = prepared(**said)
+    data = {"V": 0.5, "c": 0.25, "mess+": {"V": 2.0}, "random": {"V": 3.0}}
+    setup = prepared(**data)
     assert (setup.scenario.router.V, setup.scenario.router.c) == (2.0, 0.25)
     assert setup.policy.kernel.params[0] == 2.0
-    assert prepared(policy="random", **said).scenario.router.V == 3.0
-    assert prepared(policy="cheapest", **said).scenario.router.V == 0.5
+    assert prepared(policy="random", **data).scenario.router.V == 3.0
+    assert prepared(policy="cheapest", **data).scenario.router.V == 0.5
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ def priced(name, satisfaction, cost, **more):
 
 
 def irt(phases, **changes):
-    said = {"requests": 1000, "cluster": FREE, "models": [priced("a", 0.3, 1.0), priced("b", 0.8, 5.0)]}
-    return parse(scenario(**said, phases=phases, **changes))
+    data = {"requests": 1000, "cluster": FREE, "models": [priced("a", 0.3, 1.0), priced("b", 0.8, 5.0)]}
+    return parse(scenario(**data, phases=phases, **changes))
 
 
 def drawn(scene):
@@ -82,10 +82,10 @@ def of_table(folder, phases=(), order="random", requests=500, policy="best-singl
 def test_groups_from_request_0_count_for_baselines_and_check(table):
     hard = [{"from_request": 0, "groups": ["hard"]}]
     assert Workload(of_table(table, hard)).mean_satisfaction() == [0.0, 1.0]
-    found = check(of_table(table, hard))
-    assert [m["satisfaction"] for m in found["models"]] == [0.0, 1.0]
-    assert [m["known_cost"] for m in found["models"]] == [2.0, 7.0]
-    assert found["promises"][0]["single_model"] == "b"
+    checklist = check(of_table(table, hard))
+    assert [m["satisfaction"] for m in checklist["models"]] == [0.0, 1.0]
+    assert [m["known_cost"] for m in checklist["models"]] == [2.0, 7.0]
+    assert checklist["promises"][0]["single_model"] == "b"
     for policy in ("best-single", "static-mix", "educated-guess"):
         assert run(of_table(table, hard, policy=policy)).summary["sla"]["satisfaction"] >= 0.5
     assert run(of_table(table)).summary["sla"]["satisfaction"] < 0.7  # the table as a whole: a alone

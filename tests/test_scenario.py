@@ -33,7 +33,7 @@ def test_there_are_shipped_scenarios():
 
 
 def test_the_least_that_a_scenario_must_say():
-    said = parse(
+    parsed = parse(
         {
             "requests": 10,
             "sla": {"alpha": 0.5},
@@ -42,19 +42,25 @@ def test_the_least_that_a_scenario_must_say():
             "models": [{"name": "only", "satisfaction": 0.6, "coefficients": {"a0_s": 0.02}}],
         }
     )
-    assert (said.name, said.seed, said.replication, said.warmup, said.engine) == ("scenario", 1, 0, 0, "compiled")
-    assert said.tokens.prompt == Constant(tokens=500)
-    assert said.tokens.output == Constant(tokens=150)
-    assert said.feedback.delay == Immediate()
-    assert said.feedback.probability == 1
-    router = said.router
+    assert (parsed.name, parsed.seed, parsed.replication, parsed.warmup, parsed.engine) == (
+        "scenario",
+        1,
+        0,
+        0,
+        "compiled",
+    )
+    assert parsed.tokens.prompt == Constant(tokens=500)
+    assert parsed.tokens.output == Constant(tokens=150)
+    assert parsed.feedback.delay == Immediate()
+    assert parsed.feedback.probability == 1
+    router = parsed.router
     assert (router.policy, router.V, router.c, router.kappa) == ("mess+", "auto", 0.1, 0.25)
     assert (router.explore, router.cost_estimate, router.reference) == ("all", "known", None)
-    assert (said.cluster.mode, said.cluster.dispatch) == ("servers", "least_loaded")
-    assert (said.cost.unit, said.record.chunk) == ("J", None)
-    assert (said.satisfaction.slope, said.features.kind, said.features.signal) == (1.5, "difficulty", 0.8)
-    assert [p.name for p in said.fleet] == ["only"]
-    assert [(t.name, t.alpha) for t in said.promises] == [("all", 0.5)]
+    assert (parsed.cluster.mode, parsed.cluster.dispatch) == ("servers", "least_loaded")
+    assert (parsed.cost.unit, parsed.record.chunk) == ("J", None)
+    assert (parsed.satisfaction.slope, parsed.features.kind, parsed.features.signal) == (1.5, "difficulty", 0.8)
+    assert [p.name for p in parsed.fleet] == ["only"]
+    assert [(t.name, t.alpha) for t in parsed.promises] == [("all", 0.5)]
 
 
 @pytest.mark.parametrize(
@@ -74,9 +80,9 @@ def test_features_come_from_where_the_outcomes_come_from(satisfaction, given, ki
 
 
 def test_a_number_stands_for_a_constant_law():
-    said = parse(scenario(tokens={"prompt": 7}, feedback={"delay": 2.5}))
-    assert said.tokens.prompt == Constant(tokens=7)
-    assert said.feedback.delay.model_dump() == {"kind": "constant", "mean_s": 2.5}
+    parsed = parse(scenario(tokens={"prompt": 7}, feedback={"delay": 2.5}))
+    assert parsed.tokens.prompt == Constant(tokens=7)
+    assert parsed.feedback.delay.model_dump() == {"kind": "constant", "mean_s": 2.5}
     assert parse(scenario(feedback={"delay": "immediate"})).feedback.delay == Immediate()
 
 
@@ -90,7 +96,7 @@ def test_a_scenario_does_not_change():
 
 def test_overrides_are_applied_in_order_and_flags_last(tmp_path):
     (tmp_path / "s.toml").write_text(dump(parse(scenario())))
-    said = load(
+    loaded = load(
         tmp_path / "s.toml",
         [
             "router.V=3",
@@ -106,11 +112,11 @@ def test_overrides_are_applied_in_order_and_flags_last(tmp_path):
         seed=9,
         engine=None,
     )
-    assert said.router.V == 5e-4
-    assert [m.satisfaction for m in said.models] == [0.3, 0.9]
-    assert said.router.overrides == {"mess+": {"c": 0.5}, "random": {"explore": "chosen"}}
-    assert (said.name, said.seed, said.engine) == ("my name", 9, "compiled")
-    assert said.tokens.prompt == Constant(tokens=12)
+    assert loaded.router.V == 5e-4
+    assert [m.satisfaction for m in loaded.models] == [0.3, 0.9]
+    assert loaded.router.overrides == {"mess+": {"c": 0.5}, "random": {"explore": "chosen"}}
+    assert (loaded.name, loaded.seed, loaded.engine) == ("my name", 9, "compiled")
+    assert loaded.tokens.prompt == Constant(tokens=12)
 
 
 def test_a_name_with_dots_is_found_where_it_is_one_of_those_that_are_there():
@@ -123,16 +129,16 @@ def test_a_name_with_dots_is_found_where_it_is_one_of_those_that_are_there():
         "phases.0.satisfaction.llama-3.1-8b=0.2",
         'phases.0.satisfaction."llama-3"=0.5',
     ]
-    said = parse(scenario(models=models, phases=phases), sets)
-    assert [(m.replicas, m.max_num_seqs) for m in said.models] == [(2, 7), (3, said.models[1].max_num_seqs)]
-    assert said.phases[0].satisfaction == {"llama-3.1-8b": 0.2, "llama-3": 0.5}
+    parsed = parse(scenario(models=models, phases=phases), sets)
+    assert [(m.replicas, m.max_num_seqs) for m in parsed.models] == [(2, 7), (3, parsed.models[1].max_num_seqs)]
+    assert parsed.phases[0].satisfaction == {"llama-3.1-8b": 0.2, "llama-3": 0.5}
 
 
 def test_a_number_of_requests_replaces_the_horizon():
     data = scenario(requests=None, horizon_s=60.0)
     assert parse(data).horizon_s == 60
-    said = parse(data, requests=5)
-    assert (said.requests, said.horizon_s) == (5, None)
+    parsed = parse(data, requests=5)
+    assert (parsed.requests, parsed.horizon_s) == (5, None)
 
 
 def test_what_is_missing_in_the_file_may_be_given_by_an_override():
@@ -155,39 +161,39 @@ def test_a_byte_order_mark_does_no_harm(tmp_path):
 # ---- dumping --------------------------------------------------------------------------------------------
 
 
-def dumped(said: Scenario) -> Scenario:
+def dumped(parsed: Scenario) -> Scenario:
     """What a dump reads as, in the same folder."""
-    return parse(tomllib.loads(dump(said)), folder=said.folder)
+    return parse(tomllib.loads(dump(parsed)), folder=parsed.folder)
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(draw=st.data())
 def test_a_dump_reads_as_the_same_scenario(draw, folder):
-    said = parse(draw.draw(scenarios(folder)), ["router.random={V = 2.0}"])
-    assert dumped(said) == said
+    parsed = parse(draw.draw(scenarios(folder)), ["router.random={V = 2.0}"])
+    assert dumped(parsed) == parsed
 
 
 @each_shipped
 def test_a_dump_of_a_shipped_scenario_reads_as_the_same_but_for_its_absolute_files(file):
-    said = load(file)
-    again = dumped(said)
-    assert dump(again) == dump(said)
-    files = {t.file for s in (said, again) for t in (s.arrivals, s.satisfaction) if hasattr(t, "file")}
-    assert {said.path(f).resolve() for f in files} == {Path(f) for f in files if Path(f).is_absolute()}
+    loaded = load(file)
+    again = dumped(loaded)
+    assert dump(again) == dump(loaded)
+    files = {t.file for s in (loaded, again) for t in (s.arrivals, s.satisfaction) if hasattr(t, "file")}
+    assert {loaded.path(f).resolve() for f in files} == {Path(f) for f in files if Path(f).is_absolute()}
     assert all(Path(f).is_file() for f in files if Path(f).is_absolute())
-    routers = [said.router, again.router]
-    if said.router.policy.endswith(".py"):
-        assert again.router.policy == str(said.path(said.router.policy).resolve())
+    routers = [loaded.router, again.router]
+    if loaded.router.policy.endswith(".py"):
+        assert again.router.policy == str(loaded.path(loaded.router.policy).resolve())
         routers = [r.model_copy(update={"policy": ""}) for r in routers]
     assert routers[0] == routers[1]
     named = ("arrivals", "satisfaction", "router")
-    assert {k: v for k, v in again if k not in named} == {k: v for k, v in said if k not in named}
+    assert {k: v for k, v in again if k not in named} == {k: v for k, v in loaded if k not in named}
 
 
 def test_a_dump_says_every_default():
-    found = tomllib.loads(dump(parse(scenario())))
+    data = tomllib.loads(dump(parse(scenario())))
     for name, field in Scenario.model_fields.items():
-        assert name in found or field.default is None, name
+        assert name in data or field.default is None, name
 
 
 def test_files_are_relative_to_the_scenarios_folder(tmp_path):
@@ -195,9 +201,9 @@ def test_files_are_relative_to_the_scenarios_folder(tmp_path):
     (tmp_path / "s.toml").write_text(
         dump(parse(scenario())).replace('kind = "poisson"\nrate_rps = 2.0', 'kind = "trace"\nfile = "t.csv"')
     )
-    said = load(tmp_path / "s.toml")
-    assert said.path(said.arrivals.file) == tmp_path.resolve() / "t.csv"
-    assert dumped(said).arrivals.file == str(tmp_path.resolve() / "t.csv")
+    loaded = load(tmp_path / "s.toml")
+    assert loaded.path(loaded.arrivals.file) == tmp_path.resolve() / "t.csv"
+    assert dumped(loaded).arrivals.file == str(tmp_path.resolve() / "t.csv")
 
 
 # ---- pools ----------------------------------------------------------------------------------------------
@@ -216,14 +222,14 @@ def test_a_model_that_says_how_it_is_served_stands_for_one_pool():
 
 
 def test_several_pools_of_a_model_are_numbered_unless_they_have_names():
-    said = parse(
+    parsed = parse(
         scenario(
             models=[{"name": "a", "satisfaction": 0.6}, model("b")],
             pools=[pool("a"), pool("a", name="spare"), pool("a")],
         )
     )
     # A model's own pool stands before [[pools]].
-    assert [p.name for p in said.fleet] == ["b", "a-1", "spare", "a-3"]
+    assert [p.name for p in parsed.fleet] == ["b", "a-1", "spare", "a-3"]
 
 
 def test_without_servers_there_are_no_pools():
@@ -236,13 +242,13 @@ def test_without_servers_there_are_no_pools():
 
 def test_a_tenant_without_a_promise_has_the_scenarios():
     tenants = [{"name": "gold", "share": 2, "alpha": 0.7}, {"name": "tin"}, {"name": "trial", "alpha": 0}]
-    found = [(t.name, t.share, t.alpha) for t in parse(scenario(tenants=tenants)).promises]
-    assert found == [("gold", 2, 0.7), ("tin", 1, 0.5), ("trial", 1, 0)]
+    collected = [(t.name, t.share, t.alpha) for t in parse(scenario(tenants=tenants)).promises]
+    assert collected == [("gold", 2, 0.7), ("tin", 1, 0.5), ("trial", 1, 0)]
 
 
-@pytest.mark.parametrize(("said", "index"), [(None, 1), ("small", 0), ("large", 1)])
-def test_the_reference_is_the_last_model_unless_said(said, index):
-    router = {} if said is None else {"reference": said}
+@pytest.mark.parametrize(("message", "index"), [(None, 1), ("small", 0), ("large", 1)])
+def test_the_reference_is_the_last_model_unless_said(message, index):
+    router = {} if message is None else {"reference": message}
     assert parse(scenario(router=router)).reference == index
 
 
@@ -264,8 +270,8 @@ def test_notes_say_what_is_doubtful():
 # ---- schema ---------------------------------------------------------------------------------------------
 
 
-def fields_of(found: dict) -> dict[str, dict]:
-    tables = {"Scenario": found, **found["$defs"]}
+def fields_of(result: dict) -> dict[str, dict]:
+    tables = {"Scenario": result, **result["$defs"]}
     return {f"{t}.{k}": field for t, table in tables.items() for k, field in table.get("properties", {}).items()}
 
 

@@ -141,9 +141,9 @@ def test_no_prompt_is_in_both_halves_and_the_quickstart_starts_at_means_of_the_o
     assert tuning.n_unique() + reported.n_unique() == 5_610
     assert not set(tuning) & set(reported)
     scenario = messsim.load(REPOSITORY / "scenarios" / "quickstart.toml")
-    told = dict(zip([str(m.column) for m in scenario.models], scenario.router.predictor.means or [], strict=True))
+    data = dict(zip([str(m.column) for m in scenario.models], scenario.router.predictor.means or [], strict=True))
     known = pl.read_parquet(FOLDER / "thirteen_tasks_tuning.parquet")
-    assert told == pytest.approx({c: known[c].cast(pl.Float64).mean() for c in told}, abs=5e-4)
+    assert data == pytest.approx({c: known[c].cast(pl.Float64).mean() for c in data}, abs=5e-4)
 
 
 # Trace
@@ -208,8 +208,8 @@ def test_the_tool_rebuilds_what_is_shipped(tmp_path: Path, outcomes: pl.DataFram
 
 def test_text_statistics_by_hand() -> None:
     pytest.importorskip("sklearn")
-    found = load_tool().text_statistics("Find x_1. Is it not 2?\nA. 10\nB. -7 m")
-    assert found == pytest.approx(
+    result = load_tool().text_statistics("Find x_1. Is it not 2?\nA. 10\nB. -7 m")
+    assert result == pytest.approx(
         [
             np.log(22),  # characters of the question
             np.log1p(3),  # mean and deviation of the options' lengths 2 and 4

@@ -144,8 +144,8 @@ def test_arrivals(law, lines):
 
 
 def test_a_client_who_is_turned_away_must_pause():
-    said = scenario(arrivals={"kind": "closed", "clients": 2}, cluster={"admission": {"max_waiting": 0}})
-    assert problems(said) == [
+    data = scenario(arrivals={"kind": "closed", "clients": 2}, cluster={"admission": {"max_waiting": 0}})
+    assert problems(data) == [
         "arrivals.think_s = 0: expected at least 1e-06 with cluster.admission: a client who is turned away would ask "
         "again at the same instant"
     ]
@@ -256,9 +256,9 @@ def test_delays(delay, line):
     ids=lambda x: str(x)[:50],
 )
 def test_unknown_keys(changes, line):
-    (found,) = problems(scenario(**changes))
-    assert found.startswith(line)
-    assert found == line or not line.endswith("?")
+    (result,) = problems(scenario(**changes))
+    assert result.startswith(line)
+    assert result == line or not line.endswith("?")
 
 
 @pytest.mark.parametrize(
@@ -544,14 +544,14 @@ def test_every_key_of_how_a_model_is_served_belongs_to_a_kind():
 def test_a_client_who_thinks_no_time_would_ask_an_api_that_is_down_for_ever():
     closed = {"kind": "closed", "clients": 1, "think_s": 0.0}
     failing = {"failures": {"schedule": [{"pool": "a", "at_s": 1.0, "for_s": 1.0}]}}
-    said = scenario(arrivals=closed, cost={"unit": "USD"}, cluster=failing)
-    assert problems(said | {"models": [{"name": "a", "satisfaction": 0.5} | api()]}) == [
+    data = scenario(arrivals=closed, cost={"unit": "USD"}, cluster=failing)
+    assert problems(data | {"models": [{"name": "a", "satisfaction": 0.5} | api()]}) == [
         "arrivals.think_s = 0: expected at least 1e-06 with outages of an API: a client who is turned away would ask "
         "again at the same instant"
     ]
     own = {"models": [{"name": "a", "satisfaction": 0.5}], "pools": [pool("a", name="a"), {"model": "a"} | api()]}
-    said["cost"] = {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}}
-    assert parse(said | own).arrivals.kind == "closed"  # its own replica's queue is always there
+    data["cost"] = {"unit": "USD", "usd_per_gpu_hour": {"GPU": 3.0}}
+    assert parse(data | own).arrivals.kind == "closed"  # its own replica's queue is always there
 
 
 def test_a_profile_without_a_gpu_is_not_asked_for_its_price():
@@ -677,7 +677,7 @@ anything = st.recursive(
 )
 
 
-def taken_or_told(data, sets=None) -> tuple[Scenario | None, list[str]]:
+def taken_or_refused(data, sets=None) -> tuple[Scenario | None, list[str]]:
     try:
         return parse(data, sets), []
     except ScenarioError as error:
@@ -712,13 +712,13 @@ def test_anything_anywhere_is_accepted_or_told(path, value):
         copy[keys[0]] = put(data[keys[0]], keys[1:])
         return copy
 
-    said, told = taken_or_told(put(EVERYTHING, path))
-    assert all(": " in p for p in told)
-    assert said is None or dump(said)
+    spec, reported = taken_or_refused(put(EVERYTHING, path))
+    assert all(": " in p for p in reported)
+    assert spec is None or dump(spec)
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
 @given(st.text(max_size=30))
 def test_any_override_is_taken_or_told(text):
-    said, told = taken_or_told(scenario(), [text])
-    assert said or told
+    spec, reported = taken_or_refused(scenario(), [text])
+    assert spec or reported

@@ -45,14 +45,14 @@ def wide(monkeypatch):
 @pytest.fixture
 def evil(tmp_path, wide):
     file = tmp_path / "s.toml"
-    said = scenario(
+    data = scenario(
         name=f"scenario {EVIL}",
         requests=60,
         models=[model(f"model {EVIL}", 0.4), model("large", 0.8)],
         tenants=[{"name": f"tenant {EVIL}", "alpha": 0.5}, {"name": "other", "alpha": 0.3}],
         phases=[{"name": f"phase {EVIL}", "from_request": 20, "difficulty": 0.5}],
     )
-    file.write_text(tomli_w.dumps(said))
+    file.write_text(tomli_w.dumps(data))
     return file
 
 

@@ -48,7 +48,7 @@ def test_defaults_by_engine_and_gpu(engine, gpu, sequences, tokens, block):
     assert (limits["kv_policy"] == "reserve") == (engine == "tensorrt-llm") == (not limits["chunked_prefill"])
 
 
-def said(served):
+def scenario_with(served):
     return {
         "name": "engines",
         "requests": 10,
@@ -62,7 +62,7 @@ def said(served):
 
 
 def scenario(**serving):
-    return parse(said({k: v for k, v in model("m").items() if k != "max_num_seqs"} | serving))
+    return parse(scenario_with({k: v for k, v in model("m").items() if k != "max_num_seqs"} | serving))
 
 
 def test_nothing_changes_where_no_engine_is_named():
@@ -85,21 +85,21 @@ def test_a_scenario_names_the_engine_and_may_change_each_default(tmp_path):
 )
 def test_an_engine_brings_its_host_and_front_end(engine, host):
     served = {"name": "m", "satisfaction": 0.5, "profile": "meta-llama/Llama-3.1-8B-Instruct", "gpu": "H100-SXM"}
-    pool = prepare(parse(said(served | {"engine": engine}))).pools[0]
+    pool = prepare(parse(scenario_with(served | {"engine": engine}))).pools[0]
     expected = load_hosts()[host]
     figures = pool.coefficients
     assert (figures["host_kind"], figures["host_s"]) == (expected.kind, expected.h0_s)
     assert (figures["host_s_per_sequence"], figures["after_s"]) == (expected.h1_s_per_sequence, expected.after_s)
-    assert pool.said.front_end_s.mean_s == 0.01
+    assert pool.serving.front_end_s.mean_s == 0.01
     own = {"host": {"kind": "sum", "h0_s": 0.002}, "front_end_s": 0.5}
-    pool = prepare(parse(said(served | {"engine": engine} | own))).pools[0]
+    pool = prepare(parse(scenario_with(served | {"engine": engine} | own))).pools[0]
     assert (pool.coefficients["host_kind"], pool.coefficients["host_s"]) == ("sum", 0.002)
-    assert pool.said.front_end_s.mean_s == 0.5
+    assert pool.serving.front_end_s.mean_s == 0.5
 
 
 def test_a_price_is_of_the_gpu_as_the_scenario_names_it():
     served = {"name": "m", "satisfaction": 0.5, "profile": "Llama-3.1-8B", "gpu": "NVIDIA H100 80GB HBM3"}
-    priced = said(served) | {"cost": {"unit": "USD", "usd_per_gpu_hour": {"NVIDIA H100 80GB HBM3": 3.6}}}
+    priced = scenario_with(served) | {"cost": {"unit": "USD", "usd_per_gpu_hour": {"NVIDIA H100 80GB HBM3": 3.6}}}
     pool = prepare(parse(priced)).pools[0]
     assert pool.usd_per_s == pytest.approx(0.001)
     assert pool.gpu == "H100"

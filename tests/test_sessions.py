@@ -22,14 +22,14 @@ THINK_S = 1.5
 
 def sessions(turns=3, think_s=THINK_S, **changes) -> dict:
     """One model of one replica; first texts of 10 tokens, later ones of 5, answers of 3."""
-    said = {
+    data = {
         "requests": turns,
         "sessions": {"turns": turns, "think_s": think_s, "followup": 5},
         "tokens": {"prompt": 10, "output": 3},
         "models": [model("only", 0.6)],
         "arrivals": {"kind": "poisson", "rate_rps": 0.01},
     }
-    return scenario(**(said | changes))
+    return scenario(**(data | changes))
 
 
 # ---- by hand --------------------------------------------------------------------------------------------
@@ -67,14 +67,14 @@ def test_the_answer_that_the_user_saw_makes_the_next_prompt(engine):
 @engines
 def test_after_a_turn_that_was_turned_away_no_other_is_sent(engine):
     """Sessions begin each second; one request is served at a time, and nobody may wait."""
-    said = sessions(
+    data = sessions(
         turns=4,
         requests=400,
         models=[model("only", 0.6, max_num_seqs=1)],
         arrivals={"kind": "gamma", "rate_rps": 1.0, "cv": 0.1},
         cluster={"admission": {"max_waiting": 0}},
     )
-    r = run(said, engine)
+    r = run(data, engine)
     c = r.records
     refused = np.flatnonzero(np.array(r.statuses) == "rejected")
     assert len(refused) > 5
@@ -98,8 +98,8 @@ def test_after_a_turn_that_was_given_up_no_other_is_sent(engine, retries):
 
 @engines
 def test_a_run_that_is_cut_leaves_the_turns_to_come_out(engine):
-    said = sessions(requests=None, horizon_s=40.0, arrivals={"kind": "poisson", "rate_rps": 0.2}, think_s=20.0)
-    r = run(said, engine)
+    data = sessions(requests=None, horizon_s=40.0, arrivals={"kind": "poisson", "rate_rps": 0.2}, think_s=20.0)
+    r = run(data, engine)
     c = r.records
     assert (c.arrival_s < 40.0).all()
     assert (c.turn > 0).any()
@@ -164,18 +164,18 @@ def test_windows_of_a_promise_are_over_turns_in_order_of_time(engine, window):
         means = [satisfied[numbers == n].mean() for n in over]
     else:
         means = [satisfied[k : k + 5].mean() for k in range(len(satisfied) - 4)]
-    found = r.summary["sla"]["windows"]
-    assert (found["count"], found["worst"]) == (len(means), min(means))
-    assert found["violated"] == sum(m < 0.6 - 1e-9 for m in means)
+    windows = r.summary["sla"]["windows"]
+    assert (windows["count"], windows["worst"]) == (len(means), min(means))
+    assert windows["violated"] == sum(m < 0.6 - 1e-9 for m in means)
 
 
 @engines
 def test_a_session_belongs_to_the_phase_in_which_it_begins(engine):
     """Texts of 10 tokens, of 40 in sessions that begin after 40 s, ten times as often; answers of 3."""
     phases = [{"from_s": 40.0, "prompt": 40, "rate_factor": 10.0}]
-    said = sessions(requests=300, phases=phases, arrivals={"kind": "poisson", "rate_rps": 0.5}, turns=3)
-    del said["sessions"]["followup"]
-    c = run(said, engine).records
+    data = sessions(requests=300, phases=phases, arrivals={"kind": "poisson", "rate_rps": 0.5}, turns=3)
+    del data["sessions"]["followup"]
+    c = run(data, engine).records
     begin_s = c.arrival_s[c.turn == 0][c.session]
     text = np.where(begin_s < 40.0, 10, 40)
     assert (c.prompt_tokens == text + c.turn * (text + 3)).all()
@@ -200,7 +200,7 @@ def test_a_phase_by_request_changes_the_rate_of_the_sessions_from_there_on(engin
 def test_what_is_drawn_of_a_turn_does_not_hang_on_routing():
     """Text, answers by any model, satisfaction and think times by (session, turn), whoever answers and how late."""
     models = [model("small", 0.4, output={"kind": "geometric", "mean": 4.0}), model("large", 0.7, max_num_seqs=1)]
-    said = sessions(
+    data = sessions(
         requests=200,
         arrivals={"kind": "poisson", "rate_rps": 0.5},
         models=models,
@@ -212,7 +212,7 @@ def test_what_is_drawn_of_a_turn_does_not_hang_on_routing():
         prefixes={"groups": 3, "tokens": {"kind": "empirical", "tokens": [5, 9, 30]}},
         tenants=[{"name": "a"}, {"name": "b"}],
     )
-    runs = [run(said | {"router": {"policy": policy}}, "compiled") for policy in ("cheapest", "largest", "random")]
+    runs = [run(data | {"router": {"policy": policy}}, "compiled") for policy in ("cheapest", "largest", "random")]
     for r in runs:
         c = r.records
         later = np.flatnonzero(c.turn > 0)
@@ -249,8 +249,8 @@ def test_chunks_hold_whole_sessions_whatever_their_size(size):
 
 
 def test_groups_are_chosen_by_zipfs_law():
-    said = scenario(requests=20_000, prefixes={"groups": 4, "exponent": 1.0, "tokens": 7}, sessions=None)
-    chunk = Workload(parse(said)).columns(0, 20_000)
+    data = scenario(requests=20_000, prefixes={"groups": 4, "exponent": 1.0, "tokens": 7}, sessions=None)
+    chunk = Workload(parse(data)).columns(0, 20_000)
     counts = np.bincount(chunk.paths.nodes["id"][::2], minlength=4) / 20_000
     shares = np.array([12, 6, 4, 3]) / 25
     assert np.abs(counts - shares).max() < 4 * np.sqrt(0.25 / 20_000)
@@ -268,8 +268,8 @@ def folder(tmp_path_factory):
 @quick
 @given(st.data())
 def test_the_engines_are_equal_over_sessions_and_prefixes(folder, data):
-    said = data.draw(prompts(data.draw(scenarios(folder)), room=340))
-    assert_equal(parse(said))
+    drawn = data.draw(prompts(data.draw(scenarios(folder)), room=340))
+    assert_equal(parse(drawn))
 
 
 @settings(quick, max_examples=20)
@@ -285,7 +285,7 @@ def test_every_run_of_sessions_is_sound(folder, data):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"arrivals": {"kind": "closed", "clients": 2}}, "sessions: with arrivals.kind = 'closed'"),
         ({"sessions": {"think_s": -1.0}}, "sessions.think_s"),
@@ -296,15 +296,15 @@ def test_every_run_of_sessions_is_sound(folder, data):
         ({"sessions": None, "router": {"keep_session_model": True}}, "router.keep_session_model: there are no"),
     ],
 )
-def test_what_does_not_fit_is_refused(changes, said):
-    with pytest.raises(ScenarioError, match=said.replace("(", "\\(")):
+def test_what_does_not_fit_is_refused(changes, message):
+    with pytest.raises(ScenarioError, match=message.replace("(", "\\(")):
         parse(sessions(**changes))
 
 
 def test_a_scenario_that_is_written_down_has_the_same_sessions():
     by_tenant = {"prefixes": {"choice": "tenant", "tokens": 7}, "tenants": [{"name": "a"}, {"name": "b"}]}
-    for said in (sessions(), sessions(prefixes={"groups": 3, "tokens": 7}), sessions(**by_tenant)):
-        once = parse(said)
+    for spec in (sessions(), sessions(prefixes={"groups": 3, "tokens": 7}), sessions(**by_tenant)):
+        once = parse(spec)
         again = parse(tomllib.loads(dump(once)))
         assert (again.sessions, again.prefixes) == (once.sessions, once.prefixes)
 

@@ -39,16 +39,16 @@ def printed(snapshot, width=80):
 @pytest.mark.parametrize("engine", ["compiled", "simpy"])
 def test_a_run_is_watched_as_it_goes_and_is_the_same_run(engine, at_once, tmp_path):
     seen = []
-    said = small(engine=engine, requests=150_000 if engine == "compiled" else 3000)
-    watched = study.run(said, keep_records=False, watch=seen.append).summary
+    settings = small(engine=engine, requests=150_000 if engine == "compiled" else 3000)
+    watched = study.run(settings, keep_records=False, watch=seen.append).summary
     assert [s.requests for s in seen] == sorted(s.requests for s in seen)
     assert len(seen) >= 2
     middle = seen[-1]
-    assert (middle.total, middle.promise, middle.done) == (said.requests, pytest.approx(0.7), False)
+    assert (middle.total, middle.promise, middle.done) == (settings.requests, pytest.approx(0.7), False)
     assert middle.satisfaction == pytest.approx(watched["sla"]["satisfaction"], abs=0.05)
     assert [p.name for p in middle.pools] == ["small", "large"]
     assert middle.queue_curve
-    unseen = study.run(said, keep_records=False).summary
+    unseen = study.run(settings, keep_records=False).summary
     assert {k: v for k, v in watched.items() if k != "performance"} == {
         k: v for k, v in unseen.items() if k != "performance"
     }

@@ -34,7 +34,7 @@ def test_every_page_is_built(site):
 
 
 def test_nothing_is_loaded_from_elsewhere(site):
-    assert {name: found for name, text in pages(site).items() if (found := LOADS.findall(text))} == {}
+    assert {name: result for name, text in pages(site).items() if (result := LOADS.findall(text))} == {}
 
 
 def test_formulas_are_shown(site):

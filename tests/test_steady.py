@@ -42,9 +42,9 @@ def coverage(rho: float, n: int) -> tuple[int, int, int]:
     covered = naive = warned = 0
     for _ in range(RUNS):
         values = waits(rho, n, rng)
-        found = steady_state(batched(values))
-        covered += found.interval.covers(truth)
-        warned += found.warning is not None
+        steady = steady_state(batched(values))
+        covered += steady.interval.covers(truth)
+        warned += steady.warning is not None
         naive += abs(values.mean() - truth) <= 1.96 * values.std() / math.sqrt(n)
     return covered, naive, warned
 
@@ -80,11 +80,11 @@ def test_a_run_too_short_for_its_autocorrelation_is_warned_of():
 @pytest.mark.parametrize(("n", "cut"), [(9_003, 1), (30_007, 7), (30_007, 4096), (30_007, 65_536)])
 def test_batches_are_means_of_consecutive_values_whatever_the_chunks(n, cut):
     values = np.random.default_rng(3).normal(size=n)
-    found = batched(values, cut)
-    whole = len(found.means) * found.size
-    np.testing.assert_allclose(found.means, values[:whole].reshape(-1, found.size).mean(axis=1), atol=1e-14)
-    assert found.size == (5 if n < 5 * 4096 else 10)
-    assert 0 <= n - whole < found.size
+    batches = batched(values, cut)
+    whole = len(batches.means) * batches.size
+    np.testing.assert_allclose(batches.means, values[:whole].reshape(-1, batches.size).mean(axis=1), atol=1e-14)
+    assert batches.size == (5 if n < 5 * 4096 else 10)
+    assert 0 <= n - whole < batches.size
 
 
 def test_what_is_unknown_takes_no_part():
@@ -94,12 +94,12 @@ def test_what_is_unknown_takes_no_part():
 
 
 def test_memory_is_bounded():
-    found = Batches()
+    batches = Batches()
     for _ in range(100):
-        found.add(np.ones(65_536))
-    assert len(found.means) <= 4096
-    assert found.size == 5 * 2**9
-    assert found.means.tolist() == [1.0] * len(found.means)
+        batches.add(np.ones(65_536))
+    assert len(batches.means) <= 4096
+    assert batches.size == 5 * 2**9
+    assert batches.means.tolist() == [1.0] * len(batches.means)
 
 
 # ---- warm-up --------------------------------------------------------------------------------------------
@@ -118,16 +118,16 @@ def test_a_warm_up_is_found_and_left_out():
     rng = np.random.default_rng(5)
     values = waits(0.5, 100_000, rng, start=1000.0)
     emptied = int(np.flatnonzero(values == 0.0)[0])
-    found = steady_state(batched(values))
-    assert 0.8 * emptied < found.warmup < emptied + 5_000
-    assert found.interval.covers(1.0)
+    steady = steady_state(batched(values))
+    assert 0.8 * emptied < steady.warmup < emptied + 5_000
+    assert steady.interval.covers(1.0)
     assert steady_state(batched(values), find_warmup=False).interval.mean > 5.0
 
 
 def test_a_run_that_never_settles_is_warned_of():
-    found = steady_state(batched(np.arange(10_000.0)))
-    assert "too short to tell where its warm-up ends" in found.warning
-    assert found.warmup < 10_000 // 20
+    steady = steady_state(batched(np.arange(10_000.0)))
+    assert "too short to tell where its warm-up ends" in steady.warning
+    assert steady.warmup < 10_000 // 20
 
 
 def test_too_few_values_have_no_interval():
@@ -147,8 +147,8 @@ def test_a_constant_read_off_a_clock_is_no_series():
     clock_s = np.cumsum(np.random.default_rng(4).exponential(100.0, 20_000))
     values = (clock_s + 1e-3) - clock_s
     assert np.ptp(values) > 0
-    found = steady_state(batched(values))
-    assert (found.warmup, found.warning) == (0, None)
+    steady = steady_state(batched(values))
+    assert (steady.warmup, steady.warning) == (0, None)
 
 
 # ---- in a run -------------------------------------------------------------------------------------------
@@ -166,11 +166,11 @@ POISSON = {"kind": "poisson", "rate_rps": 20.0}  # M/D/1: three iterations of 10
 
 
 def test_a_run_has_intervals_of_its_latencies():
-    found = summary_of()["intervals"]
-    assert (found["level"], found["refused"]) == (0.95, None)
+    intervals = summary_of()["intervals"]
+    assert (intervals["level"], intervals["refused"]) == (0.95, None)
     wait_s = 0.6 / 0.4 / 2 * 0.03
     for name, theory in (("queueing", wait_s), ("ttft", wait_s + 0.01), ("e2e", wait_s + 0.03), ("tpot", 0.01)):
-        interval = found["latency_s"][name]
+        interval = intervals["latency_s"][name]
         assert interval["low"] - 1e-9 <= theory <= interval["high"] + 1e-9, name
         assert interval["warning"] is None
         assert 20 <= interval["batches"] < 40
@@ -178,19 +178,19 @@ def test_a_run_has_intervals_of_its_latencies():
 
 
 def test_a_stated_warm_up_is_what_is_left_out():
-    found = summary_of(warmup=1_000)
-    interval = found["intervals"]["latency_s"]["e2e"]
+    summary = summary_of(warmup=1_000)
+    interval = summary["intervals"]["latency_s"]["e2e"]
     assert interval["warmup"] == 1_000
     assert interval["batches"] * interval["batch_size"] == 19_000
-    assert interval["mean"] == pytest.approx(found["latency_s"]["e2e"]["mean"], rel=1e-12)
+    assert interval["mean"] == pytest.approx(summary["latency_s"]["e2e"]["mean"], rel=1e-12)
 
 
 def test_a_warm_up_that_leads_nowhere_is_noted():
-    said = scenario(requests=500, warmup=100)
-    (note,) = (n for n in messsim.run(parse(said), keep_records=False).notes if n.startswith("warmup"))
+    data = scenario(requests=500, warmup=100)
+    (note,) = (n for n in messsim.run(parse(data), keep_records=False).notes if n.startswith("warmup"))
     assert "warmup = 100: latencies leave out the first requests, but no long run follows (router.policy" in note
     for changes in ({"warmup": 0}, {"models": [model("only")]}):
-        assert not any("warmup" in n for n in messsim.run(parse(said | changes), keep_records=False).notes)
+        assert not any("warmup" in n for n in messsim.run(parse(data | changes), keep_records=False).notes)
 
 
 def test_chunks_change_no_interval():
@@ -208,9 +208,9 @@ def test_a_run_is_refused_before_and_after():
 
 
 def test_a_short_run_has_no_interval_but_a_mean():
-    found = summary_of(requests=99)
-    assert found["intervals"]["latency_s"] == dict.fromkeys(["ttft", "tpot", "e2e", "queueing"])
-    assert found["latency_s"]["e2e"]["mean"] > 0
+    summary = summary_of(requests=99)
+    assert summary["intervals"]["latency_s"] == dict.fromkeys(["ttft", "tpot", "e2e", "queueing"])
+    assert summary["latency_s"]["e2e"]["mean"] > 0
 
 
 # ---- what has no long run -------------------------------------------------------------------------------

@@ -21,14 +21,14 @@ def is_public(name: str) -> bool:
 
 def defined(body: list[ast.stmt]) -> Definitions:
     """Name -> definition; imports are not exported by a stub."""
-    found: Definitions = {}
+    definitions: Definitions = {}
     for node in body:
         match node:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                found[name] = node
+                definitions[name] = node
             case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
-                found[name] = node
-    return {name: node for name, node in found.items() if is_public(name)}
+                definitions[name] = node
+    return {name: node for name, node in definitions.items() if is_public(name)}
 
 
 NAMES = defined(TREE.body)

@@ -20,8 +20,8 @@ from messsim.study.sweep import sweep
 V = [{"router.V": 1e-3}, {"router.V": 1e-1}]
 
 
-def run(said, points, **more):
-    return sweep(said, points, **{"seeds": 1, "workers": local_workers(1)} | more)
+def run(settings, points, **more):
+    return sweep(settings, points, **{"seeds": 1, "workers": local_workers(1)} | more)
 
 
 def traced(folder, **changes):
@@ -31,23 +31,23 @@ def traced(folder, **changes):
 
 
 def test_files_that_exchange_their_contents_make_another_study(tmp_path):
-    said, points = traced(tmp_path), [{"arrivals.file": "a.csv"}, {"arrivals.file": "b.csv"}]
-    run(said, points, out=tmp_path / "o")
+    data, points = traced(tmp_path), [{"arrivals.file": "a.csv"}, {"arrivals.file": "b.csv"}]
+    run(data, points, out=tmp_path / "o")
     a, b = (tmp_path / name for name in ("a.csv", "b.csv"))
     a_text, b_text = a.read_text(), b.read_text()
     a.write_text(b_text)
     b.write_text(a_text)
     with pytest.raises(OutputError) as error:
-        run(said, points, out=tmp_path / "o", seeds=3)
+        run(data, points, out=tmp_path / "o", seeds=3)
     named = "changed: arrivals.file = a.csv, arrivals.file = b.csv; expected another directory"
     assert f"differs in its data files; {named}" in str(error.value)
     a.write_text(a_text)
     b.write_text(b_text)
-    assert run(said, points, out=tmp_path / "o")["resumed"] == 2
+    assert run(data, points, out=tmp_path / "o")["resumed"] == 2
 
 
 def test_own_profiles_that_exchange_their_figures_make_another_study(tmp_path):
-    said = parse(scenario(), folder=tmp_path)
+    parsed = parse(scenario(), folder=tmp_path)
     points = [{"models.0.profile": f"{name}.toml"} for name in "ab"]
     figures = ["[coefficients]\na0_s = 0.5\n", "[coefficients]\na0_s = 1.5\n"]
 
@@ -56,10 +56,10 @@ def test_own_profiles_that_exchange_their_figures_make_another_study(tmp_path):
         (tmp_path / "b.toml").write_text(second)
 
     written(*figures)
-    run(said, points, out=tmp_path / "o")
+    run(parsed, points, out=tmp_path / "o")
     written(*reversed(figures))
     with pytest.raises(OutputError, match=r"differs in its data files; changed: profile of small at models.0.profile"):
-        run(said, points, out=tmp_path / "o")
+        run(parsed, points, out=tmp_path / "o")
 
 
 def test_modules_that_a_policy_imports_count(tmp_path):
@@ -78,11 +78,11 @@ def test_modules_that_a_policy_imports_count(tmp_path):
 def test_a_study_of_a_policy_is_that_of_its_helpers(tmp_path):
     (tmp_path / "helper.py").write_text("K = 0\n")
     (tmp_path / "own.py").write_text("import helper\nfrom messsim.routing.simple import random as build\n")
-    said = parse(scenario(router={"policy": "own.py"}), folder=tmp_path)
-    before = contents("sweep", said, V, [said, said])
+    parsed = parse(scenario(router={"policy": "own.py"}), folder=tmp_path)
+    before = contents("sweep", parsed, V, [parsed, parsed])
     assert list(before["data files"]) == ["router.policy = own.py", "router.policy imports = helper.py"]
     (tmp_path / "helper.py").write_text("K = 1\n")
-    after = contents("sweep", said, V, [said, said])
+    after = contents("sweep", parsed, V, [parsed, parsed])
     assert [part for part in before if before[part] != after[part]] == ["data files"]
 
 
@@ -153,14 +153,14 @@ def test_a_disk_that_fills_up_keeps_what_is_there(tmp_path, monkeypatch):
         real(opened, line)
 
     monkeypatch.setattr(journals, "_write", full)
-    said, out = parse(scenario()), tmp_path / "o"
+    parsed, out = parse(scenario()), tmp_path / "o"
     with pytest.raises(OutputError) as error:
-        run(said, V, out=out)
+        run(parsed, V, out=out)
     kept = "its finished runs are kept; 1 of 2 runs are kept: the same command goes on from there"
     assert str(error.value) == f"{out}: cannot be written: No space left on device; {kept}"
     assert (out / "rows.jsonl").read_bytes() == calls[0]
     monkeypatch.undo()
-    assert run(said, V, out=out)["resumed"] == 1
+    assert run(parsed, V, out=out)["resumed"] == 1
 
 
 FULL = """

@@ -28,7 +28,7 @@ TWO = [{"name": "a", "alpha": 0.45}, {"name": "b", "alpha": 0.55}]
 
 
 @pytest.fixture(scope="module")
-def said():
+def study_scenario():
     return parse(
         scenario(
             name=EVIL,
@@ -41,18 +41,18 @@ def said():
 
 
 @pytest.fixture(scope="module")
-def compared(said, tmp_path_factory):
+def compared(study_scenario, tmp_path_factory):
     out = tmp_path_factory.mktemp("compared") / "out"
-    found, _ = compare(said, ["mess+", "random", "largest", "oracle"], 3, out=out, workers=1)
-    write_comparison(out, said, found, workers=1)
+    comparison, _ = compare(study_scenario, ["mess+", "random", "largest", "oracle"], 3, out=out, workers=1)
+    write_comparison(out, study_scenario, comparison, workers=1)
     return out
 
 
 @pytest.fixture(scope="module")
-def swept(said, tmp_path_factory):
+def swept(study_scenario, tmp_path_factory):
     out = tmp_path_factory.mktemp("swept") / "out"
     points = points_of(["router.V=1e-4,1e-2,1.0", "router.policy=mess+,random"])
-    sweep(said, points, seeds=2, out=out, workers=local_workers(1))
+    sweep(study_scenario, points, seeds=2, out=out, workers=local_workers(1))
     return out
 
 
@@ -63,13 +63,13 @@ def words_of(directory) -> str:
 # ---- grouping -------------------------------------------------------------------------------------------
 
 
-def test_groups_are_means_and_intervals_of_their_rows(said, compared):
+def test_groups_are_means_and_intervals_of_their_rows(study_scenario, compared):
     rows = pl.read_parquet(compared / "results.parquet")
-    found = grouped(rows, said)
-    assert found.keys == ["policy"]
-    assert found.points["point"].to_list() == ["mess+", "random", "largest", "oracle"]
-    assert found.points["replications"].to_list() == [3] * 4
-    for point in found.points.iter_rows(named=True):
+    groups = grouped(rows, study_scenario)
+    assert groups.keys == ["policy"]
+    assert groups.points["point"].to_list() == ["mess+", "random", "largest", "oracle"]
+    assert groups.points["replications"].to_list() == [3] * 4
+    for point in groups.points.iter_rows(named=True):
         mine = rows.filter(policy=point["policy"])
         for name, column in (("cost", "cost_per_request"), ("share m.1", "models_m_1_share")):
             interval = replication_interval(mine[column].to_list())
@@ -78,39 +78,43 @@ def test_groups_are_means_and_intervals_of_their_rows(said, compared):
             assert point[f"{name}_high"] == pytest.approx(interval.high)
 
 
-def test_kept_is_kept_for_every_tenant(said, compared):
+def test_kept_is_kept_for_every_tenant(study_scenario, compared):
     rows = pl.read_parquet(compared / "results.parquet")
     margins = np.minimum(rows["tenants_a_satisfaction"] - 0.45, rows["tenants_b_satisfaction"] - 0.55).to_numpy()
-    found = grouped(rows, said).points
-    assert found["margin_mean"].to_list() == pytest.approx(margins.reshape(3, 4).mean(axis=0).tolist())
-    assert found["kept"].to_list() == (margins.reshape(3, 4) >= -1e-9).sum(axis=0).tolist()
-    assert 0 < found["kept"].sum() < 12
+    points = grouped(rows, study_scenario).points
+    assert points["margin_mean"].to_list() == pytest.approx(margins.reshape(3, 4).mean(axis=0).tolist())
+    assert points["kept"].to_list() == (margins.reshape(3, 4) >= -1e-9).sum(axis=0).tolist()
+    assert 0 < points["kept"].sum() < 12
 
 
-def test_points_are_told_by_their_keys(said, swept):
-    found = grouped(pl.read_parquet(swept / "results.parquet"), said)
-    assert found.keys == ["router.V", "router.policy"]
-    assert found.points["point"][0] == "router.V = 0.0001, router.policy = mess+"
+def test_points_are_told_by_their_keys(study_scenario, swept):
+    groups = grouped(pl.read_parquet(swept / "results.parquet"), study_scenario)
+    assert groups.keys == ["router.V", "router.policy"]
+    assert groups.points["point"][0] == "router.V = 0.0001, router.policy = mess+"
     longer = pl.read_parquet(swept / "results.parquet").rename({"router.V": 'models."m.1".replicas'})
-    assert grouped(longer, said).points["point"][0] == "m.1.replicas = 0.0001, router.policy = mess+"
+    assert grouped(longer, study_scenario).points["point"][0] == "m.1.replicas = 0.0001, router.policy = mess+"
     twins = longer.rename({"router.policy": 'pools."m.1".replicas'})
-    assert grouped(twins, said).points["point"][0].startswith('models."m.1".replicas = 0.0001, pools."m.1".replicas')
-    assert len(found.points) == 6
+    assert (
+        grouped(twins, study_scenario)
+        .points["point"][0]
+        .startswith('models."m.1".replicas = 0.0001, pools."m.1".replicas')
+    )
+    assert len(groups.points) == 6
 
 
-def test_one_replication_has_no_interval_and_a_failed_run_no_part(said, compared):
+def test_one_replication_has_no_interval_and_a_failed_run_no_part(study_scenario, compared):
     rows = pl.read_parquet(compared / "results.parquet").filter(replication=0)
-    failed = frame_of([failed_row(said.changed(replication=7), SimulationError("it broke"))])
-    found = grouped(pl.concat([rows, failed], how="diagonal_relaxed"), said)
-    assert found.points["cost_low"].null_count() == 4
-    assert found.points["cost_mean"].null_count() == 0
-    assert found.points["replications"].to_list() == [1] * 4
-    assert found.failures.rows() == [("mess+", 7, "it broke")]
+    failed = frame_of([failed_row(study_scenario.changed(replication=7), SimulationError("it broke"))])
+    groups = grouped(pl.concat([rows, failed], how="diagonal_relaxed"), study_scenario)
+    assert groups.points["cost_low"].null_count() == 4
+    assert groups.points["cost_mean"].null_count() == 0
+    assert groups.points["replications"].to_list() == [1] * 4
+    assert groups.failures.rows() == [("mess+", 7, "it broke")]
 
 
-def test_what_are_no_rows_of_a_study(said):
+def test_what_are_no_rows_of_a_study(study_scenario):
     with pytest.raises(OutputError, match=r"results.parquet: the column error is missing"):
-        grouped(pl.DataFrame({"policy": ["a"], "replication": [0]}), said)
+        grouped(pl.DataFrame({"policy": ["a"], "replication": [0]}), study_scenario)
 
 
 def study_of(margins, costs, policies=("a", "b", "c")):
@@ -139,37 +143,37 @@ def study_of(margins, costs, policies=("a", "b", "c")):
         ([-0.001], "missed"),
     ],
 )
-def test_a_point_is_undecided_where_its_replications_do_not_decide(said, margins, standing):
-    found = grouped(study_of([margins], [[1.0] * len(margins)], ["a"]), said)
-    assert found.points["standing"].to_list() == [standing]
-    assert found.points["alpha"].to_list() == [0.6]
+def test_a_point_is_undecided_where_its_replications_do_not_decide(study_scenario, margins, standing):
+    groups = grouped(study_of([margins], [[1.0] * len(margins)], ["a"]), study_scenario)
+    assert groups.points["standing"].to_list() == [standing]
+    assert groups.points["alpha"].to_list() == [0.6]
 
 
-def test_the_cheapest_is_named_only_where_the_paired_differences_tell(said):
+def test_the_cheapest_is_named_only_where_the_paired_differences_tell(study_scenario):
     good = [[0.01, 0.011, 0.012]] * 3
     apart = [[10.0, 20.0, 30.0], [8.0, 18.0, 28.1], [15.0, 25.0, 36.0]]  # they spread, yet each pair is alike
-    found = grouped(study_of(good, apart), said)
-    assert [d.point for d in found.dearer] == ["b", "a", "c"]
-    assert found.dearer[1].mean == pytest.approx((2 + 2 + 1.9) / 3)
-    kept = found.points.filter(standing="kept")
-    assert cheapest(kept, found.dearer, "J", "policies").startswith("The cheapest of them is b: 18.03 J")
+    groups = grouped(study_of(good, apart), study_scenario)
+    assert [d.point for d in groups.dearer] == ["b", "a", "c"]
+    assert groups.dearer[1].mean == pytest.approx((2 + 2 + 1.9) / 3)
+    kept = groups.points.filter(standing="kept")
+    assert cheapest(kept, groups.dearer, "J", "policies").startswith("The cheapest of them is b: 18.03 J")
     assert "the next, a, costs 1.967 J ± 0.14 more on the same requests (paired)" in cheapest(
-        kept, found.dearer, "J", "policies"
+        kept, groups.dearer, "J", "policies"
     )
-    noisy = grouped(study_of(good, [[10.0, 20.0, 30.0], [12.0, 17.0, 30.0], [15.0, 25.0, 36.0]]), said)
-    told = cheapest(noisy.points, noisy.dearer, "J", "policies")
-    assert told.startswith("b, a and c cost about the same")
-    assert "what a costs more on the same requests, 0.3333 J ± 6.3 (paired), may be chance" in told
-    assert "cheapest" not in told
-    oracle = grouped(study_of(good, apart, ["a", "oracle", "c"]), said)
+    noisy = grouped(study_of(good, [[10.0, 20.0, 30.0], [12.0, 17.0, 30.0], [15.0, 25.0, 36.0]]), study_scenario)
+    reported = cheapest(noisy.points, noisy.dearer, "J", "policies")
+    assert reported.startswith("b, a and c cost about the same")
+    assert "what a costs more on the same requests, 0.3333 J ± 6.3 (paired), may be chance" in reported
+    assert "cheapest" not in reported
+    oracle = grouped(study_of(good, apart, ["a", "oracle", "c"]), study_scenario)
     assert [d.point for d in oracle.dearer] == ["a", "c"]
 
 
 # ---- pages ----------------------------------------------------------------------------------------------
 
 
-def test_a_comparison_says_who_keeps_the_promise_at_what_cost(said, compared):
-    points = grouped(pl.read_parquet(compared / "results.parquet"), said).points
+def test_a_comparison_says_who_keeps_the_promise_at_what_cost(study_scenario, compared):
+    points = grouped(pl.read_parquet(compared / "results.parquet"), study_scenario).points
     rivals = points.filter(pl.col("policy") != "oracle")
     kept, opened_ = (rivals.filter(standing=s).sort("cost_mean") for s in ("kept", "undecided"))
     assert (len(kept), len(opened_)) == (1, 2)
@@ -191,16 +195,16 @@ def test_a_sweep_is_drawn_along_its_keys(swept):
 
 
 def test_one_promise_is_told(tmp_path):
-    said = parse(scenario(requests=40, sla={"alpha": 0.6}))
-    sweep(said, [{"router.V": 1.0}], seeds=1, out=tmp_path / "o", workers=local_workers(1))
-    assert f"seed {said.seed}, 60.00 % promised" in words_of(tmp_path / "o")
+    parsed = parse(scenario(requests=40, sla={"alpha": 0.6}))
+    sweep(parsed, [{"router.V": 1.0}], seeds=1, out=tmp_path / "o", workers=local_workers(1))
+    assert f"seed {parsed.seed}, 60.00 % promised" in words_of(tmp_path / "o")
 
 
 def test_a_replicated_scenario_is_no_comparison(tmp_path):
-    said = parse(scenario(requests=40, sla={"alpha": 0.6}))
-    replicate(said, Plan(3), out=tmp_path / "o", workers=local_workers(1))
+    parsed = parse(scenario(requests=40, sla={"alpha": 0.6}))
+    replicate(parsed, Plan(3), out=tmp_path / "o", workers=local_workers(1))
     words = words_of(tmp_path / "o")
-    assert f"3 replications, policy {said.router.policy_name}, seed {said.seed}, 60.00 % promised" in words
+    assert f"3 replications, policy {parsed.router.policy_name}, seed {parsed.seed}, 60.00 % promised" in words
     assert "of 3 replications" in words
     assert "policies" not in words.split("messsim", 1)[0]
     assert "How sure is it?" in words
@@ -213,14 +217,14 @@ def test_a_narrow_chart_knows_how_wide_its_names_are(swept):
     assert max(asides) == 6 * max(map(len, ("router.V = 0.0001", "router.policy = random")))
 
 
-def test_points_have_the_same_values_everywhere(said, tmp_path):
-    sweep(said, points_of(["router.V=1e-5..1e-3:4"]), seeds=1, out=tmp_path / "o", workers=local_workers(1))
+def test_points_have_the_same_values_everywhere(study_scenario, tmp_path):
+    sweep(study_scenario, points_of(["router.V=1e-5..1e-3:4"]), seeds=1, out=tmp_path / "o", workers=local_workers(1))
     assert "e-05" not in words_of(tmp_path / "o").split("The scenario")[0]
 
 
-def test_failed_runs_are_told(said, compared, tmp_path):
+def test_failed_runs_are_told(study_scenario, compared, tmp_path):
     rows = pl.read_parquet(compared / "results.parquet")
-    failed = frame_of([failed_row(said.changed(replication=7), SimulationError(f"it broke {EVIL}"))])
+    failed = frame_of([failed_row(study_scenario.changed(replication=7), SimulationError(f"it broke {EVIL}"))])
     pl.concat([rows, failed], how="diagonal_relaxed").write_parquet(tmp_path / "results.parquet")
     (tmp_path / "scenario.toml").write_bytes((compared / "scenario.toml").read_bytes())
     words = words_of(tmp_path)
@@ -228,10 +232,10 @@ def test_failed_runs_are_told(said, compared, tmp_path):
     assert f"mess+ 7 it broke {EVIL}" in words
 
 
-def test_a_study_in_which_every_run_failed_has_a_page(said, tmp_path):
-    rows = frame_of([failed_row(said.changed(replication=r), SimulationError("it broke")) for r in range(2)])
+def test_a_study_in_which_every_run_failed_has_a_page(study_scenario, tmp_path):
+    rows = frame_of([failed_row(study_scenario.changed(replication=r), SimulationError("it broke")) for r in range(2)])
     rows.write_parquet(tmp_path / "results.parquet")
-    (tmp_path / "scenario.toml").write_text(dump(said))
+    (tmp_path / "scenario.toml").write_text(dump(study_scenario))
     assert "Runs that failed" in words_of(tmp_path)
 
 
@@ -246,9 +250,9 @@ def test_a_damaged_study_is_named(compared, tmp_path, file):
 def test_a_comparison_of_another_version_is_named(compared, tmp_path):
     for path in compared.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    told = json.loads((compared / "comparison.json").read_text())
-    del told["policies"][1]["difference"]
-    (tmp_path / "comparison.json").write_text(json.dumps(told))
+    data = json.loads((compared / "comparison.json").read_text())
+    del data["policies"][1]["difference"]
+    (tmp_path / "comparison.json").write_text(json.dumps(data))
     with pytest.raises(OutputError, match=r"comparison.json: policies.1.difference"):
         report(tmp_path)
 

@@ -25,8 +25,8 @@ from messsim.study.sweep import sweep
 V = [{"router.V": 1e-3}, {"router.V": 1e-1}]
 
 
-def run(said, points, **more):
-    return sweep(said, points, **{"seeds": 2, "workers": local_workers(1)} | more)
+def run(settings, points, **more):
+    return sweep(settings, points, **{"seeds": 2, "workers": local_workers(1)} | more)
 
 
 # ---- points ---------------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def test_points_come_from_a_file_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("grids", "said"),
+    ("grids", "message"),
     [
         ([], "no points; expected --grid KEY.PATH=VALUE,VALUE or --points FILE.csv"),
         (["router.V"], "--grid router.V: expected KEY.PATH=VALUE,VALUE,..., such as router.V=1e-5,1e-4"),
@@ -74,14 +74,14 @@ def test_points_come_from_a_file_too(tmp_path):
         (["router.V=1,1"], "the point router.V = 1 is given twice; expected different points"),
     ],
 )
-def test_grids_that_are_none(grids, said):
+def test_grids_that_are_none(grids, message):
     with pytest.raises(ScenarioError) as error:
         points_of(grids)
-    assert str(error.value) == said
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (None, "no such file"),
         ("router.V\n", "has no points; expected a line of key paths, then a line for each point"),
@@ -90,13 +90,13 @@ def test_grids_that_are_none(grids, said):
         ('router.V\n"1\n', "cannot be read: unexpected end of data"),
     ],
 )
-def test_files_of_points_that_are_none(tmp_path, text, said):
+def test_files_of_points_that_are_none(tmp_path, text, message):
     file = tmp_path / "points.csv"
     if text is not None:
         file.write_text(text)
     with pytest.raises(DataError) as error:
         points_of([], file)
-    assert str(error.value) == f"{file}: {said}"
+    assert str(error.value) == f"{file}: {message}"
 
 
 @pytest.mark.parametrize("value", [1, 1e-5, True, "two words", 'a"b', "ünï", [1, "x"], {"kind": "constant", "n": [1]}])
@@ -108,7 +108,7 @@ def test_a_value_is_read_as_it_is_written(value):
 
 
 def test_a_point_is_the_run_that_its_keys_describe(tmp_path):
-    found = run(parse(scenario(seed=5)), V, out=tmp_path / "o")
+    result = run(parse(scenario(seed=5)), V, out=tmp_path / "o")
     rows = pl.read_parquet(tmp_path / "o" / "results.parquet")
     assert rows.height == 4
     for row in rows.iter_rows(named=True):
@@ -116,8 +116,8 @@ def test_a_point_is_the_run_that_its_keys_describe(tmp_path):
         assert row["sla_satisfaction"] == alone["sla"]["satisfaction"]
         assert row["models_small_share"] == alone["models"][0]["share"]
         assert row["seed"] == 5
-    assert [(p["point"], p["replications"]) for p in found["points"]] == [(v, 2) for v in V]
-    assert (found["computed"], found["resumed"], found["failures"]) == (4, 0, [])
+    assert [(p["point"], p["replications"]) for p in result["points"]] == [(v, 2) for v in V]
+    assert (result["computed"], result["resumed"], result["failures"]) == (4, 0, [])
 
 
 def test_every_point_sees_the_same_requests(tmp_path):
@@ -133,11 +133,11 @@ def test_every_point_sees_the_same_requests(tmp_path):
 
 
 def test_figures_have_means_and_intervals(tmp_path):
-    found = run(parse(scenario()), V, seeds=4, shown=["sla.satisfaction", "slo.attainment"], out=tmp_path / "o")
+    result = run(parse(scenario()), V, seeds=4, shown=["sla.satisfaction", "slo.attainment"], out=tmp_path / "o")
     rows = pl.read_parquet(tmp_path / "o" / "results.parquet").filter(pl.col("router.V") == 1e-1)
     values = rows["sla_satisfaction"].to_list()
     assert len(set(values)) > 1
-    figures = found["points"][1]["figures"]
+    figures = result["points"][1]["figures"]
     assert figures["sla.satisfaction"] == replication_interval(values).summary()
     assert figures["slo.attainment"] is None
 
@@ -145,22 +145,22 @@ def test_figures_have_means_and_intervals(tmp_path):
 def test_an_entry_of_a_list_may_be_an_axis():
     models = [model("a.b", 0.4), model("c", 0.8)]
     points = [{'models."a.b".replicas': n} for n in (1, 2)]
-    found = run(parse(scenario(models=models)), points, seeds=1, shown=['pools."a.b".replicas'])
-    assert [p["figures"]['pools."a.b".replicas']["mean"] for p in found["points"]] == [1, 2]
+    result = run(parse(scenario(models=models)), points, seeds=1, shown=['pools."a.b".replicas'])
+    assert [p["figures"]['pools."a.b".replicas']["mean"] for p in result["points"]] == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("point", "said"),
+    ("point", "message"),
     [
         ({"router.V": -1}, "at router.V = -1: router.V = -1: expected above 0"),
         ({"router.v": 1}, "at router.v = 1: router.v: unknown key; "),
         ({"models.tiny.tp": 1}, "at models.tiny.tp = 1: models.tiny.tp: models has no entry 'tiny'"),
     ],
 )
-def test_what_is_wrong_with_a_point_is_told_before_anything_runs(tmp_path, point, said):
+def test_what_is_wrong_with_a_point_is_told_before_anything_runs(tmp_path, point, message):
     with pytest.raises(ScenarioError) as error:
         run(parse(scenario()), [*V, point], out=tmp_path / "o")
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(message)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -172,12 +172,12 @@ def test_a_figure_that_is_none_is_told_before_anything_runs(tmp_path):
 
 def test_an_error_of_one_point_stops_no_other(tmp_path):
     missing = {"kind": "trace", "file": "nowhere.csv"}
-    found = run(parse(scenario()), [{"arrivals": missing}, *V], out=tmp_path / "o")
-    assert [(f["point"], f["replication"]) for f in found["failures"]] == [({"arrivals": missing}, r) for r in (0, 1)]
-    assert "nowhere.csv: no such file" in found["failures"][0]["error"]
+    result = run(parse(scenario()), [{"arrivals": missing}, *V], out=tmp_path / "o")
+    assert [(f["point"], f["replication"]) for f in result["failures"]] == [({"arrivals": missing}, r) for r in (0, 1)]
+    assert "nowhere.csv: no such file" in result["failures"][0]["error"]
     rows = pl.read_parquet(tmp_path / "o" / "results.parquet")
     assert rows["error"].is_null().to_list() == [False, False, True, True, True, True]
-    assert found["points"][0] == found["points"][0] | {"replications": 0, "figures": dict.fromkeys(sweeping.SHOWN)}
+    assert result["points"][0] == result["points"][0] | {"replications": 0, "figures": dict.fromkeys(sweeping.SHOWN)}
 
 
 def test_where_no_point_can_be_set_up_the_first_says_why(tmp_path):
@@ -205,31 +205,31 @@ def counted(monkeypatch, most: int | None = None) -> list[tuple]:
 
 
 def test_a_sweep_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    said = parse(scenario())
+    parsed = parse(scenario())
     whole = tmp_path / "whole"
-    run(said, V, out=whole)
+    run(parsed, V, out=whole)
     first = counted(monkeypatch, most=3)
     with pytest.raises(KeyboardInterrupt, match="3 of 4 runs are kept"):
-        run(said, V, out=tmp_path / "o")
+        run(parsed, V, out=tmp_path / "o")
     assert pl.read_parquet(tmp_path / "o" / "results.parquet").height == 3
     monkeypatch.undo()
     second = counted(monkeypatch)
-    found = run(said, V, out=tmp_path / "o")
+    result = run(parsed, V, out=tmp_path / "o")
     assert len(first) == 3
     assert len(second) == 1
     assert not set(first) & set(second)
-    assert (found["computed"], found["resumed"]) == (1, 3)
+    assert (result["computed"], result["resumed"]) == (1, 3)
     assert pl.read_parquet(tmp_path / "o" / "results.parquet").equals(pl.read_parquet(whole / "results.parquet"))
     del second[:]
-    assert run(said, V, out=tmp_path / "o")["points"] == found["points"]
+    assert run(parsed, V, out=tmp_path / "o")["points"] == result["points"]
     assert second == []
 
 
 def test_more_replications_are_added_to_those_of_before(tmp_path, monkeypatch):
-    said = parse(scenario())
-    run(said, V, seeds=2, out=tmp_path / "o")
+    parsed = parse(scenario())
+    run(parsed, V, seeds=2, out=tmp_path / "o")
     seen = counted(monkeypatch)
-    run(said, V, seeds=3, out=tmp_path / "o")
+    run(parsed, V, seeds=3, out=tmp_path / "o")
     assert [replication for _, replication in seen] == [2, 2]
     assert pl.read_parquet(tmp_path / "o" / "results.parquet")["replication"].to_list() == [0, 1, 2] * 2
 
@@ -243,27 +243,27 @@ def test_what_failed_is_tried_again(tmp_path, monkeypatch):
         return row(task)
 
     monkeypatch.setattr(sweeping, "_row", fail)
-    found = run(parse(scenario()), V, out=tmp_path / "o")
-    assert [(f["point"], f["error"]) for f in found["failures"]] == [(V[1], "a bad day")] * 2
+    result = run(parse(scenario()), V, out=tmp_path / "o")
+    assert [(f["point"], f["error"]) for f in result["failures"]] == [(V[1], "a bad day")] * 2
     monkeypatch.undo()
     seen = counted(monkeypatch)
-    found = run(parse(scenario()), V, out=tmp_path / "o")
-    assert (len(seen), found["resumed"], found["failures"]) == (2, 2, [])
+    result = run(parse(scenario()), V, out=tmp_path / "o")
+    assert (len(seen), result["resumed"], result["failures"]) == (2, 2, [])
     assert pl.read_parquet(tmp_path / "o" / "results.parquet")["error"].null_count() == 4
 
 
 def test_half_a_line_of_a_killed_sweep_is_cut_off(tmp_path):
-    said = parse(scenario())
-    run(said, V, out=tmp_path / "o")
+    parsed = parse(scenario())
+    run(parsed, V, out=tmp_path / "o")
     journal = tmp_path / "o" / "rows.jsonl"
     text = journal.read_text()
     journal.write_text(text[: text[:-1].rindex("\n") + 1] + '{"point": 0' + " " * len(text))
-    assert (found := run(said, V, out=tmp_path / "o"))["computed"] == 1
-    assert found["resumed"] == 3
+    assert (result := run(parsed, V, out=tmp_path / "o"))["computed"] == 1
+    assert result["resumed"] == 3
     assert sorted(journal.read_text().splitlines()) == sorted(text.splitlines())
     journal.write_text("{}\n" + text)
     with pytest.raises(OutputError, match=r"rows\.jsonl: line 1 is damaged"):
-        run(said, V, out=tmp_path / "o")
+        run(parsed, V, out=tmp_path / "o")
 
 
 @pytest.mark.parametrize(
@@ -281,8 +281,8 @@ def test_two_studies_are_never_mixed(tmp_path, monkeypatch, change, part):
     file = tmp_path / "trace.csv"
     file.write_text("arrival_s\n0\n1\n2\n")
     arrivals = {"kind": "trace", "file": "trace.csv"}
-    said = parse(scenario(arrivals=arrivals), folder=tmp_path)
-    run(said, V, out=tmp_path / "o")
+    parsed = parse(scenario(arrivals=arrivals), folder=tmp_path)
+    run(parsed, V, out=tmp_path / "o")
     before = {p.name: p.read_bytes() for p in (tmp_path / "o").iterdir()}
     if "trace" in change:
         file.write_text(change["trace"])
@@ -290,7 +290,7 @@ def test_two_studies_are_never_mixed(tmp_path, monkeypatch, change, part):
         monkeypatch.setattr("messsim.study.runs.identity.__version__", change["version"])
     values = {k: v for k, v in change.items() if k in ("seed", "requests")}
     with pytest.raises(OutputError) as error:
-        run(with_values(said, values), change.get("points", V), out=tmp_path / "o")
+        run(with_values(parsed, values), change.get("points", V), out=tmp_path / "o")
     assert f"holds a study that differs in its {part}; " in str(error.value)
     assert {p.name: p.read_bytes() for p in (tmp_path / "o").iterdir()} == before
 
@@ -298,11 +298,11 @@ def test_two_studies_are_never_mixed(tmp_path, monkeypatch, change, part):
 def test_a_profile_file_that_changed_makes_another_study(tmp_path):
     profile = tmp_path / "mine.toml"
     profile.write_text("[coefficients]\na0_s = 0.5\n")
-    said, points = parse(scenario(), folder=tmp_path), [{"models.0.profile": "mine.toml"}]
-    run(said, points, out=tmp_path / "o")
+    parsed, points = parse(scenario(), folder=tmp_path), [{"models.0.profile": "mine.toml"}]
+    run(parsed, points, out=tmp_path / "o")
     profile.write_text("[coefficients]\na0_s = 1.5\n")
     with pytest.raises(OutputError, match="holds a study that differs in its data files; "):
-        run(said, points, seeds=3, out=tmp_path / "o")
+        run(parsed, points, seeds=3, out=tmp_path / "o")
 
 
 def test_a_moved_scenario_is_the_same_study(tmp_path):
@@ -322,17 +322,17 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path):
 
 
 def test_two_at_once_do_not_fill_one_directory(tmp_path, monkeypatch):
-    said, row = parse(scenario()), sweeping._row
+    parsed, row = parse(scenario()), sweeping._row
     refused = []
 
     def meddle(task):
         with pytest.raises(OutputError, match="another process is filling it") as error:
-            run(said, V, out=tmp_path / "o")
+            run(parsed, V, out=tmp_path / "o")
         refused.append(error)
         return row(task)
 
     monkeypatch.setattr(sweeping, "_row", meddle)
-    run(said, V, out=tmp_path / "o")
+    run(parsed, V, out=tmp_path / "o")
     assert len(refused) == 4
 
 

@@ -64,15 +64,15 @@ check_format = jsonschema.Draft202012Validator(FORMAT).validate
 
 def written(data: dict, folder: Path, window=(0.0, 1e9)) -> list[dict]:
     file = folder / "trace.json"
-    said = parse(data)
-    events = tracing.trace(said, file, window)
-    found = json.loads(file.read_text())
-    shapes = {shape(e): e for e in found["traceEvents"]}  # one of each: a schema takes its time
-    check_format(found | {"traceEvents": list(shapes.values())})
-    assert all(e.get("ts", 0) >= 0 and e.get("dur", 0) >= 0 for e in found["traceEvents"])
-    assert sum(e["ph"] != "M" for e in found["traceEvents"]) == events
-    assert found["otherData"]["scenario"] == said.name
-    return found["traceEvents"]
+    parsed = parse(data)
+    events = tracing.trace(parsed, file, window)
+    result = json.loads(file.read_text())
+    shapes = {shape(e): e for e in result["traceEvents"]}  # one of each: a schema takes its time
+    check_format(result | {"traceEvents": list(shapes.values())})
+    assert all(e.get("ts", 0) >= 0 and e.get("dur", 0) >= 0 for e in result["traceEvents"])
+    assert sum(e["ph"] != "M" for e in result["traceEvents"]) == events
+    assert result["otherData"]["scenario"] == parsed.name
+    return result["traceEvents"]
 
 
 def shape(value):
@@ -85,8 +85,10 @@ def spans(events: list[dict]) -> list[tuple]:
     """(track, name, start, end) in iterations of a quarter of a second."""
     step = STEP_S * 1e6
     names = {e["pid"]: e["args"]["name"] for e in events if e["name"] == "process_name"}
-    found = [e for e in events if e["ph"] == "X"]
-    return sorted((names[e["pid"]], e["tid"], e["name"], e["ts"] / step, (e["ts"] + e["dur"]) / step) for e in found)
+    collected = [e for e in events if e["ph"] == "X"]
+    return sorted(
+        (names[e["pid"]], e["tid"], e["name"], e["ts"] / step, (e["ts"] + e["dur"]) / step) for e in collected
+    )
 
 
 # ---- by hand ----------------------------------------------------------------------------------------------
@@ -124,8 +126,10 @@ def test_a_preempted_request_is_prefilled_again(tmp_path):
     r = run(data)
     assert r.records.preemptions.tolist() == [0, 1, 0]
     events = written(data, tmp_path)
-    found = [s for s in spans(events) if s[3] < 100]
-    assert [(name, start, end) for _, _, name, start, end in sorted(found, key=lambda s: s[3:]) if name[-1] == "1"] == [
+    collected = [s for s in spans(events) if s[3] < 100]
+    assert [
+        (name, start, end) for _, _, name, start, end in sorted(collected, key=lambda s: s[3:]) if name[-1] == "1"
+    ] == [
         ("prefill 1", 0.0, 1.0),
         ("prefill 1", 3.0, 4.0),
         ("decode 1", 4.0, 5.0),
@@ -195,10 +199,10 @@ def folder(tmp_path_factory):
 @settings(derandomize=True, deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_trace_tells_what_the_records_tell(folder, data):
-    said = data.draw(scenarios(folder))
-    note(dump(parse(said)))
-    r = run(said)
-    events = written(said, folder, (0.0, 1e12))
+    spec = data.draw(scenarios(folder))
+    note(dump(parse(spec)))
+    r = run(spec)
+    events = written(spec, folder, (0.0, 1e12))
     check_tracks(events)
     c = r.records
     drawn = defaultdict(list)
@@ -206,13 +210,13 @@ def test_a_trace_tells_what_the_records_tell(folder, data):
         if e["ph"] == "X" and e["args"]["copy"] == "the user's":
             drawn[e["args"]["request"]].append((e["cat"], e["ts"] / 1e6, (e["ts"] + e["dur"]) / 1e6))
     chained = r.setup.scenario.router.policy not in ("mess+", "random", "cheapest", "largest")
-    after_s = np.concatenate([[p.said.detokenize_s] * p.replicas for p in r.setup.pools] or [[]])
+    after_s = np.concatenate([[p.serving.detokenize_s] * p.replicas for p in r.setup.pools] or [[]])
     for i in np.flatnonzero(~np.isnan(c.finish_s) & (c.replica >= 0)).tolist() if not chained else []:
-        found = sorted(drawn[i], key=lambda s: s[1:])
-        assert math.isclose(found[0][1], c.start_s[i], abs_tol=1e-8)
-        assert math.isclose(found[-1][2], c.finish_s[i] - after_s[c.replica[i]], abs_tol=1e-8)
-        if [kind for kind, *_ in found] == ["prefill", "decode"]:  # else it was preempted, failed, or has one token
-            assert math.isclose(found[0][2], c.first_token_s[i], abs_tol=1e-8)
+        ordered = sorted(drawn[i], key=lambda s: s[1:])
+        assert math.isclose(ordered[0][1], c.start_s[i], abs_tol=1e-8)
+        assert math.isclose(ordered[-1][2], c.finish_s[i] - after_s[c.replica[i]], abs_tol=1e-8)
+        if [kind for kind, *_ in ordered] == ["prefill", "decode"]:  # else it was preempted, failed, or has one token
+            assert math.isclose(ordered[0][2], c.first_token_s[i], abs_tol=1e-8)
     counted = Counter(e["cat"] for e in events if e["ph"] == "i")
     assert counted["explore"] + counted["exploit"] == (c.model >= 0).sum()  # the others were never decided
     assert counted["explore"] == c.explored.sum()
@@ -226,9 +230,9 @@ def check_tracks(events: list[dict]) -> None:
         if e["ph"] == "X":
             start = round(e["ts"] * 1000)
             tracks[e["pid"], e["tid"]].append((start, start + round(e["dur"] * 1000)))
-    for found in tracks.values():
-        found.sort()
-        assert all(end <= start for (_, end), (start, _) in pairwise(found))
+    for result in tracks.values():
+        result.sort()
+        assert all(end <= start for (_, end), (start, _) in pairwise(result))
     named = {(e["pid"], e["tid"]) for e in events if e["name"] == "thread_name"}
     assert set(tracks) <= named
     assert {pid for pid, _ in tracks} <= {e["pid"] for e in events if e["name"] == "process_name"}
@@ -244,10 +248,10 @@ class Nobody:
 @settings(derandomize=True, deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_being_watched_changes_nothing(folder, data):
-    said = parse(data.draw(scenarios(folder)))
+    parsed = parse(data.draw(scenarios(folder)))
     alone, watched = [], []
-    simulate(prepare(said), alone.append)
-    _Simulation(prepare(said), watched.append, None, Nobody()).run()
+    simulate(prepare(parsed), alone.append)
+    _Simulation(prepare(parsed), watched.append, None, Nobody()).run()
     assert len(alone) == len(watched)
     for a, b in zip(alone, watched, strict=True):
         assert all(a.columns[n].tobytes() == b.columns[n].tobytes() for n in a.columns)
@@ -264,11 +268,11 @@ def test_too_many_events_are_told_and_leave_no_file(tmp_path, monkeypatch):
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path):
-    said = parse(only(tmp_path, [0.0, 0.5]))
+    parsed = parse(only(tmp_path, [0.0, 0.5]))
     with pytest.raises(OutputError, match="is no directory"):
-        tracing.trace(said, tmp_path / "trace.csv" / "t.json")
+        tracing.trace(parsed, tmp_path / "trace.csv" / "t.json")
     with pytest.raises(OutputError, match="is a directory"):
-        tracing.trace(said, tmp_path)
+        tracing.trace(parsed, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,13 @@ def traced(folder: Path, rows: list[dict], form: str = "mooncake", name: str = "
     file = folder / name
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     law = {"kind": "trace", "file": str(file), "format": form, "repeat": False} | changes.pop("arrivals", {})
-    said = {
+    data = {
         "requests": None,
         "arrivals": law,
         "tokens": {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}},
         "models": [model("only", 0.6)],
     }
-    return scenario(**(said | changes))
+    return scenario(**(data | changes))
 
 
 def mooncake(timestamp, tokens, ids, answer=3) -> dict:
@@ -37,8 +37,8 @@ def mooncake(timestamp, tokens, ids, answer=3) -> dict:
 
 
 def paths(data: dict, n: int, first: int = 0) -> list[list[tuple[int, int]]]:
-    found = Workload(parse(data)).columns(first, n).paths
-    return [found.nodes[a:b].tolist() for a, b in zip(found.start, found.start[1:], strict=False)]
+    paths_value = Workload(parse(data)).columns(first, n).paths
+    return [paths_value.nodes[a:b].tolist() for a, b in zip(paths_value.start, paths_value.start[1:], strict=False)]
 
 
 # ---- hashes ---------------------------------------------------------------------------------------------
@@ -63,11 +63,11 @@ def test_ids_are_joined_into_the_longest_runs_that_no_prompt_enters_or_leaves(tm
 
 def test_what_no_hash_names_is_a_requests_own(tmp_path):
     rows = [mooncake(0, 600, [1]), mooncake(1, 600, [1]), mooncake(2, 600, [])]
-    found = paths(traced(tmp_path, rows), 3)
-    assert [[end for _, end in path] for path in found] == [[512, 600], [512, 600], [600]]
-    own = [path[-1][0] for path in found]
-    assert found[0][0] == found[1][0]
-    assert len({*own, found[0][0][0]}) == 4
+    result = paths(traced(tmp_path, rows), 3)
+    assert [[end for _, end in path] for path in result] == [[512, 600], [512, 600], [600]]
+    own = [path[-1][0] for path in result]
+    assert result[0][0] == result[1][0]
+    assert len({*own, result[0][0][0]}) == 4
 
 
 def test_a_repetition_is_other_text(tmp_path):
@@ -95,19 +95,19 @@ def test_paths_share_exactly_what_the_ids_share(tmp_path_factory, texts, data):
     names: dict[tuple[int, ...], int] = {}
     ids = [[names.setdefault(tuple(t[: k + 1]), len(names)) for k in range(len(t))] for t in texts]
     rows = [mooncake(k, 512 * len(t), i) for k, (t, i) in enumerate(zip(texts, ids, strict=True))]
-    found = paths(traced(tmp_path_factory.mktemp("t"), rows), len(rows))
+    result = paths(traced(tmp_path_factory.mktemp("t"), rows), len(rows))
     for a in range(len(rows)):
-        assert found[a][-1][1] == 512 * len(texts[a])
-        assert sorted({end for _, end in found[a]}) == [end for _, end in found[a]]
+        assert result[a][-1][1] == 512 * len(texts[a])
+        assert sorted({end for _, end in result[a]}) == [end for _, end in result[a]]
         for b in range(a):
             common = 0
             while common < min(len(texts[a]), len(texts[b])) and texts[a][common] == texts[b][common]:
                 common += 1
-            shared = [n for n in found[a] if n in found[b]]
+            shared = [n for n in result[a] if n in result[b]]
             assert (shared[-1][1] if shared else 0) == 512 * common
     ends = set(map(tuple, texts))
     forks = {n for n in names if len({m for m in names if m[:-1] == n}) > 1}
-    assert len({n for p in found for n, _ in p}) == len(ends | forks)  # no node more than it takes
+    assert len({n for p in result for n, _ in p}) == len(ends | forks)  # no node more than it takes
 
 
 # ---- sessions -------------------------------------------------------------------------------------------
@@ -139,9 +139,9 @@ def test_a_turn_with_a_delay_is_sent_so_long_after_the_answer_before(tmp_path, e
 
 
 def bailian(chat, parent, timestamp, turn=None, ids=(), tokens=10) -> dict:
-    said = {"chat_id": chat, "parent_chat_id": parent, "timestamp": timestamp, "type": "text"}
+    data = {"chat_id": chat, "parent_chat_id": parent, "timestamp": timestamp, "type": "text"}
     return (
-        mooncake(timestamp, tokens, list(ids)) | said | {"turn": (1 if parent == -1 else 2) if turn is None else turn}
+        mooncake(timestamp, tokens, list(ids)) | data | {"turn": (1 if parent == -1 else 2) if turn is None else turn}
     )
 
 
@@ -185,16 +185,16 @@ def test_the_engines_are_equal_over_sessions_of_a_trace_that_is_repeated_cut_and
     for law in ({"repeat": True}, {"window_s": [5.0, 30.0]}, {"rate_rps": 50.0, "repeat": True}):
         requests = 300 if law.get("repeat") else None
         models = [model("a", 0.4), model("b", 0.7, max_num_seqs=1)]
-        said = traced(tmp_path, rows, "qwen-bailian", arrivals=law, requests=requests, models=models)
-        assert_equal(parse(said | {"record": {"chunk": 64}, "router": {"c": 1.0}}))
+        data = traced(tmp_path, rows, "qwen-bailian", arrivals=law, requests=requests, models=models)
+        assert_equal(parse(data | {"record": {"chunk": 64}, "router": {"c": 1.0}}))
 
 
 @pytest.mark.parametrize("form", ["mooncake", "dynamo", "qwen-bailian"])
 def test_a_scenario_that_is_written_down_reads_its_trace_as_before(tmp_path, form):
-    said = parse(traced(tmp_path, [], form))
-    again = parse(tomllib.loads(dump(said)))
-    assert again.arrivals == said.arrivals
-    assert said.arrivals.block_tokens == (16 if form == "qwen-bailian" else 512)
+    parsed = parse(traced(tmp_path, [], form))
+    again = parse(tomllib.loads(dump(parsed)))
+    assert again.arrivals == parsed.arrivals
+    assert parsed.arrivals.block_tokens == (16 if form == "qwen-bailian" else 512)
     assert parse(traced(tmp_path, [], form, arrivals={"columns": {"time": "t"}})).arrivals.columns.time == "t"
 
 
@@ -251,11 +251,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("form", "rows", "said"), WRONG)
-def test_what_contradicts_itself_is_named_by_file_and_row(tmp_path, form, rows, said):
+@pytest.mark.parametrize(("form", "rows", "message"), WRONG)
+def test_what_contradicts_itself_is_named_by_file_and_row(tmp_path, form, rows, message):
     with pytest.raises(DataError) as error:
         Workload(parse(traced(tmp_path, rows, form)))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "trace.jsonl" in str(error.value)
 
 

@@ -22,14 +22,14 @@ def apart(a, b):
 @given(st.lists(st.tuples(positions, st.text("abc", max_size=30)), max_size=25))
 @settings(deadline=None, derandomize=True)
 def test_names_cover_nothing(dots):
-    found = placed([d for d, _ in dots], [n for _, n in dots], WIDTH, HEIGHT)
-    assert len(found) == len(dots)
-    boxes = [PLACES[k].box(*dot, len(name)) for k, (dot, name) in zip(found, dots, strict=True) if k is not None]
+    places = placed([d for d, _ in dots], [n for _, n in dots], WIDTH, HEIGHT)
+    assert len(places) == len(dots)
+    boxes = [PLACES[k].box(*dot, len(name)) for k, (dot, name) in zip(places, dots, strict=True) if k is not None]
     assert all(apart(a, b) for a, b in itertools.combinations(boxes, 2))
     marks = [(x - DOT, y - DOT, x + DOT, y + DOT) for (x, y), _ in dots]
     assert all(apart(box, mark) for box in boxes for mark in marks)
     assert all(box[0] >= 0 and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT for box in boxes)
-    assert all(k is None for k, (_, name) in zip(found, dots, strict=True) if not name)
+    assert all(k is None for k, (_, name) in zip(places, dots, strict=True) if not name)
 
 
 def test_a_name_finds_the_free_side():
@@ -49,19 +49,19 @@ def points(rows, keys):
 def names(figure):
     """Of each width: name -> (cost, satisfaction)."""
     layers = [layer for layer in themed(figure).to_dict()["layer"] if layer["mark"].get("style") == "value-label"]
-    found = {}
+    collected = {}
     for layer in layers:
         for row in layer["data"]["values"]:
-            seen = found.setdefault(layer["mark"]["opacity"]["expr"], {})
+            seen = collected.setdefault(layer["mark"]["opacity"]["expr"], {})
             seen[row["label"]] = (row["cost_mean"], row["satisfaction_mean"])
-    return found
+    return collected
 
 
 def test_every_point_of_a_small_study_is_named_at_every_width():
     rows = [((1e-5,), 3.0, 0.7), ((1e-4,), 2.0, 0.6), ((1e-3,), 1.0, 0.5)]
-    found = names(tradeoff(points(rows, ["router.V"]), ["router.V"], "J", [0.6]))
-    assert len(found) == len(WIDTHS)
-    for seen in found.values():
+    result = names(tradeoff(points(rows, ["router.V"]), ["router.V"], "J", [0.6]))
+    assert len(result) == len(WIDTHS)
+    for seen in result.values():
         assert seen == {"V = 0.00001": (3, 0.7), "V = 0.0001": (2, 0.6), "V = 0.001": (1, 0.5)}
 
 

@@ -79,11 +79,11 @@ def data(tmp_path) -> Path:
 
 def test_a_closed_loop_that_can_be_worked_out_by_hand():
     # 4 clients at once, 1 prompt and 5 answer tokens, 0.25 s an iteration at 100 W: all in step for ever
-    said = scenario(requests=40, arrivals={"kind": "closed", "clients": 4}, tokens={"prompt": 1, "output": 5})
-    said["models"], said["router"] = said["models"][:1], {"policy": "cheapest"}
+    spec = scenario(requests=40, arrivals={"kind": "closed", "clients": 4}, tokens={"prompt": 1, "output": 5})
+    spec["models"], spec["router"] = spec["models"][:1], {"policy": "cheapest"}
     names = ["ttft_s", "tpot_s", "e2e_s", "tokens_per_s", "power_w", "j_per_token"]
-    found = predict(Point("energy", {"clients": 4}, dict.fromkeys(names, 1.0), parse(said), (8, 36)))
-    assert found == pytest.approx(
+    predicted = predict(Point("energy", {"clients": 4}, dict.fromkeys(names, 1.0), parse(spec), (8, 36)))
+    assert predicted == pytest.approx(
         {"ttft_s": 0.25, "tpot_s": 0.25, "e2e_s": 1.25, "tokens_per_s": 16.0, "power_w": 100.0, "j_per_token": 6.25}
     )
 
@@ -96,26 +96,26 @@ def test_measured_as_predicted_has_no_error_and_half_has_one_hundred_percent(dat
         for (_, row, factor), r in zip(tables, rows, strict=True)
     ]
     write(data / SERVED_FILE, again)
-    found = validate(data, workers=1)["served"]
-    exact, twice = (r["error"] for r in found["rows"])
+    served = validate(data, workers=1)["served"]
+    exact, twice = (r["error"] for r in served["rows"])
     assert exact == pytest.approx({"ttft_s": 0, "tpot_s": 0, "e2e_s": 0}, abs=1e-9)
     assert twice == pytest.approx({"ttft_s": 1, "tpot_s": 1, "e2e_s": 1})
-    (group,) = found["groups"]
+    (group,) = served["groups"]
     assert group["tpot_s"] == pytest.approx({"mape": 0.5, "median": 0.5, "worst": 1.0, "bias": 0.5})
     assert group["rows"] == 2
-    (summed,) = found["summary"]
+    (summed,) = served["summary"]
     assert (summed["engine"], summed["tpot_s"]) == ("vllm 1", group["tpot_s"])
 
 
 def test_rows_without_a_profile_are_counted_not_predicted(data):
-    found = validate(data, workers=1)
-    (unknown,) = found["served"]["without_profile"]
+    validation = validate(data, workers=1)
+    (unknown,) = validation["served"]["without_profile"]
     assert (unknown["gpus"], unknown["rows"]) == (8, 1)
-    assert {(u["gpu"], u["precision"]) for u in found["energy"]["without_profile"]} == {
+    assert {(u["gpu"], u["precision"]) for u in validation["energy"]["without_profile"]} == {
         ("H100", "int4"),
         ("GH200", "bfloat16"),
     }
-    assert [len(found[t]["rows"]) for t in ("served", "energy")] == [2, 1]
+    assert [len(validation[t]["rows"]) for t in ("served", "energy")] == [2, 1]
 
 
 def test_answers_have_the_histograms_shape_and_the_rows_mean(data):
@@ -141,14 +141,14 @@ def test_overrides_and_seed_reach_every_scenario(data):
         *served_points(data, ["models.0.max_batched_tokens=2048"], 7),
         *energy_points(data, ["cluster.dispatch=round_robin"], 7),
     ]
-    said = [p.scenario for p in points if p.scenario is not None]
-    assert {s.seed for s in said} == {7}
-    assert [s.models[0].max_batched_tokens for s in said] == [2048, 2048, 8192]
-    assert said[-1].cluster.dispatch == "round_robin"
+    lines = [p.scenario for p in points if p.scenario is not None]
+    assert {s.seed for s in lines} == {7}
+    assert [s.models[0].max_batched_tokens for s in lines] == [2048, 2048, 8192]
+    assert lines[-1].cluster.dispatch == "round_robin"
 
 
 @pytest.mark.parametrize(
-    "file, change, said",
+    "file, change, message",
     [
         (SERVED_FILE, {"tpot_ms": -1.0}, r"column 'tpot_ms' has -1 in row 1; expected a number, at least 1e-09"),
         (SERVED_FILE, {"batch": 0}, r"column 'batch' has 0 in row 1; expected a number, at least 1"),
@@ -156,10 +156,10 @@ def test_overrides_and_seed_reach_every_scenario(data):
         (LENGTHS_FILE, {"count": ""}, r"column 'count' has no value in row 1"),
     ],
 )
-def test_bad_values_are_told_by_file_column_and_row(data, file, change, said):
+def test_bad_values_are_told_by_file_column_and_row(data, file, change, message):
     row = {SERVED_FILE: SERVED, ENERGY_FILE: ENERGY, LENGTHS_FILE: LENGTHS[0]}[file]
     write(data / file, [row | change])
-    with pytest.raises(DataError, match=said) as raised:
+    with pytest.raises(DataError, match=message) as raised:
         validate(data, workers=1)
     assert str(raised.value).startswith(str(data / file))
 
@@ -229,5 +229,5 @@ def test_the_page_says_what_the_command_finds():
     build = runpy.run_path(str(ROOT / "tools" / "build_accuracy.py"))
     texts, *_ = build["tables"](MEASURED)
     for page in build["PAGES"]:
-        said = page.read_text(encoding="utf-8")
-        assert build["spliced"](said, texts) == said, f"{page.name} is out of date: python tools/build_accuracy.py"
+        text = page.read_text(encoding="utf-8")
+        assert build["spliced"](text, texts) == text, f"{page.name} is out of date: python tools/build_accuracy.py"

@@ -38,12 +38,12 @@ def half(few, monkeypatch):
     monkeypatch.setattr(verification, "REPLICATIONS", 16)
 
 
-def failures(found) -> list[str]:
-    return [c["name"] for c in found["cases"] if not c["passed"]]
+def failures(result) -> list[str]:
+    return [c["name"] for c in result["cases"] if not c["passed"]]
 
 
-def by_name(found) -> dict:
-    return {c["name"]: c for c in found["cases"]}
+def by_name(result) -> dict:
+    return {c["name"]: c for c in result["cases"]}
 
 
 # ---- servers against theory -----------------------------------------------------------------------------
@@ -51,34 +51,34 @@ def by_name(found) -> dict:
 
 def test_servers_agree_with_theory(few):
     """A false alarm in 100: fixed seeds."""
-    found = verify(size=0.01)
-    assert [c["name"] for c in found["cases"] if not c["agrees"]] == []
-    assert len(found["cases"]) == 40
-    assert len({c["name"] for c in found["cases"]}) == 40
+    verified = verify(size=0.01)
+    assert [c["name"] for c in verified["cases"] if not c["agrees"]] == []
+    assert len(verified["cases"]) == 40
+    assert len({c["name"] for c in verified["cases"]}) == 40
 
 
 def test_every_timing_case_notices_servers_that_are_slower(few):
-    found = verify(size=0.01, slow_server=1.2)
-    assert [c["name"] for c in found["cases"] if c["timing"] and c["agrees"]] == []
-    assert [c["name"] for c in found["cases"] if not c["timing"] and not c["agrees"]] == []
-    assert found["passed"] is False
+    verified = verify(size=0.01, slow_server=1.2)
+    assert [c["name"] for c in verified["cases"] if c["timing"] and c["agrees"]] == []
+    assert [c["name"] for c in verified["cases"] if not c["timing"] and not c["agrees"]] == []
+    assert verified["passed"] is False
 
 
 @pytest.mark.slow
 def test_the_full_verification():
-    found = verify()
-    assert failures(found) == []
-    assert all(c["relative_half_width"] <= 0.01 for c in found["cases"])
-    table = verification_page(found).split("\n\n")[1]
+    verified = verify()
+    assert failures(verified) == []
+    assert all(c["relative_half_width"] <= 0.01 for c in verified["cases"])
+    table = verification_page(verified).split("\n\n")[1]
     assert table in (ROOT / "docs" / "verification.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
 def test_three_per_cent_are_noticed_with_power():
     """Every timing case fails, and would in 99 of 100 repetitions: by the spread of its replications."""
-    found = verify(slow_server=1.03)
-    t = stats.t.ppf(0.5 + found["level"] / 2, found["replications"] - 1)
-    for case in (c for c in found["cases"] if c["timing"]):
+    verified = verify(slow_server=1.03)
+    t = stats.t.ppf(0.5 + verified["level"] / 2, verified["replications"] - 1)
+    for case in (c for c in verified["cases"] if c["timing"]):
         beyond = abs(case["relative_error"]) - case["relative_half_width"] - case["bias"] / case["theory"]
         assert beyond / (case["relative_half_width"] / t) > stats.norm.ppf(SLOW_POWER), case["name"]
 
@@ -105,8 +105,8 @@ def test_wrong_theory_is_noticed_and_bias_allows_for_it(half):
 def test_an_identity_is_held_to_the_last_digits(few):
     metered = IDENTITY.cases[0].theory
     for theory, passed in ((metered, True), (lambda run: metered(run) * (1 + 1e-6), False)):
-        found = verify(chosen=[dataclasses.replace(with_case(IDENTITY, theory=theory), requests=500)])
-        assert found["passed"] is passed
+        verified = verify(chosen=[dataclasses.replace(with_case(IDENTITY, theory=theory), requests=500)])
+        assert verified["passed"] is passed
 
 
 def test_an_interval_that_is_too_wide_says_nothing(few):
@@ -116,9 +116,9 @@ def test_an_interval_that_is_too_wide_says_nothing(few):
 
 
 def test_the_family_shares_its_chance(few):
-    found = verify(size=0.01, chosen=[M_M_1])
-    assert found["level"] == pytest.approx(1 - 0.01 / 4)
-    case = found["cases"][0]
+    verified = verify(size=0.01, chosen=[M_M_1])
+    assert verified["level"] == pytest.approx(1 - 0.01 / 4)
+    case = verified["cases"][0]
     assert case["ci_low"] < case["simulated"] < case["ci_high"]
     assert (case["ci_high"] - case["ci_low"]) / 2 == pytest.approx(case["relative_half_width"] * case["theory"])
 
@@ -163,8 +163,8 @@ def test_a_request_alone_takes_what_the_moments_say():
 
     from messsim.scenario import dump
 
-    said = queues.queue("one", 1.0, 150, prompt=1_500, **cases._profile("Llama-3.1-8B", "H100"))
-    r = run(tomllib.loads(dump(said)))
+    settings = queues.queue("one", 1.0, 150, prompt=1_500, **cases._profile("Llama-3.1-8B", "H100"))
+    r = run(tomllib.loads(dump(settings)))
     service_s = cases._service_s(r.setup.pools[0].coefficients, 1_500, 150)
     assert r.records.finish_s[0] - r.records.start_s[0] == pytest.approx(service_s, rel=1e-12)
 
@@ -239,9 +239,9 @@ def test_the_command_prints_a_table_and_exits_by_it(small):
 def test_the_command_in_json_and_to_a_directory(small, tmp_path):
     out = tmp_path / "out"
     done = here("verify", "--size", "0.01", "--json", "--out", out)
-    found = json.loads(done.stdout)
-    assert {"name", "theory", "simulated", "ci_low", "ci_high", "bias", "passed"} <= set(found["cases"][0])
-    assert json.loads((out / "verification.json").read_text()) == found
+    data = json.loads(done.stdout)
+    assert {"name", "theory", "simulated", "ci_low", "ci_high", "bias", "passed"} <= set(data["cases"][0])
+    assert json.loads((out / "verification.json").read_text()) == data
     page = (out / "verification.md").read_text()
     assert page.count("\n| ") == 1 + 1 + 5
     assert "| agrees |" in page

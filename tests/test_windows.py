@@ -20,15 +20,15 @@ ANSWERS = st.lists(
 )
 
 
-def told(windows, answers, size: int, until_s: float) -> dict:
+def windows_summary(windows, answers, size: int, until_s: float) -> dict:
     """The summary after answers (gap before it, satisfied, alpha), `size` at a time."""
     gaps, satisfied, alphas = np.array(answers).reshape(-1, 3).T
     arrival_s = np.cumsum(gaps)
     for start in range(0, len(gaps), size):
         cut = slice(start, start + size)
         windows.add(arrival_s[cut], satisfied[cut], alphas[cut])
-    found = windows.close(until_s)
-    return {name: getattr(found, name) for name in ("count", "violated", "violation_rate", "worst")}
+    closed = windows.close(until_s)
+    return {name: getattr(closed, name) for name in ("count", "violated", "violation_rate", "worst")}
 
 
 def judged(groups: list[list[tuple[float, float]]]) -> dict:
@@ -51,7 +51,9 @@ def test_periods_are_their_definition(answers, size, length_s, more_s):
     for at, (_, s, alpha) in zip(arrival_s, answers, strict=True):
         if (at // length_s + 1) * length_s <= until_s:
             groups.setdefault(int(at // length_s), []).append((s, alpha))
-    assert told(Periods(length_s), answers, size, until_s) == pytest.approx(judged(list(groups.values())), abs=1e-12)
+    assert windows_summary(Periods(length_s), answers, size, until_s) == pytest.approx(
+        judged(list(groups.values())), abs=1e-12
+    )
 
 
 @quick
@@ -59,7 +61,7 @@ def test_periods_are_their_definition(answers, size, length_s, more_s):
 def test_the_last_answers_are_their_definition(answers, size, length):
     pairs = [a[1:] for a in answers]
     groups = [pairs[k : k + length] for k in range(len(pairs) - length + 1)]
-    assert told(LastAnswers(length), answers, size, 0.0) == pytest.approx(judged(groups), abs=1e-12)
+    assert windows_summary(LastAnswers(length), answers, size, 0.0) == pytest.approx(judged(groups), abs=1e-12)
 
 
 @quick
@@ -101,8 +103,8 @@ def test_days_of_three_seconds(tmp_path):
     """111 100 011 (1): the third is over when the last request comes at 9 s, the fourth never is."""
     r = run(a_changing_model(tmp_path, window_s=3.0))
     assert r.satisfied[0].tolist() == [1, 1, 1, 1, 0, 0, 0, 1, 1, 1]
-    told_of = {"window_s": 3.0, "window_requests": None, "count": 3, "violated": 1, "violation_rate": 1 / 3}
-    assert r.summary["sla"]["windows"] == told_of | {"worst": 1 / 3}
+    summaries = {"window_s": 3.0, "window_requests": None, "count": 3, "violated": 1, "violation_rate": 1 / 3}
+    assert r.summary["sla"]["windows"] == summaries | {"worst": 1 / 3}
     assert r.summary["tenants"][0]["windows"] == r.summary["sla"]["windows"]
 
 

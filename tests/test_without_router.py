@@ -42,20 +42,20 @@ def shipped(**more):
     return parse(scenario(**({"models": MODELS, "requests": 2_000, "sla": {"alpha": 0.65}} | more)))
 
 
-def under(said, policy):
-    return run(with_values(said, {"router.policy": policy}), keep_records=False).summary
+def under(settings, policy):
+    return run(with_values(settings, {"router.policy": policy}), keep_records=False).summary
 
 
 def test_without_a_router_is_what_a_run_of_the_baseline_costs():
-    said = shipped()
-    found = without_router(said)
+    shipped_scenario = shipped()
+    result = without_router(shipped_scenario)
     for name, policy in (("best_single", "best-single"), ("static_mix", "static-mix")):
-        theirs = under(said, policy)
-        assert found[name]["per_request"] == theirs["cost"]["per_request"]
-        assert found[name]["satisfaction"] == theirs["sla"]["satisfaction"]
-    assert found["best_single"]["model"] == "large"
-    assert found["left_out"] is None
-    assert run(said, keep_records=False, beside=without_router).summary["cost"]["without_router"] == found
+        theirs = under(shipped_scenario, policy)
+        assert result[name]["per_request"] == theirs["cost"]["per_request"]
+        assert result[name]["satisfaction"] == theirs["sla"]["satisfaction"]
+    assert result["best_single"]["model"] == "large"
+    assert result["left_out"] is None
+    assert run(shipped_scenario, keep_records=False, beside=without_router).summary["cost"]["without_router"] == result
 
 
 def test_what_is_not_simulated_says_why():
@@ -69,11 +69,11 @@ def test_what_is_not_simulated_says_why():
 def test_the_terminal_shows_realised_costs_only(tmp_path):
     file = tmp_path / "s.toml"
     file.write_text(tomli_w.dumps(scenario(models=MODELS, requests=500, sla={"alpha": 0.65})))
-    told = printed("run", file)
-    line = next(x for x in told.splitlines() if x.startswith("without router"))
+    reported = printed("run", file)
+    line = next(x for x in reported.splitlines() if x.startswith("without router"))
     theirs = without_router(shipped(requests=500))
     assert f"large alone {theirs['best_single']['per_request']:.4g} J" in line
-    assert "expected" not in told
+    assert "expected" not in reported
     assert json.loads(printed("run", file, "--json"))["cost"]["without_router"] == theirs
 
 
@@ -83,8 +83,8 @@ def test_rent_is_stated_and_fixed_where_all_is_rented():
     assert (cost["rent_usd_per_hour"], cost["fixed"], cost["gpus"]) == (6.0, True, 2)
     under_another = under(rented, "largest")["cost"]
     assert under_another["total"] == pytest.approx(cost["total"], rel=0.02)  # all but the tail after the last arrival
-    found = check(rented)
-    assert (found["rent_usd_per_hour"], found["cost_fixed"]) == (6.0, True)
+    checklist = check(rented)
+    assert (checklist["rent_usd_per_hour"], checklist["cost_fixed"]) == (6.0, True)
     free = run(shipped(), keep_records=False).summary["cost"]
     assert (free["rent_usd_per_hour"], free["fixed"]) == (None, False)
 
@@ -93,12 +93,12 @@ def test_rent_is_stated_and_fixed_where_all_is_rented():
 
 
 def test_bounds_fall_with_what_is_known():
-    found = worth(prepare(shipped(requests=6_000, models=PRICED)))
-    order = [found["best_single"]["per_request"], found["static_mix"], found["own_cost"], found["features"]]
-    order += [found["clairvoyant"]]
+    result = worth(prepare(shipped(requests=6_000, models=PRICED)))
+    order = [result["best_single"]["per_request"], result["static_mix"], result["own_cost"], result["features"]]
+    order += [result["clairvoyant"]]
     assert None not in order
     assert all(b <= a * 1.02 for a, b in pairwise(order)), order
-    assert 0.0 < found["features_save"] <= found["can_save"] < 1.0
+    assert 0.0 < result["features_save"] <= result["can_save"] < 1.0
 
 
 def test_features_without_signal_save_no_more_than_costs_do():
@@ -110,8 +110,8 @@ def test_features_without_signal_save_no_more_than_costs_do():
 
 def test_features_are_judged_by_what_choices_satisfied_not_by_what_was_predicted():
     noise = shipped(requests=2_000, models=PRICED, features={"dimensions": 80, "signal": 0.0})
-    found = worth(prepare(noise))
-    assert found["features"] > 0.97 * found["own_cost"]
+    result = worth(prepare(noise))
+    assert result["features"] > 0.97 * result["own_cost"]
 
 
 def test_the_fit_is_that_of_scikit_learn():
@@ -130,16 +130,16 @@ def test_the_fit_is_that_of_scikit_learn():
 
 def test_dominated_models_are_named():
     three = [model("small", 0.5), {**model("worse", 0.4), "cost_per_request": 500.0}, model("large", 0.8)]
-    found = worth(prepare(shipped(models=three)))
-    assert {"model": "worse", "by": "small"} in found["dominated"]
+    result = worth(prepare(shipped(models=three)))
+    assert {"model": "worse", "by": "small"} in result["dominated"]
 
 
 def test_batch_is_how_many_a_busy_replica_runs_at_once():
     arrivals = {"kind": "poisson", "rate_rps": 0.01}
     calm = check(shipped(arrivals=arrivals, requests=200, router={"policy": "random"}))
-    for found in calm["pools"]:
-        assert found["batch"] == pytest.approx(1.0, abs=0.05)
-        assert found["thin"]
+    for result in calm["pools"]:
+        assert result["batch"] == pytest.approx(1.0, abs=0.05)
+        assert result["thin"]
 
 
 def test_a_busy_replica_runs_one_sequence_at_least():
@@ -153,22 +153,22 @@ def test_a_busy_replica_runs_one_sequence_at_least():
 
 def test_a_pool_of_no_replicas_is_left_out_with_its_model():
     three = [model("small", 0.5), model("middle", 0.6), model("large", 0.8)]
-    said = shipped(models=three, router={"predictor": {"start": "means", "means": [0.5, 0.6, 0.8]}})
-    less = with_values(said, {"models.middle.replicas": 0})
+    shipped_scenario = shipped(models=three, router={"predictor": {"start": "means", "means": [0.5, 0.6, 0.8]}})
+    less = with_values(shipped_scenario, {"models.middle.replicas": 0})
     assert less.model_names == ["small", "large"]
     assert less.router.predictor.means == [0.5, 0.8]
     with pytest.raises(ScenarioError):
-        with_values(said, {f"models.{name}.replicas": 0 for name in said.model_names})
+        with_values(shipped_scenario, {f"models.{name}.replicas": 0 for name in shipped_scenario.model_names})
 
 
 def test_an_empty_pool_beside_another_is_left_out_alone():
     models = [{"name": "two", "satisfaction": 0.5}, model("one", 0.8)]
     pools = [pool("two", name="near"), pool("two", name="far")]
     phase = {"from_request": 5, "satisfaction": {"two": 0.4, "one": 0.9}, "withdrawn": ["one"]}
-    said = shipped(models=models, pools=pools, phases=[phase])
-    near = with_values(said, {"pools.far.replicas": 0})
+    shipped_scenario = shipped(models=models, pools=pools, phases=[phase])
+    near = with_values(shipped_scenario, {"pools.far.replicas": 0})
     assert ([p.name for p in near.pools], near.model_names) == (["near"], ["two", "one"])
-    less = with_values(said, {"models.one.replicas": 0})
+    less = with_values(shipped_scenario, {"models.one.replicas": 0})
     assert ([p.name for p in less.pools], less.model_names) == (["near", "far"], ["two"])
     assert (less.phases[0].withdrawn, less.phases[0].satisfaction) == ([], {"two": 0.4})
 
@@ -176,45 +176,50 @@ def test_an_empty_pool_beside_another_is_left_out_alone():
 @pytest.mark.parametrize(("kept", "verdict"), [(10, "met"), (9, "met"), (8, "failed")])
 def test_a_promise_is_judged_by_how_often_it_is_kept(kept, verdict):
     rows = [{"sla_satisfaction": 0.61}] * kept + [{"sla_satisfaction": 0.59}] * (10 - kept)
-    found = verdict_of(Requirement.parse("sla.satisfaction>=0.6"), rows)
-    assert (found["verdict"], found["kept"]) == (verdict, kept)
+    judged = verdict_of(Requirement.parse("sla.satisfaction>=0.6"), rows)
+    assert (judged["verdict"], judged["kept"]) == (verdict, kept)
     assert verdict_of(Requirement.parse("sla.satisfaction>=0.6"), rows, 0.8)["verdict"] == "met"
 
 
 def test_each_policy_gets_its_cheapest_fleet():
-    said = shipped(requests=300, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
-    axes = axes_of(said, ["small=0..2", "large=1..2"], [])
-    found = fleets(
-        said, ["mess+", "largest"], axes, ["requests.lost<=0", "gpus<=3"], seeds=2, workers=lambda: local_workers(1)
+    shipped_scenario = shipped(requests=300, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
+    axes = axes_of(shipped_scenario, ["small=0..2", "large=1..2"], [])
+    result = fleets(
+        shipped_scenario,
+        ["mess+", "largest"],
+        axes,
+        ["requests.lost<=0", "gpus<=3"],
+        seeds=2,
+        workers=lambda: local_workers(1),
     )
-    largest = found["policies"][1]["plan"]
+    largest = result["policies"][1]["plan"]
     assert [p["replicas"] for p in largest["best"]["pools"]] == [0, 1]
     assert largest["best"]["gpus"] == 1
     assert largest["counts"]["candidates"] == 5  # of 6, less two of each
-    assert found["best"] == "mess+"
+    assert result["best"] == "mess+"
     with pytest.raises(ScenarioError, match=r"no cluster of these keeps to it"):
-        plan(said, axes, ["usd_per_hour<1"], seeds=2, workers=local_workers(1))
+        plan(shipped_scenario, axes, ["usd_per_hour<1"], seeds=2, workers=local_workers(1))
 
 
 def test_fleets_are_kept_as_plans_and_as_points_of_a_sweep(tmp_path, monkeypatch):
-    said = shipped(requests=100, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
-    axes = axes_of(said, ["small=0..1", "large=1..2"], [])
-    asked = (said, ["mess+", "largest"], axes, ["requests.lost<=0"])
-    found = fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1))
-    assert json.loads((tmp_path / "o" / "fleets.json").read_text()) == found
-    assert read_plan(tmp_path / "o" / "largest") == found["policies"][1]["plan"]
+    shipped_scenario = shipped(requests=100, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
+    axes = axes_of(shipped_scenario, ["small=0..1", "large=1..2"], [])
+    asked = (shipped_scenario, ["mess+", "largest"], axes, ["requests.lost<=0"])
+    result = fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1))
+    assert json.loads((tmp_path / "o" / "fleets.json").read_text()) == result
+    assert read_plan(tmp_path / "o" / "largest") == result["policies"][1]["plan"]
     points = points_of([], tmp_path / "o" / "fleets.csv")
     assert points[1] == {"router.policy": "largest", 'models."small".replicas': 0, 'models."large".replicas': 1}
     monkeypatch.setattr("messsim.study.plan.cheapest.row_at", None)
-    assert fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1)) == found
+    assert fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1)) == result
     (tmp_path / "o" / "mine.txt").touch()
     with pytest.raises(OutputError, match=r"holds mine\.txt, which is no plan"):
         fleets(*asked, seeds=2, out=tmp_path / "o")
 
 
 def test_a_plan_that_may_leave_out_any_model_leaves_one():
-    said = shipped(requests=100, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
-    axes = axes_of(said, ["small=0..1", "large=0..1"], [])
-    found = plan(said, axes, ["requests.lost<=0"], seeds=2, workers=local_workers(1))
-    assert found["counts"]["candidates"] == 3
-    assert found["best"]["gpus"] == 1
+    shipped_scenario = shipped(requests=100, cost={"usd_per_gpu_hour": {"GPU": 2.0}})
+    axes = axes_of(shipped_scenario, ["small=0..1", "large=0..1"], [])
+    result = plan(shipped_scenario, axes, ["requests.lost<=0"], seeds=2, workers=local_workers(1))
+    assert result["counts"]["candidates"] == 3
+    assert result["best"]["gpus"] == 1

@@ -263,8 +263,8 @@ def test_the_shipped_file_is_what_the_script_writes(monkeypatch: pytest.MonkeyPa
 
 def test_the_page_of_profiles_says_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     script = tool("page.py", monkeypatch)
-    said = script["PAGE"].read_text(encoding="utf-8")
-    assert script["spliced"](said) == said, "docs/profiles.md is out of date: python tools/profiles/page.py"
+    text = script["PAGE"].read_text(encoding="utf-8")
+    assert script["spliced"](text) == text, "docs/profiles.md is out of date: python tools/profiles/page.py"
 
 
 # Iterations that were composed with other scripts, of another grid, of the same kernels. Mean error by kind, percent.
@@ -601,11 +601,11 @@ def test_other_shapes_and_kinds_of_weights_are_not_taken_for_those_that_there_ar
 def test_every_model_is_found_by_its_own_checkpoint() -> None:
     for name, model in load_models().items():
         checkpoint = model.source.removeprefix("config.json and model card of huggingface.co/")
-        found = model_named(checkpoint, load_models())
-        assert found is not None, checkpoint
-        assert load_models()[found].source == model.source, (name, found)
+        result = model_named(checkpoint, load_models())
+        assert result is not None, checkpoint
+        assert load_models()[result].source == model.source, (name, result)
 
 
 def test_selecting_by_a_checkpoint_is_selecting_by_its_model_and_weights() -> None:
-    found = select_profiles("Qwen/Qwen3-32B-FP8", gpu="H100-SXM")
-    assert {(p.model, p.gpu, p.weights) for p in found} == {("Qwen3-32B", "H100", "fp8")}
+    profiles = select_profiles("Qwen/Qwen3-32B-FP8", gpu="H100-SXM")
+    assert {(p.model, p.gpu, p.weights) for p in profiles} == {("Qwen3-32B", "H100", "fp8")}

@@ -23,14 +23,14 @@ def engine(request) -> str:
     return request.param
 
 
-def said(**changes) -> dict:
+def priced(**changes) -> dict:
     return scenario(**(NONE | {"phases": SPAN} | changes))
 
 
 @pytest.mark.parametrize("estimate", ["known", "mean", "last_explored"])
 @pytest.mark.parametrize("policy", [{"policy": "mess+", "c": 1.0, "explore": "chosen"}, {"policy": "random"}, {}])
 def test_nobody_goes_to_a_model_that_is_withdrawn(engine, policy, estimate):
-    r = run(said(router=policy | {"cost_estimate": estimate}, sla={"alpha": 0.55}), engine)
+    r = run(priced(router=policy | {"cost_estimate": estimate}, sla={"alpha": 0.55}), engine)
     gone = r.records.model[100:200]
     assert 1 not in gone
     assert len(set(gone)) == 2
@@ -40,14 +40,14 @@ def test_nobody_goes_to_a_model_that_is_withdrawn(engine, policy, estimate):
 
 @pytest.mark.parametrize(("withdrawn", "instead"), [(["c"], 1), (["b", "c"], 0), (["a"], 2)])
 def test_a_policy_that_insists_gets_the_next_model(engine, withdrawn, instead):
-    r = run(said(router={"policy": "largest"}, phases=[{"from_request": 100, "withdrawn": withdrawn}]), engine)
+    r = run(priced(router={"policy": "largest"}, phases=[{"from_request": 100, "withdrawn": withdrawn}]), engine)
     assert set(r.records.model[:100]) == {2}
     assert set(r.records.model[100:]) == {instead}
 
 
 def test_exploring_asks_those_that_are_there(engine):
     """Without its reference, the user sees the next less capable answer; the lesson is of two models."""
-    r = run(said(router={"c": 1.0, "kappa": 0.0}, phases=[{"from_request": 100, "withdrawn": ["c"]}]), engine)
+    r = run(priced(router={"c": 1.0, "kappa": 0.0}, phases=[{"from_request": 100, "withdrawn": ["c"]}]), engine)
     assert (r.records.cost[:100] == 13.0).all()
     assert (r.records.cost[100:] == 4.0).all()
     assert (r.records.exploration_cost[100:] == 1.0).all()
@@ -60,7 +60,7 @@ def test_a_chain_passes_over_what_is_withdrawn_and_ends_at_the_top(engine, monke
     own = OwnPolicy(lambda _: routing.PLAN_CHAIN, lambda request, stage, asked: asked + 1)
     monkeypatch.setitem(routing.POLICIES, "own", own.build)
     phases = [{"from_request": 1, "withdrawn": ["b"]}, {"from_request": 2, "withdrawn": ["c"]}]
-    data = said(arrivals=trace(tmp_path, [0, 30, 60]), requests=None, router={"policy": "own"}, phases=phases)
+    data = priced(arrivals=trace(tmp_path, [0, 30, 60]), requests=None, router={"policy": "own"}, phases=phases)
     r = run(data, engine).records
     assert r.model.tolist() == [2, 2, 1]
     assert r.cost.tolist() == [13, 10, 4]
@@ -83,22 +83,22 @@ def test_who_is_withdrawn_finishes_what_it_has(engine, tmp_path):
 
 def test_a_model_is_added_by_withdrawing_it_before(engine):
     phases = [{"from_request": 0, "withdrawn": ["c"]}, {"from_request": 150}]
-    r = run(said(router={"policy": "largest"}, phases=phases), engine)
+    r = run(priced(router={"policy": "largest"}, phases=phases), engine)
     assert r.records.model.tolist() == [1] * 150 + [2] * 150
 
 
 def test_what_is_not_always_there_is_no_choice_made_beforehand():
     sla = {"alpha": 0.45}
-    whole, parted = run(said(phases=[], sla=sla)).summary["cost"], run(said(sla=sla)).summary["cost"]
+    whole, parted = run(priced(phases=[], sla=sla)).summary["cost"], run(priced(sla=sla)).summary["cost"]
     assert whole["best_single"]["model"] == "b"
     assert parted["best_single"]["model"] == "c"
-    gone = run(said(phases=[SPAN[0] | {"from_request": 0}], sla={"alpha": 0.8})).summary["cost"]
-    full = run(said(phases=[], sla={"alpha": 0.8})).summary["cost"]
+    gone = run(priced(phases=[SPAN[0] | {"from_request": 0}], sla={"alpha": 0.8})).summary["cost"]
+    full = run(priced(phases=[], sla={"alpha": 0.8})).summary["cost"]
     assert gone["oracle"]["clairvoyant"]["at_alpha"] > full["oracle"]["clairvoyant"]["at_alpha"]
 
 
 def test_records_have_no_infinite_cost():
-    r = run(said(record={"potential_outcomes": True}))
+    r = run(priced(record={"potential_outcomes": True}))
     costs = record_frame(r.setup.scenario, r.chunks)["known_cost_b"]
     assert costs.null_count() == 100
     assert costs.max() == 3.0
@@ -106,7 +106,7 @@ def test_records_have_no_infinite_cost():
 
 def test_prices_change_with_a_phase(engine):
     phases = [{"from_request": 100, "cost_per_request": {"c": 0.5}}, {"from_request": 200}]
-    r = run(said(router={"policy": "cheapest"}, phases=phases), engine)
+    r = run(priced(router={"policy": "cheapest"}, phases=phases), engine)
     assert r.records.model.tolist() == [0] * 100 + [2] * 100 + [0] * 100
     assert r.records.cost.tolist() == [1.0] * 100 + [0.5] * 100 + [1.0] * 100
 
@@ -117,7 +117,7 @@ def theta(data: dict, stage: int) -> float:
 
 def gradual(**phase) -> dict:
     """From 0.3 and difficulty 0, over 100 requests, to `phase`."""
-    return said(
+    return priced(
         phases=[
             {"from_request": 100, "over_requests": 100, "satisfaction": {"a": 0.9}, "difficulty": 1.0} | phase,
         ]
@@ -126,7 +126,7 @@ def gradual(**phase) -> dict:
 
 def test_difficulty_and_ability_move_in_equal_steps():
     data = gradual()
-    plain, moved = Workload(parse(said(phases=[]))).columns(0, 300), Workload(parse(data)).columns(0, 300)
+    plain, moved = Workload(parse(priced(phases=[]))).columns(0, 300), Workload(parse(data)).columns(0, 300)
     way = np.clip((np.arange(300) - 100) / 100, 0, 1)
     np.testing.assert_allclose(moved.difficulty, plain.difficulty + way, rtol=0, atol=1e-12)
     slope, a, b = 1.5, theta(data, 0), theta(data, 1)
@@ -149,9 +149,9 @@ def test_outcomes_follow_the_ability_on_the_way():
 
 
 def test_the_way_may_be_measured_in_seconds():
-    data = said(phases=[{"from_s": 10.0, "over_s": 20.0, "difficulty": 2.0}])
+    data = priced(phases=[{"from_s": 10.0, "over_s": 20.0, "difficulty": 2.0}])
     chunk = next(Workload(parse(data)).chunks(300))
-    plain = next(Workload(parse(said(phases=[]))).chunks(300))
+    plain = next(Workload(parse(priced(phases=[]))).chunks(300))
     way = np.clip((chunk.arrival_s - 10) / 20, 0, 1)
     np.testing.assert_allclose(chunk.difficulty, plain.difficulty + 2 * way, rtol=0, atol=1e-12)
 
@@ -173,7 +173,7 @@ def test_the_way_may_be_measured_in_seconds():
 )
 def test_what_makes_no_sense(phases, line):
     with pytest.raises(ScenarioError) as caught:
-        parse(said(phases=phases))
+        parse(priced(phases=phases))
     assert caught.value.problems == [line]
 
 

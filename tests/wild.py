@@ -173,8 +173,8 @@ def wild(draw, scenarios: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
     data: dict[str, Any] = copied(draw(scenarios))
     gently = draw(st.integers(0, 4)) > 0
     for _ in range(draw(st.integers(1, 3))):
-        found = [(t, k) for t, k in places(data) if not gently or type(t[k]) in (int, float)]
-        table, key = draw(st.sampled_from(found)) if found else (data, next(iter(data)))
+        collected = [(t, k) for t, k in places(data) if not gently or type(t[k]) in (int, float)]
+        table, key = draw(st.sampled_from(collected)) if collected else (data, next(iter(data)))
         how = "number" if gently else draw(st.sampled_from(["number", "value", "lose", "add"]))
         if how == "number" and isinstance(table[key], (int, float)):
             table[key] = draw(like(table[key]))

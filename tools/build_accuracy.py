@@ -55,14 +55,14 @@ KNEE = "nstar_tokens=150"  # which means of a server do not tell
 
 def tables(data: Path) -> tuple[dict[str, str], dict[str, str], list[dict[str, Any]]]:
     """Return the tables of the pages as Markdown, and the pictures as SVG, by name; and the served rows."""
-    found = validate(data)
+    validation = validate(data)
     texts = {}
-    for name, part in found.items():
+    for name, part in validation.items():
         texts[f"{name}-summary"] = summary_table(part)
         texts[f"{name}-groups"] = group_table(part)
         texts[f"{name}-rows"] = row_table(part, readings=name in ("served", "bursts"))
         texts[f"{name}-unknown"] = unknown_table(part) if part["without_profile"] else ""
-    return texts, accuracy_svg(found), found["served"]["rows"]
+    return texts, accuracy_svg(validation), validation["served"]["rows"]
 
 
 def iteration_fits(data: Path) -> str:
@@ -72,16 +72,16 @@ def iteration_fits(data: Path) -> str:
         "|---" * (4 + len(REGIONS)) + "|",
     ]
     for file, whose, (experts, top_k), kind in ITERATIONS:
-        found = calibrate(
+        fitted = calibrate(
             data / "profiles" / f"{file}.csv",
             [f"{k}={v}" for k, v in whose.items()],
             Options(experts=experts, top_k=top_k, kv_capacity_tokens=CAPACITIES.get(file)),
         )
-        by_region = {e["region"]: e["duration"] for e in found["errors"]}
+        by_region = {e["region"]: e["duration"] for e in fitted["errors"]}
         cells = [_percents(by_region[r]) if r in by_region else "-" for r in REGIONS]
-        name = f"{found['model']}, {found['tp']} {found['gpu'].split('-80')[0]}"
-        missing = ", ".join(n.split("_")[0] for n in found["not_determined"]) or "-"
-        lines.append(f"| {name} | {kind} | {found['rows']:,} | {' | '.join(cells)} | {missing} |")
+        name = f"{fitted['model']}, {fitted['tp']} {fitted['gpu'].split('-80')[0]}"
+        missing = ", ".join(n.split("_")[0] for n in fitted["not_determined"]) or "-"
+        lines.append(f"| {name} | {kind} | {fitted['rows']:,} | {' | '.join(cells)} | {missing} |")
     return "\n".join(lines)
 
 
@@ -130,12 +130,12 @@ def _held_out(
         files = [Path(folder) / name for name in ("fitted.csv", "held.csv")]
         fitted.drop([r for r in ("ttft_s", "tpot_s", "e2e_s") if r != reading]).write_csv(files[0])
         held.write_csv(files[1])
-        found = calibrate(files[0], options=Options(base=base, given=[KNEE]))["coefficients"]
+        coefficients = calibrate(files[0], options=Options(base=base, given=[KNEE]))["coefficients"]
         points = read_measurements(files[1], {}).rows
     assert isinstance(points, ServedPoints)
-    told = PointFit(points, tp, (0, 0), {}, []).simulated({n: found[n]["value"] or 0.0 for n in DURATION})
-    errors = {n: float(np.abs(told[n] / held[n].to_numpy() - 1).mean()) for n in READINGS[:3]}
-    names = [n.split("_")[0] for n in DURATION if found[n]["how"] == "fitted"]
+    predicted = PointFit(points, tp, (0, 0), {}, []).simulated({n: coefficients[n]["value"] or 0.0 for n in DURATION})
+    errors = {n: float(np.abs(predicted[n] / held[n].to_numpy() - 1).mean()) for n in READINGS[:3]}
+    names = [n.split("_")[0] for n in DURATION if coefficients[n]["how"] == "fitted"]
     return errors, names, (fitted.height, held.height)
 
 

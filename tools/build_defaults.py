@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 def rows(path: Path) -> list[Row]:
     """The rows that a built-in profile speaks of, each once."""
-    found: dict[tuple[str, ...], Row] = {}
+    collected: dict[tuple[str, ...], Row] = {}
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             alone = all(row[name] in ("", "1", "1.0") for name in ("attention_dp_size", "moe_ep_size", "pp_size"))
@@ -52,7 +52,7 @@ def rows(path: Path) -> list[Row]:
             except UnknownProfile:
                 continue
             names = ("backend", "isl", "osl", "batch_size", "silicon_ttft_ms")
-            found[profile.name, *(row[name] for name in names)] = {
+            collected[profile.name, *(row[name] for name in names)] = {
                 "group": (profile.model, weights, profile.gpu, ENGINES[row["backend"]]),
                 "gpus": gpus,
                 "prompt": int(float(row["isl"])),
@@ -61,7 +61,7 @@ def rows(path: Path) -> list[Row]:
                 "ttft_s": float(row["silicon_ttft_ms"]) / 1e3,
                 "tpot_s": float(row["silicon_tpot_ms"]) / 1e3,
             }
-    return list(found.values())
+    return list(collected.values())
 
 
 def errors(row: Row) -> dict[str, float]:
@@ -72,11 +72,11 @@ def errors(row: Row) -> dict[str, float]:
     lengths = {"prompt": _uniform(row["prompt"]), "output": _uniform(row["answer"])}
     arrivals = {"kind": "closed", "clients": row["clients"]}
     scenario = one_server("defaults", served, arrivals, requests, lengths, None, None)
-    told = predict(
+    predicted = predict(
         Point("served", {"clients": row["clients"]}, {"ttft_s": 1.0, "tpot_s": 1.0}, scenario, (0, requests))
     )
     tokens = 0.9 * row["answer"] - 1
-    whole = {"ttft_s": told["ttft_s"], "tpot_s": told["tpot_s"]}
+    whole = {"ttft_s": predicted["ttft_s"], "tpot_s": predicted["tpot_s"]}
     measured = {name: row[name] for name in whole}
     for each in (whole, measured):
         each["e2e_s"] = each["ttft_s"] + tokens * each["tpot_s"]
@@ -95,14 +95,14 @@ def table(path: Path) -> str:
     lines = ["| model, weights, GPU, engine | rows | TTFT | TPOT | end to end |", "| --- | ---: | ---: | ---: | ---: |"]
     for group, by_gpus in sorted(groups.items()):
         chosen = [r for some in by_gpus.values() for r in some[:: -(-len(some) // MOST)]]
-        found = []
+        collected = []
         for row in chosen:
             try:
-                found.append(errors(row))
+                collected.append(errors(row))
             except MesssimError as error:
                 raise SystemExit(f"{row}: {error}") from None
-        cells = [_cell([e[name] for e in found]) for name in ("ttft_s", "tpot_s", "e2e_s")]
-        lines.append(f"| {', '.join(group)} | {len(found)} | {' | '.join(cells)} |")
+        cells = [_cell([e[name] for e in collected]) for name in ("ttft_s", "tpot_s", "e2e_s")]
+        lines.append(f"| {', '.join(group)} | {len(collected)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -69,12 +69,12 @@ def iterations(rng: np.random.Generator) -> str:
 def points(rng: np.random.Generator) -> str:
     """A server at fixed concurrencies."""
     clients, prompts, outputs = (list(c) for c in zip(*POINTS, strict=True))
-    told = PointFit(ServedPoints(clients, prompts, outputs, {}, None), 1, (0, 0), {}, []).simulated(
+    predicted = PointFit(ServedPoints(clients, prompts, outputs, {}, None), 1, (0, 0), {}, []).simulated(
         DURATION, {**ENERGY, "p_cap_w_per_gpu": 1e12}
     )
     lines = ["clients,prompt_tokens,output_tokens,ttft_s,tpot_s,j_per_token"]
     for i, point in enumerate(POINTS):
-        readings = [told[n][i] * (1 + NOISE * rng.standard_normal()) for n in ("ttft_s", "tpot_s", "j_per_token")]
+        readings = [predicted[n][i] * (1 + NOISE * rng.standard_normal()) for n in ("ttft_s", "tpot_s", "j_per_token")]
         lines.append(",".join([*map(str, point), *(f"{r:.5g}" for r in readings)]))
     return "\n".join(lines) + "\n"
 

@@ -153,10 +153,10 @@ def outcome_table(source: pl.DataFrame, features: Floats) -> pl.DataFrame:
 def check(table: pl.DataFrame) -> None:
     """Raise if the table is not the one that the scenarios are written for."""
     right = table.select(f"ok__{model}" for model in MODELS)
-    found = {model: round(right[f"ok__{model}"].cast(pl.Float64).sum() / table.height, 3) for model in MODELS}
+    collected = {model: round(right[f"ok__{model}"].cast(pl.Float64).sum() / table.height, 3) for model in MODELS}
     any_right = round(float(right.max_horizontal().cast(pl.Float64).sum()) / table.height, 3)
-    if table.height != ROWS or found != MODELS or any_right != ANY_RIGHT:
-        raise ValueError(f"unexpected outcomes: {table.height} rows, {found}, any right {any_right}")
+    if table.height != ROWS or collected != MODELS or any_right != ANY_RIGHT:
+        raise ValueError(f"unexpected outcomes: {table.height} rows, {collected}, any right {any_right}")
     if sum(table.null_count().row(0)) or table["prompt_id"].n_unique() != ROWS:
         raise ValueError("a value is missing or a prompt_id occurs twice")
 

@@ -19,17 +19,17 @@ def problems(tag: str, root: Path = ROOT) -> list[str]:
     cited = re.search(r"^version: (\S+)$", (root / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     headings = re.findall(r"^## (\S+)", (root / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     wanted = tag.removeprefix("v")
-    found = []
+    mistakes = []
     if not tag.startswith("v") or version != wanted:
-        found.append(f"pyproject.toml: version = {version!r}; expected the tag {tag!r} to be 'v{version}'")
+        mistakes.append(f"pyproject.toml: version = {version!r}; expected the tag {tag!r} to be 'v{version}'")
     if cited is None or cited[1] != version:
-        found.append(f"CITATION.cff: version: {cited[1] if cited else 'missing'}; expected {version}")
+        mistakes.append(f"CITATION.cff: version: {cited[1] if cited else 'missing'}; expected {version}")
     if wanted not in headings:
-        found.append(f"CHANGELOG.md: no heading '## {wanted}'; the newest is '## {headings[0] if headings else ''}'")
-    return found
+        mistakes.append(f"CHANGELOG.md: no heading '## {wanted}'; the newest is '## {headings[0] if headings else ''}'")
+    return mistakes
 
 
 if __name__ == "__main__":
-    said = problems(sys.argv[1])
-    print("\n".join(said))
-    sys.exit(1 if said else 0)
+    mistakes_of_tag = problems(sys.argv[1])
+    print("\n".join(mistakes_of_tag))
+    sys.exit(1 if mistakes_of_tag else 0)

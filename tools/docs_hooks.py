@@ -19,6 +19,6 @@ def on_page_content(content: str, **_: Any) -> str:
     return _FORMULA.sub(_mathml, content)
 
 
-def _mathml(found: re.Match[str]) -> str:
-    display = "inline" if found[1] == "span" else "block"
-    return str(convert(html.unescape(found[2]).strip(), display=display))
+def _mathml(match: re.Match[str]) -> str:
+    display = "inline" if match[1] == "span" else "block"
+    return str(convert(html.unescape(match[2]).strip(), display=display))

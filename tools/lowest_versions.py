@@ -24,10 +24,10 @@ def lowest(extras: list[str], pyproject: Path = ROOT / "pyproject.toml") -> list
     """
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     declared = [*project["dependencies"], *(d for e in extras for d in project["optional-dependencies"][e])]
-    found = [(text, BOUND.fullmatch(text)) for text in declared]
-    if wrong := [text for text, bound in found if bound is None]:
+    collected = [(text, BOUND.fullmatch(text)) for text in declared]
+    if wrong := [text for text, bound in collected if bound is None]:
         raise ValueError(f"{pyproject}: {', '.join(wrong)}: expected NAME>=VERSION")
-    return [f"{bound[1]}=={bound[3]}" for _, bound in found if bound is not None]
+    return [f"{bound[1]}=={bound[3]}" for _, bound in collected if bound is not None]
 
 
 if __name__ == "__main__":

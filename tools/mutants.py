@@ -113,9 +113,9 @@ def mutants_of(file: str) -> Iterator[Mutant]:
 def _changes(code: str) -> Iterator[str]:
     if code.startswith((" ", "\t")):  # bodies; signatures and tables stay
         for pattern, others in OPERATORS:
-            for found in re.finditer(pattern, code):
+            for match in re.finditer(pattern, code):
                 for other in others:
-                    yield code[: found.start()] + other + code[found.end() :]
+                    yield code[: match.start()] + other + code[match.end() :]
         if condition := CONDITION.match(code):
             yield f"{condition[1]}(!({condition[2]})) {{"
         if STATEMENT.match(code) and not DECLARATION.match(code):

@@ -213,8 +213,8 @@ def _without_null(field: Schema) -> Schema:
 
 
 def _resolved(form: Schema, schema: Schema) -> Schema:
-    found: Schema = schema["$defs"][form["$ref"].rsplit("/", 1)[1]]
-    return found
+    resolved: Schema = schema["$defs"][form["$ref"].rsplit("/", 1)[1]]
+    return resolved
 
 
 def _sentence(field: Schema) -> str:

@@ -16,10 +16,10 @@ static ms_job with_path(int64_t request, int32_t prompt_tokens, const ms_node_of
 /* A job comes, computes all of its prompt and goes. Returns the blocks that it found. */
 static int64_t pass_by(ms_cache *cache, ms_job *job)
 {
-    const int64_t found = ms_cache_admit(cache, job, job->prompt_tokens, REPLICA);
+    const int64_t cached = ms_cache_admit(cache, job, job->prompt_tokens, REPLICA);
     ms_cache_extend(cache, job, job->prompt_tokens);
     ms_cache_leave(cache, job, job->prompt_tokens, 1, 0);
-    return found;
+    return cached;
 }
 
 /* Blocks of 4 tokens: [0, 10) are of the group, which has two full ones; the third belongs to whoever fills it. */

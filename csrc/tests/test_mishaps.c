@@ -219,10 +219,10 @@ static void who_is_turned_away_may_ask_again(void)
 /* The router's queue moves by what raters say, the promise by what is true; lessons hold what raters say. */
 static void raters_may_err(void)
 {
-    static double said[MODELS * REQUESTS_MOST];
+    static double heard[MODELS * REQUESTS_MOST];
     for (int late = 0; late < 2; late++) {
         ms_run loop;
-        ms_ledger told, truth;
+        ms_ledger noisy, truth;
         ms_predictor predictor, expected;
         ms_run_config config = plain;
         config.raters_err = 1;
@@ -235,14 +235,14 @@ static void raters_may_err(void)
             sheets[0].tenant[i] = 0;
             for (int m = 0; m < MODELS; m++) {
                 sheets[0].delay[m * 200 + i] = 0.25;
-                said[m * 200 + i] = i % 3 == m ? 1.0 - sheets[0].satisfied_in[m * 200 + i] : sheets[0].satisfied_in[m * 200 + i];
+                heard[m * 200 + i] = i % 3 == m ? 1.0 - sheets[0].satisfied_in[m * 200 + i] : sheets[0].satisfied_in[m * 200 + i];
             }
         }
-        sheets[0].page.labels = said;
+        sheets[0].page.labels = heard;
         sheets[0].page.delay_s = late ? sheets[0].delay : NULL;
         make(&loop, &config, 0, MS_LEAST_LOADED);
         CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0 && ms_predictor_init(&expected, MODELS, 2) == 0);
-        CHECK(ms_ledger_init(&told, alphas[0], 1.0, 0) == 0 && ms_ledger_init(&truth, alphas[0], 1.0, 0) == 0);
+        CHECK(ms_ledger_init(&noisy, alphas[0], 1.0, 0) == 0 && ms_ledger_init(&truth, alphas[0], 1.0, 0) == 0);
         predictor.learning_rate = expected.learning_rate = 0.2;
         loop.instances.brain[0].predictor = &predictor;
         go(&loop, 1);
@@ -250,16 +250,16 @@ static void raters_may_err(void)
         for (int64_t i = 0; i < 200; i++) {
             double labels[MODELS] = {NAN, NAN};
             const double x[] = {s->features[i], s->features[200 + i]};
-            CHECK(same_bits(s->queue[i], told.queue));
-            ms_ledger_rate(&told, said[s->model[i] * 200 + i]);
+            CHECK(same_bits(s->queue[i], noisy.queue));
+            ms_ledger_rate(&noisy, heard[s->model[i] * 200 + i]);
             ms_ledger_rate(&truth, s->satisfied_in[s->model[i] * 200 + i]);
             CHECK(s->satisfied[i] == s->satisfied_in[s->model[i] * 200 + i]); /* the record has the truth */
             for (int m = 0; m < MODELS; m++) {
-                labels[m] = i % 4 == 2 || m == s->model[i] ? said[m * 200 + i] : NAN;
+                labels[m] = i % 4 == 2 || m == s->model[i] ? heard[m * 200 + i] : NAN;
             }
             ms_predictor_learn(&expected, x, labels);
         }
-        CHECK(same_bits(loop.instances.brain[0].tracked[0].queue, told.queue) && told.queue != truth.queue);
+        CHECK(same_bits(loop.instances.brain[0].tracked[0].queue, noisy.queue) && noisy.queue != truth.queue);
         CHECK(same_bits(loop.instances.delivered[0].queue, truth.queue));
         CHECK(memcmp(predictor.weights, expected.weights, 4 * sizeof(double)) == 0);
         ms_run_free(&loop);

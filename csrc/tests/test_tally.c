@@ -58,7 +58,7 @@ static void sums_are_those_of_loops(void)
                       answered, by_model[0], by_model[1], answers, by_tenant};
     CHECK(ms_tally_add(&tally, &records) == 0);
     double all = 1.0, lost = 0.0, paper = 0.0, of_model = 0.0, of_tenant = 0.0;
-    int64_t rated = 0, tokens = 0, rejected = 0, by_one = 0, prompts = 0, found = 0, found_again = 0;
+    int64_t rated = 0, tokens = 0, rejected = 0, by_one = 0, prompts = 0, seen = 0, found_again = 0;
     for (int i = 0; i < N; i++) {
         all += cost[i];
         lost += status[i] == MS_REJECTED || status[i] == MS_LOST ? cost[i] : 0.0;
@@ -67,7 +67,7 @@ static void sums_are_those_of_loops(void)
         tokens += done(i) ? output[i] : 0;
         rejected += status[i] == MS_REJECTED;
         prompts += prompt[i];
-        found += hits[i];
+        seen += hits[i];
         found_again += hits_again[i];
         by_one += done(i) && model[i] == 1;
         of_model += done(i) && model[i] == 1 ? cost[i] - extra[i] : 0.0;
@@ -75,7 +75,7 @@ static void sums_are_those_of_loops(void)
     }
     CHECK(sums[MS_SUM_COST] == all && sums[MS_SUM_LOST_COST] == lost && sums[MS_SUM_PAPER_COST] == paper);
     CHECK(counts[MS_COUNT_WITH_FEEDBACK] == rated && counts[MS_COUNT_OUTPUT_TOKENS] == tokens);
-    CHECK(counts[MS_COUNT_STARTED_PROMPT_TOKENS] == prompts - prompt[0] && counts[MS_COUNT_CACHED_PROMPT_TOKENS] == found);
+    CHECK(counts[MS_COUNT_STARTED_PROMPT_TOKENS] == prompts - prompt[0] && counts[MS_COUNT_CACHED_PROMPT_TOKENS] == seen);
     CHECK(counts[MS_COUNT_CACHED_RECOMPUTE_TOKENS] == found_again);
     CHECK(by_status[MS_REJECTED] == rejected && answered[1] == by_one && by_model[1][1] == of_model);
     CHECK(by_tenant[1] == of_tenant);
@@ -162,14 +162,14 @@ static void latencies_count_what_is_answered_after_the_warm_up(void)
                 n_tpot += output[i] > 1;
             }
         }
-        int64_t found[MS_LATENCIES] = {0};
+        int64_t seen[MS_LATENCIES] = {0};
         for (int k = 0; k < MS_LATENCIES; k++) {
-            found[k] = histograms[k].zeros;
+            seen[k] = histograms[k].zeros;
             for (int b = 0; b < BINS; b++) {
-                found[k] += counts[k][b];
+                seen[k] += counts[k][b];
             }
         }
-        CHECK(found[MS_TTFT] == n && found[MS_E2E] == n && found[MS_QUEUEING] == n && found[MS_TPOT] == n_tpot);
+        CHECK(seen[MS_TTFT] == n && seen[MS_E2E] == n && seen[MS_QUEUEING] == n && seen[MS_TPOT] == n_tpot);
         CHECK(histograms[MS_TTFT].sum == sums[MS_TTFT] && histograms[MS_E2E].sum == sums[MS_E2E]);
         CHECK(histograms[MS_QUEUEING].sum == sums[MS_QUEUEING]);
     }

@@ -98,8 +98,8 @@ class Gateway:
             self.errors.labels(route.answer_from).inc()
             return problem(502, f"a model could not be asked: {type(error).__name__}")
         beside = await asyncio.gather(*asked_beside, return_exceptions=True)
-        for other, told in zip(others, beside, strict=True):
-            if isinstance(told, BaseException):  # the user has an answer all the same
+        for other, answer_beside in zip(others, beside, strict=True):
+            if isinstance(answer_beside, BaseException):  # the user has an answer all the same
                 self.errors.labels(other).inc()
         self.answers.labels(route.answer_from).inc()
         self.cost.inc(sum(costs[m] for m in route.models))
@@ -124,8 +124,8 @@ class Gateway:
     async def feedback(self, request: Request) -> Response:
         """``POST /v1/feedback``: `request` from the answer's header, `satisfied` from 0 to 1, or by model asked."""
         try:
-            said = await request.json()
-            number, satisfied = int(said["request"]), said["satisfied"]
+            body = await request.json()
+            number, satisfied = int(body["request"]), body["satisfied"]
             self.router.feedback(number, satisfied)
         except (ValueError, KeyError, TypeError) as error:
             return problem(400, f"expected `request` and `satisfied`: {error}")

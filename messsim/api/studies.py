@@ -57,9 +57,9 @@ def run(
     """
     from messsim import study
 
-    with run_progress(progress) as told:
-        found = study.run(scenario, out=out, keep_records=keep_records, progress=told, **options)
-    return Result(**{f.name: getattr(found, f.name) for f in dataclasses.fields(found)})
+    with run_progress(progress) as on_progress:
+        result = study.run(scenario, out=out, keep_records=keep_records, progress=on_progress, **options)
+    return Result(**{f.name: getattr(result, f.name) for f in dataclasses.fields(result)})
 
 
 def check(scenario: Scenario) -> StudyResult:
@@ -67,8 +67,8 @@ def check(scenario: Scenario) -> StudyResult:
     from messsim.report.run.checklist import checklist
     from messsim.study.simulation.check import check as examine
 
-    found = examine(scenario)
-    return StudyResult(found, lambda: flat_table(found["models"]), lambda: checklist(found), "check")
+    checked = examine(scenario)
+    return StudyResult(checked, lambda: flat_table(checked["models"]), lambda: checklist(checked), "check")
 
 
 def compare(
@@ -100,11 +100,11 @@ def compare(
     from messsim.study.compare.policies import compare as run_all
     from messsim.study.runs.rows import frame_of
 
-    with study_progress(progress) as told:
-        found, rows = run_all(scenario, policies, seeds, out=_path(out), workers=workers, on_progress=told)
+    with study_progress(progress) as on_progress:
+        result, rows = run_all(scenario, policies, seeds, out=_path(out), workers=workers, on_progress=on_progress)
     if out is not None:
-        write_comparison(Path(out), scenario, found)
-    return StudyResult(found, lambda: frame_of(rows), lambda: comparison_tables(found), "comparison")
+        write_comparison(Path(out), scenario, result)
+    return StudyResult(result, lambda: frame_of(rows), lambda: comparison_tables(result), "comparison")
 
 
 def sweep(
@@ -134,17 +134,17 @@ def sweep(
     from messsim.study.sweep import sweep as run_all
 
     points = list(_points(grid))
-    with study_progress(progress) as told:
-        found = run_all(
+    with study_progress(progress) as on_progress:
+        result = run_all(
             *(scenario, points),
             seeds=seeds,
             shown=show or SHOWN,
             out=_path(out),
             workers=workers,
-            on_progress=told,
+            on_progress=on_progress,
         )
     command = ["messsim", "run", f"{scenario.name}.toml"]
-    return StudyResult(found, lambda: points_table(found["points"]), lambda: sweep_table(found, command), "sweep")
+    return StudyResult(result, lambda: points_table(result["points"]), lambda: sweep_table(result, command), "sweep")
 
 
 def _points(grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -160,12 +160,12 @@ def _points(grid: Mapping[str, Axis] | Sequence[Mapping[str, Any]]) -> Iterator[
 
 def _values(key: str, axis: Axis) -> Sequence[Any]:
     try:
-        found = spaced(axis) if isinstance(axis, str) else axis
+        values = spaced(axis) if isinstance(axis, str) else axis
     except ValueError as error:
         raise ScenarioError(f"{key} = {axis!r}: {error}") from None
-    if found is None or not isinstance(found, Sequence) or not found:
+    if values is None or not isinstance(values, Sequence) or not values:
         raise ScenarioError(f"{key} = {axis!r}: expected a list of values, or a range such as '1e-5..1e-3:5'")
-    return found
+    return values
 
 
 def replicate(
@@ -196,9 +196,9 @@ def replicate(
     from messsim.study.runs.rows import frame_of
 
     wanted = plan_of(seeds, None if precision is None else str(precision), of, most)
-    with study_progress(progress) as told:
-        found, rows = run_all(scenario, wanted, out=_path(out), workers=workers, on_progress=told)
-    return StudyResult(found, lambda: frame_of(rows), lambda: replication_table(found), "replications")
+    with study_progress(progress) as on_progress:
+        result, rows = run_all(scenario, wanted, out=_path(out), workers=workers, on_progress=on_progress)
+    return StudyResult(result, lambda: frame_of(rows), lambda: replication_table(result), "replications")
 
 
 def converge(
@@ -222,11 +222,11 @@ def converge(
     from messsim.study.converge.convergence import converge as run_all
     from messsim.study.converge.files import write_convergence
 
-    with study_progress(progress) as told:
-        found = run_all(scenario, seeds, out=_path(out), workers=workers, on_progress=told)
+    with study_progress(progress) as on_progress:
+        result = run_all(scenario, seeds, out=_path(out), workers=workers, on_progress=on_progress)
     if out is not None:
-        write_convergence(Path(out), scenario, found)
-    return StudyResult(found.summary, lambda: found.rows, lambda: convergence_table(found.summary), "convergence")
+        write_convergence(Path(out), scenario, result)
+    return StudyResult(result.summary, lambda: result.rows, lambda: convergence_table(result.summary), "convergence")
 
 
 def plan(
@@ -266,9 +266,9 @@ def plan(
     ranges = [f"{pool}={r if isinstance(r, str) else '..'.join(map(str, r))}" for pool, r in replicas.items()]
     axes = axes_of(scenario, ranges, [f"{pool}={kinds}" for pool, kinds in (gpus or {}).items()])
     options: dict[str, Any] = {"objective": objective, "seeds": seeds, "kept_share": kept}
-    with study_progress(progress) as told:
-        found = find(scenario, axes, require, out=_path(out), workers=workers, on_progress=told, **options)
-    return StudyResult(found, lambda: clusters_table(found["clusters"]), lambda: plan_tables(found), "plan")
+    with study_progress(progress) as on_progress:
+        result = find(scenario, axes, require, out=_path(out), workers=workers, on_progress=on_progress, **options)
+    return StudyResult(result, lambda: clusters_table(result["clusters"]), lambda: plan_tables(result), "plan")
 
 
 def challenge(
@@ -306,12 +306,14 @@ def challenge(
     from messsim.study.runs.rows import frame_of
 
     scenarios = read(conditions or CONDITIONS, requests=requests, seed=seed)
-    with study_progress(progress) as told:
-        found, rows = run_all(scenarios, policies or POLICIES, seeds, out=_path(out), workers=workers, on_progress=told)
+    with study_progress(progress) as on_progress:
+        result, rows = run_all(
+            scenarios, policies or POLICIES, seeds, out=_path(out), workers=workers, on_progress=on_progress
+        )
     if out is not None:
-        write_challenge(Path(out), scenarios, found)
-    summary = dataclasses.asdict(found)
-    return StudyResult(summary, lambda: frame_of(rows), lambda: challenge_tables(found), "challenge")
+        write_challenge(Path(out), scenarios, result)
+    summary = dataclasses.asdict(result)
+    return StudyResult(summary, lambda: frame_of(rows), lambda: challenge_tables(result), "challenge")
 
 
 def verify(
@@ -339,11 +341,11 @@ def verify(
     from messsim.report.verification import verification, verification_page
     from messsim.study.verify import verify as compare_all
 
-    with study_progress(progress) as told:
-        found = compare_all(engine=engine, size=size, seed=seed, workers=workers, progress=told)
+    with study_progress(progress) as on_progress:
+        result = compare_all(engine=engine, size=size, seed=seed, workers=workers, progress=on_progress)
     if out is not None:
-        write_texts(Path(out), {"verification.md": verification_page(found)})
-    return StudyResult(found, lambda: flat_table(found["cases"]), lambda: verification(found), "verification")
+        write_texts(Path(out), {"verification.md": verification_page(result)})
+    return StudyResult(result, lambda: flat_table(result["cases"]), lambda: verification(result), "verification")
 
 
 def _path(out: Given | None) -> Path | None:

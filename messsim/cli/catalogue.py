@@ -23,15 +23,15 @@ def profiles(
     from messsim.report.hardware.profiles import profile_details, profile_list
     from messsim.zoo import select_profiles
 
-    found = select_profiles(name, gpu=gpu, weights=weights, tp=tp)
+    selected = select_profiles(name, gpu=gpu, weights=weights, tp=tp)
     if as_json:
         from dataclasses import asdict
 
-        print_json([{"name": p.name} | asdict(p) for p in found])
-    elif len(found) == 1:
-        console.print(profile_details(found[0]))
+        print_json([{"name": p.name} | asdict(p) for p in selected])
+    elif len(selected) == 1:
+        console.print(profile_details(selected[0]))
     else:
-        console.print(profile_list(found))
+        console.print(profile_list(selected))
 
 
 @command

@@ -59,7 +59,7 @@ def challenge(
     many = workers_on(on, workers, ray_address)
     unit = next(iter(scenarios.values())).cost.unit
     with known_bar(stderr, "challenge") as (on_progress, show):
-        found, _ = run_all(
+        result, _ = run_all(
             *(scenarios, named, seeds or (1 if quick else SEEDS)),
             out=out,
             workers=many,
@@ -68,11 +68,11 @@ def challenge(
             and (lambda known: show(comparison_so_far([dataclasses.astuple(p) for p in known], unit))),
         )
     hand_over(
-        dataclasses.asdict(found),
-        lambda: challenge_tables(found),
+        dataclasses.asdict(result),
+        lambda: challenge_tables(result),
         as_json,
         out,
-        lambda target: write_challenge(target, scenarios, found),
+        lambda target: write_challenge(target, scenarios, result),
     )
 
 

@@ -58,11 +58,11 @@ def compare(
     from messsim.study.runs.verdicts import KEPT_SHARE
 
     tell_leftovers(out)
-    said = load(scenario, sets, requests=requests, seed=seed)
+    loaded = load(scenario, sets, requests=requests, seed=seed)
     if fleets:
-        axes = axes_of(said, replicas or [], [])
+        axes = axes_of(loaded, replicas or [], [])
         planned = plan_fleets(
-            *(said, policies, axes, require or [], "usd", seeds, KEPT_SHARE, out),
+            *(loaded, policies, axes, require or [], "usd", seeds, KEPT_SHARE, out),
             lambda: workers_on(on, workers, ray_address),
         )
         hand_over(planned, lambda: fleet_tables(planned), as_json, out)
@@ -71,19 +71,19 @@ def compare(
         raise OutputError("--replicas and --require: choose a fleet for each policy; expected --fleets with them")
     names = [name.strip() for name in policies.split(",") if name.strip()]
     with workers_on(on, workers, ray_address) as many:
-        with known_bar(stderr, said.name) as (on_progress, show):
-            found, _ = run_all(
-                *(said, names, seeds),
+        with known_bar(stderr, loaded.name) as (on_progress, show):
+            result, _ = run_all(
+                *(loaded, names, seeds),
                 out=out,
                 workers=nullcontext(many),
                 on_progress=on_progress,
                 on_known=on_progress
-                and (lambda known: show(comparison_so_far([astuple(p) for p in known], said.cost.unit))),
+                and (lambda known: show(comparison_so_far([astuple(p) for p in known], loaded.cost.unit))),
             )
         hand_over(
-            found,
-            lambda: comparison_tables(found),
+            result,
+            lambda: comparison_tables(result),
             as_json,
             out,
-            lambda target: write_comparison(target, said, found, workers=nullcontext(many)),
+            lambda target: write_comparison(target, loaded, result, workers=nullcontext(many)),
         )

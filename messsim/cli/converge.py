@@ -37,20 +37,20 @@ def converge(
     from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
-    said = load(scenario, sets, requests=requests, seed=seed)
-    with known_bar(stderr, said.name) as (on_progress, show):
-        found = run_all(
-            *(said, seeds),
+    loaded = load(scenario, sets, requests=requests, seed=seed)
+    with known_bar(stderr, loaded.name) as (on_progress, show):
+        result = run_all(
+            *(loaded, seeds),
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,
             on_known=on_progress
-            and (lambda known: show(comparison_so_far([astuple(p) for p in known], said.cost.unit))),
+            and (lambda known: show(comparison_so_far([astuple(p) for p in known], loaded.cost.unit))),
         )
     hand_over(
-        found.summary,
-        lambda: convergence_table(found.summary),
+        result.summary,
+        lambda: convergence_table(result.summary),
         as_json,
         out,
-        lambda target: write_convergence(target, said, found),
+        lambda target: write_convergence(target, loaded, result),
     )

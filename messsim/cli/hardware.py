@@ -30,22 +30,22 @@ def validate(
     from messsim.study.validate.against_hardware import validate as compare
 
     check_out(out)
-    found = compare(data, sets, seed=seed)
+    comparison = compare(data, sets, seed=seed)
 
     def write(target: Path) -> list[str]:
-        write_texts(target, _files(found))
+        write_texts(target, _files(comparison))
         return add_pictures(
-            target, "pictures", lambda: {f"{k}.svg": v.encode() for k, v in accuracy_svg(found).items()}
+            target, "pictures", lambda: {f"{k}.svg": v.encode() for k, v in accuracy_svg(comparison).items()}
         )
 
-    hand_over(found, lambda: accuracy(found), as_json, out, write)
+    hand_over(comparison, lambda: accuracy(comparison), as_json, out, write)
 
 
-def _files(found: dict[str, Any]) -> dict[str, str]:
+def _files(result: dict[str, Any]) -> dict[str, str]:
     from messsim.report.hardware.accuracy import accuracy_page, rows_csv
 
-    files = {"accuracy.md": accuracy_page(found), "accuracy.json": json.dumps(found, indent=2) + "\n"}
-    return files | {f"{table}.csv": rows_csv(found[table]) for table in found}
+    files = {"accuracy.md": accuracy_page(result), "accuracy.json": json.dumps(result, indent=2) + "\n"}
+    return files | {f"{table}.csv": rows_csv(result[table]) for table in result}
 
 
 @command
@@ -90,12 +90,12 @@ def calibrate(
     check_out(out, "file")
     options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base)
     with stderr.status("fitting"):
-        found = fit(measurements, select, options, sets, unit=time_format)
+        fitted = fit(measurements, select, options, sets, unit=time_format)
     if as_json:
-        print_json(found)
+        print_json(fitted)
     else:
-        console.print(calibration(found))
+        console.print(calibration(fitted))
     if out is not None:
-        write_file(out, profile_text(found).encode())
+        write_file(out, profile_text(fitted).encode())
         if not as_json:
             console.print_plain(f"written to {out}; in a scenario: profile = {format_value(out.name)}", "dim")

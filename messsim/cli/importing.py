@@ -112,12 +112,12 @@ def import_(
     columns = TraceColumns(time, prompt_tokens, output_tokens, tenant)
     trace = read_requests(file[0], plan_reading(file[0], columns, form, chooser, kind), most_tenants=tenants)
     write_trace(trace, out)
-    found = trace.summary()
+    summary = trace.summary()
     if as_json:
-        print_json({"file": str(out)} | found)
+        print_json({"file": str(out)} | summary)
     else:
-        console.print(import_summary(found))
-        console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(found, Path(out.name))}")
+        console.print(import_summary(summary))
+        console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(summary, Path(out.name))}")
 
 
 def _outcomes(
@@ -138,12 +138,14 @@ def _outcomes(
     for file in files:
         name, equals, path = str(file).partition("=")
         paths.append((name, Path(path)) if equals and not file.exists() else file)
-    found = read_outcomes(paths, OutcomeOptions(prompt, model, score, values, grades, filter_))
-    write_outcomes(found, out)
-    means = {m: float(found.frame[m].mean()) for m in found.models}  # type: ignore[arg-type]
+    outcomes = read_outcomes(paths, OutcomeOptions(prompt, model, score, values, grades, filter_))
+    write_outcomes(outcomes, out)
+    means = {m: float(outcomes.frame[m].mean()) for m in outcomes.models}  # type: ignore[arg-type]
     if as_json:
-        print_json({"file": str(out), "prompts": found.frame.height, "satisfaction": means, "notes": list(found.notes)})
+        print_json(
+            {"file": str(out), "prompts": outcomes.frame.height, "satisfaction": means, "notes": list(outcomes.notes)}
+        )
     else:
-        console.print(outcomes_summary(found.frame.height, means, found.notes))
-        toml = outcomes_toml(found.models, Path(out.name), costs=found.has_costs, tokens=found.has_tokens)
+        console.print(outcomes_summary(outcomes.frame.height, means, outcomes.notes))
+        toml = outcomes_toml(outcomes.models, Path(out.name), costs=outcomes.has_costs, tokens=outcomes.has_tokens)
         console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{toml}")

@@ -102,10 +102,10 @@ def _text(
         return beginning(target.stem, profiles, alpha=alpha, rate_rps=rate or 0.0), None
     place = target.with_name(f"{target.stem}-trace.csv")
     check_place(place, overwrite)
-    found = read_requests(trace, plan_reading(trace, TraceColumns()))
-    print_notes(found.notes)
-    traffic = traffic_of(found.summary(), Path(place.name))
-    return beginning(target.stem, profiles, alpha=alpha, rate_rps=0.0, traffic=traffic), (place, found)
+    requests = read_requests(trace, plan_reading(trace, TraceColumns()))
+    print_notes(requests.notes)
+    traffic = traffic_of(requests.summary(), Path(place.name))
+    return beginning(target.stem, profiles, alpha=alpha, rate_rps=0.0, traffic=traffic), (place, requests)
 
 
 def _asked(what: str, default: str) -> str:

@@ -50,7 +50,7 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def hand_over(
-    found: Mapping[str, Any],
+    result: Mapping[str, Any],
     tables: Callable[[], Any],
     as_json: bool,
     out: Path | None = None,
@@ -77,7 +77,7 @@ def hand_over(
             notes = write(out) or ()
     finally:
         if as_json:
-            print_json(found)
+            print_json(result)
         else:
             console.print(tables())
     print_notes(notes)

@@ -39,7 +39,7 @@ UNITS = {"usd": "USD per hour", "energy": "J a run"}  # of an objective
 
 
 def plan_fleets(
-    said: "Scenario",
+    scenario: "Scenario",
     policies: str,
     axes: "Sequence[Axis]",
     require: list[str],
@@ -54,9 +54,9 @@ def plan_fleets(
     from messsim.study.compare.fleets import fleets
 
     names = [name.strip() for name in policies.split(",") if name.strip()]
-    with runs_bar(stderr, said.name) as on_progress:
+    with runs_bar(stderr, scenario.name) as on_progress:
         return fleets(
-            said,
+            scenario,
             names,
             axes,
             require,
@@ -121,20 +121,20 @@ def plan(
     from messsim.study.runs.places import workers_on
 
     tell_leftovers(out)
-    said = load(scenario, sets, requests=requests, seed=seed)
-    axes = axes_of(said, replicas or [], gpus or [])
+    loaded = load(scenario, sets, requests=requests, seed=seed)
+    axes = axes_of(loaded, replicas or [], gpus or [])
     if policies is not None:
         planned = plan_fleets(
-            *(said, policies, axes, require or [], objective, seeds, kept, out),
+            *(loaded, policies, axes, require or [], objective, seeds, kept, out),
             lambda: workers_on(on, workers, ray_address),
         )
         hand_over(planned, lambda: fleet_tables(planned), as_json, out)
         if planned["best"] is None:
             raise typer.Exit(1)
         return
-    with known_bar(stderr, said.name) as (on_progress, show):
-        found = find(
-            said,
+    with known_bar(stderr, loaded.name) as (on_progress, show):
+        result = find(
+            loaded,
             axes,
             require or [],
             objective=objective,
@@ -147,11 +147,11 @@ def plan(
             and (lambda best: show(best_so_far(best.replicas, best.value, best.simulated, UNITS[objective]))),
         )
     if as_json:
-        print_json(found)
+        print_json(result)
     else:
-        console.print(plan_tables(found))
-        if found["best"] is not None:
-            console.print_plain("\n" + plan_command(found["best"], as_given(scenario, sets, requests, seed)))
+        console.print(plan_tables(result))
+        if result["best"] is not None:
+            console.print_plain("\n" + plan_command(result["best"], as_given(scenario, sets, requests, seed)))
         print_written(out)
-    if found["best"] is None:
+    if result["best"] is None:
         raise typer.Exit(1)

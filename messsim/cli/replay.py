@@ -75,11 +75,11 @@ def replay(
         raise OutputError("--time-format and --time-zone: say how --time is written; expected --time COLUMN with them")
     columns = DecisionColumns(model, satisfied, cost, propensity, values, grades, time, form)
     chooser = Chooser(conditions(select or []), (cost,) if skip_failed else (), unique)
-    found = run(read_log(log, columns, chooser), alpha, seed=seed or 0, **router_options(sets or []))
+    result = run(read_log(log, columns, chooser), alpha, seed=seed or 0, **router_options(sets or []))
     hand_over(
-        found,
-        lambda: replayed(found),
+        result,
+        lambda: replayed(result),
         as_json,
         out,
-        lambda target: write_file(target, (json.dumps(found, indent=2) + "\n").encode()),
+        lambda target: write_file(target, (json.dumps(result, indent=2) + "\n").encode()),
     )

@@ -51,16 +51,16 @@ def replicate(
 
     tell_leftovers(out)
     plan = plan_of(seeds, precision, of, most)
-    said = load(scenario, sets, requests=requests, seed=seed)
-    with known_bar(stderr, said.name) as (on_progress, show):
-        found, _ = run_all(
-            *(said, plan),
+    loaded = load(scenario, sets, requests=requests, seed=seed)
+    with known_bar(stderr, loaded.name) as (on_progress, show):
+        result, _ = run_all(
+            *(loaded, plan),
             out=out,
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,
             on_known=on_progress
-            and (lambda known: show(comparison_so_far([astuple(p) for p in known], said.cost.unit))),
+            and (lambda known: show(comparison_so_far([astuple(p) for p in known], loaded.cost.unit))),
         )
-    hand_over(found, lambda: replication_table(found), as_json, out)
-    if found["precise"] is False:
+    hand_over(result, lambda: replication_table(result), as_json, out)
+    if result["precise"] is False:
         raise typer.Exit(1)

@@ -60,22 +60,22 @@ def reproduce(
         given["workers"] = workers_on(on, workers, ray_address)
         given |= {} if seeds is None else {"seeds": seeds}
         face = _paper(data, c, given) if what is What.paper else _theory(requests, given)
-    found, shown, files, pictures = face
+    result, shown, files, pictures = face
 
     def write(target: Path) -> list[str]:
-        for name, text in ({f"{what}.json": json.dumps(found, indent=2) + "\n"} | files(found)).items():
+        for name, text in ({f"{what}.json": json.dumps(result, indent=2) + "\n"} | files(result)).items():
             write_file(target / name, text.encode())
-        return add_pictures(target, "pictures", lambda: {f"{k}.svg": v.encode() for k, v in pictures(found).items()})
+        return add_pictures(target, "pictures", lambda: {f"{k}.svg": v.encode() for k, v in pictures(result).items()})
 
-    hand_over(found, lambda: shown(found), as_json, out, write)
+    hand_over(result, lambda: shown(result), as_json, out, write)
 
 
 def _paper(data: Path | None, c: list[float] | None, given: dict[str, Any]) -> tuple[Mapping[str, Any], Any, Any, Any]:
     from messsim.report.reproduce.paper import paper_csv, paper_page, paper_tables
     from messsim.study.reproduce.benchmarks import EXPLORATION, reproduce_paper
 
-    found = reproduce_paper(data, exploration=c or EXPLORATION, **given)
-    return found, paper_tables, lambda f: {"paper.md": paper_page(f), "paper.csv": paper_csv(f)}, lambda f: {}
+    result = reproduce_paper(data, exploration=c or EXPLORATION, **given)
+    return result, paper_tables, lambda f: {"paper.md": paper_page(f), "paper.csv": paper_csv(f)}, lambda f: {}
 
 
 def _theory(requests: int | None, given: dict[str, Any]) -> tuple[Mapping[str, Any], Any, Any, Any]:
@@ -86,6 +86,6 @@ def _theory(requests: int | None, given: dict[str, Any]) -> tuple[Mapping[str, A
     return (
         reproduce_theory(requests, **given),
         theory_tables,
-        lambda found: {"theory.md": theory_page(found)},
+        lambda result: {"theory.md": theory_page(result)},
         theory_svg,
     )

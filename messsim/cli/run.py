@@ -72,21 +72,21 @@ def run(
     check_file(trace)
     if out is not None and trace is not None and out.absolute() == trace.absolute():
         raise OutputError(f"{out}: is given to both --out and --trace; expected two names")
-    said = load(scenario, sets, engine=engine, requests=requests, seed=seed, replication=replication)
-    requirements = requirements_of(require, known_figures(said)) if require else []
+    loaded = load(scenario, sets, engine=engine, requests=requests, seed=seed, replication=replication)
+    requirements = requirements_of(require, known_figures(loaded)) if require else []
     if trace_window is not None and trace is None:
         raise OutputError(f"--trace-window {trace_window}: expected --trace FILE with it")
     window_s = tracing.parse_window(trace_window or "0..60")
     if watch:
         with watching(stderr) as tell:
-            result = study.run(said, out=out, keep_records=False, watch=tell, beside=without_router)
+            result = study.run(loaded, out=out, keep_records=False, watch=tell, beside=without_router)
     else:
-        with progress_bar(stderr, said.name, _one_alpha(said)) as progress:
-            result = study.run(said, out=out, keep_records=False, progress=progress, beside=without_router)
+        with progress_bar(stderr, loaded.name, _one_alpha(loaded)) as progress:
+            result = study.run(loaded, out=out, keep_records=False, progress=progress, beside=without_router)
     verdicts = judged(requirements, result.summary)
     try:
         if trace is not None:
-            _trace(said, trace, window_s)
+            _trace(loaded, trace, window_s)
     finally:  # the run itself is over, and may have taken hours
         if as_json:
             print_json(result.summary | ({"requirements": verdicts} if verdicts else {}))
@@ -133,12 +133,12 @@ def check(
     from messsim.report.run.checklist import checklist
     from messsim.study.simulation.check import check as examine
 
-    found = examine(load(scenario, sets, requests=requests, seed=seed))
+    checked = examine(load(scenario, sets, requests=requests, seed=seed))
     if as_json:
-        print_json(found)
+        print_json(checked)
     else:
-        console.print(checklist(found))
-    if found["problems"]:
+        console.print(checklist(checked))
+    if checked["problems"]:
         raise typer.Exit(1)
 
 
@@ -157,8 +157,8 @@ def explain(
     from messsim.study.simulation.explain import explain as find
 
     with progress_bar(stderr, "replaying the run") as progress:
-        found = find(run_dir, request, progress, run_policy=run_policy)
+        result = find(run_dir, request, progress, run_policy=run_policy)
     if as_json:
-        print_json(found)
+        print_json(result)
     else:
-        console.print(explanation(found))
+        console.print(explanation(result))

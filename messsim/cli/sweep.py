@@ -73,12 +73,12 @@ def sweep(
     from messsim.study.sweep import SHOWN
     from messsim.study.sweep import sweep as run_all
 
-    said = load(scenario, sets, requests=requests, seed=seed)
+    loaded = load(scenario, sets, requests=requests, seed=seed)
     chosen = points_of(grid or [], points)
     tell_leftovers(out)
-    with known_bar(stderr, said.name) as (on_progress, tell):
-        found = run_all(
-            said,
+    with known_bar(stderr, loaded.name) as (on_progress, tell):
+        result = run_all(
+            loaded,
             chosen,
             seeds=seeds,
             shown=show or SHOWN,
@@ -86,12 +86,12 @@ def sweep(
             workers=workers_on(on, workers, ray_address),
             on_progress=on_progress,
             on_known=on_progress
-            and (lambda known: tell(comparison_so_far([astuple(p) for p in known], said.cost.unit))),
+            and (lambda known: tell(comparison_so_far([astuple(p) for p in known], loaded.cost.unit))),
         )
     if as_json:
-        print_json(found)
+        print_json(result)
     else:
-        console.print(sweep_table(found, as_given(scenario, sets, requests, seed)), crop=False)
+        console.print(sweep_table(result, as_given(scenario, sets, requests, seed)), crop=False)
         print_written(out)
-    if found["failures"]:
+    if result["failures"]:
         raise typer.Exit(1)

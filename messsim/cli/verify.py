@@ -38,15 +38,24 @@ def verify(
 
     check_out(out)
     with runs_bar(stderr, "verifying") as progress:
-        found = compare(
+        comparison = compare(
             engine=engine, size=size, seed=seed, slow_server=slow_server, workers=workers, progress=progress
         )
-    hand_over(found, lambda: verification(found), as_json, out, lambda target: write_texts(target, _files(found)))
-    if not found["passed"]:
+    hand_over(
+        comparison,
+        lambda: verification(comparison),
+        as_json,
+        out,
+        lambda target: write_texts(target, _files(comparison)),
+    )
+    if not comparison["passed"]:
         raise typer.Exit(1)
 
 
-def _files(found: "Verification") -> dict[str, str]:
+def _files(verification: "Verification") -> dict[str, str]:
     from messsim.report.verification import verification_page
 
-    return {"verification.json": json.dumps(found, indent=2) + "\n", "verification.md": verification_page(found)}
+    return {
+        "verification.json": json.dumps(verification, indent=2) + "\n",
+        "verification.md": verification_page(verification),
+    }

@@ -31,11 +31,11 @@ def resolved(scenario: Scenario, workload: Workload, costs: KnownCosts) -> Scena
     return scenario.changed(router=router.model_copy(update=options))
 
 
-def notes_on_options(asked: Scenario, found: Scenario, workload: Workload, costs: KnownCosts) -> list[str]:
+def notes_on_options(asked: Scenario, scenario: Scenario, workload: Workload, costs: KnownCosts) -> list[str]:
     """What V was resolved to, and whether a stated one switches cost or satisfaction off."""
-    v = found.router.weight
+    v = scenario.router.weight
     if asked.router.V == "auto":
-        return [f"router.V = {v:g} 1/{found.cost.unit}: 1 / the gap between the dearest and the cheapest model"]
-    alphas = [t.alpha or 0.0 for t in found.promises]
+        return [f"router.V = {v:g} 1/{scenario.cost.unit}: 1 / the gap between the dearest and the cheapest model"]
+    alphas = [t.alpha or 0.0 for t in scenario.promises]
     expected = math.inf if workload.length is None else float(workload.length)
-    return notes_on_v(v, costs.mean(workload), workload.mean_satisfaction(), max(alphas), expected, found.cost.unit)
+    return notes_on_v(v, costs.mean(workload), workload.mean_satisfaction(), max(alphas), expected, scenario.cost.unit)

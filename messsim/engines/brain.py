@@ -93,15 +93,15 @@ class Brain:
         self._marginal = marginal
         self.instance = instance
         self._block = BLOCK if instances <= SHARING_MOST else 1
-        said = scenario.router
+        router = scenario.router
         alphas = [t.alpha or 0.0 for t in scenario.promises]
-        window = said.window or 0
-        self.tracked = [_core.Ledger(a, discount=said.discount, window=window) for a in alphas]
+        window = router.window or 0
+        self.tracked = [_core.Ledger(a, discount=router.discount, window=window) for a in alphas]
         self.alphas = alphas
         self.step = 0
         self._models = len(scenario.models)
-        self._estimate = policy.cost_estimate(said)
-        self._prior = said.cost_prior
+        self._estimate = policy.cost_estimate(router)
+        self._prior = router.cost_prior
         self._sums = [0.0] * self._models
         self._counts = [0] * self._models
         self._last: list[float | None] = [None] * self._models

@@ -28,7 +28,7 @@ class Breakdowns:
 
     def __init__(
         self,
-        said: Failures,
+        settings: Failures,
         calendar: Calendar,
         chance: Chance,
         pools: list[ServerPool],
@@ -38,7 +38,7 @@ class Breakdowns:
         progress: Callable[[], int],
         observer: Observer | None = None,
     ) -> None:
-        self.said = said
+        self.settings = settings
         self.calendar = calendar
         self.chance = chance
         self.servers = servers
@@ -48,13 +48,13 @@ class Breakdowns:
         self.observer = observer
         self.progress_seen = self.in_vain = 0
         named = {p.plan.name: p for p in pools}
-        for outage in said.schedule:
+        for outage in settings.schedule:
             server = named[outage.pool].servers[outage.replica]
             calendar.process(self.outage(server, outage.at_s, outage.for_s))
-        if said.mtbf_s is not None:
+        if settings.mtbf_s is not None:
             for pool in pools:
                 for number, server in enumerate(pool.servers):
-                    calendar.process(self.failures(server, number, said.mtbf_s))
+                    calendar.process(self.failures(server, number, settings.mtbf_s))
 
     def outage(self, server: Any, at_s: float, for_s: float) -> Process:
         """SimPy process: a planned failure."""
@@ -72,7 +72,7 @@ class Breakdowns:
             time_s += mtbf_s * self.chance.one_exponential(fails, k, number)
             yield self.calendar.at(time_s, (ENDS, server.index, 1))
             self.fail(server)
-            time_s += self.said.mttr_s * self.chance.one_exponential(mends, k, number)
+            time_s += self.settings.mttr_s * self.chance.one_exponential(mends, k, number)
             yield self.calendar.at(time_s, (ENDS, server.index, 2))
             self.repair(server)
             k += 1
@@ -88,7 +88,7 @@ class Breakdowns:
         for job in evicted:
             server.pool.unfinished -= 1
             server.pool.rule.left(job)
-            if self.said.on_failure == "lose" or job.tag.gone:
+            if self.settings.on_failure == "lose" or job.tag.gone:
                 self.lose(job)
             else:
                 job.restart()

@@ -40,13 +40,15 @@ def saturation_rps(
     pp = p * p if prompt_square is None else prompt_square
     oo = o * o if output_square is None else output_square
     places = _places(pool, p, o, oo)
-    budget = pool.said.max_batched_tokens
-    said = pool.said.drafts
-    drafts, decodes = (0, o - 1.0) if said is None else (said.tokens, said.iterations(o - 1.0))  # decode iterations
+    budget = pool.serving.max_batched_tokens
+    speculative = pool.serving.drafts
+    drafts, decodes = (
+        (0, o - 1.0) if speculative is None else (speculative.tokens, speculative.iterations(o - 1.0))
+    )  # decode iterations
     chunks = max(p / max(budget - (drafts + 1) * places, 1.0), 1.0)  # iterations that compute a prompt
     held = decodes + chunks
     started = min(places / held, budget / (p + (drafts + 1) * decodes))  # requests that start, and end, in an iteration
-    fewer = decodes / (o - 1.0) if said is not None and o > 1.0 else 1.0
+    fewer = decodes / (o - 1.0) if speculative is not None and o > 1.0 else 1.0
     context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) * fewer
     batch = (started * decodes, context)
     left = budget - (drafts + 1) * batch[0]
@@ -67,8 +69,8 @@ def saturation_rps(
 def _places(pool: PoolPlan, p: float, o: float, oo: float) -> float:
     """Requests that run at once: as many as may, or as fit into memory on average over their stay."""
     longer = oo / o  # mean answer of those that are found running
-    kept = longer if pool.said.kv_policy == "reserve" else (longer - 1.0) / 2.0
-    return min(pool.said.max_num_seqs, max(pool.kv_capacity_tokens / (p + kept), 1.0))
+    kept = longer if pool.serving.kv_policy == "reserve" else (longer - 1.0) / 2.0
+    return min(pool.serving.max_num_seqs, max(pool.kv_capacity_tokens / (p + kept), 1.0))
 
 
 def _share_with_prompts(started: float, p: float, places: float, held: float, left: float) -> float:

@@ -45,13 +45,13 @@ class Clients:
         drop: Callable[[OpenRequest], None],
         follow: Callable[[OpenRequest], None],
     ) -> None:
-        self.said = setup.scenario.clients
+        self.settings = setup.scenario.clients
         self.calendar = calendar
         self.service = service
         self.labels = labels
         self.chance = setup.workload.chance
-        self.patience = wait_of(self.said.patience_s, self.chance, "patience")
-        self.backoff = wait_of(self.said.backoff_s, self.chance, "backoff")
+        self.patience = wait_of(self.settings.patience_s, self.chance, "patience")
+        self.backoff = wait_of(self.settings.backoff_s, self.chance, "backoff")
         self.abandon = abandon
         self.ask_again = ask_again
         self.leave_router = leave_router
@@ -60,7 +60,7 @@ class Clients:
 
     def wait(self, opened: OpenRequest) -> None:
         """The client of a new attempt begins to wait."""
-        if self.said.patience_s is None:
+        if self.settings.patience_s is None:
             return
         wait_s = self.patience.draw_s(self.chance, opened.request, opened.attempt)
         order = (RETRIES, opened.request, AFTER_ALL_MODELS + 2 * opened.attempt)
@@ -77,13 +77,13 @@ class Clients:
 
     def get_none(self, opened: OpenRequest, status: int) -> None:
         """There will be no answer: the client asks again later, or is left with a status."""
-        if opened.attempt == self.said.retries:
+        if opened.attempt == self.settings.retries:
             opened.status = status
             self.release(opened)
             return
         pause_s = self.backoff.draw_s(self.chance, opened.request, opened.attempt)
         for _ in range(opened.attempt):
-            pause_s *= self.said.backoff_growth
+            pause_s *= self.settings.backoff_growth
         opened.over = True
         opened.copies += 1  # keeps the record open until the next attempt does
         order = (RETRIES, opened.request, AFTER_ALL_MODELS + 2 * opened.attempt + 1)
@@ -99,11 +99,11 @@ class Clients:
             return
         opened.gone = True
         self.get_none(opened, TIMED_OUT)
-        if opened.status == TIMED_OUT and self.said.rate_giving_up:
+        if opened.status == TIMED_OUT and self.settings.rate_giving_up:
             self.labels.complain(opened)
         opened.copies += 1  # keeps it open while its copies go
         self.leave_router(opened)
-        if self.said.abort:
+        if self.settings.abort:
             for job in reversed(tuple(opened.jobs)):
                 if self.service.abort(job):
                     self.abandon(job)
@@ -114,6 +114,6 @@ class Clients:
 
         Of a chain nobody sees anything before the last answer is complete.
         """
-        if opened.decision is None or self.said.until != "first_token" or opened.decision.plan & PLAN_CHAIN:
+        if opened.decision is None or self.settings.until != "first_token" or opened.decision.plan & PLAN_CHAIN:
             return False
         return any(job.model == opened.seen and job.first_token_s <= self.calendar.now for job in opened.jobs)

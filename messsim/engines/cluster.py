@@ -78,7 +78,7 @@ class PoolPlan:
 
     name: str
     model: int
-    said: Serving
+    serving: Serving
     gpu: str
     gpus: int
     replicas: int
@@ -94,7 +94,7 @@ class PoolPlan:
     @property
     def is_api(self) -> bool:
         """Somebody else's servers, without limits."""
-        return self.said.kind == "api"
+        return self.serving.kind == "api"
 
     def takes(self, prompt_tokens: int, output_tokens: int) -> bool:
         """Whether it ever takes so long a request."""
@@ -103,50 +103,54 @@ class PoolPlan:
     @property
     def places(self) -> int:
         """Requests that one replica, or the API, works on at once: what loads are measured by."""
-        return self.said.max_concurrent_requests or self.said.max_num_seqs
+        return self.serving.max_concurrent_requests or self.serving.max_num_seqs
 
     @property
     def autoscale_target(self) -> float:
         """Unfinished requests that an autoscaler wants each replica to have."""
-        said = self.said.autoscale
-        return said.target if said is not None and said.target is not None else 0.7 * self.said.max_num_seqs
+        autoscale = self.serving.autoscale
+        return (
+            autoscale.target
+            if autoscale is not None and autoscale.target is not None
+            else 0.7 * self.serving.max_num_seqs
+        )
 
     @property
     def api_limits(self) -> ApiLimits:
         """What it lets in, if it is an API."""
-        said = self.said
+        serving = self.serving
         return ApiLimits(
-            requests_per_minute=said.requests_per_minute or 0.0,
-            tokens_per_minute=said.tokens_per_minute or 0.0,
-            burst_s=said.burst_s,
-            most_calls=said.max_concurrent_requests or 0,
+            requests_per_minute=serving.requests_per_minute or 0.0,
+            tokens_per_minute=serving.tokens_per_minute or 0.0,
+            burst_s=serving.burst_s,
+            most_calls=serving.max_concurrent_requests or 0,
         )
 
     @property
     def prompt_cache(self) -> PromptCache:
         """What it remembers of prompts, if it is an API that sells those cheaper."""
-        said = self.said
+        serving = self.serving
         return PromptCache(
-            keep_s=0.0 if said.usd_per_million_cached_prompt_tokens is None else said.prompt_cache_s,
-            least_tokens=said.prompt_cache_least_tokens,
-            step_tokens=said.prompt_cache_step_tokens,
+            keep_s=0.0 if serving.usd_per_million_cached_prompt_tokens is None else serving.prompt_cache_s,
+            least_tokens=serving.prompt_cache_least_tokens,
+            step_tokens=serving.prompt_cache_step_tokens,
         )
 
     @property
     def limits(self) -> Limits:
         """Of one replica."""
-        said = self.said
+        serving = self.serving
         return Limits(
             max_num_seqs=self.places,
-            max_batched_tokens=said.max_batched_tokens,
+            max_batched_tokens=serving.max_batched_tokens,
             kv_capacity_tokens=self.kv_capacity_tokens,
-            kv_policy=said.kv_policy,
-            kv_block_tokens=said.kv_block_tokens,
-            prefix_cache=said.prefix_cache,
-            schedule=said.schedule,
-            max_new_tokens=said.max_new_tokens or 0,
-            whole_prompts=not said.chunked_prefill,
-            order=said.order,
+            kv_policy=serving.kv_policy,
+            kv_block_tokens=serving.kv_block_tokens,
+            prefix_cache=serving.prefix_cache,
+            schedule=serving.schedule,
+            max_new_tokens=serving.max_new_tokens or 0,
+            whole_prompts=not serving.chunked_prefill,
+            order=serving.order,
         )
 
     @property
@@ -154,7 +158,7 @@ class PoolPlan:
         """Whether the energy figures were fitted to readings of this model on these GPUs."""
         if self.profile is not None:
             return self.profile.energy.measured
-        return self.said.coefficients is not None and self.said.coefficients.energy_measured
+        return self.serving.coefficients is not None and self.serving.coefficients.energy_measured
 
     @property
     def idle_w(self) -> float:
@@ -187,31 +191,33 @@ def plan_pools(scenario: Scenario) -> list[PoolPlan]:
     return plans
 
 
-def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, first: int) -> PoolPlan:
+def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: int, first: int) -> PoolPlan:
     """The figures of one pool."""
-    profile = _profile(said)
-    gpu = profile.gpu if profile else said.gpu or "GPU"
-    figures = _coefficients(said, profile)
-    capacity = _capacity(said, profile)
-    drafts = said.drafts.tokens if said.drafts is not None else 0
-    holds = capacity // said.kv_block_tokens * said.kv_block_tokens + 1 - drafts
-    if said.tokens_per_minute is not None:  # more than a full bucket is never let in
-        holds = min(holds, int(said.tokens_per_minute / 60.0 * said.burst_s))
-    owned = scenario.cost.usd_per_gpu_hour.get(said.gpu or gpu, 0.0) * said.tp / 3600.0  # by the scenario's own name
+    profile = _profile(serving)
+    gpu = profile.gpu if profile else serving.gpu or "GPU"
+    figures = _coefficients(serving, profile)
+    capacity = _capacity(serving, profile)
+    drafts = serving.drafts.tokens if serving.drafts is not None else 0
+    holds = capacity // serving.kv_block_tokens * serving.kv_block_tokens + 1 - drafts
+    if serving.tokens_per_minute is not None:  # more than a full bucket is never let in
+        holds = min(holds, int(serving.tokens_per_minute / 60.0 * serving.burst_s))
+    owned = (
+        scenario.cost.usd_per_gpu_hour.get(serving.gpu or gpu, 0.0) * serving.tp / 3600.0
+    )  # by the scenario's own name
     return PoolPlan(
         name=name,
         model=model,
-        said=said,
-        gpu="API" if said.kind == "api" else gpu,
-        gpus=said.tp,
-        replicas=said.replicas,
+        serving=serving,
+        gpu="API" if serving.kind == "api" else gpu,
+        gpus=serving.tp,
+        replicas=serving.replicas,
         first_replica=first,
-        coefficients=_of_replica(figures, said.tp) | _of_drafts(said) if figures else {},
+        coefficients=_of_replica(figures, serving.tp) | _of_drafts(serving) if figures else {},
         kv_capacity_tokens=capacity,
-        most_tokens=min(said.max_model_len or scenario.models[model].max_model_len or UNLIMITED_TOKENS, holds),
+        most_tokens=min(serving.max_model_len or scenario.models[model].max_model_len or UNLIMITED_TOKENS, holds),
         most_prompt_tokens=min(
-            UNLIMITED_TOKENS if said.chunked_prefill else said.max_batched_tokens,
-            holds - (said.max_new_tokens or 0) if said.kv_policy == "reserve" else UNLIMITED_TOKENS,
+            UNLIMITED_TOKENS if serving.chunked_prefill else serving.max_batched_tokens,
+            holds - (serving.max_new_tokens or 0) if serving.kv_policy == "reserve" else UNLIMITED_TOKENS,
         ),
         usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,
         owned_usd_per_s=owned,
@@ -219,30 +225,30 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
     )
 
 
-def _profile(said: Serving) -> Profile | None:
-    if said.profile is None:
+def _profile(serving: Serving) -> Profile | None:
+    if serving.profile is None:
         return None
-    if said.gpu is None:
-        raise ScenarioError(f"gpu: missing for profile {said.profile!r}; expected one such as 'H100'")
+    if serving.gpu is None:
+        raise ScenarioError(f"gpu: missing for profile {serving.profile!r}; expected one such as 'H100'")
     try:
-        return find_profile(said.profile, said.gpu, said.tp, said.weights)
+        return find_profile(serving.profile, serving.gpu, serving.tp, serving.weights)
     except UnknownProfile as error:
-        raise ScenarioError(f"profile = {said.profile!r}: {error}") from None
+        raise ScenarioError(f"profile = {serving.profile!r}: {error}") from None
 
 
-def _capacity(said: Serving, profile: Profile | None) -> int:
-    if said.kv_capacity_tokens is not None:
-        return said.kv_capacity_tokens
+def _capacity(serving: Serving, profile: Profile | None) -> int:
+    if serving.kv_capacity_tokens is not None:
+        return serving.kv_capacity_tokens
     if profile is None:
         return UNLIMITED_TOKENS
     return profile.memory.kv_capacity_tokens
 
 
-def _coefficients(said: Serving, profile: Profile | None) -> Coefficients | None:
-    figures = said.coefficients if profile is None else _of_profile(profile, said.engine)
-    if figures is None or said.host is None:
+def _coefficients(serving: Serving, profile: Profile | None) -> Coefficients | None:
+    figures = serving.coefficients if profile is None else _of_profile(profile, serving.engine)
+    if figures is None or serving.host is None:
         return figures
-    return figures.model_copy(update={"host": said.host})
+    return figures.model_copy(update={"host": serving.host})
 
 
 def _of_profile(profile: Profile, engine: Engine | None) -> Coefficients:
@@ -271,10 +277,10 @@ def _of_replica(figures: Coefficients, gpus: int) -> dict[str, object]:
     }
 
 
-def _of_drafts(said: Serving) -> dict[str, object]:
-    if said.drafts is None:
+def _of_drafts(serving: Serving) -> dict[str, object]:
+    if serving.drafts is None:
         return {}
-    d = said.drafts
+    d = serving.drafts
     return {"draft_tokens": d.tokens, "draft_s": d.draft_s, "draft_s_per_sequence": d.draft_s_per_sequence}
 
 

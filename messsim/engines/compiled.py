@@ -180,19 +180,19 @@ class _Run:
             "decision": self._wait(wait_of(s.router.decision_s, setup.workload.chance, "decision")),
             "router_workers": s.router.workers,
         }
-        said = s.router
+        router = s.router
         return _core.Loop(
             config,
             np.array([t.alpha or 0.0 for t in s.promises]),
-            said.discount,
-            said.window or 0,
+            router.discount,
+            router.window or 0,
             [self._pool(p) for p in setup.pools],
             plan_of(s.cluster),
             [self._stream("dispatch", name) for name in s.model_names],
             [p.kernel for p in self.policies],
             [p.predictor for p in self.policies],
-            setup.policy.cost_estimate(said),
-            math.nan if said.cost_prior is None else said.cost_prior,
+            setup.policy.cost_estimate(router),
+            math.nan if router.cost_prior is None else router.cost_prior,
             setup.costs.marginal(),
             self._breakdowns(),
             setup.costs.of_prompts() if s.sessions is not None else None,
@@ -200,15 +200,15 @@ class _Run:
         )
 
     def _patience(self) -> dict[str, Any]:
-        said, chance, column = self.scenario.clients, self.setup.workload.chance, self.setup.workload.policy_column
+        clients, chance, column = self.scenario.clients, self.setup.workload.chance, self.setup.workload.policy_column
         return {
-            "wait": self._wait(wait_of(said.patience_s, chance, "patience")),
-            "until_first_token": said.until == "first_token",
-            "aborts": said.abort,
-            "rates_giving_up": said.rate_giving_up,
-            "retries": said.retries,
-            "backoff": self._wait(wait_of(said.backoff_s, chance, "backoff")),
-            "backoff_growth": said.backoff_growth,
+            "wait": self._wait(wait_of(clients.patience_s, chance, "patience")),
+            "until_first_token": clients.until == "first_token",
+            "aborts": clients.abort,
+            "rates_giving_up": clients.rate_giving_up,
+            "retries": clients.retries,
+            "backoff": self._wait(wait_of(clients.backoff_s, chance, "backoff")),
+            "backoff_growth": clients.backoff_growth,
             "uniforms": (chance.seed, column, chance.replication, 0),
         }
 
@@ -222,7 +222,7 @@ class _Run:
         return chance.seed, chance.column(family, model), chance.replication, sub
 
     def _pool(self, plan: PoolPlan) -> dict[str, Any]:
-        said = plan.said
+        serving = plan.serving
         return {
             "model": plan.model,
             "replicas": plan.replicas,
@@ -231,31 +231,31 @@ class _Run:
             "limits": plan.limits | {"drafts": drafts_of(plan, self.setup.workload.chance)},
             "most_tokens": plan.most_tokens,
             "most_prompt_tokens": plan.most_prompt_tokens,
-            "front_end": self._wait(wait_of(said.front_end_s, self.setup.workload.chance, "front-end", plan.name)),
-            "front_end_workers": said.front_end_workers,
-            "detokenize_s": said.detokenize_s,
+            "front_end": self._wait(wait_of(serving.front_end_s, self.setup.workload.chance, "front-end", plan.name)),
+            "front_end_workers": serving.front_end_workers,
+            "detokenize_s": serving.detokenize_s,
             "track_usage": self.scenario.cost.unit == "USD",
             "usd_per_s": plan.usd_per_s,
-            "latency_s": said.latency_s,
-            "tpot_s": said.tpot_s,
-            "usd_per_million_prompt_tokens": said.usd_per_million_prompt_tokens,
-            "usd_per_million_output_tokens": said.usd_per_million_output_tokens,
-            "usd_per_million_cached_prompt_tokens": said.usd_per_million_cached_prompt_tokens or 0.0,
+            "latency_s": serving.latency_s,
+            "tpot_s": serving.tpot_s,
+            "usd_per_million_prompt_tokens": serving.usd_per_million_prompt_tokens,
+            "usd_per_million_output_tokens": serving.usd_per_million_output_tokens,
+            "usd_per_million_cached_prompt_tokens": serving.usd_per_million_cached_prompt_tokens or 0.0,
             "api_limits": plan.api_limits,
             "prompt_cache": plan.prompt_cache,
             "autoscale": self._autoscale(plan),
         }
 
     def _autoscale(self, plan: PoolPlan) -> dict[str, object] | None:
-        said = plan.said.autoscale
-        if said is None:
+        autoscale = plan.serving.autoscale
+        if autoscale is None:
             return None
-        copied = [name for name in type(said).model_fields if name not in NOT_COPIED]
-        return {key: getattr(said, key) for key in copied} | {
-            "least": said.min_replicas,
-            "initial": said.first,
+        copied = [name for name in type(autoscale).model_fields if name not in NOT_COPIED]
+        return {key: getattr(autoscale, key) for key in copied} | {
+            "least": autoscale.min_replicas,
+            "initial": autoscale.first,
             "target": plan.autoscale_target,
-            "schedule": [(step.at_s, step.replicas) for step in said.schedule],
+            "schedule": [(step.at_s, step.replicas) for step in autoscale.schedule],
             "cold_start": [self._wait(phase) for phase in cold_phases(plan, self.setup.workload.chance)],
         }
 
@@ -351,12 +351,12 @@ class _Run:
 
     def _pool_outcome(self, k: int, end_s: float) -> PoolOutcome:
         plan = self.setup.pools[k]
-        found = self.loop.pool(k, 0 if plan.is_api else plan.replicas, end_s)
+        result = self.loop.pool(k, 0 if plan.is_api else plan.replicas, end_s)
         span_s = 0.0 if plan.is_api else self.loop.sums["last_arrival_s"] * plan.replicas
-        if plan.said.autoscale is not None:
-            span_s = found["rented_s"]
+        if plan.serving.autoscale is not None:
+            span_s = result["rented_s"]
         until_s, in_usd = self.loop.sums["last_arrival_s"], self.scenario.cost.unit == "USD"
-        return PoolOutcome.of(plan, found["busy_s"], found["idle_s"], span_s, until_s, found, in_usd)
+        return PoolOutcome.of(plan, result["busy_s"], result["idle_s"], span_s, until_s, result, in_usd)
 
     def _timeline(self) -> Timeline:
         timeline = Timeline()

@@ -18,11 +18,11 @@ __all__ = ["KnownCosts"]
 SAMPLE = 4096  # requests whose mean known cost stands for the mean of all
 
 
-def _mean_tokens(said: Serving, output: float) -> float:
+def _mean_tokens(serving: Serving, output: float) -> float:
     """Tokens that an iteration gives to the mean answer behind its first token."""
-    if said.drafts is None or output <= 1.0:
+    if serving.drafts is None or output <= 1.0:
         return 1.0
-    return (output - 1.0) / said.drafts.iterations(output - 1.0)
+    return (output - 1.0) / serving.drafts.iterations(output - 1.0)
 
 
 class KnownCosts:
@@ -81,12 +81,14 @@ class KnownCosts:
         if chunk.output_tokens is None:
             return {}
         prompt = chunk.prompt_tokens
-        found = {}
+        collected = {}
         for m, limits in enumerate(self._most):
             if limits is not None:
                 tokens = prompt + chunk.output_tokens[m]
-                found[m] = np.all([(tokens > most) | (prompt > most_prompt) for most, most_prompt in limits], axis=0)
-        return found
+                collected[m] = np.all(
+                    [(tokens > most) | (prompt > most_prompt) for most, most_prompt in limits], axis=0
+                )
+        return collected
 
     def of_chunk_when_available(self, chunk: Chunk) -> Floats:
         """The same, as if every model could be had."""
@@ -135,17 +137,17 @@ class KnownCosts:
         return _core.PromptCosts(pools)
 
     def _by_prompt(self, pool: PoolPlan, model: int) -> dict[str, object]:
-        said = pool.said
+        serving = pool.serving
         prices = ("usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
         figures: dict[str, object] = {"mean_output_tokens": self._outputs[model]}
         if not pool.is_api:
             figures |= self._figures(pool, model)
-        return figures | {"is_api": pool.is_api} | {key: getattr(said, key) for key in prices}
+        return figures | {"is_api": pool.is_api} | {key: getattr(serving, key) for key in prices}
 
     @property
     def _has_table_costs(self) -> bool:
-        said = self._scenario.satisfaction
-        return said.kind == "table" and bool(said.costs or said.format == "capture")
+        satisfaction = self._scenario.satisfaction
+        return satisfaction.kind == "table" and bool(satisfaction.costs or satisfaction.format == "capture")
 
     def _of_model(self, model: int, prompt_tokens: Ints) -> Floats:
         total = np.zeros(len(prompt_tokens))
@@ -155,10 +157,11 @@ class KnownCosts:
         return total
 
     def _of_pool(self, pool: PoolPlan, model: int, prompt_tokens: Ints) -> Floats:
-        said, output = pool.said, self._outputs[model]
+        serving, output = pool.serving, self._outputs[model]
         if pool.is_api:
             return np.asarray(
-                (said.usd_per_million_prompt_tokens * prompt_tokens + said.usd_per_million_output_tokens * output) / 1e6
+                (serving.usd_per_million_prompt_tokens * prompt_tokens + serving.usd_per_million_output_tokens * output)
+                / 1e6
             )
         costs, figures = np.empty(len(prompt_tokens)), self._figures(pool, model)
         del figures["places"], figures["keeps_prefixes"]
@@ -166,14 +169,14 @@ class KnownCosts:
         return costs
 
     def _figures(self, pool: PoolPlan, model: int) -> dict[str, Any]:
-        said = pool.said
+        serving = pool.serving
         return {
             "coefficients": pool.coefficients,
             "usd_per_s": pool.usd_per_s,
-            "max_batched_tokens": said.max_batched_tokens,
-            "nominal_batch": self._scenario.cluster.nominal_batch or min(32, said.max_num_seqs),
+            "max_batched_tokens": serving.max_batched_tokens,
+            "nominal_batch": self._scenario.cluster.nominal_batch or min(32, serving.max_num_seqs),
             "mean_output_tokens": self._outputs[model],
-            "mean_tokens": _mean_tokens(said, self._outputs[model]),
-            "places": said.max_num_seqs,
-            "keeps_prefixes": said.prefix_cache,
+            "mean_tokens": _mean_tokens(serving, self._outputs[model]),
+            "places": serving.max_num_seqs,
+            "keeps_prefixes": serving.prefix_cache,
         }

@@ -52,11 +52,11 @@ class Front:
         self.place = place
         self.queue = queue
         self.done = done
-        said = plan.said
-        self.takes_time = said.front_end_s is not None
-        self.detokenize_s = said.detokenize_s
-        self._workers = said.front_end_workers
-        self._law = wait_of(said.front_end_s, chance, "front-end", plan.name)
+        serving = plan.serving
+        self.takes_time = serving.front_end_s is not None
+        self.detokenize_s = serving.detokenize_s
+        self._workers = serving.front_end_workers
+        self._law = wait_of(serving.front_end_s, chance, "front-end", plan.name)
         self._waiting: deque[Job] = deque()
         self._served: dict[Job, Any] = {}  # with the event of its end
         self._aborted: set[Job] = set()

@@ -31,11 +31,11 @@ class Instances:
     """
 
     def __init__(self, scenario: Scenario, policy: Policy, marginal: _core.MarginalCosts) -> None:
-        said = scenario.router
-        count = said.instances
+        router = scenario.router
+        count = router.instances
         self.brains = [Brain(scenario, p, marginal, i, count) for i, p in enumerate(policy.copies(count))]
         self.delivered = [
-            _core.Ledger(t.alpha or 0.0, discount=said.discount, window=said.window or 0) for t in scenario.promises
+            _core.Ledger(t.alpha or 0.0, discount=router.discount, window=router.window or 0) for t in scenario.promises
         ]
         self._tells_features = "features" in policy.needs
 

@@ -39,7 +39,7 @@ def _turnover_s(workload: Workload, pools: list[PoolPlan], model: int) -> float:
     own = [p for p in pools if p.model == model and not p.is_api]
     prompt, output = workload.mean_prompt_tokens(), workload.mean_output_tokens(model)
     rate = sum(p.replicas * saturation_rps(p, prompt, output) for p in own)
-    return sum(p.replicas * p.said.max_num_seqs for p in own) / rate if rate > 0 else 0.0
+    return sum(p.replicas * p.serving.max_num_seqs for p in own) / rate if rate > 0 else 0.0
 
 
 def _all_facts(workload: Workload, costs: KnownCosts) -> Iterator[Facts]:

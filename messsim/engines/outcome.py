@@ -115,7 +115,7 @@ class PoolOutcome:
     ) -> "PoolOutcome":
         """From seconds busy and idle until the last arrival at `until_s`, `span_s` of replica-time, and counts."""
         idle_energy_j = plan.idle_w * idle_s
-        scaled = plan.said.autoscale is not None and until_s > 0
+        scaled = plan.serving.autoscale is not None and until_s > 0
         return cls(
             name=plan.name,
             model=plan.model,

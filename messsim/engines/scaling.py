@@ -31,7 +31,7 @@ class _Pool:
     """One that changes its size."""
 
     number: int
-    said: Autoscale
+    settings: Autoscale
     servers: ServerPool
     scaler: Autoscaler
     phases: list[Wait]
@@ -56,16 +56,16 @@ class Scaling:
         self.observer = observer
         self.pools: list[_Pool] = []
         for number, pool in enumerate(service.pools):
-            said = pool.plan.said.autoscale
-            if said is not None:
-                scaler = Autoscaler(said, pool.plan.autoscale_target, pool.plan.replicas)
+            settings = pool.plan.serving.autoscale
+            if settings is not None:
+                scaler = Autoscaler(settings, pool.plan.autoscale_target, pool.plan.replicas)
                 phases = cold_phases(pool.plan, chance)
-                self.pools.append(_Pool(number, said, pool, scaler, phases, [0] * pool.plan.replicas))
+                self.pools.append(_Pool(number, settings, pool, scaler, phases, [0] * pool.plan.replicas))
 
     def begin(self) -> None:
         """Those that are not up at first are off, and the first decisions are due."""
         for pool in self.pools:
-            for server in pool.servers.replicas[pool.said.first :]:
+            for server in pool.servers.replicas[pool.settings.first :]:
                 server.drain()
                 server.turn_off(0.0)
                 self._tell(server, OFF)
@@ -74,10 +74,10 @@ class Scaling:
     def _decisions(self, pool: _Pool) -> Process:
         """SimPy process: an autoscaler that decides again and again."""
         k = 0
-        assert pool.said.period_s is not None
+        assert pool.settings.period_s is not None
         while True:
             k += 1
-            yield self.calendar.at(k * pool.said.period_s, (RECONCILES, 1 + pool.number, 0))
+            yield self.calendar.at(k * pool.settings.period_s, (RECONCILES, 1 + pool.number, 0))
             self._decide(pool)
 
     def _decide(self, pool: _Pool) -> None:

@@ -128,7 +128,7 @@ class _GpuServer:
         decoding, prefilling = self.replica.batch()
         queue, running = self.pool.queue, len(decoding) + len(prefilling)
         waiting = self.replica.unfinished - running if queue is None else len(queue)
-        prompts = self.replica.prompt_tokens if self.pool.plan.said.prefix_cache else None
+        prompts = self.replica.prompt_tokens if self.pool.plan.serving.prefix_cache else None
         observer.batch_starts(self.calendar.now, self.index, decoding, prefilling, waiting, prompts)
 
     def fail(self) -> list[Job]:
@@ -219,10 +219,10 @@ class _ApiServer:
         return self._meter.allows(tokens, self.unfinished, self.calendar.now)
 
     def submit(self, job: Job) -> None:
-        said, now = self.pool.plan.said, self.calendar.now
+        serving, now = self.pool.plan.serving, self.calendar.now
         self._meter.call(job, now)
-        first_token_s = now + said.latency_s
-        finish_s = first_token_s + said.tpot_s * (job.output_tokens - 1)
+        first_token_s = now + serving.latency_s
+        finish_s = first_token_s + serving.tpot_s * (job.output_tokens - 1)
         job.served_elsewhere(self.index, now, first_token_s, finish_s)
         order = (ENDS, self.index, 3 + job.request)
         self._calls[job] = self.calendar.call_at(lambda event: self._answer(job, event), finish_s, order)
@@ -272,7 +272,7 @@ class ServerPool:
         self.plan = plan
         self.looks = looks
         self.observer = observer
-        self.queue = _core.Queue(plan.said.order) if shared and not plan.is_api else None
+        self.queue = _core.Queue(plan.serving.order) if shared and not plan.is_api else None
         self.unfinished = 0
         self.rule: Any = None  # of dispatch, among all pools of the model
         self._done = done

@@ -106,7 +106,7 @@ class Service:
 
     def detokenizes(self, job: Any) -> bool:
         """Whether a job's answer takes time after its last token."""
-        return bool(job.replica >= 0 and self._plan_of[job.replica].said.detokenize_s > 0.0)
+        return bool(job.replica >= 0 and self._plan_of[job.replica].serving.detokenize_s > 0.0)
 
     def leave(self) -> None:
         """A copy is complete, turned away or lost."""
@@ -145,12 +145,12 @@ class Service:
             return float(job.usage_s * plan.usd_per_s)
         if math.isnan(job.finish_s):  # an outage ended it: providers charge for answers
             return 0.0
-        said = plan.said
+        serving = plan.serving
         cached = job.cached_prompt_tokens if plan.prompt_cache["keep_s"] > 0.0 else 0
-        prompt_usd = said.usd_per_million_prompt_tokens * (job.prompt_tokens - cached)
-        prompt_usd += (said.usd_per_million_cached_prompt_tokens or 0.0) * cached
+        prompt_usd = serving.usd_per_million_prompt_tokens * (job.prompt_tokens - cached)
+        prompt_usd += (serving.usd_per_million_cached_prompt_tokens or 0.0) * cached
         factor = job.tag.price_factor(job.model)
-        return float((prompt_usd + said.usd_per_million_output_tokens * job.output_tokens) / 1e6 * factor)
+        return float((prompt_usd + serving.usd_per_million_output_tokens * job.output_tokens) / 1e6 * factor)
 
     def loads(self) -> Floats:
         """Unfinished requests of each model per place, as the router sees them."""
@@ -219,7 +219,7 @@ class Service:
     def _outcome(self, k: int, last_arrival_s: float, end_s: float) -> PoolOutcome:
         pool = self.pools[k]
         busy_s, idle_s, rented_s = self._measured[k] if self._measured else (0.0, 0.0, 0.0)
-        span_s = last_arrival_s * len(pool.replicas) if pool.plan.said.autoscale is None else rented_s
+        span_s = last_arrival_s * len(pool.replicas) if pool.plan.serving.autoscale is None else rented_s
         counted = {
             "meter_j": in_order(r.replica.meter_j(end_s) for r in pool.replicas),
             "preemptions": sum(r.replica.preemptions for r in pool.replicas),

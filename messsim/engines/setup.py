@@ -53,12 +53,12 @@ class Setup:
     def needs_caches(self) -> bool:
         """Whether prefix caches are looked at before each decision."""
         estimate = self.policy.cost_estimate(self.scenario.router)
-        return estimate == "marginal" and any(plan.said.prefix_cache for plan in self.pools)
+        return estimate == "marginal" and any(plan.serving.prefix_cache for plan in self.pools)
 
     @property
     def urgency(self) -> tuple[Ints, Floats] | None:
         """Priority and TTFT objective (infinite: none) of each tenant; None where all queues are first in first out."""
-        if all(plan.said.order == "fcfs" for plan in self.pools):
+        if all(plan.serving.order == "fcfs" for plan in self.pools):
             return None
         objectives = [(t.objectives or self.scenario.slo).ttft_s for t in self.scenario.promises]
         return (
@@ -104,11 +104,11 @@ def prepare(scenario: Scenario) -> Setup:
     workload.draw_for_policy(policy.kernel.uniforms, policy.needs)
     if policy.prepare is not None:
         policy.prepare(policy.kernel, knowledge_of(scenario, workload, pools, costs, policy))
-    said = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(asked.router, policy)]
+    remarks = [*notes_of(scenario, workload.mean_satisfaction()), *workload.notes, *notes(asked.router, policy)]
     if "V" in policy.options:
-        said += notes_on_options(asked, scenario, workload, costs)
-    said += _cost_order(scenario, costs.mean(workload))
-    return Setup(scenario, workload, pools, costs, policy, said)
+        remarks += notes_on_options(asked, scenario, workload, costs)
+    remarks += _cost_order(scenario, costs.mean(workload))
+    return Setup(scenario, workload, pools, costs, policy, remarks)
 
 
 def _warm(scenario: Scenario, policy: Policy, features: int) -> None:

@@ -150,10 +150,10 @@ class _Simulation:
         else:
             self.calendar.process(self.requests_arrive())
         self.scaling.begin()
-        if (said := self.scenario.cluster.failures) is not None:
+        if (failures := self.scenario.cluster.failures) is not None:
             chance, service, made = self.setup.workload.chance, self.service, self.progress_made
             pools, servers, retry = service.pools, service.servers, service.retry
-            Breakdowns(said, self.calendar, chance, pools, servers, self.lose, retry, made, self.observer)
+            Breakdowns(failures, self.calendar, chance, pools, servers, self.lose, retry, made, self.observer)
         if (period_s := self.scenario.router.reconciled_s) < math.inf:
             self.calendar.process(self.instances.reconcile_every(self.calendar, period_s))
         calendar, events, last_s = self.calendar, 0, min(self.horizon_s, until_s)

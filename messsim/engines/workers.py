@@ -25,15 +25,15 @@ class Workers:
     """
 
     def __init__(self, setup: Setup, calendar: Calendar, decide: Callable[[OpenRequest], None]) -> None:
-        said = setup.scenario.router
+        router = setup.scenario.router
         self.calendar = calendar
         self.chance = setup.workload.chance
-        self.take_time = said.decision_s is not None
+        self.take_time = router.decision_s is not None
         self._decide = decide
-        self._count = said.workers
-        self._law = wait_of(said.decision_s, self.chance, "decision")
-        self._busy = [0] * said.instances
-        self._waiting: list[deque[OpenRequest]] = [deque() for _ in range(said.instances)]
+        self._count = router.workers
+        self._law = wait_of(router.decision_s, self.chance, "decision")
+        self._busy = [0] * router.instances
+        self._waiting: list[deque[OpenRequest]] = [deque() for _ in range(router.instances)]
         self._begun, self._wait_s, self._busy_s = 0, 0.0, 0.0
 
     def enter(self, opened: OpenRequest) -> None:

@@ -154,13 +154,13 @@ def read_outcomes(paths: Sequence[Path | tuple[str, Path]], options: OutcomeOpti
     tasks = {_task(file) for _, file in named}
     only_resolved = set()
     for name, file in named:
-        long, said = _long(file, name or folders.get(file), options)
+        long, its_notes = _long(file, name or folders.get(file), options)
         if (report := read_report(file)) is not None and report.only_resolved:
             only_resolved |= set(long["model"])
         if len(tasks) > 1 and (task := _task(file)):
             long = long.with_columns(prompt=pl.lit(f"{task}/") + pl.col("prompt"))
         parts.append(long)
-        notes += said
+        notes += its_notes
     long = pl.concat(parts, how="diagonal_relaxed")
     twice = long.filter(pl.struct("prompt", "model").is_duplicated())
     if twice.height:
@@ -263,8 +263,8 @@ def _long(path: Path, name: str | None, options: OutcomeOptions) -> tuple[pl.Dat
         return _of_one(*_helm(frame, path, options), path, name, options), notes
     if {"sample_id", "type", "data"} <= columns:
         spec = column_of(frame.schema, "spec.completion_fns.0")
-        if name is None and spec is not None and (told := frame.select(spec).drop_nulls()).height:
-            name = str(told.item(0, 0))
+        if name is None and spec is not None and (named := frame.select(spec).drop_nulls()).height:
+            name = str(named.item(0, 0))
         return _of_one(*_openai_evals(frame, path), path, name, options), notes
     if {"doc_id", "filter"} <= columns:
         return _of_one(*_harness(frame, path, options, notes), path, name, options), notes
@@ -306,8 +306,8 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
         raise DataError(f"has no column of prompts ({', '.join(PROMPT[:5])}, ...); say --prompt COLUMN", str(path))
     wanted: dict[str, str] = {"prompt": prompt, "model": model, "score": score}
     for key, names in (("cost", COST), ("prompt_tokens", PROMPT_TOKENS), ("output_tokens", OUTPUT_TOKENS)):
-        if (found := first_of(frame.schema, names)) is not None:
-            wanted[key] = found
+        if (column := first_of(frame.schema, names)) is not None:
+            wanted[key] = column
     if (text := first_of(frame.schema, ("prompt", "query", "question", "doc.question"))) and text != prompt:
         wanted["text"] = text
     expressions = {key: column_of(frame.schema, name) for key, name in wanted.items()}
@@ -372,13 +372,13 @@ def _helm(frame: pl.DataFrame, path: Path, options: OutcomeOptions) -> tuple[pl.
     """HELM: a list of statistics an instance."""
     import polars as pl
 
-    found: dict[str, Row] = {}
+    collected: dict[str, Row] = {}
     for row in frame.iter_rows(named=True):
         first_trial = not row.get("train_trial_index")
         if row.get("perturbation") is None and first_trial:  # each metric has a row of its own for every instance
             named = {s["name"]["name"]: s.get("mean", s.get("sum")) for s in row["stats"] or []}
-            found.setdefault(row["instance_id"], {"instance_id": row["instance_id"]}).update(named)
-    rows = list(found.values())
+            collected.setdefault(row["instance_id"], {"instance_id": row["instance_id"]}).update(named)
+    rows = list(collected.values())
     table = pl.DataFrame(rows, infer_schema_length=None)
     wanted = options.score or first_of(table.schema, (*SCORE, *HELM_SCORES))
     if wanted is None or wanted not in table.columns:
@@ -396,9 +396,9 @@ def _openai_evals(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, str]:
         column = column_of(frame.schema, verdict)
         if column is None:
             continue
-        found = frame.with_columns(column.alias("verdict")).drop_nulls(["sample_id", "verdict"])
-        if found.height:
-            return found.select("sample_id", "verdict"), "verdict"
+        judged = frame.with_columns(column.alias("verdict")).drop_nulls(["sample_id", "verdict"])
+        if judged.height:
+            return judged.select("sample_id", "verdict"), "verdict"
     raise DataError("has events, but none with data.correct, data.score or data.choice", str(path))
 
 
@@ -422,19 +422,19 @@ def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOp
         kinds |= {"prompt_tokens": tuple(f"{model}.{n}" for n in PROMPT_TOKENS)}
         kinds |= {"output_tokens": tuple(f"{model}.{n}" for n in OUTPUT_TOKENS)}
         for kind, names in kinds.items():
-            if (found := first_of(frame.schema, names)) is not None:
-                own[kind] = found
+            if (column := first_of(frame.schema, names)) is not None:
+                own[kind] = column
         columns = [c.alias(kind) for kind, n in own.items() if (c := column_of(frame.schema, n)) is not None]
         key = column_of(frame.schema, prompt) if prompt else pl.int_range(pl.len()).cast(pl.String)
         if key is None:
             raise DataError(name_missing(frame.columns, frame.columns, [prompt]), str(path))
         part = frame.select(key.alias("prompt_id"), *columns).with_columns(pl.lit(model).alias("model"))
-        said = OutcomeOptions("prompt_id", values=options.values, grades=options.grades)
-        parts.append(_rows(part, path, "model", "score", said))
+        standard = OutcomeOptions("prompt_id", values=options.values, grades=options.grades)
+        parts.append(_rows(part, path, "model", "score", standard))
     return pl.concat(parts, how="diagonal_relaxed")
 
 
-def write_outcomes(found: Outcomes, target: Path) -> None:
+def write_outcomes(outcomes: Outcomes, target: Path) -> None:
     """Writes the table whole, or nothing.
 
     Raises
@@ -446,4 +446,4 @@ def write_outcomes(found: Outcomes, target: Path) -> None:
         raise OutputError(f"{target}: a table of outcomes is a Parquet file; expected a name that ends with .parquet")
     check_free(target, "file")
     with whole_or_absent(target) as beside, beside.open("wb") as file:
-        found.frame.write_parquet(file)
+        outcomes.frame.write_parquet(file)

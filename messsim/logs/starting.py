@@ -63,7 +63,7 @@ def profiles_of(names: Sequence[str]) -> list[Profile]:
     UnknownProfile
         If there is no such model.
     """
-    found = []
+    picked = []
     for name in names:
         of_name = select_profiles(name)
         models = sorted({p.model for p in of_name})
@@ -71,10 +71,10 @@ def profiles_of(names: Sequence[str]) -> list[Profile]:
         if len(models) > 1 and not exact:
             raise ScenarioError(f"--models {name}: could be {', '.join(models)}; expected one of them")
         mine = [p for p in of_name if p.model == (exact or models)[0]]
-        found.append(min(mine, key=lambda p: (p.gpu != GPU, p.weights != "bf16", p.tp)))
-    if twice := [p.model for k, p in enumerate(found) if p.model in [q.model for q in found[:k]]]:
+        picked.append(min(mine, key=lambda p: (p.gpu != GPU, p.weights != "bf16", p.tp)))
+    if twice := [p.model for k, p in enumerate(picked) if p.model in [q.model for q in picked[:k]]]:
         raise ScenarioError(f"--models: {twice[0]} is named twice")
-    return sorted(found, key=lambda p: load_models()[p.model].active_parameters)
+    return sorted(picked, key=lambda p: load_models()[p.model].active_parameters)
 
 
 def beginning(
@@ -140,9 +140,9 @@ def _model(profile: Profile, satisfied: float) -> str:
     return "\n".join([*lines, "replicas = 1", ""])
 
 
-def traffic_of(found: ImportedTrace, file: Path) -> str:
+def traffic_of(imported: ImportedTrace, file: Path) -> str:
     """The tables of an imported trace, tenants left out: they need promises."""
-    return import_toml({**found, "tenants": []}, file) + "\n"
+    return import_toml({**imported, "tenants": []}, file) + "\n"
 
 
 def write_beginning(file: Path, text: str, trace: tuple[Path, Trace] | None, *, overwrite: bool) -> list[Path]:
@@ -179,12 +179,12 @@ def check_place(file: Path, overwrite: bool) -> None:
 def examples() -> dict[str, str]:
     """The question of each shipped scenario, by name."""
     folder = shipped_folder()
-    found = {}
+    by_name = {}
     for file in sorted(folder.glob("*.toml")):
         comment = read_bytes(file, MOST).decode().split("\n\n")[0]
         question = " ".join(line.removeprefix("#").strip() for line in comment.splitlines())
-        found[file.stem] = question.removeprefix("Question: ").split("?")[0] + "?"
-    return found
+        by_name[file.stem] = question.removeprefix("Question: ").split("?")[0] + "?"
+    return by_name
 
 
 def copy_example(name: str, file: Path | None, *, overwrite: bool) -> list[Path]:

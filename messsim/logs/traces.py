@@ -165,18 +165,18 @@ def plan_reading(
     """
     schema = schema_of(path)
     preset = _preset(schema, kind, path)
-    said = {"time": columns.time, "prompt_tokens": columns.prompt_tokens, "output_tokens": columns.output_tokens}
-    if preset is not None and preset.lacks and not all(said.values()):
+    given = {"time": columns.time, "prompt_tokens": columns.prompt_tokens, "output_tokens": columns.output_tokens}
+    if preset is not None and preset.lacks and not all(given.values()):
         raise DataError(f"looks like {preset.title}, which does not say {preset.lacks}", str(path))
-    by_preset: dict[str, str | None] = dict.fromkeys(said)
+    by_preset: dict[str, str | None] = dict.fromkeys(given)
     if preset is not None:
         by_preset = {
             "time": first_of(schema, preset.time),
             "prompt_tokens": first_of(schema, preset.prompt),
             "output_tokens": first_of(schema, preset.output),
         }
-    names = {key: said[key] or by_preset[key] for key in said}
-    without_times = said["time"] == NO_TIMES or (preset is not None and names["time"] is None and not said["time"])
+    names = {key: given[key] or by_preset[key] for key in given}
+    without_times = given["time"] == NO_TIMES or (preset is not None and names["time"] is None and not given["time"])
     for key, default in DEFAULTS.items():
         names[key] = names[key] or (default if preset is None else None)
     if without_times:
@@ -196,15 +196,15 @@ def plan_reading(
         chooser = replace(chooser.with_select(select), unique=chooser.unique or first_of(schema, preset.identity))
         if preset.skip_failed and not chooser.tokens:
             chooser = replace(chooser, tokens=("",))
-        if names["time"] is None and said["time"] is None:
+        if names["time"] is None and given["time"] is None:
             notes.append("the file does not say when requests came: only their lengths are read")
         if preset.name != "messsim":
             notes.append(f"read as {preset.title}")
     if chooser.tokens:
         chooser = replace(chooser, tokens=(str(names["prompt_tokens"]), str(names["output_tokens"])))
     made_of = Columns() if preset is None or names["time"] is None else _made_of(schema, preset)
-    if told := _unused(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
-        notes.append(told)
+    if unused := _unused(schema, {*wanted, columns.tenant, *columns_of(made_of).values()}):
+        notes.append(unused)
     return Reading(
         preset, names["time"], str(names["prompt_tokens"]), str(names["output_tokens"]), columns.tenant, form, chooser,
         tuple(notes), made_of,
@@ -254,12 +254,12 @@ def _what_is_missing(
 
 
 def _unused(schema: Mapping[str, Any], used: set[str | None]) -> str:
-    found = []
+    collected = []
     for what, pattern in UNUSED:
         columns = [n for n in names_in(schema) if pattern.search(n.rsplit(".", 1)[-1]) and n not in used]
         if columns:
-            found.append(f"{what} ({columns[0]})")
-    return f"the file also has {', '.join(found)}, which messsim does not use" if found else ""
+            collected.append(f"{what} ({columns[0]})")
+    return f"the file also has {', '.join(collected)}, which messsim does not use" if collected else ""
 
 
 # ---- its requests ---------------------------------------------------------------------------------------
@@ -368,30 +368,30 @@ class _Rows:
         """All of them, in order of time, and notes."""
         import polars as pl
 
-        found: dict[str, NDArray[Any]] = {}
+        columns: dict[str, NDArray[Any]] = {}
         notes: list[str] = []
         if self._times is not None:
             time_s = self._times.seconds()
-            found["arrival_s"] = time_s - time_s.min()
+            columns["arrival_s"] = time_s - time_s.min()
             notes += self._times.notes
         names = ("prompt_tokens", "output_tokens")
-        found |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}
+        columns |= {name: counts.array() for name, counts in zip(names, self._tokens, strict=True)}
         if self._reading.tenant is not None:
-            found["tenant"] = self._tenants.array()
+            columns["tenant"] = self._tenants.array()
         order = None
         if self._times is not None:
-            self._made_of.check(found["arrival_s"], found["prompt_tokens"])
-            behind = int((np.diff(found["arrival_s"]) < 0).sum())
+            self._made_of.check(columns["arrival_s"], columns["prompt_tokens"])
+            behind = int((np.diff(columns["arrival_s"]) < 0).sum())
             if behind:
                 notes.append(
                     f"rows are not in order of time ({behind:,} are earlier than the row before); they are sorted"
                 )
-                order = np.argsort(found["arrival_s"], kind="stable")
-                found = {name: values[order] for name, values in found.items()}
-            notes += doubts(found["arrival_s"], self._reading.form, dates=self._times.are_dates)
-        frame = self._made_of.beside(pl.DataFrame(found), order)
+                order = np.argsort(columns["arrival_s"], kind="stable")
+                columns = {name: values[order] for name, values in columns.items()}
+            notes += doubts(columns["arrival_s"], self._reading.form, dates=self._times.are_dates)
+        frame = self._made_of.beside(pl.DataFrame(columns), order)
         if self._reading.tenant is not None:
-            tenants, note = _named_tenants(found["tenant"], list(self._names), most_tenants)
+            tenants, note = _named_tenants(columns["tenant"], list(self._names), most_tenants)
             frame = frame.with_columns(tenant=tenants)
             notes += note
         return frame, notes

@@ -90,15 +90,15 @@ def tenants(run: Run, marks: Marks = NOTHING) -> Figure:
     import polars as pl
 
     alt = library()
-    told = run.summary["tenants"]
-    alphas = {t["name"]: t["alpha"] for t in told}
+    summaries = run.summary["tenants"]
+    alphas = {t["name"]: t["alpha"] for t in summaries}
     counted = by_request(run, "tenant")
     sums = [pl.col(c).cum_sum().over("tenant") for c in ("satisfied", "answered")]
     margin = pl.col("satisfied") / pl.col("answered") - pl.col("tenant").replace_strict(alphas, return_dtype=pl.Float64)
     ends = pl.col("request").shift(-1).over("tenant").fill_null(int(run.summary["requests"]["arrived"]))
     so_far = counted.with_columns(*sums).with_columns(margin=margin, request=ends)
-    shown = sorted((t for t in told if t["margin"] is not None), key=lambda t: t["margin"] or 0.0)[:8]
-    names = [t["name"] for t in told if t in shown]
+    shown = sorted((t for t in summaries if t["margin"] is not None), key=lambda t: t["margin"] or 0.0)[:8]
+    names = [t["name"] for t in summaries if t in shown]
     long = so_far.filter(pl.col("tenant").is_in(names))
     x = requests_axis(run.summary["requests"]["arrived"])
     wide, margins = side_by_side(long, "request", "tenant", "margin", names, "+.2%")
@@ -107,20 +107,20 @@ def tenants(run: Run, marks: Marks = NOTHING) -> Figure:
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(style="promise").encode(y="zero:Q")
     behind, before = marks.layers(run.timeline, "request")
     worst = shown[0] if shown else None
-    said = "" if worst is None else f"; least for {worst['name']}, {100 * (worst['margin'] or 0.0):+.2f} points"
-    few = "" if len(told) <= len(names) else f" The {len(names)} tenants with the least margin."
+    least = "" if worst is None else f"; least for {worst['name']}, {100 * (worst['margin'] or 0.0):+.2f} points"
+    few = "" if len(summaries) <= len(names) else f" The {len(names)} tenants with the least margin."
     return Figure(
         "Margin of each tenant",
         layered(*behind, zero, lines(long, x, y, series="tenant", names=names), *before,
                 crosshair(wide, x, tips)),
-        f"Satisfaction so far minus the promise, by tenant{said}.",
+        f"Satisfaction so far minus the promise, by tenant{least}.",
         f"Above the dashed line the promise is kept.{few}{marks.note()}",
-        _tenants(told),
+        _tenants(summaries),
         height=240,
     )  # fmt: skip
 
 
-def _tenants(told: list[TenantSummary]) -> pl.DataFrame:
+def _tenants(summaries: list[TenantSummary]) -> pl.DataFrame:
     import polars as pl
 
     return pl.DataFrame(
@@ -134,6 +134,6 @@ def _tenants(told: list[TenantSummary]) -> pl.DataFrame:
                 "Q": number(t["queue_final"]),
                 "TTFT p95": seconds(t["latency_s"]["ttft"]["p95"]),
             }
-            for t in told
+            for t in summaries
         ]
     )

@@ -31,8 +31,8 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
     import polars as pl
 
     alt = library()
-    told = run.summary["cost"]
-    unit = told["unit"]
+    cost_figures = run.summary["cost"]
+    unit = cost_figures["unit"]
     bars = [*_spent(run.summary), *_rivals(run.summary)]
     kinds = list(dict.fromkeys(b["kind"] for b in bars))
     frame = pl.DataFrame(bars, schema={"kind": pl.String, "part": pl.String, "cost": pl.Float64})
@@ -69,7 +69,7 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
     return Figure(
         "Cost of an answer",
         chart,
-        f"An answer of this run costs {number(told['per_request'], unit)} in all"
+        f"An answer of this run costs {number(cost_figures['per_request'], unit)} in all"
         + (f". Beside it: {rivals}." if rivals else "."),
         "This run: what was really spent. Outlined: the same requests in the same cluster by choices made beforehand, "
         "simulated; without servers also oracles that know the outcomes.",
@@ -87,23 +87,27 @@ class Bar(TypedDict):
 
 
 def _spent(summary: Summary) -> list[Bar]:
-    told, answered = summary["cost"], summary["requests"]["completed"]
+    cost_figures, answered = summary["cost"], summary["requests"]["completed"]
     if not answered:
         return []
-    extra = {"exploring": told["exploration"], "lost": told["lost"], "idle": told["idle"] or 0.0}
-    parts = {"answers": told["total"] - sum(extra.values())} | extra
+    extra = {
+        "exploring": cost_figures["exploration"],
+        "lost": cost_figures["lost"],
+        "idle": cost_figures["idle"] or 0.0,
+    }
+    parts = {"answers": cost_figures["total"] - sum(extra.values())} | extra
     return [{"kind": "this run", "part": k, "cost": v / answered} for k, v in parts.items() if v > 0 or k == "answers"]
 
 
 def _rivals(summary: Summary) -> list[Bar]:
     """Simulated where they were; oracles without servers only, where a cost is known before and nothing is realised."""
-    told = summary["cost"]
-    found = told.get("without_router")
-    single, mix = (found["best_single"], found["static_mix"]) if found else (None, None)
+    cost_figures = summary["cost"]
+    without_router = cost_figures.get("without_router")
+    single, mix = (without_router["best_single"], without_router["static_mix"]) if without_router else (None, None)
     named = {f"{single['model'] or 'one model'} alone": single["per_request"]} if single else {}
     named |= {"best fixed mix": mix["per_request"]} if mix else {}
     if not summary["pools"]:
-        oracles = ((name, told["oracle"][kind]) for kind, name in ORACLES.items())
+        oracles = ((name, cost_figures["oracle"][kind]) for kind, name in ORACLES.items())
         named |= {name: oracle["at_own"] for name, oracle in oracles if oracle is not None}
     return [{"kind": k, "part": RIVAL, "cost": v} for k, v in named.items() if v is not None]
 
@@ -111,9 +115,14 @@ def _rivals(summary: Summary) -> list[Bar]:
 def _table(summary: Summary) -> pl.DataFrame:
     import polars as pl
 
-    told = summary["cost"]
-    unit = told["unit"]
-    spent = {"total": told["total"], "exploring": told["exploration"], "lost work": told["lost"], "idle": told["idle"]}
+    cost_figures = summary["cost"]
+    unit = cost_figures["unit"]
+    spent = {
+        "total": cost_figures["total"],
+        "exploring": cost_figures["exploration"],
+        "lost work": cost_figures["lost"],
+        "idle": cost_figures["idle"],
+    }
     table = [{"cost": k, "in all": number(v, unit), "per answer": _each(v, summary)} for k, v in spent.items()]
     table += [{"cost": b["kind"], "in all": "-", "per answer": number(b["cost"], unit)} for b in _rivals(summary)]
     return pl.DataFrame(table)

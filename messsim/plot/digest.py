@@ -168,9 +168,9 @@ def latency_by_time(run: Run, name: str, shares: list[float]) -> pl.DataFrame:
         .with_columns(so_far=pl.col("count").cum_sum().over("slice"), all=pl.col("count").sum().over("slice"))
     )
     middle = 2.0 ** ((pl.col("bin") + 0.5) / FINE_BINS_PER_OCTAVE)
-    found = [middle.filter(pl.col("so_far") >= s * pl.col("all")).first().alias(f"p{100 * s:g}") for s in shares]
+    collected = [middle.filter(pl.col("so_far") >= s * pl.col("all")).first().alias(f"p{100 * s:g}") for s in shares]
     return (
         counts.group_by("slice", maintain_order=True)
-        .agg(pl.col("all").first().alias("answers"), *found)
+        .agg(pl.col("all").first().alias("answers"), *collected)
         .with_columns(from_s=pl.col("slice") * width, to_s=(pl.col("slice") + 1) * width)
     )

@@ -52,7 +52,7 @@ def placed(dots: Sequence[tuple[float, float]], names: Sequence[str], width: flo
         Of the plot, pixels; labels stay within.
     """
     taken: list[Box] = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in dots]
-    found: list[int | None] = []
+    collected: list[int | None] = []
     for (x, y), name in zip(dots, names, strict=True):
         boxes = [place.box(x, y, len(name)) for place in PLACES] if name else []
         free = (
@@ -64,8 +64,8 @@ def placed(dots: Sequence[tuple[float, float]], names: Sequence[str], width: flo
         at = next(free, None)
         if at is not None:
             taken.append(boxes[at])
-        found.append(at)
-    return found
+        collected.append(at)
+    return collected
 
 
 def _touch(a: Box, b: Box) -> bool:

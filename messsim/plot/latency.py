@@ -34,7 +34,7 @@ def latency(run: Run, marks: Marks = NOTHING, which: LatencyName = "ttft") -> Fi
     alt = library()
     if which not in NAMES:
         raise OutputError(f"latency {which!r}: expected one of {', '.join(NAMES)}")
-    told = _told(run, which)
+    percentiles = _stated_percentiles(run, which)
     bins = latency_bins(run, which)
     zeros = int(bins.filter(pl.col("from_s").is_null())["count"].sum())
     bins, names = folded(bins.drop_nulls(), "model", [m["name"] for m in run.summary["models"]], "count",
@@ -67,22 +67,22 @@ def latency(run: Run, marks: Marks = NOTHING, which: LatencyName = "ttft") -> Fi
         )
     )
     waited = f" {100 * zeros / total:.1f} % are below 1 µs and not drawn." if zeros else ""
-    said = ", ".join(f"{name} {seconds(told[p])}" for p, name in SHARES.items())
+    listed = ", ".join(f"{name} {seconds(percentiles[p])}" for p, name in SHARES.items())
     return Figure(
         NAMES[which],
-        layered(bars, *_percentiles(told)),
-        f"{NAMES[which]} of {total:,} answers: mean {seconds(told['mean'])}, {said}.",
+        layered(bars, *_percentiles(percentiles)),
+        f"{NAMES[which]} of {total:,} answers: mean {seconds(percentiles['mean'])}, {listed}.",
         f"Lines: median, 95th and 99th percentile.{waited}",
         _table(run.summary),
         height=220,
     )
 
 
-def _told(run: Run, which: LatencyName) -> Percentiles:
-    told = run.summary["latency_s"][which]
-    if told["mean"] is None:
+def _stated_percentiles(run: Run, which: LatencyName) -> Percentiles:
+    percentiles = run.summary["latency_s"][which]
+    if percentiles["mean"] is None:
         raise OutputError("no answer of the run had a latency: there is nothing to draw")
-    return told
+    return percentiles
 
 
 def _stacked(bins: pl.DataFrame, names: list[str], total: int) -> pl.DataFrame:
@@ -106,12 +106,14 @@ def _most(column: pl.Series) -> float:
     return most if isinstance(most, float) else 1.0
 
 
-def _percentiles(told: Percentiles) -> list[Any]:
+def _percentiles(percentiles: Percentiles) -> list[Any]:
     alt = library()
     layers = []
     for line, share in enumerate(SHARES):
-        if told[share]:
-            drawn = alt.Chart(alt.Data(values=[{"at": told[share], "what": share, "told": seconds(told[share])}]))
+        if percentiles[share]:
+            drawn = alt.Chart(
+                alt.Data(values=[{"at": percentiles[share], "what": share, "told": seconds(percentiles[share])}])
+            )
             tips = [alt.Tooltip("what:N", title="percentile"), alt.Tooltip("told:N", title="is")]
             # one below the other, so that no two touch
             text = drawn.mark_text(style="mark-label", align="left", baseline="top", dx=3, y=12 * line)
@@ -140,31 +142,31 @@ def latency_in_time(run: Run, marks: Marks = NOTHING) -> Figure:
     import polars as pl
 
     alt = library()
-    _told(run, "ttft")
-    found = latency_by_time(run, "ttft", [0.5, 0.95])
-    last_s = found["to_s"].max()
+    _stated_percentiles(run, "ttft")
+    result = latency_by_time(run, "ttft", [0.5, 0.95])
+    last_s = result["to_s"].max()
     unit, size = time_unit(float(last_s) if isinstance(last_s, float) else 0.0)
     curves = {"p50": "median", "p95": "95th percentile"}
-    wide = found.with_columns(time=(pl.col("from_s") + pl.col("to_s")) / 2 / size)
+    wide = result.with_columns(time=(pl.col("from_s") + pl.col("to_s")) / 2 / size)
     wide = wide.with_columns(
         pl.col(c).map_elements(seconds, return_dtype=pl.String, skip_nulls=False).alias(f"{c} told") for c in curves
     )
     long = wide.select("time", *curves).rename(curves).unpivot(index="time", variable_name="curve", value_name="s")
     x = time_axis(unit)
-    ticks = seconds_axis(0.7 * _least(found["p50"]), 1.4 * _most(found["p95"]))
+    ticks = seconds_axis(0.7 * _least(result["p50"]), 1.4 * _most(result["p95"]))
     y = alt.Y("s:Q", title="TTFT", scale=alt.Scale(type="log", nice=False, padding=12), axis=ticks)
     tips = [alt.Tooltip("time:Q", title=unit, format=".4~g"), alt.Tooltip("answers:Q", format=",")]
     tips += [alt.Tooltip(f"{c} told:N", title=name) for c, name in curves.items()]
     behind, before = marks.layers(run.timeline, "time_s", size)
     worst = wide.filter(pl.col("p95") == pl.col("p95").max()).head(1)
-    told = "" if worst.is_empty() else (
+    text = "" if worst.is_empty() else (
         f"; the 95th percentile is highest, {worst['p95 told'][0]}, at {worst['time'][0]:.3g} {unit}"
     )  # fmt: skip
     return Figure(
         "Time to first token along the run",
         layered(*behind, lines(long.drop_nulls(), x, y, series="curve", names=list(curves.values())), *before,
                 crosshair(wide, x, tips)),
-        f"Median and 95th percentile of the time to first token, by arrival{told}.",
+        f"Median and 95th percentile of the time to first token, by arrival{text}.",
         f"Each point is a slice of the run.{marks.note()}",
         height=220,
     )  # fmt: skip

@@ -18,6 +18,7 @@ __all__ = [
     "TONES",
     "WHOLE",
     "crosshair",
+    "distinct",
     "folded",
     "layered",
     "lines",
@@ -29,7 +30,6 @@ __all__ = [
     "time_axis",
     "time_unit",
     "tip_title",
-    "told_apart",
 ]
 
 MOST_SERIES = 8
@@ -101,10 +101,10 @@ def lines(
 ) -> Any:
     """One line for each name in their order: in the colours of models, or in greys, dashed where they are many."""
     drawn = library().Chart(rows(long)).mark_line(clip=True, **mark)
-    return drawn.encode(x=x, y=y, **told_apart(series, names, models=models))
+    return drawn.encode(x=x, y=y, **distinct(series, names, models=models))
 
 
-def told_apart(series: str, names: list[str], *, models: bool = False) -> dict[str, object]:
+def distinct(series: str, names: list[str], *, models: bool = False) -> dict[str, object]:
     """The channels that tell lines apart: colours are for models alone."""
     alt = library()
     if models:
@@ -119,12 +119,12 @@ def told_apart(series: str, names: list[str], *, models: bool = False) -> dict[s
 def crosshair(wide: pl.DataFrame, x: Any, tooltips: list[Any]) -> Any:
     """A line under the pointer that tells all values there."""
     alt = library()
-    told = {str(part.shorthand).rpartition(":")[0] for part in (x, *tooltips)}
+    names = {str(part.shorthand).rpartition(":")[0] for part in (x, *tooltips)}
     near = alt.selection_point(
         name="pointer", on="pointerover", nearest=True, clear="pointerout", encodings=["x"], empty=False
     )
     return (
-        alt.Chart(rows(wide.select(c for c in wide.columns if c in told)))
+        alt.Chart(rows(wide.select(c for c in wide.columns if c in names)))
         .mark_rule(style="crosshair")
         .encode(x=x, opacity=alt.condition(near, alt.value(0.7), alt.value(0)), tooltip=tooltips)
         .add_params(near)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from messsim.wording import number, percent, seconds
 
 from .figure import Figure, library
-from .parts import SECONDS, SQUARES, folded, layered, rows, tip_title, told_apart
+from .parts import SECONDS, SQUARES, distinct, folded, layered, rows, tip_title
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,11 +52,11 @@ def in_words(name: str) -> pl.Expr:
     """Mean and interval as text."""
     import polars as pl
 
-    told = AXES[name][2]
+    as_text = AXES[name][2]
 
     def row(values: dict[str, float | None]) -> str:
         mean, low, high = (values[f"{name}_{p}"] for p in ("mean", "low", "high"))
-        return told(mean) if low is None else f"{told(mean)} ({told(low)} to {told(high)})"
+        return as_text(mean) if low is None else f"{as_text(mean)} ({as_text(low)} to {as_text(high)})"
 
     return pl.struct(f"{name}_{p}" for p in ("mean", "low", "high")).map_elements(row, return_dtype=pl.String)
 
@@ -158,7 +158,7 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
             f"{column}:Q", title=title, scale=_from_zero(drawn, name) or alt.Scale(zero=False, padding=8), axis=axis
         )
 
-    apart = told_apart("series", names) if lines and others else {}
+    apart = distinct("series", names) if lines and others else {}
     color = apart.get("color", alt.Undefined)
     base = alt.Chart(rows(drawn))
     tips = [

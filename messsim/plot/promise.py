@@ -58,7 +58,7 @@ def satisfaction(run: Run, marks: Marks = NOTHING) -> Figure:
     return Figure(
         "Satisfaction and certificate",
         chart,
-        _told(sla),
+        _title(sla),
         " ".join(
             [
                 BOUND if "certificate" in curves else "There is no certificate: no answer was rated, or raters err.",
@@ -78,8 +78,8 @@ def _promise(wide: pl.DataFrame, alpha: float, several: bool, x: Any, y: Any) ->
     import polars as pl
 
     alt = library()
-    told = f"promised {percent(alpha)}" + (" on average" if several else "")
-    end = alt.Chart(rows(pl.DataFrame({"share": [alpha], "text": [told]})))
+    line_here = f"promised {percent(alpha)}" + (" on average" if several else "")
+    end = alt.Chart(rows(pl.DataFrame({"share": [alpha], "text": [line_here]})))
     label = end.mark_text(style="promise-label", align="right", baseline="top", dx=-4, dy=5, x={"expr": "width"})
     if several:
         so_far = alt.Chart(rows(wide.select("request", share=PROMISE).drop_nulls()))
@@ -99,11 +99,11 @@ def _domain(wide: pl.DataFrame, alpha: float) -> tuple[float, float]:
     return max(0.0, min(known) - room), min(1.0, max(known) + room)
 
 
-def _told(sla: Sla) -> str:
-    said = f"Running share of satisfying answers, {percent(sla['satisfaction'], 2)} at the end"
+def _title(sla: Sla) -> str:
+    text = f"Running share of satisfying answers, {percent(sla['satisfaction'], 2)} at the end"
     since = sla["time_to_compliance"]
     when = "never for good" if since is None else f"for good from request {since:,} on"
-    return f"{said}, against the promised {percent(sla['alpha'])}, which is kept {when}."
+    return f"{text}, against the promised {percent(sla['alpha'])}, which is kept {when}."
 
 
 def queue(run: Run, marks: Marks = NOTHING) -> Figure:
@@ -139,5 +139,5 @@ def _table(timeline: pl.DataFrame, columns: dict[str, str], shown: Any) -> pl.Da
     import polars as pl
 
     few = thinned(timeline, 11)
-    told = {name: [shown(value) for value in few[column]] for column, name in columns.items()}
-    return pl.DataFrame({"request": [f"{r:,}" for r in few["request"]]} | told)
+    figures = {name: [shown(value) for value in few[column]] for column, name in columns.items()}
+    return pl.DataFrame({"request": [f"{r:,}" for r in few["request"]]} | figures)

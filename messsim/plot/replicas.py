@@ -49,11 +49,11 @@ def replicas(run: Run, marks: Marks = NOTHING) -> Figure:
     tips = [alt.Tooltip("time:Q", title=unit, format=".4~g"), *values]
     behind, before = marks.layers(run.timeline, "time_s", size)
     means = {p["name"]: p["mean_replicas"] for p in run.summary["pools"]}
-    said = ", ".join(f"{number(means[name])} of {name}" for name in pools)
+    listed = ", ".join(f"{number(means[name])} of {name}" for name in pools)
     return Figure(
         "Replicas",
         layered(*behind, lines(long, x, y, series="replicas", names=names), *before, crosshair(beside, x, tips)),
-        f"Replicas along the run; paid for on average: {said}.",
+        f"Replicas along the run; paid for on average: {listed}.",
         "As an arriving request finds them, mean of each slice of the run; those that load or drain are paid for."
         + marks.note(),
         _table(run, pools),

@@ -53,11 +53,11 @@ def satisfaction_bands(curves: pl.DataFrame, summary: ConvergenceSummary) -> Fig
         crosshair(thin, x, _tips(names, ".2%")),
     )
     end, many = summary["end"]["satisfaction"], summary["replications"]
-    said = "" if end is None else f"; in the middle run {percent(end['p50'], 2)} at the end"
+    note = "" if end is None else f"; in the middle run {percent(end['p50'], 2)} at the end"
     return Figure(
         "Satisfaction and certificate",
         chart,
-        f"Share of satisfying answers so far in {many} runs against {percent(alpha)} promised{said}.",
+        f"Share of satisfying answers so far in {many} runs against {percent(alpha)} promised{note}.",
         _how_to_read(summary),
         _table(curves, names, lambda v: percent(v, 2)),
     )
@@ -118,8 +118,8 @@ def _compliance(summary: ConvergenceSummary) -> pl.DataFrame:
 
     since = summary["time_to_compliance"]
     shares: dict[Quantile, str] = {"p05": "5 %", "p25": "25 %", "p50": "50 %", "p75": "75 %", "p95": "95 %"}
-    told = [{"share of runs": s, "keep the promise for good": _from(since[p])} for p, s in shares.items()]
-    return pl.DataFrame(told)
+    rows_here = [{"share of runs": s, "keep the promise for good": _from(since[p])} for p, s in shares.items()]
+    return pl.DataFrame(rows_here)
 
 
 def queue_bands(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
@@ -133,9 +133,9 @@ def queue_bands(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
 def cost_bands(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
     """Cost of an answer so far, without what idle replicas cost."""
     unit, end = summary["cost_unit"], summary["end"]["cost_per_request"]
-    said = "" if end is None else f"; with idle replicas {number(end['mean'], unit)} on average at the end"
+    text = "" if end is None else f"; with idle replicas {number(end['mean'], unit)} on average at the end"
     return _banded(
-        curves, summary, "cost", ("Cost of an answer so far", f"{unit} per answer"), f"Cost of an answer so far{said}."
+        curves, summary, "cost", ("Cost of an answer so far", f"{unit} per answer"), f"Cost of an answer so far{text}."
     )
 
 
@@ -248,7 +248,7 @@ def _how_to_read(summary: ConvergenceSummary) -> str:
     return f"Line: the median of the runs. Bands: half of them, and 90 %, at each request by itself.{few}"
 
 
-def _table(curves: pl.DataFrame, names: dict[str, str], told: Callable[[Any], str]) -> pl.DataFrame:
+def _table(curves: pl.DataFrame, names: dict[str, str], as_text: Callable[[Any], str]) -> pl.DataFrame:
     """A dozen requests, with the quantiles of each curve."""
     import polars as pl
 
@@ -256,5 +256,5 @@ def _table(curves: pl.DataFrame, names: dict[str, str], told: Callable[[Any], st
     cells = {"request": [f"{r:,}" for r in few["request"]]}
     for column, name in names.items():
         for quantile, word in (("p05", "5 %"), ("p50", "median"), ("p95", "95 %")):
-            cells[f"{name}, {word}"] = [told(v) for v in few[f"{column}_{quantile}"]]
+            cells[f"{name}, {word}"] = [as_text(v) for v in few[f"{column}_{quantile}"]]
     return pl.DataFrame(cells)

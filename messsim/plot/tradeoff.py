@@ -101,15 +101,15 @@ def tradeoff(
 
 
 def _note(keys: Sequence[str], promised: bool, oracles: bool) -> str:
-    said = ["Up and to the left is better. Whiskers: 95 % intervals over the replications."]
+    lines = ["Up and to the left is better. Whiskers: 95 % intervals over the replications."]
     if len(keys) > 1:
-        said.append(f"Names: the values of {', '.join(keys)}.")
-    said.append("Points without a name, for want of room, tell theirs by pointing.")
+        lines.append(f"Names: the values of {', '.join(keys)}.")
+    lines.append("Points without a name, for want of room, tell theirs by pointing.")
     if promised:
-        said.append("Dashed: the promise.")
+        lines.append("Dashed: the promise.")
     if oracles:
-        said.append("Dotted: what oracles, which know more than a router can, pay for as much.")
-    return " ".join(said)
+        lines.append("Dotted: what oracles, which know more than a router can, pay for as much.")
+    return " ".join(lines)
 
 
 def _labels(drawn: pl.DataFrame, keys: Sequence[str]) -> list[str]:
@@ -123,13 +123,13 @@ def _labels(drawn: pl.DataFrame, keys: Sequence[str]) -> list[str]:
 
 def _domain(drawn: pl.DataFrame, costs: list[float], shares: list[float]) -> list[tuple[float, float]]:
     """What both axes have to hold."""
-    found = []
+    collected = []
     for name, more in (("cost", costs), ("satisfaction", shares)):
         values = [v for part in ("mean", "low", "high") for v in drawn[f"{name}_{part}"].drop_nulls()]
         values += more or ([] if values else [0.0])
         room = 0.0 if min(values) < max(values) else 0.01 * (abs(max(values)) or 1.0)
-        found.append((min(values) - room, max(values) + room))
-    return found
+        collected.append((min(values) - room, max(values) + room))
+    return collected
 
 
 def _named(drawn: pl.DataFrame, costs: tuple[float, float], shares: tuple[float, float], x: Any, y: Any) -> list[Any]:
@@ -140,9 +140,9 @@ def _named(drawn: pl.DataFrame, costs: tuple[float, float], shares: tuple[float,
     layers = []
     for width, shown in zip(WIDTHS, _shown(), strict=True):
         across = [_pixel(drawn["cost_mean"][i], costs, width) for i in best_first]
-        found = placed(list(zip(across, down, strict=True)), names, width, HEIGHT)
+        places = placed(list(zip(across, down, strict=True)), names, width, HEIGHT)
         for k, place in enumerate(PLACES):
-            mine = drawn[[i for i, at in zip(best_first, found, strict=True) if at == k]]
+            mine = drawn[[i for i, at in zip(best_first, places, strict=True) if at == k]]
             text = library().Chart(rows(mine.select("label", "cost_mean", "satisfaction_mean")))
             for style in ("halo", "value-label"):
                 mark = text.mark_text(style=style, baseline="middle", opacity=shown, **place.mark)

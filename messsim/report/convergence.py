@@ -28,18 +28,20 @@ QUANTITIES: dict[Quantity, str] = {
 QUANTILES: dict[Quantile, str] = {"p05": "5 %", "p25": "25 %", "p50": "50 %", "p75": "75 %", "p95": "95 %"}
 
 
-def convergence_table(found: ConvergenceSummary) -> RenderableType:
+def convergence_table(convergence: ConvergenceSummary) -> RenderableType:
     """How often the promise was kept, since when, and how the runs ended."""
-    kept = found["kept"]
+    kept = convergence["kept"]
     style = "bold green" if kept["share"] == 1 else "bold red" if kept["share"] == 0 else "bold yellow"
     figures = grid()
     figures.add_row("true probability", f"{percent(kept['low'])} to {percent(kept['high'])} (95 % interval)")
-    figures.add_row("kept for good", _since(found))
+    figures.add_row("kept for good", _since(convergence))
     table = Fitting(("at the end", "mean", *QUANTILES.values()), spare=("25 %", "75 %"))
-    for row in _ends(found):
+    for row in _ends(convergence):
         table.add_row(*row)
     return Group(
-        Text(f"SLA of {percent(found['alpha'], 2)} satisfying answers kept in {_share(found)}", style=style),
+        Text(
+            f"SLA of {percent(convergence['alpha'], 2)} satisfying answers kept in {_share(convergence)}", style=style
+        ),
         Text(),
         figures,
         Text(),
@@ -47,35 +49,37 @@ def convergence_table(found: ConvergenceSummary) -> RenderableType:
     )
 
 
-def _share(found: ConvergenceSummary) -> str:
-    return f"{found['kept']['runs']} of {found['replications']} runs"
+def _share(convergence: ConvergenceSummary) -> str:
+    return f"{convergence['kept']['runs']} of {convergence['replications']} runs"
 
 
-def _since(found: ConvergenceSummary) -> str:
-    since = found["time_to_compliance"]
-    told = [f"{share} of runs from request {since[p]:,.0f}" for p, share in QUANTILES.items() if since[p] is not None]
+def _since(convergence: ConvergenceSummary) -> str:
+    since = convergence["time_to_compliance"]
+    since_when = [
+        f"{share} of runs from request {since[p]:,.0f}" for p, share in QUANTILES.items() if since[p] is not None
+    ]
     never = f"{since['never']} never" if since["never"] else ""
-    return ", ".join(filter(None, [*told[::2], never])) or "never"
+    return ", ".join(filter(None, [*since_when[::2], never])) or "never"
 
 
-def _ends(found: ConvergenceSummary) -> list[list[str]]:
+def _ends(convergence: ConvergenceSummary) -> list[list[str]]:
     rows = []
     for key, name in QUANTITIES.items():
-        spread = found["end"][key]
+        spread = convergence["end"][key]
         if spread is None:
             continue
-        unit = found["cost_unit"] if key == "cost_per_request" else ""
+        unit = convergence["cost_unit"] if key == "cost_per_request" else ""
         share = key in ("satisfaction", "certificate")
         values = [spread["mean"], *(spread[p] for p in QUANTILES)]
-        told = [percent(v, 2) if share else number(v, unit) for v in values]
+        cells = [percent(v, 2) if share else number(v, unit) for v in values]
         half = spread["high"] - spread["mean"] if spread["high"] is not None else None
         if half is not None:
-            told[0] += f" ± {half_width(100 * half if share else half)}"
-        rows.append([name, *told])
+            cells[0] += f" ± {half_width(100 * half if share else half)}"
+        rows.append([name, *cells])
     return rows
 
 
-def convergence_page(found: ConvergenceSummary, curves: pl.DataFrame, scenario: str, notes: list[str]) -> Page:
+def convergence_page(convergence: ConvergenceSummary, curves: pl.DataFrame, scenario: str, notes: list[str]) -> Page:
     """The report of ``converge``.
 
     Parameters
@@ -89,19 +93,21 @@ def convergence_page(found: ConvergenceSummary, curves: pl.DataFrame, scenario: 
     notes
         What the scenario deserved to be told.
     """
-    kept, since = found["kept"], found["time_to_compliance"]
-    figures = [draw(curves, found) for draw in charts_of(curves).values()]
+    kept, since = convergence["kept"], convergence["time_to_compliance"]
+    figures = [draw(curves, convergence) for draw in charts_of(curves).values()]
     table = Table("Figures at the end of the runs", ["figure", "mean ± half of its 95 % interval", *QUANTILES.values()],
-                  _ends(found))  # fmt: skip
+                  _ends(convergence))  # fmt: skip
     return Page(
-        title=found["scenario"],
-        subtitle=f"Convergence study: {found['replications']} replications of {found['requests']:,} requests, policy "
-        f"{found['policy']}, seed {found['seed']}",
+        title=convergence["scenario"],
+        subtitle=f"Convergence study: {convergence['replications']} replications of {convergence['requests']:,} "
+        f"requests, policy "
+        f"{convergence['policy']}, seed {convergence['seed']}",
         kept=True if kept["share"] == 1 else False if kept["share"] == 0 else None,
-        headline=f"Promise kept in {_share(found)}",
-        verdict=f"{percent(found['alpha'], 2)} of answers were promised to satisfy. The probability that a run keeps "
+        headline=f"Promise kept in {_share(convergence)}",
+        verdict=f"{percent(convergence['alpha'], 2)} of answers were promised to satisfy. The probability that a run "
+        f"keeps "
         f"the promise is between {percent(kept['low'])} and {percent(kept['high'])} (95 % interval).",
-        tiles=_tiles(found),
+        tiles=_tiles(convergence),
         notes=notes,
         sections=[
             Section("convergence", "How does it converge?", figures=figures[:2], wide=True),
@@ -109,13 +115,13 @@ def convergence_page(found: ConvergenceSummary, curves: pl.DataFrame, scenario: 
             Section("end", "How the runs ended", tables=[table]),
             Section("scenario", "The scenario", verbatim=scenario),
         ],
-        footer=f"messsim {found['version']}. The same scenario, seed and version give the same figures. "
-        f"{since['never']} of {found['replications']} runs never kept their promise for good.",
+        footer=f"messsim {convergence['version']}. The same scenario, seed and version give the same figures. "
+        f"{since['never']} of {convergence['replications']} runs never kept their promise for good.",
     )
 
 
-def _tiles(found: ConvergenceSummary) -> list[Tile]:
-    since, end = found["time_to_compliance"], found["end"]
+def _tiles(convergence: ConvergenceSummary) -> list[Tile]:
+    since, end = convergence["time_to_compliance"], convergence["end"]
     shares: tuple[tuple[str, Quantile], ...] = (("Half", "p50"), ("95 %", "p95"))
     tiles = [
         Tile(f"{share} keep it from request", "never" if since[p] is None else f"{since[p]:,.0f}", "on, to their end")
@@ -128,7 +134,7 @@ def _tiles(found: ConvergenceSummary) -> list[Tile]:
         note = f"95 % of runs: {number(queue['p95'])} at most"
         tiles.append(Tile("Virtual queue at the end", number(queue["mean"]), note))
     if end["cost_per_request"] is not None:
-        spread, unit = end["cost_per_request"], found["cost_unit"]
+        spread, unit = end["cost_per_request"], convergence["cost_unit"]
         note = f"90 % of runs: {number(spread['p05'])} to {number(spread['p95'])}"
         tiles.append(Tile("Cost of an answer", number(spread["mean"], unit), note))
     return tiles

@@ -24,44 +24,47 @@ COLUMNS: dict[str, Callable[[VerifiedCase], str]] = {
 }
 
 
-def verification(found: Verification) -> RenderableType:
+def verification(verified: Verification) -> RenderableType:
     """Every case, and whether all passed."""
     table = Fitting(list(COLUMNS), spare=("bias", "half-width", "from", "to"))
-    for case in found["cases"]:
+    for case in verified["cases"]:
         style = "" if case["passed"] else "bold red"
         table.add_row(*[cell(case) for cell in COLUMNS.values()], style=style)
     parts: list[RenderableType] = [table, Text()]
-    if found["slow_server"] != 1.0:
-        parts.append(Text(_slowed(found), style="yellow"))
-    failed = [c["name"] for c in found["cases"] if not c["passed"]]
-    many = len(found["cases"])
+    if verified["slow_server"] != 1.0:
+        parts.append(Text(_slowed(verified), style="yellow"))
+    failed = [c["name"] for c in verified["cases"] if not c["passed"]]
+    many = len(verified["cases"])
     verdict = f"{len(failed)} of {many} cases failed" if failed else f"all {many} cases agree with theory"
-    parts += [Text(verdict, style="bold red" if failed else "bold green"), Text(_method(found), style="dim")]
+    parts += [Text(verdict, style="bold red" if failed else "bold green"), Text(_method(verified), style="dim")]
     return Group(*parts)
 
 
-def verification_page(found: Verification) -> str:
+def verification_page(verified: Verification) -> str:
     """The table in Markdown."""
     rows = [list(COLUMNS), ["---", *["--:"] * (len(COLUMNS) - 2), "---"]]
-    rows += [[cell(case) for cell in COLUMNS.values()] for case in found["cases"]]
+    rows += [[cell(case) for cell in COLUMNS.values()] for case in verified["cases"]]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"# The simulator against theory\n\n{table}\n\n{_method(found)}\n"
+    return f"# The simulator against theory\n\n{table}\n\n{_method(verified)}\n"
 
 
-def _slowed(found: Verification) -> str:
-    timing = [c for c in found["cases"] if c["timing"]]
+def _slowed(verified: Verification) -> str:
+    timing = [c for c in verified["cases"] if c["timing"]]
     missed = [c["name"] for c in timing if c["agrees"]]
     tail = f"; not by: {', '.join(missed)}" if missed else ""
     return (
-        f"every server takes {found['slow_server']:g} times as long as theory is told: noticed by "
+        f"every server takes {verified['slow_server']:g} times as long as theory is told: noticed by "
         f"{len(timing) - len(missed)} of {len(timing)} timing cases{tail}"
     )
 
 
-def _method(found: Verification) -> str:
+def _method(verified: Verification) -> str:
     return (
-        f"{found['engine']} engine, seed {found['seed']}: {found['replications']} replications of each scenario, "
-        f"{found['requests']:,} requests in all. Intervals cover all theories at once with probability "
-        f"{100 * found['family_level']:g} % ({100 * found['level']:.3f} % each). A case agrees if its theory, give or "
-        f"take the bias, lies in its interval, and the half-width is at most {100 * found['widest']:.2g} % of theory."
+        f"{verified['engine']} engine, seed {verified['seed']}: {verified['replications']} replications of each "
+        f"scenario, "
+        f"{verified['requests']:,} requests in all. Intervals cover all theories at once with probability "
+        f"{100 * verified['family_level']:g} % ({100 * verified['level']:.3f} % each). A case agrees if its theory, "
+        f"give or "
+        f"take the bias, lies in its interval, and the half-width is at most {100 * verified['widest']:.2g} % of "
+        f"theory."
     )

@@ -62,8 +62,8 @@ def full_path(path: str, known: Mapping[str, Figure]) -> str:
     """
     short = plain(path)
     short = SHORT.get(short, short)
-    found = [short, *(f"{table}.{short}" for table in _TABLES)]
-    full = next((name for name in found if name in known), None)
+    collected = [short, *(f"{table}.{short}" for table in _TABLES)]
+    full = next((name for name in collected if name in known), None)
     if full is None or isinstance(known[full], str):
         check_path(path, known)
         return plain(path)
@@ -157,19 +157,19 @@ class Requirement:
         ScenarioError
             If it is not a path, an operator and a finite number, or the number's unit is not the figure's.
         """
-        found = _REQUIREMENT.fullmatch(text)
+        match = _REQUIREMENT.fullmatch(text)
         example = "such as 'sla.satisfaction>=0.6'"
-        if not found:
+        if not match:
             raise ScenarioError(
                 f"requirement {text!r}: expected a figure, one of < <= > >= ==, and a number, {example}"
             )
         try:
-            bound, unit = amount(found[3])
+            bound, unit = amount(match[3])
         except ValueError as error:
             raise ScenarioError(f"requirement {text!r}: {error}; expected one, {example}") from None
-        path = plain(found[1]) if known is None else plain(full_path(found[1], known))
+        path = plain(match[1]) if known is None else plain(full_path(match[1], known))
         _check_unit(text, path, unit, None if known is None else known[path])
-        return cls(path, _SIGNS.get(found[2], found[2]), bound)
+        return cls(path, _SIGNS.get(match[2], match[2]), bound)
 
     def __str__(self) -> str:
         return f"{self.path}{self.operator}{self.bound:.10g}"

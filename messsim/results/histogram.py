@@ -122,16 +122,16 @@ def _quantiles(bins: Counts, counts: Counts, zeros: int, shares: list[float]) ->
     count = int(cumulative[-1]) if len(cumulative) else zeros
     if count == 0:
         return [None] * len(shares)
-    found: list[float | None] = []
+    collected: list[float | None] = []
     for share in shares:
         rank = max(int(np.ceil(share * count)), 1)
         if rank <= zeros:
-            found.append(0.0)
+            collected.append(0.0)
             continue
         at = int(bins[np.searchsorted(cumulative, rank)])
         beyond = at == BINS - 1  # the last bin also holds all that is larger
-        found.append(None if beyond else float(LEAST * 2.0 ** ((at + 0.5) / BINS_PER_OCTAVE)))
-    return found
+        collected.append(None if beyond else float(LEAST * 2.0 ** ((at + 0.5) / BINS_PER_OCTAVE)))
+    return collected
 
 
 class ScoreHistogram:

@@ -27,8 +27,8 @@ def latency_intervals(scenario: Scenario, outcome: Outcome, series: dict[Latency
         A latency without 100 values has none.
     """
     refused = refusal(scenario, "latency") or _refused_at_the_end(outcome)
-    found = {name: _interval(batches, scenario.warmup) for name, batches in series.items()}
-    return {"level": LEVEL, "refused": refused, "latency_s": None if refused else found}
+    collected = {name: _interval(batches, scenario.warmup) for name, batches in series.items()}
+    return {"level": LEVEL, "refused": refused, "latency_s": None if refused else collected}
 
 
 def warmup_note(warmup: int, refused: str | None) -> list[str]:

@@ -254,9 +254,9 @@ def _mean_utilization(pools: list[PoolOutcome]) -> float | None:
 
 def _router(scenario: Scenario, outcome: Outcome) -> RouterTimes:
     """Time that decisions take and wait for, where they take any; utilisation is measured to the last arrival."""
-    said, router = scenario.router, outcome.router
-    begun = router.begun if said.decision_s is not None else 0
-    until_s = outcome.last_arrival_s * said.workers * said.instances
+    router_settings, router = scenario.router, outcome.router
+    begun = router.begun if router_settings.decision_s is not None else 0
+    until_s = outcome.last_arrival_s * router_settings.workers * router_settings.instances
     return {
         "wait_s": router.wait_s / begun if begun else None,
         "decision_s": router.busy_s / begun if begun else None,

@@ -45,8 +45,8 @@ class Latencies:
 
     def summary(self) -> LatenciesSummary:
         """Mean and percentiles of each."""
-        found = {name: h.summary() for name, h in zip(LATENCIES, self.histograms, strict=True)}
-        return cast("LatenciesSummary", found)
+        collected = {name: h.summary() for name, h in zip(LATENCIES, self.histograms, strict=True)}
+        return cast("LatenciesSummary", collected)
 
 
 class ManyLatencies:
@@ -65,8 +65,8 @@ class ManyLatencies:
 
     def summary(self, tenant: int) -> LatenciesSummary:
         """Mean and percentiles of each, of one tenant."""
-        found = {name: histograms.summary(tenant) for name, histograms in self._histograms.items()}
-        return cast("LatenciesSummary", found)
+        collected = {name: histograms.summary(tenant) for name, histograms in self._histograms.items()}
+        return cast("LatenciesSummary", collected)
 
 
 def latencies_of(columns: Columns) -> dict[str, Floats]:

@@ -75,7 +75,7 @@ class _Request:
     def call(self, policy: Policy) -> dict[str, object]:
         """The arguments of `decide` by name."""
         count = len(self.scores)
-        facts = self.told(policy)
+        facts = self.facts_for(policy)
         lists = {"scores": self.scores, "costs": self.costs, "loads": self.loads, "uniforms": self.uniforms}
         return lists | {
             "request": self.number,
@@ -91,7 +91,7 @@ class _Request:
             "state": policy.kernel.state,
         }
 
-    def told(self, policy: Policy) -> NDArray[np.float64] | None:
+    def facts_for(self, policy: Policy) -> NDArray[np.float64] | None:
         return self.facts if policy.needs & {"outcomes", "difficulty"} else None
 
     def decide(self, policy: Policy) -> int:
@@ -105,7 +105,7 @@ class _Request:
                 self.costs,
                 self.loads,
                 self.uniforms,
-                self.told(policy),
+                self.facts_for(policy),
                 self.features if "features" in policy.needs else None,
             )
         )
@@ -207,7 +207,7 @@ def _ends_chains(policy: Policy, made_up: list[_Request]) -> list[str]:
             model, stage, models = plan & PLAN_MODEL, 0, len(request.scores)
             while model != models:
                 arguments = (request.number, stage, model, request.scores, request.costs, request.uniforms)
-                model = int(policy.kernel.finish(*arguments, request.told(policy)))
+                model = int(policy.kernel.finish(*arguments, request.facts_for(policy)))
                 stage += 1
                 if stage == _core.CHAIN_MOST - 1:
                     return [f"finish: the chain of request {request.number} goes on after {stage} answers"]

@@ -142,9 +142,9 @@ class Policy:
     needs: frozenset[str] = frozenset()
     prepare: Prepare | None = None
 
-    def cost_estimate(self, said: Router) -> str:
+    def cost_estimate(self, router: Router) -> str:
         """How it is told of costs: as the options say if it reads them, else each request's known cost."""
-        return said.cost_estimate if "cost_estimate" in self.options else "known"
+        return router.cost_estimate if "cost_estimate" in self.options else "known"
 
     def copies(self, count: int) -> "list[Policy]":
         """As many instances of it, itself the first: each with a state and a predictor of its own, now all alike."""

@@ -174,9 +174,9 @@ def reason(error: Exception) -> str:
     """Numba's reason for not compiling a function, without its tour of the compiler, and the line."""
     text = ANSI.sub("", str(error))
     if "Cannot modify readonly array" in text:
-        told = "it writes into an array that it may only read; only state may be written"
+        note = "it writes into an array that it may only read; only state may be written"
     else:
         lines = [line.strip() for line in text.split("\n")]
-        told = next((line for line in lines if not DULL.match(line)), type(error).__name__).rstrip(":")
+        note = next((line for line in lines if not DULL.match(line)), type(error).__name__).rstrip(":")
     places = WHERE.findall(text)
-    return f"{told} ({Path(places[-1][0]).name}, line {places[-1][1]})" if places else told
+    return f"{note} ({Path(places[-1][0]).name}, line {places[-1][1]})" if places else note

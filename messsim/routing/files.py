@@ -52,12 +52,12 @@ def _loaded(path: Path, content: str) -> Build:
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # Numba asks for it by its name
-    with _told(f"router.policy: {path} cannot be loaded", path):
+    with _failing_as(f"router.policy: {path} cannot be loaded", path):
         spec.loader.exec_module(module)
-    found = getattr(module, "build", None)
-    if not callable(found):
+    build = getattr(module, "build", None)
+    if not callable(build):
         raise ScenarioError(f"router.policy: {path} has no function build(options, models, features)")
-    loaded: Build = found
+    loaded: Build = build
     return loaded
 
 
@@ -70,7 +70,7 @@ def built_by(build: Build, where: Path | str, options: Router, models: int, feat
         If it raises, ends Python, returns no policy, or one of the policy's functions cannot be compiled.
     """
     try:
-        with _told(f"router.policy: build of {where} failed", where):
+        with _failing_as(f"router.policy: build of {where} failed", where):
             policy: object = build(options, models, features)
     except PolicyError as error:
         raise ScenarioError(f"router.policy: {where}: {error}") from None
@@ -83,14 +83,14 @@ def built_by(build: Build, where: Path | str, options: Router, models: int, feat
 
 def _watched(prepare: Prepare, where: Path | str) -> Prepare:
     def watched(kernel: _core.Policy, knowledge: Knowledge) -> None:
-        with _told(f"router.policy: prepare of {where} failed", where):
+        with _failing_as(f"router.policy: prepare of {where} failed", where):
             prepare(kernel, knowledge)
 
     return watched
 
 
 @contextmanager
-def _told(what: str, where: Path | str) -> Iterator[None]:
+def _failing_as(what: str, where: Path | str) -> Iterator[None]:
     """Whatever an author's code does wrong, as one sentence with its line; Ctrl-C stays what it is."""
     try:
         with _no_sudden_end():
@@ -102,9 +102,9 @@ def _told(what: str, where: Path | str) -> Iterator[None]:
     except _EndsPython as error:
         raise ScenarioError(f"{what}: it ends Python by os._exit({error}){_line(error, where)}") from None
     except BaseException as error:
-        told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         line = "" if isinstance(error, SyntaxError) else _line(error, where)  # which names its line itself
-        raise ScenarioError(f"{what}: {told}{line}") from error
+        raise ScenarioError(f"{what}: {text}{line}") from error
 
 
 @contextmanager

@@ -108,12 +108,12 @@ class MessPlus:
         self.features, alpha = door.features, door.alpha
         self._seed, self._most_pending = door.seed, door.max_pending
         self._options = plain(options)
-        said = router_of(self._options, OURS, self.models)
-        self._reference = self.models.index(said.reference) if said.reference else len(self.models) - 1
-        self._finds_weight = said.V == "auto"
-        self._cost_sums, self._weight = np.zeros(len(self.models)), 1.0 if said.V == "auto" else said.V
-        self._policy = build(_resolved(said, self._weight), len(self.models), self.features)
-        self._ledger = _core.Ledger(alpha, discount=said.discount, window=said.window or 0)
+        router = router_of(self._options, OURS, self.models)
+        self._reference = self.models.index(router.reference) if router.reference else len(self.models) - 1
+        self._finds_weight = router.V == "auto"
+        self._cost_sums, self._weight = np.zeros(len(self.models)), 1.0 if router.V == "auto" else router.V
+        self._policy = build(_resolved(router, self._weight), len(self.models), self.features)
+        self._ledger = _core.Ledger(alpha, discount=router.discount, window=router.window or 0)
         self._column = column_id("policy:mess+")
         self._routed = self._forgotten = 0
         self._pending: dict[int, tuple[int, list[float] | None]] = {}  # plan, and features where they teach
@@ -368,8 +368,8 @@ class MessPlus:
         except (ScenarioError, KernelError) as error:
             raise ScenarioError(str(error), str(path)) from None
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            told = f"predictor: is not what MessPlus.save wrote ({type(error).__name__}: {error})"
-            raise ScenarioError(told, str(path)) from None
+            text = f"predictor: is not what MessPlus.save wrote ({type(error).__name__}: {error})"
+            raise ScenarioError(text, str(path)) from None
         return self
 
     def _restore(self, saved: Saved) -> None:
@@ -388,9 +388,9 @@ OURS = frozenset(
 )
 
 
-def _resolved(said: Router, weight: float) -> Router:
+def _resolved(router: Router, weight: float) -> Router:
     """Options without a word left open: requests in a gateway have features of any scale."""
-    predictor = said.predictor
+    predictor = router.predictor
     if predictor.standardize is None:
         predictor = predictor.model_copy(update={"standardize": True})
-    return said.model_copy(update={"V": weight, "predictor": predictor})
+    return router.model_copy(update={"V": weight, "predictor": predictor})

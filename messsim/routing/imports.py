@@ -15,14 +15,14 @@ def modules_beside(policy: Path) -> list[Path]:
     stand; what a file finds by other means is not seen.
     """
     folder = policy.parent
-    found: set[Path] = set()
+    names: set[Path] = set()
     waiting = [policy]
     while waiting:
         file = waiting.pop()
-        new = {path for name in _imported(file, folder) for path in _files(folder, name)} - found - {policy}
-        found |= new
+        new = {path for name in _imported(file, folder) for path in _files(folder, name)} - names - {policy}
+        names |= new
         waiting += [path for path in sorted(new) if path.suffix == ".py"]
-    return sorted(found)
+    return sorted(names)
 
 
 def _imported(file: Path, folder: Path) -> Iterator[str]:

@@ -49,8 +49,8 @@ def interruptible(function: Callable[Given, Value], *args: Given.args, **kwargs:
         _stop(thread)
         if over.wait(GRACE_S):
             raise
-        told = f"did not return within {GRACE_S:g} s of being stopped; nothing was written"
-        raise type(stopped)(f"interrupted; a function of the policy {told}") from None
+        text = f"did not return within {GRACE_S:g} s of being stopped; nothing was written"
+        raise type(stopped)(f"interrupted; a function of the policy {text}") from None
     if errors:
         raise errors[0]
     return values[0]

@@ -24,32 +24,32 @@ def predictor_of(options: Router, models: int, features: int) -> _core.Predictor
     ScenarioError
         If biases are to start at means that are not given for each model.
     """
-    said = options.predictor
+    predictor = options.predictor
     return _core.Predictor(
         models,
         features,
-        learning_rate=said.learning_rate,
-        momentum=said.momentum,
-        weight_decay=said.weight_decay,
-        clip=said.clip,
-        optimizer=said.optimizer,
-        standardize=bool(said.standardize),
-        bias=_bias(said, models),
+        learning_rate=predictor.learning_rate,
+        momentum=predictor.momentum,
+        weight_decay=predictor.weight_decay,
+        clip=predictor.clip,
+        optimizer=predictor.optimizer,
+        standardize=bool(predictor.standardize),
+        bias=_bias(predictor, models),
     )
 
 
-def _bias(said: Predictor, models: int) -> list[float]:
-    if said.start == "even":
+def _bias(predictor: Predictor, models: int) -> list[float]:
+    if predictor.start == "even":
         return [0.0] * models
-    if said.start == "optimistic":
+    if predictor.start == "optimistic":
         return [_logit(OPTIMISTIC)] * models
-    if said.means is None or len(said.means) != models:
-        given = "none" if said.means is None else str(len(said.means))
+    if predictor.means is None or len(predictor.means) != models:
+        given = "none" if predictor.means is None else str(len(predictor.means))
         raise ScenarioError(
             f"router.predictor.means: expected the mean satisfaction of each of the {models} models, in order; "
             f"{given} given"
         )
-    return [_logit(mean) for mean in said.means]
+    return [_logit(mean) for mean in predictor.means]
 
 
 def _logit(mean: float) -> float:

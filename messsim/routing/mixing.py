@@ -19,8 +19,8 @@ def best_single(satisfaction: list[float], costs: list[float], alpha: float) -> 
 
 def cheapest_able(satisfaction: list[float], costs: list[float], alpha: float) -> int:
     """The same; the most satisfying model where none reaches alpha."""
-    found = best_single(satisfaction, costs, alpha)
-    return satisfaction.index(max(satisfaction)) if found is None else found
+    result = best_single(satisfaction, costs, alpha)
+    return satisfaction.index(max(satisfaction)) if result is None else result
 
 
 def cheapest_mix(satisfaction: list[float], costs: list[float], alpha: float) -> Mix | None:

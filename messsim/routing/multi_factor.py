@@ -21,7 +21,7 @@ FIRST = 4  # params before the models' own
 
 def decide(models, costs, loads, params):  # type: ignore[no-untyped-def]
     """params: weights of quality, latency, cost and load, then mean satisfaction and turnover (s) of each model."""
-    chosen, most, found = 0, 0.0, False
+    chosen, most, any_chosen = 0, 0.0, False
     for m in range(models):
         if costs[m] < 1e300:
             value = 0.0
@@ -45,8 +45,8 @@ def decide(models, costs, loads, params):  # type: ignore[no-untyped-def]
                             own = x
                 scaled = (own - low) / (high - low) if high > low else 0.5
                 value += params[factor] * (scaled if factor == 0 else 1.0 - scaled)
-            if not found or value > most:
-                chosen, most, found = m, value, True
+            if not any_chosen or value > most:
+                chosen, most, any_chosen = m, value, True
     return chosen
 
 

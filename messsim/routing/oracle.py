@@ -59,7 +59,7 @@ def _prepare(kernel, known: Knowledge) -> None:  # type: ignore[no-untyped-def]
 
 
 def _prices(frontier: Frontier, alpha: float, tenant: int) -> tuple[float, float, float]:
-    found = frontier.optimum(alpha, tenant)
-    if found is None:  # out of reach: whoever satisfies at all, whatever it costs
+    optimum = frontier.optimum(alpha, tenant)
+    if optimum is None:  # out of reach: whoever satisfies at all, whatever it costs
         return OUT_OF_REACH, OUT_OF_REACH, 0.0
-    return found.low, found.high, found.share
+    return optimum.low, optimum.high, optimum.share

@@ -144,15 +144,15 @@ def _compiled(role: str, function: Function, uniforms: int, boundscheck: bool) -
     return compiled
 
 
-def _check_return(numba: Any, role: str, found: Any) -> None:
+def _check_return(numba: Any, role: str, returned: Any) -> None:
     expected = {"decide": "a plan", "finish": "a model"}.get(role, "0 or an error code below 0")
     what = f"{role} returns {{}}; expected {expected}, a whole number"
-    if isinstance(found, numba.types.NoneType):
+    if isinstance(returned, numba.types.NoneType):
         raise PolicyError(what.format("nothing"))
-    if isinstance(found, numba.types.Optional):
+    if isinstance(returned, numba.types.Optional):
         raise PolicyError(what.format("nothing on some of its ways"))
-    if not isinstance(found, (numba.types.Integer, numba.types.Boolean)):
-        raise PolicyError(what.format(f"a {found}") + "; int(...) makes one of a number")
+    if not isinstance(returned, (numba.types.Integer, numba.types.Boolean)):
+        raise PolicyError(what.format(f"a {returned}") + "; int(...) makes one of a number")
 
 
 def _refuse_raise(role: str, function: Function) -> None:

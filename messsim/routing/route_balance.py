@@ -35,15 +35,15 @@ def decide(step, models, scores, costs, loads, params):  # type: ignore[no-untyp
             slowest = max(slowest, params[FIRST + m] * max(1.0, loads[m]))
             dearest = max(dearest, costs[m])
     chosen, most = 0, 0.0
-    found = False
+    any_chosen = False
     for m in range(models):
         if costs[m] < 1e300:
             latency = params[FIRST + m] * max(1.0, loads[m])
             value = params[0] * scores[m]
             value -= params[1] * (latency / slowest if slowest > 0.0 else 0.0)
             value -= params[2] * (costs[m] / dearest if dearest > 0.0 else 0.0)
-            if not found or value > most:
-                chosen, most, found = m, value, True
+            if not any_chosen or value > most:
+                chosen, most, any_chosen = m, value, True
     return chosen
 
 

@@ -44,8 +44,8 @@ def build(options: Router, models: int, features: int) -> Policy:
 
 def _cheapest(known: Knowledge, alpha: float) -> list[tuple[int, float]]:
     assert known.mean_satisfaction is not None
-    found = cheapest_mix(known.mean_satisfaction, known.mean_costs, alpha)
-    if found is None:
+    mix = cheapest_mix(known.mean_satisfaction, known.mean_costs, alpha)
+    if mix is None:
         return [(cheapest_able(known.mean_satisfaction, known.mean_costs, alpha), 1.0)]
-    _, low, high, share = found
+    _, low, high, share = mix
     return [(low, 1.0)] if low == high else [(high, share), (low, 1.0 - share)]

@@ -42,10 +42,10 @@ class Parts(Protocol):
 def api_problems(s: Parts) -> Iterator[str]:
     """One line for each key that does not fit."""
     for table, servings in (("models", s.models), ("pools", s.pools)):
-        for i, said in enumerate(servings):
-            if said.kind == "api":
-                yield from _limits(s, f"{table}.{i}", said)
-                yield from _prompt_cache(f"{table}.{i}", said)
+        for i, serving in enumerate(servings):
+            if serving.kind == "api":
+                yield from _limits(s, f"{table}.{i}", serving)
+                yield from _prompt_cache(f"{table}.{i}", serving)
     if s.cluster.when_full == "next_model" and what_refuses(s) is None:
         yield (
             "cluster.when_full = 'next_model': no model ever takes no more; expected cluster.admission, "
@@ -59,27 +59,27 @@ def api_problems(s: Parts) -> Iterator[str]:
                 yield f"phases.{i}.price_factor.{name}: is not served by APIs alone; expected a model that is"
 
 
-def _limits(s: Parts, key: str, said: Serving) -> Iterator[str]:
-    limits = [name for name in LIMITS if getattr(said, name) is not None]
+def _limits(s: Parts, key: str, serving: Serving) -> Iterator[str]:
+    limits = [name for name in LIMITS if getattr(serving, name) is not None]
     if limits and s.cluster.mode == "none":
         yield f"{key}.{limits[0]}: expected cluster.mode = 'servers': without servers nothing is under way or refused"
-    if said.is_chosen("burst_s") and said.requests_per_minute is None and said.tokens_per_minute is None:
-        yield f"{key}.burst_s = {said.burst_s:g}: expected requests_per_minute or tokens_per_minute with it"
+    if serving.is_chosen("burst_s") and serving.requests_per_minute is None and serving.tokens_per_minute is None:
+        yield f"{key}.burst_s = {serving.burst_s:g}: expected requests_per_minute or tokens_per_minute with it"
 
 
-def _prompt_cache(key: str, said: Serving) -> Iterator[str]:
-    if said.usd_per_million_cached_prompt_tokens is not None:
+def _prompt_cache(key: str, serving: Serving) -> Iterator[str]:
+    if serving.usd_per_million_cached_prompt_tokens is not None:
         return
     for name in CACHE_KEYS:
-        if said.is_chosen(name):
-            yield f"{key}.{name} = {getattr(said, name):g}: expected usd_per_million_cached_prompt_tokens with it"
+        if serving.is_chosen(name):
+            yield f"{key}.{name} = {getattr(serving, name):g}: expected usd_per_million_cached_prompt_tokens with it"
 
 
 def autoscale_problems(s: Parts) -> Iterator[str]:
     """Pools that change their size do so among servers, and do not fail."""
     for table, servings in (("models", s.models), ("pools", s.pools)):
-        for i, said in enumerate(servings):
-            if said.autoscale is None:
+        for i, serving in enumerate(servings):
+            if serving.autoscale is None:
                 continue
             if s.cluster.mode == "none":
                 yield f"{table}.{i}.autoscale: expected cluster.mode = 'servers', since mode 'none' has no servers"

@@ -137,10 +137,10 @@ class Trace(Part):
         if not isinstance(given, dict) or given.get("format") not in FORMATS:
             return given
         columns, block_tokens = FORMATS[given["format"]]
-        said = given.get("columns", {})
-        if not isinstance(said, dict):
+        named = given.get("columns", {})
+        if not isinstance(named, dict):
             return given
-        return {"block_tokens": block_tokens} | given | {"columns": columns | said}
+        return {"block_tokens": block_tokens} | given | {"columns": columns | named}
 
     @model_validator(mode="after")
     def _sessions_are_whole(self) -> Self:

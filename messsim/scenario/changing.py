@@ -31,8 +31,8 @@ def changed_at(scenario: Changed, values: Mapping[str, Any]) -> Changed:
             data = override(data, [*keys[:-1], "coefficients"], None)
     folder = scenario.folder
     data = with_own_profiles(without_empty_pools(data), folder, None)
-    found: Changed = checked(type(scenario), data).placed_in(folder)
-    return found
+    changed: Changed = checked(type(scenario), data).placed_in(folder)
+    return changed
 
 
 def _plain(value: Any) -> Any:

@@ -92,7 +92,7 @@ def _brief(s: Parts) -> Iterator[str]:
     """Times outside the GPU that no server takes, and that no clock would hold."""
     laws = [("router.decision_s", s.router.decision_s)]
     for table, servings in (("models", s.models), ("pools", s.pools)):
-        laws += [(f"{table}.{i}.front_end_s", said.front_end_s) for i, said in enumerate(servings)]
+        laws += [(f"{table}.{i}.front_end_s", serving.front_end_s) for i, serving in enumerate(servings)]
     for key, law in laws:
         if law is not None and law.mean_s > MOST_OUTSIDE_S:
             yield f"{key}: {law.mean_s:g} seconds; expected at most {MOST_OUTSIDE_S:g}"
@@ -127,16 +127,16 @@ def notes_of(scenario: Parts, means: list[float] | None = None) -> list[str]:
     """
     if means is None and scenario.satisfaction.kind == "irt":
         means = [m.satisfaction or 0.0 for m in scenario.models]
-    said = [] if means is None else [*_reach(scenario, means), *_reference(scenario, means)]
-    return [*said, *_reconciliation(scenario), *_workers_of_no_work(scenario), *scenario.cluster.ignored]
+    remarks = [] if means is None else [*_reach(scenario, means), *_reference(scenario, means)]
+    return [*remarks, *_reconciliation(scenario), *_workers_of_no_work(scenario), *scenario.cluster.ignored]
 
 
 def _workers_of_no_work(s: Parts) -> Iterator[str]:
     if s.router.decision_s is None and s.router.workers != type(s.router).model_fields["workers"].default:
         yield "router.workers: ignored without router.decision_s"
     for table, servings in (("models", s.models), ("pools", s.pools)):
-        for i, said in enumerate(servings):
-            if said.front_end_workers and said.front_end_s is None:
+        for i, serving in enumerate(servings):
+            if serving.front_end_workers and serving.front_end_s is None:
                 yield f"{table}.{i}.front_end_workers: ignored without front_end_s"
 
 
@@ -194,8 +194,8 @@ def _names(s: Parts) -> Iterator[str]:
 
 
 def _outcomes(s: Parts) -> Iterator[str]:
-    said = s.satisfaction
-    if said.kind == "irt":
+    satisfaction = s.satisfaction
+    if satisfaction.kind == "irt":
         for i, model in enumerate(s.models):
             if model.satisfaction is None:
                 yield f"models.{i}.satisfaction: missing for {model.name}; expected its mean satisfaction"
@@ -204,11 +204,11 @@ def _outcomes(s: Parts) -> Iterator[str]:
                     f"models.{i}.satisfaction = {model.satisfaction}: expected above 0 and below 1, "
                     "where an ability exists"
                 )
-        if said.tasks and not any(t.weight for t in said.tasks):
+        if satisfaction.tasks and not any(t.weight for t in satisfaction.tasks):
             yield "satisfaction.tasks: all weights are 0; expected at least one above it"
     wants = {"difficulty": "irt", "table": "table", "text": "table"}.get(s.features.kind)
-    if wants and wants != said.kind:
-        yield f"features.kind = {s.features.kind!r}: expected satisfaction.kind = {wants!r}, not {said.kind!r}"
+    if wants and wants != satisfaction.kind:
+        yield f"features.kind = {s.features.kind!r}: expected satisfaction.kind = {wants!r}, not {satisfaction.kind!r}"
 
 
 def _lengths_of_text(s: Parts) -> Iterator[str]:
@@ -242,13 +242,13 @@ def _files_of_lengths(s: Parts) -> Iterator[str]:
 def _keys_without_effect(s: Parts) -> Iterator[str]:
     """An API has no replicas, and GPUs have no price a token."""
     for table, servings in (("models", s.models), ("pools", s.pools)):
-        for i, said in enumerate(servings):
-            other = "gpu" if said.kind == "api" else "api"
-            for key in keys_without_effect(said.kind):
-                if key in said.model_fields_set and (value := getattr(said, key)) is not None:
+        for i, serving in enumerate(servings):
+            other = "gpu" if serving.kind == "api" else "api"
+            for key in keys_without_effect(serving.kind):
+                if key in serving.model_fields_set and (value := getattr(serving, key)) is not None:
                     shown = f" = {value!r}" if isinstance(value, (str, int, float)) else ""
                     yield (
-                        f"{table}.{i}.{key}{shown}: has no effect with kind = {said.kind!r}; "
+                        f"{table}.{i}.{key}{shown}: has no effect with kind = {serving.kind!r}; "
                         f"expected kind = {other!r}, or no such key"
                     )
 
@@ -269,10 +269,10 @@ def _serving(s: Parts) -> Iterator[str]:
             yield f"pools.{i}.profile: missing; expected a profile or coefficients"
     if s.cluster.dispatch == "shared_queue":
         for table, servings in (("models", s.models), ("pools", s.pools)):
-            for i, said in enumerate(servings):
-                if said.front_end_workers:
+            for i, serving in enumerate(servings):
+                if serving.front_end_workers:
                     yield (
-                        f"{table}.{i}.front_end_workers = {said.front_end_workers}: with cluster.dispatch = "
+                        f"{table}.{i}.front_end_workers = {serving.front_end_workers}: with cluster.dispatch = "
                         "'shared_queue' requests queue before a replica is chosen, and with it its front end; expected "
                         "0, or another dispatch"
                     )
@@ -308,16 +308,18 @@ def _orders(s: Parts) -> Iterator[str]:
     stated = {"fcfs": True, "priority": any(t.priority for t in s.tenants), "edf": deadlines}
     keys = {"priority": "priority in tenants", "edf": "ttft_s in slo or in objectives of tenants"}
     for table, servings in (("models", s.models), ("pools", s.pools)):
-        for i, said in enumerate(servings):
-            if not stated[said.order]:
-                yield f"{table}.{i}.order = {said.order!r}: nobody has one; expected {keys[said.order]}, or 'fcfs'"
+        for i, serving in enumerate(servings):
+            if not stated[serving.order]:
+                yield (
+                    f"{table}.{i}.order = {serving.order!r}: nobody has one; expected {keys[serving.order]}, or 'fcfs'"
+                )
 
 
 def _clients(s: Parts) -> Iterator[str]:
-    said = s.clients
-    if said.patience_s is None and not said.retries:
+    clients = s.clients
+    if clients.patience_s is None and not clients.retries:
         return
-    key = "clients.patience_s" if said.patience_s is not None else "clients.retries"
+    key = "clients.patience_s" if clients.patience_s is not None else "clients.retries"
     if s.cluster.mode == "none":
         yield f"{key}: expected cluster.mode = 'servers', since without servers every answer comes at once"
     if s.feedback.delay.kind == "immediate":
@@ -325,12 +327,12 @@ def _clients(s: Parts) -> Iterator[str]:
             f"{key}: with feedback.delay = 'immediate' an answer is rated before it is known whether it comes; "
             "expected seconds (0: when it is complete), or a law"
         )
-    if said.patience_s is not None and said.patience_s.mean_s == 0:
+    if clients.patience_s is not None and clients.patience_s.mean_s == 0:
         yield "clients.patience_s = 0: expected more than 0 seconds"
     loses = s.cluster.failures is not None and s.cluster.failures.on_failure == "lose"
-    if said.patience_s is None and what_refuses(s) is None and not loses:
+    if clients.patience_s is None and what_refuses(s) is None and not loses:
         yield (
-            f"clients.retries = {said.retries}: every request has its answer in time; expected clients.patience_s, "
+            f"clients.retries = {clients.retries}: every request has its answer in time; expected clients.patience_s, "
             "cluster.admission, limits of an API, or cluster.failures.on_failure = 'lose'"
         )
 
@@ -359,9 +361,9 @@ def _sessions(s: Parts) -> Iterator[str]:
             yield f"{key}.kind = {law.kind!r}: with sessions, expected a law of its own"
 
 
-def _described(said: Serving) -> bool:
+def _described(serving: Serving) -> bool:
     """Whether it is known how it serves."""
-    return said.profile is not None or said.coefficients is not None or said.kind == "api"
+    return serving.profile is not None or serving.coefficients is not None or serving.kind == "api"
 
 
 def _priced(s: Parts, model: Model) -> bool:
@@ -454,10 +456,10 @@ def _prices(s: Parts) -> Iterator[str]:
     reckoned: list[tuple[str, Serving]] = [(f"pool {p.name}", p) for p in s.fleet]
     if s.cluster.mode == "none":
         reckoned = [(f"model {m.name}", m) for m in s.models if not _priced(s, m) and _described(m)]
-    for name, said in reckoned:
-        gpu = said.gpu or "GPU"
-        named = said.gpu is not None or said.profile is None  # a profile without a GPU is an error of its own
-        if said.kind == "gpu" and named and gpu not in s.cost.usd_per_gpu_hour:
+    for name, spec in reckoned:
+        gpu = spec.gpu or "GPU"
+        named = spec.gpu is not None or spec.profile is None  # a profile without a GPU is an error of its own
+        if spec.kind == "gpu" and named and gpu not in s.cost.usd_per_gpu_hour:
             yield f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPU of {name}"
 
 

@@ -77,8 +77,8 @@ def _known(gpu: str) -> tuple[str | None, float]:
     """The GPU of the table that a name begins with, and its memory, GiB: what the name says, or the table's."""
     plain = re.sub(r"[^a-z0-9]", "", gpu.lower()).removeprefix("nvidia")
     name = next((n for n in GPU_MEMORY_GB if plain.startswith(n.lower().replace("-", ""))), None)
-    said = re.search(r"(\d+) ?gb", gpu.lower())
-    return name, float(said[1]) if said else GPU_MEMORY_GB.get(name or "", 0.0) / GIB
+    match = re.search(r"(\d+) ?gb", gpu.lower())
+    return name, float(match[1]) if match else GPU_MEMORY_GB.get(name or "", 0.0) / GIB
 
 
 def _of_vllm(gpu: str, memory_gib: float) -> tuple[int, int]:

@@ -37,18 +37,18 @@ def _empty(serving: Table) -> bool:
 
 
 def _router(router: Table, stays: list[bool], gone: set[Any]) -> Table:
-    found = {k: v for k, v in router.items() if not (k == "reference" and v in gone)}
+    left = {k: v for k, v in router.items() if not (k == "reference" and v in gone)}
     predictor = router.get("predictor")
     if isinstance(predictor, dict) and isinstance(means := predictor.get("means"), list) and len(means) == len(stays):
-        found["predictor"] = predictor | {"means": [x for x, stay in zip(means, stays, strict=True) if stay]}
-    return found
+        left["predictor"] = predictor | {"means": [x for x, stay in zip(means, stays, strict=True) if stay]}
+    return left
 
 
 def _phase(phase: Table, gone: set[Any]) -> Table:
-    found = dict(phase)
+    left = dict(phase)
     if isinstance(names := phase.get("withdrawn"), list):
-        found["withdrawn"] = [n for n in names if n not in gone]
+        left["withdrawn"] = [n for n in names if n not in gone]
     for key in ("cost_per_request", "price_factor", "satisfaction", "columns"):
         if isinstance(by_model := phase.get(key), dict):
-            found[key] = {name: value for name, value in by_model.items() if name not in gone}
-    return found
+            left[key] = {name: value for name, value in by_model.items() if name not in gone}
+    return left

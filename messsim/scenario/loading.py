@@ -97,9 +97,9 @@ def _validate(data: Table, file: str | None, *, passing: tuple[str, ...] = ()) -
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        found = [e for e in error.errors() if e["type"] not in passing]
-        if found:
-            raise ScenarioError(describe(found, data, Scenario), file) from None
+        errors = [e for e in error.errors() if e["type"] not in passing]
+        if errors:
+            raise ScenarioError(describe(errors, data, Scenario), file) from None
         return None
 
 

@@ -20,10 +20,10 @@ _OVERRIDE = re.compile(rf"\s*({_PATH})\s*=(.*)", re.DOTALL)
 
 def parse_override(text: str) -> tuple[list[str], Any]:
     """Splits ``a.b."c.d"=value``; the value is as `parse_value` reads it."""
-    found = _OVERRIDE.fullmatch(_utf8(text))
-    if not found:
+    match = _OVERRIDE.fullmatch(_utf8(text))
+    if not match:
         raise ScenarioError(f"--set {text}: expected key.path=value")
-    return _keys(found[1]), parse_value(found[2])
+    return _keys(match[1]), parse_value(match[2])
 
 
 def _utf8(text: str) -> str:
@@ -37,8 +37,8 @@ def _utf8(text: str) -> str:
 
 def split_path(text: str) -> list[str] | None:
     """The keys of ``a.b."c.d"``; None if it is no such path."""
-    found = re.fullmatch(rf"\s*({_PATH})\s*", text)
-    return _keys(found[1]) if found else None
+    match = re.fullmatch(rf"\s*({_PATH})\s*", text)
+    return _keys(match[1]) if match else None
 
 
 def _keys(path: str) -> list[str]:

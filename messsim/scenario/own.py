@@ -68,14 +68,14 @@ def _filled(key: str, entry: Any, folder: Path, file: str | None) -> Any:
     if not isinstance(entry, dict) or not str(entry.get("profile", "")).endswith(SUFFIX):
         return entry
     name = entry["profile"]
-    said = read_own_profile(folder / name)
-    for gpus, measured in (("gpu", said.gpu), ("tp", said.tp)):
+    profile = read_own_profile(folder / name)
+    for gpus, measured in (("gpu", profile.gpu), ("tp", profile.tp)):
         if measured is not None and entry.get(gpus, measured) != measured:
             raise ScenarioError(f"{key}.{gpus} = {entry[gpus]!r}: expected {measured!r}, which {name} is of", file)
-    figures = said.coefficients.model_dump(exclude_none=True)
+    figures = profile.coefficients.model_dump(exclude_none=True)
     own = entry.get("coefficients")
     about_file = {"model", "coefficients", "fit"}
-    taken = said.model_dump(exclude=about_file, exclude_none=True, exclude_unset=True) | {"tp": said.tp}
+    taken = profile.model_dump(exclude=about_file, exclude_none=True, exclude_unset=True) | {"tp": profile.tp}
     rest = {k: v for k, v in entry.items() if k != "profile"}
     return (
         taken | rest | {"coefficients": own if own is not None and not isinstance(own, dict) else figures | (own or {})}

@@ -63,8 +63,8 @@ def _lines(error: Mapping[str, Any], data: Mapping[str, Any], root: type[BaseMod
     key = ".".join(path)
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
-        said = error["msg"].removeprefix("Value error, ").split("\n")
-        return [f"{key}: {line}" if key else line for line in said]
+        lines = error["msg"].removeprefix("Value error, ").split("\n")
+        return [f"{key}: {line}" if key else line for line in lines]
     if kind == "extra_forbidden":
         return [f"{key}: unknown key{_did_you_mean(root, path, tags)}"]
     if kind == "missing":
@@ -164,8 +164,8 @@ MEANT_KEYS = {
 
 def near(word: Any, names: Sequence[str]) -> str:
     """The nearest of some names as a question, or nothing."""
-    found = get_close_matches(word, names, n=1, cutoff=0.5) if isinstance(word, str) else []
-    return f"; did you mean {found[0]!r}?" if found else ""
+    nearest = get_close_matches(word, names, n=1, cutoff=0.5) if isinstance(word, str) else []
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def _did_you_mean(root: type[BaseModel], path: list[str], tags: list[str]) -> str:
@@ -190,12 +190,12 @@ def paths_to(key: str, root: type[BaseModel]) -> list[str]:
 
     Tables of which there are several, such as ``[[models]]``, are left out: their keys need a name before them.
     """
-    found = []
+    collected = []
     for table, field in _fields(root).items():
         if get_origin(field.annotation) is list:
             continue
-        found += [f"{table}.{key}" for model in _models_in(field.annotation) if key in _fields(model)]
-    return list(dict.fromkeys(found))
+        collected += [f"{table}.{key}" for model in _models_in(field.annotation) if key in _fields(model)]
+    return list(dict.fromkeys(collected))
 
 
 def _leaves(root: type[BaseModel]) -> list[str]:

@@ -151,7 +151,7 @@ def replicate(
                 if _all_precise(figures_of, plan.of, plan.precision):
                     precise = True
                     break
-    found: Replications = {
+    replications: Replications = {
         "scenario": scenario.name,
         "seed": scenario.seed,
         "cost_unit": scenario.cost.unit,
@@ -162,9 +162,9 @@ def replicate(
         "figures": _figures(figures_of),
     }
     if out is not None:
-        write_file(out / "replications.json", (json.dumps(found, indent=2) + "\n").encode())
-        write_file(out / "replications.csv", replication_csv(found).encode())
-    return found, rows
+        write_file(out / "replications.json", (json.dumps(replications, indent=2) + "\n").encode())
+        write_file(out / "replications.csv", replication_csv(replications).encode())
+    return replications, rows
 
 
 def _all_precise(runs: Figures, of: Sequence[str], precision: float) -> bool:
@@ -175,8 +175,8 @@ def _all_precise(runs: Figures, of: Sequence[str], precision: float) -> bool:
 def _figures(runs: Figures) -> dict[str, IntervalSummary | None]:
     """Those that are numbers in some replication, or null in all, in the summary's order."""
     texts = {path for run in runs for path, value in run.items() if isinstance(value, (str, bool))}
-    found = {path: _values(runs, path) for path in runs[0] if path not in texts}
-    return {path: None if set(v) == {None} else _interval(v).summary() for path, v in found.items()}
+    collected = {path: _values(runs, path) for path in runs[0] if path not in texts}
+    return {path: None if set(v) == {None} else _interval(v).summary() for path, v in collected.items()}
 
 
 def _values(runs: Figures, path: str) -> list[float | None]:

@@ -14,7 +14,7 @@ from messsim.version import __version__
 
 from .runs import GivenWorkers, Matrix, OnProgress, Runs, Task, runs_of
 from .runs.identity import contents
-from .runs.points import Point, told
+from .runs.points import Point, in_words
 from .runs.requirements import known_figures
 from .runs.rows import Row, failed_row, row_of
 from .runs.so_far import OnKnown, so_far
@@ -94,7 +94,7 @@ def sweep(
         resumed = sum(key in runs.values for key in keys)
         for _ in runs.each(keys):
             if on_known is not None:
-                on_known(so_far([told(point) for point in points], runs.values))
+                on_known(so_far([in_words(point) for point in points], runs.values))
     return {
         "scenario": scenario.name,
         "version": __version__,
@@ -116,7 +116,7 @@ def _at(base: Scenario, point: Point) -> Scenario:
     try:
         return with_values(base, point)
     except ScenarioError as error:
-        raise ScenarioError([f"at {told(point)}: {problem}" for problem in error.problems]) from None
+        raise ScenarioError([f"at {in_words(point)}: {problem}" for problem in error.problems]) from None
 
 
 def _first_figures(scenarios: Sequence[Scenario]) -> dict[str, Figure]:

@@ -51,9 +51,9 @@ def _tasks() -> dict[str, dict[str, _Histogram]]:
 def answers_of(law: Builtin, names: tuple[str, ...]) -> Answers:
     """The law of a model known by these names, unless it names one itself; `problems_of_answers` found none."""
     models = _tasks()[law.task]
-    found = _entry(models, names if law.model is None else (law.model,))
-    assert found is not None
-    return _answers(law.task, found)
+    entry = _entry(models, names if law.model is None else (law.model,))
+    assert entry is not None
+    return _answers(law.task, entry)
 
 
 @cache
@@ -83,9 +83,9 @@ def _entry(models: dict[str, _Histogram], names: tuple[str, ...]) -> str | None:
 
 def names_of(scenario: Scenario, model: int) -> tuple[str, ...]:
     """What a model of a scenario may be known by: its name, its profiles."""
-    said = scenario.models[model]
-    profiles = [said.profile, *(p.profile for p in scenario.pools if p.serves == said.name)]
-    return (said.name, *(p for p in profiles if p is not None))
+    described = scenario.models[model]
+    profiles = [described.profile, *(p.profile for p in scenario.pools if p.serves == described.name)]
+    return (described.name, *(p for p in profiles if p is not None))
 
 
 def problems_of_answers(scenario: Scenario) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from messsim.scenario import arrivals as said
+from messsim.scenario import arrivals as scenario_arrivals
 
 from .chance import Chance
 from .chunk import Floats
@@ -75,7 +75,7 @@ class TraceArrivals:
 
 
 def rate_arrivals(
-    law: said.Poisson | said.Gamma | said.Mmpp | said.Diurnal,
+    law: scenario_arrivals.Poisson | scenario_arrivals.Gamma | scenario_arrivals.Mmpp | scenario_arrivals.Diurnal,
     chance: Chance,
     by_request: Factors,
     by_time: Factors,
@@ -87,7 +87,7 @@ def rate_arrivals(
         return chance.exponential(column, first, n)
 
     gaps = exponential
-    if isinstance(law, said.Gamma):
+    if isinstance(law, scenario_arrivals.Gamma):
         quantile = gamma_gaps(law.cv)
 
         def gamma(first: int, n: int) -> Floats:
@@ -97,16 +97,19 @@ def rate_arrivals(
     return RateArrivals(gaps, Clock(changed_by(_segments(law, chance), by_time)), by_request)
 
 
-def _segments(law: said.Poisson | said.Gamma | said.Mmpp | said.Diurnal, chance: Chance) -> Segments:
-    if isinstance(law, said.Diurnal):
+def _segments(
+    law: scenario_arrivals.Poisson | scenario_arrivals.Gamma | scenario_arrivals.Mmpp | scenario_arrivals.Diurnal,
+    chance: Chance,
+) -> Segments:
+    if isinstance(law, scenario_arrivals.Diurnal):
         slot_s = law.day_s / len(law.rates_rps)
         return ((slot_s, rate) for rate in itertools.cycle(law.rates_rps))
-    if isinstance(law, said.Mmpp):
+    if isinstance(law, scenario_arrivals.Mmpp):
         return _sojourns(law, chance)
     return iter([(math.inf, law.rate_rps)])
 
 
-def _sojourns(law: said.Mmpp, chance: Chance) -> Iterator[tuple[float, float]]:
+def _sojourns(law: scenario_arrivals.Mmpp, chance: Chance) -> Iterator[tuple[float, float]]:
     """Calm first; the k-th sojourn has a number of its own, whatever the requests do."""
     column = chance.column("mmpp")
     states = itertools.cycle([(law.mean_calm_s, law.rate_rps), (law.mean_burst_s, law.burst_rate_rps)])

@@ -289,8 +289,8 @@ def _jsonl_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes:
         if rows == 0:
             pick(frame.schema, columns, path)
         rows += frame.height
-        found = {c: column_of(frame.schema, c) for c in columns}
-        yield frame.select([pl.lit(None).alias(c) if e is None else e for c, e in found.items()])
+        collected = {c: column_of(frame.schema, c) for c in columns}
+        yield frame.select([pl.lit(None).alias(c) if e is None else e for c, e in collected.items()])
     _note_noise(sum(noise), notes)
 
 

@@ -55,8 +55,8 @@ class Condition:
         values = _numbers(series)
         bound = float(self.value)
         with np.errstate(invalid="ignore"):
-            found = {"<": values < bound, "<=": values <= bound, ">": values > bound, ">=": values >= bound}
-        holds: Mask = found[self.operator]
+            collected = {"<": values < bound, "<=": values <= bound, ">": values > bound, ">=": values >= bound}
+        holds: Mask = collected[self.operator]
         return holds
 
     def _same(self, series: pl.Series) -> Mask:
@@ -86,7 +86,7 @@ def conditions(texts: Sequence[str], option: str = "--select") -> tuple[Conditio
     DataError
         For one that is none.
     """
-    found = []
+    collected = []
     for text in texts:
         match = CONDITION.fullmatch(text.strip())
         if match is None:
@@ -97,8 +97,8 @@ def conditions(texts: Sequence[str], option: str = "--select") -> tuple[Conditio
                 float(condition.value)
             except ValueError:
                 raise DataError(f"{option} {text!r}: expected a number behind {condition.operator}") from None
-        found.append(condition)
-    return tuple(found)
+        collected.append(condition)
+    return tuple(collected)
 
 
 @dataclass

@@ -59,7 +59,7 @@ class Documents:
             With the number of the value that is damaged, or if there is none.
         """
         decoder = json.JSONDecoder(parse_constant=lambda _: None)
-        found, at = cls(), _next(text, 0)
+        result, at = cls(), _next(text, 0)
         while at < len(text):
             try:
                 value, end = decoder.raw_decode(text, at)
@@ -67,22 +67,22 @@ class Documents:
                 raise ValueError("it is nested too deeply") from None
             except json.JSONDecodeError as error:
                 if text[at] in "{[" and error.pos > at + 1:
-                    raise ValueError(f"row {len(found.values) + 1} is no JSON object: {error}") from None
+                    raise ValueError(f"row {len(result.values) + 1} is no JSON object: {error}") from None
                 value, end = None, _end_of_line(text, at)
             except ValueError:  # Python reads no number of thousands of digits
                 most = f"{sys.get_int_max_str_digits():,}"
                 raise ValueError(
-                    f"row {len(found.values) + 1} is no JSON object: a number has over {most} digits"
+                    f"row {len(result.values) + 1} is no JSON object: a number has over {most} digits"
                 ) from None
             if isinstance(value, (dict, list)):
-                found.values.append(value)
+                result.values.append(value)
             else:
-                found.noise += 1
+                result.noise += 1
                 end = _end_of_line(text, at)
             at = _next(text, end)
-        if not found.values:
+        if not result.values:
             raise ValueError("it holds no JSON object; expected {...}")
-        return found
+        return result
 
 
 def _next(text: str, at: int) -> int:

@@ -114,11 +114,11 @@ class Drawing:
 
     def _rows(self, stage: Stage, first: int, n: int) -> Rows | None:
         """The table row of each request."""
-        said = self._scenario.satisfaction
-        if self._table is None or said.kind != "table":
+        satisfaction = self._scenario.satisfaction
+        if self._table is None or satisfaction.kind != "table":
             return None
         count = self._table.rows if stage.rows is None else len(stage.rows)
-        if said.order == "file":
+        if satisfaction.order == "file":
             at = np.arange(first, first + n) % count
         else:
             u = self._chance.uniform(self._chance.column("row"), first, n)
@@ -126,12 +126,12 @@ class Drawing:
         return at if stage.rows is None else stage.rows[at]
 
     def _features(self, first: int, n: int, row: Rows | None, difficulty: Floats | None) -> Floats:
-        said = self._scenario.features
-        if said.kind == "difficulty" and difficulty is not None and self._scenario.satisfaction.kind == "irt":
+        features = self._scenario.features
+        if features.kind == "difficulty" and difficulty is not None and self._scenario.satisfaction.kind == "irt":
             centre, spread = moments(tasks_of(self._scenario.satisfaction))
             standardised = (difficulty - centre) / spread
-            return difficulty_features(standardised, said.signal, said.dimensions, self._chance, first)
-        if self._table is not None and said.kind != "none":
+            return difficulty_features(standardised, features.signal, features.dimensions, self._chance, first)
+        if self._table is not None and features.kind != "none":
             return np.ascontiguousarray(self._table.features[:, row])
         return np.empty((0, n))
 
@@ -144,26 +144,26 @@ class Drawing:
         row: Rows | None,
         difficulty: Floats | None,
     ) -> Floats:
-        said = self._scenario.satisfaction
-        if said.kind == "irt" and difficulty is not None:
+        satisfaction = self._scenario.satisfaction
+        if satisfaction.kind == "irt" and difficulty is not None:
             out = np.empty((len(self._scenario.models), n))
             for m, (model, theta) in enumerate(zip(self._scenario.models, thetas, strict=True)):
                 column = self._chance.column("satisfaction", model.name)
                 ability, against = (theta, difficulty) if isinstance(theta, float) else (0.0, difficulty - theta)
-                self._chance.logistic(column, first, said.slope, ability, against, out[m])
-                if said.grades > 2:
-                    self._grade(column, first, said, ability, against, out[m])
+                self._chance.logistic(column, first, satisfaction.slope, ability, against, out[m])
+                if satisfaction.grades > 2:
+                    self._grade(column, first, satisfaction, ability, against, out[m])
             return out
         assert self._table is not None
         return np.stack([self._table.satisfied[c][row] for c in stage.columns])
 
     def _facts(self, thetas: list[float | Floats], satisfied: Floats, difficulty: Floats | None) -> Floats | None:
-        said = self._scenario.satisfaction
+        satisfaction = self._scenario.satisfaction
         if "outcomes" in self.tells:
             return satisfied
-        if "difficulty" not in self.tells or difficulty is None or said.kind != "irt":
+        if "difficulty" not in self.tells or difficulty is None or satisfaction.kind != "irt":
             return None
-        return np.stack([sigmoid(said.slope * (theta - difficulty)) for theta in thetas])
+        return np.stack([sigmoid(satisfaction.slope * (theta - difficulty)) for theta in thetas])
 
     @property
     def policy_column(self) -> int:
@@ -177,30 +177,30 @@ class Drawing:
         pairs = [self._chance.uniform_pair(self.policy_column, first, n, sub) for sub in subs]
         return pairs[0] if len(pairs) == 1 else np.concatenate(pairs, axis=1)
 
-    def _grade(self, column: int, first: int, said: Irt, theta: float, difficulty: Floats, out: Floats) -> None:
+    def _grade(self, column: int, first: int, irt: Irt, theta: float, difficulty: Floats, out: Floats) -> None:
         """From the first criterion, 0 or 1, to the share of all criteria that are met."""
         one = np.empty_like(out)
-        for criterion in range(1, said.grades - 1):
-            self._chance.logistic(column, first, said.slope, theta, difficulty, one, sub=criterion)
+        for criterion in range(1, irt.grades - 1):
+            self._chance.logistic(column, first, irt.slope, theta, difficulty, one, sub=criterion)
             out += one
-        out /= said.grades - 1
+        out /= irt.grades - 1
 
     def _labels(self, satisfied: Floats, first: int) -> Floats | None:
         """An answer of satisfaction s is rated 1 - s with probability s false_negative + (1 - s) false_positive.
 
         With probability s (1 - satisfied_rate) its user says nothing: the label is NaN.
         """
-        said = self._scenario.feedback
-        if not said.raters_err:
+        feedback = self._scenario.feedback
+        if not feedback.raters_err:
             return None
         labels = np.empty_like(satisfied)
         for s, label, model in zip(satisfied, labels, self._scenario.models, strict=True):
             u = self._chance.choice(self._chance.column("rater", model.name), first, len(s))
-            wrong = u < s * said.false_negative + (1.0 - s) * said.false_positive
+            wrong = u < s * feedback.false_negative + (1.0 - s) * feedback.false_positive
             label[:] = np.where(wrong, 1.0 - s, s)
-            if said.satisfied_rate < 1.0:
+            if feedback.satisfied_rate < 1.0:
                 u = self._chance.choice(self._chance.column("silent", model.name), first, len(s))
-                label[u < s * (1.0 - said.satisfied_rate)] = np.nan
+                label[u < s * (1.0 - feedback.satisfied_rate)] = np.nan
         return labels
 
     def _costs(self, stage: Stage, n: int, row: Rows | None) -> Floats | None:

@@ -105,7 +105,7 @@ class HashIds:
             ids = lists.explode().drop_nulls()
             if len(ids) != int(counts.sum()):
                 holes = lists.list.eval(_is_null()).list.any().fill_null(False)
-                raise first_bad(column, holes, _told(lists), EXPECTED, self._path, before)
+                raise first_bad(column, holes, _stated(lists), EXPECTED, self._path, before)
             self._counts.add(counts)
             self._ids.add(_as_int64(ids))
 
@@ -150,12 +150,13 @@ class HashIds:
         if bad.size:
             at = int(bad[0])
 
-            def told(place: int) -> str:
+            def origin(place: int) -> str:
                 where = f"follows {names[parent[place]]}" if parent[place] >= 0 else "is the first of its prompt"
                 return f"{where} in row {owner[place] + 1}"
 
             raise DataError(
-                f"column {self.columns[0]!r}: id {names[number[at]]} {told(at)}, but {told(int(first[number[at]]))}; "
+                f"column {self.columns[0]!r}: id {names[number[at]]} {origin(at)}, but "
+                f"{origin(int(first[number[at]]))}; "
                 "expected one and the same before it: an id names its block and all text before it",
                 str(self._path),
             )
@@ -176,7 +177,7 @@ class HashIds:
             )
 
 
-def _told(lists: pl.Series) -> pl.Series:
+def _stated(lists: pl.Series) -> pl.Series:
     import polars as pl
 
     return pl.Series([str(value) for value in lists.to_list()])

@@ -139,9 +139,9 @@ def shares_of(tasks: list[Task]) -> list[float]:
     return [t.weight / whole for t in tasks]
 
 
-def tasks_of(said: Irt, weights: dict[str, float] | None = None) -> list[Task]:
+def tasks_of(irt: Irt, weights: dict[str, float] | None = None) -> list[Task]:
     """The families of difficulty, with other weights where a phase gives them."""
-    tasks = said.tasks or [Task(name="all")]
+    tasks = irt.tasks or [Task(name="all")]
     if weights is None:
         return tasks
     return [t.model_copy(update={"weight": weights.get(t.name, 0.0)}) for t in tasks]

@@ -33,8 +33,8 @@ def probabilities(workload: Workload, chunk: Chunk, knows: Knowledge) -> Floats 
     Whoever knows the difficulty knows P(s = 1 | difficulty). Whoever knows the features, and the laws of the
     phase, knows P(s = 1 | features): the mean of that over the difficulties which the features leave possible.
     """
-    said = workload.scenario.satisfaction
-    if said.kind != "irt":
+    satisfaction = workload.scenario.satisfaction
+    if satisfaction.kind != "irt":
         return None
     known = np.empty(chunk.satisfied.shape)
     for stage, part, progress in workload.stretches(chunk.first, len(chunk), chunk.arrival_s):
@@ -42,23 +42,23 @@ def probabilities(workload: Workload, chunk: Chunk, knows: Knowledge) -> Floats 
         if knows == "difficulty":
             assert chunk.difficulty is not None
             for m, theta in enumerate(thetas):
-                known[m, part] = sigmoid(said.slope * (theta - chunk.difficulty[part]))
+                known[m, part] = sigmoid(satisfaction.slope * (theta - chunk.difficulty[part]))
         else:
             signal = workload.scenario.features.signal if workload.features else 0.0
             seen = chunk.features[0, part] if workload.features else np.zeros(part.stop - part.start)
-            known[:, part] = _given_features(said, stage, stage.shift_at(progress), thetas, signal, seen)
+            known[:, part] = _given_features(satisfaction, stage, stage.shift_at(progress), thetas, signal, seen)
     return known
 
 
 def _given_features(
-    said: Irt, stage: Stage, shift: float | Floats, thetas: list[float | Floats], signal: float, seen: Floats
+    irt: Irt, stage: Stage, shift: float | Floats, thetas: list[float | Floats], signal: float, seen: Floats
 ) -> Floats:
     """Given feature 0, signal z + sqrt(1 - signal^2) e with z the standardised difficulty; the others tell nothing.
 
     Of a normal mixture of difficulties the posterior is one too: each task has a weight, a mean and a deviation.
     """
     assert stage.difficulty is not None
-    centre, spread = moments(tasks_of(said))
+    centre, spread = moments(tasks_of(irt))
     weights, known = np.zeros(len(seen)), np.zeros((len(stage.thetas), len(seen)))
     possible = [(w, t) for w, t in zip(shares_of(stage.difficulty.tasks), stage.difficulty.tasks, strict=True) if w > 0]
     laws = [_Seen((t.mean + shift - centre) / spread, t.deviation / spread, signal) for _, t in possible]
@@ -67,7 +67,7 @@ def _given_features(
     for (share, _), law, logarithm in zip(possible, laws, evidence, strict=True):
         weight = share * _core.exp(np.ascontiguousarray(logarithm - most))
         mean = centre + spread * law.posterior_mean(seen)
-        smoothed = _smoothed(said.slope, spread * law.posterior_deviation)
+        smoothed = _smoothed(irt.slope, spread * law.posterior_deviation)
         weights += weight
         for m, theta in enumerate(thetas):
             known[m] += weight * smoothed(theta - mean)

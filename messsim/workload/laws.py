@@ -8,7 +8,7 @@ import numpy as np
 
 from messsim import _core
 from messsim.quantiles import normal_cdf
-from messsim.scenario import laws as said
+from messsim.scenario import laws as scenario_laws
 
 from .chance import Chance
 from .chunk import Floats, Ints
@@ -49,7 +49,7 @@ def lognormal_parameters(mean: float, cv: float) -> tuple[float, float]:
     return _log(mean) - variance / 2.0, math.sqrt(variance)
 
 
-def token_sampler(law: said.TokenLaw, chance: Chance, column: int) -> TokenSampler:
+def token_sampler(law: scenario_laws.TokenLaw, chance: Chance, column: int) -> TokenSampler:
     """The sampler of a law that stands by itself (not taken from a trace or a table)."""
     if law.kind == "constant":
         value = law.tokens
@@ -78,7 +78,7 @@ def _geometric(mean: float, most: int, chance: Chance, column: int) -> TokenSamp
     return TokenSampler(draw, cut_mean, cut_square, min(most, 1 + 40 * scale), (scale, most))
 
 
-def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler:
+def _lognormal(law: scenario_laws.Lognormal, chance: Chance, column: int) -> TokenSampler:
     mu, sigma = lognormal_parameters(law.mean, law.cv)
 
     def draw(first: int, n: int) -> Ints:
@@ -90,7 +90,7 @@ def _lognormal(law: said.Lognormal, chance: Chance, column: int) -> TokenSampler
     return TokenSampler(draw, 1.0 + float(above.sum()), 1.0 + float((2.0 * k + 1.0) @ above), most)
 
 
-def _empirical(law: said.Empirical, chance: Chance, column: int) -> TokenSampler:
+def _empirical(law: scenario_laws.Empirical, chance: Chance, column: int) -> TokenSampler:
     weights = np.ones(len(law.tokens)) if law.weights is None else np.array(law.weights)
     return histogram_sampler(np.array(law.tokens, np.int32), weights, chance, column)
 
@@ -109,7 +109,7 @@ def histogram_sampler(tokens: Ints, weights: Floats, chance: Chance, column: int
     return TokenSampler(draw, mean, mean_square, float(tokens.max()))
 
 
-def delay_sampler(law: said.DelayLaw, chance: Chance, column: int) -> Callable[[int, int], Floats]:
+def delay_sampler(law: scenario_laws.DelayLaw, chance: Chance, column: int) -> Callable[[int, int], Floats]:
     """Seconds from an answer to its label, (first, n) -> float64 [n]; not for "immediate"."""
     if law.kind == "constant":
         return lambda first, n: np.full(n, law.mean_s)

@@ -156,12 +156,12 @@ class Links:
                     f"{self._names.chat!r} has {chat!r} in row {first + 1} and in row {row + 1}", "different ids"
                 )
         none = [p in NO_PARENT for p in self._parents]
-        found = [-1 if no else row_of.get(p, -1) for no, p in zip(none, self._parents, strict=True)]
-        elsewhere = sum(f < 0 and not no for f, no in zip(found, none, strict=True))
+        parents = [-1 if no else row_of.get(p, -1) for no, p in zip(none, self._parents, strict=True)]
+        elsewhere = sum(f < 0 and not no for f, no in zip(parents, none, strict=True))
         notes = []
         if elsewhere:
             notes.append(f"turns whose parent is not in the file begin sessions of their own: {elsewhere:,}")
-        return np.array(found, np.int64), notes
+        return np.array(parents, np.int64), notes
 
     def _check(self, parent: Numbers, time_s: Floats, waits: NDArray[np.bool_]) -> None:
         rows = np.flatnonzero(parent >= 0)
@@ -205,8 +205,8 @@ class Links:
             )
         return root, depth
 
-    def _bad(self, found: str, expected: str) -> DataError:
-        return DataError(f"column {found}; expected {expected}", str(self._path))
+    def _bad(self, problem: str, expected: str) -> DataError:
+        return DataError(f"column {problem}; expected {expected}", str(self._path))
 
 
 def _plain(names: list[str]) -> list[str]:
@@ -217,10 +217,10 @@ def _plain(names: list[str]) -> list[str]:
 def _previous(sessions: list[str]) -> Numbers:
     """The row before of the same session; -1: there is none, or it is of no session."""
     last: dict[str, int] = {}
-    found = np.full(len(sessions), -1, np.int64)
+    previous = np.full(len(sessions), -1, np.int64)
     for row, name in enumerate(sessions):
         if name in NO_PARENT:
             continue
-        found[row] = last.get(name, -1)
+        previous[row] = last.get(name, -1)
         last[name] = row
-    return found
+    return previous

@@ -54,8 +54,8 @@ def by_meaning(wanted: str, names: Iterable[str]) -> str | None:
         return None
     known = [(name, _words(name)) for name in names]
     for form in MEANINGS[what]:
-        if found := [name for name, words in known if re.fullmatch(form, words)]:
-            return (get_close_matches(wanted, found, n=1, cutoff=0.0) or found)[0]
+        if collected := [name for name, words in known if re.fullmatch(form, words)]:
+            return (get_close_matches(wanted, collected, n=1, cutoff=0.0) or collected)[0]
     return None
 
 

@@ -28,10 +28,10 @@ def column_of(schema: Mapping[str, Any], name: str, *, in_text: bool = True) -> 
     """
     import polars as pl
 
-    found = _walk(schema, name)
-    if found is None:
+    walked = _walk(schema, name)
+    if walked is None:
         return None
-    head, steps = found
+    head, steps = walked
     if not in_text and any(kind == "json" for kind, _ in steps):
         return None
     column = pl.col(head)
@@ -66,8 +66,8 @@ def _steps(dtype: Any, path: str) -> list[tuple[str, str]] | None:
     import polars as pl
 
     if isinstance(dtype, pl.Struct):
-        found = _walk({f.name: f.dtype for f in dtype.fields}, path)
-        return None if found is None else [("field", found[0]), *found[1]]
+        walked = _walk({f.name: f.dtype for f in dtype.fields}, path)
+        return None if walked is None else [("field", walked[0]), *walked[1]]
     if isinstance(dtype, pl.List):
         head, _, rest = path.partition(".")
         if not head.isdecimal():
@@ -99,10 +99,10 @@ def pick(schema: Mapping[str, Any], wanted: list[str], path: Path) -> list[pl.Ex
         For those that are not there, with the nearest name.
     """
     names = list(dict.fromkeys(wanted))
-    found = {name: column_of(schema, name) for name in names}
-    if missing := [name for name in names if found[name] is None]:
+    collected = {name: column_of(schema, name) for name in names}
+    if missing := [name for name in names if collected[name] is None]:
         raise DataError(name_missing(list(schema), list(names_in(schema)), missing), str(path))
-    return [column for column in found.values() if column is not None]
+    return [column for column in collected.values() if column is not None]
 
 
 def resolved(frame: pl.DataFrame, wanted: list[str], path: Path) -> pl.DataFrame:

@@ -13,8 +13,8 @@ import numpy as np
 
 from messsim import _core
 from messsim.scenario import Scenario
-from messsim.scenario import laws as said
-from messsim.scenario import sessions as said_sessions
+from messsim.scenario import laws as scenario_laws
+from messsim.scenario import sessions as session_settings
 
 from .arrivals import ArrivalSource
 from .chance import Chance
@@ -36,7 +36,7 @@ class Sessions:
         The law of how many turns a session has.
     """
 
-    def __init__(self, law: said_sessions.Sessions, chance: Chance) -> None:
+    def __init__(self, law: session_settings.Sessions, chance: Chance) -> None:
         self._chance = chance
         self.turns = token_sampler(_as_counts(law.turns), chance, chance.column("turns"))
         self._think_s = delay_sampler(law.think_s, chance, chance.column("think"))
@@ -132,7 +132,7 @@ class BeginTimes:
 class Prefixes:
     """The system prompts of a scenario, and what is below them: the text of a session, or of a single request."""
 
-    def __init__(self, law: said_sessions.Prefixes | None, scenario: Scenario, chance: Chance) -> None:
+    def __init__(self, law: session_settings.Prefixes | None, scenario: Scenario, chance: Chance) -> None:
         self._law = law
         self._chance = chance
         self.groups = 0
@@ -181,9 +181,9 @@ class Prefixes:
         return Paths(np.arange(n + 1, dtype=np.int64) * width, nodes)
 
 
-def _as_counts(law: said_sessions.TurnLaw) -> said.TokenLaw:
+def _as_counts(law: session_settings.TurnLaw) -> scenario_laws.TokenLaw:
     if law.kind == "constant":
-        return said.Constant(tokens=law.turns)
+        return scenario_laws.Constant(tokens=law.turns)
     if law.kind == "geometric":
-        return said.Geometric(mean=law.mean, max=law.max)
-    return said.Empirical(tokens=law.turns, weights=law.weights)
+        return scenario_laws.Geometric(mean=law.mean, max=law.max)
+    return scenario_laws.Empirical(tokens=law.turns, weights=law.weights)

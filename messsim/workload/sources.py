@@ -22,20 +22,20 @@ def trace_of(scenario: Scenario) -> TraceRows | None:
 
 def lengths_of(scenario: Scenario) -> Lengths | None:
     """The file of lengths without times, if the scenario names one; likewise."""
-    said = scenario.tokens
-    if said.file is None:
+    tokens = scenario.tokens
+    if tokens.file is None:
         return None
     prompt, output = _asked(scenario, "trace")
-    return read_lengths(said, scenario.path(said.file), prompt=prompt, output=output)
+    return read_lengths(tokens, scenario.path(tokens.file), prompt=prompt, output=output)
 
 
 def table_of(scenario: Scenario) -> OutcomeTable | None:
     """The table of outcomes, if they come from one; likewise."""
-    said = scenario.satisfaction
-    if said.kind != "table":
+    satisfaction = scenario.satisfaction
+    if satisfaction.kind != "table":
         return None
     prompt, output = _asked(scenario, "table")
-    return read_table(scenario, said, prompt=prompt, output=output)
+    return read_table(scenario, satisfaction, prompt=prompt, output=output)
 
 
 def _asked(scenario: Scenario, kind: str) -> tuple[bool, bool]:

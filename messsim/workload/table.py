@@ -60,27 +60,27 @@ class OutcomeTable:
         return np.sort(np.concatenate([self.groups[g] for g in groups]))
 
 
-def read_table(scenario: Scenario, said: Table, *, prompt: bool, output: bool) -> OutcomeTable:
+def read_table(scenario: Scenario, table: Table, *, prompt: bool, output: bool) -> OutcomeTable:
     """Reads and checks what the scenario asks of its table; token columns only where asked."""
-    path = scenario.path(said.file)
+    path = scenario.path(table.file)
     frame = read(path)
-    capture = said.format == "capture"
+    capture = table.format == "capture"
     label = CAPTURE_LABEL if capture else "{column}"
-    cost = said.costs or (CAPTURE_COST if capture else None)
+    cost = table.costs or (CAPTURE_COST if capture else None)
     columns = list(dict.fromkeys([m.column or m.name for m in scenario.models] + _phase_columns(scenario)))
     wanted = [_of(label, c) for c in columns]
     wanted += [_of(cost, c) for c in columns] if cost else []
-    wanted += [said.prompt_tokens] * prompt
-    wanted += [_of(said.output_tokens, c) for c in columns] * output
-    wanted += [said.group] if said.group else []
+    wanted += [table.prompt_tokens] * prompt
+    wanted += [_of(table.output_tokens, c) for c in columns] * output
+    wanted += [table.group] if table.group else []
     frame = resolved(frame, wanted, path)
     return OutcomeTable(
         satisfied={c: numbers(frame, _of(label, c), path, least=0, most=1) for c in columns},
         costs={c: numbers(frame, _of(cost, c), path, least=0) for c in columns} if cost else {},
         features=_features(scenario, frame, path, capture),
-        prompt_tokens=token_counts(frame, said.prompt_tokens, path) if prompt else None,
-        output_tokens={c: token_counts(frame, _of(said.output_tokens, c), path) for c in columns} if output else {},
-        groups=_groups(scenario, frame, said.group, path) if said.group else {},
+        prompt_tokens=token_counts(frame, table.prompt_tokens, path) if prompt else None,
+        output_tokens={c: token_counts(frame, _of(table.output_tokens, c), path) for c in columns} if output else {},
+        groups=_groups(scenario, frame, table.group, path) if table.group else {},
         rows=frame.height,
     )
 
@@ -94,11 +94,11 @@ def _phase_columns(scenario: Scenario) -> list[str]:
 
 
 def _features(scenario: Scenario, frame: pl.DataFrame, path: Path, capture: bool) -> Floats:
-    said = scenario.features
-    if said.kind == "table":
-        names = sorted(c for c in frame.columns if c.startswith(said.prefix))
+    features = scenario.features
+    if features.kind == "table":
+        names = sorted(c for c in frame.columns if c.startswith(features.prefix))
         if not names:
-            raise DataError(f"no column starts with features.prefix = {said.prefix!r}", str(path))
+            raise DataError(f"no column starts with features.prefix = {features.prefix!r}", str(path))
         return np.ascontiguousarray(
             [
                 numbers(
@@ -109,12 +109,12 @@ def _features(scenario: Scenario, frame: pl.DataFrame, path: Path, capture: bool
                 for c in names
             ]
         )
-    if said.kind == "text":
+    if features.kind == "text":
         from .text import hashed_features
 
-        column = CAPTURE_TEXT if capture and said.column not in frame.columns else said.column
+        column = CAPTURE_TEXT if capture and features.column not in frame.columns else features.column
         require(frame.columns, [column], path)
-        return hashed_features(texts(frame, column, path), said.dimensions)
+        return hashed_features(texts(frame, column, path), features.dimensions)
     return np.empty((0, frame.height))
 
 

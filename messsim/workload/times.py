@@ -172,11 +172,11 @@ class Times:
             return series.cast(pl.String).str.replace(r"^(\d{8})", "${1}T")
         if series.dtype != pl.String or not DURATION.match(str(series[0])):
             return series
-        found = series.str.extract_groups(DURATION.pattern).struct.unnest()
-        if found["1"].null_count():
+        result = series.str.extract_groups(DURATION.pattern).struct.unnest()
+        if result["1"].null_count():
             return series
-        per_second = found["2"].replace_strict(IN_TEXT, return_dtype=pl.Float64)
-        return found["1"].cast(pl.Float64).alias(series.name) / per_second
+        per_second = result["2"].replace_strict(IN_TEXT, return_dtype=pl.Float64)
+        return result["1"].cast(pl.Float64).alias(series.name) / per_second
 
     def _are_dates(self, series: pl.Series) -> bool:
         import polars as pl
@@ -333,7 +333,7 @@ class Times:
             return dates
         pattern = self._form.format.replace(".%f", "%.f").replace(",%f", ",%f")
         try:
-            found = series.str.strip_chars().str.to_datetime(
+            result = series.str.strip_chars().str.to_datetime(
                 pattern, strict=False, time_unit="ns", ambiguous="earliest"
             )
         except pl.exceptions.PolarsError as error:
@@ -341,9 +341,9 @@ class Times:
                 f"{self._form.option} = {self._form.format!r}: cannot be used: {str(error).splitlines()[0]}",
                 str(self._path),
             ) from None
-        bad = found.is_null().to_numpy()
-        zoned = isinstance(found.dtype, pl.Datetime) and found.dtype.time_zone is not None
-        return Dates(found.dt.epoch("ns").fill_null(0).to_numpy(), None, bad, bad, np.full(n, not zoned))
+        bad = result.is_null().to_numpy()
+        zoned = isinstance(result.dtype, pl.Datetime) and result.dtype.time_zone is not None
+        return Dates(result.dt.epoch("ns").fill_null(0).to_numpy(), None, bad, bad, np.full(n, not zoned))
 
     def _in_utc(
         self, series: pl.Series, ns: NDArray[np.int64], dates: Dates, rows: NDArray[np.int64]

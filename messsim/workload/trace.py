@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messsim.errors import DataError
-from messsim.scenario import arrivals as said
+from messsim.scenario import arrivals as scenario_arrivals
 from messsim.scenario.laws import Tokens
 
 from .blocks import blocks
@@ -98,14 +98,14 @@ class TraceRows:
         """Turns and paths of n requests from `first` on; no turns where they do not begin with a session."""
         again, rows = np.divmod(np.arange(first, first + n), len(self))
         paths = None if self.runs is None else self.runs.paths(rows, again, first, prompt_tokens)
-        told = self.turns
-        if told is None:
+        whole = self.turns
+        if whole is None:
             return None, paths
-        parent = np.where(told.parent[rows] >= 0, told.parent[rows] - rows + np.arange(n), -1)
-        if ((parent < 0) & (told.parent[rows] >= 0)).any():
+        parent = np.where(whole.parent[rows] >= 0, whole.parent[rows] - rows + np.arange(n), -1)
+        if ((parent < 0) & (whole.parent[rows] >= 0)).any():
             return None, paths
-        session = told.session[rows] + again * (int(told.session[-1]) + 1)
-        return Turns(session, told.turn[rows], parent.astype(np.int32), told.wait_s[rows]), paths
+        session = whole.session[rows] + again * (int(whole.session[-1]) + 1)
+        return Turns(session, whole.turn[rows], parent.astype(np.int32), whole.wait_s[rows]), paths
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,10 @@ def read_lengths(law: Tokens, path: Path, *, prompt: bool, output: bool) -> Leng
     for before, frame in blocks(path, list(tokens)):
         for column, counts in tokens.items():
             counts.add(token_counts(frame, column, path, before))
-    found = {column: counts.array() for column, counts in tokens.items()}
+    columns = {column: counts.array() for column, counts in tokens.items()}
     return Lengths(
-        found[names.prompt_tokens] if prompt else None,
-        found[names.output_tokens] if output else None,
+        columns[names.prompt_tokens] if prompt else None,
+        columns[names.output_tokens] if output else None,
         law.order == "file",
     )
 
@@ -142,7 +142,7 @@ class _Tenants:
         self.columns = [] if column is None else [column]
         self._places = {name: i for i, name in enumerate(tenants)}
         self._path = path
-        self.found = Growing(np.int32)
+        self.indices = Growing(np.int32)
 
     def add(self, frame: pl.DataFrame, before: int) -> None:
         """The next rows; whoever is no tenant is OTHERS, where there is such a tenant."""
@@ -157,11 +157,11 @@ class _Tenants:
                     f"of {known}, or a tenant named {OTHERS!r} for all that are none",
                     str(self._path),
                 )
-            self.found.add(np.array(places, np.int32))
+            self.indices.add(np.array(places, np.int32))
 
 
 def read_trace(
-    law: said.Trace, path: Path, *, prompt: bool, output: bool, tenants: list[str] | None = None
+    law: scenario_arrivals.Trace, path: Path, *, prompt: bool, output: bool, tenants: list[str] | None = None
 ) -> TraceRows:
     """Reads, sorts (stably, with a note), cuts to the window, starts at 0 and stretches to the rate.
 
@@ -187,16 +187,16 @@ def read_trace(
     notes = [f"{path.name}: {note}" for note in (*read, *times.notes)]
     if names.hash_ids is not None and not prompt:
         notes.append(f"{path.name}: {names.hash_ids} is left out: no prompt is as long as the trace says")
-    found: dict[str, Ints] = {column: counts.array() for column, counts in tokens.items()}
+    columns: dict[str, Ints] = {column: counts.array() for column, counts in tokens.items()}
     if who.columns:
-        found[TENANT] = who.found.array()
-    runs = hashes.runs(found[names.prompt_tokens]) if hashes.columns else None
-    told = links.turns(time_s)
+        columns[TENANT] = who.indices.array()
+    runs = hashes.runs(columns[names.prompt_tokens]) if hashes.columns else None
+    linked = links.turns(time_s)
     turns, order = None, _order(time_s)
-    if told is None and order is not None:
+    if linked is None and order is not None:
         notes.append(f"{path.name}: arrivals are not in order of time; they are sorted")
-    if told is not None:
-        turns, time_s, more = told
+    if linked is not None:
+        turns, time_s, more = linked
         order = turns.order
         notes += [f"{path.name}: {note}" for note in more]
     rows, time_s = len(time_s), time_s if order is None else time_s[order]
@@ -224,14 +224,14 @@ def read_trace(
     return TraceRows(
         time_s,
         period_s,
-        taken(found[names.prompt_tokens]) if prompt else None,
-        taken(found[names.output_tokens]) if output else None,
+        taken(columns[names.prompt_tokens]) if prompt else None,
+        taken(columns[names.output_tokens]) if output else None,
         tuple(notes),
         path.name,
         rows,
         first_row,
         rows / (file_period_s * stretched) if file_period_s else None,
-        taken(found[TENANT]) if who.columns else None,
+        taken(columns[TENANT]) if who.columns else None,
         turns,
         None if runs is None else runs.taken(np.arange(rows) if order is None else order),
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from messsim.scenario import laws as said
+from messsim.scenario import laws as scenario_laws
 
 from .chance import Chance
 from .laws import lognormal_parameters
@@ -41,7 +41,7 @@ class Wait:
         return self.mean_s
 
 
-def wait_of(law: said.WaitLaw | None, chance: Chance, family: str, name: str = "") -> Wait:
+def wait_of(law: scenario_laws.WaitLaw | None, chance: Chance, family: str, name: str = "") -> Wait:
     """The law with its column; none: forever."""
     column = chance.column(family, name)
     if law is None:

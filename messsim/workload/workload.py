@@ -67,10 +67,10 @@ class Workload:
         self._composing = Composing(scenario, self.chance, self._drawing, self._tokens, self.trace)
 
     def _dimensions(self) -> int:
-        said = self.scenario.features
-        if said.kind == "none":
+        features = self.scenario.features
+        if features.kind == "none":
             return 0
-        return len(self.table.features) if self.table is not None else said.dimensions
+        return len(self.table.features) if self.table is not None else features.dimensions
 
     def _length(self) -> int | None:
         s = self.scenario
@@ -330,12 +330,12 @@ class Workload:
         Each stage with its slice of them, and how far these are on the way to it (`Stage.progress`).
         """
         edges = [0, *self._boundaries(first, n, arrival_s), n]
-        found = []
+        collected = []
         for stage, a, b in zip(self.stages, edges, edges[1:], strict=False):
             if b > a:
                 times = None if arrival_s is None else arrival_s[a:b]
-                found.append((stage, slice(a, b), stage.progress(np.arange(first + a, first + b), times)))
-        return found
+                collected.append((stage, slice(a, b), stage.progress(np.arange(first + a, first + b), times)))
+        return collected
 
     def _boundaries(self, first: int, n: int, arrival_s: Floats | None) -> list[int]:
         edges = []

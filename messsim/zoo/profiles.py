@@ -181,13 +181,13 @@ def select_profiles(
     _known("weights", weights, [key[3] for key in _rows()])
     wanted = {1: gpu, 2: tp, 3: weights}
     of_name = _named(name)
-    found = [
+    collected = [
         key for key in of_name if all(v is None or str(v).lower() == str(key[i]).lower() for i, v in wanted.items())
     ]
-    if not found:
+    if not collected:
         what = " ".join(str(v) for v in (name or "any model", gpu, tp and f"tp {tp}", weights) if v)
         raise UnknownProfile(f"no built-in profile of {what}; there are: {_combinations(of_name)}")
-    return [_profile(*key) for key in found]
+    return [_profile(*key) for key in collected]
 
 
 def _gpu_named(name: str) -> str | None:
@@ -200,15 +200,15 @@ def _named(name: str | None) -> list[Key]:
     parts = name.lower().split("/")
     of_model = [key for key in _rows() if key[0].lower() == parts[0]]
     if of_model:
-        found = [key for key in of_model if _parts(key)[: len(parts)] == parts]
+        collected = [key for key in of_model if _parts(key)[: len(parts)] == parts]
         # the profile in bf16 has no kind of weights in its name
-        found = [k for k in found if k[3] == "bf16" or len(parts) != 3] or found
-        if found:
-            return found
+        collected = [k for k in collected if k[3] == "bf16" or len(parts) != 3] or collected
+        if collected:
+            return collected
         raise UnknownProfile(f"no built-in profile {name!r}; there are: {_combinations(of_model)}")
-    found = [key for key in _rows() if name.lower() in key[0].lower()]
-    if found:
-        return found
+    collected = [key for key in _rows() if name.lower() in key[0].lower()]
+    if collected:
+        return collected
     if checkpoint := model_named(name, load_models()):
         kind = weights_named(name)
         of_name = [key for key in _rows() if key[0] == checkpoint]

@@ -40,8 +40,8 @@ class Memory:
     @property
     def used(self) -> int:
         """Blocks that somebody holds, each counted once."""
-        found = {block for blocks in self.held.values() for block in blocks if block is not None}
-        return len(found) + sum(block is None for blocks in self.held.values() for block in blocks)
+        names = {block for blocks in self.held.values() for block in blocks if block is not None}
+        return len(names) + sum(block is None for blocks in self.held.values() for block in blocks)
 
     def needed(self, text: Text, tokens: int) -> int:
         """Blocks that a request needs beyond those that it holds, to have so many tokens."""

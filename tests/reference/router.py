@@ -78,7 +78,7 @@ class Router:
         rated: np.ndarray,
         label_s: Callable[[int, int], float] | None,
     ) -> None:
-        self.said, self.reference = router, reference
+        self.options, self.reference = router, reference
         self.features, self.satisfied, self.labels, self.known = features, satisfied, labels, known
         self.uniforms, self.rated, self.label_s = uniforms, rated, label_s
         self.models = len(satisfied)
@@ -86,17 +86,19 @@ class Router:
         self.delivered = [Queue(a, router.discount, router.window) for a in alphas]
         self.v = [router.V] * len(alphas)
         self.step = 0
-        said = router.predictor
+        predictor = router.predictor
         self.predictor = _core.Predictor(
             self.models,
             len(features),
-            learning_rate=said.learning_rate,
-            momentum=said.momentum,
-            weight_decay=said.weight_decay,
-            clip=said.clip,
-            optimizer=said.optimizer,
-            standardize=said.standardize,
-            bias={"even": [0.0] * self.models, "optimistic": [np.log(0.95 / (1 - 0.95))] * self.models}[said.start],
+            learning_rate=predictor.learning_rate,
+            momentum=predictor.momentum,
+            weight_decay=predictor.weight_decay,
+            clip=predictor.clip,
+            optimizer=predictor.optimizer,
+            standardize=predictor.standardize,
+            bias={"even": [0.0] * self.models, "optimistic": [np.log(0.95 / (1 - 0.95))] * self.models}[
+                predictor.start
+            ],
         )
         self.coming: list[tuple[float, int, int]] = []
         self.plans: dict[int, tuple[int, int, list[int]]] = {}  # tenant, seen, models still to be labelled
@@ -107,10 +109,10 @@ class Router:
     def estimates(self, i: int) -> list[float]:
         costs = []
         for m in range(self.models):
-            before = self.known[m, i] if self.said.cost_prior is None else self.said.cost_prior
-            if self.said.cost_estimate == "known":
+            before = self.known[m, i] if self.options.cost_prior is None else self.options.cost_prior
+            if self.options.cost_estimate == "known":
                 costs.append(self.known[m, i])
-            elif self.said.cost_estimate == "mean":
+            elif self.options.cost_estimate == "mean":
                 costs.append(sum(self.spent[m]) / len(self.spent[m]) if self.spent[m] else before)
             else:
                 costs.append(before if self.last[m] is None else self.last[m])
@@ -124,8 +126,8 @@ class Router:
         self.predictor.score(np.ascontiguousarray(self.features[:, i : i + 1]), scores)
         u, choice = self.uniforms[i]
         self.step += 1
-        explored = u < self.said.c / self.step**self.said.kappa
-        everyone = explored and self.said.explore == "all"
+        explored = u < self.options.c / self.step**self.options.kappa
+        everyone = explored and self.options.explore == "all"
         if everyone:
             model = self.reference
         elif explored:
@@ -136,7 +138,7 @@ class Router:
             model = value.index(min(value))
         decided = Decided(queue, model, explored, scores[model, 0], self.v[tenant])
         copies = list(range(self.models)) if everyone else [model]
-        if self.rated[i] and (explored or self.said.learn == "every"):
+        if self.rated[i] and (explored or self.options.learn == "every"):
             self.lessons[i] = np.full(self.models, np.nan)
         self.plans[i] = (tenant, model, copies.copy())
         self.coming += [(now if self.label_s is None else self.label_s(i, m), i, m) for m in copies]
@@ -164,9 +166,9 @@ class Router:
             self.delivered[tenant].rate(self.satisfied[m, i])
             if self.rated[i]:
                 self.tracked[tenant].rate(s)
-                target = self.said.target_queue
+                target = self.options.target_queue
                 if target is not None:
-                    self.v[tenant] *= 1 + self.said.gain * max(-1.0, (target - self.tracked[tenant].q) / target)
+                    self.v[tenant] *= 1 + self.options.gain * max(-1.0, (target - self.tracked[tenant].q) / target)
         if i in self.lessons:
             self.lessons[i][m] = s
         waited_for.remove(m)

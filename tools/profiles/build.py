@@ -198,9 +198,9 @@ def _energy_fit(rows: list[Row], gpus: int, cell: Row | None) -> Row:
         columns.append(batch * (prompt + output / 2.0))
     matrix = np.column_stack(columns) / joules[:, None]
     scale = np.linalg.norm(matrix, axis=0)
-    found = nnls(matrix / scale, np.ones(len(rows)))[0] / scale
-    errors = 100.0 * np.abs(matrix @ found - 1.0)
-    p0, e, ek = (*found, 0.0)[:3]
+    result = nnls(matrix / scale, np.ones(len(rows)))[0] / scale
+    errors = 100.0 * np.abs(matrix @ result - 1.0)
+    p0, e, ek = (*result, 0.0)[:3]
     apart = "ek is contained in e" if ek == 0.0 else "P0, e and ek apart"
     return {
         "p0_w_per_gpu": rounded(p0),
@@ -266,10 +266,10 @@ def profiles(data: Path) -> tuple[list[Row], Row]:
     ratios = median_ratios(at_measured)
     zoo = []
     for cell in cells():
-        if (found := composed.get(cell.name)) is None:
+        if (result := composed.get(cell.name)) is None:
             continue
         energy = fits.get((cell.model, cell.gpu, cell.tp, cell.weights)) or assumed_energy(cell, ratios)
-        errors = found["errors"]
+        errors = result["errors"]
         zoo.append(
             {
                 "head": {
@@ -279,9 +279,9 @@ def profiles(data: Path) -> tuple[list[Row], Row]:
                     "weights": cell.weights,
                     "host": "overlap",
                 },
-                "source": f"aic-{found['backend']}",
-                "knots_s": [float(f"{x:.5g}") for x in found["knots_s"]],
-                "terms": [float(f"{found['terms'][name]:.5g}") for name in TERMS],
+                "source": f"aic-{result['backend']}",
+                "knots_s": [float(f"{x:.5g}") for x in result["knots_s"]],
+                "terms": [float(f"{result['terms'][name]:.5g}") for name in TERMS],
                 "error": [errors[kind]["mape"] for kind in ("decode", "prefill", "mixed")]
                 + [max(e["worst"] for e in errors.values())],
                 "energy": energy,

@@ -173,8 +173,8 @@ def fitted(composer: Composer | Least, capacity: int, one_call: bool) -> dict[st
     free = [FLOOR, *(t for t in TERMS if not (one_call and t in MIXED))]
     matrix = np.column_stack([columns[t] for t in free]) * (weight / whole)[:, None]
     scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
-    found, _ = nnls(matrix / scale, (whole - base) * weight / whole)
-    terms = dict.fromkeys((FLOOR, *TERMS), 0.0) | dict(zip(free, (found / scale).tolist(), strict=True))
+    solution, _ = nnls(matrix / scale, (whole - base) * weight / whole)
+    terms = dict.fromkeys((FLOOR, *TERMS), 0.0) | dict(zip(free, (solution / scale).tolist(), strict=True))
     if one_call:
         terms |= {name: share * terms["ak"] for name, share in MIXED.items()}
         fit_terms = {**terms, **dict.fromkeys(MIXED, 0.0)}  # judged without what no table has
@@ -260,11 +260,11 @@ def composed(gpu: str, known: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
                     why += f"{kernels.backend}: {str(error).splitlines()[0][:160]}; "
             try:
                 composer = composers[0] if len(composers) == 1 else Least(composers)
-                found = fitted(composer, cell.capacity, choice[0].system in ONE_CALL)
+                solution = fitted(composer, cell.capacity, choice[0].system in ONE_CALL)
             except Exception as error:  # the next choice's kernels
                 why += f"{backend_of(choice)}: {str(error).splitlines()[0][:160]}; "
                 continue
-            done[cell.name] = {"backend": backend_of(choice), "options": choice[0].options, **found}
+            done[cell.name] = {"backend": backend_of(choice), "options": choice[0].options, **solution}
             return ""
         return why
 

@@ -23,22 +23,22 @@ class Autoscaler:
     unfinished at any look for `zero_after_s`, and from zero as soon as something is.
     """
 
-    def __init__(self, said: Autoscale, target: float, most: int) -> None:
-        self._said = said
+    def __init__(self, settings: Autoscale, target: float, most: int) -> None:
+        self._settings = settings
         self._most = most
         self._idle_since_s = math.inf
         self._rule: Target | Concurrency | None = None
-        if said.rule == "target":
-            self._rule = Target(said, target, deque())
-        elif said.rule == "concurrency":
-            self._rule = Concurrency(said, target, deque())
+        if settings.rule == "target":
+            self._rule = Target(settings, target, deque())
+        elif settings.rule == "concurrency":
+            self._rule = Concurrency(settings, target, deque())
 
     def wanted(self, look: Look) -> int:
         """Replicas that are wanted now."""
         wanted = 0.0
         if self._rule is not None:
             wanted = self._awake(look, self._rule.wanted(look))
-        wanted = max(wanted, floor_of_day(self._said, look.time_s), float(self._said.min_replicas))
+        wanted = max(wanted, floor_of_day(self._settings, look.time_s), float(self._settings.min_replicas))
         return int(wanted) if wanted < self._most else self._most
 
     def _awake(self, look: Look, wanted: float) -> float:
@@ -47,6 +47,6 @@ class Autoscaler:
             return max(wanted, 1.0)
         if self._idle_since_s == math.inf:
             self._idle_since_s = look.time_s
-        assert self._said.zero_after_s is not None
-        waits = look.time_s - self._idle_since_s < self._said.zero_after_s
+        assert self._settings.zero_after_s is not None
+        waits = look.time_s - self._idle_since_s < self._settings.zero_after_s
         return 1.0 if wanted < 1.0 and look.ready + look.loading > 0 and waits else wanted

@@ -18,7 +18,7 @@ __all__ = ["Concurrency"]
 class Concurrency:
     """By means over a stable window, and over a short one in a rush, after which the pool only grows for a while."""
 
-    said: Autoscale
+    settings: Autoscale
     target: float
     recent: Recent
     panic_s: float = -1.0  # when it was last in a rush; below 0: it is not
@@ -26,17 +26,20 @@ class Concurrency:
 
     def wanted(self, look: Look) -> float:
         """Replicas that are wanted, whatever the limits of the pool."""
-        said, now = self.said, look.time_s
-        remember(self.recent, now, float(look.unfinished), said.stable_window_s)
+        settings, now = self.settings, look.time_s
+        remember(self.recent, now, float(look.unfinished), settings.stable_window_s)
         ready = float(max(look.ready, 1))
-        assert said.up_most_factor is not None
-        most, least = float(math.ceil(said.up_most_factor * ready)), float(math.floor(ready / said.down_most_factor))
-        stable = self._replicas_of(now, said.stable_window_s)
-        rush = self._replicas_of(now, said.panic_window_s)
+        assert settings.up_most_factor is not None
+        most, least = (
+            float(math.ceil(settings.up_most_factor * ready)),
+            float(math.floor(ready / settings.down_most_factor)),
+        )
+        stable = self._replicas_of(now, settings.stable_window_s)
+        rush = self._replicas_of(now, settings.panic_window_s)
         wanted = min(max(stable, least), most)
-        if rush / ready >= said.panic_threshold:
+        if rush / ready >= settings.panic_threshold:
             self.panic_s = now
-        elif self.panic_s >= 0.0 and now - self.panic_s > said.stable_window_s:
+        elif self.panic_s >= 0.0 and now - self.panic_s > settings.stable_window_s:
             self.panic_s, self.panic_most = -1.0, 0
         if self.panic_s >= 0.0:
             wanted = max(wanted, min(max(rush, least), most), float(self.panic_most))

@@ -7,14 +7,14 @@ from messsim.scenario.autoscale import Autoscale
 __all__ = ["floor_of_day"]
 
 
-def floor_of_day(said: Autoscale, time_s: float) -> float:
+def floor_of_day(settings: Autoscale, time_s: float) -> float:
     """Replicas of the step of the day that holds; before the first, the last of the day before."""
-    if not said.schedule:
+    if not settings.schedule:
         return 0.0
-    of_day_s = time_s - math.floor(time_s / said.day_s) * said.day_s
-    found = said.schedule[-1]
-    for step in said.schedule:
+    of_day_s = time_s - math.floor(time_s / settings.day_s) * settings.day_s
+    result = settings.schedule[-1]
+    for step in settings.schedule:
         if step.at_s > of_day_s:
             break
-        found = step
-    return float(found.replicas)
+        result = step
+    return float(result.replicas)

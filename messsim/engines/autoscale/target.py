@@ -19,22 +19,22 @@ __all__ = ["Target"]
 class Target:
     """Grows to the least advice of the window up and shrinks to the highest of the window down."""
 
-    said: Autoscale
+    settings: Autoscale
     target: float
     recent: Recent
 
     def wanted(self, look: Look) -> float:
         """Replicas that are wanted, whatever the limits of the pool."""
-        said, size, now = self.said, float(look.ready + look.loading), self._advice(look)
-        remember(self.recent, look.time_s, now, max(said.up_window_s, said.down_window_s))
-        least = min([now, *(v for t, v in self.recent if look.time_s - t < said.up_window_s)])
-        highest = max([now, *(v for t, v in self.recent if look.time_s - t < said.down_window_s)])
+        settings, size, now = self.settings, float(look.ready + look.loading), self._advice(look)
+        remember(self.recent, look.time_s, now, max(settings.up_window_s, settings.down_window_s))
+        least = min([now, *(v for t, v in self.recent if look.time_s - t < settings.up_window_s)])
+        highest = max([now, *(v for t, v in self.recent if look.time_s - t < settings.down_window_s)])
         wanted = min(max(size, least), highest)
-        assert said.up_most_factor is not None
-        return min(wanted, max(float(math.ceil(size * said.up_most_factor)), size + said.up_most_replicas))
+        assert settings.up_most_factor is not None
+        return min(wanted, max(float(math.ceil(size * settings.up_most_factor)), size + settings.up_most_replicas))
 
     def _advice(self, look: Look) -> float:
         size, unfinished = float(look.ready + look.loading), float(look.unfinished)
-        if size > 0.0 and abs(unfinished / (self.target * size) - 1.0) <= self.said.tolerance:
+        if size > 0.0 and abs(unfinished / (self.target * size) - 1.0) <= self.settings.tolerance:
             return size
         return float(math.ceil(unfinished / self.target))

@@ -34,7 +34,7 @@ class Accounts:
 
     def charge(self, server: Any, job: Job, prefill: int) -> None:
         """A copy is sent to a replica, where so many tokens of its prompt are to be computed."""
-        block = server.pool.plan.said.kv_block_tokens
+        block = server.pool.plan.serving.kv_block_tokens
         held = -(-job.prompt_tokens // block) * block
         self._charges[job] = _Charge(server, prefill, held)
         self.prefill[server] += prefill

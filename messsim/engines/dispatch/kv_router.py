@@ -31,10 +31,10 @@ class KvRouter(Rule):
         return self.cheapest(up, [self._cost(server, job) for server in up], job)
 
     def _cost(self, server: Any, job: Job) -> float:
-        said, accounts = self.cluster.kv_router, self._accounts
-        saved = said.prefill_load_scale * said.overlap_credit * _cached(server, job)
-        most = said.prefill_load_scale * (accounts.prefill[server] + job.prompt_tokens)
-        return float(said.prefill_load_scale * accounts.prefill[server] + accounts.held[server] - min(saved, most))
+        kv_router, accounts = self.cluster.kv_router, self._accounts
+        saved = kv_router.prefill_load_scale * kv_router.overlap_credit * _cached(server, job)
+        most = kv_router.prefill_load_scale * (accounts.prefill[server] + job.prompt_tokens)
+        return float(kv_router.prefill_load_scale * accounts.prefill[server] + accounts.held[server] - min(saved, most))
 
     def sent(self, server: Any, job: Job) -> None:
         """Hears where a job goes."""

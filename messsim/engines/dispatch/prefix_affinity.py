@@ -35,9 +35,12 @@ class PrefixAffinity(Rule):
         return self.least_loaded(up, job, random_ties=False)
 
     def _is_imbalanced(self, up: list[Any]) -> bool:
-        loads, said = [self.looks.unfinished(server) for server in up], self.cluster.prefix_affinity
+        loads, prefix_affinity = [self.looks.unfinished(server) for server in up], self.cluster.prefix_affinity
         most, least = max(loads), min(loads)
-        return most - least > said.balance_abs_threshold and most > said.balance_rel_threshold * least
+        return (
+            most - least > prefix_affinity.balance_abs_threshold
+            and most > prefix_affinity.balance_rel_threshold * least
+        )
 
     def _longest_match(self, up: list[Any], job: Job) -> tuple[Any, int]:
         best, matched = None, 0
@@ -54,12 +57,12 @@ class PrefixAffinity(Rule):
         return best, matched
 
     def _evict(self, now: float) -> None:
-        said = self.cluster.prefix_affinity
-        turns = int(now / said.eviction_interval_s)
+        prefix_affinity = self.cluster.prefix_affinity
+        turns = int(now / prefix_affinity.eviction_interval_s)
         if turns > self._evictions:
             self._evictions = turns
             for server in self._servers:
-                self._texts.trim(server, said.max_tree_tokens)
+                self._texts.trim(server, prefix_affinity.max_tree_tokens)
 
     def sent(self, server: Any, job: Job) -> None:
         """Hears where a job goes."""

@@ -62,22 +62,22 @@ class Scored(Rule):
         return weights.queue * shorter + weights.kv_cache * (1.0 - usage) + weights.load * load
 
     def _of_prompt(self, server: Any, job: Job, matched: dict[Any, int], total: int) -> float:
-        said, there = self.cluster.scored, matched.get(server, 0)
-        score = said.weights.prefix * (there / total) if total > 0 else 0.0
-        if said.weights.token_load > 0:
+        scored, there = self.cluster.scored, matched.get(server, 0)
+        score = scored.weights.prefix * (there / total) if total > 0 else 0.0
+        if scored.weights.token_load > 0:
             tokens = self._accounts.prefill[server] + job.prompt_tokens - there * self._unit
-            score += said.weights.token_load * (1.0 - min(1.0, tokens / said.max_load_tokens))
+            score += scored.weights.token_load * (1.0 - min(1.0, tokens / scored.max_load_tokens))
         return score
 
     def _narrow(self, up: list[Any], matched: dict[Any, int], total: int) -> list[Any]:
         """Those to whom enough of the prompt was sent, as long as they are not saturated."""
-        said = self.cluster.scored
-        sticky = [s for s in up if total > 0 and matched.get(s, 0) / total >= said.affinity_threshold]
+        scored = self.cluster.scored
+        sticky = [s for s in up if total > 0 and matched.get(s, 0) / total >= scored.affinity_threshold]
         if len(sticky) in (0, len(up)):
             return up
         least_s = min(self._prefill_s(s) for s in sticky)
         others_s = min((self._prefill_s(s) for s in up if s not in sticky), default=math.inf)
-        saturated = said.max_ttft_penalty_s > 0 and least_s - others_s > said.max_ttft_penalty_s
+        saturated = scored.max_ttft_penalty_s > 0 and least_s - others_s > scored.max_ttft_penalty_s
         return up if saturated else sticky
 
     def _prefill_s(self, server: Any) -> float:
@@ -91,7 +91,7 @@ class Scored(Rule):
 
     def _known(self, server: Any) -> Texts:
         if self._texts is None:
-            block = self.plans[0].said.kv_block_tokens
+            block = self.plans[0].serving.kv_block_tokens
             self._unit = max(self.cluster.scored.index_block_tokens, block)
             self._texts = Texts(self._units, starts_go_first=True)
         return self._texts
@@ -125,7 +125,7 @@ class Scored(Rule):
         self._accounts.charge(server, job, job.prompt_tokens - matched.get(server, 0) * self._unit)
         plan, texts = server.pool.plan, self._known(server)
         is_known = 0 < plan.kv_capacity_tokens < UNLIMITED_TOKENS
-        blocks = plan.kv_capacity_tokens // plan.said.kv_block_tokens if is_known else UNKNOWN_BLOCKS
+        blocks = plan.kv_capacity_tokens // plan.serving.kv_block_tokens if is_known else UNKNOWN_BLOCKS
         texts.add(job, server)
         texts.trim(server, self.cluster.scored.index_blocks or blocks)
 

@@ -76,15 +76,15 @@ class Fitting:
             return [names] if fits(names) else None
         if not all(fits([*names, i]) for i in waiting):
             return None
-        found = []
+        collected = []
         while waiting:
             block = list(waiting)
             going = [i for i in self._spare if i in block] + [i for i in reversed(block) if i not in self._spare]
             while not fits([*names, *block]):
                 block.remove(going.pop(0))
-            found.append([*names, *block])
+            collected.append([*names, *block])
             waiting = [i for i in waiting if i not in block]
-        return found
+        return collected
 
     def _of(self, columns: list[int]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))

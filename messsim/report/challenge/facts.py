@@ -106,13 +106,14 @@ class Challenge:
     cells: list[Cell]
 
 
-def quote(found: Challenge) -> str:
+def quote(challenge: Challenge) -> str:
     """One line by which a result can be cited and made again."""
-    n = found.replications
+    n = challenge.replications
     seeds = f"replications 0 to {n - 1}" if n > 1 else "replication 0"
-    files = "".join(f", {name} {digest[:12]}" for name, digest in found.policies_sha256.items())
-    seed = "" if found.seed is None else f" of seed {found.seed}"
+    files = "".join(f", {name} {digest[:12]}" for name, digest in challenge.policies_sha256.items())
+    seed = "" if challenge.seed is None else f" of seed {challenge.seed}"
     return (
-        f"messsim {found.version}, challenge of {len(found.conditions)} conditions {found.scenarios_sha256[:12]}, "
+        f"messsim {challenge.version}, challenge of {len(challenge.conditions)} conditions "
+        f"{challenge.scenarios_sha256[:12]}, "
         f"{seeds}{seed}{files}"
     )

@@ -52,45 +52,45 @@ def _standing(s: Standing, first: str) -> list[str]:
     return [s.policy, rank, against, f"{s.kept} of {s.runs}", number(s.x_oracle)]
 
 
-def _heads(found: Challenge) -> list[str]:
-    return ["policy", "mean rank", f"against {found.policies[0]}", "promise kept", "x oracle"]
+def _heads(challenge: Challenge) -> list[str]:
+    return ["policy", "mean rank", f"against {challenge.policies[0]}", "promise kept", "x oracle"]
 
 
-def _of(found: Challenge, condition: str) -> list[Cell]:
-    return sorted((c for c in found.cells if c.condition == condition), key=lambda c: c.rank)
+def _of(challenge: Challenge, condition: str) -> list[Cell]:
+    return sorted((c for c in challenge.cells if c.condition == condition), key=lambda c: c.rank)
 
 
 def _columns(cells: Sequence[Cell], unit: str) -> dict[str, Callable[[Cell], str]]:
     """Without the share of answers where every request is answered."""
     everybody = all(c.answered == 1.0 for c in cells if c.answered is not None)
-    shown = {name: told for name, told in COLUMNS.items() if not (everybody and name == "answered")}
-    return {f"cost, {unit}" if name == "cost" else name: told for name, told in shown.items()}
+    shown = {name: label for name, label in COLUMNS.items() if not (everybody and name == "answered")}
+    return {f"cost, {unit}" if name == "cost" else name: label for name, label in shown.items()}
 
 
-def challenge_tables(found: Challenge) -> RenderableType:
+def challenge_tables(challenge: Challenge) -> RenderableType:
     """Where the policies stand, then every condition."""
     from rich.console import Group
 
     from ..base.screen import Text
     from ..base.tables import Fitting
 
-    total = Fitting(_heads(found))
-    for standing in found.standings:
-        total.add_row(*_standing(standing, found.policies[0]))
-    parts: list[RenderableType] = [Text(quote(found), style="bold"), Text(""), total]
-    for condition in found.conditions:
-        cells = _of(found, condition)
-        columns = _columns(cells, found.cost_units[condition])
+    total = Fitting(_heads(challenge))
+    for standing in challenge.standings:
+        total.add_row(*_standing(standing, challenge.policies[0]))
+    parts: list[RenderableType] = [Text(quote(challenge), style="bold"), Text(""), total]
+    for condition in challenge.conditions:
+        cells = _of(challenge, condition)
+        columns = _columns(cells, challenge.cost_units[condition])
         table = Fitting(
-            [f"{condition}, {percent(found.alphas[condition])}", *columns], spare=["satisfied", "kept from"]
+            [f"{condition}, {percent(challenge.alphas[condition])}", *columns], spare=["satisfied", "kept from"]
         )
         for cell in cells:
-            table.add_row(cell.policy, *(told(cell) for told in columns.values()))
+            table.add_row(cell.policy, *(label(cell) for label in columns.values()))
         parts += [Text(""), table]
         parts += [Text(f"{c.policy} failed: {c.error}", style="yellow") for c in cells if c.error]
     parts += [Text(""), Text(HOW, style="dim")]
-    if found.replications > 1:
-        parts.append(Text(f"± is half of a 95 % interval over {found.replications} replications", style="dim"))
+    if challenge.replications > 1:
+        parts.append(Text(f"± is half of a 95 % interval over {challenge.replications} replications", style="dim"))
     return Group(*parts)
 
 
@@ -101,37 +101,39 @@ def _apart(best: Standing, other: Standing) -> bool:
     return best.rank_high < other.rank_low
 
 
-def challenge_page(found: Challenge) -> Page:
+def challenge_page(challenge: Challenge) -> Page:
     """The report of a challenge."""
     from ..base.page import Page, Section, Table, Tile
 
-    best = found.standings[0]
-    first = [s.policy for s in found.standings if s is best or not _apart(best, s)]
-    all_kept = [s.policy for s in found.standings if s.kept == s.runs]
+    best = challenge.standings[0]
+    first = [s.policy for s in challenge.standings if s is best or not _apart(best, s)]
+    all_kept = [s.policy for s in challenge.standings if s.kept == s.runs]
     tables = [
         Table(
-            f"{condition}: {percent(found.alphas[condition])} promised",
-            ["policy", *(columns := _columns(cells, found.cost_units[condition]))],
-            [[cell.policy, *(told(cell) for told in columns.values())] for cell in cells],
+            f"{condition}: {percent(challenge.alphas[condition])} promised",
+            ["policy", *(columns := _columns(cells, challenge.cost_units[condition]))],
+            [[cell.policy, *(label(cell) for label in columns.values())] for cell in cells],
         )
-        for condition in found.conditions
-        if (cells := _of(found, condition))
+        for condition in challenge.conditions
+        if (cells := _of(challenge, condition))
     ]
-    standings = Table("All conditions", _heads(found), [_standing(s, found.policies[0]) for s in found.standings])
-    failed = [f"{c.policy} failed under {c.condition}: {c.error}" for c in found.cells if c.error]
+    standings = Table(
+        "All conditions", _heads(challenge), [_standing(s, challenge.policies[0]) for s in challenge.standings]
+    )
+    failed = [f"{c.policy} failed under {c.condition}: {c.error}" for c in challenge.cells if c.error]
     return Page(
         title="Challenge",
-        subtitle=quote(found),
+        subtitle=quote(challenge),
         kept=None,
         headline=f"{', '.join(first)} {'has' if len(first) == 1 else 'share'} the best mean rank, {best.rank:.2f} of "
-        f"{len(found.policies)}",
-        verdict=f"{len(all_kept)} of {len(found.policies)} policies keep the promise in every run"
+        f"{len(challenge.policies)}",
+        verdict=f"{len(all_kept)} of {len(challenge.policies)} policies keep the promise in every run"
         + (f": {', '.join(all_kept)}." if all_kept else "."),
-        tiles=[Tile(s.policy, f"{s.rank:.2f}", f"kept in {s.kept} of {s.runs} runs") for s in found.standings[:4]],
+        tiles=[Tile(s.policy, f"{s.rank:.2f}", f"kept in {s.kept} of {s.runs} runs") for s in challenge.standings[:4]],
         notes=failed,
         sections=[
             Section("standings", "Where do they stand?", HOW, tables=[standings]),
             Section("conditions", "Condition by condition", tables=tables),
         ],
-        footer=f"{quote(found)}. Scenarios SHA-256 {found.scenarios_sha256}.",
+        footer=f"{quote(challenge)}. Scenarios SHA-256 {challenge.scenarios_sha256}.",
     )

@@ -22,20 +22,21 @@ LATENCIES = ("p50", "p95", "p99")
 Figures = Mapping[str, Spread | None]
 
 
-def comparison_tables(found: Comparison) -> RenderableType:
+def comparison_tables(comparison: Comparison) -> RenderableType:
     """Promise and cost, then latency and who answered, then differences to the first policy."""
-    policies, unit, n = found["policies"], found["cost_unit"], found["replications"]
-    promised = percent(found["alpha"], 2)
+    policies, unit, n = comparison["policies"], comparison["cost_unit"], comparison["replications"]
+    promised = percent(comparison["alpha"], 2)
     head = (
-        f"{found['scenario']}: {len(policies)} policies on the same {n} replication{'s' * (n > 1)}, {promised} promised"
+        f"{comparison['scenario']}: {len(policies)} policies on the same {n} replication{'s' * (n > 1)}, "
+        f"{promised} promised"
     )
-    if found["rent_usd_per_hour"] is not None:
-        head += f", on {found['gpus']} GPUs at {number(found['rent_usd_per_hour'], 'USD')} an hour"
+    if comparison["rent_usd_per_hour"] is not None:
+        head += f", on {comparison['gpus']} GPUs at {number(comparison['rent_usd_per_hour'], 'USD')} an hour"
     parts: list[RenderableType] = [Text(head, style="bold")]
-    if found["cost_fixed"]:
+    if comparison["cost_fixed"]:
         parts.append(Text("the rent is the cost, whatever the router does: only another fleet costs less"))
     parts += [Text(""), _promise(policies, unit, n), Text("")]
-    parts += [_latency(policies), Text(""), _shares(policies, found["models"])]
+    parts += [_latency(policies), Text(""), _shares(policies, comparison["models"])]
     if len(policies) > 1:
         parts += [Text(""), _differences(policies, unit)]
     if n > 1:
@@ -145,20 +146,20 @@ def _signed_points(share: float) -> str:
     return f"{100 * share:+.2f} points"
 
 
-def _mean(interval: Spread | None, told: Any) -> str:
-    return "-" if interval is None else str(told(interval["mean"]))
+def _mean(interval: Spread | None, value: Any) -> str:
+    return "-" if interval is None else str(value(interval["mean"]))
 
 
-def _spread(interval: Spread | None, told: Any) -> str:
+def _spread(interval: Spread | None, value: Any) -> str:
     """Mean ± half width, the latter without a unit."""
     if interval is None or interval["high"] is None:
-        return _mean(interval, told)
+        return _mean(interval, value)
     half = interval["high"] - interval["mean"]
-    scaled = 100.0 * half if told in (_points, _signed_points) else half
-    return f"{told(interval['mean'])} ± {half_width(scaled)}"
+    scaled = 100.0 * half if value in (_points, _signed_points) else half
+    return f"{value(interval['mean'])} ± {half_width(scaled)}"
 
 
-def comparison_csv(found: Comparison) -> str:
+def comparison_csv(comparison: Comparison) -> str:
     """A line for each policy and figure: mean, interval and replications, then the same of the difference."""
     import csv
     import io
@@ -167,23 +168,23 @@ def comparison_csv(found: Comparison) -> str:
     writer = csv.writer(text, lineterminator="\n")
     ends = ("mean", "low", "high", "count")
     writer.writerow(["policy", "figure", *ends, *(f"difference_{end}" for end in ends)])
-    for policy in found["policies"]:
+    for policy in comparison["policies"]:
         for path, interval in policy["figures"].items():
             difference = (policy["difference"] or {}).get(path)
             writer.writerow([policy["name"], path, *end_values(interval), *end_values(difference)])
     return text.getvalue()
 
 
-def cost_picture(found: ComparisonWithFrontier) -> "alt.LayerChart | alt.FacetChart":
+def cost_picture(comparison: ComparisonWithFrontier) -> "alt.LayerChart | alt.FacetChart":
     """Cost against satisfaction: the policies with their intervals, the oracles' frontier, the promise."""
     import altair as alt
     import polars as pl
 
-    points = pl.DataFrame([point for p in found["policies"] if (point := _point(p)) is not None])
+    points = pl.DataFrame([point for p in comparison["policies"] if (point := _point(p)) is not None])
     x = alt.X("satisfaction:Q", title="answers that satisfy", scale=alt.Scale(zero=False), axis=alt.Axis(format="%"))
-    y = alt.Y("cost:Q", title=f"cost of an answer, {found['cost_unit']}", scale=alt.Scale(zero=True))
+    y = alt.Y("cost:Q", title=f"cost of an answer, {comparison['cost_unit']}", scale=alt.Scale(zero=True))
     base = alt.Chart(points).encode(x=x, y=y, color=alt.Color("policy:N", scale=alt.Scale(scheme="tableau20")))
-    promise = alt.Chart(pl.DataFrame({"alpha": [found["alpha"]]})).mark_rule(strokeDash=[4, 4], color="#888")
+    promise = alt.Chart(pl.DataFrame({"alpha": [comparison["alpha"]]})).mark_rule(strokeDash=[4, 4], color="#888")
     layers = [
         promise.encode(x="alpha:Q"),
         base.mark_rule().encode(x="satisfaction_low:Q", x2="satisfaction_high:Q"),
@@ -192,10 +193,10 @@ def cost_picture(found: ComparisonWithFrontier) -> "alt.LayerChart | alt.FacetCh
             shape=alt.Shape("policy:N"), tooltip=["policy", "satisfaction", "cost"]
         ),
     ]
-    if found["frontier"]:
-        curve = alt.Chart(pl.DataFrame(found["frontier"])).mark_line(color="#555")
+    if comparison["frontier"]:
+        curve = alt.Chart(pl.DataFrame(comparison["frontier"])).mark_line(color="#555")
         layers.insert(1, curve.encode(x=x, y=y, strokeDash=alt.StrokeDash("oracle:N", title="least cost of the")))
-    title = f"{found['scenario']}: cost against satisfaction, {percent(found['alpha'], 1)} promised (dashed)"
+    title = f"{comparison['scenario']}: cost against satisfaction, {percent(comparison['alpha'], 1)} promised (dashed)"
     return alt.layer(*layers).properties(width=560, height=360, title=title, background="white")
 
 

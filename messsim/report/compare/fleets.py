@@ -13,22 +13,22 @@ from ..study.points import spread
 __all__ = ["fleet_tables"]
 
 
-def fleet_tables(found: Fleets) -> RenderableType:
+def fleet_tables(fleets: Fleets) -> RenderableType:
     """What each policy's cheapest fleet is, costs and gives; then the fleets in words."""
-    n = found["replications"]
-    head = f"{found['scenario']}: for each policy the cheapest fleet with {', '.join(found['requirements'])}"
+    n = fleets["replications"]
+    head = f"{fleets['scenario']}: for each policy the cheapest fleet with {', '.join(fleets['requirements'])}"
     columns = [
         "policy",
         "GPUs",
-        found["unit"],
+        fleets["unit"],
         "satisfied",
         "kept",
-        cost_heading(found["cost_unit"]),
+        cost_heading(fleets["cost_unit"]),
         "end-to-end p95, s",
     ]
     table = Fitting(columns, spare=["kept"])
     words = []
-    for entry in found["policies"]:
+    for entry in fleets["policies"]:
         plan = entry["plan"]
         if (best := plan["best"]) is None:
             table.add_row(entry["policy"], *["-"] * (len(columns) - 1))
@@ -42,12 +42,12 @@ def fleet_tables(found: Fleets) -> RenderableType:
             number(best["objective"]),
             percent(satisfied["mean"], 2) if satisfied else "-",
             f"{best['kept']} of {n}",
-            spread(f["cost.per_request"], request_unit(found["cost_unit"])[0]),
+            spread(f["cost.per_request"], request_unit(fleets["cost_unit"])[0]),
             spread(f["latency_s.e2e.p95"]),
         )
         words.append(f"{entry['policy']}: {cluster(best)}")
     notes = [f"± is half of a 95 % interval over {n} replications, the same requests for all"]
-    notes += dict.fromkeys(a for e in found["policies"] for a in e["plan"]["assumptions"] if "checked" not in a)
+    notes += dict.fromkeys(a for e in fleets["policies"] for a in e["plan"]["assumptions"] if "checked" not in a)
     return Group(
         Text(head, style="bold"),
         Text(),

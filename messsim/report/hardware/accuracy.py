@@ -28,11 +28,11 @@ TITLES = {
 }
 
 
-def accuracy(found: dict[str, Any]) -> RenderableType:
+def accuracy(result: dict[str, Any]) -> RenderableType:
     """Errors of each group of rows, and how many rows no built-in profile speaks of."""
     parts: list[RenderableType] = []
     for table, title in TITLES.items():
-        groups = found[table]["groups"] if table in found else []
+        groups = result[table]["groups"] if table in result else []
         if not groups:
             continue
         names = [n for n in QUANTITIES if n in groups[0]]
@@ -40,8 +40,8 @@ def accuracy(found: dict[str, Any]) -> RenderableType:
         for g in groups:
             errors = [f"{100 * g[n]['mape']:.1f}/{_signed(g[n]['bias'])}/{100 * g[n]['worst']:.0f}" for n in names]
             shown.add_row(_label(g), str(g["rows"]), *errors)
-        unknown = sum(g["rows"] for g in found[table]["without_profile"])
-        many = f"{len(found[table]['rows'])} rows; {unknown} more are of models or GPUs without a built-in profile"
+        unknown = sum(g["rows"] for g in result[table]["without_profile"])
+        many = f"{len(result[table]['rows'])} rows; {unknown} more are of models or GPUs without a built-in profile"
         parts += [Text(title, style="bold"), shown, Text(many + "\n", style="dim")]
     hint = (
         "percent: mean absolute error/mean error with its sign/worst; *: the host's time (latencies) or energy "
@@ -50,21 +50,21 @@ def accuracy(found: dict[str, Any]) -> RenderableType:
     return Group(*parts, Text(hint, style="dim"))
 
 
-def accuracy_page(found: dict[str, Any]) -> str:
+def accuracy_page(result: dict[str, Any]) -> str:
     """All tables as one Markdown page."""
     parts = ["# Predicted against measured"]
     for table, title in TITLES.items():
-        if table not in found or not found[table]["rows"]:
+        if table not in result or not result[table]["rows"]:
             continue
         picture = [f"![{title}]({table}.svg)"] if table in PICTURED else []
-        parts += [f"## {title}", *picture, summary_table(found[table]), group_table(found[table])]
-        parts += ["### Row by row", row_table(found[table], readings=True)]
-        if found[table]["without_profile"]:
-            parts += ["### Without a built-in profile", unknown_table(found[table])]
+        parts += [f"## {title}", *picture, summary_table(result[table]), group_table(result[table])]
+        parts += ["### Row by row", row_table(result[table], readings=True)]
+        if result[table]["without_profile"]:
+            parts += ["### Without a built-in profile", unknown_table(result[table])]
     return "\n\n".join(parts) + "\n"
 
 
-def rows_csv(found: dict[str, Any]) -> str:
+def rows_csv(result: dict[str, Any]) -> str:
     """The rows of one table as CSV: facts, then what was measured, predicted and the error, by quantity."""
     import polars as pl
 
@@ -72,27 +72,27 @@ def rows_csv(found: dict[str, Any]) -> str:
         nested = {f"{what}_{name}": v for what in ("measured", "predicted", "error") for name, v in row[what].items()}
         return {k: v for k, v in row.items() if not isinstance(v, dict)} | nested
 
-    return pl.DataFrame([flat(r) for r in found["rows"]]).write_csv()
+    return pl.DataFrame([flat(r) for r in result["rows"]]).write_csv()
 
 
-def group_table(found: dict[str, Any]) -> str:
+def group_table(result: dict[str, Any]) -> str:
     """The groups of one table as Markdown; a cell is mean absolute error / mean error / greatest error, percent."""
-    return _sizes_table("model, GPUs, " + _kind(found["groups"][0]), found["groups"], _label)
+    return _sizes_table("model, GPUs, " + _kind(result["groups"][0]), result["groups"], _label)
 
 
-def summary_table(found: dict[str, Any]) -> str:
+def summary_table(result: dict[str, Any]) -> str:
     """The summary of one table as Markdown, cells as in `group_table`."""
-    return _sizes_table("rows of", found["summary"], _summed_up)
+    return _sizes_table("rows of", result["summary"], _summed_up)
 
 
-def row_table(found: dict[str, Any], *, readings: bool) -> str:
+def row_table(result: dict[str, Any], *, readings: bool) -> str:
     """The rows of one table as Markdown: errors, and what was measured and predicted if `readings`."""
-    names = list(found["rows"][0]["error"])
-    heads = ["model, GPUs, " + _kind(found["rows"][0]), "prompt", "answer", "clients"]
+    names = list(result["rows"][0]["error"])
+    heads = ["model, GPUs, " + _kind(result["rows"][0]), "prompt", "answer", "clients"]
     for name in names:
         heads += [f"{QUANTITIES[name]} measured", "predicted", "error"] if readings else [f"{QUANTITIES[name]} error"]
     rows = []
-    for r in found["rows"]:
+    for r in result["rows"]:
         cells = [
             _label(r),
             f"{r['prompt_tokens']:,}",
@@ -106,9 +106,9 @@ def row_table(found: dict[str, Any], *, readings: bool) -> str:
     return _markdown(heads, rows)
 
 
-def unknown_table(found: dict[str, Any]) -> str:
+def unknown_table(result: dict[str, Any]) -> str:
     """The groups that no built-in profile speaks of, as Markdown."""
-    groups = found["without_profile"]
+    groups = result["without_profile"]
     rows = [[_label(g | {"in_sample": False}), str(g["rows"])] for g in groups]
     return _markdown(["model, GPUs, " + _kind(groups[0]), "rows"], rows)
 

@@ -17,7 +17,7 @@ NAMES = {
 }
 
 
-def accuracy_svg(found: dict[str, Any]) -> dict[str, str]:
+def accuracy_svg(result: dict[str, Any]) -> dict[str, str]:
     """Two SVG pictures by name: `served` and `energy`.
 
     Raises
@@ -30,7 +30,7 @@ def accuracy_svg(found: dict[str, Any]) -> dict[str, str]:
     except ImportError:
         raise OutputError("Altair is not installed; expected `pip install messsim[plot]` for plots") from None
     alt.data_transformers.disable_max_rows()
-    served, energy = found["served"], found["energy"]
+    served, energy = result["served"], result["energy"]
     panels = {
         "served": [_scatter(alt, _points(served, name, 1e3), NAMES[name]) for name in ("tpot_s", "ttft_s", "e2e_s")],
         "energy": [_ratios(alt, _points(energy, name, 1), NAMES[name]) for name in ("tokens_per_s", "j_per_token")],

@@ -22,54 +22,54 @@ READINGS = {
 WORDS = {"batch": "sequences"}
 
 
-def calibration(found: dict[str, Any]) -> RenderableType:
+def calibration(result: dict[str, Any]) -> RenderableType:
     """Coefficients with their standard errors, and how far the fit is from the rows."""
-    what = "iterations" if found["kind"] == "iterations" else "points of a server"
-    whose = " on ".join(str(found[k]) for k in ("model", "gpu") if found[k] is not None)
-    experts = f", {found['top_k']} of {found['experts']} experts" if found["experts"] else ""
-    head = f"{found['rows']:,} {what}" + (f" of {whose}" if whose else "") + f", tp {found['tp']}{experts}"
+    what = "iterations" if result["kind"] == "iterations" else "points of a server"
+    whose = " on ".join(str(result[k]) for k in ("model", "gpu") if result[k] is not None)
+    experts = f", {result['top_k']} of {result['experts']} experts" if result["experts"] else ""
+    head = f"{result['rows']:,} {what}" + (f" of {whose}" if whose else "") + f", tp {result['tp']}{experts}"
     reach = ", ".join(
-        f"{value:,.0f} {WORDS.get(name, name.replace('_', ' '))}" for name, value in found["up_to"].items()
+        f"{value:,.0f} {WORDS.get(name, name.replace('_', ' '))}" for name, value in result["up_to"].items()
     )
     parts: list[RenderableType] = [Text(head, style="bold"), Text(f"measured up to {reach}", style="dim")]
-    parts += [_coefficients(found), Text(), _errors(found)]
-    if found["left_out"]:
+    parts += [_coefficients(result), Text(), _errors(result)]
+    if result["left_out"]:
         parts.append(
             Text(
-                f"\n{found['left_out']:,} rows left out: they need more than {found['kv_capacity_tokens']:,} cached "
+                f"\n{result['left_out']:,} rows left out: they need more than {result['kv_capacity_tokens']:,} cached "
                 "tokens, which the memory does not hold",
                 style="yellow",
             )
         )
-    if found["kv_capacity_tokens"] is None:
+    if result["kv_capacity_tokens"] is None:
         parts.append(Text("\nKV capacity not given: memory has no limit (--kv-capacity-tokens N)", style="yellow"))
-    if found["coefficients"]["p0_w_per_gpu"]["how"] == "not measured":
+    if result["coefficients"]["p0_w_per_gpu"]["how"] == "not measured":
         parts.append(
             Text("\nno energy readings: every request will cost 0 J (--base PROFILE, or --fix)", style="yellow")
         )
-    if found["not_determined"]:
-        names = ", ".join(found["not_determined"])
+    if result["not_determined"]:
+        names = ", ".join(result["not_determined"])
         parts.append(Text(f"\nnot determined by these measurements: {names}", style="bold yellow"))
     return Group(*parts)
 
 
-def _coefficients(found: dict[str, Any]) -> RenderableType:
+def _coefficients(result: dict[str, Any]) -> RenderableType:
     table = Fitting(("coefficient", "how", "value", "± error"), spare=("± error",), left=2)
-    for name, c in found["coefficients"].items():
-        if not found["experts"] and name in ("ae_s", "se"):
+    for name, c in result["coefficients"].items():
+        if not result["experts"] and name in ("ae_s", "se"):
             continue
         value = "-" if c["value"] is None else f"{c['value']:.5g}"
         error = "" if c["standard_error"] is None else f"{c['standard_error']:.2g}"
-        said = f"{c['how']}: {c['why']}" if c["why"] else c["how"]
+        text = f"{c['how']}: {c['why']}" if c["why"] else c["how"]
         style = "yellow" if c["how"] == "not determined" else "dim" if c["how"] != "fitted" else ""
-        table.add_row(name, said, value, error, style=style)
+        table.add_row(name, text, value, error, style=style)
     return table
 
 
-def _errors(found: dict[str, Any]) -> RenderableType:
-    names = [n for n in READINGS if n in found["errors"][0]]
+def _errors(result: dict[str, Any]) -> RenderableType:
+    names = [n for n in READINGS if n in result["errors"][0]]
     table = Fitting(["error, % (mean / worst)", "rows", *(READINGS[n] for n in names)])
-    for e in found["errors"]:
+    for e in result["errors"]:
         cells = [f"{100 * e[n]['mape']:.1f} / {100 * e[n]['worst']:.1f}" for n in names]
         table.add_row(e["region"], f"{e['rows']:,}", *cells)
     return table

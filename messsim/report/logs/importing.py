@@ -14,44 +14,48 @@ from ..base.tables import grid, number, percent, seconds
 __all__ = ["import_summary", "import_toml", "outcomes_summary", "outcomes_toml"]
 
 
-def import_summary(found: ImportedTrace) -> RenderableType:
+def import_summary(imported: ImportedTrace) -> RenderableType:
     """Counts, rate and lengths."""
     figures = grid()
-    count, rate = f"{found['requests']:,}", found["rate_rps"]
-    if found["duration_s"] is None:
+    count, rate = f"{imported['requests']:,}", imported["rate_rps"]
+    if imported["duration_s"] is None:
         figures.add_row("requests", f"{count}, without times")
     elif rate is None:
         figures.add_row("requests", f"{count}, all at one time")
     else:
-        figures.add_row("requests", f"{count} in {seconds(found['duration_s'])}, {number(rate)} requests/s")
-    for name, t in (("prompt tokens", found["prompt_tokens"]), ("output tokens", found["output_tokens"])):
+        figures.add_row("requests", f"{count} in {seconds(imported['duration_s'])}, {number(rate)} requests/s")
+    for name, t in (("prompt tokens", imported["prompt_tokens"]), ("output tokens", imported["output_tokens"])):
         figures.add_row(
             name, f"mean {number(t['mean'])}, p50 {t['p50']:,.0f}, p99 {t['p99']:,.0f}, max {t['max']:,.0f}"
         )
-    notes = [Text(f"note: {note}", style="yellow") for note in found["notes"]]
+    notes = [Text(f"note: {note}", style="yellow") for note in imported["notes"]]
     return Group(figures, *notes)
 
 
-def import_toml(found: ImportedTrace, file: Path) -> str:
+def import_toml(imported: ImportedTrace, file: Path) -> str:
     """The tables of a scenario beside the file that replays it, each tenant with the rows that are theirs."""
     name = format_value(str(file))
     lines = []
-    if found["duration_s"] is None:
-        rate = f"{found['rate_rps']:.6g}" if found["rate_rps"] else "1.0 # requests per second: the file does not say"
+    if imported["duration_s"] is None:
+        rate = (
+            f"{imported['rate_rps']:.6g}"
+            if imported["rate_rps"]
+            else "1.0 # requests per second: the file does not say"
+        )
         lines += ["[arrivals]", 'kind = "poisson"', f"rate_rps = {rate}", "", "[tokens]", f"file = {name}"]
     else:
         lines += ["[arrivals]", 'kind = "trace"', f"file = {name}"]
-        if found["rate_rps"] is None:
+        if imported["rate_rps"] is None:
             lines += ["repeat = false"]
-        columns = {"tenant": "tenant"} if found["tenants"] else {}
-        if columns | found["columns"]:
-            told = ", ".join(f"{key} = {format_value(name)}" for key, name in (columns | found["columns"]).items())
-            lines += [f"columns = {{ {told} }}"]
-        if found["block_tokens"]:
-            lines += [f"block_tokens = {found['block_tokens']}"]
+        columns = {"tenant": "tenant"} if imported["tenants"] else {}
+        if columns | imported["columns"]:
+            listed = ", ".join(f"{key} = {format_value(name)}" for key, name in (columns | imported["columns"]).items())
+            lines += [f"columns = {{ {listed} }}"]
+        if imported["block_tokens"]:
+            lines += [f"block_tokens = {imported['block_tokens']}"]
         lines += ["", "[tokens]"]
     lines += ['prompt = { kind = "trace" }', 'output = { kind = "trace" }']
-    for tenant in found["tenants"]:
+    for tenant in imported["tenants"]:
         lines += ["", "[[tenants]]", f"name = {format_value(tenant['name'])}", f"share = {tenant['share']:.6g}"]
     return "\n".join(lines)
 

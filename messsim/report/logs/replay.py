@@ -19,21 +19,21 @@ KINDS = {
 }
 
 
-def replayed(found: Replay) -> RenderableType:
+def replayed(replay: Replay) -> RenderableType:
     """What the log supports, then what it cannot."""
-    promise = f"{percent(found['alpha'], 2)} promised, V = {found['V']:g}"
-    head = f"{found['requests']:,} requests, {promise}: {KINDS[found['kind']]}"
+    promise = f"{percent(replay['alpha'], 2)} promised, V = {replay['V']:g}"
+    head = f"{replay['requests']:,} requests, {promise}: {KINDS[replay['kind']]}"
     parts: list[RenderableType] = [Text(head, style="bold"), Text("")]
-    known: tuple[tuple[str, ReplayFigures | None], ...] = (("logged", found["logged"]), ("mess+", found["mess_plus"]))
+    known: tuple[tuple[str, ReplayFigures | None], ...] = (("logged", replay["logged"]), ("mess+", replay["mess_plus"]))
     routers = [(name, figures) for name, figures in known if figures is not None]
     parts += [_routers(routers), Text("")]
-    if found["shadow"] is not None:
-        parts += [_shadow(found["shadow"]), Text("")]
-    parts.append(_shares(found, routers))
-    if "baselines" in found:
-        parts += [Text(""), _baselines(found["baselines"])]
-    parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
-    for refusal in found["refused"]:
+    if replay["shadow"] is not None:
+        parts += [_shadow(replay["shadow"]), Text("")]
+    parts.append(_shares(replay, routers))
+    if "baselines" in replay:
+        parts += [Text(""), _baselines(replay["baselines"])]
+    parts += [Text(f"note: {note}", style="yellow") for note in replay["notes"]]
+    for refusal in replay["refused"]:
         parts += [Text(""), Text(f"refused: {refusal['what']}", style="yellow")]
         parts.append(Padding(Text(refusal["why"], style="dim"), (0, 0, 0, 2)))
     return Group(*parts)
@@ -73,10 +73,10 @@ def _shadow(shadow: Shadow) -> RenderableType:
     return table
 
 
-def _shares(found: Replay, routers: list[tuple[str, ReplayFigures]]) -> Fitting:
-    table = Fitting(["who answers", *found["models"]])
+def _shares(replay: Replay, routers: list[tuple[str, ReplayFigures]]) -> Fitting:
+    table = Fitting(["who answers", *replay["models"]])
     rows = [(name, figures["shares"]) for name, figures in routers]
-    rows += [("mess+ in shadow", found["shadow"]["shares"])] if found["shadow"] else []
+    rows += [("mess+ in shadow", replay["shadow"]["shares"])] if replay["shadow"] else []
     for name, shares in rows:
         table.add_row(name, *map(percent, shares))
     return table

@@ -20,16 +20,16 @@ STYLES = {"met": "green", "uncertain": "yellow", "failed": ""}
 ANSWERS = {"met": "bold green", "uncertain": "bold yellow", "failed": "bold red"}
 
 
-def plan_tables(found: PlanSummary) -> RenderableType:
+def plan_tables(plan: PlanSummary) -> RenderableType:
     """The answer, the frontier around it, and what the answer rests on."""
     parts: list[RenderableType] = [
-        Text(answer(found), style=ANSWERS[found["status"]]),
+        Text(answer(plan), style=ANSWERS[plan["status"]]),
         Text(),
-        _frontier(found),
+        _frontier(plan),
         Text(),
-        _counts(found),
+        _counts(plan),
     ]
-    parts += [Text(f"- {text}", style="dim") for text in found["assumptions"]]
+    parts += [Text(f"- {text}", style="dim") for text in plan["assumptions"]]
     return Group(*parts)
 
 
@@ -49,13 +49,13 @@ def plan_command(best: Cluster, command: Sequence[str]) -> str:
     return shlex.join([*command, *sets])
 
 
-def answer(found: PlanSummary) -> str:
+def answer(plan: PlanSummary) -> str:
     """The answer of a plan in a sentence."""
-    best = found["best"]
+    best = plan["best"]
     if best is not None:
-        price = cost(best["objective"], found["unit"])
+        price = cost(best["objective"], plan["unit"])
         return f"cheapest cluster that keeps every requirement: {cluster(best)}; {price}"
-    if found["status"] == "uncertain":
+    if plan["status"] == "uncertain":
         return "no cluster surely keeps every requirement, some may: more --seeds would tell"
     return "no cluster of these keeps every requirement"
 
@@ -72,17 +72,17 @@ def _kind(pool: PoolChoice) -> str:
     return f"{pool['replicas']} x {gpus}"
 
 
-def _frontier(found: PlanSummary) -> RenderableType:
-    shown = _around(found["frontier"], found["best"])
+def _frontier(plan: PlanSummary) -> RenderableType:
+    shown = _around(plan["frontier"], plan["best"])
     if not shown:
         return Text("every cluster that was simulated stopped with an error", style="yellow")
     pools = [p["pool"] for p in shown[0]["pools"]]
-    columns = [*pools, "GPUs", "energy" if found["unit"] == "J" else found["unit"], *found["requirements"], "verdict"]
-    table = Fitting(columns, spare=["GPUs", *found["requirements"][:0:-1]], left=len(pools))
+    columns = [*pools, "GPUs", "energy" if plan["unit"] == "J" else plan["unit"], *plan["requirements"], "verdict"]
+    table = Fitting(columns, spare=["GPUs", *plan["requirements"][:0:-1]], left=len(pools))
     for c in shown:
         figures = [spread(v) for v in c["requirements"]]
-        bold = "bold " if c == found["best"] else ""
-        cells = [*map(_kind, c["pools"]), f"{c['gpus']:,}", _price(c, found["unit"]), *figures, c["verdict"]]
+        bold = "bold " if c == plan["best"] else ""
+        cells = [*map(_kind, c["pools"]), f"{c['gpus']:,}", _price(c, plan["unit"]), *figures, c["verdict"]]
         table.add_row(*cells, style=f"{bold}{STYLES[c['verdict']]}".strip())
     return table
 
@@ -98,16 +98,16 @@ def _around(frontier: list[Cluster], best: Cluster | None) -> list[Cluster]:
     return frontier[first : first + MOST_LINES]
 
 
-def _counts(found: PlanSummary) -> Text:
-    c = found["counts"]
+def _counts(plan: PlanSummary) -> Text:
+    c = plan["counts"]
     rest = f"; left out: {left_out(c)}" if left_out(c) else ""
-    once = sum(cluster["replications"] < found["replications"] for cluster in found["clusters"])
+    once = sum(cluster["replications"] < plan["replications"] for cluster in plan["clusters"])
     least = f" ({once:,} of them 1: what they missed in it others cannot make up for)" if once else ""
     lines = [
-        f"{c['simulated']:,} of {c['candidates']:,} clusters simulated, {found['replications']} replications each on "
+        f"{c['simulated']:,} of {c['candidates']:,} clusters simulated, {plan['replications']} replications each on "
         f"the same requests{least}{rest}",
-        f"a requirement on satisfaction is met where {found['kept_share']:.0%} of the replications keep to it, "
-        f"any other only if its whole {100 * found['level']:.0f} % interval does",
+        f"a requirement on satisfaction is met where {plan['kept_share']:.0%} of the replications keep to it, "
+        f"any other only if its whole {100 * plan['level']:.0f} % interval does",
     ]
     return Text("\n".join(lines), style="dim")
 

@@ -18,7 +18,7 @@ PRICES = {"usd": "price of all GPUs", "energy": "energy of a run"}
 KEPT = {"met": True, "uncertain": None, "failed": False}
 
 
-def plan_page(found: PlanSummary, *, name: str, scenario: str) -> Page:
+def plan_page(plan: PlanSummary, *, name: str, scenario: str) -> Page:
     """The report of a plan.
 
     Parameters
@@ -30,34 +30,32 @@ def plan_page(found: PlanSummary, *, name: str, scenario: str) -> Page:
     scenario
         As TOML.
     """
-    best = found["best"]
+    best = plan["best"]
     return Page(
         title=name,
-        subtitle=f"Plan of a cluster: {found['counts']['candidates']:,} to choose from, {found['replications']} "
-        f"replications each, seed {found['seed']}",
-        kept=KEPT[found["status"]],
+        subtitle=f"Plan of a cluster: {plan['counts']['candidates']:,} to choose from, {plan['replications']} "
+        f"replications each, seed {plan['seed']}",
+        kept=KEPT[plan["status"]],
         headline="Every requirement is kept" if best else "No cluster surely keeps every requirement",
-        verdict=f"{_sentence(answer(found))}.",
-        tiles=_tiles(found),
+        verdict=f"{_sentence(answer(plan))}.",
+        tiles=_tiles(plan),
         notes=[],
         sections=[
             *_command(best),
-            Section("price", "What do clusters give for their price?", figures=_figures(found)),
-            Section("clusters", "What does each cluster miss?", _how_judged(found), tables=[_clusters(found)]),
-            Section("rest", "The clusters that were not simulated", _rest(found)),
+            Section("price", "What do clusters give for their price?", figures=_figures(plan)),
+            Section("clusters", "What does each cluster miss?", _how_judged(plan), tables=[_clusters(plan)]),
+            Section("rest", "The clusters that were not simulated", _rest(plan)),
             Section("scenario", "The scenario", verbatim=scenario),
         ],
         footer="A requirement is judged by its interval over replications of the same requests for every cluster.",
     )
 
 
-def _tiles(found: PlanSummary) -> list[Tile]:
-    best = found["best"]
+def _tiles(plan: PlanSummary) -> list[Tile]:
+    best = plan["best"]
     if best is None:
-        return (
-            [Tile("Required", _required(r)) for r in found["clusters"][0]["requirements"]] if found["clusters"] else []
-        )
-    price = Tile(_sentence(PRICES[found["objective"]]), cost(best["objective"], found["unit"]))
+        return [Tile("Required", _required(r)) for r in plan["clusters"][0]["requirements"]] if plan["clusters"] else []
+    price = Tile(_sentence(PRICES[plan["objective"]]), cost(best["objective"], plan["unit"]))
     kept = [
         Tile(
             _sentence(name_of(r["path"])),
@@ -83,50 +81,55 @@ def _command(best: Cluster | None) -> list[Section]:
     return [Section("run", "The command that runs the answer", text, verbatim=command, shown=True)]
 
 
-def _figures(found: PlanSummary) -> list[Figure]:
+def _figures(plan: PlanSummary) -> list[Figure]:
     import polars as pl
 
     names = {"cluster": pl.String, "objective": pl.Float64, "answer": pl.Boolean}
     names |= {"mean": pl.Float64, "low": pl.Float64, "high": pl.Float64, "verdict": pl.String}
     figures = []
-    for k, said in enumerate(found["clusters"][0]["requirements"]):
+    for k, requirement in enumerate(plan["clusters"][0]["requirements"]):
         rows = [
-            {"cluster": cluster(c), "objective": c["objective"], "answer": c == found["best"]} | c["requirements"][k]
-            for c in found["clusters"]
+            {"cluster": cluster(c), "objective": c["objective"], "answer": c == plan["best"]} | c["requirements"][k]
+            for c in plan["clusters"]
         ]
         frame = pl.DataFrame([{n: row[n] for n in names} for row in rows], schema=names)
         figures.append(
             against_price(
-                frame, said["path"], said["bound"], found["unit"], PRICES[found["objective"]], name_of(said["path"])
+                frame,
+                requirement["path"],
+                requirement["bound"],
+                plan["unit"],
+                PRICES[plan["objective"]],
+                name_of(requirement["path"]),
             )
         )
     return figures
 
 
-def _how_judged(found: PlanSummary) -> str:
+def _how_judged(plan: PlanSummary) -> str:
     return (
-        f"A requirement on satisfaction is met where {found['kept_share']:.0%} of the replications keep to it; any "
-        f"other only if its whole {100 * found['level']:.0f} % interval keeps to it, missed only if the whole interval "
+        f"A requirement on satisfaction is met where {plan['kept_share']:.0%} of the replications keep to it; any "
+        f"other only if its whole {100 * plan['level']:.0f} % interval keeps to it, missed only if the whole interval "
         "does not, and uncertain otherwise."
     )
 
 
-def _clusters(found: PlanSummary) -> Table:
+def _clusters(plan: PlanSummary) -> Table:
     """Every cluster that was simulated, cheapest first."""
-    shown, unit = found["clusters"][:MOST_ROWS], found["unit"]
-    told = [
+    shown, unit = plan["clusters"][:MOST_ROWS], plan["unit"]
+    rows = [
         [
-            cluster(c) + (" (the answer)" if c == found["best"] else ""),
+            cluster(c) + (" (the answer)" if c == plan["best"] else ""),
             cost(c["objective"], unit) if unit == "J" else number(c["objective"]),
             _misses(c),
             *(_spread(r) for r in c["requirements"]),
         ]
         for c in shown
     ]
-    left = f" (the first {MOST_ROWS} of {len(found['clusters']):,})" if len(found["clusters"]) > len(shown) else ""
-    asked = [_required(r) for r in shown[0]["requirements"]] if shown else found["requirements"]
+    left = f" (the first {MOST_ROWS} of {len(plan['clusters']):,})" if len(plan["clusters"]) > len(shown) else ""
+    asked = [_required(r) for r in shown[0]["requirements"]] if shown else plan["requirements"]
     header = ["cluster", PRICES["energy"] if unit == "J" else unit, "misses", *asked]
-    return Table(f"Clusters that were simulated, cheapest first{left}", header, told)
+    return Table(f"Clusters that were simulated, cheapest first{left}", header, rows)
 
 
 def _spread(judged: Verdict) -> str:
@@ -149,11 +152,11 @@ def _misses(candidate: Cluster) -> str:
     return ", ".join([*missed, *perhaps]) + why or "nothing"
 
 
-def _rest(found: PlanSummary) -> str:
-    counts = found["counts"]
-    said = f"{counts['simulated']:,} of {counts['candidates']:,} clusters were simulated"
-    said += f"; left out: {left_out(counts)}." if left_out(counts) else "."
-    return " ".join([said, *(f"{_sentence(text)}." for text in found["assumptions"])])
+def _rest(plan: PlanSummary) -> str:
+    counts = plan["counts"]
+    note = f"{counts['simulated']:,} of {counts['candidates']:,} clusters were simulated"
+    note += f"; left out: {left_out(counts)}." if left_out(counts) else "."
+    return " ".join([note, *(f"{_sentence(text)}." for text in plan["assumptions"])])
 
 
 def _sentence(text: str) -> str:

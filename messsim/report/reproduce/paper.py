@@ -26,55 +26,55 @@ HINT = (
 )
 
 
-def paper_tables(found: PaperSummary) -> RenderableType:
+def paper_tables(paper: PaperSummary) -> RenderableType:
     """All benchmarks at all rates of exploration, and the mean cost."""
     table = Fitting(HEADS, spare=SPARE)
-    for cells in _rows(found):
+    for cells in _rows(paper):
         table.add_row(*cells)
-    parts: list[RenderableType] = [table, Text(HINT.format(n=found["replications"]), style="dim"), Text("")]
-    costs = found["mean_cost"]
+    parts: list[RenderableType] = [table, Text(HINT.format(n=paper["replications"]), style="dim"), Text("")]
+    costs = paper["mean_cost"]
     for ours in costs["ours"]:
-        parts.append(Text(f"mean over {len(found['benchmarks'])} benchmarks at {_mean_cost(ours)}"))
+        parts.append(Text(f"mean over {len(paper['benchmarks'])} benchmarks at {_mean_cost(ours)}"))
     rivals = " and ".join(f"{x:.2f}" for x in costs["rivals_mj"])
     parts.append(Text(f"published: {costs['published_mj']:.2f} MJ without exploring, {rivals} of its rivals"))
-    if found["missing"]:
-        parts.append(Text(f"not in {found['data']}: {', '.join(found['missing'])}", style="yellow"))
+    if paper["missing"]:
+        parts.append(Text(f"not in {paper['data']}: {', '.join(paper['missing'])}", style="yellow"))
     return Group(*parts)
 
 
-def paper_table(found: PaperSummary) -> str:
+def paper_table(paper: PaperSummary) -> str:
     """In the paper's accounting, beside what was published, as Markdown."""
-    return _markdown(HEADS[:PAPERS], [row[:PAPERS] for row in _rows(found)])
+    return _markdown(HEADS[:PAPERS], [row[:PAPERS] for row in _rows(paper)])
 
 
-def provider_table(found: PaperSummary) -> str:
+def provider_table(paper: PaperSummary) -> str:
     """What a provider sees, as Markdown."""
     kept = (0, 2, *range(PAPERS, len(HEADS)))
-    return _markdown([HEADS[i] for i in kept], [[row[i] for i in kept] for row in _rows(found)])
+    return _markdown([HEADS[i] for i in kept], [[row[i] for i in kept] for row in _rows(paper)])
 
 
-def cost_table(found: PaperSummary) -> str:
+def cost_table(paper: PaperSummary) -> str:
     """Mean cost of the benchmarks as Markdown."""
-    costs = found["mean_cost"]
+    costs = paper["mean_cost"]
     rows = [[f"here, c = {o['c']:g}", f"{o['paper_mj']:.2f}", f"{o['whole_mj']:.2f}"] for o in costs["ours"]]
     rows.append(["published, MESS+", f"{costs['published_mj']:.2f}", ""])
     rows += [["published, a rival", f"{x:.2f}", ""] for x in costs["rivals_mj"]]
     return _markdown(["mean of a benchmark", "MJ without exploring", "MJ with exploring"], rows)
 
 
-def paper_page(found: PaperSummary) -> str:
+def paper_page(paper: PaperSummary) -> str:
     """All tables as one Markdown page."""
-    hint = HINT.format(n=found["replications"])
-    parts = ["# The MESS+ paper's benchmarks", hint, paper_table(found), provider_table(found), cost_table(found)]
+    hint = HINT.format(n=paper["replications"])
+    parts = ["# The MESS+ paper's benchmarks", hint, paper_table(paper), provider_table(paper), cost_table(paper)]
     return "\n\n".join(parts) + "\n"
 
 
-def paper_csv(found: PaperSummary) -> str:
+def paper_csv(paper: PaperSummary) -> str:
     """A row for each benchmark and rate of exploration, figures as they are."""
     import polars as pl
 
     rows = []
-    for b in found["benchmarks"]:
+    for b in paper["benchmarks"]:
         for r in b["runs"]:
             spans = {
                 f"{way}_{what}_{end}": r[way][what][end]
@@ -83,14 +83,14 @@ def paper_csv(found: PaperSummary) -> str:
                 for end in ("mean", "low", "high")
             }
             shares = {f"share_{name}": share for name, share in r["shares"].items()}
-            told = {k: b[k] for k in ("name", "alpha", "requests")} | {"c": r["c"]}
+            figures = {k: b[k] for k in ("name", "alpha", "requests")} | {"c": r["c"]}
             ours = {k: r[k] for k in ("explored", "kept", "less_than_published", "ratio_to_oracle")}
-            rows.append(told | spans | shares | ours | {"published_satisfaction": b["published"]["satisfaction"]})
+            rows.append(figures | spans | shares | ours | {"published_satisfaction": b["published"]["satisfaction"]})
     return pl.DataFrame(rows).write_csv()
 
 
-def _rows(found: PaperSummary) -> list[tuple[str, ...]]:
-    return [_row(b, r, found["replications"]) for b in found["benchmarks"] for r in b["runs"]]
+def _rows(paper: PaperSummary) -> list[tuple[str, ...]]:
+    return [_row(b, r, paper["replications"]) for b in paper["benchmarks"] for r in b["runs"]]
 
 
 def _row(b: PaperBenchmark, r: PaperRun, replications: int) -> tuple[str, ...]:

@@ -21,37 +21,38 @@ PICTURES: dict[OrderName, str] = {
 }
 
 
-def theory_tables(found: TheorySummary) -> RenderableType:
+def theory_tables(theory: TheorySummary) -> RenderableType:
     """Exponents, and what else the theory is measured by."""
     table = Fitting(HEADS)
-    for cells in _rows(found):
+    for cells in _rows(theory):
         table.add_row(*cells)
-    return Group(table, Text(_facts(found), style="dim"))
+    return Group(table, Text(_facts(theory), style="dim"))
 
 
-def slope_table(found: TheorySummary) -> str:
+def slope_table(theory: TheorySummary) -> str:
     """The exponents as Markdown."""
     rule = ["---", "---", "---:", "---:"]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [HEADS, rule, *_rows(found)])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [HEADS, rule, *_rows(theory)])
 
 
-def theory_page(found: TheorySummary) -> str:
+def theory_page(theory: TheorySummary) -> str:
     """Exponents and pictures as one Markdown page."""
     pictures = [f"## {title}\n\n![{title}]({name}.svg)" for name, title in PICTURES.items()]
-    return "\n\n".join(["# The orders of MESS+", slope_table(found), _facts(found), *pictures]) + "\n"
+    return "\n\n".join(["# The orders of MESS+", slope_table(theory), _facts(theory), *pictures]) + "\n"
 
 
-def _rows(found: TheorySummary) -> list[tuple[str, ...]]:
+def _rows(theory: TheorySummary) -> list[tuple[str, ...]]:
     return [
         (s["of"], s["against"], s["predicted"], "-" if s["measured"] is None else f"{s['measured']:.2f}")
         for name in PICTURES
-        for s in found[name]["slopes"]
+        for s in theory[name]["slopes"]
     ]
 
 
-def _facts(found: TheorySummary) -> str:
+def _facts(theory: TheorySummary) -> str:
     return (
-        f"{found['requests']:,} requests, {found['replications']} replications; alpha {found['alpha']:g}; the feature "
-        f"oracle pays {found['optimum']:.4g} J a request, and lambda = {found['price']:.4g} J for one more satisfied "
-        f"answer; the cost gap comes down to {found['gap']['floor_j']:.3g} J"
+        f"{theory['requests']:,} requests, {theory['replications']} replications; alpha {theory['alpha']:g}; the "
+        f"feature "
+        f"oracle pays {theory['optimum']:.4g} J a request, and lambda = {theory['price']:.4g} J for one more satisfied "
+        f"answer; the cost gap comes down to {theory['gap']['floor_j']:.3g} J"
     )

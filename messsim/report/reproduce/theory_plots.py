@@ -25,7 +25,7 @@ class Dot(TypedDict):
     series: str
 
 
-def theory_svg(found: TheorySummary) -> dict[str, str]:
+def theory_svg(theory: TheorySummary) -> dict[str, str]:
     """Four SVG pictures by name: `shortfall`, `gap`, `overhead`, `queue`.
 
     Raises
@@ -37,55 +37,55 @@ def theory_svg(found: TheorySummary) -> dict[str, str]:
     import altair as alt
 
     charts: dict[OrderName, Any] = {
-        "shortfall": _shortfall(alt, found),
-        "gap": _gap(alt, found),
+        "shortfall": _shortfall(alt, theory),
+        "gap": _gap(alt, theory),
         "overhead": alt.hconcat(
-            *(chart.properties(width=NARROW) for chart in (_overhead_by_c(alt, found), _overhead_by_t(alt, found)))
+            *(chart.properties(width=NARROW) for chart in (_overhead_by_c(alt, theory), _overhead_by_t(alt, theory)))
         ),
-        "queue": _queue(alt, found),
+        "queue": _queue(alt, theory),
     }
     return {name: svg_of(chart.properties(title=PICTURES[name]).configure(**LIGHT)) for name, chart in charts.items()}
 
 
-def _shortfall(alt: Any, found: TheorySummary) -> Any:
-    points = [p for p in found["shortfall"]["points"] if p["measured"] > 0]
+def _shortfall(alt: Any, theory: TheorySummary) -> Any:
+    points = [p for p in theory["shortfall"]["points"] if p["measured"] > 0]
     least, most = min(p["measured"] for p in points), max(p["t"] for p in points)
     rows = [_row(p["t"], p["measured"], MEASURED, f"V = {p['V']:g}") for p in points]
-    predicted = [p for p in found["shortfall"]["points"] if least < p["predicted"] < found["alpha"]]
+    predicted = [p for p in theory["shortfall"]["points"] if least < p["predicted"] < theory["alpha"]]
     rows += [_row(p["t"], p["predicted"], "V λ / T", f"V = {p['V']:g}") for p in predicted]
     ends = [min(p["t"] for p in points), most]
     rows += [_row(t, 1.0 / t**0.5, "1 / √T", "the bound's 1 / √T") for t in ends]
     return _lines(alt, rows, "T, requests", "mean shortfall, share of answers")
 
 
-def _gap(alt: Any, found: TheorySummary) -> Any:
-    points = found["gap"]["points"]
-    floor, top = found["gap"]["floor_j"], max(p["measured"] for p in points)
+def _gap(alt: Any, theory: TheorySummary) -> Any:
+    points = theory["gap"]["points"]
+    floor, top = theory["gap"]["floor_j"], max(p["measured"] for p in points)
     rows = [_row(p["V"], p["measured"], MEASURED, MEASURED) for p in points if p["measured"] > 0]
-    line = [p for p in found["gap"]["predicted"] if max(floor / 3, 0) < p["predicted"] < 3 * top]
+    line = [p for p in theory["gap"]["predicted"] if max(floor / 3, 0) < p["predicted"] < 3 * top]
     rows += [_row(p["V"], p["predicted"], "1 / V", "1 / V") for p in line]
     rows += [_row(p["V"], floor, "floor", "floor") for p in points if floor > 0]
     return _lines(alt, rows, "V, 1/J", "cost beyond the feature oracle's, J per request", points, "V")
 
 
-def _overhead_by_c(alt: Any, found: TheorySummary) -> Any:
-    points = found["overhead"]["points"]
+def _overhead_by_c(alt: Any, theory: TheorySummary) -> Any:
+    points = theory["overhead"]["points"]
     law = "c T^(-κ) / (1 - κ) · (ΣE - E)"
     rows = [_row(p["c"], p["measured"], MEASURED, MEASURED) for p in points]
     rows += [_row(p["c"], p["predicted"], law, law) for p in points]
     return _lines(alt, rows, "c", "cost of exploring, J per request", points, "c")
 
 
-def _overhead_by_t(alt: Any, found: TheorySummary) -> Any:
+def _overhead_by_t(alt: Any, theory: TheorySummary) -> Any:
     law = "c T^(-κ) / (1 - κ) · (ΣE - E)"
-    points = found["overhead"]["by_t"]
+    points = theory["overhead"]["by_t"]
     rows = [_row(p["t"], p["measured"], MEASURED, MEASURED) for p in points]
     rows += [_row(p["t"], p["predicted"], law, law) for p in points]
     return _lines(alt, rows, "T, requests (c = 1)", "cost of exploring, J per request")
 
 
-def _queue(alt: Any, found: TheorySummary) -> Any:
-    points = found["queue"]["points"]
+def _queue(alt: Any, theory: TheorySummary) -> Any:
+    points = theory["queue"]["points"]
     rows = [_row(p["V"], p["measured"], MEASURED, MEASURED) for p in points]
     shown = [p for p in points if p["predicted"] > 0.1]
     rows += [_row(p["V"], p["predicted"], "V λ", "V λ") for p in shown]

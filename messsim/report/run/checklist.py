@@ -12,20 +12,20 @@ from .worth import bounds_of, sentences_of
 __all__ = ["checklist"]
 
 
-def checklist(found: Checklist) -> RenderableType:
+def checklist(checked: Checklist) -> RenderableType:
     """Promises, models, pools, and what to expect."""
-    parts: list[RenderableType] = [_headline(found)]
-    parts += [Text(f"note: {note}", style="yellow") for note in found["notes"]]
-    parts += [_promise(p, len(found["promises"]) > 1) for p in found["promises"]]
-    if found["rent_usd_per_hour"] is not None:
-        fixed = ", whatever the router does: only another fleet costs less" if found["cost_fixed"] else ""
-        parts.append(Text(f"rent: {number(found['rent_usd_per_hour'], 'USD')} an hour{fixed}"))
-    parts += [Text(), _models(found)]
-    if found["pools"]:
-        parts += [Text(), _pools(found)]
-        parts += [_stability(p) for p in found["pools"] if p["peak_load"] is not None and p["peak_load"] >= 0.9]
-    parts += [Text(), *_worth(found)]
-    expect = found["expect"]
+    parts: list[RenderableType] = [_headline(checked)]
+    parts += [Text(f"note: {note}", style="yellow") for note in checked["notes"]]
+    parts += [_promise(p, len(checked["promises"]) > 1) for p in checked["promises"]]
+    if checked["rent_usd_per_hour"] is not None:
+        fixed = ", whatever the router does: only another fleet costs less" if checked["cost_fixed"] else ""
+        parts.append(Text(f"rent: {number(checked['rent_usd_per_hour'], 'USD')} an hour{fixed}"))
+    parts += [Text(), _models(checked)]
+    if checked["pools"]:
+        parts += [Text(), _pools(checked)]
+        parts += [_stability(p) for p in checked["pools"] if p["peak_load"] is not None and p["peak_load"] >= 0.9]
+    parts += [Text(), *_worth(checked)]
+    expect = checked["expect"]
     if expect["wall_s"] is not None:
         parts.append(
             Text(
@@ -37,13 +37,13 @@ def checklist(found: Checklist) -> RenderableType:
     return Group(*parts)
 
 
-def _headline(found: Checklist) -> Text:
-    mean_rps, peak_rps = found["rate_rps"], found["peak_rate_rps"]
+def _headline(checked: Checklist) -> Text:
+    mean_rps, peak_rps = checked["rate_rps"], checked["peak_rate_rps"]
     rate = "as clients ask" if mean_rps is None else f"{mean_rps:.4g} requests/s"
     if mean_rps is not None and peak_rps is not None and peak_rps > mean_rps:
         rate += f", {peak_rps:.4g} in the busiest minute"
-    many = "" if found["requests"] is None else f"{found['requests']:,.0f} requests, "
-    return Text(f"{found['scenario']}: {many}{rate}, policy {found['policy']}", style="bold")
+    many = "" if checked["requests"] is None else f"{checked['requests']:,.0f} requests, "
+    return Text(f"{checked['scenario']}: {many}{rate}, policy {checked['policy']}", style="bold")
 
 
 def _promise(promise: CheckedPromise, several: bool) -> Text:
@@ -61,19 +61,19 @@ def _promise(promise: CheckedPromise, several: bool) -> Text:
     )
 
 
-def _models(found: Checklist) -> RenderableType:
-    columns = ("model", "satisfies", f"expected {cost_heading(found['cost_unit'])}", "output tokens")
-    table, scale = Fitting(columns, spare=("output tokens",)), request_unit(found["cost_unit"])[0]
-    for m in found["models"]:
+def _models(checked: Checklist) -> RenderableType:
+    columns = ("model", "satisfies", f"expected {cost_heading(checked['cost_unit'])}", "output tokens")
+    table, scale = Fitting(columns, spare=("output tokens",)), request_unit(checked["cost_unit"])[0]
+    for m in checked["models"]:
         cost = None if m["known_cost"] is None else scale * m["known_cost"]
         table.add_row(m["name"], percent(m["satisfaction"]), number(cost), number(m["mean_output_tokens"]))
     return table
 
 
-def _pools(found: Checklist) -> RenderableType:
+def _pools(checked: Checklist) -> RenderableType:
     columns = ("pool", "GPUs", "KV tokens", "sustains", "gets", "load", "energy")
     table = Fitting(columns, spare=("energy", "KV tokens", "GPUs"))
-    for p in found["pools"]:
+    for p in checked["pools"]:
         table.add_row(
             p["name"],
             f"{p['gpus']} x {p['gpu']}",
@@ -86,12 +86,12 @@ def _pools(found: Checklist) -> RenderableType:
     return table
 
 
-def _worth(found: Checklist) -> list[RenderableType]:
+def _worth(checked: Checklist) -> list[RenderableType]:
     """Can a router pay here?"""
     table = Fitting(("who chooses", "an answer costs at least"))
-    for row in bounds_of(found["worth"]):
+    for row in bounds_of(checked["worth"]):
         table.add_row(*row)
-    first, *rest = sentences_of(found["worth"], found["pools"])
+    first, *rest = sentences_of(checked["worth"], checked["pools"])
     return [Text(first, style="bold"), table, *(Text(sentence) for sentence in rest)]
 
 

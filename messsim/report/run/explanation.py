@@ -11,26 +11,31 @@ from ..base.tables import Fitting, number, seconds
 __all__ = ["explanation"]
 
 
-def explanation(found: Explanation) -> RenderableType:
+def explanation(explained: Explanation) -> RenderableType:
     """What `study.explain` found."""
-    record = found["record"]
-    whose = "" if found["instance"] is None else f" of instance {found['instance']:,} (of {found['instances']:,})"
+    record = explained["record"]
+    whose = (
+        ""
+        if explained["instance"] is None
+        else f" of instance {explained['instance']:,} (of {explained['instances']:,})"
+    )
     head = Text(
-        f"request {found['request']:,} of tenant {record['tenant']}, decision {found['step']:,}{whose}: {found['how']}",
+        f"request {explained['request']:,} of tenant {record['tenant']}, decision {explained['step']:,}{whose}: "
+        f"{explained['how']}",
         style="bold",
     )
     parts: list[RenderableType] = [head]
-    line = f"alpha = {found['alpha']:g}, Q = {found['queue']:.6g}"
-    if found["V"] is not None:
-        line += f", V = {found['V']:g}; least V cost + Q (alpha - score) wins"
-    parts += [Text(line), Text(), _models(found), Text(), _fate(record)]
+    line = f"alpha = {explained['alpha']:g}, Q = {explained['queue']:.6g}"
+    if explained["V"] is not None:
+        line += f", V = {explained['V']:g}; least V cost + Q (alpha - score) wins"
+    parts += [Text(line), Text(), _models(explained), Text(), _fate(record)]
     return Group(*parts)
 
 
-def _models(found: Explanation) -> RenderableType:
+def _models(explained: Explanation) -> RenderableType:
     columns = ("", "model", "score", "cost", "V cost", "Q (alpha - score)", "sum")
     table = Fitting(columns, spare=("Q (alpha - score)", "V cost"), left=2)
-    for model in found["models"]:
+    for model in explained["models"]:
         terms = (model["v_cost"], model["q_shortfall"], model["total"])
         table.add_row(
             ">" if model["chosen"] else "",

@@ -51,15 +51,15 @@ def run_page(
         What routing can save (`messsim.study.simulation.worth`); None where it is not known any more.
     """
     summary = run.summary
-    found = verdict(summary)
+    judged = verdict(summary)
     replication = f", replication {summary['replication']}" if summary["replication"] else ""
     return Page(
         title=summary["scenario"],
         subtitle=f"Report of one run: {summary['requests']['arrived']:,} requests, policy {policy}, "
         f"seed {summary['seed']}{replication}",
-        kept=found.kept,
-        headline={True: "Promise kept", False: "Promise missed", None: "No answers"}[found.kept],
-        verdict=f"{found.text[0].upper()}{found.text[1:]}. {_since(run)}",
+        kept=judged.kept,
+        headline={True: "Promise kept", False: "Promise missed", None: "No answers"}[judged.kept],
+        verdict=f"{judged.text[0].upper()}{judged.text[1:]}. {_since(run)}",
         tiles=tiles_of(summary),
         notes=notes,
         sections=_sections(run, scenario, marks, worth),
@@ -96,8 +96,8 @@ def _sections(run: Run, scenario: str, marks: Marks, worth: Worth | None) -> lis
         bounds = Table(
             "Least cost of an answer, by what whoever chooses knows", ["who chooses", "at least"], bounds_of(worth)
         )
-        told = ". ".join(_capital(s) for s in sentences_of(worth, [])) + "."
-        sections.append(Section("worth", "Can routing pay here?", told, tables=[bounds]))
+        text = ". ".join(_capital(s) for s in sentences_of(worth, [])) + "."
+        sections.append(Section("worth", "Can routing pay here?", text, tables=[bounds]))
     if len(summary["tenants"]) > 1:
         charts = [FIGURES["tenants"](run, marks)]
         sections.append(Section("tenants", "Each tenant", figures=charts, tables=_objectives(summary["tenants"])))
@@ -181,13 +181,13 @@ def _events(marks: Marks) -> list[Table]:
 
 
 def _provenance(summary: Summary) -> list[Table]:
-    said = summary.get("provenance")
-    if not said:
+    provenance = summary.get("provenance")
+    if not provenance:
         return []
-    rows = [["messsim", said["messsim"]], ["Python", said["python"]]]
-    rows += [[name, version] for name, version in said["packages"].items()]
-    rows += [["machine", f"{said['platform']}, {said['cpus']} CPUs"]]
-    rows += [[file, f"SHA-256 {digest}"] for file, digest in said["data"].items()]
+    rows = [["messsim", provenance["messsim"]], ["Python", provenance["python"]]]
+    rows += [[name, version] for name, version in provenance["packages"].items()]
+    rows += [["machine", f"{provenance['platform']}, {provenance['cpus']} CPUs"]]
+    rows += [[file, f"SHA-256 {digest}"] for file, digest in provenance["data"].items()]
     return [Table("Made with", ["made with", "version"], rows, words=True)]
 
 

@@ -28,11 +28,11 @@ def run_summary(summary: Summary, notes: list[str]) -> RenderableType:
 
 
 def _verdict(summary: Summary) -> Text:
-    found = verdict(summary)
-    if found.kept is None:
-        return Text(f"SLA: {found.text}", style="bold yellow")
-    style = "bold green" if found.kept else "bold red"
-    return Text(f"SLA {'kept' if found.kept else 'missed'}: {found.text}", style=style)
+    judged = verdict(summary)
+    if judged.kept is None:
+        return Text(f"SLA: {judged.text}", style="bold yellow")
+    style = "bold green" if judged.kept else "bold red"
+    return Text(f"SLA {'kept' if judged.kept else 'missed'}: {judged.text}", style=style)
 
 
 def _figures(summary: Summary) -> Table:
@@ -121,10 +121,10 @@ def _oracle(cost: Cost) -> str:
 
 def _without_router(cost: Cost) -> str:
     """What the same requests cost in the same cluster, by choices made beforehand."""
-    found, unit = cost["without_router"], cost["unit"]
-    if found["left_out"] is not None:
-        return f"not simulated: {found['left_out']}"
-    single, mix = found["best_single"], found["static_mix"]
+    without_router, unit = cost["without_router"], cost["unit"]
+    if without_router["left_out"] is not None:
+        return f"not simulated: {without_router['left_out']}"
+    single, mix = without_router["best_single"], without_router["static_mix"]
     if mix is None:
         return "no model, and no fixed mix of them, keeps the promise"
     best = f"best fixed mix {_rival(mix, unit)}"
@@ -133,9 +133,9 @@ def _without_router(cost: Cost) -> str:
     return f"{single['model'] or 'each tenant its model'} alone {_rival(single, unit)}, {best}"
 
 
-def _rival(found: StaticChoice, unit: str) -> str:
-    missed = f" ({percent(found['satisfaction'], 2)} satisfied: missed)" if found["kept"] is False else ""
-    return f"{per_request(found['per_request'], unit)}{missed}"
+def _rival(choice: StaticChoice, unit: str) -> str:
+    missed = f" ({percent(choice['satisfaction'], 2)} satisfied: missed)" if choice["kept"] is False else ""
+    return f"{per_request(choice['per_request'], unit)}{missed}"
 
 
 def _models(summary: Summary) -> RenderableType:

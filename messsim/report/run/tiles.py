@@ -46,21 +46,21 @@ def tiles_of(summary: Summary) -> list[Tile]:
 
 def _without_router(cost: Cost) -> list[Tile]:
     """What the same requests cost by choices made beforehand, as far as it was simulated."""
-    found, unit = cost.get("without_router"), cost["unit"]
-    if found is None:
+    without_router, unit = cost.get("without_router"), cost["unit"]
+    if without_router is None:
         return []
     tiles = []
-    if (single := found["best_single"]) is not None:
+    if (single := without_router["best_single"]) is not None:
         name = single["model"] or "Each tenant its model"
         tiles.append(Tile(f"{name} alone", number(single["per_request"], unit), _share(single)))
-    if (mix := found["static_mix"]) is not None:
+    if (mix := without_router["static_mix"]) is not None:
         tiles.append(Tile("Best fixed mix", number(mix["per_request"], unit), _share(mix)))
     return tiles
 
 
-def _share(found: StaticChoice) -> str:
-    missed = ", missed" if found["kept"] is False else ""
-    return f"{percent(found['satisfaction'], 2)} satisfied{missed}; simulated"
+def _share(choice: StaticChoice) -> str:
+    missed = ", missed" if choice["kept"] is False else ""
+    return f"{percent(choice['satisfaction'], 2)} satisfied{missed}; simulated"
 
 
 def _satisfied(sla: Sla, tenants: list[TenantSummary]) -> list[Tile]:

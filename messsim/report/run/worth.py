@@ -8,53 +8,53 @@ from messsim.wording import per_request, percent
 __all__ = ["bounds_of", "sentences_of"]
 
 
-def bounds_of(found: Worth) -> list[list[str]]:
+def bounds_of(worth: Worth) -> list[list[str]]:
     """Who chooses, and what an answer costs at least; all by expected costs."""
-    single, unit = found["best_single"], found["unit"]
+    single, unit = worth["best_single"], worth["unit"]
     rows = [
         ("best single model" + (f", {single['model']}" if single["model"] else ""), single["per_request"]),
-        ("best fixed mix", found["static_mix"]),
-        ("knows each request's cost", found["own_cost"]),
-        ("knows what features tell", found["features"]),
-        ("knows every outcome", found["clairvoyant"]),
+        ("best fixed mix", worth["static_mix"]),
+        ("knows each request's cost", worth["own_cost"]),
+        ("knows what features tell", worth["features"]),
+        ("knows every outcome", worth["clairvoyant"]),
     ]
     return [[who, per_request(cost, unit)] for who, cost in rows]
 
 
-def sentences_of(found: Worth, pools: Sequence[CheckedPool]) -> list[str]:
+def sentences_of(worth: Worth, pools: Sequence[CheckedPool]) -> list[str]:
     """What routing can save, what is in its way, and the cheapest change that would help."""
-    told = [_savings(found)]
-    told += [
-        f"{d['model']} is dominated: {d['by']} satisfies no less often, at no more cost" for d in found["dominated"]
+    sentences = [_savings(worth)]
+    sentences += [
+        f"{d['model']} is dominated: {d['by']} satisfies no less often, at no more cost" for d in worth["dominated"]
     ]
     thin = [p for p in pools if p["thin"]]
-    told += [
+    sentences += [
         f"pool {p['name']} runs {p['batch']:.2g} sequences at once where it is busy: below {p['few']:g} a request pays "
         "mostly for itself being alone"
         for p in thin
     ]
-    if (change := _change(found, thin)) is not None:
-        told.append(f"what would help most: {change}")
-    return told
+    if (change := _change(worth, thin)) is not None:
+        sentences.append(f"what would help most: {change}")
+    return sentences
 
 
-def _savings(found: Worth) -> str:
-    most = found["can_save"]
+def _savings(worth: Worth) -> str:
+    most = worth["can_save"]
     if most is None:
         return "routing cannot be judged by cost: no fixed choice of models keeps the promise"
     of_which = (
-        f"of which features {percent(found['features_save'], 0)}"
-        if found["features_save"] is not None
-        else f"what features would save is not known: {found['no_features'] or 'they do not reach the promise'}"
+        f"of which features {percent(worth['features_save'], 0)}"
+        if worth["features_save"] is not None
+        else f"what features would save is not known: {worth['no_features'] or 'they do not reach the promise'}"
     )
     return (
         f"routing can save at most {percent(most, 0)} of the best choice made beforehand, {of_which} (expected costs)"
     )
 
 
-def _change(found: Worth, thin: Sequence[CheckedPool]) -> str | None:
-    most, features = found["can_save"], found["features_save"]
-    dominated = {d["model"] for d in found["dominated"]}
+def _change(worth: Worth, thin: Sequence[CheckedPool]) -> str | None:
+    most, features = worth["can_save"], worth["features_save"]
+    dominated = {d["model"] for d in worth["dominated"]}
     if (idle := next((p for p in thin if p["model"] in dominated), None)) is not None:
         return f"a zoo without {idle['model']}, whose replicas serve few at once and which another model dominates"
     spare = [p for p in thin if p["replicas"] > 1]

@@ -76,7 +76,9 @@ def study_page(
         headline=_alone(points)
         if one
         else f"{len(kept)} of {len(rivals)} {what} keep the promise" + (f", {len(open_)} undecided" * bool(len(open_))),
-        verdict=_told(points, unit) if one else " ".join([cheapest(kept, dearer, unit, what), *undecided(open_, most)]),
+        verdict=_sentence_on_one(points, unit)
+        if one
+        else " ".join([cheapest(kept, dearer, unit, what), *undecided(open_, most)]),
         tiles=[] if one else _tiles(kept, dearer, unit),
         notes=[f"{len(failures)} runs did not come to their end: see below."] if len(failures) else [],
         sections=_sections(points, keys, facts, models, comparison, failures, scenario),
@@ -99,7 +101,7 @@ def _alone(points: pl.DataFrame) -> str:
     return f"Promise kept in {row['kept']} of {row['replications']} replications{unsure}"
 
 
-def _told(points: pl.DataFrame, unit: str) -> str:
+def _sentence_on_one(points: pl.DataFrame, unit: str) -> str:
     row = points.row(0, named=True)
     return f"{with_half(row, 'satisfaction')} of answers satisfy; an answer costs {with_half(row, 'cost', unit)}."
 
@@ -147,14 +149,14 @@ def _sections(
         paid = tradeoff(points, keys, unit, alphas, comparison["frontier"] if comparison is not None else [])
         compared = [forest(points, "margin"), forest(points, "cost", unit)]
         compared += [forest(points, n) for n in ("ttft_p95", "e2e_p95") if has(points, n)]
-        told = [points_table(points, keys, unit), *([] if comparison is None else [differences_table(comparison)])]
+        rows = [points_table(points, keys, unit), *([] if comparison is None else [differences_table(comparison)])]
         if len(points) > 1:
             sections.append(Section("tradeoff", "What does satisfaction cost?", figures=[paid], wide=True))
         if curves := _curves(points, keys, unit):
             sections.append(Section("along", "Along each key", figures=curves))
         sections.append(Section("compared", "Side by side" if len(points) > 1 else "How sure is it?", figures=compared))
         sections.append(Section("answers", "Who answered?", figures=[shares(points, models)], wide=True))
-        sections.append(Section("figures", "In figures", tables=told))
+        sections.append(Section("figures", "In figures", tables=rows))
     if len(failures):
         sections.append(Section("failures", "Runs that failed", tables=[failures_table(failures)]))
     sections.append(Section("scenario", "The scenario", verbatim=scenario))
@@ -163,8 +165,8 @@ def _sections(
 
 def _curves(points: pl.DataFrame, keys: Sequence[str], unit: str) -> list[Figure]:
     """Satisfaction and cost along every key that has a few numbers."""
-    found = []
+    collected = []
     for key in keys:
         if points[key].dtype.is_numeric() and points[key].n_unique() >= LEAST_VALUES:
-            found += [along(points, keys, key, "satisfaction"), along(points, keys, key, "cost", unit)]
-    return found
+            collected += [along(points, keys, key, "satisfaction"), along(points, keys, key, "cost", unit)]
+    return collected

@@ -17,23 +17,23 @@ __all__ = ["spread", "sweep_table"]
 MOST_FAILURES = 10
 
 
-def sweep_table(found: Sweep, command: Sequence[str]) -> RenderableType:
+def sweep_table(sweep: Sweep, command: Sequence[str]) -> RenderableType:
     """A line a point: each figure's mean and 95 % interval; then what failed, with the command that shows it.
 
     `command` is the run of the scenario as it was given, without the point.
     """
-    paths = list(dict.fromkeys(path for p in found["points"] for path in p["point"]))
-    shown = list(found["points"][0]["figures"])
+    paths = list(dict.fromkeys(path for p in sweep["points"] for path in p["point"]))
+    shown = list(sweep["points"][0]["figures"])
     table = Fitting([*paths, "runs", *shown], spare=[*reversed(shown[1:]), "runs"], left=len(paths))
-    for p in found["points"]:
+    for p in sweep["points"]:
         values = [_cell(p["point"], path) for path in paths]
         table.add_row(*values, str(p["replications"]), *[spread(p["figures"][path]) for path in shown])
-    parts: list[RenderableType] = [_headline(found), Text(), table, Text()]
-    parts += [Text(_how_sure(found["replications"]), style="dim")]
-    for failure in found["failures"][:MOST_FAILURES]:
+    parts: list[RenderableType] = [_headline(sweep), Text(), table, Text()]
+    parts += [Text(_how_sure(sweep["replications"]), style="dim")]
+    for failure in sweep["failures"][:MOST_FAILURES]:
         parts += [Text(f"failed: {failure['error']}", style="bold red"), _again(failure, command)]
-    if len(found["failures"]) > MOST_FAILURES:
-        parts.append(Text(f"... and {len(found['failures']) - MOST_FAILURES} more failed", style="bold red"))
+    if len(sweep["failures"]) > MOST_FAILURES:
+        parts.append(Text(f"... and {len(sweep['failures']) - MOST_FAILURES} more failed", style="bold red"))
     return Group(*parts)
 
 
@@ -47,11 +47,11 @@ def spread(interval: Span | None, scale: float = 1.0) -> str:
     return f"{mean} ± {half_width(scale * (interval['high'] - interval['low']) / 2)}"
 
 
-def _headline(found: Sweep) -> Text:
-    points = len(found["points"])
-    resumed = f", {found['resumed']:,} of them from before" if found["resumed"] else ""
-    runs = found["computed"] + found["resumed"]
-    return Text(f"{found['scenario']}: {_many(points, 'point')}, {_many(runs, 'run')}{resumed}", style="bold")
+def _headline(sweep: Sweep) -> Text:
+    points = len(sweep["points"])
+    resumed = f", {sweep['resumed']:,} of them from before" if sweep["resumed"] else ""
+    runs = sweep["computed"] + sweep["resumed"]
+    return Text(f"{sweep['scenario']}: {_many(points, 'point')}, {_many(runs, 'run')}{resumed}", style="bold")
 
 
 def _many(count: int, what: str) -> str:

@@ -36,24 +36,27 @@ MAIN = (
 )
 
 
-def replication_table(found: Replications) -> RenderableType:
+def replication_table(replications: Replications) -> RenderableType:
     """The main figures, and whether the precision asked for is reached."""
-    n, figures = found["replications"], found["figures"]
+    n, figures = replications["replications"], replications["figures"]
     table = Fitting(("figure", "mean", "from", "to", "±", "runs"), spare=("runs", "±"))
-    for path in _shown(found):
+    for path in _shown(replications):
         table.add_row(*_cells(path, figures[path]))
-    head = f"{found['scenario']}: {n} replication{'s' * (n > 1)} of seed {found['seed']}, costs in {found['cost_unit']}"
+    head = (
+        f"{replications['scenario']}: {n} replication{'s' * (n > 1)} of seed {replications['seed']}, costs in "
+        f"{replications['cost_unit']}"
+    )
     parts: list[RenderableType] = [Text(head, style="bold"), Text(), table, Text()]
-    if found["precision"] is not None:
-        parts.append(_precision(found))
+    if replications["precision"] is not None:
+        parts.append(_precision(replications))
     how = "95 % intervals over replications (Student)" if n > 1 else "one replication says nothing of chance"
     return Group(*parts, Text(f"{how}; all figures: --json", style="dim"))
 
 
-def _shown(found: Replications) -> Iterator[str]:
+def _shown(replications: Replications) -> Iterator[str]:
     """The main figures that there are, each model's share, and what was asked to be precise."""
-    figures = found["figures"]
-    asked = [path.replace('"', "") for path in found["of"] or []]
+    figures = replications["figures"]
+    asked = [path.replace('"', "") for path in replications["of"] or []]
     shares = [path for path in figures if path.startswith("models.") and path.endswith(".share")]
     for path in dict.fromkeys([*asked, *MAIN, *shares]):
         interval = figures.get(path)
@@ -69,14 +72,14 @@ def _cells(path: str, interval: IntervalSummary | None) -> tuple[str, ...]:
     return (path, number(mean), number(low), number(high), relative or "-", str(interval["count"]))
 
 
-def _precision(found: Replications) -> Text:
-    asked, figures = f"{100 * (found['precision'] or 0.0):g} %", ", ".join(found["of"] or [])
-    if found["precise"]:
+def _precision(replications: Replications) -> Text:
+    asked, figures = f"{100 * (replications['precision'] or 0.0):g} %", ", ".join(replications["of"] or [])
+    if replications["precise"]:
         return Text(f"{figures} known to {asked}", style="green")
-    return Text(f"{figures} not known to {asked} after {found['replications']} replications", style="bold red")
+    return Text(f"{figures} not known to {asked} after {replications['replications']} replications", style="bold red")
 
 
-def replication_csv(found: Replications) -> str:
+def replication_csv(replications: Replications) -> str:
     """A line a figure."""
     import csv
     import io
@@ -85,6 +88,6 @@ def replication_csv(found: Replications) -> str:
     ends = ("mean", "low", "high", "count")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["figure", *ends])
-    for path, interval in found["figures"].items():
+    for path, interval in replications["figures"].items():
         writer.writerow([path, *end_values(interval)])
     return text.getvalue()

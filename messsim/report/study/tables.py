@@ -28,7 +28,7 @@ def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
     """Every point, or the first of many."""
     names = [n for n in AXES if has(points, n)]
     header = [*keys, "promise", "kept in", *(f"{AXES[n][0]}{f', {unit}' if n == 'cost' else ''}" for n in names)]
-    told = [
+    rows = [
         [
             *(plain(row[k]) for k in keys),
             row["standing"],
@@ -38,21 +38,21 @@ def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
         for row in points.head(MOST_ROWS).iter_rows(named=True)
     ]
     left = f" (the first {MOST_ROWS} of {len(points):,})" if len(points) > MOST_ROWS else ""
-    return Table(f"Means ± half of their 95 % intervals{left}", header, told)
+    return Table(f"Means ± half of their 95 % intervals{left}", header, rows)
 
 
 def with_half(row: Mapping[str, float | None], name: str, unit: str = "") -> str:
     """A mean, and half of its interval where it has one: of shares in points, of times with their unit."""
     mean, high = row[f"{name}_mean"], row[f"{name}_high"]
-    told = number(mean, unit) if name == "cost" else AXES[name][2](mean)
+    figure = number(mean, unit) if name == "cost" else AXES[name][2](mean)
     if mean is None or high is None:
-        return told
+        return figure
     half = high - mean
     if name != "margin" and half > mean:  # Student's interval does not know that none is below 0
-        return f"{told} (0 to {AXES[name][2](high)})"
+        return f"{figure} (0 to {AXES[name][2](high)})"
     if name in ("satisfaction", "margin"):
-        return f"{told} ± {half_width(100 * half)}"
-    return f"{told} ± {seconds(half) if name.endswith('_p95') else half_width(half)}"
+        return f"{figure} ± {half_width(100 * half)}"
+    return f"{figure} ± {seconds(half) if name.endswith('_p95') else half_width(half)}"
 
 
 def differences_table(comparison: Comparison) -> Table:
@@ -60,7 +60,7 @@ def differences_table(comparison: Comparison) -> Table:
     unit = comparison["cost_unit"]
     paths = {"sla.satisfaction": ("satisfied, points", 100.0), "cost.per_request": (f"cost, {unit}", 1.0)}
     paths |= {f"latency_s.{k}.p95": (f"{name} p95, s", 1.0) for k, name in (("ttft", "TTFT"), ("e2e", "end to end"))}
-    told = [
+    rows = [
         [
             p["name"],
             *(_difference((p["difference"] or {}).get(path), scale) for path, (_, scale) in paths.items()),
@@ -70,7 +70,7 @@ def differences_table(comparison: Comparison) -> Table:
     ]
     first = comparison["policies"][0]["name"]
     header = ["policy", *(title for title, _ in paths.values()), "by the paired test"]
-    return Table(f"Less {first}, on the same requests (paired)", header, told)
+    return Table(f"Less {first}, on the same requests (paired)", header, rows)
 
 
 def _difference(spread: Spread | None, scale: float) -> str:
@@ -91,5 +91,5 @@ def _tested(spread: Spread | None) -> str:
 def failures_table(failures: pl.DataFrame) -> Table:
     """Runs that did not come to their end."""
     left = f" (the first {MOST_ROWS} of {len(failures):,})" if len(failures) > MOST_ROWS else ""
-    told = [[str(v) for v in row] for row in failures.head(MOST_ROWS).iter_rows()]
-    return Table(f"Runs that failed{left}", ["point", "replication", "error"], told, words=True)
+    rows = [[str(v) for v in row] for row in failures.head(MOST_ROWS).iter_rows()]
+    return Table(f"Runs that failed{left}", ["point", "replication", "error"], rows, words=True)

@@ -78,8 +78,8 @@ def undecided(points: pl.DataFrame, replications: int) -> list[str]:
 
 def _named(names: Sequence[str]) -> str:
     more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
-    told = [*names[:MOST_NAMED], *more]
-    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    listed = [*names[:MOST_NAMED], *more]
+    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
 
 
 def _difference(d: Dearer, unit: str) -> str:

@@ -59,13 +59,13 @@ class Tracks:
             for plan in pools
             for k in range(plan.replicas)
         }
-        scaled = [plan for plan in pools if plan.said.autoscale is not None]
+        scaled = [plan for plan in pools if plan.serving.autoscale is not None]
         self._pool_of = {plan.first_replica + k: plan.name for plan in scaled for k in range(plan.replicas)}
         self._phases: dict[str, dict[int, str]] = {
             plan.name: dict.fromkeys(range(plan.first_replica, plan.first_replica + plan.replicas), "ready")
             for plan in scaled
         }
-        self._apis = {plan.first_replica: plan.said for plan in pools if plan.is_api}
+        self._apis = {plan.first_replica: plan.serving for plan in pools if plan.is_api}
         self._api_tracks: dict[int, list[float]] = {}  # by replica: when each track is free again
         file.name(ROUTER, None, "router")
         file.name(ROUTER, 1, "decisions")
@@ -229,9 +229,9 @@ class Tracks:
         """When an API began and had its first token; a job's own times may be those of a replica that failed before."""
         if job.attempt == 0:
             return job.start_s, job.first_token_s
-        said = self._apis[job.replica]
-        first_token_s = job.finish_s - said.tpot_s * (job.output_tokens - 1)
-        return first_token_s - said.latency_s, first_token_s
+        api = self._apis[job.replica]
+        first_token_s = job.finish_s - api.tpot_s * (job.output_tokens - 1)
+        return first_token_s - api.latency_s, first_token_s
 
     def _api_slot(self, job: Job, start_s: float) -> int:
         """A track on which nothing was going on as the call started."""

@@ -78,7 +78,7 @@ def fit_points(
         estimates |= more
     else:
         estimates |= {n: unmeasured(n, given, base) for n in ENERGY}
-    told = fit.simulated(seconds, joules)
+    predicted = fit.simulated(seconds, joules)
     measured = dict(fit.points.readings)
     if fit.points.j_per_token is not None:
         measured["j_per_token"] = fit.points.j_per_token
@@ -88,7 +88,7 @@ def fit_points(
         f"up to {SMALL_BATCH} clients": clients <= SMALL_BATCH,
         f"above {SMALL_BATCH} clients": clients > SMALL_BATCH,
     }
-    errors = {name: told[name] / values - 1.0 for name, values in measured.items()}
+    errors = {name: predicted[name] / values - 1.0 for name, values in measured.items()}
     return estimates, _by_region(regions, errors)
 
 

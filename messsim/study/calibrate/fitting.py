@@ -84,7 +84,7 @@ def calibrate(
         "kv_capacity_tokens": capacity,
         "base": options.base,
         "up_to": _greatest(measured.rows),
-        "coefficients": {n: _told(estimates[n]) for n in NAMES if n in estimates},
+        "coefficients": {n: _stated(estimates[n]) for n in NAMES if n in estimates},
         "not_determined": [n for n in NAMES if n in estimates and estimates[n].how == "not determined"],
         "errors": errors,
     }
@@ -114,6 +114,6 @@ def _idle(measured: Measurements, gpus: int, given: dict[str, float], base: dict
     return unmeasured(IDLE, given, base)
 
 
-def _told(estimate: Estimate) -> dict[str, Any]:
+def _stated(estimate: Estimate) -> dict[str, Any]:
     value = None if estimate.value is None or estimate.value >= NO_CAP_W else not_tiny(estimate.value)
     return {"value": value, "standard_error": estimate.error, "how": estimate.how, "why": estimate.why}

@@ -294,7 +294,7 @@ def one_server(
     seed: int | None,
 ) -> Scenario:
     """One replica of one model, and nothing to route."""
-    said = {
+    data = {
         "name": name,
         "requests": requests,
         "sla": {"alpha": 0.0},
@@ -305,4 +305,4 @@ def one_server(
         "router": {"policy": "cheapest"},
         "models": [{**model, "satisfaction": 0.5}],
     }
-    return parse(said, sets, seed=seed)
+    return parse(data, sets, seed=seed)

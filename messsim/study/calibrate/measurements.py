@@ -142,10 +142,10 @@ def _benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     if not {"completed", "max_concurrency", *TOTALS} <= set(frame.columns):
         return frame
     completed = numbers(frame, "completed", path, least=1)
-    found = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
-    found |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
+    collected = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
+    collected |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
     return frame.select(c for c in ENGINE if c in frame.columns).with_columns(
-        pl.Series(name, values) for name, values in found.items()
+        pl.Series(name, values) for name, values in collected.items()
     )
 
 
@@ -153,28 +153,28 @@ def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Readings whose name says another unit, or that AIConfigurator writes in milliseconds, as seconds beside it."""
     import polars as pl
 
-    found = {}
+    collected = {}
     for reading in ("ttft", "tpot", "e2e"):
         for unit, per_second in UNITS.items():
             column = f"{reading}_{unit}"
             there = column in frame.columns and frame[column].null_count() < frame.height
             if unit != "s" and there and f"{reading}_s" not in frame.columns:
-                found[f"{reading}_s"] = numbers(frame, column, path, least=LEAST) / per_second
+                collected[f"{reading}_s"] = numbers(frame, column, path, least=LEAST) / per_second
         if reading in frame.columns and set(PARETO) <= set(frame.columns):
-            found[f"{reading}_s"] = numbers(frame, reading, path, least=LEAST) / 1e3
-    return frame.with_columns(pl.Series(name, values) for name, values in found.items())
+            collected[f"{reading}_s"] = numbers(frame, reading, path, least=LEAST) / 1e3
+    return frame.with_columns(pl.Series(name, values) for name, values in collected.items())
 
 
 def _all_in(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     """All readings are in one unit, whatever their columns are called."""
     import polars as pl
 
-    found = {}
+    collected = {}
     for reading in ("ttft", "tpot", "e2e", "duration"):
         for column in (reading, *(f"{reading}_{u}" for u in UNITS)):
             if column in frame.columns and frame[column].null_count() < frame.height:
-                found[f"{reading}_s"] = numbers(frame, column, path, least=LEAST) / UNITS[unit]
-    return frame.with_columns(pl.Series(name, values) for name, values in found.items())
+                collected[f"{reading}_s"] = numbers(frame, column, path, least=LEAST) / UNITS[unit]
+    return frame.with_columns(pl.Series(name, values) for name, values in collected.items())
 
 
 def _whose(frame: pl.DataFrame, path: Path) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def _doubt_seconds(readings: dict[str, Floats], path: Path) -> None:
 
 def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
     require(frame.columns, ["prompt_tokens", "output_tokens"], path)
-    readings = {c: found for c in READINGS if (found := _optional(frame, c, path, least=LEAST)) is not None}
+    readings = {c: result for c in READINGS if (result := _optional(frame, c, path, least=LEAST)) is not None}
     if not readings:
         raise DataError(f"has none of the columns {', '.join(READINGS)}", str(path))
     _doubt_seconds(readings, path)

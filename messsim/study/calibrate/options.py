@@ -69,14 +69,14 @@ class Base:
             figures = {n: getattr(c, n) for n in NAMES if c.knots is None or n not in WITHOUT_KNOTS}
             figures["p_cap_w_per_gpu"] = c.p_cap_w_per_gpu or NO_CAP_W
             return cls(figures, (c.experts, c.top_k), own.kv_capacity_tokens)
-        found = select_profiles(name)
-        if len(found) != 1:
-            names = ", ".join(p.name for p in found)
-            raise ScenarioError(f"--base {name}: {len(found)} profiles; expected one of {names}")
-        d, e = found[0].duration, found[0].energy
+        profiles = select_profiles(name)
+        if len(profiles) != 1:
+            names = ", ".join(p.name for p in profiles)
+            raise ScenarioError(f"--base {name}: {len(profiles)} profiles; expected one of {names}")
+        d, e = profiles[0].duration, profiles[0].energy
         figures = {n: getattr(d if n in DURATION else e, n) for n in NAMES if n not in WITHOUT_KNOTS}
-        facts = load_models()[found[0].model]
-        return cls(figures, (facts.experts, facts.top_k), found[0].memory.kv_capacity_tokens)
+        facts = load_models()[profiles[0].model]
+        return cls(figures, (facts.experts, facts.top_k), profiles[0].memory.kv_capacity_tokens)
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
@@ -117,14 +117,14 @@ def given_by(texts: list[str], *, dense: bool) -> dict[str, float]:
     return given
 
 
-def whose_of(said_by_file: dict[str, Any], options: Options, path: Path) -> dict[str, Any]:
+def whose_of(given_by_file: dict[str, Any], options: Options, path: Path) -> dict[str, Any]:
     """Model, GPU and tp, by the file or the options."""
     whose = {}
     for name in ("model", "gpu", "tp"):
-        said, asked = said_by_file.get(name), getattr(options, name)
-        if said is not None and asked is not None and str(said) != str(asked):
-            raise ScenarioError(f"--{name} {asked}: expected {said}, which {path} is of")
-        whose[name] = said if said is not None else asked
+        in_file, asked = given_by_file.get(name), getattr(options, name)
+        if in_file is not None and asked is not None and str(in_file) != str(asked):
+            raise ScenarioError(f"--{name} {asked}: expected {in_file}, which {path} is of")
+        whose[name] = in_file if in_file is not None else asked
         if name != "tp" and whose[name] is not None:
             whose[name] = str(whose[name])
     try:
@@ -132,5 +132,5 @@ def whose_of(said_by_file: dict[str, Any], options: Options, path: Path) -> dict
     except ValueError:
         whose["tp"] = 0
     if whose["tp"] < 1:
-        raise ScenarioError(f"column 'tp' has {said_by_file['tp']!r}; expected a whole number, at least 1", str(path))
+        raise ScenarioError(f"column 'tp' has {given_by_file['tp']!r}; expected a whole number, at least 1", str(path))
     return whose

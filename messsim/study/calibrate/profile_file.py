@@ -21,7 +21,7 @@ def not_tiny(value: float) -> float:
     return value if value >= SMALLEST else 0.0
 
 
-def profile_text(found: dict[str, Any]) -> str:
+def profile_text(result: dict[str, Any]) -> str:
     """The profile file of a calibration, TOML.
 
     Raises
@@ -31,31 +31,31 @@ def profile_text(found: dict[str, Any]) -> str:
     """
     import tomli_w
 
-    missing = [f"{n} ({found['coefficients'][n]['why']})" for n in found["not_determined"]]
+    missing = [f"{n} ({result['coefficients'][n]['why']})" for n in result["not_determined"]]
     if missing:
-        knots = "" if found["base"] is None or not set(WITHOUT_KNOTS) & set(found["not_determined"]) else KNOTS
+        knots = "" if result["base"] is None or not set(WITHOUT_KNOTS) & set(result["not_determined"]) else KNOTS
         raise OutputError(
-            f"no profile to write: {found['file']} does not determine {'; '.join(missing)}. Expected such "
+            f"no profile to write: {result['file']} does not determine {'; '.join(missing)}. Expected such "
             f"measurements, or --fix NAME=VALUE, or --base PROFILE{knots}"
         )
-    told = found["coefficients"]
-    figures: dict[str, Any] = {n: c["value"] for n, c in told.items() if c["value"] is not None}
-    if found["experts"]:
-        figures |= {"experts": found["experts"], "top_k": found["top_k"]}
+    coefficients = result["coefficients"]
+    figures: dict[str, Any] = {n: c["value"] for n, c in coefficients.items() if c["value"] is not None}
+    if result["experts"]:
+        figures |= {"experts": result["experts"], "top_k": result["top_k"]}
     else:
         figures = {n: v for n, v in figures.items() if n not in MIXTURE}
-    figures["energy_measured"] = all(told.get(n, {}).get("how") == "fitted" for n in ENERGY[:3])
-    head = {k: found[k] for k in ("model", "gpu", "tp", "kv_capacity_tokens") if found[k] is not None}
-    shown = {n: c for n, c in told.items() if found["experts"] or n not in MIXTURE}
+    figures["energy_measured"] = all(coefficients.get(n, {}).get("how") == "fitted" for n in ENERGY[:3])
+    head = {k: result[k] for k in ("model", "gpu", "tp", "kv_capacity_tokens") if result[k] is not None}
+    shown = {n: c for n, c in coefficients.items() if result["experts"] or n not in MIXTURE}
     taken = {how: [n for n, c in shown.items() if c["how"] == how] for how in HOW}
-    fit = {k: found[k] for k in ("file", "kind", "rows", "left_out", "base", "up_to")}
+    fit = {k: result[k] for k in ("file", "kind", "rows", "left_out", "base", "up_to")}
     fit |= {key: taken[how] for how, key in HOW.items() if taken[how]}
-    fit["errors"] = [_flat(e) for e in found["errors"]]
+    fit["errors"] = [_flat(e) for e in result["errors"]]
     fit = {k: v for k, v in fit.items() if v is not None}
     comment = (
         '# Written by `messsim calibrate`. A scenario uses it as profile = "THIS_FILE.toml", relative to its folder.\n'
     )
-    _checked(figures, found["file"])
+    _checked(figures, result["file"])
     return comment + tomli_w.dumps({**head, "coefficients": figures, "fit": fit})
 
 

@@ -58,7 +58,7 @@ class PointFit:
         self._mixture = mixture
         self._base = dict(base)
         self._sets = sets
-        self._found: dict[str, float] | None = None  # by the last search: a good start for the next
+        self._last_fit: dict[str, float] | None = None  # by the last search: a good start for the next
 
     def duration(self, given: Mapping[str, float]) -> tuple[dict[str, float], dict[str, Estimate]]:
         """Fits the duration of an iteration; parameters and returns are those of `zoo.fit_duration`."""
@@ -67,9 +67,9 @@ class PointFit:
         if not free:
             return starts[0], {}
         figures, slopes, misfits = min(
-            (self._search(free, start) for start in starts), key=lambda found: float(np.sum(found[2] ** 2))
+            (self._search(free, start) for start in starts), key=lambda result: float(np.sum(result[2] ** 2))
         )
-        self._found = figures
+        self._last_fit = figures
         values = np.array([figures[n] for n in free])
         return figures, judged(free, values, slopes, np.ones(len(misfits)), misfits, tied=TIED)
 
@@ -85,16 +85,16 @@ class PointFit:
             return start | dict(zip(free, map(float, x * scale), strict=True))
 
         def misfits(x: Floats) -> Floats:
-            told = self.simulated(figures_of(x))
-            misfit: Floats = np.concatenate([told[name] for name in readings]) / measured - 1.0
+            predicted = self.simulated(figures_of(x))
+            misfit: Floats = np.concatenate([predicted[name] for name in readings]) / measured - 1.0
             return misfit
 
         least = np.array([LEAST_A0_S if n == "a0_s" else 0.0 for n in free]) / scale
         x = np.maximum(np.array([start[n] for n in free]) / scale, least + STEP)
-        found = least_squares(
+        solution = least_squares(
             misfits, x, bounds=(least, np.inf), diff_step=STEP, xtol=1e-6, ftol=1e-9, max_nfev=MOST_STEPS
         )
-        return figures_of(found.x), found.jac / scale, found.fun
+        return figures_of(solution.x), solution.jac / scale, solution.fun
 
     def energy(
         self, durations: Mapping[str, float], given: Mapping[str, float]
@@ -111,8 +111,8 @@ class PointFit:
         slopes = np.column_stack([columns[n] for n in free]) if free else np.empty((len(measured), 0))
         if free:
             size = np.maximum(np.linalg.norm(slopes, axis=0), 1e-300)
-            found, _ = nnls(slopes / size, 1.0 - fixed)
-            figures |= dict(zip(free, map(float, found / size), strict=True))
+            solution, _ = nnls(slopes / size, 1.0 - fixed)
+            figures |= dict(zip(free, map(float, solution / size), strict=True))
         values = np.array([figures[n] for n in free])
         estimates = judged(free, values, slopes, np.ones(len(measured)), slopes @ values + fixed - 1.0, tied=TIED)
         if "p_cap_w_per_gpu" not in given:
@@ -121,17 +121,17 @@ class PointFit:
 
     def simulated(self, durations: Mapping[str, float], energy: Mapping[str, float] | None = None) -> dict[str, Floats]:
         """What the simulator says of every point: all readings, and `j_per_token`."""
-        told = []
+        rows = []
         for clients, output, scenario in self._closed_loops({**durations, **(energy or {})}):
             summary = summary_of(scenario)
             latency = summary["latency_s"]
             ttft, tpot, e2e = latency["ttft"]["mean"], latency["tpot"]["mean"], latency["e2e"]["mean"]
             tokens_per_s = clients * output / e2e if e2e else None
-            told.append((ttft, tpot, e2e, tokens_per_s, summary["energy"]["j_per_output_token"]))
+            rows.append((ttft, tpot, e2e, tokens_per_s, summary["energy"]["j_per_output_token"]))
         names = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s", "j_per_token")
         return {
             name: np.array(column, dtype=np.float64)
-            for name, column in zip(names, zip(*told, strict=True), strict=True)
+            for name, column in zip(names, zip(*rows, strict=True), strict=True)
         }
 
     def _closed_loops(self, figures: Mapping[str, float]) -> Iterator[tuple[int, int, Scenario]]:
@@ -147,7 +147,7 @@ class PointFit:
                 "max_num_seqs": MAX_NUM_SEQS,
                 "max_batched_tokens": MAX_BATCHED_TOKENS,
             }
-            said = {
+            data = {
                 "requests": REQUESTS_A_CLIENT * clients,
                 "sla": {"alpha": 0.0},
                 "arrivals": {"kind": "closed", "clients": clients},
@@ -157,12 +157,12 @@ class PointFit:
                 "router": {"policy": "cheapest"},
                 "models": [model],
             }
-            yield clients, output, parse(said, self._sets)
+            yield clients, output, parse(data, self._sets)
 
     def _starts(self) -> list[dict[str, float]]:
         """What was found last, or the base's; without one, what whole answers suggest, for several nstar."""
-        if self._found is not None:
-            return [self._found]
+        if self._last_fit is not None:
+            return [self._last_fit]
         if self._base.keys() >= set(DURATION):
             return [{n: self._base[n] for n in DURATION}]
         from scipy.optimize import nnls
@@ -187,8 +187,8 @@ class PointFit:
         }
         matrix = np.column_stack([c / whole for c in columns.values()])
         size = np.linalg.norm(matrix, axis=0)
-        found, _ = nnls(matrix / size, np.ones(len(whole)))
-        start = dict.fromkeys(DURATION, 0.0) | dict(zip(columns, map(float, found / size), strict=True))
+        solution, _ = nnls(matrix / size, np.ones(len(whole)))
+        start = dict.fromkeys(DURATION, 0.0) | dict(zip(columns, map(float, solution / size), strict=True))
         if self._mixture[0]:
             start |= {"ae_s": start["a0_s"] / 2, "a0_s": start["a0_s"] / 2, "se": 0.5}
         start |= {n: v for n, v in self._base.items() if n in DURATION}

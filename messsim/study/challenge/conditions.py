@@ -39,8 +39,8 @@ def conditions(
             raise ScenarioError(f"--conditions: {name} is named twice")
     folder = conditions_folder()
     flags = {} if seed is None else {"seed": seed}
-    found = {name: load(folder / f"{name}.toml", None, **flags) for name in names}
-    return found if requests is None else {name: _stretched(s, requests) for name, s in found.items()}
+    collected = {name: load(folder / f"{name}.toml", None, **flags) for name in names}
+    return collected if requests is None else {name: _stretched(s, requests) for name, s in collected.items()}
 
 
 def _stretched(scenario: Scenario, requests: int) -> Scenario:

@@ -21,7 +21,7 @@ __all__ = ["CHALLENGE", "read_challenge", "write_challenge"]
 CHALLENGE, SCENARIOS = "challenge.json", "scenarios"
 
 
-def write_challenge(out: Path, scenarios: Mapping[str, Scenario], found: Challenge) -> list[str]:
+def write_challenge(out: Path, scenarios: Mapping[str, Scenario], challenge: Challenge) -> list[str]:
     """Writes what came of a challenge into its directory, beside its runs.
 
     ``challenge.json`` is what ``--json`` prints, ``scenarios/`` the scenarios as they were run, ``report.html`` the
@@ -39,12 +39,12 @@ def write_challenge(out: Path, scenarios: Mapping[str, Scenario], found: Challen
     """
     if not (out / SCENARIOS).exists():
         write_texts(out / SCENARIOS, {f"{name}.toml": dump(scenario) for name, scenario in scenarios.items()})
-    write_file(out / CHALLENGE, (json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False) + "\n").encode())
+    write_file(out / CHALLENGE, (json.dumps(dataclasses.asdict(challenge), indent=2, allow_nan=False) + "\n").encode())
     try:
         library()
     except OutputError as error:
         return [f"there is no report.html: {error}"]
-    write_file(out / "report.html", html(challenge_page(found)))
+    write_file(out / "report.html", html(challenge_page(challenge)))
     return []
 
 

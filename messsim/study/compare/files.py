@@ -19,7 +19,9 @@ __all__ = ["write_comparison"]
 PICTURE = "cost-satisfaction.svg"
 
 
-def write_comparison(out: Path, scenario: Scenario, found: Comparison, *, workers: GivenWorkers = None) -> list[str]:
+def write_comparison(
+    out: Path, scenario: Scenario, comparison: Comparison, *, workers: GivenWorkers = None
+) -> list[str]:
     """Writes what came of a comparison into its directory, and draws a picture.
 
     ``comparison.json`` and ``comparison.csv`` have the means, intervals and differences,
@@ -35,9 +37,9 @@ def write_comparison(out: Path, scenario: Scenario, found: Comparison, *, worker
     OutputError
         If they cannot be written.
     """
-    whole: ComparisonWithFrontier = {**found, "frontier": frontier(scenario, found, workers=workers)}
+    whole: ComparisonWithFrontier = {**comparison, "frontier": frontier(scenario, comparison, workers=workers)}
     write_file(out / "comparison.json", (json.dumps(whole, indent=2) + "\n").encode())
-    write_file(out / "comparison.csv", comparison_csv(found).encode())
+    write_file(out / "comparison.csv", comparison_csv(comparison).encode())
     return add_pictures(out, PICTURE, lambda: _picture(whole))
 
 

@@ -68,7 +68,7 @@ def fleets(
     check_policies(policies, seeds)
     if out is not None:
         _check_free(out)
-    found: list[PolicyPlan] = [
+    policy_plans: list[PolicyPlan] = [
         {
             "policy": policy,
             "plan": plan(
@@ -85,20 +85,20 @@ def fleets(
         }
         for policy in policies
     ]
-    prices = {f["policy"]: best["objective"] or 0.0 for f in found if (best := f["plan"]["best"]) is not None}
+    prices = {f["policy"]: best["objective"] or 0.0 for f in policy_plans if (best := f["plan"]["best"]) is not None}
     fleets_of: Fleets = {
         "scenario": scenario.name,
         "alpha": scenario.sla.alpha,
         "cost_unit": scenario.cost.unit,
-        "requirements": found[0]["plan"]["requirements"],
-        "unit": found[0]["plan"]["unit"],
+        "requirements": policy_plans[0]["plan"]["requirements"],
+        "unit": policy_plans[0]["plan"]["unit"],
         "replications": seeds,
-        "policies": found,
+        "policies": policy_plans,
         "best": min(prices, key=prices.__getitem__, default=None),
     }
     if out is not None:
         write_file(out / JSON, (json.dumps(fleets_of, indent=2, allow_nan=False) + "\n").encode())
-        write_file(out / POINTS, _points(found).encode())
+        write_file(out / POINTS, _points(policy_plans).encode())
     return fleets_of
 
 
@@ -113,9 +113,9 @@ def _check_free(out: Path) -> None:
             )
 
 
-def _points(found: Sequence[PolicyPlan]) -> str:
+def _points(result: Sequence[PolicyPlan]) -> str:
     """A CSV of the policies that have a fleet, for ``messsim sweep --points``."""
-    rows = [{"router.policy": f["policy"], **best["overrides"]} for f in found if (best := f["plan"]["best"])]
+    rows = [{"router.policy": f["policy"], **best["overrides"]} for f in result if (best := f["plan"]["best"])]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

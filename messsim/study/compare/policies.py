@@ -185,8 +185,8 @@ def _add_oracles(runs: Sequence[tuple[Scenario, Summary]], many: Workers) -> Non
         (same[0][0], same[0][1]["requests"]["arrived"], [[t["satisfaction"] for t in s["tenants"]] for _, s in same])
         for same in alike
     ]
-    for same, found in zip(alike, every(many, oracles_beside, tasks, frees_gil=True), strict=True):
-        for (_, summary), costs in zip(same, found, strict=True):
+    for same, result in zip(alike, every(many, oracles_beside, tasks, frees_gil=True), strict=True):
+        for (_, summary), costs in zip(same, result, strict=True):
             summary["cost"]["oracle"] = {
                 "clairvoyant": costs["clairvoyant"],
                 "statistical": costs["statistical"],
@@ -231,12 +231,12 @@ def ratio_to(scenario: Scenario, summary: Summary, oracle: str) -> float | None:
     own = [s for t in summary["tenants"] if (s := t["satisfaction"]) is not None]
     if len(own) < len(summary["tenants"]) or summary["cost"]["per_request"] is None:
         return None
-    found = summary_of(promising(with_policy(scenario, oracle), own))
-    if not found["cost"]["per_request"] or not all(
-        _reached(t, s, oracle) for t, s in zip(found["tenants"], own, strict=True)
+    summarised = summary_of(promising(with_policy(scenario, oracle), own))
+    if not summarised["cost"]["per_request"] or not all(
+        _reached(t, s, oracle) for t, s in zip(summarised["tenants"], own, strict=True)
     ):
         return None
-    return summary["cost"]["per_request"] / found["cost"]["per_request"]
+    return summary["cost"]["per_request"] / summarised["cost"]["per_request"]
 
 
 def _reached(tenant: TenantSummary, asked: float, oracle: str) -> bool:
@@ -256,16 +256,16 @@ def promising(scenario: Scenario, alphas: Sequence[float]) -> Scenario:
 def _interval(values: Sequence[Any]) -> Spread | None:
     """Of the replications that have the figure; `count` says how many they are."""
     known = [float(v) for v in values if v is not None]
-    return _told(replication_interval(known)) if known else None
+    return _stated(replication_interval(known)) if known else None
 
 
 def _paired(runs: Sequence[Mapping[str, Figure]], first: Sequence[Mapping[str, Figure]], path: str) -> Spread | None:
-    found = ((a.get(path), b.get(path)) for a, b in zip(runs, first, strict=True))
-    pairs = [(float(a), float(b)) for a, b in found if a is not None and b is not None]
-    return _told(paired_difference([a for a, _ in pairs], [b for _, b in pairs])) if pairs else None
+    result = ((a.get(path), b.get(path)) for a, b in zip(runs, first, strict=True))
+    pairs = [(float(a), float(b)) for a, b in result if a is not None and b is not None]
+    return _stated(paired_difference([a for a, _ in pairs], [b for _, b in pairs])) if pairs else None
 
 
-def _told(interval: Interval) -> Spread:
+def _stated(interval: Interval) -> Spread:
     return {"mean": interval.mean, "low": interval.low, "high": interval.high, "count": interval.count}
 
 
@@ -291,9 +291,9 @@ def _points(scenario: Scenario, asked: Sequence[tuple[str, float]], workers: Giv
     tasks = [promising(with_policy(scenario, o), [level] * tenants).changed(replication=0) for o, level in asked]
     with workers_from(workers) as many:
         summaries = every(many, summary_of, tasks, frees_gil=scenario.engine == "compiled")
-    for (oracle, level), found in zip(asked, summaries, strict=True):
-        satisfaction, cost = found["sla"]["satisfaction"], found["cost"]["per_request"]
+    for (oracle, level), result in zip(asked, summaries, strict=True):
+        satisfaction, cost = result["sla"]["satisfaction"], result["cost"]["per_request"]
         if satisfaction is None or cost is None:
             continue
-        if all(_reached(t, level, oracle) for t in found["tenants"]):
+        if all(_reached(t, level, oracle) for t in result["tenants"]):
             yield {"oracle": oracle, "satisfaction": satisfaction, "cost": cost}

@@ -104,9 +104,9 @@ def converge(
                 known = dict(zip(done, _rows(matrix, runs, done), strict=True))
                 on_known(so_far([base.router.policy_name], known))
         replications = runs.all(keys)
-    summaries = [found["summary"] for found in replications]
+    summaries = [result["summary"] for result in replications]
     since = [s["sla"]["time_to_compliance"] for s in summaries]
-    curves = aligned([from_columns(found["timeline"]) for found in replications], since)
+    curves = aligned([from_columns(result["timeline"]) for result in replications], since)
     return Convergence(_summary(scenario, summaries, since), curves, frame_of(_rows(matrix, runs, keys)))
 
 
@@ -157,8 +157,8 @@ def _or_never(request: int | None) -> float:
 def _quantiles(values: Sequence[float]) -> Quantiles:
     """The smallest value with at least the share at or below it; None where that is never."""
     ordered = sorted(values)
-    found = {name: ordered[max(math.ceil(share * len(ordered)), 1) - 1] for name, share in SHARES.items()}
-    return cast("Quantiles", {name: None if math.isinf(v) else v for name, v in found.items()})
+    collected = {name: ordered[max(math.ceil(share * len(ordered)), 1) - 1] for name, share in SHARES.items()}
+    return cast("Quantiles", {name: None if math.isinf(v) else v for name, v in collected.items()})
 
 
 def _spread(values: Sequence[float | None]) -> SpreadWithQuantiles | None:

@@ -30,7 +30,7 @@ __all__ = ["CONVERGENCE", "page_of", "read_convergence", "write_convergence"]
 CONVERGENCE, CURVES, RESULTS, REPORT = "convergence.json", "curves.parquet", "results.parquet", "report.html"
 
 
-def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> list[str]:
+def write_convergence(out: Path, scenario: Scenario, convergence: Convergence) -> list[str]:
     """Writes what came of a study into its directory, and its report.
 
     ``convergence.json`` is what ``--json`` prints, ``curves.parquet`` a row a request number, ``report.html`` the
@@ -47,19 +47,19 @@ def write_convergence(out: Path, scenario: Scenario, found: Convergence) -> list
         If it cannot be written.
     """
     with whole_or_absent(out / CURVES) as beside:
-        write_parquet(found.curves, beside)
-    write_file(out / CONVERGENCE, (json.dumps(found.summary, indent=2) + "\n").encode())
-    return add_pictures(out, REPORT, lambda: _report(found, scenario))
+        write_parquet(convergence.curves, beside)
+    write_file(out / CONVERGENCE, (json.dumps(convergence.summary, indent=2) + "\n").encode())
+    return add_pictures(out, REPORT, lambda: _report(convergence, scenario))
 
 
-def _report(found: Convergence, scenario: Scenario) -> dict[str, bytes]:
+def _report(convergence: Convergence, scenario: Scenario) -> dict[str, bytes]:
     library()
-    return {REPORT: html(page_of(found, scenario))}
+    return {REPORT: html(page_of(convergence, scenario))}
 
 
-def page_of(found: Convergence, scenario: Scenario) -> Page:
+def page_of(convergence: Convergence, scenario: Scenario) -> Page:
     """The report of a study that was made or read."""
-    return convergence_page(found.summary, found.curves, dump(scenario), notes_of(scenario))
+    return convergence_page(convergence.summary, convergence.curves, dump(scenario), notes_of(scenario))
 
 
 def read_convergence(directory: Path) -> Convergence:

@@ -52,10 +52,10 @@ def dearer_by(rows: pl.DataFrame, points: list[str]) -> list[Dearer]:
     costs = {
         p: dict(known.filter(point=p).select("replication", "cost_per_request").iter_rows()) for p in means["point"]
     }
-    found: list[Dearer] = []
+    dearers: list[Dearer] = []
     for point, mine in costs.items():
         best = costs[means["point"][0]]
         if both := sorted(mine.keys() & best.keys()):
             d = paired_difference([mine[r] for r in both], [best[r] for r in both])
-            found.append(Dearer(point, d.mean, d.low))
-    return found
+            dearers.append(Dearer(point, d.mean, d.low))
+    return dearers

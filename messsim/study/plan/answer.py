@@ -15,13 +15,13 @@ from .candidate_runs import CandidateRuns
 from .candidates import Axis
 from .search import MOST_CHECKS, Search
 
-__all__ = ["ENERGY", "plan_told"]
+__all__ = ["ENERGY", "plan_answer"]
 
 ENERGY = "energy.total_j"
 FIGURES = ("sla.satisfaction", "cost.per_request", "latency_s.ttft.p95", "latency_s.e2e.p95")
 
 
-def plan_told(
+def plan_answer(
     base: Scenario,
     axes: Sequence[Axis],
     search: Search,
@@ -31,11 +31,11 @@ def plan_told(
     kept_share: float,
 ) -> PlanSummary:
     """The object that ``plan --json`` prints: see `messsim.study.plan.cheapest.plan`."""
-    told = {i: _candidate(axes, search, runs, wanted, i, kept_share) for i in search.found}
-    order = sorted(told, key=lambda i: (told[i]["objective"] is None, told[i]["objective"] or 0.0, i))
-    uncertain = any(c["verdict"] != FAILED for c in told.values())
+    clusters = {i: _candidate(axes, search, runs, wanted, i, kept_share) for i in search.evaluated}
+    order = sorted(clusters, key=lambda i: (clusters[i]["objective"] is None, clusters[i]["objective"] or 0.0, i))
+    uncertain = any(c["verdict"] != FAILED for c in clusters.values())
     costlier = sum(
-        search.costlier(i) and i not in search.found and i not in search.too_small and i not in search.assumed
+        search.costlier(i) and i not in search.evaluated and i not in search.too_small and i not in search.assumed
         for i in range(len(search.candidates))
     )
     return {
@@ -48,21 +48,21 @@ def plan_told(
         "replications": runs.seeds,
         "level": LEVEL,
         "status": MET if search.best is not None else UNCERTAIN if uncertain else FAILED,
-        "best": None if search.best is None else told[search.best],
-        "frontier": [told[i] for i in _frontier(order, told, wanted, search.best)],
-        "clusters": [told[i] for i in order],
+        "best": None if search.best is None else clusters[search.best],
+        "frontier": [clusters[i] for i in _frontier(order, clusters, wanted, search.best)],
+        "clusters": [clusters[i] for i in order],
         "counts": {
             "candidates": len(search.candidates),
-            "simulated": len(search.found),
+            "simulated": len(search.evaluated),
             "costlier": costlier,
-            "too_small": len(search.too_small - set(search.found)),
-            "assumed": len((search.assumed - search.too_small) - set(search.found)),
+            "too_small": len(search.too_small - set(search.evaluated)),
+            "assumed": len((search.assumed - search.too_small) - set(search.evaluated)),
             "checked": len(search.checked),
             "unchecked": search.unchecked,
         },
-        "violation": None if search.violation is None else told[search.violation],
+        "violation": None if search.violation is None else clusters[search.violation],
         "kept_share": kept_share,
-        "assumptions": [*_assumptions(search), *_more_seeds(search, told, wanted, runs.seeds, kept_share)],
+        "assumptions": [*_assumptions(search), *_more_seeds(search, clusters, wanted, runs.seeds, kept_share)],
     }
 
 
@@ -71,13 +71,13 @@ def _interval(values: list[float]) -> IntervalSummary | None:
 
 
 def _more_seeds(
-    search: Search, told: Mapping[int, Cluster], wanted: Sequence[Requirement], seeds: int, kept_share: float
+    search: Search, clusters: Mapping[int, Cluster], wanted: Sequence[Requirement], seeds: int, kept_share: float
 ) -> list[str]:
     """What more seeds could tell, and what they could not."""
     promises = [k for k, r in enumerate(wanted) if is_promise(r)]
     if search.best is None or not promises:
         return []
-    kept = min(told[search.best]["requirements"][k].get("kept", 0) for k in promises)
+    kept = min(clusters[search.best]["requirements"][k].get("kept", 0) for k in promises)
     low, _ = share_interval(kept, seeds)
     needed = next((n for n in range(seeds, 2_000) if share_interval(n, n)[0] >= kept_share), None)
     sure = f"; {needed} seeds that all keep it would say so of {kept_share:.0%}" if low < kept_share and needed else ""
@@ -101,7 +101,7 @@ def _candidate(
         ],
         "overrides": c.values(axes),
         "gpus": sum(p.tp * p.replicas for p in runs.scenario(i).fleet if p.kind == "gpu"),
-        "objective": search.found[i].value,
+        "objective": search.evaluated[i].value,
         "energy_j": _interval(energy),
         "figures": {path: _interval(values_of(path, fine)) for path in FIGURES},
         "replications": len(rows),
@@ -120,13 +120,13 @@ def _verdict(requirement: Requirement, rows: Sequence[Row | MesssimError], seeds
 
 
 def _frontier(
-    order: Sequence[int], told: Mapping[int, Cluster], wanted: Sequence[Requirement], best: int | None
+    order: Sequence[int], clusters: Mapping[int, Cluster], wanted: Sequence[Requirement], best: int | None
 ) -> list[int]:
     """The best, and candidates that no other beats in objective and in all requirements' margins; cheapest first."""
 
     def margins(i: int) -> list[float] | None:
-        means = [mean for v in told[i]["requirements"] if (mean := v["mean"]) is not None]
-        objective = told[i]["objective"]
+        means = [mean for v in clusters[i]["requirements"] if (mean := v["mean"]) is not None]
+        objective = clusters[i]["objective"]
         if objective is None or len(means) < len(wanted):
             return None
         return [-objective, *(r.margin(m) for r, m in zip(wanted, means, strict=True))]
@@ -147,13 +147,15 @@ def _assumptions(search: Search) -> list[str]:
             "a smaller cluster met what a larger one did not: nothing was assumed any more, and every cheaper cluster "
             "was simulated"
         ]
-    found = []
-    if search.assumed - search.too_small - set(search.found):
+    collected = []
+    if search.assumed - search.too_small - set(search.evaluated):
         more = "" if search.prices is not None else ", and a larger one than one that is met draws more energy"
-        found.append(f"a cluster within one that is not met, with the same GPUs, is not met either{more}")
-    if search.too_small - set(search.found):
-        found.append("a cluster whose load is above 1.25 times what the closed form sustains cannot keep its latencies")
+        collected.append(f"a cluster within one that is not met, with the same GPUs, is not met either{more}")
+    if search.too_small - set(search.evaluated):
+        collected.append(
+            "a cluster whose load is above 1.25 times what the closed form sustains cannot keep its latencies"
+        )
     if search.checked:
         rest = f" ({search.unchecked} more were not: at most {MOST_CHECKS} are)" if search.unchecked else ""
-        found.append(f"checked: {len(search.checked)} of the largest clusters so left out fail in a run{rest}")
-    return found
+        collected.append(f"checked: {len(search.checked)} of the largest clusters so left out fail in a run{rest}")
+    return collected

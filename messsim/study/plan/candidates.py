@@ -73,12 +73,12 @@ class Candidate:
 
     def values(self, axes: Sequence[Axis]) -> Point:
         """What it changes of the scenario: values by key path."""
-        found: Point = {}
+        point: Point = {}
         for axis, kind, replicas in zip(axes, self.kinds, self.replicas, strict=True):
-            found[f"{axis.path}.replicas"] = replicas
+            point[f"{axis.path}.replicas"] = replicas
             if len(axis.kinds) > 1 and replicas:
-                found |= {f"{axis.path}.gpu": kind.gpu, f"{axis.path}.tp": kind.tp}
-        return found
+                point |= {f"{axis.path}.gpu": kind.gpu, f"{axis.path}.tp": kind.tp}
+        return point
 
 
 def axes_of(scenario: Scenario, replicas: Sequence[str], gpus: Sequence[str]) -> list[Axis]:
@@ -104,16 +104,16 @@ def axes_of(scenario: Scenario, replicas: Sequence[str], gpus: Sequence[str]) ->
 
 
 def _by_pool(scenario: Scenario, texts: Sequence[str], option: str, form: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    collected: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not value.strip():
             raise ScenarioError(f"{option} {text}: expected {form}")
         pool = _pool_named(scenario, name.strip().strip('"'), f"{option} {text}")
-        if pool in found:
+        if pool in collected:
             raise ScenarioError(f"{option} {text}: {pool} is given twice; expected each pool once")
-        found[pool] = value.strip()
-    return found
+        collected[pool] = value.strip()
+    return collected
 
 
 def _pool_named(scenario: Scenario, name: str, where: str) -> str:
@@ -149,9 +149,9 @@ def _axis(scenario: Scenario, k: int, replicas: str | None, gpus: str | None) ->
 
 
 def _range(pool: str, text: str) -> tuple[int, int]:
-    found = _RANGE.fullmatch(text)
-    least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not found or not 0 <= least <= most or most == 0:
+    match = _RANGE.fullmatch(text)
+    least, most = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not match or not 0 <= least <= most or most == 0:
         raise ScenarioError(
             f"--replicas {pool}={text}: expected LEAST..MOST with LEAST <= MOST, such as 1..8, or 0..8 where the model "
             "may be left out"
@@ -160,14 +160,14 @@ def _range(pool: str, text: str) -> tuple[int, int]:
 
 
 def _kind(pool: Pool, text: str) -> Kind:
-    found = _KIND.fullmatch(text.strip())
+    match = _KIND.fullmatch(text.strip())
     where = f"--gpus {pool.name}={text}"
-    if not found:
+    if not match:
         raise ScenarioError(f"{where}: expected a GPU such as H100, or H100/tp2")
     if pool.profile is None:
         raise ScenarioError(f"{where}: {pool.name} has figures of its own; expected a pool with a profile")
     try:
-        profile = find_profile(pool.profile, found[1], int(found[2] or pool.tp), pool.weights)
+        profile = find_profile(pool.profile, match[1], int(match[2] or pool.tp), pool.weights)
     except UnknownProfile as error:
         raise ScenarioError(f"{where}: {error}") from None
     return Kind(profile.gpu, profile.tp)

@@ -18,12 +18,12 @@ WAITED = ("ttft", "e2e", "queueing")  # latencies that contain the wait
 
 def quantiles_of(requirements: Sequence[Requirement]) -> list[tuple[float, float]]:
     """Share of requests, and the seconds that they may take, of every bound from above on a latency with its wait."""
-    found = []
+    collected = []
     for r in requirements:
         keys = r.path.split(".")
         if r.from_above and keys[0] == "latency_s" and keys[1] in WAITED and keys[2] in QUANTILES:
-            found.append((QUANTILES[keys[2]], r.bound))
-    return found
+            collected.append((QUANTILES[keys[2]], r.bound))
+    return collected
 
 
 class Carrying:
@@ -46,7 +46,7 @@ class Carrying:
         self._bounds = quantiles_of(requirements) if plain and rate and length else []
         self._rate, self._length = rate or 0.0, length or 0
         self._sustained = {p.name: (p.model, sustained_rps(setup, p)) for p in setup.pools if not p.is_api}
-        self._places = {p.name: p.said.max_num_seqs for p in setup.pools}
+        self._places = {p.name: p.serving.max_num_seqs for p in setup.pools}
         shares = [[float(row.get(column_of(f"models.{n}.share")) or 0.0) for n in s.model_names] for row in rows]
         self._shares = [sum(column) / len(rows) for column in zip(*shares, strict=True)]
 

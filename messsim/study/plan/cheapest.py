@@ -17,7 +17,7 @@ from ..runs.identity import contents
 from ..runs.requirements import GPUS, RENT, known_figures, requirements_of
 from ..runs.rows import Row
 from ..runs.verdicts import KEPT_SHARE, MET, out_of_reach, overall, values_of, verdict_of
-from .answer import ENERGY, plan_told
+from .answer import ENERGY, plan_answer
 from .candidate_runs import CandidateRuns, row_at
 from .candidates import Axis, Candidate, candidates_of, usd_per_hour
 from .capacity import Carrying
@@ -139,10 +139,10 @@ def plan(
     ) as made:
         runs = CandidateRuns(matrix, made, seeds)
         search = _search(base, axes, candidates, prices, wanted, runs, kept_share, on_known)
-    told = plan_told(base, axes, search, runs, wanted, objective, kept_share)
+    answer = plan_answer(base, axes, search, runs, wanted, objective, kept_share)
     if out is not None:
-        write_plan(out, told)
-    return told
+        write_plan(out, answer)
+    return answer
 
 
 def _affordable(
@@ -155,28 +155,28 @@ def _affordable(
     named = {a.pool for a in axes}
     fixed = sum(p.tp * p.replicas for p in base.fleet if p.kind == "gpu" and p.name not in named)
     rents = _prices(base, axes, candidates) if any(r.path == RENT for r in bounds) else [0.0] * len(candidates)
-    found = [
+    collected = [
         c
         for c, rent in zip(candidates, rents, strict=True)
         if all(r.met_by(rent if r.path == RENT else float(c.gpus + fixed)) for r in bounds)
     ]
-    if not found:
+    if not collected:
         raise ScenarioError(f"--require {' and '.join(map(str, bounds))}: no cluster of these keeps to it")
-    return found
+    return collected
 
 
 def _prices(base: Scenario, axes: Sequence[Axis], candidates: Sequence[Candidate]) -> list[float]:
     """USD per hour of each candidate; of one with `k` replicas more, so much more."""
-    found: dict[tuple[Any, ...], list[float]] = {}
+    collected: dict[tuple[Any, ...], list[float]] = {}
     for c in candidates:
-        if c.kinds not in found:
+        if c.kinds not in collected:
             ones = [1] * len(axes)
             least = usd_per_hour(with_values(base, Candidate(c.kinds, tuple(ones)).values(axes)))
             more = [tuple(2 if k == j else 1 for k in range(len(axes))) for j in range(len(axes))]
             each = [usd_per_hour(with_values(base, Candidate(c.kinds, r).values(axes))) - least for r in more]
-            found[c.kinds] = [least - sum(each), *each]
+            collected[c.kinds] = [least - sum(each), *each]
     return [
-        round(found[c.kinds][0] + sum(p * r for p, r in zip(found[c.kinds][1:], c.replicas, strict=True)), 9)
+        round(collected[c.kinds][0] + sum(p * r for p, r in zip(collected[c.kinds][1:], c.replicas, strict=True)), 9)
         for c in candidates
     ]
 
@@ -237,7 +237,7 @@ def _search(
             replicas = (
                 None if best is None else {a.pool: r for a, r in zip(axes, candidates[best].replicas, strict=True)}
             )
-            on_known(BestSoFar(replicas, None if best is None else search.found[best].value, len(search.found)))
+            on_known(BestSoFar(replicas, None if best is None else search.evaluated[best].value, len(search.evaluated)))
 
     search = Search(candidates, prices, evaluate, promising, carries, evaluated)
     search.run()

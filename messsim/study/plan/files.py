@@ -14,9 +14,9 @@ __all__ = ["PLAN", "read_plan", "write_plan"]
 PLAN = "plan.json"
 
 
-def write_plan(directory: Path, found: PlanSummary) -> None:
+def write_plan(directory: Path, plan: PlanSummary) -> None:
     """Writes ``plan.json``, what ``plan --json`` prints, in place of what an earlier plan wrote there."""
-    write_file(directory / PLAN, (json.dumps(found, indent=2, allow_nan=False) + "\n").encode())
+    write_file(directory / PLAN, (json.dumps(plan, indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_plan(directory: Path) -> PlanSummary:

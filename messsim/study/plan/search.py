@@ -68,7 +68,7 @@ class Search:
     promising: Callable[[int, int | None], bool]
     carries: Callable[[int], bool]
     on_evaluated: Callable[[], None] = lambda: None
-    found: dict[int, Evaluation] = field(default_factory=dict)
+    evaluated: dict[int, Evaluation] = field(default_factory=dict)
     too_small: set[int] = field(default_factory=set)
     assumed: set[int] = field(default_factory=set)
     checked: set[int] = field(default_factory=set)
@@ -85,7 +85,7 @@ class Search:
         for i in sorted(tops, key=self._order):
             if self.open(i):
                 self._evaluate(i)
-        self.too_small = {i for i in range(len(self.candidates)) if i not in self.found and not self.carries(i)}
+        self.too_small = {i for i in range(len(self.candidates)) if i not in self.evaluated and not self.carries(i)}
         self._exhaust(assume=True)
         self.violation = self._violated()
         if self.violation is not None:
@@ -94,7 +94,7 @@ class Search:
 
     def open(self, i: int) -> bool:
         """Whether a candidate may still be the cheapest."""
-        return i not in self.found and i not in self.too_small and i not in self.assumed and not self.costlier(i)
+        return i not in self.evaluated and i not in self.too_small and i not in self.assumed and not self.costlier(i)
 
     def costlier(self, i: int) -> bool:
         """Whether it is known beforehand to cost no less than the best so far."""
@@ -114,7 +114,7 @@ class Search:
 
     def _exhaust(self, *, assume: bool) -> None:
         """Evaluates the middle of what is open, in order of price, until nothing is."""
-        for i in list(self.found):
+        for i in list(self.evaluated):
             self._learn(i, assume)
         while left := [i for i in range(len(self.candidates)) if self.open(i)]:
             left.sort(key=self._order)
@@ -123,28 +123,28 @@ class Search:
             self._learn(i, assume)
 
     def _evaluate(self, i: int) -> None:
-        self.found[i] = self.evaluate(i)
-        if self.found[i].met and (self.best is None or self._rank(i) < self._rank(self.best)):
+        self.evaluated[i] = self.evaluate(i)
+        if self.evaluated[i].met and (self.best is None or self._rank(i) < self._rank(self.best)):
             self.best = i
         self.on_evaluated()
 
     def _rank(self, i: int) -> tuple[float, int, int]:
         """Cheapest first; of what was evaluated, ties to fewer GPUs."""
-        value = self.found[i].value
+        value = self.evaluated[i].value
         return (float("inf") if value is None else value, self.candidates[i].gpus, i)
 
     def _learn(self, i: int, assume: bool) -> None:
         if not assume:
             return
-        evaluation, here = self.found[i], self.candidates[i]
+        evaluation, here = self.evaluated[i], self.candidates[i]
         if not evaluation.met and evaluation.helped:
-            self.assumed |= {j for j, c in enumerate(self.candidates) if j not in self.found and c.within(here)}
+            self.assumed |= {j for j, c in enumerate(self.candidates) if j not in self.evaluated and c.within(here)}
         if evaluation.met and self.prices is None:
-            self.assumed |= {j for j, c in enumerate(self.candidates) if j not in self.found and here.within(c)}
+            self.assumed |= {j for j, c in enumerate(self.candidates) if j not in self.evaluated and here.within(c)}
 
     def _violated(self) -> int | None:
         """A candidate that was left out by assumption or estimate, and yet meets everything at less cost."""
-        left_out = {i for i in self.too_small | self.assumed if i not in self.found and not self.costlier(i)}
+        left_out = {i for i in self.too_small | self.assumed if i not in self.evaluated and not self.costlier(i)}
         edge = sorted((i for i in left_out if self._at_the_edge(i, left_out)), key=self._order, reverse=True)
         self.unchecked = max(len(edge) - MOST_CHECKS, 0)
         for i in edge[:MOST_CHECKS]:

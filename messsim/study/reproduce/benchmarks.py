@@ -75,7 +75,7 @@ def reproduce_paper(
         raise ScenarioError("--set router.c: expected --c, once for each value")
     known = captured(data) if data is not None else [(b, b.scenario()) for b in BENCHMARKS]
     points: list[Point] = [{"benchmark": b.name, "router.c": c} for b, _ in known for c in exploration]
-    scenarios = [parse(_at(said, c), sets, seed=seed) for _, said in known for c in exploration]
+    scenarios = [parse(_at(table, c), sets, seed=seed) for _, table in known for c in exploration]
     keys = [(i, r) for i in range(len(points)) for r in range(seeds)]
     matrix = Matrix(scenarios[0], points, scenarios.__getitem__, summary_at)
     with runs_of(
@@ -93,23 +93,23 @@ def reproduce_paper(
     groups: dict[tuple[str, float], list[Summary]] = {}
     for (i, _), summary in zip(keys, done, strict=True):
         groups.setdefault((points[i]["benchmark"], points[i]["router.c"]), []).append(summary)
-    told_of = [_benchmark(b, said, {c: groups[b.name, c] for c in exploration}) for b, said in known]
+    summaries_here = [_benchmark(b, table, {c: groups[b.name, c] for c in exploration}) for b, table in known]
     return {
         "version": __version__,
         "data": "scenarios" if data is None else str(data),
         "replications": seeds,
         "missing": [b.name for b in BENCHMARKS if b.name not in {k.name for k, _ in known}],
-        "benchmarks": told_of,
-        "mean_cost": _mean_costs(told_of, exploration),
+        "benchmarks": summaries_here,
+        "mean_cost": _mean_costs(summaries_here, exploration),
     }
 
 
-def _at(said: Table, c: float) -> Table:
-    return said | {"router": said["router"] | {"c": c}}
+def _at(table: Table, c: float) -> Table:
+    return table | {"router": table["router"] | {"c": c}}
 
 
-def _benchmark(benchmark: Benchmark, said: Table, runs: dict[float, list[Summary]]) -> PaperBenchmark:
-    names = [m["name"] for m in said["models"]]
+def _benchmark(benchmark: Benchmark, table: Table, runs: dict[float, list[Summary]]) -> PaperBenchmark:
+    names = [m["name"] for m in table["models"]]
     first = next(iter(runs.values()))  # what needs no router does not hang on c
     comparable = names == list(MODELS)
     return {

@@ -35,22 +35,22 @@ def captured(folder: Path) -> list[tuple[Benchmark, Table]]:
     if not folder.is_dir():
         raise DataError("no such directory; expected one with the authors' capture files", str(folder))
     files = sorted(file for kind in KINDS for file in folder.glob(kind))
-    found: dict[str, tuple[Path, pl.DataFrame]] = {}
+    collected: dict[str, tuple[Path, pl.DataFrame]] = {}
     for file in files:
         frame = read(file)
         require(frame.columns, [GROUP, TEXT], file)
         for (name,), rows in frame.group_by(GROUP, maintain_order=True):
-            if str(name) in found:
+            if str(name) in collected:
                 raise DataError(
-                    f"benchmark {name!r} is also in {found[str(name)][0].name}; expected one file", str(file)
+                    f"benchmark {name!r} is also in {collected[str(name)][0].name}; expected one file", str(file)
                 )
-            found[str(name)] = file, rows
-    known = [b for b in BENCHMARKS if b.capture in found]
+            collected[str(name)] = file, rows
+    known = [b for b in BENCHMARKS if b.capture in collected]
     if not known:
         names = ", ".join(b.capture for b in BENCHMARKS)
-        held = ", ".join(found) or "no file"
+        held = ", ".join(collected) or "no file"
         raise DataError(f"holds {held}; expected capture files ({', '.join(KINDS)}) of {names}", str(folder))
-    return [(b, _scenario(b, *found[b.capture])) for b in known]
+    return [(b, _scenario(b, *collected[b.capture])) for b in known]
 
 
 def _scenario(benchmark: Benchmark, file: Path, rows: pl.DataFrame) -> Table:

@@ -99,23 +99,23 @@ def reproduce_theory(
         workers=workers,
         on_progress=on_progress,
     ) as made:
-        found = made.all(keys)
+        measured = made.all(keys)
         usual = _scenario(V, C, length, sets, seed)
         optima = every(made.workers, _optimum, [usual.changed(replication=r) for r in range(seeds)], frees_gil=True)
     runs: dict[tuple[float, float], list[Measured]] = {}
-    for (i, _), one in zip(keys, found, strict=True):
+    for (i, _), one in zip(keys, measured, strict=True):
         runs.setdefault(wanted[i], []).append(one)
-    said, price = scenarios[0], fmean((o.low + o.high) / 2.0 for o in optima)
+    first, price = scenarios[0], fmean((o.low + o.high) / 2.0 for o in optima)
     return {
         "version": __version__,
         "requests": length,
         "replications": seeds,
-        "alpha": said.sla.alpha,
+        "alpha": first.sla.alpha,
         "price": price,
         "optimum": fmean(o.per_request for o in optima),
-        "shortfall": _shortfall({v: runs[v, C] for v in SHORTFALL_WEIGHTS}, price, said.sla.alpha),
+        "shortfall": _shortfall({v: runs[v, C] for v in SHORTFALL_WEIGHTS}, price, first.sla.alpha),
         "gap": _gap({v: runs[v, C] for v in WEIGHTS}, optima, price, length),
-        "overhead": _overhead({c: runs[V, c] for c in RATES}, said.router.kappa, length),
+        "overhead": _overhead({c: runs[V, c] for c in RATES}, first.router.kappa, length),
         "queue": _queue({v: runs[v, C] for v in WEIGHTS}, price),
     }
 
@@ -129,10 +129,10 @@ def _scenario(v: float, c: float, requests: int, sets: list[str] | None, seed: i
 def _optimum(scenario: Scenario) -> Optimum:
     """The cheapest way to keep the promise for whoever knows what the features tell."""
     frontier = Oracles(scenario).frontiers["feature"]
-    found = None if frontier is None else frontier.optimum(scenario.sla.alpha)
-    if found is None:
+    optimum = None if frontier is None else frontier.optimum(scenario.sla.alpha)
+    if optimum is None:
         raise ScenarioError(f"sla.alpha = {scenario.sla.alpha}: expected a promise that features alone can keep")
-    return found
+    return optimum
 
 
 def _measured(task: Task) -> Measured:
@@ -233,9 +233,9 @@ def _queue(runs: dict[float, list[Measured]], price: float) -> Order:
 
 
 def _spread(values: list[float]) -> TheoryPoint:
-    found = replication_interval(values)
-    half = found.half_width or 0.0
-    return {"measured": found.mean, "low": found.mean - half, "high": found.mean + half}
+    interval = replication_interval(values)
+    half = interval.half_width or 0.0
+    return {"measured": interval.mean, "low": interval.mean - half, "high": interval.mean + half}
 
 
 def _slope(of: str, against: str, predicted: str, points: Iterable[TheoryPoint], x: str, y: str) -> Slope:

@@ -12,7 +12,7 @@ from messsim.results.provenance import files_of
 from messsim.scenario import Scenario
 from messsim.version import __version__
 
-from .points import Point, told
+from .points import Point, in_words
 
 __all__ = ["DATA_FILES", "Contents", "contents", "difference", "hashed"]
 
@@ -65,7 +65,7 @@ def _own_figures(base: Scenario, points: Sequence[Point], scenarios: Sequence[Sc
     """Of pools whose figures are not the base's, by pool and point."""
     usual = {_figures(pool) for pool in base.fleet}
     return {
-        f"profile of {pool.name} at {told(point)}": hashed(figures)
+        f"profile of {pool.name} at {in_words(point)}": hashed(figures)
         for point, scenario in zip(points, scenarios, strict=False)
         for pool in scenario.fleet
         if (figures := _figures(pool)) not in usual

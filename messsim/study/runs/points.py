@@ -14,7 +14,7 @@ from messsim.errors import DataError, ScenarioError
 from messsim.files import read_bytes, why
 from messsim.scenario.overrides import parse_value, split_path
 
-__all__ = ["Point", "points_of", "read_points", "told"]
+__all__ = ["Point", "in_words", "points_of", "read_points"]
 
 Point = dict[str, Any]  # value by key path, such as {"router.V": 1e-4}
 
@@ -112,10 +112,10 @@ def _refuse_twins(points: list[Point]) -> None:
     for point in points:
         key = json.dumps(point, sort_keys=True, default=str)
         if key in seen:
-            raise ScenarioError(f"the point {told(point)} is given twice; expected different points")
+            raise ScenarioError(f"the point {in_words(point)} is given twice; expected different points")
         seen.add(key)
 
 
-def told(point: Point) -> str:
+def in_words(point: Point) -> str:
     """A point as people read it: ``router.V = 0.0001, sla.alpha = 0.5``."""
     return ", ".join(f"{path} = {value!r}" for path, value in point.items()) or "the scenario as it is"

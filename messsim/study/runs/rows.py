@@ -39,8 +39,8 @@ def row_of(scenario: Scenario, summary: Mapping[str, Any], point: Mapping[str, A
     point
         What tells it from the other points: values by key path, such as ``{"router.V": 1e-4}``.
     """
-    told = {k: v for k, v in summary.items() if k not in LEFT_OUT}
-    return _head(scenario, point, None) | {column_of(path): value for path, value in figures(told).items()}
+    figures_here = {k: v for k, v in summary.items() if k not in LEFT_OUT}
+    return _head(scenario, point, None) | {column_of(path): value for path, value in figures(figures_here).items()}
 
 
 def failed_row(scenario: Scenario, error: MesssimError, point: Mapping[str, Any] | None = None) -> Row:

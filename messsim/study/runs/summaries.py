@@ -29,19 +29,19 @@ def in_processes(
     function: Callable[[Item], Value], items: Iterable[Item], *, workers: int | None = None
 ) -> Generator[tuple[int, Value | MesssimError], None, None]:
     """`Workers.each` with workers that start and end with it; `workers` as `local_workers` says."""
-    with local_workers(workers) as many, contextlib.closing(many.each(function, items)) as found:
-        yield from found
+    with local_workers(workers) as many, contextlib.closing(many.each(function, items)) as result:
+        yield from result
 
 
-def in_order(found: Generator[tuple[int, Value | MesssimError], None, None]) -> Generator[Value, None, None]:
+def in_order(result: Generator[tuple[int, Value | MesssimError], None, None]) -> Generator[Value, None, None]:
     """The values of `in_processes` in the order of their items; the first error that comes is raised.
 
-    Closing it closes `found`, which ends the processes.
+    Closing it closes `result`, which ends the processes.
     """
     waiting: dict[int, Value] = {}
     following = 0
-    with contextlib.closing(found):
-        for i, value in found:
+    with contextlib.closing(result):
+        for i, value in result:
             if isinstance(value, MesssimError):
                 raise value
             waiting[i] = value

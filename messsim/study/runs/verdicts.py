@@ -101,8 +101,8 @@ def out_of_reach(
 
 def overall(verdicts: Sequence[Verdict]) -> Level:
     """Met if all are; failed if one is."""
-    found = {v["verdict"] for v in verdicts}
-    return FAILED if FAILED in found else UNCERTAIN if UNCERTAIN in found else MET
+    names = {v["verdict"] for v in verdicts}
+    return FAILED if FAILED in names else UNCERTAIN if UNCERTAIN in names else MET
 
 
 def values_of(path: str, rows: Sequence[Row]) -> list[float]:

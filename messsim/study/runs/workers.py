@@ -72,8 +72,8 @@ def every(
         Of the first call that fails.
     """
     made: dict[int, Value] = {}
-    with closing(workers.each(function, items, count=len(items), frees_gil=frees_gil)) as found:
-        for i, value in found:
+    with closing(workers.each(function, items, count=len(items), frees_gil=frees_gil)) as result:
+        for i, value in result:
             if isinstance(value, MesssimError):
                 raise value
             made[i] = value

@@ -82,22 +82,24 @@ def _too_long(setup: Setup) -> list[str]:
     length = setup.workload.length
     first = setup.workload.columns(0, min(PROBE_REQUESTS, length) if length else PROBE_REQUESTS)
     nobody = np.isinf(setup.costs.of_chunk(first)).all(axis=0)
-    of, said = f"of the first {len(first):,} requests", []
+    of, problems = f"of the first {len(first):,} requests", []
     if nobody.any():
-        said.append(f"too long: {nobody.sum():,} {of} for every model, and turned away")
+        problems.append(f"too long: {nobody.sum():,} {of} for every model, and turned away")
     for m, is_too_long in setup.costs.too_long(first).items():
         elsewhere, name = (is_too_long & ~nobody).sum(), setup.scenario.model_names[m]
         if elsewhere:
-            said.append(f"too long: {is_too_long.sum():,} {of} for {name}, {elsewhere:,} of which go to other models")
-    return said
+            problems.append(
+                f"too long: {is_too_long.sum():,} {of} for {name}, {elsewhere:,} of which go to other models"
+            )
+    return problems
 
 
 def _probe(setup: Setup) -> tuple[Summary, float, list[float | None]]:
     """The first requests, simulated: their summary, how long it took, and each model's mean batch while it is busy."""
-    said = setup.scenario
+    scenario = setup.scenario
     length = setup.workload.length
     few = min(PROBE_REQUESTS, length) if length else PROBE_REQUESTS
-    probed = prepare(said.changed(requests=few, horizon_s=None, warmup=0))
+    probed = prepare(scenario.changed(requests=few, horizon_s=None, warmup=0))
     tally = Tally(probed.scenario)
     served: list[RecordChunk] = []
 
@@ -106,9 +108,9 @@ def _probe(setup: Setup) -> tuple[Summary, float, list[float | None]]:
         tally.add(chunk)
 
     started = time.perf_counter()
-    outcome = ENGINES[said.engine](probed, add, None)
+    outcome = ENGINES[scenario.engine](probed, add, None)
     wall_s = time.perf_counter() - started
-    batches = [_batch(served, outcome, m) for m in range(len(said.models))]
+    batches = [_batch(served, outcome, m) for m in range(len(scenario.models))]
     return summarise(probed.scenario, outcome, tally, wall_s), wall_s, batches
 
 
@@ -188,7 +190,7 @@ def _pool(
         "utilization_in_probe": model["utilization"],
         "batch": None if pool.is_api else batches[pool.model],
         "few": FEW,
-        "thin": not pool.is_api and pool.said.autoscale is None and (batches[pool.model] or FEW) < FEW,
+        "thin": not pool.is_api and pool.serving.autoscale is None and (batches[pool.model] or FEW) < FEW,
         "energy_measured": pool.energy_measured,
     }
 
@@ -212,20 +214,20 @@ def _overloaded(pools: list[CheckedPool]) -> list[str]:
 
 def _overloaded_workers(setup: Setup, pools: list[CheckedPool], rates: Rates | None) -> list[str]:
     """Routers and front ends that get more than their workers can do."""
-    router, said = setup.scenario.router, []
+    router, problems = setup.scenario.router, []
     if rates is not None and router.decision_s is not None and router.workers:
         decides_rps = _rate(router.workers * router.instances, router.decision_s.mean_s)
         if rates.mean_rps > decides_rps:
-            said.append(f"router: gets {rates.mean_rps:.4g} requests/s and decides {decides_rps:.4g}")
+            problems.append(f"router: gets {rates.mean_rps:.4g} requests/s and decides {decides_rps:.4g}")
     for plan, pool in zip(setup.pools, pools, strict=True):
-        law, workers = plan.said.front_end_s, plan.said.front_end_workers
+        law, workers = plan.serving.front_end_s, plan.serving.front_end_workers
         if law is None or not workers or pool["offered_rps"] is None:
             continue
         passes_rps = _rate(workers * plan.replicas, law.mean_s)
         if pool["offered_rps"] > passes_rps:
             gets = pool["offered_rps"]
-            said.append(f"pool {plan.name}: gets {gets:.4g} requests/s and its front ends pass {passes_rps:.4g}")
-    return said
+            problems.append(f"pool {plan.name}: gets {gets:.4g} requests/s and its front ends pass {passes_rps:.4g}")
+    return problems
 
 
 def _rate(workers: int, mean_s: float) -> float:

@@ -134,10 +134,12 @@ def explain(
     _compare(path, record, seen, scenario.model_names, scenario.reference, kept)
     who = setup.workload.columns(request, 1).instance
     instance = None if who is None else int(who[0])
-    told = _told(scenario.model_names, seen, record, setup.policy.name, instance, setup.scenario.router.instances)
+    reported = _explanation(
+        scenario.model_names, seen, record, setup.policy.name, instance, setup.scenario.router.instances
+    )
     if kept:
-        told["how"] = f"{record['model']} is kept, which answered the turn before"
-    return told
+        reported["how"] = f"{record['model']} is kept, which answered the turn before"
+    return reported
 
 
 def _record(result: Result, path: Path, request: int) -> Record:
@@ -159,15 +161,15 @@ def _nowhere(_: RecordChunk) -> None:
 def _compare(path: Path, record: Record, seen: Seen, names: list[str], reference: int, kept: bool) -> None:
     """Whether the record says what the replay saw; `kept`: the model is that of the turn before."""
     plan = seen["plan"]
-    found: Record = {"queue": seen["queue"]}
+    compared: Record = {"queue": seen["queue"]}
     if record["attempts"] == 1 and not kept:
-        found["explored"] = bool(plan & (PLAN_ALL | PLAN_EXPLORE))
+        compared["explored"] = bool(plan & (PLAN_ALL | PLAN_EXPLORE))
     if not plan & PLAN_CHAIN and not kept:  # of a chain, the record names who answered in the end
         model = destined(reference if plan == PLAN_ALL else plan & PLAN_MODEL, seen["costs"])
-        found["model"] = names[model]
+        compared["model"] = names[model]
         if record["score"] is not None:
-            found["score"] = seen["scores"][model]
-    for key, value in found.items():
+            compared["score"] = seen["scores"][model]
+    for key, value in compared.items():
         if record[key] != value:
             raise OutputError(
                 f"{path}: the replay decides request {record['id']} with {key} = {value!r}, the record says "
@@ -175,7 +177,7 @@ def _compare(path: Path, record: Record, seen: Seen, names: list[str], reference
             )
 
 
-def _told(
+def _explanation(
     names: list[str],
     seen: Seen,
     record: Record,

@@ -85,9 +85,9 @@ class Oracles:
             As ``cost.oracle`` of ``--json``; the statistical and the feature oracle are None with a table, which has
             no law to know.
         """
-        found = {name: f and oracle_of(f, self._alphas, own) for name, f in self.frontiers.items()}
-        errors = [oracle.relative_error for oracle in found.values() if oracle]
-        costs = {name: oracle and oracle.costs for name, oracle in found.items()}
+        collected = {name: f and oracle_of(f, self._alphas, own) for name, f in self.frontiers.items()}
+        errors = [oracle.relative_error for oracle in collected.values() if oracle]
+        costs = {name: oracle and oracle.costs for name, oracle in collected.items()}
         return cast("CostOraclesWithError", costs | {"relative_error": max(errors)})
 
 

@@ -11,15 +11,17 @@ __all__ = ["outages"]
 
 def outages(scenario: Scenario, until_s: float) -> list[OutageMark]:
     """All failures that begin before `until_s`, in order of time; repairs may come later."""
-    said = scenario.cluster.failures
-    if said is None:
+    failures = scenario.cluster.failures
+    if failures is None:
         return []
-    found = [OutageMark(o.pool, o.replica, o.at_s, o.at_s + o.for_s, True) for o in said.schedule if o.at_s < until_s]
-    if said.mtbf_s is not None:
+    collected = [
+        OutageMark(o.pool, o.replica, o.at_s, o.at_s + o.for_s, True) for o in failures.schedule if o.at_s < until_s
+    ]
+    if failures.mtbf_s is not None:
         for pool in scenario.fleet:
             for replica in range(pool.replicas):
-                found += _drawn(scenario, str(pool.name), replica, said.mtbf_s, said.mttr_s, until_s)
-    return sorted(found, key=lambda o: (o.from_s, o.pool, o.replica))
+                collected += _drawn(scenario, str(pool.name), replica, failures.mtbf_s, failures.mttr_s, until_s)
+    return sorted(collected, key=lambda o: (o.from_s, o.pool, o.replica))
 
 
 def _drawn(

@@ -20,8 +20,8 @@ __all__ = ["parse_window", "trace"]
 
 def parse_window(text: str) -> tuple[float, float]:
     """``A..B``, seconds of simulated time."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*\.\.\s*(\d+(?:\.\d+)?)\s*", text)
-    window = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*\.\.\s*(\d+(?:\.\d+)?)\s*", text)
+    window = (float(match[1]), float(match[2])) if match else (0.0, 0.0)
     if not window[0] < window[1] <= 1e15:
         raise OutputError(f"--trace-window {text}: expected A..B, seconds of simulated time with A < B, as in 60..120")
     return window

@@ -121,11 +121,11 @@ def _power(samples: Sequence[Any], pool: int) -> float | None:
     return (last.energy_j[pool] - before.energy_j[pool]) / lasts_s if lasts_s > 0.0 else None
 
 
-def _latencies(found: Mapping[str, Any]) -> list[LiveLatency]:
+def _latencies(result: Mapping[str, Any]) -> list[LiveLatency]:
     return [
-        LiveLatency(name=name, p50_s=found[key]["p50"], p95_s=found[key]["p95"])
+        LiveLatency(name=name, p50_s=result[key]["p50"], p95_s=result[key]["p95"])
         for key, name in LATENCIES.items()
-        if key in found
+        if key in result
     ]
 
 

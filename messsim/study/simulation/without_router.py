@@ -40,14 +40,14 @@ def without_router(scenario: Scenario) -> WithoutRouter:
         means, costs = known.workload.mean_satisfaction(), known.costs.mean(known.workload)
         alphas = [t.alpha or 0.0 for t in scenario.promises]
         singles = [best_single(means, costs, alpha) for alpha in alphas]
-        found = nothing.copy()
+        costs_here = nothing.copy()
         if None not in singles:
             names = {scenario.model_names[m] for m in singles if m is not None}
             model = names.pop() if len(names) == 1 else None
-            found["best_single"] = {"model": model, **_realised(_under(scenario, "best-single"))}
+            costs_here["best_single"] = {"model": model, **_realised(_under(scenario, "best-single"))}
         if all(cheapest_mix(means, costs, alpha) is not None for alpha in alphas):
-            found["static_mix"] = _realised(_under(scenario, "static-mix"))
-        return found
+            costs_here["static_mix"] = _realised(_under(scenario, "static-mix"))
+        return costs_here
     except MesssimError as error:  # a model that is not there all the time, say
         return nothing | {"left_out": str(error).splitlines()[0]}
 

@@ -126,11 +126,11 @@ def _cheapest_mix(points: Floats, alpha: float) -> float | None:
 
 def _means(satisfied: Floats, tenant: NDArray[np.int32]) -> Floats:
     """Each model's mean satisfaction of a request's tenant, for each request."""
-    found = np.empty(satisfied.shape)
+    values = np.empty(satisfied.shape)
     for k in np.unique(tenant):
         mine = tenant == k
-        found[:, mine] = satisfied[:, mine].mean(axis=1, keepdims=True)
-    return found
+        values[:, mine] = satisfied[:, mine].mean(axis=1, keepdims=True)
+    return values
 
 
 def _predicted(satisfied: Floats, features: Floats) -> tuple[Floats | None, str | None]:

@@ -70,13 +70,13 @@ def validate(
     points = [point for read in readers for point in read(folder, sets, seed)]
     known = [p for p in points if p.scenario is not None]
     predicted: dict[int, Row] = {}
-    for i, found in in_processes(predict, known, workers=workers):
-        if isinstance(found, MesssimError):
-            raise found
-        predicted[i] = found
+    for i, prediction in in_processes(predict, known, workers=workers):
+        if isinstance(prediction, MesssimError):
+            raise prediction
+        predicted[i] = prediction
     rows = [row for i, p in enumerate(known) for row in _rows(p, predicted[i])]
     there = {p.table for p in points}
-    return {table: _told(table, points, rows) for table in GROUPED_BY if table in there}
+    return {table: _summary(table, points, rows) for table in GROUPED_BY if table in there}
 
 
 def predict(point: Point) -> Row:
@@ -92,7 +92,7 @@ def predict(point: Point) -> Row:
     if point.table == "requests":
         each = requests.sort("id").select(ttft_s=ttft, tpot_s=tpot, e2e_s=e2e).collect()
         return {name: each[name].to_list() for name in point.measured}
-    found = requests.select(
+    means = requests.select(
         ttft_s=ttft.mean(),
         tpot_s=tpot.filter(several).mean(),
         tokens=pl.col("output_tokens").sum(),
@@ -101,7 +101,7 @@ def predict(point: Point) -> Row:
         requests=pl.len(),
         energy_j=pl.col("energy_j").sum(),
     ).collect()
-    s = found.row(0, named=True)
+    s = means.row(0, named=True)
     # Little's law: every client always has a request under way
     tokens_per_s = point.facts["clients"] / s["e2e_s"] * s["tokens"] / s["requests"]
     j_per_token = s["energy_j"] / s["tokens"]
@@ -126,8 +126,8 @@ def _rows(point: Point, predicted: Row) -> Iterator[Row]:
     listed = {name for name, value in point.facts.items() if isinstance(value, list)}
     for i in range(len(next(iter(predicted.values())))):
         facts = {name: value[i] if name in listed else value for name, value in point.facts.items()}
-        measured, told = ({name: v[i] for name, v in each.items()} for each in (readings, predicted))
-        yield _row(point.table, facts, measured, told)
+        measured, forecast = ({name: v[i] for name, v in each.items()} for each in (readings, predicted))
+        yield _row(point.table, facts, measured, forecast)
 
 
 def _row(table: str, facts: Row, measured: dict[str, float], predicted: dict[str, float]) -> Row:
@@ -135,19 +135,19 @@ def _row(table: str, facts: Row, measured: dict[str, float], predicted: dict[str
     return {"table": table, **facts, "measured": measured, "predicted": predicted, "error": error}
 
 
-def _told(table: str, points: list[Point], rows: list[Row]) -> Row:
+def _summary(table: str, points: list[Point], rows: list[Row]) -> Row:
     mine = [r for r in rows if r["table"] == table]
     unknown = [p.facts for p in points if p.table == table and p.scenario is None]
 
-    def told(some: list[Row], keys: tuple[str, ...]) -> list[Row]:
+    def by_group(some: list[Row], keys: tuple[str, ...]) -> list[Row]:
         groups = _grouped(some, keys)
         return [{**dict(zip(keys, key, strict=True)), "rows": len(g), **_errors(g)} for key, g in groups]
 
     return {
         "rows": [{k: v for k, v in r.items() if k != "table"} for r in mine],
-        "groups": told(mine, GROUPED_BY[table]),
-        "summary": told(mine, SUMMED_UP_BY[table]),
-        "without_profile": told(unknown, GROUPED_BY[table]),
+        "groups": by_group(mine, GROUPED_BY[table]),
+        "summary": by_group(mine, SUMMED_UP_BY[table]),
+        "without_profile": by_group(unknown, GROUPED_BY[table]),
     }
 
 
@@ -167,9 +167,9 @@ def _errors(rows: list[Row]) -> Row:
     """Of one group, by quantity: mean, median and greatest absolute relative error, and mean error with its sign."""
     if "error" not in rows[0]:
         return {}
-    told: Row = {"in_sample": rows[0]["in_sample"]}
+    errors_of_rows: Row = {"in_sample": rows[0]["in_sample"]}
     for name in rows[0]["error"]:
         errors = [r["error"][name] for r in rows]
         sizes = [abs(e) for e in errors]
-        told[name] = {"mape": mean(sizes), "median": median(sizes), "worst": max(sizes), "bias": mean(errors)}
-    return told
+        errors_of_rows[name] = {"mape": mean(sizes), "median": median(sizes), "worst": max(sizes), "bias": mean(errors)}
+    return errors_of_rows

@@ -107,8 +107,8 @@ def request_points(data: Path, sets: list[str] | None, seed: int | None) -> list
     readings = ["ttft_s", "tpot_s", "e2e_s"]
     frame = table(path, [], ["prompt_tokens", "output_tokens"], readings)
     fit = calibrate(data / ITERATIONS_FILE, options=Options(kv_capacity_tokens=RTX_4090["kv_capacity_tokens"]))
-    told = {name: c["value"] for name, c in fit["coefficients"].items() if c["value"] is not None}
-    coefficients = {name: value for name, value in told.items() if value >= SMALLEST}
+    figures = {name: c["value"] for name, c in fit["coefficients"].items() if c["value"] is not None}
+    coefficients = {name: value for name, value in figures.items() if value >= SMALLEST}
     model: dict[str, object] = {
         "name": "Llama-3.1-8B",
         "gpu": "RTX-4090",

@@ -381,7 +381,7 @@ def _urgent() -> Iterator[Experiment]:
     is computed again by the iteration that gives its next token. A newcomer's first token comes for nothing: a step.
     """
     loads = [0.3, 0.3]
-    said: Table = {"tables": {"tenants": [{"name": f"{k}", "share": x, "priority": k} for k, x in enumerate(loads)]}}
+    table: Table = {"tables": {"tenants": [{"name": f"{k}", "share": x, "priority": k} for k, x in enumerate(loads)]}}
     block = 65 * TOKENS  # no answer is as long
     memory: Table = {"max_num_seqs": 2, "kv_block_tokens": block, "kv_capacity_tokens": 3 * block}
     memory |= {"max_batched_tokens": 6 * block, "prompt": block}
@@ -393,7 +393,7 @@ def _urgent() -> Iterator[Experiment]:
             Case(f"M/M/1, {what} {k}", seen.OfTenant(k, to), seconds, bias=bias)
             for k, seconds in enumerate(theories(loads, SERVICE_S))
         )
-        scenario = queue(name, sum(loads), order="priority", **more, **said)
+        scenario = queue(name, sum(loads), order="priority", **more, **table)
         yield Experiment(scenario, 480_000, cases, columns=("tenant", "arrival_s", to))
 
 

@@ -70,11 +70,11 @@ def queue(
     }
     admission = {} if max_waiting is None else {"admission": {"max_waiting": max_waiting}}
     waits = {} if clients is None else {"clients": clients, "feedback": {"delay": 0}}
-    said = arrivals if isinstance(arrivals, dict) else {"kind": "poisson", "rate_rps": arrivals}
+    data = arrivals if isinstance(arrivals, dict) else {"kind": "poisson", "rate_rps": arrivals}
     return cluster_of(
         name,
         [{"name": "server", "satisfaction": 0.5} | pool | serving],
-        arrivals=said,
+        arrivals=data,
         tokens={"prompt": prompt, "output": output},
         cluster={"dispatch": dispatch} | admission,
         router={"policy": "largest"} | (router or {}),
@@ -86,8 +86,8 @@ def queue(
 
 def cluster_of(name: str, models: list[Table], **tables: Any) -> Scenario:
     """A scenario of these models; how many requests come is decided later."""
-    said = {"sla": {"alpha": 0.5}, "satisfaction": {"kind": "irt"}}
-    return parse({"name": name, "requests": 1, "models": models} | said | tables)
+    data = {"sla": {"alpha": 0.5}, "satisfaction": {"kind": "irt"}}
+    return parse({"name": name, "requests": 1, "models": models} | data | tables)
 
 
 def slower(scenario: Scenario, factor: float) -> Scenario:

@@ -202,8 +202,8 @@ def gamma_m1_wait_s(rho: float, cv: float, service_s: float) -> float:
     def gap(z: float) -> float:
         return math.exp(-shape * math.log1p(z / (rho * shape)))
 
-    found = _root(lambda x: gap(1.0 - x) - x, 0.0, 1.0 - 1e-9)
-    return found / (1.0 - found) * service_s
+    root = _root(lambda x: gap(1.0 - x) - x, 0.0, 1.0 - 1e-9)
+    return root / (1.0 - root) * service_s
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
@@ -233,8 +233,8 @@ def _stationary(flows: list[tuple[tuple[int, int], tuple[int, int], float]]) -> 
     values = np.concatenate([values[kept], np.ones(size)])
     right = np.zeros(size)
     right[0] = 1.0
-    found = spsolve(coo_array((values, (rows, columns)), shape=(size, size)).tocsc(), right)
-    return dict(zip(index, found.tolist(), strict=True))
+    solution = spsolve(coo_array((values, (rows, columns)), shape=(size, size)).tocsc(), right)
+    return dict(zip(index, solution.tolist(), strict=True))
 
 
 def shortest_of_two_wait_s(rho: float, service_s: float, longest: int = 200) -> float:

@@ -90,16 +90,16 @@ def verify(
         for k in range(REPLICATIONS)
     ]
     tasks.sort(key=lambda t: -(t.scenario.requests or 0))  # long ones first: the processes end together
-    found: dict[str, list[list[Pair]]] = {e.scenario.name: [] for e in asked}
+    pairs_here: dict[str, list[list[Pair]]] = {e.scenario.name: [] for e in asked}
     runs = in_order(in_processes(_observed, tasks, workers=workers))  # sums of floats must not depend on who is quicker
     for done, (task, pairs) in enumerate(zip(tasks, runs, strict=True), start=1):
-        found[task.experiment.scenario.name].append(pairs)
+        pairs_here[task.experiment.scenario.name].append(pairs)
         if progress is not None:
             progress(done, len(tasks))
     level = 1.0 - (1.0 - FAMILY_LEVEL) / sum(len(e.cases) for e in asked)
     widest = PRECISION if size >= 1.0 else 2.0 * PRECISION / size**0.5
     cases = [
-        _verdict(case, [pairs[k] for pairs in found[e.scenario.name]], level, widest)
+        _verdict(case, [pairs[k] for pairs in pairs_here[e.scenario.name]], level, widest)
         for e in asked
         for k, case in enumerate(e.cases)
     ]
@@ -130,8 +130,8 @@ def _check(engine: str, size: float | None, seed: int | None, slow_server: float
 
 def _replication(e: Experiment, number: int, engine: str, size: float, seed: int, slow_server: float) -> Scenario:
     requests = max(round(e.requests * size), LEAST_REQUESTS)
-    said = slower(e.scenario, slow_server) if slow_server != 1.0 else e.scenario
-    return said.changed(requests=requests, warmup=requests // WARMUP, engine=engine, seed=seed, replication=number)
+    slowed = slower(e.scenario, slow_server) if slow_server != 1.0 else e.scenario
+    return slowed.changed(requests=requests, warmup=requests // WARMUP, engine=engine, seed=seed, replication=number)
 
 
 def _observed(task: _Task) -> list[Pair]:

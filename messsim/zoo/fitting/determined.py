@@ -75,12 +75,12 @@ def judged(
     if felt.any():
         index = np.flatnonzero(felt)
         _, sizes, directions = np.linalg.svd(weighted[:, felt] / lengths[felt], full_matrices=False)
-        told_apart = sizes > tied * sizes[0]
-        spread = (directions[told_apart].T / sizes[told_apart]) @ (directions[told_apart].T / sizes[told_apart]).T
+        distinct = sizes > tied * sizes[0]
+        spread = (directions[distinct].T / sizes[distinct]) @ (directions[distinct].T / sizes[distinct]).T
         freedom = max(1, len(slopes) - len(index))
         variance = float(np.sum((weights * misfits) ** 2)) / freedom
         error[index] = np.sqrt(variance * np.diag(spread)) / lengths[felt]
-        for direction in directions[~told_apart]:
+        for direction in directions[~distinct]:
             involved = index[np.abs(direction) > INVOLVED]
             for j in involved:
                 others = ", ".join(names[k] for k in involved if k != j)

@@ -74,8 +74,8 @@ def fit_duration(rows: Iterations, given: Mapping[str, float]) -> tuple[dict[str
         return weights * (predicted_seconds(given | dict(zip(free, x, strict=True)), rows) / rows.seconds - 1.0)
 
     scale = np.maximum(x, _scale(free, rows))
-    found = least_squares(misfits, x, bounds=(least, np.inf), x_scale=scale, xtol=1e-14, ftol=1e-14, gtol=1e-14)
-    polished = given | dict(zip(free, map(float, found.x), strict=True))
+    solution = least_squares(misfits, x, bounds=(least, np.inf), x_scale=scale, xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    polished = given | dict(zip(free, map(float, solution.x), strict=True))
     held = {n: polished[n] for n in ("nstar_tokens", "se")}
     for other in ((_cost(polished, rows, weights), polished), _linear(rows, given | held, weights)):
         cost, best = min((cost, best), other, key=lambda fit: fit[0])
@@ -113,8 +113,8 @@ def _with_best_se(rows: Iterations, given: Mapping[str, float], weights: Floats)
     grid = np.log(SE_GRID)
     best = int(np.argmin([fit(x)[0] for x in grid]))
     around = (grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)])
-    found = minimize_scalar(lambda x: fit(x)[0], bounds=around, method="bounded", options={"xatol": 1e-9})
-    return min(fit(found.x), fit(grid[best]), key=lambda fit: fit[0])
+    solution = minimize_scalar(lambda x: fit(x)[0], bounds=around, method="bounded", options={"xatol": 1e-9})
+    return min(fit(solution.x), fit(grid[best]), key=lambda fit: fit[0])
 
 
 def _with_best_nstar(rows: Iterations, held: Mapping[str, float], weights: Floats) -> tuple[float, dict[str, float]]:
@@ -123,9 +123,9 @@ def _with_best_nstar(rows: Iterations, held: Mapping[str, float], weights: Float
         return _linear(rows, held, weights)
     counts = np.unique(rows.new_tokens)
     coarse = _thinned(counts)
-    found = [(*_linear(rows, held, weights, edge), edge) for edge in coarse]
-    found.append((*_linear(rows, {**held, "nstar_tokens": 0.0}, weights), 0.0))
-    cost, figures, edge = min(found, key=lambda fit: fit[0])
+    collected = [(*_linear(rows, held, weights, edge), edge) for edge in coarse]
+    collected.append((*_linear(rows, {**held, "nstar_tokens": 0.0}, weights), 0.0))
+    cost, figures, edge = min(collected, key=lambda fit: fit[0])
     if len(coarse) < len(counts):
         at = int(np.searchsorted(coarse, edge))
         near = counts[(counts >= coarse[max(0, at - 1)]) & (counts <= coarse[min(len(coarse) - 1, at + 1)])]
@@ -158,8 +158,8 @@ def _linear(
     scale = weights / rows.seconds
     matrix = np.column_stack([columns[n] * scale for n in free])
     size = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
-    found, _ = nnls(matrix / size, weights - fixed * scale)
-    figures |= dict(zip(free, map(float, found / size), strict=True))
+    solution, _ = nnls(matrix / size, weights - fixed * scale)
+    figures |= dict(zip(free, map(float, solution / size), strict=True))
     if edge is not None:
         c1 = figures["c1_s_per_token"]
         following = rows.new_tokens[rows.new_tokens > edge].min(initial=np.inf)

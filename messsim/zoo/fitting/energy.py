@@ -66,11 +66,11 @@ def _polished(
 
     x = np.array([figures[n] for n in names])
     scale = np.maximum(x, 1e-3 * float(joules.mean()))
-    found = figures_of(
+    result = figures_of(
         least_squares(lambda y: misfits(figures_of(y)), x, bounds=(0, np.inf), x_scale=scale, xtol=1e-14).x
     )
-    better = np.sum(misfits(found) ** 2) < np.sum(misfits(figures) ** 2)
-    return found if better and found["p_cap_w_per_gpu"] >= found["p0_w_per_gpu"] else figures
+    better = np.sum(misfits(result) ** 2) < np.sum(misfits(figures) ** 2)
+    return result if better and result["p_cap_w_per_gpu"] >= result["p0_w_per_gpu"] else figures
 
 
 def _worth_it(without: float, cost: float, rows: int) -> bool:
@@ -108,8 +108,8 @@ def _below(
     fixed = sum((given[n] * columns[n] for n in LINEAR if n in given), np.zeros(len(rows)))[below]
     matrix = np.column_stack([columns[n][below] * scale for n in free])
     size = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
-    found, _ = nnls(matrix / size, weights[below] - fixed * scale)
-    figures |= dict(zip(free, map(float, found / size), strict=True))
+    solution, _ = nnls(matrix / size, weights[below] - fixed * scale)
+    figures |= dict(zip(free, map(float, solution / size), strict=True))
     return figures if "p_cap_w_per_gpu" in given else figures | {"p_cap_w_per_gpu": max(cap, figures["p0_w_per_gpu"])}
 
 
