@@ -236,10 +236,54 @@ def test_fewer_dictionaries_of_anything():
     assert total <= UNTYPED_AT_MOST
 
 
+# ---- functions that are read at a glance ----------------------------------------------------------------
+
+MOST_LINES_OF_A_FUNCTION = 60  # its docstring left out; of C, its body
+
+
+def python_lengths(tree: ast.Module) -> dict[str, int]:
+    """By name, how many lines the longest function of that name has without its docstring."""
+    measured: dict[str, int] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            first = node.body[0]
+            text = (first.end_lineno or 0) - first.lineno + 1 if ast.get_docstring(node) is not None else 0
+            lines = (node.end_lineno or 0) - node.lineno + 1 - text
+            measured[node.name] = max(lines, measured.get(node.name, 0))
+    return measured
+
+
+def cython_lengths(text: str) -> dict[str, int]:
+    """The same of Cython, docstring and all: a function goes on while lines are indented deeper than it."""
+    lines = text.splitlines()
+    measured: dict[str, int] = {}
+    for begin, line in enumerate(lines):
+        if head := re.match(r"( *)(?:cdef|cpdef|def)\b[^=]*?(\w+)\(", line):
+            deeper = re.compile(rf"$| {{{len(head[1]) + 1}}}|{head[1]}\)")
+            rest = range(begin + 1, len(lines))
+            end = next((k for k in rest if not deeper.match(lines[k])), len(lines))
+            whole = len("\n".join(lines[begin:end]).rstrip().splitlines())
+            measured[head[2]] = max(whole, measured.get(head[2], 0))
+    return measured
+
+
+def test_no_function_is_long():
+    sources = [p for folder in CODE for p in sorted((ROOT / folder).rglob("*.py"))]
+    every = {f"{p.relative_to(ROOT)}:{n}": k for p in sources for n, k in python_lengths(tree_of(p)).items()}
+    every |= {f"_core.pyx:{n}": k for n, k in cython_lengths((PACKAGE / "_core.pyx").read_text("utf-8")).items()}
+    assert {name: lines for name, lines in every.items() if lines > MOST_LINES_OF_A_FUNCTION} == {}
+
+
+def test_a_long_function_is_noticed():
+    code = 'def f():\n    """One.\n\n    Two."""\n' + "    g()\n" * 59 + "\n\nx = 1\n"
+    assert python_lengths(ast.parse(code)) == {"f": 60}
+    code = "cdef class C:\n    cdef int f(self,\n               int x\n    ) nogil:\n" + "        g()\n\n" * 3
+    assert cython_lengths(code + "    def h(self): pass\n\nDEF = 1\n") == {"f": 8, "h": 1}
+
+
 # ---- csrc ---------------------------------------------------------------------------------------------------
 
 INCLUDE = re.compile(r'^#include "(\w+)\.h"', re.MULTILINE)
-MOST_LINES_OF_A_C_FUNCTION = 60
 
 
 def includes(folder: Path) -> dict[str, set[str]]:
@@ -283,7 +327,7 @@ def test_c_files_include_each_other_in_no_ring():
 @pytest.mark.parametrize("source", sorted([*CSRC.glob("*.c"), *CSRC.glob("*.h")]), ids=lambda p: p.name)
 def test_no_c_file_and_no_function_is_long(source):
     assert len(source.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
-    assert {n: lines for n, lines in lengths(source).items() if lines > MOST_LINES_OF_A_C_FUNCTION} == {}
+    assert {n: lines for n, lines in lengths(source).items() if lines > MOST_LINES_OF_A_FUNCTION} == {}
 
 
 def test_a_long_c_function_is_noticed(tmp_path):
