@@ -352,7 +352,7 @@ def test_an_interrupted_plan_keeps_its_runs(tmp_path, monkeypatch):
         ({"wanted": []}, "no requirements; expected --require"),
         ({"seeds": 1}, "--seeds 1: expected at least 2"),
         ({"wanted": ["latency.ttft.p95<1"]}, "latency.ttft.p95: no such figure"),
-        ({"said": parse(scenario())}, "cost.usd_per_gpu_hour.GPU: missing; expected the price"),
+        ({"spec": parse(scenario())}, "cost.usd_per_gpu_hour.GPU: missing; expected the price"),
         ({"replicas": ["small=1..1000", "large=1..1000"]}, "--replicas: 1,000,000 clusters to choose from"),
     ],
 )
