@@ -54,7 +54,7 @@ def compare(
 ) -> None:
     """Compare policies on the same requests: promise, cost, latency, with intervals and paired differences."""
     from messsim.report.base.progress import known_bar
-    from messsim.report.compare.comparison import comparison_so_far, comparison_tables
+    from messsim.report.compare.comparison import comparison_pictures, comparison_so_far, comparison_tables
     from messsim.report.compare.fleets import fleet_tables
     from messsim.study.compare.files import write_comparison
     from messsim.study.compare.policies import compare as run_all
@@ -90,5 +90,7 @@ def compare(
             lambda: comparison_tables(result),
             as_json,
             out,
-            lambda target: write_comparison(target, loaded, result, workers=nullcontext(many)),
+            lambda target: write_comparison(
+                target, loaded, result, pictures=comparison_pictures, workers=nullcontext(many)
+            ),
         )

@@ -101,8 +101,9 @@ def import_(
     """Make a trace from a log, a benchmark or a public trace, or a table of outcomes; say how a scenario uses it."""
     from messsim.errors import OutputError
     from messsim.logs.presets import PRESETS
+    from messsim.logs.toml import import_toml
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
-    from messsim.report.logs.importing import import_summary, import_toml
+    from messsim.report.logs.importing import import_summary
     from messsim.scenario.problems import near
     from messsim.workload.choosing import Chooser, conditions
     from messsim.workload.times import TimeForm, check_form
@@ -144,7 +145,8 @@ def _outcomes(
     as_json: bool,
 ) -> None:
     from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes, write_outcomes
-    from messsim.report.logs.importing import outcomes_summary, outcomes_toml
+    from messsim.logs.toml import outcomes_toml
+    from messsim.report.logs.importing import outcomes_summary
 
     values, grades = parse_map(maps)
     paths: list[Path | tuple[str, Path]] = []

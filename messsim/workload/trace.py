@@ -245,7 +245,7 @@ def _read_blocks(
     return notes
 
 
-def _inside(window_s: tuple[float, float], time_s: Floats, turns: Turns | None, path: Path) -> slice:
+def _inside(window_s: list[float], time_s: Floats, turns: TraceTurns | None, path: Path) -> slice:
     """The rows in a window of the trace's time; of chats, those of all that begin in it."""
     begins_s = time_s if turns is None else time_s[turns.first]
     inside = slice(*np.searchsorted(begins_s, window_s, side="left"))
