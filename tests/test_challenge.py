@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from messsim.cli import app
 from messsim.errors import OutputError, ScenarioError
 from messsim.files import partial_name
-from messsim.report.challenge.facts import quote
-from messsim.report.challenge.tables import challenge_page, challenge_tables
+from messsim.report.challenge.tables import challenge_page, challenge_report, challenge_tables, quote
+from messsim.report.pages.report import report
 from messsim.results.intervals import paired_difference
 from messsim.scenario import load
 from messsim.study import run
@@ -23,7 +23,6 @@ from messsim.study.challenge.files import read_challenge, write_challenge
 from messsim.study.challenge.routers import challenge
 from messsim.study.challenge.table import table_of
 from messsim.study.compare.policies import with_policy
-from messsim.study.pages.report import report
 
 POLICIES = ["length-only", "cheapest", "largest"]
 
@@ -169,8 +168,8 @@ def test_what_is_written_is_read_again(scenarios, challenged, tmp_path):
     out = tmp_path / "out"
     table, rows = challenge(scenarios, POLICIES, 2, out=out, workers=1)
     assert (table, rows) == challenged
-    write_challenge(out, scenarios, table)
-    write_challenge(out, scenarios, table)  # as the same command does, gone on with
+    write_challenge(out, scenarios, table, page=challenge_report)
+    write_challenge(out, scenarios, table, page=challenge_report)  # as the same command does, gone on with
     assert read_challenge(out) == table
     frame = pl.read_parquet(out / "results.parquet")
     assert frame["condition"].unique(maintain_order=True).to_list() == list(scenarios)

@@ -16,11 +16,11 @@ from rich.console import Console
 
 import messsim.study.compare.policies as compare_module
 from messsim.errors import PolicyError, ScenarioError
-from messsim.report.compare.comparison import comparison_csv, comparison_tables
+from messsim.report.compare.comparison import comparison_pictures, comparison_tables
 from messsim.results.intervals import paired_difference, replication_interval
 from messsim.scenario import dump, parse
 from messsim.study import run
-from messsim.study.compare.files import write_comparison
+from messsim.study.compare.files import comparison_csv, write_comparison
 from messsim.study.compare.policies import compare, frontier, with_policy
 from messsim.study.simulation.oracles import Oracles
 
@@ -144,7 +144,7 @@ def test_a_figure_counts_the_replications_that_have_it():
 
 def test_the_frontier_rises_and_lies_below_all(compared):
     comparison, _ = compared
-    curve = frontier(priced(), comparison, workers=1)
+    curve = frontier(priced(), comparison, pictures=comparison_pictures, workers=1)
     clairvoyant = [p for p in curve if p["oracle"] == "oracle"]
     assert len(clairvoyant) >= 3
     assert [p["cost"] for p in clairvoyant] == sorted(p["cost"] for p in clairvoyant)
@@ -162,7 +162,7 @@ def test_processes_change_nothing(compared):
 def test_files_are_whole_and_hold_the_same(compared, tmp_path):
     comparison, rows = compared
     assert compare(priced(), POLICIES, 3, out=tmp_path / "out", workers=1) == compared
-    write_comparison(tmp_path / "out", priced(), comparison, workers=1)
+    write_comparison(tmp_path / "out", priced(), comparison, pictures=comparison_pictures, workers=1)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "comparison.csv",
         "comparison.json",

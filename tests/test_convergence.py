@@ -11,14 +11,15 @@ from test_cli import here, refused, write
 from test_page import Elements
 
 from messsim.errors import OutputError, ScenarioError
+from messsim.report.convergence import convergence_report
+from messsim.report.pages.plots import plot
+from messsim.report.pages.report import report
 from messsim.results.intervals import share_interval
 from messsim.scenario import parse
 from messsim.study import run
 from messsim.study.converge.aligned import CURVES, aligned, halved
 from messsim.study.converge.convergence import converge
 from messsim.study.converge.files import read_convergence, write_convergence
-from messsim.study.pages.plots import plot
-from messsim.study.pages.report import report
 
 SMALL = {"requests": 300, "router": {"policy": "random"}, "sla": {"alpha": 0.6}}  # kept by about half of the runs
 
@@ -152,7 +153,7 @@ def test_runs_of_different_lengths(tmp_path):
     runs = convergence.curves["runs"]
     assert runs[0] == 3
     assert runs[-1] < 3
-    write_convergence(tmp_path / "out", parsed, convergence)
+    write_convergence(tmp_path / "out", convergence)
     assert report(tmp_path / "out", tmp_path / "a.html").exists()
 
 
@@ -169,7 +170,8 @@ def test_runs_of_different_lengths(tmp_path):
 )
 def test_scenarios_that_leave_something_out_have_a_page(tmp_path, changes):
     parsed = parse(scenario(**changes))
-    assert write_convergence(tmp_path / "out", parsed, converge(parsed, 2, out=tmp_path / "out", workers=1)) == []
+    convergence = converge(parsed, 2, out=tmp_path / "out", workers=1)
+    assert write_convergence(tmp_path / "out", convergence, page=lambda c: convergence_report(c, parsed)) == []
     assert "Promise kept in" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
@@ -185,7 +187,7 @@ def test_one_run_says_nothing_of_chance(small):
 def directory(tmp_path_factory, small, study):
     out = tmp_path_factory.mktemp("converged") / "out"
     assert converge(small, 7, out=out, workers=1).summary == study.summary
-    assert write_convergence(out, small, study) == []
+    assert write_convergence(out, study, page=lambda c: convergence_report(c, small)) == []
     return out
 
 

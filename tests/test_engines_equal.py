@@ -216,6 +216,38 @@ def clients(draw, delay, loses):
 
 
 @st.composite
+def routers(draw, names: list[str], none: bool):
+    """The router; `none`: models have no servers."""
+    return (
+        {
+            "policy": draw(
+                st.sampled_from(["mess+"] * 12 + [p for p in POLICIES if p != "threshold" or len(names) > 1])
+            ),
+            "eta": draw(st.sampled_from([0.05, 1.0])),
+            "calibration": 0.3,
+            "training": 100,
+            "V": draw(st.sampled_from([1e-4, 1e-2, "auto"])),
+            "c": draw(st.sampled_from([0.1, 1.0])),
+            "kappa": draw(st.sampled_from([0.25, 0.4])),
+            "explore": draw(st.sampled_from(["all", "chosen"])),
+            "learn": draw(st.sampled_from(["every", "explored"])),
+            "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"] + ["marginal"] * (not none))),
+            "reference": draw(st.sampled_from(names)),
+            "predictor": {
+                "learning_rate": 0.1,
+                "clip": 1.0,
+                "standardize": draw(st.booleans()),
+                "start": draw(st.sampled_from(["even", "means", "optimistic"])),
+            }
+            | draw(st.sampled_from([{}, {"momentum": 0.9}, {"optimizer": "adagrad"}, {"weight_decay": 1e-3}])),
+        }
+        | draw(instances)
+        | draw(decisions())
+        | draw(st.sampled_from([{}, {"window": 10}, {"discount": 0.9}, {"target_queue": 3.0}, {"cost_prior": 2.0}]))
+    )
+
+
+@st.composite
 def scenarios(draw):
     """Whole scenarios, at most 200 requests each."""
     usd = draw(st.booleans())
@@ -247,29 +279,7 @@ def scenarios(draw):
         "features": {"dimensions": draw(st.sampled_from([1, 3, 40])), "signal": 0.8},
         "models": models,
         "pools": pools,
-        "router": {
-            "policy": draw(st.sampled_from(["mess+"] * 12 + [p for p in POLICIES if p != "threshold" or count > 1])),
-            "eta": draw(st.sampled_from([0.05, 1.0])),
-            "calibration": 0.3,
-            "training": 100,
-            "V": draw(st.sampled_from([1e-4, 1e-2, "auto"])),
-            "c": draw(st.sampled_from([0.1, 1.0])),
-            "kappa": draw(st.sampled_from([0.25, 0.4])),
-            "explore": draw(st.sampled_from(["all", "chosen"])),
-            "learn": draw(st.sampled_from(["every", "explored"])),
-            "cost_estimate": draw(st.sampled_from(["known", "mean", "last_explored"] + ["marginal"] * (not none))),
-            "reference": draw(st.sampled_from(names)),
-            "predictor": {
-                "learning_rate": 0.1,
-                "clip": 1.0,
-                "standardize": draw(st.booleans()),
-                "start": draw(st.sampled_from(["even", "means", "optimistic"])),
-            }
-            | draw(st.sampled_from([{}, {"momentum": 0.9}, {"optimizer": "adagrad"}, {"weight_decay": 1e-3}])),
-        }
-        | draw(instances)
-        | draw(decisions())
-        | draw(st.sampled_from([{}, {"window": 10}, {"discount": 0.9}, {"target_queue": 3.0}, {"cost_prior": 2.0}])),
+        "router": draw(routers(names, none)),
         "feedback": {
             "probability": draw(st.sampled_from([0.0, 0.3, 1.0])),
             "delay": draw(

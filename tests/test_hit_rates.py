@@ -9,8 +9,8 @@ from test_trace_file import written
 from messsim.errors import OutputError
 from messsim.plot import FIGURES
 from messsim.plot.digest import sliced
+from messsim.report.pages.report import report
 from messsim.results import timeline_frame
-from messsim.study.pages.report import report
 
 
 def chats(**changes) -> dict:

@@ -11,16 +11,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "messsim"
+CSRC = ROOT / "csrc"
 
 FLOORS = {
     **dict.fromkeys(["amounts", "errors", "files", "quantiles", "summary", "version", "wording"], 0),
     **dict.fromkeys(["_core", "scenario", "shapes"], 1),
     **dict.fromkeys(["workload", "zoo", "routing"], 2),
     **dict.fromkeys(["engines", "plot"], 3),
-    **dict.fromkeys(["results", "report"], 4),
+    "results": 4,
     **dict.fromkeys(["logs", "study"], 5),
-    "api": 6,
-    **dict.fromkeys(["cli", "__init__"], 7),
+    "report": 6,
+    "api": 7,
+    **dict.fromkeys(["cli", "__init__"], 8),
 }
 MOST_LINES = 500
 MOST_ENTRIES = 14  # at the top of a room of many parts
@@ -148,13 +150,34 @@ def test_no_file_is_long(module):
     assert len(SOURCES[module].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
-def test_a_run_needs_no_report(tmp_path):
-    code = (
-        "import sys; sys.modules['messsim.report'] = None\n"
-        "from messsim.scenario import load; from messsim.study import run\n"
-        "run(load(sys.argv[1], [], requests=50), out=sys.argv[2])"
-    )
-    subprocess.run([sys.executable, "-c", code, ROOT / "scenarios/synthetic.toml", tmp_path / "run"], check=True)
+WITHOUT_REPORT = """
+import sys
+
+sys.modules["messsim.report"] = None
+from messsim.scenario import load
+from messsim.study import run
+from messsim.study.compare.files import write_comparison
+from messsim.study.compare.policies import compare
+from messsim.study.converge.convergence import converge
+from messsim.study.converge.files import write_convergence
+from messsim.study.replicate import Plan, replicate
+from messsim.study.sweep import sweep
+
+out = __import__("pathlib").Path(sys.argv[2])
+scenario = load(sys.argv[1], [], requests=50)
+run(scenario, out=out / "run")
+comparison, _ = compare(scenario, ["mess+", "random"], 1, out=out / "compare", workers=1)
+write_comparison(out / "compare", scenario, comparison, workers=1)
+write_convergence(out / "converge", converge(scenario, 2, out=out / "converge", workers=1))
+replicate(scenario, Plan(2, None), out=out / "replicate", workers=1)
+sweep(scenario, [{"router.V": 1e-4}], seeds=1, out=out / "sweep", workers=1)
+"""
+
+
+def test_no_run_and_no_study_needs_a_report(tmp_path):
+    quick = ROOT / "scenarios/synthetic.toml"
+    subprocess.run([sys.executable, "-c", WITHOUT_REPORT, quick, tmp_path], check=True)
+    assert {p.name for p in tmp_path.iterdir()} == {"run", "compare", "converge", "replicate", "sweep"}
     assert (tmp_path / "run/summary.json").exists()
 
 
@@ -191,6 +214,39 @@ def test_no_page_is_cited_that_readers_do_not_have(name):
     assert [p for p in texts if p != compiled and cited.search(p.read_text(encoding="utf-8"))] == []
 
 
+# ---- words that say nothing -----------------------------------------------------------------------------
+
+BANNED = {"told", "said", "found"}  # as names, or as words of a name; functions of tests are sentences
+SPELLED = ("id", "attr", "arg", "name", "asname")  # where a node of a syntax tree keeps an identifier
+CODE = ["bench", "examples", "messsim", "tests", "tools"]
+NOT_CODE = re.compile(r'"""(?:\\.|[^\\])*?"""|/\*.*?\*/|(?://|#)[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+
+
+def banned_in(tree: ast.Module) -> set[str]:
+    """The identifiers of a Python file that are, or hold, a banned word."""
+    names = {v for node in ast.walk(tree) for key in SPELLED if isinstance(v := getattr(node, key, None), str)}
+    return {n for n in names if BANNED.intersection(n.split("_")) and not n.startswith("test_")}
+
+
+def banned_words(text: str) -> set[str]:
+    """The same of C or Cython, comments and strings left out; there only whole names."""
+    return BANNED.intersection(re.findall(r"[A-Za-z_]\w*", NOT_CODE.sub(" ", text)))
+
+
+def test_no_identifier_is_a_word_that_means_anything():
+    sources = [p for folder in CODE for p in sorted((ROOT / folder).rglob("*.py*")) if p.suffix in (".py", ".pyi")]
+    assert {p.relative_to(ROOT): n for p in sources if (n := banned_in(tree_of(p)))} == {}
+    compiled = [*sorted(CSRC.rglob("*.[ch]")), *sorted(PACKAGE.glob("_core.p[yx]*"))]
+    others = {p: banned_words(p.read_text(encoding="utf-8")) for p in compiled if p.suffix not in (".py", ".pyi")}
+    assert {p.name: n for p, n in others.items() if n} == {}
+
+
+def test_a_banned_identifier_is_noticed():
+    code = "def f(said, x_told):\n    'told'\n    return g.found, f'{said}'\n\n\ndef test_what_is_told(): pass\n"
+    assert banned_in(ast.parse(code)) == {"said", "x_told", "found"}
+    assert banned_words('int found; /* told */ // said\nchar *s = "told";') == {"found"}
+
+
 # ---- types that say nothing -----------------------------------------------------------------------------
 
 UNTYPED_AT_MOST = 71
@@ -202,11 +258,54 @@ def test_fewer_dictionaries_of_anything():
     assert total <= UNTYPED_AT_MOST
 
 
+# ---- functions that are read at a glance ----------------------------------------------------------------
+
+MOST_LINES_OF_A_FUNCTION = 60  # its docstring left out; of C, its body
+
+
+def python_lengths(tree: ast.Module) -> dict[str, int]:
+    """By name, how many lines the longest function of that name has without its docstring."""
+    measured: dict[str, int] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            first = node.body[0]
+            text = (first.end_lineno or 0) - first.lineno + 1 if ast.get_docstring(node) is not None else 0
+            lines = (node.end_lineno or 0) - node.lineno + 1 - text
+            measured[node.name] = max(lines, measured.get(node.name, 0))
+    return measured
+
+
+def cython_lengths(text: str) -> dict[str, int]:
+    """The same of Cython, docstring and all: a function goes on while lines are indented deeper than it."""
+    lines = text.splitlines()
+    measured: dict[str, int] = {}
+    for begin, line in enumerate(lines):
+        if head := re.match(r"( *)(?:cdef|cpdef|def)\b[^=]*?(\w+)\(", line):
+            deeper = re.compile(rf"$| {{{len(head[1]) + 1}}}|{head[1]}\)")
+            rest = range(begin + 1, len(lines))
+            end = next((k for k in rest if not deeper.match(lines[k])), len(lines))
+            whole = len("\n".join(lines[begin:end]).rstrip().splitlines())
+            measured[head[2]] = max(whole, measured.get(head[2], 0))
+    return measured
+
+
+def test_no_function_is_long():
+    sources = [p for folder in CODE for p in sorted((ROOT / folder).rglob("*.py"))]
+    every = {f"{p.relative_to(ROOT)}:{n}": k for p in sources for n, k in python_lengths(tree_of(p)).items()}
+    every |= {f"_core.pyx:{n}": k for n, k in cython_lengths((PACKAGE / "_core.pyx").read_text("utf-8")).items()}
+    assert {name: lines for name, lines in every.items() if lines > MOST_LINES_OF_A_FUNCTION} == {}
+
+
+def test_a_long_function_is_noticed():
+    code = 'def f():\n    """One.\n\n    Two."""\n' + "    g()\n" * 59 + "\n\nx = 1\n"
+    assert python_lengths(ast.parse(code)) == {"f": 60}
+    code = "cdef class C:\n    cdef int f(self,\n               int x\n    ) nogil:\n" + "        g()\n\n" * 3
+    assert cython_lengths(code + "    def h(self): pass\n\nDEF = 1\n") == {"f": 8, "h": 1}
+
+
 # ---- csrc ---------------------------------------------------------------------------------------------------
 
-CSRC = ROOT / "csrc"
 INCLUDE = re.compile(r'^#include "(\w+)\.h"', re.MULTILINE)
-MOST_LINES_OF_A_C_FUNCTION = 60
 
 
 def includes(folder: Path) -> dict[str, set[str]]:
@@ -250,7 +349,7 @@ def test_c_files_include_each_other_in_no_ring():
 @pytest.mark.parametrize("source", sorted([*CSRC.glob("*.c"), *CSRC.glob("*.h")]), ids=lambda p: p.name)
 def test_no_c_file_and_no_function_is_long(source):
     assert len(source.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
-    assert {n: lines for n, lines in lengths(source).items() if lines > MOST_LINES_OF_A_C_FUNCTION} == {}
+    assert {n: lines for n, lines in lengths(source).items() if lines > MOST_LINES_OF_A_FUNCTION} == {}
 
 
 def test_a_long_c_function_is_noticed(tmp_path):

@@ -14,10 +14,10 @@ from test_plot import contrast
 
 from messsim.errors import OutputError
 from messsim.report.base.page import columns_of
+from messsim.report.pages.report import report
 from messsim.scenario import load as load_scenario
 from messsim.scenario.shipped import shipped
 from messsim.study import run
-from messsim.study.pages.report import report
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ import messsim
 from messsim.engines import prepare
 from messsim.errors import DataError, MesssimError, OutputError, ScenarioError
 from messsim.logs.traces import TraceColumns, write_trace
+from messsim.report.pages.report import report
 from messsim.results import Result, tally
 from messsim.scenario import dump, load, parse
-from messsim.study.pages.report import report
 from messsim.study.runs.points import read_points
 from messsim.study.simulation.explain import explain
 from messsim.study.simulation.single import ENGINES

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from messsim.cli import app
 from messsim.errors import OutputError
+from messsim.report.pages.report import report
 from messsim.report.plan import answer as answers
 from messsim.scenario import parse
-from messsim.study.pages.report import report
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.cheapest import plan
 from messsim.study.runs.summaries import local_workers

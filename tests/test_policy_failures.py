@@ -250,8 +250,8 @@ def test_ctrl_c_ends_a_policy_that_never_returns(tmp_path, engine):
 
 
 def test_nothing_but_explain_runs_a_policy_and_that_only_when_asked(tmp_path):
-    from messsim.study.pages.plots import plot
-    from messsim.study.pages.report import report
+    from messsim.report.pages.plots import plot
+    from messsim.report.pages.report import report
     from messsim.study.simulation.explain import explain
 
     ran = tmp_path / "ran"

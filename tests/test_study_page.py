@@ -11,13 +11,14 @@ from runs import EVIL
 from test_page import Elements
 
 from messsim.errors import OutputError, SimulationError
+from messsim.report.compare.comparison import comparison_pictures
+from messsim.report.pages.report import report
 from messsim.report.study.verdict import cheapest
 from messsim.results.intervals import replication_interval
 from messsim.scenario import dump, parse
 from messsim.study.compare.files import write_comparison
 from messsim.study.compare.policies import compare
-from messsim.study.pages.grouped import grouped
-from messsim.study.pages.report import report
+from messsim.study.groups.grouped import grouped
 from messsim.study.replicate import Plan, replicate
 from messsim.study.runs.points import points_of
 from messsim.study.runs.rows import failed_row, frame_of
@@ -44,7 +45,7 @@ def study_scenario():
 def compared(study_scenario, tmp_path_factory):
     out = tmp_path_factory.mktemp("compared") / "out"
     comparison, _ = compare(study_scenario, ["mess+", "random", "largest", "oracle"], 3, out=out, workers=1)
-    write_comparison(out, study_scenario, comparison, workers=1)
+    write_comparison(out, study_scenario, comparison, pictures=comparison_pictures, workers=1)
     return out
 
 

@@ -17,9 +17,9 @@ from strategies import scenarios
 from messsim.engines import prepare
 from messsim.engines.simpy_engine import _Simulation, simulate
 from messsim.errors import OutputError
-from messsim.report.trace.events import Slots, TraceFile
 from messsim.scenario import dump, parse
 from messsim.study.simulation import tracing
+from messsim.study.simulation.trace.events import Slots, TraceFile
 
 # The kinds of events that are written, by the Trace Event Format (Google, 2016): fields that must be there, and types.
 WHOLE, TEXT = {"type": "integer"}, {"type": "string"}

@@ -95,7 +95,7 @@ def compare(
     progress
         Called with how many runs are done, and of how many; none: a line in a notebook.
     """
-    from messsim.report.compare.comparison import comparison_tables
+    from messsim.report.compare.comparison import comparison_pictures, comparison_tables
     from messsim.study.compare.files import write_comparison
     from messsim.study.compare.policies import compare as run_all
     from messsim.study.runs.rows import frame_of
@@ -103,7 +103,7 @@ def compare(
     with study_progress(progress) as on_progress:
         result, rows = run_all(scenario, policies, seeds, out=_path(out), workers=workers, on_progress=on_progress)
     if out is not None:
-        write_comparison(Path(out), scenario, result)
+        write_comparison(Path(out), scenario, result, pictures=comparison_pictures)
     return StudyResult(result, lambda: frame_of(rows), lambda: comparison_tables(result), "comparison")
 
 
@@ -218,14 +218,14 @@ def converge(
     out, workers, progress
         As in `compare`.
     """
-    from messsim.report.convergence import convergence_table
+    from messsim.report.convergence import convergence_report, convergence_table
     from messsim.study.converge.convergence import converge as run_all
     from messsim.study.converge.files import write_convergence
 
     with study_progress(progress) as on_progress:
         result = run_all(scenario, seeds, out=_path(out), workers=workers, on_progress=on_progress)
     if out is not None:
-        write_convergence(Path(out), scenario, result)
+        write_convergence(Path(out), result, page=lambda study: convergence_report(study, scenario))
     return StudyResult(result.summary, lambda: result.rows, lambda: convergence_table(result.summary), "convergence")
 
 
@@ -297,7 +297,7 @@ def challenge(
     seeds, workers, progress
         As in `compare`.
     """
-    from messsim.report.challenge.tables import challenge_tables
+    from messsim.report.challenge.tables import challenge_report, challenge_tables
     from messsim.study.challenge.conditions import CONDITIONS
     from messsim.study.challenge.conditions import conditions as read
     from messsim.study.challenge.files import write_challenge
@@ -311,7 +311,7 @@ def challenge(
             scenarios, policies or POLICIES, seeds, out=_path(out), workers=workers, on_progress=on_progress
         )
     if out is not None:
-        write_challenge(Path(out), scenarios, result)
+        write_challenge(Path(out), scenarios, result, page=challenge_report)
     summary = dataclasses.asdict(result)
     return StudyResult(summary, lambda: frame_of(rows), lambda: challenge_tables(result), "challenge")
 

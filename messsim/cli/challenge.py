@@ -44,7 +44,7 @@ def challenge(
 ) -> None:
     """Challenge routers: drift, late, few, false and poisoned ratings, overload, failures; one table."""
     from messsim.report.base.progress import known_bar
-    from messsim.report.challenge.tables import challenge_tables
+    from messsim.report.challenge.tables import challenge_report, challenge_tables
     from messsim.report.compare.comparison import comparison_so_far
     from messsim.study.challenge.conditions import CONDITIONS
     from messsim.study.challenge.conditions import conditions as read
@@ -72,7 +72,7 @@ def challenge(
         lambda: challenge_tables(result),
         as_json,
         out,
-        lambda target: write_challenge(target, scenarios, result),
+        lambda target: write_challenge(target, scenarios, result, page=challenge_report),
     )
 
 

@@ -17,6 +17,22 @@ from .plan import plan_fleets
 __all__ = ["compare"]
 
 
+WithFleets = Annotated[
+    bool,
+    typer.Option("--fleets", help="A fleet for each policy, the cheapest that keeps --require, as plan finds it."),
+]
+Replicas = Annotated[
+    list[str] | None, typer.Option(metavar="POOL=0..8", help="With --fleets: replicas to choose from; repeatable.")
+]
+CompareOut = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Write runs, JSON, a CSV and a picture, or a plan for each policy; one that stopped goes on there.",
+    ),
+]
+
+
 @command
 def compare(
     scenario: ScenarioFile,
@@ -24,13 +40,8 @@ def compare(
         str, typer.Option(metavar="P1,P2,...", help="Policies; the others are compared with the first.")
     ] = ",".join(EVERY),
     seeds: Annotated[int, typer.Option(min=1, help="Replications, the same for all.")] = 5,
-    fleets: Annotated[
-        bool,
-        typer.Option("--fleets", help="A fleet for each policy, the cheapest that keeps --require, as plan finds it."),
-    ] = False,
-    replicas: Annotated[
-        list[str] | None, typer.Option(metavar="POOL=0..8", help="With --fleets: replicas to choose from; repeatable.")
-    ] = None,
+    fleets: WithFleets = False,
+    replicas: Replicas = None,
     require: Requires = None,
     requests: Requests = None,
     seed: Seed = None,
@@ -38,18 +49,12 @@ def compare(
     on: On = "local",
     ray_address: RayAddress = None,
     workers: Workers = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Write runs, JSON, a CSV and a picture, or a plan for each policy; one that stopped goes on there.",
-        ),
-    ] = None,
+    out: CompareOut = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare policies on the same requests: promise, cost, latency, with intervals and paired differences."""
     from messsim.report.base.progress import known_bar
-    from messsim.report.compare.comparison import comparison_so_far, comparison_tables
+    from messsim.report.compare.comparison import comparison_pictures, comparison_so_far, comparison_tables
     from messsim.report.compare.fleets import fleet_tables
     from messsim.study.compare.files import write_comparison
     from messsim.study.compare.policies import compare as run_all
@@ -85,5 +90,7 @@ def compare(
             lambda: comparison_tables(result),
             as_json,
             out,
-            lambda target: write_comparison(target, loaded, result, workers=nullcontext(many)),
+            lambda target: write_comparison(
+                target, loaded, result, pictures=comparison_pictures, workers=nullcontext(many)
+            ),
         )

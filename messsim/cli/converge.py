@@ -31,7 +31,7 @@ def converge(
     """Replicate a scenario: when, how often and how surely is the promise kept?"""
     from messsim.report.base.progress import known_bar
     from messsim.report.compare.comparison import comparison_so_far
-    from messsim.report.convergence import convergence_table
+    from messsim.report.convergence import convergence_report, convergence_table
     from messsim.study.converge.convergence import converge as run_all
     from messsim.study.converge.files import write_convergence
     from messsim.study.runs.places import workers_on
@@ -52,5 +52,5 @@ def converge(
         lambda: convergence_table(result.summary),
         as_json,
         out,
-        lambda target: write_convergence(target, loaded, result),
+        lambda target: write_convergence(target, result, page=lambda study: convergence_report(study, loaded)),
     )

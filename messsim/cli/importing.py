@@ -28,68 +28,82 @@ Select = Annotated[
 ]
 
 
+Logs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...",
+        help="Log, trace or benchmark result (CSV, JSON, JSONL, Parquet, .gz, .zst); - for stdin.",
+    ),
+]
+Target = Annotated[
+    Path, typer.Option(metavar="FILE", help="What is written: a new .csv, .csv.gz, .jsonl or .parquet file.")
+]
+Tool = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="TOOL",
+        help="Whose file it is (docs: reference/formats.md); log: none; auto: by its columns.",
+    ),
+]
+TimeColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column of times; none: lengths alone.", show_default=False)
+]
+PromptColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column of prompt token counts; a.b for a field of a struct.")
+]
+OutputColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of answer token counts.")]
+TenantColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of who asked; none: not imported.")]
+SkipFailed = Annotated[
+    bool, typer.Option("--skip-failed", help="Leave out rows whose token counts are missing, 0, or no numbers.")
+]
+Unique = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
+]
+AsOutcomes = Annotated[
+    bool, typer.Option("--outcomes", help="Make a table of outcomes of models; a FILE may be MODEL=FILE.")
+]
+PromptId = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Of outcomes: the column that tells prompts apart.")
+]
+Maps = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="VALUE=SATISFACTION", help="What scores mean: 'pass=1,fail=0'; or grades: 1..5."),
+]
+Filter = Annotated[
+    str | None, typer.Option("--filter", metavar="NAME", help="Which filter of lm-evaluation-harness counts.")
+]
+
+
 @command
 def import_(
-    file: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FILE...",
-            help="Log, trace or benchmark result (CSV, JSON, JSONL, Parquet, .gz, .zst); - for stdin.",
-        ),
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="FILE", help="What is written: a new .csv, .csv.gz, .jsonl or .parquet file.")
-    ],
-    kind: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            metavar="TOOL",
-            help="Whose file it is (docs: reference/formats.md); log: none; auto: by its columns.",
-        ),
-    ] = "auto",
-    time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of times; none: lengths alone.", show_default=False)
-    ] = None,
+    file: Logs,
+    out: Target,
+    kind: Tool = "auto",
+    time: TimeColumn = None,
     time_format: TimeFormat = "auto",
     time_zone: TimeZone = None,
-    prompt_tokens: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of prompt token counts; a.b for a field of a struct.")
-    ] = None,
-    output_tokens: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of answer token counts.")] = None,
-    tenant: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of who asked; none: not imported.")
-    ] = None,
+    prompt_tokens: PromptColumn = None,
+    output_tokens: OutputColumn = None,
+    tenant: TenantColumn = None,
     tenants: Annotated[int, typer.Option(min=1, help="At most so many tenants; the rest are 'others'.")] = 20,
     select: Select = None,
-    skip_failed: Annotated[
-        bool, typer.Option("--skip-failed", help="Leave out rows whose token counts are missing, 0, or no numbers.")
-    ] = False,
-    unique: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
-    ] = None,
-    outcomes: Annotated[
-        bool, typer.Option("--outcomes", help="Make a table of outcomes of models; a FILE may be MODEL=FILE.")
-    ] = False,
-    prompt: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Of outcomes: the column that tells prompts apart.")
-    ] = None,
+    skip_failed: SkipFailed = False,
+    unique: Unique = None,
+    outcomes: AsOutcomes = False,
+    prompt: PromptId = None,
     model: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of outcomes: the column of models.")] = None,
     score: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of outcomes: the column of scores.")] = None,
-    map_: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="VALUE=SATISFACTION", help="What scores mean: 'pass=1,fail=0'; or grades: 1..5."),
-    ] = None,
-    filter_: Annotated[
-        str | None, typer.Option("--filter", metavar="NAME", help="Which filter of lm-evaluation-harness counts.")
-    ] = None,
+    map_: Maps = None,
+    filter_: Filter = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a trace from a log, a benchmark or a public trace, or a table of outcomes; say how a scenario uses it."""
     from messsim.errors import OutputError
     from messsim.logs.presets import PRESETS
+    from messsim.logs.toml import import_toml
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
-    from messsim.report.logs.importing import import_summary, import_toml
+    from messsim.report.logs.importing import import_summary
     from messsim.scenario.problems import near
     from messsim.workload.choosing import Chooser, conditions
     from messsim.workload.times import TimeForm, check_form
@@ -131,7 +145,8 @@ def _outcomes(
     as_json: bool,
 ) -> None:
     from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes, write_outcomes
-    from messsim.report.logs.importing import outcomes_summary, outcomes_toml
+    from messsim.logs.toml import outcomes_toml
+    from messsim.report.logs.importing import outcomes_summary
 
     values, grades = parse_map(maps)
     paths: list[Path | tuple[str, Path]] = []

@@ -69,36 +69,47 @@ def plan_fleets(
         )
 
 
+Replicas = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="POOL=1..8",
+        help="Replicas that a pool, or a model's only pool, may have; 0 leaves it out; repeatable.",
+    ),
+]
+Gpus = Annotated[
+    list[str] | None,
+    typer.Option(metavar="POOL=H100,A100/tp2", help="GPUs that a pool may have; may be repeated."),
+]
+Objective = Annotated[
+    Literal["usd", "energy"], typer.Option(help="What is least: price of all GPUs by the hour, or joules of a run.")
+]
+PlannedPolicies = Annotated[
+    str | None, typer.Option(metavar="P1,P2,...", help="Plan for each of these policies; none: the scenario's.")
+]
+KeptShare = Annotated[
+    float,
+    typer.Option(
+        parser=fraction,
+        metavar="SHARE",
+        show_default="90%",
+        help="Share of the replications in which a requirement on satisfaction must hold, such as 90%.",
+    ),
+]
+PlanOut = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write runs and answer to a directory; a plan that stopped goes on there."),
+]
+
+
 @command
 def plan(
     scenario: ScenarioFile,
-    replicas: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="POOL=1..8",
-            help="Replicas that a pool, or a model's only pool, may have; 0 leaves it out; repeatable.",
-        ),
-    ] = None,
-    gpus: Annotated[
-        list[str] | None,
-        typer.Option(metavar="POOL=H100,A100/tp2", help="GPUs that a pool may have; may be repeated."),
-    ] = None,
+    replicas: Replicas = None,
+    gpus: Gpus = None,
     require: Requires = None,
-    objective: Annotated[
-        Literal["usd", "energy"], typer.Option(help="What is least: price of all GPUs by the hour, or joules of a run.")
-    ] = "usd",
-    policies: Annotated[
-        str | None, typer.Option(metavar="P1,P2,...", help="Plan for each of these policies; none: the scenario's.")
-    ] = None,
-    kept: Annotated[
-        float,
-        typer.Option(
-            parser=fraction,
-            metavar="SHARE",
-            show_default="90%",
-            help="Share of the replications in which a requirement on satisfaction must hold, such as 90%.",
-        ),
-    ] = 0.9,
+    objective: Objective = "usd",
+    policies: PlannedPolicies = None,
+    kept: KeptShare = 0.9,
     seeds: Annotated[int, typer.Option(help="Replications of each cluster, the same for all.")] = 5,
     requests: Requests = None,
     seed: Seed = None,
@@ -106,10 +117,7 @@ def plan(
     on: On = "local",
     ray_address: RayAddress = None,
     workers: Workers = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write runs and answer to a directory; a plan that stopped goes on there."),
-    ] = None,
+    out: PlanOut = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the cheapest numbers of replicas, and kinds of GPU, that keep all requirements; exit 1 if none do."""

@@ -14,44 +14,53 @@ from .outputs import check_out, hand_over
 __all__ = ["replay"]
 
 
+Alpha = Annotated[
+    float,
+    typer.Option(
+        parser=fraction, metavar="SHARE", help="The promise: share of answers that satisfies, such as 0.6 or 60%."
+    ),
+]
+RouterSets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the router, such as V=1e-4.")
+]
+Propensity = Annotated[
+    str, typer.Option(metavar="COLUMN", help="Column of the probability with which that model was chosen.")
+]
+TimeColumn = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column of times, by which rows are put in order; none: as they stand."),
+]
+Maps = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="VALUE=SATISFACTION", help="What ratings mean: 'up=1,down=0'; or grades: 1..5."),
+]
+SkipFailed = Annotated[
+    bool, typer.Option("--skip-failed", help="Leave out rows whose cost is missing, 0, or no number.")
+]
+Unique = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
+]
+
+
 @command
 def replay(
     log: Annotated[
         Path,
         typer.Argument(metavar="LOG", help="CSV, Parquet or JSONL, a row a request (docs: how-to/gateway.md)."),
     ],
-    alpha: Annotated[
-        float,
-        typer.Option(
-            parser=fraction, metavar="SHARE", help="The promise: share of answers that satisfies, such as 0.6 or 60%."
-        ),
-    ],
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the router, such as V=1e-4.")
-    ] = None,
+    alpha: Alpha,
+    sets: RouterSets = None,
     model: Annotated[str, typer.Option(metavar="COLUMN", help="Column of who answered.")] = "model",
     satisfied: Annotated[str, typer.Option(metavar="COLUMN", help="Column of ratings.")] = "satisfied",
     cost: Annotated[str, typer.Option(metavar="COLUMN", help="Column of what an answer has cost.")] = "cost",
-    propensity: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of the probability with which that model was chosen.")
-    ] = "propensity",
-    time: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Column of times, by which rows are put in order; none: as they stand."),
-    ] = None,
+    propensity: Propensity = "propensity",
+    time: TimeColumn = None,
     time_format: TimeFormat = "auto",
     time_zone: TimeZone = None,
-    map_: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="VALUE=SATISFACTION", help="What ratings mean: 'up=1,down=0'; or grades: 1..5."),
-    ] = None,
+    map_: Maps = None,
     select: Select = None,
-    skip_failed: Annotated[
-        bool, typer.Option("--skip-failed", help="Leave out rows whose cost is missing, 0, or no number.")
-    ] = False,
-    unique: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
-    ] = None,
+    skip_failed: SkipFailed = False,
+    unique: Unique = None,
     seed: Seed = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON object to a new file.")] = None,
     as_json: AsJson = False,

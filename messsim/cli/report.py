@@ -26,7 +26,7 @@ def report(
     ] = None,
 ) -> None:
     """A run or a study as one HTML file that opens offline (extra `plot`)."""
-    from messsim.study.pages.report import report as write
+    from messsim.report.pages.report import report as write
 
     check_file(out)
     print_written(write(directory, out))
@@ -46,7 +46,7 @@ def plot(
     ] = "satisfaction",
 ) -> None:
     """One chart of a run, or of a convergence study, as a file (extra `plot`)."""
-    from messsim.study.pages.plots import plot as draw
+    from messsim.report.pages.plots import plot as draw
 
     check_file(out)
     draw(directory, what, out)

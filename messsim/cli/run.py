@@ -30,6 +30,21 @@ if TYPE_CHECKING:
 __all__ = ["check", "explain", "run"]
 
 
+RunOut = Annotated[Path | None, typer.Option(metavar="DIR", help="Write records and summary to a new directory.")]
+TraceFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Also write what happens in --trace-window for a trace viewer such as ui.perfetto.dev (JSON): the "
+        "same run once more, by the SimPy engine, up to the end of the window.",
+    ),
+]
+TraceWindow = Annotated[
+    str | None, typer.Option(metavar="A..B", help="Window of --trace, seconds of simulated time; none: 0..60.")
+]
+Watch = Annotated[bool, typer.Option("--watch", help="Show promise, queue, shares, latencies and replicas as they go.")]
+
+
 @command
 def run(
     scenario: ScenarioFile,
@@ -38,24 +53,11 @@ def run(
     seed: Seed = None,
     replication: Replication = None,
     sets: Sets = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write records and summary to a new directory.")
-    ] = None,
+    out: RunOut = None,
     require: Requires = None,
-    trace: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Also write what happens in --trace-window for a trace viewer such as ui.perfetto.dev (JSON): the "
-            "same run once more, by the SimPy engine, up to the end of the window.",
-        ),
-    ] = None,
-    trace_window: Annotated[
-        str | None, typer.Option(metavar="A..B", help="Window of --trace, seconds of simulated time; none: 0..60.")
-    ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Show promise, queue, shares, latencies and replicas as they go.")
-    ] = False,
+    trace: TraceFile = None,
+    trace_window: TraceWindow = None,
+    watch: Watch = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and print what came of it; with --require, exit 1 where a requirement fails."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from messsim.errors import OutputError, ScenarioError
 from messsim.files import read_bytes
-from messsim.report.logs.importing import import_toml
 from messsim.results import check_free
 from messsim.results.directory import write_file
 from messsim.results.targets import check_replaceable
@@ -20,6 +19,7 @@ from messsim.shapes.logs import ImportedTrace
 from messsim.zoo import Profile, select_profiles
 from messsim.zoo.profiles import load_models
 
+from .toml import import_toml
 from .traces import Trace, write_trace
 
 __all__ = [

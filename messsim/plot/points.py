@@ -1,6 +1,6 @@
 """Points of a study, or policies, beside one another.
 
-`points` is the table of `messsim.study.pages.grouped.Grouped`: a row a point, with ``NAME_mean``, ``NAME_low`` and
+`points` is the table of `messsim.study.groups.grouped.Grouped`: a row a point, with ``NAME_mean``, ``NAME_low`` and
 ``NAME_high``.
 """
 

@@ -16,7 +16,6 @@ def _theme(
 
     A colour of `series` means a model wherever it stands; all else is drawn in `tones` of grey, the promise in red.
     """
-    line = {"color": promise, "strokeDash": [6, 4], "strokeWidth": 1.5}
     return {
         "background": surface,
         "font": FONT,
@@ -52,27 +51,34 @@ def _theme(
         "line": {"strokeWidth": 2, "strokeJoin": "round"},
         "bar": {"stroke": surface, "strokeWidth": 1},
         "area": {"stroke": surface, "strokeWidth": 1},
-        "style": {
-            "promise": line,
-            "promise-label": {"color": promise, "fontSize": 12, "fontWeight": 600},
-            "promise-halo": {"color": surface, "fontSize": 12, "fontWeight": 600, "stroke": surface, "strokeWidth": 4},
-            "mark": {"color": quiet, "strokeDash": [2, 3]},
-            "mark-label": {"color": quiet, "fontSize": 11},
-            "outage": {"color": promise, "opacity": 0.14, "strokeWidth": 0},
-            "strip": {"color": promise, "opacity": 0.7, "strokeWidth": 0},
-            "value-label": {"color": ink, "fontSize": 12},
-            "halo": {"color": surface, "stroke": surface, "strokeWidth": 4, "fontSize": 12},
-            "owed": {"color": tones[1], "strokeWidth": 0},
-            "band": {"color": tones[1], "opacity": 0.25, "strokeWidth": 0},
-            "median": {"color": tones[0]},
-            "dot": {"color": tones[0], "opacity": 1},
-            "whisker": {"color": quiet, "strokeWidth": 1.5},
-            "reference": {"color": quiet},
-            "crosshair": {"color": quiet},
-            "met": {"color": series[1], "opacity": 1},
-            "uncertain": {"color": series[2], "opacity": 1},
-            "failed": {"color": promise, "opacity": 1},
-        },
+        "style": _styles(surface, ink, quiet, promise, tones, series),
+    }
+
+
+def _styles(
+    surface: str, ink: str, quiet: str, promise: str, tones: list[str], series: list[str]
+) -> dict[str, dict[str, Any]]:
+    """The named styles of marks, each by what it is drawn for."""
+    return {
+        "promise": {"color": promise, "strokeDash": [6, 4], "strokeWidth": 1.5},
+        "promise-label": {"color": promise, "fontSize": 12, "fontWeight": 600},
+        "promise-halo": {"color": surface, "fontSize": 12, "fontWeight": 600, "stroke": surface, "strokeWidth": 4},
+        "mark": {"color": quiet, "strokeDash": [2, 3]},
+        "mark-label": {"color": quiet, "fontSize": 11},
+        "outage": {"color": promise, "opacity": 0.14, "strokeWidth": 0},
+        "strip": {"color": promise, "opacity": 0.7, "strokeWidth": 0},
+        "value-label": {"color": ink, "fontSize": 12},
+        "halo": {"color": surface, "stroke": surface, "strokeWidth": 4, "fontSize": 12},
+        "owed": {"color": tones[1], "strokeWidth": 0},
+        "band": {"color": tones[1], "opacity": 0.25, "strokeWidth": 0},
+        "median": {"color": tones[0]},
+        "dot": {"color": tones[0], "opacity": 1},
+        "whisker": {"color": quiet, "strokeWidth": 1.5},
+        "reference": {"color": quiet},
+        "crosshair": {"color": quiet},
+        "met": {"color": series[1], "opacity": 1},
+        "uncertain": {"color": series[2], "opacity": 1},
+        "failed": {"color": promise, "opacity": 1},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from messsim.shapes.studies import OraclePoint
@@ -24,6 +24,7 @@ MOST_PROMISES = 4  # lines of promises, where points have several
 HEIGHT, PADDING = 360, 24
 WIDTHS = (260.0, 480.0, 760.0)  # pixels of plots that names are placed for: those of a wider one are too close in it
 FIGURES = ("satisfaction", "cost")
+Axis = Callable[[str], Any]  # the channel of a column
 
 
 def tradeoff(
@@ -77,19 +78,8 @@ def tradeoff(
         ),
         *_named(drawn, lows, highs, x("cost_mean"), y("satisfaction_mean")),
     ]
-    for oracle in dict.fromkeys(p["oracle"] for p in frontier):
-        line = pl.DataFrame([p for p in frontier if p["oracle"] == oracle]).sort("satisfaction")
-        curve = alt.Chart(rows(line)).mark_line(style="mark")
-        layers.insert(0, curve.encode(x=x("cost"), y=y("satisfaction"), order="satisfaction:Q", tooltip=["oracle:N"]))
-        name = alt.Chart(rows(line.tail(1))).mark_text(style="mark-label", align="left", dx=5, dy=-5)
-        layers.append(name.encode(x=x("cost"), y=y("satisfaction"), text="oracle:N"))
-    for alpha in promised:
-        promise = alt.Chart(alt.Data(values=[{"alpha": alpha, "text": f"promised {percent(alpha)}"}]))
-        layers.insert(0, promise.mark_rule(style="promise").encode(y=y("alpha")))
-        for style in ("promise-label", "promise-halo"):  # the halo below
-            name = promise.mark_text(style=style, align="right", baseline="top", dx=-4, dy=4, x={"expr": "width"},
-                                     opacity={"expr": f"width < {WIDTHS[1]:g} ? 0 : 1"})  # fmt: skip
-            layers.insert(1, name.encode(y=y("alpha"), text="text:N"))
+    _add_oracles(layers, frontier, x, y)
+    _add_promises(layers, promised, y)
     return Figure(
         "Cost against satisfaction",
         layered(*layers) if len(drawn) else None,
@@ -98,6 +88,31 @@ def tradeoff(
         _note(keys, bool(promised), bool(frontier)),
         height=HEIGHT,
     )
+
+
+def _add_oracles(layers: list[Any], frontier: Sequence[OraclePoint], x: Axis, y: Axis) -> None:
+    """What each oracle pays for each share of satisfying answers: a line below all, its name above."""
+    import polars as pl
+
+    alt = library()
+    for oracle in dict.fromkeys(p["oracle"] for p in frontier):
+        line = pl.DataFrame([p for p in frontier if p["oracle"] == oracle]).sort("satisfaction")
+        curve = alt.Chart(rows(line)).mark_line(style="mark")
+        layers.insert(0, curve.encode(x=x("cost"), y=y("satisfaction"), order="satisfaction:Q", tooltip=["oracle:N"]))
+        name = alt.Chart(rows(line.tail(1))).mark_text(style="mark-label", align="left", dx=5, dy=-5)
+        layers.append(name.encode(x=x("cost"), y=y("satisfaction"), text="oracle:N"))
+
+
+def _add_promises(layers: list[Any], promised: Sequence[float], y: Axis) -> None:
+    """Lines of what is promised, below all."""
+    alt = library()
+    for alpha in promised:
+        promise = alt.Chart(alt.Data(values=[{"alpha": alpha, "text": f"promised {percent(alpha)}"}]))
+        layers.insert(0, promise.mark_rule(style="promise").encode(y=y("alpha")))
+        for style in ("promise-label", "promise-halo"):  # the halo below
+            name = promise.mark_text(style=style, align="right", baseline="top", dx=-4, dy=4, x={"expr": "width"},
+                                     opacity={"expr": f"width < {WIDTHS[1]:g} ? 0 : 1"})  # fmt: skip
+            layers.insert(1, name.encode(y=y("alpha"), text="text:N"))
 
 
 def _note(keys: Sequence[str], promised: bool, oracles: bool) -> str:

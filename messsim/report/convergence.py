@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
+from messsim.plot.figure import library
 from messsim.plot.replications import charts_of
+from messsim.scenario import Scenario, dump, notes_of
 from messsim.shapes.evidence import ConvergenceSummary, Quantile, Quantity
 from messsim.wording import half_width, number, percent
 
-from .base.page import Page, Section, Table, Tile
+from .base.page import Page, Section, Table, Tile, html
 from .base.screen import Text
 from .base.tables import Fitting, grid
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["convergence_page", "convergence_table"]
+    from messsim.study.converge.convergence import Convergence
+
+__all__ = ["convergence_page", "convergence_report", "convergence_table", "page_of"]
 
 QUANTITIES: dict[Quantity, str] = {
     "satisfaction": "satisfied",
@@ -77,6 +81,17 @@ def _ends(convergence: ConvergenceSummary) -> list[list[str]]:
             cells[0] += f" ± {half_width(100 * half if share else half)}"
         rows.append([name, *cells])
     return rows
+
+
+def convergence_report(convergence: Convergence, scenario: Scenario) -> dict[str, bytes]:
+    """The page beside a study, by the name of its file."""
+    library()
+    return {"report.html": html(page_of(convergence, scenario))}
+
+
+def page_of(convergence: Convergence, scenario: Scenario) -> Page:
+    """The report of a study that was made or read."""
+    return convergence_page(convergence.summary, convergence.curves, dump(scenario), notes_of(scenario))
 
 
 def convergence_page(convergence: ConvergenceSummary, curves: pl.DataFrame, scenario: str, notes: list[str]) -> Page:

@@ -6,6 +6,7 @@ against them. The summary of a run has a module of its own, `messsim.summary`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, NotRequired
 
 from typing_extensions import ReadOnly, TypedDict
@@ -14,6 +15,7 @@ __all__ = [
     "Cluster",
     "Comparison",
     "ComparisonWithFrontier",
+    "Dearer",
     "Fleets",
     "IntervalSummary",
     "Judged",
@@ -243,3 +245,15 @@ class Replications(TypedDict):
     of: list[str] | None
     precise: bool | None
     figures: dict[str, IntervalSummary | None]
+
+
+@dataclass(frozen=True)
+class Dearer:
+    """How much more an answer of a point costs than one of the cheapest, on the same requests, with a 95 % interval.
+
+    One replication has no interval: `low` is None.
+    """
+
+    point: str
+    mean: float
+    low: float | None

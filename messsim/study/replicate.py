@@ -8,7 +8,6 @@ from pathlib import Path
 
 from messsim.amounts import TIME, amount
 from messsim.errors import ScenarioError
-from messsim.report.study.replications import replication_csv
 from messsim.results.directory import write_file
 from messsim.results.figures import Figure, figures, full_path, look_up
 from messsim.results.intervals import Interval, is_precise, replication_interval
@@ -16,6 +15,7 @@ from messsim.scenario import Scenario
 from messsim.shapes.studies import IntervalSummary, Replications
 
 from .runs import GivenWorkers, Matrix, OnProgress, runs_of
+from .runs.csv_files import ENDS, csv_of, end_values
 from .runs.identity import contents
 from .runs.requirements import known_figures
 from .runs.rows import LEFT_OUT, Row, row_of
@@ -163,7 +163,8 @@ def replicate(
     }
     if out is not None:
         write_file(out / "replications.json", (json.dumps(replications, indent=2) + "\n").encode())
-        write_file(out / "replications.csv", replication_csv(replications).encode())
+        rows_of_figures = [[path, *end_values(interval)] for path, interval in replications["figures"].items()]
+        write_file(out / "replications.csv", csv_of(["figure", *ENDS], rows_of_figures).encode())
     return replications, rows
 
 

@@ -174,15 +174,7 @@ def read_trace(
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
     who = _Tenants(names.tenant, tenants or [], path)
     links, hashes = Links(names, path), HashIds(names.hash_ids if prompt else None, path, law.block_tokens)
-    read: list[str] = []
-    for before, frame in blocks(path, [names.time, *tokens, *who.columns, *links.columns, *hashes.columns], read):
-        times.add(links.with_times(frame, names.time), before)
-        who.add(frame, before)
-        links.add(frame, before)
-        for column, counts in tokens.items():
-            counts.add(here := token_counts(frame, column, path, before))
-            if column == names.prompt_tokens:
-                hashes.add(frame, here, before)
+    read = _read_blocks(path, names, times, tokens, who, links, hashes)
     time_s = times.seconds()
     notes = [f"{path.name}: {note}" for note in (*read, *times.notes)]
     if names.hash_ids is not None and not prompt:
@@ -205,17 +197,11 @@ def read_trace(
     notes += [f"{path.name}: {note}" for note in doubts(in_order, form, dates=times.are_dates)]
     first_row, file_period_s = 0, _period_s(time_s)
     if law.window_s is not None:
-        begins_s = time_s if turns is None else time_s[turns.first]
-        inside = slice(*np.searchsorted(begins_s, law.window_s, side="left"))
+        inside = _inside(law.window_s, time_s, turns, path)
         first_row = int(inside.start)
         time_s, order = time_s[inside] - law.window_s[0], np.arange(rows)[inside] if order is None else order[inside]
         turns = None if turns is None else turns.within(inside)
-        if len(time_s) == 0:
-            raise DataError(f"has no rows in window_s = {law.window_s} s", str(path))
-
-    def taken(values: Ints) -> Ints:
-        return values if order is None else values[order]
-
+    taken = {column: values if order is None else values[order] for column, values in columns.items()}
     as_recorded_s = _period_s(time_s)
     time_s, period_s = _stretched(time_s, law.rate_rps, path, repeat=law.repeat)
     stretched = period_s / as_recorded_s if as_recorded_s else 1.0
@@ -224,17 +210,48 @@ def read_trace(
     return TraceRows(
         time_s,
         period_s,
-        taken(columns[names.prompt_tokens]) if prompt else None,
-        taken(columns[names.output_tokens]) if output else None,
+        taken[names.prompt_tokens] if prompt else None,
+        taken[names.output_tokens] if output else None,
         tuple(notes),
         path.name,
         rows,
         first_row,
         rows / (file_period_s * stretched) if file_period_s else None,
-        taken(columns[TENANT]) if who.columns else None,
+        taken.get(TENANT),
         turns,
         None if runs is None else runs.taken(np.arange(rows) if order is None else order),
     )
+
+
+def _read_blocks(
+    path: Path,
+    names: scenario_arrivals.Columns,
+    times: Times,
+    tokens: dict[str, Growing],
+    who: _Tenants,
+    links: Links,
+    hashes: HashIds,
+) -> list[str]:
+    """Hands the blocks of the file to all that collect columns of it; returns what the reader has to note."""
+    notes: list[str] = []
+    for before, frame in blocks(path, [names.time, *tokens, *who.columns, *links.columns, *hashes.columns], notes):
+        times.add(links.with_times(frame, names.time), before)
+        who.add(frame, before)
+        links.add(frame, before)
+        for column, counts in tokens.items():
+            counts.add(here := token_counts(frame, column, path, before))
+            if column == names.prompt_tokens:
+                hashes.add(frame, here, before)
+    return notes
+
+
+def _inside(window_s: list[float], time_s: Floats, turns: TraceTurns | None, path: Path) -> slice:
+    """The rows in a window of the trace's time; of chats, those of all that begin in it."""
+    begins_s = time_s if turns is None else time_s[turns.first]
+    inside = slice(*np.searchsorted(begins_s, window_s, side="left"))
+    if len(time_s[inside]) == 0:
+        raise DataError(f"has no rows in window_s = {window_s} s", str(path))
+    return inside
 
 
 def _order(time_s: Floats) -> NDArray[np.int64] | None:

@@ -6,7 +6,6 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 
-from messsim.shapes.studies import Spread
 from messsim.wording import half_width, number, percent, seconds
 
 from .screen import Text
@@ -22,11 +21,6 @@ def grid() -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     return table
-
-
-def end_values(spread: Spread | None) -> list[float | None]:
-    """The cells of a CSV for `mean`, `low`, `high` and `count`."""
-    return [None] * 4 if spread is None else [spread["mean"], spread["low"], spread["high"], spread["count"]]
 
 
 class Fitting:

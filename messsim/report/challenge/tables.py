@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from messsim.shapes.challenge import Cell, Challenge, Standing
 from messsim.wording import number, percent, seconds
-
-from .facts import Cell, Challenge, Standing, quote
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ..base.page import Page
 
-__all__ = ["challenge_page", "challenge_tables"]
+__all__ = ["challenge_page", "challenge_report", "challenge_tables", "quote"]
 
 COLUMNS: dict[str, Callable[[Cell], str]] = {
     "kept": lambda c: f"{c.kept} of {c.runs}",
@@ -136,4 +135,27 @@ def challenge_page(challenge: Challenge) -> Page:
             Section("conditions", "Condition by condition", tables=tables),
         ],
         footer=f"{quote(challenge)}. Scenarios SHA-256 {challenge.scenarios_sha256}.",
+    )
+
+
+def challenge_report(challenge: Challenge) -> dict[str, bytes]:
+    """The page beside a challenge, by the name of its file."""
+    from messsim.plot.figure import library
+
+    from ..base.page import html
+
+    library()
+    return {"report.html": html(challenge_page(challenge))}
+
+
+def quote(challenge: Challenge) -> str:
+    """One line by which a result can be cited and made again."""
+    n = challenge.replications
+    seeds = f"replications 0 to {n - 1}" if n > 1 else "replication 0"
+    files = "".join(f", {name} {digest[:12]}" for name, digest in challenge.policies_sha256.items())
+    seed = "" if challenge.seed is None else f" of seed {challenge.seed}"
+    return (
+        f"messsim {challenge.version}, challenge of {len(challenge.conditions)} conditions "
+        f"{challenge.scenarios_sha256[:12]}, "
+        f"{seeds}{seed}{files}"
     )

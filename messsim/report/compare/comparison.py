@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
+from messsim.plot.files import svg_of
 from messsim.shapes.studies import Comparison, ComparisonWithFrontier, PolicyFigures, Spread
 from messsim.wording import cost, cost_heading, request_unit
 
+from ..base.pictures import needs_altair
 from ..base.screen import Text
-from ..base.tables import Fitting, end_values, half_width, number, percent, seconds
+from ..base.tables import Fitting, half_width, number, percent, seconds
 
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["comparison_csv", "comparison_so_far", "comparison_tables", "cost_picture"]
+__all__ = ["comparison_pictures", "comparison_so_far", "comparison_tables", "cost_picture"]
 
 MOST_SO_FAR = 12  # points that are shown while a study goes on
 
@@ -159,20 +161,10 @@ def _spread(interval: Spread | None, value: Any) -> str:
     return f"{value(interval['mean'])} ± {half_width(scaled)}"
 
 
-def comparison_csv(comparison: Comparison) -> str:
-    """A line for each policy and figure: mean, interval and replications, then the same of the difference."""
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    ends = ("mean", "low", "high", "count")
-    writer.writerow(["policy", "figure", *ends, *(f"difference_{end}" for end in ends)])
-    for policy in comparison["policies"]:
-        for path, interval in policy["figures"].items():
-            difference = (policy["difference"] or {}).get(path)
-            writer.writerow([policy["name"], path, *end_values(interval), *end_values(difference)])
-    return text.getvalue()
+def comparison_pictures(comparison: ComparisonWithFrontier) -> dict[str, bytes]:
+    """The pictures beside a comparison, by the name of their file."""
+    needs_altair()
+    return {"cost-satisfaction.svg": svg_of(cost_picture(comparison)).encode("utf-8")}
 
 
 def cost_picture(comparison: ComparisonWithFrontier) -> "alt.LayerChart | alt.FacetChart":

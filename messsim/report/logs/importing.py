@@ -1,17 +1,15 @@
-"""What was imported, and what a scenario says to use it."""
+"""What was imported."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rich.console import Group, RenderableType
 
-from messsim.scenario.overrides import format_value
 from messsim.shapes.logs import ImportedTrace
 
 from ..base.screen import Text
 from ..base.tables import grid, number, percent, seconds
 
-__all__ = ["import_summary", "import_toml", "outcomes_summary", "outcomes_toml"]
+__all__ = ["import_summary", "outcomes_summary"]
 
 
 def import_summary(imported: ImportedTrace) -> RenderableType:
@@ -32,34 +30,6 @@ def import_summary(imported: ImportedTrace) -> RenderableType:
     return Group(figures, *notes)
 
 
-def import_toml(imported: ImportedTrace, file: Path) -> str:
-    """The tables of a scenario beside the file that replays it, each tenant with the rows that are theirs."""
-    name = format_value(str(file))
-    lines = []
-    if imported["duration_s"] is None:
-        rate = (
-            f"{imported['rate_rps']:.6g}"
-            if imported["rate_rps"]
-            else "1.0 # requests per second: the file does not say"
-        )
-        lines += ["[arrivals]", 'kind = "poisson"', f"rate_rps = {rate}", "", "[tokens]", f"file = {name}"]
-    else:
-        lines += ["[arrivals]", 'kind = "trace"', f"file = {name}"]
-        if imported["rate_rps"] is None:
-            lines += ["repeat = false"]
-        columns = {"tenant": "tenant"} if imported["tenants"] else {}
-        if columns | imported["columns"]:
-            listed = ", ".join(f"{key} = {format_value(name)}" for key, name in (columns | imported["columns"]).items())
-            lines += [f"columns = {{ {listed} }}"]
-        if imported["block_tokens"]:
-            lines += [f"block_tokens = {imported['block_tokens']}"]
-        lines += ["", "[tokens]"]
-    lines += ['prompt = { kind = "trace" }', 'output = { kind = "trace" }']
-    for tenant in imported["tenants"]:
-        lines += ["", "[[tenants]]", f"name = {format_value(tenant['name'])}", f"share = {tenant['share']:.6g}"]
-    return "\n".join(lines)
-
-
 def outcomes_summary(prompts: int, means: Mapping[str, float], notes: Sequence[str]) -> RenderableType:
     """How many prompts, and how satisfying each model is."""
     figures = grid()
@@ -67,18 +37,3 @@ def outcomes_summary(prompts: int, means: Mapping[str, float], notes: Sequence[s
     for model, mean in means.items():
         figures.add_row(model, f"satisfies {percent(mean)}")
     return Group(figures, *(Text(f"note: {note}", style="yellow") for note in notes))
-
-
-def outcomes_toml(models: Sequence[str], file: Path, *, costs: bool, tokens: bool) -> str:
-    """The tables of a scenario beside the file that draws its outcomes from it, models by rising cost."""
-    lines = ["[satisfaction]", 'kind = "table"', f"file = {format_value(str(file))}"]
-    if costs:
-        lines += ['costs = "cost__{column}"']
-    lines += ["", "[features]", 'kind = "none"', "", "[cluster]", 'mode = "none"', "", "[cost]", 'unit = "USD"']
-    if tokens:
-        lines += ["", "[tokens]", 'prompt = { kind = "table" }', 'output = { kind = "table" }']
-    for place, model in enumerate(models):
-        lines += ["", "[[models]]", f"name = {format_value(model)}"]
-        if not costs:
-            lines += [f"cost_per_request = {10.0**place:g} # the file does not say: put in what a request costs, USD"]
-    return "\n".join(lines)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypedDict
 from messsim.plot.figure import Figure
 from messsim.plot.points import AXES, along, forest, shares
 from messsim.plot.tradeoff import tradeoff
-from messsim.shapes.studies import ComparisonWithFrontier
+from messsim.shapes.studies import ComparisonWithFrontier, Dearer
 from messsim.wording import number, percent
 
 from ..base.page import Page, Section, Tile
 from .tables import differences_table, failures_table, has, points_table, with_half
-from .verdict import Dearer, cheapest, level_with_first, undecided
+from .verdict import cheapest, level_with_first, undecided
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,7 +48,7 @@ def study_page(
     Parameters
     ----------
     points, keys, dearer, failures
-        See `messsim.study.pages.grouped.Grouped`.
+        See `messsim.study.groups.grouped.Grouped`.
     facts
         Of the scenario.
     models

@@ -1,4 +1,4 @@
-"""What `messsim replicate` found: mean and interval of the main figures, and a CSV of all of them."""
+"""What `messsim replicate` found: mean and interval of the main figures."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,9 @@ from rich.console import Group, RenderableType
 from messsim.shapes.studies import IntervalSummary, Replications
 
 from ..base.screen import Text
-from ..base.tables import Fitting, end_values, number, percent
+from ..base.tables import Fitting, number, percent
 
-__all__ = ["replication_csv", "replication_table"]
+__all__ = ["replication_table"]
 
 MAIN = (
     "sla.satisfaction",
@@ -77,17 +77,3 @@ def _precision(replications: Replications) -> Text:
     if replications["precise"]:
         return Text(f"{figures} known to {asked}", style="green")
     return Text(f"{figures} not known to {asked} after {replications['replications']} replications", style="bold red")
-
-
-def replication_csv(replications: Replications) -> str:
-    """A line a figure."""
-    import csv
-    import io
-
-    text = io.StringIO()
-    ends = ("mean", "low", "high", "count")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["figure", *ends])
-    for path, interval in replications["figures"].items():
-        writer.writerow([path, *end_values(interval)])
-    return text.getvalue()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from messsim.plot.points import BETWEEN
+from messsim.shapes.studies import Dearer
 from messsim.wording import half_width, number
 
 from .tables import with_half
@@ -14,27 +14,15 @@ from .tables import with_half
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Dearer", "cheapest", "level_with_first", "undecided"]
+__all__ = ["cheapest", "level_with_first", "undecided"]
 
 MOST_NAMED, MOST_LONG = 4, 2  # points that a sentence names; of several keys
-
-
-@dataclass(frozen=True)
-class Dearer:
-    """How much more an answer of a point costs than one of the cheapest, on the same requests, with a 95 % interval.
-
-    One replication has no interval: `low` is None.
-    """
-
-    point: str
-    mean: float
-    low: float | None
 
 
 def level_with_first(dearer: Sequence[Dearer]) -> list[Dearer]:
     """The cheapest point, and those whose difference to it may be chance.
 
-    `dearer` is what `messsim.study.pages.paired.dearer_by` found.
+    `dearer` is what `messsim.study.groups.paired.dearer_by` found.
     """
     return [d for k, d in enumerate(dearer) if not k or d.low is None or d.low <= 0.0]
 

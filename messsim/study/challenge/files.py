@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from messsim.errors import OutputError
-from messsim.plot.figure import library
-from messsim.report.base.page import html
-from messsim.report.challenge.facts import Challenge
-from messsim.report.challenge.tables import challenge_page
 from messsim.results.directory import write_file, write_texts
 from messsim.results.reading import read_whole
 from messsim.scenario import Scenario, dump
+from messsim.shapes.challenge import Challenge
+
+from ..runs.pictures import add_pictures
 
 __all__ = ["CHALLENGE", "read_challenge", "write_challenge"]
 
 CHALLENGE, SCENARIOS = "challenge.json", "scenarios"
 
 
-def write_challenge(out: Path, scenarios: Mapping[str, Scenario], challenge: Challenge) -> list[str]:
+def write_challenge(
+    out: Path,
+    scenarios: Mapping[str, Scenario],
+    challenge: Challenge,
+    *,
+    page: Callable[[Challenge], Mapping[str, bytes]] | None = None,
+) -> list[str]:
     """Writes what came of a challenge into its directory, beside its runs.
 
-    ``challenge.json`` is what ``--json`` prints, ``scenarios/`` the scenarios as they were run, ``report.html`` the
-    page.
+    ``challenge.json`` is what ``--json`` prints, ``scenarios/`` the scenarios as they were run.
+
+    Parameters
+    ----------
+    out
+        The directory.
+    scenarios, challenge
+        What was run, and what `messsim.study.challenge.routers.challenge` returned.
+    page
+        Makes files beside them, by name: the report.
 
     Returns
     -------
@@ -40,12 +52,7 @@ def write_challenge(out: Path, scenarios: Mapping[str, Scenario], challenge: Cha
     if not (out / SCENARIOS).exists():
         write_texts(out / SCENARIOS, {f"{name}.toml": dump(scenario) for name, scenario in scenarios.items()})
     write_file(out / CHALLENGE, (json.dumps(dataclasses.asdict(challenge), indent=2, allow_nan=False) + "\n").encode())
-    try:
-        library()
-    except OutputError as error:
-        return [f"there is no report.html: {error}"]
-    write_file(out / "report.html", html(challenge_page(challenge)))
-    return []
+    return [] if page is None else add_pictures(out, "report.html", lambda: page(challenge))
 
 
 def read_challenge(directory: Path) -> Challenge:

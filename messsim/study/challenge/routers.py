@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from messsim.errors import ScenarioError
-from messsim.report.challenge.facts import Challenge
 from messsim.scenario import Scenario
+from messsim.shapes.challenge import Challenge
 
 from ..compare.policies import ORACLES, check_policies, ratio_to, with_policy
 from ..runs import GivenWorkers, Matrix, OnProgress, Runs, Task, runs_of

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from messsim.files import sha256
-from messsim.report.challenge.facts import Cell, Challenge, Standing
 from messsim.results.intervals import paired_difference, replication_interval
 from messsim.scenario import Scenario
+from messsim.shapes.challenge import Cell, Challenge, Standing
 from messsim.version import __version__
 
 from ..compare.policies import with_policy

@@ -1,31 +1,43 @@
 """What ``compare --out`` writes."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from messsim.plot.files import svg_of
-from messsim.report.base.pictures import needs_altair
-from messsim.report.compare.comparison import comparison_csv, cost_picture
 from messsim.results.directory import write_file
 from messsim.scenario import Scenario
 from messsim.shapes.studies import Comparison, ComparisonWithFrontier
 
 from ..runs import GivenWorkers
+from ..runs.csv_files import ENDS, csv_of, end_values
 from ..runs.pictures import add_pictures
 from .policies import frontier
 
-__all__ = ["write_comparison"]
+__all__ = ["comparison_csv", "write_comparison"]
 
-PICTURE = "cost-satisfaction.svg"
+Pictures = Callable[[ComparisonWithFrontier], Mapping[str, bytes]]
 
 
 def write_comparison(
-    out: Path, scenario: Scenario, comparison: Comparison, *, workers: GivenWorkers = None
+    out: Path,
+    scenario: Scenario,
+    comparison: Comparison,
+    *,
+    pictures: Pictures | None = None,
+    workers: GivenWorkers = None,
 ) -> list[str]:
-    """Writes what came of a comparison into its directory, and draws a picture.
+    """Writes what came of a comparison into its directory: ``comparison.json`` and ``comparison.csv``.
 
-    ``comparison.json`` and ``comparison.csv`` have the means, intervals and differences,
-    ``cost-satisfaction.svg`` the picture with the oracles' frontier.
+    Parameters
+    ----------
+    out
+        The directory.
+    scenario, comparison
+        From `messsim.study.compare.policies.compare`.
+    pictures
+        Draws files beside them, by name; it is handed the comparison with the oracles' frontier.
+    workers
+        Who finds that frontier.
 
     Returns
     -------
@@ -40,9 +52,14 @@ def write_comparison(
     whole: ComparisonWithFrontier = {**comparison, "frontier": frontier(scenario, comparison, workers=workers)}
     write_file(out / "comparison.json", (json.dumps(whole, indent=2) + "\n").encode())
     write_file(out / "comparison.csv", comparison_csv(comparison).encode())
-    return add_pictures(out, PICTURE, lambda: _picture(whole))
+    return [] if pictures is None else add_pictures(out, "cost-satisfaction.svg", lambda: pictures(whole))
 
 
-def _picture(whole: ComparisonWithFrontier) -> dict[str, bytes]:
-    needs_altair()
-    return {PICTURE: svg_of(cost_picture(whole)).encode("utf-8")}
+def comparison_csv(comparison: Comparison) -> str:
+    """A line for each policy and figure: mean, interval and replications, then the same of the difference."""
+    rows = [
+        [policy["name"], path, *end_values(interval), *end_values((policy["difference"] or {}).get(path))]
+        for policy in comparison["policies"]
+        for path, interval in policy["figures"].items()
+    ]
+    return csv_of(["policy", "figure", *ENDS, *(f"difference_{end}" for end in ENDS)], rows)

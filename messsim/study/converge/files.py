@@ -1,19 +1,16 @@
-"""What ``converge --out`` writes, and its report."""
+"""What ``converge --out`` writes, and a report reads."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from messsim.errors import DataError, OutputError
 from messsim.files import read_json
-from messsim.plot.figure import library
-from messsim.report.base.page import Page, html
-from messsim.report.convergence import convergence_page
 from messsim.results import whole_or_absent, write_file, write_parquet
 from messsim.results.reading import Whole
-from messsim.scenario import Scenario, dump, notes_of
 from messsim.shapes.evidence import ConvergenceSummary
 from messsim.workload.blocks import whole
 
@@ -25,16 +22,26 @@ from .convergence import Convergence
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["CONVERGENCE", "page_of", "read_convergence", "write_convergence"]
+__all__ = ["CONVERGENCE", "read_convergence", "write_convergence"]
 
-CONVERGENCE, CURVES, RESULTS, REPORT = "convergence.json", "curves.parquet", "results.parquet", "report.html"
+CONVERGENCE, CURVES, RESULTS = "convergence.json", "curves.parquet", "results.parquet"
 
 
-def write_convergence(out: Path, scenario: Scenario, convergence: Convergence) -> list[str]:
-    """Writes what came of a study into its directory, and its report.
+def write_convergence(
+    out: Path, convergence: Convergence, *, page: Callable[[Convergence], Mapping[str, bytes]] | None = None
+) -> list[str]:
+    """Writes what came of a study into its directory.
 
-    ``convergence.json`` is what ``--json`` prints, ``curves.parquet`` a row a request number, ``report.html`` the
-    page; without the extra `plot` there is no page.
+    ``convergence.json`` is what ``--json`` prints, ``curves.parquet`` a row a request number.
+
+    Parameters
+    ----------
+    out
+        The directory.
+    convergence
+        From `messsim.study.converge.convergence.converge`.
+    page
+        Makes files beside them, by name: the report.
 
     Returns
     -------
@@ -49,17 +56,7 @@ def write_convergence(out: Path, scenario: Scenario, convergence: Convergence) -
     with whole_or_absent(out / CURVES) as beside:
         write_parquet(convergence.curves, beside)
     write_file(out / CONVERGENCE, (json.dumps(convergence.summary, indent=2) + "\n").encode())
-    return add_pictures(out, REPORT, lambda: _report(convergence, scenario))
-
-
-def _report(convergence: Convergence, scenario: Scenario) -> dict[str, bytes]:
-    library()
-    return {REPORT: html(page_of(convergence, scenario))}
-
-
-def page_of(convergence: Convergence, scenario: Scenario) -> Page:
-    """The report of a study that was made or read."""
-    return convergence_page(convergence.summary, convergence.curves, dump(scenario), notes_of(scenario))
+    return [] if page is None else add_pictures(out, "report.html", lambda: page(convergence))
 
 
 def read_convergence(directory: Path) -> Convergence:

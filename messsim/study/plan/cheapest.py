@@ -232,16 +232,19 @@ def _search(
         return known is None or known.enough(_replicas(base, axes, candidates[i]))
 
     def evaluated() -> None:
-        best = search.best
         if on_known is not None:
-            replicas = (
-                None if best is None else {a.pool: r for a, r in zip(axes, candidates[best].replicas, strict=True)}
-            )
-            on_known(BestSoFar(replicas, None if best is None else search.evaluated[best].value, len(search.evaluated)))
+            on_known(_best_so_far(axes, candidates, search))
 
     search = Search(candidates, prices, evaluate, promising, carries, evaluated)
     search.run()
     return search
+
+
+def _best_so_far(axes: Sequence[Axis], candidates: Sequence[Candidate], search: Search) -> BestSoFar:
+    if (best := search.best) is None:
+        return BestSoFar(None, None, len(search.evaluated))
+    replicas = {axis.pool: r for axis, r in zip(axes, candidates[best].replicas, strict=True)}
+    return BestSoFar(replicas, search.evaluated[best].value, len(search.evaluated))
 
 
 def _helped(requirement: Requirement) -> bool:

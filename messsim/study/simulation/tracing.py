@@ -8,12 +8,13 @@ from pathlib import Path
 
 from messsim.engines import Progress, prepare
 from messsim.errors import OutputError
-from messsim.report.trace.events import TraceFile
-from messsim.report.trace.tracks import Tracks
 from messsim.results import whole_or_absent
 from messsim.routing import interruptible
 from messsim.scenario import Scenario
 from messsim.version import __version__
+
+from .trace.events import TraceFile
+from .trace.tracks import Tracks
 
 __all__ = ["parse_window", "trace"]
 

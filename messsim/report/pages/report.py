@@ -8,22 +8,23 @@ from messsim.engines import prepare
 from messsim.errors import MesssimError, OutputError, ScenarioError
 from messsim.plot.figure import library
 from messsim.plot.marks import Marks, PhaseMark
-from messsim.report.base.page import Page, html
-from messsim.report.challenge.tables import challenge_page
-from messsim.report.plan.page import plan_page
-from messsim.report.run.page import run_page
-from messsim.report.study.page import study_page
 from messsim.results import Result, check_whole, reading_records, write_file
 from messsim.scenario import Scenario, dump, load, notes_of
 from messsim.shapes.checks import Worth
+from messsim.study.challenge.files import CHALLENGE, read_challenge
+from messsim.study.converge.files import CONVERGENCE, read_convergence
+from messsim.study.groups.grouped import grouped
+from messsim.study.groups.study_files import RESULTS, read_study
+from messsim.study.plan.files import PLAN, read_plan
+from messsim.study.simulation.outages import outages
+from messsim.study.simulation.worth import worth
 
-from ..challenge.files import CHALLENGE, read_challenge
-from ..converge.files import CONVERGENCE, page_of, read_convergence
-from ..plan.files import PLAN, read_plan
-from ..simulation.outages import outages
-from ..simulation.worth import worth
-from .grouped import grouped
-from .study_files import RESULTS, read_study
+from ..base.page import Page, html
+from ..challenge.tables import challenge_page
+from ..convergence import page_of
+from ..plan.page import plan_page
+from ..run.page import run_page
+from ..study.page import study_page
 
 __all__ = ["report"]
 

@@ -10,10 +10,10 @@ from messsim.plot.face import FIGURES
 from messsim.plot.figure import Figure, library, themed
 from messsim.plot.files import as_bytes
 from messsim.plot.replications import charts_of
-from messsim.report.base.page import chart_html
 from messsim.results import Result, check_whole, reading_records, write_file
+from messsim.study.converge.files import CONVERGENCE, read_convergence
 
-from ..converge.files import CONVERGENCE, read_convergence
+from ..base.page import chart_html
 
 __all__ = ["plot"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Cell", "Challenge", "Standing", "quote"]
+__all__ = ["Cell", "Challenge", "Standing"]
 
 
 @dataclass(frozen=True)
@@ -104,16 +104,3 @@ class Challenge:
     policies: list[str]
     standings: list[Standing]
     cells: list[Cell]
-
-
-def quote(challenge: Challenge) -> str:
-    """One line by which a result can be cited and made again."""
-    n = challenge.replications
-    seeds = f"replications 0 to {n - 1}" if n > 1 else "replication 0"
-    files = "".join(f", {name} {digest[:12]}" for name, digest in challenge.policies_sha256.items())
-    seed = "" if challenge.seed is None else f" of seed {challenge.seed}"
-    return (
-        f"messsim {challenge.version}, challenge of {len(challenge.conditions)} conditions "
-        f"{challenge.scenarios_sha256[:12]}, "
-        f"{seeds}{seed}{files}"
-    )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from messsim.errors import OutputError
 from messsim.plot.points import BETWEEN
-from messsim.report.study.verdict import Dearer
 from messsim.results.intervals import LEVEL
 from messsim.scenario.overrides import split_path
+from messsim.shapes.studies import Dearer
 
 from ..runs.rows import column_of
 from .paired import dearer_by, standing

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from messsim.report.study.verdict import Dearer
 from messsim.results.intervals import paired_difference
 from messsim.results.verdict import TOLERANCE
+from messsim.shapes.studies import Dearer
 
 if TYPE_CHECKING:
     import polars as pl

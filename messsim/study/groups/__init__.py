@@ -1,0 +1,1 @@
+"""The rows of a study by its points: means, intervals, which is cheapest."""
