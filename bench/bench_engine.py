@@ -138,11 +138,10 @@ def test_engine_alone(benchmark, engine, requests, simpy_rate):
     """The columns are drawn beforehand."""
     setup = prepare(scenario("synthetic", requests))
     chunks = list(setup.workload.chunks(65_536))
-    setup.workload.chunks = lambda size: iter(chunks)
 
     def fresh():
         again = prepare(setup.scenario)
-        again.workload.chunks = lambda size: iter(chunks)
+        again.workload.chunks = lambda size, unread=frozenset(): iter(chunks)
         return (again, lambda chunk: None), {}
 
     benchmark.pedantic(engine.simulate, setup=fresh, rounds=3)
