@@ -58,8 +58,8 @@ def tenants(size: int) -> list[str]:
 
 
 SIZES: dict[str, tuple[list[int], Callable[[int], list[str]]]] = {
-    "requests": ([100_000, 1_000_000, 10_000_000], lambda _: []),
-    "requests, records to Parquet": ([100_000, 1_000_000, 4_000_000], lambda _: []),
+    "requests": ([100_000, 1_000_000, 4_000_000], lambda _: []),
+    "requests, records to Parquet": ([100_000, 1_000_000], lambda _: []),
     "replicas": ([8, 64, 512, 4_096], replicas),
     "models": ([2, 4, 16, 64, 256], models),
     "features": ([4, 16, 64, 256, 1_024], lambda size: [f"features.dimensions={size}"]),

@@ -5,6 +5,10 @@
 #include "clones.h"
 #include "maths.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 enum { BLOCK = 1024 }; /* values on their way through the cache */
 
 static int64_t at_once(int64_t left)
@@ -43,17 +47,56 @@ MS_CLONES void ms_log_many(const double *x, int64_t n, double *out)
     }
 }
 
+/* Where the tails of a block are; returns how many. Compilers do not vectorise this: by hand it takes a third of the
+ * instructions. */
+#if defined(__SSE2__)
+MS_INLINE uint32_t tails_of_two(const double *u)
+{
+    const __m128d magnitude = _mm_castsi128_pd(_mm_set1_epi64x(INT64_MAX));
+    const __m128d off = _mm_and_pd(_mm_sub_pd(_mm_loadu_pd(u), _mm_set1_pd(0.5)), magnitude);
+    return (uint32_t)_mm_movemask_pd(_mm_cmpgt_pd(off, _mm_set1_pd(0.425)));
+}
+
+MS_INLINE int32_t find_tails(const double *u, int64_t n, int32_t at[BLOCK])
+{
+    int32_t tails = 0;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        uint32_t mask = 0;
+        for (int k = 0; k < 16; k += 2) {
+            mask |= tails_of_two(u + i + k) << k;
+        }
+        for (; mask != 0; mask &= mask - 1) {
+            at[tails++] = (int32_t)i + __builtin_ctz(mask);
+        }
+    }
+    for (; i < n; i++) {
+        at[tails] = (int32_t)i;
+        tails += ms_normal_is_tail(u[i]);
+    }
+    return tails;
+}
+#else
+MS_INLINE int32_t find_tails(const double *u, int64_t n, int32_t at[BLOCK])
+{
+    int32_t tails = 0;
+    for (int64_t i = 0; i < n; i++) {
+        at[tails] = (int32_t)i;
+        tails += ms_normal_is_tail(u[i]);
+    }
+    return tails;
+}
+#endif
+
 /* 85 % of the draws lie in the central range. They are computed for all, side by side; the tails,
  * which cost a logarithm and a root, are gathered, computed side by side and put back. */
 MS_INLINE void normal_block(const double *u, int64_t n, double *out)
 {
     double tail_u[BLOCK], tail_z[BLOCK];
     int32_t tail_at[BLOCK];
-    int32_t tails = 0;
-    for (int64_t i = 0; i < n; i++) {
-        tail_u[tails] = u[i];
-        tail_at[tails] = (int32_t)i;
-        tails += ms_normal_is_tail(u[i]);
+    const int32_t tails = find_tails(u, n, tail_at);
+    for (int32_t i = 0; i < tails; i++) {
+        tail_u[i] = u[tail_at[i]];
     }
     for (int64_t i = 0; i < n; i++) {
         out[i] = ms_normal_centre(u[i] - 0.5);

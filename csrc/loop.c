@@ -252,7 +252,9 @@ int ms_loop_run(ms_run *run, int64_t budget)
         run->now_s = when.time_s;
         run->events++;
         MS_TRY(handle(run, source, &when));
-        ms_scaling_settle(run);
+        if (run->fleet.draining > 0) {
+            ms_scaling_settle(run);
+        }
     }
     return MS_LOOP_PAUSED;
 }

@@ -80,7 +80,8 @@ int64_t ms_fleet_prompt_tokens(const ms_fleet *self, int32_t pool, int64_t *cach
 {
     const ms_pool *p = &self->pool[pool];
     int64_t tokens = *cached = 0;
-    for (int32_t i = p->first; i < p->first + p->plan.replicas && !p->plan.is_api; i++) {
+    const int counts = p->plan.limits.prefix_cache && !p->plan.is_api;
+    for (int32_t i = p->first; i < p->first + p->plan.replicas && counts; i++) {
         tokens += self->replica[i].sequences.prompt_tokens;
         *cached += self->replica[i].sequences.cached_prompt_tokens;
     }

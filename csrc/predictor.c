@@ -78,9 +78,17 @@ MS_CLONES static void score_block(const ms_predictor *self, int32_t first, int32
 static double score_one(const ms_predictor *self, int32_t model, const double *x, int64_t stride)
 {
     const double *w = self->weights + (int64_t)model * self->features;
+    const int32_t d = self->features;
     double sum = 0.0;
-    for (int32_t j = 0; j < self->features; j++) {
-        sum += w[j] * x[(int64_t)j * stride];
+    int32_t j = 0;
+    for (; j + 4 <= d; j += 4, w += 4, x += 4 * stride) { /* the same sum; unrolled since a step on every answer lives here */
+        sum += w[0] * x[0];
+        sum += w[1] * x[stride];
+        sum += w[2] * x[2 * stride];
+        sum += w[3] * x[3 * stride];
+    }
+    for (; j < d; j++, w++, x += stride) {
+        sum += *w * *x;
     }
     return ms_sigmoid(sum + self->bias[model]);
 }

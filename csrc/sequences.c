@@ -302,7 +302,7 @@ int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job)
     return ms_sequences_blocks_of(self, job->prompt_tokens + answer - 1 + self->draft_tokens);
 }
 
-int64_t ms_sequences_blocks(const ms_sequences *self, int64_t n)
+int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n)
 {
     const int64_t decoded = self->paused ? 0 : n;
     int64_t blocks = 0;
@@ -432,7 +432,8 @@ static int64_t that_fit(const ms_sequences *self, int64_t n)
 {
     if (self->block_tokens == 1 && self->shift == 0) {
         const int64_t growth = (self->paused ? 0 : self->growth) + (int64_t)self->batch.prompt_tokens;
-        return least(n, (self->capacity_blocks - ms_sequences_blocks(self, 0)) / growth);
+        const int64_t spare = self->capacity_blocks - ms_sequences_blocks(self, 0);
+        return n * growth <= spare ? n : spare / growth; /* n is that of an answer or a prompt, and the product of 63 bits */
     }
     int64_t fits = ms_sequences_blocks(self, n) <= self->capacity_blocks ? n : 1, beyond = n;
     while (beyond - fits > 1) {
@@ -455,7 +456,7 @@ int64_t ms_sequences_last(const ms_sequences *self)
         const int64_t left = ms_sequences_whole_prompt(self->jobs[i]) - self->cached[i];
         /* what is ahead need not be there twice: each iteration frees what it computes again */
         const int is_ahead = self->limits.prefix_cache && ms_cache_is_ahead(self->jobs[i]);
-        n = least(n, is_ahead ? 1 : left / self->chunk[i]);
+        n = least(n, is_ahead || left == self->chunk[i] ? 1 : left / self->chunk[i]);
     } else if (prompts > 1) {
         n = 1;
     }

@@ -114,7 +114,14 @@ int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job);
 
 /* Blocks that the batch holds, each counted once, during the n-th iteration of the present composition; with n = 0
  * before the first. */
-int64_t ms_sequences_blocks(const ms_sequences *self, int64_t n);
+int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n);
+
+static inline int64_t ms_sequences_blocks(const ms_sequences *self, int64_t n)
+{
+    const int are_tokens_alone = self->block_tokens == 1 && self->shift == 0 && self->running == self->decoders;
+    return are_tokens_alone ? self->context + (self->paused ? 0 : n) * self->growth - self->cache.twice
+                            : ms_sequences_count_blocks(self, n);
+}
 
 /* Pays for n iterations and a fraction of the next. */
 void ms_sequences_accrue(ms_sequences *self, int64_t n, double fraction);

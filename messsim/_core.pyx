@@ -9,7 +9,7 @@ import numpy as np
 
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from messsim import errors
 
@@ -1583,6 +1583,18 @@ cdef ms_pool_plan pool_plan_of(dict plan) except *:
     return c
 
 
+_IN_SAMPLES = ("request", "time_s", "queue", "queue_tracked", "certificate", "explored")  # ms_sample, in its order
+_COUNTS_IN_SAMPLES = ("request", "explored")
+
+
+cdef fill(array, const void *values):
+    """Copies as many bytes as an array of the core's own layout has."""
+    cdef char[::1] room = array.reshape(-1).view(np.int8)
+    if room.shape[0] > 0:
+        memcpy(&room[0], values, room.shape[0])
+    return array
+
+
 cdef class Loop:
     """The event loop of csrc/loop.h.
 
@@ -1758,18 +1770,17 @@ cdef class Loop:
                 "meter_j": ms_fleet_meter_j(&self.c.fleet, k, end_s), "preemptions": preemptions, "jumps": jumps}
 
     def samples(self):
-        """The timeline: one tuple a sample (request, time_s, queue, queue_tracked, certificate, explored,
-        in_system, energy_j, prompt_tokens, cached_prompt_tokens and replicas by pool), and the stride."""
+        """The timeline's columns (request, time_s, queue, queue_tracked, certificate, explored; in_system, energy_j,
+        prompt_tokens and cached_prompt_tokens [samples, pools]; replicas [samples, pools, 3]), and the stride."""
         cdef ms_timeline *t = &self.c.timeline
-        cdef ms_sample s
-        rows = []
-        for i in range(t.length):
-            s = t.samples[i]
-            rows.append((s.request, s.time_s, s.queue, s.queue_tracked, s.certificate, s.explored,
-                         tuple([t.in_system[i * t.pools + p] for p in range(t.pools)]),
-                         tuple([t.energy_j[i * t.pools + p] for p in range(t.pools)]),
-                         tuple([t.prompt_tokens[i * t.pools + p] for p in range(t.pools)]),
-                         tuple([t.cached_prompt_tokens[i * t.pools + p] for p in range(t.pools)]),
-                         tuple([tuple([t.replicas[3 * (i * t.pools + p) + q] for q in range(3)])
-                                for p in range(t.pools)])))
-        return rows, t.stride
+        cdef int64_t n = t.length, pools = t.pools
+        layout = [(name, np.int64 if name in _COUNTS_IN_SAMPLES else np.float64) for name in _IN_SAMPLES]
+        rows = fill(np.empty(n, layout), t.samples)
+        return (
+            *(rows[name] for name in _IN_SAMPLES),
+            fill(np.empty((n, pools), np.int64), t.in_system),
+            fill(np.empty((n, pools)), t.energy_j),
+            fill(np.empty((n, pools), np.int64), t.prompt_tokens),
+            fill(np.empty((n, pools), np.int64), t.cached_prompt_tokens),
+            fill(np.empty((n, pools, 3), np.int32), t.replicas),
+        ), t.stride

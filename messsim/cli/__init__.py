@@ -3,6 +3,7 @@
 Each module registers its commands when it is imported; their order here is their order in ``messsim --help``.
 """
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -52,4 +53,7 @@ def main() -> None:
 
         print(f"messsim {__version__}", flush=True)  # a full disk shows before Python ends
         return
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # matrices here are small: more threads would only wait, and spin
     __getattr__("app")(prog_name="messsim")

@@ -31,7 +31,7 @@ from .outcome import (
     assert_none_open,
     assert_paid,
 )
-from .records import COLUMNS, RecordChunk, Sample, Sink, Timeline, of_turns, too_many_open
+from .records import COLUMNS, RecordChunk, Samples, Sink, Timeline, of_turns, too_many_open
 from .setup import Setup
 
 __all__ = ["simulate"]
@@ -359,9 +359,9 @@ class _Run:
         return PoolOutcome.of(plan, result["busy_s"], result["idle_s"], span_s, until_s, result, in_usd)
 
     def _timeline(self) -> Timeline:
-        timeline = Timeline()
-        rows, timeline.stride = self.loop.samples()
-        timeline.samples = [Sample(*row) for row in rows]
+        columns, stride = self.loop.samples()
+        timeline = Timeline(columns=Samples(columns))
+        timeline.stride = stride
         return timeline
 
 

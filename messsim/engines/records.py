@@ -1,9 +1,9 @@
 """What an engine leaves behind: one row a request, in id order, and a few thousand samples on the way."""
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -19,6 +19,7 @@ __all__ = [
     "RecordBook",
     "RecordChunk",
     "Sample",
+    "Samples",
     "Timeline",
     "of_turns",
     "too_many_open",
@@ -196,16 +197,56 @@ class Sample:
     replicas: tuple[tuple[int, int, int], ...] = ()
 
 
+class Samples(Sequence[Sample]):
+    """Samples that stand in columns: each is made when somebody reads it, since most runs of a study read the last alone.
+
+    Parameters
+    ----------
+    columns
+        One array for each attribute of `Sample`, in their order: [samples], [samples, pools], and [samples, pools, 3].
+    """
+
+    def __init__(self, columns: Sequence[NDArray[Any]]) -> None:
+        self._columns = tuple(columns)
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    @overload
+    def __getitem__(self, at: int) -> Sample: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Samples": ...
+    def __getitem__(self, at: int | slice) -> "Sample | Samples":
+        if isinstance(at, slice):
+            return Samples([column[at] for column in self._columns])
+        return Sample(*(_tuples(column[at].tolist()) for column in self._columns))
+
+    def __iter__(self) -> Iterator[Sample]:
+        for row in zip(*(column.tolist() for column in self._columns), strict=True):
+            yield Sample(*map(_tuples, row))
+
+
+def _tuples(value: Any) -> Any:
+    """Lists, and those in them, as tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
 class Timeline:
     """Samples at every `stride`-th request; when there are too many, every other one goes."""
 
     MOST = 4096
 
-    def __init__(self, requests: int | None = None) -> None:
-        self.samples: list[Sample] = []
+    def __init__(self, requests: int | None = None, columns: Samples | None = None) -> None:
+        self._taken: list[Sample] = []
+        self._columns = columns
         self.stride = 1
         while requests is not None and (requests - 1) // self.stride >= self.MOST:  # take none that would go again
             self.stride *= 2
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """Those that stand."""
+        return self._taken if self._columns is None else self._columns
 
     def due(self, request: int) -> bool:
         """Whether a request is to be sampled."""
@@ -213,7 +254,7 @@ class Timeline:
 
     def add(self, sample: Sample) -> None:
         """Adds a sample that was due."""
-        self.samples.append(sample)
-        if len(self.samples) > self.MOST:
-            self.samples = self.samples[::2]
+        self._taken.append(sample)
+        if len(self._taken) > self.MOST:
+            self._taken = self._taken[::2]
             self.stride *= 2

@@ -78,6 +78,7 @@ class Part(_Built):
         allow_inf_nan=False,
         validate_default=True,
         protected_namespaces=(),
+        defer_build=True,  # most tables are only ever read as part of a scenario
     )
 
     def is_chosen(self, key: str) -> bool:

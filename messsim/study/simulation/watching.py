@@ -58,7 +58,8 @@ class Watcher:
 
     def __call__(self, progress: Progress) -> None:
         """What an engine calls."""
-        if time.monotonic() - self._last_s < EVERY_S:
+        is_watched = self._folder is not None or self._tell is not None
+        if not is_watched or time.monotonic() - self._last_s < EVERY_S:
             return
         with self._lock:
             snapshot = snapshot_of(self._scenario, self._tally, progress)
