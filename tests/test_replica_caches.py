@@ -21,6 +21,7 @@ SCHEDULES = {
     "vllm, priority": {"schedule": "vllm", "order": "priority"},
     "vllm, edf": {"schedule": "vllm", "order": "edf"},
     "sglang": {"schedule": "sglang"},
+    "sglang, drafts": {"schedule": "sglang", "draft_tokens": 2},
     "vllm, drafts": {"schedule": "vllm", "draft_tokens": 2},
     "vllm, one draft, priority": {"schedule": "vllm", "order": "priority", "draft_tokens": 1},
     "tensorrt-llm, drafts": {
@@ -72,7 +73,8 @@ def instances(draw, schedule, block_tokens, with_paths=True):
         arrivals.append(Arrival(now, prompt, output, gives_up, path, answer_node, priority, deadline))
     chosen = SCHEDULES[schedule]
     seqs, drafts = draw(st.integers(1, 6)), chosen.get("draft_tokens", 0)
-    budget = draw(st.integers((drafts + 1) * seqs, (drafts + 1) * seqs + 12))
+    least = 1 if chosen["schedule"] == "sglang" else (drafts + 1) * seqs
+    budget = draw(st.integers(least, (drafts + 1) * seqs + 12))
     if chosen.get("whole_prompts"):
         budget = max(budget, *(a.prompt_tokens for a in arrivals), 0)
     max_new = 0 if chosen["schedule"] == "vllm" else draw(st.sampled_from([0, 0, 6, 20]))
@@ -90,6 +92,7 @@ def instances(draw, schedule, block_tokens, with_paths=True):
         whole_prompts=chosen.get("whole_prompts", False),
         order=chosen.get("order", "fcfs"),
         draft_tokens=drafts,
+        lookahead=draw(st.integers(0, 1)),
     )
     return draw(INTEGERS), limits, arrivals
 
