@@ -31,6 +31,7 @@ class Limits(TypedDict):
     max_new_tokens: int
     whole_prompts: bool
     order: str
+    lookahead: int
 
 
 class ApiLimits(TypedDict):
@@ -72,6 +73,8 @@ class PoolPlan:
     most_prompt_tokens
         The longest prompt that it takes, tokens: one iteration where prompts are never cut, and what its memory holds
         beside the longest answer that clients allow, where memory is kept free for it.
+    lookahead
+        Iterations that its engine plans ahead; 0 with a queue that replicas share, which is outside of engines.
     energy_measured
         Whether the energy figures were fitted to readings of this model on these GPUs.
     """
@@ -87,6 +90,7 @@ class PoolPlan:
     kv_capacity_tokens: int
     most_tokens: int
     most_prompt_tokens: int
+    lookahead: int
     usd_per_s: float
     owned_usd_per_s: float
     profile: Profile | None = field(repr=False)
@@ -147,6 +151,7 @@ class PoolPlan:
             max_new_tokens=said.max_new_tokens or 0,
             whole_prompts=not said.chunked_prefill,
             order=said.order,
+            lookahead=self.lookahead,
         )
 
     @property
@@ -213,6 +218,7 @@ def serving_plan(scenario: Scenario, said: Pool | Model, name: str, model: int, 
             UNLIMITED_TOKENS if said.chunked_prefill else said.max_batched_tokens,
             holds - (said.max_new_tokens or 0) if said.kv_policy == "reserve" else UNLIMITED_TOKENS,
         ),
+        lookahead=0 if scenario.cluster.dispatch == "shared_queue" else said.lookahead,
         usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,
         owned_usd_per_s=owned,
         profile=profile,

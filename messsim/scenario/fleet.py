@@ -179,6 +179,12 @@ class Serving(Part):
         "by the priority of tenants, then by arrival; by deadline, arrival + ttft_s of the tenant; the latter two "
         'under schedule = "vllm" alone',
     )
+    lookahead: Number = Field(
+        0,
+        le=1,
+        description="iterations that are planned ahead: 1, asynchronous scheduling (vLLM from 0.14, SGLang, "
+        "TensorRT-LLM): who comes while an iteration runs is in the one after the next at the earliest",
+    )
     chunked_prefill: bool = Field(
         True, description="whether a prompt may be cut to fit into an iteration; tensorrt-llm: false by default"
     )
@@ -292,10 +298,8 @@ class Serving(Part):
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:
         if self.drafts is not None:
-            if self.schedule == "sglang":
-                raise ValueError('drafts: schedule = "sglang" with drafts is not modelled; expected another schedule')
             needed = (self.drafts.tokens + 1) * self.max_num_seqs
-            if self.max_batched_tokens < needed:
+            if self.schedule != "sglang" and self.max_batched_tokens < needed:
                 raise ValueError(
                     f"max_batched_tokens = {self.max_batched_tokens}: {self.max_num_seqs} sequences (max_num_seqs) "
                     f"with {self.drafts.tokens} drafts each take up to {needed} tokens; expected at least so many"
