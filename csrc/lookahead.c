@@ -28,8 +28,12 @@ void ms_lookahead_see(ms_replica *self)
     if (self->coming.head == NULL) {
         return;
     }
-    const int is_first = self->target_iterations == 0, is_empty = self->sequences.running == 0 && self->own_queue.head == NULL;
-    see_until(self, is_first || is_empty ? INFINITY : ms_jump_end_s(self, self->target_iterations - 1));
+    if (self->target_iterations > 0) {
+        see_until(self, ms_jump_end_s(self, self->target_iterations - 1));
+    }
+    if (self->sequences.running == 0 && self->own_queue.head == NULL) {
+        see_until(self, INFINITY);
+    }
 }
 
 int ms_lookahead_matters(const ms_replica *self)

@@ -179,11 +179,11 @@ class Serving(Part):
         "by the priority of tenants, then by arrival; by deadline, arrival + ttft_s of the tenant; the latter two "
         'under schedule = "vllm" alone',
     )
-    lookahead: Number = Field(
+    lookahead: Literal[0, 1] = Field(
         0,
-        le=1,
         description="iterations that are planned ahead: 1, asynchronous scheduling (vLLM from 0.14, SGLang, "
-        "TensorRT-LLM): who comes while an iteration runs is in the one after the next at the earliest",
+        "TensorRT-LLM): who comes while an iteration runs is in the one after the next at the earliest; none: 0, or 1 "
+        "with an `engine`, unless its host is of kind sum",
     )
     chunked_prefill: bool = Field(
         True, description="whether a prompt may be cut to fit into an iteration; tensorrt-llm: false by default"
@@ -267,6 +267,8 @@ class Serving(Part):
         defaults: dict[str, object] = {}
         if self.engine is not None:
             defaults = {**defaults_of(self.engine, self.gpu or "")}
+            if self.host is not None and self.host.kind == "sum":
+                defaults["lookahead"] = 0
         elif self.schedule == "tensorrt-llm":
             defaults = {"kv_policy": "reserve", "chunked_prefill": False}
         self.__dict__.update({name: value for name, value in defaults.items() if name not in self.model_fields_set})

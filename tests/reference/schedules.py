@@ -44,9 +44,12 @@ class Server:
 
     def see(self, until: Number) -> None:
         """Who came by then joins the queue; so does everybody if there is nothing else to do."""
-        is_idle = not self.running and not self.waiting
-        while self.coming and (is_idle or self.coming[0][0] <= until):
-            self.wait(self.coming.pop(0)[1])
+        seen = [r for time, r in self.coming if time <= until]
+        if not self.running and not self.waiting and not seen:
+            seen = [r for _, r in self.coming]
+        for r in seen:
+            self.wait(r)
+        del self.coming[: len(seen)]
 
     def max_new(self, r: Request) -> int:
         """The longest answer that its client allows."""
