@@ -342,8 +342,8 @@ AHEAD = replace(ROOMY, lookahead=1)
 def test_who_comes_during_an_iteration_is_in_the_one_after_the_next(schedule, comes, start):
     """Request 0 has iterations from 0 to 9.
 
-    The one from 3 to 4 is planned at 2. So who comes at 5/2 is in that from 4; at 2 it is still in time for 3. The first
-    of an idle replica is planned when it starts.
+    The one from 3 to 4 is planned at 2. So who comes at 5/2 is in that from 4; at 2 it is still in time for 3. The
+    first of an idle replica is planned when it starts.
     """
     outcomes = served(replace(AHEAD, schedule=schedule), Arrival(0, 4, 9), Arrival(comes, 4, 2))
     assert times(outcomes)[1][:2] == (start, start + 1)

@@ -150,9 +150,7 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
         scenario = None
         if profile is not None:
             limits = _settings(row["backend"], row["tp"], row["prompt_len"], row["batch"])
-            scenario = closed_loop(
-                profile, row["backend"], row["batch"], requests, lengths, sets, seed, **limits
-            )
+            scenario = closed_loop(profile, row["backend"], row["batch"], requests, lengths, sets, seed, **limits)
         ttft_s, tpot_s = row["ttft_ms"] / 1e3, row["tpot_ms"] / 1e3
         # every answer has as many tokens, so these means make up the mean of the whole
         measured = {"ttft_s": ttft_s, "tpot_s": tpot_s, "e2e_s": ttft_s + (row["output_len"] - 1) * tpot_s}
