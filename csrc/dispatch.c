@@ -56,10 +56,7 @@ void ms_dispatch_queue(ms_fleet *fleet, ms_job *job, double t_s)
         return;
     }
     ms_replica *server = &fleet->replica[job->server];
-    ms_queue_push_tail(&server->own_queue, job);
-    if (server->own_queue.head == job) {
-        ms_fleet_act(fleet, job->server, ms_replica_notify(server, t_s), t_s);
-    }
+    ms_fleet_act(fleet, job->server, ms_replica_submit(server, job, t_s), t_s);
 }
 
 static int enter(ms_fleet *fleet, ms_job *job, double t_s)

@@ -27,7 +27,7 @@ static int64_t waiting_at(const ms_choice *self, int32_t replica)
     if (ms_fleet_is_api(fleet, replica)) {
         return 0;
     }
-    return fleet->looks.delay_s > 0.0 ? fleet->looks.waiting[replica] : fleet->replica[replica].own_queue.length;
+    return fleet->looks.delay_s > 0.0 ? fleet->looks.waiting[replica] : ms_replica_waiting(&fleet->replica[replica]);
 }
 
 static double usage_at(const ms_choice *self, int32_t replica)

@@ -96,7 +96,7 @@ static void look_into_engines(ms_fleet *self)
 {
     const double time_s = ms_looks_s(&self->looks);
     for (int32_t i = 0; i < self->replicas; i++) {
-        self->looks.waiting[i] = self->replica[i].own_queue.length;
+        self->looks.waiting[i] = ms_replica_waiting(&self->replica[i]);
         self->looks.usage[i] = ms_replica_kv_usage(&self->replica[i], time_s);
     }
     for (int32_t m = 0; m < self->models; m++) {

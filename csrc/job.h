@@ -34,9 +34,11 @@ typedef struct ms_job {
     int32_t server;           /* the replica that it was sent to; -1: whoever takes it from a queue of all */
     int8_t place;             /* enum ms_place */
     int8_t aborted;           /* it leaves its batch at the next boundary */
+    int8_t unseen;            /* it waits, and the iteration that comes next was planned before it came (lookahead.h) */
     int32_t priority;         /* where that orders queues: lower comes first */
     double arrival_s;         /* of the request, where that orders queues */
     double deadline_s;        /* at which its first token is wanted, likewise; infinite: at no time */
+    double queued_s;          /* when it came to its replica, where that matters (lookahead.h) */
     /* What the prompt begins with; it must outlive the job. What lies beyond its last node is the request's own text. */
     const ms_node_of_path *path;
     int32_t path_length;

@@ -1,6 +1,7 @@
 #include "jump.h"
 
 #include "error.h"
+#include "lookahead.h"
 #include "maths.h"
 
 double ms_jump_end_s(const ms_replica *self, int64_t n)
@@ -45,6 +46,18 @@ void ms_jump_aim(ms_replica *self, int64_t n)
     self->target_iterations = n;
     self->boundary_s = ms_jump_end_s(self, n);
     self->state = MS_RUNNING;
+}
+
+int ms_jump_may_be_joined(const ms_replica *self)
+{
+    const ms_sequences *sequences = &self->sequences;
+    return !self->full && !ms_sequences_has_partial(sequences) && sequences->running < sequences->limits.max_num_seqs;
+}
+
+void ms_jump_aim_far(ms_replica *self)
+{
+    const int looks = ms_lookahead_matters(self) && ms_jump_may_be_joined(self);
+    ms_jump_aim(self, looks ? ms_lookahead_until(self) : self->limit_iterations);
 }
 
 /* ---- for schedules -------------------------------------------------------------------------------------- */
@@ -95,6 +108,6 @@ int ms_jump_begin(ms_replica *self, double t_s, int64_t most)
     self->base_s = t_s;
     self->limit_iterations = most > 1 ? ms_sequences_last(sequences) : most;
     self->jumps++;
-    ms_jump_aim(self, self->limit_iterations);
+    ms_jump_aim_far(self);
     return sequences->cache.error;
 }

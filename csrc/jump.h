@@ -20,6 +20,7 @@ typedef struct ms_replica {
     int32_t state;
     ms_queue *queue; /* its own, or one shared by the pool */
     ms_queue own_queue;
+    ms_queue coming; /* with limits.lookahead: who came too late for the iteration that comes next, in order */
 
     ms_sequences sequences;  /* in the batch */
     double base_s;           /* the jump of the present composition starts here; */
@@ -45,6 +46,12 @@ int64_t ms_jump_until(const ms_replica *self, double t_s);
 
 /* It runs, and stops after n iterations. */
 void ms_jump_aim(ms_replica *self, int64_t n);
+
+/* It runs, and stops where the composition changes by itself, or, planning ahead, where somebody who comes is seen. */
+void ms_jump_aim_far(ms_replica *self);
+
+/* Whether a new head of the queue could change the composition under way. */
+int ms_jump_may_be_joined(const ms_replica *self);
 
 /* ---- for schedules -------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 #include "replica.h"
 
 #include "error.h"
+#include "lookahead.h"
 #include "maths.h"
 #include "schedule_sglang.h"
 #include "schedule_vllm.h"
@@ -16,7 +17,7 @@ int ms_replica_init(ms_replica *self, int32_t index, const ms_coefficients *coef
     ms_sequences_init(&self->sequences, coefficients, limits);
     self->schedule->rest(self);
     const int64_t least = (int64_t)(self->sequences.draft_tokens + 1) * limits->max_num_seqs;
-    const int has_budget = is_sglang ? limits->drafts == NULL && limits->max_batched_tokens >= 1 : limits->max_batched_tokens >= least;
+    const int has_budget = is_sglang ? limits->max_batched_tokens >= 1 : limits->max_batched_tokens >= least;
     return limits->max_num_seqs >= 1 && has_budget ? 0 : MS_ERR_LIMITS;
 }
 
@@ -37,7 +38,12 @@ int ms_replica_fits(const ms_replica *self, const ms_job *job)
 
 int64_t ms_replica_unfinished(const ms_replica *self)
 {
-    return self->sequences.running + self->own_queue.length;
+    return self->sequences.running + ms_replica_waiting(self);
+}
+
+int64_t ms_replica_waiting(const ms_replica *self)
+{
+    return self->own_queue.length + self->coming.length;
 }
 
 /* ---- the calls of its owner --------------------------------------------------------------------------- */
@@ -45,6 +51,15 @@ int64_t ms_replica_unfinished(const ms_replica *self)
 static int was_cut_short(const ms_replica *self)
 {
     return self->sequences.running > 0 && self->target_iterations < self->limit_iterations;
+}
+
+static enum ms_notice aim_sooner(ms_replica *self, int64_t n)
+{
+    if (n >= self->target_iterations) {
+        return MS_NOTHING;
+    }
+    ms_jump_aim(self, n);
+    return MS_RESCHEDULE;
 }
 
 enum ms_notice ms_replica_notify(ms_replica *self, double t_s)
@@ -55,16 +70,30 @@ enum ms_notice ms_replica_notify(ms_replica *self, double t_s)
         self->limit_iterations = self->target_iterations = 0;
         return MS_WAKE;
     }
-    if (self->state != MS_RUNNING || self->full || ms_sequences_has_partial(&self->sequences) ||
-        self->sequences.running >= self->sequences.limits.max_num_seqs) {
+    return self->state == MS_RUNNING && ms_jump_may_be_joined(self) ? aim_sooner(self, ms_jump_until(self, t_s)) : MS_NOTHING;
+}
+
+/* Likewise, where it plans ahead: somebody may have come, or be the first of those who come, since another left at t_s. */
+static enum ms_notice notice_coming(ms_replica *self, double t_s)
+{
+    if (self->state == MS_IDLE) {
+        return ms_replica_notify(self, t_s);
+    }
+    if (self->state != MS_RUNNING || !ms_jump_may_be_joined(self) || !ms_lookahead_matters(self)) {
         return MS_NOTHING;
     }
-    const int64_t n = ms_jump_until(self, t_s);
-    if (n >= self->target_iterations) {
-        return MS_NOTHING;
+    const int64_t now = ms_jump_until(self, t_s), seen = ms_lookahead_until(self);
+    return aim_sooner(self, now > seen ? now : seen);
+}
+
+enum ms_notice ms_replica_submit(ms_replica *self, ms_job *job, double t_s)
+{
+    if (self->sequences.limits.lookahead > 0) {
+        ms_lookahead_put(self, job, t_s);
+        return notice_coming(self, t_s);
     }
-    ms_jump_aim(self, n);
-    return MS_RESCHEDULE;
+    ms_queue_push_tail(&self->own_queue, job);
+    return self->own_queue.head == job ? ms_replica_notify(self, t_s) : MS_NOTHING;
 }
 
 /* The present composition ends at the boundary that was aimed at, wherever it might have ended: nothing completes
@@ -92,13 +121,26 @@ int ms_replica_finish(ms_replica *self, ms_queue *done)
     return self->sequences.cache.error;
 }
 
+static enum ms_notice leave_queue(ms_replica *self, ms_job *job, double t_s)
+{
+    ms_queue *queue = job->unseen ? &self->coming : &self->own_queue;
+    const int was_head = queue->head == job;
+    ms_queue_remove(queue, job);
+    job->unseen = 0;
+    if (!was_head) {
+        return MS_NOTHING;
+    }
+    if (self->own_queue.head != NULL) {
+        return queue == &self->own_queue ? ms_replica_notify(self, t_s) : MS_NOTHING;
+    }
+    return self->coming.head != NULL ? notice_coming(self, t_s) : MS_NOTHING;
+}
+
 enum ms_notice ms_replica_abort(ms_replica *self, ms_job *job, double t_s, int *left)
 {
     *left = job->place == MS_QUEUED || self->state == MS_BOUNDARY;
     if (job->place == MS_QUEUED) {
-        const int was_head = self->own_queue.head == job;
-        ms_queue_remove(&self->own_queue, job);
-        return was_head && self->own_queue.head != NULL ? ms_replica_notify(self, t_s) : MS_NOTHING;
+        return leave_queue(self, job, t_s);
     }
     if (self->state == MS_BOUNDARY) {
         if (was_cut_short(self)) {
@@ -110,12 +152,7 @@ enum ms_notice ms_replica_abort(ms_replica *self, ms_job *job, double t_s, int *
     }
     job->aborted = 1;
     self->sequences.aborted++;
-    const int64_t n = ms_jump_until(self, t_s);
-    if (n >= self->target_iterations) {
-        return MS_NOTHING;
-    }
-    ms_jump_aim(self, n);
-    return MS_RESCHEDULE;
+    return aim_sooner(self, ms_jump_until(self, t_s));
 }
 
 int ms_replica_start(ms_replica *self, double t_s, int32_t *pulled)
@@ -124,9 +161,10 @@ int ms_replica_start(ms_replica *self, double t_s, int32_t *pulled)
     if (self->state != MS_BOUNDARY) {
         return MS_ERR_TIME;
     }
+    ms_lookahead_see(self);
     if (was_cut_short(self)) {
         if (!self->schedule->could_admit(self)) {
-            ms_jump_aim(self, self->limit_iterations);
+            ms_jump_aim_far(self);
             return 0;
         }
         end_composition(self, NULL);
@@ -199,6 +237,7 @@ void ms_replica_evict(ms_replica *self, double t_s, ms_queue *evicted)
         self->sequences.jobs[i]->holds = NULL;
         ms_queue_push_tail(evicted, ms_sequences_settle(&self->sequences, i));
     }
+    ms_lookahead_see_all(self);
     for (ms_job *job = ms_queue_pop(&self->own_queue); job != NULL; job = ms_queue_pop(&self->own_queue)) {
         ms_queue_push_tail(evicted, job);
     }

@@ -7,9 +7,9 @@
  *
  * Its owner drives it through three calls, at times of its calendar:
  *
- *     ms_replica_notify(r, t)     a job was put into its queue at t
- *     ms_replica_finish(r, done)  the boundary that it announced is reached: jobs that are done
- *     ms_replica_start(r, t)      the next iteration starts, after all arrivals of that instant
+ *     ms_replica_submit(r, job, t)   a job comes into its queue at t; ms_replica_notify: into a shared one
+ *     ms_replica_finish(r, done)     the boundary that it announced is reached: jobs that are done
+ *     ms_replica_start(r, t)         the next iteration starts, after all arrivals of that instant
  *
  * and, where clients give up, a fourth: ms_replica_abort(r, job, t). */
 #ifndef MS_REPLICA_H
@@ -30,11 +30,17 @@ int ms_replica_fits(const ms_replica *self, const ms_job *job);
 /* Unfinished jobs of its own: running, and waiting in its own queue. */
 int64_t ms_replica_unfinished(const ms_replica *self);
 
+/* Of them, those that wait. */
+int64_t ms_replica_waiting(const ms_replica *self);
+
 enum ms_notice {
     MS_NOTHING,   /* the job only queues */
     MS_WAKE,      /* it was idle: call ms_replica_start at this instant */
     MS_RESCHEDULE /* boundary_s has moved forward */
 };
+
+/* A job comes into its own queue at t_s. */
+enum ms_notice ms_replica_submit(ms_replica *self, ms_job *job, double t_s);
 
 /* The head of its queue is new at time t_s. */
 enum ms_notice ms_replica_notify(ms_replica *self, double t_s);

@@ -35,7 +35,7 @@ static double answers_to_come(const ms_replica *self, int64_t iterations)
     const ms_sequences *sequences = &self->sequences;
     int64_t decoding = 0, beginning = 0;
     for (int32_t i = 0; i < sequences->decoders; i++) {
-        const int64_t generated = ms_sequences_generated(sequences, i) + iterations;
+        const int64_t generated = ms_sequences_generated(sequences, i, iterations);
         decoding += clipped(ms_sequences_max_new(sequences, sequences->jobs[i]) - generated);
     }
     for (int32_t i = sequences->decoders; i < sequences->running; i++) {
@@ -95,7 +95,7 @@ static int32_t victim(const ms_sequences *sequences)
 {
     int32_t worst = 0;
     for (int32_t i = 1; i < sequences->decoders; i++) {
-        const int64_t generated = ms_sequences_generated(sequences, i) - ms_sequences_generated(sequences, worst);
+        const int64_t generated = ms_sequences_generated(sequences, i, 0) - ms_sequences_generated(sequences, worst, 0);
         const int32_t prompt = sequences->jobs[i]->prompt_tokens, longest = sequences->jobs[worst]->prompt_tokens;
         if (generated < 0 || (generated == 0 && prompt >= longest)) {
             worst = i;
@@ -116,7 +116,7 @@ static int retract(ms_replica *self)
     if (retracted) {
         int64_t generated = 0, allowed = 0;
         for (int32_t i = 0; i < sequences->decoders; i++) {
-            generated += ms_sequences_generated(sequences, i);
+            generated += ms_sequences_generated(sequences, i, 0);
             allowed += ms_sequences_max_new(sequences, sequences->jobs[i]);
         }
         const double ratio = (double)(generated + TOKENS_AHEAD * (int64_t)sequences->decoders) / (double)(allowed + 1);

@@ -286,7 +286,7 @@ ms_job *ms_sequences_preempt(ms_sequences *self, int32_t i, int keeps_generated)
 {
     ms_job *job = self->jobs[i];
     if (i < self->decoders) {
-        job->generated_tokens = (int32_t)ms_sequences_generated(self, i);
+        job->generated_tokens = (int32_t)ms_sequences_generated(self, i, 0);
     }
     give_back(self, i, cached_tokens(self, i), keeps_generated, 0);
     job->preemptions++;
@@ -302,17 +302,30 @@ int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job)
     return ms_sequences_blocks_of(self, job->prompt_tokens + answer - 1 + self->draft_tokens);
 }
 
+/* What decoder i has room for in the n-th iteration from here, units: the drafts of that iteration too, and its token. */
+static int64_t decoder_units(const ms_sequences *self, int32_t i, int64_t n)
+{
+    const ms_job *job = self->jobs[i];
+    const int64_t done = self->cached[i] + self->rate[i] * (self->clock + n - 1);
+    if (n == 0 && self->draft_tokens > 0) {
+        const int64_t prefilled = (int64_t)job->prompt_tokens + job->generated_tokens - 1;
+        if (cached_units(self, i) == prefilled << self->shift) {
+            return prefilled << self->shift; /* its first is still to come */
+        }
+    }
+    return done + ((int64_t)(self->draft_tokens + 1) << self->shift);
+}
+
 int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n)
 {
     const int64_t decoded = self->paused ? 0 : n;
     int64_t blocks = 0;
     if (self->block_tokens == 1 && self->shift == 0) {
         blocks = self->context + decoded * self->growth;
-    } else { /* with room for the drafts of the iteration under way and its token */
-        const int64_t done = self->clock + decoded - 1, room = (int64_t)(self->draft_tokens + 1) << self->shift;
+    } else {
         const int64_t block = self->block_tokens << self->shift;
         for (int32_t i = 0; i < self->decoders; i++) {
-            blocks += (self->cached[i] + self->rate[i] * done + room + block - 1) / block;
+            blocks += (decoder_units(self, i, decoded) + block - 1) / block;
         }
     }
     for (int32_t i = self->decoders; i < self->running; i++) {

@@ -35,8 +35,9 @@ typedef struct ms_limits {
     int32_t max_new_tokens;      /* the longest answer that clients allow; an answer that is longer counts as it is */
     int32_t whole_prompts;       /* whether a prompt waits until all of it fits into an iteration */
     int32_t order;               /* of the queue, enum ms_queue_order; MS_ORDER_FCFS but under vllm */
+    int32_t lookahead;           /* 1: an iteration is planned while the one before it runs; not with a shared queue */
     int32_t track_usage;         /* whether jobs collect usage_s */
-    const ms_drafts *drafts;     /* of speculative decoding, the caller's memory; NULL: none. Not under sglang */
+    const ms_drafts *drafts;     /* of speculative decoding, the caller's memory; NULL: none */
 } ms_limits;
 
 typedef struct ms_sequences {
@@ -95,10 +96,10 @@ static inline int64_t ms_sequences_budget(const ms_sequences *self)
     return self->limits.max_batched_tokens - (int64_t)(self->draft_tokens + 1) * self->decoders;
 }
 
-/* All but the last that it has generated are cached. */
-static inline int64_t ms_sequences_generated(const ms_sequences *self, int32_t decoder)
+/* After so many iterations more. All but the last that it has generated are cached. */
+static inline int64_t ms_sequences_generated(const ms_sequences *self, int32_t decoder, int64_t iterations)
 {
-    const int64_t cached = (self->cached[decoder] + self->rate[decoder] * self->clock) >> self->shift;
+    const int64_t cached = (self->cached[decoder] + self->rate[decoder] * (self->clock + iterations)) >> self->shift;
     return cached - self->jobs[decoder]->prompt_tokens + 1;
 }
 

@@ -303,6 +303,7 @@ cdef extern from "sequences.h" nogil:
         int32_t schedule
         int32_t max_new_tokens
         int32_t whole_prompts
+        int32_t lookahead
         int32_t order
         int32_t track_usage
         const ms_drafts *drafts
@@ -339,6 +340,8 @@ cdef extern from "replica.h" nogil:
     void ms_replica_free(ms_replica *)
     int ms_replica_fits(const ms_replica *, const ms_job *)
     int64_t ms_replica_unfinished(const ms_replica *)
+    int64_t ms_replica_waiting(const ms_replica *)
+    int ms_replica_submit(ms_replica *, ms_job *, double t_s)
     int ms_replica_notify(ms_replica *, double t_s)
     int ms_replica_finish(ms_replica *, ms_queue *done)
     int ms_replica_start(ms_replica *, double t_s, int32_t *pulled)

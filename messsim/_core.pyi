@@ -465,6 +465,7 @@ class Replica:
         max_new_tokens: int = 0,
         whole_prompts: bool = False,
         order: str = "fcfs",
+        lookahead: int = 0,
         drafts: Drafts | None = None,
         track_usage: bool = False,
         shared: Queue | None = None,

@@ -1184,7 +1184,8 @@ cdef class Drafts:
 
 
 cdef dict LIMITS = {"kv_policy": "recompute", "kv_block_tokens": 1, "prefix_cache": False, "schedule": "vllm",
-                    "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs", "drafts": None}  # beside those that have no default
+                    "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs", "lookahead": 0,
+                    "drafts": None}  # beside those that have no default
 
 
 cdef ms_limits limits_of(dict given, bint track_usage) except *:
@@ -1196,6 +1197,7 @@ cdef ms_limits limits_of(dict given, bint track_usage) except *:
     c.kv_block_tokens, c.prefix_cache = limits["kv_block_tokens"], limits["prefix_cache"]
     c.schedule, c.max_new_tokens = SCHEDULES[limits["schedule"]], limits["max_new_tokens"]
     c.whole_prompts, c.track_usage, c.order = limits["whole_prompts"], track_usage, ORDERS[limits["order"]]
+    c.lookahead = limits["lookahead"]
     c.drafts = &(<Drafts?>limits["drafts"]).c if limits["drafts"] is not None else NULL
     return c
 
@@ -1216,7 +1218,7 @@ cdef class Replica:
 
     def __dealloc__(self):
         cdef ms_queue left = empty_queue()
-        if self.c.state == MS_RUNNING or self.c.sequences.running or self.c.own_queue.length:
+        if self.c.state == MS_RUNNING or ms_replica_unfinished(&self.c):
             ms_replica_evict(&self.c, self.c.boundary_s, &left)
             taken(&left)
         ms_replica_free(&self.c)
@@ -1255,7 +1257,7 @@ cdef class Replica:
     @property
     def waiting(self):
         """Jobs in a queue of its own."""
-        return self.c.own_queue.length
+        return ms_replica_waiting(&self.c)
 
     def kv_usage(self, double t_s):
         """Share of its memory that the batch holds in the iteration under way at t_s."""
@@ -1275,10 +1277,7 @@ cdef class Replica:
         check(ms_replica_fits(&self.c, &job.c))
         Py_INCREF(job)
         job.c.server = self.c.index
-        ms_queue_push_tail(&self.c.own_queue, &job.c)
-        if self.c.own_queue.head != &job.c:
-            return MS_NOTHING
-        return ms_replica_notify(&self.c, t_s)
+        return ms_replica_submit(&self.c, &job.c, t_s)
 
     def share(self, Queue queue):
         """It takes from this queue from now on; None: from its own, which nobody fills."""

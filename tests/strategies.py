@@ -92,6 +92,7 @@ def servings(draw, usd: bool) -> dict[str, Any]:
         **draw(st.sampled_from([{}, {"front_end_s": 0.25}, {"front_end_s": {"kind": "exponential", "mean_s": 0.3}}])),
         **draw(st.sampled_from([{}, {"front_end_workers": 1}, {"detokenize_s": 0.25}])),
         **draw(engines(budget)),
+        **draw(st.sampled_from([{}, {"lookahead": 1}])),
     }
 
 
@@ -102,14 +103,14 @@ def engines(draw, budget: int) -> dict[str, Any]:
         return {}
     memory = {"kv_block_tokens": draw(st.sampled_from([1, 3, 16])), "prefix_cache": draw(st.booleans())}
     schedule = draw(st.sampled_from(["vllm", "sglang", "tensorrt-llm"]))
+    guesses = {"tokens": 2, "acceptance": [0.8, 0.5], "draft_s": 0.02, "draft_s_per_sequence": 0.001}
+    drafts = draw(st.sampled_from([{}, {"drafts": guesses}])) if budget > 500 else {}
     if schedule == "vllm":
-        guesses = {"tokens": 2, "acceptance": [0.8, 0.5], "draft_s": 0.02, "draft_s_per_sequence": 0.001}
-        drafts = draw(st.sampled_from([{}, {"drafts": guesses}])) if budget > 500 else {}
         return memory | {"order": draw(st.sampled_from(["fcfs", "priority", "edf"]))} | drafts
     allowed = draw(st.sampled_from([{}, {"max_new_tokens": 40}]))
     if schedule == "sglang":
-        return memory | allowed | {"schedule": schedule, "kv_policy": "recompute"}
-    return memory | allowed | {"schedule": schedule, "chunked_prefill": budget < 500}
+        return memory | allowed | {"schedule": schedule, "kv_policy": "recompute"} | drafts
+    return memory | allowed | drafts | {"schedule": schedule, "chunked_prefill": budget < 500}
 
 
 @st.composite
@@ -257,7 +258,8 @@ def scenarios(draw, folder) -> dict[str, Any]:
     }
     for pool in pools:
         if data["cluster"].get("dispatch") == "shared_queue":
-            pool.pop("front_end_workers", None)
+            for key in ("front_end_workers", "lookahead"):
+                pool.pop(key, None)
     if draw(st.booleans()):
         objectives = {"ttft_s": 2.0, "tpot_s": 0.5, "e2e_s": 9.0}
         hurried = {

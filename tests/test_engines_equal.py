@@ -120,6 +120,7 @@ def serving(draw, usd):
             "kv_policy": draw(st.sampled_from(["recompute", "recompute", "reserve"])),
         }
         | draw(outside_the_gpu())
+        | draw(st.sampled_from([{}, {"lookahead": 1}]))
         | draw(autoscale(replicas))
     )
 
@@ -301,7 +302,8 @@ def scenarios(draw):
         data["tenants"] = [{"name": "a", "alpha": 0.9}, {"name": "b", "share": 3.0}]
     for pool in pools:
         if cluster_spec.get("dispatch") == "shared_queue":
-            pool.pop("front_end_workers", None)
+            for key in ("front_end_workers", "lookahead"):
+                pool.pop(key, None)
     if not closed and law_of_arrivals.get("rate_rps", 99) <= 4 and draw(st.booleans()):
         data["horizon_s"] = draw(st.sampled_from([2.5, 20.0]))
     elif closed and draw(st.booleans()) and data["tokens"]["prompt"]["kind"] == "constant":

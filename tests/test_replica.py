@@ -183,6 +183,7 @@ def limits_for(draw, arrivals, seqs):
         max_batched_tokens=draw(st.integers(seqs, seqs + 8)),
         kv_capacity_tokens=peak + draw(st.sampled_from([0, 1, 3, 10, 40, 1000])),
         kv_policy=draw(st.sampled_from(["recompute", "recompute", "reserve"])),
+        lookahead=draw(st.integers(0, 1)),
     )
 
 

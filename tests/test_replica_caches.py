@@ -21,6 +21,7 @@ SCHEDULES = {
     "vllm, priority": {"schedule": "vllm", "order": "priority"},
     "vllm, edf": {"schedule": "vllm", "order": "edf"},
     "sglang": {"schedule": "sglang"},
+    "sglang, drafts": {"schedule": "sglang", "draft_tokens": 2},
     "vllm, drafts": {"schedule": "vllm", "draft_tokens": 2},
     "vllm, one draft, priority": {"schedule": "vllm", "order": "priority", "draft_tokens": 1},
     "tensorrt-llm, drafts": {
@@ -62,9 +63,9 @@ def instances(draw, schedule, block_tokens, with_paths=True):
     requests = draw(
         st.lists(st.tuples(st.integers(0, 40), st.integers(1, 24), st.integers(1, 15)), min_size=1, max_size=16)
     )
-    arrivals, now = [], 0
+    arrivals, now, closest = [], 0, draw(st.sampled_from([1, 1, 8]))
     for gap, prompt, output in requests:
-        now += gap
+        now += gap // closest
         patience = draw(st.one_of(st.none(), st.none(), st.integers(1, 60)))
         path, answer_node = draw(texts(prompt)) if with_paths else ((), None)
         gives_up = None if patience is None else now + patience
@@ -72,7 +73,8 @@ def instances(draw, schedule, block_tokens, with_paths=True):
         arrivals.append(Arrival(now, prompt, output, gives_up, path, answer_node, priority, deadline))
     chosen = SCHEDULES[schedule]
     seqs, drafts = draw(st.integers(1, 6)), chosen.get("draft_tokens", 0)
-    budget = draw(st.integers((drafts + 1) * seqs, (drafts + 1) * seqs + 12))
+    least = 1 if chosen["schedule"] == "sglang" else (drafts + 1) * seqs
+    budget = draw(st.integers(least, (drafts + 1) * seqs + 12))
     if chosen.get("whole_prompts"):
         budget = max(budget, *(a.prompt_tokens for a in arrivals), 0)
     max_new = 0 if chosen["schedule"] == "vllm" else draw(st.sampled_from([0, 0, 6, 20]))
@@ -90,6 +92,7 @@ def instances(draw, schedule, block_tokens, with_paths=True):
         whole_prompts=chosen.get("whole_prompts", False),
         order=chosen.get("order", "fcfs"),
         draft_tokens=drafts,
+        lookahead=draw(st.integers(0, 1)),
     )
     return draw(INTEGERS), limits, arrivals
 
@@ -327,6 +330,60 @@ def test_who_is_least_urgent_is_preempted(priorities, preemptions):
     assert [o.preemptions for o in outcomes] == preemptions
 
 
+# Planning ahead ------------------------------------------------------------------------------------------------
+
+AHEAD = replace(ROOMY, lookahead=1)
+
+
+@pytest.mark.parametrize("schedule", ["vllm", "sglang"])
+@pytest.mark.parametrize(
+    ("comes", "start"), [(Fraction(5, 2), 4), (2, 3), (Fraction(1, 2), 2), (0, 0)], ids=["amid", "at", "first", "both"]
+)
+def test_who_comes_during_an_iteration_is_in_the_one_after_the_next(schedule, comes, start):
+    """Request 0 has iterations from 0 to 9.
+
+    The one from 3 to 4 is planned at 2. So who comes at 5/2 is in that from 4; at 2 it is still in time for 3. The
+    first of an idle replica is planned when it starts.
+    """
+    outcomes = served(replace(AHEAD, schedule=schedule), Arrival(0, 4, 9), Arrival(comes, 4, 2))
+    assert times(outcomes)[1][:2] == (start, start + 1)
+
+
+def test_an_iteration_of_nobody_takes_no_time():
+    """Request 0 ends at 3, and request 1, which came at 5/2, starts then: there is nothing else to do."""
+    assert times(served(AHEAD, Arrival(0, 4, 3), Arrival(Fraction(5, 2), 4, 1))) == [(0, 1, 3), (3, 4, 4)]
+
+
+def test_who_has_seen_the_queue_goes_before_who_came_too_late():
+    """One place, free at 3. Request 1 has waited since 1; request 2, more urgent, comes during the last iteration.
+
+    The iteration from 3 was planned at 2, without it.
+    """
+    limits = replace(AHEAD, max_num_seqs=1, order="priority")
+    arrivals = Arrival(0, 4, 3), Arrival(1, 4, 2, priority=1), Arrival(Fraction(5, 2), 4, 1, priority=0)
+    assert [o.start_s for o in served(limits, *arrivals)] == [0, 3, 5]
+    at_once = served(replace(limits, lookahead=0), *arrivals)
+    assert [o.start_s for o in at_once] == [0, 4, 3]
+
+
+def test_who_gives_up_before_it_is_seen_was_never_there():
+    """Request 1 comes at 5/2 and has gone by 3: the jump goes on, and request 2 is in the iteration from 6."""
+    arrivals = Arrival(0, 4, 9), Arrival(Fraction(5, 2), 4, 2, Fraction(3)), Arrival(Fraction(9, 2), 4, 2)
+    assert times(served(AHEAD, *arrivals)) == [(0, 1, 9), (None, None, None), (6, 7, 8)]
+
+
+def test_a_failure_hands_over_those_who_have_not_been_seen():
+    replica = kernel_replica(UNIT, AHEAD)
+    jobs = [_core.Job(i, 0, 4, 9) for i in range(3)]
+    replica.submit(jobs[0], 0.0)
+    replica.start(0.0)
+    for job in jobs[1:]:
+        replica.submit(job, 0.5)
+    assert (replica.unfinished, replica.waiting) == (3, 2)
+    assert replica.evict(0.75) == jobs
+    assert replica.unfinished == 0
+
+
 # Speculative decoding ------------------------------------------------------------------------------------------
 
 
@@ -365,6 +422,17 @@ def test_drafts_that_are_always_right_give_all_their_tokens(monkeypatch):
     monkeypatch.setattr("test_replica.ACCEPTED", [1.0, 1.0])
     (outcome,) = served(replace(ROOMY, draft_tokens=2), Arrival(0, 5, 8))
     assert (outcome.first_token_s, outcome.finish_s) == (1, 1 + 3)
+
+
+def test_sglang_keeps_drafts_while_prompts_run(monkeypatch):
+    """Two drafts, none wrong: three tokens an iteration, but for that from 2, which is of request 1's prompt alone.
+
+    Request 0 has the first of its 8 tokens at 1, and 3 more at 2, 4 and 5, of which the last two are not needed.
+    """
+    monkeypatch.setattr("test_replica.ACCEPTED", [1.0, 1.0])
+    limits = replace(ROOMY, schedule="sglang", draft_tokens=2)
+    outcomes = served(limits, Arrival(0, 5, 8), Arrival(Fraction(3, 2), 4, 1))
+    assert times(outcomes) == [(0, 1, 5), (2, 3, 3)]
 
 
 def test_room_for_drafts_is_kept(monkeypatch):

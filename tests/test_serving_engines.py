@@ -97,6 +97,30 @@ def test_an_engine_brings_its_host_and_front_end(engine, host):
     assert pool.serving.front_end_s.mean_s == 0.5
 
 
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "tensorrt-llm"])
+def test_engines_plan_ahead(engine):
+    """vllm/v1/engine/core.py from 0.14, step_with_batch_queue; event_loop_overlap; _executor_loop_overlap."""
+    named = {"engine": engine, "gpu": "H100"}
+    assert prepare(scenario(**named)).pools[0].limits["lookahead"] == 1
+    assert prepare(scenario(**named, lookahead=0)).pools[0].limits["lookahead"] == 0
+    assert prepare(scenario(gpu="H100")).pools[0].limits["lookahead"] == 0
+
+
+def test_a_synchronous_engine_does_not_plan_ahead():
+    """Up to 0.13 vLLM prepares an iteration while the GPU waits."""
+    served = {"engine": "vllm", "gpu": "H100", "host": {"kind": "sum", "h0_s": 0.001}}
+    assert prepare(scenario(**served)).pools[0].limits["lookahead"] == 0
+    assert prepare(scenario(**served, lookahead=1)).pools[0].limits["lookahead"] == 1
+
+
+def test_nobody_plans_ahead_with_a_shared_queue():
+    served = model("m") | {"engine": "vllm", "gpu": "H100"}
+    shared = scenario_with(served) | {"cluster": {"dispatch": "shared_queue"}}
+    assert prepare(parse(shared)).pools[0].limits["lookahead"] == 0
+    with pytest.raises(ScenarioError, match=r"models\.0\.lookahead = 1: with cluster\.dispatch = 'shared_queue'"):
+        parse(shared | {"models": [served | {"lookahead": 1}]})
+
+
 def test_a_price_is_of_the_gpu_as_the_scenario_names_it():
     served = {"name": "m", "satisfaction": 0.5, "profile": "Llama-3.1-8B", "gpu": "NVIDIA H100 80GB HBM3"}
     priced = scenario_with(served) | {"cost": {"unit": "USD", "usd_per_gpu_hour": {"NVIDIA H100 80GB HBM3": 3.6}}}
@@ -127,7 +151,7 @@ def test_a_schedule_alone_changes_only_what_belongs_to_it():
         ({"drafts": {"tokens": 0, "acceptance": 0.5}}, "drafts.tokens"),
         ({"drafts": {"tokens": 2, "acceptance": [0.5]}}, "acceptance has 1 probabilities for tokens = 2"),
         ({"drafts": {"tokens": 2, "acceptance": 1.5}}, "acceptance"),
-        ({"schedule": "sglang", "drafts": {"tokens": 2, "acceptance": 0.5}}, 'schedule = "sglang" with drafts'),
+        ({"lookahead": 2}, "lookahead"),
         ({"drafts": {"tokens": 8, "acceptance": 0.5}}, "take up to 2304 tokens; expected at least so many"),
         ({"kv_block_tokens": 0}, "kv_block_tokens"),
         ({"kv_block_tokens": 16, "kv_capacity_tokens": 15}, "expected at least one block"),

@@ -31,6 +31,7 @@ class Limits(TypedDict):
     max_new_tokens: int
     whole_prompts: bool
     order: str
+    lookahead: int
 
 
 class ApiLimits(TypedDict):
@@ -72,6 +73,8 @@ class PoolPlan:
     most_prompt_tokens
         The longest prompt that it takes, tokens: one iteration where prompts are never cut, and what its memory holds
         beside the longest answer that clients allow, where memory is kept free for it.
+    lookahead
+        Iterations that its engine plans ahead; 0 with a queue that replicas share, which is outside of engines.
     energy_measured
         Whether the energy figures were fitted to readings of this model on these GPUs.
     """
@@ -87,6 +90,7 @@ class PoolPlan:
     kv_capacity_tokens: int
     most_tokens: int
     most_prompt_tokens: int
+    lookahead: int
     usd_per_s: float
     owned_usd_per_s: float
     profile: Profile | None = field(repr=False)
@@ -151,6 +155,7 @@ class PoolPlan:
             max_new_tokens=serving.max_new_tokens or 0,
             whole_prompts=not serving.chunked_prefill,
             order=serving.order,
+            lookahead=self.lookahead,
         )
 
     @property
@@ -219,6 +224,7 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
             UNLIMITED_TOKENS if serving.chunked_prefill else serving.max_batched_tokens,
             holds - (serving.max_new_tokens or 0) if serving.kv_policy == "reserve" else UNLIMITED_TOKENS,
         ),
+        lookahead=0 if scenario.cluster.dispatch == "shared_queue" else serving.lookahead,
         usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,
         owned_usd_per_s=owned,
         profile=profile,

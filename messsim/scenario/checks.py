@@ -27,6 +27,7 @@ GPU_KEYS = (
     *("profile", "gpu", "tp", "weights", "host", "coefficients", "replicas", "max_num_seqs", "max_batched_tokens"),
     *("kv_capacity_tokens", "kv_policy", "front_end_s", "front_end_workers", "detokenize_s", "engine", "order"),
     *("drafts", "kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens", "autoscale"),
+    "lookahead",
 )
 
 
@@ -275,6 +276,12 @@ def _serving(s: Parts) -> Iterator[str]:
                         f"{table}.{i}.front_end_workers = {serving.front_end_workers}: with cluster.dispatch = "
                         "'shared_queue' requests queue before a replica is chosen, and with it its front end; expected "
                         "0, or another dispatch"
+                    )
+                if serving.lookahead and "lookahead" in serving.model_fields_set:
+                    yield (
+                        f"{table}.{i}.lookahead = {serving.lookahead}: with cluster.dispatch = 'shared_queue' replicas "
+                        "take requests when they have room, and no engine plans ahead with them; expected 0, or "
+                        "another dispatch"
                     )
     replicas = sum(p.replicas for p in s.fleet if p.kind == "gpu") if not _unknown_pools(s) else 0
     if replicas > MOST_REPLICAS:

@@ -24,9 +24,16 @@ GIB = 1.073741824  # 10^9 bytes
 
 # HTTP, tokenising and the way to the scheduler, which every TTFT has. vLLM: mean TTFT at 4 and 8 clients with prompts
 # of 1,024 tokens, Llama-3.1-70B in fp8 on 2 to 8 H100 and 1 to 8 H200 (InferenceMAX, October 2025, as it stands in
-# aiconfigurator-core 0.12.0), is 5 to 25 ms above the simulated one, 13 in the mean; rounded down. Assumed to be the
+# aiconfigurator-core 0.12.0), is -9 to 38 ms above the simulated one, 11 in the mean; rounded down. Assumed to be the
 # same of the other engines.
 FRONT_END_S = 0.01
+
+
+# All three plan an iteration while the one before it runs: vLLM from 0.14 (async_scheduling, vllm/v1/engine/core.py,
+# step_with_batch_queue), SGLang (event_loop_overlap of srt/managers/scheduler.py, unless disable_overlap_schedule),
+# TensorRT-LLM 1.x (_executor_loop_overlap of _torch/pyexecutor/py_executor.py, unless disable_overlap_scheduler). vLLM
+# up to 0.13 does not: a scenario says so by its host, of kind "sum".
+LOOKAHEAD = 1
 
 
 class Limits(TypedDict):
@@ -39,6 +46,7 @@ class Limits(TypedDict):
     kv_policy: Literal["recompute", "reserve"]
     kv_block_tokens: int
     prefix_cache: bool
+    lookahead: int
     front_end_s: ConstantDelay
 
 
@@ -97,5 +105,6 @@ def _limits(engine: Engine, sequences: int, tokens: int, block_tokens: int) -> L
         kv_policy="reserve" if is_tensorrt else "recompute",
         kv_block_tokens=block_tokens,
         prefix_cache=True,
+        lookahead=LOOKAHEAD,
         front_end_s=ConstantDelay(mean_s=FRONT_END_S),
     )

@@ -179,6 +179,12 @@ class Serving(Part):
         "by the priority of tenants, then by arrival; by deadline, arrival + ttft_s of the tenant; the latter two "
         'under schedule = "vllm" alone',
     )
+    lookahead: Literal[0, 1] = Field(
+        0,
+        description="iterations that are planned ahead: 1, asynchronous scheduling (vLLM from 0.14, SGLang, "
+        "TensorRT-LLM): who comes while an iteration runs is in the one after the next at the earliest; none: 0, or 1 "
+        "with an `engine`, unless its host is of kind sum",
+    )
     chunked_prefill: bool = Field(
         True, description="whether a prompt may be cut to fit into an iteration; tensorrt-llm: false by default"
     )
@@ -261,6 +267,8 @@ class Serving(Part):
         defaults: dict[str, object] = {}
         if self.engine is not None:
             defaults = {**defaults_of(self.engine, self.gpu or "")}
+            if self.host is not None and self.host.kind == "sum":
+                defaults["lookahead"] = 0
         elif self.schedule == "tensorrt-llm":
             defaults = {"kv_policy": "reserve", "chunked_prefill": False}
         self.__dict__.update({name: value for name, value in defaults.items() if name not in self.model_fields_set})
@@ -292,10 +300,8 @@ class Serving(Part):
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:
         if self.drafts is not None:
-            if self.schedule == "sglang":
-                raise ValueError('drafts: schedule = "sglang" with drafts is not modelled; expected another schedule')
             needed = (self.drafts.tokens + 1) * self.max_num_seqs
-            if self.max_batched_tokens < needed:
+            if self.schedule != "sglang" and self.max_batched_tokens < needed:
                 raise ValueError(
                     f"max_batched_tokens = {self.max_batched_tokens}: {self.max_num_seqs} sequences (max_num_seqs) "
                     f"with {self.drafts.tokens} drafts each take up to {needed} tokens; expected at least so many"

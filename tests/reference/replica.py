@@ -95,7 +95,10 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one replica; `max_num_seqs` counts the partial prefill too."""
+    """Limits of one replica; `max_num_seqs` counts the partial prefill too.
+
+    With a `lookahead` of 1 an iteration is planned when the one before it starts.
+    """
 
     max_num_seqs: int
     max_batched_tokens: int
@@ -108,6 +111,7 @@ class Limits:
     whole_prompts: bool = False
     order: Literal["fcfs", "priority", "edf"] = "fcfs"
     draft_tokens: int = 0
+    lookahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -306,12 +310,15 @@ def _decode(r: Request) -> None:
 
 def _give_up(server: Server, gives_up: list[Number | None], now: Number) -> list[Request]:
     """Remove and return those whose client has given up by now: during the iteration, and at this very instant."""
-    requests = [*server.running, *server.waiting]
+    coming = [r for _, r in server.coming]
+    requests = [*server.running, *server.waiting, *coming]
     gone = [r for r in requests if (end := gives_up[r.number]) is not None and end < now]
     gone += sorted((r for r in requests if gives_up[r.number] == now), key=lambda r: r.number)
     for r in gone:
         if r in server.running:
             server.leave(r)
+        elif r in coming:
+            server.coming = [(t, other) for t, other in server.coming if other is not r]
         else:
             server.waiting.remove(r)
     return gone
@@ -372,6 +379,7 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
     c, times, gives_up = _one_number_type(coefficients, arrivals)
     zero = c.a0 * 0
     now, meter, busy, iterations = zero, zero, zero, 0
+    planned = now  # the iteration to come: when the one before it started
     steps: list[Step] = []
     server = Server(limits, Memory(limits.kv_block_tokens, limits.kv_capacity_tokens, limits.prefix_cache))
     running, waiting = server.running, server.waiting
@@ -379,17 +387,19 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
     arrived = 0
     bound = most_iterations(limits, arrivals)
     while len(outcomes) < len(arrivals):
-        if not waiting and not running and times[arrived] > now:
+        if not waiting and not running and not server.coming and times[arrived] > now:
             now = times[arrived]  # idle until the next arrival
             server.ratio = FIRST_RATIO
         while arrived < len(arrivals) and times[arrived] <= now:
             a = arrivals[arrived]
             urgency = _urgency(limits.order, a, arrived)
             text = a.prompt_tokens, a.output_tokens, a.path, a.answer_node
-            server.wait(Request(arrived, *text, urgency, a.iterations, energy_j=zero))
+            server.coming.append((times[arrived], Request(arrived, *text, urgency, a.iterations, energy_j=zero)))
             arrived += 1
         for r in _give_up(server, gives_up, now):
             outcomes[r.number] = _outcome(r, None)
+        server.see(planned if limits.lookahead else now)
+        planned = now
         if not waiting and not running:
             server.ratio = FIRST_RATIO
             continue

@@ -25,6 +25,7 @@ class Server:
     memory: Memory
     running: list[Request] = field(default_factory=list)
     waiting: deque[Request] = field(default_factory=deque)
+    coming: list[tuple[Number, Request]] = field(default_factory=list)  # who the iteration to come was planned without
     full: bool = False
     ratio: Fraction = FIRST_RATIO
 
@@ -40,6 +41,15 @@ class Server:
         """A request joins the queue: behind all others, or before whoever is less urgent."""
         behind = [k for k, other in enumerate(self.waiting) if r.urgency < other.urgency]
         self.waiting.insert(behind[0] if behind else len(self.waiting), r)
+
+    def see(self, until: Number) -> None:
+        """Who came by then joins the queue; so does everybody if there is nothing else to do."""
+        seen = [r for time, r in self.coming if time <= until]
+        if not self.running and not self.waiting and not seen:
+            seen = [r for _, r in self.coming]
+        for r in seen:
+            self.wait(r)
+        del self.coming[: len(seen)]
 
     def max_new(self, r: Request) -> int:
         """The longest answer that its client allows."""
@@ -186,7 +196,7 @@ def _sglang(s: Server, now: Number) -> tuple[list[int], list[int]]:
 
 def _sglang_decodes(s: Server) -> list[int]:
     for r in s.running:
-        r.takes = 1
+        r.takes = 1 + s.limits.draft_tokens
     retracted: list[int] = []
     while s.needed() > s.memory.capacity and len(s.running) > 1:
         by_worth = sorted(enumerate(s.running), key=lambda p: (p[1].generated, -p[1].prompt_tokens, -p[0]))

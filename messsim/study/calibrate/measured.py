@@ -67,6 +67,8 @@ SHAPES = {
 WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
 # What an engine's own processes take, by the engine: see the hosts of the zoo. ML.ENERGY served with vLLM 0.11.
 HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
+# Iterations that they plan ahead. vLLM does from 0.14; the tables have 0.11 and 0.12.
+LOOKAHEAD = {"vllm": 0, "trtllm": 1, "tensorrt-llm": 1, "sglang": 1}
 # GPUs of the rows that something was fitted to: hosts' times to the TPOT of vLLM's and SGLang's, and of TensorRT-LLM's
 # on one GPU; what `_settings` says to the TTFT of vLLM's on 4 GPUs and TensorRT-LLM's on one.
 FITTED = {
@@ -148,9 +150,7 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
         scenario = None
         if profile is not None:
             limits = _settings(row["backend"], row["tp"], row["prompt_len"], row["batch"])
-            scenario = closed_loop(
-                profile, HOSTS[row["backend"]], row["batch"], requests, lengths, sets, seed, **limits
-            )
+            scenario = closed_loop(profile, row["backend"], row["batch"], requests, lengths, sets, seed, **limits)
         ttft_s, tpot_s = row["ttft_ms"] / 1e3, row["tpot_ms"] / 1e3
         # every answer has as many tokens, so these means make up the mean of the whole
         measured = {"ttft_s": ttft_s, "tpot_s": tpot_s, "e2e_s": ttft_s + (row["output_len"] - 1) * tpot_s}
@@ -201,7 +201,7 @@ def energy_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
         requests = max((RAMP + REQUESTS_A_CLIENT + 1) * clients, STEADY_REQUESTS)
         scenario = None
         if profile is not None:
-            scenario = closed_loop(profile, HOSTS["vllm"], clients, requests, lengths.of(row), sets, seed)
+            scenario = closed_loop(profile, "vllm", clients, requests, lengths.of(row), sets, seed)
         measured = dict(zip(("tokens_per_s", "power_w", "j_per_token"), (row[r] for r in readings), strict=True))
         points.append(Point("energy", facts, measured, scenario, (RAMP * clients, requests - clients)))
     return points
@@ -255,7 +255,7 @@ class _Lengths:
 
 def closed_loop(
     profile: Profile,
-    host: str,
+    engine: str,
     clients: int,
     requests: int,
     lengths: Mapping[str, object],
@@ -270,7 +270,8 @@ def closed_loop(
         "gpu": profile.gpu,
         "tp": profile.tp,
         "weights": profile.weights,
-        "host": host_of(host),
+        "host": host_of(HOSTS[engine]),
+        "lookahead": LOOKAHEAD[engine],
         "max_num_seqs": MAX_NUM_SEQS,
         "max_batched_tokens": MAX_BATCHED_TOKENS,
         **limits,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from messsim.scenario.base import SMALLEST
 
 from ..calibrate.fitting import calibrate
-from ..calibrate.measured import HOSTS, Point, closed_loop, host_of, one_server, profile_of, table
+from ..calibrate.measured import Point, closed_loop, host_of, one_server, profile_of, table
 from ..calibrate.options import Options
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def burst_points(data: Path, sets: list[str] | None, seed: int | None) -> list[P
                 limits["max_batched_tokens"] = int(tokens[1])
             means = {"prompt": row["prompt_tokens_total"] / clients, "output": row["output_tokens_total"] / clients}
             lengths = _lengths(means, shape if row["load"] == "sharegpt" else None)
-            scenario = closed_loop(profile, HOSTS[row["engine"]], clients, clients, lengths, sets, seed, **limits)
+            scenario = closed_loop(profile, row["engine"], clients, clients, lengths, sets, seed, **limits)
         measured = {
             name: row[column] * factor
             for name, (column, factor) in zip(("duration_s", "ttft_s", "tpot_s"), _READINGS.items(), strict=True)
@@ -114,6 +114,7 @@ def request_points(data: Path, sets: list[str] | None, seed: int | None) -> list
         "gpu": "RTX-4090",
         "coefficients": coefficients,
         "host": host_of("overlap"),
+        "lookahead": 1,
     }
     facts = {
         "model": "Llama-3.1-8B",

@@ -1,0 +1,49 @@
+#include "lookahead.h"
+
+#include "maths.h"
+
+void ms_lookahead_put(ms_replica *self, ms_job *job, double t_s)
+{
+    job->queued_s = t_s;
+    job->unseen = 1;
+    ms_queue_push_tail(&self->coming, job);
+}
+
+static void see_until(ms_replica *self, double t_s)
+{
+    while (self->coming.head != NULL && self->coming.head->queued_s <= t_s) {
+        ms_job *job = ms_queue_pop(&self->coming);
+        job->unseen = 0;
+        ms_queue_push_tail(&self->own_queue, job);
+    }
+}
+
+void ms_lookahead_see_all(ms_replica *self)
+{
+    see_until(self, INFINITY);
+}
+
+void ms_lookahead_see(ms_replica *self)
+{
+    if (self->coming.head == NULL) {
+        return;
+    }
+    if (self->target_iterations > 0) {
+        see_until(self, ms_jump_end_s(self, self->target_iterations - 1));
+    }
+    if (self->sequences.running == 0 && self->own_queue.head == NULL) {
+        see_until(self, INFINITY);
+    }
+}
+
+int ms_lookahead_matters(const ms_replica *self)
+{
+    return self->coming.head != NULL && (self->own_queue.head == NULL || self->own_queue.order != MS_ORDER_FCFS);
+}
+
+int64_t ms_lookahead_until(const ms_replica *self)
+{
+    const double came_s = self->coming.head->queued_s;
+    const int64_t n = came_s <= self->base_s ? 1 : ms_jump_until(self, came_s) + 1;
+    return n < self->limit_iterations ? n : self->limit_iterations;
+}

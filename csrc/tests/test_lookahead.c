@@ -1,0 +1,107 @@
+#include "lookahead.h"
+
+#include "check.h"
+#include "jobs.h"
+#include "replica.h"
+
+/* Every iteration takes a second. */
+static const ms_coefficients unit = {.a0_s = 1.0, .p_cap_w = 1000.0};
+
+static void make(ms_replica *r, int32_t max_num_seqs)
+{
+    const ms_limits limits = {
+        .max_num_seqs = max_num_seqs, .max_batched_tokens = 16, .kv_capacity_tokens = 1000, .lookahead = 1};
+    CHECK(ms_replica_init(r, 0, &unit, &limits, NULL) == 0);
+}
+
+static void start(ms_replica *r, double t_s)
+{
+    int32_t pulled;
+    CHECK(ms_replica_start(r, t_s, &pulled) == 0);
+}
+
+/* Plays boundaries until one lies at or after t_s. */
+static void run_to(ms_replica *r, double t_s)
+{
+    ms_queue done = {0};
+    while (r->state == MS_RUNNING && r->boundary_s < t_s) {
+        const double now_s = r->boundary_s;
+        CHECK(ms_replica_finish(r, &done) == 0);
+        start(r, now_s);
+    }
+}
+
+static void who_comes_amid_an_iteration_is_in_the_one_after_the_next(void)
+{
+    ms_replica r;
+    make(&r, 4);
+    ms_job first = ms_job_new(0, 0, 4, 9), second = ms_job_new(1, 0, 4, 2);
+    CHECK(ms_replica_submit(&r, &first, 0.0) == MS_WAKE);
+    start(&r, 0.0);
+    run_to(&r, 2.5);
+    CHECK(r.boundary_s == 9.0);
+    CHECK(ms_replica_submit(&r, &second, 2.5) == MS_RESCHEDULE && r.boundary_s == 4.0);
+    CHECK(ms_replica_waiting(&r) == 1 && ms_replica_unfinished(&r) == 2);
+    run_to(&r, 100.0);
+    CHECK(second.start_s == 4.0 && second.finish_s == 6.0 && first.finish_s == 9.0);
+    ms_replica_free(&r);
+}
+
+/* The iteration from 3 to 4 is planned at 2 and has a prompt of its own; who came at 2.5 joins at 4, without a stop before. */
+static void who_comes_in_the_last_iteration_of_a_jump_waits_for_one_more(void)
+{
+    ms_replica r;
+    make(&r, 4);
+    ms_job jobs[4] = {ms_job_new(0, 0, 4, 9), ms_job_new(1, 0, 4, 1), ms_job_new(2, 0, 4, 1), ms_job_new(3, 0, 4, 1)};
+    ms_replica_submit(&r, &jobs[0], 0.0);
+    start(&r, 0.0);
+    run_to(&r, 1.5);
+    ms_replica_submit(&r, &jobs[1], 1.5);
+    ms_replica_submit(&r, &jobs[2], 2.5);
+    ms_replica_submit(&r, &jobs[3], 2.75);
+    run_to(&r, 100.0);
+    CHECK(jobs[1].start_s == 3.0 && jobs[2].start_s == 4.0 && jobs[3].start_s == 4.0);
+    ms_replica_free(&r);
+}
+
+/* One place, taken until 3: whoever was seen goes on at once, an empty iteration takes no time. */
+static void a_replica_with_nothing_to_do_sees_everybody(void)
+{
+    ms_replica r;
+    make(&r, 1);
+    ms_job first = ms_job_new(0, 0, 4, 3), second = ms_job_new(1, 0, 4, 1);
+    ms_replica_submit(&r, &first, 0.0);
+    start(&r, 0.0);
+    run_to(&r, 2.5);
+    CHECK(ms_replica_submit(&r, &second, 2.5) == MS_NOTHING);
+    run_to(&r, 100.0);
+    CHECK(second.start_s == 3.0 && r.state == MS_IDLE);
+    ms_replica_free(&r);
+}
+
+static void who_gives_up_unseen_leaves_at_once(void)
+{
+    ms_replica r;
+    make(&r, 4);
+    ms_job first = ms_job_new(0, 0, 4, 9), gone = ms_job_new(1, 0, 4, 1), last = ms_job_new(2, 0, 4, 1);
+    ms_replica_submit(&r, &first, 0.0);
+    start(&r, 0.0);
+    run_to(&r, 2.5);
+    ms_replica_submit(&r, &gone, 2.5);
+    ms_replica_submit(&r, &last, 2.75);
+    int left = 0;
+    ms_replica_abort(&r, &gone, 2.875, &left);
+    CHECK(left && ms_replica_waiting(&r) == 1);
+    run_to(&r, 100.0);
+    CHECK(isnan(gone.start_s) && last.start_s == 4.0);
+    ms_replica_free(&r);
+}
+
+int main(void)
+{
+    RUN(who_comes_amid_an_iteration_is_in_the_one_after_the_next);
+    RUN(who_comes_in_the_last_iteration_of_a_jump_waits_for_one_more);
+    RUN(a_replica_with_nothing_to_do_sees_everybody);
+    RUN(who_gives_up_unseen_leaves_at_once);
+    return report();
+}
