@@ -39,7 +39,7 @@ def split(draw, data):
     cluster = data["cluster"]
     pools = [p for p in data["pools"] if p["model"] not in chosen]
     for model in chosen:
-        for role in ["prefill", "decode"] + draw(st.sampled_from([[], ["prefill"], ["decode"]])):
+        for role in ["prefill", "decode", *draw(st.sampled_from([[], ["prefill"], ["decode"]]))]:
             pools.append(draw(with_role(role, f"{model}.{len(pools)}", model)))
     failures = cluster.get("failures", {})
     if any("autoscale" in p for p in pools):

@@ -51,7 +51,9 @@ def saturation_rps(
     drafts, decodes = (0, o - 1.0) if said is None else (said.tokens, said.iterations(o - 1.0))  # decode iterations
     chunks = max(new / max(budget - (drafts + 1) * places, 1.0), 1.0)  # iterations that compute a prompt
     held = decodes + chunks
-    started = min(places / held, budget / (new + (drafts + 1) * decodes))  # requests that start, and end, in an iteration
+    started = min(
+        places / held, budget / (new + (drafts + 1) * decodes)
+    )  # requests that start, and end, in an iteration
     fewer = decodes / (o - 1.0) if said is not None and o > 1.0 else 1.0
     context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) * fewer
     batch = (started * decodes, context)

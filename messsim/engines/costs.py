@@ -134,7 +134,9 @@ class KnownCosts:
         for m, (model, pools) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
             if model.cost_per_request is None and not any(p.is_api for p in pools):
                 replicas = sum(p.replicas for p in pools)
-                servers += [self._figures(p, self._outputs[m]) | {"model": m, "share": p.replicas / replicas} for p in pools]
+                servers += [
+                    self._figures(p, self._outputs[m]) | {"model": m, "share": p.replicas / replicas} for p in pools
+                ]
         return _core.MarginalCosts(servers)
 
     def of_prompts(self) -> _core.PromptCosts:

@@ -1,8 +1,8 @@
 """Split prefill and decode in SimPy: a request that one replica has prefilled goes to another, and its KV follows.
 
-It waits in the queue there, its blocks still held where it was prefilled. The transfer begins as soon as the other has a
-place and the blocks for it; at its end the first lets go of its blocks, and the job joins the other's next iteration.
-Until then it is an unfinished request of the pool that prefilled it.
+It waits in the queue there, its blocks still held where it was prefilled. The transfer begins as soon as the other has
+a place and the blocks for it; at its end the first lets go of its blocks, and the job joins the other's next
+iteration. Until then it is an unfinished request of the pool that prefilled it.
 """
 
 from __future__ import annotations

@@ -349,7 +349,8 @@ class Pool(Serving):
         "(cluster.transfer)",
     )
     kv_bytes_per_token: Positive | None = Field(
-        None, description='role = "prefill": what a token of a prompt takes in KV memory, bytes; none: as the profile has it'
+        None,
+        description='role = "prefill": what a token of a prompt takes in KV memory, bytes; none: as in the profile',
     )
 
     @model_validator(mode="after")

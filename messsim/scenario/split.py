@@ -52,7 +52,8 @@ def split_problems(s: Parts) -> Iterator[str]:
         )
     if split and s.router.cost_estimate == "marginal":
         yield (
-            "router.cost_estimate = 'marginal': does not know split prefill and decode; expected another, such as 'mean'"
+            "router.cost_estimate = 'marginal': does not know split prefill and decode; expected another, "
+            "such as 'mean'"
         )
 
 
@@ -90,6 +91,6 @@ def split_notes(s: Parts) -> Iterator[str]:
         yield "cluster.transfer: ignored without pools of role = 'prefill' and 'decode'"
     for i, pool in enumerate(s.pools):
         if pool.role == "decode" and pool.front_end_s is not None:
-            yield f"pools.{i}.front_end_s: ignored with role = 'decode': requests pass the front end where they are prefilled"
+            yield f"pools.{i}.front_end_s: ignored with role = 'decode': requests pass that of where they are prefilled"
         if pool.role != "prefill" and pool.kv_bytes_per_token is not None:
-            yield f"pools.{i}.kv_bytes_per_token: ignored with role = {pool.role!r}: it counts where prompts are prefilled"
+            yield f"pools.{i}.kv_bytes_per_token: ignored with role = {pool.role!r}; it counts in a pool that prefills"

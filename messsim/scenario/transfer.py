@@ -12,7 +12,7 @@ Role = Literal["both", "prefill", "decode"]
 
 
 class Transfer(Part):
-    """How a prefilled request goes to where it decodes. Latency and bandwidth are BLIS's, the order llm-d's and BLIS's."""
+    """How a prefilled request goes to where it decodes; defaults are those of BLIS, of which llm-d has the order."""
 
     order: Literal["decode_first", "prefill_first"] = Field(
         "decode_first",

@@ -3,7 +3,18 @@
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from messsim.summary import PERCENTILES, Cost, LatencyName, LongRun, RouterTimes, Sla, StaticChoice, Summary, Transfers, Windows
+from messsim.summary import (
+    PERCENTILES,
+    Cost,
+    LatencyName,
+    LongRun,
+    RouterTimes,
+    Sla,
+    StaticChoice,
+    Summary,
+    Transfers,
+    Windows,
+)
 from messsim.wording import cost as amount
 from messsim.wording import cost_heading, per_request, request_unit
 

@@ -34,9 +34,9 @@ class Carrying:
     that still run, are fewer than the quantile asks for, the requirement fails.
 
     Taken for granted, and checked by the plan: that shares of traffic do not hang on numbers of replicas, and that
-    no pool sustains more than 1.25 times what the closed form says. Where prefill and decode are split, a model sustains
-    what the lesser of both do. It says nothing (everything carries) in closed loops, with phases, failures, a limit on
-    waiting, or a horizon.
+    no pool sustains more than 1.25 times what the closed form says. Where prefill and decode are split, a model
+    sustains what the lesser of both do. It says nothing (everything carries) in closed loops, with phases, failures,
+    a limit on waiting, or a horizon.
     """
 
     def __init__(self, scenario: Scenario, rows: Sequence[Row], requirements: Sequence[Requirement]) -> None:
