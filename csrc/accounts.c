@@ -4,7 +4,7 @@
 
 void ms_accounts_show(ms_fleet *fleet, int32_t replica)
 {
-    ms_servers *servers = &fleet->servers[ms_fleet_pool_of(fleet, replica)->plan.model];
+    ms_servers *servers = &fleet->servers[ms_fleet_pool_of(fleet, replica)->servers];
     if (fleet->dispatch.rule == MS_KV_ROUTER && servers->replicas > MS_SCAN_MOST) {
         const double weight = fleet->failures[replica] == 0 ? ms_accounts_weight(fleet, replica) : INFINITY;
         ms_ties_set(&servers->loads, fleet->place_of[replica], weight);
@@ -32,6 +32,11 @@ void ms_accounts_release(ms_fleet *fleet, ms_job *job)
 {
     if (job->charged_held_tokens > 0) {
         change(fleet, job, job->charged_to, 0, 0);
+    }
+    if (job->is_promised) {
+        job->is_promised = 0;
+        fleet->promised[job->destination]--;
+        ms_fleet_note_load(fleet, job->destination);
     }
 }
 

@@ -252,6 +252,17 @@ void ms_heap_pop(ms_heap *self)
     }
 }
 
+/* The first `length` events become a heap again, if there were more. */
+static void shorten(ms_heap *self, int64_t length)
+{
+    const int is_shorter = length < self->length;
+    self->length = length;
+    for (int64_t at = length / 2 - 1; at >= 0 && is_shorter; at--) {
+        const ms_event event = self->events[at];
+        sink(self, at, &event);
+    }
+}
+
 int64_t ms_heap_withdraw(ms_heap *self, enum ms_errand errand, uint64_t order, double after_s)
 {
     int64_t kept = 0;
@@ -264,10 +275,18 @@ int64_t ms_heap_withdraw(ms_heap *self, enum ms_errand errand, uint64_t order, d
         self->events[kept++] = event;
     }
     const int64_t withdrawn = self->length - kept;
-    self->length = kept;
-    for (int64_t at = kept / 2 - 1; at >= 0 && withdrawn > 0; at--) {
-        const ms_event event = self->events[at];
-        sink(self, at, &event);
-    }
+    shorten(self, kept);
     return withdrawn;
+}
+
+void ms_heap_take_back(ms_heap *self, enum ms_errand errand, const void *subject)
+{
+    int64_t at = 0;
+    while (at < self->length && (self->events[at].errand != (int32_t)errand || self->events[at].subject != subject)) {
+        at++;
+    }
+    if (at < self->length) {
+        self->events[at] = self->events[self->length - 1];
+        shorten(self, self->length - 1);
+    }
 }

@@ -81,7 +81,8 @@ enum ms_errand {
     MS_DO_DETOKENIZED,
     MS_DO_TURN,
     MS_DO_SCALE,
-    MS_DO_READY
+    MS_DO_READY,
+    MS_DO_TRANSFERRED
 };
 
 typedef struct ms_event {
@@ -104,5 +105,8 @@ void ms_heap_pop(ms_heap *self); /* drops events[0], the first */
 /* Takes out all events of an errand with this order that are later than `after_s`, in no order; returns how many. Until
  * the next push they stand in events[length], events[length + 1], ... */
 int64_t ms_heap_withdraw(ms_heap *self, enum ms_errand errand, uint64_t order, double after_s);
+
+/* Takes out the event of an errand for this subject. */
+void ms_heap_take_back(ms_heap *self, enum ms_errand errand, const void *subject);
 
 #endif

@@ -39,7 +39,7 @@ static double price(const ms_run *run, const ms_job *job)
     }
     const ms_pool_plan *plan = &run->fleet.pool[run->fleet.pool_of[job->replica]].plan;
     if (!plan->is_api) {
-        return job->usage_s * plan->usd_per_s;
+        return job->usage_usd + job->usage_s * plan->usd_per_s;
     }
     if (job->finish_s != job->finish_s) {
         return 0.0; /* an outage ended it: providers charge for answers */

@@ -155,6 +155,28 @@ static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_
     return n;
 }
 
+int ms_dispatch_pick_decoder(ms_fleet *fleet, ms_job *job, double t_s, int32_t *replica)
+{
+    ms_servers *servers = &fleet->servers[fleet->models + job->model];
+    const int32_t n = gather_open(fleet, servers, job, -1, t_s);
+    const int32_t *up = n == servers->up ? servers->up_replica : fleet->scratch;
+    const ms_choice choice = {.fleet = fleet, .servers = servers, .job = job, .up = up, .n = n, .t_s = t_s};
+    *replica = -1;
+    return n > 0 ? pick(&choice, replica) : 0;
+}
+
+/* Where it is to decode is chosen before its prefill; if none is up, afterwards. */
+static int promise(ms_fleet *fleet, ms_job *job, double t_s)
+{
+    MS_TRY(ms_dispatch_pick_decoder(fleet, job, t_s, &job->destination));
+    job->is_promised = job->destination >= 0;
+    if (job->is_promised) {
+        fleet->promised[job->destination]++;
+        ms_fleet_note_load(fleet, job->destination);
+    }
+    return 0;
+}
+
 int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t_s)
 {
     ms_servers *servers = &fleet->servers[job->model];
@@ -192,5 +214,8 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
     const ms_choice choice = {.fleet = fleet, .servers = servers, .job = job, .up = up, .n = n, .t_s = t_s};
     int32_t replica;
     MS_TRY(pick(&choice, &replica));
+    if (fleet->dispatch.decode_first && ms_fleet_is_split(fleet, job->model)) {
+        MS_TRY(promise(fleet, job, t_s));
+    }
     return send(fleet, replica, job, t_s);
 }

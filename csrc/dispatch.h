@@ -16,6 +16,9 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
 int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t output_tokens,
                       int64_t max_waiting, double t_s);
 
+/* Where a job that is prefilled elsewhere is to decode; -1: none that takes it is up. Returns 0 or an error. */
+int ms_dispatch_pick_decoder(ms_fleet *fleet, ms_job *job, double t_s, int32_t *replica);
+
 /* A job that has a place comes to the queue there. */
 void ms_dispatch_queue(ms_fleet *fleet, ms_job *job, double t_s);
 

@@ -6,6 +6,7 @@
 #include "draw.h"
 #include "error.h"
 #include "fronts.h"
+#include "transfers.h"
 
 int ms_failures_await(ms_run *run, ms_breakdown *breakdown)
 {
@@ -34,7 +35,9 @@ static int retry_or_lose(ms_run *run, ms_job *job)
     if (run->config.lose_on_failure || open->gone) {
         return ms_copies_lose(run, job, 0);
     }
+    ms_transfers_settle_price(run, job);
     job->generated_tokens = 0;
+    job->transferred = 0;
     job->attempt++;
     return ms_run_put(run, run->now_s, ms_order(MS_RETRIES, job->request), (uint64_t)job->model, MS_DO_RETRY, job, 0);
 }
@@ -69,6 +72,7 @@ int ms_failures_begin(ms_run *run, ms_breakdown *breakdown)
     }
     ms_fleet_fail(&run->fleet, breakdown->replica, run->now_s, &evicted);
     ms_fronts_evict(run, breakdown->replica, &evicted);
+    ms_transfers_evict(run, breakdown->replica, &evicted);
     const int64_t n = evicted.length;
     ms_job **jobs = malloc((size_t)(n + 1) * sizeof *jobs);
     if (jobs == NULL) {
@@ -77,9 +81,9 @@ int ms_failures_begin(ms_run *run, ms_breakdown *breakdown)
     for (int64_t i = 0; i < n; i++) {
         jobs[i] = ms_queue_pop(&evicted);
         ms_accounts_release(&run->fleet, jobs[i]);
+        run->fleet.pool[jobs[i]->pool].unfinished--;
     }
     qsort(jobs, (size_t)n, sizeof(ms_job *), job_order);
-    run->fleet.pool[run->fleet.pool_of[breakdown->replica]].unfinished -= n;
     int error = 0;
     for (int64_t i = 0; i < n && error == 0; i++) {
         error = retry_or_lose(run, jobs[i]);
@@ -97,7 +101,7 @@ int ms_failures_end(ms_run *run, ms_breakdown *breakdown)
     ms_queue held = {0};
     ms_fleet_repair(&run->fleet, breakdown->replica, run->now_s, &held);
     for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
-        MS_TRY(ms_copies_retry(run, job));
+        MS_TRY(job->source >= 0 ? ms_transfers_hand_over(run, job) : ms_copies_retry(run, job));
     }
     if (!breakdown->random) {
         return 0;

@@ -11,9 +11,9 @@
 
 static int allocate(ms_fleet *self)
 {
-    const size_t pools = (size_t)self->pools, models = (size_t)self->models, n = (size_t)self->replicas;
+    const size_t pools = (size_t)self->pools, groups = (size_t)self->groups, n = (size_t)self->replicas;
     self->pool = calloc(pools + 1, sizeof *self->pool);
-    self->servers = calloc(models, sizeof *self->servers);
+    self->servers = calloc(groups, sizeof *self->servers);
     self->replica = calloc(n + 1, sizeof *self->replica);
     self->front = calloc(n + pools + 1, sizeof *self->front);
     self->pool_of = calloc(n + 1, sizeof(int32_t));
@@ -31,11 +31,14 @@ static int allocate(ms_fleet *self)
     self->costs = calloc(n + 1, sizeof(double));
     self->prefill_tokens = calloc(n + 1, sizeof(int64_t));
     self->held_tokens = calloc(n + 1, sizeof(int64_t));
+    self->kept = calloc(n + 1, sizeof *self->kept);
+    self->promised = calloc(n + 1, sizeof(int64_t));
     if (self->pool == NULL || self->servers == NULL || self->replica == NULL || self->pool_of == NULL ||
         self->place_of == NULL || self->failures == NULL || self->down_s == NULL || self->down_since_s == NULL ||
         self->scratch == NULL || self->front == NULL || self->matches == NULL || self->sticky == NULL ||
         self->matched == NULL || self->costs == NULL || self->prefill_tokens == NULL || self->held_tokens == NULL ||
-        self->phase == NULL || self->starts == NULL || self->ready_s == NULL) {
+        self->phase == NULL || self->starts == NULL || self->ready_s == NULL ||
+        self->kept == NULL || self->promised == NULL) {
         return MS_ERR_MEMORY;
     }
     MS_TRY(ms_looks_init(&self->looks, self->dispatch.state_delay_s, self->replicas));
@@ -46,6 +49,7 @@ static int build_pool(ms_fleet *self, int32_t number, const ms_pool_plan *plan, 
 {
     ms_pool *pool = &self->pool[number];
     *pool = (ms_pool){.plan = *plan, .first = first, .up = plan->replicas};
+    pool->servers = plan->model + (plan->limits.role == MS_ROLE_DECODE ? self->models : 0);
     ms_api_limits_init(&pool->api_limits, &plan->api_limits);
     ms_prompt_cache_init(&pool->prompt_cache, &plan->prompt_cache);
     MS_TRY(ms_autoscaler_init(&pool->autoscaler, &plan->autoscale));
@@ -70,11 +74,11 @@ static int32_t servers_of(const ms_pool *pool)
     return pool->plan.is_api ? 1 : pool->plan.replicas;
 }
 
-static void gather(ms_fleet *self, int32_t model, ms_servers *servers)
+static void gather(ms_fleet *self, int32_t group, ms_servers *servers)
 {
     for (int32_t p = 0; p < self->pools; p++) {
         const ms_pool *pool = &self->pool[p];
-        if (pool->plan.model != model) {
+        if (pool->servers != group) {
             continue;
         }
         servers->pool[servers->pools++] = p;
@@ -85,9 +89,9 @@ static void gather(ms_fleet *self, int32_t model, ms_servers *servers)
     }
 }
 
-static int build_servers(ms_fleet *self, int32_t model, const ms_stream *stream)
+static int build_servers(ms_fleet *self, int32_t group, const ms_stream *stream)
 {
-    ms_servers *servers = &self->servers[model];
+    ms_servers *servers = &self->servers[group];
     servers->stream = *stream;
     servers->pool = calloc((size_t)self->pools + 1, sizeof(int32_t));
     servers->replica = calloc((size_t)self->replicas + 1, sizeof(int32_t));
@@ -95,7 +99,7 @@ static int build_servers(ms_fleet *self, int32_t model, const ms_stream *stream)
     if (servers->pool == NULL || servers->replica == NULL || servers->up_replica == NULL) {
         return MS_ERR_MEMORY;
     }
-    gather(self, model, servers);
+    gather(self, group, servers);
     for (int32_t i = 0; i < servers->replicas; i++) {
         servers->up_replica[servers->up++] = servers->replica[i];
     }
@@ -105,9 +109,10 @@ static int build_servers(ms_fleet *self, int32_t model, const ms_stream *stream)
 int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int32_t models,
                   const ms_dispatch_plan *dispatch, const ms_stream *streams)
 {
-    *self = (ms_fleet){.pools = pools, .models = models, .dispatch = *dispatch};
+    *self = (ms_fleet){.pools = pools, .models = models, .groups = models, .dispatch = *dispatch};
     for (int32_t p = 0; p < pools; p++) {
         self->replicas += plans[p].replicas;
+        self->groups = plans[p].limits.role != MS_ROLE_BOTH ? 2 * models : self->groups;
     }
     int error = allocate(self);
     int32_t first = 0;
@@ -115,8 +120,8 @@ int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int3
         error = build_pool(self, p, &plans[p], first);
         first += plans[p].replicas;
     }
-    for (int32_t m = 0; m < models && error == 0; m++) {
-        error = build_servers(self, m, &streams[m]);
+    for (int32_t g = 0; g < self->groups && error == 0; g++) {
+        error = build_servers(self, g, &streams[g]);
     }
     return error;
 }
@@ -130,7 +135,7 @@ void ms_fleet_free(ms_fleet *self)
         ms_prompt_cache_free(&self->pool[p].prompt_cache);
         ms_autoscaler_free(&self->pool[p].autoscaler);
     }
-    for (int32_t m = 0; m < self->models && self->servers != NULL; m++) {
+    for (int32_t m = 0; m < self->groups && self->servers != NULL; m++) {
         free(self->servers[m].pool);
         free(self->servers[m].replica);
         free(self->servers[m].up_replica);
@@ -155,6 +160,8 @@ void ms_fleet_free(ms_fleet *self)
     free(self->costs);
     free(self->prefill_tokens);
     free(self->held_tokens);
+    free(self->kept);
+    free(self->promised);
     ms_tournament_free(&self->moments);
     ms_looks_free(&self->looks);
     *self = (ms_fleet){0};
@@ -169,7 +176,7 @@ int ms_fleet_is_api(const ms_fleet *self, int32_t replica)
 
 static ms_servers *servers_for(const ms_fleet *self, int32_t replica)
 {
-    return &self->servers[ms_fleet_pool_of(self, replica)->plan.model];
+    return &self->servers[ms_fleet_pool_of(self, replica)->servers];
 }
 
 static void await_boundary(ms_fleet *self, int32_t replica)
@@ -199,7 +206,7 @@ int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
     }
     const ms_front *front = &self->front[replica];
     const int64_t outside = front->waiting.length + front->served.length + front->detokenizing.length;
-    return ms_replica_unfinished(&self->replica[replica]) + outside;
+    return ms_replica_unfinished(&self->replica[replica]) + outside + self->promised[replica];
 }
 
 /* Puts a replica into the list of those that are up, or takes it out; they stand in order of place. */
@@ -315,7 +322,7 @@ static void leave_queue(ms_fleet *self, ms_job *job, double t_s)
 {
     ms_pool *pool = &self->pool[job->pool];
     if (self->dispatch.rule != MS_SHARED_QUEUE) {
-        ms_queue_remove(&self->servers[job->model].held, job);
+        ms_queue_remove(&self->servers[job->model + (job->source >= 0 ? self->models : 0)].held, job);
         return;
     }
     const int was_head = pool->shared.head == job;
@@ -343,6 +350,10 @@ void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
     const int32_t ran = job->place == MS_RUNS || waits_where_it_ran(self, job);
     const int32_t replica = ran ? job->replica : job->server;
     *left = 0;
+    if (job->place == MS_TRANSFERS) {
+        job->aborted = 1;
+        return;
+    }
     if (job->place == MS_NOWHERE) {
         return;
     }
@@ -355,6 +366,7 @@ void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
     self->pool[job->pool].unfinished -= *left;
     if (*left) {
         ms_accounts_release(self, job);
+        ms_fleet_let_go(self, job, t_s);
     }
     if (*left && replica >= 0) {
         ms_fleet_note_load(self, replica);
@@ -391,14 +403,14 @@ void ms_fleet_repair(ms_fleet *self, int32_t replica, double t_s, ms_queue *held
     ms_fleet_refresh(self, replica);
     ms_fleet_offer(self, pool, t_s);
     for (ms_job *job = ms_queue_pop(&servers->held); job != NULL; job = ms_queue_pop(&servers->held)) {
-        self->pool[job->pool].unfinished--;
+        self->pool[job->pool].unfinished -= job->source < 0;
         ms_queue_push_tail(held, job);
     }
 }
 
-void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs)
+static void withdraw(ms_fleet *self, int32_t group, double t_s, ms_queue *jobs)
 {
-    const ms_servers *servers = &self->servers[model];
+    const ms_servers *servers = &self->servers[group];
     for (int32_t i = 0; i < servers->replicas; i++) {
         const int32_t replica = servers->replica[i];
         const int serves = self->failures[replica] == 0 || self->phase[replica] == MS_DRAINING;
@@ -412,9 +424,16 @@ void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs
             ms_queue_push_tail(jobs, job);
         }
     }
-    ms_queue *held = &self->servers[model].held;
+    ms_queue *held = &self->servers[group].held;
     for (ms_job *job = ms_queue_pop(held); job != NULL; job = ms_queue_pop(held)) {
         ms_queue_push_tail(jobs, job);
+    }
+}
+
+void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs)
+{
+    for (int32_t group = model; group < self->groups; group += self->models) {
+        withdraw(self, group, t_s, jobs);
     }
 }
 
@@ -422,12 +441,14 @@ void ms_fleet_withdraw(ms_fleet *self, int32_t model, double t_s, ms_queue *jobs
 
 double ms_fleet_load(const ms_fleet *self, int32_t model)
 {
-    const ms_servers *servers = &self->servers[model];
     int64_t places = 0, unfinished = 0;
-    for (int32_t k = 0; k < servers->pools; k++) {
-        const ms_pool *pool = &self->pool[servers->pool[k]];
-        places += (int64_t)pool->up * pool->plan.limits.max_num_seqs;
-        unfinished += pool->unfinished;
+    for (int32_t group = model; group < self->groups; group += self->models) {
+        const ms_servers *servers = &self->servers[group];
+        for (int32_t k = 0; k < servers->pools; k++) {
+            const ms_pool *pool = &self->pool[servers->pool[k]];
+            places += (int64_t)pool->up * pool->plan.limits.max_num_seqs;
+            unfinished += pool->unfinished;
+        }
     }
     return places > 0 ? (double)unfinished / (double)places : 0.0;
 }

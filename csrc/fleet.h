@@ -30,6 +30,7 @@ typedef struct ms_pool_plan {
     ms_limits limits;
     int64_t most_tokens;       /* longer requests, prompt and answer, it does not take; 0: no such limit */
     int64_t most_prompt_tokens; /* nor longer prompts; 0: no such limit */
+    double kv_bytes_per_token; /* that a transfer of its KV takes */
     ms_wait front_end;         /* of law MS_WAITS_FOREVER: it has none */
     int32_t front_end_workers; /* of each replica; 0: as many as are needed */
     double detokenize_s;
@@ -47,11 +48,12 @@ typedef struct ms_pool_plan {
 typedef struct ms_pool {
     ms_pool_plan plan;
     int32_t first;      /* its first replica */
+    int32_t servers;    /* among those of the fleet */
     int32_t up;
     int32_t loading;
     int32_t draining;
     ms_autoscaler autoscaler;
-    int64_t unfinished; /* running, waiting or held, in a front end or being detokenized */
+    int64_t unfinished; /* running, waiting or held, in a front end or being detokenized; a prefill's until its KV is away */
     ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
     ms_api_limits api_limits;
     ms_prompt_cache prompt_cache; /* of an API */
@@ -64,7 +66,7 @@ typedef struct ms_front {
     ms_queue detokenizing;
 } ms_front;
 
-/* All pools of one model. */
+/* All pools of one model, but for those that decode what others of it prefill, which stand by themselves. */
 typedef struct ms_servers {
     int32_t pools;
     int32_t *pool;         /* [pools] */
@@ -90,11 +92,12 @@ typedef struct ms_servers {
 typedef struct ms_fleet {
     int32_t pools;
     int32_t models;
+    int32_t groups;          /* models, or with split prefill and decode twice as many */
     int32_t replicas;
     ms_dispatch_plan dispatch;
     ms_looks looks;          /* what dispatch sees, where that is not what is */
     ms_pool *pool;           /* [pools] */
-    ms_servers *servers;     /* [models] */
+    ms_servers *servers;     /* [groups] of models, then what decodes for each */
     ms_front *front;         /* [replicas + pools]; of pools with a shared queue after those of replicas */
     ms_replica *replica;     /* [replicas]; an API stands as one, whose ms_replica is never used */
     int32_t *pool_of;        /* [replicas] */
@@ -109,6 +112,8 @@ typedef struct ms_fleet {
     ms_tournament moments;   /* the next moment of each replica */
     int64_t *prefill_tokens; /* [replicas] accounts.c */
     int64_t *held_tokens;    /* [replicas] */
+    ms_job **kept;           /* [replicas] the first of the jobs that each has prefilled for another and still holds */
+    int64_t *promised;       /* [replicas] jobs before their prefill that are to decode there */
     int32_t *scratch;        /* [replicas], and so are those that follow */
     int32_t *matches;
     int32_t *sticky;
@@ -116,7 +121,8 @@ typedef struct ms_fleet {
     double *costs;
 } ms_fleet;
 
-/* `streams[m]` draws what dispatch leaves to chance for model m. */
+/* `streams[m]` draws what dispatch leaves to chance for model m; where prefill and decode are split, `streams[models + m]`
+ * among those that decode. */
 int ms_fleet_init(ms_fleet *self, int32_t pools, const ms_pool_plan *plans, int32_t models,
                   const ms_dispatch_plan *dispatch, const ms_stream *streams);
 void ms_fleet_free(ms_fleet *self);
@@ -181,7 +187,7 @@ static inline int ms_pool_takes(const ms_pool *self, int32_t prompt_tokens, int3
 static inline int ms_fleet_takes(const ms_fleet *self, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
 {
     int32_t k = 0;
-    while (k < self->pools && !(self->pool[k].plan.model == model &&
+    while (k < self->pools && !(self->pool[k].servers == model &&
                                 ms_pool_takes(&self->pool[k], prompt_tokens, output_tokens))) {
         k++;
     }
@@ -191,6 +197,12 @@ static inline int ms_fleet_takes(const ms_fleet *self, int32_t model, int32_t pr
 static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)
 {
     return &self->pool[self->pool_of[replica]];
+}
+
+/* Whether a model's replicas that prefill are others than those that decode. */
+static inline int ms_fleet_is_split(const ms_fleet *self, int32_t model)
+{
+    return self->groups > self->models && self->servers[self->models + model].replicas > 0;
 }
 
 /* What a replica says of a new job becomes its next moment. */
@@ -224,6 +236,10 @@ void ms_fleet_show_load(ms_fleet *self, int32_t replica);
 /* Everything that comes at t_s or later sees the last look that is due by then, before anything of its instant. Returns
  * whether there was one. */
 int ms_fleet_look(ms_fleet *self, double t_s);
+
+/* A job that was prefilled for another replica is kept where that was; or its blocks there are let go, if it was. */
+void ms_fleet_keep(ms_fleet *self, ms_job *job);
+void ms_fleet_let_go(ms_fleet *self, ms_job *job, double t_s);
 
 /* The first idle replica of a pool; -1: none is. */
 int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool);

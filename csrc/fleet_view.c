@@ -69,14 +69,14 @@ void ms_fleet_note_load(ms_fleet *self, int32_t replica)
 {
     if (self->looks.delay_s > 0.0) {
         ms_looks_note(&self->looks, replica);
-    } else if (self->servers[ms_fleet_pool_of(self, replica)->plan.model].replicas > MS_SCAN_MOST) {
+    } else if (self->servers[ms_fleet_pool_of(self, replica)->servers].replicas > MS_SCAN_MOST) {
         ms_fleet_show_load(self, replica);
     }
 }
 
 void ms_fleet_show_load(ms_fleet *self, int32_t replica)
 {
-    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->plan.model];
+    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
     const int is_up = self->failures[replica] == 0;
     const double load = (double)ms_fleet_unfinished(self, replica);
     if (self->looks.delay_s > 0.0) {
@@ -99,7 +99,7 @@ static void look_into_engines(ms_fleet *self)
         self->looks.waiting[i] = ms_replica_waiting(&self->replica[i]);
         self->looks.usage[i] = ms_replica_kv_usage(&self->replica[i], time_s);
     }
-    for (int32_t m = 0; m < self->models; m++) {
+    for (int32_t m = 0; m < self->groups; m++) {
         self->servers[m].is_ranked = 0;
     }
 }

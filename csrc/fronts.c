@@ -133,14 +133,20 @@ void ms_fronts_evict(ms_run *run, int32_t replica, ms_queue *evicted)
     take_all(&front->waiting, evicted);
 }
 
-void ms_fronts_withdraw(ms_run *run, int32_t model, ms_queue *jobs)
+static void withdraw(ms_run *run, const ms_servers *servers, ms_queue *jobs)
 {
-    const ms_servers *servers = &run->fleet.servers[model];
     for (int32_t i = 0; i < servers->replicas + servers->pools; i++) {
         const int32_t place = i < servers->replicas ? servers->replica[i]
                                                     : run->fleet.replicas + servers->pool[i - servers->replicas];
         take_all(&run->fleet.front[place].served, jobs);
         take_all(&run->fleet.front[place].waiting, jobs);
         take_all(&run->fleet.front[place].detokenizing, jobs);
+    }
+}
+
+void ms_fronts_withdraw(ms_run *run, int32_t model, ms_queue *jobs)
+{
+    for (int32_t group = model; group < run->fleet.groups; group += run->fleet.models) {
+        withdraw(run, &run->fleet.servers[group], jobs);
     }
 }

@@ -7,6 +7,8 @@
 static const ms_job UNPLACED = {.replica = -1,
                                 .pool = -1,
                                 .server = -1,
+                                .source = -1,
+                                .destination = -1,
                                 .deadline_s = INFINITY,
                                 .answer_node = -1,
                                 .session = -1,

@@ -10,7 +10,9 @@ enum ms_place {
     MS_RUNS,
     MS_AWAITS_FRONT_END, /* one of its workers */
     MS_IN_FRONT_END,
-    MS_DETOKENIZES
+    MS_DETOKENIZES,
+    MS_TRANSFERS, /* its KV is on its way to where it decodes, */
+    MS_ARRIVED    /* and is there: it waits for the next iteration */
 };
 
 /* A stretch of text that prompts share: where its id is the same, so is all text up to its end. It has one parent, and
@@ -33,8 +35,12 @@ typedef struct ms_job {
     int32_t pool;             /* that took it, or holds it while no replica is up; -1 before */
     int32_t server;           /* the replica that it was sent to; -1: whoever takes it from a queue of all */
     int8_t place;             /* enum ms_place */
-    int8_t aborted;           /* it leaves its batch at the next boundary */
     int8_t unseen;            /* it waits, and the iteration that comes next was planned before it came (lookahead.h) */
+    int8_t aborted;           /* it leaves its batch at the next boundary, or at the end of its transfer */
+    int8_t transferred;       /* its KV but for the last token is where it is to decode */
+    int8_t is_promised;       /* it counts as a request of `destination` */
+    int32_t source;           /* the replica that prefilled it and holds its KV for another; -1: none */
+    int32_t destination;      /* where it is to decode, if that was chosen before its prefill; -1: not yet */
     int32_t priority;         /* where that orders queues: lower comes first */
     double arrival_s;         /* of the request, where that orders queues */
     double deadline_s;        /* at which its first token is wanted, likewise; infinite: at no time */
@@ -56,6 +62,10 @@ typedef struct ms_job {
     double finish_s;
     double energy_j;
     double usage_s;           /* its share of the replica's busy time, priced in USD */
+    double usage_usd;         /* of replicas before that one, with split prefill and decode */
+    double prefilled_s;       /* when its prefill for another replica ended */
+    struct ms_job *kept_next; /* among those whose KV `source` holds */
+    struct ms_job *kept_previous;
     struct ms_job *next;      /* in its queue */
     struct ms_job *previous;
     struct ms_job *child;     /* in a queue by urgency */

@@ -21,6 +21,10 @@ typedef struct ms_replica {
     ms_queue *queue; /* its own, or one shared by the pool */
     ms_queue own_queue;
     ms_queue coming; /* with limits.lookahead: who came too late for the iteration that comes next, in order */
+    ms_queue departing; /* jobs whose transfer to here has just begun: its owner sees to them, */
+    ms_queue incoming;  /* those on their way, */
+    ms_queue arrived;   /* and those that join its next iteration, before its queue */
+    int32_t kept_places; /* of them all */
 
     ms_sequences sequences;  /* in the batch */
     double base_s;           /* the jump of the present composition starts here; */

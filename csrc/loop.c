@@ -10,6 +10,7 @@
 #include "fronts.h"
 #include "labels.h"
 #include "scaling.h"
+#include "transfers.h"
 #include "turns.h"
 
 enum source { FROM_REPLICAS, FROM_HEAP, FROM_PAGE };
@@ -86,22 +87,31 @@ static int something_else_happens_now(const ms_run *run, int32_t replica)
     return ms_tournament_rival(&run->fleet.moments, replica) <= now_s;
 }
 
+static int generated(ms_run *run, ms_job *job)
+{
+    int left;
+    MS_TRY(ms_fronts_generated(run, job, &left));
+    return left ? ms_copies_finish(run, job) : 0;
+}
+
+static int start(ms_run *run, int32_t replica)
+{
+    MS_TRY(ms_fleet_start(&run->fleet, replica, run->now_s));
+    return run->fleet.replica[replica].departing.head != NULL ? ms_transfers_begin(run, replica) : 0;
+}
+
 static int boundary(ms_run *run, int32_t replica)
 {
     ms_queue done = {0};
     MS_TRY(ms_fleet_finish(&run->fleet, replica, &done));
     for (ms_job *job = ms_queue_pop(&done); job != NULL; job = ms_queue_pop(&done)) {
-        int left;
-        MS_TRY(ms_fronts_generated(run, job, &left));
-        if (left) {
-            MS_TRY(ms_copies_finish(run, job));
-        }
+        MS_TRY(job->source >= 0 ? ms_transfers_prefilled(run, job) : generated(run, job));
     }
     if (something_else_happens_now(run, replica)) {
         ms_fleet_start_later(&run->fleet, replica, run->now_s);
         return 0;
     }
-    return ms_fleet_start(&run->fleet, replica, run->now_s);
+    return start(run, replica);
 }
 
 static int is_over(const ms_run *run)
@@ -200,6 +210,8 @@ static int run_errand(ms_run *run, const ms_event *event)
         return ms_scaling_decide(run, event->detail);
     case MS_DO_READY:
         return ms_scaling_loaded(run, event->detail);
+    case MS_DO_TRANSFERRED:
+        return ms_transfers_end(run, event->subject);
     }
     return MS_ERR_TIME;
 }
@@ -211,8 +223,7 @@ static int handle(ms_run *run, enum source source, const ms_moment *when)
     }
     if (source == FROM_REPLICAS) {
         const int32_t replica = (int32_t)ms_whom(when->order);
-        return ms_kind_of(when->order) == MS_ENDS ? boundary(run, replica)
-                                                  : ms_fleet_start(&run->fleet, replica, run->now_s);
+        return ms_kind_of(when->order) == MS_ENDS ? boundary(run, replica) : start(run, replica);
     }
     const ms_event event = run->heap.events[0];
     ms_heap_pop(&run->heap);

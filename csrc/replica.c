@@ -5,6 +5,7 @@
 #include "maths.h"
 #include "schedule_sglang.h"
 #include "schedule_vllm.h"
+#include "transit.h"
 
 int ms_replica_init(ms_replica *self, int32_t index, const ms_coefficients *coefficients,
                     const ms_limits *limits, ms_queue *shared)
@@ -38,7 +39,7 @@ int ms_replica_fits(const ms_replica *self, const ms_job *job)
 
 int64_t ms_replica_unfinished(const ms_replica *self)
 {
-    return self->sequences.running + ms_replica_waiting(self);
+    return self->sequences.running + ms_replica_waiting(self) + self->kept_places;
 }
 
 int64_t ms_replica_waiting(const ms_replica *self)
@@ -136,8 +137,36 @@ static enum ms_notice leave_queue(ms_replica *self, ms_job *job, double t_s)
     return self->coming.head != NULL ? notice_coming(self, t_s) : MS_NOTHING;
 }
 
+/* Memory or a place is free that was not. */
+static enum ms_notice look_again(ms_replica *self, double t_s)
+{
+    return self->own_queue.head != NULL ? ms_replica_notify(self, t_s) : MS_NOTHING;
+}
+
+enum ms_notice ms_replica_arrive(ms_replica *self, ms_job *job, double t_s)
+{
+    ms_transit_arrive(self, job);
+    return ms_replica_notify(self, t_s);
+}
+
+enum ms_notice ms_replica_call_off(ms_replica *self, ms_job *job, double t_s)
+{
+    ms_transit_call_off(self, job);
+    return look_again(self, t_s);
+}
+
+enum ms_notice ms_replica_let_go(ms_replica *self, ms_job *job, double t_s)
+{
+    ms_transit_let_go(self, job);
+    return look_again(self, t_s);
+}
+
 enum ms_notice ms_replica_abort(ms_replica *self, ms_job *job, double t_s, int *left)
 {
+    if (job->place == MS_ARRIVED) {
+        *left = 1;
+        return ms_replica_call_off(self, job, t_s);
+    }
     *left = job->place == MS_QUEUED || self->state == MS_BOUNDARY;
     if (job->place == MS_QUEUED) {
         return leave_queue(self, job, t_s);
@@ -241,6 +270,7 @@ void ms_replica_evict(ms_replica *self, double t_s, ms_queue *evicted)
     for (ms_job *job = ms_queue_pop(&self->own_queue); job != NULL; job = ms_queue_pop(&self->own_queue)) {
         ms_queue_push_tail(evicted, job);
     }
+    ms_transit_evict(self, evicted);
     self->sequences.running = self->sequences.decoders = self->sequences.aborted = 0;
     self->sequences.context = self->sequences.growth = 0;
     self->schedule->rest(self);

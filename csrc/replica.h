@@ -27,7 +27,7 @@ void ms_replica_free(ms_replica *self);
 /* 0 if the job can ever run here, else MS_ERR_TOO_LARGE or MS_ERR_NO_TOKENS. */
 int ms_replica_fits(const ms_replica *self, const ms_job *job);
 
-/* Unfinished jobs of its own: running, and waiting in its own queue. */
+/* Unfinished jobs of its own: running, waiting in its own queue, and on their way to here. */
 int64_t ms_replica_unfinished(const ms_replica *self);
 
 /* Of them, those that wait. */
@@ -50,6 +50,12 @@ int ms_replica_finish(ms_replica *self, ms_queue *done);
 
 /* At t_s, after finish or wake. Sets `*pulled` to the jobs taken from the queue. */
 int ms_replica_start(ms_replica *self, double t_s, int32_t *pulled);
+
+/* With split prefill and decode (transit.h): a job that is on its way to here has arrived at t_s, or is called off, being
+ * under way or having arrived; what was prefilled here for another replica is let go. */
+enum ms_notice ms_replica_arrive(ms_replica *self, ms_job *job, double t_s);
+enum ms_notice ms_replica_call_off(ms_replica *self, ms_job *job, double t_s);
+enum ms_notice ms_replica_let_go(ms_replica *self, ms_job *job, double t_s);
 
 /* Nobody wants the answer any more: the job, which runs here or waits in the replica's own queue, leaves the queue
  * at once, the batch at the first boundary at or after t_s. `*left` says whether it has left by now; else

@@ -55,6 +55,8 @@ typedef struct ms_run_config {
     double mtbf_s;               /* > 0: replicas fail at random */
     double mttr_s;
     int32_t lose_on_failure;
+    double transfer_latency_s;   /* of KV from prefill to decode */
+    double transfer_bytes_per_s;
     ms_patience patience;
     int32_t instances;           /* of the router */
     ms_wait decision;            /* how long a decision takes; of law MS_WAITS_FOREVER: no time at all */
@@ -111,6 +113,10 @@ typedef struct ms_run {
     int64_t router_begun;     /* where decisions take time: how many were begun, */
     double router_wait_s;     /* how long requests waited for a worker */
     double router_busy_s;     /* and how long these decisions take */
+    int64_t transfers;        /* with split prefill and decode: how many were begun, */
+    double transfer_bytes;
+    double transfer_wait_s;   /* how long prefilled requests waited for them to begin, */
+    double transfer_s;        /* and how long they take */
     double *loads;            /* [models] */
     double *uniforms;         /* scratch: of a later attempt */
     double *lesson;           /* scratch: features and labels of a lesson that is over at once */

@@ -23,7 +23,7 @@ static void close_replica(ms_fleet *fleet, int32_t replica)
     fleet->failures[replica] = 1;
     pool->up--;
     ms_fleet_refresh(fleet, replica);
-    ms_texts_forget(&fleet->servers[pool->plan.model].texts, fleet->place_of[replica]);
+    ms_texts_forget(&fleet->servers[pool->servers].texts, fleet->place_of[replica]);
     fleet->replica[replica].queue = &fleet->replica[replica].own_queue;
     fleet->phase[replica] = MS_DRAINING;
     pool->draining++;

@@ -1,6 +1,8 @@
 /* vllm and tensorrt-llm: prompts and decoders share iterations. */
 #include "schedule_vllm.h"
 
+#include "transit.h"
+
 /* The place of who is preempted: the youngest, or the least urgent. */
 static int32_t victim(const ms_replica *self)
 {
@@ -46,8 +48,19 @@ static int plan(ms_replica *self, double t_s, int32_t *pulled)
     }
     int64_t budget = ms_sequences_budget(sequences);
     budget -= ms_sequences_has_partial(sequences) ? sequences->chunk[sequences->running - 1] : 0;
-    while (!preempted && budget > 0 && sequences->running < sequences->limits.max_num_seqs && self->queue->head != NULL &&
-           ms_sequences_fit(sequences, self->queue->head, used, budget)) {
+    preempted = preempted && sequences->running > 0; /* of memory that others will need, not those who run */
+    if (!preempted && self->arrived.head != NULL) {
+        const int error = ms_transit_admit(self, t_s, &budget);
+        if (error) {
+            return error;
+        }
+    }
+    while (!preempted && budget > 0 && sequences->running + self->kept_places < sequences->limits.max_num_seqs &&
+           self->queue->head != NULL && ms_sequences_fit(sequences, self->queue->head, used, budget)) {
+        if (self->queue->head->source >= 0) {
+            ms_transit_begin(self, &used);
+            continue;
+        }
         const int error = ms_jump_admit(self, t_s, budget, &used, pulled);
         if (error) {
             return error;
@@ -67,8 +80,13 @@ static int could_admit(ms_replica *self)
     const ms_sequences *sequences = &self->sequences;
     const ms_job *head = self->queue->head;
     const int64_t budget = ms_sequences_budget(sequences);
-    if (head == NULL || sequences->running >= sequences->limits.max_num_seqs || ms_sequences_has_partial(sequences) ||
-        budget <= 0) {
+    if (ms_sequences_has_partial(sequences) || budget <= 0) {
+        return 0;
+    }
+    if (self->arrived.head != NULL) {
+        return 1;
+    }
+    if (head == NULL || sequences->running + self->kept_places >= sequences->limits.max_num_seqs) {
         return 0;
     }
     return ms_sequences_fit(sequences, head, ms_sequences_blocks(sequences, self->target_iterations + 1), budget);

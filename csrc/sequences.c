@@ -29,11 +29,6 @@ void ms_sequences_free(ms_sequences *self)
     self->room = 0;
 }
 
-static double prompt_share(const ms_sequences *self, int32_t i)
-{
-    return (double)self->chunk[i] / self->batch.prompt_tokens;
-}
-
 static void pay(const ms_sequences *self, ms_shares shares, double *accounts)
 {
     const double each = self->decoders > 0 ? shares.decode / (double)self->decoders : 0.0;
@@ -41,7 +36,7 @@ static void pay(const ms_sequences *self, ms_shares shares, double *accounts)
         accounts[i] += each;
     }
     for (int32_t i = self->decoders; i < self->running; i++) {
-        accounts[i] += shares.prompt * prompt_share(self, i);
+        accounts[i] += shares.prompt * ((double)self->chunk[i] / self->batch.prompt_tokens);
     }
 }
 
@@ -192,15 +187,28 @@ static void complete(ms_sequences *self, int32_t i, double t_s, ms_queue *done)
 }
 
 /* Prompt i has ended its last chunk: it emits a token, and decodes from the next iteration on. Returns
- * whether that token was the answer's last. */
+ * whether that token was the answer's last. Unless that is another replica's token. */
 static int emit_first(ms_sequences *self, int32_t i, double t_s)
 {
     ms_job *job = self->jobs[i];
+    if (self->limits.first_token_later) {
+        return 0;
+    }
     job->generated_tokens++;
     if (job->first_token_s != job->first_token_s) {
         job->first_token_s = t_s;
     }
     return job->generated_tokens == job->output_tokens;
+}
+
+/* Prompt i was prefilled for another replica: its KV stays until that has it. */
+static void hand_over(ms_sequences *self, int32_t i, double t_s, ms_queue *done)
+{
+    ms_job *job = ms_sequences_settle(self, i);
+    self->set_aside += ms_sequences_blocks_of(self, job->prompt_tokens);
+    job->source = job->replica;
+    job->prefilled_s = t_s;
+    ms_queue_push_tail(done, job);
 }
 
 /* Carries out n iterations of the present composition. */
@@ -232,6 +240,8 @@ void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *don
             move(self, i, kept++); /* the partial prefill: the tail */
         } else if (emit_first(self, i, t_s)) {
             complete(self, i, t_s, done);
+        } else if (self->limits.role == MS_ROLE_PREFILL) {
+            hand_over(self, i, t_s, done);
         } else {
             become_decoder(self, i);
             move(self, i, kept++);
@@ -298,6 +308,9 @@ ms_job *ms_sequences_preempt(ms_sequences *self, int32_t i, int keeps_generated)
 int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job)
 {
     const int32_t reserves = self->limits.kv_policy == MS_KV_RESERVE;
+    if (self->limits.role == MS_ROLE_PREFILL) {
+        return ms_sequences_blocks_of(self, job->prompt_tokens);
+    }
     const int64_t answer = reserves ? ms_sequences_max_new(self, job) : job->output_tokens;
     return ms_sequences_blocks_of(self, job->prompt_tokens + answer - 1 + self->draft_tokens);
 }
@@ -331,7 +344,7 @@ int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n)
     for (int32_t i = self->decoders; i < self->running; i++) {
         blocks += ms_sequences_blocks_of(self, self->cached[i] + n * self->chunk[i]);
     }
-    return blocks - self->cache.twice;
+    return blocks + self->set_aside - self->cache.twice;
 }
 
 void ms_sequences_make_room(ms_sequences *self, int64_t used)
@@ -392,11 +405,11 @@ int64_t ms_sequences_partial_chunk(const ms_sequences *self, int64_t budget)
     return left < budget ? left : budget;
 }
 
-/* Takes what the prefix cache has of it; returns the tokens that it need not compute. */
+/* Takes what the prefix cache has of it, or a transfer brought; returns the tokens that it need not compute. */
 static int64_t look_up(ms_sequences *self, ms_job *job, int32_t replica)
 {
     if (!self->limits.prefix_cache) {
-        return 0;
+        return job->transferred ? ms_sequences_whole_prompt(job) - 1 : 0;
     }
     const int64_t present = ms_cache_admit(&self->cache, job, ms_sequences_whole_prompt(job), replica);
     const int64_t tokens = hit_tokens(self, job, present);
@@ -429,6 +442,7 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budg
         self->reserved_blocks += ms_sequences_peak_blocks(self, job);
     }
     job->place = MS_RUNS;
+    job->transferred = 0;
     if (job->start_s != job->start_s) {
         job->start_s = t_s;
     }

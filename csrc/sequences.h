@@ -22,6 +22,9 @@ enum ms_kv_policy {
     MS_KV_RESERVE    /* admit when the longest answer that the client lets it give fits: no preemption ever */
 };
 
+/* What a replica does of a request: all, or its prefill for another, which decodes. */
+enum ms_role { MS_ROLE_BOTH, MS_ROLE_PREFILL, MS_ROLE_DECODE };
+
 enum ms_schedule_kind { MS_SCHEDULE_VLLM, MS_SCHEDULE_SGLANG, MS_SCHEDULE_TENSORRT_LLM };
 
 typedef struct ms_limits {
@@ -36,6 +39,8 @@ typedef struct ms_limits {
     int32_t whole_prompts;       /* whether a prompt waits until all of it fits into an iteration */
     int32_t order;               /* of the queue, enum ms_queue_order; MS_ORDER_FCFS but under vllm */
     int32_t lookahead;           /* 1: an iteration is planned while the one before it runs; not with a shared queue */
+    int32_t role;                /* enum ms_role; under vllm with MS_KV_RECOMPUTE alone, MS_ROLE_DECODE without prefix_cache */
+    int32_t first_token_later;   /* MS_ROLE_PREFILL: the first token is the other replica's */
     int32_t track_usage;         /* whether jobs collect usage_s */
     const ms_drafts *drafts;     /* of speculative decoding, the caller's memory; NULL: none */
 } ms_limits;
@@ -62,6 +67,7 @@ typedef struct ms_sequences {
     int64_t block_tokens;
     int64_t capacity_blocks;
     int64_t reserved_blocks;
+    int64_t set_aside;      /* blocks of jobs outside the batch: prefilled for another replica, or coming from one */
     int32_t paused;         /* whether the decoders take no part in the present iteration */
     ms_cache cache;         /* if limits.prefix_cache */
     ms_batch batch;         /* the present composition, and the durations of its iterations */
@@ -113,7 +119,7 @@ static inline int64_t ms_sequences_max_new(const ms_sequences *self, const ms_jo
 /* Most blocks that a job ever needs, as far as it matters to the policy; the last token is never cached. */
 int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job);
 
-/* Blocks that the batch holds, each counted once, during the n-th iteration of the present composition; with n = 0
+/* Blocks that the batch holds and those set aside, each counted once, during the n-th iteration of the present composition; with n = 0
  * before the first. */
 int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n);
 

@@ -202,6 +202,8 @@ cdef extern from "job.h" nogil:
         MS_NOWHERE
         MS_QUEUED
         MS_RUNS
+        MS_TRANSFERS
+        MS_ARRIVED
     ctypedef struct ms_node_of_path:
         int64_t id
         int32_t end_tokens
@@ -216,6 +218,10 @@ cdef extern from "job.h" nogil:
         int32_t replica
         int32_t server
         int8_t place
+        int8_t aborted
+        int8_t transferred
+        int32_t source
+        void *holds
         const ms_node_of_path *path
         int32_t path_length
         int32_t cached_prompt_tokens
@@ -230,6 +236,8 @@ cdef extern from "job.h" nogil:
         double finish_s
         double energy_j
         double usage_s
+        double usage_usd
+        double prefilled_s
         ms_job *next
         void *owner
     ctypedef struct ms_queue:
@@ -290,6 +298,9 @@ cdef extern from "sequences.h" nogil:
     enum:
         MS_KV_RECOMPUTE
         MS_KV_RESERVE
+        MS_ROLE_BOTH
+        MS_ROLE_PREFILL
+        MS_ROLE_DECODE
         MS_SCHEDULE_VLLM
         MS_SCHEDULE_SGLANG
         MS_SCHEDULE_TENSORRT_LLM
@@ -305,6 +316,8 @@ cdef extern from "sequences.h" nogil:
         int32_t whole_prompts
         int32_t lookahead
         int32_t order
+        int32_t role
+        int32_t first_token_later
         int32_t track_usage
         const ms_drafts *drafts
     ctypedef struct ms_sequences:
@@ -332,6 +345,7 @@ cdef extern from "replica.h" nogil:
         int32_t state
         ms_queue *queue
         ms_queue own_queue
+        int32_t kept_places
         ms_sequences sequences
         double boundary_s
         int64_t jumps
@@ -351,6 +365,12 @@ cdef extern from "replica.h" nogil:
     double ms_replica_busy_s(const ms_replica *, double t_s)
     void ms_replica_evict(ms_replica *, double t_s, ms_queue *evicted)
     void ms_replica_repair(ms_replica *)
+    int ms_replica_arrive(ms_replica *, ms_job *, double t_s)
+    int ms_replica_call_off(ms_replica *, ms_job *, double t_s)
+    int ms_replica_let_go(ms_replica *, ms_job *, double t_s)
+
+cdef extern from "transit.h" nogil:
+    ms_job *ms_transit_depart(ms_replica *)
 
 cdef extern from "calendar.h" nogil:
     ctypedef struct ms_heap:
@@ -418,6 +438,7 @@ cdef extern from "fleet.h" nogil:
     ctypedef struct ms_dispatch_plan:
         int32_t rule
         int32_t random_ties
+        int32_t decode_first
         double state_delay_s
         double session_ttl_s
         double cache_threshold
@@ -472,6 +493,7 @@ cdef extern from "fleet.h" nogil:
         ms_limits limits
         int64_t most_tokens
         int64_t most_prompt_tokens
+        double kv_bytes_per_token
         ms_wait front_end
         int32_t front_end_workers
         double detokenize_s
@@ -598,6 +620,8 @@ cdef extern from "loop.h" nogil:
         double mtbf_s
         double mttr_s
         int32_t lose_on_failure
+        double transfer_latency_s
+        double transfer_bytes_per_s
         ms_patience patience
         int32_t instances
         ms_wait decision
@@ -635,6 +659,10 @@ cdef extern from "loop.h" nogil:
         int64_t router_begun
         double router_wait_s
         double router_busy_s
+        int64_t transfers
+        double transfer_bytes
+        double transfer_wait_s
+        double transfer_s
         double *busy_s
         double *idle_s
         double *rented_s

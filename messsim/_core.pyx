@@ -934,6 +934,7 @@ cdef class Job:
     cdef readonly int32_t model
     cdef public object tag
     cdef public object pool
+    cdef public object destination  # where it is to decode, if that was chosen before its prefill
 
     def __init__(self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens, tag=None,
                  int32_t attempt=0, path=(), answer_node=None, int64_t session=-1):
@@ -984,9 +985,26 @@ cdef class Job:
         """The API that it called fails: what it had promised for later will not happen."""
         ms_job_cut_off(&self.c, now_s)
 
+    def stop_transfer(self):
+        """Nobody wants its answer any more; it leaves at the end of its transfer."""
+        self.c.aborted = 1
+
+    def let_go(self):
+        """The replica that prefilled it does not hold its KV any more."""
+        self.c.source, self.c.holds = -1, NULL
+
+    def wait_for(self, int server):
+        """It is to go to this replica; -1: nobody knows where yet."""
+        self.c.server = server
+
+    def settle_price(self, double usd_per_s):
+        """What it has used of a replica is priced before it goes to another."""
+        self.c.usage_usd += self.c.usage_s * usd_per_s
+        self.c.usage_s = 0.0
+
     def restart(self):
         """After a failure: it begins again from its prompt and keeps its first times and its energy."""
-        self.c.generated_tokens = 0
+        self.c.generated_tokens = self.c.transferred = 0
         self.c.attempt += 1
 
     def take_energy_j(self):
@@ -1018,8 +1036,28 @@ cdef class Job:
 
     @property
     def waits(self):
-        """Whether it is in the queue of a replica or of a pool."""
-        return self.c.place == MS_QUEUED
+        """Whether it is in the queue of a replica or of a pool, or has come to a replica from where it was prefilled."""
+        return self.c.place == MS_QUEUED or self.c.place == MS_ARRIVED
+
+    @property
+    def transfers(self):
+        """Whether its KV is on its way to where it decodes."""
+        return self.c.place == MS_TRANSFERS
+
+    @property
+    def aborted(self):
+        """Whether nobody wants its answer any more."""
+        return self.c.aborted != 0
+
+    @property
+    def source(self):
+        """The replica that prefilled it and holds its KV for another; -1: none does."""
+        return self.c.source
+
+    @property
+    def prefilled_s(self):
+        """When its prefill there ended."""
+        return self.c.prefilled_s
 
     @property
     def preemptions(self):
@@ -1069,6 +1107,11 @@ cdef class Job:
     @property
     def usage_s(self):
         return self.c.usage_s
+
+    @property
+    def usage_usd(self):
+        """Price of what it used of replicas before its present one, where prefill and decode are split."""
+        return self.c.usage_usd
 
 
 cdef ms_limits_plan limits_plan_of(dict given) except *:
@@ -1184,8 +1227,11 @@ cdef class Drafts:
 
 
 cdef dict LIMITS = {"kv_policy": "recompute", "kv_block_tokens": 1, "prefix_cache": False, "schedule": "vllm",
-                    "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs", "lookahead": 0,
-                    "drafts": None}  # beside those that have no default
+                    "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs", "lookahead": 0, "drafts": None,
+                    "role": "both", "first_token_later": False}  # beside those that have no default
+
+
+ROLES = {"both": MS_ROLE_BOTH, "prefill": MS_ROLE_PREFILL, "decode": MS_ROLE_DECODE}
 
 
 cdef ms_limits limits_of(dict given, bint track_usage) except *:
@@ -1198,6 +1244,7 @@ cdef ms_limits limits_of(dict given, bint track_usage) except *:
     c.schedule, c.max_new_tokens = SCHEDULES[limits["schedule"]], limits["max_new_tokens"]
     c.whole_prompts, c.track_usage, c.order = limits["whole_prompts"], track_usage, ORDERS[limits["order"]]
     c.lookahead = limits["lookahead"]
+    c.role, c.first_token_later = ROLES[limits["role"]], limits["first_token_later"]
     c.drafts = &(<Drafts?>limits["drafts"]).c if limits["drafts"] is not None else NULL
     return c
 
@@ -1336,6 +1383,29 @@ cdef class Replica:
         if left:
             Py_DECREF(job)
         return notice, bool(left)
+
+    def departures(self):
+        """Jobs whose transfer to here its last start began; they are on their way from now on."""
+        jobs = []
+        job = ms_transit_depart(&self.c)
+        while job != NULL:
+            jobs.append(<object>job.owner)
+            job = ms_transit_depart(&self.c)
+        return jobs
+
+    def arrive(self, Job job not None, double t_s):
+        """All of a job that was on its way is here at t_s; returns NOTHING, WAKE or RESCHEDULE."""
+        return ms_replica_arrive(&self.c, &job.c, t_s)
+
+    def call_off(self, Job job not None, double t_s):
+        """A job that was on its way to here, or has arrived, comes no more: what this notices."""
+        notice = ms_replica_call_off(&self.c, &job.c, t_s)
+        Py_DECREF(job)
+        return notice
+
+    def let_go(self, Job job not None, double t_s):
+        """The blocks of a job that it has prefilled for another are free: what this notices."""
+        return ms_replica_let_go(&self.c, &job.c, t_s)
 
     def meter_j(self, double t_s):
         """Energy drawn by iterations until t_s, joules; idle power is not in it."""
@@ -1571,6 +1641,7 @@ cdef ms_pool_plan pool_plan_of(dict plan) except *:
         c.coefficients.p_idle_w = 0.0
     c.limits = limits_of(plan["limits"], plan["track_usage"])
     c.most_tokens, c.most_prompt_tokens = plan["most_tokens"], plan["most_prompt_tokens"]
+    c.kv_bytes_per_token = plan.get("kv_bytes_per_token", 0.0)
     c.front_end = wait_of(plan["front_end"])
     c.front_end_workers, c.detokenize_s = plan["front_end_workers"], plan["detokenize_s"]
     c.usd_per_s, c.latency_s, c.tpot_s = plan["usd_per_s"], plan["latency_s"], plan["tpot_s"]
@@ -1634,14 +1705,14 @@ cdef class Loop:
         cdef ms_run_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
         plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
-        streams_bytes = np.zeros(models * sizeof(ms_stream), np.uint8)
+        streams_bytes = np.zeros(len(dispatch_streams) * sizeof(ms_stream), np.uint8)
         cdef uint8_t[::1] plans_view = plans_bytes, streams_view = streams_bytes
         cdef ms_pool_plan *plans = <ms_pool_plan *>&plans_view[0]
         cdef ms_stream *streams = <ms_stream *>&streams_view[0]
-        cdef ms_dispatch_plan dispatch_plan = dispatch | {"rule": DISPATCH[dispatch["rule"]]}
+        cdef ms_dispatch_plan dispatch_plan = {"decode_first": False} | dispatch | {"rule": DISPATCH[dispatch["rule"]]}
         for k in range(n_pools):
             plans[k] = pool_plan_of(pools[k])
-        for k in range(models):
+        for k in range(len(dispatch_streams)):
             streams[k] = stream_from(dispatch_streams[k])
         c.models, c.tenants, c.features = models, config["tenants"], config["features"]
         c.reference, c.in_usd, c.needs_loads = config["reference"], config["in_usd"], config["needs_loads"]
@@ -1656,11 +1727,14 @@ cdef class Loop:
         c.think_s, c.think_is_exponential = config["think_s"], config["think_is_exponential"]
         c.think = stream_from(config["think"])
         c.mtbf_s, c.mttr_s, c.lose_on_failure = config["mtbf_s"], config["mttr_s"], config["lose_on_failure"]
+        c.transfer_latency_s = config.get("transfer_latency_s", 0.0)
+        c.transfer_bytes_per_s = config.get("transfer_bytes_per_s", 1.0)
         c.patience = patience_of(config["patience"])
         c.instances, c.reconcile_s = len(policies), config["reconcile_s"]
         c.decision, c.router_workers = wait_of(config["decision"]), config["router_workers"]
-        check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models,
-                    "alphas are [tenants] and dispatch_streams [models]")
+        is_split = any(plans[k].limits.role != MS_ROLE_BOTH for k in range(n_pools))
+        check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models * (1 + is_split),
+                    "alphas are [tenants] and dispatch_streams [models], twice where prefill and decode are split")
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
         self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
         self.pools = pools
@@ -1738,16 +1812,19 @@ cdef class Loop:
 
     @property
     def counts(self):
-        """issued, attempts, explored, rated, labels_of_lost, events, open, router_begun, turns_not_sent."""
+        """issued, attempts, explored, rated, labels_of_lost, events, open, router_begun, turns_not_sent, transfers."""
         return {"issued": self.c.issued, "attempts": self.c.attempts, "explored": self.c.explored, "rated": self.c.rated,
                 "labels_of_lost": self.c.labels_of_lost, "events": self.c.events, "open": self.c.open_count,
-                "router_begun": self.c.router_begun, "turns_not_sent": self.c.turns_not_sent}
+                "router_begun": self.c.router_begun, "turns_not_sent": self.c.turns_not_sent,
+                "transfers": self.c.transfers}
 
     @property
     def sums(self):
-        """now_s, last_arrival_s, paid_j, in_system_integral, router_wait_s, router_busy_s."""
-        return {"router_wait_s": self.c.router_wait_s, "router_busy_s": self.c.router_busy_s, "now_s": self.c.now_s, "last_arrival_s": self.c.last_arrival_s, "paid_j": self.c.paid_j,
-                "in_system_integral": self.c.in_system_integral}
+        """now_s, last_arrival_s, paid_j, in_system_integral, router_wait_s, router_busy_s; of transfers bytes, wait_s and s."""
+        return {"router_wait_s": self.c.router_wait_s, "router_busy_s": self.c.router_busy_s, "now_s": self.c.now_s,
+                "last_arrival_s": self.c.last_arrival_s, "paid_j": self.c.paid_j,
+                "in_system_integral": self.c.in_system_integral, "transfer_bytes": self.c.transfer_bytes,
+                "transfer_wait_s": self.c.transfer_wait_s, "transfer_s": self.c.transfer_s}
 
     def ledger(self, int tenant, bint tracked):
         """The figures of one ledger; of what is tracked, over all instances."""

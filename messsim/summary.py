@@ -41,6 +41,7 @@ __all__ = [
     "StaticChoice",
     "Summary",
     "TenantSummary",
+    "Transfers",
     "Windows",
     "WithoutRouter",
 ]
@@ -314,6 +315,15 @@ class RouterTimes(TypedDict):
     ]
 
 
+class Transfers(TypedDict):
+    """KV on its way from where requests are prefilled to where they decode; None where nothing is split."""
+
+    begun: Annotated[int | None, "transfers", "transfers of KV from prefill to decode that were begun"]
+    wait_s: Annotated[float | None, "s", "mean time that a prefilled request waits for its transfer to begin"]
+    transfer_s: Annotated[float | None, "s", "mean time of a transfer"]
+    gigabytes: Annotated[float | None, "GB", "of all transfers"]
+
+
 class PoolSummary(TypedDict):
     """A pool's part."""
 
@@ -473,6 +483,7 @@ class Summary(TypedDict):
     cache: Cache
     models: list[ModelSummary]
     router: RouterTimes
+    transfers: Transfers
     pools: list[PoolSummary]
     tenants: list[TenantSummary]
     latency_s: Annotated[

@@ -11,7 +11,7 @@ from messsim.workload import Chance
 
 from .calendar import ENDS, RETRIES, Calendar
 from .observer import Observer
-from .servers import ModelServers, ServerPool
+from .servers import ServerPool
 
 __all__ = ["Breakdowns"]
 
@@ -23,7 +23,7 @@ class Breakdowns:
 
     `lose` takes a job that its replica's failure ends, where failures lose requests; else `retry` places it again, or
     returns False where nothing can take it.
-    `servers` are by model. `progress` rises whenever a request arrives or ends.
+    `progress` rises whenever a request arrives or ends.
     """
 
     def __init__(
@@ -32,7 +32,6 @@ class Breakdowns:
         calendar: Calendar,
         chance: Chance,
         pools: list[ServerPool],
-        servers: list[ModelServers],
         lose: Callable[[Any], None],
         retry: Callable[[Any], bool],
         progress: Callable[[], int],
@@ -41,7 +40,7 @@ class Breakdowns:
         self.settings = settings
         self.calendar = calendar
         self.chance = chance
-        self.servers = servers
+        self.plan_of = [pool.plan for pool in pools for _ in range(pool.plan.replicas)]
         self.lose = lose
         self.retry = retry
         self.progress = progress
@@ -81,16 +80,21 @@ class Breakdowns:
         """A replica fails, and what it had is lost or begins again."""
         self.expect_progress()
         if server.is_up:
-            self.servers[server.pool.plan.model].forget(server)
-        evicted = sorted(server.fail(), key=lambda j: (j.request, j.model, j.attempt))
+            server.pool.group.forget(server)
+        jobs = server.fail()
+        if server.pool.transfers is not None:
+            jobs = server.pool.transfers.evict(server, jobs)
+        evicted = sorted(jobs, key=lambda j: (j.request, j.model, j.attempt))
         if self.observer is not None:
             self.observer.failed(self.calendar.now, server.index)
         for job in evicted:
-            server.pool.unfinished -= 1
-            server.pool.rule.left(job)
+            job.pool.unfinished -= 1
+            job.pool.left(job)
             if self.settings.on_failure == "lose" or job.tag.gone:
                 self.lose(job)
             else:
+                if job.replica >= 0 and job.pool.transfers is not None:
+                    job.settle_price(self.plan_of[job.replica].usd_per_s)
                 job.restart()
                 order = (RETRIES, job.request, job.model)
                 self.calendar.call_at(self._retry_of(job), self.calendar.now, order)
@@ -116,5 +120,8 @@ class Breakdowns:
         if server.repair():
             if self.observer is not None:
                 self.observer.repaired(self.calendar.now, server.index)
-            for job in self.servers[server.pool.plan.model].resume(server.pool):
-                self.place_again(job)
+            for job in server.pool.group.resume(server.pool):
+                if job.source >= 0:
+                    server.pool.transfers.hand_over(job)
+                else:
+                    self.place_again(job)

@@ -29,6 +29,9 @@ def saturation_rps(
     linear in what it depends on (no knots, `nstar` = 0, dense, of the terms of prompts `a1` alone, a host that adds),
     memory does not run out and prompts fit into one chunk; prompts and answers are taken as independent.
 
+    Of a pool that prefills for others these are prompts alone, of one that decodes what others prefill all but those:
+    the last token of each prompt, and the answer.
+
     Parameters
     ----------
     prompt_tokens, output_tokens
@@ -39,31 +42,45 @@ def saturation_rps(
     p, o = prompt_tokens, output_tokens
     pp = p * p if prompt_square is None else prompt_square
     oo = o * o if output_square is None else output_square
+    if pool.role == "prefill":
+        return _prefills(pool, p, pp)
+    new, work, prior = (1.0, p + 0.5, p) if pool.role == "decode" else (p, pp / 2.0, 0.0)  # of a prompt to compute
     places = _places(pool, p, o, oo)
     budget = pool.serving.max_batched_tokens
     speculative = pool.serving.drafts
     drafts, decodes = (
         (0, o - 1.0) if speculative is None else (speculative.tokens, speculative.iterations(o - 1.0))
     )  # decode iterations
-    chunks = max(p / max(budget - (drafts + 1) * places, 1.0), 1.0)  # iterations that compute a prompt
+    chunks = max(new / max(budget - (drafts + 1) * places, 1.0), 1.0)  # iterations that compute a prompt
     held = decodes + chunks
-    started = min(places / held, budget / (p + (drafts + 1) * decodes))  # requests that start, and end, in an iteration
+    started = min(
+        places / held, budget / (new + (drafts + 1) * decodes)
+    )  # requests that start, and end, in an iteration
     fewer = decodes / (o - 1.0) if speculative is not None and o > 1.0 else 1.0
     context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) * fewer
     batch = (started * decodes, context)
     left = budget - (drafts + 1) * batch[0]
-    with_prompts = _share_with_prompts(started, p, places, held, left)
+    with_prompts = _share_with_prompts(started, new, places, held, left)
     seconds = (1.0 - with_prompts) * _seconds(pool, *batch, 0.0, 0.0) if with_prompts < 1.0 else 0.0
-    for share, prompts in _prompts(started, with_prompts, p, places, held, left):
+    for share, prompts in _prompts(started, with_prompts, new, places, held, left):
         seconds += share * _seconds(
             pool,
             *batch,
-            prompts * p,
-            prompts * pp / 2.0,
-            prompt_prior=prompts * p * (chunks - 1.0) / 2.0,
+            prompts * new,
+            prompts * work,
+            prompt_prior=prompts * (new * (chunks - 1.0) / 2.0 + prior),
             prompts=prompts * chunks,
         )
     return started / seconds
+
+
+def _prefills(pool: PoolPlan, p: float, pp: float) -> float:
+    """Prompts a second where the budget is full of them and nobody decodes."""
+    budget = float(pool.serving.max_batched_tokens)
+    tokens = min(budget, pool.serving.max_num_seqs * p)
+    prompts, chunks = tokens / p, max(p / budget, 1.0)
+    prior = prompts * p * (chunks - 1.0) / 2.0
+    return prompts / _seconds(pool, 0.0, 0.0, tokens, prompts * pp / 2.0, prompt_prior=prior, prompts=max(prompts, 1.0))
 
 
 def _places(pool: PoolPlan, p: float, o: float, oo: float) -> float:

@@ -1,7 +1,7 @@
 """Pools with their figures: what a scenario's fleet is once the zoo has been asked."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from messsim.errors import ScenarioError
@@ -32,6 +32,8 @@ class Limits(TypedDict):
     whole_prompts: bool
     order: str
     lookahead: int
+    role: str
+    first_token_later: bool
 
 
 class ApiLimits(TypedDict):
@@ -74,7 +76,14 @@ class PoolPlan:
         The longest prompt that it takes, tokens: one iteration where prompts are never cut, and what its memory holds
         beside the longest answer that clients allow, where memory is kept free for it.
     lookahead
-        Iterations that its engine plans ahead; 0 with a queue that replicas share, which is outside of engines.
+        Iterations that its engine plans ahead; 0 with a queue that replicas share, which is outside of engines,
+        and where prefill and decode are split.
+    role
+        What it does of a request: "both", or "prefill" for pools that "decode".
+    kv_bytes_per_token
+        What a token takes in a transfer, bytes; 0 where there are none.
+    first_token_later
+        Whether it prefills for others and the first token of an answer is theirs.
     energy_measured
         Whether the energy figures were fitted to readings of this model on these GPUs.
     """
@@ -93,6 +102,9 @@ class PoolPlan:
     lookahead: int
     usd_per_s: float
     owned_usd_per_s: float
+    role: str
+    kv_bytes_per_token: float
+    first_token_later: bool
     profile: Profile | None = field(repr=False)
 
     @property
@@ -156,6 +168,8 @@ class PoolPlan:
             whole_prompts=not serving.chunked_prefill,
             order=serving.order,
             lookahead=self.lookahead,
+            role=self.role,
+            first_token_later=self.first_token_later,
         )
 
     @property
@@ -193,7 +207,15 @@ def plan_pools(scenario: Scenario) -> list[PoolPlan]:
         first += pool.replicas
     if problems:
         raise ScenarioError(problems)
-    return plans
+    return [_within_reach(plan, plans) for plan in plans]
+
+
+def _within_reach(plan: PoolPlan, plans: list[PoolPlan]) -> PoolPlan:
+    """What is prefilled must fit where it decodes."""
+    decoders = [p.most_tokens for p in plans if p.role == "decode" and p.model == plan.model]
+    if plan.role != "prefill" or not decoders:
+        return plan
+    return replace(plan, most_tokens=min(plan.most_tokens, max(decoders)))
 
 
 def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: int, first: int) -> PoolPlan:
@@ -206,6 +228,8 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
     holds = capacity // serving.kv_block_tokens * serving.kv_block_tokens + 1 - drafts
     if serving.tokens_per_minute is not None:  # more than a full bucket is never let in
         holds = min(holds, int(serving.tokens_per_minute / 60.0 * serving.burst_s))
+    role = serving.role if isinstance(serving, Pool) else "both"
+    context = serving.max_model_len or scenario.models[model].max_model_len or UNLIMITED_TOKENS
     owned = (
         scenario.cost.usd_per_gpu_hour.get(serving.gpu or gpu, 0.0) * serving.tp / 3600.0
     )  # by the scenario's own name
@@ -219,14 +243,19 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
         first_replica=first,
         coefficients=_of_replica(figures, serving.tp) | _of_drafts(serving) if figures else {},
         kv_capacity_tokens=capacity,
-        most_tokens=min(serving.max_model_len or scenario.models[model].max_model_len or UNLIMITED_TOKENS, holds),
-        most_prompt_tokens=min(
+        most_tokens=context if role == "prefill" else min(context, holds),
+        most_prompt_tokens=holds - 1
+        if role == "prefill"
+        else min(
             UNLIMITED_TOKENS if serving.chunked_prefill else serving.max_batched_tokens,
             holds - (serving.max_new_tokens or 0) if serving.kv_policy == "reserve" else UNLIMITED_TOKENS,
         ),
-        lookahead=0 if scenario.cluster.dispatch == "shared_queue" else serving.lookahead,
+        lookahead=0 if scenario.cluster.dispatch == "shared_queue" or role != "both" else serving.lookahead,
         usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,
         owned_usd_per_s=owned,
+        role=role,
+        kv_bytes_per_token=_kv_bytes(serving, profile) if role == "prefill" else 0.0,
+        first_token_later=role == "prefill" and scenario.cluster.transfer.first_token == "after_transfer",
         profile=profile,
     )
 
@@ -240,6 +269,11 @@ def _profile(serving: Serving) -> Profile | None:
         return find_profile(serving.profile, serving.gpu, serving.tp, serving.weights)
     except UnknownProfile as error:
         raise ScenarioError(f"profile = {serving.profile!r}: {error}") from None
+
+
+def _kv_bytes(serving: Pool | Model, profile: Profile | None) -> float:
+    stated = serving.kv_bytes_per_token if isinstance(serving, Pool) else None
+    return stated if stated is not None or profile is None else float(profile.memory.kv_bytes_per_token)
 
 
 def _capacity(serving: Serving, profile: Profile | None) -> int:

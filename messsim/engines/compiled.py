@@ -27,6 +27,7 @@ from .outcome import (
     Progress,
     RouterOutcome,
     TenantOutcome,
+    TransferOutcome,
     assert_certified,
     assert_none_open,
     assert_paid,
@@ -176,6 +177,8 @@ class _Run:
             "mttr_s": failures.mttr_s if failures else 0.0,
             "patience": self._patience(),
             "lose_on_failure": failures is not None and failures.on_failure == "lose",
+            "transfer_latency_s": s.cluster.transfer.latency_s,
+            "transfer_bytes_per_s": s.cluster.transfer.bandwidth_gb_per_s * 1e9,
             "reconcile_s": s.router.reconciled_s,
             "decision": self._wait(wait_of(s.router.decision_s, setup.workload.chance, "decision")),
             "router_workers": s.router.workers,
@@ -188,7 +191,7 @@ class _Run:
             router.window or 0,
             [self._pool(p) for p in setup.pools],
             plan_of(s.cluster),
-            [self._stream("dispatch", name) for name in s.model_names],
+            self._dispatch_streams(),
             [p.kernel for p in self.policies],
             [p.predictor for p in self.policies],
             setup.policy.cost_estimate(router),
@@ -217,6 +220,11 @@ class _Run:
         stream = (chance.seed, wait.column, chance.replication, 0)
         return {"law": wait.law, "mean_s": wait.mean_s, "mu": wait.mu, "sigma": wait.sigma, "stream": stream}
 
+    def _dispatch_streams(self) -> list[Stream]:
+        is_split = any(plan.role != "both" for plan in self.setup.pools)
+        families = ["dispatch", "dispatch-decode"][: 1 + is_split]
+        return [self._stream(family, name) for family in families for name in self.scenario.model_names]
+
     def _stream(self, family: str, model: str = "", sub: int = 0) -> Stream:
         chance = self.setup.workload.chance
         return chance.seed, chance.column(family, model), chance.replication, sub
@@ -231,6 +239,7 @@ class _Run:
             "limits": plan.limits | {"drafts": drafts_of(plan, self.setup.workload.chance)},
             "most_tokens": plan.most_tokens,
             "most_prompt_tokens": plan.most_prompt_tokens,
+            "kv_bytes_per_token": plan.kv_bytes_per_token,
             "front_end": self._wait(wait_of(serving.front_end_s, self.setup.workload.chance, "front-end", plan.name)),
             "front_end_workers": serving.front_end_workers,
             "detokenize_s": serving.detokenize_s,
@@ -331,6 +340,9 @@ class _Run:
             turns_not_sent=counts["turns_not_sent"],
             in_system_integral=sums["in_system_integral"],
             router=RouterOutcome(counts["router_begun"], sums["router_wait_s"], sums["router_busy_s"]),
+            transfers=TransferOutcome(
+                counts["transfers"], sums["transfer_bytes"], sums["transfer_wait_s"], sums["transfer_s"]
+            ),
         )
 
     def _tenant_outcome(self, k: int, name: str) -> TenantOutcome:

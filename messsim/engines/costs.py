@@ -25,6 +25,17 @@ def _mean_tokens(serving: Serving, output: float) -> float:
     return (output - 1.0) / serving.drafts.iterations(output - 1.0)
 
 
+def _terms(pools: list[PoolPlan], output: float) -> list[tuple[PoolPlan, float, float]]:
+    """Whose costs of an answer of so many tokens add up to a model's, each with its share.
+
+    Where prefill and decode are split, the prompt is what an answer of one token costs where prompts are prefilled, and
+    the rest what all but that costs where answers are decoded.
+    """
+    replicas = {role: sum(p.replicas for p in pools if p.role == role) for role in ("both", "prefill", "decode")}
+    terms = [(p, 1.0 if p.role == "prefill" else output, p.replicas / replicas[p.role]) for p in pools]
+    return terms + [(p, 1.0, -p.replicas / replicas["decode"]) for p in pools if p.role == "decode"]
+
+
 class KnownCosts:
     """Known costs [models, n] of a chunk, in the scenario's unit.
 
@@ -58,7 +69,8 @@ class KnownCosts:
 
     def _most_tokens(self, model: int, pools: list[PoolPlan]) -> list[tuple[int, int]] | None:
         """Most tokens of a request, and of its prompt, for each server of a model; None: none is ever too long."""
-        limits = [(p.most_tokens, p.most_prompt_tokens) for p in pools if p.model == model]
+        entry = [p for p in pools if p.model == model and p.role != "decode"]
+        limits = [(p.most_tokens, p.most_prompt_tokens) for p in entry]
         if not limits:
             most = self._scenario.models[model].max_model_len
             limits = [] if most is None else [(most, most)]
@@ -124,24 +136,26 @@ class KnownCosts:
         for m, (model, pools) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
             if model.cost_per_request is None and not any(p.is_api for p in pools):
                 replicas = sum(p.replicas for p in pools)
-                servers += [self._figures(p, m) | {"model": m, "share": p.replicas / replicas} for p in pools]
+                servers += [
+                    self._figures(p, self._outputs[m]) | {"model": m, "share": p.replicas / replicas} for p in pools
+                ]
         return _core.MarginalCosts(servers)
 
     def of_prompts(self) -> _core.PromptCosts:
         """The same by a prompt's length, for those that are known when the answer before is; not of stated costs."""
         pools = []
         for m, (model, own) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
-            replicas = sum(p.replicas for p in own)
             if model.cost_per_request is None and not self._has_table_costs:
-                pools += [self._by_prompt(p, m) | {"model": m, "share": p.replicas / replicas} for p in own]
+                terms = _terms(own, self._outputs[m])
+                pools += [self._by_prompt(p, output) | {"model": m, "share": share} for p, output, share in terms]
         return _core.PromptCosts(pools)
 
-    def _by_prompt(self, pool: PoolPlan, model: int) -> dict[str, object]:
+    def _by_prompt(self, pool: PoolPlan, output: float) -> dict[str, object]:
         serving = pool.serving
         prices = ("usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
-        figures: dict[str, object] = {"mean_output_tokens": self._outputs[model]}
+        figures: dict[str, object] = {"mean_output_tokens": output}
         if not pool.is_api:
-            figures |= self._figures(pool, model)
+            figures |= self._figures(pool, output)
         return figures | {"is_api": pool.is_api} | {key: getattr(serving, key) for key in prices}
 
     @property
@@ -151,32 +165,31 @@ class KnownCosts:
 
     def _of_model(self, model: int, prompt_tokens: Ints) -> Floats:
         total = np.zeros(len(prompt_tokens))
-        replicas = sum(p.replicas for p in self._pools[model])
-        for pool in self._pools[model]:
-            total += self._of_pool(pool, model, prompt_tokens) * (pool.replicas / replicas)
+        for pool, output, share in _terms(self._pools[model], self._outputs[model]):
+            total += self._of_pool(pool, output, prompt_tokens) * share
         return total
 
-    def _of_pool(self, pool: PoolPlan, model: int, prompt_tokens: Ints) -> Floats:
-        serving, output = pool.serving, self._outputs[model]
+    def _of_pool(self, pool: PoolPlan, output: float, prompt_tokens: Ints) -> Floats:
+        serving = pool.serving
         if pool.is_api:
             return np.asarray(
                 (serving.usd_per_million_prompt_tokens * prompt_tokens + serving.usd_per_million_output_tokens * output)
                 / 1e6
             )
-        costs, figures = np.empty(len(prompt_tokens)), self._figures(pool, model)
+        costs, figures = np.empty(len(prompt_tokens)), self._figures(pool, output)
         del figures["places"], figures["keeps_prefixes"]
         _core.known_costs(**figures, prompt_tokens=prompt_tokens, costs=costs)
         return costs
 
-    def _figures(self, pool: PoolPlan, model: int) -> dict[str, Any]:
+    def _figures(self, pool: PoolPlan, output: float) -> dict[str, Any]:
         serving = pool.serving
         return {
             "coefficients": pool.coefficients,
             "usd_per_s": pool.usd_per_s,
             "max_batched_tokens": serving.max_batched_tokens,
             "nominal_batch": self._scenario.cluster.nominal_batch or min(32, serving.max_num_seqs),
-            "mean_output_tokens": self._outputs[model],
-            "mean_tokens": _mean_tokens(serving, self._outputs[model]),
+            "mean_output_tokens": output,
+            "mean_tokens": _mean_tokens(serving, output),
             "places": serving.max_num_seqs,
             "keeps_prefixes": serving.prefix_cache,
         }

@@ -13,6 +13,7 @@ __all__ = [
     "Progress",
     "RouterOutcome",
     "TenantOutcome",
+    "TransferOutcome",
     "assert_certified",
     "assert_none_open",
     "assert_paid",
@@ -65,6 +66,19 @@ class RouterOutcome:
     begun: int
     wait_s: float
     busy_s: float
+
+
+@dataclass(frozen=True)
+class TransferOutcome:
+    """Transfers of KV from prefill to decode that were begun.
+
+    How many, of how many bytes, seconds that prefilled requests waited for them to begin, and that they take.
+    """
+
+    begun: int = 0
+    bytes: float = 0.0
+    wait_s: float = 0.0
+    takes_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -155,6 +169,8 @@ class Outcome:
         wait for a decision which takes time are among them.
     router
         Where decisions take time: how many, and for how long.
+    transfers
+        With split prefill and decode.
     """
 
     issued: int
@@ -172,6 +188,7 @@ class Outcome:
     in_system_integral: float
     router: RouterOutcome
     turns_not_sent: int = 0
+    transfers: TransferOutcome = TransferOutcome()
 
 
 @dataclass(frozen=True)

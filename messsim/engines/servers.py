@@ -39,6 +39,7 @@ class _GpuServer:
         self.pool = pool
         self.index = index
         self.failures = 0  # causes that keep it down at present
+        self.promised = 0  # requests that are to decode here, before their prefill is done
         self.phase = READY
         self.ready_s = 0.0  # when it has loaded
         self.down_s = 0.0  # failed, or off
@@ -51,7 +52,7 @@ class _GpuServer:
             drafts=pool.drafts,
             **pool.plan.limits,
         )
-        self.front = Front(calendar, pool.plan, pool.chance, index, self._queue, pool.leave)
+        self.front = Front(calendar, pool.plan, pool.chance, index, self.take, pool.leave)
         self._next: Any = None  # the event of the boundary that counts; older ones are forgotten
 
     @property
@@ -65,7 +66,7 @@ class _GpuServer:
 
     @property
     def unfinished(self) -> int:
-        return self.replica.unfinished + self.front.unfinished
+        return self.replica.unfinished + self.front.unfinished + self.promised
 
     @property
     def is_idle(self) -> bool:
@@ -74,7 +75,8 @@ class _GpuServer:
     def submit(self, job: Job) -> None:
         self.front.enter(job)
 
-    def _queue(self, job: Job) -> None:
+    def take(self, job: Job) -> None:
+        """A job that is through the front end, or prefilled elsewhere, comes to its queue."""
         self.act(self.replica.submit(job, self.calendar.now))
 
     def abort(self, job: Job) -> bool:
@@ -103,10 +105,13 @@ class _GpuServer:
         now = self.calendar.now
         jobs = self.replica.finish()
         for job in jobs:
-            self.pool.rule.left(job)
+            self.pool.left(job)
         self.pool.rule.boundary(self)
         for job in jobs:
-            self.pool.finished(job)
+            if job.source >= 0:
+                self.pool.transfers.prefilled(job)
+            else:
+                self.pool.finished(job)
         if self.calendar.peek() > now:
             self._start(None)  # nothing else happens at this instant
         else:
@@ -117,6 +122,8 @@ class _GpuServer:
             return
         before = self.replica.preemptions
         pulled = self.replica.start(self.calendar.now)
+        if self.pool.transfers is not None:
+            self.pool.transfers.begin(self)
         if self.pool.observer is not None:
             self._show(self.pool.observer)
         if self.replica.boundary_s < math.inf:
@@ -230,7 +237,7 @@ class _ApiServer:
     def _answer(self, job: Job, event: Any) -> None:
         if self._calls.get(job) is event:
             del self._calls[job]
-            self.pool.rule.left(job)
+            self.pool.left(job)
             self.pool.finished(job)
 
     def fail(self) -> list[Job]:
@@ -274,7 +281,9 @@ class ServerPool:
         self.observer = observer
         self.queue = _core.Queue(plan.serving.order) if shared and not plan.is_api else None
         self.unfinished = 0
-        self.rule: Any = None  # of dispatch, among all pools of the model
+        self.rule: Any = None  # of dispatch, among all pools of its group
+        self.group: Any = None  # of pools that requests are dispatched among
+        self.transfers: Any = None  # where it prefills for others, or decodes what they have prefilled
         self._done = done
         first, count = plan.first_replica, 0 if plan.is_api else plan.replicas
         self.replicas = [_GpuServer(calendar, self, first + k, track_usage) for k in range(count)]
@@ -313,9 +322,15 @@ class ServerPool:
             self.observer.finished(front.calendar.now, job)
         front.detokenize(job)
 
+    def left(self, job: Job) -> None:
+        """A job has left a replica, or its queue."""
+        self.rule.left(job)
+        if self.transfers is not None:
+            self.transfers.left(job)
+
     def leave(self, job: Job) -> None:
         """A job has left this pool."""
-        self.rule.left(job)
+        self.left(job)
         self.unfinished -= 1
         self._done(job)
 
@@ -362,12 +377,17 @@ class ServerPool:
 
 
 class ModelServers:
-    """All pools of one model, and the choice among their replicas."""
+    """All pools of one model, and the choice among their replicas.
+
+    Where prefill and decode are split, those that prefill; `decoders` are the others.
+    """
+
+    decoders: ModelServers | None = None
 
     def __init__(self, pools: list[ServerPool], shared: bool, rule: Rule) -> None:
         self.pools = pools
         for pool in pools:
-            pool.rule = rule
+            pool.rule, pool.group = rule, self
         self._shared = shared
         self._rule = rule
         self._held: deque[Job] = deque()  # while no replica is up
@@ -401,6 +421,8 @@ class ModelServers:
     def _send(self, job: Job, up: list[Any]) -> None:
         server = up[0] if len(up) == 1 else self._rule.pick(up, job)
         self._rule.sent(server, job)
+        if self.decoders is not None:
+            server.pool.transfers.promise(job)
         self._give(server.pool, job)
         server.submit(job)
 
@@ -413,14 +435,16 @@ class ModelServers:
     def abort(self, job: Job) -> bool:
         """Nobody waits for a job any more; returns whether it has left by now. Else it comes finished."""
         pool: ServerPool = job.pool
-        if job in self._held:
+        if pool.transfers is not None and (left_transfer := pool.transfers.abort(job)) is not None:
+            left = left_transfer
+        elif job in self._held:
             self._held.remove(job)
             left = True
         else:
             left = pool.abort(job)
         pool.unfinished -= left
         if left:
-            self._rule.left(job)
+            pool.left(job)
         return left
 
     def forget(self, server: Any) -> None:
@@ -432,7 +456,7 @@ class ModelServers:
         pool.offer()
         held, self._held = self._held, deque()
         for job in held:
-            job.pool.unfinished -= 1
+            job.pool.unfinished -= job.source < 0  # else it is prefilled already
         return list(held)
 
     def withdraw_all(self, now: float) -> list[Job]:
@@ -441,7 +465,8 @@ class ModelServers:
         jobs += [job for p in self.pools if p.queue is not None for job in p.queue.drain()]
         fronts = [front for p in self.pools for front in (p.front, *(r.front for r in p.replicas))]
         jobs += [job for front in fronts for job in front.withdraw()]
-        return [*jobs, *self._held]
+        decoding = self.decoders.withdraw_all(now) if self.decoders is not None else []
+        return [*jobs, *self._held, *decoding]
 
     def cached_tokens(self, job: Job, now: float) -> int:
         """Tokens of a prompt that the replica with the fewest unfinished requests holds, of several the first."""
@@ -450,5 +475,6 @@ class ModelServers:
 
     def load(self) -> float:
         """Unfinished requests per place."""
-        places = sum(len(p.up) * p.plan.places for p in self.pools)
-        return sum(p.unfinished for p in self.pools) / places if places else 0.0
+        pools = self.pools + (self.decoders.pools if self.decoders is not None else [])
+        places = sum(len(p.up) * p.plan.places for p in pools)
+        return sum(p.unfinished for p in pools) / places if places else 0.0

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from messsim import _core
+from messsim.scenario import Scenario
+from messsim.workload import Chance
 from messsim.workload.chunk import Floats
 
 from .calendar import Calendar
@@ -20,6 +22,7 @@ from .outcome import PoolOutcome, assert_paid
 from .servers import ModelServers, ServerPool
 from .setup import Setup
 from .sums import in_order
+from .transfers import Decoders, Transfers
 
 __all__ = ["Service"]
 
@@ -49,17 +52,18 @@ class Service:
         ]
         self.servers = [
             ModelServers(
-                [p for p in self.pools if p.plan.model == m],
+                [p for p in self.pools if p.plan.model == m and p.plan.role != "decode"],
                 shared,
                 rule_of(
                     s.cluster,
                     Draws(chance, chance.column("dispatch", name)),
                     self.looks,
-                    [plan for plan in setup.pools if plan.model == m],
+                    [plan for plan in setup.pools if plan.model == m and plan.role != "decode"],
                 ),
             )
             for m, name in enumerate(s.model_names)
         ]
+        self.transfers = self._split(s, chance, done)
         self._urgency = setup.urgency
         if self.looks.delay_s > 0:
             calendar.before = self._look
@@ -70,6 +74,20 @@ class Service:
         self._in_system_since_s = 0.0
         self._paid_j = 0.0
         self._measured: list[tuple[float, float, float]] | None = None  # (busy, idle, rented) seconds by pool
+
+    def _split(self, s: Scenario, chance: Chance, done: Callable[[Any], None]) -> Transfers:
+        """Pools that decode what others prefill."""
+        decoders: dict[int, Decoders] = {}
+        for m, name in enumerate(s.model_names):
+            pools = [p for p in self.pools if p.plan.model == m and p.plan.role == "decode"]
+            if pools:
+                draws = Draws(chance, chance.column("dispatch-decode", name))
+                rule = rule_of(s.cluster, draws, self.looks, [p.plan for p in pools])
+                self.servers[m].decoders = decoders[m] = Decoders(pools, False, rule)
+        transfers = Transfers(s.cluster.transfer, self.calendar, self.pools, decoders, done)
+        for pool in self.pools:
+            pool.transfers = transfers if pool.plan.role != "both" else None
+        return transfers
 
     def place(self, job: Any) -> bool:
         """Sends a copy to its model's servers; False if it is turned away."""
@@ -142,7 +160,7 @@ class Service:
             return 0.0
         plan = self._plan_of[job.replica]
         if not plan.is_api:
-            return float(job.usage_s * plan.usd_per_s)
+            return float(job.usage_usd + job.usage_s * plan.usd_per_s)
         if math.isnan(job.finish_s):  # an outage ended it: providers charge for answers
             return 0.0
         serving = plan.serving

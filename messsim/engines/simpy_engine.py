@@ -152,8 +152,8 @@ class _Simulation:
         self.scaling.begin()
         if (failures := self.scenario.cluster.failures) is not None:
             chance, service, made = self.setup.workload.chance, self.service, self.progress_made
-            pools, servers, retry = service.pools, service.servers, service.retry
-            Breakdowns(failures, self.calendar, chance, pools, servers, self.lose, retry, made, self.observer)
+            pools, retry = service.pools, service.retry
+            Breakdowns(failures, self.calendar, chance, pools, self.lose, retry, made, self.observer)
         if (period_s := self.scenario.router.reconciled_s) < math.inf:
             self.calendar.process(self.instances.reconcile_every(self.calendar, period_s))
         calendar, events, last_s = self.calendar, 0, min(self.horizon_s, until_s)
@@ -476,4 +476,5 @@ class _Simulation:
             turns_not_sent=self.turns.not_sent,
             in_system_integral=self.service.in_system_integral,
             router=self.workers.outcome,
+            transfers=self.service.transfers.outcome,
         )

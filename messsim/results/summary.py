@@ -20,6 +20,7 @@ from messsim.summary import (
     Slo,
     Summary,
     TenantSummary,
+    Transfers,
 )
 from messsim.summary import Windows as WindowsSummary
 from messsim.version import __version__
@@ -54,6 +55,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "cache": _cache(scenario, tally),
         "models": [_model(scenario, outcome, tally, m) for m in range(len(scenario.models))],
         "router": _router(scenario, outcome),
+        "transfers": _transfers(scenario, outcome),
         "pools": [_pool(scenario, p) for p in outcome.pools],
         "tenants": [_tenant(scenario, outcome, tally, k) for k in range(len(outcome.tenants))],
         "latency_s": tally.latencies.summary(),
@@ -261,6 +263,19 @@ def _router(scenario: Scenario, outcome: Outcome) -> RouterTimes:
         "wait_s": router.wait_s / begun if begun else None,
         "decision_s": router.busy_s / begun if begun else None,
         "utilization": min(1.0, router.busy_s / until_s) if begun and until_s > 0 else None,
+    }
+
+
+def _transfers(scenario: Scenario, outcome: Outcome) -> Transfers:
+    """Of KV from prefill to decode, where these are split."""
+    if all(pool.role == "both" for pool in scenario.fleet):
+        return {"begun": None, "wait_s": None, "transfer_s": None, "gigabytes": None}
+    done = outcome.transfers
+    return {
+        "begun": done.begun,
+        "wait_s": done.wait_s / done.begun if done.begun else None,
+        "transfer_s": done.takes_s / done.begun if done.begun else None,
+        "gigabytes": done.bytes / 1e9,
     }
 
 

@@ -15,6 +15,7 @@ from .phases import Phase
 from .quality import Features, Satisfaction
 from .routing import Feedback, Router, Sla, Slo, Tenant
 from .sessions import Prefixes, Sessions
+from .split import split_notes, split_problems
 
 __all__ = ["keys_without_effect", "notes_of", "problems_of"]
 
@@ -118,6 +119,7 @@ def problems_of(scenario: Parts) -> list[str]:
         *_prices(scenario),
         *api_problems(scenario),
         *autoscale_problems(scenario),
+        *split_problems(scenario),
     ]
 
 
@@ -129,7 +131,8 @@ def notes_of(scenario: Parts, means: list[float] | None = None) -> list[str]:
     if means is None and scenario.satisfaction.kind == "irt":
         means = [m.satisfaction or 0.0 for m in scenario.models]
     remarks = [] if means is None else [*_reach(scenario, means), *_reference(scenario, means)]
-    return [*remarks, *_reconciliation(scenario), *_workers_of_no_work(scenario), *scenario.cluster.ignored]
+    ignored = [*_workers_of_no_work(scenario), *split_notes(scenario), *scenario.cluster.ignored]
+    return [*remarks, *_reconciliation(scenario), *ignored]
 
 
 def _workers_of_no_work(s: Parts) -> Iterator[str]:

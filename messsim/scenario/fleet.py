@@ -11,6 +11,7 @@ from .base import Count, Fraction, NonNegative, Number, Part, Positive
 from .dispatch import Dispatch, KvRouter, PrefixAffinity, Scored, SessionAffinity
 from .engines import Engine, defaults_of
 from .laws import TokenLaw, WaitLaw
+from .transfer import Role, Transfer
 
 __all__ = [
     "MOST_REPLICAS",
@@ -348,6 +349,22 @@ class Pool(Serving):
 
     name: str | None = Field(None, description="name; none: the model's, numbered if it has several pools")
     serves: str = Field(alias="model", description="the model, by name")
+    role: Role = Field(
+        "both",
+        description="what it does of a request: all; or its prefill, for pools of the same model that decode "
+        "(cluster.transfer)",
+    )
+    kv_bytes_per_token: Positive | None = Field(
+        None,
+        description='role = "prefill": what a token of a prompt takes in KV memory, bytes; none: as in the profile',
+    )
+
+    @model_validator(mode="after")
+    def _by_role(self) -> Self:
+        """An engine's defaults but for the prefix cache: what decodes gets all of a prompt's KV."""
+        if self.role == "decode" and "prefix_cache" not in self.model_fields_set:
+            self.__dict__["prefix_cache"] = False
+        return self
 
 
 class Outage(Part):
@@ -397,6 +414,7 @@ class Cluster(Part):
     prefix_affinity: PrefixAffinity = Field(PrefixAffinity(), description='dispatch = "prefix_affinity"')
     kv_router: KvRouter = Field(KvRouter(), description='dispatch = "kv_router"')
     scored: Scored = Field(Scored(), description='dispatch = "scored"')
+    transfer: Transfer = Field(Transfer(), description="pools with a role: from prefill to decode")
     nominal_batch: Count | None = Field(
         None, description="batch at which the known cost is reckoned; none: min(32, max_num_seqs)"
     )

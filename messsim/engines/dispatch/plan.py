@@ -11,6 +11,7 @@ def plan_of(cluster: Cluster) -> dict[str, object]:
     return {
         "rule": cluster.dispatch,
         "random_ties": cluster.ties == "random",
+        "decode_first": cluster.transfer.order == "decode_first",
         "state_delay_s": cluster.state_delay_s,
         "session_ttl_s": cluster.session.ttl_s,
         "cache_threshold": affinity.cache_threshold,

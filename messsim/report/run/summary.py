@@ -3,7 +3,18 @@
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from messsim.summary import PERCENTILES, Cost, LatencyName, LongRun, RouterTimes, Sla, StaticChoice, Summary, Windows
+from messsim.summary import (
+    PERCENTILES,
+    Cost,
+    LatencyName,
+    LongRun,
+    RouterTimes,
+    Sla,
+    StaticChoice,
+    Summary,
+    Transfers,
+    Windows,
+)
 from messsim.wording import cost as amount
 from messsim.wording import cost_heading, per_request, request_unit
 
@@ -44,6 +55,8 @@ def _figures(summary: Summary) -> Table:
     figures.add_row("requests", ", ".join([arrived, *rest, f"{requests['explored']:,} explored"]))
     if summary["router"]["utilization"] is not None:
         figures.add_row("router", _router(summary["router"]))
+    if summary["transfers"]["begun"]:
+        figures.add_row("transfers", _transfers(summary["transfers"]))
     figures.add_row("certificate", _certificate(sla))
     since = sla["time_to_compliance"]
     figures.add_row("kept for good", "never" if since is None else f"from request {since:,} on")
@@ -72,6 +85,13 @@ def _figures(summary: Summary) -> Table:
     if slo["attainment"] is not None:
         figures.add_row("SLO", f"{percent(slo['attainment'])} within, goodput {number(slo['goodput_rps'])} requests/s")
     return figures
+
+
+def _transfers(transfers: Transfers) -> str:
+    return (
+        f"{transfers['begun'] or 0:,} from prefill to decode, {seconds(transfers['transfer_s'])} each, after a wait of "
+        f"{seconds(transfers['wait_s'])} in the mean"
+    )
 
 
 def _router(router: RouterTimes) -> str:

@@ -34,8 +34,9 @@ class Carrying:
     that still run, are fewer than the quantile asks for, the requirement fails.
 
     Taken for granted, and checked by the plan: that shares of traffic do not hang on numbers of replicas, and that
-    no pool sustains more than 1.25 times what the closed form says. It says nothing (everything carries) in closed
-    loops, with phases, failures, a limit on waiting, or a horizon.
+    no pool sustains more than 1.25 times what the closed form says. Where prefill and decode are split, a model
+    sustains what the lesser of both do. It says nothing (everything carries) in closed loops, with phases, failures,
+    a limit on waiting, or a horizon.
     """
 
     def __init__(self, scenario: Scenario, rows: Sequence[Row], requirements: Sequence[Requirement]) -> None:
@@ -45,22 +46,22 @@ class Carrying:
         plain = not (s.phases or s.cluster.failures or s.cluster.admission or s.horizon_s)
         self._bounds = quantiles_of(requirements) if plain and rate and length else []
         self._rate, self._length = rate or 0.0, length or 0
-        self._sustained = {p.name: (p.model, sustained_rps(setup, p)) for p in setup.pools if not p.is_api}
+        self._sustained = {p.name: (p.model, p.role, sustained_rps(setup, p)) for p in setup.pools if not p.is_api}
         self._places = {p.name: p.serving.max_num_seqs for p in setup.pools}
         shares = [[float(row.get(column_of(f"models.{n}.share")) or 0.0) for n in s.model_names] for row in rows]
         self._shares = [sum(column) / len(rows) for column in zip(*shares, strict=True)]
 
     def enough(self, replicas: dict[str, int]) -> bool:
         """Whether so many replicas of each pool may carry the traffic."""
-        capacity = [0.0] * len(self._shares)
-        for name, (model, rps) in self._sustained.items():
-            capacity[model] += TRUST * rps * replicas[name]
-        owned = {model for model, _ in self._sustained.values()}
+        by_role: dict[tuple[int, str], float] = {}
+        for name, (model, role, rps) in self._sustained.items():
+            by_role[model, role] = by_role.get((model, role), 0.0) + TRUST * rps * replicas[name]
+        capacity = {m: min(rps for (of, _), rps in by_role.items() if of == m) for m, _ in by_role}
         running = sum(self._places[name] * replicas[name] for name in self._sustained)
         for quantile, seconds in self._bounds:
             stretch = 1.0 + seconds * self._rate / self._length
             served = sum(
-                min(share, stretch * capacity[m] / self._rate) if m in owned else share
+                min(share, stretch * capacity[m] / self._rate) if m in capacity else share
                 for m, share in enumerate(self._shares)
             )
             if served + running / self._length < quantile:

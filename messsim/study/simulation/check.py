@@ -172,7 +172,7 @@ def _pool(
     unseen = setup.scenario.router.explore == "all" and pool.model != setup.scenario.reference
     share = (model["share"] or 0.0) + (explored if unseen else 0.0)
     capacity = None if pool.is_api else pool.replicas * sustained_rps(setup, pool)
-    siblings = [p for p in setup.pools if p.model == pool.model]
+    siblings = [p for p in setup.pools if p.model == pool.model and p.role == pool.role]
     part = pool.replicas / sum(p.replicas for p in siblings)
     offered = None if rates is None else rates.mean_rps * share * part
     peak = None if rates is None else rates.peak_rps * share * part

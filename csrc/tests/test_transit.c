@@ -1,0 +1,158 @@
+#include "transit.h"
+
+#include "check.h"
+#include "error.h"
+#include "jobs.h"
+#include "replica.h"
+
+/* Every iteration takes a second and draws 2 J, and 1 J a token. */
+static const ms_coefficients unit = {.a0_s = 1.0, .p0_w = 2.0, .e_j_per_token = 1.0, .p_cap_w = 1000.0};
+
+static void make(ms_replica *r, int32_t role, int64_t memory, int32_t places)
+{
+    const ms_limits limits = {.max_num_seqs = places, .max_batched_tokens = 16, .kv_capacity_tokens = memory, .role = role};
+    CHECK(ms_replica_init(r, role == MS_ROLE_DECODE, &unit, &limits, NULL) == 0);
+}
+
+static enum ms_notice submit(ms_replica *r, ms_job *job, double t_s)
+{
+    ms_queue_push_tail(r->queue, job);
+    return r->queue->head == job ? ms_replica_notify(r, t_s) : MS_NOTHING;
+}
+
+static void start(ms_replica *r, double t_s)
+{
+    int32_t pulled;
+    CHECK(ms_replica_start(r, t_s, &pulled) == 0);
+}
+
+/* A job with the first token of its answer, whose prompt some replica holds. */
+static ms_job prefilled(int64_t request, int32_t prompt, int32_t output)
+{
+    ms_job job = ms_job_new(request, 0, prompt, output);
+    job.source = 0;
+    job.generated_tokens = 1;
+    return job;
+}
+
+static void a_prompt_is_handed_over_and_its_memory_stays(void)
+{
+    ms_replica r;
+    make(&r, MS_ROLE_PREFILL, 10, 4);
+    ms_job job = ms_job_new(0, 0, 6, 3), next = ms_job_new(1, 0, 6, 3);
+    CHECK(submit(&r, &job, 0.0) == MS_WAKE);
+    start(&r, 0.0);
+    CHECK(submit(&r, &next, 0.5) == MS_NOTHING);
+    ms_queue done = {0};
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    CHECK(ms_queue_pop(&done) == &job && job.source == 0 && job.prefilled_s == 1.0 && job.first_token_s == 1.0);
+    CHECK(job.energy_j == 2.0 + 6.0 && job.generated_tokens == 1);
+    start(&r, 1.0);
+    CHECK(r.state == MS_IDLE && r.own_queue.length == 1 && r.sequences.set_aside == 6);
+    CHECK(ms_replica_unfinished(&r) == 1);
+    CHECK(ms_replica_let_go(&r, &job, 2.0) == MS_WAKE && r.sequences.set_aside == 0);
+    start(&r, 2.0);
+    CHECK(r.state == MS_RUNNING && next.start_s == 2.0);
+    ms_replica_free(&r);
+}
+
+static void a_first_token_may_be_left_to_the_other(void)
+{
+    ms_replica r;
+    const ms_limits limits = {.max_num_seqs = 1, .max_batched_tokens = 16, .kv_capacity_tokens = 10, .role = MS_ROLE_PREFILL,
+                              .first_token_later = 1};
+    CHECK(ms_replica_init(&r, 0, &unit, &limits, NULL) == 0);
+    ms_job job = ms_job_new(0, 0, 6, 1);
+    submit(&r, &job, 0.0);
+    start(&r, 0.0);
+    ms_queue done = {0};
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    CHECK(done.length == 1 && job.source == 0 && job.generated_tokens == 0 && job.first_token_s != job.first_token_s);
+    ms_replica_free(&r);
+}
+
+static void a_transfer_keeps_a_place_and_memory_and_joins_the_next_iteration(void)
+{
+    ms_replica r;
+    make(&r, MS_ROLE_DECODE, 20, 2);
+    ms_job first = prefilled(0, 4, 9), second = prefilled(1, 4, 3), third = prefilled(2, 4, 3);
+    CHECK(submit(&r, &first, 0.0) == MS_WAKE);
+    CHECK(submit(&r, &second, 0.0) == MS_NOTHING && submit(&r, &third, 0.0) == MS_NOTHING);
+    start(&r, 0.0);
+    CHECK(r.state == MS_IDLE && r.departing.length == 2 && r.kept_places == 2 && r.own_queue.length == 1);
+    CHECK(r.sequences.set_aside == 5 + 5 && ms_replica_unfinished(&r) == 3);
+    CHECK(ms_transit_depart(&r) == &first && ms_transit_depart(&r) == &second && ms_transit_depart(&r) == NULL);
+    CHECK(first.place == MS_TRANSFERS);
+    CHECK(ms_replica_arrive(&r, &first, 0.5) == MS_WAKE);
+    start(&r, 0.5);
+    CHECK(r.sequences.running == 1 && r.sequences.set_aside == 5 && r.kept_places == 1 && r.boundary_s == 1.5);
+    ms_queue done = {0};
+    CHECK(ms_replica_finish(&r, &done) == 0 && first.generated_tokens == 2);
+    start(&r, 1.5); /* a jump of seven iterations */
+    CHECK(r.boundary_s == 8.5);
+    CHECK(ms_replica_arrive(&r, &second, 2.0) == MS_RESCHEDULE && r.boundary_s == 2.5);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    start(&r, 2.5);
+    CHECK(r.sequences.running == 2 && r.kept_places == 0 && r.departing.length == 0); /* no place for the third */
+    while (r.state == MS_RUNNING) {
+        const double t_s = r.boundary_s;
+        CHECK(ms_replica_finish(&r, &done) == 0);
+        start(&r, t_s);
+    }
+    CHECK(second.finish_s == 4.5 && first.finish_s == 8.5 && done.length == 2);
+    CHECK(r.departing.length + r.incoming.length == 1 && third.start_s != third.start_s);
+    ms_queue evicted = {0};
+    ms_replica_evict(&r, 9.0, &evicted);
+    CHECK(evicted.length == 1 && r.kept_places == 0 && r.sequences.set_aside == 0);
+    ms_replica_free(&r);
+}
+
+static void what_is_called_off_makes_room(void)
+{
+    ms_replica r;
+    make(&r, MS_ROLE_DECODE, 8, 4);
+    ms_job first = prefilled(0, 4, 3), second = prefilled(1, 4, 3);
+    int left;
+    submit(&r, &first, 0.0);
+    submit(&r, &second, 0.0);
+    start(&r, 0.0);
+    CHECK(ms_transit_depart(&r) == &first && r.own_queue.head == &second);
+    ms_transit_arrive(&r, &first);
+    CHECK(ms_replica_abort(&r, &first, 0.0, &left) == MS_WAKE && left);
+    start(&r, 0.0);
+    CHECK(ms_transit_depart(&r) == &second && r.sequences.set_aside == 5);
+    CHECK(ms_replica_call_off(&r, &second, 0.5) == MS_NOTHING);
+    CHECK(r.kept_places == 0 && r.sequences.set_aside == 0 && ms_replica_unfinished(&r) == 0);
+    ms_replica_free(&r);
+}
+
+/* Memory for 10: the one that runs is preempted for want of an eleventh, and the one that has come goes on at once. */
+static void nobody_left_to_run_lets_in_who_has_come(void)
+{
+    ms_replica r;
+    make(&r, MS_ROLE_DECODE, 10, 4);
+    ms_job first = prefilled(0, 4, 6), second = prefilled(1, 4, 3);
+    submit(&r, &first, 0.0);
+    submit(&r, &second, 0.0);
+    start(&r, 0.0);
+    CHECK(ms_transit_depart(&r) == &first && ms_transit_depart(&r) == &second);
+    ms_replica_arrive(&r, &first, 0.0);
+    start(&r, 0.0);
+    ms_queue done = {0};
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    CHECK(ms_replica_arrive(&r, &second, 1.0) == MS_NOTHING);
+    start(&r, 1.0);
+    CHECK(first.preemptions == 1 && r.sequences.running == 1 && second.start_s == 1.0);
+    ms_replica_evict(&r, 1.5, &done);
+    ms_replica_free(&r);
+}
+
+int main(void)
+{
+    RUN(a_prompt_is_handed_over_and_its_memory_stays);
+    RUN(a_first_token_may_be_left_to_the_other);
+    RUN(a_transfer_keeps_a_place_and_memory_and_joins_the_next_iteration);
+    RUN(what_is_called_off_makes_room);
+    RUN(nobody_left_to_run_lets_in_who_has_come);
+    return report();
+}

@@ -1,0 +1,126 @@
+#include "transfers.h"
+
+#include <math.h>
+
+#include "copies.h"
+#include "dispatch.h"
+#include "error.h"
+#include "transit.h"
+
+static void act(ms_run *run, int32_t replica, enum ms_notice notice)
+{
+    ms_fleet_act(&run->fleet, replica, notice, run->now_s);
+}
+
+void ms_transfers_settle_price(const ms_run *run, ms_job *job)
+{
+    if (job->replica >= 0 && ms_fleet_is_split(&run->fleet, job->model)) {
+        job->usage_usd += job->usage_s * run->fleet.pool[run->fleet.pool_of[job->replica]].plan.usd_per_s;
+        job->usage_s = 0.0;
+    }
+}
+
+int ms_transfers_prefilled(ms_run *run, ms_job *job)
+{
+    ms_fleet_keep(&run->fleet, job);
+    if (!job->aborted) {
+        return ms_transfers_hand_over(run, job);
+    }
+    ms_fleet_let_go(&run->fleet, job, run->now_s);
+    run->fleet.pool[job->pool].unfinished--;
+    return ms_copies_abandon(run, job);
+}
+
+int ms_transfers_hand_over(ms_run *run, ms_job *job)
+{
+    ms_fleet *fleet = &run->fleet;
+    int32_t to = job->destination;
+    job->destination = -1;
+    if (to < 0 || fleet->failures[to] > 0) {
+        MS_TRY(ms_dispatch_pick_decoder(fleet, job, run->now_s, &to));
+    }
+    job->server = to;
+    if (to < 0) {
+        ms_queue_push_tail(&fleet->servers[fleet->models + job->model].held, job);
+        return 0;
+    }
+    MS_TRY(ms_replica_fits(&fleet->replica[to], job));
+    ms_dispatch_queue(fleet, job, run->now_s);
+    ms_fleet_note_load(fleet, to);
+    return 0;
+}
+
+/* Unique at a replica: a request has one copy of an attempt there, and fewer than 2^24 attempts. */
+static uint64_t suborder(const ms_job *job)
+{
+    return ((uint64_t)job->request + 1) << 24 | (uint64_t)job->attempt;
+}
+
+int ms_transfers_begin(ms_run *run, int32_t replica)
+{
+    ms_replica *server = &run->fleet.replica[replica];
+    for (ms_job *job = ms_transit_depart(server); job != NULL; job = ms_transit_depart(server)) {
+        const double bytes = (double)job->prompt_tokens * run->fleet.pool[job->pool].plan.kv_bytes_per_token;
+        const double takes_s = run->config.transfer_latency_s + bytes / run->config.transfer_bytes_per_s;
+        run->transfers++;
+        run->transfer_bytes += bytes;
+        run->transfer_wait_s += run->now_s - job->prefilled_s;
+        run->transfer_s += takes_s;
+        MS_TRY(ms_run_put(run, run->now_s + takes_s, ms_order(MS_ENDS, replica), suborder(job), MS_DO_TRANSFERRED, job, 0));
+    }
+    return 0;
+}
+
+int ms_transfers_end(ms_run *run, ms_job *job)
+{
+    ms_fleet *fleet = &run->fleet;
+    ms_replica *server = &fleet->replica[job->server];
+    ms_fleet_let_go(fleet, job, run->now_s);
+    fleet->pool[job->pool].unfinished--;
+    if (job->aborted) {
+        act(run, job->server, ms_replica_call_off(server, job, run->now_s));
+        ms_fleet_note_load(fleet, job->server);
+        return ms_copies_abandon(run, job);
+    }
+    ms_transfers_settle_price(run, job);
+    job->pool = fleet->pool_of[job->server];
+    fleet->pool[job->pool].unfinished++;
+    act(run, job->server, ms_replica_arrive(server, job, run->now_s));
+    return 0;
+}
+
+/* Takes a job whose KV is lost from where it waits for it. */
+static void call_back(ms_run *run, ms_job *job)
+{
+    ms_fleet *fleet = &run->fleet;
+    int left;
+    if (job->server < 0) {
+        ms_queue_remove(&fleet->servers[fleet->models + job->model].held, job);
+        return;
+    }
+    ms_replica *server = &fleet->replica[job->server];
+    if (job->place == MS_TRANSFERS) {
+        ms_heap_take_back(&run->heap, MS_DO_TRANSFERRED, job);
+        act(run, job->server, ms_replica_call_off(server, job, run->now_s));
+    } else {
+        act(run, job->server, ms_replica_abort(server, job, run->now_s, &left));
+    }
+    ms_fleet_note_load(fleet, job->server);
+}
+
+void ms_transfers_evict(ms_run *run, int32_t replica, ms_queue *evicted)
+{
+    ms_fleet *fleet = &run->fleet;
+    const int32_t role = ms_fleet_pool_of(fleet, replica)->plan.limits.role;
+    for (ms_job *job = evicted->head; job != NULL && role == MS_ROLE_DECODE; job = job->next) {
+        ms_fleet_let_go(fleet, job, run->now_s);
+    }
+    if (role == MS_ROLE_DECODE) {
+        ms_heap_withdraw(&run->heap, MS_DO_TRANSFERRED, ms_order(MS_ENDS, replica), -INFINITY);
+    }
+    for (ms_job *job = fleet->kept[replica]; job != NULL; job = fleet->kept[replica]) {
+        call_back(run, job);
+        ms_fleet_let_go(fleet, job, run->now_s);
+        ms_queue_push_tail(evicted, job);
+    }
+}

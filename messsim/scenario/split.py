@@ -1,0 +1,98 @@
+"""Checks of pools that prefill for others, or decode what others have prefilled."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from .fleet import Cluster, Model, Pool
+from .routing import Router
+
+__all__ = ["split_notes", "split_problems"]
+
+RULES = ("least_loaded", "round_robin", "power_of_two", "random")  # of dispatch, that need no prompts
+
+
+class Parts(Protocol):
+    """The parts of a scenario that say something of roles."""
+
+    @property
+    def models(self) -> Sequence[Model]: ...
+    @property
+    def pools(self) -> Sequence[Pool]: ...
+    @property
+    def model_names(self) -> list[str]: ...
+    @property
+    def cluster(self) -> Cluster: ...
+    @property
+    def router(self) -> Router: ...
+
+
+def _with_roles(s: Parts) -> list[tuple[str, Pool]]:
+    return [(f"pools.{i}", pool) for i, pool in enumerate(s.pools) if pool.role != "both"]
+
+
+def split_problems(s: Parts) -> Iterator[str]:
+    """One line for each key that does not go with roles."""
+    for key, pool in _with_roles(s):
+        yield from _pool(s, key, pool)
+    split = dict.fromkeys(pool.serves for _, pool in _with_roles(s))
+    for model in split:
+        roles = [pool.role for pool in s.pools if pool.serves == model]
+        for role in ("prefill", "decode"):
+            if role not in roles:
+                yield f"pools: model {model!r} has no pool with role = {role!r}; expected one of each role"
+        if "both" in roles:
+            yield (
+                f"pools: model {model!r} has pools of its own kind beside those with role = 'prefill' and 'decode'; "
+                "expected a role in each of its pools"
+            )
+    if split and s.cluster.mode == "servers" and s.cluster.dispatch not in RULES:
+        yield (
+            f"cluster.dispatch = {s.cluster.dispatch!r}: does not know split prefill and decode; expected one of "
+            f"{', '.join(RULES)}"
+        )
+    if split and s.router.cost_estimate == "marginal":
+        yield (
+            "router.cost_estimate = 'marginal': does not know split prefill and decode; expected another, "
+            "such as 'mean'"
+        )
+
+
+def _pool(s: Parts, key: str, pool: Pool) -> Iterator[str]:
+    role = f"role = {pool.role!r}"
+    if s.cluster.mode == "none":
+        yield f"{key}.{role}: expected cluster.mode = 'servers', since mode 'none' has no servers"
+    if pool.kind == "api":
+        yield f"{key}.kind = 'api': an API serves whole requests; expected no role"
+        return
+    if pool.schedule != "vllm":
+        yield f"{key}.schedule = {pool.schedule!r}: is not modelled with {role}; expected 'vllm'"
+    elif pool.kv_policy == "reserve":
+        yield f"{key}.kv_policy = 'reserve': is not modelled with {role}; expected 'recompute'"
+    if pool.drafts is not None:
+        yield f"{key}.drafts: speculative decoding is not modelled with {role}; expected none"
+    if pool.lookahead and "lookahead" in pool.model_fields_set:
+        yield f"{key}.lookahead = {pool.lookahead}: is not modelled with {role}; expected 0"
+    if pool.autoscale is not None:
+        yield f"{key}.autoscale: is not modelled with {role}; expected a pool of a fixed size"
+    if pool.role == "decode" and pool.prefix_cache:
+        yield (
+            f"{key}.prefix_cache = true: is not modelled with {role}, which gets all of a prompt's KV; expected it "
+            "where prompts are prefilled"
+        )
+    if pool.role == "prefill" and pool.profile is None and pool.kv_bytes_per_token is None:
+        yield (
+            f"{key}.kv_bytes_per_token: missing; expected what its transfers carry for each token of a prompt, bytes, "
+            "where no profile says it"
+        )
+
+
+def split_notes(s: Parts) -> Iterator[str]:
+    """What is said of transfers that never are, and of front ends that nobody passes."""
+    roles = _with_roles(s)
+    if not roles and s.cluster.is_chosen("transfer"):
+        yield "cluster.transfer: ignored without pools of role = 'prefill' and 'decode'"
+    for i, pool in enumerate(s.pools):
+        if pool.role == "decode" and pool.front_end_s is not None:
+            yield f"pools.{i}.front_end_s: ignored with role = 'decode': requests pass that of where they are prefilled"
+        if pool.role != "prefill" and pool.kv_bytes_per_token is not None:
+            yield f"pools.{i}.kv_bytes_per_token: ignored with role = {pool.role!r}; it counts in a pool that prefills"

@@ -1,0 +1,30 @@
+"""Split prefill and decode: who does what, and how KV goes from one to the other."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from .base import NonNegative, Part, Positive
+
+__all__ = ["Role", "Transfer"]
+
+Role = Literal["both", "prefill", "decode"]
+
+
+class Transfer(Part):
+    """How a prefilled request goes to where it decodes; defaults are those of BLIS, of which llm-d has the order."""
+
+    order: Literal["decode_first", "prefill_first"] = Field(
+        "decode_first",
+        description="when the replica that decodes is chosen: as the request comes, so that it counts there from then "
+        "on, or when its prefill is done",
+    )
+    latency_s: NonNegative = Field(5e-5, le=1e6, description="what each transfer takes whatever its length, seconds")
+    bandwidth_gb_per_s: Positive = Field(
+        25.0, ge=1e-6, description="of each transfer, 10^9 bytes a second; transfers do not slow each other down"
+    )
+    first_token: Literal["after_prefill", "after_transfer"] = Field(
+        "after_transfer",
+        description="the user's first token: that of the prefill, or the first one that the other replica gives after "
+        "the transfer, for which it computes the prompt's last token again (vLLM)",
+    )

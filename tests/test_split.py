@@ -1,0 +1,282 @@
+"""Split prefill and decode in both engines, worked out by hand: an iteration lasts a quarter of a second.
+
+A prompt of 10 tokens with 100 MB each crosses 4 GB/s in a quarter of a second.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from builders import COEFFICIENTS, IDLE_W, POWER_W, STEP_S, run, scenario, trace
+
+from messsim.errors import ScenarioError
+from messsim.scenario import notes_of, parse
+
+PROMPT, OUTPUT = 10, 3
+CROSSES_S = 0.25
+USD_PER_S = {"P": 2.0, "D": 3.0}
+USD = {"unit": "USD", "usd_per_gpu_hour": {gpu: 3600.0 * usd for gpu, usd in USD_PER_S.items()}}
+SLOW = {"latency_s": 0.0, "bandwidth_gb_per_s": 4.0}
+PREFILLED = {"first_token": "after_prefill"}
+
+
+@pytest.fixture(params=["simpy", "compiled"])
+def engine(request) -> str:
+    return request.param
+
+
+def pools(prefill=None, decode=None) -> list[dict]:
+    common = {"model": "only", "coefficients": COEFFICIENTS, "max_num_seqs": 4}
+    return [
+        common | {"name": "p", "role": "prefill", "gpu": "P", "kv_bytes_per_token": 1e8} | (prefill or {}),
+        common | {"name": "d", "role": "decode", "gpu": "D"} | (decode or {}),
+    ]
+
+
+def split(folder, times, *, prefill=None, decode=None, transfer=None, prompt=PROMPT, output=OUTPUT, **more) -> dict:
+    cluster = {"transfer": SLOW | (transfer or {})} | more.pop("cluster", {})
+    return scenario(
+        arrivals=trace(folder, times),
+        requests=None,
+        tokens={"prompt": prompt, "output": output},
+        models=[{"name": "only", "satisfaction": 0.5}],
+        pools=pools(prefill, decode),
+        cluster=cluster,
+        **more,
+    )
+
+
+def test_the_first_token_comes_after_the_transfer(engine, tmp_path):
+    """Prefilled at 0.25, there at 0.5; the prompt's last token computed again gives the first token at 0.75."""
+    r = run(split(tmp_path, [0.0]), engine)
+    assert r.records.start_s.tolist() == [0.0]
+    assert r.records.first_token_s.tolist() == [STEP_S + CROSSES_S + STEP_S]
+    assert r.records.finish_s.tolist() == [STEP_S + CROSSES_S + OUTPUT * STEP_S]
+    assert r.records.replica.tolist() == [1]
+    assert r.summary["transfers"] == {"begun": 1, "wait_s": 0.0, "transfer_s": CROSSES_S, "gigabytes": 1.0}
+
+
+def test_or_with_the_prefill(engine, tmp_path):
+    """The prefill gives the first token, and the other replica one fewer."""
+    r = run(split(tmp_path, [0.0], transfer=PREFILLED), engine)
+    assert r.records.first_token_s.tolist() == [STEP_S]
+    assert r.records.finish_s.tolist() == [STEP_S + CROSSES_S + (OUTPUT - 1) * STEP_S]
+
+
+def test_an_answer_of_the_first_token_alone_needs_no_transfer(engine, tmp_path):
+    r = run(split(tmp_path, [0.0], output=1, transfer=PREFILLED), engine)
+    assert r.records.finish_s.tolist() == [STEP_S]
+    assert r.records.replica.tolist() == [0]
+    assert r.outcome.transfers.begun == 0
+
+
+def test_prompts_do_not_hold_up_answers(engine, tmp_path):
+    """The second prompt takes two iterations of 5 tokens, from 0.25 on; the first answer has one token a quarter."""
+    data = split(tmp_path, [0.0, 0.25], prefill={"max_batched_tokens": 5, "max_num_seqs": 1}, prompt=10)
+    r = run(data, engine)
+    assert r.records.start_s.tolist() == [0.0, 0.5]
+    assert r.records.first_token_s.tolist() == [1.0, 1.5]
+    assert r.records.finish_s.tolist() == [1.5, 2.0]
+
+
+def test_what_is_prefilled_waits_for_a_place_and_then_keeps_it(engine, tmp_path):
+    """One place: the second transfer begins when the first answer is complete, at 1.25, not during it."""
+    r = run(split(tmp_path, [0.0, 0.0], decode={"max_num_seqs": 1}), engine)
+    assert r.records.finish_s.tolist() == [1.25, 1.25 + CROSSES_S + OUTPUT * STEP_S]
+    assert r.outcome.transfers.wait_s == 1.0
+
+
+def test_what_is_prefilled_waits_for_memory(engine, tmp_path):
+    """10 and 10 tokens have no room in 19: the second transfer begins at 1.25. 24 are enough for both to the end."""
+    for capacity, finish_s in ((19, 1.25 + CROSSES_S + OUTPUT * STEP_S), (24, 1.25)):
+        r = run(split(tmp_path, [0.0, 0.0], decode={"kv_capacity_tokens": capacity}), engine)
+        assert r.records.finish_s.tolist() == [1.25, finish_s]
+
+
+def test_its_memory_is_held_where_it_was_prefilled_until_it_is_away(engine, tmp_path):
+    """Room for one prompt: the second starts when the first has crossed, at 0.5, though its prefill ended at 0.25."""
+    r = run(split(tmp_path, [0.0, 0.0], prefill={"kv_capacity_tokens": 19}), engine)
+    assert r.records.start_s.tolist() == [0.0, STEP_S + CROSSES_S]
+
+
+def test_transfers_end_between_iterations_and_join_the_next(engine, tmp_path):
+    """0.3 s: the second is there at 0.25 + 0.3 + 0.125 = 0.675 and joins the iteration from 0.8 on (0.55 + 0.25)."""
+    data = split(tmp_path, [0.0, 0.125], transfer={"latency_s": 0.05}, prefill={"replicas": 2})
+    r = run(data, engine)
+    first, second = r.records.first_token_s
+    assert (first, second) == pytest.approx((0.8, 1.05))
+
+
+def test_a_request_preempted_later_is_computed_again_where_it_decodes(engine, tmp_path):
+    """22 tokens hold 10 and one more of both, not two more: the last one goes, and when the first is done, at 1.25, it
+    has one iteration for the 12 tokens that it had, which gives its last one."""
+    r = run(split(tmp_path, [0.0, 0.0], decode={"kv_capacity_tokens": 22}), engine)
+    assert r.records.preemptions.tolist() == [0, 1]
+    assert r.records.finish_s.tolist() == [1.25, 1.5]
+    assert r.outcome.transfers.begun == 2
+
+
+# ---- dispatch ------------------------------------------------------------------------------------------------
+
+
+def test_where_it_decodes_may_be_chosen_first(engine, tmp_path):
+    """Of two requests that come together one goes to each, whichever is chosen first."""
+    for order in ("decode_first", "prefill_first"):
+        data = split(tmp_path, [0.0, 0.0], transfer={"order": order}, decode={"replicas": 2})
+        assert sorted(run(data, engine).records.replica) == [1, 2]
+
+
+def test_the_choice_is_made_as_it_comes_or_when_its_prefill_is_done(engine, tmp_path):
+    """The first decodes on replica 2 until 1.5. The second comes at 1.25, and is prefilled at 1.75."""
+    prefill = {"max_batched_tokens": 5, "max_num_seqs": 1, "replicas": 2}
+    for order, second in (("decode_first", 3), ("prefill_first", 2)):
+        data = split(tmp_path, [0.0, 1.25], transfer={"order": order}, decode={"replicas": 2}, prefill=prefill)
+        assert run(data, engine).records.replica.tolist() == [2, second]
+
+
+def test_chosen_first_it_counts_there_before_its_prefill_is_done(engine, tmp_path):
+    """The first is still prefilled when the second comes, and counts where it is to decode."""
+    data = split(tmp_path, [0.0, 0.125], decode={"replicas": 2}, prefill={"replicas": 2})
+    assert run(data, engine).records.replica.tolist() == [2, 3]
+
+
+# ---- money and energy ------------------------------------------------------------------------------------------
+
+
+def test_energy_and_rent_are_those_of_both_pools(engine, tmp_path):
+    data = split(tmp_path, [0.0, 2.0], cost=USD)
+    r = run(data, engine)
+    by_name = {p["name"]: p for p in r.summary["pools"]}
+    assert by_name["p"]["energy_j"] == pytest.approx(2 * STEP_S * POWER_W)
+    assert by_name["d"]["energy_j"] == pytest.approx(2 * OUTPUT * STEP_S * POWER_W)
+    assert by_name["p"]["idle_energy_j"] == pytest.approx((2.0 - STEP_S) * IDLE_W)
+    assert by_name["d"]["idle_energy_j"] == pytest.approx((2.0 - OUTPUT * STEP_S) * IDLE_W)
+    each = STEP_S * USD_PER_S["P"] + OUTPUT * STEP_S * USD_PER_S["D"]
+    assert r.records.cost.tolist() == pytest.approx([each, each])
+    assert r.records.energy_j.sum() == pytest.approx(sum(p["energy_j"] for p in by_name.values()))
+
+
+# ---- mishaps ------------------------------------------------------------------------------------------------------
+
+
+def outage(pool, at_s, for_s=0.5, replica=0):
+    return {"cluster": {"failures": {"schedule": [{"pool": pool, "replica": replica, "at_s": at_s, "for_s": for_s}]}}}
+
+
+@pytest.mark.parametrize("at_s", [0.125, 0.375])
+def test_where_it_was_prefilled_fails_before_its_kv_is_away(engine, tmp_path, at_s):
+    """In its prefill, or in its transfer: it begins again when that replica is up."""
+    r = run(split(tmp_path, [0.0], **outage("p", at_s)), engine)
+    assert r.records.finish_s.tolist() == [at_s + 0.5 + STEP_S + CROSSES_S + OUTPUT * STEP_S]
+    assert r.outcome.transfers.begun == (2 if at_s > 0.25 else 1)
+
+
+def test_where_it_was_prefilled_fails_afterwards(engine, tmp_path):
+    r = run(split(tmp_path, [0.0], **outage("p", 0.5625)), engine)
+    assert r.records.finish_s.tolist() == [1.25]
+
+
+@pytest.mark.parametrize("at_s", [0.375, 0.625])
+def test_where_it_decodes_fails(engine, tmp_path, at_s):
+    """In its transfer, or after that: it is prefilled anew at once, and its KV waits until the other is up."""
+    r = run(split(tmp_path, [0.0], **outage("d", at_s, 2.0)), engine)
+    assert r.records.finish_s.tolist() == [at_s + 2.0 + CROSSES_S + OUTPUT * STEP_S]
+    assert r.outcome.transfers.begun == 2
+
+
+def test_where_it_decodes_fails_before_its_prefill_is_done(engine, tmp_path):
+    """The other one takes it."""
+    r = run(split(tmp_path, [0.0], decode={"replicas": 2}, **outage("d", 0.125, 2.0)), engine)
+    assert r.records.replica.tolist() == [2]
+    assert r.records.finish_s.tolist() == [1.25]
+
+
+def test_a_waiting_transfer_goes_with_the_prefill_replica_that_held_it(engine, tmp_path):
+    """Both wait at `d` for a place, or cross to it, when `p` fails at 0.375: both begin again at 0.875."""
+    r = run(split(tmp_path, [0.0, 0.0], decode={"max_num_seqs": 1}, **outage("p", 0.375)), engine)
+    assert r.records.finish_s.tolist() == [2.125, 3.125]
+
+
+@pytest.mark.parametrize("patience_s", [0.125, 0.375, 0.625, 1.0])
+def test_who_gives_up_leaves_from_wherever_they_are(engine, tmp_path, patience_s):
+    """In the prefill, in the transfer, between it and an iteration, in an answer: the next request finds all free."""
+    data = split(
+        tmp_path,
+        [0.0, 8.0],
+        decode={"max_num_seqs": 1, "kv_capacity_tokens": 12},
+        prefill={"kv_capacity_tokens": 10},
+        clients={"patience_s": patience_s, "abort": True, "until": "first_token"},
+        feedback={"delay": 0.0},
+    )
+    r = run(data, engine)
+    given_up = patience_s < 0.75
+    assert r.statuses == (["timed_out"] * 2 if given_up else ["completed"] * 2)
+    assert np.allclose(r.records.energy_j[0], r.records.energy_j[1])
+
+
+def test_who_gives_up_while_waiting_for_a_place_lets_go_of_both_sides(engine, tmp_path):
+    """The second gives up at 1 in the queue of `d`; the third starts, since there is room where prompts are again."""
+    data = split(
+        tmp_path,
+        [0.0, 0.0, 0.5],
+        decode={"max_num_seqs": 1},
+        prefill={"kv_capacity_tokens": 20},
+        output=8,
+        clients={"patience_s": 1.0, "abort": True, "until": "first_token"},
+        feedback={"delay": 0.0},
+    )
+    r = run(data, engine)
+    assert r.statuses == ["completed", "timed_out", "timed_out"]
+    assert r.records.start_s.tolist()[2] == 0.5
+
+
+def test_a_horizon_cuts_transfers_too(engine, tmp_path):
+    r = run(split(tmp_path, [0.0, 0.25], decode={"max_num_seqs": 1}) | {"horizon_s": 0.375}, engine)
+    assert r.statuses == ["in_flight"] * 2
+    assert math.isclose(r.records.energy_j.sum(), 1.5 * STEP_S * POWER_W)
+
+
+# ---- what cannot be ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"decode": {"role": "prefill", "kv_bytes_per_token": 1.0}}, "no pool with role = 'decode'"),
+        ({"decode": {"role": "both"}}, "no pool with role = 'decode'"),
+        ({"decode": {"schedule": "sglang"}}, "schedule = 'sglang': is not modelled with role = 'decode'"),
+        ({"prefill": {"kv_policy": "reserve"}}, "kv_policy = 'reserve'"),
+        ({"decode": {"drafts": {"tokens": 2, "acceptance": 0.5}}}, "speculative decoding is not modelled"),
+        ({"decode": {"prefix_cache": True}}, "expected it where prompts are prefilled"),
+        ({"decode": {"autoscale": {"rule": "target"}}}, "a pool of a fixed size"),
+        ({"prefill": {"kv_bytes_per_token": None}}, "kv_bytes_per_token: missing"),
+        ({"cluster": {"dispatch": "kv_router"}}, "cluster.dispatch = 'kv_router': does not know split"),
+        ({"cluster": {"dispatch": "shared_queue"}}, "cluster.dispatch = 'shared_queue'"),
+        ({"router": {"V": 1e-2, "cost_estimate": "marginal"}}, "router.cost_estimate = 'marginal'"),
+        ({"transfer": {"bandwidth_gb_per_s": 0.0}}, "bandwidth_gb_per_s"),
+    ],
+)
+def test_what_does_not_go_with_roles_is_an_error(tmp_path, change, expected):
+    with pytest.raises(ScenarioError) as caught:
+        parse(split(tmp_path, [0.0], **change))
+    assert expected in str(caught.value)
+
+
+def test_too_long_for_either_pool_is_too_long(engine, tmp_path):
+    for short in ({"prefill": {"kv_capacity_tokens": 9}}, {"decode": {"kv_capacity_tokens": 11}}):
+        with pytest.raises(ScenarioError, match="too long"):
+            run(split(tmp_path, [0.0], **short), engine)
+
+
+def test_what_is_ignored_is_noted(tmp_path):
+    notes = notes_of(parse(split(tmp_path, [0.0], decode={"front_end_s": 0.01, "kv_bytes_per_token": 5.0})))
+    assert any("pools.1.front_end_s: ignored with role = 'decode'" in line for line in notes)
+    assert any("pools.1.kv_bytes_per_token: ignored" in line for line in notes)
+    plain = scenario(cluster={"transfer": {"latency_s": 1.0}})
+    assert any("cluster.transfer: ignored" in line for line in notes_of(parse(plain)))
+
+
+def test_an_engine_gives_no_prefix_cache_to_what_decodes(tmp_path):
+    both = {"engine": "vllm", "gpu": "H100"}
+    prefill, decode = parse(split(tmp_path, [0.0], prefill=both, decode=both)).fleet
+    assert (prefill.prefix_cache, decode.prefix_cache) == (True, False)
