@@ -14,31 +14,11 @@
 
 #include "dispatch_rules.h"
 #include "error.h"
-#include "outlook.h"
 #include "prompt.h"
 
 enum { LOAD_MOST = 128, UNKNOWN_BLOCKS = 31250 };
 
 static const int64_t MS_UNLIMITED_TOKENS = (int64_t)1 << 31; /* of a replica of whose memory nothing is said */
-
-static int64_t waiting_at(const ms_choice *self, int32_t replica)
-{
-    const ms_fleet *fleet = self->fleet;
-    if (ms_fleet_is_api(fleet, replica)) {
-        return 0;
-    }
-    return fleet->looks.delay_s > 0.0 ? fleet->looks.waiting[replica] : fleet->replica[replica].own_queue.length;
-}
-
-static double usage_at(const ms_choice *self, int32_t replica)
-{
-    const ms_fleet *fleet = self->fleet;
-    if (ms_fleet_is_api(fleet, replica)) {
-        return 0.0;
-    }
-    return fleet->looks.delay_s > 0.0 ? fleet->looks.usage[replica]
-                                      : ms_replica_kv_usage(&fleet->replica[replica], self->t_s);
-}
 
 /* ---- blocks of the prompt that the router has sent where ------------------------------------------------ */
 
@@ -103,10 +83,10 @@ typedef struct ms_range {
 static double of_engine(const ms_choice *self, int32_t replica, ms_range queue)
 {
     const ms_score_weights *weights = &self->fleet->dispatch.weights;
-    const int64_t q = waiting_at(self, replica);
+    const int64_t q = ms_choice_waiting(self, replica);
     const double shorter = queue.most > queue.least ? (double)(queue.most - q) / (double)(queue.most - queue.least) : 1.0;
     const double load = 0.5 * (1.0 - (double)(q < LOAD_MOST ? q : LOAD_MOST) / LOAD_MOST);
-    return weights->queue * shorter + weights->kv_cache * (1.0 - usage_at(self, replica)) + weights->load * load;
+    return weights->queue * shorter + weights->kv_cache * (1.0 - ms_choice_usage(self, replica)) + weights->load * load;
 }
 
 static double of_prompt(const ms_choice *self, int32_t replica, int64_t total)
@@ -126,7 +106,7 @@ static ms_range range_of(const ms_choice *self)
 {
     ms_range range = {INT64_MAX, INT64_MIN};
     for (int32_t i = 0; i < self->n; i++) {
-        const int64_t q = waiting_at(self, self->up[i]);
+        const int64_t q = ms_choice_waiting(self, self->up[i]);
         range.least = q < range.least ? q : range.least;
         range.most = q > range.most ? q : range.most;
     }

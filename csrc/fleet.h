@@ -85,6 +85,7 @@ typedef struct ms_servers {
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */
+    ms_own_rule own;       /* a rule of the user's own */
 } ms_servers;
 
 typedef struct ms_fleet {
@@ -114,6 +115,9 @@ typedef struct ms_fleet {
     int32_t *sticky;
     int64_t *matched;        /* 0 between two choices */
     double *costs;
+    double *seen;            /* [MS_OWN_COLUMNS * replicas] what a rule of the user's own looks at; else NULL */
+    int64_t wrong_request;   /* the last for which such a rule failed, and what it returned */
+    int64_t wrong_pick;
 } ms_fleet;
 
 /* `streams[m]` draws what dispatch leaves to chance for model m. */

@@ -112,7 +112,7 @@ int ms_fleet_look(ms_fleet *self, double t_s)
     for (int32_t replica = ms_looks_next(&self->looks); replica >= 0; replica = ms_looks_next(&self->looks)) {
         ms_fleet_show_load(self, replica);
     }
-    if (self->dispatch.rule == MS_SCORED) {
+    if (self->dispatch.rule == MS_SCORED || self->dispatch.rule == MS_OWN_RULE) {
         look_into_engines(self);
     }
     return 1;

@@ -7,6 +7,7 @@ cdef extern from "error.h" nogil:
         MS_ERR_NEXT
         MS_ERR_LABEL
         MS_ERR_CHAIN
+        MS_ERR_PICK
         MS_ERR_IN_VAIN
     const char *ms_error_text(int code)
     const char *ms_error_exception(int code)
@@ -406,6 +407,17 @@ cdef extern from "fleet.h" nogil:
         MS_KV_ROUTER
         MS_SCORED
         MS_OWN_RULE
+    int MS_OWN_UNIFORMS
+    ctypedef int64_t (*ms_pick_fn)(int64_t, int64_t, int64_t, int64_t, double, int64_t, const double *, const double *,
+                                   const double *, const double *, const double *, const double *, const double *,
+                                   double *) noexcept nogil
+    ctypedef struct ms_own_rule:
+        ms_pick_fn pick
+        int32_t sees_loads
+        int32_t sees_engines
+        int32_t sees_caches
+        const double *params
+        double *state
     ctypedef struct ms_score_weights:
         double queue
         double kv_cache
@@ -483,10 +495,15 @@ cdef extern from "fleet.h" nogil:
         ms_autoscale_plan autoscale
     ctypedef struct ms_pool:
         int32_t first
+    ctypedef struct ms_servers:
+        ms_own_rule own
     ctypedef struct ms_fleet:
         int32_t pools
         ms_pool *pool
+        ms_servers *servers
         ms_replica *replica
+        int64_t wrong_request
+        int64_t wrong_pick
     double ms_fleet_meter_j(const ms_fleet *, int32_t pool, double t_s)
 
 cdef extern from "outlook.h" nogil:

@@ -4,12 +4,14 @@ Figures are coarse on purpose: iterations of a quarter of a second and gaps of w
 where orders go wrong.
 """
 
+from pathlib import Path
 from typing import Any
 
 from builders import trace
 from hypothesis import strategies as st
 
 raters = st.sampled_from([{}, {}, {"false_positive": 0.3}, {"false_positive": 0.1, "false_negative": 0.5}])
+OWN_RULES = Path(__file__).with_name("own_dispatch.py")
 share = st.floats(0.05, 0.95).map(lambda x: round(x, 3))
 
 
@@ -156,6 +158,7 @@ def dispatches(draw) -> dict[str, Any]:
         {"dispatch": "prefix_affinity", "prefix_affinity": affinity},
         {"dispatch": "kv_router", "kv_router": {"prefill_load_scale": draw(st.sampled_from([0.0, 0.5, 1.0]))}},
         {"dispatch": "scored", "scored": scored | draw(st.sampled_from([{}, {"weights": weights}]))},
+        {"dispatch": f"{OWN_RULES}:everything", "own": {"state": 1}},
         {"dispatch": "scored", "scored": scored | sticky | {"max_ttft_penalty_s": draw(st.sampled_from([0.0, 1.0]))}},
     ]
     return draw(st.sampled_from(rules)) | draw(

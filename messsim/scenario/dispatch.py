@@ -1,14 +1,18 @@
 """Which replica of a model gets a request: the rules, and the options of each."""
 
-from typing import Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
 
-__all__ = ["Dispatch", "KvRouter", "PrefixAffinity", "ScoreWeights", "Scored", "SessionAffinity"]
+__all__ = ["OWN", "Dispatch", "KvRouter", "OwnRule", "PrefixAffinity", "ScoreWeights", "Scored", "SessionAffinity"]
 
-Dispatch = Literal[
+OWN = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")  # a function in a Python file
+MOST_NUMBERS = 1_000_000
+
+RuleName = Literal[
     "least_loaded",
     "round_robin",
     "power_of_two",
@@ -19,6 +23,23 @@ Dispatch = Literal[
     "kv_router",
     "scored",
 ]
+
+
+def _form(value: Any) -> str:
+    return "own" if isinstance(value, str) and OWN.fullmatch(value) else "rule"
+
+
+Dispatch = Annotated[
+    Annotated[RuleName, Tag("rule")] | Annotated[str, Tag("own")],
+    Discriminator(_form),
+]
+
+
+class OwnRule(Part):
+    """What dispatch = "FILE.py:function" gives to that function beside what it sees."""
+
+    params: list[float] = Field(default_factory=list, max_length=MOST_NUMBERS, description="its constants")
+    state: Number = Field(0, le=MOST_NUMBERS, description="numbers that it may change, for each model; 0 at first")
 
 
 class SessionAffinity(Part):

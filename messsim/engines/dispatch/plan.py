@@ -9,7 +9,7 @@ def plan_of(cluster: Cluster) -> dict[str, object]:
     """Fields of ms_dispatch_plan (csrc/dispatch_plan.h) by name."""
     affinity, scored = cluster.prefix_affinity, cluster.scored
     return {
-        "rule": cluster.dispatch,
+        "rule": "own" if cluster.own_rule is not None else cluster.dispatch,
         "random_ties": cluster.ties == "random",
         "state_delay_s": cluster.state_delay_s,
         "session_ttl_s": cluster.session.ttl_s,

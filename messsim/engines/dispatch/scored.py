@@ -42,7 +42,7 @@ class Scored(Rule):
         matched, total = self._match(up, job)
         if self.cluster.scored.sticky_until_saturated:
             up = self._narrow(up, matched, total)
-        queues = [self._waiting(server) for server in up]
+        queues = [self.waiting(server) for server in up]
         costs = [
             -(self._of_engine(server, min(queues), max(queues)) + self._of_prompt(server, job, matched, total))
             for server in up
@@ -51,15 +51,11 @@ class Scored(Rule):
 
     # ---- scores -------------------------------------------------------------------------------------
 
-    def _waiting(self, server: Any) -> int:
-        return 0 if server.pool.plan.is_api else self.looks.waiting(server)
-
     def _of_engine(self, server: Any, least: int, most: int) -> float:
-        weights, q = self.cluster.scored.weights, self._waiting(server)
-        usage = 0.0 if server.pool.plan.is_api else self.looks.usage(server)
+        weights, q = self.cluster.scored.weights, self.waiting(server)
         shorter = (most - q) / (most - least) if most > least else 1.0
         load = 0.5 * (1.0 - min(q, LOAD_MOST) / LOAD_MOST)
-        return weights.queue * shorter + weights.kv_cache * (1.0 - usage) + weights.load * load
+        return weights.queue * shorter + weights.kv_cache * (1.0 - self.usage(server)) + weights.load * load
 
     def _of_prompt(self, server: Any, job: Job, matched: dict[Any, int], total: int) -> float:
         said, there = self.cluster.scored, matched.get(server, 0)
