@@ -103,6 +103,8 @@ int main(int count, char **words)
                                    .weights = {.queue = 2.0, .kv_cache = 2.0, .prefix = 3.0},
                                    .index_block_tokens = 64,
                                    .index_tokens = 131072,
+                                   .cold_replicas = 1024,
+                                   .most_busy_score = 1.0,
                                    .most_load_tokens = 4194304.0};
     ms_pool_plan *plans = calloc((size_t)pools, sizeof *plans);
     ms_fleet fleet;

@@ -45,6 +45,9 @@ typedef struct ms_score_weights {
     double prefix;
     double load;
     double token_load;
+    double session;
+    double no_hit_lru;
+    double active;
 } ms_score_weights;
 
 typedef struct ms_dispatch_plan {
@@ -67,6 +70,9 @@ typedef struct ms_dispatch_plan {
     int64_t index_blocks;       /* of a replica in it; 0: as many as its memory has */
     int64_t index_tokens;       /* of a prompt that are looked at; 0: all */
     double most_load_tokens;
+    int64_t idle_requests;      /* active: so many unfinished ones are none */
+    double most_busy_score;     /* active: of who has more */
+    int32_t cold_replicas;      /* no_hit_lru: of a model that are remembered, > 0 */
     int32_t is_sticky;          /* until saturated, by what follows */
     double affinity;
     double most_penalty_s;      /* 0: however long */

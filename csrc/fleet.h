@@ -10,6 +10,7 @@
 #include "autoscale.h"
 #include "bindings.h"
 #include "calendar.h"
+#include "cold.h"
 #include "dispatch_plan.h"
 #include "looks.h"
 #include "philox.h"
@@ -77,6 +78,7 @@ typedef struct ms_servers {
     int64_t turn;
     ms_bindings sessions;  /* session: where they are */
     ms_texts texts;        /* rules that know prompts: what went where, or of what caches have a part, by place */
+    ms_cold cold;          /* scored: who got prompts that nobody knew */
     int64_t block_tokens;  /* of all its replicas' memory; 0: they differ, or there are none */
     int64_t all_take;        /* tokens of a request that every pool takes, */
     int64_t all_take_prompt; /* and of a prompt */

@@ -54,6 +54,7 @@ int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers)
         ms_ties_set(&servers->loads, i, 0.0);
         ms_ties_set(&servers->heights, i, 0.0);
     }
+    MS_TRY(ms_cold_init(&servers->cold, servers->replicas, self->dispatch.cold_replicas));
     return prepare_texts(self, servers);
 }
 
@@ -63,6 +64,7 @@ void ms_fleet_end_dispatch(ms_servers *servers)
     ms_ties_free(&servers->heights);
     ms_bindings_free(&servers->sessions);
     ms_texts_free(&servers->texts);
+    ms_cold_free(&servers->cold);
 }
 
 void ms_fleet_note_load(ms_fleet *self, int32_t replica)

@@ -424,6 +424,9 @@ cdef extern from "fleet.h" nogil:
         double prefix
         double load
         double token_load
+        double session
+        double no_hit_lru
+        double active
     ctypedef struct ms_dispatch_plan:
         int32_t rule
         int32_t random_ties
@@ -441,6 +444,9 @@ cdef extern from "fleet.h" nogil:
         int64_t index_blocks
         int64_t index_tokens
         double most_load_tokens
+        int64_t idle_requests
+        double most_busy_score
+        int32_t cold_replicas
         int32_t is_sticky
         double affinity
         double most_penalty_s
@@ -451,7 +457,7 @@ cdef extern from "fleet.h" nogil:
         double mu
         double sigma
         ms_stream stream
-    int MS_SCALES_BY_SCHEDULE, MS_SCALES_BY_TARGET, MS_SCALES_BY_CONCURRENCY, MS_COLD_PHASES
+    int MS_SCALES_BY_SCHEDULE, MS_SCALES_BY_TARGET, MS_SCALES_BY_CONCURRENCY, MS_SCALES_BY_SATURATION, MS_COLD_PHASES
     ctypedef struct ms_autoscale_plan:
         int32_t rule
         int32_t least
@@ -468,6 +474,10 @@ cdef extern from "fleet.h" nogil:
         double stable_window_s
         double panic_window_s
         double panic_threshold
+        double saturated_usage
+        double saturated_waiting
+        double spare_usage
+        double spare_waiting
         int32_t steps
         double day_s
         double *step_s

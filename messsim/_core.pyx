@@ -1440,7 +1440,8 @@ cdef class Replica:
 
 LOOP_PAUSED, LOOP_NEEDS_PAGE, LOOP_OVER = MS_LOOP_PAUSED, MS_LOOP_NEEDS_PAGE, MS_LOOP_OVER
 SCALING_RULES = {"schedule": MS_SCALES_BY_SCHEDULE, "target": MS_SCALES_BY_TARGET,
-                 "concurrency": MS_SCALES_BY_CONCURRENCY}
+                 "concurrency": MS_SCALES_BY_CONCURRENCY,
+                 "saturation": MS_SCALES_BY_SATURATION}
 DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
             "shared_queue": MS_SHARED_QUEUE, "random": MS_RANDOM, "session": MS_SESSION,
             "prefix_affinity": MS_PREFIX_AFFINITY, "kv_router": MS_KV_ROUTER, "scored": MS_SCORED, "own": MS_OWN_RULE}
@@ -1636,6 +1637,8 @@ cdef ms_autoscale_plan autoscale_plan_of(dict said) except *:
     c.up_most_factor, c.up_most_replicas = said["up_most_factor"], said["up_most_replicas"]
     c.down_most_factor, c.stable_window_s = said["down_most_factor"], said["stable_window_s"]
     c.panic_window_s, c.panic_threshold = said["panic_window_s"], said["panic_threshold"]
+    c.saturated_usage, c.saturated_waiting = said["saturated_usage"], said["saturated_waiting"]
+    c.spare_usage, c.spare_waiting = said["spare_usage"], said["spare_waiting"]
     c.steps, c.day_s = len(said["schedule"]), said["day_s"]
     for k, (at_s, replicas) in enumerate(said["schedule"]):
         c.step_s[k], c.step_replicas[k] = at_s, replicas

@@ -86,6 +86,13 @@ class ScoreWeights(Part):
     prefix: NonNegative = Field(3.0, le=1e6, description="share of the prompt that was sent there before")
     load: NonNegative = Field(0.0, le=1e6, description="few waiting requests, 128 being many")
     token_load: NonNegative = Field(0.0, le=1e6, description="few prompt tokens that are still to be computed there")
+    session: NonNegative = Field(0.0, le=1e6, description="where the session was sent last, for cluster.session.ttl_s")
+    no_hit_lru: NonNegative = Field(
+        0.0, le=1e6, description="of a prompt of which nobody has anything: who got such a one longest ago"
+    )
+    active: NonNegative = Field(
+        0.0, le=1e6, description="few unfinished requests, relative to the other replicas; known at once"
+    )
 
 
 STICKY_WEIGHTS = {"queue": 0.0, "kv_cache": 0.0, "prefix": 0.0, "token_load": 1.0}
@@ -109,6 +116,11 @@ class Scored(Part):
     )
     index_tokens: Number = Field(131_072, description="tokens of a prompt that it looks at; 0: all")
     max_load_tokens: Positive = Field(4_194_304, description="token_load: tokens to compute that score 0")
+    idle_requests: Number = Field(0, description="active: a replica with at most so many unfinished requests scores 1")
+    max_busy_score: Fraction = Field(1.0, description="active: others score at most so much")
+    cold_replicas: Count = Field(
+        1024, le=2**31 - 1, description="no_hit_lru: replicas of a model that the router remembers, those of last"
+    )
     sticky_until_saturated: bool = Field(
         False, description="whether only replicas come into question to which most of the prompt was sent before"
     )

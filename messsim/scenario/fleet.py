@@ -417,6 +417,7 @@ class Cluster(Part):
         """Options of rules of dispatch that are not the chosen one, one line each."""
         tables = {"session", "prefix_affinity", "kv_router", "scored"} - {self.dispatch}
         tables |= {"own"} if self.own_rule is None else set()
+        tables -= {"session"} if self.dispatch == "scored" and self.scored.weights.session > 0 else set()
         names = sorted(name for name in tables if self.is_chosen(name))
         if self.ties == "random" and self.dispatch not in {"least_loaded", "session"}:
             names.append("ties")
