@@ -197,7 +197,7 @@ class _Run:
             self._breakdowns(),
             setup.costs.of_prompts() if s.sessions is not None else None,
             *(setup.urgency or (None, None)),
-            own_rules=[] if setup.own_rule is None else [setup.own_rule.copy() for _ in s.models],
+            [] if setup.own_rule is None else [setup.own_rule.copy() for _ in s.models],
         )
 
     def _patience(self) -> dict[str, Any]:

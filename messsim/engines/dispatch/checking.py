@@ -51,7 +51,7 @@ class _Choice:
         self.session = int(chance.integers(-1, 50))
         self.prompt_tokens = int(chance.integers(1, 100_000))
         self.now_s = float(chance.exponential(1e4))
-        self.numbers: Floats = np.cumsum(chance.integers(1, 3, size=replicas)) - 1.0  # some are down
+        self.numbers: Floats = np.cumsum(chance.integers(1, 3, size=replicas)).astype(np.float64)  # some are down
         self.loads: Floats = np.floor(chance.exponential(20.0, size=replicas))
         self.waiting: Floats = np.floor(self.loads / 2.0)
         self.usage: Floats = chance.uniform(size=replicas)
@@ -70,7 +70,7 @@ def _made_up() -> list[_Choice]:
 
 def _extremes() -> list[_Choice]:
     """Each takes one thing to an end, or everything; for few replicas and many."""
-    choices = []
+    choices: list[_Choice] = []
     for replicas in REPLICAS:
         nothing, much, full = np.zeros(replicas), np.full(replicas, 1e6), np.ones(replicas)
         ends: list[dict[str, object]] = [
