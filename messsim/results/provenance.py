@@ -37,6 +37,8 @@ def files_of(scenario: Scenario) -> list[tuple[str, str]]:
     files = [(key, part.file) for key, part in parts if part.kind in ("trace", "table")]
     if scenario.tokens.file is not None:
         files.append(("tokens.file", scenario.tokens.file))
+    if scenario.router.predictor.warm_start is not None:
+        files.append(("router.predictor.warm_start", scenario.router.predictor.warm_start))
     for key, name in scenario.python_files:
         files.append((key, name))
         path = scenario.path(name)
