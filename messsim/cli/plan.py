@@ -76,7 +76,8 @@ def plan(
         list[str] | None,
         typer.Option(
             metavar="POOL=1..8",
-            help="Replicas that a pool, or a model's only pool, may have; 0 leaves it out; repeatable.",
+            help="Replicas that a pool, or a model's only pool, may have; 0 leaves it out; "
+            "of one with autoscale the least that it keeps; repeatable.",
         ),
     ] = None,
     gpus: Annotated[
@@ -85,7 +86,7 @@ def plan(
     ] = None,
     require: Requires = None,
     objective: Annotated[
-        Literal["usd", "energy"], typer.Option(help="What is least: price of all GPUs by the hour, or joules of a run.")
+        Literal["usd", "energy"], typer.Option(help="What is least: rent of all GPUs by the hour, or joules of a run.")
     ] = "usd",
     policies: Annotated[
         str | None, typer.Option(metavar="P1,P2,...", help="Plan for each of these policies; none: the scenario's.")

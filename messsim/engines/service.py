@@ -56,6 +56,7 @@ class Service:
                     Draws(chance, chance.column("dispatch", name)),
                     self.looks,
                     [plan for plan in setup.pools if plan.model == m],
+                    setup.own_rule,
                 ),
             )
             for m, name in enumerate(s.model_names)
