@@ -1,7 +1,8 @@
 /* What a request costs by the rule of dispatch: prints the CPU nanoseconds of one.
  *
- *     dispatch RULE REPLICAS POOLS REQUESTS [STATE_DELAY_S]
+ *     dispatch RULE REPLICAS POOLS REQUESTS [STATE_DELAY_S [WEIGHT_OF_SESSION WEIGHT_OF_ACTIVE WEIGHT_OF_NO_HIT_LRU]]
  *
+ * The rule `own` is one of a user's that looks at all loads, as Numba would compile it.
  * Conversations of four turns, on replicas each of which gets one turn every two seconds and takes one to answer. What is
  * timed is the second half: everything of the fleet, from the choice of a replica to the last token, but nothing of
  * requests, routing and records. */
@@ -27,7 +28,7 @@ static void fail(const char *what)
 static int32_t number_of(const char *rule)
 {
     static const char *const names[] = {"least_loaded", "round_robin",     "power_of_two", "shared_queue", "random",
-                                        "session",      "prefix_affinity", "kv_router",    "scored"};
+                                        "session",      "prefix_affinity", "kv_router",    "scored",       "own"};
     for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof names[0]); i++) {
         const char *a = names[i], *b = rule;
         while (*a != '\0' && *a == *b) {
@@ -40,6 +41,20 @@ static int32_t number_of(const char *rule)
     }
     fail("no such rule");
     return -1;
+}
+
+static int64_t emptiest(int64_t request, int64_t attempt, int64_t session, int64_t prompt_tokens, double now_s,
+                        int64_t replicas, const double *numbers, const double *loads, const double *waiting,
+                        const double *usage, const double *cached, const double *uniforms, const double *params,
+                        double *state)
+{
+    (void)request, (void)attempt, (void)session, (void)prompt_tokens, (void)now_s, (void)numbers, (void)waiting, (void)usage,
+        (void)cached, (void)uniforms, (void)params, (void)state;
+    int64_t best = 0;
+    for (int64_t i = 1; i < replicas; i++) {
+        best = loads[i] < loads[best] ? i : best;
+    }
+    return best;
 }
 
 /* The k-th turn of a conversation sends 150 tokens more than the one before. */
@@ -100,9 +115,16 @@ int main(int count, char **words)
                                    .eviction_s = 120.0,
                                    .prefill_load_scale = 1.0,
                                    .overlap_credit = 1.0,
-                                   .weights = {.queue = 2.0, .kv_cache = 2.0, .prefix = 3.0},
+                                   .weights = {.queue = 2.0,
+                                               .kv_cache = 2.0,
+                                               .prefix = 3.0,
+                                               .session = count > 6 ? atof(words[6]) : 0.0,
+                                               .active = count > 7 ? atof(words[7]) : 0.0,
+                                               .no_hit_lru = count > 8 ? atof(words[8]) : 0.0},
                                    .index_block_tokens = 64,
                                    .index_tokens = 131072,
+                                   .cold_replicas = 1024,
+                                   .most_busy_score = 1.0,
                                    .most_load_tokens = 4194304.0};
     ms_pool_plan *plans = calloc((size_t)pools, sizeof *plans);
     ms_fleet fleet;
@@ -123,6 +145,7 @@ int main(int count, char **words)
     if (ms_fleet_init(&fleet, pools, plans, 1, &plan, &stream) != 0) {
         fail("init");
     }
+    fleet.servers[0].own = (ms_own_rule){.pick = emptiest, .sees_loads = 1};
     const double gap_s = 2.0 / (double)replicas;
     clock_t began = 0;
     for (int64_t request = 0; request < requests; request++) {

@@ -54,6 +54,8 @@ static double by_rule(ms_autoscaler *self, const ms_autoscale_plan *plan, const 
         return ms_autoscale_target(self, plan, look);
     case MS_SCALES_BY_CONCURRENCY:
         return ms_autoscale_concurrency(self, plan, look);
+    case MS_SCALES_BY_SATURATION:
+        return ms_autoscale_saturation(plan, look);
     case MS_SCALES_BY_SCHEDULE:
     case MS_SCALES_NEVER:
         break;

@@ -10,7 +10,13 @@
 
 #include "wait.h"
 
-enum ms_autoscale_rule { MS_SCALES_NEVER, MS_SCALES_BY_SCHEDULE, MS_SCALES_BY_TARGET, MS_SCALES_BY_CONCURRENCY };
+enum ms_autoscale_rule {
+    MS_SCALES_NEVER,
+    MS_SCALES_BY_SCHEDULE,
+    MS_SCALES_BY_TARGET,
+    MS_SCALES_BY_CONCURRENCY,
+    MS_SCALES_BY_SATURATION
+};
 
 enum { MS_MOST_STEPS = 96, MS_COLD_PHASES = 4 };
 
@@ -30,6 +36,10 @@ typedef struct ms_autoscale_plan {
     double stable_window_s;   /* concurrency: over which the mean is taken, */
     double panic_window_s;    /* and in which a rush shows */
     double panic_threshold;   /* that wants so many times the replicas that are up */
+    double saturated_usage;   /* saturation: of memory, from which on a replica is saturated, */
+    double saturated_waiting; /* or of requests that wait there; */
+    double spare_usage;       /* what the others have left of these in the mean is at least so much */
+    double spare_waiting;
     int32_t steps; /* of the schedule; 0: none */
     double day_s;
     double step_s[MS_MOST_STEPS]; /* rising from 0 on */
@@ -43,6 +53,9 @@ typedef struct ms_autoscale_look {
     int32_t ready;
     int32_t loading;
     int64_t unfinished;
+    int32_t unsaturated; /* saturation: replicas that are up and not saturated, */
+    double usage;        /* and the sums of theirs */
+    double waiting;
 } ms_autoscale_look;
 
 /* The advice, or the looks, of the last so many seconds. */
@@ -75,7 +88,11 @@ int32_t ms_autoscale_wanted(ms_autoscaler *self, const ms_autoscale_plan *plan, 
 /* The rules: how many they want, whatever the limits. */
 double ms_autoscale_schedule(const ms_autoscale_plan *plan, double t_s);
 double ms_autoscale_target(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look);
+double ms_autoscale_saturation(const ms_autoscale_plan *plan, const ms_autoscale_look *look);
 double ms_autoscale_concurrency(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look);
+
+/* saturation: a replica that is up, with the share of its memory in use and the requests that wait, joins what is looked at. */
+void ms_autoscale_saturation_add(ms_autoscale_look *look, const ms_autoscale_plan *plan, double usage, double waiting);
 
 /* How long the k-th start of a pool's replica takes. */
 double ms_cold_start_s(const ms_autoscale_plan *plan, int64_t k, int32_t replica);

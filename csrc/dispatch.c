@@ -103,12 +103,16 @@ static const ms_dispatch_rule *const rules[] = {
     [MS_PREFIX_AFFINITY] = &ms_prefix_affinity,
     [MS_KV_ROUTER] = &ms_kv_router,
     [MS_SCORED] = &ms_scored,
+    [MS_OWN_RULE] = &ms_own,
 };
 
 static int pick(const ms_choice *choice, int32_t *replica)
 {
     const ms_dispatch_rule *rule = rules[choice->fleet->dispatch.rule];
     *replica = choice->n == 1 ? choice->up[0] : rule->pick(choice);
+    if (*replica < 0) {
+        return *replica;
+    }
     return rule->sent != NULL ? rule->sent(choice, *replica) : 0;
 }
 

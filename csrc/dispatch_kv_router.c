@@ -12,13 +12,6 @@
 #include <stddef.h>
 
 #include "dispatch_rules.h"
-#include "outlook.h"
-
-static int64_t cached_tokens(const ms_choice *self, int32_t replica)
-{
-    return ms_fleet_is_api(self->fleet, replica) ? 0
-                                                 : ms_replica_settled_cached_tokens(&self->fleet->replica[replica], self->job);
-}
 
 /* The cost of a replica beyond what the new prompt costs everywhere. */
 static double cost_of(const ms_choice *self, int32_t replica, int64_t cached)
@@ -32,7 +25,7 @@ static double cost_of(const ms_choice *self, int32_t replica, int64_t cached)
 static int32_t scan(const ms_choice *self)
 {
     for (int32_t i = 0; i < self->n; i++) {
-        self->fleet->costs[i] = cost_of(self, self->up[i], cached_tokens(self, self->up[i]));
+        self->fleet->costs[i] = cost_of(self, self->up[i], ms_choice_cached(self, self->up[i]));
     }
     return ms_choice_cheapest(self, self->up, self->fleet->costs, self->n);
 }
@@ -55,7 +48,7 @@ static int32_t by_index(const ms_choice *self)
     double best = least;
     for (const ms_text *text = node != NULL ? node->first : NULL; text != NULL; text = text->next) {
         const int32_t replica = servers->replica[text->replica];
-        const int64_t cached = fleet->failures[replica] == 0 ? cached_tokens(self, replica) : 0;
+        const int64_t cached = fleet->failures[replica] == 0 ? ms_choice_cached(self, replica) : 0;
         if (cached > 0) {
             fleet->scratch[n] = replica;
             fleet->costs[n] = cost_of(self, replica, cached);
@@ -83,7 +76,7 @@ static int32_t pick(const ms_choice *self)
 
 static int sent(const ms_choice *self, int32_t replica)
 {
-    const int64_t cached = cached_tokens(self, replica);
+    const int64_t cached = ms_choice_cached(self, replica);
     ms_accounts_charge(self->fleet, self->job, replica, self->job->prompt_tokens - cached);
     return 0;
 }

@@ -17,6 +17,27 @@ enum ms_dispatch {
     MS_OWN_RULE
 };
 
+/* A rule of the user's own, compiled to this signature. `numbers` are places of the replicas in their model; the other arrays
+ * hold what the rule sees of each, those that it does not look at nothing of use. The number before the first of params and
+ * state is their length. Returns which of the `replicas` gets the copy; below 0 an error code of the rule's own, or
+ * MS_POLICY_RAISED (policy.h). */
+typedef int64_t (*ms_pick_fn)(int64_t request, int64_t attempt, int64_t session, int64_t prompt_tokens, double now_s,
+                              int64_t replicas, const double *numbers, const double *loads, const double *waiting,
+                              const double *usage, const double *cached, const double *uniforms, const double *params,
+                              double *state);
+
+enum { MS_OWN_UNIFORMS = 2, MS_OWN_COLUMNS = 5 };
+
+/* Of one model: its memory is its own. */
+typedef struct ms_own_rule {
+    ms_pick_fn pick;
+    int32_t sees_loads;
+    int32_t sees_engines; /* what waits there, and memory in use */
+    int32_t sees_caches;
+    const double *params;
+    double *state;
+} ms_own_rule;
+
 /* Of the scores that dispatch_scored.c adds up. */
 typedef struct ms_score_weights {
     double queue;
@@ -24,6 +45,9 @@ typedef struct ms_score_weights {
     double prefix;
     double load;
     double token_load;
+    double session;
+    double no_hit_lru;
+    double active;
 } ms_score_weights;
 
 typedef struct ms_dispatch_plan {
@@ -47,6 +71,9 @@ typedef struct ms_dispatch_plan {
     int64_t index_blocks;       /* of a replica in it; 0: as many as its memory has */
     int64_t index_tokens;       /* of a prompt that are looked at; 0: all */
     double most_load_tokens;
+    int64_t idle_requests;      /* active: so many unfinished ones are none */
+    double most_busy_score;     /* active: of who has more */
+    int32_t cold_replicas;      /* no_hit_lru: of a model that are remembered, > 0 */
     int32_t is_sticky;          /* until saturated, by what follows */
     double affinity;
     double most_penalty_s;      /* 0: however long */

@@ -1,6 +1,7 @@
 #include "dispatch_rules.h"
 
 #include "draw.h"
+#include "outlook.h"
 
 int ms_choice_has(const ms_choice *self, int32_t replica)
 {
@@ -19,11 +20,41 @@ int ms_choice_has(const ms_choice *self, int32_t replica)
     return at < self->n && self->up[at] == replica;
 }
 
-int32_t ms_choice_draw(const ms_choice *self, int second, int32_t n)
+double ms_choice_uniform(const ms_choice *self, int second)
 {
     ms_stream stream = self->servers->stream;
     stream.sub = (uint32_t)self->job->attempt;
-    const int32_t k = (int32_t)(ms_draw_one(&stream, second, (uint64_t)self->job->request) * (double)n);
+    return ms_draw_one(&stream, second, (uint64_t)self->job->request);
+}
+
+int64_t ms_choice_waiting(const ms_choice *self, int32_t replica)
+{
+    const ms_fleet *fleet = self->fleet;
+    if (ms_fleet_is_api(fleet, replica)) {
+        return 0;
+    }
+    return fleet->looks.delay_s > 0.0 ? fleet->looks.waiting[replica] : ms_replica_waiting(&fleet->replica[replica]);
+}
+
+double ms_choice_usage(const ms_choice *self, int32_t replica)
+{
+    const ms_fleet *fleet = self->fleet;
+    if (ms_fleet_is_api(fleet, replica)) {
+        return 0.0;
+    }
+    return fleet->looks.delay_s > 0.0 ? fleet->looks.usage[replica]
+                                      : ms_replica_kv_usage(&fleet->replica[replica], self->t_s);
+}
+
+int64_t ms_choice_cached(const ms_choice *self, int32_t replica)
+{
+    const ms_fleet *fleet = self->fleet;
+    return ms_fleet_is_api(fleet, replica) ? 0 : ms_replica_settled_cached_tokens(&fleet->replica[replica], self->job);
+}
+
+int32_t ms_choice_draw(const ms_choice *self, int second, int32_t n)
+{
+    const int32_t k = (int32_t)(ms_choice_uniform(self, second) * (double)n);
     return k < n ? k : n - 1;
 }
 

@@ -15,7 +15,7 @@ typedef struct ms_choice {
 } ms_choice;
 
 typedef struct ms_dispatch_rule {
-    int32_t (*pick)(const ms_choice *);               /* one of at least two */
+    int32_t (*pick)(const ms_choice *);               /* one of at least two, or an error */
     int (*sent)(const ms_choice *, int32_t replica);  /* where it goes, picked or the only one; returns 0 or an error */
 } ms_dispatch_rule;
 
@@ -27,6 +27,7 @@ extern const ms_dispatch_rule ms_session;
 extern const ms_dispatch_rule ms_prefix_affinity;
 extern const ms_dispatch_rule ms_kv_router;
 extern const ms_dispatch_rule ms_scored;
+extern const ms_dispatch_rule ms_own;
 
 /* Whether the choice is among all replicas that are up: of these the fleet keeps indices. */
 static inline int ms_choice_is_of_all(const ms_choice *self)
@@ -37,7 +38,18 @@ static inline int ms_choice_is_of_all(const ms_choice *self)
 /* Whether a replica of the model is among those it may go to. */
 int ms_choice_has(const ms_choice *self, int32_t replica);
 
-/* A whole number below n, by one of the copy's two draws. */
+/* One of the copy's two draws. */
+double ms_choice_uniform(const ms_choice *self, int second);
+
+/* Requests in the queue of a replica's engine, and the share of its memory that the batch holds, as far as is known; 0 of an
+ * API. */
+int64_t ms_choice_waiting(const ms_choice *self, int32_t replica);
+double ms_choice_usage(const ms_choice *self, int32_t replica);
+
+/* Tokens of the prompt that the prefix cache of a replica holds, which is heard at once; 0 of an API. */
+int64_t ms_choice_cached(const ms_choice *self, int32_t replica);
+
+/* A whole number below n, by one of these draws. */
 int32_t ms_choice_draw(const ms_choice *self, int second, int32_t n);
 
 /* The one of n replicas that costs least; any one of several. */

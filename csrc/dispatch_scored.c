@@ -6,6 +6,10 @@
  *     load        (1 - min(q, 128) / 128) / 2
  *     prefix      share of the prompt's blocks that the router has sent there, by a list of blocks of its own
  *     token_load  1 - min(1, tokens / 4,194,304), tokens those whose prefill is to come there, the new ones included
+ *     session     1 where the session was sent last, within the time that `session` remembers it; else 0
+ *     active      1 with at most `idle_requests` unfinished ones, else most_busy_score (most - n) / most; known at once
+ *     no_hit_lru  0.5; where nobody was sent any of the prompt, from 1 down to 0 by place in a row: first who never got such
+ *                 a request, in order, then the others, who got one longest ago first
  *
  * "Sticky until saturated": of those to whom at least `affinity` of the prompt was sent, if there are any, unless the least
  * of their prefills to come takes more than `most_penalty_s` longer, at `peak_prefill` tokens a second, than the least of
@@ -14,31 +18,11 @@
 
 #include "dispatch_rules.h"
 #include "error.h"
-#include "outlook.h"
 #include "prompt.h"
 
 enum { LOAD_MOST = 128, UNKNOWN_BLOCKS = 31250 };
 
 static const int64_t MS_UNLIMITED_TOKENS = (int64_t)1 << 31; /* of a replica of whose memory nothing is said */
-
-static int64_t waiting_at(const ms_choice *self, int32_t replica)
-{
-    const ms_fleet *fleet = self->fleet;
-    if (ms_fleet_is_api(fleet, replica)) {
-        return 0;
-    }
-    return fleet->looks.delay_s > 0.0 ? fleet->looks.waiting[replica] : ms_replica_waiting(&fleet->replica[replica]);
-}
-
-static double usage_at(const ms_choice *self, int32_t replica)
-{
-    const ms_fleet *fleet = self->fleet;
-    if (ms_fleet_is_api(fleet, replica)) {
-        return 0.0;
-    }
-    return fleet->looks.delay_s > 0.0 ? fleet->looks.usage[replica]
-                                      : ms_replica_kv_usage(&fleet->replica[replica], self->t_s);
-}
 
 /* ---- blocks of the prompt that the router has sent where ------------------------------------------------ */
 
@@ -103,10 +87,10 @@ typedef struct ms_range {
 static double of_engine(const ms_choice *self, int32_t replica, ms_range queue)
 {
     const ms_score_weights *weights = &self->fleet->dispatch.weights;
-    const int64_t q = waiting_at(self, replica);
+    const int64_t q = ms_choice_waiting(self, replica);
     const double shorter = queue.most > queue.least ? (double)(queue.most - q) / (double)(queue.most - queue.least) : 1.0;
     const double load = 0.5 * (1.0 - (double)(q < LOAD_MOST ? q : LOAD_MOST) / LOAD_MOST);
-    return weights->queue * shorter + weights->kv_cache * (1.0 - usage_at(self, replica)) + weights->load * load;
+    return weights->queue * shorter + weights->kv_cache * (1.0 - ms_choice_usage(self, replica)) + weights->load * load;
 }
 
 static double of_prompt(const ms_choice *self, int32_t replica, int64_t total)
@@ -126,11 +110,87 @@ static ms_range range_of(const ms_choice *self)
 {
     ms_range range = {INT64_MAX, INT64_MIN};
     for (int32_t i = 0; i < self->n; i++) {
-        const int64_t q = waiting_at(self, self->up[i]);
+        const int64_t q = ms_choice_waiting(self, self->up[i]);
         range.least = q < range.least ? q : range.least;
         range.most = q > range.most ? q : range.most;
     }
     return range;
+}
+
+/* ---- what the router knows by itself ---------------------------------------------------------------------- */
+
+/* Of those who may be chosen. */
+typedef struct ms_known {
+    int32_t bound; /* session: where it is; -1: nowhere */
+    int64_t most;  /* active: unfinished requests */
+    int32_t is_cold; /* no_hit_lru: nobody was sent any of the prompt */
+    int32_t never; /* of them never got such a request, */
+    int32_t passed; /* and so many of these were looked at */
+} ms_known;
+
+static int32_t bound_to(const ms_choice *self)
+{
+    ms_bindings *bindings = &self->servers->sessions;
+    if (!(self->fleet->dispatch.weights.session > 0.0) || self->job->session < 0) {
+        return -1;
+    }
+    ms_bindings_expire(bindings, self->t_s - self->fleet->dispatch.session_ttl_s);
+    return ms_bindings_find(bindings, self->job->session);
+}
+
+static int is_cold(const ms_choice *self)
+{
+    int32_t i = 0;
+    while (i < self->n && self->fleet->matched[self->up[i]] == 0) {
+        i++;
+    }
+    return i == self->n;
+}
+
+static ms_known known_of(const ms_choice *self)
+{
+    const ms_fleet *fleet = self->fleet;
+    ms_cold *cold = &self->servers->cold;
+    ms_known known = {.bound = bound_to(self)};
+    for (int32_t i = 0; i < self->n && fleet->dispatch.weights.active > 0.0; i++) {
+        const int64_t unfinished = ms_fleet_unfinished(fleet, self->up[i]);
+        known.most = unfinished > known.most ? unfinished : known.most;
+    }
+    known.is_cold = fleet->dispatch.weights.no_hit_lru > 0.0 && is_cold(self);
+    if (known.is_cold) {
+        ms_cold_number(cold);
+        for (int32_t i = 0; i < self->n; i++) {
+            known.never += cold->position[fleet->place_of[self->up[i]]] < 0;
+        }
+    }
+    return known;
+}
+
+static double activity(const ms_choice *self, int32_t replica, int64_t most)
+{
+    const ms_dispatch_plan *plan = &self->fleet->dispatch;
+    const int64_t unfinished = ms_fleet_unfinished(self->fleet, replica);
+    return unfinished <= plan->idle_requests ? 1.0 : (double)(most - unfinished) / (double)most * plan->most_busy_score;
+}
+
+/* To be asked of each in order. */
+static double coldness(const ms_choice *self, int32_t replica, ms_known *known)
+{
+    if (!known->is_cold || self->n < 2) {
+        return 0.5;
+    }
+    const int32_t position = self->servers->cold.position[self->fleet->place_of[replica]];
+    const int32_t rank = position < 0 ? known->passed++ : known->never + position;
+    const double score = 1.0 - (double)rank / (double)(self->n - 1);
+    return score > 0.0 ? score : 0.0;
+}
+
+static double of_router(const ms_choice *self, int32_t replica, ms_known *known)
+{
+    const ms_score_weights *weights = &self->fleet->dispatch.weights;
+    double score = weights->session * (double)(replica == known->bound);
+    score += weights->active > 0.0 ? weights->active * activity(self, replica, known->most) : 0.0;
+    return score + (weights->no_hit_lru > 0.0 ? weights->no_hit_lru * coldness(self, replica, known) : 0.0);
 }
 
 /* ---- sticky until saturated ----------------------------------------------------------------------------- */
@@ -174,8 +234,10 @@ static int32_t scan(const ms_choice *self, int64_t total)
         left.up = left.n < self->n ? self->fleet->sticky : self->up;
     }
     const ms_range queue = range_of(&left);
+    ms_known known = known_of(&left);
     for (int32_t i = 0; i < left.n; i++) {
-        left.fleet->costs[i] = -(of_engine(&left, left.up[i], queue) + of_prompt(&left, left.up[i], total));
+        const double score = of_engine(&left, left.up[i], queue) + of_prompt(&left, left.up[i], total);
+        left.fleet->costs[i] = -(score + of_router(&left, left.up[i], &known));
     }
     return ms_choice_cheapest(&left, left.up, left.fleet->costs, left.n);
 }
@@ -201,11 +263,15 @@ static int32_t by_index(const ms_choice *self, int32_t n, int64_t total)
         rank(self);
     }
     const double least = ms_ties_least(&servers->loads);
+    ms_known known = {.bound = bound_to(self)};
     double best = INFINITY;
+    if (known.bound >= 0 && fleet->matched[known.bound] == 0) {
+        fleet->matches[n++] = known.bound;
+    }
     for (int32_t i = 0; i < n; i++) {
         const int32_t replica = fleet->matches[i];
         const double engine = -ms_ties_value(&servers->loads, fleet->place_of[replica]);
-        fleet->costs[i] = fleet->failures[replica] == 0 ? -(engine + of_prompt(self, replica, total)) : INFINITY;
+        fleet->costs[i] = fleet->failures[replica] == 0 ? -(engine + of_prompt(self, replica, total) + of_router(self, replica, &known)) : INFINITY;
         best = fleet->costs[i] < best ? fleet->costs[i] : best;
     }
     if (best < least) {
@@ -223,7 +289,8 @@ static int32_t pick(const ms_choice *self)
     int64_t total;
     const int32_t n = match(self, &total);
     const int is_indexed = ms_choice_is_of_all(self) && self->servers->replicas > MS_SCAN_MOST &&
-                           self->fleet->looks.delay_s > 0.0 && !plan->is_sticky && !(plan->weights.token_load > 0.0);
+                           self->fleet->looks.delay_s > 0.0 && !plan->is_sticky && !(plan->weights.token_load > 0.0) &&
+                           !(plan->weights.active > 0.0) && !(plan->weights.no_hit_lru > 0.0);
     const int32_t replica = is_indexed ? by_index(self, n, total) : scan(self, total);
     forget_matches(self, n);
     return replica;
@@ -245,7 +312,13 @@ static int sent(const ms_choice *self, int32_t replica)
     int64_t total;
     const int32_t n = match(self, &total);
     const int64_t there = self->fleet->matched[replica] * self->servers->texts.unit_tokens;
+    if (self->fleet->dispatch.weights.no_hit_lru > 0.0 && is_cold(self)) {
+        ms_cold_touch(&self->servers->cold, place);
+    }
     forget_matches(self, n);
+    if (self->fleet->dispatch.weights.session > 0.0 && self->job->session >= 0) {
+        MS_TRY(ms_bindings_bind(&self->servers->sessions, self->job->session, replica, self->t_s));
+    }
     ms_accounts_charge(self->fleet, self->job, replica, self->job->prompt_tokens - there);
     MS_TRY(ms_texts_add(&self->servers->texts, self->job, place));
     ms_texts_trim(&self->servers->texts, place, most_units(self, replica));

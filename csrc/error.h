@@ -21,7 +21,9 @@
     X(MS_ERR_POLICY, -21, "PolicyError", "a policy that reported an error of its own")               \
     X(MS_ERR_NEXT, -22, "PolicyError", "a policy whose `finish` names no model of the zoo")         \
     X(MS_ERR_LABEL, -23, "PolicyError", "a policy that reported an error of its own on a label")     \
-    X(MS_ERR_CHAIN, -24, "PolicyError", "a policy whose `finish` goes on after 1,000 answers")
+    X(MS_ERR_CHAIN, -24, "PolicyError", "a policy whose `finish` goes on after 1,000 answers")         \
+    X(MS_ERR_PICK, -25, "PolicyError",                                                              \
+      "a rule of dispatch that names no replica, or reported an error of its own")
 
 enum ms_error {
 #define MS_ENUM(code, value, exception, text) code = value,

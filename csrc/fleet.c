@@ -41,6 +41,12 @@ static int allocate(ms_fleet *self)
         self->kept == NULL || self->promised == NULL) {
         return MS_ERR_MEMORY;
     }
+    if (self->dispatch.rule == MS_OWN_RULE) {
+        self->seen = calloc(MS_OWN_COLUMNS * (n + 1), sizeof(double));
+        if (self->seen == NULL) {
+            return MS_ERR_MEMORY;
+        }
+    }
     MS_TRY(ms_looks_init(&self->looks, self->dispatch.state_delay_s, self->replicas));
     return ms_tournament_init(&self->moments, self->replicas);
 }
@@ -158,6 +164,7 @@ void ms_fleet_free(ms_fleet *self)
     free(self->sticky);
     free(self->matched);
     free(self->costs);
+    free(self->seen);
     free(self->prefill_tokens);
     free(self->held_tokens);
     free(self->kept);

@@ -10,6 +10,7 @@
 #include "autoscale.h"
 #include "bindings.h"
 #include "calendar.h"
+#include "cold.h"
 #include "dispatch_plan.h"
 #include "looks.h"
 #include "philox.h"
@@ -79,6 +80,7 @@ typedef struct ms_servers {
     int64_t turn;
     ms_bindings sessions;  /* session: where they are */
     ms_texts texts;        /* rules that know prompts: what went where, or of what caches have a part, by place */
+    ms_cold cold;          /* scored: who got prompts that nobody knew */
     int64_t block_tokens;  /* of all its replicas' memory; 0: they differ, or there are none */
     int64_t all_take;        /* tokens of a request that every pool takes, */
     int64_t all_take_prompt; /* and of a prompt */
@@ -87,6 +89,7 @@ typedef struct ms_servers {
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */
+    ms_own_rule own;       /* a rule of the user's own */
 } ms_servers;
 
 typedef struct ms_fleet {
@@ -119,6 +122,9 @@ typedef struct ms_fleet {
     int32_t *sticky;
     int64_t *matched;        /* 0 between two choices */
     double *costs;
+    double *seen;            /* [MS_OWN_COLUMNS * replicas] what a rule of the user's own looks at; else NULL */
+    int64_t wrong_request;   /* the last for which such a rule failed, and what it returned */
+    int64_t wrong_pick;
 } ms_fleet;
 
 /* `streams[m]` draws what dispatch leaves to chance for model m; where prefill and decode are split, `streams[models + m]`

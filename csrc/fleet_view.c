@@ -54,6 +54,7 @@ int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers)
         ms_ties_set(&servers->loads, i, 0.0);
         ms_ties_set(&servers->heights, i, 0.0);
     }
+    MS_TRY(ms_cold_init(&servers->cold, servers->replicas, self->dispatch.cold_replicas));
     return prepare_texts(self, servers);
 }
 
@@ -63,6 +64,7 @@ void ms_fleet_end_dispatch(ms_servers *servers)
     ms_ties_free(&servers->heights);
     ms_bindings_free(&servers->sessions);
     ms_texts_free(&servers->texts);
+    ms_cold_free(&servers->cold);
 }
 
 void ms_fleet_note_load(ms_fleet *self, int32_t replica)
@@ -112,7 +114,7 @@ int ms_fleet_look(ms_fleet *self, double t_s)
     for (int32_t replica = ms_looks_next(&self->looks); replica >= 0; replica = ms_looks_next(&self->looks)) {
         ms_fleet_show_load(self, replica);
     }
-    if (self->dispatch.rule == MS_SCORED) {
+    if (self->dispatch.rule == MS_SCORED || self->dispatch.rule == MS_OWN_RULE) {
         look_into_engines(self);
     }
     return 1;

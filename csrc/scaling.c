@@ -2,6 +2,7 @@
 
 #include "copies.h"
 #include "error.h"
+#include "outlook.h"
 
 static int32_t last_of(const ms_pool *pool)
 {
@@ -119,10 +120,26 @@ int ms_scaling_begin(ms_run *run)
     return 0;
 }
 
+/* What waits in a queue that replicas share is theirs in equal parts. */
+static ms_autoscale_look look_at(const ms_run *run, const ms_pool *pool)
+{
+    const ms_fleet *fleet = &run->fleet;
+    ms_autoscale_look look = {.t_s = run->now_s, .ready = pool->up, .loading = pool->loading, .unfinished = pool->unfinished};
+    const double shared = pool->up > 0 ? (double)pool->shared.length / (double)pool->up : 0.0;
+    for (int32_t i = pool->first; i <= last_of(pool) && pool->plan.autoscale.rule == MS_SCALES_BY_SATURATION; i++) {
+        if (fleet->phase[i] == MS_READY) {
+            const ms_replica *replica = &fleet->replica[i];
+            ms_autoscale_saturation_add(&look, &pool->plan.autoscale, ms_replica_kv_usage(replica, run->now_s),
+                                        (double)ms_replica_waiting(replica) + shared);
+        }
+    }
+    return look;
+}
+
 int ms_scaling_decide(ms_run *run, int32_t number)
 {
     ms_pool *pool = &run->fleet.pool[number];
-    const ms_autoscale_look look = {run->now_s, pool->up, pool->loading, pool->unfinished};
+    const ms_autoscale_look look = look_at(run, pool);
     const int32_t wanted =
         ms_autoscale_wanted(&pool->autoscaler, &pool->plan.autoscale, &look, pool->plan.replicas);
     while (pool->up + pool->loading > wanted) {

@@ -7,6 +7,7 @@ cdef extern from "error.h" nogil:
         MS_ERR_NEXT
         MS_ERR_LABEL
         MS_ERR_CHAIN
+        MS_ERR_PICK
         MS_ERR_IN_VAIN
     const char *ms_error_text(int code)
     const char *ms_error_exception(int code)
@@ -429,12 +430,26 @@ cdef extern from "fleet.h" nogil:
         MS_KV_ROUTER
         MS_SCORED
         MS_OWN_RULE
+    int MS_OWN_UNIFORMS
+    ctypedef int64_t (*ms_pick_fn)(int64_t, int64_t, int64_t, int64_t, double, int64_t, const double *, const double *,
+                                   const double *, const double *, const double *, const double *, const double *,
+                                   double *) noexcept nogil
+    ctypedef struct ms_own_rule:
+        ms_pick_fn pick
+        int32_t sees_loads
+        int32_t sees_engines
+        int32_t sees_caches
+        const double *params
+        double *state
     ctypedef struct ms_score_weights:
         double queue
         double kv_cache
         double prefix
         double load
         double token_load
+        double session
+        double no_hit_lru
+        double active
     ctypedef struct ms_dispatch_plan:
         int32_t rule
         int32_t random_ties
@@ -453,6 +468,9 @@ cdef extern from "fleet.h" nogil:
         int64_t index_blocks
         int64_t index_tokens
         double most_load_tokens
+        int64_t idle_requests
+        double most_busy_score
+        int32_t cold_replicas
         int32_t is_sticky
         double affinity
         double most_penalty_s
@@ -463,7 +481,7 @@ cdef extern from "fleet.h" nogil:
         double mu
         double sigma
         ms_stream stream
-    int MS_SCALES_BY_SCHEDULE, MS_SCALES_BY_TARGET, MS_SCALES_BY_CONCURRENCY, MS_COLD_PHASES
+    int MS_SCALES_BY_SCHEDULE, MS_SCALES_BY_TARGET, MS_SCALES_BY_CONCURRENCY, MS_SCALES_BY_SATURATION, MS_COLD_PHASES
     ctypedef struct ms_autoscale_plan:
         int32_t rule
         int32_t least
@@ -480,6 +498,10 @@ cdef extern from "fleet.h" nogil:
         double stable_window_s
         double panic_window_s
         double panic_threshold
+        double saturated_usage
+        double saturated_waiting
+        double spare_usage
+        double spare_waiting
         int32_t steps
         double day_s
         double *step_s
@@ -508,10 +530,15 @@ cdef extern from "fleet.h" nogil:
         ms_autoscale_plan autoscale
     ctypedef struct ms_pool:
         int32_t first
+    ctypedef struct ms_servers:
+        ms_own_rule own
     ctypedef struct ms_fleet:
         int32_t pools
         ms_pool *pool
+        ms_servers *servers
         ms_replica *replica
+        int64_t wrong_request
+        int64_t wrong_pick
     double ms_fleet_meter_j(const ms_fleet *, int32_t pool, double t_s)
 
 cdef extern from "outlook.h" nogil:

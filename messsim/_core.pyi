@@ -308,6 +308,50 @@ class Policy:
     ) -> None: ...
     def learn(self, request: int, features: _Floats, labels: _Floats, tenant: int = 0) -> None: ...
 
+def wrong_pick(request: int, picked: int, failure: str | None = None) -> PolicyError:
+    """The error for what a rule of dispatch of the user's own returned, or raised."""
+
+@final
+class DispatchRule:
+    @property
+    def params(self) -> _Floats:
+        """As given, and one 0 behind them."""
+    @property
+    def state(self) -> _Floats:
+        """The array that the rule itself reads and writes, and one element behind it."""
+    def __init__(
+        self,
+        pick: int,
+        params: ArrayLike,
+        state: ArrayLike,
+        *,
+        sees_loads: bool = True,
+        sees_engines: bool = True,
+        sees_caches: bool = True,
+    ) -> None: ...
+    def copy(self) -> DispatchRule: ...
+    def keep_alive(self, compiled: tuple[Any, ...]) -> None: ...
+    @property
+    def functions(self) -> tuple[Any, ...]: ...
+    @property
+    def sees(self) -> tuple[bool, bool, bool]:
+        """Whether it looks at loads, at engines and at caches."""
+    def failure(self) -> str | None: ...
+    def pick(
+        self,
+        request: int,
+        attempt: int,
+        session: int,
+        prompt_tokens: int,
+        now_s: float,
+        numbers: _Floats,
+        loads: _Floats,
+        waiting: _Floats,
+        usage: _Floats,
+        cached: _Floats,
+        uniforms: _Floats,
+    ) -> int: ...
+
 def argmin_block(v: float, alpha: float, queue: float, scores: _Floats, costs: _Floats, chosen: _Ints) -> None: ...
 
 # ---- servers ----------------------------------------------------------------------------------------------
@@ -551,6 +595,7 @@ class Loop:
         prompt_costs: PromptCosts | None = None,
         priority: NDArray[np.int32] | None = None,
         ttft_objective_s: NDArray[np.float64] | None = None,
+        own_rules: list[DispatchRule] | None = None,
     ) -> None: ...
     def turn_page(self, page: Page) -> None:
         """The page is kept alive until `release`."""

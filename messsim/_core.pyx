@@ -757,6 +757,87 @@ cdef class Policy:
         return 0
 
 
+def wrong_pick(int64_t request, int64_t picked, failure=None):
+    """The error for what a rule of dispatch of the user's own returned, or raised."""
+    if failure is not None:
+        return errors.PolicyError(f"the rule of dispatch: {failure}, at request {request}")
+    if picked == MS_POLICY_RAISED:
+        return errors.PolicyError(
+            f"the rule of dispatch returned {picked} at request {request}, which is what int() makes of NaN and of "
+            "infinity; expected a whole number")
+    if picked < 0:
+        return errors.PolicyError(f"the rule of dispatch returned its error code {picked} at request {request}")
+    return errors.PolicyError(
+        f"the rule of dispatch returned {picked} at request {request}; expected one of its replicas, from 0 to replicas - 1")
+
+
+cdef class DispatchRule:
+    """A rule of dispatch of the user's own, among the replicas of one model.
+
+    `pick` is the address of a compiled function with the signature in csrc/dispatch_plan.h; what it does not see is not
+    gathered for it.
+    """
+
+    cdef ms_own_rule c
+    cdef readonly object params
+    cdef readonly object state
+    cdef tuple compiled
+
+    def __init__(self, uint64_t pick, params, state, *, bint sees_loads=True, bint sees_engines=True,
+                 bint sees_caches=True):
+        check_shape(pick != 0, "pick is the address of a function")
+        cdef double[::1] p = with_length(params), s = with_length(state)
+        self.params, self.state = np.asarray(p)[1:], np.asarray(s)[1:]
+        self.c.pick, self.c.params, self.c.state = <ms_pick_fn><size_t>pick, &p[1], &s[1]
+        self.c.sees_loads, self.c.sees_engines, self.c.sees_caches = sees_loads, sees_engines, sees_caches
+        self.compiled = ()
+
+    def copy(self):
+        """The same rule for another model: with a state of its own that begins as this one stands."""
+        cdef DispatchRule other = DispatchRule(<size_t>self.c.pick, self.params[:-1], self.state[:-1],
+                                               sees_loads=self.c.sees_loads, sees_engines=self.c.sees_engines,
+                                               sees_caches=self.c.sees_caches)
+        other.compiled = self.compiled
+        return other
+
+    def keep_alive(self, tuple compiled not None):
+        """Holds what the machine code belongs to; it knows by the address of `state` what has failed."""
+        self.compiled = compiled
+
+    @property
+    def functions(self):
+        """What the user's function became."""
+        return self.compiled
+
+    @property
+    def sees(self):
+        """Whether it looks at loads, at engines and at caches."""
+        return bool(self.c.sees_loads), bool(self.c.sees_engines), bool(self.c.sees_caches)
+
+    def failure(self):
+        """What the function has raised, told once; None if it did not."""
+        for function in self.compiled:
+            raised = function.failures.pop(<size_t>self.c.state, None)
+            if raised is not None:
+                return raised
+        return None
+
+    def pick(self, int64_t request, int64_t attempt, int64_t session, int64_t prompt_tokens, double now_s,
+             const double[::1] numbers not None, const double[::1] loads not None, const double[::1] waiting not None,
+             const double[::1] usage not None, const double[::1] cached not None, const double[::1] uniforms not None):
+        """Which of the replicas gets a copy, checked."""
+        cdef int64_t n = numbers.shape[0], picked
+        check_shape(n >= 1 and n == loads.shape[0] == waiting.shape[0] == usage.shape[0] == cached.shape[0],
+                    "numbers, loads, waiting, usage and cached are [replicas]")
+        check_shape(uniforms.shape[0] == MS_OWN_UNIFORMS, f"uniforms are {MS_OWN_UNIFORMS}")
+        with nogil:  # it may never return: another thread must hear Ctrl-C
+            picked = self.c.pick(request, attempt, session, prompt_tokens, now_s, n, &numbers[0], &loads[0],
+                                 &waiting[0], &usage[0], &cached[0], &uniforms[0], self.c.params, self.c.state)
+        if not 0 <= picked < n:
+            raise wrong_pick(request, picked, self.failure())
+        return picked
+
+
 def argmin_block(double v, double alpha, double queue, const double[:, ::1] scores not None,
                  const double[:, ::1] costs not None, int32_t[::1] chosen not None):
     """argmin_m v costs[m, i] + queue (alpha - scores[m, i]) into chosen [n]; ties to the lowest m."""
@@ -1428,7 +1509,8 @@ cdef class Replica:
 
 LOOP_PAUSED, LOOP_NEEDS_PAGE, LOOP_OVER = MS_LOOP_PAUSED, MS_LOOP_NEEDS_PAGE, MS_LOOP_OVER
 SCALING_RULES = {"schedule": MS_SCALES_BY_SCHEDULE, "target": MS_SCALES_BY_TARGET,
-                 "concurrency": MS_SCALES_BY_CONCURRENCY}
+                 "concurrency": MS_SCALES_BY_CONCURRENCY,
+                 "saturation": MS_SCALES_BY_SATURATION}
 DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
             "shared_queue": MS_SHARED_QUEUE, "random": MS_RANDOM, "session": MS_SESSION,
             "prefix_affinity": MS_PREFIX_AFFINITY, "kv_router": MS_KV_ROUTER, "scored": MS_SCORED, "own": MS_OWN_RULE}
@@ -1624,6 +1706,8 @@ cdef ms_autoscale_plan autoscale_plan_of(dict given) except *:
     c.up_most_factor, c.up_most_replicas = given["up_most_factor"], given["up_most_replicas"]
     c.down_most_factor, c.stable_window_s = given["down_most_factor"], given["stable_window_s"]
     c.panic_window_s, c.panic_threshold = given["panic_window_s"], given["panic_threshold"]
+    c.saturated_usage, c.saturated_waiting = given["saturated_usage"], given["saturated_waiting"]
+    c.spare_usage, c.spare_waiting = given["spare_usage"], given["spare_waiting"]
     c.steps, c.day_s = len(given["schedule"]), given["day_s"]
     for k, (at_s, replicas) in enumerate(given["schedule"]):
         c.step_s[k], c.step_replicas[k] = at_s, replicas
@@ -1690,10 +1774,13 @@ cdef class Loop:
         Of tenants, which order the queues of servers; None where these are first come, first served.
     breakdowns
         Dicts with replica, random, fails, mends (streams), time_s, for_s.
+    own_rules
+        A rule of dispatch of the user's own, by model; none where `rule` is another.
     """
 
     cdef ms_run c
     cdef object policies, predictors, pages, marginal, prompt_costs, urgency
+    cdef list own_rules
     cdef object pools  # whose drafts it looks at
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
@@ -1701,7 +1788,7 @@ cdef class Loop:
     def __init__(self, dict config, const double[::1] alphas not None, double discount, int64_t window, list pools,
                  dict dispatch, list dispatch_streams, list policies not None, list predictors not None, str estimate,
                  double prior, MarginalCosts marginal not None, list breakdowns, PromptCosts prompt_costs=None,
-                 const int32_t[::1] priority=None, const double[::1] ttft_objective_s=None):
+                 const int32_t[::1] priority=None, const double[::1] ttft_objective_s=None, list own_rules=None):
         cdef ms_run_config c
         cdef int32_t n_pools = len(pools), models = config["models"]
         plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
@@ -1735,11 +1822,16 @@ cdef class Loop:
         is_split = any(plans[k].limits.role != MS_ROLE_BOTH for k in range(n_pools))
         check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models * (1 + is_split),
                     "alphas are [tenants] and dispatch_streams [models], twice where prefill and decode are split")
+        self.own_rules = own_rules or []
+        check_shape(len(self.own_rules) == (models if dispatch_plan.rule == MS_OWN_RULE else 0),
+                    "there is a rule of one's own for each model, or none")
         check_shape(0 < c.instances == len(predictors), "every instance has a policy, and a predictor or None")
         self.policies, self.predictors, self.pages, self.marginal = policies, predictors, [], marginal
         self.pools = pools
         self.ready = True
         check(ms_run_init(&self.c, &c, &alphas[0], discount, window, n_pools, plans, &dispatch_plan, streams))
+        for k in range(len(self.own_rules)):
+            self.c.fleet.servers[k].own = (<DispatchRule>self.own_rules[k]).c
         for i in range(c.instances):
             self.set_brain(&self.c.instances.brain[i], policies[i], predictors[i], ESTIMATES[estimate], prior)
             self.c.instances.brain[i].servers, self.c.instances.brain[i].n_servers = marginal.c, marginal.n
@@ -1789,14 +1881,16 @@ cdef class Loop:
         cdef int status
         with nogil:
             status = ms_loop_run(&self.c, budget)
+        if status == MS_ERR_PICK:
+            raise wrong_pick(self.c.fleet.wrong_request, self.c.fleet.wrong_pick, self.failure())
         if status < 0 and self.c.error_request >= 0 and ms_error_exception(status) == b"PolicyError":
             raise illegal(status, self.c.error_request, self.c.error_plan, self.c.config.models, self.failure())
         check(status)
         return status
 
     def failure(self):
-        """What a compiled function of one of its policies has raised; None if none did."""
-        for policy in self.policies:
+        """What a compiled function of one of its policies or of its rule of dispatch has raised; None if none did."""
+        for policy in (*self.policies, *self.own_rules):
             raised = policy.failure()
             if raised is not None:
                 return raised

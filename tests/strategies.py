@@ -4,12 +4,14 @@ Figures are coarse on purpose: iterations of a quarter of a second and gaps of w
 where orders go wrong.
 """
 
+from pathlib import Path
 from typing import Any
 
 from builders import trace
 from hypothesis import strategies as st
 
 raters = st.sampled_from([{}, {}, {"false_positive": 0.3}, {"false_positive": 0.1, "false_negative": 0.5}])
+OWN_RULES = Path(__file__).with_name("own_dispatch.py")
 share = st.floats(0.05, 0.95).map(lambda x: round(x, 3))
 
 
@@ -148,6 +150,7 @@ def dispatches(draw) -> dict[str, Any]:
     """A rule of dispatch with its options, and how old what it sees is."""
     affinity = {"cache_threshold": 0.1, "balance_abs_threshold": 1, "max_tree_tokens": 40, "eviction_interval_s": 2}
     weights = {"queue": 1.0, "kv_cache": 0.5, "prefix": 2.0, "load": 1.0, "token_load": 1.0}
+    known = {"session": 1.0, "no_hit_lru": 2.0, "active": draw(st.sampled_from([0.0, 1.0]))}
     scored = {"index_block_tokens": 3, "index_blocks": 7, "max_load_tokens": 50}
     sticky = {"sticky_until_saturated": True, "affinity_threshold": 0.3, "peak_prefill_tokens_per_s": 40.0}
     rules = [
@@ -157,6 +160,8 @@ def dispatches(draw) -> dict[str, Any]:
         {"dispatch": "prefix_affinity", "prefix_affinity": affinity},
         {"dispatch": "kv_router", "kv_router": {"prefill_load_scale": draw(st.sampled_from([0.0, 0.5, 1.0]))}},
         {"dispatch": "scored", "scored": scored | draw(st.sampled_from([{}, {"weights": weights}]))},
+        {"dispatch": "scored", "scored": scored | {"weights": known, "cold_replicas": 2, "max_busy_score": 0.5}},
+        {"dispatch": f"{OWN_RULES}:everything", "own": {"state": 1}},
         {"dispatch": "scored", "scored": scored | sticky | {"max_ttft_penalty_s": draw(st.sampled_from([0.0, 1.0]))}},
     ]
     return draw(st.sampled_from(rules)) | draw(

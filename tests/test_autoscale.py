@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from builders import IDLE_W, POWER_W, STEP_S, model, run, scenario, trace
 
-from messsim.engines.autoscale import Autoscaler, Look
+from messsim.engines.autoscale import Autoscaler, Look, unsaturated
 from messsim.errors import ScenarioError
 from messsim.scenario import parse
 from messsim.scenario.autoscale import Autoscale, ColdStart
@@ -181,6 +181,60 @@ def test_concurrency_panics_and_then_only_grows():
     assert wanted(s, 124.0, 6, 0) == 3  # then to no less than half of what is up
 
 
+def sees(settings: Autoscale, *replicas: tuple[float, float], loading: int = 0, unfinished: int = 9) -> int:
+    """Wanted where replicas have so much memory in use, and so many that wait."""
+    look = Look(60.0, len(replicas), loading, unfinished, *unsaturated(settings, replicas))
+    return Autoscaler(settings, 1.0, 100).wanted(look)
+
+
+def test_saturation_by_its_sources_example():
+    """65 and 72 % in use leave 11.5 % of 80 to spare in the mean, which is enough; 65 and 76 % leave 9.5."""
+    settings = Autoscale(rule="saturation")
+    assert sees(settings, (0.65, 0), (0.72, 0)) == 2
+    assert sees(settings, (0.65, 0), (0.76, 0)) == 3
+    assert sees(settings, (0.65, 0), (0.76, 0), loading=1) == 3  # one is on its way
+
+
+def test_saturation_by_queues_and_by_who_is_saturated():
+    """Room for five each: two that wait leave three; the third replica is saturated and does not count."""
+    settings = Autoscale(rule="saturation")
+    assert sees(settings, (0.5, 2), (0.5, 2)) == 2
+    assert sees(settings, (0.5, 2), (0.5, 3)) == 3
+    assert sees(settings, (0.5, 2), (0.5, 2), (0.1, 5)) == 3
+    assert sees(settings, (0.8, 0)) == 2
+    assert sees(settings, (0.1, 5), (0.9, 0)) == 3
+
+
+def test_saturation_gives_back_what_the_rest_can_carry():
+    """The load of three, 60 % in all, is 30 % each of two; of two it is 70 % of one: 10 % to spare, and no less."""
+    settings = Autoscale(rule="saturation")
+    assert sees(settings, (0.2, 0), (0.2, 0), (0.2, 0)) == 2
+    assert sees(settings, (0.375, 0), (0.375, 0)) == 2
+    assert sees(settings, (0.25, 0), (0.375, 0)) == 1
+    assert sees(settings, (0.1, 1), (0.1, 2)) == 2  # three would wait for one, room for two is less than three
+    assert sees(settings, (0.1, 0)) == 1
+
+
+def test_saturation_goes_to_zero_after_ten_minutes():
+    s = autoscaler("saturation", 1.0, min_replicas=0)
+    assert wanted(s, 60.0, 1, 0) == 1
+    assert wanted(s, 600.0, 1, 0) == 1
+    assert wanted(s, 660.0, 1, 0) == 0
+    assert wanted(s, 720.0, 0, 1) == 1
+
+
+def test_saturation_in_a_run(engine, tmp_path):
+    """One place, 0.75 s an answer: at 2 s six wait, one more is wanted, and is up at 5."""
+    times = [0.0, *[0.5] * 4, *[1.5] * 4, 9.0]
+    more = {"period_s": 1.0, "saturated_waiting": 6.0, "spare_waiting": 2.0}
+    r = run(scaled(tmp_path, times, rule="saturation", **more), engine)
+    # at 1: four of 0.5 came, one of them runs, three wait: 3 are spare; at 2: two gone, six wait: saturated
+    assert r.records.replica.tolist()[:9] == [0] * 9  # whoever waits stays where it is
+    assert r.statuses == ["completed"] * 10
+    replicas_s = r.summary["pools"][0]["mean_replicas"] * 9.0
+    assert replicas_s == pytest.approx(9.0 + 4.0)  # the second from 2 to 6, when the first alone has enough to spare
+
+
 def test_the_schedule_is_a_floor_of_the_other_rules():
     steps = [{"at_s": 100.0, "replicas": 5}, {"at_s": 200.0, "replicas": 2}]
     s = autoscaler("target", 1.0, schedule=steps, day_s=1000.0, down_window_s=0.0)
@@ -209,6 +263,7 @@ def test_a_cold_start_is_the_sum_of_its_phases():
         ({"rule": "schedule", "min_replicas": 0, "schedule": [{"at_s": 0.0, "replicas": 0}]}, "no step has replicas"),
         ({"rule": "concurrency", "panic_window_s": 99.0}, "panic_window_s = 99 is longer than stable_window_s = 60"),
         ({"rule": "target", "period_s": 1e-4}, "expected a longer period or shorter windows"),
+        ({"rule": "saturation", "spare_usage": 0.9}, "spare_usage = 0.9 is more than saturated_usage = 0.8"),
         ({"rule": "nonsense"}, "rule = 'nonsense'"),
     ],
 )

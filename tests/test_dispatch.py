@@ -245,6 +245,49 @@ def test_stickiness_ends_with_saturation(engine):
     assert r.replica.tolist()[:8] == [first] * 7 + [1 - first]
 
 
+@engines
+def test_the_session_score_is_a_preference_that_others_may_outweigh(engine):
+    """Turns stay where the session is for a weight of 1, unless what waits there weighs more."""
+    scored = {"weights": {"queue": 0.0, "kv_cache": 0.0, "prefix": 0.0, "session": 1.0}}
+    r = run(sessions(cluster={"dispatch": "scored", "scored": scored}), engine).records
+    for first in range(3):
+        assert len(set(r.replica[[i for i in range(9) if r.session[i] == r.session[first]]].tolist())) == 1
+    known = {"dispatch": "scored", "scored": scored, "session": {"ttl_s": 3.0}}
+    assert parse(scenario(cluster=known)).cluster.ignored == []
+
+
+@engines
+def test_active_requests_are_known_at_once(tmp_path, engine):
+    """By the router's own count the second goes elsewhere before any look; two are as good as idle for the third."""
+    weights = {"queue": 0.0, "kv_cache": 0.0, "prefix": 0.0, "active": 1.0}
+    cluster = {"dispatch": "scored", "state_delay_s": 100.0, "scored": {"weights": weights}}
+    where = replicas_of(tmp_path, [0] * 3, engine, cluster)
+    assert sorted(where) == [0, 1, 2]
+    cluster["scored"]["idle_requests"] = 100
+    where = replicas_of(tmp_path, [0] * 8, engine, cluster)
+    assert where == [draws(3, i) for i in range(8)]  # all are idle: any one
+
+
+@engines
+def test_a_prompt_that_nobody_knows_goes_to_who_got_such_a_one_longest_ago(tmp_path, engine):
+    """First each in order, then the oldest; a prompt of which something is there changes nothing."""
+    weights = {"queue": 0.0, "kv_cache": 0.0, "prefix": 0.0, "no_hit_lru": 1.0}
+    cluster = {"dispatch": "scored", "scored": {"weights": weights}}
+    assert replicas_of(tmp_path, [0] * 7, engine, cluster) == [0, 1, 2, 0, 1, 2, 0]
+    cluster["scored"]["cold_replicas"] = 1  # of whom it remembers the last alone
+    assert replicas_of(tmp_path, [0] * 5, engine, cluster) == [0, 1, 0, 1, 0]
+    data = scenario(
+        requests=6,
+        tokens={"prompt": 5, "output": 2},
+        prefixes={"tokens": 20},
+        models=[model("only", replicas=3)],
+        arrivals={"kind": "poisson", "rate_rps": 1000.0},
+    )
+    scored = {"weights": weights | {"prefix": 3.0}, "index_block_tokens": 5}
+    r = run(data | {"cluster": {"dispatch": "scored", "scored": scored}}, engine).records
+    assert r.replica.tolist() == [0] * 6
+
+
 # ---- bad input ------------------------------------------------------------------------------------------
 
 
@@ -275,6 +318,13 @@ RULES = {
     },
     "kv_router": {"kv_router": {"prefill_load_scale": 0.5}},
     "scored": {"scored": {"index_block_tokens": 4, "index_blocks": 12}},
+    "scored, by session": {
+        "session": {"ttl_s": 3.0},
+        "scored": {"index_block_tokens": 4, "index_blocks": 12, "weights": {"session": 1.5}},
+    },
+    "scored, by all": {
+        "scored": {"index_block_tokens": 4, "weights": {"session": 1.0, "active": 2.0, "no_hit_lru": 1.0}}
+    },
 }
 
 
@@ -298,7 +348,7 @@ def many(rule: str, delay_s: float, **changes):
         "tokens": {"prompt": {"kind": "geometric", "mean": 11.0, "max": 60}},
         "clients": {"patience_s": 4.0, "retries": 1},
         "feedback": {"delay": 0.0},
-        "cluster": {"dispatch": rule, "state_delay_s": delay_s, "failures": failures} | RULES[rule],
+        "cluster": {"dispatch": rule.split(",")[0], "state_delay_s": delay_s, "failures": failures} | RULES[rule],
     }
     return scenario(**(data | changes))
 

@@ -87,7 +87,10 @@ def coefficients(draw):
 def autoscale(draw, replicas):
     """Of a pool, or nothing: decisions and starts that tie with iterations, and none that last longer than a run."""
     data = {
-        "rule": draw(st.sampled_from(["schedule", "target", "concurrency"])),
+        "rule": draw(st.sampled_from(["schedule", "target", "concurrency", "saturation"])),
+        "saturated_waiting": draw(st.sampled_from([1.0, 2.0, 5.0])),
+        "saturated_usage": draw(st.sampled_from([0.3, 0.8])),
+        "spare_waiting": draw(st.sampled_from([0.0, 1.0])),
         "min_replicas": draw(st.integers(0, replicas)),
         "period_s": draw(st.sampled_from([0.25, 1.0, 0.7])),
         "target": draw(st.sampled_from([0.5, 2.0])),

@@ -371,6 +371,50 @@ def test_an_api_has_no_price_by_the_hour():
         planned(parsed, replicas=["large=1..2"])
 
 
+# ---- pools that change their size --------------------------------------------------------------------------------
+
+
+def breathing(**more):
+    """Bursts on pools that grow to four replicas, which take two seconds to start; a replica is 2 USD an hour."""
+    cold = {"fixed_s": 1.0, "weights_gb": 0.0, "compile_s": 0.5, "init_s": 0.5}
+    autoscale = {"rule": "target", "target": 2.0, "period_s": 1.0, "down_window_s": 5.0, "cold_start": cold}
+    models = [model(n, s, replicas=4, autoscale=autoscale) for n, s in (("small", 0.4), ("large", 0.8))]
+    law = {"kind": "mmpp", "rate_rps": 2.0, "burst_rate_rps": 20.0, "mean_calm_s": 10.0, "mean_burst_s": 3.0}
+    return parse(scenario(requests=300, arrivals=law, cost={"usd_per_gpu_hour": {"GPU": 2.0}}, models=models, **more))
+
+
+FAST = ["latency_s.ttft.p95<1.5"]
+
+
+def test_of_pools_that_change_their_size_the_least_is_planned_and_the_rent_of_runs_compared():
+    requirement = Requirement.parse(FAST[0])
+    rents = {}
+    for small, large in itertools.product(range(1, 5), range(1, 5)):
+        least = {f"models.{n}.autoscale.min_replicas": k for n, k in (("small", small), ("large", large))}
+        spec = with_values(breathing(), least)
+        rows = [row_of(spec, summary_of(spec.changed(replication=r))) for r in range(3)]
+        if verdict_of(requirement, rows)["verdict"] == "met":
+            rents[small, large] = sum(row["cost_rent_usd_per_hour"] for row in rows) / 3
+    assert 0 < len(rents) < 16
+    answer = planned(breathing(), wanted=FAST)
+    best = answer["best"]
+    assert tuple(p["replicas"] for p in best["pools"]) == min(rents, key=rents.get)
+    assert best["objective"] == pytest.approx(min(rents.values()))
+    assert answer["unit"] == "USD/h"
+    assert [p["most"] for p in best["pools"]] == [4, 4]
+    assert set(best["overrides"]) == {f'models."{n}".autoscale.min_replicas' for n in ("small", "large")}
+    assert best["gpus"] == 8
+
+
+def test_a_pool_may_sleep_and_keep_no_more_than_it_has():
+    axes = axes_of(breathing(), ["small=0..2"], [])
+    assert [(a.least, a.most, a.ceiling) for a in axes] == [(0, 2, 4)]
+    with pytest.raises(ScenarioError, match=r"small=1..5: replicas that the pool keeps at least, .* 4 is the most"):
+        axes_of(breathing(), ["small=1..5"], [])
+    with pytest.raises(ScenarioError, match=r"usd_per_gpu_hour\.GPU: missing"):
+        planned(breathing().changed(cost=breathing().cost.model_copy(update={"usd_per_gpu_hour": {}})), wanted=FAST)
+
+
 def test_pools_in_tables_of_their_own_are_planned_too():
     models = [{"name": "small", "satisfaction": 0.4}, model("large", 0.8)]
     spec = traffic(models=models, pools=[pool("small", name="p"), pool("small", name="q")])

@@ -12,7 +12,7 @@ from messsim.errors import OutputError
 from messsim.routing.imports import modules_beside
 from messsim.scenario import load, parse
 from messsim.study.runs import journal as journals
-from messsim.study.runs.identity import contents
+from messsim.study.runs.identity import contents, difference
 from messsim.study.runs.pictures import add_pictures
 from messsim.study.runs.summaries import local_workers
 from messsim.study.sweep import sweep
@@ -260,3 +260,12 @@ def test_a_scenario_that_moved_has_the_same_identity(tmp_path):
         (tmp_path / name / "s.toml").write_text(tomli_w.dumps(data))
     first, second = (load(tmp_path / name / "s.toml") for name in "ab")
     assert contents("sweep", first, [{}], [first]) == contents("sweep", second, [{}], [second])
+
+
+def test_a_study_that_starts_from_labels_is_that_of_their_file(tmp_path):
+    (tmp_path / "labels.csv").write_text("a\n")
+    parsed = parse(scenario(router={"predictor": {"warm_start": "labels.csv"}}), folder=tmp_path)
+    before = contents("sweep", parsed, [{}], [parsed])
+    assert list(before["data files"]) == ["router.predictor.warm_start = labels.csv"]
+    (tmp_path / "labels.csv").write_text("b\n")
+    assert difference(contents("sweep", parsed, [{}], [parsed]), before).endswith("warm_start = labels.csv")

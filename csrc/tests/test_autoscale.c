@@ -23,7 +23,7 @@ static ms_autoscale_plan plan_of(enum ms_autoscale_rule rule, double target)
 
 static int32_t wanted(ms_autoscaler *scaler, const ms_autoscale_plan *plan, double t_s, int32_t ready, int64_t unfinished)
 {
-    const ms_autoscale_look look = {t_s, ready, 0, unfinished};
+    const ms_autoscale_look look = {.t_s = t_s, .ready = ready, .unfinished = unfinished};
     return ms_autoscale_wanted(scaler, plan, &look, 50);
 }
 
@@ -50,6 +50,33 @@ static void a_target_has_a_tolerance_and_shrinks_late(void)
     CHECK(wanted(&scaler, &plan, 8.0, 20, 1000) == 40); /* or twice as many */
     CHECK(wanted(&scaler, &plan, 300.0, 13, 10) == 13); /* the hundred of 8 s are not forgotten */
     CHECK(wanted(&scaler, &plan, 308.0, 13, 10) == 1);
+    ms_autoscaler_free(&scaler);
+}
+
+static void saturation_adds_and_takes_one(void)
+{
+    ms_autoscaler scaler;
+    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_SATURATION, 1.0);
+    plan.saturated_usage = 0.8;
+    plan.saturated_waiting = 5.0;
+    plan.spare_usage = 0.1;
+    plan.spare_waiting = 3.0;
+    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    ms_autoscale_look look = {.t_s = 60.0, .ready = 2, .unfinished = 9};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 3); /* all are saturated */
+    ms_autoscale_saturation_add(&look, &plan, 0.65, 0.0);
+    ms_autoscale_saturation_add(&look, &plan, 0.72, 0.0);
+    ms_autoscale_saturation_add(&look, &plan, 0.85, 0.0);
+    ms_autoscale_saturation_add(&look, &plan, 0.10, 5.0);
+    CHECK(look.unsaturated == 2 && ms_autoscale_wanted(&scaler, &plan, &look, 50) == 2);
+    look.usage = 0.65 + 0.76;
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 3);
+    look.loading = 1;
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 3); /* it is on its way */
+    look = (ms_autoscale_look){.t_s = 120.0, .ready = 2, .unfinished = 1};
+    ms_autoscale_saturation_add(&look, &plan, 0.25, 0.0);
+    ms_autoscale_saturation_add(&look, &plan, 0.375, 0.0);
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1);
     ms_autoscaler_free(&scaler);
 }
 
@@ -103,6 +130,7 @@ int main(void)
 {
     RUN(the_schedule_goes_on_from_the_day_before);
     RUN(a_target_has_a_tolerance_and_shrinks_late);
+    RUN(saturation_adds_and_takes_one);
     RUN(a_rush_only_grows);
     RUN(a_run_starts_and_drains_replicas);
     return report();

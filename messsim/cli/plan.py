@@ -73,7 +73,8 @@ Replicas = Annotated[
     list[str] | None,
     typer.Option(
         metavar="POOL=1..8",
-        help="Replicas that a pool, or a model's only pool, may have; 0 leaves it out; repeatable.",
+        help="Replicas that a pool, or a model's only pool, may have; 0 leaves it out; "
+        "of one with autoscale the least that it keeps; repeatable.",
     ),
 ]
 Gpus = Annotated[
@@ -81,7 +82,7 @@ Gpus = Annotated[
     typer.Option(metavar="POOL=H100,A100/tp2", help="GPUs that a pool may have; may be repeated."),
 ]
 Objective = Annotated[
-    Literal["usd", "energy"], typer.Option(help="What is least: price of all GPUs by the hour, or joules of a run.")
+    Literal["usd", "energy"], typer.Option(help="What is least: rent of all GPUs by the hour, or joules of a run.")
 ]
 PlannedPolicies = Annotated[
     str | None, typer.Option(metavar="P1,P2,...", help="Plan for each of these policies; none: the scenario's.")

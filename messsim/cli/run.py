@@ -149,7 +149,7 @@ def explain(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that `run --out` wrote.")],
     request: Annotated[int, typer.Option(help="Which request, from 0; the SimPy engine plays the run again up to it.")],
     run_policy: Annotated[
-        bool, typer.Option("--run-policy", help="Run the policy that the scenario names, a Python file that you trust.")
+        bool, typer.Option("--run-policy", help="Run the Python files that the scenario names, which you trust.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -199,7 +199,8 @@ class _Run:
             setup.costs.marginal(),
             self._breakdowns(),
             setup.costs.of_prompts() if s.sessions is not None else None,
-            *(setup.urgency or ()),
+            *(setup.urgency or (None, None)),
+            [] if setup.own_rule is None else [setup.own_rule.copy() for _ in s.models],
         )
 
     def _patience(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from messsim.scenario.autoscale import Autoscale
 from messsim.workload import Wait
 
-from .autoscale import Autoscaler, Look, cold_phases
+from .autoscale import Autoscaler, Look, cold_phases, unsaturated
 from .calendar import ENDS, RECONCILES, Calendar
 from .observer import Observer
 from .servers import DRAINING, LOADING, OFF, READY, ServerPool
@@ -83,7 +83,7 @@ class Scaling:
     def _decide(self, pool: _Pool) -> None:
         now, servers = self.calendar.now, pool.servers
         up, loading, _ = servers.counts()
-        wanted = pool.scaler.wanted(Look(now, up, loading, servers.unfinished))
+        wanted = pool.scaler.wanted(Look(now, up, loading, servers.unfinished, *self._unsaturated(pool)))
         have = up + loading
         while have > wanted:
             self._remove_one(servers)
@@ -93,6 +93,15 @@ class Scaling:
                 self._load(pool, number)
                 have += 1
         self.settle()
+
+    def _unsaturated(self, pool: _Pool) -> tuple[int, float, float]:
+        """What the rule `saturation` looks at; what waits in a queue that replicas share is theirs in equal parts."""
+        if pool.settings.rule != "saturation":
+            return 0, 0.0, 0.0
+        up, queue, now = pool.servers.up, pool.servers.queue, self.calendar.now
+        shared = len(queue) / len(up) if queue is not None and up else 0.0
+        seen = [(s.replica.kv_usage(now), s.replica.waiting + shared) for s in up]
+        return unsaturated(pool.settings, seen)
 
     def _remove_one(self, pool: ServerPool) -> None:
         """Of those that load the last; else the one with the fewest unfinished requests, and the last of these."""

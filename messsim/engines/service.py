@@ -59,6 +59,7 @@ class Service:
                     Draws(chance, chance.column("dispatch", name)),
                     self.looks,
                     [plan for plan in setup.pools if plan.model == m and plan.role != "decode"],
+                    setup.own_rule,
                 ),
             )
             for m, name in enumerate(s.model_names)

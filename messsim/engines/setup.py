@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from messsim import _core
 from messsim.errors import ScenarioError
 from messsim.routing import Policy, build, notes, options_for
 from messsim.routing.learning import warm_start
@@ -17,6 +18,7 @@ from messsim.workload.labelled import read_labelled
 from .automatic import notes_on_options, resolved
 from .cluster import PoolPlan, plan_pools
 from .costs import KnownCosts
+from .dispatch import own_rule
 from .forking import check_not_forked
 from .knowledge import knowledge_of
 from .pipeline import ahead
@@ -42,6 +44,12 @@ class Setup:
     policy: Policy
     notes: list[str] = field(default_factory=list)
     pipelined: bool = False
+    own_rule: _core.DispatchRule | None = None  # of dispatch, of the user's own
+
+    @property
+    def runs_own_code(self) -> bool:
+        """Whether functions were written in Python, so that nobody knows whether they return."""
+        return self.policy.kernel.is_compiled or self.own_rule is not None
 
     @property
     def needs_loads(self) -> bool:
@@ -97,6 +105,7 @@ def prepare(scenario: Scenario) -> Setup:
     costs = KnownCosts(asked, workload, pools)
     scenario = resolved(asked, workload, costs)
     policy = build(scenario.router, len(scenario.models), workload.features, scenario.folder)
+    rule = own_rule(scenario)
     problems = [*_all_too_long(workload, costs), *_unknowable(scenario, policy), *_unserved(scenario, policy, pools)]
     if problems:
         raise ScenarioError(problems)
@@ -108,7 +117,7 @@ def prepare(scenario: Scenario) -> Setup:
     if "V" in policy.options:
         remarks += notes_on_options(asked, scenario, workload, costs)
     remarks += _cost_order(scenario, costs.mean(workload))
-    return Setup(scenario, workload, pools, costs, policy, remarks)
+    return Setup(scenario, workload, pools, costs, policy, remarks, own_rule=rule)
 
 
 def _warm(scenario: Scenario, policy: Policy, features: int) -> None:

@@ -30,17 +30,18 @@ def provenance(scenario: Scenario) -> Provenance:
 def files_of(scenario: Scenario) -> list[tuple[str, str]]:
     """Every file that a run reads beside its scenario: the key that names it, and its path as the scenario names it.
 
-    Of a policy in a file these are also the modules that it imports from beside it. Profiles of one's own are not
-    among them: their figures stand in the scenario once it is read.
+    Of a policy or a rule of dispatch in a file these are also the modules that it imports from beside it. Profiles of
+    one's own are not among them: their figures stand in the scenario once it is read.
     """
     parts = (("arrivals.file", scenario.arrivals), ("satisfaction.file", scenario.satisfaction))
     files = [(key, part.file) for key, part in parts if part.kind in ("trace", "table")]
     if scenario.tokens.file is not None:
         files.append(("tokens.file", scenario.tokens.file))
-    policy = scenario.router.policy
-    if policy.endswith(".py"):
-        files.append(("router.policy", policy))
-        path = scenario.path(policy)
-        names = [str(Path(policy).parent / m.relative_to(path.parent)) for m in modules_beside(path)]
-        files += [("router.policy imports", name) for name in names]
+    if scenario.router.predictor.warm_start is not None:
+        files.append(("router.predictor.warm_start", scenario.router.predictor.warm_start))
+    for key, name in scenario.python_files:
+        files.append((key, name))
+        path = scenario.path(name)
+        beside = [str(Path(name).parent / m.relative_to(path.parent)) for m in modules_beside(path)]
+        files += [(f"{key} imports", module) for module in beside]
     return files

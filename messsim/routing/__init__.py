@@ -50,7 +50,6 @@ __all__ = [
     "check_policy",
     "find",
     "interruptible",
-    "is_file",
     "notes",
 ]
 
@@ -126,15 +125,10 @@ def build(router: Router, models: int, features: int, folder: Path | None = None
     options = options_for(router)
     if router.policy in POLICIES:
         return POLICIES[router.policy](options, models, features)
-    if not is_file(router):
+    if not router.policy.endswith(".py"):
         return built_by(find(router.policy), repr(router.policy), options, models, features)
     path = (folder or Path.cwd()) / router.policy
     return built_by(load_file(path), path.resolve(), options, models, features)
-
-
-def is_file(router: Router) -> bool:
-    """Whether the policy is a Python file, which building it runs."""
-    return router.policy.endswith(".py")
 
 
 # Keys that no policy reads, but every run does.

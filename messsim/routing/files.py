@@ -1,4 +1,5 @@
-"""A policy in a Python file of the user's: what it runs, it runs here, and what goes wrong there is told as such.
+"""A policy, or a rule of dispatch, in a Python file of the user's: what it runs, it runs here, and what goes wrong
+there is told as such.
 
 Nothing in it may end messsim as if all were well: `sys.exit()` and `os._exit()` are errors, whatever code they give.
 """
@@ -8,12 +9,13 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NoReturn
+from types import ModuleType
+from typing import Any, NoReturn
 
 from messsim import _core
 from messsim.errors import MesssimError, PolicyError, ScenarioError
@@ -21,7 +23,7 @@ from messsim.scenario.routing import Router
 
 from .contract import Build, Knowledge, Policy, Prepare
 
-__all__ = ["built_by", "load_file"]
+__all__ = ["built_by", "load_file", "load_function"]
 
 
 class _EndsPython(Exception):
@@ -36,29 +38,50 @@ def load_file(path: Path) -> Build:
     ScenarioError
         If there is no such file, it cannot be loaded or it has no such function.
     """
+    return load_function(path, "build", "router.policy", "build(options, models, features)")
+
+
+def load_function(path: Path, name: str, key: str, shape: str = "") -> Callable[..., Any]:
+    """A function of a Python file that a key of the scenario names; this runs the file.
+
+    Parameters
+    ----------
+    path, name
+        Of the file and of the function.
+    key
+        Of the scenario, for errors.
+    shape
+        What the function looks like, for the error where there is none.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such file, it cannot be loaded or it has no such function.
+    """
     if not path.is_file():
-        raise ScenarioError(f"router.policy: no such file {path}; expected a Python file with a function build")
+        raise ScenarioError(f"{key}: no such file {path}; expected a Python file with a function {name}")
     try:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise ScenarioError(f"router.policy: {path} cannot be read: {error.strerror}") from None
-    return _loaded(path.resolve(), content)
+        raise ScenarioError(f"{key}: {path} cannot be read: {error.strerror}") from None
+    with _failing_as(f"{key}: {path} cannot be loaded", path):
+        module = _loaded(path.resolve(), content)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise ScenarioError(f"{key}: {path} has no function {shape or name}")
+    loaded: Callable[..., Any] = function
+    return loaded
 
 
 @lru_cache(maxsize=64)
-def _loaded(path: Path, content: str) -> Build:
-    """The same for a file as it stands: what it compiles is then compiled once for all runs of this process."""
+def _loaded(path: Path, content: str) -> ModuleType:
+    """A file as it stands: what it compiles is then compiled once for all runs of this process."""
     spec = importlib.util.spec_from_file_location(f"messsim_policy_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # Numba asks for it by its name
-    with _failing_as(f"router.policy: {path} cannot be loaded", path):
-        spec.loader.exec_module(module)
-    build = getattr(module, "build", None)
-    if not callable(build):
-        raise ScenarioError(f"router.policy: {path} has no function build(options, models, features)")
-    loaded: Build = build
-    return loaded
+    spec.loader.exec_module(module)
+    return module
 
 
 def built_by(build: Build, where: Path | str, options: Router, models: int, features: int) -> Policy:

@@ -14,42 +14,18 @@ request to request belongs there. Chance comes from `uniforms` alone. A division
 the run, and so does a negative number, which is returned as an error code.
 """
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from messsim import _core
 from messsim.errors import PolicyError
 
-from .compiled import compiled_by, digest_of
 from .contract import Policy, Prepare
-from .failures import Role, reason
+from .roles import SIGNATURES, compiled_role, plain
 
 __all__ = ["ARGUMENTS", "compile_policy"]
 
-ARGUMENTS = {
-    "decide": (
-        *("request", "step", "tenant", "models", "dimensions", "alpha", "queue"),
-        *("scores", "costs", "loads", "facts", "features", "uniforms", "params", "state"),
-    ),
-    "finish": (
-        *("request", "stage", "tenant", "model", "models"),
-        *("scores", "costs", "facts", "uniforms", "params", "state"),
-    ),
-    "rated": ("request", "tenant", "model", "alpha", "satisfaction", "queue", "params", "state"),
-    "learn": ("request", "tenant", "models", "dimensions", "features", "labels", "params", "state"),
-}
-REAL = {"alpha", "queue", "satisfaction"}
-# As an expression in a wrapper; params and state have theirs before their first entry (csrc/policy.h).
-LENGTHS = dict.fromkeys(["scores", "costs", "loads", "facts", "labels"], "models") | {
-    "features": "dimensions",
-    "params": "int(params[-1])",
-    "state": "int(state[-1])",
-}
-WRITABLE = "state"
+ARGUMENTS = {role: SIGNATURES[role].arguments for role in ("decide", "finish", "rated", "learn")}
 
 Function = Callable[..., Any]
 
@@ -99,7 +75,7 @@ def compile_policy(
     if not isinstance(name, str) or not name:
         raise PolicyError(f"compile_policy: name = {name!r}: expected a string of at least one character")
     functions = {"decide": decide, "finish": finish, "rated": rated, "learn": learn}
-    roles = {r: _compiled(r, _plain(r, f), uniforms, boundscheck) for r, f in functions.items() if f is not None}
+    roles = {r: compiled_role(r, plain(r, f), uniforms, boundscheck) for r, f in functions.items() if f is not None}
     address = {role: roles[role].address if role in roles else 0 for role in functions}
     kernel = _core.Policy(
         address["decide"],
@@ -112,76 +88,3 @@ def compile_policy(
     )
     kernel.keep_alive(tuple(roles.values()))  # the machine code lives as long as the kernel
     return Policy(name, kernel, predictor, learns_every_answer, options, needs, prepare)
-
-
-def _plain(role: str, function: Function) -> Function:
-    """The Python function, also of one that Numba has compiled already."""
-    plain: Function = getattr(function, "py_func", function)
-    if not inspect.isfunction(plain):
-        raise PolicyError(f"{role} = {function!r}: expected a Python function")
-    return plain
-
-
-@lru_cache(maxsize=64)
-def _compiled(role: str, function: Function, uniforms: int, boundscheck: bool) -> Role:
-    import numba
-
-    _refuse_raise(role, function)
-    given = list(inspect.signature(function).parameters)
-    if strange := [a for a in given if a not in ARGUMENTS[role]]:
-        raise PolicyError(f"{role} takes {', '.join(strange)}; expected any of {', '.join(ARGUMENTS[role])}")
-    types = tuple(_type(numba, a) for a in given)
-    # only compiled code calls it: the wrappers for Python are half the work of the compiler
-    options: Any = {"boundscheck": boundscheck, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    digest = digest_of(function, role, str(uniforms), str(boundscheck))
-    try:
-        inner = compiled_by(lambda cache: numba.njit(types, cache=cache, **options)(function), digest)
-    except numba.core.errors.NumbaError as error:
-        raise PolicyError(f"{role} of {function.__module__} cannot be compiled: {reason(error)}") from None
-    _check_return(numba, role, inner.nopython_signatures[0].return_type)
-    compiled = Role(role, inner, ARGUMENTS[role], given, LENGTHS | {"uniforms": str(uniforms)})
-    compiled.link(_signature(numba, role), digest)
-    return compiled
-
-
-def _check_return(numba: Any, role: str, returned: Any) -> None:
-    expected = {"decide": "a plan", "finish": "a model"}.get(role, "0 or an error code below 0")
-    what = f"{role} returns {{}}; expected {expected}, a whole number"
-    if isinstance(returned, numba.types.NoneType):
-        raise PolicyError(what.format("nothing"))
-    if isinstance(returned, numba.types.Optional):
-        raise PolicyError(what.format("nothing on some of its ways"))
-    if not isinstance(returned, (numba.types.Integer, numba.types.Boolean)):
-        raise PolicyError(what.format(f"a {returned}") + "; int(...) makes one of a number")
-
-
-def _refuse_raise(role: str, function: Function) -> None:
-    """What a function reports it returns, so that one place says how."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # no source at hand, as in an interactive session
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Raise, ast.Assert)):
-            what = "raises" if isinstance(node, ast.Raise) else "asserts"
-            raise PolicyError(
-                f"{role} {what} in its line {node.lineno}; a compiled function cannot: return a negative number instead"
-            )
-
-
-def _is_array(argument: str) -> bool:
-    return argument in LENGTHS or argument == "uniforms"
-
-
-def _type(numba: Any, argument: str) -> Any:
-    """Of an argument as the user's function sees it."""
-    if _is_array(argument):
-        return numba.types.Array(numba.float64, 1, "C", readonly=argument != WRITABLE)
-    return numba.float64 if argument in REAL else numba.int64
-
-
-def _signature(numba: Any, role: str) -> Any:
-    """Of a role as C calls it."""
-    pointer = numba.types.CPointer(numba.float64)
-    types = [pointer if _is_array(a) else numba.float64 if a in REAL else numba.int64 for a in ARGUMENTS[role]]
-    return numba.int64(*types)

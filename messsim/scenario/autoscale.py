@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import NonNegative, Number, Part, Positive
+from .base import Fraction, NonNegative, Number, Part, Positive
 from .laws import ConstantDelay, WaitLaw
 
 __all__ = ["Autoscale", "ColdStart", "Step"]
@@ -15,6 +15,7 @@ MOST_LOOKS = 100_000  # that a window holds
 DEFAULTS: dict[str, dict[str, float]] = {
     "schedule": {"period_s": 60.0, "zero_after_s": 0.0, "up_most_factor": 1.0},
     "target": {"period_s": 15.0, "zero_after_s": 300.0, "up_most_factor": 2.0},
+    "saturation": {"period_s": 60.0, "zero_after_s": 600.0, "up_most_factor": 1.0},
     "concurrency": {"period_s": 2.0, "zero_after_s": 90.0, "up_most_factor": 1000.0},
 }
 
@@ -55,16 +56,19 @@ class ColdStart(Part):
 class Autoscale(Part):
     """When a pool changes its size; `replicas` is the most that it ever has."""
 
-    rule: Literal["schedule", "target", "concurrency"] = Field(
+    rule: Literal["schedule", "target", "concurrency", "saturation"] = Field(
         description="schedule: by the time of day; target: so many unfinished requests a replica (KEDA and Kubernetes' "
-        "HPA); concurrency: the same by means over a stable and a panic window (Knative)"
+        "HPA); concurrency: the same by means over a stable and a panic window (Knative); saturation: one more or "
+        "fewer by memory in use and requests that wait (llm-d's workload variant autoscaler)"
     )
     min_replicas: Number = Field(1, description="the least, 0 allowed")
     initial_replicas: Number | None = Field(
         None, description="up as the run begins; none: the least, or what the schedule says"
     )
     period_s: Positive | None = Field(
-        None, ge=1e-6, description="between two decisions, seconds; none: schedule 60, target 15, concurrency 2"
+        None,
+        ge=1e-6,
+        description="between two decisions, seconds; none: schedule and saturation 60, target 15, concurrency 2",
     )
     target: Positive | None = Field(
         None, description="unfinished requests that each replica is to have; none: 0.7 max_num_seqs"
@@ -87,8 +91,18 @@ class Autoscale(Part):
     panic_threshold: Positive = Field(
         2.0, description="concurrency: a rush wants so many times the replicas that are up"
     )
+    saturated_usage: Fraction = Field(
+        0.8, description="saturation: a replica is saturated from this share of its KV memory in use on"
+    )
+    saturated_waiting: Positive = Field(5.0, description="saturation: or from so many requests that wait for it on")
+    spare_usage: Fraction = Field(
+        0.1, description="saturation: one more when the others have less than this share left in the mean"
+    )
+    spare_waiting: NonNegative = Field(3.0, description="saturation: or room for fewer requests that wait")
     zero_after_s: NonNegative | None = Field(
-        None, description="to zero after so many seconds with nothing to do; none: target 300, concurrency 90"
+        None,
+        description="to zero after so many seconds with nothing to do; none: target 300, concurrency 90, "
+        "saturation 600",
     )
     schedule: list[Step] = Field(
         default_factory=list,
@@ -120,6 +134,12 @@ class Autoscale(Part):
             raise ValueError(
                 f"panic_window_s = {self.panic_window_s:g} is longer than stable_window_s = {self.stable_window_s:g}"
             )
+        for spare, saturated in (("spare_usage", "saturated_usage"), ("spare_waiting", "saturated_waiting")):
+            if getattr(self, spare) > getattr(self, saturated):
+                raise ValueError(
+                    f"{spare} = {getattr(self, spare):g} is more than {saturated} = {getattr(self, saturated):g}; "
+                    "expected less: nobody ever has so much to spare"
+                )
         assert self.period_s is not None
         longest = max(self.up_window_s, self.down_window_s, self.stable_window_s)
         if longest > MOST_LOOKS * self.period_s:

@@ -1,14 +1,18 @@
 """Which replica of a model gets a request: the rules, and the options of each."""
 
-from typing import Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
 
-__all__ = ["Dispatch", "KvRouter", "PrefixAffinity", "ScoreWeights", "Scored", "SessionAffinity"]
+__all__ = ["OWN", "Dispatch", "KvRouter", "OwnRule", "PrefixAffinity", "ScoreWeights", "Scored", "SessionAffinity"]
 
-Dispatch = Literal[
+OWN = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")  # a function in a Python file
+MOST_NUMBERS = 1_000_000
+
+RuleName = Literal[
     "least_loaded",
     "round_robin",
     "power_of_two",
@@ -19,6 +23,23 @@ Dispatch = Literal[
     "kv_router",
     "scored",
 ]
+
+
+def _form(value: Any) -> str:
+    return "own" if isinstance(value, str) and OWN.fullmatch(value) else "rule"
+
+
+Dispatch = Annotated[
+    Annotated[RuleName, Tag("rule")] | Annotated[str, Tag("own")],
+    Discriminator(_form),
+]
+
+
+class OwnRule(Part):
+    """What dispatch = "FILE.py:function" gives to that function beside what it sees."""
+
+    params: list[float] = Field(default_factory=list, max_length=MOST_NUMBERS, description="its constants")
+    state: Number = Field(0, le=MOST_NUMBERS, description="numbers that it may change, for each model; 0 at first")
 
 
 class SessionAffinity(Part):
@@ -65,6 +86,13 @@ class ScoreWeights(Part):
     prefix: NonNegative = Field(3.0, le=1e6, description="share of the prompt that was sent there before")
     load: NonNegative = Field(0.0, le=1e6, description="few waiting requests, 128 being many")
     token_load: NonNegative = Field(0.0, le=1e6, description="few prompt tokens that are still to be computed there")
+    session: NonNegative = Field(0.0, le=1e6, description="where the session was sent last, for cluster.session.ttl_s")
+    no_hit_lru: NonNegative = Field(
+        0.0, le=1e6, description="of a prompt of which nobody has anything: who got such a one longest ago"
+    )
+    active: NonNegative = Field(
+        0.0, le=1e6, description="few unfinished requests, relative to the other replicas; known at once"
+    )
 
 
 STICKY_WEIGHTS = {"queue": 0.0, "kv_cache": 0.0, "prefix": 0.0, "token_load": 1.0}
@@ -88,6 +116,11 @@ class Scored(Part):
     )
     index_tokens: Number = Field(131_072, description="tokens of a prompt that it looks at; 0: all")
     max_load_tokens: Positive = Field(4_194_304, description="token_load: tokens to compute that score 0")
+    idle_requests: Number = Field(0, description="active: a replica with at most so many unfinished requests scores 1")
+    max_busy_score: Fraction = Field(1.0, description="active: others score at most so much")
+    cold_replicas: Count = Field(
+        1024, le=2**31 - 1, description="no_hit_lru: replicas of a model that the router remembers, those of last"
+    )
     sticky_until_saturated: bool = Field(
         False, description="whether only replicas come into question to which most of the prompt was sent before"
     )

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from .autoscale import Autoscale
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
-from .dispatch import Dispatch, KvRouter, PrefixAffinity, Scored, SessionAffinity
+from .dispatch import OWN, Dispatch, KvRouter, OwnRule, PrefixAffinity, Scored, SessionAffinity
 from .engines import Engine, defaults_of
 from .laws import TokenLaw, WaitLaw
 from .transfer import Role, Transfer
@@ -401,7 +401,10 @@ class Cluster(Part):
     mode: Literal["servers", "none"] = Field(
         "servers", description="none: the routing algorithm alone, each answer at once (the paper's setting)"
     )
-    dispatch: Dispatch = Field("least_loaded", description="which replica of a model gets a request")
+    dispatch: Dispatch = Field(
+        "least_loaded",
+        description="which replica of a model gets a request; or a rule of your own, as FILE.py:function",
+    )
     ties: Literal["first", "random"] = Field(
         "first", description="least_loaded, session: of several replicas with the fewest requests, which one"
     )
@@ -415,6 +418,7 @@ class Cluster(Part):
     kv_router: KvRouter = Field(KvRouter(), description='dispatch = "kv_router"')
     scored: Scored = Field(Scored(), description='dispatch = "scored"')
     transfer: Transfer = Field(Transfer(), description="pools with a role: from prefill to decode")
+    own: OwnRule = Field(OwnRule(), description='dispatch = "FILE.py:function"')
     nominal_batch: Count | None = Field(
         None, description="batch at which the known cost is reckoned; none: min(32, max_num_seqs)"
     )
@@ -427,9 +431,17 @@ class Cluster(Part):
     failures: Failures | None = Field(None, description="failures and repairs; none: never")
 
     @property
+    def own_rule(self) -> tuple[str, str] | None:
+        """File and function of a rule of dispatch of the user's own."""
+        parts = OWN.fullmatch(self.dispatch)
+        return None if parts is None else (parts["file"], parts["function"])
+
+    @property
     def ignored(self) -> list[str]:
         """Options of rules of dispatch that are not the chosen one, one line each."""
         tables = {"session", "prefix_affinity", "kv_router", "scored"} - {self.dispatch}
+        tables |= {"own"} if self.own_rule is None else set()
+        tables -= {"session"} if self.dispatch == "scored" and self.scored.weights.session > 0 else set()
         names = sorted(name for name in tables if self.is_chosen(name))
         if self.ties == "random" and self.dispatch not in {"least_loaded", "session"}:
             names.append("ties")

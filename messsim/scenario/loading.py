@@ -114,6 +114,9 @@ def dump(scenario: Scenario) -> str:
             table["file"] = _absolute(scenario, table["file"])
     if scenario.router.policy.endswith(".py"):
         data["router"]["policy"] = _absolute(scenario, scenario.router.policy)
+    if scenario.cluster.own_rule is not None:
+        code, function = scenario.cluster.own_rule
+        data["cluster"]["dispatch"] = f"{_absolute(scenario, code)}:{function}"
     if (file := scenario.router.predictor.warm_start) is not None:
         data["router"]["predictor"]["warm_start"] = _absolute(scenario, file)
     return tomli_w.dumps(data)

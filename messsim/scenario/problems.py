@@ -79,6 +79,8 @@ def _lines(error: Mapping[str, Any], data: Mapping[str, Any], root: type[BaseMod
         words = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         if error["loc"][-1] == AUTO_TAGS[1]:
             return [f"{key} = {_shown(value)}: expected a number, or {words[0]!r}"]
+        if error["loc"][-1] == "rule":
+            words.append("FILE.py:function")
         return [f"{key} = {_shown(value)}: expected one of {', '.join(words)}{near(value, words)}"]
     expected = _EXPECTED[kind](context) if kind in _EXPECTED else error["msg"]
     if kind == "list_type" and _models_at(root, path, []) and path:

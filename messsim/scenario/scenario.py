@@ -122,6 +122,13 @@ class Scenario(Part):
         self._folder = folder
         return self
 
+    @property
+    def python_files(self) -> list[tuple[str, str]]:
+        """Files that a run runs: the key that names each, and its name."""
+        files = [("router.policy", self.router.policy)] if self.router.policy.endswith(".py") else []
+        own = self.cluster.own_rule
+        return files if own is None else [*files, ("cluster.dispatch", own[0])]
+
     def path(self, file: str) -> Path:
         """A data file's path."""
         return self._folder / file

@@ -45,6 +45,6 @@ def files_of(file: Path) -> list[Path]:
     """A shipped scenario and the files that it names, relative to its folder."""
     scenario = load(file)
     named = [getattr(table, "file", None) for table in (scenario.arrivals, scenario.satisfaction, scenario.tokens)]
-    named.append(scenario.router.policy if scenario.router.policy.endswith(".py") else None)
+    named += [name for _, name in scenario.python_files]
     named.append(scenario.router.predictor.warm_start)
     return [Path(file.name), *dict.fromkeys(Path(name) for name in named if name is not None)]

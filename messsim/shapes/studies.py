@@ -97,6 +97,7 @@ class PoolChoice(TypedDict):
     gpu: str | None
     tp: int
     replicas: int
+    most: NotRequired[int]  # of a pool with autoscale, whose `replicas` are those that it keeps at least
 
 
 class Cluster(TypedDict):

@@ -10,10 +10,11 @@ from messsim.scenario.autoscale import Autoscale
 from .cold_start import cold_phases
 from .concurrency import Concurrency
 from .look import Look
+from .saturation import Saturation, unsaturated
 from .schedule import floor_of_day
 from .target import Target
 
-__all__ = ["Autoscaler", "Look", "cold_phases"]
+__all__ = ["Autoscaler", "Look", "cold_phases", "unsaturated"]
 
 
 class Autoscaler:
@@ -27,11 +28,13 @@ class Autoscaler:
         self._settings = settings
         self._most = most
         self._idle_since_s = math.inf
-        self._rule: Target | Concurrency | None = None
+        self._rule: Target | Concurrency | Saturation | None = None
         if settings.rule == "target":
             self._rule = Target(settings, target, deque())
         elif settings.rule == "concurrency":
             self._rule = Concurrency(settings, target, deque())
+        elif settings.rule == "saturation":
+            self._rule = Saturation(settings)
 
     def wanted(self, look: Look) -> int:
         """Replicas that are wanted now."""

@@ -16,6 +16,9 @@ class Look:
     ready: int
     loading: int
     unfinished: int
+    unsaturated: int = 0  # saturation: replicas that are up and not saturated, and the sums of what theirs have
+    usage: float = 0.0
+    waiting: float = 0.0
 
 
 def remember(recent: Recent, time_s: float, value: float, window_s: float) -> None:

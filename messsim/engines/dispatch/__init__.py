@@ -1,12 +1,16 @@
 """Which replica of its model a copy goes to: one file a rule."""
 
+from messsim import _core
 from messsim.scenario.fleet import Cluster
 
 from ..cluster import PoolPlan
 from ..looks import Looks
 from .at_random import AtRandom
+from .checking import check_rule
 from .kv_router import KvRouter
 from .least_loaded import LeastLoaded
+from .own import Own
+from .own_file import compile_rule, own_rule
 from .plan import plan_of
 from .power_of_two import PowerOfTwo
 from .prefix_affinity import PrefixAffinity
@@ -15,7 +19,7 @@ from .rule import Draws, Rule
 from .scored import Scored
 from .session import Session
 
-__all__ = ["RULES", "Draws", "Rule", "plan_of", "rule_of"]
+__all__ = ["RULES", "Draws", "Rule", "check_rule", "compile_rule", "own_rule", "plan_of", "rule_of"]
 
 RULES: dict[str, type[Rule]] = {
     "least_loaded": LeastLoaded,
@@ -30,6 +34,10 @@ RULES: dict[str, type[Rule]] = {
 }
 
 
-def rule_of(cluster: Cluster, draws: Draws, looks: Looks, plans: list[PoolPlan]) -> Rule:
-    """The rule of a scenario, for one model and its pools."""
+def rule_of(
+    cluster: Cluster, draws: Draws, looks: Looks, plans: list[PoolPlan], own: _core.DispatchRule | None
+) -> Rule:
+    """The rule of a scenario, for one model and its pools; `own` where it is the user's own."""
+    if own is not None:
+        return Own(cluster, draws, looks, plans, own=own.copy())
     return RULES[cluster.dispatch](cluster, draws, looks, plans)

@@ -32,13 +32,13 @@ class KvRouter(Rule):
 
     def _cost(self, server: Any, job: Job) -> float:
         kv_router, accounts = self.cluster.kv_router, self._accounts
-        saved = kv_router.prefill_load_scale * kv_router.overlap_credit * _cached(server, job)
+        saved = kv_router.prefill_load_scale * kv_router.overlap_credit * self.cached(server, job)
         most = kv_router.prefill_load_scale * (accounts.prefill[server] + job.prompt_tokens)
         return float(kv_router.prefill_load_scale * accounts.prefill[server] + accounts.held[server] - min(saved, most))
 
     def sent(self, server: Any, job: Job) -> None:
         """Hears where a job goes."""
-        self._accounts.charge(server, job, job.prompt_tokens - _cached(server, job))
+        self._accounts.charge(server, job, job.prompt_tokens - self.cached(server, job))
 
     def left(self, job: Job) -> None:
         """A job is not at its replica any more."""
@@ -47,7 +47,3 @@ class KvRouter(Rule):
     def boundary(self, server: Any) -> None:
         """A replica is between two iterations."""
         self._accounts.settle(server, server.calendar.now)
-
-
-def _cached(server: Any, job: Job) -> int:
-    return 0 if server.pool.plan.is_api else int(server.replica.settled_cached_tokens(job))

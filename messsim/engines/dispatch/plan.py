@@ -9,7 +9,7 @@ def plan_of(cluster: Cluster) -> dict[str, object]:
     """Fields of ms_dispatch_plan (csrc/dispatch_plan.h) by name."""
     affinity, scored = cluster.prefix_affinity, cluster.scored
     return {
-        "rule": cluster.dispatch,
+        "rule": "own" if cluster.own_rule is not None else cluster.dispatch,
         "random_ties": cluster.ties == "random",
         "decode_first": cluster.transfer.order == "decode_first",
         "state_delay_s": cluster.state_delay_s,
@@ -26,6 +26,9 @@ def plan_of(cluster: Cluster) -> dict[str, object]:
         "index_blocks": scored.index_blocks or 0,
         "index_tokens": scored.index_tokens,
         "most_load_tokens": scored.max_load_tokens,
+        "idle_requests": scored.idle_requests,
+        "most_busy_score": scored.max_busy_score,
+        "cold_replicas": scored.cold_replicas,
         "is_sticky": scored.sticky_until_saturated,
         "affinity": scored.affinity_threshold,
         "most_penalty_s": scored.max_ttft_penalty_s,

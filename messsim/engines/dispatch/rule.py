@@ -22,8 +22,11 @@ class Draws:
 
     def below(self, n: int, job: Job, *, second: bool = False) -> int:
         """A whole number below n."""
-        u = self._chance.one(self._column, job.request, job.attempt, odd=second)
-        return min(int(u * n), n - 1)
+        return min(int(self.uniform(job, second=second) * n), n - 1)
+
+    def uniform(self, job: Job, *, second: bool = False) -> float:
+        """A number in (0, 1)."""
+        return self._chance.one(self._column, job.request, job.attempt, odd=second)
 
 
 class Rule:
@@ -50,6 +53,18 @@ class Rule:
 
     def boundary(self, server: Any) -> None:
         """A replica is between two iterations."""
+
+    def waiting(self, server: Any) -> int:
+        """Requests in the queue of a replica's engine, as far as is known; 0 of an API."""
+        return 0 if server.pool.plan.is_api else self.looks.waiting(server)
+
+    def usage(self, server: Any) -> float:
+        """Share of a replica's memory that its batch holds, as far as is known; 0 of an API."""
+        return 0.0 if server.pool.plan.is_api else self.looks.usage(server)
+
+    def cached(self, server: Any, job: Job) -> int:
+        """Tokens of the prompt that the prefix cache of a replica holds, which is heard at once; 0 of an API."""
+        return 0 if server.pool.plan.is_api else int(server.replica.settled_cached_tokens(job))
 
     def cheapest(self, up: list[Any], costs: list[float], job: Job) -> Any:
         """The one that costs least; any one of several."""

@@ -8,6 +8,10 @@ the rest.
     load        (1 - min(q, 128) / 128) / 2
     prefix      share of the prompt's blocks that the router has sent there, by a list of blocks of its own
     token_load  1 - min(1, tokens / 4,194,304), tokens those whose prefill is to come there, the new ones included
+    session     1 where the session was sent last, within the time that `session` remembers it; else 0
+    active      1 with at most `idle_requests` unfinished ones, else max_busy_score (most - n) / most; known at once
+    no_hit_lru  0.5; where nobody was sent any of the prompt, from 1 down to 0 by place in a row: first who never got
+                such a request, in order, then the others, who got one longest ago first
 
 "Sticky until saturated": of those to whom at least `affinity_threshold` of the prompt was sent, if there are any,
 unless the least of their prefills to come takes more than `max_ttft_penalty_s` longer, at
@@ -20,6 +24,7 @@ from typing import Any
 from ..cluster import UNLIMITED_TOKENS
 from .accounts import Accounts
 from .rule import Job, Rule
+from .session import Bindings
 from .texts import Texts, parts_of
 
 __all__ = ["Scored"]
@@ -36,30 +41,35 @@ class Scored(Rule):
         self._accounts = Accounts()
         self._texts: Texts | None = None
         self._unit = 0
+        self._sessions = Bindings(self.cluster.session.ttl_s)
+        self._cold: dict[Any, None] = {}  # who got requests of which nobody had anything, least recently first
+        self._is_cold: tuple[Job, bool] = (None, False)  # the job of the last choice, and whether it is one
 
     def pick(self, up: list[Any], job: Job) -> Any:
         """One of at least two replicas that are up and take the job."""
         matched, total = self._match(up, job)
+        self._is_cold = job, not any(server in matched for server in up)
         if self.cluster.scored.sticky_until_saturated:
             up = self._narrow(up, matched, total)
-        queues = [self._waiting(server) for server in up]
+        queues = [self.waiting(server) for server in up]
+        of_router = self._of_router(up, job)
         costs = [
-            -(self._of_engine(server, min(queues), max(queues)) + self._of_prompt(server, job, matched, total))
+            -(
+                self._of_engine(server, min(queues), max(queues))
+                + self._of_prompt(server, job, matched, total)
+                + of_router[server]
+            )
             for server in up
         ]
         return self.cheapest(up, costs, job)
 
     # ---- scores -------------------------------------------------------------------------------------
 
-    def _waiting(self, server: Any) -> int:
-        return 0 if server.pool.plan.is_api else self.looks.waiting(server)
-
     def _of_engine(self, server: Any, least: int, most: int) -> float:
-        weights, q = self.cluster.scored.weights, self._waiting(server)
-        usage = 0.0 if server.pool.plan.is_api else self.looks.usage(server)
+        weights, q = self.cluster.scored.weights, self.waiting(server)
         shorter = (most - q) / (most - least) if most > least else 1.0
         load = 0.5 * (1.0 - min(q, LOAD_MOST) / LOAD_MOST)
-        return weights.queue * shorter + weights.kv_cache * (1.0 - usage) + weights.load * load
+        return weights.queue * shorter + weights.kv_cache * (1.0 - self.usage(server)) + weights.load * load
 
     def _of_prompt(self, server: Any, job: Job, matched: dict[Any, int], total: int) -> float:
         scored, there = self.cluster.scored, matched.get(server, 0)
@@ -68,6 +78,34 @@ class Scored(Rule):
             tokens = self._accounts.prefill[server] + job.prompt_tokens - there * self._unit
             score += scored.weights.token_load * (1.0 - min(1.0, tokens / scored.max_load_tokens))
         return score
+
+    def _of_router(self, up: list[Any], job: Job) -> dict[Any, float]:
+        """What it knows by itself."""
+        weights, bound = self.cluster.scored.weights, self._sessions.of(job, up[0].calendar.now)
+        active = self._activity(up) if weights.active > 0 else {}
+        cold = self._coldness(up) if weights.no_hit_lru > 0 else {}
+        return {
+            server: weights.session * (server is bound)
+            + weights.active * active.get(server, 0.0)
+            + weights.no_hit_lru * cold.get(server, 0.0)
+            for server in up
+        }
+
+    def _activity(self, up: list[Any]) -> dict[Any, float]:
+        settings, most = self.cluster.scored, max(server.unfinished for server in up)
+
+        def score(unfinished: int) -> float:
+            return 1.0 if unfinished <= settings.idle_requests else (most - unfinished) / most * settings.max_busy_score
+
+        return {server: score(server.unfinished) for server in up}
+
+    def _coldness(self, up: list[Any]) -> dict[Any, float]:
+        if not self._is_cold[1] or len(up) < 2:
+            return dict.fromkeys(up, 0.5)
+        never = [server for server in up if server not in self._cold]
+        ranks = {server: k for k, server in enumerate(never)}
+        ranks |= {server: len(never) + k for k, server in enumerate(self._cold) if server in up}
+        return {server: max(1.0 - rank / (len(up) - 1), 0.0) for server, rank in ranks.items()}
 
     def _narrow(self, up: list[Any], matched: dict[Any, int], total: int) -> list[Any]:
         """Those to whom enough of the prompt was sent, as long as they are not saturated."""
@@ -122,12 +160,22 @@ class Scored(Rule):
     def sent(self, server: Any, job: Job) -> None:
         """Hears where a job goes."""
         matched, _ = self._match([server], job)
+        self._sessions.bind(job, server)
+        of_choice, is_cold = self._is_cold
+        if is_cold if of_choice is job else server not in matched:
+            self._note_cold(server)
         self._accounts.charge(server, job, job.prompt_tokens - matched.get(server, 0) * self._unit)
         plan, texts = server.pool.plan, self._known(server)
         is_known = 0 < plan.kv_capacity_tokens < UNLIMITED_TOKENS
         blocks = plan.kv_capacity_tokens // plan.serving.kv_block_tokens if is_known else UNKNOWN_BLOCKS
         texts.add(job, server)
         texts.trim(server, self.cluster.scored.index_blocks or blocks)
+
+    def _note_cold(self, server: Any) -> None:
+        self._cold.pop(server, None)
+        self._cold[server] = None
+        if len(self._cold) > self.cluster.scored.cold_replicas:
+            del self._cold[next(iter(self._cold))]
 
     def forget(self, server: Any) -> None:
         """A replica went down, and what it knew is gone."""

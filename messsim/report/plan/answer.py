@@ -66,10 +66,11 @@ def cluster(candidate: Cluster) -> str:
 
 
 def _kind(pool: PoolChoice) -> str:
-    if not pool["replicas"]:
+    most = pool.get("most")
+    if not pool["replicas"] and most is None:
         return "left out"
     gpus = f"{pool['gpu'] or 'GPU'}" + (f"/tp{pool['tp']}" if pool["tp"] > 1 else "")
-    return f"{pool['replicas']} x {gpus}"
+    return f"{pool['replicas']}{'' if most is None else f' to {most}'} x {gpus}"
 
 
 def _frontier(plan: PlanSummary) -> RenderableType:

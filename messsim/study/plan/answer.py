@@ -6,13 +6,13 @@ from messsim.errors import MesssimError
 from messsim.results.figures import Requirement
 from messsim.results.intervals import LEVEL, replication_interval, share_interval
 from messsim.scenario import Scenario
-from messsim.shapes.studies import Cluster, IntervalSummary, PlanSummary, Verdict
+from messsim.shapes.studies import Cluster, IntervalSummary, PlanSummary, PoolChoice, Verdict
 from messsim.version import __version__
 
 from ..runs.rows import Row
 from ..runs.verdicts import FAILED, MET, UNCERTAIN, is_promise, out_of_reach, overall, values_of, verdict_of
 from .candidate_runs import CandidateRuns
-from .candidates import Axis
+from .candidates import Axis, Kind
 from .search import MOST_CHECKS, Search
 
 __all__ = ["ENERGY", "plan_answer"]
@@ -62,7 +62,10 @@ def plan_answer(
         },
         "violation": None if search.violation is None else clusters[search.violation],
         "kept_share": kept_share,
-        "assumptions": [*_assumptions(search), *_more_seeds(search, clusters, wanted, runs.seeds, kept_share)],
+        "assumptions": [
+            *_assumptions(search, objective),
+            *_more_seeds(search, clusters, wanted, runs.seeds, kept_share),
+        ],
     }
 
 
@@ -95,10 +98,7 @@ def _candidate(
     fine = [row for row in rows if not isinstance(row, MesssimError)]
     energy = values_of(ENERGY, fine)
     return {
-        "pools": [
-            {"pool": a.pool, "gpu": k.gpu, "tp": k.tp, "replicas": r}
-            for a, k, r in zip(axes, c.kinds, c.replicas, strict=True)
-        ],
+        "pools": [_choice(a, k, r) for a, k, r in zip(axes, c.kinds, c.replicas, strict=True)],
         "overrides": c.values(axes),
         "gpus": sum(p.tp * p.replicas for p in runs.scenario(i).fleet if p.kind == "gpu"),
         "objective": search.evaluated[i].value,
@@ -109,6 +109,12 @@ def _candidate(
         "verdict": overall(verdicts),
         "requirements": verdicts,
     }
+
+
+def _choice(axis: Axis, kind: Kind, replicas: int) -> PoolChoice:
+    """A pool; one that changes its size has so many replicas at least."""
+    choice: PoolChoice = {"pool": axis.pool, "gpu": kind.gpu, "tp": kind.tp, "replicas": replicas}
+    return choice if axis.ceiling is None else choice | {"most": axis.ceiling}
 
 
 def _verdict(requirement: Requirement, rows: Sequence[Row | MesssimError], seeds: int, kept_share: float) -> Verdict:
@@ -140,7 +146,7 @@ def _frontier(
     return [i for i in known if i == best or not beaten(i)]
 
 
-def _assumptions(search: Search) -> list[str]:
+def _assumptions(search: Search, objective: str) -> list[str]:
     """What the answer rests on beyond its replications, in sentences."""
     if search.violation is not None:
         return [
@@ -149,7 +155,8 @@ def _assumptions(search: Search) -> list[str]:
         ]
     collected = []
     if search.assumed - search.too_small - set(search.evaluated):
-        more = "" if search.prices is not None else ", and a larger one than one that is met draws more energy"
+        costs = "costs more" if objective == "usd" else "draws more energy"
+        more = "" if search.prices is not None else f", and a larger one than one that is met {costs}"
         collected.append(f"a cluster within one that is not met, with the same GPUs, is not met either{more}")
     if search.too_small - set(search.evaluated):
         collected.append(

@@ -44,7 +44,10 @@ class Axis:
     kinds
         The GPUs that it may have.
     least, most
-        Replicas; 0 leaves the pool out, and the model whose only pool it is.
+        Replicas; 0 leaves the pool out, and the model whose only pool it is. Of a pool with `autoscale` these are the
+        replicas that it keeps at least.
+    ceiling
+        The most that a pool with `autoscale` ever has; None of another.
     """
 
     pool: str
@@ -52,6 +55,16 @@ class Axis:
     kinds: tuple[Kind, ...]
     least: int
     most: int
+    ceiling: int | None = None
+
+    @property
+    def counts(self) -> str:
+        """Key path of the number that is chosen."""
+        return f"{self.path}.replicas" if self.ceiling is None else f"{self.path}.autoscale.min_replicas"
+
+    def gpus(self, kind: Kind, replicas: int) -> int:
+        """GPUs that it may ever have."""
+        return kind.tp * (replicas if self.ceiling is None else self.ceiling)
 
 
 @dataclass(frozen=True)
@@ -75,8 +88,8 @@ class Candidate:
         """What it changes of the scenario: values by key path."""
         point: Point = {}
         for axis, kind, replicas in zip(axes, self.kinds, self.replicas, strict=True):
-            point[f"{axis.path}.replicas"] = replicas
-            if len(axis.kinds) > 1 and replicas:
+            point[axis.counts] = replicas
+            if len(axis.kinds) > 1 and (replicas or axis.ceiling is not None):
                 point |= {f"{axis.path}.gpu": kind.gpu, f"{axis.path}.tp": kind.tp}
         return point
 
@@ -139,13 +152,20 @@ def _axis(scenario: Scenario, k: int, replicas: str | None, gpus: str | None) ->
         raise ScenarioError(f"pool {name}: is an API, which has no replicas; expected pools of your own GPUs")
     shorthand = len(scenario.fleet) - len(scenario.pools)
     path = f'models."{pool.serves}"' if k < shorthand else f"pools.{k - shorthand}"
-    least, most = (pool.replicas, pool.replicas) if replicas is None else _range(name, replicas)
+    floor = pool.replicas if pool.autoscale is None else pool.autoscale.min_replicas
+    least, most = (floor, floor) if replicas is None else _range(name, replicas)
+    ceiling = None if pool.autoscale is None else pool.replicas
+    if ceiling is not None and most > ceiling:
+        raise ScenarioError(
+            f"--replicas {name}={replicas}: replicas that the pool keeps at least, since it has autoscale, and {path}."
+            f"replicas = {ceiling} is the most that it ever has; expected no more, or a higher most"
+        )
     kinds = (Kind(pool.gpu, pool.tp),) if gpus is None else tuple(_kind(pool, text) for text in gpus.split(","))
     if len(set(kinds)) < len(kinds):
         raise ScenarioError(f"--gpus {name}={gpus}: a kind is given twice; expected each once")
     if len(kinds) == 1 and kinds[0] != Kind(pool.gpu, pool.tp):
         raise ScenarioError(f"--gpus {name}={gpus}: only one kind; expected several, or it in the scenario")
-    return Axis(name, path, kinds, least, most)
+    return Axis(name, path, kinds, least, most, ceiling)
 
 
 def _range(pool: str, text: str) -> tuple[int, int]:
@@ -193,8 +213,8 @@ def _all(axes: Sequence[Axis]) -> Iterator[Candidate]:
             yield Candidate(kinds, replicas)
 
 
-def usd_per_hour(scenario: Scenario) -> float:
-    """Price of all GPUs of a cluster, USD per hour.
+def usd_per_hour(scenario: Scenario) -> float | None:
+    """Price of all GPUs of a cluster, USD per hour; None where a pool has autoscale, whose rent a run has to tell.
 
     Raises
     ------
@@ -206,14 +226,11 @@ def usd_per_hour(scenario: Scenario) -> float:
         gpu = pool.gpu or "GPU"
         if pool.kind == "api":
             raise ScenarioError(f"pool {pool.name}: is an API, paid by the token; a plan prices GPUs by the hour")
-        if pool.autoscale is not None:
-            raise ScenarioError(
-                f"pool {pool.name}: has autoscale, whose rent a run has to tell; a plan compares fleets of one size: "
-                "leave autoscale out, or try schedules and targets by messsim sweep --show cost.rent_usd_per_hour"
-            )
         if gpu not in prices:
             raise ScenarioError(
                 f"cost.usd_per_gpu_hour.{gpu}: missing; expected the price of the GPUs of pool {pool.name}, "
                 f"such as --set cost.usd_per_gpu_hour.{gpu}=2.5, or --objective energy"
             )
+    if any(pool.autoscale is not None for pool in scenario.fleet):
+        return None
     return rent_usd_per_hour(scenario) or 0.0

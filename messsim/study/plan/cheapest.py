@@ -89,7 +89,8 @@ def plan(
     requirements
         Such as ``latency_s.ttft.p95<2``.
     objective
-        "usd": price of all GPUs by the hour; "energy": joules of a whole run, idle energy included.
+        "usd": price of all GPUs by the hour, where pools have autoscale the rent of a run; "energy": joules of a whole
+        run, idle energy included.
     seeds
         Replications of each candidate, at least 2.
     kept_share
@@ -123,9 +124,10 @@ def plan(
     if not 0.0 < kept_share <= 1.0:
         raise ScenarioError(f"--kept {kept_share:g}: expected a share of replications, above 0 and at most 1")
     wanted = requirements_of(requirements, known_figures(base))
-    nobody = len(axes) == len(base.fleet)  # is left where every axis is at 0
+    nobody = len(axes) == len(base.fleet) and not _is_scaled(base)  # is left where every axis is at 0
     candidates = _affordable(base, axes, [c for c in candidates_of(axes) if any(c.replicas) or not nobody], wanted)
     prices = _prices(base, axes, candidates) if objective == "usd" else None
+    measured = RENT if objective == "usd" else ENERGY  # where prices are not known before a run
     points = [c.values(axes) for c in candidates]
     matrix = Matrix(base, points, lambda i: with_values(base, points[i]), row_at)
     with runs_of(
@@ -138,42 +140,56 @@ def plan(
         on_progress=on_progress,
     ) as made:
         runs = CandidateRuns(matrix, made, seeds)
-        search = _search(base, axes, candidates, prices, wanted, runs, kept_share, on_known)
+        search = _search(base, axes, candidates, prices, measured, wanted, runs, kept_share, on_known)
     answer = plan_answer(base, axes, search, runs, wanted, objective, kept_share)
     if out is not None:
         write_plan(out, answer)
     return answer
 
 
+def _is_scaled(scenario: Scenario) -> bool:
+    """Whether a pool changes its size, so that its rent is that of a run."""
+    return any(pool.autoscale is not None for pool in scenario.fleet)
+
+
 def _affordable(
     base: Scenario, axes: Sequence[Axis], candidates: list[Candidate], wanted: Sequence[Requirement]
 ) -> list[Candidate]:
     """Those that keep to requirements on what is known before any run: GPUs and rent."""
-    bounds = [r for r in wanted if r.path in (GPUS, RENT)]
+    bounds = [r for r in wanted if r.path == GPUS or (r.path == RENT and not _is_scaled(base))]
     if not bounds:
         return candidates
     named = {a.pool for a in axes}
     fixed = sum(p.tp * p.replicas for p in base.fleet if p.kind == "gpu" and p.name not in named)
-    rents = _prices(base, axes, candidates) if any(r.path == RENT for r in bounds) else [0.0] * len(candidates)
+    known = _prices(base, axes, candidates) if any(r.path == RENT for r in bounds) else None
+    rents = known or [0.0] * len(candidates)
     collected = [
         c
         for c, rent in zip(candidates, rents, strict=True)
-        if all(r.met_by(rent if r.path == RENT else float(c.gpus + fixed)) for r in bounds)
+        if all(r.met_by(rent if r.path == RENT else float(_gpus(axes, c) + fixed)) for r in bounds)
     ]
     if not collected:
         raise ScenarioError(f"--require {' and '.join(map(str, bounds))}: no cluster of these keeps to it")
     return collected
 
 
-def _prices(base: Scenario, axes: Sequence[Axis], candidates: Sequence[Candidate]) -> list[float]:
-    """USD per hour of each candidate; of one with `k` replicas more, so much more."""
+def _gpus(axes: Sequence[Axis], candidate: Candidate) -> int:
+    """GPUs of all axes together, of pools that change their size the most that they ever have."""
+    return sum(a.gpus(k, r) for a, k, r in zip(axes, candidate.kinds, candidate.replicas, strict=True))
+
+
+def _prices(base: Scenario, axes: Sequence[Axis], candidates: Sequence[Candidate]) -> list[float] | None:
+    """USD per hour of each candidate; of one with `k` replicas more, so much more. None where only runs tell."""
+    if _is_scaled(base):
+        for kinds in {c.kinds for c in candidates}:
+            _price(base, axes, Candidate(kinds, (1,) * len(axes)))  # says what price is missing
+        return None
     collected: dict[tuple[Any, ...], list[float]] = {}
     for c in candidates:
         if c.kinds not in collected:
-            ones = [1] * len(axes)
-            least = usd_per_hour(with_values(base, Candidate(c.kinds, tuple(ones)).values(axes)))
+            least = _price(base, axes, Candidate(c.kinds, (1,) * len(axes)))
             more = [tuple(2 if k == j else 1 for k in range(len(axes))) for j in range(len(axes))]
-            each = [usd_per_hour(with_values(base, Candidate(c.kinds, r).values(axes))) - least for r in more]
+            each = [_price(base, axes, Candidate(c.kinds, r)) - least for r in more]
             collected[c.kinds] = [least - sum(each), *each]
     return [
         round(collected[c.kinds][0] + sum(p * r for p, r in zip(collected[c.kinds][1:], c.replicas, strict=True)), 9)
@@ -181,11 +197,16 @@ def _prices(base: Scenario, axes: Sequence[Axis], candidates: Sequence[Candidate
     ]
 
 
+def _price(base: Scenario, axes: Sequence[Axis], candidate: Candidate) -> float:
+    return usd_per_hour(with_values(base, candidate.values(axes))) or 0.0
+
+
 def _search(
     base: Scenario,
     axes: Sequence[Axis],
     candidates: Sequence[Candidate],
     prices: Sequence[float] | None,
+    measured: str,
     wanted: Sequence[Requirement],
     runs: CandidateRuns,
     kept_share: float,
@@ -212,7 +233,7 @@ def _search(
     def _value(i: int, rows: Sequence[Row | MesssimError]) -> float | None:
         if prices is not None:
             return prices[i]
-        values = values_of(ENERGY, [row for row in rows if not isinstance(row, MesssimError)])
+        values = values_of(measured, [row for row in rows if not isinstance(row, MesssimError)])
         return sum(values) / len(values) if values else None
 
     def promising(i: int, best: int | None) -> bool:
@@ -253,4 +274,5 @@ def _helped(requirement: Requirement) -> bool:
 
 def _replicas(base: Scenario, axes: Sequence[Axis], candidate: Candidate) -> dict[str, int]:
     fixed = {str(p.name): p.replicas for p in base.fleet}
-    return fixed | {axis.pool: r for axis, r in zip(axes, candidate.replicas, strict=True)}
+    chosen = zip(axes, candidate.replicas, strict=True)
+    return fixed | {axis.pool: r if axis.ceiling is None else axis.ceiling for axis, r in chosen}

@@ -159,7 +159,7 @@ class Runs(Generic[Value]):
         if not keys:
             return False
         scenario = self._matrix.scenario(keys[0])
-        return scenario.engine == "compiled" and not scenario.router.policy.endswith(".py")
+        return scenario.engine == "compiled" and not scenario.python_files
 
 
 @contextmanager

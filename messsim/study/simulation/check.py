@@ -8,6 +8,7 @@ import numpy as np
 from messsim.engines import Outcome, Setup, prepare
 from messsim.engines.capacity import saturation_rps
 from messsim.engines.cluster import UNLIMITED_TOKENS, PoolPlan
+from messsim.engines.dispatch import check_rule
 from messsim.engines.records import RecordChunk
 from messsim.results import Tally, summarise
 from messsim.results.rent import fixed_cost, rent_usd_per_hour
@@ -19,7 +20,7 @@ from messsim.shapes.checks import CheckedModel, CheckedPool, CheckedPromise, Che
 from messsim.summary import Summary
 from messsim.workload.expectations import Rates
 
-from .single import ENGINES
+from .single import simulated
 from .worth import FEW, worth
 
 __all__ = ["check", "sustained_rps"]
@@ -64,7 +65,12 @@ def check(scenario: Scenario) -> Checklist:
         "promises": promises,
         "pools": pools,
         "worth": worth(setup),
-        "problems": [*_broken_promises(promises), *_overloaded(pools), *_overloaded_workers(setup, pools, rates)],
+        "problems": [
+            *_broken_promises(promises),
+            *_overloaded(pools),
+            *_overloaded_workers(setup, pools, rates),
+            *_broken_rule(setup),
+        ],
         "expect": {
             "wall_s": total / speed_rps if total and speed_rps else None,
             "probe_requests": probe["requests"]["arrived"],
@@ -73,6 +79,11 @@ def check(scenario: Scenario) -> Checklist:
         },
         "notes": [*setup.notes, *_too_long(setup)],
     }
+
+
+def _broken_rule(setup: Setup) -> list[str]:
+    """What a rule of dispatch of the user's own breaks on choices that are made up."""
+    return [] if setup.own_rule is None else [f"cluster.dispatch: {line}" for line in check_rule(setup.own_rule.copy())]
 
 
 def _too_long(setup: Setup) -> list[str]:
@@ -108,7 +119,7 @@ def _probe(setup: Setup) -> tuple[Summary, float, list[float | None]]:
         tally.add(chunk)
 
     started = time.perf_counter()
-    outcome = ENGINES[scenario.engine](probed, add, None)
+    outcome = simulated(probed, add, None)
     wall_s = time.perf_counter() - started
     batches = [_batch(served, outcome, m) for m in range(len(scenario.models))]
     return summarise(probed.scenario, outcome, tally, wall_s), wall_s, batches

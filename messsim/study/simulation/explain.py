@@ -10,7 +10,7 @@ from messsim.engines import Progress, RecordChunk, prepare
 from messsim.engines.brain import destined
 from messsim.errors import OutputError, ScenarioError
 from messsim.results import Result, check_whole, reading_records
-from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, is_file
+from messsim.routing import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL
 from messsim.scenario import load
 from messsim.shapes.checks import Explanation, Record
 
@@ -90,7 +90,7 @@ def explain(
     progress
         Called now and then with how far the replay is.
     run_policy
-        Whether a policy that is a Python file may be run.
+        Whether a policy, or a rule of dispatch, that is a Python file may be run.
 
     Raises
     ------
@@ -108,9 +108,10 @@ def explain(
         scenario = load(path / "scenario.toml")
     except ScenarioError as error:
         raise OutputError(f"{path}: its scenario cannot be run any more: {error}") from None
-    if is_file(scenario.router) and not run_policy:
+    for key, file in scenario.python_files if not run_policy else []:
+        what = {"router.policy": "policy", "cluster.dispatch": "rule of dispatch"}[key]
         raise OutputError(
-            f"{path}: its policy is a Python file, {scenario.router.policy}, which explaining a request would run; "
+            f"{path}: its {what} is a Python file, {file}, which explaining a request would run; "
             "expected --run-policy (run_policy=True in Python) if you trust that file"
         )
     record = _record(result, path, request)

@@ -197,7 +197,7 @@ def simulated(
 ) -> Outcome:
     """What the scenario's engine makes of a run; Ctrl-C ends it also where the policy never returns."""
     engine = ENGINES[setup.scenario.engine]
-    if setup.policy.kernel.is_compiled:
+    if setup.runs_own_code:
         return interruptible(engine, setup, sink, progress)
     return engine(setup, sink, progress)
 

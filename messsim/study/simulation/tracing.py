@@ -72,7 +72,7 @@ def trace(
     with whole_or_absent(target) as beside, beside.open("w", encoding="utf-8") as out:
         written = TraceFile(out, from_s, about | {"messsim": __version__, "window_s": list(window_s)})
         tracks = Tracks(setup.scenario, setup.pools, written)
-        if setup.policy.kernel.is_compiled:
+        if setup.runs_own_code:
             interruptible(watch, setup, tracks, until_s, progress)
         else:
             watch(setup, tracks, until_s, progress)

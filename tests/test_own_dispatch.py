@@ -1,0 +1,239 @@
+"""Rules of dispatch of one's own: compiled by Numba, called by both engines, tried out, and told where they fail."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tomli_w
+from builders import model, run, scenario, trace
+from test_engines_equal import assert_equal
+
+import messsim
+from messsim.errors import OutputError, PolicyError, ScenarioError
+from messsim.scenario import parse
+from messsim.study.runs.identity import contents, difference
+from messsim.study.simulation.check import check
+from messsim.study.simulation.explain import explain
+
+pytest.importorskip("numba", reason="a rule of one's own needs Numba")
+
+from messsim.engines.dispatch import check_rule, compile_rule
+
+OWN = Path(__file__).with_name("own_dispatch.py")
+SCENARIOS = Path(__file__).parent.parent / "scenarios"
+engines = pytest.mark.parametrize("engine", ["simpy", "compiled"])
+
+
+def rule(function: str) -> str:
+    return f"{OWN}:{function}"
+
+
+def replicas_of(tmp_path, times_s, engine, function, own=None, **changes):
+    cluster = {"dispatch": rule(function), "own": own or {}}
+    data = scenario(
+        requests=len(times_s),
+        arrivals=trace(tmp_path, times_s),
+        models=[model("only", replicas=3)],
+        cluster=cluster,
+        **changes,
+    )
+    return run(data, engine).records.replica.tolist()
+
+
+@engines
+def test_copies_go_where_the_function_says(tmp_path, engine):
+    assert replicas_of(tmp_path, [0] * 5, engine, "listed", {"params": [2, 0, 1, 1, 2]}) == [2, 0, 1, 1, 2]
+
+
+@engines
+def test_it_sees_loads(tmp_path, engine):
+    assert replicas_of(tmp_path, [0] * 4, engine, "emptiest") == [0, 1, 2, 0]
+
+
+@engines
+def test_what_it_remembers_is_of_one_model(engine):
+    """Each model has its own turn, though requests of both come one after the other."""
+    data = scenario(
+        requests=8,
+        models=[model(name, 0.6, replicas=2) for name in "ab"],
+        router={"policy": "random"},
+        cluster={"dispatch": rule("in_turn"), "own": {"state": 1}},
+    )
+    r = run(data, engine).records
+    for m, first in ((0, 0), (1, 2)):
+        where = r.replica[r.model == m].tolist()
+        assert where == [first + k % 2 for k in range(len(where))]
+    assert len(set(r.model.tolist())) == 2
+
+
+@engines
+def test_it_sees_caches(engine):
+    """All prompts share 20 tokens: after the first, at the last replica since all are alike, that is where they are."""
+    data = scenario(
+        requests=6,
+        tokens={"prompt": 5, "output": 2},
+        prefixes={"tokens": 20},
+        models=[model("only", replicas=3, prefix_cache=True)],
+        arrivals={"kind": "poisson", "rate_rps": 0.2},
+        cluster={"dispatch": rule("where_cached")},
+    )
+    r = run(data, engine).records
+    assert r.replica.tolist() == [2] * 6
+    assert (r.cached_prompt_tokens[1:] > 0).all()
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.3])
+def test_engines_give_it_the_same(delay_s):
+    """Sessions, system prompts, an API, failures, retries: whatever differs in a bit goes elsewhere."""
+    from test_dispatch import many
+
+    cluster = {"dispatch": rule("everything"), "own": {"state": 1}, "state_delay_s": delay_s}
+    data = many("random", delay_s, cluster=cluster | {"failures": {"mtbf_s": 60.0, "mttr_s": 2.0}})
+    assert_equal(parse(data))
+    assert len(set(run(data, "compiled").records.replica.tolist())) > 20
+
+
+def test_the_shipped_one_runs_and_is_tried_out():
+    cluster = messsim.load(SCENARIOS / "dispatch.toml").cluster
+    settings = messsim.load(SCENARIOS / "dispatch.toml", requests=400).changed(
+        cluster=cluster.model_copy(update={"dispatch": "policies/least_work.py:pick"})
+    )
+    assert_equal(settings)
+    assert [line for line in check(settings)["problems"] if "dispatch" in line] == []
+
+
+# ---- where it fails -----------------------------------------------------------------------------------------------
+
+
+@engines
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("divides", r"pick raised ZeroDivisionError: .*\(own_dispatch.py, line \d+\), at request 4"),
+        ("beyond", "returned 3 at request 3; expected one of its replicas"),
+        ("gives_up", "returned its error code -7 at request 2"),
+        ("nothing_but_nan", "at request 0, which is what int"),
+    ],
+)
+def test_a_failure_stops_the_run_and_is_no_replica(tmp_path, engine, function, message):
+    with pytest.raises(PolicyError, match=message):
+        replicas_of(tmp_path, range(8), engine, function)
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (rule("nobody"), r"own_dispatch.py has no function nobody\(loads, \.\.\.\)"),
+        ("nowhere.py:pick", "cluster.dispatch: no such file .*nowhere.py"),
+        (rule("half"), "pick returns a float64; expected one of the replicas, a whole number"),
+        (rule("too_curious"), "pick takes satisfied; expected any of request, attempt, session"),
+    ],
+)
+def test_what_is_no_rule_is_refused_before_the_run(tmp_path, named, message):
+    with pytest.raises(ScenarioError, match=message):
+        run(scenario(models=[model("only", replicas=2)], cluster={"dispatch": named}), "compiled")
+
+
+def test_a_name_that_is_neither_a_rule_nor_a_file_is_refused():
+    with pytest.raises(
+        ScenarioError, match=r"cluster.dispatch = 'sesion': expected one of .*FILE\.py:function; did you"
+    ):
+        parse(scenario(cluster={"dispatch": "sesion"}))
+
+
+def test_a_table_for_no_rule_of_ones_own_is_noted():
+    cluster = parse(scenario(cluster={"dispatch": "random", "own": {"state": 3}})).cluster
+    assert cluster.ignored == ["cluster.own: ignored with dispatch = 'random'"]
+
+
+@pytest.mark.parametrize(
+    ("function", "state", "problem"),
+    [
+        ("emptiest", 0, None),
+        ("in_turn", 1, None),
+        ("where_cached", 0, None),
+        ("beyond", 0, "at request 3; expected one of its replicas"),
+        ("gives_up", 0, "error code -7 at request 2"),
+        ("listed", 0, "IndexError"),
+        ("by_logarithm", 0, "Python raises ValueError"),
+    ],
+)
+def test_it_is_tried_out_on_choices_that_are_made_up(function, state, problem):
+    import own_dispatch
+
+    made = compile_rule(getattr(own_dispatch, function), state=[0.0] * state)
+    problems = check_rule(made)
+    assert made.state.tolist() == [0.0] * (state + 1)
+    assert (problems == []) if problem is None else (len(problems) == 1 and problem in problems[0])
+
+
+def test_check_says_what_it_breaks():
+    parsed = parse(scenario(models=[model("only", replicas=2)], cluster={"dispatch": rule("by_logarithm")}))
+    assert any(line.startswith("cluster.dispatch: the rule of dispatch") for line in check(parsed)["problems"])
+
+
+# ---- the file -----------------------------------------------------------------------------------------------------
+
+
+def test_a_study_under_a_rule_is_that_of_its_file(tmp_path):
+    (tmp_path / "own.py").write_text("import helper\ndef pick(replicas):\n    return 0\n")
+    (tmp_path / "helper.py").write_text("A = 1\n")
+    parsed = parse(scenario(cluster={"dispatch": "own.py:pick"}), folder=tmp_path)
+    before = contents("sweep", parsed, [{}], [parsed])
+    assert list(before["data files"]) == ["cluster.dispatch = own.py", "cluster.dispatch imports = helper.py"]
+    (tmp_path / "own.py").write_text("import helper\ndef pick(replicas):\n    return 1\n")
+    assert (
+        difference(contents("sweep", parsed, [{}], [parsed]), before)
+        == "data files; changed: cluster.dispatch = own.py"
+    )
+
+
+def test_a_result_names_its_file_and_explains_only_who_is_trusted(tmp_path):
+    shutil.copy(OWN, tmp_path / "own.py")
+    data = scenario(models=[model("only", replicas=2)], cluster={"dispatch": "own.py:emptiest"})
+    messsim.run(parse(data, folder=tmp_path), out=tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert "own.py" in summary["provenance"]["data"]
+    assert f"{tmp_path / 'own.py'}:emptiest" in (tmp_path / "out" / "scenario.toml").read_text()
+    with pytest.raises(OutputError, match=r"its rule of dispatch is a Python file, .*own\.py, which explaining"):
+        explain(tmp_path / "out", 3)
+    assert explain(tmp_path / "out", 3, run_policy=True)["policy"] == "mess+"
+
+
+PROGRAM = """
+import json, sys
+import numba.core.compiler as compiler
+compiled, whole = [], compiler.compile_extra
+def counted(*args, **options):
+    compiled.append(args)
+    return whole(*args, **options)
+compiler.compile_extra = counted
+import messsim
+result = messsim.run(messsim.load(sys.argv[1]))
+print(json.dumps([result.summary["requests"]["arrived"], len(compiled)]))
+"""
+
+
+def test_it_is_compiled_once_for_all_processes(tmp_path):
+    file = tmp_path / "own.toml"
+    data = scenario(models=[model("only", replicas=2)], cluster={"dispatch": rule("emptiest")})
+    file.write_text(tomli_w.dumps(data | {"router": {"policy": "random"}}))
+
+    def compiled() -> int:
+        process = subprocess.run(
+            [sys.executable, "-c", PROGRAM, file],
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        requests, count = json.loads(process.stdout)
+        assert requests == 40
+        return int(count)
+
+    assert compiled() > 0
+    assert compiled() == 0
