@@ -1,6 +1,7 @@
 """Figures as people read them; imports nothing of messsim."""
 
 import math
+import re
 
 __all__ = [
     "cost",
@@ -107,20 +108,47 @@ def shown(name: str) -> str:
     return name if name.isprintable() and name.strip() else repr(name)
 
 
-# C0 except line ends and tabs, DEL and C1, bidirectional controls (they reorder a line), line and paragraph separators.
+# C0 except line ends and tabs, DEL and C1, line and paragraph separators.
 _CONTROL = [*range(9), *range(11, 32), *range(0x7F, 0xA0)]
-_WIDER = [0x061C, 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_SEPARATORS = (0x2028, 0x2029)
+# What has no glyph of its own: bidirectional controls (they reorder a line), spaces of no width, fillers, tags, ...:
+# Unicode's Default_Ignorable_Code_Point, and the rest of its category Cf that draws nothing.
+_UNSEEN = [
+    *(0xAD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x200B, 0x200E, 0x200F, 0x3164, 0xFEFF, 0xFFA0),
+    *range(0x180B, 0x1810),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    *range(0xFFF0, 0xFFFC),
+    *range(0x1BCA0, 0x1BCA4),
+    *range(0x1D173, 0x1D17B),
+    *range(0xE0000, 0xE1000),
+]
+_SURROGATES = range(0xD800, 0xE000)
 _BYTES = range(0xDC80, 0xDD00)  # how Python keeps the bytes of a file's name that are no UTF-8
-_VISIBLE = (
-    {c: f"\\x{c:02x}" for c in _CONTROL}
-    | {c: f"\\u{c:04x}" for c in (*_WIDER, *range(0xD800, 0xE000))}
-    | {c: f"\\x{c - 0xDC00:02x}" for c in _BYTES}
+
+
+def _escape(code: int) -> str:
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_VISIBLE = {c: _escape(c) for c in (*_CONTROL, *_SEPARATORS, *_UNSEEN, *_SURROGATES)} | {
+    c: _escape(c - 0xDC00) for c in _BYTES
+}
+# Joiners and variation selectors make one emoji of several, and shape letters of scripts that need it. Elsewhere, and
+# more than one at a place, they make two names that look alike.
+_IDLE_JOINER = re.compile(
+    "(?<![^\0-\u02ff\u200c\u200d])[\u200c\u200d]|[\u200c\u200d](?![^\0-\u02ff\u200c\u200d])"
+    "|(?<![^\0-\u02ff\u200c\u200d\ufe00-\ufe0f])[\ufe00-\ufe0f](?!\u20e3)"
 )
 
 
 def visible(text: str) -> str:
-    r"""Text as a terminal may show it: what would command the terminal is written out, ``\x1b`` for ESC.
+    r"""Text as a terminal may show it: what commands the terminal or is unseen is written out, ``\x1b`` for ESC.
 
     Line ends and tabs stay. Text that is visible already is returned as it is.
     """
-    return text if text.isascii() and text.isprintable() else text.translate(_VISIBLE)
+    if text.isascii() and text.isprintable():
+        return text
+    return _IDLE_JOINER.sub(lambda match: _escape(ord(match[0])), text.translate(_VISIBLE))

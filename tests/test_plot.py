@@ -1,6 +1,7 @@
 """Charts: what they count is what the records say, whatever the names, and never more than a page can hold."""
 
 import json
+import re
 import sys
 
 import altair as alt
@@ -205,11 +206,16 @@ def test_names_are_never_read_as_paths(result):
     assert all(not set(".[]'\"") & set(t["field"]) for t in tips)
 
 
-@pytest.mark.parametrize("name", ["org\\\\umodel", "new\\nline", "ls\\u2028x", "esc\\x1b[31m", "nul\\x00", "\\uffff"])
+@pytest.mark.parametrize("name", ["org\\umodel", "new\nline", "ls\u2028x", "esc\x1b[31m", "nul\x00", "\uffff", "\x7f"])
 def test_names_that_a_picture_cannot_hold_are_drawn_with_signs(name):
-    result = made(scenario(name=name, models=[model(name, 0.4), model("other", 0.8)], requests=60))
-    for chart in ("answers", "latency"):
-        assert as_bytes(themed(FIGURES[chart](result)), "svg").startswith(b"<svg")
+    tenants = [{"name": name, "alpha": 0.5}, {"name": "other", "alpha": 0.3}]
+    models = [model(name, 0.4), model("other", 0.8)]
+    result = made(scenario(name=name, models=models, tenants=tenants, requests=60))
+    for chart in ("answers", "latency", "load", "tenants"):
+        drawn = themed(FIGURES[chart](result))
+        assert as_bytes(drawn, "svg").startswith(b"<svg")
+        texts = json.dumps(drawn.to_dict(), ensure_ascii=False)  # Altair draws it in this process, if it is asked to
+        assert not re.search(r"\\u00|\\n|[\x00-\x1f\x7f\u2028\uffff]", texts)
 
 
 def test_a_picture_that_ends_its_renderer_is_an_error(monkeypatch, result):

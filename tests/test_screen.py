@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import unicodedata
 
 import polars as pl
 import pytest
@@ -20,12 +21,12 @@ from messsim.scenario.overrides import format_value, parse_value
 from messsim.wording import visible
 
 TITLE = "\x1b]0;owned\x07"  # sets the title of a window
-EVIL = f"a{TITLE}[red]b[/red]:smile:\r\x08\x7f\x9b2J\u202e"
-SHOWN = r"a\x1b]0;owned\x07[red]b[/red]:smile:\x0d\x08\x7f\x9b2J\u202e"
+EVIL = f"a{TITLE}[red]b[/red]:smile:\r\x08\x7f\x9b2J\u202e\u200b"
+SHOWN = r"a\x1b]0;owned\x07[red]b[/red]:smile:\x0d\x08\x7f\x9b2J\u202e\u200b"
 
 
 def commands_a_terminal(text: str) -> list[str]:
-    return re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+    return re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]", text)
 
 
 def safe(done: subprocess.CompletedProcess[str], code: int = 0) -> str:
@@ -69,6 +70,29 @@ def test_everything_else_stays():
     for text in ("", "plain", "two\nlines\tand a tab", "größer ≥ 你好 é😀 👨‍👩‍👧", r"\x1b", "\xa0"):
         assert visible(text) == text
     assert visible(visible(EVIL)) == SHOWN
+
+
+def test_what_nobody_sees_is_written_out():
+    def drawn(code):  # of category Cf: signs above numbers and hieroglyphs
+        return unicodedata.name(chr(code), "").startswith(("ARABIC ", "SYRIAC ", "KAITHI ", "EGYPTIAN "))
+
+    letters = {0x061C: False}  # ARABIC LETTER MARK draws nothing
+    for code in range(0x80, 0xF0000):
+        if unicodedata.category(chr(code)) == "Cf" and not letters.get(code, drawn(code)):
+            assert visible(f"a{chr(code)}b").isascii(), hex(code)
+    for code in (0x034F, 0x115F, 0x1160, 0x17B4, 0x180B, 0x2065, 0x3164, 0xFE0F, 0xFFA0, 0xFFF0, 0xE0100):
+        assert visible(f"a{chr(code)}b").isascii(), hex(code)
+    assert visible("a\u200bb\U000e0041") == r"a\u200bb\U000e0041"
+
+
+def test_joiners_stay_where_they_join():
+    for text in ("❤️‍🔥", "1️⃣", "می‌خواهم", "क्‍ष", "👩🏽‍💻"):
+        assert visible(text) == text
+    assert visible("😀\u200d") == r"😀\u200d"
+    assert visible("\u200dx\u200c") == r"\u200dx\u200c"
+    assert visible("😀\u200d\u200d😀") == r"😀\u200d\u200d😀"
+    assert visible("😀\ufe0f\ufe0f") == "😀\ufe0f" + r"\ufe0f"
+    assert visible("é\ufe00") == r"é\ufe00"
 
 
 def test_bytes_of_a_file_name_that_are_no_utf_8_are_shown():

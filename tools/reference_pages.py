@@ -99,7 +99,7 @@ _EXITS = """
 | 0 | done |
 | 1 | a run could not go on, or a check did not pass |
 | 2 | bad input, or nowhere to write: the message names file, key, value and what was expected |
-| 130, 143, 129 | ended by Ctrl-C, SIGTERM or SIGHUP; nothing is left behind |
+| 130, 143, 129, ... | ended by Ctrl-C, SIGTERM, SIGHUP or another signal (128 and its number); nothing is left behind |
 """
 
 

@@ -1,6 +1,7 @@
 #include "autoscale.h"
 
 #include "check.h"
+#include "dispatch.h"
 #include "loops.h"
 #include "scaling.h"
 
@@ -123,6 +124,12 @@ static void a_run_starts_and_drains_replicas(void)
     CHECK(ms_scaling_decide(&loop, 0) == 0); /* it has nothing to do, and is off at once */
     CHECK(loop.fleet.phase[1] == MS_OFF && loop.fleet.pool[0].up == 1 && loop.fleet.draining == 0);
     CHECK(ms_fleet_rented_s(&loop.fleet, 0, 10.0) == 10.0 + 4.0);
+    ms_job job[2];
+    for (int32_t k = 0; k < 2; k++) { /* the second, were it there, would be the emptier one */
+        ms_job_init(&job[k], k, 0, 1, 1);
+        CHECK(ms_dispatch_place(&loop.fleet, &job[k], -1, 10.0) == MS_PLACED);
+        CHECK(loop.fleet.replica[0].own_queue.tail == &job[k]);
+    }
     ms_run_free(&loop);
 }
 

@@ -49,6 +49,18 @@ static void an_answer_of_one_token_is_all_prefill(void)
     CHECK(cost_of(&known, 5) == chunk_s(5, 0));
 }
 
+/* (10 - 1) / 1.5 iterations of 8 tokens, each with its draft. */
+static void drafts_cost_what_they_take(void)
+{
+    ms_known_cost known = seconds;
+    known.coefficients.draft_tokens = 1.0;
+    known.coefficients.draft_s = 3.0;
+    known.coefficients.draft_s_per_sequence = 0.25;
+    known.mean_tokens = 1.5;
+    const double iteration_s = 2.0 + 0.25 * 8.0 + 3.0 + 0.25 * 4.0 + 0.5 * 4.0 + 0.125 * 4.0 * (5.0 + 5.0);
+    CHECK(cost_of(&known, 5) == chunk_s(5, 0) + 6.0 * iteration_s / 4.0);
+}
+
 static void money_is_seconds_times_a_price(void)
 {
     ms_known_cost known = seconds;
@@ -117,6 +129,7 @@ int main(void)
 {
     RUN(a_prompt_is_prefilled_in_chunks);
     RUN(an_answer_of_one_token_is_all_prefill);
+    RUN(drafts_cost_what_they_take);
     RUN(money_is_seconds_times_a_price);
     RUN(joules_count_tokens_and_the_cap);
     RUN(many_are_as_one);

@@ -436,6 +436,57 @@ static void a_chain_that_names_no_model_is_an_error(void)
     }
 }
 
+static int64_t asked;
+
+static int64_t never_content(int64_t request, int64_t stage, int64_t tenant, int64_t model, int64_t models,
+                             const double *scores, const double *costs, const double *facts, const double *uniforms,
+                             const double *params_, double *state)
+{
+    (void)request, (void)tenant, (void)models, (void)scores, (void)costs, (void)facts, (void)uniforms, (void)params_;
+    (void)state;
+    asked = stage + 1;
+    return 1 - model;
+}
+
+static void a_chain_without_an_end_is_an_error(void)
+{
+    ms_run loop;
+    fill(&sheets[0], 0, 1, 1.0);
+    plans_are(MS_PLAN_CHAIN, 0, 0, 0);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    loop.instances.brain[0].policy.finish = never_content;
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000000) == MS_ERR_CHAIN);
+    CHECK(asked == MS_CHAIN_MOST && loop.error_request == 0);
+    ms_run_free(&loop);
+}
+
+static double labels_of[MODELS];
+
+static int64_t keep_labels(int64_t request, int64_t tenant, int64_t models, int64_t dimensions, const double *given,
+                           const double *labels, const double *params_, double *state)
+{
+    (void)request, (void)tenant, (void)dimensions, (void)given, (void)params_, (void)state;
+    memcpy(labels_of, labels, (size_t)models * sizeof *labels);
+    return 0;
+}
+
+/* A model that cannot take the prompt gets no copy of an exploring step, and nobody is told how it answered. */
+static void nobody_rates_an_answer_of_a_model_that_is_not_asked(void)
+{
+    ms_run loop;
+    fill(&sheets[0], 0, 1, 1.0);
+    sheets[0].known[0] = INFINITY;
+    sheets[0].feedback[0] = 0.0;
+    plans_are(MS_PLAN_ALL, 0, 0, 0);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    loop.instances.brain[0].policy.learn = keep_labels;
+    CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    CHECK(sheets[0].status[0] == MS_COMPLETED && sheets[0].model[0] == 1);
+    CHECK(isnan(labels_of[0]) && labels_of[1] == sheets[0].satisfied_in[1]);
+    ms_run_free(&loop);
+}
+
 /* Also the last label of a request whose record stands already, with a lesson that is never over. */
 static void a_policy_may_refuse_a_label(void)
 {
@@ -580,6 +631,8 @@ int main(void)
     RUN(failures_at_random_go_on_until_all_is_done);
     RUN(an_illegal_plan_is_an_error);
     RUN(a_chain_that_names_no_model_is_an_error);
+    RUN(a_chain_without_an_end_is_an_error);
+    RUN(nobody_rates_an_answer_of_a_model_that_is_not_asked);
     RUN(a_policy_may_refuse_a_label);
     RUN(a_request_that_never_fits_is_an_error);
     RUN(the_horizon_leaves_requests_in_flight);

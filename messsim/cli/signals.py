@@ -5,26 +5,28 @@ from types import FrameType
 
 __all__ = ["Ended", "end_like_ctrl_c", "exit_code"]
 
-INTERRUPTED = 128 + signal.SIGINT
+# Somebody's `kill`, a container that stops, a terminal that is gone, Ctrl-\, and what batch systems send before they kill.
+ENDS = (
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGXCPU,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+)
 
 
 class Ended(KeyboardInterrupt):
     """What goes on is to end: whatever cleans up after Ctrl-C does so now."""
 
-
-class Terminated(Ended):
-    """SIGTERM: somebody's ``kill``, a container that stops."""
-
-
-class HungUp(Ended):
-    """SIGHUP: the terminal is gone."""
-
-
-ENDS: dict[int, type[Ended]] = {signal.SIGTERM: Terminated, signal.SIGHUP: HungUp}
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 def end_like_ctrl_c() -> None:
-    """From here on SIGTERM and SIGHUP raise in the main thread; what is ignored, as under nohup, stays ignored."""
+    """From here on these signals raise in the main thread; what is ignored, as under nohup, stays ignored."""
     for number in ENDS:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _raise)
@@ -33,9 +35,9 @@ def end_like_ctrl_c() -> None:
 def _raise(number: int, frame: FrameType | None) -> None:
     for other in ENDS:
         signal.signal(other, signal.SIG_IGN)  # a second one would stop the cleaning up
-    raise ENDS[number]
+    raise Ended(number)
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
-    """As a shell tells what a signal ended: 130, 143 or 129."""
-    return next((128 + number for number, kind in ENDS.items() if isinstance(interrupt, kind)), INTERRUPTED)
+    """As a shell tells what a signal ended: 128 and its number."""
+    return 128 + (interrupt.number if isinstance(interrupt, Ended) else signal.SIGINT)

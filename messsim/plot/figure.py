@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from messsim.errors import OutputError
 from messsim.summary import Summary
 
+from .signs import with_signs
 from .theme import LIGHT
 
 if TYPE_CHECKING:
@@ -94,10 +95,13 @@ def drawable(figure: Figure) -> Figure:
 def themed(figure: Figure) -> Any:
     """The chart as it is shown outside a report: with title, size and the light colours.
 
+    Altair may draw it in this process, which its renderer would end over a name that no picture can hold.
+
     Raises
     ------
     OutputError
         If there is nothing to draw.
     """
     chart = drawable(figure).chart.properties(title=figure.title, width=WIDTH, height=figure.height)
-    return chart.properties(description=figure.description).configure(**LIGHT)
+    chart = chart.properties(description=figure.description).configure(**LIGHT)
+    return type(chart).from_dict(with_signs(chart.to_dict(validate=False)), validate=False)

@@ -11,6 +11,7 @@ from typing import Any
 
 from messsim.errors import OutputError
 
+from .signs import with_signs
 from .theme import Specification
 
 __all__ = ["FORMATS", "as_bytes", "svg_of"]
@@ -18,10 +19,6 @@ __all__ = ["FORMATS", "as_bytes", "svg_of"]
 FORMATS = ("svg", "png")
 PIXELS_PER_POINT = 2
 FAR_S = 600  # the largest chart takes seconds
-
-# What cannot be in a picture's XML, and line ends, which names may have: a sign that stands for each.
-SIGNS = {c: chr(0x2400 + c) for c in range(32)} | {0x7F: "\u2421"}
-SIGNS |= dict.fromkeys([0x2028, 0x2029, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd")
 
 RENDERER = """
 import json, sys
@@ -62,7 +59,7 @@ def _drawn(chart: Specification, kind: str) -> bytes:
     import altair
 
     version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
-    asked = {"chart": _with_signs(chart), "kind": kind, "version": version, "scale": PIXELS_PER_POINT}
+    asked = {"chart": with_signs(chart), "kind": kind, "version": version, "scale": PIXELS_PER_POINT}
     path = os.pathsep.join(p for p in sys.path if p)
     try:
         done = subprocess.run(
@@ -85,14 +82,3 @@ def _reason(code: int, errors: bytes) -> str:
         return f"its renderer ended by {signal.Signals(-code).name}"
     lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
     return lines[-1] if lines else f"its renderer ended with exit code {code}"
-
-
-def _with_signs(value: Any) -> Any:
-    """A chart in whose texts nothing is left that breaks its picture."""
-    if isinstance(value, str):
-        return value.translate(SIGNS)
-    if isinstance(value, dict):
-        return {_with_signs(k): _with_signs(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_with_signs(v) for v in value]
-    return value
