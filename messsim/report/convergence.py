@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 
 from messsim.plot.replications import charts_of
 from messsim.shapes.evidence import ConvergenceSummary, Quantile, Quantity
-from messsim.wording import half_width, number, percent
+from messsim.wording import half_width, number, percent, request_unit, scaled_unit
 
 from .base.page import Page, Section, Table, Tile
 from .base.screen import Text
@@ -64,15 +64,20 @@ def _ends(found: ConvergenceSummary) -> list[list[str]]:
         spread = found["end"][key]
         if spread is None:
             continue
-        unit = found["cost_unit"] if key == "cost_per_request" else ""
+        scale, unit = _scale(found) if key == "cost_per_request" else (1.0, "")
         share = key in ("satisfaction", "certificate")
-        values = [spread["mean"], *(spread[p] for p in QUANTILES)]
+        values = [scale * v for v in (spread["mean"], *(spread[p] for p in QUANTILES))]
         told = [percent(v, 2) if share else number(v, unit) for v in values]
         half = spread["high"] - spread["mean"] if spread["high"] is not None else None
         if half is not None:
-            told[0] += f" ± {half_width(100 * half if share else half)}"
+            told[0] += f" ± {half_width(100 * half if share else scale * half)}"
         rows.append([name, *told])
     return rows
+
+
+def _scale(found: ConvergenceSummary) -> tuple[float, str]:
+    """By what to multiply the cost of an answer, and its unit then."""
+    return request_unit(found["cost_unit"])[0], scaled_unit(found["cost_unit"])
 
 
 def convergence_page(found: ConvergenceSummary, curves: pl.DataFrame, scenario: str, notes: list[str]) -> Page:
@@ -128,7 +133,7 @@ def _tiles(found: ConvergenceSummary) -> list[Tile]:
         note = f"95 % of runs: {number(queue['p95'])} at most"
         tiles.append(Tile("Virtual queue at the end", number(queue["mean"]), note))
     if end["cost_per_request"] is not None:
-        spread, unit = end["cost_per_request"], found["cost_unit"]
-        note = f"90 % of runs: {number(spread['p05'])} to {number(spread['p95'])}"
-        tiles.append(Tile("Cost of an answer", number(spread["mean"], unit), note))
+        spread, (scale, unit) = end["cost_per_request"], _scale(found)
+        note = f"90 % of runs: {number(scale * spread['p05'])} to {number(scale * spread['p95'])}"
+        tiles.append(Tile("Cost of an answer", number(scale * spread["mean"], unit), note))
     return tiles

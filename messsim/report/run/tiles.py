@@ -1,7 +1,7 @@
 """The figures of a run that are read at a glance."""
 
 from messsim.summary import Cost, Sla, StaticChoice, Summary, TenantSummary
-from messsim.wording import number, percent, seconds
+from messsim.wording import number, percent, rate, seconds
 
 from ..base.page import Tile
 from .verdict import least_margin, unanswered
@@ -36,7 +36,7 @@ def tiles_of(summary: Summary) -> list[Tile]:
         measured = "measured" if energy["measured"] else "partly assumed"
         tiles.append(Tile("Energy of a token", number(energy["j_per_output_token"], "J"), measured))
     if slo["attainment"] is not None:
-        goodput = f"goodput {number(slo['goodput_rps'])} requests/s"
+        goodput = f"goodput {rate(slo['goodput_rps'])}"
         tiles.append(Tile("Within the SLO", percent(slo["attainment"]), goodput))
     left = requests["arrived"] - requests["completed"]
     if left:
