@@ -111,7 +111,9 @@ def seconds(value: float | None) -> str:
 
 def rate(value: float | None, what: str = " requests") -> str:
     """Requests a second; where they are minutes apart, by the hour."""
-    if value is not None and 0.0 < abs(value) < LEAST_PER_S:
+    if value is None:
+        return "-"
+    if 0.0 < abs(value) < LEAST_PER_S:
         return f"{number(3600.0 * value)}{what}/h"
     return f"{number(value)}{what}/s"
 
