@@ -415,7 +415,7 @@ def test_options_of_traces_are_not_ignored_where_outcomes_are_imported(tmp_path)
 def test_a_rate_that_nobody_counts_by_the_second_is_told_by_the_hour(tmp_path):
     file = tmp_path / "t.csv"
     file.write_text("timestamp,prompt_tokens,output_tokens\n2026-01-01,9,9\n2026-01-02,9,9\n2026-01-03,9,9\n")
-    code, shown, _ = here("import", file, "--out", tmp_path / "o.csv")
+    code, shown, _ = here("import", file, "--time", "timestamp", "--out", tmp_path / "o.csv")
     assert code == 0
     assert "0.04167 requests/h" in shown
 
