@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 
 from messsim.scenario.overrides import format_value
 from messsim.shapes.logs import ImportedTrace
+from messsim.wording import rate
 
 from ..base.screen import Text
 from ..base.tables import grid, number, percent, seconds
@@ -17,13 +18,13 @@ __all__ = ["import_summary", "import_toml", "outcomes_summary", "outcomes_toml"]
 def import_summary(imported: ImportedTrace) -> RenderableType:
     """Counts, rate and lengths."""
     figures = grid()
-    count, rate = f"{imported['requests']:,}", imported["rate_rps"]
+    count, rps = f"{imported['requests']:,}", imported["rate_rps"]
     if imported["duration_s"] is None:
         figures.add_row("requests", f"{count}, without times")
-    elif rate is None:
+    elif rps is None:
         figures.add_row("requests", f"{count}, all at one time")
     else:
-        figures.add_row("requests", f"{count} in {seconds(imported['duration_s'])}, {number(rate)} requests/s")
+        figures.add_row("requests", f"{count} in {seconds(imported['duration_s'])}, {rate(rps)}")
     for name, t in (("prompt tokens", imported["prompt_tokens"]), ("output tokens", imported["output_tokens"])):
         figures.add_row(
             name, f"mean {number(t['mean'])}, p50 {t['p50']:,.0f}, p99 {t['p99']:,.0f}, max {t['max']:,.0f}"

@@ -16,6 +16,8 @@ from messsim.results.directory import write_file, write_texts
 from messsim.results.reading import read_whole
 from messsim.scenario import Scenario, dump
 
+from .conditions import questions
+
 __all__ = ["CHALLENGE", "read_challenge", "write_challenge"]
 
 CHALLENGE, SCENARIOS = "challenge.json", "scenarios"
@@ -44,7 +46,7 @@ def write_challenge(out: Path, scenarios: Mapping[str, Scenario], challenge: Cha
         library()
     except OutputError as error:
         return [f"there is no report.html: {error}"]
-    write_file(out / "report.html", html(challenge_page(challenge)))
+    write_file(out / "report.html", html(challenge_page(challenge, questions())))
     return []
 
 

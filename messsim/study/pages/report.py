@@ -17,6 +17,7 @@ from messsim.results import Result, check_whole, reading_records, write_file
 from messsim.scenario import Scenario, dump, load, notes_of
 from messsim.shapes.checks import Worth
 
+from ..challenge.conditions import questions
 from ..challenge.files import CHALLENGE, read_challenge
 from ..converge.files import CONVERGENCE, page_of, read_convergence
 from ..plan.files import PLAN, read_plan
@@ -54,7 +55,7 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
 
 def _page(path: Path) -> Page:
     if (path / CHALLENGE).exists():
-        return challenge_page(read_challenge(path))
+        return challenge_page(read_challenge(path), questions())
     if (path / CONVERGENCE).exists():
         return page_of(read_convergence(path), _scenario(path))
     if (path / PLAN).exists():
