@@ -11,7 +11,9 @@ __all__ = [
     "per_request",
     "percent",
     "plain",
+    "rate",
     "request_unit",
+    "scaled_unit",
     "seconds",
     "shown",
     "visible",
@@ -20,6 +22,7 @@ __all__ = [
 ROUNDING = 1e-12  # what sums of floats leave where exact ones would leave nothing
 MOST_IN_FULL = 1e15
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+LEAST_PER_S = 0.01  # below, a rate is told by the hour
 LEAST_PREFIXED = 1e4  # J: below, four digits say it
 # Seconds of the unit, and from how many seconds on it is used: the ends are where three digits would round up.
 _TIMES = (
@@ -68,13 +71,17 @@ def cost(value: float | None, unit: str) -> str:
 
 def per_request(value: float | None, unit: str) -> str:
     """The cost of a request: of money that of 1,000 of them."""
-    scale, name = request_unit(unit)
-    return number(None if value is None else scale * value, f"{name} per 1,000 requests" if scale > 1 else name)
+    return number(None if value is None else request_unit(unit)[0] * value, scaled_unit(unit))
 
 
 def request_unit(unit: str) -> tuple[float, str]:
     """By what to multiply the cost of a request, and its unit then: of money for 1,000 requests."""
     return (1000.0, unit) if unit == "USD" else (1.0, unit)
+
+
+def scaled_unit(unit: str) -> str:
+    """The unit of what `request_unit` scaled: ``J``, or ``USD per 1,000 requests``."""
+    return f"{unit} per 1,000 requests" if request_unit(unit)[0] > 1 else unit
 
 
 def cost_heading(unit: str) -> str:
@@ -101,6 +108,15 @@ def seconds(value: float | None) -> str:
         if value >= least:
             return f"{value / scale:,.0f} {unit}" if value >= 999.5 * scale else f"{value / scale:.3g} {unit}"
     return f"{1e6 * value:.3g} µs"
+
+
+def rate(value: float | None, what: str = " requests") -> str:
+    """Requests a second; where they are minutes apart, by the hour."""
+    if value is None:
+        return "-"
+    if 0.0 < abs(value) < LEAST_PER_S:
+        return f"{number(3600.0 * value)}{what}/h"
+    return f"{number(value)}{what}/s"
 
 
 def shown(name: str) -> str:

@@ -27,6 +27,7 @@ from messsim.study.calibrate.options import NAMES, Options
 from messsim.study.calibrate.profile_file import profile_text
 from messsim.study.calibrate.served_fit import PointFit
 from messsim.study.runs.summaries import summary_of
+from messsim.workload.choosing import conditions
 from messsim.zoo import find_profile
 from messsim.zoo.fitting import (
     DURATION,
@@ -384,10 +385,10 @@ def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
         "clients,prompt_tokens,output_tokens,ttft_s,tpot_s,e2e_s,tokens_per_s\n"
         "1,100,10,0.25,0.0125,0.375,9.5\n8,100,10,0.25,0.0125,0.375,9.5\n"
     )
-    assert repr(read_measurements(theirs, {})) == repr(read_measurements(ours, {}))
+    assert repr(read_measurements(theirs)) == repr(read_measurements(ours))
     theirs.write_text(theirs.read_text().replace('"max_concurrency": 8', '"max_concurrency": null'))
     with pytest.raises(DataError, match="column 'max_concurrency' has no value in row 2"):
-        read_measurements(theirs, {})
+        read_measurements(theirs)
 
 
 def test_points_may_be_samples_of_aiconfigurator(tmp_path):
@@ -396,13 +397,16 @@ def test_points_may_be_samples_of_aiconfigurator(tmp_path):
     theirs.write_text(
         "model,backend,prompt_len,output_len,batch,ttft_ms,tpot_ms\nx,vllm,100,10,4,250,12.5\nx,trtllm,1,2,3,4,5\n"
     )
-    reported = read_measurements(theirs, {"backend": "vllm"})
-    assert reported == read_measurements(ours, {})
+    reported = read_measurements(theirs, conditions(["backend=vllm"]))
+    assert reported == read_measurements(ours)
+    assert read_measurements(theirs, conditions(["batch>3.5"])) == reported
+    with pytest.raises(DataError, match="no row has backend=tgi; backend is: trtllm, vllm"):
+        read_measurements(theirs, conditions(["backend=tgi"]))
     with pytest.raises(DataError, match=r"holds 2 values of backend \(trtllm, vllm\)"):
-        read_measurements(theirs, {})
+        read_measurements(theirs)
     theirs.write_text("prompt_len,output_len,batch,ttft_ms\n100,10,4,-1\n")
     with pytest.raises(DataError, match="column 'ttft_ms' has -1 in row 1; expected a number, at least 1e-09"):
-        read_measurements(theirs, {})
+        read_measurements(theirs)
 
 
 def test_overrides_reach_the_closed_loops(tmp_path):
@@ -477,7 +481,7 @@ def test_a_file_of_several_models_wants_to_know_which(tmp_path):
     file = tmp_path / "m.csv"
     file.write_text("\n".join([f"{head},model,tp", f"{rows[0]},a,1", f"{rows[1]},b,1"]))
     with pytest.raises(DataError, match=r"holds 2 values of model \(a, b\); expected the rows of one: --select model="):
-        read_measurements(file, {})
+        read_measurements(file)
     with pytest.raises(DataError, match="no row has model = c; there are: a, b"):
         read_measurements(file, {"model": "c"})
     assert read_measurements(file, {"model": "b"}).whose == {"model": "b", "tp": 1}

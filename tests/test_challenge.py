@@ -18,7 +18,7 @@ from messsim.results.intervals import paired_difference
 from messsim.scenario import load
 from messsim.study import run
 from messsim.study.challenge import table as study
-from messsim.study.challenge.conditions import CONDITIONS, conditions, conditions_folder
+from messsim.study.challenge.conditions import CONDITIONS, conditions, conditions_folder, questions
 from messsim.study.challenge.files import read_challenge, write_challenge
 from messsim.study.challenge.routers import challenge
 from messsim.study.challenge.table import table_of
@@ -152,6 +152,7 @@ def printed(table, width=120):
 def test_tables_and_page_say_the_same(challenged):
     table, _ = challenged
     text, page = printed(table), challenge_page(table)
+    assert "USD/1,000 requests" in text
     assert [t.caption for t in page.sections[1].tables] == [
         "stationary: 64.0 % promised",
         "complaints-only: 64.0 % promised",
@@ -159,6 +160,17 @@ def test_tables_and_page_say_the_same(challenged):
     for shown in page.sections[0].tables + page.sections[1].tables:
         for cells in shown.rows:
             assert all(cell in text for cell in cells)
+
+
+def test_the_page_says_what_each_condition_asks_and_draws_who_keeps_the_promise(challenged):
+    table, _ = challenged
+    standings, asked, _ = challenge_page(table, questions()).sections
+    assert [row[0] for row in asked.tables[0].rows] == ["stationary", "complaints-only"]
+    assert asked.tables[0].rows[1][1].startswith("Only users who are not satisfied say anything.")
+    ranks, kept = standings.figures
+    assert f"the best is {table.standings[0].policy}, {table.standings[0].rank:.2f}" in ranks.description
+    always = sum(c.kept == c.runs for c in table.cells)
+    assert kept.description.startswith(f"{always} of {len(table.cells)} pairs")
 
 
 # ---- files and the command --------------------------------------------------------------------------------

@@ -306,6 +306,8 @@ def test_a_missing_column_is_told_by_what_it_means(tmp_path):
     assert "total_tokens" not in text
     assert meaning_of("total_tokens") is None
     assert by_meaning("prompt_tokens", ["output_tokens", "isl"]) == "isl"
+    assert by_meaning("prompt_tokens", ["time", "in", "out"]) == "in"
+    assert by_meaning("output_tokens", ["time", "in", "out"]) == "out"
     assert by_meaning("whatever", ["output_tokens"]) is None
 
 

@@ -373,6 +373,53 @@ def test_long_tables_are_turned_and_values_mapped(tmp_path):
         read_outcomes([file], OutcomeOptions(score="stars"))
 
 
+def test_rows_of_outcomes_are_chosen_as_those_of_traces(tmp_path):
+    answers = ["1,1,x,a,1", "1,1,x,a,1", "2,1,x,b,0", "3,2,x,a,-", "4,2,x,b,1", "5,3,y,a,0", "6,3,y,b,1", "7,4,x,b,"]
+    file, out = tmp_path / "o.csv", tmp_path / "o.parquet"
+    file.write_text("\n".join(["row,id,task,model,score", *answers]))
+    code, _, err = here("import", "--outcomes", file, "--out", out)
+    assert (code, out.exists()) == (2, False)
+    assert "column 'score' has '-' in row 4; " in err
+    assert "--skip-failed leaves out what is none" in err
+    more = ("--skip-failed", "--select", "task=x", "--unique", "row")
+    code, shown, err = here("import", "--outcomes", file, "--out", out, *more)
+    assert (code, err) == (0, "")
+    assert "rows without task=x are left out: 2" in shown
+    assert "rows whose row came before are left out: 1" in shown
+    assert "answers without a score are left out: 2" in shown
+    assert pl.read_parquet(out).select("a", "b").rows() == [(1.0, 0.0)]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "b.csv"])
+def test_each_file_of_outcomes_has_rows_of_its_own(tmp_path, name):
+    for model in "ab":
+        (tmp_path / f"{model}.csv").write_text("id,score\n1,1\n1,1\n2,0\n")
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    outcomes = read_outcomes(paths, OutcomeOptions(), Chooser(unique="id"))
+    assert outcomes.frame.height == 2
+    assert outcomes.notes == ("rows whose id came before are left out: 2",)
+    with pytest.raises(DataError, match=rf"{name}: no row has id=[123]; id is: 1, 2"):
+        read_outcomes([tmp_path / name], OutcomeOptions(), Chooser(conditions(["id=3"])))
+
+
+def test_options_of_traces_are_not_ignored_where_outcomes_are_imported(tmp_path):
+    file = tmp_path / "o.csv"
+    file.write_text("id,model,score\n1,a,1\n1,b,0\n")
+    for option, value in (("--time", "t"), ("--tenant", "t"), ("--from", "log"), ("--time-format", "ms")):
+        code, _, err = here("import", "--outcomes", file, "--out", tmp_path / "o.parquet", option, value)
+        assert code == 2
+        assert f"{option}: is of traces; expected it without --outcomes" in err
+    assert not (tmp_path / "o.parquet").exists()
+
+
+def test_a_rate_that_nobody_counts_by_the_second_is_told_by_the_hour(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("timestamp,prompt_tokens,output_tokens\n2026-01-01,9,9\n2026-01-02,9,9\n2026-01-03,9,9\n")
+    code, shown, _ = here("import", file, "--out", tmp_path / "o.csv")
+    assert code == 0
+    assert "0.04167 requests/h" in shown
+
+
 def test_other_kinds_of_outcomes(tmp_path):
     (tmp_path / "gpt.json").write_text('{"resolved_ids": ["a"], "unresolved_ids": ["b"]}')
     (tmp_path / "helm.json").write_text(

@@ -339,3 +339,25 @@ def test_what_turns_share_is_told(tmp_path):
     assert "Conversations and caches" in words
     assert "turns that were sent 60" in words
     assert "prompt tokens that were in a cache" in words
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_paper_is_white_and_nothing_on_it_is_cut(opened, run_dir, page, scheme):
+    shown = opened(run_dir / "report.html", scheme=scheme)
+    shown.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    shown.drawn("light")
+    shown.page.emulate_media(media="print", color_scheme=scheme)
+    shown.page.set_viewport_size({"width": 700, "height": 900})
+    seen = shown.page.evaluate(
+        """() => {
+            const of = e => getComputedStyle(e);
+            return [of(document.body).backgroundColor, of(document.querySelector('figure')).backgroundColor,
+                    of(document.body).color, document.documentElement.scrollWidth,
+                    [...document.querySelectorAll(".chart svg")].filter(s => s.clientHeight > s.clientWidth).length,
+                    [...document.querySelectorAll('.scroll')].filter(s => s.scrollWidth > s.clientWidth).length]
+        }"""
+    )
+    assert seen == ["rgba(0, 0, 0, 0)", "rgb(255, 255, 255)", "rgb(22, 24, 29)", 700, 0, 0]
+    shown.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    shown.drawn(scheme)
+    assert shown.page.evaluate("document.body.style.width") == ""

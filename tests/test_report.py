@@ -24,7 +24,7 @@ from messsim.study.plan.cheapest import plan
 from messsim.study.replicate import Plan, replicate
 from messsim.study.runs.so_far import SoFar
 from messsim.study.sweep import sweep
-from messsim.wording import cost, cost_heading, half_width, per_request, plain
+from messsim.wording import cost, cost_heading, half_width, per_request, plain, rate
 
 
 def shown(renderable, width: int = 80) -> str:
@@ -294,3 +294,10 @@ def test_nobody_watches_a_pipe():
     with progress_bar(console, "my run") as tell:
         assert tell is None
     assert console.file.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("rps", "expected"), [(None, "-"), (5.25, "5.25 requests/s"), (0.01, "0.01 requests/s"), (0.002, "7.2 requests/h")]
+)
+def test_rates_are_told_by_the_second_or_by_the_hour(rps, expected):
+    assert rate(rps) == expected

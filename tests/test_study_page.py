@@ -16,8 +16,11 @@ from messsim.report.pages.report import report
 from messsim.report.study.verdict import cheapest
 from messsim.results.intervals import replication_interval
 from messsim.scenario import dump, parse
+from messsim.study import run
 from messsim.study.compare.files import write_comparison
 from messsim.study.compare.policies import compare
+from messsim.study.converge.convergence import converge
+from messsim.study.converge.files import write_convergence
 from messsim.study.groups.grouped import grouped
 from messsim.study.replicate import Plan, replicate
 from messsim.study.runs.points import points_of
@@ -267,3 +270,28 @@ def test_a_browser_draws_both(opened, compared, swept):
         charts = shown.page.evaluate(f"[...document.querySelectorAll('.chart')].map({drawn})")
         assert len(charts) >= 5
         assert min(charts) >= 3
+
+
+def test_a_point_is_named_with_its_key_where_its_row_is_turned(opened, swept):
+    shown = opened(report(swept), width=390)
+    heads = "[...document.querySelectorAll('#figures ~ .scroll tbody th')]"
+    reported = shown.page.evaluate(f"{heads}.map(h => getComputedStyle(h, '::before').content)")
+    assert set(reported) == {'"router.V = "'}
+    wide = opened(report(swept), width=1280).page
+    assert set(wide.evaluate(f"{heads}.map(h => getComputedStyle(h, '::before').content)")) == {"none"}
+
+
+def test_money_is_told_for_1000_requests_everywhere(tmp_path):
+    priced = [model("m", 0.5, cost_per_request=2e-4), model("n", 0.7, cost_per_request=3e-3)]
+    parsed = parse(scenario(requests=60, models=priced, cost={"unit": "USD"}, cluster={"mode": "none"}))
+    pages = [tmp_path / name for name in ("compared", "swept", "run", "converged")]
+    comparison, _ = compare(parsed, ["mess+", "largest"], 2, out=pages[0], workers=1)
+    write_comparison(pages[0], parsed, comparison, workers=1)
+    sweep(parsed, points_of(["router.V=1,10,100"]), seeds=2, out=pages[1], workers=local_workers(1))
+    run(parsed, out=pages[2])
+    write_convergence(pages[3], parsed, converge(parsed, 2, out=pages[3], workers=1))
+    for page in pages:
+        text = report(page).read_text(encoding="utf-8").split("<script>")[0]
+        words = " ".join(Elements(text).text.split())
+        assert re.findall(r"\b0\.00\d+ USD|USD per answer|, USD(?! per 1,000)[^\"]{9}", words + text) == [], page
+        assert "per 1,000" in words

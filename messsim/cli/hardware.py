@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .base import AsJson, Seed, Sets, command, console, print_json, stderr
+from .importing import Select
 from .outputs import check_out, hand_over
 
 __all__ = ["calibrate", "validate"]
@@ -53,9 +54,7 @@ def calibrate(
     measurements: Annotated[
         Path, typer.Argument(metavar="FILE", help="Measured iterations, or a server at fixed concurrencies.")
     ],
-    select: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only rows that have it; may be repeated.")
-    ] = None,
+    select: Select = None,
     time_format: Annotated[
         str,
         typer.Option(metavar="UNIT", help="Unit of all times: s, ms, us or ns; auto: by the columns' suffixes (_ms)."),

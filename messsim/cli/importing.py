@@ -1,12 +1,16 @@
 """``import``: a trace, or a table of outcomes, from what others wrote down."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .base import AsJson, command, console, print_json
 from .outputs import check_out
+
+if TYPE_CHECKING:
+    from messsim.logs.outcomes import OutcomeOptions
+    from messsim.workload.choosing import Chooser
 
 __all__ = ["Select", "TimeFormat", "TimeZone", "import_"]
 
@@ -55,7 +59,11 @@ PromptColumn = Annotated[
 OutputColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of answer token counts.")]
 TenantColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of who asked; none: not imported.")]
 SkipFailed = Annotated[
-    bool, typer.Option("--skip-failed", help="Leave out rows whose token counts are missing, 0, or no numbers.")
+    bool,
+    typer.Option(
+        "--skip-failed",
+        help="Leave out rows whose token counts are missing, 0, or no numbers; of outcomes: scores that are none.",
+    ),
 ]
 Unique = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
@@ -100,6 +108,7 @@ def import_(
 ) -> None:
     """Make a trace from a log, a benchmark or a public trace, or a table of outcomes; say how a scenario uses it."""
     from messsim.errors import OutputError
+    from messsim.logs.outcomes import OutcomeOptions, parse_map
     from messsim.logs.presets import PRESETS
     from messsim.logs.toml import import_toml
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests, write_trace
@@ -110,8 +119,17 @@ def import_(
 
     check_out(out, "file")
     of_outcomes = {"--prompt": prompt, "--model": model, "--score": score, "--map": map_, "--filter": filter_}
+    chooser = Chooser(conditions(select or []), ("",) if skip_failed and not outcomes else (), unique)
     if outcomes:
-        _outcomes(file, out, prompt, model, score, map_ or [], filter_, as_json)
+        of_traces = {"--from": kind != "auto", "--time": time, "--time-format": time_format != "auto",
+                     "--time-zone": time_zone, "--prompt-tokens": prompt_tokens, "--output-tokens": output_tokens,
+                     "--tenant": tenant}  # fmt: skip
+        if given := [name for name, value in of_traces.items() if value]:
+            raise OutputError(f"{given[0]}: is of traces; expected it without --outcomes")
+        values, grades = parse_map(map_ or [])
+        _outcomes(
+            file, out, OutcomeOptions(prompt, model, score, values, grades, filter_, skip_failed), chooser, as_json
+        )
         return
     if given := [name for name, value in of_outcomes.items() if value]:
         raise OutputError(f"{given[0]}: is of outcomes; expected --outcomes with it")
@@ -122,7 +140,6 @@ def import_(
         raise OutputError(f"{len(file)} files: expected one; --outcomes joins several")
     form = TimeForm(time_format, time_zone)
     check_form(form)
-    chooser = Chooser(conditions(select or []), ("",) if skip_failed else (), unique)
     columns = TraceColumns(time, prompt_tokens, output_tokens, tenant)
     trace = read_requests(file[0], plan_reading(file[0], columns, form, chooser, kind), most_tenants=tenants)
     write_trace(trace, out)
@@ -134,26 +151,16 @@ def import_(
         console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(summary, Path(out.name))}")
 
 
-def _outcomes(
-    files: list[Path],
-    out: Path,
-    prompt: str | None,
-    model: str | None,
-    score: str | None,
-    maps: list[str],
-    filter_: str | None,
-    as_json: bool,
-) -> None:
-    from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes, write_outcomes
+def _outcomes(files: list[Path], out: Path, options: "OutcomeOptions", chooser: "Chooser", as_json: bool) -> None:
+    from messsim.logs.outcomes import read_outcomes, write_outcomes
     from messsim.logs.toml import outcomes_toml
     from messsim.report.logs.importing import outcomes_summary
 
-    values, grades = parse_map(maps)
     paths: list[Path | tuple[str, Path]] = []
     for file in files:
         name, equals, path = str(file).partition("=")
         paths.append((name, Path(path)) if equals and not file.exists() else file)
-    outcomes = read_outcomes(paths, OutcomeOptions(prompt, model, score, values, grades, filter_))
+    outcomes = read_outcomes(paths, options, chooser)
     write_outcomes(outcomes, out)
     means = {m: float(outcomes.frame[m].mean()) for m in outcomes.models}  # type: ignore[arg-type]
     if as_json:

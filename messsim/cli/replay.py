@@ -83,7 +83,7 @@ def replay(
     if time is None and form != TimeForm():
         raise OutputError("--time-format and --time-zone: say how --time is written; expected --time COLUMN with them")
     columns = DecisionColumns(model, satisfied, cost, propensity, values, grades, time, form)
-    chooser = Chooser(conditions(select or []), (cost,) if skip_failed else (), unique)
+    chooser = Chooser(conditions(select or []), (cost,) if skip_failed else (), unique, "rows without a cost")
     result = run(read_log(log, columns, chooser), alpha, seed=seed or 0, **router_options(sets or []))
     hand_over(
         result,

@@ -139,7 +139,7 @@ def read_log(path: Path, columns: DecisionColumns | None = None, chooser: Choose
     answered = texts(frame, "model", path) if "model" in frame.columns else None
     priced = [c.removeprefix(COST) for c in frame.columns if c.startswith(COST)]
     models = judged or priced or sorted(set(answered or []))
-    costs = _costs(frame, models, answered, path)
+    costs = _costs(frame, models, answered, path, skips=bool(chooser.tokens))
     models = sorted(models, key=lambda m: float(costs[m].mean()))
     names = sorted(c for c in frame.columns if c.startswith(FEATURE))
     features = [numbers(frame, c, path) for c in names]
@@ -209,14 +209,21 @@ def _answered(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, int]:
     return kept, frame.height - kept.height
 
 
-def _costs(frame: pl.DataFrame, models: list[str], answered: list[str] | None, path: Path) -> dict[str, Floats]:
+def _costs(
+    frame: pl.DataFrame, models: list[str], answered: list[str] | None, path: Path, *, skips: bool
+) -> dict[str, Floats]:
     if any(c.startswith(COST) for c in frame.columns):
         require(frame.columns, [COST + m for m in models], path)
         return {m: numbers(frame, COST + m, path, least=0) for m in models}
     if answered is None or "cost" not in frame.columns:
         expected = f"expected {', '.join(COST + m for m in models)}, or model and cost"
         raise DataError(f"tells no costs; {expected}", str(path))
-    paid, who = numbers(frame, "cost", path, least=0), np.asarray(answered)
+    try:
+        paid = numbers(frame, "cost", path, least=0)
+    except DataError as error:
+        hint = "" if skips else "; --skip-failed leaves out rows without a cost"
+        raise DataError([f"{problem}{hint}" for problem in error.problems], str(path)) from None
+    who = np.asarray(answered)
     for model in models:
         if not (who == model).any():
             raise DataError(f"model {model!r} never answers, so its cost is unknown; expected {COST}{model}", str(path))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
+from messsim.workload.choosing import Chooser
 from messsim.workload.documents import Row
 from messsim.workload.nested import column_of, name_missing, names_in
 from messsim.workload.readers import as_numbers, first_bad
@@ -83,6 +84,8 @@ class OutcomeOptions:
         Lowest and highest grade, which become 0 and 1.
     filter
         The filter of lm-evaluation-harness that counts.
+    skip_failed
+        Whether a score that is none counts as missing, and is no error.
     """
 
     prompt: str | None = None
@@ -91,6 +94,7 @@ class OutcomeOptions:
     values: Mapping[str, float] | None = None
     grades: tuple[float, float] | None = None
     filter: str | None = None
+    skip_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,13 +137,17 @@ def parse_map(texts: Sequence[str]) -> tuple[dict[str, float] | None, tuple[floa
     return values or None, grades
 
 
-def read_outcomes(paths: Sequence[Path | tuple[str, Path]], options: OutcomeOptions) -> Outcomes:
+def read_outcomes(
+    paths: Sequence[Path | tuple[str, Path]], options: OutcomeOptions, chooser: Chooser | None = None
+) -> Outcomes:
     """Reads files of outcomes, and joins them by prompt.
 
     Parameters
     ----------
     paths
         Files; with the model's name where a file is of one.
+    chooser
+        Which rows of each file count, as they stand in it.
 
     Raises
     ------
@@ -149,12 +157,13 @@ def read_outcomes(paths: Sequence[Path | tuple[str, Path]], options: OutcomeOpti
     import polars as pl
 
     parts, notes = [], []
+    chooser = chooser or Chooser()
     named = [path if isinstance(path, tuple) else (None, path) for path in paths]
     folders = _folders([file for name, file in named if name is None])
     tasks = {_task(file) for _, file in named}
     only_resolved = set()
     for name, file in named:
-        long, its_notes = _long(file, name or folders.get(file), options)
+        long, its_notes = _long(file, name or folders.get(file), options, chooser)
         if (report := read_report(file)) is not None and report.only_resolved:
             only_resolved |= set(long["model"])
         if len(tasks) > 1 and (task := _task(file)):
@@ -162,6 +171,10 @@ def read_outcomes(paths: Sequence[Path | tuple[str, Path]], options: OutcomeOpti
         parts.append(long)
         notes += its_notes
     long = pl.concat(parts, how="diagonal_relaxed")
+    notes += chooser.notes()
+    if without := long["score"].null_count():
+        notes.append(f"answers without a score are left out: {without:,}")
+        long = long.drop_nulls("score")
     twice = long.filter(pl.struct("prompt", "model").is_duplicated())
     if twice.height:
         prompt, model = twice["prompt"][0], twice["model"][0]
@@ -249,14 +262,16 @@ def _joined(long: pl.DataFrame, options: OutcomeOptions, notes: list[str]) -> Ou
 # ---- kinds of files -------------------------------------------------------------------------------------
 
 
-def _long(path: Path, name: str | None, options: OutcomeOptions) -> tuple[pl.DataFrame, list[str]]:
+def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Chooser) -> tuple[pl.DataFrame, list[str]]:
     """Rows of prompt, model, score and what else is known."""
     report = read_report(path)
     if report is not None:
-        return _of_one(report.frame, "resolved", path, name or report.model, options), report.notes
+        frame = chooser.of_file(report.frame, path)
+        return _of_one(frame, "resolved", path, name or report.model, options), report.notes
     frame = whole(path)
     if frame.height == 0:
         raise DataError("has no rows", str(path))
+    frame = chooser.of_file(frame, path)
     notes: list[str] = []
     columns = set(frame.columns)
     if {"stats", "instance_id"} <= columns:
@@ -317,7 +332,7 @@ def _rows(frame: pl.DataFrame, path: Path, model: str, score: str, options: Outc
     scores = satisfaction(long["score"], score, path, options)
     long = long.with_columns(scores, pl.col("prompt").cast(pl.String), pl.col("model").cast(pl.String))
     numeric = [c for c in ("cost", "prompt_tokens", "output_tokens") if c in long.columns]
-    return long.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in numeric).drop_nulls("score")
+    return long.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in numeric)
 
 
 def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOptions) -> pl.Series:
@@ -342,8 +357,13 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
     values = by_word.fill_null(values) if options.values else values.fill_null(by_word)
     bad = (values.is_null() & series.is_not_null()) | (values < 0).fill_null(False) | (values > 1).fill_null(False)
     bad = bad | values.is_nan().fill_null(False)
-    if bad.any():
-        expected = "a satisfaction from 0 to 1; --map 'pass=1,fail=0' says what values mean, --map 1..5 what grades"
+    if bad.any() and options.skip_failed:
+        values = values.set(bad, None)
+    elif bad.any():
+        expected = (
+            "a satisfaction from 0 to 1; --map 'pass=1,fail=0' says what values mean, --map 1..5 what grades; "
+            "--skip-failed leaves out what is none"
+        )
         raise first_bad(column, bad, series, expected, path)
     return values.alias("score")
 
@@ -429,7 +449,7 @@ def _wide(frame: pl.DataFrame, path: Path, models: list[str], options: OutcomeOp
         if key is None:
             raise DataError(name_missing(frame.columns, frame.columns, [prompt]), str(path))
         part = frame.select(key.alias("prompt_id"), *columns).with_columns(pl.lit(model).alias("model"))
-        standard = OutcomeOptions("prompt_id", values=options.values, grades=options.grades)
+        standard = replace(options, prompt="prompt_id", model=None, score=None)
         parts.append(_rows(part, path, "model", "score", standard))
     return pl.concat(parts, how="diagonal_relaxed")
 

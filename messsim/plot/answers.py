@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from messsim.summary import Summary, TenantSummary
-from messsim.wording import number, percent, seconds
+from messsim.wording import number, per_request, percent, seconds
 
 from .digest import by_request
 from .figure import Figure, Run, library
@@ -76,7 +76,7 @@ def _models(summary: Summary) -> pl.DataFrame:
             "answered": f"{m['answered']:,}",
             "share": percent(m["share"]),
             "satisfied": percent(m["satisfaction"]),
-            f"{unit} per answer": number(m["cost_per_request"]),
+            "cost of an answer": per_request(m["cost_per_request"], unit),
             "utilisation": percent(m["utilization"]),
         }
         for m in summary["models"]

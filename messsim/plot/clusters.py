@@ -83,8 +83,8 @@ def against_price(clusters: pl.DataFrame, path: str, bound: float, unit: str, pr
 
 
 def _prefixed(unit: str) -> dict[str, str]:
-    """Large energies with a prefix, 350k."""
-    return {"format": "~s"} if unit == "J" else {}
+    """Large energies with a prefix, 350k; prices in full."""
+    return {"format": "~s" if unit == "J" else ",.4~r"}
 
 
 def _axis(path: str, least: float | None, most: float) -> Any:

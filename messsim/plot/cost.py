@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from messsim.summary import OracleName, Summary
-from messsim.wording import number
+from messsim.wording import number, per_request, request_unit, scaled_unit
 
 from .figure import Figure, Run, library
 from .marks import NOTHING, Marks
@@ -32,8 +32,8 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
 
     alt = library()
     cost_figures = run.summary["cost"]
-    unit = cost_figures["unit"]
-    bars = [*_spent(run.summary), *_rivals(run.summary)]
+    scale, unit = request_unit(cost_figures["unit"])
+    bars: list[Bar] = [{**b, "cost": scale * b["cost"]} for b in (*_spent(run.summary), *_rivals(run.summary))]
     kinds = list(dict.fromkeys(b["kind"] for b in bars))
     frame = pl.DataFrame(bars, schema={"kind": pl.String, "part": pl.String, "cost": pl.Float64})
     parts = [p for p in PARTS[:-1] if (frame["part"] == p).any()]
@@ -52,7 +52,13 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
     # For the figure at the bar's end: pixels, whatever the width of the chart.
     room = alt.Scale(domainMin=0, domainMax=alt.ExprRef(f"{most or 1.0} * width / (width - {ROOM})"), nice=False)
     axis = alt.Axis(grid=True, tickCount=4, labelBound=True)
-    x = alt.X("cost:Q", title=f"{unit} per answer", stack="zero", scale=room, axis=axis)
+    x = alt.X(
+        "cost:Q",
+        title=f"{unit} per answer" if scale == 1.0 else f"{unit} per 1,000 answers",
+        stack="zero",
+        scale=room,
+        axis=axis,
+    )
     tips = ["kind:N", "part:N", alt.Tooltip("shown:N", title=tip_title(unit))]
     spent, beside = frame.filter(pl.col("part") != RIVAL), frame.filter(pl.col("part") == RIVAL)
     color = alt.Color("part:N", title=None, scale=alt.Scale(domain=parts, range=TONES), legend=SQUARES)
@@ -65,11 +71,11 @@ def cost(run: Run, marks: Marks = NOTHING) -> Figure:
         .encode(x=x, y=y, tooltip=tips),
         text.encode(x="cost:Q", y=y, text="shown:N"),
     )
-    rivals = "; ".join(f"{b['kind']} {number(b['cost'], unit)}" for b in bars if b["part"] == RIVAL)
+    rivals = "; ".join(f"{b['kind']} {number(b['cost'], scaled_unit(unit))}" for b in bars if b["part"] == RIVAL)
     return Figure(
         "Cost of an answer",
         chart,
-        f"An answer of this run costs {number(cost_figures['per_request'], unit)} in all"
+        f"An answer of this run costs {per_request(cost_figures['per_request'], unit)} in all"
         + (f". Beside it: {rivals}." if rivals else "."),
         "This run: what was really spent. Outlined: the same requests in the same cluster by choices made beforehand, "
         "simulated; without servers also oracles that know the outcomes.",
@@ -124,10 +130,10 @@ def _table(summary: Summary) -> pl.DataFrame:
         "idle": cost_figures["idle"],
     }
     table = [{"cost": k, "in all": number(v, unit), "per answer": _each(v, summary)} for k, v in spent.items()]
-    table += [{"cost": b["kind"], "in all": "-", "per answer": number(b["cost"], unit)} for b in _rivals(summary)]
+    table += [{"cost": b["kind"], "in all": "-", "per answer": per_request(b["cost"], unit)} for b in _rivals(summary)]
     return pl.DataFrame(table)
 
 
 def _each(value: float | None, summary: Summary) -> str:
     answered = summary["requests"]["completed"]
-    return number(value / answered if value is not None and answered else None, summary["cost"]["unit"])
+    return per_request(value / answered if value is not None and answered else None, summary["cost"]["unit"])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from messsim.shapes.evidence import ConvergenceSummary, Quantile
-from messsim.wording import number, percent
+from messsim.wording import number, per_request, percent, request_unit
 
 from .digest import thinned
 from .figure import Figure, library
@@ -132,11 +132,12 @@ def queue_bands(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
 
 def cost_bands(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
     """Cost of an answer so far, without what idle replicas cost."""
-    unit, end = summary["cost_unit"], summary["end"]["cost_per_request"]
-    text = "" if end is None else f"; with idle replicas {number(end['mean'], unit)} on average at the end"
-    return _banded(
-        curves, summary, "cost", ("Cost of an answer so far", f"{unit} per answer"), f"Cost of an answer so far{text}."
-    )
+    scale, unit = request_unit(summary["cost_unit"])
+    end = summary["end"]["cost_per_request"]
+    text = "" if end is None else f"; with idle replicas {per_request(end['mean'], unit)} on average at the end"
+    curves = curves.with_columns(scale * curves[c] for c in curves.columns if c.startswith("cost_"))
+    title = f"{unit} per answer" if scale == 1.0 else f"{unit} per 1,000 answers"
+    return _banded(curves, summary, "cost", ("Cost of an answer so far", title), f"Cost of an answer so far{text}.")
 
 
 def _banded(

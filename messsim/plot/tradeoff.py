@@ -53,7 +53,7 @@ def tradeoff(
     scales = [alt.Scale(domain=[lo, hi], nice=False, padding=PADDING) for lo, hi in (lows, highs)]
 
     def x(column: str) -> Any:
-        return alt.X(f"{column}:Q", title=f"{unit} per answer", scale=scales[0], axis=alt.Axis(tickCount=5))
+        return alt.X(f"{column}:Q", title=f"cost of an answer, {unit}", scale=scales[0], axis=alt.Axis(tickCount=5))
 
     def y(column: str) -> Any:
         axis = alt.Axis(format="%")

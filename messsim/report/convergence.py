@@ -10,7 +10,7 @@ from messsim.plot.figure import library
 from messsim.plot.replications import charts_of
 from messsim.scenario import Scenario, dump, notes_of
 from messsim.shapes.evidence import ConvergenceSummary, Quantile, Quantity
-from messsim.wording import half_width, number, percent
+from messsim.wording import half_width, number, percent, request_unit, scaled_unit
 
 from .base.page import Page, Section, Table, Tile, html
 from .base.screen import Text
@@ -72,13 +72,13 @@ def _ends(convergence: ConvergenceSummary) -> list[list[str]]:
         spread = convergence["end"][key]
         if spread is None:
             continue
-        unit = convergence["cost_unit"] if key == "cost_per_request" else ""
+        scale, unit = _scale(convergence) if key == "cost_per_request" else (1.0, "")
         share = key in ("satisfaction", "certificate")
-        values = [spread["mean"], *(spread[p] for p in QUANTILES)]
+        values = [scale * v for v in (spread["mean"], *(spread[p] for p in QUANTILES))]
         cells = [percent(v, 2) if share else number(v, unit) for v in values]
         half = spread["high"] - spread["mean"] if spread["high"] is not None else None
         if half is not None:
-            cells[0] += f" ± {half_width(100 * half if share else half)}"
+            cells[0] += f" ± {half_width(100 * half if share else scale * half)}"
         rows.append([name, *cells])
     return rows
 
@@ -92,6 +92,11 @@ def convergence_report(convergence: Convergence, scenario: Scenario) -> dict[str
 def page_of(convergence: Convergence, scenario: Scenario) -> Page:
     """The report of a study that was made or read."""
     return convergence_page(convergence.summary, convergence.curves, dump(scenario), notes_of(scenario))
+
+
+def _scale(convergence: ConvergenceSummary) -> tuple[float, str]:
+    """By what to multiply the cost of an answer, and its unit then."""
+    return request_unit(convergence["cost_unit"])[0], scaled_unit(convergence["cost_unit"])
 
 
 def convergence_page(convergence: ConvergenceSummary, curves: pl.DataFrame, scenario: str, notes: list[str]) -> Page:
@@ -149,7 +154,7 @@ def _tiles(convergence: ConvergenceSummary) -> list[Tile]:
         note = f"95 % of runs: {number(queue['p95'])} at most"
         tiles.append(Tile("Virtual queue at the end", number(queue["mean"]), note))
     if end["cost_per_request"] is not None:
-        spread, unit = end["cost_per_request"], convergence["cost_unit"]
-        note = f"90 % of runs: {number(spread['p05'])} to {number(spread['p95'])}"
-        tiles.append(Tile("Cost of an answer", number(spread["mean"], unit), note))
+        spread, (scale, unit) = end["cost_per_request"], _scale(convergence)
+        note = f"90 % of runs: {number(scale * spread['p05'])} to {number(scale * spread['p95'])}"
+        tiles.append(Tile("Cost of an answer", number(scale * spread["mean"], unit), note))
     return tiles

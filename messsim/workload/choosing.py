@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from messsim.errors import DataError
 
+from .nested import resolved
 from .readers import as_numbers
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class Chooser:
         All of these must hold.
     tokens
         Columns that must hold a number other than 0: requests that failed have none.
+    lacking
+        What rows without such a number are called.
     unique
         Column of which every value counts once, at its first row; rows without a value all count.
     """
@@ -118,6 +121,7 @@ class Chooser:
     select: tuple[Condition, ...] = ()
     tokens: tuple[str, ...] = ()
     unique: str | None = None
+    lacking: str = "rows without tokens"
 
     def __post_init__(self) -> None:
         self.kept = 0
@@ -143,11 +147,27 @@ class Chooser:
             keep &= self._count(what, keep, condition.holds(frame))
         if self.tokens:
             there = np.logical_and.reduce([_has_number(frame[c]) for c in self.tokens])
-            keep &= self._count("rows without tokens", keep, there)
+            keep &= self._count(self.lacking, keep, there)
         if self.unique is not None:
             keep &= self._count(f"rows whose {self.unique} came before", keep, self._first(frame[self.unique], keep))
         self.kept += int(keep.sum())
         return keep
+
+    def of_file(self, frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+        """The rows that count of a whole file, one of several; a value of `unique` counts once in each.
+
+        Raises
+        ------
+        DataError
+            If it has no such column, or no such row.
+        """
+        beside = resolved(frame, self.columns, path)
+        self._seen.clear()
+        kept, self.kept = self.kept, 0
+        frame = frame.filter(self.keep(beside))
+        self.check(path)
+        self.kept += kept
+        return frame
 
     def _count(self, what: str, before: Mask, holds: Mask) -> Mask:
         self._left_out[what] = self._left_out.get(what, 0) + int((before & ~holds).sum())

@@ -18,13 +18,13 @@ MEANINGS = {
     "prompt_tokens": (
         r"(num_|n_|total_|native_)?(prompt|input|request|context|prefill)_(tokens?|toks?|length|len|lens|token_count|size|sequence_length)",
         r"(num_|n_|native_)?(tokens?|toks)_(prompt|input|in)|in_tokens|isl|prompt_eval_count",
-        r"(num_|n_|total_)?(prompt|input)(s|_usage)?",
+        r"(num_|n_|total_)?(prompt|input|in)(s|_usage)?",
     ),
     "output_tokens": (
         r"(num_|n_|total_|native_)?(output|completion|response|generated|generation|answer|decode|candidates)"
         r"_(tokens?|toks?|length|len|lens|token_count|size|sequence_length)",
         r"(num_|n_|native_)?(tokens?|toks)_(output|completion|out|generated)|out_tokens|osl|eval_count",
-        r"(num_|n_|total_)?(output|completion|response)(s|_usage)?",
+        r"(num_|n_|total_)?(output|completion|response|out)(s|_usage)?",
     ),
     "model": (r"model(_name|_id|_used)?|llm(_selected|_name)?|deployment(_name)?|request_model|response_model|engine",),
     "satisfied": (

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messsim.errors import DataError
-from messsim.wording import number
+from messsim.wording import number, rate
 
 from .chunk import Floats
 from .dates import Dates, local_to_utc, parse_dates
@@ -428,21 +428,18 @@ def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:
     span_s = float(time_s[-1] - time_s[0]) if n else 0.0
     if n < 2 or span_s <= 0:
         return []
-    rate = (n - 1) / span_s
+    rps = (n - 1) / span_s
     notes = []
     longest_s = float(np.diff(time_s).max())
-    if rate < SLOWEST_RPS and not dates:
-        finer = next((u for u, k in UNITS.items() if k > 1 and rate * k >= LIKELY_RPS), None)
+    if rps < SLOWEST_RPS and not dates:
+        finer = next((u for u, k in UNITS.items() if k > 1 and rps * k >= LIKELY_RPS), None)
         if finer is not None:
             notes.append(
-                f"{number(rate)} requests/s over {_long(span_s)} is slow for a server; if times are {NAMES[finer]}, it "
-                "is "
-                f"{number(rate * UNITS[finer])}/s: {form.option} {finer}"
+                f"{rate(rps)} over {_long(span_s)} is slow for a server; if times are {NAMES[finer]}, it is "
+                f"{rate(rps * UNITS[finer], '')}: {form.option} {finer}"
             )
-    elif rate > FASTEST_RPS and not dates:
-        notes.append(
-            f"{number(rate)} requests/s is more than any server takes; {form.option} says the unit: s, ms, us or ns"
-        )
+    elif rps > FASTEST_RPS and not dates:
+        notes.append(f"{rate(rps)} is more than any server takes; {form.option} says the unit: s, ms, us or ns")
     if not notes and longest_s > LONGEST_GAP_S:
         notes.append(
             f"the longest time between two requests is {_long(longest_s)}; where that is wrong, {form.option} says how "

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from messsim.scenario import Scenario
+from messsim.wording import rate
 
 from .spans import Span
 from .table import OutcomeTable
@@ -32,8 +33,8 @@ def _of_trace(trace: TraceRows, requests: int) -> Iterator[str]:
     first, last = trace.first_row + 1, trace.first_row + min(requests, rows)
     if last - first + 1 < trace.file_rows:
         here = trace.rate_rps(min(requests, rows))
-        whole = f"; all of them come at {trace.file_rate_rps:.4g}/s" if trace.file_rate_rps else ""
-        yield f"{trace.file}: takes rows {first:,} to {last:,} of {trace.file_rows:,}, {here:.4g} requests/s{whole}"
+        whole = f"; all of them come at {rate(trace.file_rate_rps, '')}" if trace.file_rate_rps else ""
+        yield f"{trace.file}: takes rows {first:,} to {last:,} of {trace.file_rows:,}, {rate(here)}{whole}"
     if requests > rows:
         again = min(1.0, requests / rows - 1.0)
         yield (

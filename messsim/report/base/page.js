@@ -1,4 +1,5 @@
-// Draws every chart in the colours that the reader's system asks for, and again when those change.
+// Draws every chart in the colours that the reader's system asks for, and again when those change; for paper
+// in light ones, as wide as a page.
 "use strict";
 (() => {
   const { charts, themes } = JSON.parse(document.getElementById("charts").textContent);
@@ -17,11 +18,13 @@
       const one = 7 * charts[i].usermeta.longest + 36;
       return Math.max(1, Math.floor((place.clientWidth - Math.max(60, charts[i].usermeta.aside + 16)) / one));
     });
+  let paper = false;
   let drawn = [];
   let fitted = [];
 
   async function draw() {
-    const theme = dark.matches ? themes.dark : themes.light;
+    const name = dark.matches && !paper ? "dark" : "light";
+    const theme = themes[name];
     drawn.forEach((view) => view.finalize());
     fitted = columns();
     drawn = await Promise.all(
@@ -30,10 +33,17 @@
         return window.vegaEmbed(places[i], chart, { ...options, config });
       }),
     );
-    document.documentElement.dataset.drawn = dark.matches ? "dark" : "light";
+    document.documentElement.dataset.drawn = name;
   }
 
   dark.addEventListener("change", draw);
+  const print = (whether) => () => {
+    paper = whether;
+    document.body.style.width = paper ? "44rem" : "";
+    draw();
+  };
+  window.addEventListener("beforeprint", print(true));
+  window.addEventListener("afterprint", print(false));
   window.addEventListener("resize", () => {
     if (columns().join() !== fitted.join()) draw(); // widths alone are Vega's business
   });

@@ -25,12 +25,16 @@ LETTER = 6  # pixels of one beside an axis
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text; the first column heads its row. `words`: the others hold words, not figures."""
+    """Rows of text; the first column heads its row.
+
+    `words`: the others hold words, not figures; `keyed`: what heads a row is the value of a key, told with its name.
+    """
 
     caption: str
     header: list[str]
     rows: list[list[str]]
     words: bool = False
+    keyed: bool = False
 
     @classmethod
     def of(cls, caption: str, frame: pl.DataFrame) -> Table:

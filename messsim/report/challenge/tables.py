@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from messsim.shapes.challenge import Cell, Challenge, Standing
-from messsim.wording import number, percent, seconds
+from messsim.wording import cost_heading, number, percent, request_unit, seconds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["challenge_page", "challenge_report", "challenge_tables", "quote"]
 
+COST = "cost"
 COLUMNS: dict[str, Callable[[Cell], str]] = {
     "kept": lambda c: f"{c.kept} of {c.runs}",
     "kept from": lambda c: compliance(c),
     "satisfied": lambda c: percent(c.satisfaction),
     "answered": lambda c: percent(c.answered),
-    "cost": lambda c: number(c.cost),
+    COST: lambda c: number(c.cost),
     "x oracle": lambda c: number(c.x_oracle),
     "e2e p95": lambda c: seconds(c.e2e_p95_s),
     "rank": lambda c: f"{c.rank:.1f}",
@@ -62,8 +63,10 @@ def _of(challenge: Challenge, condition: str) -> list[Cell]:
 def _columns(cells: Sequence[Cell], unit: str) -> dict[str, Callable[[Cell], str]]:
     """Without the share of answers where every request is answered."""
     everybody = all(c.answered == 1.0 for c in cells if c.answered is not None)
+    scale = request_unit(unit)[0]
     shown = {name: label for name, label in COLUMNS.items() if not (everybody and name == "answered")}
-    return {f"cost, {unit}" if name == "cost" else name: label for name, label in shown.items()}
+    shown[COST] = lambda c: number(None if c.cost is None else scale * c.cost)
+    return {cost_heading(unit) if name == COST else name: label for name, label in shown.items()}
 
 
 def challenge_tables(challenge: Challenge) -> RenderableType:
@@ -100,8 +103,18 @@ def _apart(best: Standing, other: Standing) -> bool:
     return best.rank_high < other.rank_low
 
 
-def challenge_page(challenge: Challenge) -> Page:
-    """The report of a challenge."""
+def challenge_page(challenge: Challenge, questions: Mapping[str, str] | None = None) -> Page:
+    """The report of a challenge.
+
+    Parameters
+    ----------
+    questions
+        What each condition asks, where it is known.
+    """
+    import polars as pl
+
+    from messsim.plot.challenge import kept_chart, ranks_chart
+
     from ..base.page import Page, Section, Table, Tile
 
     best = challenge.standings[0]
@@ -116,6 +129,17 @@ def challenge_page(challenge: Challenge) -> Page:
         for condition in challenge.conditions
         if (cells := _of(challenge, condition))
     ]
+    asked = [[c, questions[c]] for c in challenge.conditions if questions and c in questions]
+    ranks = [(s.policy, s.rank, s.rank_low, s.rank_high) for s in challenge.standings]
+    kept = [
+        (c.condition, c.policy, c.kept / c.runs if c.runs else 0.0, f"{c.kept} of {c.runs}") for c in challenge.cells
+    ]
+    order = [s.policy for s in challenge.standings]
+    charts = [
+        ranks_chart(pl.DataFrame(ranks, {"policy": pl.String, "rank": pl.Float64, "low": pl.Float64,
+                                         "high": pl.Float64}, orient="row")),
+        kept_chart(pl.DataFrame(kept, ["condition", "policy", "share", "told"], orient="row"), order),
+    ]  # fmt: skip
     standings = Table(
         "All conditions", _heads(challenge), [_standing(s, challenge.policies[0]) for s in challenge.standings]
     )
@@ -131,7 +155,17 @@ def challenge_page(challenge: Challenge) -> Page:
         tiles=[Tile(s.policy, f"{s.rank:.2f}", f"kept in {s.kept} of {s.runs} runs") for s in challenge.standings[:4]],
         notes=failed,
         sections=[
-            Section("standings", "Where do they stand?", HOW, tables=[standings]),
+            Section("standings", "Where do they stand?", HOW, figures=charts, tables=[standings], wide=True),
+            *(
+                [
+                    Section(
+                        "asked",
+                        "What does each condition ask?",
+                        tables=[Table("The conditions", ["condition", "question"], asked, words=True)],
+                    )
+                ]
+                * bool(asked)
+            ),
             Section("conditions", "Condition by condition", tables=tables),
         ],
         footer=f"{quote(challenge)}. Scenarios SHA-256 {challenge.scenarios_sha256}.",
@@ -141,11 +175,12 @@ def challenge_page(challenge: Challenge) -> Page:
 def challenge_report(challenge: Challenge) -> dict[str, bytes]:
     """The page beside a challenge, by the name of its file."""
     from messsim.plot.figure import library
+    from messsim.study.challenge.conditions import questions
 
     from ..base.page import html
 
     library()
-    return {"report.html": html(challenge_page(challenge))}
+    return {"report.html": html(challenge_page(challenge, questions()))}
 
 
 def quote(challenge: Challenge) -> str:

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 
 from messsim.plot.files import svg_of
 from messsim.shapes.studies import Comparison, ComparisonWithFrontier, PolicyFigures, Spread
-from messsim.wording import cost, cost_heading, request_unit
+from messsim.wording import cost, cost_heading, request_unit, scaled_unit
 
 from ..base.pictures import needs_altair
 from ..base.screen import Text
@@ -172,9 +172,10 @@ def cost_picture(comparison: ComparisonWithFrontier) -> "alt.LayerChart | alt.Fa
     import altair as alt
     import polars as pl
 
-    points = pl.DataFrame([point for p in comparison["policies"] if (point := _point(p)) is not None])
+    scale = request_unit(comparison["cost_unit"])[0]
+    points = pl.DataFrame([point for p in comparison["policies"] if (point := _point(p, scale)) is not None])
     x = alt.X("satisfaction:Q", title="answers that satisfy", scale=alt.Scale(zero=False), axis=alt.Axis(format="%"))
-    y = alt.Y("cost:Q", title=f"cost of an answer, {comparison['cost_unit']}", scale=alt.Scale(zero=True))
+    y = alt.Y("cost:Q", title=f"cost of an answer, {scaled_unit(comparison['cost_unit'])}", scale=alt.Scale(zero=True))
     base = alt.Chart(points).encode(x=x, y=y, color=alt.Color("policy:N", scale=alt.Scale(scheme="tableau20")))
     promise = alt.Chart(pl.DataFrame({"alpha": [comparison["alpha"]]})).mark_rule(strokeDash=[4, 4], color="#888")
     layers = [
@@ -186,19 +187,20 @@ def cost_picture(comparison: ComparisonWithFrontier) -> "alt.LayerChart | alt.Fa
         ),
     ]
     if comparison["frontier"]:
-        curve = alt.Chart(pl.DataFrame(comparison["frontier"])).mark_line(color="#555")
+        frontier = pl.DataFrame(comparison["frontier"]).with_columns(pl.col("cost") * scale)
+        curve = alt.Chart(frontier).mark_line(color="#555")
         layers.insert(1, curve.encode(x=x, y=y, strokeDash=alt.StrokeDash("oracle:N", title="least cost of the")))
     title = f"{comparison['scenario']}: cost against satisfaction, {percent(comparison['alpha'], 1)} promised (dashed)"
     return alt.layer(*layers).properties(width=560, height=360, title=title, background="white")
 
 
-def _point(policy: PolicyFigures) -> dict[str, str | float] | None:
+def _point(policy: PolicyFigures, scale: float) -> dict[str, str | float] | None:
     satisfaction, cost = policy["figures"]["sla.satisfaction"], policy["figures"]["cost.per_request"]
     if satisfaction is None or cost is None:
         return None
     point: dict[str, str | float] = {"policy": policy["name"]}
-    for name, spread in (("satisfaction", satisfaction), ("cost", cost)):
-        point[name] = spread["mean"]
-        point[f"{name}_low"] = spread["mean"] if spread["low"] is None else spread["low"]
-        point[f"{name}_high"] = spread["mean"] if spread["high"] is None else spread["high"]
+    for name, spread, factor in (("satisfaction", satisfaction, 1.0), ("cost", cost, scale)):
+        point[name] = factor * spread["mean"]
+        point[f"{name}_low"] = factor * (spread["mean"] if spread["low"] is None else spread["low"])
+        point[f"{name}_high"] = factor * (spread["mean"] if spread["high"] is None else spread["high"])
     return point

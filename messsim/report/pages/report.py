@@ -11,6 +11,7 @@ from messsim.plot.marks import Marks, PhaseMark
 from messsim.results import Result, check_whole, reading_records, write_file
 from messsim.scenario import Scenario, dump, load, notes_of
 from messsim.shapes.checks import Worth
+from messsim.study.challenge.conditions import questions
 from messsim.study.challenge.files import CHALLENGE, read_challenge
 from messsim.study.converge.files import CONVERGENCE, read_convergence
 from messsim.study.groups.grouped import grouped
@@ -55,7 +56,7 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
 
 def _page(path: Path) -> Page:
     if (path / CHALLENGE).exists():
-        return challenge_page(read_challenge(path))
+        return challenge_page(read_challenge(path), questions())
     if (path / CONVERGENCE).exists():
         return page_of(read_convergence(path), _scenario(path))
     if (path / PLAN).exists():

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 
 from messsim.scenario.overrides import format_value
 from messsim.shapes.studies import Cluster, PlanCounts, PlanSummary, PoolChoice
-from messsim.wording import cost
+from messsim.wording import cost, percent
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number
@@ -107,7 +107,7 @@ def _counts(plan: PlanSummary) -> Text:
     lines = [
         f"{c['simulated']:,} of {c['candidates']:,} clusters simulated, {plan['replications']} replications each on "
         f"the same requests{least}{rest}",
-        f"a requirement on satisfaction is met where {plan['kept_share']:.0%} of the replications keep to it, "
+        f"a requirement on satisfaction is met where {percent(plan['kept_share'], 0)} of the replications keep to it, "
         f"any other only if its whole {100 * plan['level']:.0f} % interval does",
     ]
     return Text("\n".join(lines), style="dim")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from messsim.plot.clusters import against_price
 from messsim.plot.figure import Figure
 from messsim.shapes.studies import Cluster, PlanSummary, Verdict
-from messsim.wording import cost, number
+from messsim.wording import cost, number, percent
 
 from ..base.page import Page, Section, Table, Tile
 from .answer import answer, cluster, left_out, plan_command
@@ -107,10 +107,10 @@ def _figures(plan: PlanSummary) -> list[Figure]:
 
 
 def _how_judged(plan: PlanSummary) -> str:
+    share, level = percent(plan["kept_share"], 0), percent(plan["level"], 0)
     return (
-        f"A requirement on satisfaction is met where {plan['kept_share']:.0%} of the replications keep to it; any "
-        f"other only if its whole {100 * plan['level']:.0f} % interval keeps to it, missed only if the whole interval "
-        "does not, and uncertain otherwise."
+        f"A requirement on satisfaction is met where {share} of the replications keep to it; any other only if its "
+        f"whole {level} interval keeps to it, missed only if the whole interval does not, and uncertain otherwise."
     )
 
 

@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 
 from messsim.shapes.checks import CheckedPool, CheckedPromise, Checklist
-from messsim.wording import cost_heading, request_unit
+from messsim.wording import cost_heading, rate, request_unit
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number, percent, seconds
@@ -39,11 +39,11 @@ def checklist(checked: Checklist) -> RenderableType:
 
 def _headline(checked: Checklist) -> Text:
     mean_rps, peak_rps = checked["rate_rps"], checked["peak_rate_rps"]
-    rate = "as clients ask" if mean_rps is None else f"{mean_rps:.4g} requests/s"
+    pace = "as clients ask" if mean_rps is None else rate(mean_rps)
     if mean_rps is not None and peak_rps is not None and peak_rps > mean_rps:
-        rate += f", {peak_rps:.4g} in the busiest minute"
+        pace += f", {rate(peak_rps, '')} in the busiest minute"
     many = "" if checked["requests"] is None else f"{checked['requests']:,.0f} requests, "
-    return Text(f"{checked['scenario']}: {many}{rate}, policy {checked['policy']}", style="bold")
+    return Text(f"{checked['scenario']}: {many}{pace}, policy {checked['policy']}", style="bold")
 
 
 def _promise(promise: CheckedPromise, several: bool) -> Text:
@@ -78,8 +78,8 @@ def _pools(checked: Checklist) -> RenderableType:
             p["name"],
             f"{p['gpus']} x {p['gpu']}",
             "no limit" if p["kv_capacity_tokens"] is None else f"{p['kv_capacity_tokens']:,}",
-            "-" if p["capacity_rps"] is None else f"{p['capacity_rps']:.4g}/s",
-            "-" if p["offered_rps"] is None else f"{p['offered_rps']:.4g}/s",
+            "-" if p["capacity_rps"] is None else rate(p["capacity_rps"], ""),
+            "-" if p["offered_rps"] is None else rate(p["offered_rps"], ""),
             percent(p["load"], 0),
             "measured" if p["energy_measured"] else "assumed",
         )

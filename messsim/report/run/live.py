@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from messsim.shapes.live import Snapshot
-from messsim.wording import number, percent, seconds, visible
+from messsim.wording import number, per_request, percent, request_unit, seconds, visible
 
 from ..base.screen import Text
 from ..base.tables import Fitting, grid
@@ -40,7 +40,8 @@ def dashboard(s: Snapshot) -> RenderableType:
     rows.add_row("", Text(sparks(s.queue_curve)))
     if s.certificate is not None and s.certificate > 0.0:
         rows.add_row("certificate", Text(f"at least {percent(s.certificate, 2)}, whatever the traffic does"))
-    cost = f"{number(s.cost_per_request, s.cost_unit)} a request, " if s.cost_per_request is not None else ""
+    each = " a request" if request_unit(s.cost_unit)[0] == 1.0 else ""
+    cost = f"{per_request(s.cost_per_request, s.cost_unit)}{each}, " if s.cost_per_request is not None else ""
     rows.add_row("cost", Text(f"{cost}{percent(s.explored / max(s.requests, 1), 2)} of requests explored"))
     for latency in s.latencies:
         if latency.p50_s is not None:

@@ -16,7 +16,7 @@ from messsim.summary import (
     Windows,
 )
 from messsim.wording import cost as amount
-from messsim.wording import cost_heading, per_request, request_unit
+from messsim.wording import cost_heading, per_request, rate, request_unit
 
 from ..base.screen import Text
 from ..base.tables import Fitting, grid, number, percent, seconds
@@ -83,7 +83,7 @@ def _figures(summary: Summary) -> Table:
         figures.add_row("price", f"{number(cost['usd_per_million_tokens'], 'USD')} per million tokens")
     slo = summary["slo"]
     if slo["attainment"] is not None:
-        figures.add_row("SLO", f"{percent(slo['attainment'])} within, goodput {number(slo['goodput_rps'])} requests/s")
+        figures.add_row("SLO", f"{percent(slo['attainment'])} within, goodput {rate(slo['goodput_rps'])}")
     return figures
 
 
@@ -209,7 +209,7 @@ def _tenants(summary: Summary) -> RenderableType:
     columns = ("tenant", "answered", "promised", "satisfied", "certificate", "TTFT p95", *within)
     table = Fitting(columns, spare=("TTFT p95", "answered", "certificate"))
     for t in summary["tenants"]:
-        slo = (percent(t["slo"]["attainment"]), number(t["slo"]["goodput_rps"], "/s")) if within else ()
+        slo = (percent(t["slo"]["attainment"]), rate(t["slo"]["goodput_rps"], "")) if within else ()
         table.add_row(
             t["name"],
             f"{t['answered']:,}",

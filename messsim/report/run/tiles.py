@@ -1,7 +1,7 @@
 """The figures of a run that are read at a glance."""
 
 from messsim.summary import Cost, Sla, StaticChoice, Summary, TenantSummary
-from messsim.wording import number, percent, seconds
+from messsim.wording import number, percent, rate, request_unit, seconds
 
 from ..base.page import Tile
 from .verdict import least_margin, unanswered
@@ -16,7 +16,7 @@ def tiles_of(summary: Summary) -> list[Tile]:
     tiles = [
         *_satisfied(sla, summary["tenants"]),
         _certificate(sla),
-        Tile("Cost of an answer", number(cost["per_request"], cost["unit"]), "exploring and idle included"),
+        _cost("Cost of an answer", cost["per_request"], cost["unit"], "exploring and idle included"),
     ]
     tiles += _without_router(cost)
     if cost.get("rent_usd_per_hour") is not None:
@@ -36,7 +36,7 @@ def tiles_of(summary: Summary) -> list[Tile]:
         measured = "measured" if energy["measured"] else "partly assumed"
         tiles.append(Tile("Energy of a token", number(energy["j_per_output_token"], "J"), measured))
     if slo["attainment"] is not None:
-        goodput = f"goodput {number(slo['goodput_rps'])} requests/s"
+        goodput = f"goodput {rate(slo['goodput_rps'])}"
         tiles.append(Tile("Within the SLO", percent(slo["attainment"]), goodput))
     left = requests["arrived"] - requests["completed"]
     if left:
@@ -52,10 +52,17 @@ def _without_router(cost: Cost) -> list[Tile]:
     tiles = []
     if (single := without_router["best_single"]) is not None:
         name = single["model"] or "Each tenant its model"
-        tiles.append(Tile(f"{name} alone", number(single["per_request"], unit), _share(single)))
+        tiles.append(_cost(f"{name} alone", single["per_request"], unit, _share(single)))
     if (mix := without_router["static_mix"]) is not None:
-        tiles.append(Tile("Best fixed mix", number(mix["per_request"], unit), _share(mix)))
+        tiles.append(_cost("Best fixed mix", mix["per_request"], unit, _share(mix)))
     return tiles
+
+
+def _cost(name: str, per_request: float | None, unit: str, note: str) -> Tile:
+    """The cost of an answer; of money that of 1,000."""
+    scale, unit = request_unit(unit)
+    each = "per 1,000 requests; " if scale > 1 else ""
+    return Tile(name, number(None if per_request is None else scale * per_request, unit), f"{each}{note}")
 
 
 def _share(choice: StaticChoice) -> str:

@@ -9,7 +9,7 @@ from messsim.plot.figure import Figure
 from messsim.plot.points import AXES, along, forest, shares
 from messsim.plot.tradeoff import tradeoff
 from messsim.shapes.studies import ComparisonWithFrontier, Dearer
-from messsim.wording import number, percent
+from messsim.wording import number, percent, request_unit, scaled_unit
 
 from ..base.page import Page, Section, Tile
 from .tables import differences_table, failures_table, has, points_table, with_half
@@ -58,13 +58,16 @@ def study_page(
     scenario
         As TOML.
     """
+    scale = request_unit(facts["cost_unit"])[0]
+    points = points.with_columns(scale * points[f"cost_{part}"] for part in ("mean", "low", "high"))
+    dearer = [Dearer(d.point, scale * d.mean, None if d.low is None else scale * d.low) for d in dearer]
     policies = list(keys) == ["policy"]
     what = "policies" if policies else "points"
     rivals = points.filter(~points["oracle"]) if policies else points
     kept = rivals.filter(rivals["standing"] == "kept")
     open_ = rivals.filter(rivals["standing"] == "undecided")
     most = int(points["replications"].max() or 0)  # type: ignore[arg-type]
-    unit = facts["cost_unit"]
+    unit = scaled_unit(facts["cost_unit"])
     one = policies and len(points) == 1
     return Page(
         title=facts["name"],
@@ -142,11 +145,12 @@ def _sections(
     failures: pl.DataFrame,
     scenario: str,
 ) -> list[Section]:
-    unit = facts["cost_unit"]
+    scale, unit = request_unit(facts["cost_unit"])[0], scaled_unit(facts["cost_unit"])
     sections = []
     if len(points):
         alphas = [] if "alpha" not in points.columns else points["alpha"].drop_nulls().to_list()
-        paid = tradeoff(points, keys, unit, alphas, comparison["frontier"] if comparison is not None else [])
+        frontier = comparison["frontier"] if comparison is not None else []
+        paid = tradeoff(points, keys, unit, alphas, [{**p, "cost": scale * p["cost"]} for p in frontier])
         compared = [forest(points, "margin"), forest(points, "cost", unit)]
         compared += [forest(points, n) for n in ("ttft_p95", "e2e_p95") if has(points, n)]
         rows = [points_table(points, keys, unit), *([] if comparison is None else [differences_table(comparison)])]

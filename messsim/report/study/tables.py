@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from messsim.plot.points import AXES
 from messsim.shapes.studies import Comparison, Spread
-from messsim.wording import half_width, number, plain, seconds
+from messsim.wording import half_width, number, plain, request_unit, scaled_unit, seconds
 
 from ..base.page import Table
 
@@ -38,27 +38,29 @@ def points_table(points: pl.DataFrame, keys: Sequence[str], unit: str) -> Table:
         for row in points.head(MOST_ROWS).iter_rows(named=True)
     ]
     left = f" (the first {MOST_ROWS} of {len(points):,})" if len(points) > MOST_ROWS else ""
-    return Table(f"Means ± half of their 95 % intervals{left}", header, rows)
+    return Table(f"Means ± half of their 95 % intervals{left}", header, rows, keyed=list(keys) != ["policy"])
 
 
 def with_half(row: Mapping[str, float | None], name: str, unit: str = "") -> str:
-    """A mean, and half of its interval where it has one: of shares in points, of times with their unit."""
+    """A mean, and half of its interval where it has one: of shares in points, of times with their unit; then `unit`."""
     mean, high = row[f"{name}_mean"], row[f"{name}_high"]
-    figure = number(mean, unit) if name == "cost" else AXES[name][2](mean)
+    figure = number(mean) if name == "cost" else AXES[name][2](mean)
+    after = f" {unit}" * bool(unit)
     if mean is None or high is None:
-        return figure
+        return f"{figure}{after}"
     half = high - mean
     if name != "margin" and half > mean:  # Student's interval does not know that none is below 0
-        return f"{figure} (0 to {AXES[name][2](high)})"
+        return f"{figure} (0 to {AXES[name][2](high)}){after}"
     if name in ("satisfaction", "margin"):
         return f"{figure} ± {half_width(100 * half)}"
-    return f"{figure} ± {seconds(half) if name.endswith('_p95') else half_width(half)}"
+    return f"{figure} ± {seconds(half) if name.endswith('_p95') else half_width(half)}{after}"
 
 
 def differences_table(comparison: Comparison) -> Table:
     """Paired differences to the first policy."""
     unit = comparison["cost_unit"]
-    paths = {"sla.satisfaction": ("satisfied, points", 100.0), "cost.per_request": (f"cost, {unit}", 1.0)}
+    cost = (f"cost, {scaled_unit(unit)}", request_unit(unit)[0])
+    paths = {"sla.satisfaction": ("satisfied, points", 100.0), "cost.per_request": cost}
     paths |= {f"latency_s.{k}.p95": (f"{name} p95, s", 1.0) for k, name in (("ttft", "TTFT"), ("e2e", "end to end"))}
     rows = [
         [

@@ -72,4 +72,4 @@ def _named(names: Sequence[str]) -> str:
 
 def _difference(d: Dearer, unit: str) -> str:
     half = "" if d.low is None else f" ± {half_width(d.mean - d.low)}"
-    return f"{number(d.mean, unit)}{half}"
+    return f"{number(d.mean)}{half} {unit}"

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from messsim.errors import DataError
+from messsim.workload.choosing import conditions
 from messsim.zoo.fitting import NO_CAP_W, Estimate, Iterations
 
 from .fits import fit_iterations, fit_points, unmeasured
 from .measurements import Measurements, ServedPoints, read_measurements
-from .options import IDLE, NAMES, Base, Options, given_by, mixture_of, pair, whose_of
+from .options import IDLE, NAMES, Base, Options, given_by, mixture_of, whose_of
 from .profile_file import not_tiny
 from .served_fit import PointFit
 
@@ -35,7 +36,7 @@ def calibrate(
     file
         Measured iterations, or means of a server at fixed concurrencies (docs: your own GPU).
     select
-        Which rows count, as ``COLUMN=VALUE``.
+        Which rows count, as ``COLUMN=VALUE`` or with another of ``!= < <= > >=``.
     options
         What the measurements do not say.
     sets
@@ -57,7 +58,7 @@ def calibrate(
         If the file or an option is not what it should be.
     """
     path, options = Path(file), options or Options()
-    measured = read_measurements(path, dict(pair(s, "--select") for s in select or []), unit)
+    measured = read_measurements(path, conditions(select or []), unit)
     base = Base.of(options.base)
     whose = whose_of(measured.whose, options, path)
     mixture = mixture_of(options, base)

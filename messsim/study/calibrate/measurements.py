@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from messsim.errors import DataError
-from messsim.workload.choosing import Condition
+from messsim.workload.choosing import Chooser, Condition
 from messsim.workload.chunk import Floats
-from messsim.workload.readers import numbers, read, require, resolved
+from messsim.workload.readers import numbers, read, require
 from messsim.workload.times import UNITS
 from messsim.zoo.fitting import Iterations
 
@@ -82,7 +83,7 @@ class Measurements:
     idle_w: float | None = None
 
 
-def read_measurements(path: Path, select: dict[str, str], unit: str = "auto") -> Measurements:
+def read_measurements(path: Path, select: Sequence[Condition] = (), unit: str = "auto") -> Measurements:
     """Reads a file of measurements.
 
     Parameters
@@ -91,7 +92,7 @@ def read_measurements(path: Path, select: dict[str, str], unit: str = "auto") ->
         CSV, CSV.gz, Parquet, JSONL or JSON. Points may also be in the columns of AIConfigurator's measured samples, or
         be results of ``vllm bench serve`` or of SGLang's bench_serving.
     select
-        Values of columns that a row must have to count.
+        What a row must fulfil to count.
     unit
         Of all times: "s", "ms", "us" or "ns"; "auto": as the columns' names say, else seconds.
 
@@ -103,25 +104,12 @@ def read_measurements(path: Path, select: dict[str, str], unit: str = "auto") ->
     """
     if unit not in ("auto", *UNITS):
         raise DataError(f"--time-format {unit}: the times are durations; expected auto, {', '.join(UNITS)}", str(path))
-    frame = _named(_selected(read(path), select, path), path, unit)
+    frame = _named(Chooser(tuple(select)).of_file(read(path), path), path, unit)
     whose = _whose(frame, path)
     if "clients" in frame.columns:
         return Measurements(whose, _points(frame, path))
     rows, idle_w = _iterations(frame, path)
     return Measurements(whose, rows, idle_w)
-
-
-def _selected(frame: pl.DataFrame, select: dict[str, str], path: Path) -> pl.DataFrame:
-    import polars as pl
-
-    frame = resolved(frame, list(select), path)
-    for column, value in select.items():
-        known = frame[column].cast(pl.String)
-        frame = frame.filter(Condition(column, "=", value).holds(frame))
-        if frame.height == 0:
-            there = ", ".join(map(str, known.unique().sort()[:MOST_NAMED]))
-            raise DataError(f"no row has {column} = {value}; there are: {there}", str(path))
-    return frame
 
 
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from messsim.errors import ScenarioError
 from messsim.scenario import Scenario, load
 from messsim.scenario.shipped import shipped_folder
 
-__all__ = ["CONDITIONS", "conditions", "conditions_folder"]
+__all__ = ["CONDITIONS", "conditions", "conditions_folder", "questions"]
 
 CONDITIONS = (
     *("stationary", "cold-start", "sudden-drift", "gradual-drift", "model-added", "model-withdrawn"),
@@ -41,6 +41,16 @@ def conditions(
     flags = {} if seed is None else {"seed": seed}
     collected = {name: load(folder / f"{name}.toml", None, **flags) for name in names}
     return collected if requests is None else {name: _stretched(s, requests) for name, s in collected.items()}
+
+
+def questions() -> dict[str, str]:
+    """What each condition asks: the comment that its scenario begins with."""
+    collected = {}
+    for name in CONDITIONS:
+        comment = (conditions_folder() / f"{name}.toml").read_text(encoding="utf-8").split("\n\n")[0]
+        collected[name] = " ".join(line.removeprefix("#").strip() for line in comment.splitlines())
+    bare = {name: text.removeprefix("Question: ") for name, text in collected.items()}
+    return {name: text[:1].upper() + text[1:] for name, text in bare.items()}
 
 
 def _stretched(scenario: Scenario, requests: int) -> Scenario:

@@ -8,6 +8,7 @@ from messsim.results.intervals import LEVEL, replication_interval, share_interva
 from messsim.scenario import Scenario
 from messsim.shapes.studies import Cluster, IntervalSummary, PlanSummary, PoolChoice, Verdict
 from messsim.version import __version__
+from messsim.wording import percent
 
 from ..runs.rows import Row
 from ..runs.verdicts import FAILED, MET, UNCERTAIN, is_promise, out_of_reach, overall, values_of, verdict_of
@@ -83,9 +84,10 @@ def _more_seeds(
     kept = min(clusters[search.best]["requirements"][k].get("kept", 0) for k in promises)
     low, _ = share_interval(kept, seeds)
     needed = next((n for n in range(seeds, 2_000) if share_interval(n, n)[0] >= kept_share), None)
-    sure = f"; {needed} seeds that all keep it would say so of {kept_share:.0%}" if low < kept_share and needed else ""
+    tells = low < kept_share and needed
+    sure = f"; {needed} seeds that all keep it would say so of {percent(kept_share, 0)}" if tells else ""
     return [
-        f"the promise is kept in {kept} of {seeds} replications, so in {low:.0%} of all or more (95 %){sure}",
+        f"the promise is kept in {kept} of {seeds} replications, so in {percent(low, 0)} of all or more (95 %){sure}",
         "no number of seeds moves the mean away from alpha: a router pays for no more than it promised",
     ]
 
