@@ -3,6 +3,7 @@
 A prompt of 10 tokens with 100 MB each crosses 4 GB/s in a quarter of a second.
 """
 
+import json
 import math
 from fractions import Fraction
 
@@ -17,6 +18,7 @@ from sizes import cases
 
 from messsim.errors import ScenarioError
 from messsim.scenario import notes_of, parse
+from messsim.study.simulation import tracing
 
 PROMPT, OUTPUT = 10, 3
 CROSSES_S = 0.25
@@ -311,6 +313,17 @@ def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, reque
     assert r.records.finish_s.tolist() == [a.finish_s for a in asked]
     assert r.records.preemptions.tolist() == [a.preemptions for a in asked]
     assert r.outcome.transfers.begun == pair.transfers
+
+
+def test_a_trace_viewer_sees_prefill_transfer_and_decode(tmp_path):
+    """The prefill ends at 0.25 and is no preemption; KV sets off then and is there at 0.5; tokens come until 1.25."""
+    tracing.trace(parse(split(tmp_path, [0.0])), tmp_path / "trace.json", (0.0, 9.0))
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    spans = [(e["name"], e["ts"] / 1e6, (e["ts"] + e["dur"]) / 1e6) for e in events if e["ph"] == "X"]
+    assert spans == [("prefill 0", 0.0, 0.25), ("prefill 0", 0.5, 0.75), ("decode 0", 0.75, 1.25)]
+    marks = [(e["name"], e["ts"] / 1e6) for e in events if e["ph"] == "i" and e["cat"] == "transfer"]
+    assert marks == [("KV of 0 sets off", 0.25), ("KV of 0 is here", 0.5)]
+    assert not any(e.get("cat") == "preemption" for e in events)
 
 
 # ---- what cannot be ------------------------------------------------------------------------------------------------
