@@ -405,7 +405,7 @@ class Job:
         """Whether it is in a replica's batch."""
     @property
     def waits(self) -> bool:
-        """Whether it is in the queue of a replica or of a pool, or has come to a replica from where it was prefilled."""
+        """Whether it is in the queue of a replica or of a pool, or came to a replica from where it was prefilled."""
     @property
     def transfers(self) -> bool: ...
     @property

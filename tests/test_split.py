@@ -10,7 +10,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from builders import COEFFICIENTS, IDLE_W, POWER_W, STEP_S, run, scenario, trace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.split import Asked, Side, Split

@@ -260,7 +260,10 @@ def _profile(said: Serving) -> Profile | None:
 
 def _kv_bytes(said: Pool | Model, profile: Profile | None) -> float:
     stated = said.kv_bytes_per_token if isinstance(said, Pool) else None
-    return stated if stated is not None or profile is None else float(profile.memory.kv_bytes_per_token)
+    if stated is None:
+        assert profile is not None  # a check of scenarios
+        return float(profile.memory.kv_bytes_per_token)
+    return stated
 
 
 def _capacity(said: Serving, profile: Profile | None) -> int:

@@ -18,7 +18,7 @@ PREFILL, DECODE = 0, 1  # sides; the first one's iterations end first
 
 @dataclass(frozen=True)
 class Side:
-    """Limits of one replica; an iteration takes `a0_s` and `c0_s` a token that it computes, `ak_s` one that it reads."""
+    """Limits of one replica; an iteration takes `a0_s`, `c0_s` a token that it computes, `ak_s` one that it reads."""
 
     places: int
     budget: int
