@@ -3,14 +3,21 @@
 A prompt of 10 tokens with 100 MB each crosses 4 GB/s in a quarter of a second.
 """
 
+import json
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from builders import COEFFICIENTS, IDLE_W, POWER_W, STEP_S, run, scenario, trace
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference.split import Asked, Side, Split
+from sizes import cases
 
 from messsim.errors import ScenarioError
 from messsim.scenario import notes_of, parse
+from messsim.study.simulation import tracing
 
 PROMPT, OUTPUT = 10, 3
 CROSSES_S = 0.25
@@ -234,6 +241,88 @@ def test_a_horizon_cuts_transfers_too(engine, tmp_path):
     r = run(split(tmp_path, [0.0, 0.25], decode={"max_num_seqs": 1}) | {"horizon_s": 0.375}, engine)
     assert r.statuses == ["in_flight"] * 2
     assert math.isclose(r.records.energy_j.sum(), 1.5 * STEP_S * POWER_W)
+
+
+# ---- against every iteration by itself -------------------------------------------------------------------------------
+
+SIXTEENTHS, BYTES_PER_S = 16, 2.0**30  # all times are sums of powers of two: doubles are exact
+
+
+@st.composite
+def sides(draw):
+    places = draw(st.sampled_from([1, 2, 8]))
+    return Side(
+        places=places,
+        budget=places + draw(st.sampled_from([0, 4, 64])),
+        capacity=draw(st.sampled_from([48, 64, 1000])),
+        block=draw(st.sampled_from([1, 4])),
+        a0_s=Fraction(1, draw(st.sampled_from([4, 16]))),
+        c0_s=draw(st.sampled_from([Fraction(0), Fraction(1, 1024)])),
+        ak_s=draw(st.sampled_from([Fraction(0), Fraction(1, 4096)])),
+    )
+
+
+def described(side: Side) -> dict:
+    seconds = {"a0_s": side.a0_s, "c0_s_per_token": side.c0_s, "ak_s_per_token": side.ak_s}
+    return {
+        "coefficients": COEFFICIENTS | {key: float(value) for key, value in seconds.items()},
+        "max_num_seqs": side.places,
+        "max_batched_tokens": side.budget,
+        "kv_capacity_tokens": side.capacity,
+        "kv_block_tokens": side.block,
+    }
+
+
+@settings(deadline=None, derandomize=True, max_examples=cases(150))
+@given(
+    both=st.tuples(sides(), sides()),
+    requests=st.lists(st.tuples(st.integers(0, 24), st.integers(1, 20), st.integers(1, 24)), min_size=1, max_size=40),
+    token_bytes=st.sampled_from([2.0**10, 2.0**24, 2.0**26]),
+    latency_s=st.sampled_from([0.0, 0.0625]),
+    later=st.booleans(),
+)
+def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, requests, token_bytes, latency_s, later):
+    times, at = [], Fraction(0)
+    for k, (gap, _, _) in enumerate(requests):
+        at += Fraction(gap if k else 0, SIXTEENTHS)
+        times.append(at)
+    pair = Split(both, Fraction(latency_s), Fraction(token_bytes / BYTES_PER_S), first_token_later=later)
+    asked = [
+        Asked(k, time, prompt, output)
+        for k, (time, (_, prompt, output)) in enumerate(zip(times, requests, strict=True))
+    ]
+    pair.run(asked)
+    data = split(
+        tmp_path_factory.mktemp("stepping"),
+        [],
+        prefill=described(both[0]) | {"kv_bytes_per_token": token_bytes},
+        decode=described(both[1]),
+        transfer={
+            "latency_s": latency_s,
+            "bandwidth_gb_per_s": BYTES_PER_S / 1e9,
+            "first_token": "after_transfer" if later else "after_prefill",
+        },
+    )
+    columns = {"prompt_tokens": [p for _, p, _ in requests], "output_tokens": [o for _, _, o in requests]}
+    data["tokens"] = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    data["arrivals"] = trace(tmp_path_factory.mktemp("stepping"), map(float, times), **columns)
+    r = run(data, "compiled")
+    assert r.records.start_s.tolist() == [a.start_s for a in asked]
+    assert r.records.first_token_s.tolist() == [a.first_token_s for a in asked]
+    assert r.records.finish_s.tolist() == [a.finish_s for a in asked]
+    assert r.records.preemptions.tolist() == [a.preemptions for a in asked]
+    assert r.outcome.transfers.begun == pair.transfers
+
+
+def test_a_trace_viewer_sees_prefill_transfer_and_decode(tmp_path):
+    """The prefill ends at 0.25 and is no preemption; KV sets off then and is there at 0.5; tokens come until 1.25."""
+    tracing.trace(parse(split(tmp_path, [0.0])), tmp_path / "trace.json", (0.0, 9.0))
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    spans = [(e["name"], e["ts"] / 1e6, (e["ts"] + e["dur"]) / 1e6) for e in events if e["ph"] == "X"]
+    assert spans == [("prefill 0", 0.0, 0.25), ("prefill 0", 0.5, 0.75), ("decode 0", 0.75, 1.25)]
+    marks = [(e["name"], e["ts"] / 1e6) for e in events if e["ph"] == "i" and e["cat"] == "transfer"]
+    assert marks == [("KV of 0 sets off", 0.25), ("KV of 0 is here", 0.5)]
+    assert not any(e.get("cat") == "preemption" for e in events)
 
 
 # ---- what cannot be ------------------------------------------------------------------------------------------------

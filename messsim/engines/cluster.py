@@ -273,7 +273,10 @@ def _profile(serving: Serving) -> Profile | None:
 
 def _kv_bytes(serving: Pool | Model, profile: Profile | None) -> float:
     stated = serving.kv_bytes_per_token if isinstance(serving, Pool) else None
-    return stated if stated is not None or profile is None else float(profile.memory.kv_bytes_per_token)
+    if stated is None:
+        assert profile is not None  # a check of scenarios
+        return float(profile.memory.kv_bytes_per_token)
+    return stated
 
 
 def _capacity(serving: Serving, profile: Profile | None) -> int:

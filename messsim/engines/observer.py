@@ -40,6 +40,18 @@ class Observer(Protocol):
         """
         ...
 
+    def prefilled(self, time_s: float, job: Job) -> None:
+        """A prompt is computed for another replica, and has left its batch."""
+        ...
+
+    def transfer_begins(self, time_s: float, replica: int, job: Job) -> None:
+        """Its KV sets off to where it decodes."""
+        ...
+
+    def transferred(self, time_s: float, replica: int, job: Job) -> None:
+        """And is there."""
+        ...
+
     def finished(self, time_s: float, job: Job) -> None:
         """A copy is complete."""
         ...

@@ -435,8 +435,9 @@ class ModelServers:
     def abort(self, job: Job) -> bool:
         """Nobody waits for a job any more; returns whether it has left by now. Else it comes finished."""
         pool: ServerPool = job.pool
-        if pool.transfers is not None and (left_transfer := pool.transfers.abort(job)) is not None:
-            left = left_transfer
+        on_its_way: bool | None = None if pool.transfers is None else pool.transfers.abort(job)
+        if on_its_way is not None:
+            left = on_its_way
         elif job in self._held:
             self._held.remove(job)
             left = True

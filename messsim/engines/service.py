@@ -64,7 +64,7 @@ class Service:
             )
             for m, name in enumerate(s.model_names)
         ]
-        self.transfers = self._split(s, chance, done)
+        self.transfers = self._split(s, chance, done, observer)
         self._urgency = setup.urgency
         if self.looks.delay_s > 0:
             calendar.before = self._look
@@ -76,7 +76,7 @@ class Service:
         self._paid_j = 0.0
         self._measured: list[tuple[float, float, float]] | None = None  # (busy, idle, rented) seconds by pool
 
-    def _split(self, s: Scenario, chance: Chance, done: Callable[[Any], None]) -> Transfers:
+    def _split(self, s: Scenario, chance: Chance, done: Callable[[Any], None], observer: Observer | None) -> Transfers:
         """Pools that decode what others prefill."""
         decoders: dict[int, Decoders] = {}
         for m, name in enumerate(s.model_names):
@@ -85,7 +85,7 @@ class Service:
                 draws = Draws(chance, chance.column("dispatch-decode", name))
                 rule = rule_of(s.cluster, draws, self.looks, [p.plan for p in pools])
                 self.servers[m].decoders = decoders[m] = Decoders(pools, False, rule)
-        transfers = Transfers(s.cluster.transfer, self.calendar, self.pools, decoders, done)
+        transfers = Transfers(s.cluster.transfer, self.calendar, self.pools, decoders, done, observer)
         for pool in self.pools:
             pool.transfers = transfers if pool.plan.role != "both" else None
         return transfers

@@ -14,6 +14,7 @@ from typing import Any
 from messsim.scenario.transfer import Transfer
 
 from .calendar import ENDS, Calendar
+from .observer import Observer
 from .outcome import TransferOutcome
 from .servers import ModelServers, ServerPool
 
@@ -53,11 +54,13 @@ class Transfers:
         pools: list[ServerPool],
         decoders: dict[int, Decoders],
         abandon: Callable[[Job], None],
+        observer: Observer | None = None,
     ) -> None:
         self.options = options
         self.calendar = calendar
         self.decoders = decoders
         self.abandon = abandon
+        self.observer = observer
         self.servers = {s.index: s for pool in pools for s in pool.servers}
         self.begun = 0
         self.bytes = self.wait_s = self.takes_s = 0.0
@@ -92,6 +95,8 @@ class Transfers:
     def prefilled(self, job: Job) -> None:
         """A job's prefill is done."""
         self._kept[job] = None
+        if self.observer is not None:
+            self.observer.prefilled(self.calendar.now, job)
         if job.aborted:
             self.let_go(job)
             job.pool.unfinished -= 1
@@ -120,6 +125,8 @@ class Transfers:
             self.bytes += size
             self.wait_s += now - job.prefilled_s
             self.takes_s += takes_s
+            if self.observer is not None:
+                self.observer.transfer_begins(now, server.index, job)
             order = (ENDS, server.index, (job.request + 1 << 24) | job.attempt)
             self._arrivals[job] = self.calendar.call_at(partial(self._end, job), now + takes_s, order)
 
@@ -134,6 +141,8 @@ class Transfers:
             server.act(server.replica.call_off(job, now))
             self.abandon(job)
             return
+        if self.observer is not None:
+            self.observer.transferred(now, server.index, job)
         job.settle_price(source.pool.plan.usd_per_s)
         job.pool = server.pool
         job.pool.unfinished += 1

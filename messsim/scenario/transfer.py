@@ -21,7 +21,7 @@ class Transfer(Part):
     )
     latency_s: NonNegative = Field(5e-5, le=1e6, description="what each transfer takes whatever its length, seconds")
     bandwidth_gb_per_s: Positive = Field(
-        25.0, ge=1e-6, description="of each transfer, 10^9 bytes a second; transfers do not slow each other down"
+        25.0, ge=1e-6, description="of each transfer, GB/s; transfers do not slow each other down"
     )
     first_token: Literal["after_prefill", "after_transfer"] = Field(
         "after_transfer",

@@ -134,6 +134,24 @@ class Tracks:
             percent = 100.0 * prompt_tokens[1] / prompt_tokens[0]
             self._file.counter(FIRST_REPLICA + replica, "cached of prompts so far (%)", time_s, {"hit rate": percent})
 
+    def prefilled(self, time_s: float, job: Job) -> None:
+        """The end of a prefill for another replica."""
+        if job in self._replica(job.source).running:
+            self._end(job.source, job, time_s)
+
+    def transfer_begins(self, time_s: float, replica: int, job: Job) -> None:
+        """Its KV sets off."""
+        self._transfer(time_s, replica, job, "sets off")
+
+    def transferred(self, time_s: float, replica: int, job: Job) -> None:
+        """Its KV is there."""
+        self._transfer(time_s, replica, job, "is here")
+
+    def _transfer(self, time_s: float, replica: int, job: Job, what: str) -> None:
+        self._replica(replica)
+        name = f"KV of {job.request} {what}"
+        self._file.instant(FIRST_REPLICA + replica, None, name, "transfer", time_s, request=job.request)
+
     def finished(self, time_s: float, job: Job) -> None:
         """The end of a sequence; an API's is drawn whole."""
         if job.replica < 0:  # nobody serves it

@@ -1,0 +1,197 @@
+"""Split prefill and decode, stepping: one replica prefills, one decodes, every iteration by itself, in exact numbers.
+
+The rules are those of docs/model.md, written without the product's code: no jump, no kept sums, no queue but lists.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+__all__ = ["Asked", "Side", "Split"]
+
+ENDS, ARRIVES, STARTS = 1, 5, 6  # what comes first at one instant
+PREFILL, DECODE = 0, 1  # sides; the first one's iterations end first
+
+
+@dataclass(frozen=True)
+class Side:
+    """Limits of one replica; an iteration takes `a0_s`, `c0_s` a token that it computes, `ak_s` one that it reads."""
+
+    places: int
+    budget: int
+    capacity: int  # tokens
+    block: int
+    a0_s: Fraction
+    c0_s: Fraction
+    ak_s: Fraction
+
+    def blocks(self, tokens: int) -> int:
+        return -(-tokens // self.block)
+
+
+@dataclass
+class Asked:
+    """A request, and when what happened to it."""
+
+    number: int
+    time_s: Fraction
+    prompt: int
+    output: int
+    start_s: Fraction | None = None
+    first_token_s: Fraction | None = None
+    finish_s: Fraction | None = None
+    preemptions: int = 0
+    generated: int = 0
+    cached: int = 0
+    chunk: int = 0
+    decodes: bool = False  # its prefill is done where it is
+    crosses: bool = False  # its KV is where it was prefilled, or on its way from there
+
+    @property
+    def whole(self) -> int:
+        return self.prompt + self.generated
+
+
+@dataclass
+class _State:
+    queue: list[Asked] = field(default_factory=list)
+    batch: list[Asked] = field(default_factory=list)
+    outside: list[Asked] = field(default_factory=list)  # whose blocks are kept: prefilled there, or coming
+    here: list[Asked] = field(default_factory=list)  # of those, the ones that have come
+    runs: bool = False
+    preempted: bool = False
+    starts: bool = False  # it is due
+
+
+class Split:
+    """A pair of replicas; `first_token_later` leaves the answer's first token to the one that decodes."""
+
+    def __init__(
+        self, sides: Sequence[Side], latency_s: Fraction, token_s: Fraction, *, first_token_later: bool
+    ) -> None:
+        self.sides = sides
+        self.latency_s, self.token_s = latency_s, token_s
+        self.later = first_token_later
+        self.state = [_State(), _State()]
+        self.events: list[tuple[Fraction, tuple[int, int, int], Asked | None]] = []
+        self.transfers = 0
+
+    def run(self, asked: Sequence[Asked]) -> None:
+        """Serves all of them."""
+        for a in asked:
+            heapq.heappush(self.events, (a.time_s, (ARRIVES, a.number, 0), a))
+        while self.events:
+            now, (kind, whom, what), a = heapq.heappop(self.events)
+            if kind == ARRIVES:
+                assert a is not None
+                self._queue(now, PREFILL, a)
+            elif kind == STARTS:
+                self.state[whom].starts = False
+                self._start(now, whom)
+            elif what == 0:
+                self._end(now, whom)
+            else:
+                assert a is not None
+                self._arrive(now, a)
+
+    def _queue(self, now: Fraction, side: int, a: Asked) -> None:
+        self.state[side].queue.append(a)
+        self._wake(now, side)
+
+    def _wake(self, now: Fraction, side: int) -> None:
+        state = self.state[side]
+        if not state.runs and not state.starts:
+            state.starts = True
+            heapq.heappush(self.events, (now, (STARTS, side, 0), None))
+
+    def _used(self, side: int) -> int:
+        """Blocks of the next iteration."""
+        state, limits = self.state[side], self.sides[side]
+        held = sum(limits.blocks(a.cached + a.chunk) for a in state.batch)
+        return held + sum(limits.blocks(a.prompt if side == PREFILL else a.whole) for a in state.outside)
+
+    def _compose(self, side: int) -> bool:
+        """What those in the batch take of the next iteration; returns whether somebody was preempted."""
+        state, limits = self.state[side], self.sides[side]
+        preempted = False
+        while True:
+            left = limits.budget - sum(a.decodes for a in state.batch)
+            for a in state.batch:
+                a.chunk = 1 if a.decodes else min(a.whole - a.cached, left)
+            if self._used(side) <= limits.capacity // limits.block:
+                return preempted
+            victim = state.batch.pop()
+            victim.preemptions += 1
+            victim.cached, victim.chunk, victim.decodes = 0, 0, False
+            state.queue.insert(0, victim)
+            preempted = True
+
+    def _start(self, now: Fraction, side: int) -> None:
+        state, limits = self.state[side], self.sides[side]
+        preempted = self._compose(side) and bool(state.batch)
+        left = limits.budget - sum(a.chunk for a in state.batch)
+        while not preempted and left > 0 and state.here:
+            a = state.here.pop(0)
+            state.outside.remove(a)
+            a.crosses, a.cached, a.chunk = False, a.whole - 1, 1
+            state.batch.append(a)
+            left -= 1
+        while not preempted and left > 0 and state.queue:
+            head = state.queue[0]
+            taken = len(state.batch) + (len(state.outside) if side == DECODE else 0)
+            if taken >= limits.places or self._used(side) + limits.blocks(head.whole) > limits.capacity // limits.block:
+                break
+            state.queue.pop(0)
+            if head.crosses:
+                state.outside.append(head)
+                self.transfers += 1
+                end = now + self.latency_s + head.prompt * self.token_s
+                heapq.heappush(self.events, (end, (ENDS, DECODE, head.number + 1), head))
+                continue
+            head.cached, head.chunk = 0, min(head.whole, left)
+            head.start_s = now if head.start_s is None else head.start_s
+            state.batch.append(head)
+            left -= head.chunk
+        if state.batch:
+            state.runs = True
+            computed = sum(a.chunk for a in state.batch)
+            read = sum(a.cached for a in state.batch if a.decodes)
+            tau = limits.a0_s + limits.c0_s * computed + limits.ak_s * read
+            heapq.heappush(self.events, (now + tau, (ENDS, side, 0), None))
+
+    def _end(self, now: Fraction, side: int) -> None:
+        state = self.state[side]
+        state.runs = False
+        for a in list(state.batch):
+            a.cached += a.chunk
+            if a.cached < a.whole:
+                continue
+            if side == PREFILL and self.later:
+                self._hand_over(now, a)
+                continue
+            a.generated += 1
+            a.first_token_s = now if a.first_token_s is None else a.first_token_s
+            if a.generated == a.output:
+                a.finish_s = now
+                state.batch.remove(a)
+            elif side == PREFILL:
+                self._hand_over(now, a)
+            else:
+                a.decodes = True
+        self._wake(now, side)
+
+    def _hand_over(self, now: Fraction, a: Asked) -> None:
+        state = self.state[PREFILL]
+        state.batch.remove(a)
+        state.outside.append(a)
+        a.crosses, a.chunk = True, 0
+        self._queue(now, DECODE, a)
+
+    def _arrive(self, now: Fraction, a: Asked) -> None:
+        self.state[PREFILL].outside.remove(a)
+        self._wake(now, PREFILL)
+        self.state[DECODE].here.append(a)
+        self._wake(now, DECODE)
