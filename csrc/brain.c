@@ -64,6 +64,7 @@ void ms_brain_free(ms_brain *self)
 
 void ms_brain_turn_page(ms_brain *self)
 {
+    self->scored_request = -1;
     for (int32_t m = 0; m < self->models; m++) {
         self->scored[m] = (ms_scored){0};
     }
@@ -183,6 +184,7 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
         for (int32_t m = 0; m < self->models; m++) {
             self->scores[m] = self->block[m * self->block_most + (i - self->scored[m].first)];
         }
+        self->scored_request = request;
     }
     self->uniforms = page->uniforms + self->policy.uniforms * i;
     return ask(self, page, i, request, tenant, loads);
@@ -191,6 +193,7 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
 int64_t ms_brain_decide_again(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                               const double *loads, const double *uniforms)
 {
+    self->scored_request = -1;
     if (self->predictor != NULL) {
         ms_predictor_score(self->predictor, 0, self->models, page->features + i, page->n, 1, self->scores, 1);
     }
@@ -231,11 +234,23 @@ void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explore
     }
 }
 
+/* Whether the scores of the last decision are this request's, by the weights that its labels are about to change: they
+ * are where labels come at once. */
+static int has_scores_of(const ms_brain *self, int64_t request, const double *labels)
+{
+    int has = self->scored_request == request;
+    for (int32_t m = 0; m < self->models && has; m++) {
+        has = labels[m] != labels[m] || self->scored[m].version == self->predictor->versions[m];
+    }
+    return has;
+}
+
 int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features,
                        const double *labels)
 {
     if (self->predictor != NULL) {
-        ms_predictor_learn(self->predictor, features, labels);
+        const double *scores = has_scores_of(self, request, labels) ? self->scores : NULL;
+        ms_predictor_learn_scored(self->predictor, features, labels, scores);
     }
     const ms_policy *policy = &self->policy;
     return policy->learn == NULL ? 0

@@ -47,6 +47,7 @@ typedef struct ms_brain {
     ms_scored *scored;       /* [models] what of it stands */
 
     double *scores;          /* [models] what the last decision saw */
+    int64_t scored_request;  /* whom it was for, with the versions of `scored`; -1: nobody known */
     double *costs;
     double *known;
     const double *uniforms;  /* [policy.uniforms] */

@@ -201,11 +201,15 @@ static void step_in_scale(const ms_predictor *self, int32_t model, const double 
     }
 }
 
-void ms_predictor_learn(ms_predictor *self, const double *x, const double *labels)
+void ms_predictor_learn_scored(ms_predictor *self, const double *x, const double *labels, const double *scores)
 {
     for (int32_t m = 0; m < self->models; m++) {
         const int known = labels[m] == labels[m]; /* false for NaN alone */
-        self->gradient[m] = known ? score_one(self, m, x, 1) - labels[m] : 0.0;
+        if (known && scores != NULL) {
+            self->gradient[m] = scores[m] - labels[m];
+        } else {
+            self->gradient[m] = known ? score_one(self, m, x, 1) - labels[m] : 0.0;
+        }
     }
     if (self->standardizes) {
         ms_scaler_see(&self->scaler, x);
@@ -224,6 +228,11 @@ void ms_predictor_learn(ms_predictor *self, const double *x, const double *label
         self->versions[m]++;
     }
     self->version++;
+}
+
+void ms_predictor_learn(ms_predictor *self, const double *x, const double *labels)
+{
+    ms_predictor_learn_scored(self, x, labels, NULL);
 }
 
 static void add(double *sums, const double *values, size_t n)

@@ -55,6 +55,9 @@ void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, co
  * The loss is the sum of the cross-entropies over the labelled models. */
 void ms_predictor_learn(ms_predictor *self, const double *x, const double *labels);
 
+/* The same, where x has been scored by the present weights of all labelled models: scores[models]; NULL: it has not. */
+void ms_predictor_learn_scored(ms_predictor *self, const double *x, const double *labels, const double *scores);
+
 /* Weights, biases and velocities of n predictors of one shape become the means of them all, summed in order. That is
  * no step, so versions stay; but scores made before are stale. Each keeps its own scale. */
 void ms_predictor_average(ms_predictor *const *predictors, int32_t n);

@@ -147,6 +147,53 @@ static void a_score_does_not_depend_on_its_block(void)
     score_all(97, 30, 1);
 }
 
+static void lesson_of(int64_t request, double *x, double *labels)
+{
+    lcg chance = {(uint64_t)request};
+    for (int j = 0; j < FEATURES; j++) {
+        x[j] = features[j * REQUESTS + request];
+    }
+    for (int m = 0; m < MODELS; m++) {
+        labels[m] = lcg_between(&chance, 0, 2) == 0 ? NAN : (double)lcg_between(&chance, 0, 1);
+    }
+}
+
+/* Lessons on the request decided last, whose scores are there, and on an earlier one, before it or after. */
+static void a_step_does_not_depend_on_who_scored(void)
+{
+    static packed page;
+    ms_brain brain;
+    ms_predictor own, alone;
+    make(&brain);
+    brain.policy = (ms_policy){.decide = watch, .uniforms = 2};
+    CHECK(ms_predictor_init(&own, MODELS, FEATURES) == 0 && ms_predictor_init(&alone, MODELS, FEATURES) == 0);
+    own.learning_rate = alone.learning_rate = 0.3;
+    brain.predictor = &own;
+    pack(&page, 0, REQUESTS);
+    ms_brain_turn_page(&brain);
+    lcg chance = {77};
+    int same = 1;
+    for (int64_t i = 1; i < REQUESTS; i++) {
+        ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
+        const int order = (int)lcg_between(&chance, 0, 3);
+        for (int k = 0; k < 2; k++) {
+            const int64_t whom = (order + k) % 2 == 0 ? i : i - 1;
+            double x[FEATURES], labels[MODELS];
+            lesson_of(whom, x, labels);
+            if (order > 0) {
+                CHECK(ms_brain_learn(&brain, whom, 0, x, labels) == 0);
+                ms_predictor_learn(&alone, x, labels);
+            }
+        }
+        same = same && memcmp(own.weights, alone.weights, sizeof(double) * MODELS * FEATURES) == 0;
+        same = same && memcmp(own.bias, alone.bias, sizeof(double) * MODELS) == 0;
+    }
+    CHECK(same);
+    ms_predictor_free(&own);
+    ms_predictor_free(&alone);
+    ms_brain_free(&brain);
+}
+
 static int64_t first_of_all(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
                             double alpha, double queue, const double *scores, const double *costs,
                             const double *loads, const double *facts, const double *x, const double *u,
@@ -392,6 +439,7 @@ static void tenants_have_the_ledgers_that_were_asked_for(void)
 int main(void)
 {
     RUN(a_score_does_not_depend_on_its_block);
+    RUN(a_step_does_not_depend_on_who_scored);
     RUN(every_one_of_many_heads_keeps_its_own_scores);
     RUN(without_a_predictor_every_score_is_a_half);
     RUN(a_policy_sees_its_request);

@@ -53,7 +53,5 @@ def main() -> None:
 
         print(f"messsim {__version__}", flush=True)  # a full disk shows before Python ends
         return
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # matrices here are small: more threads would only wait, and spin
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small: more threads would only spin
     __getattr__("app")(prog_name="messsim")

@@ -198,7 +198,7 @@ class Sample:
 
 
 class Samples(Sequence[Sample]):
-    """Samples that stand in columns: each is made when somebody reads it, since most runs of a study read the last alone.
+    """Samples that stand in columns: each is made when somebody reads it; most runs of a study read the last alone.
 
     Parameters
     ----------
