@@ -173,6 +173,14 @@ def test_csv_in_any_dialect(tmp_path, name, text):
     assert read(tmp_path / f"{name}.gz", NAMES).frame.height == 2
 
 
+def test_a_column_that_stands_twice_is_noted(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("arrival_s,prompt_tokens,output_tokens,prompt_tokens,other,other\n0,1,2,3,4,5\n1,1,2,3,4,5\n")
+    trace = read(file)
+    assert trace.notes == ("its header has 'prompt_tokens' more than once: the first is read",)
+    assert trace.frame["prompt_tokens"].to_list() == [1, 1]
+
+
 def test_zstandard_without_its_package(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "zstandard", None)
     (tmp_path / "t.csv.zst").write_bytes(b"\x28\xb5\x2f\xfd00")
