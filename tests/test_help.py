@@ -23,8 +23,8 @@ def test_every_command_has_a_group_an_example_and_a_page(name):
 
 
 def test_every_chart_of_a_run_is_named():
-    told = {p.name: getattr(p, "help", None) for p in GROUP.commands["plot"].params}["what"]
-    assert set(FIGURES) - set(re.findall(r"\w+", told)) == set()
+    help_text = {p.name: getattr(p, "help", None) for p in GROUP.commands["plot"].params}["what"]
+    assert set(FIGURES) - set(re.findall(r"\w+", help_text)) == set()
 
 
 def test_help_has_three_groups():
