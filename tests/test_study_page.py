@@ -155,14 +155,14 @@ def test_the_cheapest_is_named_only_where_the_paired_differences_tell(said):
     assert [d.point for d in found.dearer] == ["b", "a", "c"]
     assert found.dearer[1].mean == pytest.approx((2 + 2 + 1.9) / 3)
     kept = found.points.filter(standing="kept")
-    assert cheapest(kept, found.dearer, "J", "policies").startswith("The cheapest of them is b: 18.03 J")
-    assert "the next, a, costs 1.967 J ± 0.14 more on the same requests (paired)" in cheapest(
+    assert cheapest(kept, found.dearer, "J", "policies").startswith("The cheapest of them is b: 18.03 (0 to")
+    assert "the next, a, costs 1.967 ± 0.14 J more on the same requests (paired)" in cheapest(
         kept, found.dearer, "J", "policies"
     )
     noisy = grouped(study_of(good, [[10.0, 20.0, 30.0], [12.0, 17.0, 30.0], [15.0, 25.0, 36.0]]), said)
     told = cheapest(noisy.points, noisy.dearer, "J", "policies")
     assert told.startswith("b, a and c cost about the same")
-    assert "what a costs more on the same requests, 0.3333 J ± 6.3 (paired), may be chance" in told
+    assert "what a costs more on the same requests, 0.3333 ± 6.3 J (paired), may be chance" in told
     assert "cheapest" not in told
     oracle = grouped(study_of(good, apart, ["a", "oracle", "c"]), said)
     assert [d.point for d in oracle.dearer] == ["a", "c"]
