@@ -98,8 +98,8 @@ def test_the_code_of_a_page_runs(page, desk):
         if not block.more or ONLY_WORKERS.fullmatch(block.more):
             whole += done.stdout
     if name_of(page) in NO_RESULTS:
-        result = unheld(page.read_text(encoding="utf-8"), whole)
-        assert set(result) - NO_RESULTS[name_of(page)] == set()
+        strays = unheld(page.read_text(encoding="utf-8"), whole)
+        assert set(strays) - NO_RESULTS[name_of(page)] == set()
 
 
 # Pages whose every figure is what their commands print; and the figures there that are of something else.

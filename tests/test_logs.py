@@ -173,6 +173,14 @@ def test_csv_in_any_dialect(tmp_path, name, text):
     assert read(tmp_path / f"{name}.gz", NAMES).frame.height == 2
 
 
+def test_a_column_that_stands_twice_is_noted(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("arrival_s,prompt_tokens,output_tokens,prompt_tokens,other,other\n0,1,2,3,4,5\n1,1,2,3,4,5\n")
+    trace = read(file)
+    assert trace.notes == ("its header has 'prompt_tokens' more than once: the first is read",)
+    assert trace.frame["prompt_tokens"].to_list() == [1, 1]
+
+
 def test_zstandard_without_its_package(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "zstandard", None)
     (tmp_path / "t.csv.zst").write_bytes(b"\x28\xb5\x2f\xfd00")
@@ -415,7 +423,7 @@ def test_options_of_traces_are_not_ignored_where_outcomes_are_imported(tmp_path)
 def test_a_rate_that_nobody_counts_by_the_second_is_told_by_the_hour(tmp_path):
     file = tmp_path / "t.csv"
     file.write_text("timestamp,prompt_tokens,output_tokens\n2026-01-01,9,9\n2026-01-02,9,9\n2026-01-03,9,9\n")
-    code, shown, _ = here("import", file, "--out", tmp_path / "o.csv")
+    code, shown, _ = here("import", file, "--time", "timestamp", "--out", tmp_path / "o.csv")
     assert code == 0
     assert "0.04167 requests/h" in shown
 

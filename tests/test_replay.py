@@ -188,10 +188,10 @@ def test_a_log_is_put_in_the_order_of_its_times(tmp_path):
 def test_rows_without_a_cost_are_called_so(tmp_path):
     rows = [{"model": m, "satisfied": 1, "cost": c} for m, c in (("a", 1.0), ("b", 2.0), ("a", None), ("b", 2.0))]
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    code, _, err = here("replay", tmp_path / "log.jsonl", "--alpha", "0.5")
-    assert code == 2
-    assert "column 'cost' has no value in row 3; " in err
-    assert "--skip-failed leaves out rows without a cost" in err
-    code, out, _ = here("replay", tmp_path / "log.jsonl", "--alpha", "0.5", "--skip-failed")
-    assert code == 0
-    assert "rows without a cost are left out: 1" in out
+    done = here("replay", tmp_path / "log.jsonl", "--alpha", "0.5")
+    assert done.returncode == 2
+    assert "column 'cost' has no value in row 3; " in done.stderr
+    assert "--skip-failed leaves out rows without a cost" in done.stderr
+    done = here("replay", tmp_path / "log.jsonl", "--alpha", "0.5", "--skip-failed")
+    assert done.returncode == 0
+    assert "rows without a cost are left out: 1" in done.stdout

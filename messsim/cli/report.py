@@ -19,7 +19,10 @@ AGAIN_S = 1.0
 @command
 def report(
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="What the --out of run, converge, compare, sweep or plan wrote.")
+        Path,
+        typer.Argument(
+            metavar="DIR", help="What the --out of run, replicate, converge, compare, challenge, sweep or plan wrote."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The HTML file; none: report.html in the directory.")
@@ -40,8 +43,8 @@ def plot(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="satisfaction, queue, cost; of a run also answers, latency, load, power, hits, tenants; of converge "
-            "also probability, gap.",
+            help="satisfaction, queue, cost; of a run also answers, latency, load, power, hits, replicas, tenants; of "
+            "converge also probability, gap.",
         ),
     ] = "satisfaction",
 ) -> None:

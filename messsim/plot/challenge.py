@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .figure import Figure, library
 from .parts import layered, rows
@@ -28,7 +28,7 @@ def ranks_chart(standings: pl.DataFrame) -> Figure:
     y = alt.Y("policy:N", title=None, sort=None, scale=alt.Scale(domain=names), axis=_names(grid=True))
     scale = alt.Scale(domain=[1, max(2, len(names))], nice=False, padding=8)
 
-    def x(column: str) -> alt.X:
+    def x(column: str) -> Any:
         return alt.X(f"{column}:Q", title="mean rank, 1 is best", scale=scale, axis=alt.Axis(tickMinStep=1))
 
     base = alt.Chart(rows(standings))
@@ -78,5 +78,5 @@ def kept_chart(cells: pl.DataFrame, policies: list[str]) -> Figure:
     )
 
 
-def _names(*, grid: bool) -> object:
+def _names(*, grid: bool) -> Any:
     return library().Axis(labelLimit=NAMES, ticks=False, domain=False, grid=grid)

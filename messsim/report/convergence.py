@@ -74,7 +74,7 @@ def _ends(convergence: ConvergenceSummary) -> list[list[str]]:
             continue
         scale, unit = _scale(convergence) if key == "cost_per_request" else (1.0, "")
         share = key in ("satisfaction", "certificate")
-        values = [scale * v for v in (spread["mean"], *(spread[p] for p in QUANTILES))]
+        values = [_times(scale, v) for v in (spread["mean"], *(spread[p] for p in QUANTILES))]
         cells = [percent(v, 2) if share else number(v, unit) for v in values]
         half = spread["high"] - spread["mean"] if spread["high"] is not None else None
         if half is not None:
@@ -97,6 +97,10 @@ def page_of(convergence: Convergence, scenario: Scenario) -> Page:
 def _scale(convergence: ConvergenceSummary) -> tuple[float, str]:
     """By what to multiply the cost of an answer, and its unit then."""
     return request_unit(convergence["cost_unit"])[0], scaled_unit(convergence["cost_unit"])
+
+
+def _times(scale: float, value: float | None) -> float | None:
+    return None if value is None else scale * value
 
 
 def convergence_page(convergence: ConvergenceSummary, curves: pl.DataFrame, scenario: str, notes: list[str]) -> Page:
@@ -155,6 +159,6 @@ def _tiles(convergence: ConvergenceSummary) -> list[Tile]:
         tiles.append(Tile("Virtual queue at the end", number(queue["mean"]), note))
     if end["cost_per_request"] is not None:
         spread, (scale, unit) = end["cost_per_request"], _scale(convergence)
-        note = f"90 % of runs: {number(scale * spread['p05'])} to {number(scale * spread['p95'])}"
+        note = f"90 % of runs: {number(_times(scale, spread['p05']))} to {number(_times(scale, spread['p95']))}"
         tiles.append(Tile("Cost of an answer", number(scale * spread["mean"], unit), note))
     return tiles

@@ -269,7 +269,10 @@ def _csv_blocks(file: IO[bytes], columns: list[str] | None, path: Path, notes: l
             header = dialect.with_one_space(header)
             names = dialect.named(_csv(header, dialect))
             wanted = names.columns if columns is None else columns
-        read = dialect.original(_csv(header, dialect).columns, wanted)
+            have = _csv(header, dialect).columns
+            read = dialect.original(have, wanted)
+            twice = [n for n in read if f"{n}_duplicated_0" in have]
+            notes += [f"its header has {n!r} more than once: the first is read" for n in twice]
         frame = dialect.named(_csv(header + dialect.cleaned(piece), dialect, read))
         chosen = pick(dict(names.schema) | dict(frame.schema), wanted, path)
         if frame.height:

@@ -36,7 +36,7 @@ def report(directory: str | Path, out: str | Path | None = None) -> Path:
     Parameters
     ----------
     directory
-        What the ``--out`` of run, converge, compare, challenge, sweep or plan wrote.
+        What the ``--out`` of run, replicate, converge, compare, challenge, sweep or plan wrote.
     out
         An ``.html`` file; none: ``report.html`` in the directory. A file that is there already is replaced.
 
@@ -64,7 +64,7 @@ def _page(path: Path) -> Page:
     if (path / RESULTS).exists():
         return _study_page(path)
     if not (path / "summary.json").exists():
-        expected = "what the --out of run, converge, compare, challenge, sweep or plan wrote"
+        expected = "what the --out of run, replicate, converge, compare, challenge, sweep or plan wrote"
         raise OutputError(f"{path}: holds no run and no study; expected {expected}")
     return _run_page(path)
 

@@ -45,11 +45,11 @@ def conditions(
 
 def questions() -> dict[str, str]:
     """What each condition asks: the comment that its scenario begins with."""
-    collected = {}
+    texts = {}
     for name in CONDITIONS:
         comment = (conditions_folder() / f"{name}.toml").read_text(encoding="utf-8").split("\n\n")[0]
-        collected[name] = " ".join(line.removeprefix("#").strip() for line in comment.splitlines())
-    bare = {name: text.removeprefix("Question: ") for name, text in collected.items()}
+        texts[name] = " ".join(line.removeprefix("#").strip() for line in comment.splitlines())
+    bare = {name: text.removeprefix("Question: ") for name, text in texts.items()}
     return {name: text[:1].upper() + text[1:] for name, text in bare.items()}
 
 
