@@ -13,7 +13,7 @@ from runs import eventful, made
 
 import messsim
 from messsim.errors import OutputError
-from messsim.plot import FIGURES
+from messsim.plot import FIGURES, Plots
 from messsim.plot.digest import LATENCIES, LEAST_S, by_request, latency_bins, latency_by_time, sliced, thinned
 from messsim.plot.figure import themed
 from messsim.plot.files import as_bytes
@@ -142,6 +142,12 @@ def test_the_low_end_of_an_interval_may_be_below_no_time():
 
 
 # ---- the charts -----------------------------------------------------------------------------------------
+
+
+def test_every_chart_is_a_function_and_a_method():
+    assert set(FIGURES) | {"FIGURES", "Plots"} == set(messsim.plot.__all__)
+    for name in FIGURES:
+        assert getattr(messsim.plot, name).__doc__ == getattr(Plots, name).__doc__, name
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in {"hits", "replicas"}])
