@@ -40,8 +40,8 @@ def plot(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="satisfaction, queue, cost; of a run also answers, latency, load, power, hits, tenants; of converge "
-            "also probability, gap.",
+            help="satisfaction, queue, cost; of a run also answers, latency, load, power, hits, replicas, tenants; of "
+            "converge also probability, gap.",
         ),
     ] = "satisfaction",
 ) -> None:
