@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import altair as alt
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 import vl_convert
 from builders import model, scenario
 from runs import eventful, made
+from typer.testing import CliRunner
 
 import messsim
+from messsim.cli import app
 from messsim.errors import OutputError
-from messsim.plot import FIGURES
+from messsim.plot import FIGURES, Plots
 from messsim.plot.digest import LATENCIES, LEAST_S, by_request, latency_bins, latency_by_time, sliced, thinned
 from messsim.plot.figure import themed
 from messsim.plot.files import as_bytes
@@ -143,6 +146,18 @@ def test_the_low_end_of_an_interval_may_be_below_no_time():
 
 
 # ---- the charts -----------------------------------------------------------------------------------------
+
+
+def test_every_chart_is_a_function_and_a_method():
+    assert set(FIGURES) | {"FIGURES", "Plots"} == set(messsim.plot.__all__)
+    for name in FIGURES:
+        assert getattr(messsim.plot, name).__doc__ == getattr(Plots, name).__doc__, name
+
+
+def test_every_chart_is_in_the_help_and_on_the_page_of_charts():
+    helped = " ".join(CliRunner().invoke(app, ["plot", "--help"], env={"COLUMNS": "300"}).output.split())
+    page = (Path(__file__).resolve().parents[1] / "docs/how-to/report.md").read_text(encoding="utf-8")
+    assert [name for name in FIGURES if name not in helped or f"| `{name}` |" not in page] == []
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in {"hits", "replicas"}])

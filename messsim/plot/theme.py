@@ -55,9 +55,7 @@ def _theme(
     }
 
 
-def _styles(
-    surface: str, ink: str, quiet: str, promise: str, tones: list[str], series: list[str]
-) -> dict[str, dict[str, Any]]:
+def _styles(surface: str, ink: str, quiet: str, promise: str, tones: list[str], series: list[str]) -> Specification:
     """The named styles of marks, each by what it is drawn for."""
     return {
         "promise": {"color": promise, "strokeDash": [6, 4], "strokeWidth": 1.5},

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from messsim.errors import OutputError
-from messsim.plot.face import FIGURES
+from messsim.plot import FIGURES
 from messsim.plot.figure import Figure, library, themed
 from messsim.plot.files import as_bytes
 from messsim.plot.replications import charts_of

@@ -1,0 +1,26 @@
+#include "looks.h"
+#include "check.h"
+
+static void looks_are_due_once_at_each_multiple(void)
+{
+    ms_looks looks;
+    CHECK(ms_looks_init(&looks, 0.1, 3) == 0);
+    CHECK(!ms_looks_due(&looks, 0.05) && ms_looks_due(&looks, 0.1) && !ms_looks_due(&looks, 0.1999));
+    CHECK(ms_looks_due(&looks, 7.25) && looks.index == 72 && ms_looks_s(&looks) <= 7.25);
+    CHECK(!ms_looks_due(&looks, INFINITY));
+    for (int64_t k = 73; k < 5000; k++) { /* whatever the rounding, a look is never in the future */
+        CHECK(ms_looks_due(&looks, (double)k * 0.1) && ms_looks_s(&looks) <= (double)k * 0.1);
+    }
+    ms_looks_note(&looks, 2);
+    ms_looks_note(&looks, 2);
+    CHECK(ms_looks_next(&looks) == 2 && ms_looks_next(&looks) == -1);
+    ms_looks_free(&looks);
+    CHECK(ms_looks_init(&looks, 0.0, 3) == 0 && !ms_looks_due(&looks, 5.0));
+    ms_looks_free(&looks);
+}
+
+int main(void)
+{
+    RUN(looks_are_due_once_at_each_multiple);
+    return report();
+}

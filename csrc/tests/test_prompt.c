@@ -1,0 +1,30 @@
+#include "prompt.h"
+#include "check.h"
+#include "jobs.h"
+
+/* A prompt of nodes 1 (20 tokens) and 2 (to 50), and 10 of its own. */
+static ms_job long_prompt(ms_node_of_path *path)
+{
+    path[0] = (ms_node_of_path){1, 20};
+    path[1] = (ms_node_of_path){2, 50};
+    ms_job job = ms_job_new(0, 0, 60, 5);
+    job.path = path;
+    job.path_length = 2;
+    return job;
+}
+
+static void parts_of_a_prompt(void)
+{
+    ms_node_of_path path[2];
+    const ms_job job = long_prompt(path);
+    ms_part part;
+    CHECK(ms_prompt_part(&job, 1, &part) && part.id == 2 && part.from == 20 && part.to == 50);
+    CHECK(ms_prompt_part(&job, 2, &part) && part.id == -1 && part.from == 50 && part.to == 60);
+    CHECK(!ms_prompt_part(&job, 3, &part));
+}
+
+int main(void)
+{
+    RUN(parts_of_a_prompt);
+    return report();
+}

@@ -1,0 +1,52 @@
+#include "ties.h"
+#include "check.h"
+
+static uint32_t state = 1;
+
+static int32_t below(int32_t n)
+{
+    state = state * 1664525u + 1013904223u;
+    return (int32_t)((state >> 8) % (uint32_t)n);
+}
+
+static void ties_against_looking_at_all(void)
+{
+    enum { MOST = 37 };
+    for (int32_t players = 1; players <= MOST; players++) {
+        ms_ties ties;
+        double values[MOST];
+        CHECK(ms_ties_init(&ties, players) == 0);
+        CHECK(ms_ties_least(&ties) == INFINITY);
+        for (int32_t i = 0; i < players; i++) {
+            values[i] = INFINITY;
+        }
+        for (int turn = 0; turn < 300; turn++) {
+            const int32_t player = below(players);
+            values[player] = below(5) == 0 ? INFINITY : (double)below(4);
+            if (turn % 50 == 0) {
+                ms_ties_fill(&ties, values);
+            } else {
+                ms_ties_set(&ties, player, values[player]);
+            }
+            double least = INFINITY;
+            for (int32_t i = 0; i < players; i++) {
+                least = values[i] < least ? values[i] : least;
+            }
+            int32_t k = 0;
+            for (int32_t i = 0; i < players; i++) {
+                if (values[i] == least) {
+                    CHECK(ms_ties_pick(&ties, k++) == i);
+                }
+            }
+            CHECK(ms_ties_least(&ties) == least && (least == INFINITY || ms_ties_count(&ties) == k));
+            CHECK(ms_ties_value(&ties, player) == values[player]);
+        }
+        ms_ties_free(&ties);
+    }
+}
+
+int main(void)
+{
+    RUN(ties_against_looking_at_all);
+    return report();
+}
