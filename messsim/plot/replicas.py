@@ -20,7 +20,7 @@ __all__ = ["PREFIX", "changes_size", "replicas"]
 
 PREFIX = "replicas_"
 PHASES = ("up", "loading", "draining")
-DASHES = ([1, 0], [5, 3], [1, 3])  # of the phases: a colour is a pool's
+DASHES = ([1, 0], [5, 3], [7, 2, 1, 2])  # of the phases: a colour is a pool's
 
 
 def changes_size(run: Run) -> list[str]:
@@ -76,8 +76,8 @@ def replicas(run: Run, marks: Marks = NOTHING) -> Figure:
         "Replicas",
         layered(*behind, curves, *before, crosshair(beside, x, tips)),
         f"Replicas along the run; paid for on average: {said}.",
-        "Solid: up; dashed: loading; dotted: draining. As an arriving request finds them, mean of each slice of the run; "
-        "those that load or drain are paid for." + marks.note(),
+        "Solid: up; dashed: loading; dash and dot: draining. As an arriving request finds them, mean of each slice of "
+        "the run; those that load or drain are paid for." + marks.note(),
         _table(run, pools),
         height=240,
     )
