@@ -31,7 +31,7 @@ def _form(value: Any) -> str:
 
 
 Dispatch = Annotated[
-    Annotated[RuleName, Tag(RULE_TAG)] | Annotated[str, Tag("own rule")],
+    Annotated[RuleName, Tag(RULE_TAG)] | Annotated[str, Field(pattern=r"^.+\.py:[A-Za-z_]\w*$"), Tag("own rule")],
     Discriminator(_form),
 ]
 
