@@ -224,7 +224,7 @@ def test_saturation_goes_to_zero_after_ten_minutes():
 
 
 def test_saturation_in_a_run(engine, tmp_path):
-    """One place, 0.75 s an answer: at 2 s six wait, one more is wanted, and is up at 5."""
+    """One place, 0.75 s an answer: at 2 s six wait, and one more is wanted; it is up at 5, and not needed."""
     times = [0.0, *[0.5] * 4, *[1.5] * 4, 9.0]
     more = {"period_s": 1.0, "saturated_waiting": 6.0, "spare_waiting": 2.0}
     r = run(scaled(tmp_path, times, rule="saturation", **more), engine)
@@ -232,7 +232,7 @@ def test_saturation_in_a_run(engine, tmp_path):
     assert r.records.replica.tolist()[:9] == [0] * 9  # whoever waits stays where it is
     assert r.statuses == ["completed"] * 10
     replicas_s = r.summary["pools"][0]["mean_replicas"] * 9.0
-    assert replicas_s == pytest.approx(9.0 + 4.0)  # the second from 2 to 6, when the first alone has enough to spare
+    assert replicas_s == pytest.approx(9.0 + 3.0)  # the second from 2 to 5: two wait then, for whom the first is enough
 
 
 def test_the_schedule_is_a_floor_of_the_other_rules():

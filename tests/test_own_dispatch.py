@@ -22,6 +22,7 @@ from messsim.study.simulation.explain import explain
 pytest.importorskip("numba", reason="a rule of one's own needs Numba")
 
 from messsim.engines.dispatch import check_rule, compile_rule
+from messsim.routing.roles import SIGNATURES
 
 OWN = Path(__file__).with_name("own_dispatch.py")
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
@@ -237,3 +238,9 @@ def test_it_is_compiled_once_for_all_processes(tmp_path):
 
     assert compiled() > 0
     assert compiled() == 0
+
+
+def test_every_argument_is_explained():
+    page = (SCENARIOS.parent / "docs" / "dispatch.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in page.split("\n") if line.startswith("| `"))
+    assert [name for name in SIGNATURES["pick"].arguments if f"`{name}`" not in table] == []

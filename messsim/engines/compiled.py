@@ -183,6 +183,7 @@ class _Run:
             "decision": self._wait(wait_of(s.router.decision_s, setup.workload.chance, "decision")),
             "router_workers": s.router.workers,
         }
+        priority, ttft_objective_s = setup.urgency or (None, None)
         router = s.router
         return _core.Loop(
             config,
@@ -199,7 +200,8 @@ class _Run:
             setup.costs.marginal(),
             self._breakdowns(),
             setup.costs.of_prompts() if s.sessions is not None else None,
-            *(setup.urgency or (None, None)),
+            priority,
+            ttft_objective_s,
             [] if setup.own_rule is None else [setup.own_rule.copy() for _ in s.models],
         )
 

@@ -28,14 +28,14 @@ from .parts import (
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["hits", "load", "power"]
+__all__ = ["are_models", "hits", "load", "power"]
 
 
 def load(run: Run, marks: Marks = NOTHING) -> Figure:
     """Requests in each pool, waiting or running."""
     alt = library()
     long, unit, size, names = _pools(run, "in_system_")
-    models = _are_models(run, names)
+    models = are_models(run, names)
     long, names = folded(long, "pool", names, "value", _answered(run) if models else None)
     long = _summed(long)
     x = time_axis(unit)
@@ -63,7 +63,7 @@ def power(run: Run, marks: Marks = NOTHING) -> Figure:
 
     alt = library()
     long, unit, size, names = _pools(run, "power_w_")
-    models = _are_models(run, names)
+    models = are_models(run, names)
     long, names = folded(long, "pool", names, "value", _answered(run) if models else None)
     order = pl.col("pool").replace_strict(names, list(range(len(names))), return_dtype=pl.Int32)
     long = _summed(long).with_columns(order=order).sort("order", "time")
@@ -108,7 +108,7 @@ def hits(run: Run, marks: Marks = NOTHING) -> Figure:
     x = time_axis(unit)
     y = alt.Y("value:Q", title="cached share of prompts", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
     behind, before = marks.layers(run.timeline, "time_s", size)
-    drawn = lines(long, x, y, series="pool", names=names, models=_are_models(run, names))
+    drawn = lines(long, x, y, series="pool", names=names, models=are_models(run, names))
     wide, values = side_by_side(long, "time", "pool", "value", names, ".1%")
     tips = [alt.Tooltip("time:Q", title=unit, format=".4~g"), *values]
     return Figure(
@@ -138,7 +138,7 @@ def _pools(run: Run, prefix: str) -> tuple[pl.DataFrame, str, float, list[str]]:
     return long.with_columns(pl.col("pool").str.strip_prefix(prefix)), unit, size, names
 
 
-def _are_models(run: Run, names: list[str]) -> bool:
+def are_models(run: Run, names: list[str]) -> bool:
     """Whether pools are named as the models are, and so have their colours."""
     return names == [m["name"] for m in run.summary["models"]]
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["NOTHING", "Marks", "OutageMark", "PhaseMark"]
 
 MOST_SHADES = 400
+LABEL_SHARE = 0.16  # of the axis, that the label of a phase takes on a narrow screen
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,9 @@ class Marks:
             drawn = alt.Chart(alt.Data(values=shades)).mark_rect(style="strip" if filled else "outage")
             behind = [drawn.encode(x="from:Q", x2="to:Q", tooltip=tip, **ends)]
         if lines := self._lines(timeline, axis, scale):
-            data = alt.Data(values=lines)
             before = [
-                alt.Chart(data).mark_rule(style="mark").encode(x="at:Q"),
-                alt.Chart(data)
+                alt.Chart(alt.Data(values=lines)).mark_rule(style="mark").encode(x="at:Q"),
+                alt.Chart(alt.Data(values=_labels(lines, timeline, axis, scale)))
                 .mark_text(style="mark-label", align="left", baseline="top", dx=4, y=0)
                 .encode(x="at:Q", text="what:N"),
             ]
@@ -110,6 +110,21 @@ class Marks:
                 at = at if known == axis else _interpolated(timeline, at, known, axis)
                 lines.append({"at": at / scale, "what": phase.name})
         return lines
+
+
+def _labels(
+    lines: list[dict[str, str | float]], timeline: pl.DataFrame, axis: str, scale: float
+) -> list[dict[str, str | float]]:
+    """Names of phases where they begin; those that begin so soon after another that they would touch stand with it."""
+    last = timeline[axis].max()
+    room = LABEL_SHARE * (last if isinstance(last, (int, float)) else 0.0) / scale
+    labels: list[dict[str, str | float]] = []
+    for line in sorted(lines, key=lambda line: float(line["at"])):
+        if labels and float(line["at"]) - float(labels[-1]["at"]) < room:
+            labels[-1] = labels[-1] | {"what": f"{labels[-1]['what']}, {line['what']}"}
+        else:
+            labels.append(line)
+    return labels
 
 
 def _interpolated(timeline: pl.DataFrame, at: float, known: str, wanted: str) -> float:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from messsim.errors import OutputError
 from messsim.wording import number
 
 from .digest import sliced
 from .figure import Figure, Run, library
+from .load import are_models
 from .marks import NOTHING, Marks
-from .parts import crosshair, folded, layered, lines, side_by_side, time_axis, time_unit
+from .parts import TONES, crosshair, folded, layered, rows, side_by_side, time_axis, time_unit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +20,7 @@ __all__ = ["PREFIX", "changes_size", "replicas"]
 
 PREFIX = "replicas_"
 PHASES = ("up", "loading", "draining")
+DASHES = ([1, 0], [5, 3], [7, 2, 1, 2])  # of the phases: a colour is a pool's
 
 
 def changes_size(run: Run) -> list[str]:
@@ -38,24 +40,44 @@ def replicas(run: Run, marks: Marks = NOTHING) -> Figure:
     last_s = frame["to_s"].max()
     unit, size = time_unit(last_s if isinstance(last_s, float) else 0.0)
     middle = ((pl.col("from_s") + pl.col("to_s")) / 2 / size).alias("time")
-    drawn = {f"{name} {phase}": f"{PREFIX}{phase}_{name}" for name in pools for phase in PHASES}
-    drawn = {name: column for name, column in drawn.items() if phase_is_seen(name, column, run)}
-    wide = frame.select(middle, *(pl.col(column).cast(pl.Float64).alias(name) for name, column in drawn.items()))
-    long = wide.unpivot(index="time", variable_name="replicas", value_name="value").drop_nulls()
-    long, names = folded(long, "replicas", list(drawn), "value")
-    long = long.group_by("time", "replicas").agg(pl.col("value").sum()).sort("time", "replicas")
-    x, y = time_axis(unit), alt.Y("value:Q", title="replicas")
-    beside, values = side_by_side(long, "time", "replicas", "value", names, ".1f")
+    drawn = [
+        (name, phase, column)
+        for name in pools
+        for phase in PHASES
+        if phase_is_seen(phase, column := f"{PREFIX}{phase}_{name}", run)
+    ]
+    parts = [
+        frame.select(middle, pl.lit(name).alias("pool"), pl.lit(phase).alias("phase"), pl.col(column).alias("value"))
+        for name, phase, column in drawn
+    ]
+    long, names = folded(pl.concat(parts).drop_nulls(), "pool", pools, "value")
+    long = long.group_by("time", "pool", "phase").agg(pl.col("value").cast(pl.Float64).sum())
+    long = long.with_columns(pl.format("{} {}", "pool", "phase").alias("replicas")).sort("time", "replicas")
+    x = time_axis(unit)
+    y = alt.Y("value:Q", title="replicas", axis=alt.Axis(tickMinStep=1, format="d"))
+    every = [f"{name} {phase}" for name in names for phase in PHASES]
+    every = [name for name in every if name in set(long["replicas"])]
+    beside, values = side_by_side(long, "time", "replicas", "value", every, ".1f")
     tips = [alt.Tooltip("time:Q", title=unit, format=".4~g"), *values]
     behind, before = marks.layers(run.timeline, "time_s", size)
+    curves = (
+        alt.Chart(rows(long))
+        .mark_line(clip=True)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("pool:N", title=None, scale=_colours(run, names)),
+            strokeDash=alt.StrokeDash("phase:N", scale=alt.Scale(domain=PHASES, range=DASHES), legend=None),
+        )
+    )
     means = {p["name"]: p["mean_replicas"] for p in run.summary["pools"]}
     listed = ", ".join(f"{number(means[name])} of {name}" for name in pools)
     return Figure(
         "Replicas",
-        layered(*behind, lines(long, x, y, series="replicas", names=names), *before, crosshair(beside, x, tips)),
+        layered(*behind, curves, *before, crosshair(beside, x, tips)),
         f"Replicas along the run; paid for on average: {listed}.",
-        "As an arriving request finds them, mean of each slice of the run; those that load or drain are paid for."
-        + marks.note(),
+        "Solid: up; dashed: loading; dash and dot: draining. As an arriving request finds them, mean of each slice of "
+        "the run; those that load or drain are paid for." + marks.note(),
         _table(run, pools),
         height=240,
     )
@@ -73,7 +95,16 @@ def _table(run: Run, pools: list[str]) -> pl.DataFrame:
     )
 
 
-def phase_is_seen(name: str, column: str, run: Run) -> bool:
+def _colours(run: Run, names: list[str]) -> Any:
+    """Those of the models where pools are named as they are, as in the other charts of load."""
+    alt = library()
+    every = [m["name"] for m in run.summary["models"]]
+    if are_models(run, [p["name"] for p in run.summary["pools"]]) and set(names) <= set(every):
+        return alt.Scale(domain=every)
+    return alt.Scale(domain=names, range=TONES)
+
+
+def phase_is_seen(phase: str, column: str, run: Run) -> bool:
     """Whether there ever is a replica in a phase; those that are up are always drawn."""
     most = run.timeline[column].max()
-    return name.endswith(" up") or (isinstance(most, int) and most > 0)
+    return phase == "up" or (isinstance(most, int) and most > 0)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from .base import Count, Fraction, NonNegative, Number, Part, Positive
+from .problems import RULE_TAG
 
 __all__ = ["OWN", "Dispatch", "KvRouter", "OwnRule", "PrefixAffinity", "ScoreWeights", "Scored", "SessionAffinity"]
 
@@ -26,11 +27,11 @@ RuleName = Literal[
 
 
 def _form(value: Any) -> str:
-    return "own" if isinstance(value, str) and OWN.fullmatch(value) else "rule"
+    return "own rule" if isinstance(value, str) and OWN.fullmatch(value) else RULE_TAG
 
 
 Dispatch = Annotated[
-    Annotated[RuleName, Tag("rule")] | Annotated[str, Tag("own")],
+    Annotated[RuleName, Tag(RULE_TAG)] | Annotated[str, Field(pattern=r"^.+\.py:[A-Za-z_]\w*$"), Tag("own rule")],
     Discriminator(_form),
 ]
 

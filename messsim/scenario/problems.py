@@ -10,9 +10,10 @@ from pydantic.fields import FieldInfo
 
 from messsim.errors import ScenarioError
 
-__all__ = ["AUTO_TAGS", "checked", "describe", "near", "paths_to"]
+__all__ = ["AUTO_TAGS", "RULE_TAG", "checked", "describe", "near", "paths_to"]
 
 AUTO_TAGS = ("number", "word")  # of a union of numbers and "auto", which pydantic puts into the path of an error
+RULE_TAG = "rule's name"  # likewise, of a union of the rules of dispatch and of files
 LONGEST_SHOWN = 60  # characters of a value
 
 # What was expected, by the type of pydantic's error and its context.
@@ -79,7 +80,7 @@ def _lines(error: Mapping[str, Any], data: Mapping[str, Any], root: type[BaseMod
         words = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         if error["loc"][-1] == AUTO_TAGS[1]:
             return [f"{key} = {_shown(value)}: expected a number, or {words[0]!r}"]
-        if error["loc"][-1] == "rule":
+        if error["loc"][-1] == RULE_TAG:
             words.append("FILE.py:function")
         return [f"{key} = {_shown(value)}: expected one of {', '.join(words)}{near(value, words)}"]
     expected = _EXPECTED[kind](context) if kind in _EXPECTED else error["msg"]
@@ -114,7 +115,7 @@ def _path(loc: Sequence[Any], data: Any) -> tuple[list[str], list[str]]:
     path: list[str] = []
     tags: list[str] = []
     for part in loc:
-        if isinstance(data, dict) and part not in data and part == data.get("kind"):
+        if isinstance(data, dict) and part not in data and (part == data.get("kind") or part == RULE_TAG):
             tags.append(str(part))
             continue
         if path and (not isinstance(data, (dict, list)) or (isinstance(data, list) and isinstance(part, str))):
