@@ -1,7 +1,6 @@
 #include "jump.h"
 
 #include "error.h"
-#include "lookahead.h"
 #include "maths.h"
 
 double ms_jump_end_s(const ms_replica *self, int64_t n)
@@ -54,12 +53,6 @@ int ms_jump_may_be_joined(const ms_replica *self)
     return !self->full && !ms_sequences_has_partial(sequences) && sequences->running < sequences->limits.max_num_seqs;
 }
 
-void ms_jump_aim_far(ms_replica *self)
-{
-    const int looks = ms_lookahead_matters(self) && ms_jump_may_be_joined(self);
-    ms_jump_aim(self, looks ? ms_lookahead_until(self) : self->limit_iterations);
-}
-
 /* ---- for schedules -------------------------------------------------------------------------------------- */
 
 int ms_jump_admit(ms_replica *self, double t_s, int64_t budget, int64_t *used, int32_t *pulled)
@@ -108,6 +101,6 @@ int ms_jump_begin(ms_replica *self, double t_s, int64_t most)
     self->base_s = t_s;
     self->limit_iterations = most > 1 ? ms_sequences_last(sequences) : most;
     self->jumps++;
-    ms_jump_aim_far(self);
+    ms_jump_aim(self, self->limit_iterations);
     return sequences->cache.error;
 }

@@ -51,9 +51,6 @@ int64_t ms_jump_until(const ms_replica *self, double t_s);
 /* It runs, and stops after n iterations. */
 void ms_jump_aim(ms_replica *self, int64_t n);
 
-/* It runs, and stops where the composition changes by itself, or, planning ahead, where somebody who comes is seen. */
-void ms_jump_aim_far(ms_replica *self);
-
 /* Whether a new head of the queue could change the composition under way. */
 int ms_jump_may_be_joined(const ms_replica *self);
 

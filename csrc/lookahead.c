@@ -47,3 +47,10 @@ int64_t ms_lookahead_until(const ms_replica *self)
     const int64_t n = came_s <= self->base_s ? 1 : ms_jump_until(self, came_s) + 1;
     return n < self->limit_iterations ? n : self->limit_iterations;
 }
+
+void ms_lookahead_aim(ms_replica *self)
+{
+    if (self->state == MS_RUNNING && ms_lookahead_matters(self) && ms_jump_may_be_joined(self)) {
+        ms_jump_aim(self, ms_lookahead_until(self));
+    }
+}

@@ -25,6 +25,9 @@ void ms_lookahead_see_all(ms_replica *self);
 /* Whether who comes may be looked at before the composition changes by itself: it would not stand behind others. */
 int ms_lookahead_matters(const ms_replica *self);
 
+/* A jump that begins, or goes on, stops where who comes is looked at. */
+void ms_lookahead_aim(ms_replica *self);
+
 /* The iterations of the composition under way after which the first who comes is looked at; at most limit_iterations. */
 int64_t ms_lookahead_until(const ms_replica *self);
 

@@ -193,12 +193,14 @@ int ms_replica_start(ms_replica *self, double t_s, int32_t *pulled)
     ms_lookahead_see(self);
     if (was_cut_short(self)) {
         if (!self->schedule->could_admit(self)) {
-            ms_jump_aim_far(self);
+            ms_jump_aim(self, self->limit_iterations);
+            ms_lookahead_aim(self);
             return 0;
         }
         end_composition(self, NULL);
     }
     const int error = self->schedule->plan(self, t_s, pulled);
+    ms_lookahead_aim(self);
     if (self->state == MS_IDLE) {
         self->schedule->rest(self);
     }

@@ -152,6 +152,8 @@ def test_a_schedule_alone_changes_only_what_belongs_to_it():
         ({"drafts": {"tokens": 2, "acceptance": [0.5]}}, "acceptance has 1 probabilities for tokens = 2"),
         ({"drafts": {"tokens": 2, "acceptance": 1.5}}, "acceptance"),
         ({"lookahead": 2}, "lookahead"),
+        ({"replicas": 200_000}, "replicas"),
+        ({"front_end_workers": 200_000}, "front_end_workers"),
         ({"drafts": {"tokens": 8, "acceptance": 0.5}}, "take up to 2304 tokens; expected at least so many"),
         ({"kv_block_tokens": 0}, "kv_block_tokens"),
         ({"kv_block_tokens": 16, "kv_capacity_tokens": 15}, "expected at least one block"),

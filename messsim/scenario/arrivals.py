@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Count, NonNegative, Part, Positive, TokenCount
+from .base import NonNegative, Part, Positive, TokenCount
 
 __all__ = ["Arrivals", "Closed", "Diurnal", "Gamma", "Mmpp", "Poisson", "Trace"]
 
@@ -166,7 +166,7 @@ class Closed(Part):
     """A fixed number of clients, each asking again when its last answer is complete."""
 
     kind: Literal["closed"] = Field("closed", description="closed: clients who wait for their answers")
-    clients: Count = Field(le=1_000_000, description="number of clients")
+    clients: int = Field(ge=1, le=1_000_000, description="number of clients")
     think_s: NonNegative = Field(0.0, description="mean pause between an answer and the next request, seconds")
     think: Literal["constant", "exponential"] = Field("constant", description="law of the pause")
 

@@ -153,7 +153,7 @@ class Serving(Part):
         None, description="time outside the GPU; none: that of the `engine`, or else the profile's or the coefficients'"
     )
     coefficients: Coefficients | None = Field(None, description="your own figures instead of a profile's")
-    replicas: Count = Field(1, le=MOST_REPLICAS, description="number of replicas")
+    replicas: int = Field(1, ge=1, le=MOST_REPLICAS, description="number of replicas")
     max_num_seqs: Count = Field(256, description="most sequences that a replica runs at once")
     engine: Engine | None = Field(
         None,
@@ -219,8 +219,9 @@ class Serving(Part):
         description="time of a replica's front end (tokenising, HTTP) before a request queues there: seconds, or a law "
         'such as {kind = "exponential", mean_s = 0.01}; none: no time, or 0.01 with an `engine`',
     )
-    front_end_workers: Number = Field(
+    front_end_workers: int = Field(
         0,
+        ge=0,
         le=MOST_REPLICAS,
         description="requests that a replica's front end works on at once; 0: as many as come, none waits for it",
     )

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from messsim.errors import ScenarioError
 
-from .base import Count, NonNegative, Number, Part
+from .base import Count, NonNegative, Part
 from .engines import Engine
 from .fleet import MOST_REPLICAS, Coefficients
 from .laws import WaitLaw
@@ -28,7 +28,9 @@ class OwnProfile(Part):
     kv_capacity_tokens: Count | None = Field(None, description="cached tokens that a replica holds; none: no limit")
     engine: Engine | None = Field(None, description="the serving engine that was measured; its defaults then hold")
     front_end_s: WaitLaw | None = Field(None, description="time of its front end, seconds or a law")
-    front_end_workers: Number = Field(0, le=MOST_REPLICAS, description="requests that its front end works on at once")
+    front_end_workers: int = Field(
+        0, ge=0, le=MOST_REPLICAS, description="requests that its front end works on at once"
+    )
     detokenize_s: NonNegative = Field(0.0, le=1e6, description="time between the last token and the answer's end, s")
     coefficients: Coefficients = Field(description="duration and energy of an iteration, the host's time included")
     fit: Table = Field(default_factory=dict, description="how it was fitted, and how well")
