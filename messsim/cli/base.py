@@ -143,6 +143,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1 if isinstance(error, SimulationError) else 2) from None
         except MemoryError:
             raise _failed("there is not enough memory") from None
+        except EOFError as error:  # Typer would call it aborted, with the exit code of a failed requirement
+            raise _failed(f"a file ends too early: {error}") from None
         except BrokenPipeError:
             raise  # whoever read it wants no more
         except OSError as error:

@@ -100,7 +100,8 @@ class Journal(Generic[Value]):
             If it cannot be written; the rows are kept.
         """
         if rows:
-            with writing(self.directory / RESULTS, KEPT), whole_or_absent(self.directory / RESULTS) as beside:
+            kept = f"{KEPT}: the same command goes on from there"
+            with whole_or_absent(self.directory / RESULTS, kept) as beside:
                 write_parquet(frame_of(rows), beside)
 
 
