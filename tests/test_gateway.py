@@ -123,7 +123,8 @@ def test_what_is_wrong_is_told():
 
 
 def test_a_file_that_is_not_ours_is_refused(tmp_path):
-    refuse("cannot be read", lambda: MessPlus.load(tmp_path / "none.json"))
+    refuse("no such file", lambda: MessPlus.load(tmp_path / "none.json"))
+    refuse("is a device; expected what MessPlus.save wrote", lambda: MessPlus.load("/dev/zero"))
     (tmp_path / "x.json").write_text("[1, 2]")
     refuse("is not what MessPlus.save wrote", lambda: MessPlus.load(tmp_path / "x.json"))
     ours = MessPlus(["a", "b"], 2, 0.7)

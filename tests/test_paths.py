@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from builders import imported_log, imported_vllm, scenario
+from test_cli import here
 
 import messsim
 from messsim.engines import prepare
@@ -297,6 +298,37 @@ def test_a_line_without_end_is_told(tmp_path, name, small_blocks):
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
     with pytest.raises(DataError, match=r"line [23] is longer than"):
         list(blocks.blocks(tmp_path / name, ["arrival_s"]))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl"])
+def test_a_line_without_end_is_told_where_all_is_read_at_once(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(blocks, "LONGEST_LINE", 1000)
+    start = b"a,b\n" + b"1,2\n" * 600 if "csv" in name else b'{"a": 1}\n' * 600
+    for more, line in ((b"7" * 5000, 602 if "csv" in name else 601), (b"", None)):
+        text = start + more
+        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+        if line is None:
+            assert len(read(tmp_path / name)) == 600
+        else:
+            with pytest.raises(DataError, match=f"line {line} is longer than"):
+                read(tmp_path / name)
+
+
+def test_utf_16_is_not_cut_without_a_word(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "MOST_UNPACKED", 1000)
+    (tmp_path / "t.csv").write_bytes(("a\n" + "1\n" * 1000).encode("utf-16"))
+    with pytest.raises(DataError, match="is of UTF-16 and longer than"):
+        list(blocks.blocks(tmp_path / "t.csv", ["a"]))
+
+
+def test_a_name_of_any_length_leaves_a_message_that_can_be_read(tmp_path):
+    (tmp_path / "t.csv").write_text("x" * 100_000 + ",b\n1,2\n")
+    done = here(
+        "import", tmp_path / "t.csv", "--time", "a", "--prompt-tokens", "b", "--output-tokens", "c", "--out", "o"
+    )
+    assert done.returncode == 2
+    assert "column 'a' is missing" in done.stderr
+    assert len(done.stderr) < 10_000
 
 
 def test_a_quote_that_is_never_closed_is_told(tmp_path, small_blocks):

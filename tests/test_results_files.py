@@ -29,6 +29,7 @@ from messsim.results import (
     write_file,
     writer,
 )
+from messsim.results.frames import write_parquet
 from messsim.scenario import load, parse
 
 ENGINES = ["simpy", "compiled"]
@@ -491,6 +492,12 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path, size):
     assert done.stderr.startswith(f"error: {out}: cannot be written: ")
     assert done.stderr.count("\n") == 1
     assert left_in(tmp_path) == ["s.toml"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_a_table_on_a_full_disk_says_so():
+    with pytest.raises(OSError, match="No space left on device"):
+        write_parquet(pl.DataFrame({"a": range(100)}), Path("/dev/full"))
 
 
 def test_records_without_chunks_have_no_rows_but_their_types():

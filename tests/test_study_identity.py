@@ -163,6 +163,22 @@ def test_a_disk_that_fills_up_keeps_what_is_there(tmp_path, monkeypatch):
     assert run(parsed, V, out=out)["resumed"] == 1
 
 
+def test_a_disk_that_is_full_at_the_end_keeps_the_runs(tmp_path, monkeypatch):
+    """The rows are there; the table of them finds no room."""
+
+    def full(frame, path):
+        raise OSError(28, "No space left on device")
+
+    out = tmp_path / "o"
+    monkeypatch.setattr(journals, "write_parquet", full)
+    with pytest.raises(OutputError) as error:
+        run(parse(scenario()), V, out=out)
+    kept = "its finished runs are kept: the same command goes on from there"
+    assert str(error.value) == f"{out / 'results.parquet'}: cannot be written: No space left on device; {kept}"
+    monkeypatch.undo()
+    assert run(parse(scenario()), V, out=out)["resumed"] == 2
+
+
 FULL = """
 import resource, sys
 from messsim.cli import main

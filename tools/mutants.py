@@ -44,6 +44,12 @@ PYTHON_TESTS = [
     "test_policy",
     "test_windows",
     "test_oracles",
+    "test_dispatch",
+    "test_autoscale",
+    "test_replica_caches",
+    "test_serving_engines",
+    "test_sessions",
+    "test_api_limits",
     "test_engine_combinations",
     "test_engines_equal",
 ]

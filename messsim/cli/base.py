@@ -89,6 +89,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+LONGEST_LINE = 2000  # characters of a message
 LEAST_MEMORY = 1 << 30  # bytes of addresses: with less, Polars' threads end the process where they are
 
 if os.environ.get("COLUMNS", "").strip() == "0":  # which stands for nothing known, and would print nothing
@@ -138,10 +139,12 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             stderr.print_plain(str(interrupt) or "interrupted; nothing was written", "bold yellow")
             raise typer.Exit(exit_code(interrupt)) from None
         except MesssimError as error:
-            stderr.print_plain(f"error: {error}", "bold red")
+            stderr.print_plain(_in_short(f"error: {error}"), "bold red")
             raise typer.Exit(1 if isinstance(error, SimulationError) else 2) from None
         except MemoryError:
             raise _failed("there is not enough memory") from None
+        except EOFError as error:  # Typer would call it aborted, with the exit code of a failed requirement
+            raise _failed(f"a file ends too early: {error}") from None
         except BrokenPipeError:
             raise  # whoever read it wants no more
         except OSError as error:
@@ -153,6 +156,14 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     if about is None:
         return app.command(name)(wrapped)
     return app.command(name, rich_help_panel=about.group, epilog=about.epilog)(wrapped)
+
+
+def _in_short(text: str) -> str:
+    """A message whose lines can be read: a file may hold names of any length."""
+    return "\n".join(
+        line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
+        for line in text.split("\n")
+    )
 
 
 def _failed(reason: str) -> typer.Exit:

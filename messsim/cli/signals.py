@@ -5,7 +5,7 @@ from types import FrameType
 
 __all__ = ["Ended", "end_like_ctrl_c", "exit_code"]
 
-# Somebody's `kill`, a container that stops, a terminal that is gone, Ctrl-\, and what batch systems send before they kill.
+# Somebody's `kill`, a container that stops, a terminal that is gone, Ctrl-\, what batch systems send before they kill.
 ENDS = (
     signal.SIGTERM,
     signal.SIGHUP,

@@ -104,15 +104,15 @@ def write_file(target: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def whole_or_absent(target: Path) -> Iterator[Path]:
+def whole_or_absent(target: Path, kept: str = NOTHING_LEFT) -> Iterator[Path]:
     """Gives a file beside the target; it takes the target's place if all goes well, and vanishes if not.
 
-    Where the target is a link, what it leads to is replaced, and the link stays.
+    Where the target is a link, what it leads to is replaced, and the link stays. `kept` is what an error says is left.
     """
     check_replaceable(target)
     place = target.resolve() if target.is_symlink() else target
     beside = partial_name(place)
-    with writing(target):
+    with writing(target, kept):
         try:
             beside.parent.mkdir(parents=True, exist_ok=True)
             beside.touch(exist_ok=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,11 @@ CURVES = ("satisfaction_running", "promise_running", "cost_running")
 
 
 def write_parquet(frame: pl.DataFrame, path: Path, **options: Any) -> None:
-    """Writes a frame to an open file: Polars takes no name that is not UTF-8."""
+    """Writes a frame to a file: Polars takes no name that is not UTF-8, and hides why a disk takes no more."""
+    packed = BytesIO()
+    frame.write_parquet(packed, **options)
     with path.open("wb") as file:
-        frame.write_parquet(file, **options)
+        file.write(packed.getbuffer())
 
 
 def record_frame(scenario: Scenario, chunks: list[RecordChunk]) -> pl.DataFrame:

@@ -1,6 +1,5 @@
 """What `MessPlus` takes and what it reads back from a file, checked before anything is done with it."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, ValidationError
 
 from messsim.errors import ScenarioError
+from messsim.files import read_json, why
 from messsim.scenario.base import Count, Fraction, Number, Part
 from messsim.scenario.problems import checked
 from messsim.scenario.routing import Router
@@ -152,10 +152,10 @@ def read_saved(path: Path, expected_format: int) -> Saved:
         Naming the file, the key and what was expected.
     """
     try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
+        whole = read_json(path)
     except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+        raise ScenarioError(f"{path}: {why(error, 'what MessPlus.save wrote')}") from None
+    except ValueError as error:
         raise ScenarioError(f"{path}: is not what MessPlus.save wrote ({type(error).__name__}: {error})") from None
     if not isinstance(whole, dict) or "messsim_mess_plus" not in whole:
         raise ScenarioError(f"{path}: is not what MessPlus.save wrote: messsim_mess_plus is missing")

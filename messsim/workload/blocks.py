@@ -127,6 +127,7 @@ def whole(path: Path) -> pl.DataFrame:
         if kind == "json":
             return _json(text)
         text = text.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
+        _check_lines(text)
         if kind == "jsonl":
             return _jsonl(text, 0, [])
         text = _utf8(text, [])
@@ -144,6 +145,17 @@ def _unpacked(file: IO[bytes], path: Path) -> bytes:
         if length > MOST_UNPACKED:
             raise DataError(f"holds more than {MOST_UNPACKED >> 20} MiB; expected less, or a Parquet file", str(path))
     return b"".join(pieces)
+
+
+def _check_lines(text: bytes) -> None:
+    """Polars takes many times the memory of a line that is too long."""
+    start = 0
+    while len(text) - start > LONGEST_LINE:
+        end = text.rfind(b"\n", start, start + LONGEST_LINE + 1)
+        if end < 0:
+            number = text.count(b"\n", 0, start) + 1
+            raise ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB")
+        start = end + 1
 
 
 @contextlib.contextmanager
@@ -176,7 +188,10 @@ def _decoded(file: IO[bytes], start: bytes) -> IO[bytes]:
     """The file from its beginning, unpacked if it is packed."""
     file.seek(0)
     if start.startswith(UTF16):
-        return BytesIO(file.read(MOST_UNPACKED).decode("utf-16").encode())
+        text = file.read(MOST_UNPACKED + 1)
+        if len(text) > MOST_UNPACKED:
+            raise ValueError(f"it is of UTF-16 and longer than {MOST_UNPACKED >> 20} MiB; expected UTF-8")
+        return BytesIO(text.decode("utf-16").encode())
     if start.startswith(GZIP):
         return cast(IO[bytes], gzip.GzipFile(fileobj=file))
     if start != ZSTANDARD:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from messsim.errors import MesssimError, OutputError, ScenarioError, SimulationError
+from messsim.files import read_json
 from messsim.results import complete_or_absent, leftovers, whole_or_absent, write_parquet, writing
 from messsim.scenario import Scenario, dump
 
@@ -99,7 +100,8 @@ class Journal(Generic[Value]):
             If it cannot be written; the rows are kept.
         """
         if rows:
-            with writing(self.directory / RESULTS, KEPT), whole_or_absent(self.directory / RESULTS) as beside:
+            kept = f"{KEPT}: the same command goes on from there"
+            with whole_or_absent(self.directory / RESULTS, kept) as beside:
                 write_parquet(frame_of(rows), beside)
 
 
@@ -208,7 +210,7 @@ def _remove(path: Path) -> None:
 
 def _same(directory: Path, parts: Contents) -> None:
     try:
-        differing = difference(parts, json.loads((directory / STUDY).read_text(encoding="utf-8"))["contents"])
+        differing = difference(parts, read_json(directory / STUDY)["contents"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise OutputError(
             f"{directory}: exists already and no study began it; expected a directory that is yet to be made"
