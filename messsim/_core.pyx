@@ -794,7 +794,8 @@ cdef class DispatchRule:
 
     def copy(self):
         """The same rule for another model: with a state of its own that begins as this one stands."""
-        cdef DispatchRule other = DispatchRule(<size_t>self.c.pick, self.params[:-1], self.state[:-1],
+        cdef DispatchRule other = DispatchRule(<size_t>self.c.pick, self.params[:len(self.params) - 1],
+                                               self.state[:len(self.state) - 1],
                                                sees_loads=self.c.sees_loads, sees_engines=self.c.sees_engines,
                                                sees_caches=self.c.sees_caches)
         other.compiled = self.compiled

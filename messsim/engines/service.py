@@ -83,7 +83,7 @@ class Service:
             pools = [p for p in self.pools if p.plan.model == m and p.plan.role == "decode"]
             if pools:
                 draws = Draws(chance, chance.column("dispatch-decode", name))
-                rule = rule_of(s.cluster, draws, self.looks, [p.plan for p in pools])
+                rule = rule_of(s.cluster, draws, self.looks, [p.plan for p in pools], None)
                 self.servers[m].decoders = decoders[m] = Decoders(pools, False, rule)
         transfers = Transfers(s.cluster.transfer, self.calendar, self.pools, decoders, done, observer)
         for pool in self.pools:
