@@ -126,8 +126,10 @@ int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n);
 static inline int64_t ms_sequences_blocks(const ms_sequences *self, int64_t n)
 {
     const int are_tokens_alone = self->block_tokens == 1 && self->shift == 0 && self->running == self->decoders;
-    return are_tokens_alone ? self->context + (self->paused ? 0 : n) * self->growth - self->cache.twice
-                            : ms_sequences_count_blocks(self, n);
+    if (!are_tokens_alone) {
+        return ms_sequences_count_blocks(self, n);
+    }
+    return self->context + (self->paused ? 0 : n) * self->growth + self->set_aside - self->cache.twice;
 }
 
 /* Pays for n iterations and a fraction of the next. */
