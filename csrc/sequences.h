@@ -119,8 +119,8 @@ static inline int64_t ms_sequences_max_new(const ms_sequences *self, const ms_jo
 /* Most blocks that a job ever needs, as far as it matters to the policy; the last token is never cached. */
 int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job);
 
-/* Blocks that the batch holds and those set aside, each counted once, during the n-th iteration of the present composition; with n = 0
- * before the first. */
+/* Blocks that the batch holds and those set aside, each counted once, during the n-th iteration of the present
+ * composition; with n = 0 before the first. */
 int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n);
 
 static inline int64_t ms_sequences_blocks(const ms_sequences *self, int64_t n)

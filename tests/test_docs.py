@@ -14,6 +14,8 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+import time
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -45,14 +47,30 @@ SCHEMA = schema()
 # ---- code -----------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Path]:
+    """The socket of a Python that has loaded messsim (see tests/warm.py); its path must be short."""
+    folder = Path(tempfile.mkdtemp(prefix="warm-", dir="/tmp"))
+    path = folder / "socket"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    server = subprocess.Popen([sys.executable, str(ROOT / "tests" / "warm.py"), str(path)], env=environment)
+    while not path.exists():
+        assert server.poll() is None
+        time.sleep(0.05)
+    yield path
+    server.kill()
+    server.wait()
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
-def desk(tmp_path, monkeypatch) -> Path:
+def desk(tmp_path, warm, monkeypatch) -> Path:
     """A folder with the shipped scenarios, where `messsim` is the command of this very package."""
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     bin_ = tmp_path / ".bin"
     bin_.mkdir()
     script = bin_ / "messsim"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m messsim.cli "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{ROOT}/tests/warm.py" "{warm}" "$@"\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PATH", f"{bin_}{os.pathsep}{os.environ['PATH']}")
