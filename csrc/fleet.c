@@ -342,14 +342,10 @@ static void leave_queue(ms_fleet *self, ms_job *job, double t_s)
 /* Under a shared queue, who is preempted by a replica that drains waits there. */
 static int waits_where_it_ran(const ms_fleet *self, const ms_job *job)
 {
-    const ms_job *other = NULL;
-    if (job->server < 0 && job->replica >= 0 && self->phase[job->replica] == MS_DRAINING) {
-        other = self->replica[job->replica].own_queue.head;
+    if (job->server >= 0 || job->replica < 0 || self->phase[job->replica] != MS_DRAINING) {
+        return 0;
     }
-    while (other != NULL && other != job) {
-        other = other->next;
-    }
-    return other != NULL;
+    return ms_queue_holds(&self->replica[job->replica].own_queue, job);
 }
 
 void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)

@@ -182,3 +182,14 @@ void ms_queue_remove(ms_queue *self, ms_job *job)
     job->place = MS_NOWHERE;
     self->length--;
 }
+
+int ms_queue_holds(const ms_queue *self, const ms_job *job)
+{
+    if (job->place != MS_QUEUED) {
+        return 0;
+    }
+    while (job->previous != NULL) { /* before it in a list; a sibling or the parent in a heap */
+        job = job->previous;
+    }
+    return self->head == job;
+}

@@ -105,4 +105,7 @@ ms_job *ms_queue_pop(ms_queue *self); /* NULL when empty */
 /* Takes out a job that stands anywhere in this queue. */
 void ms_queue_remove(ms_queue *self, ms_job *job);
 
+/* Whether a job that waits in some queue waits in this one. */
+int ms_queue_holds(const ms_queue *self, const ms_job *job);
+
 #endif

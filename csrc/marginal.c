@@ -25,10 +25,10 @@ static ms_batch decoding(const ms_known_cost *self, double prompt, double decode
     return (ms_batch){.decoders = decoders, .context = decoders * (prompt + self->mean_output_tokens / 2.0)};
 }
 
-static double prompt_adds(const ms_known_cost *self, double prompt, double cached, double running)
+static double prompt_adds(const ms_known_cost *self, double decoder_tokens, double prompt, double cached, double running)
 {
     const ms_batch without = decoding(self, prompt, running);
-    const double most = self->max_batched_tokens - (running + self->coefficients.draft_tokens * running);
+    const double left = self->max_batched_tokens - decoder_tokens * running, most = left > 1.0 ? left : 1.0;
     const double whole_chunks = floor((prompt - cached) / most);
     const double rest = (prompt - cached) - whole_chunks * most;
     double cost = 0.0;
@@ -61,7 +61,7 @@ double ms_marginal_cost(const ms_server_cost *server, double prompt, double cach
         return cost;
     }
     const double iterations = ms_known_iterations(&known);
-    double cost = prompt_adds(&known, prompt, cached, running);
+    double cost = prompt_adds(&known, server->decoder_tokens, prompt, cached, running);
     if (iterations > 0.0) {
         const ms_batch with = decoding(&known, prompt, running + 1.0), without = decoding(&known, prompt, running);
         cost += iterations * added(&known, &with, &without, 1.0);

@@ -21,6 +21,7 @@ typedef struct ms_server_cost {
     int32_t model;
     double share;         /* of the model's replicas */
     double places;        /* max_num_seqs of one replica */
+    double decoder_tokens; /* of an iteration's budget, that one who decodes takes; 0: the budget is for prompts alone */
     ms_known_cost known;
     int32_t keeps_prefixes; /* its replicas have a prefix cache */
 } ms_server_cost;

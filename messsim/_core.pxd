@@ -255,6 +255,7 @@ cdef extern from "job.h" nogil:
     void ms_queue_push_tail(ms_queue *, ms_job *)
     ms_job *ms_queue_pop(ms_queue *)
     void ms_queue_remove(ms_queue *, ms_job *)
+    int ms_queue_holds(const ms_queue *, const ms_job *)
 
 cdef extern from "api_limits.h" nogil:
     ctypedef struct ms_limits_plan:
@@ -382,6 +383,7 @@ cdef extern from "marginal.h" nogil:
         int32_t model
         double share
         double places
+        double decoder_tokens
         ms_known_cost known
         int32_t keeps_prefixes
     void ms_marginal_costs(const ms_server_cost *, int32_t n, int32_t models, double prompt, const int32_t *cached,

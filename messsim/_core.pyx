@@ -924,8 +924,8 @@ def known_costs(dict coefficients, *, double usd_per_s, double max_batched_token
 cdef class MarginalCosts:
     """What a request adds where it goes: see csrc/marginal.h.
 
-    `servers` are dicts, one a pool, those of one model together: model, share, places, keeps_prefixes, and of its known
-    cost coefficients, usd_per_s, max_batched_tokens, nominal_batch, mean_output_tokens.
+    `servers` are dicts, one a pool, those of one model together: model, share, places, decoder_tokens, keeps_prefixes, and of
+    its known cost coefficients, usd_per_s, max_batched_tokens, nominal_batch, mean_output_tokens.
     """
 
     cdef object memory
@@ -938,7 +938,7 @@ cdef class MarginalCosts:
         cdef ms_server_cost *c = <ms_server_cost *>&view[0]
         for k, server in enumerate(servers):
             c[k].model, c[k].share, c[k].places = server["model"], server["share"], server["places"]
-            c[k].keeps_prefixes = server["keeps_prefixes"]
+            c[k].keeps_prefixes, c[k].decoder_tokens = server["keeps_prefixes"], server["decoder_tokens"]
             c[k].known = known_cost_of(server["coefficients"], server["usd_per_s"], server["max_batched_tokens"],
                                        server["nominal_batch"], server["mean_output_tokens"], server["mean_tokens"])
         self.c, self.n = c, len(servers)
@@ -1417,10 +1417,7 @@ cdef class Replica:
 
     def queues(self, Job job not None):
         """Whether a job waits in its own queue."""
-        cdef ms_job *other = self.c.own_queue.head
-        while other != NULL and other != &job.c:
-            other = other.next
-        return other != NULL
+        return bool(ms_queue_holds(&self.c.own_queue, &job.c))
 
     def notify(self, double t_s):
         """The head of the shared queue is new at t_s; returns NOTHING, WAKE or RESCHEDULE."""

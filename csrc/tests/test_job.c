@@ -139,8 +139,31 @@ static void what_was_promised_for_later_is_cut_off(void)
     }
 }
 
+/* Whatever the order of its queue; elsewhere, or in none, it is not held. */
+static void a_queue_knows_whom_it_holds(void)
+{
+    for (int32_t order = MS_ORDER_FCFS; order <= MS_ORDER_EDF; order++) {
+        ms_queue queue = {.order = order}, other = {.order = order};
+        ms_job jobs[9];
+        for (int i = 0; i < 9; i++) {
+            jobs[i] = ms_job_new(i, 0, 1, 1);
+            jobs[i].priority = (i * 4) % 9;
+            jobs[i].deadline_s = (double)((i * 5) % 9);
+            CHECK(!ms_queue_holds(&queue, &jobs[i]));
+            ms_queue_push_tail(i % 3 == 0 ? &other : &queue, &jobs[i]);
+        }
+        ms_queue_pop(&queue);
+        ms_queue_remove(&queue, jobs[4].place == MS_QUEUED ? &jobs[4] : &jobs[5]);
+        for (int i = 0; i < 9; i++) {
+            CHECK(ms_queue_holds(&other, &jobs[i]) == (i % 3 == 0));
+            CHECK(ms_queue_holds(&queue, &jobs[i]) == (i % 3 != 0 && jobs[i].place == MS_QUEUED));
+        }
+    }
+}
+
 int main(void)
 {
+    RUN(a_queue_knows_whom_it_holds);
     RUN(what_was_promised_for_later_is_cut_off);
     RUN(a_new_job_has_not_started);
     RUN(a_queue_is_first_in_first_out);

@@ -8,6 +8,7 @@
 static const ms_server_cost server = {.model = 0,
                                       .share = 1.0,
                                       .places = 4.0,
+                                      .decoder_tokens = 1.0,
                                       .known = {.coefficients = {.a0_s = 2.0,
                                                                  .ab_s_per_sequence = 0.5,
                                                                  .ak_s_per_token = 0.125,
@@ -32,6 +33,21 @@ static void it_pays_what_it_adds(void)
         const double answer = 10.0 * (seconds_of(b + 1, 5, 0) - seconds_of(b, 5, 0));
         CHECK_NEAR(ms_marginal_cost(&server, 5, 0, b), prompt + answer, 1e-12);
     }
+}
+
+/* A budget of 8 that 3 who decode share leaves 5 for a prompt of 8; one for prompts alone has room for all of it. */
+static void who_decodes_may_share_the_budget_of_prompts(void)
+{
+    const double answer = 10.0 * (seconds_of(4, 8, 0) - seconds_of(3, 8, 0)), base = seconds_of(3, 8, 0);
+    const double shared = seconds_of(3, 8, 5) - base + seconds_of(3, 8, 3) - base;
+    CHECK_NEAR(ms_marginal_cost(&server, 8, 0, 3), shared + answer, 1e-12);
+    ms_server_cost apart = server;
+    apart.decoder_tokens = 0.0;
+    CHECK_NEAR(ms_marginal_cost(&apart, 8, 0, 3), seconds_of(3, 8, 8) - base + answer, 1e-12);
+    ms_server_cost drafting = server;
+    drafting.decoder_tokens = 3.0; /* takes more than there is: a token of the prompt in each iteration */
+    CHECK_NEAR(ms_marginal_cost(&drafting, 2, 0, 3),
+               2.0 * (seconds_of(3, 2, 1) - seconds_of(3, 2, 0)) + 10.0 * (seconds_of(4, 2, 0) - seconds_of(3, 2, 0)), 1e-12);
 }
 
 static void waking_a_replica_costs_the_base_less_idling(void)
@@ -84,6 +100,7 @@ static void loads_are_batches(void)
 int main(void)
 {
     RUN(it_pays_what_it_adds);
+    RUN(who_decodes_may_share_the_budget_of_prompts);
     RUN(waking_a_replica_costs_the_base_less_idling);
     RUN(chunks_leave_room_for_those_who_decode);
     RUN(without_a_place_it_pays_its_share);

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from messsim import _core
 
-from .cluster import PoolPlan
+from .cluster import PoolPlan, decoder_tokens
 
 __all__ = ["saturation_rps"]
 
@@ -48,18 +48,15 @@ def saturation_rps(
     places = _places(pool, p, o, oo)
     budget = pool.serving.max_batched_tokens
     speculative = pool.serving.drafts
-    drafts, decodes = (
-        (0, o - 1.0) if speculative is None else (speculative.tokens, speculative.iterations(o - 1.0))
-    )  # decode iterations
-    chunks = max(new / max(budget - (drafts + 1) * places, 1.0), 1.0)  # iterations that compute a prompt
+    decodes = o - 1.0 if speculative is None else speculative.iterations(o - 1.0)  # decode iterations
+    of_budget = decoder_tokens(pool.serving)
+    chunks = max(new / max(budget - of_budget * places, 1.0), 1.0)  # iterations that compute a prompt
     held = decodes + chunks
-    started = min(
-        places / held, budget / (new + (drafts + 1) * decodes)
-    )  # requests that start, and end, in an iteration
+    started = min(places / held, budget / (new + of_budget * decodes))  # requests that start, and end, in an iteration
     fewer = decodes / (o - 1.0) if speculative is not None and o > 1.0 else 1.0
     context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) * fewer
     batch = (started * decodes, context)
-    left = budget - (drafts + 1) * batch[0]
+    left = budget - of_budget * batch[0]
     with_prompts = _share_with_prompts(started, new, places, held, left)
     seconds = (1.0 - with_prompts) * _seconds(pool, *batch, 0.0, 0.0) if with_prompts < 1.0 else 0.0
     for share, prompts in _prompts(started, with_prompts, new, places, held, left):

@@ -10,7 +10,7 @@ from messsim.scenario.engines import Engine
 from messsim.scenario.fleet import Coefficients, Host, Model, Pool, Serving
 from messsim.zoo import Profile, UnknownProfile, find_profile, load_hosts
 
-__all__ = ["UNLIMITED_TOKENS", "ApiLimits", "Limits", "PoolPlan", "plan_pools", "serving_plan"]
+__all__ = ["UNLIMITED_TOKENS", "ApiLimits", "Limits", "PoolPlan", "decoder_tokens", "plan_pools", "serving_plan"]
 
 UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say nothing of memory
 NO_CAP_W = 1e12
@@ -318,6 +318,13 @@ def _of_replica(figures: Coefficients, gpus: int) -> dict[str, object]:
         "host_s_per_sequence": figures.host.h1_s_per_sequence,
         "after_s": figures.host.after_s,
     }
+
+
+def decoder_tokens(serving: Serving) -> int:
+    """What one that decodes takes of an iteration's budget; SGLang's is for prompts alone."""
+    if serving.schedule == "sglang":
+        return 0
+    return 1 + (serving.drafts.tokens if serving.drafts is not None else 0)
 
 
 def _of_drafts(serving: Serving) -> dict[str, object]:

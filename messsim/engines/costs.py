@@ -11,7 +11,7 @@ from messsim.scenario.fleet import Serving
 from messsim.workload import Chunk, Workload
 from messsim.workload.chunk import Floats, Ints
 
-from .cluster import PoolPlan, pools_of, serving_plan
+from .cluster import PoolPlan, decoder_tokens, pools_of, serving_plan
 
 __all__ = ["KnownCosts"]
 
@@ -177,7 +177,7 @@ class KnownCosts:
                 / 1e6
             )
         costs, figures = np.empty(len(prompt_tokens)), self._figures(pool, output)
-        del figures["places"], figures["keeps_prefixes"]
+        del figures["places"], figures["decoder_tokens"], figures["keeps_prefixes"]
         _core.known_costs(**figures, prompt_tokens=prompt_tokens, costs=costs)
         return costs
 
@@ -191,5 +191,6 @@ class KnownCosts:
             "mean_output_tokens": output,
             "mean_tokens": _mean_tokens(serving, output),
             "places": serving.max_num_seqs,
+            "decoder_tokens": decoder_tokens(serving),
             "keeps_prefixes": serving.prefix_cache,
         }

@@ -38,7 +38,10 @@ def knowledge_of(
 def _turnover_s(workload: Workload, pools: list[PoolPlan], model: int) -> float:
     own = [p for p in pools if p.model == model and not p.is_api]
     prompt, output = workload.mean_prompt_tokens(), workload.mean_output_tokens(model)
-    rate = sum(p.replicas * saturation_rps(p, prompt, output) for p in own)
+    rates: dict[str, float] = {}
+    for p in own:
+        rates[p.role] = rates.get(p.role, 0.0) + p.replicas * saturation_rps(p, prompt, output)
+    rate = min(rates.values(), default=0.0)  # where prefill and decode are split, each request passes both
     return sum(p.replicas * p.serving.max_num_seqs for p in own) / rate if rate > 0 else 0.0
 
 

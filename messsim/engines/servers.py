@@ -133,8 +133,8 @@ class _GpuServer:
 
     def _show(self, observer: Observer) -> None:
         decoding, prefilling = self.replica.batch()
-        queue, running = self.pool.queue, len(decoding) + len(prefilling)
-        waiting = self.replica.unfinished - running if queue is None else len(queue)
+        queue = self.pool.queue
+        waiting = self.replica.waiting if queue is None else len(queue)
         prompts = self.replica.prompt_tokens if self.pool.plan.serving.prefix_cache else None
         observer.batch_starts(self.calendar.now, self.index, decoding, prefilling, waiting, prompts)
 

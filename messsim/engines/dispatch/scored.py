@@ -162,6 +162,7 @@ class Scored(Rule):
         matched, _ = self._match([server], job)
         self._sessions.bind(job, server)
         of_choice, is_cold = self._is_cold
+        self._is_cold = (None, False)  # a job that is sent again may go where nothing was chosen
         if is_cold if of_choice is job else server not in matched:
             self._note_cold(server)
         self._accounts.charge(server, job, job.prompt_tokens - matched.get(server, 0) * self._unit)
