@@ -6,6 +6,7 @@
 
 #include "draw.h"
 #include "error.h"
+#include "fleet_kept.h"
 
 /* ---- building ------------------------------------------------------------------------------------- */
 
@@ -369,7 +370,7 @@ void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
     self->pool[job->pool].unfinished -= *left;
     if (*left) {
         ms_accounts_release(self, job);
-        ms_fleet_let_go(self, job, t_s);
+        ms_fleet_kept_let_go(self, job, t_s);
     }
     if (*left && replica >= 0) {
         ms_fleet_note_load(self, replica);

@@ -1,9 +1,8 @@
-/* What replicas have prefilled for others and hold until those have it. */
-#include "fleet.h"
+#include "fleet_kept.h"
 
 #include <stddef.h>
 
-void ms_fleet_keep(ms_fleet *self, ms_job *job)
+void ms_fleet_kept_add(ms_fleet *self, ms_job *job)
 {
     ms_job **first = &self->kept[job->source];
     job->kept_previous = NULL;
@@ -14,7 +13,7 @@ void ms_fleet_keep(ms_fleet *self, ms_job *job)
     *first = job;
 }
 
-void ms_fleet_let_go(ms_fleet *self, ms_job *job, double t_s)
+void ms_fleet_kept_let_go(ms_fleet *self, ms_job *job, double t_s)
 {
     const int32_t source = job->source;
     if (source < 0) {

@@ -167,6 +167,11 @@ MS_INLINE double ms_normal_far_tail(double root)
     return e / f;
 }
 
+MS_INLINE int64_t ms_least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Whether u lies outside the central range. */
 MS_INLINE int ms_normal_is_tail(double u)
 {

@@ -161,6 +161,15 @@ enum ms_notice ms_replica_let_go(ms_replica *self, ms_job *job, double t_s)
     return look_again(self, t_s);
 }
 
+static int32_t place_of(const ms_sequences *self, const ms_job *job)
+{
+    int32_t i = 0;
+    while (self->jobs[i] != job) {
+        i++;
+    }
+    return i;
+}
+
 enum ms_notice ms_replica_abort(ms_replica *self, ms_job *job, double t_s, int *left)
 {
     if (job->place == MS_ARRIVED) {
@@ -175,7 +184,7 @@ enum ms_notice ms_replica_abort(ms_replica *self, ms_job *job, double t_s, int *
         if (was_cut_short(self)) {
             end_composition(self, NULL);
         }
-        ms_sequences_leave(&self->sequences, ms_sequences_place_of(&self->sequences, job));
+        ms_sequences_leave(&self->sequences, place_of(&self->sequences, job));
         self->full = 0;
         return MS_NOTHING;
     }

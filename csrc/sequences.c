@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "maths.h"
 
 enum { SHIFT_OF_DRAFTS = 20 };
 
@@ -283,15 +284,6 @@ void ms_sequences_leave_aborted(ms_sequences *self, ms_queue *done)
     self->aborted = 0;
 }
 
-int32_t ms_sequences_place_of(const ms_sequences *self, const ms_job *job)
-{
-    int32_t i = 0;
-    while (self->jobs[i] != job) {
-        i++;
-    }
-    return i;
-}
-
 ms_job *ms_sequences_preempt(ms_sequences *self, int32_t i, int keeps_generated)
 {
     ms_job *job = self->jobs[i];
@@ -449,11 +441,6 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budg
     return self->cache.error;
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The most iterations, of at most n, that fit into memory; the first one does. */
 static int64_t that_fit(const ms_sequences *self, int64_t n)
 {
@@ -475,7 +462,7 @@ int64_t ms_sequences_last(const ms_sequences *self)
 {
     int64_t n = INT64_MAX;
     for (int32_t i = 0; i < self->decoders && !self->paused; i++) {
-        n = least(n, self->ends[i] - self->clock);
+        n = ms_least(n, self->ends[i] - self->clock);
     }
     const int32_t prompts = self->running - self->decoders;
     if (prompts == 1) {
@@ -483,7 +470,7 @@ int64_t ms_sequences_last(const ms_sequences *self)
         const int64_t left = ms_sequences_whole_prompt(self->jobs[i]) - self->cached[i];
         /* what is ahead need not be there twice: each iteration frees what it computes again */
         const int is_ahead = self->limits.prefix_cache && ms_cache_is_ahead(self->jobs[i]);
-        n = least(n, is_ahead || left == self->chunk[i] ? 1 : left / self->chunk[i]);
+        n = ms_least(n, is_ahead || left == self->chunk[i] ? 1 : left / self->chunk[i]);
     } else if (prompts > 1) {
         n = 1;
     }

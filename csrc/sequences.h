@@ -144,8 +144,6 @@ void ms_sequences_apply(ms_sequences *self, int64_t n, double t_s, ms_queue *don
 /* Takes the account of place i into its job. */
 ms_job *ms_sequences_settle(ms_sequences *self, int32_t i);
 
-int32_t ms_sequences_place_of(const ms_sequences *self, const ms_job *job);
-
 /* Takes the sequence at place i out of the batch, between two iterations; or all that are aborted. */
 ms_job *ms_sequences_leave(ms_sequences *self, int32_t i);
 void ms_sequences_leave_aborted(ms_sequences *self, ms_queue *done);

@@ -1840,13 +1840,17 @@ cdef class Loop:
         self.prompt_costs = prompt_costs
         if prompt_costs is not None:
             self.c.prompt_costs, self.c.n_prompt_costs = prompt_costs.c, prompt_costs.n
+        self.plan_breakdowns(breakdowns)
+        check(ms_loop_begin(&self.c))
+
+    cdef int plan_breakdowns(self, list breakdowns) except -1:
         check(ms_run_plan_breakdowns(&self.c, len(breakdowns)))
         for k, breakdown in enumerate(breakdowns):
             self.c.breakdowns[k].replica, self.c.breakdowns[k].random = breakdown["replica"], breakdown["random"]
             self.c.breakdowns[k].fails = stream_from(breakdown["fails"])
             self.c.breakdowns[k].mends = stream_from(breakdown["mends"])
             self.c.breakdowns[k].time_s, self.c.breakdowns[k].for_s = breakdown["time_s"], breakdown["for_s"]
-        check(ms_loop_begin(&self.c))
+        return 0
 
     cdef void set_brain(self, ms_brain *brain, Policy policy, Predictor predictor, int32_t estimate, double prior):
         brain.policy = policy.c

@@ -261,10 +261,9 @@ def scenarios(draw, folder) -> dict[str, Any]:
         "phases": draw(phases(closed, names)),
         "record": {"chunk": draw(st.sampled_from([64, 100, 65_536]))},
     }
-    for pool in pools:
-        if data["cluster"].get("dispatch") == "shared_queue":
-            for key in ("front_end_workers", "lookahead"):
-                pool.pop(key, None)
+    for pool in pools if data["cluster"].get("dispatch") == "shared_queue" else []:
+        pool.pop("front_end_workers", None)
+        pool.pop("lookahead", None)
     if draw(st.booleans()):
         objectives = {"ttft_s": 2.0, "tpot_s": 0.5, "e2e_s": 9.0}
         hurried = {

@@ -136,7 +136,7 @@ def carrying(bounds, capacity, shares, rate=1.0, length=100, places=0):
     """One with given figures: a pool of one replica for each model."""
     result = object.__new__(Carrying)
     result._bounds, result._rate, result._length, result._shares = bounds, rate, length, shares
-    result._sustained = {f"p{m}": (m, rps / 1.25) for m, rps in enumerate(capacity)}
+    result._sustained = {f"p{m}": (m, "both", rps / 1.25) for m, rps in enumerate(capacity)}
     result._places = {f"p{m}": places for m in range(len(capacity))}
     return result
 

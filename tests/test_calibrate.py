@@ -483,8 +483,8 @@ def test_a_file_of_several_models_wants_to_know_which(tmp_path):
     with pytest.raises(DataError, match=r"holds 2 values of model \(a, b\); expected the rows of one: --select model="):
         read_measurements(file)
     with pytest.raises(DataError, match="no row has model = c; there are: a, b"):
-        read_measurements(file, {"model": "c"})
-    assert read_measurements(file, {"model": "b"}).whose == {"model": "b", "tp": 1}
+        read_measurements(file, conditions(["model=c"]))
+    assert read_measurements(file, conditions(["model=b"])).whose == {"model": "b", "tp": 1}
     with pytest.raises(ScenarioError, match="--tp 2: expected 1, which "):
         calibrate(file, ["model=b"], Options(tp=2))
 
@@ -695,8 +695,8 @@ def test_the_shipped_examples_are_what_the_tool_makes_and_give_its_figures_back(
 def test_the_unit_of_all_times_can_be_said(tmp_path, name, unit, factor):
     file = tmp_path / "served.csv"
     file.write_text(f"clients,prompt_tokens,output_tokens,{name}\n1,100,10,{0.25 * factor}\n2,100,10,{0.5 * factor}\n")
-    rows = read_measurements(file, {}, unit).rows
+    rows = read_measurements(file, (), unit).rows
     assert isinstance(rows, ServedPoints)
     assert rows.readings["ttft_s"].tolist() == [0.25, 0.5]
     with pytest.raises(DataError, match="the times are durations; expected auto, s, ms, us, ns"):
-        read_measurements(file, {}, "iso")
+        read_measurements(file, (), "iso")

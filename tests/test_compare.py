@@ -144,7 +144,7 @@ def test_a_figure_counts_the_replications_that_have_it():
 
 def test_the_frontier_rises_and_lies_below_all(compared):
     comparison, _ = compared
-    curve = frontier(priced(), comparison, pictures=comparison_pictures, workers=1)
+    curve = frontier(priced(), comparison, workers=1)
     clairvoyant = [p for p in curve if p["oracle"] == "oracle"]
     assert len(clairvoyant) >= 3
     assert [p["cost"] for p in clairvoyant] == sorted(p["cost"] for p in clairvoyant)

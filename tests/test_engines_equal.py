@@ -303,10 +303,9 @@ def scenarios(draw):
         data["clients"] = draw(clients(data["feedback"]["delay"], loses or "admission" in cluster_spec))
     if draw(st.booleans()):
         data["tenants"] = [{"name": "a", "alpha": 0.9}, {"name": "b", "share": 3.0}]
-    for pool in pools:
-        if cluster_spec.get("dispatch") == "shared_queue":
-            for key in ("front_end_workers", "lookahead"):
-                pool.pop(key, None)
+    for pool in pools if cluster_spec.get("dispatch") == "shared_queue" else []:
+        pool.pop("front_end_workers", None)
+        pool.pop("lookahead", None)
     if not closed and law_of_arrivals.get("rate_rps", 99) <= 4 and draw(st.booleans()):
         data["horizon_s"] = draw(st.sampled_from([2.5, 20.0]))
     elif closed and draw(st.booleans()) and data["tokens"]["prompt"]["kind"] == "constant":

@@ -500,6 +500,6 @@ def test_seconds_that_are_milliseconds_are_refused(tmp_path):
     file = tmp_path / "m.csv"
     file.write_text("clients,prompt_tokens,output_tokens,ttft_s\n1,128,64,12000\n2,128,64,13000\n")
     with pytest.raises(DataError, match=r"'ttft_s' has 12000 in row 1.*name the column ttft_ms"):
-        read_measurements(file, {})
+        read_measurements(file)
     file.write_text("isl,osl,concurrency,ttft,tpot\n128,64,1,12,12\n1024,64,1,41,12\n")
-    assert read_measurements(file, {}).rows.readings["ttft_s"].tolist() == [0.012, 0.041]
+    assert read_measurements(file).rows.readings["ttft_s"].tolist() == [0.012, 0.041]

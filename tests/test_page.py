@@ -205,7 +205,7 @@ def damaged(run_dir, tmp_path):
 
 def test_a_directory_that_is_no_run(tmp_path):
     for directory in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(OutputError, match="holds no run and no study; expected what the --out of run, converge"):
+        with pytest.raises(OutputError, match="holds no run and no study; expected what the --out of run, replicate"):
             report(directory)
     assert list(tmp_path.iterdir()) == []
 

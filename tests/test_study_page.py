@@ -289,7 +289,7 @@ def test_money_is_told_for_1000_requests_everywhere(tmp_path):
     write_comparison(pages[0], parsed, comparison, workers=1)
     sweep(parsed, points_of(["router.V=1,10,100"]), seeds=2, out=pages[1], workers=local_workers(1))
     run(parsed, out=pages[2])
-    write_convergence(pages[3], parsed, converge(parsed, 2, out=pages[3], workers=1))
+    write_convergence(pages[3], converge(parsed, 2, out=pages[3], workers=1))
     for page in pages:
         text = report(page).read_text(encoding="utf-8").split("<script>")[0]
         words = " ".join(Elements(text).text.split())

@@ -1,5 +1,6 @@
 """``import``: a trace, or a table of outcomes, from what others wrote down."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,15 +125,11 @@ def import_(
         of_traces = {"--from": kind != "auto", "--time": time, "--time-format": time_format != "auto",
                      "--time-zone": time_zone, "--prompt-tokens": prompt_tokens, "--output-tokens": output_tokens,
                      "--tenant": tenant}  # fmt: skip
-        if given := [name for name, value in of_traces.items() if value]:
-            raise OutputError(f"{given[0]}: is of traces; expected it without --outcomes")
-        values, grades = parse_map(map_ or [])
-        _outcomes(
-            file, out, OutcomeOptions(prompt, model, score, values, grades, filter_, skip_failed), chooser, as_json
-        )
+        _refuse(of_traces, "is of traces; expected it without --outcomes")
+        options = OutcomeOptions(prompt, model, score, *parse_map(map_ or []), filter_, skip_failed)
+        _outcomes(file, out, options, chooser, as_json)
         return
-    if given := [name for name, value in of_outcomes.items() if value]:
-        raise OutputError(f"{given[0]}: is of outcomes; expected --outcomes with it")
+    _refuse(of_outcomes, "is of outcomes; expected --outcomes with it")
     known = ["auto", "log", *(p.name for p in PRESETS)]
     if kind not in known:
         raise OutputError(f"--from {kind}: expected one of {', '.join(known)}{near(kind, known)}")
@@ -149,6 +146,14 @@ def import_(
     else:
         console.print(import_summary(summary))
         console.print_plain(f"\nwritten to {out}; in a scenario beside it:\n\n{import_toml(summary, Path(out.name))}")
+
+
+def _refuse(options: Mapping[str, object], reason: str) -> None:
+    """If any of these options was given."""
+    from messsim.errors import OutputError
+
+    if given := [name for name, value in options.items() if value]:
+        raise OutputError(f"{given[0]}: {reason}")
 
 
 def _outcomes(files: list[Path], out: Path, options: "OutcomeOptions", chooser: "Chooser", as_json: bool) -> None:
