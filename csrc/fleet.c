@@ -6,7 +6,6 @@
 
 #include "draw.h"
 #include "error.h"
-#include "fleet_kept.h"
 
 /* ---- building ------------------------------------------------------------------------------------- */
 
@@ -340,6 +339,34 @@ static void leave_queue(ms_fleet *self, ms_job *job, double t_s)
     }
 }
 
+void ms_fleet_keep(ms_fleet *self, ms_job *job)
+{
+    ms_job **first = &self->kept[job->source];
+    job->kept_previous = NULL;
+    job->kept_next = *first;
+    if (*first != NULL) {
+        (*first)->kept_previous = job;
+    }
+    *first = job;
+}
+
+void ms_fleet_let_go(ms_fleet *self, ms_job *job, double t_s)
+{
+    const int32_t source = job->source;
+    if (source < 0) {
+        return;
+    }
+    if (job->kept_next != NULL) {
+        job->kept_next->kept_previous = job->kept_previous;
+    }
+    *(job->kept_previous != NULL ? &job->kept_previous->kept_next : &self->kept[source]) = job->kept_next;
+    job->source = -1;
+    if (self->failures[source] == 0) {
+        ms_fleet_act(self, source, ms_replica_let_go(&self->replica[source], job, t_s), t_s);
+    }
+    job->holds = NULL; /* of a cache that is gone with its replica */
+}
+
 /* Under a shared queue, who is preempted by a replica that drains waits there. */
 static int waits_where_it_ran(const ms_fleet *self, const ms_job *job)
 {
@@ -370,7 +397,7 @@ void ms_fleet_abort(ms_fleet *self, ms_job *job, double t_s, int *left)
     self->pool[job->pool].unfinished -= *left;
     if (*left) {
         ms_accounts_release(self, job);
-        ms_fleet_kept_let_go(self, job, t_s);
+        ms_fleet_let_go(self, job, t_s);
     }
     if (*left && replica >= 0) {
         ms_fleet_note_load(self, replica);

@@ -243,6 +243,10 @@ void ms_fleet_show_load(ms_fleet *self, int32_t replica);
  * whether there was one. */
 int ms_fleet_look(ms_fleet *self, double t_s);
 
+/* A job that was prefilled for another replica is kept where that was; or its blocks there are let go, if it was. */
+void ms_fleet_keep(ms_fleet *self, ms_job *job);
+void ms_fleet_let_go(ms_fleet *self, ms_job *job, double t_s);
+
 /* The first idle replica of a pool; -1: none is. */
 int32_t ms_fleet_first_idle(const ms_fleet *self, const ms_pool *pool);
 

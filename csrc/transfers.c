@@ -5,7 +5,6 @@
 #include "copies.h"
 #include "dispatch.h"
 #include "error.h"
-#include "fleet_kept.h"
 #include "transit.h"
 
 static void act(ms_run *run, int32_t replica, enum ms_notice notice)
@@ -23,11 +22,11 @@ void ms_transfers_settle_price(const ms_run *run, ms_job *job)
 
 int ms_transfers_prefilled(ms_run *run, ms_job *job)
 {
-    ms_fleet_kept_add(&run->fleet, job);
+    ms_fleet_keep(&run->fleet, job);
     if (!job->aborted) {
         return ms_transfers_hand_over(run, job);
     }
-    ms_fleet_kept_let_go(&run->fleet, job, run->now_s);
+    ms_fleet_let_go(&run->fleet, job, run->now_s);
     run->fleet.pool[job->pool].unfinished--;
     return ms_copies_abandon(run, job);
 }
@@ -76,7 +75,7 @@ int ms_transfers_end(ms_run *run, ms_job *job)
 {
     ms_fleet *fleet = &run->fleet;
     ms_replica *server = &fleet->replica[job->server];
-    ms_fleet_kept_let_go(fleet, job, run->now_s);
+    ms_fleet_let_go(fleet, job, run->now_s);
     fleet->pool[job->pool].unfinished--;
     if (job->aborted) {
         act(run, job->server, ms_replica_call_off(server, job, run->now_s));
@@ -114,14 +113,14 @@ void ms_transfers_evict(ms_run *run, int32_t replica, ms_queue *evicted)
     ms_fleet *fleet = &run->fleet;
     const int32_t role = ms_fleet_pool_of(fleet, replica)->plan.limits.role;
     for (ms_job *job = evicted->head; job != NULL && role == MS_ROLE_DECODE; job = job->next) {
-        ms_fleet_kept_let_go(fleet, job, run->now_s);
+        ms_fleet_let_go(fleet, job, run->now_s);
     }
     if (role == MS_ROLE_DECODE) {
         ms_heap_withdraw(&run->heap, MS_DO_TRANSFERRED, ms_order(MS_ENDS, replica), -INFINITY);
     }
     for (ms_job *job = fleet->kept[replica]; job != NULL; job = fleet->kept[replica]) {
         call_back(run, job);
-        ms_fleet_kept_let_go(fleet, job, run->now_s);
+        ms_fleet_let_go(fleet, job, run->now_s);
         ms_queue_push_tail(evicted, job);
     }
 }

@@ -482,7 +482,7 @@ def test_a_file_of_several_models_wants_to_know_which(tmp_path):
     file.write_text("\n".join([f"{head},model,tp", f"{rows[0]},a,1", f"{rows[1]},b,1"]))
     with pytest.raises(DataError, match=r"holds 2 values of model \(a, b\); expected the rows of one: --select model="):
         read_measurements(file)
-    with pytest.raises(DataError, match="no row has model = c; there are: a, b"):
+    with pytest.raises(DataError, match="no row has model=c; model is: a, b"):
         read_measurements(file, conditions(["model=c"]))
     assert read_measurements(file, conditions(["model=b"])).whose == {"model": "b", "tp": 1}
     with pytest.raises(ScenarioError, match="--tp 2: expected 1, which "):
