@@ -16,6 +16,7 @@ from rich.console import Console
 from test_cli import here
 from test_house import PACKAGE, SOURCES, imports, names, tree_of
 
+from messsim.cli.base import console
 from messsim.report.base.screen import Screen
 from messsim.scenario.overrides import format_value, parse_value
 from messsim.wording import visible
@@ -40,6 +41,7 @@ def safe(done: subprocess.CompletedProcess[str], code: int = 0) -> str:
 
 @pytest.fixture
 def wide(monkeypatch):
+    monkeypatch.setattr(console, "_width", None)  # what COLUMNS was when it was made
     monkeypatch.setenv("COLUMNS", "1000")
 
 
