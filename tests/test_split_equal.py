@@ -4,8 +4,9 @@ The draws are those of test_engines_equal.py, with the pools of one model at lea
 """
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from sizes import cases
 from test_engines_equal import check_random, coefficients, nightly, outside_the_gpu, quick, scenarios
 
 RULES = ["least_loaded", "power_of_two", "round_robin", "random"]
@@ -71,7 +72,7 @@ def split(draw, data):
 split_scenarios = scenarios().filter(lambda data: data["pools"]).flatmap(split)
 
 
-@quick
+@settings(quick, max_examples=cases(100))
 @given(split_scenarios)
 def test_the_engines_are_equal_with_split_prefill_and_decode(data):
     check_random(data)

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 import runpy
 import subprocess
 from pathlib import Path
@@ -231,3 +232,15 @@ def test_the_page_says_what_the_command_finds():
     for page in build["PAGES"]:
         text = page.read_text(encoding="utf-8")
         assert build["spliced"](text, texts) == text, f"{page.name} is out of date: python tools/build_accuracy.py"
+
+
+# Mean absolute errors of TTFT, TPOT and end to end that a reader of docs/accuracy.md may count on, per cent.
+MOST = {"vllm": (20, 6, 5), "sglang": (30, 12, 6), "trtllm": (25, 6, 5)}
+OF_ENGINE = re.compile(r"^\| (vllm|sglang|trtllm) [\d.]\S* \| \d+ \|" + r" ([\d.]+) /[^|]*\|" * 3, re.MULTILINE)
+
+
+def test_mean_errors_of_each_engine_stay_within_bounds():
+    rows = OF_ENGINE.findall((ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8"))
+    assert {row[0] for row in rows} == MOST.keys()
+    for engine, *errors in rows:
+        assert all(float(e) <= most for e, most in zip(errors, MOST[engine], strict=True)), (engine, errors)
