@@ -110,3 +110,9 @@ def test_prompts_are_computed_where_a_place_came_free_or_as_long_as_they_last():
         0.5
     )  # ten iterations each
     assert _share_with_prompts(0.2, 1000.0, places=1, held=5.0, left=100.0) == 1.0
+
+
+def test_who_decodes_takes_nothing_of_sglangs_budget():
+    """Sixteen who decode leave all of the 16 tokens that an iteration has for prompts."""
+    data = saturated(64, {"kind": "geometric", "mean": 20.0}, schedule="sglang", max_batched_tokens=16)
+    assert 0.8 < sustained_rps(data) / simulated_rps(data, 0) < 1.25

@@ -6,6 +6,7 @@ A prompt of 10 tokens with 100 MB each crosses 4 GB/s in a quarter of a second.
 import json
 import math
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +16,13 @@ from hypothesis import strategies as st
 from reference.split import Asked, Side, Split
 from sizes import cases
 
+from messsim.engines import prepare
+from messsim.engines.capacity import saturation_rps
+from messsim.engines.knowledge import knowledge_of
 from messsim.errors import ScenarioError
 from messsim.scenario import notes_of, parse
 from messsim.study.simulation import tracing
+from messsim.study.simulation.check import check
 
 PROMPT, OUTPUT = 10, 3
 CROSSES_S = 0.25
@@ -369,3 +374,20 @@ def test_an_engine_gives_no_prefix_cache_to_what_decodes(tmp_path):
     both = {"engine": "vllm", "gpu": "H100"}
     prefill, decode = parse(split(tmp_path, [0.0], prefill=both, decode=both)).fleet
     assert (prefill.prefix_cache, decode.prefix_cache) == (True, False)
+
+
+def test_check_names_no_batch_where_sides_are_split(tmp_path):
+    """A record holds the whole time of a request, which is no measure of either side."""
+    result = check(parse(split(tmp_path, [0.0, 0.1, 0.2])))
+    assert [(p["batch"], p["thin"]) for p in result["pools"]] == [(None, False)] * 2
+
+
+def test_a_loaded_side_is_reckoned_with_at_the_pace_of_the_slower(tmp_path):
+    """Each request passes both sides: 4 + 4 places, at the lesser of the two rates."""
+    setup = prepare(parse(split(tmp_path, [0.0, 1.0])))
+    looks_at_loads = SimpleNamespace(needs={"loads"})
+    known = knowledge_of(setup.scenario, setup.workload, setup.pools, setup.costs, looks_at_loads)
+    (turnover_s,) = known.turnover_s
+    rates = [saturation_rps(pool, PROMPT, OUTPUT) for pool in setup.pools]
+    assert rates[0] != rates[1]
+    assert turnover_s == pytest.approx(8 / min(rates))

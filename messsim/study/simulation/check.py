@@ -187,6 +187,8 @@ def _pool(
     part = pool.replicas / sum(p.replicas for p in siblings)
     offered = None if rates is None else rates.mean_rps * share * part
     peak = None if rates is None else rates.peak_rps * share * part
+    # records tell of a request's whole time, not of what it spent where prefill and decode are split
+    batch = None if pool.is_api or pool.role != "both" else batches[pool.model]
     return {
         "name": pool.name,
         "model": setup.scenario.model_names[pool.model],
@@ -199,9 +201,9 @@ def _pool(
         "load": offered / capacity if offered is not None and capacity else None,
         "peak_load": peak / capacity if peak is not None and capacity else None,
         "utilization_in_probe": model["utilization"],
-        "batch": None if pool.is_api else batches[pool.model],
+        "batch": batch,
         "few": FEW,
-        "thin": not pool.is_api and pool.serving.autoscale is None and (batches[pool.model] or FEW) < FEW,
+        "thin": pool.serving.autoscale is None and (batch or FEW) < FEW,
         "energy_measured": pool.energy_measured,
     }
 
