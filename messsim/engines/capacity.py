@@ -49,13 +49,15 @@ def saturation_rps(
     budget = pool.serving.max_batched_tokens
     speculative = pool.serving.drafts
     decodes = o - 1.0 if speculative is None else speculative.iterations(o - 1.0)  # decode iterations
+    fewer = decodes / (o - 1.0) if speculative is not None and o > 1.0 else 1.0
+    read = ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) * fewer  # cached tokens, by one request in all its iterations
+    if pool.serving.schedule == "sglang":
+        return _prompts_apart(pool, p, pp, places, decodes, read)
     of_budget = decoder_tokens(pool.serving)
     chunks = max(new / max(budget - of_budget * places, 1.0), 1.0)  # iterations that compute a prompt
     held = decodes + chunks
     started = min(places / held, budget / (new + of_budget * decodes))  # requests that start, and end, in an iteration
-    fewer = decodes / (o - 1.0) if speculative is not None and o > 1.0 else 1.0
-    context = started * ((o - 1.0) * p + (oo - 3.0 * o + 2.0) / 2.0) * fewer
-    batch = (started * decodes, context)
+    batch = (started * decodes, started * read)
     left = budget - of_budget * batch[0]
     with_prompts = _share_with_prompts(started, new, places, held, left)
     seconds = (1.0 - with_prompts) * _seconds(pool, *batch, 0.0, 0.0) if with_prompts < 1.0 else 0.0
@@ -78,6 +80,27 @@ def _prefills(pool: PoolPlan, p: float, pp: float) -> float:
     prompts, chunks = tokens / p, max(p / budget, 1.0)
     prior = prompts * p * (chunks - 1.0) / 2.0
     return prompts / _seconds(pool, 0.0, 0.0, tokens, prompts * pp / 2.0, prompt_prior=prior, prompts=max(prompts, 1.0))
+
+
+def _prompts_apart(pool: PoolPlan, p: float, pp: float, places: float, decodes: float, read: float) -> float:
+    """Requests a second where prompts have iterations of their own, which come first (SGLang)."""
+    if decodes <= 0.0:
+        return _prefills(pool, p, pp)
+    ended = places / decodes  # in an iteration that decodes; who waits takes their places before the next
+    share = min(1.0 - max(1.0 - 1.0 / decodes, 0.0) ** places, ended)  # of these after which anybody is prefilled
+    prompts, budget = ended / share, float(pool.serving.max_batched_tokens)
+    iterations = max(prompts * p / budget, 1.0)
+    prior = prompts * p * max(p / budget - 1.0, 0.0) / 2.0
+    prefill_s = iterations * _seconds(
+        pool,
+        0.0,
+        0.0,
+        prompts * p / iterations,
+        prompts * pp / 2.0 / iterations,
+        prompt_prior=prior / iterations,
+        prompts=max(prompts / iterations, 1.0),
+    )
+    return ended / (_seconds(pool, places, ended * read, 0.0, 0.0) + share * prefill_s)
 
 
 def _places(pool: PoolPlan, p: float, o: float, oo: float) -> float:
