@@ -87,7 +87,8 @@ def _prompts_apart(pool: PoolPlan, p: float, pp: float, places: float, decodes: 
     if decodes <= 0.0:
         return _prefills(pool, p, pp)
     ended = places / decodes  # in an iteration that decodes; who waits takes their places before the next
-    share = min(1.0 - max(1.0 - 1.0 / decodes, 0.0) ** places, ended)  # of these after which anybody is prefilled
+    missed: float = max(1.0 - 1.0 / decodes, 0.0) ** places
+    share = min(1.0 - missed, ended)  # of these after which anybody is prefilled
     prompts, budget = ended / share, float(pool.serving.max_batched_tokens)
     iterations = max(prompts * p / budget, 1.0)
     prior = prompts * p * max(p / budget - 1.0, 0.0) / 2.0
