@@ -188,7 +188,7 @@ static int call_api(ms_run *run, ms_job *job)
     return ms_run_put(run, job->finish_s, ms_order(MS_ENDS, job->replica), suborder, MS_DO_API, job, 0);
 }
 
-/* Where an API takes over, what the failed replica drew is paid at once: no server could tell when the run is cut. If the
+/* Where an API takes over, what the failed replica drew, or its time, is paid at once: no server could tell when the run is cut. If the
  * model's APIs are down and it has no replicas, the copy is lost. */
 int ms_copies_retry(ms_run *run, ms_job *job)
 {
@@ -203,8 +203,8 @@ int ms_copies_retry(ms_run *run, ms_job *job)
         return how;
     }
     run->paid_j += job->energy_j;
-    ms_open_pay(job->owner, job->model, job->energy_j, 0.0);
-    job->energy_j = 0.0;
+    ms_open_pay(job->owner, job->model, job->energy_j, run->config.in_usd ? job->usage_usd : job->energy_j);
+    job->energy_j = job->usage_usd = 0.0;
     return call_api(run, job);
 }
 

@@ -62,7 +62,7 @@ typedef struct ms_job {
     double finish_s;
     double energy_j;
     double usage_s;           /* its share of the replica's busy time, priced in USD */
-    double usage_usd;         /* of replicas before that one, with split prefill and decode */
+    double usage_usd;         /* of what it used before that: of replicas that failed, or that prefilled it for another */
     double prefilled_s;       /* when its prefill for another replica ended */
     struct ms_job *kept_next; /* among those whose KV `source` holds */
     struct ms_job *kept_previous;

@@ -14,7 +14,7 @@ static void act(ms_run *run, int32_t replica, enum ms_notice notice)
 
 void ms_transfers_settle_price(const ms_run *run, ms_job *job)
 {
-    if (job->replica >= 0 && ms_fleet_is_split(&run->fleet, job->model)) {
+    if (job->replica >= 0) {
         job->usage_usd += job->usage_s * run->fleet.pool[run->fleet.pool_of[job->replica]].plan.usd_per_s;
         job->usage_s = 0.0;
     }

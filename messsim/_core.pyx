@@ -1094,6 +1094,11 @@ cdef class Job:
         energy_j, self.c.energy_j = self.c.energy_j, 0.0
         return energy_j
 
+    def take_usage_usd(self):
+        """What it has used so far of replicas that it left, to be paid for: it starts anew from 0."""
+        usage_usd, self.c.usage_usd = self.c.usage_usd, 0.0
+        return usage_usd
+
     @property
     def prompt_tokens(self):
         return self.c.prompt_tokens

@@ -186,9 +186,28 @@ def test_what_a_replica_drew_is_paid_though_an_api_takes_over(engine, tmp_path):
         )
         assert r.statuses[0] == status
         assert r.records.energy_j[0] == pytest.approx(POWER_W * 0.6, rel=1e-12)
-        assert r.records.cost[0] == (0.0 if status == "in_flight" else pytest.approx(OUTPUT * 5.0 / 1e6))
+        answered = 0.0 if status == "in_flight" else OUTPUT * 5.0 / 1e6
+        assert r.records.cost[0] == pytest.approx(0.6 * 3.6 / 3600 + answered, rel=1e-12)
     assert (r.records.start_s[0], r.records.first_token_s[0]) == (0.0, STEP_S)  # as after any retry
     assert r.records.finish_s[0] == pytest.approx(0.6 + 5.0 + 0.1 * (OUTPUT - 1), rel=1e-12)
+
+
+def test_what_a_replica_did_is_paid_at_its_own_price_though_another_takes_over(engine, tmp_path):
+    """Two iterations and a half at 2 USD a second, then the whole answer at 3."""
+    both = [pool("only", name=name, gpu=name) for name in ("a", "b")]
+    outage = {"pool": "a", "replica": 0, "at_s": 2.5 * STEP_S, "for_s": 99.0}
+    data = scenario(
+        requests=None,
+        arrivals=trace(tmp_path, [0, 19]),
+        tokens={"output": OUTPUT},
+        models=[{"name": "only", "satisfaction": 0.5}],
+        pools=both,
+        cost={"unit": "USD", "usd_per_gpu_hour": {"a": 2.0 * 3600, "b": 3.0 * 3600}},
+        cluster={"failures": {"on_failure": "retry", "schedule": [outage]}},
+    )
+    r = run(data, engine)
+    assert r.records.replica[0] == 1
+    assert r.records.cost[0] == pytest.approx(2.0 * 2.5 * STEP_S + 3.0 * LASTS_S, rel=1e-12)
 
 
 def test_failures_that_nothing_outlives_end_the_run(engine):

@@ -93,7 +93,7 @@ class Breakdowns:
             if self.settings.on_failure == "lose" or job.tag.gone:
                 self.lose(job)
             else:
-                if job.replica >= 0 and job.pool.transfers is not None:
+                if job.replica >= 0:
                     job.settle_price(self.plan_of[job.replica].usd_per_s)
                 job.restart()
                 order = (RETRIES, job.request, job.model)

@@ -113,9 +113,9 @@ class Service:
         if not servers.place(job):
             return False
         if job.replica >= 0 and self._plan_of[job.replica].is_api:
-            energy_j = job.take_energy_j()
+            energy_j, usd = job.take_energy_j(), job.take_usage_usd()
             self._paid_j += energy_j
-            job.tag.pay(job.model, energy_j, 0.0)
+            job.tag.pay(job.model, energy_j, usd if self.in_usd else energy_j)
         return True
 
     def abort(self, job: Any) -> bool:
