@@ -53,6 +53,14 @@ static double price(const ms_run *run, const ms_job *job)
     return (prompt + plan->usd_per_million_output_tokens * (double)job->output_tokens) / 1e6 * factor;
 }
 
+void ms_copies_settle_price(const ms_run *run, ms_job *job)
+{
+    if (job->replica >= 0) {
+        job->usage_usd += job->usage_s * run->fleet.pool[run->fleet.pool_of[job->replica]].plan.usd_per_s;
+        job->usage_s = 0.0;
+    }
+}
+
 /* Charges a copy for what it has used; returns its cost. */
 static double charge(ms_run *run, ms_open *open, const ms_job *job)
 {
@@ -188,8 +196,8 @@ static int call_api(ms_run *run, ms_job *job)
     return ms_run_put(run, job->finish_s, ms_order(MS_ENDS, job->replica), suborder, MS_DO_API, job, 0);
 }
 
-/* Where an API takes over, what the failed replica drew, or its time, is paid at once: no server could tell when the run is cut. If the
- * model's APIs are down and it has no replicas, the copy is lost. */
+/* Where an API takes over, what the failed replica drew, or its time, is paid at once: no server could tell when the
+ * run is cut. If the model's APIs are down and it has no replicas, the copy is lost. */
 int ms_copies_retry(ms_run *run, ms_job *job)
 {
     const int how = ms_dispatch_place(&run->fleet, job, -1, run->now_s);

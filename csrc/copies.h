@@ -27,4 +27,7 @@ void ms_copies_drop(ms_run *run, ms_open *open);
 /* At the horizon: every copy under way is charged for what it used, and every open request is recorded. */
 void ms_copies_cut(ms_run *run);
 
+/* What a job has used of the replica that it leaves for one of another price is priced. */
+void ms_copies_settle_price(const ms_run *run, ms_job *job);
+
 #endif

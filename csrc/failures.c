@@ -35,7 +35,7 @@ static int retry_or_lose(ms_run *run, ms_job *job)
     if (run->config.lose_on_failure || open->gone) {
         return ms_copies_lose(run, job, 0);
     }
-    ms_transfers_settle_price(run, job);
+    ms_copies_settle_price(run, job);
     job->generated_tokens = 0;
     job->transferred = 0;
     job->attempt++;

@@ -12,14 +12,6 @@ static void act(ms_run *run, int32_t replica, enum ms_notice notice)
     ms_fleet_act(&run->fleet, replica, notice, run->now_s);
 }
 
-void ms_transfers_settle_price(const ms_run *run, ms_job *job)
-{
-    if (job->replica >= 0) {
-        job->usage_usd += job->usage_s * run->fleet.pool[run->fleet.pool_of[job->replica]].plan.usd_per_s;
-        job->usage_s = 0.0;
-    }
-}
-
 int ms_transfers_prefilled(ms_run *run, ms_job *job)
 {
     ms_fleet_keep(&run->fleet, job);
@@ -82,7 +74,7 @@ int ms_transfers_end(ms_run *run, ms_job *job)
         ms_fleet_note_load(fleet, job->server);
         return ms_copies_abandon(run, job);
     }
-    ms_transfers_settle_price(run, job);
+    ms_copies_settle_price(run, job);
     job->pool = fleet->pool_of[job->server];
     fleet->pool[job->pool].unfinished++;
     act(run, job->server, ms_replica_arrive(server, job, run->now_s));

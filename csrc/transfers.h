@@ -23,7 +23,4 @@ int ms_transfers_end(ms_run *run, ms_job *job);
 /* A replica went down, which had `evicted`: with it goes what it had prefilled, or was to get, of other jobs. */
 void ms_transfers_evict(ms_run *run, int32_t replica, ms_queue *evicted);
 
-/* What a job has used of the replica that it leaves for one of another price is priced. */
-void ms_transfers_settle_price(const ms_run *run, ms_job *job);
-
 #endif

@@ -11,4 +11,15 @@ static inline ms_job ms_job_new(int64_t request, int32_t model, int32_t prompt_t
     return job;
 }
 
+/* A prompt of nodes 1 (20 tokens) and 2 (to 50), and 10 of its own. */
+static inline ms_job long_prompt(ms_node_of_path *path)
+{
+    path[0] = (ms_node_of_path){1, 20};
+    path[1] = (ms_node_of_path){2, 50};
+    ms_job job = ms_job_new(0, 0, 60, 5);
+    job.path = path;
+    job.path_length = 2;
+    return job;
+}
+
 #endif

@@ -2,17 +2,6 @@
 #include "check.h"
 #include "jobs.h"
 
-/* A prompt of nodes 1 (20 tokens) and 2 (to 50), and 10 of its own. */
-static ms_job long_prompt(ms_node_of_path *path)
-{
-    path[0] = (ms_node_of_path){1, 20};
-    path[1] = (ms_node_of_path){2, 50};
-    ms_job job = ms_job_new(0, 0, 60, 5);
-    job.path = path;
-    job.path_length = 2;
-    return job;
-}
-
 static void parts_of_a_prompt(void)
 {
     ms_node_of_path path[2];
