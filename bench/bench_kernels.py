@@ -279,15 +279,8 @@ def known_costs_numpy(prompts: np.ndarray) -> np.ndarray:
 
 def known_costs_core(prompts: np.ndarray) -> np.ndarray:
     costs = np.empty(len(prompts))
-    _core.known_costs(
-        LLAMA_8B_ON_H100,
-        usd_per_s=0.0,
-        max_batched_tokens=CHUNK,
-        nominal_batch=BATCH,
-        mean_output_tokens=OUTPUT,
-        prompt_tokens=prompts,
-        costs=costs,
-    )
+    known = {"coefficients": LLAMA_8B_ON_H100, "usd_per_s": 0.0, "max_batched_tokens": CHUNK, "nominal_batch": BATCH}
+    _core.known_costs(known | {"mean_output_tokens": OUTPUT, "mean_tokens": 1.0}, prompts, costs)
     return costs
 
 

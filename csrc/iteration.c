@@ -2,14 +2,6 @@
 
 #include <math.h>
 
-const ms_field *ms_iteration_coefficient(int i)
-{
-#define MS_COEFFICIENT(name) {#name, MS_FIELD_TYPE(double), offsetof(ms_coefficients, name)},
-    static const ms_field coefficients[] = {MS_COEFFICIENTS(MS_COEFFICIENT)};
-#undef MS_COEFFICIENT
-    return i < (int)(sizeof coefficients / sizeof *coefficients) ? &coefficients[i] : NULL;
-}
-
 static ms_series gpu_seconds(const ms_coefficients *c, const ms_batch *batch)
 {
     const double p = batch->prompt_tokens, decoders = batch->decoders;

@@ -19,7 +19,6 @@
 
 #include <stdint.h>
 
-#include "fields.h"
 #include "maths.h"
 
 enum { MS_MOST_KNOTS = 32 };
@@ -29,30 +28,22 @@ enum ms_host_kind {
     MS_HOST_OVERLAP /* the host prepares the next iteration while the GPU works on this one */
 };
 
-/* The coefficients of a replica, X(name): powers are those of all its GPUs together. ae_s is 0 for a dense model; a1,
- * ac, akm, akx and abk are of iterations that carry prompts; host_s is h0, host_s_per_sequence h1, and after_s counts
- * with MS_HOST_OVERLAP only. draft_tokens is k, draft_s d0, draft_s_per_sequence d1. */
-#define MS_COEFFICIENTS(X)                                                                    \
-    X(a0_s) X(c0_s_per_token) X(c1_s_per_token) X(nstar_tokens)                               \
-    X(ae_s) X(se) X(experts) X(top_k)                                                         \
-    X(ab_s_per_sequence) X(ak_s_per_token) X(akm_s_per_token) X(aq_s_per_token2)              \
-    X(a1_s) X(ac_s_per_token) X(akx_s_per_token) X(abk_s_per_token)                           \
-    X(draft_tokens) X(draft_s) X(draft_s_per_sequence)                                        \
-    X(host_s) X(host_s_per_sequence) X(after_s)                                               \
-    X(p0_w) X(e_j_per_token) X(ek_j_per_token) X(p_cap_w) X(p_idle_w)
-
+/* The coefficients of a replica: powers are those of all its GPUs together. ae_s is 0 for a dense model; a1, ac, akm, akx and
+ * abk are of iterations that carry prompts; host_s is h0, host_s_per_sequence h1, and after_s counts with MS_HOST_OVERLAP
+ * only. draft_tokens is k, draft_s d0, draft_s_per_sequence d1. */
 typedef struct ms_coefficients {
-#define MS_COEFFICIENT(name) double name;
-    MS_COEFFICIENTS(MS_COEFFICIENT)
-#undef MS_COEFFICIENT
+    double a0_s, c0_s_per_token, c1_s_per_token, nstar_tokens;
+    double ae_s, se, experts, top_k;
+    double ab_s_per_sequence, ak_s_per_token, akm_s_per_token, aq_s_per_token2;
+    double a1_s, ac_s_per_token, akx_s_per_token, abk_s_per_token;
+    double draft_tokens, draft_s, draft_s_per_sequence;
+    double host_s, host_s_per_sequence, after_s;
+    double p0_w, e_j_per_token, ek_j_per_token, p_cap_w, p_idle_w;
     int32_t host_kind;                 /* enum ms_host_kind */
     int32_t knots;                     /* 0: g by a0, c0, c1, n*, aE; else at least 2 */
     double knot_tokens[MS_MOST_KNOTS]; /* rising */
     double knot_s[MS_MOST_KNOTS];
 } ms_coefficients;
-
-/* The i-th of MS_COEFFICIENTS; NULL past the last. */
-const ms_field *ms_iteration_coefficient(int i);
 
 /* What an iteration does. */
 typedef struct ms_batch {

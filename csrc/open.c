@@ -43,14 +43,6 @@ void ms_open_pass_on(ms_open *self)
     self->closed = 1;
 }
 
-const ms_field *ms_open_column(int i)
-{
-#define MS_COLUMN(type, name, value) {#name, MS_FIELD_TYPE(type), offsetof(ms_page, record.name)},
-    static const ms_field columns[] = {MS_RECORD_COLUMNS(MS_COLUMN)};
-#undef MS_COLUMN
-    return i < (int)(sizeof columns / sizeof *columns) ? &columns[i] : NULL;
-}
-
 void ms_open_put_down(ms_open *self)
 {
     ms_page *page = self->page;

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "brain.h"
-#include "fields.h"
 #include "job.h"
 #include "store.h"
 
@@ -186,9 +185,6 @@ void ms_open_drop(ms_open *self, ms_job *job);
 
 /* What an attempt without an answer has cost goes to the next. */
 void ms_open_pass_on(ms_open *self);
-
-/* The i-th of MS_RECORD_COLUMNS, its offset within ms_page; NULL past the last. */
-const ms_field *ms_open_column(int i);
 
 /* Writes the record. */
 void ms_open_put_down(ms_open *self);

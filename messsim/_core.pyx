@@ -13,6 +13,8 @@ from libc.string cimport memcpy, memset
 
 from messsim import errors
 
+include "_core_fill.pxi"
+
 DOWN, IDLE, BOUNDARY, RUNNING = MS_DOWN, MS_IDLE, MS_BOUNDARY, MS_RUNNING
 NOTHING, WAKE, RESCHEDULE = MS_NOTHING, MS_WAKE, MS_RESCHEDULE
 PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL = MS_PLAN_ALL, MS_PLAN_CHAIN, MS_PLAN_EXPLORE, MS_PLAN_MODEL
@@ -40,7 +42,7 @@ cdef int check_shape(bint fits, str what) except -1:
     return 0
 
 
-def error_codes():
+def error_codes() -> list[tuple[int, str, str]]:
     """Every code of the core with its exception class name and text: [(code, class, text)]."""
     cdef int i = 0
     codes = []
@@ -56,15 +58,25 @@ def expect_progress(int64_t failures_in_vain):
     check(MS_ERR_IN_VAIN if failures_in_vain > MS_MOST_FAILURES_IN_VAIN else 0)
 
 
+cdef dict by_name(object given, tuple names, tuple others, str what):
+    """Values of a structure by name, checked; those of a tuple are in its order. `others` may be there."""
+    cdef dict values = dict(zip(names, given, strict=True)) if isinstance(given, tuple) else given
+    wrong = set(names).symmetric_difference(values).difference(others)
+    check_shape(not wrong, f"{what}: {', '.join(sorted(wrong))} missing or unknown")
+    return values
+
+
+cdef flat(object column, tuple shape, str name):
+    """A column as C has it; None stays."""
+    if column is None:
+        return None
+    check_shape(column.shape == shape and column.flags.c_contiguous, f"{name} is {shape}, contiguous")
+    return column.reshape(-1)
+
+
 # ---- random columns -------------------------------------------------------------------------------------
 
-cdef ms_stream stream_of(uint32_t seed, uint32_t column, uint32_t replication, uint32_t sub) noexcept nogil:
-    cdef ms_stream stream
-    stream.seed, stream.column, stream.replication, stream.sub = seed, column, replication, sub
-    return stream
-
-
-def philox_block(uint32_t[::1] key not None, uint32_t[::1] counter not None):
+def philox_block(uint32_t[::1] key not None, uint32_t[::1] counter not None) -> NDArray[np.uint32]:
     """The four words of one Philox4x32-10 block, for the known-answer tests."""
     check_shape(key.shape[0] == 2 and counter.shape[0] == 4, "a key has 2 words and a counter 4")
     words = np.empty(4, dtype=np.uint32)
@@ -76,62 +88,56 @@ def philox_block(uint32_t[::1] key not None, uint32_t[::1] counter not None):
 def draw_uniform(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
                  uint32_t replication=0, uint32_t sub=0, bint odd=False):
     """Fills `out` with the 52-bit uniforms of requests first, first + 1, ..."""
-    cdef ms_stream stream = stream_of(seed, column, replication, sub)
-    if out.shape[0]:
-        with nogil:
-            ms_draw_uniform(&stream, odd, first, out.shape[0], &out[0])
+    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
+    with nogil:
+        ms_draw_uniform(&stream, odd, first, out.shape[0], &out[0])
 
 
 def draw_choice(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
                 uint32_t replication=0, uint32_t sub=0):
     """Fills `out` with 32-bit uniforms, for Bernoulli draws and choices."""
-    cdef ms_stream stream = stream_of(seed, column, replication, sub)
-    if out.shape[0]:
-        with nogil:
-            ms_draw_choice(&stream, first, out.shape[0], &out[0])
+    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
+    with nogil:
+        ms_draw_choice(&stream, first, out.shape[0], &out[0])
 
 
 def draw_exponential(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
                      uint32_t replication=0, uint32_t sub=0, bint odd=False):
     """Fills `out` with exponential variates of mean 1."""
-    cdef ms_stream stream = stream_of(seed, column, replication, sub)
-    if out.shape[0]:
-        with nogil:
-            ms_draw_exponential(&stream, odd, first, out.shape[0], &out[0])
+    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
+    with nogil:
+        ms_draw_exponential(&stream, odd, first, out.shape[0], &out[0])
 
 
 def draw_normal(uint32_t seed, uint32_t column, uint64_t first, double[::1] out not None,
                 uint32_t replication=0, uint32_t sub=0, bint odd=False):
     """Fills `out` with standard normal variates."""
-    cdef ms_stream stream = stream_of(seed, column, replication, sub)
-    if out.shape[0]:
-        with nogil:
-            ms_draw_normal(&stream, odd, first, out.shape[0], &out[0])
+    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
+    with nogil:
+        ms_draw_normal(&stream, odd, first, out.shape[0], &out[0])
 
 
 def draw_lognormal(uint32_t seed, uint32_t column, uint64_t first, double mu, double sigma,
                    double[::1] out not None, uint32_t replication=0, uint32_t sub=0, bint odd=False):
     """Fills `out` with exp(mu + sigma z), z standard normal."""
-    cdef ms_stream stream = stream_of(seed, column, replication, sub)
-    if out.shape[0]:
-        with nogil:
-            ms_draw_lognormal(&stream, odd, first, out.shape[0], mu, sigma, &out[0])
+    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
+    with nogil:
+        ms_draw_lognormal(&stream, odd, first, out.shape[0], mu, sigma, &out[0])
 
 
 def draw_uniform_pair(uint32_t seed, uint32_t column, uint64_t first, double[:, ::1] out not None,
                       uint32_t replication=0, uint32_t sub=0):
     """Fills `out` [n, 2] with both 52-bit uniforms of each block."""
-    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
     check_shape(out.shape[1] == 2, "out is [n, 2]")
-    if out.shape[0]:
-        with nogil:
-            ms_draw_uniform_pair(&stream, first, out.shape[0], &out[0, 0])
+    with nogil:
+        ms_draw_uniform_pair(&stream, first, out.shape[0], &out[0, 0])
 
 
 def draw_normal_pair(uint32_t seed, uint32_t column, uint64_t first, double[::1] even not None,
                      double[::1] odd not None, uint32_t replication=0, uint32_t sub=0):
     """Fills two columns with standard normal variates, the two components that share a block."""
-    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
     check_shape(even.shape[0] == odd.shape[0], "the two columns have one length")
     if even.shape[0]:
         with nogil:
@@ -141,17 +147,16 @@ def draw_normal_pair(uint32_t seed, uint32_t column, uint64_t first, double[::1]
 def draw_geometric(uint32_t seed, uint32_t column, uint64_t first, double scale, double most, int32_t[::1] out not None,
                    uint32_t replication=0):
     """Fills `out` with min(most, 1 + floor(scale x)), x exponential."""
-    cdef ms_stream stream = stream_of(seed, column, replication, 0)
-    if out.shape[0]:
-        with nogil:
-            ms_draw_geometric(&stream, first, out.shape[0], scale, most, &out[0])
+    cdef ms_stream stream = ms_stream(seed, column, replication, 0)
+    with nogil:
+        ms_draw_geometric(&stream, first, out.shape[0], scale, most, &out[0])
 
 
 def draw_geometric_of(uint32_t seed, uint64_t first, const int32_t[::1] model not None, const uint32_t[::1] columns not None,
                       const double[::1] scales not None, const double[::1] mosts not None, int32_t[::1] out not None,
                       uint32_t replication=0):
     """The same where request i is of model[i], each of which has a column, a scale and a most."""
-    cdef ms_stream stream = stream_of(seed, 0, replication, 0)
+    cdef ms_stream stream = ms_stream(seed, 0, replication, 0)
     check_shape(model.shape[0] == out.shape[0] and columns.shape[0] == scales.shape[0] == mosts.shape[0],
                 "model and out have one length, and columns, scales and mosts another")
     if out.shape[0]:
@@ -163,27 +168,25 @@ def draw_geometric_of(uint32_t seed, uint64_t first, const int32_t[::1] model no
 def draw_lognormal_count(uint32_t seed, uint32_t column, uint64_t first, double mu, double sigma, double most,
                          int32_t[::1] out not None, uint32_t replication=0):
     """Fills `out` with exp(mu + sigma z) to the nearest, within [1, most]."""
-    cdef ms_stream stream = stream_of(seed, column, replication, 0)
-    if out.shape[0]:
-        with nogil:
-            ms_draw_lognormal_count(&stream, first, out.shape[0], mu, sigma, most, &out[0])
+    cdef ms_stream stream = ms_stream(seed, column, replication, 0)
+    with nogil:
+        ms_draw_lognormal_count(&stream, first, out.shape[0], mu, sigma, most, &out[0])
 
 
 def draw_logistic(uint32_t seed, uint32_t column, uint64_t first, double slope, double ability,
                   const double[::1] difficulty not None, double[::1] out not None, uint32_t replication=0,
                   uint32_t sub=0):
     """Fills `out` with 1 with probability sigmoid(slope (ability - difficulty)), else 0."""
-    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
     check_shape(difficulty.shape[0] == out.shape[0], "difficulty and out have one length")
-    if out.shape[0]:
-        with nogil:
-            ms_draw_logistic(&stream, first, out.shape[0], slope, ability, &difficulty[0], &out[0])
+    with nogil:
+        ms_draw_logistic(&stream, first, out.shape[0], slope, ability, &difficulty[0], &out[0])
 
 
 def draw_one(uint32_t seed, uint32_t column, uint64_t request, uint32_t replication=0, uint32_t sub=0,
-             bint odd=False):
+             bint odd=False) -> float:
     """The 52-bit uniform of one request."""
-    cdef ms_stream stream = stream_of(seed, column, replication, sub)
+    cdef ms_stream stream = ms_stream(seed, column, replication, sub)
     return ms_draw_one(&stream, odd, request)
 
 
@@ -199,28 +202,28 @@ cdef mapped(elementwise function, const double[::1] x):
     return result
 
 
-def quantile_exponential(const double[::1] u not None):
+def quantile_exponential(const double[::1] u not None) -> NDArray[np.float64]:
     """The unit-mean exponential quantiles of u in (0, 1)."""
     return mapped(<elementwise>ms_quantile_exponential, u)
 
 
-def quantile_normal(const double[::1] u not None):
+def quantile_normal(const double[::1] u not None) -> NDArray[np.float64]:
     """The standard normal quantiles of u in (0, 1)."""
     return mapped(<elementwise>ms_quantile_normal, u)
 
 
-def exp(const double[::1] x not None):
+def exp(const double[::1] x not None) -> NDArray[np.float64]:
     """e^x without libm: the same bits on every machine."""
     return mapped(<elementwise>ms_exp_many, x)
 
 
-def log(const double[::1] x not None):
+def log(const double[::1] x not None) -> NDArray[np.float64]:
     """ln x of positive normal numbers, without libm."""
     return mapped(<elementwise>ms_log_many, x)
 
 
 def log_histogram_add(int64_t[::1] counts not None, const double[::1] values not None, double least,
-                      double bins_per_octave):
+                      double bins_per_octave) -> tuple[int, float]:
     """Counts values >= 0 into counts (csrc/histogram.h); returns how many were 0, and the sum of all."""
     cdef ms_log_histogram histogram
     check_shape(counts.shape[0] > 0, "a histogram has bins")
@@ -261,30 +264,12 @@ cdef class Records:
     cdef object columns
 
     def __init__(self, dict columns):
-        cdef int64_t n = len(columns["id"])
-        self.columns = columns
-        cdef const int64_t[::1] id_ = columns["id"]
-        cdef const int32_t[::1] tenant = columns["tenant"], model = columns["model"]
-        cdef const int32_t[::1] prompt = columns["prompt_tokens"], output = columns["output_tokens"]
-        cdef const int32_t[::1] preemptions = columns["preemptions"]
-        cdef const int8_t[::1] status = columns["status"]
-        cdef const uint8_t[::1] explored = columns["explored"].view(np.uint8)
-        cdef const double[::1] arrival = columns["arrival_s"], start = columns["start_s"]
-        cdef const double[::1] first_token = columns["first_token_s"], finish = columns["finish_s"]
-        cdef const double[::1] satisfied = columns["satisfied"], feedback = columns["feedback_s"]
-        cdef const double[::1] energy = columns["energy_j"], cost = columns["cost"]
-        cdef const double[::1] exploration = columns["exploration_cost"]
-        cdef const int32_t[::1] hits = columns["cached_prompt_tokens"]
-        cdef const int64_t[::1] hits_again = columns["cached_recompute_tokens"]
-        check_shape(n > 0 and all(len(column) == n for column in columns.values()), "the columns have one length, not 0")
-        self.c.n = n
-        self.c.id, self.c.tenant, self.c.model, self.c.status = &id_[0], &tenant[0], &model[0], &status[0]
-        self.c.explored, self.c.prompt_tokens, self.c.output_tokens = &explored[0], &prompt[0], &output[0]
-        self.c.preemptions, self.c.arrival_s, self.c.start_s = &preemptions[0], &arrival[0], &start[0]
-        self.c.first_token_s, self.c.finish_s, self.c.satisfied = &first_token[0], &finish[0], &satisfied[0]
-        self.c.feedback_s, self.c.energy_j, self.c.cost = &feedback[0], &energy[0], &cost[0]
-        self.c.exploration_cost = &exploration[0]
-        self.c.cached_prompt_tokens, self.c.cached_recompute_tokens = &hits[0], &hits_again[0]
+        cdef dict used = {name: columns[name] for name in TYPES_OF_ms_records}
+        used["explored"] = used["explored"].view(np.uint8)
+        self.columns, self.c.n = used, len(used["id"])
+        check_shape(self.c.n > 0 and all(len(column) == self.c.n for column in used.values()),
+                    "the columns have one length, not 0")
+        point_ms_records(&self.c, used)
 
     def add_to(self, double[::1] sums not None, int64_t[::1] counts not None, int64_t[::1] by_status not None,
                int64_t[::1] answered not None, double[:, ::1] by_model not None,
@@ -331,7 +316,7 @@ cdef class Records:
 
 
 def running_add(double[::1] state not None, const int64_t[::1] ids not None, const double[::1] satisfied not None,
-                const double[::1] promised not None, const double[::1] costs not None, int64_t stride):
+                const double[::1] promised not None, const double[::1] costs not None, int64_t stride) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Continues running curves (csrc/tally.h) from `state`: answered, last short, satisfied, promised, cost, sum of the
     curve. Returns ids, and satisfaction, promise and cost so far, of every stride-th request."""
     cdef ms_running running
@@ -354,7 +339,7 @@ def running_add(double[::1] state not None, const int64_t[::1] ids not None, con
 
 
 def scores_add(double[::1] good not None, double[::1] bad not None, const double[::1] scores not None,
-               const double[::1] satisfied not None):
+               const double[::1] satisfied not None) -> float:
     """Counts predictions with their outcomes by score (csrc/tally.h); returns the sum of cross-entropies."""
     cdef double loss = 0.0
     check_shape(good.shape[0] == bad.shape[0] > 0 and scores.shape[0] == satisfied.shape[0], "as many outcomes as scores")
@@ -368,6 +353,12 @@ def scores_add(double[::1] good not None, double[::1] bad not None, const double
 
 OPTIMIZERS = {"sgd": MS_SGD, "adagrad": MS_ADAGRAD}
 
+
+cdef view(double *at, int64_t rows, int64_t columns):
+    """Memory of C as an array [rows, columns]."""
+    return np.asarray(<double[:rows, :columns]>at) if columns else np.empty((rows, 0))
+
+
 cdef class Predictor:
     """Logistic regressions of all models, learnt by SGD or AdaGrad with a batch of one; `bias` is what biases start at."""
 
@@ -375,7 +366,7 @@ cdef class Predictor:
     cdef dict options
 
     def __init__(self, int models, int features, *, double learning_rate, double momentum=0.0,
-                 double weight_decay=0.0, double clip=0.0, str optimizer="sgd", bint standardize=False, bias=None):
+                 double weight_decay=0.0, double clip=0.0, str optimizer="sgd", bint standardize=False, bias: "Iterable[float] | None" = None):
         check_shape(models >= 1 and features >= 0, "a predictor has at least one model and no fewer than 0 features")
         ms_predictor_free(&self.c)
         check(ms_predictor_init(&self.c, models, features))
@@ -386,27 +377,25 @@ cdef class Predictor:
                         "optimizer": optimizer, "standardize": standardize}
         if bias is not None:
             check_shape(len(bias) == models, "bias is [models]")
-            np.asarray(<double[:models]>self.c.bias)[:] = bias
+            view(self.c.bias, 1, models)[0, :] = bias
 
     def __dealloc__(self):
         ms_predictor_free(&self.c)
 
     @property
-    def version(self):
+    def version(self) -> int:
         """Steps learnt so far: scores made under another version are stale."""
         return self.c.version
 
     @property
-    def weights(self):
+    def weights(self) -> NDArray[np.float64]:
         """A copy of the weights, [models, features]."""
-        if self.c.features == 0:
-            return np.empty((self.c.models, 0))
-        return np.array(<double[:self.c.models, :self.c.features]>self.c.weights)
+        return view(self.c.weights, self.c.models, self.c.features).copy()
 
     @property
-    def bias(self):
+    def bias(self) -> NDArray[np.float64]:
         """A copy of the biases, [models]."""
-        return np.array(<double[:self.c.models]>self.c.bias)
+        return view(self.c.bias, 1, self.c.models)[0].copy()
 
     def score(self, const double[:, ::1] x not None, double[:, ::1] scores not None, int64_t first=0,
               int64_t end=-1):
@@ -421,37 +410,29 @@ cdef class Predictor:
             with nogil:
                 ms_predictor_score(&self.c, 0, self.c.models, at, n, end - first, &scores[0, first], n)
 
-    def saved(self):
-        """All that it has learnt, as numbers and lists; see `restore`."""
+    cdef dict learnt(self):
+        """The arrays that it learns, as they stand in C."""
         cdef int64_t m = self.c.models, d = self.c.features
-        return {
-            "version": self.c.version,
-            "weights": self.weights.tolist(),
-            "bias": self.bias.tolist(),
-            "velocity": np.array(<double[:m, :d + 1]>self.c.velocity).tolist(),
-            "seen": self.c.scaler.count,
-            "mean": np.array(<double[:d + 1]>self.c.scaler.mean)[:d].tolist(),
-            "squares": np.array(<double[:d + 1]>self.c.scaler.squares)[:d].tolist(),
-        }
+        return {"weights": view(self.c.weights, m, d), "bias": view(self.c.bias, 1, m)[0],
+                "velocity": view(self.c.velocity, m, d + 1), "mean": view(self.c.scaler.mean, 1, d)[0],
+                "squares": view(self.c.scaler.squares, 1, d)[0]}
+
+    def saved(self) -> dict[str, Any]:
+        """All that it has learnt, as numbers and lists; see `restore`."""
+        numbers = {"version": self.c.version, "weights": 0, "bias": 0, "velocity": 0, "seen": self.c.scaler.count}
+        return numbers | {name: array.tolist() for name, array in self.learnt().items()}
 
     def restore(self, dict saved):
-        """Takes up what `saved` gave."""
-        cdef int64_t m = self.c.models, d = self.c.features
-        weights, bias = np.array(saved["weights"], dtype=np.float64), np.array(saved["bias"], dtype=np.float64)
-        velocity = np.array(saved["velocity"], dtype=np.float64)
-        check_shape(weights.reshape(m, -1).shape == (m, d) and bias.shape == (m,) and velocity.shape == (m, d + 1),
+        """Takes up what `saved` gave; a scale that was not saved stays."""
+        arrays = {name: array for name, array in self.learnt().items() if name in saved}
+        values = {name: np.array(saved[name], dtype=np.float64) for name in arrays}
+        check_shape(len(arrays) >= 3 and all(array.shape == values[name].shape for name, array in arrays.items()),
                     "what was saved is of as many models and features")
-        if d:
-            np.asarray(<double[:m, :d]>self.c.weights)[:] = weights
-        np.asarray(<double[:m]>self.c.bias)[:] = bias
-        np.asarray(<double[:m, :d + 1]>self.c.velocity)[:] = velocity
-        if "seen" in saved:
-            self.c.scaler.count = saved["seen"]
-            np.asarray(<double[:d + 1]>self.c.scaler.mean)[:d] = saved["mean"]
-            np.asarray(<double[:d + 1]>self.c.scaler.squares)[:d] = saved["squares"]
-        self.c.version = saved["version"]
+        for name, array in arrays.items():
+            array[...] = values[name]
+        self.c.version, self.c.scaler.count = saved["version"], saved.get("seen", self.c.scaler.count)
 
-    def copy(self):
+    def copy(self) -> Predictor:
         """Another one that has learnt the same, and goes on by itself."""
         other = Predictor(self.c.models, self.c.features, **self.options)
         other.restore(self.saved())
@@ -475,10 +456,8 @@ def average(list predictors not None):
     ms_predictor_average(<ms_predictor **>&pointers[0], pointers.shape[0])
 
 
-cdef class Ledger:
-    """A virtual queue and its certificate."""
-
-    cdef ms_ledger c
+cdef class Ledger(_ms_ledger):
+    """A virtual queue and its certificate: `queue` is what the router sees, `plain` the undiscounted one."""
 
     def __init__(self, double alpha, *, double discount=1.0, int64_t window=0):
         ms_ledger_free(&self.c)
@@ -487,7 +466,7 @@ cdef class Ledger:
     def __dealloc__(self):
         ms_ledger_free(&self.c)
 
-    def saved(self):
+    def saved(self) -> dict[str, Any]:
         """All that it has counted, as numbers and a list; see `restore`."""
         recent = np.array(<double[:self.c.window]>self.c.recent).tolist() if self.c.window else []
         return {"queue": self.c.queue, "plain": self.c.plain, "plain_max": self.c.plain_max, "rated": self.c.rated,
@@ -508,38 +487,12 @@ cdef class Ledger:
         ms_ledger_rate(&self.c, satisfaction)
 
     @property
-    def alpha(self):
-        return self.c.alpha
-
-    @property
-    def queue(self):
-        """What the router sees: Q, discounted or windowed where asked."""
-        return self.c.queue
-
-    @property
-    def plain(self):
-        """The undiscounted queue."""
-        return self.c.plain
-
-    @property
-    def plain_max(self):
-        return self.c.plain_max
-
-    @property
-    def rated(self):
-        return self.c.rated
-
-    @property
-    def satisfied(self):
-        return self.c.satisfied
-
-    @property
-    def certificate(self):
+    def certificate(self) -> float:
         """alpha - Q/T: the mean satisfaction of rated answers is at least this. NaN before any."""
         return ms_ledger_certificate(&self.c)
 
     @property
-    def holds(self):
+    def holds(self) -> bool:
         """Whether the certificate holds; false only if there is a bug."""
         return bool(ms_ledger_holds(&self.c))
 
@@ -559,37 +512,12 @@ def reconcile(list ledgers not None):
     ms_ledger_reconcile(<ms_ledger **>&pointers[0], pointers.shape[0])
 
 
-def total(list ledgers not None):
+def total(list ledgers not None) -> Ledger:
     """One ledger of all ratings of several ledgers of one promise: its queue is the sum of theirs."""
     cdef size_t[::1] pointers = pointers_to(ledgers)
     cdef Ledger sum_ = Ledger(0.0)
     sum_.c = ms_ledger_total(<ms_ledger **>&pointers[0], pointers.shape[0])
     return sum_
-
-
-def illegal(int status, int64_t request, int64_t code, int64_t models, failure=None):
-    """The error for what a policy returned: a decision, a next model, an answer to a label; or what it raised."""
-    if failure is not None:
-        return errors.PolicyError(f"the policy's {failure}, at request {request}")
-    if code == MS_POLICY_RAISED:
-        return errors.PolicyError(
-            f"the policy returned {code} at request {request}, which is what int() makes of NaN and of infinity; "
-            "expected a whole number")
-    if status == MS_ERR_CHAIN:
-        return errors.PolicyError(
-            f"the policy's finish goes on after {MS_CHAIN_MOST:,} answers to request {request}; expected the number of "
-            "models in the end, to stay with an answer")
-    if status == MS_ERR_LABEL:
-        return errors.PolicyError(f"the policy returned its error code {code} on the label of request {request}")
-    if status == MS_ERR_NEXT:
-        return errors.PolicyError(
-            f"the policy's finish returned {code} at request {request}; expected a model from 0 to {models - 1} to ask "
-            f"next, or {models} to stay with the answer")
-    if code < 0:
-        return errors.PolicyError(f"the policy returned its error code {code} at request {request}")
-    return errors.PolicyError(
-        f"the policy returned {code} at request {request}; expected a model from 0 to {models - 1}, "
-        "or one with a single PLAN_ flag")
 
 
 CHAIN_MOST = MS_CHAIN_MOST
@@ -608,7 +536,59 @@ cdef double[::1] with_length(values):
     return np.concatenate([[len(numbers)], numbers, [0.0]])
 
 
-cdef class Policy:
+cdef class Compiled:
+    """What a policy and a rule of dispatch have in common: parameters, a state and machine code that belongs to somebody.
+
+    `params` are as given, and one 0 behind them; `state` is the array that the code itself reads and writes, likewise.
+    """
+
+    cdef readonly object params
+    cdef readonly object state
+    cdef const double **params_at  # where its structure in C points to them
+    cdef double **state_at
+    cdef tuple compiled  # what the user's functions became; None for a built-in
+
+    def replace(self, params, state=()):
+        """Puts other parameters and state in their place, of any length; before the first decision only."""
+        cdef double[::1] p = with_length(params), s = with_length(state)
+        self.params, self.state = np.asarray(p)[1:], np.asarray(s)[1:]
+        self.params_at[0], self.state_at[0] = &p[1], &s[1]
+
+    cdef adopt(self, Compiled other):
+        """The same parameters, and a state of its own that begins as the other stands."""
+        self.replace(other.params[:len(other.params) - 1], other.state[:len(other.state) - 1])
+        self.compiled = other.compiled
+        return self
+
+    def keep_alive(self, tuple compiled not None):
+        """Holds what the functions' machine code belongs to; each knows by the address of `state` what has failed."""
+        self.compiled = compiled
+
+    @property
+    def functions(self) -> tuple[Any, ...]:
+        """What the user's functions became, one an entry; empty for a built-in."""
+        return self.compiled or ()
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether its functions were written in Python, so that nobody knows whether they return."""
+        return self.compiled is not None
+
+    def failure(self) -> str | None:
+        """What the last of its functions that failed has raised, told once; None if none did."""
+        for function in self.functions:
+            raised = function.failures.pop(<size_t>self.state_at[0], None)
+            if raised is not None:
+                return raised
+        return None
+
+
+cdef dict BUILT_IN = {"mess+": <size_t>ms_policy_mess_decide, "random": <size_t>ms_policy_random,
+                      "cheapest": <size_t>ms_policy_cheapest, "largest": <size_t>ms_policy_largest,
+                      "mix": <size_t>ms_policy_mix}
+
+
+cdef class Policy(Compiled):
     """The three functions of a policy over its parameters and its state.
 
     `decide`, `finish`, `rated` and `learn` are a built-in's name or the address of a compiled function with the
@@ -616,79 +596,39 @@ cdef class Policy:
     """
 
     cdef ms_policy c
-    cdef readonly object params
-    cdef readonly object state
-    cdef tuple compiled  # what the user's functions became; None for a built-in
+
+    def __cinit__(self):
+        self.params_at, self.state_at = &self.c.params, &self.c.state
 
     def __init__(self, decide, params, state, *, uint64_t finish=0, uint64_t rated=0, uint64_t learn=0,
                  int32_t uniforms=2):
         self.replace(params, state)
         self.c.uniforms = uniforms
+        self.c.decide = <ms_decide_fn><size_t>int(BUILT_IN.get(decide, decide))
         self.c.finish = <ms_finish_fn><size_t>finish
         self.c.rated = <ms_rated_fn><size_t>rated
         self.c.learn = <ms_learn_fn><size_t>learn
+        check_shape(self.c.decide != NULL, "decide is a built-in's name or the address of a function")
         if decide == "mess+":
             check_shape(len(self.params) > MS_MESS_PARAMS and len(self.state) > MS_MESS_STATE,
                         f"mess+ takes {MS_MESS_PARAMS} parameters and {MS_MESS_STATE} of state")
-            self.c.decide, self.c.rated = ms_policy_mess_decide, ms_policy_mess_rated
-        elif decide == "random":
-            self.c.decide = ms_policy_random
-        elif decide == "cheapest":
-            self.c.decide = ms_policy_cheapest
-        elif decide == "largest":
-            self.c.decide = ms_policy_largest
-        elif decide == "mix":  # params: for each tenant, as many models as their probabilities (csrc/policy.h)
-            self.c.decide = ms_policy_mix
-        else:
-            self.c.decide = <ms_decide_fn><size_t>int(decide)
-            check_shape(self.c.decide != NULL, "decide is a built-in's name or the address of a function")
+            self.c.rated = ms_policy_mess_rated
 
-    def replace(self, params, state=()):
-        """Puts other parameters and state in their place, of any length; before the first decision only."""
-        cdef double[::1] p = with_length(params), s = with_length(state)
-        self.params, self.state = np.asarray(p)[1:], np.asarray(s)[1:]
-        self.c.params, self.c.state = &p[1], &s[1]
-
-    def copy(self):
+    def copy(self) -> Policy:
         """Another instance: the same functions and parameters, and a state of its own that begins as this one stands."""
-        cdef Policy other = Policy("random", self.params[:len(self.params) - 1], self.state[:len(self.state) - 1])
-        params, state = other.c.params, other.c.state
+        cdef Policy other = Policy.__new__(Policy)
         other.c = self.c
-        other.c.params, other.c.state = params, state
-        other.compiled = self.compiled
-        return other
-
-    def keep_alive(self, tuple compiled not None):
-        """Holds what the functions' machine code belongs to; each knows by the address of `state` what has failed."""
-        self.compiled = compiled
+        return other.adopt(self)
 
     @property
-    def functions(self):
-        """What the user's functions became, one an entry; empty for a built-in."""
-        return self.compiled or ()
-
-    @property
-    def is_compiled(self):
-        """Whether its functions were written in Python, so that nobody knows whether they return."""
-        return self.compiled is not None
-
-    def failure(self):
-        """What the last of its functions that failed has raised, told once; None if none did."""
-        for function in self.compiled or ():
-            raised = function.failures.pop(<size_t>self.c.state, None)
-            if raised is not None:
-                return raised
-        return None
-
-    @property
-    def uniforms(self):
+    def uniforms(self) -> int:
         """How many uniforms a request has."""
         return self.c.uniforms
 
     def decide(self, int64_t request, int64_t step, double alpha, double queue,
                const double[::1] scores not None, const double[::1] costs not None, const double[::1] loads not None,
                const double[::1] uniforms not None, const double[::1] facts=None, const double[::1] features=None,
-               int64_t tenant=0):
+               int64_t tenant=0) -> int:
         """The plan for one request, checked: a model's index, or one with a PLAN_ flag."""
         cdef int64_t models = scores.shape[0], plan, dimensions = 0 if features is None else features.shape[0]
         check_shape(models >= 1 and costs.shape[0] == models and loads.shape[0] == models
@@ -706,12 +646,12 @@ cdef class Policy:
         cdef int64_t flags = plan & (MS_PLAN_ALL | MS_PLAN_CHAIN | MS_PLAN_EXPLORE)
         if plan < 0 or (plan & ~flags) >= models or flags & (flags - 1) or (
                 flags == MS_PLAN_CHAIN and self.c.finish == NULL):
-            raise illegal(MS_ERR_PLAN, request, plan, models, self.failure())
+            raise errors.illegal("plan", request, plan, models, self.failure())
         return plan
 
     def finish(self, int64_t request, int64_t stage, int64_t model, const double[::1] scores not None,
                const double[::1] costs not None, const double[::1] uniforms not None, const double[::1] facts=None,
-               int64_t tenant=0):
+               int64_t tenant=0) -> int:
         """Chains: the model to ask next, or the number of models when the user gets this answer."""
         cdef int64_t models = scores.shape[0], chosen
         check_shape(self.c.finish != NULL, "this policy makes no chains")
@@ -723,9 +663,9 @@ cdef class Policy:
             chosen = self.c.finish(request, stage, tenant, model, models, &scores[0], &costs[0], &known[0],
                                    &uniforms[0], self.c.params, self.c.state)
         if not 0 <= chosen <= models:
-            raise illegal(MS_ERR_NEXT, request, chosen, models, self.failure())
+            raise errors.illegal("next", request, chosen, models, self.failure())
         if chosen < models and stage + 1 >= MS_CHAIN_MOST:
-            raise illegal(MS_ERR_CHAIN, request, chosen, models)
+            raise errors.illegal("chain", request, chosen, models)
         return chosen
 
     def rated(self, int64_t request, int64_t model, double alpha, double satisfaction, double queue, int64_t tenant=0):
@@ -753,25 +693,11 @@ cdef class Policy:
 
     cdef int heard(self, int64_t request, int64_t code) except -1:
         if code < 0:
-            raise illegal(MS_ERR_LABEL, request, code, 0, self.failure())
+            raise errors.illegal("label", request, code, 0, self.failure())
         return 0
 
 
-def wrong_pick(int64_t request, int64_t picked, failure=None):
-    """The error for what a rule of dispatch of the user's own returned, or raised."""
-    if failure is not None:
-        return errors.PolicyError(f"the rule of dispatch: {failure}, at request {request}")
-    if picked == MS_POLICY_RAISED:
-        return errors.PolicyError(
-            f"the rule of dispatch returned {picked} at request {request}, which is what int() makes of NaN and of "
-            "infinity; expected a whole number")
-    if picked < 0:
-        return errors.PolicyError(f"the rule of dispatch returned its error code {picked} at request {request}")
-    return errors.PolicyError(
-        f"the rule of dispatch returned {picked} at request {request}; expected one of its replicas, from 0 to replicas - 1")
-
-
-cdef class DispatchRule:
+cdef class DispatchRule(Compiled):
     """A rule of dispatch of the user's own, among the replicas of one model.
 
     `pick` is the address of a compiled function with the signature in csrc/dispatch_plan.h; what it does not see is not
@@ -779,53 +705,31 @@ cdef class DispatchRule:
     """
 
     cdef ms_own_rule c
-    cdef readonly object params
-    cdef readonly object state
-    cdef tuple compiled
+
+    def __cinit__(self):
+        self.params_at, self.state_at = &self.c.params, &self.c.state
 
     def __init__(self, uint64_t pick, params, state, *, bint sees_loads=True, bint sees_engines=True,
                  bint sees_caches=True):
         check_shape(pick != 0, "pick is the address of a function")
-        cdef double[::1] p = with_length(params), s = with_length(state)
-        self.params, self.state = np.asarray(p)[1:], np.asarray(s)[1:]
-        self.c.pick, self.c.params, self.c.state = <ms_pick_fn><size_t>pick, &p[1], &s[1]
+        self.replace(params, state)
+        self.c.pick = <ms_pick_fn><size_t>pick
         self.c.sees_loads, self.c.sees_engines, self.c.sees_caches = sees_loads, sees_engines, sees_caches
-        self.compiled = ()
 
-    def copy(self):
+    def copy(self) -> DispatchRule:
         """The same rule for another model: with a state of its own that begins as this one stands."""
-        cdef DispatchRule other = DispatchRule(<size_t>self.c.pick, self.params[:len(self.params) - 1],
-                                               self.state[:len(self.state) - 1],
-                                               sees_loads=self.c.sees_loads, sees_engines=self.c.sees_engines,
-                                               sees_caches=self.c.sees_caches)
-        other.compiled = self.compiled
-        return other
-
-    def keep_alive(self, tuple compiled not None):
-        """Holds what the machine code belongs to; it knows by the address of `state` what has failed."""
-        self.compiled = compiled
+        cdef DispatchRule other = DispatchRule.__new__(DispatchRule)
+        other.c = self.c
+        return other.adopt(self)
 
     @property
-    def functions(self):
-        """What the user's function became."""
-        return self.compiled
-
-    @property
-    def sees(self):
+    def sees(self) -> tuple[bool, bool, bool]:
         """Whether it looks at loads, at engines and at caches."""
         return bool(self.c.sees_loads), bool(self.c.sees_engines), bool(self.c.sees_caches)
 
-    def failure(self):
-        """What the function has raised, told once; None if it did not."""
-        for function in self.compiled:
-            raised = function.failures.pop(<size_t>self.c.state, None)
-            if raised is not None:
-                return raised
-        return None
-
     def pick(self, int64_t request, int64_t attempt, int64_t session, int64_t prompt_tokens, double now_s,
              const double[::1] numbers not None, const double[::1] loads not None, const double[::1] waiting not None,
-             const double[::1] usage not None, const double[::1] cached not None, const double[::1] uniforms not None):
+             const double[::1] usage not None, const double[::1] cached not None, const double[::1] uniforms not None) -> int:
         """Which of the replicas gets a copy, checked."""
         cdef int64_t n = numbers.shape[0], picked
         check_shape(n >= 1 and n == loads.shape[0] == waiting.shape[0] == usage.shape[0] == cached.shape[0],
@@ -835,7 +739,7 @@ cdef class DispatchRule:
             picked = self.c.pick(request, attempt, session, prompt_tokens, now_s, n, &numbers[0], &loads[0],
                                  &waiting[0], &usage[0], &cached[0], &uniforms[0], self.c.params, self.c.state)
         if not 0 <= picked < n:
-            raise wrong_pick(request, picked, self.failure())
+            raise errors.wrong_pick(request, picked, self.failure())
         return picked
 
 
@@ -852,81 +756,47 @@ def argmin_block(double v, double alpha, double queue, const double[:, ::1] scor
 
 # ---- servers --------------------------------------------------------------------------------------------
 
-cdef dict fields_of(const ms_field *(*field)(int) noexcept nogil):
-    """Type and offset by name, in the order of a table in C."""
-    fields, i = {}, 0
-    while field(i) != NULL:
-        fields[field(i).name.decode()] = (field(i).type.decode(), field(i).offset)
-        i += 1
-    return fields
-
-
-cdef dict COEFFICIENTS = fields_of(ms_iteration_coefficient)
-
-
 cdef dict WITHOUT_DRAFTS = {"draft_tokens": 0.0, "draft_s": 0.0, "draft_s_per_sequence": 0.0}
 
 
-cdef ms_coefficients coefficients_of(dict given) except *:
-    cdef ms_coefficients c
-    cdef size_t offset
-    values = WITHOUT_DRAFTS | given
-    for name, (_, offset) in COEFFICIENTS.items():
-        (<double *>(<char *>&c + offset))[0] = values[name]
-    c.host_kind = HOST_KINDS[values["host_kind"]]
-    cdef tuple knots = values["knots"]
+cdef int fill_ms_coefficients(ms_coefficients *c, object given) except -1:
+    if given is None:
+        return set_ms_coefficients(c, None)
+    cdef tuple knots = given["knots"]
     check_shape(len(knots) != 1 and len(knots) <= MS_MOST_KNOTS, f"knots are none or 2 to {MS_MOST_KNOTS}")
-    c.knots = len(knots)
-    for k, (tokens, seconds) in enumerate(knots):
-        c.knot_tokens[k], c.knot_s[k] = tokens, seconds
-    return c
+    return set_ms_coefficients(c, WITHOUT_DRAFTS | given | {
+        "host_kind": HOST_KINDS[given["host_kind"]], "knots": len(knots),
+        "knot_tokens": [tokens for tokens, _ in knots], "knot_s": [seconds for _, seconds in knots]})
 
 
 def iteration(dict coefficients, double decoders, double context, double prompt_tokens, double prompt_work,
-              double n=1, *, double prompt_prior=0, double prompts=1, double ahead=0):
+              double n=1.0, *, double prompt_prior=0.0, double prompts=1.0, double ahead=0.0) -> tuple[float, float]:
     """Seconds and joules of n iterations that start with this composition: (seconds, joules).
 
     `prompt_prior` and `prompts` are read where there are prompt tokens; `ahead` are tokens that drafts add to the context in
     each.
     """
-    cdef ms_coefficients c = coefficients_of(coefficients)
+    cdef ms_coefficients c
     cdef ms_batch batch
-    batch.decoders, batch.context, batch.prompt_tokens, batch.prompt_work = (
-        decoders, context, prompt_tokens, prompt_work)
-    batch.prompt_prior = prompt_prior if prompt_tokens > 0 else 0.0
-    batch.prompts = prompts if prompt_tokens > 0 else 0.0
-    batch.ahead = ahead
+    fill_ms_coefficients(&c, coefficients)
+    fill_ms_batch(&batch, (decoders, context, prompt_tokens, prompt_work, prompt_prior if prompt_tokens > 0 else 0.0,
+                           prompts if prompt_tokens > 0 else 0.0, ahead))
     cdef ms_durations tau = ms_iteration_durations(&c, &batch)
     return ms_durations_sum(&tau, n), ms_iteration_joules(&c, &batch, &tau, n)
 
 
-cdef ms_known_cost known_cost_of(dict coefficients, double usd_per_s, double max_batched_tokens, double nominal_batch,
-                                 double mean_output_tokens, double mean_tokens) except *:
-    cdef ms_known_cost known
-    known.coefficients, known.usd_per_s = coefficients_of(coefficients), usd_per_s
-    known.max_batched_tokens, known.nominal_batch = max_batched_tokens, nominal_batch
-    known.mean_output_tokens, known.mean_tokens = mean_output_tokens, mean_tokens
-    return known
-
-
-def known_costs(dict coefficients, *, double usd_per_s, double max_batched_tokens, double nominal_batch,
-                double mean_output_tokens, const int32_t[::1] prompt_tokens not None, double[::1] costs not None,
-                double mean_tokens=1):
-    """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0."""
-    cdef ms_known_cost known = known_cost_of(coefficients, usd_per_s, max_batched_tokens, nominal_batch,
-                                             mean_output_tokens, mean_tokens)
+def known_costs(dict known not None, const int32_t[::1] prompt_tokens not None, double[::1] costs not None):
+    """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0; `known` are fields of
+    ms_known_cost."""
+    cdef ms_known_cost c
+    fill_ms_known_cost(&c, known)
     check_shape(prompt_tokens.shape[0] == costs.shape[0], "prompt_tokens and costs have one length")
-    if costs.shape[0]:
-        with nogil:
-            ms_known_costs(&known, &prompt_tokens[0], costs.shape[0], &costs[0])
+    with nogil:
+        ms_known_costs(&c, &prompt_tokens[0], costs.shape[0], &costs[0])
 
 
 cdef class MarginalCosts:
-    """What a request adds where it goes: see csrc/marginal.h.
-
-    `servers` are dicts, one a pool, those of one model together: model, share, places, decoder_tokens, keeps_prefixes, and of
-    its known cost coefficients, usd_per_s, max_batched_tokens, nominal_batch, mean_output_tokens.
-    """
+    """What a request adds where it goes; `servers` are fields of ms_server_cost (csrc/marginal.h), those of one model together."""
 
     cdef object memory
     cdef const ms_server_cost *c
@@ -937,14 +807,11 @@ cdef class MarginalCosts:
         cdef uint8_t[::1] view = self.memory
         cdef ms_server_cost *c = <ms_server_cost *>&view[0]
         for k, server in enumerate(servers):
-            c[k].model, c[k].share, c[k].places = server["model"], server["share"], server["places"]
-            c[k].keeps_prefixes, c[k].decoder_tokens = server["keeps_prefixes"], server["decoder_tokens"]
-            c[k].known = known_cost_of(server["coefficients"], server["usd_per_s"], server["max_batched_tokens"],
-                                       server["nominal_batch"], server["mean_output_tokens"], server["mean_tokens"])
+            fill_ms_server_cost(&c[k], server)
         self.c, self.n = c, len(servers)
 
     def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None,
-           const int32_t[::1] cached=None):
+           const int32_t[::1] cached=None) -> NDArray[np.float64]:
         """Costs [models] of a request, whose known costs stand where no server of a model is known.
 
         `cached` [models] tokens of the prompt are in the cache of each where it would go.
@@ -960,12 +827,8 @@ cdef class MarginalCosts:
 
 
 cdef class PromptCosts:
-    """Known costs of prompts whose length follows from the run: see csrc/cost.h.
-
-    `pools` are dicts, those of one model together: model, share, is_api, usd_per_million_prompt_tokens and
-    usd_per_million_output_tokens of an API, and of its known cost coefficients (None of an API), usd_per_s,
-    max_batched_tokens, nominal_batch, mean_output_tokens.
-    """
+    """Known costs of prompts whose length follows from the run; `pools` are fields of ms_prompt_cost (csrc/cost.h), those of
+    one model together."""
 
     cdef object memory
     cdef const ms_prompt_cost *c
@@ -976,14 +839,7 @@ cdef class PromptCosts:
         cdef uint8_t[::1] view = self.memory
         cdef ms_prompt_cost *c = <ms_prompt_cost *>&view[0]
         for k, pool in enumerate(pools):
-            c[k].model, c[k].share, c[k].is_api = pool["model"], pool["share"], pool["is_api"]
-            c[k].as_before = k > 0 and pool | {"share": 0} == pools[k - 1] | {"share": 0}
-            c[k].usd_per_million_prompt_tokens = pool["usd_per_million_prompt_tokens"]
-            c[k].usd_per_million_output_tokens = pool["usd_per_million_output_tokens"]
-            c[k].known.mean_output_tokens = pool["mean_output_tokens"]
-            if not pool["is_api"]:
-                c[k].known = known_cost_of(pool["coefficients"], pool["usd_per_s"], pool["max_batched_tokens"],
-                                           pool["nominal_batch"], pool["mean_output_tokens"], pool["mean_tokens"])
+            fill_ms_prompt_cost(&c[k], pool)
         self.c, self.n = c, len(pools)
 
     def write(self, int32_t prompt_tokens, double[:, ::1] costs not None, int64_t i,
@@ -1003,17 +859,14 @@ cdef class PromptCosts:
         ms_cost_of_prompt(self.c, self.n, prompt_tokens, factors, &costs[0, i], costs.shape[1])
 
 
-cdef class Job:
+cdef class Job(_ms_job):
     """One copy of one request on its way through a server; times are NaN until they happen.
 
     `path` are the nodes (id, end_tokens) that its prompt begins with (csrc/job.h); `answer_node` is the id of the last
     one, if the answer is to continue it. `session` is the one that it is a turn of; -1: none.
     """
 
-    cdef ms_job c
     cdef ms_node_of_path *nodes
-    cdef readonly int64_t request
-    cdef readonly int32_t model
     cdef public object tag
     cdef public object pool
     cdef public object destination  # where it is to decode, if that was chosen before its prefill
@@ -1024,7 +877,7 @@ cdef class Job:
         self.c.session = session
         self.c.attempt = attempt
         self.c.owner = <void *>self
-        self.request, self.model, self.tag = request, model, tag
+        self.tag = tag
         if path:
             self.set_path(path, answer_node)
 
@@ -1089,151 +942,67 @@ cdef class Job:
         self.c.generated_tokens = self.c.transferred = 0
         self.c.attempt += 1
 
-    def take_energy_j(self):
+    def take_energy_j(self) -> float:
         """What it has drawn so far, to be paid for: it starts anew from 0."""
         energy_j, self.c.energy_j = self.c.energy_j, 0.0
         return energy_j
 
-    def take_usage_usd(self):
+    def take_usage_usd(self) -> float:
         """What it has used so far of replicas that it left, to be paid for: it starts anew from 0."""
         usage_usd, self.c.usage_usd = self.c.usage_usd, 0.0
         return usage_usd
 
     @property
-    def prompt_tokens(self):
-        return self.c.prompt_tokens
-
-    @property
-    def output_tokens(self):
-        return self.c.output_tokens
-
-    @property
-    def replica(self):
-        return self.c.replica
-
-    @property
-    def server(self):
-        """The replica whose own queue it was put into; -1 if none."""
-        return self.c.server
-
-    @property
-    def runs(self):
+    def runs(self) -> bool:
         """Whether it is in a replica's batch."""
         return self.c.place == MS_RUNS
 
     @property
-    def waits(self):
+    def waits(self) -> bool:
         """Whether it is in the queue of a replica or of a pool, or has come to a replica from where it was prefilled."""
         return self.c.place == MS_QUEUED or self.c.place == MS_ARRIVED
 
     @property
-    def transfers(self):
+    def transfers(self) -> bool:
         """Whether its KV is on its way to where it decodes."""
         return self.c.place == MS_TRANSFERS
 
     @property
-    def aborted(self):
+    def aborted(self) -> bool:
         """Whether nobody wants its answer any more."""
         return self.c.aborted != 0
 
     @property
-    def source(self):
-        """The replica that prefilled it and holds its KV for another; -1: none does."""
-        return self.c.source
-
-    @property
-    def prefilled_s(self):
-        """When its prefill there ended."""
-        return self.c.prefilled_s
-
-    @property
-    def preemptions(self):
-        return self.c.preemptions
-
-    @property
-    def path(self):
+    def path(self) -> list[tuple[int, int]]:
         """The nodes (id, end_tokens) that its prompt begins with."""
         return [(self.nodes[k].id, self.nodes[k].end_tokens) for k in range(self.c.path_length)]
 
     @property
-    def session(self):
-        return self.c.session
-
-    @property
-    def answer_node(self):
+    def answer_node(self) -> int | None:
         return None if self.c.answer_node < 0 else self.c.answer_node
-
-    @property
-    def cached_prompt_tokens(self):
-        return self.c.cached_prompt_tokens
-
-    @property
-    def cached_recompute_tokens(self):
-        return self.c.cached_recompute_tokens
-
-    @property
-    def attempt(self):
-        return self.c.attempt
-
-    @property
-    def start_s(self):
-        return self.c.start_s
-
-    @property
-    def first_token_s(self):
-        return self.c.first_token_s
-
-    @property
-    def finish_s(self):
-        return self.c.finish_s
-
-    @property
-    def energy_j(self):
-        return self.c.energy_j
-
-    @property
-    def usage_s(self):
-        return self.c.usage_s
-
-    @property
-    def usage_usd(self):
-        """Price of what it used of replicas before its present one, where prefill and decode are split."""
-        return self.c.usage_usd
-
-
-cdef ms_limits_plan limits_plan_of(dict given) except *:
-    cdef ms_limits_plan c
-    c.requests_per_minute, c.tokens_per_minute = given["requests_per_minute"], given["tokens_per_minute"]
-    c.burst_s, c.most_calls = given["burst_s"], given["most_calls"]
-    return c
-
-
-cdef ms_prompt_cache_plan prompt_cache_plan_of(dict given) except *:
-    cdef ms_prompt_cache_plan c
-    c.keep_s, c.least_tokens, c.step_tokens = given["keep_s"], given["least_tokens"], given["step_tokens"]
-    return c
 
 
 cdef class Api:
     """What an API lets in (csrc/api_limits.h), and what it remembers of prompts (csrc/prompt_cache.h).
 
-    `limits` are requests_per_minute, tokens_per_minute, burst_s and most_calls, of which 0 is no limit; `prompt_cache`
-    keep_s, least_tokens and step_tokens.
+    `limits` are fields of ms_limits_plan, `prompt_cache` those of ms_prompt_cache_plan.
     """
 
     cdef ms_api_limits limits
     cdef ms_prompt_cache cache
 
-    def __cinit__(self, dict limits not None, dict prompt_cache not None):
-        cdef ms_limits_plan allowed = limits_plan_of(limits)
-        cdef ms_prompt_cache_plan kept = prompt_cache_plan_of(prompt_cache)
+    def __init__(self, dict limits not None, dict prompt_cache not None):
+        cdef ms_limits_plan allowed
+        cdef ms_prompt_cache_plan kept
+        fill_ms_limits_plan(&allowed, limits)
+        fill_ms_prompt_cache_plan(&kept, prompt_cache)
         ms_api_limits_init(&self.limits, &allowed)
         ms_prompt_cache_init(&self.cache, &kept)
 
     def __dealloc__(self):
         ms_prompt_cache_free(&self.cache)
 
-    def allows(self, int64_t tokens, int64_t calls, double now_s):
+    def allows(self, int64_t tokens, int64_t calls, double now_s) -> bool:
         """Whether a call of so many tokens is let in, with `calls` under way."""
         return bool(ms_api_limits_allow(&self.limits, tokens, calls, now_s))
 
@@ -1244,9 +1013,7 @@ cdef class Api:
 
 
 cdef ms_queue empty_queue() noexcept nogil:
-    cdef ms_queue queue
-    queue.head, queue.tail, queue.length = NULL, NULL, 0
-    return queue
+    return ms_queue(NULL, NULL, 0, MS_ORDER_FCFS)
 
 
 cdef list taken(ms_queue *queue):
@@ -1271,82 +1038,70 @@ cdef class Queue:
     def __dealloc__(self):
         taken(&self.c)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.c.length
 
-    def push(self, Job job not None):
+    def push(self, Job job not None) -> bool:
         """Returns whether the job is the head now."""
         Py_INCREF(job)
         ms_queue_push_tail(&self.c, &job.c)
         return self.c.head == &job.c
 
-    def remove(self, Job job not None):
+    def remove(self, Job job not None) -> bool:
         """Takes out a job that waits here; returns whether it was the head."""
         was_head = self.c.head == &job.c
         ms_queue_remove(&self.c, &job.c)
         Py_DECREF(job)
         return was_head
 
-    def drain(self):
+    def drain(self) -> list[Job]:
         """Takes all jobs out."""
         return taken(&self.c)
 
 
-cdef class Drafts:
+cdef class Drafts(_ms_drafts):
     """Speculative decoding (csrc/drafts.h): `accepted` [k] is how probably the j-th draft is right if those before it are,
     `stream` (seed, column, replication, sub)."""
 
-    cdef ms_drafts c
-
     def __init__(self, const double[::1] accepted not None, tuple stream not None):
-        cdef ms_stream s = stream_from(stream)
+        cdef ms_stream s
+        fill_ms_stream(&s, stream)
         check_shape(0 < accepted.shape[0] <= MS_DRAFTS_MOST, f"1 to {MS_DRAFTS_MOST} drafts")
         ms_drafts_init(&self.c, accepted.shape[0], &accepted[0], &s)
 
-    @property
-    def mean_tokens(self):
-        """Of an iteration."""
-        return self.c.mean_tokens
-
-    def iterations(self, uint64_t request, int64_t tokens):
+    def iterations(self, uint64_t request, int64_t tokens) -> int:
         """That a request takes for so many tokens."""
         return ms_drafts_iterations(&self.c, request, tokens)
 
 
 cdef dict LIMITS = {"kv_policy": "recompute", "kv_block_tokens": 1, "prefix_cache": False, "schedule": "vllm",
                     "max_new_tokens": 0, "whole_prompts": False, "order": "fcfs", "lookahead": 0, "drafts": None,
-                    "role": "both", "first_token_later": False}  # beside those that have no default
-
-
+                    "role": "both", "first_token_later": False, "track_usage": False}  # others have no default
 ROLES = {"both": MS_ROLE_BOTH, "prefill": MS_ROLE_PREFILL, "decode": MS_ROLE_DECODE}
 
 
-cdef ms_limits limits_of(dict given, bint track_usage) except *:
-    cdef ms_limits c
-    limits = LIMITS | given
-    check_shape(len(limits) == len(LIMITS) + 3, f"a replica has no limits but {', '.join(LIMITS)}")
-    c.max_num_seqs, c.max_batched_tokens = limits["max_num_seqs"], limits["max_batched_tokens"]
-    c.kv_capacity_tokens, c.kv_policy = limits["kv_capacity_tokens"], KV_POLICIES[limits["kv_policy"]]
-    c.kv_block_tokens, c.prefix_cache = limits["kv_block_tokens"], limits["prefix_cache"]
-    c.schedule, c.max_new_tokens = SCHEDULES[limits["schedule"]], limits["max_new_tokens"]
-    c.whole_prompts, c.track_usage, c.order = limits["whole_prompts"], track_usage, ORDERS[limits["order"]]
-    c.lookahead = limits["lookahead"]
-    c.role, c.first_token_later = ROLES[limits["role"]], limits["first_token_later"]
-    c.drafts = &(<Drafts?>limits["drafts"]).c if limits["drafts"] is not None else NULL
-    return c
+cdef dict LIMIT_NAMES = {"kv_policy": KV_POLICIES, "schedule": SCHEDULES, "order": ORDERS, "role": ROLES}
 
 
-cdef class Replica:
-    """A batching GPU server (csrc/replica.h)."""
+cdef int fill_ms_limits(ms_limits *c, object given) except -1:
+    values = LIMITS | given
+    set_ms_limits(c, values | {name: numbers[values[name]] for name, numbers in LIMIT_NAMES.items()})
+    if values["drafts"] is not None:
+        c.drafts = &(<Drafts?>values["drafts"]).c
+    return 0
 
-    cdef ms_replica c
+
+cdef class Replica(_ms_replica):
+    """A batching GPU server (csrc/replica.h); `given` are fields of ms_limits by name."""
+
     cdef ms_coefficients coefficients
     cdef Queue shared
     cdef object limits  # whose drafts it looks at
 
-    def __init__(self, int index, dict coefficients, *, bint track_usage=False, Queue shared=None, **given):
-        cdef ms_limits limits = limits_of(given, track_usage)
-        self.coefficients = coefficients_of(coefficients)
+    def __init__(self, int index, dict coefficients, *, Queue shared=None, **given):
+        cdef ms_limits limits
+        fill_ms_limits(&limits, given)
+        fill_ms_coefficients(&self.coefficients, coefficients)
         self.shared, self.limits = shared, given
         check(ms_replica_init(&self.c, index, &self.coefficients, &limits, &shared.c if shared is not None else NULL))
 
@@ -1358,46 +1113,25 @@ cdef class Replica:
         ms_replica_free(&self.c)
 
     @property
-    def index(self):
-        return self.c.index
-
-    @property
-    def state(self):
-        return self.c.state
-
-    @property
-    def boundary_s(self):
-        """The next time at which `finish` is due; infinite unless it runs."""
-        return self.c.boundary_s
-
-    @property
-    def unfinished(self):
+    def unfinished(self) -> int:
         """Running jobs, and those waiting in a queue of its own."""
         return ms_replica_unfinished(&self.c)
 
     @property
-    def jumps(self):
-        return self.c.jumps
-
-    @property
-    def preemptions(self):
-        return self.c.preemptions
-
-    @property
-    def evicted_blocks(self):
+    def evicted_blocks(self) -> int:
         """Blocks that its prefix cache has evicted, ever."""
         return self.c.sequences.cache.evicted
 
     @property
-    def waiting(self):
+    def waiting(self) -> int:
         """Jobs in a queue of its own."""
         return ms_replica_waiting(&self.c)
 
-    def kv_usage(self, double t_s):
+    def kv_usage(self, double t_s) -> float:
         """Share of its memory that the batch holds in the iteration under way at t_s."""
         return ms_replica_kv_usage(&self.c, t_s)
 
-    def settled_cached_tokens(self, Job job not None):
+    def settled_cached_tokens(self, Job job not None) -> int:
         """Tokens of a job's prompt, in whole blocks, that its prefix cache holds since the last change of its batch."""
         return ms_replica_settled_cached_tokens(&self.c, &job.c)
 
@@ -1405,7 +1139,7 @@ cdef class Replica:
         """Raises if the job can never run here."""
         check(ms_replica_fits(&self.c, &job.c))
 
-    def submit(self, Job job not None, double t_s):
+    def submit(self, Job job not None, double t_s) -> int:
         """Queues the job at t_s; returns NOTHING, WAKE or RESCHEDULE."""
         check_shape(self.shared is None, "a replica with a shared queue gets its jobs through Queue.push and notify")
         check(ms_replica_fits(&self.c, &job.c))
@@ -1420,46 +1154,46 @@ cdef class Replica:
         else:
             self.shared, self.c.queue = queue, &queue.c
 
-    def queues(self, Job job not None):
+    def queues(self, Job job not None) -> bool:
         """Whether a job waits in its own queue."""
         return bool(ms_queue_holds(&self.c.own_queue, &job.c))
 
-    def notify(self, double t_s):
+    def notify(self, double t_s) -> int:
         """The head of the shared queue is new at t_s; returns NOTHING, WAKE or RESCHEDULE."""
         return ms_replica_notify(&self.c, t_s)
 
-    def finish(self):
+    def finish(self) -> Sequence[Job]:
         """The boundary is reached: the jobs that are done, in running order."""
         cdef ms_queue done = empty_queue()
         check(ms_replica_finish(&self.c, &done))
         return taken(&done) if done.length else ()
 
-    def batch(self):
+    def batch(self) -> tuple[list[Job], list[Job]]:
         """The jobs of the iteration under way: those that decode, and those whose prompts it prefills."""
         jobs = [<object>self.c.sequences.jobs[i].owner for i in range(self.c.sequences.running)]
         return jobs[:self.c.sequences.decoders], jobs[self.c.sequences.decoders:]
 
     @property
-    def prompt_tokens(self):
+    def prompt_tokens(self) -> tuple[int, int]:
         """Prompt tokens that it has started so far, if it has a prefix cache, and how many of them were there."""
         return self.c.sequences.prompt_tokens, self.c.sequences.cached_prompt_tokens
 
-    def memory(self):
+    def memory(self) -> tuple[int, int, int]:
         """Blocks that the batch holds in the iteration under way, blocks that are cached beside them, and all blocks."""
         return (ms_sequences_blocks(&self.c.sequences, 1), self.c.sequences.cache.cached,
                 self.c.sequences.capacity_blocks)
 
-    def start(self, double t_s):
+    def start(self, double t_s) -> int:
         """The next iteration starts; returns how many jobs it took from its queue."""
         cdef int32_t pulled
         check(ms_replica_start(&self.c, t_s, &pulled))
         return pulled
 
-    def cached_tokens(self, Job job not None, double t_s):
+    def cached_tokens(self, Job job not None, double t_s) -> int:
         """Tokens of a job's prompt that its prefix cache holds at t_s."""
         return ms_replica_cached_tokens(&self.c, &job.c, t_s)
 
-    def abort(self, Job job not None, double t_s):
+    def abort(self, Job job not None, double t_s) -> tuple[int, bool]:
         """Nobody wants the answer of a job of its own any more: what this notices, and whether the job has left by
         now. Else `finish` hands it over."""
         cdef int left
@@ -1468,7 +1202,7 @@ cdef class Replica:
             Py_DECREF(job)
         return notice, bool(left)
 
-    def departures(self):
+    def departures(self) -> list[Job]:
         """Jobs whose transfer to here its last start began; they are on their way from now on."""
         jobs = []
         job = ms_transit_depart(&self.c)
@@ -1477,28 +1211,28 @@ cdef class Replica:
             job = ms_transit_depart(&self.c)
         return jobs
 
-    def arrive(self, Job job not None, double t_s):
+    def arrive(self, Job job not None, double t_s) -> int:
         """All of a job that was on its way is here at t_s; returns NOTHING, WAKE or RESCHEDULE."""
         return ms_replica_arrive(&self.c, &job.c, t_s)
 
-    def call_off(self, Job job not None, double t_s):
+    def call_off(self, Job job not None, double t_s) -> int:
         """A job that was on its way to here, or has arrived, comes no more: what this notices."""
         notice = ms_replica_call_off(&self.c, &job.c, t_s)
         Py_DECREF(job)
         return notice
 
-    def let_go(self, Job job not None, double t_s):
+    def let_go(self, Job job not None, double t_s) -> int:
         """The blocks of a job that it has prefilled for another are free: what this notices."""
         return ms_replica_let_go(&self.c, &job.c, t_s)
 
-    def meter_j(self, double t_s):
+    def meter_j(self, double t_s) -> float:
         """Energy drawn by iterations until t_s, joules; idle power is not in it."""
         return ms_replica_meter_j(&self.c, t_s)
 
-    def busy_s(self, double t_s):
+    def busy_s(self, double t_s) -> float:
         return ms_replica_busy_s(&self.c, t_s)
 
-    def evict(self, double t_s):
+    def evict(self, double t_s) -> list[Job]:
         """Cuts everything off at t_s: the jobs it had, running ones first. It is down afterwards."""
         cdef ms_queue evicted = empty_queue()
         ms_replica_evict(&self.c, t_s, &evicted)
@@ -1517,21 +1251,21 @@ SCALING_RULES = {"schedule": MS_SCALES_BY_SCHEDULE, "target": MS_SCALES_BY_TARGE
 DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
             "shared_queue": MS_SHARED_QUEUE, "random": MS_RANDOM, "session": MS_SESSION,
             "prefix_affinity": MS_PREFIX_AFFINITY, "kv_router": MS_KV_ROUTER, "scored": MS_SCORED, "own": MS_OWN_RULE}
-cdef dict WAITS = {"forever": MS_WAITS_FOREVER, "constant": MS_WAITS_CONSTANT, "exponential": MS_WAITS_EXPONENTIAL,
+WAITS = {"forever": MS_WAITS_FOREVER, "constant": MS_WAITS_CONSTANT, "exponential": MS_WAITS_EXPONENTIAL,
          "lognormal": MS_WAITS_LOGNORMAL}
 ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED,
              "marginal": MS_ESTIMATE_MARGINAL}
 
 
-cdef dict RECORD_FIELDS = fields_of(ms_open_column)
-RECORD_COLUMNS = {name: np.dtype(kind) for name, (kind, _) in RECORD_FIELDS.items()}
-
-
-cdef int32_t NO_ROWS = 0
+RECORD_COLUMNS = {name: np.dtype(kind) for name, kind in TYPES_OF_ms_record_columns.items()}
 NOT_SENT = MS_NOT_SENT
 
 
-cdef class Page:
+cdef tuple OF_REQUESTS = ("arrival_s", "tenant", "instance", "prompt_tokens", "feedback_uniform")
+cdef tuple OF_MODELS = ("output_tokens", "satisfied", "labels", "delay_s", "price_factor")
+
+
+cdef class Page(_ms_page):
     """A stretch of requests on its way through a Loop, with the records that it leaves.
 
     Parameters
@@ -1553,76 +1287,27 @@ cdef class Page:
         Arrays [n] by column name; a row stands once its request is done, and is undefined before.
     """
 
-    cdef ms_page c
     cdef readonly object records
     cdef object drawn, models_before, cached
 
     def __init__(self, int64_t first, dict drawn):
-        cdef int64_t n = len(drawn["tenant"])
-        self.drawn = drawn
-        self.c.first, self.c.n, self.c.open = first, n, n
+        cdef int64_t n = len(drawn["tenant"]), models = len(drawn["satisfied"])
+        columns = {name: flat(drawn.get(name), (n,), name) for name in OF_REQUESTS}
+        columns |= {name: flat(drawn.get(name), (models, n), name) for name in OF_MODELS}
+        view = {name: flat(drawn[name], (models, n), name) for name in ("known_costs", "facts")}
+        view |= {"prompt_tokens": columns["prompt_tokens"], "features": flat(drawn["features"], (len(drawn["features"]), n), "features"),
+                 "uniforms": flat(drawn["uniforms"], (n, drawn["uniforms"].shape[1]), "uniforms")}
+        check_shape(n > 0 and view["known_costs"] is not None and view["prompt_tokens"] is not None, "a page has requests")
         self.records = {name: np.empty(n, dtype) for name, dtype in RECORD_COLUMNS.items()}
-        self.point_to_drawn(n)
+        self.drawn = drawn
+        self.c.first, self.c.n, self.c.open, self.c.view.n = first, n, n, n
+        point_ms_page(&self.c, columns)
+        point_ms_page_view(&self.c.view, view)
+        point_ms_record_columns(&self.c.record, self.records)
         if drawn.get("turns") is not None:
             self.point_to_turns(drawn["turns"])
         if drawn.get("paths") is not None:
             self.point_to_paths(drawn["paths"])
-        self.point_to_records()
-
-    cdef int point_to_drawn(self, int64_t n) except -1:
-        drawn = self.drawn
-        cdef const double[:, ::1] by_model = drawn["satisfied"]
-        cdef const double[:, ::1] known = drawn["known_costs"]
-        cdef const double[:, ::1] features = drawn["features"] if len(drawn["features"]) else np.zeros((1, n))
-        cdef const double[:, ::1] uniforms = drawn["uniforms"]
-        cdef const int32_t[:, ::1] outputs
-        cdef const int32_t[::1] tenant = drawn["tenant"], prompt = drawn["prompt_tokens"], instance
-        cdef const double[::1] feedback, arrival
-        cdef const double[:, ::1] delay, facts, labels, factors
-        check_shape(n > 0 and by_model.shape[1] == n == known.shape[1] == features.shape[1] == uniforms.shape[0]
-                    == prompt.shape[0] and by_model.shape[0] == known.shape[0], "the columns of a page have one length")
-        self.drawn = dict(drawn, features=np.asarray(features))
-        self.c.satisfied, self.c.view.known_costs = &by_model[0, 0], <double *>&known[0, 0]
-        self.c.view.n, self.c.view.features, self.c.view.uniforms = n, &features[0, 0], &uniforms[0, 0]
-        self.c.view.facts = NULL
-        if drawn["facts"] is not None:
-            facts = drawn["facts"]
-            check_shape(facts.shape[0] == by_model.shape[0] and facts.shape[1] == n, "facts is [models, n]")
-            self.c.view.facts = &facts[0, 0]
-        self.c.tenant, self.c.prompt_tokens = &tenant[0], <int32_t *>&prompt[0]
-        self.c.view.prompt_tokens = &prompt[0]
-        self.c.output_tokens, self.c.feedback_uniform, self.c.instance = NULL, NULL, NULL
-        if drawn["output_tokens"] is not None:
-            outputs = drawn["output_tokens"]
-            check_shape(outputs.shape[0] == by_model.shape[0] and outputs.shape[1] == n, "output_tokens is [models, n]")
-            self.c.output_tokens = &outputs[0, 0]
-        if drawn["feedback_uniform"] is not None:
-            feedback = drawn["feedback_uniform"]
-            check_shape(feedback.shape[0] == n, "the columns of a page have one length")
-            self.c.feedback_uniform = &feedback[0]
-        if drawn["instance"] is not None:
-            instance = drawn["instance"]
-            check_shape(instance.shape[0] == n, "the columns of a page have one length")
-            self.c.instance = &instance[0]
-        self.c.arrival_s = self.c.delay_s = self.c.labels = NULL
-        if drawn["arrival_s"] is not None:
-            arrival = drawn["arrival_s"]
-            check_shape(arrival.shape[0] == n, "the columns of a page have one length")
-            self.c.arrival_s = &arrival[0]
-        if drawn["labels"] is not None:
-            labels = drawn["labels"]
-            check_shape(labels.shape[0] == by_model.shape[0] and labels.shape[1] == n, "labels is [models, n]")
-            self.c.labels = &labels[0, 0]
-        if drawn["delay_s"] is not None:
-            delay = drawn["delay_s"]
-            check_shape(delay.shape[0] == by_model.shape[0] and delay.shape[1] == n, "delay_s is [models, n]")
-            self.c.delay_s = &delay[0, 0]
-        self.c.price_factor = NULL
-        if drawn.get("price_factor") is not None:
-            factors = drawn["price_factor"]
-            check_shape(factors.shape[0] == by_model.shape[0] and factors.shape[1] == n, "price_factor is [models, n]")
-            self.c.price_factor = &factors[0, 0]
-        return 0
 
     cdef int point_to_paths(self, object paths) except -1:
         cdef const int64_t[::1] start = paths.start
@@ -1639,109 +1324,15 @@ cdef class Page:
 
     cdef int point_to_turns(self, object turns) except -1:
         cdef int64_t n = self.c.n
-        cdef const int32_t[::1] roots = turns.roots, first = turns.first_child, new_tokens
-        cdef int32_t[::1] following = turns.next_child, model = np.full(n, -1, np.int32)
-        cdef const int64_t[::1] session = turns.session
-        cdef const double[::1] wait = turns.wait_s
-        check_shape(first.shape[0] == n == following.shape[0] == wait.shape[0] == session.shape[0], "the turns of a page have its length")
+        self.models_before = np.full(n, -1, np.int32)
         check_shape(self.c.arrival_s != NULL, "turns want arrival times")
-        self.c.turns.session = &session[0]
-        self.c.turns.roots = <const int32_t *>&roots[0] if roots.shape[0] else &NO_ROWS
-        self.c.turns.n_roots = roots.shape[0]
-        self.c.turns.first_child, self.c.turns.next_child, self.c.turns.wait_s = &first[0], &following[0], &wait[0]
-        if turns.new_tokens is not None:
-            new_tokens = turns.new_tokens
-            check_shape(new_tokens.shape[0] == n and self.c.output_tokens != NULL, "new_tokens is [n], with answers")
-            self.c.turns.new_tokens = &new_tokens[0]
-        self.models_before = np.asarray(model)
-        self.c.turns.model = &model[0]
+        check_shape(turns.new_tokens is None or self.c.output_tokens != NULL, "new tokens want answers")
+        columns = {name: flat(getattr(turns, name), (n,), name)
+                   for name in ("first_child", "next_child", "wait_s", "session", "new_tokens")}
+        point_ms_page_turns(&self.c.turns, columns | {"roots": turns.roots, "model": self.models_before})
+        self.c.turns.n_roots = len(turns.roots)
         self.records["status"][:] = MS_NOT_SENT
         return 0
-
-    cdef int point_to_records(self) except -1:
-        cdef size_t offset, data
-        for name, (_, offset) in RECORD_FIELDS.items():
-            data = self.records[name].ctypes.data
-            (<void **>(<char *>&self.c + offset))[0] = <void *>data
-        return 0
-
-    @property
-    def first(self):
-        """Its first request."""
-        return self.c.first
-
-    @property
-    def open(self):
-        """Requests whose record does not stand yet."""
-        return self.c.open
-
-
-cdef ms_stream stream_from(tuple words) except *:
-    """(seed, column, replication, sub)"""
-    return stream_of(words[0], words[1], words[2], words[3])
-
-
-cdef ms_wait wait_of(dict law) except *:
-    cdef ms_wait c
-    c.law, c.mean_s, c.mu, c.sigma = WAITS[law["law"]], law["mean_s"], law["mu"], law["sigma"]
-    c.stream = stream_from(law["stream"])
-    return c
-
-
-cdef ms_patience patience_of(dict given) except *:
-    cdef ms_patience c
-    c.wait, c.backoff, c.backoff_growth = wait_of(given["wait"]), wait_of(given["backoff"]), given["backoff_growth"]
-    c.until_first_token, c.aborts = given["until_first_token"], given["aborts"]
-    c.rates_giving_up, c.retries = given["rates_giving_up"], given["retries"]
-    c.uniforms = stream_from(given["uniforms"])
-    return c
-
-
-cdef ms_autoscale_plan autoscale_plan_of(dict given) except *:
-    cdef ms_autoscale_plan c
-    memset(&c, 0, sizeof(c))
-    if given is None:
-        return c
-    c.rule, c.least, c.initial = SCALING_RULES[given["rule"]], given["least"], given["initial"]
-    c.period_s, c.zero_after_s = given["period_s"], given["zero_after_s"]
-    c.target, c.tolerance = given["target"], given["tolerance"]
-    c.up_window_s, c.down_window_s = given["up_window_s"], given["down_window_s"]
-    c.up_most_factor, c.up_most_replicas = given["up_most_factor"], given["up_most_replicas"]
-    c.down_most_factor, c.stable_window_s = given["down_most_factor"], given["stable_window_s"]
-    c.panic_window_s, c.panic_threshold = given["panic_window_s"], given["panic_threshold"]
-    c.saturated_usage, c.saturated_waiting = given["saturated_usage"], given["saturated_waiting"]
-    c.spare_usage, c.spare_waiting = given["spare_usage"], given["spare_waiting"]
-    c.steps, c.day_s = len(given["schedule"]), given["day_s"]
-    for k, (at_s, replicas) in enumerate(given["schedule"]):
-        c.step_s[k], c.step_replicas[k] = at_s, replicas
-    for k in range(MS_COLD_PHASES):
-        c.cold_start[k] = wait_of(given["cold_start"][k])
-    return c
-
-
-cdef ms_pool_plan pool_plan_of(dict plan) except *:
-    cdef ms_pool_plan c
-    c.model, c.replicas, c.is_api = plan["model"], plan["replicas"], plan["is_api"]
-    if not c.is_api:
-        c.coefficients = coefficients_of(plan["coefficients"])
-    else:
-        c.coefficients.p_idle_w = 0.0
-    c.limits = limits_of(plan["limits"], plan["track_usage"])
-    c.most_tokens, c.most_prompt_tokens = plan["most_tokens"], plan["most_prompt_tokens"]
-    c.kv_bytes_per_token = plan.get("kv_bytes_per_token", 0.0)
-    c.front_end = wait_of(plan["front_end"])
-    c.front_end_workers, c.detokenize_s = plan["front_end_workers"], plan["detokenize_s"]
-    c.usd_per_s, c.latency_s, c.tpot_s = plan["usd_per_s"], plan["latency_s"], plan["tpot_s"]
-    c.usd_per_million_prompt_tokens = plan["usd_per_million_prompt_tokens"]
-    c.usd_per_million_output_tokens = plan["usd_per_million_output_tokens"]
-    c.usd_per_million_cached_prompt_tokens = plan["usd_per_million_cached_prompt_tokens"]
-    c.api_limits, c.prompt_cache = limits_plan_of(plan["api_limits"]), prompt_cache_plan_of(plan["prompt_cache"])
-    c.autoscale = autoscale_plan_of(plan.get("autoscale"))
-    return c
-
-
-_IN_SAMPLES = ("request", "time_s", "queue", "queue_tracked", "certificate", "explored")  # ms_sample, in its order
-_COUNTS_IN_SAMPLES = ("request", "explored")
 
 
 cdef fill(array, const void *values):
@@ -1752,7 +1343,7 @@ cdef fill(array, const void *values):
     return array
 
 
-cdef class Loop:
+cdef class Loop(_ms_run):
     """The event loop of csrc/loop.h.
 
     Parameters
@@ -1781,7 +1372,6 @@ cdef class Loop:
         A rule of dispatch of the user's own, by model; none where `rule` is another.
     """
 
-    cdef ms_run c
     cdef object policies, predictors, pages, marginal, prompt_costs, urgency
     cdef list own_rules
     cdef object pools  # whose drafts it looks at
@@ -1793,35 +1383,18 @@ cdef class Loop:
                  double prior, MarginalCosts marginal not None, list breakdowns, PromptCosts prompt_costs=None,
                  const int32_t[::1] priority=None, const double[::1] ttft_objective_s=None, list own_rules=None):
         cdef ms_run_config c
+        cdef ms_dispatch_plan dispatch_plan
         cdef int32_t n_pools = len(pools), models = config["models"]
-        plans_bytes = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
-        streams_bytes = np.zeros(len(dispatch_streams) * sizeof(ms_stream), np.uint8)
-        cdef uint8_t[::1] plans_view = plans_bytes, streams_view = streams_bytes
+        cdef uint8_t[::1] plans_view = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
+        cdef uint8_t[::1] streams_view = np.zeros(len(dispatch_streams) * sizeof(ms_stream), np.uint8)
         cdef ms_pool_plan *plans = <ms_pool_plan *>&plans_view[0]
         cdef ms_stream *streams = <ms_stream *>&streams_view[0]
-        cdef ms_dispatch_plan dispatch_plan = {"decode_first": False} | dispatch | {"rule": DISPATCH[dispatch["rule"]]}
+        fill_ms_run_config(&c, config | {"instances": len(policies)})
+        fill_ms_dispatch_plan(&dispatch_plan, dispatch | {"rule": DISPATCH[dispatch["rule"]]})
         for k in range(n_pools):
-            plans[k] = pool_plan_of(pools[k])
+            fill_ms_pool_plan(&plans[k], pools[k])
         for k in range(len(dispatch_streams)):
-            streams[k] = stream_from(dispatch_streams[k])
-        c.models, c.tenants, c.features = models, config["tenants"], config["features"]
-        c.reference, c.in_usd, c.needs_loads = config["reference"], config["in_usd"], config["needs_loads"]
-        c.needs_caches = config.get("needs_caches", False)
-        c.keeps_session_model = config.get("keeps_session_model", False)
-        c.needs_features, c.uniforms = config["needs_features"], config["uniforms"]
-        c.learns_every_answer, c.keeps_delays = config["learns_every_answer"], config["keeps_delays"]
-        c.raters_err, c.one_sided = config["raters_err"], config["one_sided"]
-        c.max_waiting, c.feedback_probability = config["max_waiting"], config["feedback_probability"]
-        c.asks_next_model = config["asks_next_model"]
-        c.horizon_s, c.length, c.clients = config["horizon_s"], config["length"], config["clients"]
-        c.think_s, c.think_is_exponential = config["think_s"], config["think_is_exponential"]
-        c.think = stream_from(config["think"])
-        c.mtbf_s, c.mttr_s, c.lose_on_failure = config["mtbf_s"], config["mttr_s"], config["lose_on_failure"]
-        c.transfer_latency_s = config.get("transfer_latency_s", 0.0)
-        c.transfer_bytes_per_s = config.get("transfer_bytes_per_s", 1.0)
-        c.patience = patience_of(config["patience"])
-        c.instances, c.reconcile_s = len(policies), config["reconcile_s"]
-        c.decision, c.router_workers = wait_of(config["decision"]), config["router_workers"]
+            fill_ms_stream(&streams[k], dispatch_streams[k])
         is_split = any(plans[k].limits.role != MS_ROLE_BOTH for k in range(n_pools))
         check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models * (1 + is_split),
                     "alphas are [tenants] and dispatch_streams [models], twice where prefill and decode are split")
@@ -1851,10 +1424,7 @@ cdef class Loop:
     cdef int plan_breakdowns(self, list breakdowns) except -1:
         check(ms_run_plan_breakdowns(&self.c, len(breakdowns)))
         for k, breakdown in enumerate(breakdowns):
-            self.c.breakdowns[k].replica, self.c.breakdowns[k].random = breakdown["replica"], breakdown["random"]
-            self.c.breakdowns[k].fails = stream_from(breakdown["fails"])
-            self.c.breakdowns[k].mends = stream_from(breakdown["mends"])
-            self.c.breakdowns[k].time_s, self.c.breakdowns[k].for_s = breakdown["time_s"], breakdown["for_s"]
+            fill_ms_breakdown(&self.c.breakdowns[k], breakdown)
         return 0
 
     cdef void set_brain(self, ms_brain *brain, Policy policy, Predictor predictor, int32_t estimate, double prior):
@@ -1872,7 +1442,7 @@ cdef class Loop:
         self.page = page
         ms_loop_turn_page(&self.c, &page.c)
 
-    def release(self):
+    def release(self) -> list[Page]:
         """The pages that are over and lead the others, in order: nothing of them is open any more."""
         over = []
         while self.pages and (<Page>self.pages[0]).c.open == 0:
@@ -1883,19 +1453,20 @@ cdef class Loop:
         """There are no further requests."""
         ms_loop_no_more(&self.c)
 
-    def run(self, int64_t budget):
+    def run(self, int64_t budget) -> int:
         """Handles up to `budget` events; returns LOOP_PAUSED, LOOP_NEEDS_PAGE or LOOP_OVER."""
         cdef int status
         with nogil:
             status = ms_loop_run(&self.c, budget)
         if status == MS_ERR_PICK:
-            raise wrong_pick(self.c.fleet.wrong_request, self.c.fleet.wrong_pick, self.failure())
+            raise errors.wrong_pick(self.c.fleet.wrong_request, self.c.fleet.wrong_pick, self.failure())
         if status < 0 and self.c.error_request >= 0 and ms_error_exception(status) == b"PolicyError":
-            raise illegal(status, self.c.error_request, self.c.error_plan, self.c.config.models, self.failure())
+            kind = {MS_ERR_NEXT: "next", MS_ERR_CHAIN: "chain", MS_ERR_LABEL: "label"}.get(status, "plan")
+            raise errors.illegal(kind, self.c.error_request, self.c.error_plan, self.c.config.models, self.failure())
         check(status)
         return status
 
-    def failure(self):
+    def failure(self) -> str | None:
         """What a compiled function of one of its policies or of its rule of dispatch has raised; None if none did."""
         for policy in (*self.policies, *self.own_rules):
             raised = policy.failure()
@@ -1907,36 +1478,19 @@ cdef class Loop:
         """At the horizon: what is under way is charged and recorded as in flight."""
         ms_loop_cut(&self.c)
 
-    def left(self):
+    def left(self) -> list[Page]:
         """Pages not released yet."""
         return list(self.pages)
 
-    @property
-    def counts(self):
-        """issued, attempts, explored, rated, labels_of_lost, events, open, router_begun, turns_not_sent, transfers."""
-        return {"issued": self.c.issued, "attempts": self.c.attempts, "explored": self.c.explored, "rated": self.c.rated,
-                "labels_of_lost": self.c.labels_of_lost, "events": self.c.events, "open": self.c.open_count,
-                "router_begun": self.c.router_begun, "turns_not_sent": self.c.turns_not_sent,
-                "transfers": self.c.transfers}
-
-    @property
-    def sums(self):
-        """now_s, last_arrival_s, paid_j, in_system_integral, router_wait_s, router_busy_s; of transfers bytes, wait_s and s."""
-        return {"router_wait_s": self.c.router_wait_s, "router_busy_s": self.c.router_busy_s, "now_s": self.c.now_s,
-                "last_arrival_s": self.c.last_arrival_s, "paid_j": self.c.paid_j,
-                "in_system_integral": self.c.in_system_integral, "transfer_bytes": self.c.transfer_bytes,
-                "transfer_wait_s": self.c.transfer_wait_s, "transfer_s": self.c.transfer_s}
-
-    def ledger(self, int tenant, bint tracked):
+    def ledger(self, int tenant, bint tracked) -> dict[str, Any]:
         """The figures of one ledger; of what is tracked, over all instances."""
         cdef ms_ledger ledger = self.c.instances.delivered[tenant]
         if tracked:
             ledger = ms_instances_tracked(&self.c.instances, tenant)
-        return {"alpha": ledger.alpha, "queue": ledger.queue, "plain": ledger.plain, "plain_max": ledger.plain_max,
-                "rated": ledger.rated, "satisfied": ledger.satisfied, "certificate": ms_ledger_certificate(&ledger),
-                "holds": bool(ms_ledger_holds(&ledger))}
+        return read_ms_ledger(&ledger) | {"certificate": ms_ledger_certificate(&ledger),
+                                          "holds": bool(ms_ledger_holds(&ledger))}
 
-    def pool(self, int k, int replicas, double end_s):
+    def pool(self, int k, int replicas, double end_s) -> dict[str, Any]:
         """busy_s, idle_s and rented_s at the last arrival, meter_j at the end, preemptions and jumps of one pool."""
         cdef int first = self.c.fleet.pool[k].first
         cdef int64_t preemptions = 0, jumps = 0
@@ -1946,15 +1500,14 @@ cdef class Loop:
         return {"busy_s": self.c.busy_s[k], "idle_s": self.c.idle_s[k], "rented_s": self.c.rented_s[k],
                 "meter_j": ms_fleet_meter_j(&self.c.fleet, k, end_s), "preemptions": preemptions, "jumps": jumps}
 
-    def samples(self):
+    def samples(self) -> tuple[tuple[NDArray[Any], ...], int]:
         """The timeline's columns (request, time_s, queue, queue_tracked, certificate, explored; in_system, energy_j,
         prompt_tokens and cached_prompt_tokens [samples, pools]; replicas [samples, pools, 3]), and the stride."""
         cdef ms_timeline *t = &self.c.timeline
         cdef int64_t n = t.length, pools = t.pools
-        layout = [(name, np.int64 if name in _COUNTS_IN_SAMPLES else np.float64) for name in _IN_SAMPLES]
-        rows = fill(np.empty(n, layout), t.samples)
+        rows = fill(np.empty(n, list(TYPES_OF_ms_sample.items())), t.samples)
         return (
-            *(rows[name] for name in _IN_SAMPLES),
+            *(rows[name] for name in TYPES_OF_ms_sample),
             fill(np.empty((n, pools), np.int64), t.in_system),
             fill(np.empty((n, pools)), t.energy_j),
             fill(np.empty((n, pools), np.int64), t.prompt_tokens),

@@ -38,6 +38,56 @@ class PolicyError(SimulationError):
     """A policy that decided what it must not, or reported an error of its own."""
 
 
+INT_OF_NAN = -(2**63)  # what int() makes of NaN and of infinity in compiled code
+
+
+def illegal(kind: str, request: int, code: int, models: int, failure: str | None = None) -> PolicyError:
+    """The error for what a policy returned from its decision (kind `plan`), its finish (`next`; `chain`: it has no end) or a
+    label, or for what it raised."""
+    if failure is not None:
+        return PolicyError(f"the policy's {failure}, at request {request}")
+    if code == INT_OF_NAN:
+        return PolicyError(
+            f"the policy returned {code} at request {request}, which is what int() makes of NaN and of infinity; "
+            "expected a whole number"
+        )
+    if kind == "chain":
+        return PolicyError(
+            f"the policy's finish goes on after 1,000 answers to request {request}; expected the number of "
+            "models in the end, to stay with an answer"
+        )
+    if kind == "label":
+        return PolicyError(f"the policy returned its error code {code} on the label of request {request}")
+    if kind == "next":
+        return PolicyError(
+            f"the policy's finish returned {code} at request {request}; expected a model from 0 to {models - 1} to ask "
+            f"next, or {models} to stay with the answer"
+        )
+    if code < 0:
+        return PolicyError(f"the policy returned its error code {code} at request {request}")
+    return PolicyError(
+        f"the policy returned {code} at request {request}; expected a model from 0 to {models - 1}, "
+        "or one with a single PLAN_ flag"
+    )
+
+
+def wrong_pick(request: int, picked: int, failure: str | None = None) -> PolicyError:
+    """The error for what a rule of dispatch of the user's own returned, or raised."""
+    if failure is not None:
+        return PolicyError(f"the rule of dispatch: {failure}, at request {request}")
+    if picked == INT_OF_NAN:
+        return PolicyError(
+            f"the rule of dispatch returned {picked} at request {request}, which is what int() makes of NaN and of "
+            "infinity; expected a whole number"
+        )
+    if picked < 0:
+        return PolicyError(f"the rule of dispatch returned its error code {picked} at request {request}")
+    return PolicyError(
+        f"the rule of dispatch returned {picked} at request {request}; "
+        "expected one of its replicas, from 0 to replicas - 1"
+    )
+
+
 class KernelError(MesssimError):
     """Arguments that the compiled core does not take (a bug in the caller)."""
 

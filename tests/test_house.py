@@ -280,7 +280,7 @@ def cython_lengths(text: str) -> dict[str, int]:
     lines = text.splitlines()
     measured: dict[str, int] = {}
     for begin, line in enumerate(lines):
-        if head := re.match(r"( *)(?:cdef|cpdef|def)\b[^=]*?(\w+)\(", line):
+        if head := re.match(r"( *)(?:cdef(?! class)|cpdef|def)\b[^=]*?(\w+)\(", line):
             deeper = re.compile(rf"$| {{{len(head[1]) + 1}}}|{head[1]}\)")
             rest = range(begin + 1, len(lines))
             end = next((k for k in rest if not deeper.match(lines[k])), len(lines))

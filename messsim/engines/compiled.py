@@ -88,11 +88,11 @@ class _Run:
                 if self.progress is not None:
                     self._tell(self.progress)
         except SimulationError as error:
-            issued = loop.counts["issued"]
-            raise type(error)(f"{error} (at {loop.sums['now_s']:.6g} s, after {issued} requests)") from None
+            issued = loop.issued
+            raise type(error)(f"{error} (at {loop.now_s:.6g} s, after {issued} requests)") from None
         if self.horizon_s < math.inf:
             loop.cut()
-        assert_none_open(loop.counts["open"])
+        assert_none_open(loop.open_count)
         self._hand_on(loop.left())
         return self._outcome()
 
@@ -136,7 +136,7 @@ class _Run:
                 if len(sent):
                     self.sink(of_turns(_columns(page, chunk, sent), chunk, known, sent))
                 continue
-            count = min(len(chunk), self.loop.counts["issued"] - chunk.first)
+            count = min(len(chunk), self.loop.issued - chunk.first)
             if count > 0:
                 if chunk.output_tokens is None:
                     tokens = self.setup.workload.answer_tokens(chunk.first, page.records["model"][:count])
@@ -221,7 +221,13 @@ class _Run:
     def _wait(self, wait: Wait) -> dict[str, Any]:
         chance = self.setup.workload.chance
         stream = (chance.seed, wait.column, chance.replication, 0)
-        return {"law": wait.law, "mean_s": wait.mean_s, "mu": wait.mu, "sigma": wait.sigma, "stream": stream}
+        return {
+            "law": _core.WAITS[wait.law],
+            "mean_s": wait.mean_s,
+            "mu": wait.mu,
+            "sigma": wait.sigma,
+            "stream": stream,
+        }
 
     def _dispatch_streams(self) -> list[Stream]:
         is_split = any(plan.role != "both" for plan in self.setup.pools)
@@ -238,15 +244,15 @@ class _Run:
             "model": plan.model,
             "replicas": plan.replicas,
             "is_api": plan.is_api,
-            "coefficients": plan.coefficients,
-            "limits": plan.limits | {"drafts": drafts_of(plan, self.setup.workload.chance)},
+            "coefficients": plan.coefficients or None,
+            "limits": plan.limits
+            | {"drafts": drafts_of(plan, self.setup.workload.chance), "track_usage": self.scenario.cost.unit == "USD"},
             "most_tokens": plan.most_tokens,
             "most_prompt_tokens": plan.most_prompt_tokens,
             "kv_bytes_per_token": plan.kv_bytes_per_token,
             "front_end": self._wait(wait_of(serving.front_end_s, self.setup.workload.chance, "front-end", plan.name)),
             "front_end_workers": serving.front_end_workers,
             "detokenize_s": serving.detokenize_s,
-            "track_usage": self.scenario.cost.unit == "USD",
             "usd_per_s": plan.usd_per_s,
             "latency_s": serving.latency_s,
             "tpot_s": serving.tpot_s,
@@ -264,10 +270,13 @@ class _Run:
             return None
         copied = [name for name in type(autoscale).model_fields if name not in NOT_COPIED]
         return {key: getattr(autoscale, key) for key in copied} | {
+            "rule": _core.SCALING_RULES[autoscale.rule],
             "least": autoscale.min_replicas,
             "initial": autoscale.first,
             "target": plan.autoscale_target,
-            "schedule": [(step.at_s, step.replicas) for step in autoscale.schedule],
+            "steps": len(autoscale.schedule),
+            "step_s": [step.at_s for step in autoscale.schedule],
+            "step_replicas": [step.replicas for step in autoscale.schedule],
             "cold_start": [self._wait(phase) for phase in cold_phases(plan, self.setup.workload.chance)],
         }
 
@@ -281,6 +290,7 @@ class _Run:
             {
                 "replica": first[o.pool] + o.replica,
                 "random": False,
+                "count": 0,
                 "fails": nothing,
                 "mends": nothing,
                 "time_s": o.at_s,
@@ -292,6 +302,7 @@ class _Run:
             {
                 "replica": plan.first_replica + number,
                 "random": True,
+                "count": 0,
                 "fails": self._stream("failure", plan.name, number),
                 "mends": self._stream("repair", plan.name, number),
                 "time_s": 0.0,
@@ -311,9 +322,9 @@ class _Run:
         rated = sum(k["rated"] for k in ledgers)
         progress(
             Progress(
-                loop.counts["issued"],
+                loop.issued,
                 self.setup.workload.length,
-                loop.sums["now_s"],
+                loop.now_s,
                 self.scenario.horizon_s,
                 sum(k["satisfied"] for k in ledgers) / rated if rated else math.nan,
                 sum(loop.ledger(k, tracked=True)["queue"] for k in tenants),
@@ -322,30 +333,28 @@ class _Run:
         )
 
     def _outcome(self) -> Outcome:
-        counts, sums = self.loop.counts, self.loop.sums
-        end_s = sums["now_s"] if self.horizon_s == math.inf else self.horizon_s
+        loop = self.loop
+        end_s = loop.now_s if self.horizon_s == math.inf else self.horizon_s
         pools = [self._pool_outcome(k, end_s) for k in range(len(self.setup.pools))]
         if pools:
-            assert_paid(sums["paid_j"], sum(p.meter_j for p in pools))
+            assert_paid(loop.paid_j, sum(p.meter_j for p in pools))
         return Outcome(
-            issued=counts["issued"],
-            attempts=counts["attempts"],
-            explored=counts["explored"],
-            rated=counts["rated"],
-            labels_of_lost=counts["labels_of_lost"],
-            last_arrival_s=sums["last_arrival_s"],
+            issued=loop.issued,
+            attempts=loop.attempts,
+            explored=loop.explored,
+            rated=loop.rated,
+            labels_of_lost=loop.labels_of_lost,
+            last_arrival_s=loop.last_arrival_s,
             end_s=end_s,
-            events=counts["events"],
+            events=loop.events,
             updates=sum(p.predictor.version for p in self.policies if p.predictor is not None),
             tenants=[self._tenant_outcome(k, t.name) for k, t in enumerate(self.scenario.promises)],
             pools=pools,
             timeline=self._timeline(),
-            turns_not_sent=counts["turns_not_sent"],
-            in_system_integral=sums["in_system_integral"],
-            router=RouterOutcome(counts["router_begun"], sums["router_wait_s"], sums["router_busy_s"]),
-            transfers=TransferOutcome(
-                counts["transfers"], sums["transfer_bytes"], sums["transfer_wait_s"], sums["transfer_s"]
-            ),
+            turns_not_sent=loop.turns_not_sent,
+            in_system_integral=loop.in_system_integral,
+            router=RouterOutcome(loop.router_begun, loop.router_wait_s, loop.router_busy_s),
+            transfers=TransferOutcome(loop.transfers, loop.transfer_bytes, loop.transfer_wait_s, loop.transfer_s),
         )
 
     def _tenant_outcome(self, k: int, name: str) -> TenantOutcome:
@@ -367,10 +376,10 @@ class _Run:
     def _pool_outcome(self, k: int, end_s: float) -> PoolOutcome:
         plan = self.setup.pools[k]
         result = self.loop.pool(k, 0 if plan.is_api else plan.replicas, end_s)
-        span_s = 0.0 if plan.is_api else self.loop.sums["last_arrival_s"] * plan.replicas
+        span_s = 0.0 if plan.is_api else self.loop.last_arrival_s * plan.replicas
         if plan.serving.autoscale is not None:
             span_s = result["rented_s"]
-        until_s, in_usd = self.loop.sums["last_arrival_s"], self.scenario.cost.unit == "USD"
+        until_s, in_usd = self.loop.last_arrival_s, self.scenario.cost.unit == "USD"
         return PoolOutcome.of(plan, result["busy_s"], result["idle_s"], span_s, until_s, result, in_usd)
 
     def _timeline(self) -> Timeline:

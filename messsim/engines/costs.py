@@ -137,26 +137,34 @@ class KnownCosts:
             if model.cost_per_request is None and not any(p.is_api for p in pools):
                 replicas = sum(p.replicas for p in pools)
                 servers += [
-                    self._figures(p, self._outputs[m]) | {"model": m, "share": p.replicas / replicas} for p in pools
+                    {
+                        "model": m,
+                        "share": p.replicas / replicas,
+                        "places": p.serving.max_num_seqs,
+                        "decoder_tokens": decoder_tokens(p.serving),
+                        "keeps_prefixes": p.serving.prefix_cache,
+                        "known": self._figures(p, self._outputs[m]),
+                    }
+                    for p in pools
                 ]
         return _core.MarginalCosts(servers)
 
     def of_prompts(self) -> _core.PromptCosts:
         """The same by a prompt's length, for those that are known when the answer before is; not of stated costs."""
-        pools = []
+        pools: list[dict[str, object]] = []
         for m, (model, own) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
             if model.cost_per_request is None and not self._has_table_costs:
-                terms = _terms(own, self._outputs[m])
-                pools += [self._by_prompt(p, output) | {"model": m, "share": share} for p, output, share in terms]
+                for pool, output, share in _terms(own, self._outputs[m]):
+                    costs = self._by_prompt(pool, output) | {"model": m}
+                    is_as_before = bool(pools) and costs.items() <= pools[-1].items()
+                    pools.append(costs | {"share": share, "as_before": is_as_before})
         return _core.PromptCosts(pools)
 
     def _by_prompt(self, pool: PoolPlan, output: float) -> dict[str, object]:
         serving = pool.serving
         prices = ("usd_per_million_prompt_tokens", "usd_per_million_output_tokens")
-        figures: dict[str, object] = {"mean_output_tokens": output}
-        if not pool.is_api:
-            figures |= self._figures(pool, output)
-        return figures | {"is_api": pool.is_api} | {key: getattr(serving, key) for key in prices}
+        known = self._figures(pool, output) | ({"coefficients": None} if pool.is_api else {})
+        return {"known": known, "is_api": pool.is_api} | {key: getattr(serving, key) for key in prices}
 
     @property
     def _has_table_costs(self) -> bool:
@@ -176,12 +184,12 @@ class KnownCosts:
                 (serving.usd_per_million_prompt_tokens * prompt_tokens + serving.usd_per_million_output_tokens * output)
                 / 1e6
             )
-        costs, figures = np.empty(len(prompt_tokens)), self._figures(pool, output)
-        del figures["places"], figures["decoder_tokens"], figures["keeps_prefixes"]
-        _core.known_costs(**figures, prompt_tokens=prompt_tokens, costs=costs)
+        costs = np.empty(len(prompt_tokens))
+        _core.known_costs(self._figures(pool, output), prompt_tokens, costs)
         return costs
 
     def _figures(self, pool: PoolPlan, output: float) -> dict[str, Any]:
+        """Fields of ms_known_cost (csrc/cost.h)."""
         serving = pool.serving
         return {
             "coefficients": pool.coefficients,
@@ -190,7 +198,4 @@ class KnownCosts:
             "nominal_batch": self._scenario.cluster.nominal_batch or min(32, serving.max_num_seqs),
             "mean_output_tokens": output,
             "mean_tokens": _mean_tokens(serving, output),
-            "places": serving.max_num_seqs,
-            "decoder_tokens": decoder_tokens(serving),
-            "keeps_prefixes": serving.prefix_cache,
         }
