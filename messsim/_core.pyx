@@ -74,6 +74,12 @@ cdef flat(object column, tuple shape, str name):
     return column.reshape(-1)
 
 
+cdef void *start_of(array):
+    """Where the memory of an array begins."""
+    cdef uint8_t[::1] memory = array
+    return &memory[0]
+
+
 # ---- random columns -------------------------------------------------------------------------------------
 
 def philox_block(uint32_t[::1] key not None, uint32_t[::1] counter not None) -> NDArray[np.uint32]:
@@ -271,19 +277,16 @@ cdef class Records:
                     "the columns have one length, not 0")
         point_ms_records(&self.c, used)
 
-    def add_to(self, double[::1] sums not None, int64_t[::1] counts not None, int64_t[::1] by_status not None,
-               int64_t[::1] answered not None, double[:, ::1] by_model not None,
-               int64_t[::1] tenant_answered not None, double[::1] tenant_satisfied not None):
-        """Adds to the sums of csrc/tally.h; `by_model` [2, models] is satisfied answers and what users saw has cost."""
+    def add_to(self, dict sums not None):
+        """Adds to arrays by the names of ms_tally (csrc/tally.h)."""
         cdef ms_tally tally
         cdef int error
-        tally.statuses, tally.models, tally.tenants = by_status.shape[0], answered.shape[0], tenant_answered.shape[0]
-        check_shape(sums.shape[0] == MS_TALLY_SUMS and counts.shape[0] == MS_TALLY_COUNTS and by_model.shape[0] == 2
-                    and by_model.shape[1] == tally.models and tenant_satisfied.shape[0] == tally.tenants,
-                    "the sums are those of csrc/tally.h")
-        tally.sums, tally.counts, tally.by_status, tally.answered = &sums[0], &counts[0], &by_status[0], &answered[0]
-        tally.satisfied, tally.visible_cost = &by_model[0, 0], &by_model[1, 0]
-        tally.tenant_answered, tally.tenant_satisfied = &tenant_answered[0], &tenant_satisfied[0]
+        tally.statuses, tally.models, tally.tenants = (
+            len(sums["by_status"]), len(sums["answered"]), len(sums["tenant_answered"]))
+        check_shape(len(sums["sums"]) == MS_TALLY_SUMS and len(sums["counts"]) == MS_TALLY_COUNTS
+                    and len(sums["satisfied"]) == len(sums["visible_cost"]) == tally.models
+                    and len(sums["tenant_satisfied"]) == tally.tenants, "the sums are those of csrc/tally.h")
+        point_ms_tally(&tally, sums)
         with nogil:
             error = ms_tally_add(&tally, &self.c)
         check_shape(error == 0, "every record has a status, a model and a tenant that there are")
@@ -316,7 +319,8 @@ cdef class Records:
 
 
 def running_add(double[::1] state not None, const int64_t[::1] ids not None, const double[::1] satisfied not None,
-                const double[::1] promised not None, const double[::1] costs not None, int64_t stride) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+                const double[::1] promised not None, const double[::1] costs not None,
+                int64_t stride) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Continues running curves (csrc/tally.h) from `state`: answered, last short, satisfied, promised, cost, sum of the
     curve. Returns ids, and satisfaction, promise and cost so far, of every stride-th request."""
     cdef ms_running running
@@ -366,7 +370,8 @@ cdef class Predictor:
     cdef dict options
 
     def __init__(self, int models, int features, *, double learning_rate, double momentum=0.0,
-                 double weight_decay=0.0, double clip=0.0, str optimizer="sgd", bint standardize=False, bias: "Iterable[float] | None" = None):
+                 double weight_decay=0.0, double clip=0.0, str optimizer="sgd", bint standardize=False,
+                 bias: "Iterable[float] | None" = None):
         check_shape(models >= 1 and features >= 0, "a predictor has at least one model and no fewer than 0 features")
         ms_predictor_free(&self.c)
         check(ms_predictor_init(&self.c, models, features))
@@ -537,7 +542,7 @@ cdef double[::1] with_length(values):
 
 
 cdef class Compiled:
-    """What a policy and a rule of dispatch have in common: parameters, a state and machine code that belongs to somebody.
+    """What a policy and a rule of dispatch have in common: parameters, a state and machine code of somebody's.
 
     `params` are as given, and one 0 behind them; `state` is the array that the code itself reads and writes, likewise.
     """
@@ -729,7 +734,8 @@ cdef class DispatchRule(Compiled):
 
     def pick(self, int64_t request, int64_t attempt, int64_t session, int64_t prompt_tokens, double now_s,
              const double[::1] numbers not None, const double[::1] loads not None, const double[::1] waiting not None,
-             const double[::1] usage not None, const double[::1] cached not None, const double[::1] uniforms not None) -> int:
+             const double[::1] usage not None, const double[::1] cached not None,
+             const double[::1] uniforms not None) -> int:
         """Which of the replicas gets a copy, checked."""
         cdef int64_t n = numbers.shape[0], picked
         check_shape(n >= 1 and n == loads.shape[0] == waiting.shape[0] == usage.shape[0] == cached.shape[0],
@@ -786,8 +792,8 @@ def iteration(dict coefficients, double decoders, double context, double prompt_
 
 
 def known_costs(dict known not None, const int32_t[::1] prompt_tokens not None, double[::1] costs not None):
-    """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0; `known` are fields of
-    ms_known_cost."""
+    """Expected cost of requests with these prompts into costs, joules, or USD where usd_per_s > 0; `known` are fields
+    of ms_known_cost."""
     cdef ms_known_cost c
     fill_ms_known_cost(&c, known)
     check_shape(prompt_tokens.shape[0] == costs.shape[0], "prompt_tokens and costs have one length")
@@ -796,19 +802,16 @@ def known_costs(dict known not None, const int32_t[::1] prompt_tokens not None, 
 
 
 cdef class MarginalCosts:
-    """What a request adds where it goes; `servers` are fields of ms_server_cost (csrc/marginal.h), those of one model together."""
+    """What a request adds where it goes; `servers` are fields of ms_server_cost (csrc/marginal.h), those of one model
+    together."""
 
     cdef object memory
     cdef const ms_server_cost *c
     cdef int32_t n
 
     def __init__(self, list servers not None):
-        self.memory = np.zeros(max(len(servers), 1) * sizeof(ms_server_cost), np.uint8)
-        cdef uint8_t[::1] view = self.memory
-        cdef ms_server_cost *c = <ms_server_cost *>&view[0]
-        for k, server in enumerate(servers):
-            fill_ms_server_cost(&c[k], server)
-        self.c, self.n = c, len(servers)
+        self.memory = all_ms_server_cost(servers)
+        self.c, self.n = <ms_server_cost *>start_of(self.memory), len(servers)
 
     def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None,
            const int32_t[::1] cached=None) -> NDArray[np.float64]:
@@ -827,20 +830,16 @@ cdef class MarginalCosts:
 
 
 cdef class PromptCosts:
-    """Known costs of prompts whose length follows from the run; `pools` are fields of ms_prompt_cost (csrc/cost.h), those of
-    one model together."""
+    """Known costs of prompts whose length follows from the run; `pools` are fields of ms_prompt_cost (csrc/cost.h), those
+    of one model together."""
 
     cdef object memory
     cdef const ms_prompt_cost *c
     cdef int32_t n
 
     def __init__(self, list pools not None):
-        self.memory = np.zeros(max(len(pools), 1) * sizeof(ms_prompt_cost), np.uint8)
-        cdef uint8_t[::1] view = self.memory
-        cdef ms_prompt_cost *c = <ms_prompt_cost *>&view[0]
-        for k, pool in enumerate(pools):
-            fill_ms_prompt_cost(&c[k], pool)
-        self.c, self.n = c, len(pools)
+        self.memory = all_ms_prompt_cost(pools)
+        self.c, self.n = <ms_prompt_cost *>start_of(self.memory), len(pools)
 
     def write(self, int32_t prompt_tokens, double[:, ::1] costs not None, int64_t i,
               const double[:, ::1] price_factor=None):
@@ -1268,23 +1267,9 @@ cdef tuple OF_MODELS = ("output_tokens", "satisfied", "labels", "delay_s", "pric
 cdef class Page(_ms_page):
     """A stretch of requests on its way through a Loop, with the records that it leaves.
 
-    Parameters
-    ----------
-    first
-        Its first request.
-    drawn
-        Columns by name: arrival_s (or None), tenant, instance (or None: there is one), prompt_tokens, output_tokens
-        [models, n] (or None without servers: the record's is then to be filled in), features [d, n], known_costs,
-        satisfied [models, n], labels (or None: the satisfaction) and facts (or None) likewise, uniforms [n, k],
-        feedback_uniform (or None: feedback is certain), delay_s [models, n] (or None); price_factor
-        likewise (or left out); paths (or None, or left out);
-        turns likewise, whose prompts, ends of paths and known costs are written when they are known. The status of one
-        that is not sent is NOT_SENT.
-
-    Attributes
-    ----------
-    records
-        Arrays [n] by column name; a row stands once its request is done, and is undefined before.
+    `drawn` are columns by the names of ms_page and ms_page_view (csrc/open.h, csrc/brain.h), which say what None is;
+    `turns` and `paths` may be left out, and so may `price_factor`. `records` are arrays [n] by name: a row stands once
+    its request is done, and is undefined before; the status of one that is not sent is NOT_SENT.
     """
 
     cdef readonly object records
@@ -1295,9 +1280,10 @@ cdef class Page(_ms_page):
         columns = {name: flat(drawn.get(name), (n,), name) for name in OF_REQUESTS}
         columns |= {name: flat(drawn.get(name), (models, n), name) for name in OF_MODELS}
         view = {name: flat(drawn[name], (models, n), name) for name in ("known_costs", "facts")}
-        view |= {"prompt_tokens": columns["prompt_tokens"], "features": flat(drawn["features"], (len(drawn["features"]), n), "features"),
-                 "uniforms": flat(drawn["uniforms"], (n, drawn["uniforms"].shape[1]), "uniforms")}
-        check_shape(n > 0 and view["known_costs"] is not None and view["prompt_tokens"] is not None, "a page has requests")
+        view["prompt_tokens"] = columns["prompt_tokens"]
+        view["features"] = flat(drawn["features"], (len(drawn["features"]), n), "features")
+        view["uniforms"] = flat(drawn["uniforms"], (n, drawn["uniforms"].shape[1]), "uniforms")
+        check_shape(n > 0 and view["known_costs"] is not None and view["prompt_tokens"] is not None, "a page has rows")
         self.records = {name: np.empty(n, dtype) for name, dtype in RECORD_COLUMNS.items()}
         self.drawn = drawn
         self.c.first, self.c.n, self.c.open, self.c.view.n = first, n, n, n
@@ -1348,32 +1334,25 @@ cdef class Loop(_ms_run):
 
     Parameters
     ----------
-    config
-        Fields of ms_run_config by name; `patience` holds those of ms_patience, and waits those of ms_wait.
+    config, pools, dispatch, breakdowns
+        Fields of ms_run_config, ms_pool_plan, ms_dispatch_plan (its rule a key of DISPATCH) and ms_breakdown by name.
     alphas, discount, window
         Of the tenants' virtual queues.
-    pools
-        Fields of ms_pool_plan by name, one dict a pool.
-    dispatch, dispatch_streams
-        Fields of ms_dispatch_plan by name, `rule` being a key of DISPATCH, and (seed, column, replication, sub) for each model.
-    estimate, prior
-        A key of ESTIMATES; NaN for the known cost.
-    marginal
-        What the estimate of that name knows of servers.
+    dispatch_streams
+        (seed, column, replication, sub) for each model, twice where prefill and decode are split.
+    estimate, prior, marginal
+        A key of ESTIMATES; NaN for the known cost; what the estimate of that name knows of servers.
     policies, predictors
         Of the router's instances, one of each for each of them; None for an instance without a predictor.
     prompt_costs
         Where prompts grow; None where all are given.
     priority, ttft_objective_s
         Of tenants, which order the queues of servers; None where these are first come, first served.
-    breakdowns
-        Dicts with replica, random, fails, mends (streams), time_s, for_s.
     own_rules
         A rule of dispatch of the user's own, by model; none where `rule` is another.
     """
 
-    cdef object policies, predictors, pages, marginal, prompt_costs, urgency
-    cdef list own_rules
+    cdef object policies, predictors, own_rules, pages, marginal, prompt_costs, urgency
     cdef object pools  # whose drafts it looks at
     cdef object page  # the present one: the loop still looks at it after its records are handed on
     cdef bint ready
@@ -1385,16 +1364,11 @@ cdef class Loop(_ms_run):
         cdef ms_run_config c
         cdef ms_dispatch_plan dispatch_plan
         cdef int32_t n_pools = len(pools), models = config["models"]
-        cdef uint8_t[::1] plans_view = np.zeros(max(n_pools, 1) * sizeof(ms_pool_plan), np.uint8)
-        cdef uint8_t[::1] streams_view = np.zeros(len(dispatch_streams) * sizeof(ms_stream), np.uint8)
-        cdef ms_pool_plan *plans = <ms_pool_plan *>&plans_view[0]
-        cdef ms_stream *streams = <ms_stream *>&streams_view[0]
+        plans_memory, streams_memory = all_ms_pool_plan(pools), all_ms_stream(dispatch_streams)
+        cdef ms_pool_plan *plans = <ms_pool_plan *>start_of(plans_memory)
+        cdef ms_stream *streams = <ms_stream *>start_of(streams_memory)
         fill_ms_run_config(&c, config | {"instances": len(policies)})
         fill_ms_dispatch_plan(&dispatch_plan, dispatch | {"rule": DISPATCH[dispatch["rule"]]})
-        for k in range(n_pools):
-            fill_ms_pool_plan(&plans[k], pools[k])
-        for k in range(len(dispatch_streams)):
-            fill_ms_stream(&streams[k], dispatch_streams[k])
         is_split = any(plans[k].limits.role != MS_ROLE_BOTH for k in range(n_pools))
         check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models * (1 + is_split),
                     "alphas are [tenants] and dispatch_streams [models], twice where prefill and decode are split")
@@ -1482,13 +1456,12 @@ cdef class Loop(_ms_run):
         """Pages not released yet."""
         return list(self.pages)
 
-    def ledger(self, int tenant, bint tracked) -> dict[str, Any]:
-        """The figures of one ledger; of what is tracked, over all instances."""
-        cdef ms_ledger ledger = self.c.instances.delivered[tenant]
-        if tracked:
-            ledger = ms_instances_tracked(&self.c.instances, tenant)
-        return read_ms_ledger(&ledger) | {"certificate": ms_ledger_certificate(&ledger),
-                                          "holds": bool(ms_ledger_holds(&ledger))}
+    def ledger(self, int tenant, bint tracked) -> Ledger:
+        """One ledger as it stands, to be read; of what is tracked, over all instances."""
+        cdef Ledger copied = Ledger(0.0)
+        copied.c = ms_instances_tracked(&self.c.instances, tenant) if tracked else self.c.instances.delivered[tenant]
+        copied.c.recent = NULL  # this memory stays the loop's
+        return copied
 
     def pool(self, int k, int replicas, double end_s) -> dict[str, Any]:
         """busy_s, idle_s and rented_s at the last arrival, meter_j at the end, preemptions and jumps of one pool."""

@@ -42,8 +42,8 @@ INT_OF_NAN = -(2**63)  # what int() makes of NaN and of infinity in compiled cod
 
 
 def illegal(kind: str, request: int, code: int, models: int, failure: str | None = None) -> PolicyError:
-    """The error for what a policy returned from its decision (kind `plan`), its finish (`next`; `chain`: it has no end) or a
-    label, or for what it raised."""
+    """The error for what a policy returned from its decision (kind `plan`), its finish (`next`; `chain`: it has no end)
+    or a label, or for what it raised."""
     if failure is not None:
         return PolicyError(f"the policy's {failure}, at request {request}")
     if code == INT_OF_NAN:

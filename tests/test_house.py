@@ -260,6 +260,7 @@ def test_fewer_dictionaries_of_anything():
 
 # ---- functions that are read at a glance ----------------------------------------------------------------
 
+MOST_LINES_OF_THE_DOOR = 1500
 MOST_LINES_OF_A_FUNCTION = 60  # its docstring left out; of C, its body
 
 
@@ -294,6 +295,11 @@ def test_no_function_is_long():
     every = {f"{p.relative_to(ROOT)}:{n}": k for p in sources for n, k in python_lengths(tree_of(p)).items()}
     every |= {f"_core.pyx:{n}": k for n, k in cython_lengths((PACKAGE / "_core.pyx").read_text("utf-8")).items()}
     assert {name: lines for name, lines in every.items() if lines > MOST_LINES_OF_A_FUNCTION} == {}
+
+
+def test_the_door_is_short():
+    """What C's headers say is written by tools/door.py, not again in the door."""
+    assert len((PACKAGE / "_core.pyx").read_text(encoding="utf-8").splitlines()) <= MOST_LINES_OF_THE_DOOR
 
 
 def test_a_long_function_is_noticed():

@@ -1,15 +1,16 @@
 """Writes what the door of the core need not say twice; `setup.py` calls it before Cython reads `_core.pyx`.
 
 The headers of `csrc/` alone declare structures, constants and functions of the core. From them come `_core.pxd`, the
-declarations that `_core.pyx` uses with what these need, and `_core_fill.pxi`, of a structure ms_x what `_core.pyx` calls of
+declarations that `_core.pyx` uses with what these need, and `_core_fill.pxi`, which has for a structure ms_x what
+`_core.pyx` calls of the following.
 
 fill_ms_x(&c, values)
-    Sets it from a dict or, in its order, a tuple; a key that is missing or unknown is an error, and pointers are the caller's.
+    Sets it from a dict or, in its order, a tuple; a missing or unknown key is an error, and pointers are the caller's.
     Where `_core.pyx` has a `fill_ms_x` of its own, for what needs more, this is `set_ms_x`.
 point_ms_x(&c, columns)
     Points its pointers to columns by name; None is NULL.
-read_ms_x(&c)
-    Its numbers by name.
+all_ms_x(dicts)
+    Memory with one for each dict.
 TYPES_OF_ms_x
     Types of its members, as NumPy writes them; of columns, if it has some.
 _ms_x
@@ -232,22 +233,24 @@ def pointing(name: str, members: tuple[Member, ...]) -> str:
     return "\n".join([*lines, "    return 0", "", ""])
 
 
-def reading(name: str, members: tuple[Member, ...]) -> str:
-    """`read_ms_x`: the numbers of a structure by name."""
-    values = ", ".join(f'"{m.name}": c.{m.name}' for m in members if m.is_number)
-    return f"cdef dict read_{name}(const {name} *c):\n    return {{{values}}}\n\n"
+def array(name: str) -> str:
+    """`all_ms_x`: memory of several of a structure."""
+    lines = [f"cdef object all_{name}(list given):"]
+    lines += [f"    memory = np.zeros(max(len(given), 1) * sizeof({name}), np.uint8)"]
+    lines += [f"    cdef {name} *c = <{name} *>start_of(memory)", "    for k, one in enumerate(given):"]
+    return "\n".join([*lines, f"        fill_{name}(&c[k], one)", "    return memory", "", ""])
 
 
 def helpers(text: str, declared: dict[str, Declaration]) -> str:
     """All of these that a text calls."""
     structs = [n for n in declared if declared[n].is_struct]
-    filled = {n for n in structs if f"fill_{n}(" in text}
+    filled = {n for n in structs if f"fill_{n}(" in text or f"all_{n}(" in text}
     while more := {m.type for n in filled for m in declared[n].members if m.type in structs and not m.stars} - filled:
         filled |= more
     verbs = {n: "set" if f"cdef int fill_{n}(" in text else "fill" for n in filled}
     parts = [filling(n, declared[n].members, verbs[n]) for n in structs if n in filled]
     parts += [pointing(n, declared[n].members) for n in structs if f"point_{n}(" in text]
-    parts += [reading(n, declared[n].members) for n in structs if f"read_{n}(" in text]
+    parts += [array(n) for n in structs if f"all_{n}(" in text]
     for _, above, block in CLASS.findall(text):
         if (n := above.removeprefix("_")) in structs:
             parts.append(base(n, declared[n].members, set(re.findall(r"\b(?:def|object) (\w+)", block))))

@@ -319,15 +319,15 @@ class _Run:
     def _tell(self, progress: Callable[[Progress], None]) -> None:
         loop, tenants = self.loop, range(len(self.scenario.promises))
         ledgers = [loop.ledger(k, tracked=False) for k in tenants]
-        rated = sum(k["rated"] for k in ledgers)
+        rated = sum(k.rated for k in ledgers)
         progress(
             Progress(
                 loop.issued,
                 self.setup.workload.length,
                 loop.now_s,
                 self.scenario.horizon_s,
-                sum(k["satisfied"] for k in ledgers) / rated if rated else math.nan,
-                sum(loop.ledger(k, tracked=True)["queue"] for k in tenants),
+                sum(k.satisfied for k in ledgers) / rated if rated else math.nan,
+                sum(loop.ledger(k, tracked=True).queue for k in tenants),
                 self._timeline,
             )
         )
@@ -359,18 +359,18 @@ class _Run:
 
     def _tenant_outcome(self, k: int, name: str) -> TenantOutcome:
         delivered, tracked = self.loop.ledger(k, tracked=False), self.loop.ledger(k, tracked=True)
-        assert_certified(delivered["holds"] and tracked["holds"])
+        assert_certified(delivered.holds and tracked.holds)
         return TenantOutcome(
             name=name,
-            alpha=delivered["alpha"],
-            delivered=delivered["rated"],
-            queue_delivered=delivered["plain"],
-            queue_delivered_max=delivered["plain_max"],
-            rated=tracked["rated"],
-            rated_satisfied=tracked["satisfied"],
-            queue_tracked=tracked["queue"],
-            queue_plain=tracked["plain"],
-            certificate=tracked["certificate"],
+            alpha=delivered.alpha,
+            delivered=delivered.rated,
+            queue_delivered=delivered.plain,
+            queue_delivered_max=delivered.plain_max,
+            rated=tracked.rated,
+            rated_satisfied=tracked.satisfied,
+            queue_tracked=tracked.queue,
+            queue_plain=tracked.plain,
+            certificate=tracked.certificate,
         )
 
     def _pool_outcome(self, k: int, end_s: float) -> PoolOutcome:

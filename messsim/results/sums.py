@@ -24,23 +24,25 @@ class Sums:
 
     def __init__(self, statuses: int, models: int, tenants: int) -> None:
         self._sums, self._counts = np.zeros(5), np.zeros(7, np.int64)
-        self._by_model = np.zeros((2, models))
         self.by_status = np.zeros(statuses, np.int64)
         self.answered = np.zeros(models, np.int64)
-        self.satisfied, self.visible_cost = self._by_model
+        self.satisfied, self.visible_cost = np.zeros(models), np.zeros(models)
         self.tenant_answered = np.zeros(tenants, np.int64)
         self.tenant_satisfied = np.zeros(tenants)
 
     def add_records(self, records: _core.Records) -> None:
         """Adds a block of records."""
         records.add_to(
-            self._sums,
-            self._counts,
-            self.by_status,
-            self.answered,
-            self._by_model,
-            self.tenant_answered,
-            self.tenant_satisfied,
+            {
+                "sums": self._sums,
+                "counts": self._counts,
+                "by_status": self.by_status,
+                "answered": self.answered,
+                "satisfied": self.satisfied,
+                "visible_cost": self.visible_cost,
+                "tenant_answered": self.tenant_answered,
+                "tenant_satisfied": self.tenant_satisfied,
+            }
         )
 
     @property
