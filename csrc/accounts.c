@@ -1,23 +1,12 @@
 #include "fleet.h"
 
-#include <math.h>
-
-void ms_accounts_show(ms_fleet *fleet, int32_t replica)
-{
-    ms_servers *servers = &fleet->servers[ms_fleet_pool_of(fleet, replica)->servers];
-    if (fleet->dispatch.rule == MS_KV_ROUTER && servers->replicas > MS_SCAN_MOST) {
-        const double weight = fleet->failures[replica] == 0 ? ms_accounts_weight(fleet, replica) : INFINITY;
-        ms_ties_set(&servers->loads, fleet->place_of[replica], weight);
-    }
-}
-
 static void change(ms_fleet *fleet, ms_job *job, int32_t replica, int64_t prefill_tokens, int64_t held_tokens)
 {
     fleet->prefill_tokens[replica] += prefill_tokens - job->charged_prefill_tokens;
     fleet->held_tokens[replica] += held_tokens - job->charged_held_tokens;
     job->charged_prefill_tokens = prefill_tokens;
     job->charged_held_tokens = held_tokens;
-    ms_accounts_show(fleet, replica);
+    ms_fleet_show_account(fleet, replica);
 }
 
 void ms_accounts_charge(ms_fleet *fleet, ms_job *job, int32_t replica, int64_t prefill_tokens)

@@ -35,18 +35,6 @@ void ms_autoscaler_free(ms_autoscaler *self)
     self->recent = (ms_recent){0};
 }
 
-void ms_recent_add(ms_recent *self, double t_s, double value, double window_s)
-{
-    while (self->length > 0 && self->time_s[self->first] <= t_s - window_s) {
-        self->first = (self->first + 1) % self->room;
-        self->length--;
-    }
-    const int32_t at = (self->first + self->length) % self->room;
-    self->time_s[at] = t_s;
-    self->value[at] = value;
-    self->length++;
-}
-
 static double by_rule(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look)
 {
     switch ((enum ms_autoscale_rule)plan->rule) {

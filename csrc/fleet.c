@@ -205,17 +205,6 @@ void ms_fleet_act(ms_fleet *self, int32_t replica, enum ms_notice notice, double
     }
 }
 
-int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
-{
-    const ms_pool *pool = ms_fleet_pool_of(self, replica);
-    if (pool->plan.is_api) {
-        return pool->unfinished;
-    }
-    const ms_front *front = &self->front[replica];
-    const int64_t outside = front->waiting.length + front->served.length + front->detokenizing.length;
-    return ms_replica_unfinished(&self->replica[replica]) + outside + self->promised[replica];
-}
-
 /* Puts a replica into the list of those that are up, or takes it out; they stand in order of place. */
 void ms_fleet_refresh(ms_fleet *self, int32_t replica)
 {

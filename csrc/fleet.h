@@ -236,8 +236,9 @@ static inline int64_t ms_fleet_seen(const ms_fleet *self, int32_t replica)
     return self->looks.delay_s > 0.0 ? self->looks.unfinished[replica] : ms_fleet_unfinished(self, replica);
 }
 
-/* Dispatch sees the load of a replica as it is. */
+/* Dispatch sees the load of a replica as it is; kv_router its account. */
 void ms_fleet_show_load(ms_fleet *self, int32_t replica);
+void ms_fleet_show_account(ms_fleet *self, int32_t replica);
 
 /* Everything that comes at t_s or later sees the last look that is due by then, before anything of its instant. Returns
  * whether there was one. */
@@ -265,9 +266,6 @@ void ms_accounts_release(ms_fleet *fleet, ms_job *job);
 
 /* A boundary of a replica was reached at t_s: who has a first token by now is not prefilled any more. */
 void ms_accounts_settle(ms_fleet *fleet, int32_t replica, double t_s);
-
-/* kv_router: the index of a replica is as its account is. */
-void ms_accounts_show(ms_fleet *fleet, int32_t replica);
 
 /* kv_router: what the load of a replica counts for, tokens. */
 static inline double ms_accounts_weight(const ms_fleet *fleet, int32_t replica)

@@ -67,6 +67,26 @@ void ms_fleet_end_dispatch(ms_servers *servers)
     ms_cold_free(&servers->cold);
 }
 
+int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
+{
+    const ms_pool *pool = ms_fleet_pool_of(self, replica);
+    if (pool->plan.is_api) {
+        return pool->unfinished;
+    }
+    const ms_front *front = &self->front[replica];
+    const int64_t outside = front->waiting.length + front->served.length + front->detokenizing.length;
+    return ms_replica_unfinished(&self->replica[replica]) + outside + self->promised[replica];
+}
+
+void ms_fleet_show_account(ms_fleet *self, int32_t replica)
+{
+    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    if (self->dispatch.rule == MS_KV_ROUTER && servers->replicas > MS_SCAN_MOST) {
+        const double weight = self->failures[replica] == 0 ? ms_accounts_weight(self, replica) : INFINITY;
+        ms_ties_set(&servers->loads, self->place_of[replica], weight);
+    }
+}
+
 void ms_fleet_note_load(ms_fleet *self, int32_t replica)
 {
     if (self->looks.delay_s > 0.0) {
@@ -85,7 +105,7 @@ void ms_fleet_show_load(ms_fleet *self, int32_t replica)
         self->looks.unfinished[replica] = (int64_t)load;
     }
     if (self->dispatch.rule == MS_KV_ROUTER) {
-        ms_accounts_show(self, replica);
+        ms_fleet_show_account(self, replica);
     } else if (self->dispatch.rule != MS_SCORED) {
         ms_ties_set(&servers->loads, self->place_of[replica], is_up ? load : INFINITY);
     }

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_house import rings
 
 from messsim import _core, errors
 
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.skipif(COMPILER is None or NM is None, reason="needs a 
 # An exported name is ms_ + the stem of its file, or one of these groups that a file has beside it.
 GROUPS = {
     "api_limits": ("bucket_",),
-    "autoscale": ("autoscaler_", "cold_start_", "recent_"),
+    "autoscale": ("autoscaler_", "cold_start_"),
+    "autoscale_recent": ("recent_",),
     "calendar": ("heap_", "tournament_"),
     "cost": ("batch_cost", "known_costs"),
     "dispatch_least_loaded": ("choice_least_loaded",),
@@ -99,6 +101,23 @@ def test_exported_names_start_with_their_file(objects, stem):
 def test_no_libm_function_but_the_exact_ones_is_called(objects, stem):
     ours = set().union(*(defined for defined, _ in objects.values()))
     assert foreign(objects[stem][1], ours) == set()
+
+
+def calls(objects: dict[str, tuple[set[str], set[str]]]) -> dict[str, set[str]]:
+    """By file, the others whose functions it calls."""
+    homes = {name: stem for stem, (defined, _) in objects.items() for name in defined}
+    return {stem: {homes[n] for n in needed if n in homes} - {stem} for stem, (_, needed) in objects.items()}
+
+
+def test_c_files_call_each_other_in_no_ring(objects):
+    assert rings(calls(objects)) == set()
+
+
+def test_a_ring_of_calls_is_noticed():
+    objects = {"a": ({"ms_a"}, {"ms_b"}), "b": ({"ms_b"}, {"ms_c", "sqrt"}), "c": ({"ms_c"}, {"ms_a"})}
+    assert rings(calls(objects)) == {frozenset({"a", "b", "c"})}
+    objects["c"] = ({"ms_c"}, {"ms_c"})
+    assert rings(calls(objects)) == set()
 
 
 def test_every_exported_function_is_declared_in_the_header_of_its_file(objects):
