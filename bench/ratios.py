@@ -4,7 +4,8 @@
 
 S is the rate of an M/M/1 queue in SimPy, a process a customer (`bench_engine.py`). Times are CPU time on one core, user
 and system: other work on the machine lengthens them, but for S as for the runs, so that the ratio holds. Each round
-measures S and every run once, in a process of its own; medians of 5 rounds unless given.
+measures S and every run once, in a process of its own, without its start: a few requests were served before. Medians
+of 5 rounds unless given.
 
 `BEFORE` is the root of another checkout, built, with its environment in `.venv` or else in this interpreter: its rounds
 alternate with this one's, and the last column is how many times as fast a run is here as there, the median of pairs.
@@ -37,6 +38,7 @@ def one_round() -> None:
 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    messsim.run(messsim.load(Path("scenarios") / "synthetic.toml", requests=1000), keep_records=False)
     customers = bench.scaled(CUSTOMERS)
     seconds = {"S": _cpu_s(lambda: bench.mm1_by_simpy(customers)) / customers}
     for case, (name, whole, sets) in bench.WHOLE.items():

@@ -6,8 +6,6 @@ of. A field is one row: its type, its unit (``unit`` is `cost.unit`) and its mea
 meaning is a table whose own fields are explained instead. What does not apply is None.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NotRequired
 
 from typing_extensions import TypedDict  # typing's own serves pydantic from Python 3.12 on only
@@ -359,6 +357,16 @@ class Latencies(TypedDict):
     queueing: Percentiles
 
 
+class Slo(TypedDict):
+    """Objectives for latency."""
+
+    ttft_s: Annotated[float | None, "s", "the scenario's objective"]
+    tpot_s: Annotated[float | None, "s", "the scenario's objective"]
+    e2e_s: Annotated[float | None, "s", "the scenario's objective"]
+    attainment: Annotated[float | None, "0 to 1", "arrived requests that were completed within all stated objectives"]
+    goodput_rps: Annotated[float | None, "requests/s", "the same per second of the run"]
+
+
 class TenantSummary(TypedDict):
     """A tenant's part."""
 
@@ -404,16 +412,6 @@ class Intervals(TypedDict):
         "means), `warmup` (values left out: the scenario's, else by MSER-5), `warning` (why not to trust it; null if "
         "nothing speaks against it); null where refused",
     ]
-
-
-class Slo(TypedDict):
-    """Objectives for latency."""
-
-    ttft_s: Annotated[float | None, "s", "the scenario's objective"]
-    tpot_s: Annotated[float | None, "s", "the scenario's objective"]
-    e2e_s: Annotated[float | None, "s", "the scenario's objective"]
-    attainment: Annotated[float | None, "0 to 1", "arrived requests that were completed within all stated objectives"]
-    goodput_rps: Annotated[float | None, "requests/s", "the same per second of the run"]
 
 
 class Predictor(TypedDict):

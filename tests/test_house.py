@@ -25,6 +25,7 @@ FLOORS = {
     **dict.fromkeys(["cli", "__init__"], 8),
 }
 MOST_LINES = 500
+MOST_BYTES = 1_000_000  # of a file that is kept: no wheel, no trace
 MOST_ENTRIES = 14  # at the top of a room of many parts
 
 # What a module may import when it is loaded; the rest is imported where it is used.
@@ -371,6 +372,14 @@ def test_a_ring_of_c_files_is_noticed(tmp_path):
     assert rings(includes(tmp_path)) == {frozenset({"a", "b", "c"})}
     (tmp_path / "c.c").write_text("")
     assert rings(includes(tmp_path)) == set()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_no_large_file_is_kept():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    files = [ROOT / name for name in listed.split("\0") if name]
+    assert ROOT / "README.md" in files
+    assert [f.name for f in files if f.is_file() and f.stat().st_size > MOST_BYTES] == []
 
 
 def test_strays_are_noticed(tmp_path, monkeypatch):

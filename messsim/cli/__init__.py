@@ -3,6 +3,7 @@
 Each module registers its commands when it is imported; their order here is their order in ``messsim --help``.
 """
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -53,5 +54,6 @@ def main() -> None:
 
         print(f"messsim {__version__}", flush=True)  # a full disk shows before Python ends
         return
+    gc.set_threshold(100_000)  # what is imported is kept: looking through it for rubbish is 3 % of a short command
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small: more threads would only spin
     __getattr__("app")(prog_name="messsim")

@@ -1,7 +1,5 @@
 """What a challenge found: a cell for each condition and policy, and where each policy stands over all conditions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 __all__ = ["Cell", "Challenge", "Standing"]

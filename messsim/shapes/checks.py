@@ -1,7 +1,5 @@
 """What `check` and `explain` print: of a scenario before it is run, and of one decision of a run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from typing_extensions import TypedDict

@@ -1,7 +1,5 @@
 """What `converge`, `verify` and `reproduce` print: how promises converge, and what speaks for the simulator."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from typing_extensions import TypedDict

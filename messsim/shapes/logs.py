@@ -1,7 +1,5 @@
 """What `replay` and `import` print: of logs and traces that others wrote."""
 
-from __future__ import annotations
-
 from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict

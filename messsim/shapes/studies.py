@@ -4,8 +4,6 @@ They are plain dictionaries of JSON's own types; a report reads them, and one th
 against them. The summary of a run has a module of its own, `messsim.summary`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired
 

@@ -51,10 +51,10 @@ def _quadrature(slope: float, task: Task) -> tuple[Floats, Floats]:
 
     Trapezoids of step h err by e^(-2 pi d / h) for a function whose poles lie d off the real axis (Trefethen
     and Weideman, "The exponentially convergent trapezoidal rule", SIAM Review 56, 2014), here d = pi / (slope
-    deviation): 1e-17 with h = 0.5 / (slope deviation). Where that product passes 1000 the sigmoid is nearly a
-    step, and the mean exact to a node's weight, 2e-4.
+    deviation): 1e-17 with h = 0.5 / (slope deviation), of which this takes half. Where that product passes 1000 the
+    sigmoid is nearly a step, and the mean exact to a node's weight, 2e-4.
     """
-    z, weights = _nodes(min(0.005, max(0.5 / (slope * task.deviation), 5e-4)))
+    z, weights = _nodes(min(0.1, max(0.25 / (slope * task.deviation), 5e-4)))
     return task.mean + task.deviation * z, weights
 
 
