@@ -244,4 +244,48 @@ static inline void break_down(ms_run *loop, int32_t replica, double at_s, double
     loop->breakdowns[0].for_s = for_s;
 }
 
+/* One model on these pools; the other model has a replica that nobody asks. */
+static inline void serve(ms_run *loop, const ms_run_config *config, int32_t n, ms_pool_plan *plans, int32_t dispatch)
+{
+    plans[n] = pool_of(1, 1);
+    CHECK(ms_run_init(loop, config, alphas, 1.0, 0, n + 1, plans, &(ms_dispatch_plan){.rule = dispatch},
+                      streams) == 0);
+    loop->instances.brain[0].policy = lists;
+}
+
+static inline ms_pool_plan api(int32_t model)
+{
+    return (ms_pool_plan){.model = model,
+                          .replicas = 1,
+                          .is_api = 1,
+                          .limits = {.max_num_seqs = 1},
+                          .latency_s = 0.5,
+                          .tpot_s = 0.25,
+                          .usd_per_million_output_tokens = 1e6};
+}
+
+static inline ms_wait seconds(double s)
+{
+    return (ms_wait){.law = MS_WAITS_CONSTANT, .mean_s = s};
+}
+
+static inline void go(ms_run *loop, int pages)
+{
+    CHECK(ms_loop_begin(loop) == 0);
+    CHECK(run(loop, sheets, pages, 1000) == MS_LOOP_OVER);
+    CHECK(loop->open_count == 0 && loop->labels_to_come == 0 && loop->in_system == 0);
+}
+
+/* Requests of model 0 with a prompt and an answer of so many tokens. */
+static inline void ask(int64_t n, double gap_s, int32_t prompt, int32_t output)
+{
+    fill(&sheets[0], 0, n, gap_s);
+    plans_are(0, 0, 0, 0);
+    for (int64_t i = 0; i < n; i++) {
+        sheets[0].prompt[i] = prompt;
+        sheets[0].outputs[i] = sheets[0].outputs[n + i] = output;
+        sheets[0].feedback[i] = 0.0;
+    }
+}
+
 #endif

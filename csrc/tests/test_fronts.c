@@ -1,65 +1,6 @@
 #include "loops.h"
 
-/* Time outside the GPU: the router's workers, front ends, detokenizing; and requests that are too long. */
-
-static ms_wait seconds(double s)
-{
-    return (ms_wait){.law = MS_WAITS_CONSTANT, .mean_s = s};
-}
-
-static void decisions_wait_for_workers(void)
-{
-    for (int32_t workers = 0; workers < 3; workers++) {
-        ms_run loop;
-        ms_run_config config = plain;
-        config.decision = seconds(2.5);
-        config.router_workers = workers;
-        fill(&sheets[0], 0, 3, 1.0);
-        plans_are(0, 1, 0, 1);
-        make(&loop, &config, 0, MS_LEAST_LOADED);
-        CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
-        CHECK(check_records(&sheets[0], MS_COMPLETED) == 3);
-        const double expected[3][3] = {{2.5, 3.5, 4.5}, {2.5, 5.0, 7.5}, {2.5, 3.5, 5.0}};
-        for (int i = 0; i < 3; i++) {
-            CHECK(sheets[0].finish[i] == expected[workers][i]);
-        }
-        const double waits_s[] = {0.0, 1.5 + 3.0, 0.5};
-        CHECK(loop.router_begun == 3 && loop.router_busy_s == 7.5 && loop.router_wait_s == waits_s[workers]);
-        CHECK(loop.in_system == 0 && loop.in_system_integral == 7.5 + waits_s[workers]);
-        ms_run_free(&loop);
-    }
-}
-
-static void what_no_model_takes_is_turned_away(void)
-{
-    ms_run loop;
-    fill(&sheets[0], 0, 3, 1.0);
-    sheets[0].known[1] = sheets[0].known[3 + 1] = INFINITY; /* of both models */
-    sheets[0].known[2] = INFINITY;                          /* of the first, which the policy wants */
-    plans_are(0, 0, 0, 0);
-    make(&loop, &plain, 1, MS_LEAST_LOADED);
-    CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
-    CHECK(sheets[0].status[1] == MS_TOO_LONG && sheets[0].model[1] == -1 && sheets[0].tokens[1] == 0);
-    CHECK(isnan(sheets[0].queue[1]) && isnan(sheets[0].start[1]) && sheets[0].cost[1] == 0.0);
-    CHECK(sheets[0].model[0] == 0 && sheets[0].model[2] == 1);
-    CHECK(loop.issued == 3 && loop.attempts == 2 && loop.open_count == 0);
-    ms_run_free(&loop);
-}
-
-static void a_pool_passes_over_what_it_cannot_take(void)
-{
-    ms_run loop;
-    fill(&sheets[0], 0, 20, 5.0);
-    plans_are(0, 0, 0, 0);
-    make(&loop, &plain, 1, MS_LEAST_LOADED);
-    loop.fleet.pool[0].plan.most_tokens = loop.fleet.servers[0].all_take = 20;
-    CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
-    for (int i = 0; i < 20; i++) {
-        const int fits = sheets[0].prompt[i] + sheets[0].outputs[i] <= 20;
-        CHECK(sheets[0].status[i] == (fits ? MS_COMPLETED : MS_REJECTED));
-    }
-    ms_run_free(&loop);
-}
+#include "fronts.h"
 
 static void one_request_by_hand(void)
 {
@@ -126,9 +67,6 @@ static void nobody_is_left_outside(void)
 
 int main(void)
 {
-    RUN(decisions_wait_for_workers);
-    RUN(what_no_model_takes_is_turned_away);
-    RUN(a_pool_passes_over_what_it_cannot_take);
     RUN(one_request_by_hand);
     RUN(nobody_is_left_outside);
     return report();

@@ -1,0 +1,140 @@
+#include "loops.h"
+
+#include "labels.h"
+#include "error.h"
+
+/* The router's queue moves by what raters say, the promise by what is true; lessons hold what raters say. */
+static void raters_may_err(void)
+{
+    static double heard[MODELS * REQUESTS_MOST];
+    for (int late = 0; late < 2; late++) {
+        ms_run loop;
+        ms_ledger noisy, truth;
+        ms_predictor predictor, expected;
+        ms_run_config config = plain;
+        config.raters_err = 1;
+        config.keeps_delays = late;
+        config.learns_every_answer = 1;
+        config.feedback_probability = 1.0;
+        fill(&sheets[0], 0, 200, 1.0);
+        plans_are(0, 1, MS_PLAN_ALL, 1);
+        for (int64_t i = 0; i < 200; i++) {
+            sheets[0].tenant[i] = 0;
+            for (int m = 0; m < MODELS; m++) {
+                sheets[0].delay[m * 200 + i] = 0.25;
+                heard[m * 200 + i] = i % 3 == m ? 1.0 - sheets[0].satisfied_in[m * 200 + i] : sheets[0].satisfied_in[m * 200 + i];
+            }
+        }
+        sheets[0].page.labels = heard;
+        sheets[0].page.delay_s = late ? sheets[0].delay : NULL;
+        make(&loop, &config, 0, MS_LEAST_LOADED);
+        CHECK(ms_predictor_init(&predictor, MODELS, 2) == 0 && ms_predictor_init(&expected, MODELS, 2) == 0);
+        CHECK(ms_ledger_init(&noisy, alphas[0], 1.0, 0) == 0 && ms_ledger_init(&truth, alphas[0], 1.0, 0) == 0);
+        predictor.learning_rate = expected.learning_rate = 0.2;
+        loop.instances.brain[0].predictor = &predictor;
+        go(&loop, 1);
+        const sheet *s = &sheets[0];
+        for (int64_t i = 0; i < 200; i++) {
+            double labels[MODELS] = {NAN, NAN};
+            const double x[] = {s->features[i], s->features[200 + i]};
+            CHECK(same_bits(s->queue[i], noisy.queue));
+            ms_ledger_rate(&noisy, heard[s->model[i] * 200 + i]);
+            ms_ledger_rate(&truth, s->satisfied_in[s->model[i] * 200 + i]);
+            CHECK(s->satisfied[i] == s->satisfied_in[s->model[i] * 200 + i]); /* the record has the truth */
+            for (int m = 0; m < MODELS; m++) {
+                labels[m] = i % 4 == 2 || m == s->model[i] ? heard[m * 200 + i] : NAN;
+            }
+            ms_predictor_learn(&expected, x, labels);
+        }
+        CHECK(same_bits(loop.instances.brain[0].tracked[0].queue, noisy.queue) && noisy.queue != truth.queue);
+        CHECK(same_bits(loop.instances.delivered[0].queue, truth.queue));
+        CHECK(memcmp(predictor.weights, expected.weights, 4 * sizeof(double)) == 0);
+        ms_run_free(&loop);
+        ms_predictor_free(&predictor);
+        ms_predictor_free(&expected);
+    }
+}
+
+static void a_late_label_moves_the_queue_late(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.keeps_delays = 1;
+    config.feedback_probability = 1.0;
+    fill(&sheets[0], 0, 100, 1.0);
+    sheets[0].page.delay_s = sheets[0].delay;
+    plans_are(0, 1, 0, 1);
+    make(&loop, &config, 0, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    const sheet *s = &sheets[0];
+    CHECK(check_records(s, MS_COMPLETED) == 100);
+    for (int64_t i = 0; i < 100; i++) {
+        CHECK(s->feedback_s[i] == s->finish[i] + s->delay[s->model[i] * 100 + i]);
+        int known = 0;
+        for (int64_t j = 0; j < i; j++) {
+            known += s->tenant[j] == s->tenant[i] && s->feedback_s[j] <= s->arrival[i];
+        }
+        CHECK(known > 0 || s->queue[i] == 0.0);
+    }
+    CHECK(loop.now_s > 99.0 && loop.last_arrival_s == 99.0); /* it waits for the last label */
+    ms_run_free(&loop);
+}
+
+static double labels_of[MODELS];
+
+static int64_t keep_labels(int64_t request, int64_t tenant, int64_t models, int64_t dimensions, const double *given,
+                           const double *labels, const double *params_, double *state)
+{
+    (void)request, (void)tenant, (void)dimensions, (void)given, (void)params_, (void)state;
+    memcpy(labels_of, labels, (size_t)models * sizeof *labels);
+    return 0;
+}
+
+/* A model that cannot take the prompt gets no copy of an exploring step, and nobody is told how it answered. */
+static void nobody_rates_an_answer_of_a_model_that_is_not_asked(void)
+{
+    ms_run loop;
+    fill(&sheets[0], 0, 1, 1.0);
+    sheets[0].known[0] = INFINITY;
+    sheets[0].feedback[0] = 0.0;
+    plans_are(MS_PLAN_ALL, 0, 0, 0);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    loop.instances.brain[0].policy.learn = keep_labels;
+    CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    CHECK(sheets[0].status[0] == MS_COMPLETED && sheets[0].model[0] == 1);
+    CHECK(isnan(labels_of[0]) && labels_of[1] == sheets[0].satisfied_in[1]);
+    ms_run_free(&loop);
+}
+
+/* Also the last label of a request whose record stands already, with a lesson that is never over. */
+static void a_policy_may_refuse_a_label(void)
+{
+    for (int c = 0; c < 32; c++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.keeps_delays = c % 2;
+        config.feedback_probability = 1.0;
+        config.learns_every_answer = 1;
+        fill(&sheets[0], 0, 40, 1.0);
+        sheets[0].page.delay_s = config.keeps_delays ? sheets[0].delay : NULL;
+        plans_are(0, c / 2 % 2 ? MS_PLAN_ALL : 1, 1, c / 8 % 2 ? MS_PLAN_CHAIN : 0);
+        params[6] = 17.0;
+        make(&loop, &config, c / 4 % 2, MS_LEAST_LOADED);
+        loop.instances.brain[0].policy.rated = c / 16 ? NULL : refuse;
+        loop.instances.brain[0].policy.learn = c / 16 ? refuse_lesson : NULL;
+        CHECK(ms_loop_begin(&loop) == 0);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_ERR_LABEL);
+        CHECK(loop.error_request == 17 && loop.error_plan == (c / 16 ? -43 : -42));
+        ms_run_free(&loop);
+    }
+}
+
+int main(void)
+{
+    RUN(raters_may_err);
+    RUN(a_late_label_moves_the_queue_late);
+    RUN(nobody_rates_an_answer_of_a_model_that_is_not_asked);
+    RUN(a_policy_may_refuse_a_label);
+    return report();
+}
