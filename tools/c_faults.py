@@ -55,10 +55,12 @@ OPERATORS = {
     "return": ((r"(?<=\breturn )[^;]*(?=;)", ("0", "1")),),
 }
 CONDITION = re.compile(r"^(\s*(?:\} else )?(?:if|while) )\((.*)\) \{$")
-CHOICE = re.compile(r"(?:^|(?<== )|(?<=return )|(?<=[(,:] )|(?<=\())([^?;=(),]+|\([^?;]*\)|[\w>.-]+\([^?;()]*\)) \? ")
+CHOICE = re.compile(r"(?:(?<=\w = )|(?<=return )|(?<=[,:] )|(?<=\())([^?;=(),:]+|\([^?;]*\)|[\w>.-]+\([^?;()]*\)) \? ")
 NO_STATEMENT = r"\(void\)|return\b|const\b|static\b|goto\b|case\b|default\b|else\b"
-LEAKS = r"\w*free\("  # the sanitizers' business: nothing else shows
-STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT}|{LEAKS})[^={{}}#]*[^{{}}#]*;$")
+STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT})[^={{}}#]*[^{{}}#]*;$")
+
+# What is the sanitizers' business, and shows nowhere else: memory that is not given back, or asked for in other amounts.
+MEMORY = re.compile(r"free\(|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
 TYPE = r"(?:struct \w+|(?:ms_)?[a-z_0-9]+)"
 DECLARATION = re.compile(rf"^\s+(?:const |static |enum |unsigned )*{TYPE}(?: const)? [*a-z_]+[^(]*(?: =|;|,|\[)")
 INITIAL = r"(?: = [^,;]*|\[[^\]]*\])?"
@@ -123,6 +125,9 @@ def mutants_of(path: Path, members: dict[str, list[str]]) -> Iterator[Mutant]:
         commented = "*/" not in line if commented else "/*" in line and "*/" not in line
         code = re.sub(r"\s*/\*.*$", "", line)
         if starts_commented or not code.strip() or code.lstrip().startswith(("#", "static const ms_", "extern")):
+            continue
+        if MEMORY.search(code):
+            function.declare(code)
             continue
         if re.match(r"[a-z]", code) and "(" in code:
             function = _Function(returns="void" if re.match(r"(static )?(inline )?void \w", code) else "a value")

@@ -1,6 +1,4 @@
-#include "fleets.h"
-
-#include "draw.h"
+#include "worlds.h"
 
 static void round_robin_takes_turns_among_those_that_are_up(void)
 {
@@ -118,11 +116,57 @@ static void power_of_two_compares_the_two_that_were_drawn(void)
     ms_fleet_free(&fleet);
 }
 
+/* ---- in random use, loads being seen as they are or were a while ago ------------------------------------------ */
+
+static int32_t emptiest(ms_fleet *fleet, const ms_job *job, const int32_t *up, int32_t n, double t_s)
+{
+    (void)t_s;
+    double loads[REPLICAS_MOST];
+    for (int32_t i = 0; i < n; i++) {
+        loads[i] = (double)seen_unfinished[up[i]];
+    }
+    return fleet->dispatch.random_ties ? any_of_least(job, up, loads, n) : first_of_least(up, seen_unfinished, n);
+}
+
+static int32_t emptier_of_two(ms_fleet *fleet, const ms_job *job, const int32_t *up, int32_t n, double t_s)
+{
+    (void)fleet, (void)t_s;
+    if (n == 1) {
+        return up[0];
+    }
+    const int32_t a = (int32_t)(draw_of(job, 0) * n), c = (int32_t)(draw_of(job, 1) * (n - 1)), b = c + (c >= a);
+    const int32_t two[] = {up[a < b ? a : b], up[a < b ? b : a]};
+    return first_of_least(two, seen_unfinished, 2);
+}
+
+static int32_t anyone(ms_fleet *fleet, const ms_job *job, const int32_t *up, int32_t n, double t_s)
+{
+    (void)fleet, (void)t_s;
+    return up[(int32_t)(draw_of(job, 0) * n)];
+}
+
+static void simple_rules_do_what_they_say(void)
+{
+    const int32_t sizes[] = {3, 20};
+    const double delays_s[] = {0.0, 2.5};
+    const expected_fn expected[] = {emptiest, emptiest, emptier_of_two, anyone};
+    const int32_t rules[] = {MS_LEAST_LOADED, MS_LEAST_LOADED, MS_POWER_OF_TWO, MS_RANDOM};
+    for (int k = 0; k < 16; k++) {
+        ms_fleet fleet;
+        const ms_dispatch_plan rule = {
+            .rule = rules[k / 4], .random_ties = k / 4 == 1, .state_delay_s = delays_s[k / 2 % 2]};
+        make_world(&fleet, sizes[k % 2], &rule);
+        CHECK(wander(&fleet, (uint64_t)k + 80, expected[k / 4]) > 900);
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
     RUN(round_robin_takes_turns_among_those_that_are_up);
     RUN(the_least_loaded_is_found);
     RUN(the_least_loaded_knows_of_those_that_left);
     RUN(power_of_two_compares_the_two_that_were_drawn);
+    RUN(simple_rules_do_what_they_say);
     return report();
 }
