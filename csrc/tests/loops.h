@@ -7,7 +7,8 @@
 
 enum { MODELS = 2, REQUESTS_MOST = 600, NO_STATUS = 99 };
 
-static const ms_stream streams[MODELS] = {{1, 7, 0, 0}, {1, 8, 0, 0}};
+/* Of what dispatches, and of what decodes for it. */
+static const ms_stream streams[2 * MODELS] = {{1, 7, 0, 0}, {1, 8, 0, 0}, {1, 9, 0, 0}, {1, 10, 0, 0}};
 static const double alphas[] = {0.7, 0.6};
 
 /* ---- a page with its memory ----------------------------------------------------------------------- */
@@ -285,6 +286,45 @@ static inline void ask(int64_t n, double gap_s, int32_t prompt, int32_t output)
         sheets[0].prompt[i] = prompt;
         sheets[0].outputs[i] = sheets[0].outputs[n + i] = output;
         sheets[0].feedback[i] = 0.0;
+    }
+}
+
+/* The one page of a run that is looked at in between. */
+static inline void begin(ms_run *loop)
+{
+    CHECK(ms_loop_begin(loop) == 0);
+    ms_loop_turn_page(loop, &sheets[0].page);
+}
+
+/* Up to and with the last event at or before t_s. */
+static inline void run_until(ms_run *loop, double t_s)
+{
+    for (int status = MS_LOOP_PAUSED; status == MS_LOOP_PAUSED;) {
+        const double replicas_s = loop->fleet.moments.values[ms_tournament_best(&loop->fleet.moments)];
+        const double heap_s = loop->heap.length > 0 ? loop->heap.events[0].when.time_s : INFINITY;
+        const double page_s = loop->next < ms_page_coming(loop->page) ? loop->page->arrival_s[loop->next] : INFINITY;
+        if (replicas_s > t_s && heap_s > t_s && page_s > t_s) {
+            return;
+        }
+        status = ms_loop_run(loop, 1);
+        if (status == MS_LOOP_NEEDS_PAGE) {
+            ms_loop_no_more(loop);
+            status = MS_LOOP_PAUSED;
+        }
+    }
+}
+
+/* To the end, where nothing is left anywhere. */
+static inline void end(ms_run *loop)
+{
+    run_until(loop, INFINITY);
+    CHECK(loop->open_count == 0 && loop->in_system == 0 && loop->labels_to_come == 0);
+    for (int32_t p = 0; p < loop->fleet.pools; p++) {
+        CHECK(loop->fleet.pool[p].unfinished == 0);
+    }
+    for (int32_t i = 0; i < loop->fleet.replicas; i++) {
+        CHECK(loop->fleet.kept[i] == NULL && loop->fleet.promised[i] == 0);
+        CHECK(loop->fleet.replica[i].sequences.set_aside == 0 && loop->fleet.replica[i].kept_places == 0);
     }
 }
 

@@ -102,6 +102,27 @@ static void the_table_holds_what_is_kept(void)
     ms_prompt_cache_free(&cache);
 }
 
+/* One node a prompt, seen again or not; the table is built anew many times. */
+static void prompts_are_remembered_as_long_as_they_are_kept(void)
+{
+    ms_prompt_cache cache;
+    ms_prompt_cache_init(&cache, &(ms_prompt_cache_plan){.keep_s = 100.0, .least_tokens = 4, .step_tokens = 2});
+    for (int32_t k = 0; k < 20000; k++) {
+        const int32_t back = k % 3 == 2 ? 50 : k % 3 == 1 ? 202 : 0;
+        const ms_node_of_path node = {back <= k ? k - back : k, 7};
+        ms_job job;
+        ms_job_init(&job, k, 0, 9, 1);
+        job.path = &node;
+        job.path_length = 1;
+        CHECK(ms_prompt_cache_send(&cache, &job, (double)k) == 0);
+        if (k >= 300 && k % 3 == 0) {
+            CHECK(job.cached_prompt_tokens == 0);
+        }
+        CHECK(cache.room <= 2048);
+    }
+    ms_prompt_cache_free(&cache);
+}
+
 int main(void)
 {
     RUN(a_prompt_that_comes_again_is_cheaper);
@@ -110,5 +131,6 @@ int main(void)
     RUN(what_is_sold_goes_in_steps);
     RUN(a_provider_that_keeps_nothing_says_nothing);
     RUN(the_table_holds_what_is_kept);
+    RUN(prompts_are_remembered_as_long_as_they_are_kept);
     return report();
 }
