@@ -182,6 +182,221 @@ static void what_no_model_takes_is_turned_away(void)
     ms_run_free(&loop);
 }
 
+/* ---- what a decision sees ------------------------------------------------------------------------------------- */
+
+static double seen_loads[MODELS], seen_uniforms[4][2];
+static int64_t decisions;
+
+static int64_t watch(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions, double alpha,
+                     double queue, const double *scores, const double *costs, const double *loads, const double *facts,
+                     const double *features, const double *uniforms, const double *params_, double *state)
+{
+    (void)request, (void)step, (void)tenant, (void)dimensions, (void)alpha, (void)queue, (void)scores, (void)costs;
+    (void)facts, (void)features, (void)params_, (void)state;
+    memcpy(seen_loads, loads, (size_t)models * sizeof *loads);
+    memcpy(seen_uniforms[decisions++ % 4], uniforms, 2 * sizeof *uniforms);
+    return 0;
+}
+
+/* Unfinished requests by places: the first of three sees nothing, the third two of 3 * 2. */
+static void a_decision_sees_the_load_of_all_models(void)
+{
+    for (int needs = 0; needs < 2; needs++) {
+        for (int is_late = 0; is_late < 2; is_late++) {
+            ms_run loop;
+            ms_run_config config = plain;
+            const ms_pool_plan plans[] = {pool_of(0, 2), pool_of(1, 1)};
+            config.needs_loads = needs;
+            ask(3, 0.25, 4, 3);
+            const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .state_delay_s = is_late ? 0.375 : 0.0};
+            CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &dispatch, streams) == 0);
+            loop.instances.brain[0].policy = lists;
+            loop.instances.brain[0].policy.decide = watch;
+            begin(&loop);
+            run_until(&loop, 0.0);
+            CHECK(seen_loads[0] == 0.0 && seen_loads[1] == 0.0);
+            run_until(&loop, 0.25);
+            CHECK(seen_loads[0] == (needs && !is_late ? 1.0 / 6.0 : 0.0));
+            run_until(&loop, 0.5); /* the last look was at 0.375 s */
+            CHECK(seen_loads[0] == (needs ? 2.0 / 6.0 : 0.0));
+            end(&loop);
+            ms_run_free(&loop);
+        }
+    }
+}
+
+/* Each attempt has uniforms of its own: the first those of its page, the k-th those of its block k. */
+static void each_attempt_draws_its_own_uniforms(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, 1)};
+    config.keeps_delays = 1;
+    config.patience = (ms_patience){.wait = seconds(0.5),
+                                    .aborts = 1,
+                                    .retries = 2,
+                                    .backoff = seconds(0.25),
+                                    .backoff_growth = 1.0,
+                                    .uniforms = {5, 55, 0, 0}};
+    ask(2, 100.0, 4, 9);
+    sheets[0].page.delay_s = sheets[0].delay;
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    loop.instances.brain[0].policy.decide = watch;
+    begin(&loop);
+    run_until(&loop, 50.0);
+    decisions = 0;
+    end(&loop);
+    CHECK(decisions == 3 && seen_uniforms[0][0] == sheets[0].uniforms[2] && seen_uniforms[0][1] == sheets[0].uniforms[3]);
+    for (int attempt = 1; attempt < 3; attempt++) {
+        ms_stream stream = config.patience.uniforms;
+        double pair[2];
+        stream.sub = (uint32_t)attempt;
+        ms_draw_uniform_pair(&stream, 1, 1, pair);
+        CHECK(seen_uniforms[attempt][0] == pair[0] && seen_uniforms[attempt][1] == pair[1]);
+    }
+    ms_run_free(&loop);
+}
+
+/* What is cached where a copy would go, for each model. */
+static void a_decision_may_see_what_is_cached(void)
+{
+    static ms_node_of_path path[] = {{1, 8}, {1, 8}};
+    static const int64_t path_start[] = {0, 1, 2};
+    static int32_t cached[MODELS * 2];
+    ms_run loop;
+    ms_run_config config = plain;
+    const ms_pool_plan plans[] = {pool_of(0, 1), pool_of(1, 1)};
+    config.needs_caches = 1;
+    ask(2, 20.0, 10, 2);
+    plans_are(1, 0, 0, 0);
+    sheets[0].page.path = path;
+    sheets[0].page.path_start = path_start;
+    sheets[0].page.cached = cached;
+    cached[0] = cached[1] = cached[2] = cached[3] = -1;
+    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == 0);
+    loop.instances.brain[0].policy = lists;
+    for (int i = 0; i < 2; i++) {
+        loop.fleet.replica[i].sequences.limits.prefix_cache = 1;
+    }
+    begin(&loop);
+    run_until(&loop, 10.0);
+    CHECK(cached[0] == 0 && cached[2] == 0 && cached[1] == -1 && cached[3] == -1);
+    end(&loop);
+    CHECK(cached[1] == 0 && cached[3] == 8); /* the first went to model 1 */
+    ms_run_free(&loop);
+}
+
+/* ---- where a model takes no more -------------------------------------------------------------------------------- */
+
+/* Three models would be better told apart, but two do: full, a model's request goes to the more capable one, then to the
+ * less capable one; an exploring one stays so; if none takes it, it is turned away from its own. */
+static void the_next_model_takes_what_one_does_not(void)
+{
+    const int64_t plans[] = {0, 1, MS_PLAN_EXPLORE | 0, MS_PLAN_EXPLORE | 1};
+    for (int asks = 0; asks < 2; asks++) {
+        for (int k = 0; k < 4; k++) {
+            for (int full = 0; full < 4; full++) {
+                ms_run loop;
+                ms_run_config config = plain;
+                config.asks_next_model = asks;
+                config.max_waiting = 0;
+                ask(1, 1.0, 4, 3);
+                plans_are(plans[k], 0, 0, 0);
+                make(&loop, &config, 1, MS_LEAST_LOADED);
+                const int64_t places[] = {6, 3};
+                for (int m = 0; m < 2; m++) {
+                    loop.fleet.pool[m].unfinished = full >> m & 1 ? places[m] : 0;
+                }
+                begin(&loop);
+                run_until(&loop, 0.0);
+                for (int m = 0; m < 2; m++) {
+                    loop.fleet.pool[m].unfinished -= full >> m & 1 ? places[m] : 0;
+                }
+                end(&loop);
+                const int own = k % 2, is_full = full >> own & 1, other_full = full >> (1 - own) & 1;
+                const int goes_on = asks && is_full && !other_full;
+                CHECK(sheets[0].model[0] == (goes_on ? 1 - own : own) && sheets[0].explored[0] == k / 2);
+                CHECK(sheets[0].status[0] == (is_full && !goes_on ? MS_REJECTED : MS_COMPLETED));
+                ms_run_free(&loop);
+            }
+        }
+    }
+}
+
+/* ---- the timeline ---------------------------------------------------------------------------------------------- */
+
+/* A sample before each request: both queues, requests in the system and energy by pool, replicas that are up. */
+static void a_sample_is_taken_as_a_request_comes(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, 2)};
+    config.length = 3;
+    config.feedback_probability = 1.0;
+    ask(3, 0.5, 4, 3);
+    plans_are(MS_PLAN_EXPLORE | 0, 0, 0, 0);
+    for (int i = 0; i < 3; i++) {
+        sheets[0].satisfied_in[i] = 0.0; /* queues grow by 0.7 or 0.6 */
+        sheets[0].tenant[i] = i % 2;
+    }
+    plans[0].coefficients.p_idle_w = 8.0;
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    loop.fleet.pool[0].loading = 5;
+    loop.fleet.pool[0].draining = 7;
+    begin(&loop);
+    end(&loop);
+    const double queues[] = {0.0, 0.7, 1.3}, energies_j[] = {0.0, 3.0 + 8.0 * 0.5, 6.0 + 3.0 + 8.0 * 0.5};
+    CHECK(loop.timeline.length == 3);
+    for (int i = 0; i < 3; i++) {
+        const ms_sample *sample = &loop.timeline.samples[i];
+        CHECK(sample->request == i && sample->time_s == 0.5 * i && sample->explored == (i > 0));
+        CHECK_NEAR(sample->queue, queues[i], 1e-12);
+        CHECK(same_bits(sample->queue, sample->queue_tracked));
+        CHECK(loop.timeline.in_system[2 * i] == i && loop.timeline.in_system[2 * i + 1] == 0);
+        CHECK_NEAR(loop.timeline.energy_j[2 * i], energies_j[i], 1e-12);
+        CHECK(loop.timeline.replicas[6 * i] == 2 && loop.timeline.replicas[6 * i + 3] == 1);
+        CHECK(loop.timeline.replicas[6 * i + 1] == 5 && loop.timeline.replicas[6 * i + 2] == 7);
+    }
+    ms_run_free(&loop);
+}
+
+/* Who has a first token reads on; of a chain nobody reads before the end. */
+static void nobody_reads_the_middle_of_a_chain(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.keeps_delays = 1;
+    config.patience = (ms_patience){.wait = seconds(2.5), .until_first_token = 1, .aborts = 1};
+    ask(1, 1.0, 4, 5);
+    plans_are(MS_PLAN_CHAIN | 0, 0, 0, 0);
+    sheets[0].page.delay_s = sheets[0].delay;
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].status[0] == MS_TIMED_OUT && loop.now_s == 3.0);
+    ms_run_free(&loop);
+}
+
+/* Asked of both: that the other has a first token is none for the user. */
+static void the_first_token_must_be_of_the_answer_that_is_seen(void)
+{
+    for (int late = 0; late < 2; late++) { /* which of the two has none by then */
+        ms_run loop;
+        ms_run_config config = plain;
+        config.keeps_delays = 1;
+        config.patience = (ms_patience){.wait = seconds(1.5), .until_first_token = 1, .aborts = 1};
+        ask(1, 1.0, 4, 5);
+        plans_are(MS_PLAN_ALL, 0, 0, 0);
+        sheets[0].page.delay_s = sheets[0].delay;
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        loop.fleet.pool[late].plan.front_end = seconds(1.0);
+        begin(&loop);
+        end(&loop);
+        CHECK(sheets[0].status[0] == (late == 1 ? MS_TIMED_OUT : MS_COMPLETED)); /* that of model 1 is seen */
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(pauses_grow_from_try_to_try);
@@ -192,5 +407,12 @@ int main(void)
     RUN(who_is_answered_waits_no_longer);
     RUN(who_is_turned_away_may_ask_again);
     RUN(what_no_model_takes_is_turned_away);
+    RUN(a_decision_sees_the_load_of_all_models);
+    RUN(each_attempt_draws_its_own_uniforms);
+    RUN(a_decision_may_see_what_is_cached);
+    RUN(the_next_model_takes_what_one_does_not);
+    RUN(a_sample_is_taken_as_a_request_comes);
+    RUN(nobody_reads_the_middle_of_a_chain);
+    RUN(the_first_token_must_be_of_the_answer_that_is_seen);
     return report();
 }

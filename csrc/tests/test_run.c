@@ -56,10 +56,87 @@ static void a_loop_that_never_began_may_be_freed(void)
     ms_run_free(&loop);
 }
 
+/* ---- pieces ------------------------------------------------------------------------------------------------- */
+
+/* Requests whose record does not stand yet, oldest first, whoever of three goes. */
+static void open_requests_stand_in_order(void)
+{
+    for (int gone = 0; gone < 3; gone++) {
+        ms_run loop = {0};
+        ms_open opens[4] = {{.request = 0}, {.request = 1}, {.request = 2}, {.request = 3}};
+        for (int k = 0; k < 3; k++) {
+            ms_run_link(&loop, &opens[k]);
+            CHECK(loop.open_count == k + 1 && loop.oldest == &opens[0] && loop.newest == &opens[k]);
+        }
+        ms_run_unlink(&loop, &opens[gone]);
+        ms_run_link(&loop, &opens[3]);
+        ms_open *left[3];
+        int n = 0;
+        for (int k = 0; k < 4; k++) {
+            if (k != gone) {
+                left[n++] = &opens[k];
+            }
+        }
+        CHECK(loop.open_count == 3 && loop.oldest == left[0] && loop.newest == left[2]);
+        for (int k = 0; k < 3; k++) {
+            CHECK(left[k]->previous == (k > 0 ? left[k - 1] : NULL) && left[k]->next == (k < 2 ? left[k + 1] : NULL));
+        }
+        for (int k = 0; k < 3; k++) {
+            ms_run_unlink(&loop, left[k]);
+        }
+        CHECK(loop.oldest == NULL && loop.newest == NULL && loop.open_count == 0);
+    }
+}
+
+/* 2 requests for 3 s, 5 for 2 s, 4 for 1 s. */
+static void requests_in_the_system_are_summed_over_time(void)
+{
+    ms_run loop = {.now_s = 1.0};
+    ms_run_count(&loop, 2);
+    loop.now_s = 4.0;
+    ms_run_count(&loop, 3);
+    loop.now_s = 6.0;
+    ms_run_count(&loop, -1);
+    loop.now_s = 7.0;
+    ms_run_count(&loop, -4);
+    CHECK(loop.in_system == 0 && loop.in_system_integral == 6.0 + 10.0 + 4.0 && loop.in_system_since_s == 7.0);
+}
+
+/* Of a request whose record stands the memory is given back when nothing leads to it any more. */
+static void memory_is_kept_while_something_leads_to_it(void)
+{
+    for (int k = 0; k < 8; k++) {
+        ms_run loop = {0};
+        ms_store_init(&loop.opens, sizeof(ms_open));
+        ms_open *open = ms_store_take(&loop.opens);
+        *open = (ms_open){.closed = k & 1, .labels_under_way = k >> 1 & 1, .errands = k >> 2};
+        ms_run_forget_when_done(&loop, open);
+        ms_open *next = ms_store_take(&loop.opens);
+        CHECK((next == open) == (k == 1));
+        ms_store_free(&loop.opens);
+    }
+}
+
+static void an_errand_is_put_with_all_that_it_says(void)
+{
+    ms_run loop = {0};
+    int subject;
+    CHECK(ms_run_put(&loop, 2.5, 7, 8, MS_DO_SCALE, &subject, 9) == 0 && loop.heap.length == 1);
+    const ms_event *event = &loop.heap.events[0];
+    CHECK(event->when.time_s == 2.5 && event->when.order == 7 && event->when.suborder == 8);
+    CHECK(event->errand == MS_DO_SCALE && event->subject == &subject && event->detail == 9);
+    CHECK(ms_run_illegal(&loop, 11, -12, -13) == -13 && loop.error_request == 11 && loop.error_plan == -12);
+    ms_heap_free(&loop.heap);
+}
+
 int main(void)
 {
     RUN(clocks_are_read_at_the_last_arrival);
     RUN(a_loop_may_be_freed_at_any_moment);
     RUN(a_loop_that_never_began_may_be_freed);
+    RUN(open_requests_stand_in_order);
+    RUN(requests_in_the_system_are_summed_over_time);
+    RUN(memory_is_kept_while_something_leads_to_it);
+    RUN(an_errand_is_put_with_all_that_it_says);
     return report();
 }
