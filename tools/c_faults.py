@@ -59,7 +59,7 @@ CHOICE = re.compile(r"(?:(?<=\w = )|(?<=return )|(?<=[,:] )|(?<=\())([^?;=(),:]+
 NO_STATEMENT = r"\(void\)|return\b|const\b|static\b|goto\b|case\b|default\b|else\b"
 STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT})[^={{}}#]*[^{{}}#]*;$")
 
-# What is the sanitizers' business, and shows nowhere else: memory that is not given back, or asked for in other amounts.
+# The sanitizers' business, which shows nowhere else: memory that is not given back, or asked for in other amounts.
 MEMORY = re.compile(r"free\(|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
 TYPE = r"(?:struct \w+|(?:ms_)?[a-z_0-9]+)"
 DECLARATION = re.compile(rf"^\s+(?:const |static |enum |unsigned )*{TYPE}(?: const)? [*a-z_]+[^(]*(?: =|;|,|\[)")

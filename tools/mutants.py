@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,8 @@ PYTHON_TESTS = [
     "test_engine_combinations",
     "test_engines_equal",
 ]
-SECONDS_OF_A_TEST, SECONDS_OF_PYTEST = 60, 900  # a mutant may loop for ever: that is noticed too
+SECONDS_OF_A_TEST, SECONDS_OF_PYTEST = 10, 900  # a mutant may loop for ever: that is noticed too
+BYTES_OF_A_TEST = 4 << 30  # or take all memory
 
 
 class Bench:
@@ -136,10 +138,7 @@ class Bench:
         if not self._run([COMPILER[0], self.folder / "program.o", *tests, *objects, "-lm", "-o", program]):
             raise RuntimeError("the tests do not link")
         for test in sorted(self.tests, key=lambda t: (t != f"test_{mutant.file}", t != "test_loop", t)):
-            try:
-                if not self._run([program, test], timeout=SECONDS_OF_A_TEST):
-                    return f"{test}.c"
-            except subprocess.TimeoutExpired:
+            if not self._run([program, test], preexec_fn=limit):
                 return f"{test}.c"
         return self._noticed_in_python(objects) if python else None
 
@@ -156,6 +155,12 @@ class Bench:
             except subprocess.TimeoutExpired:
                 return f"{test}.py"
         return None
+
+
+def limit() -> None:
+    """What a program of tests may use: seconds of the processor, however busy the machine is, and memory."""
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS_OF_A_TEST, SECONDS_OF_A_TEST))
+    resource.setrlimit(resource.RLIMIT_AS, (BYTES_OF_A_TEST, BYTES_OF_A_TEST))
 
 
 def program_of(tests: Sequence[str]) -> str:

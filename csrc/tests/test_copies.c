@@ -183,6 +183,202 @@ static void a_pool_passes_over_what_it_cannot_take(void)
     ms_run_free(&loop);
 }
 
+/* ---- what a copy costs ------------------------------------------------------------------------------------------ */
+
+/* Of 1,000 prompt tokens 3 USD a million, of 512 that the provider remembers 1, of 10 tokens of the answer 15; twice that
+ * for this request. A replica is paid by the time of its shares: 10 iterations of a second. */
+static void each_kind_of_server_has_its_price(void)
+{
+    static ms_node_of_path path[] = {{1, 600}, {1, 600}};
+    static const int64_t path_start[] = {0, 1, 2};
+    static const double factors[] = {1.0, 2.0, 5.0, 5.0};
+    for (int is_api = 0; is_api < 2; is_api++) {
+        for (int usd = 0; usd < 2; usd++) {
+            ms_run loop;
+            ms_run_config config = plain;
+            ms_pool_plan plans[2] = {is_api ? api(0) : pool_of(0, 1)};
+            config.in_usd = usd;
+            plans[0].usd_per_million_prompt_tokens = 3.0;
+            plans[0].usd_per_million_cached_prompt_tokens = 1.0;
+            plans[0].usd_per_million_output_tokens = 15.0;
+            plans[0].prompt_cache = (ms_prompt_cache_plan){.keep_s = 300.0, .least_tokens = 256, .step_tokens = 128};
+            plans[0].limits.kv_capacity_tokens = 2000;
+            plans[0].limits.max_batched_tokens = 1000;
+            ask(2, 100.0, 1000, 10);
+            sheets[0].page.price_factor = factors;
+            sheets[0].page.path = path;
+            sheets[0].page.path_start = path_start;
+            serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+            begin(&loop);
+            end(&loop);
+            const sheet *s = &sheets[0];
+            const double api_usd[] = {(3000.0 + 150.0) / 1e6, 2.0 * (488.0 * 3.0 + 512.0 + 150.0) / 1e6};
+            const double energy_j = is_api ? 0.0 : 2.0 + 1000.0 - 2.0 + 9.0 * 3.0; /* the cap is 1,000 W */
+            for (int i = 0; i < 2; i++) {
+                CHECK_NEAR(s->energy[i], energy_j, 1e-9);
+                CHECK_NEAR(s->cost[i], usd ? (is_api ? api_usd[i] : 0.1) : energy_j, 1e-12);
+                CHECK(s->cached_prompt[i] == (is_api && i == 1 ? 512 : 0));
+            }
+            ms_run_free(&loop);
+        }
+    }
+}
+
+/* An API that remembers nothing sells nothing cheaper, whatever a replica had found. */
+static void who_keeps_nothing_sells_nothing_cheaper(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[3] = {pool_of(0, 1), api(0)};
+    plans[0].limits.prefix_cache = 1;
+    plans[0].limits.kv_block_tokens = 2;
+    plans[1].usd_per_million_prompt_tokens = 1e6;
+    plans[1].usd_per_million_output_tokens = 0.0;
+    plans[1].usd_per_million_cached_prompt_tokens = 0.0;
+    config.in_usd = 1;
+    static ms_node_of_path path[] = {{1, 8}, {1, 8}};
+    static const int64_t path_start[] = {0, 1, 2};
+    ask(2, 10.0, 10, 3);
+    sheets[0].page.path = path;
+    sheets[0].page.path_start = path_start;
+    serve(&loop, &config, 2, plans, MS_LEAST_LOADED);
+    break_down(&loop, 0, 10.5, 50.0);
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].replica[1] == 1 && sheets[0].cached_prompt[1] == 8);
+    CHECK_NEAR(sheets[0].cost[1], 10.0 + 0.5 * 0.01, 1e-12);
+    ms_run_free(&loop);
+}
+
+/* From a replica of one price to one of another, as the first fails at 2.5 s. */
+static void what_was_used_before_a_failure_keeps_its_price(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[3] = {pool_of(0, 1), pool_of(0, 1)};
+    plans[1].usd_per_s = 1.0;
+    config.in_usd = 1;
+    ask(1, 1.0, 4, 4);
+    serve(&loop, &config, 2, plans, MS_LEAST_LOADED);
+    break_down(&loop, 0, 2.5, 50.0);
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].replica[0] == 1 && sheets[0].start[0] == 0.0 && sheets[0].finish[0] == 6.5);
+    CHECK_NEAR(sheets[0].cost[0], 2.5 * 0.01 + 4.0 * 1.0, 1e-12);
+    CHECK(sheets[0].energy[0] == 6.0 + 3.0 + 1.5 + 6.0 + 9.0);
+    ms_run_free(&loop);
+}
+
+/* ---- what a copy is made of --------------------------------------------------------------------------------------- */
+
+/* The job of a request that was just placed, of one model. */
+static const ms_job *job_of(const ms_run *loop, int32_t model)
+{
+    const ms_job *job = loop->newest->jobs;
+    while (job->model != model) {
+        job = job->sibling;
+    }
+    return job;
+}
+
+/* The answer that the user sees goes on in the last node, where prompts grow; not that of others, nor of a chain. */
+static void a_copy_knows_what_its_prompt_is_made_of(void)
+{
+    static ms_node_of_path path[] = {{7, 1}, {1, 5}, {2, 9}};
+    static const int64_t path_start[] = {0, 1, 3}, session[] = {40, 41};
+    static const int32_t new_tokens[] = {0, 0};
+    static int32_t none[] = {-1, -1};
+    const int64_t plans[] = {0, MS_PLAN_ALL, MS_PLAN_CHAIN | 0};
+    for (int k = 0; k < 6; k++) {
+        ms_run loop;
+        ask(2, 1.0, 12, 3);
+        plans_are(plans[k % 3], plans[k % 3], 0, 0);
+        sheets[0].page.path = path;
+        sheets[0].page.path_start = path_start;
+        sheets[0].page.turns = (ms_page_turns){
+            .session = session, .new_tokens = k / 3 ? new_tokens : NULL, .first_child = none, .next_child = none};
+        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        begin(&loop);
+        run_until(&loop, 1.0);
+        const ms_job *job = job_of(&loop, 0);
+        CHECK(job->request == 1 && job->session == 41 && job->path == path + 1 && job->path_length == 2);
+        CHECK(job->prompt_tokens == 12 && job->output_tokens == 3 && job->attempt == 0 && job->owner == loop.newest);
+        CHECK(job->answer_node == (k == 3 ? 2 : -1));
+        if (k % 3 == 1) {
+            CHECK(job_of(&loop, 1)->answer_node == (k == 4 ? 2 : -1));
+        }
+        end(&loop);
+        ms_run_free(&loop);
+    }
+}
+
+static void a_copy_is_as_urgent_as_its_tenant(void)
+{
+    const int32_t priority[] = {3, 5};
+    const double objective_s[] = {2.0, 4.0};
+    for (int is_ordered = 0; is_ordered < 2; is_ordered++) {
+        ms_run loop;
+        ask(1, 1.0, 12, 3);
+        sheets[0].arrival_in[0] = 1.5;
+        sheets[0].tenant[0] = 1;
+        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        loop.priority = is_ordered ? priority : NULL;
+        loop.ttft_objective_s = objective_s;
+        begin(&loop);
+        run_until(&loop, 1.5);
+        const ms_job *job = job_of(&loop, 0);
+        CHECK(job->priority == (is_ordered ? 5 : 0) && job->arrival_s == (is_ordered ? 1.5 : 0.0));
+        CHECK(is_ordered ? job->deadline_s == 5.5 : 1);
+        end(&loop);
+        ms_run_free(&loop);
+    }
+}
+
+/* A copy of each model that can be had; who is turned away by one of them has the answer of the other. */
+static void all_models_are_asked_that_can_be_had(void)
+{
+    for (int full = 0; full < 2; full++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.max_waiting = 0;
+        config.feedback_probability = 1.0;
+        ask(1, 1.0, 4, 3);
+        plans_are(MS_PLAN_ALL, 0, 0, 0);
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        loop.fleet.pool[full].plan.limits.max_num_seqs = 0; /* no room */
+        begin(&loop);
+        end(&loop);
+        const sheet *s = &sheets[0];
+        CHECK(s->status[0] == (full == 0 ? MS_COMPLETED : MS_REJECTED)); /* that of model 1 is seen */
+        CHECK(s->energy[0] == 12.0 && s->exploration[0] == (full == 0 ? 0.0 : 12.0));
+        CHECK(loop.instances.delivered[s->tenant[0]].rated == (full == 0));
+        CHECK(loop.instances.brain[0].cost_counts[0] == (full == 1) && loop.instances.brain[0].cost_counts[1] == (full == 0));
+        ms_run_free(&loop);
+    }
+}
+
+/* ---- the horizon --------------------------------------------------------------------------------------------------- */
+
+/* At 1.5 s the first runs, the second waits, and the third is on its way from a chain. */
+static void what_is_under_way_is_charged_at_the_horizon(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, 1)};
+    plans[0].limits.max_num_seqs = 1;
+    config.horizon_s = 1.5;
+    ask(2, 0.5, 4, 3);
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    CHECK(loop.in_system == 2);
+    ms_loop_cut(&loop);
+    const sheet *s = &sheets[0];
+    CHECK(check_records(s, MS_IN_FLIGHT) == 2 && s->energy[0] == 6.0 + 1.5 && s->energy[1] == 0.0);
+    CHECK(s->start[0] == 0.0 && s->first_token[0] == 1.0 && isnan(s->start[1]) && s->replica[0] == 0);
+    CHECK(loop.paid_j == 7.5 && loop.in_system == 0 && loop.in_system_integral == 1.5 + 1.0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(an_api_takes_over_from_a_replica_that_fails);
@@ -193,5 +389,12 @@ int main(void)
     RUN(a_chain_that_names_no_model_is_an_error);
     RUN(a_chain_without_an_end_is_an_error);
     RUN(a_pool_passes_over_what_it_cannot_take);
+    RUN(each_kind_of_server_has_its_price);
+    RUN(who_keeps_nothing_sells_nothing_cheaper);
+    RUN(what_was_used_before_a_failure_keeps_its_price);
+    RUN(a_copy_knows_what_its_prompt_is_made_of);
+    RUN(a_copy_is_as_urgent_as_its_tenant);
+    RUN(all_models_are_asked_that_can_be_had);
+    RUN(what_is_under_way_is_charged_at_the_horizon);
     return report();
 }

@@ -130,11 +130,132 @@ static void a_policy_may_refuse_a_label(void)
     }
 }
 
+/* ---- by hand ------------------------------------------------------------------------------------------------------- */
+
+static int64_t rated_request, rated_model, lessons;
+static double rated_satisfaction, lesson[2 + MODELS];
+
+static int64_t note_rating(int64_t request, int64_t tenant, int64_t model, double alpha, double satisfaction, double queue,
+                           const double *params_, double *state)
+{
+    (void)tenant, (void)alpha, (void)queue, (void)params_, (void)state;
+    rated_request = request;
+    rated_model = model;
+    rated_satisfaction = satisfaction;
+    return 0;
+}
+
+static int64_t note_lesson(int64_t request, int64_t tenant, int64_t models, int64_t dimensions, const double *given,
+                           const double *labels, const double *params_, double *state)
+{
+    (void)request, (void)tenant, (void)params_, (void)state, (void)dimensions;
+    memcpy(lesson, given, 2 * sizeof *lesson);
+    memcpy(lesson + 2, labels, (size_t)models * sizeof *lesson);
+    lessons++;
+    return 0;
+}
+
+/* Both models are asked; the answer of model 1 is seen. Raters say 0.25 of model 0 and `heard` of model 1, whose
+ * satisfaction is 1. */
+static void hear(double heard, int late, int one_sided, int rated)
+{
+    static double labels[MODELS];
+    ms_run loop;
+    ms_run_config config = plain;
+    config.raters_err = 1;
+    config.keeps_delays = late;
+    config.one_sided = one_sided;
+    ask(1, 1.0, 4, 3);
+    plans_are(MS_PLAN_ALL, 0, 0, 0);
+    sheets[0].feedback[0] = rated ? 0.0 : 0.75;
+    sheets[0].satisfied_in[0] = 0.0;
+    sheets[0].satisfied_in[1] = 1.0;
+    labels[0] = 0.25;
+    labels[1] = heard;
+    sheets[0].page.labels = labels;
+    sheets[0].page.delay_s = late ? sheets[0].delay : NULL;
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    loop.instances.brain[0].policy.rated = note_rating;
+    loop.instances.brain[0].policy.learn = note_lesson;
+    rated_request = rated_model = -1;
+    lessons = 0;
+    begin(&loop);
+    end(&loop);
+    const int is_heard = rated && !isnan(heard);
+    CHECK(loop.instances.delivered[sheets[0].tenant[0]].rated == 1);
+    CHECK(loop.instances.brain[0].tracked[sheets[0].tenant[0]].rated == is_heard);
+    CHECK(rated_request == (is_heard ? 0 : -1) && rated_model == (is_heard ? 1 : -1));
+    CHECK(!is_heard || rated_satisfaction == heard);
+    CHECK(isnan(sheets[0].feedback_s[0]) == !is_heard);
+    CHECK(!is_heard || sheets[0].feedback_s[0] == (late ? 3.0 + sheets[0].delay[1] : 0.0));
+    const int teaches = rated && (!isnan(heard) || !one_sided);
+    CHECK(lessons == teaches);
+    if (teaches) {
+        CHECK(lesson[0] == sheets[0].features[0] && lesson[1] == sheets[0].features[1]);
+        CHECK(one_sided ? isnan(lesson[2]) : lesson[2] == 0.25);
+        CHECK(same_bits(lesson[3], heard));
+    }
+    ms_run_free(&loop);
+}
+
+static void a_label_is_what_raters_say(void)
+{
+    for (int k = 0; k < 8; k++) {
+        hear(0.5, k & 1, k >> 1 & 1, k >> 2);
+        hear(NAN, k & 1, k >> 1 & 1, k >> 2);
+    }
+}
+
+/* An answer at 3 s whose label takes 2 s is not heard of before the horizon of 4 s. */
+static void a_label_beyond_the_horizon_is_not_heard(void)
+{
+    for (int beyond = 0; beyond < 2; beyond++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.keeps_delays = 1;
+        config.horizon_s = beyond ? 4.0 : 5.0;
+        ask(1, 1.0, 4, 3);
+        sheets[0].delay[0] = 2.0;
+        sheets[0].page.delay_s = sheets[0].delay;
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+        CHECK(loop.labels_to_come == beyond);
+        CHECK(loop.instances.brain[0].tracked[sheets[0].tenant[0]].rated == !beyond);
+        ms_loop_cut(&loop);
+        CHECK(sheets[0].status[0] == MS_COMPLETED && (beyond ? isnan(sheets[0].feedback_s[0]) : sheets[0].feedback_s[0] == 5.0));
+        ms_run_free(&loop);
+    }
+}
+
+/* Who gives up is counted as not satisfied, if asked; who is not rated says nothing, and of no model no policy is told. */
+static void who_has_no_answer_may_complain(void)
+{
+    for (int k = 0; k < 4; k++) {
+        ms_run loop;
+        const int has_model = k & 1, is_rated = k >> 1;
+        fill(&sheets[0], 0, 1, 1.0);
+        make(&loop, &plain, 0, MS_LEAST_LOADED);
+        loop.instances.brain[0].policy.rated = note_rating;
+        rated_request = -1;
+        const ms_open open = {
+            .request = 3, .tenant = 1, .seen = has_model ? 0 : -1, .rated = (uint8_t)is_rated, .brain = loop.instances.brain};
+        CHECK(ms_labels_complain(&loop, &open) == 0);
+        CHECK(loop.instances.brain[0].tracked[1].rated == is_rated && loop.instances.brain[0].tracked[0].rated == 0);
+        CHECK(loop.instances.brain[0].tracked[1].queue == (is_rated ? alphas[1] : 0.0));
+        CHECK(rated_request == (is_rated && has_model ? 3 : -1));
+        CHECK(rated_request < 0 || (rated_satisfaction == 0.0 && rated_model == 0));
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(raters_may_err);
     RUN(a_late_label_moves_the_queue_late);
     RUN(nobody_rates_an_answer_of_a_model_that_is_not_asked);
     RUN(a_policy_may_refuse_a_label);
+    RUN(a_label_is_what_raters_say);
+    RUN(a_label_beyond_the_horizon_is_not_heard);
+    RUN(who_has_no_answer_may_complain);
     return report();
 }
