@@ -77,6 +77,8 @@ class Bench:
             self._compile(path, folder / f"{name}.o", [f"-Dmain={name}"])
         (folder / "program.c").write_text(program_of(list(self.tests)))
         self._compile(folder / "program.c", folder / "program.o")
+        if failing := self._failing_test([self.folder / f"{name}.o" for name in self.sources]):
+            raise RuntimeError(f"{failing} fails without a mutant")
         if python:
             self._prepare_python()
 
@@ -133,14 +135,18 @@ class Bench:
         """Who notices the mutant that was compiled: the name of a test file; None if nobody does."""
         target = self.folder / "mutant.o"
         objects = [target if name == mutant.file else self.folder / f"{name}.o" for name in self.sources]
+        return self._failing_test(objects, mutant.file) or (self._noticed_in_python(objects) if python else None)
+
+    def _failing_test(self, objects: list[Path], file: str = "") -> str | None:
+        """The first C test that these objects do not pass, those of a file first."""
         tests = [self.folder / f"{name}.o" for name in self.tests]
         program = self.folder / "program"
         if not self._run([COMPILER[0], self.folder / "program.o", *tests, *objects, "-lm", "-o", program]):
             raise RuntimeError("the tests do not link")
-        for test in sorted(self.tests, key=lambda t: (t != f"test_{mutant.file}", t != "test_loop", t)):
+        for test in sorted(self.tests, key=lambda t: (t != f"test_{file}", t != "test_loop", t)):
             if not self._run([program, test], preexec_fn=limit):
                 return f"{test}.c"
-        return self._noticed_in_python(objects) if python else None
+        return None
 
     def _noticed_in_python(self, objects: list[Path]) -> str | None:
         self.extension.unlink(missing_ok=True)
