@@ -171,6 +171,140 @@ static void an_api_that_is_down_turns_away(void)
     ms_fleet_free(&fleet);
 }
 
+/* ---- pieces ---------------------------------------------------------------------------------------------------------- */
+
+/* Two calls a minute, one at once, 100 tokens a minute: of prompt and answer together. */
+static void an_api_takes_as_much_as_its_limits_allow(void)
+{
+    const ms_limits_plan limits[] = {{.requests_per_minute = 2.0, .burst_s = 60.0},
+                                     {.tokens_per_minute = 100.0, .burst_s = 60.0},
+                                     {.most_calls = 1}};
+    for (int k = 0; k < 3; k++) {
+        ms_pool_plan plan = api_of(0);
+        plan.api_limits = limits[k];
+        ms_fleet fleet;
+        make(&fleet, 1, &plan, MS_LEAST_LOADED);
+        const int taken[] = {1, k == 0, 0};
+        for (int32_t i = 0; i < 3; i++) {
+            CHECK(ms_dispatch_takes(&fleet, 0, 40, 20, -1, 1.0) == taken[i]);
+            jobs[i] = ms_job_new(i, 0, 40, 20);
+            CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 1.0) == (taken[i] ? MS_CALLS_API : MS_TURNED_AWAY));
+        }
+        CHECK(ms_dispatch_takes(&fleet, 0, 30, 9, -1, 1.0) == (k == 1));
+        ms_fleet_finish_api(&fleet, &jobs[0]);
+        CHECK(ms_dispatch_takes(&fleet, 0, 40, 20, -1, 1.0) == (k == 2));
+        CHECK(ms_dispatch_takes(&fleet, 0, 40, 20, -1, 31.5)); /* half a minute later */
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* A pool is full when its places, of those that are up, and its waiting room are taken. */
+static void room_is_that_of_replicas_that_are_up(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 2, 3), pool_of(0, 1, 2)};
+    ms_fleet fleet;
+    ms_queue evicted = {0};
+    make(&fleet, 2, plans, MS_LEAST_LOADED);
+    for (int64_t max_waiting = 0; max_waiting < 3; max_waiting++) {
+        fleet.pool[0].unfinished = 6 + max_waiting;
+        fleet.pool[1].unfinished = 2 + max_waiting;
+        CHECK(!ms_dispatch_takes(&fleet, 0, 4, 4, max_waiting, 0.0) && ms_dispatch_takes(&fleet, 0, 4, 4, -1, 0.0));
+        fleet.pool[1].unfinished--;
+        CHECK(ms_dispatch_takes(&fleet, 0, 4, 4, max_waiting, 0.0));
+        fleet.pool[1].unfinished++;
+        fleet.pool[0].unfinished--;
+        CHECK(ms_dispatch_takes(&fleet, 0, 4, 4, max_waiting, 0.0));
+    }
+    ms_fleet_fail(&fleet, 1, 0.0, &evicted);
+    fleet.pool[0].unfinished = 3;
+    CHECK(!ms_dispatch_takes(&fleet, 0, 4, 4, 0, 0.0));
+    fleet.pool[0].unfinished = 2;
+    CHECK(ms_dispatch_takes(&fleet, 0, 4, 4, 0, 0.0));
+    fleet.pool[0].unfinished = fleet.pool[1].unfinished = 0;
+    ms_fleet_free(&fleet);
+}
+
+/* While none is up a job is held for the first pool that takes it. */
+static void a_job_is_held_for_the_first_that_takes_it(void)
+{
+    for (int k = 0; k < 3; k++) {
+        ms_pool_plan plans[] = {pool_of(0, 1, 1), pool_of(0, 1, 1), pool_of(0, 1, 1)};
+        for (int p = 0; p < k; p++) {
+            plans[p].most_tokens = 5;
+        }
+        ms_fleet fleet;
+        ms_queue evicted = {0};
+        make(&fleet, 3, plans, MS_LEAST_LOADED);
+        for (int32_t i = 0; i < 3; i++) {
+            ms_fleet_fail(&fleet, i, 0.0, &evicted);
+        }
+        jobs[0] = ms_job_new(0, 0, 4, 4);
+        CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_PLACED && jobs[0].pool == k && jobs[0].server == -1);
+        CHECK(fleet.pool[k].unfinished == 1 && fleet.servers[0].held.head == &jobs[0]);
+        repair(&fleet, 2, 1.0);
+        CHECK(jobs[0].pool == 2 && jobs[0].server == 2 && fleet.pool[2].unfinished == 1);
+        CHECK(k == 2 || fleet.pool[k].unfinished == 0);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* A call keeps the first times of a replica that failed; else it begins now and answers after the latency. */
+static void a_call_keeps_first_times(void)
+{
+    const ms_pool_plan plan = api_of(0);
+    for (int k = 0; k < 3; k++) {
+        ms_fleet fleet;
+        make(&fleet, 1, &plan, MS_LEAST_LOADED);
+        jobs[0] = ms_job_new(0, 0, 4, 5);
+        jobs[0].start_s = k > 0 ? 1.0 : NAN;
+        jobs[0].first_token_s = k > 1 ? 2.0 : NAN;
+        CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 10.0) == MS_CALLS_API);
+        CHECK(jobs[0].start_s == (k > 0 ? 1.0 : 10.0) && jobs[0].first_token_s == (k > 1 ? 2.0 : 10.5));
+        CHECK(jobs[0].finish_s == 10.5 + 4 * 0.25 && jobs[0].replica == 0 && jobs[0].server == 0 && jobs[0].pool == 0);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* With a front end a job goes there first; it counts as one of its pool from then on. */
+static void a_job_goes_to_the_front_end_first(void)
+{
+    const int32_t rules[] = {MS_LEAST_LOADED, MS_SHARED_QUEUE};
+    for (int k = 0; k < 2; k++) {
+        ms_pool_plan plan = pool_of(0, 2, 1);
+        plan.front_end = (ms_wait){.law = MS_WAITS_CONSTANT, .mean_s = 1.0};
+        ms_fleet fleet;
+        make(&fleet, 1, &plan, rules[k]);
+        CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_TO_FRONT_END && jobs[0].place == MS_NOWHERE);
+        CHECK(fleet.pool[0].unfinished == 1 && jobs[0].pool == 0 && jobs[0].server == (k ? -1 : 0));
+        CHECK(fleet.replica[0].own_queue.length == 0 && fleet.pool[0].shared.length == 0);
+        ms_dispatch_queue(&fleet, &jobs[0], 1.0);
+        CHECK(run_out(&fleet) == 1 && jobs[0].start_s == 1.0);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* A shared queue that takes so long a request, or has room, is chosen; the other may be emptier. */
+static void a_shared_queue_that_takes_it_is_chosen(void)
+{
+    ms_pool_plan plans[] = {pool_of(0, 1, 1), pool_of(0, 1, 1)};
+    plans[0].most_tokens = 6;
+    ms_fleet fleet;
+    ms_queue evicted = {0};
+    make(&fleet, 2, plans, MS_SHARED_QUEUE);
+    jobs[0] = ms_job_new(0, 0, 4, 4);
+    CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_PLACED && jobs[0].pool == 1);
+    jobs[1] = ms_job_new(1, 0, 2, 2);
+    CHECK(ms_dispatch_place(&fleet, &jobs[1], 0, 0.0) == MS_PLACED && jobs[1].pool == 0);
+    jobs[2] = ms_job_new(2, 0, 2, 2);
+    CHECK(ms_dispatch_place(&fleet, &jobs[2], 0, 0.0) == MS_TURNED_AWAY);
+    ms_fleet_fail(&fleet, 0, 0.0, &evicted);
+    CHECK(ms_dispatch_place(&fleet, &jobs[2], 1, 0.0) == MS_PLACED && jobs[2].pool == 1); /* the other is down */
+    ms_fleet_fail(&fleet, 1, 0.0, &evicted);
+    jobs[3] = ms_job_new(3, 0, 2, 2);
+    CHECK(ms_dispatch_place(&fleet, &jobs[3], -1, 0.0) == MS_PLACED && jobs[3].pool == 0); /* of those that are down the first */
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_full_pool_turns_away);
@@ -181,5 +315,11 @@ int main(void)
     RUN(an_api_shares_the_load_of_its_model);
     RUN(a_shared_queue_comes_before_an_api);
     RUN(an_api_that_is_down_turns_away);
+    RUN(an_api_takes_as_much_as_its_limits_allow);
+    RUN(room_is_that_of_replicas_that_are_up);
+    RUN(a_job_is_held_for_the_first_that_takes_it);
+    RUN(a_call_keeps_first_times);
+    RUN(a_job_goes_to_the_front_end_first);
+    RUN(a_shared_queue_that_takes_it_is_chosen);
     return report();
 }

@@ -320,6 +320,222 @@ static void a_cluster_without_pools_is_one(void)
     CHECK(fleet.pool == NULL);
 }
 
+/* ---- pieces -------------------------------------------------------------------------------------------------------- */
+
+/* What a replica has prefilled for others: whoever of three is let go, the others stay, and its memory is given back once. */
+static void what_is_kept_for_another_is_let_go(void)
+{
+    for (int gone = 0; gone < 3; gone++) {
+        ms_pool_plan plan = pool_of(0, 2, 4);
+        ms_fleet fleet;
+        make(&fleet, 1, &plan, MS_LEAST_LOADED);
+        ms_replica *source = &fleet.replica[1];
+        for (int32_t i = 0; i < 3; i++) {
+            jobs[i] = ms_job_new(i, 0, 10 + i, 3);
+            jobs[i].source = 1;
+            source->sequences.set_aside += 10 + i;
+            ms_fleet_keep(&fleet, &jobs[i]);
+            CHECK(fleet.kept[1] == &jobs[i] && fleet.kept[0] == NULL);
+        }
+        ms_fleet_let_go(&fleet, &jobs[gone], 1.0);
+        ms_fleet_let_go(&fleet, &jobs[gone], 1.0); /* once */
+        CHECK(jobs[gone].source == -1 && source->sequences.set_aside == 33 - (10 + gone));
+        int n = 0;
+        for (const ms_job *job = fleet.kept[1], *before = NULL; job != NULL; before = job, job = job->kept_next) {
+            CHECK(job != &jobs[gone] && job->kept_previous == before);
+            n++;
+        }
+        CHECK(n == 2);
+        ms_queue evicted = {0};
+        ms_fleet_fail(&fleet, 1, 2.0, &evicted);
+        ms_fleet_let_go(&fleet, &jobs[gone == 0 ? 1 : 0], 3.0); /* its memory is gone already */
+        CHECK(source->sequences.set_aside == 0 && fleet.kept[1] != NULL && fleet.kept[1]->kept_next == NULL);
+        ms_fleet_let_go(&fleet, &jobs[gone == 2 ? 1 : 2], 3.0);
+        CHECK(fleet.kept[1] == NULL);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* Memory that is let go lets in who waits for it. */
+static void who_waits_for_memory_is_let_in(void)
+{
+    ms_pool_plan plan = pool_of(0, 1, 4);
+    plan.limits.kv_capacity_tokens = 20;
+    ms_fleet fleet;
+    make(&fleet, 1, &plan, MS_LEAST_LOADED);
+    jobs[0] = ms_job_new(0, 0, 15, 3);
+    jobs[0].source = 0;
+    fleet.replica[0].sequences.set_aside = 15;
+    ms_fleet_keep(&fleet, &jobs[0]);
+    jobs[1] = ms_job_new(1, 0, 10, 2);
+    CHECK(ms_dispatch_place(&fleet, &jobs[1], -1, 1.0) == MS_PLACED);
+    ms_queue done = {0};
+    step(&fleet, &done);
+    CHECK(step(&fleet, &done) == INFINITY && jobs[1].place == MS_QUEUED); /* it does not fit */
+    ms_fleet_let_go(&fleet, &jobs[0], 4.0);
+    CHECK(run_out(&fleet) == 1 && jobs[1].start_s == 4.0);
+    ms_fleet_free(&fleet);
+}
+
+/* Who is held while none is up may leave, as may who waits to decode elsewhere. */
+static void who_is_held_may_leave(void)
+{
+    for (int decodes = 0; decodes < 2; decodes++) {
+        ms_pool_plan plans[] = {pool_of(0, 1, 4), pool_of(0, 1, 4)};
+        plans[0].limits.role = MS_ROLE_PREFILL;
+        plans[1].limits.role = MS_ROLE_DECODE;
+        const ms_stream both[2 * MODELS_MOST] = {{1, 7, 0, 0}, {1, 8, 0, 0}, {1, 9, 0, 0}, {1, 10, 0, 0}};
+        ms_fleet fleet;
+        ms_queue evicted = {0};
+        int left = 0;
+        CHECK(ms_fleet_init(&fleet, 2, plans, MODELS_MOST, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, both) == 0);
+        CHECK(fleet.groups == 6 && ms_fleet_is_split(&fleet, 0) && !ms_fleet_is_split(&fleet, 1));
+        ms_fleet_fail(&fleet, decodes, 0.0, &evicted);
+        jobs[0] = ms_job_new(0, 0, 10, 3);
+        if (decodes) {
+            jobs[0].source = 0;
+            jobs[0].pool = 0;
+            jobs[0].server = -1;
+            fleet.replica[0].sequences.set_aside = 10;
+            fleet.pool[0].unfinished = 1;
+            ms_fleet_keep(&fleet, &jobs[0]);
+            ms_queue_push_tail(&fleet.servers[MODELS_MOST].held, &jobs[0]);
+        } else {
+            CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_PLACED);
+        }
+        CHECK(fleet.servers[decodes ? MODELS_MOST : 0].held.length == 1 && ms_fleet_load(&fleet, 0) == 1.0 / 4.0);
+        ms_fleet_abort(&fleet, &jobs[0], 1.0, &left);
+        CHECK(left && fleet.servers[0].held.length == 0 && fleet.servers[MODELS_MOST].held.length == 0);
+        CHECK(fleet.pool[0].unfinished == 0 && fleet.replica[0].sequences.set_aside == 0 && jobs[0].source == -1);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* Who is nowhere, or on its way, does not leave now. */
+static void who_crosses_leaves_at_the_end(void)
+{
+    const ms_pool_plan plan = pool_of(0, 1, 4);
+    ms_fleet fleet;
+    int left = 1;
+    make(&fleet, 1, &plan, MS_LEAST_LOADED);
+    fleet.pool[0].unfinished = 5;
+    jobs[0] = ms_job_new(0, 0, 10, 3);
+    jobs[0].pool = jobs[0].server = 0;
+    ms_fleet_abort(&fleet, &jobs[0], 1.0, &left);
+    CHECK(!left && !jobs[0].aborted && fleet.pool[0].unfinished == 5);
+    jobs[0].place = MS_TRANSFERS;
+    ms_fleet_abort(&fleet, &jobs[0], 1.0, &left);
+    CHECK(!left && jobs[0].aborted && fleet.pool[0].unfinished == 5);
+    ms_fleet_free(&fleet);
+}
+
+/* Under a shared queue, who is sent back by a replica that drains waits in that one's own queue, and may leave it. */
+static void who_is_preempted_while_it_drains_waits_there(void)
+{
+    for (int drains = 0; drains < 2; drains++) {
+        ms_pool_plan plan = pool_of(0, 2, 4);
+        plan.limits.kv_capacity_tokens = 30;
+        ms_fleet fleet;
+        ms_queue done = {0};
+        int left = 0;
+        make(&fleet, 1, &plan, MS_SHARED_QUEUE);
+        const int32_t answers[] = {20, 12};
+        for (int i = 0; i < 2; i++) {
+            jobs[i] = ms_job_new(i, 0, 8, answers[i]);
+            CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 0.0) == MS_PLACED);
+        }
+        step(&fleet, &done);
+        ms_queue evicted = {0};
+        ms_fleet_fail(&fleet, 1, 0.0, &evicted);
+        if (drains) {
+            fleet.replica[0].queue = &fleet.replica[0].own_queue;
+            fleet.phase[0] = MS_DRAINING;
+        }
+        while (jobs[1].preemptions == 0) {
+            step(&fleet, &done);
+        }
+        CHECK(fleet.replica[0].own_queue.length == drains && fleet.pool[0].shared.length == !drains);
+        ms_fleet_abort(&fleet, &jobs[1], 8.5, &left);
+        CHECK(left && fleet.replica[0].own_queue.length == 0 && fleet.pool[0].shared.length == 0);
+        CHECK(fleet.pool[0].unfinished == 1 && run_out(&fleet) == 1);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* What a failed replica holds is forgotten by the router; APIs keep nothing to be evicted. */
+static void a_failure_is_known_to_the_router(void)
+{
+    const ms_node_of_path path[] = {{1, 8}};
+    const ms_pool_plan plan = pool_of(0, 3, 4);
+    ms_fleet fleet;
+    ms_queue evicted = {0};
+    const ms_dispatch_plan rule = {.rule = MS_PREFIX_AFFINITY, .eviction_s = 1e9, .tree_tokens = 1000};
+    CHECK(ms_fleet_init(&fleet, 1, &plan, MODELS_MOST, &rule, streams) == 0);
+    jobs[0] = ms_job_new(0, 0, 10, 3);
+    jobs[0].path = path;
+    jobs[0].path_length = 1;
+    CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 1.0) == MS_PLACED && jobs[0].server == 0);
+    CHECK(fleet.servers[0].texts.list[0].units == 10);
+    ms_fleet_fail(&fleet, 1, 2.0, &evicted);
+    CHECK(fleet.servers[0].texts.list[0].units == 10);
+    ms_fleet_fail(&fleet, 0, 2.0, &evicted);
+    CHECK(fleet.servers[0].texts.list[0].units == 0 && fleet.servers[0].up == 1 && evicted.length == 1);
+    CHECK(fleet.servers[0].up_replica[0] == 2);
+    repair(&fleet, 1, 3.0);
+    repair(&fleet, 0, 3.5);
+    CHECK(fleet.servers[0].up == 3 && fleet.pool[0].up == 3);
+    for (int32_t i = 0; i < 3; i++) {
+        CHECK(fleet.servers[0].up_replica[i] == i);
+    }
+    CHECK(fleet.down_s[0] == 1.5 && fleet.down_s[1] == 1.0);
+    ms_fleet_free(&fleet);
+}
+
+/* Numbers of replicas go over pools, their places over those of one model. */
+static void replicas_are_numbered_over_pools(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 2, 1), pool_of(1, 3, 1), api_of(0), pool_of(0, 2, 1)};
+    ms_fleet fleet;
+    make(&fleet, 4, plans, MS_LEAST_LOADED);
+    const int32_t pool[] = {0, 0, 1, 1, 1, 2, 3, 3}, place_of[] = {0, 1, 0, 1, 2, 2, 3, 4}, first[] = {0, 2, 5, 6};
+    CHECK(fleet.replicas == 8 && fleet.groups == 3);
+    for (int32_t i = 0; i < 8; i++) {
+        CHECK(fleet.pool_of[i] == pool[i] && fleet.place_of[i] == place_of[i] && ms_fleet_is_api(&fleet, i) == (i == 5));
+        CHECK(i == 5 || fleet.replica[i].index == i);
+    }
+    for (int32_t p = 0; p < 4; p++) {
+        CHECK(fleet.pool[p].first == first[p] && fleet.pool[p].servers == plans[p].model && fleet.pool[p].up == plans[p].replicas);
+    }
+    CHECK(fleet.servers[0].replicas == 5 && fleet.servers[0].pools == 3 && fleet.servers[0].up == 5);
+    CHECK(ms_fleet_front_of(&fleet, 3, 7) == 7 && ms_fleet_front_of(&fleet, 3, -1) == 11);
+    ms_fleet_free(&fleet);
+}
+
+/* At the end everything of one model is taken out, also of replicas that drain, and nothing of another. */
+static void all_of_a_model_is_withdrawn(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 3, 1), pool_of(1, 1, 1)};
+    ms_fleet fleet;
+    ms_queue out = {0}, evicted = {0}, done = {0};
+    make(&fleet, 2, plans, MS_ROUND_ROBIN);
+    for (int32_t i = 0; i < 6; i++) {
+        CHECK(place(&fleet, i, i == 5, -1, 0.0) == MS_PLACED);
+    }
+    for (int k = 0; k < 4; k++) {
+        step(&fleet, &done);
+    }
+    fleet.phase[0] = MS_DRAINING;
+    fleet.failures[0] = 1;
+    ms_fleet_fail(&fleet, 1, 0.5, &evicted);
+    CHECK(evicted.length == 2);
+    ms_fleet_withdraw(&fleet, 0, 0.5, &out);
+    CHECK(out.length == 3 && fleet.replica[3].sequences.running == 1 && fleet.replica[0].sequences.running == 0);
+    for (const ms_job *job = out.head; job != NULL; job = job->next) {
+        CHECK(job->request == 0 || job->request == 2 || job->request == 3);
+    }
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_shared_queue_feeds_whoever_has_room);
@@ -334,5 +550,13 @@ int main(void)
     RUN(load_is_unfinished_per_place);
     RUN(no_job_is_lost_in_any_use);
     RUN(a_cluster_without_pools_is_one);
+    RUN(what_is_kept_for_another_is_let_go);
+    RUN(who_waits_for_memory_is_let_in);
+    RUN(who_is_held_may_leave);
+    RUN(who_crosses_leaves_at_the_end);
+    RUN(who_is_preempted_while_it_drains_waits_there);
+    RUN(a_failure_is_known_to_the_router);
+    RUN(replicas_are_numbered_over_pools);
+    RUN(all_of_a_model_is_withdrawn);
     return report();
 }
