@@ -1,7 +1,8 @@
 #include "loops.h"
 
-#include "failures.h"
+#include "draw.h"
 #include "error.h"
+#include "failures.h"
 
 static void what_a_failure_hits_begins_again(void)
 {
@@ -181,6 +182,84 @@ static void failures_are_not_in_vain_while_answers_come(void)
     ms_run_free(&loop);
 }
 
+/* ---- pieces ------------------------------------------------------------------------------------------------------------ */
+
+/* 100,000 failures with nothing that arrives or ends in between are enough. */
+static void failures_in_vain_end_a_run(void)
+{
+    for (int goes_on = 0; goes_on < 3; goes_on++) {
+        ms_run loop;
+        ms_pool_plan plans[2] = {pool_of(0, 1)};
+        ms_breakdown breakdown = {.replica = 0};
+        ask(1, 1.0, 4, 3);
+        serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
+        loop.issued = 7;
+        loop.open_count = 3;
+        loop.failures_in_vain = MS_MOST_FAILURES_IN_VAIN;
+        loop.progress_seen = 2 * 7 - 3;
+        loop.issued += goes_on == 1;                            /* one more has come */
+        loop.open_count += goes_on == 1 ? 1 : goes_on == 2 ? -1 : 0; /* or one has ended */
+        CHECK(ms_failures_begin(&loop, &breakdown) == (goes_on ? 0 : MS_ERR_IN_VAIN));
+        CHECK(loop.failures_in_vain == (goes_on ? 1 : MS_MOST_FAILURES_IN_VAIN + 1));
+        ms_run_free(&loop);
+    }
+}
+
+/* Random failures: lives and repairs are drawn by their count, one after the other. */
+static void failures_at_random_are_drawn_one_after_another(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, 2)};
+    config.mtbf_s = 40.0;
+    config.mttr_s = 3.0;
+    ask(2, 1000.0, 4, 1); /* the second comes after all that is looked at */
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    CHECK(ms_run_plan_breakdowns(&loop, 1) == 0);
+    loop.breakdowns[0] = (ms_breakdown){.replica = 1, .random = 1, .fails = {1, 20, 0, 0}, .mends = {1, 21, 0, 0}};
+    begin(&loop);
+    double t_s = 0.0, down_s = 0.0;
+    for (uint64_t k = 0; k < 5; k++) {
+        t_s += 40.0 * ms_draw_one_exponential(&loop.breakdowns[0].fails, (int64_t)k);
+        CHECK(loop.heap.events[0].when.time_s == t_s);
+        run_until(&loop, t_s);
+        CHECK(loop.fleet.failures[1] == 1 && loop.fleet.down_since_s[1] == t_s && loop.fleet.pool[0].up == 1);
+        const double takes_s = 3.0 * ms_draw_one_exponential(&loop.breakdowns[0].mends, (int64_t)k);
+        t_s += takes_s;
+        down_s += takes_s;
+        run_until(&loop, t_s);
+        CHECK(loop.fleet.failures[1] == 0 && loop.breakdowns[0].count == (int64_t)k + 1);
+        CHECK_NEAR(loop.fleet.down_s[1], down_s, 1e-12);
+    }
+    ms_run_free(&loop);
+}
+
+/* What a failure hits begins again in the order of requests, of one request that of models, whatever ran and whatever waited. */
+static void what_a_failure_hits_begins_again_in_order(void)
+{
+    ms_run loop;
+    ms_pool_plan plans[2] = {pool_of(0, 1)};
+    ask(6, 0.0, 4, 3);
+    serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
+    loop.fleet.replica[0].sequences.limits.order = loop.fleet.replica[0].own_queue.order = MS_ORDER_PRIORITY;
+    const int32_t priority[] = {1, 1};
+    const double objective_s[] = {INFINITY, INFINITY};
+    loop.priority = priority;
+    loop.ttft_objective_s = objective_s;
+    break_down(&loop, 0, 1.5, 2.5);
+    begin(&loop);
+    run_until(&loop, 1.5);
+    const ms_queue *held = &loop.fleet.servers[0].held;
+    CHECK(held->length == 6 && loop.fleet.pool[0].unfinished == 6);
+    int64_t request = 0;
+    for (const ms_job *job = held->head; job != NULL; job = job->next) {
+        CHECK(job->request == request++ && job->generated_tokens == 0 && job->attempt == 1 && job->usage_s == 0.0);
+    }
+    end(&loop);
+    CHECK(sheets[0].start[0] == 0.0 && sheets[0].first_token[0] == 1.0 && sheets[0].finish[0] == 7.0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(what_a_failure_hits_begins_again);
@@ -191,5 +270,8 @@ int main(void)
     RUN(a_replica_takes_over_from_an_api_that_fails);
     RUN(an_outage_ends_what_nobody_waits_for);
     RUN(failures_are_not_in_vain_while_answers_come);
+    RUN(failures_in_vain_end_a_run);
+    RUN(failures_at_random_are_drawn_one_after_another);
+    RUN(what_a_failure_hits_begins_again_in_order);
     return report();
 }
