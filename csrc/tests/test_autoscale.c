@@ -75,11 +75,32 @@ static void a_rush_only_grows(void)
     ms_autoscaler_free(&scaler);
 }
 
+/* What loads counts as up: with something unfinished, and the least being none, one that loads is not called off. */
+static void what_loads_is_as_good_as_up(void)
+{
+    ms_autoscaler scaler;
+    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_TARGET, 10.0);
+    plan.down_window_s = 0.0;
+    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    ms_autoscale_look look = {.t_s = 2.0, .loading = 1};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1); /* nothing to do, but not for long enough */
+    look = (ms_autoscale_look){.t_s = 95.0, .loading = 1};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 0);
+    look = (ms_autoscale_look){.t_s = 97.0};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 0);
+    look = (ms_autoscale_look){.t_s = 99.0, .unfinished = 1};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1);
+    look = (ms_autoscale_look){.t_s = 101.0, .loading = 1};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1); /* it counts anew */
+    ms_autoscaler_free(&scaler);
+}
+
 int main(void)
 {
     RUN(the_schedule_goes_on_from_the_day_before);
     RUN(a_target_has_a_tolerance_and_shrinks_late);
     RUN(saturation_adds_and_takes_one);
     RUN(a_rush_only_grows);
+    RUN(what_loads_is_as_good_as_up);
     return report();
 }

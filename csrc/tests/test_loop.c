@@ -302,6 +302,26 @@ static void a_horizon_before_everything_is_an_empty_run(void)
     ms_run_free(&loop);
 }
 
+/* Clients who never stop are measured to the horizon; where all have come, to the last of them. */
+static void what_is_measured_ends_with_the_last_arrival(void)
+{
+    for (int closed = 0; closed < 2; closed++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        ms_pool_plan plans[2] = {pool_of(0, 1)};
+        config.horizon_s = 7.5;
+        config.clients = closed ? 1 : 0;
+        ask(2, 1.0, 4, 30);
+        sheets[0].page.arrival_s = closed ? NULL : sheets[0].arrival_in;
+        serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+        CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+        ms_loop_cut(&loop);
+        CHECK(loop.now_s == 7.5 && loop.last_arrival_s == (closed ? 7.5 : 1.0) && loop.arrivals_over);
+        CHECK(loop.busy_s[0] == (closed ? 7.5 : 1.0));
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(without_servers_an_answer_is_there_at_once);
@@ -315,5 +335,6 @@ int main(void)
     RUN(nobody_starts_before_anothers_end_at_the_same_instant);
     RUN(the_horizon_leaves_requests_in_flight);
     RUN(a_horizon_before_everything_is_an_empty_run);
+    RUN(what_is_measured_ends_with_the_last_arrival);
     return report();
 }
