@@ -2,7 +2,7 @@
  * every sum taken anew. All numbers of seconds are binary fractions, so that both must agree to the last bit. */
 #include "replicas.h"
 
-enum { JOBS = 40, WORLDS = 1500 };
+enum { JOBS = 40, WORLDS = 1000, NODES = 6, TEXTS = 100, BLOCKS_MOST = 64 };
 
 /* In every other world each iteration takes a second: much happens at one instant. */
 static const ms_coefficients kinds[] = {{.a0_s = 1.0, .p0_w = 2.0, .e_j_per_token = 1.0, .p_cap_w = 9.0},
@@ -23,7 +23,18 @@ typedef struct request {
     double abort_s;
     int64_t cached, chunk;
     int is_here, is_over;
+    int uses;    /* blocks of its text, from the start on */
+    int64_t text; /* numbers what it generates */
+    int64_t first_hit, later_hits; /* tokens of the prompt that were there */
+    ms_node_of_path path[2];
 } request;
+
+/* A block of the prefix cache. */
+typedef struct cache_block {
+    int is_present;
+    int users;
+    int64_t released; /* when its last user let it go: the least goes first */
+} cache_block;
 
 typedef struct stepper {
     const ms_coefficients *coefficients;
@@ -38,7 +49,11 @@ typedef struct stepper {
     double ratio;
     int64_t clock, ratio_clock; /* decoding iterations */
     double t_s, before_s, meter_j, busy_s; /* now, and the start of the iteration before */
+    int64_t releases, texts;
+    int64_t twice, unused; /* uses of blocks beyond the first of each, and blocks that nobody uses */
 } stepper;
+
+static cache_block table[(NODES + JOBS + TEXTS) * BLOCKS_MOST];
 
 static int decodes(const request *r)
 {
@@ -50,15 +65,19 @@ static int64_t whole(const request *r)
     return (int64_t)r->job.prompt_tokens + r->job.generated_tokens;
 }
 
+static int64_t block_tokens(const stepper *s)
+{
+    return s->limits->kv_block_tokens > 1 ? s->limits->kv_block_tokens : 1;
+}
+
 static int64_t blocks(const stepper *s, int64_t tokens)
 {
-    const int64_t block = s->limits->kv_block_tokens > 1 ? s->limits->kv_block_tokens : 1;
-    return (tokens + block - 1) / block;
+    return (tokens + block_tokens(s) - 1) / block_tokens(s);
 }
 
 static int64_t capacity(const stepper *s)
 {
-    return s->limits->kv_capacity_tokens / (s->limits->kv_block_tokens > 1 ? s->limits->kv_block_tokens : 1);
+    return s->limits->kv_capacity_tokens / block_tokens(s);
 }
 
 static int64_t max_new(const stepper *s, const request *r)
@@ -75,6 +94,92 @@ static int decoders(const stepper *s)
     return n;
 }
 
+/* ---- the prefix cache, block by block ------------------------------------------------------------------------------- */
+
+/* The k-th block of its text: it belongs to the node that has its last token. */
+static cache_block *block_at(const stepper *s, const request *r, int64_t k)
+{
+    const int64_t last = (k + 1) * block_tokens(s) - 1;
+    int64_t node = NODES + r->job.request;
+    if (last >= r->job.prompt_tokens) {
+        node = NODES + JOBS + r->text;
+    }
+    for (int32_t i = r->job.path_length - 1; i >= 0; i--) {
+        node = last < r->path[i].end_tokens ? r->path[i].id : node;
+    }
+    return &table[node * BLOCKS_MOST + k];
+}
+
+/* From its start, blocks of so many tokens that are there, or that somebody uses. */
+static int64_t present(const stepper *s, const request *r, int64_t tokens, int is_used)
+{
+    int64_t k = 0;
+    while (s->limits->prefix_cache && k < tokens / block_tokens(s) &&
+           (is_used ? block_at(s, r, k)->users > 0 : block_at(s, r, k)->is_present)) {
+        k++;
+    }
+    return k;
+}
+
+/* Tokens that need not be computed: all but the last at most. */
+static int64_t hit(const stepper *s, const request *r)
+{
+    const int64_t there = present(s, r, whole(r), 0), most = (whole(r) - 1) / block_tokens(s);
+    return (there < most ? there : most) * block_tokens(s);
+}
+
+static void use(stepper *s, request *r, int64_t tokens)
+{
+    while (s->limits->prefix_cache && r->uses < tokens / block_tokens(s)) {
+        cache_block *b = block_at(s, r, r->uses++);
+        s->unused -= b->is_present && b->users == 0;
+        s->twice += b->users > 0;
+        b->is_present = 1;
+        b->users++;
+    }
+}
+
+/* It leaves with so many tokens computed, of which what it has generated is kept if asked; the deepest block goes first. */
+static void release(stepper *s, request *r, int64_t tokens, int keeps_generated)
+{
+    if (keeps_generated && tokens > r->job.prompt_tokens) {
+        use(s, r, tokens);
+    }
+    while (r->uses > 0) {
+        cache_block *b = block_at(s, r, --r->uses);
+        b->released = s->releases++;
+        b->users--;
+        s->twice -= b->users > 0;
+        s->unused += b->users == 0;
+    }
+}
+
+static void make_room(stepper *s, int64_t used)
+{
+    while (s->limits->prefix_cache && used + s->unused > capacity(s) && s->unused > 0) {
+        cache_block *oldest = NULL;
+        for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+            cache_block *b = &table[i];
+            if (b->is_present && b->users == 0 && (oldest == NULL || b->released < oldest->released)) {
+                oldest = b;
+            }
+        }
+        oldest->is_present = 0;
+        s->unused--;
+    }
+}
+
+/* What prompts have computed, or compute in this iteration, is there for others. */
+static void share(stepper *s, int64_t iterations)
+{
+    for (int i = 0; i < s->running; i++) {
+        request *r = s->batch[i];
+        if (!decodes(r)) {
+            use(s, r, r->cached + iterations * r->chunk);
+        }
+    }
+}
+
 /* Blocks that the batch holds in the next iteration. */
 static int64_t held(const stepper *s, int decoders_go_on)
 {
@@ -83,7 +188,7 @@ static int64_t held(const stepper *s, int decoders_go_on)
         const request *r = s->batch[i];
         n += blocks(s, r->cached + (decodes(r) ? decoders_go_on : r->chunk));
     }
-    return n;
+    return n - s->twice;
 }
 
 /* ---- queue and batch ---------------------------------------------------------------------------------------------- */
@@ -115,18 +220,28 @@ static request *take_out(request **list, int *length, int at)
 static request *preempt(stepper *s, int at)
 {
     request *r = take_out(s->batch, &s->running, at);
+    release(s, r, r->cached, s->limits->schedule != MS_SCHEDULE_SGLANG);
     r->job.preemptions++;
     r->cached = r->chunk = 0;
     return r;
 }
 
-static void admit(stepper *s, int64_t budget)
+static void admit(stepper *s, int64_t budget, int64_t *used)
 {
+    const int64_t before = s->twice;
     request *r = take_out(s->queue, &s->waiting, 0);
-    r->cached = 0;
-    r->chunk = whole(r) < budget ? whole(r) : budget;
+    r->text = r->job.generated_tokens == 0 ? s->texts++ : r->text;
+    r->cached = hit(s, r);
+    use(s, r, present(s, r, whole(r), 0) * block_tokens(s));
+    r->chunk = whole(r) - r->cached < budget ? whole(r) - r->cached : budget;
+    *(isnan(r->job.start_s) ? &r->first_hit : &r->later_hits) += r->cached;
     r->job.start_s = isnan(r->job.start_s) ? s->t_s : r->job.start_s;
     s->batch[s->running++] = r;
+    *used += blocks(s, r->cached + r->chunk) - (s->twice - before);
+    make_room(s, *used);
+    if (s->limits->schedule != MS_SCHEDULE_SGLANG) {
+        use(s, r, r->cached + r->chunk);
+    }
 }
 
 /* The prompt that an iteration has cut, which comes last; NULL if there is none. */
@@ -138,21 +253,23 @@ static request *partial(const stepper *s)
 
 /* ---- vllm and tensorrt-llm ------------------------------------------------------------------------------------------- */
 
-static int fits(const stepper *s, int64_t budget)
+static int fits(const stepper *s, int64_t budget, int64_t used)
 {
     const request *head = s->queue[0];
     const int reserves = s->limits->kv_policy == MS_KV_RESERVE;
-    if (s->limits->whole_prompts && (reserves || whole(head) <= s->limits->max_batched_tokens) && whole(head) > budget) {
+    const int64_t shared = present(s, head, whole(head), 1);
+    if (s->limits->whole_prompts && (reserves || whole(head) <= s->limits->max_batched_tokens) &&
+        whole(head) - hit(s, head) > budget) {
         return 0;
     }
     if (!reserves) {
-        return held(s, 1) + blocks(s, whole(head)) <= capacity(s);
+        return used + blocks(s, whole(head)) - shared <= capacity(s);
     }
     int64_t reserved = blocks(s, head->job.prompt_tokens + max_new(s, head) - 1);
     for (int i = 0; i < s->running; i++) {
         reserved += blocks(s, s->batch[i]->job.prompt_tokens + max_new(s, s->batch[i]) - 1);
     }
-    return reserved <= capacity(s);
+    return reserved - s->twice - shared <= capacity(s);
 }
 
 static void plan_vllm(stepper *s)
@@ -177,9 +294,12 @@ static void plan_vllm(stepper *s)
         insert(s, preempt(s, victim), 0);
         preempted = 1;
     }
+    int64_t used = held(s, 1);
+    make_room(s, used);
+    share(s, 1);
     while ((!preempted || s->running == 0) && budget > 0 && s->running < s->limits->max_num_seqs && s->waiting > 0 &&
-           fits(s, budget)) {
-        admit(s, budget);
+           fits(s, budget, used)) {
+        admit(s, budget, &used);
         budget -= s->batch[s->running - 1]->chunk;
         preempted = 0;
     }
@@ -192,7 +312,7 @@ static int64_t clipped(int64_t tokens)
     return tokens < 4096 ? tokens : 4096;
 }
 
-static int takes_head(stepper *s)
+static int takes_head(stepper *s, int64_t used)
 {
     const request *head = s->queue[0];
     if (s->running == 0) {
@@ -207,8 +327,8 @@ static int takes_head(stepper *s)
         const int64_t steps = s->clock - s->ratio_clock;
         const double fallen = s->ratio - (double)(steps > 0 ? steps : 0) * ((0.7 - 0.7 * 0.14) / 600.0);
         const double ratio = steps <= 0 ? s->ratio : fallen > 0.7 * 0.14 ? fallen : 0.7 * 0.14;
-        const int64_t block = s->limits->kv_block_tokens > 1 ? s->limits->kv_block_tokens : 1;
-        const int64_t room = (capacity(s) - held(s, 0) - 1) * block;
+        const int64_t shared = present(s, head, whole(head), 1);
+        const int64_t room = (capacity(s) - used + shared - 1) * block_tokens(s);
         const int64_t own = whole(head) + clipped(max_new(s, head) - head->job.generated_tokens);
         if (ratio * (double)decoding + (double)beginning < (double)(room - own) - 1e-9) {
             return 1;
@@ -256,14 +376,17 @@ static int plan_sglang(stepper *s)
         cut->chunk = left < budget ? left : budget;
         budget -= cut->chunk;
     }
-    while (!s->full && budget > 0 && s->waiting > 0 && takes_head(s)) {
-        admit(s, budget);
+    int64_t used = held(s, 0);
+    make_room(s, used);
+    while (!s->full && budget > 0 && s->waiting > 0 && takes_head(s, used)) {
+        admit(s, budget, &used);
         budget -= s->batch[s->running - 1]->chunk;
     }
     if (partial(s) != NULL) {
         return 0;
     }
     retract(s);
+    make_room(s, held(s, 1));
     return 1;
 }
 
@@ -318,6 +441,8 @@ static void iterate(stepper *s, int decoders_go_on)
             r->job.energy_j += alone_j / (double)all.decoders;
         }
     }
+    make_room(s, held(s, decoders_go_on));
+    share(s, 1);
     for (int i = 0; i < s->running; i++) {
         request *r = s->batch[i];
         const int is_prompt = !decodes(r);
@@ -338,13 +463,31 @@ static void iterate(stepper *s, int decoders_go_on)
     }
 }
 
-/* Who is done, or is aborted by now, leaves. */
+static void leave(stepper *s, int at)
+{
+    request *r = take_out(s->batch, &s->running, at);
+    release(s, r, r->cached, 1);
+    r->is_over = 1;
+}
+
+/* Who is done, or is aborted by now, leaves: as they stand in the batch, but at this very instant one after the other. */
 static void clear(stepper *s)
 {
     const int running = s->running;
-    for (int i = s->running - 1; i >= 0; i--) {
-        if (s->batch[i]->is_over || s->batch[i]->abort_s <= s->t_s) {
-            take_out(s->batch, &s->running, i)->is_over = 1;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < s->running;) {
+            if (pass == 0 ? s->batch[i]->is_over : s->batch[i]->abort_s < s->t_s) {
+                leave(s, i);
+            } else {
+                i++;
+            }
+        }
+    }
+    for (int k = 0; k < s->n; k++) {
+        for (int i = 0; i < s->running; i++) {
+            if (s->batch[i] == &s->all[k] && s->all[k].abort_s == s->t_s) {
+                leave(s, i);
+            }
         }
     }
     for (int i = s->waiting - 1; i >= 0; i--) {
@@ -480,6 +623,7 @@ static ms_limits limits_of(lcg *chance)
                         .kv_capacity_tokens = lcg_between(chance, 60, 100),
                         .kv_block_tokens = block,
                         .schedule = (int32_t)lcg_between(chance, 0, 2)};
+    limits.prefix_cache = lcg_between(chance, 0, 3) == 0;
     if (lcg_between(chance, 0, 1)) {
         limits.max_new_tokens = (int32_t)lcg_between(chance, 1, 30);
     }
@@ -495,6 +639,16 @@ static ms_limits limits_of(lcg *chance)
     return limits;
 }
 
+/* A prompt may begin with node 0 or 1, and go on with one of two nodes of it, of which it may have a part. */
+static void give_path(lcg *chance, request *r)
+{
+    const int32_t root = (int32_t)lcg_between(chance, 0, 1), prompt = r->job.prompt_tokens;
+    const int32_t first = root == 0 ? 4 : 9, second = (int32_t)lcg_between(chance, first + 1, 20);
+    r->path[0] = (ms_node_of_path){root, first < prompt ? first : prompt};
+    r->path[1] = (ms_node_of_path){2 + 2 * root + lcg_between(chance, 0, 1), second < prompt ? second : prompt};
+    r->job.path_length = (int32_t)lcg_between(chance, 0, first < prompt ? 2 : 1);
+}
+
 /* Times are multiples of `grain`. */
 static int ask_at_random(lcg *chance, request *all, double grain)
 {
@@ -508,6 +662,7 @@ static int ask_at_random(lcg *chance, request *all, double grain)
         job.arrival_s = t_s;
         job.deadline_s = t_s + (double)lcg_between(chance, 1, 40);
         all[i] = (request){.job = job, .arrival_s = t_s, .abort_s = INFINITY};
+        give_path(chance, &all[i]);
         if (lcg_between(chance, 0, 5) == 0) {
             all[i].abort_s = t_s + (double)lcg_between(chance, 1, (int64_t)(25.0 / grain)) * grain;
         }
@@ -522,13 +677,17 @@ static int same_s(double a, double b)
 
 static void a_jump_is_as_many_steps(void)
 {
-    int64_t preemptions[3] = {0}, aborted = 0, wrong = 0;
+    int64_t preemptions[3] = {0}, aborted = 0, wrong = 0, hits = 0, later_hits = 0, evicted = 0;
     for (uint64_t world = 0; world < WORLDS && wrong == 0; world++) {
         lcg chance = {world * 7919 + 1};
         static request stepped[JOBS], jumped[JOBS];
         const ms_limits limits = limits_of(&chance);
         const int n = ask_at_random(&chance, stepped, world / 2 % 2 ? 0x1p-4 : 0.5);
         memcpy(jumped, stepped, sizeof jumped);
+        for (int i = 0; i < n; i++) {
+            jumped[i].job.path = jumped[i].path;
+        }
+        memset(table, 0, sizeof table);
         const ms_coefficients *c = &kinds[world / 2 % 2];
         stepper s = {.coefficients = c, .limits = &limits, .all = stepped, .n = n};
         s.ratio = world % 2 ? 0.0 : 0.7; /* 0: all come in at first */
@@ -543,19 +702,26 @@ static void a_jump_is_as_many_steps(void)
             wrong += !CHECK(same_s(a->start_s, b->start_s) && same_s(a->first_token_s, b->first_token_s));
             wrong += !CHECK(same_s(a->finish_s, b->finish_s) && a->preemptions == b->preemptions);
             wrong += !CHECK_NEAR(a->energy_j, b->energy_j, 1e-9);
+            wrong += !CHECK(a->cached_prompt_tokens == stepped[i].first_hit);
+            wrong += !CHECK(a->cached_recompute_tokens == stepped[i].later_hits);
             preemptions[limits.schedule] += a->preemptions;
             aborted += isnan(a->finish_s);
+            hits += a->cached_prompt_tokens;
+            later_hits += a->cached_recompute_tokens;
         }
         wrong += !CHECK_NEAR(ms_replica_meter_j(&r, s.t_s), s.meter_j, 1e-9);
         wrong += !CHECK_NEAR(ms_replica_busy_s(&r, s.t_s), s.busy_s, 1e-9);
         CHECK(r.sequences.running == 0 && r.queue->length == 0 && r.sequences.reserved_blocks == 0);
         if (wrong) {
-            fprintf(stderr, "world %d: schedule %d order %d reserve %d lookahead %d\n", (int)world, limits.schedule,
-                    limits.order, limits.kv_policy, limits.lookahead);
+            fprintf(stderr, "world %d: schedule %d order %d reserve %d lookahead %d cache %d\n", (int)world,
+                    limits.schedule, limits.order, limits.kv_policy, limits.lookahead, limits.prefix_cache);
         }
+        evicted += r.sequences.cache.evicted;
+        CHECK(s.texts < TEXTS);
         ms_replica_free(&r);
     }
-    CHECK(preemptions[MS_SCHEDULE_VLLM] > WORLDS && preemptions[MS_SCHEDULE_SGLANG] > 100 && aborted > WORLDS);
+    CHECK(hits > 5 * WORLDS && later_hits > 2 * WORLDS && evicted > 20 * WORLDS);
+    CHECK(preemptions[MS_SCHEDULE_VLLM] > WORLDS && preemptions[MS_SCHEDULE_SGLANG] > 50 && aborted > WORLDS);
 }
 
 int main(void)
