@@ -122,6 +122,25 @@ static void errands_of_one_request_have_an_order(void)
     ms_heap_free(&loop.heap);
 }
 
+/* A request that no model takes has no answer, either: its client asks the next after thinking. */
+static void a_client_whose_request_is_too_long_goes_on(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.clients = 1;
+    config.length = 3;
+    config.think_s = 2.0;
+    ask(3, 0.0, 4, 1);
+    sheets[0].known[1] = sheets[0].known[3 + 1] = INFINITY;
+    sheets[0].page.arrival_s = NULL;
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    go(&loop, 1);
+    const sheet *s = &sheets[0];
+    CHECK(s->status[0] == MS_COMPLETED && s->status[1] == MS_TOO_LONG && s->status[2] == MS_COMPLETED);
+    CHECK(s->arrival[1] == 3.0 && s->arrival[2] == 5.0 && s->page.open == 0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(clients_wait_for_their_answers);
@@ -129,5 +148,6 @@ int main(void)
     RUN(thinking_is_drawn_by_the_request);
     RUN(a_client_without_an_answer_goes_on);
     RUN(errands_of_one_request_have_an_order);
+    RUN(a_client_whose_request_is_too_long_goes_on);
     return report();
 }

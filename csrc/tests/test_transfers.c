@@ -174,6 +174,21 @@ static void a_decoder_that_fails_is_replaced(void)
     ms_run_free(&loop);
 }
 
+/* The decoder fails while the first crosses: its memory where it was prefilled is free at that moment for both. */
+static void a_decoders_failure_lets_memory_go(void)
+{
+    ms_run loop;
+    ask(2, 0.25, 6, 2);
+    make_split(&loop, plain, 1, 0);
+    loop.fleet.replica[0].sequences.capacity_blocks = 10;
+    break_down(&loop, 1, 2.0, 10.0);
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].start[0] == 0.0 && sheets[0].start[1] == 2.0 && sheets[0].first_token[1] == 3.0);
+    CHECK(sheets[0].finish[1] == 12.0 + 0.25 + 1.5 + 1.0); /* held until the decoder is up again */
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_request_crosses_from_one_replica_to_another);
@@ -184,5 +199,6 @@ int main(void)
     RUN(who_gives_up_amid_a_transfer_leaves_at_its_end);
     RUN(a_decoder_may_be_chosen_first);
     RUN(a_decoder_that_fails_is_replaced);
+    RUN(a_decoders_failure_lets_memory_go);
     return report();
 }
