@@ -23,7 +23,8 @@ typedef struct sheet {
     double feedback_s[REQUESTS_MOST], start[REQUESTS_MOST], first_token[REQUESTS_MOST], finish[REQUESTS_MOST];
     double energy[REQUESTS_MOST], cost[REQUESTS_MOST], exploration[REQUESTS_MOST];
     uint8_t explored[REQUESTS_MOST];
-    int32_t model[REQUESTS_MOST], replica[REQUESTS_MOST], tokens[REQUESTS_MOST], preemptions[REQUESTS_MOST], attempts[REQUESTS_MOST];
+    int32_t model[REQUESTS_MOST], replica[REQUESTS_MOST], tokens[REQUESTS_MOST], preemptions[REQUESTS_MOST],
+        attempts[REQUESTS_MOST];
     int32_t cached_prompt[REQUESTS_MOST];
     int64_t cached_recompute[REQUESTS_MOST];
     int8_t status[REQUESTS_MOST];

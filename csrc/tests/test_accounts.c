@@ -28,7 +28,8 @@ static void a_prompt_is_charged_and_released(void)
     ms_fleet_free(&fleet);
 }
 
-/* At a boundary at 5 s. From the last on, as far as who was prefilled before; one that was preempted says nothing of others. */
+/* At a boundary at 5 s. From the last on, as far as who was prefilled before; one that was preempted says nothing
+ * of others. */
 static void who_has_a_first_token_is_not_prefilled_any_more(void)
 {
     ms_fleet fleet;

@@ -246,7 +246,8 @@ static void each_attempt_draws_its_own_uniforms(void)
     run_until(&loop, 50.0);
     decisions = 0;
     end(&loop);
-    CHECK(decisions == 3 && seen_uniforms[0][0] == sheets[0].uniforms[2] && seen_uniforms[0][1] == sheets[0].uniforms[3]);
+    CHECK(decisions == 3 && seen_uniforms[0][0] == sheets[0].uniforms[2] &&
+          seen_uniforms[0][1] == sheets[0].uniforms[3]);
     for (int attempt = 1; attempt < 3; attempt++) {
         ms_stream stream = config.patience.uniforms;
         double pair[2];
@@ -273,7 +274,8 @@ static void a_decision_may_see_what_is_cached(void)
     sheets[0].page.path_start = path_start;
     sheets[0].page.cached = cached;
     cached[0] = cached[1] = cached[2] = cached[3] = -1;
-    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == 0);
+    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
+          streams) == 0);
     loop.instances.brain[0].policy = lists;
     for (int i = 0; i < 2; i++) {
         loop.fleet.replica[i].sequences.limits.prefix_cache = 1;
@@ -288,8 +290,8 @@ static void a_decision_may_see_what_is_cached(void)
 
 /* ---- where a model takes no more -------------------------------------------------------------------------------- */
 
-/* Three models would be better told apart, but two do: full, a model's request goes to the more capable one, then to the
- * less capable one; an exploring one stays so; if none takes it, it is turned away from its own. */
+/* Three models would be better told apart, but two do: full, a model's request goes to the more capable one, then
+ * to the less capable one; an exploring one stays so; if none takes it, it is turned away from its own. */
 static void the_next_model_takes_what_one_does_not(void)
 {
     const int64_t plans[] = {0, 1, MS_PLAN_EXPLORE | 0, MS_PLAN_EXPLORE | 1};

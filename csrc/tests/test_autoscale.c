@@ -3,7 +3,8 @@
 #include "check.h"
 #include "scales.h"
 
-static int32_t wanted(ms_autoscaler *scaler, const ms_autoscale_plan *plan, double t_s, int32_t ready, int64_t unfinished)
+static int32_t wanted(ms_autoscaler *scaler, const ms_autoscale_plan *plan, double t_s, int32_t ready,
+    int64_t unfinished)
 {
     const ms_autoscale_look look = {.t_s = t_s, .ready = ready, .unfinished = unfinished};
     return ms_autoscale_wanted(scaler, plan, &look, 50);

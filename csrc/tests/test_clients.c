@@ -105,7 +105,8 @@ static void errands_of_one_request_have_an_order(void)
 {
     ms_run loop = {.now_s = 1.0};
     ms_open open = {.request = 5, .attempt = 2};
-    loop.config.patience = (ms_patience){.wait = seconds(0.0), .backoff = seconds(0.0), .backoff_growth = 3.0, .retries = 4};
+    loop.config.patience = (ms_patience){.wait = seconds(0.0), .backoff = seconds(0.0), .backoff_growth = 3.0,
+        .retries = 4};
     CHECK(ms_clients_no_answer(&loop, &open, MS_LOST) == 0 && ms_clients_wait(&loop, &open) == 0);
     CHECK(open.errands == 2 && open.answered == 1 && open.copies == 1 && loop.heap.length == 2);
     CHECK(loop.heap.events[0].errand == MS_DO_GIVE_UP && loop.heap.events[1].errand == MS_DO_TRY_AGAIN);

@@ -44,7 +44,8 @@ static void a_chain_may_end_without_an_answer(void)
         config.lose_on_failure = 1;
         ask(1, 1.0, 4, 2);
         plans_are(MS_PLAN_CHAIN | 0, 0, 0, 0);
-        CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == 0);
+        CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
+              streams) == 0);
         loop.instances.brain[0].policy = lists;
         break_down(&loop, 1, c ? 1.0 : 2.25, 50.0);
         go(&loop, 1);
@@ -185,8 +186,8 @@ static void a_pool_passes_over_what_it_cannot_take(void)
 
 /* ---- what a copy costs ------------------------------------------------------------------------------------------ */
 
-/* Of 1,000 prompt tokens 3 USD a million, of 512 that the provider remembers 1, of 10 tokens of the answer 15; twice that
- * for this request. A replica is paid by the time of its shares: 10 iterations of a second. */
+/* Of 1,000 prompt tokens 3 USD a million, of 512 that the provider remembers 1, of 10 tokens of the answer 15;
+ * twice that for this request. A replica is paid by the time of its shares: 10 iterations of a second. */
 static void each_kind_of_server_has_its_price(void)
 {
     static ms_node_of_path path[] = {{1, 600}, {1, 600}};
@@ -269,7 +270,7 @@ static void what_was_used_before_a_failure_keeps_its_price(void)
     ms_run_free(&loop);
 }
 
-/* ---- what a copy is made of --------------------------------------------------------------------------------------- */
+/* ---- what a copy is made of ------------------------------------------------------------------------------------ */
 
 /* The job of a request that was just placed, of one model. */
 static const ms_job *job_of(const ms_run *loop, int32_t model)
@@ -352,12 +353,13 @@ static void all_models_are_asked_that_can_be_had(void)
         CHECK(s->status[0] == (full == 0 ? MS_COMPLETED : MS_REJECTED)); /* that of model 1 is seen */
         CHECK(s->energy[0] == 12.0 && s->exploration[0] == (full == 0 ? 0.0 : 12.0));
         CHECK(loop.instances.delivered[s->tenant[0]].rated == (full == 0));
-        CHECK(loop.instances.brain[0].cost_counts[0] == (full == 1) && loop.instances.brain[0].cost_counts[1] == (full == 0));
+        CHECK(loop.instances.brain[0].cost_counts[0] == (full == 1) &&
+              loop.instances.brain[0].cost_counts[1] == (full == 0));
         ms_run_free(&loop);
     }
 }
 
-/* ---- the horizon --------------------------------------------------------------------------------------------------- */
+/* ---- the horizon ----------------------------------------------------------------------------------------------- */
 
 /* At 1.5 s the first runs, the second waits, and the third is on its way from a chain. */
 static void what_is_under_way_is_charged_at_the_horizon(void)

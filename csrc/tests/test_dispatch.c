@@ -60,7 +60,8 @@ static void what_never_fits_is_an_error(void)
     }
     ms_pool_plan wrong = pool_of(0, 2, 100); /* more sequences than tokens of a batch */
     ms_fleet fleet;
-    CHECK(ms_fleet_init(&fleet, 1, &wrong, MODELS_MOST, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == MS_ERR_LIMITS);
+    CHECK(ms_fleet_init(&fleet, 1, &wrong, MODELS_MOST, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
+          streams) == MS_ERR_LIMITS);
     ms_fleet_free(&fleet);
 }
 
@@ -171,7 +172,7 @@ static void an_api_that_is_down_turns_away(void)
     ms_fleet_free(&fleet);
 }
 
-/* ---- pieces ---------------------------------------------------------------------------------------------------------- */
+/* ---- pieces ---------------------------------------------------------------------------------------------------- */
 
 /* Two calls a minute, one at once, 100 tokens a minute: of prompt and answer together. */
 static void an_api_takes_as_much_as_its_limits_allow(void)
@@ -301,7 +302,8 @@ static void a_shared_queue_that_takes_it_is_chosen(void)
     CHECK(ms_dispatch_place(&fleet, &jobs[2], 1, 0.0) == MS_PLACED && jobs[2].pool == 1); /* the other is down */
     ms_fleet_fail(&fleet, 1, 0.0, &evicted);
     jobs[3] = ms_job_new(3, 0, 2, 2);
-    CHECK(ms_dispatch_place(&fleet, &jobs[3], -1, 0.0) == MS_PLACED && jobs[3].pool == 0); /* of those that are down the first */
+    /* of those that are down the first */
+    CHECK(ms_dispatch_place(&fleet, &jobs[3], -1, 0.0) == MS_PLACED && jobs[3].pool == 0);
     ms_fleet_free(&fleet);
 }
 

@@ -14,7 +14,8 @@ static double constants[] = {1.0, 7.5}, memory[] = {1.0, 0.0};
 
 static int64_t watch(int64_t request, int64_t attempt, int64_t session, int64_t prompt_tokens, double now_s,
                      int64_t replicas, const double *numbers, const double *loads, const double *waiting,
-                     const double *usage, const double *cached, const double *uniforms, const double *params, double *state)
+                     const double *usage, const double *cached, const double *uniforms, const double *params,
+                         double *state)
 {
     const size_t bytes = (size_t)replicas * sizeof(double);
     shown = (struct shown){request, attempt, session, prompt_tokens, replicas, now_s, {0}, {0}, {0}, {0}, {0},

@@ -69,8 +69,8 @@ static void a_copy_goes_where_its_start_went_while_loads_are_alike(void)
     }
 }
 
-/* Every 10 s no more than 12 tokens are remembered of each replica. Of one prompt of 4 + 12 and another of 8 after it, 4 and
- * 8 are left; of the other and the first after it, 12 of the first, so that the other goes elsewhere. */
+/* Every 10 s no more than 12 tokens are remembered of each replica. Of one prompt of 4 + 12 and another of 8 after
+ * it, 4 and 8 are left; of the other and the first after it, 12 of the first, so that the other goes elsewhere. */
 static void what_is_beyond_is_forgotten_from_time_to_time(void)
 {
     static const ms_node_of_path one[] = {{1, 4}, {2, 16}}, other[] = {{3, 8}};

@@ -1,7 +1,7 @@
 #include "worlds.h"
 
-/* Whole units of the prompt that the router has sent to each replica: from its start on, as far as anybody was sent them.
- * Returns how many the prompt has. */
+/* Whole units of the prompt that the router has sent to each replica: from its start on, as far as anybody was
+ * sent them. Returns how many the prompt has. */
 static int64_t units_sent(const ms_fleet *fleet, const ms_job *job, int64_t unit, int64_t most_tokens, int64_t *units)
 {
     int64_t total = 0;
@@ -14,7 +14,8 @@ static int64_t units_sent(const ms_fleet *fleet, const ms_job *job, int64_t unit
         for (int64_t u = from; u < end / unit && !is_over; u++) {
             int anyone = 0;
             for (int32_t i = 0; i < fleet->replicas && part.id >= 0; i++) {
-                const int64_t sent = most_tokens > 0 && sent_to[i][part.id] > most_tokens ? most_tokens : sent_to[i][part.id];
+                const int64_t sent = most_tokens > 0 &&
+                    sent_to[i][part.id] > most_tokens ? most_tokens : sent_to[i][part.id];
                 const int has = u < sent / unit;
                 units[i] += has;
                 anyone |= has;
@@ -54,7 +55,8 @@ static int32_t rank_of(int32_t place)
 }
 
 /* "Sticky until saturated": leaves those to whom enough of the prompt was sent. */
-static int32_t narrowed(const ms_fleet *fleet, const int64_t *units, int64_t total, const int32_t *up, int32_t n, int32_t *left)
+static int32_t narrowed(const ms_fleet *fleet, const int64_t *units, int64_t total, const int32_t *up, int32_t n,
+    int32_t *left)
 {
     const ms_dispatch_plan *rule = &fleet->dispatch;
     double sticky_s = INFINITY, other_s = INFINITY;
@@ -111,9 +113,11 @@ static int32_t best(ms_fleet *fleet, const ms_job *job, const int32_t *all, int3
         const double tokens = (double)(fleet->prefill_tokens[r] + job->prompt_tokens - units[r] * unit);
         prompt += w->token_load * (1.0 - (tokens < rule->most_load_tokens ? tokens / rule->most_load_tokens : 1.0));
         score = score + prompt;
-        const int is_bound = job->session >= 0 && session_at[job->session] == r && t_s - session_s[job->session] <= rule->session_ttl_s;
+        const int is_bound = job->session >= 0 && session_at[job->session] == r &&
+            t_s - session_s[job->session] <= rule->session_ttl_s;
         double router = w->session * is_bound;
-        router += w->active > 0.0 ? w->active * (unfinished <= rule->idle_requests ? 1.0 : (double)(busiest - unfinished) / (double)busiest * rule->most_busy_score) : 0.0;
+        router += w->active > 0.0 ? w->active * (unfinished <= rule->idle_requests ? 1.0
+            : (double)(busiest - unfinished) / (double)busiest * rule->most_busy_score) : 0.0;
         const double step = 1.0 - (double)(rank < 0 ? passed : never + rank) / (double)(n - 1);
         passed += rank < 0;
         const double coldness = !is_cold || n < 2 ? 0.5 : step > 0.0 ? step : 0.0;
@@ -134,9 +138,11 @@ static void a_copy_goes_where_the_sum_of_scores_is_best(void)
         {.queue = 1.0, .token_load = 2.0, .active = 1.0},
         {.no_hit_lru = 2.0, .prefix = 1.0, .load = 1.0},
         {.queue = 1.0, .prefix = 2.0, .session = 0.5, .active = 0.25, .no_hit_lru = 0.5},
+        {.queue = 1.0, .prefix = 1.0, .session = 1.0}, /* much is equal */
+        {.load = 256.0, .prefix = 2.0},
     };
     const int32_t sizes[] = {3, 20};
-    for (int k = 0; k < 40; k++) {
+    for (int k = 0; k < 56; k++) {
         ms_fleet fleet;
         const ms_dispatch_plan rule = {.rule = MS_SCORED,
                                        .weights = weights[k / 8],
@@ -169,7 +175,8 @@ static ms_job prompt_of(int32_t request, const ms_node_of_path *path, int32_t n)
     return job;
 }
 
-/* Where the list is too long what was sent first goes, of one prompt its start. Without a start the rest is not found. */
+/* Where the list is too long what was sent first goes, of one prompt its start. Without a start the rest is not
+ * found. */
 static void a_list_that_is_full_forgets_the_oldest_blocks(void)
 {
     const ms_node_of_path path[] = {{1, 16}, {2, 32}};

@@ -54,7 +54,8 @@ static void each_draft_has_its_own_chance(void)
 {
     ms_drafts_init(&drafts, 2, (const double[]){0.5, 0.25}, &chance);
     CHECK(drafts.mean_tokens == 0.5 + 2 * 0.375 + 3 * 0.125);
-    CHECK(drafts.passage[2][0] == 0.5 && drafts.passage[3][0] == 0.125 && drafts.passage[3][1] == 0.125 + 0.5 * 0.5 + 0.375);
+    CHECK(drafts.passage[2][0] == 0.5 && drafts.passage[3][0] == 0.125 &&
+          drafts.passage[3][1] == 0.125 + 0.5 * 0.5 + 0.375);
     double three[4] = {0.0};
     ms_drafts_init(&drafts, 3, (const double[]){0.5, 0.25, 0.5}, &chance); /* 1/2, 3/8, 1/16, 1/16 */
     for (int n = 0; n < 4; n++) {

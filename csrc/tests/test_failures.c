@@ -182,7 +182,7 @@ static void failures_are_not_in_vain_while_answers_come(void)
     ms_run_free(&loop);
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------------------------------ */
+/* ---- pieces ---------------------------------------------------------------------------------------------------- */
 
 /* 100,000 failures with nothing that arrives or ends in between are enough. */
 static void failures_in_vain_end_a_run(void)
@@ -234,7 +234,8 @@ static void failures_at_random_are_drawn_one_after_another(void)
     ms_run_free(&loop);
 }
 
-/* What a failure hits begins again in the order of requests, of one request that of models, whatever ran and whatever waited. */
+/* What a failure hits begins again in the order of requests, of one request that of models, whatever ran and
+ * whatever waited. */
 static void what_a_failure_hits_begins_again_in_order(void)
 {
     ms_run loop;

@@ -320,9 +320,10 @@ static void a_cluster_without_pools_is_one(void)
     CHECK(fleet.pool == NULL);
 }
 
-/* ---- pieces -------------------------------------------------------------------------------------------------------- */
+/* ---- pieces ---------------------------------------------------------------------------------------------------- */
 
-/* What a replica has prefilled for others: whoever of three is let go, the others stay, and its memory is given back once. */
+/* What a replica has prefilled for others: whoever of three is let go, the others stay, and its memory is given
+ * back once. */
 static void what_is_kept_for_another_is_let_go(void)
 {
     for (int gone = 0; gone < 3; gone++) {
@@ -500,11 +501,13 @@ static void replicas_are_numbered_over_pools(void)
     const int32_t pool[] = {0, 0, 1, 1, 1, 2, 3, 3}, place_of[] = {0, 1, 0, 1, 2, 2, 3, 4}, first[] = {0, 2, 5, 6};
     CHECK(fleet.replicas == 8 && fleet.groups == 3);
     for (int32_t i = 0; i < 8; i++) {
-        CHECK(fleet.pool_of[i] == pool[i] && fleet.place_of[i] == place_of[i] && ms_fleet_is_api(&fleet, i) == (i == 5));
+        CHECK(fleet.pool_of[i] == pool[i] && fleet.place_of[i] == place_of[i] &&
+              ms_fleet_is_api(&fleet, i) == (i == 5));
         CHECK(i == 5 || fleet.replica[i].index == i);
     }
     for (int32_t p = 0; p < 4; p++) {
-        CHECK(fleet.pool[p].first == first[p] && fleet.pool[p].servers == plans[p].model && fleet.pool[p].up == plans[p].replicas);
+        CHECK(fleet.pool[p].first == first[p] && fleet.pool[p].servers == plans[p].model &&
+              fleet.pool[p].up == plans[p].replicas);
     }
     CHECK(fleet.servers[0].replicas == 5 && fleet.servers[0].pools == 3 && fleet.servers[0].up == 5);
     CHECK(ms_fleet_front_of(&fleet, 3, 7) == 7 && ms_fleet_front_of(&fleet, 3, -1) == 11);
@@ -536,6 +539,34 @@ static void all_of_a_model_is_withdrawn(void)
     ms_fleet_free(&fleet);
 }
 
+/* Who is held, and what waits in a shared queue, is withdrawn with its own model, with those that are to decode
+ * for it. */
+static void who_is_held_is_withdrawn_with_its_model(void)
+{
+    ms_pool_plan plans[] = {pool_of(0, 1, 1), pool_of(1, 1, 1), pool_of(1, 1, 1)};
+    plans[1].limits.role = MS_ROLE_PREFILL;
+    plans[2].limits.role = MS_ROLE_DECODE;
+    const ms_stream both[2 * MODELS_MOST] = {{1, 7, 0, 0}, {1, 8, 0, 0}, {1, 9, 0, 0}, {1, 10, 0, 0}, {1, 11, 0, 0}};
+    ms_fleet fleet;
+    ms_queue evicted = {0}, out = {0};
+    CHECK(ms_fleet_init(&fleet, 3, plans, MODELS_MOST, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, both) == 0);
+    CHECK(memcmp(&fleet.servers[MODELS_MOST + 1].stream, &both[MODELS_MOST + 1], sizeof *both) == 0);
+    for (int32_t i = 0; i < 3; i++) {
+        ms_fleet_fail(&fleet, i, 0.0, &evicted);
+    }
+    CHECK(place(&fleet, 0, 0, -1, 1.0) == MS_PLACED && place(&fleet, 1, 1, -1, 1.0) == MS_PLACED);
+    jobs[2] = ms_job_new(2, 1, 4, 3);
+    ms_queue_push_tail(&fleet.servers[MODELS_MOST + 1].held, &jobs[2]);
+    ms_queue_push_tail(&fleet.pool[1].shared, &jobs[3]);
+    jobs[3].request = 3;
+    ms_fleet_withdraw(&fleet, 1, 2.0, &out);
+    CHECK(out.length == 3 && fleet.servers[0].held.length == 1 && fleet.servers[1].held.length == 0);
+    CHECK(fleet.servers[MODELS_MOST + 1].held.length == 0 && fleet.pool[1].shared.length == 0);
+    ms_fleet_withdraw(&fleet, 0, 2.0, &out);
+    CHECK(out.length == 4 && fleet.servers[0].held.length == 0);
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_shared_queue_feeds_whoever_has_room);
@@ -558,5 +589,6 @@ int main(void)
     RUN(a_failure_is_known_to_the_router);
     RUN(replicas_are_numbered_over_pools);
     RUN(all_of_a_model_is_withdrawn);
+    RUN(who_is_held_is_withdrawn_with_its_model);
     return report();
 }

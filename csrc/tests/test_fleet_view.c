@@ -14,7 +14,8 @@ static void what_every_pool_takes_is_known(void)
     CHECK(fleet.servers[1].all_take == INT64_MAX && fleet.servers[1].all_take_prompt == INT64_MAX);
     CHECK(fleet.servers[2].has_api);
     const int32_t prompts[] = {60, 61, 65, 71, 60}, outputs[] = {30, 29, 35, 1, 41};
-    const int32_t where_to[] = {0, 1, -1, -1, -1}; /* of both the first; 61 is too much for it; 100 for the second, ... */
+    /* of both the first; 61 is too much for it; 100 for the second, ... */
+    const int32_t where_to[] = {0, 1, -1, -1, -1};
     for (int k = 0; k < 5; k++) {
         jobs[k] = ms_job_new(k, 0, prompts[k], outputs[k]);
         const int how = ms_dispatch_place(&fleet, &jobs[k], -1, 0.0);

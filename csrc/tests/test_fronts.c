@@ -79,7 +79,8 @@ static void a_front_end_serves_in_order(void)
             begin(&loop);
             run_until(&loop, 0.25);
             const ms_front *front = &loop.fleet.front[is_shared ? loop.fleet.replicas : 0];
-            CHECK(front->served.length == (workers == 0 ? 3 : workers) && front->waiting.length == 3 - front->served.length);
+            CHECK(front->served.length == (workers == 0 ? 3 : workers) &&
+                  front->waiting.length == 3 - front->served.length);
             CHECK(loop.fleet.pool[0].unfinished == 3 && ms_fleet_unfinished(&loop.fleet, 0) == (is_shared ? 0 : 3));
             for (const ms_job *job = front->waiting.head; job != NULL; job = job->next) {
                 CHECK(job->place == MS_AWAITS_FRONT_END && ms_fronts_have(job));
@@ -142,8 +143,8 @@ static void who_gives_up_before_the_queue_never_comes_there(void)
     ms_run_free(&loop);
 }
 
-/* An answer that is being detokenized is the replica's until it is out, whatever becomes of that; who gives up then pays
- * for all of it. */
+/* An answer that is being detokenized is the replica's until it is out, whatever becomes of that; who gives up
+ * then pays for all of it. */
 static void an_answer_is_out_when_it_is_detokenized(void)
 {
     for (int c = 0; c < 4; c++) {

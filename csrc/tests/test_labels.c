@@ -22,7 +22,8 @@ static void raters_may_err(void)
             sheets[0].tenant[i] = 0;
             for (int m = 0; m < MODELS; m++) {
                 sheets[0].delay[m * 200 + i] = 0.25;
-                heard[m * 200 + i] = i % 3 == m ? 1.0 - sheets[0].satisfied_in[m * 200 + i] : sheets[0].satisfied_in[m * 200 + i];
+                heard[m * 200 + i] = i % 3 == m ? 1.0 - sheets[0].satisfied_in[m * 200 + i]
+                    : sheets[0].satisfied_in[m * 200 + i];
             }
         }
         sheets[0].page.labels = heard;
@@ -130,12 +131,13 @@ static void a_policy_may_refuse_a_label(void)
     }
 }
 
-/* ---- by hand ------------------------------------------------------------------------------------------------------- */
+/* ---- by hand --------------------------------------------------------------------------------------------------- */
 
 static int64_t rated_request, rated_model, lessons;
 static double rated_satisfaction, lesson[2 + MODELS];
 
-static int64_t note_rating(int64_t request, int64_t tenant, int64_t model, double alpha, double satisfaction, double queue,
+static int64_t note_rating(int64_t request, int64_t tenant, int64_t model, double alpha, double satisfaction,
+    double queue,
                            const double *params_, double *state)
 {
     (void)tenant, (void)alpha, (void)queue, (void)params_, (void)state;
@@ -222,12 +224,14 @@ static void a_label_beyond_the_horizon_is_not_heard(void)
         CHECK(loop.labels_to_come == beyond);
         CHECK(loop.instances.brain[0].tracked[sheets[0].tenant[0]].rated == !beyond);
         ms_loop_cut(&loop);
-        CHECK(sheets[0].status[0] == MS_COMPLETED && (beyond ? isnan(sheets[0].feedback_s[0]) : sheets[0].feedback_s[0] == 5.0));
+        CHECK(sheets[0].status[0] == MS_COMPLETED &&
+              (beyond ? isnan(sheets[0].feedback_s[0]) : sheets[0].feedback_s[0] == 5.0));
         ms_run_free(&loop);
     }
 }
 
-/* Who gives up is counted as not satisfied, if asked; who is not rated says nothing, and of no model no policy is told. */
+/* Who gives up is counted as not satisfied, if asked; who is not rated says nothing, and of no model no policy is
+ * told. */
 static void who_has_no_answer_may_complain(void)
 {
     for (int k = 0; k < 4; k++) {
@@ -238,7 +242,8 @@ static void who_has_no_answer_may_complain(void)
         loop.instances.brain[0].policy.rated = note_rating;
         rated_request = -1;
         const ms_open open = {
-            .request = 3, .tenant = 1, .seen = has_model ? 0 : -1, .rated = (uint8_t)is_rated, .brain = loop.instances.brain};
+            .request = 3, .tenant = 1, .seen = has_model ? 0
+                : -1, .rated = (uint8_t)is_rated, .brain = loop.instances.brain};
         CHECK(ms_labels_complain(&loop, &open) == 0);
         CHECK(loop.instances.brain[0].tracked[1].rated == is_rated && loop.instances.brain[0].tracked[0].rated == 0);
         CHECK(loop.instances.brain[0].tracked[1].queue == (is_rated ? alphas[1] : 0.0));

@@ -47,7 +47,8 @@ static void who_comes_amid_an_iteration_is_in_the_one_after_the_next(void)
     ms_replica_free(&r);
 }
 
-/* The iteration from 3 to 4 is planned at 2 and has a prompt of its own; who came at 2.5 joins at 4, without a stop before. */
+/* The iteration from 3 to 4 is planned at 2 and has a prompt of its own; who came at 2.5 joins at 4, without a
+ * stop before. */
 static void who_comes_in_the_last_iteration_of_a_jump_waits_for_one_more(void)
 {
     ms_replica r;

@@ -24,7 +24,8 @@ static void time_is_busy_idle_or_down(void)
     ms_fleet_free(&fleet);
 }
 
-/* Three replicas: one is off from 2 s on, one loads since 3 s after it was off for 2 s, one drains: only the first is away. */
+/* Three replicas: one is off from 2 s on, one loads since 3 s after it was off for 2 s, one drains: only the first
+ * is away. */
 static void what_is_off_is_not_rented(void)
 {
     const ms_pool_plan plans[] = {pool_of(0, 3, 2), api_of(1)};

@@ -2,7 +2,8 @@
 
 #include "replicas.h"
 
-/* Memory of 100 tokens: a prompt of 4 counts from its first iteration on, each token with the iteration that computes it. */
+/* Memory of 100 tokens: a prompt of 4 counts from its first iteration on, each token with the iteration that
+ * computes it. */
 static void usage_is_that_of_the_iteration_under_way(void)
 {
     ms_replica r;

@@ -347,7 +347,8 @@ static void reading_the_meter_changes_nothing(void)
         const ms_replica before = r;
         CHECK(ms_replica_meter_j(&r, t_s) == 6.0 * t_s);
         CHECK(ms_replica_busy_s(&r, t_s) == t_s);
-        CHECK(r.boundary_s == before.boundary_s && r.sequences.meter_j == before.sequences.meter_j && r.jumps == before.jumps);
+        CHECK(r.boundary_s == before.boundary_s && r.sequences.meter_j == before.sequences.meter_j &&
+              r.jumps == before.jumps);
     }
     ms_replica_free(&r);
 }
@@ -514,8 +515,10 @@ static void the_books_balance(const world *w, double t_s)
     const int64_t used = ms_sequences_blocks(&r->sequences, 1); /* in the iteration under way */
     CHECK(used >= 0 && cache->cached >= 0 && cache->twice >= 0 && used + cache->cached <= r->sequences.capacity_blocks);
     CHECK(r->sequences.running > 0 || (used == 0 && cache->twice == 0));
-    CHECK(r->sequences.running <= r->sequences.limits.max_num_seqs && r->sequences.decoders <= r->sequences.running && r->sequences.running <= r->sequences.room);
-    CHECK(r->sequences.limits.kv_policy == MS_KV_RESERVE ? r->sequences.reserved_blocks == reserved && r->preemptions == 0
+    CHECK(r->sequences.running <= r->sequences.limits.max_num_seqs &&
+          r->sequences.decoders <= r->sequences.running && r->sequences.running <= r->sequences.room);
+    CHECK(r->sequences.limits.kv_policy == MS_KV_RESERVE ? r->sequences.reserved_blocks == reserved &&
+          r->preemptions == 0
                                                : r->sequences.reserved_blocks == 0);
     CHECK(w->done + ms_replica_unfinished(r) == w->issued);
     CHECK_NEAR(r->sequences.meter_j, joules, 1e-12); /* what was paid is what was drawn */
@@ -645,10 +648,10 @@ static void every_engine_conserves_blocks(void)
     CHECK(preemptions > 2000);
 }
 
-/* ---- the cache amid iterations ------------------------------------------------------------------------------------------- */
+/* ---- the cache amid iterations --------------------------------------------------------------------------------- */
 
-/* A prompt of 40 tokens takes five iterations of 8, in blocks of 4. Under vllm another finds what an iteration computes from
- * its beginning on, under sglang from its end on. */
+/* A prompt of 40 tokens takes five iterations of 8, in blocks of 4. Under vllm another finds what an iteration
+ * computes from its beginning on, under sglang from its end on. */
 static void a_cache_grows_with_every_iteration(void)
 {
     const ms_node_of_path path[] = {{1, 40}};
@@ -678,8 +681,8 @@ static void a_cache_grows_with_every_iteration(void)
     }
 }
 
-/* Memory of 12 blocks, 9 of them kept for nobody: two iterations of a prompt need 4, so one has gone by then; a look at it
- * evicts no more than the iterations that have begun. */
+/* Memory of 12 blocks, 9 of them kept for nobody: two iterations of a prompt need 4, so one has gone by then; a
+ * look at it evicts no more than the iterations that have begun. */
 static void a_look_evicts_what_iterations_have_evicted(void)
 {
     const ms_node_of_path old[] = {{1, 36}}, new[] = {{2, 24}};

@@ -1,5 +1,6 @@
-/* A replica that jumps against one that steps: the same rules, played iteration by iteration from a list of sequences, with
- * every sum taken anew. All numbers of seconds are binary fractions, so that both must agree to the last bit. */
+/* A replica that jumps against one that steps: the same rules, played iteration by iteration from a list of
+ * sequences, with every sum taken anew. All numbers of seconds are binary fractions, so that both must agree to
+ * the last bit. */
 #include "replicas.h"
 
 enum { JOBS = 40, WORLDS = 1000, NODES = 6, TEXTS = 100, BLOCKS_MOST = 64 };
@@ -57,7 +58,8 @@ static cache_block table[(NODES + JOBS + TEXTS) * BLOCKS_MOST];
 
 static int decodes(const request *r)
 {
-    return r->cached >= r->job.prompt_tokens + r->job.generated_tokens - 1 && r->job.generated_tokens > 0 && r->chunk == 0;
+    return r->cached >= r->job.prompt_tokens + r->job.generated_tokens - 1 && r->job.generated_tokens > 0 &&
+        r->chunk == 0;
 }
 
 static int64_t whole(const request *r)
@@ -94,7 +96,7 @@ static int decoders(const stepper *s)
     return n;
 }
 
-/* ---- the prefix cache, block by block ------------------------------------------------------------------------------- */
+/* ---- the prefix cache, block by block -------------------------------------------------------------------------- */
 
 /* The k-th block of its text: it belongs to the node that has its last token. */
 static cache_block *block_at(const stepper *s, const request *r, int64_t k)
@@ -139,7 +141,8 @@ static void use(stepper *s, request *r, int64_t tokens)
     }
 }
 
-/* It leaves with so many tokens computed, of which what it has generated is kept if asked; the deepest block goes first. */
+/* It leaves with so many tokens computed, of which what it has generated is kept if asked; the deepest block goes
+ * first. */
 static void release(stepper *s, request *r, int64_t tokens, int keeps_generated)
 {
     if (keeps_generated && tokens > r->job.prompt_tokens) {
@@ -191,7 +194,7 @@ static int64_t held(const stepper *s, int decoders_go_on)
     return n - s->twice;
 }
 
-/* ---- queue and batch ---------------------------------------------------------------------------------------------- */
+/* ---- queue and batch ------------------------------------------------------------------------------------------- */
 
 static int goes_first(const stepper *s, const request *a, const request *b)
 {
@@ -251,7 +254,7 @@ static request *partial(const stepper *s)
     return last != NULL && !decodes(last) ? last : NULL;
 }
 
-/* ---- vllm and tensorrt-llm ------------------------------------------------------------------------------------------- */
+/* ---- vllm and tensorrt-llm ------------------------------------------------------------------------------------- */
 
 static int fits(const stepper *s, int64_t budget, int64_t used)
 {
@@ -305,7 +308,7 @@ static void plan_vllm(stepper *s)
     }
 }
 
-/* ---- sglang ------------------------------------------------------------------------------------------------------------ */
+/* ---- sglang ---------------------------------------------------------------------------------------------------- */
 
 static int64_t clipped(int64_t tokens)
 {
@@ -322,7 +325,8 @@ static int takes_head(stepper *s, int64_t used)
         int64_t decoding = 0, beginning = 0;
         for (int i = 0; i < s->running; i++) {
             const request *r = s->batch[i];
-            *(decodes(r) ? &decoding : &beginning) += clipped(max_new(s, r) - (decodes(r) ? r->job.generated_tokens : 0));
+            *(decodes(r) ? &decoding : &beginning) += clipped(max_new(s, r) - (decodes(r) ? r->job.generated_tokens
+                : 0));
         }
         const int64_t steps = s->clock - s->ratio_clock;
         const double fallen = s->ratio - (double)(steps > 0 ? steps : 0) * ((0.7 - 0.7 * 0.14) / 600.0);
@@ -390,7 +394,7 @@ static int plan_sglang(stepper *s)
     return 1;
 }
 
-/* ---- an iteration ---------------------------------------------------------------------------------------------------- */
+/* ---- an iteration ---------------------------------------------------------------------------------------------- */
 
 typedef struct load {
     int64_t prompt_tokens, decoders, context, prior;
@@ -405,7 +409,8 @@ static double seconds_of(const ms_coefficients *c, load x)
 
 static double joules_of(const ms_coefficients *c, load x)
 {
-    const double tau = seconds_of(c, x), free_j = c->p0_w * tau + c->e_j_per_token * (double)(x.prompt_tokens + x.decoders) +
+    const double tau = seconds_of(c, x), free_j = c->p0_w * tau + c->e_j_per_token * (double)(x.prompt_tokens +
+        x.decoders) +
                                                c->ek_j_per_token * (double)x.context;
     return free_j < c->p_cap_w * tau ? free_j : c->p_cap_w * tau;
 }
@@ -470,7 +475,8 @@ static void leave(stepper *s, int at)
     r->is_over = 1;
 }
 
-/* Who is done, or is aborted by now, leaves: as they stand in the batch, but at this very instant one after the other. */
+/* Who is done, or is aborted by now, leaves: as they stand in the batch, but at this very instant one after the
+ * other. */
 static void clear(stepper *s)
 {
     const int running = s->running;
@@ -555,7 +561,7 @@ static void step_all(stepper *s)
     }
 }
 
-/* ---- the same by jumps --------------------------------------------------------------------------------------------------- */
+/* ---- the same by jumps ----------------------------------------------------------------------------------------- */
 
 /* The next that comes, or leaves; NULL for nobody. */
 static request *next_event(request *all, int n, const int *state, double *t_s, int *leaves)
@@ -613,7 +619,7 @@ static void jump_all(ms_replica *r, request *all, int n)
     }
 }
 
-/* ---- worlds ------------------------------------------------------------------------------------------------------------- */
+/* ---- worlds ---------------------------------------------------------------------------------------------------- */
 
 static ms_limits limits_of(lcg *chance)
 {

@@ -59,7 +59,8 @@ static void a_run_starts_and_drains_replicas(void)
     for (int k = 0; k < MS_COLD_PHASES; k++) {
         plans[0].autoscale.cold_start[k] = (ms_wait){.law = MS_WAITS_CONSTANT, .mean_s = 0.25};
     }
-    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == 0);
+    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
+          streams) == 0);
     CHECK(ms_loop_begin(&loop) == 0);
     CHECK(loop.fleet.phase[1] == MS_OFF && loop.fleet.pool[0].up == 1);
     loop.now_s = 2.0;
@@ -84,7 +85,8 @@ static void a_run_starts_and_drains_replicas(void)
     ms_run_free(&loop);
 }
 
-/* Those that load are called off first, the last of them; a call that was called off changes nothing when it is over. */
+/* Those that load are called off first, the last of them; a call that was called off changes nothing when it is
+ * over. */
 static void what_loads_is_called_off_first(void)
 {
     make_scaled(MS_LEAST_LOADED, MS_SCALES_BY_TARGET, 2.0);
@@ -107,8 +109,8 @@ static void what_loads_is_called_off_first(void)
     ms_run_free(&loop);
 }
 
-/* At 2 s four wait: the second loads, and is up at 3 s for the fifth. At 4 s three are left for one: it takes no more, and
- * is off as it has done what it has, at 3.5 + 5 s. The sixth goes to the first, whatever is there. */
+/* At 2 s four wait: the second loads, and is up at 3 s for the fifth. At 4 s three are left for one: it takes no
+ * more, and is off as it has done what it has, at 3.5 + 5 s. The sixth goes to the first, whatever is there. */
 static void who_drains_serves_to_the_end(void)
 {
     ask(6, 0.0, 2, 5);
@@ -121,7 +123,8 @@ static void who_drains_serves_to_the_end(void)
     CHECK(phases() == RRO && loop.fleet.replica[1].sequences.running == 1);
     loop.fleet.pool[0].plan.autoscale.target = 10.0; /* one is enough from now on */
     run_until(&loop, 4.0);
-    CHECK(phases() == RDO && loop.fleet.draining == 1 && loop.fleet.pool[0].draining == 1 && loop.fleet.pool[0].up == 1);
+    CHECK(phases() == RDO && loop.fleet.draining == 1 && loop.fleet.pool[0].draining == 1 &&
+          loop.fleet.pool[0].up == 1);
     CHECK(loop.fleet.servers[0].up == 1 && loop.fleet.replica[1].sequences.running == 1);
     run_until(&loop, 8.25);
     CHECK(phases() == RDO);

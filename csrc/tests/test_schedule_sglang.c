@@ -41,8 +41,8 @@ static void who_comes_must_fit_beside_what_is_expected_of_the_others(void)
     CHECK(starts_s(one, first, second, 0.5) == 11.0);
 }
 
-/* Of those that begin in the same iteration all is expected: 3 < C - 4 - 1 - (4 + 5). Nobody decodes: it is looked at again
- * at 1 s, where 0.7 * 2 < C - 14. */
+/* Of those that begin in the same iteration all is expected: 3 < C - 4 - 1 - (4 + 5). Nobody decodes: it is looked
+ * at again at 1 s, where 0.7 * 2 < C - 14. */
 static void who_begins_is_expected_to_give_all(void)
 {
     const ms_job first = ms_job_new(0, 0, 4, 3), second = ms_job_new(1, 0, 4, 5);
@@ -55,8 +55,8 @@ static void who_begins_is_expected_to_give_all(void)
     CHECK(starts_s(sglang(18), first, again, 0.0) == 0.0 && starts_s(sglang(17), first, again, 0.0) == 1.0);
 }
 
-/* The ratio falls by (0.7 - 0.098) / 600 an iteration: 0.5997 after 100, of 900 tokens 539.7; not below 0.098 after 600, of
- * 300 tokens 29.4. The second needs 11, and a spare one. */
+/* The ratio falls by (0.7 - 0.098) / 600 an iteration: 0.5997 after 100, of 900 tokens 539.7; not below 0.098
+ * after 600, of 300 tokens 29.4. The second needs 11, and a spare one. */
 static void the_ratio_falls_to_a_seventh(void)
 {
     const ms_job first = ms_job_new(0, 0, 4, 1001), second = ms_job_new(1, 0, 6, 5);
@@ -108,8 +108,8 @@ static void what_the_first_holds_is_not_needed_twice(void)
     CHECK(starts_s(limits, first, second, 0.5) == 3.0);
 }
 
-/* 16 tokens an iteration: of the first 16 and 4, then all 4 of the second and 8 of the third, whose 12 others follow. Who
- * decodes waits for prompts. */
+/* 16 tokens an iteration: of the first 16 and 4, then all 4 of the second and 8 of the third, whose 12 others
+ * follow. Who decodes waits for prompts. */
 static void prompts_share_iterations_and_decoders_wait(void)
 {
     ms_replica r;
@@ -120,11 +120,13 @@ static void prompts_share_iterations_and_decoders_wait(void)
     }
     CHECK(start(&r, 0.0) == 1 && r.sequences.chunk[0] == 16);
     run_to(&r, 1.0);
-    CHECK(r.sequences.running == 3 && r.sequences.chunk[0] == 4 && r.sequences.chunk[1] == 4 && r.sequences.chunk[2] == 8);
+    CHECK(r.sequences.running == 3 && r.sequences.chunk[0] == 4 && r.sequences.chunk[1] == 4 &&
+          r.sequences.chunk[2] == 8);
     run_to(&r, 2.0);
     CHECK(r.sequences.decoders == 2 && r.sequences.chunk[2] == 12 && r.sequences.paused);
     CHECK(run_out(&r) == 3);
-    CHECK(times_are(&jobs[0], 0.0, 2.0, 4.0) && times_are(&jobs[1], 1.0, 2.0, 5.0) && times_are(&jobs[2], 1.0, 3.0, 4.0));
+    CHECK(times_are(&jobs[0], 0.0, 2.0, 4.0) && times_are(&jobs[1], 1.0, 2.0, 5.0) &&
+          times_are(&jobs[2], 1.0, 3.0, 4.0));
     ms_replica_free(&r);
 }
 
@@ -145,8 +147,8 @@ static void play_until_retracted(ms_replica *r, int64_t memory, ms_job *jobs, in
     }
 }
 
-/* All three have as many tokens: the longest prompt goes, not the last that came. The others have 4 tokens each, and room
- * for 20 more: (8 + 40) / (40 + 8 + 1) of their answers, from the iteration after this on. */
+/* All three have as many tokens: the longest prompt goes, not the last that came. The others have 4 tokens each,
+ * and room for 20 more: (8 + 40) / (40 + 8 + 1) of their answers, from the iteration after this on. */
 static void of_equal_answers_the_longest_prompt_is_retracted(void)
 {
     for (int longest = 0; longest < 3; longest++) {

@@ -26,8 +26,8 @@ static void who_comes_must_fit_beside_the_next_token_of_all(void)
     }
 }
 
-/* Three of 4 tokens, then 3 more an iteration: at 3 s there is room for 20, and not for 21. Who is the least urgent goes, and
- * comes back as the first is done at 5 s, to compute 7 tokens again. */
+/* Three of 4 tokens, then 3 more an iteration: at 3 s there is room for 20, and not for 21. Who is the least
+ * urgent goes, and comes back as the first is done at 5 s, to compute 7 tokens again. */
 static void the_least_urgent_is_preempted(void)
 {
     const int32_t orders[] = {MS_ORDER_PRIORITY, MS_ORDER_EDF};
@@ -93,7 +93,8 @@ static void the_youngest_go_until_the_others_fit(void)
     run_to(&r, 3.0);
     CHECK(r.sequences.running == 2 && jobs[1].preemptions == 0); /* 14 to the last token */
     CHECK(run_out(&r) >= 2);
-    CHECK(jobs[1].finish_s == 4.0 && jobs[2].start_s == 0.0 && jobs[2].generated_tokens == 4 && jobs[0].finish_s == 8.0);
+    CHECK(jobs[1].finish_s == 4.0 && jobs[2].start_s == 0.0 && jobs[2].generated_tokens == 4 &&
+          jobs[0].finish_s == 8.0);
     CHECK(jobs[2].preemptions == 2 && jobs[2].finish_s == 10.0); /* again at 4 s for a token, and at 8 s for two */
     ms_replica_free(&r);
 }
@@ -112,7 +113,8 @@ static void nobody_joins_while_a_prompt_is_cut(void)
     CHECK(submit(&r, &jobs[2], 1.5) == MS_NOTHING);
     submit(&r, &jobs[3], 1.75);
     run_to(&r, 2.0); /* 5 tokens are left of the prompt, 10 of the budget: 4 and 6 */
-    CHECK(r.sequences.running == 4 && r.sequences.chunk[1] == 5 && r.sequences.chunk[2] == 4 && r.sequences.chunk[3] == 6);
+    CHECK(r.sequences.running == 4 && r.sequences.chunk[1] == 5 && r.sequences.chunk[2] == 4 &&
+          r.sequences.chunk[3] == 6);
     run_to(&r, 3.0);
     CHECK(jobs[1].first_token_s == 3.0 && jobs[2].finish_s == 3.0 && r.sequences.chunk[2] == 3);
     CHECK(run_out(&r) == 3 && jobs[3].finish_s == 4.0 && jobs[1].finish_s == 4.0);

@@ -75,7 +75,8 @@ static void sums_are_those_of_loops(void)
     }
     CHECK(sums[MS_SUM_COST] == all && sums[MS_SUM_LOST_COST] == lost && sums[MS_SUM_PAPER_COST] == paper);
     CHECK(counts[MS_COUNT_WITH_FEEDBACK] == rated && counts[MS_COUNT_OUTPUT_TOKENS] == tokens);
-    CHECK(counts[MS_COUNT_STARTED_PROMPT_TOKENS] == prompts - prompt[0] && counts[MS_COUNT_CACHED_PROMPT_TOKENS] == seen);
+    CHECK(counts[MS_COUNT_STARTED_PROMPT_TOKENS] == prompts - prompt[0] &&
+          counts[MS_COUNT_CACHED_PROMPT_TOKENS] == seen);
     CHECK(counts[MS_COUNT_CACHED_RECOMPUTE_TOKENS] == found_again);
     CHECK(by_status[MS_REJECTED] == rejected && answered[1] == by_one && by_model[1][1] == of_model);
     CHECK(by_tenant[1] == of_tenant);

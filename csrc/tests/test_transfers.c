@@ -2,7 +2,8 @@
 
 #include "transfers.h"
 
-/* One replica prefills, `decoders` decode; another model has one that nobody asks. A prompt of 4 tokens crosses in 0.25 + 1 s. */
+/* One replica prefills, `decoders` decode; another model has one that nobody asks. A prompt of 4 tokens crosses in
+ * 0.25 + 1 s. */
 static void make_split(ms_run *loop, ms_run_config config, int32_t decoders, int decode_first)
 {
     ms_pool_plan plans[] = {pool_of(0, 1), pool_of(0, decoders), pool_of(1, 1)};
@@ -30,7 +31,8 @@ static void a_request_crosses_from_one_replica_to_another(void)
         make_split(&loop, config, 1, 0);
         begin(&loop);
         run_until(&loop, 2.0);
-        CHECK(loop.fleet.pool[0].unfinished == 1 && loop.fleet.pool[1].unfinished == 0); /* under way it is the first's */
+        /* under way it is the first's */
+        CHECK(loop.fleet.pool[0].unfinished == 1 && loop.fleet.pool[1].unfinished == 0);
         CHECK(loop.fleet.replica[0].sequences.set_aside == 4 && loop.fleet.replica[1].sequences.set_aside == 5);
         run_until(&loop, 2.5);
         CHECK(loop.fleet.pool[0].unfinished == 0 && loop.fleet.pool[1].unfinished == 1);
@@ -40,7 +42,8 @@ static void a_request_crosses_from_one_replica_to_another(void)
         CHECK(s->start[0] == 0.0 && s->first_token[0] == 1.0 && s->finish[0] == 4.25);
         CHECK(s->energy[0] == 6.0 + 2.0 * 3.0);
         CHECK_NEAR(s->cost[0], usd ? 1.0 * 0.01 + 2.0 * 0.03 : 12.0, 1e-12);
-        CHECK(loop.transfers == 1 && loop.transfer_bytes == 4e8 && loop.transfer_s == 1.25 && loop.transfer_wait_s == 0.0);
+        CHECK(loop.transfers == 1 && loop.transfer_bytes == 4e8 && loop.transfer_s == 1.25 &&
+              loop.transfer_wait_s == 0.0);
         ms_run_free(&loop);
     }
 }
@@ -75,8 +78,8 @@ static void what_is_kept_for_another_holds_memory(void)
     ms_run_free(&loop);
 }
 
-/* Whoever fails while a request crosses, it begins again from its prompt: the first at 5 s, the other at once, to wait for a
- * decoder that is up at 5 s. */
+/* Whoever fails while a request crosses, it begins again from its prompt: the first at 5 s, the other at once, to
+ * wait for a decoder that is up at 5 s. */
 static void a_failure_amid_a_transfer_begins_again(void)
 {
     const double finish_s[] = {5.0 + 1.0 + 1.25 + 2.0, 5.0 + 1.25 + 2.0};

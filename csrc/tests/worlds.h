@@ -1,5 +1,5 @@
-/* Fleets in random use, and what a router could know of them by keeping account in the plainest way: rules of dispatch are
- * compared with what their descriptions say. */
+/* Fleets in random use, and what a router could know of them by keeping account in the plainest way: rules of
+ * dispatch are compared with what their descriptions say. */
 #ifndef MS_TEST_WORLDS_H
 #define MS_TEST_WORLDS_H
 
@@ -149,7 +149,8 @@ static inline void look_until(ms_fleet *fleet, double t_s, double delay_s)
     last_s = look_s;
 }
 
-/* Jobs come, replicas serve, fail and are mended; each copy goes where it is expected to. Returns how many could choose. */
+/* Jobs come, replicas serve, fail and are mended; each copy goes where it is expected to. Returns how many could
+ * choose. */
 static inline int32_t wander(ms_fleet *fleet, uint64_t seed, expected_fn expected)
 {
     lcg chance = {seed};
