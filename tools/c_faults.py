@@ -60,7 +60,8 @@ NO_STATEMENT = r"\(void\)|return\b|const\b|static\b|goto\b|case\b|default\b|else
 STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT})[^={{}}#]*[^{{}}#]*;$")
 
 # The sanitizers' business, which shows nowhere else: memory that is not given back, or asked for in other amounts.
-MEMORY = re.compile(r"free\(|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
+MEMORY = re.compile(r"free\(|ms_store_give\(|\w+alloc\(|MS_ERR_MEMORY|== NULL \|\|")
+ARRAY = re.compile(r"^\s+(?:const |static |unsigned )*[a-z_0-9]+ \**\w+\[")  # its length is memory, too
 TYPE = r"(?:struct \w+|(?:ms_)?[a-z_0-9]+)"
 DECLARATION = re.compile(rf"^\s+(?:const |static |enum |unsigned )*{TYPE}(?: const)? [*a-z_]+[^(]*(?: =|;|,|\[)")
 INITIAL = r"(?: = [^,;]*|\[[^\]]*\])?"
@@ -120,13 +121,15 @@ def members_of(folder: Path) -> dict[str, list[str]]:
 def mutants_of(path: Path, members: dict[str, list[str]]) -> Iterator[Mutant]:
     """All mutants of one file."""
     commented, function = False, _Function()
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    lines = path.read_text().splitlines()
+    for number, line in enumerate(lines, 1):
         starts_commented = commented
         commented = "*/" not in line if commented else "/*" in line and "*/" not in line
         code = re.sub(r"\s*/\*.*$", "", line)
         if starts_commented or not code.strip() or code.lstrip().startswith(("#", "static const ms_", "extern")):
             continue
-        if MEMORY.search(code):
+        guards = code.endswith("NULL) {") and number < len(lines) and MEMORY.search(lines[number])
+        if MEMORY.search(code) or guards:
             function.declare(code)
             continue
         if re.match(r"[a-z]", code) and "(" in code:
@@ -143,7 +146,7 @@ def _is_of_signature(code: str) -> bool:
 
 def _changes(code: str, function: _Function, members: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
     for kind, operators in OPERATORS.items():
-        for pattern, others in operators:
+        for pattern, others in () if kind == "index" and ARRAY.match(code) else operators:
             for match in re.finditer(pattern, code):
                 yield from ((kind, code[: match.start()] + other + code[match.end() :]) for other in others)
     if condition := CONDITION.match(code):
