@@ -214,6 +214,23 @@ static void the_horizon_empties_front_ends(void)
     ms_run_free(&loop);
 }
 
+/* Six come at once, and are through at one instant: they queue in the order of requests. */
+static void who_is_through_at_one_instant_queues_in_order(void)
+{
+    ms_run loop;
+    ms_pool_plan plans[2] = {pool_of(0, 1)};
+    plans[0].front_end = seconds(0.5);
+    plans[0].limits.max_num_seqs = 1;
+    ask(6, 0.0, 4, 1);
+    serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
+    begin(&loop);
+    end(&loop);
+    for (int i = 0; i < 6; i++) {
+        CHECK(sheets[0].start[i] == 0.5 + i);
+    }
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(one_request_by_hand);
@@ -224,5 +241,6 @@ int main(void)
     RUN(an_answer_is_out_when_it_is_detokenized);
     RUN(who_is_gone_is_not_detokenized);
     RUN(the_horizon_empties_front_ends);
+    RUN(who_is_through_at_one_instant_queues_in_order);
     return report();
 }

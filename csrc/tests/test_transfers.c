@@ -192,6 +192,26 @@ static void a_decoders_failure_lets_memory_go(void)
     ms_run_free(&loop);
 }
 
+/* Six that cross at once are there at one instant, in the order of requests. */
+static void who_crosses_at_once_arrives_in_order(void)
+{
+    ms_run loop;
+    ask(6, 0.0, 2, 3);
+    make_split(&loop, plain, 1, 0);
+    for (int i = 0; i < 2; i++) {
+        loop.fleet.replica[i].sequences.limits.max_num_seqs = 6;
+    }
+    begin(&loop);
+    run_until(&loop, 2.0);
+    const ms_sequences *there = &loop.fleet.replica[1].sequences;
+    CHECK(there->running == 6);
+    for (int i = 0; i < there->running; i++) {
+        CHECK(there->jobs[i]->request == i);
+    }
+    end(&loop);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_request_crosses_from_one_replica_to_another);
@@ -203,5 +223,6 @@ int main(void)
     RUN(a_decoder_may_be_chosen_first);
     RUN(a_decoder_that_fails_is_replaced);
     RUN(a_decoders_failure_lets_memory_go);
+    RUN(who_crosses_at_once_arrives_in_order);
     return report();
 }
