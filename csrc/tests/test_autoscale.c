@@ -96,6 +96,147 @@ static void what_loads_is_as_good_as_up(void)
     ms_autoscaler_free(&scaler);
 }
 
+/* ---- all looks so far, by the description of each rule --------------------------------------------------------- */
+
+enum { LOOKS = 400 };
+
+static ms_autoscale_look looks[LOOKS];
+static double advices[LOOKS];
+
+static double most_of(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static double least_of(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+/* At look n: the least advice of a window up, the highest of one down, and how far a pool grows at once. */
+static double target_by_hand(const ms_autoscale_plan *plan, int n)
+{
+    const double size = looks[n].ready + looks[n].loading, unfinished = (double)looks[n].unfinished;
+    const int is_alike = size > 0.0 && fabs(unfinished / (plan->target * size) - 1.0) <= plan->tolerance;
+    advices[n] = is_alike ? size : ceil(unfinished / plan->target);
+    double least = advices[n], highest = advices[n];
+    for (int k = 0; k <= n; k++) {
+        const double age_s = looks[n].t_s - looks[k].t_s;
+        least = age_s < plan->up_window_s ? least_of(least, advices[k]) : least;
+        highest = age_s < plan->down_window_s ? most_of(highest, advices[k]) : highest;
+    }
+    const double wanted = least_of(most_of(size, least), highest);
+    return least_of(wanted, most_of(ceil(size * plan->up_most_factor), size + plan->up_most_replicas));
+}
+
+static double mean_by_hand(int n, double window_s)
+{
+    double sum = 0.0;
+    int count = 0;
+    for (int k = 0; k <= n; k++) {
+        if (looks[n].t_s - looks[k].t_s < window_s) {
+            sum += (double)looks[k].unfinished;
+            count++;
+        }
+    }
+    return sum / count;
+}
+
+static struct {
+    double since_s; /* of the last look in a rush; < 0: none that counts */
+    double most;
+} rush;
+
+static double concurrency_by_hand(const ms_autoscale_plan *plan, int n)
+{
+    const double ready = most_of(looks[n].ready, 1.0), most = ceil(plan->up_most_factor * ready);
+    const double least = floor(ready / plan->down_most_factor);
+    const double stable = ceil(mean_by_hand(n, plan->stable_window_s) / plan->target);
+    const double panic = ceil(mean_by_hand(n, plan->panic_window_s) / plan->target);
+    double wanted = least_of(most_of(stable, least), most);
+    if (panic >= plan->panic_threshold * ready) {
+        rush.since_s = looks[n].t_s;
+    } else if (rush.since_s >= 0.0 && looks[n].t_s - rush.since_s > plan->stable_window_s) {
+        rush.since_s = -1.0;
+        rush.most = 0.0;
+    }
+    if (rush.since_s >= 0.0) {
+        wanted = most_of(most_of(wanted, least_of(most_of(panic, least), most)), rush.most);
+        rush.most = wanted;
+    }
+    return wanted;
+}
+
+/* At least one while something is unfinished, or was within the time after which a pool goes to zero. */
+static double awake_by_hand(const ms_autoscale_plan *plan, int n, double wanted)
+{
+    int k = n;
+    while (k >= 0 && looks[k].unfinished == 0) {
+        k--;
+    }
+    if (k == n) {
+        return most_of(wanted, 1.0);
+    }
+    const double idle_s = looks[n].t_s - looks[k + 1].t_s;
+    return looks[n].ready + looks[n].loading > 0 && idle_s < plan->zero_after_s ? most_of(wanted, 1.0) : wanted;
+}
+
+static void every_rule_does_what_it_says(void)
+{
+    int64_t changes = 0, zeros = 0;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        lcg chance = {seed};
+        ms_autoscaler scaler;
+        const int is_target = seed % 2 == 0;
+        ms_autoscale_plan plan = plan_of(is_target ? MS_SCALES_BY_TARGET : MS_SCALES_BY_CONCURRENCY, 4.0);
+        plan.least = (int32_t)lcg_between(&chance, 0, 1);
+        plan.up_window_s = 2.0 * (double)lcg_between(&chance, 0, 6);
+        plan.down_window_s = 2.0 * (double)lcg_between(&chance, 0, 20);
+        plan.up_most_factor = 1.0 + 0.5 * (double)lcg_between(&chance, 0, 4);
+        plan.up_most_replicas = (int32_t)lcg_between(&chance, 1, 4);
+        plan.stable_window_s = 20.0 + 2.0 * (double)lcg_between(&chance, 0, 5);
+        plan.panic_window_s = 2.0 + 2.0 * (double)lcg_between(&chance, 0, 2);
+        plan.zero_after_s = 8.0;
+        plan.steps = seed % 4 == 3;
+        plan.step_replicas[0] = 2;
+        rush.since_s = -1.0;
+        rush.most = 0.0;
+        CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+        int32_t ready = 1;
+        int64_t level = 3;
+        for (int n = 0; n < LOOKS; n++) {
+            level = lcg_between(&chance, 0, 15) == 0 ? lcg_between(&chance, 0, 1) * lcg_between(&chance, 0, 60) : level;
+            const int32_t loading = (int32_t)lcg_between(&chance, 0, ready > 2 ? 2 : 0);
+            const int64_t unfinished = level == 0 ? 0 : level + lcg_between(&chance, 0, 3);
+            looks[n] = (ms_autoscale_look){
+                .t_s = 2.0 * (n + 1), .ready = ready - loading, .loading = loading, .unfinished = unfinished};
+            const double by_rule = is_target ? target_by_hand(&plan, n) : concurrency_by_hand(&plan, n);
+            double expected = most_of(awake_by_hand(&plan, n, by_rule), plan.steps ? 2.0 : 0.0);
+            expected = least_of(most_of(expected, plan.least), 12.0);
+            const int32_t now = ms_autoscale_wanted(&scaler, &plan, &looks[n], 12);
+            CHECK(now == (int32_t)expected);
+            changes += now != ready;
+            zeros += now == 0;
+            ready = now;
+        }
+        ms_autoscaler_free(&scaler);
+    }
+    CHECK(changes > 1000 && zeros > 100);
+}
+
+/* Phases of a cold start add up, each drawn by the start and the replica. */
+static void a_cold_start_is_the_sum_of_its_phases(void)
+{
+    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_TARGET, 4.0);
+    double expected = 0.0;
+    for (int k = 0; k < MS_COLD_PHASES; k++) {
+        plan.cold_start[k] = (ms_wait){.law = MS_WAITS_EXPONENTIAL, .mean_s = 1.0 + k, .stream = {1, 30 +
+            (uint32_t)k, 0, 0}};
+        expected += ms_wait_s(&plan.cold_start[k], 7, 3);
+    }
+    CHECK(ms_cold_start_s(&plan, 7, 3) == expected && ms_cold_start_s(&plan, 8, 3) != expected);
+}
+
 int main(void)
 {
     RUN(the_schedule_goes_on_from_the_day_before);
@@ -103,5 +244,7 @@ int main(void)
     RUN(saturation_adds_and_takes_one);
     RUN(a_rush_only_grows);
     RUN(what_loads_is_as_good_as_up);
+    RUN(every_rule_does_what_it_says);
+    RUN(a_cold_start_is_the_sum_of_its_phases);
     return report();
 }
