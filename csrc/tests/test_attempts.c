@@ -399,6 +399,42 @@ static void the_first_token_must_be_of_the_answer_that_is_seen(void)
     }
 }
 
+static int64_t exploring_at; /* the decision that explores, of all */
+
+static int64_t explore_once(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions,
+    double alpha,
+                            double queue, const double *scores, const double *costs, const double *loads,
+                            const double *facts, const double *features, const double *uniforms, const double *params_,
+                            double *state)
+{
+    (void)request, (void)step, (void)tenant, (void)models, (void)dimensions, (void)alpha, (void)queue, (void)scores;
+    (void)costs, (void)loads, (void)facts, (void)features, (void)uniforms, (void)params_, (void)state;
+    return decisions++ == exploring_at ? MS_PLAN_EXPLORE : 0;
+}
+
+/* Whichever of its three tries explores, the request is one that was explored, and is counted once. */
+static void a_request_is_explored_if_a_try_of_it_is(void)
+{
+    for (exploring_at = 0; exploring_at < 4; exploring_at++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        ms_pool_plan plans[2] = {pool_of(0, 1)};
+        config.keeps_delays = 1;
+        config.patience = (ms_patience){
+            .wait = seconds(0.5), .aborts = 1, .retries = 2, .backoff = seconds(0.25), .backoff_growth = 1.0};
+        ask(1, 1.0, 4, 9);
+        sheets[0].page.delay_s = sheets[0].delay;
+        serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+        loop.instances.brain[0].policy.decide = explore_once;
+        decisions = 0;
+        begin(&loop);
+        end(&loop);
+        CHECK(decisions == 3 && sheets[0].attempts[0] == 3);
+        CHECK(sheets[0].explored[0] == (exploring_at < 3) && loop.explored == (exploring_at < 3));
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(pauses_grow_from_try_to_try);
@@ -416,5 +452,6 @@ int main(void)
     RUN(a_sample_is_taken_as_a_request_comes);
     RUN(nobody_reads_the_middle_of_a_chain);
     RUN(the_first_token_must_be_of_the_answer_that_is_seen);
+    RUN(a_request_is_explored_if_a_try_of_it_is);
     return report();
 }
