@@ -435,6 +435,37 @@ static void a_request_is_explored_if_a_try_of_it_is(void)
     }
 }
 
+/* Of three models, whichever are full: the next more capable one, else the next less capable one. */
+static void the_nearest_model_takes_what_one_does_not(void)
+{
+    const int expected[3][8] = {{0, 1, 0, 2, 0, 1, 0, 0}, {1, 1, 2, 2, 1, 1, 0, 1}, {2, 2, 2, 2, 1, 1, 0, 2}};
+    for (int own = 0; own < 3; own++) {
+        for (int full = 0; full < 8; full++) {
+            ms_run loop;
+            ms_run_config config = plain;
+            const ms_pool_plan plans[] = {pool_of(0, 1), pool_of(1, 1), pool_of(2, 1)};
+            config.models = 3;
+            config.asks_next_model = 1;
+            config.max_waiting = 0;
+            ask(1, 1.0, 4, 3);
+            sheets[0].known[2] = sheets[0].known[1];
+            sheets[0].outputs[2] = 3;
+            plans_are(own, 0, 0, 0);
+            const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED};
+            CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &dispatch, streams) == 0);
+            loop.instances.brain[0].policy = lists;
+            for (int m = 0; m < 3; m++) {
+                loop.fleet.pool[m].unfinished = full >> m & 1 ? 3 : 0;
+            }
+            begin(&loop);
+            run_until(&loop, 0.0);
+            CHECK((loop.newest == NULL) == (full == 7) && (sheets[0].status[0] == MS_REJECTED) == (full == 7));
+            CHECK(loop.newest != NULL ? loop.newest->seen == expected[own][full] : sheets[0].model[0] == own);
+            ms_run_free(&loop);
+        }
+    }
+}
+
 int main(void)
 {
     RUN(pauses_grow_from_try_to_try);
@@ -453,5 +484,6 @@ int main(void)
     RUN(nobody_reads_the_middle_of_a_chain);
     RUN(the_first_token_must_be_of_the_answer_that_is_seen);
     RUN(a_request_is_explored_if_a_try_of_it_is);
+    RUN(the_nearest_model_takes_what_one_does_not);
     return report();
 }
