@@ -184,8 +184,8 @@ static void what_no_model_takes_is_turned_away(void)
 
 /* ---- what a decision sees ------------------------------------------------------------------------------------- */
 
-static double seen_loads[MODELS], seen_uniforms[4][2];
-static int64_t decisions;
+static double seen_loads[MODELS], seen_uniforms[4][4];
+static int64_t decisions, n_uniforms = 2;
 
 static int64_t watch(int64_t request, int64_t step, int64_t tenant, int64_t models, int64_t dimensions, double alpha,
                      double queue, const double *scores, const double *costs, const double *loads, const double *facts,
@@ -194,7 +194,7 @@ static int64_t watch(int64_t request, int64_t step, int64_t tenant, int64_t mode
     (void)request, (void)step, (void)tenant, (void)dimensions, (void)alpha, (void)queue, (void)scores, (void)costs;
     (void)facts, (void)features, (void)params_, (void)state;
     memcpy(seen_loads, loads, (size_t)models * sizeof *loads);
-    memcpy(seen_uniforms[decisions++ % 4], uniforms, 2 * sizeof *uniforms);
+    memcpy(seen_uniforms[decisions++ % 4], uniforms, (size_t)n_uniforms * sizeof *uniforms);
     return 0;
 }
 
@@ -225,37 +225,49 @@ static void a_decision_sees_the_load_of_all_models(void)
     }
 }
 
-/* Each attempt has uniforms of its own: the first those of its page, the k-th those of its block k. */
+/* Each attempt has uniforms of its own: the first those of its page, the k-th pairs those of its blocks from k *
+ * pairs on. */
 static void each_attempt_draws_its_own_uniforms(void)
 {
-    ms_run loop;
-    ms_run_config config = plain;
-    ms_pool_plan plans[2] = {pool_of(0, 1)};
-    config.keeps_delays = 1;
-    config.patience = (ms_patience){.wait = seconds(0.5),
-                                    .aborts = 1,
-                                    .retries = 2,
-                                    .backoff = seconds(0.25),
-                                    .backoff_growth = 1.0,
-                                    .uniforms = {5, 55, 0, 0}};
-    ask(2, 100.0, 4, 9);
-    sheets[0].page.delay_s = sheets[0].delay;
-    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
-    loop.instances.brain[0].policy.decide = watch;
-    begin(&loop);
-    run_until(&loop, 50.0);
-    decisions = 0;
-    end(&loop);
-    CHECK(decisions == 3 && seen_uniforms[0][0] == sheets[0].uniforms[2] &&
-          seen_uniforms[0][1] == sheets[0].uniforms[3]);
-    for (int attempt = 1; attempt < 3; attempt++) {
-        ms_stream stream = config.patience.uniforms;
-        double pair[2];
-        stream.sub = (uint32_t)attempt;
-        ms_draw_uniform_pair(&stream, 1, 1, pair);
-        CHECK(seen_uniforms[attempt][0] == pair[0] && seen_uniforms[attempt][1] == pair[1]);
+    for (n_uniforms = 4; n_uniforms >= 2; n_uniforms -= 2) {
+        ms_run loop;
+        ms_run_config config = plain;
+        ms_pool_plan plans[2] = {pool_of(0, 1)};
+        config.keeps_delays = 1;
+        config.uniforms = (int32_t)n_uniforms;
+        config.patience = (ms_patience){.wait = seconds(0.5),
+                                        .aborts = 1,
+                                        .retries = 2,
+                                        .backoff = seconds(0.25),
+                                        .backoff_growth = 1.0,
+                                        .uniforms = {5, 55, 0, 0}};
+        ask(2, 100.0, 4, 9);
+        for (int i = 0; i < 8; i++) {
+            sheets[0].uniforms[i] = 0.125 * i;
+        }
+        sheets[0].page.delay_s = sheets[0].delay;
+        serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+        loop.instances.brain[0].policy.decide = watch;
+        loop.instances.brain[0].policy.uniforms = (int32_t)n_uniforms;
+        begin(&loop);
+        run_until(&loop, 50.0);
+        decisions = 0;
+        end(&loop);
+        CHECK(decisions == 3);
+        for (int64_t k = 0; k < n_uniforms; k++) {
+            CHECK(seen_uniforms[0][k] == 0.125 * (double)(n_uniforms + k));
+        }
+        for (uint32_t block = 0; block < n_uniforms; block++) { /* of both later attempts, one after the other */
+            const uint32_t pairs = (uint32_t)n_uniforms / 2, attempt = 1 + block / pairs;
+            ms_stream stream = config.patience.uniforms;
+            double pair[2];
+            stream.sub = attempt * pairs + block % pairs;
+            ms_draw_uniform_pair(&stream, 1, 1, pair);
+            CHECK(memcmp(&seen_uniforms[attempt][2 * (block % pairs)], pair, sizeof pair) == 0);
+        }
+        ms_run_free(&loop);
     }
-    ms_run_free(&loop);
+    n_uniforms = 2;
 }
 
 /* What is cached where a copy would go, for each model. */

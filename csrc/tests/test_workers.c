@@ -107,11 +107,35 @@ static void each_instance_has_its_own_workers(void)
     ms_run_free(&loop);
 }
 
+/* Decided late, a request finds the queue of its tenant as it is then, and is told so in its record. */
+static void a_late_decision_finds_the_queue_of_its_tenant(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, 1)};
+    config.decision = seconds(0.5);
+    config.feedback_probability = 1.0;
+    ask(4, 0.25, 4, 1);
+    for (int i = 0; i < 4; i++) {
+        sheets[0].tenant[i] = i < 3;
+        sheets[0].satisfied_in[i] = 0.0;
+    }
+    sheets[0].arrival_in[3] = 5.0;
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].queue[0] == 0.0 && sheets[0].queue[1] == 0.6 && sheets[0].queue[2] == 0.6 + 0.6);
+    CHECK(sheets[0].queue[3] == 0.0);
+    CHECK(sheets[0].feedback_s[0] == 0.5 && sheets[0].feedback_s[3] == 5.5);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(decisions_wait_for_workers);
     RUN(who_gives_up_leaves_the_queue);
     RUN(nobody_decides_for_who_has_given_up);
     RUN(each_instance_has_its_own_workers);
+    RUN(a_late_decision_finds_the_queue_of_its_tenant);
     return report();
 }
