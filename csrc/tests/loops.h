@@ -315,10 +315,26 @@ static inline void run_until(ms_run *loop, double t_s)
     }
 }
 
+/* Of many replicas an index is kept of their loads: it has what is there. */
+static inline int64_t check_loads(const ms_run *loop)
+{
+    int64_t n = 0;
+    for (int32_t g = 0; g < loop->fleet.groups; g++) {
+        const ms_servers *servers = &loop->fleet.servers[g];
+        for (int32_t i = 0; i < servers->replicas && servers->replicas > MS_SCAN_MOST; i++) {
+            const int32_t replica = servers->replica[i];
+            const double load = (double)ms_fleet_unfinished(&loop->fleet, replica);
+            n += CHECK(ms_ties_value(&servers->loads, i) == (loop->fleet.failures[replica] > 0 ? INFINITY : load));
+        }
+    }
+    return n;
+}
+
 /* To the end, where nothing is left anywhere. */
 static inline void end(ms_run *loop)
 {
     run_until(loop, INFINITY);
+    check_loads(loop);
     CHECK(loop->open_count == 0 && loop->in_system == 0 && loop->labels_to_come == 0);
     for (int32_t p = 0; p < loop->fleet.pools; p++) {
         CHECK(loop->fleet.pool[p].unfinished == 0);

@@ -129,6 +129,66 @@ static void an_errand_is_put_with_all_that_it_says(void)
     ms_heap_free(&loop.heap);
 }
 
+/* Everything that moves a load: front ends, answers that are detokenized, transfers, clients who give up,
+ * failures, an API. */
+static void the_index_of_loads_is_right_at_every_moment(void)
+{
+    for (int c = 0; c < 32; c++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        const int is_split = c & 1, gives_up = c >> 1 & 1, has_fronts = c >> 2 & 1, decode_first = c >> 3 & 1;
+        ms_pool_plan plans[] = {pool_of(0, 20), pool_of(0, 18), c >> 4 ? api(1) : pool_of(1, 1)};
+        config.keeps_delays = 1;
+        config.transfer_latency_s = 0.75;
+        config.transfer_bytes_per_s = 1.0;
+        config.patience = (ms_patience){.wait = gives_up ? seconds(5.375) : (ms_wait){0}, .aborts = 1};
+        for (int p = 0; p < 2; p++) {
+            plans[p].limits.max_num_seqs = 2;
+            plans[p].limits.role = is_split ? MS_ROLE_PREFILL + p : MS_ROLE_BOTH;
+            plans[p].front_end = has_fronts && !is_split ? seconds(0.25) : (ms_wait){0};
+            plans[p].front_end_workers = 1;
+            plans[p].detokenize_s = has_fronts ? 0.375 : 0.0;
+        }
+        ask(300, 0.03125, 4, 5);
+        plans_are(0, 0, 0, 1);
+        sheets[0].page.delay_s = sheets[0].delay;
+        const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .decode_first = decode_first};
+        CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &dispatch, streams) == 0);
+        loop.instances.brain[0].policy = lists;
+        CHECK(ms_run_plan_breakdowns(&loop, 6) == 0);
+        for (int32_t k = 0; k < 6; k++) {
+            loop.breakdowns[k] = (ms_breakdown){.replica = 7 * k, .time_s = 2.125 + k, .for_s = 2.5};
+        }
+        begin(&loop);
+        int64_t checks = 0;
+        for (double t_s = 0.0; t_s < 30.0; t_s += 0.0625) {
+            run_until(&loop, t_s);
+            checks += check_loads(&loop);
+        }
+        end(&loop);
+        CHECK(checks > 10000);
+        ms_run_free(&loop);
+    }
+}
+
+/* One failure begins as another of the same replica ends: it is not up in between. */
+static void a_failure_may_begin_as_another_ends(void)
+{
+    ms_run loop;
+    ms_pool_plan plans[2] = {pool_of(0, 1)};
+    ask(1, 1.0, 4, 3);
+    serve(&loop, &plain, 1, plans, MS_LEAST_LOADED);
+    CHECK(ms_run_plan_breakdowns(&loop, 4) == 0);
+    for (int k = 0; k < 4; k++) {
+        loop.breakdowns[k] = (ms_breakdown){.replica = 0, .time_s = 1.5 + 2.0 * k, .for_s = 2.0};
+    }
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].finish[0] == 9.5 + 3.0 && sheets[0].energy[0] == 6.0 + 1.5 + 6.0 + 6.0);
+    CHECK(loop.fleet.down_s[0] == 8.0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(clocks_are_read_at_the_last_arrival);
@@ -138,5 +198,7 @@ int main(void)
     RUN(requests_in_the_system_are_summed_over_time);
     RUN(memory_is_kept_while_something_leads_to_it);
     RUN(an_errand_is_put_with_all_that_it_says);
+    RUN(the_index_of_loads_is_right_at_every_moment);
+    RUN(a_failure_may_begin_as_another_ends);
     return report();
 }

@@ -269,6 +269,11 @@ static void looks_come_at_multiples_of_the_period(void)
     CHECK(ms_loop_begin(&loop) == 0);
     CHECK(loop.heap.length == 1 && loop.heap.events[0].when.time_s == 2.0 && loop.heap.events[0].detail == 0);
     CHECK(loop.heap.events[0].when.order == ms_order(MS_RECONCILES, 1));
+    loop.fleet.pool[1].plan.autoscale = loop.fleet.pool[0].plan.autoscale;
+    loop.fleet.pool[1].plan.autoscale.rule = MS_SCALES_BY_SCHEDULE;
+    CHECK(ms_scaling_decide(&loop, 1) == 0 && loop.heap.length == 2);
+    ms_heap_pop(&loop.heap);
+    CHECK(loop.heap.events[0].when.order == ms_order(MS_RECONCILES, 2) && loop.heap.events[0].detail == 1);
     ms_heap_pop(&loop.heap);
     decide(2.0, 0);
     CHECK(loop.heap.length == 1 && loop.heap.events[0].when.time_s == 4.0);
