@@ -237,6 +237,30 @@ static void a_cold_start_is_the_sum_of_its_phases(void)
     CHECK(ms_cold_start_s(&plan, 7, 3) == expected && ms_cold_start_s(&plan, 8, 3) != expected);
 }
 
+/* By saturation the last replica goes, too, once it has had nothing to do for long enough; two go one by one. */
+static void saturation_goes_to_zero_when_nothing_is_left(void)
+{
+    ms_autoscaler scaler;
+    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_SATURATION, 1.0);
+    plan.saturated_usage = 0.8;
+    plan.saturated_waiting = 5.0;
+    plan.spare_usage = 0.1;
+    plan.spare_waiting = 3.0;
+    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    const double times_s[] = {2.0, 4.0, 90.0, 92.0, 94.0};
+    const int32_t ready[] = {2, 1, 1, 1, 0}, wanted_of[] = {1, 1, 1, 0, 0};
+    for (int k = 0; k < 5; k++) {
+        ms_autoscale_look look = {.t_s = times_s[k], .ready = ready[k]};
+        for (int32_t i = 0; i < ready[k]; i++) {
+            ms_autoscale_saturation_add(&look, &plan, 0.0, 0.0);
+        }
+        CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == wanted_of[k]);
+    }
+    ms_autoscale_look look = {.t_s = 96.0, .unfinished = 1};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1);
+    ms_autoscaler_free(&scaler);
+}
+
 int main(void)
 {
     RUN(the_schedule_goes_on_from_the_day_before);
@@ -246,5 +270,6 @@ int main(void)
     RUN(what_loads_is_as_good_as_up);
     RUN(every_rule_does_what_it_says);
     RUN(a_cold_start_is_the_sum_of_its_phases);
+    RUN(saturation_goes_to_zero_when_nothing_is_left);
     return report();
 }
