@@ -303,7 +303,8 @@ static inline void run_until(ms_run *loop, double t_s)
     for (int status = MS_LOOP_PAUSED; status == MS_LOOP_PAUSED;) {
         const double replicas_s = loop->fleet.moments.values[ms_tournament_best(&loop->fleet.moments)];
         const double heap_s = loop->heap.length > 0 ? loop->heap.events[0].when.time_s : INFINITY;
-        const double page_s = loop->next < ms_page_coming(loop->page) ? loop->page->arrival_s[loop->next] : INFINITY;
+        const int comes = loop->next < ms_page_coming(loop->page);
+        const double page_s = comes ? loop->page->arrival_s[ms_page_comes(loop->page, loop->next)] : INFINITY;
         if (replicas_s > t_s && heap_s > t_s && page_s > t_s) {
             return;
         }

@@ -381,6 +381,31 @@ static void what_is_under_way_is_charged_at_the_horizon(void)
     ms_run_free(&loop);
 }
 
+static int64_t content_with_the_third(int64_t request, int64_t stage, int64_t tenant, int64_t model, int64_t models,
+                                      const double *scores, const double *costs, const double *facts,
+                                      const double *uniforms, const double *params_, double *state)
+{
+    (void)request, (void)tenant, (void)scores, (void)costs, (void)facts, (void)uniforms, (void)params_, (void)state;
+    return stage < 2 ? 1 - model : models;
+}
+
+/* Models 0, 1 and 0 again: what the first two cost is no part of the answer's price. */
+static void a_long_chain_adds_up_what_came_before(void)
+{
+    ms_run loop;
+    ask(1, 1.0, 4, 3);
+    sheets[0].outputs[1] = 5; /* by model 1 */
+    plans_are(MS_PLAN_CHAIN | 0, 0, 0, 0);
+    make(&loop, &plain, 1, MS_LEAST_LOADED);
+    loop.instances.brain[0].policy.finish = content_with_the_third;
+    begin(&loop);
+    end(&loop);
+    const sheet *s = &sheets[0];
+    CHECK(s->model[0] == 0 && s->energy[0] == 12.0 + 18.0 + 12.0 && s->exploration[0] == 30.0);
+    CHECK(s->start[0] == 0.0 && s->first_token[0] == 9.0 && s->finish[0] == 11.0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(an_api_takes_over_from_a_replica_that_fails);
@@ -398,5 +423,6 @@ int main(void)
     RUN(a_copy_is_as_urgent_as_its_tenant);
     RUN(all_models_are_asked_that_can_be_had);
     RUN(what_is_under_way_is_charged_at_the_horizon);
+    RUN(a_long_chain_adds_up_what_came_before);
     return report();
 }

@@ -253,6 +253,32 @@ static void who_has_no_answer_may_complain(void)
     }
 }
 
+/* Of two that are asked one turns it away, at once or late: the lesson has the other's label alone. */
+static void who_is_turned_away_is_left_out_of_the_lesson(void)
+{
+    for (int k = 0; k < 4; k++) {
+        const int late = k & 1, full = k >> 1;
+        ms_run loop;
+        ms_run_config config = plain;
+        config.max_waiting = 0;
+        config.keeps_delays = late;
+        config.feedback_probability = 1.0;
+        ask(1, 1.0, 4, 3);
+        plans_are(MS_PLAN_ALL, 0, 0, 0);
+        sheets[0].satisfied_in[0] = 0.25;
+        sheets[0].satisfied_in[1] = 0.75;
+        sheets[0].page.delay_s = late ? sheets[0].delay : NULL;
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        loop.fleet.pool[full].plan.limits.max_num_seqs = 0;
+        loop.instances.brain[0].policy.learn = note_lesson;
+        lessons = 0;
+        begin(&loop);
+        end(&loop);
+        CHECK(lessons == 1 && isnan(lesson[2 + full]) && lesson[3 - full] == (full ? 0.25 : 0.75));
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(raters_may_err);
@@ -262,5 +288,6 @@ int main(void)
     RUN(a_label_is_what_raters_say);
     RUN(a_label_beyond_the_horizon_is_not_heard);
     RUN(who_has_no_answer_may_complain);
+    RUN(who_is_turned_away_is_left_out_of_the_lesson);
     return report();
 }
