@@ -313,20 +313,23 @@ static void a_copy_knows_what_its_prompt_is_made_of(void)
     }
 }
 
+/* From its arrival on, however late it is decided. */
 static void a_copy_is_as_urgent_as_its_tenant(void)
 {
     const int32_t priority[] = {3, 5};
     const double objective_s[] = {2.0, 4.0};
     for (int is_ordered = 0; is_ordered < 2; is_ordered++) {
         ms_run loop;
+        ms_run_config config = plain;
+        config.decision = seconds(0.25);
         ask(1, 1.0, 12, 3);
         sheets[0].arrival_in[0] = 1.5;
         sheets[0].tenant[0] = 1;
-        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        make(&loop, &config, 1, MS_LEAST_LOADED);
         loop.priority = is_ordered ? priority : NULL;
         loop.ttft_objective_s = objective_s;
         begin(&loop);
-        run_until(&loop, 1.5);
+        run_until(&loop, 1.75);
         const ms_job *job = job_of(&loop, 0);
         CHECK(job->priority == (is_ordered ? 5 : 0) && job->arrival_s == (is_ordered ? 1.5 : 0.0));
         CHECK(is_ordered ? job->deadline_s == 5.5 : 1);

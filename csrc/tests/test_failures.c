@@ -261,6 +261,26 @@ static void what_a_failure_hits_begins_again_in_order(void)
     ms_run_free(&loop);
 }
 
+/* What the router had sent to a replica that fails is no burden of it any more. */
+static void a_failure_clears_the_account_of_the_router(void)
+{
+    ms_run loop;
+    ms_pool_plan plans[2] = {pool_of(0, 2)};
+    ask(4, 0.0, 4, 9);
+    serve(&loop, &plain, 1, plans, MS_KV_ROUTER);
+    loop.fleet.dispatch.prefill_load_scale = 1.0;
+    break_down(&loop, 0, 0.5, 2.0);
+    begin(&loop);
+    run_until(&loop, 0.25);
+    CHECK(loop.fleet.held_tokens[0] == 8 && loop.fleet.held_tokens[1] == 8 && loop.fleet.prefill_tokens[0] == 8);
+    run_until(&loop, 0.5);
+    CHECK(loop.fleet.held_tokens[0] == 0 && loop.fleet.prefill_tokens[0] == 0);
+    CHECK(loop.fleet.held_tokens[1] == 16 && loop.fleet.prefill_tokens[1] == 16);
+    end(&loop);
+    CHECK(loop.fleet.held_tokens[0] == 0 && loop.fleet.held_tokens[1] == 0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(what_a_failure_hits_begins_again);
@@ -274,5 +294,6 @@ int main(void)
     RUN(failures_in_vain_end_a_run);
     RUN(failures_at_random_are_drawn_one_after_another);
     RUN(what_a_failure_hits_begins_again_in_order);
+    RUN(a_failure_clears_the_account_of_the_router);
     return report();
 }

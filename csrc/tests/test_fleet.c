@@ -567,6 +567,36 @@ static void who_is_held_is_withdrawn_with_its_model(void)
     ms_fleet_free(&fleet);
 }
 
+/* The head of a shared queue is too long for both replicas; as it leaves, the next is offered, which is not. */
+static void who_stands_behind_one_that_leaves_is_offered(void)
+{
+    for (int is_head = 0; is_head < 2; is_head++) {
+        ms_pool_plan plan = pool_of(0, 2, 2);
+        plan.limits.max_batched_tokens = 1000;
+        ms_fleet fleet;
+        ms_queue done = {0};
+        int left = 0;
+        make(&fleet, 1, &plan, MS_SHARED_QUEUE);
+        const int32_t prompts[] = {700, 700, 600, 4}, answers[] = {100, 100, 100, 2};
+        for (int32_t i = 0; i < 4; i++) {
+            while (fleet.moments.values[ms_tournament_best(&fleet.moments)] <= 0.25 * i) {
+                step(&fleet, &done);
+            }
+            jobs[i] = ms_job_new(i, 0, prompts[i], answers[i]);
+            CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 0.25 * i) == MS_PLACED);
+        }
+        while (fleet.moments.values[ms_tournament_best(&fleet.moments)] <= 10.125) {
+            step(&fleet, &done);
+        }
+        CHECK(fleet.pool[0].shared.length == 2 && fleet.pool[0].shared.head == &jobs[2]);
+        ms_fleet_abort(&fleet, &jobs[is_head ? 2 : 3], 10.125, &left);
+        CHECK(left && fleet.pool[0].shared.length == 1);
+        CHECK(run_out(&fleet) == 3);
+        CHECK(is_head ? jobs[3].start_s == 10.25 : jobs[2].start_s == 100.0);
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
     RUN(a_shared_queue_feeds_whoever_has_room);
@@ -590,5 +620,6 @@ int main(void)
     RUN(replicas_are_numbered_over_pools);
     RUN(all_of_a_model_is_withdrawn);
     RUN(who_is_held_is_withdrawn_with_its_model);
+    RUN(who_stands_behind_one_that_leaves_is_offered);
     return report();
 }

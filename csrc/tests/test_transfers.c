@@ -212,6 +212,26 @@ static void who_crosses_at_once_arrives_in_order(void)
     ms_run_free(&loop);
 }
 
+/* The second has arrived amid an iteration as the decoder fails at 5 s: its prompt is computed again, too, all of
+ * it. */
+static void who_has_arrived_begins_again_from_its_prompt(void)
+{
+    ms_run loop;
+    ask(2, 1.5, 4, 20);
+    make_split(&loop, plain, 1, 0);
+    break_down(&loop, 1, 5.0, 3.0);
+    begin(&loop);
+    run_until(&loop, 4.75);
+    CHECK(loop.fleet.replica[1].arrived.length == 1 && loop.fleet.replica[1].sequences.running == 1);
+    run_until(&loop, 5.0);
+    const ms_sequences *again = &loop.fleet.replica[0].sequences;
+    CHECK(again->running == 2 && again->chunk[0] == 4 && again->chunk[1] == 4);
+    CHECK(loop.fleet.replica[1].arrived.length == 0 && loop.fleet.replica[1].kept_places == 0);
+    end(&loop);
+    CHECK(sheets[0].first_token[0] == 1.0 && sheets[0].first_token[1] == 2.5);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_request_crosses_from_one_replica_to_another);
@@ -224,5 +244,6 @@ int main(void)
     RUN(a_decoder_that_fails_is_replaced);
     RUN(a_decoders_failure_lets_memory_go);
     RUN(who_crosses_at_once_arrives_in_order);
+    RUN(who_has_arrived_begins_again_from_its_prompt);
     return report();
 }
