@@ -280,6 +280,26 @@ static void looks_come_at_multiples_of_the_period(void)
     ms_run_free(&loop);
 }
 
+/* What the router believes to be in the cache of a replica is forgotten as that is closed. */
+static void what_a_closed_replica_has_is_forgotten(void)
+{
+    const ms_node_of_path path[] = {{1, 8}};
+    make_scaled(MS_PREFIX_AFFINITY, MS_SCALES_BY_TARGET, 2.0);
+    loop.fleet.dispatch.eviction_s = 1e9;
+    CHECK(ms_loop_begin(&loop) == 0);
+    decide(2.0, 4);
+    loaded(3.0, 1);
+    ms_job job;
+    ms_job_init(&job, 0, 0, 10, 1);
+    job.path = path;
+    job.path_length = 1;
+    ms_texts *texts = &loop.fleet.servers[0].texts;
+    CHECK(ms_texts_add(texts, &job, 0) == 0 && ms_texts_add(texts, &job, 1) == 0);
+    decide(4.0, 2);
+    CHECK(phases() == ROO && texts->list[0].units == 10 && texts->list[1].units == 0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_run_starts_and_drains_replicas);
@@ -291,5 +311,6 @@ int main(void)
     RUN(a_replica_that_is_ready_takes_what_was_held);
     RUN(saturation_looks_at_those_that_are_ready);
     RUN(looks_come_at_multiples_of_the_period);
+    RUN(what_a_closed_replica_has_is_forgotten);
     return report();
 }
