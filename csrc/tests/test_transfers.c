@@ -232,6 +232,23 @@ static void who_has_arrived_begins_again_from_its_prompt(void)
     ms_run_free(&loop);
 }
 
+/* While no decoder is up none is promised: one is chosen after the prefill. */
+static void nobody_is_promised_while_none_is_up(void)
+{
+    ms_run loop;
+    ask(1, 1.0, 4, 3);
+    sheets[0].arrival_in[0] = 1.0;
+    make_split(&loop, plain, 1, 1);
+    break_down(&loop, 1, 0.5, 1.0);
+    begin(&loop);
+    run_until(&loop, 1.25);
+    const ms_job *job = loop.newest->jobs;
+    CHECK(job->destination == -1 && !job->is_promised && loop.fleet.promised[1] == 0);
+    end(&loop);
+    CHECK(sheets[0].finish[0] == 2.0 + 1.25 + 2.0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_request_crosses_from_one_replica_to_another);
@@ -245,5 +262,6 @@ int main(void)
     RUN(a_decoders_failure_lets_memory_go);
     RUN(who_crosses_at_once_arrives_in_order);
     RUN(who_has_arrived_begins_again_from_its_prompt);
+    RUN(nobody_is_promised_while_none_is_up);
     return report();
 }
