@@ -132,6 +132,23 @@ def test_every_group_is_in_the_header_of_its_file():
         assert {group for group in groups if f" ms_{group}" not in header} == set()
 
 
+def untested(stems: set[str], tests: set[str]) -> set[str]:
+    """Stems that neither a file of tests has in its name, nor one of their family."""
+    families = {stem: FAMILIES.get(stem.partition("_")[0], stem) for stem in stems}
+    return {stem for stem, family in families.items() if not tests & {f"test_{stem}", f"test_{family}"}}
+
+
+def test_each_source_has_c_tests_that_a_reader_finds_by_its_name():
+    tests = {path.stem for path in (CSRC / "tests").glob("test_*.c")}
+    stems = {source.stem for source in SOURCES}
+    assert untested(stems, tests) == set()
+    assert untested({"draw", "autoscale_target", "frets"}, {"test_draw", "test_autoscale", "test_dispatch"}) == {
+        "frets"
+    }
+    parts = "|".join(sorted(stems | {header.stem for header in CSRC.glob("*.h")}))
+    assert {test for test in tests if not re.fullmatch(rf"test_({parts})(_\w+)?", test)} == set()
+
+
 def test_every_error_code_becomes_an_exception_that_exists():
     codes = _core.error_codes()
     assert len(codes) > 5

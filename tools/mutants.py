@@ -1,11 +1,13 @@
 """Mutants of the compiled core: changes one line of csrc/ at a time, and sees whether the tests notice.
 
-Each mutant is compiled alone (-O1) and meets the C tests first; one that survives them is linked into an extension of
-its own and meets a fast part of the Python tests. What survives both is printed with its place: each is a missing test,
-or a change that changes nothing, to be judged by hand.
+What is drawn stands in c_faults.py. What does not compile, or compiles to the same code, does not count. Each other is
+compiled alone (-O1) and meets the C tests first; one that survives them is linked into an extension of its own and
+meets a fast part of the Python tests. What survives both is printed with its place: each is a missing test, or a change
+that changes nothing, to be judged by hand.
 
     python tools/mutants.py --sample 60 --seed 1              # a random sample over the core
     python tools/mutants.py --at csrc/loop.c:378              # all mutants of one line
+    python tools/mutants.py --sample 60 --c-only              # the C tests alone: seconds a mutant
     python tools/mutants.py --sample 60 --require 0.95        # exit 1 if fewer are noticed
 """
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -22,12 +24,14 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+
+from c_faults import Mutant, drawn, members_of, mutants_of
 
 HERE = Path(__file__).resolve().parent.parent
 CORE = sorted(path.stem for path in (HERE / "csrc").glob("*.c"))
-COMPILER = [os.environ.get("CC", "cc"), "-std=c11", "-O1", "-ffp-contract=off", "-fPIC", "-w"]
+COMPILER = [os.environ.get("CC", "cc"), "-std=c11", "-ffp-contract=off", "-fPIC", "-w", "-DMESSSIM_NO_CLONES"]
 PYTHON_TESTS = [
     "test_engine_failures",
     "test_engine_apis",
@@ -53,109 +57,61 @@ PYTHON_TESTS = [
     "test_engine_combinations",
     "test_engines_equal",
 ]
-SECONDS_OF_A_TEST, SECONDS_OF_PYTEST = 60, 900  # a mutant may loop for ever: that is noticed too
-
-# Each of them once at each place where it matches; \b and blanks keep ->, <<, >= and pointers out.
-OPERATORS = (
-    (r" < ", (" <= ", " > ")),
-    (r" <= ", (" < ",)),
-    (r" > ", (" >= ", " < ")),
-    (r" >= ", (" > ",)),
-    (r" == ", (" != ",)),
-    (r" != ", (" == ",)),
-    (r" && ", (" || ",)),
-    (r" \|\| ", (" && ",)),
-    (r" \+ ", (" - ",)),
-    (r" - ", (" + ",)),
-    (r" \* (?=[a-z(0-9])", (" / ",)),
-    (r" / ", (" * ",)),
-    (r" \+= ", (" -= ", " = ")),
-    (r" -= ", (" += ",)),
-    (r" \|= ", (" = ",)),
-    (r"\+\+", ("--",)),
-    (r"(?<!-)--(?!-)", ("++",)),
-    (r"(?<=[ (\[])1(?=[;,) \]])", ("0", "2")),
-    (r"(?<=[ (\[])0(?=[;,) \]])", ("1",)),
-    (r"(?<=[ (])0\.0(?=[;,) ])", ("1.0",)),
-    (r"(?<=[ (])1\.0(?=[;,) ])", ("0.0",)),
-    (r" << 16", ("",)),
-    (r"\bINFINITY\b", ("0.0",)),
-)
-CONDITION = re.compile(r"^(\s*(?:\} else )?(?:if|while) )\((.*)\) \{$")
-NO_STATEMENT = r"\(void\)|return\b|break\b|continue\b|const\b|static\b|goto\b|case\b|default\b|else\b"
-LEAKS = r"\w*free\("  # the sanitizers' business: nothing else shows
-STATEMENT = re.compile(rf"^\s+(?=\S)(?!{NO_STATEMENT}|{LEAKS})[^={{}}#]*[^{{}}#]*;$")
-DECLARATION = re.compile(
-    r"^\s+(?:const |static |struct |enum |unsigned )?[a-z_0-9]+(?: const)? [*a-z_]+[^(]*(?: =|;|,|\[)"
-)
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """Line `number` (from 1) of csrc/`file`.c, and what stands there instead."""
-
-    file: str
-    number: int
-    before: str
-    after: str
-
-    def __str__(self) -> str:
-        return f"csrc/{self.file}.c:{self.number}: {self.before.strip()}  ->  {self.after.strip() or '(nothing)'}"
-
-
-def mutants_of(file: str) -> Iterator[Mutant]:
-    """All mutants of one file."""
-    commented = False
-    for number, line in enumerate((HERE / "csrc" / f"{file}.c").read_text().splitlines(), 1):
-        starts_commented = commented
-        commented = "*/" not in line if commented else "/*" in line and "*/" not in line
-        code = re.sub(r"\s*/\*.*$", "", line)
-        if starts_commented or not code.strip() or code.lstrip().startswith(("#", "static const ms_", "extern")):
-            continue
-        for after in dict.fromkeys(_changes(code)):
-            yield Mutant(file, number, code, after)
-
-
-def _changes(code: str) -> Iterator[str]:
-    if code.startswith((" ", "\t")):  # bodies; signatures and tables stay
-        for pattern, others in OPERATORS:
-            for match in re.finditer(pattern, code):
-                for other in others:
-                    yield code[: match.start()] + other + code[match.end() :]
-        if condition := CONDITION.match(code):
-            yield f"{condition[1]}(!({condition[2]})) {{"
-        if STATEMENT.match(code) and not DECLARATION.match(code):
-            yield re.match(r"\s*", code)[0] + ";"  # type: ignore[index]
+SECONDS_OF_A_TEST, SECONDS_OF_PYTEST = 10, 900  # a mutant may loop for ever: that is noticed too
+BYTES_OF_A_TEST = 4 << 30  # or take all memory
 
 
 class Bench:
-    """A copy of csrc/ with its objects, tests, and an extension that is linked anew for each mutant."""
+    """A copy of csrc/ with its objects, one program of all its tests, and an extension linked for each mutant."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: bool) -> None:
         self.folder = folder
         shutil.copytree(HERE / "csrc", folder / "csrc", ignore=shutil.ignore_patterns("build*"))
         self.sources = {p.stem: p for p in sorted((folder / "csrc").glob("*.c"))}
         self.tests = {p.stem: p for p in sorted((folder / "csrc/tests").glob("test_*.c"))}
-        for name, path in (self.sources | self.tests).items():
-            self._compile(path, folder / f"{name}.o", ["-DMESSSIM_NO_CLONES"])
-        self._prepare_python()
+        self.same = {}
+        for name, path in self.sources.items():
+            self._compile(path, folder / f"{name}.o")
+            self.same[name] = self._code_of(path)
+        for name, path in self.tests.items():
+            self._compile(path, folder / f"{name}.o", [f"-Dmain={name}"])
+        (folder / "program.c").write_text(program_of(list(self.tests)))
+        self._compile(folder / "program.c", folder / "program.o")
+        if failing := self._failing_test([self.folder / f"{name}.o" for name in self.sources]):
+            raise RuntimeError(f"{failing} fails without a mutant")
+        if python:
+            self._prepare_python()
 
     def _run(self, command: Sequence[str | Path], **more: object) -> bool:
         done = subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)  # type: ignore[call-overload]
         return bool(done.returncode == 0)
 
     def _compile(self, source: Path, target: Path, flags: Sequence[str] = ()) -> None:
-        command = [
-            *COMPILER,
-            "-DMESSSIM_NO_CLONES",
-            *flags,
-            f"-I{self.folder / 'csrc'}",
-            "-c",
-            str(source),
-            "-o",
-            str(target),
-        ]
+        command = [*COMPILER, "-O1", *flags, f"-I{self.folder / 'csrc'}", "-c", str(source), "-o", str(target)]
         subprocess.run(command, check=True, capture_output=True)
+
+    def _code_of(self, source: Path) -> bytes:
+        """What the compiler makes of it at its best: mutants with the code of the original are none."""
+        target = self.folder / "optimised.o"
+        self._compile(source, target, ["-O2"])
+        return target.read_bytes()
+
+    def compile(self, mutant: Mutant) -> bool:
+        """Compiles the mutant of its file; whether it is one, neither refused nor the same code."""
+        source = self.sources[mutant.file]
+        original = source.read_text()
+        lines = original.splitlines()
+        lines[mutant.number - 1] = mutant.after
+        try:
+            source.write_text("\n".join(lines) + "\n")
+            if self._code_of(source) == self.same[mutant.file]:
+                return False
+            self._compile(source, self.folder / "mutant.o")
+        except subprocess.CalledProcessError:
+            return False
+        finally:
+            source.write_text(original)
+        return True
 
     def _prepare_python(self) -> None:
         """A package beside the tests whose other files are links to the real ones."""
@@ -176,32 +132,21 @@ class Bench:
         self.extension = package / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
 
     def noticed_by(self, mutant: Mutant, python: bool) -> str | None:
-        """Who notices it: the name of a test file, or "the compiler"; None if nobody does."""
-        source, target = self.sources[mutant.file], self.folder / "mutant.o"
-        original = source.read_text()
-        lines = original.splitlines()
-        lines[mutant.number - 1] = mutant.after
-        try:
-            source.write_text("\n".join(lines) + "\n")
-            self._compile(source, target)
-        except subprocess.CalledProcessError:
-            return "the compiler"
-        finally:
-            source.write_text(original)
+        """Who notices the mutant that was compiled: the name of a test file; None if nobody does."""
+        target = self.folder / "mutant.o"
         objects = [target if name == mutant.file else self.folder / f"{name}.o" for name in self.sources]
-        for test in sorted(self.tests, key=lambda t: (t != f"test_{mutant.file}", t != "test_loop", t)):
-            if not self._passes(test, objects):
-                return f"{test}.c"
-        return self._noticed_in_python(objects) if python else None
+        return self._failing_test(objects, mutant.file) or (self._noticed_in_python(objects) if python else None)
 
-    def _passes(self, test: str, objects: list[Path]) -> bool:
+    def _failing_test(self, objects: list[Path], file: str = "") -> str | None:
+        """The first C test that these objects do not pass, those of a file first."""
+        tests = [self.folder / f"{name}.o" for name in self.tests]
         program = self.folder / "program"
-        if not self._run([COMPILER[0], self.folder / f"{test}.o", *objects, "-lm", "-o", program]):
-            raise RuntimeError(f"{test} does not link")
-        try:
-            return self._run([program], timeout=SECONDS_OF_A_TEST)
-        except subprocess.TimeoutExpired:
-            return False
+        if not self._run([COMPILER[0], self.folder / "program.o", *tests, *objects, "-lm", "-o", program]):
+            raise RuntimeError("the tests do not link")
+        for test in sorted(self.tests, key=lambda t: (t != f"test_{file}", t != "test_loop", t)):
+            if not self._run([program, test], preexec_fn=limit):
+                return f"{test}.c"
+        return None
 
     def _noticed_in_python(self, objects: list[Path]) -> str | None:
         self.extension.unlink(missing_ok=True)
@@ -218,13 +163,29 @@ class Bench:
         return None
 
 
-def chosen(options: argparse.Namespace) -> list[Mutant]:
-    """The mutants that the command line asks for."""
+def limit() -> None:
+    """What a program of tests may use: seconds of the processor, however busy the machine is, and memory."""
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS_OF_A_TEST, SECONDS_OF_A_TEST))
+    resource.setrlimit(resource.RLIMIT_AS, (BYTES_OF_A_TEST, BYTES_OF_A_TEST))
+
+
+def program_of(tests: Sequence[str]) -> str:
+    """A program that runs the test file whose name it is given, for all of them to be linked at once."""
+    declared = "".join(f"int {name}(void);\n" for name in tests)
+    calls = "".join(f'    if (strcmp(argv[1], "{name}") == 0) return {name}();\n' for name in tests)
+    main = f"int main(int argc, char **argv)\n{{\n    (void)argc;\n{calls}    return 2;\n}}\n"
+    return f"#include <string.h>\n{declared}{main}"
+
+
+def asked_for(options: argparse.Namespace) -> Iterator[Mutant]:
+    """The mutants that the command line asks for, in the order in which they are tried."""
+    members = members_of(HERE / "csrc")
     if options.at:
         file, number = options.at.removeprefix("csrc/").split(".c:")
-        return [m for m in mutants_of(file) if m.number == int(number)]
-    every = [m for file in options.files.split(",") for m in mutants_of(file)]
-    return random.Random(options.seed).sample(every, min(options.sample, len(every)))
+        yield from (m for m in mutants_of(HERE / "csrc" / f"{file}.c", members) if m.number == int(number))
+        return
+    every = [m for file in options.files.split(",") for m in mutants_of(HERE / "csrc" / f"{file}.c", members)]
+    yield from drawn(every, random.Random(options.seed))
 
 
 def main() -> int:
@@ -237,15 +198,17 @@ def main() -> int:
     parser.add_argument("--c-only", action="store_true", help="leaves the Python tests out")
     parser.add_argument("--require", type=float, default=0.0, help="share that must be noticed")
     options = parser.parse_args()
-    mutants, survivors, started = chosen(options), [], time.monotonic()
+    survivors, tried, started = [], 0, time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        bench = Bench(Path(folder))
-        for mutant in mutants:
+        bench = Bench(Path(folder), not options.c_only)
+        mutants = (mutant for mutant in asked_for(options) if bench.compile(mutant))
+        for mutant in mutants if options.at else islice(mutants, options.sample):
             noticed = bench.noticed_by(mutant, not options.c_only)
             print(f"{time.monotonic() - started:6.0f} s  {noticed or 'SURVIVED':24s} {mutant}", flush=True)
             survivors += [] if noticed else [mutant]
-    share = 1.0 - len(survivors) / len(mutants) if mutants else 1.0
-    print(f"{len(mutants) - len(survivors)} of {len(mutants)} noticed ({share:.1%}); survivors:", *survivors, sep="\n")
+            tried += 1
+    share = 1.0 - len(survivors) / tried if tried else 1.0
+    print(f"{tried - len(survivors)} of {tried} noticed ({share:.1%}); survivors:", *survivors, sep="\n")
     return 0 if share >= options.require else 1
 
 

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { FAILURES_SHOWN = 20 }; /* of a program; the others are counted */
+
 static long check_count, check_failures;
 static int tests_passed, tests_failed;
 
@@ -25,8 +27,7 @@ static int tests_passed, tests_failed;
 static inline int check_that(int holds, const char *what, const char *file, int line)
 {
     check_count++;
-    if (!holds) {
-        check_failures++;
+    if (!holds && check_failures++ < FAILURES_SHOWN) {
         fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
     }
     return holds;
@@ -38,8 +39,9 @@ static inline int check_near(double actual, double expected, double tolerance, c
     const double size = fabs(expected) > 1.0 ? fabs(expected) : 1.0;
     check_count++;
     if (!(fabs(actual - expected) <= tolerance * size)) {
-        check_failures++;
-        fprintf(stderr, "%s:%d: %s is %.17g, expected %.17g\n", file, line, what, actual, expected);
+        if (check_failures++ < FAILURES_SHOWN) {
+            fprintf(stderr, "%s:%d: %s is %.17g, expected %.17g\n", file, line, what, actual, expected);
+        }
         return 0;
     }
     return 1;

@@ -7,7 +7,8 @@
 
 enum { MODELS = 2, REQUESTS_MOST = 600, NO_STATUS = 99 };
 
-static const ms_stream streams[MODELS] = {{1, 7, 0, 0}, {1, 8, 0, 0}};
+/* Of what dispatches, and of what decodes for it. */
+static const ms_stream streams[2 * MODELS] = {{1, 7, 0, 0}, {1, 8, 0, 0}, {1, 9, 0, 0}, {1, 10, 0, 0}};
 static const double alphas[] = {0.7, 0.6};
 
 /* ---- a page with its memory ----------------------------------------------------------------------- */
@@ -22,7 +23,8 @@ typedef struct sheet {
     double feedback_s[REQUESTS_MOST], start[REQUESTS_MOST], first_token[REQUESTS_MOST], finish[REQUESTS_MOST];
     double energy[REQUESTS_MOST], cost[REQUESTS_MOST], exploration[REQUESTS_MOST];
     uint8_t explored[REQUESTS_MOST];
-    int32_t model[REQUESTS_MOST], replica[REQUESTS_MOST], tokens[REQUESTS_MOST], preemptions[REQUESTS_MOST], attempts[REQUESTS_MOST];
+    int32_t model[REQUESTS_MOST], replica[REQUESTS_MOST], tokens[REQUESTS_MOST], preemptions[REQUESTS_MOST],
+        attempts[REQUESTS_MOST];
     int32_t cached_prompt[REQUESTS_MOST];
     int64_t cached_recompute[REQUESTS_MOST];
     int8_t status[REQUESTS_MOST];
@@ -242,6 +244,106 @@ static inline void break_down(ms_run *loop, int32_t replica, double at_s, double
     loop->breakdowns[0].replica = replica;
     loop->breakdowns[0].time_s = at_s;
     loop->breakdowns[0].for_s = for_s;
+}
+
+/* One model on these pools; the other model has a replica that nobody asks. */
+static inline void serve(ms_run *loop, const ms_run_config *config, int32_t n, ms_pool_plan *plans, int32_t dispatch)
+{
+    plans[n] = pool_of(1, 1);
+    CHECK(ms_run_init(loop, config, alphas, 1.0, 0, n + 1, plans, &(ms_dispatch_plan){.rule = dispatch},
+                      streams) == 0);
+    loop->instances.brain[0].policy = lists;
+}
+
+static inline ms_pool_plan api(int32_t model)
+{
+    return (ms_pool_plan){.model = model,
+                          .replicas = 1,
+                          .is_api = 1,
+                          .limits = {.max_num_seqs = 1},
+                          .latency_s = 0.5,
+                          .tpot_s = 0.25,
+                          .usd_per_million_output_tokens = 1e6};
+}
+
+static inline ms_wait seconds(double s)
+{
+    return (ms_wait){.law = MS_WAITS_CONSTANT, .mean_s = s};
+}
+
+static inline void go(ms_run *loop, int pages)
+{
+    CHECK(ms_loop_begin(loop) == 0);
+    CHECK(run(loop, sheets, pages, 1000) == MS_LOOP_OVER);
+    CHECK(loop->open_count == 0 && loop->labels_to_come == 0 && loop->in_system == 0);
+}
+
+/* Requests of model 0 with a prompt and an answer of so many tokens. */
+static inline void ask(int64_t n, double gap_s, int32_t prompt, int32_t output)
+{
+    fill(&sheets[0], 0, n, gap_s);
+    plans_are(0, 0, 0, 0);
+    for (int64_t i = 0; i < n; i++) {
+        sheets[0].prompt[i] = prompt;
+        sheets[0].outputs[i] = sheets[0].outputs[n + i] = output;
+        sheets[0].feedback[i] = 0.0;
+    }
+}
+
+/* The one page of a run that is looked at in between. */
+static inline void begin(ms_run *loop)
+{
+    CHECK(ms_loop_begin(loop) == 0);
+    ms_loop_turn_page(loop, &sheets[0].page);
+}
+
+/* Up to and with the last event at or before t_s. */
+static inline void run_until(ms_run *loop, double t_s)
+{
+    for (int status = MS_LOOP_PAUSED; status == MS_LOOP_PAUSED;) {
+        const double replicas_s = loop->fleet.moments.values[ms_tournament_best(&loop->fleet.moments)];
+        const double heap_s = loop->heap.length > 0 ? loop->heap.events[0].when.time_s : INFINITY;
+        const int comes = loop->next < ms_page_coming(loop->page);
+        const double page_s = comes ? loop->page->arrival_s[ms_page_comes(loop->page, loop->next)] : INFINITY;
+        if (replicas_s > t_s && heap_s > t_s && page_s > t_s) {
+            return;
+        }
+        status = ms_loop_run(loop, 1);
+        if (status == MS_LOOP_NEEDS_PAGE) {
+            ms_loop_no_more(loop);
+            status = MS_LOOP_PAUSED;
+        }
+    }
+}
+
+/* Of many replicas an index is kept of their loads: it has what is there. */
+static inline int64_t check_loads(const ms_run *loop)
+{
+    int64_t n = 0;
+    for (int32_t g = 0; g < loop->fleet.groups; g++) {
+        const ms_servers *servers = &loop->fleet.servers[g];
+        for (int32_t i = 0; i < servers->replicas && servers->replicas > MS_SCAN_MOST; i++) {
+            const int32_t replica = servers->replica[i];
+            const double load = (double)ms_fleet_unfinished(&loop->fleet, replica);
+            n += CHECK(ms_ties_value(&servers->loads, i) == (loop->fleet.failures[replica] > 0 ? INFINITY : load));
+        }
+    }
+    return n;
+}
+
+/* To the end, where nothing is left anywhere. */
+static inline void end(ms_run *loop)
+{
+    run_until(loop, INFINITY);
+    check_loads(loop);
+    CHECK(loop->open_count == 0 && loop->in_system == 0 && loop->labels_to_come == 0);
+    for (int32_t p = 0; p < loop->fleet.pools; p++) {
+        CHECK(loop->fleet.pool[p].unfinished == 0);
+    }
+    for (int32_t i = 0; i < loop->fleet.replicas; i++) {
+        CHECK(loop->fleet.kept[i] == NULL && loop->fleet.promised[i] == 0);
+        CHECK(loop->fleet.replica[i].sequences.set_aside == 0 && loop->fleet.replica[i].kept_places == 0);
+    }
 }
 
 #endif

@@ -1,28 +1,10 @@
 #include "autoscale.h"
 
 #include "check.h"
-#include "dispatch.h"
-#include "loops.h"
-#include "scaling.h"
+#include "scales.h"
 
-static ms_autoscale_plan plan_of(enum ms_autoscale_rule rule, double target)
-{
-    return (ms_autoscale_plan){.rule = (int32_t)rule,
-                               .period_s = 2.0,
-                               .target = target,
-                               .tolerance = 0.1,
-                               .up_most_factor = 1000.0,
-                               .up_most_replicas = 4,
-                               .down_most_factor = 2.0,
-                               .down_window_s = 300.0,
-                               .stable_window_s = 60.0,
-                               .panic_window_s = 6.0,
-                               .panic_threshold = 2.0,
-                               .zero_after_s = 90.0,
-                               .day_s = 100.0};
-}
-
-static int32_t wanted(ms_autoscaler *scaler, const ms_autoscale_plan *plan, double t_s, int32_t ready, int64_t unfinished)
+static int32_t wanted(ms_autoscaler *scaler, const ms_autoscale_plan *plan, double t_s, int32_t ready,
+    int64_t unfinished)
 {
     const ms_autoscale_look look = {.t_s = t_s, .ready = ready, .unfinished = unfinished};
     return ms_autoscale_wanted(scaler, plan, &look, 50);
@@ -94,43 +76,189 @@ static void a_rush_only_grows(void)
     ms_autoscaler_free(&scaler);
 }
 
-/* Two requests a replica: one wants one replica, at once; the second comes when four wait, and goes again. */
-static void a_run_starts_and_drains_replicas(void)
+/* What loads counts as up: with something unfinished, and the least being none, one that loads is not called off. */
+static void what_loads_is_as_good_as_up(void)
 {
-    ms_run loop;
-    const ms_run_config config = plain;
-    (void)sheets;
-    ms_pool_plan plans[] = {pool_of(0, 2), pool_of(1, 1)};
-    plans[0].autoscale = plan_of(MS_SCALES_BY_TARGET, 2.0);
-    plans[0].autoscale.initial = 1;
-    plans[0].autoscale.least = 1;
-    plans[0].autoscale.down_window_s = 0.0;
+    ms_autoscaler scaler;
+    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_TARGET, 10.0);
+    plan.down_window_s = 0.0;
+    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    ms_autoscale_look look = {.t_s = 2.0, .loading = 1};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1); /* nothing to do, but not for long enough */
+    look = (ms_autoscale_look){.t_s = 95.0, .loading = 1};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 0);
+    look = (ms_autoscale_look){.t_s = 97.0};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 0);
+    look = (ms_autoscale_look){.t_s = 99.0, .unfinished = 1};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1);
+    look = (ms_autoscale_look){.t_s = 101.0, .loading = 1};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1); /* it counts anew */
+    ms_autoscaler_free(&scaler);
+}
+
+/* ---- all looks so far, by the description of each rule --------------------------------------------------------- */
+
+enum { LOOKS = 400 };
+
+static ms_autoscale_look looks[LOOKS];
+static double advices[LOOKS];
+
+static double most_of(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static double least_of(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+/* At look n: the least advice of a window up, the highest of one down, and how far a pool grows at once. */
+static double target_by_hand(const ms_autoscale_plan *plan, int n)
+{
+    const double size = looks[n].ready + looks[n].loading, unfinished = (double)looks[n].unfinished;
+    const int is_alike = size > 0.0 && fabs(unfinished / (plan->target * size) - 1.0) <= plan->tolerance;
+    advices[n] = is_alike ? size : ceil(unfinished / plan->target);
+    double least = advices[n], highest = advices[n];
+    for (int k = 0; k <= n; k++) {
+        const double age_s = looks[n].t_s - looks[k].t_s;
+        least = age_s < plan->up_window_s ? least_of(least, advices[k]) : least;
+        highest = age_s < plan->down_window_s ? most_of(highest, advices[k]) : highest;
+    }
+    const double wanted = least_of(most_of(size, least), highest);
+    return least_of(wanted, most_of(ceil(size * plan->up_most_factor), size + plan->up_most_replicas));
+}
+
+static double mean_by_hand(int n, double window_s)
+{
+    double sum = 0.0;
+    int count = 0;
+    for (int k = 0; k <= n; k++) {
+        if (looks[n].t_s - looks[k].t_s < window_s) {
+            sum += (double)looks[k].unfinished;
+            count++;
+        }
+    }
+    return sum / count;
+}
+
+static struct {
+    double since_s; /* of the last look in a rush; < 0: none that counts */
+    double most;
+} rush;
+
+static double concurrency_by_hand(const ms_autoscale_plan *plan, int n)
+{
+    const double ready = most_of(looks[n].ready, 1.0), most = ceil(plan->up_most_factor * ready);
+    const double least = floor(ready / plan->down_most_factor);
+    const double stable = ceil(mean_by_hand(n, plan->stable_window_s) / plan->target);
+    const double panic = ceil(mean_by_hand(n, plan->panic_window_s) / plan->target);
+    double wanted = least_of(most_of(stable, least), most);
+    if (panic >= plan->panic_threshold * ready) {
+        rush.since_s = looks[n].t_s;
+    } else if (rush.since_s >= 0.0 && looks[n].t_s - rush.since_s > plan->stable_window_s) {
+        rush.since_s = -1.0;
+        rush.most = 0.0;
+    }
+    if (rush.since_s >= 0.0) {
+        wanted = most_of(most_of(wanted, least_of(most_of(panic, least), most)), rush.most);
+        rush.most = wanted;
+    }
+    return wanted;
+}
+
+/* At least one while something is unfinished, or was within the time after which a pool goes to zero. */
+static double awake_by_hand(const ms_autoscale_plan *plan, int n, double wanted)
+{
+    int k = n;
+    while (k >= 0 && looks[k].unfinished == 0) {
+        k--;
+    }
+    if (k == n) {
+        return most_of(wanted, 1.0);
+    }
+    const double idle_s = looks[n].t_s - looks[k + 1].t_s;
+    return looks[n].ready + looks[n].loading > 0 && idle_s < plan->zero_after_s ? most_of(wanted, 1.0) : wanted;
+}
+
+static void every_rule_does_what_it_says(void)
+{
+    int64_t changes = 0, zeros = 0;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        lcg chance = {seed};
+        ms_autoscaler scaler;
+        const int is_target = seed % 2 == 0;
+        ms_autoscale_plan plan = plan_of(is_target ? MS_SCALES_BY_TARGET : MS_SCALES_BY_CONCURRENCY, 4.0);
+        plan.least = (int32_t)lcg_between(&chance, 0, 1);
+        plan.up_window_s = 2.0 * (double)lcg_between(&chance, 0, 6);
+        plan.down_window_s = 2.0 * (double)lcg_between(&chance, 0, 20);
+        plan.up_most_factor = 1.0 + 0.5 * (double)lcg_between(&chance, 0, 4);
+        plan.up_most_replicas = (int32_t)lcg_between(&chance, 1, 4);
+        plan.stable_window_s = 20.0 + 2.0 * (double)lcg_between(&chance, 0, 5);
+        plan.panic_window_s = 2.0 + 2.0 * (double)lcg_between(&chance, 0, 2);
+        plan.zero_after_s = 8.0;
+        plan.steps = seed % 4 == 3;
+        plan.step_replicas[0] = 2;
+        rush.since_s = -1.0;
+        rush.most = 0.0;
+        CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+        int32_t ready = 1;
+        int64_t level = 3;
+        for (int n = 0; n < LOOKS; n++) {
+            level = lcg_between(&chance, 0, 15) == 0 ? lcg_between(&chance, 0, 1) * lcg_between(&chance, 0, 60) : level;
+            const int32_t loading = (int32_t)lcg_between(&chance, 0, ready > 2 ? 2 : 0);
+            const int64_t unfinished = level == 0 ? 0 : level + lcg_between(&chance, 0, 3);
+            looks[n] = (ms_autoscale_look){
+                .t_s = 2.0 * (n + 1), .ready = ready - loading, .loading = loading, .unfinished = unfinished};
+            const double by_rule = is_target ? target_by_hand(&plan, n) : concurrency_by_hand(&plan, n);
+            double expected = most_of(awake_by_hand(&plan, n, by_rule), plan.steps ? 2.0 : 0.0);
+            expected = least_of(most_of(expected, plan.least), 12.0);
+            const int32_t now = ms_autoscale_wanted(&scaler, &plan, &looks[n], 12);
+            CHECK(now == (int32_t)expected);
+            changes += now != ready;
+            zeros += now == 0;
+            ready = now;
+        }
+        ms_autoscaler_free(&scaler);
+    }
+    CHECK(changes > 1000 && zeros > 100);
+}
+
+/* Phases of a cold start add up, each drawn by the start and the replica. */
+static void a_cold_start_is_the_sum_of_its_phases(void)
+{
+    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_TARGET, 4.0);
+    double expected = 0.0;
     for (int k = 0; k < MS_COLD_PHASES; k++) {
-        plans[0].autoscale.cold_start[k] = (ms_wait){.law = MS_WAITS_CONSTANT, .mean_s = 0.25};
+        plan.cold_start[k] = (ms_wait){.law = MS_WAITS_EXPONENTIAL, .mean_s = 1.0 + k, .stream = {1, 30 +
+            (uint32_t)k, 0, 0}};
+        expected += ms_wait_s(&plan.cold_start[k], 7, 3);
     }
-    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, streams) == 0);
-    CHECK(ms_loop_begin(&loop) == 0);
-    CHECK(loop.fleet.phase[1] == MS_OFF && loop.fleet.pool[0].up == 1);
-    loop.now_s = 2.0;
-    loop.fleet.pool[0].unfinished = 4;
-    CHECK(ms_scaling_decide(&loop, 0) == 0);
-    CHECK(loop.fleet.phase[1] == MS_LOADING && loop.fleet.pool[0].loading == 1);
-    loop.now_s = 3.0;
-    CHECK(ms_scaling_loaded(&loop, 1) == 0);
-    CHECK(loop.fleet.phase[1] == MS_READY && loop.fleet.pool[0].up == 2);
-    CHECK(ms_fleet_rented_s(&loop.fleet, 0, 5.0) == 5.0 + 3.0 && ms_fleet_idle_s(&loop.fleet, 0, 5.0) == 8.0);
-    loop.now_s = 6.0;
-    loop.fleet.pool[0].unfinished = 0;
-    CHECK(ms_scaling_decide(&loop, 0) == 0); /* it has nothing to do, and is off at once */
-    CHECK(loop.fleet.phase[1] == MS_OFF && loop.fleet.pool[0].up == 1 && loop.fleet.draining == 0);
-    CHECK(ms_fleet_rented_s(&loop.fleet, 0, 10.0) == 10.0 + 4.0);
-    ms_job job[2];
-    for (int32_t k = 0; k < 2; k++) { /* the second, were it there, would be the emptier one */
-        ms_job_init(&job[k], k, 0, 1, 1);
-        CHECK(ms_dispatch_place(&loop.fleet, &job[k], -1, 10.0) == MS_PLACED);
-        CHECK(loop.fleet.replica[0].own_queue.tail == &job[k]);
+    CHECK(ms_cold_start_s(&plan, 7, 3) == expected && ms_cold_start_s(&plan, 8, 3) != expected);
+}
+
+/* By saturation the last replica goes, too, once it has had nothing to do for long enough; two go one by one. */
+static void saturation_goes_to_zero_when_nothing_is_left(void)
+{
+    ms_autoscaler scaler;
+    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_SATURATION, 1.0);
+    plan.saturated_usage = 0.8;
+    plan.saturated_waiting = 5.0;
+    plan.spare_usage = 0.1;
+    plan.spare_waiting = 3.0;
+    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    const double times_s[] = {2.0, 4.0, 90.0, 92.0, 94.0};
+    const int32_t ready[] = {2, 1, 1, 1, 0}, wanted_of[] = {1, 1, 1, 0, 0};
+    for (int k = 0; k < 5; k++) {
+        ms_autoscale_look look = {.t_s = times_s[k], .ready = ready[k]};
+        for (int32_t i = 0; i < ready[k]; i++) {
+            ms_autoscale_saturation_add(&look, &plan, 0.0, 0.0);
+        }
+        CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == wanted_of[k]);
     }
-    ms_run_free(&loop);
+    ms_autoscale_look look = {.t_s = 96.0, .unfinished = 1};
+    CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 1);
+    ms_autoscaler_free(&scaler);
 }
 
 int main(void)
@@ -139,6 +267,9 @@ int main(void)
     RUN(a_target_has_a_tolerance_and_shrinks_late);
     RUN(saturation_adds_and_takes_one);
     RUN(a_rush_only_grows);
-    RUN(a_run_starts_and_drains_replicas);
+    RUN(what_loads_is_as_good_as_up);
+    RUN(every_rule_does_what_it_says);
+    RUN(a_cold_start_is_the_sum_of_its_phases);
+    RUN(saturation_goes_to_zero_when_nothing_is_left);
     return report();
 }

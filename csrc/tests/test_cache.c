@@ -163,6 +163,34 @@ static void every_block_is_accounted_for(void)
     }
 }
 
+/* More nodes than the table has buckets at first: all are found again as it grows, and when others have been
+ * evicted. */
+static void many_nodes_are_found_again(void)
+{
+    enum { MANY = 500 };
+    static ms_node_of_path paths[MANY][1];
+    ms_cache cache;
+    ms_cache_init(&cache, 4);
+    for (int32_t i = 0; i < MANY; i++) {
+        paths[i][0] = (ms_node_of_path){1000 + 7 * i, 8};
+        ms_job job = with_path(i, 8, paths[i], 1);
+        CHECK(pass_by(&cache, &job) == 0 && cache.nodes == i + 1 && cache.nodes <= cache.buckets);
+    }
+    for (int32_t i = 0; i < MANY; i++) {
+        const ms_job job = with_path(MANY + i, 8, paths[i], 1);
+        CHECK(ms_cache_find(&cache, &job, 8).present == 2);
+    }
+    ms_cache_evict(&cache, 2 * 200);
+    CHECK(cache.nodes == MANY - 200 && cache.cached == 2 * (MANY - 200));
+    for (int32_t i = 0; i < MANY; i++) {
+        const ms_job job = with_path(MANY + i, 8, paths[i], 1);
+        CHECK(ms_cache_find(&cache, &job, 8).present == (i < 200 ? 0 : 2));
+    }
+    ms_cache_clear(&cache);
+    CHECK(cache.nodes == 0 && cache.cached == 0 && cache.evicted == 400);
+    ms_cache_free(&cache);
+}
+
 int main(void)
 {
     RUN(a_block_belongs_to_the_node_of_its_last_token);
@@ -170,5 +198,6 @@ int main(void)
     RUN(the_oldest_goes_first_and_the_deepest_of_it);
     RUN(an_answer_continues_its_session);
     RUN(every_block_is_accounted_for);
+    RUN(many_nodes_are_found_again);
     return report();
 }

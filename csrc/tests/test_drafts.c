@@ -49,10 +49,58 @@ static void drafts_that_are_always_or_never_right_leave_nothing_to_chance(void)
     }
 }
 
+/* Two drafts that are right with 1/2, then 1/4: X is 1, 2 or 3 with 1/2, 3/8 and 1/8. Not the other way round. */
+static void each_draft_has_its_own_chance(void)
+{
+    ms_drafts_init(&drafts, 2, (const double[]){0.5, 0.25}, &chance);
+    CHECK(drafts.mean_tokens == 0.5 + 2 * 0.375 + 3 * 0.125);
+    CHECK(drafts.passage[2][0] == 0.5 && drafts.passage[3][0] == 0.125 &&
+          drafts.passage[3][1] == 0.125 + 0.5 * 0.5 + 0.375);
+    double three[4] = {0.0};
+    ms_drafts_init(&drafts, 3, (const double[]){0.5, 0.25, 0.5}, &chance); /* 1/2, 3/8, 1/16, 1/16 */
+    for (int n = 0; n < 4; n++) {
+        three[n] = drafts.passage[4][n];
+    }
+    CHECK(three[0] == 1.0 / 16 && three[3] == 1.0 && three[2] == 1.0 - 1.0 / 8);
+}
+
+/* By definition: one iteration after the other, each with the tokens that its chance gives. */
+static void many_answers_have_the_law_of_the_chain(void)
+{
+    const double accepted[] = {0.9, 0.6, 0.3};
+    ms_drafts_init(&drafts, 3, accepted, &chance);
+    lcg dice = {4};
+    for (int32_t tokens = 5; tokens < 200; tokens = 2 * tokens + 1) { /* below a stride, and beyond */
+        enum { ANSWERS = 20000 };
+        double sum = 0.0, squares = 0.0, naive = 0.0, naive_squares = 0.0;
+        for (uint64_t request = 0; request < ANSWERS; request++) {
+            const double n = (double)ms_drafts_iterations(&drafts, request, tokens);
+            int64_t m = 0;
+            for (int32_t left = tokens; left > 0; m++) {
+                int32_t j = 0;
+                while (j < 3 && lcg_unit(&dice) < accepted[j]) {
+                    j++;
+                }
+                left -= j + 1;
+            }
+            sum += n;
+            squares += n * n;
+            naive += (double)m;
+            naive_squares += (double)(m * m);
+        }
+        const double mean = sum / ANSWERS, variance = squares / ANSWERS - mean * mean;
+        const double expected = naive / ANSWERS, spread = naive_squares / ANSWERS - expected * expected;
+        CHECK(fabs(mean - expected) < 6.0 * sqrt(2.0 * spread / ANSWERS));
+        CHECK(fabs(variance / spread - 1.0) < 0.1);
+    }
+}
+
 int main(void)
 {
     RUN(iterations_have_the_law_of_first_passage);
     RUN(an_answer_takes_as_many_as_its_tokens_ask_for);
     RUN(drafts_that_are_always_or_never_right_leave_nothing_to_chance);
+    RUN(each_draft_has_its_own_chance);
+    RUN(many_answers_have_the_law_of_the_chain);
     return report();
 }

@@ -47,7 +47,8 @@ static void who_comes_amid_an_iteration_is_in_the_one_after_the_next(void)
     ms_replica_free(&r);
 }
 
-/* The iteration from 3 to 4 is planned at 2 and has a prompt of its own; who came at 2.5 joins at 4, without a stop before. */
+/* The iteration from 3 to 4 is planned at 2 and has a prompt of its own; who came at 2.5 joins at 4, without a
+ * stop before. */
 static void who_comes_in_the_last_iteration_of_a_jump_waits_for_one_more(void)
 {
     ms_replica r;
@@ -97,11 +98,84 @@ static void who_gives_up_unseen_leaves_at_once(void)
     ms_replica_free(&r);
 }
 
+static ms_job urgent(int64_t request, int32_t priority, int32_t output)
+{
+    ms_job job = ms_job_new(request, 0, 4, output);
+    job.priority = priority;
+    return job;
+}
+
+/* One place, taken until 9. By priority who comes later may go before who waits, so it is looked at; first come, first
+ * served it changes nothing. */
+static void who_comes_is_looked_at_if_it_may_go_first(void)
+{
+    for (int is_urgent = 0; is_urgent < 2; is_urgent++) {
+        ms_replica r;
+        make(&r, 2);
+        r.own_queue.order = r.sequences.limits.order = is_urgent ? MS_ORDER_PRIORITY : MS_ORDER_FCFS;
+        r.sequences.capacity_blocks = 20;
+        ms_job first = urgent(0, 1, 9), large = urgent(1, 2, 2), small = urgent(2, 1, 2);
+        large.prompt_tokens = 16; /* no room beside the first */
+        ms_replica_submit(&r, &first, 0.0);
+        start(&r, 0.0);
+        run_to(&r, 1.5);
+        ms_replica_submit(&r, &large, 1.5);
+        run_to(&r, 4.5);
+        CHECK(r.own_queue.length == 1 && r.coming.length == 0);
+        CHECK(!ms_lookahead_matters(&r));
+        CHECK(ms_replica_submit(&r, &small, 4.5) == (is_urgent ? MS_RESCHEDULE : MS_NOTHING));
+        CHECK(ms_lookahead_matters(&r) == is_urgent);
+        run_to(&r, 100.0);
+        CHECK(is_urgent ? small.start_s == 6.0 : small.start_s >= 9.0);
+        ms_replica_free(&r);
+    }
+}
+
+/* Who came before the composition under way is looked at after its first iteration. */
+static void who_came_before_is_looked_at_after_the_first_iteration(void)
+{
+    ms_replica r;
+    make(&r, 4);
+    ms_job jobs[] = {ms_job_new(0, 0, 4, 9), ms_job_new(1, 0, 4, 9), ms_job_new(2, 0, 4, 9)};
+    ms_replica_submit(&r, &jobs[0], 0.0);
+    start(&r, 0.0);
+    ms_replica_submit(&r, &jobs[1], 0.25);
+    run_to(&r, 1.5); /* the iteration from 1 on was planned before it came */
+    CHECK(r.base_s == 1.0 && ms_lookahead_until(&r) == 1 && r.boundary_s == 2.0);
+    run_to(&r, 3.5);
+    CHECK(jobs[1].start_s == 2.0);
+    ms_replica_submit(&r, &jobs[2], 6.25);
+    CHECK(ms_lookahead_until(&r) == 5); /* base 3, it comes in the fourth */
+    r.limit_iterations = 3;
+    CHECK(ms_lookahead_until(&r) == 3);
+    r.limit_iterations = 9;
+    ms_replica_free(&r);
+}
+
+/* Everybody is seen when the replica goes down. */
+static void a_failure_sees_all(void)
+{
+    ms_replica r;
+    ms_queue evicted = {0};
+    make(&r, 4);
+    ms_job jobs[] = {ms_job_new(0, 0, 4, 9), ms_job_new(1, 0, 4, 9)};
+    ms_replica_submit(&r, &jobs[0], 0.0);
+    start(&r, 0.0);
+    ms_replica_submit(&r, &jobs[1], 0.25);
+    CHECK(jobs[1].unseen && jobs[1].queued_s == 0.25);
+    ms_replica_evict(&r, 0.5, &evicted);
+    CHECK(evicted.length == 2 && !jobs[1].unseen && r.coming.length == 0);
+    ms_replica_free(&r);
+}
+
 int main(void)
 {
     RUN(who_comes_amid_an_iteration_is_in_the_one_after_the_next);
     RUN(who_comes_in_the_last_iteration_of_a_jump_waits_for_one_more);
     RUN(a_replica_with_nothing_to_do_sees_everybody);
     RUN(who_gives_up_unseen_leaves_at_once);
+    RUN(who_comes_is_looked_at_if_it_may_go_first);
+    RUN(who_came_before_is_looked_at_after_the_first_iteration);
+    RUN(a_failure_sees_all);
     return report();
 }

@@ -47,7 +47,8 @@ static void who_decodes_may_share_the_budget_of_prompts(void)
     ms_server_cost drafting = server;
     drafting.decoder_tokens = 3.0; /* takes more than there is: a token of the prompt in each iteration */
     CHECK_NEAR(ms_marginal_cost(&drafting, 2, 0, 3),
-               2.0 * (seconds_of(3, 2, 1) - seconds_of(3, 2, 0)) + 10.0 * (seconds_of(4, 2, 0) - seconds_of(3, 2, 0)), 1e-12);
+               2.0 * (seconds_of(3, 2, 1) - seconds_of(3, 2, 0)) + 10.0 * (seconds_of(4, 2, 0) - seconds_of(3, 2,
+                   0)), 1e-12);
 }
 
 static void waking_a_replica_costs_the_base_less_idling(void)
@@ -62,7 +63,8 @@ static void waking_a_replica_costs_the_base_less_idling(void)
 /* Beside 2 decoders a chunk has 6 tokens: a prompt of 15 takes 6, 6 and 3. */
 static void chunks_leave_room_for_those_who_decode(void)
 {
-    const double prompt = 2.0 * (seconds_of(2, 15, 6) - seconds_of(2, 15, 0)) + seconds_of(2, 15, 3) - seconds_of(2, 15, 0);
+    const double prompt = 2.0 * (seconds_of(2, 15, 6) - seconds_of(2, 15, 0)) + seconds_of(2, 15, 3) - seconds_of(2,
+        15, 0);
     const double answer = 10.0 * (seconds_of(3, 15, 0) - seconds_of(2, 15, 0));
     CHECK_NEAR(ms_marginal_cost(&server, 15, 0, 2), prompt + answer, 1e-12);
 }
@@ -97,6 +99,25 @@ static void loads_are_batches(void)
     CHECK(costs[1] == INFINITY);
 }
 
+/* Prompts whose work is paid for: 2^-6 s a token^2, beside 2^-5 s a token that is cached before a chunk, and a
+ * second for a prompt at all. Of 21 tokens 2 are cached: chunks of 8, 8 and 3, after 2, 10 and 18. */
+static void the_work_of_a_prompt_is_counted_by_chunks(void)
+{
+    ms_server_cost busy = server;
+    busy.known.coefficients.aq_s_per_token2 = 0x1p-6;
+    busy.known.coefficients.ac_s_per_token = 0x1p-5;
+    busy.known.coefficients.a1_s = 1.0;
+    busy.known.mean_output_tokens = 1.0; /* the first token comes with the prompt */
+    const double p[] = {8.0, 8.0, 3.0};
+    double expected = 0.0, prior = 2.0;
+    for (int k = 0; k < 3; k++) {
+        const double work = p[k] * (prior + p[k] / 2.0);
+        expected += 0.75 * (2.0 + 0.25 * p[k] + 0x1p-6 * work + 1.0 + 0x1p-5 * prior);
+        prior += p[k];
+    }
+    CHECK_NEAR(ms_marginal_cost(&busy, 21, 2, 0), expected, 1e-12);
+}
+
 int main(void)
 {
     RUN(it_pays_what_it_adds);
@@ -105,5 +126,6 @@ int main(void)
     RUN(chunks_leave_room_for_those_who_decode);
     RUN(without_a_place_it_pays_its_share);
     RUN(loads_are_batches);
+    RUN(the_work_of_a_prompt_is_counted_by_chunks);
     return report();
 }

@@ -1,49 +1,10 @@
-#include "replica.h"
+#include "replicas.h"
 
 #include <stdlib.h>
 
-#include "check.h"
 #include "error.h"
-#include "jobs.h"
 
-/* Every iteration takes a second and draws 2 J, and 1 J a token. */
-static const ms_coefficients unit = {.a0_s = 1.0, .p0_w = 2.0, .e_j_per_token = 1.0, .p_cap_w = 1000.0};
 static const ms_limits wide = {.max_num_seqs = 4, .max_batched_tokens = 16, .kv_capacity_tokens = 1000};
-
-static void make(ms_replica *r, ms_limits limits)
-{
-    CHECK(ms_replica_init(r, 0, &unit, &limits, NULL) == 0);
-}
-
-static enum ms_notice submit(ms_replica *r, ms_job *job, double t_s)
-{
-    ms_queue_push_tail(r->queue, job);
-    return r->queue->length == 1 ? ms_replica_notify(r, t_s) : MS_NOTHING;
-}
-
-static int32_t start(ms_replica *r, double t_s)
-{
-    int32_t pulled = -1;
-    CHECK(ms_replica_start(r, t_s, &pulled) == 0);
-    return pulled;
-}
-
-/* Plays boundaries until all is done; returns how many jobs were. */
-static int64_t run_out(ms_replica *r)
-{
-    ms_queue done = {0};
-    while (r->state == MS_RUNNING) {
-        const double t_s = r->boundary_s;
-        CHECK(ms_replica_finish(r, &done) == 0);
-        start(r, t_s);
-    }
-    return done.length;
-}
-
-static int times_are(const ms_job *job, double start_s, double first_token_s, double finish_s)
-{
-    return job->start_s == start_s && job->first_token_s == first_token_s && job->finish_s == finish_s;
-}
 
 /* ---- single scenarios, by hand ---------------------------------------------------------------- */
 
@@ -386,7 +347,8 @@ static void reading_the_meter_changes_nothing(void)
         const ms_replica before = r;
         CHECK(ms_replica_meter_j(&r, t_s) == 6.0 * t_s);
         CHECK(ms_replica_busy_s(&r, t_s) == t_s);
-        CHECK(r.boundary_s == before.boundary_s && r.sequences.meter_j == before.sequences.meter_j && r.jumps == before.jumps);
+        CHECK(r.boundary_s == before.boundary_s && r.sequences.meter_j == before.sequences.meter_j &&
+              r.jumps == before.jumps);
     }
     ms_replica_free(&r);
 }
@@ -553,8 +515,10 @@ static void the_books_balance(const world *w, double t_s)
     const int64_t used = ms_sequences_blocks(&r->sequences, 1); /* in the iteration under way */
     CHECK(used >= 0 && cache->cached >= 0 && cache->twice >= 0 && used + cache->cached <= r->sequences.capacity_blocks);
     CHECK(r->sequences.running > 0 || (used == 0 && cache->twice == 0));
-    CHECK(r->sequences.running <= r->sequences.limits.max_num_seqs && r->sequences.decoders <= r->sequences.running && r->sequences.running <= r->sequences.room);
-    CHECK(r->sequences.limits.kv_policy == MS_KV_RESERVE ? r->sequences.reserved_blocks == reserved && r->preemptions == 0
+    CHECK(r->sequences.running <= r->sequences.limits.max_num_seqs &&
+          r->sequences.decoders <= r->sequences.running && r->sequences.running <= r->sequences.room);
+    CHECK(r->sequences.limits.kv_policy == MS_KV_RESERVE ? r->sequences.reserved_blocks == reserved &&
+          r->preemptions == 0
                                                : r->sequences.reserved_blocks == 0);
     CHECK(w->done + ms_replica_unfinished(r) == w->issued);
     CHECK_NEAR(r->sequences.meter_j, joules, 1e-12); /* what was paid is what was drawn */
@@ -684,6 +648,68 @@ static void every_engine_conserves_blocks(void)
     CHECK(preemptions > 2000);
 }
 
+/* ---- the cache amid iterations --------------------------------------------------------------------------------- */
+
+/* A prompt of 40 tokens takes five iterations of 8, in blocks of 4. Under vllm another finds what an iteration
+ * computes from its beginning on, under sglang from its end on. */
+static void a_cache_grows_with_every_iteration(void)
+{
+    const ms_node_of_path path[] = {{1, 40}};
+    const double times_s[] = {0.0, 0.5, 1.0, 2.5, 3.0, 4.75};
+    const int64_t begun[] = {8, 8, 8, 24, 24, 40}, ended[] = {0, 0, 8, 16, 24, 32};
+    for (int is_sglang = 0; is_sglang < 2; is_sglang++) {
+        for (int k = 0; k < 6; k++) {
+            ms_replica r;
+            make(&r, (ms_limits){.max_num_seqs = 4,
+                                 .max_batched_tokens = 8,
+                                 .kv_capacity_tokens = 200,
+                                 .kv_block_tokens = 4,
+                                 .prefix_cache = 1,
+                                 .schedule = is_sglang ? MS_SCHEDULE_SGLANG : MS_SCHEDULE_VLLM});
+            ms_job job = ms_job_new(0, 0, 40, 3), other = ms_job_new(1, 0, 50, 3);
+            job.path = other.path = path;
+            job.path_length = other.path_length = 1;
+            submit(&r, &job, 0.0);
+            CHECK(ms_replica_cached_tokens(&r, &other, 0.0) == 0);
+            start(&r, 0.0);
+            CHECK(r.limit_iterations == 5);
+            CHECK(ms_replica_cached_tokens(&r, &other, times_s[k]) == (is_sglang ? ended[k] : begun[k]));
+            run_out(&r);
+            CHECK(times_are(&job, 0.0, 5.0, 7.0) && ms_replica_cached_tokens(&r, &other, 9.0) == 40);
+            ms_replica_free(&r);
+        }
+    }
+}
+
+/* Memory of 12 blocks, 9 of them kept for nobody: two iterations of a prompt need 4, so one has gone by then; a
+ * look at it evicts no more than the iterations that have begun. */
+static void a_look_evicts_what_iterations_have_evicted(void)
+{
+    const ms_node_of_path old[] = {{1, 36}}, new[] = {{2, 24}};
+    ms_replica r;
+    make(&r, (ms_limits){.max_num_seqs = 4,
+                         .max_batched_tokens = 8,
+                         .kv_capacity_tokens = 48,
+                         .kv_block_tokens = 4,
+                         .prefix_cache = 1});
+    ms_job first = ms_job_new(0, 0, 36, 1), job = ms_job_new(1, 0, 24, 3), like_first = ms_job_new(2, 0, 37, 1);
+    first.path = like_first.path = old;
+    job.path = new;
+    first.path_length = job.path_length = like_first.path_length = 1;
+    submit(&r, &first, 0.0);
+    start(&r, 0.0);
+    run_out(&r);
+    CHECK(r.sequences.cache.cached == 9);
+    submit(&r, &job, 10.0);
+    start(&r, 10.0);
+    CHECK(ms_replica_cached_tokens(&r, &like_first, 10.5) == 36 && r.sequences.cache.evicted == 0);
+    CHECK(ms_replica_cached_tokens(&r, &like_first, 11.5) == 32 && r.sequences.cache.evicted == 1);
+    CHECK(ms_replica_cached_tokens(&r, &like_first, 12.5) == 24 && r.sequences.cache.evicted == 3);
+    run_out(&r);
+    CHECK(times_are(&job, 10.0, 13.0, 15.0));
+    ms_replica_free(&r);
+}
+
 int main(void)
 {
     RUN(a_job_alone_takes_a_prefill_and_its_decodes);
@@ -709,5 +735,7 @@ int main(void)
     RUN(everything_is_conserved_under_load);
     RUN(everything_is_conserved_through_failures);
     RUN(every_engine_conserves_blocks);
+    RUN(a_cache_grows_with_every_iteration);
+    RUN(a_look_evicts_what_iterations_have_evicted);
     return report();
 }

@@ -95,11 +95,114 @@ static void what_a_prompt_has_computed_stays_when_it_leaves(void)
     ms_sequences_free(&s);
 }
 
+/* ---- drafts ---------------------------------------------------------------------------------------------------- */
+
+static ms_drafts one_right;
+
+static ms_limits drafting(int64_t memory, int32_t block)
+{
+    ms_drafts_init(&one_right, 1, (const double[]){1.0}, &(ms_stream){1, 7, 0, 0});
+    return (ms_limits){.max_num_seqs = 4,
+                       .max_batched_tokens = 16,
+                       .kv_capacity_tokens = memory,
+                       .kv_block_tokens = block,
+                       .drafts = &one_right};
+}
+
+/* A draft that is always right: the 7 tokens after the first take 4 iterations, 1.75 each. In each there is room
+ * for the draft and its token: 4 + 2, 5.75 + 2, 7.5 + 2 and 9.25 + 2 tokens, rounded up. */
+static void a_decoder_with_drafts_has_room_for_them(void)
+{
+    ms_sequences s;
+    const ms_limits limits = drafting(1000, 1);
+    ms_sequences_init(&s, &unit, &limits);
+    ms_job job = ms_job_new(0, 0, 4, 8);
+    CHECK(ms_sequences_peak_blocks(&s, &job) == 4 + 8 - 1 + 1);
+    admit(&s, &job, 16);
+    CHECK(ms_sequences_budget(&s) == 16 && ms_sequences_blocks(&s, 1) == 4);
+    apply(&s, 1);
+    CHECK(s.decoders == 1 && job.generated_tokens == 1 && job.decode_iterations == 4 && s.ends[0] == 4);
+    CHECK(ms_sequences_budget(&s) == 14 && ms_sequences_last(&s) == 4 && s.batch.ahead == 0.75 &&
+          s.batch.context == 4.0);
+    const int64_t generated[] = {1, 2, 4, 6, 8}, held[] = {4, 6, 8, 10, 12};
+    for (int64_t n = 0; n <= 4; n++) {
+        CHECK(ms_sequences_generated(&s, 0, n) == generated[n] && ms_sequences_blocks(&s, n) == held[n]);
+    }
+    s.capacity_blocks = 9;
+    CHECK(ms_sequences_last(&s) == 2);
+    s.capacity_blocks = 10;
+    CHECK(ms_sequences_last(&s) == 3);
+    apply(&s, 4);
+    CHECK(s.running == 0 && job.generated_tokens == 8 && s.context == 0 && s.growth == 0);
+    ms_sequences_free(&s);
+}
+
+/* Preempted after two iterations with 4 tokens it computes 8 again, which gives the fifth; the 3 others take 3/7
+ * of its 4 iterations, rounded up. */
+static void who_is_preempted_keeps_its_pace(void)
+{
+    ms_sequences s;
+    const ms_limits limits = drafting(1000, 4);
+    ms_sequences_init(&s, &unit, &limits);
+    ms_job job = ms_job_new(0, 0, 4, 8), other = ms_job_new(1, 0, 5, 2);
+    admit(&s, &job, 16);
+    apply(&s, 1);
+    CHECK(ms_sequences_blocks(&s, 0) == 1 && ms_sequences_blocks(&s, 1) == 2 && ms_sequences_blocks(&s, 3) == 3);
+    apply(&s, 2);
+    CHECK(ms_sequences_blocks(&s, 0) == 2);
+    CHECK(ms_sequences_preempt(&s, 0, 1) == &job && job.generated_tokens == 4 && job.preemptions == 1 && s.growth == 0);
+    admit(&s, &job, 16);
+    CHECK(s.chunk[0] == 8);
+    apply(&s, 1);
+    CHECK(job.generated_tokens == 5 && job.decode_iterations == 4 && s.ends[0] - s.clock == 2);
+    CHECK(s.rate[0] == (3 << 20) / 2 && s.batch.ahead == 0.5);
+    admit(&s, &other, 14);
+    CHECK(s.batch.decoders == 1.0 && s.batch.prompt_tokens == 5.0 && ms_sequences_blocks(&s, 1) == 3 + 2);
+    apply(&s, 1);
+    CHECK(s.decoders == 2 && other.decode_iterations == 1 && s.context == ((8 + 5) << 20) + (3 << 20) / 2);
+    apply(&s, 1);
+    CHECK(s.running == 0 && job.generated_tokens == 8 && other.generated_tokens == 2);
+    ms_sequences_free(&s);
+}
+
+/* ---- who pays -------------------------------------------------------------------------------------------------- */
+
+/* Decoders pay what they would take alone in equal parts, prompts what they add by their tokens; so much of an
+ * iteration as has passed. */
+static void an_iteration_is_paid_by_those_in_it(void)
+{
+    const ms_coefficients c = {.a0_s = 1.0, .c0_s_per_token = 0.25, .p0_w = 2.0, .e_j_per_token = 1.0,
+        .p_cap_w = 1000.0};
+    ms_sequences s;
+    ms_sequences_init(&s, &c, &(ms_limits){.max_num_seqs = 4,
+                                           .max_batched_tokens = 64,
+                                           .kv_capacity_tokens = 1000,
+                                           .track_usage = 1});
+    ms_job jobs[] = {ms_job_new(0, 0, 4, 9), ms_job_new(1, 0, 4, 9), ms_job_new(2, 0, 6, 9), ms_job_new(3, 0, 2, 9)};
+    admit(&s, &jobs[0], 64);
+    admit(&s, &jobs[1], 64);
+    apply(&s, 1);
+    CHECK(s.energy_j[0] == (2.0 * 3.0 + 8.0) / 2.0 && s.usage_s[1] == 3.0 / 2.0 && s.meter_j == 14.0);
+    admit(&s, &jobs[2], 64);
+    admit(&s, &jobs[3], 64);
+    CHECK(ms_sequences_joules(&s, 1, 0.0) == 2.0 * 3.5 + 10.0 && ms_sequences_joules(&s, 0, 0.5) == 8.5);
+    ms_sequences_accrue(&s, 0, 0.5);
+    const double alone_s = 1.5, alone_j = 2.0 * 1.5 + 2.0; /* of the two who decode */
+    CHECK(s.energy_j[0] == 7.0 + 0.5 * alone_j / 2.0 && s.usage_s[0] == 1.5 + 0.5 * alone_s / 2.0);
+    CHECK(s.energy_j[2] == 0.5 * (17.0 - alone_j) * 6.0 / 8.0 && s.energy_j[3] == 0.5 * (17.0 - alone_j) * 2.0 / 8.0);
+    CHECK(s.usage_s[2] == 0.5 * 2.0 * 0.75 && s.usage_s[3] == 0.5 * 2.0 * 0.25 && s.meter_j == 14.0 + 8.5);
+    CHECK(ms_sequences_settle(&s, 3) == &jobs[3] && jobs[3].energy_j == s.energy_j[3] && jobs[3].usage_s == 0.25);
+    ms_sequences_free(&s);
+}
+
 int main(void)
 {
     RUN(a_composition_counts_all_that_its_iterations_take);
     RUN(what_a_decoder_has_computed_stays_when_it_leaves);
     RUN(a_whole_answer_is_there_for_the_next_turn);
     RUN(what_a_prompt_has_computed_stays_when_it_leaves);
+    RUN(a_decoder_with_drafts_has_room_for_them);
+    RUN(who_is_preempted_keeps_its_pace);
+    RUN(an_iteration_is_paid_by_those_in_it);
     return report();
 }

@@ -75,10 +75,26 @@ static void sums_are_those_of_loops(void)
     }
     CHECK(sums[MS_SUM_COST] == all && sums[MS_SUM_LOST_COST] == lost && sums[MS_SUM_PAPER_COST] == paper);
     CHECK(counts[MS_COUNT_WITH_FEEDBACK] == rated && counts[MS_COUNT_OUTPUT_TOKENS] == tokens);
-    CHECK(counts[MS_COUNT_STARTED_PROMPT_TOKENS] == prompts - prompt[0] && counts[MS_COUNT_CACHED_PROMPT_TOKENS] == seen);
+    CHECK(counts[MS_COUNT_STARTED_PROMPT_TOKENS] == prompts - prompt[0] &&
+          counts[MS_COUNT_CACHED_PROMPT_TOKENS] == seen);
     CHECK(counts[MS_COUNT_CACHED_RECOMPUTE_TOKENS] == found_again);
     CHECK(by_status[MS_REJECTED] == rejected && answered[1] == by_one && by_model[1][1] == of_model);
     CHECK(by_tenant[1] == of_tenant);
+    double explored_cost = 0.0, energy_j = 0.0, satisfied_of[MODELS] = {0.0};
+    int64_t preempted = 0, prompts_done = 0, of_one = 0;
+    for (int i = 0; i < N; i++) {
+        explored_cost += extra[i];
+        energy_j += energy[i];
+        preempted += preemptions[i];
+        prompts_done += done(i) ? prompt[i] : 0;
+        of_one += done(i) && tenant[i] == 1;
+        if (done(i)) {
+            satisfied_of[model[i]] += satisfied[i];
+        }
+    }
+    CHECK(sums[MS_SUM_EXPLORATION_COST] == explored_cost && sums[MS_SUM_ENERGY_J] == energy_j);
+    CHECK(counts[MS_COUNT_PREEMPTIONS] == preempted && counts[MS_COUNT_PROMPT_TOKENS] == prompts_done);
+    CHECK(answers[1] == of_one && memcmp(by_model[0], satisfied_of, sizeof satisfied_of) == 0);
 }
 
 static void what_no_run_has_is_refused_whole(void)
@@ -160,6 +176,7 @@ static void latencies_count_what_is_answered_after_the_warm_up(void)
                 sums[MS_E2E] += finish[i] - arrival[i];
                 sums[MS_QUEUEING] += begin[i] - arrival[i];
                 n_tpot += output[i] > 1;
+                sums[MS_TPOT] += output[i] > 1 ? (finish[i] - first[i]) / (output[i] - 1) : 0.0;
             }
         }
         int64_t seen[MS_LATENCIES] = {0};
@@ -172,6 +189,7 @@ static void latencies_count_what_is_answered_after_the_warm_up(void)
         CHECK(seen[MS_TTFT] == n && seen[MS_E2E] == n && seen[MS_QUEUEING] == n && seen[MS_TPOT] == n_tpot);
         CHECK(histograms[MS_TTFT].sum == sums[MS_TTFT] && histograms[MS_E2E].sum == sums[MS_E2E]);
         CHECK(histograms[MS_QUEUEING].sum == sums[MS_QUEUEING]);
+        CHECK_NEAR(histograms[MS_TPOT].sum, sums[MS_TPOT], 1e-12); /* by thirds: not exact */
     }
 }
 

@@ -10,7 +10,8 @@ static const ms_coefficients unit = {.a0_s = 1.0, .p0_w = 2.0, .e_j_per_token = 
 
 static void make(ms_replica *r, int32_t role, int64_t memory, int32_t places)
 {
-    const ms_limits limits = {.max_num_seqs = places, .max_batched_tokens = 16, .kv_capacity_tokens = memory, .role = role};
+    const ms_limits limits = {.max_num_seqs = places, .max_batched_tokens = 16, .kv_capacity_tokens = memory,
+        .role = role};
     CHECK(ms_replica_init(r, role == MS_ROLE_DECODE, &unit, &limits, NULL) == 0);
 }
 
@@ -59,7 +60,8 @@ static void a_prompt_is_handed_over_and_its_memory_stays(void)
 static void a_first_token_may_be_left_to_the_other(void)
 {
     ms_replica r;
-    const ms_limits limits = {.max_num_seqs = 1, .max_batched_tokens = 16, .kv_capacity_tokens = 10, .role = MS_ROLE_PREFILL,
+    const ms_limits limits = {.max_num_seqs = 1, .max_batched_tokens = 16, .kv_capacity_tokens = 10,
+        .role = MS_ROLE_PREFILL,
                               .first_token_later = 1};
     CHECK(ms_replica_init(&r, 0, &unit, &limits, NULL) == 0);
     ms_job job = ms_job_new(0, 0, 6, 1);
@@ -147,6 +149,36 @@ static void nobody_left_to_run_lets_in_who_has_come(void)
     ms_replica_free(&r);
 }
 
+/* Blocks of 4: a prompt of 6 keeps two of them until the other has it, which sets two aside for the 7 tokens to
+ * come. */
+static void what_is_set_aside_is_counted_in_blocks(void)
+{
+    for (int32_t role = MS_ROLE_PREFILL; role <= MS_ROLE_DECODE; role++) {
+        const ms_limits limits = {.max_num_seqs = 4,
+                                  .max_batched_tokens = 16,
+                                  .kv_capacity_tokens = 40,
+                                  .kv_block_tokens = 4,
+                                  .role = role};
+        ms_replica r;
+        CHECK(ms_replica_init(&r, 0, &unit, &limits, NULL) == 0);
+        ms_job job = role == MS_ROLE_PREFILL ? ms_job_new(0, 0, 6, 3) : prefilled(0, 6, 3);
+        submit(&r, &job, 0.0);
+        start(&r, 0.0);
+        if (role == MS_ROLE_PREFILL) {
+            ms_queue done = {0};
+            CHECK(ms_replica_finish(&r, &done) == 0 && done.length == 1 && r.sequences.set_aside == 2);
+            start(&r, 1.0);
+            CHECK(r.state == MS_IDLE);
+            ms_replica_let_go(&r, &job, 2.0);
+        } else {
+            CHECK(r.sequences.set_aside == 2 && ms_transit_depart(&r) == &job && ms_transit_depart(&r) == NULL);
+            ms_replica_call_off(&r, &job, 2.0);
+        }
+        CHECK(r.sequences.set_aside == 0 && r.kept_places == 0);
+        ms_replica_free(&r);
+    }
+}
+
 int main(void)
 {
     RUN(a_prompt_is_handed_over_and_its_memory_stays);
@@ -154,5 +186,6 @@ int main(void)
     RUN(a_transfer_keeps_a_place_and_memory_and_joins_the_next_iteration);
     RUN(what_is_called_off_makes_room);
     RUN(nobody_left_to_run_lets_in_who_has_come);
+    RUN(what_is_set_aside_is_counted_in_blocks);
     return report();
 }

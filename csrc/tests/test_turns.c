@@ -107,7 +107,8 @@ static void a_prompt_that_grows_costs_what_its_length_does(void)
     const ms_prompt_cost pools[] = {
         {.model = 0, .share = 0.25, .known = known},
         {.model = 0, .share = 0.75, .known = known},
-        {.model = 1, .share = 1.0, .is_api = 1, .usd_per_million_prompt_tokens = 2e6, .known = {.mean_output_tokens = 5.0}},
+        {.model = 1, .share = 1.0, .is_api = 1, .usd_per_million_prompt_tokens = 2e6,
+            .known = {.mean_output_tokens = 5.0}},
         {.model = 2, .share = 1.0, .known = known}};
     double costs[] = {7.0, 0.0, 7.0, 0.0, INFINITY, 0.0, 7.0, 0.0}, expected;
     const int32_t prompt = 40;
@@ -136,6 +137,43 @@ static void a_pool_like_one_that_was_passed_over_has_its_own_cost(void)
     CHECK(costs[1] == INFINITY && costs[2] == expected && costs[0] < costs[2]);
 }
 
+/* The model of the turn before is kept by the first try alone, and only if it can be had: else the policy has its
+ * way. */
+static void a_kept_model_must_be_had(void)
+{
+    for (int c = 0; c < 4; c++) {
+        const int cannot = c & 1, tries_again = c >> 1;
+        sheet *s = two_sessions();
+        ms_run loop;
+        ms_run_config config = plain;
+        config.keeps_session_model = 1;
+        config.keeps_delays = 1;
+        s->page.delay_s = s->delay;
+        s->page.turns.new_tokens = NULL; /* prompts, and what they cost, are given */
+        plans_are(0, MS_PLAN_EXPLORE | 1, 0, 0);
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        if (cannot) {
+            s->known[1] = INFINITY; /* the second turn by model 0 */
+        }
+        begin(&loop);
+        run_until(&loop, s->outputs[0] + 0.5);
+        if (tries_again) { /* no try of the second turn is answered */
+            loop.config.patience = (ms_patience){
+                .wait = {.law = MS_WAITS_CONSTANT, .mean_s = 0.5}, .aborts = 1, .retries = 1, .backoff_growth = 1.0};
+            loop.config.patience.backoff = (ms_wait){.law = MS_WAITS_CONSTANT, .mean_s = 1.0};
+        }
+        run_until(&loop, s->outputs[0] + 5.25);
+        CHECK(loop.newest->request == 1 && loop.newest->seen == cannot && loop.newest->explored == cannot);
+        if (tries_again) {
+            run_until(&loop, s->outputs[0] + 6.75);
+            CHECK(loop.newest->request == 1 && loop.newest->attempt == 1);
+            CHECK(loop.newest->seen == 1 && loop.newest->explored == 1);
+        }
+        end(&loop);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(a_turn_comes_a_think_time_after_the_answer_before);
@@ -144,5 +182,6 @@ int main(void)
     RUN(without_an_answer_no_turn_is_sent);
     RUN(a_prompt_that_grows_costs_what_its_length_does);
     RUN(a_pool_like_one_that_was_passed_over_has_its_own_cost);
+    RUN(a_kept_model_must_be_had);
     return report();
 }

@@ -1,0 +1,154 @@
+#include "loops.h"
+
+#include "clients.h"
+#include "draw.h"
+
+static void clients_wait_for_their_answers(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.clients = 4;
+    config.length = 120;
+    config.think_s = 2.0;
+    fill(&sheets[0], 0, 100, 1.0);
+    fill(&sheets[1], 100, 100, 1.0);
+    sheets[0].page.arrival_s = sheets[1].page.arrival_s = NULL;
+    plans_are(0, 1, MS_PLAN_ALL, 1);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(&loop) == 0);
+    CHECK(run(&loop, sheets, 2, 1000) == MS_LOOP_OVER);
+    CHECK(check_records(&sheets[0], MS_COMPLETED) == 100);
+    CHECK(sheets[1].page.open == 80 && loop.issued == 120 && loop.open_count == 0);
+    CHECK(sheets[0].arrival[3] == 0.0 && sheets[0].arrival[4] > 2.0);
+    for (int64_t i = 4; i < 100; i++) { /* at each moment at most 4 wait for their answer */
+        int waiting = 0;
+        for (int64_t j = 0; j < i; j++) {
+            waiting += sheets[0].finish[j] > sheets[0].arrival[i];
+        }
+        CHECK(waiting <= 3);
+    }
+    ms_run_free(&loop);
+}
+
+/* Two clients think for 2 s; the answer to each comes a second after it asks. */
+static void a_client_asks_a_pause_after_its_answer(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, 2)};
+    config.clients = 2;
+    config.length = 5;
+    config.think_s = 2.0;
+    ask(5, 0.0, 4, 1);
+    sheets[0].page.arrival_s = NULL;
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    go(&loop, 1);
+    const double arrivals_s[] = {0.0, 0.0, 3.0, 3.0, 6.0};
+    for (int i = 0; i < 5; i++) {
+        CHECK(sheets[0].arrival[i] == arrivals_s[i] && sheets[0].finish[i] == arrivals_s[i] + 1.0);
+    }
+    CHECK(loop.issued == 5 && loop.arrivals_over && loop.last_arrival_s == 6.0);
+    ms_run_free(&loop);
+}
+
+/* Thinking at random: the pause after an answer is drawn by the request that was answered. */
+static void thinking_is_drawn_by_the_request(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[2] = {pool_of(0, 2)};
+    config.clients = 1;
+    config.length = 20;
+    config.think_s = 2.0;
+    config.think_is_exponential = 1;
+    config.think = (ms_stream){1, 77, 0, 0};
+    ask(20, 0.0, 4, 1);
+    sheets[0].page.arrival_s = NULL;
+    serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+    go(&loop, 1);
+    for (int i = 1; i < 20; i++) {
+        CHECK(sheets[0].arrival[i] == sheets[0].finish[i - 1] + 2.0 * ms_draw_one_exponential(&config.think, i - 1));
+    }
+    ms_run_free(&loop);
+}
+
+/* Who is turned away, too, asks again after thinking; with retries only after the last of them. */
+static void a_client_without_an_answer_goes_on(void)
+{
+    for (int retries = 0; retries < 2; retries++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        ms_pool_plan plans[2] = {api(0)};
+        config.clients = 1;
+        config.length = 3;
+        config.think_s = 2.0;
+        config.keeps_delays = 1;
+        config.patience = (ms_patience){.retries = retries, .backoff = seconds(0.5), .backoff_growth = 1.0};
+        ask(3, 0.0, 4, 1);
+        sheets[0].page.arrival_s = NULL;
+        sheets[0].page.delay_s = sheets[0].delay;
+        serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
+        loop.fleet.pool[0].up = 0; /* it takes nobody */
+        go(&loop, 1);
+        const double between_s = 2.0 + 0.5 * retries;
+        for (int i = 0; i < 3; i++) {
+            CHECK(sheets[0].status[i] == MS_REJECTED && sheets[0].arrival[i] == between_s * i);
+            CHECK(sheets[0].attempts[i] == 1 + retries);
+        }
+        CHECK(loop.attempts == 3 * (1 + retries));
+        ms_run_free(&loop);
+    }
+}
+
+/* At one instant: what fails and chains of a request first, then who gives up, then who asks again, by attempts. */
+static void errands_of_one_request_have_an_order(void)
+{
+    ms_run loop = {.now_s = 1.0};
+    ms_open open = {.request = 5, .attempt = 2};
+    loop.config.patience = (ms_patience){.wait = seconds(0.0), .backoff = seconds(0.0), .backoff_growth = 3.0,
+        .retries = 4};
+    CHECK(ms_clients_no_answer(&loop, &open, MS_LOST) == 0 && ms_clients_wait(&loop, &open) == 0);
+    CHECK(open.errands == 2 && open.answered == 1 && open.copies == 1 && loop.heap.length == 2);
+    CHECK(loop.heap.events[0].errand == MS_DO_GIVE_UP && loop.heap.events[1].errand == MS_DO_TRY_AGAIN);
+    for (int k = 0; k < 2; k++) {
+        CHECK(loop.heap.events[k].when.suborder == ((uint64_t)1 << 32) + 4 + (uint64_t)k);
+        CHECK(loop.heap.events[k].when.order == ms_order(MS_RETRIES, 5) && loop.heap.events[k].when.time_s == 1.0);
+    }
+    ms_heap_free(&loop.heap);
+    open = (ms_open){.request = 5, .attempt = 2};
+    loop = (ms_run){.now_s = 1.0};
+    loop.config.patience = (ms_patience){.backoff = seconds(0.5), .backoff_growth = 3.0, .retries = 4};
+    CHECK(ms_clients_wait(&loop, &open) == 0 && loop.heap.length == 0); /* whose patience never ends */
+    CHECK(ms_clients_no_answer(&loop, &open, MS_LOST) == 0 && loop.heap.events[0].when.time_s == 1.0 + 0.5 * 9.0);
+    ms_heap_free(&loop.heap);
+}
+
+/* A request that no model takes has no answer, either: its client asks the next after thinking. */
+static void a_client_whose_request_is_too_long_goes_on(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.clients = 1;
+    config.length = 3;
+    config.think_s = 2.0;
+    ask(3, 0.0, 4, 1);
+    sheets[0].known[1] = sheets[0].known[3 + 1] = INFINITY;
+    sheets[0].page.arrival_s = NULL;
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    go(&loop, 1);
+    const sheet *s = &sheets[0];
+    CHECK(s->status[0] == MS_COMPLETED && s->status[1] == MS_TOO_LONG && s->status[2] == MS_COMPLETED);
+    CHECK(s->arrival[1] == 3.0 && s->arrival[2] == 5.0 && s->page.open == 0);
+    ms_run_free(&loop);
+}
+
+int main(void)
+{
+    RUN(clients_wait_for_their_answers);
+    RUN(a_client_asks_a_pause_after_its_answer);
+    RUN(thinking_is_drawn_by_the_request);
+    RUN(a_client_without_an_answer_goes_on);
+    RUN(errands_of_one_request_have_an_order);
+    RUN(a_client_whose_request_is_too_long_goes_on);
+    return report();
+}

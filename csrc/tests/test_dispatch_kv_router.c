@@ -1,0 +1,61 @@
+#include "worlds.h"
+
+/* Tokens of a prompt, in whole blocks, that the cache of a replica holds. */
+static int64_t cached_of(const ms_fleet *fleet, const ms_job *job, int32_t replica)
+{
+    return ms_cache_find(&fleet->replica[replica].sequences.cache, job, job->prompt_tokens).present * BLOCK;
+}
+
+/* Where scale * max(0, p + n - credit * c) + held is least. */
+static int32_t cheapest(ms_fleet *fleet, const ms_job *job, const int32_t *up, int32_t n, double t_s)
+{
+    (void)t_s;
+    double costs[REPLICAS_MOST];
+    const double scale = fleet->dispatch.prefill_load_scale, credit = fleet->dispatch.overlap_credit;
+    for (int32_t i = 0; i < n; i++) {
+        const double prefill = (double)(fleet->prefill_tokens[up[i]] + job->prompt_tokens);
+        const double left = prefill - credit * (double)cached_of(fleet, job, up[i]);
+        costs[i] = scale * (left > 0.0 ? left : 0.0) + (double)fleet->held_tokens[up[i]];
+    }
+    return any_of_least(job, up, costs, n);
+}
+
+/* Few replicas are scanned, of many an index is kept. */
+static void a_copy_goes_where_least_is_to_be_computed_and_held(void)
+{
+    const int32_t sizes[] = {3, 20};
+    const double credits[] = {1.0, 0.5, 4.0}, scales[] = {1.0, 0.5, 0.25};
+    for (int k = 0; k < 6; k++) {
+        ms_fleet fleet;
+        const ms_dispatch_plan rule = {
+            .rule = MS_KV_ROUTER, .prefill_load_scale = scales[k / 2], .overlap_credit = credits[k / 2]};
+        make_world(&fleet, sizes[k % 2], &rule);
+        CHECK(wander(&fleet, (uint64_t)k + 3, cheapest) > 900);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* The prompt is charged where it goes, less what the cache there holds, which is not computed again. */
+static void what_is_cached_is_not_charged(void)
+{
+    const ms_node_of_path path[] = {{1, 9}};
+    ms_fleet fleet;
+    make_world(&fleet, 3, &(ms_dispatch_plan){.rule = MS_KV_ROUTER, .prefill_load_scale = 1.0, .overlap_credit = 1.0});
+    for (int32_t i = 0; i < 2; i++) {
+        jobs[i] = ms_job_new(i, 0, 11, 2);
+        jobs[i].path = path;
+        jobs[i].path_length = 1;
+        CHECK(ms_dispatch_place(&fleet, &jobs[i], -1, 10.0 * i) == MS_PLACED);
+        CHECK(jobs[i].charged_prefill_tokens == (i == 0 ? 11 : 3) && jobs[i].charged_held_tokens == 12);
+        CHECK(jobs[i].server == jobs[0].server && run_out(&fleet) == 1);
+        CHECK(fleet.prefill_tokens[jobs[0].server] == 0 && fleet.held_tokens[jobs[0].server] == 0);
+    }
+    ms_fleet_free(&fleet);
+}
+
+int main(void)
+{
+    RUN(a_copy_goes_where_least_is_to_be_computed_and_held);
+    RUN(what_is_cached_is_not_charged);
+    return report();
+}

@@ -1,0 +1,118 @@
+#include "worlds.h"
+
+#include "error.h"
+
+/* What the rule was shown last, and what it answers. */
+static struct shown {
+    int64_t request, attempt, session, prompt_tokens, replicas;
+    double now_s, numbers[REPLICAS_MOST], loads[REPLICAS_MOST], waiting[REPLICAS_MOST], usage[REPLICAS_MOST];
+    double cached[REPLICAS_MOST], uniforms[2];
+    int64_t calls;
+} shown;
+static int64_t answer;
+static double constants[] = {1.0, 7.5}, memory[] = {1.0, 0.0};
+
+static int64_t watch(int64_t request, int64_t attempt, int64_t session, int64_t prompt_tokens, double now_s,
+                     int64_t replicas, const double *numbers, const double *loads, const double *waiting,
+                     const double *usage, const double *cached, const double *uniforms, const double *params,
+                         double *state)
+{
+    const size_t bytes = (size_t)replicas * sizeof(double);
+    shown = (struct shown){request, attempt, session, prompt_tokens, replicas, now_s, {0}, {0}, {0}, {0}, {0},
+                           {uniforms[0], uniforms[1]}, shown.calls + 1};
+    memcpy(shown.numbers, numbers, bytes);
+    memcpy(shown.loads, loads, bytes);
+    memcpy(shown.waiting, waiting, bytes);
+    memcpy(shown.usage, usage, bytes);
+    memcpy(shown.cached, cached, bytes);
+    CHECK(params == constants && state == memory);
+    state[1] += 1.0;
+    return answer >= 0 ? answer % replicas : -answer + replicas - 1; /* the last of them is -1 */
+}
+
+/* It goes by the number of the request. */
+static int32_t in_turn(ms_fleet *fleet, const ms_job *job, const int32_t *up, int32_t n, double t_s)
+{
+    (void)fleet, (void)t_s;
+    answer = job->request;
+    return up[job->request % n];
+}
+
+static void a_rule_of_ones_own_picks(void)
+{
+    for (int k = 0; k < 2; k++) {
+        ms_fleet fleet;
+        make_world(&fleet, k ? 20 : 3, &(ms_dispatch_plan){.rule = MS_OWN_RULE});
+        fleet.servers[0].own = (ms_own_rule){.pick = watch, .params = constants, .state = memory};
+        shown.calls = 0;
+        memory[1] = 0.0;
+        const int32_t chosen = wander(&fleet, (uint64_t)k + 60, in_turn);
+        CHECK(chosen > 900 && shown.calls == chosen && memory[1] == (double)chosen);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* Three replicas: one runs a job with the same start and has another that waits, one is down, one has nothing. */
+static void a_rule_sees_what_it_asked_for(void)
+{
+    const ms_node_of_path path[] = {{1, 9}};
+    for (int sees = 0; sees < 8; sees++) {
+        ms_fleet fleet;
+        ms_queue evicted = {0};
+        make_world(&fleet, 3, &(ms_dispatch_plan){.rule = MS_OWN_RULE});
+        fleet.pool[0].plan.limits.max_num_seqs = 3;
+        fleet.servers[0].own = (ms_own_rule){.pick = watch,
+                                             .params = constants,
+                                             .state = memory,
+                                             .sees_loads = sees & 1,
+                                             .sees_engines = sees & 2,
+                                             .sees_caches = sees & 4};
+        for (int32_t i = 0; i < 3; i++) {
+            jobs[i] = ms_job_new(i, 0, 30, 5);
+            jobs[i].path = path;
+            jobs[i].path_length = 1;
+        }
+        answer = 0;
+        CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_PLACED && jobs[0].server == 0);
+        ms_queue done = {0};
+        step(&fleet, &done);
+        CHECK(ms_dispatch_place(&fleet, &jobs[1], -1, 0.5) == MS_PLACED && jobs[1].server == 0);
+        ms_fleet_fail(&fleet, 1, 0.5, &evicted);
+        jobs[2].session = 6;
+        jobs[2].attempt = 2;
+        answer = 1;
+        CHECK(ms_dispatch_place(&fleet, &jobs[2], -1, 0.75) == MS_PLACED && jobs[2].server == 2);
+        CHECK(shown.request == 2 && shown.attempt == 2 && shown.session == 6 && shown.prompt_tokens == 30);
+        CHECK(shown.replicas == 2 && shown.now_s == 0.75 && shown.numbers[0] == 0.0 && shown.numbers[1] == 2.0);
+        CHECK(shown.uniforms[0] == draw_of(&jobs[2], 0) && shown.uniforms[1] == draw_of(&jobs[2], 1));
+        CHECK(shown.loads[0] == (sees & 1 ? 2.0 : 0.0) && shown.loads[1] == 0.0);
+        CHECK(shown.waiting[0] == (sees & 2 ? 1.0 : 0.0) && shown.waiting[1] == 0.0);
+        CHECK(shown.usage[0] == (sees & 2 ? 8.0 / 30.0 : 0.0) && shown.usage[1] == 0.0);
+        CHECK(shown.cached[0] == (sees & 4 ? 8.0 : 0.0) && shown.cached[1] == 0.0);
+        ms_fleet_free(&fleet);
+    }
+}
+
+/* What is no place among those it may choose from is an error, and never the first. */
+static void an_answer_that_names_nobody_is_an_error(void)
+{
+    ms_fleet fleet;
+    make_world(&fleet, 3, &(ms_dispatch_plan){.rule = MS_OWN_RULE});
+    fleet.servers[0].own = (ms_own_rule){.pick = watch, .params = constants, .state = memory};
+    jobs[0] = ms_job_new(17, 0, 4, 5);
+    answer = -1; /* as many as there are */
+    CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_ERR_PICK);
+    CHECK(fleet.wrong_request == 17 && fleet.wrong_pick == 3);
+    answer = 3; /* 0 */
+    jobs[1] = ms_job_new(18, 0, 4, 5);
+    CHECK(ms_dispatch_place(&fleet, &jobs[1], -1, 0.0) == MS_PLACED && jobs[1].server == 0);
+    ms_fleet_free(&fleet);
+}
+
+int main(void)
+{
+    RUN(a_rule_of_ones_own_picks);
+    RUN(a_rule_sees_what_it_asked_for);
+    RUN(an_answer_that_names_nobody_is_an_error);
+    return report();
+}

@@ -1,0 +1,70 @@
+#include "outlook.h"
+
+#include "replicas.h"
+
+/* Memory of 100 tokens: a prompt of 4 counts from its first iteration on, each token with the iteration that
+ * computes it. */
+static void usage_is_that_of_the_iteration_under_way(void)
+{
+    ms_replica r;
+    ms_queue done = {0};
+    make(&r, (ms_limits){.max_num_seqs = 4, .max_batched_tokens = 16, .kv_capacity_tokens = 100});
+    CHECK(ms_replica_kv_usage(&r, 0.0) == 0.0);
+    ms_job job = ms_job_new(0, 0, 4, 9), next = ms_job_new(1, 0, 4, 9);
+    submit(&r, &job, 0.0);
+    CHECK(ms_replica_kv_usage(&r, 0.0) == 0.0);
+    start(&r, 0.0);
+    CHECK(ms_replica_kv_usage(&r, 0.5) == 0.04 && ms_replica_kv_usage(&r, 1.0) == 0.04);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    CHECK(ms_replica_kv_usage(&r, 1.0) == 0.04); /* between two iterations */
+    start(&r, 1.0);
+    CHECK(ms_replica_kv_usage(&r, 1.5) == 0.05 && ms_replica_kv_usage(&r, 2.0) == 0.05);
+    CHECK(ms_replica_kv_usage(&r, 2.5) == 0.06 && ms_replica_kv_usage(&r, 8.5) == 0.12);
+    submit(&r, &next, 2.5);
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    CHECK(r.target_iterations == 2 && ms_replica_kv_usage(&r, 3.0) == 0.06); /* stopped on its way, with two done */
+    start(&r, 3.0);
+    CHECK(ms_replica_kv_usage(&r, 3.5) == 0.11);
+    ms_replica_free(&r);
+}
+
+static void without_memory_there_is_no_usage(void)
+{
+    ms_replica r;
+    make(&r, (ms_limits){.max_num_seqs = 4, .max_batched_tokens = 16});
+    r.sequences.running = 1;
+    CHECK(ms_replica_kv_usage(&r, 1.0) == 0.0);
+    r.sequences.running = 0;
+    ms_replica_free(&r);
+}
+
+/* A prompt of node 1 (10 tokens), in blocks of 4: two whole ones are there once the first has begun. */
+static void a_cache_shows_whole_blocks(void)
+{
+    const ms_node_of_path path[] = {{1, 10}};
+    for (int keeps = 0; keeps < 2; keeps++) {
+        ms_replica r;
+        make(&r, (ms_limits){.max_num_seqs = 4,
+                             .max_batched_tokens = 16,
+                             .kv_capacity_tokens = 100,
+                             .kv_block_tokens = 4,
+                             .prefix_cache = keeps});
+        ms_job job = ms_job_new(0, 0, 10, 2), next = ms_job_new(1, 0, 16, 2);
+        job.path = next.path = path;
+        job.path_length = next.path_length = 1;
+        CHECK(ms_replica_settled_cached_tokens(&r, &next) == 0);
+        submit(&r, &job, 0.0);
+        start(&r, 0.0);
+        CHECK(run_out(&r) == 1);
+        CHECK(ms_replica_settled_cached_tokens(&r, &next) == (keeps ? 8 : 0));
+        ms_replica_free(&r);
+    }
+}
+
+int main(void)
+{
+    RUN(usage_is_that_of_the_iteration_under_way);
+    RUN(without_memory_there_is_no_usage);
+    RUN(a_cache_shows_whole_blocks);
+    return report();
+}

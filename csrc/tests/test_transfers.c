@@ -1,0 +1,267 @@
+#include "loops.h"
+
+#include "transfers.h"
+
+/* One replica prefills, `decoders` decode; another model has one that nobody asks. A prompt of 4 tokens crosses in
+ * 0.25 + 1 s. */
+static void make_split(ms_run *loop, ms_run_config config, int32_t decoders, int decode_first)
+{
+    ms_pool_plan plans[] = {pool_of(0, 1), pool_of(0, decoders), pool_of(1, 1)};
+    plans[0].limits.role = MS_ROLE_PREFILL;
+    plans[0].kv_bytes_per_token = 1e8;
+    plans[1].limits.role = MS_ROLE_DECODE;
+    plans[1].usd_per_s = 0.03;
+    config.transfer_latency_s = 0.25;
+    config.transfer_bytes_per_s = 4e8;
+    config.keeps_delays = 1;
+    const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .decode_first = decode_first};
+    CHECK(ms_run_init(loop, &config, alphas, 1.0, 0, 3, plans, &dispatch, streams) == 0);
+    loop->instances.brain[0].policy = lists;
+    sheets[0].page.delay_s = sheets[0].delay;
+}
+
+/* Prefilled by 1 s, there at 2.25 s, where its last token is computed again for the second of the answer. */
+static void a_request_crosses_from_one_replica_to_another(void)
+{
+    for (int usd = 0; usd < 2; usd++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.in_usd = usd;
+        ask(1, 1.0, 4, 3);
+        make_split(&loop, config, 1, 0);
+        begin(&loop);
+        run_until(&loop, 2.0);
+        /* under way it is the first's */
+        CHECK(loop.fleet.pool[0].unfinished == 1 && loop.fleet.pool[1].unfinished == 0);
+        CHECK(loop.fleet.replica[0].sequences.set_aside == 4 && loop.fleet.replica[1].sequences.set_aside == 5);
+        run_until(&loop, 2.5);
+        CHECK(loop.fleet.pool[0].unfinished == 0 && loop.fleet.pool[1].unfinished == 1);
+        end(&loop);
+        const sheet *s = &sheets[0];
+        CHECK(s->status[0] == MS_COMPLETED && s->replica[0] == 1);
+        CHECK(s->start[0] == 0.0 && s->first_token[0] == 1.0 && s->finish[0] == 4.25);
+        CHECK(s->energy[0] == 6.0 + 2.0 * 3.0);
+        CHECK_NEAR(s->cost[0], usd ? 1.0 * 0.01 + 2.0 * 0.03 : 12.0, 1e-12);
+        CHECK(loop.transfers == 1 && loop.transfer_bytes == 4e8 && loop.transfer_s == 1.25 &&
+              loop.transfer_wait_s == 0.0);
+        ms_run_free(&loop);
+    }
+}
+
+/* The prefill's end, the transfer's and the other's: who prefills goes on with the next. */
+static void a_transfer_waits_for_a_place(void)
+{
+    ms_run loop;
+    ask(3, 0.0, 4, 4);
+    make_split(&loop, plain, 1, 0);
+    loop.fleet.replica[1].sequences.limits.max_num_seqs = 2;
+    begin(&loop);
+    end(&loop);
+    const sheet *s = &sheets[0];
+    CHECK(s->first_token[0] == 1.0 && s->first_token[2] == 1.0); /* all three in one iteration: 12 tokens of 16 */
+    CHECK(s->finish[0] == 5.25 && s->finish[1] == 5.25);
+    CHECK(s->finish[2] == 5.25 + 1.25 + 3.0); /* a place is free at 5.25 s */
+    CHECK(loop.transfers == 3 && loop.transfer_wait_s == 4.25 && loop.transfer_s == 3.75);
+    ms_run_free(&loop);
+}
+
+/* Memory of 10: the second prompt of 6 waits until the first has crossed, in 0.25 + 1.5 s. */
+static void what_is_kept_for_another_holds_memory(void)
+{
+    ms_run loop;
+    ask(2, 0.25, 6, 2);
+    make_split(&loop, plain, 1, 0);
+    loop.fleet.replica[0].sequences.capacity_blocks = 10;
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].start[0] == 0.0 && sheets[0].start[1] == 2.75 && sheets[0].finish[0] == 3.75);
+    ms_run_free(&loop);
+}
+
+/* Whoever fails while a request crosses, it begins again from its prompt: the first at 5 s, the other at once, to
+ * wait for a decoder that is up at 5 s. */
+static void a_failure_amid_a_transfer_begins_again(void)
+{
+    const double finish_s[] = {5.0 + 1.0 + 1.25 + 2.0, 5.0 + 1.25 + 2.0};
+    for (int32_t who = 0; who < 2; who++) {
+        ms_run loop;
+        ask(1, 1.0, 4, 3);
+        make_split(&loop, plain, 1, 0);
+        break_down(&loop, who, 2.0, 3.0);
+        begin(&loop);
+        run_until(&loop, 2.0);
+        CHECK(loop.fleet.replica[1].kept_places == 0 && loop.fleet.replica[1].incoming.length == 0);
+        CHECK(loop.fleet.kept[0] == NULL && loop.fleet.pool[0].unfinished == 1 && loop.fleet.pool[1].unfinished == 0);
+        end(&loop);
+        CHECK(sheets[0].first_token[0] == 1.0 && sheets[0].finish[0] == finish_s[who] && sheets[0].preemptions[0] == 0);
+        CHECK(sheets[0].energy[0] == 6.0 + 6.0 + 2.0 * 3.0); /* the prompt is computed twice */
+        CHECK(loop.transfers == 2);
+        ms_run_free(&loop);
+    }
+}
+
+/* Held, it is lost with the replica that prefilled it; it may not be handed over twice. */
+static void a_failure_takes_what_is_held_or_waits(void)
+{
+    for (int up = 0; up < 2; up++) {
+        ms_run loop;
+        ask(2, 0.25, 4, 3);
+        make_split(&loop, plain, 1, 0);
+        loop.fleet.replica[1].sequences.limits.max_num_seqs = 1; /* the second waits there */
+        CHECK(ms_run_plan_breakdowns(&loop, up ? 1 : 2) == 0);
+        loop.breakdowns[0] = (ms_breakdown){.replica = 0, .time_s = 2.125, .for_s = 1.0};
+        if (!up) { /* both are held */
+            loop.breakdowns[1] = (ms_breakdown){.replica = 1, .time_s = 0.5, .for_s = 5.0};
+        }
+        begin(&loop);
+        run_until(&loop, 2.0);
+        CHECK(loop.fleet.servers[MODELS].held.length == (up ? 0 : 2));
+        CHECK(loop.fleet.replica[1].own_queue.length == (up ? 1 : 0));
+        run_until(&loop, 3.0);
+        CHECK(loop.fleet.servers[MODELS].held.length == 0 && loop.fleet.replica[1].own_queue.length == 0);
+        CHECK(loop.fleet.servers[0].held.length == 2 && loop.fleet.pool[0].unfinished == 2);
+        end(&loop);
+        const double ready_s = up ? 4.125 : 5.5; /* both prefilled again by 4.125 s */
+        CHECK(sheets[0].finish[0] == ready_s + 1.25 + 2.0 && sheets[0].finish[1] == ready_s + 2.0 * 3.25);
+        ms_run_free(&loop);
+    }
+}
+
+/* Given up while it is prefilled, while it crosses, or while it decodes: nothing is left of it anywhere. */
+static void who_gives_up_amid_a_transfer_leaves_at_its_end(void)
+{
+    const double patience_s[] = {0.5, 1.5, 2.5}, over_s[] = {1.0, 2.25, 3.25}, energy_j[] = {6.0, 6.0, 9.0};
+    for (int k = 0; k < 3; k++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.patience = (ms_patience){.wait = seconds(patience_s[k]), .aborts = 1};
+        ask(1, 1.0, 4, 3);
+        make_split(&loop, config, 1, 0);
+        begin(&loop);
+        end(&loop);
+        CHECK(sheets[0].status[0] == MS_TIMED_OUT && loop.now_s == over_s[k] && sheets[0].energy[0] == energy_j[k]);
+        ms_run_free(&loop);
+    }
+}
+
+/* Chosen before the prefill, where it decodes counts as a request from then on: the second goes elsewhere. */
+static void a_decoder_may_be_chosen_first(void)
+{
+    for (int first = 0; first < 2; first++) {
+        ms_run loop;
+        ask(2, 0.5, 4, 3);
+        make_split(&loop, plain, 2, first);
+        begin(&loop);
+        run_until(&loop, 0.75);
+        CHECK(loop.fleet.promised[1] == first && loop.fleet.promised[2] == first);
+        CHECK(ms_fleet_unfinished(&loop.fleet, 1) == first);
+        run_until(&loop, 1.5);
+        CHECK(loop.fleet.promised[1] == 0 && loop.fleet.promised[2] == first);
+        end(&loop);
+        CHECK(sheets[0].replica[0] == 1 && sheets[0].replica[1] == 2);
+        CHECK(sheets[0].finish[0] == 4.25 && sheets[0].finish[1] == 5.25);
+        ms_run_free(&loop);
+    }
+}
+
+/* It fails before the prefill is done: another is chosen. */
+static void a_decoder_that_fails_is_replaced(void)
+{
+    ms_run loop;
+    ask(1, 0.5, 4, 3);
+    make_split(&loop, plain, 2, 1);
+    break_down(&loop, 1, 0.5, 50.0);
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].replica[0] == 2 && sheets[0].finish[0] == 4.25);
+    ms_run_free(&loop);
+}
+
+/* The decoder fails while the first crosses: its memory where it was prefilled is free at that moment for both. */
+static void a_decoders_failure_lets_memory_go(void)
+{
+    ms_run loop;
+    ask(2, 0.25, 6, 2);
+    make_split(&loop, plain, 1, 0);
+    loop.fleet.replica[0].sequences.capacity_blocks = 10;
+    break_down(&loop, 1, 2.0, 10.0);
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].start[0] == 0.0 && sheets[0].start[1] == 2.0 && sheets[0].first_token[1] == 3.0);
+    CHECK(sheets[0].finish[1] == 12.0 + 0.25 + 1.5 + 1.0); /* held until the decoder is up again */
+    ms_run_free(&loop);
+}
+
+/* Six that cross at once are there at one instant, in the order of requests. */
+static void who_crosses_at_once_arrives_in_order(void)
+{
+    ms_run loop;
+    ask(6, 0.0, 2, 3);
+    make_split(&loop, plain, 1, 0);
+    for (int i = 0; i < 2; i++) {
+        loop.fleet.replica[i].sequences.limits.max_num_seqs = 6;
+    }
+    begin(&loop);
+    run_until(&loop, 2.0);
+    const ms_sequences *there = &loop.fleet.replica[1].sequences;
+    CHECK(there->running == 6);
+    for (int i = 0; i < there->running; i++) {
+        CHECK(there->jobs[i]->request == i);
+    }
+    end(&loop);
+    ms_run_free(&loop);
+}
+
+/* The second has arrived amid an iteration as the decoder fails at 5 s: its prompt is computed again, too, all of
+ * it. */
+static void who_has_arrived_begins_again_from_its_prompt(void)
+{
+    ms_run loop;
+    ask(2, 1.5, 4, 20);
+    make_split(&loop, plain, 1, 0);
+    break_down(&loop, 1, 5.0, 3.0);
+    begin(&loop);
+    run_until(&loop, 4.75);
+    CHECK(loop.fleet.replica[1].arrived.length == 1 && loop.fleet.replica[1].sequences.running == 1);
+    run_until(&loop, 5.0);
+    const ms_sequences *again = &loop.fleet.replica[0].sequences;
+    CHECK(again->running == 2 && again->chunk[0] == 4 && again->chunk[1] == 4);
+    CHECK(loop.fleet.replica[1].arrived.length == 0 && loop.fleet.replica[1].kept_places == 0);
+    end(&loop);
+    CHECK(sheets[0].first_token[0] == 1.0 && sheets[0].first_token[1] == 2.5);
+    ms_run_free(&loop);
+}
+
+/* While no decoder is up none is promised: one is chosen after the prefill. */
+static void nobody_is_promised_while_none_is_up(void)
+{
+    ms_run loop;
+    ask(1, 1.0, 4, 3);
+    sheets[0].arrival_in[0] = 1.0;
+    make_split(&loop, plain, 1, 1);
+    break_down(&loop, 1, 0.5, 1.0);
+    begin(&loop);
+    run_until(&loop, 1.25);
+    const ms_job *job = loop.newest->jobs;
+    CHECK(job->destination == -1 && !job->is_promised && loop.fleet.promised[1] == 0);
+    end(&loop);
+    CHECK(sheets[0].finish[0] == 2.0 + 1.25 + 2.0);
+    ms_run_free(&loop);
+}
+
+int main(void)
+{
+    RUN(a_request_crosses_from_one_replica_to_another);
+    RUN(a_transfer_waits_for_a_place);
+    RUN(what_is_kept_for_another_holds_memory);
+    RUN(a_failure_amid_a_transfer_begins_again);
+    RUN(a_failure_takes_what_is_held_or_waits);
+    RUN(who_gives_up_amid_a_transfer_leaves_at_its_end);
+    RUN(a_decoder_may_be_chosen_first);
+    RUN(a_decoder_that_fails_is_replaced);
+    RUN(a_decoders_failure_lets_memory_go);
+    RUN(who_crosses_at_once_arrives_in_order);
+    RUN(who_has_arrived_begins_again_from_its_prompt);
+    RUN(nobody_is_promised_while_none_is_up);
+    return report();
+}
