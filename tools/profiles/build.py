@@ -8,7 +8,8 @@ measured row. The same tables give the same bytes.
 Host: values by kind of scheduler, assumed (see HOSTS).
 
 Energy, measured: fits to ML.ENERGY version 3's readings of the same weights on as many GPUs of the same kind, by
-non-negative least squares of relative errors, at the measured durations, host included. Where the readings cannot tell
+non-negative least squares of relative errors, at the measured durations, host included; rows of servers that their own
+host held up are left out (messsim.study.calibrate.measured.is_held_up). Where the readings cannot tell
 ek from e, ek is 0 and e contains it. Where the profile's own durations are more than FAR_OFF from the measured ones in
 the mean, the fit is at its own: what an answer costs is then right where it was metered, and power as wrong as time.
 
@@ -31,11 +32,12 @@ from typing import Any
 
 import numpy as np
 from cells import GPUS, Cell, cells, weights_bytes
-from composing import KNOTS, LEAST, MIXED, ONE_CALL, TERMS
+from composing import ASSUMED, KNOTS, LEAST, MIXED, TERMS
 from composing import TARGET as DURATIONS
 from scipy.optimize import nnls
 from shapes import MODELS
 
+from messsim.study.calibrate.measured import is_held_up
 from messsim.zoo import gpu_seconds
 from messsim.zoo.records import Duration
 
@@ -156,7 +158,7 @@ def measured_energies(data: Path, composed: dict[str, Row] | None) -> dict[Key, 
     by_key: dict[Key, list[Row]] = {}
     with (data / "energy" / "mlenergy_v3_llm.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS:
+            if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS and not is_held_up(row):
                 key = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
                 by_key.setdefault((*key, _WEIGHTS[row["weight_precision"]]), []).append(row)
     names = {key: f"{key[0]}/{key[1]}/tp{key[2]}" + ("" if key[3] == "bf16" else f"/{key[3]}") for key in by_key}
@@ -172,7 +174,7 @@ def measured_energies(data: Path, composed: dict[str, Row] | None) -> dict[Key, 
 def _seconds(cell: Row, batch: float, prompt: float, output: float) -> float:
     """Mean time of an iteration of a server that is kept full, s: one in so many carries a prompt; vLLM 0.12's host."""
     terms = {UNITS[name]: value for name, value in cell["terms"].items()}
-    knots = tuple(zip(KNOTS, cell["knots_s"], strict=True))
+    knots = tuple(zip(cell.get("knots", KNOTS), cell["knots_s"], strict=True))
     shown = SimpleNamespace(duration=Duration(knots=knots, **terms, source="", assumed=()))
     cached = batch * (prompt + output / 2.0)
     decoding = gpu_seconds(shown, 0, 0, batch, cached)  # type: ignore[arg-type]
@@ -280,6 +282,7 @@ def profiles(data: Path) -> tuple[list[Row], Row]:
                     "host": "overlap",
                 },
                 "source": f"aic-{result['backend']}",
+                **({"knots": result["knots"]} if "knots" in result else {}),
                 "knots_s": [float(f"{x:.5g}") for x in result["knots_s"]],
                 "terms": [float(f"{result['terms'][name]:.5g}") for name in TERMS],
                 "error": [errors[kind]["mape"] for kind in ("decode", "prefill", "mixed")]
@@ -319,16 +322,17 @@ def render(data: Path) -> str:
     }
     zoo, rule = profiles(data)
     tables = {"sources": SOURCES, "gpus": gpus, "models": models, "hosts": HOSTS, "rules": rule}
-    one_call = [name for name, g in GPUS.items() if g.system in ONE_CALL]
+    one_call = [name for name, g in GPUS.items() if g.system in MIXED]
     parts = [
         f'  "knots": {json.dumps(KNOTS)}',
         f'  "terms": {json.dumps([UNITS[name] for name in TERMS])}',
-        f'  "assumed_terms": {json.dumps({gpu: [UNITS[name] for name in MIXED] for gpu in one_call})}',
+        f'  "assumed_terms": {json.dumps({gpu: [UNITS[name] for name in ASSUMED] for gpu in one_call})}',
     ]
     parts += [f'  "{name}": {{\n{lines(table.items(), "    ")}\n  }}' for name, table in tables.items()]
     blocks = []
     for profile in zoo:
-        rows = [profile["head"], {k: profile[k] for k in ("source", "knots_s", "terms", "error")}]
+        duration = {k: profile[k] for k in ("source", "knots", "knots_s", "terms", "error") if k in profile}
+        rows = [profile["head"], duration]
         rows.append({k: profile[k] for k in ("energy", "memory")})
         inner = ",\n     ".join(json.dumps(row, separators=(", ", ":"))[1:-1] for row in rows)
         blocks.append(f"    {{{inner}}}")
