@@ -19,7 +19,7 @@ from messsim.zoo.fitting import Iterations
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["READINGS", "Measurements", "ServedPoints", "read_measurements"]
+__all__ = ["READINGS", "Measurements", "ServedPoints", "joined", "read_measurements"]
 
 WHOSE = ("model", "gpu", "tp")  # columns that say whose measurements a row has
 ENGINE = ("backend", "backend_version")  # columns of which a file may hold one value only
@@ -110,6 +110,51 @@ def read_measurements(path: Path, select: Sequence[Condition] = (), unit: str = 
         return Measurements(whose, _points(frame, path))
     rows, idle_w = _iterations(frame, path)
     return Measurements(whose, rows, idle_w)
+
+
+def joined(parts: Sequence[tuple[Path, Measurements]]) -> Measurements:
+    """What several files hold of one server, as if it were one file.
+
+    Raises
+    ------
+    DataError
+        With the first file that is of another model, GPU or tp than the one before it, of another kind, or has other
+        readings.
+    """
+    (_, whole), *others = parts
+    for path, part in others:
+        for name in whole.whose.keys() & part.whose.keys():
+            if whole.whose[name] != part.whose[name]:
+                raise DataError(
+                    f"is of {name} {part.whose[name]}; expected {whole.whose[name]}, as the files before", str(path)
+                )
+        idle = [m.idle_w for m in (whole, part) if m.idle_w is not None]
+        rows = _joined_rows(whole.rows, part.rows, path)
+        whole = Measurements(whole.whose | part.whose, rows, float(np.mean(idle)) if idle else None)
+    return whole
+
+
+def _joined_rows(
+    whole: Iterations | ServedPoints, part: Iterations | ServedPoints, path: Path
+) -> Iterations | ServedPoints:
+    if type(whole) is not type(part):
+        kinds = {Iterations: "iterations", ServedPoints: "a server at fixed concurrencies"}
+        raise DataError(f"holds {kinds[type(part)]}; expected {kinds[type(whole)]}, as the files before", str(path))
+    kept, more = ({k: v for k, v in vars(each).items() if v is not None} for each in (whole, part))
+    readings = [sorted(each.get("readings", ())) + sorted(each) for each in (kept, more)]
+    if readings[0] != readings[1]:
+        wrong = sorted(set(readings[0]) ^ set(readings[1]))
+        raise DataError(f"has other readings than the files before: {', '.join(wrong)}; expected the same", str(path))
+
+    def both(a: Any, b: Any) -> Any:
+        if isinstance(a, dict):
+            return {name: both(a[name], b[name]) for name in a}
+        return np.concatenate([a, b]) if isinstance(a, np.ndarray) else a + b if isinstance(a, list) else a
+
+    return type(whole)(
+        **{name: both(kept[name], more[name]) for name in kept}
+        | {name: None for name in vars(whole) if name not in kept}
+    )
 
 
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
