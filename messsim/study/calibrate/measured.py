@@ -82,7 +82,7 @@ PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
 LOADS = {"up to 64 clients": 64, "65 to 255 clients": 255, "256 clients or more": 2**31}  # to sum rows up by
 # Servers whose own host held them up. Where fewer than one iteration in twelve carries a prompt, nine in ten gaps
 # between tokens should be alike: on H100, and with several B200, the ninth decile is 1.01 to 1.1 medians; with one B200
-# and long answers 1.35 and more, and the median 31 to 49 ms whatever the model, as far as 128 sequences. With 256 or
+# and long answers 1.3 to 1.5, and the median 31 to 57 ms whatever the model, as far as 128 sequences. With 256 or
 # more memory may be what runs short.
 UNEVEN, UNEVEN_MS, FEW_PROMPTS, FEW_SEQUENCES = 1.3, 10.0, 1 / 12, 256
 HELD_UP = "held up by their host"
@@ -164,7 +164,7 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
     return points
 
 
-def _settings(engine: str, gpus: int, prompt_tokens: int, clients: int) -> dict[str, int | str]:
+def _settings(engine: str, gpus: int, prompt_tokens: int, clients: int) -> dict[str, Any]:
     """What the table does not say of the servers, as their mean TTFT tells it.
 
     vLLM took about four prompts an iteration: so say the rows of 4 GPUs. TensorRT-LLM took two, and had one place less
