@@ -394,6 +394,30 @@ def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
         read_measurements(theirs)
 
 
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("clients,prompt_tokens,output_tokens,tpot_s\n1,9,9,12.5\n", "12.5 in row 1: no server takes so many seconds"),
+        (
+            "clients,prompt_tokens,output_tokens,tpot_ms\n1,9,9,0.008\n",
+            "8e-06 in row 1: no server takes so few seconds",
+        ),
+        ("clients,prompt_tokens,output_tokens,ttft_s\n1,9,9,1\n2,9,9,900\n3,9,9,901\n", "900 in row 2: no server"),
+        ("prompt_tokens,batch,cached_tokens,duration_s\n9,0,0,35.5\n", "name the column duration_ms"),
+    ],
+)
+def test_times_that_no_server_takes_are_doubted_unless_their_unit_is_stated(tmp_path, text, message):
+    (file := tmp_path / "f.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_measurements(file)
+    read_measurements(file, unit="s")
+
+
+def test_durations_of_iterations_may_be_in_milliseconds(tmp_path):
+    (file := tmp_path / "f.csv").write_text("prompt_tokens,batch,cached_tokens,duration_ms\n9,0,0,35.5\n")
+    assert read_measurements(file).rows.seconds.tolist() == [0.0355]
+
+
 def test_several_files_count_as_one(tmp_path):
     whole = served(DENSE, tmp_path, POINTS[:6])
     head, *rows = whole.read_text().splitlines()

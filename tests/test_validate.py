@@ -310,3 +310,14 @@ def test_mean_errors_of_each_engine_stay_within_bounds():
     assert {row[0] for row in rows} == MOST.keys()
     for engine, *errors in rows:
         assert all(float(e) <= most for e, most in zip(errors, MOST[engine], strict=True)), (engine, errors)
+
+
+OF_BURSTS = re.compile(r"^\| [\w-]+, (A100|H100 at its own speed) \| (\d+) \|(?:[^|]*\|){2} ([\d.]+) /", re.MULTILINE)
+
+
+def test_mean_errors_of_whole_bursts_stay_within_bounds():
+    rows = OF_BURSTS.findall((ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8"))
+    for gpu in ("A100", "H100 at its own speed"):
+        mine = [(int(n), float(error)) for name, n, error in rows if name == gpu]
+        assert sum(n for n, _ in mine) > 10
+        assert sum(n * error for n, error in mine) / sum(n for n, _ in mine) <= 12, gpu

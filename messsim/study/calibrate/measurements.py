@@ -36,7 +36,8 @@ BENCHMARKS = {  # what a benchmark of vLLM or SGLang sums up
 TOTALS = {"total_input_tokens": "prompt_tokens", "total_output_tokens": "output_tokens"}  # of all that completed
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED = 8  # values of a column that an error names
-LONGEST_S = {"ttft_s": 600.0, "tpot_s": 2.0}  # medians above these are in another unit
+PLAUSIBLE_S = {"ttft_s": (1e-4, 600.0), "tpot_s": (1e-5, 2.0), "duration_s": (1e-6, 30.0)}  # else another unit
+UNIT_NAMES = {"ms": "milliseconds", "s": "seconds"}
 LEAST = 1e-9  # of what must be above 0
 
 
@@ -106,6 +107,8 @@ def read_measurements(path: Path, select: Sequence[Condition] = (), unit: str = 
         raise DataError(f"--time-format {unit}: the times are durations; expected auto, {', '.join(UNITS)}", str(path))
     frame = _named(Chooser(tuple(select)).of_file(read(path), path), path, unit)
     whose = _whose(frame, path)
+    if unit == "auto":
+        _doubt_seconds(frame, path)
     if "clients" in frame.columns:
         return Measurements(whose, _points(frame, path))
     rows, idle_w = _iterations(frame, path)
@@ -187,7 +190,7 @@ def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     import polars as pl
 
     collected = {}
-    for reading in ("ttft", "tpot", "e2e"):
+    for reading in ("ttft", "tpot", "e2e", "duration"):
         for unit, per_second in UNITS.items():
             column = f"{reading}_{unit}"
             there = column in frame.columns and frame[column].null_count() < frame.height
@@ -268,17 +271,21 @@ def _optional(frame: pl.DataFrame, column: str, path: Path, *, least: float) -> 
     return numbers(frame, column, path, least=least)
 
 
-def _doubt_seconds(readings: dict[str, Floats], path: Path) -> None:
-    """Raises where times are longer than any server's, and would be right in milliseconds."""
-    for column, most in LONGEST_S.items():
-        if column in readings and float(np.median(readings[column])) > most:
-            row = int(np.argmax(readings[column] > most))
-            value, ours = readings[column][row], column.removesuffix("_s")
-            raise DataError(
-                f"column {column!r} has {value:.10g} in row {row + 1}: no server takes so many seconds, at most "
-                f"{most:g}; are these milliseconds? Then --time-format ms, or name the column {ours}_ms",
-                str(path),
-            )
+def _doubt_seconds(frame: pl.DataFrame, path: Path) -> None:
+    """Raises where times are longer or shorter than any server's, and would be right in another unit."""
+    for column, (least, most) in PLAUSIBLE_S.items():
+        times = _optional(frame, column, path, least=LEAST)
+        if times is None or least <= (median := float(np.median(times))) <= most:
+            continue
+        long = median > most
+        row = int(np.argmax(times > most if long else times < least))
+        value, ours = times[row], column.removesuffix("_s")
+        takes, limit, unit = ("so many", f"at most {most:g}", "ms") if long else ("so few", f"at least {least:g}", "s")
+        raise DataError(
+            f"column {column!r} has {value:.10g} in row {row + 1}: no server takes {takes} seconds, {limit}; are these "
+            f"{UNIT_NAMES[unit]}? Then --time-format {unit}, or name the column {ours}_{unit}",
+            str(path),
+        )
 
 
 def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
@@ -286,7 +293,6 @@ def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
     readings = {c: result for c in READINGS if (result := _optional(frame, c, path, least=LEAST)) is not None}
     if not readings:
         raise DataError(f"has none of the columns {', '.join(READINGS)}", str(path))
-    _doubt_seconds(readings, path)
     columns = ("clients", "prompt_tokens", "output_tokens")
     clients, prompts, outputs = ([round(v) for v in numbers(frame, c, path, least=1, most=1e7)] for c in columns)
     if "tpot_s" in readings and min(outputs) < 2:
