@@ -12,6 +12,8 @@ non-negative least squares of relative errors, at the measured durations, host i
 host held up are left out (messsim.study.calibrate.measured.is_held_up). Where the readings cannot tell
 ek from e, ek is 0 and e contains it. Where the profile's own durations are more than FAR_OFF from the measured ones in
 the mean, the fit is at its own: what an answer costs is then right where it was metered, and power as wrong as time.
+If that gives all to P0 or all to e, which holds at no other load, P0 alone is fitted so, and e and ek are those of the
+measured durations.
 
 Energy, assumed (every other profile), one rule. Of the H100 fits in bf16 at the measured durations take those that tell
 P0, e and ek apart, and the median over them of three ratios: P0 / TDP, e / active parameters, ek / KV bytes per token.
@@ -162,13 +164,21 @@ def measured_energies(data: Path, composed: dict[str, Row] | None) -> dict[Key, 
                 key = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
                 by_key.setdefault((*key, _WEIGHTS[row["weight_precision"]]), []).append(row)
     names = {key: f"{key[0]}/{key[1]}/tp{key[2]}" + ("" if key[3] == "bf16" else f"/{key[3]}") for key in by_key}
-    fits = {
-        key: _energy_fit(rows, key[2], composed and composed[names[key]])
-        for key, rows in by_key.items()
-        if len(rows) >= LEAST_ROWS and (composed is None or names[key] in composed)
-    }
-    # where all energy is time's or tokens' alone, the readings tell nothing that holds at another load
-    return {key: fit for key, fit in fits.items() if fit["p0_w_per_gpu"] > 0 and fit["e_j_per_token"] > 0}
+    fits = {}
+    for key, rows in by_key.items():
+        if len(rows) < LEAST_ROWS or not (composed is None or names[key] in composed):
+            continue
+        fit = _energy_fit(rows, key[2], composed and composed[names[key]])
+        if composed is not None and not _tells(fit):
+            fit = _energy_fit(rows, key[2], composed[names[key]], _energy_fit(rows, key[2], None))
+        if _tells(fit):
+            fits[key] = fit
+    return fits
+
+
+def _tells(fit: Row) -> bool:
+    """Whether neither time nor tokens have all the energy: else it holds at no other load."""
+    return bool(fit["p0_w_per_gpu"] > 0 and fit["e_j_per_token"] > 0)
 
 
 def _seconds(cell: Row, batch: float, prompt: float, output: float) -> float:
@@ -185,7 +195,8 @@ def _seconds(cell: Row, batch: float, prompt: float, output: float) -> float:
     return float(seconds + host["h0_s"] + host["h1_s_per_sequence"] * batch)
 
 
-def _energy_fit(rows: list[Row], gpus: int, cell: Row | None) -> Row:
+def _energy_fit(rows: list[Row], gpus: int, cell: Row | None, held: Row | None = None) -> Row:
+    """Fit of P0, e and ek at the measured durations, or a cell's; of P0 alone, beside e and ek of another fit."""
     batch = np.array([float(r["avg_batch_size"]) for r in rows])
     output = np.array([float(r["avg_output_len"]) for r in rows])
     prompt = np.array([float(PROMPT_TOKENS[r["task"]]) for r in rows])
@@ -201,6 +212,9 @@ def _energy_fit(rows: list[Row], gpus: int, cell: Row | None) -> Row:
     matrix = np.column_stack(columns) / joules[:, None]
     scale = np.linalg.norm(matrix, axis=0)
     result = nnls(matrix / scale, np.ones(len(rows)))[0] / scale
+    if held is not None:
+        result[1:] = [held["e_j_per_token"], held["ek_j_per_cached_token"]][: len(result) - 1]
+        result[0] = max(0.0, matrix[:, 0] @ (1.0 - matrix[:, 1:] @ result[1:]) / (matrix[:, 0] @ matrix[:, 0]))
     errors = 100.0 * np.abs(matrix @ result - 1.0)
     p0, e, ek = (*result, 0.0)[:3]
     apart = "ek is contained in e" if ek == 0.0 else "P0, e and ek apart"
@@ -211,7 +225,8 @@ def _energy_fit(rows: list[Row], gpus: int, cell: Row | None) -> Row:
         "mape_percent": rounded(float(errors.mean())),
         "off": float(np.abs(seconds / measured - 1.0).mean()),
         "note": f"metered: {rows[0]['model_id']} on {gpus} {rows[0]['gpu_model']}, {len(rows)} readings of "
-        f"{', '.join(tasks)}{'' if cell is None else ', at its own durations'}; {apart}",
+        f"{', '.join(tasks)}{'' if cell is None else ', at its own durations'}"
+        f"{'' if held is None else ' but for e and ek'}; {apart}",
     }
 
 
