@@ -164,7 +164,7 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
     return points
 
 
-def _settings(engine: str, gpus: int, prompt_tokens: int, clients: int) -> dict[str, Any]:
+def _settings(engine: str, gpus: int, prompt_tokens: int, clients: int) -> Mapping[str, Any]:
     """What the table does not say of the servers, as their mean TTFT tells it.
 
     vLLM took about four prompts an iteration: so say the rows of 4 GPUs. TensorRT-LLM took two, and had one place less

@@ -6,6 +6,7 @@ The tables and their sources are described in the README of ``served/`` in the d
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def burst_points(data: Path, sets: list[str] | None, seed: int | None) -> list[P
 
 
 def _burst(
-    row: dict[str, Any], shape: pl.DataFrame, sets: list[str] | None, seed: int | None, slower: float = 1.0
+    row: Mapping[str, Any], shape: pl.DataFrame, sets: list[str] | None, seed: int | None, slower: float = 1.0
 ) -> Point:
     """One row, its GPU `slower` times as slow as its profile."""
     weights = "fp8" if row["model"].endswith("-FP8") else "bf16"
