@@ -21,8 +21,11 @@ from messsim import _core
 from messsim.cli import app
 from messsim.errors import DataError, OutputError, ScenarioError
 from messsim.scenario import dump, load, parse, with_values
+from messsim.study.calibrate.fits import HIDDEN
 from messsim.study.calibrate.fitting import calibrate
-from messsim.study.calibrate.measurements import ServedPoints, read_measurements
+from messsim.study.calibrate.measurements import ServedPoints, joined, read_measurements
+from messsim.study.calibrate.missing import ITERATIONS
+from messsim.study.calibrate.missing import POINTS as SERVED_POINTS
 from messsim.study.calibrate.options import NAMES, Options
 from messsim.study.calibrate.profile_file import profile_text
 from messsim.study.calibrate.served_fit import PointFit
@@ -389,6 +392,85 @@ def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
     theirs.write_text(theirs.read_text().replace('"max_concurrency": 8', '"max_concurrency": null'))
     with pytest.raises(DataError, match="column 'max_concurrency' has no value in row 2"):
         read_measurements(theirs)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("clients,prompt_tokens,output_tokens,tpot_s\n1,9,9,12.5\n", "12.5 in row 1: no server takes so many seconds"),
+        (
+            "clients,prompt_tokens,output_tokens,tpot_ms\n1,9,9,0.008\n",
+            "8e-06 in row 1: no server takes so few seconds",
+        ),
+        ("clients,prompt_tokens,output_tokens,ttft_s\n1,9,9,1\n2,9,9,900\n3,9,9,901\n", "900 in row 2: no server"),
+        ("prompt_tokens,batch,cached_tokens,duration_s\n9,0,0,35.5\n", "name the column duration_ms"),
+    ],
+)
+def test_times_that_no_server_takes_are_doubted_unless_their_unit_is_stated(tmp_path, text, message):
+    (file := tmp_path / "f.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_measurements(file)
+    read_measurements(file, unit="s")
+
+
+def test_durations_of_iterations_may_be_in_milliseconds(tmp_path):
+    (file := tmp_path / "f.csv").write_text("prompt_tokens,batch,cached_tokens,duration_ms\n9,0,0,35.5\n")
+    assert read_measurements(file).rows.seconds.tolist() == [0.0355]
+
+
+def test_several_files_count_as_one(tmp_path):
+    whole = served(DENSE, tmp_path, POINTS[:6])
+    head, *rows = whole.read_text().splitlines()
+    parts = []
+    for i, some in enumerate((rows[:2], rows[2:])):
+        parts.append(tmp_path / f"part{i}.csv")
+        parts[-1].write_text("\n".join([head, *some]) + "\n")
+    options = Options(given=["aq_s_per_token2=1e-9", "akm_s_per_token=1e-8", "nstar_tokens=100"])
+    one, two = calibrate(whole, options=options), calibrate(parts, options=options)
+    assert two.pop("file") == f"{parts[0]}, {parts[1]}"
+    assert one.pop("file") == str(whole)
+    assert one == two
+
+
+def test_iterations_of_several_files_count_as_one(tmp_path):
+    head = "prompt_tokens,batch,cached_tokens,duration_s"
+    rows = ["0,1,100,0.01", "0,8,900,0.011", "512,0,0,0.03", "512,4,4000,0.035"]
+    paths = [tmp_path / name for name in ("a.csv", "b.csv", "c.csv")]
+    for path, some in zip(paths, (rows, rows[:1], rows[1:]), strict=True):
+        path.write_text("\n".join([head, *some]) + "\n")
+    whole, *parts = [read_measurements(p) for p in paths]
+    together = joined(list(zip(paths[1:], parts, strict=True)))
+    assert repr(together) == repr(whole)
+
+
+@pytest.mark.parametrize(
+    "second, message",
+    [
+        ("prompt_tokens,batch,cached_tokens,duration_s\n0,1,9,0.1\n", "holds iterations; expected a server at fixed"),
+        ("clients,prompt_tokens,output_tokens,ttft_s\n1,9,9,0.1\n", "other readings than the files before: tpot_s"),
+        ("gpu,clients,prompt_tokens,output_tokens,tpot_s\nA,1,9,9,0.1\n", "is of gpu A; expected B"),
+    ],
+)
+def test_files_of_different_things_are_refused(tmp_path, second, message):
+    paths = [tmp_path / "first.csv", tmp_path / "second.csv"]
+    paths[0].write_text("gpu,clients,prompt_tokens,output_tokens,tpot_s\nB,1,9,9,0.1\n")
+    paths[1].write_text(second)
+    with pytest.raises(DataError, match=message) as raised:
+        calibrate(paths)
+    assert str(raised.value).startswith(str(paths[1]))
+
+
+def test_what_is_left_open_says_what_to_measure(tmp_path):
+    (file := tmp_path / "f.csv").write_text("prompt_tokens,batch,cached_tokens,duration_s\n0,1,9,0.1\n0,8,72,0.1\n")
+    fitted = calibrate(file)
+    assert "prompts of which a part is cached" in fitted["measure_next"]
+    assert len(fitted["measure_next"]) == len(set(fitted["measure_next"]))
+
+
+@pytest.mark.parametrize("shown", [ITERATIONS, SERVED_POINTS], ids=["iterations", "points"])
+def test_every_coefficient_that_can_be_left_open_has_something_to_measure(shown):
+    hidden = {*HIDDEN, "p_cap_w_per_gpu"} if shown is SERVED_POINTS else set()
+    assert shown.keys() == {*DURATION, *ENERGY} - hidden
 
 
 def test_points_may_be_samples_of_aiconfigurator(tmp_path):

@@ -17,6 +17,7 @@ from messsim.errors import DataError, ScenarioError
 from messsim.scenario import parse
 from messsim.study.calibrate.measured import (
     ENERGY_FILE,
+    HELD_UP,
     LENGTHS_FILE,
     SERVED_FILE,
     Point,
@@ -24,6 +25,7 @@ from messsim.study.calibrate.measured import (
     served_points,
 )
 from messsim.study.validate.against_hardware import predict, validate
+from messsim.study.validate.measured_loads import BURSTS_FILE, FRONT_END_S, REQUESTS_FILE, SLOWER, burst_points
 
 SERVED = {
     "model": "meta-llama/Llama-3.1-8B-Instruct",
@@ -45,7 +47,10 @@ ENERGY = {
     "num_gpus": 1,
     "tensor_parallel": 1,
     "max_num_seqs": 8,
+    "avg_batch_size": 8.0,
     "avg_output_len": 400.0,
+    "median_itl_ms": 8.0,
+    "p90_itl_ms": 9.0,
     "output_throughput_tokens_per_sec": 1000.0,
     "avg_power_watts": 500.0,
     "energy_per_token_joules": 0.5,
@@ -135,6 +140,67 @@ def test_energy_coefficients_of_another_checkpoint_are_not_in_sample(data):
     (point,) = energy_points(data, None, None)
     assert point.scenario is not None
     assert not point.facts["in_sample"]
+
+
+@pytest.mark.parametrize(
+    "change, held_up",
+    [
+        ({}, False),
+        ({"p90_itl_ms": 25.0}, True),  # gaps uneven though 8 answers of 400 tokens bring a prompt in 50 iterations
+        ({"p90_itl_ms": 17.0}, False),  # less than 10 ms apart
+        ({"p90_itl_ms": 25.0, "avg_output_len": 90.0}, False),  # more than a prompt in 12 iterations
+        ({"median_itl_ms": 80.0, "p90_itl_ms": 100.0}, False),  # less than 1.3 medians
+        ({"p90_itl_ms": 25.0, "avg_batch_size": 256.0, "avg_output_len": 9000.0}, False),  # memory may be short
+    ],
+)
+def test_servers_that_their_host_held_up_are_told_apart_and_not_fitted_to(data, change, held_up):
+    write(data / ENERGY_FILE, [ENERGY | change])
+    (row,) = validate(data, workers=1)["energy"]["rows"]
+    assert (row["load"] == HELD_UP, row["in_sample"]) == (held_up, not held_up)
+
+
+def test_a_cap_on_the_batch_above_the_default_counts(data):
+    write(data / ENERGY_FILE, [ENERGY | {"max_num_seqs": 2048}])
+    (point,) = energy_points(data, None, None)
+    assert point.scenario.models[0].max_num_seqs == 2048
+
+
+BURST = {
+    "engine": "vllm",
+    "gpu": "A100",
+    "model": "Qwen/Qwen3-14B",
+    "command": "vllm serve Qwen/Qwen3-14B",
+    "load": "random 2K input",
+    "requests": 20,
+    "prompt_tokens_total": 40_000,
+    "output_tokens_total": 400,
+    "duration_s": 10.0,
+    "ttft_mean_ms": 1e3,
+    "tpot_mean_ms": 50.0,
+}
+
+
+@pytest.fixture
+def bursts(tmp_path) -> Path:
+    write(tmp_path / REQUESTS_FILE, [{"prompt_tokens": 10, "output_tokens": 10}])
+    write(tmp_path / BURSTS_FILE, [BURST, BURST | {"gpu": "H100"}])
+    return tmp_path
+
+
+def test_a_burst_passes_the_front_end_together_and_a_slow_gpu_counts_twice(bursts):
+    points = burst_points(bursts, None, None)
+    assert [p.facts["gpu"] for p in points] == ["A100", "H100", "H100 at its own speed"]
+    assert {p.scenario.models[0].front_end_s.mean_s for p in points} == {20 * FRONT_END_S["vllm"]}
+    front_end = 20 * FRONT_END_S["vllm"]
+    as_profiled, slow = (predict(p)["ttft_s"] - front_end for p in points[1:])
+    assert slow / as_profiled == pytest.approx(SLOWER["H100"], rel=0.03)  # all but the host's time
+
+
+def test_rows_that_a_setting_was_read_off_are_in_sample(bursts):
+    loads = ("random 128 input", "random 32K input", "random 2K input")
+    write(bursts / BURSTS_FILE, [BURST | {"load": load, "gpu": gpu} for load in loads for gpu in ("A100", "H100")])
+    fitted = {(p.facts["load"], p.facts["gpu"]) for p in burst_points(bursts, None, None) if p.facts["in_sample"]}
+    assert fitted == {("random 128 input", "A100"), ("random 32K input", "H100 at its own speed")}
 
 
 def test_overrides_and_seed_reach_every_scenario(data):
@@ -244,3 +310,14 @@ def test_mean_errors_of_each_engine_stay_within_bounds():
     assert {row[0] for row in rows} == MOST.keys()
     for engine, *errors in rows:
         assert all(float(e) <= most for e, most in zip(errors, MOST[engine], strict=True)), (engine, errors)
+
+
+OF_BURSTS = re.compile(r"^\| [\w-]+, (A100|H100 at its own speed) \| (\d+) \|(?:[^|]*\|){2} ([\d.]+) /", re.MULTILINE)
+
+
+def test_mean_errors_of_whole_bursts_stay_within_bounds():
+    rows = OF_BURSTS.findall((ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8"))
+    for gpu in ("A100", "H100 at its own speed"):
+        mine = [(int(n), float(error)) for name, n, error in rows if name == gpu]
+        assert sum(n for n, _ in mine) > 10
+        assert sum(n * error for n, error in mine) / sum(n for n, _ in mine) <= 12, gpu

@@ -188,11 +188,17 @@ def test_every_figure_has_a_source_and_every_assumption_says_so() -> None:
         assert {block.source for block in blocks} <= sources.keys(), profile.name
 
 
-def test_where_mixed_attention_is_not_measured_it_is_the_rtx_pro_6000s() -> None:
-    for gpu in ("A100", "L40S", "RTX-PRO-6000"):
+def test_where_mixed_attention_is_not_measured_it_is_that_of_a_gpu_alike() -> None:
+    rtx_4090 = [0.65, 0.0138, 3.2]
+    for gpu, expected in (("A100", rtx_4090), ("L40S", rtx_4090), ("RTX-PRO-6000", [0.15, 0.009, 3.1])):
         d = BY_NAME[f"Llama-3.1-8B/{gpu}/tp1"].duration
         ratios = [value / d.ak_s_per_token for value in (d.akm_s_per_token, d.abk_s_per_token, d.akx_s_per_token)]
-        assert ratios == pytest.approx([0.15, 0.009, 3.1], rel=1e-4)
+        assert ratios == pytest.approx(expected, rel=1e-4)
+
+
+def test_scaled_products_of_vllm_have_finer_knots() -> None:
+    plain, fine = (BY_NAME[f"Qwen3-8B/H100/tp1{weights}"].duration.knots for weights in ("", "/fp8"))
+    assert {n for n, _ in fine} - {n for n, _ in plain} == {768, 1025, 1536, 2049, 4096}
 
 
 def test_energies_that_were_metered() -> None:

@@ -52,7 +52,8 @@ def _files(result: dict[str, Any]) -> dict[str, str]:
 @command
 def calibrate(
     measurements: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Measured iterations, or a server at fixed concurrencies.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Measured iterations, or a server at fixed concurrencies."),
     ],
     select: Select = None,
     time_format: Annotated[

@@ -62,7 +62,7 @@ def _profile(model: str, gpu: str, tp: int, weights: str) -> Profile:
         tp=tp,
         weights=weights,
         duration=Duration(
-            knots=tuple(zip(tables["knots"], row["knots_s"], strict=True)),
+            knots=tuple(zip((row if "knots" in row else tables)["knots"], row["knots_s"], strict=True)),
             **dict(zip(tables["terms"], row["terms"], strict=True)),
             source=row["source"],
             assumed=tuple(tables["assumed_terms"].get(gpu, ())),

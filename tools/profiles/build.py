@@ -8,9 +8,12 @@ measured row. The same tables give the same bytes.
 Host: values by kind of scheduler, assumed (see HOSTS).
 
 Energy, measured: fits to ML.ENERGY version 3's readings of the same weights on as many GPUs of the same kind, by
-non-negative least squares of relative errors, at the measured durations, host included. Where the readings cannot tell
+non-negative least squares of relative errors, at the measured durations, host included; rows of servers that their own
+host held up are left out (messsim.study.calibrate.measured.is_held_up). Where the readings cannot tell
 ek from e, ek is 0 and e contains it. Where the profile's own durations are more than FAR_OFF from the measured ones in
 the mean, the fit is at its own: what an answer costs is then right where it was metered, and power as wrong as time.
+If that gives all to P0 or all to e, which holds at no other load, P0 alone is fitted so, and e and ek are those of the
+measured durations.
 
 Energy, assumed (every other profile), one rule. Of the H100 fits in bf16 at the measured durations take those that tell
 P0, e and ek apart, and the median over them of three ratios: P0 / TDP, e / active parameters, ek / KV bytes per token.
@@ -31,11 +34,12 @@ from typing import Any
 
 import numpy as np
 from cells import GPUS, Cell, cells, weights_bytes
-from composing import KNOTS, LEAST, MIXED, ONE_CALL, TERMS
+from composing import ASSUMED, KNOTS, LEAST, MIXED, TERMS
 from composing import TARGET as DURATIONS
 from scipy.optimize import nnls
 from shapes import MODELS
 
+from messsim.study.calibrate.measured import is_held_up
 from messsim.zoo import gpu_seconds
 from messsim.zoo.records import Duration
 
@@ -156,23 +160,31 @@ def measured_energies(data: Path, composed: dict[str, Row] | None) -> dict[Key, 
     by_key: dict[Key, list[Row]] = {}
     with (data / "energy" / "mlenergy_v3_llm.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS:
+            if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS and not is_held_up(row):
                 key = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
                 by_key.setdefault((*key, _WEIGHTS[row["weight_precision"]]), []).append(row)
     names = {key: f"{key[0]}/{key[1]}/tp{key[2]}" + ("" if key[3] == "bf16" else f"/{key[3]}") for key in by_key}
-    fits = {
-        key: _energy_fit(rows, key[2], composed and composed[names[key]])
-        for key, rows in by_key.items()
-        if len(rows) >= LEAST_ROWS and (composed is None or names[key] in composed)
-    }
-    # where all energy is time's or tokens' alone, the readings tell nothing that holds at another load
-    return {key: fit for key, fit in fits.items() if fit["p0_w_per_gpu"] > 0 and fit["e_j_per_token"] > 0}
+    fits = {}
+    for key, rows in by_key.items():
+        if len(rows) < LEAST_ROWS or not (composed is None or names[key] in composed):
+            continue
+        fit = _energy_fit(rows, key[2], composed and composed[names[key]])
+        if composed is not None and not _tells(fit):
+            fit = _energy_fit(rows, key[2], composed[names[key]], _energy_fit(rows, key[2], None))
+        if _tells(fit):
+            fits[key] = fit
+    return fits
+
+
+def _tells(fit: Row) -> bool:
+    """Whether neither time nor tokens have all the energy: else it holds at no other load."""
+    return bool(fit["p0_w_per_gpu"] > 0 and fit["e_j_per_token"] > 0)
 
 
 def _seconds(cell: Row, batch: float, prompt: float, output: float) -> float:
     """Mean time of an iteration of a server that is kept full, s: one in so many carries a prompt; vLLM 0.12's host."""
     terms = {UNITS[name]: value for name, value in cell["terms"].items()}
-    knots = tuple(zip(KNOTS, cell["knots_s"], strict=True))
+    knots = tuple(zip(cell.get("knots", KNOTS), cell["knots_s"], strict=True))
     shown = SimpleNamespace(duration=Duration(knots=knots, **terms, source="", assumed=()))
     cached = batch * (prompt + output / 2.0)
     decoding = gpu_seconds(shown, 0, 0, batch, cached)  # type: ignore[arg-type]
@@ -183,7 +195,8 @@ def _seconds(cell: Row, batch: float, prompt: float, output: float) -> float:
     return float(seconds + host["h0_s"] + host["h1_s_per_sequence"] * batch)
 
 
-def _energy_fit(rows: list[Row], gpus: int, cell: Row | None) -> Row:
+def _energy_fit(rows: list[Row], gpus: int, cell: Row | None, held: Row | None = None) -> Row:
+    """Fit of P0, e and ek at the measured durations, or a cell's; of P0 alone, beside e and ek of another fit."""
     batch = np.array([float(r["avg_batch_size"]) for r in rows])
     output = np.array([float(r["avg_output_len"]) for r in rows])
     prompt = np.array([float(PROMPT_TOKENS[r["task"]]) for r in rows])
@@ -199,6 +212,9 @@ def _energy_fit(rows: list[Row], gpus: int, cell: Row | None) -> Row:
     matrix = np.column_stack(columns) / joules[:, None]
     scale = np.linalg.norm(matrix, axis=0)
     result = nnls(matrix / scale, np.ones(len(rows)))[0] / scale
+    if held is not None:
+        result[1:] = [held["e_j_per_token"], held["ek_j_per_cached_token"]][: len(result) - 1]
+        result[0] = max(0.0, matrix[:, 0] @ (1.0 - matrix[:, 1:] @ result[1:]) / (matrix[:, 0] @ matrix[:, 0]))
     errors = 100.0 * np.abs(matrix @ result - 1.0)
     p0, e, ek = (*result, 0.0)[:3]
     apart = "ek is contained in e" if ek == 0.0 else "P0, e and ek apart"
@@ -209,7 +225,8 @@ def _energy_fit(rows: list[Row], gpus: int, cell: Row | None) -> Row:
         "mape_percent": rounded(float(errors.mean())),
         "off": float(np.abs(seconds / measured - 1.0).mean()),
         "note": f"metered: {rows[0]['model_id']} on {gpus} {rows[0]['gpu_model']}, {len(rows)} readings of "
-        f"{', '.join(tasks)}{'' if cell is None else ', at its own durations'}; {apart}",
+        f"{', '.join(tasks)}{'' if cell is None else ', at its own durations'}"
+        f"{'' if held is None else ' but for e and ek'}; {apart}",
     }
 
 
@@ -280,6 +297,7 @@ def profiles(data: Path) -> tuple[list[Row], Row]:
                     "host": "overlap",
                 },
                 "source": f"aic-{result['backend']}",
+                **({"knots": result["knots"]} if "knots" in result else {}),
                 "knots_s": [float(f"{x:.5g}") for x in result["knots_s"]],
                 "terms": [float(f"{result['terms'][name]:.5g}") for name in TERMS],
                 "error": [errors[kind]["mape"] for kind in ("decode", "prefill", "mixed")]
@@ -319,16 +337,17 @@ def render(data: Path) -> str:
     }
     zoo, rule = profiles(data)
     tables = {"sources": SOURCES, "gpus": gpus, "models": models, "hosts": HOSTS, "rules": rule}
-    one_call = [name for name, g in GPUS.items() if g.system in ONE_CALL]
+    one_call = [name for name, g in GPUS.items() if g.system in MIXED]
     parts = [
         f'  "knots": {json.dumps(KNOTS)}',
         f'  "terms": {json.dumps([UNITS[name] for name in TERMS])}',
-        f'  "assumed_terms": {json.dumps({gpu: [UNITS[name] for name in MIXED] for gpu in one_call})}',
+        f'  "assumed_terms": {json.dumps({gpu: [UNITS[name] for name in ASSUMED] for gpu in one_call})}',
     ]
     parts += [f'  "{name}": {{\n{lines(table.items(), "    ")}\n  }}' for name, table in tables.items()]
     blocks = []
     for profile in zoo:
-        rows = [profile["head"], {k: profile[k] for k in ("source", "knots_s", "terms", "error")}]
+        duration = {k: profile[k] for k in ("source", "knots", "knots_s", "terms", "error") if k in profile}
+        rows = [profile["head"], duration]
         rows.append({k: profile[k] for k in ("energy", "memory")})
         inner = ",\n     ".join(json.dumps(row, separators=(", ", ":"))[1:-1] for row in rows)
         blocks.append(f"    {{{inner}}}")

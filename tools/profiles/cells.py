@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from composing import ONE_CALL, Kernels
+from composing import MIXED, Kernels
 from shapes import MODELS, Shape
 
 __all__ = ["GPUS", "Cell", "Gpu", "cells", "weights_bytes"]
@@ -107,7 +107,8 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
 
     vLLM's where they are sound. In these tables its fp8_block products and latent attention are bound by launches and
     its fp8 experts take five times what others do; on Blackwell its fp8 products and all-reduces take up to 1.4 times
-    what servers of that year do, and its experts of Mixtral stand 28 % above the others' at 64 tokens.
+    what servers of that year do, its experts of Mixtral stand 28 % above the others' at 64 tokens, and its
+    decode attention where every head has keys of its own takes up to ten times what memory does (A100, one sequence).
     """
     moe = shape.experts > 0
 
@@ -117,8 +118,9 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
     def least(**options: str) -> tuple[tuple[Kernels, ...], ...]:
         return (tuple(Kernels(gpu.system, b, options) for b in ("vllm", "sglang", "trtllm")),)
 
+    every_head = shape.heads == shape.kv_heads and not shape.latent
     if weights == "bf16":
-        return (least() if shape.experts == 8 else ()) + of("vllm", "sglang", "trtllm")
+        return (least() if shape.experts == 8 or every_head else ()) + of("vllm", "sglang", "trtllm")
     if weights == "mxfp4":
         eight = of("trtllm", moe_quant_mode="w4a8_mxfp4_mxfp8") if "nvfp4" in gpu.weights else ()
         return eight + of("vllm", "sglang", "trtllm", moe_quant_mode="w4a16_mxfp4")
@@ -130,8 +132,8 @@ def _kernels(shape: Shape, gpu: Gpu, weights: str) -> tuple[tuple[Kernels, ...],
         plain = {"gemm_quant_mode": "fp8", "moe_quant_mode": "fp8"}
         return of("trtllm", "sglang", **block) + of("trtllm", **plain)
     if weights == "fp8":
-        blackwell = "nvfp4" in gpu.weights and gpu.system not in ONE_CALL
-        return (least(gemm_quant_mode="fp8") if blackwell else ()) + of(
+        blackwell = "nvfp4" in gpu.weights and gpu.system not in MIXED
+        return (least(gemm_quant_mode="fp8") if blackwell or every_head else ()) + of(
             "vllm", "trtllm", "sglang", gemm_quant_mode="fp8"
         )
     four = {"gemm_quant_mode": "nvfp4"} | ({"moe_quant_mode": "nvfp4"} if moe else {})

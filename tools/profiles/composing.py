@@ -6,7 +6,8 @@
 An iteration is the sum of its kernels: matrix products of all new tokens, attention of the prompts, attention of the
 decoding sequences, and the output projection of each sequence. What all new tokens take together is read at 19
 counts of tokens, on both sides of the edges of a kernel's tiles; the terms of attention are fitted to the rest of each
-iteration by non-negative least squares, each kind of iteration (decode, prefill, mixed) counting the same.
+iteration by non-negative least squares, each kind of iteration (decode, prefill, mixed) counting the same. vLLM's
+scaled products (fp8, nvfp4) jump at 1,025 and 2,049 tokens, too: five knots more.
 Only knots and coefficients are written, never a table's row.
 """
 
@@ -28,6 +29,7 @@ from shapes import MODELS, Shape
 HERE = Path(__file__).resolve().parent
 TARGET = HERE / "durations.json"
 KNOTS = (1, 4, 8, 16, 32, 64, 65, 96, 128, 129, 192, 256, 257, 384, 512, 513, 1024, 2048, 8192)
+FINE_KNOTS = tuple(sorted({*KNOTS, 768, 1025, 1536, 2049, 4096}))
 CONTEXTS = (256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768)
 BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 768, 1024)
 PROMPTS = (16, 40, 64, 100, 128, 200, 256, 400, 512, 700, 1024, 1500, 2048, 3000, 4096, 6000, 8192)
@@ -37,11 +39,18 @@ LONGEST = 40_960
 PROCESSES = 2
 FLOOR = "floor"  # what attention takes however little there is to attend to: part of the knots
 TERMS = ("ab", "ak", "aq", "a1", "ac", "akm", "akx", "abk")
-# Mixed attention as the RTX PRO 6000 measured it, relative to ak; where attention is one call of FlashAttention for
-# prompts and decoding sequences together, no table has it (PROFILES of LLMServingSim's profiler, vLLM 0.19).
-MIXED = {"akm": 0.15, "abk": 0.009, "akx": 3.1, "ac": 6.1}
+# Mixed attention relative to ak, where prompts and decoding sequences share one call of FlashAttention, which no table
+# has: with a prompt in the call each query head reads its keys for itself, and finds those of its group's others in the
+# L2 cache if that holds them. As LLMServingSim's profiler measured it (vLLM 0.19) on the RTX PRO 6000 (L2 of 128 MB),
+# and on the RTX 4090 (72 MB) for the L40S, which has the same chip, and the A100, whose L2 (40 MB) is smaller still.
+_ADA = {"akm": 0.65, "abk": 0.0138, "akx": 3.2, "ac": 5.4}
+MIXED = {
+    "rtx_pro_6000_server": {"akm": 0.15, "abk": 0.009, "akx": 3.1, "ac": 6.1},
+    "l40s": _ADA,
+    "a100_sxm": _ADA,
+}
+ASSUMED = tuple(_ADA)
 LEAST = "least"  # of several engines' kernels
-ONE_CALL = ("a100_sxm", "l40s", "rtx_pro_6000_server")
 
 
 @dataclass(frozen=True)
@@ -140,11 +149,16 @@ def grid(capacity: int) -> list[tuple[int, int, int, int]]:
     return [row for row in rows if row[0] + row[1] + row[2] * row[3] <= capacity]
 
 
-def fitted(composer: Composer | Least, capacity: int, one_call: bool) -> dict[str, Any]:
-    """Knots and coefficients, seconds, and the errors of the form by region, percent."""
+def fitted(
+    composer: Composer | Least, capacity: int, mixing: dict[str, float] | None, counts: tuple[int, ...] = KNOTS
+) -> dict[str, Any]:
+    """Knots and coefficients, seconds, and the errors of the form by region, percent.
+
+    `mixing` has the terms of mixed attention relative to ak where they are assumed, `counts` those of the knots.
+    """
     rows = np.array(grid(capacity))
     p, prior, batch, context = rows.T.astype(float)
-    knots = np.array([composer.tokens(n, min(n, 128)) for n in KNOTS])
+    knots = np.array([composer.tokens(n, min(n, 128)) for n in counts])
     cached, new = batch * context, p + batch
     attention = np.array(
         [
@@ -169,15 +183,15 @@ def fitted(composer: Composer | Least, capacity: int, one_call: bool) -> dict[st
     weight = np.zeros(len(rows))
     for kind in kinds:
         weight[kind] = 1.0 / np.sqrt(max(kind.sum(), 1))
-    base = _between(knots, new)
-    free = [FLOOR, *(t for t in TERMS if not (one_call and t in MIXED))]
+    base = _between(counts, knots, new)
+    free = [FLOOR, *(t for t in TERMS if t not in (mixing or {}))]
     matrix = np.column_stack([columns[t] for t in free]) * (weight / whole)[:, None]
     scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
     solution, _ = nnls(matrix / scale, (whole - base) * weight / whole)
     terms = dict.fromkeys((FLOOR, *TERMS), 0.0) | dict(zip(free, (solution / scale).tolist(), strict=True))
-    if one_call:
-        terms |= {name: share * terms["ak"] for name, share in MIXED.items()}
-        fit_terms = {**terms, **dict.fromkeys(MIXED, 0.0)}  # judged without what no table has
+    if mixing:
+        terms |= {name: share * terms["ak"] for name, share in mixing.items()}
+        fit_terms = {**terms, **dict.fromkeys(mixing, 0.0)}  # judged without what no table has
     else:
         fit_terms = terms
     predicted = base + sum(fit_terms[t] * column for t, column in columns.items())
@@ -196,9 +210,9 @@ def fitted(composer: Composer | Least, capacity: int, one_call: bool) -> dict[st
     }
 
 
-def _between(knots: Any, n: Any) -> Any:
-    slope = (knots[-1] - knots[-2]) / (KNOTS[-1] - KNOTS[-2])
-    return np.interp(n, KNOTS, knots) + slope * np.maximum(0.0, n - KNOTS[-1])
+def _between(counts: tuple[int, ...], knots: Any, n: Any) -> Any:
+    slope = (knots[-1] - knots[-2]) / (counts[-1] - counts[-2])
+    return np.interp(n, counts, knots) + slope * np.maximum(0.0, n - counts[-1])
 
 
 def configuration(shape: Shape, folder: Path) -> str:
@@ -260,11 +274,13 @@ def composed(gpu: str, known: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
                     why += f"{kernels.backend}: {str(error).splitlines()[0][:160]}; "
             try:
                 composer = composers[0] if len(composers) == 1 else Least(composers)
-                solution = fitted(composer, cell.capacity, choice[0].system in ONE_CALL)
+                counts = knots_of(choice)
+                solution = fitted(composer, cell.capacity, MIXED.get(choice[0].system), counts)
             except Exception as error:  # the next choice's kernels
                 why += f"{backend_of(choice)}: {str(error).splitlines()[0][:160]}; "
                 continue
-            done[cell.name] = {"backend": backend_of(choice), "options": choice[0].options, **solution}
+            fine = {} if counts == KNOTS else {"knots": counts}
+            done[cell.name] = {"backend": backend_of(choice), "options": choice[0].options, **fine, **solution}
             return ""
         return why
 
@@ -274,7 +290,8 @@ def composed(gpu: str, known: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
                 continue
             old = known.get(cell.name)
             asked = cell.kernels[0]
-            if old is not None and (old["backend"], old["options"]) == (backend_of(asked), asked[0].options):
+            same = (backend_of(asked), asked[0].options, list(knots_of(asked)))
+            if old is not None and (old["backend"], old["options"], old.get("knots", list(KNOTS))) == same:
                 done[cell.name] = old
             elif why := compose(cell, Path(folder)):
                 refused[cell.name] = why
@@ -284,6 +301,12 @@ def composed(gpu: str, known: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
 def backend_of(choice: tuple[Kernels, ...]) -> str:
     """Whose kernels: an engine's, or the least of several."""
     return choice[0].backend if len(choice) == 1 else LEAST
+
+
+def knots_of(choice: tuple[Kernels, ...]) -> tuple[int, ...]:
+    """Counts of new tokens at which a profile of these kernels is read."""
+    scaled = choice[0].options.get("gemm_quant_mode") in ("fp8", "nvfp4")
+    return FINE_KNOTS if scaled and backend_of(choice) == "vllm" else KNOTS
 
 
 def main() -> None:

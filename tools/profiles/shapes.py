@@ -34,6 +34,8 @@ class Shape:
         Name of the configuration in aiconfigurator-core, if it has one.
     latent
         Cached numbers a token and layer of multi-head latent attention, on every GPU; 0: keys and values of each head.
+    full_layers
+        Layers that look back at every token; the others of gpt-oss, whose window is 128, hold next to nothing. 0: all.
     alike
         Models of the same shape, which share its profiles.
     """
@@ -56,6 +58,7 @@ class Shape:
     stated: tuple[int, int] | None = None
     config: str | None = None
     latent: int = 0
+    full_layers: int = 0
     alike: tuple[str, ...] = ()
 
     @property
@@ -85,7 +88,7 @@ class Shape:
     @property
     def kv_numbers_per_token(self) -> int:
         """Cached numbers of a token: of all GPUs together, or on each GPU where the cache is latent."""
-        return self.layers * (self.latent or 2 * self.kv_heads * self.head_dim)
+        return (self.full_layers or self.layers) * (self.latent or 2 * self.kv_heads * self.head_dim)
 
 
 def _llama3(size: str, public: str, **sizes: Any) -> Shape:
@@ -192,11 +195,11 @@ MODELS: dict[str, Shape] = {
         config="Qwen/Qwen3-235B-A22B", **_QWEN3,
     ),
     "gpt-oss-20b": Shape(
-        "openai/gpt-oss-20b", _APACHE, 2880, 24, 64, 8, 64, 2880, 201_088, experts=32, top_k=4,
+        "openai/gpt-oss-20b", _APACHE, 2880, 24, 64, 8, 64, 2880, 201_088, experts=32, top_k=4, full_layers=12,
         stated=(20_910_000_000, 3_610_000_000), config="openai/gpt-oss-20b",
     ),
     "gpt-oss-120b": Shape(
-        "openai/gpt-oss-120b", _APACHE, 2880, 36, 64, 8, 64, 2880, 201_088, experts=128, top_k=4,
+        "openai/gpt-oss-120b", _APACHE, 2880, 36, 64, 8, 64, 2880, 201_088, experts=128, top_k=4, full_layers=18,
         stated=(116_830_000_000, 5_130_000_000), config="openai/gpt-oss-120b",
     ),
 }  # fmt: skip

@@ -44,8 +44,8 @@ def accuracy(result: dict[str, Any]) -> RenderableType:
         many = f"{len(result[table]['rows'])} rows; {unknown} more are of models or GPUs without a built-in profile"
         parts += [Text(title, style="bold"), shown, Text(many + "\n", style="dim")]
     hint = (
-        "percent: mean absolute error/mean error with its sign/worst; *: the host's time (latencies) or energy "
-        "coefficients were fitted to these very rows"
+        "percent: mean absolute error/mean error with its sign/worst; *: the host's time or a setting (latencies), or "
+        "energy coefficients were fitted to these very rows"
     )
     return Group(*parts, Text(hint, style="dim"))
 

@@ -50,6 +50,8 @@ def calibration(result: dict[str, Any]) -> RenderableType:
     if result["not_determined"]:
         names = ", ".join(result["not_determined"])
         parts.append(Text(f"\nnot determined by these measurements: {names}", style="bold yellow"))
+    if result["measure_next"]:
+        parts.append(Text(f"measure next: {'; '.join(result['measure_next'])}", style="yellow"))
     return Group(*parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from messsim.workload.choosing import conditions
 from messsim.zoo.fitting import NO_CAP_W, Estimate, Iterations
 
 from .fits import fit_iterations, fit_points, unmeasured
-from .measurements import Measurements, ServedPoints, read_measurements
+from .measurements import Measurements, ServedPoints, joined, read_measurements
+from .missing import measure_next
 from .options import IDLE, NAMES, Base, Options, given_by, mixture_of, whose_of
 from .profile_file import not_tiny
 from .served_fit import PointFit
@@ -22,19 +24,20 @@ __all__ = ["calibrate"]
 
 
 def calibrate(
-    file: str | Path,
+    file: str | Path | Sequence[str | Path],
     select: list[str] | None = None,
     options: Options | None = None,
     sets: list[str] | None = None,
     *,
     unit: str = "auto",
 ) -> dict[str, Any]:
-    """Fits a profile to a file of measurements.
+    """Fits a profile to measurements in one or more files.
 
     Parameters
     ----------
     file
-        Measured iterations, or means of a server at fixed concurrencies (docs: your own GPU).
+        Measured iterations, or means of a server at fixed concurrencies (docs: your own GPU); several files count as
+        one, such as a benchmark's results at several concurrencies.
     select
         Which rows count, as ``COLUMN=VALUE`` or with another of ``!= < <= > >=``.
     options
@@ -49,7 +52,8 @@ def calibrate(
     dict
         `coefficients`: `value` (None where the measurements do not determine it), `standard_error`, `how` and `why`,
         by name. `not_determined`: names. `left_out`: rows of iterations that the memory cannot hold, beyond
-        `kv_capacity_tokens`: no server runs them, and they would bend the fit. `errors`: relative errors of the fit
+        `kv_capacity_tokens`: no server runs them, and they would bend the fit. `measure_next`: what to measure for the
+        coefficients that are not determined. `errors`: relative errors of the fit
         on its own rows, by region. `up_to`: the greatest prompt, batch and so on of the rows.
 
     Raises
@@ -57,8 +61,10 @@ def calibrate(
     DataError, ScenarioError
         If the file or an option is not what it should be.
     """
-    path, options = Path(file), options or Options()
-    measured = read_measurements(path, conditions(select or []), unit)
+    paths = [Path(f) for f in ([file] if isinstance(file, str | Path) else file)]
+    path, options = paths[0], options or Options()
+    chosen = conditions(select or [])
+    measured = joined([(p, read_measurements(p, chosen, unit)) for p in paths])
     base = Base.of(options.base)
     whose = whose_of(measured.whose, options, path)
     mixture = mixture_of(options, base)
@@ -74,8 +80,9 @@ def calibrate(
         measured = dataclasses.replace(measured, rows=rows)
         estimates, errors = fit_iterations(rows, given, base.figures)
     estimates[IDLE] = _idle(measured, whose["tp"], given, base.figures)
+    undetermined = [n for n in NAMES if n in estimates and estimates[n].how == "not determined"]
     return {
-        "file": str(path),
+        "file": ", ".join(map(str, paths)),
         "kind": "served" if isinstance(measured.rows, ServedPoints) else "iterations",
         "rows": len(measured.rows),
         "left_out": left_out,
@@ -86,7 +93,8 @@ def calibrate(
         "base": options.base,
         "up_to": _greatest(measured.rows),
         "coefficients": {n: _stated(estimates[n]) for n in NAMES if n in estimates},
-        "not_determined": [n for n in NAMES if n in estimates and estimates[n].how == "not determined"],
+        "not_determined": undetermined,
+        "measure_next": measure_next(undetermined, served=isinstance(measured.rows, ServedPoints)),
         "errors": errors,
     }
 

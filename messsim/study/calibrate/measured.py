@@ -6,7 +6,7 @@ The tables, their sources and their doubts are described in the READMEs of the d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,12 @@ FITTED = {
 # The table has no prompt lengths; these are assumed, as they were when the energy coefficients were fitted.
 PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
 LOADS = {"up to 64 clients": 64, "65 to 255 clients": 255, "256 clients or more": 2**31}  # to sum rows up by
+# Servers whose own host held them up. Where fewer than one iteration in twelve carries a prompt, nine in ten gaps
+# between tokens should be alike: on H100, and with several B200, the ninth decile is 1.01 to 1.1 medians; with one B200
+# and long answers 1.3 to 1.5, and the median 31 to 57 ms whatever the model, as far as 128 sequences. With 256 or
+# more memory may be what runs short.
+UNEVEN, UNEVEN_MS, FEW_PROMPTS, FEW_SEQUENCES = 1.3, 10.0, 1 / 12, 256
+HELD_UP = "held up by their host"
 
 # What the tables do not say of the engine: the default of vLLM's server on a GPU of this size
 # (vllm/engine/arg_utils.py), and enough sequences for every client.
@@ -158,7 +164,7 @@ def served_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
     return points
 
 
-def _settings(engine: str, gpus: int, prompt_tokens: int, clients: int) -> dict[str, int | str]:
+def _settings(engine: str, gpus: int, prompt_tokens: int, clients: int) -> Mapping[str, Any]:
     """What the table does not say of the servers, as their mean TTFT tells it.
 
     vLLM took about four prompts an iteration: so say the rows of 4 GPUs. TensorRT-LLM took two, and had one place less
@@ -178,13 +184,15 @@ def energy_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
     path = data / ENERGY_FILE
     whole = ["num_gpus", "tensor_parallel", "max_num_seqs"]
     readings = ["output_throughput_tokens_per_sec", "avg_power_watts", "energy_per_token_joules"]
-    frame = table(path, ["task", "gpu_model", "model_id", "weight_precision"], whole, [*readings, "avg_output_len"])
+    others = ["avg_output_len", "avg_batch_size", "median_itl_ms", "p90_itl_ms"]
+    frame = table(path, ["task", "gpu_model", "model_id", "weight_precision"], whole, [*readings, *others])
     lengths = _Lengths(data / LENGTHS_FILE)
     points = []
     for row in frame.iter_rows(named=True):
         weights = WEIGHTS.get(row["weight_precision"])
         profile = profile_of(row["model_id"], row["gpu_model"], row["num_gpus"], weights) if weights else None
         clients = row["max_num_seqs"]
+        held_up = is_held_up(row)
         facts = {
             "model": row["model_id"],
             "gpu": row["gpu_model"],
@@ -195,16 +203,26 @@ def energy_points(data: Path, sets: list[str] | None, seed: int | None) -> list[
             "prompt_tokens": PROMPT_TOKENS.get(row["task"]),
             "output_tokens": row["avg_output_len"],
             "clients": clients,
-            "load": next(name for name, most in LOADS.items() if clients <= most),
-            "in_sample": profile is not None and _fitted_to(profile, row["model_id"], row["num_gpus"]),
+            "load": HELD_UP if held_up else next(name for name, most in LOADS.items() if clients <= most),
+            "in_sample": profile is not None and not held_up and _fitted_to(profile, row["model_id"], row["num_gpus"]),
         }
         requests = max((RAMP + REQUESTS_A_CLIENT + 1) * clients, STEADY_REQUESTS)
         scenario = None
         if profile is not None:
-            scenario = closed_loop(profile, "vllm", clients, requests, lengths.of(row), sets, seed)
+            seats = max(clients, MAX_NUM_SEQS)
+            scenario = closed_loop(profile, "vllm", clients, requests, lengths.of(row), sets, seed, max_num_seqs=seats)
         measured = dict(zip(("tokens_per_s", "power_w", "j_per_token"), (row[r] for r in readings), strict=True))
         points.append(Point("energy", facts, measured, scenario, (RAMP * clients, requests - clients)))
     return points
+
+
+def is_held_up(row: Mapping[str, Any]) -> bool:
+    """Whether gaps between tokens of a row of ML.ENERGY's table are uneven, and neither prompts nor memory is why."""
+    batch, output, median, decile = (
+        float(row[c]) for c in ("avg_batch_size", "avg_output_len", "median_itl_ms", "p90_itl_ms")
+    )
+    uneven = decile > UNEVEN * median and decile - median > UNEVEN_MS
+    return uneven and batch < FEW_SEQUENCES and batch / output < FEW_PROMPTS
 
 
 def table(path: Path, names: list[str], whole: list[str], readings: list[str]) -> pl.DataFrame:
@@ -261,15 +279,17 @@ def closed_loop(
     lengths: Mapping[str, object],
     sets: list[str] | None,
     seed: int | None,
-    **limits: int | str,
+    *,
+    slower: float = 1.0,
+    **limits: int | float | str,
 ) -> Scenario:
-    """A fixed number of clients at one replica; nobody is promised anything and nothing is routed."""
+    """A fixed number of clients at one replica, its GPU `slower` times as slow as its profile; nothing is routed."""
+    served = {"profile": profile.model, "weights": profile.weights} if slower == 1.0 else _slowed(profile, slower)
     model = {
         "name": profile.model,
-        "profile": profile.model,
         "gpu": profile.gpu,
         "tp": profile.tp,
-        "weights": profile.weights,
+        **served,
         "host": host_of(HOSTS[engine]),
         "lookahead": LOOKAHEAD[engine],
         "max_num_seqs": MAX_NUM_SEQS,
@@ -277,6 +297,14 @@ def closed_loop(
         **limits,
     }
     return one_server(profile.name, model, {"kind": "closed", "clients": clients}, requests, lengths, sets, seed)
+
+
+def _slowed(profile: Profile, times: float) -> dict[str, object]:
+    """A profile's keys in a scenario, all of its durations `times` as long; no energy."""
+    figures = asdict(profile.duration)
+    seconds = {name: times * value for name, value in figures.items() if isinstance(value, float)}
+    knots = [[tokens, times * knot_s] for tokens, knot_s in profile.duration.knots]
+    return {"coefficients": {"knots": knots, **seconds}, "kv_capacity_tokens": profile.memory.kv_capacity_tokens}
 
 
 def host_of(name: str) -> dict[str, str | float]:

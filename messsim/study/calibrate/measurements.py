@@ -19,7 +19,7 @@ from messsim.zoo.fitting import Iterations
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["READINGS", "Measurements", "ServedPoints", "read_measurements"]
+__all__ = ["READINGS", "Measurements", "ServedPoints", "joined", "read_measurements"]
 
 WHOSE = ("model", "gpu", "tp")  # columns that say whose measurements a row has
 ENGINE = ("backend", "backend_version")  # columns of which a file may hold one value only
@@ -36,7 +36,8 @@ BENCHMARKS = {  # what a benchmark of vLLM or SGLang sums up
 TOTALS = {"total_input_tokens": "prompt_tokens", "total_output_tokens": "output_tokens"}  # of all that completed
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED = 8  # values of a column that an error names
-LONGEST_S = {"ttft_s": 600.0, "tpot_s": 2.0}  # medians above these are in another unit
+PLAUSIBLE_S = {"ttft_s": (1e-4, 600.0), "tpot_s": (1e-5, 2.0), "duration_s": (1e-6, 30.0)}  # else another unit
+UNIT_NAMES = {"ms": "milliseconds", "s": "seconds"}
 LEAST = 1e-9  # of what must be above 0
 
 
@@ -106,10 +107,57 @@ def read_measurements(path: Path, select: Sequence[Condition] = (), unit: str = 
         raise DataError(f"--time-format {unit}: the times are durations; expected auto, {', '.join(UNITS)}", str(path))
     frame = _named(Chooser(tuple(select)).of_file(read(path), path), path, unit)
     whose = _whose(frame, path)
+    if unit == "auto":
+        _doubt_seconds(frame, path)
     if "clients" in frame.columns:
         return Measurements(whose, _points(frame, path))
     rows, idle_w = _iterations(frame, path)
     return Measurements(whose, rows, idle_w)
+
+
+def joined(parts: Sequence[tuple[Path, Measurements]]) -> Measurements:
+    """What several files hold of one server, as if it were one file.
+
+    Raises
+    ------
+    DataError
+        With the first file that is of another model, GPU or tp than the one before it, of another kind, or has other
+        readings.
+    """
+    (_, whole), *others = parts
+    for path, part in others:
+        for name in whole.whose.keys() & part.whose.keys():
+            if whole.whose[name] != part.whose[name]:
+                raise DataError(
+                    f"is of {name} {part.whose[name]}; expected {whole.whose[name]}, as the files before", str(path)
+                )
+        idle = [m.idle_w for m in (whole, part) if m.idle_w is not None]
+        rows = _joined_rows(whole.rows, part.rows, path)
+        whole = Measurements(whole.whose | part.whose, rows, float(np.mean(idle)) if idle else None)
+    return whole
+
+
+def _joined_rows(
+    whole: Iterations | ServedPoints, part: Iterations | ServedPoints, path: Path
+) -> Iterations | ServedPoints:
+    if type(whole) is not type(part):
+        kinds = {Iterations: "iterations", ServedPoints: "a server at fixed concurrencies"}
+        raise DataError(f"holds {kinds[type(part)]}; expected {kinds[type(whole)]}, as the files before", str(path))
+    kept, more = ({k: v for k, v in vars(each).items() if v is not None} for each in (whole, part))
+    readings = [sorted(each.get("readings", ())) + sorted(each) for each in (kept, more)]
+    if readings[0] != readings[1]:
+        wrong = sorted(set(readings[0]) ^ set(readings[1]))
+        raise DataError(f"has other readings than the files before: {', '.join(wrong)}; expected the same", str(path))
+
+    def both(a: Any, b: Any) -> Any:
+        if isinstance(a, dict):
+            return {name: both(a[name], b[name]) for name in a}
+        return np.concatenate([a, b]) if isinstance(a, np.ndarray) else a + b if isinstance(a, list) else a
+
+    return type(whole)(
+        **{name: both(kept[name], more[name]) for name in kept}
+        | {name: None for name in vars(whole) if name not in kept}
+    )
 
 
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
@@ -142,7 +190,7 @@ def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     import polars as pl
 
     collected = {}
-    for reading in ("ttft", "tpot", "e2e"):
+    for reading in ("ttft", "tpot", "e2e", "duration"):
         for unit, per_second in UNITS.items():
             column = f"{reading}_{unit}"
             there = column in frame.columns and frame[column].null_count() < frame.height
@@ -223,17 +271,21 @@ def _optional(frame: pl.DataFrame, column: str, path: Path, *, least: float) -> 
     return numbers(frame, column, path, least=least)
 
 
-def _doubt_seconds(readings: dict[str, Floats], path: Path) -> None:
-    """Raises where times are longer than any server's, and would be right in milliseconds."""
-    for column, most in LONGEST_S.items():
-        if column in readings and float(np.median(readings[column])) > most:
-            row = int(np.argmax(readings[column] > most))
-            value, ours = readings[column][row], column.removesuffix("_s")
-            raise DataError(
-                f"column {column!r} has {value:.10g} in row {row + 1}: no server takes so many seconds, at most "
-                f"{most:g}; are these milliseconds? Then --time-format ms, or name the column {ours}_ms",
-                str(path),
-            )
+def _doubt_seconds(frame: pl.DataFrame, path: Path) -> None:
+    """Raises where times are longer or shorter than any server's, and would be right in another unit."""
+    for column, (least, most) in PLAUSIBLE_S.items():
+        times = _optional(frame, column, path, least=LEAST)
+        if times is None or least <= (median := float(np.median(times))) <= most:
+            continue
+        long = median > most
+        row = int(np.argmax(times > most if long else times < least))
+        value, ours = times[row], column.removesuffix("_s")
+        takes, limit, unit = ("so many", f"at most {most:g}", "ms") if long else ("so few", f"at least {least:g}", "s")
+        raise DataError(
+            f"column {column!r} has {value:.10g} in row {row + 1}: no server takes {takes} seconds, {limit}; are these "
+            f"{UNIT_NAMES[unit]}? Then --time-format {unit}, or name the column {ours}_{unit}",
+            str(path),
+        )
 
 
 def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
@@ -241,7 +293,6 @@ def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:
     readings = {c: result for c in READINGS if (result := _optional(frame, c, path, least=LEAST)) is not None}
     if not readings:
         raise DataError(f"has none of the columns {', '.join(READINGS)}", str(path))
-    _doubt_seconds(readings, path)
     columns = ("clients", "prompt_tokens", "output_tokens")
     clients, prompts, outputs = ([round(v) for v in numbers(frame, c, path, least=1, most=1e7)] for c in columns)
     if "tpot_s" in readings and min(outputs) < 2:

@@ -9,7 +9,7 @@ from typing import Any
 
 from messsim.errors import MesssimError
 
-from ..calibrate.measured import LOADS, Point, energy_points, served_points
+from ..calibrate.measured import HELD_UP, LOADS, Point, energy_points, served_points
 from ..runs.summaries import in_processes
 from ..simulation.single import run
 from .measured_loads import burst_points, request_points
@@ -160,7 +160,8 @@ def _grouped(rows: Iterable[Row], keys: tuple[str, ...]) -> list[tuple[tuple[Any
 
 def _rank(key: Any) -> Any:
     """Fitted rows before others, loads from light to heavy, the rest as it is."""
-    return not key if isinstance(key, bool) else list(LOADS).index(key) if key in LOADS else key
+    loads = [*LOADS, HELD_UP]
+    return not key if isinstance(key, bool) else loads.index(key) if key in loads else key
 
 
 def _errors(rows: list[Row]) -> Row:
