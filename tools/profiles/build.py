@@ -161,10 +161,10 @@ def measured_energies(data: Path, composed: dict[str, Row] | None) -> dict[Key, 
     with (data / "energy" / "mlenergy_v3_llm.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS and not is_held_up(row):
-                key = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
-                by_key.setdefault((*key, _WEIGHTS[row["weight_precision"]]), []).append(row)
+                served = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
+                by_key.setdefault((*served, _WEIGHTS[row["weight_precision"]]), []).append(row)
     names = {key: f"{key[0]}/{key[1]}/tp{key[2]}" + ("" if key[3] == "bf16" else f"/{key[3]}") for key in by_key}
-    fits = {}
+    fits: dict[Key, Row] = {}
     for key, rows in by_key.items():
         if len(rows) < LEAST_ROWS or not (composed is None or names[key] in composed):
             continue
