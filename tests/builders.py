@@ -190,6 +190,15 @@ class OwnPolicy:
         return 0
 
 
+def replicas_of(folder, times_s, engine, cluster, replicas=3, **changes):
+    """Where requests of two iterations go among the replicas of one model; `columns` are token counts of a trace."""
+    serving, columns = changes.pop("serving", {}), changes.pop("columns", {})
+    tokens = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}} if columns else {"prompt": 1, "output": 2}
+    data = {"tokens": tokens, "requests": len(times_s), "arrivals": trace(folder, times_s, **columns)} | changes
+    r = run(scenario(**data, models=[model("only", replicas=replicas, **serving)], cluster=cluster), engine)
+    return r.records.replica.tolist()
+
+
 def imported_log(file, columns=None, *, kind="log", skip=False):
     """The trace of a log."""
     reading = plan_reading(file, columns or TraceColumns(), None, Chooser(tokens=("",) if skip else ()), kind)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders import api, model, pool, run, scenario, trace
+from builders import api, model, pool, replicas_of, run, scenario, trace
 from test_engines_equal import assert_equal
 
 from messsim.errors import ScenarioError
@@ -10,15 +10,6 @@ from messsim.scenario import parse
 from messsim.workload.chance import Chance
 
 engines = pytest.mark.parametrize("engine", ["simpy", "compiled"])
-
-
-def replicas_of(tmp_path, times_s, engine, cluster, replicas=3, **changes):
-    """Where requests of two iterations go."""
-    serving, columns = changes.pop("serving", {}), changes.pop("columns", {})
-    tokens = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}} if columns else {"prompt": 1, "output": 2}
-    data = {"tokens": tokens, "requests": len(times_s), "arrivals": trace(tmp_path, times_s, **columns)} | changes
-    r = run(scenario(**data, models=[model("only", replicas=replicas, **serving)], cluster=cluster), engine)
-    return r.records.replica.tolist()
 
 
 def draws(n: int, request: int, *, second: bool = False) -> int:

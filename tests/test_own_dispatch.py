@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-from builders import model, run, scenario, trace
+from builders import model, replicas_of, run, scenario
 from test_engines_equal import assert_equal
 
 import messsim
@@ -33,26 +33,18 @@ def rule(function: str) -> str:
     return f"{OWN}:{function}"
 
 
-def replicas_of(tmp_path, times_s, engine, function, own=None, **changes):
-    cluster = {"dispatch": rule(function), "own": own or {}}
-    data = scenario(
-        requests=len(times_s),
-        arrivals=trace(tmp_path, times_s),
-        models=[model("only", replicas=3)],
-        cluster=cluster,
-        **changes,
-    )
-    return run(data, engine).records.replica.tolist()
+def own_rule(function: str, params=()) -> dict:
+    return {"dispatch": rule(function), "own": {"params": list(params)}}
 
 
 @engines
 def test_copies_go_where_the_function_says(tmp_path, engine):
-    assert replicas_of(tmp_path, [0] * 5, engine, "listed", {"params": [2, 0, 1, 1, 2]}) == [2, 0, 1, 1, 2]
+    assert replicas_of(tmp_path, [0] * 5, engine, own_rule("listed", [2, 0, 1, 1, 2])) == [2, 0, 1, 1, 2]
 
 
 @engines
 def test_it_sees_loads(tmp_path, engine):
-    assert replicas_of(tmp_path, [0] * 4, engine, "emptiest") == [0, 1, 2, 0]
+    assert replicas_of(tmp_path, [0] * 4, engine, own_rule("emptiest")) == [0, 1, 2, 0]
 
 
 @engines
@@ -122,7 +114,7 @@ def test_the_shipped_one_runs_and_is_tried_out():
 )
 def test_a_failure_stops_the_run_and_is_no_replica(tmp_path, engine, function, message):
     with pytest.raises(PolicyError, match=message):
-        replicas_of(tmp_path, range(8), engine, function)
+        replicas_of(tmp_path, range(8), engine, own_rule(function))
 
 
 @pytest.mark.parametrize(

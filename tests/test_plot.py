@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-from pathlib import Path
 
 import altair as alt
 import numpy as np
@@ -154,10 +153,9 @@ def test_every_chart_is_a_function_and_a_method():
         assert getattr(messsim.plot, name).__doc__ == getattr(Plots, name).__doc__, name
 
 
-def test_every_chart_is_in_the_help_and_on_the_page_of_charts():
+def test_every_chart_is_in_the_help():
     helped = " ".join(CliRunner().invoke(app, ["plot", "--help"], env={"COLUMNS": "300"}).output.split())
-    page = (Path(__file__).resolve().parents[1] / "docs/how-to/report.md").read_text(encoding="utf-8")
-    assert [name for name in FIGURES if name not in helped or f"| `{name}` |" not in page] == []
+    assert ", ".join(FIGURES) in helped
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in {"hits", "replicas"}])

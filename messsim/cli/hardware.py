@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from .base import AsJson, Seed, Sets, command, console, print_json, stderr
-from .importing import Select
 from .outputs import check_out, hand_over
+from .rows import Select
 
 __all__ = ["calibrate", "validate"]
 

@@ -8,29 +8,13 @@ import typer
 
 from .base import AsJson, command, console, print_json
 from .outputs import check_out
+from .rows import Select, TimeFormat, TimeZone, Unique, time_form
 
 if TYPE_CHECKING:
     from messsim.logs.outcomes import OutcomeOptions
     from messsim.workload.choosing import Chooser
 
-__all__ = ["Select", "TimeFormat", "TimeZone", "import_"]
-
-TimeFormat = Annotated[
-    str,
-    typer.Option(
-        metavar="FORMAT",
-        help="Times: s, ms, us, ns, min, h, d, iso, or a pattern such as '%d/%m/%Y %H:%M:%S'; auto: by the column's "
-        "suffix (_ms), by the size of seconds since 1970, or dates in any common form.",
-    ),
-]
-TimeZone = Annotated[
-    str | None,
-    typer.Option(metavar="ZONE", help="Time zone of dates that name none, such as Europe/Berlin; none: UTC."),
-]
-Select = Annotated[
-    list[str] | None,
-    typer.Option("--select", metavar="COLUMN=VALUE", help="Only such rows (also != < <= > >=); may be repeated."),
-]
+__all__ = ["import_"]
 
 
 Logs = Annotated[
@@ -65,9 +49,6 @@ SkipFailed = Annotated[
         "--skip-failed",
         help="Leave out rows whose token counts are missing, 0, or no numbers; of outcomes: scores that are none.",
     ),
-]
-Unique = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
 ]
 AsOutcomes = Annotated[
     bool, typer.Option("--outcomes", help="Make a table of outcomes of models; a FILE may be MODEL=FILE.")
@@ -116,7 +97,6 @@ def import_(
     from messsim.report.logs.importing import import_summary
     from messsim.scenario.problems import near
     from messsim.workload.choosing import Chooser, conditions
-    from messsim.workload.times import TimeForm, check_form
 
     check_out(out, "file")
     of_outcomes = {"--prompt": prompt, "--model": model, "--score": score, "--map": map_, "--filter": filter_}
@@ -135,8 +115,7 @@ def import_(
         raise OutputError(f"--from {kind}: expected one of {', '.join(known)}{near(kind, known)}")
     if len(file) > 1:
         raise OutputError(f"{len(file)} files: expected one; --outcomes joins several")
-    form = TimeForm(time_format, time_zone)
-    check_form(form)
+    form = time_form(time_format, time_zone)
     columns = TraceColumns(time, prompt_tokens, output_tokens, tenant)
     trace = read_requests(file[0], plan_reading(file[0], columns, form, chooser, kind), most_tenants=tenants)
     write_trace(trace, out)

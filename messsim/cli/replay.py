@@ -8,8 +8,8 @@ import typer
 
 from .amounts import fraction
 from .base import AsJson, Seed, command
-from .importing import Select, TimeFormat, TimeZone
 from .outputs import check_out, hand_over
+from .rows import Select, TimeFormat, TimeZone, Unique, time_form
 
 __all__ = ["replay"]
 
@@ -36,9 +36,6 @@ Maps = Annotated[
 ]
 SkipFailed = Annotated[
     bool, typer.Option("--skip-failed", help="Leave out rows whose cost is missing, 0, or no number.")
-]
-Unique = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
 ]
 
 
@@ -74,13 +71,11 @@ def replay(
     from messsim.results.directory import write_file
     from messsim.scenario.overrides import router_options
     from messsim.workload.choosing import Chooser, conditions
-    from messsim.workload.times import TimeForm, check_form
 
     check_out(out, "file")
     values, grades = parse_map(map_ or [])
-    form = TimeForm(time_format, time_zone)
-    check_form(form)
-    if time is None and form != TimeForm():
+    form = time_form(time_format, time_zone)
+    if time is None and (time_format, time_zone) != ("auto", None):
         raise OutputError("--time-format and --time-zone: say how --time is written; expected --time COLUMN with them")
     columns = DecisionColumns(model, satisfied, cost, propensity, values, grades, time, form)
     chooser = Chooser(conditions(select or []), (cost,) if skip_failed else (), unique, "rows without a cost")

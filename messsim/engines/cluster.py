@@ -224,8 +224,7 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
     gpu = profile.gpu if profile else serving.gpu or "GPU"
     figures = _coefficients(serving, profile)
     capacity = _capacity(serving, profile)
-    drafts = serving.drafts.tokens if serving.drafts is not None else 0
-    holds = capacity // serving.kv_block_tokens * serving.kv_block_tokens + 1 - drafts
+    holds = capacity // serving.kv_block_tokens * serving.kv_block_tokens + 1 - serving.draft_tokens
     if serving.tokens_per_minute is not None:  # more than a full bucket is never let in
         holds = min(holds, int(serving.tokens_per_minute / 60.0 * serving.burst_s))
     role = serving.role if isinstance(serving, Pool) else "both"
@@ -322,9 +321,7 @@ def _of_replica(figures: Coefficients, gpus: int) -> dict[str, object]:
 
 def decoder_tokens(serving: Serving) -> int:
     """What one that decodes takes of an iteration's budget; SGLang's is for prompts alone."""
-    if serving.schedule == "sglang":
-        return 0
-    return 1 + (serving.drafts.tokens if serving.drafts is not None else 0)
+    return 0 if serving.schedule == "sglang" else 1 + serving.draft_tokens
 
 
 def _of_drafts(serving: Serving) -> dict[str, object]:

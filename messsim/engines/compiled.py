@@ -360,18 +360,7 @@ class _Run:
     def _tenant_outcome(self, k: int, name: str) -> TenantOutcome:
         delivered, tracked = self.loop.ledger(k, tracked=False), self.loop.ledger(k, tracked=True)
         assert_certified(delivered.holds and tracked.holds)
-        return TenantOutcome(
-            name=name,
-            alpha=delivered.alpha,
-            delivered=delivered.rated,
-            queue_delivered=delivered.plain,
-            queue_delivered_max=delivered.plain_max,
-            rated=tracked.rated,
-            rated_satisfied=tracked.satisfied,
-            queue_tracked=tracked.queue,
-            queue_plain=tracked.plain,
-            certificate=tracked.certificate,
-        )
+        return TenantOutcome.of(name, delivered, tracked)
 
     def _pool_outcome(self, k: int, end_s: float) -> PoolOutcome:
         plan = self.setup.pools[k]

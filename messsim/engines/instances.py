@@ -121,19 +121,7 @@ class Instances:
 
     def outcome(self, tenant: int, name: str) -> TenantOutcome:
         """The promise to a tenant at the end."""
-        delivered, tracked = self.delivered[tenant], self.tracked(tenant)
-        return TenantOutcome(
-            name=name,
-            alpha=delivered.alpha,
-            delivered=delivered.rated,
-            queue_delivered=delivered.plain,
-            queue_delivered_max=delivered.plain_max,
-            rated=tracked.rated,
-            rated_satisfied=tracked.satisfied,
-            queue_tracked=tracked.queue,
-            queue_plain=tracked.plain,
-            certificate=tracked.certificate,
-        )
+        return TenantOutcome.of(name, self.delivered[tenant], self.tracked(tenant))
 
     @property
     def updates(self) -> int:

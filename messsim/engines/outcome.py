@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+from messsim import _core
 
 from .cluster import PoolPlan
 from .records import Timeline
@@ -57,6 +59,22 @@ class TenantOutcome:
     queue_tracked: float
     queue_plain: float
     certificate: float
+
+    @classmethod
+    def of(cls, name: str, delivered: _core.Ledger, tracked: _core.Ledger) -> Self:
+        """By the ledger of all answers, and by that of what the router knows."""
+        return cls(
+            name=name,
+            alpha=delivered.alpha,
+            delivered=delivered.rated,
+            queue_delivered=delivered.plain,
+            queue_delivered_max=delivered.plain_max,
+            rated=tracked.rated,
+            rated_satisfied=tracked.satisfied,
+            queue_tracked=tracked.queue,
+            queue_plain=tracked.plain,
+            certificate=tracked.certificate,
+        )
 
 
 @dataclass(frozen=True)

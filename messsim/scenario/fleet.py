@@ -299,14 +299,19 @@ class Serving(Part):
             )
         return self
 
+    @property
+    def draft_tokens(self) -> int:
+        """Drafts of a sequence in one iteration."""
+        return 0 if self.drafts is None else self.drafts.tokens
+
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:
         if self.drafts is not None:
-            needed = (self.drafts.tokens + 1) * self.max_num_seqs
+            needed = (self.draft_tokens + 1) * self.max_num_seqs
             if self.schedule != "sglang" and self.max_batched_tokens < needed:
                 raise ValueError(
                     f"max_batched_tokens = {self.max_batched_tokens}: {self.max_num_seqs} sequences (max_num_seqs) "
-                    f"with {self.drafts.tokens} drafts each take up to {needed} tokens; expected at least so many"
+                    f"with {self.draft_tokens} drafts each take up to {needed} tokens; expected at least so many"
                 )
         if self.schedule != "sglang" and self.max_batched_tokens < self.max_num_seqs:
             raise ValueError(
