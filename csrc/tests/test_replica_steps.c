@@ -587,7 +587,7 @@ static void jump_all(ms_replica *r, request *all, int n)
     double now_s = 0.0;
     for (;;) {
         double event_s;
-        int leaves;
+        int leaves = 0;
         request *next = next_event(all, n, state, &event_s, &leaves);
         const double boundary_s = r->state == MS_RUNNING ? r->boundary_s : INFINITY;
         if (boundary_s <= event_s && boundary_s < INFINITY && !is_due) {
