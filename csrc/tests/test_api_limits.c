@@ -32,10 +32,26 @@ static void calls_at_once_are_limited(void)
     CHECK(ms_api_limits_allow(&limits, 1000, 1, 0.0) && !ms_api_limits_allow(&limits, 1, 2, 0.0));
 }
 
+/* A call that comes as soon as the bucket has what it takes is let in, whatever rounding makes of the time in
+ * between; one that comes a thousandth of that earlier is not. */
+static void rounding_refuses_no_call(void)
+{
+    for (int per_minute = 1; per_minute <= 400; per_minute++) {
+        ms_bucket bucket;
+        ms_bucket_init(&bucket, per_minute, 60.0);
+        const double t_s = 0.1 * per_minute, one_s = 60.0 / per_minute;
+        ms_bucket_take(&bucket, per_minute, t_s);
+        CHECK(ms_bucket_has(&bucket, 1.0, t_s + one_s) && !ms_bucket_has(&bucket, 1.0, t_s + 0.999 * one_s));
+        ms_bucket_take(&bucket, 1.0, t_s + one_s);
+        CHECK(bucket.level >= 0.0 && bucket.level < 1e-9 && bucket.since_s == t_s + one_s);
+    }
+}
+
 int main(void)
 {
     RUN(a_bucket_starts_full_and_fills_up_to_the_brim);
     RUN(without_a_limit_a_bucket_never_runs_dry);
     RUN(calls_at_once_are_limited);
+    RUN(rounding_refuses_no_call);
     return report();
 }

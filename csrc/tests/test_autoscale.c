@@ -261,6 +261,21 @@ static void saturation_goes_to_zero_when_nothing_is_left(void)
     ms_autoscaler_free(&scaler);
 }
 
+/* A schedule may say that nobody is up, whatever is unfinished. */
+static void a_schedule_may_go_to_zero(void)
+{
+    ms_autoscaler scaler;
+    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_SCHEDULE, 1.0);
+    plan.steps = 2;
+    plan.step_replicas[0] = 0;
+    plan.step_s[1] = 50.0;
+    plan.step_replicas[1] = 3;
+    CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
+    CHECK(wanted(&scaler, &plan, 48.0, 2, 9) == 0 && wanted(&scaler, &plan, 50.0, 0, 0) == 3);
+    CHECK(wanted(&scaler, &plan, 100.0, 3, 9) == 0);
+    ms_autoscaler_free(&scaler);
+}
+
 int main(void)
 {
     RUN(the_schedule_goes_on_from_the_day_before);
@@ -271,5 +286,6 @@ int main(void)
     RUN(every_rule_does_what_it_says);
     RUN(a_cold_start_is_the_sum_of_its_phases);
     RUN(saturation_goes_to_zero_when_nothing_is_left);
+    RUN(a_schedule_may_go_to_zero);
     return report();
 }

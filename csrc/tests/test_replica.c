@@ -710,6 +710,21 @@ static void a_look_evicts_what_iterations_have_evicted(void)
     ms_replica_free(&r);
 }
 
+/* A first iteration that takes no time is an error, even if the next would take some: the first chunk has nothing
+ * before it. */
+static void no_first_iteration_takes_no_time(void)
+{
+    const ms_coefficients late = {.ac_s_per_token = 1.0, .p_cap_w = 1000.0};
+    const ms_limits limits = {.max_num_seqs = 4, .max_batched_tokens = 8, .kv_capacity_tokens = 100};
+    ms_replica r;
+    int32_t pulled;
+    CHECK(ms_replica_init(&r, 0, &late, &limits, NULL) == 0);
+    ms_job job = ms_job_new(0, 0, 40, 3);
+    submit(&r, &job, 0.0);
+    CHECK(ms_replica_start(&r, 0.0, &pulled) == MS_ERR_NOT_FINITE);
+    ms_replica_free(&r);
+}
+
 int main(void)
 {
     RUN(a_job_alone_takes_a_prefill_and_its_decodes);
@@ -737,5 +752,6 @@ int main(void)
     RUN(every_engine_conserves_blocks);
     RUN(a_cache_grows_with_every_iteration);
     RUN(a_look_evicts_what_iterations_have_evicted);
+    RUN(no_first_iteration_takes_no_time);
     return report();
 }

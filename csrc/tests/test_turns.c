@@ -174,6 +174,22 @@ static void a_kept_model_must_be_had(void)
     }
 }
 
+/* The prompt of a turn goes on from the answer that was seen, which is another model's if that was asked. */
+static void a_prompt_grows_by_the_answer_that_was_seen(void)
+{
+    for (int who = 0; who < 2; who++) {
+        sheet *s = two_sessions();
+        ms_run loop;
+        s->outputs[0] = 4; /* by model 0, and by model 1 */
+        s->outputs[TURNS] = 7;
+        plans_are(who, 0, 0, 0);
+        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
+        CHECK(s->prompt[1] == 1 + (who ? 7 : 4) + 2 && s->prompt[2] == s->prompt[1] + TOKENS + 2);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(a_turn_comes_a_think_time_after_the_answer_before);
@@ -183,5 +199,6 @@ int main(void)
     RUN(a_prompt_that_grows_costs_what_its_length_does);
     RUN(a_pool_like_one_that_was_passed_over_has_its_own_cost);
     RUN(a_kept_model_must_be_had);
+    RUN(a_prompt_grows_by_the_answer_that_was_seen);
     return report();
 }
