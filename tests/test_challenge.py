@@ -170,7 +170,11 @@ def test_ranks_and_differences_are_told_with_their_intervals():
     cells = [Cell("c", p, 0, 4, None, 0, None, None, None, None, None, 1.0, "") for p in "ab"]
     facts = {"requests": {"c": 10}, "alphas": {"c": 0.5}, "cost_units": {"c": "J"}}
     table = Challenge(
-        *("1", "", {}, 1, 4, ["c"]), **facts, policies=["a", "b"], standings=[known, other, one_replication], cells=cells
+        *("1", "", {}, 1, 4, ["c"]),
+        **facts,
+        policies=["a", "b"],
+        standings=[known, other, one_replication],
+        cells=cells,
     )
     text = printed(table)
     lines = [" ".join(line.split()) for line in text.splitlines()]
