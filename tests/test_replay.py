@@ -103,6 +103,14 @@ def test_one_outcome_a_request_supports_a_shadow_only(simulated, tmp_path):
     assert result["shadow"]["auc"] > 0.6
 
 
+def test_no_shortfall_where_satisfaction_is_alpha(tmp_path):
+    """3 of 10 for a promise of 0.1 + 0.2, which floats put above 0.3."""
+    data = {"model": ["a"] * 10, "satisfied": [1] * 3 + [0] * 7, "cost__a": [1.0] * 10, "propensity": [1.0] * 10}
+    logged = replay(read_log(written(tmp_path, data)), 0.1 + 0.2)["logged"]
+    assert (logged["satisfaction"], logged["shortfall"]) == (0.3, 0.0)
+    assert replay(read_log(written(tmp_path, data)), 0.4)["logged"]["shortfall"] == pytest.approx(0.1)
+
+
 def test_answers_without_a_rating_teach_nothing(simulated, tmp_path):
     chosen = np.ones(N, int)
     data = logged(simulated, chosen)
