@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from messsim.cli import app
 from messsim.errors import OutputError, ScenarioError
 from messsim.files import partial_name
-from messsim.report.challenge.tables import challenge_page, challenge_report, challenge_tables, quote
+from messsim.report.challenge.tables import _apart, challenge_page, challenge_report, challenge_tables, quote
 from messsim.report.pages.report import report
 from messsim.results.intervals import paired_difference
 from messsim.scenario import load
@@ -181,6 +181,21 @@ def test_ranks_and_differences_are_told_with_their_intervals():
     assert "a 2.00 ± 0.25 - 3 of 4 1.25" in lines
     assert "b 3.00 ± 0.50 +1.00 ± 0.75 1 of 4 -" in lines
     assert "b 3.00 -1.00 1 of 1 1.5" in lines
+
+
+@pytest.mark.parametrize(
+    ("best", "other", "apart"),
+    [
+        ((1.0, None, None), (2.0, None, None), True),
+        ((1.0, None, None), (1.0, None, None), False),
+        ((1.0, 0.5, 1.5), (2.0, 1.6, 2.4), True),
+        ((1.0, 0.5, 1.5), (2.0, 1.5, 2.5), False),
+        ((1.0, 0.5, 1.5), (1.2, 0.9, 1.4), False),
+    ],
+)
+def test_ranks_are_apart_where_their_intervals_are(best, other, apart):
+    first, second = (Standing(n, 1, 1, None, *r, None, None, None) for n, r in (("a", best), ("b", other)))
+    assert _apart(first, second) == apart
 
 
 def test_the_page_says_what_each_condition_asks_and_draws_who_keeps_the_promise(challenged):
