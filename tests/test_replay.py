@@ -101,6 +101,7 @@ def test_one_outcome_a_request_supports_a_shadow_only(simulated, tmp_path):
     assert sum(result["shadow"]["shares"]) == pytest.approx(1.0)
     assert result["shadow"]["cost_per_request"] == pytest.approx(np.dot(result["shadow"]["shares"], [1.0, 4.0, 9.0]))
     assert result["shadow"]["auc"] > 0.6
+    assert replay(read_log(path), 0.65, seed=3, **OPTIONS | {"c": 0.0})["shadow"] == result["shadow"]  # never explores
 
 
 def test_no_shortfall_where_satisfaction_is_alpha(tmp_path):
