@@ -563,6 +563,7 @@ def test_a_log_with_known_propensities(tmp_path):
     assert abs(ips["satisfaction"] - in_shadow) < 4 * ips["standard_error"] + 0.01
     assert ips["effective_sample_size"] < 6000
     assert "rows without status=200 are left out: 1" in result["notes"]
+    assert "1 rows name no model, as of calls that failed: they are left out" in result["notes"]
     code, out, err = here(
         "replay", file, "--alpha", "0.7", "--model", "who", "--satisfied", "thumb", "--propensity", "p", "--json",
         "--map", "up=1,down=0",

@@ -50,7 +50,7 @@ def test_a_log_of_all_outcomes_is_replayed_exactly(simulated, tmp_path, kind):
     judged = {f"satisfied__{m}": simulated.satisfied[i] for i, m in enumerate("sml")}
     result = replay(read_log(written(tmp_path, columns(simulated) | judged, kind)), 0.65, seed=3, **OPTIONS)
     assert result["kind"] == "all outcomes"
-    assert result["refused"] == []
+    assert (result["refused"], result["notes"]) == ([], [])
     assert result["logged"] is None
     ours, theirs = result["mess_plus"], simulated.summary
     assert ours["satisfaction"] == theirs["sla"]["satisfaction"]
