@@ -313,6 +313,16 @@ def test_versions_of_a_tool_name_their_columns_differently(tmp_path, tool, colum
     assert result.frame.select("prompt_tokens", "output_tokens").rows() == [(7, 3), (9, 3)]
 
 
+def test_what_a_file_says_and_nobody_uses_is_noted(tmp_path):
+    file = tmp_path / "x.jsonl"
+    rows = [{"t": k, "in": 5, "out": 3, "cached_tokens": 2, "priority": 1, "note": "x"} for k in range(2)]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    expected = "the file also has cached tokens (cached_tokens), priorities (priority), which messsim does not use"
+    assert expected in read(file, NAMES).notes
+    file.write_text("\n".join(json.dumps({"t": k, "in": 5, "out": 3, "note": "x"}) for k in range(2)))
+    assert not any("the file also has" in note or not note for note in read(file, NAMES).notes)
+
+
 def test_units_of_a_tool(tmp_path):
     data = {"input_length": 7, "output_length": 3, "hash_ids": [1], "priority": 2}
     rows = [{"timestamp": 330 * i} | data for i in range(9)]
