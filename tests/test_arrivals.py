@@ -22,6 +22,7 @@ from messsim.errors import SimulationError
 from messsim.scenario import load, parse
 from messsim.workload import Workload
 from messsim.workload.clock import Clock, changed_by
+from messsim.workload.expectations import law_rate_rps
 from messsim.workload.gamma import GammaGaps, gamma_gaps
 
 REPLICATIONS = 40
@@ -448,3 +449,21 @@ def test_the_quickstarts_trace():
     w = Workload(load(Path(__file__).parents[1] / "scenarios" / "quickstart.toml"))
     assert w.length == 19_366
     assert w.mean_rate_rps() == pytest.approx(55.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "rate_rps"),
+    [
+        ({"kind": "poisson", "rate_rps": 2.0}, 2.0),
+        ({"kind": "gamma", "rate_rps": 2.0, "cv": 3.0}, 2.0),
+        ({"kind": "diurnal", "rates_rps": [1.0, 0.0, 5.0], "day_s": 30.0}, 2.0),
+        (
+            {"kind": "mmpp", "rate_rps": 1.0, "burst_rate_rps": 9.0, "mean_calm_s": 30.0, "mean_burst_s": 10.0},
+            (30.0 * 1.0 + 10.0 * 9.0) / 40.0,
+        ),
+        ({"kind": "closed", "clients": 3}, None),
+        ({"kind": "trace", "file": "t.csv"}, None),
+    ],
+)
+def test_the_mean_rate_of_a_law(arrivals, rate_rps):
+    assert law_rate_rps(parse(scenario(arrivals=arrivals))) == rate_rps

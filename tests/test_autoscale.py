@@ -181,6 +181,14 @@ def test_concurrency_panics_and_then_only_grows():
     assert wanted(s, 124.0, 6, 0) == 3  # then to no less than half of what is up
 
 
+def test_concurrency_panics_from_its_threshold_on():
+    """A rush to three times what is up is panic, in which nothing shrinks; to twice it is none."""
+    for unfinished, wants, later in ((30, 3, 3), (21, 3, 3), (20, 2, 1)):
+        s = autoscaler("concurrency", 10.0, panic_threshold=3.0)
+        assert wanted(s, 2.0, 1, unfinished) == wants
+        assert wanted(s, 30.0, 2, 0) == later
+
+
 def sees(settings: Autoscale, *replicas: tuple[float, float], loading: int = 0, unfinished: int = 9) -> int:
     """Wanted where replicas have so much memory in use, and so many that wait."""
     look = Look(60.0, len(replicas), loading, unfinished, *unsaturated(settings, replicas))

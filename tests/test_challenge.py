@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 from messsim.cli import app
 from messsim.errors import OutputError, ScenarioError
 from messsim.files import partial_name
-from messsim.report.challenge.tables import challenge_page, challenge_report, challenge_tables, quote
+from messsim.report.challenge.tables import _apart, challenge_page, challenge_report, challenge_tables, quote
 from messsim.report.pages.report import report
 from messsim.results.intervals import paired_difference
 from messsim.scenario import load
+from messsim.shapes.challenge import Cell, Challenge, Standing
 from messsim.study import run
 from messsim.study.challenge import table as study
 from messsim.study.challenge.conditions import CONDITIONS, conditions, conditions_folder, questions
@@ -160,6 +161,41 @@ def test_tables_and_page_say_the_same(challenged):
     for shown in page.sections[0].tables + page.sections[1].tables:
         for cells in shown.rows:
             assert all(cell in text for cell in cells)
+
+
+def test_ranks_and_differences_are_told_with_their_intervals():
+    known = Standing("a", 3, 4, 1.25, 2.0, 1.75, 2.25, None, None, None)
+    other = Standing("b", 1, 4, None, 3.0, 2.5, 3.5, 1.0, 0.25, 1.75)
+    one_replication = Standing("b", 1, 1, 1.5, 3.0, None, None, -1.0, None, None)
+    cells = [Cell("c", p, 0, 4, None, 0, None, None, None, None, None, 1.0, "") for p in "ab"]
+    facts = {"requests": {"c": 10}, "alphas": {"c": 0.5}, "cost_units": {"c": "J"}}
+    table = Challenge(
+        *("1", "", {}, 1, 4, ["c"]),
+        **facts,
+        policies=["a", "b"],
+        standings=[known, other, one_replication],
+        cells=cells,
+    )
+    text = printed(table)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "a 2.00 ± 0.25 - 3 of 4 1.25" in lines
+    assert "b 3.00 ± 0.50 +1.00 ± 0.75 1 of 4 -" in lines
+    assert "b 3.00 -1.00 1 of 1 1.5" in lines
+
+
+@pytest.mark.parametrize(
+    ("best", "other", "apart"),
+    [
+        ((1.0, None, None), (2.0, None, None), True),
+        ((1.0, None, None), (1.0, None, None), False),
+        ((1.0, 0.5, 1.5), (2.0, 1.6, 2.4), True),
+        ((1.0, 0.5, 1.5), (2.0, 1.5, 2.5), False),
+        ((1.0, 0.5, 1.5), (1.2, 0.9, 1.4), False),
+    ],
+)
+def test_ranks_are_apart_where_their_intervals_are(best, other, apart):
+    first, second = (Standing(n, 1, 1, None, *r, None, None, None) for n, r in (("a", best), ("b", other)))
+    assert _apart(first, second) == apart
 
 
 def test_the_page_says_what_each_condition_asks_and_draws_who_keeps_the_promise(challenged):

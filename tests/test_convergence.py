@@ -138,6 +138,25 @@ def test_the_summary_says_what_the_runs_did(study, runs):
     assert study.rows["sla_satisfaction"].to_list() == [r.summary["sla"]["satisfaction"] for r in runs]
 
 
+def test_each_figure_at_the_end_is_its_own():
+    """Raters err, so that the queue that is tracked is another; runs of one length in time have other lengths."""
+    data = scenario(requests=None, horizon_s=60.0, sla={"alpha": 0.7}, feedback={"false_positive": 0.5})
+    summary = converge(parse(data), 3, workers=1).summary
+    alone = [run(parse(data | {"replication": r})).summary for r in range(3)]
+    arrived = [s["requests"]["arrived"] for s in alone]
+    assert min(arrived) < summary["requests"] == max(arrived)
+    assert summary["end"]["certificate"] is None
+    for name, figures in (
+        ("satisfaction", [s["sla"]["satisfaction"] for s in alone]),
+        ("queue", [s["sla"]["queue_final"] for s in alone]),
+        ("cost_per_request", [s["cost"]["per_request"] for s in alone]),
+    ):
+        end = summary["end"][name]
+        assert end["mean"] == pytest.approx(np.mean(figures))
+        assert (end["p05"], end["p50"], end["p95"], end["count"]) == (*sorted(figures), 3)
+    assert [s["sla"]["queue_final"] for s in alone] != [s["sla"]["queue_tracked_final"] for s in alone]
+
+
 def test_processes_change_nothing(small, study):
     rows = []
     again = converge(small, 7, workers=2, on_progress=lambda done, total: rows.append((done, total)))

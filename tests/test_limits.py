@@ -125,6 +125,14 @@ def test_check_counts_the_long_requests(tmp_path):
     assert "too long: 2 of the first 3 requests for cheap, 1 of which go to other models" in notes
 
 
+def test_check_counts_what_runs_at_once_not_what_waits(tmp_path):
+    """Four at once, two places: each pair runs for as long as the other waits, and the last comes to an idle pool."""
+    data = of_lengths(tmp_path, [(1, 3)] * 4, models=[model("only", max_num_seqs=2)])
+    data["arrivals"] |= trace(tmp_path, [0.0, 0.0, 0.0, 0.0, 1000.0], prompt_tokens=[1] * 5, output_tokens=[3] * 5)
+    (only,) = check(parse(data | {"requests": 5}))["pools"]
+    assert only["batch"] == 2.0
+
+
 def test_nobody_explains_what_was_never_decided(tmp_path):
     data = of_lengths(tmp_path, [(7, 3), (8, 3)], models=[model("only", max_model_len=10)])
     result = messsim.run(parse(data), out=tmp_path / "run")

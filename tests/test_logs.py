@@ -16,6 +16,7 @@ from messsim.cli import app
 from messsim.errors import DataError
 from messsim.logs.decisions import DecisionColumns, read_log
 from messsim.logs.outcomes import OutcomeOptions, parse_map, read_outcomes
+from messsim.logs.presets import PRESETS
 from messsim.logs.replay import replay
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
@@ -120,6 +121,24 @@ def test_units_that_are_doubted():
         seconds(["2025-08-18"], zone="Mars")
     with pytest.raises(DataError, match="expected a date too"):
         seconds(["09:00:01"])
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "hint"),
+    [
+        ("12:30:05.5", {}, "expected a date too, not a time of day alone"),
+        ("2025-08-18 12:30 CST", {}, "expected an offset such as +0100: this name stands for several; --time-zone"),
+        ("Aug 18 12:30:00", {}, "expected a date with its year too"),
+        ("2025-08-18", {"format": "%d.%m.%Y"}, "expected what --time-format '%d.%m.%Y' describes"),
+        ("soon", {}, "expected a date and time such as 2023-11-16T18:15:46, or another with --time-format PATTERN"),
+        ("2025-08-18 12:30 ISTANBUL", {}, "expected a date and time such as"),
+    ],
+)
+def test_what_is_no_date_is_told_with_what_it_lacks(value, form, hint):
+    with pytest.raises(DataError) as error:
+        seconds(["2025-08-18 12:30:00", value] if not form else ["18.08.2025", value], **form)
+    assert "in row 2" in str(error.value)
+    assert hint in str(error.value)
 
 
 def test_a_scenario_says_the_unit_too(tmp_path):
@@ -255,6 +274,55 @@ def test_what_is_of_no_use_or_unknown_is_told(tmp_path):
         read(file)
 
 
+def test_columns_that_tell_a_tool_are_those_that_are_read():
+    """Of several names of one column: each that tells the tool holds times or tokens, as each version calls them."""
+    for preset in PRESETS:
+        for names in (set(t.split("|")) for t in preset.tell):
+            for read_from in (set(preset.time), set(preset.prompt), set(preset.output)):
+                assert names <= read_from or not names & read_from, preset.name
+
+
+@pytest.mark.parametrize(
+    ("tool", "column", "times"),
+    [
+        ("langfuse", "promptTokens", {"startTime": "2026-03-01T09:00:00Z", "traceName": "x"}),
+        ("langfuse", "inputUsage", {"startTime": "2026-03-01T09:00:00Z", "traceId": "x"}),
+        ("langfuse", "usage_details.input", {"start_time": "2026-03-01T09:00:00Z", "trace_id": "x"}),
+        ("helicone", "promptTokens", {"createdAt": "2026-03-01T09:00:00Z", "latency": 5}),
+        ("helicone", "prompt_tokens", {"created_at": "2026-03-01T09:00:00Z", "status": 200}),
+    ],
+)
+def test_versions_of_a_tool_name_their_columns_differently(tmp_path, tool, column, times):
+    answers = {
+        "promptTokens": "completionTokens",
+        "prompt_tokens": "completion_tokens",
+        "inputUsage": "outputUsage",
+        "usage_details.input": "usage_details.output",
+    }
+    rows = []
+    for tokens in (7, 9):
+        row = times | ({"request_id": tokens} if tool == "helicone" else {})
+        for name, value in ((column, tokens), (answers[column], 3)):
+            outer, _, inner = name.partition(".")
+            row[outer] = row.get(outer, {}) | {inner: value} if inner else value
+        rows.append(row)
+    file = tmp_path / "x.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    result = read(file)
+    assert result.source == tool
+    assert result.frame.select("prompt_tokens", "output_tokens").rows() == [(7, 3), (9, 3)]
+
+
+def test_what_a_file_says_and_nobody_uses_is_noted(tmp_path):
+    file = tmp_path / "x.jsonl"
+    rows = [{"t": k, "in": 5, "out": 3, "cached_tokens": 2, "priority": 1, "note": "x"} for k in range(2)]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    expected = "the file also has cached tokens (cached_tokens), priorities (priority), which messsim does not use"
+    assert expected in read(file, NAMES).notes
+    file.write_text("\n".join(json.dumps({"t": k, "in": 5, "out": 3, "note": "x"}) for k in range(2)))
+    assert not any("the file also has" in note or not note for note in read(file, NAMES).notes)
+
+
 def test_units_of_a_tool(tmp_path):
     data = {"input_length": 7, "output_length": 3, "hash_ids": [1], "priority": 2}
     rows = [{"timestamp": 330 * i} | data for i in range(9)]
@@ -364,6 +432,29 @@ def test_samples_of_one_model_each_are_joined(tmp_path):
         read_outcomes(paths, OutcomeOptions(filter="x"))
     with pytest.raises(DataError, match="MODEL=FILE"):
         read_outcomes([paths[0], paths[0]], OutcomeOptions())
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("id,model,score\n1,a,1\n2,b,0\n", {}, "no prompt was answered by all of a, b; --prompt names the column"),
+        ("id,answer\n1,a\n", {}, "has no column of scores (score, "),
+        ("answer,model,score\n1,a,1\n", {}, "has no column of prompts ("),
+        ("type,run_id,event_id,data\nmatch,a,1,\n", {}, "has "),
+    ],
+)
+def test_what_is_no_table_of_outcomes_is_told(tmp_path, text, options, message):
+    file = tmp_path / "x.csv"
+    file.write_text(text)
+    with pytest.raises(DataError) as error:
+        read_outcomes([file], OutcomeOptions(**options))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["5..1", "2..2"])
+def test_grades_rise(text):
+    with pytest.raises(DataError, match=r"--map .*: expected LOWEST\.\.HIGHEST"):
+        parse_map([text])
 
 
 def test_long_tables_are_turned_and_values_mapped(tmp_path):
@@ -482,6 +573,7 @@ def test_a_log_with_known_propensities(tmp_path):
     assert abs(ips["satisfaction"] - in_shadow) < 4 * ips["standard_error"] + 0.01
     assert ips["effective_sample_size"] < 6000
     assert "rows without status=200 are left out: 1" in result["notes"]
+    assert "1 rows name no model, as of calls that failed: they are left out" in result["notes"]
     code, out, err = here(
         "replay", file, "--alpha", "0.7", "--model", "who", "--satisfied", "thumb", "--propensity", "p", "--json",
         "--map", "up=1,down=0",

@@ -192,6 +192,30 @@ def test_a_capacity_that_is_estimated_too_low_is_noticed(minimal, floor):
     assert cost(search.best) == cost(cheapest(met))
 
 
+def tried(replicas, prices):
+    """The numbers of replicas that a search evaluates, in order, of candidates of which each would do."""
+    candidates, order = [Candidate((Kind("A", 1),) * len(r), r) for r in replicas], []
+
+    def evaluate(i):
+        order.append(candidates[i].replicas)
+        return Evaluation(True, True, prices[i])
+
+    search = Search(candidates, prices, evaluate, promising=lambda i, best: False, carries=lambda i: True)
+    search.run()
+    return order
+
+
+def test_what_costs_no_less_than_the_best_is_not_tried():
+    assert tried([(1, 2), (2, 1)], [3.0, 3.0]) == [(1, 2)]
+    assert tried([(1, 2), (2, 1)], [3.0, 2.0]) == [(2, 1)]
+
+
+def test_a_model_that_is_left_out_makes_another_search():
+    """The largest cluster without it is tried for itself, before a larger one with it."""
+    assert tried([(0, 1), (1, 1)], [1.0, 2.0]) == [(0, 1)]
+    assert tried([(1, 1), (2, 1)], [1.0, 2.0]) == [(2, 1), (1, 1)]
+
+
 def test_a_smaller_cluster_that_is_met_ends_all_assumptions():
     """The largest fails, the one just below it does not; nor does the smallest."""
 

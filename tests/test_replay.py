@@ -50,7 +50,7 @@ def test_a_log_of_all_outcomes_is_replayed_exactly(simulated, tmp_path, kind):
     judged = {f"satisfied__{m}": simulated.satisfied[i] for i, m in enumerate("sml")}
     result = replay(read_log(written(tmp_path, columns(simulated) | judged, kind)), 0.65, seed=3, **OPTIONS)
     assert result["kind"] == "all outcomes"
-    assert result["refused"] == []
+    assert (result["refused"], result["notes"]) == ([], [])
     assert result["logged"] is None
     ours, theirs = result["mess_plus"], simulated.summary
     assert ours["satisfaction"] == theirs["sla"]["satisfaction"]
@@ -101,6 +101,15 @@ def test_one_outcome_a_request_supports_a_shadow_only(simulated, tmp_path):
     assert sum(result["shadow"]["shares"]) == pytest.approx(1.0)
     assert result["shadow"]["cost_per_request"] == pytest.approx(np.dot(result["shadow"]["shares"], [1.0, 4.0, 9.0]))
     assert result["shadow"]["auc"] > 0.6
+    assert replay(read_log(path), 0.65, seed=3, **OPTIONS | {"c": 0.0})["shadow"] == result["shadow"]  # never explores
+
+
+def test_no_shortfall_where_satisfaction_is_alpha(tmp_path):
+    """3 of 10 for a promise of 0.1 + 0.2, which floats put above 0.3."""
+    data = {"model": ["a"] * 10, "satisfied": [1] * 3 + [0] * 7, "cost__a": [1.0] * 10, "propensity": [1.0] * 10}
+    logged = replay(read_log(written(tmp_path, data)), 0.1 + 0.2)["logged"]
+    assert (logged["satisfaction"], logged["shortfall"]) == (0.3, 0.0)
+    assert replay(read_log(written(tmp_path, data)), 0.4)["logged"]["shortfall"] == pytest.approx(0.1)
 
 
 def test_answers_without_a_rating_teach_nothing(simulated, tmp_path):

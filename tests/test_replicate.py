@@ -10,7 +10,7 @@ from test_cli import here, refused, write
 from messsim.errors import ScenarioError
 from messsim.results import replication_interval
 from messsim.scenario import parse
-from messsim.study.replicate import Plan, plan_of, replicate
+from messsim.study.replicate import Plan, _all_precise, plan_of, replicate
 from messsim.study.runs.summaries import in_order, in_processes, summary_at, summary_of
 
 
@@ -96,11 +96,21 @@ def test_a_figure_that_some_lack_is_never_precise():
     parsed = parse(scenario(requests=60, sla={"alpha": 0.6}))
     result, _ = replicate(parsed, Plan(12, 0.99, ("sla.time_to_compliance",)))
     assert result["precise"] is False
+    alike = [{"sla.certificate": 0.5, "sla.margin": 0.1} for _ in range(10)]
+    assert _all_precise(alike, ["sla.certificate", "sla.margin"], 0.01)
+    lacking = [*alike, {"sla.certificate": None, "sla.margin": 0.1}]  # the others' mean is known exactly
+    assert not _all_precise(lacking, ["sla.certificate"], 0.01)
+    assert not _all_precise(lacking, ["sla.margin", "sla.certificate"], 0.01)
 
 
 @pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("0.5 %", 0.005), ("0.02", 0.02)])
 def test_a_precision_is_a_share(text, share):
     assert plan_of(None, text, None, None).precision == pytest.approx(share)
+
+
+def test_the_least_that_may_be_made_is_where_intervals_are_believed():
+    assert plan_of(None, "1%", None, 10).most == 10
+    assert plan_of(7, None, None, None).most == 7
 
 
 @pytest.mark.parametrize(

@@ -418,7 +418,32 @@ TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
             {"router": {"window": 5, "discount": 0.5}},
             ["router: both window and discount are given; expected one of them"],
         ),
+        # columns of a trace
+        *[
+            (
+                {"arrivals": {"kind": "trace", "file": "t.csv", "columns": columns}, "tokens": None},
+                [f"arrivals: columns.{line}"],
+            )
+            for columns, line in [
+                ({"session": "s"}, "session and columns.delay: expected both of them, or none"),
+                ({"delay": "d"}, "session and columns.delay: expected both of them, or none"),
+                ({"chat": "c"}, "chat and columns.parent: expected both of them, or none"),
+                (
+                    {"session": "s", "delay": "d", "chat": "c", "parent": "p"},
+                    "session and columns.parent: expected only one of them to tell sessions",
+                ),
+                ({"turn": "n"}, "turn: expected columns.parent, which it is checked against"),
+            ]
+        ],
         # phases
+        (
+            {"phases": [{"from_s": 1.0, "over_requests": 3}]},
+            ["phases.0: over_requests with from_s; expected over_s"],
+        ),
+        (
+            {"phases": [{"from_request": 1, "over_s": 3.0}]},
+            ["phases.0: over_s with from_request; expected over_requests"],
+        ),
         ({"phases": [{}]}, ["phases.0: expected exactly one of from_request and from_s"]),
         (
             {"phases": [{"from_request": 1, "from_s": 1.0}]},

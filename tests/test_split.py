@@ -380,6 +380,8 @@ def test_check_names_no_batch_where_sides_are_split(tmp_path):
     """A record holds the whole time of a request, which is no measure of either side."""
     result = check(parse(split(tmp_path, [0.0, 0.1, 0.2])))
     assert [(p["batch"], p["thin"]) for p in result["pools"]] == [(None, False)] * 2
+    assert result["rate_rps"] is not None
+    assert [p["offered_rps"] for p in result["pools"]] == [result["rate_rps"]] * 2  # each request passes both
 
 
 def test_a_loaded_side_is_reckoned_with_at_the_pace_of_the_slower(tmp_path):

@@ -11,6 +11,7 @@ from runs import EVIL
 from test_page import Elements
 
 from messsim.errors import OutputError, SimulationError
+from messsim.plot.points import forest
 from messsim.report.compare.comparison import comparison_pictures
 from messsim.report.pages.report import report
 from messsim.report.study.verdict import cheapest
@@ -27,6 +28,7 @@ from messsim.study.runs.points import points_of
 from messsim.study.runs.rows import failed_row, frame_of
 from messsim.study.runs.summaries import local_workers
 from messsim.study.sweep import sweep
+from messsim.wording import number
 
 TWO = [{"name": "a", "alpha": 0.45}, {"name": "b", "alpha": 0.55}]
 
@@ -296,3 +298,16 @@ def test_money_is_told_for_1000_requests_everywhere(tmp_path):
         of_one = r"USD per answer|, USD(?! per 1,000)[^\"]{9}" + r"|\b0\.00\d+ USD" * (page.name != "run")  # totals
         assert re.findall(of_one, words + text) == [], page
         assert "per 1,000" in words
+
+
+def test_axes_and_tips_name_the_unit_and_the_interval(study_scenario, compared):
+    points = grouped(pl.read_parquet(compared / "results.parquet"), study_scenario).points
+    figure = forest(points, "cost", "mJ")
+    text = json.dumps(figure.chart.to_dict())
+    assert figure.title == "Cost of an answer, mJ"
+    assert '"title": "cost of an answer, mJ"' in text
+    assert '"title": "cost of an answer"' not in text
+    first = points.filter(point="mess+").row(0, named=True)
+    mean, low, high = (number(first[f"cost_{end}"]) for end in ("mean", "low", "high"))
+    assert f'"told": "{mean} ({low} to {high})"' in text
+    assert forest(points, "e2e_p95").title == "End to end, 95th percentile"

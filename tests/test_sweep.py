@@ -387,9 +387,12 @@ def long(tmp_path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
+STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+
+
+@pytest.mark.parametrize("stop", STOPS, ids=["ctrl-c", "term", "hangup", "kill"])
 def test_finished_points_outlive_the_sweep(long, tmp_path, stop):
-    """To the whole group of processes, as a terminal sends Ctrl-C."""
+    """To the whole group of processes, as a terminal sends Ctrl-C; SIGTERM to the command alone, as `kill` does."""
     out = tmp_path / "o"
     args = ["sweep", long, "--grid", "requests=40,50,1_000_000_000", "--seeds", 1, "--workers", 2, "--out", out]
     process = subprocess.Popen(
@@ -399,10 +402,10 @@ def test_finished_points_outlive_the_sweep(long, tmp_path, stop):
     deadline = time.monotonic() + 60
     while not (rows.exists() and rows.read_text().count("\n") == 2) and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.killpg(process.pid, stop)
+    process.send_signal(stop) if stop == signal.SIGTERM else os.killpg(process.pid, stop)
     output, error = process.communicate(timeout=60)
-    if stop == signal.SIGINT:
-        assert (process.returncode, output) == (130, "")
+    if stop != signal.SIGKILL:
+        assert (process.returncode, output) == (128 + stop, "")
         assert error == "interrupted; 2 of 3 runs are kept: the same command goes on from there\n"
         assert pl.read_parquet(out / "results.parquet")["requests_arrived"].to_list() == [40, 50]
     assert sorted(json.loads(line)["row"]["requests"] for line in rows.read_text().splitlines()) == [40, 50]

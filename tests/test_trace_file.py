@@ -1,5 +1,6 @@
 """`run --trace`: what a trace viewer is given, against the format, against the records, and worked out by hand."""
 
+import itertools
 import json
 import math
 from collections import Counter, defaultdict
@@ -160,6 +161,17 @@ def test_requests_that_are_turned_away_or_lost_are_marked(tmp_path):
     events = written(only(tmp_path, [0.0, 0.0, 9.0], max_num_seqs=1) | {"cluster": cluster}, tmp_path)
     marks = {e["name"]: e["cat"] for e in events if e["ph"] == "i" and e["name"].split()[0] in ("rejected", "lost")}
     assert marks == {"rejected 1": "rejection", "lost 0": "failure"}
+
+
+def test_each_tenants_queue_begins_at_nothing(tmp_path):
+    """Both are drawn from the first decision on, also that of who has not asked yet."""
+    tenants = [{"name": "x", "alpha": 0.9}, {"name": "y", "alpha": 0.1}]
+    data = only(tmp_path, [0.0, 100.0, 200.0, 300.0]) | {"tenants": tenants}
+    counts = [e["args"] for e in written(data, tmp_path) if e["name"] == "virtual queue"]
+    assert counts[0] == {"x": 0.0, "y": 0.0}
+    assert len(counts) == 4
+    for before, after in itertools.pairwise(counts):
+        assert sum(before[t] != after[t] for t in "xy") <= 1  # one of them asks at a time
 
 
 def test_sequences_of_an_api_do_not_overlap(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from builders import ALWAYS, NEVER, model, scenario
 
 from messsim import _core
+from messsim.results.figures import Requirement
 from messsim.results.histogram import LogHistogram
 from messsim.results.running import Running
 from messsim.results.verdict import TOLERANCE, Verdict, falls_short, mean_alpha, verdict_of, verdict_of_all
@@ -12,6 +13,8 @@ from messsim.results.windows import LastAnswers, Periods
 from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.scenario import parse
 from messsim.study import run
+from messsim.study.runs import verdicts
+from messsim.study.runs.verdicts import is_promise
 
 
 def test_rounding_is_no_miss_and_anything_more_is():
@@ -66,6 +69,32 @@ def test_no_shortfall_where_satisfaction_is_alpha(alpha):
     assert sla["margin"] == pytest.approx(sla["satisfaction"] - alpha, abs=1e-12)
     assert sla["shortfall"] == max(0.0, -sla["margin"])
     assert sla["kept"] is (sla["margin"] >= 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "promise"),
+    [
+        ("sla.satisfaction>=0.5", True),
+        ("sla.margin>=0", True),
+        ("tenants.gold.satisfaction>=0.5", True),
+        ("tenants.gold.margin>=0", True),
+        ("sla.satisfaction<=0.5", False),
+        ("tenants.gold.margin<=0", False),
+        ("tenants.gold.queue_final>=0", False),
+        ("cost.satisfaction>=0.5", False),
+        ("latency_s.e2e.p95>=1", False),
+    ],
+)
+def test_what_bounds_satisfaction_from_below_is_a_promise(text, promise):
+    """Met where nine in ten replications hold it: here 18 of 20 do, and the mean lies below the bound."""
+    requirement = Requirement.parse(text)
+    assert is_promise(requirement) == promise
+    if promise:
+        column = requirement.path.replace(".", "_")
+        rows = [{column: requirement.bound + 0.001}] * 18 + [{column: requirement.bound - 0.4}] * 2
+        judged = verdicts.verdict_of(requirement, rows)
+        assert (judged["verdict"], judged["kept"]) == ("met", 18)
+        assert verdicts.verdict_of(requirement, rows[1:])["verdict"] == "failed"
 
 
 def test_a_summary_tells_each_tenant_and_all():

@@ -212,9 +212,24 @@ def test_fleets_are_kept_as_plans_and_as_points_of_a_sweep(tmp_path, monkeypatch
     assert points[1] == {"router.policy": "largest", 'models."small".replicas': 0, 'models."large".replicas': 1}
     monkeypatch.setattr("messsim.study.plan.cheapest.row_at", None)
     assert fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1)) == result
+    (tmp_path / "o" / ".fleets.csv.0123456789abcdef.partial").touch()  # of one that was killed
+    assert fleets(*asked, seeds=2, out=tmp_path / "o", workers=lambda: local_workers(1)) == result
     (tmp_path / "o" / "mine.txt").touch()
     with pytest.raises(OutputError, match=r"holds mine\.txt, which is no plan"):
         fleets(*asked, seeds=2, out=tmp_path / "o")
+
+
+def test_the_best_policy_is_that_of_the_cheapest_fleet(monkeypatch):
+    prices = {"mess+": None, "largest": 3.0, "random": 2.0, "cheapest": 2.5}
+
+    def planned(settings, *args, **options):
+        price = prices[settings.router.policy_name]
+        return {"requirements": [], "unit": "USD", "best": None if price is None else {"objective": price}}
+
+    monkeypatch.setattr("messsim.study.compare.fleets.plan", planned)
+    assert fleets(shipped(), list(prices), [], [], seeds=2)["best"] == "random"
+    prices.update(largest=None, random=None, cheapest=None)
+    assert fleets(shipped(), list(prices), [], [], seeds=2)["best"] is None
 
 
 def test_a_plan_that_may_leave_out_any_model_leaves_one():

@@ -197,7 +197,13 @@ def _default(field: Schema) -> str:
         return "none" if "default" in field else "empty"
     if isinstance(value, dict):
         bare = {k: v for k, v in value.items() if k != "kind" and v is not None}
-        return f"`{value['kind']}` {_plain(bare.get('tokens', ''))}".strip() if "kind" in value else "as below"
+        if "kind" not in value:
+            return "as below"
+        if bare.keys() == {"tokens"}:
+            return f"`{value['kind']}` {_plain(bare['tokens'])}"
+        if any(isinstance(v, str) for v in bare.values()):  # its keys have rows of their own
+            bare = {}
+        return ", ".join([f"`{value['kind']}`", *(f"{k} = {_plain(v)}" for k, v in bare.items())])
     return f"`{json.dumps(value)}`"
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from messsim.results.histogram import ScoreHistogram
 from messsim.results.running import Running
+from messsim.results.verdict import verdict_of
 from messsim.routing import MessPlus
 from messsim.routing.mixing import best_single, cheapest_mix
 from messsim.routing.oracle_dual import Frontier
@@ -138,11 +139,12 @@ class _Tally:
         satisfied, costs = np.array(self.rows).reshape(-1, 2).T
         self.running.add(np.arange(n), satisfied, np.full(n, self.alpha), costs)
         mean = self.running.mean
+        margin = verdict_of(mean, self.alpha).margin
         return {
             "requests": n,
             "rated": int((~np.isnan(satisfied)).sum()),
             "satisfaction": mean,
-            "shortfall": None if mean is None else max(0.0, self.alpha - mean),
+            "shortfall": None if margin is None else max(0.0, -margin),
             "time_to_compliance": self.running.compliant_from(n) if n else None,
             "cost": float(costs.sum()),
             "exploration_cost": self.exploration,

@@ -128,10 +128,10 @@ def _nanos(rows: pl.DataFrame) -> tuple[Nanos, Mask, Mask]:
     bad |= (year < FIRST_YEAR) | (year > LAST_YEAR) | (month < 1) | (month > 12) | (day < 1)
     bad |= (hour > 23) | (minute > 59) | (second > 60)  # 60: a leap second
     year, month = np.where(bad, FIRST_YEAR, year), np.where(bad, 1, month)
-    first = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month - 1)
-    length = ((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.int64)
-    bad |= day > length
-    days = first.astype("datetime64[D]").astype(np.int64) + day - 1
+    months = 12 * (year - 1970) + month - 1
+    first, end = _day_of(months), _day_of(months + 1)
+    bad |= day > end - first
+    days = first + day - 1
     fraction = rows["f"].str.pad_end(9, "0").cast(pl.Int64).fill_null(0).to_numpy() if "f" in rows.columns else 0
     offset, unknown, local = _offsets(rows["z"])
     seconds = days * DAY_S + hour * 3600 + minute * 60 + second - offset
@@ -141,6 +141,11 @@ def _nanos(rows: pl.DataFrame) -> tuple[Nanos, Mask, Mask]:
             here = (rows["z"] == name).fill_null(False).to_numpy()
             ns[here], _, unknown[here] = local_to_utc(ns[here], name, None)
     return ns, bad | unknown, local
+
+
+def _day_of(months: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first days of months since January 1970, in days since then."""
+    return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
 @cache

@@ -242,7 +242,8 @@ def keeping(kept: Journal[Any] | None, table: Callable[[], Sequence[Row]], done:
             raise
         with contextlib.suppress(MesssimError):  # the disk may be full: the rows are what counts
             kept.close(table())
-        what = f"{str(error) or 'interrupted'}; {done()} runs are kept: the same command goes on from there"
-        raise type(error)(what) from error.__cause__
+        # The same exception: one that a signal raised also knows which.
+        error.args = (f"{str(error) or 'interrupted'}; {done()} runs are kept: the same command goes on from there",)
+        raise
     if kept is not None:
         kept.close(table())

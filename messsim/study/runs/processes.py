@@ -44,7 +44,8 @@ class Processes:
         _check_main()
         context = multiprocessing.get_context("spawn")
         self._count = count
-        self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start)
+        with _deaf_to_sigint():  # its queues start what keeps the resources of processes in order
+            self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start)
         self._started: dict[int, BaseProcess] = {}
 
     def __enter__(self) -> "Processes":
