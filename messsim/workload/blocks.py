@@ -46,6 +46,7 @@ MOST_NOISE = 50  # lines before the first row
 WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
 SPACE = b" \t\r\n\x1e"  # the last begins a text of application/json-seq
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
+JSON_BEGINS = re.compile(rb"\{|\[\s*[\[{\]]")  # and not a stamp in brackets
 PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -232,7 +233,7 @@ def _kind_within(kind: str, file: IO[bytes]) -> str:
     first = start.split(b"\n", 1)[0]
     if (
         kind == "any"
-        and start[:1] not in (b"{", b"[")
+        and not JSON_BEGINS.match(start)
         and not any(line.lstrip(SPACE).startswith(b"{") for line in start.splitlines()[1:MOST_NOISE])
         and not PREFIXED.match(first)
     ):

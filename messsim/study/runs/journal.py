@@ -243,6 +243,7 @@ def keeping(kept: Journal[Any] | None, table: Callable[[], Sequence[Row]], done:
         with contextlib.suppress(MesssimError):  # the disk may be full: the rows are what counts
             kept.close(table())
         what = f"{str(error) or 'interrupted'}; {done()} runs are kept: the same command goes on from there"
-        raise type(error)(what) from error.__cause__
+        error.args = (what,)  # of a signal it keeps which
+        raise
     if kept is not None:
         kept.close(table())
