@@ -228,6 +228,7 @@ class Sweep(TypedDict):
     scenario: str
     version: str
     seed: int
+    cost_unit: str
     replications: int
     computed: int
     resumed: int

@@ -43,6 +43,7 @@ MOST_ROWS = 200_000_000  # in memory 16 bytes each
 FIRST_ROWS = 1000  # that types are guessed from
 PEEK = 1 << 20  # bytes from which the kind of a file is told
 MOST_NOISE = 50  # lines before the first row
+MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of another kind
 WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
 SPACE = b" \t\r\n\x1e"  # the last begins a text of application/json-seq
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
@@ -418,7 +419,7 @@ def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:
     except pl.exceptions.PolarsError:
         lines = [line.lstrip(SPACE) for line in text.splitlines() if line.strip(SPACE)]
     objects = [line for line in lines if line.startswith(b"{")] or _messages(lines)
-    if 2 * len(objects) < len(lines):
+    if MOST_NOISE_A_ROW * len(objects) < len(lines):
         objects = lines
     noise_here = len(lines) - len(objects)
     for i, line in enumerate(objects):
