@@ -421,14 +421,14 @@ def swe_bench(folder, model):
     return put(folder, f"{model}.run.json", json.dumps(report | {"unresolved_ids": [], "schema_version": 2}))
 
 
-def leaderboard(folder, model):
+def leaderboard(folder, model, place="results.json"):
     done = [f"django-{i}" for i in range(8) if right(model, i)]
     report = {"no_generation": ["django-0"] if model == "big" else [], "no_logs": [], "resolved": done}
-    return put(folder, f"{model}/results.json", json.dumps(report))
+    return put(folder, f"{model}/{place}", json.dumps(report))
 
 
 def leaderboard_of_results(folder, model):
-    return leaderboard(folder, f"{model}/results")
+    return leaderboard(folder, model, "results/results.json")
 
 
 def router_arena(folder, model):

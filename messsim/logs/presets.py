@@ -127,7 +127,7 @@ PRESETS = (
            identity=("request_id",), select=_failed("status", "!=", "failure"), skip_failed=True,
            source="https://docs.litellm.ai/docs/proxy/spend_logs_deletion"),
     Preset("langfuse-traces", "Langfuse export of traces", ("bookmarked|observationCount|observations", "timestamp", "inputTokens|usage|totalCost"),
-           lacks="its calls one by one, but what each trace sums up; its export of observations does"),
+           lacks="its requests one by one, but what each trace sums up; its export of observations does"),
     Preset("langfuse", "Langfuse export of observations",
            ("startTime|start_time", "traceId|trace_id|traceName",
             "promptTokens|inputUsage|usage.input|usageDetails.input|usage_details.input|usage.promptTokens|inputTokens"),

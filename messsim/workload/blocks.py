@@ -47,7 +47,7 @@ MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of
 WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
 SPACE = b" \t\r\n\x1e"  # the last begins a text of application/json-seq
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
-JSON_BEGINS = re.compile(rb"\{|\[\s*[\[{\]]")  # and not a stamp in brackets
+JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
 PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

@@ -137,7 +137,7 @@ def challenge_page(challenge: Challenge, questions: Mapping[str, str] | None = N
 
     from ..base.page import Page, Section, Table, Tile
 
-    best = challenge.standings[0]
+    best, leading = challenge.standings[0], challenge.standings[: 4 if challenge.replications > 1 else 0]
     first = [s.policy for s in challenge.standings if s is best or not _apart(best, s)]
     all_kept = [s.policy for s in challenge.standings if s.kept == s.runs]
     tables = [
@@ -171,7 +171,7 @@ def challenge_page(challenge: Challenge, questions: Mapping[str, str] | None = N
         headline=_headline(challenge, first),
         verdict=f"{len(all_kept)} of {len(challenge.policies)} policies keep the promise in every run"
         + (f": {', '.join(all_kept)}." if all_kept else "."),
-        tiles=[Tile(s.policy, f"{s.rank:.2f}", f"kept in {s.kept} of {s.runs} runs") for s in challenge.standings[:4]],
+        tiles=[Tile(s.policy, f"{s.rank:.2f}", f"kept in {s.kept} of {s.runs} runs") for s in leading],
         notes=[QUICK_LOOK] * (challenge.replications == 1) + failed,
         sections=[
             Section("standings", "Where do they stand?", HOW, figures=charts, tables=[standings], wide=True),
