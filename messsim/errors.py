@@ -26,6 +26,20 @@ class DataError(ScenarioError):
     """A trace or table whose content does not fit what the scenario says of it."""
 
 
+class MissingColumns(DataError):
+    """A file without columns that are asked of it.
+
+    Parameters
+    ----------
+    meant
+        The column that holds what each missing one would, as far as names tell.
+    """
+
+    def __init__(self, problems: list[str], file: str, meant: dict[str, str | None]) -> None:
+        super().__init__(problems, file)
+        self.meant = meant
+
+
 class OutputError(MesssimError):
     """A directory or file that cannot be written as asked."""
 

@@ -7,6 +7,7 @@ __all__ = [
     "cost",
     "cost_heading",
     "half_width",
+    "headed",
     "number",
     "per_request",
     "percent",
@@ -87,6 +88,19 @@ def scaled_unit(unit: str) -> str:
 def cost_heading(unit: str) -> str:
     """The heading of a column of what `request_unit` scaled."""
     return f"{unit}/1,000 requests" if request_unit(unit)[0] > 1 else f"{unit}/request"
+
+
+def headed(path: str, unit: str | None) -> tuple[float, str]:
+    """By what to multiply a figure of the summary, and its heading then: the path, of a request's cost with the unit.
+
+    Parameters
+    ----------
+    unit
+        Of the scenario's costs; none: several.
+    """
+    if unit is None or "per_request" not in path.rsplit(".", 1)[-1]:
+        return 1.0, path
+    return request_unit(unit)[0], f"{path}, {cost_heading(unit)}"
 
 
 def half_width(value: float) -> str:

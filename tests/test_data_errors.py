@@ -148,6 +148,7 @@ WHEN = "seconds, or a date and time such as 2023-11-16T18:15:46"
 DATE = "a date and time such as 2023-11-16T18:15:46, or another with arrivals.columns.time_format PATTERN"
 TIME = "a number, at least 0 and at most 1e+12"
 COUNT = "a number, at least 1 and at most 10000000"
+COUNT_OF_A_TRACE = f"{COUNT}; messsim import --skip-failed leaves out rows without tokens"
 NAN, INF = float("nan"), float("inf")
 
 
@@ -168,11 +169,11 @@ NAN, INF = float("nan"), float("inf")
         ("arrival_s", [0.0, 1.0, -1.0], "has -1 in row 3", TIME),
         ("arrival_s", [0.0, 1e13, 1.0], "has 1e+13 in row 2", TIME),
         ("arrival_s", [True, False, True], "is of type Boolean", TIME),
-        ("prompt_tokens", [5, 0, 7], "has 0 in row 2", COUNT),
-        ("prompt_tokens", [5, 0.25, 7], "has 0.25 in row 2", COUNT),
-        ("prompt_tokens", [5, None, 7], "has no value in row 2", COUNT),
-        ("output_tokens", ["5", "many", "7"], "has 'many' in row 2", COUNT),
-        ("output_tokens", [1, 2, 10_000_001], "has 10000001 in row 3", COUNT),
+        ("prompt_tokens", [5, 0, 7], "has 0 in row 2", COUNT_OF_A_TRACE),
+        ("prompt_tokens", [5, 0.25, 7], "has 0.25 in row 2", COUNT_OF_A_TRACE),
+        ("prompt_tokens", [5, None, 7], "has no value in row 2", COUNT_OF_A_TRACE),
+        ("output_tokens", ["5", "many", "7"], "has 'many' in row 2", COUNT_OF_A_TRACE),
+        ("output_tokens", [1, 2, 10_000_001], "has 10000001 in row 3", COUNT_OF_A_TRACE),
     ],
 )
 def test_values_of_a_trace(tmp_path, name, column, values, has, expected):
@@ -181,7 +182,7 @@ def test_values_of_a_trace(tmp_path, name, column, values, has, expected):
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
-@pytest.mark.parametrize(("column", "expected"), [("arrival_s", TIME), ("prompt_tokens", COUNT)])
+@pytest.mark.parametrize(("column", "expected"), [("arrival_s", TIME), ("prompt_tokens", COUNT_OF_A_TRACE)])
 def test_numbers_of_a_trace_are_finite(tmp_path, value, column, expected):
     write(tmp_path / "t.parquet", TRACE | {column: [1.0, value, 2.0]})
     assert error_of(with_trace("t.parquet"), tmp_path) == (
@@ -213,8 +214,24 @@ def test_traces(tmp_path, change, law, line):
 def test_all_missing_columns_are_told(tmp_path):
     write(tmp_path / "t.csv", {"when": [1.0, 2.0]})
     assert error_of(with_trace("t.csv"), tmp_path).splitlines() == [
-        f"t.csv: column {column!r} is missing; it has when" for column in TRACE
+        *(f"t.csv: column {column!r} is missing; it has when" for column in TRACE),
+        "t.csv: messsim import t.csv --out FILE reads files of other tools",
     ]
+
+
+def test_the_columns_of_another_tool_are_named_by_the_key_that_takes_them(tmp_path):
+    """As BurstGPT calls them; the benchmark of vLLM has totals too, which are not those of a request."""
+    write(tmp_path / "b.csv", {"Timestamp": [1.0, 2.0], "Request tokens": [1, 2], "Response tokens": [3, 4]})
+    named = '{ time = "Timestamp", prompt_tokens = "Request tokens", output_tokens = "Response tokens" }'
+    assert f"arrivals.columns = {named} names them, or messsim import b.csv" in error_of(with_trace("b.csv"), tmp_path)
+    bench = '{"total_input_tokens": 3, "start_times": [1.0, 2.0], "input_lens": [1, 2], "output_lens": [3, 4]}'
+    (tmp_path / "bench.json").write_text(bench)
+    assert '"start_times", prompt_tokens = "input_lens", ' in error_of(with_trace("bench.json"), tmp_path)
+
+
+def test_outcomes_of_another_tool_are_referred_to_the_import(tmp_path):
+    write(tmp_path / "t.parquet", {"instance_id": ["a"], "stats": [[1.0]]})
+    assert "messsim import --outcomes t.parquet --out FILE" in error_of(with_table("t.parquet"), tmp_path)
 
 
 def test_columns_that_nobody_asks_for_may_be_anything(tmp_path):

@@ -82,7 +82,7 @@ def refuse(text, call):
 def test_what_is_wrong_is_told():
     ours = MessPlus(["a", "b"], 2, 0.7, c=0.0)
     refuse("features: has 1 values; expected 2 finite numbers", lambda: ours.route([1.0], [1, 2]))
-    refuse("features: has 2 values; expected 2 finite", lambda: ours.route([1.0, np.nan], [1, 2]))
+    refuse("features: has nan; expected 2 finite", lambda: ours.route([1.0, np.nan], [1, 2]))
     refuse("costs: expected 2 numbers", lambda: ours.route([1.0, 2.0], ["x", 2]))
     refuse("costs: has a; expected a, b", lambda: ours.route([1.0, 2.0], {"a": 1}))
     assert ours.pending == 0

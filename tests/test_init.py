@@ -1,5 +1,6 @@
 """``messsim init``: what it writes runs, and it overwrites nothing unasked."""
 
+import json
 import tomllib
 
 import polars as pl
@@ -102,3 +103,38 @@ def test_examples_are_listed_with_their_questions():
 def test_what_is_refused_leaves_nothing(options, message, desk):
     assert message in refused(here("init", *options))
     assert list(desk.iterdir()) == []
+
+
+def test_the_default_is_a_story_in_which_a_router_pays(desk):
+    """Among replicas that serve few requests at once none does: each request pays mostly for them being on."""
+    assert here("init").returncode == 0
+    summary = json.loads(here("run", "scenario.toml", "--requests", "4000", "--json").stdout)
+    alone = summary["cost"]["without_router"]["best_single"]
+    assert summary["sla"]["satisfaction"] >= summary["sla"]["alpha"]
+    assert summary["cost"]["per_request"] < 0.95 * alone["per_request"]
+
+
+def test_it_asks_only_where_no_option_is_given(desk, monkeypatch):
+    from messsim.cli import init
+
+    asked = []
+    monkeypatch.setattr(init.sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    monkeypatch.setattr(type(init.console), "is_terminal", True)
+    answers = {"Models": "Qwen2.5-7B,Llama-3.1-70B", "The promise": "70%", "Requests": "8"}
+
+    def prompt(what, default, err):
+        asked.append(what)
+        return next((value for start, value in answers.items() if what.startswith(start)), default)
+
+    monkeypatch.setattr(init.typer, "prompt", prompt)
+    options = {"example": None, "examples": False, "trace": None, "models": None, "alpha": None, "rate": None}
+    init.init(None, **options)
+    scenario = messsim.load("scenario.toml")
+    assert [what.split(",")[0] for what in asked] == [
+        "Models", "Your traffic", "Requests per second", "The promise"
+    ]  # fmt: skip
+    assert ([m.profile for m in scenario.models], scenario.sla.alpha) == (["Qwen2.5-7B", "Llama-3.1-70B"], 0.7)
+    assert scenario.arrivals.rate_rps == 8.0
+    asked.clear()
+    init.init(desk / "other.toml", **options | {"alpha": 0.7})
+    assert asked == []

@@ -158,6 +158,7 @@ def test_letters_of_another_encoding_are_kept_with_a_note(tmp_path):
         ("f.jsonl", "".join("\x1e" + json.dumps(row) + "\n" for row in ROWS)),
         ("f.jsonl", "".join(f"2025-08-18T00:00:00Z INFO access {json.dumps(row)}\n" for row in ROWS)),
         ("f.log", "".join(f"2025-08-18T00:00:00Z INFO access {json.dumps(row)}\n" for row in ROWS)),
+        ("f.jsonl", "".join(f"2025-08-18 INFO\nTraceback\n  at line 3\n{json.dumps(row)}\n" for row in ROWS)),
     ],
 )
 def test_rows_within_json(tmp_path, name, text):
@@ -228,6 +229,12 @@ def spans(*some):
     return {"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": list(some)}]}]}
 
 
+def vllm_bench(*rows):
+    columns = {"start_times": [5.0 + i for i in rows], "input_lens": [10 * (i + 1) for i in rows]}
+    columns |= {"output_lens": [i + 1 for i in rows], "errors": [""] * len(rows)}
+    return {"backend": "vllm", "total_input_tokens": 10, "request_throughput": 1.0, **columns}
+
+
 HELICONE = (
     "response_id,response_created_at,response_status,request_created_at,model,prompt_tokens,completion_tokens,latency"
 )
@@ -254,6 +261,20 @@ HELICONE = (
             )
             + '\n"9",,"500","2025-08-18T00:00:09.000Z","m","5","1",""\n',
             "helicone",
+        ),
+        ("bench.json", json.dumps([vllm_bench(0), vllm_bench(1, 2)]), "vllm"),
+        (
+            "blis.csv",
+            "request_id,input_tokens,output_tokens,arrival_time_us,status,error_message\n"
+            + "".join(f"{i},{10 * (i + 1)},{i + 1},{i}000000,ok,\n" for i in range(3))
+            + "9,5,1,9000000,timeout,too late\n",
+            "blis",
+        ),
+        (
+            "observations.csv",
+            "id,traceId,startTime,model,inputTokens,outputTokens,totalCost,level\n"
+            + "".join(f"o{i},t{i},2026-04-02T08:30:0{i}.1Z,m,{10 * (i + 1)},{i + 1},0.1,DEFAULT\n" for i in range(3)),
+            "langfuse",
         ),
     ],
 )
@@ -287,6 +308,7 @@ def test_genai_perf_says_tokens_within_its_answers(tmp_path):
             {"request_latency": {"avg": 1.0}, "request_count": {"avg": 9.0}, "input_config": {"endpoint": {}}},
             "AIPerf's aggregates",
         ),
+        ([{"id": "t", "timestamp": "2026-04-02T08:30:00Z", "bookmarked": False, "inputTokens": 9}] * 2, "of traces"),
     ],
 )
 def test_sums_of_many_requests_are_told(tmp_path, text, message):
@@ -295,6 +317,26 @@ def test_sums_of_many_requests_are_told(tmp_path, text, message):
 
 
 # ---- hints ----------------------------------------------------------------------------------------------
+
+
+def test_a_log_without_a_header_is_told(tmp_path):
+    text = "".join(f'[2026-04-02T08:30:0{i}.1Z] "POST /v1 HTTP/1.1" 200 - 312 20 508\n' for i in range(3))
+    with pytest.raises(DataError, match="its first line looks like a row, and should be the names of its columns"):
+        requests(tmp_path, "access.log", text, TraceColumns())
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("genai_tokens_input", "prompt_tokens"),
+        ("llm_output_tokens", "output_tokens"),
+        ("cached_input_tokens", None),
+        ("max_output_tokens", None),
+        ("cost_per_output_token", None),
+    ],
+)
+def test_a_name_with_a_word_before_means_the_same_unless_it_is_of_a_part(name, meaning):
+    assert meaning_of(name) == meaning
 
 
 def test_a_missing_column_is_told_by_what_it_means(tmp_path):
@@ -379,10 +421,14 @@ def swe_bench(folder, model):
     return put(folder, f"{model}.run.json", json.dumps(report | {"unresolved_ids": [], "schema_version": 2}))
 
 
-def leaderboard(folder, model):
+def leaderboard(folder, model, place="results.json"):
     done = [f"django-{i}" for i in range(8) if right(model, i)]
     report = {"no_generation": ["django-0"] if model == "big" else [], "no_logs": [], "resolved": done}
-    return put(folder, f"{model}/results.json", json.dumps(report))
+    return put(folder, f"{model}/{place}", json.dumps(report))
+
+
+def leaderboard_of_results(folder, model):
+    return leaderboard(folder, model, "results/results.json")
 
 
 def router_arena(folder, model):
@@ -400,7 +446,9 @@ def router_arena(folder, model):
     return put(folder, f"cached_results/{model}.jsonl", lines(rows))
 
 
-@pytest.mark.parametrize("write", [harness, openai_evals, helm, swe_bench, leaderboard, router_arena])
+@pytest.mark.parametrize(
+    "write", [harness, openai_evals, helm, swe_bench, leaderboard, leaderboard_of_results, router_arena]
+)
 def test_results_of_evaluations_as_they_are_written(tmp_path, write):
     files = [write(tmp_path, model) for model in MODELS]
     options = OutcomeOptions(filter="flexible" if write is harness else None)

@@ -211,7 +211,9 @@ FOREVER = (
 )
 RUN = """
 import sys, messsim
+from messsim.cli.signals import end_like_ctrl_c, exit_code
 from messsim.routing import interruptible
+end_like_ctrl_c()
 import messsim.study.simulation.single as single
 real = single.interruptible
 def telling(*args):
@@ -222,12 +224,13 @@ try:
     messsim.run(messsim.load("s.toml", engine=sys.argv[1]))
 except KeyboardInterrupt as interrupt:
     print(interrupt)
-    raise SystemExit(130)
+    raise SystemExit(exit_code(interrupt))
 """
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_ctrl_c_ends_a_policy_that_never_returns(tmp_path, engine):
+def test_a_signal_ends_a_policy_that_never_returns(tmp_path, engine, number):
     written(tmp_path, FOREVER)
     from messsim.scenario import dump
 
@@ -238,11 +241,11 @@ def test_ctrl_c_ends_a_policy_that_never_returns(tmp_path, engine):
     try:
         assert process.stdout.readline() == "runs\n"
         time.sleep(1.0)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         reported, _ = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "a function of the policy did not return within 2 s" in reported
 
 

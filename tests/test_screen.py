@@ -136,6 +136,15 @@ def test_a_screen_takes_no_markup():
     assert printed.get() == "[red]x[/red] :smile: \\x1b[31m\n[red]y[/red]" + 200 * "z" + "\n"
 
 
+def test_no_line_of_a_pipe_ends_in_blanks(tmp_path):
+    """A terminal's width of them, or thousands, as where paragraphs stand among tables."""
+    log = tmp_path / "log.csv"
+    pl.DataFrame([{"model": m, "satisfied": 1, "cost": 1.0} for m in "ab"] * 30).write_csv(log)
+    printed = safe(here("replay", log, "--alpha", "0.5"))
+    assert "refused" in printed
+    assert [line for line in printed.splitlines() if line != line.rstrip()] == []
+
+
 # ---- each command ---------------------------------------------------------------------------------------
 
 

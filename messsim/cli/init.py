@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["init"]
 
 NAME = "scenario.toml"
+BETWEEN = "halfway between the two best models"
 
 
 @command
@@ -45,18 +46,18 @@ def init(
             parser=fraction,
             metavar="SHARE",
             help="The promise, such as 0.6 or 60%.",
-            show_default="halfway between the two best models",
+            show_default=BETWEEN,
         ),
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(parser=rate_of, metavar="RATE", help="Requests per second, without --from.", show_default="4"),
+        typer.Option(parser=rate_of, metavar="RATE", help="Requests per second, without --from.", show_default="20"),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
 ) -> None:
     """Write a commented scenario to begin from, for models and traffic of your own, or a shipped example.
 
-    On a terminal it asks for what no option says.
+    On a terminal it asks, where no option is given.
     """
     from messsim.errors import OutputError
     from messsim.logs.starting import copy_example, write_beginning
@@ -88,18 +89,24 @@ def _text(
 ) -> tuple[str, "tuple[Path, Trace] | None"]:
     """The scenario, and the trace to write beside it."""
     from messsim.errors import OutputError
-    from messsim.logs.starting import DEFAULT_MODELS, beginning, check_place, profiles_of, traffic_of
+    from messsim.logs.starting import DEFAULT_MODELS, DEFAULT_RATE_RPS, beginning, check_place, profiles_of, traffic_of
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 
     check_place(target, overwrite)
     if trace is not None and rate is not None:
         raise OutputError("--rate: --from says how fast requests come; expected one of them")
-    names = models or _asked("Models", ",".join(DEFAULT_MODELS))
+    names = models or ",".join(DEFAULT_MODELS)
+    if _asks(trace, models, alpha, rate):
+        names = _answer("Models", names)
+        traffic_file = _answer("Your traffic, a file that `messsim import` reads (none: made up)", "none")
+        trace = None if traffic_file == "none" else Path(traffic_file)
+        if trace is None:
+            rate = rate_of(_answer("Requests per second", f"{DEFAULT_RATE_RPS:g}"))
+        share = _answer("The promise, a share of the answers such as 60%", BETWEEN)
+        alpha = None if share == BETWEEN else fraction(share)
     profiles = profiles_of([name.strip() for name in names.split(",") if name.strip()])
-    if rate is None and trace is None:
-        rate = rate_of(_asked("Requests per second", "4"))
     if trace is None:
-        return beginning(target.stem, profiles, alpha=alpha, rate_rps=rate or 0.0), None
+        return beginning(target.stem, profiles, alpha=alpha, rate_rps=rate or DEFAULT_RATE_RPS), None
     place = target.with_name(f"{target.stem}-trace.csv")
     check_place(place, overwrite)
     requests = read_requests(trace, plan_reading(trace, TraceColumns()))
@@ -108,8 +115,12 @@ def _text(
     return beginning(target.stem, profiles, alpha=alpha, rate_rps=0.0, traffic=traffic), (place, requests)
 
 
-def _asked(what: str, default: str) -> str:
-    """What the user types, on a terminal; elsewhere the default."""
-    if not (sys.stdin is not None and sys.stdin.isatty() and console.is_terminal):
-        return default
+def _asks(*options: object) -> bool:
+    """Whether to ask: on a terminal, where no option says anything."""
+    there = sys.stdin is not None and sys.stdin.isatty() and console.is_terminal
+    return there and all(option is None for option in options)
+
+
+def _answer(what: str, default: str) -> str:
+    """What the user types; nothing is the default."""
     return str(typer.prompt(what, default=default, err=True))

@@ -208,11 +208,18 @@ def _task(file: Path) -> str | None:
 def _folders(files: Sequence[Path]) -> dict[Path, str]:
     """Models by the folders that files stand in, where their own names do not tell them apart."""
     bare = [_bare(file) for file in files]
-    folders = [file.resolve().parent.name for file in files]
+    folders = _nearest_apart(files)
     samples = len(files) > 1 and all(_task(file) for file in files)
     if (samples or len({*bare}) < len(bare)) and len({*folders}) > 1:
         return dict(zip(files, (_of_folder(folder) for folder in folders), strict=True))
     return {}
+
+
+def _nearest_apart(files: Sequence[Path]) -> list[str]:
+    """The names of the nearest folders around the files that differ; those right around them where none do."""
+    paths = [file.resolve().parent.parts[::-1] for file in files]
+    levels = [[*level] for level in zip(*paths, strict=False)]
+    return next((level for level in levels if len({*level}) == len(level)), levels[0])
 
 
 def _of_folder(folder: str) -> str:
@@ -301,7 +308,10 @@ def _of_one(
 
     own = name or _name_of(path, frame)
     if score is None:
-        raise DataError(f"has no column of scores ({', '.join(SCORE[:5])}, ...); say --score COLUMN", str(path))
+        hint = "a table with a column for each model needs no import: satisfaction.file names it, models.column each"
+        raise DataError(
+            f"has no column of scores ({', '.join(SCORE[:5])}, ...); say --score COLUMN, or {hint}", str(path)
+        )
     return _rows(frame.with_columns(pl.lit(own).alias("\0model")), path, "\0model", score, options)
 
 

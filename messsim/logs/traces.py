@@ -45,6 +45,7 @@ NO_TIMES = "none"  # what --time says where times are not wanted
 DEFAULTS = {"time": "arrival_s", "prompt_tokens": "prompt_tokens", "output_tokens": "output_tokens"}
 OPTIONS = {"time": "--time", "prompt_tokens": "--prompt-tokens", "output_tokens": "--output-tokens"}
 OPTIONS_BY_DEFAULT = {DEFAULTS[key]: option for key, option in OPTIONS.items()}
+NO_NAME = re.compile(r"[-+]?\d+(\.\d+)?|\[?\d{4}-\d\d-\d\d\D.*")  # a number or a date
 UNUSED = (
     (
         "cached tokens",
@@ -247,6 +248,8 @@ def _what_is_missing(
     if meant and all(meant.values()):
         problems[-1] += "; say " + " ".join(f"{option} {shlex.quote(str(name))}" for option, name in meant.items())
     problems += [f"has no column of {key.replace('_', ' ')}; say {OPTIONS[key]} COLUMN" for key in unnamed]
+    if meant and any(NO_NAME.fullmatch(column) for column in schema):
+        problems[-1] += "; its first line looks like a row, and should be the names of its columns"
     if preset is None and (near := nearest(schema)) is not None:
         tool, lacks = near
         problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(lacks)}"
@@ -319,10 +322,11 @@ class _Extra:
     def notes(self) -> list[str]:
         if not any(self.clients):
             return []
-        return [
-            f"at most {max(self.clients)} requests ran at once (--max-concurrency): times are when one was sent, not "
-            "when it would have come; arrivals.kind = 'closed' is that benchmark"
-        ]
+        times = ""
+        if self.reading.time is not None:
+            times = " times are when one was sent, not when it would have come;"
+        limit = f"at most {max(self.clients)} requests ran at once (--max-concurrency):"
+        return [f"{limit}{times} arrivals.kind = 'closed' is that benchmark"]
 
 
 class _Rows:

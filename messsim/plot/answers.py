@@ -10,7 +10,7 @@ from messsim.wording import number, per_request, percent, seconds
 from .digest import by_request
 from .figure import Figure, Run, library
 from .marks import NOTHING, Marks
-from .parts import SQUARES, crosshair, folded, layered, lines, requests_axis, rows, side_by_side
+from .parts import SQUARES, UNSIGNED_ZERO, crosshair, folded, layered, lines, requests_axis, rows, side_by_side
 
 if TYPE_CHECKING:
     import polars as pl
@@ -103,7 +103,7 @@ def tenants(run: Run, marks: Marks = NOTHING) -> Figure:
     x = requests_axis(run.summary["requests"]["arrived"])
     wide, margins = side_by_side(long, "request", "tenant", "margin", names, "+.2%")
     tips = [alt.Tooltip("request:Q", title="until request", format=","), *margins]
-    y = alt.Y("margin:Q", title="satisfied so far − promised", axis=alt.Axis(format="+%"))
+    y = alt.Y("margin:Q", title="satisfied so far − promised", axis=alt.Axis(format="+%", labelExpr=UNSIGNED_ZERO))
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(style="promise").encode(y="zero:Q")
     behind, before = marks.layers(run.timeline, "request")
     worst = shown[0] if shown else None

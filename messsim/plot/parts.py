@@ -16,6 +16,7 @@ __all__ = [
     "MOST_SERIES",
     "SQUARES",
     "TONES",
+    "UNSIGNED_ZERO",
     "WHOLE",
     "crosshair",
     "distinct",
@@ -39,6 +40,7 @@ DASHES = [[1, 0], [8, 3], [4, 3], [2, 2]]
 SQUARES = {"symbolType": "square"}  # in the legend of areas and bars
 TICKS = {"expr": "width / 90"}
 WHOLE = "datum.value < 1e6 ? format(datum.value, ',') : format(datum.value / 1e6, '~r') + ' M'"
+UNSIGNED_ZERO = "abs(datum.value) < 1e-9 ? '0%' : datum.label"  # of an axis whose other labels have signs
 SECONDS = (
     "datum.value == 0 ? '0 s' : abs(datum.value) < 0.000999 ? format(datum.value * 1e6, '~r') + ' µs' : "
     "abs(datum.value) < 0.999 ? format(datum.value * 1e3, '~r') + ' ms' : format(datum.value, '~r') + ' s'"

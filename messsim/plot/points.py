@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from messsim.wording import number, percent, seconds
+from messsim.wording import number, percent, plain, seconds
 
 from .figure import Figure, library
-from .parts import SECONDS, SQUARES, distinct, folded, layered, rows, tip_title
+from .parts import SECONDS, SQUARES, UNSIGNED_ZERO, distinct, folded, layered, rows, tip_title
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,6 +70,8 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     drawn = drawn.select("point", *(f"{name}_{p}" for p in ("mean", "low", "high")), in_words(name).alias("told"))
     order = drawn["point"].to_list()
     axis = alt.Axis(labelExpr=SECONDS, tickCount=5) if not form else alt.Axis(format=form, tickCount=5)
+    if name == "margin":
+        axis = alt.Axis(format=form, tickCount=5, labelExpr=UNSIGNED_ZERO)
 
     def x(column: str) -> Any:
         return alt.X(
@@ -136,7 +138,9 @@ def along(points: pl.DataFrame, keys: Sequence[str], key: str, name: str, unit: 
     alt = library()
     title, form, _ = AXES[name]
     title = f"{title}, {unit}" if unit else title
-    others = [pl.format("{} = {}", pl.lit(k), pl.col(k).cast(pl.String)) for k in keys if k != key]
+    others = [
+        pl.format("{} = {}", pl.lit(k), pl.col(k).map_elements(plain, return_dtype=pl.String)) for k in keys if k != key
+    ]
     series = pl.concat_str(others, separator=", ") if others else pl.lit(EVERY_SERIES)
     columns = [f"{name}_{p}" for p in ("mean", "low", "high")]
     drawn = possible(points, name).drop_nulls([key, columns[0]]).head(MOST_DRAWN)

@@ -136,8 +136,10 @@ def numbers(name: str, values: ArrayLike, count: int, least: float = -math.inf) 
         array = np.ascontiguousarray(given, dtype=np.float64).reshape(-1)
     except (TypeError, ValueError, OverflowError):
         raise ScenarioError(f"{name}: expected {count} numbers") from None
-    if len(array) != count or not np.isfinite(array).all():
+    if len(array) != count:
         raise ScenarioError(f"{name}: has {len(array)} values; expected {count} finite numbers")
+    if not np.isfinite(array).all():
+        raise ScenarioError(f"{name}: has {array[~np.isfinite(array)][0]:g}; expected {count} finite numbers")
     if (array < least).any():
         raise ScenarioError(f"{name}: has {array.min():g}; expected {count} numbers of at least {least:g}")
     return array

@@ -50,7 +50,8 @@ def interruptible(function: Callable[Given, Value], *args: Given.args, **kwargs:
         if over.wait(GRACE_S):
             raise
         text = f"did not return within {GRACE_S:g} s of being stopped; nothing was written"
-        raise type(stopped)(f"interrupted; a function of the policy {text}") from None
+        stopped.args = (f"interrupted; a function of the policy {text}",)  # of a signal it keeps which
+        raise
     if errors:
         raise errors[0]
     return values[0]

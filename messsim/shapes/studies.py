@@ -226,6 +226,7 @@ class Sweep(TypedDict):
     scenario: str
     version: str
     seed: int
+    cost_unit: str
     replications: int
     computed: int
     resumed: int

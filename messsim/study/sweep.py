@@ -99,6 +99,7 @@ def sweep(
         "scenario": scenario.name,
         "version": __version__,
         "seed": scenario.seed,
+        "cost_unit": scenario.cost.unit,
         "replications": seeds,
         "computed": len(keys) - resumed - len(runs.failed),
         "resumed": resumed,

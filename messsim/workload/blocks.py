@@ -43,9 +43,11 @@ MOST_ROWS = 200_000_000  # in memory 16 bytes each
 FIRST_ROWS = 1000  # that types are guessed from
 PEEK = 1 << 20  # bytes from which the kind of a file is told
 MOST_NOISE = 50  # lines before the first row
+MOST_NOISE_A_ROW = 10  # lines for each that is one, beyond which the file is of another kind
 WRAPPERS = re.compile(rb'^\s*\{\s*"(benchmarks|resourceSpans)"|"input_lens"')
 SPACE = b" \t\r\n\x1e"  # the last begins a text of application/json-seq
 NOISE_BEFORE_ARRAY = re.compile(rb"(?:[^{\[\n][^\n]*\n){1,50}\[\s*\{")
+JSON_BEGINS = re.compile(rb"\{|\[(?!\d+[-/]|[A-Z][a-z]{2} )")  # and not a stamp in brackets
 PREFIXED = re.compile(rb'[^{"]*\{"[^\n]*\}\s*$')  # a line of a log whose message is JSON
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -232,7 +234,7 @@ def _kind_within(kind: str, file: IO[bytes]) -> str:
     first = start.split(b"\n", 1)[0]
     if (
         kind == "any"
-        and start[:1] not in (b"{", b"[")
+        and not JSON_BEGINS.match(start)
         and not any(line.lstrip(SPACE).startswith(b"{") for line in start.splitlines()[1:MOST_NOISE])
         and not PREFIXED.match(first)
     ):
@@ -417,7 +419,7 @@ def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:
     except pl.exceptions.PolarsError:
         lines = [line.lstrip(SPACE) for line in text.splitlines() if line.strip(SPACE)]
     objects = [line for line in lines if line.startswith(b"{")] or _messages(lines)
-    if 2 * len(objects) < len(lines):
+    if MOST_NOISE_A_ROW * len(objects) < len(lines):
         objects = lines
     noise_here = len(lines) - len(objects)
     for i, line in enumerate(objects):

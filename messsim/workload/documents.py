@@ -29,6 +29,7 @@ WRAPPED = (
     "entries",
     "value",
 )
+RESULTS = frozenset({"benchmarks", "resourceSpans", "resource_spans"})  # what no row has
 DEEPEST, LEAST_ROWS = 4, 2  # of objects within objects where rows are looked for; how many make a list of rows
 Row = dict[str, Any]
 LISTS = ("start_times", "input_lens", "output_lens", "errors", "ttfts")  # of benchmarks that write columns as lists
@@ -82,7 +83,18 @@ class Documents:
             at = _next(text, end)
         if not result.values:
             raise ValueError("it holds no JSON object; expected {...}")
+        if len(result.values) == 1 and _are_results(result.values[0]):
+            (result.values,) = result.values
         return result
+
+
+def _are_results(value: Any) -> bool:
+    """Whether it is an array of whole results, as of several benchmarks, and not of rows."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(v, dict) and (not RESULTS.isdisjoint(v) or _columns(v) is not None) for v in value)
+    )
 
 
 def _next(text: str, at: int) -> int:

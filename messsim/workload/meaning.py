@@ -8,23 +8,29 @@ from difflib import get_close_matches
 
 __all__ = ["MEANINGS", "by_meaning", "meaning_of"]
 
+# Words before: of no part of the tokens, no price and no limit.
+OTHERWISE = r"(?!.*(cache|audio|image|reason|cost|price|limit|max|per))(\w+_)"
 # A name's words, in lower case and joined by one underscore, that a column of this meaning has; the surer first.
 MEANINGS = {
     "arrival_s": (
         r"arriv(al|ed)?(_time|_timestamp|_at)?",
-        r"(request_)?(start|sent|received|create[d]?|begin)(_time|_timestamp|_at|_date)?",
+        r"(request_)?(start|sent|received|create[d]?|begin)(_time|_timestamp|_at|_date)?s?",
         r"(request_)?(event_|log_)?(time_?stamp|time|date_?time|ts|date|time_generated)(_utc|_iso)?",
     ),
     "prompt_tokens": (
-        r"(num_|n_|total_|native_)?(prompt|input|request|context|prefill)_(tokens?|toks?|length|len|lens|token_count|size|sequence_length)",
+        r"(num_|n_|native_)?(prompt|input|request|context|prefill)_(tokens?|toks?|length|len|lens|token_count|size|sequence_length)",
         r"(num_|n_|native_)?(tokens?|toks)_(prompt|input|in)|in_tokens|isl|prompt_eval_count",
-        r"(num_|n_|total_)?(prompt|input|in)(s|_usage)?",
+        r"(num_|n_)?(prompt|input|in)(s|_usage)?",
+        r"total_(prompt|input)_(tokens?|length)",
+        rf"{OTHERWISE}((prompt|input)_(tokens?|toks?|token_count)|(tokens?|toks?)_(prompt|input|in))",
     ),
     "output_tokens": (
-        r"(num_|n_|total_|native_)?(output|completion|response|generated|generation|answer|decode|candidates)"
+        r"(num_|n_|native_)?(output|completion|response|generated|generation|answer|decode|candidates)"
         r"_(tokens?|toks?|length|len|lens|token_count|size|sequence_length)",
         r"(num_|n_|native_)?(tokens?|toks)_(output|completion|out|generated)|out_tokens|osl|eval_count",
-        r"(num_|n_|total_)?(output|completion|response|out)(s|_usage)?",
+        r"(num_|n_)?(output|completion|response|out)(s|_usage)?",
+        r"total_(output|completion|response)_(tokens?|length)",
+        rf"{OTHERWISE}((output|completion|response)_(tokens?|toks?|token_count)|(tokens?|toks?)_(output|completion|out))",
     ),
     "model": (r"model(_name|_id|_used)?|llm(_selected|_name)?|deployment(_name)?|request_model|response_model|engine",),
     "satisfied": (

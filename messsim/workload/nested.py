@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from messsim.errors import DataError
+from messsim.errors import DataError, MissingColumns
 from messsim.wording import shown
 
 from .meaning import by_meaning, meaning_of
@@ -101,7 +101,9 @@ def pick(schema: Mapping[str, Any], wanted: list[str], path: Path) -> list[pl.Ex
     names = list(dict.fromkeys(wanted))
     collected = {name: column_of(schema, name) for name in names}
     if missing := [name for name in names if collected[name] is None]:
-        raise DataError(name_missing(list(schema), list(names_in(schema)), missing), str(path))
+        have = list(names_in(schema))
+        meant = {name: by_meaning(name, have) for name in missing}
+        raise MissingColumns(name_missing(list(schema), have, missing), str(path), meant)
     return [column for column in collected.values() if column is not None]
 
 

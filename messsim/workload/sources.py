@@ -1,5 +1,13 @@
 """The data files that a scenario's requests come from."""
 
+import contextlib
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from messsim.errors import MissingColumns
 from messsim.scenario import Scenario
 
 from .table import OutcomeTable, read_table
@@ -17,7 +25,9 @@ def trace_of(scenario: Scenario) -> TraceRows | None:
     if scenario.tokens.file is not None:
         prompt = output = False
     tenants = [t.name for t in scenario.tenants]
-    return read_trace(law, scenario.path(law.file), prompt=prompt, output=output, tenants=tenants)
+    path = scenario.path(law.file)
+    with _another_tool(path, law.columns, "arrivals.columns", "import"):
+        return read_trace(law, path, prompt=prompt, output=output, tenants=tenants)
 
 
 def lengths_of(scenario: Scenario) -> Lengths | None:
@@ -26,7 +36,9 @@ def lengths_of(scenario: Scenario) -> Lengths | None:
     if tokens.file is None:
         return None
     prompt, output = _asked(scenario, "trace")
-    return read_lengths(tokens, scenario.path(tokens.file), prompt=prompt, output=output)
+    path = scenario.path(tokens.file)
+    with _another_tool(path, tokens.columns, "tokens.columns", "import"):
+        return read_lengths(tokens, path, prompt=prompt, output=output)
 
 
 def table_of(scenario: Scenario) -> OutcomeTable | None:
@@ -35,7 +47,25 @@ def table_of(scenario: Scenario) -> OutcomeTable | None:
     if satisfaction.kind != "table":
         return None
     prompt, output = _asked(scenario, "table")
-    return read_table(scenario, satisfaction, prompt=prompt, output=output)
+    path = scenario.path(satisfaction.file)
+    with _another_tool(path, None, "models.column", "import --outcomes"):
+        return read_table(scenario, satisfaction, prompt=prompt, output=output)
+
+
+@contextlib.contextmanager
+def _another_tool(path: Path, columns: Any, key: str, command: str) -> Iterator[None]:
+    """Adds to an error of several missing columns, as of a file that another tool wrote, what would read it."""
+    try:
+        yield
+    except MissingColumns as error:
+        if len(error.meant) < 2:
+            raise
+        ways = [f"messsim {command} {shlex.quote(path.name)} --out FILE reads files of other tools"]
+        named = {} if columns is None else {key: name for key, name in columns if name in error.meant}
+        if named and all(error.meant[name] for name in named.values()):
+            table = ", ".join(f"{key} = {json.dumps(error.meant[name])}" for key, name in named.items())
+            ways.insert(0, f"{key} = {{ {table} }} names them")
+        raise MissingColumns([*error.problems, ", or ".join(ways)], str(path), error.meant) from None
 
 
 def _asked(scenario: Scenario, kind: str) -> tuple[bool, bool]:

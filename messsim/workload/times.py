@@ -31,7 +31,7 @@ NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nano
 NAMES |= {"min": "minutes", "h": "hours", "d": "days"}
 SUFFIX = re.compile(
     r"(?:[_\s.(\[-]|unix|^)(?P<low>ns|us|µs|ms|s|[nuµm]secs?|nanos?|nanoseconds|micros|microseconds|millis|milliseconds"
-    r"|secs?|seconds|mins?|minutes|hrs?|hours|days)[)\]]?$"
+    r"|secs?|seconds|mins?|minutes?|hrs?|hours|days)[)\]]?$"
     r"|(?<=[a-z])(?P<camel>Ns|Us|Ms|Nanos?|Micros|Millis|Nanoseconds|Microseconds|Milliseconds|Seconds|Minutes|Hours)$"
 )
 STARTS = {"n": "ns", "u": "us", "µ": "us", "micro": "us", "min": "min", "m": "ms", "s": "s", "h": "h", "d": "d"}

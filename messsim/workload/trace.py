@@ -126,7 +126,7 @@ def read_lengths(law: Tokens, path: Path, *, prompt: bool, output: bool) -> Leng
     tokens = {c: Growing(np.int32) for c in [names.prompt_tokens] * prompt + [names.output_tokens] * output}
     for before, frame in blocks(path, list(tokens)):
         for column, counts in tokens.items():
-            counts.add(token_counts(frame, column, path, before))
+            counts.add(_token_counts(frame, column, path, before))
     columns = {column: counts.array() for column, counts in tokens.items()}
     return Lengths(
         columns[names.prompt_tokens] if prompt else None,
@@ -223,6 +223,15 @@ def read_trace(
     )
 
 
+def _token_counts(frame: pl.DataFrame, column: str, path: Path, before: int) -> Ints:
+    """Token counts, and what to do with requests that have none: a scenario takes all rows."""
+    try:
+        return token_counts(frame, column, path, before)
+    except DataError as error:
+        hint = "; messsim import --skip-failed leaves out rows without tokens"
+        raise DataError([problem + hint for problem in error.problems], str(path)) from None
+
+
 def _read_blocks(
     path: Path,
     names: scenario_arrivals.Columns,
@@ -239,7 +248,7 @@ def _read_blocks(
         who.add(frame, before)
         links.add(frame, before)
         for column, counts in tokens.items():
-            counts.add(here := token_counts(frame, column, path, before))
+            counts.add(here := _token_counts(frame, column, path, before))
             if column == names.prompt_tokens:
                 hashes.add(frame, here, before)
     return notes

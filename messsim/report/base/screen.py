@@ -1,5 +1,6 @@
 """The terminal: everything that people read is printed here, and no name or file can command their terminal."""
 
+import re
 from typing import IO, Any
 
 import rich.text
@@ -10,6 +11,7 @@ from messsim.wording import visible
 __all__ = ["Screen", "Text"]
 
 ANY_WIDTH = 10_000  # characters of a line that no terminal breaks
+BLANKS = re.compile(r" +$", re.MULTILINE)
 
 
 class Text(rich.text.Text):
@@ -53,6 +55,16 @@ class Screen(Console):
     def render_str(self, text: str, **options: Any) -> rich.text.Text:
         """Rich calls this for every string that it prints or measures, cells and headings of tables too."""
         return super().render_str(visible(text), **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As Rich does; but in a pipe or a file no line ends in blanks, which Rich adds up to the width."""
+        if self.is_terminal or self.record:
+            super().print(*objects, **options)
+            return
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        text = BLANKS.sub("", captured.get())
+        super().print(rich.text.Text(text), end="", soft_wrap=True, highlight=False)
 
     def print_plain(self, text: str, style: str | None = None) -> None:
         """One line, or several, as they are: not broken at the terminal's width, nothing highlighted."""

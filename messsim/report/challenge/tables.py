@@ -33,6 +33,12 @@ HOW = (
 )
 
 
+QUICK_LOOK = (
+    "A quick look, of one replication: it shows that every policy runs. Which is better is within the noise; "
+    "without --quick there are replications, and intervals."
+)
+
+
 def compliance(cell: Cell) -> str:
     """The mean request from which the promise holds, and in how many replications where not in all."""
     if cell.compliant_from is None:
@@ -79,7 +85,10 @@ def challenge_tables(challenge: Challenge) -> RenderableType:
     total = Fitting(_heads(challenge))
     for standing in challenge.standings:
         total.add_row(*_standing(standing, challenge.policies[0]))
-    parts: list[RenderableType] = [Text(quote(challenge), style="bold"), Text(""), total]
+    parts: list[RenderableType] = [Text(quote(challenge), style="bold"), Text("")]
+    if challenge.replications == 1:
+        parts += [Text(QUICK_LOOK, style="yellow"), Text("")]
+    parts.append(total)
     for condition in challenge.conditions:
         cells = _of(challenge, condition)
         columns = _columns(cells, challenge.cost_units[condition])
@@ -97,10 +106,21 @@ def challenge_tables(challenge: Challenge) -> RenderableType:
 
 
 def _apart(best: Standing, other: Standing) -> bool:
-    """Whether the intervals of two mean ranks do not overlap; without intervals, whether the ranks differ."""
+    """Whether the intervals of two mean ranks do not overlap; without intervals nobody knows."""
     if best.rank_high is None or other.rank_low is None:
-        return best.rank < other.rank
+        return False
     return best.rank_high < other.rank_low
+
+
+def _headline(challenge: Challenge, first: Sequence[str]) -> str:
+    """Who is first, as far as intervals tell."""
+    of = len(challenge.policies)
+    if challenge.replications == 1:
+        return f"A quick look at {of} policies: one replication does not tell who is best"
+    best = challenge.standings[0]
+    if len(first) == of:
+        return f"No policy's mean rank is apart from the best, {best.policy}'s {best.rank:.2f} of {of}"
+    return f"{', '.join(first)} {'has' if len(first) == 1 else 'share'} the best mean rank, {best.rank:.2f} of {of}"
 
 
 def challenge_page(challenge: Challenge, questions: Mapping[str, str] | None = None) -> Page:
@@ -117,7 +137,7 @@ def challenge_page(challenge: Challenge, questions: Mapping[str, str] | None = N
 
     from ..base.page import Page, Section, Table, Tile
 
-    best = challenge.standings[0]
+    best, leading = challenge.standings[0], challenge.standings[: 4 if challenge.replications > 1 else 0]
     first = [s.policy for s in challenge.standings if s is best or not _apart(best, s)]
     all_kept = [s.policy for s in challenge.standings if s.kept == s.runs]
     tables = [
@@ -148,12 +168,11 @@ def challenge_page(challenge: Challenge, questions: Mapping[str, str] | None = N
         title="Challenge",
         subtitle=quote(challenge),
         kept=None,
-        headline=f"{', '.join(first)} {'has' if len(first) == 1 else 'share'} the best mean rank, {best.rank:.2f} of "
-        f"{len(challenge.policies)}",
+        headline=_headline(challenge, first),
         verdict=f"{len(all_kept)} of {len(challenge.policies)} policies keep the promise in every run"
         + (f": {', '.join(all_kept)}." if all_kept else "."),
-        tiles=[Tile(s.policy, f"{s.rank:.2f}", f"kept in {s.kept} of {s.runs} runs") for s in challenge.standings[:4]],
-        notes=failed,
+        tiles=[Tile(s.policy, f"{s.rank:.2f}", f"kept in {s.kept} of {s.runs} runs") for s in leading],
+        notes=[QUICK_LOOK] * (challenge.replications == 1) + failed,
         sections=[
             Section("standings", "Where do they stand?", HOW, figures=charts, tables=[standings], wide=True),
             *(

@@ -44,7 +44,7 @@ def plan_page(plan: PlanSummary, *, name: str, scenario: str) -> Page:
             *_command(best),
             Section("price", "What do clusters give for their price?", figures=_figures(plan)),
             Section("clusters", "What does each cluster miss?", _how_judged(plan), tables=[_clusters(plan)]),
-            Section("rest", "The clusters that were not simulated", _rest(plan)),
+            Section("rest", _rest_title(plan), _rest(plan)),
             Section("scenario", "The scenario", verbatim=scenario),
         ],
         footer="A requirement is judged by its interval over replications of the same requests for every cluster.",
@@ -150,6 +150,11 @@ def _misses(candidate: Cluster) -> str:
     perhaps = [f"perhaps {_required(r)}" for r in judged if r["verdict"] == "uncertain"]
     why = f" ({'; '.join(sorted(reasons))})" if reasons else ""
     return ", ".join([*missed, *perhaps]) + why or "nothing"
+
+
+def _rest_title(plan: PlanSummary) -> str:
+    every = plan["counts"]["simulated"] == plan["counts"]["candidates"]
+    return "What the answer rests on" if every else "The clusters that were not simulated"
 
 
 def _rest(plan: PlanSummary) -> str:

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 
 from messsim.scenario.overrides import format_value
 from messsim.shapes.studies import Span, Sweep, SweepFailure
+from messsim.wording import headed
 
 from ..base.screen import Text
 from ..base.tables import Fitting, half_width, number
@@ -24,10 +25,13 @@ def sweep_table(sweep: Sweep, command: Sequence[str]) -> RenderableType:
     """
     paths = list(dict.fromkeys(path for p in sweep["points"] for path in p["point"]))
     shown = list(sweep["points"][0]["figures"])
-    table = Fitting([*paths, "runs", *shown], spare=[*reversed(shown[1:]), "runs"], left=len(paths))
+    unit = None if "cost.unit" in paths else sweep["cost_unit"]
+    scales, heads = zip(*(headed(path, unit) for path in shown), strict=True)
+    table = Fitting([*paths, "runs", *heads], spare=[*reversed(heads[1:]), "runs"], left=len(paths))
     for p in sweep["points"]:
         values = [_cell(p["point"], path) for path in paths]
-        table.add_row(*values, str(p["replications"]), *[spread(p["figures"][path]) for path in shown])
+        spreads = [spread(p["figures"][path], scale) for path, scale in zip(shown, scales, strict=True)]
+        table.add_row(*values, str(p["replications"]), *spreads)
     parts: list[RenderableType] = [_headline(sweep), Text(), table, Text()]
     parts += [Text(_how_sure(sweep["replications"]), style="dim")]
     for failure in sweep["failures"][:MOST_FAILURES]:

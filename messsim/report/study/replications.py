@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 
 from messsim.shapes.studies import IntervalSummary, Replications
+from messsim.wording import headed
 
 from ..base.screen import Text
 from ..base.tables import Fitting, number, percent
@@ -41,7 +42,7 @@ def replication_table(replications: Replications) -> RenderableType:
     n, figures = replications["replications"], replications["figures"]
     table = Fitting(("figure", "mean", "from", "to", "±", "runs"), spare=("runs", "±"))
     for path in _shown(replications):
-        table.add_row(*_cells(path, figures[path]))
+        table.add_row(*_cells(path, figures[path], replications["cost_unit"]))
     head = (
         f"{replications['scenario']}: {n} replication{'s' * (n > 1)} of seed {replications['seed']}, costs in "
         f"{replications['cost_unit']}"
@@ -64,12 +65,13 @@ def _shown(replications: Replications) -> Iterator[str]:
             yield path
 
 
-def _cells(path: str, interval: IntervalSummary | None) -> tuple[str, ...]:
+def _cells(path: str, interval: IntervalSummary | None, unit: str) -> tuple[str, ...]:
+    scale, head = headed(path, unit)
     if interval is None:
-        return (path, *["-"] * 5)
-    mean, low, high = interval["mean"], interval["low"], interval["high"]
+        return (head, *["-"] * 5)
+    mean, low, high = (None if v is None else scale * v for v in (interval["mean"], interval["low"], interval["high"]))
     relative = percent((high - low) / 2.0 / abs(mean), 2) if low is not None and high is not None and mean else None
-    return (path, number(mean), number(low), number(high), relative or "-", str(interval["count"]))
+    return (head, number(mean), number(low), number(high), relative or "-", str(interval["count"]))
 
 
 def _precision(replications: Replications) -> Text:

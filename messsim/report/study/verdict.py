@@ -44,6 +44,8 @@ def cheapest(kept: pl.DataFrame, dearer: Sequence[Dearer], unit: str, what: str)
             return (
                 f"{row['point']} was the cheapest of them in the one replication: {paid}; more seeds would tell chance."
             )
+        if all(d.mean == 0.0 for d in level):
+            return f"{names} cost the same to the digit: {paid}."
         return (
             f"{names} cost about the same, {paid} of {row['point']}: what {level[1].point} costs more on the same "
             f"requests, {_difference(level[1], unit)} (paired), may be chance."
@@ -65,9 +67,12 @@ def undecided(points: pl.DataFrame, replications: int) -> list[str]:
 
 
 def _named(names: Sequence[str]) -> str:
-    more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
-    listed = [*names[:MOST_NAMED], *more]
-    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
+    of_several_keys = any(BETWEEN in name for name in names)
+    most = MOST_LONG if of_several_keys else MOST_NAMED
+    more = [f"{len(names) - most} more"] if len(names) > most else []
+    listed = [*names[:most], *more]
+    between = "; " if of_several_keys else ", "
+    return listed[0] if len(listed) == 1 else f"{between.join(listed[:-1])} and {listed[-1]}"
 
 
 def _difference(d: Dearer, unit: str) -> str:

@@ -11,6 +11,7 @@ from messsim.plot.points import BETWEEN
 from messsim.results.intervals import LEVEL
 from messsim.scenario.overrides import split_path
 from messsim.shapes.studies import Dearer
+from messsim.wording import plain
 
 from ..runs.rows import column_of
 from .paired import dearer_by, standing
@@ -118,7 +119,8 @@ def _in_words(keys: Sequence[str]) -> pl.Expr:
     if list(keys) == ["policy"]:
         return pl.col("policy")
     names = _short(keys)
-    parts = [pl.format("{} = {}", pl.lit(names[k]), pl.col(k).cast(pl.String).fill_null("none")) for k in keys]
+    values = {k: pl.col(k).map_elements(plain, return_dtype=pl.String).fill_null("none") for k in keys}
+    parts = [pl.format("{} = {}", pl.lit(names[k]), value) for k, value in values.items()]
     return pl.concat_str(parts, separator=BETWEEN)
 
 

@@ -29,7 +29,8 @@ def add_pictures(directory: Path, what: str, draw: Callable[[], Mapping[str, byt
         for name, content in draw().items():
             write_file(directory / name, content)
     except KeyboardInterrupt as interrupt:
-        raise type(interrupt)(f"interrupted; {directory} is written, without {what}") from None
+        interrupt.args = (f"interrupted; {directory} is written, without {what}",)  # of a signal it keeps which
+        raise
     except Exception as error:  # whatever a library for drawing raises: the results do not depend on it
         return [f"no {what}: {str(error) or type(error).__name__}"]
     return []
