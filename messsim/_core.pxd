@@ -622,6 +622,11 @@ cdef extern from "loop.h" nogil:
         ms_wait backoff
         double backoff_growth
         ms_stream uniforms
+    enum ms_links:
+        MS_LINK_EACH
+        MS_LINK_PREFILL
+        MS_LINK_DECODE
+        MS_LINK_CLUSTER
     ctypedef struct ms_run_config:
         int32_t models
         int32_t tenants
@@ -651,6 +656,7 @@ cdef extern from "loop.h" nogil:
         int32_t lose_on_failure
         double transfer_latency_s
         double transfer_bytes_per_s
+        int32_t transfer_links
         ms_patience patience
         int32_t instances
         ms_wait decision
@@ -689,6 +695,7 @@ cdef extern from "loop.h" nogil:
         double router_wait_s
         double router_busy_s
         int64_t transfers
+        int64_t transferred
         double transfer_bytes
         double transfer_wait_s
         double transfer_s

@@ -1517,6 +1517,8 @@ SCALING_RULES = {"schedule": MS_SCALES_BY_SCHEDULE, "target": MS_SCALES_BY_TARGE
 DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
             "shared_queue": MS_SHARED_QUEUE, "random": MS_RANDOM, "session": MS_SESSION,
             "prefix_affinity": MS_PREFIX_AFFINITY, "kv_router": MS_KV_ROUTER, "scored": MS_SCORED, "own": MS_OWN_RULE}
+cdef dict LINKS = {"transfer": MS_LINK_EACH, "prefill": MS_LINK_PREFILL, "decode": MS_LINK_DECODE,
+         "cluster": MS_LINK_CLUSTER}
 cdef dict WAITS = {"forever": MS_WAITS_FOREVER, "constant": MS_WAITS_CONSTANT, "exponential": MS_WAITS_EXPONENTIAL,
          "lognormal": MS_WAITS_LOGNORMAL}
 ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED,
@@ -1819,6 +1821,7 @@ cdef class Loop:
         c.mtbf_s, c.mttr_s, c.lose_on_failure = config["mtbf_s"], config["mttr_s"], config["lose_on_failure"]
         c.transfer_latency_s = config.get("transfer_latency_s", 0.0)
         c.transfer_bytes_per_s = config.get("transfer_bytes_per_s", 1.0)
+        c.transfer_links = LINKS[config.get("bandwidth_of", "transfer")]
         c.patience = patience_of(config["patience"])
         c.instances, c.reconcile_s = len(policies), config["reconcile_s"]
         c.decision, c.router_workers = wait_of(config["decision"]), config["router_workers"]
@@ -1913,11 +1916,12 @@ cdef class Loop:
 
     @property
     def counts(self):
-        """issued, attempts, explored, rated, labels_of_lost, events, open, router_begun, turns_not_sent, transfers."""
+        """issued, attempts, explored, rated, labels_of_lost, events, open, router_begun, turns_not_sent, transfers,
+        transferred."""
         return {"issued": self.c.issued, "attempts": self.c.attempts, "explored": self.c.explored, "rated": self.c.rated,
                 "labels_of_lost": self.c.labels_of_lost, "events": self.c.events, "open": self.c.open_count,
                 "router_begun": self.c.router_begun, "turns_not_sent": self.c.turns_not_sent,
-                "transfers": self.c.transfers}
+                "transfers": self.c.transfers, "transferred": self.c.transferred}
 
     @property
     def sums(self):

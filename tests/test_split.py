@@ -128,6 +128,64 @@ def test_a_request_preempted_later_is_computed_again_where_it_decodes(engine, tm
     assert r.outcome.transfers.begun == 2
 
 
+# ---- bandwidth that transfers share ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bandwidth_of", "decoders", "crosses_s"),
+    [("transfer", 1, 0.25), ("prefill", 1, 0.25), ("decode", 1, 0.5), ("decode", 2, 0.25), ("cluster", 2, 0.5)],
+)
+def test_two_transfers_at_once_share_a_link(engine, tmp_path, bandwidth_of, decoders, crosses_s):
+    """Both are prefilled at 0.25, on a replica each; half of 4 GB/s carries a gigabyte in half a second."""
+    data = split(
+        tmp_path,
+        [0.0, 0.0],
+        prefill={"replicas": 2},
+        decode={"replicas": decoders},
+        transfer={"bandwidth_of": bandwidth_of},
+    )
+    r = run(data, engine)
+    assert r.records.first_token_s.tolist() == [STEP_S + crosses_s + STEP_S] * 2
+    assert r.summary["transfers"]["transfer_s"] == crosses_s
+
+
+def staggered(folder, **more):
+    return split(folder, [0.0, 0.125], prefill={"replicas": 2}, transfer={"bandwidth_of": "cluster", **more})
+
+
+def test_whoever_joins_slows_the_others_down_and_speeds_them_up_when_gone(engine, tmp_path):
+    """The first has half its gigabyte by 0.375, the rest at half the speed by 0.625; then the second has half of its
+    own, and the rest alone by 0.75. It joins the iteration after the first one's, from 0.875 on."""
+    r = run(staggered(tmp_path), engine)
+    assert r.records.first_token_s.tolist() == [0.875, 1.125]
+    assert r.summary["transfers"]["transfer_s"] == 0.375
+
+
+def test_latency_comes_on_top_and_takes_no_bandwidth(engine, tmp_path):
+    r = run(staggered(tmp_path, latency_s=0.0625), engine)
+    assert r.records.first_token_s.tolist() == [0.9375, 1.1875]
+
+
+def test_a_transfer_that_is_lost_leaves_its_bandwidth_to_others(engine, tmp_path):
+    """Both cross from 0.25 on. The source of the first fails at 0.3125, with an eighth of a gigabyte over: the other has
+    the rest alone by 0.53125. The first is prefilled anew by 0.5625, sets off at the boundary of 0.78125."""
+    data = split(
+        tmp_path, [0.0, 0.0], prefill={"replicas": 2}, transfer={"bandwidth_of": "cluster"}, **outage("p", 0.3125, 2.0)
+    )
+    r = run(data, engine)
+    assert r.records.finish_s.tolist() == [0.78125 + CROSSES_S + OUTPUT * STEP_S, 0.53125 + OUTPUT * STEP_S]
+    assert (r.outcome.transfers.begun, r.outcome.transfers.ended) == (3, 2)
+
+
+def test_where_they_go_to_fails_and_the_link_is_empty(engine, tmp_path):
+    """Both cross to `d` when it fails at 0.375 for half a second; prefilled again by 0.625, they set off at 0.875."""
+    data = split(
+        tmp_path, [0.0, 0.0], prefill={"replicas": 2}, transfer={"bandwidth_of": "cluster"}, **outage("d", 0.375)
+    )
+    r = run(data, engine)
+    assert r.records.finish_s.tolist() == [0.875 + 2 * CROSSES_S + OUTPUT * STEP_S] * 2
+
+
 # ---- dispatch ------------------------------------------------------------------------------------------------
 
 
@@ -278,20 +336,20 @@ def described(side: Side) -> dict:
     }
 
 
-@settings(deadline=None, derandomize=True, max_examples=cases(150))
-@given(
-    both=st.tuples(sides(), sides()),
-    requests=st.lists(st.tuples(st.integers(0, 24), st.integers(1, 20), st.integers(1, 24)), min_size=1, max_size=40),
-    token_bytes=st.sampled_from([2.0**10, 2.0**24, 2.0**26]),
-    latency_s=st.sampled_from([0.0, 0.0625]),
-    later=st.booleans(),
+requests_of_both = st.lists(
+    st.tuples(st.integers(0, 24), st.integers(1, 20), st.integers(1, 24)), min_size=1, max_size=40
 )
-def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, requests, token_bytes, latency_s, later):
+
+
+def stepped_and_run(tmp_path_factory, both, requests, token_bytes, latency_s, *, later, bandwidth_of="transfer"):
+    """What the reference makes of these requests, and a run of the product with the same."""
     times, at = [], Fraction(0)
     for k, (gap, _, _) in enumerate(requests):
         at += Fraction(gap if k else 0, SIXTEENTHS)
         times.append(at)
-    pair = Split(both, Fraction(latency_s), Fraction(token_bytes / BYTES_PER_S), first_token_later=later)
+    token_s = Fraction(token_bytes) / int(BYTES_PER_S)
+    shares = bandwidth_of != "transfer"
+    pair = Split(both, Fraction(latency_s), token_s, first_token_later=later, shares=shares)
     asked = [
         Asked(k, time, prompt, output)
         for k, (time, (_, prompt, output)) in enumerate(zip(times, requests, strict=True))
@@ -305,6 +363,7 @@ def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, reque
         transfer={
             "latency_s": latency_s,
             "bandwidth_gb_per_s": BYTES_PER_S / 1e9,
+            "bandwidth_of": bandwidth_of,
             "first_token": "after_transfer" if later else "after_prefill",
         },
     )
@@ -312,11 +371,45 @@ def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, reque
     data["tokens"] = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
     data["arrivals"] = trace(tmp_path_factory.mktemp("stepping"), map(float, times), **columns)
     r = run(data, "compiled")
-    assert r.records.start_s.tolist() == [a.start_s for a in asked]
-    assert r.records.first_token_s.tolist() == [a.first_token_s for a in asked]
-    assert r.records.finish_s.tolist() == [a.finish_s for a in asked]
     assert r.records.preemptions.tolist() == [a.preemptions for a in asked]
     assert r.outcome.transfers.begun == pair.transfers
+    return asked, r.records
+
+
+@settings(deadline=None, derandomize=True, max_examples=cases(150))
+@given(
+    both=st.tuples(sides(), sides()),
+    requests=requests_of_both,
+    token_bytes=st.sampled_from([2.0**10, 2.0**24, 2.0**26]),
+    latency_s=st.sampled_from([0.0, 0.0625]),
+    later=st.booleans(),
+)
+def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, requests, token_bytes, latency_s, later):
+    asked, records = stepped_and_run(tmp_path_factory, both, requests, token_bytes, latency_s, later=later)
+    assert records.start_s.tolist() == [a.start_s for a in asked]
+    assert records.first_token_s.tolist() == [a.first_token_s for a in asked]
+    assert records.finish_s.tolist() == [a.finish_s for a in asked]
+
+
+@settings(deadline=None, derandomize=True, max_examples=cases(150))
+@given(
+    both=st.tuples(sides(), sides()),
+    requests=requests_of_both,
+    token_bytes=st.sampled_from([30011173.0, 70010309.0, 110021291.0]),  # no end of a transfer ties with an iteration's
+    latency_s=st.sampled_from([0.0, 0.0625]),
+    later=st.booleans(),
+    bandwidth_of=st.sampled_from(["prefill", "decode", "cluster"]),
+)
+def test_shared_transfers_are_those_of_carrying_on_from_change_to_change(
+    tmp_path_factory, both, requests, token_bytes, latency_s, later, bandwidth_of
+):
+    """A third of a bandwidth is rounded: equal to 1e-12."""
+    asked, records = stepped_and_run(
+        tmp_path_factory, both, requests, token_bytes, latency_s, later=later, bandwidth_of=bandwidth_of
+    )
+    assert records.start_s.tolist() == pytest.approx([float(a.start_s) for a in asked], rel=1e-12)
+    assert records.first_token_s.tolist() == pytest.approx([float(a.first_token_s) for a in asked], rel=1e-12)
+    assert records.finish_s.tolist() == pytest.approx([float(a.finish_s) for a in asked], rel=1e-12)
 
 
 def test_a_trace_viewer_sees_prefill_transfer_and_decode(tmp_path):

@@ -58,6 +58,7 @@ def split(draw, data):
         "order": draw(st.sampled_from(["decode_first", "prefill_first"])),
         "latency_s": draw(st.sampled_from([0.0, 0.05, 0.25])),
         "bandwidth_gb_per_s": draw(st.sampled_from([1.0, 1e6])),
+        "bandwidth_of": draw(st.sampled_from(["transfer", "prefill", "decode", "cluster"])),
         "first_token": draw(st.sampled_from(["after_prefill", "after_transfer"])),
     }
     router = data["router"]

@@ -179,6 +179,7 @@ class _Run:
             "lose_on_failure": failures is not None and failures.on_failure == "lose",
             "transfer_latency_s": s.cluster.transfer.latency_s,
             "transfer_bytes_per_s": s.cluster.transfer.bandwidth_gb_per_s * 1e9,
+            "bandwidth_of": s.cluster.transfer.bandwidth_of,
             "reconcile_s": s.router.reconciled_s,
             "decision": self._wait(wait_of(s.router.decision_s, setup.workload.chance, "decision")),
             "router_workers": s.router.workers,
@@ -344,7 +345,11 @@ class _Run:
             in_system_integral=sums["in_system_integral"],
             router=RouterOutcome(counts["router_begun"], sums["router_wait_s"], sums["router_busy_s"]),
             transfers=TransferOutcome(
-                counts["transfers"], sums["transfer_bytes"], sums["transfer_wait_s"], sums["transfer_s"]
+                begun=counts["transfers"],
+                ended=counts["transferred"],
+                bytes=sums["transfer_bytes"],
+                wait_s=sums["transfer_wait_s"],
+                takes_s=sums["transfer_s"],
             ),
         )
 

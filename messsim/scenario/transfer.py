@@ -21,7 +21,12 @@ class Transfer(Part):
     )
     latency_s: NonNegative = Field(5e-5, le=1e6, description="what each transfer takes whatever its length, seconds")
     bandwidth_gb_per_s: Positive = Field(
-        25.0, ge=1e-6, description="of each transfer, GB/s; transfers do not slow each other down"
+        25.0, ge=1e-6, description="GB/s of each transfer, or of all that share it: `bandwidth_of`"
+    )
+    bandwidth_of: Literal["transfer", "prefill", "decode", "cluster"] = Field(
+        "transfer",
+        description="whose bandwidth that is: each transfer's, whatever else crosses; or in equal parts of all that are "
+        "under way from one replica that prefills, to one that decodes, or in the cluster",
     )
     first_token: Literal["after_prefill", "after_transfer"] = Field(
         "after_transfer",
