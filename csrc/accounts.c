@@ -5,7 +5,7 @@
 void ms_accounts_show(ms_fleet *fleet, int32_t replica)
 {
     ms_servers *servers = &fleet->servers[ms_fleet_pool_of(fleet, replica)->servers];
-    if (fleet->dispatch.rule == MS_KV_ROUTER && servers->replicas > MS_SCAN_MOST) {
+    if (servers->rule == MS_KV_ROUTER && servers->replicas > MS_SCAN_MOST) {
         const double weight = fleet->failures[replica] == 0 ? ms_accounts_weight(fleet, replica) : INFINITY;
         ms_ties_set(&servers->loads, fleet->place_of[replica], weight);
     }

@@ -455,6 +455,7 @@ cdef extern from "fleet.h" nogil:
     ctypedef struct ms_dispatch_plan:
         int32_t rule
         int32_t random_ties
+        int32_t decode_rule
         int32_t decode_first
         double state_delay_s
         double session_ttl_s

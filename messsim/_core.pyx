@@ -1801,7 +1801,8 @@ cdef class Loop:
         cdef uint8_t[::1] plans_view = plans_bytes, streams_view = streams_bytes
         cdef ms_pool_plan *plans = <ms_pool_plan *>&plans_view[0]
         cdef ms_stream *streams = <ms_stream *>&streams_view[0]
-        cdef ms_dispatch_plan dispatch_plan = {"decode_first": False} | dispatch | {"rule": DISPATCH[dispatch["rule"]]}
+        cdef ms_dispatch_plan dispatch_plan = {"decode_first": False} | dispatch | {
+            "rule": DISPATCH[dispatch["rule"]], "decode_rule": DISPATCH[dispatch.get("decode_rule", "least_loaded")]}
         for k in range(n_pools):
             plans[k] = pool_plan_of(pools[k])
         for k in range(len(dispatch_streams)):

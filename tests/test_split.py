@@ -167,8 +167,8 @@ def test_latency_comes_on_top_and_takes_no_bandwidth(engine, tmp_path):
 
 
 def test_a_transfer_that_is_lost_leaves_its_bandwidth_to_others(engine, tmp_path):
-    """Both cross from 0.25 on. The source of the first fails at 0.3125, with an eighth of a gigabyte over: the other has
-    the rest alone by 0.53125. The first is prefilled anew by 0.5625, sets off at the boundary of 0.78125."""
+    """Both cross from 0.25 on. The source of the first fails at 0.3125, with an eighth of a gigabyte over: the other
+    has the rest alone by 0.53125. The first is prefilled anew by 0.5625, sets off at the boundary of 0.78125."""
     data = split(
         tmp_path, [0.0, 0.0], prefill={"replicas": 2}, transfer={"bandwidth_of": "cluster"}, **outage("p", 0.3125, 2.0)
     )
@@ -208,6 +208,81 @@ def test_chosen_first_it_counts_there_before_its_prefill_is_done(engine, tmp_pat
     """The first is still prefilled when the second comes, and counts where it is to decode."""
     data = split(tmp_path, [0.0, 0.125], decode={"replicas": 2}, prefill={"replicas": 2})
     assert run(data, engine).records.replica.tolist() == [2, 3]
+
+
+ALIKE = {"prefixes": {"groups": 1, "tokens": 8}, "prefill": {"replicas": 2, "prefix_cache": True}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "hits"), [("round_robin", 0), ("kv_router", 8), ("prefix_affinity", 8), ("scored", 8), ("session", 0)]
+)
+def test_prompts_that_begin_alike_are_prefilled_where_their_beginning_is(engine, tmp_path, rule, hits):
+    """By turns they are not, nor by session where there is none: then the least loaded has it, here the other one."""
+    cluster = {"dispatch": rule, "scored": {"index_block_tokens": 1}}
+    data = split(tmp_path, [0.0, 0.125 if rule == "session" else 4.0], cluster=cluster, **ALIKE)
+    assert run(data, engine).records.cached_prompt_tokens.tolist() == [0, hits]
+
+
+def test_a_rule_that_looks_at_prompts_leaves_decoding_to_the_least_loaded(engine, tmp_path):
+    """Or to the rule that is chosen for it: by turns the third goes to the first again, which is still busy."""
+    for dispatch, expected in ((None, [2, 3, 3]), ("round_robin", [2, 3, 2])):
+        data = split(
+            tmp_path,
+            [0.0, 0.0, 2.0],
+            decode={"replicas": 2},
+            transfer={"dispatch": dispatch},
+            cluster={"dispatch": "kv_router"},
+            **ALIKE,
+        )
+        data["tokens"] = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+        data["arrivals"] = trace(tmp_path, [0.0, 0.0, 2.0], prompt_tokens=[10] * 3, output_tokens=[40, 1, 3])
+        assert run(data, engine).records.replica.tolist() == expected
+
+
+# ---- pools that change their size ------------------------------------------------------------------------------------
+
+AT_ONCE = {"fixed_s": 0.0, "weights_gb": 0.0, "compile_s": 0.0, "init_s": 0.0}
+BY_TARGET = {"rule": "target", "target": 1.0, "period_s": 1.0, "cold_start": AT_ONCE}
+
+
+def mean_replicas(r) -> dict[str, float]:
+    return {p["name"]: p["mean_replicas"] for p in r.summary["pools"]}
+
+
+def test_a_replica_that_has_prefilled_is_there_until_its_kv_is_away(engine, tmp_path):
+    """Both prefill until 0.25 and send until 2.25. One is to go at 1, and is gone at 2.25 of 4 s."""
+    steps = [{"at_s": 0.0, "replicas": 2}, {"at_s": 1.0, "replicas": 1}]
+    autoscale = {"rule": "schedule", "schedule": steps, "period_s": 1.0, "cold_start": AT_ONCE}
+    prefill = {"replicas": 2, "autoscale": autoscale}
+    r = run(split(tmp_path, [0.0, 0.0, 4.0], prefill=prefill, transfer={"bandwidth_gb_per_s": 0.5}), engine)
+    assert r.records.finish_s.tolist()[:2] == [2.25 + OUTPUT * STEP_S] * 2
+    assert mean_replicas(r)["p"] == (4.0 + 2.25) / 4.0
+
+
+def test_who_is_prefilled_while_nobody_decodes_wakes_somebody(engine, tmp_path):
+    """Prefilled at 0.25; at 0.5 one is called, which is ready at 1."""
+    cold = AT_ONCE | {"fixed_s": 0.5}
+    autoscale = BY_TARGET | {"min_replicas": 0, "initial_replicas": 0, "period_s": 0.5, "cold_start": cold}
+    r = run(split(tmp_path, [0.0], decode={"autoscale": autoscale}), engine)
+    assert r.records.finish_s.tolist() == [1.0 + CROSSES_S + OUTPUT * STEP_S]
+
+
+def test_each_side_grows_by_what_it_has_to_do_itself(engine, tmp_path):
+    """Four are prefilled at once and wait for one place: at 1 s four are wanted where they decode, and one is enough
+    where only their KV is left."""
+    sides = {"replicas": 4, "autoscale": BY_TARGET}
+    data = split(tmp_path, [0.0] * 4 + [3.0], prefill=sides, decode=sides | {"max_num_seqs": 1}, output=30)
+    assert mean_replicas(run(data, engine)) == {"p": 1.0, "d": (1.0 + 4 * 2.0) / 3.0}
+
+
+def test_a_replica_that_is_to_go_serves_whom_it_has_and_nobody_whose_prefill_is_not_done(engine, tmp_path):
+    """At 1 replica 2 is closed: who came to it at 0 stays; who was promised to it at 0.875 goes to replica 1."""
+    steps = [{"at_s": 0.0, "replicas": 2}, {"at_s": 1.0, "replicas": 1}]
+    autoscale = {"rule": "schedule", "schedule": steps, "period_s": 1.0, "cold_start": AT_ONCE}
+    data = split(tmp_path, [0.0, 0.0, 0.875], decode={"replicas": 2, "autoscale": autoscale}, output=8)
+    r = run(data, engine)
+    assert r.records.replica.tolist() == [1, 2, 1]
+    assert r.records.finish_s.tolist()[:2] == [0.5 + 8 * STEP_S] * 2
 
 
 # ---- money and energy ------------------------------------------------------------------------------------------
@@ -435,9 +510,7 @@ def test_a_trace_viewer_sees_prefill_transfer_and_decode(tmp_path):
         ({"prefill": {"kv_policy": "reserve"}}, "kv_policy = 'reserve'"),
         ({"decode": {"drafts": {"tokens": 2, "acceptance": 0.5}}}, "speculative decoding is not modelled"),
         ({"decode": {"prefix_cache": True}}, "expected it where prompts are prefilled"),
-        ({"decode": {"autoscale": {"rule": "target"}}}, "a pool of a fixed size"),
         ({"prefill": {"kv_bytes_per_token": None}}, "kv_bytes_per_token: missing"),
-        ({"cluster": {"dispatch": "kv_router"}}, "cluster.dispatch = 'kv_router': does not know split"),
         ({"cluster": {"dispatch": "shared_queue"}}, "cluster.dispatch = 'shared_queue'"),
         ({"router": {"V": 1e-2, "cost_estimate": "marginal"}}, "router.cost_estimate = 'marginal'"),
         ({"transfer": {"bandwidth_gb_per_s": 0.0}}, "bandwidth_gb_per_s"),

@@ -55,6 +55,7 @@ class Service:
                 [p for p in self.pools if p.plan.model == m and p.plan.role != "decode"],
                 shared,
                 rule_of(
+                    s.cluster.dispatch,
                     s.cluster,
                     Draws(chance, chance.column("dispatch", name)),
                     self.looks,
@@ -83,7 +84,7 @@ class Service:
             pools = [p for p in self.pools if p.plan.model == m and p.plan.role == "decode"]
             if pools:
                 draws = Draws(chance, chance.column("dispatch-decode", name))
-                rule = rule_of(s.cluster, draws, self.looks, [p.plan for p in pools], None)
+                rule = rule_of(s.cluster.decode_dispatch, s.cluster, draws, self.looks, [p.plan for p in pools], None)
                 self.servers[m].decoders = decoders[m] = Decoders(pools, False, rule)
         transfers = Transfers(s.cluster.transfer, self.calendar, self.pools, decoders, done, observer)
         for pool in self.pools:

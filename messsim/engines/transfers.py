@@ -102,6 +102,7 @@ class Transfers:
     def prefilled(self, job: Job) -> None:
         """A job's prefill is done."""
         self._kept[job] = None
+        self.servers[job.source].kept += 1
         if self.observer is not None:
             self.observer.prefilled(self.calendar.now, job)
         if job.aborted:
@@ -169,7 +170,8 @@ class Transfers:
             return
         del self._kept[job]
         server = self.servers[job.source]
-        if server.is_up:
+        server.kept -= 1
+        if server.serves:
             server.act(server.replica.let_go(job, self.calendar.now))
         job.let_go()
 

@@ -70,8 +70,8 @@ class _State:
 class Split:
     """A pair of replicas; `first_token_later` leaves the answer's first token to the one that decodes.
 
-    A transfer takes `latency_s` and `token_s` a token while it has the bandwidth for itself; with `shares` so many times
-    as long as there are transfers.
+    A transfer takes `latency_s` and `token_s` a token while it has the bandwidth for itself; with `shares` so many
+    times as long as there are transfers.
     """
 
     def __init__(
