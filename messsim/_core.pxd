@@ -286,6 +286,7 @@ cdef extern from "cache.h" nogil:
         int64_t twice
         int64_t evicted
         int64_t nodes
+    int ms_cache_check(const ms_cache *)
 
 cdef extern from "drafts.h" nogil:
     enum:
@@ -536,6 +537,7 @@ cdef extern from "fleet.h" nogil:
     ctypedef struct ms_servers:
         ms_own_rule own
     ctypedef struct ms_fleet:
+        int32_t replicas
         int32_t pools
         ms_pool *pool
         ms_servers *servers

@@ -1487,6 +1487,10 @@ cdef class Replica:
         Py_DECREF(job)
         return notice
 
+    def check(self):
+        """Raises unless the blocks of its prefix cache add up."""
+        check(ms_cache_check(&self.c.sequences.cache))
+
     def let_go(self, Job job not None, double t_s):
         """The blocks of a job that it has prefilled for another are free: what this notices."""
         return ms_replica_let_go(&self.c, &job.c, t_s)
@@ -1906,6 +1910,12 @@ cdef class Loop:
             if raised is not None:
                 return raised
         return None
+
+    def check(self):
+        """Raises unless the blocks of every prefix cache add up."""
+        cdef int32_t i
+        for i in range(self.c.fleet.replicas):
+            check(ms_cache_check(&self.c.fleet.replica[i].sequences.cache))
 
     def cut(self):
         """At the horizon: what is under way is charged and recorded as in flight."""

@@ -410,7 +410,7 @@ def test_of_pools_that_change_their_size_the_least_is_planned_and_the_rent_of_ru
 
 
 def halved():
-    """Prompts of 40 tokens for one place of 20 a quarter of a second, answers of 12; a replica is 2 and 3 USD an hour."""
+    """Prompts of 40 tokens, 20 a quarter of a second, answers of 12; replicas are 2 and 3 USD an hour."""
     common = {"model": "only", "coefficients": {"a0_s": 0.25, "p0_w_per_gpu": 100.0}, "replicas": 4}
     prefill = {"name": "p", "role": "prefill", "gpu": "P", "kv_bytes_per_token": 1e6, "max_num_seqs": 1}
     decode = {"name": "d", "role": "decode", "gpu": "D", "max_num_seqs": 4}

@@ -90,6 +90,7 @@ class _Run:
         except SimulationError as error:
             issued = loop.counts["issued"]
             raise type(error)(f"{error} (at {loop.sums['now_s']:.6g} s, after {issued} requests)") from None
+        loop.check()
         if self.horizon_s < math.inf:
             loop.cut()
         assert_none_open(loop.counts["open"])

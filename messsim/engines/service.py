@@ -91,6 +91,12 @@ class Service:
             pool.transfers = transfers if pool.plan.role != "both" else None
         return transfers
 
+    def check(self) -> None:
+        """Raises unless the blocks of every prefix cache add up."""
+        for pool in self.pools:
+            for server in pool.replicas:
+                server.replica.check()
+
     def place(self, job: Any) -> bool:
         """Sends a copy to its model's servers; False if it is turned away."""
         self._count(1, self.calendar.now)
