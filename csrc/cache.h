@@ -17,7 +17,7 @@
 
 typedef struct ms_cache {
     int64_t block_tokens;
-    int error;       /* MS_ERR_MEMORY once memory has run out: what it says then means nothing */
+    int error;       /* once memory has run out, or blocks do not add up: what it says then means nothing */
     int64_t cached;  /* blocks that are present and used by nobody: they can be evicted */
     int64_t twice;   /* uses of blocks beyond the first use of each */
     int64_t evicted; /* blocks, ever */
@@ -68,5 +68,8 @@ void ms_cache_leave(ms_cache *self, ms_job *job, int64_t tokens, int keeps_gener
 
 /* Evicts so many blocks, those released first, of a stretch the deepest first. */
 void ms_cache_evict(ms_cache *self, int64_t blocks);
+
+/* Looks at all of it: whether blocks add up, and those of each node follow each other. Returns 0 or MS_ERR_BLOCKS. */
+int ms_cache_check(const ms_cache *self);
 
 #endif

@@ -82,7 +82,8 @@ enum ms_errand {
     MS_DO_TURN,
     MS_DO_SCALE,
     MS_DO_READY,
-    MS_DO_TRANSFERRED
+    MS_DO_TRANSFERRED,
+    MS_DO_LINK
 };
 
 typedef struct ms_event {

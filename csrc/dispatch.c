@@ -108,7 +108,7 @@ static const ms_dispatch_rule *const rules[] = {
 
 static int pick(const ms_choice *choice, int32_t *replica)
 {
-    const ms_dispatch_rule *rule = rules[choice->fleet->dispatch.rule];
+    const ms_dispatch_rule *rule = rules[choice->servers->rule];
     *replica = choice->n == 1 ? choice->up[0] : rule->pick(choice);
     if (*replica < 0) {
         return *replica;

@@ -52,6 +52,7 @@ typedef struct ms_score_weights {
 
 typedef struct ms_dispatch_plan {
     int32_t rule;         /* enum ms_dispatch */
+    int32_t decode_rule;  /* among replicas that decode what others have prefilled */
     int32_t random_ties;  /* least loaded: any one of equals; else the first */
     int32_t decode_first; /* with split prefill and decode: where a job decodes is chosen before its prefill */
     double state_delay_s; /* loads are seen as they were at the last multiple of it; 0: as they are */

@@ -17,6 +17,8 @@
     X(MS_ERR_IN_VAIN, -15, "SimulationError",                                                       \
       "replicas failed 100,000 times since a request last arrived or ended; expected a longer mtbf_s: an answer " \
       "may take longer than a replica lives")                                                       \
+    X(MS_ERR_BLOCKS, -16, "KernelError",                                                            \
+      "blocks of a replica's memory do not add up: a bug in messsim")                               \
     X(MS_ERR_PLAN, -20, "PolicyError", "a policy that names a model outside the zoo")               \
     X(MS_ERR_POLICY, -21, "PolicyError", "a policy that reported an error of its own")               \
     X(MS_ERR_NEXT, -22, "PolicyError", "a policy whose `finish` names no model of the zoo")         \

@@ -72,7 +72,7 @@ int ms_failures_begin(ms_run *run, ms_breakdown *breakdown)
     }
     ms_fleet_fail(&run->fleet, breakdown->replica, run->now_s, &evicted);
     ms_fronts_evict(run, breakdown->replica, &evicted);
-    ms_transfers_evict(run, breakdown->replica, &evicted);
+    MS_TRY(ms_transfers_evict(run, breakdown->replica, &evicted));
     const int64_t n = evicted.length;
     ms_job **jobs = malloc((size_t)(n + 1) * sizeof *jobs);
     if (jobs == NULL) {

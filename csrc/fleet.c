@@ -99,6 +99,7 @@ static int build_servers(ms_fleet *self, int32_t group, const ms_stream *stream)
 {
     ms_servers *servers = &self->servers[group];
     servers->stream = *stream;
+    servers->rule = group < self->models ? self->dispatch.rule : self->dispatch.decode_rule;
     servers->pool = calloc((size_t)self->pools + 1, sizeof(int32_t));
     servers->replica = calloc((size_t)self->replicas + 1, sizeof(int32_t));
     servers->up_replica = calloc((size_t)self->replicas + 1, sizeof(int32_t));
@@ -337,6 +338,7 @@ void ms_fleet_keep(ms_fleet *self, ms_job *job)
         (*first)->kept_previous = job;
     }
     *first = job;
+    ms_fleet_pool_of(self, job->source)->crossing++;
 }
 
 void ms_fleet_let_go(ms_fleet *self, ms_job *job, double t_s)
@@ -350,7 +352,8 @@ void ms_fleet_let_go(ms_fleet *self, ms_job *job, double t_s)
     }
     *(job->kept_previous != NULL ? &job->kept_previous->kept_next : &self->kept[source]) = job->kept_next;
     job->source = -1;
-    if (self->failures[source] == 0) {
+    ms_fleet_pool_of(self, source)->crossing--;
+    if (self->failures[source] == 0 || self->phase[source] == MS_DRAINING) {
         ms_fleet_act(self, source, ms_replica_let_go(&self->replica[source], job, t_s), t_s);
     }
     job->holds = NULL; /* of a cache that is gone with its replica */

@@ -55,6 +55,7 @@ typedef struct ms_pool {
     int32_t draining;
     ms_autoscaler autoscaler;
     int64_t unfinished; /* running, waiting or held, in a front end or being detokenized; a prefill's until its KV is away */
+    int64_t crossing;   /* of these, the ones that it has prefilled and whose KV it holds still */
     ms_queue shared;    /* of all its replicas, under MS_SHARED_QUEUE */
     ms_api_limits api_limits;
     ms_prompt_cache prompt_cache; /* of an API */
@@ -69,6 +70,7 @@ typedef struct ms_front {
 
 /* All pools of one model, but for those that decode what others of it prefill, which stand by themselves. */
 typedef struct ms_servers {
+    int32_t rule;          /* enum ms_dispatch */
     int32_t pools;
     int32_t *pool;         /* [pools] */
     int32_t replicas;

@@ -9,7 +9,7 @@
 static int prepare_texts(ms_fleet *self, ms_servers *servers)
 {
     const ms_dispatch_plan *plan = &self->dispatch;
-    const int is_scored = plan->rule == MS_SCORED;
+    const int is_scored = servers->rule == MS_SCORED;
     int64_t unit = is_scored && plan->index_block_tokens > 1 ? plan->index_block_tokens : 1;
     int32_t own = 0;
     for (int32_t k = 0; k < servers->pools; k++) {
@@ -19,7 +19,7 @@ static int prepare_texts(ms_fleet *self, ms_servers *servers)
         }
         unit = is_scored && k == 0 && block > unit ? block : unit;
     }
-    for (int32_t i = 0; i < servers->replicas && plan->rule == MS_KV_ROUTER; i++) {
+    for (int32_t i = 0; i < servers->replicas && servers->rule == MS_KV_ROUTER; i++) {
         ms_cache *cache = &self->replica[servers->replica[i]].sequences.cache;
         cache->directory = &servers->texts;
         cache->place = i;
@@ -81,7 +81,7 @@ int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
 void ms_fleet_show_account(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
-    if (self->dispatch.rule == MS_KV_ROUTER && servers->replicas > MS_SCAN_MOST) {
+    if (servers->rule == MS_KV_ROUTER && servers->replicas > MS_SCAN_MOST) {
         const double weight = self->failures[replica] == 0 ? ms_accounts_weight(self, replica) : INFINITY;
         ms_ties_set(&servers->loads, self->place_of[replica], weight);
     }
@@ -104,12 +104,12 @@ void ms_fleet_show_load(ms_fleet *self, int32_t replica)
     if (self->looks.delay_s > 0.0) {
         self->looks.unfinished[replica] = (int64_t)load;
     }
-    if (self->dispatch.rule == MS_KV_ROUTER) {
+    if (servers->rule == MS_KV_ROUTER) {
         ms_fleet_show_account(self, replica);
-    } else if (self->dispatch.rule != MS_SCORED) {
+    } else if (servers->rule != MS_SCORED) {
         ms_ties_set(&servers->loads, self->place_of[replica], is_up ? load : INFINITY);
     }
-    if (self->dispatch.rule == MS_PREFIX_AFFINITY) {
+    if (servers->rule == MS_PREFIX_AFFINITY) {
         ms_ties_set(&servers->heights, self->place_of[replica], is_up ? -load : INFINITY);
     }
 }

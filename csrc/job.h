@@ -38,6 +38,7 @@ typedef struct ms_job {
     int8_t unseen;            /* it waits, and the iteration that comes next was planned before it came (lookahead.h) */
     int8_t aborted;           /* it leaves its batch at the next boundary, or at the end of its transfer */
     int8_t transferred;       /* its KV but for the last token is where it is to decode */
+    int8_t is_on_link;        /* it transfers, and shares the bandwidth of a link */
     int8_t is_promised;       /* it counts as a request of `destination` */
     int32_t source;           /* the replica that prefilled it and holds its KV for another; -1: none */
     int32_t destination;      /* where it is to decode, if that was chosen before its prefill; -1: not yet */
@@ -64,6 +65,7 @@ typedef struct ms_job {
     double usage_s;           /* its share of the replica's busy time, priced in USD */
     double usage_usd;         /* of what it used before that: of replicas that failed, or that prefilled it for another */
     double prefilled_s;       /* when its prefill for another replica ended */
+    double sets_off_s;        /* when its transfer there began */
     struct ms_job *kept_next; /* among those whose KV `source` holds */
     struct ms_job *kept_previous;
     struct ms_job *next;      /* in its queue */

@@ -212,6 +212,8 @@ static int run_errand(ms_run *run, const ms_event *event)
         return ms_scaling_loaded(run, event->detail);
     case MS_DO_TRANSFERRED:
         return ms_transfers_end(run, event->subject);
+    case MS_DO_LINK:
+        return ms_transfers_link_ends(run, event->detail);
     }
     return MS_ERR_TIME;
 }

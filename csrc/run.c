@@ -4,6 +4,23 @@
 
 #include "error.h"
 
+/* One a replica, and one more for all. */
+static int lay_links(ms_run *self)
+{
+    const int32_t n = self->fleet.replicas + 1;
+    if (self->config.transfer_links == MS_LINK_EACH) {
+        return 0;
+    }
+    self->links = calloc((size_t)n, sizeof *self->links);
+    if (self->links == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        ms_link_init(&self->links[i], self->config.transfer_bytes_per_s);
+    }
+    return 0;
+}
+
 int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas, double discount,
                  int64_t window, int32_t pools, const ms_pool_plan *plans, const ms_dispatch_plan *dispatch,
                  const ms_stream *dispatch_streams)
@@ -27,7 +44,8 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
     MS_TRY(ms_timeline_init(&self->timeline, pools, config->length));
     MS_TRY(ms_instances_init(&self->instances, config->instances, config->models, config->tenants,
                           config->needs_features ? config->features : 0, alphas, discount, window));
-    return ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams);
+    MS_TRY(ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams));
+    return lay_links(self);
 }
 
 void ms_run_free(ms_run *self)
@@ -43,6 +61,10 @@ void ms_run_free(ms_run *self)
             free(open->lesson);
         }
     }
+    for (int32_t i = 0; i <= self->fleet.replicas && self->links != NULL; i++) {
+        ms_link_free(&self->links[i]);
+    }
+    free(self->links);
     ms_instances_free(&self->instances);
     ms_fleet_free(&self->fleet);
     ms_heap_free(&self->heap);

@@ -11,6 +11,7 @@
 #include "calendar.h"
 #include "fleet.h"
 #include "instances.h"
+#include "link.h"
 #include "open.h"
 #include "store.h"
 #include "timeline.h"
@@ -27,6 +28,14 @@ typedef struct ms_patience {
     double backoff_growth;
     ms_stream uniforms;        /* the policy's, for later attempts; sub is not used */
 } ms_patience;
+
+/* Who shares the bandwidth of transfers. */
+enum ms_links {
+    MS_LINK_EACH,    /* nobody: it is each transfer's */
+    MS_LINK_PREFILL, /* those from one replica */
+    MS_LINK_DECODE,  /* those to one replica */
+    MS_LINK_CLUSTER  /* all */
+};
 
 typedef struct ms_run_config {
     int32_t models;
@@ -57,6 +66,7 @@ typedef struct ms_run_config {
     int32_t lose_on_failure;
     double transfer_latency_s;   /* of KV from prefill to decode */
     double transfer_bytes_per_s;
+    int32_t transfer_links;      /* enum ms_links: who shares that */
     ms_patience patience;
     int32_t instances;           /* of the router */
     ms_wait decision;            /* how long a decision takes; of law MS_WAITS_FOREVER: no time at all */
@@ -113,10 +123,12 @@ typedef struct ms_run {
     int64_t router_begun;     /* where decisions take time: how many were begun, */
     double router_wait_s;     /* how long requests waited for a worker */
     double router_busy_s;     /* and how long these decisions take */
+    ms_link *links;           /* [fleet.replicas + 1] where transfers share bandwidth; else NULL */
     int64_t transfers;        /* with split prefill and decode: how many were begun, */
+    int64_t transferred;      /* and ended, */
     double transfer_bytes;
     double transfer_wait_s;   /* how long prefilled requests waited for them to begin, */
-    double transfer_s;        /* and how long they take */
+    double transfer_s;        /* and how long those took that ended */
     double *loads;            /* [models] */
     double *uniforms;         /* scratch: of a later attempt */
     double *lesson;           /* scratch: features and labels of a lesson that is over at once */

@@ -3,6 +3,7 @@
 #include "copies.h"
 #include "error.h"
 #include "outlook.h"
+#include "transfers.h"
 
 static int32_t last_of(const ms_pool *pool)
 {
@@ -120,11 +121,27 @@ int ms_scaling_begin(ms_run *run)
     return 0;
 }
 
+/* Requests that a pool has something to do for. Of one that prefills not those whose KV only waits there; of one that decodes
+ * all that are to decode there, who waits for a replica to come up being the model's first such pool's. */
+static int64_t work_of(const ms_fleet *fleet, const ms_pool *pool)
+{
+    if (pool->plan.limits.role != MS_ROLE_DECODE) {
+        return pool->unfinished - pool->crossing;
+    }
+    const ms_servers *servers = &fleet->servers[pool->servers];
+    int64_t work = &fleet->pool[servers->pool[0]] == pool ? servers->held.length : 0;
+    for (int32_t i = pool->first; i <= last_of(pool); i++) {
+        work += ms_fleet_unfinished(fleet, i);
+    }
+    return work;
+}
+
 /* What waits in a queue that replicas share is theirs in equal parts. */
 static ms_autoscale_look look_at(const ms_run *run, const ms_pool *pool)
 {
     const ms_fleet *fleet = &run->fleet;
-    ms_autoscale_look look = {.t_s = run->now_s, .ready = pool->up, .loading = pool->loading, .unfinished = pool->unfinished};
+    ms_autoscale_look look = {
+        .t_s = run->now_s, .ready = pool->up, .loading = pool->loading, .unfinished = work_of(fleet, pool)};
     const double shared = pool->up > 0 ? (double)pool->shared.length / (double)pool->up : 0.0;
     for (int32_t i = pool->first; i <= last_of(pool) && pool->plan.autoscale.rule == MS_SCALES_BY_SATURATION; i++) {
         if (fleet->phase[i] == MS_READY) {
@@ -172,7 +189,7 @@ int ms_scaling_loaded(ms_run *run, int32_t replica)
     fleet->down_since_s[replica] = run->now_s; /* what it was off for is counted already */
     ms_fleet_repair(fleet, replica, run->now_s, &held);
     for (ms_job *job = ms_queue_pop(&held); job != NULL; job = ms_queue_pop(&held)) {
-        MS_TRY(ms_copies_retry(run, job));
+        MS_TRY(job->source >= 0 ? ms_transfers_hand_over(run, job) : ms_copies_retry(run, job));
     }
     return 0;
 }
@@ -183,7 +200,7 @@ void ms_scaling_settle(ms_run *run)
     for (int32_t p = 0; p < fleet->pools && fleet->draining > 0; p++) {
         const ms_pool *pool = &fleet->pool[p];
         for (int32_t i = pool->first; pool->draining > 0 && i <= last_of(pool); i++) {
-            if (fleet->phase[i] == MS_DRAINING && ms_fleet_unfinished(fleet, i) == 0) {
+            if (fleet->phase[i] == MS_DRAINING && ms_fleet_unfinished(fleet, i) == 0 && fleet->kept[i] == NULL) {
                 finish_draining(fleet, i, run->now_s);
             }
         }

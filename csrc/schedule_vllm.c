@@ -1,6 +1,7 @@
 /* vllm and tensorrt-llm: prompts and decoders share iterations. */
 #include "schedule_vllm.h"
 
+#include "error.h"
 #include "transit.h"
 
 /* The place of who is preempted: the youngest, or the least urgent. */
@@ -67,7 +68,7 @@ static int plan(ms_replica *self, double t_s, int32_t *pulled)
         }
         budget -= sequences->chunk[sequences->running - 1];
     }
-    return ms_jump_begin(self, t_s, preempted ? 1 : INT64_MAX);
+    return used <= sequences->capacity_blocks ? ms_jump_begin(self, t_s, preempted ? 1 : INT64_MAX) : MS_ERR_BLOCKS;
 }
 
 static void rest(ms_replica *self)

@@ -17,10 +17,13 @@ int ms_transfers_hand_over(ms_run *run, ms_job *job);
 /* A replica has started an iteration: the transfers to it that begin. */
 int ms_transfers_begin(ms_run *run, int32_t replica);
 
+/* A transfer on a link may end now. */
+int ms_transfers_link_ends(ms_run *run, int32_t link);
+
 /* The KV of a job is where it decodes. */
 int ms_transfers_end(ms_run *run, ms_job *job);
 
 /* A replica went down, which had `evicted`: with it goes what it had prefilled, or was to get, of other jobs. */
-void ms_transfers_evict(ms_run *run, int32_t replica, ms_queue *evicted);
+int ms_transfers_evict(ms_run *run, int32_t replica, ms_queue *evicted);
 
 #endif

@@ -1220,6 +1220,10 @@ cdef class Replica(_ms_replica):
         Py_DECREF(job)
         return notice
 
+    def check(self) -> None:
+        """Raises unless the blocks of its prefix cache add up."""
+        check(ms_cache_check(&self.c.sequences.cache))
+
     def let_go(self, Job job not None, double t_s) -> int:
         """The blocks of a job that it has prefilled for another are free: what this notices."""
         return ms_replica_let_go(&self.c, &job.c, t_s)
@@ -1250,6 +1254,7 @@ SCALING_RULES = {"schedule": MS_SCALES_BY_SCHEDULE, "target": MS_SCALES_BY_TARGE
 DISPATCH = {"least_loaded": MS_LEAST_LOADED, "round_robin": MS_ROUND_ROBIN, "power_of_two": MS_POWER_OF_TWO,
             "shared_queue": MS_SHARED_QUEUE, "random": MS_RANDOM, "session": MS_SESSION,
             "prefix_affinity": MS_PREFIX_AFFINITY, "kv_router": MS_KV_ROUTER, "scored": MS_SCORED, "own": MS_OWN_RULE}
+LINKS = {"transfer": MS_LINK_EACH, "prefill": MS_LINK_PREFILL, "decode": MS_LINK_DECODE, "cluster": MS_LINK_CLUSTER}
 WAITS = {"forever": MS_WAITS_FOREVER, "constant": MS_WAITS_CONSTANT, "exponential": MS_WAITS_EXPONENTIAL,
          "lognormal": MS_WAITS_LOGNORMAL}
 ESTIMATES = {"known": MS_ESTIMATE_KNOWN, "mean": MS_ESTIMATE_MEAN, "last_explored": MS_ESTIMATE_LAST_EXPLORED,
@@ -1367,8 +1372,8 @@ cdef class Loop(_ms_run):
         plans_memory, streams_memory = all_ms_pool_plan(pools), all_ms_stream(dispatch_streams)
         cdef ms_pool_plan *plans = <ms_pool_plan *>start_of(plans_memory)
         cdef ms_stream *streams = <ms_stream *>start_of(streams_memory)
-        fill_ms_run_config(&c, config | {"instances": len(policies)})
-        fill_ms_dispatch_plan(&dispatch_plan, dispatch | {"rule": DISPATCH[dispatch["rule"]]})
+        fill_ms_run_config(&c, config | {"instances": len(policies), "transfer_links": LINKS[config["transfer_links"]]})
+        fill_ms_dispatch_plan(&dispatch_plan, dispatch | {key: DISPATCH[dispatch[key]] for key in ("rule", "decode_rule")})
         is_split = any(plans[k].limits.role != MS_ROLE_BOTH for k in range(n_pools))
         check_shape(alphas.shape[0] == c.tenants and len(dispatch_streams) == models * (1 + is_split),
                     "alphas are [tenants] and dispatch_streams [models], twice where prefill and decode are split")
@@ -1447,6 +1452,12 @@ cdef class Loop(_ms_run):
             if raised is not None:
                 return raised
         return None
+
+    def check(self) -> None:
+        """Raises unless the blocks of every prefix cache add up."""
+        cdef int32_t i
+        for i in range(self.c.fleet.replicas):
+            check(ms_cache_check(&self.c.fleet.replica[i].sequences.cache))
 
     def cut(self):
         """At the horizon: what is under way is charged and recorded as in flight."""

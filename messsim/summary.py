@@ -318,7 +318,7 @@ class Transfers(TypedDict):
 
     begun: Annotated[int | None, "transfers", "transfers of KV from prefill to decode that were begun"]
     wait_s: Annotated[float | None, "s", "mean time that a prefilled request waits for its transfer to begin"]
-    transfer_s: Annotated[float | None, "s", "mean time of a transfer"]
+    transfer_s: Annotated[float | None, "s", "mean time of a transfer that has ended"]
     gigabytes: Annotated[float | None, "GB", "of all transfers"]
 
 

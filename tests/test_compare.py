@@ -265,3 +265,27 @@ def test_what_is_satisfied_of_arrivals_is_told_where_requests_stay_unanswered():
     head, row = console.file.getvalue().splitlines()[2:4]
     assert re.split(r"  +", head)[:3] == ["policy", "satisfied", "of arrivals"]
     assert re.split(r"  +", row)[2] == text
+
+
+def test_rent_of_replicas_that_come_and_go_is_compared(tmp_path):
+    """Each policy wakes the replicas that it needs: rent and satisfaction are those of its own runs, over the same
+    requests."""
+    cold = {"fixed_s": 1.0, "weights_gb": 0.0, "compile_s": 0.0, "init_s": 0.0}
+    autoscale = {"rule": "target", "target": 2.0, "period_s": 1.0, "down_window_s": 4.0, "cold_start": cold}
+    models = [
+        model(n, s, replicas=4, autoscale=autoscale | {"min_replicas": 0}) for n, s in (("small", 0.4), ("large", 0.8))
+    ]
+    law = {"kind": "mmpp", "rate_rps": 2.0, "burst_rate_rps": 20.0, "mean_calm_s": 10.0, "mean_burst_s": 3.0}
+    spec = parse(
+        scenario(requests=200, arrivals=law, models=models, cost={"unit": "USD", "usd_per_gpu_hour": {"GPU": 2.0}})
+    )
+    policies = ["cheapest", "largest", "random"]
+    comparison, rows = compare(spec, policies, 2, workers=1)
+    means = {}
+    for policy in comparison["policies"]:
+        summaries = [run(with_policy(spec, policy["name"]).changed(replication=r)).summary for r in range(2)]
+        rents = [s["cost"]["rent_usd_per_hour"] for s in summaries]
+        means[policy["name"]] = [sum(p["mean_replicas"] for p in s["pools"]) for s in summaries]
+        assert [row["cost_rent_usd_per_hour"] for row in rows if row["policy"] == policy["name"]] == rents
+        assert rents == pytest.approx([2.0 * m for m in means[policy["name"]]])
+    assert means["random"] != means["cheapest"]

@@ -430,6 +430,42 @@ def test_of_pools_that_change_their_size_the_least_is_planned_and_the_rent_of_ru
     assert best["gpus"] == 8
 
 
+# ---- split prefill and decode ---------------------------------------------------------------------------------------
+
+
+def halved():
+    """Prompts of 40 tokens, 20 a quarter of a second, answers of 12; replicas are 2 and 3 USD an hour."""
+    common = {"model": "only", "coefficients": {"a0_s": 0.25, "p0_w_per_gpu": 100.0}, "replicas": 4}
+    prefill = {"name": "p", "role": "prefill", "gpu": "P", "kv_bytes_per_token": 1e6, "max_num_seqs": 1}
+    decode = {"name": "d", "role": "decode", "gpu": "D", "max_num_seqs": 4}
+    return parse(
+        scenario(
+            requests=200,
+            arrivals={"kind": "poisson", "rate_rps": 2.5},
+            tokens={"prompt": 40, "output": 12},
+            models=[{"name": "only", "satisfaction": 0.6}],
+            pools=[common | prefill | {"max_batched_tokens": 20}, common | decode],
+            cost={"usd_per_gpu_hour": {"P": 2.0, "D": 3.0}},
+            slo={"ttft_s": 3.0, "tpot_s": 0.4},
+        )
+    )
+
+
+def test_both_sizes_of_a_split_are_those_of_trying_everything():
+    """The cheapest of the sixteen that keep the objectives; neither side can do with one."""
+    requirement = Requirement.parse("slo.attainment>=0.9")
+    met = {}
+    for sizes in itertools.product(range(1, 5), range(1, 5)):
+        spec = with_values(halved(), {f"pools.{n}.replicas": k for n, k in zip("pd", sizes, strict=True)})
+        rows = [row_of(spec, summary_of(spec.changed(replication=r))) for r in range(3)]
+        if verdict_of(requirement, rows)["verdict"] == "met":
+            met[sizes] = 2.0 * sizes[0] + 3.0 * sizes[1]
+    assert 0 < len(met) < 10
+    best = planned(halved(), wanted=["slo.attainment>=0.9"], replicas=["p=1..4", "d=1..4"])["best"]
+    assert tuple(p["replicas"] for p in best["pools"]) == min(met, key=met.get)
+    assert best["objective"] == min(met.values())
+
+
 def test_a_pool_may_sleep_and_keep_no_more_than_it_has():
     axes = axes_of(breathing(), ["small=0..2"], [])
     assert [(a.least, a.most, a.ceiling) for a in axes] == [(0, 2, 4)]

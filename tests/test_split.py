@@ -128,6 +128,64 @@ def test_a_request_preempted_later_is_computed_again_where_it_decodes(engine, tm
     assert r.outcome.transfers.begun == 2
 
 
+# ---- bandwidth that transfers share ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bandwidth_of", "decoders", "crosses_s"),
+    [("transfer", 1, 0.25), ("prefill", 1, 0.25), ("decode", 1, 0.5), ("decode", 2, 0.25), ("cluster", 2, 0.5)],
+)
+def test_two_transfers_at_once_share_a_link(engine, tmp_path, bandwidth_of, decoders, crosses_s):
+    """Both are prefilled at 0.25, on a replica each; half of 4 GB/s carries a gigabyte in half a second."""
+    data = split(
+        tmp_path,
+        [0.0, 0.0],
+        prefill={"replicas": 2},
+        decode={"replicas": decoders},
+        transfer={"bandwidth_of": bandwidth_of},
+    )
+    r = run(data, engine)
+    assert r.records.first_token_s.tolist() == [STEP_S + crosses_s + STEP_S] * 2
+    assert r.summary["transfers"]["transfer_s"] == crosses_s
+
+
+def staggered(folder, **more):
+    return split(folder, [0.0, 0.125], prefill={"replicas": 2}, transfer={"bandwidth_of": "cluster", **more})
+
+
+def test_whoever_joins_slows_the_others_down_and_speeds_them_up_when_gone(engine, tmp_path):
+    """The first has half its gigabyte by 0.375, the rest at half the speed by 0.625; then the second has half of its
+    own, and the rest alone by 0.75. It joins the iteration after the first one's, from 0.875 on."""
+    r = run(staggered(tmp_path), engine)
+    assert r.records.first_token_s.tolist() == [0.875, 1.125]
+    assert r.summary["transfers"]["transfer_s"] == 0.375
+
+
+def test_latency_comes_on_top_and_takes_no_bandwidth(engine, tmp_path):
+    r = run(staggered(tmp_path, latency_s=0.0625), engine)
+    assert r.records.first_token_s.tolist() == [0.9375, 1.1875]
+
+
+def test_a_transfer_that_is_lost_leaves_its_bandwidth_to_others(engine, tmp_path):
+    """Both cross from 0.25 on. The source of the first fails at 0.3125, with an eighth of a gigabyte over: the other
+    has the rest alone by 0.53125. The first is prefilled anew by 0.5625, sets off at the boundary of 0.78125."""
+    data = split(
+        tmp_path, [0.0, 0.0], prefill={"replicas": 2}, transfer={"bandwidth_of": "cluster"}, **outage("p", 0.3125, 2.0)
+    )
+    r = run(data, engine)
+    assert r.records.finish_s.tolist() == [0.78125 + CROSSES_S + OUTPUT * STEP_S, 0.53125 + OUTPUT * STEP_S]
+    assert (r.outcome.transfers.begun, r.outcome.transfers.ended) == (3, 2)
+
+
+def test_where_they_go_to_fails_and_the_link_is_empty(engine, tmp_path):
+    """Both cross to `d` when it fails at 0.375 for half a second; prefilled again by 0.625, they set off at 0.875."""
+    data = split(
+        tmp_path, [0.0, 0.0], prefill={"replicas": 2}, transfer={"bandwidth_of": "cluster"}, **outage("d", 0.375)
+    )
+    r = run(data, engine)
+    assert r.records.finish_s.tolist() == [0.875 + 2 * CROSSES_S + OUTPUT * STEP_S] * 2
+
+
 # ---- dispatch ------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +208,81 @@ def test_chosen_first_it_counts_there_before_its_prefill_is_done(engine, tmp_pat
     """The first is still prefilled when the second comes, and counts where it is to decode."""
     data = split(tmp_path, [0.0, 0.125], decode={"replicas": 2}, prefill={"replicas": 2})
     assert run(data, engine).records.replica.tolist() == [2, 3]
+
+
+ALIKE = {"prefixes": {"groups": 1, "tokens": 8}, "prefill": {"replicas": 2, "prefix_cache": True}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "hits"), [("round_robin", 0), ("kv_router", 8), ("prefix_affinity", 8), ("scored", 8), ("session", 0)]
+)
+def test_prompts_that_begin_alike_are_prefilled_where_their_beginning_is(engine, tmp_path, rule, hits):
+    """By turns they are not, nor by session where there is none: then the least loaded has it, here the other one."""
+    cluster = {"dispatch": rule, "scored": {"index_block_tokens": 1}}
+    data = split(tmp_path, [0.0, 0.125 if rule == "session" else 4.0], cluster=cluster, **ALIKE)
+    assert run(data, engine).records.cached_prompt_tokens.tolist() == [0, hits]
+
+
+def test_a_rule_that_looks_at_prompts_leaves_decoding_to_the_least_loaded(engine, tmp_path):
+    """Or to the rule that is chosen for it: by turns the third goes to the first again, which is still busy."""
+    for dispatch, expected in ((None, [2, 3, 3]), ("round_robin", [2, 3, 2])):
+        data = split(
+            tmp_path,
+            [0.0, 0.0, 2.0],
+            decode={"replicas": 2},
+            transfer={"dispatch": dispatch},
+            cluster={"dispatch": "kv_router"},
+            **ALIKE,
+        )
+        data["tokens"] = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+        data["arrivals"] = trace(tmp_path, [0.0, 0.0, 2.0], prompt_tokens=[10] * 3, output_tokens=[40, 1, 3])
+        assert run(data, engine).records.replica.tolist() == expected
+
+
+# ---- pools that change their size ------------------------------------------------------------------------------------
+
+AT_ONCE = {"fixed_s": 0.0, "weights_gb": 0.0, "compile_s": 0.0, "init_s": 0.0}
+BY_TARGET = {"rule": "target", "target": 1.0, "period_s": 1.0, "cold_start": AT_ONCE}
+
+
+def mean_replicas(r) -> dict[str, float]:
+    return {p["name"]: p["mean_replicas"] for p in r.summary["pools"]}
+
+
+def test_a_replica_that_has_prefilled_is_there_until_its_kv_is_away(engine, tmp_path):
+    """Both prefill until 0.25 and send until 2.25. One is to go at 1, and is gone at 2.25 of 4 s."""
+    steps = [{"at_s": 0.0, "replicas": 2}, {"at_s": 1.0, "replicas": 1}]
+    autoscale = {"rule": "schedule", "schedule": steps, "period_s": 1.0, "cold_start": AT_ONCE}
+    prefill = {"replicas": 2, "autoscale": autoscale}
+    r = run(split(tmp_path, [0.0, 0.0, 4.0], prefill=prefill, transfer={"bandwidth_gb_per_s": 0.5}), engine)
+    assert r.records.finish_s.tolist()[:2] == [2.25 + OUTPUT * STEP_S] * 2
+    assert mean_replicas(r)["p"] == (4.0 + 2.25) / 4.0
+
+
+def test_who_is_prefilled_while_nobody_decodes_wakes_somebody(engine, tmp_path):
+    """Prefilled at 0.25; at 0.5 one is called, which is ready at 1."""
+    cold = AT_ONCE | {"fixed_s": 0.5}
+    autoscale = BY_TARGET | {"min_replicas": 0, "initial_replicas": 0, "period_s": 0.5, "cold_start": cold}
+    r = run(split(tmp_path, [0.0], decode={"autoscale": autoscale}), engine)
+    assert r.records.finish_s.tolist() == [1.0 + CROSSES_S + OUTPUT * STEP_S]
+
+
+def test_each_side_grows_by_what_it_has_to_do_itself(engine, tmp_path):
+    """Four are prefilled at once and wait for one place: at 1 s four are wanted where they decode, and one is enough
+    where only their KV is left."""
+    sides = {"replicas": 4, "autoscale": BY_TARGET}
+    data = split(tmp_path, [0.0] * 4 + [3.0], prefill=sides, decode=sides | {"max_num_seqs": 1}, output=30)
+    assert mean_replicas(run(data, engine)) == {"p": 1.0, "d": (1.0 + 4 * 2.0) / 3.0}
+
+
+def test_a_replica_that_is_to_go_serves_whom_it_has_and_nobody_whose_prefill_is_not_done(engine, tmp_path):
+    """At 1 replica 2 is closed: who came to it at 0 stays; who was promised to it at 0.875 goes to replica 1."""
+    steps = [{"at_s": 0.0, "replicas": 2}, {"at_s": 1.0, "replicas": 1}]
+    autoscale = {"rule": "schedule", "schedule": steps, "period_s": 1.0, "cold_start": AT_ONCE}
+    data = split(tmp_path, [0.0, 0.0, 0.875], decode={"replicas": 2, "autoscale": autoscale}, output=8)
+    r = run(data, engine)
+    assert r.records.replica.tolist() == [1, 2, 1]
+    assert r.records.finish_s.tolist()[:2] == [0.5 + 8 * STEP_S] * 2
 
 
 # ---- money and energy ------------------------------------------------------------------------------------------
@@ -278,20 +411,20 @@ def described(side: Side) -> dict:
     }
 
 
-@settings(deadline=None, derandomize=True, max_examples=cases(150))
-@given(
-    both=st.tuples(sides(), sides()),
-    requests=st.lists(st.tuples(st.integers(0, 24), st.integers(1, 20), st.integers(1, 24)), min_size=1, max_size=40),
-    token_bytes=st.sampled_from([2.0**10, 2.0**24, 2.0**26]),
-    latency_s=st.sampled_from([0.0, 0.0625]),
-    later=st.booleans(),
+requests_of_both = st.lists(
+    st.tuples(st.integers(0, 24), st.integers(1, 20), st.integers(1, 24)), min_size=1, max_size=40
 )
-def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, requests, token_bytes, latency_s, later):
+
+
+def stepped_and_run(tmp_path_factory, both, requests, token_bytes, latency_s, *, later, bandwidth_of="transfer"):
+    """What the reference makes of these requests, and a run of the product with the same."""
     times, at = [], Fraction(0)
     for k, (gap, _, _) in enumerate(requests):
         at += Fraction(gap if k else 0, SIXTEENTHS)
         times.append(at)
-    pair = Split(both, Fraction(latency_s), Fraction(token_bytes / BYTES_PER_S), first_token_later=later)
+    token_s = Fraction(token_bytes) / int(BYTES_PER_S)
+    shares = bandwidth_of != "transfer"
+    pair = Split(both, Fraction(latency_s), token_s, first_token_later=later, shares=shares)
     asked = [
         Asked(k, time, prompt, output)
         for k, (time, (_, prompt, output)) in enumerate(zip(times, requests, strict=True))
@@ -305,6 +438,7 @@ def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, reque
         transfer={
             "latency_s": latency_s,
             "bandwidth_gb_per_s": BYTES_PER_S / 1e9,
+            "bandwidth_of": bandwidth_of,
             "first_token": "after_transfer" if later else "after_prefill",
         },
     )
@@ -312,11 +446,45 @@ def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, reque
     data["tokens"] = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
     data["arrivals"] = trace(tmp_path_factory.mktemp("stepping"), map(float, times), **columns)
     r = run(data, "compiled")
-    assert r.records.start_s.tolist() == [a.start_s for a in asked]
-    assert r.records.first_token_s.tolist() == [a.first_token_s for a in asked]
-    assert r.records.finish_s.tolist() == [a.finish_s for a in asked]
     assert r.records.preemptions.tolist() == [a.preemptions for a in asked]
     assert r.outcome.transfers.begun == pair.transfers
+    return asked, r.records
+
+
+@settings(deadline=None, derandomize=True, max_examples=cases(150))
+@given(
+    both=st.tuples(sides(), sides()),
+    requests=requests_of_both,
+    token_bytes=st.sampled_from([2.0**10, 2.0**24, 2.0**26]),
+    latency_s=st.sampled_from([0.0, 0.0625]),
+    later=st.booleans(),
+)
+def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, requests, token_bytes, latency_s, later):
+    asked, records = stepped_and_run(tmp_path_factory, both, requests, token_bytes, latency_s, later=later)
+    assert records.start_s.tolist() == [a.start_s for a in asked]
+    assert records.first_token_s.tolist() == [a.first_token_s for a in asked]
+    assert records.finish_s.tolist() == [a.finish_s for a in asked]
+
+
+@settings(deadline=None, derandomize=True, max_examples=cases(150))
+@given(
+    both=st.tuples(sides(), sides()),
+    requests=requests_of_both,
+    token_bytes=st.sampled_from([30011173.0, 70010309.0, 110021291.0]),  # no end of a transfer ties with an iteration's
+    latency_s=st.sampled_from([0.0, 0.0625]),
+    later=st.booleans(),
+    bandwidth_of=st.sampled_from(["prefill", "decode", "cluster"]),
+)
+def test_shared_transfers_are_those_of_carrying_on_from_change_to_change(
+    tmp_path_factory, both, requests, token_bytes, latency_s, later, bandwidth_of
+):
+    """A third of a bandwidth is rounded: equal to 1e-12."""
+    asked, records = stepped_and_run(
+        tmp_path_factory, both, requests, token_bytes, latency_s, later=later, bandwidth_of=bandwidth_of
+    )
+    assert records.start_s.tolist() == pytest.approx([float(a.start_s) for a in asked], rel=1e-12)
+    assert records.first_token_s.tolist() == pytest.approx([float(a.first_token_s) for a in asked], rel=1e-12)
+    assert records.finish_s.tolist() == pytest.approx([float(a.finish_s) for a in asked], rel=1e-12)
 
 
 def test_a_trace_viewer_sees_prefill_transfer_and_decode(tmp_path):
@@ -342,9 +510,7 @@ def test_a_trace_viewer_sees_prefill_transfer_and_decode(tmp_path):
         ({"prefill": {"kv_policy": "reserve"}}, "kv_policy = 'reserve'"),
         ({"decode": {"drafts": {"tokens": 2, "acceptance": 0.5}}}, "speculative decoding is not modelled"),
         ({"decode": {"prefix_cache": True}}, "expected it where prompts are prefilled"),
-        ({"decode": {"autoscale": {"rule": "target"}}}, "a pool of a fixed size"),
         ({"prefill": {"kv_bytes_per_token": None}}, "kv_bytes_per_token: missing"),
-        ({"cluster": {"dispatch": "kv_router"}}, "cluster.dispatch = 'kv_router': does not know split"),
         ({"cluster": {"dispatch": "shared_queue"}}, "cluster.dispatch = 'shared_queue'"),
         ({"router": {"V": 1e-2, "cost_estimate": "marginal"}}, "router.cost_estimate = 'marginal'"),
         ({"transfer": {"bandwidth_gb_per_s": 0.0}}, "bandwidth_gb_per_s"),

@@ -7,25 +7,38 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sizes import cases
-from test_engines_equal import check_random, coefficients, nightly, outside_the_gpu, quick, scenarios
+from test_dispatch import RULES, many
+from test_engines_equal import (
+    assert_equal,
+    autoscale,
+    check_random,
+    coefficients,
+    nightly,
+    outside_the_gpu,
+    quick,
+    scenarios,
+)
 
-RULES = ["least_loaded", "power_of_two", "round_robin", "random"]
+from messsim.scenario import parse
+
+DECODE_RULES = [None, "least_loaded", "power_of_two", "round_robin", "random"]
 
 
 @st.composite
 def with_role(draw, role, name, model):
-    seqs = draw(st.sampled_from([1, 2, 4, 16]))
+    seqs, replicas = draw(st.sampled_from([1, 2, 4, 16])), draw(st.integers(1, 4))
     pool = {
         "model": model,
         "name": name,
         "role": role,
         "coefficients": draw(coefficients()),
-        "replicas": draw(st.integers(1, 4)),
+        "replicas": replicas,
         "max_num_seqs": seqs,
         "max_batched_tokens": seqs + draw(st.sampled_from([0, 4, 32, 512])),
         "kv_capacity_tokens": draw(st.sampled_from([330, 400, 1000, 100_000])),
         "kv_block_tokens": draw(st.sampled_from([1, 1, 4])),
-    } | draw(outside_the_gpu())
+    }
+    pool |= draw(outside_the_gpu()) | draw(autoscale(replicas))
     if role == "prefill":  # 25 or 100 MB in 1 GB/s: transfers of 0.1 s and more, that tie with iterations
         pool["kv_bytes_per_token"] = draw(st.sampled_from([1e3, 25e6, 1e8]))
         pool["prefix_cache"] = draw(st.booleans())
@@ -45,19 +58,24 @@ def split(draw, data):
     failures = cluster.get("failures", {})
     if any("autoscale" in p for p in pools):
         failures.pop("mtbf_s", None)
-    if "schedule" in failures or draw(st.booleans()):
-        hit = draw(st.lists(st.sampled_from([p for p in pools if p.get("role")]), min_size=1, max_size=2))
+    fixed = [p for p in pools if p.get("role") and "autoscale" not in p]
+    failures.pop("schedule", None)
+    if fixed and draw(st.booleans()):
+        hit = draw(st.lists(st.sampled_from(fixed), min_size=1, max_size=2))
         at_s = st.sampled_from([0.25, 0.5, 1.0, 1.1, 3.0])
         outages = [{"pool": p["name"], "replica": p["replicas"] - 1, "at_s": draw(at_s), "for_s": 2.5} for p in hit]
         outages += [dict(o, replica=0, for_s=1.0) for o in outages if o["replica"]]
         cluster["failures"] = failures | {"schedule": outages}
     if data["arrivals"]["kind"] == "closed":
         data["arrivals"]["think_s"] = max(data["arrivals"]["think_s"], 0.25)
-    cluster["dispatch"] = draw(st.sampled_from(RULES))
+    if cluster["dispatch"] == "shared_queue":
+        cluster["dispatch"] = "kv_router"
     cluster["transfer"] = {
+        "dispatch": draw(st.sampled_from(DECODE_RULES)),
         "order": draw(st.sampled_from(["decode_first", "prefill_first"])),
         "latency_s": draw(st.sampled_from([0.0, 0.05, 0.25])),
         "bandwidth_gb_per_s": draw(st.sampled_from([1.0, 1e6])),
+        "bandwidth_of": draw(st.sampled_from(["transfer", "prefill", "decode", "cluster"])),
         "first_token": draw(st.sampled_from(["after_prefill", "after_transfer"])),
     }
     router = data["router"]
@@ -76,6 +94,15 @@ split_scenarios = scenarios().filter(lambda data: data["pools"]).flatmap(split)
 @given(split_scenarios)
 def test_the_engines_are_equal_with_split_prefill_and_decode(data):
     check_random(data)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_index_of_many_that_prefill_says_what_looking_at_all_says(rule):
+    data = many(rule, 0.0)
+    serving = data["pools"][0]
+    prefill = serving | {"name": "p", "role": "prefill", "kv_bytes_per_token": 1e6}
+    decode = serving | {"name": "d", "role": "decode", "prefix_cache": False}
+    assert_equal(parse(data | {"pools": [prefill, decode]}))
 
 
 @pytest.mark.slow

@@ -306,3 +306,18 @@ def test_the_lowest_free_slot_is_taken():
     slots.give_back(2)
     slots.give_back(0)
     assert [slots.take(), slots.take(), slots.take()] == [0, 2, 3]
+
+
+def test_counters_of_replicas_follow_a_pool_that_changes_its_size(tmp_path):
+    """Both are off until 2, when one is wanted, which loads until 5; at 10 it is to go, once its answer is there."""
+    schedule = [{"at_s": 2.0, "replicas": 1}, {"at_s": 10.0, "replicas": 0}]
+    cold = {"fixed_s": 1.0, "weights_gb": 1.0, "load_gb_per_s": 1.0, "compile_s": 0.5, "init_s": 0.5}
+    autoscale = {"rule": "schedule", "period_s": 1.0, "min_replicas": 0, "schedule": schedule, "cold_start": cold}
+    data = scenario(
+        arrivals=trace(tmp_path, [0.0, 9.75]),
+        requests=None,
+        models=[model("only", 0.5, replicas=2, autoscale=autoscale)],
+    )
+    counters = [e for e in written(data, tmp_path) if e["ph"] == "C" and e["name"] == "replicas of only"]
+    seen = [(e["ts"] / 1e6, *(e["args"][phase] for phase in ("ready", "loading", "draining"))) for e in counters]
+    assert seen == [(0, 1, 0, 0), (0, 0, 0, 0), (2, 0, 1, 0), (5, 1, 0, 0), (10, 0, 0, 1), (10.5, 0, 0, 0)]

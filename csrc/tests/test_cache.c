@@ -1,6 +1,7 @@
 #include "cache.h"
 
 #include "check.h"
+#include "error.h"
 #include "jobs.h"
 
 enum { REPLICA = 0 };
@@ -156,7 +157,7 @@ static void every_block_is_accounted_for(void)
                 ms_cache_leave(&cache, &jobs[i], computed[i], 0, 0);
             }
         }
-        CHECK(cache.twice == 0);
+        CHECK(cache.twice == 0 && ms_cache_check(&cache) == 0);
         ms_cache_evict(&cache, cache.cached);
         CHECK(cache.nodes == 0 && cache.cached == 0 && cache.oldest == NULL && cache.newest == NULL);
         ms_cache_free(&cache);
@@ -191,6 +192,44 @@ static void many_nodes_are_found_again(void)
     ms_cache_free(&cache);
 }
 
+static void blocks_that_do_not_add_up_are_an_error(void)
+{
+    const ms_node_of_path path[] = {{1, 8}, {2, 16}}, child[] = {{2, 16}};
+    ms_cache cache;
+    ms_cache_init(&cache, 4);
+    ms_job job = with_path(0, 16, path, 2), other = with_path(1, 16, path, 2), alone = with_path(2, 16, child, 1);
+    pass_by(&cache, &job);
+    CHECK(ms_cache_admit(&cache, &other, 16, REPLICA) == 4 && ms_cache_check(&cache) == 0);
+    cache.twice++;
+    CHECK(ms_cache_check(&cache) == MS_ERR_BLOCKS);
+    cache.twice--;
+    ms_cache_leave(&cache, &other, 16, 1, 0);
+    cache.cached--;
+    CHECK(ms_cache_check(&cache) == MS_ERR_BLOCKS);
+    cache.cached++;
+    CHECK(ms_cache_check(&cache) == 0 && cache.error == 0);
+    ms_cache_evict(&cache, 5); /* there are four */
+    CHECK(cache.error == MS_ERR_BLOCKS);
+    ms_cache_clear(&cache);
+    CHECK(pass_by(&cache, &alone) == 0 && cache.error == 0);
+    CHECK(ms_cache_admit(&cache, &job, 8, REPLICA) == 0 && cache.error == 0);
+    ms_cache_leave(&cache, &job, 8, 0, 0);
+    ms_cache_free(&cache);
+}
+
+/* The second node's first block was computed under another parent, which no reader of prompts lets through. */
+static void a_block_without_its_parent_is_an_error(void)
+{
+    const ms_node_of_path under_one[] = {{1, 8}, {2, 16}}, under_three[] = {{3, 8}, {2, 16}};
+    ms_cache cache;
+    ms_cache_init(&cache, 4);
+    ms_job job = with_path(0, 16, under_one, 2), other = with_path(1, 16, under_three, 2);
+    CHECK(pass_by(&cache, &job) == 0 && cache.error == 0);
+    CHECK(ms_cache_admit(&cache, &other, 16, REPLICA) == 0 && cache.error == MS_ERR_BLOCKS);
+    ms_cache_leave(&cache, &other, 16, 0, 0);
+    ms_cache_free(&cache);
+}
+
 int main(void)
 {
     RUN(a_block_belongs_to_the_node_of_its_last_token);
@@ -199,5 +238,7 @@ int main(void)
     RUN(an_answer_continues_its_session);
     RUN(every_block_is_accounted_for);
     RUN(many_nodes_are_found_again);
+    RUN(blocks_that_do_not_add_up_are_an_error);
+    RUN(a_block_without_its_parent_is_an_error);
     return report();
 }

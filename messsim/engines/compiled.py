@@ -90,6 +90,7 @@ class _Run:
         except SimulationError as error:
             issued = loop.issued
             raise type(error)(f"{error} (at {loop.now_s:.6g} s, after {issued} requests)") from None
+        loop.check()
         if self.horizon_s < math.inf:
             loop.cut()
         assert_none_open(loop.open_count)
@@ -179,6 +180,7 @@ class _Run:
             "lose_on_failure": failures is not None and failures.on_failure == "lose",
             "transfer_latency_s": s.cluster.transfer.latency_s,
             "transfer_bytes_per_s": s.cluster.transfer.bandwidth_gb_per_s * 1e9,
+            "transfer_links": s.cluster.transfer.bandwidth_of,
             "reconcile_s": s.router.reconciled_s,
             "decision": self._wait(wait_of(s.router.decision_s, setup.workload.chance, "decision")),
             "router_workers": s.router.workers,
@@ -354,7 +356,13 @@ class _Run:
             turns_not_sent=loop.turns_not_sent,
             in_system_integral=loop.in_system_integral,
             router=RouterOutcome(loop.router_begun, loop.router_wait_s, loop.router_busy_s),
-            transfers=TransferOutcome(loop.transfers, loop.transfer_bytes, loop.transfer_wait_s, loop.transfer_s),
+            transfers=TransferOutcome(
+                begun=loop.transfers,
+                ended=loop.transferred,
+                bytes=loop.transfer_bytes,
+                wait_s=loop.transfer_wait_s,
+                takes_s=loop.transfer_s,
+            ),
         )
 
     def _tenant_outcome(self, k: int, name: str) -> TenantOutcome:

@@ -88,12 +88,14 @@ class RouterOutcome:
 
 @dataclass(frozen=True)
 class TransferOutcome:
-    """Transfers of KV from prefill to decode that were begun.
+    """Transfers of KV from prefill to decode.
 
-    How many, of how many bytes, seconds that prefilled requests waited for them to begin, and that they take.
+    How many were begun and have ended, bytes of those that were begun, seconds that prefilled requests waited for them
+    to begin, and that those took that have ended.
     """
 
     begun: int = 0
+    ended: int = 0
     bytes: float = 0.0
     wait_s: float = 0.0
     takes_s: float = 0.0

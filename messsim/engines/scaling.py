@@ -83,7 +83,7 @@ class Scaling:
     def _decide(self, pool: _Pool) -> None:
         now, servers = self.calendar.now, pool.servers
         up, loading, _ = servers.counts()
-        wanted = pool.scaler.wanted(Look(now, up, loading, servers.unfinished, *self._unsaturated(pool)))
+        wanted = pool.scaler.wanted(Look(now, up, loading, servers.work, *self._unsaturated(pool)))
         have = up + loading
         while have > wanted:
             self._remove_one(servers)
@@ -111,7 +111,7 @@ class Scaling:
             self._tell(loading[-1], OFF)
             return
         idlest = min((s for s in reversed(pool.replicas) if s.phase == READY), key=lambda s: s.unfinished)
-        self.service.servers[pool.plan.model].forget(idlest)
+        pool.group.forget(idlest)
         idlest.drain()
         self._tell(idlest, DRAINING)
 
@@ -131,15 +131,17 @@ class Scaling:
             return  # it was called off
         server.be_ready(self.calendar.now)
         self._tell(server, READY)
-        for job in self.service.servers[server.pool.plan.model].resume(server.pool):
-            if not self.service.retry(job):
+        for job in server.pool.group.resume(server.pool):
+            if job.source >= 0:
+                server.pool.transfers.hand_over(job)
+            elif not self.service.retry(job):
                 self.lose(job)
 
     def settle(self) -> None:
         """Replicas that have drained are off."""
         for pool in self.pools:
             for server in pool.servers.replicas:
-                if server.phase == DRAINING and server.unfinished == 0:
+                if server.phase == DRAINING and not server.unfinished and not server.kept:
                     server.turn_off(self.calendar.now)
                     self._tell(server, OFF)
 

@@ -39,6 +39,7 @@ class _GpuServer:
         self.pool = pool
         self.index = index
         self.failures = 0  # causes that keep it down at present
+        self.kept = 0  # requests that it has prefilled and whose KV it holds for others
         self.promised = 0  # requests that are to decode here, before their prefill is done
         self.phase = READY
         self.ready_s = 0.0  # when it has loaded
@@ -300,6 +301,18 @@ class ServerPool:
         phases = [r.phase for r in self.replicas]
         return len(self.up), phases.count(LOADING), phases.count(DRAINING)
 
+    @property
+    def work(self) -> int:
+        """Requests that it has something to do for.
+
+        Where it prefills not those whose KV only waits there; where it decodes all that are to decode there, who waits
+        for a replica to come up being the first such pool's of the model.
+        """
+        if self.plan.role != "decode":
+            return self.unfinished - sum(server.kept for server in self.replicas)
+        held = self.group.held if self.group.pools[0] is self else 0
+        return sum(server.unfinished for server in self.replicas) + held
+
     def is_closed(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
         """Whether it does not take a request.
 
@@ -410,6 +423,11 @@ class ModelServers:
         else:
             self._send(job, up)
         return True
+
+    @property
+    def held(self) -> int:
+        """Requests that wait for a replica to come up."""
+        return len(self._held)
 
     def takes(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
         """Whether some pool takes such a request now."""

@@ -55,6 +55,7 @@ class Service:
                 [p for p in self.pools if p.plan.model == m and p.plan.role != "decode"],
                 shared,
                 rule_of(
+                    s.cluster.dispatch,
                     s.cluster,
                     Draws(chance, chance.column("dispatch", name)),
                     self.looks,
@@ -83,12 +84,18 @@ class Service:
             pools = [p for p in self.pools if p.plan.model == m and p.plan.role == "decode"]
             if pools:
                 draws = Draws(chance, chance.column("dispatch-decode", name))
-                rule = rule_of(s.cluster, draws, self.looks, [p.plan for p in pools], None)
+                rule = rule_of(s.cluster.decode_dispatch, s.cluster, draws, self.looks, [p.plan for p in pools], None)
                 self.servers[m].decoders = decoders[m] = Decoders(pools, False, rule)
         transfers = Transfers(s.cluster.transfer, self.calendar, self.pools, decoders, done, observer)
         for pool in self.pools:
             pool.transfers = transfers if pool.plan.role != "both" else None
         return transfers
+
+    def check(self) -> None:
+        """Raises unless the blocks of every prefix cache add up."""
+        for pool in self.pools:
+            for server in pool.replicas:
+                server.replica.check()
 
     def place(self, job: Any) -> bool:
         """Sends a copy to its model's servers; False if it is turned away."""

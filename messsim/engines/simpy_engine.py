@@ -134,6 +134,7 @@ class _Simulation:
 
     def run(self) -> Outcome:
         events = self.advance(LAST_S)
+        self.service.check()
         if self.horizon_s < math.inf:
             self.cut()
         assert_none_open(len(self.open))

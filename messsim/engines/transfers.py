@@ -7,6 +7,7 @@ iteration. Until then it is an unfinished request of the pool that prefilled it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from messsim.scenario.transfer import Transfer
 
 from .calendar import ENDS, Calendar
+from .links import Link
 from .observer import Observer
 from .outcome import TransferOutcome
 from .servers import ModelServers, ServerPool
@@ -62,16 +64,21 @@ class Transfers:
         self.abandon = abandon
         self.observer = observer
         self.servers = {s.index: s for pool in pools for s in pool.servers}
-        self.begun = 0
+        self._bytes_per_s = options.bandwidth_gb_per_s * 1e9
+        self._beyond = max(self.servers, default=-1) + 1  # the number of the cluster's link
+        self.begun = self.ended = 0
         self.bytes = self.wait_s = self.takes_s = 0.0
         self._promised: set[Job] = set()  # before their prefill is done, to where they decode
         self._kept: dict[Job, None] = {}  # prefilled, their KV held where that was
         self._arrivals: dict[Job, Any] = {}  # under way, with the event of the transfer's end
+        self._sets_off_s: dict[Job, float] = {}
+        self._links: dict[int, Link] = {}  # where transfers share bandwidth; in the cluster one for all
+        self._on_link: dict[Job, int] = {}
 
     @property
     def outcome(self) -> TransferOutcome:
         """How many were begun so far, and for how long."""
-        return TransferOutcome(self.begun, self.bytes, self.wait_s, self.takes_s)
+        return TransferOutcome(self.begun, self.ended, self.bytes, self.wait_s, self.takes_s)
 
     # ---- before the prefill -------------------------------------------------------------------------
 
@@ -95,6 +102,7 @@ class Transfers:
     def prefilled(self, job: Job) -> None:
         """A job's prefill is done."""
         self._kept[job] = None
+        self.servers[job.source].kept += 1
         if self.observer is not None:
             self.observer.prefilled(self.calendar.now, job)
         if job.aborted:
@@ -120,21 +128,29 @@ class Transfers:
         now = self.calendar.now
         for job in server.replica.departures():
             size = job.prompt_tokens * job.pool.plan.kv_bytes_per_token
-            takes_s = self.options.latency_s + size / (self.options.bandwidth_gb_per_s * 1e9)
             self.begun += 1
             self.bytes += size
             self.wait_s += now - job.prefilled_s
-            self.takes_s += takes_s
+            self._sets_off_s[job] = now
             if self.observer is not None:
                 self.observer.transfer_begins(now, server.index, job)
-            order = (ENDS, server.index, (job.request + 1 << 24) | job.attempt)
-            self._arrivals[job] = self.calendar.call_at(partial(self._end, job), now + takes_s, order)
+            if self.options.bandwidth_of != "transfer":
+                self._join_link(job, size)
+            else:
+                takes_s = self.options.latency_s + size / self._bytes_per_s
+                self._arrives_at(job, now + takes_s)
+
+    def _arrives_at(self, job: Job, time_s: float) -> None:
+        order = (ENDS, job.server, _order_of(job))
+        self._arrivals[job] = self.calendar.call_at(partial(self._end, job), time_s, order)
 
     def _end(self, job: Job, event: Any) -> None:
         if self._arrivals.get(job) is not event:
             return  # it was called back
         del self._arrivals[job]
         now, source, server = self.calendar.now, self.servers[job.source], self.servers[job.server]
+        self.ended += 1
+        self.takes_s += now - self._sets_off_s.pop(job)
         self.let_go(job)
         job.pool.unfinished -= 1
         if job.aborted:
@@ -154,9 +170,41 @@ class Transfers:
             return
         del self._kept[job]
         server = self.servers[job.source]
-        if server.is_up:
+        server.kept -= 1
+        if server.serves:
             server.act(server.replica.let_go(job, self.calendar.now))
         job.let_go()
+
+    # ---- links that transfers share --------------------------------------------------------------------
+
+    def _join_link(self, job: Job, size: float) -> None:
+        number = {"prefill": job.source, "decode": job.server}.get(self.options.bandwidth_of, self._beyond)
+        link = self._links.setdefault(number, Link(self._bytes_per_s))
+        self._on_link[job] = number
+        link.join(job, _order_of(job), size, self.calendar.now)
+        self._await_end(number)
+
+    def _await_end(self, number: int) -> None:
+        time_s = self._links[number].next_s
+        if time_s < math.inf:
+            self.calendar.call_at(partial(self._link_ends, number), time_s, (ENDS, number, 3))
+
+    def _link_ends(self, number: int, _: Any) -> None:
+        now = self.calendar.now
+        job = self._links[number].end(now)
+        if job is not None:
+            del self._on_link[job]
+            self._arrives_at(job, now + self.options.latency_s)
+            self._await_end(number)
+
+    def _stop(self, job: Job) -> None:
+        """If its transfer is under way, it ends before all has crossed."""
+        self._arrivals.pop(job, None)
+        self._sets_off_s.pop(job, None)
+        if job in self._on_link:
+            number = self._on_link.pop(job)
+            self._links[number].leave(job, self.calendar.now)
+            self._await_end(number)
 
     # ---- mishaps ------------------------------------------------------------------------------------
 
@@ -174,11 +222,11 @@ class Transfers:
     def evict(self, server: Any, evicted: list[Job]) -> list[Job]:
         """A replica went down, which had `evicted`: with it goes what it had prefilled, or was to get, of others."""
         for job in evicted:
-            self._arrivals.pop(job, None)
+            self._stop(job)
             self.let_go(job)
         lost = [job for job in self._kept if job.source == server.index]
         for job in lost:
-            self._arrivals.pop(job, None)
+            self._stop(job)
             self._take_out(job)
             self.let_go(job)
         return evicted + lost
@@ -193,3 +241,9 @@ class Transfers:
             server.act(server.replica.call_off(job, self.calendar.now))
         else:
             server.abort(job)
+
+
+def _order_of(job: Job) -> int:
+    """Unique at a replica: a request has one copy of an attempt there, and fewer than 2^24 attempts."""
+    order: int = (job.request + 1 << 24) | job.attempt
+    return order

@@ -274,7 +274,7 @@ def _transfers(scenario: Scenario, outcome: Outcome) -> Transfers:
     return {
         "begun": done.begun,
         "wait_s": done.wait_s / done.begun if done.begun else None,
-        "transfer_s": done.takes_s / done.begun if done.begun else None,
+        "transfer_s": done.takes_s / done.ended if done.ended else None,
         "gigabytes": done.bytes / 1e9,
     }
 

@@ -11,7 +11,7 @@ from .base import Count, Fraction, NonNegative, Number, Part, Positive
 from .dispatch import OWN, Dispatch, KvRouter, OwnRule, PrefixAffinity, Scored, SessionAffinity
 from .engines import Engine, defaults_of
 from .laws import TokenLaw, WaitLaw
-from .transfer import Role, Transfer
+from .transfer import DECODE_RULES, DecodeRule, Role, Transfer
 
 __all__ = [
     "MOST_REPLICAS",
@@ -443,13 +443,20 @@ class Cluster(Part):
         return None if parts is None else (parts["file"], parts["function"])
 
     @property
+    def decode_dispatch(self) -> DecodeRule:
+        """The rule among replicas that decode what others have prefilled."""
+        if self.transfer.dispatch is not None:
+            return self.transfer.dispatch
+        return next((rule for rule in DECODE_RULES if rule == self.dispatch), "least_loaded")
+
+    @property
     def ignored(self) -> list[str]:
         """Options of rules of dispatch that are not the chosen one, one line each."""
         tables = {"session", "prefix_affinity", "kv_router", "scored"} - {self.dispatch}
         tables |= {"own"} if self.own_rule is None else set()
         tables -= {"session"} if self.dispatch == "scored" and self.scored.weights.session > 0 else set()
         names = sorted(name for name in tables if self.is_chosen(name))
-        if self.ties == "random" and self.dispatch not in {"least_loaded", "session"}:
+        if self.ties == "random" and not {"least_loaded", "session"} & {self.dispatch, self.transfer.dispatch}:
             names.append("ties")
         return [f"cluster.{name}: ignored with dispatch = {self.dispatch!r}" for name in names]
 

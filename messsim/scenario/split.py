@@ -8,8 +8,6 @@ from .routing import Router
 
 __all__ = ["split_notes", "split_problems"]
 
-RULES = ("least_loaded", "round_robin", "power_of_two", "random")  # of dispatch, that need no prompts
-
 
 class Parts(Protocol):
     """The parts of a scenario that say something of roles."""
@@ -45,10 +43,10 @@ def split_problems(s: Parts) -> Iterator[str]:
                 f"pools: model {model!r} has pools of its own kind beside those with role = 'prefill' and 'decode'; "
                 "expected a role in each of its pools"
             )
-    if split and s.cluster.mode == "servers" and s.cluster.dispatch not in RULES:
+    if split and s.cluster.dispatch == "shared_queue":
         yield (
-            f"cluster.dispatch = {s.cluster.dispatch!r}: does not know split prefill and decode; expected one of "
-            f"{', '.join(RULES)}"
+            "cluster.dispatch = 'shared_queue': what is prefilled has its place at one replica; expected another rule, "
+            "such as 'least_loaded'"
         )
     if split and s.router.cost_estimate == "marginal":
         yield (
@@ -72,8 +70,6 @@ def _pool(s: Parts, key: str, pool: Pool) -> Iterator[str]:
         yield f"{key}.drafts: speculative decoding is not modelled with {role}; expected none"
     if pool.lookahead and "lookahead" in pool.model_fields_set:
         yield f"{key}.lookahead = {pool.lookahead}: is not modelled with {role}; expected 0"
-    if pool.autoscale is not None:
-        yield f"{key}.autoscale: is not modelled with {role}; expected a pool of a fixed size"
     if pool.role == "decode" and pool.prefix_cache:
         yield (
             f"{key}.prefix_cache = true: is not modelled with {role}, which gets all of a prompt's KV; expected it "

@@ -14,6 +14,7 @@ __all__ = ["Asked", "Side", "Split"]
 
 ENDS, ARRIVES, STARTS = 1, 5, 6  # what comes first at one instant
 PREFILL, DECODE = 0, 1  # sides; the first one's iterations end first
+LINK = 2
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,20 @@ class _State:
 
 
 class Split:
-    """A pair of replicas; `first_token_later` leaves the answer's first token to the one that decodes."""
+    """A pair of replicas; `first_token_later` leaves the answer's first token to the one that decodes.
+
+    A transfer takes `latency_s` and `token_s` a token while it has the bandwidth for itself; with `shares` so many
+    times as long as there are transfers.
+    """
 
     def __init__(
-        self, sides: Sequence[Side], latency_s: Fraction, token_s: Fraction, *, first_token_later: bool
+        self,
+        sides: Sequence[Side],
+        latency_s: Fraction,
+        token_s: Fraction,
+        *,
+        first_token_later: bool,
+        shares: bool = False,
     ) -> None:
         self.sides = sides
         self.latency_s, self.token_s = latency_s, token_s
@@ -78,6 +89,10 @@ class Split:
         self.state = [_State(), _State()]
         self.events: list[tuple[Fraction, tuple[int, int, int], Asked | None]] = []
         self.transfers = 0
+        self.shares = shares
+        self.left_s: dict[int, Fraction] = {}  # of each that crosses, by number, were it alone
+        self.crossing: dict[int, Asked] = {}
+        self.since_s = Fraction(0)
 
     def run(self, asked: Sequence[Asked]) -> None:
         """Serves all of them."""
@@ -91,6 +106,8 @@ class Split:
             elif kind == STARTS:
                 self.state[whom].starts = False
                 self._start(now, whom)
+            elif whom == LINK:
+                self._carry(now)
             elif what == 0:
                 self._end(now, whom)
             else:
@@ -148,8 +165,7 @@ class Split:
             if head.crosses:
                 state.outside.append(head)
                 self.transfers += 1
-                end = now + self.latency_s + head.prompt * self.token_s
-                heapq.heappush(self.events, (end, (ENDS, DECODE, head.number + 1), head))
+                self._cross(now, head)
                 continue
             head.cached, head.chunk = 0, min(head.whole, left)
             head.start_s = now if head.start_s is None else head.start_s
@@ -189,6 +205,30 @@ class Split:
         state.outside.append(a)
         a.crosses, a.chunk = True, 0
         self._queue(now, DECODE, a)
+
+    def _cross(self, now: Fraction, a: Asked) -> None:
+        alone_s = a.prompt * self.token_s
+        if self.shares:
+            self._carry(now)
+            self.left_s[a.number], self.crossing[a.number] = alone_s, a
+            self._carry(now)
+        else:
+            self._is_over(now + self.latency_s + alone_s, a)
+
+    def _carry(self, now: Fraction) -> None:
+        """What has crossed by now, and when to look again."""
+        for number in self.left_s:
+            self.left_s[number] -= (now - self.since_s) / len(self.left_s)
+        self.since_s = now
+        for number in [n for n, left in self.left_s.items() if left <= 0]:
+            del self.left_s[number]
+            self._is_over(now + self.latency_s, self.crossing.pop(number))
+        if self.left_s:
+            then = now + min(self.left_s.values()) * len(self.left_s)
+            heapq.heappush(self.events, (then, (ENDS, LINK, 0), None))
+
+    def _is_over(self, time_s: Fraction, a: Asked) -> None:
+        heapq.heappush(self.events, (time_s, (ENDS, DECODE, a.number + 1), a))
 
     def _arrive(self, now: Fraction, a: Asked) -> None:
         self.state[PREFILL].outside.remove(a)

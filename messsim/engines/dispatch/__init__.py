@@ -35,9 +35,9 @@ RULES: dict[str, type[Rule]] = {
 
 
 def rule_of(
-    cluster: Cluster, draws: Draws, looks: Looks, plans: list[PoolPlan], own: _core.DispatchRule | None
+    name: str, cluster: Cluster, draws: Draws, looks: Looks, plans: list[PoolPlan], own: _core.DispatchRule | None
 ) -> Rule:
-    """The rule of a scenario, for one model and its pools; `own` where it is the user's own."""
+    """A rule of a scenario by its name, for one model and its pools; `own` where it is the user's own."""
     if own is not None:
         return Own(cluster, draws, looks, plans, own=own.copy())
-    return RULES[cluster.dispatch](cluster, draws, looks, plans)
+    return RULES[name](cluster, draws, looks, plans)

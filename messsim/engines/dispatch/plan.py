@@ -10,6 +10,7 @@ def plan_of(cluster: Cluster) -> dict[str, object]:
     affinity, scored = cluster.prefix_affinity, cluster.scored
     return {
         "rule": "own" if cluster.own_rule is not None else cluster.dispatch,
+        "decode_rule": cluster.decode_dispatch,
         "random_ties": cluster.ties == "random",
         "decode_first": cluster.transfer.order == "decode_first",
         "state_delay_s": cluster.state_delay_s,

@@ -1,0 +1,61 @@
+#include "link.h"
+
+#include <math.h>
+#include <stddef.h>
+
+void ms_link_init(ms_link *self, double bytes_per_s)
+{
+    *self = (ms_link){.bytes_per_s = bytes_per_s, .next_s = INFINITY};
+}
+
+void ms_link_free(ms_link *self)
+{
+    ms_heap_free(&self->ends);
+}
+
+static void advance(ms_link *self, double t_s)
+{
+    const double share = self->bytes_per_s / (double)self->ends.length;
+    self->carried = self->ends.length > 0 ? self->carried + (t_s - self->since_s) * share : 0.0;
+    self->since_s = t_s;
+}
+
+static void foresee(ms_link *self)
+{
+    if (self->ends.length == 0) {
+        self->next_s = INFINITY;
+        return;
+    }
+    const double share = self->bytes_per_s / (double)self->ends.length;
+    const double left = self->ends.events[0].when.time_s - self->carried;
+    self->next_s = self->since_s + (left > 0.0 ? left / share : 0.0); /* below 0 by rounding */
+}
+
+int ms_link_join(ms_link *self, void *transfer, uint64_t suborder, double bytes, double t_s)
+{
+    advance(self, t_s);
+    const ms_event end = {{self->carried + bytes, 0, suborder}, transfer, MS_DO_TRANSFERRED, 0};
+    const int error = ms_heap_push(&self->ends, &end);
+    foresee(self);
+    return error;
+}
+
+void ms_link_leave(ms_link *self, const void *transfer, double t_s)
+{
+    advance(self, t_s);
+    ms_heap_take_back(&self->ends, MS_DO_TRANSFERRED, transfer);
+    foresee(self);
+}
+
+void *ms_link_end(ms_link *self, double t_s)
+{
+    if (self->next_s != t_s) {
+        return NULL;
+    }
+    const ms_event first = self->ends.events[0];
+    ms_heap_pop(&self->ends);
+    self->carried = first.when.time_s; /* not a rounding less */
+    self->since_s = t_s;
+    foresee(self);
+    return first.subject;
+}
