@@ -478,6 +478,21 @@ static void the_nearest_model_takes_what_one_does_not(void)
     }
 }
 
+/* One model that can take a request is enough, whichever it is. */
+static void one_model_that_takes_it_is_enough(void)
+{
+    for (int who = 0; who < 2; who++) {
+        ms_run loop;
+        ask(1, 1.0, 4, 3);
+        sheets[0].known[1 - who] = INFINITY;
+        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        begin(&loop);
+        end(&loop);
+        CHECK(sheets[0].status[0] == MS_COMPLETED && sheets[0].model[0] == who);
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(pauses_grow_from_try_to_try);
@@ -497,5 +512,6 @@ int main(void)
     RUN(the_first_token_must_be_of_the_answer_that_is_seen);
     RUN(a_request_is_explored_if_a_try_of_it_is);
     RUN(the_nearest_model_takes_what_one_does_not);
+    RUN(one_model_that_takes_it_is_enough);
     return report();
 }

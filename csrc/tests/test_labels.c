@@ -279,6 +279,23 @@ static void who_is_turned_away_is_left_out_of_the_lesson(void)
     }
 }
 
+/* Of a chain the last answer alone has a label: the lesson is over with it. */
+static void a_chain_teaches_its_last_answer(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.learns_every_answer = 1;
+    ask(1, 1.0, 4, 3);
+    plans_are(MS_PLAN_CHAIN | 0, 0, 0, 0);
+    make(&loop, &config, 1, MS_LEAST_LOADED);
+    loop.instances.brain[0].policy.learn = note_lesson;
+    lessons = 0;
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].model[0] == 1 && lessons == 1 && isnan(lesson[2]) && lesson[3] == sheets[0].satisfied_in[1]);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(raters_may_err);
@@ -289,5 +306,6 @@ int main(void)
     RUN(a_label_beyond_the_horizon_is_not_heard);
     RUN(who_has_no_answer_may_complain);
     RUN(who_is_turned_away_is_left_out_of_the_lesson);
+    RUN(a_chain_teaches_its_last_answer);
     return report();
 }
