@@ -100,7 +100,7 @@ def headed(path: str, unit: str | None) -> tuple[float, str]:
     """
     if unit is None or "per_request" not in path.rsplit(".", 1)[-1]:
         return 1.0, path
-    return request_unit(unit)[0], f"{path}, {cost_heading(unit)}"
+    return request_unit(unit)[0], f"{path} ({cost_heading(unit)})"
 
 
 def half_width(value: float) -> str:

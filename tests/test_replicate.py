@@ -149,6 +149,19 @@ def test_the_command_prints_a_table(file):
     assert {"cost.per_request", "latency_s.ttft.mean", "models.small.share", "models.large.share"} <= set(rows)
 
 
+USD = ("--set", 'cost.unit="USD"', "--set", "cost.usd_per_gpu_hour={GPU=2.5}")
+
+
+def test_money_is_told_for_a_thousand_requests(file):
+    args = [file, "--seeds", "2", *USD]
+    exact = json.loads(here("replicate", *args, "--json").stdout)["figures"]["cost.per_request"]["mean"]
+    (line,) = [x for x in here("replicate", *args).stdout.splitlines() if x.startswith("cost.per_request ")]
+    assert "(USD/1,000 requests)" in line
+    assert float(line.split(")")[1].split()[0]) == pytest.approx(1000.0 * exact, rel=1e-3)
+    swept = here("sweep", file, "--grid", "sla.alpha=0.4", "--seeds", "2", *USD).stdout
+    assert "cost.per_request (USD/1,000 requests)" in swept
+
+
 def test_the_command_stops_or_fails_by_precision(file):
     args = ["replicate", file, "--precision", "20%", "--of", "cost.per_request", "--most", "11"]
     done = here(*args)
