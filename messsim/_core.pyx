@@ -1825,8 +1825,7 @@ cdef class Loop:
         c.think = stream_from(config["think"])
         c.mtbf_s, c.mttr_s, c.lose_on_failure = config["mtbf_s"], config["mttr_s"], config["lose_on_failure"]
         c.transfer_latency_s = config.get("transfer_latency_s", 0.0)
-        c.transfer_bytes_per_s = config.get("transfer_bytes_per_s", 1.0)
-        c.transfer_links = LINKS[config.get("bandwidth_of", "transfer")]
+        c.transfer_bytes_per_s, c.transfer_links = config.get("transfer_bytes_per_s", 1.0), LINKS[config.get("links", "transfer")]
         c.patience = patience_of(config["patience"])
         c.instances, c.reconcile_s = len(policies), config["reconcile_s"]
         c.decision, c.router_workers = wait_of(config["decision"]), config["router_workers"]

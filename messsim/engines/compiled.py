@@ -180,7 +180,7 @@ class _Run:
             "lose_on_failure": failures is not None and failures.on_failure == "lose",
             "transfer_latency_s": s.cluster.transfer.latency_s,
             "transfer_bytes_per_s": s.cluster.transfer.bandwidth_gb_per_s * 1e9,
-            "bandwidth_of": s.cluster.transfer.bandwidth_of,
+            "links": s.cluster.transfer.bandwidth_of,
             "reconcile_s": s.router.reconciled_s,
             "decision": self._wait(wait_of(s.router.decision_s, setup.workload.chance, "decision")),
             "router_workers": s.router.workers,
