@@ -275,6 +275,26 @@ def test_a_damaged_file_is_refused_or_a_router_that_works(saved, data, which, re
     MessPlus.load(folder / "kept.json")
 
 
+def test_features_whose_squares_no_float_holds_are_refused(tmp_path):
+    router = MessPlus(["a", "b"], features=2, alpha=0.5, seed=1)
+    for features in ([1e51, 0.0], [0.0, -1e200]):
+        with pytest.raises(
+            ScenarioError, match=r"features: has -?1e\+\d+; expected 2 numbers no further from 0 than 1e\+50"
+        ):
+            router.route(features, [1.0, 2.0])
+        with pytest.raises(ScenarioError, match=r"expected numbers up to 1e\+50"):
+            router.learn_from([features], [[1.0, 0.0]])
+    for sign in (1.0, -1.0, 1.0, -1.0):
+        router.feedback(router.route([1e50 * sign, 0.0], [1.0, 2.0]).request, 1.0)
+    router.save(tmp_path / "kept.json")
+    MessPlus.load(tmp_path / "kept.json")
+    whole = json.loads((tmp_path / "kept.json").read_text())
+    whole["predictor"]["mean"][0] = 1e147
+    (tmp_path / "kept.json").write_text(json.dumps(whole))
+    with pytest.raises(ScenarioError, match=r"predictor.mean: expected numbers no further from 0 than 1e\+100"):
+        MessPlus.load(tmp_path / "kept.json")
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, '{"messsim_mess_plus": 1}', "\udcff"])
 def test_no_json_of_ours_is_told(tmp_path, text):
     (tmp_path / "x.json").write_bytes(text.encode(errors="surrogateescape"))

@@ -24,7 +24,7 @@ from messsim.scenario.routing import Router
 from messsim.scenario.seeds import column_id
 
 from .contract import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL
-from .gateway_input import MOST_PENDING, Saved, check_saved, numbers, plain, read_saved, router_of, validated
+from .gateway_input import LARGEST, MOST_PENDING, Saved, check_saved, numbers, plain, read_saved, router_of, validated
 from .learning import warm_start
 from .mess_plus import build
 from .tradeoff import automatic_v
@@ -300,8 +300,10 @@ class MessPlus:
                 f"features and satisfied: are {list(x.shape)} and {list(labels.shape)}; "
                 f"expected [n, {self.features}] and [n, {len(self.models)}]"
             )
-        if not np.isfinite(x).all() or not (np.isnan(labels) | ((labels >= 0.0) & (labels <= 1.0))).all():
-            raise ScenarioError("features and satisfied: expected finite numbers, and labels from 0 to 1 or NaN")
+        if not (np.abs(x) <= LARGEST).all() or not (np.isnan(labels) | ((labels >= 0.0) & (labels <= 1.0))).all():
+            raise ScenarioError(
+                f"features and satisfied: expected numbers up to {LARGEST:g}, and labels from 0 to 1 or NaN"
+            )
         assert self._policy.predictor is not None
         warm_start(self._policy.predictor, x, labels)
 

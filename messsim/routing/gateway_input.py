@@ -17,11 +17,24 @@ from messsim.scenario.routing import Router
 
 from .contract import PLAN_ALL, PLAN_EXPLORE
 
-__all__ = ["MOST_PENDING", "Door", "Saved", "check_saved", "numbers", "plain", "read_saved", "router_of", "validated"]
+__all__ = [
+    "LARGEST",
+    "MOST_PENDING",
+    "Door",
+    "Saved",
+    "check_saved",
+    "numbers",
+    "plain",
+    "read_saved",
+    "router_of",
+    "validated",
+]
 
 SLACK = 1e-9  # of sums of many fractions
 MOST_PENDING = 100_000  # by default
 MOST_FEATURES = 4096  # as features.dimensions of a scenario
+# No feature and no cost is larger, and nothing learned of them further from 0: sums of squares stay finite.
+LARGEST, FARTHEST = 1e50, 1e100
 
 Floats = NDArray[np.float64]
 
@@ -127,7 +140,7 @@ def numbers(name: str, values: ArrayLike, count: int, least: float = -math.inf) 
     Raises
     ------
     ScenarioError
-        If they are not numbers, not as many, not finite, or one is below `least`.
+        If they are not numbers, not as many, not finite, or one is below `least` or beyond 1e50.
     """
     try:
         given = np.asarray(values)
@@ -142,6 +155,8 @@ def numbers(name: str, values: ArrayLike, count: int, least: float = -math.inf) 
         raise ScenarioError(f"{name}: has {array[~np.isfinite(array)][0]:g}; expected {count} finite numbers")
     if (array < least).any():
         raise ScenarioError(f"{name}: has {array.min():g}; expected {count} numbers of at least {least:g}")
+    if (far := array[np.abs(array) > LARGEST]).size:
+        raise ScenarioError(f"{name}: has {far[0]:g}; expected {count} numbers no further from 0 than {LARGEST:g}")
     return array
 
 
@@ -165,7 +180,7 @@ def read_saved(path: Path, expected_format: int) -> Saved:
         raise ScenarioError(f"{path}: is of format {_short(whole['messsim_mess_plus'])}; expected {expected_format}")
     whole["pending"] = _tuples(whole.get("pending"))
     try:
-        problems = [*_not_finite(whole, ""), *_no_numbers(whole.get("predictor"), "predictor")]
+        problems = [*_not_finite(whole, ""), *_no_numbers(whole.get("predictor"), "predictor"), *_too_far(whole)]
         saved = checked(Saved, whole)
     except ScenarioError as error:
         raise ScenarioError(error.problems, str(path)) from None
@@ -221,6 +236,8 @@ def _check_pending(saved: Saved, models: int) -> None:
             raise ScenarioError(f"{key}: has the plan {plan}; expected one of {models} models")
         if features is not None and len(features) != saved.features:
             raise ScenarioError(f"{key}: has {len(features)} features; expected {saved.features}")
+        if _farthest(features) > LARGEST:
+            raise ScenarioError(f"{key}: expected features no further from 0 than {LARGEST:g}")
         if features is None and plan == PLAN_ALL:
             raise ScenarioError(f"{key}: has no features; expected {saved.features} of a request that teaches")
 
@@ -239,6 +256,21 @@ def _no_numbers(value: Any, key: str) -> list[str]:
         return [problem for name, inner in parts for problem in _no_numbers(inner, f"{key}.{name}")]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return [] if is_number else [f"{key} = {_short(value)}: expected a number"]
+
+
+def _too_far(whole: dict[str, Any]) -> list[str]:
+    """The keys of what no router can have learned; sums of squares have a range of their own."""
+    learned = whole.get("predictor")
+    values = {key: value for key, value in learned.items() if key != "squares"} if isinstance(learned, dict) else {}
+    far = [key for key, value in values.items() if _farthest(value) > FARTHEST]
+    return [f"predictor.{key}: expected numbers no further from 0 than {FARTHEST:g}" for key in far]
+
+
+def _farthest(value: Any) -> float:
+    """The largest number in it, whatever its sign; 0 without any."""
+    if isinstance(value, list):
+        return max(map(_farthest, value), default=0.0)
+    return abs(value) if isinstance(value, (int, float)) else 0.0
 
 
 def _not_finite(value: Any, key: str) -> list[str]:
