@@ -31,6 +31,7 @@ void ms_job_cut_off(ms_job *self, double t_s)
         self->first_token_s = NAN;
     }
     self->finish_s = NAN;
+    self->cached_prompt_tokens = 0; /* providers charge for answers */
 }
 
 /* ---- by urgency ------------------------------------------------------------------------------------------ */

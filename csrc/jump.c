@@ -65,10 +65,10 @@ int ms_jump_admit(ms_replica *self, double t_s, int64_t budget, int64_t *used, i
     if (error) {
         return error;
     }
-    if (job->cached_prompt_tokens >= job->prompt_tokens) {
+    const int32_t i = sequences->running - 1;
+    if (sequences->cached[i] >= ms_sequences_whole_prompt(job)) {
         return MS_ERR_BLOCKS; /* the last token of a prompt is always computed */
     }
-    const int32_t i = sequences->running - 1;
     const int64_t tokens = sequences->cached[i] + sequences->chunk[i];
     *used += ms_sequences_blocks_of(sequences, tokens) - (sequences->cache.twice - twice);
     (*pulled)++;

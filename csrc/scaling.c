@@ -121,15 +121,29 @@ int ms_scaling_begin(ms_run *run)
     return 0;
 }
 
+/* Requests that wait for a replica of this pool to come up: it is the first that takes them. */
+static int64_t held_for(const ms_fleet *fleet, const ms_servers *servers, const ms_pool *pool)
+{
+    int64_t held = 0;
+    for (const ms_job *job = servers->held.head; job != NULL; job = job->next) {
+        int32_t k = 0;
+        while (k < servers->pools - 1 &&
+               !ms_pool_takes(&fleet->pool[servers->pool[k]], job->prompt_tokens, job->output_tokens)) {
+            k++;
+        }
+        held += &fleet->pool[servers->pool[k]] == pool;
+    }
+    return held;
+}
+
 /* Requests that a pool has something to do for. Of one that prefills not those whose KV only waits there; of one that decodes
- * all that are to decode there, who waits for a replica to come up being the model's first such pool's. */
+ * all that are to decode there, those that wait for a replica to come up included. */
 static int64_t work_of(const ms_fleet *fleet, const ms_pool *pool)
 {
     if (pool->plan.limits.role != MS_ROLE_DECODE) {
         return pool->unfinished - pool->crossing;
     }
-    const ms_servers *servers = &fleet->servers[pool->servers];
-    int64_t work = &fleet->pool[servers->pool[0]] == pool ? servers->held.length : 0;
+    int64_t work = held_for(fleet, &fleet->servers[pool->servers], pool);
     for (int32_t i = pool->first; i <= last_of(pool); i++) {
         work += ms_fleet_unfinished(fleet, i);
     }

@@ -281,6 +281,7 @@ cdef class Records:
         """Adds to arrays by the names of ms_tally (csrc/tally.h)."""
         cdef ms_tally tally
         cdef int error
+        memset(&tally, 0, sizeof(tally))
         tally.statuses, tally.models, tally.tenants = (
             len(sums["by_status"]), len(sums["answered"]), len(sums["tenant_answered"]))
         check_shape(len(sums["sums"]) == MS_TALLY_SUMS and len(sums["counts"]) == MS_TALLY_COUNTS

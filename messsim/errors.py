@@ -1,4 +1,6 @@
-"""The exceptions that every room may raise; imports nothing."""
+"""The exceptions that every room may raise; imports nothing of messsim's."""
+
+from typing import Any, Self
 
 
 class MesssimError(Exception):
@@ -21,6 +23,10 @@ class ScenarioError(MesssimError):
         self.file = file
         super().__init__("\n".join(f"{file}: {p}" if file else p for p in self.problems))
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        """As it was made: processes of a study hand errors on."""
+        return type(self), (self.problems, self.file)
+
 
 class DataError(ScenarioError):
     """A trace or table whose content does not fit what the scenario says of it."""
@@ -38,6 +44,10 @@ class MissingColumns(DataError):
     def __init__(self, problems: list[str], file: str, meant: dict[str, str | None]) -> None:
         super().__init__(problems, file)
         self.meant = meant
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        """As it was made."""
+        return type(self), (self.problems, self.file, self.meant)
 
 
 class OutputError(MesssimError):

@@ -186,7 +186,7 @@ def test_ranks_and_differences_are_told_with_their_intervals():
 @pytest.mark.parametrize(
     ("best", "other", "apart"),
     [
-        ((1.0, None, None), (2.0, None, None), True),
+        ((1.0, None, None), (2.0, None, None), False),
         ((1.0, None, None), (1.0, None, None), False),
         ((1.0, 0.5, 1.5), (2.0, 1.6, 2.4), True),
         ((1.0, 0.5, 1.5), (2.0, 1.5, 2.5), False),

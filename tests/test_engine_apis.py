@@ -1,5 +1,7 @@
 """Outages of APIs in both engines, worked out by hand: a first token after 0.5 s, a further one each 0.25 s."""
 
+import json
+
 import numpy as np
 import pytest
 from builders import COEFFICIENTS, POWER_W, STEP_S, api, pool, run, scenario, trace
@@ -172,3 +174,22 @@ def test_random_outages_are_those_of_its_columns(engine):
         expected[(arrival_s < at) & (arrival_s + LASTS_S > at) & (expected == "completed")] = "lost"
     assert r.statuses == expected.tolist()
     assert min((expected == s).sum() for s in ("completed", "rejected", "lost")) > 20
+
+
+def test_what_an_api_had_cached_counts_no_more_once_an_outage_ended_the_call(engine, tmp_path):
+    """Requests take turns; the last one's whole prompt is cached at the API, its call is cut off, and a replica without
+    a cache computes all of it."""
+    file = tmp_path / "hashes.jsonl"
+    row = {"prompt_tokens": 1024, "output_tokens": OUTPUT, "hash_ids": [1, 2]}
+    file.write_text("".join(json.dumps(row | {"arrival_s": float(i)}) + "\n" for i in range(4)))
+    law = {"kind": "trace", "file": str(file), "columns": {"hash_ids": "hash_ids"}, "repeat": False}
+    data = called(tmp_path, [0.0], ("api", 3.25, 100.0), pools=[OWN | {"max_batched_tokens": 2048}], arrivals=law)
+    data["tokens"] = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    data["pools"][0] |= {"usd_per_million_cached_prompt_tokens": 0.01, "usd_per_million_prompt_tokens": 0.1}
+    data["cluster"]["dispatch"] = "round_robin"
+    data["pools"].reverse()
+    data["arrivals"] = law
+    r = run(data, engine)
+    assert r.summary["requests"]["completed"] == 4
+    assert r.records.replica.tolist() == [0, 1, 0, 0]
+    assert r.records.cached_prompt_tokens.tolist() == [0] * 4

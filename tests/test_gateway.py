@@ -275,8 +275,11 @@ def test_a_damaged_file_is_refused_or_a_router_that_works(saved, data, which, re
     MessPlus.load(folder / "kept.json")
 
 
-def test_features_whose_squares_no_float_holds_are_refused(tmp_path):
-    router = MessPlus(["a", "b"], features=2, alpha=0.5, seed=1)
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_features_whose_squares_no_float_holds_are_refused(tmp_path, optimizer):
+    router = MessPlus(
+        ["a", "b"], features=2, alpha=0.5, seed=1, predictor={"optimizer": optimizer, "standardize": False}
+    )
     for features in ([1e51, 0.0], [0.0, -1e200]):
         with pytest.raises(
             ScenarioError, match=r"features: has -?1e\+\d+; expected 2 numbers no further from 0 than 1e\+50"
@@ -286,6 +289,7 @@ def test_features_whose_squares_no_float_holds_are_refused(tmp_path):
             router.learn_from([features], [[1.0, 0.0]])
     for sign in (1.0, -1.0, 1.0, -1.0):
         router.feedback(router.route([1e50 * sign, 0.0], [1.0, 2.0]).request, 1.0)
+    router.learn_from([[1e50, 1e50]] * 30, [[1.0, 0.0]] * 30)
     router.save(tmp_path / "kept.json")
     MessPlus.load(tmp_path / "kept.json")
     whole = json.loads((tmp_path / "kept.json").read_text())

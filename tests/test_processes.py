@@ -1,13 +1,15 @@
 """Many runs in processes: the same summaries as here, errors kept apart, nothing lost."""
 
 import os
+import pickle
 
 import pytest
 from builders import scenario
 
-from messsim.errors import ScenarioError, SimulationError
+from messsim.errors import DataError, MissingColumns, ScenarioError, SimulationError
 from messsim.scenario import parse
 from messsim.study.runs.summaries import in_processes, summaries, summary_of
+from messsim.zoo import UnknownProfile
 
 
 def squared(x: int) -> int:
@@ -20,6 +22,21 @@ def squared(x: int) -> int:
 
 def comparable(summary):
     return {k: v for k, v in summary.items() if k != "performance"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ScenarioError(["one", "two"], "s.toml"),
+        DataError("no rows", "t.csv"),
+        MissingColumns(["no column"], "t.csv", {"a": None}),
+        UnknownProfile("none of that name"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_come_out_of_processes_as_they_are(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 def test_runs_in_processes_equal_runs_here():

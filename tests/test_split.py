@@ -559,3 +559,28 @@ def test_a_loaded_side_is_reckoned_with_at_the_pace_of_the_slower(tmp_path):
     rates = [saturation_rps(pool, PROMPT, OUTPUT) for pool in setup.pools]
     assert rates[0] != rates[1]
     assert turnover_s == pytest.approx(8 / min(rates))
+
+
+def test_a_pool_grows_for_requests_that_only_it_can_decode(engine, tmp_path):
+    """The first pool that decodes has too little memory for any of them, and neither is up at the start."""
+    autoscale = BY_TARGET | {"min_replicas": 0, "initial_replicas": 0, "period_s": 0.5, "cold_start": AT_ONCE}
+    data = split(tmp_path, [0.0, 0.0], decode={"autoscale": autoscale, "kv_capacity_tokens": PROMPT})
+    data["pools"].append(data["pools"][1] | {"name": "large", "kv_capacity_tokens": 100})
+    r = run(data, engine)
+    assert r.summary["requests"]["completed"] == 2
+    assert r.records.replica.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("rule", "decoding", "roles", "ignored"),
+    [
+        ("prefix_affinity", None, True, False),
+        ("random", None, True, True),
+        ("random", "least_loaded", False, True),
+        ("least_loaded", None, False, False),
+    ],
+)
+def test_ties_matter_on_either_side(tmp_path, rule, decoding, roles, ignored):
+    cluster = {"dispatch": rule, "ties": "random"} | ({"transfer": {"dispatch": decoding}} if decoding else {})
+    data = split(tmp_path, [0.0], cluster=cluster) if roles else scenario(cluster=cluster)
+    assert any(note.startswith("cluster.ties: ignored") for note in notes_of(parse(data))) == ignored

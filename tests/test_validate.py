@@ -25,7 +25,7 @@ from messsim.study.calibrate.measured import (
     served_points,
 )
 from messsim.study.validate.against_hardware import predict, validate
-from messsim.study.validate.measured_loads import BURSTS_FILE, FRONT_END_S, REQUESTS_FILE, SLOWER, burst_points
+from messsim.study.validate.measured_loads import ADMITTED_S, BURSTS_FILE, REQUESTS_FILE, SLOWER, burst_points
 
 SERVED = {
     "model": "meta-llama/Llama-3.1-8B-Instruct",
@@ -190,8 +190,8 @@ def bursts(tmp_path) -> Path:
 def test_a_burst_passes_the_front_end_together_and_a_slow_gpu_counts_twice(bursts):
     points = burst_points(bursts, None, None)
     assert [p.facts["gpu"] for p in points] == ["A100", "H100", "H100 at its own speed"]
-    assert {p.scenario.models[0].front_end_s.mean_s for p in points} == {20 * FRONT_END_S["vllm"]}
-    front_end = 20 * FRONT_END_S["vllm"]
+    assert {p.scenario.models[0].front_end_s.mean_s for p in points} == {20 * ADMITTED_S["vllm"]}
+    front_end = 20 * ADMITTED_S["vllm"]
     as_profiled, slow = (predict(p)["ttft_s"] - front_end for p in points[1:])
     assert slow / as_profiled == pytest.approx(SLOWER["H100"], rel=0.03)  # all but the host's time
 

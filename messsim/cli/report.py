@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from messsim.errors import OutputError
-from messsim.plot import FIGURES
 
 from .base import command, console, print_written
 from .outputs import check_file
@@ -44,7 +43,8 @@ def plot(
         str,
         typer.Argument(
             metavar="WHAT",
-            help=f"Of a run {', '.join(FIGURES)}; of converge satisfaction, probability, queue, cost, gap.",
+            help="satisfaction, queue, cost; of a run also answers, latency, load, power, hits, replicas, tenants; of "
+            "converge also probability, gap.",
         ),
     ] = "satisfaction",
 ) -> None:

@@ -9,7 +9,9 @@ import simpy
 __all__ = ["ARRIVES", "ENDS", "LABEL", "RECONCILES", "RETRIES", "STARTS", "Calendar", "Moment"]
 
 # What comes first at one instant; within a kind the smaller (a, b) of an order (kind, a, b).
-ENDS = 1  # iteration ends and completions (replica, 0), failures (replica, 1), repairs (replica, 2)
+# Iteration ends and completions (replica, 0), failures (replica, 1), repairs and ends of loading (replica, 2),
+# transfers that share a link (link, 3), calls of an API, front ends and transfers (replica, 3 + request and more).
+ENDS = 1
 LABEL = 2  # (request, model)
 RECONCILES = 3  # the router's instances: (0, 0)
 RETRIES = 4  # retries and stages of a chain: (request, model)

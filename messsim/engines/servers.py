@@ -305,13 +305,12 @@ class ServerPool:
     def work(self) -> int:
         """Requests that it has something to do for.
 
-        Where it prefills not those whose KV only waits there; where it decodes all that are to decode there, who waits
-        for a replica to come up being the first such pool's of the model.
+        Where it prefills not those whose KV only waits there; where it decodes all that are to decode there, those that
+        wait for a replica to come up included.
         """
         if self.plan.role != "decode":
             return self.unfinished - sum(server.kept for server in self.replicas)
-        held = self.group.held if self.group.pools[0] is self else 0
-        return sum(server.unfinished for server in self.replicas) + held
+        return sum(server.unfinished for server in self.replicas) + self.group.held_for(self)
 
     def is_closed(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
         """Whether it does not take a request.
@@ -424,10 +423,10 @@ class ModelServers:
             self._send(job, up)
         return True
 
-    @property
-    def held(self) -> int:
-        """Requests that wait for a replica to come up."""
-        return len(self._held)
+    def held_for(self, pool: ServerPool) -> int:
+        """Requests that wait for a replica of this pool to come up: it is the first that takes them."""
+        first = [next(p for p in self.pools if p.plan.takes(j.prompt_tokens, j.output_tokens)) for j in self._held]
+        return sum(p is pool for p in first)
 
     def takes(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
         """Whether some pool takes such a request now."""

@@ -260,9 +260,13 @@ def _no_numbers(value: Any, key: str) -> list[str]:
 
 def _too_far(whole: dict[str, Any]) -> list[str]:
     """The keys of what no router can have learned; sums of squares have a range of their own."""
-    learned = whole.get("predictor")
-    values = {key: value for key, value in learned.items() if key != "squares"} if isinstance(learned, dict) else {}
-    far = [key for key, value in values.items() if _farthest(value) > FARTHEST]
+    learned, options = whole.get("predictor"), whole.get("options")
+    if not isinstance(learned, dict) or not isinstance(options, dict):
+        return []
+    predictor = options.get("predictor")
+    adds_squares = isinstance(predictor, dict) and predictor.get("optimizer") == "adagrad"
+    sums = {"squares", "velocity"} if adds_squares else {"squares"}
+    far = [key for key, value in learned.items() if key not in sums and _farthest(value) > FARTHEST]
     return [f"predictor.{key}: expected numbers no further from 0 than {FARTHEST:g}" for key in far]
 
 

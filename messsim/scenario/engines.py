@@ -24,7 +24,7 @@ GIB = 1.073741824  # 10^9 bytes
 
 # HTTP, tokenising and the way to the scheduler, which every TTFT has. vLLM: mean TTFT at 4 and 8 clients with prompts
 # of 1,024 tokens, Llama-3.1-70B in fp8 on 2 to 8 H100 and 1 to 8 H200 (InferenceMAX, October 2025, as it stands in
-# aiconfigurator-core 0.12.0), is -13 to 32 ms above the simulated one, 7 in the mean.
+# aiconfigurator-core 0.12.0), is -13 to 32 ms above the simulated one, 7 in the mean; 10 was chosen when it was 11.
 # Assumed to be the same of the other engines.
 FRONT_END_S = 0.01
 

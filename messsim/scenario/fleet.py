@@ -456,8 +456,6 @@ class Cluster(Part):
         tables |= {"own"} if self.own_rule is None else set()
         tables -= {"session"} if self.dispatch == "scored" and self.scored.weights.session > 0 else set()
         names = sorted(name for name in tables if self.is_chosen(name))
-        if self.ties == "random" and not {"least_loaded", "session"} & {self.dispatch, self.transfer.dispatch}:
-            names.append("ties")
         return [f"cluster.{name}: ignored with dispatch = {self.dispatch!r}" for name in names]
 
 

@@ -83,8 +83,11 @@ def _pool(s: Parts, key: str, pool: Pool) -> Iterator[str]:
 
 
 def split_notes(s: Parts) -> Iterator[str]:
-    """What is said of transfers that never are, and of front ends that nobody passes."""
+    """Keys of dispatch and transfers that nothing heeds, and front ends that nobody passes."""
     roles = _with_roles(s)
+    rules = {s.cluster.dispatch} | ({s.cluster.decode_dispatch} if roles else set())
+    if s.cluster.ties == "random" and not {"least_loaded", "session"} & rules:
+        yield f"cluster.ties: ignored with dispatch = {s.cluster.dispatch!r}"
     if not roles and s.cluster.is_chosen("transfer"):
         yield "cluster.transfer: ignored without pools of role = 'prefill' and 'decode'"
     for i, pool in enumerate(s.pools):

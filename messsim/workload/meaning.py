@@ -9,7 +9,7 @@ from difflib import get_close_matches
 __all__ = ["MEANINGS", "by_meaning", "meaning_of"]
 
 # Words before: of no part of the tokens, no price and no limit.
-OTHERWISE = r"(?!.*(cache|audio|image|reason|cost|price|limit|max|per))(\w+_)"
+OTHERWISE = r"(?!(\w*_)?(cached?|audio|images?|reasoning|costs?|price|limit|max|per)(_|$))(\w+_)"
 # A name's words, in lower case and joined by one underscore, that a column of this meaning has; the surer first.
 MEANINGS = {
     "arrival_s": (

@@ -37,7 +37,7 @@ LIMITS: dict[tuple[str, str], dict[str, int | str]] = {
 # What the API server takes for each of many requests that come at once, s. It serves its connections in turn, so all
 # are through together, after this long for each: no first token came earlier in the rows of IN_TURN (twice their mean
 # TTFT less the last TTFT, over 1,000 prompts of 128 tokens).
-FRONT_END_S = {"vllm": 12.4e-3, "tensorrt-llm": 1.5e-3, "sglang": 1.7e-3}
+ADMITTED_S = {"vllm": 12.4e-3, "tensorrt-llm": 1.5e-3, "sglang": 1.7e-3}
 IN_TURN = {
     ("vllm", "A100", "random 128 input"),
     ("tensorrt-llm", "A100", "random 128 input"),
@@ -112,7 +112,7 @@ def _burst(
             sets,
             seed,
             slower=slower,
-            front_end_s=FRONT_END_S[row["engine"]] * clients,
+            front_end_s=ADMITTED_S[row["engine"]] * clients,
             **limits,
         )
     measured = {
