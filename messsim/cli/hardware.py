@@ -8,7 +8,7 @@ import typer
 
 from .base import AsJson, Seed, Sets, command, console, print_json, stderr
 from .outputs import check_out, hand_over
-from .rows import Select
+from .rows import Select, SkipFailed, Unique
 
 __all__ = ["calibrate", "validate"]
 
@@ -56,6 +56,8 @@ def calibrate(
         typer.Argument(metavar="FILE...", help="Measured iterations, or a server at fixed concurrencies."),
     ],
     select: Select = None,
+    skip_failed: SkipFailed = False,
+    unique: Unique = None,
     time_format: Annotated[
         str,
         typer.Option(metavar="UNIT", help="Unit of all times: s, ms, us or ns; auto: by the columns' suffixes (_ms)."),
@@ -90,7 +92,7 @@ def calibrate(
     check_out(out, "file")
     options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base)
     with stderr.status("fitting"):
-        fitted = fit(measurements, select, options, sets, unit=time_format)
+        fitted = fit(measurements, select, options, sets, unit=time_format, unique=unique, skip_failed=skip_failed)
     if as_json:
         print_json(fitted)
     else:
