@@ -24,6 +24,7 @@ def checklist(checked: Checklist) -> RenderableType:
     if checked["pools"]:
         parts += [Text(), _pools(checked)]
         parts += [_stability(p) for p in checked["pools"] if p["peak_load"] is not None and p["peak_load"] >= 0.9]
+    parts += [Text(problem, style="bold red") for problem in checked["other_problems"]]
     parts += [Text(), *_worth(checked)]
     expect = checked["expect"]
     if expect["wall_s"] is not None:
