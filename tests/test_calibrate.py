@@ -823,3 +823,21 @@ def test_calibrate_takes_the_options_of_rows(tmp_path):
     printed = here("calibrate", file, "--skip-failed", "--unique", "request_id").stdout
     assert "note: rows without measurements are left out: 1" in printed
     assert "note: rows whose request_id came before are left out: 1" in printed
+
+
+@pytest.mark.parametrize(
+    ("text", "looks", "helps"),
+    [
+        ("Metric,avg,min,p50\nTime to First Token (ms),255.89,200,250\n", "AIPerf", "of a summary, its averages"),
+        ("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,5,4\n", "Azure", "messsim import reads it"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_by_what_it_looks_like(tmp_path, text, looks, helps):
+    file = tmp_path / "m.csv"
+    file.write_text(text)
+    done = here("calibrate", file)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"{file}: looks like {looks}" in done.stderr
+    assert "expected a row for each concurrency, with clients, prompt_tokens, output_tokens, and ttft_ms" in done.stderr
+    assert helps in done.stderr
