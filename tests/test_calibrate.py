@@ -30,7 +30,7 @@ from messsim.study.calibrate.options import NAMES, Options
 from messsim.study.calibrate.profile_file import profile_text
 from messsim.study.calibrate.served_fit import PointFit
 from messsim.study.runs.summaries import summary_of
-from messsim.workload.choosing import conditions
+from messsim.workload.choosing import Chooser, conditions
 from messsim.zoo import find_profile
 from messsim.zoo.fitting import (
     DURATION,
@@ -479,11 +479,11 @@ def test_points_may_be_samples_of_aiconfigurator(tmp_path):
     theirs.write_text(
         "model,backend,prompt_len,output_len,batch,ttft_ms,tpot_ms\nx,vllm,100,10,4,250,12.5\nx,trtllm,1,2,3,4,5\n"
     )
-    reported = read_measurements(theirs, conditions(["backend=vllm"]))
+    reported = read_measurements(theirs, Chooser(conditions(["backend=vllm"])))
     assert reported == read_measurements(ours)
-    assert read_measurements(theirs, conditions(["batch>3.5"])) == reported
+    assert read_measurements(theirs, Chooser(conditions(["batch>3.5"]))) == reported
     with pytest.raises(DataError, match="no row has backend=tgi; backend is: trtllm, vllm"):
-        read_measurements(theirs, conditions(["backend=tgi"]))
+        read_measurements(theirs, Chooser(conditions(["backend=tgi"])))
     with pytest.raises(DataError, match=r"holds 2 values of backend \(trtllm, vllm\)"):
         read_measurements(theirs)
     theirs.write_text("prompt_len,output_len,batch,ttft_ms\n100,10,4,-1\n")
@@ -565,8 +565,8 @@ def test_a_file_of_several_models_wants_to_know_which(tmp_path):
     with pytest.raises(DataError, match=r"holds 2 values of model \(a, b\); expected the rows of one: --select model="):
         read_measurements(file)
     with pytest.raises(DataError, match="no row has model=c; model is: a, b"):
-        read_measurements(file, conditions(["model=c"]))
-    assert read_measurements(file, conditions(["model=b"])).whose == {"model": "b", "tp": 1}
+        read_measurements(file, Chooser(conditions(["model=c"])))
+    assert read_measurements(file, Chooser(conditions(["model=b"]))).whose == {"model": "b", "tp": 1}
     with pytest.raises(ScenarioError, match="--tp 2: expected 1, which "):
         calibrate(file, ["model=b"], Options(tp=2))
 
@@ -777,8 +777,67 @@ def test_the_shipped_examples_are_what_the_tool_makes_and_give_its_figures_back(
 def test_the_unit_of_all_times_can_be_said(tmp_path, name, unit, factor):
     file = tmp_path / "served.csv"
     file.write_text(f"clients,prompt_tokens,output_tokens,{name}\n1,100,10,{0.25 * factor}\n2,100,10,{0.5 * factor}\n")
-    rows = read_measurements(file, (), unit).rows
+    rows = read_measurements(file, None, unit).rows
     assert isinstance(rows, ServedPoints)
     assert rows.readings["ttft_s"].tolist() == [0.25, 0.5]
     with pytest.raises(DataError, match="the times are durations; expected auto, s, ms, us, ns"):
-        read_measurements(file, (), "iso")
+        read_measurements(file, None, "iso")
+
+
+SERVER = "request_id,clients,prompt_tokens,output_tokens,ttft_ms,tpot_ms\n"
+
+
+@pytest.mark.parametrize("row", ["9,0,100,10,20,9", "9,8,100,0,20,9", "9,8,100,10,,9", "9,8,100,10,20,failed"])
+def test_points_that_were_not_measured_are_left_out_and_counted(tmp_path, row):
+    good = "1,1,100,10,20,8\n2,4,100,10,40,9\n"
+    whole, failed = tmp_path / "whole.csv", tmp_path / "failed.csv"
+    whole.write_text(SERVER + good)
+    failed.write_text(SERVER + good + row + "\n")
+    with pytest.raises(DataError):
+        calibrate(failed)
+    fitted = calibrate(failed, skip_failed=True)
+    assert fitted["notes"] == ["rows without measurements are left out: 1"]
+    assert fitted["coefficients"] == calibrate(whole)["coefficients"]
+
+
+def test_iterations_without_a_time_are_left_out_and_those_without_prompts_count(tmp_path):
+    file = tmp_path / "m.csv"
+    file.write_text("prompt_tokens,batch,cached_tokens,duration_s\n0,4,100,0.01\n64,0,0,0.02\n64,0,0,\n64,0,0,0\n")
+    chooser = Chooser(tokens=("",))
+    assert read_measurements(file, chooser).rows.seconds.tolist() == [0.01, 0.02]
+    assert chooser.notes() == ["rows without tokens are left out: 2"]
+
+
+def test_a_point_that_several_files_hold_counts_once(tmp_path):
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    paths[0].write_text(SERVER + "1,1,100,10,20,8\n1,1,100,10,20,8\n2,4,100,10,40,9\n")
+    paths[1].write_text(SERVER + "2,4,100,10,40,9\n3,8,100,10,80,10\n")
+    fitted = calibrate(paths, unique="request_id")
+    assert fitted["rows"] == 3
+    assert fitted["notes"] == ["rows whose request_id came before are left out: 2"]
+
+
+def test_calibrate_takes_the_options_of_rows(tmp_path):
+    file = tmp_path / "m.csv"
+    file.write_text(SERVER + "1,1,100,10,20,8\n1,1,100,10,20,8\n2,4,100,10,40,9\n3,8,100,10,,\n")
+    printed = here("calibrate", file, "--skip-failed", "--unique", "request_id").stdout
+    assert "note: rows without measurements are left out: 1" in printed
+    assert "note: rows whose request_id came before are left out: 1" in printed
+
+
+@pytest.mark.parametrize(
+    ("text", "looks", "helps"),
+    [
+        ("Metric,avg,min,p50\nTime to First Token (ms),255.89,200,250\n", "AIPerf", "of a summary, its averages"),
+        ("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,5,4\n", "Azure", "messsim import reads it"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_by_what_it_looks_like(tmp_path, text, looks, helps):
+    file = tmp_path / "m.csv"
+    file.write_text(text)
+    done = here("calibrate", file)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"{file}: looks like {looks}" in done.stderr
+    assert "expected a row for each concurrency, with clients, prompt_tokens, output_tokens, and ttft_ms" in done.stderr
+    assert helps in done.stderr

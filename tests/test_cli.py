@@ -276,6 +276,28 @@ def test_check_tells_load_and_reach(small):
     assert 0 < data["pools"][1]["load"] < 2
 
 
+def test_check_tells_where_a_run_draws_worse_than_the_long_run(folder):
+    sla = {"alpha": 0.6}
+    lines = []
+    for seed in range(6):
+        out = here(
+            "check",
+            write(
+                folder / "draws.toml",
+                requests=50,
+                seed=seed,
+                sla=sla,
+                models=[model("small", 0.6), model("large", 0.8)],
+            ),
+        ).stdout
+        best = out.split("best single model, ")[1].split()[0]
+        line = next(line for line in out.splitlines() if line.startswith("alpha = 0.6: "))
+        more = "" if best == "small" else " in the long run; in this run, large would"
+        assert line == f"alpha = 0.6: small alone would keep it{more}"
+        lines.append(line)
+    assert len(set(lines)) == 2
+
+
 def test_check_warns_of_what_cannot_be(folder):
     file = write(
         folder / "hopeless.toml",

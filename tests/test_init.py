@@ -61,6 +61,32 @@ def test_traffic_of_ones_own(desk):
     assert not (desk / "odd.toml").exists()
 
 
+@pytest.mark.parametrize(
+    ("times", "start"),
+    [
+        (["2025-08-18 10:00:00", "2025-08-18 10:00:01", "2025-08-18 10:00:03"], "2025-08-18T10:00:00"),
+        (["2025-08-18T10:00:01.250+02:00", "2025-08-18T10:00:00+02:00"], "2025-08-18T08:00:00Z"),
+        (["1763303823.5", "1763303825"], "2025-11-16T14:37:03.500Z"),
+        (["0.0", "2.5"], None),
+    ],
+)
+def test_a_scenario_from_dates_says_which_is_0_and_runs(desk, times, start):
+    rows = "".join(f"{time},100,20\n" for time in times)
+    (desk / "log.csv").write_text(f"arrival_s,prompt_tokens,output_tokens\n{rows}")
+    assert here("init", "--from", "log.csv").returncode == 0
+    text = (desk / "scenario.toml").read_text()
+    dated = [line for line in text.splitlines() if line.startswith("file = ") and "#" in line]
+    assert dated == ([] if start is None else [f'file = "scenario-trace.csv" # 0 s in it is {start}'])
+    assert here("run", "scenario.toml", "--requests", "2").returncode == 0
+
+
+def test_a_trace_that_needs_options_of_import_names_it(desk):
+    (desk / "log.csv").write_text("timestamp,prompt_tokens,output_tokens\n2025-08-18 10:00:00,100,20\n")
+    refusal = refused(here("init", "--from", "log.csv"))
+    assert "say --time timestamp" in refusal
+    assert "then messsim import log.csv with that, and messsim init --from what it writes" in refusal
+
+
 def test_nothing_is_overwritten_unasked(desk):
     (desk / "scenario.toml").write_text("mine")
     assert "scenario.toml: exists already; expected another name, or --overwrite" in refused(here("init"))

@@ -109,6 +109,21 @@ def test_a_run_without_servers_or_events_has_no_empty_parts(tmp_path):
         assert heading not in words
 
 
+def test_only_phases_that_a_run_came_to_are_listed(tmp_path):
+    phases = [
+        {"name": "evening", "from_request": 4, "rate_factor": 2.0},
+        {"name": "night", "from_request": 30, "rate_factor": 0.5},
+    ]
+    made(scenario(requests=20, phases=phases), tmp_path / "by-request")
+    words = Elements(report(tmp_path / "by-request").read_text(encoding="utf-8")).text
+    events = words.rsplit("Phases and failures", 1)[1].split("The scenario")[0]
+    assert "evening" in events
+    assert "night" not in events
+    phases = [{"name": "night", "from_s": 1e6, "rate_factor": 0.5}]
+    made(scenario(requests=20, phases=phases), tmp_path / "by-time")
+    assert "Phases and failures" not in Elements(report(tmp_path / "by-time").read_text(encoding="utf-8")).text
+
+
 def test_raters_who_err_and_windows_are_told(tmp_path):
     made(scenario(feedback={"false_negative": 0.1}, sla={"alpha": 0.5, "window_requests": 10}), tmp_path / "run")
     words = " ".join(Elements(report(tmp_path / "run").read_text(encoding="utf-8")).text.split())

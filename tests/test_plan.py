@@ -17,6 +17,7 @@ from messsim.errors import ScenarioError, SimulationError
 from messsim.results.figures import Requirement
 from messsim.scenario import parse, with_values
 from messsim.study.plan import candidate_runs as plan_runs
+from messsim.study.plan.answer import _assumptions
 from messsim.study.plan.candidates import Candidate, Kind, axes_of, candidates_of, usd_per_hour
 from messsim.study.plan.capacity import Carrying, quantiles_of
 from messsim.study.plan.cheapest import plan
@@ -267,6 +268,15 @@ def test_nothing_is_said_of_the_load_where_the_bound_does_not_hold(more):
     data = scenario(requests=400, arrivals={"kind": "poisson", "rate_rps": 20.0}, router={"policy": "largest"})
     parsed = parse({k: v for k, v in (data | more).items() if v is not None})
     assert carrying(parsed).enough({"small": 1, "large": 1})
+
+
+def test_what_was_checked_reads_alone_where_every_cluster_was_simulated():
+    search = searched(lambda c: BOX[-1].within(c), [price(c) for c in BOX])
+    search.evaluated.update(dict.fromkeys(range(len(BOX)), search.evaluated[search.best]))
+    search.checked = {0}
+    assert _assumptions(search, "usd") == [
+        "checked: runs of 1 of the largest clusters that were assumed to fail did fail"
+    ]
 
 
 # ---- the whole ------------------------------------------------------------------------------------------

@@ -20,7 +20,11 @@ from messsim.engines import prepare
 from messsim.engines.capacity import saturation_rps
 from messsim.engines.knowledge import knowledge_of
 from messsim.errors import ScenarioError
+from messsim.results.figures import Requirement
 from messsim.scenario import notes_of, parse
+from messsim.study.plan.capacity import Carrying
+from messsim.study.runs.rows import row_of
+from messsim.study.runs.summaries import summary_of
 from messsim.study.simulation import tracing
 from messsim.study.simulation.check import check
 
@@ -584,3 +588,29 @@ def test_ties_matter_on_either_side(tmp_path, rule, decoding, roles, ignored):
     cluster = {"dispatch": rule, "ties": "random"} | ({"transfer": {"dispatch": decoding}} if decoding else {})
     data = split(tmp_path, [0.0], cluster=cluster) if roles else scenario(cluster=cluster)
     assert any(note.startswith("cluster.ties: ignored") for note in notes_of(parse(data))) == ignored
+@pytest.mark.parametrize(
+    ("bandwidth_of", "carries"), [("transfer", None), ("cluster", 4), ("decode", 8), ("prefill", 12)]
+)
+def test_check_tells_a_network_that_gets_more_than_it_carries(tmp_path, bandwidth_of, carries):
+    """20 requests a second with 10 tokens of 100 MB each are 20 GB/s."""
+    sizes = {"prefill": {"replicas": 3}, "decode": {"replicas": 2}}
+    spec = parse(split(tmp_path, np.arange(200) / 20.0, transfer={"bandwidth_of": bandwidth_of}, **sizes))
+    checked = check(spec)
+    network = [line for line in checked["problems"] if line.startswith("transfers of KV")]
+    assert [line.split(" (")[0] for line in network] == (
+        [] if carries is None else [f"transfers of KV: get 20 GB/s and can carry {carries}"]
+    )
+    assert checked["other_problems"] == network
+    wide = {"bandwidth_of": bandwidth_of, "bandwidth_gb_per_s": 21.0}
+    assert check(parse(split(tmp_path, np.arange(200) / 20.0, transfer=wide, **sizes)))["other_problems"] == []
+
+
+def test_the_plan_bounds_what_a_network_carries(tmp_path):
+    """Of 200 requests in 10 s a network with 4 GB/s lets some 50 cross in time; half are asked for."""
+    times = np.arange(200) / 20.0
+    wanted = [Requirement.parse("latency_s.ttft.p50<1")]
+    judged = []
+    for transfer in ({}, {"bandwidth_of": "cluster"}, {"bandwidth_of": "cluster", "bandwidth_gb_per_s": 20.0}):
+        spec = parse(split(tmp_path, times, transfer=transfer) | {"requests": 200})
+        judged.append(Carrying(spec, [row_of(spec, summary_of(spec))], wanted).enough({"p": 5, "d": 5}))
+    assert judged == [True, False, True]

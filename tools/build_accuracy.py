@@ -131,7 +131,7 @@ def _held_out(
         fitted.drop([r for r in ("ttft_s", "tpot_s", "e2e_s") if r != reading]).write_csv(files[0])
         held.write_csv(files[1])
         coefficients = calibrate(files[0], options=Options(base=base, given=[KNEE]))["coefficients"]
-        points = read_measurements(files[1], ()).rows
+        points = read_measurements(files[1]).rows
     assert isinstance(points, ServedPoints)
     predicted = PointFit(points, tp, (0, 0), {}, []).simulated({n: coefficients[n]["value"] or 0.0 for n in DURATION})
     errors = {n: float(np.abs(predicted[n] / held[n].to_numpy() - 1).mean()) for n in READINGS[:3]}

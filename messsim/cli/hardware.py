@@ -8,7 +8,7 @@ import typer
 
 from .base import AsJson, Seed, Sets, command, console, print_json, stderr
 from .outputs import check_out, hand_over
-from .rows import Select
+from .rows import Select, SkipFailed, Unique
 
 __all__ = ["calibrate", "validate"]
 
@@ -56,6 +56,8 @@ def calibrate(
         typer.Argument(metavar="FILE...", help="Measured iterations, or a server at fixed concurrencies."),
     ],
     select: Select = None,
+    skip_failed: SkipFailed = False,
+    unique: Unique = None,
     time_format: Annotated[
         str,
         typer.Option(metavar="UNIT", help="Unit of all times: s, ms, us or ns; auto: by the columns' suffixes (_ms)."),
@@ -80,6 +82,8 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Fit a profile of your own to measurements, for a scenario to use."""
+    from messsim.errors import MissingColumns
+    from messsim.logs.presets import of_other_kind
     from messsim.report.hardware.calibration import calibration
     from messsim.results.directory import write_file
     from messsim.scenario.overrides import format_value
@@ -89,8 +93,11 @@ def calibrate(
 
     check_out(out, "file")
     options = Options(model, gpu, tp, experts, top_k, kv_capacity_tokens, fix or [], base)
-    with stderr.status("fitting"):
-        fitted = fit(measurements, select, options, sets, unit=time_format)
+    try:
+        with stderr.status("fitting"):
+            fitted = fit(measurements, select, options, sets, unit=time_format, unique=unique, skip_failed=skip_failed)
+    except MissingColumns as error:
+        raise of_other_kind(str(error.file)) or error from None
     if as_json:
         print_json(fitted)
     else:

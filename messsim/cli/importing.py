@@ -8,7 +8,7 @@ import typer
 
 from .base import AsJson, command, console, print_json
 from .outputs import check_out
-from .rows import Select, TimeFormat, TimeZone, Unique, time_form
+from .rows import Select, SkipFailed, TimeFormat, TimeZone, Unique, time_form
 
 if TYPE_CHECKING:
     from messsim.logs.outcomes import OutcomeOptions
@@ -43,13 +43,6 @@ PromptColumn = Annotated[
 ]
 OutputColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of answer token counts.")]
 TenantColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of who asked; none: not imported.")]
-SkipFailed = Annotated[
-    bool,
-    typer.Option(
-        "--skip-failed",
-        help="Leave out rows whose token counts are missing, 0, or no numbers; of outcomes: scores that are none.",
-    ),
-]
 AsOutcomes = Annotated[
     bool, typer.Option("--outcomes", help="Make a table of outcomes of models; a FILE may be MODEL=FILE.")
 ]

@@ -88,7 +88,7 @@ def _text(
     target: Path, trace: Path | None, models: str | None, alpha: float | None, rate: float | None, overwrite: bool
 ) -> tuple[str, "tuple[Path, Trace] | None"]:
     """The scenario, and the trace to write beside it."""
-    from messsim.errors import OutputError
+    from messsim.errors import DataError, OutputError
     from messsim.logs.starting import DEFAULT_MODELS, DEFAULT_RATE_RPS, beginning, check_place, profiles_of, traffic_of
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 
@@ -109,7 +109,13 @@ def _text(
         return beginning(target.stem, profiles, alpha=alpha, rate_rps=rate or DEFAULT_RATE_RPS), None
     place = target.with_name(f"{target.stem}-trace.csv")
     check_place(place, overwrite)
-    requests = read_requests(trace, plan_reading(trace, TraceColumns()))
+    try:
+        requests = read_requests(trace, plan_reading(trace, TraceColumns()))
+    except DataError as error:
+        if " --" in str(error):  # of options that `import` has
+            hint = f"; then messsim import {trace} with that, and messsim init --from what it writes"
+            raise DataError([*error.problems[:-1], error.problems[-1] + hint], str(trace)) from None
+        raise
     print_notes(requests.notes)
     traffic = traffic_of(requests.summary(), Path(place.name))
     return beginning(target.stem, profiles, alpha=alpha, rate_rps=0.0, traffic=traffic), (place, requests)

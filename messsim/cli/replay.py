@@ -9,7 +9,7 @@ import typer
 from .amounts import fraction
 from .base import AsJson, Seed, command
 from .outputs import check_out, hand_over
-from .rows import Select, TimeFormat, TimeZone, Unique, time_form
+from .rows import Select, SkipFailed, TimeFormat, TimeZone, Unique, time_form
 
 __all__ = ["replay"]
 
@@ -33,9 +33,6 @@ TimeColumn = Annotated[
 Maps = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="VALUE=SATISFACTION", help="What ratings mean: 'up=1,down=0'; or grades: 1..5."),
-]
-SkipFailed = Annotated[
-    bool, typer.Option("--skip-failed", help="Leave out rows whose cost is missing, 0, or no number.")
 ]
 
 

@@ -7,7 +7,7 @@ import typer
 if TYPE_CHECKING:
     from messsim.workload.times import TimeForm
 
-__all__ = ["Select", "TimeFormat", "TimeZone", "Unique", "time_form"]
+__all__ = ["Select", "SkipFailed", "TimeFormat", "TimeZone", "Unique", "time_form"]
 
 TimeFormat = Annotated[
     str,
@@ -27,6 +27,15 @@ Select = Annotated[
 ]
 Unique = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Count each value of this column once, such as a request's id.")
+]
+
+SkipFailed = Annotated[
+    bool,
+    typer.Option(
+        "--skip-failed",
+        help="Leave out rows whose token counts, costs, or measured times are missing, 0, or no numbers; of outcomes: "
+        "scores that are none.",
+    ),
 ]
 
 

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from messsim.errors import DataError
+from messsim.workload.blocks import schema_of
 from messsim.workload.choosing import Condition
 from messsim.workload.nested import column_of
 
@@ -211,6 +214,19 @@ def first_of(schema: Mapping[str, Any], names: Names) -> str | None:
 def recognised(schema: Mapping[str, Any]) -> Preset | None:
     """The tool whose file has these columns."""
     return next((p for p in PRESETS if all(first_of(schema, tuple(t.split("|"))) for t in p.tell)), None)
+
+
+def of_other_kind(file: str) -> DataError | None:
+    """What a file looks like in which `calibrate` misses columns, and what helps; None if it is no known tool's."""
+    preset = recognised(schema_of(Path(file)))
+    if preset is None or preset.name == "messsim":
+        return None
+    helps = "of a summary, its averages" if preset.lacks else "messsim import reads it as traffic"
+    return DataError(
+        f"looks like {preset.title}; expected a row for each concurrency, with clients, prompt_tokens, output_tokens, and "
+        f"ttft_ms or tpot_ms, or a row for each iteration ({helps})",
+        file,
+    )
 
 
 def nearest(schema: Mapping[str, Any]) -> tuple[Preset, list[str]] | None:

@@ -22,6 +22,8 @@ def import_toml(imported: ImportedTrace, file: Path) -> str:
         lines += ["[arrivals]", 'kind = "poisson"', f"rate_rps = {rate}", "", "[tokens]", f"file = {name}"]
     else:
         lines += ["[arrivals]", 'kind = "trace"', f"file = {name}"]
+        if imported["start"] is not None:
+            lines[-1] += f" # 0 s in it is {imported['start']}"
         if imported["rate_rps"] is None:
             lines += ["repeat = false"]
         columns = {"tenant": "tenant"} if imported["tenants"] else {}

@@ -105,6 +105,8 @@ class Trace:
         What prompts are made of: columns by the keys of arrivals.columns that they are.
     block_tokens
         Tokens of a block that hashes name; None without any.
+    start
+        The date of time 0, where the file says it; with a Z in UTC.
     """
 
     frame: pl.DataFrame
@@ -113,6 +115,7 @@ class Trace:
     rate_rps: float | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     block_tokens: int | None = None
+    start: str | None = None
 
     @property
     def has_times(self) -> bool:
@@ -130,6 +133,7 @@ class Trace:
         return {
             "requests": count,
             "format": self.source,
+            "start": self.start,
             "duration_s": span_s,
             "rate_rps": (count - 1) / span_s if span_s else self.rate_rps,
             "prompt_tokens": _counts(self.frame["prompt_tokens"].to_numpy()),
@@ -291,7 +295,7 @@ def read_requests(path: Path, reading: Reading, *, most_tenants: int = MOST_TENA
     columns = {key: WRITTEN[key] for key in columns_of(reading.made_of)}
     block_tokens = reading.block_tokens if "hash_ids" in columns else None
     source = None if reading.preset is None else reading.preset.name
-    return Trace(frame, tuple(notes), source, extra.rate_rps, columns, block_tokens)
+    return Trace(frame, tuple(notes), source, extra.rate_rps, columns, block_tokens, rows.start)
 
 
 @dataclass
@@ -367,6 +371,11 @@ class _Rows:
                 for t in texts(frame, reading.tenant, path)
             ]
             self._tenants.add(np.array(numbered, np.int32)[keep])
+
+    @property
+    def start(self) -> str | None:
+        """The date of the earliest."""
+        return None if self._times is None else self._times.start
 
     def frame(self, most_tenants: int) -> tuple[pl.DataFrame, list[str]]:
         """All of them, in order of time, and notes."""

@@ -109,6 +109,7 @@ class Checklist(TypedDict):
     pools: list[CheckedPool]
     worth: Worth
     problems: list[str]
+    other_problems: list[str]
     expect: Expectation
     notes: list[str]
 

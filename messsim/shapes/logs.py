@@ -141,6 +141,7 @@ class ImportedTrace(TypedDict):
 
     requests: int
     format: str | None
+    start: str | None
     duration_s: float | None
     rate_rps: float | None
     prompt_tokens: TokenCounts

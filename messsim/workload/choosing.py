@@ -153,8 +153,10 @@ class Chooser:
         self.kept += int(keep.sum())
         return keep
 
-    def of_file(self, frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-        """The rows that count of a whole file, one of several; a value of `unique` counts once in each.
+    def of_file(self, frame: pl.DataFrame, path: Path, *, as_one: bool = False) -> pl.DataFrame:
+        """The rows that count of a whole file, one of several.
+
+        A value of `unique` counts once in each, or in all, if they count as one.
 
         Raises
         ------
@@ -162,7 +164,8 @@ class Chooser:
             If it has no such column, or no such row.
         """
         beside = resolved(frame, self.columns, path)
-        self._seen.clear()
+        if not as_one:
+            self._seen.clear()
         kept, self.kept = self.kept, 0
         frame = frame.filter(self.keep(beside))
         self.check(path)

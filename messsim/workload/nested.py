@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from messsim.errors import DataError, MissingColumns
+from messsim.errors import MissingColumns
 from messsim.wording import shown
 
 from .meaning import by_meaning, meaning_of
@@ -117,7 +117,8 @@ def require(have: list[str], wanted: list[str], path: Path) -> None:
     """Raises for columns that are not there, with the nearest name."""
     missing = [c for c in dict.fromkeys(wanted) if c not in have]
     if missing:
-        raise DataError(name_missing(have, have, missing), str(path))
+        meant = {c: by_meaning(c, have) for c in missing}
+        raise MissingColumns(name_missing(have, have, missing), str(path), meant)
 
 
 def name_missing(columns: list[str], names: list[str], missing: list[str]) -> list[str]:

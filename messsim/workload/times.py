@@ -111,6 +111,8 @@ class Times:
     ----------
     notes
         What deserves to be said of them; complete after `seconds`.
+    start
+        The first time as a date, in UTC where it ends with Z, after `seconds`; None where times are since any start.
     """
 
     def __init__(self, column: str, path: Path, form: TimeForm | None = None, *, least: float = -np.inf) -> None:
@@ -126,6 +128,7 @@ class Times:
         self._local = self._twelve_hours = self._dots = False
         self._month_first_ok = self._day_first_ok = True
         self.notes: list[str] = []
+        self.start: str | None = None
         check_form(self._form)
 
     def add(self, frame: pl.DataFrame, before: int, keep: NDArray[np.bool_] | None = None) -> None:
@@ -370,8 +373,12 @@ class Times:
             seconds: Floats = values if self._per_second == 1 else values / self._per_second
             if self._unit_from == "name" and self._per_second > 1 and len(values) > 1:
                 self._doubt_the_name(values)
+            first_s = (float(values.min()) + self._origin) / self._per_second if len(values) else 0.0
+            if EPOCH_S[0] <= first_s <= EPOCH_S[1]:
+                self.start = _date(round(first_s * SECOND_NS), "Z")
             return seconds
         values = self._in_order_of_month(values)
+        self.start = _date(int(values.min()), "" if self._local and self._form.zone is None else "Z")
         values = values - values.min()
         seconds = values / SECOND_NS
         self._note_clock(seconds)
@@ -420,6 +427,11 @@ class Times:
                 "ended, "
                 f"{self._form.zone_option} such as Europe/Berlin puts it right"
             )
+
+
+def _date(ns: int, zone: str) -> str:
+    """A time since 1970 as a date, to the millisecond."""
+    return str(np.datetime64(ns // UNITS["us"], "ms")).removesuffix(".000") + zone
 
 
 def doubts(time_s: Floats, form: TimeForm, *, dates: bool = False) -> list[str]:

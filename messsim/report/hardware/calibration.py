@@ -32,6 +32,7 @@ def calibration(result: dict[str, Any]) -> RenderableType:
         f"{value:,.0f} {WORDS.get(name, name.replace('_', ' '))}" for name, value in result["up_to"].items()
     )
     parts: list[RenderableType] = [Text(head, style="bold"), Text(f"measured up to {reach}", style="dim")]
+    parts += [Text(f"note: {note}", style="yellow") for note in result["notes"]]
     parts += [_coefficients(result), Text(), _errors(result)]
     if result["left_out"]:
         parts.append(

@@ -130,5 +130,10 @@ def _scenario(path: Path) -> Scenario:
 
 def _marks(scenario: Scenario, result: Result) -> Marks:
     last_s = result.timeline["time_s"].max()
-    phases = [PhaseMark(p.name or f"phase {i + 1}", p.from_request, p.from_s) for i, p in enumerate(scenario.phases)]
-    return Marks(phases, outages(scenario, float(last_s) if isinstance(last_s, float) else 0.0))
+    end_s, arrived = float(last_s) if isinstance(last_s, float) else 0.0, result.summary["requests"]["arrived"]
+    phases = [
+        PhaseMark(p.name or f"phase {i + 1}", p.from_request, p.from_s)
+        for i, p in enumerate(scenario.phases)
+        if (p.from_request or 0) < max(arrived, 1) and (p.from_s or 0.0) <= end_s
+    ]
+    return Marks(phases, outages(scenario, end_s))

@@ -16,7 +16,9 @@ def checklist(checked: Checklist) -> RenderableType:
     """Promises, models, pools, and what to expect."""
     parts: list[RenderableType] = [_headline(checked)]
     parts += [Text(f"note: {note}", style="yellow") for note in checked["notes"]]
-    parts += [_promise(p, len(checked["promises"]) > 1) for p in checked["promises"]]
+    several = len(checked["promises"]) > 1
+    drawn = checked["worth"]["best_single"]["model"]
+    parts += [_promise(p, p["single_model"] if several else drawn, several) for p in checked["promises"]]
     if checked["rent_usd_per_hour"] is not None:
         fixed = ", whatever the router does: only another fleet costs less" if checked["cost_fixed"] else ""
         parts.append(Text(f"rent: {number(checked['rent_usd_per_hour'], 'USD')} an hour{fixed}"))
@@ -24,6 +26,7 @@ def checklist(checked: Checklist) -> RenderableType:
     if checked["pools"]:
         parts += [Text(), _pools(checked)]
         parts += [_stability(p) for p in checked["pools"] if p["peak_load"] is not None and p["peak_load"] >= 0.9]
+    parts += [Text(problem, style="bold red") for problem in checked["other_problems"]]
     parts += [Text(), *_worth(checked)]
     expect = checked["expect"]
     if expect["wall_s"] is not None:
@@ -46,13 +49,16 @@ def _headline(checked: Checklist) -> Text:
     return Text(f"{checked['scenario']}: {many}{pace}, policy {checked['policy']}", style="bold")
 
 
-def _promise(promise: CheckedPromise, several: bool) -> Text:
+def _promise(promise: CheckedPromise, drawn: str | None, several: bool) -> Text:
+    """Can it be kept? `drawn` is the model that keeps it alone on the requests that this run draws."""
     alone = promise["single_model"]
     alpha = f"alpha = {promise['alpha']}" + (f" for {promise['tenant']}" if several else "")
     if not promise["reachable"]:
         most = percent(promise["any_model"])
         return Text(f"{alpha} cannot be kept: on {most} of requests is any model right, no more", style="bold red")
     if alone is not None:
+        if drawn != alone:
+            return Text(f"{alpha}: {alone} alone would keep it in the long run; in this run, {drawn or 'none'} would")
         return Text(f"{alpha}: {alone} alone would keep it", style="green")
     return Text(
         f"{alpha}: the best model reaches {percent(promise['best_model'])}, all together "

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from messsim.errors import DataError
-from messsim.workload.choosing import conditions
+from messsim.workload.choosing import Chooser, conditions
 from messsim.zoo.fitting import NO_CAP_W, Estimate, Iterations
 
 from .fits import fit_iterations, fit_points, unmeasured
@@ -30,6 +30,8 @@ def calibrate(
     sets: list[str] | None = None,
     *,
     unit: str = "auto",
+    unique: str | None = None,
+    skip_failed: bool = False,
 ) -> dict[str, Any]:
     """Fits a profile to measurements in one or more files.
 
@@ -46,6 +48,10 @@ def calibrate(
         Overrides of the closed-loop scenarios that points of a server are compared with.
     unit
         Of all times in the file: "s", "ms", "us" or "ns"; "auto": as its columns' names say, else seconds.
+    unique
+        Column of which each value counts once, over all files.
+    skip_failed
+        Leave out rows without numbers other than 0 for what was measured.
 
     Returns
     -------
@@ -56,6 +62,8 @@ def calibrate(
         coefficients that are not determined. `errors`: relative errors of the fit
         on its own rows, by region. `up_to`: the greatest prompt, batch and so on of the rows.
 
+        `notes`: which rows do not count, and how many.
+
     Raises
     ------
     DataError, ScenarioError
@@ -63,8 +71,8 @@ def calibrate(
     """
     paths = [Path(f) for f in ([file] if isinstance(file, str | Path) else file)]
     path, options = paths[0], options or Options()
-    chosen = conditions(select or [])
-    measured = joined([(p, read_measurements(p, chosen, unit)) for p in paths])
+    chooser = Chooser(conditions(select or []), ("",) if skip_failed else (), unique, "rows without measurements")
+    measured = joined([(p, read_measurements(p, chooser, unit)) for p in paths])
     base = Base.of(options.base)
     whose = whose_of(measured.whose, options, path)
     mixture = mixture_of(options, base)
@@ -96,6 +104,7 @@ def calibrate(
         "not_determined": undetermined,
         "measure_next": measure_next(undetermined, served=isinstance(measured.rows, ServedPoints)),
         "errors": errors,
+        "notes": chooser.notes(),
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from messsim.errors import DataError
-from messsim.workload.choosing import Chooser, Condition
+from messsim.workload.choosing import Chooser
 from messsim.workload.chunk import Floats
 from messsim.workload.readers import numbers, read, require
 from messsim.workload.times import UNITS
@@ -38,6 +38,7 @@ READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED = 8  # values of a column that an error names
 PLAUSIBLE_S = {"ttft_s": (1e-4, 600.0), "tpot_s": (1e-5, 2.0), "duration_s": (1e-6, 30.0)}  # else another unit
 UNIT_NAMES = {"ms": "milliseconds", "s": "seconds"}
+TIMES = ("ttft", "tpot", "e2e", "duration")  # readings that have a unit
 LEAST = 1e-9  # of what must be above 0
 
 
@@ -84,7 +85,7 @@ class Measurements:
     idle_w: float | None = None
 
 
-def read_measurements(path: Path, select: Sequence[Condition] = (), unit: str = "auto") -> Measurements:
+def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "auto") -> Measurements:
     """Reads a file of measurements.
 
     Parameters
@@ -92,8 +93,9 @@ def read_measurements(path: Path, select: Sequence[Condition] = (), unit: str = 
     path
         CSV, CSV.gz, Parquet, JSONL or JSON. Points may also be in the columns of AIConfigurator's measured samples, or
         be results of ``vllm bench serve`` or of SGLang's bench_serving.
-    select
-        What a row must fulfil to count.
+    chooser
+        Which rows count; with any `tokens`, only those whose readings are numbers other than 0, and of points the
+        lengths and clients too. None: all.
     unit
         Of all times: "s", "ms", "us" or "ns"; "auto": as the columns' names say, else seconds.
 
@@ -105,7 +107,10 @@ def read_measurements(path: Path, select: Sequence[Condition] = (), unit: str = 
     """
     if unit not in ("auto", *UNITS):
         raise DataError(f"--time-format {unit}: the times are durations; expected auto, {', '.join(UNITS)}", str(path))
-    frame = _named(Chooser(tuple(select)).of_file(read(path), path), path, unit)
+    frame, chooser = read(path), chooser or Chooser()
+    if chooser.tokens:
+        chooser.tokens = tuple(_needed(frame))
+    frame = _named(chooser.of_file(frame, path, as_one=True), path, unit)
     whose = _whose(frame, path)
     if unit == "auto":
         _doubt_seconds(frame, path)
@@ -160,6 +165,15 @@ def _joined_rows(
     )
 
 
+def _needed(frame: pl.DataFrame) -> list[str]:
+    """Columns that hold a number other than 0 in each row that was measured, under the names that the file has."""
+    units = [f"{reading}_{unit}" for reading in TIMES for unit in UNITS]
+    names = [*TIMES, *units, "tokens_per_s"]
+    if not {"duration", *(f"duration_{u}" for u in UNITS)} & set(frame.columns):  # points: iterations may lack prompts
+        names += ["completed", *BENCHMARKS, *TOTALS, *SAMPLED, *PARETO, *{**SAMPLED, **TOTALS}.values()]
+    return [c for c in names if c in frame.columns and frame[c].null_count() < frame.height]
+
+
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
     frame = _benchmarked(frame, path)
@@ -190,7 +204,7 @@ def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     import polars as pl
 
     collected = {}
-    for reading in ("ttft", "tpot", "e2e", "duration"):
+    for reading in TIMES:
         for unit, per_second in UNITS.items():
             column = f"{reading}_{unit}"
             there = column in frame.columns and frame[column].null_count() < frame.height
@@ -206,7 +220,7 @@ def _all_in(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     import polars as pl
 
     collected = {}
-    for reading in ("ttft", "tpot", "e2e", "duration"):
+    for reading in TIMES:
         for column in (reading, *(f"{reading}_{u}" for u in UNITS)):
             if column in frame.columns and frame[column].null_count() < frame.height:
                 collected[f"{reading}_s"] = numbers(frame, column, path, least=LEAST) / UNITS[unit]

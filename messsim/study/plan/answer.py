@@ -166,5 +166,7 @@ def _assumptions(search: Search, objective: str) -> list[str]:
         )
     if search.checked:
         rest = f" ({search.unchecked} more were not: at most {MOST_CHECKS} are)" if search.unchecked else ""
-        collected.append(f"checked: {len(search.checked)} of the largest clusters so left out fail in a run{rest}")
+        collected.append(
+            f"checked: runs of {len(search.checked)} of the largest clusters that were assumed to fail did fail{rest}"
+        )
     return collected

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from messsim.engines import prepare
+from messsim.engines.networks import shared_links
 from messsim.results.figures import Requirement
 from messsim.scenario import Scenario
 
@@ -35,8 +36,8 @@ class Carrying:
 
     Taken for granted, and checked by the plan: that shares of traffic do not hang on numbers of replicas, and that
     no pool sustains more than 1.25 times what the closed form says. Where prefill and decode are split, a model
-    sustains what the lesser of both do. It says nothing (everything carries) in closed loops, with phases, failures,
-    a limit on waiting, or a horizon.
+    sustains what the least of both and of the network between them does. It says nothing (everything carries) in closed
+    loops, with phases, failures, a limit on waiting, or a horizon.
     """
 
     def __init__(self, scenario: Scenario, rows: Sequence[Row], requirements: Sequence[Requirement]) -> None:
@@ -47,6 +48,8 @@ class Carrying:
         self._bounds = quantiles_of(requirements) if plain and rate and length else []
         self._rate, self._length = rate or 0.0, length or 0
         self._sustained = {p.name: (p.model, p.role, sustained_rps(setup, p)) for p in setup.pools if not p.is_api}
+        self._pools, self._transfer = setup.pools, s.cluster.transfer
+        self._prompt_tokens = setup.workload.mean_prompt_tokens()
         self._places = {p.name: p.serving.max_num_seqs for p in setup.pools}
         shares = [[float(row.get(column_of(f"models.{n}.share")) or 0.0) for n in s.model_names] for row in rows]
         self._shares = [sum(column) / len(rows) for column in zip(*shares, strict=True)]
@@ -57,6 +60,9 @@ class Carrying:
         for name, (model, role, rps) in self._sustained.items():
             by_role[model, role] = by_role.get((model, role), 0.0) + TRUST * rps * replicas[name]
         capacity = {m: min(rps for (of, _), rps in by_role.items() if of == m) for m, _ in by_role}
+        for links in shared_links(self._transfer, self._pools, self._prompt_tokens, replicas):
+            for m, size in links.request_bytes.items():
+                capacity[m] = min(capacity[m], TRUST * links.bytes_per_s / size)
         running = sum(self._places[name] * replicas[name] for name in self._sustained)
         for quantile, seconds in self._bounds:
             stretch = 1.0 + seconds * self._rate / self._length

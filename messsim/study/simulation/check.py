@@ -9,6 +9,7 @@ from messsim.engines import Outcome, Setup, prepare
 from messsim.engines.capacity import saturation_rps
 from messsim.engines.cluster import UNLIMITED_TOKENS, PoolPlan
 from messsim.engines.dispatch import check_rule
+from messsim.engines.networks import shared_links
 from messsim.engines.records import RecordChunk
 from messsim.results import Tally, summarise
 from messsim.results.rent import fixed_cost, rent_usd_per_hour
@@ -26,6 +27,7 @@ from .worth import FEW, worth
 __all__ = ["check", "sustained_rps"]
 
 PROBE_REQUESTS = 2_000
+LINKS = {"prefill": "each replica that prefills", "decode": "each that decodes", "cluster": "the cluster"}
 
 
 def check(scenario: Scenario) -> Checklist:
@@ -42,8 +44,9 @@ def check(scenario: Scenario) -> Checklist:
         router that always knows who is right. `pools`: requests a second that each can sustain, and its load: on
         average and, as `peak_load`, in the busiest minute; `batch`, how many sequences it runs at once while it is
         busy, and `thin`, whether these are fewer than 8. `worth`: what routing can save (`study.simulation.worth`).
-        `problems`: why the study cannot work, promises out of reach and pools whose load is over 1. `expect`: wall
-        seconds and peak MiB.
+        `problems`: why the study cannot work, promises out of reach and pools whose load is over 1, and
+        `other_problems`: those of routers, front ends, networks and rules of dispatch. `expect`: wall seconds and
+        peak MiB.
     """
     setup = prepare(scenario)
     scenario = setup.scenario
@@ -51,6 +54,7 @@ def check(scenario: Scenario) -> Checklist:
     speed_rps = probe["performance"]["requests_per_s"]
     rates, total = setup.workload.rates(), setup.workload.expected_requests
     promises, pools = _promises(setup), [_pool(setup, p, probe, rates, batches) for p in setup.pools]
+    others = [*_overloaded_workers(setup, pools, rates), *_overloaded_links(setup, pools), *_broken_rule(setup)]
     return {
         "scenario": scenario.name,
         "policy": setup.policy.name,
@@ -65,12 +69,8 @@ def check(scenario: Scenario) -> Checklist:
         "promises": promises,
         "pools": pools,
         "worth": worth(setup),
-        "problems": [
-            *_broken_promises(promises),
-            *_overloaded(pools),
-            *_overloaded_workers(setup, pools, rates),
-            *_broken_rule(setup),
-        ],
+        "problems": [*_broken_promises(promises), *_overloaded(pools), *others],
+        "other_problems": others,
         "expect": {
             "wall_s": total / speed_rps if total and speed_rps else None,
             "probe_requests": probe["requests"]["arrived"],
@@ -240,6 +240,25 @@ def _overloaded_workers(setup: Setup, pools: list[CheckedPool], rates: Rates | N
         if pool["offered_rps"] > passes_rps:
             gets = pool["offered_rps"]
             problems.append(f"pool {plan.name}: gets {gets:.4g} requests/s and its front ends pass {passes_rps:.4g}")
+    return problems
+
+
+def _overloaded_links(setup: Setup, pools: list[CheckedPool]) -> list[str]:
+    """Networks that are to carry more KV than they can."""
+    transfer, problems = setup.scenario.cluster.transfer, []
+    for links in shared_links(transfer, setup.pools, setup.workload.mean_prompt_tokens()):
+        bytes_per_s = sum(
+            (pool["offered_rps"] or 0.0) * links.request_bytes[plan.model]
+            for plan, pool in zip(setup.pools, pools, strict=True)
+            if plan.role == "prefill" and plan.model in links.request_bytes
+        )
+        if bytes_per_s > links.bytes_per_s:
+            one = len(links.request_bytes) == 1 and len(setup.scenario.models) > 1
+            whose = f" of {setup.scenario.model_names[next(iter(links.request_bytes))]}" if one else ""
+            problems.append(
+                f"transfers of KV{whose}: get {bytes_per_s / 1e9:.4g} GB/s and can carry {links.bytes_per_s / 1e9:.4g} "
+                f"(cluster.transfer.bandwidth_gb_per_s of {LINKS[transfer.bandwidth_of]})"
+            )
     return problems
 
 
