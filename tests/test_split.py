@@ -588,6 +588,8 @@ def test_ties_matter_on_either_side(tmp_path, rule, decoding, roles, ignored):
     cluster = {"dispatch": rule, "ties": "random"} | ({"transfer": {"dispatch": decoding}} if decoding else {})
     data = split(tmp_path, [0.0], cluster=cluster) if roles else scenario(cluster=cluster)
     assert any(note.startswith("cluster.ties: ignored") for note in notes_of(parse(data))) == ignored
+
+
 @pytest.mark.parametrize(
     ("bandwidth_of", "carries"), [("transfer", None), ("cluster", 4), ("decode", 8), ("prefill", 12)]
 )

@@ -258,7 +258,7 @@ def _no_numbers(value: Any, key: str) -> list[str]:
     return [] if is_number else [f"{key} = {_short(value)}: expected a number"]
 
 
-def _too_far(whole: dict[str, Any]) -> list[str]:
+def _too_far(whole: Mapping[str, Any]) -> list[str]:
     """The keys of what no router can have learned; sums of squares have a range of their own."""
     learned, options = whole.get("predictor"), whole.get("options")
     if not isinstance(learned, dict) or not isinstance(options, dict):
