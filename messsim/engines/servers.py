@@ -310,7 +310,8 @@ class ServerPool:
         """
         if self.plan.role != "decode":
             return self.unfinished - sum(server.kept for server in self.replicas)
-        return sum(server.unfinished for server in self.replicas) + self.group.held_for(self)
+        held: int = self.group.held_for(self)
+        return sum(server.unfinished for server in self.replicas) + held
 
     def is_closed(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
         """Whether it does not take a request.
