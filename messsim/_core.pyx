@@ -1448,11 +1448,8 @@ cdef class Loop(_ms_run):
 
     def failure(self) -> str | None:
         """What a compiled function of one of its policies or of its rule of dispatch has raised; None if none did."""
-        for policy in (*self.policies, *self.own_rules):
-            raised = policy.failure()
-            if raised is not None:
-                return raised
-        return None
+        failures = [compiled.failure() for compiled in (*self.policies, *self.own_rules)]
+        return next(filter(None, failures), None)
 
     def check(self) -> None:
         """Raises unless the blocks of every prefix cache add up."""
