@@ -14,7 +14,7 @@ from messsim.report.base.screen import Screen
 from messsim.report.base.tables import Fitting, number, percent, seconds
 from messsim.report.compare.comparison import comparison_so_far
 from messsim.report.plan.answer import best_so_far
-from messsim.report.run.summary import run_summary
+from messsim.report.run.summary import _rent, run_summary
 from messsim.scenario import parse
 from messsim.study.challenge.routers import challenge
 from messsim.study.compare.policies import compare as compare_all
@@ -301,3 +301,13 @@ def test_nobody_watches_a_pipe():
 )
 def test_rates_are_told_by_the_second_or_by_the_hour(rps, expected):
     assert rate(rps) == expected
+
+
+def test_rent_is_of_the_gpus_that_there_were():
+    pools = [
+        {"gpus_per_replica": 2, "replicas": 3, "mean_replicas": 3.0},
+        {"gpus_per_replica": 4, "replicas": 10, "mean_replicas": 1.25},
+    ]
+    summary = {"cost": {"rent_usd_per_hour": 22.0, "fixed": False}, "pools": pools[:1]}
+    assert _rent(summary) == "22 USD an hour for 6 GPUs"
+    assert _rent(summary | {"pools": pools}) == "22 USD an hour for 11.0 GPUs on average"

@@ -126,9 +126,12 @@ def _windows(windows: Windows) -> str:
 
 def _rent(summary: Summary) -> str:
     cost = summary["cost"]
-    gpus = sum(p["gpus_per_replica"] * p["replicas"] for p in summary["pools"])
+    pools = summary["pools"]
+    gpus = sum(p["gpus_per_replica"] * p["mean_replicas"] for p in pools)
+    changes = any(p["mean_replicas"] != p["replicas"] for p in pools)
+    fleet = f"{gpus:.1f} GPUs on average" if changes else f"{gpus:.0f} GPUs"
     fixed = ", whatever the router does: only another fleet costs less" if cost["fixed"] else ""
-    return f"{number(cost['rent_usd_per_hour'], 'USD')} an hour for {gpus} GPUs{fixed}"
+    return f"{number(cost['rent_usd_per_hour'], 'USD')} an hour for {fleet}{fixed}"
 
 
 def _oracle(cost: Cost) -> str:
