@@ -11,6 +11,7 @@ from messsim.errors import SimulationError
 from messsim.logs.traces import TraceColumns
 from messsim.results.summary import _mean_utilization
 from messsim.scenario import parse
+from messsim.scenario.transfer import Transfer
 from messsim.study import sweep as sweeping
 from messsim.study.converge.convergence import _quantiles
 from messsim.study.plan.candidates import axes_of
@@ -138,6 +139,7 @@ def carrying(bounds, capacity, shares, rate=1.0, length=100, places=0):
     result._bounds, result._rate, result._length, result._shares = bounds, rate, length, shares
     result._sustained = {f"p{m}": (m, "both", rps / 1.25) for m, rps in enumerate(capacity)}
     result._places = {f"p{m}": places for m in range(len(capacity))}
+    result._transfer, result._pools, result._prompt_tokens = Transfer(), [], 0.0
     return result
 
 
