@@ -13,10 +13,15 @@ void ms_link_free(ms_link *self)
     ms_heap_free(&self->ends);
 }
 
+/* Bytes a second of each; some are there. */
+static double share(const ms_link *self)
+{
+    return self->bytes_per_s / (double)self->ends.length;
+}
+
 static void advance(ms_link *self, double t_s)
 {
-    const double share = self->bytes_per_s / (double)self->ends.length;
-    self->carried = self->ends.length > 0 ? self->carried + (t_s - self->since_s) * share : 0.0;
+    self->carried = self->ends.length > 0 ? self->carried + (t_s - self->since_s) * share(self) : 0.0;
     self->since_s = t_s;
 }
 
@@ -26,9 +31,8 @@ static void foresee(ms_link *self)
         self->next_s = INFINITY;
         return;
     }
-    const double share = self->bytes_per_s / (double)self->ends.length;
     const double left = self->ends.events[0].when.time_s - self->carried;
-    self->next_s = self->since_s + (left > 0.0 ? left / share : 0.0); /* below 0 by rounding */
+    self->next_s = self->since_s + (left > 0.0 ? left / share(self) : 0.0); /* below 0 by rounding */
 }
 
 int ms_link_join(ms_link *self, void *transfer, uint64_t suborder, double bytes, double t_s)

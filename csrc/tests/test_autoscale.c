@@ -36,14 +36,20 @@ static void a_target_has_a_tolerance_and_shrinks_late(void)
     ms_autoscaler_free(&scaler);
 }
 
-static void saturation_adds_and_takes_one(void)
+static ms_autoscale_plan by_saturation(void)
 {
-    ms_autoscaler scaler;
     ms_autoscale_plan plan = plan_of(MS_SCALES_BY_SATURATION, 1.0);
     plan.saturated_usage = 0.8;
     plan.saturated_waiting = 5.0;
     plan.spare_usage = 0.1;
     plan.spare_waiting = 3.0;
+    return plan;
+}
+
+static void saturation_adds_and_takes_one(void)
+{
+    ms_autoscaler scaler;
+    const ms_autoscale_plan plan = by_saturation();
     CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
     ms_autoscale_look look = {.t_s = 60.0, .ready = 2, .unfinished = 9};
     CHECK(ms_autoscale_wanted(&scaler, &plan, &look, 50) == 3); /* all are saturated */
@@ -241,11 +247,7 @@ static void a_cold_start_is_the_sum_of_its_phases(void)
 static void saturation_goes_to_zero_when_nothing_is_left(void)
 {
     ms_autoscaler scaler;
-    ms_autoscale_plan plan = plan_of(MS_SCALES_BY_SATURATION, 1.0);
-    plan.saturated_usage = 0.8;
-    plan.saturated_waiting = 5.0;
-    plan.spare_usage = 0.1;
-    plan.spare_waiting = 3.0;
+    const ms_autoscale_plan plan = by_saturation();
     CHECK(ms_autoscaler_init(&scaler, &plan) == 0);
     const double times_s[] = {2.0, 4.0, 90.0, 92.0, 94.0};
     const int32_t ready[] = {2, 1, 1, 1, 0}, wanted_of[] = {1, 1, 1, 0, 0};

@@ -58,16 +58,22 @@ static void a_chain_may_end_without_an_answer(void)
     }
 }
 
+/* Forty requests, one every `gap_s`, each a chain from model 0 on, with servers or none: all are completed. */
+static const sheet *chains(ms_run *loop, double gap_s, int servers)
+{
+    fill(&sheets[0], 0, 40, gap_s);
+    plans_are(MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0);
+    make(loop, &plain, servers, MS_LEAST_LOADED);
+    CHECK(ms_loop_begin(loop) == 0);
+    CHECK(run(loop, sheets, 1, 1000) == MS_LOOP_OVER);
+    CHECK(check_records(&sheets[0], MS_COMPLETED) == 40);
+    return &sheets[0];
+}
+
 static void a_chain_is_charged_for_what_came_before(void)
 {
     ms_run loop;
-    fill(&sheets[0], 0, 40, 50.0);
-    plans_are(MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0);
-    make(&loop, &plain, 0, MS_LEAST_LOADED);
-    CHECK(ms_loop_begin(&loop) == 0);
-    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
-    const sheet *s = &sheets[0];
-    CHECK(check_records(s, MS_COMPLETED) == 40);
+    const sheet *s = chains(&loop, 50.0, 0);
     for (int64_t i = 0; i < 40; i++) {
         const int both = i % 2 == 0;
         CHECK(s->model[i] == both && s->explored[i] == 0);
@@ -82,13 +88,7 @@ static void a_chain_is_charged_for_what_came_before(void)
 static void a_chain_on_servers_keeps_its_first_start(void)
 {
     ms_run loop;
-    fill(&sheets[0], 0, 40, 100.0); /* nobody waits for anybody */
-    plans_are(MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0);
-    make(&loop, &plain, 1, MS_LEAST_LOADED);
-    CHECK(ms_loop_begin(&loop) == 0);
-    CHECK(run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
-    const sheet *s = &sheets[0];
-    CHECK(check_records(s, MS_COMPLETED) == 40);
+    const sheet *s = chains(&loop, 100.0, 1); /* nobody waits for anybody */
     for (int64_t i = 0; i < 40; i++) {
         const int both = i % 2 == 0;
         const double prefill_s = s->prompt[i] > 16 ? 2.0 : 1.0; /* chunks of 16 tokens */
