@@ -61,6 +61,7 @@ static inline void fill(sheet *s, int64_t first, int64_t n, double gap_s)
                         .prompt_tokens = s->prompt,
                         .output_tokens = s->outputs,
                         .satisfied = s->satisfied_in,
+                        .delay_s = s->delay, /* counts where a run keeps delays */
                         .feedback_uniform = s->feedback,
                         .record = {.arrival_s = s->arrival,
                                    .explored = s->explored,

@@ -18,7 +18,6 @@ static void pauses_grow_from_try_to_try(void)
                                         .backoff = seconds(1.0),
                                         .backoff_growth = 2.0};
         ask(1, 1.0, 4, 3);
-        sheets[0].page.delay_s = sheets[0].delay;
         serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
         go(&loop, 1);
         const sheet *s = &sheets[0];
@@ -42,7 +41,6 @@ static void a_retry_draws_its_replicas_anew(void)
     config.patience = (ms_patience){
         .wait = seconds(1.5), .aborts = 1, .retries = 1, .backoff = seconds(2.0), .backoff_growth = 1.0};
     ask(60, 100.0, 4, 9);
-    sheets[0].page.delay_s = sheets[0].delay;
     serve(&loop, &config, 1, plans, MS_POWER_OF_TWO);
     go(&loop, 1);
     const sheet *s = &sheets[0];
@@ -77,7 +75,6 @@ static void tries_are_counted_apart_from_requests(void)
         .wait = seconds(0.5), .aborts = 1, .retries = 3, .backoff = seconds(0.0), .backoff_growth = 1.0};
     ask(8, 100.0, 4, 9);
     plans_are(MS_PLAN_ALL, MS_PLAN_EXPLORE | 0, 0, 0);
-    sheets[0].page.delay_s = sheets[0].delay;
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     go(&loop, 1);
     CHECK(check_records(&sheets[0], MS_TIMED_OUT) == 8);
@@ -98,7 +95,6 @@ static void a_first_token_may_be_enough(void)
         config.keeps_delays = 1;
         config.patience = (ms_patience){.wait = seconds(1.0), .until_first_token = until_first, .aborts = 1};
         ask(1, 1.0, 4, 5);
-        sheets[0].page.delay_s = sheets[0].delay;
         serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
         go(&loop, 1);
         CHECK(sheets[0].status[0] == (until_first ? MS_COMPLETED : MS_TIMED_OUT)); /* the token is there at 1 s */
@@ -118,7 +114,6 @@ static void who_gives_up_takes_only_what_is_under_way(void)
     ask(2, 4.0, 4, 3);
     sheets[0].outputs[2] = 20; /* of the first by model 1 */
     plans_are(MS_PLAN_ALL, 0, 0, 0);
-    sheets[0].page.delay_s = sheets[0].delay;
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     go(&loop, 1);
     CHECK(sheets[0].status[0] == MS_TIMED_OUT && sheets[0].model[0] == 1);
@@ -137,7 +132,6 @@ static void who_is_answered_waits_no_longer(void)
     ask(1, 1.0, 4, 3);
     sheets[0].outputs[0] = 20; /* by model 0 */
     plans_are(MS_PLAN_ALL, 0, 0, 0);
-    sheets[0].page.delay_s = sheets[0].delay;
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     go(&loop, 1);
     CHECK(sheets[0].status[0] == MS_COMPLETED && sheets[0].finish[0] == 3.0 && loop.attempts == 1);
@@ -157,7 +151,6 @@ static void who_is_turned_away_may_ask_again(void)
     config.patience = (ms_patience){.retries = 1, .backoff = seconds(4.0), .backoff_growth = 1.0};
     ask(3, 0.25, 4, 3);
     sheets[0].arrival_in[2] = 4.0; /* is in as the second asks again */
-    sheets[0].page.delay_s = sheets[0].delay;
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     go(&loop, 1);
     const sheet *s = &sheets[0];
@@ -245,7 +238,6 @@ static void each_attempt_draws_its_own_uniforms(void)
         for (int i = 0; i < 8; i++) {
             sheets[0].uniforms[i] = 0.125 * i;
         }
-        sheets[0].page.delay_s = sheets[0].delay;
         serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
         loop.instances.brain[0].policy.decide = watch;
         loop.instances.brain[0].policy.uniforms = (int32_t)n_uniforms;
@@ -383,7 +375,6 @@ static void nobody_reads_the_middle_of_a_chain(void)
     config.patience = (ms_patience){.wait = seconds(2.5), .until_first_token = 1, .aborts = 1};
     ask(1, 1.0, 4, 5);
     plans_are(MS_PLAN_CHAIN | 0, 0, 0, 0);
-    sheets[0].page.delay_s = sheets[0].delay;
     make(&loop, &config, 1, MS_LEAST_LOADED);
     begin(&loop);
     end(&loop);
@@ -401,7 +392,6 @@ static void the_first_token_must_be_of_the_answer_that_is_seen(void)
         config.patience = (ms_patience){.wait = seconds(1.5), .until_first_token = 1, .aborts = 1};
         ask(1, 1.0, 4, 5);
         plans_are(MS_PLAN_ALL, 0, 0, 0);
-        sheets[0].page.delay_s = sheets[0].delay;
         make(&loop, &config, 1, MS_LEAST_LOADED);
         loop.fleet.pool[late].plan.front_end = seconds(1.0);
         begin(&loop);
@@ -435,7 +425,6 @@ static void a_request_is_explored_if_a_try_of_it_is(void)
         config.patience = (ms_patience){
             .wait = seconds(0.5), .aborts = 1, .retries = 2, .backoff = seconds(0.25), .backoff_growth = 1.0};
         ask(1, 1.0, 4, 9);
-        sheets[0].page.delay_s = sheets[0].delay;
         serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
         loop.instances.brain[0].policy.decide = explore_once;
         decisions = 0;

@@ -86,7 +86,6 @@ static void a_client_without_an_answer_goes_on(void)
         config.patience = (ms_patience){.retries = retries, .backoff = seconds(0.5), .backoff_growth = 1.0};
         ask(3, 0.0, 4, 1);
         sheets[0].page.arrival_s = NULL;
-        sheets[0].page.delay_s = sheets[0].delay;
         serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
         loop.fleet.pool[0].up = 0; /* it takes nobody */
         go(&loop, 1);

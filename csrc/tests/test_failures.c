@@ -154,7 +154,6 @@ static void an_outage_ends_what_nobody_waits_for(void)
     config.keeps_delays = 1;
     config.patience = (ms_patience){.wait = seconds(0.25)};
     ask(1, 0.5, 4, 3);
-    sheets[0].page.delay_s = sheets[0].delay;
     serve(&loop, &config, 2, plans, MS_ROUND_ROBIN);
     break_down(&loop, 0, 0.75, 50.0);
     go(&loop, 1);

@@ -34,7 +34,6 @@ static void nobody_is_left_outside(void)
                                         .backoff = seconds(0.5),
                                         .backoff_growth = 1.0};
         fill(&sheets[0], 0, 120, 0.75);
-        sheets[0].page.delay_s = sheets[0].delay;
         plans_are(0, MS_PLAN_ALL, 1, MS_PLAN_CHAIN | 0);
         make(&loop, &config, 1, c / 48 ? MS_SHARED_QUEUE : MS_LEAST_LOADED);
         for (int p = 0; p < 2; p++) {
@@ -129,7 +128,6 @@ static void who_gives_up_before_the_queue_never_comes_there(void)
     config.patience = (ms_patience){.wait = seconds(1.0), .aborts = 1};
     ask(3, 0.0, 4, 2);
     sheets[0].arrival_in[2] = 1.5; /* has the worker at 2 s, but gives up at 2.5 */
-    sheets[0].page.delay_s = sheets[0].delay;
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     begin(&loop);
     run_until(&loop, 1.0);
@@ -156,7 +154,6 @@ static void an_answer_is_out_when_it_is_detokenized(void)
         const int gives_up = c == 1, fails = c == 2, is_shared = c == 3;
         config.patience = (ms_patience){.wait = gives_up ? seconds(2.5) : (ms_wait){0}, .aborts = 1};
         ask(1, 0.0, 4, 2);
-        sheets[0].page.delay_s = sheets[0].delay;
         serve(&loop, &config, 1, plans, is_shared ? MS_SHARED_QUEUE : MS_LEAST_LOADED);
         break_down(&loop, fails ? 0 : 1, 2.25, 3.0);
         begin(&loop);
@@ -183,7 +180,6 @@ static void who_is_gone_is_not_detokenized(void)
     config.keeps_delays = 1;
     config.patience = (ms_patience){.wait = seconds(1.5)};
     ask(1, 0.0, 4, 2);
-    sheets[0].page.delay_s = sheets[0].delay;
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     begin(&loop);
     end(&loop);

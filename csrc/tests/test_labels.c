@@ -63,7 +63,6 @@ static void a_late_label_moves_the_queue_late(void)
     config.keeps_delays = 1;
     config.feedback_probability = 1.0;
     fill(&sheets[0], 0, 100, 1.0);
-    sheets[0].page.delay_s = sheets[0].delay;
     plans_are(0, 1, 0, 1);
     make(&loop, &config, 0, MS_LEAST_LOADED);
     CHECK(ms_loop_begin(&loop) == 0);
@@ -218,7 +217,6 @@ static void a_label_beyond_the_horizon_is_not_heard(void)
         config.horizon_s = beyond ? 4.0 : 5.0;
         ask(1, 1.0, 4, 3);
         sheets[0].delay[0] = 2.0;
-        sheets[0].page.delay_s = sheets[0].delay;
         make(&loop, &config, 1, MS_LEAST_LOADED);
         CHECK(ms_loop_begin(&loop) == 0 && run(&loop, sheets, 1, 1000) == MS_LOOP_OVER);
         CHECK(loop.labels_to_come == beyond);

@@ -151,7 +151,6 @@ static void the_index_of_loads_is_right_at_every_moment(void)
         }
         ask(300, 0.03125, 4, 5);
         plans_are(0, 0, 0, 1);
-        sheets[0].page.delay_s = sheets[0].delay;
         const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .decode_first = decode_first};
         CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 3, plans, &dispatch, streams) == 0);
         loop.instances.brain[0].policy = lists;

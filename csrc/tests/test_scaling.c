@@ -21,7 +21,6 @@ static void make_scaled(int32_t dispatch, enum ms_autoscale_rule rule, double ta
     }
     CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = dispatch}, streams) == 0);
     loop.instances.brain[0].policy = lists;
-    sheets[0].page.delay_s = sheets[0].delay;
 }
 
 /* Phases of the three, as digits. */

@@ -17,7 +17,6 @@ static void make_split(ms_run *loop, ms_run_config config, int32_t decoders, int
     const ms_dispatch_plan dispatch = {.rule = MS_LEAST_LOADED, .decode_first = decode_first};
     CHECK(ms_run_init(loop, &config, alphas, 1.0, 0, 3, plans, &dispatch, streams) == 0);
     loop->instances.brain[0].policy = lists;
-    sheets[0].page.delay_s = sheets[0].delay;
 }
 
 /* Prefilled by 1 s, there at 2.25 s, where its last token is computed again for the second of the answer. */

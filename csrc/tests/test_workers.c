@@ -37,7 +37,6 @@ static void who_gives_up_leaves_the_queue(void)
         config.keeps_delays = 1;
         config.patience = (ms_patience){.wait = seconds(1000.0)};
         ask(4, 0.5, 4, 1);
-        sheets[0].page.delay_s = sheets[0].delay;
         serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
         begin(&loop);
         run_until(&loop, 1.5);
@@ -66,7 +65,6 @@ static void nobody_decides_for_who_has_given_up(void)
     config.keeps_delays = 1;
     config.patience = (ms_patience){.wait = seconds(3.75), .rates_giving_up = 1};
     ask(4, 0.0, 4, 1); /* decided at 2.5 and 5 s, where the second's client is gone already; two never */
-    sheets[0].page.delay_s = sheets[0].delay;
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     begin(&loop);
     run_until(&loop, 4.0);

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from messsim.errors import OutputError
+from messsim.plot import FIGURES
 
 from .base import command, console, print_written
 from .outputs import check_file
@@ -43,8 +44,7 @@ def plot(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="satisfaction, queue, cost; of a run also answers, latency, load, power, hits, replicas, tenants; of "
-            "converge also probability, gap.",
+            help=f"Of a run: {', '.join(FIGURES)}; of converge: satisfaction, queue, cost, probability, gap.",
         ),
     ] = "satisfaction",
 ) -> None:

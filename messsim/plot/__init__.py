@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
-from messsim.summary import LatencyName
+if TYPE_CHECKING:
+    from messsim.summary import LatencyName
 
-from . import answers as _answers
-from . import cost as _cost
-from . import latency as _latency
-from . import load as _load
-from . import promise as _promise
-from . import replicas as _replicas
-from .figure import Figure, Run, themed
+    from .figure import Figure, Run
 
 __all__ = [
     "FIGURES",
@@ -30,68 +26,91 @@ __all__ = [
     "tenants",
 ]
 
-FIGURES: dict[str, Callable[..., Figure]] = {
-    "satisfaction": _promise.satisfaction,
-    "queue": _promise.queue,
-    "cost": _cost.cost,
-    "answers": _answers.answers,
-    "latency": _latency.latency,
-    "load": _load.load,
-    "power": _load.power,
-    "hits": _load.hits,
-    "replicas": _replicas.replicas,
-    "tenants": _answers.tenants,
+# The module of each chart, which has it as a function of that name.
+MODULES = {
+    "satisfaction": "promise",
+    "queue": "promise",
+    "cost": "cost",
+    "answers": "answers",
+    "latency": "latency",
+    "load": "load",
+    "power": "load",
+    "hits": "load",
+    "replicas": "replicas",
+    "tenants": "answers",
 }
+
+
+class Draw(Protocol):
+    """What makes a figure of a run; some take marks, or which latency."""
+
+    def __call__(self, result: Run, *args: Any, **options: Any) -> Figure:
+        """The figure."""
+
+
+def _figure(name: str, result: Run, *args: Any, **options: Any) -> Figure:
+    """Modules are loaded as they draw: the names alone, for a help text, cost nothing."""
+    drawn: Figure = getattr(import_module(f".{MODULES[name]}", __name__), name)(result, *args, **options)
+    return drawn
+
+
+def _themed(name: str, result: Run, **options: Any) -> Any:
+    from .figure import themed
+
+    return themed(_figure(name, result, **options))
+
+
+FIGURES: dict[str, Draw] = {name: partial(_figure, name) for name in MODULES}
 
 
 def satisfaction(result: Run) -> Any:
     """Satisfaction so far, its guaranteed lower bound, and the promise."""
-    return themed(_promise.satisfaction(result))
+    return _themed("satisfaction", result)
 
 
 def queue(result: Run) -> Any:
     """The virtual queue: the satisfying answers that are owed."""
-    return themed(_promise.queue(result))
+    return _themed("queue", result)
 
 
 def cost(result: Run) -> Any:
     """Cost of an answer by what it was spent on, beside what it could have cost."""
-    return themed(_cost.cost(result))
+    return _themed("cost", result)
 
 
 def answers(result: Run) -> Any:
     """Which model answered, along the run."""
-    return themed(_answers.answers(result))
+    return _themed("answers", result)
 
 
 def load(result: Run) -> Any:
     """Requests in each pool, along the run."""
-    return themed(_load.load(result))
+    return _themed("load", result)
 
 
 def power(result: Run) -> Any:
     """Power of each pool, along the run."""
-    return themed(_load.power(result))
+    return _themed("power", result)
 
 
 def hits(result: Run) -> Any:
     """Cached share of the prompts in each pool that has a prefix cache, along the run."""
-    return themed(_load.hits(result))
+    return _themed("hits", result)
 
 
 def replicas(result: Run) -> Any:
     """Replicas up, loading and draining, of pools that change their size."""
-    return themed(_replicas.replicas(result))
+    return _themed("replicas", result)
 
 
 def tenants(result: Run) -> Any:
     """How far above or below their promise tenants are, along the run."""
-    return themed(_answers.tenants(result))
+    return _themed("tenants", result)
 
 
 def latency(result: Run, which: LatencyName = "ttft") -> Any:
     """The distribution of one latency, by model: ttft, tpot, e2e or queueing."""
-    return themed(_latency.latency(result, which=which))
+    return _themed("latency", result, which=which)
 
 
 class Plots:

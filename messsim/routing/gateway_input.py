@@ -1,7 +1,7 @@
 """What `MessPlus` takes and what it reads back from a file, checked before anything is done with it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -180,14 +180,14 @@ def read_saved(path: Path, expected_format: int) -> Saved:
         raise ScenarioError(f"{path}: is of format {_short(whole['messsim_mess_plus'])}; expected {expected_format}")
     whole["pending"] = _tuples(whole.get("pending"))
     try:
-        problems = [*_not_finite(whole, ""), *_no_numbers(whole.get("predictor"), "predictor"), *_too_far(whole)]
+        problem = next(_impossible(whole, "", _unbounded(whole)), None)
         saved = checked(Saved, whole)
     except ScenarioError as error:
         raise ScenarioError(error.problems, str(path)) from None
     except RecursionError:
         raise ScenarioError(f"{path}: is not what MessPlus.save wrote: it is nested too deep") from None
-    if problems:
-        raise ScenarioError(problems[:1], str(path))
+    if problem is not None:
+        raise ScenarioError([problem], str(path))
     return saved
 
 
@@ -236,7 +236,7 @@ def _check_pending(saved: Saved, models: int) -> None:
             raise ScenarioError(f"{key}: has the plan {plan}; expected one of {models} models")
         if features is not None and len(features) != saved.features:
             raise ScenarioError(f"{key}: has {len(features)} features; expected {saved.features}")
-        if _farthest(features) > LARGEST:
+        if features is not None and max(map(abs, features), default=0.0) > LARGEST:
             raise ScenarioError(f"{key}: expected features no further from 0 than {LARGEST:g}")
         if features is None and plan == PLAN_ALL:
             raise ScenarioError(f"{key}: has no features; expected {saved.features} of a request that teaches")
@@ -249,42 +249,31 @@ def _tuples(pending: Any) -> Any:
     return [tuple(row) if isinstance(row, list) else row for row in pending]
 
 
-def _no_numbers(value: Any, key: str) -> list[str]:
-    """The keys of all that are no numbers in tables and lists of numbers."""
-    if isinstance(value, (dict, list)):
+def _impossible(value: Any, key: str, unbounded: Set[str]) -> Iterator[str]:
+    """The keys of numbers that no router can have saved, and of what the predictor has learned and is no number."""
+    if isinstance(value, (dict, list, tuple)):
         parts: Any = value.items() if isinstance(value, dict) else enumerate(value)
-        return [problem for name, inner in parts for problem in _no_numbers(inner, f"{key}.{name}")]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return [] if is_number else [f"{key} = {_short(value)}: expected a number"]
-
-
-def _too_far(whole: Mapping[str, Any]) -> list[str]:
-    """The keys of what no router can have learned; sums of squares have a range of their own."""
-    learned, options = whole.get("predictor"), whole.get("options")
-    if not isinstance(learned, dict) or not isinstance(options, dict):
-        return []
-    predictor = options.get("predictor")
-    adds_squares = isinstance(predictor, dict) and predictor.get("optimizer") == "adagrad"
-    sums = {"squares", "velocity"} if adds_squares else {"squares"}
-    far = [key for key, value in learned.items() if key not in sums and _farthest(value) > FARTHEST]
-    return [f"predictor.{key}: expected numbers no further from 0 than {FARTHEST:g}" for key in far]
-
-
-def _farthest(value: Any) -> float:
-    """The largest number in it, whatever its sign; 0 without any."""
-    if isinstance(value, list):
-        return max(map(_farthest, value), default=0.0)
-    return abs(value) if isinstance(value, (int, float)) else 0.0
-
-
-def _not_finite(value: Any, key: str) -> list[str]:
-    """The keys of all numbers that are NaN or infinite, at any depth."""
+        for name, inner in parts:
+            yield from _impossible(inner, f"{key}.{name}" if key else str(name), unbounded)
+        return
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    room, _, column = key.partition(".")
     if isinstance(value, float) and not math.isfinite(value):
-        return [f"{key} = {value!r}: expected a finite number"]
-    parts: Any = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
-    )
-    return [problem for name, inner in parts for problem in _not_finite(inner, f"{key}.{name}".lstrip("."))]
+        yield f"{key} = {value!r}: expected a finite number"
+    elif room != "predictor":
+        return
+    elif not number:
+        yield f"{key} = {_short(value)}: expected a number"
+    elif abs(value) > FARTHEST and column.partition(".")[0] not in unbounded:
+        yield f"{key} = {_short(value)}: expected a number no further from 0 than {FARTHEST:g}"
+
+
+def _unbounded(whole: Mapping[str, Any]) -> Set[str]:
+    """What the predictor sums squares in: it has a range of its own."""
+    options = whole.get("options")
+    predictor = options.get("predictor") if isinstance(options, dict) else None
+    adds_squares = isinstance(predictor, dict) and predictor.get("optimizer") == "adagrad"
+    return {"squares", "velocity"} if adds_squares else {"squares"}
 
 
 def _short(value: Any) -> str:
