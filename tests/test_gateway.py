@@ -295,7 +295,9 @@ def test_features_whose_squares_no_float_holds_are_refused(tmp_path, optimizer):
     whole = json.loads((tmp_path / "kept.json").read_text())
     whole["predictor"]["mean"][0] = 1e147
     (tmp_path / "kept.json").write_text(json.dumps(whole))
-    with pytest.raises(ScenarioError, match=r"predictor.mean.0 = 1e\+147: expected a number no further from 0 than 1e\+100"):
+    with pytest.raises(
+        ScenarioError, match=r"predictor.mean.0 = 1e\+147: expected a number no further from 0 than 1e\+100"
+    ):
         MessPlus.load(tmp_path / "kept.json")
 
 

@@ -5,7 +5,7 @@ import pytest
 from builders import model, run, scenario, trace
 
 from messsim.errors import ScenarioError
-from messsim.scenario import parse
+from messsim.scenario import Scenario, parse
 
 
 def within(r, tenant, ttft_s=np.inf, tpot_s=np.inf, e2e_s=np.inf):
@@ -40,6 +40,19 @@ def test_each_tenant_has_objectives_of_its_own(engine):
     total = sum(good for good, _ in counts)
     assert r.summary["slo"]["attainment"] == total / 200
     assert r.summary["slo"]["e2e_s"] == 5.0
+
+
+def test_tenants_are_made_out_as_often_whatever_their_number(monkeypatch):
+    """Else a summary of thousands takes minutes."""
+    of_scenario = Scenario.promises.fget
+    reads = []
+    monkeypatch.setattr(Scenario, "promises", property(lambda self: reads.append(self) or of_scenario(self)))
+    counts = []
+    for tenants in (2, 20, 100):  # few and many have histograms of different kinds
+        reads.clear()
+        run(scenario(requests=50, tenants=[{"name": f"t{k}"} for k in range(tenants)]))
+        counts.append(len(reads))
+    assert counts[0] == counts[1] == counts[2] > 0
 
 
 def test_an_objective_is_kept_at_its_edge_and_an_answer_that_never_comes_keeps_none(tmp_path):

@@ -11,6 +11,7 @@ from messsim.summary import (
     Cache,
     Cost,
     Energy,
+    Latencies,
     ModelSummary,
     PoolSummary,
     Requests,
@@ -41,6 +42,7 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
     """All figures of a run, as `messsim.summary` explains them; what does not apply is None."""
     tally.close()
     oracle = _clairvoyant(scenario, tally)
+    latencies = tally.latencies.summary()
     return {
         "scenario": scenario.name,
         "engine": scenario.engine,
@@ -57,8 +59,8 @@ def summarise(scenario: Scenario, outcome: Outcome, tally: Tally, wall_s: float)
         "router": _router(scenario, outcome),
         "transfers": _transfers(scenario, outcome),
         "pools": [_pool(scenario, p) for p in outcome.pools],
-        "tenants": [_tenant(scenario, outcome, tally, k) for k in range(len(outcome.tenants))],
-        "latency_s": tally.latencies.summary(),
+        "tenants": _tenants(scenario, outcome, tally, latencies),
+        "latency_s": latencies,
         "intervals": latency_intervals(scenario, outcome, tally.series),
         "slo": _slo(scenario, outcome, tally),
         "predictor": {
@@ -304,7 +306,19 @@ def _satisfaction_of_tenant(tally: Tally, k: int) -> float | None:
     return float(tally.tenant_satisfied[k]) / answered if answered else None
 
 
-def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> TenantSummary:
+def _tenants(scenario: Scenario, outcome: Outcome, tally: Tally, of_all: Latencies) -> list[TenantSummary]:
+    """A single one has the latencies of all."""
+    slos = [t.objectives or scenario.slo for t in scenario.promises]
+    latencies = [of_all] if len(slos) == 1 else map(tally.latencies_of_tenant, range(len(slos)))
+    return [
+        _tenant(scenario, outcome, tally, k, latency_s, slo)
+        for k, (latency_s, slo) in enumerate(zip(latencies, slos, strict=True))
+    ]
+
+
+def _tenant(
+    scenario: Scenario, outcome: Outcome, tally: Tally, k: int, latency_s: Latencies, slo: Objectives
+) -> TenantSummary:
     tenant, judged = outcome.tenants[k], _verdict(outcome, tally, k)
     return {
         "name": tenant.name,
@@ -317,8 +331,8 @@ def _tenant(scenario: Scenario, outcome: Outcome, tally: Tally, k: int) -> Tenan
         "certificate": tenant.certificate if tenant.rated and not scenario.feedback.raters_err else None,
         "rated": tenant.rated,
         "windows": _windows(scenario, outcome, tally.tenant_windows[k]),
-        "latency_s": tally.latencies_of_tenant(k),
-        "slo": _attained(scenario, outcome, scenario.promises[k].objectives or scenario.slo, tally, [k]),
+        "latency_s": latency_s,
+        "slo": _attained(scenario, outcome, slo, tally, [k]),
     }
 
 

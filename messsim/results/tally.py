@@ -167,10 +167,10 @@ class Tally(Sums):
         records.attained(self._objectives, self.tenant_arrived, self.tenant_attained)
 
     def latencies_of_tenant(self, k: int) -> LatenciesSummary:
-        """Mean and percentiles of the latencies of a tenant, seconds."""
+        """Mean and percentiles of the latencies of one of several tenants, seconds."""
         if self.of_many is not None:
             return self.of_many.summary(k)
-        return (self.by_tenant[k] if self.by_tenant else self.latencies).summary()
+        return self.by_tenant[k].summary()
 
     def count(self, status: str) -> int:
         """Requests that ended so."""

@@ -149,7 +149,8 @@ def find_profile(model: str, gpu: str, tp: int, weights: str | None = None) -> P
     of_model = [key for key in _rows() if key[0] == name]
     if not of_model:
         raise UnknownProfile(_unknown_model(model))
-    alike = [key for key in of_model if key[1] == _gpu_named(gpu) and key[2] == tp]
+    short = _gpu_named(gpu)
+    alike = [key for key in of_model if key[1] == short and key[2] == tp]
     kinds = [key[3] for key in alike]
     published = next(w for w in ("bf16", "fp8", "mxfp4", "nvfp4") if any(key[3] == w for key in of_model))
     kind = weights or weights_named(model) or (kinds[0] if len(kinds) == 1 else published)
@@ -190,6 +191,7 @@ def select_profiles(
     return [_profile(*key) for key in collected]
 
 
+@cache
 def _gpu_named(name: str) -> str | None:
     return gpu_named(name, {short: gpu.name for short, gpu in load_gpus().items()})
 
