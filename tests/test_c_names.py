@@ -52,7 +52,7 @@ ALLOWED |= {"sqrt", "floor", "fabs"}
 def symbols(source: Path, folder: Path) -> tuple[set[str], set[str]]:
     """The names that the object of a source defines for others, and those it needs of others."""
     target = folder / f"{source.stem}.o"
-    flags = ["-std=c11", "-O2", "-ffp-contract=off", "-DMESSSIM_NO_CLONES"]
+    flags = ["-std=c11", "-O1", "-ffp-contract=off", "-DMESSSIM_NO_CLONES"]
     subprocess.run([COMPILER, *flags, f"-I{CSRC}", "-c", source, "-o", target], check=True)
     listing = subprocess.run([NM, "-g", target], check=True, capture_output=True, text=True).stdout
     defined, needed = set(), set()
