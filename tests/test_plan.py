@@ -217,6 +217,20 @@ def test_a_model_that_is_left_out_makes_another_search():
     assert tried([(1, 1), (2, 1)], [1.0, 2.0]) == [(2, 1), (1, 1)]
 
 
+def test_what_was_left_out_is_checked_from_the_dearest_on():
+    """Of 3 x 3 the two just below the largest, the dearer first."""
+    candidates = [Candidate((Kind("A", 1), Kind("B", 1)), r) for r in itertools.product(range(1, 4), range(1, 4))]
+    prices = [3.0 * a + b for a, b in (c.replicas for c in candidates)]
+    looked_at = []
+
+    def promising(i, best):
+        looked_at.append(candidates[i].replicas)
+        return False
+
+    Search(candidates, prices, lambda i: Evaluation(True, True, prices[i]), promising, carries=lambda i: False).run()
+    assert looked_at == [(3, 2), (2, 3)]
+
+
 def test_a_smaller_cluster_that_is_met_ends_all_assumptions():
     """The largest fails, the one just below it does not; nor does the smallest."""
 

@@ -679,6 +679,7 @@ def test_an_integer_of_thousands_of_digits(tmp_path):
     assert problems(scenario(), ["requests=" + "1" * 5000]) == [
         f"requests = '{'1' * 56}...: expected a whole number",
     ]
+    assert problems(scenario(requests=10**5000)) == ["requests = a huge number: expected at most 9007199254740992"]
 
 
 def test_no_such_file(tmp_path):
