@@ -185,7 +185,7 @@ def test_known_costs_are_told_as_they_are(engine, follow_plans):
     assert [a.costs for a in asked] == r.known.T.tolist()
 
 
-@pytest.mark.parametrize("prior", [None, 1e-6])
+@pytest.mark.parametrize("prior", [None, 0.0, 1e-6])
 def test_the_mean_estimate_is_of_all_that_is_complete(engine, follow_plans, prior):
     router = {"cost_estimate": "mean"} | ({} if prior is None else {"cost_prior": prior})
     plans = [0, 1, routing.PLAN_EXPLORE | 1, 0]
@@ -212,7 +212,7 @@ def test_the_mean_estimate_counts_each_copy_of_an_explored_request(engine, follo
     assert asked[1].costs == [POWER_W * 3 * STEP_S, POWER_W * 5 * STEP_S]
 
 
-@pytest.mark.parametrize("prior", [None, 1.0])
+@pytest.mark.parametrize("prior", [None, 0.0, 1.0])
 def test_the_last_explored_estimate_is_the_last_explored_copys_cost(engine, follow_plans, prior):
     router = {"cost_estimate": "last_explored"} | ({} if prior is None else {"cost_prior": prior})
     plans = [0, routing.PLAN_EXPLORE | 0, 1, 1, routing.PLAN_EXPLORE | 1]

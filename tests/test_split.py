@@ -510,9 +510,16 @@ def test_a_trace_viewer_sees_prefill_transfer_and_decode(tmp_path):
     [
         ({"decode": {"role": "prefill", "kv_bytes_per_token": 1.0}}, "no pool with role = 'decode'"),
         ({"decode": {"role": "both"}}, "no pool with role = 'decode'"),
-        ({"decode": {"schedule": "sglang"}}, "schedule = 'sglang': is not modelled with role = 'decode'"),
-        ({"prefill": {"kv_policy": "reserve"}}, "kv_policy = 'reserve'"),
-        ({"decode": {"drafts": {"tokens": 2, "acceptance": 0.5}}}, "speculative decoding is not modelled"),
+        *(
+            ({side: change}, f"{expected} with role = {side!r}")
+            for side in ("prefill", "decode")
+            for change, expected in (
+                ({"schedule": "sglang"}, "schedule = 'sglang': is not modelled"),
+                ({"kv_policy": "reserve"}, "kv_policy = 'reserve': is not modelled"),
+                ({"drafts": {"tokens": 2, "acceptance": 0.5}}, "drafts: speculative decoding is not modelled"),
+                ({"lookahead": 1}, "lookahead = 1: is not modelled"),
+            )
+        ),
         ({"decode": {"prefix_cache": True}}, "expected it where prompts are prefilled"),
         ({"prefill": {"kv_bytes_per_token": None}}, "kv_bytes_per_token: missing"),
         ({"cluster": {"dispatch": "shared_queue"}}, "cluster.dispatch = 'shared_queue'"),
@@ -530,6 +537,20 @@ def test_too_long_for_either_pool_is_too_long(engine, tmp_path):
     for short in ({"prefill": {"kv_capacity_tokens": 9}}, {"decode": {"kv_capacity_tokens": 11}}):
         with pytest.raises(ScenarioError, match="too long"):
             run(split(tmp_path, [0.0], **short), engine)
+
+
+def test_a_prefill_takes_what_some_decoder_of_its_model_takes(tmp_path):
+    memories = {"a": (90, 40, 60), "b": (90, 1000)}
+    data = split(tmp_path, [0.0])
+    data["models"] = [{"name": name, "satisfaction": 0.5} for name in memories]
+    prefill, decode = data["pools"]
+    data["pools"] = [
+        (decode if k else prefill) | {"name": f"{name}{k}", "model": name, "kv_capacity_tokens": memory}
+        for name, sizes in memories.items()
+        for k, memory in enumerate(sizes)
+    ]
+    most = {plan.name: plan.most_tokens for plan in prepare(parse(data)).pools}
+    assert most == {"a0": 61, "a1": 41, "a2": 61, "b0": 1001, "b1": 1001}  # and its last token, which needs no place
 
 
 def test_what_is_ignored_is_noted(tmp_path):
