@@ -8,6 +8,7 @@ from builders import api, model, pool, replicas_of, run, scenario, trace
 from test_engines_equal import assert_equal
 
 from messsim.engines.dispatch.texts import Texts
+from messsim.engines.looks import Looks
 from messsim.errors import ScenarioError
 from messsim.scenario import notes_of, parse
 from messsim.workload.chance import Chance
@@ -283,6 +284,17 @@ def test_a_prompt_that_nobody_knows_goes_to_who_got_such_a_one_longest_ago(tmp_p
 
 
 # ---- bad input ------------------------------------------------------------------------------------------
+
+
+def test_a_look_comes_at_its_multiple_however_quotients_round():
+    """4.3 s is the 43rd multiple of 0.1 s as floats have it, though 4.3 / 0.1 is rounded to below 43."""
+    for delay_s in (0.1, 0.3, 0.7, 1 / 49, 2.5):
+        for k in range(1, 300):
+            looks = Looks(delay_s)
+            looks.due(np.nextafter(k * delay_s, 0.0))
+            assert looks.index == k - 1
+            assert looks.due(k * delay_s)
+            assert (looks.index, looks.due(k * delay_s)) == (k, False)
 
 
 @pytest.mark.parametrize(("starts_go_first", "left"), [(True, {1: [4, 5], 2: [5, 12]}), (False, {1: [0, 5], 2: [5, 8]})])
