@@ -19,7 +19,7 @@ from messsim.study.plan.capacity import Carrying, quantiles_of
 from messsim.study.plan.cheapest import plan
 from messsim.study.replicate import _all_precise
 from messsim.study.runs.summaries import local_workers, summary_of
-from messsim.study.simulation.check import check
+from messsim.study.simulation.check import _batch, check
 from messsim.study.sweep import sweep
 
 # ---- rows that failed -----------------------------------------------------------------------------------
@@ -175,3 +175,22 @@ def test_rows_of_a_sweep_stand_by_point_and_replication(failing, tmp_path):
     rows = pl.read_parquet(tmp_path / "o" / "results.parquet")
     assert rows["replication"].to_list() == [0, 1, 0, 1]
     assert rows["error"].is_null().to_list() == [True, True, True, False]
+
+
+# ---- batches of a probe ---------------------------------------------------------------------------------------------
+
+
+def test_batches_of_a_probe_are_over_all_replicas_of_a_model():
+    """Until 10 s: model 0 has 3 replicas, half busy, and one that is always; model 1 is never, model 2 hardly asked."""
+    pools = [(0, 0.5, 3), (0, 1.0, 1), (1, None, 5), (2, 1.0, 1)]
+    outcome = SimpleNamespace(
+        last_arrival_s=10.0,
+        pools=[SimpleNamespace(model=m, utilization=busy, replicas=n) for m, busy, n in pools],
+    )
+    columns = {
+        "model": np.array([0, 0, 0, 0, 0, 0, 2]),
+        "start_s": np.array([0.0, 5.0, np.nan, 2.0, 12.0, -30.0, 3.0]),
+        "finish_s": np.array([10.0, 20.0, 9.0, np.nan, 15.0, 10.0, 4.0]),
+    }
+    served = [SimpleNamespace(columns={k: v[part] for k, v in columns.items()}) for part in (slice(2), slice(2, 7))]
+    assert [_batch(served, outcome, m) for m in range(3)] == [(10 + 5 + 40) / 25, None, 1.0]

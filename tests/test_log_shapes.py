@@ -13,6 +13,7 @@ from messsim.logs.outcomes import OutcomeOptions, read_outcomes
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
 from messsim.scenario.problems import MEANT_KEYS
+from messsim.workload.blocks import _header_of
 from messsim.workload.meaning import by_meaning, meaning_of
 
 TIMES, PROMPT, ANSWER = [0.0, 1.5, 4.0], [10, 20, 30], [1, 2, 3]
@@ -317,6 +318,11 @@ def test_sums_of_many_requests_are_told(tmp_path, text, message):
 
 
 # ---- hints ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [b"plain", b'"two\nlines"', b'"three\nlines\nlong"', b'"a ""quote""\nin\n\nfour"'])
+def test_names_in_a_header_may_have_lines(name):
+    assert _header_of(b"\r\n" + name + b",p\n1,2\n3,4\n") == (name + b",p\n", b"1,2\n3,4\n")
 
 
 def test_a_log_without_a_header_is_told(tmp_path):
