@@ -19,7 +19,7 @@ from messsim.study.plan.capacity import Carrying, quantiles_of
 from messsim.study.plan.cheapest import plan
 from messsim.study.replicate import _all_precise
 from messsim.study.runs.summaries import local_workers, summary_of
-from messsim.study.simulation.check import _batch, check
+from messsim.study.simulation.check import _batch, _broken_promises, check
 from messsim.study.sweep import sweep
 
 # ---- rows that failed -----------------------------------------------------------------------------------
@@ -175,6 +175,17 @@ def test_rows_of_a_sweep_stand_by_point_and_replication(failing, tmp_path):
     rows = pl.read_parquet(tmp_path / "o" / "results.parquet")
     assert rows["replication"].to_list() == [0, 1, 0, 1]
     assert rows["error"].is_null().to_list() == [True, True, True, False]
+
+
+def test_a_promise_out_of_reach_is_named_by_its_tenant_where_there_are_several():
+    promises = [
+        {"tenant": name, "alpha": alpha, "reachable": alpha < 0.8, "best_model": 0.6, "any_model": 0.75}
+        for name, alpha in (("x", 0.9), ("y", 0.7), ("z", 0.95))
+    ]
+    because = "out of reach: all models together satisfy 75.00%"
+    assert _broken_promises(promises[:1]) == [f"sla.alpha = 0.9: {because}"]
+    assert _broken_promises(promises[:2]) == [f"sla.alpha = 0.9 of tenant x: {because}"]
+    assert len(_broken_promises(promises)) == 2
 
 
 # ---- batches of a probe ---------------------------------------------------------------------------------------------

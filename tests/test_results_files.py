@@ -200,6 +200,7 @@ def test_no_request_at_all_leaves_an_empty_part(tmp_path, engine):
     assert frame.height == 0
     assert simulate(data).requests.collect().equals(frame)
     assert result.timeline.height == 0
+    assert result.timeline.schema == simulate(scenario(requests=3, engine=engine)).timeline.schema
 
 
 def test_potential_outcomes_of_no_request(tmp_path):
