@@ -539,6 +539,16 @@ def test_too_long_for_either_pool_is_too_long(engine, tmp_path):
             run(split(tmp_path, [0.0], **short), engine)
 
 
+def test_transfers_are_told_beside_pools_that_do_both(engine, tmp_path):
+    data = split(tmp_path, [0.0] * 8, router={"policy": "random"})
+    data["models"].append({"name": "other", "satisfaction": 0.6})
+    data["pools"].append({"model": "other", "name": "o", "coefficients": COEFFICIENTS, "max_num_seqs": 4})
+    r = run(data, engine)
+    crossed = int((r.records.model == 0).sum())
+    assert 0 < crossed < 8
+    assert (r.summary["transfers"]["begun"], r.summary["transfers"]["gigabytes"]) == (crossed, crossed)
+
+
 def test_a_prefill_takes_what_some_decoder_of_its_model_takes(tmp_path):
     memories = {"a": (90, 40, 60), "b": (90, 1000)}
     data = split(tmp_path, [0.0])
