@@ -383,6 +383,9 @@ def test_a_horizon_cuts_transfers_too(engine, tmp_path):
     r = run(split(tmp_path, [0.0, 0.25], decode={"max_num_seqs": 1}) | {"horizon_s": 0.375}, engine)
     assert r.statuses == ["in_flight"] * 2
     assert math.isclose(r.records.energy_j.sum(), 1.5 * STEP_S * POWER_W)
+    one_crosses = run(split(tmp_path, [0.0, 0.5]) | {"horizon_s": 0.875}, engine)
+    expected = {"begun": 2, "wait_s": 0.0, "transfer_s": CROSSES_S, "gigabytes": 2.0}
+    assert one_crosses.summary["transfers"] == expected  # the time is of the one that has crossed
 
 
 # ---- against every iteration by itself -------------------------------------------------------------------------------
