@@ -297,7 +297,9 @@ def test_a_look_comes_at_its_multiple_however_quotients_round():
             assert (looks.index, looks.due(k * delay_s)) == (k, False)
 
 
-@pytest.mark.parametrize(("starts_go_first", "left"), [(True, {1: [4, 5], 2: [5, 12]}), (False, {1: [0, 5], 2: [5, 8]})])
+@pytest.mark.parametrize(
+    ("starts_go_first", "left"), [(True, {1: [4, 5], 2: [5, 12]}), (False, {1: [0, 5], 2: [5, 8]})]
+)
 def test_of_each_text_the_longest_part_that_was_sent_is_known(starts_go_first, left):
     """In units of 4 tokens, node 2 after node 1: 40, 32, and 48 tokens in all; then 4 of 12 units go."""
     texts = Texts(lambda tokens: tokens // 4, starts_go_first=starts_go_first)

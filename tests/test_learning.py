@@ -282,7 +282,12 @@ def test_marginal_costs_need_servers():
 
 def test_marginal_costs_know_the_caches_in_every_chunk():
     """Prompts that begin as those before: the router's costs are those of the compiled engine, chunk after chunk."""
-    cached = {"prefix_cache": True, "kv_block_tokens": 4, "kv_capacity_tokens": 4000, "coefficients": COEFFICIENTS | {"c0_s_per_token": 0.01}}
+    cached = {
+        "prefix_cache": True,
+        "kv_block_tokens": 4,
+        "kv_capacity_tokens": 4000,
+        "coefficients": COEFFICIENTS | {"c0_s_per_token": 0.01},
+    }
     data = scenario(
         requests=150,
         sla={"alpha": 0.5},

@@ -247,7 +247,7 @@ def test_a_row_of_clusters_is_halved_again_and_again():
 
 
 def test_the_progress_of_a_plan_counts_what_may_come():
-    laters, values = [], dict.fromkeys(((5, r) for r in range(3)), {"error": None})
+    laters, values = [], {(5, r): {"error": None} for r in range(3)}
 
     def each(keys, *, later):
         laters.append(later)
