@@ -185,6 +185,21 @@ def test_known_costs_are_told_as_they_are(engine, follow_plans):
     assert [a.costs for a in asked] == r.known.T.tolist()
 
 
+def test_known_costs_of_turns_go_by_their_grown_prompts(engine, follow_plans):
+    """Prompts of 10, 18 and 26 tokens, of which each takes 1/64 s."""
+    data = scenario(
+        requests=3,
+        arrivals={"kind": "poisson", "rate_rps": 0.01},
+        sessions={"turns": 3, "think_s": 1.5, "followup": 5},
+        tokens={"prompt": 10, "output": 3},
+        models=[model(name, coefficients=COEFFICIENTS | {"c0_s_per_token": 1 / 64}) for name in "ab"],
+        router={"cost_estimate": "known"},
+    )
+    r, asked = follow_plans(data, [0, 1], engine)
+    assert [a.costs for a in asked] == r.known.T.tolist()
+    assert np.diff(r.known).tolist() == [[8 / 64 * POWER_W] * 2] * 2
+
+
 @pytest.mark.parametrize("prior", [None, 0.0, 1e-6])
 def test_the_mean_estimate_is_of_all_that_is_complete(engine, follow_plans, prior):
     router = {"cost_estimate": "mean"} | ({} if prior is None else {"cost_prior": prior})

@@ -4,7 +4,7 @@ import tomllib
 
 import numpy as np
 import pytest
-from builders import COEFFICIENTS, POWER_W, STEP_S, model, run, scenario
+from builders import STEP_S, model, run, scenario
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import prompts, scenarios
@@ -62,15 +62,6 @@ def test_the_answer_that_the_user_saw_makes_the_next_prompt(engine):
     c = run(sessions(models=models, router=router), engine).records
     assert c.explored.all()
     assert c.prompt_tokens.tolist() == [10, 10 + 2 + 5, 17 + 2 + 5]
-
-
-@engines
-def test_what_a_turn_is_known_to_cost_goes_by_its_grown_prompt(engine):
-    """Prompts of 10, 18 and 26 tokens, of which each takes 1/64 s."""
-    models = [model("only", 0.6, coefficients=COEFFICIENTS | {"c0_s_per_token": 1 / 64})]
-    r = run(sessions(models=models), engine)
-    assert r.records.prompt_tokens.tolist() == [10, 18, 26]
-    assert np.diff(r.known[0]).tolist() == [8 / 64 * POWER_W] * 2
 
 
 @engines
