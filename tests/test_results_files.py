@@ -29,6 +29,7 @@ from messsim.results import (
     write_file,
     writer,
 )
+from messsim.results.directory import _reason
 from messsim.results.frames import write_parquet
 from messsim.scenario import load, parse
 
@@ -149,6 +150,12 @@ def test_the_timeline_is_what_each_sampled_arrival_found(tmp_path):
     assert t["cost_running"].to_list() == [100.0] * n
     assert t["in_system_only"].to_list() == [0] + [1] * (n - 1)
     assert t["power_w_only"].to_list() == [None, 100.0] + [200.0] * (n - 2)
+
+
+def test_what_kept_a_file_from_being_written_is_told_without_number_and_name():
+    assert _reason(OSError(28, "No space left on device", "/x/y")) == "No space left on device"
+    assert _reason(OSError("odd")) == "odd"
+    assert _reason(ValueError("not of the system")) is None
 
 
 def test_the_timeline_is_halved_when_it_is_full(monkeypatch):
