@@ -21,6 +21,7 @@ from messsim.plot.figure import themed
 from messsim.plot.files import as_bytes
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.parts import SECONDS, folded, time_unit
+from messsim.plot.promise import _domain
 from messsim.plot.theme import DARK, LIGHT
 from messsim.report.base.page import chart_html
 
@@ -204,6 +205,14 @@ def test_the_promise_is_what_was_promised_so_far(result):
     assert promise.n_unique() > 10
     assert promises(result) == pytest.approx(promise.to_list(), rel=1e-5)
     assert promises(made(scenario(requests=50, sla={"alpha": 0.6}))) == [0.6]
+
+
+def test_the_scale_of_the_share_fits_all_but_the_first_steps():
+    shares = [0.0, 0.0, *(0.3 + 0.004 * k for k in range(98))]
+    wide = pl.DataFrame({"satisfaction_running": shares, "certificate": shares, "promise_running": [0.5] * 100})
+    low, high = _domain(wide, 0.5)
+    assert 0.2 < low < 0.3
+    assert max(shares) < high < 0.8
 
 
 def test_a_requirement_is_drawn_at_its_bound_and_clusters_at_their_figures():
