@@ -186,18 +186,22 @@ def test_known_costs_are_told_as_they_are(engine, follow_plans):
 
 
 def test_known_costs_of_turns_go_by_their_grown_prompts(engine, follow_plans):
-    """Prompts of 10, 18 and 26 tokens, of which each takes 1/64 s."""
+    """Prompts of 10, 22 and 34 tokens, of which each takes 1/64 s, after answers of 7 by the second model."""
     data = scenario(
         requests=3,
         arrivals={"kind": "poisson", "rate_rps": 0.01},
         sessions={"turns": 3, "think_s": 1.5, "followup": 5},
         tokens={"prompt": 10, "output": 3},
-        models=[model(name, coefficients=COEFFICIENTS | {"c0_s_per_token": 1 / 64}) for name in "ab"],
+        models=[
+            model(name, coefficients=COEFFICIENTS | {"c0_s_per_token": 1 / 64}, output={"kind": "constant", "tokens": o})
+            for name, o in (("a", 3), ("b", 7))
+        ],
         router={"cost_estimate": "known"},
     )
-    r, asked = follow_plans(data, [0, 1], engine)
+    r, asked = follow_plans(data, [1], engine)
+    assert r.records.prompt_tokens.tolist() == [10, 22, 34]
     assert [a.costs for a in asked] == r.known.T.tolist()
-    assert np.diff(r.known).tolist() == [[8 / 64 * POWER_W] * 2] * 2
+    assert np.diff(r.known).tolist() == [[12 / 64 * POWER_W] * 2] * 2
 
 
 @pytest.mark.parametrize("prior", [None, 0.0, 1e-6])
