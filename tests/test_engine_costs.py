@@ -193,7 +193,9 @@ def test_known_costs_of_turns_go_by_their_grown_prompts(engine, follow_plans):
         sessions={"turns": 3, "think_s": 1.5, "followup": 5},
         tokens={"prompt": 10, "output": 3},
         models=[
-            model(name, coefficients=COEFFICIENTS | {"c0_s_per_token": 1 / 64}, output={"kind": "constant", "tokens": o})
+            model(
+                name, coefficients=COEFFICIENTS | {"c0_s_per_token": 1 / 64}, output={"kind": "constant", "tokens": o}
+            )
             for name, o in (("a", 3), ("b", 7))
         ],
         router={"cost_estimate": "known"},

@@ -97,8 +97,9 @@ def test_tables_show_both_accountings(small):
 
 
 def test_exploration_is_not_set_twice():
-    with pytest.raises(ScenarioError, match="expected --c"):
-        reproduce_paper(seeds=1, sets=["router.c=0.5"], workers=1)
+    for text in ("router.c=0.5", " router.c = 0.5"):
+        with pytest.raises(ScenarioError, match="expected --c"):
+            reproduce_paper(seeds=1, sets=[text], workers=1)
 
 
 # ---- capture files --------------------------------------------------------------------------------------
@@ -158,8 +159,9 @@ def test_a_capture_is_run_row_by_row_cheapest_model_first(tmp_path):
         (lambda d: [capture(d / f"{n}.csv", ["boolq"], ["s"]) for n in "ab"], "benchmark 'boolq' is also in a.csv"),
         (lambda d: (d / "a.csv").write_text("input_text,benchmark_name\nx,boolq\n"), "no column starts with 'label_'"),
         (lambda d: (d / "a.csv").write_text("x\n1\n"), "column 'benchmark_name' is missing"),
+        (lambda d: (d / "a.csv").write_text("benchmark_name,label_s\nboolq,1\n"), "column 'input_text' is missing"),
     ],
-    ids=["empty", "others", "twice", "no labels", "no capture"],
+    ids=["empty", "others", "twice", "no labels", "no capture", "no text"],
 )
 def test_what_is_wrong_with_captures_is_said(tmp_path, made, message):
     made(tmp_path)

@@ -23,7 +23,7 @@ from messsim.study.converge.convergence import converge
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.cheapest import plan
 from messsim.study.replicate import Plan, replicate
-from messsim.study.runs.so_far import SoFar
+from messsim.study.runs.so_far import SoFar, so_far
 from messsim.study.sweep import sweep
 from messsim.wording import cost, cost_heading, half_width, per_request, plain, rate
 
@@ -251,6 +251,17 @@ def test_what_is_known_so_far_stands_below_the_bar():
     assert printed.splitlines()[1].split() == ["mess+", "2", "1", "61.00", "%", "12.3"]
     assert "; 359.2 kJ a run;" in str(best_so_far({"large": 1}, 359_192.0, 1, "J a run"))
     assert str(best_so_far(None, None, 1, "J")) == "best so far: none keeps every requirement; 1 cluster simulated"
+
+
+def test_what_is_known_so_far_is_in_the_order_of_points_whoever_is_done_first():
+    row = {"sla_kept": True, "sla_satisfaction": 0.5, "cost_per_request": 2.0}
+    rows = {(2, 0): row, (0, 1): row | {"sla_kept": False, "sla_satisfaction": 0.25}, (1, 0): row, (0, 0): row}
+    known = so_far(["a", "b", "c"], rows)
+    assert [(k.point, k.runs, k.kept, k.satisfaction) for k in known] == [
+        ("a", 2, 1, 0.375),
+        ("b", 1, 1, 0.5),
+        ("c", 1, 1, 0.5),
+    ]
 
 
 def test_studies_tell_what_they_know_so_far():
