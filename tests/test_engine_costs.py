@@ -186,7 +186,7 @@ def test_known_costs_are_told_as_they_are(engine, follow_plans):
 
 
 def test_known_costs_of_turns_go_by_their_grown_prompts(engine, follow_plans):
-    """Prompts of 10, 22 and 34 tokens, of which each takes 1/64 s, after answers of 7 by the second model."""
+    """Prompts of 10, 22 and 30 tokens, of which each takes 1/64 s, after answers of 7 and of 3."""
     data = scenario(
         requests=3,
         arrivals={"kind": "poisson", "rate_rps": 0.01},
@@ -200,10 +200,10 @@ def test_known_costs_of_turns_go_by_their_grown_prompts(engine, follow_plans):
         ],
         router={"cost_estimate": "known"},
     )
-    r, asked = follow_plans(data, [1], engine)
-    assert r.records.prompt_tokens.tolist() == [10, 22, 34]
+    r, asked = follow_plans(data, [1, 0], engine)
+    assert r.records.prompt_tokens.tolist() == [10, 22, 30]
     assert [a.costs for a in asked] == r.known.T.tolist()
-    assert np.diff(r.known).tolist() == [[12 / 64 * POWER_W] * 2] * 2
+    assert np.diff(r.known).tolist() == [[12 / 64 * POWER_W, 8 / 64 * POWER_W]] * 2
 
 
 @pytest.mark.parametrize("prior", [None, 0.0, 1e-6])
