@@ -19,7 +19,7 @@ from messsim.scenario import parse
 from messsim.study.reproduce.benchmarks import reproduce_paper
 from messsim.study.reproduce.captures import captured
 from messsim.study.reproduce.paper import BENCHMARKS, MODELS
-from messsim.study.reproduce.theory import _slope, reproduce_theory
+from messsim.study.reproduce.theory import _slope, _spread, reproduce_theory
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios" / "paper"
 
@@ -175,6 +175,13 @@ def test_what_is_wrong_with_captures_is_said(tmp_path, made, message):
 @pytest.fixture(scope="module")
 def theory() -> dict:
     return reproduce_theory(40_000, seeds=2, workers=1)
+
+
+def test_figures_spread_by_the_interval_of_their_replications():
+    point = _spread([1.0, 2.0, 3.0])
+    half = 4.302652729911275 / 3.0**0.5
+    assert point == pytest.approx({"measured": 2.0, "low": 2.0 - half, "high": 2.0 + half})
+    assert _spread([1.5]) == {"measured": 1.5, "low": 1.5, "high": 1.5}
 
 
 def test_a_power_law_has_its_exponent():

@@ -39,7 +39,15 @@ def shown(renderable, width: int = 80) -> str:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "-"), (0.0, "0 J"), (1.23456, "1.235 J"), (999.94, "999.9 J"), (1234.5, "1,234 J"), (-2e6, "-2,000,000 J")],
+    [
+        (None, "-"),
+        (0.0, "0 J"),
+        (1.23456, "1.235 J"),
+        (999.94, "999.9 J"),
+        (1000.0, "1,000 J"),
+        (1234.5, "1,234 J"),
+        (-2e6, "-2,000,000 J"),
+    ],
 )
 def test_numbers_have_four_digits(value, text):
     assert number(value, "J") == text
