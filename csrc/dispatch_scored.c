@@ -302,7 +302,7 @@ static int64_t most_units(const ms_choice *self, int32_t replica)
     const ms_limits *limits = &ms_fleet_pool_of(self->fleet, replica)->plan.limits;
     const int64_t block = limits->kv_block_tokens > 1 ? limits->kv_block_tokens : 1;
     const int64_t configured = self->fleet->dispatch.index_blocks;
-    const int is_known = limits->kv_capacity_tokens > 0 && limits->kv_capacity_tokens < MS_UNLIMITED_TOKENS;
+    const int is_known = limits->kv_capacity_tokens < MS_UNLIMITED_TOKENS;
     return configured > 0 ? configured : is_known ? limits->kv_capacity_tokens / block : UNKNOWN_BLOCKS;
 }
 

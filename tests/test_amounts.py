@@ -78,6 +78,7 @@ def test_ranges(text, values):
         ("0.5..0.7", "0.5..0.7: expected how many values, such as 0.5..0.7:5"),
         ("1..2:1", "1..2:1: 1 values; expected 2 to 10,000"),
         ("1..100000000", "1..100000000: 100,000,000 values; expected at most 10,000"),
+        ("1..10001", "1..10001: 10,001 values; expected at most 10,000"),
         ("1..2:3:cubic", "1..2:3:cubic: 'cubic' is no spacing; expected log or linear"),
     ],
 )

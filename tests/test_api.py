@@ -10,6 +10,7 @@ from builders import scenario as data_of
 
 import messsim
 from messsim.api import progress as shown_progress
+from messsim.api.studies import _points
 from messsim.errors import OutputError, ScenarioError
 
 
@@ -100,6 +101,13 @@ def test_mistakes_are_told_as_a_files_are(wrong, message):
 
 
 # ---- studies --------------------------------------------------------------------------------------------
+
+
+def test_points_may_have_short_keys_however_they_are_given():
+    full = [{"router.V": 0.5, "sla.alpha": 0.9}]
+    assert list(_points([{"V": 0.5, "alpha": 0.9}])) == full
+    assert list(_points({"V": [0.5], "alpha": [0.9]})) == full
+
 
 STUDIES = {
     "check": (lambda: messsim.check(SMALL), ["name", "satisfaction"], 2, "alpha = "),

@@ -281,6 +281,12 @@ def test_what_does_not_fit_is_refused(tmp_path, autoscale, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("rule", ["target", "saturation", "concurrency"])
+def test_what_is_stated_is_kept_whatever_the_rule_would_take(rule):
+    stated = {"period_s": 7.0, "zero_after_s": 0.0, "up_most_factor": 3.0}
+    assert stated.items() <= Autoscale(rule=rule, **stated).model_dump().items()
+
+
 @pytest.mark.parametrize(
     ("cluster", "message"),
     [

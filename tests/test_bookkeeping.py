@@ -19,7 +19,7 @@ from messsim.study.plan.capacity import Carrying, quantiles_of
 from messsim.study.plan.cheapest import plan
 from messsim.study.replicate import _all_precise
 from messsim.study.runs.summaries import local_workers, summary_of
-from messsim.study.simulation.check import check
+from messsim.study.simulation.check import _batch, _broken_promises, check
 from messsim.study.sweep import sweep
 
 # ---- rows that failed -----------------------------------------------------------------------------------
@@ -175,3 +175,33 @@ def test_rows_of_a_sweep_stand_by_point_and_replication(failing, tmp_path):
     rows = pl.read_parquet(tmp_path / "o" / "results.parquet")
     assert rows["replication"].to_list() == [0, 1, 0, 1]
     assert rows["error"].is_null().to_list() == [True, True, True, False]
+
+
+def test_a_promise_out_of_reach_is_named_by_its_tenant_where_there_are_several():
+    promises = [
+        {"tenant": name, "alpha": alpha, "reachable": alpha < 0.8, "best_model": 0.6, "any_model": 0.75}
+        for name, alpha in (("x", 0.9), ("y", 0.7), ("z", 0.95))
+    ]
+    because = "out of reach: all models together satisfy 75.00%"
+    assert _broken_promises(promises[:1]) == [f"sla.alpha = 0.9: {because}"]
+    assert _broken_promises(promises[:2]) == [f"sla.alpha = 0.9 of tenant x: {because}"]
+    assert len(_broken_promises(promises)) == 2
+
+
+# ---- batches of a probe ---------------------------------------------------------------------------------------------
+
+
+def test_batches_of_a_probe_are_over_all_replicas_of_a_model():
+    """Until 10 s: model 0 has 3 replicas, half busy, and one that is always; model 1 is never, model 2 hardly asked."""
+    pools = [(0, 0.5, 3), (0, 1.0, 1), (1, None, 5), (2, 1.0, 1)]
+    outcome = SimpleNamespace(
+        last_arrival_s=10.0,
+        pools=[SimpleNamespace(model=m, utilization=busy, replicas=n) for m, busy, n in pools],
+    )
+    columns = {
+        "model": np.array([0, 0, 0, 0, 0, 0, 2]),
+        "start_s": np.array([0.0, 5.0, np.nan, 2.0, 12.0, -30.0, 3.0]),
+        "finish_s": np.array([10.0, 20.0, 9.0, np.nan, 15.0, 10.0, 4.0]),
+    }
+    served = [SimpleNamespace(columns={k: v[part] for k, v in columns.items()}) for part in (slice(2), slice(2, 7))]
+    assert [_batch(served, outcome, m) for m in range(3)] == [(10 + 5 + 40) / 25, None, 1.0]

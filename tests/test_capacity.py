@@ -112,6 +112,21 @@ def test_prompts_are_computed_where_a_place_came_free_or_as_long_as_they_last():
     assert _share_with_prompts(0.2, 1000.0, places=1, held=5.0, left=100.0) == 1.0
 
 
+def test_iterations_by_their_number_of_prompts_add_up():
+    """Of 8 places each comes free with chance 1/20: by the binomial law as far as 7, and the rest of the mean."""
+    from messsim.engines.capacity import _prompts
+
+    some = 1.0 - 0.95**8
+    shares = list(_prompts(0.4, some, 10.0, places=8.0, held=20.0, left=1000.0))
+    assert [prompts for _, prompts in shares[:2]] == [1.0, 2.0]
+    assert [share for share, _ in shares[:2]] == pytest.approx([8 * 0.05 * 0.95**7, 28 * 0.05**2 * 0.95**6])
+    assert sum(share for share, _ in shares) == pytest.approx(some)
+    assert sum(share * prompts for share, prompts in shares) == pytest.approx(0.4)
+    for none in ({"left": 70.0}, {"places": 0.5}, {"held": 1.0}):  # eight prompts of 10 do not fit; no binomial law
+        of = {"places": 8.0, "held": 20.0, "left": 1000.0} | none
+        assert list(_prompts(0.4, 0.25, 10.0, **of)) == [(0.25, 0.4 / 0.25)]
+
+
 @pytest.mark.parametrize(("prompt", "mean", "budget"), [(64, 60.0, 16), (1000, 20.0, 32), (1000, 20.0, 8192)])
 def test_prompts_have_iterations_of_their_own_under_sglang(prompt, mean, budget):
     """Nobody decodes in them, and who decodes takes nothing of their budget."""

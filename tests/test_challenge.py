@@ -125,6 +125,13 @@ def test_a_run_that_fails_is_told_and_ranks_last(scenarios):
     assert printed(table).count("length-only failed: it divides by zero") == 2
 
 
+def test_who_complies_from_the_first_request_on_counts_and_equals_differ_by_nothing(scenarios):
+    rows = [row(2.0) | {"sla_time_to_compliance": 10 * r} for _ in scenarios for _ in POLICIES for r in (0, 1)]
+    table = table_of(scenarios, POLICIES, 2, rows)
+    assert {(cell.compliant, cell.compliant_from) for cell in table.cells} == {(2, 5.0)}
+    assert [(s.difference, s.rank) for s in table.standings] == [(None, 2.0), (0.0, 2.0), (0.0, 2.0)]
+
+
 # ---- what makes it quotable -----------------------------------------------------------------------------------
 
 

@@ -67,6 +67,16 @@ def test_who_gives_up_in_the_queue_makes_room_at_once(engine, tmp_path):
     assert r.records.energy_j.tolist() == [POWER_W * s for s in (2, 1.5, 0.5)]
 
 
+def test_who_gives_up_while_no_replica_is_up_leaves_at_once(engine, tmp_path):
+    """Down from 1 to 50 s: the first, whose answer is lost, and the second, who comes then, wait for a replica."""
+    outage = {"pool": "only", "replica": 0, "at_s": 1.0, "for_s": 49.0}
+    cluster = {"failures": {"on_failure": "retry", "schedule": [outage]}}
+    r = run(impatient(tmp_path, [0, 1.5, 60], clients={"patience_s": 2.5}, cluster=cluster), engine)
+    assert r.statuses == ["timed_out", "timed_out", "completed"]
+    assert r.records.energy_j.tolist() == [POWER_W * 1.0, 0.0, POWER_W * LASTS_S]
+    assert r.outcome.in_system_integral == 2.5 + 2.5 + LASTS_S
+
+
 @pytest.mark.parametrize("dispatch", ["least_loaded", "shared_queue"])
 def test_who_waits_behind_a_prompt_too_long_for_the_memory_starts_when_it_gives_up(engine, tmp_path, dispatch):
     """0 has its first token and stays; 1 finds no memory and gives up at 1.35 s; 2 fits at the next boundary."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from messsim.errors import DataError, ScenarioError
 from messsim.scenario import parse
-from messsim.workload import Workload
+from messsim.workload import Workload, blocks
 from messsim.workload.readers import read
 
 TRACE = {"arrival_s": [0.0, 1.0, 2.5], "prompt_tokens": [5, 6, 7], "output_tokens": [1, 2, 3]}
@@ -79,6 +79,23 @@ def test_what_is_right_is_read(tmp_path):
     write(tmp_path / "t.parquet", TABLE)
     assert len(Workload(parse(with_trace("t.csv"), folder=tmp_path)).trace) == 3
     assert Workload(parse(with_table("t.parquet"), folder=tmp_path)).table.rows == 4
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_rows_of_later_blocks_are_named_as_in_the_file(tmp_path, monkeypatch, kind):
+    """40 rows in blocks of a few, of which row 31 is wrong."""
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 200)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 4)
+    file = tmp_path / f"t.{kind}"
+    lengths = {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}}
+    for column in ("prompt_tokens", "output_tokens"):
+        rows = {"arrival_s": [float(i) for i in range(40)], "prompt_tokens": [5] * 40, "output_tokens": [3] * 40}
+        rows[column][30] = -7
+        frame = pl.DataFrame(rows)
+        frame.write_parquet(file, row_group_size=4) if kind == "parquet" else write(file, rows)
+        expected = f"t.{kind}: column '{column}' has -7 in row 31"
+        assert error_of(with_trace(file.name), tmp_path).startswith(expected)
+        assert error_of(scenario(tokens={"file": file.name} | lengths), tmp_path).startswith(expected)
 
 
 # ---- files ----------------------------------------------------------------------------------------------

@@ -1,10 +1,14 @@
 """Rules of dispatch by hand, and their indices over many replicas against the SimPy engine, which looks at all."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from builders import api, model, pool, replicas_of, run, scenario, trace
 from test_engines_equal import assert_equal
 
+from messsim.engines.dispatch.texts import Texts
+from messsim.engines.looks import Looks
 from messsim.errors import ScenarioError
 from messsim.scenario import notes_of, parse
 from messsim.workload.chance import Chance
@@ -280,6 +284,33 @@ def test_a_prompt_that_nobody_knows_goes_to_who_got_such_a_one_longest_ago(tmp_p
 
 
 # ---- bad input ------------------------------------------------------------------------------------------
+
+
+def test_a_look_comes_at_its_multiple_however_quotients_round():
+    """4.3 s is the 43rd multiple of 0.1 s as floats have it, though 4.3 / 0.1 is rounded to below 43."""
+    for delay_s in (0.1, 0.3, 0.7, 1 / 49, 2.5):
+        for k in range(1, 300):
+            looks = Looks(delay_s)
+            looks.due(np.nextafter(k * delay_s, 0.0))
+            assert looks.index == k - 1
+            assert looks.due(k * delay_s)
+            assert (looks.index, looks.due(k * delay_s)) == (k, False)
+
+
+@pytest.mark.parametrize(
+    ("starts_go_first", "left"), [(True, {1: [4, 5], 2: [5, 12]}), (False, {1: [0, 5], 2: [5, 8]})]
+)
+def test_of_each_text_the_longest_part_that_was_sent_is_known(starts_go_first, left):
+    """In units of 4 tokens, node 2 after node 1: 40, 32, and 48 tokens in all; then 4 of 12 units go."""
+    texts = Texts(lambda tokens: tokens // 4, starts_go_first=starts_go_first)
+    for end in (40, 32, 48):
+        texts.add(SimpleNamespace(path=[(1, 20), (2, end)], prompt_tokens=end), "here")
+        assert texts.at(2) == {"here": [5, 12 if end == 48 else 10]}
+    assert texts.units("here") == 12
+    texts.trim("here", 8)
+    assert {node: texts.at(node)["here"] for node in (1, 2)} == left
+    texts.forget("here")
+    assert (texts.at(1), texts.at(2), texts.units("here")) == ({}, {}, 0)
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,28 @@ def test_known_costs_are_told_as_they_are(engine, follow_plans):
     assert [a.costs for a in asked] == r.known.T.tolist()
 
 
-@pytest.mark.parametrize("prior", [None, 1e-6])
+def test_known_costs_of_turns_go_by_their_grown_prompts(engine, follow_plans):
+    """Prompts of 10, 22 and 30 tokens, of which each takes 1/64 s, after answers of 7 and of 3."""
+    data = scenario(
+        requests=3,
+        arrivals={"kind": "poisson", "rate_rps": 0.01},
+        sessions={"turns": 3, "think_s": 1.5, "followup": 5},
+        tokens={"prompt": 10, "output": 3},
+        models=[
+            model(
+                name, coefficients=COEFFICIENTS | {"c0_s_per_token": 1 / 64}, output={"kind": "constant", "tokens": o}
+            )
+            for name, o in (("a", 3), ("b", 7))
+        ],
+        router={"cost_estimate": "known"},
+    )
+    r, asked = follow_plans(data, [1, 0], engine)
+    assert r.records.prompt_tokens.tolist() == [10, 22, 30]
+    assert [a.costs for a in asked] == r.known.T.tolist()
+    assert np.diff(r.known).tolist() == [[12 / 64 * POWER_W, 8 / 64 * POWER_W]] * 2
+
+
+@pytest.mark.parametrize("prior", [None, 0.0, 1e-6])
 def test_the_mean_estimate_is_of_all_that_is_complete(engine, follow_plans, prior):
     router = {"cost_estimate": "mean"} | ({} if prior is None else {"cost_prior": prior})
     plans = [0, 1, routing.PLAN_EXPLORE | 1, 0]
@@ -212,7 +233,7 @@ def test_the_mean_estimate_counts_each_copy_of_an_explored_request(engine, follo
     assert asked[1].costs == [POWER_W * 3 * STEP_S, POWER_W * 5 * STEP_S]
 
 
-@pytest.mark.parametrize("prior", [None, 1.0])
+@pytest.mark.parametrize("prior", [None, 0.0, 1.0])
 def test_the_last_explored_estimate_is_the_last_explored_copys_cost(engine, follow_plans, prior):
     router = {"cost_estimate": "last_explored"} | ({} if prior is None else {"cost_prior": prior})
     plans = [0, routing.PLAN_EXPLORE | 0, 1, 1, routing.PLAN_EXPLORE | 1]

@@ -33,6 +33,10 @@ def test_by_hand():
     assert interval.covers(1.04)
     assert not interval.covers(1.03)
     assert interval.covers(1.03, slack=0.01)
+    edged = Interval(mean=3.0, half_width=1.5, level=0.95, count=5)
+    assert edged.covers(1.5)
+    assert edged.covers(4.5)
+    assert not edged.covers(4.5 + 1e-12)
 
 
 def test_a_single_value_has_a_mean_and_no_interval():

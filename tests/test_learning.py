@@ -280,6 +280,28 @@ def test_marginal_costs_need_servers():
         prepare(parse(data))
 
 
+def test_marginal_costs_know_the_caches_in_every_chunk():
+    """The second model, once it has a beginning, is the cheaper one for it: in both engines, chunk after chunk."""
+    first = COEFFICIENTS | {"c0_s_per_token": 0.006}
+    cached = {"prefix_cache": True, "kv_block_tokens": 4, "kv_capacity_tokens": 4000}
+    second = cached | {"coefficients": COEFFICIENTS | {"c0_s_per_token": 0.01}}
+    data = scenario(
+        requests=150,
+        sla={"alpha": 0.5},
+        tokens={"prompt": 40, "output": 4},
+        prefixes={"tokens": 36, "groups": 9},
+        models=[model("a", 0.6, coefficients=first), model("b", 0.7, **second)],
+        router={"cost_estimate": "marginal", "V": 10.0, "c": 0.5},
+        record={"chunk": 64},
+    )
+    simpy, compiled = (run(data, engine) for engine in ("simpy", "compiled"))
+    assert len(simpy.chunks) == 3
+    alone = simpy.records.model[64:][~simpy.records.explored[64:].astype(bool)]
+    assert 0.1 < alone.mean() < 0.9
+    for name in ("model", "cost", "cached_prompt_tokens", "finish_s"):
+        assert getattr(simpy.records, name).tolist() == getattr(compiled.records, name).tolist()
+
+
 def test_marginal_costs_fill_the_batch_that_runs():
     """Two models alike at a load of two requests at a time: by known cost they share; by marginal cost one idles."""
     base = scenario(

@@ -13,7 +13,10 @@ from messsim.logs.outcomes import OutcomeOptions, read_outcomes
 from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 from messsim.scenario import parse
 from messsim.scenario.problems import MEANT_KEYS
+from messsim.workload.blocks import _header_of
+from messsim.workload.dialect import Dialect
 from messsim.workload.meaning import by_meaning, meaning_of
+from messsim.workload.nested import column_of
 
 TIMES, PROMPT, ANSWER = [0.0, 1.5, 4.0], [10, 20, 30], [1, 2, 3]
 NAMES = TraceColumns("t", "p", "o")
@@ -317,6 +320,26 @@ def test_sums_of_many_requests_are_told(tmp_path, text, message):
 
 
 # ---- hints ----------------------------------------------------------------------------------------------
+
+
+def test_names_lose_the_spaces_around_them_unless_two_become_one():
+    csv = Dialect(",")
+    assert csv.named(pl.DataFrame({" t": [1], "p ": [2]})).columns == ["t", "p"]
+    assert csv.named(pl.DataFrame({" t": [1], "t": [2]})).columns == [" t", "t"]
+    names = [" t", "p ", "u", "v.w"]
+    assert csv.original(names, ["t", "u.x", "v.w"]) == [" t", "u", "v.w"]
+    assert csv.original(names, [" t", "p ", "v"]) == [" t", "p "]
+
+
+def test_a_path_leads_to_any_element_of_a_list():
+    frame = pl.DataFrame({"m": [[{"n": [1, 2, 3]}, {"n": [4, 5]}]]})
+    for path, expected in (("m.0.n.2", 3), ("m.1.n.0", 4), ("m.1.n.2", None)):
+        assert frame.select(column_of(frame.schema, path)).item() == expected
+
+
+@pytest.mark.parametrize("name", [b"plain", b'"two\nlines"', b'"three\nlines\nlong"', b'"a ""quote""\nin\n\nfour"'])
+def test_names_in_a_header_may_have_lines(name):
+    assert _header_of(b"\r\n" + name + b",p\n1,2\n3,4\n") == (name + b",p\n", b"1,2\n3,4\n")
 
 
 def test_a_log_without_a_header_is_told(tmp_path):

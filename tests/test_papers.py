@@ -19,7 +19,7 @@ from messsim.scenario import parse
 from messsim.study.reproduce.benchmarks import reproduce_paper
 from messsim.study.reproduce.captures import captured
 from messsim.study.reproduce.paper import BENCHMARKS, MODELS
-from messsim.study.reproduce.theory import _slope, reproduce_theory
+from messsim.study.reproduce.theory import _slope, _spread, reproduce_theory
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios" / "paper"
 
@@ -97,8 +97,9 @@ def test_tables_show_both_accountings(small):
 
 
 def test_exploration_is_not_set_twice():
-    with pytest.raises(ScenarioError, match="expected --c"):
-        reproduce_paper(seeds=1, sets=["router.c=0.5"], workers=1)
+    for text in ("router.c=0.5", " router.c = 0.5"):
+        with pytest.raises(ScenarioError, match="expected --c"):
+            reproduce_paper(seeds=1, sets=[text], workers=1)
 
 
 # ---- capture files --------------------------------------------------------------------------------------
@@ -158,8 +159,9 @@ def test_a_capture_is_run_row_by_row_cheapest_model_first(tmp_path):
         (lambda d: [capture(d / f"{n}.csv", ["boolq"], ["s"]) for n in "ab"], "benchmark 'boolq' is also in a.csv"),
         (lambda d: (d / "a.csv").write_text("input_text,benchmark_name\nx,boolq\n"), "no column starts with 'label_'"),
         (lambda d: (d / "a.csv").write_text("x\n1\n"), "column 'benchmark_name' is missing"),
+        (lambda d: (d / "a.csv").write_text("benchmark_name,label_s\nboolq,1\n"), "column 'input_text' is missing"),
     ],
-    ids=["empty", "others", "twice", "no labels", "no capture"],
+    ids=["empty", "others", "twice", "no labels", "no capture", "no text"],
 )
 def test_what_is_wrong_with_captures_is_said(tmp_path, made, message):
     made(tmp_path)
@@ -173,6 +175,13 @@ def test_what_is_wrong_with_captures_is_said(tmp_path, made, message):
 @pytest.fixture(scope="module")
 def theory() -> dict:
     return reproduce_theory(40_000, seeds=2, workers=1)
+
+
+def test_figures_spread_by_the_interval_of_their_replications():
+    point = _spread([1.0, 2.0, 3.0])
+    half = 4.302652729911275 / 3.0**0.5
+    assert point == pytest.approx({"measured": 2.0, "low": 2.0 - half, "high": 2.0 + half})
+    assert _spread([1.5]) == {"measured": 1.5, "low": 1.5, "high": 1.5}
 
 
 def test_a_power_law_has_its_exponent():

@@ -15,6 +15,7 @@ from test_cli import here
 import messsim
 from messsim.engines import prepare
 from messsim.errors import DataError, MesssimError, OutputError, ScenarioError
+from messsim.files import read_bytes
 from messsim.logs.traces import TraceColumns, write_trace
 from messsim.report.pages.report import report
 from messsim.results import Result, tally
@@ -404,3 +405,10 @@ def test_instances_that_learn_nothing_do_not_reconcile_for_ever(engine):
     data = scenario(requests=20, arrivals={"kind": "poisson", "rate_rps": 1e-9})
     data["router"] |= {"instances": 3, "reconcile_s": 1e-3}
     assert messsim.run(parse(data | {"engine": engine})).summary["requests"]["completed"] == 20
+
+
+def test_a_file_may_be_as_long_as_the_most(tmp_path):
+    (tmp_path / "f").write_bytes(b"12345")
+    assert read_bytes(tmp_path / "f", 5) == b"12345"
+    with pytest.raises(OSError, match="it is longer than 0 MiB"):
+        read_bytes(tmp_path / "f", 4)

@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import json
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -18,6 +19,7 @@ from messsim.results.figures import Requirement
 from messsim.scenario import parse, with_values
 from messsim.study.plan import candidate_runs as plan_runs
 from messsim.study.plan.answer import _assumptions
+from messsim.study.plan.candidate_runs import CandidateRuns
 from messsim.study.plan.candidates import Candidate, Kind, axes_of, candidates_of, usd_per_hour
 from messsim.study.plan.capacity import Carrying, quantiles_of
 from messsim.study.plan.cheapest import plan
@@ -215,6 +217,48 @@ def test_a_model_that_is_left_out_makes_another_search():
     """The largest cluster without it is tried for itself, before a larger one with it."""
     assert tried([(0, 1), (1, 1)], [1.0, 2.0]) == [(0, 1)]
     assert tried([(1, 1), (2, 1)], [1.0, 2.0]) == [(2, 1), (1, 1)]
+
+
+def test_what_was_left_out_is_checked_from_the_dearest_on():
+    """Of 3 x 3 the two just below the largest, the dearer first."""
+    candidates = [Candidate((Kind("A", 1), Kind("B", 1)), r) for r in itertools.product(range(1, 4), range(1, 4))]
+    prices = [3.0 * a + b for a, b in (c.replicas for c in candidates)]
+    looked_at = []
+
+    def promising(i, best):
+        looked_at.append(candidates[i].replicas)
+        return False
+
+    Search(candidates, prices, lambda i: Evaluation(True, True, prices[i]), promising, carries=lambda i: False).run()
+    assert looked_at == [(3, 2), (2, 3)]
+
+
+def test_a_row_of_clusters_is_halved_again_and_again():
+    """One of sixteen, of which the last four would do: the largest, and then the middle of what is left."""
+    candidates = [Candidate((Kind("A", 1),), (r,)) for r in range(1, 17)]
+    prices, evaluated = [float(r) for r in range(1, 17)], []
+
+    def evaluate(i):
+        evaluated.append(i + 1)
+        return Evaluation(i >= 12, True, prices[i])
+
+    Search(candidates, prices, evaluate, promising=lambda i, best: False, carries=lambda i: True).run()
+    assert evaluated == [16, 8, 12, 14, 13]
+
+
+def test_the_progress_of_a_plan_counts_what_may_come():
+    laters, values = [], {(5, r): {"error": None} for r in range(3)}
+
+    def each(keys, *, later):
+        laters.append(later)
+        return iter(keys)
+
+    runs = SimpleNamespace(each=each, values=values, failed={})
+    candidate_runs = CandidateRuns(SimpleNamespace(scenario_at=None), runs, seeds=3)
+    assert len(candidate_runs.evaluation(5, lambda rows: False, left=4)) == 3
+    assert (laters, candidate_runs.made) == ([12, 12], {5: 3})
+    assert len(candidate_runs.evaluation(5, lambda rows: True, left=2)) == 1
+    assert (laters, candidate_runs.made) == ([12, 12, 6], {5: 1})
 
 
 def test_a_smaller_cluster_that_is_met_ends_all_assumptions():

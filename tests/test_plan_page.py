@@ -15,6 +15,7 @@ from messsim.cli import app
 from messsim.errors import OutputError
 from messsim.report.pages.report import report
 from messsim.report.plan import answer as answers
+from messsim.report.plan.words import name_of
 from messsim.scenario import parse
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.cheapest import plan
@@ -49,6 +50,13 @@ def met(tmp_path_factory):
 
 def words_of(directory) -> str:
     return " ".join(Elements(report(directory).read_text(encoding="utf-8")).text.split())
+
+
+def test_figures_have_names_by_their_percentile():
+    parts = {"mean": "mean", "p50": "median", "p90": "90th percentile", "p99": "99th percentile"}
+    for part, expected in parts.items():
+        assert name_of(f"latency_s.ttft.{part}") == f"TTFT, {expected}"
+    assert name_of('models."a.b".share') == 'models."a.b".share'
 
 
 def test_a_plan_is_kept_with_its_requirements_and_answer(met):

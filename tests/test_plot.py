@@ -15,11 +15,13 @@ from runs import eventful, made
 import messsim
 from messsim.errors import OutputError
 from messsim.plot import FIGURES, Plots
+from messsim.plot.clusters import against_price
 from messsim.plot.digest import LATENCIES, LEAST_S, by_request, latency_bins, latency_by_time, sliced, thinned
 from messsim.plot.figure import themed
 from messsim.plot.files import as_bytes
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.parts import SECONDS, folded, time_unit
+from messsim.plot.promise import _domain
 from messsim.plot.theme import DARK, LIGHT
 from messsim.report.base.page import chart_html
 
@@ -203,6 +205,28 @@ def test_the_promise_is_what_was_promised_so_far(result):
     assert promise.n_unique() > 10
     assert promises(result) == pytest.approx(promise.to_list(), rel=1e-5)
     assert promises(made(scenario(requests=50, sla={"alpha": 0.6}))) == [0.6]
+
+
+def test_the_scale_of_the_share_fits_all_but_the_first_steps():
+    shares = [0.0, 0.0, *(0.3 + 0.004 * k for k in range(98))]
+    wide = pl.DataFrame({"satisfaction_running": shares, "certificate": shares, "promise_running": [0.5] * 100})
+    low, high = _domain(wide, 0.5)
+    assert 0.2 < low < 0.3
+    assert max(shares) < high < 0.8
+
+
+def test_a_requirement_is_drawn_at_its_bound_and_clusters_at_their_figures():
+    shares = {"mean": [0.8, 0.95], "low": [0.78, None], "high": [0.82, None]}
+    sorts = {"objective": [1.0, 2.0], "verdict": ["failed", "met"], "answer": [False, True]}
+    clusters = pl.DataFrame({"cluster": ["a", "b"]} | shares | sorts)
+    layers = against_price(clusters, "sla.satisfaction", 0.9, "USD/h", "price").chart.to_dict()["layer"]
+    by_style = {layer["mark"]["style"]: layer for layer in layers}
+    promise, whisker, missed = (by_style[style] for style in ("promise", "whisker", "failed"))
+    assert promise["data"]["values"] == [{"bound": 0.9}]
+    assert (promise["encoding"]["y"]["field"], "x" in promise["encoding"]) == ("bound", False)
+    assert [row["low"] for row in whisker["data"]["values"]] == [0.78]
+    assert (whisker["encoding"]["y"]["field"], whisker["encoding"]["y2"]["field"]) == ("low", "high")
+    assert [row["mean"] for row in missed["data"]["values"]] == [0.8]
 
 
 def test_names_are_never_read_as_paths(result):

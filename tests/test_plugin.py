@@ -176,7 +176,7 @@ def deaf(request):
     [
         (too_far, {}, "decide: the policy returned 3 at request 3; expected a model from 0 to 2"),
         (gives_up, {}, "decide: the policy returned its error code -2"),
-        (explodes, {"state": [0.0]}, "decide: leaves a state that is not finite"),
+        (explodes, {"state": [0.0, 1.0]}, "decide: leaves a state that is not finite"),
         (chain, {"finish": forever}, "finish: the chain of request 0 goes on"),
         (chain, {}, "decide: the policy returned"),
         (second, {"rated": deaf}, "rated: the policy returned its error code -3"),

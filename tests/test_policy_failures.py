@@ -1,5 +1,7 @@
 """A policy that fails stops the run, whichever of its functions fails and however: it never looks like model 0."""
 
+import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -9,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import DECIDE
 from test_plugin import BUILD, HEAD, scenario, written
 
 import messsim
 from messsim import _core
 from messsim.errors import OutputError, PolicyError, ScenarioError
-from messsim.routing import check_policy
+from messsim.routing import Policy, check_policy
 from messsim.scenario.routing import Router
 
 pytest.importorskip("numba", reason="a policy of one's own needs Numba")
@@ -167,6 +170,39 @@ def test_hostile_requests_find_what_ordinary_ones_do_not(decide, more, message):
     problems = check_policy(compile_policy("own", decide, **more), 3)
     assert len(problems) == 1
     assert problems[0].startswith(message)
+
+
+def of_c(decide, state=()):
+    """A policy whose code may write where it likes, as one that another compiler made; and what keeps it alive."""
+    kept = DECIDE(decide)
+    return Policy("own", _core.Policy(ctypes.cast(kept, ctypes.c_void_p).value, [0.0], state)), kept
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 6], ids=["scores", "costs", "loads", "params"])
+def test_a_single_value_that_is_written_over_is_noticed(place):
+    def decide(request, step, tenant, models, dimensions, alpha, queue, *arrays):
+        arrays[place][0 if place == 6 else models - 1] = -123.0
+        return 0
+
+    policy, _ = of_c(decide)
+    written_over = "params" if place == 6 else "its arguments"
+    assert check_policy(policy, 3, 2)[0].startswith(f"decide: writes into {written_over} at request 0")
+
+
+def test_each_part_of_a_check_begins_with_the_state_of_the_policy():
+    """It counts how often it was asked: the first number that does not follow the one before is the beginning."""
+    asked = []
+
+    def decide(request, step, tenant, models, dimensions, alpha, queue, *arrays):
+        state = arrays[-1]
+        asked.append(state[0])
+        state[0] += 1.0
+        return 0
+
+    policy, _ = of_c(decide, [0.0])
+    assert check_policy(policy, 3, 2) == []
+    assert policy.kernel.state[0] == 0.0
+    assert next(now for before, now in itertools.pairwise(asked) if now != before + 1.0) == 0.0
 
 
 def test_arithmetic_that_only_python_refuses_is_found(tmp_path):

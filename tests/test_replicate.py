@@ -8,6 +8,7 @@ from builders import model, scenario
 from test_cli import here, refused, write
 
 from messsim.errors import ScenarioError
+from messsim.report.study.replications import _cells
 from messsim.results import replication_interval
 from messsim.scenario import parse
 from messsim.study.replicate import Plan, _all_precise, plan_of, replicate
@@ -57,6 +58,14 @@ def test_figures_that_some_replications_lack_are_averaged_over_the_others():
     known = [r["sla_time_to_compliance"] for r in rows if r["sla_time_to_compliance"] is not None]
     assert 0 < len(known) < 12
     assert result["figures"]["sla.time_to_compliance"] == replication_interval(known).summary()
+
+
+def test_a_row_tells_half_of_the_interval_as_a_share_of_the_mean():
+    interval = {"mean": -0.02, "low": -0.025, "high": -0.015, "level": 0.95, "count": 7}
+    assert _cells("cost.per_request", interval, "J")[1:] == ("-0.02", "-0.025", "-0.015", "25.00 %", "7")
+    assert _cells("cost.per_request", interval, "USD")[1:] == ("-20", "-25", "-15", "25.00 %", "7")
+    assert _cells("cost.per_request", interval | {"low": None, "high": None}, "J")[2:5] == ("-", "-", "-")
+    assert _cells("cost.per_request", interval | {"mean": 0.0}, "J")[4] == "-"
 
 
 def test_it_stops_when_all_that_is_asked_is_precise():

@@ -14,7 +14,8 @@ from messsim.report.base.screen import Screen
 from messsim.report.base.tables import Fitting, number, percent, seconds
 from messsim.report.compare.comparison import comparison_so_far
 from messsim.report.plan.answer import best_so_far
-from messsim.report.run.summary import _rent, run_summary
+from messsim.report.run.checklist import _models, _pools
+from messsim.report.run.summary import _rent, _rival, run_summary
 from messsim.scenario import parse
 from messsim.study.challenge.routers import challenge
 from messsim.study.compare.policies import compare as compare_all
@@ -22,7 +23,7 @@ from messsim.study.converge.convergence import converge
 from messsim.study.plan.candidates import axes_of
 from messsim.study.plan.cheapest import plan
 from messsim.study.replicate import Plan, replicate
-from messsim.study.runs.so_far import SoFar
+from messsim.study.runs.so_far import SoFar, so_far
 from messsim.study.sweep import sweep
 from messsim.wording import cost, cost_heading, half_width, per_request, plain, rate
 
@@ -38,7 +39,15 @@ def shown(renderable, width: int = 80) -> str:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "-"), (0.0, "0 J"), (1.23456, "1.235 J"), (999.94, "999.9 J"), (1234.5, "1,234 J"), (-2e6, "-2,000,000 J")],
+    [
+        (None, "-"),
+        (0.0, "0 J"),
+        (1.23456, "1.235 J"),
+        (999.94, "999.9 J"),
+        (1000.0, "1,000 J"),
+        (1234.5, "1,234 J"),
+        (-2e6, "-2,000,000 J"),
+    ],
 )
 def test_numbers_have_four_digits(value, text):
     assert number(value, "J") == text
@@ -252,6 +261,17 @@ def test_what_is_known_so_far_stands_below_the_bar():
     assert str(best_so_far(None, None, 1, "J")) == "best so far: none keeps every requirement; 1 cluster simulated"
 
 
+def test_what_is_known_so_far_is_in_the_order_of_points_whoever_is_done_first():
+    row = {"sla_kept": True, "sla_satisfaction": 0.5, "cost_per_request": 2.0}
+    rows = {(2, 0): row, (0, 1): row | {"sla_kept": False, "sla_satisfaction": 0.25}, (1, 0): row, (0, 0): row}
+    known = so_far(["a", "b", "c"], rows)
+    assert [(k.point, k.runs, k.kept, k.satisfaction) for k in known] == [
+        ("a", 2, 1, 0.375),
+        ("b", 1, 1, 0.5),
+        ("c", 1, 1, 0.5),
+    ]
+
+
 def test_studies_tell_what_they_know_so_far():
     known: list[object] = []
     small = parse(scenario(requests=40))
@@ -301,6 +321,38 @@ def test_nobody_watches_a_pipe():
 )
 def test_rates_are_told_by_the_second_or_by_the_hour(rps, expected):
     assert rate(rps) == expected
+
+
+@pytest.mark.parametrize(("kept", "more"), [(True, ""), (None, ""), (False, " (61.00 % satisfied: missed)")])
+def test_a_rival_misses_only_what_was_promised(kept, more):
+    choice = {"per_request": 2.5, "satisfaction": 0.61, "kept": kept, "e2e_p95_s": None}
+    assert _rival(choice, "J") == f"2.5 J{more}"
+
+
+def test_a_check_shows_money_by_the_thousand_and_what_is_known_of_each_pool():
+    models = [("a", 0.5, 0.002, 100.0), ("b", 0.7, None, 50.0)]
+    pools = [("p", 2, 2.5, None, None, 80_000), ("q", 1, None, 4.0, None, None), ("r", 1, 2.5, 5.0, 2.0, None)]
+    checked = {
+        "cost_unit": "USD",
+        "models": [
+            dict(zip(("name", "satisfaction", "known_cost", "mean_output_tokens"), m, strict=True)) for m in models
+        ],
+        "pools": [
+            {"gpu": "H100", "energy_measured": p[0] == "p"}
+            | dict(zip(("name", "gpus", "capacity_rps", "offered_rps", "load", "kv_capacity_tokens"), p, strict=True))
+            for p in pools
+        ],
+    }
+    lines = [*shown(_models(checked), 200).splitlines(), *shown(_pools(checked), 200).splitlines()]
+    assert [line.split() for line in lines] == [
+        ["model", "satisfies", "expected", "USD/1,000", "requests", "output", "tokens"],
+        ["a", "50.0", "%", "2", "100"],
+        ["b", "70.0", "%", "-", "50"],
+        ["pool", "GPUs", "KV", "tokens", "sustains", "gets", "load", "energy"],
+        ["p", "2", "x", "H100", "80,000", "2.5/s", "-", "-", "measured"],
+        ["q", "1", "x", "H100", "no", "limit", "-", "4/s", "-", "assumed"],
+        ["r", "1", "x", "H100", "no", "limit", "2.5/s", "5/s", "200", "%", "assumed"],
+    ]
 
 
 def test_rent_is_of_the_gpus_that_there_were():

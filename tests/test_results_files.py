@@ -29,6 +29,7 @@ from messsim.results import (
     write_file,
     writer,
 )
+from messsim.results.directory import _reason
 from messsim.results.frames import write_parquet
 from messsim.scenario import load, parse
 
@@ -151,6 +152,12 @@ def test_the_timeline_is_what_each_sampled_arrival_found(tmp_path):
     assert t["power_w_only"].to_list() == [None, 100.0] + [200.0] * (n - 2)
 
 
+def test_what_kept_a_file_from_being_written_is_told_without_number_and_name():
+    assert _reason(OSError(28, "No space left on device", "/x/y")) == "No space left on device"
+    assert _reason(OSError("odd")) == "odd"
+    assert _reason(ValueError("not of the system")) is None
+
+
 def test_the_timeline_is_halved_when_it_is_full(monkeypatch):
     from messsim.engines.records import Timeline
     from messsim.results import running
@@ -200,6 +207,7 @@ def test_no_request_at_all_leaves_an_empty_part(tmp_path, engine):
     assert frame.height == 0
     assert simulate(data).requests.collect().equals(frame)
     assert result.timeline.height == 0
+    assert result.timeline.schema == simulate(scenario(requests=3, engine=engine)).timeline.schema
 
 
 def test_potential_outcomes_of_no_request(tmp_path):

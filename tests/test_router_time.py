@@ -104,6 +104,22 @@ def test_a_second_attempt_is_decided_anew(tmp_path, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_a_second_attempt_waits_from_when_it_is_made(tmp_path, engine):
+    """Decided from 0 on, given up at 3.5 s, it asks again at 4.5 s and waits for the other's decision until 5.75 s."""
+    data = scenario(
+        requests=2,
+        arrivals=trace(tmp_path, [0, 4.0]),
+        models=[model("only", ALWAYS)],
+        tokens={"output": 100},
+        router={"decision_s": 1.75, "workers": 1},
+        feedback={"delay": 0.0},
+        clients={"patience_s": 3.5, "retries": 1, "backoff_s": 1.0},
+    )
+    r = run(data, engine)
+    assert (r.outcome.router.begun, r.summary["router"]["wait_s"]) == (4, 1.25 / 4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_at_the_horizon_the_undecided_are_in_flight(tmp_path, engine):
     data = at(tmp_path, [0, 0, 0], {"decision_s": 2.0}) | {"horizon_s": 3.0}
     del data["requests"]

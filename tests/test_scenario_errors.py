@@ -524,6 +524,16 @@ def test_keys_that_do_not_fit(changes, lines):
     assert problems(scenario(**changes)) == lines
 
 
+def test_a_file_of_lengths_is_read_by_some_law():
+    lengths, other = {"kind": "trace"}, {"kind": "constant", "tokens": 3}
+    expected = "no law reads it; expected tokens.prompt = {kind = 'trace'}, or output"
+    assert problems(scenario(tokens={"file": "l.csv"})) == [f"tokens.file = 'l.csv': {expected}"]
+    for prompt, output in ((lengths, other), (other, lengths), (lengths, lengths)):
+        parse(scenario(tokens={"file": "l.csv", "prompt": prompt, "output": output}))
+    parse(scenario(tokens={"file": "l.csv"}, models=[model("a"), model("b", output=lengths)]))
+    parse(scenario(tokens={"file": "l.csv"}, phases=[{"from_request": 3, "output": lengths}]))
+
+
 @pytest.mark.parametrize("table", ["models", "pools"])
 @pytest.mark.parametrize(
     ("key", "value", "shown"),
@@ -679,6 +689,7 @@ def test_an_integer_of_thousands_of_digits(tmp_path):
     assert problems(scenario(), ["requests=" + "1" * 5000]) == [
         f"requests = '{'1' * 56}...: expected a whole number",
     ]
+    assert problems(scenario(requests=10**5000)) == ["requests = a huge number: expected at most 9007199254740992"]
 
 
 def test_no_such_file(tmp_path):

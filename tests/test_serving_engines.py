@@ -103,6 +103,7 @@ def test_engines_plan_ahead(engine):
     named = {"engine": engine, "gpu": "H100"}
     assert prepare(scenario(**named)).pools[0].limits["lookahead"] == 1
     assert prepare(scenario(**named, lookahead=0)).pools[0].limits["lookahead"] == 0
+    assert prepare(scenario(**named, host={"h0_s": 0.01})).pools[0].limits["lookahead"] == 1
     assert prepare(scenario(gpu="H100")).pools[0].limits["lookahead"] == 0
 
 

@@ -383,6 +383,9 @@ def test_a_horizon_cuts_transfers_too(engine, tmp_path):
     r = run(split(tmp_path, [0.0, 0.25], decode={"max_num_seqs": 1}) | {"horizon_s": 0.375}, engine)
     assert r.statuses == ["in_flight"] * 2
     assert math.isclose(r.records.energy_j.sum(), 1.5 * STEP_S * POWER_W)
+    one_crosses = run(split(tmp_path, [0.0, 0.5]) | {"horizon_s": 0.875}, engine)
+    expected = {"begun": 2, "wait_s": 0.0, "transfer_s": CROSSES_S, "gigabytes": 2.0}
+    assert one_crosses.summary["transfers"] == expected  # the time is of the one that has crossed
 
 
 # ---- against every iteration by itself -------------------------------------------------------------------------------
@@ -510,9 +513,16 @@ def test_a_trace_viewer_sees_prefill_transfer_and_decode(tmp_path):
     [
         ({"decode": {"role": "prefill", "kv_bytes_per_token": 1.0}}, "no pool with role = 'decode'"),
         ({"decode": {"role": "both"}}, "no pool with role = 'decode'"),
-        ({"decode": {"schedule": "sglang"}}, "schedule = 'sglang': is not modelled with role = 'decode'"),
-        ({"prefill": {"kv_policy": "reserve"}}, "kv_policy = 'reserve'"),
-        ({"decode": {"drafts": {"tokens": 2, "acceptance": 0.5}}}, "speculative decoding is not modelled"),
+        *(
+            ({side: change}, f"{expected} with role = {side!r}")
+            for side in ("prefill", "decode")
+            for change, expected in (
+                ({"schedule": "sglang"}, "schedule = 'sglang': is not modelled"),
+                ({"kv_policy": "reserve"}, "kv_policy = 'reserve': is not modelled"),
+                ({"drafts": {"tokens": 2, "acceptance": 0.5}}, "drafts: speculative decoding is not modelled"),
+                ({"lookahead": 1}, "lookahead = 1: is not modelled"),
+            )
+        ),
         ({"decode": {"prefix_cache": True}}, "expected it where prompts are prefilled"),
         ({"prefill": {"kv_bytes_per_token": None}}, "kv_bytes_per_token: missing"),
         ({"cluster": {"dispatch": "shared_queue"}}, "cluster.dispatch = 'shared_queue'"),
@@ -530,6 +540,30 @@ def test_too_long_for_either_pool_is_too_long(engine, tmp_path):
     for short in ({"prefill": {"kv_capacity_tokens": 9}}, {"decode": {"kv_capacity_tokens": 11}}):
         with pytest.raises(ScenarioError, match="too long"):
             run(split(tmp_path, [0.0], **short), engine)
+
+
+def test_transfers_are_told_beside_pools_that_do_both(engine, tmp_path):
+    data = split(tmp_path, [0.0] * 8, router={"policy": "random"})
+    data["models"].append({"name": "other", "satisfaction": 0.6})
+    data["pools"].append({"model": "other", "name": "o", "coefficients": COEFFICIENTS, "max_num_seqs": 4})
+    r = run(data, engine)
+    crossed = int((r.records.model == 0).sum())
+    assert 0 < crossed < 8
+    assert (r.summary["transfers"]["begun"], r.summary["transfers"]["gigabytes"]) == (crossed, crossed)
+
+
+def test_a_prefill_takes_what_some_decoder_of_its_model_takes(tmp_path):
+    memories = {"a": (90, 40, 60), "b": (90, 1000)}
+    data = split(tmp_path, [0.0])
+    data["models"] = [{"name": name, "satisfaction": 0.5} for name in memories]
+    prefill, decode = data["pools"]
+    data["pools"] = [
+        (decode if k else prefill) | {"name": f"{name}{k}", "model": name, "kv_capacity_tokens": memory}
+        for name, sizes in memories.items()
+        for k, memory in enumerate(sizes)
+    ]
+    most = {plan.name: plan.most_tokens for plan in prepare(parse(data)).pools}
+    assert most == {"a0": 61, "a1": 41, "a2": 61, "b0": 1001, "b1": 1001}  # and its last token, which needs no place
 
 
 def test_what_is_ignored_is_noted(tmp_path):

@@ -14,9 +14,11 @@ from messsim.errors import OutputError, SimulationError
 from messsim.plot.points import forest
 from messsim.report.compare.comparison import comparison_pictures
 from messsim.report.pages.report import report
+from messsim.report.study.page import _tiles
 from messsim.report.study.verdict import cheapest
 from messsim.results.intervals import replication_interval
 from messsim.scenario import dump, parse
+from messsim.shapes.studies import Dearer
 from messsim.study import run
 from messsim.study.compare.files import write_comparison
 from messsim.study.compare.policies import compare
@@ -311,3 +313,15 @@ def test_axes_and_tips_name_the_unit_and_the_interval(study_scenario, compared):
     mean, low, high = (number(first[f"cost_{end}"]) for end in ("mean", "low", "high"))
     assert f'"told": "{mean} ({low} to {high})"' in text
     assert forest(points, "e2e_p95").title == "End to end, 95th percentile"
+    whisker, dot = (layer["encoding"] for layer in figure.chart.to_dict()["layer"])
+    assert (whisker["x"]["field"], whisker["x2"]["field"], dot["x"]["field"]) == ("cost_low", "cost_high", "cost_mean")
+
+
+@pytest.mark.parametrize(("low", "tiles"), [(0.5, 3), (0.0, 0), (None, 0)])
+def test_the_cheapest_has_tiles_where_chance_hides_none(low, tiles):
+    kept = pl.DataFrame(
+        {"point": ["a", "b"]} | {f"{name}_mean": [1.0, 2.0] for name in ("cost", "satisfaction", "margin")}
+    )
+    assert len(_tiles(kept, [Dearer("a", 0.0, 0.0), Dearer("b", 1.0, low)], "J")) == tiles
+    assert len(_tiles(kept, [Dearer("a", 0.0, 0.0)], "J")) == 3
+    assert _tiles(kept, [], "J") == []

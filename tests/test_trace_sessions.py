@@ -163,6 +163,13 @@ def test_a_turn_with_a_parent_is_sent_at_its_time_but_not_before_the_answer(tmp_
     assert any("begin sessions of their own: 1" in note for note in r.setup.notes)
 
 
+def test_times_are_doubted_in_the_order_in_which_requests_come(tmp_path):
+    """The first session ends after 11 days, the second begins in between."""
+    rows = [bailian(1, -1, 0.0), bailian(2, -1, 5.0), bailian(3, 1, 1e6)]
+    notes = Workload(parse(traced(tmp_path, rows, "qwen-bailian"))).notes
+    assert [note for note in notes if "is slow for a server" in note and "11.57 days" in note] != []
+
+
 @engines
 def test_turns_in_all_branches_of_a_turn_that_was_turned_away_are_not_sent(tmp_path, engine):
     rows = [bailian(0, -1, 0.0, tokens=5)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from messsim.plot.figure import themed
 from messsim.plot.labels import DOT, PLACES, placed
-from messsim.plot.tradeoff import WIDTHS, tradeoff
+from messsim.plot.tradeoff import WIDTHS, _labels, tradeoff
 
 WIDTH, HEIGHT = 400.0, 300.0
 positions = st.tuples(st.floats(0, WIDTH), st.floats(0, HEIGHT))
@@ -17,6 +17,13 @@ positions = st.tuples(st.floats(0, WIDTH), st.floats(0, HEIGHT))
 
 def apart(a, b):
     return a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+def test_points_are_labelled_by_what_makes_them_differ():
+    drawn = pl.DataFrame({"policy": ["mess+", "random"], "router.V": [1e-3, 0.5]})
+    assert _labels(drawn, ["policy"]) == ["mess+", "random"]
+    assert _labels(drawn, ["router.V"]) == ["V = 0.001", "V = 0.5"]
+    assert _labels(drawn, ["policy", "router.V"]) == ["mess+, 0.001", "random, 0.5"]
 
 
 @given(st.lists(st.tuples(positions, st.text("abc", max_size=30)), max_size=25))

@@ -349,6 +349,9 @@ static void a_sample_is_taken_as_a_request_comes(void)
     serve(&loop, &config, 1, plans, MS_LEAST_LOADED);
     loop.fleet.pool[0].loading = 5;
     loop.fleet.pool[0].draining = 7;
+    loop.fleet.pool[1].plan.limits.prefix_cache = 1;
+    loop.fleet.replica[2].sequences.prompt_tokens = 50;
+    loop.fleet.replica[2].sequences.cached_prompt_tokens = 30;
     begin(&loop);
     end(&loop);
     const double queues[] = {0.0, 0.7, 1.3}, energies_j[] = {0.0, 3.0 + 8.0 * 0.5, 6.0 + 3.0 + 8.0 * 0.5};
@@ -361,6 +364,8 @@ static void a_sample_is_taken_as_a_request_comes(void)
         CHECK(loop.timeline.in_system[2 * i] == i && loop.timeline.in_system[2 * i + 1] == 0);
         CHECK_NEAR(loop.timeline.energy_j[2 * i], energies_j[i], 1e-12);
         CHECK(loop.timeline.replicas[6 * i] == 2 && loop.timeline.replicas[6 * i + 3] == 1);
+        CHECK(loop.timeline.prompt_tokens[2 * i] == 0 && loop.timeline.cached_prompt_tokens[2 * i] == 0);
+        CHECK(loop.timeline.prompt_tokens[2 * i + 1] == 50 && loop.timeline.cached_prompt_tokens[2 * i + 1] == 30);
         CHECK(loop.timeline.replicas[6 * i + 1] == 5 && loop.timeline.replicas[6 * i + 2] == 7);
     }
     ms_run_free(&loop);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "error.h"
 
 enum { MODELS = 5, FEATURES = 3, REQUESTS = 4000 };
 
@@ -434,6 +435,8 @@ static void tenants_have_the_ledgers_that_were_asked_for(void)
     CHECK(brain.tracked[2].window == 16 && brain.tracked[1].recent != brain.tracked[2].recent);
     ms_brain_free(&brain);
     CHECK(brain.tracked == NULL);
+    CHECK(ms_brain_init(&brain, 2, 3, 0, alphas, 1.0, (int64_t)1 << 50, 1) == MS_ERR_MEMORY);
+    ms_brain_free(&brain);
 }
 
 int main(void)

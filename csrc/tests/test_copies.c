@@ -133,7 +133,7 @@ static void a_chain_that_names_no_model_is_an_error(void)
     const double wrong[] = {MODELS + 1, -1, 77};
     for (int k = 0; k < 6; k++) {
         ms_run loop;
-        fill(&sheets[0], 0, 20, 1.0);
+        fill(&sheets[0], k / 2, 20, 1.0);
         plans_are(MS_PLAN_CHAIN, MS_PLAN_CHAIN, 1, 1);
         params[7] = wrong[k % 3];
         make(&loop, &plain, k / 3, MS_LEAST_LOADED);

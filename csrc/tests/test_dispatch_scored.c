@@ -176,13 +176,14 @@ static ms_job prompt_of(int32_t request, const ms_node_of_path *path, int32_t n)
 }
 
 /* Where the list is too long what was sent first goes, of one prompt its start. Without a start the rest is not
- * found. */
+ * found. A replica of whose memory nothing is known has 31,250 blocks. */
 static void a_list_that_is_full_forgets_the_oldest_blocks(void)
 {
-    const ms_node_of_path path[] = {{1, 16}, {2, 32}};
-    const int64_t configured[] = {8, 6, 0, 0}, memory[] = {1000, 1000, 24, (int64_t)1 << 31};
-    const int64_t left[] = {8, 6, 6, 8};
+    const int64_t unknown = (int64_t)1 << 31, configured[] = {8, 6, 0, 0}, memory[] = {1000, 1000, 24, unknown};
+    const int64_t left[] = {8, 6, 6, 31250};
+    const int32_t sent[] = {32, 32, 32, 4 * 31251};
     for (int k = 0; k < 4; k++) {
+        const ms_node_of_path path[] = {{1, 16}, {2, sent[k]}};
         ms_pool_plan plan = pool_of(0, 2, 4);
         plan.limits.kv_block_tokens = 4;
         plan.limits.kv_capacity_tokens = memory[k];
@@ -198,7 +199,7 @@ static void a_list_that_is_full_forgets_the_oldest_blocks(void)
         next.request = 1;
         CHECK(ms_dispatch_place(&fleet, &next, -1, 0.0) == MS_PLACED && next.server == 1);
         CHECK(fleet.servers[0].texts.list[1].units == left[k]);
-        CHECK(fleet.prefill_tokens[1] == 23 - 32); /* by what the router believes */
+        CHECK(fleet.prefill_tokens[1] == 23 - sent[k]); /* by what the router believes */
         ms_fleet_free(&fleet);
     }
 }

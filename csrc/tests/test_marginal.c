@@ -99,6 +99,25 @@ static void loads_are_batches(void)
     CHECK(costs[1] == INFINITY);
 }
 
+/* What each model has of the prompt stands `stride` apart; a server that keeps no prefixes computes all of it. */
+static void what_is_cached_is_not_paid_for_where_prefixes_are_kept(void)
+{
+    const int32_t cached[] = {1, 9, 2, 9, 3, 9, 9, 9, 9, 9};
+    const double known[3] = {0.0, 0.0, 0.0}, loads[3] = {0.25, 0.25, 0.25};
+    ms_server_cost all[4] = {server, server, server, server};
+    const int32_t models[] = {0, 1, 1, 2}, keeps[] = {1, 1, 0, 1};
+    double costs[3], anew[3];
+    for (int k = 0; k < 4; k++) {
+        all[k].model = models[k], all[k].keeps_prefixes = keeps[k];
+    }
+    all[1].share = all[2].share = 0.5;
+    ms_marginal_costs(all, 4, 3, 13, cached, 2, known, loads, costs);
+    CHECK(costs[0] == ms_marginal_cost(&server, 13, 1, 1) && costs[2] == ms_marginal_cost(&server, 13, 3, 1));
+    CHECK_NEAR(costs[1], 0.5 * ms_marginal_cost(&server, 13, 2, 1) + 0.5 * ms_marginal_cost(&server, 13, 0, 1), 1e-12);
+    ms_marginal_costs(all, 4, 3, 13, NULL, 2, known, loads, anew);
+    CHECK(anew[0] == ms_marginal_cost(&server, 13, 0, 1) && anew[0] > costs[0] && anew[2] == anew[0]);
+}
+
 /* Prompts whose work is paid for: 2^-6 s a token^2, beside 2^-5 s a token that is cached before a chunk, and a
  * second for a prompt at all. Of 21 tokens 2 are cached: chunks of 8, 8 and 3, after 2, 10 and 18. */
 static void the_work_of_a_prompt_is_counted_by_chunks(void)
@@ -126,6 +145,7 @@ int main(void)
     RUN(chunks_leave_room_for_those_who_decode);
     RUN(without_a_place_it_pays_its_share);
     RUN(loads_are_batches);
+    RUN(what_is_cached_is_not_paid_for_where_prefixes_are_kept);
     RUN(the_work_of_a_prompt_is_counted_by_chunks);
     return report();
 }

@@ -102,6 +102,18 @@ static void the_table_holds_what_is_kept(void)
     ms_prompt_cache_free(&cache);
 }
 
+/* Of two nodes that fall on one place both are found, whichever came first. */
+static void no_node_hides_another(void)
+{
+    for (int64_t k = 1; k < 500; k++) {
+        ms_prompt_cache cache;
+        ms_prompt_cache_init(&cache, &ten_seconds);
+        CHECK(SEND(&cache, 0.0, 1, {0, 20}) == 0 && SEND(&cache, 0.0, 1, {k, 16}) == 0);
+        CHECK(SEND(&cache, 0.0, 1, {0, 20}) == 20 && SEND(&cache, 0.0, 1, {k, 16}) == 16 && cache.used == 2);
+        ms_prompt_cache_free(&cache);
+    }
+}
+
 /* One node a prompt, seen again or not; the table is built anew many times. */
 static void prompts_are_remembered_as_long_as_they_are_kept(void)
 {
@@ -131,6 +143,7 @@ int main(void)
     RUN(what_is_sold_goes_in_steps);
     RUN(a_provider_that_keeps_nothing_says_nothing);
     RUN(the_table_holds_what_is_kept);
+    RUN(no_node_hides_another);
     RUN(prompts_are_remembered_as_long_as_they_are_kept);
     return report();
 }

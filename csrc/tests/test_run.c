@@ -63,7 +63,10 @@ static void open_requests_stand_in_order(void)
 {
     for (int gone = 0; gone < 3; gone++) {
         ms_run loop = {0};
-        ms_open opens[4] = {{.request = 0}, {.request = 1}, {.request = 2}, {.request = 3}};
+        ms_open opens[4] = {{.request = 0}, {.request = 1}, {.request = 2}, {.request = 3}}, stale;
+        for (int k = 0; k < 4; k++) { /* as memory that was given back */
+            opens[k].previous = opens[k].next = &stale;
+        }
         for (int k = 0; k < 3; k++) {
             ms_run_link(&loop, &opens[k]);
             CHECK(loop.open_count == k + 1 && loop.oldest == &opens[0] && loop.newest == &opens[k]);

@@ -181,8 +181,10 @@ static void who_drains_is_not_started_again(void)
     loop.fleet.promised[0] = 2; /* that has more */
     decide(4.0, 2);
     CHECK(phases() == RDO);
+    const int64_t awaited = loop.heap.length;
     decide(6.0, 6);
     CHECK(phases() == RDO + MS_LOADING - MS_OFF && loop.fleet.pool[0].loading == 1);
+    CHECK(loop.heap.length == awaited + 2); /* that it is ready, and the next look */
     loop.fleet.replica[1].own_queue = (ms_queue){0};
     loop.fleet.promised[0] = 0;
     ms_scaling_settle(&loop);

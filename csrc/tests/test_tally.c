@@ -209,20 +209,23 @@ static int64_t attained_by(const ms_records *records, const double *ttft_s, cons
 static void objectives_are_met_at_their_edge(void)
 {
     const ms_records records = made_up(5);
-    int64_t met = 0, in_time = 0;
+    int64_t met = 0, in_time = 0, soon = 0;
     for (int i = 0; i < N; i++) {
         const int steady = output[i] == 1 || (finish[i] - first[i]) / (output[i] - 1) <= 2.0;
         in_time += done(i);
+        soon += done(i) && finish[i] - arrival[i] <= 5.0;
         met += done(i) && first[i] - arrival[i] <= 2.0 && steady;
     }
-    double two[TENANTS], any[TENANTS], none[TENANTS];
+    double two[TENANTS], five[TENANTS], any[TENANTS], none[TENANTS];
     for (int k = 0; k < TENANTS; k++) {
         two[k] = 2.0;
+        five[k] = 5.0;
         any[k] = INFINITY;
         none[k] = 0.0;
     }
     CHECK(attained_by(&records, two, two, any) == met && met > 0 && met < in_time);
     CHECK(attained_by(&records, any, any, any) == in_time);
+    CHECK(attained_by(&records, any, any, five) == soon && soon > 0 && soon < in_time);
     CHECK(attained_by(&records, any, any, none) < in_time);
 }
 

@@ -248,6 +248,48 @@ static void nobody_is_promised_while_none_is_up(void)
     ms_run_free(&loop);
 }
 
+/* Two prompts of 4 and one of 2 are prefilled by 1 s; their 4e8, 4e8 and 2e8 bytes share the link of where they come
+ * from or that of all, at a third of 4e8 bytes/s each until the small one is over at 2.5 s. To decoders of their own
+ * the first and third cross beside the second. */
+static void transfers_share_their_links(void)
+{
+    const double first_s[] = {2.0, 3.5, 2.5, 3.5}, second_s[] = {2.0, 3.5, 2.0, 3.5}, third_s[] = {1.5, 2.5, 2.0, 2.5};
+    for (int32_t links = MS_LINK_EACH; links <= MS_LINK_CLUSTER; links++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.transfer_links = links;
+        ask(3, 0.0, 4, 3);
+        sheets[0].prompt[2] = 2;
+        make_split(&loop, config, 2, 0);
+        begin(&loop);
+        end(&loop);
+        const double ends_s[] = {first_s[links], second_s[links], third_s[links]};
+        CHECK(sheets[0].replica[0] == 1 && sheets[0].replica[1] == 2 && sheets[0].replica[2] == 1);
+        for (int i = 1; i < 3; i++) { /* the first comes amid an iteration where the third decodes */
+            CHECK(sheets[0].finish[i] == ends_s[i] + 0.25 + 2.0);
+        }
+        CHECK_NEAR(loop.transfer_s, ends_s[0] + ends_s[1] + ends_s[2] - 3.0 + 3.0 * 0.25, 1e-9);
+        ms_run_free(&loop);
+    }
+}
+
+/* The decoder of the first fails at 2 s, when half of both has crossed: the second has the link for itself. */
+static void a_transfer_that_ends_early_leaves_its_link(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    config.transfer_links = MS_LINK_CLUSTER;
+    config.lose_on_failure = 1;
+    ask(2, 0.0, 4, 3);
+    make_split(&loop, config, 2, 0);
+    break_down(&loop, 1, 2.0, 50.0);
+    begin(&loop);
+    end(&loop);
+    CHECK(sheets[0].status[0] == MS_LOST && sheets[0].status[1] == MS_COMPLETED);
+    CHECK(sheets[0].finish[1] == 2.5 + 0.25 + 2.0);
+    ms_run_free(&loop);
+}
+
 int main(void)
 {
     RUN(a_request_crosses_from_one_replica_to_another);
@@ -262,5 +304,7 @@ int main(void)
     RUN(who_crosses_at_once_arrives_in_order);
     RUN(who_has_arrived_begins_again_from_its_prompt);
     RUN(nobody_is_promised_while_none_is_up);
+    RUN(transfers_share_their_links);
+    RUN(a_transfer_that_ends_early_leaves_its_link);
     return report();
 }

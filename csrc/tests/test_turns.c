@@ -190,6 +190,23 @@ static void a_prompt_grows_by_the_answer_that_was_seen(void)
     }
 }
 
+/* Whether a model can take a turn depends on its own answer. */
+static void a_turn_may_be_too_long_for_one_model(void)
+{
+    for (int who = 0; who < 2; who++) {
+        sheet *s = two_sessions();
+        ms_run loop;
+        s->outputs[who * TURNS + 1] = 75; /* after a prompt of 6, where 80 are the most */
+        plans_are(0, 0, 0, 0);
+        make(&loop, &plain, 1, MS_LEAST_LOADED);
+        loop.fleet.pool[0].plan.most_tokens = loop.fleet.pool[1].plan.most_tokens = 80;
+        begin(&loop);
+        run_until(&loop, 3.5);
+        CHECK((s->known[1] == INFINITY) == (who == 0) && (s->known[TURNS + 1] == INFINITY) == (who == 1));
+        ms_run_free(&loop);
+    }
+}
+
 int main(void)
 {
     RUN(a_turn_comes_a_think_time_after_the_answer_before);
@@ -200,5 +217,6 @@ int main(void)
     RUN(a_pool_like_one_that_was_passed_over_has_its_own_cost);
     RUN(a_kept_model_must_be_had);
     RUN(a_prompt_grows_by_the_answer_that_was_seen);
+    RUN(a_turn_may_be_too_long_for_one_model);
     return report();
 }

@@ -119,7 +119,8 @@ def _counted(run: Run) -> pl.LazyFrame:
 def _bin(per_octave: int) -> Any:
     import polars as pl
 
-    return (pl.col("value").log(2.0) * per_octave).floor().cast(pl.Int32).alias("bin")
+    number = (pl.col("value").log(2.0) * per_octave).floor()
+    return number.cast(pl.Int32, strict=False).alias("bin")  # of 0 none, which old releases of Polars call an error
 
 
 def _start(number: pl.Expr) -> pl.Expr:

@@ -167,7 +167,7 @@ class Scored(Rule):
             self._note_cold(server)
         self._accounts.charge(server, job, job.prompt_tokens - matched.get(server, 0) * self._unit)
         plan, texts = server.pool.plan, self._known(server)
-        is_known = 0 < plan.kv_capacity_tokens < UNLIMITED_TOKENS
+        is_known = plan.kv_capacity_tokens < UNLIMITED_TOKENS
         blocks = plan.kv_capacity_tokens // plan.serving.kv_block_tokens if is_known else UNKNOWN_BLOCKS
         texts.add(job, server)
         texts.trim(server, self.cluster.scored.index_blocks or blocks)
