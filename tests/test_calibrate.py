@@ -413,6 +413,50 @@ def test_times_that_no_server_takes_are_doubted_unless_their_unit_is_stated(tmp_
     read_measurements(file, unit="s")
 
 
+def test_a_doubted_time_is_named_as_the_file_names_it(tmp_path):
+    sums = {"completed": 4, "max_concurrency": 1, "total_input_tokens": 40, "total_output_tokens": 40}
+    (file := tmp_path / "f.jsonl").write_text(json.dumps(sums | {"mean_tpot_ms": 12_500.0}))
+    with pytest.raises(DataError, match=r"column 'mean_tpot_ms' comes to 12\.5 s in row 1: .*; --time-format says"):
+        read_measurements(file)
+
+
+AIPERF = {
+    "input_sequence_length": (100, "tokens"),
+    "output_sequence_length": (10, "tokens"),
+    "inter_token_latency": (12.5, "ms"),
+    "time_to_first_token": (250, "ms"),
+    "request_latency": (375, "ms"),
+    "output_token_throughput": (9.5, "tokens/sec"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        (
+            "profile_export_aiperf.json",
+            {k: {"avg": mean, "unit": unit} for k, (mean, unit) in AIPERF.items()}
+            | {"input_config": {"loadgen": {"concurrency": 8}}, "request_count": {"avg": 9}},
+        ),
+        ("flat.jsonl", {f"{k}.avg": mean for k, (mean, _) in AIPERF.items()} | {"concurrency": 8}),
+        ("flat.jsonl", {f"{k}_avg": mean for k, (mean, _) in AIPERF.items()} | {"concurrency": 8}),
+        (
+            "flat.jsonl",
+            {"Concurrency": 8, "Input Sequence Length (tokens)": 100, "Output Sequence Length (tokens)": 10,
+             "Inter Token Latency (ms)": 12.5, "Time to First Token (s)": 0.25, "Request Latency (ms)": 375,
+             "Output Token Throughput (tokens/sec)": 9.5},
+        ),
+    ],
+)  # fmt: skip
+def test_sums_of_aiperf_are_points(tmp_path, name, row):
+    (file := tmp_path / name).write_text(json.dumps(row))
+    rows = read_measurements(file).rows
+    assert (rows.clients, rows.prompt_tokens, rows.output_tokens) == ([8], [100], [10])
+    assert {k: v.tolist() for k, v in rows.readings.items()} == pytest.approx(
+        {"ttft_s": [0.25], "tpot_s": [0.0125], "e2e_s": [0.375], "tokens_per_s": [9.5]}
+    )
+
+
 def test_durations_of_iterations_may_be_in_milliseconds(tmp_path):
     (file := tmp_path / "f.csv").write_text("prompt_tokens,batch,cached_tokens,duration_ms\n9,0,0,35.5\n")
     assert read_measurements(file).rows.seconds.tolist() == [0.0355]
