@@ -400,7 +400,7 @@ def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
         ("clients,prompt_tokens,output_tokens,tpot_s\n1,9,9,12.5\n", "12.5 in row 1: no server takes so many seconds"),
         (
             "clients,prompt_tokens,output_tokens,tpot_ms\n1,9,9,0.008\n",
-            "8e-06 in row 1: no server takes so few seconds",
+            "column 'tpot_ms' comes to 8e-06 s in row 1: no server takes so few seconds",
         ),
         ("clients,prompt_tokens,output_tokens,ttft_s\n1,9,9,1\n2,9,9,900\n3,9,9,901\n", "900 in row 2: no server"),
         ("prompt_tokens,batch,cached_tokens,duration_s\n9,0,0,35.5\n", "name the column duration_ms"),
@@ -452,8 +452,8 @@ def test_sums_of_aiperf_are_points(tmp_path, name, row):
     (file := tmp_path / name).write_text(json.dumps(row))
     rows = read_measurements(file).rows
     assert (rows.clients, rows.prompt_tokens, rows.output_tokens) == ([8], [100], [10])
-    assert {k: v.tolist() for k, v in rows.readings.items()} == pytest.approx(
-        {"ttft_s": [0.25], "tpot_s": [0.0125], "e2e_s": [0.375], "tokens_per_s": [9.5]}
+    assert {name: values[0] for name, values in rows.readings.items()} == pytest.approx(
+        {"ttft_s": 0.25, "tpot_s": 0.0125, "e2e_s": 0.375, "tokens_per_s": 9.5}
     )
 
 

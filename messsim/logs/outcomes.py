@@ -357,6 +357,8 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
     text = series.cast(pl.String).str.strip_chars().str.to_lowercase() if not series.dtype.is_nested() else None
     if text is None:
         raise DataError(f"column {column!r} is of type {series.dtype}; expected scores: --score COLUMN", str(path))
+    if series.dtype == pl.String:
+        series = series.set(text == "", None)  # nobody said anything
     values = _numbers(text) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)
     if options.grades is not None:
         low, high = options.grades
