@@ -198,9 +198,7 @@ def _benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     completed = numbers(frame, "completed", path, least=1)
     collected = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
     collected |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
-    return frame.select(c for c in ENGINE if c in frame.columns).with_columns(
-        pl.Series(name, values) for name, values in collected.items()
-    )
+    return pl.DataFrame({c: frame[c] for c in ENGINE if c in frame.columns} | collected)
 
 
 def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
