@@ -403,6 +403,7 @@ def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
             "column 'tpot_ms' comes to 8e-06 s in row 1: no server takes so few seconds",
         ),
         ("clients,prompt_tokens,output_tokens,ttft_s\n1,9,9,1\n2,9,9,900\n3,9,9,901\n", "900 in row 2: no server"),
+        ("clients,prompt_tokens,output_tokens,ttft_s,tpot_s\n1,9,9,60000,8104\n", "are these microseconds"),
         ("prompt_tokens,batch,cached_tokens,duration_s\n9,0,0,35.5\n", "name the column duration_ms"),
     ],
 )

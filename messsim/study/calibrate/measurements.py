@@ -39,7 +39,7 @@ TOTALS = {"total_input_tokens": "prompt_tokens", "total_output_tokens": "output_
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED = 8  # values of a column that an error names
 PLAUSIBLE_S = {"ttft_s": (1e-4, 600.0), "tpot_s": (1e-5, 2.0), "duration_s": (1e-6, 30.0)}  # else another unit
-UNIT_NAMES = {"ms": "milliseconds", "s": "seconds"}
+UNIT_NAMES = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "s": "seconds"}
 TIMES = ("ttft", "tpot", "e2e", "duration")  # readings that have a unit
 MEANINGS = {"ttft": "the time to the first token", "tpot": "the time per token", "duration": "an iteration's time"}
 LEAST = 1e-9  # of what must be above 0
@@ -299,8 +299,8 @@ def _doubt_seconds(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> N
         long = median > most
         row = int(np.argmax(times > most if long else times < least))
         value, ours = times[row], column.removesuffix("_s")
-        takes, limit, unit = ("so many", f"at most {most:g}", "ms") if long else ("so few", f"at least {least:g}", "s")
-        takes = f"no server takes {takes} seconds, {limit}"
+        takes, limit = ("so many", f"at most {most:g}") if long else ("so few", f"at least {least:g}")
+        takes, unit = f"no server takes {takes} seconds, {limit}", _finer(frame, path) if long else "s"
         if column in columns:
             what = f"column {column!r} has {value:.10g} in row {row + 1}: {takes}; are these {UNIT_NAMES[unit]}? Then "
             raise DataError(f"{what}--time-format {unit}, or name the column {ours}_{unit}", str(path))
@@ -309,6 +309,16 @@ def _doubt_seconds(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> N
             "of all times: s, ms, us or ns",
             str(path),
         )
+
+
+def _finer(frame: pl.DataFrame, path: Path) -> str:
+    """The unit in which every time would be a server's; milliseconds where there is none."""
+    medians = {c: np.median(t) for c in PLAUSIBLE_S if (t := _optional(frame, c, path, least=LEAST)) is not None}
+
+    def fits(unit: str) -> bool:
+        return all(PLAUSIBLE_S[c][0] <= median / UNITS[unit] <= PLAUSIBLE_S[c][1] for c, median in medians.items())
+
+    return next((unit for unit in ("ms", "us", "ns") if fits(unit)), "ms")
 
 
 def _name_in(columns: Sequence[str], reading: str) -> str:
