@@ -434,6 +434,11 @@ def test_sums_of_many_requests_are_told(tmp_path, text, message):
 # ---- hints ----------------------------------------------------------------------------------------------
 
 
+def test_a_file_of_nothing_is_told(tmp_path):
+    with pytest.raises(DataError, match="it has no rows"):
+        requests(tmp_path, "f.jsonl", "\n")
+
+
 def test_a_log_without_a_header_is_told(tmp_path):
     text = "".join(f'[2026-04-02T08:30:0{i}.1Z] "POST /v1 HTTP/1.1" 200 - 312 20 508\n' for i in range(3))
     with pytest.raises(DataError, match="its first line looks like a row, and should be the names of its columns"):

@@ -20,6 +20,16 @@ __all__ = ["init"]
 NAME = "scenario.toml"
 BETWEEN = "halfway between the two best models"
 
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        parser=rate_of,
+        metavar="RATE",
+        help="Requests per second, without --from.",
+        show_default=f"{DEFAULT_RATE_RPS:g}",
+    ),
+]
+
 
 @command
 def init(
@@ -51,15 +61,7 @@ def init(
             show_default=BETWEEN,
         ),
     ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            parser=rate_of,
-            metavar="RATE",
-            help="Requests per second, without --from.",
-            show_default=f"{DEFAULT_RATE_RPS:g}",
-        ),
-    ] = None,
+    rate: Rate = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
 ) -> None:
     """Write a commented scenario to begin from, for models and traffic of your own, or a shipped example.

@@ -416,6 +416,8 @@ def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:
     """The objects of some lines; `rows` are before them. Lines that begin as none are counted in `noise`."""
     import polars as pl
 
+    if not text.strip():
+        raise ValueError("it has no rows")
     try:
         return pl.read_ndjson(text, infer_schema_length=None)
     except pl.exceptions.PolarsError:
