@@ -113,7 +113,7 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     )
 
 
-def _from_zero(drawn: pl.DataFrame, name: str, runs: pl.DataFrame | None) -> Any:
+def _from_zero(drawn: pl.DataFrame, name: str, runs: pl.DataFrame | None = None) -> Any:
     """The scale of a cost or a time, whose axis begins at 0; None for shares."""
     if name in ("satisfaction", "margin"):
         return None

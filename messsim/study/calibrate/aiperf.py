@@ -18,7 +18,7 @@ CLIENTS = ("concurrency", "input_config_loadgen_concurrency", "loadgen_concurren
 TOKENS = {"prompt_tokens": "input_sequence_length", "output_tokens": "output_sequence_length"}
 TIMES = {"ttft": "time_to_first_token", "tpot": "inter_token_latency", "e2e": "request_latency"}
 RATES = {"tokens_per_s": "output_token_throughput"}
-MEANS = ("_avg", "_mean", "_ms_avg", "_avg_ms", "_tokens_avg", "_tokens_sec_avg", "")
+MEANS: tuple[str, ...] = ("_avg", "_mean", "_ms_avg", "_avg_ms", "_tokens_avg", "_tokens_sec_avg", "")
 MEANS += ("_ms", "_s", "_tokens", "_tokens_sec")  # titles of tables, with the unit in brackets
 WORDS = re.compile(r"[^a-z0-9]+")
 
