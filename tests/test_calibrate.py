@@ -403,9 +403,10 @@ def test_points_may_be_sums_of_a_benchmark(tmp_path, e2e):
         ("clients,prompt_tokens,output_tokens,tpot_s\n1,9,9,12.5\n", "12.5 in row 1: no server takes so many seconds"),
         (
             "clients,prompt_tokens,output_tokens,tpot_ms\n1,9,9,0.008\n",
-            "8e-06 in row 1: no server takes so few seconds",
+            "column 'tpot_ms' comes to 8e-06 s in row 1: no server takes so few seconds",
         ),
         ("clients,prompt_tokens,output_tokens,ttft_s\n1,9,9,1\n2,9,9,900\n3,9,9,901\n", "900 in row 2: no server"),
+        ("clients,prompt_tokens,output_tokens,ttft_s,tpot_s\n1,9,9,60000,8104\n", "are these microseconds"),
         ("prompt_tokens,batch,cached_tokens,duration_s\n9,0,0,35.5\n", "name the column duration_ms"),
     ],
 )
@@ -414,6 +415,50 @@ def test_times_that_no_server_takes_are_doubted_unless_their_unit_is_stated(tmp_
     with pytest.raises(DataError, match=message):
         read_measurements(file)
     read_measurements(file, unit="s")
+
+
+def test_a_doubted_time_is_named_as_the_file_names_it(tmp_path):
+    sums = {"completed": 4, "max_concurrency": 1, "total_input_tokens": 40, "total_output_tokens": 40}
+    (file := tmp_path / "f.jsonl").write_text(json.dumps(sums | {"mean_tpot_ms": 12_500.0}))
+    with pytest.raises(DataError, match=r"column 'mean_tpot_ms' comes to 12\.5 s in row 1: .*; --time-format says"):
+        read_measurements(file)
+
+
+AIPERF = {
+    "input_sequence_length": (100, "tokens"),
+    "output_sequence_length": (10, "tokens"),
+    "inter_token_latency": (12.5, "ms"),
+    "time_to_first_token": (250, "ms"),
+    "request_latency": (375, "ms"),
+    "output_token_throughput": (9.5, "tokens/sec"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        (
+            "profile_export_aiperf.json",
+            {k: {"avg": mean, "unit": unit} for k, (mean, unit) in AIPERF.items()}
+            | {"input_config": {"loadgen": {"concurrency": 8}}, "request_count": {"avg": 9}},
+        ),
+        ("flat.jsonl", {f"{k}.avg": mean for k, (mean, _) in AIPERF.items()} | {"concurrency": 8}),
+        ("flat.jsonl", {f"{k}_avg": mean for k, (mean, _) in AIPERF.items()} | {"concurrency": 8}),
+        (
+            "flat.jsonl",
+            {"Concurrency": 8, "Input Sequence Length (tokens)": 100, "Output Sequence Length (tokens)": 10,
+             "Inter Token Latency (ms)": 12.5, "Time to First Token (s)": 0.25, "Request Latency (ms)": 375,
+             "Output Token Throughput (tokens/sec)": 9.5},
+        ),
+    ],
+)  # fmt: skip
+def test_sums_of_aiperf_are_points(tmp_path, name, row):
+    (file := tmp_path / name).write_text(json.dumps(row))
+    rows = read_measurements(file).rows
+    assert (rows.clients, rows.prompt_tokens, rows.output_tokens) == ([8], [100], [10])
+    assert {name: values[0] for name, values in rows.readings.items()} == pytest.approx(
+        {"ttft_s": 0.25, "tpot_s": 0.0125, "e2e_s": 0.375, "tokens_per_s": 9.5}
+    )
 
 
 def test_durations_of_iterations_may_be_in_milliseconds(tmp_path):

@@ -45,6 +45,7 @@ def test_quotes_may_be_left_out(path):
     ("path", "message"),
     [
         ("latency.ttft.p95", "latency.ttft.p95: no such figure; did you mean 'latency_s.ttft.p95'?"),
+        ("ttfft.p95", "ttfft.p95: no such figure; did you mean 'latency_s.ttft.p95'?"),
         ("models.70b.share", "models.70b.share: no such figure; did you mean 'models.8b.share'?"),
         ("models", "models: no such figure; it has models.8b.share, models.llama-3.1.share"),
         ("zebra", "zebra: no such figure; expected a path such as 'sla.satisfaction'"),

@@ -58,6 +58,8 @@ def check(trace, times=TIMES, prompt=PROMPT):
         ("t", ["0s", "1.5s", "4s"]),
         ("t", ["0ms", "1500ms", "4000 ms"]),
         ("t", ["0s", "1500ms", "4s"]),
+        ("t", ["0 days 00:00:00", "0 days 00:00:01.500000", "0 days 00:00:04"]),
+        ("t", [f'""2025-08-18T00:00:{s}Z""' for s in ("00", "01.5", "04")]),
         ("t", ["1.7E12", "1.7000000015E12", "1.700000004E12"]),
         ("t", [f"2025-08-18 00:00:{s} Europe/Berlin" for s in ("00", "01.5", "04")]),
         (
@@ -121,6 +123,14 @@ def test_what_is_likely_wrong_with_times_is_told(tmp_path):
         ("f.csv", "t,p,o,name\n0,10,1,Müller\n1.5,20,2,a\n4,30,3,b\n".encode("latin-1")),
         ("f.csv", "\n\n" + table(TIMES).replace("\n", "\n\n")),
         ("f.csv", "sep=;\n" + table(TIMES, ";")),
+        ("f.csv", table(TIMES) + ",,\n ,,\r\n\n"),
+        ("f.csv", table(TIMES).replace("\n", "\r")),
+        (
+            "f.jsonl",
+            "".join(
+                json.dumps(dict(zip("tpo", r, strict=True))) + ",\n" for r in zip(TIMES, PROMPT, ANSWER, strict=True)
+            ),
+        ),
         ("f.csv", "Usage report,,\n,,\n" + table(TIMES)),
         ("f.csv", "Usage report\n\n" + table(TIMES)),
         ("f.csv", "t,p,o,text\n0,10,1,a;b;c\n1.5,20,2,d;e;f\n4,30,3,g\n"),
@@ -161,6 +171,10 @@ def test_letters_of_another_encoding_are_kept_with_a_note(tmp_path):
         ("f.jsonl", "".join("\x1e" + json.dumps(row) + "\n" for row in ROWS)),
         ("f.jsonl", "".join(f"2025-08-18T00:00:00Z INFO access {json.dumps(row)}\n" for row in ROWS)),
         ("f.log", "".join(f"2025-08-18T00:00:00Z INFO access {json.dumps(row)}\n" for row in ROWS)),
+        (
+            "f.log",
+            "[2025-08-18 00:00:00][info] starting\n" + "".join(json.dumps(row) + "\n" for row in ROWS) + "[x] end\n",
+        ),
         ("f.jsonl", "".join(f"2025-08-18 INFO\nTraceback\n  at line 3\n{json.dumps(row)}\n" for row in ROWS)),
     ],
 )
@@ -238,6 +252,14 @@ def vllm_bench(*rows):
     return {"backend": "vllm", "total_input_tokens": 10, "request_throughput": 1.0, **columns}
 
 
+def jaeger(i):
+    tags = [
+        {"key": "gen_ai.usage.input_tokens", "value": 10 * (i + 1)},
+        {"key": "gen_ai.usage.output_tokens", "value": i + 1},
+    ]
+    return {"spans": [{"spanID": str(i), "startTime": 10**6 * (1_759_813_207 + i), "tags": tags}], "processes": {}}
+
+
 HELICONE = (
     "response_id,response_created_at,response_status,request_created_at,model,prompt_tokens,completion_tokens,latency"
 )
@@ -266,6 +288,99 @@ HELICONE = (
             "helicone",
         ),
         ("bench.json", json.dumps([vllm_bench(0), vllm_bench(1, 2)]), "vllm"),
+        ("jaeger.json", json.dumps({"data": [jaeger(i) for i in range(3)], "total": 0}), "otel"),
+        (
+            "phoenix.jsonl",
+            lines(
+                {
+                    "start_time": f"2025-08-18T00:00:0{i}Z",
+                    "context": {"span_id": str(i)},
+                    "attributes": {"llm.token_count.prompt": 10 * (i + 1), "llm.token_count.completion": i + 1},
+                }
+                for i in range(3)
+            ),
+            "otel",
+        ),
+        (
+            "access.log",
+            lines(
+                {
+                    "start_time": f"2025-08-18T00:00:0{i}Z",
+                    "response_code": 200,
+                    "genai_tokens_input": 10 * (i + 1),
+                    "genai_tokens_output": i + 1,
+                }
+                for i in range(3)
+            ),
+            "envoy-genai",
+        ),
+        (
+            "higress.log",
+            lines(
+                {"start_time": f"2025-08-18T00:00:0{i}Z", "input_token": str(10 * (i + 1)), "output_token": str(i + 1)}
+                for i in range(3)
+            ),
+            "higress",
+        ),
+        (
+            "PT1H.json",
+            lines(
+                {
+                    "time": f"2025-08-18T00:00:0{i}Z",
+                    "category": "GatewayLlmLogs",
+                    "properties": {"promptTokens": 10 * (i + 1), "completionTokens": i + 1, "totalTokens": 9},
+                }
+                for i in range(3)
+            ),
+            "azure-gateway",
+        ),
+        (
+            "generations.jsonl",
+            lines(
+                {
+                    "data": {
+                        "id": str(i),
+                        "created_at": f"2025-08-18T00:00:0{i}Z",
+                        "tokens_prompt": 10 * (i + 1),
+                        "tokens_completion": i + 1,
+                    }
+                }
+                for i in range(3)
+            ),
+            "openrouter-generation",
+        ),
+        (
+            "observations_v2.csv",
+            "id,trace_id,start_time,level,usage_details\n"
+            + "".join(
+                f'o{i},t,2025-08-18 00:00:0{i}.000000,DEFAULT,"{{""input"":{10 * (i + 1)},""output"":{i + 1}}}"\n'
+                for i in range(3)
+            ),
+            "langfuse",
+        ),
+        (
+            "guidellm.json",
+            json.dumps(
+                {
+                    "benchmarks": [
+                        {
+                            "requests": {
+                                "successful": [
+                                    {
+                                        "request_id": str(i),
+                                        "info": {"timings": {"request_start": 1.7e9 + i}},
+                                        "input_metrics": {"text_tokens": 10 * (i + 1)},
+                                        "output_metrics": {"text_tokens": i + 1},
+                                    }
+                                    for i in range(3)
+                                ]
+                            }
+                        }
+                    ]
+                }
+            ),
+            "guidellm",
+        ),
         (
             "blis.csv",
             "request_id,input_tokens,output_tokens,arrival_time_us,status,error_message\n"
@@ -340,6 +455,9 @@ def test_a_path_leads_to_any_element_of_a_list():
 @pytest.mark.parametrize("name", [b"plain", b'"two\nlines"', b'"three\nlines\nlong"', b'"a ""quote""\nin\n\nfour"'])
 def test_names_in_a_header_may_have_lines(name):
     assert _header_of(b"\r\n" + name + b",p\n1,2\n3,4\n") == (name + b",p\n", b"1,2\n3,4\n")
+def test_a_file_of_nothing_is_told(tmp_path):
+    with pytest.raises(DataError, match="it has no rows"):
+        requests(tmp_path, "f.jsonl", "\n")
 
 
 def test_a_log_without_a_header_is_told(tmp_path):
@@ -437,6 +555,11 @@ def helm(folder, model):
     return put(folder, f"runs/mmlu:subject=x,model=org_{model}/per_instance_stats.json", json.dumps(rows))
 
 
+def helm_displayed(folder, model):
+    rows = [{"instance_id": f"id{i}", "stats": {"quasi_exact_match": float(right(model, i))}} for i in range(8)]
+    return put(folder, f"gsm:model={model}/display_predictions.json", json.dumps(rows))
+
+
 def swe_bench(folder, model):
     names = [f"django-{i}" for i in range(8)]
     done = [name for i, name in enumerate(names) if right(model, i)]
@@ -470,7 +593,7 @@ def router_arena(folder, model):
 
 
 @pytest.mark.parametrize(
-    "write", [harness, openai_evals, helm, swe_bench, leaderboard, leaderboard_of_results, router_arena]
+    "write", [harness, openai_evals, helm, helm_displayed, swe_bench, leaderboard, leaderboard_of_results, router_arena]
 )
 def test_results_of_evaluations_as_they_are_written(tmp_path, write):
     files = [write(tmp_path, model) for model in MODELS]

@@ -119,6 +119,8 @@ def test_units_that_are_doubted():
     assert [unit_of(c) for c in ("tokens", "status", "time_s", "Timestamp(ms)")] == [None, None, "s", "ms"]
     with pytest.raises(DataError, match="unknown time zone"):
         seconds(["2025-08-18"], zone="Mars")
+    with pytest.raises(DataError, match=r"no value in row 2.*--select 't!='"):
+        seconds(["2025-08-18", None])
     with pytest.raises(DataError, match="expected a date too"):
         seconds(["09:00:01"])
 

@@ -130,9 +130,15 @@ def test_without_expected_costs_their_means_stand_for_them(tmp_path):
     assert log.features.shape == (0, 3)
 
 
+def test_ratings_in_words_are_read_as_those_of_outcomes(tmp_path):
+    data = {"model": ["a", "a", "a"], "satisfied": ["up", "down", ""], "cost": [1.0] * 3}
+    assert read_log(written(tmp_path, data)).satisfied.tolist() == pytest.approx([1.0, 0.0, np.nan], nan_ok=True)
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
+        ({"model": ["a"], "satisfied": ["so so"], "cost": [1.0]}, "--map 'pass=1,fail=0' says what values mean"),
         ({"model": ["a"], "cost": [1.0]}, "column 'satisfied' is missing"),
         ({"model": ["a"], "satisfied": [1]}, "tells no costs; expected cost__a, or model and cost"),
         ({"model": ["a"], "satisfied": [2], "cost": [1.0]}, "column 'satisfied' has 2 in row 1; expected a number"),

@@ -94,7 +94,7 @@ def test_the_picture_has_promise_queue_shares_latencies_and_replicas(tmp_path):
     snapshot = show(tmp_path / "out")
     text = printed(snapshot)
     assert "70.00 % promised (" in text
-    assert f"{100 * snapshot.satisfaction:.2f} % satisfied so far" in text
+    assert f"{100 * snapshot.satisfaction:.2f} % satisfied, " in text
     for word in (
         "answers owed",
         "at least",

@@ -216,6 +216,7 @@ def test_a_replicated_scenario_is_no_comparison(tmp_path):
     assert "of 3 replications" in words
     assert "policies" not in words.split("messsim", 1)[0]
     assert "How sure is it?" in words
+    assert words.count("Strokes: one replication each.") >= 2
     assert "What does satisfaction cost?" not in words
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from messsim.logs.defaults import DEFAULT_MODELS, DEFAULT_RATE_RPS
+
 from .amounts import fraction, rate_of
 from .base import command, console
 from .outputs import print_notes
@@ -17,6 +19,16 @@ __all__ = ["init"]
 
 NAME = "scenario.toml"
 BETWEEN = "halfway between the two best models"
+
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        parser=rate_of,
+        metavar="RATE",
+        help="Requests per second, without --from.",
+        show_default=f"{DEFAULT_RATE_RPS:g}",
+    ),
+]
 
 
 @command
@@ -37,7 +49,7 @@ def init(
         typer.Option(
             metavar="M1,M2,...",
             help="Models of `messsim profiles`, or profiles such as Llama-3.1-70B/H100/tp4.",
-            show_default="Llama-3.1-8B,Llama-3.1-70B",
+            show_default=",".join(DEFAULT_MODELS),
         ),
     ] = None,
     alpha: Annotated[
@@ -49,10 +61,7 @@ def init(
             show_default=BETWEEN,
         ),
     ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(parser=rate_of, metavar="RATE", help="Requests per second, without --from.", show_default="20"),
-    ] = None,
+    rate: Rate = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
 ) -> None:
     """Write a commented scenario to begin from, for models and traffic of your own, or a shipped example.
@@ -89,7 +98,7 @@ def _text(
 ) -> tuple[str, "tuple[Path, Trace] | None"]:
     """The scenario, and the trace to write beside it."""
     from messsim.errors import DataError, OutputError
-    from messsim.logs.starting import DEFAULT_MODELS, DEFAULT_RATE_RPS, beginning, check_place, profiles_of, traffic_of
+    from messsim.logs.starting import beginning, check_place, profiles_of, traffic_of
     from messsim.logs.traces import TraceColumns, plan_reading, read_requests
 
     check_place(target, overwrite)

@@ -16,10 +16,10 @@ from messsim.errors import DataError, OutputError
 from messsim.results import check_free, whole_or_absent
 from messsim.workload.blocks import whole
 from messsim.workload.choosing import Chooser
-from messsim.workload.documents import Row
 from messsim.workload.nested import column_of, name_missing, names_in
 from messsim.workload.readers import as_numbers, first_bad
 
+from .helm import statistics
 from .presets import first_of
 from .swe_bench import read_report
 
@@ -50,9 +50,6 @@ SCORE = (
     "grade",
     "verdict",
 )
-HELM_SCORES = ("quasi_exact_match", "final_num_exact_match", "math_equiv_chain_of_thought",
-               "chain_of_thought_correctness", "ifeval_strict_accuracy", "omni_math_accuracy",
-               "wildbench_score_rescaled", "prefix_exact_match", "f1_score")  # fmt: skip
 COST = ("cost", "total_cost", "spend", "cost_usd", "evaluation_result.inference_cost")
 PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "num_input_tokens", "token_usage.input_tokens", "usage.prompt_tokens",
                  "generated_result.token_usage.input_tokens")  # fmt: skip
@@ -61,7 +58,8 @@ OUTPUT_TOKENS = ("output_tokens", "completion_tokens", "num_output_tokens", "tok
                  "generated_result.token_usage.output_tokens")  # fmt: skip
 COSTS_OF = ("{model}|total_cost", "cost__{model}", "{model}.cost", "{model}_cost")
 WORDS = {"true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0, "passed": 1.0, "failed": 0.0, "correct": 1.0,
-         "incorrect": 0.0, "yes": 1.0, "no": 0.0, "up": 1.0, "down": 0.0, "👍": 1.0, "👎": 0.0}  # fmt: skip
+         "incorrect": 0.0, "yes": 1.0, "no": 0.0, "up": 1.0, "down": 0.0,
+         "thumbs_up": 1.0, "thumbs_down": 0.0, "👍": 1.0, "👎": 0.0, "like": 1.0, "dislike": 0.0}  # fmt: skip
 GRADES = re.compile(r"(\d+)\.\.(\d+)")
 NOT_IN_A_NAME = re.compile(
     r"^(samples|results|report|per_instance_stats|predictions)[_.-]+|[_.-](\d{4}-\d{2}-\d{2}T?[\d.:-]*|report)$"
@@ -178,12 +176,13 @@ def read_outcomes(
     twice = long.filter(pl.struct("prompt", "model").is_duplicated())
     if twice.height:
         prompt, model = twice["prompt"][0], twice["model"][0]
+        answers = twice.filter((pl.col("prompt") == prompt) & (pl.col("model") == model)).height
         hint = (
             "name the models, MODEL=FILE"
             if len(paths) > 1 and long["model"].n_unique() < len(paths)
             else "--prompt COLUMN"
         )
-        raise DataError(f"prompt {prompt!r} has {twice.height:,} answers of {model!r}; expected one each: {hint}")
+        raise DataError(f"prompt {prompt!r} has {answers:,} answers of {model!r}; expected one each: {hint}")
     return _joined(_with_failures(long, only_resolved), options, notes)
 
 
@@ -282,7 +281,7 @@ def _long(path: Path, name: str | None, options: OutcomeOptions, chooser: Choose
     notes: list[str] = []
     columns = set(frame.columns)
     if {"stats", "instance_id"} <= columns:
-        return _of_one(*_helm(frame, path, options), path, name, options), notes
+        return _of_one(*statistics(frame, path, options.score, SCORE), path, name, options), notes
     if {"sample_id", "type", "data"} <= columns:
         spec = column_of(frame.schema, "spec.completion_fns.0")
         if name is None and spec is not None and (named := frame.select(spec).drop_nulls()).height:
@@ -358,7 +357,9 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
     text = series.cast(pl.String).str.strip_chars().str.to_lowercase() if not series.dtype.is_nested() else None
     if text is None:
         raise DataError(f"column {column!r} is of type {series.dtype}; expected scores: --score COLUMN", str(path))
-    values = as_numbers(text).cast(pl.Float64) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)
+    if series.dtype == pl.String:
+        series = series.set(text == "", None)  # nobody said anything
+    values = _numbers(text) if series.dtype == pl.String else series.cast(pl.Float64, strict=False)
     if options.grades is not None:
         low, high = options.grades
         values = (values - low) / (high - low)
@@ -376,6 +377,15 @@ def satisfaction(series: pl.Series, column: str, path: Path, options: OutcomeOpt
         )
         raise first_bad(column, bad, series, expected, path)
     return values.alias("score")
+
+
+def _numbers(text: pl.Series) -> pl.Series:
+    """Numbers; 100 % are 1."""
+    import polars as pl
+
+    percent = text.str.ends_with("%").fill_null(False)
+    values = as_numbers(text.str.strip_suffix("%")).cast(pl.Float64)
+    return (values / 100).zip_with(percent, values)
 
 
 def _harness(
@@ -396,28 +406,6 @@ def _harness(
     metrics = frame["metrics"][0].to_list() if "metrics" in frame.columns and frame["metrics"].dtype == pl.List else []
     score = options.score or next((m for m in metrics if m in frame.columns), None) or first_of(frame.schema, SCORE)
     return frame, score
-
-
-def _helm(frame: pl.DataFrame, path: Path, options: OutcomeOptions) -> tuple[pl.DataFrame, str]:
-    """HELM: a list of statistics an instance."""
-    import polars as pl
-
-    collected: dict[str, Row] = {}
-    for row in frame.iter_rows(named=True):
-        first_trial = not row.get("train_trial_index")
-        if row.get("perturbation") is None and first_trial:  # each metric has a row of its own for every instance
-            named = {s["name"]["name"]: s.get("mean", s.get("sum")) for s in row["stats"] or []}
-            collected.setdefault(row["instance_id"], {"instance_id": row["instance_id"]}).update(named)
-    rows = list(collected.values())
-    table = pl.DataFrame(rows, infer_schema_length=None)
-    wanted = options.score or first_of(table.schema, (*SCORE, *HELM_SCORES))
-    if wanted is None or wanted not in table.columns:
-        raise DataError(
-            f"has no statistic {wanted or 'of scores'}; it has {', '.join(table.columns[1:13])}: --score NAME",
-            str(path),
-        )
-    tokens = {"num_prompt_tokens": "prompt_tokens", "num_output_tokens": "output_tokens"}
-    return table.rename({k: v for k, v in tokens.items() if k in table.columns}), wanted
 
 
 def _openai_evals(frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, str]:

@@ -14,7 +14,7 @@ from messsim.workload.blocks import schema_of
 from messsim.workload.choosing import Condition
 from messsim.workload.nested import column_of
 
-__all__ = ["PRESETS", "Preset", "first_of", "nearest", "recognised"]
+__all__ = ["PRESETS", "Preset", "first_of", "lacking", "nearest", "recognised"]
 
 Names = tuple[str, ...]  # of one column, by version of the tool: the first that is there counts
 
@@ -35,6 +35,8 @@ class Preset:
         Rows that count, others being no requests that were answered.
     skip_failed
         Whether its rows without tokens are failures.
+    in_text
+        Whether a column of text may hold structures as JSON, as where a table is written as CSV.
     clients
         Column of a limit on how many requests ran at once.
     prompts
@@ -60,6 +62,7 @@ class Preset:
     identity: Names = ()
     select: tuple[Condition, ...] = ()
     skip_failed: bool = False
+    in_text: bool = False
     clients: str = ""
     rate: str = ""
     prompts: Mapping[str, str] = field(default_factory=dict)
@@ -75,8 +78,11 @@ def _failed(column: str, operator: str, value: str, what: str = "requests that f
 
 _OTEL_IN = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
 _OTEL_OUT = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
-_OTEL_NESTED = tuple(f"{a}.{n}" for a in ("attributes", "Attributes", "SpanAttributes") for n in _OTEL_IN)
-_OTEL_NESTED_OUT = tuple(f"{a}.{n}" for a in ("attributes", "Attributes", "SpanAttributes") for n in _OTEL_OUT)
+_OTEL_AT = ("attributes", "Attributes", "SpanAttributes", "tags")  # tags: Jaeger's
+_OTEL_NESTED = tuple(
+    f"{a}.{n}" for a in _OTEL_AT for n in (*_OTEL_IN, "llm.token_count.prompt")
+)  # the last: OpenInference
+_OTEL_NESTED_OUT = tuple(f"{a}.{n}" for a in _OTEL_AT for n in (*_OTEL_OUT, "llm.token_count.completion"))
 
 PRESETS = (
     Preset("messsim", "a trace of messsim", ("arrival_s", "prompt_tokens", "output_tokens"),
@@ -113,12 +119,14 @@ PRESETS = (
     Preset("aiperf-aggregate", "AIPerf's aggregates (JSON)", ("request_latency.avg", "request_count.avg"),
            lacks="its requests one by one; AIPerf writes them to profile_export.jsonl"),
     Preset("guidellm", "GuideLLM benchmarks.json",
-           ("request_id", "prompt_tokens|prompt_metrics.text_tokens", "start_time|request_start_time|info.timings.request_start",
+           ("request_id", "prompt_tokens|prompt_metrics.text_tokens|input_metrics.text_tokens", "start_time|request_start_time|info.timings.request_start",
             "output_tokens|output_metrics.text_tokens", "request_latency|end_time|scheduler_info|info"),
            ("request_start_time", "start_time", "scheduler_info.request_timings.request_start",
             "info.timings.request_start"),
-           ("prompt_tokens", "prompt_metrics.text_tokens"), ("output_tokens", "output_metrics.text_tokens"),
+           ("prompt_tokens", "prompt_metrics.text_tokens", "input_metrics.text_tokens"), ("output_tokens", "output_metrics.text_tokens"),
            identity=("request_id",), source="https://github.com/vllm-project/guidellm"),
+    Preset("guidellm-summary", "GuideLLM's table of benchmarks (CSV)", ("Type", "Name", "Requests per second mean|Requests per Second mean|Benchmark ID|Run ID"),
+           lacks="its requests one by one; its benchmarks.json does"),
     Preset("inference-perf", "inference-perf per_request_lifecycle_metrics.json",
            ("start_time", "info.input_tokens|info.request_metrics.text.input_tokens",
             "info.output_tokens|info.response_metrics.output_tokens"),
@@ -139,7 +147,7 @@ PRESETS = (
             "inputTokens"),
            ("completionTokens", "outputUsage", "usage.output", "usageDetails.output", "usage_details.output",
             "usage.completionTokens", "outputTokens"),
-           tenant=("userId", "user_id"), identity=("id",), select=_failed("level", "!=", "ERROR"), skip_failed=True,
+           tenant=("userId", "user_id"), identity=("id",), select=_failed("level", "!=", "ERROR"), skip_failed=True, in_text=True,
            source="https://langfuse.com/docs/api-and-data-platform/features/export-from-ui"),
     Preset("helicone", "Helicone export",
            ("request_created_at|created_at|createdAt", "prompt_tokens|promptTokens", "completion_tokens|completionTokens",
@@ -152,25 +160,40 @@ PRESETS = (
            ("created_at",), ("tokens_prompt",), ("tokens_completion",), tenant=("user", "app_name", "api_key_name"),
            identity=("generation_id",), select=_failed("cancelled", "!=", "true", "requests that were cancelled"),
            skip_failed=True, source="https://openrouter.ai/docs/use-cases/usage-accounting"),
+    Preset("openrouter-generation", "OpenRouter generations (API)", ("data.created_at", "data.tokens_prompt", "data.tokens_completion"),
+           ("data.created_at",), ("data.tokens_prompt",), ("data.tokens_completion",), identity=("data.id",),
+           select=_failed("data.cancelled", "!=", "true", "requests that were cancelled"), skip_failed=True,
+           source="https://openrouter.ai/docs/api-reference/get-a-generation"),
     Preset("openrouter-daily", "OpenRouter activity by day", ("date", "model_permaslug", "requests", "prompt_tokens"),
            lacks="its requests one by one; the CSV export of its logs does"),
-    Preset("otel", "OpenTelemetry spans of GenAI (OTLP/JSON or flat)",
+    Preset("otel", "OpenTelemetry spans of GenAI (OTLP/JSON, Jaeger, flat)",
            ("|".join(_OTEL_NESTED), "startTimeUnixNano|start_time_unix_nano|start_time|startTime|Timestamp|timestamp"),
            ("startTimeUnixNano", "start_time_unix_nano", "start_time", "startTime", "Timestamp", "timestamp"),
-           _OTEL_NESTED, _OTEL_NESTED_OUT, identity=("spanId", "span_id", "SpanId", "context.span_id"),
+           _OTEL_NESTED, _OTEL_NESTED_OUT, identity=("spanId", "spanID", "span_id", "SpanId", "context.span_id"),
            select=tuple(Condition(f"{a}.gen_ai.operation.name", "!=", "invoke_agent", "spans of agents, which sum up others")
-                        for a in ("attributes", "Attributes", "SpanAttributes")), skip_failed=True,
+                        for a in _OTEL_AT), skip_failed=True,
            source="https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/"),
     Preset("envoy", "Envoy AI Gateway access log", ("|".join(_OTEL_IN), "|".join(_OTEL_OUT), "start_time|timestamp"),
            ("start_time", "timestamp"), _OTEL_IN, _OTEL_OUT, identity=("x-request-id", "request_id"),
            select=_failed("response_code", "<", "400"), skip_failed=True,
            source="https://aigateway.envoyproxy.io/docs/capabilities/observability/accesslogs"),
+    Preset("envoy-genai", "Envoy AI Gateway access log, until 2025", ("genai_tokens_input|llm_input_token", "genai_tokens_output|llm_output_token"),
+           ("start_time", "timestamp"), ("genai_tokens_input", "llm_input_token"), ("genai_tokens_output", "llm_output_token"),
+           identity=("x-request-id", "request_id"), select=_failed("response_code", "<", "400"), skip_failed=True,
+           source="https://aigateway.envoyproxy.io/docs/capabilities/observability/accesslogs"),
+    Preset("higress", "Higress access log", ("input_token", "output_token", "start_time"),
+           ("start_time",), ("input_token",), ("output_token",), identity=("request_id",),
+           select=_failed("response_code", "<", "400"), skip_failed=True,
+           source="https://github.com/alibaba/higress/tree/main/plugins/wasm-go/extensions/ai-statistics"),
     Preset("azure-gateway", "Azure API Management and Azure OpenAI logs",
-           ("TimeGenerated [UTC]|timestamp [UTC]|TimeGenerated|timestamp", "PromptTokens|promptTokens|input_tokens|prompt_tokens",
-            "CompletionTokens|completionTokens|output_tokens|completion_tokens", "TotalTokens|totalTokens|total_tokens"),
-           ("TimeGenerated [UTC]", "timestamp [UTC]", "TimeGenerated", "timestamp"),
-           ("PromptTokens", "promptTokens", "input_tokens", "prompt_tokens"),
-           ("CompletionTokens", "completionTokens", "output_tokens", "completion_tokens"),
+           ("TimeGenerated [UTC]|timestamp [UTC]|TimeGenerated|timestamp|time",
+            "PromptTokens|promptTokens|input_tokens|prompt_tokens|properties.promptTokens|properties.PromptTokens",
+            "CompletionTokens|completionTokens|output_tokens|completion_tokens|properties.completionTokens|properties.CompletionTokens",
+            "TotalTokens|totalTokens|total_tokens|properties.totalTokens|properties.TotalTokens"),
+           ("TimeGenerated [UTC]", "timestamp [UTC]", "TimeGenerated", "timestamp", "time"),
+           ("PromptTokens", "promptTokens", "input_tokens", "prompt_tokens", "properties.promptTokens", "properties.PromptTokens"),
+           ("CompletionTokens", "completionTokens", "output_tokens", "completion_tokens", "properties.completionTokens",
+            "properties.CompletionTokens"),
            skip_failed=True,
            source="https://learn.microsoft.com/azure/azure-monitor/reference/tables/apimanagementgatewayllmlog"),
     Preset("burstgpt", "BurstGPT", ("Timestamp", "Request tokens", "Response tokens"),
@@ -206,14 +229,20 @@ PRESETS = (
 )  # fmt: skip
 
 
-def first_of(schema: Mapping[str, Any], names: Names) -> str | None:
-    """The first of some names or paths that the columns have."""
-    return next((name for name in names if column_of(schema, name, in_text=False) is not None), None)
+def first_of(schema: Mapping[str, Any], names: Names, *, in_text: bool = False) -> str | None:
+    """The first of some names or paths that the columns have; `in_text`: a path may lead into JSON as text."""
+    ways = (False, True) if in_text else (False,)
+    return next((name for way in ways for name in names if column_of(schema, name, in_text=way) is not None), None)
 
 
 def recognised(schema: Mapping[str, Any]) -> Preset | None:
     """The tool whose file has these columns."""
-    return next((p for p in PRESETS if all(first_of(schema, tuple(t.split("|"))) for t in p.tell)), None)
+    return next((preset for preset in PRESETS if not lacking(schema, preset)), None)
+
+
+def lacking(schema: Mapping[str, Any], preset: Preset) -> Names:
+    """What tells a tool and these columns have not; `a|b` is either."""
+    return tuple(t for t in preset.tell if first_of(schema, tuple(t.split("|")), in_text=preset.in_text) is None)
 
 
 def of_other_kind(file: str) -> DataError | None:
@@ -230,11 +259,11 @@ def of_other_kind(file: str) -> DataError | None:
 
 
 def nearest(schema: Mapping[str, Any]) -> tuple[Preset, list[str]] | None:
-    """The tool that it is most like, and what it lacks of it; None if it has less than half."""
+    """The tool that it is most like, and what it lacks of it; None if it has no more than half."""
     best: tuple[float, Preset, list[str]] | None = None
     for preset in PRESETS:
-        missing = [t.split("|")[0] for t in preset.tell if not first_of(schema, tuple(t.split("|")))]
+        missing = [t.split("|")[0] for t in lacking(schema, preset)]
         share = 1.0 - len(missing) / len(preset.tell)
-        if share >= 0.5 and (best is None or share > best[0]):
+        if share > 0.5 and (best is None or share > best[0]):
             best = share, preset, missing
     return None if best is None else best[1:]

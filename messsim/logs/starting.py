@@ -23,8 +23,6 @@ from .toml import import_toml
 from .traces import Trace, write_trace
 
 __all__ = [
-    "DEFAULT_MODELS",
-    "DEFAULT_RATE_RPS",
     "beginning",
     "check_place",
     "copy_example",
@@ -34,10 +32,8 @@ __all__ = [
     "write_beginning",
 ]
 
-DEFAULT_MODELS = ("Llama-3.1-8B", "Llama-3.1-70B")
 GPU = "H100"  # where a model may run on several
 USD_PER_GPU_HOUR = 2.5
-DEFAULT_RATE_RPS = 20.0  # a replica that serves few requests at once costs nearly as much, and no router pays
 WORST, BEST = 0.55, 0.75  # satisfaction of the smallest and the largest model, until the user says better
 MOST = 1 << 20  # bytes of an example that are read for its question
 

@@ -30,7 +30,7 @@ from messsim.workload.readers import texts, token_counts
 from messsim.workload.times import TimeForm, Times, doubts
 
 from .made_of import BLOCK_TOKENS, WRITTEN, MadeOf, as_text, columns_of
-from .presets import PRESETS, Preset, first_of, nearest, recognised
+from .presets import PRESETS, Preset, first_of, lacking, nearest, recognised
 
 if TYPE_CHECKING:
     import polars as pl
@@ -177,8 +177,8 @@ def plan_reading(
     if preset is not None:
         by_preset = {
             "time": first_of(schema, preset.time),
-            "prompt_tokens": first_of(schema, preset.prompt),
-            "output_tokens": first_of(schema, preset.output),
+            "prompt_tokens": first_of(schema, preset.prompt, in_text=preset.in_text),
+            "output_tokens": first_of(schema, preset.output, in_text=preset.in_text),
         }
     names = {key: given[key] or by_preset[key] for key in given}
     without_times = given["time"] == NO_TIMES or (preset is not None and names["time"] is None and not given["time"])
@@ -233,13 +233,13 @@ def _preset(schema: Mapping[str, Any], kind: str, path: Path) -> Preset | None:
     if kind == "auto":
         return recognised(schema)
     preset = next(p for p in PRESETS if p.name == kind)
-    lacking = [t.replace("|", " or ") for t in preset.tell if first_of(schema, tuple(t.split("|"))) is None]
-    if lacking and not preset.lacks:
+    lacks = [t.replace("|", " or ") for t in lacking(schema, preset)]
+    if lacks and not preset.lacks:
         summary = recognised(schema)
         if summary is not None and summary.name == f"{kind}-summary":
             return summary
         looks = f"; it looks like {summary.title}: --from {summary.name}" if summary is not None else ""
-        raise DataError(f"is not {preset.title}: it lacks {', '.join(lacking)}{looks}", str(path))
+        raise DataError(f"is not {preset.title}: it lacks {', '.join(lacks)}{looks}", str(path))
     return preset
 
 
@@ -255,8 +255,8 @@ def _what_is_missing(
     if meant and any(NO_NAME.fullmatch(column) for column in schema):
         problems[-1] += "; its first line looks like a row, and should be the names of its columns"
     if preset is None and (near := nearest(schema)) is not None:
-        tool, lacks = near
-        problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(lacks)}"
+        tool, absent = near
+        problems[-1] += f". It looks most like {tool.title}, but lacks {', '.join(absent)}"
     return problems
 
 

@@ -1,7 +1,7 @@
 """Points of a study, or policies, beside one another.
 
 `points` is the table of `messsim.study.groups.grouped.Grouped`: a row a point, with ``NAME_mean``, ``NAME_low`` and
-``NAME_high``.
+``NAME_high``, and ``NAME_each``, the values of its runs.
 """
 
 from __future__ import annotations
@@ -62,11 +62,14 @@ def in_words(name: str) -> pl.Expr:
 
 
 def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
-    """One figure of every point with its interval, one below the other."""
+    """One figure of every point with its interval, one below the other; of a single one, every run too."""
+    import polars as pl
+
     alt = library()
     title, form, _ = AXES[name]
     title = f"{title}, {unit}" if unit else title
     drawn = possible(points, name).drop_nulls(f"{name}_mean").head(MOST_NAMED)
+    one = drawn.select("point", pl.col(f"{name}_each").alias("one")).explode("one") if len(points) == 1 else None
     drawn = drawn.select("point", *(f"{name}_{p}" for p in ("mean", "low", "high")), in_words(name).alias("told"))
     order = drawn["point"].to_list()
     axis = alt.Axis(labelExpr=SECONDS, tickCount=5) if not form else alt.Axis(format=form, tickCount=5)
@@ -75,7 +78,10 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
 
     def x(column: str) -> Any:
         return alt.X(
-            f"{column}:Q", title=title, scale=_from_zero(drawn, name) or alt.Scale(zero=False, padding=12), axis=axis
+            f"{column}:Q",
+            title=title,
+            scale=_from_zero(drawn, name, one) or alt.Scale(zero=False, padding=12),
+            axis=axis,
         )
 
     y = alt.Y("point:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=_named(grid=True))
@@ -86,10 +92,13 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
             x=x(f"{name}_mean"), y=y, tooltip=["point:N", alt.Tooltip("told:N", title=tip_title(title))]
         ),
     ]
+    if one is not None:
+        layers.append(alt.Chart(rows(one.head(MOST_DRAWN))).mark_tick(style="whisker", size=24).encode(x=x("one"), y=y))
     if name == "margin":
         layers.insert(0, alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(style="promise").encode(x=x("zero")))
     left = len(points) - len(drawn)
     note = "Dots: means over the replications, with their 95 % intervals."
+    note += "" if one is None else " Strokes: one replication each."
     note += (
         " Right of the dashed line the promise is kept, to the tenant with the least margin too."
         if name == "margin"
@@ -104,11 +113,12 @@ def forest(points: pl.DataFrame, name: str, unit: str = "") -> Figure:
     )
 
 
-def _from_zero(drawn: pl.DataFrame, name: str) -> Any:
+def _from_zero(drawn: pl.DataFrame, name: str, runs: pl.DataFrame | None = None) -> Any:
     """The scale of a cost or a time, whose axis begins at 0; None for shares."""
     if name in ("satisfaction", "margin"):
         return None
     ends = [v for part in ("mean", "high") for v in drawn[f"{name}_{part}"].drop_nulls()]
+    ends += [] if runs is None else runs["one"].drop_nulls().to_list()
     return library().Scale(domain=[0.0, 1.05 * max(ends, default=0.0) or 1.0], nice=False)
 
 

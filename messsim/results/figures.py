@@ -116,9 +116,10 @@ def _null_table(path: str, known: Mapping[str, Figure]) -> str:
 
 
 def _nearest(path: str, known: Mapping[str, Figure]) -> str:
-    near = get_close_matches(path, known, n=1, cutoff=0.6)
+    tabled = {k.removeprefix(f"{table}."): k for table in _TABLES for k in known if k.startswith(f"{table}.")}
+    near = get_close_matches(path, known, n=1, cutoff=0.6) or get_close_matches(path, tabled, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {tabled.get(near[0], near[0])!r}?"
     under = [k for k in known if k.startswith(path + ".")]
     if under:
         return f"it has {', '.join(under[:8])}{', ...' if len(under) > 8 else ''}"

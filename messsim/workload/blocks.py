@@ -239,7 +239,7 @@ def _kind_within(kind: str, file: IO[bytes]) -> str:
         and not PREFIXED.match(first)
     ):
         return "csv"
-    if start.startswith(b"[") and kind == "any":
+    if kind == "any" and start.startswith(b"[") and JSON_BEGINS.match(start):
         return "json"
     if not start.startswith(b"{") or (len(first) == len(start) == PEEK):
         return "json" if start.startswith(b"[{") or WRAPPERS.search(first) else "jsonl"
@@ -376,7 +376,9 @@ def _end_of_rows(text: bytes, quoted: bool) -> int:
 
 
 def _utf8(text: bytes, notes: list[str]) -> bytes:
-    """The text in UTF-8; what is in no UTF-8 is taken for Windows-1252, with a note."""
+    """The text in UTF-8, its lines as Unix ends them; what is in no UTF-8 is taken for Windows-1252, with a note."""
+    if b"\n" not in text:
+        text = text.replace(b"\r", b"\n")
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -414,10 +416,12 @@ def _jsonl(text: bytes, rows: int, noise: list[int]) -> pl.DataFrame:
     """The objects of some lines; `rows` are before them. Lines that begin as none are counted in `noise`."""
     import polars as pl
 
+    if not text.strip():
+        raise ValueError("it has no rows")
     try:
         return pl.read_ndjson(text, infer_schema_length=None)
     except pl.exceptions.PolarsError:
-        lines = [line.lstrip(SPACE) for line in text.splitlines() if line.strip(SPACE)]
+        lines = [line.strip(SPACE).rstrip(b",") for line in text.splitlines() if line.strip(SPACE)]
     objects = [line for line in lines if line.startswith(b"{")] or _messages(lines)
     if MOST_NOISE_A_ROW * len(objects) < len(lines):
         objects = lines

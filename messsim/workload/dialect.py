@@ -66,7 +66,15 @@ class Dialect:
         if not has_columns or b'"' in text:
             return text
         text = BLANK.sub(b"", text) if text.endswith(b"\n") or any(m in text for m in MAY_BE_BLANK) else text
-        return text.lstrip(b"\r\n")
+        return self._without_empty_end(text).lstrip(b"\r\n")
+
+    def _without_empty_end(self, text: bytes) -> bytes:
+        """Without rows of nothing but separators at its end, as spreadsheets leave them."""
+        nothing = self.separator.encode() + b" \r\n"
+        end = len(text)
+        while (start := text.rfind(b"\n", 0, end)) > 0 and not text[start:end].strip(nothing):
+            end = start
+        return text[:end]
 
     def with_one_space(self, text: bytes) -> bytes:
         """With one space between columns, where spaces part them."""

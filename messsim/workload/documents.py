@@ -17,6 +17,7 @@ WRAPPED = (
     "resource_spans.*.scope_spans.*.spans",
     "batches.*.scopeSpans.*.spans",
     "trace.resourceSpans.*.scopeSpans.*.spans",
+    "data.*.spans",
     "experiments.*.requests",
     "hits.hits",
     "data",
@@ -218,12 +219,13 @@ def _columns(value: Row) -> dict[str, list[Any]] | None:
 
 
 def _named_attributes(row: Row) -> Row:
-    """OpenTelemetry's attributes, a list of keys and typed values, as an object."""
-    attributes = row.get("attributes")
-    if not isinstance(attributes, list):
-        return row
-    named = {a["key"]: _untyped(a.get("value")) for a in attributes if isinstance(a, dict) and "key" in a}
-    return row | {"attributes": named}
+    """OpenTelemetry's attributes, and Jaeger's tags, a list of keys and typed values, as an object."""
+    for column in ("attributes", "tags"):
+        listed = row.get(column)
+        if isinstance(listed, list) and any(isinstance(a, dict) and "key" in a for a in listed):
+            named = {a["key"]: _untyped(a.get("value")) for a in listed if isinstance(a, dict) and "key" in a}
+            row = row | {column: named}
+    return row
 
 
 def _untyped(value: Any) -> Any:

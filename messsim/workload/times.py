@@ -37,6 +37,7 @@ SUFFIX = re.compile(
 STARTS = {"n": "ns", "u": "us", "µ": "us", "micro": "us", "min": "min", "m": "ms", "s": "s", "h": "h", "d": "d"}
 DURATION = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|sec|min|m|h)\s*$")
 IN_TEXT = {"ns": 1e9, "us": 1e6, "µs": 1e6, "ms": 1e3, "s": 1.0, "sec": 1.0, "min": 1 / 60, "m": 1 / 60, "h": 1 / 3600}
+ELAPSED = re.compile(r"^\s*(-?\d+) days? \+?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)\s*$")  # as pandas writes timedeltas
 COMPACT = (19_700_101_000_000, 22_000_101_000_000)  # 20250818123000: a date without anything between
 YEARLESS = re.compile(r"^\s*[A-Za-z]{3,9}\.? \s*\d{1,2},? \d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?$")
 SHEET_DAYS = (36_526.0, 73_050.0)  # 2000 to 2099 as a spreadsheet counts days, from 1900
@@ -145,7 +146,10 @@ class Times:
             rows = np.arange(before, before + len(series))
         missing = series.is_null()
         if missing.any():
-            raise _bad(series.name, missing, "no value", EXPECTED, path, rows)
+            hint = f"{EXPECTED}; rows without one can be left out, --select '{series.name}!='"
+            raise _bad(
+                series.name, missing, "no value", hint if self._form.option.startswith("--") else EXPECTED, path, rows
+            )
         series = self._plain(series)
         dates = self._are_dates(series)
         if self._dates is None:
@@ -173,7 +177,11 @@ class Times:
             return series
         if series.dtype.is_integer() and series.is_between(*COMPACT).all():
             return series.cast(pl.String).str.replace(r"^(\d{8})", "${1}T")
-        if series.dtype != pl.String or not DURATION.match(str(series[0])):
+        if series.dtype != pl.String:
+            return series
+        if ELAPSED.match(str(series[0])):
+            return _elapsed_s(series)
+        if not DURATION.match(str(series[0])):
             return series
         result = series.str.extract_groups(DURATION.pattern).struct.unnest()
         if result["1"].null_count():
@@ -327,7 +335,7 @@ class Times:
             zone = series.dtype.time_zone if isinstance(series.dtype, pl.Datetime) else None
             ns = series.cast(pl.Datetime("ns", zone)).dt.epoch("ns").to_numpy()
             return Dates(ns, None, none, none, np.full(n, zone is None))
-        series = series.cast(pl.String)
+        series = series.cast(pl.String).str.strip_chars('"')  # of JSON that a cell of a CSV quotes
         if "%" not in self._form.format:
             dates = parse_dates(series)
             if self._form.zone is not None and dates.bad.any():  # a name that stands for several zones
@@ -371,8 +379,8 @@ class Times:
         values = self._values.array()
         if not self._dates:
             seconds: Floats = values if self._per_second == 1 else values / self._per_second
-            if self._unit_from == "name" and self._per_second > 1 and len(values) > 1:
-                self._doubt_the_name(values)
+            if self._unit_from in ("name", "option") and self._per_second > 1 and len(values) > 1:
+                self._doubt_the_unit(values)
             first_s = (float(values.min()) + self._origin) / self._per_second if len(values) else 0.0
             if EPOCH_S[0] <= first_s <= EPOCH_S[1]:
                 self.start = _date(round(first_s * SECOND_NS), "Z")
@@ -384,12 +392,14 @@ class Times:
         self._note_clock(seconds)
         return seconds
 
-    def _doubt_the_name(self, values: Floats) -> None:
+    def _doubt_the_unit(self, values: Floats) -> None:
+        """Whether it is not that of stamps since 1970, of which seconds are the commonest."""
         low, high = values.min() + self._origin, values.max() + self._origin
         if EPOCH_S[0] <= low and high <= EPOCH_S[1] and high - low < 0.1 * low:
             unit = next(u for u, n in PER_SECOND.items() if n == self._per_second)
+            by = "its name" if self._unit_from == "name" else self._form.option
             self.notes.append(
-                f"column {self._column!r} is read as {NAMES[unit]} by its name, but looks like seconds since 1970: "
+                f"column {self._column!r} is read as {NAMES[unit]} by {by}, but looks like seconds since 1970: "
                 f"{self._form.option} s"
             )
 
@@ -465,6 +475,16 @@ def _long(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{number(seconds / length)} {unit}"
     return f"{number(seconds)} s"
+
+
+def _elapsed_s(series: pl.Series) -> pl.Series:
+    """Days and a clock as seconds; the column as it is if a row is another."""
+    import polars as pl
+
+    parts = series.str.extract_groups(ELAPSED.pattern).struct.unnest().cast(pl.Float64)
+    if parts["1"].null_count():
+        return series
+    return (((parts["1"] * 24 + parts["2"]) * 60 + parts["3"]) * 60 + parts["4"]).alias(series.name)
 
 
 def _bad(

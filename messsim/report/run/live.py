@@ -57,8 +57,9 @@ def _of_all(s: Snapshot) -> str:
 def _promise(s: Snapshot) -> str:
     if s.satisfaction is None or s.promise is None:
         return "no answer yet"
+    so_far = "" if s.done else " so far"
     return (
-        f"{percent(s.satisfaction, 2)} satisfied so far, {percent(s.promise, 2)} promised "
+        f"{percent(s.satisfaction, 2)} satisfied{so_far}, {percent(s.promise, 2)} promised "
         f"({100 * (s.satisfaction - s.promise):+.2f} points)"
     )
 

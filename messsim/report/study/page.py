@@ -59,7 +59,7 @@ def study_page(
         As TOML.
     """
     scale = request_unit(facts["cost_unit"])[0]
-    points = points.with_columns(scale * points[f"cost_{part}"] for part in ("mean", "low", "high"))
+    points = points.with_columns(scale * points[f"cost_{part}"] for part in ("mean", "low", "high", "each"))
     dearer = [Dearer(d.point, scale * d.mean, None if d.low is None else scale * d.low) for d in dearer]
     policies = list(keys) == ["policy"]
     what = "policies" if policies else "points"

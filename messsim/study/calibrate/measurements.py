@@ -16,6 +16,8 @@ from messsim.workload.readers import numbers, read, require
 from messsim.workload.times import UNITS
 from messsim.zoo.fitting import Iterations
 
+from .aiperf import summed_up
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -37,8 +39,9 @@ TOTALS = {"total_input_tokens": "prompt_tokens", "total_output_tokens": "output_
 READINGS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 MOST_NAMED = 8  # values of a column that an error names
 PLAUSIBLE_S = {"ttft_s": (1e-4, 600.0), "tpot_s": (1e-5, 2.0), "duration_s": (1e-6, 30.0)}  # else another unit
-UNIT_NAMES = {"ms": "milliseconds", "s": "seconds"}
+UNIT_NAMES = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "s": "seconds"}
 TIMES = ("ttft", "tpot", "e2e", "duration")  # readings that have a unit
+MEANINGS = {"ttft": "the time to the first token", "tpot": "the time per token", "duration": "an iteration's time"}
 LEAST = 1e-9  # of what must be above 0
 
 
@@ -92,7 +95,7 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
     ----------
     path
         CSV, CSV.gz, Parquet, JSONL or JSON. Points may also be in the columns of AIConfigurator's measured samples, or
-        be results of ``vllm bench serve`` or of SGLang's bench_serving.
+        be results of ``vllm bench serve``, of SGLang's bench_serving or of AIPerf.
     chooser
         Which rows count; with any `tokens`, only those whose readings are numbers other than 0, and of points the
         lengths and clients too. None: all.
@@ -110,10 +113,11 @@ def read_measurements(path: Path, chooser: Chooser | None = None, unit: str = "a
     frame, chooser = read(path), chooser or Chooser()
     if chooser.tokens:
         chooser.tokens = tuple(_needed(frame))
-    frame = _named(chooser.of_file(frame, path, as_one=True), path, unit)
+    chosen = chooser.of_file(frame, path, as_one=True)
+    frame = _named(chosen, path, unit)
     whose = _whose(frame, path)
     if unit == "auto":
-        _doubt_seconds(frame, path)
+        _doubt_seconds(frame, chosen.columns, path)
     if "clients" in frame.columns:
         return Measurements(whose, _points(frame, path))
     rows, idle_w = _iterations(frame, path)
@@ -176,7 +180,7 @@ def _needed(frame: pl.DataFrame) -> list[str]:
 
 def _named(frame: pl.DataFrame, path: Path, unit: str) -> pl.DataFrame:
     """AIConfigurator's tables and benchmarks' sums under our names, in seconds; any other table as it is."""
-    frame = _benchmarked(frame, path)
+    frame = summed_up(_benchmarked(frame, path))
     frame = _in_seconds(frame, path) if unit == "auto" else _all_in(frame, path, unit)
     ours = {*SAMPLED.values()}
     for names in (SAMPLED, PARETO):
@@ -194,9 +198,7 @@ def _benchmarked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     completed = numbers(frame, "completed", path, least=1)
     collected = {ours: numbers(frame, total, path, least=1) / completed for total, ours in TOTALS.items()}
     collected |= {ours: numbers(frame, c, path, least=LEAST) for c, ours in BENCHMARKS.items() if c in frame.columns}
-    return frame.select(c for c in ENGINE if c in frame.columns).with_columns(
-        pl.Series(name, values) for name, values in collected.items()
-    )
+    return pl.DataFrame({c: frame[c] for c in ENGINE if c in frame.columns} | collected)
 
 
 def _in_seconds(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -285,8 +287,11 @@ def _optional(frame: pl.DataFrame, column: str, path: Path, *, least: float) -> 
     return numbers(frame, column, path, least=least)
 
 
-def _doubt_seconds(frame: pl.DataFrame, path: Path) -> None:
-    """Raises where times are longer or shorter than any server's, and would be right in another unit."""
+def _doubt_seconds(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> None:
+    """Raises where times are longer or shorter than any server's, and would be right in another unit.
+
+    `columns` are those of the file, of which an error can name one.
+    """
     for column, (least, most) in PLAUSIBLE_S.items():
         times = _optional(frame, column, path, least=LEAST)
         if times is None or least <= (median := float(np.median(times))) <= most:
@@ -294,12 +299,33 @@ def _doubt_seconds(frame: pl.DataFrame, path: Path) -> None:
         long = median > most
         row = int(np.argmax(times > most if long else times < least))
         value, ours = times[row], column.removesuffix("_s")
-        takes, limit, unit = ("so many", f"at most {most:g}", "ms") if long else ("so few", f"at least {least:g}", "s")
+        takes, limit = ("so many", f"at most {most:g}") if long else ("so few", f"at least {least:g}")
+        takes, unit = f"no server takes {takes} seconds, {limit}", _finer(frame, path) if long else "s"
+        if column in columns:
+            what = f"column {column!r} has {value:.10g} in row {row + 1}: {takes}; are these {UNIT_NAMES[unit]}? Then "
+            raise DataError(f"{what}--time-format {unit}, or name the column {ours}_{unit}", str(path))
         raise DataError(
-            f"column {column!r} has {value:.10g} in row {row + 1}: no server takes {takes} seconds, {limit}; are these "
-            f"{UNIT_NAMES[unit]}? Then --time-format {unit}, or name the column {ours}_{unit}",
+            f"{_name_in(columns, ours)} comes to {value:.10g} s in row {row + 1}: {takes}; --time-format says the unit "
+            "of all times: s, ms, us or ns",
             str(path),
         )
+
+
+def _finer(frame: pl.DataFrame, path: Path) -> str:
+    """The unit in which every time would be a server's; milliseconds where there is none."""
+    medians = {c: np.median(t) for c in PLAUSIBLE_S if (t := _optional(frame, c, path, least=LEAST)) is not None}
+
+    def fits(unit: str) -> bool:
+        return all(PLAUSIBLE_S[c][0] <= median / UNITS[unit] <= PLAUSIBLE_S[c][1] for c, median in medians.items())
+
+    return next((unit for unit in ("ms", "us", "ns") if fits(unit)), "ms")
+
+
+def _name_in(columns: Sequence[str], reading: str) -> str:
+    """What the file calls a reading, as an error names it."""
+    benchmark = [name for name, ours in BENCHMARKS.items() if ours == f"{reading}_ms"]
+    names = [*(f"{reading}_{unit}" for unit in UNITS), reading, *benchmark]
+    return next((f"column {name!r}" for name in names if name in columns), MEANINGS[reading])
 
 
 def _points(frame: pl.DataFrame, path: Path) -> ServedPoints:

@@ -44,8 +44,9 @@ class Grouped:
     points
         A row a point, in order: the keys, `point` (all of them in words), `replications`, `kept` (runs that kept the
         promise, to every tenant), and ``NAME_mean``, ``NAME_low``, ``NAME_high`` of `FIGURES`, of `margin`
-        (satisfaction less promise, of the tenant with the least), and of ``share MODEL``: 95 % intervals; `alpha`, the
-        promise where all its runs have the same; `standing`, see `standing`; `oracle`, whether it is an oracle's.
+        (satisfaction less promise, of the tenant with the least), and of ``share MODEL``: 95 % intervals;
+        ``NAME_each``, the values of its runs, of all but shares; `alpha`, the promise where all
+        its runs have the same; `standing`, see `standing`; `oracle`, whether it is an oracle's.
     dearer
         Of the points that keep the promise, oracles aside: see `dearer_by`.
     failures
@@ -99,6 +100,7 @@ def grouped(rows: pl.DataFrame, scenario: Scenario) -> Grouped:
             pl.when(pl.col("sla_alpha").n_unique() == 1).then(pl.col("sla_alpha").first()).alias("alpha"),
             pl.col("policy").first().is_in(ORACLES).alias("oracle"),
             *[e for name, column in figures.items() for e in _moments(name, column)],
+            *[pl.col(figures[n]).cast(pl.Float64).drop_nulls().alias(f"{n}_each") for n in ("margin", *FIGURES)],
         )
         .with_columns(e for name in figures for e in _interval(name))
         .drop(f"{name}_{part}" for name in figures for part in ("sd", "n"))

@@ -1,0 +1,57 @@
+"""AIPerf's sums of a run a concurrency: its JSON, or a table made of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from messsim.workload.nested import column_of, names_in
+from messsim.workload.times import UNITS, unit_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["summed_up"]
+
+# Its names (docs: reference/json-export-schema), as words in lower case, by ours.
+CLIENTS = ("concurrency", "input_config_loadgen_concurrency", "loadgen_concurrency", "max_concurrency", "clients")
+TOKENS = {"prompt_tokens": "input_sequence_length", "output_tokens": "output_sequence_length"}
+TIMES = {"ttft": "time_to_first_token", "tpot": "inter_token_latency", "e2e": "request_latency"}
+RATES = {"tokens_per_s": "output_token_throughput"}
+MEANS: tuple[str, ...] = ("_avg", "_mean", "_ms_avg", "_avg_ms", "_tokens_avg", "_tokens_sec_avg", "")
+MEANS += ("_ms", "_s", "_tokens", "_tokens_sec")  # titles of tables, with the unit in brackets
+WORDS = re.compile(r"[^a-z0-9]+")
+
+
+def summed_up(frame: pl.DataFrame) -> pl.DataFrame:
+    """Its means under our names, times in the unit that it says, else in ms as it writes; another table as it is."""
+    names = {_words(name): name for name in names_in(frame.schema)}
+    clients = next((names[c] for c in CLIENTS if c in names), None)
+    means = {ours: _mean(names, stem) for ours, stem in (TOKENS | TIMES | RATES).items()}
+    if clients is None or any(means[ours] is None for ours in TOKENS) or not any(means[ours] for ours in TIMES):
+        return frame
+    wanted = {"clients": clients}
+    for ours, name in means.items():
+        if name is not None:
+            wanted[f"{ours}_{_unit(frame, names, name)}" if ours in TIMES else ours] = name
+    columns = {ours: column_of(frame.schema, name) for ours, name in wanted.items()}
+    return frame.select(column.alias(ours) for ours, column in columns.items() if column is not None)
+
+
+def _mean(names: dict[str, str], stem: str) -> str | None:
+    return next((names[f"{stem}{end}"] for end in MEANS if f"{stem}{end}" in names), None)
+
+
+def _unit(frame: pl.DataFrame, names: dict[str, str], name: str) -> str:
+    """That beside the mean, that in its name, or milliseconds."""
+    beside = names.get(_words(re.sub(r"\.avg$", ".unit", name)))
+    if beside is not None and beside != name and (column := column_of(frame.schema, beside)) is not None:
+        units = set(frame.select(column).to_series().drop_nulls())
+        if len(units) == 1 and (unit := str(units.pop())) in UNITS:
+            return unit
+    by_name = unit_of(name)
+    return by_name if by_name in UNITS else "ms"
+
+
+def _words(name: str) -> str:
+    return WORDS.sub("_", name.lower()).strip("_")
