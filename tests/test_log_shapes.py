@@ -455,6 +455,8 @@ def test_a_path_leads_to_any_element_of_a_list():
 @pytest.mark.parametrize("name", [b"plain", b'"two\nlines"', b'"three\nlines\nlong"', b'"a ""quote""\nin\n\nfour"'])
 def test_names_in_a_header_may_have_lines(name):
     assert _header_of(b"\r\n" + name + b",p\n1,2\n3,4\n") == (name + b",p\n", b"1,2\n3,4\n")
+
+
 def test_a_file_of_nothing_is_told(tmp_path):
     with pytest.raises(DataError, match="it has no rows"):
         requests(tmp_path, "f.jsonl", "\n")
