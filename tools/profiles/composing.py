@@ -6,7 +6,8 @@
 An iteration is the sum of its kernels: matrix products of all new tokens, attention of the prompts, attention of the
 decoding sequences, and the output projection of each sequence. What all new tokens take together is read at 19
 counts of tokens, on both sides of the edges of a kernel's tiles; the terms of attention are fitted to the rest of each
-iteration by non-negative least squares, each kind of iteration (decode, prefill, mixed) counting the same. vLLM's
+iteration by non-negative least squares, each kind of iteration (decode, prefill, mixed) counting the same; where they
+leave a kind far off, a part that goes by new token is fitted with them and added to the knots. vLLM's
 scaled products (fp8, nvfp4) jump at 1,025 and 2,049 tokens, too: five knots more.
 Only knots and coefficients are written, never a table's row.
 """
@@ -319,8 +320,8 @@ def composed(gpu: str, known: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
             old = known.get(cell.name)
             asked = cell.kernels[0]
             same = (backend_of(asked), asked[0].options, list(knots_of(asked)))
-            kept = old is not None and not far_off(old)
-            if kept and (old["backend"], old["options"], old.get("knots", list(KNOTS))) == same:
+            kept = None if old is None or far_off(old) else (old["backend"], old["options"], old.get("knots", list(KNOTS)))
+            if kept == same:
                 done[cell.name] = old
             elif why := compose(cell, Path(folder)):
                 refused[cell.name] = why

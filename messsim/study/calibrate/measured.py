@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from messsim.errors import DataError
 from messsim.scenario import Scenario, parse
 from messsim.workload.readers import numbers, read
 from messsim.zoo import Profile, UnknownProfile, find_profile, load_gpus, load_hosts

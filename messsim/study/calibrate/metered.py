@@ -73,7 +73,9 @@ REPEATS: dict[tuple[str, str, str], dict[int, tuple[int, ...]]] = {
     ("lm-arena-chat", "Qwen/Qwen3-32B", "B200"): {2: (256, 384, 512)},
     ("lm-arena-chat", "Qwen/Qwen3-8B", "B200"): {2: (256, 512), 4: (1024, 1536), 6: (2048,)},
     ("lm-arena-chat", "deepseek-ai/DeepSeek-V3.1", "B200"): {2: (768, 1024), 3: (2048,), 4: (3072,)},
-    ("lm-arena-chat", "meta-llama/Llama-3.1-405B-Instruct", "B200"): {2: (768, 1024), 3: (2048,), 4: (3072,), 6: (4096,)},
+    ("lm-arena-chat", "meta-llama/Llama-3.1-405B-Instruct", "B200"): {
+        2: (768, 1024), 3: (2048,), 4: (3072,), 6: (4096,)
+    },
     ("lm-arena-chat", "meta-llama/Llama-3.1-405B-Instruct-FP8", "B200"): {2: (768, 1024)},
     ("lm-arena-chat", "meta-llama/Llama-3.1-70B-Instruct", "B200"): {2: (512, 1024), 3: (1536, 2048), 5: (3072,)},
     ("lm-arena-chat", "meta-llama/Llama-3.1-70B-Instruct", "H100"): {2: (512, 768, 1024), 3: (1536, 2048)},
