@@ -320,7 +320,9 @@ def composed(gpu: str, known: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
             old = known.get(cell.name)
             asked = cell.kernels[0]
             same = (backend_of(asked), asked[0].options, list(knots_of(asked)))
-            kept = None if old is None or far_off(old) else (old["backend"], old["options"], old.get("knots", list(KNOTS)))
+            kept = (
+                None if old is None or far_off(old) else (old["backend"], old["options"], old.get("knots", list(KNOTS)))
+            )
             if kept == same:
                 done[cell.name] = old
             elif why := compose(cell, Path(folder)):
