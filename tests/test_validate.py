@@ -8,7 +8,9 @@ import re
 import runpy
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 from builders import scenario
 
@@ -26,6 +28,7 @@ from messsim.study.calibrate.metered import (
 )
 from messsim.study.validate.against_hardware import predict, validate
 from messsim.study.validate.measured_loads import ADMITTED_S, BURSTS_FILE, REQUESTS_FILE, SLOWER, burst_points
+from messsim.study.validate.metering import metered
 
 SERVED = {
     "model": "meta-llama/Llama-3.1-8B-Instruct",
@@ -92,12 +95,20 @@ def test_a_closed_loop_that_can_be_worked_out_by_hand():
     assert predict(point) == pytest.approx({"ttft_s": 0.25, "tpot_s": 0.25, "e2e_s": 1.25})
     # metered from 0.25 s, when 4 have their first token, until 11.25 s, when 36 have finished
     readings = dict.fromkeys(("tokens_per_s", "power_w", "j_per_token"), 1.0)
-    metered = predict(Point("energy", {"clients": 4}, readings, parse(spec), (4, 36)))
-    assert metered == pytest.approx({"tokens_per_s": 16.0, "power_w": 100.0, "j_per_token": 6.25})
+    read = predict(Point("energy", {"clients": 4}, readings, parse(spec), (4, 36)))
+    assert read == pytest.approx({"tokens_per_s": 16.0, "power_w": 100.0, "j_per_token": 6.25})
+
+
+def test_a_meter_counts_tokens_and_joules_between_two_instants():
+    # from 1 s, when two have their first token, until 3 s, when the first has finished: 100 W for a second, then 200
+    requests = pl.LazyFrame({"first_token_s": [1.0, 1.0, 3.0], "finish_s": [3.0, 5.0, 6.0], "output_tokens": [3, 5, 4]})
+    timeline = pl.DataFrame({"time_s": [0.0, 0.0, 2.0, 6.0], "power_w_a": [None, None, 100.0, 200.0]})
+    read = metered(SimpleNamespace(requests=requests, timeline=timeline), 2, 1)
+    assert read == pytest.approx({"tokens_per_s": 2.5, "power_w": 150.0, "j_per_token": 60.0})
 
 
 def test_a_meter_runs_while_the_server_is_full(data):
-    # 8 clients: the questions of the chat once, and a cap that the benchmark went through them three times for
+    # the questions of the chat once, and under a cap for which the benchmark went through them three times
     many = ENERGY | {"max_num_seqs": 1024, "avg_output_len": 5.0}
     write(data / ENERGY_FILE, [ENERGY, many])
     once, thrice = energy_points(data, None, None)
