@@ -1,8 +1,7 @@
-"""The tools that make the built-in profiles, on kernels and answers that can be worked out by hand."""
+"""The tools that make the built-in profiles, on kernels that can be worked out by hand."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 TOOLS = Path(__file__).parents[1] / "tools" / "profiles"
@@ -41,14 +40,3 @@ def test_attention_that_goes_by_new_token_stands_in_the_knots_where_the_terms_le
     assert knots[8192] - knots[2048] == pytest.approx(1e-5 * (8192 - 2048), rel=0.1)
     near = composing.fitted(Kernels(0.0), 50_000, None)
     assert near["knots_s"] == pytest.approx([5e-3] * len(composing.KNOTS))  # the terms do: as they were
-
-
-def test_a_metered_server_is_one_whose_answers_are_young():
-    from metering import metered
-
-    # two places, five answers of four tokens: metered until the second has finished, with nobody joining
-    means = metered(2, 5, 10, np.array([4]), np.array([1.0]))
-    assert (means.cached_tokens, means.prompts) == (12.0, 0.0)
-    # nine answers: until the sixth has, two pairs later; each pair joins eight steps' worth of two
-    means = metered(2, 9, 10, np.array([4]), np.array([1.0]))
-    assert (means.cached_tokens, means.prompts) == (12.0, 4 / 24)

@@ -9,8 +9,7 @@ Host: values by kind of scheduler, assumed (see HOSTS).
 
 Energy, measured: fits to ML.ENERGY version 3's readings of the same weights on as many GPUs of the same kind, by
 non-negative least squares of relative errors, at the measured durations, host included; rows of servers that their own
-host held up are left out (messsim.study.calibrate.metered.is_held_up). Cached tokens and
-prompts are those while the benchmark metered (tools/profiles/metering.py). Where the readings cannot tell
+host held up are left out (messsim.study.calibrate.metered.is_held_up). Where the readings cannot tell
 ek from e, ek is 0 and e contains it. Where the profile's own durations are more than FAR_OFF from the measured ones in
 the mean, the fit is at its own: what an answer costs is then right where it was metered, and power as wrong as time.
 If that gives all to P0 or all to e, which holds at no other load, P0 alone is fitted so, and e and ek are those of the
@@ -37,11 +36,10 @@ import numpy as np
 from cells import GPUS, Cell, cells, weights_bytes
 from composing import ASSUMED, KNOTS, LEAST, MIXED, TERMS
 from composing import TARGET as DURATIONS
-from metering import metered
 from scipy.optimize import nnls
 from shapes import MODELS
 
-from messsim.study.calibrate.metered import ENERGY_FILE, LENGTHS_FILE, PROMPT_TOKENS, Lengths, is_held_up, requests_of
+from messsim.study.calibrate.metered import is_held_up
 from messsim.zoo import gpu_seconds
 from messsim.zoo.records import Duration
 
@@ -139,9 +137,9 @@ METERED = {
     "deepseek-ai/DeepSeek-V3.1": "DeepSeek-V3",
 }
 _WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
+PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
 LEAST_ROWS = 5
-REFITS = 10
-FAR_OFF = 0.05  # mean relative error of durations from which energy is fitted at the profile's own
+FAR_OFF = 0.15  # mean relative error of durations from which energy is fitted at the profile's own
 
 UNITS = {"ab": "ab_s_per_sequence", "ak": "ak_s_per_token", "aq": "aq_s_per_token2", "a1": "a1_s"}
 UNITS |= {name: f"{name}_s_per_token" for name in ("ac", "akm", "akx", "abk")}
@@ -154,28 +152,21 @@ def rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def metered_rows(data: Path) -> dict[Key, list[Row]]:
-    """Return ML.ENERGY's readings that a profile can be fitted to, by profile."""
-    by_key: dict[Key, list[Row]] = {}
-    lengths = Lengths(data / LENGTHS_FILE)
-    with (data / ENERGY_FILE).open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS and not is_held_up(row):
-                served = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
-                key = (*served, _WEIGHTS[row["weight_precision"]])
-                by_key.setdefault(key, []).append(row | _window(row, lengths))
-    return {key: rows for key, rows in by_key.items() if len(rows) >= LEAST_ROWS}
-
-
-def measured_energies(by_key: dict[Key, list[Row]], composed: dict[str, Row] | None) -> dict[Key, Row]:
+def measured_energies(data: Path, composed: dict[str, Row] | None) -> dict[Key, Row]:
     """Return the energy block of each profile with readings: P0, e and, where two tasks tell it from e, ek.
 
     `composed` has the durations of the profiles; none: the measured ones count.
     """
+    by_key: dict[Key, list[Row]] = {}
+    with (data / "energy" / "mlenergy_v3_llm.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS and not is_held_up(row):
+                served = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
+                by_key.setdefault((*served, _WEIGHTS[row["weight_precision"]]), []).append(row)
     names = {key: f"{key[0]}/{key[1]}/tp{key[2]}" + ("" if key[3] == "bf16" else f"/{key[3]}") for key in by_key}
     fits: dict[Key, Row] = {}
     for key, rows in by_key.items():
-        if not (composed is None or names[key] in composed):
+        if len(rows) < LEAST_ROWS or not (composed is None or names[key] in composed):
             continue
         fit = _energy_fit(rows, key[2], composed and composed[names[key]])
         if composed is not None and not _tells(fit):
@@ -185,65 +176,46 @@ def measured_energies(by_key: dict[Key, list[Row]], composed: dict[str, Row] | N
     return fits
 
 
-def _window(row: Row, lengths: Lengths) -> Row:
-    """Cached tokens and prompts an iteration while the server of a row was metered."""
-    answers = lengths.of(row)
-    means = metered(int(row["max_num_seqs"]), requests_of(row), PROMPT_TOKENS[row["task"]], *answers)
-    batch = float(row["avg_batch_size"])
-    return {"cached_tokens": batch * means.cached_tokens, "prompts": batch * means.prompts}
-
-
 def _tells(fit: Row) -> bool:
     """Whether neither time nor tokens have all the energy: else it holds at no other load."""
     return bool(fit["p0_w_per_gpu"] > 0 and fit["e_j_per_token"] > 0)
 
 
-def _seconds(cell: Row, batch: float, prompt: float, prompts: float, cached: float) -> tuple[float, float]:
-    """Times of an iteration of a server that is kept full without a prompt, and with one or as many as come, s."""
+def _seconds(cell: Row, batch: float, prompt: float, output: float) -> float:
+    """Mean time of an iteration of a server that is kept full, s: one in so many carries a prompt; vLLM 0.12's host."""
     terms = {UNITS[name]: value for name, value in cell["terms"].items()}
     knots = tuple(zip(cell.get("knots", KNOTS), cell["knots_s"], strict=True))
     shown = SimpleNamespace(duration=Duration(knots=knots, **terms, source="", assumed=()))
-    host = HOSTS["vllm-0.12"]
-    host_s = host["h0_s"] + host["h1_s_per_sequence"] * batch
+    cached = batch * (prompt + output / 2.0)
     decoding = gpu_seconds(shown, 0, 0, batch, cached)  # type: ignore[arg-type]
+    prompts = batch / output
     with_prompt = gpu_seconds(shown, prompt * max(1.0, prompts), 0, batch, cached)  # type: ignore[arg-type]
-    return float(decoding + host_s), float(with_prompt + host_s)
+    host = HOSTS["vllm-0.12"]
+    seconds: float = decoding + min(prompts, 1.0) * (with_prompt - decoding)
+    return float(seconds + host["h0_s"] + host["h1_s_per_sequence"] * batch)
 
 
 def _energy_fit(rows: list[Row], gpus: int, cell: Row | None, held: Row | None = None) -> Row:
-    """Fit of P0, e and ek at the measured durations, or a cell's; of P0 alone, beside e and ek of another fit.
-
-    At a cell's durations an iteration with a prompt draws no more than the GPUs' power cap, as in the engine: what the
-    cap takes from a fit is added to what the next is fitted to.
-    """
+    """Fit of P0, e and ek at the measured durations, or a cell's; of P0 alone, beside e and ek of another fit."""
     batch = np.array([float(r["avg_batch_size"]) for r in rows])
-    prompts, cached = (np.array([r[name] for r in rows]) for name in ("prompts", "cached_tokens"))
+    output = np.array([float(r["avg_output_len"]) for r in rows])
     prompt = np.array([float(PROMPT_TOKENS[r["task"]]) for r in rows])
     measured = batch / np.array([float(r["output_throughput_tokens_per_sec"]) for r in rows])
-    share = np.minimum(prompts, 1.0)  # of iterations that carry a prompt
-    seconds = with_prompt = measured
+    seconds = measured
     if cell is not None:
-        each = np.array([_seconds(cell, *r) for r in zip(batch, prompt, prompts, cached, strict=True)])
-        with_prompt = each[:, 1]
-        seconds = each[:, 0] + share * (with_prompt - each[:, 0])
+        seconds = np.array([_seconds(cell, *each) for each in zip(batch, prompt, output, strict=True)])
     joules = batch * np.array([float(r["energy_per_token_joules"]) for r in rows])
-    columns = [gpus * seconds, batch + prompt * prompts]
-    of_prompts = [gpus * with_prompt, batch + prompt * np.maximum(prompts, 1.0)]
+    columns = [gpus * seconds, batch * (1.0 + prompt / output)]
     tasks = sorted({r["task"] for r in rows})
     if len(tasks) > 1:
-        columns.append(cached)
-        of_prompts.append(cached)
-    taken = np.zeros(len(rows))
-    for _ in range(1 if cell is None else REFITS):
-        matrix = np.column_stack(columns) / (joules + taken)[:, None]
-        scale = np.linalg.norm(matrix, axis=0)
-        result = nnls(matrix / scale, np.ones(len(rows)))[0] / scale
-        if held is not None:
-            result[1:] = [held["e_j_per_token"], held["ek_j_per_cached_token"]][: len(result) - 1]
-            result[0] = max(0.0, matrix[:, 0] @ (1.0 - matrix[:, 1:] @ result[1:]) / (matrix[:, 0] @ matrix[:, 0]))
-        cap = GPUS[rows[0]["gpu_model"]].tdp_w * of_prompts[0]
-        errors = 100.0 * np.abs((np.column_stack(columns) @ result - taken) / joules - 1.0)
-        taken = share * np.maximum(0.0, np.column_stack(of_prompts) @ result - cap)
+        columns.append(batch * (prompt + output / 2.0))
+    matrix = np.column_stack(columns) / joules[:, None]
+    scale = np.linalg.norm(matrix, axis=0)
+    result = nnls(matrix / scale, np.ones(len(rows)))[0] / scale
+    if held is not None:
+        result[1:] = [held["e_j_per_token"], held["ek_j_per_cached_token"]][: len(result) - 1]
+        result[0] = max(0.0, matrix[:, 0] @ (1.0 - matrix[:, 1:] @ result[1:]) / (matrix[:, 0] @ matrix[:, 0]))
+    errors = 100.0 * np.abs(matrix @ result - 1.0)
     p0, e, ek = (*result, 0.0)[:3]
     apart = "ek is contained in e" if ek == 0.0 else "P0, e and ek apart"
     return {
@@ -303,9 +275,8 @@ def rules(ratios: tuple[float, float, float]) -> Row:
 def profiles(data: Path) -> tuple[list[Row], Row]:
     """Return every profile of the zoo, sorted by model, GPU, tp and weights, and the rule of assumed energies."""
     composed = json.loads(DURATIONS.read_text(encoding="utf-8"))["cells"]
-    readings = metered_rows(data)
-    at_measured = measured_energies(readings, None)
-    at_own = {key: fit for key, fit in measured_energies(readings, composed).items() if fit.pop("off") > FAR_OFF}
+    at_measured = measured_energies(data, None)
+    at_own = {key: fit for key, fit in measured_energies(data, composed).items() if fit.pop("off") > FAR_OFF}
     for fit in at_measured.values():
         del fit["off"]
     fits = at_measured | at_own
