@@ -220,18 +220,23 @@ def _fit(
     predicted = base + sum(fit_terms[t] * column for t, column in columns.items())
     attending = terms[FLOOR] + sum(terms[name] * part for name, part in parts.items())
     error = predicted / whole - 1.0
-    errors = {}
+    return {
+        "knots_s": [float(f"{1e-3 * x:.6g}") for x in knots + attending],
+        "terms": {t: float(f"{1e-3 * terms[t]:.6g}") for t in TERMS},
+        "errors": _errors(error, kinds),
+    }
+
+
+def _errors(error: Any, kinds: list[Any]) -> dict[str, dict[str, float]]:
+    """Relative errors by kind of iteration, percent."""
+    errors: dict[str, dict[str, float]] = {}
     for name, kind in zip(("prefill", "mixed", "decode"), kinds, strict=True):
         errors[name] = {
             "mape": round(100 * float(np.abs(error[kind]).mean()), 2),
             "bias": round(100 * float(error[kind].mean()), 2),
             "worst": round(100 * float(np.abs(error[kind]).max()), 1),
         }
-    return {
-        "knots_s": [float(f"{1e-3 * x:.6g}") for x in knots + attending],
-        "terms": {t: float(f"{1e-3 * terms[t]:.6g}") for t in TERMS},
-        "errors": errors,
-    }
+    return errors
 
 
 def _hats(nodes: tuple[int, ...]) -> list[tuple[int, list[float]]]:
