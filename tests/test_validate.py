@@ -8,24 +8,27 @@ import re
 import runpy
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 from builders import scenario
 
 from messsim.cli import app
 from messsim.errors import DataError, ScenarioError
 from messsim.scenario import parse
-from messsim.study.calibrate.measured import (
+from messsim.study.calibrate.measured import SERVED_FILE, Point, served_points
+from messsim.study.calibrate.metered import (
     ENERGY_FILE,
     HELD_UP,
     LENGTHS_FILE,
-    SERVED_FILE,
-    Point,
+    QUESTIONS,
     energy_points,
-    served_points,
+    requests_of,
 )
 from messsim.study.validate.against_hardware import predict, validate
 from messsim.study.validate.measured_loads import ADMITTED_S, BURSTS_FILE, REQUESTS_FILE, SLOWER, burst_points
+from messsim.study.validate.metering import metered
 
 SERVED = {
     "model": "meta-llama/Llama-3.1-8B-Instruct",
@@ -87,11 +90,32 @@ def test_a_closed_loop_that_can_be_worked_out_by_hand():
     # 4 clients at once, 1 prompt and 5 answer tokens, 0.25 s an iteration at 100 W: all in step for ever
     spec = scenario(requests=40, arrivals={"kind": "closed", "clients": 4}, tokens={"prompt": 1, "output": 5})
     spec["models"], spec["router"] = spec["models"][:1], {"policy": "cheapest"}
-    names = ["ttft_s", "tpot_s", "e2e_s", "tokens_per_s", "power_w", "j_per_token"]
-    predicted = predict(Point("energy", {"clients": 4}, dict.fromkeys(names, 1.0), parse(spec), (8, 36)))
-    assert predicted == pytest.approx(
-        {"ttft_s": 0.25, "tpot_s": 0.25, "e2e_s": 1.25, "tokens_per_s": 16.0, "power_w": 100.0, "j_per_token": 6.25}
-    )
+    names = ["ttft_s", "tpot_s", "e2e_s"]
+    point = Point("served", {"clients": 4}, dict.fromkeys(names, 1.0), parse(spec), (8, 36))
+    assert predict(point) == pytest.approx({"ttft_s": 0.25, "tpot_s": 0.25, "e2e_s": 1.25})
+    # metered from 0.25 s, when 4 have their first token, until 11.25 s, when 36 have finished
+    readings = dict.fromkeys(("tokens_per_s", "power_w", "j_per_token"), 1.0)
+    read = predict(Point("energy", {"clients": 4}, readings, parse(spec), (4, 36)))
+    assert read == pytest.approx({"tokens_per_s": 16.0, "power_w": 100.0, "j_per_token": 6.25})
+
+
+def test_a_meter_counts_tokens_and_joules_between_two_instants():
+    # from 1 s, when two have their first token, until 3 s, when the first has finished: 100 W for a second, then 200
+    requests = pl.LazyFrame({"first_token_s": [1.0, 1.0, 3.0], "finish_s": [3.0, 5.0, 6.0], "output_tokens": [3, 5, 4]})
+    timeline = pl.DataFrame({"time_s": [0.0, 0.0, 2.0, 6.0], "power_w_a": [None, None, 100.0, 200.0]})
+    read = metered(SimpleNamespace(requests=requests, timeline=timeline), 2, 1)
+    assert read == pytest.approx({"tokens_per_s": 2.5, "power_w": 150.0, "j_per_token": 60.0})
+
+
+def test_a_meter_runs_while_the_server_is_full(data):
+    # the questions of the chat once, and under a cap for which the benchmark went through them three times
+    many = ENERGY | {"max_num_seqs": 1024, "avg_output_len": 5.0}
+    write(data / ENERGY_FILE, [ENERGY, many])
+    once, thrice = energy_points(data, None, None)
+    assert [p.scenario.requests for p in (once, thrice)] == [1024, 3 * 1024]
+    assert [p.window for p in (once, thrice)] == [(8, 1015), (1024, 2047)]
+    unlisted = ENERGY | {"task": "gpqa", "model_id": "google/gemma-3-12b-it", "max_num_seqs": 400}
+    assert requests_of(unlisted) == 3 * QUESTIONS["gpqa"]  # the least that leaves something to meter
 
 
 def test_measured_as_predicted_has_no_error_and_half_has_one_hundred_percent(data):

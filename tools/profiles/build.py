@@ -9,7 +9,7 @@ Host: values by kind of scheduler, assumed (see HOSTS).
 
 Energy, measured: fits to ML.ENERGY version 3's readings of the same weights on as many GPUs of the same kind, by
 non-negative least squares of relative errors, at the measured durations, host included; rows of servers that their own
-host held up are left out (messsim.study.calibrate.measured.is_held_up). Where the readings cannot tell
+host held up are left out (messsim.study.calibrate.metered.is_held_up). Where the readings cannot tell
 ek from e, ek is 0 and e contains it. Where the profile's own durations are more than FAR_OFF from the measured ones in
 the mean, the fit is at its own: what an answer costs is then right where it was metered, and power as wrong as time.
 If that gives all to P0 or all to e, which holds at no other load, P0 alone is fitted so, and e and ek are those of the
@@ -39,7 +39,7 @@ from composing import TARGET as DURATIONS
 from scipy.optimize import nnls
 from shapes import MODELS
 
-from messsim.study.calibrate.measured import is_held_up
+from messsim.study.calibrate.metered import is_held_up
 from messsim.zoo import gpu_seconds
 from messsim.zoo.records import Duration
 

@@ -6,7 +6,8 @@
 An iteration is the sum of its kernels: matrix products of all new tokens, attention of the prompts, attention of the
 decoding sequences, and the output projection of each sequence. What all new tokens take together is read at 19
 counts of tokens, on both sides of the edges of a kernel's tiles; the terms of attention are fitted to the rest of each
-iteration by non-negative least squares, each kind of iteration (decode, prefill, mixed) counting the same. vLLM's
+iteration by non-negative least squares, each kind of iteration (decode, prefill, mixed) counting the same; where they
+leave a kind far off, a part that goes by new token is fitted with them and added to the knots. vLLM's
 scaled products (fp8, nvfp4) jump at 1,025 and 2,049 tokens, too: five knots more.
 Only knots and coefficients are written, never a table's row.
 """
@@ -38,6 +39,8 @@ LAST_CHUNKS = (64, 300, 900, 1500)
 LONGEST = 40_960
 PROCESSES = 2
 FLOOR = "floor"  # what attention takes however little there is to attend to: part of the knots
+BY_TOKEN = (16, 64, 256, 1024, 2048, 8192)  # counts at which a prompt's attention may have a part by new token
+MOST, MOST_BIAS = 5.0, 4.0  # percent, mean error and bias of a kind of iteration, beyond which it has
 TERMS = ("ab", "ak", "aq", "a1", "ac", "akm", "akx", "abk")
 # Mixed attention relative to ak, where prompts and decoding sequences share one call of FlashAttention, which no table
 # has: with a prompt in the call each query head reads its keys for itself, and finds those of its group's others in the
@@ -154,8 +157,26 @@ def fitted(
 ) -> dict[str, Any]:
     """Knots and coefficients, seconds, and the errors of the form by region, percent.
 
-    `mixing` has the terms of mixed attention relative to ak where they are assumed, `counts` those of the knots.
+    `mixing` has the terms of mixed attention relative to ak where they are assumed, `counts` those of the knots. Where
+    the form leaves a kind of iteration far off, the knots hold a part of the prompts' attention that goes by new token.
     """
+    solution = _fit(composer, capacity, mixing, counts, ())
+    return _fit(composer, capacity, mixing, counts, BY_TOKEN) if far_off(solution) else solution
+
+
+def far_off(solution: dict[str, Any]) -> bool:
+    """Whether the mean error or the bias of a kind of iteration is beyond the bounds."""
+    return any(e["mape"] > MOST or abs(e["bias"]) > MOST_BIAS for e in solution["errors"].values())
+
+
+def _fit(
+    composer: Composer | Least,
+    capacity: int,
+    mixing: dict[str, float] | None,
+    counts: tuple[int, ...],
+    by_token: tuple[int, ...],
+) -> dict[str, Any]:
+    """`fitted`, with a part by new token that is linear between the counts `by_token`."""
     rows = np.array(grid(capacity))
     p, prior, batch, context = rows.T.astype(float)
     knots = np.array([composer.tokens(n, min(n, 128)) for n in counts])
@@ -179,12 +200,14 @@ def fitted(
         "akx": mixed * context,
         "abk": mixed * batch * cached,
     }
+    parts = {f"by {n} tokens": np.interp(counts, (1, *by_token), row) for n, row in _hats(by_token)}
+    columns |= {name: _between(counts, part, new) for name, part in parts.items()}
     kinds = [prefill, mixed, ~(prefill | mixed)]
     weight = np.zeros(len(rows))
     for kind in kinds:
         weight[kind] = 1.0 / np.sqrt(max(kind.sum(), 1))
     base = _between(counts, knots, new)
-    free = [FLOOR, *(t for t in TERMS if t not in (mixing or {}))]
+    free = [FLOOR, *parts, *(t for t in TERMS if t not in (mixing or {}))]
     matrix = np.column_stack([columns[t] for t in free]) * (weight / whole)[:, None]
     scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
     solution, _ = nnls(matrix / scale, (whole - base) * weight / whole)
@@ -195,19 +218,30 @@ def fitted(
     else:
         fit_terms = terms
     predicted = base + sum(fit_terms[t] * column for t, column in columns.items())
+    attending = terms[FLOOR] + sum(terms[name] * part for name, part in parts.items())
     error = predicted / whole - 1.0
-    errors = {}
+    return {
+        "knots_s": [float(f"{1e-3 * x:.6g}") for x in knots + attending],
+        "terms": {t: float(f"{1e-3 * terms[t]:.6g}") for t in TERMS},
+        "errors": _errors(error, kinds),
+    }
+
+
+def _errors(error: Any, kinds: list[Any]) -> dict[str, dict[str, float]]:
+    """Relative errors by kind of iteration, percent."""
+    errors: dict[str, dict[str, float]] = {}
     for name, kind in zip(("prefill", "mixed", "decode"), kinds, strict=True):
         errors[name] = {
             "mape": round(100 * float(np.abs(error[kind]).mean()), 2),
             "bias": round(100 * float(error[kind].mean()), 2),
             "worst": round(100 * float(np.abs(error[kind]).max()), 1),
         }
-    return {
-        "knots_s": [float(f"{1e-3 * (x + terms[FLOOR]):.6g}") for x in knots],
-        "terms": {t: float(f"{1e-3 * terms[t]:.6g}") for t in TERMS},
-        "errors": errors,
-    }
+    return errors
+
+
+def _hats(nodes: tuple[int, ...]) -> list[tuple[int, list[float]]]:
+    """Of each node, 1 there and 0 at the others and at one token."""
+    return [(n, [0.0, *(float(n == other) for other in nodes)]) for n in nodes]
 
 
 def _between(counts: tuple[int, ...], knots: Any, n: Any) -> Any:
@@ -252,7 +286,7 @@ def configuration(shape: Shape, folder: Path) -> str:
 def composed(gpu: str, known: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Compose every model on one kind of GPU: coefficients by cell, and why where no engine has the kernels.
 
-    Cells that are known, of the kernels that are asked for first, stay as they are.
+    Cells that are known, of the kernels that are asked for first, stay as they are unless they are far off.
     """
     from cells import Cell, cells
 
@@ -291,7 +325,10 @@ def composed(gpu: str, known: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
             old = known.get(cell.name)
             asked = cell.kernels[0]
             same = (backend_of(asked), asked[0].options, list(knots_of(asked)))
-            if old is not None and (old["backend"], old["options"], old.get("knots", list(KNOTS))) == same:
+            kept = (
+                None if old is None or far_off(old) else (old["backend"], old["options"], old.get("knots", list(KNOTS)))
+            )
+            if kept == same:
                 done[cell.name] = old
             elif why := compose(cell, Path(folder)):
                 refused[cell.name] = why

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from messsim.errors import DataError
 from messsim.scenario import Scenario, parse
 from messsim.workload.readers import numbers, read
 from messsim.zoo import Profile, UnknownProfile, find_profile, load_gpus, load_hosts
@@ -19,14 +18,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
-    "ENERGY_FILE",
     "HOSTS",
-    "LENGTHS_FILE",
-    "LOADS",
     "SERVED_FILE",
     "Point",
     "closed_loop",
-    "energy_points",
     "host_of",
     "one_server",
     "profile_of",
@@ -35,8 +30,6 @@ __all__ = [
 ]
 
 SERVED_FILE = "profiles/served_h100.csv"
-ENERGY_FILE = "energy/mlenergy_v3_llm.csv"
-LENGTHS_FILE = "energy/mlenergy_v3_output_length_hist.csv"
 
 # Checkpoints and the built-in models whose weights have the same shapes.
 SHAPES = {
@@ -77,16 +70,6 @@ FITTED = {
     "sglang 0.5.1.post1": (2, 4, 8),
     "sglang 0.5.8.post1": (1,),
 }
-# The table has no prompt lengths; these are assumed, as they were when the energy coefficients were fitted.
-PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
-LOADS = {"up to 64 clients": 64, "65 to 255 clients": 255, "256 clients or more": 2**31}  # to sum rows up by
-# Servers whose own host held them up. Where fewer than one iteration in twelve carries a prompt, nine in ten gaps
-# between tokens should be alike: on H100, and with several B200, the ninth decile is 1.01 to 1.1 medians; with one B200
-# and long answers 1.3 to 1.5, and the median 31 to 57 ms whatever the model, as far as 128 sequences. With 256 or
-# more memory may be what runs short.
-UNEVEN, UNEVEN_MS, FEW_PROMPTS, FEW_SEQUENCES = 1.3, 10.0, 1 / 12, 256
-HELD_UP = "held up by their host"
-
 # What the tables do not say of the engine: the default of vLLM's server on a GPU of this size
 # (vllm/engine/arg_utils.py), and enough sequences for every client.
 MAX_BATCHED_TOKENS = 8192
@@ -94,8 +77,6 @@ MAX_NUM_SEQS = 1024
 SGLANG_ALONE_TOKENS = 7_000
 
 REQUESTS_A_CLIENT = 10  # of a benchmark that starts at once and counts every request
-STEADY_REQUESTS = 4_000  # at least, of a reading in steady state: answers differ much in length
-RAMP = 2  # requests a client at the start, and one at the end, that a reading in steady state leaves out
 
 
 @dataclass(frozen=True)
@@ -179,52 +160,6 @@ def _settings(engine: str, gpus: int, prompt_tokens: int, clients: int) -> Mappi
     return {"max_num_seqs": seats, "max_batched_tokens": max(2 * prompt_tokens, seats)}
 
 
-def energy_points(data: Path, sets: list[str] | None, seed: int | None) -> list[Point]:
-    """Throughput, power and energy per output token in steady state, one point a row; raises as `served_points`."""
-    path = data / ENERGY_FILE
-    whole = ["num_gpus", "tensor_parallel", "max_num_seqs"]
-    readings = ["output_throughput_tokens_per_sec", "avg_power_watts", "energy_per_token_joules"]
-    others = ["avg_output_len", "avg_batch_size", "median_itl_ms", "p90_itl_ms"]
-    frame = table(path, ["task", "gpu_model", "model_id", "weight_precision"], whole, [*readings, *others])
-    lengths = _Lengths(data / LENGTHS_FILE)
-    points = []
-    for row in frame.iter_rows(named=True):
-        weights = WEIGHTS.get(row["weight_precision"])
-        profile = profile_of(row["model_id"], row["gpu_model"], row["num_gpus"], weights) if weights else None
-        clients = row["max_num_seqs"]
-        held_up = is_held_up(row)
-        facts = {
-            "model": row["model_id"],
-            "gpu": row["gpu_model"],
-            "gpus": row["num_gpus"],
-            "precision": row["weight_precision"],
-            "tensor_parallel": row["tensor_parallel"],
-            "task": row["task"],
-            "prompt_tokens": PROMPT_TOKENS.get(row["task"]),
-            "output_tokens": row["avg_output_len"],
-            "clients": clients,
-            "load": HELD_UP if held_up else next(name for name, most in LOADS.items() if clients <= most),
-            "in_sample": profile is not None and not held_up and _fitted_to(profile, row["model_id"], row["num_gpus"]),
-        }
-        requests = max((RAMP + REQUESTS_A_CLIENT + 1) * clients, STEADY_REQUESTS)
-        scenario = None
-        if profile is not None:
-            seats = max(clients, MAX_NUM_SEQS)
-            scenario = closed_loop(profile, "vllm", clients, requests, lengths.of(row), sets, seed, max_num_seqs=seats)
-        measured = dict(zip(("tokens_per_s", "power_w", "j_per_token"), (row[r] for r in readings), strict=True))
-        points.append(Point("energy", facts, measured, scenario, (RAMP * clients, requests - clients)))
-    return points
-
-
-def is_held_up(row: Mapping[str, Any]) -> bool:
-    """Whether gaps between tokens of a row of ML.ENERGY's table are uneven, and neither prompts nor memory is why."""
-    batch, output, median, decile = (
-        float(row[c]) for c in ("avg_batch_size", "avg_output_len", "median_itl_ms", "p90_itl_ms")
-    )
-    uneven = decile > UNEVEN * median and decile - median > UNEVEN_MS
-    return uneven and batch < FEW_SEQUENCES and batch / output < FEW_PROMPTS
-
-
 def table(path: Path, names: list[str], whole: list[str], readings: list[str]) -> pl.DataFrame:
     """A table, every number of it above 0."""
     import polars as pl
@@ -244,31 +179,6 @@ def profile_of(checkpoint: str, gpu: str, gpus: int, weights: str) -> Profile | 
         return find_profile(SHAPES[checkpoint], short, gpus, weights)
     except UnknownProfile:
         return None
-
-
-def _fitted_to(profile: Profile, checkpoint: str, gpus: int) -> bool:
-    """Whether the energy coefficients were fitted to this checkpoint's readings on as many GPUs."""
-    return profile.energy.note.startswith(f"metered: {checkpoint} on {gpus} ")
-
-
-class _Lengths:
-    """Histograms of answer lengths, by task and checkpoint."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._frame = table(path, ["task", "model_id"], ["count"], ["out_tokens_lo", "out_tokens_hi"])
-
-    def of(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Prompt and answer laws of a row: the histogram's shape, stretched to the row's own mean."""
-        rows = self._frame.filter(task=row["task"], model_id=row["model_id"])
-        if rows.height == 0:
-            raise DataError(f"has no histogram of {row['model_id']}, {row['task']}", str(self._path))
-        middle = ((rows["out_tokens_lo"] + rows["out_tokens_hi"]) / 2).to_numpy()
-        counts = rows["count"].to_numpy()
-        stretch = row["avg_output_len"] * counts.sum() / (middle * counts).sum()
-        tokens = [max(1, round(float(t))) for t in middle * stretch]
-        answers = {"kind": "empirical", "tokens": tokens, "weights": [float(c) for c in counts]}
-        return {"prompt": PROMPT_TOKENS[row["task"]], "output": answers}
 
 
 def closed_loop(

@@ -9,10 +9,12 @@ from typing import Any
 
 from messsim.errors import MesssimError
 
-from ..calibrate.measured import HELD_UP, LOADS, Point, energy_points, served_points
+from ..calibrate.measured import Point, served_points
+from ..calibrate.metered import HELD_UP, LOADS, energy_points
 from ..runs.summaries import in_processes
 from ..simulation.single import run
 from .measured_loads import burst_points, request_points
+from .metering import metered
 
 __all__ = ["predict", "validate"]
 
@@ -84,8 +86,11 @@ def predict(point: Point) -> Row:
     import polars as pl
 
     assert point.scenario is not None
+    result = run(point.scenario, pipelined=False)
+    if point.table == "energy":
+        return metered(result, *point.window)
     first, last = point.window
-    requests = run(point.scenario, pipelined=False).requests.filter(pl.col("id").is_between(first, last, closed="left"))
+    requests = result.requests.filter(pl.col("id").is_between(first, last, closed="left"))
     several = pl.col("output_tokens") > 1
     tpot = (pl.col("finish_s") - pl.col("first_token_s")) / (pl.col("output_tokens") - 1)
     ttft, e2e = (pl.col(column) - pl.col("arrival_s") for column in ("first_token_s", "finish_s"))
@@ -95,25 +100,10 @@ def predict(point: Point) -> Row:
     means = requests.select(
         ttft_s=ttft.mean(),
         tpot_s=tpot.filter(several).mean(),
-        tokens=pl.col("output_tokens").sum(),
         e2e_s=e2e.mean(),
         duration_s=pl.col("finish_s").max() - pl.col("arrival_s").min(),
-        requests=pl.len(),
-        energy_j=pl.col("energy_j").sum(),
     ).collect()
-    s = means.row(0, named=True)
-    # Little's law: every client always has a request under way
-    tokens_per_s = point.facts["clients"] / s["e2e_s"] * s["tokens"] / s["requests"]
-    j_per_token = s["energy_j"] / s["tokens"]
-    figures = {
-        "ttft_s": s["ttft_s"],
-        "tpot_s": s["tpot_s"],
-        "e2e_s": s["e2e_s"],
-        "duration_s": s["duration_s"],
-        "tokens_per_s": tokens_per_s,
-        "j_per_token": j_per_token,
-        "power_w": j_per_token * tokens_per_s,
-    }
+    figures = means.row(0, named=True)
     return {name: figures[name] for name in point.measured}
 
 

@@ -52,8 +52,16 @@ CLOCKED = ("vllm", "H100", "random 32K input")
 _TOKENS = re.compile(r"--max_num_tokens=(\d+)")
 _READINGS = {"duration_s": 1.0, "ttft_mean_ms": 1e-3, "tpot_mean_ms": 1e-3}
 
-# The server of the requests: vLLM 0.19 on one RTX 4090, Llama-3.1-8B in bf16.
-RTX_4090 = {"max_num_seqs": 256, "max_batched_tokens": 2048, "kv_capacity_tokens": 41_408}
+# The server of the requests: vLLM 0.19 on one RTX 4090, Llama-3.1-8B in bf16. Prompts share nothing, but a request that
+# was preempted finds what is left of its own blocks.
+RTX_4090_TOKENS = 41_408
+RTX_4090 = {
+    "max_num_seqs": 256,
+    "max_batched_tokens": 2048,
+    "kv_capacity_tokens": RTX_4090_TOKENS,
+    "kv_block_tokens": 16,
+    "prefix_cache": True,
+}
 
 
 def burst_points(data: Path, sets: list[str] | None, seed: int | None) -> list[Point]:
@@ -144,7 +152,7 @@ def request_points(data: Path, sets: list[str] | None, seed: int | None) -> list
         return []
     readings = ["ttft_s", "tpot_s", "e2e_s"]
     frame = table(path, [], ["prompt_tokens", "output_tokens"], readings)
-    fit = calibrate(data / ITERATIONS_FILE, options=Options(kv_capacity_tokens=RTX_4090["kv_capacity_tokens"]))
+    fit = calibrate(data / ITERATIONS_FILE, options=Options(kv_capacity_tokens=RTX_4090_TOKENS))
     figures = {name: c["value"] for name, c in fit["coefficients"].items() if c["value"] is not None}
     coefficients = {name: value for name, value in figures.items() if value >= SMALLEST}
     model: dict[str, object] = {
