@@ -15,13 +15,13 @@ from runs import eventful, made
 import messsim
 from messsim.errors import OutputError
 from messsim.plot import FIGURES, Plots
+from messsim.plot.charts.promise import _domain
 from messsim.plot.clusters import against_price
 from messsim.plot.digest import LATENCIES, LEAST_S, by_request, latency_bins, latency_by_time, sliced, thinned
 from messsim.plot.figure import themed
 from messsim.plot.files import as_bytes
 from messsim.plot.marks import Marks, OutageMark, PhaseMark
 from messsim.plot.parts import SECONDS, folded, time_unit
-from messsim.plot.promise import _domain
 from messsim.plot.theme import DARK, LIGHT
 from messsim.report.base.page import chart_html
 

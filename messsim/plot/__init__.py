@@ -26,7 +26,7 @@ __all__ = [
     "tenants",
 ]
 
-# The module of each chart, which has it as a function of that name.
+# The module of each chart in charts/, which has it as a function of that name.
 MODULES = {
     "satisfaction": "promise",
     "queue": "promise",
@@ -50,7 +50,7 @@ class Draw(Protocol):
 
 def _figure(name: str, result: Run, *args: Any, **options: Any) -> Figure:
     """Modules are loaded as they draw: the names alone, for a help text, cost nothing."""
-    drawn: Figure = getattr(import_module(f".{MODULES[name]}", __name__), name)(result, *args, **options)
+    drawn: Figure = getattr(import_module(f".charts.{MODULES[name]}", __name__), name)(result, *args, **options)
     return drawn
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from messsim.plot import FIGURES
+from messsim.plot.charts.latency import NAMES, latency, latency_in_time
+from messsim.plot.charts.replicas import changes_size
 from messsim.plot.figure import Figure, Run
-from messsim.plot.latency import NAMES, latency, latency_in_time
 from messsim.plot.marks import Marks
 from messsim.plot.parts import time_unit
-from messsim.plot.replicas import changes_size
 from messsim.shapes.checks import Worth
 from messsim.summary import Summary, TenantSummary
 from messsim.wording import number, percent, seconds

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from messsim.summary import Sla
 from messsim.wording import number, percent
 
-from .digest import thinned
-from .figure import Figure, Run, library
-from .marks import NOTHING, Marks
-from .parts import crosshair, layered, lines, requests_axis, rows
+from ..digest import thinned
+from ..figure import Figure, Run, library
+from ..marks import NOTHING, Marks
+from ..parts import crosshair, layered, lines, requests_axis, rows
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from messsim.errors import OutputError
 from messsim.wording import number, percent
 
-from .digest import sliced
-from .figure import Figure, Run, library
-from .marks import NOTHING, Marks
-from .parts import (
+from ..digest import sliced
+from ..figure import Figure, Run, library
+from ..marks import NOTHING, Marks
+from ..parts import (
     MOST_SERIES,
     SQUARES,
     TONES,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypedDict
 from messsim.summary import OracleName, Summary
 from messsim.wording import number, per_request, request_unit, scaled_unit
 
-from .figure import Figure, Run, library
-from .marks import NOTHING, Marks
-from .parts import SQUARES, TONES, layered, rows, tip_title
+from ..figure import Figure, Run, library
+from ..marks import NOTHING, Marks
+from ..parts import SQUARES, TONES, layered, rows, tip_title
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,10 +8,10 @@ from messsim.errors import OutputError
 from messsim.summary import PERCENTILES, LatencyName, Percentile, Percentiles, Summary
 from messsim.wording import seconds
 
-from .digest import LATENCIES, latency_bins, latency_by_time
-from .figure import Figure, Run, library
-from .marks import NOTHING, Marks
-from .parts import SQUARES, crosshair, folded, layered, lines, rows, seconds_axis, time_axis, time_unit
+from ..digest import LATENCIES, latency_bins, latency_by_time
+from ..figure import Figure, Run, library
+from ..marks import NOTHING, Marks
+from ..parts import SQUARES, crosshair, folded, layered, lines, rows, seconds_axis, time_axis, time_unit
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from messsim.errors import OutputError
 from messsim.wording import number
 
-from .digest import sliced
-from .figure import Figure, Run, library
+from ..digest import sliced
+from ..figure import Figure, Run, library
+from ..marks import NOTHING, Marks
+from ..parts import TONES, crosshair, folded, layered, rows, side_by_side, time_axis, time_unit
 from .load import are_models
-from .marks import NOTHING, Marks
-from .parts import TONES, crosshair, folded, layered, rows, side_by_side, time_axis, time_unit
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from messsim.summary import Summary, TenantSummary
 from messsim.wording import number, per_request, percent, seconds
 
-from .digest import by_request
-from .figure import Figure, Run, library
-from .marks import NOTHING, Marks
-from .parts import SQUARES, UNSIGNED_ZERO, crosshair, folded, layered, lines, requests_axis, rows, side_by_side
+from ..digest import by_request
+from ..figure import Figure, Run, library
+from ..marks import NOTHING, Marks
+from ..parts import SQUARES, UNSIGNED_ZERO, crosshair, folded, layered, lines, requests_axis, rows, side_by_side
 
 if TYPE_CHECKING:
     import polars as pl
