@@ -68,6 +68,17 @@ typedef struct ms_front {
     ms_queue detokenizing;
 } ms_front;
 
+/* Pools of one model that scale by saturation, as they were at an instant. */
+typedef struct ms_saturated {
+    double t_s;
+    int32_t unsaturated; /* of all of them, as in ms_autoscale_look */
+    double usage;
+    double waiting;
+    int64_t unfinished;
+    int32_t cheapest;    /* the one that grows, and the one that shrinks, if one is to; -1: none can */
+    int32_t dearest;
+} ms_saturated;
+
 /* All pools of one model, but for those that decode what others of it prefill, which stand by themselves. */
 typedef struct ms_servers {
     int32_t rule;          /* enum ms_dispatch */
@@ -92,6 +103,7 @@ typedef struct ms_servers {
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */
     ms_own_rule own;       /* a rule of the user's own */
+    ms_saturated saturated;
 } ms_servers;
 
 typedef struct ms_fleet {

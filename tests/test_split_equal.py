@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sizes import cases
 from test_dispatch import RULES, many
 from test_engines_equal import (
+    agree,
     assert_equal,
     autoscale,
     check_random,
@@ -55,6 +56,7 @@ def split(draw, data):
     for model in chosen:
         for role in ["prefill", "decode", *draw(st.sampled_from([[], ["prefill"], ["decode"]]))]:
             pools.append(draw(with_role(role, f"{model}.{len(pools)}", model)))
+    agree(pools)
     failures = cluster.get("failures", {})
     if any("autoscale" in p for p in pools):
         failures.pop("mtbf_s", None)

@@ -1,6 +1,6 @@
 """Pools with their figures: what a scenario's fleet is once the zoo has been asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
@@ -130,6 +130,11 @@ class PoolPlan:
             if autoscale is not None and autoscale.target is not None
             else 0.7 * self.serving.max_num_seqs
         )
+
+    def by_price(self, pools: Sequence["PoolPlan"]) -> int:
+        """Its place among pools in the order of what a replica costs; of equals the first in the file comes first."""
+        mine = (self.owned_usd_per_s, self.first_replica)
+        return sum((pool.owned_usd_per_s, pool.first_replica) < mine for pool in pools)
 
     @property
     def api_limits(self) -> ApiLimits:
