@@ -98,7 +98,15 @@ typedef struct ms_servers {
     int64_t all_take;        /* tokens of a request that every pool takes, */
     int64_t all_take_prompt; /* and of a prompt */
     int32_t has_api;
-    int32_t is_ranked;     /* scored: `loads` are of the last look */
+    int32_t is_ranked;     /* scored: `loads` are of the last look, but for those that are stale, */
+    int64_t least_waiting; /* of that look, over all that are up, */
+    int64_t most_waiting;
+    int64_t busiest;       /* and the most unfinished requests of one, that they are measured by */
+    ms_ties prefills;      /* scored: prompt tokens that are to come, by place; infinite while down */
+    ms_ties nevers;        /* scored: 0 for who is not in `cold`; infinite for who is, and while down */
+    int32_t *stale;        /* scored: places whose load has changed since */
+    int8_t *is_stale;
+    int32_t n_stale;
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */

@@ -251,7 +251,7 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
         most_prompt_tokens=holds - 1
         if role == "prefill"
         else min(
-            UNLIMITED_TOKENS if serving.chunked_prefill else serving.max_batched_tokens,
+            UNLIMITED_TOKENS if serving.chunked_prefill or role == "decode" else serving.max_batched_tokens,
             holds - (serving.max_new_tokens or 0) if serving.kv_policy == "reserve" else UNLIMITED_TOKENS,
         ),
         lookahead=0 if scenario.cluster.dispatch == "shared_queue" or role != "both" else serving.lookahead,
