@@ -278,7 +278,7 @@ def test_saturation_goes_to_zero_pool_by_pool(engine, tmp_path):
 def test_pools_that_saturation_looks_at_together_agree_on_it(tmp_path):
     data = variants(tmp_path, [0.0])
     data["pools"][1]["autoscale"] = data["pools"][1]["autoscale"] | {"spare_waiting": 2.0}
-    message = "pools.1.autoscale.spare_waiting = 2: pools of one model are looked at together .* expected 3, as in pools.0"
+    message = "spare_waiting = 2: pools of one model are looked at together .* expected 3, as in pools.0"
     with pytest.raises(ScenarioError, match=message):
         parse(data)
 

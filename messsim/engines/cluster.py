@@ -217,10 +217,15 @@ def plan_pools(scenario: Scenario) -> list[PoolPlan]:
 
 def _within_reach(plan: PoolPlan, plans: list[PoolPlan]) -> PoolPlan:
     """What is prefilled must fit where it decodes."""
-    decoders = [p.most_tokens for p in plans if p.role == "decode" and p.model == plan.model]
+    decoders = [(p.most_tokens, p.most_prompt_tokens) for p in plans if p.role == "decode" and p.model == plan.model]
     if plan.role != "prefill" or not decoders:
         return plan
-    return replace(plan, most_tokens=min(plan.most_tokens, max(decoders)))
+    tokens, prompt = max(decoders)
+    return replace(
+        plan,
+        most_tokens=min(plan.most_tokens, tokens),
+        most_prompt_tokens=min(plan.most_prompt_tokens, prompt),
+    )
 
 
 def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: int, first: int) -> PoolPlan:
@@ -248,11 +253,12 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
         coefficients=_of_replica(figures, serving.tp) | _of_drafts(serving) if figures else {},
         kv_capacity_tokens=capacity,
         most_tokens=context if role == "prefill" else min(context, holds),
-        most_prompt_tokens=holds - 1
-        if role == "prefill"
-        else min(
+        most_prompt_tokens=min(
             UNLIMITED_TOKENS if serving.chunked_prefill or role == "decode" else serving.max_batched_tokens,
-            holds - (serving.max_new_tokens or 0) if serving.kv_policy == "reserve" else UNLIMITED_TOKENS,
+            holds - 1 if role == "prefill" else UNLIMITED_TOKENS,
+            holds - (serving.max_new_tokens or 0)
+            if serving.kv_policy == "reserve" and role != "prefill"
+            else UNLIMITED_TOKENS,
         ),
         lookahead=0 if scenario.cluster.dispatch == "shared_queue" or role != "both" else serving.lookahead,
         usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,

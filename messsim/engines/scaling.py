@@ -111,7 +111,7 @@ class Scaling:
             self._decide(pool)
 
     def _decide(self, pool: _Pool) -> None:
-        now, servers = self.calendar.now, pool.servers
+        servers = pool.servers
         up, loading, _ = servers.counts()
         wanted = pool.scaler.wanted(self._look_at(pool, up, loading))
         have = up + loading
