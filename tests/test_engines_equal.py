@@ -117,6 +117,7 @@ def agree(pools):
         if scaled.get("rule") == "saturation":
             other = first.setdefault((pool["model"], pool.get("role")), scaled)
             scaled.update({name: other[name] for name in TOGETHER if name in other})
+    return pools
 
 
 @st.composite
@@ -281,8 +282,7 @@ def scenarios(draw):
             continue
         for k in range(draw(st.sampled_from([1, 1, 2]))):
             pools.append({"model": model["name"], "name": f"{model['name']}.{k}"} | draw(serving(usd)))
-    agree(pools)
-    cluster_spec = {"mode": "none"} if none else draw(cluster(pools))
+    cluster_spec = {"mode": "none"} if none else draw(cluster(agree(pools)))
     # Full pools, and APIs that are down or limited, turn clients away; without a pause they would ask again at once.
     if closed and (by_apis_alone(pools) or not cluster_spec.keys().isdisjoint({"admission", "failures"})):
         law_of_arrivals["think_s"] = max(law_of_arrivals["think_s"], 0.25)

@@ -228,6 +228,15 @@ def _within_reach(plan: PoolPlan, plans: list[PoolPlan]) -> PoolPlan:
     )
 
 
+def _most_prompt(serving: Serving, role: str, holds: int) -> int:
+    """Tokens of the longest prompt that memory and an iteration have room for."""
+    cut = serving.chunked_prefill or role == "decode"
+    iteration = UNLIMITED_TOKENS if cut else serving.max_batched_tokens
+    if role == "prefill":
+        return min(iteration, holds - 1)
+    return min(iteration, holds - (serving.max_new_tokens or 0) if serving.kv_policy == "reserve" else UNLIMITED_TOKENS)
+
+
 def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: int, first: int) -> PoolPlan:
     """The figures of one pool."""
     profile = _profile(serving)
@@ -253,13 +262,7 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
         coefficients=_of_replica(figures, serving.tp) | _of_drafts(serving) if figures else {},
         kv_capacity_tokens=capacity,
         most_tokens=context if role == "prefill" else min(context, holds),
-        most_prompt_tokens=min(
-            UNLIMITED_TOKENS if serving.chunked_prefill or role == "decode" else serving.max_batched_tokens,
-            holds - 1 if role == "prefill" else UNLIMITED_TOKENS,
-            holds - (serving.max_new_tokens or 0)
-            if serving.kv_policy == "reserve" and role != "prefill"
-            else UNLIMITED_TOKENS,
-        ),
+        most_prompt_tokens=_most_prompt(serving, role, holds),
         lookahead=0 if scenario.cluster.dispatch == "shared_queue" or role != "both" else serving.lookahead,
         usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,
         owned_usd_per_s=owned,
