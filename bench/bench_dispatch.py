@@ -28,8 +28,12 @@ RULES = {
     "kv_router": "0",
     "scored, polled": "0.05",
     "scored, by session": "0.05 1",
+    "scored, by activity": "0.05 0 1",
+    "scored, by cold requests": "0.05 0 0 1",
+    "scored, by tokens": "0.05 0 0 0 1",
+    "scored, sticky": "0.05 0 0 0 0 1",
 }
-LOOK_AT_ALL = {"own": "0.05", "scored, by activity": "0.05 0 1", "scored, by cold requests": "0.05 0 0 1"}
+LOOK_AT_ALL = {"own": "0.05", "scored": "0", "scored, tokens and activity": "0.05 0 1 0 1"}
 MANY_OF_ALL = ("10000", "200", 2_000)
 
 

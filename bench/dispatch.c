@@ -1,6 +1,9 @@
 /* What a request costs by the rule of dispatch: prints the CPU nanoseconds of one.
  *
- *     dispatch RULE REPLICAS POOLS REQUESTS [STATE_DELAY_S [WEIGHT_OF_SESSION WEIGHT_OF_ACTIVE WEIGHT_OF_NO_HIT_LRU]]
+ *     dispatch RULE REPLICAS POOLS REQUESTS
+ *         [STATE_DELAY_S [WEIGHT_OF_SESSION WEIGHT_OF_ACTIVE WEIGHT_OF_NO_HIT_LRU WEIGHT_OF_TOKEN_LOAD IS_STICKY]]
+ *
+ * With a weight of token_load engines are not asked.
  *
  * The rule `own` is one of a user's that looks at all loads, as Numba would compile it.
  * Conversations of four turns, on replicas each of which gets one turn every two seconds and takes one to answer. What is
@@ -105,6 +108,7 @@ int main(int count, char **words)
     }
     const int32_t replicas = atoi(words[2]), pools = atoi(words[3]);
     const int64_t requests = atoll(words[4]), active = 4 * (int64_t)replicas;
+    const int tokens_alone = count > 9 && atof(words[9]) > 0.0;
     const ms_dispatch_plan plan = {.rule = number_of(words[1]),
                                    .state_delay_s = count > 5 ? atof(words[5]) : 0.0,
                                    .session_ttl_s = 300.0,
@@ -115,8 +119,13 @@ int main(int count, char **words)
                                    .eviction_s = 120.0,
                                    .prefill_load_scale = 1.0,
                                    .overlap_credit = 1.0,
-                                   .weights = {.queue = 2.0,
-                                               .kv_cache = 2.0,
+                                   .is_sticky = count > 10 && atof(words[10]) > 0.0,
+                                   .affinity = 0.8,
+                                   .most_penalty_s = 18.0,
+                                   .peak_prefill = 15928.0,
+                                   .weights = {.queue = tokens_alone ? 0.0 : 2.0,
+                                               .kv_cache = tokens_alone ? 0.0 : 2.0,
+                                               .token_load = count > 9 ? atof(words[9]) : 0.0,
                                                .prefix = 3.0,
                                                .session = count > 6 ? atof(words[6]) : 0.0,
                                                .active = count > 7 ? atof(words[7]) : 0.0,

@@ -54,6 +54,9 @@ static double by_rule(ms_autoscaler *self, const ms_autoscale_plan *plan, const 
 /* Not to zero before it has been idle for long enough, and away from there as soon as it is not. */
 static double awake(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look, double wanted)
 {
+    if (look->unfinished_elsewhere > 0 && look->loading > 0) {
+        self->idle_since_s = INFINITY; /* it comes to help the others */
+    }
     if (look->unfinished > 0) {
         self->idle_since_s = INFINITY;
         return wanted > 1.0 ? wanted : 1.0;
@@ -65,6 +68,17 @@ static double awake(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms
     return wanted < 1.0 && is_up && look->t_s - self->idle_since_s < plan->zero_after_s ? 1.0 : wanted;
 }
 
+int ms_autoscale_may_end(const ms_autoscaler *self, const ms_autoscale_plan *plan, double t_s)
+{
+    return t_s - self->idle_since_s >= plan->zero_after_s;
+}
+
+int32_t ms_autoscale_least(const ms_autoscale_plan *plan, double t_s)
+{
+    const double floor_of_day = ms_autoscale_schedule(plan, t_s);
+    return floor_of_day > (double)plan->least ? (int32_t)floor_of_day : plan->least;
+}
+
 int32_t ms_autoscale_wanted(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look,
                             int32_t most)
 {
@@ -72,9 +86,8 @@ int32_t ms_autoscale_wanted(ms_autoscaler *self, const ms_autoscale_plan *plan, 
     if (plan->rule != MS_SCALES_BY_SCHEDULE) {
         wanted = awake(self, plan, look, wanted);
     }
-    const double floor_of_day = ms_autoscale_schedule(plan, look->t_s);
-    wanted = wanted > floor_of_day ? wanted : floor_of_day;
-    wanted = wanted > (double)plan->least ? wanted : (double)plan->least;
+    const double least = (double)ms_autoscale_least(plan, look->t_s);
+    wanted = wanted > least ? wanted : least;
     return wanted < (double)most ? (int32_t)wanted : most;
 }
 

@@ -40,6 +40,7 @@ typedef struct ms_autoscale_plan {
     double saturated_waiting; /* or of requests that wait there; */
     double spare_usage;       /* what the others have left of these in the mean is at least so much */
     double spare_waiting;
+    int32_t by_price;         /* saturation: of all pools in the order of what a replica costs, the lowest first */
     int32_t steps; /* of the schedule; 0: none */
     double day_s;
     double step_s[MS_MOST_STEPS]; /* rising from 0 on */
@@ -53,9 +54,12 @@ typedef struct ms_autoscale_look {
     int32_t ready;
     int32_t loading;
     int64_t unfinished;
-    int32_t unsaturated; /* saturation: replicas that are up and not saturated, */
+    int32_t unsaturated; /* saturation: replicas of all its model's pools that are up and not saturated, */
     double usage;        /* and the sums of theirs */
     double waiting;
+    int64_t unfinished_elsewhere; /* requests that the others of these pools have */
+    int32_t another_grows;        /* one of them would, in its place, */
+    int32_t another_shrinks;
 } ms_autoscale_look;
 
 /* The advice, or the looks, of the last so many seconds. */
@@ -84,6 +88,12 @@ void ms_recent_add(ms_recent *self, double t_s, double value, double window_s);
 /* Replicas that are wanted, at most `most`. */
 int32_t ms_autoscale_wanted(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look,
                             int32_t most);
+
+/* Less than so many it never is. */
+int32_t ms_autoscale_least(const ms_autoscale_plan *plan, double t_s);
+
+/* Whether its last replica may go: it had nothing to do for long enough. */
+int ms_autoscale_may_end(const ms_autoscaler *self, const ms_autoscale_plan *plan, double t_s);
 
 /* The rules: how many they want, whatever the limits. */
 double ms_autoscale_schedule(const ms_autoscale_plan *plan, double t_s);

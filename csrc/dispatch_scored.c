@@ -13,14 +13,18 @@
  *
  * "Sticky until saturated": of those to whom at least `affinity` of the prompt was sent, if there are any, unless the least
  * of their prefills to come takes more than `most_penalty_s` longer, at `peak_prefill` tokens a second, than the least of
- * all others'. */
+ * all others'.
+ *
+ * Of many replicas an index is kept, as long as engines are polled and not looked at for each request, and token_load stands
+ * alone or with prefix and session. */
 #include <math.h>
 
 #include "dispatch_rules.h"
 #include "error.h"
 #include "prompt.h"
+#include "scores.h"
 
-enum { LOAD_MOST = 128, UNKNOWN_BLOCKS = 31250 };
+enum { UNKNOWN_BLOCKS = 31250 };
 
 static const int64_t MS_UNLIMITED_TOKENS = (int64_t)1 << 31; /* of a replica of whose memory nothing is said */
 
@@ -77,122 +81,6 @@ static void forget_matches(const ms_choice *self, int32_t n)
     }
 }
 
-/* ---- scores --------------------------------------------------------------------------------------------- */
-
-typedef struct ms_range {
-    int64_t least;
-    int64_t most;
-} ms_range;
-
-static double of_engine(const ms_choice *self, int32_t replica, ms_range queue)
-{
-    const ms_score_weights *weights = &self->fleet->dispatch.weights;
-    const int64_t q = ms_choice_waiting(self, replica);
-    const double shorter = queue.most > queue.least ? (double)(queue.most - q) / (double)(queue.most - queue.least) : 1.0;
-    const double load = 0.5 * (1.0 - (double)(q < LOAD_MOST ? q : LOAD_MOST) / LOAD_MOST);
-    return weights->queue * shorter + weights->kv_cache * (1.0 - ms_choice_usage(self, replica)) + weights->load * load;
-}
-
-static double of_prompt(const ms_choice *self, int32_t replica, int64_t total)
-{
-    const ms_dispatch_plan *plan = &self->fleet->dispatch;
-    const double matched = (double)self->fleet->matched[replica];
-    double score = total > 0 ? plan->weights.prefix * (matched / (double)total) : 0.0;
-    if (plan->weights.token_load > 0.0) {
-        const int64_t there = self->fleet->matched[replica] * self->servers->texts.unit_tokens;
-        const double tokens = (double)(self->fleet->prefill_tokens[replica] + self->job->prompt_tokens - there);
-        score += plan->weights.token_load * (1.0 - (tokens < plan->most_load_tokens ? tokens / plan->most_load_tokens : 1.0));
-    }
-    return score;
-}
-
-static ms_range range_of(const ms_choice *self)
-{
-    ms_range range = {INT64_MAX, INT64_MIN};
-    for (int32_t i = 0; i < self->n; i++) {
-        const int64_t q = ms_choice_waiting(self, self->up[i]);
-        range.least = q < range.least ? q : range.least;
-        range.most = q > range.most ? q : range.most;
-    }
-    return range;
-}
-
-/* ---- what the router knows by itself ---------------------------------------------------------------------- */
-
-/* Of those who may be chosen. */
-typedef struct ms_known {
-    int32_t bound; /* session: where it is; -1: nowhere */
-    int64_t most;  /* active: unfinished requests */
-    int32_t is_cold; /* no_hit_lru: nobody was sent any of the prompt */
-    int32_t never; /* of them never got such a request, */
-    int32_t passed; /* and so many of these were looked at */
-} ms_known;
-
-static int32_t bound_to(const ms_choice *self)
-{
-    ms_bindings *bindings = &self->servers->sessions;
-    if (!(self->fleet->dispatch.weights.session > 0.0) || self->job->session < 0) {
-        return -1;
-    }
-    ms_bindings_expire(bindings, self->t_s - self->fleet->dispatch.session_ttl_s);
-    return ms_bindings_find(bindings, self->job->session);
-}
-
-static int is_cold(const ms_choice *self)
-{
-    int32_t i = 0;
-    while (i < self->n && self->fleet->matched[self->up[i]] == 0) {
-        i++;
-    }
-    return i == self->n;
-}
-
-static ms_known known_of(const ms_choice *self)
-{
-    const ms_fleet *fleet = self->fleet;
-    ms_cold *cold = &self->servers->cold;
-    ms_known known = {.bound = bound_to(self)};
-    for (int32_t i = 0; i < self->n && fleet->dispatch.weights.active > 0.0; i++) {
-        const int64_t unfinished = ms_fleet_unfinished(fleet, self->up[i]);
-        known.most = unfinished > known.most ? unfinished : known.most;
-    }
-    known.is_cold = fleet->dispatch.weights.no_hit_lru > 0.0 && is_cold(self);
-    if (known.is_cold) {
-        ms_cold_number(cold);
-        for (int32_t i = 0; i < self->n; i++) {
-            known.never += cold->position[fleet->place_of[self->up[i]]] < 0;
-        }
-    }
-    return known;
-}
-
-static double activity(const ms_choice *self, int32_t replica, int64_t most)
-{
-    const ms_dispatch_plan *plan = &self->fleet->dispatch;
-    const int64_t unfinished = ms_fleet_unfinished(self->fleet, replica);
-    return unfinished <= plan->idle_requests ? 1.0 : (double)(most - unfinished) / (double)most * plan->most_busy_score;
-}
-
-/* To be asked of each in order. */
-static double coldness(const ms_choice *self, int32_t replica, ms_known *known)
-{
-    if (!known->is_cold || self->n < 2) {
-        return 0.5;
-    }
-    const int32_t position = self->servers->cold.position[self->fleet->place_of[replica]];
-    const int32_t rank = position < 0 ? known->passed++ : known->never + position;
-    const double score = 1.0 - (double)rank / (double)(self->n - 1);
-    return score > 0.0 ? score : 0.0;
-}
-
-static double of_router(const ms_choice *self, int32_t replica, ms_known *known)
-{
-    const ms_score_weights *weights = &self->fleet->dispatch.weights;
-    double score = weights->session * (double)(replica == known->bound);
-    score += weights->active > 0.0 ? weights->active * activity(self, replica, known->most) : 0.0;
-    return score + (weights->no_hit_lru > 0.0 ? weights->no_hit_lru * coldness(self, replica, known) : 0.0);
-}
-
 /* ---- sticky until saturated ----------------------------------------------------------------------------- */
 
 static int is_sticky(const ms_choice *self, int32_t replica, int64_t total)
@@ -226,72 +114,270 @@ static int32_t narrow(const ms_choice *self, int64_t total)
 
 /* ---- picking -------------------------------------------------------------------------------------------- */
 
-static int32_t scan(const ms_choice *self, int64_t total)
+static int32_t best_of(const ms_choice *self, int32_t matched, int64_t total)
+{
+    const ms_range queue = ms_score_range(self);
+    ms_known known = ms_score_known(self, matched);
+    for (int32_t i = 0; i < self->n; i++) {
+        const double score = ms_score_of_engine(self, self->up[i], queue) + ms_score_of_prompt(self, self->up[i], total);
+        self->fleet->costs[i] = -(score + ms_score_of_router(self, self->up[i], &known));
+    }
+    return ms_choice_cheapest(self, self->up, self->fleet->costs, self->n);
+}
+
+static int32_t scan(const ms_choice *self, int32_t matched, int64_t total)
 {
     ms_choice left = *self;
     if (self->fleet->dispatch.is_sticky) {
         left.n = narrow(self, total);
         left.up = left.n < self->n ? self->fleet->sticky : self->up;
     }
-    const ms_range queue = range_of(&left);
-    ms_known known = known_of(&left);
-    for (int32_t i = 0; i < left.n; i++) {
-        const double score = of_engine(&left, left.up[i], queue) + of_prompt(&left, left.up[i], total);
-        left.fleet->costs[i] = -(score + of_router(&left, left.up[i], &known));
-    }
-    return ms_choice_cheapest(&left, left.up, left.fleet->costs, left.n);
+    return best_of(&left, matched, total);
 }
 
-/* What engines tell changes with a look only: until then all are ranked by it. */
+/* ---- among many ------------------------------------------------------------------------------------------ *
+ *
+ * What engines tell changes with a look only: until then all are ranked by it, as who was sent nothing of the prompt is, and
+ * only who was sent some of it is looked at. */
+
+static double unmatched(const ms_choice *self, int32_t place)
+{
+    const ms_servers *servers = self->servers;
+    const int32_t replica = servers->replica[place];
+    ms_known known = {.bound = -1, .most = servers->busiest};
+    if (self->fleet->failures[replica] > 0) {
+        return INFINITY;
+    }
+    const double score = ms_score_of_engine(self, replica, (ms_range){servers->least_waiting, servers->most_waiting});
+    return -(score + ms_score_of_router(self, replica, &known));
+}
+
 static void rank(const ms_choice *self)
 {
     ms_servers *servers = self->servers;
-    const ms_range queue = range_of(self);
-    for (int32_t i = 0; i < servers->replicas; i++) {
-        const int32_t replica = servers->replica[i];
-        self->fleet->costs[i] = self->fleet->failures[replica] == 0 ? -of_engine(self, replica, queue) : INFINITY;
+    const ms_range queue = ms_score_range(self);
+    servers->least_waiting = queue.least;
+    servers->most_waiting = queue.most;
+    for (int32_t place = 0; place < servers->replicas; place++) {
+        self->fleet->costs[place] = unmatched(self, place);
     }
     ms_ties_fill(&servers->loads, self->fleet->costs);
     servers->is_ranked = 1;
 }
 
-static int32_t by_index(const ms_choice *self, int32_t n, int64_t total)
+static void update(const ms_choice *self)
 {
-    ms_fleet *fleet = self->fleet;
     ms_servers *servers = self->servers;
-    if (!servers->is_ranked) {
+    const int is_active = self->fleet->dispatch.weights.active > 0.0;
+    const int64_t busiest = is_active ? (int64_t)-ms_ties_least(&servers->heights) : 0;
+    const int is_ranked = servers->is_ranked && busiest == servers->busiest;
+    servers->busiest = busiest;
+    for (int32_t i = 0; i < servers->n_stale; i++) {
+        servers->is_stale[servers->stale[i]] = 0;
+        if (is_ranked) {
+            ms_ties_set(&servers->loads, servers->stale[i], unmatched(self, servers->stale[i]));
+        }
+    }
+    servers->n_stale = 0;
+    if (!is_ranked) {
         rank(self);
     }
-    const double least = ms_ties_least(&servers->loads);
-    ms_known known = {.bound = bound_to(self)};
+}
+
+/* The best of those in `matches` and where the session is, and of all others, who cost `least` each by that tree. */
+static int32_t best_with(const ms_choice *self, int32_t n, int64_t total, const ms_ties *others, double least, ms_known *known)
+{
+    ms_fleet *fleet = self->fleet;
+    const ms_servers *servers = self->servers;
+    const ms_range queue = {servers->least_waiting, servers->most_waiting};
+    const int32_t matched = n;
     double best = INFINITY;
-    if (known.bound >= 0 && fleet->matched[known.bound] == 0) {
-        fleet->matches[n++] = known.bound;
+    if (known->bound >= 0 && fleet->matched[known->bound] == 0) {
+        fleet->matches[n++] = known->bound;
     }
     for (int32_t i = 0; i < n; i++) {
         const int32_t replica = fleet->matches[i];
-        const double engine = -ms_ties_value(&servers->loads, fleet->place_of[replica]);
-        fleet->costs[i] = fleet->failures[replica] == 0 ? -(engine + of_prompt(self, replica, total) + of_router(self, replica, &known)) : INFINITY;
+        fleet->costs[i] = INFINITY;
+        if (fleet->failures[replica] == 0) {
+            const double score = ms_score_of_engine(self, replica, queue) + ms_score_of_prompt(self, replica, total);
+            fleet->costs[i] = -(score + ms_score_of_router(self, replica, known));
+        }
         best = fleet->costs[i] < best ? fleet->costs[i] : best;
     }
     if (best < least) {
         return ms_choice_cheapest(self, fleet->matches, fleet->costs, n);
     }
     if (best == least) {
-        return scan(self, total);
+        return scan(self, matched, total);
     }
-    return servers->replica[ms_ties_pick(&servers->loads, ms_choice_draw(self, 0, ms_ties_count(&servers->loads)))];
+    return servers->replica[ms_ties_pick(others, ms_choice_draw(self, 0, ms_ties_count(others)))];
+}
+
+/* Who got no such request comes first, in order, so that whoever stands further right, or was asked later, has less. */
+typedef struct ms_coldest {
+    const ms_choice *choice;
+    ms_known known;
+    double best;
+    int32_t n; /* as good as that, in `matches` */
+} ms_coldest;
+
+enum { COLD_PARTS_MOST = 64 };
+
+/* More than sums in another order differ by. */
+static const double ROUNDING = 1e-9;
+
+/* The least that one of this rank can cost, if one of those without a rank costs so much. */
+static double cold_at_least(const ms_coldest *self, double cost, int32_t rank)
+{
+    const double score = 1.0 - (double)rank / (double)(self->choice->n - 1);
+    return cost - self->choice->fleet->dispatch.weights.no_hit_lru * ((score > 0.0 ? score : 0.0) - 0.5) - ROUNDING;
+}
+
+static void weigh(ms_coldest *self, int32_t place, int32_t rank)
+{
+    const ms_choice *choice = self->choice;
+    const ms_servers *servers = choice->servers;
+    const int32_t replica = servers->replica[place];
+    self->known.passed = rank;
+    const double score = ms_score_of_engine(choice, replica, (ms_range){servers->least_waiting, servers->most_waiting});
+    const double cost = -(score + ms_score_of_router(choice, replica, &self->known));
+    if (cost < self->best) {
+        self->best = cost;
+        self->n = 0;
+    }
+    if (cost == self->best) {
+        choice->fleet->matches[self->n++] = replica;
+    }
+}
+
+static void weigh_nevers(ms_coldest *self)
+{
+    const ms_ties *nevers = &self->choice->servers->nevers, *loads = &self->choice->servers->loads;
+    int32_t nodes[COLD_PARTS_MOST] = {1}, ranks[COLD_PARTS_MOST] = {0}, n = 1;
+    while (n > 0) {
+        const int32_t node = nodes[--n], rank = ranks[n], left = 2 * node;
+        if (nevers->values[node] > 0.0 || cold_at_least(self, loads->values[node], rank) > self->best) {
+            continue;
+        }
+        if (node >= nevers->leaves) {
+            weigh(self, node - nevers->leaves, rank);
+            continue;
+        }
+        nodes[n] = left + 1;
+        ranks[n++] = rank + (nevers->values[left] > 0.0 ? 0 : nevers->counts[left]);
+        nodes[n] = left;
+        ranks[n++] = rank;
+    }
+}
+
+static int32_t coldest(const ms_choice *self, const ms_known *known)
+{
+    const ms_servers *servers = self->servers;
+    ms_cold *cold = &self->servers->cold;
+    const double least = ms_ties_least(&servers->loads);
+    int32_t k = 0;
+    ms_coldest search = {.choice = self, .known = *known, .best = INFINITY};
+    search.known.never = ms_ties_least(&servers->nevers) > 0.0 ? 0 : ms_ties_count(&servers->nevers);
+    weigh_nevers(&search);
+    for (int32_t place = cold->oldest; place >= 0; place = cold->next[place]) {
+        if (cold_at_least(&search, least, search.known.never + k) > search.best) {
+            break; /* the others need no number */
+        }
+        cold->position[place] = k++;
+        if (self->fleet->failures[servers->replica[place]] == 0) {
+            weigh(&search, place, 0);
+        }
+    }
+    for (int32_t i = 0; i < search.n; i++) {
+        self->fleet->costs[i] = search.best;
+    }
+    return ms_choice_cheapest(self, self->fleet->matches, self->fleet->costs, search.n);
+}
+
+static int32_t by_index(const ms_choice *self, int32_t n, int64_t total)
+{
+    update(self);
+    const ms_ties *others = &self->servers->loads;
+    ms_known known = {.bound = ms_score_bound(self), .most = self->servers->busiest};
+    known.is_cold = self->fleet->dispatch.weights.no_hit_lru > 0.0 && ms_score_is_cold(self, n);
+    if (!known.is_cold) {
+        return best_with(self, n, total, others, ms_ties_least(others), &known);
+    }
+    return n == 0 && known.bound < 0 ? coldest(self, &known) : scan(self, n, total);
+}
+
+/* Where engines are not asked, by the prompt tokens that are to come alone. */
+static int32_t by_prefills(const ms_choice *self, int32_t n, int64_t total)
+{
+    const ms_dispatch_plan *plan = &self->fleet->dispatch;
+    const ms_ties *others = &self->servers->prefills;
+    ms_known known = {.bound = ms_score_bound(self)};
+    double costs[2];
+    for (int32_t k = 0; k < 2; k++) {
+        const double tokens = ms_ties_least(others) + (double)k + (double)self->job->prompt_tokens;
+        costs[k] = -(plan->weights.token_load * (1.0 - (tokens < plan->most_load_tokens ? tokens / plan->most_load_tokens : 1.0)));
+    }
+    if (costs[0] == costs[1]) {
+        return scan(self, n, total); /* others may cost as much that have more to come */
+    }
+    return best_with(self, n, total, others, costs[0], &known);
+}
+
+/* Puts those to whom enough of the prompt was sent into the sticky list; returns how many, 0 where that is of no use. */
+static int32_t narrow_matched(const ms_choice *self, int32_t matched, int64_t total)
+{
+    ms_fleet *fleet = self->fleet;
+    ms_ties *prefills = &self->servers->prefills;
+    int32_t n = 0;
+    int64_t least = INT64_MAX;
+    for (int32_t i = 0; i < matched && total > 0; i++) {
+        const int32_t replica = fleet->matches[i];
+        if (ms_choice_has(self, replica) && is_sticky(self, replica, total)) {
+            int32_t at = n++;
+            for (; at > 0 && fleet->place_of[fleet->sticky[at - 1]] > fleet->place_of[replica]; at--) {
+                fleet->sticky[at] = fleet->sticky[at - 1];
+            }
+            fleet->sticky[at] = replica;
+            least = fleet->prefill_tokens[replica] < least ? fleet->prefill_tokens[replica] : least;
+        }
+    }
+    if (n == 0 || n == self->n) {
+        return 0;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        ms_ties_set(prefills, fleet->place_of[fleet->sticky[i]], INFINITY);
+    }
+    const double elsewhere_s = ms_ties_least(prefills) / fleet->dispatch.peak_prefill;
+    for (int32_t i = 0; i < n; i++) {
+        ms_ties_set(prefills, fleet->place_of[fleet->sticky[i]], (double)fleet->prefill_tokens[fleet->sticky[i]]);
+    }
+    const double penalty_s = (double)least / fleet->dispatch.peak_prefill - elsewhere_s;
+    return fleet->dispatch.most_penalty_s > 0.0 && penalty_s > fleet->dispatch.most_penalty_s ? 0 : n;
+}
+
+static int32_t among_many(const ms_choice *self, int32_t n, int64_t total)
+{
+    const ms_score_weights *w = &self->fleet->dispatch.weights;
+    const int32_t sticky = self->fleet->dispatch.is_sticky ? narrow_matched(self, n, total) : 0;
+    if (sticky > 0) {
+        ms_choice left = *self;
+        left.n = sticky;
+        left.up = self->fleet->sticky;
+        return best_of(&left, n, total);
+    }
+    if (!(w->token_load > 0.0)) {
+        return by_index(self, n, total);
+    }
+    const int asks_no_other = !(w->queue > 0.0 || w->kv_cache > 0.0 || w->load > 0.0 || w->active > 0.0 || w->no_hit_lru > 0.0);
+    return asks_no_other ? by_prefills(self, n, total) : scan(self, n, total);
 }
 
 static int32_t pick(const ms_choice *self)
 {
-    const ms_dispatch_plan *plan = &self->fleet->dispatch;
     int64_t total;
     const int32_t n = match(self, &total);
-    const int is_indexed = ms_choice_is_of_all(self) && self->servers->replicas > MS_SCAN_MOST &&
-                           self->fleet->looks.delay_s > 0.0 && !plan->is_sticky && !(plan->weights.token_load > 0.0) &&
-                           !(plan->weights.active > 0.0) && !(plan->weights.no_hit_lru > 0.0);
-    const int32_t replica = is_indexed ? by_index(self, n, total) : scan(self, total);
+    const int is_indexed = ms_choice_is_of_all(self) && self->servers->replicas > MS_SCAN_MOST && self->fleet->looks.delay_s > 0.0;
+    const int32_t replica = is_indexed ? among_many(self, n, total) : scan(self, n, total);
     forget_matches(self, n);
     return replica;
 }
@@ -306,14 +392,26 @@ static int64_t most_units(const ms_choice *self, int32_t replica)
     return configured > 0 ? configured : is_known ? limits->kv_capacity_tokens / block : UNKNOWN_BLOCKS;
 }
 
+static void note_cold(const ms_choice *self, int32_t place)
+{
+    ms_servers *servers = self->servers;
+    ms_cold *cold = &servers->cold;
+    const int32_t dropped = cold->position[place] < 0 && cold->length == cold->most ? cold->oldest : -1;
+    ms_cold_touch(cold, place);
+    ms_ties_set(&servers->nevers, place, INFINITY);
+    if (dropped >= 0) {
+        ms_ties_set(&servers->nevers, dropped, self->fleet->failures[servers->replica[dropped]] == 0 ? 0.0 : INFINITY);
+    }
+}
+
 static int sent(const ms_choice *self, int32_t replica)
 {
     const int32_t place = self->fleet->place_of[replica];
     int64_t total;
     const int32_t n = match(self, &total);
     const int64_t there = self->fleet->matched[replica] * self->servers->texts.unit_tokens;
-    if (self->fleet->dispatch.weights.no_hit_lru > 0.0 && is_cold(self)) {
-        ms_cold_touch(&self->servers->cold, place);
+    if (self->fleet->dispatch.weights.no_hit_lru > 0.0 && ms_score_is_cold(self, n)) {
+        note_cold(self, place);
     }
     forget_matches(self, n);
     if (self->fleet->dispatch.weights.session > 0.0 && self->job->session >= 0) {

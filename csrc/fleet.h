@@ -68,6 +68,17 @@ typedef struct ms_front {
     ms_queue detokenizing;
 } ms_front;
 
+/* Pools of one model that scale by saturation, as they were at an instant. */
+typedef struct ms_saturated {
+    double t_s;
+    int32_t unsaturated; /* of all of them, as in ms_autoscale_look */
+    double usage;
+    double waiting;
+    int64_t unfinished;
+    int32_t cheapest;    /* the one that grows, and the one that shrinks, if one is to; -1: none can */
+    int32_t dearest;
+} ms_saturated;
+
 /* All pools of one model, but for those that decode what others of it prefill, which stand by themselves. */
 typedef struct ms_servers {
     int32_t rule;          /* enum ms_dispatch */
@@ -87,11 +98,20 @@ typedef struct ms_servers {
     int64_t all_take;        /* tokens of a request that every pool takes, */
     int64_t all_take_prompt; /* and of a prompt */
     int32_t has_api;
-    int32_t is_ranked;     /* scored: `loads` are of the last look */
+    int32_t is_ranked;     /* scored: `loads` are of the last look, but for those that are stale, */
+    int64_t least_waiting; /* of that look, over all that are up, */
+    int64_t most_waiting;
+    int64_t busiest;       /* and the most unfinished requests of one, that they are measured by */
+    ms_ties prefills;      /* scored: prompt tokens that are to come, by place; infinite while down */
+    ms_ties nevers;        /* scored: 0 for who is not in `cold`; infinite for who is, and while down */
+    int32_t *stale;        /* scored: places whose load has changed since */
+    int8_t *is_stale;
+    int32_t n_stale;
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */
     ms_own_rule own;       /* a rule of the user's own */
+    ms_saturated saturated;
 } ms_servers;
 
 typedef struct ms_fleet {

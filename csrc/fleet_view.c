@@ -1,5 +1,6 @@
 /* What dispatch sees of replicas, and the indices that it keeps of them. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "error.h"
 #include "fleet.h"
@@ -50,9 +51,18 @@ int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers)
     ms_bindings_init(&servers->sessions);
     MS_TRY(ms_ties_init(&servers->loads, servers->replicas));
     MS_TRY(ms_ties_init(&servers->heights, servers->replicas));
+    MS_TRY(ms_ties_init(&servers->prefills, servers->replicas));
+    MS_TRY(ms_ties_init(&servers->nevers, servers->replicas));
     for (int32_t i = 0; i < servers->replicas; i++) {
         ms_ties_set(&servers->loads, i, 0.0);
         ms_ties_set(&servers->heights, i, 0.0);
+        ms_ties_set(&servers->prefills, i, 0.0);
+        ms_ties_set(&servers->nevers, i, 0.0);
+    }
+    servers->stale = calloc((size_t)servers->replicas + 1, sizeof *servers->stale);
+    servers->is_stale = calloc((size_t)servers->replicas + 1, sizeof *servers->is_stale);
+    if (servers->stale == NULL || servers->is_stale == NULL) {
+        return MS_ERR_MEMORY;
     }
     MS_TRY(ms_cold_init(&servers->cold, servers->replicas, self->dispatch.cold_replicas));
     return prepare_texts(self, servers);
@@ -62,6 +72,12 @@ void ms_fleet_end_dispatch(ms_servers *servers)
 {
     ms_ties_free(&servers->loads);
     ms_ties_free(&servers->heights);
+    ms_ties_free(&servers->prefills);
+    ms_ties_free(&servers->nevers);
+    free(servers->stale);
+    free(servers->is_stale);
+    servers->stale = NULL;
+    servers->is_stale = NULL;
     ms_bindings_free(&servers->sessions);
     ms_texts_free(&servers->texts);
     ms_cold_free(&servers->cold);
@@ -78,9 +94,32 @@ int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
     return ms_replica_unfinished(&self->replica[replica]) + outside + self->promised[replica];
 }
 
+/* What the rule `scored` knows at once of many. */
+static void show_to_scored(ms_fleet *self, ms_servers *servers, int32_t replica)
+{
+    const ms_score_weights *weights = &self->dispatch.weights;
+    const int32_t place = self->place_of[replica];
+    const int is_up = self->failures[replica] == 0;
+    if (self->dispatch.is_sticky || weights->token_load > 0.0) {
+        ms_ties_set(&servers->prefills, place, is_up ? (double)self->prefill_tokens[replica] : INFINITY);
+    }
+    if (weights->no_hit_lru > 0.0) {
+        ms_ties_set(&servers->nevers, place, is_up && servers->cold.position[place] < 0 ? 0.0 : INFINITY);
+    }
+    if (weights->active > 0.0) {
+        ms_ties_set(&servers->heights, place, is_up ? -(double)ms_fleet_unfinished(self, replica) : INFINITY);
+        servers->stale[servers->n_stale] = place;
+        servers->n_stale += !servers->is_stale[place];
+        servers->is_stale[place] = 1;
+    }
+}
+
 void ms_fleet_show_account(ms_fleet *self, int32_t replica)
 {
     ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    if (servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST) {
+        show_to_scored(self, servers, replica);
+    }
     if (servers->rule == MS_KV_ROUTER && servers->replicas > MS_SCAN_MOST) {
         const double weight = self->failures[replica] == 0 ? ms_accounts_weight(self, replica) : INFINITY;
         ms_ties_set(&servers->loads, self->place_of[replica], weight);
@@ -89,9 +128,13 @@ void ms_fleet_show_account(ms_fleet *self, int32_t replica)
 
 void ms_fleet_note_load(ms_fleet *self, int32_t replica)
 {
+    ms_servers *servers = &self->servers[ms_fleet_pool_of(self, replica)->servers];
+    if (servers->rule == MS_SCORED && servers->replicas > MS_SCAN_MOST) {
+        show_to_scored(self, servers, replica);
+    }
     if (self->looks.delay_s > 0.0) {
         ms_looks_note(&self->looks, replica);
-    } else if (self->servers[ms_fleet_pool_of(self, replica)->servers].replicas > MS_SCAN_MOST) {
+    } else if (servers->replicas > MS_SCAN_MOST) {
         ms_fleet_show_load(self, replica);
     }
 }
@@ -104,9 +147,9 @@ void ms_fleet_show_load(ms_fleet *self, int32_t replica)
     if (self->looks.delay_s > 0.0) {
         self->looks.unfinished[replica] = (int64_t)load;
     }
-    if (servers->rule == MS_KV_ROUTER) {
+    if (servers->rule == MS_KV_ROUTER || servers->rule == MS_SCORED) {
         ms_fleet_show_account(self, replica);
-    } else if (servers->rule != MS_SCORED) {
+    } else {
         ms_ties_set(&servers->loads, self->place_of[replica], is_up ? load : INFINITY);
     }
     if (servers->rule == MS_PREFIX_AFFINITY) {

@@ -149,6 +149,24 @@ void ms_queue_push_head(ms_queue *self, ms_job *job)
     self->length++;
 }
 
+void ms_queue_push_before(ms_queue *self, ms_job *job, ms_job *other)
+{
+    if (other == NULL) {
+        ms_queue_push_tail(self, job);
+        return;
+    }
+    if (other->previous == NULL) {
+        ms_queue_push_head(self, job);
+        return;
+    }
+    job->next = other;
+    job->previous = other->previous;
+    job->place = MS_QUEUED;
+    other->previous->next = job;
+    other->previous = job;
+    self->length++;
+}
+
 ms_job *ms_queue_pop(ms_queue *self)
 {
     ms_job *job = self->head;

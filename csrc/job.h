@@ -58,6 +58,7 @@ typedef struct ms_job {
     int64_t session;          /* that it is a turn of; -1: none */
     int64_t text;             /* number of what it generates, in a prefix cache */
     struct ms_hold *holds;    /* blocks of the cache that it uses, the deepest first; NULL outside of a batch */
+    struct ms_hold *holds_there; /* of the cache where it is to decode, while its KV is on its way */
     double start_s;           /* NaN until it happens; set once, never by a recompute or a retry */
     double first_token_s;
     double finish_s;
@@ -65,7 +66,8 @@ typedef struct ms_job {
     double usage_s;           /* its share of the replica's busy time, priced in USD */
     double usage_usd;         /* of what it used before that: of replicas that failed, or that prefilled it for another */
     double prefilled_s;       /* when its prefill for another replica ended */
-    double sets_off_s;        /* when its transfer there began */
+    double sets_off_s;        /* when its transfer there began, */
+    int64_t missing_tokens;   /* and what that carries: of its prompt what is not there */
     struct ms_job *kept_next; /* among those whose KV `source` holds */
     struct ms_job *kept_previous;
     struct ms_job *next;      /* in its queue */
@@ -103,6 +105,9 @@ int ms_job_precedes(int32_t order, const ms_job *a, const ms_job *b);
 void ms_queue_push_tail(ms_queue *self, ms_job *job);
 void ms_queue_push_head(ms_queue *self, ms_job *job);
 ms_job *ms_queue_pop(ms_queue *self); /* NULL when empty */
+
+/* First in, first out: before one that stands in this queue; behind all if `other` is NULL. */
+void ms_queue_push_before(ms_queue *self, ms_job *job, ms_job *other);
 
 /* Takes out a job that stands anywhere in this queue. */
 void ms_queue_remove(ms_queue *self, ms_job *job);

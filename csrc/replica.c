@@ -33,7 +33,8 @@ int ms_replica_fits(const ms_replica *self, const ms_job *job)
         return MS_ERR_NO_TOKENS;
     }
     const ms_sequences *sequences = &self->sequences;
-    const int is_cut = sequences->limits.whole_prompts && job->prompt_tokens > sequences->limits.max_batched_tokens;
+    const int prefills = sequences->limits.role != MS_ROLE_DECODE;
+    const int is_cut = sequences->limits.whole_prompts && prefills && job->prompt_tokens > sequences->limits.max_batched_tokens;
     return !is_cut && ms_sequences_peak_blocks(sequences, job) <= sequences->capacity_blocks ? 0 : MS_ERR_TOO_LARGE;
 }
 

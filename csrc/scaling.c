@@ -151,18 +151,79 @@ static int64_t work_of(const ms_fleet *fleet, const ms_pool *pool)
 }
 
 /* What waits in a queue that replicas share is theirs in equal parts. */
-static ms_autoscale_look look_at(const ms_run *run, const ms_pool *pool)
+static void look_into(const ms_run *run, const ms_pool *pool, ms_autoscale_look *look)
 {
     const ms_fleet *fleet = &run->fleet;
-    ms_autoscale_look look = {
-        .t_s = run->now_s, .ready = pool->up, .loading = pool->loading, .unfinished = work_of(fleet, pool)};
     const double shared = pool->up > 0 ? (double)pool->shared.length / (double)pool->up : 0.0;
-    for (int32_t i = pool->first; i <= last_of(pool) && pool->plan.autoscale.rule == MS_SCALES_BY_SATURATION; i++) {
+    for (int32_t i = pool->first; i <= last_of(pool); i++) {
         if (fleet->phase[i] == MS_READY) {
             const ms_replica *replica = &fleet->replica[i];
-            ms_autoscale_saturation_add(&look, &pool->plan.autoscale, ms_replica_kv_usage(replica, run->now_s),
+            ms_autoscale_saturation_add(look, &pool->plan.autoscale, ms_replica_kv_usage(replica, run->now_s),
                                         (double)ms_replica_waiting(replica) + shared);
         }
+    }
+}
+
+/* Whether a pool may grow or shrink by one now. */
+static int may_grow(const ms_pool *pool)
+{
+    return pool->loading == 0 && pool->up < pool->plan.replicas;
+}
+
+static int may_shrink(const ms_pool *pool, int64_t work, double t_s)
+{
+    const int is_last = pool->up == 1;
+    return pool->loading == 0 && pool->up > ms_autoscale_least(&pool->plan.autoscale, t_s) &&
+           (!is_last || (work == 0 && ms_autoscale_may_end(&pool->autoscaler, &pool->plan.autoscale, t_s)));
+}
+
+/* All pools of a model that scale by saturation, once for all that decide at the same instant. */
+static const ms_saturated *look_at_all(ms_run *run, ms_servers *servers)
+{
+    const ms_fleet *fleet = &run->fleet;
+    ms_autoscale_look look = {.t_s = run->now_s};
+    ms_saturated seen = {.t_s = run->now_s, .cheapest = -1, .dearest = -1};
+    if (servers->saturated.t_s == run->now_s) {
+        return &servers->saturated;
+    }
+    for (int32_t k = 0; k < servers->pools; k++) {
+        const int32_t number = servers->pool[k];
+        const ms_pool *pool = &fleet->pool[number];
+        const int32_t price = pool->plan.autoscale.by_price;
+        if (pool->plan.autoscale.rule != MS_SCALES_BY_SATURATION) {
+            continue;
+        }
+        const int64_t work = work_of(fleet, pool);
+        look_into(run, pool, &look);
+        seen.unfinished += work;
+        if (may_grow(pool) && (seen.cheapest < 0 || price < fleet->pool[seen.cheapest].plan.autoscale.by_price)) {
+            seen.cheapest = number;
+        }
+        if (may_shrink(pool, work, run->now_s) &&
+            (seen.dearest < 0 || price > fleet->pool[seen.dearest].plan.autoscale.by_price)) {
+            seen.dearest = number;
+        }
+    }
+    seen.unsaturated = look.unsaturated;
+    seen.usage = look.usage;
+    seen.waiting = look.waiting;
+    servers->saturated = seen;
+    return &servers->saturated;
+}
+
+static ms_autoscale_look look_at(ms_run *run, int32_t number)
+{
+    const ms_pool *pool = &run->fleet.pool[number];
+    ms_autoscale_look look = {
+        .t_s = run->now_s, .ready = pool->up, .loading = pool->loading, .unfinished = work_of(&run->fleet, pool)};
+    if (pool->plan.autoscale.rule == MS_SCALES_BY_SATURATION) {
+        const ms_saturated *all = look_at_all(run, &run->fleet.servers[pool->servers]);
+        look.unsaturated = all->unsaturated;
+        look.usage = all->usage;
+        look.waiting = all->waiting;
+        look.unfinished_elsewhere = all->unfinished - look.unfinished;
+        look.another_grows = all->cheapest != number;
+        look.another_shrinks = all->dearest != number;
     }
     return look;
 }
@@ -170,7 +231,7 @@ static ms_autoscale_look look_at(const ms_run *run, const ms_pool *pool)
 int ms_scaling_decide(ms_run *run, int32_t number)
 {
     ms_pool *pool = &run->fleet.pool[number];
-    const ms_autoscale_look look = look_at(run, pool);
+    const ms_autoscale_look look = look_at(run, number);
     const int32_t wanted =
         ms_autoscale_wanted(&pool->autoscaler, &pool->plan.autoscale, &look, pool->plan.replicas);
     while (pool->up + pool->loading > wanted) {

@@ -1,6 +1,9 @@
 /* sglang: an iteration is of prompts alone, or of decoders alone. */
 #include "schedule_sglang.h"
 
+#include "error.h"
+#include "transit.h"
+
 /* Answers are reckoned with up to so many tokens: CLIP_MAX_NEW_TOKENS_ESTIMATION of sglang's schedule_policy.py. */
 enum { MOST_NEW_TOKENS = 4096 };
 
@@ -28,6 +31,15 @@ static int64_t clipped(int64_t tokens)
     return tokens < MOST_NEW_TOKENS ? tokens : MOST_NEW_TOKENS;
 }
 
+/* Where others prefill, so many tokens are kept free for each request: num_reserved_decode_tokens of sglang's server_args. */
+enum { RESERVED_TOKENS = 512 };
+
+/* Where others decode, prompts ask for one token. */
+static int64_t allowed(const ms_sequences *self, const ms_job *job)
+{
+    return self->limits.role == MS_ROLE_PREFILL ? 1 : clipped(ms_sequences_max_new(self, job) - job->generated_tokens);
+}
+
 /* Tokens that the answers of the batch may still take, after so many iterations: those under way by the ratio, those of
  * the prompts in full. */
 static double answers_to_come(const ms_replica *self, int64_t iterations)
@@ -39,7 +51,9 @@ static double answers_to_come(const ms_replica *self, int64_t iterations)
         decoding += clipped(ms_sequences_max_new(sequences, sequences->jobs[i]) - generated);
     }
     for (int32_t i = sequences->decoders; i < sequences->running; i++) {
-        beginning += clipped(ms_sequences_max_new(sequences, sequences->jobs[i]));
+        beginning += sequences->limits.role == MS_ROLE_PREFILL
+                         ? 1
+                         : clipped(ms_sequences_max_new(sequences, sequences->jobs[i]));
     }
     return ratio_at(self, sequences->clock + iterations) * (double)decoding + (double)beginning;
 }
@@ -50,7 +64,7 @@ static int takes_head(ms_replica *self, int64_t used, int64_t iterations)
 {
     const ms_sequences *sequences = &self->sequences;
     const ms_job *head = self->queue->head;
-    if (sequences->running == 0) {
+    if (sequences->running == 0 && sequences->set_aside == 0) {
         return 1;
     }
     if (sequences->running < sequences->limits.max_num_seqs) {
@@ -58,7 +72,7 @@ static int takes_head(ms_replica *self, int64_t used, int64_t iterations)
         const ms_hits hits =
             sequences->limits.prefix_cache ? ms_cache_find(&sequences->cache, head, whole) : (ms_hits){.present = 0, .held = 0};
         const int64_t room = (sequences->capacity_blocks - (used - hits.held + 1)) * sequences->block_tokens;
-        const int64_t own = whole + clipped(ms_sequences_max_new(sequences, head) - head->generated_tokens);
+        const int64_t own = whole + allowed(sequences, head);
         if (answers_to_come(self, iterations) < (double)(room - own) - ROUNDING) {
             return 1;
         }
@@ -104,13 +118,25 @@ static int32_t victim(const ms_sequences *sequences)
     return worst;
 }
 
-/* Sends decoders to the tail of the queue until the next token of the others fits; returns whether anyone went. */
+/* Who has no KV here waits behind all others; where others prefill, before those whose KV is still there. */
+static void wait_again(ms_replica *self, ms_job *job)
+{
+    ms_job *other = self->sequences.limits.role == MS_ROLE_DECODE ? self->queue->head : NULL;
+    while (other != NULL && other->source < 0) {
+        other = other->next;
+    }
+    ms_queue_push_before(self->queue, job, other);
+}
+
+/* Sends decoders to the queue until the next token of the others fits, or of what comes from elsewhere; returns whether
+ * anyone went. */
 static int retract(ms_replica *self)
 {
     ms_sequences *sequences = &self->sequences;
+    const int32_t least = sequences->set_aside > 0 ? 0 : 1;
     int retracted = 0;
-    while (sequences->running > 1 && ms_sequences_blocks(sequences, 1) > sequences->capacity_blocks) {
-        ms_queue_push_tail(self->queue, ms_jump_preempt(self, victim(sequences), 0));
+    while (sequences->running > least && ms_sequences_blocks(sequences, 1) > sequences->capacity_blocks) {
+        wait_again(self, ms_jump_preempt(self, victim(sequences), 0));
         retracted = 1;
     }
     if (retracted) {
@@ -127,9 +153,49 @@ static int retract(ms_replica *self)
     return retracted;
 }
 
+/* ---- where others prefill -------------------------------------------------------------------------------- */
+
+/* Whether the KV of the queue's head may come after so many iterations: from where it was prefilled, or, after a retraction,
+ * from the memory of the host, which takes no time here. */
+static int takes_kv(const ms_replica *self, int64_t iterations)
+{
+    const ms_sequences *sequences = &self->sequences;
+    const ms_job *head = self->queue->head;
+    const int32_t there = sequences->running + self->kept_places;
+    if (there == 0 || there >= sequences->limits.max_num_seqs) {
+        return there == 0;
+    }
+    const int64_t own = head->source >= 0 ? head->prompt_tokens : ms_sequences_whole_prompt(head);
+    const int64_t room = sequences->capacity_blocks - ms_sequences_blocks(sequences, iterations);
+    return own + RESERVED_TOKENS * ((int64_t)there + 1) <= room * sequences->block_tokens;
+}
+
+/* Nothing is computed before who comes decodes. */
+static int plan_decoding(ms_replica *self, double t_s, int32_t *pulled)
+{
+    ms_sequences *sequences = &self->sequences;
+    int64_t budget = sequences->limits.max_num_seqs, used = 0;
+    MS_TRY(ms_transit_admit(self, t_s, &budget));
+    while (self->queue->head != NULL && takes_kv(self, 0)) {
+        if (self->queue->head->source >= 0) {
+            ms_transit_begin(self, &used);
+            continue;
+        }
+        ms_job *job = ms_queue_pop(self->queue);
+        job->transferred = 1;
+        job->missing_tokens = job->prompt_tokens;
+        MS_TRY(ms_sequences_join(sequences, job, t_s, self->index));
+        (*pulled)++;
+    }
+    return ms_jump_begin(self, t_s, retract(self) ? 1 : INT64_MAX);
+}
+
 static int plan(ms_replica *self, double t_s, int32_t *pulled)
 {
     ms_sequences *sequences = &self->sequences;
+    if (sequences->limits.role == MS_ROLE_DECODE) {
+        return plan_decoding(self, t_s, pulled);
+    }
     if (sequences->decoders == 0) {
         self->full = 0;
     }
@@ -153,6 +219,9 @@ static void rest(ms_replica *self)
 static int could_admit(ms_replica *self)
 {
     const ms_sequences *sequences = &self->sequences;
+    if (sequences->limits.role == MS_ROLE_DECODE) {
+        return self->arrived.head != NULL || (self->queue->head != NULL && takes_kv(self, self->target_iterations));
+    }
     if (self->queue->head == NULL || ms_sequences_has_partial(sequences) || self->full) {
         return 0;
     }

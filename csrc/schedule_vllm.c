@@ -51,10 +51,8 @@ static int plan(ms_replica *self, double t_s, int32_t *pulled)
     budget -= ms_sequences_has_partial(sequences) ? sequences->chunk[sequences->running - 1] : 0;
     preempted = preempted && sequences->running > 0; /* of memory that others will need, not those who run */
     if (!preempted && self->arrived.head != NULL) {
-        const int error = ms_transit_admit(self, t_s, &budget);
-        if (error) {
-            return error;
-        }
+        MS_TRY(ms_transit_admit(self, t_s, &budget));
+        used = ms_sequences_blocks(sequences, 1);
     }
     while (!preempted && budget > 0 && sequences->running + self->kept_places < sequences->limits.max_num_seqs &&
            self->queue->head != NULL && ms_sequences_fit(sequences, self->queue->head, used, budget)) {

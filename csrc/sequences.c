@@ -116,15 +116,9 @@ ms_job *ms_sequences_settle(ms_sequences *self, int32_t i)
     return job;
 }
 
-/* What decoder i has cached, units. */
-static int64_t cached_units(const ms_sequences *self, int32_t i)
-{
-    return self->cached[i] + self->rate[i] * self->clock;
-}
-
 static int64_t cached_tokens(const ms_sequences *self, int32_t i)
 {
-    return i < self->decoders ? cached_units(self, i) >> self->shift : self->cached[i];
+    return i < self->decoders ? ms_sequences_cached_units(self, i) >> self->shift : self->cached[i];
 }
 
 /* Place i gives its blocks back. */
@@ -163,7 +157,7 @@ static void become_decoder(ms_sequences *self, int32_t i)
 /* Place i decodes no more. */
 static void end_decoding(ms_sequences *self, int32_t i)
 {
-    self->context -= cached_units(self, i);
+    self->context -= ms_sequences_cached_units(self, i);
     self->growth -= self->rate[i];
 }
 
@@ -187,19 +181,22 @@ static void complete(ms_sequences *self, int32_t i, double t_s, ms_queue *done)
     ms_queue_push_tail(done, job);
 }
 
-/* Prompt i has ended its last chunk: it emits a token, and decodes from the next iteration on. Returns
- * whether that token was the answer's last. Unless that is another replica's token. */
+/* Prompt i has ended its last chunk: it emits a token, and decodes from the next iteration on. Returns whether that token
+ * was the answer's last. Where another replica decodes, that gives the user's first token: vLLM's computes it again, others
+ * show what came with the KV. */
 static int emit_first(ms_sequences *self, int32_t i, double t_s)
 {
     ms_job *job = self->jobs[i];
-    if (self->limits.first_token_later) {
+    const int is_later = self->limits.first_token_later;
+    if (is_later && self->limits.schedule == MS_SCHEDULE_VLLM) {
         return 0;
     }
     job->generated_tokens++;
-    if (job->first_token_s != job->first_token_s) {
+    const int is_last = job->generated_tokens == job->output_tokens;
+    if (job->first_token_s != job->first_token_s && (is_last || !is_later)) {
         job->first_token_s = t_s;
     }
-    return job->generated_tokens == job->output_tokens;
+    return is_last;
 }
 
 /* Prompt i was prefilled for another replica: its KV stays until that has it. */
@@ -295,96 +292,6 @@ ms_job *ms_sequences_preempt(ms_sequences *self, int32_t i, int keeps_generated)
     return take_out(self, i);
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------- */
-
-int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job)
-{
-    const int32_t reserves = self->limits.kv_policy == MS_KV_RESERVE;
-    if (self->limits.role == MS_ROLE_PREFILL) {
-        return ms_sequences_blocks_of(self, job->prompt_tokens);
-    }
-    const int64_t answer = reserves ? ms_sequences_max_new(self, job) : job->output_tokens;
-    return ms_sequences_blocks_of(self, job->prompt_tokens + answer - 1 + self->draft_tokens);
-}
-
-/* What decoder i has room for in the n-th iteration from here, units: the drafts of that iteration too, and its token. */
-static int64_t decoder_units(const ms_sequences *self, int32_t i, int64_t n)
-{
-    const ms_job *job = self->jobs[i];
-    const int64_t done = self->cached[i] + self->rate[i] * (self->clock + n - 1);
-    if (n == 0 && self->draft_tokens > 0) {
-        const int64_t prefilled = (int64_t)job->prompt_tokens + job->generated_tokens - 1;
-        if (cached_units(self, i) == prefilled << self->shift) {
-            return prefilled << self->shift; /* its first is still to come */
-        }
-    }
-    return done + ((int64_t)(self->draft_tokens + 1) << self->shift);
-}
-
-int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n)
-{
-    const int64_t decoded = self->paused ? 0 : n;
-    int64_t blocks = 0;
-    if (self->block_tokens == 1 && self->shift == 0) {
-        blocks = self->context + decoded * self->growth;
-    } else {
-        const int64_t block = self->block_tokens << self->shift;
-        for (int32_t i = 0; i < self->decoders; i++) {
-            blocks += (decoder_units(self, i, decoded) + block - 1) / block;
-        }
-    }
-    for (int32_t i = self->decoders; i < self->running; i++) {
-        blocks += ms_sequences_blocks_of(self, self->cached[i] + n * self->chunk[i]);
-    }
-    return blocks + self->set_aside - self->cache.twice;
-}
-
-void ms_sequences_make_room(ms_sequences *self, int64_t used)
-{
-    const int64_t beyond = used + self->cache.cached - self->capacity_blocks;
-    if (beyond > 0) {
-        ms_cache_evict(&self->cache, beyond);
-    }
-}
-
-void ms_sequences_share(ms_sequences *self, int64_t n)
-{
-    for (int32_t i = self->decoders; i < self->running; i++) {
-        ms_cache_extend(&self->cache, self->jobs[i], self->cached[i] + n * self->chunk[i]);
-    }
-}
-
-/* Tokens of `present` blocks that need not be computed: the last token always is, if need be into a block that is there. */
-static int64_t hit_tokens(const ms_sequences *self, const ms_job *job, int64_t present)
-{
-    const int64_t most = (ms_sequences_whole_prompt(job) - 1) / self->block_tokens;
-    return (present < most ? present : most) * self->block_tokens;
-}
-
-int64_t ms_sequences_cached_tokens(const ms_sequences *self, const ms_job *job)
-{
-    if (!self->limits.prefix_cache) {
-        return 0;
-    }
-    return hit_tokens(self, job, ms_cache_find(&self->cache, job, ms_sequences_whole_prompt(job)).present);
-}
-
-int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used, int64_t budget)
-{
-    const int64_t whole = ms_sequences_whole_prompt(head), most = self->limits.max_batched_tokens;
-    const int reserves = self->limits.kv_policy == MS_KV_RESERVE;
-    const ms_hits hits =
-        self->limits.prefix_cache ? ms_cache_find(&self->cache, head, whole) : (ms_hits){.present = 0, .held = 0};
-    if (self->limits.whole_prompts && (whole <= most || reserves) && whole - hit_tokens(self, head, hits.present) > budget) {
-        return 0;
-    }
-    if (reserves) {
-        const int64_t reserved = self->reserved_blocks + ms_sequences_peak_blocks(self, head);
-        return reserved - self->cache.twice - hits.held <= self->capacity_blocks;
-    }
-    return used + ms_sequences_blocks_of(self, whole) - hits.held <= self->capacity_blocks;
-}
-
 /* ---- the next iteration --------------------------------------------------------------------------------- */
 
 int64_t ms_sequences_partial_chunk(const ms_sequences *self, int64_t budget)
@@ -400,11 +307,16 @@ int64_t ms_sequences_partial_chunk(const ms_sequences *self, int64_t budget)
 /* Takes what the prefix cache has of it, or a transfer brought; returns the tokens that it need not compute. */
 static int64_t look_up(ms_sequences *self, ms_job *job, int32_t replica)
 {
+    if (job->transferred) {
+        self->prompt_tokens += job->prompt_tokens;
+        self->cached_prompt_tokens += job->prompt_tokens - job->missing_tokens;
+        return ms_sequences_whole_prompt(job) - 1;
+    }
     if (!self->limits.prefix_cache) {
-        return job->transferred ? ms_sequences_whole_prompt(job) - 1 : 0;
+        return 0;
     }
     const int64_t present = ms_cache_admit(&self->cache, job, ms_sequences_whole_prompt(job), replica);
-    const int64_t tokens = hit_tokens(self, job, present);
+    const int64_t tokens = ms_sequences_hit_tokens(self, job, present);
     if (job->start_s != job->start_s) {
         job->cached_prompt_tokens = (int32_t)tokens;
         self->prompt_tokens += job->prompt_tokens;
@@ -439,6 +351,28 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budg
         job->start_s = t_s;
     }
     return self->cache.error;
+}
+
+int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t replica)
+{
+    const int error = ms_sequences_admit(self, job, t_s, 1, replica);
+    if (error) {
+        return error;
+    }
+    const int32_t last = self->running - 1, i = self->decoders;
+    const int64_t cached = self->cached[last];
+    if (i < last) { /* before the prompt under way */
+        move(self, i, last);
+        self->jobs[i] = job;
+        self->cached[i] = cached;
+        self->energy_j[i] = self->usage_s[i] = 0.0;
+    }
+    self->decoders++;
+    become_decoder(self, i);
+    if (job->first_token_s != job->first_token_s) {
+        job->first_token_s = t_s;
+    }
+    return 0;
 }
 
 /* The most iterations, of at most n, that fit into memory; the first one does. */

@@ -39,7 +39,7 @@ typedef struct ms_limits {
     int32_t whole_prompts;       /* whether a prompt waits until all of it fits into an iteration */
     int32_t order;               /* of the queue, enum ms_queue_order; MS_ORDER_FCFS but under vllm */
     int32_t lookahead;           /* 1: an iteration is planned while the one before it runs; not with a shared queue */
-    int32_t role;                /* enum ms_role; under vllm with MS_KV_RECOMPUTE alone, MS_ROLE_DECODE without prefix_cache */
+    int32_t role;                /* enum ms_role; MS_ROLE_DECODE with prefix_cache under vllm alone */
     int32_t first_token_later;   /* MS_ROLE_PREFILL: the first token is the other replica's */
     int32_t track_usage;         /* whether jobs collect usage_s */
     const ms_drafts *drafts;     /* of speculative decoding, the caller's memory; NULL: none */
@@ -102,6 +102,12 @@ static inline int64_t ms_sequences_budget(const ms_sequences *self)
     return self->limits.max_batched_tokens - (int64_t)(self->draft_tokens + 1) * self->decoders;
 }
 
+/* What decoder i has cached, units. */
+static inline int64_t ms_sequences_cached_units(const ms_sequences *self, int32_t i)
+{
+    return self->cached[i] + self->rate[i] * self->clock;
+}
+
 /* After so many iterations more. All but the last that it has generated are cached. */
 static inline int64_t ms_sequences_generated(const ms_sequences *self, int32_t decoder, int64_t iterations)
 {
@@ -159,11 +165,16 @@ int64_t ms_sequences_partial_chunk(const ms_sequences *self, int64_t budget);
  * and so many tokens of the budget are enough for it. */
 int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used, int64_t budget);
 
-/* Tokens of a job's prompt that it would not have to compute if it joined now. */
+/* Tokens of a job's prompt that it would not have to compute if it joined now; with so many of its blocks present. */
+int64_t ms_sequences_hit_tokens(const ms_sequences *self, const ms_job *job, int64_t present);
 int64_t ms_sequences_cached_tokens(const ms_sequences *self, const ms_job *job);
 
 /* A job joins at t_s, with at most `budget` prompt tokens in the next iteration. Returns 0 or an error. */
 int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budget, int32_t replica);
+
+/* A job whose KV is there, all but its last token's, which the next iteration computes, joins those who decode at t_s; at most
+ * one prompt is under way. It brings its first token, if nobody has seen that. Returns 0 or an error. */
+int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t replica);
 
 /* Evicts what is cached beyond `used` blocks. */
 void ms_sequences_make_room(ms_sequences *self, int64_t used);

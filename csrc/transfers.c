@@ -109,7 +109,7 @@ int ms_transfers_begin(ms_run *run, int32_t replica)
 {
     ms_replica *server = &run->fleet.replica[replica];
     for (ms_job *job = ms_transit_depart(server); job != NULL; job = ms_transit_depart(server)) {
-        const double bytes = (double)job->prompt_tokens * run->fleet.pool[job->pool].plan.kv_bytes_per_token;
+        const double bytes = (double)job->missing_tokens * run->fleet.pool[job->pool].plan.kv_bytes_per_token;
         run->transfers++;
         run->transfer_bytes += bytes;
         run->transfer_wait_s += run->now_s - job->prefilled_s;

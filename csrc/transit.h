@@ -3,7 +3,8 @@
  * A job that is prefilled for another replica leaves its batch; its blocks there are set aside until they are let go. It
  * waits in the queue of a replica that decodes. Where a place and its blocks are free, they are kept for it and it stands
  * in `departing`; its owner moves it to `incoming`, and once all of it is there it is `arrived`. Then it joins the next
- * iteration, before the queue, which computes its last token. */
+ * iteration, before the queue, which computes its last token. With a prefix cache only what that lacks of the prompt is on
+ * its way; what it has is used from the start of the transfer on, and what comes is there for others from that iteration on. */
 #ifndef MS_TRANSIT_H
 #define MS_TRANSIT_H
 

@@ -963,6 +963,11 @@ cdef class Job(_ms_job):
         return self.c.place == MS_QUEUED or self.c.place == MS_ARRIVED
 
     @property
+    def missing_tokens(self) -> int:
+        """Of its prompt, that where it is to decode does not have: what its transfer carries."""
+        return self.c.missing_tokens
+
+    @property
     def transfers(self) -> bool:
         """Whether its KV is on its way to where it decodes."""
         return self.c.place == MS_TRANSFERS

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders import IDLE_W, POWER_W, STEP_S, model, run, scenario, trace
+from builders import IDLE_W, POWER_W, STEP_S, model, pool, run, scenario, trace
 
 from messsim.engines.autoscale import Autoscaler, Look, unsaturated
 from messsim.errors import ScenarioError
@@ -241,6 +241,46 @@ def test_saturation_in_a_run(engine, tmp_path):
     assert r.statuses == ["completed"] * 10
     replicas_s = r.summary["pools"][0]["mean_replicas"] * 9.0
     assert replicas_s == pytest.approx(9.0 + 3.0)  # the second from 2 to 5: two wait then, for whom the first is enough
+
+
+def variants(folder, times, **autoscale) -> dict:
+    """A model on two pools that scale by saturation: the first in the file costs twice as much as the second."""
+    data = {"rule": "saturation", "period_s": 1.0, "cold_start": QUICK} | autoscale
+    pools = [pool("only", name=n, gpu=n, max_num_seqs=1, replicas=2, autoscale=data) for n in ("dear", "cheap")]
+    pools[0]["autoscale"] = data | {"initial_replicas": 2}
+    prices = {"unit": "USD", "usd_per_gpu_hour": {"dear": 2.0, "cheap": 1.0}}
+    models = [{"name": "only", "satisfaction": 0.5}]
+    return scenario(arrivals=trace(folder, times), requests=None, models=models, pools=pools, cost=prices)
+
+
+def test_saturation_adds_to_the_cheapest_pool_and_takes_from_the_dearest(engine, tmp_path):
+    """At 1 the dearer pool's second is not needed. At 2.5 twelve come, five wait at each at 3: one more of the cheaper.
+
+    At 4 three wait at each, and while that loads the dearer gets one too. Of those ready at 6 and at 7 each goes at
+    once: four wait no more, and the rest can carry them.
+    """
+    r = run(variants(tmp_path, [0.0, *[2.5] * 12, 20.0]), engine)
+    dear, cheap = (20.0 * pool["mean_replicas"] for pool in r.summary["pools"])
+    assert (dear, cheap) == (pytest.approx(20.0 + 1.0 + 3.0), pytest.approx(20.0 + 3.0))
+    assert r.statuses == ["completed"] * 14
+
+
+def test_saturation_goes_to_zero_pool_by_pool(engine, tmp_path):
+    """All go to the first pool until 29.5: the other has nothing to do from 1 on, and this one from 31 on."""
+    times = [*(k + 0.5 for k in range(30)), 100.0]
+    data = variants(tmp_path, [0.0, *times], min_replicas=0, initial_replicas=1, zero_after_s=10.0)
+    r = run(data, engine)
+    dear, cheap = (100.0 * pool["mean_replicas"] for pool in r.summary["pools"])
+    assert (dear, cheap) == (pytest.approx(41.0 + 1.0), pytest.approx(11.0))
+    assert r.statuses == ["completed"] * 32
+
+
+def test_pools_that_saturation_looks_at_together_agree_on_it(tmp_path):
+    data = variants(tmp_path, [0.0])
+    data["pools"][1]["autoscale"] = data["pools"][1]["autoscale"] | {"spare_waiting": 2.0}
+    message = "spare_waiting = 2: pools of one model are looked at together .* expected 3, as in pools.0"
+    with pytest.raises(ScenarioError, match=message):
+        parse(data)
 
 
 def test_the_schedule_is_a_floor_of_the_other_rules():

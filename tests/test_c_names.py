@@ -37,10 +37,11 @@ GROUPS = {
     "outlook": ("replica_",),
     "schedule_sglang": ("schedule_sglang",),
     "schedule_vllm": ("schedule_vllm",),
+    "sequences_memory": ("sequences_",),
 }
 
 # Files that share a header: a rule of a family has the one of its family, and exports itself.
-SHARED = {"accounts": "fleet", "fleet_view": "fleet", "meters": "fleet"}
+SHARED = {"accounts": "fleet", "fleet_view": "fleet", "meters": "fleet", "sequences_memory": "sequences"}
 FAMILIES = {"autoscale": "autoscale", "dispatch": "dispatch_rules"}
 
 # floor, sqrt and fabs are exact in IEEE 754 whoever computes them; exp, log and pow are not. qsort leaves

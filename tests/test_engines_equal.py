@@ -17,6 +17,7 @@ from messsim.engines import compiled, prepare, simpy_engine
 from messsim.errors import ScenarioError
 from messsim.routing import POLICIES
 from messsim.scenario import Scenario, dump, parse
+from messsim.scenario.apis import TOGETHER
 
 share = st.floats(0.05, 0.95).map(lambda x: round(x, 3))
 raters = st.sampled_from(
@@ -106,6 +107,17 @@ def autoscale(draw, replicas):
     if data["rule"] == "schedule" or draw(st.booleans()):
         data["schedule"] = [{"at_s": 0.5, "replicas": replicas}, {"at_s": 3.0, "replicas": draw(st.integers(0, 1))}]
     return draw(st.sampled_from([{}, {}, {"autoscale": data}]))
+
+
+def agree(pools):
+    """Pools of one model that scale by saturation are looked at together."""
+    first = {}
+    for pool in pools:
+        scaled = pool.get("autoscale", {})
+        if scaled.get("rule") == "saturation":
+            other = first.setdefault((pool["model"], pool.get("role")), scaled)
+            scaled.update({name: other[name] for name in TOGETHER if name in other})
+    return pools
 
 
 @st.composite
@@ -270,7 +282,7 @@ def scenarios(draw):
             continue
         for k in range(draw(st.sampled_from([1, 1, 2]))):
             pools.append({"model": model["name"], "name": f"{model['name']}.{k}"} | draw(serving(usd)))
-    cluster_spec = {"mode": "none"} if none else draw(cluster(pools))
+    cluster_spec = {"mode": "none"} if none else draw(cluster(agree(pools)))
     # Full pools, and APIs that are down or limited, turn clients away; without a pause they would ask again at once.
     if closed and (by_apis_alone(pools) or not cluster_spec.keys().isdisjoint({"admission", "failures"})):
         law_of_arrivals["think_s"] = max(law_of_arrivals["think_s"], 0.25)

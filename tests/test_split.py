@@ -5,6 +5,7 @@ A prompt of 10 tokens with 100 MB each crosses 4 GB/s in a quarter of a second.
 
 import json
 import math
+from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -84,6 +85,32 @@ def test_an_answer_of_the_first_token_alone_needs_no_transfer(engine, tmp_path):
     assert r.records.finish_s.tolist() == [STEP_S]
     assert r.records.replica.tolist() == [0]
     assert r.outcome.transfers.begun == 0
+
+
+@pytest.mark.parametrize("schedule", ["sglang", "tensorrt-llm"])
+@pytest.mark.parametrize(("transfer", "first_token_s"), [({}, STEP_S + CROSSES_S), (PREFILLED, STEP_S)])
+def test_other_engines_compute_no_token_again(engine, tmp_path, schedule, transfer, first_token_s):
+    """The prefill's token comes with the KV: two are left, and the user sees it as the first of them begins."""
+    pool = {"schedule": schedule, "prefix_cache": False}
+    r = run(split(tmp_path, [0.0], prefill=pool, decode=pool, transfer=transfer), engine)
+    assert r.records.first_token_s.tolist() == [first_token_s]
+    assert r.records.finish_s.tolist() == [STEP_S + CROSSES_S + (OUTPUT - 1) * STEP_S]
+
+
+@pytest.mark.parametrize(("capacity", "second_s"), [(1045, 1.0), (1044, 1.25), (1043, 1.75)])
+def test_sglang_takes_kv_while_512_tokens_are_free_for_each(engine, tmp_path, capacity, second_s):
+    """10 + 2 * 512 are asked for beside the first: 11 tokens on its way, 10 at 0.5; else when that has ended, at 1."""
+    pool = {"schedule": "sglang", "prefix_cache": False}
+    r = run(split(tmp_path, [0.0, 0.0], prefill=pool, decode=pool | {"kv_capacity_tokens": capacity}), engine)
+    assert r.records.finish_s.tolist() == [1.0, second_s]
+
+
+def test_a_cache_where_answers_are_decoded_spares_its_part_of_a_transfer(engine, tmp_path):
+    """Of the second prompt, 8 shared tokens and 10 of its own, two blocks of 4 are there: 10 tokens cross."""
+    decode = {"prefix_cache": True, "kv_block_tokens": 4}
+    r = run(split(tmp_path, [0.0, 3.0], decode=decode, prefixes={"groups": 1, "tokens": 8}), engine)
+    assert r.summary["transfers"]["gigabytes"] == pytest.approx(1.8 + 1.0)
+    assert r.records.finish_s.tolist() == pytest.approx([1.45, 3.0 + STEP_S + CROSSES_S + OUTPUT * STEP_S])
 
 
 def test_prompts_do_not_hold_up_answers(engine, tmp_path):
@@ -409,8 +436,12 @@ def sides(draw):
 
 def described(side: Side) -> dict:
     seconds = {"a0_s": side.a0_s, "c0_s_per_token": side.c0_s, "ak_s_per_token": side.ak_s}
-    return {
+    longest = {"max_new_tokens": side.max_new} if side.max_new else {}
+    return longest | {
         "coefficients": COEFFICIENTS | {key: float(value) for key, value in seconds.items()},
+        "kv_policy": "reserve" if side.reserves else "recompute",
+        "chunked_prefill": not side.whole,
+        "prefix_cache": False,
         "max_num_seqs": side.places,
         "max_batched_tokens": side.budget,
         "kv_capacity_tokens": side.capacity,
@@ -423,7 +454,9 @@ requests_of_both = st.lists(
 )
 
 
-def stepped_and_run(tmp_path_factory, both, requests, token_bytes, latency_s, *, later, bandwidth_of="transfer"):
+def stepped_and_run(
+    tmp_path_factory, both, requests, token_bytes, latency_s, *, later, bandwidth_of="transfer", schedule="vllm"
+):
     """What the reference makes of these requests, and a run of the product with the same."""
     times, at = [], Fraction(0)
     for k, (gap, _, _) in enumerate(requests):
@@ -431,7 +464,7 @@ def stepped_and_run(tmp_path_factory, both, requests, token_bytes, latency_s, *,
         times.append(at)
     token_s = Fraction(token_bytes) / int(BYTES_PER_S)
     shares = bandwidth_of != "transfer"
-    pair = Split(both, Fraction(latency_s), token_s, first_token_later=later, shares=shares)
+    pair = Split(both, Fraction(latency_s), token_s, first_token_later=later, shares=shares, engine=schedule)
     asked = [
         Asked(k, time, prompt, output)
         for k, (time, (_, prompt, output)) in enumerate(zip(times, requests, strict=True))
@@ -440,8 +473,8 @@ def stepped_and_run(tmp_path_factory, both, requests, token_bytes, latency_s, *,
     data = split(
         tmp_path_factory.mktemp("stepping"),
         [],
-        prefill=described(both[0]) | {"kv_bytes_per_token": token_bytes},
-        decode=described(both[1]),
+        prefill=described(both[0]) | {"kv_bytes_per_token": token_bytes, "schedule": schedule},
+        decode=described(both[1]) | {"schedule": schedule},
         transfer={
             "latency_s": latency_s,
             "bandwidth_gb_per_s": BYTES_PER_S / 1e9,
@@ -468,6 +501,41 @@ def stepped_and_run(tmp_path_factory, both, requests, token_bytes, latency_s, *,
 )
 def test_jumps_and_transfers_are_those_of_stepping(tmp_path_factory, both, requests, token_bytes, latency_s, later):
     asked, records = stepped_and_run(tmp_path_factory, both, requests, token_bytes, latency_s, later=later)
+    assert records.start_s.tolist() == [a.start_s for a in asked]
+    assert records.first_token_s.tolist() == [a.first_token_s for a in asked]
+    assert records.finish_s.tolist() == [a.finish_s for a in asked]
+
+
+@st.composite
+def sides_of(draw, schedule):
+    """A pair of an engine's, and requests for it: by SGLang answers of 640 tokens too, of which two do not fit."""
+    long = schedule == "sglang"
+    answers = st.one_of(st.integers(1, 24), st.just(640)) if long else st.integers(1, 24)
+    one = st.tuples(st.integers(0, 24), st.integers(1, 20), answers)
+    requests = draw(st.lists(one, min_size=1, max_size=8 if long else 40))
+    reserves, whole = not long and draw(st.booleans()), not long and draw(st.booleans())
+    more = {"reserves": reserves, "whole": whole, "max_new": draw(st.sampled_from([1, 16])) if reserves else 0}
+    prefill, decode = draw(sides()), draw(sides())
+    if whole:
+        prefill, decode = (replace(side, budget=side.budget + 44) for side in (prefill, decode))
+    if long:
+        decode = replace(decode, capacity=draw(st.sampled_from([660, 1300, 1900])))
+    return (replace(prefill, **more), replace(decode, **more)), requests
+
+
+@pytest.mark.parametrize("schedule", ["sglang", "tensorrt-llm"])
+@settings(deadline=None, derandomize=True, max_examples=cases(40))
+@given(
+    draws=st.data(),
+    token_bytes=st.sampled_from([2.0**10, 2.0**24, 2.0**26]),
+    latency_s=st.sampled_from([0.0, 0.0625]),
+    later=st.booleans(),
+)
+def test_other_engines_split_as_stepping_says(tmp_path_factory, schedule, draws, token_bytes, latency_s, later):
+    both, requests = draws.draw(sides_of(schedule))
+    asked, records = stepped_and_run(
+        tmp_path_factory, both, requests, token_bytes, latency_s, later=later, schedule=schedule
+    )
     assert records.start_s.tolist() == [a.start_s for a in asked]
     assert records.first_token_s.tolist() == [a.first_token_s for a in asked]
     assert records.finish_s.tolist() == [a.finish_s for a in asked]
@@ -517,13 +585,15 @@ def test_a_trace_viewer_sees_prefill_transfer_and_decode(tmp_path):
             ({side: change}, f"{expected} with role = {side!r}")
             for side in ("prefill", "decode")
             for change, expected in (
-                ({"schedule": "sglang"}, "schedule = 'sglang': is not modelled"),
-                ({"kv_policy": "reserve"}, "kv_policy = 'reserve': is not modelled"),
                 ({"drafts": {"tokens": 2, "acceptance": 0.5}}, "drafts: speculative decoding is not modelled"),
                 ({"lookahead": 1}, "lookahead = 1: is not modelled"),
             )
         ),
-        ({"decode": {"prefix_cache": True}}, "expected it where prompts are prefilled"),
+        ({"decode": {"schedule": "sglang"}}, "has pools with schedule = 'vllm' and 'sglang'; expected one"),
+        (
+            {"prefill": {"schedule": "sglang"}, "decode": {"prefix_cache": True, "schedule": "sglang"}},
+            "keeps none where others prefill; expected it in pools that prefill",
+        ),
         ({"prefill": {"kv_bytes_per_token": None}}, "kv_bytes_per_token: missing"),
         ({"cluster": {"dispatch": "shared_queue"}}, "cluster.dispatch = 'shared_queue'"),
         ({"router": {"V": 1e-2, "cost_estimate": "marginal"}}, "router.cost_estimate = 'marginal'"),

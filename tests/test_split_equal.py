@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sizes import cases
 from test_dispatch import RULES, many
 from test_engines_equal import (
+    agree,
     assert_equal,
     autoscale,
     check_random,
@@ -25,7 +26,7 @@ DECODE_RULES = [None, "least_loaded", "power_of_two", "round_robin", "random"]
 
 
 @st.composite
-def with_role(draw, role, name, model):
+def with_role(draw, role, name, model, schedule):
     seqs, replicas = draw(st.sampled_from([1, 2, 4, 16])), draw(st.integers(1, 4))
     pool = {
         "model": model,
@@ -38,7 +39,11 @@ def with_role(draw, role, name, model):
         "kv_capacity_tokens": draw(st.sampled_from([330, 400, 1000, 100_000])),
         "kv_block_tokens": draw(st.sampled_from([1, 1, 4])),
     }
-    pool |= draw(outside_the_gpu()) | draw(autoscale(replicas))
+    pool |= draw(outside_the_gpu()) | draw(autoscale(replicas)) | {"schedule": schedule}
+    if schedule == "tensorrt-llm":
+        pool |= draw(st.sampled_from([{"kv_policy": "recompute"}, {"kv_policy": "reserve", "max_new_tokens": 40}]))
+    if role == "decode" and schedule == "vllm":
+        pool["prefix_cache"] = draw(st.booleans())
     if role == "prefill":  # 25 or 100 MB in 1 GB/s: transfers of 0.1 s and more, that tie with iterations
         pool["kv_bytes_per_token"] = draw(st.sampled_from([1e3, 25e6, 1e8]))
         pool["prefix_cache"] = draw(st.booleans())
@@ -53,8 +58,10 @@ def split(draw, data):
     cluster = data["cluster"]
     pools = [p for p in data["pools"] if p["model"] not in chosen]
     for model in chosen:
+        schedule = draw(st.sampled_from(["vllm", "vllm", "sglang", "tensorrt-llm"]))
         for role in ["prefill", "decode", *draw(st.sampled_from([[], ["prefill"], ["decode"]]))]:
-            pools.append(draw(with_role(role, f"{model}.{len(pools)}", model)))
+            pools.append(draw(with_role(role, f"{model}.{len(pools)}", model, schedule)))
+    agree(pools)
     failures = cluster.get("failures", {})
     if any("autoscale" in p for p in pools):
         failures.pop("mtbf_s", None)

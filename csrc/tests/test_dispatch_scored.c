@@ -140,9 +140,12 @@ static void a_copy_goes_where_the_sum_of_scores_is_best(void)
         {.queue = 1.0, .prefix = 2.0, .session = 0.5, .active = 0.25, .no_hit_lru = 0.5},
         {.queue = 1.0, .prefix = 1.0, .session = 1.0}, /* much is equal */
         {.load = 256.0, .prefix = 2.0},
+        {.token_load = 2.0, .prefix = 1.0, .session = 0.5}, /* no engine is asked */
+        {.active = 2.0, .load = 1.0, .prefix = 1.0},
+        {.no_hit_lru = 0.5, .active = 1.0, .kv_cache = 1.0},
     };
     const int32_t sizes[] = {3, 20};
-    for (int k = 0; k < 56; k++) {
+    for (int k = 0; k < 80; k++) {
         ms_fleet fleet;
         const ms_dispatch_plan rule = {.rule = MS_SCORED,
                                        .weights = weights[k / 8],

@@ -179,8 +179,152 @@ static void what_is_set_aside_is_counted_in_blocks(void)
     }
 }
 
+/* All of a job's KV sets off and is there at once. */
+static void arrive_all(ms_replica *r, double t_s)
+{
+    for (ms_job *job = ms_transit_depart(r); job != NULL; job = ms_transit_depart(r)) {
+        job->source = -1; /* it is let go of there */
+        ms_replica_arrive(r, job, t_s);
+    }
+}
+
+/* By SGLang 512 tokens stay free for each that is there or comes: the first holds 5, the second asks for 4 + 2 * 512. What
+ * comes decodes at once, and shows the token that came with it. */
+static void sglang_keeps_room_for_answers(void)
+{
+    for (int fits = 0; fits < 2; fits++) {
+        ms_replica r;
+        const ms_limits limits = {.max_num_seqs = 2,
+                                  .max_batched_tokens = 16,
+                                  .kv_capacity_tokens = 5 + 4 + 1024 - !fits,
+                                  .schedule = MS_SCHEDULE_SGLANG,
+                                  .role = MS_ROLE_DECODE};
+        CHECK(ms_replica_init(&r, 1, &unit, &limits, NULL) == 0);
+        ms_job first = prefilled(0, 4, 3), second = prefilled(1, 4, 3);
+        submit(&r, &first, 0.0);
+        submit(&r, &second, 0.0);
+        start(&r, 0.0);
+        CHECK(r.state == MS_IDLE && r.departing.length == 1 + fits && r.sequences.set_aside == 5 + 5 * fits);
+        arrive_all(&r, 1.0);
+        start(&r, 1.0);
+        CHECK(r.sequences.decoders == 1 + fits && first.first_token_s == 1.0 && r.boundary_s == 3.0);
+        ms_queue done = {0};
+        CHECK(ms_replica_finish(&r, &done) == 0 && done.length == 1 + fits && first.finish_s == 3.0);
+        start(&r, 3.0);
+        CHECK(r.departing.length == 1 - fits);
+        ms_replica_free(&r);
+    }
+}
+
+/* Two hold 300 and 301 of 600 tokens in the third iteration: who came last goes, with its KV and before who waits for a
+ * transfer, and is back when the other has left. */
+static void who_is_retracted_goes_before_who_is_to_come(void)
+{
+    ms_replica r;
+    const ms_limits limits = {.max_num_seqs = 4,
+                              .max_batched_tokens = 16,
+                              .kv_capacity_tokens = 1400,
+                              .schedule = MS_SCHEDULE_SGLANG,
+                              .role = MS_ROLE_DECODE};
+    CHECK(ms_replica_init(&r, 1, &unit, &limits, NULL) == 0);
+    ms_job first = prefilled(0, 100, 620), second = prefilled(1, 100, 700), third = prefilled(2, 100, 3);
+    submit(&r, &first, 0.0);
+    submit(&r, &second, 0.0);
+    submit(&r, &third, 0.0);
+    start(&r, 0.0);
+    CHECK(r.departing.length == 2); /* 100 + 3 * 512 do not fit beside 202 */
+    arrive_all(&r, 0.0);
+    start(&r, 0.0);
+    ms_queue done = {0};
+    while (first.finish_s != first.finish_s) {
+        const double t_s = r.boundary_s;
+        CHECK(ms_replica_finish(&r, &done) == 0);
+        start(&r, t_s);
+    }
+    CHECK(second.preemptions == 1 && first.finish_s == 619.0);
+    CHECK(second.generated_tokens == 601);
+    CHECK(r.sequences.jobs[0] == &second && r.sequences.decoders == 1);
+    CHECK(r.own_queue.head == &third); /* 100 + 2 * 512 do not fit beside 700 */
+    CHECK(ms_replica_finish(&r, &done) == 0);
+    start(&r, 718.0);
+    CHECK(second.finish_s == 619.0 + 99.0 && r.departing.head == &third);
+    ms_replica_free(&r);
+}
+
+/* Reserved, a transfer keeps the blocks of the longest answer: 4 + 8 - 1 for each of two in 22, one in 21. */
+static void a_transfer_reserves_where_the_engine_does(void)
+{
+    for (int fits = 0; fits < 2; fits++) {
+        ms_replica r;
+        const ms_limits limits = {.max_num_seqs = 4,
+                                  .max_batched_tokens = 16,
+                                  .kv_capacity_tokens = 21 + fits,
+                                  .kv_policy = MS_KV_RESERVE,
+                                  .max_new_tokens = 8,
+                                  .whole_prompts = 1,
+                                  .schedule = MS_SCHEDULE_TENSORRT_LLM,
+                                  .role = MS_ROLE_DECODE};
+        CHECK(ms_replica_init(&r, 1, &unit, &limits, NULL) == 0);
+        ms_job first = prefilled(0, 4, 3), second = prefilled(1, 4, 3);
+        submit(&r, &first, 0.0);
+        submit(&r, &second, 0.0);
+        start(&r, 0.0);
+        CHECK(r.departing.length == 1 + fits && r.sequences.reserved_blocks == 11 + 11 * fits);
+        arrive_all(&r, 1.0);
+        start(&r, 1.0);
+        CHECK(r.sequences.decoders == 1 + fits && r.sequences.reserved_blocks == 11 + 11 * fits);
+        ms_queue done = {0};
+        CHECK(ms_replica_finish(&r, &done) == 0 && first.finish_s == 3.0);
+        CHECK(r.sequences.reserved_blocks == 0 && r.sequences.set_aside == 0);
+        ms_replica_free(&r);
+    }
+}
+
+/* What the cache has of a prompt is used from the transfer's start on, and need not come: 8 of 10 tokens, 8 of 9 of which the
+ * last is computed anew. Called off, it is there for the next. */
+static void a_cache_spares_what_it_has(void)
+{
+    const ms_node_of_path path[] = {{7, 8}};
+    ms_replica r;
+    const ms_limits limits = {.max_num_seqs = 2,
+                              .max_batched_tokens = 16,
+                              .kv_capacity_tokens = 100,
+                              .kv_block_tokens = 4,
+                              .prefix_cache = 1,
+                              .role = MS_ROLE_DECODE};
+    CHECK(ms_replica_init(&r, 1, &unit, &limits, NULL) == 0);
+    ms_job jobs[3];
+    ms_queue done = {0};
+    const int64_t missing[] = {10, 2, 2};
+    for (int k = 0; k < 3; k++) {
+        jobs[k] = prefilled(k, 10, 2);
+        jobs[k].path = path;
+        jobs[k].path_length = 1;
+        const double t_s = 10.0 * k;
+        submit(&r, &jobs[k], t_s);
+        start(&r, t_s);
+        CHECK(ms_transit_depart(&r) == &jobs[k] && jobs[k].missing_tokens == missing[k]);
+        CHECK((jobs[k].holds_there != NULL) && jobs[k].holds == NULL && ms_cache_check(&r.sequences.cache) == 0);
+        if (k == 1) {
+            ms_replica_call_off(&r, &jobs[k], t_s + 1.0);
+            CHECK(jobs[k].holds_there == NULL && r.sequences.set_aside == 0 && r.sequences.cache.cached == 2);
+            continue;
+        }
+        CHECK(ms_replica_arrive(&r, &jobs[k], t_s + 1.0) == MS_WAKE);
+        start(&r, t_s + 1.0);
+        CHECK(ms_replica_finish(&r, &done) == 0 && jobs[k].finish_s == t_s + 2.0 && jobs[k].holds == NULL);
+        start(&r, t_s + 2.0);
+        CHECK(ms_cache_check(&r.sequences.cache) == 0 && ms_sequences_blocks(&r.sequences, 0) == 0);
+    }
+    ms_replica_free(&r);
+}
+
 int main(void)
 {
+    RUN(sglang_keeps_room_for_answers);
+    RUN(who_is_retracted_goes_before_who_is_to_come);
+    RUN(a_transfer_reserves_where_the_engine_does);
+    RUN(a_cache_spares_what_it_has);
     RUN(a_prompt_is_handed_over_and_its_memory_stays);
     RUN(a_first_token_may_be_left_to_the_other);
     RUN(a_transfer_keeps_a_place_and_memory_and_joins_the_next_iteration);

@@ -1,6 +1,6 @@
 """Pools with their figures: what a scenario's fleet is once the zoo has been asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
@@ -131,6 +131,11 @@ class PoolPlan:
             else 0.7 * self.serving.max_num_seqs
         )
 
+    def by_price(self, pools: Sequence["PoolPlan"]) -> int:
+        """Its place among pools in the order of what a replica costs; of equals the first in the file comes first."""
+        mine = (self.owned_usd_per_s, self.first_replica)
+        return sum((pool.owned_usd_per_s, pool.first_replica) < mine for pool in pools)
+
     @property
     def api_limits(self) -> ApiLimits:
         """What it lets in, if it is an API."""
@@ -212,10 +217,24 @@ def plan_pools(scenario: Scenario) -> list[PoolPlan]:
 
 def _within_reach(plan: PoolPlan, plans: list[PoolPlan]) -> PoolPlan:
     """What is prefilled must fit where it decodes."""
-    decoders = [p.most_tokens for p in plans if p.role == "decode" and p.model == plan.model]
+    decoders = [(p.most_tokens, p.most_prompt_tokens) for p in plans if p.role == "decode" and p.model == plan.model]
     if plan.role != "prefill" or not decoders:
         return plan
-    return replace(plan, most_tokens=min(plan.most_tokens, max(decoders)))
+    tokens, prompt = max(decoders)
+    return replace(
+        plan,
+        most_tokens=min(plan.most_tokens, tokens),
+        most_prompt_tokens=min(plan.most_prompt_tokens, prompt),
+    )
+
+
+def _most_prompt(serving: Serving, role: str, holds: int) -> int:
+    """Tokens of the longest prompt that memory and an iteration have room for."""
+    cut = serving.chunked_prefill or role == "decode"
+    iteration = UNLIMITED_TOKENS if cut else serving.max_batched_tokens
+    if role == "prefill":
+        return min(iteration, holds - 1)
+    return min(iteration, holds - (serving.max_new_tokens or 0) if serving.kv_policy == "reserve" else UNLIMITED_TOKENS)
 
 
 def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: int, first: int) -> PoolPlan:
@@ -243,12 +262,7 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
         coefficients=_of_replica(figures, serving.tp) | _of_drafts(serving) if figures else {},
         kv_capacity_tokens=capacity,
         most_tokens=context if role == "prefill" else min(context, holds),
-        most_prompt_tokens=holds - 1
-        if role == "prefill"
-        else min(
-            UNLIMITED_TOKENS if serving.chunked_prefill else serving.max_batched_tokens,
-            holds - (serving.max_new_tokens or 0) if serving.kv_policy == "reserve" else UNLIMITED_TOKENS,
-        ),
+        most_prompt_tokens=_most_prompt(serving, role, holds),
         lookahead=0 if scenario.cluster.dispatch == "shared_queue" or role != "both" else serving.lookahead,
         usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,
         owned_usd_per_s=owned,

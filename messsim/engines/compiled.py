@@ -275,6 +275,7 @@ class _Run:
             "rule": _core.SCALING_RULES[autoscale.rule],
             "least": autoscale.min_replicas,
             "initial": autoscale.first,
+            "by_price": plan.by_price(self.setup.pools),
             "target": plan.autoscale_target,
             "steps": len(autoscale.schedule),
             "step_s": [step.at_s for step in autoscale.schedule],

@@ -36,6 +36,34 @@ class _Pool:
     scaler: Autoscaler
     phases: list[Wait]
     starts: list[int]
+    by_price: int  # of all pools in the order of what a replica costs, the lowest first
+
+    @property
+    def size(self) -> int:
+        """Replicas that are up or load."""
+        up, loading, _ = self.servers.counts()
+        return up + loading
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether it may have one more now."""
+        return self.servers.counts()[1] == 0 and self.size < len(self.servers.replicas)
+
+    def may_shrink(self, now: float) -> bool:
+        """Whether it may have one fewer now."""
+        is_last, loads = self.size == 1, self.servers.counts()[1] > 0
+        may_end = self.servers.work == 0 and self.scaler.may_end(now)
+        return not loads and self.size > self.scaler.least(now) and (not is_last or may_end)
+
+
+@dataclass
+class _Saturated:
+    """Pools of a model that scale by saturation, as they were at an instant."""
+
+    unsaturated: tuple[int, float, float]
+    unfinished: int
+    cheapest: _Pool | None
+    dearest: _Pool | None
 
 
 class Scaling:
@@ -60,7 +88,9 @@ class Scaling:
             if settings is not None:
                 scaler = Autoscaler(settings, pool.plan.autoscale_target, pool.plan.replicas)
                 phases = cold_phases(pool.plan, chance)
-                self.pools.append(_Pool(number, settings, pool, scaler, phases, [0] * pool.plan.replicas))
+                starts, price = [0] * pool.plan.replicas, pool.plan.by_price(setup.pools)
+                self.pools.append(_Pool(number, settings, pool, scaler, phases, starts, price))
+        self._saturated: dict[int, tuple[float, _Saturated]] = {}  # when each group of pools was seen last, and how
 
     def begin(self) -> None:
         """Those that are not up at first are off, and the first decisions are due."""
@@ -81,9 +111,9 @@ class Scaling:
             self._decide(pool)
 
     def _decide(self, pool: _Pool) -> None:
-        now, servers = self.calendar.now, pool.servers
+        servers = pool.servers
         up, loading, _ = servers.counts()
-        wanted = pool.scaler.wanted(Look(now, up, loading, servers.work, *self._unsaturated(pool)))
+        wanted = pool.scaler.wanted(self._look_at(pool, up, loading))
         have = up + loading
         while have > wanted:
             self._remove_one(servers)
@@ -94,14 +124,33 @@ class Scaling:
                 have += 1
         self.settle()
 
-    def _unsaturated(self, pool: _Pool) -> tuple[int, float, float]:
-        """What the rule `saturation` looks at; what waits in a queue that replicas share is theirs in equal parts."""
+    def _look_at(self, pool: _Pool, up: int, loading: int) -> Look:
+        now, work = self.calendar.now, pool.servers.work
         if pool.settings.rule != "saturation":
-            return 0, 0.0, 0.0
-        up, queue, now = pool.servers.up, pool.servers.queue, self.calendar.now
-        shared = len(queue) / len(up) if queue is not None and up else 0.0
-        seen = [(s.replica.kv_usage(now), s.replica.waiting + shared) for s in up]
-        return unsaturated(pool.settings, seen)
+            return Look(now, up, loading, work)
+        seen = self._look_at_all(pool)
+        others = (seen.unfinished - work, seen.cheapest is not pool, seen.dearest is not pool)
+        return Look(now, up, loading, work, *seen.unsaturated, *others)
+
+    def _look_at_all(self, pool: _Pool) -> _Saturated:
+        """All pools of its model that scale by saturation, once for all that decide at the same instant."""
+        now, group = self.calendar.now, id(pool.servers.group)
+        if group not in self._saturated or self._saturated[group][0] != now:
+            pools = [p for p in self.pools if p.servers.group is pool.servers.group]
+            pools = [p for p in pools if p.settings.rule == "saturation"]
+            seen = _Saturated(
+                unsaturated(pool.settings, [s for p in pools for s in self._replicas(p.servers)]),
+                sum(p.servers.work for p in pools),
+                min((p for p in pools if p.may_grow), key=lambda p: p.by_price, default=None),
+                max((p for p in pools if p.may_shrink(now)), key=lambda p: p.by_price, default=None),
+            )
+            self._saturated[group] = now, seen
+        return self._saturated[group][1]
+
+    def _replicas(self, pool: ServerPool) -> list[tuple[float, float]]:
+        """Memory in use and requests that wait; what waits in a queue that replicas share is theirs in equal parts."""
+        shared = len(pool.queue) / len(pool.up) if pool.queue is not None and pool.up else 0.0
+        return [(s.replica.kv_usage(self.calendar.now), s.replica.waiting + shared) for s in pool.up]
 
     def _remove_one(self, pool: ServerPool) -> None:
         """Of those that load the last; else the one with the fewest unfinished requests, and the last of these."""

@@ -232,7 +232,9 @@ class Service:
 
     def prompt_tokens(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Prompt tokens that each pool's replicas with a prefix cache have started, and how many were cached."""
-        by_replica = [[r.replica.prompt_tokens for r in p.replicas] for p in self.pools]
+        by_replica = [
+            [r.replica.prompt_tokens for r in p.replicas] if p.plan.serving.prefix_cache else [] for p in self.pools
+        ]
         started, cached = (tuple(sum(r[k] for r in replicas) for replicas in by_replica) for k in (0, 1))
         return started, cached
 

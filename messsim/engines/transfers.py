@@ -127,7 +127,7 @@ class Transfers:
         """A replica has started an iteration: the transfers to it that begin."""
         now = self.calendar.now
         for job in server.replica.departures():
-            size = job.prompt_tokens * job.pool.plan.kv_bytes_per_token
+            size = job.missing_tokens * job.pool.plan.kv_bytes_per_token
             self.begun += 1
             self.bytes += size
             self.wait_s += now - job.prefilled_s

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from .autoscale import Autoscale
 from .fleet import Cluster, Pool, Serving
 from .phases import Phase
 
@@ -10,6 +11,7 @@ __all__ = ["API_KEYS", "LIMITS", "api_problems", "autoscale_problems", "what_ref
 
 LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrent_requests")
 CACHE_KEYS = ("prompt_cache_s", "prompt_cache_least_tokens", "prompt_cache_step_tokens")
+TOGETHER = ("period_s", "saturated_usage", "saturated_waiting", "spare_usage", "spare_waiting")  # of a model's pools
 API_KEYS = (
     "latency_s",
     "tpot_s",
@@ -88,6 +90,7 @@ def autoscale_problems(s: Parts) -> Iterator[str]:
                     f"{table}.{i}.autoscale: with cluster.failures.mtbf_s; expected only one of them: replicas that "
                     "come and go do not fail at random (cluster.failures.schedule may hit other pools)"
                 )
+    yield from _saturation_together(s)
     if s.cluster.failures is not None:
         scaled = {p.name for p in s.fleet if p.autoscale is not None} if s.pools or s.models else set()
         for i, outage in enumerate(s.cluster.failures.schedule):
@@ -95,6 +98,22 @@ def autoscale_problems(s: Parts) -> Iterator[str]:
                 yield (
                     f"cluster.failures.schedule.{i}.pool = {outage.pool!r}: has autoscale; expected a pool whose "
                     "replicas do not come and go"
+                )
+
+
+def _saturation_together(s: Parts) -> Iterator[str]:
+    """Pools of a model that scale by saturation are one to that rule."""
+    first: dict[tuple[str, str], tuple[int, Autoscale]] = {}
+    for i, pool in enumerate(s.pools):
+        if pool.autoscale is None or pool.autoscale.rule != "saturation":
+            continue
+        k, other = first.setdefault((pool.serves, pool.role), (i, pool.autoscale))
+        for name in TOGETHER:
+            value, expected = getattr(pool.autoscale, name), getattr(other, name)
+            if value != expected:
+                yield (
+                    f"pools.{i}.autoscale.{name} = {value:g}: pools of one model are looked at together under rule = "
+                    f"'saturation'; expected {expected:g}, as in pools.{k}"
                 )
 
 

@@ -38,6 +38,12 @@ def split_problems(s: Parts) -> Iterator[str]:
         for role in ("prefill", "decode"):
             if role not in roles:
                 yield f"pools: model {model!r} has no pool with role = {role!r}; expected one of each role"
+        schedules = dict.fromkeys(pool.schedule for pool in s.pools if pool.serves == model)
+        if len(schedules) > 1:
+            yield (
+                f"pools: model {model!r} has pools with schedule = {' and '.join(map(repr, schedules))}; expected one, "
+                "since engines hand over KV to their own kind"
+            )
         if "both" in roles:
             yield (
                 f"pools: model {model!r} has pools of its own kind beside those with role = 'prefill' and 'decode'; "
@@ -50,8 +56,8 @@ def split_problems(s: Parts) -> Iterator[str]:
         )
     if split and s.router.cost_estimate == "marginal":
         yield (
-            "router.cost_estimate = 'marginal': does not know split prefill and decode; expected another, "
-            "such as 'mean'"
+            "router.cost_estimate = 'marginal': prices a prompt by the batch of those who decode beside it, and with "
+            "split prefill and decode nobody does; expected another, such as 'known' or 'mean'"
         )
 
 
@@ -62,18 +68,14 @@ def _pool(s: Parts, key: str, pool: Pool) -> Iterator[str]:
     if pool.kind == "api":
         yield f"{key}.kind = 'api': an API serves whole requests; expected no role"
         return
-    if pool.schedule != "vllm":
-        yield f"{key}.schedule = {pool.schedule!r}: is not modelled with {role}; expected 'vllm'"
-    elif pool.kv_policy == "reserve":
-        yield f"{key}.kv_policy = 'reserve': is not modelled with {role}; expected 'recompute'"
     if pool.drafts is not None:
         yield f"{key}.drafts: speculative decoding is not modelled with {role}; expected none"
     if pool.lookahead and "lookahead" in pool.model_fields_set:
         yield f"{key}.lookahead = {pool.lookahead}: is not modelled with {role}; expected 0"
-    if pool.role == "decode" and pool.prefix_cache:
+    if pool.role == "decode" and pool.prefix_cache and pool.schedule != "vllm":
         yield (
-            f"{key}.prefix_cache = true: is not modelled with {role}, which gets all of a prompt's KV; expected it "
-            "where prompts are prefilled"
+            f"{key}.prefix_cache = true: with {role} and schedule = {pool.schedule!r}, whose engine keeps none where "
+            "others prefill; expected it in pools that prefill"
         )
     if pool.role == "prefill" and pool.profile is None and pool.kv_bytes_per_token is None:
         yield (

@@ -28,9 +28,16 @@ class Side:
     a0_s: Fraction
     c0_s: Fraction
     ak_s: Fraction
+    reserves: bool = False  # memory for the longest answer that is allowed, as it joins
+    whole: bool = False  # a prompt waits until all of it fits into an iteration
+    max_new: int = 0
 
     def blocks(self, tokens: int) -> int:
         return -(-tokens // self.block)
+
+    @property
+    def all_blocks(self) -> int:
+        return self.capacity // self.block
 
 
 @dataclass
@@ -68,7 +75,9 @@ class _State:
 
 
 class Split:
-    """A pair of replicas; `first_token_later` leaves the answer's first token to the one that decodes.
+    """A pair of replicas of an engine; `first_token_later` leaves the answer's first token to the one that decodes.
+
+    That of vLLM computes the prompt's last token again for it; the others show the token that came with the KV.
 
     A transfer takes `latency_s` and `token_s` a token while it has the bandwidth for itself; with `shares` so many
     times as long as there are transfers.
@@ -82,7 +91,9 @@ class Split:
         *,
         first_token_later: bool,
         shares: bool = False,
+        engine: str = "vllm",
     ) -> None:
+        self.engine = engine
         self.sides = sides
         self.latency_s, self.token_s = latency_s, token_s
         self.later = first_token_later
@@ -105,7 +116,11 @@ class Split:
                 self._queue(now, PREFILL, a)
             elif kind == STARTS:
                 self.state[whom].starts = False
-                self._start(now, whom)
+                if self.engine == "sglang":
+                    (self._prefill_sglang if whom == PREFILL else self._decode_sglang)(now)
+                else:
+                    self._start(now, whom)
+                self._run(now, whom)
             elif whom == LINK:
                 self._carry(now)
             elif what == 0:
@@ -138,7 +153,7 @@ class Split:
             left = limits.budget - sum(a.decodes for a in state.batch)
             for a in state.batch:
                 a.chunk = 1 if a.decodes else min(a.whole - a.cached, left)
-            if self._used(side) <= limits.capacity // limits.block:
+            if limits.reserves or self._used(side) <= limits.all_blocks:
                 return preempted
             victim = state.batch.pop()
             victim.preemptions += 1
@@ -153,13 +168,12 @@ class Split:
         while not preempted and left > 0 and state.here:
             a = state.here.pop(0)
             state.outside.remove(a)
-            a.crosses, a.cached, a.chunk = False, a.whole - 1, 1
-            state.batch.append(a)
+            self._join(now, a)
             left -= 1
         while not preempted and left > 0 and state.queue:
             head = state.queue[0]
             taken = len(state.batch) + (len(state.outside) if side == DECODE else 0)
-            if taken >= limits.places or self._used(side) + limits.blocks(head.whole) > limits.capacity // limits.block:
+            if taken >= limits.places or not self._fits(side, head, left):
                 break
             state.queue.pop(0)
             if head.crosses:
@@ -171,6 +185,90 @@ class Split:
             head.start_s = now if head.start_s is None else head.start_s
             state.batch.append(head)
             left -= head.chunk
+
+    def _fits(self, side: int, head: Asked, left: int) -> bool:
+        state, limits = self.state[side], self.sides[side]
+        is_whole = limits.whole and not head.crosses and (limits.reserves or head.whole <= limits.budget)
+        if is_whole and head.whole > left:
+            return False
+        if limits.reserves:
+            return sum(self._peak(side, a) for a in [*state.batch, *state.outside, head]) <= limits.all_blocks
+        return self._used(side) + limits.blocks(head.whole) <= limits.all_blocks
+
+    def _peak(self, side: int, a: Asked) -> int:
+        limits = self.sides[side]
+        answer = 0 if side == PREFILL else max(a.output, limits.max_new) - 1
+        return limits.blocks(a.prompt + answer)
+
+    def _join(self, now: Fraction, a: Asked) -> None:
+        """Its KV is where it decodes."""
+        batch = self.state[DECODE].batch
+        a.crosses, a.cached, a.chunk = False, a.whole - 1, 1
+        if self.engine == "vllm":
+            batch.append(a)
+            return
+        a.decodes = True
+        a.first_token_s = now if a.first_token_s is None else a.first_token_s
+        batch.insert(sum(other.decodes for other in batch), a)
+
+    # ---- sglang: a side does one thing only --------------------------------------------------------------
+
+    def _prefill_sglang(self, now: Fraction) -> None:
+        state, limits = self.state[PREFILL], self.sides[PREFILL]
+        left = limits.budget
+        for a in state.batch:
+            a.chunk = min(a.whole - a.cached, left)
+            left -= a.chunk
+        while left > 0 and state.queue:
+            head = state.queue[0]
+            tokens = limits.block * (self._used(PREFILL) + 1) + head.whole + 1 + len(state.batch)
+            is_empty = not state.batch and not state.outside
+            if not is_empty and (len(state.batch) >= limits.places or tokens >= limits.block * limits.all_blocks):
+                break
+            state.queue.pop(0)
+            head.cached, head.chunk = 0, min(head.whole, left)
+            head.start_s = now if head.start_s is None else head.start_s
+            state.batch.append(head)
+            left -= head.chunk
+
+    def _decode_sglang(self, now: Fraction) -> None:
+        state, limits = self.state[DECODE], self.sides[DECODE]
+        for a in state.here:
+            state.outside.remove(a)
+            self._join(now, a)
+        state.here.clear()
+        while state.queue and self._takes_kv(state.queue[0]):
+            head = state.queue.pop(0)
+            if head.crosses:
+                state.outside.append(head)
+                self.transfers += 1
+                self._cross(now, head)
+            else:
+                self._join(now, head)
+        for a in state.batch:
+            a.chunk = 1
+        least = 0 if state.outside else 1
+        while len(state.batch) > least and self._used(DECODE) > limits.all_blocks:
+            k, victim = min(enumerate(state.batch), key=lambda p: (p[1].generated, -p[1].prompt, -p[0]))
+            del state.batch[k]
+            victim.preemptions += 1
+            victim.cached, victim.chunk, victim.decodes = 0, 0, False
+            state.queue.insert(sum(not other.crosses for other in state.queue), victim)
+
+    def _takes_kv(self, head: Asked) -> bool:
+        """512 tokens stay free for each that is there, and for the head."""
+        state, limits = self.state[DECODE], self.sides[DECODE]
+        there = len(state.batch) + len(state.outside)
+        if there in (0, limits.places):
+            return there == 0
+        used = sum(limits.blocks(a.cached) for a in state.batch) + sum(limits.blocks(a.whole) for a in state.outside)
+        own = head.prompt if head.crosses else head.whole
+        return own + 512 * (there + 1) <= (limits.all_blocks - used) * limits.block
+
+    # ---- iterations --------------------------------------------------------------------------------------
+
+    def _run(self, now: Fraction, side: int) -> None:
+        state, limits = self.state[side], self.sides[side]
         if state.batch:
             state.runs = True
             computed = sum(a.chunk for a in state.batch)
@@ -185,11 +283,12 @@ class Split:
             a.cached += a.chunk
             if a.cached < a.whole:
                 continue
-            if side == PREFILL and self.later:
+            if side == PREFILL and self.later and self.engine == "vllm":
                 self._hand_over(now, a)
                 continue
             a.generated += 1
-            a.first_token_s = now if a.first_token_s is None else a.first_token_s
+            if side == DECODE or not self.later or a.generated == a.output:
+                a.first_token_s = now if a.first_token_s is None else a.first_token_s
             if a.generated == a.output:
                 a.finish_s = now
                 state.batch.remove(a)

@@ -41,10 +41,21 @@ class Autoscaler:
         wanted = 0.0
         if self._rule is not None:
             wanted = self._awake(look, self._rule.wanted(look))
-        wanted = max(wanted, floor_of_day(self._settings, look.time_s), float(self._settings.min_replicas))
+        wanted = max(wanted, float(self.least(look.time_s)))
         return int(wanted) if wanted < self._most else self._most
 
+    def least(self, time_s: float) -> int:
+        """Less than so many it never is."""
+        return max(int(floor_of_day(self._settings, time_s)), self._settings.min_replicas)
+
+    def may_end(self, time_s: float) -> bool:
+        """Whether its last replica may go: it had nothing to do for long enough."""
+        assert self._settings.zero_after_s is not None
+        return time_s - self._idle_since_s >= self._settings.zero_after_s
+
     def _awake(self, look: Look, wanted: float) -> float:
+        if look.unfinished_elsewhere > 0 and look.loading > 0:
+            self._idle_since_s = math.inf  # it comes to help the others
         if look.unfinished > 0:
             self._idle_since_s = math.inf
             return max(wanted, 1.0)

@@ -16,9 +16,12 @@ class Look:
     ready: int
     loading: int
     unfinished: int
-    unsaturated: int = 0  # saturation: replicas that are up and not saturated, and the sums of what theirs have
-    usage: float = 0.0
+    unsaturated: int = 0  # saturation: replicas of all its model's pools that are up and not saturated,
+    usage: float = 0.0  # and the sums of what theirs have
     waiting: float = 0.0
+    unfinished_elsewhere: int = 0  # requests that the others of these pools have
+    another_grows: bool = False  # one of them would, in its place,
+    another_shrinks: bool = False
 
 
 def remember(recent: Recent, time_s: float, value: float, window_s: float) -> None:

@@ -2,7 +2,8 @@
 
 Source: llm-d/llm-d-workload-variant-autoscaler@14bed5d0, docs/saturation-analyzer.md, and @2ca0f701,
 docs/saturation-scaling-config.md, for the thresholds. A look is at an instant instead of the peak of the minute before
-it, and each pool decides by itself, where the WVA adds to the cheapest pool of a model and takes from the dearest.
+it. Pools of one model that scale by this rule are looked at together: the cheapest of those where nobody loads, and
+that has a replica left, gets the one that is wanted, and the dearest gives the one that is not.
 """
 
 from collections.abc import Iterable
@@ -35,13 +36,13 @@ class Saturation:
     def wanted(self, look: Look) -> float:
         """Replicas that are wanted, whatever the limits of the pool."""
         size = float(look.ready + look.loading)
-        if look.unfinished == 0 and size <= 1.0:
+        if look.unfinished == 0 and look.unfinished_elsewhere == 0 and size <= 1.0:
             return 0.0  # which is put off, and never below the least
         if look.loading > 0:
             return size
         if not self._is_enough(look, look.unsaturated):
-            return size + 1.0
-        return size - 1.0 if self._is_enough(look, look.unsaturated - 1) else size
+            return size if look.another_grows else size + 1.0
+        return size - 1.0 if self._is_enough(look, look.unsaturated - 1) and not look.another_shrinks else size
 
     def _is_enough(self, look: Look, replicas: int) -> bool:
         """Whether so many replicas under the load of those that are not saturated have enough to spare."""

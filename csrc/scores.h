@@ -1,0 +1,124 @@
+/* The scores that dispatch_scored.c adds up, of one replica each. */
+#ifndef MS_SCORES_H
+#define MS_SCORES_H
+
+#include "dispatch_rules.h"
+
+enum { MS_LOAD_MOST = 128 };
+
+typedef struct ms_range {
+    int64_t least;
+    int64_t most;
+} ms_range;
+
+static inline double ms_score_of_engine(const ms_choice *self, int32_t replica, ms_range queue)
+{
+    const ms_score_weights *weights = &self->fleet->dispatch.weights;
+    const int64_t q = ms_choice_waiting(self, replica);
+    const double shorter = queue.most > queue.least ? (double)(queue.most - q) / (double)(queue.most - queue.least) : 1.0;
+    const double load = 0.5 * (1.0 - (double)(q < MS_LOAD_MOST ? q : MS_LOAD_MOST) / MS_LOAD_MOST);
+    return weights->queue * shorter + weights->kv_cache * (1.0 - ms_choice_usage(self, replica)) + weights->load * load;
+}
+
+static inline double ms_score_of_prompt(const ms_choice *self, int32_t replica, int64_t total)
+{
+    const ms_dispatch_plan *plan = &self->fleet->dispatch;
+    const double matched = (double)self->fleet->matched[replica];
+    double score = total > 0 ? plan->weights.prefix * (matched / (double)total) : 0.0;
+    if (plan->weights.token_load > 0.0) {
+        const int64_t there = self->fleet->matched[replica] * self->servers->texts.unit_tokens;
+        const double tokens = (double)(self->fleet->prefill_tokens[replica] + self->job->prompt_tokens - there);
+        score += plan->weights.token_load * (1.0 - (tokens < plan->most_load_tokens ? tokens / plan->most_load_tokens : 1.0));
+    }
+    return score;
+}
+
+static inline ms_range ms_score_range(const ms_choice *self)
+{
+    ms_range range = {INT64_MAX, INT64_MIN};
+    for (int32_t i = 0; i < self->n; i++) {
+        const int64_t q = ms_choice_waiting(self, self->up[i]);
+        range.least = q < range.least ? q : range.least;
+        range.most = q > range.most ? q : range.most;
+    }
+    return range;
+}
+
+/* ---- what the router knows by itself ---------------------------------------------------------------------- */
+
+/* Of those who may be chosen. */
+typedef struct ms_known {
+    int32_t bound; /* session: where it is; -1: nowhere */
+    int64_t most;  /* active: unfinished requests */
+    int32_t is_cold; /* no_hit_lru: nobody was sent any of the prompt */
+    int32_t never; /* of them never got such a request, */
+    int32_t passed; /* and so many of these were looked at */
+} ms_known;
+
+static inline int32_t ms_score_bound(const ms_choice *self)
+{
+    ms_bindings *bindings = &self->servers->sessions;
+    if (!(self->fleet->dispatch.weights.session > 0.0) || self->job->session < 0) {
+        return -1;
+    }
+    ms_bindings_expire(bindings, self->t_s - self->fleet->dispatch.session_ttl_s);
+    return ms_bindings_find(bindings, self->job->session);
+}
+
+/* Whether nobody that may be chosen was sent any of the prompt: n replicas in `matches` were. */
+static inline int ms_score_is_cold(const ms_choice *self, int32_t n)
+{
+    int32_t i = 0;
+    while (i < n && !ms_choice_has(self, self->fleet->matches[i])) {
+        i++;
+    }
+    return i == n;
+}
+
+static inline ms_known ms_score_known(const ms_choice *self, int32_t matched)
+{
+    const ms_fleet *fleet = self->fleet;
+    ms_cold *cold = &self->servers->cold;
+    ms_known known = {.bound = ms_score_bound(self)};
+    for (int32_t i = 0; i < self->n && fleet->dispatch.weights.active > 0.0; i++) {
+        const int64_t unfinished = ms_fleet_unfinished(fleet, self->up[i]);
+        known.most = unfinished > known.most ? unfinished : known.most;
+    }
+    known.is_cold = fleet->dispatch.weights.no_hit_lru > 0.0 && ms_score_is_cold(self, matched);
+    if (known.is_cold) {
+        ms_cold_number(cold);
+        for (int32_t i = 0; i < self->n; i++) {
+            known.never += cold->position[fleet->place_of[self->up[i]]] < 0;
+        }
+    }
+    return known;
+}
+
+static inline double ms_score_activity(const ms_choice *self, int32_t replica, int64_t most)
+{
+    const ms_dispatch_plan *plan = &self->fleet->dispatch;
+    const int64_t unfinished = ms_fleet_unfinished(self->fleet, replica);
+    return unfinished <= plan->idle_requests ? 1.0 : (double)(most - unfinished) / (double)most * plan->most_busy_score;
+}
+
+/* To be asked of each in order. */
+static inline double ms_score_coldness(const ms_choice *self, int32_t replica, ms_known *known)
+{
+    if (!known->is_cold || self->n < 2) {
+        return 0.5;
+    }
+    const int32_t position = self->servers->cold.position[self->fleet->place_of[replica]];
+    const int32_t rank = position < 0 ? known->passed++ : known->never + position;
+    const double score = 1.0 - (double)rank / (double)(self->n - 1);
+    return score > 0.0 ? score : 0.0;
+}
+
+static inline double ms_score_of_router(const ms_choice *self, int32_t replica, ms_known *known)
+{
+    const ms_score_weights *weights = &self->fleet->dispatch.weights;
+    double score = weights->session * (double)(replica == known->bound);
+    score += weights->active > 0.0 ? weights->active * ms_score_activity(self, replica, known->most) : 0.0;
+    return score + (weights->no_hit_lru > 0.0 ? weights->no_hit_lru * ms_score_coldness(self, replica, known) : 0.0);
+}
+
+#endif

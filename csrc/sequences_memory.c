@@ -1,0 +1,92 @@
+/* The memory of a batch: blocks that it holds, or may come to need, and whom they suffice for. */
+#include "sequences.h"
+
+int64_t ms_sequences_peak_blocks(const ms_sequences *self, const ms_job *job)
+{
+    const int32_t reserves = self->limits.kv_policy == MS_KV_RESERVE;
+    if (self->limits.role == MS_ROLE_PREFILL) {
+        return ms_sequences_blocks_of(self, job->prompt_tokens);
+    }
+    const int64_t answer = reserves ? ms_sequences_max_new(self, job) : job->output_tokens;
+    return ms_sequences_blocks_of(self, job->prompt_tokens + answer - 1 + self->draft_tokens);
+}
+
+/* What decoder i has room for in the n-th iteration from here, units: the drafts of that iteration too, and its token. */
+static int64_t decoder_units(const ms_sequences *self, int32_t i, int64_t n)
+{
+    const ms_job *job = self->jobs[i];
+    const int64_t done = self->cached[i] + self->rate[i] * (self->clock + n - 1);
+    if (n == 0 && self->draft_tokens > 0) {
+        const int64_t prefilled = (int64_t)job->prompt_tokens + job->generated_tokens - 1;
+        if (ms_sequences_cached_units(self, i) == prefilled << self->shift) {
+            return prefilled << self->shift; /* its first is still to come */
+        }
+    }
+    return done + ((int64_t)(self->draft_tokens + 1) << self->shift);
+}
+
+int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n)
+{
+    const int64_t decoded = self->paused ? 0 : n;
+    int64_t blocks = 0;
+    if (self->block_tokens == 1 && self->shift == 0) {
+        blocks = self->context + decoded * self->growth;
+    } else {
+        const int64_t block = self->block_tokens << self->shift;
+        for (int32_t i = 0; i < self->decoders; i++) {
+            blocks += (decoder_units(self, i, decoded) + block - 1) / block;
+        }
+    }
+    for (int32_t i = self->decoders; i < self->running; i++) {
+        blocks += ms_sequences_blocks_of(self, self->cached[i] + n * self->chunk[i]);
+    }
+    return blocks + self->set_aside - self->cache.twice;
+}
+
+void ms_sequences_make_room(ms_sequences *self, int64_t used)
+{
+    const int64_t beyond = used + self->cache.cached - self->capacity_blocks;
+    if (beyond > 0) {
+        ms_cache_evict(&self->cache, beyond);
+    }
+}
+
+void ms_sequences_share(ms_sequences *self, int64_t n)
+{
+    for (int32_t i = self->decoders; i < self->running; i++) {
+        ms_cache_extend(&self->cache, self->jobs[i], self->cached[i] + n * self->chunk[i]);
+    }
+}
+
+/* Tokens of `present` blocks that need not be computed: the last token always is, if need be into a block that is there. */
+int64_t ms_sequences_hit_tokens(const ms_sequences *self, const ms_job *job, int64_t present)
+{
+    const int64_t most = (ms_sequences_whole_prompt(job) - 1) / self->block_tokens;
+    return (present < most ? present : most) * self->block_tokens;
+}
+
+int64_t ms_sequences_cached_tokens(const ms_sequences *self, const ms_job *job)
+{
+    if (!self->limits.prefix_cache) {
+        return 0;
+    }
+    return ms_sequences_hit_tokens(self, job, ms_cache_find(&self->cache, job, ms_sequences_whole_prompt(job)).present);
+}
+
+int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used, int64_t budget)
+{
+    const int64_t whole = ms_sequences_whole_prompt(head), most = self->limits.max_batched_tokens;
+    const int reserves = self->limits.kv_policy == MS_KV_RESERVE;
+    const ms_hits hits =
+        self->limits.prefix_cache ? ms_cache_find(&self->cache, head, whole) : (ms_hits){.present = 0, .held = 0};
+    const int is_whole = self->limits.whole_prompts && (whole <= most || reserves) && head->source < 0;
+    if (is_whole && whole - ms_sequences_hit_tokens(self, head, hits.present) > budget) {
+        return 0;
+    }
+    if (reserves) {
+        const int64_t prefilled = self->limits.role == MS_ROLE_PREFILL ? self->set_aside : 0;
+        const int64_t reserved = self->reserved_blocks + prefilled + ms_sequences_peak_blocks(self, head);
+        return reserved - self->cache.twice - hits.held <= self->capacity_blocks;
+    }
+    return used + ms_sequences_blocks_of(self, whole) - hits.held <= self->capacity_blocks;
+}
