@@ -74,7 +74,6 @@ typedef struct ms_page {
     ms_page_turns turns;
     const int64_t *path_start; /* [n + 1] what prompts are made of (job.h); NULL: they share nothing */
     ms_node_of_path *path;     /* [path_start[n]] the last end of a later turn is written when it is known */
-    int32_t *cached;           /* [models][n] tokens of them in caches, as decisions see it; NULL: nobody looks */
     ms_record_columns record;
 } ms_page;
 

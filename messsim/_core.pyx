@@ -814,19 +814,16 @@ cdef class MarginalCosts:
         self.memory = all_ms_server_cost(servers)
         self.c, self.n = <ms_server_cost *>start_of(self.memory), len(servers)
 
-    def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None,
-           const int32_t[::1] cached=None) -> NDArray[np.float64]:
+    def of(self, double prompt_tokens, const double[::1] known not None, list destinations not None) -> NDArray[np.float64]:
         """Costs [models] of a request, whose known costs stand where no server of a model is known.
 
-        `cached` [models] tokens of the prompt are in the cache of each where it would go.
+        `destinations` [models] are fields of ms_destination: where it would go if it went to a model.
         """
         cdef double[::1] costs = np.empty(known.shape[0])
-        check_shape(known.shape[0] == loads.shape[0] and known.shape[0] > 0, "known and loads are [models]")
-        check_shape(cached is None or cached.shape[0] == known.shape[0], "cached is [models]")
-        cdef const int32_t *there = NULL
-        if cached is not None:
-            there = &cached[0]
-        ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, there, 1, &known[0], &loads[0], &costs[0])
+        check_shape(known.shape[0] == len(destinations) > 0, "known and destinations are [models]")
+        memory = all_ms_destination(destinations)
+        ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, <ms_destination *>start_of(memory), &known[0],
+                          &costs[0])
         return np.asarray(costs)
 
 
@@ -1279,7 +1276,7 @@ cdef class Page(_ms_page):
     """
 
     cdef readonly object records
-    cdef object drawn, models_before, cached
+    cdef object drawn, models_before
 
     def __init__(self, int64_t first, dict drawn):
         cdef int64_t n = len(drawn["tenant"]), models = len(drawn["satisfied"])
@@ -1307,10 +1304,6 @@ cdef class Page(_ms_page):
         check_shape(paths.nodes.itemsize == sizeof(ms_node_of_path), "a node of a path has the size that it has in C")
         check_shape(start.shape[0] == self.c.n + 1 and start[self.c.n] == len(paths.nodes), "start is [n + 1]")
         self.c.path_start = &start[0]
-        self.cached = np.zeros((len(self.drawn["satisfied"]), self.c.n), np.int32)
-        cdef int32_t[:, ::1] cached = self.cached
-        self.c.cached = &cached[0, 0]
-        self.c.view.cached = &cached[0, 0]
         self.c.path = <ms_node_of_path *>&nodes[0] if nodes.shape[0] else NULL
         return 0
 

@@ -6,7 +6,6 @@
 
 /* Watts 1, idle watts 1/4, and no energy a token: joules are seconds, less a quarter where a replica wakes. */
 static const ms_server_cost server = {.model = 0,
-                                      .share = 1.0,
                                       .places = 4.0,
                                       .decoder_tokens = 1.0,
                                       .known = {.coefficients = {.a0_s = 2.0,
@@ -79,23 +78,25 @@ static void without_a_place_it_pays_its_share(void)
     CHECK(ms_marginal_cost(&server, 5, 0, 4) == expected && ms_marginal_cost(&server, 5, 0, 40) == expected);
 }
 
-static void loads_are_batches(void)
+/* By the pool where it would go; with none, as in a full batch of the first. */
+static void it_is_priced_where_it_would_go(void)
 {
     ms_server_cost two[2] = {server, server};
-    two[0].model = 1, two[0].share = 0.75;
-    two[1].model = 1, two[1].share = 0.25, two[1].places = 8.0;
-    const double known[3] = {7.0, 9.0, 11.0}, loads[3] = {0.1, 0.5, 0.2};
+    two[0].model = 1, two[0].pool = 3;
+    two[1].model = 1, two[1].pool = 5, two[1].places = 8.0;
+    const double known[3] = {7.0, 9.0, 11.0};
     double costs[3];
-    ms_marginal_costs(two, 2, 3, 5, NULL, 0, known, loads, costs);
-    CHECK(costs[0] == 7.0 && costs[2] == 11.0);
-    CHECK(costs[1] == 0.75 * ms_marginal_cost(&two[0], 5, 0, 2) + 0.25 * ms_marginal_cost(&two[1], 5, 0, 4));
-    for (int64_t up = 1; up < 50; up++) { /* as fleet.c divides */
-        const double load[3] = {0, (double)(3 * up) / (double)(up * 4), 0};
-        ms_marginal_costs(two, 1, 3, 5, NULL, 0, known, load, costs);
-        CHECK(costs[1] == 0.75 * ms_marginal_cost(&two[0], 5, 0, 3));
-    }
+    ms_destination to[3] = {{.pool = 0}, {.pool = 5, .running = 4.0, .cached = 2.0}, {.pool = -1}};
+    ms_marginal_costs(two, 2, 3, 5, to, known, costs);
+    CHECK(costs[0] == 7.0 && costs[2] == 11.0 && costs[1] == ms_marginal_cost(&two[1], 5, 2, 4));
+    to[1] = (ms_destination){.pool = 3, .running = 1.0};
+    ms_marginal_costs(two, 2, 3, 5, to, known, costs);
+    CHECK(costs[1] == ms_marginal_cost(&two[0], 5, 0, 1));
+    to[1] = (ms_destination){.pool = -1};
+    ms_marginal_costs(two, 2, 3, 5, to, known, costs);
+    CHECK(costs[1] == ms_marginal_cost(&two[0], 5, 0, 4));
     const double withdrawn[3] = {7.0, INFINITY, 11.0};
-    ms_marginal_costs(two, 2, 3, 5, NULL, 0, withdrawn, loads, costs);
+    ms_marginal_costs(two, 2, 3, 5, to, withdrawn, costs);
     CHECK(costs[1] == INFINITY);
 }
 
@@ -125,7 +126,7 @@ int main(void)
     RUN(waking_a_replica_costs_the_base_less_idling);
     RUN(chunks_leave_room_for_those_who_decode);
     RUN(without_a_place_it_pays_its_share);
-    RUN(loads_are_batches);
+    RUN(it_is_priced_where_it_would_go);
     RUN(the_work_of_a_prompt_is_counted_by_chunks);
     return report();
 }

@@ -157,7 +157,7 @@ class _Run:
             "reference": s.reference,
             "in_usd": s.cost.unit == "USD",
             "needs_loads": setup.needs_loads,
-            "needs_caches": setup.needs_caches,
+            "needs_destinations": setup.needs_destinations,
             "keeps_session_model": s.router.keep_session_model,
             "needs_features": "features" in setup.policy.needs,
             "uniforms": setup.policy.kernel.uniforms,

@@ -313,6 +313,10 @@ class ServerPool:
         held: int = self.group.held_for(self)
         return sum(server.unfinished for server in self.replicas) + held
 
+    def crowd(self) -> float:
+        """Unfinished requests for each replica that is up."""
+        return self.unfinished / len(self.up) if self.up else math.inf
+
     def is_closed(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
         """Whether it does not take a request.
 
@@ -412,7 +416,7 @@ class ModelServers:
             return False
         own = [p for p in pools if not p.plan.is_api] if self._shared else []
         if own:  # an API has no queue to share: it is asked when all else is full
-            pool = min(own, key=lambda p: p.unfinished / len(p.up) if p.up else math.inf)
+            pool = min(own, key=ServerPool.crowd)
             self._give(pool, job)
             pool.share(job)
             return True
@@ -487,10 +491,20 @@ class ModelServers:
         decoding = self.decoders.withdraw_all(now) if self.decoders is not None else []
         return [*jobs, *self._held, *decoding]
 
-    def cached_tokens(self, job: Job, now: float) -> int:
-        """Tokens of a prompt that the replica with the fewest unfinished requests holds, of several the first."""
-        up = [s for p in self.pools if not p.plan.is_api for s in p.up]
-        return int(min(up, key=lambda s: s.unfinished).replica.cached_tokens(job, now)) if up else 0
+    def look(self, job: Job, max_waiting: int | None) -> tuple[ServerPool | None, Any]:
+        """Where `place` would send a job: a pool, or None, and a replica of it, or None where it would wait for one."""
+        pools = self._open_to(job.prompt_tokens, job.output_tokens, max_waiting)
+        if not pools:
+            return None, None
+        own = [p for p in pools if not p.plan.is_api] if self._shared else []
+        if own:
+            pool = min(own, key=ServerPool.crowd)
+            return pool, next((s for s in pool.up if s.is_idle), None)
+        up = [s for p in pools for s in p.up]
+        if not up:
+            return pools[0], None
+        server = up[0] if len(up) == 1 else self._rule.look(up, job)
+        return server.pool, server
 
     def load(self) -> float:
         """Unfinished requests per place."""

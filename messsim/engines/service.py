@@ -191,13 +191,19 @@ class Service:
             self.looks.look(server for pool in self.pools for server in pool.servers)
             self._seen_loads = self._loads()
 
-    def cached_tokens(self, opened: OpenRequest) -> list[int]:
-        """Tokens of a request's prompt that the cache of each model holds where it would go."""
-        path, now = opened.rows.path(opened.request), self.calendar.now
-        return [
-            servers.cached_tokens(_core.Job(opened.request, m, opened.prompt, 1, path=path), now)
-            for m, servers in enumerate(self.servers)
-        ]
+    def destinations(self, opened: OpenRequest) -> list[dict[str, float]]:
+        """Where a request would go if it went to a model, for each: fields of ms_destination (csrc/marginal.h)."""
+        return [self._destination(opened.draft(m)) for m in range(len(self.servers))]
+
+    def _destination(self, job: Any) -> dict[str, float]:
+        pool, server = self.servers[job.model].look(job, self.max_waiting)
+        running = cached = 0
+        if server is not None:
+            running = self.looks.unfinished(server)
+            cached = 0 if pool.plan.is_api else server.replica.cached_tokens(job, self.calendar.now)
+        elif pool is not None:  # it waits for whoever has a place first
+            running = pool.unfinished // len(pool.up) if pool.up else pool.plan.serving.max_num_seqs
+        return {"pool": -1 if pool is None else self.pools.index(pool), "running": running, "cached": cached}
 
     def withdraw_all(self, now: float) -> list[Any]:
         """Cuts everything off at a time: all copies under way or waiting."""

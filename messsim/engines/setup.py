@@ -53,15 +53,13 @@ class Setup:
 
     @property
     def needs_loads(self) -> bool:
-        """Whether servers are looked at before each decision."""
-        estimate = self.policy.cost_estimate(self.scenario.router)
-        return "loads" in self.policy.needs or estimate == "marginal"
+        """Whether the loads of servers are looked at before each decision."""
+        return "loads" in self.policy.needs
 
     @property
-    def needs_caches(self) -> bool:
-        """Whether prefix caches are looked at before each decision."""
-        estimate = self.policy.cost_estimate(self.scenario.router)
-        return estimate == "marginal" and any(plan.serving.prefix_cache for plan in self.pools)
+    def needs_destinations(self) -> bool:
+        """Whether each decision looks at where a request would go, model by model."""
+        return self.policy.cost_estimate(self.scenario.router) == "marginal"
 
     @property
     def urgency(self) -> tuple[Ints, Floats] | None:
