@@ -160,7 +160,7 @@ static int has_room(const ms_run *run, const ms_open *open, int64_t model)
     const ms_page *page = open->page;
     return open->brain->costs[model] < INFINITY &&
            ms_dispatch_takes(&run->fleet, (int32_t)model, page->prompt_tokens[open->i],
-                             page->output_tokens[model * page->n + open->i], run->config.max_waiting, run->now_s);
+                             ms_page_max_new(page, model, open->i), run->config.max_waiting, run->now_s);
 }
 
 /* A plan for one model that takes no more goes to the next that does, a more capable one if there is one; it stays as it

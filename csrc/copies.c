@@ -237,6 +237,9 @@ void ms_copies_write(const ms_open *open, int32_t model, ms_job *job)
     const ms_page *page = open->page;
     ms_job_init(job, open->request, model, page->prompt_tokens[open->i],
                 page->output_tokens != NULL ? page->output_tokens[model * page->n + open->i] : 0);
+    if (page->max_new_tokens != NULL) {
+        job->max_new_tokens = page->max_new_tokens[open->i];
+    }
     job->attempt = open->attempt << 16; /* leaves room for failures */
     compose(open, job);
 }

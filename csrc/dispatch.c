@@ -7,13 +7,13 @@
 
 /* Whether a pool does not take a request: it is too long, as many are there as admission lets in, or the API is down or
  * has had as much as it takes. */
-static int is_closed(const ms_pool *pool, int32_t prompt_tokens, int32_t output_tokens, int64_t max_waiting, double t_s)
+static int is_closed(const ms_pool *pool, int32_t prompt_tokens, int32_t max_new_tokens, int64_t max_waiting, double t_s)
 {
-    if (!ms_pool_takes(pool, prompt_tokens, output_tokens)) {
+    if (!ms_pool_takes(pool, prompt_tokens, max_new_tokens)) {
         return 1;
     }
     if (pool->plan.is_api) {
-        const int64_t tokens = (int64_t)prompt_tokens + output_tokens;
+        const int64_t tokens = (int64_t)prompt_tokens + max_new_tokens;
         return pool->up == 0 || !ms_api_limits_allow(&pool->api_limits, tokens, pool->unfinished, t_s);
     }
     const int64_t places = (int64_t)pool->up * pool->plan.limits.max_num_seqs;
@@ -25,21 +25,21 @@ static int are_all_open(const ms_servers *servers, const ms_job *job, int64_t ma
 {
     const int64_t prompt = job->prompt_tokens;
     return max_waiting < 0 && servers->pools > 0 && !servers->has_api && prompt <= servers->all_take_prompt &&
-           prompt + job->output_tokens <= servers->all_take;
+           prompt + job->max_new_tokens <= servers->all_take;
 }
 
 static int is_closed_to(const ms_pool *pool, const ms_job *job, int64_t max_waiting, double t_s)
 {
-    return is_closed(pool, job->prompt_tokens, job->output_tokens, max_waiting, t_s);
+    return is_closed(pool, job->prompt_tokens, job->max_new_tokens, max_waiting, t_s);
 }
 
-int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t output_tokens,
+int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens,
                       int64_t max_waiting, double t_s)
 {
     const ms_servers *servers = &fleet->servers[model];
     int32_t k = 0;
     while (k < servers->pools &&
-           is_closed(&fleet->pool[servers->pool[k]], prompt_tokens, output_tokens, max_waiting, t_s)) {
+           is_closed(&fleet->pool[servers->pool[k]], prompt_tokens, max_new_tokens, max_waiting, t_s)) {
         k++;
     }
     return k < servers->pools;
@@ -132,7 +132,7 @@ static int call_api(ms_pool *pool, int32_t replica, ms_job *job, double t_s)
     if (job->first_token_s != job->first_token_s) {
         job->first_token_s = first_token_s;
     }
-    ms_api_limits_take(&pool->api_limits, (int64_t)job->prompt_tokens + job->output_tokens, t_s);
+    ms_api_limits_take(&pool->api_limits, (int64_t)job->prompt_tokens + job->max_new_tokens, t_s);
     return ms_prompt_cache_send(&pool->prompt_cache, job, t_s);
 }
 

@@ -17,7 +17,7 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
 int ms_dispatch_look(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t_s, int32_t *pool, int32_t *replica);
 
 /* Whether some pool of a model takes such a request now. */
-int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t output_tokens,
+int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens,
                       int64_t max_waiting, double t_s);
 
 /* Where a job that is prefilled elsewhere is to decode; -1: none that takes it is up. Returns 0 or an error. */

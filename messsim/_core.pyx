@@ -860,7 +860,8 @@ cdef class Job(_ms_job):
     """One copy of one request on its way through a server; times are NaN until they happen.
 
     `path` are the nodes (id, end_tokens) that its prompt begins with (csrc/job.h); `answer_node` is the id of the last
-    one, if the answer is to continue it. `session` is the one that it is a turn of; -1: none.
+    one, if the answer is to continue it. `session` is the one that it is a turn of; -1: none. Its client allows
+    `max_new_tokens` of answer; None: as many as it has.
     """
 
     cdef ms_node_of_path *nodes
@@ -869,8 +870,10 @@ cdef class Job(_ms_job):
     cdef public object destination  # where it is to decode, if that was chosen before its prefill
 
     def __init__(self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens, tag=None,
-                 int32_t attempt=0, path=(), answer_node=None, int64_t session=-1):
+                 int32_t attempt=0, path=(), answer_node=None, int64_t session=-1, max_new_tokens=None):
         ms_job_init(&self.c, request, model, prompt_tokens, output_tokens)
+        if max_new_tokens is not None:
+            self.c.max_new_tokens = max_new_tokens
         self.c.session = session
         self.c.attempt = attempt
         self.c.owner = <void *>self
@@ -1005,7 +1008,7 @@ cdef class Api:
 
     def call(self, Job job not None, double now_s):
         """It is called: takes what the job uses of its limits, and looks at its prompt."""
-        ms_api_limits_take(&self.limits, <int64_t>job.c.prompt_tokens + job.c.output_tokens, now_s)
+        ms_api_limits_take(&self.limits, <int64_t>job.c.prompt_tokens + job.c.max_new_tokens, now_s)
         check(ms_prompt_cache_send(&self.cache, &job.c, now_s))
 
 
@@ -1263,7 +1266,7 @@ RECORD_COLUMNS = {name: np.dtype(kind) for name, kind in TYPES_OF_ms_record_colu
 NOT_SENT = MS_NOT_SENT
 
 
-cdef tuple OF_REQUESTS = ("arrival_s", "tenant", "instance", "prompt_tokens", "feedback_uniform")
+cdef tuple OF_REQUESTS = ("arrival_s", "tenant", "instance", "prompt_tokens", "max_new_tokens", "feedback_uniform")
 cdef tuple OF_MODELS = ("output_tokens", "satisfied", "labels", "delay_s", "price_factor")
 
 

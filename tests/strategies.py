@@ -244,11 +244,14 @@ def scenarios(draw, folder) -> dict[str, Any]:
         {"kind": "exponential", "mean_s": 2.0},
         {"kind": "lognormal", "mean_s": 3.0, "cv": 2.0},
     ]
+    limits = draw(st.sampled_from([{}, {}, {"max_new_tokens": {"kind": "empirical", "tokens": [3, 20, 45]}}]))
+    for pool in pools if limits else []:
+        pool.pop("max_new_tokens", None)
     data: dict[str, Any] = {
         "seed": draw(st.integers(0, 9)),
         "sla": {"alpha": draw(share)},
         "arrivals": law,
-        "tokens": {"prompt": draw(token_laws(25, 100))},
+        "tokens": {"prompt": draw(token_laws(25, 100))} | limits,
         "satisfaction": {"kind": "irt", "slope": 1.5, "grades": draw(st.sampled_from([2, 2, 5]))},
         "features": {"dimensions": draw(st.sampled_from([1, 4])), "signal": 0.8},
         "models": models,

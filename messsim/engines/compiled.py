@@ -113,6 +113,7 @@ class _Run:
             "instance": chunk.instance,
             "prompt_tokens": chunk.prompt_tokens,
             "output_tokens": None if chunk.output_tokens is None else np.ascontiguousarray(chunk.output_tokens),
+            "max_new_tokens": chunk.max_new_tokens,
             "features": chunk.features,
             "known_costs": known,
             "satisfied": np.ascontiguousarray(chunk.satisfied),

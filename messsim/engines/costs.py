@@ -76,7 +76,7 @@ class KnownCosts:
             most = self._scenario.models[model].max_model_len
             limits = [] if most is None else [(most, most)]
         prompt = self._workload.longest_prompt_tokens()
-        longest = prompt + self._workload.longest_output_tokens(model)
+        longest = prompt + self._workload.longest_answer_allowed(model)
         never = not limits or any(longest <= most and prompt <= most_prompt for most, most_prompt in limits)
         return None if never else limits
 
@@ -97,7 +97,7 @@ class KnownCosts:
         collected = {}
         for m, limits in enumerate(self._most):
             if limits is not None:
-                tokens = prompt + chunk.output_tokens[m]
+                tokens = prompt + (chunk.output_tokens[m] if chunk.max_new_tokens is None else chunk.max_new_tokens)
                 collected[m] = np.all(
                     [(tokens > most) | (prompt > most_prompt) for most, most_prompt in limits], axis=0
                 )

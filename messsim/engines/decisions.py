@@ -79,7 +79,7 @@ class Decisions:
             return plan
         own = plan & PLAN_MODEL
         for m in (*range(own, len(decision.costs)), *range(own - 1, -1, -1)):
-            if decision.costs[m] < np.inf and self.service.takes(m, opened.prompt, opened.outputs[m]):
+            if decision.costs[m] < np.inf and self.service.takes(m, opened.prompt, opened.max_new(m)):
                 return int(plan & ~PLAN_MODEL | m)
         return plan
 

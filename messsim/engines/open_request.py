@@ -175,7 +175,12 @@ class OpenRequest:
         goes_on = self.rows.grows and model == self.seen and not self.decision.plan & PLAN_CHAIN
         node = path[-1][0] if goes_on else None
         session = self.rows.session(self.request)
-        return _core.Job(self.request, model, self.prompt, self.outputs[model], self, attempt, path, node, session)
+        answer, most = self.outputs[model], self.max_new(model)
+        return _core.Job(self.request, model, self.prompt, answer, self, attempt, path, node, session, most)
+
+    def max_new(self, model: int) -> int:
+        """The longest answer that the servers of a model are told of, tokens."""
+        return self.rows.max_new[self.request - self.columns.chunk.first][model]
 
     def decides(self, decision: Decision, seen: int, explored: bool, now: float) -> None:
         """The router has chosen."""

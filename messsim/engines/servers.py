@@ -317,15 +317,15 @@ class ServerPool:
         """Unfinished requests for each replica that is up."""
         return self.unfinished / len(self.up) if self.up else math.inf
 
-    def is_closed(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
+    def is_closed(self, prompt_tokens: int, max_new_tokens: int, max_waiting: int | None) -> bool:
         """Whether it does not take a request.
 
         It is too long, the pool is full, or the API is down or has had as much as it takes.
         """
-        if not self.plan.takes(prompt_tokens, output_tokens):
+        if not self.plan.takes(prompt_tokens, max_new_tokens):
             return True
         if self.plan.is_api:
-            return not self.up or not self.up[0].allows(prompt_tokens + output_tokens)
+            return not self.up or not self.up[0].allows(prompt_tokens + max_new_tokens)
         places = len(self.up) * self.plan.places
         return max_waiting is not None and self.unfinished >= places + max_waiting
 
@@ -411,7 +411,7 @@ class ModelServers:
 
     def place(self, job: Job, max_waiting: int | None = None) -> bool:
         """Sends a job to a replica; False if it is turned away."""
-        pools = self._open_to(job.prompt_tokens, job.output_tokens, max_waiting)
+        pools = self._open_to(job.prompt_tokens, job.max_new_tokens, max_waiting)
         if not pools:
             return False
         own = [p for p in pools if not p.plan.is_api] if self._shared else []
@@ -430,15 +430,15 @@ class ModelServers:
 
     def held_for(self, pool: ServerPool) -> int:
         """Requests that wait for a replica of this pool to come up: it is the first that takes them."""
-        first = [next(p for p in self.pools if p.plan.takes(j.prompt_tokens, j.output_tokens)) for j in self._held]
+        first = [next(p for p in self.pools if p.plan.takes(j.prompt_tokens, j.max_new_tokens)) for j in self._held]
         return sum(p is pool for p in first)
 
-    def takes(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
+    def takes(self, prompt_tokens: int, max_new_tokens: int, max_waiting: int | None) -> bool:
         """Whether some pool takes such a request now."""
-        return bool(self._open_to(prompt_tokens, output_tokens, max_waiting))
+        return bool(self._open_to(prompt_tokens, max_new_tokens, max_waiting))
 
-    def _open_to(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> list[ServerPool]:
-        return [p for p in self.pools if not p.is_closed(prompt_tokens, output_tokens, max_waiting)]
+    def _open_to(self, prompt_tokens: int, max_new_tokens: int, max_waiting: int | None) -> list[ServerPool]:
+        return [p for p in self.pools if not p.is_closed(prompt_tokens, max_new_tokens, max_waiting)]
 
     def _send(self, job: Job, up: list[Any]) -> None:
         server = up[0] if len(up) == 1 else self._rule.pick(up, job)
@@ -493,7 +493,7 @@ class ModelServers:
 
     def look(self, job: Job, max_waiting: int | None) -> tuple[ServerPool | None, Any]:
         """Where `place` would send a job: a pool, or None, and a replica of it, or None where it would wait for one."""
-        pools = self._open_to(job.prompt_tokens, job.output_tokens, max_waiting)
+        pools = self._open_to(job.prompt_tokens, job.max_new_tokens, max_waiting)
         if not pools:
             return None, None
         own = [p for p in pools if not p.plan.is_api] if self._shared else []

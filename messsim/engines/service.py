@@ -107,9 +107,9 @@ class Service:
         servers: ModelServers = self.servers[job.model]
         return servers.place(job, self.max_waiting)
 
-    def takes(self, model: int, prompt_tokens: int, output_tokens: int) -> bool:
+    def takes(self, model: int, prompt_tokens: int, max_new_tokens: int) -> bool:
         """Whether a model's servers take such a request now."""
-        return self.servers[model].takes(prompt_tokens, output_tokens, self.max_waiting)
+        return self.servers[model].takes(prompt_tokens, max_new_tokens, self.max_waiting)
 
     def retry(self, job: Any) -> bool:
         """Places a copy again that a failure hit; False if its model's APIs are down and it has no replicas.
