@@ -7,7 +7,8 @@
  * places are taken it waits and makes no batch larger: it pays its share of a full one, 1/b of its iterations, as a
  * known cost does (cost.h).
  *
- * The replica is the one that dispatch would choose now; b is what the router sees of its unfinished requests. */
+ * The replica is the one that dispatch would choose now; b is what the router sees of its unfinished requests
+ * (destination.h). */
 #ifndef MS_MARGINAL_H
 #define MS_MARGINAL_H
 

@@ -21,10 +21,10 @@ COLUMNS = (
 )
 SERVED = ("profile", "gpu", "tp", "weights", "engine")
 PINNED = {
-    "overload": "",
-    "two-tenants": "",
-    "impatient-clients": "",
-    "failures": "",
+    "overload": "5a439a29fa893302",
+    "two-tenants": "e9707cf78fd28e91",
+    "impatient-clients": "09c8d8c7e5662cf7",
+    "failures": "4f0d7b60b9d0ea02",
 }
 
 

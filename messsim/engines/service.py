@@ -44,6 +44,7 @@ class Service:
         self.in_usd = s.cost.unit == "USD"
         self.max_waiting = s.cluster.admission.max_waiting if s.cluster.admission else None
         shared = s.cluster.dispatch == "shared_queue"
+        self._goes_by_load = s.cluster.dispatch == "least_loaded" and s.cluster.state_delay_s == 0
         self.looks = Looks(s.cluster.state_delay_s)
         chance, replicas = setup.workload.chance, sum(plan.replicas for plan in setup.pools)
         self.pools = [
@@ -197,13 +198,16 @@ class Service:
 
     def _destination(self, job: Any) -> dict[str, float]:
         pool, server = self.servers[job.model].look(job, self.max_waiting)
-        running = cached = 0
-        if server is not None:
+        if pool is None:
+            return {"pool": -1, "running": 0, "cached": 0}
+        if server is not None and not self._goes_by_load:
             running = self.looks.unfinished(server)
-            cached = 0 if pool.plan.is_api else server.replica.cached_tokens(job, self.calendar.now)
-        elif pool is not None:  # it waits for whoever has a place first
+        else:  # the least loaded of replicas has no more than the mean of them
             running = pool.unfinished // len(pool.up) if pool.up else pool.plan.serving.max_num_seqs
-        return {"pool": -1 if pool is None else self.pools.index(pool), "running": running, "cached": cached}
+        cached = 0
+        if server is not None and not pool.plan.is_api:
+            cached = server.replica.cached_tokens(job, self.calendar.now)
+        return {"pool": self.pools.index(pool), "running": running, "cached": cached}
 
     def withdraw_all(self, now: float) -> list[Any]:
         """Cuts everything off at a time: all copies under way or waiting."""
