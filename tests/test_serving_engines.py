@@ -233,7 +233,9 @@ def test_what_never_fits_is_refused_before_the_run(serving, text):
 
 
 def test_weights_that_leave_no_memory_are_refused():
-    with pytest.raises(ScenarioError, match=r"gpu_memory_share = 0\.1: the weights of Llama-3\.1-8B/H100/tp1 leave no room"):
+    with pytest.raises(
+        ScenarioError, match=r"gpu_memory_share = 0\.1: the weights of Llama-3\.1-8B/H100/tp1 leave no room"
+    ):
         prepare(scenario(profile="Llama-3.1-8B", gpu="H100", coefficients=None, gpu_memory_share=0.1))
 
 
@@ -241,13 +243,18 @@ def test_weights_that_leave_no_memory_are_refused():
 
 
 def limited(limit, **changes):
-    data = {"tokens": {"prompt": 4, "output": {"kind": "geometric", "mean": 8.0}, "max_new_tokens": limit}, "requests": 200}
+    data = {
+        "tokens": {"prompt": 4, "output": {"kind": "geometric", "mean": 8.0}, "max_new_tokens": limit},
+        "requests": 200,
+    }
     return builders.scenario(**(data | changes))
 
 
 def test_answers_are_cut_to_what_their_clients_allow():
     """The same draws otherwise, and the same limit for every model."""
-    free, cut = (Workload(parse(limited(limit))).columns(0, 200) for limit in (None, {"kind": "empirical", "tokens": [3, 9]}))
+    free, cut = (
+        Workload(parse(limited(limit))).columns(0, 200) for limit in (None, {"kind": "empirical", "tokens": [3, 9]})
+    )
     assert free.max_new_tokens is None
     assert set(cut.max_new_tokens.tolist()) == {3, 9}
     assert (cut.output_tokens == np.minimum(free.output_tokens, cut.max_new_tokens)).all()
@@ -257,7 +264,9 @@ def test_answers_are_cut_to_what_their_clients_allow():
 def test_expected_lengths_are_of_answers_that_are_cut():
     """1 - (7/8)^5 of a mean of 8 in the long run, 3.9."""
     workload = Workload(parse(limited(5)))
-    assert workload.mean_output_tokens(0) == workload.usual_output_tokens(0) == pytest.approx(8 * (1 - 0.875**5), rel=0.02)
+    assert (
+        workload.mean_output_tokens(0) == workload.usual_output_tokens(0) == pytest.approx(8 * (1 - 0.875**5), rel=0.02)
+    )
     assert workload.longest_output_tokens(0) == 5
     assert workload.mean_square_output_tokens(0) < 25
     assert not workload.answers_can_wait
@@ -283,5 +292,7 @@ def test_an_api_counts_what_clients_allow(engine):
 
 
 def test_one_limit_for_all_and_one_of_each_are_two():
-    with pytest.raises(ScenarioError, match=r"max_new_tokens = 9: clients send their own limits, tokens\.max_new_tokens"):
+    with pytest.raises(
+        ScenarioError, match=r"max_new_tokens = 9: clients send their own limits, tokens\.max_new_tokens"
+    ):
         parse(limited(5, models=[builders.model("only", schedule="sglang", max_new_tokens=9)]))

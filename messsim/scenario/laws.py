@@ -91,7 +91,10 @@ _LimitTable = Annotated[Constant | Geometric | Lognormal | Empirical, Field(disc
 LimitLaw = Annotated[
     _LimitTable,
     expanding(
-        {}, "tokens", "a number of tokens, or a law such as {kind = 'empirical', tokens = [256, 1024]}", _LimitTable | TokenCount
+        {},
+        "tokens",
+        "a number of tokens, or a law such as {kind = 'empirical', tokens = [256, 1024]}",
+        _LimitTable | TokenCount,
     ),
 ]
 

@@ -13,7 +13,14 @@ from messsim.scenario import laws as scenario_laws
 from .chance import Chance
 from .chunk import Floats, Ints
 
-__all__ = ["TokenSampler", "delay_sampler", "histogram_sampler", "limited_sampler", "lognormal_parameters", "token_sampler"]
+__all__ = [
+    "TokenSampler",
+    "delay_sampler",
+    "histogram_sampler",
+    "limited_sampler",
+    "lognormal_parameters",
+    "token_sampler",
+]
 
 
 SAMPLE = 4096  # requests whose answers stand for all, where each has a limit of its own
