@@ -18,6 +18,7 @@ import simpy
 
 import messsim
 from messsim.engines import compiled, prepare, simpy_engine
+from messsim.scenario import parse
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 SCALE = float(os.environ.get("MESSSIM_BENCH_SCALE", "1"))
@@ -175,12 +176,13 @@ def test_trace_of_conversations(benchmark, tmp_path, requests, simpy_rate):
         "engine": "vllm",
         "replicas": 16,
     }
-    data = messsim.parse(
+    data = parse(
         {
             "arrivals": law,
             "tokens": {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}},
             "sla": {"alpha": 0.5},
-            "models": [served | {"satisfaction": 0.7}],
+            "models": [served | {"name": "llama-3.1-70b", "satisfaction": 0.7}],
+            "satisfaction": {"kind": "irt"},
             "router": {"policy": "cheapest"},
             "cluster": {"dispatch": "prefix_affinity"},
         }

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from builders import run
 
-
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 COLUMNS = (
     *("arrival_s", "tenant", "model", "replica", "status", "explored", "output_tokens", "attempts", "preemptions"),

@@ -1,8 +1,7 @@
 """Sessions and shared system prompts, against times and lengths worked out by hand, and in both engines."""
 
-from pathlib import Path
-
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest

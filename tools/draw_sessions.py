@@ -1,4 +1,4 @@
-"""Draws the table of docs/sessions.md: what routers pay for an answer, what they find in caches, and how long users wait."""
+"""Draws the table of docs/sessions.md: joules an answer, what was found in caches, and how long users wait."""
 
 import argparse
 import re

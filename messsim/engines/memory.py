@@ -1,14 +1,13 @@
 """What an engine makes of a GPU's memory: the tokens that its cache holds."""
 
-from messsim.scenario.engines import Engine
 from messsim.scenario.fleet import Serving
 from messsim.zoo.records import Memory
 
 __all__ = ["capacity_tokens", "memory_share"]
 
 MIB = 2**20
-# The share of a GPU's memory that an engine takes for weights and cache where nobody says; TensorRT-LLM's is that of what
-# is free once the weights are there.
+# The share of a GPU's memory that an engine takes for weights and cache where nobody says; TensorRT-LLM's is that of
+# what is free once the weights are there.
 # vLLM: gpu_memory_utilization (vllm/config/cache.py, 0.92 in 0.25 to 0.32, 0.9 up to 0.15 at least). From 0.21 on its
 # CUDA graphs are reckoned in (VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS, vllm/envs.py).
 # TensorRT-LLM: free_gpu_memory_fraction (tensorrt_llm/llmapi/llm_args.py, KvCacheConfig, 1.2 to 1.4).
@@ -37,8 +36,8 @@ def capacity_tokens(serving: Serving, memory: Memory) -> int:
 def memory_share(serving: Serving, memory: Memory) -> float:
     """What an engine takes where nobody says.
 
-    SGLang leaves room for what grows with the tokens of a prefill, with GPUs and with its CUDA graphs: mem_fraction_static
-    by srt/arg_groups/memory_hook.py (sgl-project/sglang@031ed82d), graphs of prefills counted.
+    SGLang leaves room for what grows with the tokens of a prefill, with GPUs and with its CUDA graphs:
+    mem_fraction_static by srt/arg_groups/memory_hook.py (sgl-project/sglang@031ed82d), graphs of prefills counted.
     """
     if serving.engine != "sglang":
         return SHARES.get(serving.engine or "", SHARE)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from messsim import _core
 from messsim.scenario import Scenario
 from messsim.workload import Chance
 from messsim.workload.chunk import Floats

@@ -301,8 +301,8 @@ class Serving(Part):
             raise ValueError(f'chunked_prefill = false: schedule = "{self.schedule}" cuts prompts; expected true')
         if self.gpu_memory_share is not None and (self.profile is None or self.kv_capacity_tokens is not None):
             raise ValueError(
-                f"gpu_memory_share = {self.gpu_memory_share:g}: a profile's memory goes by it, unless kv_capacity_tokens "
-                "says what it holds; expected a profile and no kv_capacity_tokens"
+                f"gpu_memory_share = {self.gpu_memory_share:g}: a profile's memory goes by it, unless "
+                "kv_capacity_tokens says what it holds; expected a profile and no kv_capacity_tokens"
             )
         if self.kv_capacity_tokens is not None and self.kv_capacity_tokens < self.kv_block_tokens:
             raise ValueError(

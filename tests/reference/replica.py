@@ -121,8 +121,8 @@ class Arrival:
     Its client may give up: the server stops working on it, at the next end of an iteration where it runs.
     `path` are the nodes (id, end_tokens) that its prompt begins with, `answer_node` the last one if the answer is to
     continue it. With drafts `iterations` give its answer after the first token. Of `priority` lower comes first;
-    `deadline` is when its first token is wanted, None: at no time. Its client allows `max_new_tokens` of answer; None: as
-    many as it has.
+    `deadline` is when its first token is wanted, None: at no time. Its client allows `max_new_tokens` of answer; None:
+    as many as it has.
     """
 
     time: Number
