@@ -138,8 +138,8 @@ def test_whole_run(benchmark, case, simpy_rate):
 def conversations(file: Path, requests: int) -> None:
     """A trace like Mooncake's of conversations (Qin et al., FAST'25; its hashes are of blocks of 512 tokens).
 
-    As many requests an hour, 12,000 tokens a prompt and 343 an answer in the mean, and two fifths of all blocks were there
-    before. What is real about it are these four figures; the trace itself is not here.
+    As many requests an hour, prompts and answers about as long, and conversations that go on. The trace itself is not
+    here.
     """
     chance, fresh = np.random.default_rng(7), 0
     open_ones: list[list[int]] = []

@@ -57,3 +57,18 @@ def test_the_engines_are_equal_on_hashes_and_caches(tmp_path, served, block):
     assert_equal(parse(data))
     cached = run(data, "compiled").records.cached_prompt_tokens
     assert 0 < (cached > 0).sum() < len(cached)
+
+
+def test_a_requests_own_text_is_no_hashed_one(tmp_path):
+    """Only the first block of each prompt has a hash: all else is its own, whatever numbers ids and requests have."""
+    rows = [{"timestamp": 9000 * k, "input_length": 1500, "output_length": 2, "hash_ids": [k // 2]} for k in range(6)]
+    file = tmp_path / "trace.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = scenario(
+        requests=None,
+        arrivals={"kind": "trace", "file": str(file), "format": "mooncake", "repeat": False},
+        tokens={"prompt": {"kind": "trace"}, "output": {"kind": "trace"}},
+        models=[model("only", 0.6, prefix_cache=True)],
+    )
+    assert_equal(parse(data))
+    assert run(data, "compiled").records.cached_prompt_tokens.tolist() == [0, BLOCK] * 3
