@@ -405,16 +405,16 @@ class ModelServers:
         self.pools = pools
         for pool in pools:
             pool.rule, pool.group = rule, self
-        self._shared = shared
-        self._rule = rule
+        self.shared = shared
+        self.rule = rule
         self._held: deque[Job] = deque()  # while no replica is up
 
     def place(self, job: Job, max_waiting: int | None = None) -> bool:
         """Sends a job to a replica; False if it is turned away."""
-        pools = self._open_to(job.prompt_tokens, job.max_new_tokens, max_waiting)
+        pools = self.open_to(job.prompt_tokens, job.max_new_tokens, max_waiting)
         if not pools:
             return False
-        own = [p for p in pools if not p.plan.is_api] if self._shared else []
+        own = [p for p in pools if not p.plan.is_api] if self.shared else []
         if own:  # an API has no queue to share: it is asked when all else is full
             pool = min(own, key=ServerPool.crowd)
             self._give(pool, job)
@@ -435,14 +435,15 @@ class ModelServers:
 
     def takes(self, prompt_tokens: int, max_new_tokens: int, max_waiting: int | None) -> bool:
         """Whether some pool takes such a request now."""
-        return bool(self._open_to(prompt_tokens, max_new_tokens, max_waiting))
+        return bool(self.open_to(prompt_tokens, max_new_tokens, max_waiting))
 
-    def _open_to(self, prompt_tokens: int, max_new_tokens: int, max_waiting: int | None) -> list[ServerPool]:
+    def open_to(self, prompt_tokens: int, max_new_tokens: int, max_waiting: int | None) -> list[ServerPool]:
+        """The pools that take such a request now."""
         return [p for p in self.pools if not p.is_closed(prompt_tokens, max_new_tokens, max_waiting)]
 
     def _send(self, job: Job, up: list[Any]) -> None:
-        server = up[0] if len(up) == 1 else self._rule.pick(up, job)
-        self._rule.sent(server, job)
+        server = up[0] if len(up) == 1 else self.rule.pick(up, job)
+        self.rule.sent(server, job)
         if self.decoders is not None:
             server.pool.transfers.promise(job)
         self._give(server.pool, job)
@@ -472,7 +473,7 @@ class ModelServers:
 
     def forget(self, server: Any) -> None:
         """A replica went down, and what it knew is gone."""
-        self._rule.forget(server)
+        self.rule.forget(server)
 
     def resume(self, pool: ServerPool) -> list[Job]:
         """A replica of the pool is up again; returns what was held and is to be placed again."""
@@ -490,21 +491,6 @@ class ModelServers:
         jobs += [job for front in fronts for job in front.withdraw()]
         decoding = self.decoders.withdraw_all(now) if self.decoders is not None else []
         return [*jobs, *self._held, *decoding]
-
-    def look(self, job: Job, max_waiting: int | None) -> tuple[ServerPool | None, Any]:
-        """Where `place` would send a job: a pool, or None, and a replica of it, or None where it would wait for one."""
-        pools = self._open_to(job.prompt_tokens, job.max_new_tokens, max_waiting)
-        if not pools:
-            return None, None
-        own = [p for p in pools if not p.plan.is_api] if self._shared else []
-        if own:
-            pool = min(own, key=ServerPool.crowd)
-            return pool, next((s for s in pool.up if s.is_idle), None)
-        up = [s for p in pools for s in p.up]
-        if not up:
-            return pools[0], None
-        server = up[0] if len(up) == 1 else self._rule.look(up, job)
-        return server.pool, server
 
     def load(self) -> float:
         """Unfinished requests per place."""

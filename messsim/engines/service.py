@@ -13,6 +13,7 @@ from messsim.workload import Chance
 from messsim.workload.chunk import Floats
 
 from .calendar import Calendar
+from .destinations import Destinations
 from .dispatch import Draws, rule_of
 from .looks import Looks
 from .observer import Observer
@@ -43,7 +44,6 @@ class Service:
         self.in_usd = s.cost.unit == "USD"
         self.max_waiting = s.cluster.admission.max_waiting if s.cluster.admission else None
         shared = s.cluster.dispatch == "shared_queue"
-        self._goes_by_load = s.cluster.dispatch == "least_loaded" and s.cluster.state_delay_s == 0
         self.looks = Looks(s.cluster.state_delay_s)
         chance, replicas = setup.workload.chance, sum(plan.replicas for plan in setup.pools)
         self.pools = [
@@ -65,6 +65,7 @@ class Service:
             )
             for m, name in enumerate(s.model_names)
         ]
+        self._destinations = Destinations(self.pools, self.servers, self.looks, s.cluster.dispatch)
         self.transfers = self._split(s, chance, done, observer)
         self._urgency = setup.urgency
         if self.looks.delay_s > 0:
@@ -193,20 +194,8 @@ class Service:
 
     def destinations(self, opened: OpenRequest) -> list[dict[str, float]]:
         """Where a request would go if it went to a model, for each: fields of ms_destination (csrc/marginal.h)."""
-        return [self._destination(opened.draft(m)) for m in range(len(self.servers))]
-
-    def _destination(self, job: Any) -> dict[str, float]:
-        pool, server = self.servers[job.model].look(job, self.max_waiting)
-        if pool is None:
-            return {"pool": -1, "running": 0, "cached": 0}
-        if server is not None and not self._goes_by_load:
-            running = self.looks.unfinished(server)
-        else:  # the least loaded of replicas has no more than the mean of them
-            running = pool.unfinished // len(pool.up) if pool.up else pool.plan.serving.max_num_seqs
-        cached = 0
-        if server is not None and not pool.plan.is_api:
-            cached = server.replica.cached_tokens(job, self.calendar.now)
-        return {"pool": self.pools.index(pool), "running": running, "cached": cached}
+        drafts = [opened.draft(m) for m in range(len(self.servers))]
+        return [self._destinations.of(job, self.max_waiting, self.calendar.now) for job in drafts]
 
     def withdraw_all(self, now: float) -> list[Any]:
         """Cuts everything off at a time: all copies under way or waiting."""

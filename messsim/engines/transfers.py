@@ -33,8 +33,8 @@ class Decoders(ModelServers):
         up = [s for p in self.pools if not p.is_closed(job.prompt_tokens, job.max_new_tokens, None) for s in p.up]
         if not up:
             return None
-        server = up[0] if len(up) == 1 else self._rule.pick(up, job)
-        self._rule.sent(server, job)
+        server = up[0] if len(up) == 1 else self.rule.pick(up, job)
+        self.rule.sent(server, job)
         return server
 
     def hold(self, job: Job) -> None:
