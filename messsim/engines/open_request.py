@@ -180,7 +180,7 @@ class OpenRequest:
 
     def max_new(self, model: int) -> int:
         """The longest answer that the servers of a model are told of, tokens."""
-        return self.rows.max_new[self.request - self.columns.chunk.first][model]
+        return int(self.rows.max_new[self.request - self.columns.chunk.first][model])
 
     def decides(self, decision: Decision, seen: int, explored: bool, now: float) -> None:
         """The router has chosen."""
