@@ -42,11 +42,8 @@ def rows_of(page: str) -> pl.DataFrame:
 
 def _panel(rows: pl.DataFrame, column: str, title: str, color: str, *, labels: bool, log: bool = False) -> Any:
     router = alt.Y("router:N", sort=list(SHORT.values()), title=None)
-    scale = (
-        alt.Scale(type="log", domain=[50, 3000])
-        if log
-        else alt.Scale(zero=True, domainMax=1.25 * max(rows[column].to_list()))
-    )
+    most = 1.25 * max(rows[column].to_list())
+    scale = alt.Scale(type="log", domain=[50, 3000]) if log else alt.Scale(zero=True, domainMax=most)
     low = {"x2": alt.X2Datum(50)} if log else {}
     x = alt.X(f"{column}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=4))
     bars = (
