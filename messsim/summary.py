@@ -329,12 +329,8 @@ class PoolSummary(TypedDict):
     model: Annotated[str, "", "the model it serves"]
     gpu: Annotated[str, "", "its GPU"]
     gpus_per_replica: Annotated[int, "GPUs", "tensor parallel size"]
-    schedule: Annotated[
-        str | None, "", "the engine whose rules plan its iterations, and of which version; null for an API"
-    ]
-    engine: Annotated[
-        str | None, "", "the engine whose defaults it has, and of which version; null where the scenario names none"
-    ]
+    schedule: Annotated[str | None, "", "whose rules it follows, an engine and its version; null for an API"]
+    engine: Annotated[str | None, "", "whose defaults it has, likewise; null where the scenario names none"]
     kv_capacity_tokens: Annotated[int | None, "tokens", "what the cache of a replica holds; null without a limit"]
     replicas: Annotated[int, "", "their number, or the most that there are with `autoscale`"]
     mean_replicas: Annotated[float, "", "replicas that loaded, were up or drained, on average until the last arrival"]

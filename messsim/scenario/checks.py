@@ -230,13 +230,10 @@ def _lengths_of_text(s: Parts) -> Iterator[str]:
             yield f"{key}.kind = 'builtin': lengths of answers are built in, of prompts none; expected another law"
         if law.kind == "table" and s.satisfaction.kind != "table":
             yield f"{key}.kind = 'table': expected satisfaction.kind = 'table', not {s.satisfaction.kind!r}"
-    for table, servings in (("models", s.models), ("pools", s.pools)):
-        for i, serving in enumerate(servings):
-            if s.tokens.max_new_tokens is not None and serving.max_new_tokens is not None:
-                yield (
-                    f"{table}.{i}.max_new_tokens = {serving.max_new_tokens}: clients send their own limits, "
-                    "tokens.max_new_tokens; expected one of the two"
-                )
+    for i, serving in enumerate([*s.models, *s.pools] if s.tokens.max_new_tokens is not None else []):
+        if serving.max_new_tokens is not None:
+            key = f"models.{i}" if i < len(s.models) else f"pools.{i - len(s.models)}"
+            yield f"{key}.max_new_tokens = {serving.max_new_tokens}: clients send tokens.max_new_tokens; expected one"
 
 
 def _files_of_lengths(s: Parts) -> Iterator[str]:
