@@ -1,9 +1,8 @@
 """The summary of a run: every field of ``--json`` and summary.json, with its unit and meaning.
 
-The summary is a plain dictionary of JSON's types, in the order of the fields below; these classes are what type
-checkers know of it, what files are checked against, and what the tables of docs/files.md are made of. A field is a
-row: its type, its unit (``unit`` is `cost.unit`) and its meaning; one without is a table of its own. What does not
-apply is None.
+The summary is a plain dictionary of JSON's types, in the order of the fields below. These classes are what type
+checkers know of it, what files are checked against, and what the tables of docs/files.md are made of. A field is a row:
+its type, its unit (``unit`` is `cost.unit`) and its meaning, or a table of its own. What does not apply is None.
 """
 
 from typing import Annotated, Literal, NotRequired
