@@ -6,16 +6,19 @@ an M/M/1 queue written the way SimPy's documentation writes it (a process a cust
 MESSSIM_BENCH_SCALE multiplies the numbers of requests: tests run all of this small, to see that it runs.
 """
 
+import json
 import os
 import random
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import simpy
 
 import messsim
 from messsim.engines import compiled, prepare, simpy_engine
+from messsim.scenario import parse
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 SCALE = float(os.environ.get("MESSSIM_BENCH_SCALE", "1"))
@@ -128,6 +131,62 @@ WHOLE = {
 def test_whole_run(benchmark, case, simpy_rate):
     name, requests, sets = WHOLE[case]
     data = scenario(name, requests, *sets)
+    benchmark.pedantic(messsim.run, args=(data,), kwargs={"keep_records": False}, rounds=3)
+    note_rate(benchmark, requests, simpy_rate)
+
+
+def conversations(file: Path, requests: int) -> None:
+    """A trace like Mooncake's of conversations (Qin et al., FAST'25; its hashes are of blocks of 512 tokens).
+
+    As many requests an hour, prompts and answers about as long, and conversations that go on. The trace itself is not
+    here.
+    """
+    chance, fresh = np.random.default_rng(7), 0
+    open_ones: list[list[int]] = []
+    with file.open("w") as out:
+        for k in range(requests):
+            goes_on = open_ones and chance.random() < 0.6
+            ids = open_ones.pop(int(chance.integers(len(open_ones)))) if goes_on else []
+            more = 1 + int(chance.exponential(9.0 if goes_on else 18.0))
+            ids = [*ids, *range(fresh, fresh + more)]
+            fresh += more
+            row = {
+                "timestamp": round(k * 3_600_000 / 12_031),
+                "input_length": len(ids) * 512,
+                "output_length": 1 + int(chance.exponential(342.0)),
+                "hash_ids": ids,
+            }
+            out.write(json.dumps(row) + "\n")
+            if len(ids) < 200:
+                open_ones.append(ids)
+
+
+@pytest.mark.benchmark(group="a trace with hashes of blocks")
+@pytest.mark.parametrize("requests", [12_031])
+def test_trace_of_conversations(benchmark, tmp_path, requests, simpy_rate):
+    """Read, joined into nodes and replayed on prefix caches: an hour of 16 replicas of a 70B model."""
+    file = tmp_path / "trace.jsonl"
+    conversations(file, scaled(requests))
+    law = {"kind": "trace", "file": str(file), "format": "mooncake", "repeat": False}
+    served = {
+        "name": "llama-3.1-70b",
+        "profile": "Llama-3.1-70B",
+        "gpu": "H100",
+        "tp": 4,
+        "engine": "vllm",
+        "replicas": 16,
+    }
+    data = parse(
+        {
+            "arrivals": law,
+            "tokens": {"prompt": {"kind": "trace"}, "output": {"kind": "trace"}},
+            "sla": {"alpha": 0.5},
+            "models": [served | {"name": "llama-3.1-70b", "satisfaction": 0.7}],
+            "satisfaction": {"kind": "irt"},
+            "router": {"policy": "cheapest"},
+            "cluster": {"dispatch": "prefix_affinity"},
+        }
+    )
     benchmark.pedantic(messsim.run, args=(data,), kwargs={"keep_records": False}, rounds=3)
     note_rate(benchmark, requests, simpy_rate)
 

@@ -2,9 +2,9 @@
 
 #include <math.h>
 
-#include "cached.h"
 #include "clients.h"
 #include "copies.h"
+#include "destination.h"
 #include "dispatch.h"
 #include "draw.h"
 #include "error.h"
@@ -55,19 +55,18 @@ void ms_attempts_look(ms_run *run)
     }
 }
 
-/* What a decision on the i-th request of a page sees of the servers. */
-static void look_at_servers(ms_run *run, const ms_page *page, int64_t i)
+/* What a decision on a request sees of the servers. Returns 0 or an error. */
+static int look_at_servers(ms_run *run, const ms_open *open)
 {
     if (!(run->fleet.looks.delay_s > 0.0)) {
         ms_attempts_look(run);
     }
-    for (int32_t m = 0; m < run->config.models && run->config.needs_caches && page->cached != NULL; m++) {
+    for (int32_t m = 0; m < run->config.models && run->config.needs_destinations; m++) {
         ms_job job;
-        ms_job_init(&job, page->first + i, m, page->prompt_tokens[i], 1);
-        job.path = page->path + page->path_start[i];
-        job.path_length = (int32_t)(page->path_start[i + 1] - page->path_start[i]);
-        page->cached[m * page->n + i] = (int32_t)ms_cached_tokens(&run->fleet, &job, run->now_s);
+        ms_copies_write(open, m, &job);
+        MS_TRY(ms_destination_find(&run->fleet, &job, run->config.max_waiting, run->now_s, &run->destinations[m]));
     }
+    return 0;
 }
 
 /* ---- requests that are over at once: without servers, with immediate labels and nobody who loses patience ----
@@ -161,7 +160,7 @@ static int has_room(const ms_run *run, const ms_open *open, int64_t model)
     const ms_page *page = open->page;
     return open->brain->costs[model] < INFINITY &&
            ms_dispatch_takes(&run->fleet, (int32_t)model, page->prompt_tokens[open->i],
-                             page->output_tokens[model * page->n + open->i], run->config.max_waiting, run->now_s);
+                             ms_page_max_new(page, model, open->i), run->config.max_waiting, run->now_s);
 }
 
 /* A plan for one model that takes no more goes to the next that does, a more capable one if there is one; it stays as it
@@ -288,7 +287,7 @@ int ms_attempts_route(ms_run *run, int32_t client)
     if (ms_workers_take_time(run)) {
         return await_decision(run, open);
     }
-    look_at_servers(run, page, i);
+    MS_TRY(look_at_servers(run, open));
     ms_brain *brain = open->brain;
     const double queue = brain->tracked[open->tenant].queue;
     MS_TRY(decided(run, open, ms_brain_decide(brain, &page->view, i, open->request, open->tenant, run->loads), queue));
@@ -328,7 +327,7 @@ static int decide_alone(ms_run *run, ms_open *open)
     } else {
         draw_uniforms(run, open->request, open->attempt, run->uniforms);
     }
-    look_at_servers(run, page, open->i);
+    MS_TRY(look_at_servers(run, open));
     const double queue = brain->tracked[open->tenant].queue;
     const int64_t plan =
         ms_brain_decide_again(brain, &page->view, open->i, open->request, open->tenant, run->loads, uniforms);

@@ -142,7 +142,7 @@ static double observed(const ms_brain *self, int32_t m, double known)
     return self->prior == self->prior ? self->prior : known;
 }
 
-static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i, const double *loads)
+static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i)
 {
     const int observes = self->estimate == MS_ESTIMATE_MEAN || self->estimate == MS_ESTIMATE_LAST_EXPLORED;
     for (int32_t m = 0; m < self->models; m++) {
@@ -151,9 +151,8 @@ static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i, 
         self->costs[m] = observes && known < INFINITY ? observed(self, m, known) : known;
     }
     if (self->estimate == MS_ESTIMATE_MARGINAL) {
-        const int32_t *cached = page->cached != NULL ? page->cached + i : NULL;
-        ms_marginal_costs(self->servers, self->n_servers, self->models, (double)page->prompt_tokens[i], cached, page->n,
-                          self->known, loads, self->costs);
+        ms_marginal_costs(self->servers, self->n_servers, self->models, (double)page->prompt_tokens[i],
+                          self->destinations, self->known, self->costs);
     }
 }
 
@@ -161,7 +160,7 @@ static void estimate_costs(ms_brain *self, const ms_page_view *page, int64_t i, 
 static int64_t ask(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                    const double *loads)
 {
-    estimate_costs(self, page, i, loads);
+    estimate_costs(self, page, i);
     for (int32_t m = 0; m < self->models && page->facts != NULL; m++) {
         self->facts[m] = page->facts[m * page->n + i];
     }

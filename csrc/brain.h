@@ -36,6 +36,7 @@ typedef struct ms_brain {
     double prior;            /* estimate before any observation; NaN: the known cost */
     const ms_server_cost *servers; /* [n_servers] for marginal costs; the caller's memory */
     int32_t n_servers;
+    const ms_destination *destinations; /* [models] of the request that is decided; likewise */
     ms_ledger *tracked;      /* [tenants] what it knows of the answers to what it routed */
     int64_t step;
     double *cost_sums;       /* [models] realised costs */
@@ -71,8 +72,7 @@ typedef struct ms_page_view {
     double *known_costs;       /* [models][n] */
     const double *facts;       /* [models][n], for a policy that declares it needs them; else NULL */
     const double *uniforms;    /* [n][policy.uniforms] */
-    const int32_t *prompt_tokens; /* for marginal costs, as the next */
-    const int32_t *cached;     /* [models][n] tokens of them that are in the cache where they would go; NULL: none */
+    const int32_t *prompt_tokens; /* for marginal costs */
 } ms_page_view;
 
 /* A new page begins, or the predictor is another: nothing is scored. */

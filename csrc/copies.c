@@ -216,7 +216,7 @@ int ms_copies_retry(ms_run *run, ms_job *job)
     return call_api(run, job);
 }
 
-/* What the prompt of a copy is made of. An answer that the user sees goes on where the prompt of a session ends; of a
+/* What its prompt is made of. An answer that the user sees goes on where the prompt of a session ends; of a
  * chain nobody knows yet whether they do. */
 static void compose(const ms_open *open, ms_job *job)
 {
@@ -232,6 +232,18 @@ static void compose(const ms_open *open, ms_job *job)
     job->answer_node = is_seen && page->turns.new_tokens != NULL ? page->path[end - 1].id : -1;
 }
 
+void ms_copies_write(const ms_open *open, int32_t model, ms_job *job)
+{
+    const ms_page *page = open->page;
+    ms_job_init(job, open->request, model, page->prompt_tokens[open->i],
+                page->output_tokens != NULL ? page->output_tokens[model * page->n + open->i] : 0);
+    if (page->max_new_tokens != NULL) {
+        job->max_new_tokens = page->max_new_tokens[open->i];
+    }
+    job->attempt = open->attempt << 16; /* leaves room for failures */
+    compose(open, job);
+}
+
 /* Where queues of servers are ordered by what its tenant wants. */
 static void hurry(const ms_run *run, const ms_open *open, ms_job *job)
 {
@@ -245,15 +257,11 @@ static void hurry(const ms_run *run, const ms_open *open, ms_job *job)
 /* Sends a copy to its model's servers. */
 static int place(ms_run *run, ms_open *open, int32_t model, int *placed)
 {
-    const ms_page *page = open->page;
     ms_job *job = ms_store_take(&run->jobs);
     if (job == NULL) {
         return MS_ERR_MEMORY;
     }
-    ms_job_init(job, open->request, model, page->prompt_tokens[open->i],
-                page->output_tokens != NULL ? page->output_tokens[model * page->n + open->i] : 0);
-    job->attempt = open->attempt << 16; /* leaves room for failures */
-    compose(open, job);
+    ms_copies_write(open, model, job);
     hurry(run, open, job);
     job->owner = open;
     job->sibling = open->jobs;

@@ -9,6 +9,9 @@
  * anyone else is routed. */
 int ms_copies_send(ms_run *run, ms_open *open, int32_t first, int32_t last);
 
+/* A job as the copy of an attempt for a model comes to dispatch, without its owner. */
+void ms_copies_write(const ms_open *open, int32_t model, ms_job *job);
+
 /* A copy is complete. */
 int ms_copies_finish(ms_run *run, ms_job *job);
 

@@ -7,13 +7,13 @@
 
 /* Whether a pool does not take a request: it is too long, as many are there as admission lets in, or the API is down or
  * has had as much as it takes. */
-static int is_closed(const ms_pool *pool, int32_t prompt_tokens, int32_t output_tokens, int64_t max_waiting, double t_s)
+static int is_closed(const ms_pool *pool, int32_t prompt_tokens, int32_t max_new_tokens, int64_t max_waiting, double t_s)
 {
-    if (!ms_pool_takes(pool, prompt_tokens, output_tokens)) {
+    if (!ms_pool_takes(pool, prompt_tokens, max_new_tokens)) {
         return 1;
     }
     if (pool->plan.is_api) {
-        const int64_t tokens = (int64_t)prompt_tokens + output_tokens;
+        const int64_t tokens = (int64_t)prompt_tokens + max_new_tokens;
         return pool->up == 0 || !ms_api_limits_allow(&pool->api_limits, tokens, pool->unfinished, t_s);
     }
     const int64_t places = (int64_t)pool->up * pool->plan.limits.max_num_seqs;
@@ -25,21 +25,21 @@ static int are_all_open(const ms_servers *servers, const ms_job *job, int64_t ma
 {
     const int64_t prompt = job->prompt_tokens;
     return max_waiting < 0 && servers->pools > 0 && !servers->has_api && prompt <= servers->all_take_prompt &&
-           prompt + job->output_tokens <= servers->all_take;
+           prompt + job->max_new_tokens <= servers->all_take;
 }
 
 static int is_closed_to(const ms_pool *pool, const ms_job *job, int64_t max_waiting, double t_s)
 {
-    return is_closed(pool, job->prompt_tokens, job->output_tokens, max_waiting, t_s);
+    return is_closed(pool, job->prompt_tokens, job->max_new_tokens, max_waiting, t_s);
 }
 
-int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t output_tokens,
+int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens,
                       int64_t max_waiting, double t_s)
 {
     const ms_servers *servers = &fleet->servers[model];
     int32_t k = 0;
     while (k < servers->pools &&
-           is_closed(&fleet->pool[servers->pool[k]], prompt_tokens, output_tokens, max_waiting, t_s)) {
+           is_closed(&fleet->pool[servers->pool[k]], prompt_tokens, max_new_tokens, max_waiting, t_s)) {
         k++;
     }
     return k < servers->pools;
@@ -71,7 +71,9 @@ static int enter(ms_fleet *fleet, ms_job *job, double t_s)
     return MS_PLACED;
 }
 
-static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job, int64_t max_waiting, double t_s)
+/* Whose queue a job goes to where replicas share one: that of the pool with the fewest requests a replica that is up. */
+static ms_pool *least_crowded(ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting,
+                              double t_s)
 {
     ms_pool *best = NULL;
     double least = INFINITY;
@@ -83,10 +85,13 @@ static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job,
             best = pool;
         }
     }
-    const int error = ms_replica_fits(&fleet->replica[best->first], job);
-    if (error) {
-        return error;
-    }
+    return best;
+}
+
+static int place_shared(ms_fleet *fleet, const ms_servers *servers, ms_job *job, int64_t max_waiting, double t_s)
+{
+    ms_pool *best = least_crowded(fleet, servers, job, max_waiting, t_s);
+    MS_TRY(ms_replica_fits(&fleet->replica[best->first], job));
     best->unfinished++;
     job->pool = (int32_t)(best - fleet->pool);
     job->server = -1;
@@ -127,7 +132,7 @@ static int call_api(ms_pool *pool, int32_t replica, ms_job *job, double t_s)
     if (job->first_token_s != job->first_token_s) {
         job->first_token_s = first_token_s;
     }
-    ms_api_limits_take(&pool->api_limits, (int64_t)job->prompt_tokens + job->output_tokens, t_s);
+    ms_api_limits_take(&pool->api_limits, (int64_t)job->prompt_tokens + job->max_new_tokens, t_s);
     return ms_prompt_cache_send(&pool->prompt_cache, job, t_s);
 }
 
@@ -181,45 +186,91 @@ static int promise(ms_fleet *fleet, ms_job *job, double t_s)
     return 0;
 }
 
+/* Pools of a model that take a job now. */
+typedef struct ms_openings {
+    int32_t pools;
+    int32_t own;   /* of them not APIs */
+    int32_t first; /* -1: there is none */
+} ms_openings;
+
+static ms_openings openings(const ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting,
+                            double t_s)
+{
+    if (are_all_open(servers, job, max_waiting)) {
+        return (ms_openings){.pools = servers->pools, .own = servers->pools, .first = servers->pool[0]};
+    }
+    ms_openings open = {.first = -1};
+    for (int32_t k = 0; k < servers->pools; k++) {
+        const ms_pool *pool = &fleet->pool[servers->pool[k]];
+        if (!is_closed_to(pool, job, max_waiting, t_s)) {
+            open.first = open.pools++ == 0 ? servers->pool[k] : open.first;
+            open.own += !pool->plan.is_api;
+        }
+    }
+    return open;
+}
+
+/* Among the replicas that are up of the pools that take it. */
+static ms_choice choice_of(ms_fleet *fleet, ms_servers *servers, ms_job *job, const ms_openings *open,
+                           int64_t max_waiting, double t_s)
+{
+    ms_choice choice = {.fleet = fleet, .servers = servers, .job = job, .t_s = t_s};
+    choice.up = servers->up_replica;
+    choice.n = servers->up;
+    if (open->pools < servers->pools) {
+        choice.n = gather_open(fleet, servers, job, max_waiting, t_s);
+        choice.up = fleet->scratch;
+    }
+    return choice;
+}
+
 int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t_s)
 {
     ms_servers *servers = &fleet->servers[job->model];
-    int32_t open = 0, first_open = -1, own = 0;
-    if (are_all_open(servers, job, max_waiting)) {
-        open = own = servers->pools;
-        first_open = servers->pool[0];
-    }
-    for (int32_t k = 0; k < servers->pools && own < servers->pools; k++) {
-        const ms_pool *pool = &fleet->pool[servers->pool[k]];
-        if (!is_closed_to(pool, job, max_waiting, t_s)) {
-            first_open = open++ == 0 ? servers->pool[k] : first_open;
-            own += !pool->plan.is_api;
-        }
-    }
-    if (open == 0) {
+    const ms_openings open = openings(fleet, servers, job, max_waiting, t_s);
+    if (open.pools == 0) {
         return MS_TURNED_AWAY;
     }
-    if (fleet->dispatch.rule == MS_SHARED_QUEUE && own > 0) {
+    if (fleet->dispatch.rule == MS_SHARED_QUEUE && open.own > 0) {
         return place_shared(fleet, servers, job, max_waiting, t_s);
     }
-    const int32_t *up = servers->up_replica;
-    int32_t n = servers->up;
-    if (open < servers->pools) {
-        n = gather_open(fleet, servers, job, max_waiting, t_s);
-        up = fleet->scratch;
-    }
-    if (n == 0) {
-        fleet->pool[first_open].unfinished++;
-        job->pool = first_open;
+    const ms_choice choice = choice_of(fleet, servers, job, &open, max_waiting, t_s);
+    if (choice.n == 0) {
+        fleet->pool[open.first].unfinished++;
+        job->pool = open.first;
         job->server = -1;
         ms_queue_push_tail(&servers->held, job);
         return MS_PLACED;
     }
-    const ms_choice choice = {.fleet = fleet, .servers = servers, .job = job, .up = up, .n = n, .t_s = t_s};
     int32_t replica;
     MS_TRY(pick(&choice, &replica));
     if (fleet->dispatch.decode_first && ms_fleet_is_split(fleet, job->model)) {
         MS_TRY(promise(fleet, job, t_s));
     }
     return send(fleet, replica, job, t_s);
+}
+
+int ms_dispatch_look(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t_s, int32_t *pool, int32_t *replica)
+{
+    ms_servers *servers = &fleet->servers[job->model];
+    const ms_openings open = openings(fleet, servers, job, max_waiting, t_s);
+    *pool = open.first;
+    *replica = -1;
+    if (fleet->dispatch.rule == MS_SHARED_QUEUE && open.own > 0) {
+        const ms_pool *shared = least_crowded(fleet, servers, job, max_waiting, t_s);
+        *pool = (int32_t)(shared - fleet->pool);
+        *replica = ms_fleet_first_idle(fleet, shared);
+        return 0;
+    }
+    if (open.pools == 0) {
+        return 0;
+    }
+    const ms_choice choice = choice_of(fleet, servers, job, &open, max_waiting, t_s);
+    if (choice.n > 0) {
+        const ms_dispatch_rule *rule = rules[servers->rule];
+        *replica = choice.n == 1 ? choice.up[0] : rule->look != NULL ? rule->look(&choice) : rule->pick(&choice);
+        MS_TRY(*replica);
+        *pool = fleet->pool_of[*replica];
+    }
+    return 0;
 }

@@ -12,8 +12,12 @@ enum ms_placed { MS_TURNED_AWAY, MS_PLACED, MS_CALLS_API, MS_TO_FRONT_END };
  * end for the caller to see through it), or an error. */
 int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t_s);
 
+/* Where ms_dispatch_place would send a job, which stays where it is: a pool, or -1, and a replica of it, or -1 where it
+ * would wait for one. Returns 0 or an error. */
+int ms_dispatch_look(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t_s, int32_t *pool, int32_t *replica);
+
 /* Whether some pool of a model takes such a request now. */
-int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t output_tokens,
+int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens,
                       int64_t max_waiting, double t_s);
 
 /* Where a job that is prefilled elsewhere is to decode; -1: none that takes it is up. Returns 0 or an error. */

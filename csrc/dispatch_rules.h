@@ -16,6 +16,7 @@ typedef struct ms_choice {
 
 typedef struct ms_dispatch_rule {
     int32_t (*pick)(const ms_choice *);               /* one of at least two, or an error */
+    int32_t (*look)(const ms_choice *);               /* the same without a trace; NULL: pick leaves none */
     int (*sent)(const ms_choice *, int32_t replica);  /* where it goes, picked or the only one; returns 0 or an error */
 } ms_dispatch_rule;
 

@@ -205,18 +205,18 @@ static inline int32_t ms_fleet_front_of(const ms_fleet *self, int32_t pool, int3
 }
 
 /* Whether a pool can ever take so long a request. */
-static inline int ms_pool_takes(const ms_pool *self, int32_t prompt_tokens, int32_t output_tokens)
+static inline int ms_pool_takes(const ms_pool *self, int32_t prompt_tokens, int32_t max_new_tokens)
 {
     const int64_t prompt = prompt_tokens, most = self->plan.most_tokens, most_prompt = self->plan.most_prompt_tokens;
-    return (most == 0 || prompt + output_tokens <= most) && (most_prompt == 0 || prompt <= most_prompt);
+    return (most == 0 || prompt + max_new_tokens <= most) && (most_prompt == 0 || prompt <= most_prompt);
 }
 
 /* Whether some pool of a model can. */
-static inline int ms_fleet_takes(const ms_fleet *self, int32_t model, int32_t prompt_tokens, int32_t output_tokens)
+static inline int ms_fleet_takes(const ms_fleet *self, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens)
 {
     int32_t k = 0;
     while (k < self->pools && !(self->pool[k].servers == model &&
-                                ms_pool_takes(&self->pool[k], prompt_tokens, output_tokens))) {
+                                ms_pool_takes(&self->pool[k], prompt_tokens, max_new_tokens))) {
         k++;
     }
     return k < self->pools;

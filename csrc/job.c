@@ -22,7 +22,7 @@ void ms_job_init(ms_job *self, int64_t request, int32_t model, int32_t prompt_to
     self->request = request;
     self->model = model;
     self->prompt_tokens = prompt_tokens;
-    self->output_tokens = output_tokens;
+    self->output_tokens = self->max_new_tokens = output_tokens;
 }
 
 void ms_job_cut_off(ms_job *self, double t_s)

@@ -27,6 +27,7 @@ typedef struct ms_job {
     int32_t model;
     int32_t prompt_tokens;
     int32_t output_tokens;
+    int32_t max_new_tokens;   /* the longest answer that its client allows; where nobody says, as long as it is */
     int32_t generated_tokens; /* kept through a preemption, lost with a failure */
     int32_t decode_iterations; /* with drafts: those of its whole answer */
     int32_t preemptions;

@@ -1,10 +1,6 @@
 #include "marginal.h"
 
-#include <stddef.h>
-
 #include "maths.h"
-
-static const double ROUNDING = 1e-9; /* of unfinished requests per replica, which is a quotient */
 
 /* What `iterations` of a batch cost beyond those of another, or beyond idling where that is empty. */
 static double added(const ms_known_cost *self, const ms_batch *with, const ms_batch *without, double iterations)
@@ -69,23 +65,19 @@ double ms_marginal_cost(const ms_server_cost *server, double prompt, double cach
     return cost;
 }
 
-void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt, const int32_t *cached,
-                       int64_t stride, const double *known, const double *loads, double *costs)
+void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt,
+                       const ms_destination *destinations, const double *known, double *costs)
 {
     for (int32_t m = 0; m < models; m++) {
         costs[m] = known[m];
     }
     for (int32_t k = 0; k < n; k++) {
         const ms_server_cost *server = &servers[k];
-        const int32_t m = server->model;
-        if (!(known[m] < INFINITY)) {
-            continue;
+        const ms_destination *to = &destinations[server->model];
+        const int is_first = k == 0 || servers[k - 1].model != server->model;
+        if (known[server->model] < INFINITY && (to->pool == server->pool || (to->pool < 0 && is_first))) {
+            const double running = to->pool < 0 ? server->places : to->running;
+            costs[server->model] = ms_marginal_cost(server, prompt, to->cached, running);
         }
-        if (k == 0 || servers[k - 1].model != m) {
-            costs[m] = 0.0;
-        }
-        const double running = floor(loads[m] * server->places + ROUNDING);
-        const double there = cached != NULL && server->keeps_prefixes ? (double)cached[m * stride] : 0.0;
-        costs[m] += server->share * ms_marginal_cost(server, prompt, there, running);
     }
 }

@@ -7,8 +7,8 @@
  * places are taken it waits and makes no batch larger: it pays its share of a full one, 1/b of its iterations, as a
  * known cost does (cost.h).
  *
- * b is what the router can see: the model's unfinished requests per replica that is up, rounded down, since the least
- * loaded of them has no more. */
+ * The replica is the one that dispatch would choose now; b is what the router sees of its unfinished requests
+ * (destination.h). */
 #ifndef MS_MARGINAL_H
 #define MS_MARGINAL_H
 
@@ -19,21 +19,26 @@
 /* One pool of a model; those of one model stand together. */
 typedef struct ms_server_cost {
     int32_t model;
-    double share;         /* of the model's replicas */
+    int32_t pool;          /* of the cluster */
     double places;        /* max_num_seqs of one replica */
     double decoder_tokens; /* of an iteration's budget, that one who decodes takes; 0: the budget is for prompts alone */
     ms_known_cost known;
-    int32_t keeps_prefixes; /* its replicas have a prefix cache */
 } ms_server_cost;
+
+/* Where a request would go if it went to a model. */
+typedef struct ms_destination {
+    int32_t pool;   /* -1: none of the model takes it now */
+    double running; /* unfinished requests of the replica */
+    double cached;  /* tokens of the prompt in its cache */
+} ms_destination;
 
 /* Joules or USD of a request, so many of whose prompt's tokens are in the cache, on a replica with b running requests,
  * b a whole number. */
 double ms_marginal_cost(const ms_server_cost *server, double prompt, double cached, double running);
 
-/* costs[models]: marginal where a model has servers here, the known cost elsewhere; infinite stays infinite. `loads`
- * are unfinished requests per place; cached[m * stride] tokens of the prompt are in the cache of model m where it would go,
- * NULL: none. */
-void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt, const int32_t *cached,
-                       int64_t stride, const double *known, const double *loads, double *costs);
+/* costs[models]: marginal where a model has servers here, the known cost elsewhere; infinite stays infinite. What nobody
+ * takes now would wait at the first pool of the model. */
+void ms_marginal_costs(const ms_server_cost *servers, int32_t n, int32_t models, double prompt,
+                       const ms_destination *destinations, const double *known, double *costs);
 
 #endif

@@ -66,6 +66,7 @@ typedef struct ms_page {
     const int32_t *instance; /* of the router, whom the request comes to; NULL: there is one */
     int32_t *prompt_tokens; /* of a later turn written when it is known */
     const int32_t *output_tokens; /* NULL without servers, where the caller draws that of the record afterwards */
+    const int32_t *max_new_tokens; /* [n] limits of answers that clients send; NULL: none, or as long as answers are */
     const double *satisfied;
     const double *labels;  /* what raters say of it, where they err */
     const double *feedback_uniform; /* NULL: feedback is certain */
@@ -74,9 +75,14 @@ typedef struct ms_page {
     ms_page_turns turns;
     const int64_t *path_start; /* [n + 1] what prompts are made of (job.h); NULL: they share nothing */
     ms_node_of_path *path;     /* [path_start[n]] the last end of a later turn is written when it is known */
-    int32_t *cached;           /* [models][n] tokens of them in caches, as decisions see it; NULL: nobody looks */
     ms_record_columns record;
 } ms_page;
+
+/* The longest answer of a model that the i-th request may become, as servers are told. */
+static inline int32_t ms_page_max_new(const ms_page *self, int64_t model, int64_t i)
+{
+    return self->max_new_tokens != NULL ? self->max_new_tokens[i] : self->output_tokens[model * self->n + i];
+}
 
 /* How many of its requests come at times of their own, and the k-th of these. */
 static inline int64_t ms_page_coming(const ms_page *self)

@@ -31,19 +31,23 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
     ms_store_init(&self->jobs, sizeof(ms_job));
     self->desks = calloc((size_t)config->instances + 1, sizeof *self->desks);
     self->loads = calloc(m, sizeof(double));
+    self->destinations = calloc(m, sizeof *self->destinations);
     self->lesson = calloc((size_t)config->features + m, sizeof(double));
     self->sent = calloc(m, 1);
     self->uniforms = calloc((size_t)config->uniforms + 1, sizeof(double));
     self->busy_s = calloc((size_t)pools + 1, sizeof(double));
     self->idle_s = calloc((size_t)pools + 1, sizeof(double));
     self->rented_s = calloc((size_t)pools + 1, sizeof(double));
-    if (self->loads == NULL || self->lesson == NULL || self->sent == NULL || self->uniforms == NULL ||
+    if (self->loads == NULL || self->destinations == NULL || self->lesson == NULL || self->sent == NULL || self->uniforms == NULL ||
         self->busy_s == NULL || self->idle_s == NULL || self->rented_s == NULL || self->desks == NULL) {
         return MS_ERR_MEMORY;
     }
     MS_TRY(ms_timeline_init(&self->timeline, pools, config->length));
     MS_TRY(ms_instances_init(&self->instances, config->instances, config->models, config->tenants,
                           config->needs_features ? config->features : 0, alphas, discount, window));
+    for (int32_t k = 0; k < config->instances; k++) {
+        self->instances.brain[k].destinations = self->destinations;
+    }
     MS_TRY(ms_fleet_init(&self->fleet, pools, plans, config->models, dispatch, dispatch_streams));
     return lay_links(self);
 }
@@ -73,6 +77,7 @@ void ms_run_free(ms_run *self)
     ms_store_free(&self->jobs);
     free(self->desks);
     free(self->loads);
+    free(self->destinations);
     free(self->lesson);
     free(self->sent);
     free(self->uniforms);

@@ -44,7 +44,7 @@ typedef struct ms_run_config {
     int32_t reference;           /* whose answer the user gets when every model is asked */
     int32_t in_usd;              /* costs are USD; else joules */
     int32_t needs_loads;
-    int32_t needs_caches;        /* decisions look at prefix caches */
+    int32_t needs_destinations;  /* decisions look at where requests would go */
     int32_t keeps_session_model; /* a turn goes to the model whose answer it follows */
     int32_t needs_features;
     int32_t uniforms;            /* of the policy, per request */
@@ -130,6 +130,7 @@ typedef struct ms_run {
     double transfer_wait_s;   /* how long prefilled requests waited for them to begin, */
     double transfer_s;        /* and how long those took that ended */
     double *loads;            /* [models] */
+    ms_destination *destinations; /* [models] of the request that is decided */
     double *uniforms;         /* scratch: of a later attempt */
     double *lesson;           /* scratch: features and labels of a lesson that is over at once */
     uint8_t *sent;            /* scratch, [models]: where copies of the present request are */

@@ -35,7 +35,7 @@ typedef struct ms_limits {
     int32_t kv_block_tokens;     /* memory is given out in blocks of so many; 0 counts as 1 */
     int32_t prefix_cache;        /* whether blocks are kept for prompts that begin alike */
     int32_t schedule;            /* enum ms_schedule_kind */
-    int32_t max_new_tokens;      /* the longest answer that clients allow; an answer that is longer counts as it is */
+    int32_t max_new_tokens;      /* the longest answer that all clients allow; one of which more is allowed counts as that */
     int32_t whole_prompts;       /* whether a prompt waits until all of it fits into an iteration */
     int32_t order;               /* of the queue, enum ms_queue_order; MS_ORDER_FCFS but under vllm */
     int32_t lookahead;           /* 1: an iteration is planned while the one before it runs; not with a shared queue */
@@ -119,7 +119,7 @@ static inline int64_t ms_sequences_generated(const ms_sequences *self, int32_t d
 static inline int64_t ms_sequences_max_new(const ms_sequences *self, const ms_job *job)
 {
     const int32_t allowed = self->limits.max_new_tokens;
-    return allowed > job->output_tokens ? allowed : job->output_tokens;
+    return allowed > job->max_new_tokens ? allowed : job->max_new_tokens;
 }
 
 /* Most blocks that a job ever needs, as far as it matters to the policy; the last token is never cached. */

@@ -37,7 +37,7 @@ static void grow(const ms_run *run, const ms_open *before, int32_t i)
     ms_cost_of_prompt(run->prompt_costs, run->n_prompt_costs, page->prompt_tokens[i], factors,
                       page->view.known_costs + i, page->n);
     for (int32_t m = 0; m < run->config.models; m++) {
-        if (!ms_fleet_takes(&run->fleet, m, page->prompt_tokens[i], page->output_tokens[m * page->n + i])) {
+        if (!ms_fleet_takes(&run->fleet, m, page->prompt_tokens[i], ms_page_max_new(page, m, i))) {
             page->view.known_costs[m * page->n + i] = INFINITY;
         }
     }

@@ -814,19 +814,16 @@ cdef class MarginalCosts:
         self.memory = all_ms_server_cost(servers)
         self.c, self.n = <ms_server_cost *>start_of(self.memory), len(servers)
 
-    def of(self, double prompt_tokens, const double[::1] known not None, const double[::1] loads not None,
-           const int32_t[::1] cached=None) -> NDArray[np.float64]:
+    def of(self, double prompt_tokens, const double[::1] known not None, list destinations not None) -> NDArray[np.float64]:
         """Costs [models] of a request, whose known costs stand where no server of a model is known.
 
-        `cached` [models] tokens of the prompt are in the cache of each where it would go.
+        `destinations` [models] are fields of ms_destination: where it would go if it went to a model.
         """
         cdef double[::1] costs = np.empty(known.shape[0])
-        check_shape(known.shape[0] == loads.shape[0] and known.shape[0] > 0, "known and loads are [models]")
-        check_shape(cached is None or cached.shape[0] == known.shape[0], "cached is [models]")
-        cdef const int32_t *there = NULL
-        if cached is not None:
-            there = &cached[0]
-        ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, there, 1, &known[0], &loads[0], &costs[0])
+        check_shape(known.shape[0] == len(destinations) > 0, "known and destinations are [models]")
+        memory = all_ms_destination(destinations)
+        ms_marginal_costs(self.c, self.n, known.shape[0], prompt_tokens, <ms_destination *>start_of(memory), &known[0],
+                          &costs[0])
         return np.asarray(costs)
 
 
@@ -863,7 +860,8 @@ cdef class Job(_ms_job):
     """One copy of one request on its way through a server; times are NaN until they happen.
 
     `path` are the nodes (id, end_tokens) that its prompt begins with (csrc/job.h); `answer_node` is the id of the last
-    one, if the answer is to continue it. `session` is the one that it is a turn of; -1: none.
+    one, if the answer is to continue it. `session` is the one that it is a turn of; -1: none. Its client allows
+    `max_new_tokens` of answer; None: as many as it has.
     """
 
     cdef ms_node_of_path *nodes
@@ -872,8 +870,10 @@ cdef class Job(_ms_job):
     cdef public object destination  # where it is to decode, if that was chosen before its prefill
 
     def __init__(self, int64_t request, int32_t model, int32_t prompt_tokens, int32_t output_tokens, tag=None,
-                 int32_t attempt=0, path=(), answer_node=None, int64_t session=-1):
+                 int32_t attempt=0, path=(), answer_node=None, int64_t session=-1, max_new_tokens=None):
         ms_job_init(&self.c, request, model, prompt_tokens, output_tokens)
+        if max_new_tokens is not None:
+            self.c.max_new_tokens = max_new_tokens
         self.c.session = session
         self.c.attempt = attempt
         self.c.owner = <void *>self
@@ -1013,7 +1013,7 @@ cdef class Api:
 
     def call(self, Job job not None, double now_s):
         """It is called: takes what the job uses of its limits, and looks at its prompt."""
-        ms_api_limits_take(&self.limits, <int64_t>job.c.prompt_tokens + job.c.output_tokens, now_s)
+        ms_api_limits_take(&self.limits, <int64_t>job.c.prompt_tokens + job.c.max_new_tokens, now_s)
         check(ms_prompt_cache_send(&self.cache, &job.c, now_s))
 
 
@@ -1271,7 +1271,7 @@ RECORD_COLUMNS = {name: np.dtype(kind) for name, kind in TYPES_OF_ms_record_colu
 NOT_SENT = MS_NOT_SENT
 
 
-cdef tuple OF_REQUESTS = ("arrival_s", "tenant", "instance", "prompt_tokens", "feedback_uniform")
+cdef tuple OF_REQUESTS = ("arrival_s", "tenant", "instance", "prompt_tokens", "max_new_tokens", "feedback_uniform")
 cdef tuple OF_MODELS = ("output_tokens", "satisfied", "labels", "delay_s", "price_factor")
 
 
@@ -1284,7 +1284,7 @@ cdef class Page(_ms_page):
     """
 
     cdef readonly object records
-    cdef object drawn, models_before, cached
+    cdef object drawn, models_before
 
     def __init__(self, int64_t first, dict drawn):
         cdef int64_t n = len(drawn["tenant"]), models = len(drawn["satisfied"])
@@ -1312,10 +1312,6 @@ cdef class Page(_ms_page):
         check_shape(paths.nodes.itemsize == sizeof(ms_node_of_path), "a node of a path has the size that it has in C")
         check_shape(start.shape[0] == self.c.n + 1 and start[self.c.n] == len(paths.nodes), "start is [n + 1]")
         self.c.path_start = &start[0]
-        self.cached = np.zeros((len(self.drawn["satisfied"]), self.c.n), np.int32)
-        cdef int32_t[:, ::1] cached = self.cached
-        self.c.cached = &cached[0, 0]
-        self.c.view.cached = &cached[0, 0]
         self.c.path = <ms_node_of_path *>&nodes[0] if nodes.shape[0] else NULL
         return 0
 

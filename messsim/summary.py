@@ -1,9 +1,8 @@
 """The summary of a run: every field of ``--json`` and summary.json, with its unit and meaning.
 
-The summary is a plain dictionary, of JSON's own types, in the order of the fields below; these classes are what type
-checkers know of it, what a file that is read back is checked against, and what the tables of docs/files.md are made
-of. A field is one row: its type, its unit (``unit`` is `cost.unit`) and its meaning. A field without a unit and a
-meaning is a table whose own fields are explained instead. What does not apply is None.
+The summary is a plain dictionary of JSON's types, in the order of the fields below. These classes are what type
+checkers know of it, what files are checked against, and what the tables of docs/files.md are made of. A field is a row:
+its type, its unit (``unit`` is `cost.unit`) and its meaning, or a table of its own. What does not apply is None.
 """
 
 from typing import Annotated, Literal, NotRequired
@@ -329,6 +328,9 @@ class PoolSummary(TypedDict):
     model: Annotated[str, "", "the model it serves"]
     gpu: Annotated[str, "", "its GPU"]
     gpus_per_replica: Annotated[int, "GPUs", "tensor parallel size"]
+    schedule: Annotated[str | None, "", "whose rules it follows, an engine and its version; null for an API"]
+    engine: Annotated[str | None, "", "whose defaults it has, likewise; null where the scenario names none"]
+    kv_capacity_tokens: Annotated[int | None, "tokens", "what a replica's cache holds; null: no limit"]
     replicas: Annotated[int, "", "their number, or the most that there are with `autoscale`"]
     mean_replicas: Annotated[float, "", "replicas that loaded, were up or drained, on average until the last arrival"]
     utilization: Annotated[float | None, "0 to 1", "as of models; null for an API"]

@@ -220,6 +220,16 @@ def routers(draw, names: list[str], has_servers: bool) -> dict[str, Any]:
 
 
 @st.composite
+def limits(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
+    """What clients allow of answers, each its own or nobody anything."""
+    law = {"kind": "empirical", "tokens": [3, 20, 45]}
+    drawn: dict[str, Any] = draw(st.sampled_from([{}, {}, {"max_new_tokens": law}]))
+    for pool in pools if drawn else []:
+        pool.pop("max_new_tokens", None)
+    return drawn
+
+
+@st.composite
 def scenarios(draw, folder) -> dict[str, Any]:
     """Whole scenarios; `folder` is where a trace may be put."""
     usd = draw(st.booleans())
@@ -248,7 +258,7 @@ def scenarios(draw, folder) -> dict[str, Any]:
         "seed": draw(st.integers(0, 9)),
         "sla": {"alpha": draw(share)},
         "arrivals": law,
-        "tokens": {"prompt": draw(token_laws(25, 100))},
+        "tokens": {"prompt": draw(token_laws(25, 100))} | draw(limits(pools)),
         "satisfaction": {"kind": "irt", "slope": 1.5, "grades": draw(st.sampled_from([2, 2, 5]))},
         "features": {"dimensions": draw(st.sampled_from([1, 4])), "signal": 0.8},
         "models": models,

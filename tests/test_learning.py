@@ -257,9 +257,13 @@ def test_a_marginal_cost_wakes_no_idle_replica_without_need():
     setup = prepare(parse(scenario(router={"cost_estimate": "marginal"})))
     known, marginal = np.array([1.0, 2.0]), setup.costs.marginal()
     wakes = 3 * STEP_S * (POWER_W - IDLE_W)
-    assert marginal.of(1, known, np.array([0.0, 0.25])).tolist() == [wakes, 0.0]
+    assert marginal.of(1, known, [goes(0, 0), goes(1, 1)]).tolist() == [wakes, 0.0]
     share = STEP_S * POWER_W * (1 + 2 / 4)
-    assert marginal.of(1, known, np.array([1.0, 3.0])).tolist() == [share, share]
+    assert marginal.of(1, known, [goes(0, 4), goes(1, 12)]).tolist() == [share, share]
+
+
+def goes(pool, running):
+    return {"pool": pool, "running": running, "cached": 0}
 
 
 def test_stated_costs_and_apis_stay_as_they_are():
@@ -269,7 +273,7 @@ def test_stated_costs_and_apis_stay_as_they_are():
         model("stated", 0.4, cost_per_request=7.0),
         {"name": "api", "satisfaction": 0.8, "kind": "api", "usd_per_million_output_tokens": 5.0, "latency_s": 1.0},
     ]
-    costs = prepare(parse(data)).costs.marginal().of(1, np.array([7.0, 3.0]), np.array([0.5, 0.5]))
+    costs = prepare(parse(data)).costs.marginal().of(1, np.array([7.0, 3.0]), [goes(0, 2), goes(1, 2)])
     assert costs.tolist() == [7.0, 3.0]
 
 

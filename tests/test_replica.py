@@ -75,7 +75,15 @@ def drive(replica: _core.Replica, arrivals: list[Arrival], looks_for: _core.Job 
     Somebody may look what it has cached of a prompt, half-way between two events and at each before iterations start.
     """
     jobs = [
-        _core.Job(i, 0, a.prompt_tokens, a.output_tokens, path=a.path, answer_node=a.answer_node)
+        _core.Job(
+            i,
+            0,
+            a.prompt_tokens,
+            a.output_tokens,
+            path=a.path,
+            answer_node=a.answer_node,
+            max_new_tokens=a.max_new_tokens,
+        )
         for i, a in enumerate(arrivals)
     ]
     for job, a in zip(jobs, arrivals, strict=True):

@@ -70,7 +70,10 @@ def instances(draw, schedule, block_tokens, with_paths=True):
         path, answer_node = draw(texts(prompt)) if with_paths else ((), None)
         gives_up = None if patience is None else now + patience
         priority, deadline = draw(st.integers(0, 2)), draw(st.sampled_from([None, now + 3, now + 20, now + 90]))
-        arrivals.append(Arrival(now, prompt, output, gives_up, path, answer_node, priority, deadline))
+        allowed = draw(st.sampled_from([None, None, output + 9]))
+        arrivals.append(
+            Arrival(now, prompt, output, gives_up, path, answer_node, priority, deadline, max_new_tokens=allowed)
+        )
     chosen = SCHEDULES[schedule]
     seqs, drafts = draw(st.integers(1, 6)), chosen.get("draft_tokens", 0)
     least = 1 if chosen["schedule"] == "sglang" else (drafts + 1) * seqs
@@ -78,7 +81,7 @@ def instances(draw, schedule, block_tokens, with_paths=True):
     if chosen.get("whole_prompts"):
         budget = max(budget, *(a.prompt_tokens for a in arrivals), 0)
     max_new = 0 if chosen["schedule"] == "vllm" else draw(st.sampled_from([0, 0, 6, 20]))
-    longest = max(a.prompt_tokens + max(a.output_tokens, max_new) - 1 + drafts for a in arrivals)
+    longest = max(a.prompt_tokens + max(a.allowed, max_new) - 1 + drafts for a in arrivals)
     blocks = -(-longest // block_tokens) + draw(st.sampled_from([0, 1, 2, 5, 20, 400]))
     limits = Limits(
         max_num_seqs=seqs,
@@ -275,6 +278,14 @@ def test_sglang_keeps_memory_free_for_part_of_the_answers(capacity, start):
     limits = replace(ROOMY, schedule="sglang", kv_block_tokens=1, kv_capacity_tokens=capacity, prefix_cache=False)
     outcomes = served(limits, Arrival(0, 4, 20), Arrival(Fraction(1, 2), 10, 13))
     assert outcomes[1].start_s == start
+
+
+@pytest.mark.parametrize(("allowed", "start"), [(None, 0), (16, 2)])
+def test_tensorrt_llm_reserves_what_each_client_allows(allowed, start):
+    """Two of 5 + 2 tokens fit side by side into twenty; where the second's client allows 16 it waits for the first."""
+    limits = replace(ROOMY, kv_block_tokens=1, kv_capacity_tokens=20, kv_policy="reserve", prefix_cache=False)
+    limits = replace(limits, schedule="tensorrt-llm", whole_prompts=True)
+    assert served(limits, Arrival(0, 5, 2), Arrival(0, 5, 2, max_new_tokens=allowed))[1].start_s == start
 
 
 @pytest.mark.parametrize(("max_new", "start"), [(10, 2), (6, 0)])

@@ -1,13 +1,17 @@
 """The defaults of serving engines, and keys of theirs that do not fit."""
 
+import builders
+import numpy as np
 import pytest
 from builders import model
 
 from messsim.engines import prepare
+from messsim.engines.memory import memory_share
 from messsim.errors import ScenarioError
 from messsim.scenario import dump, parse
 from messsim.scenario.engines import GPU_MEMORY_GB, defaults_of
 from messsim.scenario.toml import read_toml
+from messsim.workload import Workload
 from messsim.zoo import load_gpus, load_hosts
 
 
@@ -46,6 +50,42 @@ def test_defaults_by_engine_and_gpu(engine, gpu, sequences, tokens, block):
     assert limits["prefix_cache"]
     assert limits["schedule"] == engine
     assert (limits["kv_policy"] == "reserve") == (engine == "tensorrt-llm") == (not limits["chunked_prefill"])
+
+
+@pytest.mark.parametrize(
+    ("engine", "gpu", "tp", "share"),
+    [
+        (None, "H100", 1, 0.9),
+        # vllm/config/cache.py, gpu_memory_utilization; tensorrt_llm/llmapi/llm_args.py, free_gpu_memory_fraction
+        ("vllm", "H100", 1, 0.92),
+        ("tensorrt-llm", "H100", 1, 0.9),
+        # srt/arg_groups/memory_hook.py: (81,920 - 512 - 1.5 * 8,192 - 128 - 2 * 256 - 8 * 58) / 81,920 MiB and so on
+        ("sglang", "H100", 1, 0.83),
+        ("sglang", "H100", 4, 0.819),
+        ("sglang", "H200", 1, 0.904),
+        ("sglang", "B200", 1, 0.854),
+        ("sglang", "L40S", 1, 0.842),
+    ],
+)
+def test_the_share_of_memory_by_engine(engine, gpu, tp, share):
+    served = {"engine": engine} if engine else {}
+    plan = prepare(scenario(profile="Llama-3.1-8B", gpu=gpu, tp=tp, coefficients=None, **served)).pools[0]
+    memory = plan.profile.memory
+    assert memory_share(plan.serving, memory) == share
+    total, rest = memory.gpu_memory_bytes * tp, 4_500_000_000 * tp
+    left = {
+        "sglang": share * total - memory.weights_bytes,
+        "tensorrt-llm": share * (total - memory.weights_bytes - rest),
+    }.get(engine, share * total - memory.weights_bytes - rest)
+    assert plan.kv_capacity_tokens == int(left) // memory.kv_bytes_per_token
+
+
+def test_a_share_of_ones_own_is_what_profiles_assume():
+    """The same tokens as those of the profile, which has them with 90 % of the memory."""
+    served = {"profile": "Qwen3-32B", "gpu": "H100", "tp": 2, "coefficients": None}
+    assumed, stated = (prepare(scenario(**served, **more)).pools[0] for more in ({}, {"gpu_memory_share": 0.9}))
+    assert assumed.kv_capacity_tokens == stated.kv_capacity_tokens == assumed.profile.memory.kv_capacity_tokens
+    assert prepare(scenario(**served, gpu_memory_share=0.95)).pools[0].kv_capacity_tokens > stated.kv_capacity_tokens
 
 
 def scenario_with(served):
@@ -158,6 +198,8 @@ def test_a_schedule_alone_changes_only_what_belongs_to_it():
         ({"drafts": {"tokens": 8, "acceptance": 0.5}}, "take up to 2304 tokens; expected at least so many"),
         ({"kv_block_tokens": 0}, "kv_block_tokens"),
         ({"kv_block_tokens": 16, "kv_capacity_tokens": 15}, "expected at least one block"),
+        ({"gpu_memory_share": 0.5}, "expected a profile and no kv_capacity_tokens"),
+        ({"gpu_memory_share": 1.5}, "gpu_memory_share = 1.5: expected at most 1"),
         ({"kind": "api", "coefficients": None, "prefix_cache": True}, "prefix_cache"),
     ],
 )
@@ -189,3 +231,67 @@ def test_what_never_fits_is_refused_before_the_run(serving, text):
     with pytest.raises(ScenarioError) as error:
         prepare(scenario(**serving))
     assert text in str(error.value)
+
+
+def test_weights_that_leave_no_memory_are_refused():
+    with pytest.raises(
+        ScenarioError, match=r"gpu_memory_share = 0\.1: the weights of Llama-3\.1-8B/H100/tp1 leave no room"
+    ):
+        prepare(scenario(profile="Llama-3.1-8B", gpu="H100", coefficients=None, gpu_memory_share=0.1))
+
+
+# ---- limits that clients send -----------------------------------------------------------------------------------
+
+
+def limited(limit, **changes):
+    data = {
+        "tokens": {"prompt": 4, "output": {"kind": "geometric", "mean": 8.0}, "max_new_tokens": limit},
+        "requests": 200,
+    }
+    return builders.scenario(**(data | changes))
+
+
+def test_answers_are_cut_to_what_their_clients_allow():
+    """The same draws otherwise, and the same limit for every model."""
+    free, cut = (
+        Workload(parse(limited(limit))).columns(0, 200) for limit in (None, {"kind": "empirical", "tokens": [3, 9]})
+    )
+    assert free.max_new_tokens is None
+    assert set(cut.max_new_tokens.tolist()) == {3, 9}
+    assert (cut.output_tokens == np.minimum(free.output_tokens, cut.max_new_tokens)).all()
+    assert (cut.prompt_tokens == free.prompt_tokens).all()
+
+
+def test_expected_lengths_are_of_answers_that_are_cut():
+    """1 - (7/8)^5 of a mean of 8 in the long run, 3.9."""
+    workload = Workload(parse(limited(5)))
+    assert (
+        workload.mean_output_tokens(0) == workload.usual_output_tokens(0) == pytest.approx(8 * (1 - 0.875**5), rel=0.02)
+    )
+    assert workload.longest_output_tokens(0) == 5
+    assert workload.mean_square_output_tokens(0) < 25
+    assert not workload.answers_can_wait
+
+
+@pytest.mark.parametrize("engine", ["simpy", "compiled"])
+def test_lengths_are_judged_by_what_clients_allow(engine):
+    """Of limits 3 and 40, with a context of 20 tokens, those who send the second are turned away, however short."""
+    models = [builders.model("only", max_model_len=20)]
+    made = builders.run(limited({"kind": "empirical", "tokens": [3, 40]}, models=models), engine)
+    limits = made.chunks[0].drawn.max_new_tokens
+    assert ((np.array(made.statuses) == "too_long") == (limits == 40)).all()
+
+
+@pytest.mark.parametrize("engine", ["simpy", "compiled"])
+def test_an_api_counts_what_clients_allow(engine):
+    """A minute's 240 tokens are two prompts of four with 96 each that may come; ten more come each minute."""
+    api = builders.api(tokens_per_minute=240.0, name="only", satisfaction=0.6)
+    money = {"unit": "USD"}
+    data = limited(96, models=[api], requests=20, arrivals={"kind": "poisson", "rate_rps": 1000.0}, cost=money)
+    made = builders.run(data, engine)
+    assert made.statuses.count("completed") == 2
+
+
+def test_one_limit_for_all_and_one_of_each_are_two():
+    with pytest.raises(ScenarioError, match=r"max_new_tokens = 9: clients send tokens\.max_new_tokens"):
+        parse(limited(5, models=[builders.model("only", schedule="sglang", max_new_tokens=9)]))

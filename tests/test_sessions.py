@@ -1,6 +1,7 @@
 """Sessions and shared system prompts, against times and lengths worked out by hand, and in both engines."""
 
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -312,3 +313,13 @@ def test_a_scenario_that_is_written_down_has_the_same_sessions():
 def test_sessions_want_servers():
     with pytest.raises(ScenarioError, match=r"sessions: expected cluster\.mode = 'servers'"):
         parse(sessions(cluster={"mode": "none"}, models=[{"name": "a", "satisfaction": 0.5, "cost_per_request": 1.0}]))
+
+
+def test_the_picture_on_the_page_is_of_its_table():
+    """`python tools/draw_sessions.py` draws it anew."""
+    docs = Path(__file__).parents[1] / "docs"
+    picture = (docs / "sessions.svg").read_text()
+    rows = [line.split("|") for line in (docs / "sessions.md").read_text().splitlines() if line.count("|") == 9]
+    figures = [cells[k].strip().removesuffix(" %") for cells in rows[2:] for k in (3, 6)]
+    assert len(figures) == 10
+    assert [figure for figure in figures if f">{figure}<" not in picture] == []

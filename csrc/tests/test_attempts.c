@@ -262,33 +262,35 @@ static void each_attempt_draws_its_own_uniforms(void)
     n_uniforms = 2;
 }
 
-/* What is cached where a copy would go, for each model. */
-static void a_decision_may_see_what_is_cached(void)
+/* What is there and cached where a copy would go, for each model. */
+static void a_decision_may_see_where_copies_would_go(void)
 {
     static ms_node_of_path path[] = {{1, 8}, {1, 8}};
     static const int64_t path_start[] = {0, 1, 2};
-    static int32_t cached[MODELS * 2];
     ms_run loop;
     ms_run_config config = plain;
     const ms_pool_plan plans[] = {pool_of(0, 1), pool_of(1, 1)};
-    config.needs_caches = 1;
+    config.needs_destinations = 1;
     ask(2, 20.0, 10, 2);
     plans_are(1, 0, 0, 0);
     sheets[0].page.path = path;
     sheets[0].page.path_start = path_start;
-    sheets[0].page.cached = cached;
-    cached[0] = cached[1] = cached[2] = cached[3] = -1;
     CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
           streams) == 0);
     loop.instances.brain[0].policy = lists;
     for (int i = 0; i < 2; i++) {
         loop.fleet.replica[i].sequences.limits.prefix_cache = 1;
+        loop.destinations[i].pool = -1;
     }
     begin(&loop);
     run_until(&loop, 10.0);
-    CHECK(cached[0] == 0 && cached[2] == 0 && cached[1] == -1 && cached[3] == -1);
+    for (int m = 0; m < 2; m++) {
+        CHECK(loop.destinations[m].pool == m && loop.destinations[m].running == 0.0 && loop.destinations[m].cached == 0.0);
+    }
+    loop.destinations[0].pool = loop.destinations[1].pool = -1;
     end(&loop);
-    CHECK(cached[1] == 0 && cached[3] == 8); /* the first went to model 1 */
+    CHECK(loop.destinations[0].pool == 0 && loop.destinations[0].cached == 0.0);
+    CHECK(loop.destinations[1].pool == 1 && loop.destinations[1].cached == 8.0); /* the first went to model 1 */
     ms_run_free(&loop);
 }
 
@@ -499,7 +501,7 @@ int main(void)
     RUN(what_no_model_takes_is_turned_away);
     RUN(a_decision_sees_the_load_of_all_models);
     RUN(each_attempt_draws_its_own_uniforms);
-    RUN(a_decision_may_see_what_is_cached);
+    RUN(a_decision_may_see_where_copies_would_go);
     RUN(the_next_model_takes_what_one_does_not);
     RUN(a_sample_is_taken_as_a_request_comes);
     RUN(nobody_reads_the_middle_of_a_chain);

@@ -74,7 +74,7 @@ static void pack(packed *page, int64_t first, int64_t n)
             page->satisfied[m * n + i] = satisfied[m * REQUESTS + first + i];
         }
     }
-    page->view = (ms_page_view){n, page->features, page->known_costs, NULL, uniforms + 2 * first, NULL, NULL};
+    page->view = (ms_page_view){n, page->features, page->known_costs, NULL, uniforms + 2 * first, NULL};
 }
 
 static void make(ms_brain *brain)
@@ -220,7 +220,7 @@ static void every_one_of_many_heads_keeps_its_own_scores(void)
     predictor.learning_rate = 0.5;
     brain.predictor = &predictor;
     brain.policy.decide = first_of_all;
-    const ms_page_view view = {N, x, costs, NULL, none, NULL, NULL};
+    const ms_page_view view = {N, x, costs, NULL, none, NULL};
     for (int64_t i = 0; i < N; i++) {
         double expected[HEADS];
         CHECK(ms_brain_decide(&brain, &view, i, i, 0, loads) == 0);

@@ -143,7 +143,7 @@ static void scores_follow_a_reconciliation(void)
 {
     static const double x[FEATURES * 4] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
     double costs[MODELS * 4] = {0};
-    const ms_page_view page = {4, x, costs, NULL, x, NULL, NULL};
+    const ms_page_view page = {4, x, costs, NULL, x, NULL};
     for (int32_t count = 2; count <= 20; count += 18) {
         ms_instances instances;
         ms_predictor own[20];

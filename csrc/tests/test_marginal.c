@@ -6,7 +6,6 @@
 
 /* Watts 1, idle watts 1/4, and no energy a token: joules are seconds, less a quarter where a replica wakes. */
 static const ms_server_cost server = {.model = 0,
-                                      .share = 1.0,
                                       .places = 4.0,
                                       .decoder_tokens = 1.0,
                                       .known = {.coefficients = {.a0_s = 2.0,
@@ -79,43 +78,26 @@ static void without_a_place_it_pays_its_share(void)
     CHECK(ms_marginal_cost(&server, 5, 0, 4) == expected && ms_marginal_cost(&server, 5, 0, 40) == expected);
 }
 
-static void loads_are_batches(void)
+/* By the pool where it would go; with none, as in a full batch of the first. */
+static void it_is_priced_where_it_would_go(void)
 {
     ms_server_cost two[2] = {server, server};
-    two[0].model = 1, two[0].share = 0.75;
-    two[1].model = 1, two[1].share = 0.25, two[1].places = 8.0;
-    const double known[3] = {7.0, 9.0, 11.0}, loads[3] = {0.1, 0.5, 0.2};
+    two[0].model = 1, two[0].pool = 3;
+    two[1].model = 1, two[1].pool = 5, two[1].places = 8.0;
+    const double known[3] = {7.0, 9.0, 11.0};
     double costs[3];
-    ms_marginal_costs(two, 2, 3, 5, NULL, 0, known, loads, costs);
-    CHECK(costs[0] == 7.0 && costs[2] == 11.0);
-    CHECK(costs[1] == 0.75 * ms_marginal_cost(&two[0], 5, 0, 2) + 0.25 * ms_marginal_cost(&two[1], 5, 0, 4));
-    for (int64_t up = 1; up < 50; up++) { /* as fleet.c divides */
-        const double load[3] = {0, (double)(3 * up) / (double)(up * 4), 0};
-        ms_marginal_costs(two, 1, 3, 5, NULL, 0, known, load, costs);
-        CHECK(costs[1] == 0.75 * ms_marginal_cost(&two[0], 5, 0, 3));
-    }
+    ms_destination to[3] = {{.pool = 0}, {.pool = 5, .running = 4.0, .cached = 2.0}, {.pool = -1}};
+    ms_marginal_costs(two, 2, 3, 5, to, known, costs);
+    CHECK(costs[0] == 7.0 && costs[2] == 11.0 && costs[1] == ms_marginal_cost(&two[1], 5, 2, 4));
+    to[1] = (ms_destination){.pool = 3, .running = 1.0};
+    ms_marginal_costs(two, 2, 3, 5, to, known, costs);
+    CHECK(costs[1] == ms_marginal_cost(&two[0], 5, 0, 1));
+    to[1] = (ms_destination){.pool = -1};
+    ms_marginal_costs(two, 2, 3, 5, to, known, costs);
+    CHECK(costs[1] == ms_marginal_cost(&two[0], 5, 0, 4));
     const double withdrawn[3] = {7.0, INFINITY, 11.0};
-    ms_marginal_costs(two, 2, 3, 5, NULL, 0, withdrawn, loads, costs);
+    ms_marginal_costs(two, 2, 3, 5, to, withdrawn, costs);
     CHECK(costs[1] == INFINITY);
-}
-
-/* What each model has of the prompt stands `stride` apart; a server that keeps no prefixes computes all of it. */
-static void what_is_cached_is_not_paid_for_where_prefixes_are_kept(void)
-{
-    const int32_t cached[] = {1, 9, 2, 9, 3, 9, 9, 9, 9, 9};
-    const double known[3] = {0.0, 0.0, 0.0}, loads[3] = {0.25, 0.25, 0.25};
-    ms_server_cost all[4] = {server, server, server, server};
-    const int32_t models[] = {0, 1, 1, 2}, keeps[] = {1, 1, 0, 1};
-    double costs[3], anew[3];
-    for (int k = 0; k < 4; k++) {
-        all[k].model = models[k], all[k].keeps_prefixes = keeps[k];
-    }
-    all[1].share = all[2].share = 0.5;
-    ms_marginal_costs(all, 4, 3, 13, cached, 2, known, loads, costs);
-    CHECK(costs[0] == ms_marginal_cost(&server, 13, 1, 1) && costs[2] == ms_marginal_cost(&server, 13, 3, 1));
-    CHECK_NEAR(costs[1], 0.5 * ms_marginal_cost(&server, 13, 2, 1) + 0.5 * ms_marginal_cost(&server, 13, 0, 1), 1e-12);
-    ms_marginal_costs(all, 4, 3, 13, NULL, 2, known, loads, anew);
-    CHECK(anew[0] == ms_marginal_cost(&server, 13, 0, 1) && anew[0] > costs[0] && anew[2] == anew[0]);
 }
 
 /* Prompts whose work is paid for: 2^-6 s a token^2, beside 2^-5 s a token that is cached before a chunk, and a
@@ -144,8 +126,7 @@ int main(void)
     RUN(waking_a_replica_costs_the_base_less_idling);
     RUN(chunks_leave_room_for_those_who_decode);
     RUN(without_a_place_it_pays_its_share);
-    RUN(loads_are_batches);
-    RUN(what_is_cached_is_not_paid_for_where_prefixes_are_kept);
+    RUN(it_is_priced_where_it_would_go);
     RUN(the_work_of_a_prompt_is_counted_by_chunks);
     return report();
 }

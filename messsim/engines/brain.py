@@ -8,7 +8,7 @@ from messsim import _core
 from messsim.routing import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL, Policy
 from messsim.scenario import Scenario
 from messsim.workload import Chunk
-from messsim.workload.chunk import Floats, Ints
+from messsim.workload.chunk import Floats
 
 __all__ = ["Brain", "Columns", "Decision", "destined", "substitute"]
 
@@ -55,11 +55,7 @@ def destined(plan: int, costs: Floats | list[float]) -> int:
 
 
 class Columns:
-    """A chunk's columns as decisions read them, request by request; `scores` is room for them.
-
-    `cached` [n, models] tokens of prompts are in the cache of each model, as the decision sees it; None where prompts
-    share nothing.
-    """
+    """A chunk's columns as decisions read them, request by request; `scores` is room for them."""
 
     def __init__(self, chunk: Chunk, known_costs: Floats, tells_features: bool) -> None:
         self.chunk = chunk
@@ -67,7 +63,6 @@ class Columns:
         self.scores = np.empty_like(known_costs)
         self.facts = None if chunk.facts is None else np.ascontiguousarray(chunk.facts.T)
         self.features = np.ascontiguousarray(chunk.features.T) if tells_features else None
-        self.cached = None if chunk.paths is None else np.zeros(self.known.shape, np.int32)
 
 
 class Brain:
@@ -79,6 +74,9 @@ class Brain:
         A ledger per tenant, of the rated answers to what it routed.
     step
         Its routing decisions so far.
+    destinations
+        Where the request to be decided would go if it went to a model, for each, if marginal costs are reckoned: fields
+        of ms_destination (csrc/marginal.h).
     """
 
     def __init__(
@@ -99,6 +97,7 @@ class Brain:
         self.tracked = [_core.Ledger(a, discount=router.discount, window=window) for a in alphas]
         self.alphas = alphas
         self.step = 0
+        self.destinations: list[dict[str, float]] = []
         self._models = len(scenario.models)
         self._estimate = policy.cost_estimate(router)
         self._prior = router.cost_prior
@@ -139,8 +138,7 @@ class Brain:
         self.step += 1
         queue = self.tracked[tenant].queue
         known = columns.known[i]
-        cached = columns.cached[i] if columns.cached is not None else None
-        costs = self._costs(known, int(columns.chunk.prompt_tokens[i]), loads, cached)
+        costs = self._costs(known, int(columns.chunk.prompt_tokens[i]))
         facts = columns.facts[i] if columns.facts is not None else None
         features = columns.features[i] if columns.features is not None else None
         plan = self.policy.kernel.decide(
@@ -162,11 +160,11 @@ class Brain:
         scores: Floats = self._scores[i - self._scored_from]
         return scores
 
-    def _costs(self, known: Floats, prompt_tokens: int, loads: Floats, cached: Ints | None) -> Floats:
+    def _costs(self, known: Floats, prompt_tokens: int) -> Floats:
         if self._estimate == "known":
             return known
         if self._estimate == "marginal":
-            return self._marginal.of(prompt_tokens, known, loads, cached)
+            return self._marginal.of(prompt_tokens, known, self.destinations)
         costs = known.copy() if self._prior is None else np.full(self._models, self._prior)
         for m in range(self._models):
             if known[m] == np.inf:

@@ -10,6 +10,8 @@ from messsim.scenario.engines import Engine
 from messsim.scenario.fleet import Coefficients, Host, Model, Pool, Serving
 from messsim.zoo import Profile, UnknownProfile, find_profile, load_hosts
 
+from .memory import capacity_tokens, memory_share
+
 __all__ = ["UNLIMITED_TOKENS", "ApiLimits", "Limits", "PoolPlan", "decoder_tokens", "plan_pools", "serving_plan"]
 
 UNLIMITED_TOKENS = 2**31  # KV capacity of a replica whose coefficients say nothing of memory
@@ -297,7 +299,14 @@ def _capacity(serving: Serving, profile: Profile | None) -> int:
         return serving.kv_capacity_tokens
     if profile is None:
         return UNLIMITED_TOKENS
-    return profile.memory.kv_capacity_tokens
+    tokens = capacity_tokens(serving, profile.memory)
+    if tokens < serving.kv_block_tokens:
+        share = serving.gpu_memory_share or memory_share(serving, profile.memory)
+        raise ScenarioError(
+            f"gpu_memory_share = {share:g}: the weights of {profile.name} leave no room for a block of the cache; "
+            "expected more, more GPUs (tp) or lighter weights"
+        )
+    return tokens
 
 
 def _coefficients(serving: Serving, profile: Profile | None) -> Coefficients | None:

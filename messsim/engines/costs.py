@@ -46,6 +46,7 @@ class KnownCosts:
     def __init__(self, scenario: Scenario, workload: Workload, pools: list[PoolPlan]) -> None:
         self._scenario = scenario
         self._workload = workload
+        self._cluster = pools
         self._outputs = [workload.usual_output_tokens(m) for m in range(len(scenario.models))]
         self._pools: list[list[PoolPlan]] = []
         for m, model in enumerate(scenario.models):
@@ -75,7 +76,7 @@ class KnownCosts:
             most = self._scenario.models[model].max_model_len
             limits = [] if most is None else [(most, most)]
         prompt = self._workload.longest_prompt_tokens()
-        longest = prompt + self._workload.longest_output_tokens(model)
+        longest = prompt + self._workload.longest_answer_allowed(model)
         never = not limits or any(longest <= most and prompt <= most_prompt for most, most_prompt in limits)
         return None if never else limits
 
@@ -96,7 +97,7 @@ class KnownCosts:
         collected = {}
         for m, limits in enumerate(self._most):
             if limits is not None:
-                tokens = prompt + chunk.output_tokens[m]
+                tokens = prompt + (chunk.output_tokens[m] if chunk.max_new_tokens is None else chunk.max_new_tokens)
                 collected[m] = np.all(
                     [(tokens > most) | (prompt > most_prompt) for most, most_prompt in limits], axis=0
                 )
@@ -129,23 +130,22 @@ class KnownCosts:
         return [float(c) for c in sum(share * mean for share, mean in zip(shares, means, strict=True))]
 
     def marginal(self) -> _core.MarginalCosts:
-        """What a request adds where it goes, by the loads of that moment; else its known cost."""
+        """What a request adds to the replica that it would go to; else its known cost."""
         if self._has_table_costs:
             return _core.MarginalCosts([])
         servers = []
-        for m, (model, pools) in enumerate(zip(self._scenario.models, self._pools, strict=True)):
-            if model.cost_per_request is None and not any(p.is_api for p in pools):
-                replicas = sum(p.replicas for p in pools)
+        for m, model in enumerate(self._scenario.models):
+            own = [(index, p) for index, p in enumerate(self._cluster) if p.model == m]
+            if model.cost_per_request is None and not any(p.is_api for _, p in own):
                 servers += [
                     {
                         "model": m,
-                        "share": p.replicas / replicas,
+                        "pool": index,
                         "places": p.serving.max_num_seqs,
                         "decoder_tokens": decoder_tokens(p.serving),
-                        "keeps_prefixes": p.serving.prefix_cache,
                         "known": self._figures(p, self._outputs[m]),
                     }
-                    for p in pools
+                    for index, p in own
                 ]
         return _core.MarginalCosts(servers)
 

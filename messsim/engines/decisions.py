@@ -36,7 +36,7 @@ class Decisions:
         self.workload = setup.workload
         self.reference = setup.scenario.reference
         self.learns_every_answer = setup.policy.learns_every_answer
-        self.needs_loads, self.needs_caches = setup.needs_loads, setup.needs_caches
+        self.needs_loads, self.needs_destinations = setup.needs_loads, setup.needs_destinations
         self.asks_next_model = setup.scenario.cluster.when_full == "next_model"
         self.keeps_session_model = setup.scenario.router.keep_session_model
         self.loads = np.zeros(len(setup.scenario.models))
@@ -63,8 +63,8 @@ class Decisions:
     def _look_at_servers(self, opened: OpenRequest) -> None:
         if self.needs_loads:
             self.loads = self.service.loads()
-        if self.needs_caches and opened.columns.cached is not None:
-            opened.columns.cached[opened.request - opened.columns.chunk.first] = self.service.cached_tokens(opened)
+        if self.needs_destinations:
+            self.instances.brains[opened.instance].destinations = self.service.destinations(opened)
 
     def _seen(self, decision: Decision) -> int:
         """Index of the model whose answer the user gets."""
@@ -79,7 +79,7 @@ class Decisions:
             return plan
         own = plan & PLAN_MODEL
         for m in (*range(own, len(decision.costs)), *range(own - 1, -1, -1)):
-            if decision.costs[m] < np.inf and self.service.takes(m, opened.prompt, opened.outputs[m]):
+            if decision.costs[m] < np.inf and self.service.takes(m, opened.prompt, opened.max_new(m)):
                 return int(plan & ~PLAN_MODEL | m)
         return plan
 

@@ -164,14 +164,23 @@ class OpenRequest:
 
     def copy(self, model: int) -> _core.Job:
         """One more copy, for the servers of a model."""
+        job = self.draft(model)
+        self.jobs.append(job)
+        return job
+
+    def draft(self, model: int) -> _core.Job:
+        """A job as a copy for a model comes to dispatch."""
         attempt, path = self.attempt << 16, self.rows.path(self.request)  # leaves room for failures
         # the answer that the user sees goes on where the prompt ends; of a chain nobody knows yet whether they do
         goes_on = self.rows.grows and model == self.seen and not self.decision.plan & PLAN_CHAIN
         node = path[-1][0] if goes_on else None
         session = self.rows.session(self.request)
-        job = _core.Job(self.request, model, self.prompt, self.outputs[model], self, attempt, path, node, session)
-        self.jobs.append(job)
-        return job
+        answer, most = self.outputs[model], self.max_new(model)
+        return _core.Job(self.request, model, self.prompt, answer, self, attempt, path, node, session, most)
+
+    def max_new(self, model: int) -> int:
+        """The longest answer that the servers of a model are told of, tokens."""
+        return int(self.rows.max_new[self.request - self.columns.chunk.first][model])
 
     def decides(self, decision: Decision, seen: int, explored: bool, now: float) -> None:
         """The router has chosen."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from messsim import _core
+from messsim.scenario.engines import followed
 
-from .cluster import PoolPlan
+from .cluster import UNLIMITED_TOKENS, PoolPlan
 from .records import Timeline
 
 __all__ = [
@@ -107,6 +108,11 @@ class PoolOutcome:
 
     Attributes
     ----------
+    schedule, engine
+        Whose rules plan iterations, and whose defaults there are, each with a version; None for an API, and where the
+        scenario names no engine.
+    kv_capacity_tokens
+        What the cache of a replica holds; None without a limit.
     mean_replicas
         Replicas that were not off, on average until the last arrival; of a pool of one size that.
     utilization
@@ -125,6 +131,9 @@ class PoolOutcome:
     model: int
     gpu: str
     gpus: int
+    schedule: str | None
+    engine: str | None
+    kv_capacity_tokens: int | None
     replicas: int
     mean_replicas: float
     utilization: float | None
@@ -155,6 +164,9 @@ class PoolOutcome:
             model=plan.model,
             gpu=plan.gpu,
             gpus=plan.gpus,
+            schedule=None if plan.is_api else followed(plan.serving.schedule),
+            engine=None if plan.serving.engine is None else followed(plan.serving.engine),
+            kv_capacity_tokens=plan.kv_capacity_tokens if plan.kv_capacity_tokens < UNLIMITED_TOKENS else None,
             replicas=plan.replicas,
             mean_replicas=span_s / until_s if scaled else float(plan.replicas),
             utilization=busy_s / span_s if span_s > 0 else None,

@@ -17,6 +17,8 @@ class Rows:
         Of each request, the places of those that wait for its answer; None: nobody waits for one.
     model_before
         Of each turn whose time is known, the model whose answer it follows.
+    max_new
+        Of each request, and of each model, the longest answer that its servers are told of, tokens.
     grows
         Whether the prompt of a later turn goes on where the answer before ends.
     """
@@ -41,6 +43,8 @@ class Rows:
         self.tenant = chunk.tenant.tolist()
         self.prompt = chunk.prompt_tokens.tolist()
         self.outputs = list(zip(*chunk.output_tokens.tolist(), strict=True))
+        limits = chunk.max_new_tokens
+        self.max_new = self.outputs if limits is None else [(n,) * len(chunk.output_tokens) for n in limits.tolist()]
         self.satisfied = list(zip(*chunk.satisfied.tolist(), strict=True))
         self.labels = self.satisfied if chunk.labels is None else list(zip(*chunk.labels.tolist(), strict=True))
         self.rated = (chunk.feedback_uniform < feedback_probability).tolist()

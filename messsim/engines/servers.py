@@ -313,15 +313,19 @@ class ServerPool:
         held: int = self.group.held_for(self)
         return sum(server.unfinished for server in self.replicas) + held
 
-    def is_closed(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
+    def crowd(self) -> float:
+        """Unfinished requests for each replica that is up."""
+        return self.unfinished / len(self.up) if self.up else math.inf
+
+    def is_closed(self, prompt_tokens: int, max_new_tokens: int, max_waiting: int | None) -> bool:
         """Whether it does not take a request.
 
         It is too long, the pool is full, or the API is down or has had as much as it takes.
         """
-        if not self.plan.takes(prompt_tokens, output_tokens):
+        if not self.plan.takes(prompt_tokens, max_new_tokens):
             return True
         if self.plan.is_api:
-            return not self.up or not self.up[0].allows(prompt_tokens + output_tokens)
+            return not self.up or not self.up[0].allows(prompt_tokens + max_new_tokens)
         places = len(self.up) * self.plan.places
         return max_waiting is not None and self.unfinished >= places + max_waiting
 
@@ -401,18 +405,18 @@ class ModelServers:
         self.pools = pools
         for pool in pools:
             pool.rule, pool.group = rule, self
-        self._shared = shared
-        self._rule = rule
+        self.shared = shared
+        self.rule = rule
         self._held: deque[Job] = deque()  # while no replica is up
 
     def place(self, job: Job, max_waiting: int | None = None) -> bool:
         """Sends a job to a replica; False if it is turned away."""
-        pools = self._open_to(job.prompt_tokens, job.output_tokens, max_waiting)
+        pools = self.open_to(job.prompt_tokens, job.max_new_tokens, max_waiting)
         if not pools:
             return False
-        own = [p for p in pools if not p.plan.is_api] if self._shared else []
+        own = [p for p in pools if not p.plan.is_api] if self.shared else []
         if own:  # an API has no queue to share: it is asked when all else is full
-            pool = min(own, key=lambda p: p.unfinished / len(p.up) if p.up else math.inf)
+            pool = min(own, key=ServerPool.crowd)
             self._give(pool, job)
             pool.share(job)
             return True
@@ -426,19 +430,20 @@ class ModelServers:
 
     def held_for(self, pool: ServerPool) -> int:
         """Requests that wait for a replica of this pool to come up: it is the first that takes them."""
-        first = [next(p for p in self.pools if p.plan.takes(j.prompt_tokens, j.output_tokens)) for j in self._held]
+        first = [next(p for p in self.pools if p.plan.takes(j.prompt_tokens, j.max_new_tokens)) for j in self._held]
         return sum(p is pool for p in first)
 
-    def takes(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> bool:
+    def takes(self, prompt_tokens: int, max_new_tokens: int, max_waiting: int | None) -> bool:
         """Whether some pool takes such a request now."""
-        return bool(self._open_to(prompt_tokens, output_tokens, max_waiting))
+        return bool(self.open_to(prompt_tokens, max_new_tokens, max_waiting))
 
-    def _open_to(self, prompt_tokens: int, output_tokens: int, max_waiting: int | None) -> list[ServerPool]:
-        return [p for p in self.pools if not p.is_closed(prompt_tokens, output_tokens, max_waiting)]
+    def open_to(self, prompt_tokens: int, max_new_tokens: int, max_waiting: int | None) -> list[ServerPool]:
+        """The pools that take such a request now."""
+        return [p for p in self.pools if not p.is_closed(prompt_tokens, max_new_tokens, max_waiting)]
 
     def _send(self, job: Job, up: list[Any]) -> None:
-        server = up[0] if len(up) == 1 else self._rule.pick(up, job)
-        self._rule.sent(server, job)
+        server = up[0] if len(up) == 1 else self.rule.pick(up, job)
+        self.rule.sent(server, job)
         if self.decoders is not None:
             server.pool.transfers.promise(job)
         self._give(server.pool, job)
@@ -468,7 +473,7 @@ class ModelServers:
 
     def forget(self, server: Any) -> None:
         """A replica went down, and what it knew is gone."""
-        self._rule.forget(server)
+        self.rule.forget(server)
 
     def resume(self, pool: ServerPool) -> list[Job]:
         """A replica of the pool is up again; returns what was held and is to be placed again."""
@@ -486,11 +491,6 @@ class ModelServers:
         jobs += [job for front in fronts for job in front.withdraw()]
         decoding = self.decoders.withdraw_all(now) if self.decoders is not None else []
         return [*jobs, *self._held, *decoding]
-
-    def cached_tokens(self, job: Job, now: float) -> int:
-        """Tokens of a prompt that the replica with the fewest unfinished requests holds, of several the first."""
-        up = [s for p in self.pools if not p.plan.is_api for s in p.up]
-        return int(min(up, key=lambda s: s.unfinished).replica.cached_tokens(job, now)) if up else 0
 
     def load(self) -> float:
         """Unfinished requests per place."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from messsim import _core
 from messsim.scenario import Scenario
 from messsim.workload import Chance
 from messsim.workload.chunk import Floats
 
 from .calendar import Calendar
+from .destinations import Destinations
 from .dispatch import Draws, rule_of
 from .looks import Looks
 from .observer import Observer
@@ -65,6 +65,7 @@ class Service:
             )
             for m, name in enumerate(s.model_names)
         ]
+        self._destinations = Destinations(self.pools, self.servers, self.looks, s.cluster.dispatch)
         self.transfers = self._split(s, chance, done, observer)
         self._urgency = setup.urgency
         if self.looks.delay_s > 0:
@@ -107,9 +108,9 @@ class Service:
         servers: ModelServers = self.servers[job.model]
         return servers.place(job, self.max_waiting)
 
-    def takes(self, model: int, prompt_tokens: int, output_tokens: int) -> bool:
+    def takes(self, model: int, prompt_tokens: int, max_new_tokens: int) -> bool:
         """Whether a model's servers take such a request now."""
-        return self.servers[model].takes(prompt_tokens, output_tokens, self.max_waiting)
+        return self.servers[model].takes(prompt_tokens, max_new_tokens, self.max_waiting)
 
     def retry(self, job: Any) -> bool:
         """Places a copy again that a failure hit; False if its model's APIs are down and it has no replicas.
@@ -191,13 +192,10 @@ class Service:
             self.looks.look(server for pool in self.pools for server in pool.servers)
             self._seen_loads = self._loads()
 
-    def cached_tokens(self, opened: OpenRequest) -> list[int]:
-        """Tokens of a request's prompt that the cache of each model holds where it would go."""
-        path, now = opened.rows.path(opened.request), self.calendar.now
-        return [
-            servers.cached_tokens(_core.Job(opened.request, m, opened.prompt, 1, path=path), now)
-            for m, servers in enumerate(self.servers)
-        ]
+    def destinations(self, opened: OpenRequest) -> list[dict[str, float]]:
+        """Where a request would go if it went to a model, for each: fields of ms_destination (csrc/marginal.h)."""
+        drafts = [opened.draft(m) for m in range(len(self.servers))]
+        return [self._destinations.of(job, self.max_waiting, self.calendar.now) for job in drafts]
 
     def withdraw_all(self, now: float) -> list[Any]:
         """Cuts everything off at a time: all copies under way or waiting."""

@@ -53,15 +53,13 @@ class Setup:
 
     @property
     def needs_loads(self) -> bool:
-        """Whether servers are looked at before each decision."""
-        estimate = self.policy.cost_estimate(self.scenario.router)
-        return "loads" in self.policy.needs or estimate == "marginal"
+        """Whether the loads of servers are looked at before each decision."""
+        return "loads" in self.policy.needs
 
     @property
-    def needs_caches(self) -> bool:
-        """Whether prefix caches are looked at before each decision."""
-        estimate = self.policy.cost_estimate(self.scenario.router)
-        return estimate == "marginal" and any(plan.serving.prefix_cache for plan in self.pools)
+    def needs_destinations(self) -> bool:
+        """Whether each decision looks at where a request would go, model by model."""
+        return self.policy.cost_estimate(self.scenario.router) == "marginal"
 
     @property
     def urgency(self) -> tuple[Ints, Floats] | None:
@@ -132,7 +130,7 @@ def _all_too_long(workload: Workload, costs: KnownCosts) -> list[str]:
         return []
     first = workload.columns(0, min(workload.length or FIRST, FIRST))
     assert first.output_tokens is not None
-    needed = first.prompt_tokens + first.output_tokens
+    needed = first.prompt_tokens + (first.output_tokens if first.max_new_tokens is None else first.max_new_tokens)
     if (costs.of_chunk(first) < math.inf).any():
         return []
     least, least_prompt = needed.min(), first.prompt_tokens.min()
@@ -145,7 +143,7 @@ def _all_too_long(workload: Workload, costs: KnownCosts) -> list[str]:
     else:
         what = (
             f"the shortest has {least:,} tokens with its answer and the most that any takes are {most:,}: raise "
-            "kv_capacity_tokens or max_model_len, or cut tokens with max"
+            "kv_capacity_tokens or max_model_len, or cut tokens with max or tokens.max_new_tokens"
         )
     return [f"models: all of the first {len(first):,} requests are too long for every model; {what}"]
 

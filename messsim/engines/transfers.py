@@ -30,11 +30,11 @@ class Decoders(ModelServers):
 
     def pick(self, job: Job) -> Any:
         """Where a job is to decode; None: none that takes it is up."""
-        up = [s for p in self.pools if not p.is_closed(job.prompt_tokens, job.output_tokens, None) for s in p.up]
+        up = [s for p in self.pools if not p.is_closed(job.prompt_tokens, job.max_new_tokens, None) for s in p.up]
         if not up:
             return None
-        server = up[0] if len(up) == 1 else self._rule.pick(up, job)
-        self._rule.sent(server, job)
+        server = up[0] if len(up) == 1 else self.rule.pick(up, job)
+        self.rule.sent(server, job)
         return server
 
     def hold(self, job: Job) -> None:

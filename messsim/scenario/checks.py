@@ -28,7 +28,7 @@ GPU_KEYS = (
     *("profile", "gpu", "tp", "weights", "host", "coefficients", "replicas", "max_num_seqs", "max_batched_tokens"),
     *("kv_capacity_tokens", "kv_policy", "front_end_s", "front_end_workers", "detokenize_s", "engine", "order"),
     *("drafts", "kv_block_tokens", "prefix_cache", "schedule", "chunked_prefill", "max_new_tokens", "autoscale"),
-    "lookahead",
+    *("lookahead", "gpu_memory_share"),
 )
 
 
@@ -230,6 +230,10 @@ def _lengths_of_text(s: Parts) -> Iterator[str]:
             yield f"{key}.kind = 'builtin': lengths of answers are built in, of prompts none; expected another law"
         if law.kind == "table" and s.satisfaction.kind != "table":
             yield f"{key}.kind = 'table': expected satisfaction.kind = 'table', not {s.satisfaction.kind!r}"
+    for i, serving in enumerate([*s.models, *s.pools] if s.tokens.max_new_tokens is not None else []):
+        if serving.max_new_tokens is not None:
+            key = f"models.{i}" if i < len(s.models) else f"pools.{i - len(s.models)}"
+            yield f"{key}.max_new_tokens = {serving.max_new_tokens}: clients send tokens.max_new_tokens; expected one"
 
 
 def _files_of_lengths(s: Parts) -> Iterator[str]:

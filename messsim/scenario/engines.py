@@ -5,9 +5,11 @@ from typing import Literal, TypedDict
 
 from .laws import ConstantDelay
 
-__all__ = ["GPU_MEMORY_GB", "Engine", "Limits", "defaults_of"]
+__all__ = ["GPU_MEMORY_GB", "VERSIONS", "Engine", "Limits", "defaults_of", "followed"]
 
 Engine = Literal["vllm", "sglang", "tensorrt-llm"]
+
+VERSIONS: dict[Engine, str] = {"vllm": "0.32", "sglang": "0.5.23", "tensorrt-llm": "1.2"}  # whose rules and defaults
 
 # Memory of the zoo's GPUs, 10^9 bytes: of the defaults, all that matters is between which steps it lies.
 GPU_MEMORY_GB = {
@@ -34,6 +36,11 @@ FRONT_END_S = 0.01
 # TensorRT-LLM 1.x (_executor_loop_overlap of _torch/pyexecutor/py_executor.py, unless disable_overlap_scheduler). vLLM
 # up to 0.13 does not: a scenario says so by its host, of kind "sum".
 LOOKAHEAD = 1
+
+
+def followed(engine: Engine) -> str:
+    """An engine as whose rules and defaults are followed, with the version."""
+    return f"{engine} {VERSIONS[engine]}"
 
 
 class Limits(TypedDict):

@@ -197,6 +197,13 @@ class Serving(Part):
     kv_capacity_tokens: Count | None = Field(
         None, description="cached tokens that a replica holds; none: the profile's"
     )
+    gpu_memory_share: Positive | None = Field(
+        None,
+        le=1,
+        description="share of the GPUs' memory that a profile's weights and cache may take (vllm's "
+        "gpu_memory_utilization, sglang's mem_fraction_static; tensorrt-llm's free_gpu_memory_fraction: the cache, of "
+        "what weights leave); none: the default of `engine`, or 0.9",
+    )
     kv_policy: Literal["recompute", "reserve"] = Field(
         "recompute",
         description="when memory runs out: preempt one and recompute it later (vLLM, SGLang, TensorRT-LLM's "
@@ -292,6 +299,11 @@ class Serving(Part):
             )
         if self.schedule != "tensorrt-llm" and not self.chunked_prefill:
             raise ValueError(f'chunked_prefill = false: schedule = "{self.schedule}" cuts prompts; expected true')
+        if self.gpu_memory_share is not None and (self.profile is None or self.kv_capacity_tokens is not None):
+            raise ValueError(
+                f"gpu_memory_share = {self.gpu_memory_share:g}: a profile's memory goes by it, unless "
+                "kv_capacity_tokens says what it holds; expected a profile and no kv_capacity_tokens"
+            )
         if self.kv_capacity_tokens is not None and self.kv_capacity_tokens < self.kv_block_tokens:
             raise ValueError(
                 f"kv_block_tokens = {self.kv_block_tokens} does not fit into kv_capacity_tokens = "

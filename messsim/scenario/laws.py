@@ -87,6 +87,18 @@ TokenLaw = Annotated[
 ]
 
 
+_LimitTable = Annotated[Constant | Geometric | Lognormal | Empirical, Field(discriminator="kind")]
+LimitLaw = Annotated[
+    _LimitTable,
+    expanding(
+        {},
+        "tokens",
+        "a number of tokens, or a law such as {kind = 'empirical', tokens = [256, 1024]}",
+        _LimitTable | TokenCount,
+    ),
+]
+
+
 class Immediate(Part):
     """Known before the next request is routed: the paper's setting."""
 
@@ -159,3 +171,8 @@ class Tokens(Part):
     )
     prompt: TokenLaw = Field(Constant(tokens=500), description="law of prompt tokens")
     output: TokenLaw = Field(Constant(tokens=150), description="law of answer tokens, where a model has none")
+    max_new_tokens: LimitLaw | None = Field(
+        None,
+        description="law of the limit on its answer that each client sends (max_tokens), to which answers are cut, by "
+        "which servers judge lengths, and for which sglang and tensorrt-llm keep memory free; none: no limits",
+    )

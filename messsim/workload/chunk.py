@@ -31,6 +31,8 @@ class Chunk:
         Of a later turn of a session that is drawn by laws, what is expected: its engine writes what it becomes.
     output_tokens : int32 [models, n] or None
         Tokens of each model's answer; None where they are unread (`Workload.answer_tokens` has them).
+    max_new_tokens : int32 [n] or None
+        The longest answer that the client of each allows, to which all are cut; None: nobody says.
     features : float64 [d, n]
         What the router sees.
     satisfied : float64 [models, n]
@@ -65,6 +67,7 @@ class Chunk:
     instance: Ints | None
     prompt_tokens: Ints
     output_tokens: Ints | None
+    max_new_tokens: Ints | None
     features: Floats
     satisfied: Floats
     labels: Floats | None

@@ -81,6 +81,7 @@ class Drawing:
             output_tokens=None
             if "output_tokens" in unread
             else np.stack([self._tokens.draw(stage, m, first, n, row) for m in models]),
+            max_new_tokens=self._tokens.limits(first, n),
             features=self._features(first, n, row, difficulty),
             satisfied=satisfied,
             labels=self._labels(satisfied, first),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HashIds", "Runs"]
 
-PRIVATE = 1 << 62  # ids of what a single request has to itself begin here
+PRIVATE = 1 << 60  # ids of what a single request has to itself begin here; a cache shifts ids by two bits
 EXPECTED = "a list of whole numbers"
 
 

@@ -13,7 +13,17 @@ from messsim.scenario import laws as scenario_laws
 from .chance import Chance
 from .chunk import Floats, Ints
 
-__all__ = ["TokenSampler", "delay_sampler", "histogram_sampler", "lognormal_parameters", "token_sampler"]
+__all__ = [
+    "TokenSampler",
+    "delay_sampler",
+    "histogram_sampler",
+    "limited_sampler",
+    "lognormal_parameters",
+    "token_sampler",
+]
+
+
+SAMPLE = 4096  # requests whose answers stand for all, where each has a limit of its own
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class TokenSampler:
     ----------
     draw : (first, n) -> int32 [n]
     mean, mean_square
-        Of exactly what `draw` gives, rounding and cutting included; tokens, tokens^2.
+        Of exactly what `draw` gives, rounding and cutting included; tokens, tokens^2. Of `limited_sampler` estimates.
     most
         No draw is longer; tokens.
     geometric
@@ -107,6 +117,17 @@ def histogram_sampler(tokens: Ints, weights: Floats, chance: Chance, column: int
     squares = tokens.astype(np.float64) ** 2
     mean, mean_square = (float(np.average(values, weights=weights)) for values in (tokens, squares))
     return TokenSampler(draw, mean, mean_square, float(tokens.max()))
+
+
+def limited_sampler(sampler: TokenSampler, limit: TokenSampler) -> TokenSampler:
+    """Draws of a sampler, each cut to that of another for the same request; its means are those of a sample."""
+
+    def draw(first: int, n: int) -> Ints:
+        return np.minimum(sampler.draw(first, n), limit.draw(first, n))
+
+    tokens = draw(0, SAMPLE).astype(np.float64)
+    mean, mean_square = float(tokens.mean()), float((tokens**2).mean())
+    return TokenSampler(draw, mean, mean_square, min(sampler.most, limit.most))
 
 
 def delay_sampler(law: scenario_laws.DelayLaw, chance: Chance, column: int) -> Callable[[int, int], Floats]:

@@ -8,7 +8,7 @@ from messsim.scenario.laws import TokenLaw
 from .answers import answers_of, names_of
 from .chance import Chance
 from .chunk import Floats, Ints
-from .laws import TokenSampler, histogram_sampler, token_sampler
+from .laws import TokenSampler, histogram_sampler, limited_sampler, token_sampler
 from .spans import Span, mean_of_rows
 from .stages import Stage
 from .table import OutcomeTable, Rows
@@ -31,6 +31,8 @@ class TokenCounts:
         self._chance = chance
         self._in_order = scenario.satisfaction.kind == "table" and scenario.satisfaction.order == "file"
         self._samplers: dict[tuple[str, str], TokenSampler] = {}
+        limit = scenario.tokens.max_new_tokens
+        self._limit = None if limit is None else token_sampler(limit, chance, chance.column("max_new_tokens"))
 
     def draw(self, stage: Stage, model: int | None, first: int, n: int, row: Rows | None) -> Ints:
         """Tokens of requests first ... first + n - 1, whose rows of the table are `row`."""
@@ -38,7 +40,22 @@ class TokenCounts:
         if given is None:
             return self._sampler(stage, model).draw(first, n)
         at = row if _law(stage, model).kind == "table" else self._rows(first, n, len(given))
-        return np.asarray(given[at])
+        return self._cut(np.asarray(given[at]), model, first)
+
+    def limits(self, first: int, n: int) -> Ints | None:
+        """The longest answer that the client of each request allows, tokens; None: nobody says."""
+        return None if self._limit is None else self._limit.draw(first, n)
+
+    @property
+    def longest_limit(self) -> float | None:
+        """The most that any client may allow, tokens; None: nobody says."""
+        return None if self._limit is None else self._limit.most
+
+    def _cut(self, tokens: Ints, model: int | None, first: int) -> Ints:
+        """Answers of requests first, first + 1, ... no longer than their clients allow."""
+        if self._limit is None or model is None:
+            return tokens
+        return np.minimum(tokens, self._limit.draw(first, len(tokens)))
 
     def _rows(self, first: int, n: int, count: int) -> Rows:
         """Rows of the trace or the file of lengths, of `count`: the same for a prompt and its answers."""
@@ -62,12 +79,12 @@ class TokenCounts:
 
     def mean(self, span: Span, model: int | None) -> float:
         """Mean over a span of the run, tokens."""
-        given = self._given(span.stage, model)
+        given = self._lengths(span.stage, model)
         return self._sampler(span.stage, model).mean if given is None else self._mean_of(span, model, given)
 
     def mean_square(self, span: Span, model: int | None) -> float:
         """Mean of the squares over a span of the run, tokens^2."""
-        given = self._given(span.stage, model)
+        given = self._lengths(span.stage, model)
         if given is None:
             return self._sampler(span.stage, model).mean_square
         return self._mean_of(span, model, given.astype(np.float64) ** 2)
@@ -79,12 +96,12 @@ class TokenCounts:
 
     def usual(self, stage: Stage, model: int | None) -> float:
         """Mean of a stage's law, or of the whole column that it points to, tokens."""
-        given = self._given(stage, model)
+        given = self._lengths(stage, model)
         return float(given.mean()) if given is not None else self._sampler(stage, model).mean
 
     def longest(self, stage: Stage, model: int | None) -> float:
         """The most that may come, tokens."""
-        given = self._given(stage, model)
+        given = self._lengths(stage, model)
         return float(given.max()) if given is not None else self._sampler(stage, model).most
 
     def _given(self, stage: Stage, model: int | None) -> Ints | None:
@@ -95,6 +112,11 @@ class TokenCounts:
         if law.kind == "table" and self._table is not None:
             return self._table.prompt_tokens if model is None else self._table.output_tokens[stage.columns[model]]
         return None
+
+    def _lengths(self, stage: Stage, model: int | None) -> Ints | None:
+        """The same as requests have it, who take the rows in order."""
+        given = self._given(stage, model)
+        return None if given is None else self._cut(given, model, 0)
 
     def _sampler(self, stage: Stage, model: int | None) -> TokenSampler:
         law = _law(stage, model)
@@ -107,6 +129,8 @@ class TokenCounts:
                 self._samplers[key] = histogram_sampler(known.tokens, known.weights, self._chance, column)
             else:
                 self._samplers[key] = token_sampler(law, self._chance, column)
+            if self._limit is not None and model is not None:
+                self._samplers[key] = limited_sampler(self._samplers[key], self._limit)
         return self._samplers[key]
 
 

@@ -171,6 +171,11 @@ class Workload:
         """Longest answer of a model that may come in any phase, tokens."""
         return max(self._tokens.longest(stage, model) for stage in self.stages)
 
+    def longest_answer_allowed(self, model: int) -> float:
+        """The most that the servers of a model may be told an answer to become, tokens."""
+        limit = self._tokens.longest_limit
+        return self.longest_output_tokens(model) if limit is None else limit
+
     def mean_satisfaction(self) -> list[float]:
         """Mean satisfaction of each model, as if each could be had all the time."""
         return expectations.mean_satisfaction(self.scenario, self.table, self.spans)

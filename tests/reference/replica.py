@@ -121,7 +121,8 @@ class Arrival:
     Its client may give up: the server stops working on it, at the next end of an iteration where it runs.
     `path` are the nodes (id, end_tokens) that its prompt begins with, `answer_node` the last one if the answer is to
     continue it. With drafts `iterations` give its answer after the first token. Of `priority` lower comes first;
-    `deadline` is when its first token is wanted, None: at no time.
+    `deadline` is when its first token is wanted, None: at no time. Its client allows `max_new_tokens` of answer; None:
+    as many as it has.
     """
 
     time: Number
@@ -133,6 +134,12 @@ class Arrival:
     priority: int = 0
     deadline: Number | None = None
     iterations: int | None = None
+    max_new_tokens: int | None = None
+
+    @property
+    def allowed(self) -> int:
+        """The longest answer that it may become, as its server is told."""
+        return self.output_tokens if self.max_new_tokens is None else self.max_new_tokens
 
 
 @dataclass
@@ -184,6 +191,7 @@ class Request:
     number: int
     prompt_tokens: int
     output_tokens: int
+    allowed: int
     path: tuple[tuple[int, int], ...] = ()
     answer_node: int | None = None
     urgency: tuple[Number, ...] = ()  # lower comes first
@@ -393,7 +401,7 @@ def simulate(coefficients: Coefficients, limits: Limits, arrivals: Sequence[Arri
         while arrived < len(arrivals) and times[arrived] <= now:
             a = arrivals[arrived]
             urgency = _urgency(limits.order, a, arrived)
-            text = a.prompt_tokens, a.output_tokens, a.path, a.answer_node
+            text = a.prompt_tokens, a.output_tokens, a.allowed, a.path, a.answer_node
             server.coming.append((times[arrived], Request(arrived, *text, urgency, a.iterations, energy_j=zero)))
             arrived += 1
         for r in _give_up(server, gives_up, now):
@@ -470,7 +478,7 @@ def _validate(c: Coefficients, limits: Limits, arrivals: Sequence[Arrival]) -> N
             raise ValueError(f"request {number}: time = {a.time}: expected sorted times >= 0")
         if a.prompt_tokens < 1 or a.output_tokens < 1:
             raise ValueError(f"request {number}: expected at least one prompt and one output token")
-        longest = max(a.output_tokens, limits.max_new_tokens if limits.kv_policy == "reserve" else 0)
+        longest = max(a.allowed, limits.max_new_tokens) if limits.kv_policy == "reserve" else a.output_tokens
         blocks = -(-(a.prompt_tokens + longest - 1 + limits.draft_tokens) // limits.kv_block_tokens)
         if blocks > limits.kv_capacity_tokens // limits.kv_block_tokens:
             raise ValueError(f"request {number} alone exceeds {limits.kv_capacity_tokens} tokens of memory")

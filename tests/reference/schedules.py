@@ -53,7 +53,7 @@ class Server:
 
     def max_new(self, r: Request) -> int:
         """The longest answer that its client allows."""
-        return max(r.output_tokens, self.limits.max_new_tokens)
+        return max(r.allowed, self.limits.max_new_tokens)
 
     def peak_blocks(self, r: Request) -> int:
         """Most blocks that a request may come to need."""

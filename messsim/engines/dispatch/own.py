@@ -28,10 +28,17 @@ class Own(Rule):
 
     def pick(self, up: list[Any], job: Job) -> Any:
         """One of at least two replicas that are up and take the job."""
-        loads, engines, caches = self._own.sees
+        return self._picked(self._own, up, job)
+
+    def look(self, up: list[Any], job: Job) -> Any:
+        """Whom it would pick, by a memory that is thrown away."""
+        return self._picked(self._own.copy(), up, job)
+
+    def _picked(self, own: _core.DispatchRule, up: list[Any], job: Job) -> Any:
+        loads, engines, caches = own.sees
         nothing = np.zeros(len(up))
         uniforms = np.array([self.draws.uniform(job), self.draws.uniform(job, second=True)])
-        at = self._own.pick(
+        at = own.pick(
             job.request,
             job.attempt,
             job.session,

@@ -14,5 +14,10 @@ class RoundRobin(Rule):
 
     def pick(self, up: list[Any], job: Job) -> Any:
         """One of at least two replicas that are up and take the job."""
+        server = self.look(up, job)
         self._turn += 1
-        return up[(self._turn - 1) % len(up)]
+        return server
+
+    def look(self, up: list[Any], job: Job) -> Any:
+        """Whom it would pick, without a trace."""
+        return up[self._turn % len(up)]

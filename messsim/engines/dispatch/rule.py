@@ -42,6 +42,10 @@ class Rule:
         """One of at least two replicas that are up and take the job."""
         raise NotImplementedError
 
+    def look(self, up: list[Any], job: Job) -> Any:
+        """Whom it would pick, without a trace."""
+        return self.pick(up, job)
+
     def sent(self, server: Any, job: Job) -> None:
         """Hears where a job goes, picked or the only one."""
 
