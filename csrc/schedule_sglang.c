@@ -57,7 +57,7 @@ static int takes_head(ms_replica *self, int64_t used, int64_t iterations)
         const int64_t whole = ms_sequences_whole_prompt(head);
         const ms_hits hits =
             sequences->limits.prefix_cache ? ms_cache_find(&sequences->cache, head, whole) : (ms_hits){.present = 0, .held = 0};
-        const int64_t room = (sequences->capacity_blocks - (used - hits.held + 1)) * sequences->block_tokens;
+        const int64_t room = (sequences->capacity_blocks - (used - hits.held + 1)) * sequences->block.tokens;
         const int64_t own = whole + clipped(ms_sequences_max_new(sequences, head) - head->generated_tokens);
         if (answers_to_come(self, iterations) < (double)(room - own) - ROUNDING) {
             return 1;

@@ -10,11 +10,12 @@ enum { SHIFT_OF_DRAFTS = 20 };
 void ms_sequences_init(ms_sequences *self, const ms_coefficients *coefficients, const ms_limits *limits)
 {
     *self = (ms_sequences){.coefficients = coefficients, .limits = *limits};
-    self->block_tokens = limits->kv_block_tokens > 1 ? limits->kv_block_tokens : 1;
-    self->capacity_blocks = limits->kv_capacity_tokens / self->block_tokens;
+    self->block = ms_block_size_of(limits->kv_block_tokens);
+    self->capacity_blocks = limits->kv_capacity_tokens / self->block.tokens;
     self->draft_tokens = limits->drafts != NULL ? limits->drafts->tokens : 0;
     self->shift = limits->drafts != NULL ? SHIFT_OF_DRAFTS : 0;
-    ms_cache_init(&self->cache, self->block_tokens);
+    self->unit_block = ms_block_size_of(self->block.tokens << self->shift);
+    ms_cache_init(&self->cache, self->block.tokens);
 }
 
 void ms_sequences_free(ms_sequences *self)
@@ -325,12 +326,11 @@ int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n)
 {
     const int64_t decoded = self->paused ? 0 : n;
     int64_t blocks = 0;
-    if (self->block_tokens == 1 && self->shift == 0) {
+    if (self->block.tokens == 1 && self->shift == 0) {
         blocks = self->context + decoded * self->growth;
     } else {
-        const int64_t block = self->block_tokens << self->shift;
         for (int32_t i = 0; i < self->decoders; i++) {
-            blocks += (decoder_units(self, i, decoded) + block - 1) / block;
+            blocks += ms_blocks_for(&self->unit_block, decoder_units(self, i, decoded));
         }
     }
     for (int32_t i = self->decoders; i < self->running; i++) {
@@ -357,8 +357,8 @@ void ms_sequences_share(ms_sequences *self, int64_t n)
 /* Tokens of `present` blocks that need not be computed: the last token always is, if need be into a block that is there. */
 static int64_t hit_tokens(const ms_sequences *self, const ms_job *job, int64_t present)
 {
-    const int64_t most = (ms_sequences_whole_prompt(job) - 1) / self->block_tokens;
-    return (present < most ? present : most) * self->block_tokens;
+    const int64_t most = ms_blocks_within(&self->block, ms_sequences_whole_prompt(job) - 1);
+    return (present < most ? present : most) * self->block.tokens;
 }
 
 int64_t ms_sequences_cached_tokens(const ms_sequences *self, const ms_job *job)
@@ -373,16 +373,17 @@ int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used,
 {
     const int64_t whole = ms_sequences_whole_prompt(head), most = self->limits.max_batched_tokens;
     const int reserves = self->limits.kv_policy == MS_KV_RESERVE;
-    const ms_hits hits =
-        self->limits.prefix_cache ? ms_cache_find(&self->cache, head, whole) : (ms_hits){.present = 0, .held = 0};
-    if (self->limits.whole_prompts && (whole <= most || reserves) && whole - hit_tokens(self, head, hits.present) > budget) {
+    const int is_cut = self->limits.whole_prompts && (whole <= most || reserves) && whole > budget;
+    const int64_t needs = reserves ? self->reserved_blocks + ms_sequences_peak_blocks(self, head) - self->cache.twice
+                                   : used + ms_sequences_blocks_of(self, whole);
+    if (needs <= self->capacity_blocks && !is_cut) {
+        return 1; /* whatever is cached, which takes long to look up */
+    }
+    if (!self->limits.prefix_cache) {
         return 0;
     }
-    if (reserves) {
-        const int64_t reserved = self->reserved_blocks + ms_sequences_peak_blocks(self, head);
-        return reserved - self->cache.twice - hits.held <= self->capacity_blocks;
-    }
-    return used + ms_sequences_blocks_of(self, whole) - hits.held <= self->capacity_blocks;
+    const ms_hits hits = ms_cache_find(&self->cache, head, whole);
+    return needs - hits.held <= self->capacity_blocks && !(is_cut && whole - hit_tokens(self, head, hits.present) > budget);
 }
 
 /* ---- the next iteration --------------------------------------------------------------------------------- */
@@ -444,7 +445,7 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budg
 /* The most iterations, of at most n, that fit into memory; the first one does. */
 static int64_t that_fit(const ms_sequences *self, int64_t n)
 {
-    if (self->block_tokens == 1 && self->shift == 0) {
+    if (self->block.tokens == 1 && self->shift == 0) {
         const int64_t growth = (self->paused ? 0 : self->growth) + (int64_t)self->batch.prompt_tokens;
         const int64_t spare = self->capacity_blocks - ms_sequences_blocks(self, 0);
         return n * growth <= spare ? n : spare / growth; /* n is that of an answer or a prompt, and the product of 63 bits */
