@@ -1,4 +1,6 @@
 /* Turns of sessions: when they come, how their prompts grow, and that none follows a request without an answer. */
+#include <stdlib.h>
+
 #include "loops.h"
 
 enum { TURNS = 4, TOKENS = 3 };
