@@ -102,6 +102,27 @@ static void begin_block(ms_brain *self, int32_t model, int64_t i, int64_t n)
                           .stale = 1};
 }
 
+/* Where several heads of a tile score this request alone, all of them together take less time. */
+static void score_tile_alone(ms_brain *self, const ms_page_view *page, int64_t i, int32_t first)
+{
+    ms_scored *scored = self->scored + first;
+    int alone = 0;
+    for (int m = 0; m < MS_TILE; m++) {
+        alone += scored[m].stale && scored[m].end == i + 1;
+    }
+    if (alone < 2) {
+        return;
+    }
+    double scores[MS_TILE];
+    ms_predictor_score(self->predictor, first, first + MS_TILE, page->features + i, page->n, 1, scores, 1);
+    for (int m = 0; m < MS_TILE; m++) {
+        if (scored[m].stale && scored[m].end == i + 1) {
+            self->block[(first + m) * self->block_most] = scores[m];
+            scored[m].stale = 0;
+        }
+    }
+}
+
 /* Scores from request i on, by the heads for whom what is there was made elsewhere or by other weights. Neighbours
  * whose blocks are alike go together. */
 static void score_from(ms_brain *self, const ms_page_view *page, int64_t i)
@@ -114,6 +135,9 @@ static void score_from(ms_brain *self, const ms_page_view *page, int64_t i)
             begin_block(self, m, i, page->n);
             any = 1;
         }
+    }
+    for (int32_t m = 0; m + MS_TILE <= self->models && any; m += MS_TILE) {
+        score_tile_alone(self, page, i, m);
     }
     for (int32_t m = 0; m < self->models && any; m++) {
         if (!scored[m].stale) {

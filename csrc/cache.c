@@ -52,7 +52,7 @@ typedef struct text_part {
 
 void ms_cache_init(ms_cache *self, int64_t block_tokens)
 {
-    *self = (ms_cache){.block_tokens = block_tokens};
+    *self = (ms_cache){.block = ms_block_size_of(block_tokens)};
     ms_store_init(&self->node_store, sizeof(ms_node));
     ms_store_init(&self->stretch_store, sizeof(ms_stretch));
     ms_store_init(&self->hold_store, sizeof(ms_hold));
@@ -77,7 +77,7 @@ void ms_cache_clear(ms_cache *self)
         }
     }
     ms_cache_free(self);
-    ms_cache_init(self, self->block_tokens);
+    ms_cache_init(self, self->block.tokens);
     self->evicted = before.evicted;
     self->texts = before.texts;
     self->directory = before.directory;
@@ -115,14 +115,14 @@ static int part_of(const ms_cache *self, const ms_job *job, int64_t tokens, int3
         to = i == length + (shared < job->prompt_tokens) ? tokens : from;
         part->key = key_of(GENERATED, job->text);
     }
-    part->first = from / self->block_tokens;
-    part->end = min(to, tokens) / self->block_tokens;
+    part->first = ms_blocks_within(&self->block, from);
+    part->end = ms_blocks_within(&self->block, min(to, tokens));
     return from < min(to, tokens);
 }
 
 int ms_cache_first_id(const ms_job *job, int64_t block_tokens, int64_t *id)
 {
-    const ms_cache blocks = {.block_tokens = block_tokens > 1 ? block_tokens : 1};
+    const ms_cache blocks = {.block = ms_block_size_of(block_tokens)};
     text_part part;
     int32_t i = 0;
     while (part_of(&blocks, job, job->prompt_tokens, i, &part) && part.first == part.end) {
@@ -358,7 +358,8 @@ ms_hits ms_cache_find(const ms_cache *self, const ms_job *job, int64_t tokens)
 
 int64_t ms_cache_admit(ms_cache *self, ms_job *job, int64_t tokens, int32_t replica)
 {
-    const ms_hits hits = ms_cache_find(self, job, tokens);
+    int64_t present = 0;
+    int is_whole = 1;
     text_part part;
     job->holds = NULL;
     if (job->generated_tokens == 0) {
@@ -369,12 +370,15 @@ int64_t ms_cache_admit(ms_cache *self, ms_job *job, int64_t tokens, int32_t repl
         if (hold == NULL) {
             break;
         }
-        if (hits.present < part.first && hold->node->present > part.first) {
+        if (is_whole) {
+            present = min(hold->node->present, part.end);
+            raise_hold(self, hold, present);
+            is_whole = present == part.end;
+        } else if (present < part.first && hold->node->present > part.first) {
             self->error = MS_ERR_BLOCKS; /* a block without its parent */
         }
-        raise_hold(self, hold, min(hits.present, part.end));
     }
-    return hits.present;
+    return present;
 }
 
 /* Whether the uses above this one need no look: it is complete, and not for having no blocks. */
@@ -385,7 +389,7 @@ static int is_complete(const ms_hold *hold)
 
 void ms_cache_extend(ms_cache *self, ms_job *job, int64_t tokens)
 {
-    const int64_t blocks = tokens / self->block_tokens;
+    const int64_t blocks = ms_blocks_within(&self->block, tokens);
     for (ms_hold *hold = job->holds; hold != NULL && !is_complete(hold); hold = hold->above) {
         raise_hold(self, hold, min(blocks, hold->end));
     }
@@ -405,8 +409,8 @@ int ms_cache_is_ahead(const ms_job *job)
 static void join_generated(ms_cache *self, ms_job *job, int64_t tokens, int is_answered)
 {
     const text_part generated = {.key = key_of(GENERATED, job->text),
-                                 .first = job->prompt_tokens / self->block_tokens,
-                                 .end = tokens / self->block_tokens};
+                                 .first = ms_blocks_within(&self->block, job->prompt_tokens),
+                                 .end = ms_blocks_within(&self->block, tokens)};
     const int continues = is_answered && job->answer_node >= 0;
     ms_hold *deepest = job->holds;
     if (tokens <= job->prompt_tokens || deepest == NULL) {

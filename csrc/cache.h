@@ -12,11 +12,12 @@
 
 #include <stdint.h>
 
+#include "blocks.h"
 #include "job.h"
 #include "store.h"
 
 typedef struct ms_cache {
-    int64_t block_tokens;
+    ms_block_size block;
     int error;       /* once memory has run out, or blocks do not add up: what it says then means nothing */
     int64_t cached;  /* blocks that are present and used by nobody: they can be evicted */
     int64_t twice;   /* uses of blocks beyond the first use of each */

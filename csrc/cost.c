@@ -109,9 +109,22 @@ static double cost_in_pool(const ms_prompt_cost *pool, int32_t prompt_tokens)
     return cost;
 }
 
-void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, const double *factors,
-                       double *costs, int64_t stride)
+/* The same as it was worked out before; 0: not yet. */
+static double remembered_cost(const ms_prompt_cost *pool, int32_t prompt_tokens, double *before)
 {
+    if (before == NULL) {
+        return cost_in_pool(pool, prompt_tokens);
+    }
+    if (*before == 0.0) {
+        *before = cost_in_pool(pool, prompt_tokens);
+    }
+    return *before;
+}
+
+void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, const double *factors,
+                       double *costs, int64_t stride, double *memo)
+{
+    double *row = memo != NULL && prompt_tokens < MS_REMEMBERED_LENGTHS ? memo + (int64_t)prompt_tokens * n : NULL;
     double in_pool = 0.0;
     int32_t of = -1; /* the pool whose cost that is */
     for (int32_t k = 0; k < n; k++) {
@@ -124,7 +137,7 @@ void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_to
         }
         const double factor = factors != NULL && pools[k].is_api ? factors[pools[k].model * stride] : 1.0;
         if (!pools[k].as_before || of != k - 1) {
-            in_pool = cost_in_pool(&pools[k], prompt_tokens);
+            in_pool = remembered_cost(&pools[k], prompt_tokens, row != NULL ? &row[k] : NULL);
         }
         of = k;
         *cost += in_pool * pools[k].share * factor;

@@ -31,6 +31,8 @@ double ms_batch_cost(const ms_known_cost *self, const ms_batch *batch, double it
 /* costs[i] of prompts of prompt_tokens[i], joules or USD. */
 void ms_known_costs(const ms_known_cost *self, const int32_t *prompt_tokens, int64_t n, double *costs);
 
+enum { MS_REMEMBERED_LENGTHS = 16384 };
+
 /* One pool of a model, for costs of prompts whose length follows from the run; those of one model stand together. */
 typedef struct ms_prompt_cost {
     int32_t model;
@@ -43,8 +45,9 @@ typedef struct ms_prompt_cost {
 } ms_prompt_cost;
 
 /* Known costs of a prompt by the models of these pools into costs[model * stride]; where it is infinite it stays so.
- * `factors`, which multiply prices of APIs, stand likewise; NULL: they are 1. */
+ * `factors`, which multiply prices of APIs, stand likewise; NULL: they are 1. `memo` [MS_REMEMBERED_LENGTHS][n], zero at
+ * first, spares working out what a prompt of the same length cost before; NULL: it is worked out each time. */
 void ms_cost_of_prompt(const ms_prompt_cost *pools, int32_t n, int32_t prompt_tokens, const double *factors,
-                       double *costs, int64_t stride);
+                       double *costs, int64_t stride, double *memo);
 
 #endif

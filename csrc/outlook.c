@@ -16,5 +16,5 @@ int64_t ms_replica_settled_cached_tokens(const ms_replica *self, const ms_job *j
     if (!self->sequences.limits.prefix_cache) {
         return 0;
     }
-    return ms_cache_find(&self->sequences.cache, job, job->prompt_tokens).present * self->sequences.block_tokens;
+    return ms_cache_find(&self->sequences.cache, job, job->prompt_tokens).present * self->sequences.block.tokens;
 }

@@ -7,7 +7,7 @@
 #include "error.h"
 #include "maths.h"
 
-enum { LANES = 32, TILE = 4 }; /* requests and models side by side: 16 registers of 512 bits */
+enum { LANES = 32 }; /* requests side by side, by MS_TILE heads: 16 registers of 512 bits */
 
 int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features)
 {
@@ -42,7 +42,7 @@ void ms_predictor_free(ms_predictor *self)
 MS_INLINE void score_tile(const double *weights, const double *bias, int models, int32_t features,
                           const double *x, int64_t stride, double *scores, int64_t score_stride)
 {
-    double sum[TILE][LANES] = {{0}};
+    double sum[MS_TILE][LANES] = {{0}};
     for (int32_t j = 0; j < features; j++) {
         const double *column = x + (int64_t)j * stride;
         for (int m = 0; m < models; m++) {
@@ -67,8 +67,8 @@ MS_CLONES static void score_block(const ms_predictor *self, int32_t first, int32
     const double *weights = self->weights + (int64_t)first * d, *bias = self->bias + first;
     const int32_t models = end - first;
     int32_t m = 0;
-    for (; m + TILE <= models; m += TILE) {
-        score_tile(weights + (int64_t)m * d, bias + m, TILE, d, x, stride, scores + m * score_stride, score_stride);
+    for (; m + MS_TILE <= models; m += MS_TILE) {
+        score_tile(weights + (int64_t)m * d, bias + m, MS_TILE, d, x, stride, scores + m * score_stride, score_stride);
     }
     for (; m < models; m++) {
         score_tile(weights + (int64_t)m * d, bias + m, 1, d, x, stride, scores + m * score_stride, score_stride);
@@ -93,6 +93,29 @@ static double score_one(const ms_predictor *self, int32_t model, const double *x
     return ms_sigmoid(sum + self->bias[model]);
 }
 
+/* MS_TILE heads of one request side by side, of the same bits as one by one. */
+MS_CLONES static void score_heads(const double *weights, const double *bias, int32_t features, const double *x,
+                                  int64_t stride, double *scores, int64_t score_stride)
+{
+    double sum[MS_TILE] = {0.0}, out[MS_TILE];
+    for (int32_t j = 0; j < features; j++) {
+        const double value = x[j * stride];
+        double w[MS_TILE];
+        for (int m = 0; m < MS_TILE; m++) {
+            w[m] = weights[(int64_t)m * features + j];
+        }
+        for (int m = 0; m < MS_TILE; m++) {
+            sum[m] += w[m] * value;
+        }
+    }
+    for (int m = 0; m < MS_TILE; m++) {
+        out[m] = ms_sigmoid(sum[m] + bias[m]);
+    }
+    for (int m = 0; m < MS_TILE; m++) {
+        scores[m * score_stride] = out[m];
+    }
+}
+
 /* Without features x may be NULL, which takes no offset. */
 static const double *from_request(const ms_predictor *self, const double *x, int64_t i)
 {
@@ -107,7 +130,12 @@ void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, co
         score_block(self, first, end, from_request(self, x, i), stride, scores + i, score_stride);
     }
     for (; i < n; i++) {
-        for (int32_t m = first; m < end; m++) {
+        int32_t m = first;
+        for (; m + MS_TILE <= end; m += MS_TILE) {
+            score_heads(self->weights + (int64_t)m * self->features, self->bias + m, self->features,
+                        from_request(self, x, i), stride, scores + (m - first) * score_stride + i, score_stride);
+        }
+        for (; m < end; m++) {
             scores[(m - first) * score_stride + i] = score_one(self, m, from_request(self, x, i), stride);
         }
     }

@@ -18,6 +18,8 @@
 
 #include "scaler.h"
 
+enum { MS_TILE = 4 }; /* heads that are scored side by side */
+
 enum ms_optimizer {
     MS_SGD,
     MS_ADAGRAD /* learning_rate / sqrt(sum of squared gradients), parameter by parameter (Duchi, Hazan and Singer, JMLR 2011) */

@@ -85,6 +85,7 @@ void ms_run_free(ms_run *self)
     free(self->idle_s);
     free(self->rented_s);
     free(self->breakdowns);
+    free(self->prompt_memo);
     *self = (ms_run){0};
 }
 

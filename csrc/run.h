@@ -113,6 +113,7 @@ typedef struct ms_run {
     const double *ttft_objective_s; /* [tenants], infinite for none */
     const ms_prompt_cost *prompt_costs; /* [n_prompt_costs] where prompts grow; the caller's memory */
     int32_t n_prompt_costs;
+    double *prompt_memo;            /* of ms_cost_of_prompt; NULL before the first prompt grows */
     int64_t issued, attempts, explored, rated, labels_of_lost;
     int64_t events;
     double last_arrival_s;

@@ -71,7 +71,7 @@ static int takes_head(ms_replica *self, int64_t used, int64_t iterations)
         const int64_t whole = ms_sequences_whole_prompt(head);
         const ms_hits hits =
             sequences->limits.prefix_cache ? ms_cache_find(&sequences->cache, head, whole) : (ms_hits){.present = 0, .held = 0};
-        const int64_t room = (sequences->capacity_blocks - (used - hits.held + 1)) * sequences->block_tokens;
+        const int64_t room = (sequences->capacity_blocks - (used - hits.held + 1)) * sequences->block.tokens;
         const int64_t own = whole + allowed(sequences, head);
         if (answers_to_come(self, iterations) < (double)(room - own) - ROUNDING) {
             return 1;
@@ -167,7 +167,7 @@ static int takes_kv(const ms_replica *self, int64_t iterations)
     }
     const int64_t own = head->source >= 0 ? head->prompt_tokens : ms_sequences_whole_prompt(head);
     const int64_t room = sequences->capacity_blocks - ms_sequences_blocks(sequences, iterations);
-    return own + RESERVED_TOKENS * ((int64_t)there + 1) <= room * sequences->block_tokens;
+    return own + RESERVED_TOKENS * ((int64_t)there + 1) <= room * sequences->block.tokens;
 }
 
 /* Nothing is computed before who comes decodes. */

@@ -10,11 +10,12 @@ enum { SHIFT_OF_DRAFTS = 20 };
 void ms_sequences_init(ms_sequences *self, const ms_coefficients *coefficients, const ms_limits *limits)
 {
     *self = (ms_sequences){.coefficients = coefficients, .limits = *limits};
-    self->block_tokens = limits->kv_block_tokens > 1 ? limits->kv_block_tokens : 1;
-    self->capacity_blocks = limits->kv_capacity_tokens / self->block_tokens;
+    self->block = ms_block_size_of(limits->kv_block_tokens);
+    self->capacity_blocks = limits->kv_capacity_tokens / self->block.tokens;
     self->draft_tokens = limits->drafts != NULL ? limits->drafts->tokens : 0;
     self->shift = limits->drafts != NULL ? SHIFT_OF_DRAFTS : 0;
-    ms_cache_init(&self->cache, self->block_tokens);
+    self->unit_block = ms_block_size_of(self->block.tokens << self->shift);
+    ms_cache_init(&self->cache, self->block.tokens);
 }
 
 void ms_sequences_free(ms_sequences *self)
@@ -378,7 +379,7 @@ int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t repli
 /* The most iterations, of at most n, that fit into memory; the first one does. */
 static int64_t that_fit(const ms_sequences *self, int64_t n)
 {
-    if (self->block_tokens == 1 && self->shift == 0) {
+    if (self->block.tokens == 1 && self->shift == 0) {
         const int64_t growth = (self->paused ? 0 : self->growth) + (int64_t)self->batch.prompt_tokens;
         const int64_t spare = self->capacity_blocks - ms_sequences_blocks(self, 0);
         return n * growth <= spare ? n : spare / growth; /* n is that of an answer or a prompt, and the product of 63 bits */

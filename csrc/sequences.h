@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "blocks.h"
 #include "cache.h"
 #include "drafts.h"
 #include "iteration.h"
@@ -64,7 +65,8 @@ typedef struct ms_sequences {
     int64_t growth;         /* sum of rates */
     int32_t shift;          /* a token has 2^shift units */
     int32_t draft_tokens;   /* k, or 0 */
-    int64_t block_tokens;
+    ms_block_size block;      /* of memory, tokens */
+    ms_block_size unit_block; /* the same in units */
     int64_t capacity_blocks;
     int64_t reserved_blocks;
     int64_t set_aside;      /* blocks of jobs outside the batch: prefilled for another replica, or coming from one */
@@ -93,7 +95,7 @@ static inline int ms_sequences_has_partial(const ms_sequences *self)
 
 static inline int64_t ms_sequences_blocks_of(const ms_sequences *self, int64_t tokens)
 {
-    return self->block_tokens == 1 ? tokens : (tokens + self->block_tokens - 1) / self->block_tokens;
+    return ms_blocks_for(&self->block, tokens);
 }
 
 /* Tokens of the next iteration that decoders leave to prompts. */
@@ -131,7 +133,7 @@ int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n);
 
 static inline int64_t ms_sequences_blocks(const ms_sequences *self, int64_t n)
 {
-    const int are_tokens_alone = self->block_tokens == 1 && self->shift == 0 && self->running == self->decoders;
+    const int are_tokens_alone = self->block.tokens == 1 && self->shift == 0 && self->running == self->decoders;
     if (!are_tokens_alone) {
         return ms_sequences_count_blocks(self, n);
     }

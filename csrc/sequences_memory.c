@@ -29,12 +29,11 @@ int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n)
 {
     const int64_t decoded = self->paused ? 0 : n;
     int64_t blocks = 0;
-    if (self->block_tokens == 1 && self->shift == 0) {
+    if (self->block.tokens == 1 && self->shift == 0) {
         blocks = self->context + decoded * self->growth;
     } else {
-        const int64_t block = self->block_tokens << self->shift;
         for (int32_t i = 0; i < self->decoders; i++) {
-            blocks += (decoder_units(self, i, decoded) + block - 1) / block;
+            blocks += ms_blocks_for(&self->unit_block, decoder_units(self, i, decoded));
         }
     }
     for (int32_t i = self->decoders; i < self->running; i++) {
@@ -61,8 +60,8 @@ void ms_sequences_share(ms_sequences *self, int64_t n)
 /* Tokens of `present` blocks that need not be computed: the last token always is, if need be into a block that is there. */
 int64_t ms_sequences_hit_tokens(const ms_sequences *self, const ms_job *job, int64_t present)
 {
-    const int64_t most = (ms_sequences_whole_prompt(job) - 1) / self->block_tokens;
-    return (present < most ? present : most) * self->block_tokens;
+    const int64_t most = ms_blocks_within(&self->block, ms_sequences_whole_prompt(job) - 1);
+    return (present < most ? present : most) * self->block.tokens;
 }
 
 int64_t ms_sequences_cached_tokens(const ms_sequences *self, const ms_job *job)
@@ -77,16 +76,18 @@ int ms_sequences_fit(const ms_sequences *self, const ms_job *head, int64_t used,
 {
     const int64_t whole = ms_sequences_whole_prompt(head), most = self->limits.max_batched_tokens;
     const int reserves = self->limits.kv_policy == MS_KV_RESERVE;
-    const ms_hits hits =
-        self->limits.prefix_cache ? ms_cache_find(&self->cache, head, whole) : (ms_hits){.present = 0, .held = 0};
-    const int is_whole = self->limits.whole_prompts && (whole <= most || reserves) && head->source < 0;
-    if (is_whole && whole - ms_sequences_hit_tokens(self, head, hits.present) > budget) {
+    const int is_cut = self->limits.whole_prompts && (whole <= most || reserves) && head->source < 0 && whole > budget;
+    const int64_t prefilled = self->limits.role == MS_ROLE_PREFILL ? self->set_aside : 0;
+    const int64_t needs =
+        reserves ? self->reserved_blocks + prefilled + ms_sequences_peak_blocks(self, head) - self->cache.twice
+                 : used + ms_sequences_blocks_of(self, whole);
+    if (needs <= self->capacity_blocks && !is_cut) {
+        return 1; /* whatever is cached, which takes long to look up */
+    }
+    if (!self->limits.prefix_cache) {
         return 0;
     }
-    if (reserves) {
-        const int64_t prefilled = self->limits.role == MS_ROLE_PREFILL ? self->set_aside : 0;
-        const int64_t reserved = self->reserved_blocks + prefilled + ms_sequences_peak_blocks(self, head);
-        return reserved - self->cache.twice - hits.held <= self->capacity_blocks;
-    }
-    return used + ms_sequences_blocks_of(self, whole) - hits.held <= self->capacity_blocks;
+    const ms_hits hits = ms_cache_find(&self->cache, head, whole);
+    const int64_t computed = whole - ms_sequences_hit_tokens(self, head, hits.present);
+    return needs - hits.held <= self->capacity_blocks && !(is_cut && computed > budget);
 }

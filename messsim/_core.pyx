@@ -853,7 +853,7 @@ cdef class PromptCosts:
             check_shape(price_factor.shape[0] == costs.shape[0] and price_factor.shape[1] == costs.shape[1],
                         "price_factor is [models, n]")
             factors = &price_factor[0, i]
-        ms_cost_of_prompt(self.c, self.n, prompt_tokens, factors, &costs[0, i], costs.shape[1])
+        ms_cost_of_prompt(self.c, self.n, prompt_tokens, factors, &costs[0, i], costs.shape[1], NULL)
 
 
 cdef class Job(_ms_job):

@@ -12,12 +12,13 @@ __all__ = ["normal_cdf", "student_quantile"]
 EXPANDED_FROM = 1e4  # degrees of freedom
 STIRLING_FROM = 50.0  # where the series of log Gamma(a + 1/2) / Gamma(a) is exact to the last digit
 TINY = 1e-300
+SQRT_2 = math.sqrt(2.0)
 STEPS = 1_000_000
 
 
 def normal_cdf(values: Iterable[float]) -> list[float]:
     """P(Z <= z) of a standard normal Z for each z, relative error below 1e-14 in both tails."""
-    return [0.5 * math.erfc(-z / math.sqrt(2.0)) for z in values]
+    return [0.5 * math.erfc(-z / SQRT_2) for z in values]
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,6 @@
 /* Turns of sessions: when they come, how their prompts grow, and that none follows a request without an answer. */
+#include <stdlib.h>
+
 #include "loops.h"
 
 enum { TURNS = 4, TOKENS = 3 };
@@ -113,9 +115,22 @@ static void a_prompt_that_grows_costs_what_its_length_does(void)
     double costs[] = {7.0, 0.0, 7.0, 0.0, INFINITY, 0.0, 7.0, 0.0}, expected;
     const int32_t prompt = 40;
     ms_known_costs(&known, &prompt, 1, &expected);
-    ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2);
+    ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2, NULL);
     CHECK(costs[0] == expected && costs[2] == 80.0);
     CHECK(costs[4] == INFINITY && costs[6] == 7.0); /* it cannot be had; none of its pools are known */
+    double *memo = calloc(4 * MS_REMEMBERED_LENGTHS, sizeof *memo);
+    for (int time = 0; time < 2; time++) { /* worked out, and remembered */
+        ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2, memo);
+        CHECK(costs[0] == expected && costs[2] == 80.0 && memo[4 * prompt] == expected);
+    }
+    memo[4 * prompt] *= 2.0;
+    ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 2, memo);
+    CHECK(costs[0] > expected); /* it is looked at */
+    const int32_t longer = MS_REMEMBERED_LENGTHS;
+    ms_known_costs(&known, &longer, 1, &expected);
+    ms_cost_of_prompt(pools, 4, longer, NULL, costs, 2, memo);
+    CHECK(costs[0] == expected);
+    free(memo);
 }
 
 static void a_pool_like_one_that_was_passed_over_has_its_own_cost(void)
@@ -133,7 +148,7 @@ static void a_pool_like_one_that_was_passed_over_has_its_own_cost(void)
     double costs[] = {0.0, INFINITY, 0.0}, expected;
     const int32_t prompt = 8;
     ms_known_costs(&dear, &prompt, 1, &expected);
-    ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 1);
+    ms_cost_of_prompt(pools, 4, prompt, NULL, costs, 1, NULL);
     CHECK(costs[1] == INFINITY && costs[2] == expected && costs[0] < costs[2]);
 }
 

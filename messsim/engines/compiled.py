@@ -135,8 +135,9 @@ class _Run:
             chunk, known = self.pages.pop(page.first)
             if chunk.turns is not None:
                 sent = np.flatnonzero(page.records["status"] != _core.NOT_SENT)
+                rows = slice(None) if len(sent) == len(chunk) else sent
                 if len(sent):
-                    self.sink(of_turns(_columns(page, chunk, sent), chunk, known, sent))
+                    self.sink(of_turns(_columns(page, chunk, rows), chunk, known, rows))
                 continue
             count = min(len(chunk), self.loop.issued - chunk.first)
             if count > 0:

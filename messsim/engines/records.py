@@ -74,9 +74,12 @@ class RecordChunk:
 
 
 def of_turns(
-    columns: dict[str, NDArray[Any]], drawn: Chunk, known_costs: Floats, sent: NDArray[np.intp]
+    columns: dict[str, NDArray[Any]], drawn: Chunk, known_costs: Floats, sent: NDArray[np.intp] | slice
 ) -> RecordChunk:
-    """Records of turns of sessions; `columns` are those of the requests that were sent, at these places of it."""
+    """Records of turns of sessions; `columns` are those of the requests that were sent, at these places of it.
+
+    A slice, where all were, copies nothing.
+    """
     assert drawn.turns is not None
     columns = columns | {"session": drawn.turns.session[sent], "turn": drawn.turns.turn[sent]}
     return RecordChunk(columns, selected(drawn, sent), np.ascontiguousarray(known_costs[:, sent]))

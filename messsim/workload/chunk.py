@@ -98,12 +98,16 @@ def joined(parts: list[Chunk]) -> Chunk:
     return Chunk(parts[0].first, **{name: join(name) for name in _columns()})
 
 
-def selected(chunk: Chunk, rows: NDArray[np.intp]) -> Chunk:
+def selected(chunk: Chunk, rows: NDArray[np.intp] | slice) -> Chunk:
     """Some of its requests, without turns and paths."""
 
     def select(name: str) -> Any:
         column = getattr(chunk, name)
-        return None if column is None else np.take(column, rows, axis=_axis(name))
+        if column is None:
+            return None
+        if isinstance(rows, slice):
+            return column[rows] if _axis(name) == 0 else column[..., rows]
+        return np.take(column, rows, axis=_axis(name))
 
     return replace(chunk, turns=None, paths=None, **{name: select(name) for name in _columns()})
 

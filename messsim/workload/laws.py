@@ -96,7 +96,7 @@ def _lognormal(law: scenario_laws.Lognormal, chance: Chance, column: int) -> Tok
 
     most = max(min(law.max, round(math.exp(mu + 8.3 * sigma)) + 1), 1)  # z is 8.2 at most
     k = np.arange(1, most)
-    above = np.array(normal_cdf((mu - np.log(k + 0.5)) / sigma))  # P(N > k)
+    above = np.array(normal_cdf(((mu - np.log(k + 0.5)) / sigma).tolist()))  # P(N > k)
     return TokenSampler(draw, 1.0 + float(above.sum()), 1.0 + float((2.0 * k + 1.0) @ above), most)
 
 

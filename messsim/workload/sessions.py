@@ -83,10 +83,10 @@ class Sessions:
         low = bisect_right(self._firsts, first) - 1
         high = bisect_right(self._firsts, max(first + n - 1, first)) - 1
         counts = self.turns.draw(low * BLOCK, (high - low + 1) * BLOCK)
-        starts = self._firsts[low] + np.concatenate([[0], np.cumsum(counts.astype(np.int64))])
-        numbers = np.arange(first, first + n)
-        at = np.searchsorted(starts, numbers, side="right") - 1
-        return low * BLOCK + at, (numbers - starts[at]).astype(np.int32)
+        starts = self._firsts[low] + np.cumsum(counts, dtype=np.int64) - counts
+        here = slice(first - self._firsts[low], first - self._firsts[low] + n)
+        at = np.repeat(np.arange(len(counts)), counts)[here]
+        return low * BLOCK + at, (np.arange(first, first + n) - starts[at]).astype(np.int32)
 
     def new_tokens(self, first: int, turn: Ints, text: Ints) -> Ints:
         """What each turn adds to the prompt; `text` is what it would by the law of first turns."""
