@@ -40,7 +40,7 @@ def part(table: Table, one: str, other: str, of: str = JOULES) -> float:
 ONE, OWN, _, NINE = tables(QUICKSTART)  # one fleet, fleets of their own, the tuning half, nine GPUs
 MIX, SINGLE, LINUCB = "best fixed mix", "best single model", "LinUCB, `eta` = 2"
 ONE[SINGLE] = ONE["best single model, the 51B"]
-TOLD = {
+PHRASES = {
     "with {:.0f} % of the energy of the only model": (README, 100 * part(ONE, "MESS+", SINGLE)),
     "{:.0f} % less than the best fixed mix": (README, 100 - 100 * part(ONE, "MESS+", MIX)),
     "{:.0f} % less than LinUCB": (README, 100 - 100 * part(ONE, "MESS+", LINUCB)),
@@ -57,9 +57,9 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize("phrase", TOLD)
+@pytest.mark.parametrize("phrase", PHRASES)
 def test_what_pages_tell_of_the_quickstart_is_what_its_tables_say(phrase):
-    page, value = TOLD[phrase]
+    page, value = PHRASES[phrase]
     assert phrase.format(value) in words(page)
 
 
