@@ -1,0 +1,92 @@
+"""Figures that several pages tell of the shipped studies are those of one page's tables, and of the scenarios."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pages import ROOT
+
+import messsim
+from messsim.study.challenge.conditions import CONDITIONS, conditions
+from messsim.study.compare.policies import with_policy
+from messsim.study.runs.identity import hashed
+
+NUMBER = re.compile(r"[\d,]+(?:\.\d+)?")
+JOULES, GPUS, RENT = "J a request", "GPUs", "USD an hour"
+README, QUICKSTART, NOTEBOOK = (ROOT / p for p in ("README.md", "docs/quickstart.md", "examples/first-study.ipynb"))
+Table = dict[str, dict[str, float]]
+
+
+def words(path: Path) -> str:
+    """A page's text, or a notebook's, its lines joined by single spaces."""
+    return " ".join(path.read_text(encoding="utf-8").replace("\\n", " ").replace('"', " ").replace(" , ", " ").split())
+
+
+def tables(page: Path) -> list[Table]:
+    """The tables of a page that compare routers: the first figure of a cell, by router and head."""
+    collected = []
+    for block in re.findall(r"(?:^\|.*\n)+", page.read_text(encoding="utf-8"), re.MULTILINE):
+        head, _, *rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in block.splitlines()]
+        kept = [k for k, name in enumerate(head) if name in (JOULES, GPUS, RENT)]
+        figures = {row[0]: {head[k]: float(NUMBER.findall(row[k])[0].replace(",", "")) for k in kept} for row in rows}
+        collected += [figures] if JOULES in head else []
+    return collected
+
+
+def part(table: Table, one: str, other: str, of: str = JOULES) -> float:
+    return table[one][of] / table[other][of]
+
+
+ONE, OWN, _, NINE = tables(QUICKSTART)  # one fleet, fleets of their own, the tuning half, nine GPUs
+MIX, SINGLE, LINUCB = "best fixed mix", "best single model", "LinUCB, `eta` = 2"
+ONE[SINGLE] = ONE["best single model, the 51B"]
+PHRASES = {
+    "with {:.0f} % of the energy of the only model": (README, 100 * part(ONE, "MESS+", SINGLE)),
+    "{:.0f} % less than the best fixed mix": (README, 100 - 100 * part(ONE, "MESS+", MIX)),
+    "{:.0f} % less than LinUCB": (README, 100 - 100 * part(ONE, "MESS+", LINUCB)),
+    "the mix needs {:.0f} GPUs": (README, OWN[MIX][GPUS]),
+    "and the single model {:.0f}.": (README, OWN[SINGLE][GPUS]),
+    "draws {:.0f} % of the joules": (QUICKSTART, 100 * part(ONE, "MESS+", SINGLE)),
+    "On 13 GPUs it is {:.0f} % less": (QUICKSTART, 100 - 100 * part(ONE, "MESS+", MIX)),
+    "it costs {:.0f} % more than MESS+": (QUICKSTART, 100 * part(ONE, LINUCB, "MESS+") - 100),
+    "costs {:.1f} times the rent": (QUICKSTART, part(OWN, SINGLE, "MESS+", RENT)),
+    "and {:.1f} times the energy of MESS+": (QUICKSTART, part(OWN, SINGLE, "MESS+")),
+    "the mix {:.1f} times the rent": (QUICKSTART, part(OWN, MIX, "MESS+", RENT)),
+    "it is {:.0f} % less, and": (QUICKSTART, 100 - 100 * part(NINE, "MESS+", MIX)),
+    "and {:.0f} % less than LinUCB": (QUICKSTART, 100 - 100 * part(NINE, "MESS+", LINUCB)),
+}
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_what_pages_tell_of_the_quickstart_is_what_its_tables_say(phrase):
+    page, value = PHRASES[phrase]
+    assert phrase.format(value) in words(page)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [README, ROOT / "docs" / "index.md", ROOT / "docs" / "stress-des.md", QUICKSTART, NOTEBOOK],
+    ids=lambda p: p.name,
+)
+def test_pages_tell_the_quickstarts_fleet(page):
+    models = messsim.load(ROOT / "scenarios" / "quickstart.toml").models
+    assert f"{sum(m.replicas * m.tp for m in models)} H100s" in words(page)
+
+
+@pytest.mark.parametrize("page", [README, ROOT / "docs" / "index.md", QUICKSTART, NOTEBOOK], ids=lambda p: p.name)
+def test_pages_tell_the_quickstarts_promise(page):
+    assert f"{100 * messsim.load(ROOT / 'scenarios' / 'quickstart.toml').sla.alpha:g} %" in words(page)
+
+
+def test_the_challenges_page_is_of_the_conditions_that_ship():
+    bare = [with_policy(s, "mess+").changed(replication=0) for s in conditions(CONDITIONS).values()]
+    digest = hashed([s.model_dump(mode="json", by_alias=True, exclude_defaults=True) for s in bare])
+    page = words(ROOT / "docs" / "challenge.md")
+    assert f"challenge of {len(CONDITIONS)} conditions {digest[:12]}," in page
+
+
+def test_a_request_that_a_page_follows_is_one_of_its_run():
+    followed = re.findall(r"Request ([\d,]+) of `messsim run (\S+\.toml)", words(ROOT / "docs" / "architecture.md"))
+    assert followed
+    for number, scenario in followed:
+        assert int(number.replace(",", "")) < (messsim.load(ROOT / scenario).requests or 0)
