@@ -35,7 +35,8 @@ def sustained_rps(data) -> float:
     setup = prepare(parse(data))
     w, (pool,) = setup.workload, setup.pools
     squares = {"prompt_square": w.mean_square_prompt_tokens(), "output_square": w.mean_square_output_tokens(0)}
-    return saturation_rps(pool, w.mean_prompt_tokens(), w.mean_output_tokens(0), **squares)
+    limit = w.mean_limit_tokens()
+    return saturation_rps(pool, w.mean_prompt_tokens(), w.mean_output_tokens(0), **squares, limit_tokens=limit)
 
 
 def simulated_rps(data, replication: int) -> float:
@@ -66,6 +67,17 @@ def test_the_token_budget_limits():
 def test_memory_limits(policy, places):
     data = {"kv_capacity_tokens": 1000, "kv_policy": policy, "coefficients": {"a0_s": 0.5}}
     assert sustained_rps(saturated(100, 100, **data)) == pytest.approx(places / 100 / 0.5)
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_memory_is_reserved_for_what_is_allowed(who):
+    """Answers of 100 tokens where 400 are allowed: 2,000 tokens are kept for 4 requests, not for 10."""
+    pool = {"kv_capacity_tokens": 2000, "kv_policy": "reserve", "schedule": "tensorrt-llm", "max_num_seqs": 64}
+    data = saturated(100, 100, 1000, **pool, **({"max_new_tokens": 400} if who == "server" else {}))
+    data["tokens"] |= {"max_new_tokens": 400} if who == "client" else {}
+    four = saturated(100, 100, 1000, **pool | {"max_num_seqs": 4})
+    assert sustained_rps(data) == pytest.approx(sustained_rps(four), rel=1e-12)
+    assert simulated_rps(data, 0) == pytest.approx(sustained_rps(data), rel=0.02)
 
 
 @pytest.mark.parametrize(

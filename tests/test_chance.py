@@ -65,7 +65,8 @@ RANDOM = scenario(
     tenants=[{"name": "x"}, {"name": "y"}],
     feedback={"delay": {"kind": "exponential", "mean_s": 3.0}},
 )
-ABSENT = {"available", "costs", "facts", "instance", "labels", "paths", "price_factor", "turns"}  # of this scenario
+# Columns that this scenario has not.
+ABSENT = {"available", "costs", "facts", "instance", "labels", "max_new_tokens", "paths", "price_factor", "turns"}
 ALL = [name for name in Chunk.__slots__ if name not in ABSENT | {"first"}]
 
 

@@ -387,6 +387,16 @@ def test_an_index_says_what_looking_at_all_says(rule, delay_s):
         assert (r.cached_prompt_tokens > 0).any()
 
 
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "shared_queue"])
+def test_asking_an_index_for_a_price_leaves_no_trace(rule):
+    data = many(rule, 0.0, tokens={"prompt": {"kind": "geometric", "mean": 11.0, "max": 60}, "max_new_tokens": 7})
+    pools = [serving for serving in data["pools"] if serving.get("kind") != "api"]
+    other = pool("other", replicas=2, max_num_seqs=8)
+    models = [*data["models"], {"name": "other", "satisfaction": 0.8}]
+    router = data["router"] | {"cost_estimate": "marginal"}
+    assert_equal(parse(data | {"models": models, "pools": [*pools, other], "router": router}))
+
+
 def test_a_replica_that_has_the_prompt_may_cost_what_an_idle_one_does():
     """One prompt of 16 tokens is held there, and 8 in the cache count twice: 0, as where nothing is."""
     cluster = {"dispatch": "kv_router", "kv_router": {"overlap_credit": 2.0}}

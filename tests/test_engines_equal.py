@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 from sizes import cases
-from strategies import apis, dispatches
+from strategies import apis, dispatches, limits
 
 from messsim.engines import compiled, prepare, simpy_engine
 from messsim.errors import ScenarioError
@@ -290,7 +290,7 @@ def scenarios(draw):
         "seed": draw(st.integers(0, 5)),
         "sla": {"alpha": draw(share)},
         "arrivals": law_of_arrivals,
-        "tokens": {"prompt": draw(law(draw(st.sampled_from([1, 10, 11]))))},
+        "tokens": {"prompt": draw(law(draw(st.sampled_from([1, 10, 11]))))} | draw(limits([*models, *pools])),
         "satisfaction": {"kind": "irt", "slope": 1.5, "grades": draw(st.sampled_from([2, 2, 5]))},
         "features": {"dimensions": draw(st.sampled_from([1, 3, 40])), "signal": 0.8},
         "models": models,

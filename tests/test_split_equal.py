@@ -61,6 +61,8 @@ def split(draw, data):
         schedule = draw(st.sampled_from(["vllm", "vllm", "sglang", "tensorrt-llm"]))
         for role in ["prefill", "decode", *draw(st.sampled_from([[], ["prefill"], ["decode"]]))]:
             pools.append(draw(with_role(role, f"{model}.{len(pools)}", model, schedule)))
+    for pool in pools if "max_new_tokens" in data["tokens"] else []:
+        pool.pop("max_new_tokens", None)
     agree(pools)
     failures = cluster.get("failures", {})
     if any("autoscale" in p for p in pools):

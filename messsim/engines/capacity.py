@@ -18,6 +18,7 @@ def saturation_rps(
     *,
     prompt_square: float | None = None,
     output_square: float | None = None,
+    limit_tokens: float = 0.0,
 ) -> float:
     """Requests per second that one replica completes when there is always one waiting.
 
@@ -38,6 +39,8 @@ def saturation_rps(
         Means, tokens.
     prompt_square, output_square
         Means of their squares, tokens^2; none: they are constant.
+    limit_tokens
+        How long an answer clients allow on average, tokens: memory that is reserved is kept for as much.
     """
     p, o = prompt_tokens, output_tokens
     pp = p * p if prompt_square is None else prompt_square
@@ -45,7 +48,7 @@ def saturation_rps(
     if pool.role == "prefill":
         return _prefills(pool, p, pp)
     new, work, prior = (1.0, p + 0.5, p) if pool.role == "decode" else (p, pp / 2.0, 0.0)  # of a prompt to compute
-    places = _places(pool, p, o, oo)
+    places = _places(pool, p, o, oo, limit_tokens)
     budget = pool.serving.max_batched_tokens
     speculative = pool.serving.drafts
     decodes = o - 1.0 if speculative is None else speculative.iterations(o - 1.0)  # decode iterations
@@ -104,10 +107,11 @@ def _prompts_apart(pool: PoolPlan, p: float, pp: float, places: float, decodes: 
     return ended / (_seconds(pool, places, ended * read, 0.0, 0.0) + share * prefill_s)
 
 
-def _places(pool: PoolPlan, p: float, o: float, oo: float) -> float:
+def _places(pool: PoolPlan, p: float, o: float, oo: float, limit: float) -> float:
     """Requests that run at once: as many as may, or as fit into memory on average over their stay."""
     longer = oo / o  # mean answer of those that are found running
-    kept = longer if pool.serving.kv_policy == "reserve" else (longer - 1.0) / 2.0
+    allowed = max(longer, limit, pool.serving.max_new_tokens or 0)
+    kept = allowed if pool.serving.kv_policy == "reserve" else (longer - 1.0) / 2.0
     return min(pool.serving.max_num_seqs, max(pool.kv_capacity_tokens / (p + kept), 1.0))
 
 

@@ -40,7 +40,8 @@ def _turnover_s(workload: Workload, pools: list[PoolPlan], model: int) -> float:
     prompt, output = workload.mean_prompt_tokens(), workload.mean_output_tokens(model)
     rates: dict[str, float] = {}
     for p in own:
-        rates[p.role] = rates.get(p.role, 0.0) + p.replicas * saturation_rps(p, prompt, output)
+        replica_rps = saturation_rps(p, prompt, output, limit_tokens=workload.mean_limit_tokens())
+        rates[p.role] = rates.get(p.role, 0.0) + p.replicas * replica_rps
     rate = min(rates.values(), default=0.0)  # where prefill and decode are split, each request passes both
     return sum(p.replicas * p.serving.max_num_seqs for p in own) / rate if rate > 0 else 0.0
 

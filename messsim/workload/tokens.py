@@ -51,6 +51,11 @@ class TokenCounts:
         """The most that any client may allow, tokens; None: nobody says."""
         return None if self._limit is None else self._limit.most
 
+    @property
+    def mean_limit(self) -> float:
+        """What clients allow on average, tokens; 0: nobody says."""
+        return 0.0 if self._limit is None else self._limit.mean
+
     def _cut(self, tokens: Ints, model: int | None, first: int) -> Ints:
         """Answers of requests first, first + 1, ... no longer than their clients allow."""
         if self._limit is None or model is None:

@@ -155,6 +155,10 @@ class Workload:
         """Mean square of the length of a model's answers, tokens^2."""
         return mean_over(self.spans, lambda s: self._tokens.mean_square(s, model))
 
+    def mean_limit_tokens(self) -> float:
+        """How long an answer clients allow on average, tokens; 0: nobody says."""
+        return self._tokens.mean_limit
+
     def usual_output_tokens(self, model: int) -> float:
         """Mean length of a model's answers by the law that the run begins with, tokens.
 

@@ -275,4 +275,5 @@ def sustained_rps(setup: Setup, pool: PoolPlan) -> float:
         w.mean_output_tokens(pool.model),
         prompt_square=w.mean_square_prompt_tokens(),
         output_square=w.mean_square_output_tokens(pool.model),
+        limit_tokens=w.mean_limit_tokens(),
     )
