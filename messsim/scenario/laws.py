@@ -173,6 +173,6 @@ class Tokens(Part):
     output: TokenLaw = Field(Constant(tokens=150), description="law of answer tokens, where a model has none")
     max_new_tokens: LimitLaw | None = Field(
         None,
-        description="law of the limit, tokens, that each client sets its answer (max_tokens), to which answers are cut, by "
-        "which servers judge lengths, and for which sglang and tensorrt-llm keep memory free; none: no limits",
+        description="law of the limit, tokens, that each client sets its answer (max_tokens), to which answers are "
+        "cut, by which servers judge lengths, and for which sglang and tensorrt-llm keep memory free; none: no limits",
     )
