@@ -89,7 +89,7 @@ void ms_recent_add(ms_recent *self, double t_s, double value, double window_s);
 int32_t ms_autoscale_wanted(ms_autoscaler *self, const ms_autoscale_plan *plan, const ms_autoscale_look *look,
                             int32_t most);
 
-/* Less than so many it never is. */
+/* The fewest replicas that a pool may have at t_s. */
 int32_t ms_autoscale_least(const ms_autoscale_plan *plan, double t_s);
 
 /* Whether its last replica may go: it had nothing to do for long enough. */

@@ -224,9 +224,15 @@ def limits(draw, pools: list[dict[str, Any]]) -> dict[str, Any]:
     """What clients allow of answers, each its own or nobody anything."""
     law = {"kind": "empirical", "tokens": [3, 20, 45]}
     drawn: dict[str, Any] = draw(st.sampled_from([{}, {}, {"max_new_tokens": law}]))
-    for pool in pools if drawn else []:
-        pool.pop("max_new_tokens", None)
+    if drawn:
+        without_own_limits(pools)
     return drawn
+
+
+def without_own_limits(pools: list[dict[str, Any]]) -> None:
+    """Where clients say what they allow, a server's own limit is refused."""
+    for pool in pools:
+        pool.pop("max_new_tokens", None)
 
 
 @st.composite

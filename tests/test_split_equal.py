@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sizes import cases
+from strategies import without_own_limits
 from test_dispatch import RULES, many
 from test_engines_equal import (
     agree,
@@ -61,8 +62,8 @@ def split(draw, data):
         schedule = draw(st.sampled_from(["vllm", "vllm", "sglang", "tensorrt-llm"]))
         for role in ["prefill", "decode", *draw(st.sampled_from([[], ["prefill"], ["decode"]]))]:
             pools.append(draw(with_role(role, f"{model}.{len(pools)}", model, schedule)))
-    for pool in pools if "max_new_tokens" in data["tokens"] else []:
-        pool.pop("max_new_tokens", None)
+    if "max_new_tokens" in data["tokens"]:
+        without_own_limits(pools)
     agree(pools)
     failures = cluster.get("failures", {})
     if any("autoscale" in p for p in pools):

@@ -1,25 +1,10 @@
 /* What a batch is made of, and what those who leave it early leave in the prefix cache. */
 #include "sequences.h"
 
-#include "check.h"
-#include "jobs.h"
+#include "batches.h"
 
-static const ms_coefficients unit = {.a0_s = 1.0, .p0_w = 2.0, .e_j_per_token = 1.0, .p_cap_w = 1000.0};
 static const ms_limits cached = {
     .max_num_seqs = 4, .max_batched_tokens = 64, .kv_capacity_tokens = 1000, .kv_block_tokens = 4, .prefix_cache = 1};
-
-static void admit(ms_sequences *s, ms_job *job, int64_t budget)
-{
-    CHECK(ms_sequences_admit(s, job, 0.0, budget, 0) == 0);
-    ms_sequences_compose(s);
-}
-
-static void apply(ms_sequences *s, int64_t n)
-{
-    ms_queue done = {0};
-    ms_sequences_apply(s, n, 1.0, &done);
-    ms_sequences_compose(s);
-}
 
 /* A chunk of 4 of a prompt of 10 tokens beside another's decoding: its work counts what is there and half of itself. */
 static void a_composition_counts_all_that_its_iterations_take(void)
@@ -96,18 +81,6 @@ static void what_a_prompt_has_computed_stays_when_it_leaves(void)
 }
 
 /* ---- drafts ---------------------------------------------------------------------------------------------------- */
-
-static ms_drafts one_right;
-
-static ms_limits drafting(int64_t memory, int32_t block)
-{
-    ms_drafts_init(&one_right, 1, (const double[]){1.0}, &(ms_stream){1, 7, 0, 0});
-    return (ms_limits){.max_num_seqs = 4,
-                       .max_batched_tokens = 16,
-                       .kv_capacity_tokens = memory,
-                       .kv_block_tokens = block,
-                       .drafts = &one_right};
-}
 
 /* Preempted after two iterations with 4 tokens it computes 8 again, which gives the fifth; the 3 others take 3/7
  * of its 4 iterations, rounded up. */

@@ -216,8 +216,8 @@ static void sglang_keeps_room_for_answers(void)
     }
 }
 
-/* Two hold 300 and 301 of 600 tokens in the third iteration: who came last goes, with its KV and before who waits for a
- * transfer, and is back when the other has left. */
+/* After 600 iterations each holds 700 of 1,400 tokens: the later one is retracted, keeps its KV, goes before the request that
+ * waits for a transfer, and is back when the other has left. */
 static void who_is_retracted_goes_before_who_is_to_come(void)
 {
     ms_replica r;
@@ -280,8 +280,8 @@ static void a_transfer_reserves_where_the_engine_does(void)
     }
 }
 
-/* What the cache has of a prompt is used from the transfer's start on, and need not come: 8 of 10 tokens, 8 of 9 of which the
- * last is computed anew. Called off, it is there for the next. */
+/* What the cache has of a prompt is used from the transfer's start on, and need not come: of 10 tokens 8 are cached,
+ * so 2 are sent. Called off, it is there for the next. */
 static void a_cache_spares_what_it_has(void)
 {
     const ms_node_of_path path[] = {{7, 8}};

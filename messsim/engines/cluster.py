@@ -301,7 +301,7 @@ def _capacity(serving: Serving, profile: Profile | None) -> int:
         return UNLIMITED_TOKENS
     tokens = capacity_tokens(serving, profile.memory)
     if tokens < serving.kv_block_tokens:
-        share = serving.gpu_memory_share or memory_share(serving, profile.memory)
+        share = memory_share(serving, profile.memory)
         raise ScenarioError(
             f"gpu_memory_share = {share:g}: the weights of {profile.name} leave no room for a block of the cache; "
             "expected more, more GPUs (tp) or lighter weights"

@@ -19,10 +19,10 @@ OTHER_BYTES = 4_500_000_000
 
 
 def capacity_tokens(serving: Serving, memory: Memory) -> int:
-    """Tokens that the cache of a replica holds, by the rules of its engine."""
+    """The cache of a replica by the rules of its engine, tokens."""
     if serving.engine is None and serving.gpu_memory_share is None:
         return memory.kv_capacity_tokens
-    share = serving.gpu_memory_share or memory_share(serving, memory)
+    share = memory_share(serving, memory)
     total, others = memory.gpu_memory_bytes * serving.tp, OTHER_BYTES * serving.tp
     if serving.engine == "sglang":
         left = share * total - memory.weights_bytes
@@ -34,11 +34,13 @@ def capacity_tokens(serving: Serving, memory: Memory) -> int:
 
 
 def memory_share(serving: Serving, memory: Memory) -> float:
-    """What an engine takes where nobody says.
+    """What an engine takes of a GPU's memory, 0 to 1: what the pool says, or its own default.
 
     SGLang leaves room for what grows with the tokens of a prefill, with GPUs and with its CUDA graphs:
     mem_fraction_static by srt/arg_groups/memory_hook.py (sgl-project/sglang@031ed82d), graphs of prefills counted.
     """
+    if serving.gpu_memory_share is not None:
+        return serving.gpu_memory_share
     if serving.engine != "sglang":
         return SHARES.get(serving.engine or "", SHARE)
     gpu_mib = memory.gpu_memory_bytes / MIB

@@ -310,7 +310,7 @@ def _satisfaction_of_tenant(tally: Tally, k: int) -> float | None:
 
 
 def _tenants(scenario: Scenario, outcome: Outcome, tally: Tally, of_all: Latencies) -> list[TenantSummary]:
-    """A single one has the latencies of all."""
+    """Figures of each tenant; a single tenant's latencies are the run's."""
     slos = [t.objectives or scenario.slo for t in scenario.promises]
     latencies = [of_all] if len(slos) == 1 else map(tally.latencies_of_tenant, range(len(slos)))
     return [

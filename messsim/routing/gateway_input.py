@@ -257,10 +257,10 @@ def _impossible(value: Any, key: str, unbounded: Set[str]) -> Iterator[str]:
             yield from _impossible(inner, f"{key}.{name}" if key else str(name), unbounded)
         return
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    room, _, column = key.partition(".")
+    section, _, column = key.partition(".")
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{key} = {value!r}: expected a finite number"
-    elif room != "predictor":
+    elif section != "predictor":
         return
     elif not number:
         yield f"{key} = {_short(value)}: expected a number"

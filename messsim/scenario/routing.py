@@ -160,8 +160,8 @@ class Router(Part):
     cost_estimate: Literal["known", "mean", "last_explored", "marginal"] = Field(
         "known",
         description="the expected cost of this request on the model; the mean of what it has cost so far; "
-        "what the last explored request cost; what this request adds to the batch under way, by the servers' loads, "
-        "less what of its prompt is in the prefix cache of the replica with the fewest unfinished requests",
+        "what the last explored request cost; what this request adds to the batch of the replica that dispatch would "
+        "choose for it, less what of its prompt is in that replica's prefix cache",
     )
     cost_prior: NonNegative | None = Field(
         None, description="estimate before any observation, in cost.unit; none: the known cost"

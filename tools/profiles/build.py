@@ -39,7 +39,7 @@ from composing import TARGET as DURATIONS
 from scipy.optimize import nnls
 from shapes import MODELS
 
-from messsim.study.calibrate.metered import is_held_up
+from messsim.study.calibrate.metered import PROMPT_TOKENS, WEIGHTS, is_held_up
 from messsim.zoo import gpu_seconds
 from messsim.zoo.records import Duration
 
@@ -136,8 +136,6 @@ METERED = {
     "openai/gpt-oss-120b": "gpt-oss-120b",
     "deepseek-ai/DeepSeek-V3.1": "DeepSeek-V3",
 }
-_WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
-PROMPT_TOKENS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 700}
 LEAST_ROWS = 5
 FAR_OFF = 0.15  # mean relative error of durations from which energy is fitted at the profile's own
 
@@ -162,7 +160,7 @@ def measured_energies(data: Path, composed: dict[str, Row] | None) -> dict[Key, 
         for row in csv.DictReader(file):
             if row["model_id"] in METERED and row["task"] in PROMPT_TOKENS and not is_held_up(row):
                 served = (METERED[row["model_id"]], row["gpu_model"], int(row["num_gpus"]))
-                by_key.setdefault((*served, _WEIGHTS[row["weight_precision"]]), []).append(row)
+                by_key.setdefault((*served, WEIGHTS[row["weight_precision"]]), []).append(row)
     names = {key: f"{key[0]}/{key[1]}/tp{key[2]}" + ("" if key[3] == "bf16" else f"/{key[3]}") for key in by_key}
     fits: dict[Key, Row] = {}
     for key, rows in by_key.items():

@@ -45,7 +45,7 @@ class Autoscaler:
         return int(wanted) if wanted < self._most else self._most
 
     def least(self, time_s: float) -> int:
-        """Less than so many it never is."""
+        """The fewest replicas that the pool may have at this time."""
         return max(int(floor_of_day(self._settings, time_s)), self._settings.min_replicas)
 
     def may_end(self, time_s: float) -> bool:

@@ -24,7 +24,7 @@ TITLES = {
     "served": "Mean latencies at a fixed concurrency: predicted against measured",
     "bursts": "Many requests at once: predicted against measured",
     "requests": "Requests that arrive one by one, each by itself: predicted against measured",
-    "energy": "Throughput, GPU power and energy in steady state: predicted against measured",
+    "energy": "Throughput, GPU power and energy while servers are full: predicted against measured",
 }
 
 

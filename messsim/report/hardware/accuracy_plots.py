@@ -37,7 +37,7 @@ def accuracy_svg(result: dict[str, Any]) -> dict[str, str]:
     }
     titles = {
         "served": "Mean latencies at 8 to 128 clients, predicted against measured (line: equal)",
-        "energy": "Predicted over measured in steady state, by clients (line: equal)",
+        "energy": "Predicted over measured while servers are full, by clients (line: equal)",
     }
     drawn = {}
     for name, charts in panels.items():

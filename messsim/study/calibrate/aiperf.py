@@ -1,4 +1,4 @@
-"""AIPerf's sums of a run a concurrency: its JSON, or a table made of it."""
+"""AIPerf's aggregates, one run for each concurrency: its JSON, or a table made of it."""
 
 from __future__ import annotations
 

@@ -57,7 +57,6 @@ SHAPES = {
     "deepseek-ai/DeepSeek-V3.1": "DeepSeek-V3",
     "deepseek-ai/DeepSeek-R1-0528": "DeepSeek-V3",
 }
-WEIGHTS = {"bfloat16": "bf16", "fp8": "fp8", "mxfp4": "mxfp4"}
 # What an engine's own processes take, by the engine: see the hosts of the zoo. ML.ENERGY served with vLLM 0.11.
 HOSTS = {"vllm": "vllm-0.12", "trtllm": "trtllm-1.0", "tensorrt-llm": "trtllm-1.0", "sglang": "sglang-0.5"}
 # Iterations that they plan ahead. vLLM does from 0.14; the tables have 0.11 and 0.12.
@@ -95,7 +94,8 @@ class Point:
     scenario
         None if no built-in profile has this model on these GPUs.
     window
-        The requests [from, to) that count.
+        The requests [from, to) that count; of "energy": the meter runs from so many first tokens until so many
+        requests have finished.
     """
 
     table: str
