@@ -327,6 +327,13 @@ TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
             {"pools": [pool("tiny")]},
             [f"pools.0.model = 'tiny': unknown model; {KNOWN}"],
         ),
+        (
+            {
+                "pools": [{"model": "tiny", "coefficients": COEFFICIENTS}],
+                "cluster": {"failures": {"mtbf_s": 9.0, "mttr_s": 1.0}},
+            },
+            [f"pools.0.model = 'tiny': unknown model; {KNOWN}"],
+        ),
         # outcomes
         (
             {"models": [{"name": "a", "coefficients": COEFFICIENTS}]},

@@ -1,5 +1,6 @@
 """The whole scenario: what one TOML file says."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -166,8 +167,8 @@ class Scenario(Part):
             if m.name not in {p.serves for p in self.pools}
         ]
         pools = shorthand + self.pools
-        count = {m: sum(p.serves == m for p in pools) for m in self.model_names}
-        seen: dict[str, int] = dict.fromkeys(self.model_names, 0)
+        count = Counter(p.serves for p in pools)
+        seen: Counter[str] = Counter()
         named = []
         for pool in pools:
             seen[pool.serves] += 1
