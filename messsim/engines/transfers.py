@@ -30,7 +30,7 @@ class Decoders(ModelServers):
 
     def pick(self, job: Job) -> Any:
         """Where a job is to decode; None: none that takes it is up."""
-        up = [s for p in self.pools if not p.is_closed(job.prompt_tokens, job.max_new_tokens, None) for s in p.up]
+        up = [s for p in self.open_to(job.prompt_tokens, job.max_new_tokens, None) for s in p.up]
         if not up:
             return None
         server = up[0] if len(up) == 1 else self.rule.pick(up, job)

@@ -24,6 +24,7 @@ __all__ = [
     "layered",
     "lines",
     "log_requests_axis",
+    "middles",
     "requests_axis",
     "rows",
     "seconds_axis",
@@ -53,6 +54,15 @@ def time_unit(last_s: float) -> tuple[str, float]:
         if last_s >= 2 * size:
             return unit, size
     return "seconds", 1.0
+
+
+def middles(frame: pl.DataFrame) -> tuple[pl.Expr, str, float]:
+    """The middle of each slice `from_s` to `to_s` as `time`, in a unit that fits; that unit, and its seconds."""
+    import polars as pl
+
+    last_s = frame["to_s"].max()
+    unit, size = time_unit(last_s if isinstance(last_s, float) else 0.0)
+    return ((pl.col("from_s") + pl.col("to_s")) / 2 / size).alias("time"), unit, size
 
 
 def rows(frame: pl.DataFrame) -> Any:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from composing import MIXED, Kernels
 from shapes import MODELS, Shape
 
+from messsim.engines.memory import OTHER_BYTES, SHARE
+
 __all__ = ["GPUS", "Cell", "Gpu", "cells", "weights_bytes"]
 
 
@@ -47,10 +49,6 @@ GPUS: dict[str, Gpu] = {
 
 # Bytes of a weight: 4-bit numbers share a scale of 8 bits in blocks of 16 (nvfp4) or 32 (mxfp4).
 _BYTES = {"bf16": 2.0, "fp8": 1.0, "nvfp4": 0.5625, "mxfp4": 0.53125}
-_OTHER_BYTES = (
-    4_500_000_000  # what an engine keeps on each GPU beside weights and cache: CUDA context, graphs, activations
-)
-MEMORY_SHARE = 0.9
 LEAST_CAPACITY = 20_000  # cached tokens below which no server is worth running
 LEAST_SHARD = 0.046  # share of a GPU's memory that its weights take, below which more GPUs are no use
 
@@ -82,7 +80,7 @@ def weights_bytes(shape: Shape, weights: str) -> int:
 
 def capacity_tokens(shape: Shape, gpu: Gpu, weights: str, tp: int) -> int:
     """Cached tokens in bf16 that fit; a latent cache stands on each GPU."""
-    left = int(MEMORY_SHARE * gpu.memory_bytes) * tp - weights_bytes(shape, weights) - _OTHER_BYTES * tp
+    left = int(SHARE * gpu.memory_bytes) * tp - weights_bytes(shape, weights) - OTHER_BYTES * tp
     a_token = 2 * shape.kv_numbers_per_token
     copies = tp if shape.latent else max(1, tp // shape.kv_heads)
     return left // (a_token * copies)

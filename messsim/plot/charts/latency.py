@@ -11,7 +11,7 @@ from messsim.wording import seconds
 from ..digest import LATENCIES, latency_bins, latency_by_time
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import SQUARES, crosshair, folded, layered, lines, rows, seconds_axis, time_axis, time_unit
+from ..parts import SQUARES, crosshair, folded, layered, lines, middles, rows, seconds_axis, time_axis
 
 if TYPE_CHECKING:
     import polars as pl
@@ -144,10 +144,9 @@ def latency_in_time(run: Run, marks: Marks = NOTHING) -> Figure:
     alt = library()
     _stated_percentiles(run, "ttft")
     result = latency_by_time(run, "ttft", [0.5, 0.95])
-    last_s = result["to_s"].max()
-    unit, size = time_unit(float(last_s) if isinstance(last_s, float) else 0.0)
+    middle, unit, size = middles(result)
     curves = {"p50": "median", "p95": "95th percentile"}
-    wide = result.with_columns(time=(pl.col("from_s") + pl.col("to_s")) / 2 / size)
+    wide = result.with_columns(middle)
     wide = wide.with_columns(
         pl.col(c).map_elements(seconds, return_dtype=pl.String, skip_nulls=False).alias(f"{c} told") for c in curves
     )

@@ -19,10 +19,10 @@ from ..parts import (
     folded,
     layered,
     lines,
+    middles,
     rows,
     side_by_side,
     time_axis,
-    time_unit,
 )
 
 if TYPE_CHECKING:
@@ -129,9 +129,7 @@ def _pools(run: Run, prefix: str) -> tuple[pl.DataFrame, str, float, list[str]]:
     if not names:
         raise OutputError("the run has no servers (cluster.mode = 'none'): there is no load to draw")
     frame = sliced(run)
-    last_s = frame["to_s"].max()
-    unit, size = time_unit(last_s if isinstance(last_s, float) else 0.0)
-    middle = ((pl.col("from_s") + pl.col("to_s")) / 2 / size).alias("time")
+    middle, unit, size = middles(frame)
     names = [n for n in names if prefix + n in frame.columns]
     wide = frame.select(middle, *[pl.col(prefix + n).cast(pl.Float64) for n in names])
     long = wide.unpivot(index="time", variable_name="pool", value_name="value").drop_nulls()

@@ -10,7 +10,7 @@ from messsim.wording import number
 from ..digest import sliced
 from ..figure import Figure, Run, library
 from ..marks import NOTHING, Marks
-from ..parts import TONES, crosshair, folded, layered, rows, side_by_side, time_axis, time_unit
+from ..parts import TONES, crosshair, folded, layered, middles, rows, side_by_side, time_axis
 from .load import are_models
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def replicas(run: Run, marks: Marks = NOTHING) -> Figure:
     if not pools:
         raise OutputError("no pool of the run changes its size (autoscale): there are no replicas to draw")
     frame = sliced(run)
-    last_s = frame["to_s"].max()
-    unit, size = time_unit(last_s if isinstance(last_s, float) else 0.0)
-    middle = ((pl.col("from_s") + pl.col("to_s")) / 2 / size).alias("time")
+    middle, unit, size = middles(frame)
     drawn = [
         (name, phase, column)
         for name in pools
