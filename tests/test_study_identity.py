@@ -262,6 +262,23 @@ def test_a_script_without_a_guard_is_told(tmp_path):
     assert script(tmp_path, SCRIPT, guard='if __name__ == "__main__": ').returncode == 0
 
 
+def test_a_process_that_another_thread_waits_for_tells_its_exit_code(tmp_path):
+    # The pool's own thread takes the exit code from the system first, and is slow to note it down.
+    slow = """
+import os, threading, time
+wait = os.waitpid
+def waitpid(pid, options):
+    first = threading.current_thread() is not threading.main_thread()
+    time.sleep(0.0 if first else 0.5)
+    done = wait(pid, options)
+    time.sleep(1.5 if first and done[0] else 0.0)
+    return done
+os.waitpid = waitpid
+"""
+    done = script(tmp_path, slow + SCRIPT, guard="")
+    assert 'expected the call under `if __name__ == "__main__":`, or workers=1' in done.stderr.splitlines()[-1]
+
+
 def test_a_script_from_standard_input_is_told(tmp_path):
     done = script(tmp_path, SCRIPT, guard="", stdin=True)
     assert done.returncode == 1

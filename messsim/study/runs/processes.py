@@ -89,8 +89,7 @@ class Processes:
 
     def _death(self) -> str:
         """Why the processes of the study are no more."""
-        for process in self._started.values():
-            process.join(1.0)
+        self._pool.shutdown()  # its thread takes their exit codes from the system, and has noted them all when it ends
         codes = {process.exitcode for process in self._started.values()}
         if STARTED_AGAIN in codes:
             return (
