@@ -57,6 +57,29 @@ PHRASES = {
 }
 
 
+def measured(table: str) -> dict[str, list[float]]:
+    """A table of the accuracy page: the first number of each cell of errors, by the row's name."""
+    block = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8").split(f"<!-- table: {table} -->")[1]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in block.split("<!-- end -->")[0].split("\n")
+    ]
+    return {row[0]: [float(cell.split(" / ")[0]) for cell in row[2:]] for row in rows if " / " in row[-1]}
+
+
+def test_what_the_readme_says_of_accuracy_is_what_the_accuracy_page_says():
+    served, energy = measured("served-summary"), measured("energy-summary")
+    ttft, tpot, whole = zip(*(served[e] for e in ("vllm 0.12.0", "sglang 0.5.1.post1", "trtllm 1.0.0rc3")), strict=True)
+    fitted, other = (
+        [c[2] for row, c in energy.items() if row.startswith(f"{k}, ") and "host" not in row]
+        for k in ("fitted", "not fitted")
+    )
+    text = words(README)
+    assert "off by {:.0f} % (vLLM), {:.0f} % (SGLang) and {:.0f} % (TensorRT-LLM)".format(*whole) in text
+    of_tpot, of_ttft, of_fitted, of_other = (f"{min(v):.0f} to {max(v):.0f} %" for v in (tpot, ttft, fitted, other))
+    assert f"per token by {of_tpot}, times to the first token by {of_ttft}" in text
+    assert f"by {of_fitted} where it was fitted and by {of_other}" in text
+
+
 @pytest.mark.parametrize("phrase", PHRASES)
 def test_what_pages_tell_of_the_quickstart_is_what_its_tables_say(phrase):
     page, value = PHRASES[phrase]
