@@ -33,17 +33,15 @@ class LogHistogram:
 
     RELATIVE_ERROR = 2.0 ** (0.5 / BINS_PER_OCTAVE) - 1.0
 
-    def __init__(self) -> None:
-        self._counts, self._zeros, self._sum = _empty(1)
+    def __init__(self, arrays: tuple[Counts, Counts, Floats] | None = None) -> None:
+        self._counts, self._zeros, self._sum = _empty(1) if arrays is None else arrays
 
     @classmethod
     def several(cls, number: int) -> "tuple[list[LogHistogram], tuple[Counts, Counts, Floats]]":
         """Histograms, and the arrays behind all of them: counts [number, bins], zeros and sums [number]."""
         counts, zeros, sums = _empty(number)
-        made = [cls() for _ in range(number)]
-        for k, one in enumerate(made):
-            one._counts, one._zeros, one._sum = counts[k : k + 1], zeros[k : k + 1], sums[k : k + 1]
-        return made, (counts, zeros, sums)
+        parts = (slice(k, k + 1) for k in range(number))
+        return [cls((counts[k], zeros[k], sums[k])) for k in parts], (counts, zeros, sums)
 
     def add(self, values: Floats) -> None:
         """Counts values >= 0; NaN does not take part."""
@@ -63,12 +61,18 @@ class LogHistogram:
 
     def quantiles(self, shares: list[float]) -> list[float | None]:
         """The smallest value with at least that share at or below it, for each share; None where it is off the grid."""
-        bins = np.flatnonzero(self._counts[0])
-        return _quantiles(bins, self._counts[0][bins], int(self._zeros[0]), shares)
+        return _quantiles(*self._taken, int(self._zeros[0]), shares)
 
     def summary(self) -> Percentiles:
         """Mean and percentiles."""
-        return _percentiles(self.mean, self.quantiles([*PERCENTILES.values()]))
+        bins, counts = self._taken
+        return _summary(bins, counts, int(self._zeros[0]), float(self._sum[0]))
+
+    @property
+    def _taken(self) -> tuple[Counts, Counts]:
+        """The bins that are not empty, and their counts."""
+        bins = np.flatnonzero(self._counts[0])
+        return bins, self._counts[0][bins]
 
 
 class LogHistograms:
@@ -105,15 +109,15 @@ class LogHistograms:
         if self._pending:
             self._merge()
         start, end = np.searchsorted(self._keys, [which * BINS, (which + 1) * BINS])
-        zeros, counts = int(self._zeros[which]), self._counts[start:end]
-        count = zeros + int(counts.sum())
-        mean = float(self._sums[which]) / count if count else None
-        shares = [*PERCENTILES.values()]
-        return _percentiles(mean, _quantiles(self._keys[start:end] - which * BINS, counts, zeros, shares))
+        bins, counts = self._keys[start:end] - which * BINS, self._counts[start:end]
+        return _summary(bins, counts, int(self._zeros[which]), float(self._sums[which]))
 
 
-def _percentiles(mean: float | None, values: list[float | None]) -> Percentiles:
-    return cast("Percentiles", {"mean": mean, **dict(zip(PERCENTILES, values, strict=True))})
+def _summary(bins: Counts, counts: Counts, zeros: int, total: float) -> Percentiles:
+    """Mean and percentiles of values in `bins`, which are not empty, beside so many zeros; `total` is their sum."""
+    count = zeros + int(counts.sum())
+    values = dict(zip(PERCENTILES, _quantiles(bins, counts, zeros, [*PERCENTILES.values()]), strict=True))
+    return cast("Percentiles", {"mean": total / count if count else None, **values})
 
 
 def _quantiles(bins: Counts, counts: Counts, zeros: int, shares: list[float]) -> list[float | None]:

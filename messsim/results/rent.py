@@ -13,9 +13,9 @@ def rent_usd_per_hour(scenario: Scenario, mean_replicas: Mapping[str, float] | N
     `mean_replicas` are those that pools which change their size have had in a run, by name of the pool; without, the
     rent of such a fleet is not known, None.
     """
-    if scenario.cluster.mode == "none":
-        return None
     prices = scenario.cost.usd_per_gpu_hour
+    if scenario.cluster.mode == "none" or not prices:
+        return None
     rented = [p for p in scenario.fleet if p.kind == "gpu" and (p.gpu or "GPU") in prices]
     if not rented or (mean_replicas is None and any(p.autoscale is not None for p in rented)):
         return None
@@ -26,5 +26,7 @@ def rent_usd_per_hour(scenario: Scenario, mean_replicas: Mapping[str, float] | N
 
 def fixed_cost(scenario: Scenario) -> bool:
     """Whether no routing changes the cost: in USD, with nothing but GPUs that are paid by the hour."""
-    rented = bool(scenario.fleet) and all(p.kind == "gpu" and p.autoscale is None for p in scenario.fleet)
-    return scenario.cluster.mode != "none" and scenario.cost.unit == "USD" and rented
+    if scenario.cluster.mode == "none" or scenario.cost.unit != "USD":
+        return False
+    fleet = scenario.fleet
+    return bool(fleet) and all(p.kind == "gpu" and p.autoscale is None for p in fleet)

@@ -134,5 +134,5 @@ def _by_apis_alone(s: Parts) -> set[str]:
     """Models that no GPUs of this scenario serve."""
     if any(p.serves not in s.model_names for p in s.pools):
         return set()
-    own = {p.serves for p in s.fleet if p.kind == "gpu"}
-    return {p.serves for p in s.fleet if p.kind == "api"} - own
+    fleet = s.fleet
+    return {p.serves for p in fleet if p.kind == "api"} - {p.serves for p in fleet if p.kind == "gpu"}

@@ -83,7 +83,9 @@ class Part(_Built):
 
     def is_chosen(self, key: str) -> bool:
         """Whether a key has another value than its default, which a scenario that was written down states too."""
-        return bool(getattr(self, key) != type(self).model_fields[key].get_default(call_default_factory=True))
+        field = type(self).model_fields[key]
+        default = field.get_default(call_default_factory=True) if field.default_factory else field.default  # not a copy
+        return bool(getattr(self, key) != default)
 
 
 def expanding(words: dict[str, Any], key: str, expected: str, schema: Any) -> BeforeValidator:
