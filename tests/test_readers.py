@@ -173,9 +173,9 @@ FRAME = pl.DataFrame(
     ],
 )
 def test_a_path_leads_to_a_value(path, expected):
-    found_there = FRAME.select(column_of(FRAME.schema, path))
-    assert found_there.columns == [path]
-    assert found_there[path].to_list() == [expected]
+    there = FRAME.select(column_of(FRAME.schema, path))
+    assert there.columns == [path]
+    assert there[path].to_list() == [expected]
 
 
 @pytest.mark.parametrize("path", ["x", "n.x", "a.x", "l.x", "l.-1", "a.l.x", "l.0.x", ""])
