@@ -220,6 +220,10 @@ def test_pools_that_prefill_or_decode_alone():
     assert saturation_rps(prefill, 5.0, 3.0) == pytest.approx(2 / 0.25, rel=1e-12)
     assert saturation_rps(prefill, 20.0, 3.0) == pytest.approx(0.5 / 0.25, rel=1e-12)
     assert saturation_rps(decode, 5.0, 3.0) == pytest.approx(6 / 3 / 0.25, rel=1e-12)
+    # two prompts' last tokens, each with all the prompt and half of itself: 0.01 s a token pair
+    pools[1]["coefficients"] = {"a0_s": 0.25, "p0_w_per_gpu": 1.0, "aq_s_per_token2": 0.01}
+    _, decode = plan_pools(parse(scenario(models=models, pools=pools)))
+    assert saturation_rps(decode, 5.0, 3.0) == pytest.approx(2 / (0.25 + 2 * 5.5 * 0.01), rel=1e-12)
 
 
 def test_prompts_apart_take_iterations_of_their_own():

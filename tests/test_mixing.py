@@ -112,6 +112,7 @@ def test_prices_lie_between_those_of_the_steps():
     assert made.optimum(0.2).low == made.optimum(0.2).high
     assert made.optimum(0.2).low < 1.0
     assert made.optimum(0.75).per_request == pytest.approx(2.25)
+    assert made.optimum(0.75 + 1e-10).per_request == pytest.approx(2.25)  # rounding
     assert made.optimum(0.7501) is None
     assert Frontier(2).optimum(0.0) is None
 
