@@ -19,6 +19,10 @@ def plan(**more):
     return made
 
 
+def test_gpus_are_called_as_the_scenario_does():
+    assert (plan(gpu="H100").gpu, plan().gpu) == ("H100", "GPU")
+
+
 def test_pools_stand_in_the_order_of_the_file():
     models = [{"name": "a", "satisfaction": 0.4}, {"name": "b", "satisfaction": 0.6}]
     pools = [pool("b", replicas=2), pool("a", replicas=3, tp=2), pool("b")]

@@ -66,7 +66,8 @@ LOADS = np.zeros(2)
 
 def test_a_brain_decides_by_known_costs():
     made, columns = brain()
-    assert made.decide(10, 0, 0, LOADS).plan == 1
+    first = made.decide(10, 0, 0, LOADS)
+    assert (first.plan, first.scores.tolist(), first.instance) == (1, [0.5, 0.5], 0)  # nobody predicts
     assert made.decide(11, 1, 0, LOADS).plan == 0
     assert made.step == 2
     again = made.decide_alone(columns, 10, 0, np.full(2, 0.5), LOADS)

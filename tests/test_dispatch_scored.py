@@ -107,6 +107,9 @@ def test_coldness_goes_by_who_never_got_a_new_prompt_then_by_who_got_one_longest
         job.path = [(id(job), 8)]
         assert up.index(chosen.pick(up, job)) == expected
         chosen.sent(up[expected], job)
+    chosen.pick(up, Job(prompt=8, path=[(-1, 8)]))
+    assert chosen._coldness(up) == {up[0]: 0.5, up[1]: 0.0, up[2]: 1.0}  # 2 got one longest ago, then 0, then 1
+    assert chosen._coldness(up[:1]) == {up[0]: 0.5}
     known = Job(prompt=8, path=job.path)
     assert set(map(float, (chosen.pick(up, known), chosen._coldness(up))[1].values())) == {0.5}
 
@@ -128,6 +131,20 @@ def test_stickiness_until_saturated(options, shared, expected):
     chosen = scored(up, weights={"queue": 1.0}, **(given | options))
     chosen.sent(up[1], Job(prompt=shared, path=[(1, shared)]))
     assert picks(chosen, up, Job(prompt=16, path=[(1, shared)])) == expected
+
+
+@pytest.mark.parametrize(("penalty_s", "expected"), [(0.74, 0), (0.75, 1)])
+def test_saturation_is_against_the_least_of_the_others(penalty_s, expected):
+    """16 tokens to compute where the prompt went, and 10 at the other: 2 s less 1.25 s."""
+    up = servers(0, 0)
+    up[1].replica.waiting = 9
+    chosen = scored(
+        up, weights={"queue": 1.0}, sticky_until_saturated=True, max_ttft_penalty_s=penalty_s,
+        peak_prefill_tokens_per_s=8.0,
+    )  # fmt: skip
+    chosen.sent(up[1], Job(prompt=16, path=[(1, 16)]))
+    chosen.sent(up[0], Job(prompt=10, path=[(2, 10)]))
+    assert picks(chosen, up, Job(prompt=16, path=[(1, 16)])) == expected
 
 
 @pytest.mark.parametrize(

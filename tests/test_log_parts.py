@@ -161,7 +161,9 @@ def test_results_of_a_submission_may_list_only_what_was_resolved(tmp_path):
     assert each.frame.rows() == [("a", True), ("b", False)]
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "nonsense", '{"a": 1}', '{"a": {"resolved": 1}, "b": 2}'])
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", "nonsense", '{"a": 1}', '{"a": {"x": 1}}', '{"a": {"resolved": 1}, "b": 2}']
+)
 def test_what_is_no_report_is_none(tmp_path, content):
     assert report(tmp_path, content) is None
     assert report(tmp_path, '{"resolved": []}', "r.csv") is None
@@ -310,6 +312,9 @@ def test_names_and_times_of_ones_own(tmp_path):
 def test_what_a_log_lacks_is_told(tmp_path, data, message):
     with pytest.raises(DataError, match=message):
         log(tmp_path, **data)
+    with pytest.raises(DataError) as error:
+        log(tmp_path, **data)
+    assert str(error.value).startswith(f"{tmp_path}/log.csv: ")
 
 
 @pytest.mark.parametrize(

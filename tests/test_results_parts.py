@@ -114,6 +114,15 @@ def test_values_off_the_grid_have_no_percentile_above_and_the_least_below():
     assert LogHistogram().mean is None
 
 
+def test_several_histograms_share_their_arrays():
+    several, (counts, zeros, sums) = LogHistogram.several(2)
+    several[0].add(np.array([0.0, 1.0]))
+    several[1].add(np.array([2.0, 4.0, 0.0]))
+    assert (counts.sum(axis=1).tolist(), zeros.tolist(), sums.tolist()) == ([1, 2], [1, 1], [1.0, 6.0])
+    assert [h.count for h in several] == [2, 3]
+    assert [h.mean for h in several] == [0.5, 2.0]
+
+
 def test_many_histograms_are_as_single_ones(monkeypatch):
     monkeypatch.setattr(LogHistograms, "MOST_PENDING", 3)
     values = np.array([0.5, 0.0, 2.0, NAN, 2.0, 0.25, 3.0])

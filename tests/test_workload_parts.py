@@ -216,6 +216,20 @@ def test_means_over_phases_count_requests():
     assert any_satisfied(alone.scenario, None, alone.spans) == pytest.approx(0.4)
 
 
+def test_a_gradual_change_counts_by_its_middles():
+    """Difficulty rises by 2 over 32 requests: the mean over sixteen steps, and then all of it for 8 more."""
+    phases = [{"from_request": 0, "over_requests": 32, "difficulty": 2.0}]
+    workload = Workload(parse(scenario(requests=40, phases=phases)))
+    (task,) = tasks_of(workload.scenario.satisfaction)
+    slope = workload.scenario.satisfaction.slope
+    for place, mean in enumerate((0.4, 0.8)):
+        (theta,) = abilities([mean], slope, [task])
+        changing = sum(mean_of(theta - 2.0 * (k + 0.5) / 16, slope, [task]) for k in range(16)) / 16
+        expected = (32 * changing + 8 * mean_of(theta - 2.0, slope, [task])) / 40
+        given = mean_satisfaction(workload.scenario, None, workload.spans)[place]
+        assert given == pytest.approx(expected, rel=1e-12)
+
+
 # ---- laws, waits ----------------------------------------------------------------------------------------
 
 
