@@ -269,6 +269,28 @@ def test_stated_costs_go_first_and_pools_count_by_replicas():
     assert costs.of_chunk(chunk)[0].tolist() == pytest.approx([0.75 * 75.0 + 0.25 * 15.0] * 4)
 
 
+def test_a_split_request_costs_its_prefill_and_what_is_decoded_after_it():
+    """One iteration of 25 J that prefills, and two of three tokens that are decoded elsewhere."""
+    pools = [
+        pool("a", role="prefill", kv_bytes_per_token=1.0, max_num_seqs=1),
+        pool("a", role="decode", max_num_seqs=1),
+    ]
+    costs, chunk = known(models=[{"name": "a", "satisfaction": 0.4}], pools=pools)
+    assert costs.of_chunk(chunk)[0].tolist() == pytest.approx([75.0] * 4)
+
+
+def test_without_servers_a_model_has_the_context_that_it_states():
+    models = [
+        {"name": "a", "satisfaction": 0.4, "cost_per_request": 7.0, "max_model_len": 5},
+        {"name": "b", "satisfaction": 0.5, "cost_per_request": 9.0},
+    ]
+    costs, chunk = known(models=models, cluster={"mode": "none"}, tokens={"prompt": 3, "output": 3})
+    assert costs.of_chunk(chunk).tolist() == [[float("inf")] * 4, [9.0] * 4]
+    fits, chunk = known(models=models, cluster={"mode": "none"}, tokens={"prompt": 2, "output": 3})
+    assert fits.of_chunk(chunk).tolist() == [[7.0] * 4, [9.0] * 4]
+    assert not fits.limited
+
+
 def test_requests_that_no_server_takes_cost_infinitely_much():
     models = [model("a", max_model_len=5), model("b", max_model_len=50)]
     costs, chunk = known(models=models, tokens={"prompt": 3, "output": 3})

@@ -141,7 +141,7 @@ class Rated:
     """A request whose labels are to come."""
 
     def __init__(self, delays=None, rated=True, unlabelled=1, features=True):
-        self.request, self.tenant, self.instance, self.seen = 4, 0, 0, 1
+        self.request, self.tenant, self.instance, self.seen = 4, 1, 0, 1
         self.ratings, self.satisfied, self.delays, self.rated = (0.25, 0.75), (0.0, 1.0), delays, rated
         self.unlabelled, self.feedback_s = unlabelled, None
         self.labels = np.full(2, np.nan) if features else None
@@ -155,10 +155,10 @@ def labels(horizon_s=INF, one_sided=False):
     heard, calendar = [], Calendar()
     brain = SimpleNamespace(
         rate=lambda *given: heard.append(("rate", *given)),
-        learn=lambda request, tenant, features, given: heard.append(("learn", given.tolist())),
+        learn=lambda request, tenant, features, given: heard.append(("learn", request, tenant, given.tolist())),
     )
     ledger = SimpleNamespace(rate=lambda satisfied: heard.append(("delivered", satisfied)))
-    made = Labels(SimpleNamespace(brains=[brain], delivered=[ledger]), calendar, horizon_s, one_sided)
+    made = Labels(SimpleNamespace(brains=[brain], delivered=[None, ledger]), calendar, horizon_s, one_sided)
     return made, calendar, heard
 
 
@@ -171,7 +171,7 @@ def test_a_label_comes_after_its_delay_and_teaches_when_all_are_in():
     calendar.run(until=1.5)
     assert (heard, made.to_come) == ([], 1)
     calendar.run()
-    assert heard == [("delivered", 1.0), ("rate", 4, 1, 0, 0.75), ("learn", [0.25, 0.75])]
+    assert heard == [("delivered", 1.0), ("rate", 4, 1, 1, 0.75), ("learn", 4, 1, [0.25, 0.75])]
     assert (made.to_come, opened.labels, opened.features) == (0, None, None)
 
 
@@ -204,13 +204,13 @@ def test_copies_without_a_label_are_left_out_and_complaints_are_zeros():
     made.give(opened, 1)
     made.miss(opened)
     assert heard[-1][0] == "learn"
-    assert heard[-1][1][1] == 0.75
-    assert np.isnan(heard[-1][1][0])
+    assert heard[-1][3][1] == 0.75
+    assert np.isnan(heard[-1][3][0])
     made, _, heard = labels()
     made.complain(Rated(rated=False))
     assert heard == []
     made.complain(Rated())
-    assert heard == [("rate", 4, 1, 0, 0.0)]
+    assert heard == [("rate", 4, 1, 1, 0.0)]
 
 
 # ---- turns ----------------------------------------------------------------------------------------------
