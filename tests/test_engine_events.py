@@ -16,6 +16,7 @@ from messsim.scenario.clients import Clients as ClientSettings
 from messsim.scenario.fleet import Failures, Outage
 from messsim.scenario.laws import ConstantDelay
 from messsim.workload.chance import Chance
+from messsim.workload.prompts import NODE
 
 INF = float("inf")
 
@@ -252,6 +253,36 @@ def test_without_an_answer_all_turns_below_are_left_out():
     rows.children = None
     made.follow(answered(rows, 100))
     assert made.not_sent == 3
+
+
+class Costs:
+    """Known costs of ten for each token of a prompt."""
+
+    @staticmethod
+    def write(tokens, known, i, factor):
+        known[:, i] = 10.0 * tokens
+
+
+@pytest.mark.parametrize(("most", "known"), [(28, [230.0, 230.0]), (27, [INF, 230.0]), (25, [INF, INF])])
+def test_a_turn_grows_by_the_answer_that_was_seen_and_new_text(most, known):
+    """A prompt of 10, an answer of 8 by the second model and 5 of new text: 23, with answers of 5 and 3 to come."""
+    made, _, rows, _, _ = followups([[1], []], [0.0, 1.0], [0.0, 0.0], [0])
+    made._prompt_costs = Costs
+    made._pools = [
+        SimpleNamespace(model=m, takes=lambda prompt, answer: prompt >= 23 and prompt + answer <= most) for m in (0, 1)
+    ]
+    nodes = np.zeros(4, NODE)
+    rows.chunk = SimpleNamespace(
+        first=100, turns=SimpleNamespace(new_tokens=np.array([10, 5])), prompt_tokens=np.array([10, 0]),
+        price_factor=None, paths=SimpleNamespace(start=np.array([0, 2, 4]), nodes=nodes),
+    )  # fmt: skip
+    rows.prompt, rows.max_new, rows.known_costs = [10, 0], [(5, 3), (5, 3)], np.zeros((2, 2))
+    opened = answered(rows, 100)
+    opened.prompt, opened.outputs, opened.columns = 10, (4, 8), SimpleNamespace(known=np.zeros((2, 2)))
+    made.follow(opened)
+    assert rows.chunk.prompt_tokens.tolist() == rows.prompt == [10, 23]
+    assert nodes["end_tokens"].tolist() == [0, 0, 0, 23]
+    assert opened.columns.known.tolist() == [[0.0, 0.0], known]
 
 
 # ---- failures -------------------------------------------------------------------------------------------

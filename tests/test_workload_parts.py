@@ -22,7 +22,7 @@ from messsim.scenario.quality import Irt, Task
 from messsim.scenario.sessions import Prefixes as PrefixSettings
 from messsim.scenario.sessions import Sessions as SessionSettings
 from messsim.workload import Workload
-from messsim.workload.arrivals import RateArrivals
+from messsim.workload.arrivals import RateArrivals, rate_arrivals
 from messsim.workload.chance import Chance
 from messsim.workload.chunk import Chunk, joined, selected
 from messsim.workload.clock import Clock, changed_by
@@ -149,6 +149,41 @@ def test_a_factor_by_request_shortens_gaps_from_there_on():
     expected = [1.0, 2.0, 2.5, 3.0, 3.25, 3.5]
     for sizes in ((6,), (1, 5), (3, 0, 3), (2, 2, 2)):
         assert source(sizes) == expected
+
+
+def source_of(law, by_request=(), by_time=()):
+    s = parse(scenario(arrivals=law))
+    return rate_arrivals(s.arrivals, Chance(1), list(by_request), list(by_time))
+
+
+def test_poisson_arrivals_are_sums_of_exponential_gaps():
+    chance = Chance(1)
+    gaps = chance.exponential(chance.column("arrivals"), 0, 5)
+    source = source_of({"kind": "poisson", "rate_rps": 2.0})
+    given = [*source.next_times(2), *source.next_times(3)]
+    assert given == pytest.approx(np.cumsum(gaps) / 2.0)
+    later = source_of({"kind": "poisson", "rate_rps": 2.0}, [(3.0, 4.0)]).next_times(5)
+    assert later == pytest.approx(np.cumsum(gaps / [1, 1, 1, 4, 4]) / 2.0)
+
+
+def test_gamma_gaps_of_cv_1_are_exponential_by_their_normal_quantile():
+    chance = Chance(1)
+    z = chance.normal(chance.column("arrivals"), 0, 4)
+    gaps = [-math.log(0.5 * math.erfc(x / math.sqrt(2.0))) for x in z]
+    given = source_of({"kind": "gamma", "rate_rps": 4.0, "cv": 1.0}).next_times(4)
+    assert given == pytest.approx(np.cumsum(gaps) / 4.0, rel=1e-8)
+
+
+def test_bursts_begin_after_a_calm_period_of_chance():
+    chance = Chance(1)
+    calm_s = 5.0 * chance.one_exponential(chance.column("mmpp"), 0)
+    burst_s = 3.0 * chance.one_exponential(chance.column("mmpp"), 1)
+    law = {"kind": "mmpp", "rate_rps": 1e-9, "burst_rate_rps": 1e4, "mean_calm_s": 5.0, "mean_burst_s": 3.0}
+    times_s = source_of(law).next_times(100)
+    assert times_s[0] == pytest.approx(calm_s, abs=1e-2)
+    assert times_s[-1] < calm_s + burst_s
+    day = source_of({"kind": "diurnal", "rates_rps": [0.0, 1e6], "day_s": 100.0}).next_times(3)
+    assert day == pytest.approx([50.0] * 3, abs=1e-3)
 
 
 def test_periods_in_which_nobody_comes_end_in_an_error(monkeypatch):
