@@ -80,6 +80,13 @@ def test_standard_errors_are_those_of_linear_theory():
     assert (known["a"].value, known["a"].how, known["a"].why) == (10.0, "fitted", "")
 
 
+def test_standard_errors_of_coefficients_that_go_together():
+    """At x = 0, 1, 2 the variances are s^2 5 / (3 x 2) and s^2 / 2."""
+    known = judge([[1, 0], [1, 1], [1, 2]], (10.0, 10.0), [0.1, -0.2, 0.1])
+    assert known["a"].error == pytest.approx((0.06 * 5 / 6) ** 0.5)
+    assert known["b"].error == pytest.approx((0.06 / 2) ** 0.5)
+
+
 @pytest.mark.parametrize(
     ("slopes", "why"),
     [
