@@ -40,6 +40,7 @@ class Dialect:
         """That of a text from its beginning."""
         comments = text.lstrip().startswith(b"#")
         text = text[: 1 << 16]
+        stated = STATED.match(text)
         text = text[len(text) - len(without_titles(text)) :]
         plain = QUOTED.sub(b"", text)  # what is quoted may hold separators and ends of lines
         lines = [line for line in plain.splitlines() if line.strip() and not line.startswith(b"#")]
@@ -47,6 +48,8 @@ class Dialect:
             return cls(comments=comments)
         counts = {chr(s): lines[0].count(bytes([s])) for s in SEPARATORS}
         best = max(counts, key=lambda s: counts[s])
+        if stated and counts.get(stated[1].decode("latin-1")):
+            best = stated[1].decode()
         if counts[best] == 0 and _in_columns(lines):
             return cls(" ", False, comments)
         separator = best if counts[best] > 0 else ","
@@ -102,13 +105,13 @@ def without_titles(text: bytes) -> bytes:
     A title has one value at most, whatever separators stand around it, and the header below a value in each column.
     """
     text = STATED.sub(b"", text, count=1)
-    lines = text.split(b"\n", MOST_TITLES + 1)
+    lines = text.split(b"\n", MOST_TITLES + 1)[: MOST_TITLES + 1]
     titles = next((i for i, line in enumerate(lines) if any(_filled(line, s) > 1 for s in SEPARATORS)), 0)
     if not any(_filled(line, s) for line in lines[:titles] for s in SEPARATORS):
         return text
     header = lines[titles]
     whole = any(_filled(header, s) == header.count(s) + 1 >= LEAST_COLUMNS for s in SEPARATORS)
-    return b"\n".join(lines[titles:]) if whole else text
+    return text.split(b"\n", titles)[titles] if whole else text
 
 
 def _filled(line: bytes, separator: int) -> int:

@@ -126,7 +126,8 @@ def rows_of(values: list[Any]) -> list[Row]:
     for value in values:
         rows += _rows(value)
     if len(rows) == 1 and rows in (values, *values) and isinstance(rows[0], dict):
-        rows = _table(rows[0]) or _lists(rows[0]) or _by_key(rows[0]) or _longest(rows[0]) or rows
+        row = _named_attributes(rows[0])  # whose list of attributes is none of rows
+        rows = _table(row) or _lists(row) or _by_key(row) or _longest(row) or rows
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             raise ValueError(f"row {i + 1} is no JSON object; expected {{...}}")

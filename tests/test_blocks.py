@@ -1,0 +1,241 @@
+"""Rows of a data file by themselves: kinds by name and content, pieces of text, the header, noise."""
+
+import gzip
+import io
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from messsim.errors import DataError
+from messsim.workload import blocks as room
+from messsim.workload.blocks import blocks, schema_of, whole
+from messsim.workload.hashes import PRIVATE, HashIds, Runs
+from messsim.workload.prompts import NODE
+
+A, B = {"a": 1, "b": 2}, {"a": 3, "b": 4}
+LINES = "\n".join(json.dumps(row) for row in (A, B)) + "\n"
+TABLE = "a,b\n1,2\n3,4\n"
+
+
+def write(folder, name, content):
+    file = folder / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return file
+
+
+def rows(file, columns=None, notes=None):
+    """All rows, and where each block began."""
+    parts = list(blocks(file, columns, notes))
+    return [row for _, frame in parts for row in frame.to_dicts()], [before for before, _ in parts]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("f.csv", TABLE),
+        ("F.CSV", TABLE),
+        ("f.csv.gz", gzip.compress(TABLE.encode())),
+        ("f.csv", gzip.compress(TABLE.encode())),  # packed whatever its name
+        ("f.csv", "\ufeff" + TABLE),
+        ("f.csv", TABLE.encode("utf-16")),
+        ("f.csv", TABLE.replace("\n", "\r")),
+        ("f.csv", "\n\n" + TABLE + "\n\n"),
+        ("f.txt", TABLE),
+        ("f.tsv", TABLE.replace(",", "\t")),
+        ("f.jsonl", LINES),
+        ("f.ndjson", LINES),
+        ("f.jsonl.gz", gzip.compress(LINES.encode())),
+        ("f.log", "started\n" + LINES),
+        ("f.log", "".join(f"2024 INFO {json.dumps(row)}\n" for row in (A, B))),
+        ("f.json", json.dumps([A, B])),
+        ("f.json", json.dumps([A, B], indent=1)),
+        ("f.json", json.dumps({"data": [A, B]})),
+        ("f.json", LINES),
+        ("f.jsonl", json.dumps([A, B])),
+        ("f.json", json.dumps(A) + json.dumps(B)),
+        ("f.json", "some noise\n" + json.dumps([A, B])),
+        ("f.json", "\x1e" + json.dumps(A) + "\n\x1e" + json.dumps(B) + "\n"),
+    ],
+)
+def test_a_kind_is_told_by_name_and_content(tmp_path, name, content):
+    file = write(tmp_path, name, content)
+    assert rows(file)[0] == [A, B]
+    assert whole(file).to_dicts() == [A, B] or name.endswith((".log", ".json", ".jsonl"))
+    assert list(schema_of(file)) == ["a", "b"]
+    assert rows(file, ["b"])[0] == [{"b": 2}, {"b": 4}]
+
+
+def test_parquet_comes_by_groups(tmp_path, monkeypatch):
+    file = tmp_path / "f.parquet"
+    pl.DataFrame({"a": range(7)}).write_parquet(file, row_group_size=2)
+    monkeypatch.setattr(room, "BLOCK_ROWS", 3)
+    got, starts = rows(file)
+    assert [row["a"] for row in got] == list(range(7))
+    assert starts == [0, 4]  # whole groups, as many as make three rows
+    assert schema_of(file) == {"a": pl.Int64}
+    monkeypatch.setattr(room, "MOST_ROWS", 6)
+    with pytest.raises(DataError, match="has 7 rows; expected at most 6"):
+        rows(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("f.xyz", "", "cannot tell its kind by its name; expected .csv, .csv.gz, .parquet"),
+        ("f.pkl", "", "is a pickle, which is a program and is not read"),
+        ("f.csv", "a,b\n", "has no rows"),
+        ("f.csv", "", "cannot be read: "),
+        ("f.json", "{}", "has no rows"),
+        ("f.jsonl", '{"a": 1}\n{"a": }\n', "row 2 is no JSON object"),
+        ("f.json", "[]", "it has no rows"),
+        ("f.csv.gz", b"\x1f\x8b\x08 damaged", "cannot be read: "),
+        ("f.parquet", b"PAR1", "too short for a Parquet file"),
+    ],
+)
+def test_what_cannot_be_read_is_told(tmp_path, name, content, message):
+    file = write(tmp_path, name, content)
+    with pytest.raises(DataError, match=message) as error:
+        rows(file)
+    assert str(error.value).startswith(str(file))
+
+
+@pytest.mark.parametrize("size", [8, 9, 12, 30, 1000])
+def test_blocks_end_where_rows_do_whatever_their_size(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(room, "BLOCK_BYTES", size)
+    quoted = 'a,b\n1,"x\ny"\n2,"z ""q"", w"\n3,"v"\n4,"\n\n"\n'
+    got, starts = rows(write(tmp_path, "f.csv", quoted))
+    assert [row["b"] for row in got] == ["x\ny", 'z "q", w', "v", "\n\n"]
+    assert starts == sorted(starts)
+    assert starts[0] == 0
+    got, _ = rows(write(tmp_path, "f.jsonl", LINES * 3))
+    assert got == [A, B] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted", "end"),
+    [
+        (b"a\nb\n", True, 4),
+        (b"a\nb", True, 2),
+        (b"a", True, 0),
+        (b'a\n"b\n', True, 2),
+        (b'a\n"b\nc"\n', True, 8),
+        (b'"a\nb', True, 0),
+        (b'a\n"b\n', False, 5),
+        (b"", True, 0),
+    ],
+)
+def test_the_last_row_that_is_whole(text, quoted, end):
+    assert room._end_of_rows(text, quoted) == end
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "rest"),
+    [
+        (b"a,b\n1,2\n", b"a,b\n", b"1,2\n"),
+        (b"\r\n\na,b\n1", b"a,b\n", b"1"),
+        (b"a,b", b"a,b\n", b""),
+        (b'"a\nb",c\n1', b'"a\nb",c\n', b"1"),
+        (b'"a\n', b'"a\n\n', b""),
+    ],
+)
+def test_the_header_is_the_first_row(text, header, rest):
+    assert room._header_of(text) == (header, rest)
+
+
+def test_a_line_may_be_no_longer_than_is_said(monkeypatch):
+    monkeypatch.setattr(room, "LONGEST_LINE", 5)
+    room._check_lines(b"12345\n12345\n12345")
+    with pytest.raises(ValueError, match="line 2 is longer than 0 MiB"):
+        room._check_lines(b"12345\n123456\n1")
+    monkeypatch.setattr(room, "BLOCK_BYTES", 4)
+    with pytest.raises(ValueError, match=r"line 1 is longer than 0 MiB; is there a quote that is never closed\?"):
+        list(room._pieces(io.BytesIO(b'"234567890123456'), quoted=True))
+
+
+def test_what_deserves_a_word_is_noted(tmp_path):
+    notes = []
+    rows(write(tmp_path, "f.csv", b"a,b\n1,\xe4\n"), None, notes)
+    assert notes == ["it is not in UTF-8: letters beyond ASCII are read as Windows-1252"]
+    notes = []
+    assert rows(write(tmp_path, "f.csv", "a,a\n1,2\n"), ["a"], notes)[0] == [{"a": 1}]
+    assert notes == ["its header has 'a' more than once: the first is read"]
+    notes = []
+    rows(write(tmp_path, "f.log", "x\n" + LINES + "y\n"), None, notes)
+    assert notes == ["lines that are no JSON object are left out: 2"]
+    notes = []
+    rows(write(tmp_path, "f.json", json.dumps({"data": [A]}) + json.dumps({"data": [B]})), None, notes)
+    assert notes == ["it holds 2 results one after the other, all of which are read"]
+
+
+def test_types_are_those_of_all_rows(tmp_path):
+    late = "a,b\n" + "1,\n" * 1500 + "2,x\n"
+    got, _ = rows(write(tmp_path, "f.csv", late))
+    assert got[-1] == {"a": 2, "b": "x"}
+    mixed = "a\n" + "1\n" * 1500 + "2.5\n"
+    assert rows(write(tmp_path, "f.csv", mixed))[0][-1] == {"a": 2.5}
+    comma = rows(write(tmp_path, "f.csv", "a;b\n1,5;2\n"))[0]
+    assert comma == [{"a": 1.5, "b": 2}]
+
+
+def test_a_key_that_a_later_block_lacks_has_no_values_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "BLOCK_BYTES", 20)
+    file = write(tmp_path, "f.jsonl", '{"a": 1, "b": 2}\n' * 2 + '{"a": 3}\n' * 4)
+    assert [row["b"] for row in rows(file, ["a", "b"])[0]] == [2, 2, None, None, None, None]
+    with pytest.raises(DataError, match="column 'c' is missing"):
+        rows(file, ["c"])
+
+
+# ---- what prompts share, by hashes ----------------------------------------------------------------------
+
+
+def hashed(lists, prompts, block=4, dtype=None):
+    made = HashIds("h", room.Path("t"), block)
+    made.add(pl.DataFrame({"h": pl.Series(lists, dtype=dtype)}), np.array(prompts, np.int32), 0)
+    return made.runs(np.array(prompts, np.int32))
+
+
+def test_ids_are_joined_into_runs():
+    # 1 2 are always together; 3 and 4 follow them in one row each
+    runs = hashed([[1, 2, 3], [1, 2, 4], [1, 2], []], [12, 11, 8, 5])
+    assert runs.start.tolist() == [0, 2, 4, 5, 5]
+    assert runs.node.tolist() == [0, 1, 0, 2, 0]
+    assert runs.end_tokens.tolist() == [8, 12, 8, 11, 8]
+    assert runs.count == 3
+    assert HashIds(None, room.Path("t"), 4).runs(None) is None
+    text = hashed(["[1, 2]", "1 2;3"], [8, 12])
+    assert text.node.tolist() == [0, 0, 1]
+
+
+def test_paths_of_requests_end_with_their_own_text():
+    runs = Runs(np.array([0, 2, 3]), np.array([0, 1, 0]), np.array([8, 12, 8], np.int32), 2)
+    paths = runs.paths(np.array([1, 0, 1]), np.array([0, 0, 1]), 50, np.array([9, 12, 8], np.int32))
+    assert paths.start.tolist() == [0, 2, 4, 5]
+    assert paths.nodes["id"].tolist() == [0, PRIVATE + 50, 0, 1, 2]  # the second repetition is other text
+    assert paths.nodes["end_tokens"].tolist() == [8, 9, 8, 12, 8]
+    assert paths.nodes.dtype == NODE
+    taken = runs.taken(np.array([1, 0]))
+    assert (taken.start.tolist(), taken.node.tolist()) == ([0, 1, 3], [0, 0, 1])
+    assert taken.end_tokens.tolist() == [8, 8, 12]
+
+
+@pytest.mark.parametrize(
+    ("lists", "prompts", "message"),
+    [
+        (
+            [[1, 2], [1, 2, 3]],
+            [8, 8],
+            r"column 'h' has 3 ids in row 2, whose prompt has 8 tokens; expected at most 2",
+        ),
+        ([[1, 2], [3, 2]], [8, 8], r"id 2 follows 3 in row 2, but follows 1 in row 1; expected one and the same"),
+        ([[1, 2], [2]], [8, 8], r"id 2 is the first of its prompt in row 2, but follows 1 in row 1"),
+        ([[1], [1, 2]], [3, 8], r"id 1 stands for 3 tokens in row 1, where the prompt ends, but goes on elsewhere"),
+        ([[1, None]], [8], r"column 'h' has '\[1, None\]' in row 1; expected a list of whole numbers"),
+        ([[1.5]], [8], r"column 'h' is of type List\(Float64\); expected a list of whole numbers in each row"),
+        (["1 x"], [8], r"column 'h' has '1 x' in row 1; expected a list of whole numbers"),
+    ],
+)
+def test_ids_that_contradict_each_other_are_told(lists, prompts, message):
+    with pytest.raises(DataError, match=message):
+        hashed(lists, prompts)

@@ -1,0 +1,193 @@
+"""Rows out of JSON of any shape, without files: what is a value, what is noise, and which list holds the rows."""
+
+import json
+
+import pytest
+
+from messsim.workload.documents import Documents, is_wrapped, rows_of
+
+A, B, C = {"a": 1, "b": 2}, {"a": 3, "b": 4}, {"a": 5, "b": 6}
+
+
+def rows(value):
+    """The rows of a text of one value."""
+    return rows_of(Documents.read(json.dumps(value)).values)
+
+
+# ---- values and noise -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "noise"),
+    [
+        ('{"a": 1}', [{"a": 1}], 0),
+        ('{"a": 1}{"a": 2}', [{"a": 1}, {"a": 2}], 0),
+        ('{"a": 1},\n{"a": 2},\n', [{"a": 1}, {"a": 2}], 0),
+        ('\x1e{"a": 1}\n\x1e{"a": 2}\n', [{"a": 1}, {"a": 2}], 0),
+        ('\r\n\t {"a": 1}\r\n', [{"a": 1}], 0),
+        ("[1, 2]", [[1, 2]], 0),
+        ('{"a": NaN, "b": Infinity, "c": -Infinity}', [{"a": None, "b": None, "c": None}], 0),
+        ('INFO started\n{"a": 1}\nbye', [{"a": 1}], 2),
+        ('7 {"b": 2}\n{"a": 1}', [{"a": 1}], 1),  # a number is noise, and with it the rest of its line
+        ('"text" {"b": 2}\n{"a": 1}\n"x"', [{"a": 1}], 2),
+        ('{broken\n{"a": 1}', [{"a": 1}], 1),  # a line that is none from its second character on
+        ('[x]\n{"a": 1}', [{"a": 1}], 1),
+    ],
+)
+def test_values_stand_one_after_the_other_and_the_rest_is_noise(text, values, noise):
+    read = Documents.read(text)
+    assert (read.values, read.noise) == (values, noise)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"it holds no JSON object; expected \{...\}"),
+        ("only text\nand more", "it holds no JSON object"),
+        ('{"a": 1}\n{"a": }', r"row 2 is no JSON object: Expecting value.*char 15"),
+        ('{"a": 1', "row 1 is no JSON object"),
+        ("[" * 100_000, "it is nested too deeply"),
+        ('{"a": ' + "7" * 5000 + "}", "row 1 is no JSON object: a number has over 4,300 digits"),
+    ],
+)
+def test_damage_is_told_with_the_number_of_the_value(text, message):
+    with pytest.raises(ValueError, match=message):
+        Documents.read(text)
+
+
+def test_an_array_of_whole_results_is_taken_apart_and_one_of_rows_is_not():
+    results = [{"benchmarks": [1]}, {"benchmarks": [2]}]
+    assert Documents.read(json.dumps(results)).values == results
+    lists = [{"input_lens": [1], "output_lens": [2]}, {"resource_spans": []}]
+    assert Documents.read(json.dumps(lists)).values == lists
+    assert Documents.read(json.dumps([A, {"benchmarks": []}])).values == [[A, {"benchmarks": []}]]
+    assert Documents.read("[]").values == [[]]
+    assert Documents.read(json.dumps(results) + json.dumps([A])).values == [results, [A]]
+
+
+# ---- which list holds the rows --------------------------------------------------------------------------
+
+SPANS = {"resourceSpans": [{"scopeSpans": [{"spans": [A]}, {"spans": [B]}]}, {"scopeSpans": [{"spans": [C]}]}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([A, B], [A, B]),
+        ([[A], [B, C]], [A, B, C]),
+        ([[A], B], [A, B]),
+        ({"data": [A, B]}, [A, B]),
+        ({"data": [A]}, [A]),
+        ({"hits": {"hits": [A, B]}}, [A, B]),
+        (SPANS, [A, B, C]),
+        ({"trace": SPANS}, [A, B, C]),
+        ({"batches": SPANS["resourceSpans"]}, [A, B, C]),
+        ({"benchmarks": [{"requests": {"successful": [A], "errored": [B]}}]}, [A]),
+        ({"experiments": [{"requests": [A]}, {"requests": [B]}]}, [A, B]),
+        ({"data": [{"spans": [A]}, {"spans": [B]}], "items": [C]}, [A, B]),  # the deeper path goes before "data"
+        ({"items": [A], "requests": [B]}, [A]),
+        ({"data": [], "rows": [B]}, [B]),
+        ({"data": [1, 2], "rows": [B]}, [B]),
+        (A, [A]),
+        # a table: columns by name, and rows of values
+        ({"columns": ["a", "b"], "data": [[1, 2], [3, 4]]}, [A, B]),
+        ({"Columns": [{"ColumnName": "a"}, {"name": "b"}], "Rows": [[1, 2]]}, [A]),
+        ({"Tables": [{"columns": ["a", "b"], "rows": [[5, 6]]}]}, [C]),
+        ({"columns": ["a", "b"], "rows": [[1, 2, 9]]}, [A]),
+        # columns as lists, or as values by the number of their row
+        ({"a": [1, 3], "b": [2, 4]}, [A, B]),
+        ({"a": [1, 3], "b": [2, 4], "name": "x"}, [A, B]),
+        ({"a": {"0": 1, "1": 3}, "b": {"0": 2, "1": 4}}, [A, B]),
+        ({"a": [1], "b": [2]}, [{"a": [1], "b": [2]}]),  # one is no list of rows
+        ({"a": [1, 3], "b": [2, 4, 6]}, [{"a": [1, 3], "b": [2, 4, 6]}]),
+        ({"a": [1, 3]}, [{"a": [1, 3]}]),
+        # rows by their names
+        ({"x": A, "y": B}, [A, B]),
+        ({"x": A, "y": {"a": 1}}, [{"x": A, "y": {"a": 1}}]),  # one of two keys is not more than half
+        ({"x": A}, [{"x": A}]),
+        ({"x": A, "y": 3}, [{"x": A, "y": 3}]),
+        # the longest list of objects within objects
+        ({"meta": {"n": 2}, "calls": [A, B], "more": [C]}, [A, B]),
+        ({"deep": {"er": {"calls": [A, B, C]}}, "calls": [A, B]}, [A, B, C]),
+        ({"calls": [A], "n": 1}, [{"calls": [A], "n": 1}]),
+        ({"1": {"2": {"3": {"4": {"c": [A, B]}}}}}, [A, B]),
+        ({"1": {"2": {"3": {"4": {"5": {"c": [A, B]}}}}}}, [{"1": {"2": {"3": {"4": {"5": {"c": [A, B]}}}}}}]),
+    ],
+)
+def test_the_rows_are_where_one_looks_for_them(value, expected):
+    assert rows(value) == expected
+
+
+def test_several_values_are_rows_themselves():
+    assert rows_of([A, {"calls": [A, B]}]) == [A, {"calls": [A, B]}]
+    assert rows_of([{"data": [A]}, {"data": [B, C]}]) == [A, B, C]
+    assert rows_of([]) == []
+
+
+@pytest.mark.parametrize(("values", "row"), [([[1, 2]], 1), ([[A, "x"]], 2), ([[A], [B, None]], 3)])
+def test_a_row_that_is_no_object_is_named_by_its_number(values, row):
+    with pytest.raises(ValueError, match=rf"^row {row} is no JSON object; expected \{{\.\.\.\}}$"):
+        rows_of(values)
+
+
+def test_lists_of_a_benchmark_are_rows_with_what_stands_beside_them():
+    value = {"input_lens": [7, 8], "output_lens": [1, 2], "ttfts": [0.5, 0.25], "model": "m", "itls": [[1], [2]]}
+    assert rows(value) == [
+        {"model": "m", "input_lens": 7, "output_lens": 1, "ttfts": 0.5},
+        {"model": "m", "input_lens": 8, "output_lens": 2, "ttfts": 0.25},
+    ]
+    assert rows({"input_lens": [7], "errors": [""], "ttfts": []}) == [{"input_lens": 7, "errors": ""}]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"input_lens": [1], "output_lens": [1, 2]}, "its lists differ in length: input_lens 1, output_lens 2"),
+        ({"input_lens": [1], "output_lens": [1], "ttfts": "x"}, "ttfts: expected a list, not str"),
+    ],
+)
+def test_lists_of_a_benchmark_that_do_not_fit_are_told(value, message):
+    with pytest.raises(ValueError, match=message):
+        rows_of([value])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (A, False),
+        ([A], False),
+        ({"data": [A]}, True),
+        ({"data": A}, False),
+        ({"data": []}, False),
+        ({"input_lens": [1], "ttfts": [0.1]}, True),
+        ({"input_lens": [1]}, False),
+        ({"errors": [""], "ttfts": [0.1]}, False),  # no lengths
+        (7, False),
+    ],
+)
+def test_an_object_that_holds_several_rows_is_wrapped(value, expected):
+    assert is_wrapped(value) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"intValue": "12"}, 12),
+        ({"intValue": "-3"}, -3),
+        ({"intValue": 4}, 4),
+        ({"intValue": "x"}, "x"),
+        ({"stringValue": "12"}, "12"),
+        ({"doubleValue": 0.5}, 0.5),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 2}),
+        (5, 5),
+    ],
+)
+@pytest.mark.parametrize("column", ["attributes", "tags"])
+def test_attributes_of_spans_have_names(column, value, expected):
+    listed = [{"key": "n", "value": value}, {"other": 1}]
+    assert rows_of([[{column: listed, "id": 1}]]) == [{column: {"n": expected}, "id": 1}]
+
+
+def test_other_lists_of_attributes_stay():
+    row = {"attributes": [{"other": 1}], "tags": "x"}
+    assert rows_of([[row]]) == [row]

@@ -1,0 +1,259 @@
+"""A column of times by itself: units, dates, and what is doubted; worked out by hand."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from messsim.errors import DataError
+from messsim.workload.dates import local_to_utc
+from messsim.workload.growing import Growing
+from messsim.workload.times import TimeForm, Times, check_form, doubts, unit_of
+
+FILE = Path("log.csv")
+DAY = 86_400.0
+
+
+def times(values, column="t", form=None, zone=None, keep=None, least=-np.inf, blocks=1):
+    made = Times(column, FILE, TimeForm(form or "auto", zone), least=least)
+    frame = pl.DataFrame({column: values}, strict=False)
+    size = -(-frame.height // blocks)
+    for start in range(0, frame.height, size):
+        some = None if keep is None else np.array(keep[start : start + size])
+        made.add(frame[start : start + size], start, some)
+    return made
+
+
+def seconds(values, **more):
+    return times(values, **more).seconds().tolist()
+
+
+@pytest.mark.parametrize(
+    ("column", "unit"),
+    [
+        ("t", None), ("time", None), ("time_s", "s"), ("time_ms", "ms"), ("ts_us", "us"), ("x_µs", "us"),
+        ("x.nanos", "ns"), ("x micros", "us"), ("time [ms]", "ms"), ("time (s)", "s"), ("ms", "ms"),
+        ("x_ns", "ns"), ("unixms", "ms"),
+        ("startTimeMs", "ms"), ("startTimeUnixNano", "ns"), ("elapsedSeconds", "s"), ("x_minutes", "min"),
+        ("x_hours", "h"), ("x_days", "d"), ("x_mins", "min"), ("x-secs", "s"), ("items", None), ("x_msecs", "ms"),
+    ],
+)  # fmt: skip
+def test_the_unit_that_a_name_ends_with(column, unit):
+    assert unit_of(column) == unit
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "expected"),
+    [
+        ([0, 1, 4], {}, [0.0, 1.0, 4.0]),
+        ([0, 1500], {"form": "ms"}, [0.0, 1.5]),
+        ([0, 2_500_000], {"form": "us"}, [0.0, 2.5]),
+        ([0, 10**9], {"form": "ns"}, [0.0, 1.0]),
+        ([0.0, 0.5], {"form": "min"}, [0.0, 30.0]),
+        ([0.0, 0.5], {"form": "h"}, [0.0, 1800.0]),
+        ([0.0, 2.0], {"form": "d"}, [0.0, 2 * DAY]),
+        ([0, 1500], {"column": "t_ms"}, [0.0, 1.5]),
+        ([0, 1500], {"column": "t_ms", "form": "s"}, [0.0, 1500.0]),  # what the user says goes first
+        (["0", "1.5"], {}, [0.0, 1.5]),
+        (["1.5s", "250ms", "2 min", "1h", "3us"], {}, [1.5, 0.25, 120.0, 3600.0, 3e-6]),
+        (["0 days 00:00:01.5", "1 day 01:02:03"], {}, [1.5, DAY + 3723.0]),
+        ([dt.timedelta(seconds=2), dt.timedelta(milliseconds=1)], {}, [2.0, 0.001]),
+        ([dt.date(2024, 5, 6), dt.date(2024, 5, 7)], {}, [0.0, DAY]),
+        ([20240506000000, 20240506000130], {}, [0.0, 90.0]),
+        (["2024-05-06T00:00:01Z", "2024-05-06T00:00:00Z"], {}, [1.0, 0.0]),
+        (["06.05.2024 00:00:00", "06.05.2024 00:00:02"], {"form": "%d.%m.%Y %H:%M:%S"}, [0.0, 2.0]),
+    ],
+)
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_seconds(values, more, expected, blocks):
+    assert seconds(values, blocks=blocks, **more) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "start", "note"),
+    [
+        ([1_700_000_000, 1_700_000_001], 1.0, "2023-11-14T22:13:20Z", None),
+        ([1_700_000_000_000, 1_700_000_000_500], 0.5, "2023-11-14T22:13:20Z", "milliseconds"),
+        ([1_700_000_000_000_000, 1_700_000_000_250_000], 0.25, "2023-11-14T22:13:20Z", "microseconds"),
+        ([1_700_000_000_000_000_000, 1_700_000_000_000_000_001], 1e-9, "2023-11-14T22:13:20Z", "nanoseconds"),
+        ([999_999_999, 1_000_000_000], 1.0, None, None),
+        ([5, 6], 1.0, None, None),
+    ],
+)
+def test_times_since_1970_tell_their_unit_by_their_size(values, expected, start, note):
+    made = times(values)
+    given = made.seconds()
+    assert given[1] - given[0] == pytest.approx(expected, rel=1e-9 if expected > 1e-6 else 1e-6)
+    assert made.start == start
+    assert [note in n for n in made.notes] == ([] if note is None else [True])
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "message"),
+    [
+        ([0, None], {}, "column 't' has no value in row 2; expected seconds, or a date and time such as"),
+        ([0.0, float("nan")], {}, "column 't' has nan in row 2; expected a number, at most 1e"),
+        ([0, -1], {"least": 0.0}, "column 't' has -1 in row 2; expected a number, at least 0 and at most 1e"),
+        (["1", "x"], {}, "column 't' has 'x' in row 2; expected seconds"),
+        (
+            [0, 1_700_000_000_000],
+            {"form": "s"},
+            "has 1700000000000 in row 2; expected seconds; --time-format ms for",
+        ),
+        ([[1]], {}, r"column 't' is of type List\(Int64\); expected a number, at most 1e\+12, or a date and time"),
+        (["2024-05-06", "2024-13-06"], {}, "has '2024-13-06' in row 2; expected a date and time such as"),
+        (["2024-05-06", "12:30"], {}, "expected a date too, not a time of day alone"),
+        (["2024-05-06", "May 6 12:30:01"], {}, "expected a date with its year too"),
+        (["2024-05-06 00:00:00 IST"], {}, r"expected an offset such as \+0100: .*; --time-zone says which"),
+        (["2024-05-06"], {"form": "%d.%m.%Y"}, r"expected what --time-format '%d.%m.%Y' describes"),
+    ],
+)
+def test_what_is_no_time_is_told(values, more, message):
+    with pytest.raises(DataError, match=message):
+        times(values, **more)
+
+
+def test_numbers_and_dates_do_not_mix():
+    made = times([0, 1])
+    assert not made.are_dates
+    with pytest.raises(DataError, match=r"has '2024-05-06' in row 3; expected a number as in the rows before"):
+        made.add(pl.DataFrame({"t": ["2024-05-06"]}), 2)
+    made = times(["2024-05-06"])
+    assert made.are_dates
+    with pytest.raises(DataError, match=r"has 5 in row 2; expected a date and time as in the rows before"):
+        made.add(pl.DataFrame({"t": [5]}), 1)
+
+
+def test_rows_that_do_not_count_may_hold_anything():
+    assert seconds(["x", "3", None, "7"], keep=[False, True, False, True]) == [3.0, 7.0]
+    made = times([0, 1, 2], keep=[True, True, True])
+    made.add(pl.DataFrame({"t": [9]}), 3, np.array([False]))
+    assert made.seconds().tolist() == [0.0, 1.0, 2.0]
+    with pytest.raises(DataError, match="in row 4"):
+        times([0, 1, 2, "x"], keep=[True, False, True, True])
+
+
+def test_day_and_month_may_be_either_until_a_row_tells():
+    assert seconds(["1/2/2024", "13/2/2024"]) == [0.0, 12 * DAY]  # 13 is no month
+    assert seconds(["1/2/2024", "1/13/2024"]) == [0.0, 11 * DAY]
+    assert seconds(["1/2/2024 1:00 AM", "2/2/2024 1:00 AM"]) == [0.0, 31 * DAY]  # AM: the month first
+    assert seconds(["1.2.2024", "2.2.2024"]) == [0.0, DAY]  # dots: the day first
+    made = times(["1/2/2024", "2/2/2024"])
+    assert made.seconds().tolist() == [0.0, 31 * DAY]
+    assert "is read as month/day/year, though it may be the other way round" in made.notes[0]
+    made = times(["31/1/2024", "1/2/2024"])
+    assert made.seconds().tolist() == [0.0, DAY]
+    ordered = times(["1/2/2024", "2/1/2024", "3/1/2024"])
+    assert ordered.seconds().tolist() == [0.0, 30 * DAY, 59 * DAY]
+    with pytest.raises(DataError, match="in row 2"):
+        times(["1/13/2024", "13/1/2024"])
+
+
+def test_local_times_of_a_zone():
+    made = times(["2024-05-06 12:00:00", "2024-05-06 12:00:01"], zone="Europe/Berlin")
+    made.seconds()
+    assert made.start == "2024-05-06T10:00:00Z"
+    assert times(["2024-05-06 12:00:00"]).seconds().tolist() == [0.0]
+    local = times(["2024-05-06 12:00:00"])
+    local.seconds()
+    assert local.start == "2024-05-06T12:00:00"
+    with pytest.raises(DataError, match="expected a time that the clocks of Europe/Berlin show: they go"):
+        times(["2024-03-31 02:30:00"], zone="Europe/Berlin")
+    stamped = times(["2024-05-06 00:00:00 IST", "2024-05-06 00:00:01 IST"], zone="Asia/Kolkata")
+    assert stamped.seconds().tolist() == [0.0, 1.0]
+
+
+def test_a_clock_that_goes_back_is_put_right_by_its_zone():
+    values = ["2024-10-27 02:30:00", "2024-10-27 02:59:00", "2024-10-27 02:10:00", "2024-10-27 03:00:00"]
+    made = times(values, zone="Europe/Berlin")
+    assert made.seconds().tolist() == [0.0, 1740.0, 2400.0, 5400.0]
+    assert made.notes[0].startswith("3 times come twice in Europe/Berlin")
+    plain = times(values)
+    plain.seconds()
+    assert "goes back by 2,940 s behind row 2" in plain.notes[0]
+    assert times(values, zone="Europe/Berlin", blocks=2).seconds().tolist() == [0.0, 1740.0, 2400.0, 5400.0]
+
+
+def hour(*texts):
+    return np.array([np.datetime64(f"2024-{t}", "ns").astype(np.int64) for t in texts])
+
+
+def test_which_local_times_come_twice_and_which_never():
+    ns, twice, never = local_to_utc(
+        hour("10-27T01:59", "10-27T02:00", "10-27T02:59", "10-27T03:00"), "Europe/Berlin", None
+    )
+    assert ns.tolist() == hour("10-26T23:59", "10-27T00:00", "10-27T00:59", "10-27T02:00").tolist()
+    assert twice.tolist() == [False, True, True, False]
+    assert not never.any()
+    _, _, never = local_to_utc(hour("03-31T01:59", "03-31T02:00", "03-31T02:59", "03-31T03:00"), "Europe/Berlin", None)
+    assert never.tolist() == [False, True, True, False]
+    ns, _, _ = local_to_utc(hour("10-27T02:10"), "Europe/Berlin", int(hour("10-27T02:50")[0]))
+    assert ns.tolist() == hour("10-27T01:10").tolist()  # the row before was later: the clock has gone back
+
+
+def test_units_that_look_like_seconds_are_doubted():
+    made = times([1_700_000_000, 1_700_000_100], column="t_ms")
+    made.seconds()
+    assert "is read as milliseconds by its name, but looks like seconds since 1970: --time-format s" in made.notes[0]
+    made = times([1_700_000_000, 1_700_000_100], form="us")
+    made.seconds()
+    assert "by --time-format, but looks like seconds" in made.notes[0]
+    far = times([1_000_000_000, 2_000_000_000], column="t_ms")  # of times far apart it is no doubt
+    far.seconds()
+    assert far.notes == []
+    sheet = times([45_000.25, 45_000.5])
+    assert "looks like the days of a spreadsheet: --time-format d" in sheet.notes[0]
+    assert times([36_525.9, 45_000.5]).notes == []
+    assert times([45_000, 45_001]).notes == []
+    minutes = times([1, 2], column="t_minutes")
+    assert "is read as minutes, by its name" in minutes.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("time_s", "dates", "note"),
+    [
+        ([], False, None),
+        ([0.0], False, None),
+        ([0.0, 0.0], False, None),
+        ([0.0, 99.0], False, None),
+        ([0.0, 101.0], False, "if times are milliseconds, it is 9.901/s: --time-format ms"),
+        ([0.0, 101.0], True, None),
+        ([0.0, 1e6], False, "if times are microseconds"),
+        ([0.0, 5e-7], False, "is more than any server takes; --time-format says the unit"),
+        ([0.0, 2e-6], False, None),
+        ([*range(3000), 24_000.0], False, None),
+        ([*range(3000), 25_000.0], False, "the longest time between two requests is 6.111 hours"),
+        ([*range(3000), 25_000.0], True, "the longest time between two requests is 6.111 hours"),
+    ],
+)
+def test_times_that_no_server_has_are_doubted(time_s, dates, note):
+    given = doubts(np.array(time_s, float), TimeForm(), dates=dates)
+    assert (given == []) is (note is None)
+    if note is not None:
+        assert note in given[0]
+
+
+def test_forms_and_zones_that_there_are_not():
+    for form in ("auto", "iso", "date", "s", "d", "%H"):
+        check_form(TimeForm(form, "Europe/Berlin"))
+    with pytest.raises(DataError, match="--time-format = 'x': expected auto, s, ms, us, ns, min, h, d, iso, or a p"):
+        check_form(TimeForm("x"))
+    with pytest.raises(DataError, match=r"columns.time_zone = 'Berlin': unknown time zone"):
+        check_form(TimeForm("auto", "Berlin", "columns.time_format"))
+
+
+def test_an_array_that_grows():
+    growing = Growing(np.int32)
+    assert (len(growing), growing.array().tolist()) == (0, [])
+    growing = Growing(np.int32)
+    growing.add(np.array([1, 2]))
+    growing.add(np.array([], np.int32))
+    growing.add(np.arange(3, 40))
+    kept = growing.copy()
+    growing.add(np.array([40]))
+    assert kept.tolist() == list(range(1, 40))
+    assert len(growing) == 40
+    assert growing.array().tolist() == list(range(1, 41))
+    assert growing.array().dtype == np.int32
