@@ -80,7 +80,7 @@ def test_there_may_be_a_hundred_thousand_choices_and_no_more(monkeypatch):
         candidates_of(axes)
     monkeypatch.setattr("messsim.study.plan.candidates.MOST", 6)
     assert len(candidates_of([Axis("a", "a", (H1, A1), 1, 3)])) == 6
-    with pytest.raises(ScenarioError, match="8 clusters to choose from; expected at most 6$"):
+    with pytest.raises(ScenarioError, match=r"8 clusters to choose from; expected at most 6$"):
         candidates_of([Axis("a", "a", (H1, A1), 1, 4)])
 
 

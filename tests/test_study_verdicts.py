@@ -168,6 +168,9 @@ def test_what_bounds_satisfaction_from_below_is_a_promise(path, operator, promis
         (2, 2, 5, True),  # 2/5 + 2.776 x 1.2247 / 5 = 1.08
         (2, 5, 5, True),
         (5, 5, 5, True),
+        (5, 5, 10, False),  # (5 + 2.262 x sqrt(5 x 5 / 9)) / 10 = 0.877
+        (6, 6, 10, False),  # 0.969
+        (7, 7, 10, True),  # 1.046
         (1, 1, 1, False),
     ],
 )
