@@ -38,6 +38,7 @@ SNAPSHOT = Snapshot(
 
 
 LATE = SNAPSHOT.latencies[1:]
+SATISFIED = "60.00 % satisfied, 50.00 % promised (+10.00 points)"
 
 
 def snapshot(**changes):
@@ -52,11 +53,11 @@ def snapshot(**changes):
     [
         (
             {},
-            "1,200 of 2,000 requests, 60.00 % satisfied so far, 50.00 % promised (+10.00 points), Q 12.5, TTFT p95 250 ms",
+            f"1,200 of 2,000 requests, {SATISFIED.replace('satisfied', 'satisfied so far')}, Q 12.5, TTFT p95 250 ms",
         ),
         (
             {"done": True, "latencies": []},
-            "1,200 of 2,000 requests, 60.00 % satisfied, 50.00 % promised (+10.00 points), Q 12.5",
+            f"1,200 of 2,000 requests, {SATISFIED}, Q 12.5",
         ),
         ({"requests": 2000, "satisfaction": None, "latencies": []}, "2,000 requests, no answer yet, Q 12.5"),
         ({"total": 1201, "promise": None, "latencies": []}, "1,200 of 1,201 requests, no answer yet, Q 12.5"),
