@@ -153,6 +153,8 @@ def test_the_figures_of_a_run():
     assert text[0] == "SLA kept: 60.00 % of answers satisfy, 50.00 % promised (+10.00 points)"
     assert text[1] == "note: first note"
     assert text[-1] == "compiled engine: 2,000,000 requests/s, 500 ms, 123 MiB"
+    assert [line for line in text if line.startswith("latency")]
+    assert not [row for row in cells(run_summary(summary_by_hand(pools=[]), [])) if row[0] == "latency"]
     assert USUAL == {
         "requests": "1,000 arrived, 990 completed, 4 rejected, 6 timed out, 50 explored",
         "certificate": "at least 55.00 % of the 980 rated answers, on this very path",
