@@ -1,4 +1,4 @@
-"""The directory that a study fills run by run: lines, check sums, what a kill leaves, and what is written at the end."""
+"""The directory that a study fills run by run: lines, check sums, what a kill leaves, what is written at the end."""
 
 import json
 
@@ -110,6 +110,20 @@ def test_a_new_directory_has_the_scenario_the_study_and_no_rows(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path, monkeypatch):
+    with opened(tmp_path / "out"):
+        pass
+    file, folder = tmp_path / "out" / "half.json", tmp_path / "out" / "half"
+    file.write_text("{")
+    folder.mkdir()
+    (folder / "inner").touch()
+    left = {"plan.json": [file], "scenarios": [folder]}
+    monkeypatch.setattr("messsim.study.runs.journal.leftovers", lambda path: left.get(path.name, []))
+    with opened(tmp_path / "out"):
+        pass
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["rows.jsonl", "scenario.toml", "study.json"]
+
+
 def test_rows_are_in_the_file_at_once_and_gone_on_with(tmp_path):
     with opened(tmp_path / "out") as kept:
         kept.add((1, 0), {"x": 1})
@@ -191,11 +205,16 @@ def test_a_scenario_that_cannot_be_run_leaves_no_new_empty_directory(tmp_path, b
     if before:
         with opened(tmp_path / "out"):
             pass
+    rows = {(0, 0): {}} if now else {}
     with pytest.raises(ScenarioError, match="no such model"), opened(tmp_path / "out") as kept:
-        if now:
-            kept.add((0, 0), {})
-        raise ScenarioError("no such model")
+        fails_after(kept, rows)
     assert (tmp_path / "out").exists() is left
+
+
+def fails_after(kept, rows):
+    for key, row in rows.items():
+        kept.add(key, row)
+    raise ScenarioError("no such model")
 
 
 def test_another_error_leaves_a_new_directory_to_go_on_with(tmp_path):

@@ -147,7 +147,8 @@ def _label(facts: dict[str, Any]) -> str:
     weights = f" {facts['precision']}" if facts.get("precision") not in (None, "bfloat16") else ""
     gpu = facts["gpu"].removesuffix("-80GB-SXM")
     load = f", {facts['load']}" if "engine" in facts and "load" in facts else ""
-    return f"{short_name(facts['model'])}{'*' * facts['in_sample']}, {facts['gpus']} {gpu}{weights}, {facts[_kind(facts)]}{load}"
+    model = f"{short_name(facts['model'])}{'*' * facts['in_sample']}"
+    return f"{model}, {facts['gpus']} {gpu}{weights}, {facts[_kind(facts)]}{load}"
 
 
 def short_name(checkpoint: str) -> str:
