@@ -8,7 +8,16 @@ from rich.console import Group, RenderableType
 from ..base.screen import Text
 from ..base.tables import Fitting
 
-__all__ = ["accuracy", "accuracy_page", "group_table", "row_table", "rows_csv", "summary_table", "unknown_table"]
+__all__ = [
+    "accuracy",
+    "accuracy_page",
+    "group_table",
+    "row_table",
+    "rows_csv",
+    "short_name",
+    "summary_table",
+    "unknown_table",
+]
 
 QUANTITIES = {
     "ttft_s": "TTFT",
@@ -135,11 +144,16 @@ def _kind(facts: dict[str, Any]) -> str:
 
 def _label(facts: dict[str, Any]) -> str:
     """Whose rows: model, GPUs, and engine or task; * where the energy coefficients were fitted to them."""
-    model = facts["model"].split("/")[-1].removesuffix("-2507").removesuffix("-Instruct")
     weights = f" {facts['precision']}" if facts.get("precision") not in (None, "bfloat16") else ""
     gpu = facts["gpu"].removesuffix("-80GB-SXM")
     load = f", {facts['load']}" if "engine" in facts and "load" in facts else ""
-    return f"{model}{'*' * facts['in_sample']}, {facts['gpus']} {gpu}{weights}, {facts[_kind(facts)]}{load}"
+    model = f"{short_name(facts['model'])}{'*' * facts['in_sample']}"
+    return f"{model}, {facts['gpus']} {gpu}{weights}, {facts[_kind(facts)]}{load}"
+
+
+def short_name(checkpoint: str) -> str:
+    """A checkpoint without its owner, its date, and that it follows instructions, as most do."""
+    return checkpoint.split("/")[-1].removesuffix("-2507").removesuffix("-Instruct")
 
 
 def _signed(error: float) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 from messsim.errors import OutputError
 from messsim.plot.files import svg_of
 
+from .accuracy import short_name
+
 __all__ = ["accuracy_svg"]
 
 SIZES = {"served": 215, "energy": 330}  # points, of one panel: three or two in the width of a page
@@ -69,7 +71,7 @@ def _short(value: float) -> float:
 
 
 def _series(row: dict[str, Any]) -> str:
-    model = row["model"].split("/")[-1].removesuffix("-Instruct").removesuffix("-2507")
+    model = short_name(row["model"])
     return f"{model}, {row['engine'].split()[0]}" if "engine" in row else f"{model}, {row['gpus']} GPU"
 
 

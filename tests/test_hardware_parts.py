@@ -1,0 +1,335 @@
+"""Parts of `validate` and `reproduce` without a run: meters, errors, groups, figures of benchmarks and orders."""
+
+import math
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+from messsim.errors import DataError, ScenarioError
+from messsim.results.intervals import replication_interval
+from messsim.routing.oracle_dual import Optimum
+from messsim.study.calibrate.measured import Point, _settings
+from messsim.study.calibrate.metered import Lengths, is_held_up, requests_of
+from messsim.study.reproduce import theory
+from messsim.study.reproduce.benchmarks import _all, _best_single, _mean, _mean_costs, _run, reproduce_paper
+from messsim.study.reproduce.paper import BENCHMARKS
+from messsim.study.validate.against_hardware import _errors, _grouped, _rows, _summary
+from messsim.study.validate.measured_loads import _lengths
+from messsim.study.validate.metering import _made, metered
+
+# ---- a meter --------------------------------------------------------------------------------------------
+
+
+def result(rows, timeline):
+    """A run of requests (first token, end, tokens) and of (time, power) as the engine was seen."""
+    requests = pl.DataFrame(rows, ["first_token_s", "finish_s", "output_tokens"], orient="row")
+    return SimpleNamespace(
+        requests=requests.lazy(), timeline=pl.DataFrame(timeline, ["time_s", "power_w_p"], orient="row")
+    )
+
+
+def test_a_meter_reads_tokens_and_joules_between_two_instants():
+    # from the second first token (2 s) until the second end (6 s); power is that until the row's time
+    rows = [(1.0, 5.0, 5), (2.0, 6.0, 9), (4.0, 9.0, 6)]
+    timeline = [(0.0, 1000.0), (2.0, 100.0), (4.0, 50.0), (8.0, 25.0), (10.0, None)]
+    # at 2 s: 1 + 1 of the first, 1 of the second; at 6 s: 5, 9 and 1 + 2/5 x 5
+    tokens = (5 + 9 + 3) - (2 + 1)
+    joules = 2 * 50.0 + 2 * 25.0
+    read = metered(result(rows, timeline), 2, 2)
+    assert read["tokens_per_s"] == pytest.approx(tokens / 4.0)
+    assert read["power_w"] == pytest.approx(joules / 4.0)
+    assert read["j_per_token"] == pytest.approx(joules / tokens)
+
+
+@pytest.mark.parametrize(("at", "tokens"), [(0.9, 0.0), (1.0, 1.0), (3.0, 3.0), (5.0, 5.0), (7.0, 5.0)])
+def test_tokens_of_an_answer_come_evenly(at, tokens):
+    import numpy as np
+
+    assert _made(np.array([1.0]), np.array([5.0]), np.array([5.0]), at) == pytest.approx(tokens)
+    once = _made(np.array([1.0]), np.array([1.0]), np.array([1.0]), at)
+    assert once == (1.0 if at >= 1.0 else 0.0), "an answer of one token has no length"
+
+
+# ---- errors and groups ----------------------------------------------------------------------------------
+
+
+def test_errors_of_a_group_have_their_sizes_and_sign():
+    rows = [{"in_sample": True, "error": {"ttft_s": e}} for e in (0.1, -0.3, 0.05, 0.25)]
+    errors = _errors(rows)
+    assert errors["in_sample"] is True
+    assert errors["ttft_s"] == {
+        "mape": pytest.approx(0.175),
+        "median": pytest.approx(0.175),
+        "worst": 0.3,
+        "bias": pytest.approx(0.025),
+    }
+    assert _errors([{"model": "m"}]) == {}
+
+
+def test_a_point_is_a_row_with_its_relative_errors():
+    point = Point("served", {"model": "m"}, {"ttft_s": 2.0, "tpot_s": 4.0}, None, (0, 1))
+    (row,) = _rows(point, {"ttft_s": 2.5, "tpot_s": 3.0})
+    assert row == {
+        "table": "served",
+        "model": "m",
+        "measured": {"ttft_s": 2.0, "tpot_s": 4.0},
+        "predicted": {"ttft_s": 2.5, "tpot_s": 3.0},
+        "error": {"ttft_s": 0.25, "tpot_s": -0.25},
+    }
+
+
+def test_requests_are_a_row_each_with_their_own_lengths():
+    facts = {"model": "m", "prompt_tokens": [10, 20]}
+    point = Point("requests", facts, {"ttft_s": [1.0, 2.0]}, None, (0, 2))
+    rows = list(_rows(point, {"ttft_s": [1.5, 1.0]}))
+    assert [(r["prompt_tokens"], r["model"], r["error"]["ttft_s"]) for r in rows] == [(10, "m", 0.5), (20, "m", -0.5)]
+
+
+def test_groups_come_fitted_first_and_loads_from_light_to_heavy():
+    loads = ("256 clients or more", "held up by their host", "up to 64 clients", "65 to 255 clients")
+    rows = [{"in_sample": fitted, "load": load} for fitted in (False, True) for load in loads]
+    order = [key for key, _ in _grouped(rows, ("in_sample", "load"))]
+    sorted_loads = [loads[2], loads[3], loads[0], loads[1]]
+    assert order == [(fitted, load) for fitted in (True, False) for load in sorted_loads]
+    assert [key for key, _ in _grouped([{"k": v} for v in "bab"], ("k",))] == [("a",), ("b",)]
+    assert [len(group) for _, group in _grouped([{"k": v} for v in "bab"], ("k",))] == [1, 2]
+
+
+def test_a_summary_has_the_rows_of_its_table_and_counts_those_without_a_profile():
+    facts = {"model": "m", "gpu": "g", "gpus": 1, "engine": "vllm", "in_sample": False}
+    known = [r for e in (2.0, 3.0) for r in _rows(Point("served", facts, {"ttft_s": 2.0}, None, (0, 1)), {"ttft_s": e})]
+    other = {**known[0], "table": "energy"}
+    points = [Point("served", facts | {"gpu": "h"}, {}, None, (0, 1)), Point("energy", facts, {}, None, (0, 1))]
+    made = _summary("served", points, [*known, other])
+    assert len(made["rows"]) == 2
+    assert "table" not in made["rows"][0]
+    assert made["groups"][0]["rows"] == 2
+    assert made["groups"][0]["ttft_s"]["bias"] == 0.25
+    assert made["summary"][0]["engine"] == "vllm"
+    assert made["without_profile"] == [{"model": "m", "gpu": "h", "gpus": 1, "engine": "vllm", "rows": 1}]
+
+
+# ---- servers as they were measured ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("engine", "gpus", "prompt", "clients", "limits"),
+    [
+        ("sglang", 1, 100, 8, {"schedule": "sglang", "kv_capacity_tokens": 7_000}),
+        ("sglang", 2, 100, 8, {"schedule": "sglang"}),
+        ("vllm", 1, 1000, 8, {"max_batched_tokens": 4000}),
+        ("vllm", 1, 100, 8, {"max_batched_tokens": 1024}),
+        ("trtllm", 1, 100, 8, {"max_num_seqs": 7, "max_batched_tokens": 200}),
+        ("trtllm", 1, 2, 8, {"max_num_seqs": 7, "max_batched_tokens": 7}),
+        ("trtllm", 1, 100, 1, {"max_num_seqs": 1, "max_batched_tokens": 200}),
+    ],
+)
+def test_what_a_table_does_not_say_of_its_servers(engine, gpus, prompt, clients, limits):
+    assert _settings(engine, gpus, prompt, clients) == limits
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "gpu", "clients", "requests"),
+    [
+        ("gpqa", "m", "B200", 8, 198),
+        ("gpqa", "m", "B200", 196, 198),
+        ("gpqa", "m", "B200", 197, 396),  # one more must be left to meter
+        ("gpqa", "Qwen/Qwen3-8B", "B200", 256, 396),
+        ("gpqa", "Qwen/Qwen3-14B", "B200", 384, 594),
+        ("lm-arena-chat", "m", "B200", 1022, 1024),
+        ("lm-arena-chat", "m", "B200", 1023, 2048),
+        ("lm-arena-chat", "Qwen/Qwen3-8B", "B200", 1024, 4096),
+        ("lm-arena-chat", "Qwen/Qwen3-8B", "H100", 512, 1024),
+    ],
+)
+def test_a_server_is_sent_each_question_once_or_more(task, model, gpu, clients, requests):
+    row = {"task": task, "model_id": model, "gpu_model": gpu, "max_num_seqs": clients}
+    assert requests_of(row) == requests
+
+
+@pytest.mark.parametrize(
+    ("change", "held_up"),
+    [
+        ({}, True),
+        ({"p90_itl_ms": 52.0}, False),  # 1.3 medians
+        ({"p90_itl_ms": 52.1}, True),
+        ({"median_itl_ms": 30.0, "p90_itl_ms": 40.0}, False),  # 10 ms apart
+        ({"median_itl_ms": 30.0, "p90_itl_ms": 40.1}, True),
+        ({"avg_batch_size": 255.0, "avg_output_len": 4000.0}, True),
+        ({"avg_batch_size": 256.0, "avg_output_len": 4000.0}, False),
+        ({"avg_batch_size": 100.0, "avg_output_len": 1200.0}, False),  # one in twelve iterations has a prompt
+        ({"avg_batch_size": 99.0, "avg_output_len": 1200.0}, True),
+    ],
+)
+def test_a_server_that_its_host_held_up_has_uneven_gaps(change, held_up):
+    row = {"avg_batch_size": 64.0, "avg_output_len": 1000.0, "median_itl_ms": 40.0, "p90_itl_ms": 60.0}
+    assert is_held_up(row | change) is held_up
+
+
+def test_answers_have_the_shape_of_the_histogram_and_the_mean_of_the_row(tmp_path):
+    file = tmp_path / "lengths.csv"
+    file.write_text("task,model_id,count,out_tokens_lo,out_tokens_hi\ngpqa,m,3,10,30\ngpqa,m,1,50,70\nx,m,9,1,2\n")
+    lengths = Lengths(file)
+    tokens, weights = lengths.of({"task": "gpqa", "model_id": "m", "avg_output_len": 60.0})
+    # middles 20 and 60, mean 30: twice as long
+    assert (tokens.tolist(), weights.tolist()) == ([40, 120], [3.0, 1.0])
+    short, _ = lengths.of({"task": "gpqa", "model_id": "m", "avg_output_len": 0.3})
+    assert short.tolist() == [1, 1], "an answer has a token at least"
+    with pytest.raises(DataError, match="has no histogram of other, gpqa"):
+        lengths.of({"task": "gpqa", "model_id": "other", "avg_output_len": 60.0})
+
+
+def test_lengths_of_a_burst_are_constant_or_of_the_shape_stretched():
+    means = {"prompt": 127.6, "output": 10.0}
+    assert _lengths(means, None) == {"prompt": 128, "output": 10}
+    shape = pl.DataFrame({"prompt_tokens": [100, 300], "output_tokens": [1, 39]})
+    laws = _lengths({"prompt": 400.0, "output": 5.0}, shape)
+    assert laws["prompt"] == {"kind": "empirical", "tokens": [200, 600]}
+    assert laws["output"]["tokens"] == [1, 10]
+
+
+# ---- the paper's benchmarks -----------------------------------------------------------------------------
+
+
+def summary(**changes):
+    cost = {"best_single": {"model": "8b", "per_request": 2.0}, "total": 5e6, "paper": 3e6, "ratio_to_oracle": 1.5}
+    return {
+        "sla": {"satisfaction": 0.6, "satisfaction_time_mean": 0.7, "kept": True},
+        "requests": {"arrived": 1_000_000, "explored": 250_000},
+        "cost": cost | changes,
+        "models": [{"name": "1b", "share": 0.25}, {"name": "8b", "share": 0.75}],
+    }
+
+
+def test_the_best_single_model_is_the_one_that_most_often_is():
+    other = {"model": "1b", "per_request": 9.0}
+    runs = [summary(best_single=other), summary(), summary(best_single={"model": "8b", "per_request": 4.0})]
+    assert _best_single(runs) == {"model": "8b", "cost_mj": 3.0}, "a million requests at 2 and 4 J"
+    assert _best_single([summary(best_single={"model": None, "per_request": None})]) == {"model": None, "cost_mj": None}
+
+
+def test_megajoules_of_all_requests():
+    assert _all(summary(), 2.5) == 2.5
+    assert _all(summary(), None) is None
+    assert _mean([None, 1.0, 3.0]) == 2.0
+    assert _mean([None]) is None
+
+
+def test_a_run_has_both_accountings():
+    worse = summary(paper=1e6, total=9e6, ratio_to_oracle=None)
+    worse["sla"] = {"satisfaction": 0.4, "satisfaction_time_mean": 0.5, "kept": False}
+    benchmark = SimpleNamespace(satisfaction=0.65)
+    made = _run(0.1, [summary(), worse], benchmark)
+    assert made["c"] == 0.1
+    assert made["paper"]["satisfaction"] == replication_interval([0.7, 0.5]).summary()
+    assert made["paper"]["cost_mj"]["mean"] == 2.0
+    assert made["whole"]["satisfaction"]["mean"] == 0.5
+    assert made["whole"]["cost_mj"]["mean"] == 7.0
+    assert made["shares"] == {"1b": 0.25, "8b": 0.75}
+    assert (made["explored"], made["kept"], made["ratio_to_oracle"]) == (0.25, 1, 1.5)
+    assert made["less_than_published"] == pytest.approx(0.05)
+
+
+def test_mean_costs_are_by_rate_of_exploration():
+    def benchmark(*costs):
+        return {"runs": [{"paper": {"cost_mj": {"mean": p}}, "whole": {"cost_mj": {"mean": w}}} for p, w in costs]}
+
+    made = _mean_costs([benchmark((1.0, 2.0), (3.0, 4.0)), benchmark((3.0, 6.0), (5.0, 10.0))], [0.1, 1.0])
+    assert made["ours"] == [
+        {"c": 0.1, "paper_mj": 2.0, "whole_mj": 4.0},
+        {"c": 1.0, "paper_mj": 4.0, "whole_mj": 7.0},
+    ]
+    assert made["published_mj"] == 1.07
+    assert made["rivals_mj"] == [2.09, 2.11]
+
+
+def test_the_rate_of_exploration_is_no_override():
+    with pytest.raises(ScenarioError, match=r"^--set router\.c: expected --c, once for each value$"):
+        reproduce_paper(sets=["router.V=1", " router.c = 0.1"])
+
+
+def test_a_benchmark_as_a_scenario():
+    boolq = next(b for b in BENCHMARKS if b.name == "boolq").scenario()
+    assert boolq["requests"] == 3270
+    assert boolq["sla"] == {"alpha": 0.80}
+    assert boolq["satisfaction"] == {"kind": "irt", "slope": 2.540}
+    assert boolq["models"][2] == {"name": "llama-3.3-70b", "satisfaction": 0.8878, "cost_per_request": 1040.8}
+    assert boolq["router"] == {"policy": "mess+", "V": 1e-4, "learn": "explored", "c": 0.1}
+
+
+# ---- the paper's orders ---------------------------------------------------------------------------------
+
+
+def measured(**changes):
+    data = {"exploit_j": 10.0, "all_models_j": 30.0, "overhead_j": 4.0, "queue": 5.0, "t": [100, 400]}
+    return data | {"satisfaction": [0.5, 0.75], "explored": [0.5, 0.25]} | changes
+
+
+def test_a_power_law_needs_three_points_above_zero():
+    points = [{"x": x, "y": 3.0 * x**-0.5} for x in (1.0, 4.0, 16.0)]
+    slope = theory._slope("of", "against", "-1/2", [*points, {"x": 9.0, "y": 0.0}], "x", "y")
+    assert slope["measured"] == pytest.approx(-0.5)
+    assert (slope["of"], slope["against"], slope["predicted"]) == ("of", "against", "-1/2")
+    assert theory._slope("of", "against", "-1/2", points[:2], "x", "y")["measured"] is None
+
+
+def test_shortfall_is_what_is_missing_in_the_mean_and_not_what_is_to_spare():
+    made = theory._shortfall({2.0: [measured(), measured(satisfaction=[0.9, 0.5])]}, 3.0, 0.7)
+    assert [(p["V"], p["t"], p["measured"], p["predicted"]) for p in made["points"]] == [
+        (2.0, 100.0, pytest.approx(0.1), pytest.approx(0.06)),
+        (2.0, 400.0, pytest.approx(0.1), pytest.approx(0.015)),
+    ]
+    assert made["slopes"][0]["of"] == "shortfall, V = 2"
+
+
+def test_the_slope_of_the_shortfall_is_of_settled_runs():
+    # V lambda / alpha = 5: settled from 100 requests on
+    t = [50, 99, 100, 200, 400]
+    short = [0.5 - s for s in (0.4, 0.1, 0.1, 0.05, 0.025)]
+    made = theory._shortfall({1.0: [measured(t=t, satisfaction=short)]}, 2.5, 0.5)
+    assert made["slopes"][0]["measured"] == pytest.approx(-1.0)
+
+
+def optimum(per_request):
+    return Optimum(**dict.fromkeys(Optimum.__dataclass_fields__, 0.0) | {"per_request": per_request})
+
+
+def test_the_gap_is_pair_by_pair_and_only_where_the_run_is_long_enough_for_v():
+    ones = [measured(exploit_j=11.0), measured(exploit_j=15.0)]
+    optima = [optimum(8.0), optimum(12.0)]  # gaps 3 and 3
+    # V lambda^2 / T at most 0.01 of the optimum's mean 10: V up to 10 with lambda 1 and T 100
+    made = theory._gap({10.0: ones, 10.1: ones}, optima, 1.0, 100)
+    assert [(p["V"], p["measured"], p["low"], p["high"]) for p in made["points"]] == [(10.0, 3.0, 3.0, 3.0)]
+    assert made["floor_j"] == 3.0
+    assert made["predicted"] == []
+
+
+def test_the_gap_falls_between_a_third_of_the_most_and_three_times_the_least():
+    gaps = {0.1: 90.0, 0.3: 30.0, 1.0: 9.0, 3.0: 3.1, 10.0: 1.0}
+    made = theory._gap({v: [measured(exploit_j=10.0 + g)] for v, g in gaps.items()}, [optimum(10.0)], 1e-3, 10**6)
+    # 30 is a third of 90, 3.1 is above three times 1: 9 and 3.1 are left
+    line = {p["V"]: p["predicted"] for p in made["predicted"]}
+    level = math.sqrt(9.0 * 1.0 * 3.1 * 3.0)
+    assert line[1.0] == pytest.approx(level)
+    assert line[theory.WEIGHTS[0]] == pytest.approx(level / theory.WEIGHTS[0])
+    assert made["slopes"][0]["measured"] is None
+
+
+def test_the_overhead_of_exploring_grows_with_c_and_falls_with_t():
+    runs = {c: [measured(overhead_j=c * 4.0)] for c in (0.25, 0.5, 1.0, 2.0)}
+    made = theory._overhead(runs, 0.5, 10_000)
+    # c / (1 - kappa) T^-kappa (30 - 10)
+    assert [p["predicted"] for p in made["points"]] == pytest.approx([c * 2.0 / 100.0 * 20.0 for c in runs])
+    assert [p["measured"] for p in made["points"]] == [1.0, 2.0, 4.0, 8.0]
+    assert [(p["t"], p["measured"]) for p in made["by_t"]] == [(100.0, 10.0), (400.0, 5.0)]
+    assert [p["predicted"] for p in made["by_t"]] == pytest.approx([0.1 * 2.0 * 20.0, 0.05 * 2.0 * 20.0])
+    assert made["slopes"][0]["measured"] == pytest.approx(1.0)
+    assert made["slopes"][1]["predicted"] == "-0.5"
+
+
+def test_the_slope_of_the_queue_is_where_it_is_predicted_to_be_above_three():
+    queues = {1.0: 100.0, 1.5: 100.0, 2.0: 4.0, 4.0: 8.0, 8.0: 16.0}
+    made = theory._queue({v: [measured(queue=q)] for v, q in queues.items()}, 2.0)
+    assert [p["predicted"] for p in made["points"]] == [2.0, 3.0, 4.0, 8.0, 16.0]
+    assert made["slopes"][0]["measured"] == pytest.approx(1.0)
