@@ -3,6 +3,7 @@
 import pytest
 from runs import cells, shown
 
+from messsim.report.plan import page
 from messsim.report.plan.answer import (
     _around,
     _counts,
@@ -345,3 +346,16 @@ def test_the_rest_in_words():
     assert _rest_title(plan(counts=COUNTS | {"simulated": 1234})) == "What the answer rests on"
     assert _how_judged(plan()).startswith("A requirement on satisfaction is met where 90 % of the replications keep")
     assert "only if its whole 95 % interval keeps to it" in _how_judged(plan())
+
+
+def test_a_requirement_has_a_chart_of_every_cluster(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(page, "against_price", lambda *arguments: drawn.append(arguments) or len(drawn))
+    best = of(5.0, judged(), RENT)
+    assert page._figures(plan(best, of(6.0, judged(3.0, "failed"), RENT), best=best)) == [1, 2]
+    frame, *rest = drawn[0]
+    assert rest == ["latency_s.ttft.p95", 2.0, "USD/h", "price of all GPUs", "TTFT, 95th percentile"]
+    fleet = "8b 2 x H100, 70b 1 x H100/tp4"
+    assert frame.rows() == [(fleet, 5.0, True, 1.0, 0.5, 1.5, "met"), (fleet, 6.0, False, 3.0, 0.5, 1.5, "failed")]
+    assert frame.columns == ["cluster", "objective", "answer", "mean", "low", "high", "verdict"]
+    assert drawn[1][1:3] == ("cost.rent_usd_per_hour", 12.0)

@@ -8,7 +8,7 @@ import pytest
 
 from messsim.errors import ScenarioError
 from messsim.study.verify import measures as seen
-from messsim.study.verify import theory
+from messsim.study.verify import theory, verify
 from messsim.study.verify.cases import Case, Experiment
 from messsim.study.verify.measures import Figure, Observed
 from messsim.study.verify.queues import queue, slower
@@ -309,3 +309,32 @@ def test_what_cannot_be_verified_is_told(arguments, message):
 def test_the_ends_of_what_can_be_verified():
     _check("compiled", 1e-9, 0, 1.0)
     _check("simpy", None, 2**32 - 1, 0.5)
+
+
+@pytest.mark.parametrize(("size", "widest"), [(1.0, 0.01), (4.0, 0.01), (0.25, 0.04), (None, 0.01)])
+def test_all_cases_share_the_chance_of_a_false_alarm(monkeypatch, size, widest):
+    def made(function, tasks, *, workers):
+        assert (function, workers) == (_observed, 3)
+        tasks_here.extend(tasks)
+        return ((i, [(2.0, 2.0), (2.0, t.scenario.requests)]) for i, t in enumerate(tasks))
+
+    def never(run):
+        raise AssertionError("no run is made here")
+
+    tasks_here, heard = [], []
+    monkeypatch.setattr("messsim.study.verify.verification.in_processes", made)
+    cases = (Case("right", never, 2.0), Case("wrong", never, 2.0, timing=False))
+    chosen = [Experiment(queue(n, 0.5), requests, cases) for n, requests in (("short", 20_000), ("long", 40_000))]
+    answer = verify(size=size, seed=7, workers=3, progress=lambda *of: heard.append(of), chosen=chosen)
+    assert [(c["name"], c["passed"]) for c in answer["cases"]] == [("right", True), ("wrong", False)] * 2
+    assert not answer["passed"]
+    assert (answer["level"], answer["widest"]) == (pytest.approx(1 - 0.01 / 4), pytest.approx(widest))
+    scale = 1.0 if size is None else size
+    assert answer["cases"][1]["simulated"] == max(20_000 * scale, 4_000), "each in the place of its experiment"
+    assert answer["cases"][3]["simulated"] == 40_000 * scale
+    assert answer["requests"] == 32 * (max(20_000 * scale, 4_000) + 40_000 * scale)
+    assert (answer["seed"], answer["size"], answer["replications"], answer["engine"]) == (7, scale, 32, "compiled")
+    assert (heard[0], heard[-1]) == ((1, 64), (64, 64))
+    names = [t.scenario.name for t in tasks_here]
+    assert names == ["long"] * 32 + ["short"] * 32, "long ones first"
+    assert sorted(t.scenario.replication for t in tasks_here) == list(range(64)), "no two share their chance"
