@@ -75,7 +75,7 @@ static int client_asks(ms_run *run, int32_t client)
 }
 
 /* Whether anything but this replica's start is left at this instant. */
-static int something_else_happens_now(const ms_run *run, int32_t replica)
+static int something_else_happens_now(ms_run *run, int32_t replica)
 {
     const double now_s = run->now_s;
     if (run->heap.length > 0 && run->heap.events[0].when.time_s <= now_s) {
