@@ -376,6 +376,16 @@ int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t repli
     return 0;
 }
 
+/* No fewer than the blocks of the n-th iteration of what was composed, without asking each sequence: of all tokens, and a part
+ * of a block for each. */
+static int64_t most_blocks(const ms_sequences *self, int64_t n)
+{
+    const int64_t decoded = self->context + (self->paused ? 0 : n) * self->growth, drafts = self->draft_tokens + 1;
+    const int64_t prompts = (int64_t)self->batch.prompt_prior + n * (int64_t)self->batch.prompt_tokens;
+    const int64_t tokens = (decoded >> self->shift) + self->decoders * drafts + prompts;
+    return ms_blocks_within(&self->block, tokens) + self->running + 1 + self->set_aside - self->cache.twice;
+}
+
 /* The most iterations, of at most n, that fit into memory; the first one does. */
 static int64_t that_fit(const ms_sequences *self, int64_t n)
 {
@@ -383,6 +393,9 @@ static int64_t that_fit(const ms_sequences *self, int64_t n)
         const int64_t growth = (self->paused ? 0 : self->growth) + (int64_t)self->batch.prompt_tokens;
         const int64_t spare = self->capacity_blocks - ms_sequences_blocks(self, 0);
         return n * growth <= spare ? n : spare / growth; /* n is that of an answer or a prompt, and the product of 63 bits */
+    }
+    if (most_blocks(self, n) <= self->capacity_blocks) {
+        return n;
     }
     int64_t fits = ms_sequences_blocks(self, n) <= self->capacity_blocks ? n : 1, beyond = n;
     while (beyond - fits > 1) {

@@ -179,10 +179,23 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budg
 int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t replica);
 
 /* Evicts what is cached beyond `used` blocks. */
-void ms_sequences_make_room(ms_sequences *self, int64_t used);
+static inline void ms_sequences_make_room(ms_sequences *self, int64_t used)
+{
+    const int64_t beyond = used + self->cache.cached - self->capacity_blocks;
+    if (beyond > 0) {
+        ms_cache_evict(&self->cache, beyond);
+    }
+}
 
 /* What prompts have computed after n iterations of the present composition is there for others from now on. */
-void ms_sequences_share(ms_sequences *self, int64_t n);
+void ms_sequences_share_prompts(ms_sequences *self, int64_t n);
+
+static inline void ms_sequences_share(ms_sequences *self, int64_t n)
+{
+    if (ms_sequences_has_partial(self)) {
+        ms_sequences_share_prompts(self, n);
+    }
+}
 
 /* Works out the composition and its durations. */
 void ms_sequences_compose(ms_sequences *self);
