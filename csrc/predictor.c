@@ -12,14 +12,16 @@ enum { LANES = 32 }; /* requests side by side, by MS_TILE heads: 16 registers of
 int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features)
 {
     const size_t m = (size_t)models, d = (size_t)features;
-    *self = (ms_predictor){.models = models, .features = features};
+    *self = (ms_predictor){.models = models, .features = features, .row_of = -1};
     self->weights = calloc(m * d + 1, sizeof(double));
     self->bias = calloc(m, sizeof(double));
     self->velocity = calloc(m * (d + 1), sizeof(double));
     self->gradient = calloc(m, sizeof(double));
     self->versions = calloc(m, sizeof(int64_t));
     self->move = calloc(d + 1, sizeof(double));
-    if (ms_scaler_init(&self->scaler, features) || self->move == NULL || self->versions == NULL || self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
+    self->row = calloc(d + 1, sizeof(double));
+    if (ms_scaler_init(&self->scaler, features) || self->row == NULL || self->move == NULL || self->versions == NULL ||
+        self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
         ms_predictor_free(self);
         return MS_ERR_MEMORY;
     }
@@ -34,6 +36,7 @@ void ms_predictor_free(ms_predictor *self)
     free(self->gradient);
     free(self->versions);
     free(self->move);
+    free(self->row);
     ms_scaler_free(&self->scaler);
     *self = (ms_predictor){0};
 }
@@ -116,6 +119,19 @@ MS_CLONES static void score_heads(const double *weights, const double *bias, int
     }
 }
 
+MS_INLINE void score_request(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride,
+                             double *scores, int64_t score_stride)
+{
+    int32_t m = first;
+    for (; m + MS_TILE <= end; m += MS_TILE, scores += MS_TILE * score_stride) {
+        score_heads(self->weights + (int64_t)m * self->features, self->bias + m, self->features, x, stride, scores,
+                    score_stride);
+    }
+    for (; m < end; m++, scores += score_stride) {
+        *scores = score_one(self, m, x, stride);
+    }
+}
+
 /* Without features x may be NULL, which takes no offset. */
 static const double *from_request(const ms_predictor *self, const double *x, int64_t i)
 {
@@ -130,15 +146,23 @@ void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, co
         score_block(self, first, end, from_request(self, x, i), stride, scores + i, score_stride);
     }
     for (; i < n; i++) {
-        int32_t m = first;
-        for (; m + MS_TILE <= end; m += MS_TILE) {
-            score_heads(self->weights + (int64_t)m * self->features, self->bias + m, self->features,
-                        from_request(self, x, i), stride, scores + (m - first) * score_stride + i, score_stride);
-        }
-        for (; m < end; m++) {
-            scores[(m - first) * score_stride + i] = score_one(self, m, from_request(self, x, i), stride);
-        }
+        score_request(self, first, end, from_request(self, x, i), stride, scores + i, score_stride);
     }
+}
+
+const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride)
+{
+    for (int32_t j = 0; j < self->features && self->row_of != request; j++, x += stride) {
+        self->row[j] = *x;
+    }
+    self->row_of = request;
+    return self->row;
+}
+
+void ms_predictor_score_row(const ms_predictor *self, int32_t first, int32_t end, const double *row, double *scores,
+                            int64_t score_stride)
+{
+    score_request(self, first, end, row, 1, scores, score_stride);
 }
 
 /* Scales all gradients by clip / norm where the norm exceeds clip. The gradient of model m is
