@@ -425,6 +425,19 @@ int64_t ms_sequences_last(const ms_sequences *self)
     return self->limits.kv_policy == MS_KV_RECOMPUTE ? that_fit(self, n) : n;
 }
 
+/* g of the decoders alone, worked out once for each number of few. */
+static double decoders_seconds(ms_sequences *self)
+{
+    const int32_t n = self->decoders;
+    if (n >= MS_FEW_DECODERS) {
+        return 0.0;
+    }
+    if (self->decoders_s[n] == 0.0) {
+        self->decoders_s[n] = ms_batch_seconds(self->coefficients, (double)n + self->coefficients->draft_tokens * (double)n);
+    }
+    return self->decoders_s[n];
+}
+
 void ms_sequences_compose(ms_sequences *self)
 {
     int64_t tokens = 0, prior = 0;
@@ -438,6 +451,7 @@ void ms_sequences_compose(ms_sequences *self)
     const double token = (double)((int64_t)1 << self->shift);
     self->batch = (ms_batch){.decoders = self->paused ? 0.0 : (double)self->decoders,
                              .context = self->paused ? 0.0 : (double)self->context / token,
+                             .decoders_s = self->paused ? 0.0 : decoders_seconds(self),
                              .ahead = self->paused ? 0.0 : (double)self->growth / token - (double)self->decoders,
                              .prompt_tokens = (double)tokens,
                              .prompt_work = work,

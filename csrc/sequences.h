@@ -46,6 +46,8 @@ typedef struct ms_limits {
     const ms_drafts *drafts;     /* of speculative decoding, the caller's memory; NULL: none */
 } ms_limits;
 
+enum { MS_FEW_DECODERS = 64 };
+
 typedef struct ms_sequences {
     const ms_coefficients *coefficients;
     ms_limits limits;
@@ -74,6 +76,7 @@ typedef struct ms_sequences {
     ms_cache cache;         /* if limits.prefix_cache */
     ms_batch batch;         /* the present composition, and the durations of its iterations */
     ms_durations tau;
+    double decoders_s[MS_FEW_DECODERS]; /* seconds of the products with the weights for so many; 0: not worked out yet */
     double meter_j;         /* energy of all iterations accrued so far, idle power excluded */
     int64_t prompt_tokens;        /* if limits.prefix_cache: of jobs that started here, ever */
     int64_t cached_prompt_tokens; /* and how many of them were there */
