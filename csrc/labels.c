@@ -59,7 +59,8 @@ int ms_labels_begin_lesson(ms_run *run, ms_open *open)
     const ms_page_view *view = &open->page->view;
     ms_predictor *predictor = open->brain->predictor;
     if (predictor != NULL && d > 0) {
-        memcpy(open->lesson, ms_predictor_row(predictor, open->request, view->features + open->i, view->n), (size_t)d * sizeof(double));
+        const double *row = ms_predictor_row(predictor, open->request, view->features + open->i, view->n);
+        memcpy(open->lesson, row, (size_t)d * sizeof(double));
     }
     for (int32_t j = 0; j < d && predictor == NULL; j++) {
         open->lesson[j] = view->features[j * view->n + open->i];

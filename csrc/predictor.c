@@ -96,21 +96,44 @@ static double score_one(const ms_predictor *self, int32_t model, const double *x
     return ms_sigmoid(sum + self->bias[model]);
 }
 
+typedef double four __attribute__((vector_size(32), aligned(8), may_alias));
+
+#if defined(__clang__) || __GNUC__ >= 12
+#define OF_TWO(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int64_t places __attribute__((vector_size(32)));
+#define OF_TWO(a, b, ...) __builtin_shuffle(a, b, (places){__VA_ARGS__})
+#endif
+
+/* w[m * features + k] x[k * stride] of four features k and MS_TILE heads m, added to each head's sum in the order of the
+ * features. Weights are read as they lie and the products turned: read feature by feature they would come one at a time. */
+MS_INLINE void add_four(four *sum, const double *w, int64_t features, const double *x, int64_t stride)
+{
+    const four y = stride == 1 ? *(const four *)x : (four){x[0], x[stride], x[2 * stride], x[3 * stride]};
+    const four a = *(const four *)w * y, b = *(const four *)(w + features) * y;
+    const four c = *(const four *)(w + 2 * features) * y, d = *(const four *)(w + 3 * features) * y;
+    const four even_ab = OF_TWO(a, b, 0, 4, 2, 6), odd_ab = OF_TWO(a, b, 1, 5, 3, 7);
+    const four even_cd = OF_TWO(c, d, 0, 4, 2, 6), odd_cd = OF_TWO(c, d, 1, 5, 3, 7);
+    *sum += OF_TWO(even_ab, even_cd, 0, 1, 4, 5);
+    *sum += OF_TWO(odd_ab, odd_cd, 0, 1, 4, 5);
+    *sum += OF_TWO(even_ab, even_cd, 2, 3, 6, 7);
+    *sum += OF_TWO(odd_ab, odd_cd, 2, 3, 6, 7);
+}
+
 /* MS_TILE heads of one request side by side, of the same bits as one by one. */
 MS_CLONES static void score_heads(const double *weights, const double *bias, int32_t features, const double *x,
                                   int64_t stride, double *scores, int64_t score_stride)
 {
-    double sum[MS_TILE] = {0.0}, out[MS_TILE];
-    for (int32_t j = 0; j < features; j++) {
-        const double value = x[j * stride];
-        double w[MS_TILE];
-        for (int m = 0; m < MS_TILE; m++) {
-            w[m] = weights[(int64_t)m * features + j];
-        }
-        for (int m = 0; m < MS_TILE; m++) {
-            sum[m] += w[m] * value;
-        }
+    const int64_t d = features;
+    four sum = {0.0};
+    int32_t j = 0;
+    for (; j + 4 <= features; j += 4) {
+        add_four(&sum, weights + j, d, x + j * stride, stride);
     }
+    for (; j < features; j++) {
+        sum += (four){weights[j], weights[d + j], weights[2 * d + j], weights[3 * d + j]} * x[j * stride];
+    }
+    double out[MS_TILE];
     for (int m = 0; m < MS_TILE; m++) {
         out[m] = ms_sigmoid(sum[m] + bias[m]);
     }
@@ -150,12 +173,19 @@ void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, co
     }
 }
 
+static void gather(const double *restrict x, int64_t stride, int32_t n, double *restrict row)
+{
+    for (int32_t j = 0; j < n; j++) {
+        row[j] = x[j * stride];
+    }
+}
+
 const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride)
 {
-    for (int32_t j = 0; j < self->features && self->row_of != request; j++, x += stride) {
-        self->row[j] = *x;
+    if (self->row_of != request) {
+        self->row_of = request;
+        gather(x, stride, self->features, self->row);
     }
-    self->row_of = request;
     return self->row;
 }
 
