@@ -276,7 +276,8 @@ static ms_open *come(ms_run *run, ms_page *page, int64_t i, int32_t client)
 int ms_attempts_route(ms_run *run, int32_t client)
 {
     ms_page *page = run->page;
-    const int64_t i = ms_page_comes(page, run->next++);
+    const int64_t i = ms_page_comes(page, run->next);
+    ms_run_go_to(run, run->next + 1);
     ms_open *open = come(run, page, i, client);
     if (open == NULL) {
         return MS_ERR_MEMORY;
