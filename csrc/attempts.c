@@ -272,28 +272,6 @@ static ms_open *come(ms_run *run, ms_page *page, int64_t i, int32_t client)
     return arrive(run, &run->instances.brain[page->instance != NULL ? page->instance[i] : 0], page, i, NULL, client);
 }
 
-/* The next request of the page arrives. `client` waits for its answer; -1: nobody. */
-int ms_attempts_route(ms_run *run, int32_t client)
-{
-    ms_page *page = run->page;
-    const int64_t i = ms_page_comes(page, run->next++);
-    ms_open *open = come(run, page, i, client);
-    if (open == NULL) {
-        return MS_ERR_MEMORY;
-    }
-    if (!can_be_served(run, page, i)) {
-        return turn_away(run, open);
-    }
-    if (ms_workers_take_time(run)) {
-        return await_decision(run, open);
-    }
-    MS_TRY(look_at_servers(run, open));
-    ms_brain *brain = open->brain;
-    const double queue = brain->tracked[open->tenant].queue;
-    MS_TRY(decided(run, open, ms_brain_decide(brain, &page->view, i, open->request, open->tenant, run->loads), queue));
-    return set_off(run, open);
-}
-
 /* Uniforms of a later attempt: pair k is the block of copy attempt * pairs + k. */
 static void draw_uniforms(const ms_run *run, int64_t request, int32_t attempt, double *uniforms)
 {
@@ -332,6 +310,37 @@ static int decide_alone(ms_run *run, ms_open *open)
     const int64_t plan =
         ms_brain_decide_again(brain, &page->view, open->i, open->request, open->tenant, run->loads, uniforms);
     return decided(run, open, kept_model(run, open, plan), queue);
+}
+
+/* The request that comes next in its page. */
+static int decide_in_block(ms_run *run, ms_open *open)
+{
+    MS_TRY(look_at_servers(run, open));
+    ms_brain *brain = open->brain;
+    const double queue = brain->tracked[open->tenant].queue;
+    const int64_t plan = ms_brain_decide(brain, &open->page->view, open->i, open->request, open->tenant, run->loads);
+    return decided(run, open, plan, queue);
+}
+
+/* The next request of the page arrives. `client` waits for its answer; -1: nobody. */
+int ms_attempts_route(ms_run *run, int32_t client)
+{
+    ms_page *page = run->page;
+    const int64_t i = ms_page_comes(page, run->next);
+    ms_run_go_to(run, run->next + 1);
+    ms_open *open = come(run, page, i, client);
+    if (open == NULL) {
+        return MS_ERR_MEMORY;
+    }
+    if (!can_be_served(run, page, i)) {
+        return turn_away(run, open);
+    }
+    if (ms_workers_take_time(run)) {
+        return await_decision(run, open);
+    }
+    /* where most rows are turns, scores of neighbouring rows would be made in vain */
+    MS_TRY(2 * ms_page_coming(page) < page->n ? decide_alone(run, open) : decide_in_block(run, open));
+    return set_off(run, open);
 }
 
 int ms_attempts_route_turn(ms_run *run, ms_page *page, int64_t i)

@@ -65,6 +65,9 @@ void ms_brain_free(ms_brain *self)
 void ms_brain_turn_page(ms_brain *self)
 {
     self->scored_request = -1;
+    if (self->predictor != NULL) {
+        self->predictor->row_of = -1;
+    }
     for (int32_t m = 0; m < self->models; m++) {
         self->scored[m] = (ms_scored){0};
     }
@@ -102,8 +105,14 @@ static void begin_block(ms_brain *self, int32_t model, int64_t i, int64_t n)
                           .stale = 1};
 }
 
-/* Where several heads of a tile score this request alone, all of them together take less time. */
-static void score_tile_alone(ms_brain *self, const ms_page_view *page, int64_t i, int32_t first)
+static const double *row_of(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request)
+{
+    return ms_predictor_row(self->predictor, request, page->features + i, page->n);
+}
+
+/* Where several heads of a tile score this request alone, all of them together take less time, and those whose block
+ * would begin here put it off: their score comes with the others'. */
+static void score_tile_alone(ms_brain *self, const double *row, int64_t i, int32_t first)
 {
     ms_scored *scored = self->scored + first;
     int alone = 0;
@@ -114,10 +123,12 @@ static void score_tile_alone(ms_brain *self, const ms_page_view *page, int64_t i
         return;
     }
     double scores[MS_TILE];
-    ms_predictor_score(self->predictor, first, first + MS_TILE, page->features + i, page->n, 1, scores, 1);
+    ms_predictor_score_row(self->predictor, first, first + MS_TILE, row, scores, 1);
     for (int m = 0; m < MS_TILE; m++) {
-        if (scored[m].stale && scored[m].end == i + 1) {
+        if (scored[m].stale) {
             self->block[(first + m) * self->block_most] = scores[m];
+            scored[m].end = i + 1;
+            scored[m].length = 1;
             scored[m].stale = 0;
         }
     }
@@ -125,7 +136,7 @@ static void score_tile_alone(ms_brain *self, const ms_page_view *page, int64_t i
 
 /* Scores from request i on, by the heads for whom what is there was made elsewhere or by other weights. Neighbours
  * whose blocks are alike go together. */
-static void score_from(ms_brain *self, const ms_page_view *page, int64_t i)
+static void score_from(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request)
 {
     ms_scored *scored = self->scored;
     int any = 0;
@@ -137,7 +148,7 @@ static void score_from(ms_brain *self, const ms_page_view *page, int64_t i)
         }
     }
     for (int32_t m = 0; m + MS_TILE <= self->models && any; m += MS_TILE) {
-        score_tile_alone(self, page, i, m);
+        score_tile_alone(self, row_of(self, page, i, request), i, m);
     }
     for (int32_t m = 0; m < self->models && any; m++) {
         if (!scored[m].stale) {
@@ -148,8 +159,12 @@ static void score_from(ms_brain *self, const ms_page_view *page, int64_t i)
         while (m + 1 < self->models && scored[m + 1].stale && scored[m + 1].end == end) {
             m++;
         }
-        ms_predictor_score(self->predictor, first, m + 1, page->features + i, page->n, end - i,
-                           self->block + first * self->block_most, self->block_most);
+        double *scores = self->block + first * self->block_most;
+        if (end == i + 1) {
+            ms_predictor_score_row(self->predictor, first, m + 1, row_of(self, page, i, request), scores, self->block_most);
+        } else {
+            ms_predictor_score(self->predictor, first, m + 1, page->features + i, page->n, end - i, scores, self->block_most);
+        }
     }
 }
 
@@ -199,15 +214,21 @@ static int64_t ask(ms_brain *self, const ms_page_view *page, int64_t i, int64_t 
                           self->uniforms, policy->params, policy->state);
 }
 
+static void note_scored(ms_brain *self, int64_t request)
+{
+    self->scored_request = request;
+    self->scored_version = self->predictor->version;
+}
+
 int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                         const double *loads)
 {
     if (self->predictor != NULL) {
-        score_from(self, page, i);
+        score_from(self, page, i, request);
         for (int32_t m = 0; m < self->models; m++) {
             self->scores[m] = self->block[m * self->block_most + (i - self->scored[m].first)];
         }
-        self->scored_request = request;
+        note_scored(self, request);
     }
     self->uniforms = page->uniforms + self->policy.uniforms * i;
     return ask(self, page, i, request, tenant, loads);
@@ -216,9 +237,9 @@ int64_t ms_brain_decide(ms_brain *self, const ms_page_view *page, int64_t i, int
 int64_t ms_brain_decide_again(ms_brain *self, const ms_page_view *page, int64_t i, int64_t request, int32_t tenant,
                               const double *loads, const double *uniforms)
 {
-    self->scored_request = -1;
     if (self->predictor != NULL) {
-        ms_predictor_score(self->predictor, 0, self->models, page->features + i, page->n, 1, self->scores, 1);
+        ms_predictor_score_row(self->predictor, 0, self->models, row_of(self, page, i, request), self->scores, 1);
+        note_scored(self, request);
     }
     self->uniforms = uniforms;
     return ask(self, page, i, request, tenant, loads);
@@ -259,20 +280,16 @@ void ms_brain_learn_cost(ms_brain *self, int32_t model, double cost, int explore
 
 /* Whether the scores of the last decision are this request's, by the weights that its labels are about to change: they
  * are where labels come at once. */
-static int has_scores_of(const ms_brain *self, int64_t request, const double *labels)
+static int has_scores_of(const ms_brain *self, int64_t request)
 {
-    int has = self->scored_request == request;
-    for (int32_t m = 0; m < self->models && has; m++) {
-        has = labels[m] != labels[m] || self->scored[m].version == self->predictor->versions[m];
-    }
-    return has;
+    return self->scored_request == request && self->scored_version == self->predictor->version;
 }
 
 int64_t ms_brain_learn(ms_brain *self, int64_t request, int32_t tenant, const double *features,
                        const double *labels)
 {
     if (self->predictor != NULL) {
-        const double *scores = has_scores_of(self, request, labels) ? self->scores : NULL;
+        const double *scores = has_scores_of(self, request) ? self->scores : NULL;
         ms_predictor_learn_scored(self->predictor, features, labels, scores);
     }
     const ms_policy *policy = &self->policy;

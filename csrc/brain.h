@@ -48,7 +48,8 @@ typedef struct ms_brain {
     ms_scored *scored;       /* [models] what of it stands */
 
     double *scores;          /* [models] what the last decision saw */
-    int64_t scored_request;  /* whom it was for, with the versions of `scored`; -1: nobody known */
+    int64_t scored_request;  /* whom its scores are of; -1: nobody known */
+    int64_t scored_version;  /* and of which version of the predictor */
     double *costs;
     double *known;
     const double *uniforms;  /* [policy.uniforms] */

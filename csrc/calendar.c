@@ -15,7 +15,7 @@ int ms_tournament_init(ms_tournament *self, int32_t players)
     while (leaves < players) {
         leaves *= 2;
     }
-    *self = (ms_tournament){.players = players, .leaves = leaves};
+    *self = (ms_tournament){.players = players, .leaves = leaves, .rival_of = -1};
     self->values = malloc((size_t)leaves * sizeof *self->values);
     self->orders = malloc((size_t)leaves * sizeof *self->orders);
     self->winners = malloc((size_t)leaves * sizeof *self->winners);
@@ -105,21 +105,27 @@ static inline uint32_t equals(pair a, double value)
 }
 #endif
 
-/* Branch-free but for ties: which player it is cannot be foretold, that it is one alone nearly always can. Two minima
- * side by side, so that neither waits for the one before. */
-static int32_t scan(const ms_tournament *self)
+/* At MS_SCAN_MOST - player it lies over the values so that the player's alone becomes infinite. */
+static const double all_but_one[2 * MS_SCAN_MOST] = {[0 ... MS_SCAN_MOST - 1] = -INFINITY,
+                                                     [MS_SCAN_MOST] = INFINITY,
+                                                     [MS_SCAN_MOST + 1 ... 2 * MS_SCAN_MOST - 1] = -INFINITY};
+
+/* The best of all players but one. Branch-free but for ties: which player it is cannot be foretold, that it is one alone
+ * nearly always can. Two minima side by side, so that neither waits for the one before. */
+static int32_t scan_rivals(const ms_tournament *self, int32_t player)
 {
-    const double *v = self->values;
-    pair a = load(v), b = load(v + 2);
+    const double *v = self->values, *cover = all_but_one + MS_SCAN_MOST - player;
+    pair a = greater(load(v), load(cover)), b = greater(load(v + 2), load(cover + 2));
     for (int32_t i = 4; i < self->leaves; i += 4) {
-        a = lesser(a, load(v + i));
-        b = lesser(b, load(v + i + 2));
+        a = lesser(a, greater(load(v + i), load(cover + i)));
+        b = lesser(b, greater(load(v + i + 2), load(cover + i + 2)));
     }
     const double least = least_of(lesser(a, b));
     uint32_t first = 0;
     for (int32_t i = 0; i < self->leaves; i += 2) {
         first |= equals(load(v + i), least) << i;
     }
+    first &= ~((uint32_t)1 << player);
     int32_t best = __builtin_ctz(first);
     for (first &= first - 1; first != 0; first &= first - 1) {
         const int32_t other = __builtin_ctz(first);
@@ -128,20 +134,14 @@ static int32_t scan(const ms_tournament *self)
     return best;
 }
 
-/* At MS_SCAN_MOST - player it lies over the values so that the player's alone becomes infinite. */
-static const double all_but_one[2 * MS_SCAN_MOST] = {[0 ... MS_SCAN_MOST - 1] = -INFINITY,
-                                                     [MS_SCAN_MOST] = INFINITY,
-                                                     [MS_SCAN_MOST + 1 ... 2 * MS_SCAN_MOST - 1] = -INFINITY};
-
-static double scan_rival(const ms_tournament *self, int32_t player)
+/* The same, looked for once while nobody else moves. */
+static int32_t rival_of(ms_tournament *self, int32_t player)
 {
-    const double *v = self->values, *cover = all_but_one + MS_SCAN_MOST - player;
-    pair a = greater(load(v), load(cover)), b = greater(load(v + 2), load(cover + 2));
-    for (int32_t i = 4; i < self->leaves; i += 4) {
-        a = lesser(a, greater(load(v + i), load(cover + i)));
-        b = lesser(b, greater(load(v + i + 2), load(cover + i + 2)));
+    if (self->rival_of != player) {
+        self->rival_of = player;
+        self->rival = scan_rivals(self, player);
     }
-    return least_of(lesser(a, b));
+    return self->rival;
 }
 
 /* ---- many players: a tree of winners ------------------------------------------------------------------------ */
@@ -158,13 +158,24 @@ static int32_t contender(const ms_tournament *self, int32_t node)
     return node >= self->leaves ? node - self->leaves : self->winners[node];
 }
 
-void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64_t order)
+/* Whoever is best can lose to one player alone, whom all but the best's own moves leave as it is. */
+static void set_one_of_few(ms_tournament *self, int32_t player, double value, uint64_t order)
 {
+    const int32_t other = player == self->best ? rival_of(self, player) : self->best;
     self->values[player] = value;
     self->orders[player] = order;
+    self->best = beats(self, other, player) || (other < player && !beats(self, player, other)) ? other : player;
+    self->rival_of = self->rival_of == player ? player : -1;
+}
+
+void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64_t order)
+{
     if (self->players <= MS_SCAN_MOST) {
+        set_one_of_few(self, player, value, order);
         return;
     }
+    self->values[player] = value;
+    self->orders[player] = order;
     for (int32_t node = (player + self->leaves) / 2; node >= 1; node /= 2) {
         const int32_t left = contender(self, 2 * node), right = contender(self, 2 * node + 1);
         const int32_t winner = beats(self, right, left) ? right : left;
@@ -177,13 +188,13 @@ void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64
 
 int32_t ms_tournament_best(const ms_tournament *self)
 {
-    return self->players <= MS_SCAN_MOST ? scan(self) : self->winners[1];
+    return self->players <= MS_SCAN_MOST ? self->best : self->winners[1];
 }
 
-double ms_tournament_rival(const ms_tournament *self, int32_t player)
+double ms_tournament_rival(ms_tournament *self, int32_t player)
 {
     if (self->players <= MS_SCAN_MOST) {
-        return scan_rival(self, player);
+        return self->values[rival_of(self, player)];
     }
     double least = INFINITY;
     for (int32_t node = player + self->leaves; node > 1; node /= 2) {

@@ -51,6 +51,9 @@ typedef struct ms_tournament {
     double *values;   /* [leaves]; those beyond the players are infinite and never win */
     uint64_t *orders; /* [leaves] break ties */
     int32_t *winners; /* [leaves] winners[1] is the champion, winners[i] of the subtree of node i */
+    int32_t best;     /* of few players: the champion, */
+    int32_t rival;    /* and the best of all but `rival_of`; -1: unknown */
+    int32_t rival_of;
 } ms_tournament;
 
 int ms_tournament_init(ms_tournament *self, int32_t players); /* all keys infinite */
@@ -61,7 +64,7 @@ void ms_tournament_set(ms_tournament *self, int32_t player, double value, uint64
 int32_t ms_tournament_best(const ms_tournament *self);
 
 /* The least value of all players but one. */
-double ms_tournament_rival(const ms_tournament *self, int32_t player);
+double ms_tournament_rival(ms_tournament *self, int32_t player);
 
 /* ---- heap: moments that happen once ---------------------------------------------------------------- */
 

@@ -214,12 +214,12 @@ static inline int ms_pool_takes(const ms_pool *self, int32_t prompt_tokens, int3
 /* Whether some pool of a model can. */
 static inline int ms_fleet_takes(const ms_fleet *self, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens)
 {
+    const ms_servers *servers = &self->servers[model];
     int32_t k = 0;
-    while (k < self->pools && !(self->pool[k].servers == model &&
-                                ms_pool_takes(&self->pool[k], prompt_tokens, max_new_tokens))) {
+    while (k < servers->pools && !ms_pool_takes(&self->pool[servers->pool[k]], prompt_tokens, max_new_tokens)) {
         k++;
     }
-    return k < self->pools;
+    return k < servers->pools;
 }
 
 static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)

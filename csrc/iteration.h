@@ -54,6 +54,7 @@ typedef struct ms_batch {
     double prompt_prior;  /* C, tokens */
     double prompts;       /* how many */
     double ahead;         /* tokens an iteration by which K grows beyond B: right drafts */
+    double decoders_s;    /* g of the decoders alone; 0: it is yet to be worked out */
 } ms_batch;
 
 /* A quantity that starts at `first` and grows by `slope` an iteration. */

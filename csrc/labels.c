@@ -56,8 +56,14 @@ int ms_labels_begin_lesson(ms_run *run, ms_open *open)
     if (open->lesson == NULL) {
         return MS_ERR_MEMORY;
     }
-    for (int32_t j = 0; j < d; j++) {
-        open->lesson[j] = open->page->view.features[j * open->page->n + open->i];
+    const ms_page_view *view = &open->page->view;
+    ms_predictor *predictor = open->brain->predictor;
+    if (predictor != NULL && d > 0) {
+        const double *row = ms_predictor_row(predictor, open->request, view->features + open->i, view->n);
+        memcpy(open->lesson, row, (size_t)d * sizeof(double));
+    }
+    for (int32_t j = 0; j < d && predictor == NULL; j++) {
+        open->lesson[j] = view->features[j * view->n + open->i];
     }
     for (int32_t m = 0; m < models; m++) {
         open->lesson[d + m] = NAN;

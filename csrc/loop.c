@@ -46,7 +46,7 @@ void ms_loop_no_more(ms_run *run)
 void ms_loop_turn_page(ms_run *run, ms_page *page)
 {
     run->page = page;
-    run->next = 0;
+    ms_run_go_to(run, 0);
     ms_turns_expect(run, page);
     ms_instances_turn_page(&run->instances);
 }
@@ -54,12 +54,6 @@ void ms_loop_turn_page(ms_run *run, ms_page *page)
 static int page_is_over(const ms_run *run)
 {
     return run->page == NULL || run->next == ms_page_coming(run->page);
-}
-
-/* The next request that comes at a time of its own. */
-static int64_t coming(const ms_run *run)
-{
-    return ms_page_comes(run->page, run->next);
 }
 
 static int client_asks(ms_run *run, int32_t client)
@@ -75,13 +69,13 @@ static int client_asks(ms_run *run, int32_t client)
 }
 
 /* Whether anything but this replica's start is left at this instant. */
-static int something_else_happens_now(const ms_run *run, int32_t replica)
+static int something_else_happens_now(ms_run *run, int32_t replica)
 {
     const double now_s = run->now_s;
     if (run->heap.length > 0 && run->heap.events[0].when.time_s <= now_s) {
         return 1;
     }
-    if (run->page->arrival_s != NULL && (page_is_over(run) || run->page->arrival_s[coming(run)] <= now_s)) {
+    if (run->next_s <= now_s || (run->next_s == INFINITY && run->page->arrival_s != NULL)) {
         return 1; /* the next page may begin with an arrival at this very instant */
     }
     return ms_tournament_rival(&run->fleet.moments, replica) <= now_s;
@@ -130,9 +124,9 @@ static enum source first_of(const ms_run *run, ms_moment *when)
         *when = run->heap.events[0].when;
         source = FROM_HEAP;
     }
-    if (!page_is_over(run) && run->page->arrival_s != NULL) {
-        const int64_t i = coming(run);
-        const ms_moment arrival = {run->page->arrival_s[i], ms_order(MS_ARRIVES, run->page->first + i), 0};
+    if (run->next_s <= when->time_s && run->next_s < INFINITY) {
+        const int64_t i = ms_page_comes(run->page, run->next);
+        const ms_moment arrival = {run->next_s, ms_order(MS_ARRIVES, run->page->first + i), 0};
         if (ms_before(&arrival, when)) {
             *when = arrival;
             source = FROM_PAGE;
@@ -235,7 +229,7 @@ static int handle(ms_run *run, enum source source, const ms_moment *when)
 /* An open-loop page is turned as soon as it is over; a closed loop's when somebody asks. */
 static int needs_page(const ms_run *run, enum source source)
 {
-    if (!page_is_over(run) || run->arrivals_over) {
+    if (run->next_s < INFINITY || run->arrivals_over || !page_is_over(run)) {
         return 0;
     }
     if (run->config.clients == 0) {

@@ -12,14 +12,16 @@ enum { LANES = 32 }; /* requests side by side, by MS_TILE heads: 16 registers of
 int ms_predictor_init(ms_predictor *self, int32_t models, int32_t features)
 {
     const size_t m = (size_t)models, d = (size_t)features;
-    *self = (ms_predictor){.models = models, .features = features};
+    *self = (ms_predictor){.models = models, .features = features, .row_of = -1};
     self->weights = calloc(m * d + 1, sizeof(double));
     self->bias = calloc(m, sizeof(double));
     self->velocity = calloc(m * (d + 1), sizeof(double));
     self->gradient = calloc(m, sizeof(double));
     self->versions = calloc(m, sizeof(int64_t));
     self->move = calloc(d + 1, sizeof(double));
-    if (ms_scaler_init(&self->scaler, features) || self->move == NULL || self->versions == NULL || self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
+    self->row = calloc(d + 1, sizeof(double));
+    if (ms_scaler_init(&self->scaler, features) || self->row == NULL || self->move == NULL || self->versions == NULL ||
+        self->weights == NULL || self->bias == NULL || self->velocity == NULL || self->gradient == NULL) {
         ms_predictor_free(self);
         return MS_ERR_MEMORY;
     }
@@ -34,6 +36,7 @@ void ms_predictor_free(ms_predictor *self)
     free(self->gradient);
     free(self->versions);
     free(self->move);
+    free(self->row);
     ms_scaler_free(&self->scaler);
     *self = (ms_predictor){0};
 }
@@ -93,26 +96,62 @@ static double score_one(const ms_predictor *self, int32_t model, const double *x
     return ms_sigmoid(sum + self->bias[model]);
 }
 
+typedef double four __attribute__((vector_size(32), aligned(8), may_alias));
+
+#if defined(__clang__) || __GNUC__ >= 12
+#define OF_TWO(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int64_t places __attribute__((vector_size(32)));
+#define OF_TWO(a, b, ...) __builtin_shuffle(a, b, (places){__VA_ARGS__})
+#endif
+
+/* w[m * features + k] x[k * stride] of four features k and MS_TILE heads m, added to each head's sum in the order of the
+ * features. Weights are read as they lie and the products turned: read feature by feature they would come one at a time. */
+MS_INLINE void add_four(four *sum, const double *w, int64_t features, const double *x, int64_t stride)
+{
+    const four y = stride == 1 ? *(const four *)x : (four){x[0], x[stride], x[2 * stride], x[3 * stride]};
+    const four a = *(const four *)w * y, b = *(const four *)(w + features) * y;
+    const four c = *(const four *)(w + 2 * features) * y, d = *(const four *)(w + 3 * features) * y;
+    const four even_ab = OF_TWO(a, b, 0, 4, 2, 6), odd_ab = OF_TWO(a, b, 1, 5, 3, 7);
+    const four even_cd = OF_TWO(c, d, 0, 4, 2, 6), odd_cd = OF_TWO(c, d, 1, 5, 3, 7);
+    *sum += OF_TWO(even_ab, even_cd, 0, 1, 4, 5);
+    *sum += OF_TWO(odd_ab, odd_cd, 0, 1, 4, 5);
+    *sum += OF_TWO(even_ab, even_cd, 2, 3, 6, 7);
+    *sum += OF_TWO(odd_ab, odd_cd, 2, 3, 6, 7);
+}
+
 /* MS_TILE heads of one request side by side, of the same bits as one by one. */
 MS_CLONES static void score_heads(const double *weights, const double *bias, int32_t features, const double *x,
                                   int64_t stride, double *scores, int64_t score_stride)
 {
-    double sum[MS_TILE] = {0.0}, out[MS_TILE];
-    for (int32_t j = 0; j < features; j++) {
-        const double value = x[j * stride];
-        double w[MS_TILE];
-        for (int m = 0; m < MS_TILE; m++) {
-            w[m] = weights[(int64_t)m * features + j];
-        }
-        for (int m = 0; m < MS_TILE; m++) {
-            sum[m] += w[m] * value;
-        }
+    const int64_t d = features;
+    four sum = {0.0};
+    int32_t j = 0;
+    for (; j + 4 <= features; j += 4) {
+        add_four(&sum, weights + j, d, x + j * stride, stride);
     }
+    for (; j < features; j++) {
+        sum += (four){weights[j], weights[d + j], weights[2 * d + j], weights[3 * d + j]} * x[j * stride];
+    }
+    double out[MS_TILE];
     for (int m = 0; m < MS_TILE; m++) {
         out[m] = ms_sigmoid(sum[m] + bias[m]);
     }
     for (int m = 0; m < MS_TILE; m++) {
         scores[m * score_stride] = out[m];
+    }
+}
+
+MS_INLINE void score_request(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride,
+                             double *scores, int64_t score_stride)
+{
+    int32_t m = first;
+    for (; m + MS_TILE <= end; m += MS_TILE, scores += MS_TILE * score_stride) {
+        score_heads(self->weights + (int64_t)m * self->features, self->bias + m, self->features, x, stride, scores,
+                    score_stride);
+    }
+    for (; m < end; m++, scores += score_stride) {
+        *scores = score_one(self, m, x, stride);
     }
 }
 
@@ -130,15 +169,30 @@ void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, co
         score_block(self, first, end, from_request(self, x, i), stride, scores + i, score_stride);
     }
     for (; i < n; i++) {
-        int32_t m = first;
-        for (; m + MS_TILE <= end; m += MS_TILE) {
-            score_heads(self->weights + (int64_t)m * self->features, self->bias + m, self->features,
-                        from_request(self, x, i), stride, scores + (m - first) * score_stride + i, score_stride);
-        }
-        for (; m < end; m++) {
-            scores[(m - first) * score_stride + i] = score_one(self, m, from_request(self, x, i), stride);
-        }
+        score_request(self, first, end, from_request(self, x, i), stride, scores + i, score_stride);
     }
+}
+
+static void gather(const double *restrict x, int64_t stride, int32_t n, double *restrict row)
+{
+    for (int32_t j = 0; j < n; j++) {
+        row[j] = x[j * stride];
+    }
+}
+
+const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride)
+{
+    if (self->row_of != request) {
+        self->row_of = request;
+        gather(x, stride, self->features, self->row);
+    }
+    return self->row;
+}
+
+void ms_predictor_score_row(const ms_predictor *self, int32_t first, int32_t end, const double *row, double *scores,
+                            int64_t score_stride)
+{
+    score_request(self, first, end, row, 1, scores, score_stride);
 }
 
 /* Scales all gradients by clip / norm where the norm exceeds clip. The gradient of model m is

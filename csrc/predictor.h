@@ -41,6 +41,8 @@ typedef struct ms_predictor {
     double *velocity;    /* [models][features + 1], the bias last; AdaGrad: sums of squared gradients */
     double *gradient;    /* [models], scratch: d loss / d logit */
     double *move;        /* [features + 1], scratch: how far a head's parameters go */
+    double *row;         /* [features] of the request `row_of`; -1: of none */
+    int64_t row_of;
     ms_scaler scaler;
 } ms_predictor;
 
@@ -52,6 +54,13 @@ void ms_predictor_free(ms_predictor *self);
  * NULL, here and below. */
 void ms_predictor_score(const ms_predictor *self, int32_t first, int32_t end, const double *x, int64_t stride, int64_t n,
                         double *scores, int64_t score_stride);
+
+/* The features of a request side by side, until another's are asked for; x[0], x[stride], ... are where they come from. */
+const double *ms_predictor_row(ms_predictor *self, int64_t request, const double *x, int64_t stride);
+
+/* scores[(m - first) * score_stride] of one such row. */
+void ms_predictor_score_row(const ms_predictor *self, int32_t first, int32_t end, const double *row, double *scores,
+                            int64_t score_stride);
 
 /* One step on one request: x[features], labels[models] in [0, 1]; a NaN label takes no part.
  * The loss is the sum of the cross-entropies over the labelled models. */

@@ -25,7 +25,7 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
                  int64_t window, int32_t pools, const ms_pool_plan *plans, const ms_dispatch_plan *dispatch,
                  const ms_stream *dispatch_streams)
 {
-    *self = (ms_run){.config = *config, .error_request = -1};
+    *self = (ms_run){.config = *config, .next_s = INFINITY, .error_request = -1};
     const size_t m = (size_t)config->models;
     ms_store_init(&self->opens, ms_open_bytes(config->models, config->uniforms, config->raters_err));
     ms_store_init(&self->jobs, sizeof(ms_job));

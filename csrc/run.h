@@ -6,6 +6,7 @@
 #ifndef MS_RUN_H
 #define MS_RUN_H
 
+#include <math.h>
 #include <stdint.h>
 
 #include "calendar.h"
@@ -102,7 +103,8 @@ typedef struct ms_run {
     ms_store jobs;
     ms_open *oldest, *newest; /* requests whose record does not stand yet */
     ms_page *page;
-    int64_t next;             /* its next request */
+    int64_t next;             /* its next request, */
+    double next_s;            /* when that comes by itself; infinite where none of the page does */
     double now_s;
     int32_t arrivals_over;
     int64_t open_count;
@@ -174,6 +176,15 @@ void ms_run_unlink(ms_run *self, ms_open *open);
 
 /* Gives a request's memory back when its record stands and nothing in the heap leads to it. */
 void ms_run_forget_when_done(ms_run *self, ms_open *open);
+
+/* Another request of the page is the next one. */
+static inline void ms_run_go_to(ms_run *self, int64_t next)
+{
+    const ms_page *page = self->page;
+    const int comes = page->arrival_s != NULL && next < ms_page_coming(page);
+    self->next = next;
+    self->next_s = comes ? page->arrival_s[ms_page_comes(page, next)] : INFINITY;
+}
 
 static inline int ms_run_has_servers(const ms_run *self)
 {

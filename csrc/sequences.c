@@ -376,6 +376,16 @@ int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t repli
     return 0;
 }
 
+/* No fewer than the blocks of the n-th iteration of what was composed, without asking each sequence: of all tokens, and a part
+ * of a block for each. */
+static int64_t most_blocks(const ms_sequences *self, int64_t n)
+{
+    const int64_t decoded = self->context + (self->paused ? 0 : n) * self->growth, drafts = self->draft_tokens + 1;
+    const int64_t prompts = (int64_t)self->batch.prompt_prior + n * (int64_t)self->batch.prompt_tokens;
+    const int64_t tokens = (decoded >> self->shift) + self->decoders * drafts + prompts;
+    return ms_blocks_within(&self->block, tokens) + self->running + 1 + self->set_aside - self->cache.twice;
+}
+
 /* The most iterations, of at most n, that fit into memory; the first one does. */
 static int64_t that_fit(const ms_sequences *self, int64_t n)
 {
@@ -383,6 +393,9 @@ static int64_t that_fit(const ms_sequences *self, int64_t n)
         const int64_t growth = (self->paused ? 0 : self->growth) + (int64_t)self->batch.prompt_tokens;
         const int64_t spare = self->capacity_blocks - ms_sequences_blocks(self, 0);
         return n * growth <= spare ? n : spare / growth; /* n is that of an answer or a prompt, and the product of 63 bits */
+    }
+    if (most_blocks(self, n) <= self->capacity_blocks) {
+        return n;
     }
     int64_t fits = ms_sequences_blocks(self, n) <= self->capacity_blocks ? n : 1, beyond = n;
     while (beyond - fits > 1) {
@@ -412,6 +425,19 @@ int64_t ms_sequences_last(const ms_sequences *self)
     return self->limits.kv_policy == MS_KV_RECOMPUTE ? that_fit(self, n) : n;
 }
 
+/* g of the decoders alone, worked out once for each number of few. */
+static double decoders_seconds(ms_sequences *self)
+{
+    const int32_t n = self->decoders;
+    if (n >= MS_FEW_DECODERS) {
+        return 0.0;
+    }
+    if (self->decoders_s[n] == 0.0) {
+        self->decoders_s[n] = ms_batch_seconds(self->coefficients, (double)n + self->coefficients->draft_tokens * (double)n);
+    }
+    return self->decoders_s[n];
+}
+
 void ms_sequences_compose(ms_sequences *self)
 {
     int64_t tokens = 0, prior = 0;
@@ -425,6 +451,7 @@ void ms_sequences_compose(ms_sequences *self)
     const double token = (double)((int64_t)1 << self->shift);
     self->batch = (ms_batch){.decoders = self->paused ? 0.0 : (double)self->decoders,
                              .context = self->paused ? 0.0 : (double)self->context / token,
+                             .decoders_s = self->paused ? 0.0 : decoders_seconds(self),
                              .ahead = self->paused ? 0.0 : (double)self->growth / token - (double)self->decoders,
                              .prompt_tokens = (double)tokens,
                              .prompt_work = work,

@@ -46,6 +46,8 @@ typedef struct ms_limits {
     const ms_drafts *drafts;     /* of speculative decoding, the caller's memory; NULL: none */
 } ms_limits;
 
+enum { MS_FEW_DECODERS = 64 };
+
 typedef struct ms_sequences {
     const ms_coefficients *coefficients;
     ms_limits limits;
@@ -74,6 +76,7 @@ typedef struct ms_sequences {
     ms_cache cache;         /* if limits.prefix_cache */
     ms_batch batch;         /* the present composition, and the durations of its iterations */
     ms_durations tau;
+    double decoders_s[MS_FEW_DECODERS]; /* seconds of the products with the weights for so many; 0: not worked out yet */
     double meter_j;         /* energy of all iterations accrued so far, idle power excluded */
     int64_t prompt_tokens;        /* if limits.prefix_cache: of jobs that started here, ever */
     int64_t cached_prompt_tokens; /* and how many of them were there */
@@ -179,10 +182,23 @@ int ms_sequences_admit(ms_sequences *self, ms_job *job, double t_s, int64_t budg
 int ms_sequences_join(ms_sequences *self, ms_job *job, double t_s, int32_t replica);
 
 /* Evicts what is cached beyond `used` blocks. */
-void ms_sequences_make_room(ms_sequences *self, int64_t used);
+static inline void ms_sequences_make_room(ms_sequences *self, int64_t used)
+{
+    const int64_t beyond = used + self->cache.cached - self->capacity_blocks;
+    if (beyond > 0) {
+        ms_cache_evict(&self->cache, beyond);
+    }
+}
 
 /* What prompts have computed after n iterations of the present composition is there for others from now on. */
-void ms_sequences_share(ms_sequences *self, int64_t n);
+void ms_sequences_share_prompts(ms_sequences *self, int64_t n);
+
+static inline void ms_sequences_share(ms_sequences *self, int64_t n)
+{
+    if (ms_sequences_has_partial(self)) {
+        ms_sequences_share_prompts(self, n);
+    }
+}
 
 /* Works out the composition and its durations. */
 void ms_sequences_compose(ms_sequences *self);

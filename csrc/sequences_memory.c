@@ -25,32 +25,37 @@ static int64_t decoder_units(const ms_sequences *self, int32_t i, int64_t n)
     return done + ((int64_t)(self->draft_tokens + 1) << self->shift);
 }
 
+/* Of all decoders. */
+static int64_t decoders_blocks(const ms_sequences *self, int64_t n)
+{
+    int64_t blocks = 0;
+    if (self->shift > 0 || self->block.shift < 0) {
+        for (int32_t i = 0; i < self->decoders; i++) {
+            blocks += ms_blocks_for(&self->unit_block, decoder_units(self, i, n));
+        }
+        return blocks;
+    }
+    if (self->block.tokens == 1) {
+        return self->context + n * self->growth;
+    }
+    const int64_t rounded_up = self->clock + n + self->block.tokens - 1; /* each has a token more an iteration */
+    for (int32_t i = 0; i < self->decoders; i++) {
+        blocks += (self->cached[i] + rounded_up) >> self->block.shift;
+    }
+    return blocks;
+}
+
 int64_t ms_sequences_count_blocks(const ms_sequences *self, int64_t n)
 {
     const int64_t decoded = self->paused ? 0 : n;
-    int64_t blocks = 0;
-    if (self->block.tokens == 1 && self->shift == 0) {
-        blocks = self->context + decoded * self->growth;
-    } else {
-        for (int32_t i = 0; i < self->decoders; i++) {
-            blocks += ms_blocks_for(&self->unit_block, decoder_units(self, i, decoded));
-        }
-    }
+    int64_t blocks = decoders_blocks(self, decoded);
     for (int32_t i = self->decoders; i < self->running; i++) {
         blocks += ms_sequences_blocks_of(self, self->cached[i] + n * self->chunk[i]);
     }
     return blocks + self->set_aside - self->cache.twice;
 }
 
-void ms_sequences_make_room(ms_sequences *self, int64_t used)
-{
-    const int64_t beyond = used + self->cache.cached - self->capacity_blocks;
-    if (beyond > 0) {
-        ms_cache_evict(&self->cache, beyond);
-    }
-}
-
-void ms_sequences_share(ms_sequences *self, int64_t n)
+void ms_sequences_share_prompts(ms_sequences *self, int64_t n)
 {
     for (int32_t i = self->decoders; i < self->running; i++) {
         ms_cache_extend(&self->cache, self->jobs[i], self->cached[i] + n * self->chunk[i]);

@@ -175,7 +175,11 @@ static void a_step_does_not_depend_on_who_scored(void)
     lcg chance = {77};
     int same = 1;
     for (int64_t i = 1; i < REQUESTS; i++) {
-        ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
+        if (lcg_between(&chance, 0, 1) == 0) {
+            ms_brain_decide(&brain, &page.view, i, i, 0, no_loads);
+        } else {
+            ms_brain_decide_again(&brain, &page.view, i, i, 0, no_loads, uniforms);
+        }
         const int order = (int)lcg_between(&chance, 0, 3);
         for (int k = 0; k < 2; k++) {
             const int64_t whom = (order + k) % 2 == 0 ? i : i - 1;

@@ -220,6 +220,28 @@ static void every_build_gives_the_same_bits(void)
     ms_predictor_free(&p);
 }
 
+/* Whoever asks, again or for another: the features of that request, and its scores. */
+static void a_row_is_of_the_request_asked_for(void)
+{
+    const double x[] = {1.0, 2.0, 3.0, -1.0, -2.0, -3.0}; /* two features of three requests */
+    const int64_t asked[] = {0, 0, 2, 0, 1, 1, 2};
+    ms_predictor p;
+    CHECK(ms_predictor_init(&p, 5, 2) == 0);
+    for (int32_t m = 0; m < 5; m++) {
+        p.weights[2 * m] = m;
+        p.weights[2 * m + 1] = 0.25;
+    }
+    for (int k = 0; k < 7; k++) {
+        const double *row = ms_predictor_row(&p, asked[k], x + asked[k], 3);
+        double scores[5], alone[5];
+        CHECK(row[0] == x[asked[k]] && row[1] == x[3 + asked[k]]);
+        ms_predictor_score_row(&p, 0, 5, row, scores, 1);
+        ms_predictor_score(&p, 0, 5, x + asked[k], 3, 1, alone, 1);
+        CHECK(memcmp(scores, alone, sizeof scores) == 0);
+    }
+    ms_predictor_free(&p);
+}
+
 int main(void)
 {
     RUN(all_starts_at_a_half);
@@ -233,5 +255,6 @@ int main(void)
     RUN(a_long_gradient_is_clipped);
     RUN(too_large_a_predictor_is_refused);
     RUN(every_build_gives_the_same_bits);
+    RUN(a_row_is_of_the_request_asked_for);
     return report();
 }
