@@ -183,6 +183,7 @@ class _Run:
             "transfer_latency_s": s.cluster.transfer.latency_s,
             "transfer_bytes_per_s": s.cluster.transfer.bandwidth_gb_per_s * 1e9,
             "transfer_links": s.cluster.transfer.bandwidth_of,
+            "initial_queue": s.router.initial_queue,
             "reconcile_s": s.router.reconciled_s,
             "decision": self._wait(wait_of(s.router.decision_s, setup.workload.chance, "decision")),
             "router_workers": s.router.workers,

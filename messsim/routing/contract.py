@@ -49,6 +49,7 @@ __all__ = [
     "Prepare",
 ]
 
+OF_QUEUE = frozenset({"discount", "window", "initial_queue"})  # options of whoever decides by the virtual queue
 PLAN_ALL = _core.PLAN_ALL
 PLAN_CHAIN = _core.PLAN_CHAIN
 PLAN_EXPLORE = _core.PLAN_EXPLORE
