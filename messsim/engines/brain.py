@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from messsim import _core
-from messsim.routing import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL, Policy
+from messsim.routing import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL, Policy, ledger_of
 from messsim.scenario import Scenario
 from messsim.workload import Chunk
 from messsim.workload.chunk import Floats
@@ -56,9 +56,7 @@ def destined(plan: int, costs: Floats | list[float]) -> int:
 
 def ledgers(scenario: Scenario) -> list[_core.Ledger]:
     """A virtual queue for each tenant, as it starts."""
-    router = scenario.router
-    how = {"discount": router.discount, "window": router.window or 0, "initial": router.initial_queue}
-    return [_core.Ledger(t.alpha or 0.0, **how) for t in scenario.promises]
+    return [ledger_of(t.alpha or 0.0, scenario.router) for t in scenario.promises]
 
 
 class Columns:
