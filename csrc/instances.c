@@ -48,6 +48,16 @@ int ms_instances_init(ms_instances *self, int32_t count, int32_t models, int32_t
     return init_brains(self, models, dimensions, alphas, discount, window);
 }
 
+void ms_instances_start(ms_instances *self, double queue)
+{
+    for (int32_t k = 0; k < self->tenants; k++) {
+        ms_ledger_start(&self->delivered[k], queue);
+        for (int32_t i = 0; i < self->count; i++) {
+            ms_ledger_start(self->tracked[k * self->count + i], queue);
+        }
+    }
+}
+
 void ms_instances_free(ms_instances *self)
 {
     for (int32_t i = 0; i < self->count && self->brain != NULL; i++) {
@@ -109,7 +119,7 @@ double ms_instances_certificate(const ms_instances *self)
     int64_t rated = 0;
     for (int32_t k = 0; k < self->tenants; k++) {
         const ms_ledger total = ms_instances_tracked(self, k);
-        promised += total.alpha * (double)total.rated - total.plain;
+        promised += total.alpha * (double)total.rated - (total.plain - total.initial);
         rated += total.rated;
     }
     return rated > 0 ? promised / (double)rated : NAN;

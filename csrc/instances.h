@@ -6,7 +6,7 @@
  * predictors' weights. What else an instance has learnt (costs, the policy's state) stays its own.
  *
  * The mean keeps the sum of the queues, so the certificate holds for the sum over instances:
- *     S/T >= A/T - (sum of Q)/T        T, S, A over all ratings of a tenant */
+ *     S/T >= A/T - (sum of Q - Q_start)/T        T, S, A over all ratings of a tenant */
 #ifndef MS_INSTANCES_H
 #define MS_INSTANCES_H
 
@@ -28,6 +28,9 @@ typedef struct ms_instances {
 /* The brains' policies, predictors and estimates are then set by the caller. */
 int ms_instances_init(ms_instances *self, int32_t count, int32_t models, int32_t tenants, int32_t dimensions,
                       const double *alphas, double discount, int64_t window);
+/* Every queue starts at this; before any rating. */
+void ms_instances_start(ms_instances *self, double queue);
+
 void ms_instances_free(ms_instances *self);
 
 /* A new page begins. */
@@ -42,7 +45,7 @@ int64_t ms_instances_learnt(const ms_instances *self);
 /* One ledger of all that a tenant's users have rated: its queue is the sum over instances. */
 ms_ledger ms_instances_tracked(const ms_instances *self, int32_t tenant);
 
-/* alpha - Q/T over all tenants and instances; NaN before any rating. */
+/* alpha - (Q - Q_start)/T over all tenants and instances; NaN before any rating. */
 double ms_instances_certificate(const ms_instances *self);
 
 #endif

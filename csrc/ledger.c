@@ -23,6 +23,11 @@ void ms_ledger_free(ms_ledger *self)
     self->recent = NULL;
 }
 
+void ms_ledger_start(ms_ledger *self, double queue)
+{
+    self->queue = self->plain = self->plain_max = self->initial = queue;
+}
+
 static double positive(double x)
 {
     return x > 0.0 ? x : 0.0;
@@ -50,14 +55,14 @@ void ms_ledger_rate(ms_ledger *self, double satisfaction)
 
 double ms_ledger_certificate(const ms_ledger *self)
 {
-    return self->rated == 0 ? NAN : (self->promised - self->plain) / (double)self->rated;
+    return self->rated == 0 ? NAN : (self->promised - (self->plain - self->initial)) / (double)self->rated;
 }
 
 int ms_ledger_holds(const ms_ledger *self)
 {
     const double rated = (double)self->rated, roundings = rated * rated + (double)self->averaged;
     const double slack = roundings * 0x1p-52 * (self->plain_max + 1.0);
-    return self->satisfied >= self->promised - self->plain - slack;
+    return self->satisfied >= self->promised - (self->plain - self->initial) - slack;
 }
 
 void ms_ledger_reconcile(ms_ledger *const *ledgers, int32_t n)
@@ -81,6 +86,7 @@ ms_ledger ms_ledger_total(ms_ledger *const *ledgers, int32_t n)
         total.queue += ledger->queue;
         total.plain += ledger->plain;
         total.plain_max += ledger->plain_max;
+        total.initial += ledger->initial;
         total.rated += ledger->rated;
         total.satisfied += ledger->satisfied;
         total.promised += ledger->promised;

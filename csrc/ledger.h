@@ -4,7 +4,7 @@
  *
  * On every path, in any order of ratings: S/T >= A/T - (Q_end - Q_start)/T, with T ratings, S the sum
  * of their s and A the sum of their alpha. A discounted or windowed queue decides otherwise, so a
- * plain one is kept beside it for the certificate. */
+ * plain one is kept beside it for the certificate. A queue may start above 0 (ms_ledger_start). */
 #ifndef MS_LEDGER_H
 #define MS_LEDGER_H
 
@@ -17,6 +17,7 @@ typedef struct ms_ledger {
     double queue;        /* what the router sees */
     double plain;        /* the undiscounted queue that the certificate speaks of */
     double plain_max;
+    double initial;      /* what both queues started at: a place-holder that nobody is owed */
     int64_t rated;       /* T */
     double satisfied;    /* S */
     double promised;     /* A */
@@ -28,10 +29,13 @@ typedef struct ms_ledger {
 int ms_ledger_init(ms_ledger *self, double alpha, double discount, int64_t window);
 void ms_ledger_free(ms_ledger *self);
 
+/* Both queues start at this, before anything is rated. Not for windowed ones, which are what they have seen. */
+void ms_ledger_start(ms_ledger *self, double queue);
+
 /* One answer with satisfaction s in [0, 1] is rated. */
 void ms_ledger_rate(ms_ledger *self, double satisfaction);
 
-/* The lower bound on the mean satisfaction of rated answers, alpha - Q/T; NaN before any. */
+/* The lower bound on the mean satisfaction of rated answers, alpha - (Q - Q_start)/T; NaN before any. */
 double ms_ledger_certificate(const ms_ledger *self);
 
 /* Whether the certificate holds, with slack T 2^-52 (Q_max + 1) for rounding. It always must, unless the queues were

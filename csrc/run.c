@@ -45,6 +45,7 @@ int ms_run_init(ms_run *self, const ms_run_config *config, const double *alphas,
     MS_TRY(ms_timeline_init(&self->timeline, pools, config->length));
     MS_TRY(ms_instances_init(&self->instances, config->instances, config->models, config->tenants,
                           config->needs_features ? config->features : 0, alphas, discount, window));
+    ms_instances_start(&self->instances, config->initial_queue);
     for (int32_t k = 0; k < config->instances; k++) {
         self->instances.brain[k].destinations = self->destinations;
     }

@@ -72,6 +72,7 @@ typedef struct ms_run_config {
     int32_t instances;           /* of the router */
     ms_wait decision;            /* how long a decision takes; of law MS_WAITS_FOREVER: no time at all */
     int32_t router_workers;      /* of each instance, that decide at once; 0: as many as are needed */
+    double initial_queue;        /* that every virtual queue starts at */
     double reconcile_s;          /* between two reconciliations of theirs; infinite: never */
 } ms_run_config;
 

@@ -465,9 +465,10 @@ def average(list predictors not None):
 cdef class Ledger(_ms_ledger):
     """A virtual queue and its certificate: `queue` is what the router sees, `plain` the undiscounted one."""
 
-    def __init__(self, double alpha, *, double discount=1.0, int64_t window=0):
+    def __init__(self, double alpha, *, double discount=1.0, int64_t window=0, double initial=0.0):
         ms_ledger_free(&self.c)
         check(ms_ledger_init(&self.c, alpha, discount, window))
+        ms_ledger_start(&self.c, initial)
 
     def __dealloc__(self):
         ms_ledger_free(&self.c)
@@ -494,7 +495,7 @@ cdef class Ledger(_ms_ledger):
 
     @property
     def certificate(self) -> float:
-        """alpha - Q/T: the mean satisfaction of rated answers is at least this. NaN before any."""
+        """alpha - (Q - Q_start)/T: the mean satisfaction of rated answers is at least this. NaN before any."""
         return ms_ledger_certificate(&self.c)
 
     @property

@@ -127,9 +127,8 @@ class Sla(TypedDict):
         "answers",
         "the virtual queue by which the router decides, at the end, summed over tenants and instances",
     ]
-    queue_plain_final: Annotated[
-        float, "answers", "the same neither discounted nor windowed, of which the certificate speaks"
-    ]
+    queue_plain_final: Annotated[float, "answers", "the same neither discounted nor windowed, as the certificate is"]
+    queue_initial: Annotated[float, "answers", "what these two began with: a place-holder, owed to nobody"]
     rated: Annotated[int, "answers", "rated answers"]
     satisfaction_rated: Annotated[float | None, "0 to 1", "mean of the ratings: what the router believes"]
     certificate: Annotated[

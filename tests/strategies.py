@@ -213,10 +213,12 @@ def routers(draw, names: list[str], has_servers: bool) -> dict[str, Any]:
         | draw(st.sampled_from([{}, {"momentum": 0.9}, {"optimizer": "adagrad"}])),
     }
     more = [{}, {"window": 5}, {"discount": 0.8}, {"target_queue": 2.0, "gain": 0.1}, {"cost_prior": 1.0}]
+    begun = {"initial_queue": draw(st.sampled_from([0.0, 0.3, 7.0]))}
     several = {"instances": draw(st.sampled_from([2, 9])), "reconcile_s": draw(st.sampled_from([0.25, 7.0]))}
     slow = {"decision_s": draw(st.sampled_from([0.0, 0.25, {"kind": "exponential", "mean_s": 0.2}]))}
     data |= draw(st.sampled_from([{}, slow, slow | {"workers": draw(st.sampled_from([0, 2]))}]))
-    return data | draw(st.sampled_from([*more, several, several | {"discount": 0.8}]))
+    data |= draw(st.sampled_from([*more, several, several | {"discount": 0.8}]))
+    return data if "window" in data else data | begun
 
 
 @st.composite

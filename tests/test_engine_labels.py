@@ -62,6 +62,11 @@ CASES = {
     },
     "discount": {"router": {"discount": 0.9}},
     "window": {"router": {"window": 7}},
+    "a queue that has begun": {"router": {"initial_queue": 5.0}},
+    "begun, discount, tenants": {
+        "tenants": [{"name": "x", "alpha": 0.9}, {"name": "y", "share": 3.0, "alpha": 0.4}],
+        "router": {"initial_queue": 2.5, "discount": 0.9},
+    },
     "target": {"router": {"target_queue": 4.0, "gain": 0.05}},
     "target, tenants": {
         "tenants": [{"name": "x", "alpha": 0.9}, {"name": "y", "share": 3.0, "alpha": 0.4}],
@@ -127,6 +132,25 @@ def test_a_discounted_queue_keeps_a_plain_one_for_its_certificate(engine):
     sla = r.summary["sla"]
     assert (sla["queue_tracked_final"], sla["queue_plain_final"]) == (tenant.queue_tracked, plain)
     assert tenant.certificate == pytest.approx(tenant.alpha - plain / len(r), rel=1e-12)
+
+
+def test_what_a_queue_began_with_is_owed_to_nobody(engine):
+    """Of 40 answers none satisfies: Q grows by alpha each, and the bound is of what it grew by."""
+    data = scenario(
+        requests=40,
+        sla={"alpha": 0.75},
+        models=[model("only", NEVER)],
+        tenants=[{"name": "x"}, {"name": "y"}],
+        router={"initial_queue": 8.0, "instances": 2},
+    )
+    r = run(data, engine)
+    assert r.records.queue[0] == 8.0
+    sla = r.summary["sla"]
+    assert (sla["queue_final"], sla["queue_initial"]) == (2 * 8.0 + 40 * 0.75, 4 * 8.0)
+    assert sla["queue_tracked_final"] == sla["queue_plain_final"] == 4 * 8.0 + 40 * 0.75
+    assert sla["certificate"] == sla["satisfaction"] == 0.0
+    assert [t["certificate"] for t in r.summary["tenants"]] == [0.0, 0.0]
+    assert r.outcome.timeline.samples[-1].certificate == 0.0
 
 
 # ---- labels, by hand ------------------------------------------------------------------------------------

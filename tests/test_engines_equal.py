@@ -259,7 +259,7 @@ def routers(draw, names: list[str], none: bool):
         }
         | draw(instances)
         | draw(decisions())
-        | draw(st.sampled_from([{}, {"window": 10}, {"discount": 0.9}, {"target_queue": 3.0}, {"cost_prior": 2.0}]))
+        | draw(st.sampled_from([{}, {"window": 10}, {"discount": 0.9}, {"target_queue": 3.0}, {"initial_queue": 2.0}]))
     )
 
 

@@ -43,6 +43,7 @@ CASES = {
     "momentum": {"router": {"predictor": {"learning_rate": 0.3, "momentum": 0.9, "weight_decay": 1e-3}}},
     "a queue that forgets": {"router": {"discount": 0.9}},
     "steered": {"router": {"target_queue": 4.0, "gain": 0.05}},
+    "queues that have begun": {"router": {"initial_queue": 3.0}},
     "learns from one, raters err": {"router": {"explore": "chosen"}, "feedback": {"false_negative": 0.2}},
     "small chunks": {"record": {"chunk": 64}},
 }

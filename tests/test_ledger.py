@@ -18,8 +18,8 @@ sixty_fourths = st.integers(0, 64).map(lambda k: k / 64)  # whose sums are exact
 often = settings(derandomize=True, deadline=None, max_examples=300)
 
 
-def queue_twin(alpha: float, satisfaction: list[float], discount: float = 1.0) -> list[float]:
-    queue, path = 0.0, []
+def queue_twin(alpha: float, satisfaction: list[float], discount: float = 1.0, start: float = 0.0) -> list[float]:
+    queue, path = start, []
     for s in satisfaction:
         queue = max(0.0, discount * queue + (alpha - s))
         path.append(queue)
@@ -52,6 +52,20 @@ def test_an_example_by_hand():
     assert ledger.plain_max == 2.25
 
 
+def test_a_queue_that_has_begun_by_hand():
+    """It began with 1, which five good answers use up: the bound is then above the promise by 1 of 8 answers."""
+    ledger = _core.Ledger(0.75, initial=1.0)
+    assert (ledger.queue, ledger.plain, ledger.plain_max, ledger.initial, ledger.rated) == (1.0, 1.0, 1.0, 1.0, 0)
+    assert math.isnan(ledger.certificate)
+    assert ledger.holds
+    assert rated_path(ledger, [1.0, 1.0, 0.0]) == [0.75, 0.5, 1.25]
+    assert ledger.certificate == 0.75 - (1.25 - 1.0) / 3
+    assert rated_path(ledger, [1.0] * 5)[-1] == 0.0
+    assert ledger.certificate == 0.75 + 1.0 / 8  # more than was promised: the place-holder has been used up
+    assert ledger.certificate <= ledger.satisfied / ledger.rated == 7 / 8
+    assert ledger.holds
+
+
 @often
 @given(unit, ratings)
 def test_the_queue_follows_its_recursion(alpha, satisfaction):
@@ -65,7 +79,9 @@ def test_the_queue_follows_its_recursion(alpha, satisfaction):
 
 
 ways_to_forget = st.one_of(
-    st.fixed_dictionaries({"discount": st.sampled_from([0.0, 0.5, 0.9, 0.999, 1.0])}),
+    st.fixed_dictionaries(
+        {"discount": st.sampled_from([0.0, 0.5, 0.9, 0.999, 1.0]), "initial": st.sampled_from([0.0, 0.7, 1e4])}
+    ),
     st.fixed_dictionaries({"window": st.integers(1, 50)}),
 )
 
@@ -78,9 +94,10 @@ def test_the_certificate_holds_on_every_path_however_the_queue_forgets(alpha, sa
         ledger.rate(s)
         slack = t * 2.0**-52 * (ledger.plain_max + 1)
         assert ledger.holds
-        assert ledger.certificate == pytest.approx(alpha - ledger.plain / t, rel=1e-12, abs=1e-13)
+        assert ledger.certificate == pytest.approx(alpha - (ledger.plain - ledger.initial) / t, rel=1e-12, abs=1e-11)
         assert Fraction(ledger.certificate) - Fraction(slack) <= sum(map(Fraction, satisfaction[:t])) / t
-    assert ledger.plain == (queue_twin(alpha, satisfaction) or [0.0])[-1]
+    start = how.get("initial", 0.0)
+    assert ledger.plain == (queue_twin(alpha, satisfaction, start=start) or [start])[-1]
 
 
 @often

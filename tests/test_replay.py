@@ -101,6 +101,9 @@ def test_one_outcome_a_request_supports_a_shadow_only(simulated, tmp_path):
     assert sum(result["shadow"]["shares"]) == pytest.approx(1.0)
     assert result["shadow"]["cost_per_request"] == pytest.approx(np.dot(result["shadow"]["shares"], [1.0, 4.0, 9.0]))
     assert result["shadow"]["auc"] > 0.6
+    begun = replay(read_log(path), 0.65, seed=3, **OPTIONS, initial_queue=1000.0)["shadow"]
+    assert begun["queue_final"] == pytest.approx(1000.0 + N * 0.65 - satisfied.sum())  # which never came to 0
+    assert begun["certificate_of_logged"] == pytest.approx(satisfied.mean())
     assert replay(read_log(path), 0.65, seed=3, **OPTIONS | {"c": 0.0})["shadow"] == result["shadow"]  # never explores
 
 

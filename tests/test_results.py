@@ -361,7 +361,9 @@ def check_sla(r, s, f, done, alphas) -> None:
     near(sla["queue_final"], sum(t.queue_delivered for t in r.outcome.tenants))
     near(sla["queue_max"], max(t.queue_delivered_max for t in r.outcome.tenants))
     near(sla["queue_tracked_final"], sum(t.queue_tracked for t in r.outcome.tenants))
-    near(sla["certificate"], sum(t.alpha * t.rated - t.queue_plain for t in r.outcome.tenants) / sla["rated"])
+    owed = sum(t.alpha * t.rated - (t.queue_plain - t.queue_initial) for t in r.outcome.tenants)
+    near(sla["certificate"], owed / sla["rated"])
+    assert sla["queue_initial"] == sum(t.queue_initial for t in r.outcome.tenants)
     if len(alphas) == 1:
         satisfied = [math.nan if v is None else v for v in f["satisfied"]]
         assert sla["time_to_compliance"] == compliant_from(satisfied, sla["alpha"])

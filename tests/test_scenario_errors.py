@@ -66,6 +66,8 @@ def wrong(name: str, value, line: str, *more: str):
         wrong("router", {"V": 1e-16}, "router.V = 1e-16: expected at least 1e-15"),
         wrong("models", [model("a", latency_s=1e-300)], "models.0.latency_s = 1e-300: expected at least 1e-15"),
         wrong("router", {"V": 1e16}, "router.V = 1e+16: expected at most 1e+15"),
+        wrong("router", {"initial_queue": -1}, "router.initial_queue = -1: expected at least 0"),
+        wrong("router", {"initial_queue": float("inf")}, "router.initial_queue = inf: expected a finite number"),
         wrong("router", {"discount": 1.5}, "router.discount = 1.5: expected at most 1"),
         wrong("router", {"predictor": {"momentum": 1.0}}, "router.predictor.momentum = 1.0: expected below 1"),
         wrong("cost", {"unit": "EUR"}, "cost.unit = 'EUR': expected one of J, USD"),
@@ -424,6 +426,13 @@ TABLE = {"satisfaction": {"kind": "table", "file": "t.csv"}, "features": None}
         (
             {"router": {"window": 5, "discount": 0.5}},
             ["router: both window and discount are given; expected one of them"],
+        ),
+        (
+            {"router": {"window": 5, "initial_queue": 3.0}},
+            [
+                "router: window = 5 and initial_queue = 3: expected one of them; a windowed queue is what its ratings "
+                "fell short, and starts at 0"
+            ],
         ),
         # columns of a trace
         *[

@@ -36,6 +36,28 @@ static void rate(ms_instances *instances, int32_t instance, int32_t tenant, int 
     }
 }
 
+static void every_queue_starts_where_it_should(void)
+{
+    ms_instances instances;
+    make(&instances, N, NULL);
+    ms_instances_start(&instances, 2.0);
+    for (int32_t k = 0; k < 2; k++) {
+        CHECK(instances.delivered[k].queue == 2.0 && instances.delivered[k].initial == 2.0);
+        for (int32_t i = 0; i < N; i++) {
+            CHECK(instances.brain[i].tracked[k].queue == 2.0 && instances.brain[i].tracked[k].plain == 2.0);
+        }
+    }
+    rate(&instances, 0, 0, 4, 0); /* 2 + 3 */
+    rate(&instances, 1, 1, 0, 8); /* 2 - 8 / 2, so 0 */
+    const ms_ledger total = ms_instances_tracked(&instances, 0);
+    CHECK(total.queue == 9.0 && total.initial == 6.0 && ms_ledger_certificate(&total) == 0.0);
+    CHECK(ms_instances_certificate(&instances) == (4.0 * 0.75 - (9.0 - 6.0) + 8.0 * 0.5 - (4.0 - 6.0)) / 12.0);
+    ms_instances_reconcile(&instances);
+    CHECK(instances.brain[2].tracked[0].queue == 3.0 && instances.brain[2].tracked[0].initial == 2.0);
+    CHECK(ms_instances_certificate(&instances) == 0.5);
+    ms_instances_free(&instances);
+}
+
 static void queues_become_their_mean_tenant_by_tenant(void)
 {
     ms_instances instances;
@@ -172,6 +194,7 @@ static void scores_follow_a_reconciliation(void)
 
 int main(void)
 {
+    RUN(every_queue_starts_where_it_should);
     RUN(queues_become_their_mean_tenant_by_tenant);
     RUN(the_certificate_is_that_of_the_total);
     RUN(rounding_does_not_break_it);

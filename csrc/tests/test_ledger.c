@@ -69,6 +69,23 @@ static void a_windowed_queue_looks_back_so_far(void)
     ms_ledger_free(&ledger);
 }
 
+static void the_certificate_leaves_out_what_the_queue_began_with(void)
+{
+    ms_ledger ledger;
+    CHECK(ms_ledger_init(&ledger, 0.75, 1.0, 0) == 0);
+    ms_ledger_start(&ledger, 1.0);
+    CHECK(ledger.queue == 1.0 && ledger.plain == 1.0 && ledger.plain_max == 1.0 && ms_ledger_holds(&ledger));
+    const double s[] = {1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0};
+    rate_all(&ledger, s, 3);
+    CHECK(ledger.queue == 1.25 && ms_ledger_certificate(&ledger) == 0.75 - 0.25 / 3.0);
+    rate_all(&ledger, s + 3, 5);
+    CHECK(ledger.queue == 0.0 && ms_ledger_certificate(&ledger) == 0.875 && ledger.satisfied == 7.0);
+    CHECK(ms_ledger_holds(&ledger)); /* 7 >= 6 + 1: with nothing to spare */
+    ledger.initial += 1e-9;
+    CHECK(!ms_ledger_holds(&ledger));
+    ms_ledger_free(&ledger);
+}
+
 static void the_certificate_holds_on_every_path(void)
 {
     lcg chance = {8};
@@ -117,6 +134,7 @@ int main(void)
     RUN(the_queue_is_never_negative);
     RUN(a_discounted_queue_forgets);
     RUN(a_windowed_queue_looks_back_so_far);
+    RUN(the_certificate_leaves_out_what_the_queue_began_with);
     RUN(the_certificate_holds_on_every_path);
     RUN(a_broken_ledger_is_noticed);
     RUN(too_large_a_window_is_refused);

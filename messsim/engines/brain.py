@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from messsim import _core
-from messsim.routing import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL, Policy
+from messsim.routing import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL, Policy, ledger_of
 from messsim.scenario import Scenario
 from messsim.workload import Chunk
 from messsim.workload.chunk import Floats
 
-__all__ = ["Brain", "Columns", "Decision", "destined", "substitute"]
+__all__ = ["Brain", "Columns", "Decision", "destined", "ledgers", "substitute"]
 
 
 BLOCK = 512  # most requests scored at once: learning throws away what is left of a block
@@ -54,6 +54,11 @@ def destined(plan: int, costs: Floats | list[float]) -> int:
     return plan & ~PLAN_MODEL | model
 
 
+def ledgers(scenario: Scenario) -> list[_core.Ledger]:
+    """A virtual queue for each tenant, as it starts."""
+    return [ledger_of(t.alpha or 0.0, scenario.router) for t in scenario.promises]
+
+
 class Columns:
     """A chunk's columns as decisions read them, request by request; `scores` is room for them."""
 
@@ -92,10 +97,8 @@ class Brain:
         self.instance = instance
         self._block = BLOCK if instances <= SHARING_MOST else 1
         router = scenario.router
-        alphas = [t.alpha or 0.0 for t in scenario.promises]
-        window = router.window or 0
-        self.tracked = [_core.Ledger(a, discount=router.discount, window=window) for a in alphas]
-        self.alphas = alphas
+        self.tracked = ledgers(scenario)
+        self.alphas = [k.alpha for k in self.tracked]
         self.step = 0
         self.destinations: list[dict[str, float]] = []
         self._models = len(scenario.models)

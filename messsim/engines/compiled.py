@@ -149,7 +149,7 @@ class _Run:
     # ---- what the loop is told ----------------------------------------------------------------------------
 
     def _make_loop(self) -> _core.Loop:
-        s, setup = self.scenario, self.setup
+        s, setup, router = self.scenario, self.setup, self.scenario.router
         law, failures = s.arrivals, s.cluster.failures
         closed = law.kind == "closed"
         config = {
@@ -160,7 +160,7 @@ class _Run:
             "in_usd": s.cost.unit == "USD",
             "needs_loads": setup.needs_loads,
             "needs_destinations": setup.needs_destinations,
-            "keeps_session_model": s.router.keep_session_model,
+            "keeps_session_model": router.keep_session_model,
             "needs_features": "features" in setup.policy.needs,
             "uniforms": setup.policy.kernel.uniforms,
             "learns_every_answer": setup.policy.learns_every_answer,
@@ -183,12 +183,12 @@ class _Run:
             "transfer_latency_s": s.cluster.transfer.latency_s,
             "transfer_bytes_per_s": s.cluster.transfer.bandwidth_gb_per_s * 1e9,
             "transfer_links": s.cluster.transfer.bandwidth_of,
-            "reconcile_s": s.router.reconciled_s,
-            "decision": self._wait(wait_of(s.router.decision_s, setup.workload.chance, "decision")),
-            "router_workers": s.router.workers,
+            "initial_queue": router.initial_queue,
+            "reconcile_s": router.reconciled_s,
+            "decision": self._wait(wait_of(router.decision_s, setup.workload.chance, "decision")),
+            "router_workers": router.workers,
         }
         priority, ttft_objective_s = setup.urgency or (None, None)
-        router = s.router
         return _core.Loop(
             config,
             np.array([t.alpha or 0.0 for t in s.promises]),

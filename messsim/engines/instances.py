@@ -10,7 +10,7 @@ from messsim.scenario import Scenario
 from messsim.workload import Chunk
 from messsim.workload.chunk import Floats
 
-from .brain import Brain, Columns, Decision, substitute
+from .brain import Brain, Columns, Decision, ledgers, substitute
 from .calendar import RECONCILES, Calendar
 from .open_request import OpenRequest
 from .outcome import TenantOutcome, assert_certified
@@ -31,12 +31,9 @@ class Instances:
     """
 
     def __init__(self, scenario: Scenario, policy: Policy, marginal: _core.MarginalCosts) -> None:
-        router = scenario.router
-        count = router.instances
+        count = scenario.router.instances
         self.brains = [Brain(scenario, p, marginal, i, count) for i, p in enumerate(policy.copies(count))]
-        self.delivered = [
-            _core.Ledger(t.alpha or 0.0, discount=router.discount, window=router.window or 0) for t in scenario.promises
-        ]
+        self.delivered = ledgers(scenario)
         self._tells_features = "features" in policy.needs
 
     def begin(self, chunk: Chunk, known_costs: Floats) -> Columns:
@@ -139,4 +136,4 @@ def certificate(totals: list[_core.Ledger]) -> float:
     rated = sum(k.rated for k in totals)
     if rated == 0:
         return float("nan")
-    return in_order(k.alpha * k.rated - k.plain for k in totals) / rated
+    return in_order(k.alpha * k.rated - (k.plain - k.initial) for k in totals) / rated

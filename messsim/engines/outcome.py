@@ -47,7 +47,7 @@ class TenantOutcome:
 
     What was rated is summed over the instances of the router, and so are its queues: `queue_tracked`, by which it
     decides, and `queue_plain`, neither discounted nor windowed, of which the certificate speaks. Those of what was
-    delivered are plain.
+    delivered are plain. `queue_initial` is what the tracked ones started at.
     """
 
     name: str
@@ -59,6 +59,7 @@ class TenantOutcome:
     rated_satisfied: float
     queue_tracked: float
     queue_plain: float
+    queue_initial: float
     certificate: float
 
     @classmethod
@@ -74,6 +75,7 @@ class TenantOutcome:
             rated_satisfied=tracked.satisfied,
             queue_tracked=tracked.queue,
             queue_plain=tracked.plain,
+            queue_initial=tracked.initial,
             certificate=tracked.certificate,
         )
 

@@ -190,8 +190,8 @@ def certified_gap(curves: pl.DataFrame, summary: ConvergenceSummary) -> Figure:
         "Certified gap",
         layered(*shapes, curve, crosshair(wide, x, tips)),
         f"Promise less certificate, mean over the runs: {number(end[1])} at request {end[0]:,}.",
-        "Mean of Q/T over the runs, both axes logarithmic. Dotted: the shapes 1/√T and, steeper, 1/T; theory bounds "
-        "the violation by the order of V/T + 1/√T.",
+        "Mean over the runs of (Q − Q₀)/T, Q₀ what Q began with; both axes logarithmic. Dotted: the shapes 1/√T and, "
+        "steeper, 1/T; theory bounds the violation by the order of V/T + 1/√T.",
         pl.DataFrame(table),
         height=240,
     )

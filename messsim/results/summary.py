@@ -116,7 +116,7 @@ def _sessions(scenario: Scenario, outcome: Outcome, tally: Tally) -> Sessions | 
 def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> Sla:
     running, tenants = tally.running, outcome.tenants
     rated = sum(t.rated for t in tenants)
-    promised = sum(t.alpha * t.rated - t.queue_plain for t in tenants)
+    promised = sum(t.alpha * t.rated - (t.queue_plain - t.queue_initial) for t in tenants)
     mean = mean_alpha([t.alpha for t in tenants], tally.tenant_answered.tolist())
     alpha = scenario.sla.alpha if mean is None else mean
     satisfaction = running.mean
@@ -134,6 +134,7 @@ def _sla(scenario: Scenario, outcome: Outcome, tally: Tally) -> Sla:
         "queue_max": max(t.queue_delivered_max for t in tenants),
         "queue_tracked_final": sum(t.queue_tracked for t in tenants),
         "queue_plain_final": sum(t.queue_plain for t in tenants),
+        "queue_initial": sum(t.queue_initial for t in tenants),
         "rated": rated,
         "satisfaction_rated": sum(t.rated_satisfied for t in tenants) / rated if rated else None,
         "certificate": promised / rated if rated and not scenario.feedback.raters_err else None,

@@ -29,7 +29,7 @@ from . import (
     threshold,
 )
 from .checking import check_policy
-from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, Build, Facts, Knowledge, Policy
+from .contract import PLAN_ALL, PLAN_CHAIN, PLAN_EXPLORE, PLAN_MODEL, Build, Facts, Knowledge, Policy, ledger_of
 from .files import built_by, load_file
 from .gateway import MessPlus, Route
 from .interruptible import interruptible
@@ -50,6 +50,7 @@ __all__ = [
     "check_policy",
     "find",
     "interruptible",
+    "ledger_of",
     "notes",
 ]
 

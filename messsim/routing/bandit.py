@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from messsim.scenario.routing import Router
 
-from .contract import Knowledge, Policy
+from .contract import OF_QUEUE, Knowledge, Policy
 from .mixing import scale
 from .plugin import compile_policy
 
 __all__ = ["priced_bandit"]
 
-OPTIONS = frozenset({"eta", "width", "ridge", "cost_estimate", "cost_prior"})
+OPTIONS = OF_QUEUE | {"eta", "width", "ridge", "cost_estimate", "cost_prior"}
 
 
 def priced_bandit(

@@ -38,6 +38,7 @@ from messsim import _core
 from messsim.scenario.routing import Router
 
 __all__ = [
+    "OF_QUEUE",
     "PLAN_ALL",
     "PLAN_CHAIN",
     "PLAN_EXPLORE",
@@ -47,8 +48,10 @@ __all__ = [
     "Knowledge",
     "Policy",
     "Prepare",
+    "ledger_of",
 ]
 
+OF_QUEUE = frozenset({"discount", "window", "initial_queue"})  # options of whoever decides by the virtual queue
 PLAN_ALL = _core.PLAN_ALL
 PLAN_CHAIN = _core.PLAN_CHAIN
 PLAN_EXPLORE = _core.PLAN_EXPLORE
@@ -56,6 +59,12 @@ PLAN_MODEL = _core.PLAN_MODEL  # plan & PLAN_MODEL is the model that a plan name
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
+
+
+def ledger_of(alpha: float, options: Router) -> _core.Ledger:
+    """A virtual queue as it starts."""
+    window = options.window or 0
+    return _core.Ledger(alpha, discount=options.discount, window=window, initial=options.initial_queue)
 
 
 @dataclass(frozen=True)

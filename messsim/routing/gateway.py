@@ -23,7 +23,7 @@ from messsim.errors import KernelError, OutputError, ScenarioError
 from messsim.scenario.routing import Router
 from messsim.scenario.seeds import column_id
 
-from .contract import PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL
+from .contract import OF_QUEUE, PLAN_ALL, PLAN_EXPLORE, PLAN_MODEL, ledger_of
 from .gateway_input import LARGEST, MOST_PENDING, Saved, check_saved, numbers, plain, read_saved, router_of, validated
 from .learning import warm_start
 from .mess_plus import build
@@ -83,7 +83,7 @@ class MessPlus:
         How many requests may wait for feedback: with one more, the oldest is forgotten (see `forgotten`).
     options
         As in a scenario's ``[router]``: ``V``, ``c``, ``kappa``, ``explore``, ``learn``, ``predictor``,
-        ``reference``, ``discount``, ``window``, ``target_queue``, ``gain``.
+        ``reference``, ``discount``, ``window``, ``initial_queue``, ``target_queue``, ``gain``.
 
     Raises
     ------
@@ -113,7 +113,7 @@ class MessPlus:
         self._finds_weight = router.V == "auto"
         self._cost_sums, self._weight = np.zeros(len(self.models)), 1.0 if router.V == "auto" else router.V
         self._policy = build(_resolved(router, self._weight), len(self.models), self.features)
-        self._ledger = _core.Ledger(alpha, discount=router.discount, window=router.window or 0)
+        self._ledger = ledger_of(alpha, router)
         self._column = column_id("policy:mess+")
         self._routed = self._forgotten = 0
         self._pending: dict[int, tuple[int, list[float] | None]] = {}  # plan, and features where they teach
@@ -385,9 +385,7 @@ class MessPlus:
         self._pending = {request: (plan, features) for request, plan, features in saved.pending}
 
 
-OURS = frozenset(
-    ["V", "c", "kappa", "explore", "learn", "predictor", "reference", "discount", "window", "target_queue", "gain"]
-)
+OURS = OF_QUEUE | {"V", "c", "kappa", "explore", "learn", "predictor", "reference", "target_queue", "gain"}
 
 
 def _resolved(router: Router, weight: float) -> Router:

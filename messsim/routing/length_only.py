@@ -10,13 +10,13 @@ Source: the bound of a router without features, with the price of Balseiro, Lu a
 
 from messsim.scenario.routing import Router
 
-from .contract import Knowledge, Policy
+from .contract import OF_QUEUE, Knowledge, Policy
 from .mixing import scale
 from .plugin import compile_policy
 
 __all__ = ["build"]
 
-OPTIONS = frozenset({"eta", "cost_estimate", "cost_prior"})
+OPTIONS = OF_QUEUE | {"eta", "cost_estimate", "cost_prior"}
 
 
 def decide(models, queue, costs, params, state):  # type: ignore[no-untyped-def]

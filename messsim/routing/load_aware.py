@@ -8,15 +8,15 @@ Without servers, and while no batch is full, this is MESS+.
 
 from messsim.scenario.routing import Router
 
-from .contract import PLAN_ALL, Knowledge, Policy
+from .contract import OF_QUEUE, PLAN_ALL, Knowledge, Policy
 from .learning import predictor_of
 from .plugin import compile_policy
 
 __all__ = ["build"]
 
-OPTIONS = frozenset(
-    {"V", "c", "kappa", "learn", "delay_weight", "predictor", "reference", "cost_estimate", "cost_prior"}
-)
+OPTIONS = OF_QUEUE | {
+    *("V", "c", "kappa", "learn", "delay_weight", "predictor", "reference", "cost_estimate", "cost_prior")
+}
 FIRST = 4  # params before the turnovers
 
 

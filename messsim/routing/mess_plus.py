@@ -6,34 +6,21 @@ keep the promise; V small: dear, and quick.
 
 Every rated answer is a step on the model that gave it; ``learn = "explored"`` is the paper's, as is ``c = 0.1``.
 Departures, each off by default: ``explore = "chosen"`` asks one model, not all, while exploring; a discounted
-or windowed queue; a V for each tenant, steered so that its queue hovers about a target.
+or windowed queue, or one that starts above 0; a V for each tenant, steered so that its queue hovers about a target.
 """
 
 from messsim import _core
 from messsim.scenario.routing import Router
 
-from .contract import Knowledge, Policy
+from .contract import OF_QUEUE, Knowledge, Policy
 from .learning import predictor_of
 
 __all__ = ["build"]
 
-OPTIONS = frozenset(
-    [
-        "V",
-        "explore",
-        "learn",
-        "c",
-        "kappa",
-        "cost_estimate",
-        "cost_prior",
-        "reference",
-        "predictor",
-        "discount",
-        "window",
-        "target_queue",
-        "gain",
-    ]
-)
+OPTIONS = OF_QUEUE | {
+    *("V", "explore", "learn", "c", "kappa", "cost_estimate", "cost_prior", "reference", "predictor"),
+    *("target_queue", "gain"),
+}
 EXPLORE = {"all": 0.0, "chosen": 1.0}
 
 

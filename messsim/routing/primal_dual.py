@@ -8,14 +8,14 @@ V = 1 / (eta E), since drift-plus-penalty is the same method in another scale. I
 
 from messsim.scenario.routing import Router
 
-from .contract import PLAN_ALL, Knowledge, Policy
+from .contract import OF_QUEUE, PLAN_ALL, Knowledge, Policy
 from .learning import predictor_of
 from .mixing import scale
 from .plugin import compile_policy
 
 __all__ = ["build"]
 
-OPTIONS = frozenset({"eta", "c", "kappa", "learn", "predictor", "reference", "cost_estimate", "cost_prior"})
+OPTIONS = OF_QUEUE | {"eta", "c", "kappa", "learn", "predictor", "reference", "cost_estimate", "cost_prior"}
 
 
 def decide(step, models, queue, scores, costs, uniforms, params):  # type: ignore[no-untyped-def]

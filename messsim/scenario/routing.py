@@ -170,6 +170,11 @@ class Router(Part):
     predictor: Predictor = Field(Predictor(), description="what learns satisfaction")
     discount: float = Field(1.0, gt=0, le=1, description="Q <- max(0, discount Q + alpha - s)")
     window: Count | None = Field(None, le=10_000_000, description="Q over the last so many ratings only")
+    initial_queue: NonNegative = Field(
+        0.0,
+        description="what Q starts at, for each tenant and instance: a place-holder, instead of the answers that fall "
+        "short until Q is long enough; not with window",
+    )
     target_queue: Positive | None = Field(None, description="steer V so that the queue hovers about this length")
     instances: int = Field(
         1,
@@ -285,6 +290,11 @@ class Router(Part):
     def _one_memory(self) -> "Router":
         if self.window is not None and self.discount < 1:
             raise ValueError("both window and discount are given; expected one of them")
+        if self.window is not None and self.initial_queue > 0:
+            raise ValueError(
+                f"window = {self.window} and initial_queue = {self.initial_queue:g}: expected one of them; a windowed "
+                "queue is what its ratings fell short, and starts at 0"
+            )
         if self.window is not None and self.instances > 1:
             raise ValueError(
                 f"window = {self.window} and instances = {self.instances}: expected one of them; windows of several "

@@ -19,10 +19,10 @@ from messsim import _core
 class Queue:
     """The virtual queue, by its definition: plain, discounted or windowed."""
 
-    def __init__(self, alpha: float, discount: float = 1.0, window: int | None = None) -> None:
-        self.alpha, self.discount, self.window = alpha, discount, window
+    def __init__(self, alpha: float, router: Any) -> None:
+        self.alpha, self.discount, self.window = alpha, router.discount, router.window
         self.recent: list[float] = []
-        self.q = self.plain = self.plain_max = 0.0
+        self.q = self.plain = self.plain_max = self.initial = router.initial_queue
         self.rated, self.satisfied = 0, 0.0
 
     def rate(self, s: float) -> None:
@@ -82,8 +82,8 @@ class Router:
         self.features, self.satisfied, self.labels, self.known = features, satisfied, labels, known
         self.uniforms, self.rated, self.label_s = uniforms, rated, label_s
         self.models = len(satisfied)
-        self.tracked = [Queue(a, router.discount, router.window) for a in alphas]
-        self.delivered = [Queue(a, router.discount, router.window) for a in alphas]
+        self.tracked = [Queue(a, router) for a in alphas]
+        self.delivered = [Queue(a, router) for a in alphas]
         self.v = [router.V] * len(alphas)
         self.step = 0
         predictor = router.predictor

@@ -21,8 +21,8 @@ CURVES = {"satisfaction_running": "satisfied so far", "certificate": "certificat
 PROMISE = "promise_running"
 QUEUES = {"queue": "Q", "queue_tracked": "Q as the router sees it"}
 BOUND = (
-    "The certificate is the sample-path bound α − Q/T: the share of rated answers that satisfy cannot be lower, "
-    "whatever the traffic does."
+    "The certificate is the sample-path bound α − (Q − Q₀)/T, Q₀ what Q began with: the share of rated answers that "
+    "satisfy cannot be lower, whatever the traffic does."
 )
 UNSETTLED = 0.02  # of the run: there the scale of the share need not fit
 
@@ -128,10 +128,15 @@ def queue(run: Run, marks: Marks = NOTHING) -> Figure:
         chart,
         f"Virtual queue Q: {number(sla['queue_final'])} at the end, {number(sla['queue_max'])} at most.",
         "Q grows by α for each answer and shrinks by 1 for each that satisfies: the satisfying answers that are still "
-        "owed. The longer it is, the more the router pays for good answers." + marks.note(),
+        "owed. The longer it is, the more the router pays for good answers." + _begun(sla) + marks.note(),
         _table(run.timeline, shown, number),
         height=180,
     )
+
+
+def _begun(sla: Sla) -> str:
+    begun = sla["queue_initial"]
+    return f" It began at {number(begun)}, a place-holder that nobody is owed." if begun else ""
 
 
 def _table(timeline: pl.DataFrame, columns: dict[str, str], shown: Any) -> pl.DataFrame:

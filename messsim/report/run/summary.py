@@ -62,7 +62,10 @@ def _figures(summary: Summary) -> Table:
     figures.add_row("kept for good", "never" if since is None else f"from request {since:,} on")
     if sla["windows"] is not None:
         figures.add_row("windows", _windows(sla["windows"]))
-    figures.add_row("virtual queue", f"{number(sla['queue_final'])} at the end, {number(sla['queue_max'])} at most")
+    begun = f"{number(sla['queue_initial'])} to begin with, " if sla["queue_initial"] else ""
+    figures.add_row(
+        "virtual queue", f"{begun}{number(sla['queue_final'])} at the end, {number(sla['queue_max'])} at most"
+    )
     unit = cost["unit"]
     parts = [f"{amount(cost['exploration'], unit)} exploring"]
     parts += [f"{amount(cost['idle'], unit)} idle"] if cost["idle"] is not None else []
