@@ -13,6 +13,7 @@
 #include "cold.h"
 #include "dispatch_plan.h"
 #include "looks.h"
+#include "own_view.h"
 #include "philox.h"
 #include "prompt_cache.h"
 #include "replica.h"
@@ -110,7 +111,8 @@ typedef struct ms_servers {
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */
-    ms_own_rule own;       /* a rule of the user's own */
+    ms_own_rule own;       /* a rule of the user's own, */
+    ms_own_view view;      /* and what it is shown, where they are many */
     ms_saturated saturated;
 } ms_servers;
 

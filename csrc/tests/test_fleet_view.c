@@ -97,8 +97,8 @@ static void the_index_follows_looks(void)
 /* Where rules look into engines, queues and memory are those of the last look, at its own time. */
 static void a_look_into_engines_is_for_its_time(void)
 {
-    const int32_t rules[] = {MS_SCORED, MS_OWN_RULE, MS_LEAST_LOADED};
-    for (int k = 0; k < 3; k++) {
+    const int32_t rules[] = {MS_SCORED, MS_OWN_RULE, MS_OWN_RULE, MS_LEAST_LOADED};
+    for (int k = 0; k < 4; k++) {
         const ms_pool_plan plans[] = {pool_of(0, 2, 1)};
         const ms_dispatch_plan rule = {.rule = rules[k], .state_delay_s = 2.0};
         ms_fleet fleet;
@@ -113,11 +113,12 @@ static void a_look_into_engines_is_for_its_time(void)
         for (int i = 0; i < 3; i++) {
             step(&fleet, &done); /* it decodes from 1 s on */
         }
-        fleet.servers[0].is_ranked = 1;
+        fleet.servers[0].is_ranked = fleet.servers[0].view.engines_known = 1;
+        fleet.servers[0].own.sees_engines = k == 1;
         CHECK(ms_fleet_look(&fleet, 5.5) == 1 && ms_looks_s(&fleet.looks) == 4.0);
         CHECK(fleet.looks.waiting[0] == (k < 2) && fleet.looks.waiting[1] == 0);
         CHECK(fleet.looks.usage[0] == (k < 2 ? 7.0 / 1000.0 : 0.0)); /* of the iteration that ends at 4 s */
-        CHECK(fleet.servers[0].is_ranked == (k == 2));
+        CHECK(fleet.servers[0].is_ranked == (k >= 2) && fleet.servers[0].view.engines_known == (k >= 2));
         ms_fleet_free(&fleet);
     }
 }
