@@ -7,9 +7,10 @@
 
 /* Whether a pool does not take a request: it is too long, as many are there as admission lets in, or the API is down or
  * has had as much as it takes. */
-static int is_closed(const ms_pool *pool, int32_t prompt_tokens, int32_t max_new_tokens, int64_t max_waiting, double t_s)
+static int is_closed(const ms_fleet *fleet, const ms_pool *pool, int32_t prompt_tokens, int32_t max_new_tokens,
+                     int64_t max_waiting, double t_s)
 {
-    if (!ms_pool_takes(pool, prompt_tokens, max_new_tokens)) {
+    if (!ms_fleet_pool_takes(fleet, pool, prompt_tokens, max_new_tokens)) {
         return 1;
     }
     if (pool->plan.is_api) {
@@ -28,9 +29,9 @@ static int are_all_open(const ms_servers *servers, const ms_job *job, int64_t ma
            prompt + job->max_new_tokens <= servers->all_take;
 }
 
-static int is_closed_to(const ms_pool *pool, const ms_job *job, int64_t max_waiting, double t_s)
+static int is_closed_to(const ms_fleet *fleet, const ms_pool *pool, const ms_job *job, int64_t max_waiting, double t_s)
 {
-    return is_closed(pool, job->prompt_tokens, job->max_new_tokens, max_waiting, t_s);
+    return is_closed(fleet, pool, job->prompt_tokens, job->max_new_tokens, max_waiting, t_s);
 }
 
 int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens,
@@ -39,7 +40,7 @@ int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_token
     const ms_servers *servers = &fleet->servers[model];
     int32_t k = 0;
     while (k < servers->pools &&
-           is_closed(&fleet->pool[servers->pool[k]], prompt_tokens, max_new_tokens, max_waiting, t_s)) {
+           is_closed(fleet, &fleet->pool[servers->pool[k]], prompt_tokens, max_new_tokens, max_waiting, t_s)) {
         k++;
     }
     return k < servers->pools;
@@ -80,7 +81,7 @@ static ms_pool *least_crowded(ms_fleet *fleet, const ms_servers *servers, const 
     for (int32_t k = 0; k < servers->pools; k++) {
         ms_pool *pool = &fleet->pool[servers->pool[k]];
         const double crowd = pool->up > 0 ? (double)pool->unfinished / (double)pool->up : INFINITY;
-        if (!pool->plan.is_api && !is_closed_to(pool, job, max_waiting, t_s) && (best == NULL || crowd < least)) {
+        if (!pool->plan.is_api && !is_closed_to(fleet, pool, job, max_waiting, t_s) && (best == NULL || crowd < least)) {
             least = crowd;
             best = pool;
         }
@@ -157,7 +158,7 @@ static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_
 {
     int32_t n = 0;
     for (int32_t i = 0; i < servers->up; i++) {
-        if (!is_closed_to(ms_fleet_pool_of(fleet, servers->up_replica[i]), job, max_waiting, t_s)) {
+        if (!is_closed_to(fleet, ms_fleet_pool_of(fleet, servers->up_replica[i]), job, max_waiting, t_s)) {
             fleet->scratch[n++] = servers->up_replica[i];
         }
     }
@@ -202,7 +203,7 @@ static ms_openings openings(const ms_fleet *fleet, const ms_servers *servers, co
     ms_openings open = {.first = -1};
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &fleet->pool[servers->pool[k]];
-        if (!is_closed_to(pool, job, max_waiting, t_s)) {
+        if (!is_closed_to(fleet, pool, job, max_waiting, t_s)) {
             open.first = open.pools++ == 0 ? servers->pool[k] : open.first;
             open.own += !pool->plan.is_api;
         }

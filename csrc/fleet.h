@@ -213,15 +213,27 @@ static inline int ms_pool_takes(const ms_pool *self, int32_t prompt_tokens, int3
     return (most == 0 || prompt + max_new_tokens <= most) && (most_prompt == 0 || prompt <= most_prompt);
 }
 
-/* Whether some pool of a model can. */
-static inline int ms_fleet_takes(const ms_fleet *self, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens)
+static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t prompt_tokens, int32_t max_new_tokens);
+
+/* Whether that pool can, and what it prefills also fits into one of those that decode it. */
+static inline int ms_fleet_pool_takes(const ms_fleet *self, const ms_pool *pool, int32_t prompt_tokens,
+                                      int32_t max_new_tokens)
 {
+    const int32_t decoders = self->models + pool->servers;
+    const int ends_here = pool->plan.limits.role != MS_ROLE_PREFILL || self->servers[decoders].pools == 0;
+    return ms_pool_takes(pool, prompt_tokens, max_new_tokens) &&
+           (ends_here || ms_fleet_takes(self, decoders, prompt_tokens, max_new_tokens));
+}
+
+/* Whether some pool of a group can; a group without pools cannot. */
+static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t prompt_tokens, int32_t max_new_tokens)
+{
+    const ms_servers *servers = &self->servers[group];
     int32_t k = 0;
-    while (k < self->pools && !(self->pool[k].servers == model &&
-                                ms_pool_takes(&self->pool[k], prompt_tokens, max_new_tokens))) {
+    while (k < servers->pools && !ms_fleet_pool_takes(self, &self->pool[servers->pool[k]], prompt_tokens, max_new_tokens)) {
         k++;
     }
-    return k < self->pools;
+    return k < servers->pools;
 }
 
 static inline ms_pool *ms_fleet_pool_of(const ms_fleet *self, int32_t replica)

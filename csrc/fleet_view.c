@@ -34,15 +34,20 @@ static int64_t lesser_limit(int64_t a, int64_t b)
     return b > 0 && b < a ? b : a;
 }
 
-/* What every pool takes: of such a request none need be asked. */
+/* What every pool takes, those included that decode what others prefill: of such a request none need be asked. */
 static void find_common_limits(const ms_fleet *self, ms_servers *servers)
 {
     servers->all_take = servers->all_take_prompt = INT64_MAX;
     for (int32_t k = 0; k < servers->pools; k++) {
-        const ms_pool_plan *plan = &self->pool[servers->pool[k]].plan;
+        servers->has_api |= self->pool[servers->pool[k]].plan.is_api;
+    }
+    for (int32_t p = 0; p < self->pools && servers->pools > 0; p++) {
+        const ms_pool_plan *plan = &self->pool[p].plan;
+        if (plan->model != self->pool[servers->pool[0]].plan.model) {
+            continue;
+        }
         servers->all_take = lesser_limit(servers->all_take, plan->most_tokens);
         servers->all_take_prompt = lesser_limit(servers->all_take_prompt, plan->most_prompt_tokens);
-        servers->has_api |= plan->is_api;
     }
 }
 

@@ -128,7 +128,7 @@ static int64_t held_for(const ms_fleet *fleet, const ms_servers *servers, const 
     for (const ms_job *job = servers->held.head; job != NULL; job = job->next) {
         int32_t k = 0;
         while (k < servers->pools - 1 &&
-               !ms_pool_takes(&fleet->pool[servers->pool[k]], job->prompt_tokens, job->max_new_tokens)) {
+               !ms_fleet_pool_takes(fleet, &fleet->pool[servers->pool[k]], job->prompt_tokens, job->max_new_tokens)) {
             k++;
         }
         held += &fleet->pool[servers->pool[k]] == pool;
