@@ -81,7 +81,10 @@ static ms_pool *least_crowded(ms_fleet *fleet, const ms_servers *servers, const 
     for (int32_t k = 0; k < servers->pools; k++) {
         ms_pool *pool = &fleet->pool[servers->pool[k]];
         const double crowd = pool->up > 0 ? (double)pool->unfinished / (double)pool->up : INFINITY;
-        if (!pool->plan.is_api && !is_closed_to(fleet, pool, job, max_waiting, t_s) && (best == NULL || crowd < least)) {
+        if (pool->plan.is_api || is_closed_to(fleet, pool, job, max_waiting, t_s)) {
+            continue;
+        }
+        if (best == NULL || crowd < least || (least == INFINITY && crowd == least && ms_pool_holds_before(pool, best))) {
             least = crowd;
             best = pool;
         }
@@ -191,20 +194,21 @@ static int promise(ms_fleet *fleet, ms_job *job, double t_s)
 typedef struct ms_openings {
     int32_t pools;
     int32_t own;   /* of them not APIs */
-    int32_t first; /* -1: there is none */
+    int32_t holder; /* who holds it while none is up; -1: there is none */
 } ms_openings;
 
 static ms_openings openings(const ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting,
                             double t_s)
 {
     if (are_all_open(servers, job, max_waiting)) {
-        return (ms_openings){.pools = servers->pools, .own = servers->pools, .first = servers->pool[0]};
+        return (ms_openings){.pools = servers->pools, .own = servers->pools, .holder = servers->holder};
     }
-    ms_openings open = {.first = -1};
+    ms_openings open = {.holder = -1};
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &fleet->pool[servers->pool[k]];
         if (!is_closed_to(fleet, pool, job, max_waiting, t_s)) {
-            open.first = open.pools++ == 0 ? servers->pool[k] : open.first;
+            const int holds = open.pools++ == 0 || ms_pool_holds_before(pool, &fleet->pool[open.holder]);
+            open.holder = holds ? servers->pool[k] : open.holder;
             open.own += !pool->plan.is_api;
         }
     }
@@ -237,8 +241,8 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
     }
     const ms_choice choice = choice_of(fleet, servers, job, &open, max_waiting, t_s);
     if (choice.n == 0) {
-        fleet->pool[open.first].unfinished++;
-        job->pool = open.first;
+        fleet->pool[open.holder].unfinished++;
+        job->pool = open.holder;
         job->server = -1;
         ms_queue_push_tail(&servers->held, job);
         return MS_PLACED;
@@ -255,7 +259,7 @@ int ms_dispatch_look(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t
 {
     ms_servers *servers = &fleet->servers[job->model];
     const ms_openings open = openings(fleet, servers, job, max_waiting, t_s);
-    *pool = open.first;
+    *pool = open.holder;
     *replica = -1;
     if (fleet->dispatch.rule == MS_SHARED_QUEUE && open.own > 0) {
         const ms_pool *shared = least_crowded(fleet, servers, job, max_waiting, t_s);

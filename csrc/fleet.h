@@ -97,7 +97,8 @@ typedef struct ms_servers {
     ms_cold cold;          /* scored: who got prompts that nobody knew */
     int64_t block_tokens;  /* of all its replicas' memory; 0: they differ, or there are none */
     int64_t all_take;        /* tokens of a request that every pool takes, */
-    int64_t all_take_prompt; /* and of a prompt */
+    int64_t all_take_prompt; /* and of a prompt, */
+    int32_t holder;          /* and the pool that holds it while none is up */
     int32_t has_api;
     int32_t is_ranked;     /* scored: `loads` are of the last look, but for those that are stale, */
     int64_t least_waiting; /* of that look, over all that are up, */
@@ -214,6 +215,14 @@ static inline int ms_pool_takes(const ms_pool *self, int32_t prompt_tokens, int3
 }
 
 static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t prompt_tokens, int32_t max_new_tokens);
+
+/* Whether a pool, and not another of its model that takes a request too, is to wake for it while none is up: the one that stands
+ * first in the file, but of those that scale by saturation the cheapest. */
+static inline int ms_pool_holds_before(const ms_pool *self, const ms_pool *earlier)
+{
+    const ms_autoscale_plan *mine = &self->plan.autoscale, *other = &earlier->plan.autoscale;
+    return mine->rule == MS_SCALES_BY_SATURATION && other->rule == MS_SCALES_BY_SATURATION && mine->by_price < other->by_price;
+}
 
 /* Whether that pool can, and what it prefills also fits into one of those that decode it. */
 static inline int ms_fleet_pool_takes(const ms_fleet *self, const ms_pool *pool, int32_t prompt_tokens,

@@ -39,7 +39,9 @@ static void find_common_limits(const ms_fleet *self, ms_servers *servers)
 {
     servers->all_take = servers->all_take_prompt = INT64_MAX;
     for (int32_t k = 0; k < servers->pools; k++) {
-        servers->has_api |= self->pool[servers->pool[k]].plan.is_api;
+        const ms_pool *pool = &self->pool[servers->pool[k]];
+        servers->has_api |= pool->plan.is_api;
+        servers->holder = k == 0 || ms_pool_holds_before(pool, &self->pool[servers->holder]) ? servers->pool[k] : servers->holder;
     }
     for (int32_t p = 0; p < self->pools && servers->pools > 0; p++) {
         const ms_pool_plan *plan = &self->pool[p].plan;

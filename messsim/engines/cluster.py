@@ -140,8 +140,17 @@ class PoolPlan:
 
     def by_price(self, pools: Sequence["PoolPlan"]) -> int:
         """Its place among pools in the order of what a replica costs; of equals the first in the file comes first."""
-        mine = (self.owned_usd_per_s, self.first_replica)
-        return sum((pool.owned_usd_per_s, pool.first_replica) < mine for pool in pools)
+        return sum(pool.price_order < self.price_order for pool in pools)
+
+    @property
+    def price_order(self) -> tuple[float, int]:
+        """What pools are ordered by where the cheapest goes first."""
+        return self.owned_usd_per_s, self.first_replica
+
+    @property
+    def saturates(self) -> bool:
+        """Whether it scales by saturation: the pools of a model that do so are looked at together."""
+        return self.serving.autoscale is not None and self.serving.autoscale.rule == "saturation"
 
     @property
     def api_limits(self) -> ApiLimits:
