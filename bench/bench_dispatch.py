@@ -3,7 +3,7 @@
 `dispatch.c` is the core without requests, routing and records: a fleet, and conversations sent to it. What is counted,
 by valgrind, are instructions, which other work on the machine does not change: those of a request more, so that what a
 fleet costs to set up is left out. `extra_info` has both figures and their ratio, which is to be at most 3 where a rule
-keeps an index, or looks at a few; the others look at every replica for each request, and are measured on fewer requests.
+keeps an index, or looks at a few. The others look at every replica for each request, and are measured on fewer.
 """
 
 import re

@@ -239,7 +239,8 @@ static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t pr
 {
     const ms_servers *servers = &self->servers[group];
     int32_t k = 0;
-    while (k < servers->pools && !ms_fleet_pool_takes(self, &self->pool[servers->pool[k]], prompt_tokens, max_new_tokens)) {
+    while (k < servers->pools &&
+           !ms_fleet_pool_takes(self, &self->pool[servers->pool[k]], prompt_tokens, max_new_tokens)) {
         k++;
     }
     return k < servers->pools;
