@@ -24,6 +24,7 @@ RULES = {
     "power_of_two": "0",
     "random": "0",
     "session": "0",
+    "shared_queue": "0",
     "prefix_affinity": "0",
     "kv_router": "0",
     "scored, polled": "0.05",

@@ -76,12 +76,13 @@ static int enter(ms_fleet *fleet, ms_job *job, double t_s)
 static ms_pool *least_crowded(ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting,
                               double t_s)
 {
+    const int all_open = are_all_open(servers, job, max_waiting);
     ms_pool *best = NULL;
     double least = INFINITY;
     for (int32_t k = 0; k < servers->pools; k++) {
         ms_pool *pool = &fleet->pool[servers->pool[k]];
         const double crowd = pool->up > 0 ? (double)pool->unfinished / (double)pool->up : INFINITY;
-        if (pool->plan.is_api || is_closed_to(fleet, pool, job, max_waiting, t_s)) {
+        if (!all_open && (pool->plan.is_api || is_closed_to(fleet, pool, job, max_waiting, t_s))) {
             continue;
         }
         if (best == NULL || crowd < least || (least == INFINITY && crowd == least && ms_pool_holds_before(pool, best))) {
