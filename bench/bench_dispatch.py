@@ -3,7 +3,7 @@
 `dispatch.c` is the core without requests, routing and records: a fleet, and conversations sent to it. What is counted,
 by valgrind, are instructions, which other work on the machine does not change: those of a request more, so that what a
 fleet costs to set up is left out. `extra_info` has both figures and their ratio, which is to be at most 3 where a rule
-keeps an index; the others look at every replica for each request, and are measured on fewer requests.
+keeps an index, or looks at a few. The others look at every replica for each request, and are measured on fewer.
 """
 
 import re
@@ -24,6 +24,7 @@ RULES = {
     "power_of_two": "0",
     "random": "0",
     "session": "0",
+    "shared_queue": "0",
     "prefix_affinity": "0",
     "kv_router": "0",
     "scored, polled": "0.05",
@@ -32,8 +33,9 @@ RULES = {
     "scored, by cold requests": "0.05 0 0 1",
     "scored, by tokens": "0.05 0 0 0 1",
     "scored, sticky": "0.05 0 0 0 0 1",
+    "own_two": "0.05",
 }
-LOOK_AT_ALL = {"own": "0.05", "scored": "0", "scored, tokens and activity": "0.05 0 1 0 1"}
+LOOK_AT_ALL = {"own": "0.05", "own_caches": "0.05", "scored": "0", "scored, tokens and activity": "0.05 0 1 0 1"}
 MANY_OF_ALL = ("10000", "200", 2_000)
 
 

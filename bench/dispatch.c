@@ -5,7 +5,8 @@
  *
  * With a weight of token_load engines are not asked.
  *
- * The rule `own` is one of a user's that looks at all loads, as Numba would compile it.
+ * The rule `own` is one of a user's that looks at all loads, as Numba would compile it; `own_two` looks at two of them, and
+ * `own_caches` at all loads and caches.
  * Conversations of four turns, on replicas each of which gets one turn every two seconds and takes one to answer. What is
  * timed is the second half: everything of the fleet, from the choice of a replica to the last token, but nothing of
  * requests, routing and records. */
@@ -28,18 +29,24 @@ static void fail(const char *what)
     exit(1);
 }
 
+/* Whether a name is that one. */
+static int is_name(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 static int32_t number_of(const char *rule)
 {
     static const char *const names[] = {"least_loaded", "round_robin",     "power_of_two", "shared_queue", "random",
-                                        "session",      "prefix_affinity", "kv_router",    "scored",       "own"};
+                                        "session",      "prefix_affinity", "kv_router",    "scored",       "own",
+                                        "own_two",      "own_caches"};
     for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof names[0]); i++) {
-        const char *a = names[i], *b = rule;
-        while (*a != '\0' && *a == *b) {
-            a++;
-            b++;
-        }
-        if (*a == *b) {
-            return i;
+        if (is_name(names[i], rule)) {
+            return i < MS_OWN_RULE ? i : MS_OWN_RULE;
         }
     }
     fail("no such rule");
@@ -58,6 +65,39 @@ static int64_t emptiest(int64_t request, int64_t attempt, int64_t session, int64
         best = loads[i] < loads[best] ? i : best;
     }
     return best;
+}
+
+static int64_t emptier(int64_t request, int64_t attempt, int64_t session, int64_t prompt_tokens, double now_s,
+                       int64_t replicas, const double *numbers, const double *loads, const double *waiting,
+                       const double *usage, const double *cached, const double *uniforms, const double *params,
+                       double *state)
+{
+    (void)request, (void)attempt, (void)session, (void)prompt_tokens, (void)now_s, (void)numbers, (void)waiting, (void)usage,
+        (void)cached, (void)params, (void)state;
+    const int64_t a = (int64_t)(uniforms[0] * (double)replicas), b = (int64_t)(uniforms[1] * (double)replicas);
+    return loads[b] < loads[a] ? b : a;
+}
+
+static int64_t least_work(int64_t request, int64_t attempt, int64_t session, int64_t prompt_tokens, double now_s,
+                          int64_t replicas, const double *numbers, const double *loads, const double *waiting,
+                          const double *usage, const double *cached, const double *uniforms, const double *params,
+                          double *state)
+{
+    (void)request, (void)attempt, (void)session, (void)prompt_tokens, (void)now_s, (void)numbers, (void)waiting, (void)usage,
+        (void)uniforms, (void)params, (void)state;
+    int64_t best = 0;
+    for (int64_t i = 1; i < replicas; i++) {
+        best = 500.0 * loads[i] - cached[i] < 500.0 * loads[best] - cached[best] ? i : best;
+    }
+    return best;
+}
+
+static ms_own_rule own_rule(const char *rule)
+{
+    const int sees_caches = is_name(rule, "own_caches");
+    return (ms_own_rule){.pick = is_name(rule, "own_two") ? emptier : sees_caches ? least_work : emptiest,
+                         .sees_loads = 1,
+                         .sees_caches = sees_caches};
 }
 
 /* The k-th turn of a conversation sends 150 tokens more than the one before. */
@@ -154,7 +194,7 @@ int main(int count, char **words)
     if (ms_fleet_init(&fleet, pools, plans, 1, &plan, &stream) != 0) {
         fail("init");
     }
-    fleet.servers[0].own = (ms_own_rule){.pick = emptiest, .sees_loads = 1};
+    fleet.servers[0].own = own_rule(words[1]);
     const double gap_s = 2.0 / (double)replicas;
     clock_t began = 0;
     for (int64_t request = 0; request < requests; request++) {

@@ -7,9 +7,10 @@
 
 /* Whether a pool does not take a request: it is too long, as many are there as admission lets in, or the API is down or
  * has had as much as it takes. */
-static int is_closed(const ms_pool *pool, int32_t prompt_tokens, int32_t max_new_tokens, int64_t max_waiting, double t_s)
+static int is_closed(const ms_fleet *fleet, const ms_pool *pool, int32_t prompt_tokens, int32_t max_new_tokens,
+                     int64_t max_waiting, double t_s)
 {
-    if (!ms_pool_takes(pool, prompt_tokens, max_new_tokens)) {
+    if (!ms_fleet_pool_takes(fleet, pool, prompt_tokens, max_new_tokens)) {
         return 1;
     }
     if (pool->plan.is_api) {
@@ -28,9 +29,9 @@ static int are_all_open(const ms_servers *servers, const ms_job *job, int64_t ma
            prompt + job->max_new_tokens <= servers->all_take;
 }
 
-static int is_closed_to(const ms_pool *pool, const ms_job *job, int64_t max_waiting, double t_s)
+static int is_closed_to(const ms_fleet *fleet, const ms_pool *pool, const ms_job *job, int64_t max_waiting, double t_s)
 {
-    return is_closed(pool, job->prompt_tokens, job->max_new_tokens, max_waiting, t_s);
+    return is_closed(fleet, pool, job->prompt_tokens, job->max_new_tokens, max_waiting, t_s);
 }
 
 int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens,
@@ -39,7 +40,7 @@ int ms_dispatch_takes(const ms_fleet *fleet, int32_t model, int32_t prompt_token
     const ms_servers *servers = &fleet->servers[model];
     int32_t k = 0;
     while (k < servers->pools &&
-           is_closed(&fleet->pool[servers->pool[k]], prompt_tokens, max_new_tokens, max_waiting, t_s)) {
+           is_closed(fleet, &fleet->pool[servers->pool[k]], prompt_tokens, max_new_tokens, max_waiting, t_s)) {
         k++;
     }
     return k < servers->pools;
@@ -75,12 +76,16 @@ static int enter(ms_fleet *fleet, ms_job *job, double t_s)
 static ms_pool *least_crowded(ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting,
                               double t_s)
 {
+    const int all_open = are_all_open(servers, job, max_waiting);
     ms_pool *best = NULL;
     double least = INFINITY;
     for (int32_t k = 0; k < servers->pools; k++) {
         ms_pool *pool = &fleet->pool[servers->pool[k]];
         const double crowd = pool->up > 0 ? (double)pool->unfinished / (double)pool->up : INFINITY;
-        if (!pool->plan.is_api && !is_closed_to(pool, job, max_waiting, t_s) && (best == NULL || crowd < least)) {
+        if (!all_open && (pool->plan.is_api || is_closed_to(fleet, pool, job, max_waiting, t_s))) {
+            continue;
+        }
+        if (best == NULL || crowd < least || (least == INFINITY && crowd == least && ms_pool_holds_before(pool, best))) {
             least = crowd;
             best = pool;
         }
@@ -157,7 +162,7 @@ static int32_t gather_open(ms_fleet *fleet, const ms_servers *servers, const ms_
 {
     int32_t n = 0;
     for (int32_t i = 0; i < servers->up; i++) {
-        if (!is_closed_to(ms_fleet_pool_of(fleet, servers->up_replica[i]), job, max_waiting, t_s)) {
+        if (!is_closed_to(fleet, ms_fleet_pool_of(fleet, servers->up_replica[i]), job, max_waiting, t_s)) {
             fleet->scratch[n++] = servers->up_replica[i];
         }
     }
@@ -190,20 +195,21 @@ static int promise(ms_fleet *fleet, ms_job *job, double t_s)
 typedef struct ms_openings {
     int32_t pools;
     int32_t own;   /* of them not APIs */
-    int32_t first; /* -1: there is none */
+    int32_t holder; /* who holds it while none is up; -1: there is none */
 } ms_openings;
 
 static ms_openings openings(const ms_fleet *fleet, const ms_servers *servers, const ms_job *job, int64_t max_waiting,
                             double t_s)
 {
     if (are_all_open(servers, job, max_waiting)) {
-        return (ms_openings){.pools = servers->pools, .own = servers->pools, .first = servers->pool[0]};
+        return (ms_openings){.pools = servers->pools, .own = servers->pools, .holder = servers->holder};
     }
-    ms_openings open = {.first = -1};
+    ms_openings open = {.holder = -1};
     for (int32_t k = 0; k < servers->pools; k++) {
         const ms_pool *pool = &fleet->pool[servers->pool[k]];
-        if (!is_closed_to(pool, job, max_waiting, t_s)) {
-            open.first = open.pools++ == 0 ? servers->pool[k] : open.first;
+        if (!is_closed_to(fleet, pool, job, max_waiting, t_s)) {
+            const int holds = open.pools++ == 0 || ms_pool_holds_before(pool, &fleet->pool[open.holder]);
+            open.holder = holds ? servers->pool[k] : open.holder;
             open.own += !pool->plan.is_api;
         }
     }
@@ -236,8 +242,8 @@ int ms_dispatch_place(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double 
     }
     const ms_choice choice = choice_of(fleet, servers, job, &open, max_waiting, t_s);
     if (choice.n == 0) {
-        fleet->pool[open.first].unfinished++;
-        job->pool = open.first;
+        fleet->pool[open.holder].unfinished++;
+        job->pool = open.holder;
         job->server = -1;
         ms_queue_push_tail(&servers->held, job);
         return MS_PLACED;
@@ -254,7 +260,7 @@ int ms_dispatch_look(ms_fleet *fleet, ms_job *job, int64_t max_waiting, double t
 {
     ms_servers *servers = &fleet->servers[job->model];
     const ms_openings open = openings(fleet, servers, job, max_waiting, t_s);
-    *pool = open.first;
+    *pool = open.holder;
     *replica = -1;
     if (fleet->dispatch.rule == MS_SHARED_QUEUE && open.own > 0) {
         const ms_pool *shared = least_crowded(fleet, servers, job, max_waiting, t_s);

@@ -30,19 +30,12 @@ static int32_t scan(const ms_choice *self)
     return ms_choice_cheapest(self, self->up, self->fleet->costs, self->n);
 }
 
-/* Replicas that may hold something of the prompt: a block is where its parent is, so these are who has the first. */
-static const ms_text_node *holders(const ms_choice *self)
-{
-    int64_t id;
-    return ms_cache_first_id(self->job, self->servers->block_tokens, &id) ? ms_texts_find(&self->servers->texts, id) : NULL;
-}
-
 /* The best of those that hold something of the prompt goes before the best of all, unless that costs less. */
 static int32_t by_index(const ms_choice *self)
 {
     ms_fleet *fleet = self->fleet;
     const ms_servers *servers = self->servers;
-    const ms_text_node *node = holders(self);
+    const ms_text_node *node = ms_choice_holders(self);
     const double least = ms_ties_least(&servers->loads);
     int32_t n = 0, equal = 0;
     double best = least;

@@ -1,35 +1,113 @@
 /* A rule of the user's own: a function that is compiled, and called with what the others see too.
  *
- * It looks at everybody for each copy: the arrays that it reads are filled anew. Its answer counts only if it names one of
- * those it may choose from; anything else stops the run, so that a failure is never taken for the first replica. */
+ * It may look at everybody for each copy. Of many replicas the arrays that it reads are kept, and changed where what is seen
+ * of a replica changes, so that one who looks at a few costs no more than they do; engines that are looked at for each
+ * request, a part of the replicas, and caches whose blocks differ from pool to pool are read anew. Its answer counts only if
+ * it names one of those it may choose from; anything else stops the run, so that a failure is never taken for the first
+ * replica. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "dispatch_rules.h"
 #include "error.h"
 
-static int32_t pick(const ms_choice *self)
+static void read_replica(const ms_choice *self, const ms_own_view *view, int32_t i)
 {
-    ms_fleet *fleet = self->fleet;
+    const int32_t replica = self->up[i];
+    view->numbers[i] = (double)self->fleet->place_of[replica];
+    view->loads[i] = self->servers->own.sees_loads ? (double)ms_fleet_seen(self->fleet, replica) : 0.0;
+}
+
+static void read_engines(const ms_choice *self, const ms_own_view *view)
+{
+    for (int32_t i = 0; i < self->n && self->servers->own.sees_engines; i++) {
+        view->waiting[i] = (double)ms_choice_waiting(self, self->up[i]);
+        view->usage[i] = ms_choice_usage(self, self->up[i]);
+    }
+}
+
+static void read_caches(const ms_choice *self, const ms_own_view *view)
+{
+    for (int32_t i = 0; i < self->n && self->servers->own.sees_caches; i++) {
+        view->cached[i] = (double)ms_choice_cached(self, self->up[i]);
+    }
+}
+
+static int64_t ask(const ms_choice *self, const ms_own_view *view)
+{
     const ms_own_rule *rule = &self->servers->own;
     const ms_job *job = self->job;
-    const size_t room = (size_t)fleet->replicas + 1;
-    double *numbers = fleet->seen, *loads = numbers + room, *waiting = loads + room, *usage = waiting + room,
-           *cached = usage + room;
-    for (int32_t i = 0; i < self->n; i++) {
-        const int32_t replica = self->up[i];
-        numbers[i] = (double)fleet->place_of[replica];
-        loads[i] = rule->sees_loads ? (double)ms_fleet_seen(fleet, replica) : 0.0;
-        waiting[i] = rule->sees_engines ? (double)ms_choice_waiting(self, replica) : 0.0;
-        usage[i] = rule->sees_engines ? ms_choice_usage(self, replica) : 0.0;
-        cached[i] = rule->sees_caches ? (double)ms_choice_cached(self, replica) : 0.0;
-    }
     const double uniforms[MS_OWN_UNIFORMS] = {ms_choice_uniform(self, 0), ms_choice_uniform(self, 1)};
-    const int64_t picked = rule->pick(job->request, job->attempt, job->session, job->prompt_tokens, self->t_s, self->n,
-                                      numbers, loads, waiting, usage, cached, uniforms, rule->params, rule->state);
+    return rule->pick(job->request, job->attempt, job->session, job->prompt_tokens, self->t_s, self->n, view->numbers,
+                      view->loads, view->waiting, view->usage, view->cached, uniforms, rule->params, rule->state);
+}
+
+/* What it does not read is 0 from the beginning. */
+static int64_t ask_anew(const ms_choice *self)
+{
+    ms_own_view view;
+    ms_own_view_lay(&view, self->fleet->seen, self->fleet->replicas + 1);
+    for (int32_t i = 0; i < self->n; i++) {
+        read_replica(self, &view, i);
+    }
+    read_engines(self, &view);
+    read_caches(self, &view);
+    return ask(self, &view);
+}
+
+/* ---- among many ------------------------------------------------------------------------------------------ */
+
+/* What has changed since the choice before, other than loads. */
+static void update(const ms_choice *self, ms_own_view *view)
+{
+    const ms_servers *servers = self->servers;
+    for (int32_t place = 0; place < servers->replicas && !view->is_known; place++) {
+        view->at[place] = -1;
+    }
+    for (int32_t i = 0; i < self->n && !view->is_known; i++) {
+        view->at[self->fleet->place_of[self->up[i]]] = i;
+        read_replica(self, view, i);
+    }
+    if (!view->is_known || !view->engines_known) {
+        read_engines(self, view);
+    }
+    view->is_known = 1;
+    view->engines_known = self->fleet->looks.delay_s > 0.0;
+}
+
+static int64_t ask_by_view(const ms_choice *self)
+{
+    const ms_servers *servers = self->servers;
+    ms_own_view *view = &self->servers->view;
+    update(self, view);
+    if (!servers->own.sees_caches || servers->block_tokens == 0) {
+        read_caches(self, view);
+        return ask(self, view);
+    }
+    const ms_text_node *node = ms_choice_holders(self);
+    const ms_text *first = node != NULL ? node->first : NULL;
+    for (const ms_text *text = first; text != NULL; text = text->next) {
+        const int32_t i = view->at[text->replica];
+        if (i >= 0) {
+            view->cached[i] = (double)ms_choice_cached(self, self->up[i]);
+        }
+    }
+    const int64_t picked = ask(self, view);
+    for (const ms_text *text = first; text != NULL; text = text->next) {
+        if (view->at[text->replica] >= 0) {
+            view->cached[view->at[text->replica]] = 0.0;
+        }
+    }
+    return picked;
+}
+
+static int32_t pick(const ms_choice *self)
+{
+    const int is_kept = ms_choice_is_of_all(self) && self->servers->view.numbers != NULL;
+    const int64_t picked = is_kept ? ask_by_view(self) : ask_anew(self);
     if (picked < 0 || picked >= self->n) {
-        fleet->wrong_request = job->request;
-        fleet->wrong_pick = picked;
+        self->fleet->wrong_request = self->job->request;
+        self->fleet->wrong_pick = picked;
         return MS_ERR_PICK;
     }
     return self->up[picked];

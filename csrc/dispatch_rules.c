@@ -27,29 +27,28 @@ double ms_choice_uniform(const ms_choice *self, int second)
     return ms_draw_one(&stream, second, (uint64_t)self->job->request);
 }
 
-int64_t ms_choice_waiting(const ms_choice *self, int32_t replica)
+int64_t ms_choice_waiting_now(const ms_choice *self, int32_t replica)
 {
     const ms_fleet *fleet = self->fleet;
-    if (ms_fleet_is_api(fleet, replica)) {
-        return 0;
-    }
-    return fleet->looks.delay_s > 0.0 ? fleet->looks.waiting[replica] : ms_replica_waiting(&fleet->replica[replica]);
+    return ms_fleet_is_api(fleet, replica) ? 0 : ms_replica_waiting(&fleet->replica[replica]);
 }
 
-double ms_choice_usage(const ms_choice *self, int32_t replica)
+double ms_choice_usage_now(const ms_choice *self, int32_t replica)
 {
     const ms_fleet *fleet = self->fleet;
-    if (ms_fleet_is_api(fleet, replica)) {
-        return 0.0;
-    }
-    return fleet->looks.delay_s > 0.0 ? fleet->looks.usage[replica]
-                                      : ms_replica_kv_usage(&fleet->replica[replica], self->t_s);
+    return ms_fleet_is_api(fleet, replica) ? 0.0 : ms_replica_kv_usage(&fleet->replica[replica], self->t_s);
 }
 
 int64_t ms_choice_cached(const ms_choice *self, int32_t replica)
 {
     const ms_fleet *fleet = self->fleet;
     return ms_fleet_is_api(fleet, replica) ? 0 : ms_replica_settled_cached_tokens(&fleet->replica[replica], self->job);
+}
+
+const ms_text_node *ms_choice_holders(const ms_choice *self)
+{
+    int64_t id;
+    return ms_cache_first_id(self->job, self->servers->block_tokens, &id) ? ms_texts_find(&self->servers->texts, id) : NULL;
 }
 
 int32_t ms_choice_draw(const ms_choice *self, int second, int32_t n)

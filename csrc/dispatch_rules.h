@@ -42,13 +42,29 @@ int ms_choice_has(const ms_choice *self, int32_t replica);
 /* One of the copy's two draws. */
 double ms_choice_uniform(const ms_choice *self, int second);
 
-/* Requests in the queue of a replica's engine, and the share of its memory that the batch holds, as far as is known; 0 of an
- * API. */
-int64_t ms_choice_waiting(const ms_choice *self, int32_t replica);
-double ms_choice_usage(const ms_choice *self, int32_t replica);
+/* Requests in the queue of a replica's engine, and the share of its memory that the batch holds, as they are; 0 of an API. */
+int64_t ms_choice_waiting_now(const ms_choice *self, int32_t replica);
+double ms_choice_usage_now(const ms_choice *self, int32_t replica);
+
+/* The same as far as is known. */
+static inline int64_t ms_choice_waiting(const ms_choice *self, int32_t replica)
+{
+    const ms_looks *looks = &self->fleet->looks;
+    return looks->delay_s > 0.0 ? looks->waiting[replica] : ms_choice_waiting_now(self, replica);
+}
+
+static inline double ms_choice_usage(const ms_choice *self, int32_t replica)
+{
+    const ms_looks *looks = &self->fleet->looks;
+    return looks->delay_s > 0.0 ? looks->usage[replica] : ms_choice_usage_now(self, replica);
+}
 
 /* Tokens of the prompt that the prefix cache of a replica holds, which is heard at once; 0 of an API. */
 int64_t ms_choice_cached(const ms_choice *self, int32_t replica);
+
+/* Replicas that may hold something of the prompt, where all blocks are alike and caches are heard of: a block is where its
+ * parent is, so these are who has the first. NULL: nobody. */
+const ms_text_node *ms_choice_holders(const ms_choice *self);
 
 /* A whole number below n, by one of these draws. */
 int32_t ms_choice_draw(const ms_choice *self, int second, int32_t n);

@@ -232,6 +232,7 @@ void ms_fleet_refresh(ms_fleet *self, int32_t replica)
     }
     ms_fleet_show_load(self, replica); /* that it is down, or up again, is seen at once */
     servers->is_ranked = 0;
+    servers->view.is_known = 0;
 }
 
 /* ---- the shared queue of a pool ----------------------------------------------------------------------- */

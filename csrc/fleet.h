@@ -13,6 +13,7 @@
 #include "cold.h"
 #include "dispatch_plan.h"
 #include "looks.h"
+#include "own_view.h"
 #include "philox.h"
 #include "prompt_cache.h"
 #include "replica.h"
@@ -96,7 +97,8 @@ typedef struct ms_servers {
     ms_cold cold;          /* scored: who got prompts that nobody knew */
     int64_t block_tokens;  /* of all its replicas' memory; 0: they differ, or there are none */
     int64_t all_take;        /* tokens of a request that every pool takes, */
-    int64_t all_take_prompt; /* and of a prompt */
+    int64_t all_take_prompt; /* and of a prompt, */
+    int32_t holder;          /* and the pool that holds it while none is up */
     int32_t has_api;
     int32_t is_ranked;     /* scored: `loads` are of the last look, but for those that are stale, */
     int64_t least_waiting; /* of that look, over all that are up, */
@@ -110,7 +112,8 @@ typedef struct ms_servers {
     int64_t evictions;     /* prefix_affinity: turns of its eviction so far */
     ms_queue held;         /* while no replica is up */
     ms_stream stream;      /* draws of the rule */
-    ms_own_rule own;       /* a rule of the user's own */
+    ms_own_rule own;       /* a rule of the user's own, */
+    ms_own_view view;      /* and what it is shown, where they are many */
     ms_saturated saturated;
 } ms_servers;
 
@@ -211,12 +214,33 @@ static inline int ms_pool_takes(const ms_pool *self, int32_t prompt_tokens, int3
     return (most == 0 || prompt + max_new_tokens <= most) && (most_prompt == 0 || prompt <= most_prompt);
 }
 
-/* Whether some pool of a model can. */
-static inline int ms_fleet_takes(const ms_fleet *self, int32_t model, int32_t prompt_tokens, int32_t max_new_tokens)
+static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t prompt_tokens, int32_t max_new_tokens);
+
+/* Whether a pool, and not another of its model that takes a request too, is to wake for it while none is up: the one that stands
+ * first in the file, but of those that scale by saturation the cheapest. */
+static inline int ms_pool_holds_before(const ms_pool *self, const ms_pool *earlier)
 {
-    const ms_servers *servers = &self->servers[model];
+    const ms_autoscale_plan *mine = &self->plan.autoscale, *other = &earlier->plan.autoscale;
+    return mine->rule == MS_SCALES_BY_SATURATION && other->rule == MS_SCALES_BY_SATURATION && mine->by_price < other->by_price;
+}
+
+/* Whether that pool can, and what it prefills also fits into one of those that decode it. */
+static inline int ms_fleet_pool_takes(const ms_fleet *self, const ms_pool *pool, int32_t prompt_tokens,
+                                      int32_t max_new_tokens)
+{
+    const int32_t decoders = self->models + pool->servers;
+    const int ends_here = pool->plan.limits.role != MS_ROLE_PREFILL || self->servers[decoders].pools == 0;
+    return ms_pool_takes(pool, prompt_tokens, max_new_tokens) &&
+           (ends_here || ms_fleet_takes(self, decoders, prompt_tokens, max_new_tokens));
+}
+
+/* Whether some pool of a group can; a group without pools cannot. */
+static inline int ms_fleet_takes(const ms_fleet *self, int32_t group, int32_t prompt_tokens, int32_t max_new_tokens)
+{
+    const ms_servers *servers = &self->servers[group];
     int32_t k = 0;
-    while (k < servers->pools && !ms_pool_takes(&self->pool[servers->pool[k]], prompt_tokens, max_new_tokens)) {
+    while (k < servers->pools &&
+           !ms_fleet_pool_takes(self, &self->pool[servers->pool[k]], prompt_tokens, max_new_tokens)) {
         k++;
     }
     return k < servers->pools;

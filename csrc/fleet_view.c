@@ -6,7 +6,7 @@
 #include "fleet.h"
 #include "outlook.h"
 
-/* What the rule knows of prompts; under kv_router, of which of them caches have a part. */
+/* What the rule knows of prompts; under kv_router and a rule of one's own, of which of them caches have a part. */
 static int prepare_texts(ms_fleet *self, ms_servers *servers)
 {
     const ms_dispatch_plan *plan = &self->dispatch;
@@ -20,7 +20,8 @@ static int prepare_texts(ms_fleet *self, ms_servers *servers)
         }
         unit = is_scored && k == 0 && block > unit ? block : unit;
     }
-    for (int32_t i = 0; i < servers->replicas && servers->rule == MS_KV_ROUTER; i++) {
+    const int hears_caches = servers->rule == MS_KV_ROUTER || servers->view.numbers != NULL;
+    for (int32_t i = 0; i < servers->replicas && hears_caches; i++) {
         ms_cache *cache = &self->replica[servers->replica[i]].sequences.cache;
         cache->directory = &servers->texts;
         cache->place = i;
@@ -33,15 +34,22 @@ static int64_t lesser_limit(int64_t a, int64_t b)
     return b > 0 && b < a ? b : a;
 }
 
-/* What every pool takes: of such a request none need be asked. */
+/* What every pool takes, those included that decode what others prefill: of such a request none need be asked. */
 static void find_common_limits(const ms_fleet *self, ms_servers *servers)
 {
     servers->all_take = servers->all_take_prompt = INT64_MAX;
     for (int32_t k = 0; k < servers->pools; k++) {
-        const ms_pool_plan *plan = &self->pool[servers->pool[k]].plan;
+        const ms_pool *pool = &self->pool[servers->pool[k]];
+        servers->has_api |= pool->plan.is_api;
+        servers->holder = k == 0 || ms_pool_holds_before(pool, &self->pool[servers->holder]) ? servers->pool[k] : servers->holder;
+    }
+    for (int32_t p = 0; p < self->pools && servers->pools > 0; p++) {
+        const ms_pool_plan *plan = &self->pool[p].plan;
+        if (plan->model != self->pool[servers->pool[0]].plan.model) {
+            continue;
+        }
         servers->all_take = lesser_limit(servers->all_take, plan->most_tokens);
         servers->all_take_prompt = lesser_limit(servers->all_take_prompt, plan->most_prompt_tokens);
-        servers->has_api |= plan->is_api;
     }
 }
 
@@ -65,6 +73,9 @@ int ms_fleet_prepare_dispatch(ms_fleet *self, ms_servers *servers)
         return MS_ERR_MEMORY;
     }
     MS_TRY(ms_cold_init(&servers->cold, servers->replicas, self->dispatch.cold_replicas));
+    if (servers->rule == MS_OWN_RULE && servers->replicas > MS_SCAN_MOST) {
+        MS_TRY(ms_own_view_init(&servers->view, servers->replicas));
+    }
     return prepare_texts(self, servers);
 }
 
@@ -81,6 +92,7 @@ void ms_fleet_end_dispatch(ms_servers *servers)
     ms_bindings_free(&servers->sessions);
     ms_texts_free(&servers->texts);
     ms_cold_free(&servers->cold);
+    ms_own_view_free(&servers->view);
 }
 
 int64_t ms_fleet_unfinished(const ms_fleet *self, int32_t replica)
@@ -152,9 +164,16 @@ void ms_fleet_show_load(ms_fleet *self, int32_t replica)
     } else {
         ms_ties_set(&servers->loads, self->place_of[replica], is_up ? load : INFINITY);
     }
+    ms_own_view_show(&servers->view, self->place_of[replica], load);
     if (servers->rule == MS_PREFIX_AFFINITY) {
         ms_ties_set(&servers->heights, self->place_of[replica], is_up ? -load : INFINITY);
     }
+}
+
+/* Whether the rule asks engines for what waits there and memory in use. */
+static int asks_engines(const ms_fleet *self)
+{
+    return self->dispatch.rule == MS_SCORED || (self->dispatch.rule == MS_OWN_RULE && self->servers[0].own.sees_engines);
 }
 
 static void look_into_engines(ms_fleet *self)
@@ -166,6 +185,7 @@ static void look_into_engines(ms_fleet *self)
     }
     for (int32_t m = 0; m < self->groups; m++) {
         self->servers[m].is_ranked = 0;
+        self->servers[m].view.engines_known = 0;
     }
 }
 
@@ -177,7 +197,7 @@ int ms_fleet_look(ms_fleet *self, double t_s)
     for (int32_t replica = ms_looks_next(&self->looks); replica >= 0; replica = ms_looks_next(&self->looks)) {
         ms_fleet_show_load(self, replica);
     }
-    if (self->dispatch.rule == MS_SCORED || self->dispatch.rule == MS_OWN_RULE) {
+    if (asks_engines(self)) {
         look_into_engines(self);
     }
     return 1;

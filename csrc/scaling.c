@@ -121,17 +121,18 @@ int ms_scaling_begin(ms_run *run)
     return 0;
 }
 
-/* Requests that wait for a replica of this pool to come up: it is the first that takes them. */
+/* Requests that wait for a replica of this pool to come up. */
 static int64_t held_for(const ms_fleet *fleet, const ms_servers *servers, const ms_pool *pool)
 {
     int64_t held = 0;
     for (const ms_job *job = servers->held.head; job != NULL; job = job->next) {
-        int32_t k = 0;
-        while (k < servers->pools - 1 &&
-               !ms_pool_takes(&fleet->pool[servers->pool[k]], job->prompt_tokens, job->max_new_tokens)) {
-            k++;
+        const ms_pool *holder = NULL;
+        for (int32_t k = 0; k < servers->pools; k++) {
+            const ms_pool *next = &fleet->pool[servers->pool[k]];
+            const int takes = ms_fleet_pool_takes(fleet, next, job->prompt_tokens, job->max_new_tokens);
+            holder = takes && (holder == NULL || ms_pool_holds_before(next, holder)) ? next : holder;
         }
-        held += &fleet->pool[servers->pool[k]] == pool;
+        held += holder == pool;
     }
     return held;
 }

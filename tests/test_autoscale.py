@@ -275,6 +275,18 @@ def test_saturation_goes_to_zero_pool_by_pool(engine, tmp_path):
     assert r.statuses == ["completed"] * 32
 
 
+@pytest.mark.parametrize("dispatch", ["least_loaded", "shared_queue"])
+def test_of_pools_without_a_replica_the_cheapest_wakes(engine, tmp_path, dispatch):
+    """What comes at first wakes the cheaper pool at 4, which serves from 7 on; nobody needs the other."""
+    data = variants(tmp_path, [0.0, 9.0], min_replicas=0, period_s=4.0)
+    for p in data["pools"]:
+        p["autoscale"]["initial_replicas"] = 0
+    r = run(data | {"cluster": {"dispatch": dispatch}}, engine)
+    assert [pool["mean_replicas"] for pool in r.summary["pools"]] == [0.0, 5.0 / 9.0]
+    assert r.records.start_s.tolist() == [7.0, 9.0]
+    assert r.records.replica.tolist() == [2, 2]
+
+
 def test_pools_that_saturation_looks_at_together_agree_on_it(tmp_path):
     data = variants(tmp_path, [0.0])
     data["pools"][1]["autoscale"] = data["pools"][1]["autoscale"] | {"spare_waiting": 2.0}

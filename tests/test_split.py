@@ -612,6 +612,24 @@ def test_too_long_for_either_pool_is_too_long(engine, tmp_path):
             run(split(tmp_path, [0.0], **short), engine)
 
 
+def test_a_prompt_that_one_of_the_decoders_takes_goes_there(engine, tmp_path):
+    """Prompts of 11 tokens at most beside answers of up to 90, and requests of 61 tokens at most: neither takes all."""
+
+    def of(prompt, output):
+        data = split(tmp_path, [0.0], prompt=prompt, output=output)
+        kept = {"schedule": "tensorrt-llm", "kv_policy": "reserve"}
+        prefill, decode = data["pools"]
+        sides = [{"name": "long", "kv_capacity_tokens": 100, "max_new_tokens": 90}]
+        sides.append({"name": "short", "kv_capacity_tokens": 60, "max_new_tokens": 20})
+        data["pools"] = [prefill | {"schedule": "tensorrt-llm"}, *(decode | kept | side for side in sides)]
+        return run(data, engine)
+
+    assert of(11, 80).records.replica.tolist() == [1]
+    assert of(30, 20).records.replica.tolist() == [2]
+    with pytest.raises(ScenarioError, match="too long"):
+        of(42, 20)
+
+
 def test_transfers_are_told_beside_pools_that_do_both(engine, tmp_path):
     data = split(tmp_path, [0.0] * 8, router={"policy": "random"})
     data["models"].append({"name": "other", "satisfaction": 0.6})
@@ -632,7 +650,7 @@ def test_a_prefill_takes_what_some_decoder_of_its_model_takes(tmp_path):
         for name, sizes in memories.items()
         for k, memory in enumerate(sizes)
     ]
-    most = {plan.name: plan.most_tokens for plan in prepare(parse(data)).pools}
+    most = {plan.name: max(tokens for tokens, _ in plan.reach) for plan in prepare(parse(data)).pools}
     assert most == {"a0": 61, "a1": 41, "a2": 61, "b0": 1001, "b1": 1001}  # and its last token, which needs no place
 
 

@@ -307,8 +307,35 @@ static void a_shared_queue_that_takes_it_is_chosen(void)
     ms_fleet_free(&fleet);
 }
 
+/* While none is up the first pool that takes a request holds it, or the cheapest of those that scale by saturation with that
+ * one; the first of these three takes all, the second short ones only, the third goes by another rule. */
+static void who_holds_a_request_while_none_is_up(void)
+{
+    for (int k = 0; k < 8; k++) {
+        const int saturates = k & 1, is_long = k & 2;
+        ms_pool_plan plans[] = {pool_of(0, 1, 4), pool_of(0, 1, 4), pool_of(0, 1, 4)};
+        for (int p = 0; p < 3; p++) {
+            const int32_t rule = p == 2 || (p == 0 && !saturates) ? MS_SCALES_BY_TARGET : MS_SCALES_BY_SATURATION;
+            plans[p].autoscale = (ms_autoscale_plan){.rule = rule, .period_s = 1.0, .by_price = 2 - p};
+        }
+        plans[1].most_tokens = 20;
+        ms_fleet fleet;
+        ms_queue evicted = {0};
+        make(&fleet, 3, plans, k & 4 ? MS_SHARED_QUEUE : MS_LEAST_LOADED);
+        for (int32_t i = 0; i < 3; i++) {
+            ms_fleet_fail(&fleet, i, 0.0, &evicted);
+        }
+        jobs[0] = ms_job_new(0, 0, is_long ? 20 : 10, 3);
+        const int32_t holder = saturates && !is_long ? 1 : 0;
+        CHECK(ms_dispatch_place(&fleet, &jobs[0], -1, 0.0) == MS_PLACED && jobs[0].pool == holder);
+        CHECK(fleet.pool[holder].unfinished == 1 && fleet.servers[0].holder == saturates);
+        ms_fleet_free(&fleet);
+    }
+}
+
 int main(void)
 {
+    RUN(who_holds_a_request_while_none_is_up);
     RUN(a_full_pool_turns_away);
     RUN(nobody_waits_where_none_may);
     RUN(what_never_fits_is_an_error);

@@ -2,13 +2,13 @@
 
 #include "error.h"
 
-/* What the rule was shown last, and what it answers. */
+/* What the rule was shown last, and what it is to be shown if that is known; and what it answers. */
 static struct shown {
     int64_t request, attempt, session, prompt_tokens, replicas;
     double now_s, numbers[REPLICAS_MOST], loads[REPLICAS_MOST], waiting[REPLICAS_MOST], usage[REPLICAS_MOST];
     double cached[REPLICAS_MOST], uniforms[2];
     int64_t calls;
-} shown;
+} shown, due;
 static int64_t answer;
 static double constants[] = {1.0, 7.5}, memory[] = {1.0, 0.0};
 
@@ -26,28 +26,44 @@ static int64_t watch(int64_t request, int64_t attempt, int64_t session, int64_t 
     memcpy(shown.usage, usage, bytes);
     memcpy(shown.cached, cached, bytes);
     CHECK(params == constants && state == memory);
+    if (due.calls > 0) {
+        CHECK(memcmp(numbers, due.numbers, bytes) == 0 && memcmp(loads, due.loads, bytes) == 0);
+        CHECK(memcmp(waiting, due.waiting, bytes) == 0 && memcmp(usage, due.usage, bytes) == 0);
+        CHECK(memcmp(cached, due.cached, bytes) == 0);
+    }
     state[1] += 1.0;
     return answer >= 0 ? answer % replicas : -answer + replicas - 1; /* the last of them is -1 */
 }
 
-/* It goes by the number of the request. */
+/* It goes by the number of the request, and notes what is to be shown. */
 static int32_t in_turn(ms_fleet *fleet, const ms_job *job, const int32_t *up, int32_t n, double t_s)
 {
-    (void)fleet, (void)t_s;
+    (void)t_s;
+    for (int32_t i = 0; i < n; i++) {
+        due.numbers[i] = up[i];
+        due.loads[i] = (double)seen_unfinished[up[i]];
+        due.waiting[i] = (double)seen_waiting[up[i]];
+        due.usage[i] = seen_usage[up[i]];
+        due.cached[i] = (double)ms_replica_settled_cached_tokens(&fleet->replica[up[i]], job);
+    }
+    due.calls += n > 1;
     answer = job->request;
     return up[job->request % n];
 }
 
+/* As few as are read anew for each request, and as many as what is shown is kept of; now and then one is down, or a pool full. */
 static void a_rule_of_ones_own_picks(void)
 {
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 4; k++) {
         ms_fleet fleet;
-        make_world(&fleet, k ? 20 : 3, &(ms_dispatch_plan){.rule = MS_OWN_RULE});
-        fleet.servers[0].own = (ms_own_rule){.pick = watch, .params = constants, .state = memory};
-        shown.calls = 0;
+        make_world(&fleet, k % 2 ? 20 : 3, &(ms_dispatch_plan){.rule = MS_OWN_RULE, .state_delay_s = k / 2 * 0.4});
+        fleet.servers[0].own = (ms_own_rule){
+            .pick = watch, .params = constants, .state = memory, .sees_loads = 1, .sees_engines = 1, .sees_caches = 1};
+        shown.calls = due.calls = 0;
         memory[1] = 0.0;
         const int32_t chosen = wander(&fleet, (uint64_t)k + 60, in_turn);
         CHECK(chosen > 900 && shown.calls == chosen && memory[1] == (double)chosen);
+        due.calls = 0;
         ms_fleet_free(&fleet);
     }
 }

@@ -26,6 +26,29 @@ static void what_every_pool_takes_is_known(void)
     ms_fleet_free(&fleet);
 }
 
+/* What is prefilled is to fit into one of the pools that decode it: neither of the two takes all that the other does. */
+static void what_no_decoder_takes_is_not_prefilled(void)
+{
+    ms_pool_plan plans[] = {pool_of(0, 1, 9), pool_of(0, 1, 4), pool_of(0, 1, 4)};
+    plans[0].limits.role = MS_ROLE_PREFILL;
+    plans[1].limits.role = plans[2].limits.role = MS_ROLE_DECODE;
+    plans[1].most_tokens = 100;
+    plans[1].most_prompt_tokens = 11;
+    plans[2].most_tokens = 61;
+    const ms_stream both[2 * MODELS_MOST] = {{1, 7, 0, 0}, {1, 8, 0, 0}, {1, 9, 0, 0}, {1, 10, 0, 0}};
+    ms_fleet fleet;
+    CHECK(ms_fleet_init(&fleet, 3, plans, MODELS_MOST, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED}, both) == 0);
+    CHECK(fleet.servers[0].all_take == 61 && fleet.servers[0].all_take_prompt == 11);
+    const int32_t prompts[] = {11, 11, 12, 40, 12}, outputs[] = {89, 90, 49, 22, 50};
+    for (int k = 0; k < 5; k++) {
+        const int fits = k % 2 == 0 && k < 4; /* the first there, the third here; the others into neither */
+        jobs[k] = ms_job_new(k, 0, prompts[k], outputs[k]);
+        CHECK(ms_fleet_takes(&fleet, 0, prompts[k], outputs[k]) == fits);
+        CHECK(ms_dispatch_place(&fleet, &jobs[k], -1, 0.0) == (fits ? MS_PLACED : MS_TURNED_AWAY));
+    }
+    ms_fleet_free(&fleet);
+}
+
 /* Blocks of all replicas of a model, if they are alike: those of an API do not count. */
 static void blocks_of_a_model_are_known_if_they_are_alike(void)
 {
@@ -97,8 +120,8 @@ static void the_index_follows_looks(void)
 /* Where rules look into engines, queues and memory are those of the last look, at its own time. */
 static void a_look_into_engines_is_for_its_time(void)
 {
-    const int32_t rules[] = {MS_SCORED, MS_OWN_RULE, MS_LEAST_LOADED};
-    for (int k = 0; k < 3; k++) {
+    const int32_t rules[] = {MS_SCORED, MS_OWN_RULE, MS_OWN_RULE, MS_LEAST_LOADED};
+    for (int k = 0; k < 4; k++) {
         const ms_pool_plan plans[] = {pool_of(0, 2, 1)};
         const ms_dispatch_plan rule = {.rule = rules[k], .state_delay_s = 2.0};
         ms_fleet fleet;
@@ -113,11 +136,12 @@ static void a_look_into_engines_is_for_its_time(void)
         for (int i = 0; i < 3; i++) {
             step(&fleet, &done); /* it decodes from 1 s on */
         }
-        fleet.servers[0].is_ranked = 1;
+        fleet.servers[0].is_ranked = fleet.servers[0].view.engines_known = 1;
+        fleet.servers[0].own.sees_engines = k == 1;
         CHECK(ms_fleet_look(&fleet, 5.5) == 1 && ms_looks_s(&fleet.looks) == 4.0);
         CHECK(fleet.looks.waiting[0] == (k < 2) && fleet.looks.waiting[1] == 0);
         CHECK(fleet.looks.usage[0] == (k < 2 ? 7.0 / 1000.0 : 0.0)); /* of the iteration that ends at 4 s */
-        CHECK(fleet.servers[0].is_ranked == (k == 2));
+        CHECK(fleet.servers[0].is_ranked == (k >= 2) && fleet.servers[0].view.engines_known == (k >= 2));
         ms_fleet_free(&fleet);
     }
 }
@@ -125,6 +149,7 @@ static void a_look_into_engines_is_for_its_time(void)
 int main(void)
 {
     RUN(what_every_pool_takes_is_known);
+    RUN(what_no_decoder_takes_is_not_prefilled);
     RUN(blocks_of_a_model_are_known_if_they_are_alike);
     RUN(a_router_counts_in_units);
     RUN(the_index_follows_looks);

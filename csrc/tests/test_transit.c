@@ -109,21 +109,29 @@ static void a_transfer_keeps_a_place_and_memory_and_joins_the_next_iteration(voi
     ms_replica_free(&r);
 }
 
+/* A replica that decodes, with so much memory, to which two prompts of 4 tokens are to come. */
+static void make_with_two(ms_replica *r, int64_t memory, ms_job two[2], int32_t first_answer)
+{
+    make(r, MS_ROLE_DECODE, memory, 4);
+    two[0] = prefilled(0, 4, first_answer);
+    two[1] = prefilled(1, 4, 3);
+    submit(r, &two[0], 0.0);
+    submit(r, &two[1], 0.0);
+    start(r, 0.0);
+}
+
 static void what_is_called_off_makes_room(void)
 {
     ms_replica r;
-    make(&r, MS_ROLE_DECODE, 8, 4);
-    ms_job first = prefilled(0, 4, 3), second = prefilled(1, 4, 3);
+    ms_job two[2], *first = &two[0], *second = &two[1];
     int left;
-    submit(&r, &first, 0.0);
-    submit(&r, &second, 0.0);
+    make_with_two(&r, 8, two, 3);
+    CHECK(ms_transit_depart(&r) == first && r.own_queue.head == second);
+    ms_transit_arrive(&r, first);
+    CHECK(ms_replica_abort(&r, first, 0.0, &left) == MS_WAKE && left);
     start(&r, 0.0);
-    CHECK(ms_transit_depart(&r) == &first && r.own_queue.head == &second);
-    ms_transit_arrive(&r, &first);
-    CHECK(ms_replica_abort(&r, &first, 0.0, &left) == MS_WAKE && left);
-    start(&r, 0.0);
-    CHECK(ms_transit_depart(&r) == &second && r.sequences.set_aside == 5);
-    CHECK(ms_replica_call_off(&r, &second, 0.5) == MS_NOTHING);
+    CHECK(ms_transit_depart(&r) == second && r.sequences.set_aside == 5);
+    CHECK(ms_replica_call_off(&r, second, 0.5) == MS_NOTHING);
     CHECK(r.kept_places == 0 && r.sequences.set_aside == 0 && ms_replica_unfinished(&r) == 0);
     ms_replica_free(&r);
 }
@@ -132,19 +140,16 @@ static void what_is_called_off_makes_room(void)
 static void nobody_left_to_run_lets_in_who_has_come(void)
 {
     ms_replica r;
-    make(&r, MS_ROLE_DECODE, 10, 4);
-    ms_job first = prefilled(0, 4, 6), second = prefilled(1, 4, 3);
-    submit(&r, &first, 0.0);
-    submit(&r, &second, 0.0);
-    start(&r, 0.0);
-    CHECK(ms_transit_depart(&r) == &first && ms_transit_depart(&r) == &second);
-    ms_replica_arrive(&r, &first, 0.0);
+    ms_job two[2], *first = &two[0], *second = &two[1];
+    make_with_two(&r, 10, two, 6);
+    CHECK(ms_transit_depart(&r) == first && ms_transit_depart(&r) == second);
+    ms_replica_arrive(&r, first, 0.0);
     start(&r, 0.0);
     ms_queue done = {0};
     CHECK(ms_replica_finish(&r, &done) == 0);
-    CHECK(ms_replica_arrive(&r, &second, 1.0) == MS_NOTHING);
+    CHECK(ms_replica_arrive(&r, second, 1.0) == MS_NOTHING);
     start(&r, 1.0);
-    CHECK(first.preemptions == 1 && r.sequences.running == 1 && second.start_s == 1.0);
+    CHECK(first->preemptions == 1 && r.sequences.running == 1 && second->start_s == 1.0);
     ms_replica_evict(&r, 1.5, &done);
     ms_replica_free(&r);
 }

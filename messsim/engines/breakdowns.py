@@ -11,7 +11,7 @@ from messsim.workload import Chance
 
 from .calendar import ENDS, RETRIES, Calendar
 from .observer import Observer
-from .servers import ServerPool
+from .server_pool import ServerPool
 
 __all__ = ["Breakdowns"]
 

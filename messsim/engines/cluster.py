@@ -77,6 +77,9 @@ class PoolPlan:
     most_prompt_tokens
         The longest prompt that it takes, tokens: one iteration where prompts are never cut, and what its memory holds
         beside the longest answer that clients allow, where memory is kept free for it.
+    reach
+        The most tokens of a request, and of its prompt, where it may end: of what is prefilled here, for each pool that
+        decodes it, what both take; else what this one takes.
     lookahead
         Iterations that its engine plans ahead; 0 with a queue that replicas share, which is outside of engines,
         and where prefill and decode are split.
@@ -101,6 +104,7 @@ class PoolPlan:
     kv_capacity_tokens: int
     most_tokens: int
     most_prompt_tokens: int
+    reach: tuple[tuple[int, int], ...] = field(repr=False)
     lookahead: int
     usd_per_s: float
     owned_usd_per_s: float
@@ -116,7 +120,8 @@ class PoolPlan:
 
     def takes(self, prompt_tokens: int, output_tokens: int) -> bool:
         """Whether it ever takes so long a request."""
-        return prompt_tokens + output_tokens <= self.most_tokens and prompt_tokens <= self.most_prompt_tokens
+        tokens = prompt_tokens + output_tokens
+        return any(tokens <= most and prompt_tokens <= most_prompt for most, most_prompt in self.reach)
 
     @property
     def places(self) -> int:
@@ -135,8 +140,17 @@ class PoolPlan:
 
     def by_price(self, pools: Sequence["PoolPlan"]) -> int:
         """Its place among pools in the order of what a replica costs; of equals the first in the file comes first."""
-        mine = (self.owned_usd_per_s, self.first_replica)
-        return sum((pool.owned_usd_per_s, pool.first_replica) < mine for pool in pools)
+        return sum(pool.price_order < self.price_order for pool in pools)
+
+    @property
+    def price_order(self) -> tuple[float, int]:
+        """What pools are ordered by where the cheapest goes first."""
+        return self.owned_usd_per_s, self.first_replica
+
+    @property
+    def saturates(self) -> bool:
+        """Whether it scales by saturation: the pools of a model that do so are looked at together."""
+        return self.serving.autoscale is not None and self.serving.autoscale.rule == "saturation"
 
     @property
     def api_limits(self) -> ApiLimits:
@@ -218,15 +232,15 @@ def plan_pools(scenario: Scenario) -> list[PoolPlan]:
 
 
 def _within_reach(plan: PoolPlan, plans: list[PoolPlan]) -> PoolPlan:
-    """What is prefilled must fit where it decodes."""
-    decoders = [(p.most_tokens, p.most_prompt_tokens) for p in plans if p.role == "decode" and p.model == plan.model]
+    """What is prefilled must fit into one of the pools that decode it."""
+    decoders = [p for p in plans if p.role == "decode" and p.model == plan.model]
     if plan.role != "prefill" or not decoders:
         return plan
-    tokens, prompt = max(decoders)
     return replace(
         plan,
-        most_tokens=min(plan.most_tokens, tokens),
-        most_prompt_tokens=min(plan.most_prompt_tokens, prompt),
+        reach=tuple(
+            (min(plan.most_tokens, p.most_tokens), min(plan.most_prompt_tokens, p.most_prompt_tokens)) for p in decoders
+        ),
     )
 
 
@@ -253,6 +267,8 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
     owned = (
         scenario.cost.usd_per_gpu_hour.get(serving.gpu or gpu, 0.0) * serving.tp / 3600.0
     )  # by the scenario's own name
+    most_tokens = context if role == "prefill" else min(context, holds)
+    most_prompt_tokens = _most_prompt(serving, role, holds)
     return PoolPlan(
         name=name,
         model=model,
@@ -263,8 +279,9 @@ def serving_plan(scenario: Scenario, serving: Pool | Model, name: str, model: in
         first_replica=first,
         coefficients=_of_replica(figures, serving.tp) | _of_drafts(serving) if figures else {},
         kv_capacity_tokens=capacity,
-        most_tokens=context if role == "prefill" else min(context, holds),
-        most_prompt_tokens=_most_prompt(serving, role, holds),
+        most_tokens=most_tokens,
+        most_prompt_tokens=most_prompt_tokens,
+        reach=((most_tokens, most_prompt_tokens),),
         lookahead=0 if scenario.cluster.dispatch == "shared_queue" or role != "both" else serving.lookahead,
         usd_per_s=owned if scenario.cost.unit == "USD" else 0.0,
         owned_usd_per_s=owned,

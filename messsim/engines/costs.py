@@ -71,7 +71,7 @@ class KnownCosts:
     def _most_tokens(self, model: int, pools: list[PoolPlan]) -> list[tuple[int, int]] | None:
         """Most tokens of a request, and of its prompt, for each server of a model; None: none is ever too long."""
         entry = [p for p in pools if p.model == model and p.role != "decode"]
-        limits = [(p.most_tokens, p.most_prompt_tokens) for p in entry]
+        limits = [limit for p in entry for limit in p.reach]
         if not limits:
             most = self._scenario.models[model].max_model_len
             limits = [] if most is None else [(most, most)]

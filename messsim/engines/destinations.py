@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .servers import ModelServers, ServerPool
+from .servers import ModelServers
 
 __all__ = ["Destinations"]
 
@@ -34,15 +34,10 @@ class Destinations:
 
     def _look(self, servers: ModelServers, job: Any, max_waiting: int | None) -> tuple[Any, Any]:
         """A pool, or None, and a replica of it, or None where the job would wait for one."""
-        pools = servers.open_to(job.prompt_tokens, job.max_new_tokens, max_waiting)
-        if not pools:
-            return None, None
-        own = [p for p in pools if not p.plan.is_api] if servers.shared else []
-        if own:
-            pool = min(own, key=ServerPool.crowd)
+        pool, up = servers.destination(job, max_waiting)
+        if up:
+            server = up[0] if len(up) == 1 else servers.rule.look(up, job)
+            return server.pool, server
+        if pool is not None and pool.queue is not None:
             return pool, next((s for s in pool.up if s.is_idle), None)
-        up = [s for p in pools for s in p.up]
-        if not up:
-            return pools[0], None
-        server = up[0] if len(up) == 1 else servers.rule.look(up, job)
-        return server.pool, server
+        return pool, None

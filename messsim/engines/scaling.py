@@ -16,8 +16,9 @@ from messsim.workload import Wait
 
 from .autoscale import Autoscaler, Look, cold_phases, unsaturated
 from .calendar import ENDS, RECONCILES, Calendar
+from .gpu_server import DRAINING, LOADING, OFF, READY
 from .observer import Observer
-from .servers import DRAINING, LOADING, OFF, READY, ServerPool
+from .server_pool import ServerPool
 from .service import Service
 from .setup import Setup
 

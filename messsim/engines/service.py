@@ -19,7 +19,8 @@ from .looks import Looks
 from .observer import Observer
 from .open_request import OpenRequest
 from .outcome import PoolOutcome, assert_paid
-from .servers import ModelServers, ServerPool
+from .server_pool import ServerPool
+from .servers import ModelServers
 from .setup import Setup
 from .sums import in_order
 from .transfers import Decoders, Transfers

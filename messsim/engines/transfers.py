@@ -18,7 +18,8 @@ from .calendar import ENDS, Calendar
 from .links import Link
 from .observer import Observer
 from .outcome import TransferOutcome
-from .servers import ModelServers, ServerPool
+from .server_pool import ServerPool
+from .servers import ModelServers
 
 __all__ = ["Decoders", "Transfers"]
 

@@ -100,6 +100,6 @@ class Followups:
         if self._prompt_costs is not None:
             self._prompt_costs.write(tokens, rows.known_costs, i, chunk.price_factor)
         for m, answer in enumerate(before.rows.max_new[i]):
-            if not any(p.takes(tokens, answer) for p in pools_of(self._pools, m)):
+            if not any(p.takes(tokens, answer) for p in pools_of(self._pools, m) if p.role != "decode"):
                 rows.known_costs[m, i] = np.inf
         before.columns.known[i] = rows.known_costs[:, i]
