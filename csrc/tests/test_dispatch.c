@@ -307,6 +307,24 @@ static void a_shared_queue_that_takes_it_is_chosen(void)
     ms_fleet_free(&fleet);
 }
 
+/* The second pool's is idle: a look names its replica with its own pool; nothing is placed. */
+static void a_look_names_the_pool_of_the_replica(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 1, 4), pool_of(0, 2, 4)};
+    ms_fleet fleet;
+    int32_t pool, replica;
+    make(&fleet, 2, plans, MS_LEAST_LOADED);
+    ms_job job = ms_job_new(9, 0, 4, 3);
+    CHECK(ms_dispatch_look(&fleet, &job, -1, 0.0, &pool, &replica) == 0 && pool == 0 && replica == 0);
+    CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_PLACED);
+    CHECK(ms_dispatch_look(&fleet, &job, -1, 0.0, &pool, &replica) == 0 && pool == 1 && replica == 1);
+    CHECK(place(&fleet, 1, 0, -1, 0.0) == MS_PLACED);
+    CHECK(ms_dispatch_look(&fleet, &job, -1, 0.0, &pool, &replica) == 0 && pool == 1 && replica == 2);
+    CHECK(fleet.pool[0].unfinished == 1 && fleet.pool[1].unfinished == 1);
+    CHECK(run_out(&fleet) == 2);
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(a_full_pool_turns_away);
@@ -323,5 +341,6 @@ int main(void)
     RUN(a_call_keeps_first_times);
     RUN(a_job_goes_to_the_front_end_first);
     RUN(a_shared_queue_that_takes_it_is_chosen);
+    RUN(a_look_names_the_pool_of_the_replica);
     return report();
 }
