@@ -5,6 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
+from messsim.report.base.screen import Screen
+from messsim.report.base.tables import grid
 from messsim.report.run import checklist, worth
 from messsim.report.study import points, replications
 
@@ -13,6 +15,21 @@ def shown(renderable) -> str:
     out = io.StringIO()
     Console(file=out, width=160).print(renderable)
     return out.getvalue()
+
+
+# ---- narrow terminals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("columns", "width"), [("1", 40), ("20", 40), ("40", 40), ("41", 41), ("300", 300)])
+def test_figures_are_not_cut_off_however_narrow_the_terminal(monkeypatch, columns, width):
+    monkeypatch.setenv("COLUMNS", columns)
+    out = io.StringIO()
+    screen = Screen(file=out)
+    assert screen.size.width == width
+    table = grid()
+    table.add_row("certificate", "1234567890")
+    screen.print(table)
+    assert out.getvalue().split() == ["certificate", "1234567890"]
 
 
 # ---- studies --------------------------------------------------------------------------------------------
