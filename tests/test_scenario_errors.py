@@ -676,6 +676,9 @@ def test_a_value_is_checked_even_if_it_is_overridden():
         (b"name = '\xff'", "not UTF-8 text: byte 8 is 0xff"),
         (b"\xff\xfen\x00", "not UTF-8 text: byte 0 is 0xff"),
         (b"a = " + b"[" * 100_000, "not valid TOML: nested too deeply"),
+        (b"a." * 100_000 + b"a = 1", "not valid TOML: nested too deeply"),
+        (b"[" + b"a . " * 1000 + b"a]", "not valid TOML: nested too deeply"),
+        (b"x = {" + b"'a'." * 1000 + b"a = 1}", "not valid TOML: nested too deeply"),
     ],
     ids=lambda x: str(x)[:40],
 )
