@@ -690,6 +690,15 @@ def test_files_that_are_no_scenario(tmp_path, content, line):
     assert str(caught.value) == f"{file}: {line}"
 
 
+@pytest.mark.parametrize(("keys", "more"), [(100, None), (101, "and 1 more errors"), (1500, "and 1,400 more errors")])
+def test_a_hundred_errors_are_told_and_the_rest_counted(keys, more):
+    with pytest.raises(ScenarioError) as caught:
+        parse(scenario() | {f"x{k}": 1 for k in range(keys)})
+    assert len(caught.value.problems) == min(keys, 100) + (more is not None)
+    assert caught.value.problems[99].startswith("x99: unknown key")
+    assert (caught.value.problems[-1] == more) == (more is not None)
+
+
 @pytest.mark.skipif(not hasattr(sys, "get_int_max_str_digits"), reason="Python reads integers of any length")
 def test_an_integer_of_thousands_of_digits(tmp_path):
     file = tmp_path / "s.toml"
