@@ -200,6 +200,7 @@ static void failures_in_vain_end_a_run(void)
         loop.open_count += goes_on == 1 ? 1 : goes_on == 2 ? -1 : 0; /* or one has ended */
         CHECK(ms_failures_begin(&loop, &breakdown) == (goes_on ? 0 : MS_ERR_IN_VAIN));
         CHECK(loop.failures_in_vain == (goes_on ? 1 : MS_MOST_FAILURES_IN_VAIN + 1));
+        CHECK(loop.progress_seen == 2 * loop.issued - loop.open_count);
         ms_run_free(&loop);
     }
 }
