@@ -8,7 +8,7 @@ from typing import Any
 from messsim.errors import ScenarioError
 from messsim.files import read_bytes, why
 
-__all__ = ["Table", "read_toml"]
+__all__ = ["MOST_PARTS", "Table", "has_deep_key", "read_toml"]
 
 Table = dict[str, Any]  # of TOML: whatever a file holds, before it is validated
 
@@ -32,7 +32,7 @@ def read_toml(file: Path, what: str) -> Table:
         raise ScenarioError(f"not UTF-8 text: byte {error.start} is 0x{byte:02x}", str(file)) from None
     except OSError as error:
         raise ScenarioError(why(error, f"{what} in TOML"), str(file)) from None
-    if _has_deep_key(text):
+    if has_deep_key(text):
         raise ScenarioError("not valid TOML: nested too deeply", str(file))
     try:
         return tomllib.loads(text)
@@ -42,6 +42,7 @@ def read_toml(file: Path, what: str) -> Table:
         raise ScenarioError("not valid TOML: nested too deeply", str(file)) from None
 
 
-def _has_deep_key(text: str) -> bool:
+def has_deep_key(text: str) -> bool:
+    """Whether a text has a key of more parts than the parser should see."""
     lines = (line for line in text.split("\n") if line.count(".") >= MOST_PARTS)
     return any(match[0].count(".") >= MOST_PARTS for line in lines for match in DOTTED.finditer(line))
