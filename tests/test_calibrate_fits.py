@@ -42,35 +42,35 @@ def test_sizes_of_errors(errors, mape, bias, worst):
 
 def test_a_region_without_rows_is_left_out():
     regions = {"all": np.array([True, True, True]), "none": np.zeros(3, bool), "last": np.array([False, False, True])}
-    told = fits._by_region(regions, {"duration": np.array([0.5, -0.5, 0.75])})
-    assert [(r["region"], r["rows"]) for r in told] == [("all", 3), ("last", 1)]
-    assert told[0]["duration"] == {"mape": pytest.approx(7 / 12), "bias": 0.25, "worst": 0.75}
-    assert told[1]["duration"] == {"mape": 0.75, "bias": 0.75, "worst": 0.75}
+    shown = fits._by_region(regions, {"duration": np.array([0.5, -0.5, 0.75])})
+    assert [(r["region"], r["rows"]) for r in shown] == [("all", 3), ("last", 1)]
+    assert shown[0]["duration"] == {"mape": pytest.approx(7 / 12), "bias": 0.25, "worst": 0.75}
+    assert shown[1]["duration"] == {"mape": 0.75, "bias": 0.75, "worst": 0.75}
 
 
 def test_iterations_are_told_apart_by_kind_and_batch():
     """An iteration of one second each is taken to last a0 = 1.5 s, so that all errors are a half."""
     rows = iterations([SMALL_BATCH, SMALL_BATCH + 1, 0.0, 3.0], prompt_tokens=[0.0, 0.0, 8.0, 8.0])
     figures = dict.fromkeys(DURATION, 0.0) | {"a0_s": 1.5}
-    told = fits._errors(rows, figures, None)
-    assert {r["region"]: r["rows"] for r in told} == {
+    shown = fits._errors(rows, figures, None)
+    assert {r["region"]: r["rows"] for r in shown} == {
         "all": 4,
         "prefill": 1,
         f"decode, batch up to {SMALL_BATCH}": 1,
         f"decode, batch above {SMALL_BATCH}": 1,
         f"mixed, batch up to {SMALL_BATCH}": 1,
     }
-    assert {tuple(r["duration"].values()) for r in told} == {(0.5, 0.5, 0.5)}
-    assert not any("energy" in r for r in told)
+    assert {tuple(r["duration"].values()) for r in shown} == {(0.5, 0.5, 0.5)}
+    assert not any("energy" in r for r in shown)
 
 
 def test_errors_of_energy_are_those_at_measured_times():
     """100 W for the 2 s that were measured are 200 J, of 160 J that were measured: a quarter too much."""
     rows = dataclasses.replace(iterations([4.0], seconds=2.0), joules=np.array([160.0]))
     energy = {"p0_w_per_gpu": 100.0, "e_j_per_token": 0.0, "ek_j_per_cached_token": 0.0, "p_cap_w_per_gpu": NO_CAP_W}
-    told = fits._errors(rows, dict.fromkeys(DURATION, 0.0) | {"a0_s": 1.0}, energy)
-    assert told[0]["duration"] == {"mape": 0.5, "bias": -0.5, "worst": 0.5}
-    assert told[0]["energy"] == {"mape": 0.25, "bias": 0.25, "worst": 0.25}
+    shown = fits._errors(rows, dict.fromkeys(DURATION, 0.0) | {"a0_s": 1.0}, energy)
+    assert shown[0]["duration"] == {"mape": 0.5, "bias": -0.5, "worst": 0.5}
+    assert shown[0]["energy"] == {"mape": 0.25, "bias": 0.25, "worst": 0.25}
 
 
 # ---- what a base lends ----------------------------------------------------------------------------------
@@ -139,8 +139,8 @@ def test_what_the_base_lacks_stays_open():
     [(3.0, 3.0), (NO_CAP_W, None), (2 * NO_CAP_W, None), (None, None), (SMALLEST, SMALLEST), (SMALLEST / 2, 0.0)],
 )
 def test_a_value_is_stated_unless_it_stands_for_none(value, stated):
-    told = fitting._stated(Estimate(value, 0.5, "fitted", "why"))
-    assert told == {"value": stated, "standard_error": 0.5, "how": "fitted", "why": "why"}
+    shown = fitting._stated(Estimate(value, 0.5, "fitted", "why"))
+    assert shown == {"value": stated, "standard_error": 0.5, "how": "fitted", "why": "why"}
     assert fitting._stated(Estimate(np.nextafter(NO_CAP_W, 0), None, "given"))["value"] < NO_CAP_W
 
 

@@ -111,9 +111,9 @@ def test_rows_that_are_no_plain_file_are_refused_by_their_kind(tmp_path, kind):
         path.symlink_to("/dev/zero")
     else:
         path.mkdir()
-    with pytest.raises(OutputError) as told, opened(tmp_path / "o"):
+    with pytest.raises(OutputError) as shown, opened(tmp_path / "o"):
         pass
-    assert str(told.value) == f"{path}: is {kind}; expected the rows that this study wrote"
+    assert str(shown.value) == f"{path}: is {kind}; expected the rows that this study wrote"
 
 
 def test_rows_that_are_gone_are_missed(tmp_path):

@@ -96,7 +96,7 @@ def test_a_file_of_no_tool_says_nothing_of_itself():
 
 
 @pytest.mark.parametrize(
-    ("columns", "used", "told"),
+    ("columns", "used", "shown"),
     [
         (["cached_tokens"], set(), "cached tokens (cached_tokens)"),
         (["cached_tokens"], {"cached_tokens"}, ""),
@@ -108,9 +108,9 @@ def test_a_file_of_no_tool_says_nothing_of_itself():
         (["returns"], set(), ""),
     ],
 )
-def test_what_nobody_uses_is_told(columns, used, told):
+def test_what_nobody_uses_is_told(columns, used, shown):
     note = traces._unused(pl.Schema(dict.fromkeys(columns, pl.Int64)), used)
-    assert note == (f"the file also has {told}, which messsim does not use" if told else "")
+    assert note == (f"the file also has {shown}, which messsim does not use" if shown else "")
 
 
 # ---- reading and writing --------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def test_what_a_table_does_not_say_of_its_servers(engine, gpus, prompt, clients,
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "gpu", "found_as"),
+    ("checkpoint", "gpu", "known_as"),
     [
         ("meta-llama/Llama-3.1-8B-Instruct", "H100", "Llama-3.1-8B"),
         ("meta-llama/Llama-3.1-8B-Instruct", "H100-SXM", "Llama-3.1-8B"),
@@ -99,6 +99,6 @@ def test_what_a_table_does_not_say_of_its_servers(engine, gpus, prompt, clients,
         ("meta-llama/Llama-3.1-8B-Instruct", "Abacus", None),
     ],
 )
-def test_a_checkpoint_is_known_by_its_shape(checkpoint, gpu, found_as):
+def test_a_checkpoint_is_known_by_its_shape(checkpoint, gpu, known_as):
     profile = measured.profile_of(checkpoint, gpu, 1, "bf16")
-    assert (None if profile is None else profile.model) == found_as
+    assert (None if profile is None else profile.model) == known_as

@@ -84,8 +84,8 @@ def test_the_fit_is_told_beside_it():
     ("name", "base", "knots"), [("a0_s", "B", True), ("a0_s", None, False), ("ak_s_per_token", "B", False)]
 )
 def test_what_is_not_determined_makes_no_profile(name, base, knots):
-    with pytest.raises(OutputError) as told:
+    with pytest.raises(OutputError) as shown:
         profile_text(with_one(name, None, "not determined", base=base, not_determined=[name]))
-    text = str(told.value)
+    text = str(shown.value)
     assert text.startswith(f"no profile to write: m.csv does not determine {name} (so). Expected such measurements, or")
     assert ("a base with knots" in text) == knots

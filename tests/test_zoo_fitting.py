@@ -211,35 +211,35 @@ def judge(slopes, values=(1.0, 1.0), misfits=None, **more):
 
 
 def test_rows_that_do_not_feel_a_coefficient_do_not_determine_it():
-    told = judge([[1.0, 0.0], [2.0, 0.0], [1.0, 0.0]])
-    assert (told["a"].value, told["a"].how, told["a"].error) == (1.0, "fitted", 0.0)
-    assert (told["b"].value, told["b"].how, told["b"].why) == (None, "not determined", "no row depends on it")
+    shown = judge([[1.0, 0.0], [2.0, 0.0], [1.0, 0.0]])
+    assert (shown["a"].value, shown["a"].how, shown["a"].error) == (1.0, "fitted", 0.0)
+    assert (shown["b"].value, shown["b"].how, shown["b"].why) == (None, "not determined", "no row depends on it")
 
 
 def test_two_that_always_come_together_are_not_told_apart():
-    told = judge([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]])
-    assert [told[n].why for n in "ab"] == ["cannot be told from b", "cannot be told from a"]
+    shown = judge([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]])
+    assert [shown[n].why for n in "ab"] == ["cannot be told from b", "cannot be told from a"]
 
 
 def test_as_many_rows_as_coefficients_say_nothing():
-    told = judge([[1.0, 0.0], [0.0, 1.0]])
-    assert told["a"].why == "2 rows for 2 coefficients"
+    shown = judge([[1.0, 0.0], [0.0, 1.0]])
+    assert shown["a"].why == "2 rows for 2 coefficients"
     assert judge([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])["a"].how == "fitted"
 
 
 def test_standard_errors_are_those_of_linear_theory():
     """Four rows of a alone and four of b alone, misfits of 0.1: variance 8 x 0.01 / 6, over four rows each."""
     slopes = [[1.0, 0.0]] * 4 + [[0.0, 2.0]] * 4
-    told = judge(slopes, misfits=[0.1, -0.1] * 4)
+    shown = judge(slopes, misfits=[0.1, -0.1] * 4)
     error = (0.08 / 6 / 4) ** 0.5
-    assert told["a"].error == pytest.approx(error)
-    assert told["b"].error == pytest.approx(error / 2)
+    assert shown["a"].error == pytest.approx(error)
+    assert shown["b"].error == pytest.approx(error / 2)
 
 
 @pytest.mark.parametrize(("value", "far", "how"), [(1.0, (), "fitted"), (0.01, (), "not determined")])
 def test_what_is_known_to_half_of_itself_only_is_not_known(value, far, how):
-    told = judge([[1.0, 0.0]] * 4 + [[0.0, 1.0]] * 4, values=(value, 1.0), misfits=[0.2, -0.2] * 4, far=far)
-    assert told["a"].how == how
+    shown = judge([[1.0, 0.0]] * 4 + [[0.0, 1.0]] * 4, values=(value, 1.0), misfits=[0.2, -0.2] * 4, far=far)
+    assert shown["a"].how == how
     small = judge([[1.0, 0.0]] * 4 + [[0.0, 1.0]] * 4, values=(0.001, 1.0), misfits=[0.01, -0.01] * 4)
     assert small["a"].how == "fitted"  # vague, but no row feels it
     used = judge([[1.0, 0.0]] * 4 + [[0.0, 1.0]] * 4, values=(0.001, 1.0), misfits=[0.01, -0.01] * 4, far=("a",))
