@@ -252,3 +252,62 @@ def test_outcomes_are_written_as_parquet(tmp_path, name):
     assert not list(tmp_path.iterdir())
     write_outcomes(made, tmp_path / "t.PARQUET")
     assert pl.read_parquet(tmp_path / "t.PARQUET").rows() == [("p",)]
+
+
+# ---- kinds of files -------------------------------------------------------------------------------------
+
+
+def events(**columns):
+    return pl.DataFrame({"sample_id": ["1", "2", None, "3"], "data": [columns] * 4})
+
+
+def test_events_with_a_verdict_count():
+    """Of those without one, or of no sample, nobody can say how well it was answered."""
+    data = [{"correct": True, "x": 1}, {"correct": None, "x": 1}, {"correct": True, "x": 1}, {"correct": False, "x": 1}]
+    frame = pl.DataFrame({"sample_id": ["1", "2", None, "3"], "data": data})
+    judged, score = outcomes._openai_evals(frame, HERE)
+    assert (judged.rows(), score) == ([("1", True), ("3", False)], "verdict")
+
+
+def test_the_first_verdict_that_is_anywhere_counts():
+    data = [{"correct": None, "score": 0.25}, {"correct": None, "score": 0.5}]
+    frame = pl.DataFrame({"sample_id": ["1", "2"], "data": data}, schema_overrides={
+        "data": pl.Struct({"correct": pl.Boolean, "score": pl.Float64})
+    })  # fmt: skip
+    assert outcomes._openai_evals(frame, HERE)[0].rows() == [("1", 0.25), ("2", 0.5)]
+    with pytest.raises(DataError, match=r"has events, but none with data\.correct"):
+        outcomes._openai_evals(events(x=1), HERE)
+
+
+def samples(**more):
+    columns = {"doc_id": [1, 1, 2, 2], "filter": ["strict", "loose"] * 2, "acc": [0.0, 1.0, 1.0, 1.0]}
+    return pl.DataFrame(columns | more)
+
+
+def test_a_filter_of_the_harness_is_the_first_or_that_which_was_asked_for():
+    notes = []
+    frame, score = outcomes._harness(samples(), HERE, PLAIN, notes)
+    assert (frame["acc"].to_list(), score) == ([0.0, 1.0], "acc")
+    assert notes == ["every sample stands once a filter (strict, loose): strict is taken; --filter says another"]
+    notes.clear()
+    frame, _ = outcomes._harness(samples(), HERE, OutcomeOptions(filter="loose"), notes)
+    assert (frame["acc"].to_list(), notes) == ([1.0, 1.0], [])
+    with pytest.raises(DataError, match="has no filter 'none'; expected --filter strict or loose"):
+        outcomes._harness(samples(), HERE, OutcomeOptions(filter="none"), notes)
+    one = samples().with_columns(filter=pl.lit("none"))
+    assert outcomes._harness(one, HERE, PLAIN, notes)[0].height == 4
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "score"),
+    [
+        ({}, PLAIN, "acc"),
+        ({"em": [1.0] * 4, "metrics": [["em", "acc"]] * 4}, PLAIN, "em"),
+        ({"em": [1.0] * 4, "metrics": [["gone", "em"]] * 4}, PLAIN, "em"),
+        ({"em": [1.0] * 4, "metrics": ["em"] * 4}, PLAIN, "acc"),  # no list of them
+        ({"em": [1.0] * 4, "metrics": [["acc"]] * 4}, OutcomeOptions(score="em"), "em"),
+    ],
+)
+def test_the_score_of_the_harness_is_its_first_metric(more, options, score):
+    assert outcomes._harness(samples(**more), HERE, options, [])[1] == score
