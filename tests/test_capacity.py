@@ -66,6 +66,14 @@ def test_the_token_budget_limits():
     assert result == pytest.approx(3 / 0.5)
 
 
+def test_drafts_take_their_part_of_the_token_budget():
+    """Who decodes asks for four tokens an iteration, not for one."""
+    drafts = {"tokens": 3, "acceptance": [0.8, 0.7, 0.5], "draft_s": 0.0}
+    data = saturated(100, 9, max_num_seqs=50, max_batched_tokens=300, coefficients={"a0_s": 0.5}, drafts=drafts)
+    decodes = prepare(parse(data)).pools[0].serving.drafts.iterations(8.0)
+    assert sustained_rps(data) == pytest.approx(300 / (100 + 4 * decodes) / 0.5)
+
+
 @pytest.mark.parametrize(("policy", "places"), [("recompute", 1000 / (100 + 49.5)), ("reserve", 1000 / 200)])
 def test_memory_limits(policy, places):
     data = {"kv_capacity_tokens": 1000, "kv_policy": policy, "coefficients": {"a0_s": 0.5}}
@@ -125,6 +133,8 @@ def test_prompts_are_computed_where_a_place_came_free_or_as_long_as_they_last():
         0.5
     )  # ten iterations each
     assert _share_with_prompts(0.2, 1000.0, places=1, held=5.0, left=100.0) == 1.0
+    assert _share_with_prompts(0.05, 10.0, places=1, held=20.0, left=1.0) == pytest.approx(0.5)
+    assert _share_with_prompts(0.05, 10.0, places=1, held=20.0, left=0.25) == pytest.approx(0.5)  # a token is left
 
 
 def test_iterations_by_their_number_of_prompts_add_up():

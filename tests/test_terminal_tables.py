@@ -244,6 +244,8 @@ def test_a_check_is_shown_whole():
     assert cells(text, "calm") == ["calm", "4", "x", "H100", "no", "limit", "10/s", "8.9/s", "89", "%", "measured"]
     assert cells(text, "api") == ["api", "4", "x", "H100", "no", "limit", "10/s", "-", "-", "measured"]
     assert "pool busy is near saturation" in text
+    assert "best single model, large" in text
+    assert "knows every outcome" in text
     assert "pool calm is" not in text
     assert "a network is full\n" in text
     assert "expect about 5 s and 77 MiB (from the first 2,000 requests, simulated here)" in text
