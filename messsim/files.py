@@ -22,6 +22,7 @@ __all__ = [
     "MOST_JSON",
     "STDIN",
     "NotAFile",
+    "check_plain",
     "is_utf8",
     "open_file",
     "partial_name",
@@ -49,8 +50,25 @@ class NotAFile(OSError):
     """A path that leads to a directory, a pipe, a socket or a device; its text is which."""
 
 
+def check_plain(path: Path) -> None:
+    """Refuses what is no plain file, by its kind: to read a pipe or a device might never end.
+
+    Raises
+    ------
+    OSError
+        Of which `why` makes a sentence.
+    """
+    try:
+        mode = path.stat().st_mode
+    except ValueError:  # a name with a zero byte
+        raise FileNotFoundError from None
+    for is_one, kind in KINDS:
+        if is_one(mode):
+            raise NotAFile(kind)
+
+
 def open_file(path: Path) -> BufferedReader:
-    """Opens a plain file for reading: to read a pipe or a device might never end.
+    """Opens a plain file for reading.
 
     Raises
     ------
@@ -59,13 +77,7 @@ def open_file(path: Path) -> BufferedReader:
     """
     if path == STDIN:
         return Path(f"/dev/fd/{_standard_input()}").open("rb")
-    try:
-        mode = path.stat().st_mode
-    except ValueError:  # a name with a zero byte
-        raise FileNotFoundError from None
-    for is_one, kind in KINDS:
-        if is_one(mode):
-            raise NotAFile(kind)
+    check_plain(path)
     return path.open("rb")
 
 

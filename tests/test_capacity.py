@@ -1,11 +1,14 @@
 """The closed form of saturation against sums by hand and against servers that always have someone waiting."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from builders import model, run, scenario
 
+from messsim.engines import capacity as closed_form
 from messsim.engines import prepare
-from messsim.engines.capacity import saturation_rps
+from messsim.engines.capacity import _places, _prefills, _prompts, saturation_rps
 from messsim.results import replication_interval
 from messsim.scenario import parse
 
@@ -61,6 +64,14 @@ def test_the_token_budget_limits():
     """3 prompts of 100 an iteration fill a budget of 300, whatever the places."""
     result = sustained_rps(saturated(100, 1, max_num_seqs=200, max_batched_tokens=300, coefficients={"a0_s": 0.5}))
     assert result == pytest.approx(3 / 0.5)
+
+
+def test_drafts_take_their_part_of_the_token_budget():
+    """Who decodes asks for four tokens an iteration, not for one."""
+    drafts = {"tokens": 3, "acceptance": [0.8, 0.7, 0.5], "draft_s": 0.0}
+    data = saturated(100, 9, max_num_seqs=50, max_batched_tokens=300, coefficients={"a0_s": 0.5}, drafts=drafts)
+    decodes = prepare(parse(data)).pools[0].serving.drafts.iterations(8.0)
+    assert sustained_rps(data) == pytest.approx(300 / (100 + 4 * decodes) / 0.5)
 
 
 @pytest.mark.parametrize(("policy", "places"), [("recompute", 1000 / (100 + 49.5)), ("reserve", 1000 / 200)])
@@ -122,12 +133,12 @@ def test_prompts_are_computed_where_a_place_came_free_or_as_long_as_they_last():
         0.5
     )  # ten iterations each
     assert _share_with_prompts(0.2, 1000.0, places=1, held=5.0, left=100.0) == 1.0
+    assert _share_with_prompts(0.05, 10.0, places=1, held=20.0, left=1.0) == pytest.approx(0.5)
+    assert _share_with_prompts(0.05, 10.0, places=1, held=20.0, left=0.25) == pytest.approx(0.5)  # a token is left
 
 
 def test_iterations_by_their_number_of_prompts_add_up():
     """Of 8 places each comes free with chance 1/20: by the binomial law as far as 7, and the rest of the mean."""
-    from messsim.engines.capacity import _prompts
-
     some = 1.0 - 0.95**8
     shares = list(_prompts(0.4, some, 10.0, places=8.0, held=20.0, left=1000.0))
     assert [prompts for _, prompts in shares[:2]] == [1.0, 2.0]
@@ -144,3 +155,67 @@ def test_prompts_have_iterations_of_their_own_under_sglang(prompt, mean, budget)
     """Nobody decodes in them, and who decodes takes nothing of their budget."""
     data = saturated(prompt, {"kind": "geometric", "mean": mean}, schedule="sglang", max_batched_tokens=budget)
     assert sustained_rps(data) == pytest.approx(simulated_rps(data, 0), rel=0.02)
+
+
+# ---- pieces of the closed form --------------------------------------------------------------------------
+
+
+def pool_plan(**serving):
+    """A replica of a second an iteration, whatever is in it."""
+    capacity = serving.pop("kv_capacity_tokens", 10_000)
+    base = {"max_num_seqs": 8, "max_batched_tokens": 100, "kv_policy": "recompute", "max_new_tokens": None}
+    return SimpleNamespace(kv_capacity_tokens=capacity, serving=SimpleNamespace(**base | serving))
+
+
+@pytest.mark.parametrize(
+    ("serving", "limit", "places"),
+    [
+        ({}, 0.0, 8),  # as many as may
+        ({"kv_capacity_tokens": 90}, 0.0, 90 / (20 + 2.5)),  # answers of 5 and 7: found running 6, at 2.5 of them
+        ({"kv_capacity_tokens": 90, "kv_policy": "reserve"}, 0.0, 90 / 26),
+        ({"kv_capacity_tokens": 90, "kv_policy": "reserve"}, 10.0, 90 / 30),
+        ({"kv_capacity_tokens": 90, "kv_policy": "reserve", "max_new_tokens": 25}, 10.0, 90 / 45),
+        ({"kv_capacity_tokens": 90, "max_new_tokens": 25}, 10.0, 90 / 22.5),  # nothing is kept for what may come
+        ({"kv_capacity_tokens": 10}, 0.0, 1.0),
+    ],
+)
+def test_places_are_those_that_memory_has(serving, limit, places):
+    """Prompts of 20 tokens; answers whose mean is 5 and mean square 30."""
+    assert _places(pool_plan(**serving), 20.0, 5.0, 30.0, limit) == pytest.approx(places)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seqs", "rps"),
+    [
+        (20.0, 8, 5.0),  # five fill the budget
+        (20.0, 2, 2.0),  # no more may run
+        (100.0, 8, 1.0),
+        (250.0, 8, 0.4),  # two and a half iterations each
+    ],
+)
+def test_who_prefills_only_does_what_its_budget_holds(monkeypatch, prompt, seqs, rps):
+    seen = []
+
+    def a_second(pool, decoders, context, tokens, work, **more):
+        seen.append((decoders, context, tokens, more["prompts"]))
+        return 1.0
+
+    monkeypatch.setattr(closed_form, "_seconds", a_second)
+    assert _prefills(pool_plan(max_num_seqs=seqs), prompt, prompt**2) == pytest.approx(rps)
+    assert seen == [(0.0, 0.0, pytest.approx(min(100.0, seqs * prompt)), pytest.approx(max(rps, 1.0)))]
+
+
+def test_prompts_of_a_few_kinds_end_where_places_do():
+    """Three places: iterations with one prompt, with two, and what is left of the mean."""
+    some = 1.0 - 0.9**3
+    shares = list(_prompts(0.3, some, 1.0, places=3.0, held=10.0, left=1000.0))
+    assert [k for k, _ in enumerate(shares)] == [0, 1, 2]
+    assert shares[0] == (pytest.approx(3 * 0.1 * 0.81), 1.0)
+    assert shares[1] == (pytest.approx(3 * 0.01 * 0.9), 2.0)
+    assert shares[2] == (pytest.approx(0.001), pytest.approx(3.0))
+
+
+@pytest.mark.parametrize(("left", "one_by_one"), [(80.0, True), (79.9, False)])
+def test_eight_prompts_must_fit(left, one_by_one):
+    shares = list(_prompts(0.4, 1.0 - 0.95**8, 10.0, places=8.0, held=20.0, left=left))
+    assert (len(shares) > 1) == one_by_one

@@ -685,6 +685,9 @@ def test_a_value_is_checked_even_if_it_is_overridden():
         (b"name = '\xff'", "not UTF-8 text: byte 8 is 0xff"),
         (b"\xff\xfen\x00", "not UTF-8 text: byte 0 is 0xff"),
         (b"a = " + b"[" * 100_000, "not valid TOML: nested too deeply"),
+        (b"a." * 100_000 + b"a = 1", "not valid TOML: nested too deeply"),
+        (b"[" + b"a . " * 1000 + b"a]", "not valid TOML: nested too deeply"),
+        (b"x = {" + b"'a'." * 1000 + b"a = 1}", "not valid TOML: nested too deeply"),
     ],
     ids=lambda x: str(x)[:40],
 )
@@ -694,6 +697,15 @@ def test_files_that_are_no_scenario(tmp_path, content, line):
     with pytest.raises(ScenarioError) as caught:
         load(file)
     assert str(caught.value) == f"{file}: {line}"
+
+
+@pytest.mark.parametrize(("keys", "more"), [(100, None), (101, "and 1 more errors"), (1500, "and 1,400 more errors")])
+def test_a_hundred_errors_are_told_and_the_rest_counted(keys, more):
+    with pytest.raises(ScenarioError) as caught:
+        parse(scenario() | {f"x{k}": 1 for k in range(keys)})
+    assert len(caught.value.problems) == min(keys, 100) + (more is not None)
+    assert caught.value.problems[99].startswith("x99: unknown key")
+    assert (caught.value.problems[-1] == more) == (more is not None)
 
 
 @pytest.mark.skipif(not hasattr(sys, "get_int_max_str_digits"), reason="Python reads integers of any length")

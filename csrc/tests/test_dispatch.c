@@ -307,6 +307,7 @@ static void a_shared_queue_that_takes_it_is_chosen(void)
     ms_fleet_free(&fleet);
 }
 
+<<<<<<< HEAD
 /* While none is up the first pool that takes a request holds it, or the cheapest of those that scale by saturation with that
  * one; the first of these three takes all, the second short ones only, the third goes by another rule. */
 static void who_holds_a_request_while_none_is_up(void)
@@ -331,6 +332,44 @@ static void who_holds_a_request_while_none_is_up(void)
         CHECK(fleet.pool[holder].unfinished == 1 && fleet.servers[0].holder == saturates);
         ms_fleet_free(&fleet);
     }
+=======
+/* Two models, each split: where a prompt is decoded is a matter of its own model, and nobody where none is up. */
+static void decoders_are_those_of_the_model(void)
+{
+    ms_pool_plan plans[] = {pool_of(0, 1, 4), pool_of(0, 2, 4), pool_of(1, 1, 4), pool_of(1, 1, 4)};
+    ms_fleet fleet;
+    ms_queue evicted = {0};
+    plans[0].limits.role = plans[2].limits.role = MS_ROLE_PREFILL;
+    plans[1].limits.role = plans[3].limits.role = MS_ROLE_DECODE;
+    make(&fleet, 4, plans, MS_LEAST_LOADED);
+    for (int32_t m = 0; m < 2; m++) {
+        int32_t replica;
+        ms_job job = ms_job_new(9, m, 4, 3);
+        CHECK(ms_dispatch_pick_decoder(&fleet, &job, 0.0, &replica) == 0 && replica == (m == 0 ? 1 : 4));
+        ms_fleet_fail(&fleet, replica, 0.0, &evicted);
+        CHECK(ms_dispatch_pick_decoder(&fleet, &job, 0.0, &replica) == 0 && replica == (m == 0 ? 2 : -1));
+    }
+    CHECK(evicted.length == 0);
+    ms_fleet_free(&fleet);
+}
+
+/* The second pool's is idle: a look names its replica with its own pool; nothing is placed. */
+static void a_look_names_the_pool_of_the_replica(void)
+{
+    const ms_pool_plan plans[] = {pool_of(0, 1, 4), pool_of(0, 2, 4)};
+    ms_fleet fleet;
+    int32_t pool, replica;
+    make(&fleet, 2, plans, MS_LEAST_LOADED);
+    ms_job job = ms_job_new(9, 0, 4, 3);
+    CHECK(ms_dispatch_look(&fleet, &job, -1, 0.0, &pool, &replica) == 0 && pool == 0 && replica == 0);
+    CHECK(place(&fleet, 0, 0, -1, 0.0) == MS_PLACED);
+    CHECK(ms_dispatch_look(&fleet, &job, -1, 0.0, &pool, &replica) == 0 && pool == 1 && replica == 1);
+    CHECK(place(&fleet, 1, 0, -1, 0.0) == MS_PLACED);
+    CHECK(ms_dispatch_look(&fleet, &job, -1, 0.0, &pool, &replica) == 0 && pool == 1 && replica == 2);
+    CHECK(fleet.pool[0].unfinished == 1 && fleet.pool[1].unfinished == 1);
+    CHECK(run_out(&fleet) == 2);
+    ms_fleet_free(&fleet);
+>>>>>>> bite
 }
 
 int main(void)
@@ -350,5 +389,7 @@ int main(void)
     RUN(a_call_keeps_first_times);
     RUN(a_job_goes_to_the_front_end_first);
     RUN(a_shared_queue_that_takes_it_is_chosen);
+    RUN(decoders_are_those_of_the_model);
+    RUN(a_look_names_the_pool_of_the_replica);
     return report();
 }

@@ -1,3 +1,4 @@
+#include "dispatch_rules.h"
 #include "worlds.h"
 
 static void round_robin_takes_turns_among_those_that_are_up(void)
@@ -161,6 +162,27 @@ static void simple_rules_do_what_they_say(void)
     }
 }
 
+/* Nothing waits at an API, and nothing is kept there; a replica shows what it has. */
+static void an_api_has_no_queue_no_memory_and_no_cache(void)
+{
+    ms_pool_plan plans[] = {pool_of(0, 1, 1), api_of(0)};
+    ms_fleet fleet;
+    plans[0].limits.kv_capacity_tokens = 100;
+    plans[0].limits.kv_block_tokens = 1;
+    plans[0].limits.prefix_cache = 1;
+    make(&fleet, 2, plans, MS_ROUND_ROBIN);
+    ms_job job = ms_job_new(99, 0, 4, 3);
+    const ms_choice choice = {.fleet = &fleet, .servers = &fleet.servers[0], .job = &job, .t_s = 0.5};
+    for (int32_t i = 0; i < 4; i++) { /* by turns */
+        CHECK(place(&fleet, i, 0, -1, 0.0) == (i % 2 == 0 ? MS_PLACED : MS_CALLS_API));
+    }
+    CHECK(ms_fleet_start(&fleet, 0, 0.0) == 0);
+    CHECK(ms_choice_waiting(&choice, 0) == 1 && ms_choice_waiting(&choice, 1) == 0);
+    CHECK(ms_choice_usage(&choice, 0) == 0.04 && ms_choice_usage(&choice, 1) == 0.0);
+    CHECK(ms_choice_cached(&choice, 1) == 0);
+    ms_fleet_free(&fleet);
+}
+
 int main(void)
 {
     RUN(round_robin_takes_turns_among_those_that_are_up);
@@ -168,5 +190,6 @@ int main(void)
     RUN(the_least_loaded_knows_of_those_that_left);
     RUN(power_of_two_compares_the_two_that_were_drawn);
     RUN(simple_rules_do_what_they_say);
+    RUN(an_api_has_no_queue_no_memory_and_no_cache);
     return report();
 }

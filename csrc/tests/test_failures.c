@@ -200,6 +200,7 @@ static void failures_in_vain_end_a_run(void)
         loop.open_count += goes_on == 1 ? 1 : goes_on == 2 ? -1 : 0; /* or one has ended */
         CHECK(ms_failures_begin(&loop, &breakdown) == (goes_on ? 0 : MS_ERR_IN_VAIN));
         CHECK(loop.failures_in_vain == (goes_on ? 1 : MS_MOST_FAILURES_IN_VAIN + 1));
+        CHECK(loop.progress_seen == 2 * loop.issued - loop.open_count);
         ms_run_free(&loop);
     }
 }
@@ -260,6 +261,57 @@ static void what_a_failure_hits_begins_again_in_order(void)
     ms_run_free(&loop);
 }
 
+static int64_t lessons[8], n_lessons;
+
+static int64_t note_lesson(int64_t request, int64_t tenant, int64_t models, int64_t dimensions, const double *given,
+                           const double *labels, const double *params_, double *state)
+{
+    (void)tenant, (void)models, (void)dimensions, (void)given, (void)labels, (void)params_, (void)state;
+    lessons[n_lessons++] = request;
+    return 0;
+}
+
+/* Exploring steps whose other answer is rated already learn as the last is lost: in the order of requests, though of
+ * those that wait for the replica the second is the least urgent. */
+static void what_a_failure_loses_is_lost_in_order(void)
+{
+    ms_run loop;
+    ms_run_config config = plain;
+    ms_pool_plan plans[] = {pool_of(0, 1), pool_of(1, 1)};
+    const int32_t priority[] = {2, 1};
+    const double objective_s[] = {INFINITY, INFINITY};
+    config.lose_on_failure = config.keeps_delays = config.learns_every_answer = 1;
+    config.feedback_probability = 1.0;
+    ask(4, 0.0, 4, 1);
+    plans_are(MS_PLAN_ALL, MS_PLAN_ALL, MS_PLAN_ALL, MS_PLAN_ALL);
+    for (int64_t i = 0; i < 4; i++) {
+        sheets[0].tenant[i] = i >= 2;
+        sheets[0].outputs[i] = 100; /* of model 0; the other's are rated by 3 s */
+        sheets[0].delay[i] = sheets[0].delay[4 + i] = 0.0;
+    }
+    plans[0].limits.max_num_seqs = 1;
+    plans[0].limits.kv_capacity_tokens = 200;
+    CHECK(ms_run_init(&loop, &config, alphas, 1.0, 0, 2, plans, &(ms_dispatch_plan){.rule = MS_LEAST_LOADED},
+                      streams) == 0);
+    loop.instances.brain[0].policy = lists;
+    loop.instances.brain[0].policy.learn = note_lesson;
+    loop.fleet.replica[0].sequences.limits.order = loop.fleet.replica[0].own_queue.order = MS_ORDER_PRIORITY;
+    loop.priority = priority;
+    loop.ttft_objective_s = objective_s;
+    break_down(&loop, 0, 9.5, 1.0);
+    n_lessons = 0;
+    begin(&loop);
+    run_until(&loop, 9.0);
+    CHECK(n_lessons == 0 && loop.fleet.replica[0].own_queue.length == 3);
+    CHECK(loop.fleet.replica[0].own_queue.head->request != 1);
+    end(&loop);
+    CHECK(n_lessons == 4);
+    for (int64_t i = 0; i < 4; i++) {
+        CHECK(lessons[i] == i);
+    }
+    ms_run_free(&loop);
+}
+
 /* What the router had sent to a replica that fails is no burden of it any more. */
 static void a_failure_clears_the_account_of_the_router(void)
 {
@@ -293,6 +345,7 @@ int main(void)
     RUN(failures_in_vain_end_a_run);
     RUN(failures_at_random_are_drawn_one_after_another);
     RUN(what_a_failure_hits_begins_again_in_order);
+    RUN(what_a_failure_loses_is_lost_in_order);
     RUN(a_failure_clears_the_account_of_the_router);
     return report();
 }

@@ -107,6 +107,62 @@ static void nobody_rates_an_answer_of_a_model_that_is_not_asked(void)
     ms_run_free(&loop);
 }
 
+static int64_t lessons;
+
+static int64_t count_lessons(int64_t request, int64_t tenant, int64_t models, int64_t dimensions, const double *given,
+                             const double *labels, const double *params_, double *state)
+{
+    lessons++;
+    return keep_labels(request, tenant, models, dimensions, given, labels, params_, state);
+}
+
+/* The first model is asked and the second cannot be, or the other way round: one label comes, and the lesson is over
+ * with it, once. */
+static void a_lesson_waits_for_those_that_are_asked(void)
+{
+    for (int out = 0; out < MODELS; out++) {
+        for (int late = 0; late < 2; late++) {
+            ms_run loop;
+            ms_run_config config = plain;
+            config.keeps_delays = late;
+            config.learns_every_answer = 1;
+            config.feedback_probability = 1.0;
+            fill(&sheets[0], 0, 1, 1.0);
+            sheets[0].known[out] = INFINITY;
+            plans_are(MS_PLAN_ALL, 0, 0, 0);
+            make(&loop, &config, 1, MS_LEAST_LOADED);
+            loop.instances.brain[0].policy.learn = count_lessons;
+            lessons = 0;
+            begin(&loop);
+            end(&loop);
+            CHECK(lessons == 1 && sheets[0].model[0] == 1 - out);
+            CHECK(isnan(labels_of[out]) && labels_of[1 - out] == sheets[0].satisfied_in[1 - out]);
+            ms_run_free(&loop);
+        }
+    }
+}
+
+/* A chain is rated at its end, at once where labels are not late. */
+static void a_chain_is_rated_as_it_ends(void)
+{
+    for (int late = 0; late < 2; late++) {
+        ms_run loop;
+        ms_run_config config = plain;
+        config.keeps_delays = late;
+        config.feedback_probability = 1.0;
+        fill(&sheets[0], 0, 4, 50.0);
+        plans_are(MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0, MS_PLAN_CHAIN | 0);
+        make(&loop, &config, 1, MS_LEAST_LOADED);
+        begin(&loop);
+        end(&loop);
+        const sheet *s = &sheets[0];
+        for (int64_t i = 0; i < 4; i++) {
+            CHECK(s->feedback_s[i] == s->finish[i] + (late ? s->delay[s->model[i] * 4 + i] : 0.0));
+        }
+        ms_run_free(&loop);
+    }
+}
+
 /* Also the last label of a request whose record stands already, with a lesson that is never over. */
 static void a_policy_may_refuse_a_label(void)
 {
@@ -299,6 +355,8 @@ int main(void)
     RUN(raters_may_err);
     RUN(a_late_label_moves_the_queue_late);
     RUN(nobody_rates_an_answer_of_a_model_that_is_not_asked);
+    RUN(a_lesson_waits_for_those_that_are_asked);
+    RUN(a_chain_is_rated_as_it_ends);
     RUN(a_policy_may_refuse_a_label);
     RUN(a_label_is_what_raters_say);
     RUN(a_label_beyond_the_horizon_is_not_heard);

@@ -16,6 +16,7 @@ def watch_standard_streams() -> None:
     """Makes what cannot be written to standard output end the command with exit code 2, and one line that says why.
 
     A reader who leaves early, as ``head`` does, needs no line. What cannot be written to standard error is dropped.
+    Characters that the terminal's encoding lacks are written as escapes, a ± as ``\\xb1``: a study is over by then.
     """
     if sys.stderr is not None:
         sys.stderr = _watched(sys.stderr, lambda error: None)
@@ -33,7 +34,7 @@ def _watched(stream: TextIO, failed: Callable[[OSError], None]) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=stream.encoding,
-        errors=stream.errors,
+        errors="backslashreplace" if stream.errors == "strict" else stream.errors,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )

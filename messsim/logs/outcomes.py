@@ -206,6 +206,8 @@ def _task(file: Path) -> str | None:
 
 def _folders(files: Sequence[Path]) -> dict[Path, str]:
     """Models by the folders that files stand in, where their own names do not tell them apart."""
+    if not files:
+        return {}
     bare = [_bare(file) for file in files]
     folders = _nearest_apart(files)
     samples = len(files) > 1 and all(_task(file) for file in files)

@@ -9,7 +9,7 @@ from typing import Any
 
 from messsim.errors import ScenarioError
 
-from .toml import Table
+from .toml import MOST_PARTS, Table, has_deep_key
 
 __all__ = ["format_value", "override", "parse_override", "parse_value", "router_options", "split_path"]
 
@@ -42,12 +42,17 @@ def split_path(text: str) -> list[str] | None:
 
 
 def _keys(path: str) -> list[str]:
-    return [key.strip('"') for key in re.findall(_KEY, path)]
+    keys = [key.strip('"') for key in re.findall(_KEY, path)]
+    if len(keys) > MOST_PARTS:
+        raise ScenarioError(f"{'.'.join(keys[:3])}...: a key of {len(keys):,} parts; expected at most {MOST_PARTS:,}")
+    return keys
 
 
 def parse_value(text: str) -> Any:
     """A value in TOML, or a plain string where that is no TOML."""
     text = _utf8(text).strip()
+    if has_deep_key(text):
+        return text
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):

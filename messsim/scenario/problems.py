@@ -14,6 +14,7 @@ __all__ = ["AUTO_TAGS", "RULE_TAG", "checked", "describe", "near", "paths_to"]
 
 AUTO_TAGS = ("number", "word")  # of a union of numbers and "auto", which pydantic puts into the path of an error
 RULE_TAG = "rule's name"  # likewise, of a union of the rules of dispatch and of files
+MOST_TOLD = 100  # errors; to find what each of 300,000 keys may mean takes minutes
 LONGEST_SHOWN = 60  # characters of a value
 
 # What was expected, by the type of pydantic's error and its context.
@@ -56,7 +57,9 @@ def checked(root: type[Model], data: Mapping[str, Any], file: str | None = None)
 
 def describe(errors: Sequence[Any], data: Mapping[str, Any], root: type[BaseModel]) -> list[str]:
     """One line an error, in the order of the file's keys as pydantic visits them; `root` is what the file should be."""
-    return list(dict.fromkeys(line for error in errors for line in _lines(error, data, root)))
+    lines = list(dict.fromkeys(line for error in errors[:MOST_TOLD] for line in _lines(error, data, root)))
+    more = len(errors) - MOST_TOLD
+    return [*lines, f"and {more:,} more errors"] if more > 0 else lines
 
 
 def _lines(error: Mapping[str, Any], data: Mapping[str, Any], root: type[BaseModel]) -> list[str]:

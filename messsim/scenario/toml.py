@@ -1,5 +1,6 @@
 """Reading TOML files, with errors that name the file and the cure."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 from messsim.errors import ScenarioError
 from messsim.files import read_bytes, why
 
-__all__ = ["Table", "read_toml"]
+__all__ = ["MOST_PARTS", "Table", "has_deep_key", "read_toml"]
 
 Table = dict[str, Any]  # of TOML: whatever a file holds, before it is validated
 
 MOST_BYTES = 256 << 20
+MOST_PARTS = 1000  # of a key: the parser takes more than quadratic time for them, minutes of 200 kB
+DOTTED = re.compile(r"[\w\"'-]++(?:[ \t]*+\.[ \t]*+[\w\"'-]++)*+")
 
 
 def read_toml(file: Path, what: str) -> Table:
@@ -29,9 +32,17 @@ def read_toml(file: Path, what: str) -> Table:
         raise ScenarioError(f"not UTF-8 text: byte {error.start} is 0x{byte:02x}", str(file)) from None
     except OSError as error:
         raise ScenarioError(why(error, f"{what} in TOML"), str(file)) from None
+    if has_deep_key(text):
+        raise ScenarioError("not valid TOML: nested too deeply", str(file))
     try:
         return tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
         raise ScenarioError(f"not valid TOML: {error}", str(file)) from None
     except RecursionError:
         raise ScenarioError("not valid TOML: nested too deeply", str(file)) from None
+
+
+def has_deep_key(text: str) -> bool:
+    """Whether a text has a key of more parts than the parser should see."""
+    lines = (line for line in text.split("\n") if line.count(".") >= MOST_PARTS)
+    return any(match[0].count(".") >= MOST_PARTS for line in lines for match in DOTTED.finditer(line))

@@ -11,6 +11,7 @@ from messsim.wording import visible
 __all__ = ["Screen", "Text"]
 
 ANY_WIDTH = 10_000  # characters of a line that no terminal breaks
+LEAST_WIDTH = 40  # a terminal breaks such lines itself where it is narrower: Rich would cut figures off
 BLANKS = re.compile(r" +$", re.MULTILINE)
 
 
@@ -40,12 +41,15 @@ class Screen(Console):
         self, *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None, record: bool = False
     ) -> None:
         super().__init__(stderr=stderr, file=file, width=width, record=record, markup=False, emoji=False)
+        if width is None and self._width is not None:  # by COLUMNS
+            self._width = max(self._width, LEAST_WIDTH)
 
     @property
     def size(self) -> ConsoleDimensions:
-        """The terminal's, or what COLUMNS says; a pipe or a file has lines of any length."""
+        """The terminal's, or what COLUMNS says, at least 40; a pipe or a file has lines of any length."""
         if self._width is not None or self.is_terminal or self._environ.get("COLUMNS", "").isdigit():
-            return super().size
+            size = super().size
+            return size if self._width is not None else size._replace(width=max(size.width, LEAST_WIDTH))
         return ConsoleDimensions(ANY_WIDTH, super().size.height)
 
     @size.setter

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar, cast
 
 from messsim.errors import MesssimError, OutputError, ScenarioError, SimulationError
-from messsim.files import read_json
+from messsim.files import check_plain, read_json, why
 from messsim.results import complete_or_absent, leftovers, whole_or_absent, write_parquet, writing
 from messsim.scenario import Scenario, dump
 
@@ -180,9 +180,7 @@ def journal(directory: Path, base: Scenario, parts: Contents, points: Sequence[P
             study = {"contents": parts, "points": list(points)}
             (beside / STUDY).write_text(json.dumps(study, indent=2, default=str) + "\n", encoding="utf-8")
             (beside / ROWS).touch()
-    with writing(directory, KEPT):
-        opened = FileIO(directory / ROWS, "r+")
-    with opened:
+    with _opened(directory) as opened:
         try:
             with writing(directory, KEPT):
                 fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it however we end
@@ -199,6 +197,16 @@ def journal(directory: Path, base: Scenario, parts: Contents, points: Sequence[P
             if is_new and not kept.rows:  # what cannot be run leaves nothing behind
                 shutil.rmtree(directory, ignore_errors=True)
             raise
+
+
+def _opened(directory: Path) -> FileIO:
+    path = directory / ROWS
+    try:
+        check_plain(path)
+    except OSError as error:
+        raise OutputError(f"{path}: {why(error, 'the rows that this study wrote')}") from None
+    with writing(directory, KEPT):
+        return FileIO(path, "r+")
 
 
 def _remove(path: Path) -> None:

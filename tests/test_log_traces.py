@@ -1,0 +1,202 @@
+"""Traces from logs, piece by piece: who is named, what a benchmark says of itself, what is read and written."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from messsim.errors import DataError, OutputError
+from messsim.logs import traces
+from messsim.logs.traces import Trace, TraceColumns, plan_reading, read_requests, write_trace
+
+# ---- tenants --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("most", "shown"),
+    [
+        (3, ["a", "b", "c", "b", "c", "c"]),
+        (2, ["others", "b", "c", "b", "c", "c"]),
+        (1, ["others", "others", "c", "others", "c", "c"]),
+    ],
+)
+def test_who_asks_most_is_named(most, shown):
+    rows = np.array([0, 1, 2, 1, 2, 2], np.int32)
+    named, notes = traces._named_tenants(rows, ["a", "b", "c"], most)
+    assert named.to_list() == shown
+    assert bool(notes) == (most < 3)
+
+
+def test_the_share_of_the_others_is_told():
+    rows = np.array([0, 1, 1, 1, 2, 1, 1, 1], np.int32)
+    _, (note,) = traces._named_tenants(rows, ["a", "b", "c"], 1)
+    assert note == (
+        "3 tenants: the 1 with the most requests are kept, the rest (25 %) are 'others'; --tenants says how many"
+    )
+
+
+def test_of_equals_the_first_is_kept_and_the_others_have_a_name_of_their_own():
+    named, _ = traces._named_tenants(np.array([2, 1, 0], np.int32), ["others", "others_", "x"], 1)
+    assert named.to_list() == ["others__", "others__", "others"]
+
+
+def test_who_asks_no_more_does_not_count():
+    """Rows of a tenant may all be left out: of two names one is then seen."""
+    named, notes = traces._named_tenants(np.array([1, 1], np.int32), ["gone", "there"], 1)
+    assert (named.to_list(), notes) == (["there", "there"], [])
+
+
+# ---- what a benchmark says of itself --------------------------------------------------------------------
+
+
+def extra(*frames, time="t", clients="c", rate="r"):
+    made = traces._Extra(SimpleNamespace(preset=SimpleNamespace(clients=clients, rate=rate), time=time))
+    for frame in frames:
+        made.add(pl.DataFrame(frame))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("frames", "most"),
+    [
+        ([{"c": [8, 8]}], 8),
+        ([{"c": [8, 32, None]}, {"c": [16]}], 32),  # of several benchmarks the greatest
+        ([{"c": [None, 4]}], 4),
+        ([{"c": [0]}], None),
+        ([{"c": [None]}], None),
+        ([{"x": [5]}], None),
+        ([{"c": ["8"]}], None),
+    ],
+)
+def test_how_many_requests_ran_at_once(frames, most):
+    notes = extra(*frames, time=None).notes()
+    expected = f"at most {most} requests ran at once (--max-concurrency): arrivals.kind = 'closed' is that benchmark"
+    assert notes == ([] if most is None else [expected])
+
+
+def test_times_of_a_closed_loop_are_those_of_sending():
+    (note,) = extra({"c": [8]}).notes()
+    assert " times are when one was sent, not when it would have come; arrivals.kind" in note
+
+
+@pytest.mark.parametrize(
+    ("frames", "rate"),
+    [([{"r": [2.5, 2.5]}], 2.5), ([{"r": [2.5]}, {"r": [3.0]}], None), ([{"c": [1]}], None), ([{"r": [4]}], 4.0)],
+)
+def test_a_rate_is_that_of_all_rows(frames, rate):
+    assert extra(*frames).rate_rps == rate
+
+
+def test_a_file_of_no_tool_says_nothing_of_itself():
+    made = traces._Extra(SimpleNamespace(preset=None, time="t"))
+    made.add(pl.DataFrame({"c": [8]}))
+    assert (made.columns, made.notes(), made.rate_rps) == ([], [], None)
+    assert extra(rate=None).columns == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "used", "shown"),
+    [
+        (["cached_tokens"], set(), "cached tokens (cached_tokens)"),
+        (["cached_tokens"], {"cached_tokens"}, ""),
+        (["usage.cached_tokens"], set(), "cached tokens (usage.cached_tokens)"),
+        (["session_id", "priority"], set(), "sessions and turns (session_id), priorities (priority)"),
+        (["conversation_id", "turn"], set(), "sessions and turns (conversation_id)"),
+        (["reasoning_tokens"], set(), "reasoning tokens (reasoning_tokens)"),
+        (["prompt_tokens", "model"], set(), ""),
+        (["returns"], set(), ""),
+    ],
+)
+def test_what_nobody_uses_is_told(columns, used, shown):
+    note = traces._unused(pl.Schema(dict.fromkeys(columns, pl.Int64)), used)
+    assert note == (f"the file also has {shown}, which messsim does not use" if shown else "")
+
+
+# ---- reading and writing --------------------------------------------------------------------------------
+
+
+def written(tmp_path, text, name="log.csv"):
+    (tmp_path / name).write_text(text)
+    return tmp_path / name
+
+
+def test_rows_go_in_order_of_time_and_stay_whole(tmp_path):
+    file = written(tmp_path, "arrival_s,prompt_tokens,output_tokens,who\n7,70,1,c\n5,50,2,a\n6,60,3, \n")
+    trace = read_requests(file, plan_reading(file, TraceColumns(tenant="who")))
+    assert trace.frame.rows() == [(0.0, 50, 2, "a"), (1.0, 60, 3, "(none)"), (2.0, 70, 1, "c")]
+    assert "rows are not in order of time (1 are earlier than the row before); they are sorted" in trace.notes
+
+
+def test_what_the_user_says_goes_before_the_usual_names(tmp_path):
+    file = written(tmp_path, "arrival_s,prompt_tokens,output_tokens,when,n\n0,1,2,10,3\n1,1,2,30,4\n")
+    reading = plan_reading(file, TraceColumns(time="when", prompt_tokens="n"), kind="log")
+    assert (reading.time, reading.prompt_tokens, reading.output_tokens) == ("when", "n", "output_tokens")
+    assert read_requests(file, reading).frame.rows() == [(0.0, 3, 2), (20.0, 4, 2)]
+
+
+def test_lengths_alone_are_read_where_times_are_not_wanted(tmp_path):
+    file = written(tmp_path, "arrival_s,prompt_tokens,output_tokens\n3,1,2\n1,5,6\n")
+    trace = read_requests(file, plan_reading(file, TraceColumns(time="none"), kind="log"))
+    assert trace.frame.rows() == [(1, 2), (5, 6)]  # in the order of the file
+    assert not trace.has_times
+
+
+@pytest.mark.parametrize(
+    ("head", "missing"),
+    [
+        ("arrival_s,prompt_tokens", "output_tokens"),
+        ("prompt_tokens,output_tokens", "arrival_s"),
+        ("arrival_s,output_tokens", "prompt_tokens"),
+    ],
+)
+def test_a_column_that_is_missing_is_named(tmp_path, head, missing):
+    file = written(tmp_path, f"{head}\n1,2\n")
+    with pytest.raises(DataError, match=f"column .{missing}. is missing"):
+        plan_reading(file, TraceColumns(), kind="log")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.parquet", "T.CSV"])
+def test_a_trace_is_written_whole_and_read_back(tmp_path, name):
+    frame = pl.DataFrame({"arrival_s": [0.0, 0.5], "prompt_tokens": [3, 4], "output_tokens": [1, 2]})
+    write_trace(Trace(frame), tmp_path / name)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    reading = plan_reading(tmp_path / name, TraceColumns(), kind="log")
+    assert read_requests(tmp_path / name, reading).frame.rows() == frame.rows()
+    with pytest.raises(OutputError, match="exists already"):
+        write_trace(Trace(frame), tmp_path / name)
+
+
+def test_blocks_of_a_packed_file_have_one_head(tmp_path, monkeypatch):
+    monkeypatch.setattr(traces, "BLOCK_ROWS", 2)
+    frame = pl.DataFrame({"arrival_s": np.arange(5.0), "prompt_tokens": [1] * 5, "output_tokens": [2] * 5})
+    write_trace(Trace(frame), tmp_path / "t.csv.gz")
+    assert pl.read_csv(tmp_path / "t.csv.gz").rows() == frame.rows()
+
+
+def test_a_trace_of_no_kind_is_refused(tmp_path):
+    with pytest.raises(OutputError, match=r"cannot tell its kind by its name; expected \.csv, \.csv\.gz, \.parquet"):
+        write_trace(Trace(pl.DataFrame()), tmp_path / "t.txt")
+
+
+@pytest.mark.parametrize(
+    ("times", "given", "duration", "rate"),
+    [([0.0, 1.0, 4.0], None, 4.0, 0.5), ([0.0, 0.0], 7.0, 0.0, 7.0), (None, 7.0, None, 7.0), (None, None, None, None)],
+)
+def test_a_rate_is_that_of_the_gaps(times, given, duration, rate):
+    """Three requests in four seconds leave two gaps: one every two seconds."""
+    count = 3 if times is None else len(times)
+    columns = {} if times is None else {"arrival_s": times}
+    frame = pl.DataFrame(columns | {"prompt_tokens": [1] * count, "output_tokens": [2] * count})
+    summary = Trace(frame, rate_rps=given).summary()
+    assert (summary["requests"], summary["duration_s"], summary["rate_rps"]) == (count, duration, rate)
+
+
+def test_a_summary_counts_tokens_and_who_asks():
+    frame = pl.DataFrame(
+        {"prompt_tokens": [1, 2, 3, 10], "output_tokens": [5, 5, 5, 5], "tenant": ["b", "a", "c", "c"]}
+    )
+    summary = Trace(frame, notes=("n",), source="s", columns={"k": "v"}, block_tokens=16).summary()
+    assert summary["prompt_tokens"] == {"mean": 4.0, "p50": 2.5, "p99": pytest.approx(9.79), "max": 10.0}
+    assert [(t["name"], t["share"]) for t in summary["tenants"]] == [("c", 0.5), ("a", 0.25), ("b", 0.25)]
+    assert (summary["notes"], summary["format"], summary["columns"]) == (["n"], "s", {"k": "v"})
