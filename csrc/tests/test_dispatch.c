@@ -307,7 +307,6 @@ static void a_shared_queue_that_takes_it_is_chosen(void)
     ms_fleet_free(&fleet);
 }
 
-<<<<<<< HEAD
 /* While none is up the first pool that takes a request holds it, or the cheapest of those that scale by saturation with that
  * one; the first of these three takes all, the second short ones only, the third goes by another rule. */
 static void who_holds_a_request_while_none_is_up(void)
@@ -332,7 +331,8 @@ static void who_holds_a_request_while_none_is_up(void)
         CHECK(fleet.pool[holder].unfinished == 1 && fleet.servers[0].holder == saturates);
         ms_fleet_free(&fleet);
     }
-=======
+}
+
 /* Two models, each split: where a prompt is decoded is a matter of its own model, and nobody where none is up. */
 static void decoders_are_those_of_the_model(void)
 {
@@ -369,7 +369,6 @@ static void a_look_names_the_pool_of_the_replica(void)
     CHECK(fleet.pool[0].unfinished == 1 && fleet.pool[1].unfinished == 1);
     CHECK(run_out(&fleet) == 2);
     ms_fleet_free(&fleet);
->>>>>>> bite
 }
 
 int main(void)
