@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 DOTTED, DOTTED_OR_WHOLE = r"^\d{1,3}(\.\d{3})+$", r"^\d+$|^\d{1,3}(\.\d{3})+$"
 GROUPED = r"^[+-]?\d{1,3}(?:(?:,\d{3})+|(?:'\d{3})+|(?:[ \u{a0}\u{202f}]\d{3})+)(?:\.\d+)?$"
 
-__all__ = ["as_numbers", "first_bad", "numbers", "read", "require", "resolved", "shown", "texts", "token_counts"]
+__all__ = [
+    "as_numbers",
+    "first_bad",
+    "numbers",
+    "read",
+    "require",
+    "resolved",
+    "rounded_counts",
+    "shown",
+    "texts",
+    "token_counts",
+]
 
 
 def read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
@@ -82,6 +93,21 @@ def token_counts(frame: pl.DataFrame, column: str, path: Path, before: int = 0) 
         if text.str.contains(DOTTED).any() and text.drop_nulls().str.contains(DOTTED_OR_WHOLE).all():
             frame = frame.with_columns(text.str.replace_all(".", "", literal=True).alias(column))
     return np.round(numbers(frame, column, path, least=1, most=MOST_TOKENS, before=before)).astype(np.int32)
+
+
+def rounded_counts(frame: pl.DataFrame, column: str, counts: Ints) -> str | None:
+    """A note where counts were not whole, as where a point that parts thousands was read as a decimal one."""
+    import polars as pl
+
+    if frame[column].dtype.is_integer() or len(counts) != frame.height:
+        return None
+    values = frame[column] if frame[column].dtype.is_float() else as_numbers(frame[column].cast(pl.String))
+    off = np.abs(values.cast(pl.Float64).to_numpy() - counts)
+    broken = np.flatnonzero((off > 0.0) & (off <= 0.5))
+    if not len(broken):
+        return None
+    row = int(broken[0])
+    return f"column {column!r} has counts that are not whole, such as {frame[column][row]}: read as {counts[row]}"
 
 
 def texts(frame: pl.DataFrame, column: str, path: Path) -> list[str]:
