@@ -54,6 +54,18 @@ def test_a_run_is_watched_as_it_goes_and_is_the_same_run(engine, at_once, tmp_pa
     }
 
 
+@pytest.mark.parametrize("engine", ["compiled", "simpy"])
+def test_replicas_are_those_that_are_up(engine, at_once, tmp_path):
+    """Of a pool that changes its size not the most that it may have."""
+    grows = {"rule": "target", "target": 10, "min_replicas": 1}
+    models = [model("small", 0.5), model("large", 0.9, replicas=4, autoscale=grows)]
+    seen = []
+    settings = small(engine=engine, models=models, requests=300, arrivals={"kind": "poisson", "rate_rps": 0.5})
+    study.run(settings, out=tmp_path / "r", watch=seen.append)
+    seen.append(show(tmp_path / "r"))
+    assert {p.replicas for s in seen for p in s.pools if p.name == "large"} == {1}
+
+
 def test_power_is_the_mean_over_the_last_tenth():
     samples = [SimpleNamespace(time_s=float(t), energy_j=[7.0, t**2 / 2.0]) for t in range(0, 60, 2)]
     assert [studied._power(samples, k) for k in (0, 1)] == [0.0, (58.0 + 54.0) / 2.0]  # of the last 3 of 30
