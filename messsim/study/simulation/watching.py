@@ -28,6 +28,7 @@ __all__ = ["LIVE", "Watcher", "show"]
 
 LIVE = "live.json"  # in the directory of a run that is not over
 EVERY_S = 0.5
+WATCHED = 4_096  # requests that are drawn and summed at once where someone watches: shares and latencies are that fresh
 MOST_POINTS = 48  # of a curve
 LATENCIES = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end"}
 
