@@ -62,3 +62,9 @@ def test_keys_of_a_scenario_are_known_across_tables(tmp_path):
     file = tmp_path / "s.toml"
     file.write_text("alpha = 0.6\n")
     assert "alpha: unknown key; did you mean 'sla.alpha'?" in here("run", file).stderr
+
+
+def test_an_option_without_a_value_has_no_type():
+    text = here("run", "--help").stdout
+    assert "--watch" in text
+    assert "bool" not in text
