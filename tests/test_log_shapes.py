@@ -17,6 +17,7 @@ from messsim.workload.blocks import _header_of
 from messsim.workload.dialect import Dialect
 from messsim.workload.meaning import by_meaning, meaning_of
 from messsim.workload.nested import column_of
+from messsim.workload.readers import as_numbers
 
 TIMES, PROMPT, ANSWER = [0.0, 1.5, 4.0], [10, 20, 30], [1, 2, 3]
 NAMES = TraceColumns("t", "p", "o")
@@ -156,6 +157,11 @@ def test_letters_of_another_encoding_are_kept_with_a_note(tmp_path):
     trace = requests(tmp_path, "f.csv", text, TraceColumns("t", "p", "o", "name"))
     assert trace.frame["tenant"][0] == "Müller"
     assert any("not in UTF-8" in note for note in trace.notes)
+
+
+def test_amounts_of_money_are_numbers():
+    assert as_numbers(pl.Series(["$1,234.50", "€ 2", " £3.5"])).to_list()[::2] == [1234.5, 3.5]
+    assert as_numbers(pl.Series(["1$"])).null_count() == 1
 
 
 def test_counts_that_are_not_whole_are_told(tmp_path):
