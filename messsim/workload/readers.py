@@ -128,7 +128,7 @@ def as_numbers(text: pl.Series) -> pl.Series:
     """
     import polars as pl
 
-    bare = text.str.strip_chars().str.strip_chars_start("$\u20ac\u00a3")
+    bare = text.str.strip_chars().str.strip_chars_start("$\u20ac\u00a3 ")
     if bare.str.contains(r"[,' \u{a0}\u{202f}]").any():
         grouped = bare.str.contains(GROUPED).fill_null(False)
         with_comma = bare.filter(bare.str.contains(",", literal=True))
